@@ -1,0 +1,1 @@
+//! `doorward check`: every file, every mistake, and what is in effect.

@@ -1,0 +1,34 @@
+//! A mistake in what the operator wrote: where it is, what is wrong, what to do.
+
+use std::{fmt, path::PathBuf};
+
+use serde::Serialize;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mistake {
+    pub file: PathBuf,
+    /// From 1; `None` where the whole file is meant (missing, unreadable).
+    pub line: Option<usize>,
+    pub column: Option<usize>,
+    /// Dotted path of the key, `portal.upstream[0].url`; empty where none is meant.
+    pub key: String,
+    pub message: String,
+    pub remedy: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let (Some(line), Some(column)) = (self.line, self.column) {
+            write!(f, ":{line}:{column}")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, ": {}", self.key)?;
+        }
+        write!(f, ": {}", self.message)?;
+        if !self.remedy.is_empty() {
+            write!(f, " ({})", self.remedy)?;
+        }
+        Ok(())
+    }
+}

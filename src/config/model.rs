@@ -1,0 +1,283 @@
+//! What is meant: no `Option` that only says "not written", everything parsed, everything compiled.
+
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use http::HeaderValue;
+use ipnet::IpNet;
+
+use super::{mistake::Mistake, secret::Secret};
+use crate::domain::{identity::CrossTenant, route::RouteTable, tenant::TenantId};
+
+/// The whole of `deployment.toml`, resolved. One immutable snapshot; a reload makes a new one.
+#[derive(Debug)]
+pub struct Settings {
+    pub file: PathBuf,
+    pub server: Server,
+    pub admin: Admin,
+    pub portal: Portal,
+    pub tenancy: Tenancy,
+    pub log: Log,
+    pub limits: Limits,
+    /// What every tenant starts from.
+    pub defaults: TenantDefaults,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Clear text, HTTP/1.1 and HTTP/2 with prior knowledge.
+    pub listen: Vec<SocketAddr>,
+    pub tls: Option<Tls>,
+    /// 0 has been replaced by the number of cores this process may use.
+    pub workers: usize,
+    /// The origin browsers use, where it differs from what a request says (`https://portal.example.com`).
+    pub public_url: Option<url::Url>,
+    /// Peers whose `X-Forwarded-*` and `Forwarded` are believed. Empty: nobody's.
+    pub trusted_proxies: Vec<IpNet>,
+    /// After SIGTERM: how long to keep serving while not ready, and then how long to let requests finish.
+    pub drain_delay: Duration,
+    pub drain_timeout: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    pub listen: Vec<SocketAddr>,
+    pub cert_file: PathBuf,
+    pub key_file: PathBuf,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    pub listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    Wso2Apim,
+    Generic,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Portal {
+    pub profile: Profile,
+    /// Longest path prefix first; the last one has the path `/`.
+    pub upstreams: Vec<Arc<Upstream>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Upstream {
+    /// Path prefix in whole segments: `/` or `/api` (which covers `/api` and `/api/…`, not `/apis`).
+    pub path: String,
+    pub target: Target,
+    /// Speak HTTP/2 to the portal (over TLS by ALPN, in clear text with prior knowledge).
+    pub http2: bool,
+    /// Send this `Host` instead of the one the browser sent.
+    pub host: Option<String>,
+    pub connect_timeout: Duration,
+    /// From the last byte of the request to the first byte of the answer.
+    pub header_timeout: Duration,
+    /// Longest silence in the middle of a body.
+    pub idle_timeout: Duration,
+    /// How long an unused connection is kept: shorter than the portal's own keep-alive.
+    pub keep_alive: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// `http://host:port`
+    Tcp { host: String, port: u16 },
+    /// `https://host:port`
+    Tls {
+        host: String,
+        port: u16,
+        /// Trusts this CA only; otherwise the system's roots.
+        ca_file: Option<PathBuf>,
+        client_cert_file: Option<PathBuf>,
+        client_key_file: Option<PathBuf>,
+    },
+    /// `unix:/run/portal.sock`
+    Unix { path: PathBuf },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenancy {
+    /// Holds one folder per tenant: `<folder>/<domain>/tenant-conf.json`.
+    pub folder: PathBuf,
+    pub default_tenant: TenantId,
+    /// At the latest after this a tenant's file is read again (WSO2's registry cache: 15 minutes).
+    pub ttl: Duration,
+    /// How long an unknown tenant is remembered as unknown.
+    pub negative_ttl: Duration,
+    /// Tenants kept in memory.
+    pub capacity: u64,
+    pub watch: Watch,
+    /// Explicit host names (lower case, no port).
+    pub hosts: HashMap<String, TenantId>,
+    /// `{tenant}.portal.example.com`: the text before and after `{tenant}`.
+    pub host_pattern: Option<HostPattern>,
+    /// Ask the visitor to choose where several tenants exist and none is named.
+    pub selection_page: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPattern {
+    pub before: String,
+    pub after: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watch {
+    /// File events; and every `poll_interval` a look at what is loaded, for file systems without events.
+    Auto { poll_interval: Duration },
+    /// No events, only the look.
+    Poll { poll_interval: Duration },
+    /// Nothing: the TTL alone.
+    Off,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// `tracing` filter: `info`, `doorward=debug`.
+    pub level: String,
+    pub access: AccessLog,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessLog {
+    Off,
+    Stdout,
+    File(PathBuf),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    pub max_connections: usize,
+    pub max_header_bytes: usize,
+    pub max_headers: usize,
+    pub max_token_bytes: usize,
+    pub max_upgrades: usize,
+    /// From accept (or the first byte of a request) to the end of its head.
+    pub header_timeout: Duration,
+    /// A keep-alive connection without a request is closed after this.
+    pub keep_alive: Duration,
+}
+
+/// What `deployment.toml` says for every tenant; a tenant's file overrides it key by key.
+#[derive(Debug, Clone)]
+pub struct TenantDefaults {
+    pub anonymous: bool,
+    pub issuers: Vec<Arc<Issuer>>,
+    pub sign_in: SignIn,
+    pub cross_tenant: CrossTenant,
+    pub routes: Vec<crate::domain::route::RouteRule>,
+    pub cors_allowed_origins: Vec<String>,
+    pub websocket_origins: Vec<String>,
+    pub identity_headers: HeaderProfile,
+    /// Name of a cookie that holds a whole access token, for portals that keep theirs in one.
+    pub token_cookie: Option<String>,
+    pub branding: Branding,
+}
+
+/// One tenant's settings, resolved: what a request carries from the tenant step to its end.
+#[derive(Debug)]
+pub struct TenantPolicy {
+    pub tenant: TenantId,
+    /// Unique in this process; a changed policy has a new one, an unchanged file keeps it.
+    pub generation: u64,
+    pub anonymous: bool,
+    /// The tenant's own first, then those of `deployment.toml`.
+    pub issuers: Vec<Arc<Issuer>>,
+    pub sign_in: SignIn,
+    pub cross_tenant: CrossTenant,
+    pub routes: Arc<RouteTable>,
+    pub cors_allowed_origins: Vec<HeaderValue>,
+    /// Origins beside our own from which WebSockets may be opened.
+    pub websocket_origins: Vec<String>,
+    pub identity_headers: HeaderProfile,
+    pub token_cookie: Option<String>,
+    pub branding: Branding,
+    /// The tenant's domain, ready to be sent to the portal.
+    pub header_value: HeaderValue,
+    /// Why this policy is not what the file says now (kept from an earlier version, or closed).
+    pub problem: Option<Mistake>,
+}
+
+/// Where a visitor signs in. Placeholders: `{tenant}`, `{return_url}` (absolute), `{return_path}` (path and query), all
+/// percent-encoded when filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignIn {
+    pub url: String,
+}
+
+impl SignIn {
+    /// Whether the sign-in service itself sends the browser back to where it wanted to go.
+    pub fn returns_by_itself(&self) -> bool {
+        self.url.contains("{return_url}") || self.url.contains("{return_path}")
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HeaderProfile {
+    Wso2,
+    OAuth2Proxy,
+    Authelia,
+    None,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Branding {
+    /// Shown instead of the tenant's domain.
+    pub name: Option<String>,
+    /// Path or URL of an image.
+    pub logo: Option<String>,
+    /// CSS colour `#rrggbb`; its contrast is checked when it is set.
+    pub accent: Option<String>,
+}
+
+/// Who issues tokens, and which of them count.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Issuer {
+    /// The exact `iss`.
+    pub issuer: String,
+    /// One of these must be in `aud`.
+    pub audiences: Vec<String>,
+    pub keys: KeySource,
+    pub algorithms: Vec<jsonwebtoken::Algorithm>,
+    pub leeway: Duration,
+    pub required_scopes: Vec<String>,
+    /// Claim with the user's tenant. Without it every token of this issuer belongs to `tenant`.
+    pub tenant_claim: Option<String>,
+    pub tenant: TenantId,
+    pub user_claim: String,
+    pub roles_claim: String,
+    pub introspection: Option<Introspection>,
+    /// Verified tokens are trusted from memory at most this long.
+    pub cache_ttl: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum KeySource {
+    /// No signatures to check: opaque tokens only.
+    None,
+    File(PathBuf),
+    Url(String),
+    /// `<issuer>/.well-known/openid-configuration`
+    Discovery,
+}
+
+/// RFC 7662.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Introspection {
+    pub url: String,
+    pub client_id: String,
+    pub client_secret: Secret,
+    pub ca_file: Option<PathBuf>,
+    pub cache_ttl: Duration,
+    pub negative_ttl: Duration,
+    pub timeout: Duration,
+}
+
+impl std::hash::Hash for Introspection {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (&self.url, &self.client_id, self.client_secret.expose()).hash(state);
+    }
+}

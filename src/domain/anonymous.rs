@@ -1,0 +1,41 @@
+//! Anonymous mode: may a visitor who has not signed in see the portal's public pages?
+
+/// WSO2's precedence: the tenant's own word wins in both directions, otherwise the global one counts.
+/// `None` means that the tenant's file has no `EnableAnonymous`. An unreadable file is not `None`: the
+/// caller keeps the last good policy, or closes the tenant.
+pub fn is_anonymous_allowed(global: bool, tenant: Option<bool>) -> bool {
+    tenant.unwrap_or(global)
+}
+
+/// `EnableAnonymous` written as a string, read as WSO2 reads it: "true" in any case is true, all else false.
+pub fn parse_boolean(written: &str) -> bool {
+    written.eq_ignore_ascii_case("true")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn truth_table() {
+        for (global, tenant, allowed) in [
+            (true, None, true),
+            (true, Some(false), false),
+            (true, Some(true), true),
+            (false, None, false),
+            (false, Some(true), true),
+            (false, Some(false), false),
+        ] {
+            assert_eq!(is_anonymous_allowed(global, tenant), allowed, "global {global}, tenant {tenant:?}");
+        }
+    }
+
+    #[test]
+    fn strings_are_read_as_java_reads_them() {
+        for (written, means) in
+            [("true", true), ("TRUE", true), ("yes", false), ("1", false), (" true", false), ("", false)]
+        {
+            assert_eq!(parse_boolean(written), means, "{written:?}");
+        }
+    }
+}

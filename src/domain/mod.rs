@@ -1,0 +1,9 @@
+//! The rules, pure: no clock, no socket, no file, no randomness. Those come in as arguments.
+
+pub mod access;
+pub mod anonymous;
+pub mod identity;
+pub mod page;
+pub mod return_address;
+pub mod route;
+pub mod tenant;

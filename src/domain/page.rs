@@ -1,0 +1,44 @@
+//! Pages Doorward shows in a visitor's way, as values. `web` turns them into HTML; `proxy` only says which.
+
+use super::tenant::TenantId;
+
+/// A page for a person, with the way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Page {
+    /// 400: the request cannot be understood in only one way.
+    BadRequest { detail: &'static str },
+    /// 400: the request names two different tenants.
+    TenantConflict { first: TenantId, second: TenantId },
+    /// 404: no such tenant.
+    UnknownTenant { tenant: String },
+    /// 401: a page that needs sign-in, where no sign-in address is configured or the request was not a navigation.
+    SignInNeeded { sign_in_url: Option<String> },
+    /// 401: sent to sign-in three times in 30 s and always came back unknown.
+    SignInLoop { sign_in_url: String },
+    /// 403: signed in, but the token lacks a scope.
+    Forbidden { missing: Vec<String> },
+    /// 502: the portal does not answer.
+    PortalDown,
+    /// 504: the portal does not answer in time.
+    PortalSlow,
+    /// 503: we cannot check tokens now, or have too much to do.
+    Unavailable,
+}
+
+/// What a page needs besides what it says.
+#[derive(Debug, Clone, Copy)]
+pub struct PageContext<'a> {
+    pub request_id: &'a str,
+    /// The tenant's display name, logo and accent colour, where the tenant is known.
+    pub tenant: Option<&'a TenantId>,
+    pub name: Option<&'a str>,
+    pub logo: Option<&'a str>,
+    pub accent: Option<&'a str>,
+    /// The `Accept-Language` header.
+    pub languages: &'a str,
+}
+
+/// Renders pages. `web` implements it; never fails, so that an error page is always possible.
+pub trait Pages: Send + Sync {
+    fn render(&self, page: &Page, context: PageContext<'_>) -> String;
+}

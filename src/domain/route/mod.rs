@@ -1,0 +1,51 @@
+//! What a path is to the portal, and who may use it.
+
+pub mod generic;
+pub mod table;
+pub mod wso2_apim;
+
+use std::sync::Arc;
+
+pub use table::{BadPattern, RouteTable};
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, always: public assets and whatever sign-in itself needs. No identity is looked at.
+    Open,
+    /// Visitors while the tenant's anonymous mode is on, otherwise users.
+    Anonymous,
+    /// Users only, whatever the anonymous mode.
+    SignedIn,
+}
+
+/// Which kind of answer the caller of a route expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surface {
+    /// A page: a browser that navigates there is sent to sign-in.
+    Page,
+    /// A REST API of WSO2's shape: refused with its JSON body, never with a redirect.
+    Wso2Api,
+    /// Another API: refused with `application/problem+json`.
+    Api,
+    /// A style sheet, a script, an image.
+    Asset,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    pub access: Access,
+    pub surface: Surface,
+    /// The rule that matched, as the operator (or the profile) wrote it: for logs and `explain`.
+    pub rule: Arc<str>,
+}
+
+/// One rule as written: `GET /docs/**`. No method means any method.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteRule {
+    pub methods: Vec<String>,
+    /// Absolute path. `*` is one whole segment, a final `**` is any rest (also none), everything else is literal.
+    pub pattern: String,
+    pub access: Access,
+    pub surface: Surface,
+}

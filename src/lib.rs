@@ -1,0 +1,20 @@
+//! Doorward: an authentication sidecar for developer portals.
+//!
+//! The modules below stand in the order of dependency: each may use those above it, none below.
+//! `domain` knows nobody and does no I/O; `proxy` and `web` do not know each other; only `boot`
+//! names concrete parts and wires them. `tests/it/architecture.rs` holds this.
+
+pub mod domain;
+
+pub mod config;
+pub mod telemetry;
+
+pub mod token;
+
+pub mod proxy;
+pub mod web;
+
+pub mod server;
+
+pub mod boot;
+pub mod cli;

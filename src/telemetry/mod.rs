@@ -1,0 +1,1 @@
+//! What can be seen: logs and metrics.

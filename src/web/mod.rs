@@ -1,0 +1,1 @@
+//! Our own pages, server-rendered; and the private port.
