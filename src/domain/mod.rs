@@ -4,6 +4,7 @@ pub mod access;
 pub mod anonymous;
 pub mod identity;
 pub mod page;
+pub mod path;
 pub mod return_address;
 pub mod route;
 pub mod tenant;
