@@ -8,29 +8,37 @@ use std::borrow::Cow;
 
 /// Why a path can be understood in more than one way, or not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.detail())]
 pub enum PathProblem {
-    #[error("the path does not start with '/'")]
     NotAbsolute,
-    #[error("the path has a character that has to be percent-encoded")]
     RawCharacter,
-    #[error("the path has a '\\', which some programs read as '/'")]
     Backslash,
-    #[error("the path has a ';', which some programs cut off")]
     PathParameter,
-    #[error("the path has an empty segment ('//')")]
     EmptySegment,
-    #[error("the path has a '.' or '..' segment")]
     DotSegment,
-    #[error("the path has a '%' that is not followed by two hexadecimal digits")]
     BadEncoding,
-    #[error("the path has an encoded '/' or '\\'")]
     EncodedSlash,
-    #[error("the path has an encoded control character")]
     EncodedControl,
-    #[error("the path is encoded twice")]
     DoubleEncoding,
-    #[error("the path is not UTF-8 once decoded")]
     NotUtf8,
+}
+
+impl PathProblem {
+    pub const fn detail(self) -> &'static str {
+        match self {
+            Self::NotAbsolute => "the path does not start with '/'",
+            Self::RawCharacter => "the path has a character that has to be percent-encoded",
+            Self::Backslash => "the path has a '\\', which some programs read as '/'",
+            Self::PathParameter => "the path has a ';', which some programs cut off",
+            Self::EmptySegment => "the path has an empty segment ('//')",
+            Self::DotSegment => "the path has a '.' or '..' segment",
+            Self::BadEncoding => "the path has a '%' that is not followed by two hexadecimal digits",
+            Self::EncodedSlash => "the path has an encoded '/' or '\\'",
+            Self::EncodedControl => "the path has an encoded control character",
+            Self::DoubleEncoding => "the path is encoded twice",
+            Self::NotUtf8 => "the path is not UTF-8 once decoded",
+        }
+    }
 }
 
 /// The path in its normal form; borrowed when it already has it, which is one look at each byte.
@@ -41,18 +49,14 @@ pub fn normal_form(path: &str) -> Result<Cow<'_, str>, PathProblem> {
     if !shape(path)? {
         return Ok(Cow::Borrowed(path));
     }
-    match decode_unreserved(path)? {
-        // decoding may have brought dots together, or digits behind a `%25`
-        Some(decoded) => {
-            shape(&decoded)?;
-            no_double_encoding(&decoded)?;
-            Ok(Cow::Owned(decoded))
-        }
-        None => {
-            no_double_encoding(path)?;
-            Ok(Cow::Borrowed(path))
-        }
-    }
+    let Some(decoded) = decode_unreserved(path)? else {
+        no_double_encoding(path)?;
+        return Ok(Cow::Borrowed(path));
+    };
+    // decoding may have brought dots together, or digits behind a `%25`
+    shape(&decoded)?;
+    no_double_encoding(&decoded)?;
+    Ok(Cow::Owned(decoded))
 }
 
 /// May this byte stand in a path as it is? (`%` may not: it starts an encoded byte.)

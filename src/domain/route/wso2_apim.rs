@@ -51,7 +51,8 @@ const SIGN_IN: [&str; 6] = [
 ];
 
 pub fn rules() -> Vec<RouteRule> {
-    use {Access::*, Surface::*};
+    use Access::{Anonymous, Open, SignedIn};
+    use Surface::{Api, Asset, Page, Wso2Api};
     const READ: &[&str] = &["GET"];
     const ANY: &[&str] = &[];
     let mut rules = vec![
