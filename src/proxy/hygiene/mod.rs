@@ -12,6 +12,8 @@ mod hop;
 pub mod host;
 mod target;
 
+pub(in crate::proxy) use target::set_path_and_query;
+
 use http::{HeaderValue, StatusCode, request::Parts};
 
 use crate::domain::path::PathProblem;
