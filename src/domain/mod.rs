@@ -2,8 +2,10 @@
 
 pub mod access;
 pub mod anonymous;
+pub mod browser;
 pub mod identity;
 pub mod page;
+pub mod path;
 pub mod return_address;
 pub mod route;
 pub mod tenant;

@@ -1,9 +1,16 @@
 //! The hot path: from a request to the portal's answer, or a refusal. `pipeline` shows the steps in order.
 
 mod account;
+mod answer;
 mod body;
+mod bounce;
 mod connection;
+pub mod forwarded;
+pub mod headers;
+pub mod hygiene;
 mod pipeline;
+pub mod select;
+mod settings_answer;
 mod upgrade;
 mod upstream;
 
