@@ -3,9 +3,12 @@
 
 pub mod check;
 pub mod directory;
+pub mod document;
 pub mod load;
 pub mod mistake;
 pub mod model;
+pub mod raw;
+pub mod resolve;
 pub mod secret;
 pub mod tenant_file;
 
