@@ -4,7 +4,7 @@
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_ascii_lowercase().replace('-', "_");
     // a slip in three letters
-    let tolerance = ((written.chars().count() + 2) / 3).clamp(1, 4);
+    let tolerance = written.chars().count().div_ceil(3).clamp(1, 4);
     known
         .into_iter()
         .map(|word| (distance(&written, &word.to_ascii_lowercase()), word))

@@ -296,7 +296,8 @@ proptest! {
         name in "DOORWARD_[A-Z_0-9]{0,24}",
         value in ".{0,16}",
     ) {
-        let text: String = lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let lines: Vec<_> = lines.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        let text = lines.join("\n");
         let env = [(name, value)].into_iter().collect();
         if let Err(mistakes) = parse(&text, Path::new("d.toml"), &env) {
             prop_assert!(!mistakes.is_empty());

@@ -17,7 +17,7 @@ use crate::{config::model::HostPattern, domain::tenant::TenantId};
 pub struct Tenancy {
     /// Holds one folder a tenant, `<folder>/<domain>/tenant-conf.json`. It may be missing: then there is only the
     /// default tenant.
-    #[schemars(extend("default" = "tenants", "x-restart" = true))]
+    #[schemars(extend("default" = "tenants"))]
     pub folder: Option<As<FilePath>>,
     /// The tenant of a request that names none.
     #[schemars(extend("default" = "carbon.super", "x-source" = "WSO2 super tenant"))]
@@ -29,14 +29,14 @@ pub struct Tenancy {
     #[schemars(extend("default" = "10s"))]
     pub negative_ttl: Option<As<Duration>>,
     /// Tenants kept in memory.
-    #[schemars(extend("default" = 10000))]
+    #[schemars(extend("default" = 10000, "x-restart" = true))]
     pub capacity: Option<u64>,
     /// How edits are noticed: `auto` by file events, with a look every `poll_interval` for file systems without events;
     /// `poll` by that look alone; `off` by the TTL alone.
-    #[schemars(extend("default" = "auto", "x-restart" = true))]
+    #[schemars(extend("default" = "auto"))]
     pub watch: Option<Watch>,
     /// How often to look at the files of the tenants in memory.
-    #[schemars(extend("x-default" = "`10s` with `watch = \"auto\"`, `1s` with `\"poll\"`", "x-restart" = true))]
+    #[schemars(extend("x-default" = "`10s` with `watch = \"auto\"`, `1s` with `\"poll\"`"))]
     pub poll_interval: Option<As<Positive>>,
     /// Host names that mean a tenant: `"portal.acme.com" = "acme.com"`.
     #[schemars(extend("default" = {}))]

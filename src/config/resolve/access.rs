@@ -125,5 +125,5 @@ fn sign_in_route(sign_in: &SignIn) -> Option<RouteRule> {
 }
 
 fn fallback() -> Route {
-    Route { access: RouteAccess::Anonymous, surface: Surface::Page, rule: "any other path".into() }
+    Route { access: RouteAccess::Anonymous, surface: Surface::Page, rule: "(no rule)".into() }
 }

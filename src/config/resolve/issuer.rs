@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// RFC 8725 asks for little; five minutes cover any clock that is set at all.
-const MOST_LEEWAY: Duration = Duration::from_secs(300);
+const MOST_LEEWAY: Duration = Duration::from_mins(5);
 
 /// `tenant` is whose users they are where they say nothing else.
 pub fn issuers(
@@ -138,7 +138,7 @@ fn key_source(raw: &mut raw::issuer::Issuer, key: &Key, scope: &mut Scope<'_>) -
         }
         1 => {}
         _ => {
-            scope.mistake(key, "the keys come from two places", "keep one of jwks_file, jwks_url, discovery")
+            scope.mistake(key, "the keys come from two places", "keep one of jwks_file, jwks_url, discovery");
         }
     }
     if let Some(As(file)) = raw.jwks_file.take() {

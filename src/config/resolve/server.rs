@@ -19,7 +19,8 @@ pub fn server(raw: raw::server::Server, key: &Key, scope: &mut Scope<'_>) -> Ser
         scope.mistake(&key.name("listen"), "nothing would listen", "name an address, or add [server.tls]");
     }
     for (index, at) in listen.iter().enumerate() {
-        if tls.iter().flat_map(|tls| &tls.listen).any(|other| other == at) {
+        // port 0 is another port each time
+        if at.port() != 0 && tls.iter().flat_map(|tls| &tls.listen).any(|other| other == at) {
             scope.mistake(
                 &key.name("listen").item(index),
                 format!("{at} is also in server.tls.listen"),
