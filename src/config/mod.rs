@@ -3,11 +3,13 @@
 
 pub mod check;
 pub mod directory;
+pub mod hosts;
 pub mod load;
 pub mod mistake;
 pub mod model;
 pub mod secret;
 pub mod tenant_file;
+pub mod watch;
 
 pub use directory::TenantDirectory;
 pub use mistake::Mistake;
