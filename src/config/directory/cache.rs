@@ -55,7 +55,7 @@ pub struct Cache {
     /// Counted up with each reload of `deployment.toml` and each flush: what was cached before is out of date at once.
     settings_version: AtomicU64,
     flush_version: AtomicU64,
-    gates: Arc<Gates<Found>>,
+    gates: Arc<Gates<(Found, Versions)>>,
     /// Looks that have not begun, so that a burst of events costs one.
     scheduled: Mutex<HashMap<TenantId, bool>>,
     slots: Semaphore,
@@ -79,12 +79,26 @@ struct Look {
     doubtful: bool,
 }
 
+/// Counted up with each reload of `deployment.toml` and each flush.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Versions {
+    pub settings: u64,
+    pub flush: u64,
+}
+
 /// The state of the world a look belongs to.
 #[derive(Clone)]
 struct World {
     settings: Arc<Settings>,
-    settings_version: u64,
-    flush_version: u64,
+    versions: Versions,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// Somebody needs the policy: what was read earlier will do while it is fresh.
+    Use,
+    /// The disk may have changed. `moved`: also folders on the way to the file.
+    Look { moved: bool },
 }
 
 impl Cache {
@@ -138,7 +152,7 @@ impl Cache {
             return (Instant::now() < until).then_some(Found::Unknown);
         };
         let now = Instant::now();
-        if !self.is_current(&entry) || now >= entry.stale_at {
+        if entry.versions != self.versions() || now >= entry.stale_at {
             return None;
         }
         if now >= entry.refresh_at && !entry.refreshing.swap(true, Ordering::Relaxed) {
@@ -150,22 +164,16 @@ impl Cache {
     /// Finds the tenant, from disk if need be. The reading goes on when the caller gives up, so that the next one has it.
     pub async fn load(self: &Arc<Self>, tenant: &TenantId) -> Found {
         let pass = self.gates.enter(tenant).await;
-        if let Some(found) = pass.found_meanwhile().or_else(|| self.get(tenant)) {
+        let meanwhile = pass.found_meanwhile().filter(|(_, versions)| *versions == self.versions());
+        if let Some(found) = meanwhile.map(|(found, _)| found).or_else(|| self.get(tenant)) {
             return found;
         }
         let this = Arc::clone(self);
         let wanted = tenant.clone();
-        let task = self.runtime.spawn(async move { this.fill(pass, &wanted, false).await });
+        let task = self.runtime.spawn(async move { this.fill(pass, &wanted, Why::Use).await });
         match task.await {
             Ok(found) => found,
-            // the runtime is shutting down, or the reader panicked: never open
-            Err(error) => {
-                tracing::error!(%tenant, %error, "a tenant's file could not be looked at");
-                let last = self.tenants.get(tenant).map(|entry| Arc::clone(&entry.state.policy));
-                Found::Tenant(last.unwrap_or_else(|| {
-                    closed(self.reader, &self.settings.load(), tenant, "could not be looked at")
-                }))
-            }
+            Err(_) => self.without_a_look(tenant, &self.settings.load()),
         }
     }
 
@@ -186,7 +194,7 @@ impl Cache {
                 scheduled.remove(&tenant).unwrap_or(moved)
             };
             if this.tenants.contains_key(&tenant) {
-                this.fill(pass, &tenant, moved).await;
+                this.fill(pass, &tenant, Why::Look { moved }).await;
             }
         });
     }
@@ -202,7 +210,7 @@ impl Cache {
     pub fn flush(&self) {
         self.flush_version.fetch_add(1, Ordering::AcqRel);
         self.forget_all_unknown();
-        self.index.tell(News::Rescan);
+        self.index.tell(News::Reread);
     }
 
     /// From here on no policy of earlier settings is given out; each is resolved again on its next use, at the latest here.
@@ -212,6 +220,7 @@ impl Cache {
         if before.tenancy.folder != self.settings.load().tenancy.folder {
             // other files altogether
             self.flush_version.fetch_add(1, Ordering::AcqRel);
+            self.index.tell(News::Reread);
         }
         self.forget_all_unknown();
         self.index.tell(News::Rescan);
@@ -219,9 +228,9 @@ impl Cache {
         for tenant in cached {
             let pass = self.gates.enter(&tenant).await;
             if let Some(entry) = self.tenants.get(tenant.as_ref())
-                && !self.is_current(&entry)
+                && entry.versions != self.versions()
             {
-                self.fill(pass, &tenant, false).await;
+                self.fill(pass, &tenant, Why::Use).await;
             }
             tokio::task::yield_now().await;
         }
@@ -258,37 +267,46 @@ impl Cache {
         self.problems.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_current(&self, entry: &Entry) -> bool {
-        entry.settings == self.settings_version.load(Ordering::Acquire)
-            && entry.flush == self.flush_version.load(Ordering::Acquire)
+    fn versions(&self) -> Versions {
+        Versions {
+            settings: self.settings_version.load(Ordering::Acquire),
+            flush: self.flush_version.load(Ordering::Acquire),
+        }
     }
 
     fn world(&self) -> World {
         // the versions first: settings newer than their number are only resolved once more
-        let settings_version = self.settings_version.load(Ordering::Acquire);
-        let flush_version = self.flush_version.load(Ordering::Acquire);
-        World { settings: self.settings.load_full(), settings_version, flush_version }
+        let versions = self.versions();
+        World { settings: self.settings.load_full(), versions }
     }
 
-    async fn fill(self: &Arc<Self>, pass: Pass<Found>, tenant: &TenantId, moved: bool) -> Found {
+    async fn fill(self: &Arc<Self>, pass: Pass<(Found, Versions)>, tenant: &TenantId, why: Why) -> Found {
         let world = self.world();
         let before = self.tenants.get(tenant);
-        let found = match &before {
-            Some(entry) if entry.flush == world.flush_version && entry.settings != world.settings_version => {
-                self.resolve_again(tenant, entry, &world)
-            }
-            _ => {
-                let look = self.look_until_sure(tenant, before.clone(), &world, moved).await;
-                match look {
-                    Some(look) => self.accept(tenant, before.as_deref(), look, &world),
-                    None => {
-                        Found::Tenant(closed(self.reader, &world.settings, tenant, "could not be looked at"))
-                    }
-                }
+        let resolvable = before.as_deref().filter(|entry| {
+            why == Why::Use
+                && entry.versions.flush == world.versions.flush
+                && entry.versions.settings != world.versions.settings
+                && Instant::now() < entry.stale_at
+        });
+        let found = if let Some(entry) = resolvable {
+            self.resolve_again(tenant, entry, &world)
+        } else {
+            let moved = why == Why::Look { moved: true };
+            match self.look_until_sure(tenant, before.clone(), &world, moved).await {
+                Some(look) => self.accept(tenant, before.as_deref(), look, &world),
+                None => self.without_a_look(tenant, &world.settings),
             }
         };
-        pass.leave(found.clone());
+        pass.leave((found.clone(), world.versions));
         found
+    }
+
+    /// The runtime is shutting down, or the reader panicked: the last policy, or closed. Never open.
+    fn without_a_look(&self, tenant: &TenantId, settings: &Settings) -> Found {
+        tracing::error!(%tenant, "a tenant's file could not be looked at");
+        let last = self.tenants.get(tenant).map(|entry| Arc::clone(&entry.state.policy));
+        Found::Tenant(last.unwrap_or_else(|| closed(self.reader, settings, tenant, "could not be looked at")))
     }
 
     async fn look_until_sure(
@@ -338,7 +356,9 @@ impl Cache {
                 settings: &world.settings,
                 tenant: &tenant,
                 before: before.as_ref().map(|entry| &entry.state),
-                same_settings: before.as_ref().is_some_and(|entry| entry.settings == world.settings_version),
+                same_settings: before
+                    .as_ref()
+                    .is_some_and(|entry| entry.versions.settings == world.versions.settings),
                 hasher: &this.hasher,
             };
             let verdict = case.judge(&reading);
@@ -388,8 +408,7 @@ impl Cache {
         let fresh = Entry {
             state: case.again(&entry.state),
             stamp: entry.stamp,
-            settings: world.settings_version,
-            flush: entry.flush,
+            versions: world.versions,
             refresh_at: entry.refresh_at,
             stale_at: entry.stale_at.min(Instant::now() + world.settings.tenancy.ttl),
             refreshing: AtomicBool::new(false),
@@ -410,8 +429,7 @@ impl Cache {
         let entry = Entry {
             state,
             stamp,
-            settings: world.settings_version,
-            flush: world.flush_version,
+            versions: world.versions,
             refresh_at: at + ahead,
             stale_at: at + life,
             refreshing: AtomicBool::new(false),

@@ -10,7 +10,10 @@ use std::{
     time::Instant,
 };
 
-use super::disk::{Reading, Stamp, file_of, mistake};
+use super::{
+    cache::Versions,
+    disk::{Reading, Stamp, file_of, mistake},
+};
 use crate::{
     config::{
         mistake::Mistake,
@@ -45,8 +48,7 @@ pub struct Entry {
     pub state: State,
     pub stamp: Stamp,
     /// Which settings it was resolved with, and after which flush it was read.
-    pub settings: u64,
-    pub flush: u64,
+    pub versions: Versions,
     /// From here on the next look-up has it read again in the background …
     pub refresh_at: Instant,
     /// … and from here on nobody is answered from it before it has been read again.

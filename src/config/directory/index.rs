@@ -55,8 +55,10 @@ pub enum News {
     Touched(TenantId),
     /// This is what the tenant's file says now.
     Claims(TenantId, Stamp, Vec<String>),
-    /// Look at all folders.
+    /// Look at all folders, and read the files that changed.
     Rescan,
+    /// Read all files, whatever they look like from outside.
+    Reread,
 }
 
 #[derive(Debug)]
@@ -122,6 +124,10 @@ pub async fn keep(cache: Weak<Cache>, mut news: UnboundedReceiver<News>) {
                 batch.push(more);
             }
             let Some(cache) = cache.upgrade() else { return };
+            if batch.iter().any(|news| matches!(news, News::Reread)) {
+                keeper.records.tenants.values_mut().for_each(|record| record.stamp = None);
+                break;
+            }
             if batch.iter().any(|news| matches!(news, News::Rescan)) {
                 break;
             }
@@ -204,7 +210,7 @@ impl Keeper {
                         *record = Record { stamp: Some(stamp), hosts };
                     }
                 }
-                News::Rescan => {}
+                News::Rescan | News::Reread => {}
             }
         }
         if !touched.is_empty() {

@@ -539,9 +539,11 @@ async fn unknown_tenant_names_cost_one_read_each_and_bounded_memory() {
         assert!(matches!(directory.load(&id("nobody.com")).await, Found::Unknown));
     }
     assert_eq!(reads(&directory), 1);
-    for n in 0..100_000 {
-        directory.load(&id(&format!("random-{n}.example"))).await;
+    for hundred in 0..1000 {
+        let names: Vec<_> = (0..100).map(|n| id(&format!("random-{hundred}-{n}.example"))).collect();
+        futures_util::future::join_all(names.iter().map(|name| directory.load(name))).await;
     }
+    assert_eq!(reads(&directory), 100_001);
     let (unknown, cached) = (directory.cache.unknown_len(), directory.status().cached);
     assert!(unknown <= 8192, "{unknown} names are kept");
     assert_eq!((cached, directory.cache.gates_open()), (0, 0));
@@ -683,4 +685,23 @@ async fn background_work_ends_with_the_directory() {
     let cache = Arc::downgrade(&directory.cache);
     drop(directory);
     within!(PATIENCE, cache.upgrade().is_none());
+}
+
+#[tokio::test]
+async fn a_reload_may_change_the_folder_and_the_way_of_watching() {
+    let mut place = Place::new(Watch::Off);
+    place.write("acme.com", OPEN);
+    let directory = place.open();
+    assert!(policy(&directory, "acme.com").await.anonymous);
+    fs::create_dir_all(place.base.path().join("elsewhere/acme.com")).unwrap();
+    let file = place.base.path().join("elsewhere/acme.com/tenant-conf.json");
+    fs::write(&file, CLOSED).unwrap();
+    place.watch = EVENTS;
+    let mut settings = place.settings();
+    settings.tenancy.folder = place.base.path().join("elsewhere");
+    directory.replace_settings(Arc::new(settings)).await;
+    assert!(!policy(&directory, "acme.com").await.anonymous);
+    within!(SOON, directory.status().watch == WatchHealth::Events);
+    fs::write(&file, OPEN).unwrap();
+    within!(SOON, policy(&directory, "acme.com").await.anonymous);
 }

@@ -66,6 +66,8 @@ pub struct Watching {
 
 struct State {
     paths: Option<PathWatch<Key>>,
+    /// What it was started for.
+    asked: Option<(Watch, PathBuf)>,
     /// Where the folder of all tenants really is.
     root: PathBuf,
     health: WatchHealth,
@@ -92,8 +94,13 @@ impl std::fmt::Debug for Watching {
 
 impl Watching {
     pub fn new(events: UnboundedSender<Event>) -> Self {
-        let state =
-            State { paths: None, root: PathBuf::new(), health: WatchHealth::Off, retry: Instant::now() };
+        let state = State {
+            paths: None,
+            asked: None,
+            root: PathBuf::new(),
+            health: WatchHealth::Off,
+            retry: Instant::now(),
+        };
         Self { state: Mutex::new(state), events }
     }
 
@@ -109,10 +116,19 @@ impl Watching {
         self.lock().paths.as_ref().map_or(0, PathWatch::folders)
     }
 
+    fn is_for(&self, settings: &Settings) -> bool {
+        let tenancy = &settings.tenancy;
+        self.lock()
+            .asked
+            .as_ref()
+            .is_some_and(|(watch, folder)| *watch == tenancy.watch && *folder == tenancy.folder)
+    }
+
     /// Begins anew with the folder of all tenants.
     pub fn start(&self, settings: &Settings) {
         let mut state = self.lock();
         state.paths = None;
+        state.asked = Some((settings.tenancy.watch, settings.tenancy.folder.clone()));
         match settings.tenancy.watch {
             Watch::Off => state.health = WatchHealth::Off,
             Watch::Poll { .. } => state.health = WatchHealth::Polling,
@@ -283,7 +299,13 @@ async fn handle(cache: &Arc<Cache>, batch: Vec<Event>) {
         match event {
             Event::File(signal) => signals.push(signal),
             Event::Left(tenant) => cache.release(tenant).await,
-            Event::Reconfigured => restart(cache).await,
+            Event::Reconfigured => {
+                if !cache.watching.is_for(&cache.settings.load()) {
+                    restart(cache).await;
+                    // what was edited between the two watches
+                    poll(cache).await;
+                }
+            }
         }
     }
     if signals.is_empty() {

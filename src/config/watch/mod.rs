@@ -6,6 +6,7 @@ mod trail;
 use std::{
     collections::{HashMap, HashSet},
     hash::Hash,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -78,7 +79,7 @@ impl<K: Clone + Eq + Hash> PathWatch<K> {
             let users = self.folders.entry(folder.clone()).or_default();
             *users += 1;
             if (*users == 1 || again)
-                && let Err(error) = self.watcher.watch(folder, RecursiveMode::NonRecursive)
+                && let Err(error) = watch(&mut self.watcher, folder)
                 && !vanished(&error)
             {
                 outcome = Err(error);
@@ -138,6 +139,12 @@ impl<K: Clone + Eq + Hash> PathWatch<K> {
             }
         }
     }
+}
+
+/// notify panics when its own thread has ended; that costs events, not the request that happened to notice.
+fn watch(watcher: &mut RecommendedWatcher, folder: &Path) -> notify::Result<()> {
+    let watched = catch_unwind(AssertUnwindSafe(|| watcher.watch(folder, RecursiveMode::NonRecursive)));
+    watched.unwrap_or_else(|_| Err(notify::Error::generic("the watcher's thread has ended")))
 }
 
 /// Our own reading makes events too; answering those would never end.
