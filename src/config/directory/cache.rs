@@ -384,8 +384,7 @@ impl Cache {
             }
             Verdict::Known(state, change) => {
                 self.report(tenant, before.is_some(), &state, &change);
-                let said = matches!(look.reading, Reading::Text(_) | Reading::Absent)
-                    && state.policy.problem.is_none();
+                let said = matches!(look.reading, Reading::Text(_) | Reading::Absent) && state.is_of_file();
                 if said && change != Change::Nothing {
                     let hosts = state.good.as_ref().map(|good| good.conf.hosts.clone()).unwrap_or_default();
                     self.index.tell(News::Claims(tenant.clone(), look.stamp, hosts));
@@ -420,10 +419,10 @@ impl Cache {
 
     fn keep(&self, tenant: &TenantId, state: State, (stamp, at): (Stamp, Instant), world: &World) -> Found {
         let ttl = world.settings.tenancy.ttl;
-        let (life, ahead) = if state.policy.problem.is_some() {
-            (ttl.min(RETRY_BROKEN), ttl.min(RETRY_BROKEN) / 2)
-        } else {
+        let (life, ahead) = if state.is_of_file() {
             (ttl, ttl / 4 * 3)
+        } else {
+            (ttl.min(RETRY_BROKEN), ttl.min(RETRY_BROKEN) / 2)
         };
         let found = Found::Tenant(Arc::clone(&state.policy));
         let entry = Entry {
@@ -440,16 +439,12 @@ impl Cache {
 
     /// Says once what changed.
     fn report(&self, tenant: &TenantId, reload: bool, state: &State, change: &Change) {
-        let good = state.policy.problem.is_none();
-        match (&state.policy.problem, change) {
-            (Some(problem), Change::Broken(_)) => {
-                self.problems_lock().insert(tenant.clone(), problem.clone());
-            }
-            (None, _) => {
-                self.problems_lock().remove(tenant);
-            }
-            _ => {}
-        }
+        let mut problems = self.problems_lock();
+        match &state.policy.problem {
+            Some(problem) => problems.insert(tenant.clone(), problem.clone()),
+            None => problems.remove(tenant),
+        };
+        drop(problems);
         match change {
             Change::Broken(mistakes) => {
                 self.counters.failed.fetch_add(1, Ordering::Relaxed);
@@ -458,7 +453,12 @@ impl Cache {
                     tracing::error!(%tenant, in_force, "{mistake}");
                 }
             }
-            Change::Accepted if reload && good => {
+            // the file is fine, but not together with deployment.toml
+            Change::Accepted if let Some(problem) = &state.policy.problem => {
+                self.counters.failed.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(%tenant, "{problem}");
+            }
+            Change::Accepted if reload => {
                 self.counters.accepted.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(%tenant, generation = state.policy.generation, "the tenant's file is in force");
             }

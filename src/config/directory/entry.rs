@@ -64,6 +64,13 @@ pub struct State {
     pub good: Option<Good>,
 }
 
+impl State {
+    /// Whether the policy is what the file says now, not one from before or a closed one.
+    pub fn is_of_file(&self) -> bool {
+        self.good.as_ref().is_some_and(|good| Arc::ptr_eq(&good.policy, &self.policy))
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Good {
     content: Content,
@@ -151,10 +158,12 @@ impl Case<'_> {
     pub fn again(&self, before: &State) -> State {
         let good = before.good.as_ref().map(|good| self.resolved(good.content, Arc::clone(&good.conf)));
         match (&before.policy.problem, good) {
+            (_, Some(good)) if before.is_of_file() => {
+                State { policy: Arc::clone(&good.policy), good: Some(good) }
+            }
             (Some(problem), good) => self.with_problem(problem.clone(), good),
-            (None, Some(good)) => State { policy: Arc::clone(&good.policy), good: Some(good) },
-            // a policy without a problem always has its file's word
-            (None, None) => before.clone(),
+            // a policy that is not of the file says why
+            (None, _) => before.clone(),
         }
     }
 
@@ -173,7 +182,7 @@ impl Case<'_> {
     }
 
     fn unchanged(&self, good: &Good) -> Verdict {
-        let recovered = self.before.is_some_and(|before| before.policy.problem.is_some());
+        let recovered = self.before.is_some_and(|before| !before.is_of_file());
         let change = if recovered { Change::Recovered } else { Change::Nothing };
         let good = if self.same_settings {
             good.clone()
@@ -189,6 +198,7 @@ impl Case<'_> {
             mistake(&file, "cannot be understood".into(), "run `doorward check`")
         });
         if let Some(before) = self.before
+            && !before.is_of_file()
             && before.policy.problem.as_ref() == Some(&first)
         {
             let state = if self.same_settings { before.clone() } else { self.again(before) };

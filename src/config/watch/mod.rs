@@ -143,8 +143,8 @@ impl<K: Clone + Eq + Hash> PathWatch<K> {
 
 /// notify panics when its own thread has ended; that costs events, not the request that happened to notice.
 fn watch(watcher: &mut RecommendedWatcher, folder: &Path) -> notify::Result<()> {
-    let watched = catch_unwind(AssertUnwindSafe(|| watcher.watch(folder, RecursiveMode::NonRecursive)));
-    watched.unwrap_or_else(|_| Err(notify::Error::generic("the watcher's thread has ended")))
+    catch_unwind(AssertUnwindSafe(|| watcher.watch(folder, RecursiveMode::NonRecursive)))
+        .unwrap_or_else(|_| Err(notify::Error::generic("the watcher's thread has ended")))
 }
 
 /// Our own reading makes events too; answering those would never end.
