@@ -18,8 +18,8 @@ async fn the_issuer_is_asked_once_and_by_name() {
     let double = Double::start().await;
     double.knows(TOKEN, json!({"active": true, "username": "ann", "exp": NOW + 600, "scope": "a b"}));
     let (verifier, policy) = (verifier(), policy(vec![double.opaque_issuer()]));
-    let verified = verifier.verify(&policy, TOKEN, NOW).await.unwrap();
-    assert_eq!((verified.user.name.as_str(), verified.user.scopes.len()), ("ann", 2));
+    let known = verifier.verify(&policy, TOKEN, NOW).await.unwrap();
+    assert_eq!((known.user.name.as_str(), known.user.scopes.len()), ("ann", 2));
     assert!(verifier.cached(&policy, TOKEN, NOW + 59).unwrap().is_ok());
     assert!(verifier.verify(&policy, TOKEN, NOW + 59).await.is_ok());
     assert_eq!(double.count("/introspect"), 1);

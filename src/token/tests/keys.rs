@@ -113,7 +113,7 @@ async fn issuer_down_keeps_stale_keys() {
         double.says("/jwks", status, body);
         let (i, now) = (i as u64, NOW + (i as u64 + 1) * day);
         assert!(verifier.verify(&policy, &token(i), now).await.is_ok());
-        until(|| verifier.status(now)[0].failures as u64 == i + 1).await;
+        until(|| u64::from(verifier.status(now)[0].failures) == i + 1).await;
         assert!(verifier.verify(&policy, &token(i + 100), now).await.is_ok());
     }
     assert_eq!(double.count("/elsewhere"), 0, "redirects are not followed");

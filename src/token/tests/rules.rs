@@ -22,8 +22,8 @@ async fn every_algorithm_we_offer_verifies() {
     let double = Double::with_keys(&signers.each_ref()).await;
     let (verifier, policy) = (verifier(), policy(vec![double.issuer()]));
     for signer in &signers {
-        let verified = verifier.verify(&policy, &signer.token(&claims()), NOW).await;
-        assert_eq!(verified.map(|v| v.user.name.clone()), Ok("ann".to_owned()), "{:?}", signer.algorithm);
+        let answer = verifier.verify(&policy, &signer.token(&claims()), NOW).await;
+        assert_eq!(answer.map(|v| v.user.name.clone()), Ok("ann".to_owned()), "{:?}", signer.algorithm);
     }
     assert_eq!(double.count("/jwks"), 1);
 }
@@ -59,9 +59,9 @@ async fn an_answer_is_remembered_for_its_policy_only() {
     let (one, other) = (policy(vec![double.issuer()]), policy(vec![double.issuer()]));
     let token = signer.token(&claims());
     assert!(verifier.cached(&one, &token, NOW).is_none());
-    let verified = verifier.verify(&one, &token, NOW).await.unwrap();
+    let found = verifier.verify(&one, &token, NOW).await.unwrap();
     let cached = verifier.cached(&one, &token, NOW).unwrap().unwrap();
-    assert!(std::sync::Arc::ptr_eq(&verified, &cached));
+    assert!(std::sync::Arc::ptr_eq(&found, &cached));
     assert!(verifier.cached(&other, &token, NOW).is_none());
     // trusted from memory for cache_ttl, which is shorter than the token's life
     assert!(verifier.cached(&one, &token, NOW + 299).is_some());

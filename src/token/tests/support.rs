@@ -178,7 +178,7 @@ pub fn issuer(keys: KeySource) -> Issuer {
         user_claim: "sub".to_owned(),
         roles_claim: "roles".to_owned(),
         introspection: None,
-        cache_ttl: Duration::from_secs(300),
+        cache_ttl: Duration::from_mins(5),
     }
 }
 
@@ -289,7 +289,7 @@ impl Double {
             client_id: "doorward".to_owned(),
             client_secret: Secret::new("s:e c"),
             ca_file: None,
-            cache_ttl: Duration::from_secs(60),
+            cache_ttl: Duration::from_mins(1),
             negative_ttl: Duration::from_secs(10),
             timeout: Duration::from_secs(5),
         }
