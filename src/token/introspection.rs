@@ -2,7 +2,10 @@
 
 use std::{
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -48,6 +51,8 @@ pub struct Introspector {
 struct Endpoint {
     http: Client,
     questions: Semaphore,
+    /// The last question got no answer.
+    failing: AtomicBool,
 }
 
 impl Introspector {
@@ -116,23 +121,14 @@ impl Introspector {
             Ok(fetch::body(answer).await?)
         };
         // the time spent waiting for a turn counts
-        let body = match tokio::time::timeout(settings.timeout, asked).await {
-            Ok(Ok(body)) => body,
-            Ok(Err(problem)) => return Err(refused(issuer, &problem)),
-            Err(_) => return Err(refused(issuer, &Problem::Late)),
+        let read = match tokio::time::timeout(settings.timeout, asked).await {
+            Ok(answer) => answer.and_then(|body| read(&body)),
+            Err(_) => Err(Problem::Late),
         };
-        let claims = object::parse(&body).ok_or_else(|| refused(issuer, &Problem::Unreadable))?;
-        match claims.get("active") {
-            Some(Value::Bool(true)) => {
-                let until = now.saturating_add(settings.cache_ttl.as_secs());
-                Ok(Answer { claims: Some(claims), until, since: now })
-            }
-            Some(Value::Bool(false)) => {
-                let until = now.saturating_add(settings.negative_ttl.as_secs());
-                Ok(Answer { claims: None, until, since: now })
-            }
-            _ => Err(refused(issuer, &Problem::Unreadable)),
-        }
+        endpoint.note(&issuer.issuer, read.as_ref().err());
+        let claims = read.map_err(|_| NoAnswer)?;
+        let lifetime = if claims.is_some() { settings.cache_ttl } else { settings.negative_ttl };
+        Ok(Answer { claims, until: now.saturating_add(lifetime.as_secs()), since: now })
     }
 
     async fn endpoint(&self, settings: &Introspection) -> Result<Arc<Endpoint>, NoAnswer> {
@@ -145,7 +141,8 @@ impl Introspector {
                     .map_err(|error| error.to_string())?
                     .map_err(|error| error.to_string())?,
             };
-            Ok::<_, String>(Arc::new(Endpoint { http, questions: Semaphore::new(MAX_QUESTIONS) }))
+            let questions = Semaphore::new(MAX_QUESTIONS);
+            Ok::<_, String>(Arc::new(Endpoint { http, questions, failing: AtomicBool::new(false) }))
         });
         made.await.map_err(|error| {
             tracing::error!(url = settings.url, %error, "the introspection client cannot be made");
@@ -168,10 +165,30 @@ enum Problem {
     Closed,
 }
 
-/// The token itself is never written anywhere.
-fn refused(issuer: &Issuer, problem: &Problem) -> NoAnswer {
-    tracing::warn!(issuer = issuer.issuer, error = %problem, "introspection failed");
-    NoAnswer
+impl Endpoint {
+    /// Says once that it stopped answering and once that it answers again. No token is ever written anywhere.
+    fn note(&self, issuer: &str, problem: Option<&Problem>) {
+        match problem {
+            Some(error) if !self.failing.swap(true, Ordering::Relaxed) => {
+                tracing::warn!(issuer, %error, "introspection fails");
+            }
+            Some(error) => tracing::debug!(issuer, %error, "introspection still fails"),
+            None if self.failing.swap(false, Ordering::Relaxed) => {
+                tracing::info!(issuer, "introspection answers again");
+            }
+            None => {}
+        }
+    }
+}
+
+/// The claims of an active token, `None` for another; anything that is not clearly one of both is no answer.
+fn read(body: &[u8]) -> Result<Option<Map<String, Value>>, Problem> {
+    let claims = object::parse(body).ok_or(Problem::Unreadable)?;
+    match claims.get("active") {
+        Some(Value::Bool(true)) => Ok(Some(claims)),
+        Some(Value::Bool(false)) => Ok(None),
+        _ => Err(Problem::Unreadable),
+    }
 }
 
 /// RFC 6749 §2.3.1: both parts form-encoded first, so that neither a colon nor a letter beyond ASCII gets lost.

@@ -230,7 +230,9 @@ impl Slot {
 
     async fn read_in_turn(&self, now: u64, apart: u64, ended: u64) {
         let _turn = self.turn.lock().await;
-        if self.ended.load(Ordering::Acquire) != ended || is_within(&self.tried_at, now, apart) {
+        // whoever insists (`apart` 0) knows of a change that a reading under way may have missed
+        let was_shared = apart > 0 && self.ended.load(Ordering::Acquire) != ended;
+        if was_shared || is_within(&self.tried_at, now, apart) {
             return;
         }
         self.tried_at.store(now, Ordering::Release);

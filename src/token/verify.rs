@@ -125,21 +125,21 @@ impl Verifier {
         key: Key,
         now: u64,
     ) -> Result<Arc<Verified>, TokenError> {
-        let mut refusal = TokenError::Inactive;
+        let mut nobody_knows = TokenError::Inactive;
+        let mut refusal = None;
         for issuer in issuers {
             let Some(settings) = &issuer.introspection else { continue };
             let Ok(answer) = self.introspector.ask(issuer, settings, token, key, now).await else {
-                refusal = TokenError::Unavailable;
+                nobody_knows = TokenError::Unavailable;
                 continue;
             };
             let Some(claims) = &answer.claims else { continue };
             match claims::judge(claims, issuer, Voucher::Introspection, now) {
                 Ok(user) => return Ok(self.remember(key, user, None, now, answer.until)),
-                Err(error) if refusal != TokenError::Unavailable => refusal = error,
-                Err(_) => {}
+                Err(error) => refusal = Some(error),
             }
         }
-        Err(refusal)
+        Err(refusal.unwrap_or(nobody_knows))
     }
 
     fn remember(&self, key: Key, user: User, basis: Basis, now: u64, until: u64) -> Arc<Verified> {

@@ -103,6 +103,8 @@ async fn issuers_are_asked_in_order_until_one_knows() {
     assert_eq!(error, TokenError::Unavailable);
     // known, but not meant for us
     second.knows(TOKEN, json!({"active": true, "username": "ann", "aud": "another"}));
+    let error = verifier().verify(&policy(issuers()), TOKEN, NOW).await.unwrap_err();
+    assert_eq!(error, TokenError::WrongAudience, "who knows the token has the last word");
     first.says("/introspect", 200, r#"{"active":false}"#);
     let error = verifier().verify(&policy(issuers()), TOKEN, NOW).await.unwrap_err();
     assert_eq!(error, TokenError::WrongAudience);
@@ -153,4 +155,21 @@ async fn which_tokens_are_asked_about() {
     // where nobody can be asked, an opaque token is no token
     let nobody = policy(vec![double.issuer()]);
     assert_eq!(verifier.verify(&nobody, "opaque", NOW).await.unwrap_err(), TokenError::Malformed);
+}
+
+/// `introspection.ca_file`: this authority is believed, and it has to be named.
+#[tokio::test]
+async fn the_endpoints_own_authority() {
+    let (double, ca) = Double::start_tls().await;
+    double.knows(TOKEN, json!({"active": true, "username": "ann"}));
+    for (ca_file, expected) in [
+        (Some(ca.path().to_owned()), Ok("ann".to_owned())),
+        (None, Err(TokenError::Unavailable)),
+        (Some("/nowhere/ca.pem".into()), Err(TokenError::Unavailable)),
+    ] {
+        let mut issuer = double.opaque_issuer();
+        issuer.introspection = Some(Introspection { ca_file, ..double.introspection() });
+        let answer = verifier().verify(&policy(vec![issuer]), TOKEN, NOW).await;
+        assert_eq!(answer.map(|known| known.user.name.clone()), expected);
+    }
 }

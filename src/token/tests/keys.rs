@@ -8,7 +8,7 @@ use serde_json::json;
 use super::support::*;
 use crate::{
     config::model::KeySource,
-    token::{TokenError, Verifier},
+    token::{TokenError, Verifier, http_client},
 };
 
 /// Waits for a background reading to show.
@@ -83,7 +83,9 @@ async fn those_who_wait_for_a_new_key_share_one_request() {
         .map(|i| {
             let token = new.token(&claims_with(&json!({"sub": format!("user{i}")})));
             let (verifier, policy) = (Arc::clone(&verifier), Arc::clone(&policy));
-            tokio::spawn(async move { verifier.verify(&policy, &token, NOW + 11 + i % 3).await.is_ok() })
+            tokio::spawn(
+                async move { verifier.verify(&policy, &token, NOW + 11 + 10 * (i % 3)).await.is_ok() },
+            )
         })
         .collect();
     double.wait_for("/jwks", 2).await;
@@ -105,10 +107,9 @@ async fn issuer_down_keeps_stale_keys() {
     verifier.preload(&issuers, NOW).await;
     let day = 24 * 3600;
     let token = |i: u64| signer.token(&claims_with(&json!({"exp": NOW + 9 * day, "n": i})));
+    let huge = jwks(&[&signer]) + &" ".repeat(1_100_000);
     for (i, (status, body)) in
-        [(500, ""), (200, "<html>"), (200, "{}"), (302, ""), (404, ""), (200, &*" ".repeat(1_100_000))]
-            .into_iter()
-            .enumerate()
+        [(500, ""), (200, "<html>"), (200, "{}"), (302, ""), (404, ""), (200, &huge)].into_iter().enumerate()
     {
         double.says("/jwks", status, body);
         let (i, now) = (i as u64, NOW + (i as u64 + 1) * day);
@@ -203,4 +204,17 @@ async fn a_key_file_is_read_again_when_it_changes() {
     assert!(verifier.cached(&policy, &of_new, NOW + 5).unwrap().is_ok());
     until(|| verifier.status(NOW + 5)[0].keys == 1).await;
     assert_eq!(verifier.verify(&policy, &of_old, NOW + 5).await.unwrap_err(), TokenError::UnknownKey);
+}
+
+/// `http_client(ca_files)`: keys come over TLS from whom the system or these files vouch for.
+#[tokio::test]
+async fn keys_over_tls_need_a_trusted_authority() {
+    let signer = Signer::usual();
+    let (double, ca) = Double::start_tls().await;
+    double.says("/jwks", 200, jwks(&[&signer]));
+    let policy = policy(vec![double.issuer()]);
+    let token = signer.token(&claims());
+    let trusting = Verifier::new(http_client(&[ca.path().to_owned()]).unwrap(), 10);
+    assert!(trusting.verify(&policy, &token, NOW).await.is_ok());
+    assert_eq!(verifier().verify(&policy, &token, NOW).await.unwrap_err(), TokenError::Unavailable);
 }
