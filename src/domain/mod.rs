@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod anonymous;
+pub mod colour;
 pub mod identity;
 pub mod page;
 pub mod return_address;
