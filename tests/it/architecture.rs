@@ -127,7 +127,7 @@ fn nothing_names_the_place_where_it_was_written() {
 
 /// The modules that a file's code names after `crate::`, also inside `use crate::{a::b, c}`.
 fn uses(source: &Source) -> Vec<(usize, String)> {
-    let text: String = source.code.iter().map(|(_, line)| format!("{line}\n")).collect();
+    let text: String = source.code.iter().flat_map(|(_, line)| [line.as_str(), "\n"]).collect();
     let number_at = |offset: usize| {
         let index = text[..offset].matches('\n').count();
         source.code.get(index).map_or(0, |(number, _)| *number)

@@ -7,5 +7,15 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod anonymous;
 mod architecture;
+mod attack_framing;
+mod attack_headers;
+mod attack_paths;
+mod attack_redirects;
+mod attack_tokens;
+mod complaints;
+mod hot_reload;
+mod proxying;
 mod support;
+mod tenancy;

@@ -116,7 +116,7 @@ impl<'a> Ask<'a> {
     }
 
     /// Sends the jar's cookies and keeps those that come back.
-    pub fn from_jar(mut self, jar: &'a mut Jar) -> Self {
+    pub fn with_jar(mut self, jar: &'a mut Jar) -> Self {
         self.jar = Some(jar);
         self
     }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    message::{Framing, Head, Headers, find, read_body},
+    message::{Framing, Head, Headers, as_lines, find, read_body},
     reply::{Body, Reply},
 };
 
@@ -53,7 +53,7 @@ impl Received {
     }
 
     fn head(&self) -> String {
-        let headers: String = self.headers.iter().map(|(n, v)| format!("{n}: {v}\n")).collect();
+        let headers = as_lines(&self.headers, "\n");
         format!("{} {}\n{headers}", self.method, self.target)
     }
 }
@@ -189,7 +189,7 @@ impl Shared {
 
 fn answer(socket: &TcpStream, reader: &mut impl Read, reply: &Reply, request: &Received) -> io::Result<()> {
     let mut out = socket;
-    let headers: String = reply.headers.iter().map(|(n, v)| format!("{n}: {v}\r\n")).collect();
+    let headers = as_lines(&reply.headers, "\r\n");
     let head = format!("HTTP/1.1 {} Some Reason\r\n{headers}", reply.status);
     let whole = |mut out: &TcpStream, body: &[u8]| {
         let sends_body = request.method != "HEAD" && !matches!(reply.status, 204 | 304);
@@ -204,11 +204,7 @@ fn answer(socket: &TcpStream, reader: &mut impl Read, reply: &Reply, request: &R
     match &reply.body {
         Body::Whole(body) => whole(out, body),
         Body::EchoHead => whole(out, request.head().as_bytes()),
-        Body::EchoBody => whole(out, &request.body),
-        Body::Zeros(length) => {
-            out.write_all(format!("{head}content-length: {length}\r\n\r\n").as_bytes())?;
-            io::copy(&mut io::repeat(0).take(*length), &mut out).map(drop)
-        }
+        Body::Echo => whole(out, &request.body),
         Body::Pieces(pieces) => {
             out.write_all(format!("{head}transfer-encoding: chunked\r\n\r\n").as_bytes())?;
             for piece in pieces.lock().unwrap().iter() {
@@ -222,7 +218,7 @@ fn answer(socket: &TcpStream, reader: &mut impl Read, reply: &Reply, request: &R
                 format!("{head}transfer-encoding: chunked\r\n\r\n{:x}\r\n", body.len()).as_bytes(),
             )?;
             out.write_all(body)?;
-            let trailers: String = trailers.iter().map(|(n, v)| format!("{n}: {v}\r\n")).collect();
+            let trailers = as_lines(trailers, "\r\n");
             out.write_all(format!("\r\n0\r\n{trailers}\r\n").as_bytes())
         }
         Body::Raw(bytes) => {

@@ -89,11 +89,6 @@ impl Idp {
         self.state.lock().unwrap().keys.insert(0, key);
     }
 
-    /// Publishes no key but the one that signs.
-    pub fn retire_old_keys(&self) {
-        self.state.lock().unwrap().keys.truncate(1);
-    }
-
     /// Answers 503 to everything, or no longer.
     pub fn down(&self, down: bool) {
         self.state.lock().unwrap().down = down;

@@ -3,10 +3,7 @@
 use std::sync::LazyLock;
 
 use jsonwebtoken::{Algorithm, EncodingKey, jwk::Jwk};
-use rcgen::{
-    KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256, PublicKeyData, RsaKeySize,
-    SignatureAlgorithm,
-};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256, RsaKeySize, SignatureAlgorithm};
 use serde_json::json;
 
 use super::jwt::base64url;

@@ -1,6 +1,6 @@
 //! HTTP/1.1 read from a socket byte for byte, without a library between the test and the wire.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 
 pub type Headers = Vec<(String, String)>;
 
@@ -53,6 +53,11 @@ fn headers(from: &mut impl BufRead) -> io::Result<Headers> {
         let (name, value) = line.split_once(':').unwrap_or((&line, ""));
         headers.push((name.to_owned(), value.trim_matches([' ', '\t']).to_owned()));
     }
+}
+
+/// `name: value` and the end of the line, one after the other.
+pub fn as_lines(headers: &[(String, String)], end: &str) -> String {
+    headers.iter().fold(String::new(), |lines, (name, value)| lines + name + ": " + value + end)
 }
 
 /// How the end of a body is known.

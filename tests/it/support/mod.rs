@@ -17,7 +17,6 @@ pub mod reply;
 pub mod tenant_files;
 pub mod wire;
 
-pub use answer::Answer;
 pub use eventually::eventually;
 pub use gate::Gate;
 pub use idp::Idp;

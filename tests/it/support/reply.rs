@@ -15,12 +15,10 @@ pub struct Reply {
 #[derive(Debug, Clone)]
 pub enum Body {
     Whole(Vec<u8>),
-    /// As many bytes as said, made on the fly.
-    Zeros(u64),
     /// The head of the request, as it arrived.
     EchoHead,
     /// The body of the request, as it arrived.
-    EchoBody,
+    Echo,
     /// Chunked, each piece as the test hands it out; closed when the test drops the hose.
     Pieces(Arc<Mutex<Receiver<Vec<u8>>>>),
     /// Chunked, with trailers.
@@ -67,11 +65,7 @@ impl Reply {
     }
 
     pub fn echo_body() -> Self {
-        Self::of(Body::EchoBody)
-    }
-
-    pub fn zeros(length: u64) -> Self {
-        Self::of(Body::Zeros(length))
+        Self::of(Body::Echo)
     }
 
     pub fn trailers(body: &str, trailers: &[(&str, &str)]) -> Self {

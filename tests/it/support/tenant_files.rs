@@ -49,17 +49,19 @@ impl TenantFiles {
 /// As kubelet does it: `tenant-conf.json → ..data/tenant-conf.json`, `..data → ..version`, swapped by a rename.
 fn swap(folder: &Path, file: &Path, text: &str) {
     let old = fs::read_link(folder.join("..data")).ok();
-    let version = (0..).map(|n| format!("..version_{n}")).find(|name| !folder.join(name).exists()).unwrap();
+    let version = match &old {
+        Some(old) => format!("{}_next", old.display()),
+        None => "..version".to_owned(),
+    };
     fs::create_dir(folder.join(&version)).unwrap();
     fs::write(folder.join(&version).join("tenant-conf.json"), text).unwrap();
     symlink(&version, folder.join("..data_tmp")).unwrap();
     fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
-    match old {
-        Some(old) => fs::remove_dir_all(folder.join(old)).unwrap(),
-        None => {
-            drop(fs::remove_file(file));
-            symlink("..data/tenant-conf.json", file).unwrap();
-        }
+    if let Some(old) = old {
+        fs::remove_dir_all(folder.join(old)).unwrap();
+    } else {
+        drop(fs::remove_file(file));
+        symlink("..data/tenant-conf.json", file).unwrap();
     }
 }
 

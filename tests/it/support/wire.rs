@@ -4,6 +4,7 @@ use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     sync::Arc,
+    time::Duration,
 };
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
@@ -93,17 +94,32 @@ impl Wire {
         bytes
     }
 
-    /// Whatever comes until the gate closes; empty when it just closes.
+    /// Whatever comes until the gate closes; empty when it just closes. Staying open is a failure.
+    #[track_caller]
     pub fn rest(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        // a reset is an end, too
-        drop(self.0.read_to_end(&mut bytes));
-        bytes
+        match self.0.read_to_end(&mut bytes) {
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                panic!("the connection is still open after {PATIENCE:?}")
+            }
+            // a reset is an end, too
+            _ => bytes,
+        }
     }
 
     /// Every answer until the gate closes or falls silent, by status: how many messages did it see in our bytes?
     pub fn statuses(&mut self) -> Vec<u16> {
+        self.0.get_ref().socket().set_read_timeout(Some(Duration::from_secs(1))).unwrap();
         std::iter::from_fn(|| self.answer("GET").ok()).map(|answer| answer.status).collect()
+    }
+}
+
+impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(tls) => tls.get_ref(),
+        }
     }
 }
 
