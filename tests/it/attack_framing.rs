@@ -4,7 +4,7 @@
 use crate::support::{Gate, Portal, Reply, gate::GateBuilder};
 
 fn open_gate(portal: &Portal) -> GateBuilder {
-    Gate::before(portal).generic(&[("*", "/**", "open")])
+    Gate::before(portal).generic(&[("/**", "open")])
 }
 
 #[test]

@@ -23,7 +23,7 @@ const IDENTITY: [&str; 12] = [
 ];
 
 fn gate(portal: &Portal) -> GateBuilder {
-    Gate::before(portal).generic(&[("*", "/**", "anonymous")])
+    Gate::before(portal).generic(&[("/**", "anonymous")])
 }
 
 /// The ways to write one name so that a CGI-like portal reads it as the same.
@@ -43,7 +43,7 @@ fn spellings(name: &str) -> Vec<String> {
 fn attack_identity_header_from_the_client_in_any_spelling() {
     let portal = Portal::answering("").start();
     for profile in ["wso2", "oauth2-proxy", "authelia", "none"] {
-        let gate = gate(&portal).setting("identity_headers", profile).start();
+        let gate = gate(&portal).setting("access.identity_headers", profile).start();
         for name in IDENTITY {
             for spelling in spellings(name) {
                 for http2 in [false, true] {
@@ -64,7 +64,7 @@ fn attack_identity_header_from_the_client_in_any_spelling() {
 fn attack_identity_header_beside_a_real_identity() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
     for (profile, name) in [("authelia", "Remote-User"), ("oauth2-proxy", "X-Forwarded-User")] {
-        let gate = gate(&portal).issuer(&idp).setting("identity_headers", profile).start();
+        let gate = gate(&portal).issuer(&idp).setting("access.identity_headers", profile).start();
         for spelling in spellings(name) {
             portal.forget();
             gate.get("/").bearer(&idp.token().sign()).header(&spelling, "admin").send();
@@ -79,7 +79,7 @@ fn attack_identity_header_beside_a_real_identity() {
 #[test]
 fn attack_connection_header_removes_what_the_gate_adds() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
-    let gate = gate(&portal).issuer(&idp).setting("identity_headers", "authelia").start();
+    let gate = gate(&portal).issuer(&idp).setting("access.identity_headers", "authelia").start();
     gate.get("/")
         .bearer(&idp.token().sign())
         .header(

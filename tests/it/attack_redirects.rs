@@ -7,7 +7,7 @@ const OURS: &str = "https://portal.test";
 
 fn closed(portal: &Portal) -> GateBuilder {
     Gate::before(portal)
-        .generic(&[("*", "/**", "signed-in")])
+        .generic(&[("/**", "signed-in")])
         .setting("server.public_url", OURS)
         .sign_in("https://sign-in.test/login?back={return_url}&path={return_path}")
 }

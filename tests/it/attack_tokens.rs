@@ -265,10 +265,8 @@ fn a_websocket_ends_when_its_token_does() {
     let (portal, idp) = (Portal::replying(crate::support::Reply::upgrade_echo()).start(), Idp::start());
     let mut issuer = configuration::issuer(&idp);
     issuer["leeway"] = json!("0s");
-    let gate = Gate::before(&portal)
-        .generic(&[("*", "/**", "signed-in")])
-        .setting("issuer", json!([issuer]))
-        .start();
+    let gate =
+        Gate::before(&portal).generic(&[("/**", "signed-in")]).setting("issuer", json!([issuer])).start();
     let origin = format!("http://{}", gate.authority());
     let ask = gate.get("/ws").bearer(&idp.token().expires_in(2).sign()).header("origin", &origin);
     let (head, mut wire) = ask.upgrade();

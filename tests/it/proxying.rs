@@ -8,7 +8,7 @@ use crate::support::{Gate, Portal, Reply, eventually, eventually::within, gate::
 
 /// A gate whose only job is to forward.
 fn open_gate(portal: &Portal) -> GateBuilder {
-    Gate::before(portal).generic(&[("*", "/**", "open")])
+    Gate::before(portal).generic(&[("/**", "open")])
 }
 
 #[test]

@@ -31,7 +31,7 @@ impl Configuration {
         *at = value.into();
     }
 
-    /// Appends to a list: `issuer`, `portal.upstream`, `routes`.
+    /// Appends to a list: `issuer`, `portal.upstream`, `access.route`.
     pub fn push(&mut self, path: &str, value: Value) {
         let mut list = self.get(path).as_array().cloned().unwrap_or_default();
         list.push(value);

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use doorward::{boot::Running, config::Mistake};
 use rustls::{ClientConfig, RootCertStore};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
@@ -143,13 +143,12 @@ impl GateBuilder {
         self
     }
 
-    /// Portal profile `generic`: closed but for these rules, `GET /docs/** = open`.
-    pub fn generic(self, rules: &[(&str, &str, &str)]) -> Self {
-        let rules: Vec<Value> = rules
-            .iter()
-            .map(|(method, path, access)| serde_json::json!({"methods": [method], "path": path, "access": access}))
-            .collect();
-        self.setting("portal.profile", "generic").setting("routes", rules)
+    /// Portal profile `generic` with these rules: `("GET /docs/**", "open")`.
+    pub fn generic(self, rules: &[(&str, &str)]) -> Self {
+        let rule =
+            |(pattern, access): &(&str, &str)| json!({"match": pattern, "access": access, "as": "page"});
+        let rules: Vec<Value> = rules.iter().map(rule).collect();
+        self.setting("portal.profile", "generic").setting("access.route", rules)
     }
 
     pub fn trusting(self, network: &str) -> Self {
