@@ -15,6 +15,7 @@ mod attack_paths;
 mod attack_redirects;
 mod attack_tokens;
 mod complaints;
+mod dependencies;
 mod hot_reload;
 mod proxying;
 mod support;
