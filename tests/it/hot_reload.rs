@@ -23,14 +23,9 @@ fn open() -> Value {
 
 #[test]
 fn every_way_of_editing_is_seen_within_a_second() {
-    for how in [Edit::InPlace, Edit::RenameOver, Edit::DataSwap] {
+    for how in [Edit::InPlace, Edit::RenameOver, Edit::DataSwap, Edit::TreeSwap] {
         let portal = Portal::answering("").start();
-        let gate = Gate::before(&portal);
-        let gate = if how == Edit::DataSwap {
-            gate.mounted_tenant("acme.com", &open()).start()
-        } else {
-            gate.tenant("acme.com", &open()).start()
-        };
+        let gate = Gate::before(&portal).tenant_by(how, "acme.com", &open()).start();
         // more than one: a watch on the file itself sees the first swap and none after it
         for _ in 0..3 {
             assert!(gate.lets_strangers_in("acme.com"), "{how:?}");

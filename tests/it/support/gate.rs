@@ -117,9 +117,9 @@ impl GateBuilder {
         self
     }
 
-    /// As kubelet mounts a ConfigMap.
-    pub fn mounted_tenant(self, tenant: &str, conf: &Value) -> Self {
-        self.tenants.write(tenant, &conf.to_string(), Edit::DataSwap);
+    /// Laid down as that kind of edit will change it.
+    pub fn tenant_by(self, how: Edit, tenant: &str, conf: &Value) -> Self {
+        self.tenants.write(tenant, &conf.to_string(), how);
         self
     }
 
