@@ -16,6 +16,7 @@ mod attack_redirects;
 mod attack_tokens;
 mod complaints;
 mod dependencies;
+mod documentation;
 mod hot_reload;
 mod proxying;
 mod support;
