@@ -33,6 +33,11 @@ impl ReturnAddress {
         }))
     }
 
+    /// The front page.
+    pub fn root() -> Self {
+        Self("/".to_owned())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

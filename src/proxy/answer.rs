@@ -21,6 +21,7 @@ use crate::{
         route::Surface,
         tenant::TenantId,
     },
+    telemetry::metrics::Outcome,
     token::TokenError,
 };
 
@@ -28,6 +29,8 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     BadRequest(&'static str),
+    /// The request has more than one meaning, or none (`hygiene`).
+    Unclear { status: StatusCode, detail: &'static str },
     TenantConflict(TenantId, TenantId),
     UnknownTenant(String),
     /// No proof of identity, and one is needed.
@@ -74,6 +77,7 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) | Self::TenantConflict(..) => StatusCode::BAD_REQUEST,
+            Self::Unclear { status, .. } => *status,
             Self::UnknownTenant(_) => StatusCode::NOT_FOUND,
             Self::SignInNeeded { .. } | Self::SignInLoop { .. } => StatusCode::UNAUTHORIZED,
             Self::BadToken(TokenError::MissingScope { .. }) | Self::ForeignOrigin => StatusCode::FORBIDDEN,
@@ -84,9 +88,41 @@ impl Refusal {
         }
     }
 
+    /// The word used in the access log.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) | Self::Unclear { .. } => "bad_request",
+            Self::TenantConflict(..) => "tenant_conflict",
+            Self::UnknownTenant(_) => "unknown_tenant",
+            Self::SignInNeeded { .. } => "sign_in_needed",
+            Self::SignInLoop { .. } => "sign_in_loop",
+            Self::BadToken(TokenError::Unavailable) => "tokens_unavailable",
+            Self::BadToken(TokenError::MissingScope { .. }) => "insufficient_scope",
+            Self::BadToken(_) => "invalid_token",
+            Self::ForeignOrigin => "foreign_origin",
+            Self::PortalDown => "portal_down",
+            Self::PortalSlow => "portal_slow",
+            Self::Overloaded => "overloaded",
+        }
+    }
+
+    /// The metric it counts as.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::UnknownTenant(_) => Outcome::unknown_tenant,
+            Self::PortalDown | Self::PortalSlow => Outcome::portal_error,
+            _ => match self.status() {
+                StatusCode::UNAUTHORIZED => Outcome::unauthorized,
+                StatusCode::FORBIDDEN => Outcome::forbidden,
+                StatusCode::SERVICE_UNAVAILABLE => Outcome::unavailable,
+                _ => Outcome::bad_request,
+            },
+        }
+    }
+
     fn detail(&self) -> String {
         match self {
-            Self::BadRequest(detail) => (*detail).to_owned(),
+            Self::BadRequest(detail) | Self::Unclear { detail, .. } => (*detail).to_owned(),
             Self::TenantConflict(first, second) => {
                 format!("The request names two tenants, {first} and {second}")
             }
@@ -102,7 +138,7 @@ impl Refusal {
 
     fn page(&self) -> Page {
         match self.clone() {
-            Self::BadRequest(detail) => Page::BadRequest { detail },
+            Self::BadRequest(detail) | Self::Unclear { detail, .. } => Page::BadRequest { detail },
             Self::TenantConflict(first, second) => Page::TenantConflict { first, second },
             Self::UnknownTenant(tenant) => Page::UnknownTenant { tenant },
             Self::SignInNeeded { sign_in_url } => Page::SignInNeeded { sign_in_url },

@@ -12,7 +12,6 @@ use std::{
 
 use moka::sync::Cache;
 
-pub const COOKIE: &str = "doorward_bounces";
 const LIMIT: u32 = 3;
 const WINDOW: Duration = Duration::from_secs(30);
 /// Browsers without cookies that are remembered at a time.

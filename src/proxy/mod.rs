@@ -5,14 +5,18 @@ mod answer;
 mod body;
 mod bounce;
 mod connection;
+mod forward;
 pub mod forwarded;
 pub mod headers;
 pub mod hygiene;
+pub mod judge;
 mod pipeline;
 pub mod select;
 mod settings_answer;
+mod sign_in;
 mod upgrade;
 mod upstream;
+mod visitor;
 
 use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc};
 
@@ -20,19 +24,35 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-pub use self::{body::ResponseBody, connection::ClientConnection, upgrade::Upgrades};
+pub use self::{answer::{Caller, PageSource, Refusal}, body::ResponseBody, bounce::Cookieless, connection::ClientConnection, upgrade::Upgrades};
 use self::upstream::Portals;
 use crate::{
-    config::Settings,
+    config::{Settings, TenantDirectory, directory::Found},
+    domain::tenant::TenantId,
     telemetry::{access_log::AccessLog, metrics::Metrics},
+    token::Verifier,
 };
 
 /// Everything a request may ask, shared by all workers.
 pub struct Gate {
     pub settings: ArcSwap<Settings>,
+    pub tenants: Arc<TenantDirectory>,
+    pub tokens: Arc<Verifier>,
+    /// Error pages.
+    pub pages: PageSource,
+    /// Everything under `/.doorward/`.
+    pub local: axum::Router,
+    pub bounces: Cookieless,
     pub metrics: Arc<Metrics>,
     pub access_log: ArcSwapOption<AccessLog>,
     pub upgrades: Upgrades,
+}
+
+impl Gate {
+    /// Whether a tenant is in memory and exists: good enough for a suggestion.
+    pub fn is_known(&self, tenant: &TenantId) -> bool {
+        !matches!(self.tenants.cached(tenant), Some(Found::Unknown))
+    }
 }
 
 /// One worker's share: the gate, and portal connections of its own.

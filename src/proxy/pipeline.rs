@@ -1,19 +1,244 @@
-//! bare
-use std::sync::Arc;
-use http::{Request, Response, Version, StatusCode};
-use hyper::body::Incoming;
-use super::{Worker, ClientConnection, ResponseBody, account::Account, body::RequestBody};
+//! The way of a request, from top to bottom. Steps 2 to 6 are in `judge`, so that they can be asked for without a request
+//! being sent; here is what follows from them.
 
-pub async fn handle(worker: &Arc<Worker>, connection: &Arc<ClientConnection>, request: Request<Incoming>) -> Response<ResponseBody> {
-    let account = Account::open(Arc::clone(connection), Arc::clone(&worker.gate.metrics));
-    let settings = worker.gate.settings.load();
-    let upstream = settings.portal.upstreams.first().unwrap_or_else(|| std::process::abort());
-    let portal = worker.portals.get(upstream).unwrap_or_else(|_| std::process::abort());
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use arc_swap::Guard;
+use http::{HeaderValue, Request, Response, header, request::Parts};
+use hyper::body::Incoming;
+use tower::ServiceExt;
+
+use super::{
+    ClientConnection, Worker,
+    account::Account,
+    answer::{self, Caller, Refusal, X_REQUEST_ID, refuse},
+    body::ResponseBody,
+    forward::forward,
+    judge::{Judgement, judge},
+    sign_in::{self, Way},
+    visitor::{self, Memory},
+};
+use crate::{
+    config::Settings,
+    domain::{access::Decision, browser, identity::Identity, route::{Access, Surface}},
+    telemetry::{access_log::Entry, metrics::Outcome},
+};
+
+/// Paths that are ours, in front of every portal.
+const LOCAL: &str = "/.doorward/";
+
+pub async fn handle(
+    worker: &Worker,
+    connection: &Arc<ClientConnection>,
+    request: Request<Incoming>,
+) -> Response<ResponseBody> {
+    // ── 1 arrive
+    let gate = &*worker.gate;
+    let settings: Guard<Arc<Settings>> = gate.settings.load();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let mut account = Account::open(Arc::clone(connection), Arc::clone(&gate.metrics));
     let (mut parts, body) = request.into_parts();
-    parts.version = Version::HTTP_11;
-    let request = Request::from_parts(parts, RequestBody::new(body, upstream.idle_timeout));
-    match portal.forward(request).await {
-        Ok(answer) => answer.map(|b| b.with_account(account)),
-        Err(error) => { tracing::warn!(%error, "x"); let mut r = Response::new(ResponseBody::empty().with_account(account)); *r.status_mut() = StatusCode::BAD_GATEWAY; r }
+    let request_id = request_id(&settings, connection, &parts);
+    let caller = Caller::new(&parts.headers, request_id.clone());
+    let mut entry = gate.access_log.load_full().map(|log| (arrived(&parts, &request_id), log));
+
+    // ── 2 hygiene, 3 tenant, 4 route, 5 identity, 6 decide
+    let judgement = judge(gate, &settings, connection, &mut parts, caller, now).await;
+    if let Some((entry, _)) = &mut entry {
+        judged(entry, &judgement);
     }
+
+    // ── 7 answer
+    let (outcome, mut response) = if parts.uri.path().starts_with(LOCAL) && understood(&judgement) {
+        (Outcome::local, local(worker, parts, &request_id).await)
+    } else {
+        answer(worker, connection, &settings, &judgement, parts, body, now).await
+    };
+    response.headers_mut().insert(X_REQUEST_ID, request_id);
+
+    // ── 8 account: closed when the body has ended
+    gate.metrics.count(outcome);
+    if let Some((mut entry, log)) = entry {
+        entry.status = response.status().as_u16();
+        entry.decision = outcome.as_str();
+        account.log(entry, log);
+    }
+    response.map(|body| body.with_account(account))
+}
+
+async fn answer(
+    worker: &Worker,
+    connection: &Arc<ClientConnection>,
+    settings: &Settings,
+    judgement: &Judgement,
+    parts: Parts,
+    body: Incoming,
+    now: u64,
+) -> (Outcome, Response<ResponseBody>) {
+    let gate = &*worker.gate;
+    let policy = judgement.policy.as_deref();
+    let https = judgement.client.https;
+    let memory = match judgement.asked_by {
+        browser::Caller::Navigation => Memory::read(&parts.headers, https),
+        _ => Memory::default(),
+    };
+    let refused = |refusal: Refusal| {
+        let response = refuse(&refusal, &judgement.caller, policy, &gate.pages);
+        (refusal.outcome(), response)
+    };
+    if let Some(choice) = choose_tenant(worker, settings, judgement, &parts, &memory) {
+        return (Outcome::local, choice);
+    }
+    match (&judgement.verdict, policy) {
+        (Err(refusal), _) => refused(refusal.clone()),
+        // a verdict is always some tenant's
+        (Ok(_), None) => refused(Refusal::Overloaded),
+        (Ok(Decision::SignIn(_)), Some(policy)) => {
+            if let Some(preflight) = answer::preflight(&parts.method, &parts.headers, policy) {
+                return (Outcome::local, preflight);
+            }
+            if judgement.asked_by != browser::Caller::Navigation {
+                let target = sign_in::wanted(&parts);
+                let sign_in_url = sign_in::address(settings, judgement, policy, &parts, &target);
+                return refused(Refusal::SignInNeeded { sign_in_url });
+            }
+            match sign_in::way(gate, settings, judgement, policy, &parts, &memory, now) {
+                Way::Redirect(response) => (Outcome::sign_in, response),
+                Way::Loop(sign_in_url) => refused(Refusal::SignInLoop { sign_in_url }),
+                Way::Nowhere => refused(Refusal::SignInNeeded { sign_in_url: None }),
+            }
+        }
+        (Ok(Decision::Allow(_)), Some(tenant)) => {
+            let arrived_signed_in = matches!(judgement.identity, Identity::User(_));
+            if arrived_signed_in && let Some(onward) = sign_in::continue_way(&parts, &memory, https) {
+                return (Outcome::local, onward);
+            }
+            let named = judgement.tenant_named && judgement.asked_by == browser::Caller::Navigation;
+            match forward(worker, connection, settings, judgement, tenant, parts, body, now).await {
+                Ok(mut response) => {
+                    let headers = response.headers_mut();
+                    if arrived_signed_in && (memory.return_to.is_some() || memory.bounces.is_some()) {
+                        visitor::forget_way(https).for_each(|cookie| {
+                            headers.append(header::SET_COOKIE, cookie);
+                        });
+                    }
+                    if named
+                        && gate.tenants.several()
+                        && memory.tenant.as_ref() != Some(&tenant.tenant)
+                        && let Some(cookie) = visitor::remember_tenant(&tenant.tenant, https)
+                    {
+                        headers.append(header::SET_COOKIE, cookie);
+                    }
+                    (Outcome::forwarded, response)
+                }
+                Err(refusal) => refused(refusal),
+            }
+        }
+    }
+}
+
+/// A visitor who opens a page without saying whose it is, where several tenants exist, goes on with the tenant chosen
+/// last, or is asked to choose.
+fn choose_tenant(
+    worker: &Worker,
+    settings: &Settings,
+    judgement: &Judgement,
+    parts: &Parts,
+    memory: &Memory,
+) -> Option<Response<ResponseBody>> {
+    let route = judgement.route.as_ref()?;
+    let asked = judgement.asked_by == browser::Caller::Navigation
+        && route.surface == Surface::Page
+        && route.access != Access::Open
+        && !judgement.tenant_named
+        && settings.tenancy.selection_page
+        && judgement.verdict.is_ok()
+        && worker.gate.tenants.several();
+    if !asked {
+        return None;
+    }
+    let wanted = sign_in::wanted(parts);
+    let to = match &memory.tenant {
+        Some(tenant) if worker.gate.is_known(tenant) => with_tenant(wanted.as_str(), tenant.as_str()),
+        _ => format!("{LOCAL}tenants?to={}", percent_encoding::utf8_percent_encode(wanted.as_str(), visitor::COMPONENT)),
+    };
+    sign_in::redirect(&to)
+}
+
+fn with_tenant(target: &str, tenant: &str) -> String {
+    let joint = if target.contains('?') { '&' } else { '?' };
+    format!("{target}{joint}tenant={tenant}")
+}
+
+/// Our own pages are for whoever could be understood, also where the tenant is unknown or the host is nobody's.
+fn understood(judgement: &Judgement) -> bool {
+    !matches!(judgement.verdict, Err(Refusal::Unclear { .. }))
+}
+
+async fn local(worker: &Worker, mut parts: Parts, request_id: &HeaderValue) -> Response<ResponseBody> {
+    parts.headers.insert(X_REQUEST_ID, request_id.clone());
+    let request = Request::from_parts(parts, axum::body::Body::empty());
+    match worker.gate.local.clone().oneshot(request).await {
+        Ok(response) => response.map(ResponseBody::local),
+        Err(never) => match never {},
+    }
+}
+
+/// A trusted proxy's id is kept, so that one id goes through all logs; nobody else's is believed.
+fn request_id(settings: &Settings, connection: &ClientConnection, parts: &Parts) -> HeaderValue {
+    if !settings.server.trusted_proxies.is_empty()
+        && let Some(id) = parts.headers.get(X_REQUEST_ID)
+        && (1..=128).contains(&id.len())
+        && id.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && settings.server.trusted_proxies.iter().any(|net| net.contains(&connection.peer.ip()))
+    {
+        return id.clone();
+    }
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut random = fastrand::u128(..);
+    let id: [u8; 32] = std::array::from_fn(|_| {
+        let digit = HEX.get((random & 15) as usize).copied().unwrap_or(b'0');
+        random >>= 4;
+        digit
+    });
+    HeaderValue::from_bytes(&id).unwrap_or_else(|_| HeaderValue::from_static("-"))
+}
+
+fn arrived(parts: &Parts, request_id: &HeaderValue) -> Box<Entry> {
+    let text = |name| {
+        parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    Box::new(Entry {
+        time: jiff::Timestamp::now(),
+        request_id: request_id.to_str().unwrap_or_default().to_owned(),
+        method: parts.method.to_string(),
+        host: text(header::HOST)
+            .or_else(|| parts.uri.authority().map(ToString::to_string))
+            .unwrap_or_default(),
+        path: parts.uri.path().to_owned(),
+        protocol: match parts.version {
+            http::Version::HTTP_2 => "HTTP/2",
+            http::Version::HTTP_10 => "HTTP/1.0",
+            _ => "HTTP/1.1",
+        },
+        user_agent: text(header::USER_AGENT),
+        ..Entry::default()
+    })
+}
+
+fn judged(entry: &mut Entry, judgement: &Judgement) {
+    entry.client = Some(judgement.client.address);
+    entry.tenant = judgement.policy.as_ref().map(|policy| policy.tenant.to_string());
+    entry.user = match &judgement.identity {
+        Identity::User(user) | Identity::Stranger(user) => Some(format!("{}@{}", user.name, user.tenant)),
+        Identity::Anonymous => None,
+    };
+    entry.rule = judgement.route.as_ref().map(|route| Arc::clone(&route.rule));
+    entry.reason = match &judgement.verdict {
+        Ok(Decision::Allow(why) | Decision::SignIn(why)) => why.as_str(),
+        Err(refusal) => refusal.reason(),
+    };
 }

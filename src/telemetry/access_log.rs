@@ -33,7 +33,7 @@ pub struct Entry {
     pub tenant: Option<String>,
     pub user: Option<String>,
     pub status: u16,
-    /// `allow`, `sign_in`, `refuse`, `local`
+    /// What became of it, in the words of `doorward_requests_total`.
     pub decision: &'static str,
     pub reason: &'static str,
     pub rule: Option<Arc<str>>,

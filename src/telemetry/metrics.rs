@@ -26,6 +26,23 @@ pub enum Outcome {
     portal_error,
 }
 
+impl Outcome {
+    /// The word used in the access log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::forwarded => "forwarded",
+            Self::local => "local",
+            Self::sign_in => "sign_in",
+            Self::unauthorized => "unauthorized",
+            Self::forbidden => "forbidden",
+            Self::bad_request => "bad_request",
+            Self::unknown_tenant => "unknown_tenant",
+            Self::unavailable => "unavailable",
+            Self::portal_error => "portal_error",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     outcome: Outcome,

@@ -1,0 +1,244 @@
+//! Step 7 for a request that may come in: to the portal, as the tenant and the user it was judged as.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header, request::Parts, uri};
+use hyper::{body::Incoming, ext::on_informational};
+use tokio::{sync::Notify, time::Instant};
+
+use super::{
+    ClientConnection, Worker,
+    answer::{Refusal, X_REQUEST_ID},
+    body::{RequestBody, ResponseBody},
+    headers::{Origin, clean_response, identity_headers},
+    hygiene::cookies,
+    judge::Judgement,
+    select, settings_answer,
+    upgrade::Tunnel,
+    upstream::{ForwardError, Portal},
+};
+use crate::{
+    config::{
+        Settings, TenantPolicy,
+        model::{Profile, Upstream},
+    },
+    domain::identity::Identity,
+    telemetry::metrics::PortalError,
+};
+
+/// How long an upload waits for the portal's `100 Continue` before it starts anyway (RFC 9110 §10.1.1).
+const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
+
+#[expect(clippy::too_many_arguments, reason = "the last step needs what all steps before it found out")]
+pub async fn forward(
+    worker: &Worker,
+    connection: &Arc<ClientConnection>,
+    settings: &Settings,
+    judgement: &Judgement,
+    policy: &TenantPolicy,
+    mut parts: Parts,
+    body: Incoming,
+    now: u64,
+) -> Result<Response<ResponseBody>, Refusal> {
+    let gate = &*worker.gate;
+    let Some(upstream) = find_upstream(&settings.portal.upstreams, parts.uri.path()) else {
+        return Err(Refusal::PortalDown);
+    };
+    let portal = worker.portals.get(upstream).map_err(|error| portal_failed(worker, &error))?;
+    let corrects_settings = settings.portal.profile == Profile::Wso2Apim
+        && settings_answer::is_settings(parts.uri.path())
+        && parts.method == http::Method::GET;
+    prepare(judgement, policy, upstream, &mut parts)?;
+    if corrects_settings {
+        settings_answer::prepare(&mut parts.headers);
+    }
+    if let Some(protocol) = judgement.cleaned.upgrade.clone() {
+        return upgrade(worker, connection, settings, judgement, &portal, parts, body, protocol, now).await;
+    }
+    let mut body = RequestBody::new(body, upstream.idle_timeout);
+    let wanted = expects_continue(&parts, &mut body);
+    let mut request = Request::from_parts(parts, body);
+    if let Some(wanted) = wanted {
+        on_informational(&mut request, move |answer| {
+            if answer.status() == StatusCode::CONTINUE {
+                wanted.notify_one();
+            }
+        });
+    }
+    let mut answer = portal.forward(request).await.map_err(|error| portal_failed(worker, &error))?;
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // nobody asked for it: whatever follows would be read as somebody's answer
+        return Err(portal_failed(worker, &ForwardError::Upgrade));
+    }
+    clean_response(answer.headers_mut(), false);
+    if corrects_settings {
+        answer = settings_answer::correct(answer, policy.anonymous).await.map_err(|()| {
+            gate.metrics.count_portal_error(PortalError::broken);
+            Refusal::PortalDown
+        })?;
+    }
+    Ok(answer)
+}
+
+/// Longest prefix in whole segments; the list is sorted that way and ends with `/`.
+fn find_upstream<'a>(upstreams: &'a [Arc<Upstream>], path: &str) -> Option<&'a Arc<Upstream>> {
+    upstreams.iter().find(|upstream| {
+        let prefix = upstream.path.trim_end_matches('/');
+        path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+/// The request as the portal gets it: one tenant, one identity, one origin, none of our cookies.
+fn prepare(
+    judgement: &Judgement,
+    policy: &TenantPolicy,
+    upstream: &Upstream,
+    parts: &mut Parts,
+) -> Result<(), Refusal> {
+    select::settle(parts, &policy.tenant, policy.header_value.clone())
+        .map_err(|ambiguity| Refusal::Unclear { status: ambiguity.status(), detail: ambiguity.detail() })?;
+    cookies::strip_own(&mut parts.headers);
+    match (&judgement.identity, &judgement.verified) {
+        (Identity::User(user), Some(verified)) => {
+            let headers = verified
+                .headers
+                .get_or_init(|| identity_headers(policy.identity_headers, user, &policy.tenant));
+            for (name, value) in headers {
+                parts.headers.insert(name.clone(), value.clone());
+            }
+            if !policy.forward_token {
+                parts.headers.remove(header::AUTHORIZATION);
+            }
+        }
+        // as good as nobody, to the portal too
+        (Identity::Stranger(_), _) => {
+            parts.headers.remove(header::AUTHORIZATION);
+        }
+        _ => {}
+    }
+    let host = parts.headers.get(header::HOST).cloned();
+    if let Some(origin) = host.as_ref().and_then(|host| Origin::new(&judgement.client, host)) {
+        origin.write(&mut parts.headers);
+    }
+    parts.headers.insert(X_REQUEST_ID, judgement.caller.request_id.clone());
+    if judgement.cleaned.te_trailers {
+        parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        if !upstream.http2 {
+            parts.headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+        }
+    }
+    if let Some(host) = &upstream.host
+        && let Ok(host) = HeaderValue::try_from(host.as_str())
+    {
+        parts.headers.insert(header::HOST, host);
+    }
+    address(upstream, parts)
+}
+
+/// The request target in the form the portal's protocol wants.
+fn address(upstream: &Upstream, parts: &mut Parts) -> Result<(), Refusal> {
+    let unclear = || Refusal::BadRequest("the host is not a valid host name");
+    if upstream.http2 {
+        let host = parts.headers.remove(header::HOST).ok_or_else(unclear)?;
+        let mut target = std::mem::take(&mut parts.uri).into_parts();
+        target.scheme = Some(uri::Scheme::HTTP);
+        target.authority = Some(uri::Authority::try_from(host.as_bytes()).map_err(|_| unclear())?);
+        parts.uri = Uri::from_parts(target).map_err(|_| unclear())?;
+        parts.version = Version::HTTP_2;
+    } else {
+        if parts.uri.scheme().is_some() {
+            let mut target = uri::Parts::default();
+            target.path_and_query = parts.uri.path_and_query().cloned();
+            parts.uri = Uri::from_parts(target).map_err(|_| unclear())?;
+        }
+        parts.version = Version::HTTP_11;
+    }
+    Ok(())
+}
+
+fn expects_continue(parts: &Parts, body: &mut RequestBody) -> Option<Arc<Notify>> {
+    let expects =
+        parts.headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    if !expects {
+        return None;
+    }
+    let wanted = Arc::new(Notify::new());
+    body.wait_for(Arc::clone(&wanted), CONTINUE_PATIENCE);
+    Some(wanted)
+}
+
+#[expect(clippy::too_many_arguments, reason = "the last step needs what all steps before it found out")]
+async fn upgrade(
+    worker: &Worker,
+    connection: &Arc<ClientConnection>,
+    settings: &Settings,
+    judgement: &Judgement,
+    portal: &Portal,
+    mut parts: Parts,
+    body: Incoming,
+    protocol: HeaderValue,
+    now: u64,
+) -> Result<Response<ResponseBody>, Refusal> {
+    let slot = worker.gate.upgrades.enter(settings.limits.max_upgrades).ok_or(Refusal::Overloaded)?;
+    parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    parts.headers.insert(header::UPGRADE, protocol);
+    let request = Request::from_parts(parts, RequestBody::new(body, portal.upstream().idle_timeout));
+    let failed = |error: &ForwardError| portal_failed(worker, error);
+    let (answer, lease) = portal.forward_upgrade(request).await.map_err(|error| failed(&error))?;
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let mut answer = portal.declined(answer, lease);
+        clean_response(answer.headers_mut(), false);
+        return Ok(answer);
+    }
+    let (mut head, _) = answer.into_parts();
+    let (stream, early) = lease.into_upgraded().await.ok_or_else(|| failed(&ForwardError::Upgrade))?;
+    let until = judgement
+        .identity
+        .user()
+        .map(|user| Instant::now() + Duration::from_secs(user.expires_at.saturating_sub(now)));
+    connection.leave_tunnel(Tunnel { portal: stream, early, until, slot });
+    clean_response(&mut head.headers, true);
+    Ok(Response::from_parts(head, ResponseBody::empty()))
+}
+
+fn portal_failed(worker: &Worker, error: &ForwardError) -> Refusal {
+    let kind = match error {
+        ForwardError::Connect(_) => PortalError::connect,
+        ForwardError::ConnectTimeout => PortalError::connect_timeout,
+        ForwardError::AnswerTimeout => PortalError::answer_timeout,
+        ForwardError::Broken(_) => PortalError::broken,
+        ForwardError::Upgrade => PortalError::upgrade,
+    };
+    worker.gate.metrics.count_portal_error(kind);
+    tracing::debug!(%error, "the portal gave no answer");
+    if error.is_timeout() { Refusal::PortalSlow } else { Refusal::PortalDown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::Target;
+
+    fn upstream(path: &str) -> Arc<Upstream> {
+        Arc::new(Upstream {
+            path: path.to_owned(),
+            target: Target::Unix { path: "/run/portal.sock".into() },
+            http2: false,
+            host: None,
+            connect_timeout: Duration::ZERO,
+            header_timeout: Duration::ZERO,
+            idle_timeout: Duration::ZERO,
+            keep_alive: Duration::ZERO,
+        })
+    }
+
+    #[test]
+    fn upstreams_are_found_by_whole_segments() {
+        let upstreams = [upstream("/api/am"), upstream("/api"), upstream("/")];
+        for (path, found) in
+            [("/api/am/x", "/api/am"), ("/api", "/api"), ("/api/x", "/api"), ("/apis", "/"), ("/", "/")]
+        {
+            assert_eq!(find_upstream(&upstreams, path).unwrap().path, found, "{path}");
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Steps 2 to 6 of a request: made plain, whose portal, which route, who asks, may they. Nothing is sent anywhere, so
+//! `doorward explain` asks the same function.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, Method, header, request::Parts};
+
+use super::{
+    Gate,
+    answer::{Caller, Refusal},
+    connection::ClientConnection,
+    forwarded::{self, Client},
+    hygiene::{self, Ambiguity, Cleaned},
+    select::{self, SelectError},
+};
+use crate::{
+    config::{
+        Settings, TenantPolicy,
+        directory::Found,
+        hosts::HostFound,
+        model::Profile,
+    },
+    domain::{
+        access::{Decision, decide},
+        browser::{self, Asked},
+        identity::Identity,
+        route::{Access, Route, Surface},
+        tenant::TenantId,
+    },
+    token::{
+        TokenError, Verified,
+        bearer::{self, BadCredential, Credential, Places},
+    },
+};
+
+/// Everything that was found out about a request, as far as it got.
+#[derive(Debug)]
+pub struct Judgement {
+    pub client: Client,
+    pub cleaned: Cleaned,
+    pub caller: Caller,
+    pub asked_by: browser::Caller,
+    /// Whether the request itself (or its host) says which tenant it is for.
+    pub tenant_named: bool,
+    pub policy: Option<Arc<TenantPolicy>>,
+    pub route: Option<Route>,
+    pub identity: Identity,
+    pub verified: Option<Arc<Verified>>,
+    pub verdict: Result<Decision, Refusal>,
+}
+
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
+
+/// `now` is seconds since the epoch. Afterwards `parts` is clean (see `hygiene`) but does not name its tenant yet.
+pub async fn judge(
+    gate: &Gate,
+    settings: &Settings,
+    connection: &ClientConnection,
+    parts: &mut Parts,
+    mut caller: Caller,
+    now: u64,
+) -> Judgement {
+    // ── 2 hygiene: what trusted proxies say is read before it is taken out
+    let client = forwarded::client(
+        connection.peer.ip(),
+        connection.tls,
+        &parts.headers,
+        &settings.server.trusted_proxies,
+    );
+    let cleaned = hygiene::clean(parts, hygiene::Limits::default());
+    let upgrade = cleaned.as_ref().is_ok_and(|cleaned| cleaned.upgrade.is_some());
+    // what the caller would understand, as long as the route is not known
+    let asked = asked_by(parts, upgrade, Surface::Page);
+    caller.wants_page = asked != browser::Caller::Program;
+    let mut judgement = Judgement {
+        client,
+        cleaned: Cleaned::default(),
+        caller,
+        asked_by: asked,
+        tenant_named: false,
+        policy: None,
+        route: None,
+        identity: Identity::Anonymous,
+        verified: None,
+        verdict: Err(Refusal::Overloaded),
+    };
+    match cleaned {
+        Ok(cleaned) => judgement.cleaned = cleaned,
+        Err(ambiguity) => {
+            judgement.verdict = Err(refused(ambiguity));
+            return judgement;
+        }
+    }
+
+    // ── 3 tenant: one snapshot of its policy, used to the end of the request
+    let named = match named_tenant(gate, &judgement.client, parts) {
+        Ok(named) => named,
+        Err(refusal) => {
+            judgement.verdict = Err(refusal);
+            return judgement;
+        }
+    };
+    judgement.tenant_named = named.is_some();
+    let tenant = named.as_ref().unwrap_or(&settings.tenancy.default_tenant);
+    let Some(mut policy) = find_policy(gate, tenant).await else {
+        judgement.verdict = Err(Refusal::UnknownTenant(tenant.to_string()));
+        return judgement;
+    };
+
+    // twice at most: a token may know a tenant where the request names none
+    loop {
+        // ── 4 route
+        let route = policy.routes.classify(parts.method.as_str(), parts.uri.path()).clone();
+        judgement.asked_by = asked_by(parts, upgrade, route.surface);
+        judgement.caller.wants_page = judgement.asked_by != browser::Caller::Program;
+        judgement.caller.surface = route.surface;
+
+        // ── 5 identity
+        let identified = if upgrade && is_foreign_origin(parts, &judgement.client, &policy) {
+            Err(Refusal::ForeignOrigin)
+        } else {
+            identify(gate, settings, parts, &policy, &route, now).await
+        };
+        if let Ok(Some(verified)) = &identified
+            && !judgement.tenant_named
+            && verified.user.tenant != policy.tenant
+            && let Some(own) = find_policy(gate, &verified.user.tenant).await
+        {
+            judgement.tenant_named = true;
+            policy = own;
+            continue;
+        }
+
+        // ── 6 decide
+        judgement.verdict = identified.map(|verified| {
+            if let Some(verified) = &verified {
+                let user = Arc::clone(&verified.user);
+                judgement.identity = Identity::of(user, &policy.tenant, &policy.cross_tenant);
+            }
+            judgement.verified = verified;
+            decide(policy.anonymous, &route, &judgement.identity)
+        });
+        judgement.policy = Some(policy);
+        judgement.route = Some(route);
+        return judgement;
+    }
+}
+
+fn refused(ambiguity: Ambiguity) -> Refusal {
+    Refusal::Unclear { status: ambiguity.status(), detail: ambiguity.detail() }
+}
+
+async fn find_policy(gate: &Gate, tenant: &TenantId) -> Option<Arc<TenantPolicy>> {
+    let found = match gate.tenants.cached(tenant) {
+        Some(found) => found,
+        None => gate.tenants.load(tenant).await,
+    };
+    match found {
+        Found::Tenant(policy) => Some(policy),
+        Found::Unknown => None,
+    }
+}
+
+fn named_tenant(gate: &Gate, client: &Client, parts: &Parts) -> Result<Option<TenantId>, Refusal> {
+    let host = client.host.as_deref().or_else(|| parts.headers.get(header::HOST)?.to_str().ok());
+    let by_host = match host.map_or(HostFound::None, |host| gate.tenants.by_host(host)) {
+        HostFound::Tenant(tenant) => Some(tenant),
+        HostFound::None => None,
+        HostFound::Conflict => return Err(Refusal::BadRequest("two tenants claim this host name")),
+        // it may be somebody's; nobody may be judged by the wrong rules meanwhile
+        HostFound::IndexNotReady => return Err(Refusal::Overloaded),
+    };
+    select::named(parts.uri.path(), parts.uri.query(), &parts.headers, by_host.as_ref()).map_err(
+        |error| match error {
+            SelectError::Conflict { first, second } => Refusal::TenantConflict(first, second),
+            SelectError::Invalid => Refusal::BadRequest("the request names a tenant that cannot exist"),
+        },
+    )
+}
+
+fn asked_by(parts: &Parts, upgrade: bool, surface: Surface) -> browser::Caller {
+    let text = |name: &HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let asked = Asked {
+        method: parts.method.as_str(),
+        sec_fetch_mode: text(&SEC_FETCH_MODE),
+        sec_fetch_dest: text(&SEC_FETCH_DEST),
+        accept: text(&header::ACCEPT),
+        x_requested_with: text(&X_REQUESTED_WITH),
+        upgrade,
+    };
+    browser::caller(&asked, surface)
+}
+
+/// Who asks, as proven by a token that counts under this tenant's policy. A page is never refused because of stale cookies:
+/// its visitor is unknown, no more. A bad token in a header is an error of who sent it.
+async fn identify(
+    gate: &Gate,
+    settings: &Settings,
+    parts: &Parts,
+    policy: &TenantPolicy,
+    route: &Route,
+    now: u64,
+) -> Result<Option<Arc<Verified>>, Refusal> {
+    // sign-in itself uses this header in ways of its own (client credentials), and assets need nobody
+    if route.access == Access::Open {
+        return Ok(None);
+    }
+    let wso2 = settings.portal.profile == Profile::Wso2Apim;
+    let reads = parts.method == Method::GET || parts.method == Method::HEAD;
+    let query = parts.uri.query().filter(|query| names_access_token(query));
+    let places = Places {
+        max_bytes: settings.limits.max_token_bytes,
+        token_cookie: policy.token_cookie.as_deref(),
+        both_halves_as_cookies: wso2 && reads && route.surface == Surface::Page,
+        query: query.filter(|_| wso2 && reads && route.surface == Surface::Wso2Api),
+    };
+    let credential = bearer::extract(&parts.headers, &places).map_err(|problem| match problem {
+        BadCredential::TooLong => Refusal::BadToken(TokenError::TooLong),
+        BadCredential::TwoHeaders => Refusal::BadRequest("the request has two Authorization headers"),
+        BadCredential::TwoTokens => Refusal::BadRequest("the request has more than one access token"),
+        BadCredential::NotOneToken => Refusal::BadToken(TokenError::Malformed),
+    })?;
+    let in_header = parts.headers.contains_key(header::AUTHORIZATION);
+    let token = match credential {
+        // RFC 6750 §5.3: a token in an address ends up in logs and histories
+        _ if query.is_some() && places.query.is_none() => {
+            return Err(Refusal::BadRequest("an access token does not belong into the address"));
+        }
+        Credential::None if query.is_some() => {
+            return Err(Refusal::BadRequest("an access token does not belong into the address"));
+        }
+        Credential::None => return Ok(None),
+        Credential::OtherScheme => return Err(Refusal::SignInNeeded { sign_in_url: None }),
+        Credential::Bearer(token) => token,
+    };
+    let verified = match gate.tokens.cached(policy, &token, now) {
+        Some(known) => {
+            gate.metrics.tokens_cached.inc();
+            known
+        }
+        None => {
+            gate.metrics.tokens_checked.inc();
+            gate.tokens.verify(policy, &token, now).await
+        }
+    };
+    match verified {
+        Ok(verified) => Ok(Some(verified)),
+        // "cannot be checked" is never "nobody"
+        Err(error) if in_header || error == TokenError::Unavailable => Err(Refusal::BadToken(error)),
+        Err(_) => Ok(None),
+    }
+}
+
+fn names_access_token(query: &str) -> bool {
+    query.split('&').any(|pair| {
+        let key = pair.split('=').next().unwrap_or_default();
+        percent_encoding::percent_decode_str(key).eq(b"access_token".iter().copied())
+    })
+}
+
+/// Cross-site WebSocket hijacking: a page of another origin opens a socket with the visitor's cookies. Programs send no
+/// `Origin`, and no cookies they did not choose.
+fn is_foreign_origin(parts: &Parts, client: &Client, policy: &TenantPolicy) -> bool {
+    let Some(origin) = parts.headers.get(header::ORIGIN) else { return false };
+    let Ok(origin) = origin.to_str() else { return true };
+    let own = own_origin(client, &parts.headers);
+    own.as_deref() != Some(origin) && !policy.websocket_origins.iter().any(|allowed| allowed == origin)
+}
+
+/// The origin the browser sees us under: scheme and host of the request, as far as proxies before us may be believed.
+pub fn own_origin(client: &Client, headers: &HeaderMap) -> Option<String> {
+    let host = client.host.as_deref().or_else(|| headers.get(header::HOST)?.to_str().ok())?;
+    let scheme = if client.https { "https" } else { "http" };
+    Some(format!("{scheme}://{}", host.to_ascii_lowercase()))
+}
