@@ -16,5 +16,7 @@ pub mod web;
 
 pub mod server;
 
+pub mod demo;
+
 pub mod boot;
 pub mod cli;

@@ -5,6 +5,7 @@ pub mod check;
 pub mod directory;
 pub mod document;
 pub mod effective;
+pub mod hosts;
 pub mod load;
 pub mod mistake;
 pub mod model;
@@ -14,6 +15,7 @@ pub mod restart;
 pub mod schema;
 pub mod secret;
 pub mod tenant_file;
+pub mod watch;
 
 pub use directory::TenantDirectory;
 pub use mistake::Mistake;

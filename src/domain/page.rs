@@ -23,6 +23,23 @@ pub enum Page {
     PortalSlow,
     /// 503: we cannot check tokens now, or have too much to do.
     Unavailable,
+    /// 404: nothing of ours at this address.
+    NotFound,
+}
+
+impl Page {
+    /// The status a page is sent with.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::BadRequest { .. } | Self::TenantConflict { .. } => 400,
+            Self::SignInNeeded { .. } | Self::SignInLoop { .. } => 401,
+            Self::Forbidden { .. } => 403,
+            Self::UnknownTenant { .. } | Self::NotFound => 404,
+            Self::PortalDown => 502,
+            Self::Unavailable => 503,
+            Self::PortalSlow => 504,
+        }
+    }
 }
 
 /// What a page needs besides what it says.

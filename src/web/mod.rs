@@ -1,1 +1,13 @@
 //! Our own pages, server-rendered; and the private port.
+
+pub mod assets;
+pub mod i18n;
+pub mod pages;
+pub mod router;
+pub mod security_headers;
+pub mod template;
+pub mod tenants;
+
+pub use pages::HtmlPages;
+pub use router::{Site, router};
+pub use security_headers::security_headers;

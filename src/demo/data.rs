@@ -1,0 +1,182 @@
+//! What the sample portal shows: three tenants and their APIs.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// The password of every demo user.
+pub const PASSWORD: &str = "letmein";
+
+/// The demo users; each exists in every tenant.
+pub const USERS: [&str; 2] = ["alice", "bob"];
+
+pub const TENANTS: [&str; 3] = ["carbon.super", "closed.example", "inherits.example"];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Api {
+    pub tenant: &'static str,
+    pub id: &'static str,
+    pub name: &'static str,
+    pub version: &'static str,
+    pub context: &'static str,
+    pub description: &'static str,
+    pub tags: &'static [&'static str],
+}
+
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Application {
+    #[serde(rename = "applicationId")]
+    pub id: String,
+    pub name: String,
+    pub description: String,
+    pub throttling_policy: String,
+    pub owner: String,
+    #[serde(skip)]
+    pub tenant: String,
+    pub status: &'static str,
+}
+
+const fn api(
+    (tenant, id): (&'static str, &'static str),
+    (name, version, context): (&'static str, &'static str, &'static str),
+    description: &'static str,
+    tags: &'static [&'static str],
+) -> Api {
+    Api { tenant, id, name, version, context, description, tags }
+}
+
+pub const APIS: [Api; 10] = [
+    api(
+        ("carbon.super", "01e1f3a0-0001-4000-8000-000000000001"),
+        ("Tides", "2.1.0", "/tides"),
+        "High and low water for four hundred harbours, a year ahead.",
+        &["sea", "weather"],
+    ),
+    api(
+        ("carbon.super", "01e1f3a0-0002-4000-8000-000000000002"),
+        ("Transit", "1.4.0", "/transit"),
+        "Departures, delays and stops of buses, trams and ferries.",
+        &["travel"],
+    ),
+    api(
+        ("carbon.super", "01e1f3a0-0003-4000-8000-000000000003"),
+        ("Air quality", "1.0.2", "/air"),
+        "Hourly readings of fine dust, ozone and nitrogen dioxide.",
+        &["weather", "health"],
+    ),
+    api(
+        ("carbon.super", "01e1f3a0-0004-4000-8000-000000000004"),
+        ("Postal addresses", "3.0.0", "/addresses"),
+        "Checks and completes addresses, with their coordinates.",
+        &["places"],
+    ),
+    api(
+        ("carbon.super", "01e1f3a0-0005-4000-8000-000000000005"),
+        ("Exchange rates", "1.2.0", "/rates"),
+        "Daily reference rates of thirty currencies since 1999.",
+        &["money"],
+    ),
+    api(
+        ("closed.example", "0c105ed0-0001-4000-8000-000000000001"),
+        ("Payroll", "5.0.0", "/payroll"),
+        "Salaries, allowances and payslips. For partners under contract.",
+        &["money", "people"],
+    ),
+    api(
+        ("closed.example", "0c105ed0-0002-4000-8000-000000000002"),
+        ("Suppliers", "2.3.0", "/suppliers"),
+        "Orders, deliveries and invoices of our suppliers.",
+        &["trade"],
+    ),
+    api(
+        ("closed.example", "0c105ed0-0003-4000-8000-000000000003"),
+        ("Plant sensors", "0.9.0", "/sensors"),
+        "Live readings from the production line.",
+        &["machines"],
+    ),
+    api(
+        ("inherits.example", "01be1175-0001-4000-8000-000000000001"),
+        ("Library catalogue", "1.1.0", "/catalogue"),
+        "Titles, copies and where they stand.",
+        &["books"],
+    ),
+    api(
+        ("inherits.example", "01be1175-0002-4000-8000-000000000002"),
+        ("Opening hours", "1.0.0", "/hours"),
+        "When each branch opens, with holidays.",
+        &["places"],
+    ),
+];
+
+pub fn apis_of(tenant: &str) -> impl Iterator<Item = &'static Api> {
+    APIS.iter().filter(move |api| api.tenant == tenant)
+}
+
+pub fn tags_of(tenant: &str) -> Vec<(&'static str, usize)> {
+    let mut tags: Vec<&str> = apis_of(tenant).flat_map(|api| api.tags.iter().copied()).collect();
+    tags.sort_unstable();
+    let mut counted: Vec<(&str, usize)> = Vec::new();
+    for tag in tags {
+        match counted.last_mut() {
+            Some((last, count)) if *last == tag => *count += 1,
+            _ => counted.push((tag, 1)),
+        }
+    }
+    counted
+}
+
+impl Api {
+    /// WSO2's short form, as lists have it.
+    pub fn summary(&self) -> Value {
+        json!({
+            "id": self.id,
+            "name": self.name,
+            "description": self.description,
+            "context": self.context,
+            "version": self.version,
+            "type": "HTTP",
+            "provider": format!("publisher@{}", self.tenant),
+            "lifeCycleStatus": "PUBLISHED",
+            "thumbnailUri": null,
+            "avgRating": "0.0",
+            "throttlingPolicies": ["Unlimited"],
+            "advertiseInfo": { "advertised": false },
+            "isSubscriptionAvailable": true,
+            "tags": self.tags,
+        })
+    }
+
+    pub fn definition(&self) -> Value {
+        json!({
+            "openapi": "3.0.3",
+            "info": { "title": self.name, "version": self.version, "description": self.description },
+            "servers": [{ "url": format!("https://gateway.example{}/{}", self.context, self.version) }],
+            "paths": {
+                "/": { "get": { "summary": "List", "responses": { "200": { "description": "OK" } } } },
+                "/{id}": { "get": {
+                    "summary": "Read one",
+                    "parameters": [{ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } }],
+                    "responses": { "200": { "description": "OK" }, "404": { "description": "Not found" } },
+                } },
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tenant_has_apis_of_its_own() {
+        for tenant in TENANTS {
+            assert!(apis_of(tenant).count() >= 2, "{tenant}");
+        }
+        assert_eq!(TENANTS.iter().map(|tenant| apis_of(tenant).count()).sum::<usize>(), APIS.len());
+    }
+
+    #[test]
+    fn tags_are_counted() {
+        assert!(tags_of("carbon.super").contains(&("weather", 2)));
+    }
+}

@@ -1,0 +1,148 @@
+//! Every page Doorward can show, side by side: for operators who restyle them, and for the browser tests.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Path, Query, State},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+
+use crate::{
+    domain::{
+        page::{Page, PageContext, Pages},
+        tenant::TenantId,
+    },
+    web::{self, HtmlPages, security_headers},
+};
+
+/// Made-up tenants, so that the list has pages.
+const TENANTS: usize = 1234;
+
+/// The pages under `/pages/{name}`, our assets and the list of tenants under `/.doorward/`.
+pub fn router(pages: Arc<HtmlPages>) -> Router {
+    let tenants: Arc<[TenantId]> =
+        (1..=TENANTS).filter_map(|n| TenantId::parse(&format!("team-{n:04}.example")).ok()).collect();
+    let site = web::Site {
+        pages: Arc::clone(&pages),
+        tenants: Arc::new(move || Some(Arc::clone(&tenants))),
+        start: "/devportal/apis".into(),
+    };
+    let own = Router::new().route("/", get(index)).route("/pages/{name}", get(show)).with_state(pages);
+    own.merge(web::router(site))
+}
+
+/// Every page, by the name it has in the gallery.
+pub fn samples() -> Vec<(&'static str, Page)> {
+    let tenant = |name| TenantId::parse(name).unwrap_or_else(|_| TenantId::super_tenant());
+    let login = "/devportal/services/configs?tenant=closed.example".to_owned();
+    vec![
+        ("bad-request", Page::BadRequest { detail: "the path contains a backslash" }),
+        (
+            "tenant-conflict",
+            Page::TenantConflict { first: tenant("closed.example"), second: tenant("inherits.example") },
+        ),
+        ("unknown-tenant", Page::UnknownTenant { tenant: "nobody.example".to_owned() }),
+        ("sign-in-needed", Page::SignInNeeded { sign_in_url: Some(login.clone()) }),
+        ("sign-in-unset", Page::SignInNeeded { sign_in_url: None }),
+        ("sign-in-loop", Page::SignInLoop { sign_in_url: login }),
+        (
+            "forbidden",
+            Page::Forbidden { missing: vec!["apim:subscribe".to_owned(), "apim:app_manage".to_owned()] },
+        ),
+        ("portal-down", Page::PortalDown),
+        ("portal-slow", Page::PortalSlow),
+        ("unavailable", Page::Unavailable),
+        ("not-found", Page::NotFound),
+    ]
+}
+
+async fn index() -> Response {
+    let mut list = String::new();
+    for (name, _) in samples() {
+        list.push_str("<li><a href=\"/pages/");
+        list.push_str(name);
+        list.push_str("\">");
+        list.push_str(name);
+        list.push_str("</a></li>");
+    }
+    let style = web::assets::style_href();
+    let tenants = web::tenants::PATH;
+    secured(format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Doorward's pages</title>\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <link rel=\"stylesheet\" href=\"{style}\"><body><main class=\"card\"><h1>Doorward's pages</h1>\
+         <p class=\"soft\">As visitors see them. Add <code>?brand</code> for a tenant's colours and \
+         <code>?languages=ar</code> for another language.</p>\
+         <ul class=\"list\"><li><a href=\"{tenants}\">tenants</a></li>{list}</ul></main>"
+    ))
+}
+
+#[derive(Deserialize)]
+struct Look {
+    brand: Option<String>,
+    languages: Option<String>,
+}
+
+async fn show(
+    State(pages): State<Arc<HtmlPages>>,
+    Path(name): Path<String>,
+    Query(look): Query<Look>,
+    headers: HeaderMap,
+) -> Response {
+    let Some((_, page)) = samples().into_iter().find(|(known, _)| *known == name) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let tenant = TenantId::parse("closed.example").ok();
+    let is_branded = look.brand.is_some();
+    let accent = look.brand.filter(|accent| !accent.is_empty()).map(|hex| format!("#{hex}"));
+    secured(pages.render(
+        &page,
+        PageContext {
+            request_id: "01jd3k8w5t7q9r2x4z6b0c8e1f",
+            tenant: tenant.as_ref().filter(|_| is_branded),
+            name: is_branded.then_some("Closed Example Industries"),
+            logo: None,
+            accent: is_branded.then(|| accent.as_deref().unwrap_or("#b3261e")),
+            languages: look.languages.as_deref().or(accepted).unwrap_or_default(),
+        },
+    ))
+}
+
+fn secured(html: String) -> Response {
+    let mut response = Html(html).into_response();
+    response.headers_mut().extend(security_headers().iter().cloned());
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A page that is added and not shown here would escape the browser tests.
+    #[test]
+    fn every_page_is_in_the_gallery() {
+        let shown = |page: &Page| {
+            samples().iter().any(|(_, sample)| std::mem::discriminant(sample) == std::mem::discriminant(page))
+        };
+        let tenant = TenantId::super_tenant();
+        for page in [
+            Page::BadRequest { detail: "" },
+            Page::TenantConflict { first: tenant.clone(), second: tenant },
+            Page::UnknownTenant { tenant: String::new() },
+            Page::SignInNeeded { sign_in_url: None },
+            Page::SignInLoop { sign_in_url: String::new() },
+            Page::Forbidden { missing: vec![] },
+            Page::PortalDown,
+            Page::PortalSlow,
+            Page::Unavailable,
+            Page::NotFound,
+        ] {
+            assert!(shown(&page), "{page:?}");
+        }
+    }
+}

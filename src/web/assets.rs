@@ -1,0 +1,157 @@
+//! The style sheet, the icon, and the small sheet that carries a tenant's accent colour.
+
+use std::sync::LazyLock;
+
+use crate::domain::colour::Colour;
+
+pub const STYLE: &str = include_str!("assets/doorward.css");
+pub const ICON: &str = include_str!("assets/doorward.svg");
+
+/// Everything of ours lies below this; the portal never sees it.
+pub const ROOT: &str = "/.doorward";
+
+/// The cards' grounds, light and dark, as the style sheet has them.
+const CARD_LIGHT: Colour = Colour::WHITE;
+const CARD_DARK: Colour = Colour::new(0x1c, 0x1f, 0x25);
+
+/// A file name with its content's hash: what is behind a name never changes, so it may be kept for ever.
+fn hashed(stem: &str, content: &str, extension: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content.as_bytes());
+    let tag: u64 = digest.as_ref().iter().take(8).fold(0, |tag, byte| (tag << 8) | u64::from(*byte));
+    format!("{stem}-{tag:016x}.{extension}")
+}
+
+static STYLE_NAME: LazyLock<String> = LazyLock::new(|| hashed("doorward", STYLE, "css"));
+static ICON_NAME: LazyLock<String> = LazyLock::new(|| hashed("doorward", ICON, "svg"));
+
+pub fn style_href() -> String {
+    format!("{ROOT}/assets/{}", *STYLE_NAME)
+}
+
+pub fn icon_href() -> String {
+    format!("{ROOT}/assets/{}", *ICON_NAME)
+}
+
+/// Where the sheet of this accent colour is. `None` for what is no colour: the page keeps our own accent.
+pub fn brand_href(accent: &str) -> Option<String> {
+    let colour = Colour::parse(accent).ok()?.to_string();
+    Some(format!("{ROOT}/assets/brand/{}.css", colour.trim_start_matches('#')))
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asset {
+    pub content_type: &'static str,
+    pub content: std::borrow::Cow<'static, str>,
+    pub cache_control: &'static str,
+}
+
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+const A_DAY: &str = "public, max-age=86400";
+
+/// The file behind `/.doorward/assets/{name}`. An outdated hash gets today's content, uncached: a page of the
+/// previous version, still open while replicas are replaced, is not left without its style.
+pub fn find(name: &str) -> Option<Asset> {
+    let asset = |content_type, content: &'static str, current: bool| Asset {
+        content_type,
+        content: content.into(),
+        cache_control: if current { FOR_EVER } else { "no-cache" },
+    };
+    match name.strip_prefix("doorward")?.rsplit_once('.')? {
+        (_, "css") => Some(asset("text/css; charset=utf-8", STYLE, name == *STYLE_NAME)),
+        (_, "svg") => Some(asset("image/svg+xml", ICON, name == *ICON_NAME)),
+        _ => None,
+    }
+}
+
+/// The file behind `/.doorward/assets/brand/{name}`, for `name` = `rrggbb.css`.
+pub fn find_brand(name: &str) -> Option<Asset> {
+    let accent = Colour::parse(&format!("#{}", name.strip_suffix(".css")?)).ok()?;
+    Some(Asset {
+        content_type: "text/css; charset=utf-8",
+        content: brand_style(accent).into(),
+        cache_control: A_DAY,
+    })
+}
+
+/// A surface keeps the exact accent, with black or white on it; text and lines get the nearest colour that is
+/// readable on the card.
+fn brand_style(accent: Colour) -> String {
+    let ink = accent.ink();
+    let light = accent.readable_on(CARD_LIGHT);
+    let dark = accent.readable_on(CARD_DARK);
+    format!(
+        ":root{{--accent:{accent};--on-accent:{ink};--accent-text:{light}}}\n\
+         @media (prefers-color-scheme:dark){{:root{{--accent:{accent};--on-accent:{ink};--accent-text:{dark}}}}}\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_style_sheet_stays_small_and_loads_nothing() {
+        assert!(STYLE.len() < 12 * 1024, "{} bytes", STYLE.len());
+        assert!(!STYLE.contains("url(") && !STYLE.contains("@import"));
+    }
+
+    #[test]
+    fn the_style_sheet_has_the_grounds_the_contrast_is_computed_for() {
+        for ground in [CARD_LIGHT, CARD_DARK] {
+            assert!(STYLE.contains(&format!("--card: {ground};")), "{ground}");
+        }
+    }
+
+    /// Value of a custom property, light (first) and dark (second).
+    fn property(name: &str) -> [Colour; 2] {
+        let start = format!("--{name}: ");
+        let mut found = STYLE.split(&start).skip(1).map(|rest| Colour::parse(&rest[..7]).unwrap());
+        [found.next().unwrap(), found.next().unwrap()]
+    }
+
+    #[test]
+    fn our_own_colours_are_readable() {
+        for (text, ground) in [
+            ("ink", "card"),
+            ("ink", "tint"),
+            ("ink-soft", "card"),
+            ("ink-soft", "tint"),
+            ("accent-text", "card"),
+            ("accent-text", "tint"),
+            ("on-accent", "accent"),
+        ] {
+            for (mode, (text_colour, ground_colour)) in
+                ["light", "dark"].iter().zip(property(text).into_iter().zip(property(ground)))
+            {
+                let ratio = text_colour.contrast(ground_colour);
+                assert!(ratio >= 4.5, "{text} on {ground}, {mode}: {ratio:.2}");
+            }
+        }
+        for (line, ground) in property("line-strong").into_iter().zip(property("card")) {
+            assert!(line.contrast(ground) >= 3.0, "the border of a field is seen");
+        }
+    }
+
+    #[test]
+    fn a_name_with_todays_hash_is_kept_for_ever_and_another_is_not() {
+        let name = style_href().rsplit('/').next().unwrap().to_owned();
+        assert_eq!(find(&name).unwrap().cache_control, FOR_EVER);
+        let outdated = find("doorward-0000000000000000.css").unwrap();
+        assert_eq!((outdated.content.as_ref(), outdated.cache_control), (STYLE, "no-cache"));
+        for unknown in ["", "doorward", "other.css", "../doorward.css", "doorward.js"] {
+            assert_eq!(find(unknown), None, "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn a_brand_sheet_holds_colours_and_nothing_else() {
+        let sheet = find_brand("ffeb3b.css").unwrap().content;
+        assert!(sheet.contains("--accent:#ffeb3b") && sheet.contains("--on-accent:#000000"), "{sheet}");
+        assert!(!sheet.contains("--accent-text:#ffeb3b;") && !sheet.contains("url"), "{sheet}");
+        for hostile in ["", ".css", "fff.css", "ffeb3b", "ffeb3b.css}body{.css", "red.css", "#ffeb3b.css"] {
+            assert_eq!(find_brand(hostile), None, "{hostile:?}");
+        }
+        assert_eq!(brand_href("#FFEB3B").as_deref(), Some("/.doorward/assets/brand/ffeb3b.css"));
+        assert_eq!(brand_href("red"), None);
+    }
+}

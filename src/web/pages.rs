@@ -1,0 +1,357 @@
+//! Pages for a person, as HTML: what happened, what it means, what to do now, and a way out.
+
+use std::path::PathBuf;
+
+use fluent_bundle::FluentArgs;
+use minijinja::{Value, context};
+
+use super::{
+    assets,
+    i18n::{self, Locale},
+    template::Templates,
+    tenants::{self, Listing},
+};
+use crate::domain::{
+    page::{Page, PageContext, Pages},
+    tenant::TenantId,
+};
+
+/// Renders every page of ours.
+pub struct HtmlPages {
+    templates: Templates,
+    home: String,
+    tenant_list: bool,
+}
+
+impl HtmlPages {
+    /// `override_folder`: where the operator may put templates of their own.
+    pub fn new(override_folder: Option<PathBuf>) -> Self {
+        Self { templates: Templates::new(override_folder), home: "/".to_owned(), tenant_list: true }
+    }
+
+    /// The portal's start page (a path), where "Go to the start page" leads.
+    #[must_use]
+    pub fn with_home(mut self, home: impl Into<String>) -> Self {
+        self.home = home.into();
+        self
+    }
+
+    /// Whether pages may send a visitor to the list of tenants.
+    #[must_use]
+    pub const fn with_tenant_list(mut self, shown: bool) -> Self {
+        self.tenant_list = shown;
+        self
+    }
+
+    /// Reads the operator's templates again.
+    pub fn reload(&self) {
+        self.templates.reload();
+    }
+
+    /// The page on which a visitor chooses a tenant.
+    pub fn render_tenants(&self, listing: &Listing, context: PageContext<'_>) -> String {
+        let locale = i18n::negotiate(context.languages);
+        let title = locale.text("tenants-title", &FluentArgs::new());
+        self.templates
+            .render("tenants.html", context! { ..listing.values(), ..frame(locale, &title, context) })
+    }
+
+    /// A page in place of the list: there is no tenant yet, or the list is not public.
+    pub fn render_no_tenants(&self, public: bool, context: PageContext<'_>) -> String {
+        let key = if public { "tenants-none" } else { "tenants-off" };
+        let locale = i18n::negotiate(context.languages);
+        self.problem(locale, context, &Message::new(key, "search").with_home())
+    }
+
+    fn problem(&self, locale: &Locale, context: PageContext<'_>, message: &Message<'_>) -> String {
+        let none = FluentArgs::new();
+        let title = locale.text(&format!("{}-title", message.key), &message.arguments);
+        let meaning = locale.text(&format!("{}-meaning", message.key), &message.arguments);
+        let remedies: Vec<Value> = if message.remedies.is_empty() {
+            vec![locale.text(&format!("{}-remedy", message.key), &none).into()]
+        } else {
+            message.remedies.iter().map(|key| locale.text(key, &none).into()).collect()
+        };
+        let actions: Vec<Value> = message
+            .actions
+            .iter()
+            .filter(|action| self.tenant_list || !matches!(action, Action::ChooseTenant))
+            .map(|action| context! { href => self.href(action, context), label => locale.text(action.label(), &none) })
+            .collect();
+        let facts_label = message.facts_label.map(|key| locale.text(key, &none));
+        let facts: Vec<Value> = message.facts.iter().map(|fact| (*fact).into()).collect();
+        self.templates.render(
+            "problem.html",
+            context! {
+                sign => message.sign,
+                status => message.status,
+                meaning => meaning,
+                remedies => Value::from_iter(remedies),
+                facts_label => facts_label,
+                facts => Value::from_iter(facts),
+                actions => Value::from_iter(actions),
+                ..frame(locale, &title, context)
+            },
+        )
+    }
+
+    fn href(&self, action: &Action<'_>, context: PageContext<'_>) -> String {
+        match action {
+            // the same address again
+            Action::Retry => String::new(),
+            Action::SignIn(url) => (*url).to_owned(),
+            Action::ChooseTenant => tenants::PATH.to_owned(),
+            // the start page of the tenant one is in (a refresh must not lose it)
+            Action::Home => match context.tenant {
+                Some(tenant) if !tenant.is_super_tenant() => tenants::deep_link(&self.home, tenant),
+                _ => self.home.clone(),
+            },
+        }
+    }
+}
+
+impl Pages for HtmlPages {
+    fn render(&self, page: &Page, context: PageContext<'_>) -> String {
+        self.problem(i18n::negotiate(context.languages), context, &Message::of(page))
+    }
+}
+
+/// What every page's frame needs.
+fn frame(locale: &Locale, title: &str, context: PageContext<'_>) -> Value {
+    let name = context.name.or_else(|| context.tenant.map(TenantId::as_str));
+    context! {
+        lang => locale.tag,
+        direction => locale.direction,
+        title => title,
+        name => name,
+        logo => context.logo.filter(|logo| is_web_address(logo) || logo.starts_with("data:image/")),
+        request_id => Some(context.request_id).filter(|id| !id.is_empty()),
+        style_href => assets::style_href(),
+        icon_href => assets::icon_href(),
+        brand_href => context.accent.and_then(assets::brand_href),
+    }
+}
+
+/// A path or an http(s) address: what a link of ours may lead to, and nothing that runs.
+fn is_web_address(written: &str) -> bool {
+    ["/", "https://", "http://"].iter().any(|start| written.starts_with(start))
+}
+
+/// The ways out of a page. The first one is the primary action.
+enum Action<'a> {
+    Retry,
+    SignIn(&'a str),
+    ChooseTenant,
+    Home,
+}
+
+impl Action<'_> {
+    const fn label(&self) -> &'static str {
+        match self {
+            Self::Retry => "action-retry",
+            Self::SignIn(_) => "action-sign-in",
+            Self::ChooseTenant => "action-choose-tenant",
+            Self::Home => "action-home",
+        }
+    }
+}
+
+/// A page taken apart: keys of its texts, and what fills them.
+struct Message<'a> {
+    key: &'static str,
+    sign: &'static str,
+    status: Option<u16>,
+    arguments: FluentArgs<'a>,
+    /// Keys; empty means `<key>-remedy`.
+    remedies: Vec<&'static str>,
+    facts_label: Option<&'static str>,
+    facts: Vec<&'a str>,
+    actions: Vec<Action<'a>>,
+}
+
+impl<'a> Message<'a> {
+    fn new(key: &'static str, sign: &'static str) -> Self {
+        Self {
+            key,
+            sign,
+            status: None,
+            arguments: FluentArgs::new(),
+            remedies: Vec::new(),
+            facts_label: None,
+            facts: Vec::new(),
+            actions: Vec::new(),
+        }
+    }
+
+    fn with_home(mut self) -> Self {
+        self.actions.push(Action::Home);
+        self
+    }
+
+    fn with(mut self, name: &'static str, value: &'a str) -> Self {
+        self.arguments.set(name, value);
+        self
+    }
+
+    fn actions(mut self, actions: impl IntoIterator<Item = Action<'a>>) -> Self {
+        self.actions.extend(actions);
+        self
+    }
+
+    fn facts(mut self, label: &'static str, facts: impl IntoIterator<Item = &'a str>) -> Self {
+        self.facts_label = Some(label);
+        self.facts.extend(facts);
+        self
+    }
+
+    fn of(page: &'a Page) -> Self {
+        let mut message = match page {
+            Page::BadRequest { detail } => Self::new("bad-request", "warning")
+                .facts("bad-request-reason", [*detail])
+                .actions([Action::Home]),
+            Page::TenantConflict { first, second } => Self::new("tenant-conflict", "fork")
+                .with("first", first.as_str())
+                .with("second", second.as_str())
+                .actions([Action::ChooseTenant, Action::Home]),
+            Page::UnknownTenant { tenant } => Self::new("unknown-tenant", "search")
+                .with("tenant", tenant)
+                .actions([Action::ChooseTenant, Action::Home]),
+            Page::SignInNeeded { sign_in_url } => {
+                let url = sign_in_url.as_deref().filter(|url| is_web_address(url));
+                let mut message = Self::new("sign-in", "lock").actions(url.map(Action::SignIn)).with_home();
+                if url.is_none() {
+                    message.remedies.push("sign-in-unset-remedy");
+                }
+                message
+            }
+            Page::SignInLoop { sign_in_url } => {
+                let url = Some(sign_in_url.as_str()).filter(|url| is_web_address(url));
+                let mut message =
+                    Self::new("sign-in-loop", "loop").actions(url.map(Action::SignIn)).with_home();
+                message.remedies.extend([
+                    "sign-in-loop-remedy-cookies",
+                    "sign-in-loop-remedy-account",
+                    "sign-in-loop-remedy-operator",
+                ]);
+                message
+            }
+            Page::Forbidden { missing } => Self::new("forbidden", "lock")
+                .facts("forbidden-missing", missing.iter().map(String::as_str))
+                .actions([Action::Home]),
+            Page::PortalDown => Self::new("portal-down", "plug").actions([Action::Retry, Action::Home]),
+            Page::PortalSlow => Self::new("portal-slow", "clock").actions([Action::Retry, Action::Home]),
+            Page::Unavailable => Self::new("unavailable", "clock").actions([Action::Retry, Action::Home]),
+            Page::NotFound => Self::new("not-found", "search").actions([Action::Home]),
+        };
+        message.status = Some(page.status());
+        message
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context() -> PageContext<'static> {
+        PageContext {
+            request_id: "0190-42",
+            tenant: None,
+            name: None,
+            logo: None,
+            accent: None,
+            languages: "en",
+        }
+    }
+
+    fn all() -> Vec<Page> {
+        let tenant = |name| TenantId::parse(name).unwrap();
+        vec![
+            Page::BadRequest { detail: "the path has a backslash" },
+            Page::TenantConflict { first: tenant("acme.com"), second: tenant("beta.org") },
+            Page::UnknownTenant { tenant: "nobody.example".into() },
+            Page::SignInNeeded { sign_in_url: Some("/login?a=1&b=2".into()) },
+            Page::SignInNeeded { sign_in_url: None },
+            Page::SignInLoop { sign_in_url: "https://id.example.com/".into() },
+            Page::Forbidden { missing: vec!["apim:subscribe".into()] },
+            Page::PortalDown,
+            Page::PortalSlow,
+            Page::Unavailable,
+            Page::NotFound,
+        ]
+    }
+
+    #[test]
+    fn every_page_says_what_happened_and_shows_a_way_out_and_the_request_id() {
+        let pages = HtmlPages::new(None);
+        for languages in ["en", "ar"] {
+            for page in all() {
+                let html = pages.render(&page, PageContext { languages, ..context() });
+                assert_eq!(html.matches("<h1>").count(), 1, "{page:?}");
+                assert!(html.contains("class=\"button\"") && html.contains("0190-42"), "{page:?}: {html}");
+                assert!(html.contains(&page.status().to_string()), "{page:?}");
+                for left_over in ["{$", "{ $", "-title", "-meaning", "-remedy", "action-", "></dt>"] {
+                    assert!(!html.contains(left_over), "{page:?} in {languages}: {left_over} in {html}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn arabic_is_written_from_right_to_left() {
+        let html = HtmlPages::new(None)
+            .render(&Page::PortalDown, PageContext { languages: "ar-EG,en;q=0.5", ..context() });
+        assert!(html.contains("<html lang=\"ar\" dir=\"rtl\">"), "{html}");
+    }
+
+    #[test]
+    fn a_page_wears_its_tenants_brand() {
+        let tenant = TenantId::parse("acme.com").unwrap();
+        let html = HtmlPages::new(None).with_home("/devportal/apis").render(
+            &Page::PortalDown,
+            PageContext {
+                tenant: Some(&tenant),
+                name: Some("Acme & Sons"),
+                logo: Some("/logo.svg"),
+                accent: Some("#FFEB3B"),
+                ..context()
+            },
+        );
+        for part in [
+            "Acme &amp; Sons",
+            "src=\"&#x2f;logo.svg\"",
+            "brand&#x2f;ffeb3b.css",
+            "href=\"&#x2f;devportal&#x2f;apis?tenant=acme.com\"",
+        ] {
+            assert!(html.contains(part), "{part} in {html}");
+        }
+    }
+
+    #[test]
+    fn a_hidden_tenant_list_is_not_offered() {
+        let page = Page::UnknownTenant { tenant: "x".into() };
+        assert!(HtmlPages::new(None).render(&page, context()).contains(".doorward&#x2f;tenants"));
+        let hidden = HtmlPages::new(None).with_tenant_list(false).render(&page, context());
+        assert!(!hidden.contains(".doorward&#x2f;tenants") && hidden.contains("class=\"button\""));
+    }
+
+    /// Attack: a tenant name or a sign-in address that carries markup or a script.
+    #[test]
+    fn cross_site_scripting_through_names_and_addresses() {
+        let pages = HtmlPages::new(None);
+        for page in [
+            Page::UnknownTenant { tenant: "<img src=x onerror=alert(1)>".into() },
+            Page::SignInNeeded { sign_in_url: Some("javascript:alert(1)".into()) },
+            Page::SignInLoop { sign_in_url: "/\"><script>alert(1)</script>".into() },
+            Page::Forbidden { missing: vec!["<script>".into()] },
+        ] {
+            let html = pages.render(
+                &page,
+                PageContext { request_id: "<script>", logo: Some("javascript:alert(1)"), ..context() },
+            );
+            assert!(
+                !html.contains("<script") && !html.contains("<img") && !html.contains("javascript:"),
+                "{html}"
+            );
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! What lies under `/.doorward/`: assets and the list of tenants. Served by us, never forwarded.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Path, RawQuery, State},
+    routing::get,
+};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+
+use super::{
+    assets::{self, Asset},
+    pages::HtmlPages,
+    security_headers::security_headers,
+    tenants::{Listing, Wish},
+};
+use crate::domain::{
+    page::{Page, PageContext, Pages},
+    tenant::TenantId,
+};
+
+/// The tenants, sorted; `None` while the list is not public.
+pub type TenantNames = Arc<dyn Fn() -> Option<Arc<[TenantId]>> + Send + Sync>;
+
+/// What the local service needs.
+#[derive(Clone)]
+pub struct Site {
+    pub pages: Arc<HtmlPages>,
+    pub tenants: TenantNames,
+    /// The portal's page a chosen tenant leads to when the visitor came from nowhere: `/devportal/apis`.
+    pub start: Arc<str>,
+}
+
+/// A service for every path below `/.doorward/`. The request id is read from `X-Request-Id`, which the pipeline sets.
+pub fn router(site: Site) -> Router {
+    Router::new()
+        .route("/.doorward/assets/{name}", get(asset))
+        .route("/.doorward/assets/brand/{name}", get(brand))
+        .route("/.doorward/tenants", get(tenants))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(site)
+}
+
+async fn asset(State(site): State<Site>, Path(name): Path<String>, headers: HeaderMap) -> Response<Body> {
+    assets::find(&name).map_or_else(|| missing(&site, &headers), serve)
+}
+
+async fn brand(State(site): State<Site>, Path(name): Path<String>, headers: HeaderMap) -> Response<Body> {
+    assets::find_brand(&name).map_or_else(|| missing(&site, &headers), serve)
+}
+
+async fn tenants(State(site): State<Site>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response<Body> {
+    let context = context(&headers);
+    match (site.tenants)() {
+        None => page(StatusCode::NOT_FOUND, site.pages.render_no_tenants(false, context)),
+        Some(names) if names.is_empty() => page(StatusCode::OK, site.pages.render_no_tenants(true, context)),
+        Some(names) => {
+            let listing =
+                Listing::new(&names, Wish::parse(query.as_deref().unwrap_or_default()), &site.start);
+            page(StatusCode::OK, site.pages.render_tenants(&listing, context))
+        }
+    }
+}
+
+async fn not_found(State(site): State<Site>, request: Request<Body>) -> Response<Body> {
+    missing(&site, request.headers())
+}
+
+async fn method_not_allowed(headers: HeaderMap) -> Response<Body> {
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD work here.", &headers);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+}
+
+fn missing(site: &Site, headers: &HeaderMap) -> Response<Body> {
+    if wants_html(headers) {
+        page(StatusCode::NOT_FOUND, site.pages.render(&Page::NotFound, context(headers)))
+    } else {
+        problem(StatusCode::NOT_FOUND, "There is nothing at this address.", headers)
+    }
+}
+
+fn serve(asset: Asset) -> Response<Body> {
+    let mut response = Response::new(Body::from(match asset.content {
+        std::borrow::Cow::Borrowed(content) => content.as_bytes().into(),
+        std::borrow::Cow::Owned(content) => bytes::Bytes::from(content),
+    }));
+    secure(&mut response, asset.content_type);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(asset.cache_control));
+    response
+}
+
+fn page(status: StatusCode, html: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(html));
+    *response.status_mut() = status;
+    secure(&mut response, "text/html; charset=utf-8");
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept-Language"));
+    response
+}
+
+/// RFC 9457.
+fn problem(status: StatusCode, detail: &str, headers: &HeaderMap) -> Response<Body> {
+    let body = serde_json::json!({
+        "type": "about:blank",
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "detail": detail,
+        "requestId": request_id(headers),
+    });
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    secure(&mut response, "application/problem+json");
+    response
+}
+
+fn secure(response: &mut Response<Body>, content_type: &'static str) {
+    let headers = response.headers_mut();
+    headers.extend(security_headers().iter().cloned());
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+}
+
+fn wants_html(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains("text/html"))
+}
+
+fn context(headers: &HeaderMap) -> PageContext<'_> {
+    let languages = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    PageContext {
+        request_id: request_id(headers),
+        tenant: None,
+        name: None,
+        logo: None,
+        accent: None,
+        languages: languages.unwrap_or_default(),
+    }
+}
+
+fn request_id(headers: &HeaderMap) -> &str {
+    headers
+        .get("x-request-id")
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| id.len() <= 128 && id.bytes().all(|b| b.is_ascii_graphic()))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    fn site(names: Option<&[&str]>) -> Router {
+        let names: Option<Arc<[TenantId]>> =
+            names.map(|names| names.iter().map(|name| TenantId::parse(name).unwrap()).collect());
+        router(Site {
+            pages: Arc::new(HtmlPages::new(None)),
+            tenants: Arc::new(move || names.clone()),
+            start: "/devportal/apis".into(),
+        })
+    }
+
+    async fn send(router: Router, method: &str, path: &str, accept: &str) -> (StatusCode, HeaderMap, String) {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("accept", accept)
+            .header("x-request-id", "id-7");
+        let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (parts.status, parts.headers, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    const HTML: &str = "text/html,*/*;q=0.8";
+
+    #[tokio::test]
+    async fn every_answer_carries_the_security_headers() {
+        for path in ["/.doorward/tenants", "/.doorward/nothing", &assets::style_href(), "/.doorward/assets/x"]
+        {
+            for method in ["GET", "POST"] {
+                let (_, headers, _) = send(site(Some(&["a.example"])), method, path, HTML).await;
+                for (name, _) in security_headers() {
+                    assert_eq!(headers.get_all(name).iter().count(), 1, "{method} {path}: {name}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_style_sheet_is_kept_by_browsers() {
+        let (status, headers, body) = send(site(None), "GET", &assets::style_href(), "text/css").await;
+        assert_eq!((status, body.as_str()), (StatusCode::OK, assets::STYLE));
+        assert!(headers[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"));
+    }
+
+    #[tokio::test]
+    async fn tenants_are_listed_searched_and_linked() {
+        let router = || site(Some(&["acme.example", "beta.example"]));
+        let (status, _, body) = send(router(), "GET", "/.doorward/tenants", HTML).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(body.contains("2 tenants") && body.contains("apis?tenant=acme.example"), "{body}");
+        let (_, _, body) = send(router(), "GET", "/.doorward/tenants?q=BETA", HTML).await;
+        assert!(body.contains("One tenant has “BETA”") && !body.contains("acme.example"), "{body}");
+        let (_, _, body) = send(router(), "GET", "/.doorward/tenants?q=nobody", HTML).await;
+        assert!(body.contains("No tenant has “nobody”") && body.contains("Show all tenants"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn long_lists_have_pages() {
+        let names: Vec<String> = (0..120).map(|n| format!("t{n:03}.example")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (_, _, body) = send(site(Some(&names)), "GET", "/.doorward/tenants?q=t&page=2", HTML).await;
+        assert!(body.contains("Page 2 of 3"), "{body}");
+        assert_eq!(body.matches("aria-current=\"page\"").count(), 1);
+        assert!(
+            body.contains("rel=\"prev\"") && body.contains("rel=\"next\"") && body.contains("q=t&amp;page=3")
+        );
+    }
+
+    #[tokio::test]
+    async fn no_tenant_yet_and_no_public_list_have_pages_of_their_own() {
+        let (status, _, body) = send(site(Some(&[])), "GET", "/.doorward/tenants", HTML).await;
+        assert!(status == StatusCode::OK && body.contains("There is no tenant yet"), "{body}");
+        let (status, _, body) = send(site(None), "GET", "/.doorward/tenants", HTML).await;
+        assert!(status == StatusCode::NOT_FOUND && body.contains("not public"), "{body}");
+    }
+
+    /// Attack: open redirect, here through links that the visitor is meant to follow.
+    #[tokio::test]
+    async fn open_redirect_by_return_address() {
+        for hostile in [
+            "https://evil.example/",
+            "//evil.example",
+            "/%5Cevil.example",
+            "javascript:alert(1)",
+            "/%09/evil.example",
+        ] {
+            let path = format!("/.doorward/tenants?to={hostile}");
+            let (_, _, body) = send(site(Some(&["a.example"])), "GET", &path, HTML).await;
+            assert!(!body.contains("evil") && !body.contains("alert"), "{hostile}: {body}");
+            assert!(body.contains("apis?tenant=a.example"));
+        }
+    }
+
+    /// Attack: markup in the search field.
+    #[tokio::test]
+    async fn reflected_cross_site_scripting_by_search() {
+        let path = "/.doorward/tenants?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E";
+        let (_, _, body) = send(site(Some(&["a.example"])), "GET", path, HTML).await;
+        assert!(!body.contains("<script"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_said_in_the_callers_language() {
+        let (status, headers, body) = send(site(None), "GET", "/.doorward/nothing", HTML).await;
+        assert_eq!(
+            (status, &headers[header::CONTENT_TYPE]),
+            (StatusCode::NOT_FOUND, &"text/html; charset=utf-8".parse().unwrap())
+        );
+        assert!(body.contains("id-7"));
+        let (status, headers, body) = send(site(None), "GET", "/.doorward/nothing", "application/json").await;
+        assert_eq!(
+            (status, &headers[header::CONTENT_TYPE]),
+            (StatusCode::NOT_FOUND, &"application/problem+json".parse().unwrap())
+        );
+        assert!(body.contains("\"requestId\":\"id-7\""), "{body}");
+        let (status, headers, _) = send(site(None), "POST", "/.doorward/tenants", HTML).await;
+        assert_eq!(
+            (status, &headers[header::ALLOW]),
+            (StatusCode::METHOD_NOT_ALLOWED, &"GET, HEAD".parse().unwrap())
+        );
+    }
+}

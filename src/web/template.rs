@@ -1,0 +1,197 @@
+//! Templates: embedded, and replaced one by one by files of the operator's. A replacement that is broken is
+//! reported and never shown.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use arc_swap::ArcSwapOption;
+use fluent_bundle::{FluentArgs, FluentValue};
+use minijinja::{
+    Environment, Error, State, UndefinedBehavior, Value,
+    value::{Kwargs, ValueKind},
+};
+
+use super::i18n;
+
+const EMBEDDED: [(&str, &str); 4] = [
+    ("layout.html", include_str!("templates/layout.html")),
+    ("mark.html", include_str!("templates/mark.html")),
+    ("problem.html", include_str!("templates/problem.html")),
+    ("tenants.html", include_str!("templates/tenants.html")),
+];
+
+/// What is left when even our own template fails, which the tests rule out.
+const LAST_RESORT: &str = "<!doctype html><html lang=\"en\"><title>Doorward</title>\
+    <h1>Something went wrong</h1><p>Please try again in a moment.</p></html>";
+
+pub struct Templates {
+    folder: Option<PathBuf>,
+    embedded: Environment<'static>,
+    /// With the operator's files in place of ours; empty when there are none.
+    replaced: ArcSwapOption<Environment<'static>>,
+}
+
+impl Templates {
+    /// `folder`: `templates/` beside the configuration file; it need not exist.
+    pub fn new(folder: Option<PathBuf>) -> Self {
+        let templates = Self { folder, embedded: embedded(), replaced: ArcSwapOption::empty() };
+        templates.reload();
+        templates
+    }
+
+    /// Reads the operator's files again.
+    pub fn reload(&self) {
+        self.replaced.store(self.folder.as_deref().and_then(replaced).map(Into::into));
+    }
+
+    /// Never fails: a replacement that cannot be rendered gives way to our own template.
+    pub fn render(&self, name: &str, context: Value) -> String {
+        if let Some(environment) = &*self.replaced.load() {
+            match environment.get_template(name).and_then(|template| template.render(context.clone())) {
+                Ok(page) => return page,
+                Err(error) => {
+                    tracing::error!(template = name, %error, "a replaced template fails; showing the built-in one");
+                }
+            }
+        }
+        self.embedded.get_template(name).and_then(|template| template.render(context)).unwrap_or_else(
+            |error| {
+                tracing::error!(template = name, %error, "a built-in template fails");
+                LAST_RESORT.to_owned()
+            },
+        )
+    }
+}
+
+fn embedded() -> Environment<'static> {
+    let mut environment = Environment::new();
+    // `t("key")` inside a template; an unknown variable is an error, so that a misspelt one is found
+    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    environment.add_function("t", text);
+    for (name, source) in EMBEDDED {
+        if let Err(error) = environment.add_template(name, source) {
+            tracing::error!(template = name, %error, "a built-in template has a mistake");
+        }
+    }
+    environment
+}
+
+/// `None` when the folder holds no replacement.
+fn replaced(folder: &Path) -> Option<Environment<'static>> {
+    let mut environment = embedded();
+    let mut any = false;
+    for (name, _) in EMBEDDED {
+        let file = folder.join(name);
+        let source = match fs::read_to_string(&file) {
+            Ok(source) => source,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                tracing::error!(file = %file.display(), %error, "a template cannot be read; showing the built-in one");
+                continue;
+            }
+        };
+        match environment.add_template_owned(name, source) {
+            Ok(()) => any = true,
+            Err(error) => {
+                tracing::error!(file = %file.display(), %error, "a template has a mistake; showing the built-in one");
+            }
+        }
+    }
+    any.then_some(environment)
+}
+
+/// The template function `t(key, name=value, …)`: the text in the page's language.
+#[expect(clippy::needless_pass_by_value, reason = "minijinja hands arguments over by value")]
+fn text(state: &State, key: &str, values: Kwargs) -> Result<String, Error> {
+    let language = state.lookup("lang");
+    let mut arguments = FluentArgs::new();
+    for name in values.args() {
+        let value: Value = values.get(name)?;
+        arguments.set(name.to_owned(), fluent(&value));
+    }
+    let tag = language.as_ref().and_then(Value::as_str).unwrap_or_default();
+    Ok(i18n::locale(tag).text(key, &arguments))
+}
+
+fn fluent(value: &Value) -> FluentValue<'static> {
+    match value.kind() {
+        ValueKind::Number => i64::try_from(value.clone()).map_or(FluentValue::None, FluentValue::from),
+        _ => FluentValue::from(value.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minijinja::context;
+
+    use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            fs::write(folder.path().join(name), content).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn a_file_of_the_operators_replaces_ours() {
+        let folder = folder(&[("mark.html", "our own mark: {{ t(\"action-home\") }}")]);
+        let templates = Templates::new(Some(folder.path().to_owned()));
+        let rendered = templates.render("mark.html", context! { lang => "en" });
+        assert_eq!(rendered, "our own mark: Go to the start page");
+    }
+
+    #[test]
+    fn a_broken_replacement_gives_way_to_the_built_in_template() {
+        for broken in ["{% if %}", "{{ no_such_variable }}", "{{ t() }}", "{% include \"no-such-file\" %}"] {
+            let folder = folder(&[("mark.html", broken)]);
+            let templates = Templates::new(Some(folder.path().to_owned()));
+            let rendered = templates.render("mark.html", context! { lang => "en" });
+            assert!(rendered.starts_with("<svg"), "{broken}: {rendered}");
+        }
+    }
+
+    #[test]
+    fn reload_reads_the_folder_again() {
+        let folder = folder(&[]);
+        let templates = Templates::new(Some(folder.path().to_owned()));
+        assert!(templates.render("mark.html", context! {}).starts_with("<svg"));
+        fs::write(folder.path().join("mark.html"), "new").unwrap();
+        templates.reload();
+        assert_eq!(templates.render("mark.html", context! {}), "new");
+        fs::remove_file(folder.path().join("mark.html")).unwrap();
+        templates.reload();
+        assert!(templates.render("mark.html", context! {}).starts_with("<svg"));
+    }
+
+    /// Attack: markup in a value. Templates escape what they are given.
+    #[test]
+    fn cross_site_scripting_by_value_is_escaped() {
+        let folder = folder(&[("mark.html", "{{ name }} {{ t(\"unknown-tenant-title\", tenant=name) }}")]);
+        let templates = Templates::new(Some(folder.path().to_owned()));
+        let rendered = templates.render("mark.html", context! { lang => "en", name => "<script>" });
+        assert!(!rendered.contains('<'), "{rendered}");
+    }
+
+    #[test]
+    fn templates_hold_nothing_inline_that_the_policy_forbids() {
+        for (name, source) in EMBEDDED {
+            for forbidden in ["<script", "<style", "style=", "onclick", "javascript:", "| safe", "|safe"] {
+                assert!(!source.contains(forbidden), "{name}: {forbidden}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_text_a_template_asks_for_exists() {
+        for (name, source) in EMBEDDED {
+            for key in source.split("t(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+                let shown = i18n::locale("en").text(key, &FluentArgs::new());
+                assert_ne!(shown, key, "{name}: {key}");
+            }
+        }
+    }
+}
