@@ -126,7 +126,7 @@ leeway = "10m"
 cors_allowed_origins = ["*"]
 
 [[access.route]]
-match = "get /x"
+match = "/x/**/y"
 access = "everybody"
 "#), @r#"
     d.toml:3:1: server.lisen: there is no key `lisen` here (did you mean `listen`?)
@@ -141,7 +141,7 @@ access = "everybody"
     d.toml:22:12: issuer[0].jwks_url: "http://idp.example.com/jwks" would travel in clear text (write an https:// URL (http:// only to this machine))
     d.toml:23:10: issuer[0].leeway: expired tokens would live on for too long (write at most "5m")
     d.toml:26:25: access.cors_allowed_origins[0]: `*` would let every web site in (write an origin such as "https://portal.example.com")
-    d.toml:29:9: access.route[0].match: "get" is not a method; methods are upper case, with commas between (write methods (or none for all) and a path pattern, such as "GET,HEAD /docs/**" or "/assets/**")
+    d.toml:29:9: access.route[0].match: "/x/**/y": '**' stands for any rest and has to be the end (write methods (or none for all) and a path pattern, such as "GET,HEAD /docs/**" or "/assets/**")
     d.toml:30:10: access.route[0].access: `everybody` is not one of the words known here (known here: open, anonymous, signed-in)
     "#);
 }
@@ -170,6 +170,11 @@ fn each_rule_between_keys_has_its_mistake() {
         ("[access]\ncross_tenant = \"yes\"", "write false, true, or a list of tenant domains"),
         ("[[access.route]]\nmatch = \"/x\"", "access.route[0].access: this key is required"),
         ("[sign_in]\nurl = \"//evil.example\"", "sign_in.url"),
+        ("[sign_in]\nurl = \"/a;b\"", "sign_in.url: \"/a;b\": paths with ';'"),
+        (
+            "[[access.route]]\nmatch = \"/a*\"\naccess = \"open\"",
+            "access.route[0].match: \"/a*\": '*' stands for",
+        ),
         ("[[issuer]]\nissuer = \"x\"\naudiences = [\"a\"]", "issuer[0]: there is no way to check"),
         ("[[issuer]]\nissuer = \"x\"\njwks_file = \"j\"", "issuer[0].audiences: without an audience"),
         ("[[issuer]]\naudiences = [\"a\"]\njwks_file = \"j\"", "issuer[0].issuer: this key is required"),

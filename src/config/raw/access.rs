@@ -29,8 +29,9 @@ pub struct Access {
     /// The headers that tell the portal who is there. What clients send under these names never arrives.
     #[schemars(extend("x-default" = "`wso2` with `profile = \"wso2-apim\"`, `oauth2-proxy` with `\"generic\"`"))]
     pub identity_headers: Option<IdentityHeaders>,
-    /// A rule. The most specific pattern wins, a rule with methods before one without, a tenant's before
-    /// deployment.toml's, that before the profile's. What no rule matches follows the anonymous mode.
+    /// A rule. The most specific pattern wins, segment by segment. For the same pattern a tenant's rule wins over those here,
+    /// and these over the profile's; side by side, a rule with methods wins over one without, and then the later one. What
+    /// no rule matches follows the anonymous mode.
     pub route: Option<Vec<Route>>,
 }
 

@@ -1,6 +1,6 @@
 //! `[access]`, the same keys of a tenant's file, and the table of routes
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::Scope;
 use crate::{
@@ -11,14 +11,16 @@ use crate::{
             self,
             access::{IdentityHeaders, Kind, Who},
             text::{As, Text},
-            values::{route::Match, web::Origin},
+            values::{
+                route::{Match, open_path},
+                web::Origin,
+            },
         },
     },
     domain::{
         identity::CrossTenant,
         route::{
-            self, Access as RouteAccess, BadPattern, Route, RouteRule, RouteTable, Surface, generic,
-            wso2_apim,
+            Access as RouteAccess, BadPattern, Route, RouteRule, RouteTable, Surface, generic, wso2_apim,
         },
     },
 };
@@ -86,17 +88,13 @@ fn routes(raw: Vec<raw::access::Route>, key: &Key, scope: &mut Scope<'_>) -> Vec
             Kind::Wso2Api => Surface::Wso2Api,
             Kind::Asset => Surface::Asset,
         };
-        let rule = RouteRule { methods, pattern, access, surface };
-        match RouteTable::compile(std::slice::from_ref(&rule), fallback()) {
-            Ok(_) => rules.push(rule),
-            Err(bad) => scope.mistake(&key.name("match"), bad.to_string(), &format!("write {}", Match::WHAT)),
-        }
+        rules.push(RouteRule { methods, pattern, access, surface });
     }
     rules
 }
 
-/// The profile's rules, then deployment.toml's, then the tenant's: later ones win. What sign-in needs comes last, so that
-/// no rule can lock everybody out.
+/// The profile's rules, then deployment.toml's, then the tenant's: for the same pattern the later layer wins. What sign-in
+/// needs comes last, so that no rule can lock everybody out.
 pub fn table(
     profile: Profile,
     deployment: &[RouteRule],
@@ -107,10 +105,15 @@ pub fn table(
         Profile::Wso2Apim => wso2_apim::rules(),
         Profile::Generic => generic::rules(),
     };
-    rules.extend_from_slice(deployment);
-    rules.extend_from_slice(tenant);
-    rules.extend(sign_in_route(sign_in));
-    RouteTable::compile(&rules, fallback()).map(Arc::new)
+    for layer in [deployment, tenant, sign_in_route(sign_in).as_slice()] {
+        // within one layer a rule that names the method is the more specific one, but a rule for all methods means all
+        // methods to those below it: whoever closes a path has closed it
+        let all: HashSet<_> =
+            layer.iter().filter(|rule| rule.methods.is_empty()).map(|rule| rule.pattern.as_str()).collect();
+        rules.retain(|rule| !all.contains(rule.pattern.as_str()));
+        rules.extend_from_slice(layer);
+    }
+    RouteTable::compile(&rules, Route::fallback(RouteAccess::Anonymous, Surface::Page)).map(Arc::new)
 }
 
 /// The sign-in page itself, where it is a path of our own. `{tenant}` is any segment there.
@@ -118,12 +121,8 @@ fn sign_in_route(sign_in: &SignIn) -> Option<RouteRule> {
     let path = sign_in.url.split(['?', '#']).next().filter(|path| path.starts_with('/'))?;
     Some(RouteRule {
         methods: Vec::new(),
-        pattern: path.replace("{tenant}", "*"),
-        access: route::Access::Open,
+        pattern: open_path(path),
+        access: RouteAccess::Open,
         surface: Surface::Page,
     })
-}
-
-fn fallback() -> Route {
-    Route { access: RouteAccess::Anonymous, surface: Surface::Page, rule: "(no rule)".into() }
 }

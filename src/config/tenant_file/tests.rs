@@ -254,3 +254,51 @@ proptest! {
         let _ = parse(&ours(&format!("{{\"{key}\": {value}}}")), file());
     }
 }
+
+/// What `domain::route` says of a path under this tenant's policy.
+fn access_of(policy: &TenantPolicy, path: &str) -> crate::domain::route::Access {
+    policy.routes.classify("GET", path).access
+}
+
+#[test]
+fn a_tenants_rule_wins_over_deployment_toml_and_that_over_the_profile() {
+    use crate::domain::route::Access::{Anonymous, Open, SignedIn};
+
+    let settings = settings(
+        "[[access.route]]\nmatch = \"/a\"\naccess = \"open\"\n[[access.route]]\nmatch = \"/b\"\naccess = \"open\"\n\
+         [[access.route]]\nmatch = \"/devportal/site/public/**\"\naccess = \"signed-in\"",
+    );
+    let conf = ours(r#"{"routes": [{"match": "/a", "access": "signed-in"}]}"#);
+    let policy = resolve(&settings, &acme(), &parse(&conf, file()).unwrap(), 1);
+    for (path, access) in [
+        ("/a", SignedIn),
+        ("/b", Open),
+        ("/devportal/site/public/x.css", SignedIn),
+        ("/elsewhere", Anonymous),
+    ] {
+        assert_eq!(access_of(&policy, path), access, "{path}");
+    }
+    let other = resolve(&settings, &acme(), &TenantConf::default(), 1);
+    assert_eq!(access_of(&other, "/a"), Open, "another tenant's rules are its own");
+}
+
+#[test]
+fn no_rule_locks_the_sign_in_page() {
+    use crate::domain::route::Access::{Anonymous, Open};
+
+    let settings = settings("[[access.route]]\nmatch = \"/**\"\naccess = \"signed-in\"");
+    // by name of the method or without
+    let conf = ours(
+        r#"{"sign_in": {"url": "/enter/{tenant}?to={return_path}"}, "routes": [{"match": "GET /enter/*", "access": "signed-in"},
+            {"match": "/enter/*", "access": "signed-in"}]}"#,
+    );
+    let policy = resolve(&settings, &acme(), &parse(&conf, file()).unwrap(), 1);
+    assert_eq!(access_of(&policy, "/enter/acme.com"), Open);
+    assert_ne!(access_of(&policy, "/enter"), Open);
+    assert_eq!(access_of(&policy, "/devportal/services/configs"), Open);
+    // an address elsewhere opens nothing here
+    let elsewhere = ours(r#"{"sign_in": {"url": "https://idp/enter"}}"#);
+    let settings = self::settings("");
+    let policy = resolve(&settings, &acme(), &parse(&elsewhere, file()).unwrap(), 1);
+    assert_eq!(access_of(&policy, "/enter"), Anonymous);
+}

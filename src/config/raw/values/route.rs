@@ -1,8 +1,7 @@
 //! Paths of the portal: prefixes, route patterns and the way to sign-in.
 
-use crate::config::raw::text::Text;
-
-use super::{name::is_token_byte, web::web_url};
+use super::web::web_url;
+use crate::{config::raw::text::Text, domain::route::parse_rule};
 
 /// `/` or `/api/v1`: whole segments, no final slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,22 +42,8 @@ impl Text for Match {
         "methods (or none for all) and a path pattern, such as \"GET,HEAD /docs/**\" or \"/assets/**\"";
 
     fn read(written: &str) -> Result<Self, String> {
-        let (methods, pattern) = match written.split_once(' ') {
-            Some((methods, pattern)) => (methods.split(',').collect(), pattern.trim()),
-            None => (Vec::new(), written),
-        };
-        for method in &methods {
-            let known = !method.is_empty() && method.bytes().all(is_token_byte);
-            if !known || method.bytes().any(|b| b.is_ascii_lowercase()) {
-                return Err(format!(
-                    "{method:?} is not a method; methods are upper case, with commas between"
-                ));
-            }
-        }
-        if !pattern.starts_with('/') {
-            return Err(format!("{pattern:?} is not a path pattern: it does not start with `/`"));
-        }
-        Ok(Self { methods: methods.into_iter().map(str::to_owned).collect(), pattern: pattern.to_owned() })
+        let (methods, pattern) = parse_rule(written).map_err(|bad| bad.to_string())?;
+        Ok(Self { methods, pattern })
     }
 
     fn show(&self) -> String {
@@ -73,6 +58,11 @@ impl Text for Match {
 /// Where visitors sign in; `none` where nobody signs in with a browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignInUrl(pub Option<String>);
+
+/// The rule that keeps a sign-in page of our own reachable: `{tenant}` is any segment.
+pub fn open_path(address: &str) -> String {
+    address.replace("{tenant}", "*")
+}
 
 pub const PLACEHOLDERS: [&str; 3] = ["{tenant}", "{return_url}", "{return_path}"];
 
@@ -102,6 +92,8 @@ impl Text for SignInUrl {
             if !whole {
                 return Err(format!("{written:?}: {{tenant}} must be a whole segment of the path"));
             }
+            // the path becomes a rule, so it has to be one
+            parse_rule(&open_path(address)).map_err(|bad| bad.to_string())?;
             web_url(&format!("http://localhost{text}"))
                 .map_err(|_| format!("{written:?} is not an address"))?;
         } else {
@@ -134,7 +126,10 @@ mod tests {
         for written in ["/assets/**", "GET /", "GET,HEAD /docs/*/x"] {
             assert_eq!(Match::read(written).unwrap().show(), written);
         }
-        for written in ["", "GET", "get /x", "GET, HEAD /x", "GET x", ",GET /x", " /x"] {
+        assert_eq!(Match::read("get /x").unwrap().show(), "GET /x");
+        for written in
+            ["", "GET", "GET, HEAD /x", "GET x", ",GET /x", "/a/**/b", "/a*", "/a?b", "/../a", "/a//b"]
+        {
             assert!(Match::read(written).is_err(), "{written:?}");
         }
     }

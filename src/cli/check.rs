@@ -1,0 +1,91 @@
+//! `doorward check`: prints every mistake, then what is in effect.
+
+use std::{collections::BTreeMap, fmt::Write as _, io::Write as _, path::Path, process::ExitCode};
+
+use crate::config::check::{Report, check};
+
+/// Exit code 0: no mistake. 2: there are some.
+pub fn run(file: &Path, json: bool) -> ExitCode {
+    let report = check(file, &environment());
+    let text = if json { as_json(&report) } else { as_text(&report) };
+    // whoever closed the pipe has read enough
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    ExitCode::from(if report.is_clean() { 0 } else { 2 })
+}
+
+/// Variables that are not UTF-8 are none of ours.
+pub fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+fn as_text(report: &Report) -> String {
+    let mut text = String::new();
+    for mistake in &report.mistakes {
+        let _ = writeln!(text, "{mistake}");
+    }
+    let _ = match report.mistakes.len() {
+        0 => writeln!(text, "# {}: no mistakes, {} tenant folders", report.file.display(), report.tenants),
+        1 => writeln!(text, "\n# 1 mistake"),
+        many => writeln!(text, "\n# {many} mistakes"),
+    };
+    if let Some(effective) = &report.effective_toml {
+        let _ = write!(text, "# in effect:\n\n{effective}");
+    }
+    text
+}
+
+fn as_json(report: &Report) -> String {
+    let document = serde_json::json!({ "ok": report.is_clean(), "report": report });
+    format!("{document:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(text: &str) -> Report {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("d.toml");
+        std::fs::write(&file, text).unwrap();
+        check(&file, &BTreeMap::new())
+    }
+
+    const GOOD: &str = "[[portal.upstream]]\nurl = \"http://127.0.0.1:1\"\n[[issuer]]\nissuer = \"x\"\n\
+        [issuer.introspection]\nurl = \"https://i\"\nclient_id = \"c\"\nclient_secret = \"geheim\"\n";
+
+    #[test]
+    fn what_is_in_effect_is_printed_and_secrets_are_not() {
+        for text in [as_text(&report(GOOD)), as_json(&report(GOOD))] {
+            assert!(text.contains("enable_anonymous_mode") && text.contains("********"), "{text}");
+            assert!(!text.contains("geheim"), "{text}");
+        }
+        let document: serde_json::Value = serde_json::from_str(&as_json(&report(GOOD))).unwrap();
+        assert_eq!(document["ok"], true);
+        assert_eq!(document["report"]["effective"]["tenancy"]["ttl"], "15m");
+    }
+
+    #[test]
+    fn each_mistake_is_a_line_and_a_value() {
+        let bad = report("[server]\nworkers = \"x\"\n[sever]\n");
+        let text = as_text(&bad);
+        assert!(
+            text.contains("d.toml:2:11: server.workers: ") && text.contains("\n# 3 mistakes\n"),
+            "{text}"
+        );
+        let document: serde_json::Value = serde_json::from_str(&as_json(&bad)).unwrap();
+        assert_eq!(document["ok"], false);
+        assert!(
+            document["report"]["mistakes"].as_array().unwrap().iter().any(|mistake| mistake["line"] == 2)
+        );
+    }
+
+    #[test]
+    fn the_exit_code_tells() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("d.toml");
+        let code = |code: ExitCode| format!("{code:?}");
+        assert_eq!(code(run(&file, true)), code(ExitCode::from(2)));
+    }
+}

@@ -1,0 +1,181 @@
+//! Every tenant's folder, one after the other: nothing is kept of one when the next is read, but its host names.
+
+use std::{
+    collections::HashMap,
+    fs::{self, DirEntry, File},
+    io::{self, Read},
+    path::Path,
+};
+
+use super::files;
+use crate::{
+    config::{
+        document::{Findings, Key, Node, json},
+        mistake::Mistake,
+        model::Settings,
+        tenant_file::{self, MAX_BYTES, TenantConf},
+    },
+    domain::tenant::TenantId,
+};
+
+/// How many folders there were. Without `settings` only what does not depend on them is checked.
+pub fn check(folder: &Path, settings: Option<&Settings>, mistakes: &mut Vec<Mistake>) -> usize {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let mut hosts = Hosts::of(settings);
+    let mut tenants = 0;
+    for entry in entries {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                mistakes.push(whole(folder, format!("cannot be listed: {error}"), "make it readable"));
+                break;
+            }
+        };
+        let name = entry.file_name();
+        // `..data` and its kin are how Kubernetes swaps a volume's content
+        let hidden = name.as_encoded_bytes().starts_with(b".");
+        if hidden || !is_folder(&entry) {
+            continue;
+        }
+        tenants += 1;
+        match name.to_str().map(|name| (name, TenantId::parse(name))) {
+            Some((name, Ok(tenant))) if tenant.as_str() == name => {
+                one(&tenant, &entry.path(), settings, &mut hosts, mistakes);
+            }
+            Some((_, Ok(tenant))) => {
+                mistakes.push(whole(
+                    &entry.path(),
+                    "tenant domains are lower case, so this folder is never found".to_owned(),
+                    &format!("rename it to {tenant}"),
+                ));
+            }
+            Some((_, Err(problem))) => {
+                mistakes.push(whole(
+                    &entry.path(),
+                    format!("no tenant can be called that: {problem}"),
+                    "rename it",
+                ));
+            }
+            None => {
+                mistakes.push(whole(&entry.path(), "this name is not UTF-8".to_owned(), "rename it"));
+            }
+        }
+    }
+    tenants
+}
+
+fn is_folder(entry: &DirEntry) -> bool {
+    // a link to a folder is a folder
+    entry.file_type().is_ok_and(|kind| kind.is_dir() || (kind.is_symlink() && entry.path().is_dir()))
+}
+
+fn one(
+    tenant: &TenantId,
+    folder: &Path,
+    settings: Option<&Settings>,
+    hosts: &mut Hosts<'_>,
+    mistakes: &mut Vec<Mistake>,
+) {
+    let file = folder.join("tenant-conf.json");
+    let text = match read(&file) {
+        Ok(text) => text,
+        // a tenant without a file inherits everything
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !file.is_symlink() => return,
+        Err(error) => {
+            mistakes.push(whole(&file, format!("cannot be read: {error}"), "make it a readable file"));
+            return;
+        }
+    };
+    let conf = match tenant_file::parse(&text, &file) {
+        Ok(conf) => conf,
+        Err(found) => return mistakes.extend(found),
+    };
+    if let Some(settings) = settings
+        && let Some(problem) = tenant_file::resolve(settings, tenant, &conf, 0).problem
+    {
+        mistakes.push(Mistake { file: file.clone(), key: "Doorward.routes".to_owned(), ..problem });
+    }
+    let found = beyond_the_text(tenant, &conf, hosts);
+    let files_matter = conf.issuers().iter().enumerate().next().is_some();
+    if found.is_empty() && !files_matter {
+        return;
+    }
+    // parsed again for the places: few files come this far
+    let Ok(root) = json::parse(&text) else { return };
+    let mut findings = Findings::new(&file);
+    for (key, message) in found {
+        findings.add(&root, &key, message, "a host name belongs to one tenant");
+    }
+    issuer_files(&conf, &root, &mut findings);
+    mistakes.extend(findings.into_mistakes());
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    // one byte more than is allowed, so that `parse` sees that it is too much
+    File::open(file)?.take(MAX_BYTES as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn beyond_the_text(tenant: &TenantId, conf: &TenantConf, hosts: &mut Hosts<'_>) -> Vec<(Key, String)> {
+    let key = Key::root().name("Doorward").name("hosts");
+    let claims = conf.hosts.iter().enumerate();
+    claims.filter_map(|(index, host)| Some((key.item(index), hosts.claim(host, tenant)?))).collect()
+}
+
+fn issuer_files(conf: &TenantConf, root: &Node, findings: &mut Findings) {
+    let key = Key::root().name("Doorward").name("issuers");
+    for (index, issuer) in conf.issuers().iter().enumerate() {
+        files::issuer_files(&key.item(index), issuer, &mut |key, path, problem| {
+            findings.add(root, &key, format!("{}: {problem}", path.display()), "");
+        });
+    }
+}
+
+/// Which tenant's a host name is.
+struct Hosts<'a> {
+    settings: Option<&'a Settings>,
+    claimed: HashMap<String, TenantId>,
+}
+
+impl<'a> Hosts<'a> {
+    fn of(settings: Option<&'a Settings>) -> Self {
+        Self { settings, claimed: HashMap::new() }
+    }
+
+    /// Says whose it is, when it is somebody else's.
+    fn claim(&mut self, host: &str, tenant: &TenantId) -> Option<String> {
+        if let Some(tenancy) = self.settings.map(|settings| &settings.tenancy) {
+            let by_pattern = tenancy
+                .host_pattern
+                .as_ref()
+                .and_then(|pattern| host.strip_prefix(&pattern.before)?.strip_suffix(&pattern.after))
+                .and_then(|name| TenantId::parse(name).ok());
+            let owner = tenancy.hosts.get(host).cloned().map(|owner| (owner, "tenancy.hosts"));
+            let owner = owner.or_else(|| by_pattern.map(|owner| (owner, "tenancy.host_pattern")));
+            if let Some((owner, key)) = owner {
+                return (owner != *tenant)
+                    .then(|| format!("{host} belongs to {owner} by {key} of deployment.toml"));
+            }
+        }
+        match self.claimed.get(host) {
+            Some(owner) if owner != tenant => Some(format!("{owner} claims {host} too, so it is nobody's")),
+            Some(_) => None,
+            None => {
+                self.claimed.insert(host.to_owned(), tenant.clone());
+                None
+            }
+        }
+    }
+}
+
+fn whole(file: &Path, message: String, remedy: &str) -> Mistake {
+    Mistake {
+        file: file.to_owned(),
+        line: None,
+        column: None,
+        key: String::new(),
+        message,
+        remedy: remedy.to_owned(),
+    }
+}

@@ -1,0 +1,169 @@
+//! A deployment folder, and what a check says of it.
+
+use tempfile::TempDir;
+
+use super::*;
+
+struct Deployment(TempDir);
+
+impl Deployment {
+    fn of(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let portal = "[[portal.upstream]]\nurl = \"http://127.0.0.1:3000\"\n";
+        fs::write(folder.path().join("d.toml"), format!("{text}\n{portal}")).unwrap();
+        Self(folder)
+    }
+
+    fn with(self, file: &str, text: &str) -> Self {
+        let path = self.0.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    fn check(&self) -> Report {
+        check(&self.0.path().join("d.toml"), &BTreeMap::new())
+    }
+
+    /// Without the temporary folder's name.
+    fn told(&self) -> Vec<String> {
+        let prefix = format!("{}/", self.0.path().display());
+        let mut told: Vec<_> =
+            self.check().mistakes.iter().map(|mistake| mistake.to_string().replace(&prefix, "")).collect();
+        told.sort();
+        told
+    }
+}
+
+#[test]
+fn a_single_tenant_install_needs_no_tenants_folder() {
+    let report = Deployment::of("").check();
+    assert!(report.is_clean() && report.tenants == 0, "{report:#?}");
+    assert!(report.effective_toml.unwrap().contains("enable_anonymous_mode = true"));
+}
+
+#[test]
+fn a_folder_that_is_named_must_be_there() {
+    let told = Deployment::of("[tenancy]\nfolder = \"elsewhere\"").told();
+    assert_eq!(told, ["d.toml:2:10: tenancy.folder: elsewhere: this is not a folder"]);
+}
+
+#[test]
+fn every_tenant_is_looked_at() {
+    let deployment = Deployment::of("")
+        .with("tenants/acme.com/tenant-conf.json", "{\"EnableAnonymous\": false}")
+        .with("tenants/b.com/tenant-conf.json", "{\"EnableAnonymous\": 1}")
+        .with("tenants/c.com/tenant-conf.json", "{\"Doorward\": {\"host\": []}}")
+        .with("tenants/d.com/tenant-conf.json", "{")
+        .with("tenants/inherits.com/notes.txt", "")
+        .with("tenants/README.md", "no tenant")
+        .with("tenants/..data/x", "kubernetes")
+        .with("tenants/ACME.org/tenant-conf.json", "{}")
+        .with("tenants/a b/tenant-conf.json", "{}");
+    insta::assert_snapshot!(deployment.told().join("\n"), @r"
+    tenants/ACME.org: tenant domains are lower case, so this folder is never found (rename it to acme.org)
+    tenants/a b: no tenant can be called that: a tenant domain has letters, digits, '.', '-' and '_', starts with a letter or digit and has at most 253 characters (rename it)
+    tenants/b.com/tenant-conf.json:1:21: EnableAnonymous: neither a boolean nor a text (write true or false)
+    tenants/c.com/tenant-conf.json:1:15: Doorward.host: there is no key `host` here (did you mean `hosts`?)
+    tenants/d.com/tenant-conf.json:1:2: not JSON: a key in double quotes should be here
+    ");
+    assert_eq!(deployment.check().tenants, 7);
+}
+
+#[test]
+fn a_mistake_in_deployment_toml_hides_none_in_a_tenants_file() {
+    let deployment =
+        Deployment::of("[sevrer]\n[tenancy]\nfolder = \"t\"").with("t/b.com/tenant-conf.json", "[]");
+    assert_eq!(
+        deployment.told(),
+        [
+            "d.toml:1:2: sevrer: there is no key `sevrer` here (did you mean `server`?)",
+            "t/b.com/tenant-conf.json: not a JSON object (write { … })",
+        ]
+    );
+    assert!(deployment.check().effective.is_none());
+}
+
+#[test]
+fn host_name_takeover_is_reported() {
+    let claim = |host: &str| format!("{{\"Doorward\": {{\"hosts\": [\"{host}\"]}}}}");
+    let deployment = Deployment::of(
+        "[tenancy]\nhost_pattern = \"{tenant}.portal.example\"\nhosts = { \"dev.acme.com\" = \"acme.com\" }",
+    )
+    .with("tenants/evil.com/tenant-conf.json", &claim("dev.acme.com"))
+    .with("tenants/sly.com/tenant-conf.json", &claim("acme.portal.example"))
+    .with("tenants/own.com/tenant-conf.json", &claim("own.com.portal.example"))
+    .with("tenants/first.com/tenant-conf.json", &claim("both.example"))
+    .with("tenants/second.com/tenant-conf.json", &claim("BOTH.example"));
+    let told = deployment.told();
+    assert_eq!(told.len(), 3, "{told:#?}");
+    assert!(told.iter().any(|told| {
+        told.contains("evil.com/tenant-conf.json:1:25: Doorward.hosts[0]: dev.acme.com belongs to acme.com")
+    }));
+    assert!(
+        told.iter()
+            .any(|told| told.contains("sly.com") && told.contains("belongs to acme by tenancy.host_pattern"))
+    );
+    assert!(told.iter().any(|told| told.contains("both.example too, so it is nobody's")));
+}
+
+#[test]
+fn certificates_and_keys_are_opened() {
+    let made = || {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    };
+    let ((cert, key), (_, other)) = (made(), made());
+    let deployment = |cert: &str, key: &str| {
+        Deployment::of("[server.tls]\ncert_file = \"c.pem\"\nkey_file = \"k.pem\"")
+            .with("c.pem", cert)
+            .with("k.pem", key)
+    };
+    assert_eq!(deployment(&cert, &key).told(), Vec::<String>::new());
+    for (cert, key, told) in [
+        (
+            cert.as_str(),
+            other.as_str(),
+            "d.toml:3:12: server.tls.key_file: k.pem: it does not belong to the certificate",
+        ),
+        (cert.as_str(), "geheim", "server.tls.key_file: k.pem: there is no private key in it"),
+        ("nothing", key.as_str(), "d.toml:2:13: server.tls.cert_file: c.pem: there is no certificate in it"),
+    ] {
+        let all = deployment(cert, key).told();
+        assert!(all.len() == 1 && all[0].contains(told) && !all[0].contains("geheim"), "{all:?}");
+    }
+    let missing = Deployment::of("[server.tls]\ncert_file = \"c.pem\"\nkey_file = \"k.pem\"").told();
+    assert_eq!(missing.len(), 2, "{missing:?}");
+}
+
+#[test]
+fn key_sets_are_opened() {
+    let issuer = "[[issuer]]\nissuer = \"x\"\naudiences = [\"a\"]\njwks_file = \"j.json\"";
+    let ed = "\"kty\": \"OKP\", \"crv\": \"Ed25519\", \"x\": \"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"";
+    for (text, told) in [
+        (format!("{{\"keys\": [{{{ed}}}]}}"), None),
+        (format!("{{\"keys\": [{{{ed}, \"d\": \"x\"}}]}}"), Some("there is a private key in it")),
+        ("{\"keys\": [{\"kty\": \"oct\", \"k\": \"eA\"}]}".to_owned(), Some("there is no public key in it")),
+        ("{\"keys\": []}".to_owned(), Some("there is no public key in it")),
+        ("{}".to_owned(), Some("there is no list `keys`")),
+        ("x".to_owned(), Some("this is not JSON")),
+    ] {
+        let all = Deployment::of(issuer).with("j.json", &text).told();
+        match told {
+            None => assert_eq!(all, Vec::<String>::new()),
+            Some(told) => assert!(all.len() == 1 && all[0].contains(told), "{text}: {all:?}"),
+        }
+    }
+    assert_eq!(Deployment::of(issuer).told().len(), 1);
+    let tenant =
+        "{\"Doorward\": {\"issuers\": [{\"issuer\": \"x\", \"audiences\": [\"a\"], \"jwks_file\": \"j\"}]}}";
+    let told = Deployment::of("").with("tenants/a.com/tenant-conf.json", tenant).told();
+    assert!(told[0].contains("Doorward.issuers[0].jwks_file: tenants/a.com/j: "), "{told:?}");
+}
+
+#[test]
+fn the_published_configuration_has_no_mistakes() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/deployment.toml");
+    let report = check(&file, &BTreeMap::new());
+    assert!(report.is_clean() && report.tenants >= 2, "{report:#?}");
+}
