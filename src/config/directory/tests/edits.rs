@@ -62,8 +62,9 @@ fn swap(mount: &Path, version: usize, file: &str, text: &str) {
     fs::write(path, text).unwrap();
     symlink(format!("..v{version}"), mount.join("..data_tmp")).unwrap();
     fs::rename(mount.join("..data_tmp"), mount.join("..data")).unwrap();
-    if version > 0 {
-        fs::remove_dir_all(mount.join(format!("..v{}", version - 1))).unwrap();
+    // later than the kubelet would: only the link may tell
+    if version > 1 {
+        fs::remove_dir_all(mount.join(format!("..v{}", version - 2))).unwrap();
     }
 }
 
