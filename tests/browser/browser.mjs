@@ -24,7 +24,7 @@ export function launch() {
   });
 }
 
-// A page whose console must stay silent. `failures` are statuses the page itself is expected to have.
+// A page whose console must stay silent.
 export async function open(browser, options = {}) {
   const context = await browser.newContext({ locale: 'en', viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
