@@ -1,10 +1,43 @@
 //! `deployment.toml` → `Settings`.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
-use super::{mistake::Mistake, model::Settings};
+use super::{
+    document::{Findings, Key, env, read::read, toml},
+    mistake::Mistake,
+    model::Settings,
+    raw::Deployment,
+    resolve,
+};
 
-/// Reads the file, lays `DOORWARD_…` over it, resolves. All mistakes at once.
-pub fn load(_file: &Path, _env: &BTreeMap<String, String>) -> Result<Settings, Vec<Mistake>> {
-    Err(Vec::new())
+/// Reads the file, lays `DOORWARD_…` over it, resolves. All mistakes at once. A flag is a variable that the command line
+/// sets: it goes into `env` under the name of its key.
+pub fn load(file: &Path, env: &BTreeMap<String, String>) -> Result<Settings, Vec<Mistake>> {
+    match fs::read_to_string(file) {
+        Ok(text) => parse(&text, file, env),
+        Err(error) => Err(vec![Mistake {
+            file: file.to_owned(),
+            line: None,
+            column: None,
+            key: String::new(),
+            message: format!("cannot be read: {error}"),
+            remedy: "write one with `doorward init`, or name another with --config".to_owned(),
+        }]),
+    }
 }
+
+/// Like [`load`], with the text at hand; `file` says what relative paths are relative to.
+pub fn parse(text: &str, file: &Path, env: &BTreeMap<String, String>) -> Result<Settings, Vec<Mistake>> {
+    let mut findings = Findings::new(file);
+    let Some(mut root) = toml::parse(text, &mut findings) else { return Err(findings.into_mistakes()) };
+    env::overlay(&mut root, env);
+    let raw: Deployment = read(&mut root, &Key::root(), &mut findings);
+    let settings = resolve::deployment(raw, &root, file, &mut findings);
+    match settings {
+        Some(settings) if findings.is_empty() => Ok(settings),
+        _ => Err(findings.into_mistakes()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,12 +3,21 @@
 
 pub mod check;
 pub mod directory;
+pub mod document;
+pub mod effective;
+pub mod hosts;
 pub mod load;
 pub mod mistake;
 pub mod model;
+pub mod raw;
+pub mod resolve;
+pub mod restart;
+pub mod schema;
 pub mod secret;
 pub mod tenant_file;
+pub mod watch;
 
 pub use directory::TenantDirectory;
 pub use mistake::Mistake;
 pub use model::{Settings, TenantPolicy};
+pub use restart::diff_needs_restart;

@@ -83,9 +83,9 @@ pub struct Upstream {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// `http://host:port`
+    /// `http://host:port`; an IPv6 address has no brackets here.
     Tcp { host: String, port: u16 },
-    /// `https://host:port`
+    /// `https://host:port`; an IPv6 address has no brackets here.
     Tls {
         host: String,
         port: u16,
@@ -169,6 +169,8 @@ pub struct TenantDefaults {
     pub sign_in: SignIn,
     pub cross_tenant: CrossTenant,
     pub routes: Vec<crate::domain::route::RouteRule>,
+    /// The profile's rules and `routes`, compiled: shared by all tenants that add none of their own.
+    pub route_table: Arc<RouteTable>,
     pub cors_allowed_origins: Vec<String>,
     pub websocket_origins: Vec<String>,
     pub identity_headers: HeaderProfile,
@@ -202,13 +204,18 @@ pub struct TenantPolicy {
 }
 
 /// Where a visitor signs in. Placeholders: `{tenant}`, `{return_url}` (absolute), `{return_path}` (path and query), all
-/// percent-encoded when filled in.
+/// percent-encoded when filled in. Empty where nobody can sign in with a browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignIn {
     pub url: String,
 }
 
 impl SignIn {
+    /// Whether there is an address at all.
+    pub fn is_configured(&self) -> bool {
+        !self.url.is_empty()
+    }
+
     /// Whether the sign-in service itself sends the browser back to where it wanted to go.
     pub fn returns_by_itself(&self) -> bool {
         self.url.contains("{return_url}") || self.url.contains("{return_path}")
@@ -234,7 +241,7 @@ pub struct Branding {
 }
 
 /// Who issues tokens, and which of them count.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Issuer {
     /// The exact `iss`.
     pub issuer: String,

@@ -1,6 +1,6 @@
 //! Text that must not be shown.
 
-use std::fmt;
+use std::{fmt, fs::File, io::Read, path::Path};
 
 use serde::{Serialize, Serializer};
 
@@ -27,5 +27,53 @@ impl fmt::Debug for Secret {
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str("********")
+    }
+}
+
+/// No secret is longer; keeps a wrong path (a log, a device) from being read whole.
+const LONGEST: u64 = 64 * 1024;
+
+/// The secret in a file, without the line break that editors leave at its end. The error never holds the content.
+pub fn read_file(path: &Path) -> Result<Secret, String> {
+    let mut text = String::new();
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    // opening a folder works on some systems, reading it does not
+    file.take(LONGEST + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    if text.len() as u64 > LONGEST {
+        return Err("longer than 64 KiB".to_owned());
+    }
+    let secret =
+        text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    if secret.is_empty() { Err("there is nothing in it".to_owned()) } else { Ok(Secret::new(secret)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_does_not_print() {
+        let secret = Secret::new("geheim");
+        assert_eq!(
+            format!("{secret:?} {}", serde_json::to_string(&secret).unwrap()),
+            "******** \"********\""
+        );
+    }
+
+    #[test]
+    fn one_line_break_at_the_end_does_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        for (text, secret) in [
+            ("s", Some("s")),
+            ("s\n", Some("s")),
+            ("s\r\n", Some("s")),
+            (" s \n\n", Some(" s \n")),
+            ("\n", None),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            assert_eq!(read_file(&file).ok().as_ref().map(Secret::expose), secret, "{text:?}");
+        }
+        assert!(read_file(folder.path()).is_err());
     }
 }

@@ -3,11 +3,25 @@
 
 use std::{path::Path, sync::Arc};
 
+use http::HeaderValue;
+
 use super::{
+    document::{Findings, Key, Node, Value, json, read::read},
     mistake::Mistake,
-    model::{Settings, TenantPolicy},
+    model::{Branding, Issuer, Settings, SignIn, TenantPolicy},
+    raw::{access::Access as RawAccess, tenant::Doorward},
+    resolve::{self, Scope, access::Access},
 };
-use crate::domain::tenant::TenantId;
+use crate::domain::{
+    anonymous::{is_anonymous_allowed, parse_boolean},
+    tenant::TenantId,
+};
+
+/// Far more than WSO2's own files have; keeps a wrong file from filling the memory.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
+const ANONYMOUS: &str = "EnableAnonymous";
+const OURS: &str = "Doorward";
 
 /// What one tenant's file says, parsed and checked, not yet merged with `deployment.toml`.
 #[derive(Debug, Clone, Default)]
@@ -15,30 +29,211 @@ pub struct TenantConf {
     pub anonymous: Option<bool>,
     /// Host names that mean this tenant (lower case, no port).
     pub hosts: Vec<String>,
+    /// Their `tenant` is filled in by `resolve`: no file can say it.
+    issuers: Vec<Issuer>,
+    sign_in: Option<SignIn>,
+    access: Access,
+    branding: Branding,
 }
 
-/// Parses the text of a tenant's file; `file` is only for the mistakes.
-pub fn parse(_text: &str, _file: &Path) -> Result<TenantConf, Vec<Mistake>> {
-    Ok(TenantConf::default())
+impl TenantConf {
+    /// The tenant's own issuers; whose users they are says only [`resolve`].
+    pub fn issuers(&self) -> &[Issuer] {
+        &self.issuers
+    }
+}
+
+/// Parses the text of a tenant's file. Files it names are looked for in the folder of `file`, and nowhere else.
+pub fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
+    let whole = |message: String, remedy: &str| {
+        vec![Mistake {
+            file: file.to_owned(),
+            line: None,
+            column: None,
+            key: String::new(),
+            message,
+            remedy: remedy.to_owned(),
+        }]
+    };
+    if text.len() > MAX_BYTES {
+        return Err(whole("larger than 1 MiB".to_owned(), "keep other data elsewhere"));
+    }
+    let mut findings = Findings::new(file);
+    let mut root = match json::parse(text) {
+        Ok(root) => root,
+        Err(error) => {
+            findings.push(Key::root(), error.place, format!("not JSON: {}", error.message), String::new());
+            return Err(findings.into_mistakes());
+        }
+    };
+    if !matches!(root.value, Value::Table(_)) {
+        return Err(whole("not a JSON object".to_owned(), "write { … }"));
+    }
+    let anonymous = anonymous(&root, &mut findings);
+    unambiguous(&root, &Key::root(), &mut findings);
+    let key = Key::root().name(OURS);
+    let raw: Doorward =
+        if root.at(&key).is_some() { read(&mut root, &key, &mut findings) } else { Doorward::default() };
+    let conf = doorward(raw, anonymous, &root, file, &mut findings);
+    if findings.is_empty() { Ok(conf) } else { Err(findings.into_mistakes()) }
+}
+
+/// WSO2 reads a boolean, or a text as Java's `parseBoolean` does.
+fn anonymous(root: &Node, findings: &mut Findings) -> Option<bool> {
+    let entry = root.entry(ANONYMOUS)?;
+    match &entry.node.value {
+        Value::Bool(value) => Some(*value),
+        Value::Text(text) => Some(parse_boolean(text)),
+        _ => {
+            findings.add(
+                root,
+                &Key::root().name(ANONYMOUS),
+                "neither a boolean nor a text",
+                "write true or false",
+            );
+            None
+        }
+    }
+}
+
+/// A name that is there twice has two meanings, and readers differ in which they take. WSO2's keys are not ours to judge.
+fn unambiguous(node: &Node, key: &Key, findings: &mut Findings) {
+    let at_root = key.steps().is_empty();
+    match &node.value {
+        Value::Table(entries) => {
+            let mut seen = std::collections::HashSet::new();
+            for entry in entries {
+                if at_root && entry.name != ANONYMOUS && entry.name != OURS {
+                    continue;
+                }
+                let key = key.name(&entry.name);
+                if !seen.insert(entry.name.as_str()) {
+                    let message = "this key is here twice".to_owned();
+                    findings.push(key.clone(), entry.place.clone(), message, "keep one".to_owned());
+                }
+                if entry.name != ANONYMOUS {
+                    unambiguous(&entry.node, &key, findings);
+                }
+            }
+        }
+        Value::List(items) => {
+            for item in items {
+                unambiguous(&item.node, &key.item(item.index), findings);
+            }
+        }
+        Value::Null => findings.push(
+            key.clone(),
+            node.place.clone(),
+            "null says nothing".to_owned(),
+            "leave the key out".to_owned(),
+        ),
+        Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
+    }
+}
+
+fn doorward(
+    raw: Doorward,
+    anonymous: Option<bool>,
+    root: &Node,
+    file: &Path,
+    findings: &mut Findings,
+) -> TenantConf {
+    let mut scope = Scope::of_tenant(root, file, findings);
+    let key = Key::root().name(OURS);
+    let access = RawAccess {
+        cross_tenant: raw.cross_tenant,
+        cors_allowed_origins: raw.cors_allowed_origins,
+        websocket_origins: raw.websocket_origins,
+        token_cookie: raw.token_cookie,
+        identity_headers: raw.identity_headers,
+        route: raw.routes,
+    };
+    // stands in until `resolve` names the tenant
+    let nobody = TenantId::super_tenant();
+    TenantConf {
+        anonymous,
+        hosts: raw.hosts.unwrap_or_default().into_iter().map(|host| host.0.0).collect(),
+        issuers: resolve::issuer::issuers(
+            raw.issuers.unwrap_or_default(),
+            &nobody,
+            &key.name("issuers"),
+            &mut scope,
+        ),
+        sign_in: raw
+            .sign_in
+            .and_then(|sign_in| sign_in.url)
+            .map(|url| SignIn { url: url.0.0.unwrap_or_default() }),
+        access: resolve::access::access(access, &key, &mut scope),
+        branding: resolve::branding(raw.branding.unwrap_or_default()),
+    }
 }
 
 /// Merges: the tenant's own word over `deployment.toml`. Never fails: what could fail was checked in `parse`.
-pub fn resolve(
-    _settings: &Settings,
-    _tenant: &TenantId,
-    _conf: &TenantConf,
-    _generation: u64,
-) -> TenantPolicy {
-    std::process::abort() // skeleton
+pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, generation: u64) -> TenantPolicy {
+    let defaults = &settings.defaults;
+    let own = conf.issuers.iter().map(|issuer| Arc::new(Issuer { tenant: tenant.clone(), ..issuer.clone() }));
+    let sign_in = conf.sign_in.as_ref().unwrap_or(&defaults.sign_in);
+    let access = &conf.access;
+    let (routes, problem) = if access.routes.is_empty() && conf.sign_in.is_none() {
+        (Arc::clone(&defaults.route_table), None)
+    } else {
+        let rules = (&defaults.routes, &access.routes);
+        match resolve::access::table(settings.portal.profile, rules.0, rules.1, sign_in) {
+            Ok(table) => (table, None),
+            // every rule compiled on its own, so this cannot happen; if it does, nobody gets in by it
+            Err(bad) => (Arc::clone(&defaults.route_table), Some(mistake(settings, bad.to_string()))),
+        }
+    };
+    let inherited =
+        |own: &Option<Vec<String>>, below: &[String]| own.clone().unwrap_or_else(|| below.to_vec());
+    TenantPolicy {
+        tenant: tenant.clone(),
+        generation,
+        anonymous: problem.is_none() && is_anonymous_allowed(defaults.anonymous, conf.anonymous),
+        issuers: own.chain(defaults.issuers.iter().cloned()).collect(),
+        sign_in: sign_in.clone(),
+        cross_tenant: access.cross_tenant.clone().unwrap_or_else(|| defaults.cross_tenant.clone()),
+        routes,
+        cors_allowed_origins: inherited(&access.cors_allowed_origins, &defaults.cors_allowed_origins)
+            .iter()
+            .filter_map(|origin| HeaderValue::from_str(origin).ok())
+            .collect(),
+        websocket_origins: inherited(&access.websocket_origins, &defaults.websocket_origins),
+        identity_headers: access.identity_headers.unwrap_or(defaults.identity_headers),
+        token_cookie: access.token_cookie.clone().unwrap_or_else(|| defaults.token_cookie.clone()),
+        branding: Branding {
+            name: conf.branding.name.clone().or_else(|| defaults.branding.name.clone()),
+            logo: conf.branding.logo.clone().or_else(|| defaults.branding.logo.clone()),
+            accent: conf.branding.accent.clone().or_else(|| defaults.branding.accent.clone()),
+        },
+        // a tenant's domain has only letters, digits, `.`, `-` and `_`
+        header_value: HeaderValue::from_str(tenant.as_str()).unwrap_or_else(|_| HeaderValue::from_static("")),
+        problem,
+    }
+}
+
+fn mistake(settings: &Settings, message: String) -> Mistake {
+    Mistake {
+        file: settings.file.clone(),
+        line: None,
+        column: None,
+        key: "access.route".to_owned(),
+        message,
+        remedy: String::new(),
+    }
 }
 
 /// The policy of a tenant whose file cannot be read and that has no last good one: nobody comes in but by a token of
 /// `deployment.toml`'s issuers, and only what sign-in needs is open.
 pub fn closed(
-    _settings: &Settings,
-    _tenant: &TenantId,
-    _problem: Mistake,
-    _generation: u64,
+    settings: &Settings,
+    tenant: &TenantId,
+    problem: Mistake,
+    generation: u64,
 ) -> Arc<TenantPolicy> {
-    std::process::abort() // skeleton
+    let conf = TenantConf { anonymous: Some(false), ..TenantConf::default() };
+    Arc::new(TenantPolicy { problem: Some(problem), ..resolve(settings, tenant, &conf, generation) })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,4 @@
-//! What can be seen: logs and metrics.
+//! What can be seen: the log of what happens to us, the access log, the metrics.
+
+pub mod access_log;
+pub mod metrics;

@@ -1,8 +1,24 @@
 //! Bearer tokens: JWT by key sets, opaque tokens by introspection, and the cache of those verified.
 
+pub mod bearer;
+mod cache;
+mod claims;
+mod fetch;
+mod introspection;
+mod jws;
+mod keys;
+mod keyset;
+mod object;
+mod roca;
+mod verify;
+
 use std::sync::Arc;
 
-use crate::{config::TenantPolicy, domain::identity::User};
+pub use fetch::{ClientError, http_client};
+pub use keys::KeyStatus;
+pub use verify::Verifier;
+
+use crate::domain::identity::User;
 
 /// A token that has been verified under one tenant's policy.
 #[derive(Debug)]
@@ -43,26 +59,5 @@ pub enum TokenError {
     Unavailable,
 }
 
-pub struct Verifier {}
-
-impl Verifier {
-    /// The answer from memory, if there is one. `now` is seconds since the epoch.
-    pub fn cached(
-        &self,
-        _policy: &TenantPolicy,
-        _token: &str,
-        _now: u64,
-    ) -> Option<Result<Arc<Verified>, TokenError>> {
-        None
-    }
-
-    /// The full check; remembers the answer.
-    pub async fn verify(
-        &self,
-        _policy: &TenantPolicy,
-        _token: &str,
-        _now: u64,
-    ) -> Result<Arc<Verified>, TokenError> {
-        Err(TokenError::Malformed)
-    }
-}
+#[cfg(test)]
+mod tests;

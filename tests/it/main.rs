@@ -1,1 +1,23 @@
+//! The one integration binary: the whole gate, on real sockets, against a portal that records what reaches it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
+mod anonymous;
+mod architecture;
+mod attack_framing;
+mod attack_headers;
+mod attack_paths;
+mod attack_redirects;
+mod attack_tokens;
+mod complaints;
+mod dependencies;
+mod documentation;
+mod hot_reload;
+mod proxying;
+mod support;
+mod tenancy;

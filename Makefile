@@ -1,0 +1,44 @@
+# make demo   a sample portal with three tenants and Doorward before it: needs Rust and a C compiler, nothing else
+# make test   everything this machine can test; says what it left out and why (STRICT=1: leaving something out fails)
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+STRICT ?= 0
+STATIC_TARGET ?= x86_64-unknown-linux-gnu
+# where cargo builds, also when a configuration above this folder says so
+target_dir = $$($(CARGO) metadata --format-version 1 --no-deps --offline | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+
+.PHONY: help demo test lint unit build bench lab
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: ## build and run the sample portal behind Doorward; prints the addresses to open
+	@echo "Building (the first time takes a few minutes on two cores, later seconds) ..."
+	$(CARGO) run --locked -- demo
+
+test: ## lint, unit and integration tests, real portals, browser
+	@STRICT=$(STRICT) CARGO=$(CARGO) bash tests/all
+
+lint: ## format and clippy, as the tests hold them
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+unit: ## the tests in Rust only
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then $(CARGO) nextest run --locked; else $(CARGO) test --locked; fi
+
+build: ## the release binary, static: runs on any Linux, in an empty image
+	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --locked --release --target $(STATIC_TARGET)
+	@binary=$(target_dir)/$(STATIC_TARGET)/release/doorward; \
+	if readelf -lW $$binary | grep -q INTERP; then echo "$$binary is not static"; exit 1; fi; \
+	ls -l $$binary
+
+bench: ## criterion benches
+	$(CARGO) bench --locked
+
+lab: ## measure side by side with other proxies, where the laboratory is at hand
+	@if [ -x ../shared/lab/peers.sh ] || [ -f ../shared/lab/peers.sh ]; then bash ../shared/lab/peers.sh; \
+	else echo "no laboratory beside this folder (../shared/lab)"; exit 1; fi

@@ -1,0 +1,161 @@
+//! What a token costs: verified for the first time, and looked up when it was seen before.
+#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
+
+use std::{hint::black_box, sync::Arc, time::Duration};
+
+use aws_lc_rs::{
+    encoding::{AsDer, Pkcs8V1Der},
+    rand::SystemRandom,
+    rsa,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair},
+};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use criterion::{Criterion, criterion_group, criterion_main};
+use doorward::{
+    config::{
+        TenantPolicy,
+        model::{Branding, HeaderProfile, Issuer, KeySource, SignIn},
+    },
+    domain::{
+        identity::CrossTenant,
+        route::{Access, Route, RouteTable, Surface},
+        tenant::TenantId,
+    },
+    token::{Verifier, http_client},
+};
+use jsonwebtoken::{Algorithm, EncodingKey, jwk::Jwk};
+use serde_json::{Value, json};
+
+const NOW: u64 = 1_800_000_000;
+
+fn key(algorithm: Algorithm) -> (EncodingKey, Value) {
+    let random = SystemRandom::new();
+    let (key, point) = match algorithm {
+        Algorithm::RS256 => {
+            let der: Pkcs8V1Der<'_> =
+                rsa::KeyPair::generate(rsa::KeySize::Rsa2048).unwrap().as_der().unwrap();
+            let text = STANDARD.encode(der.as_ref());
+            let lines: Vec<&str> =
+                text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            let pem =
+                format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"));
+            (EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap(), None)
+        }
+        Algorithm::ES256 => {
+            let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
+            (EncodingKey::from_ec_der(der.as_ref()), None)
+        }
+        _ => {
+            let der = Ed25519KeyPair::generate_pkcs8(&random).unwrap();
+            let pair = Ed25519KeyPair::from_pkcs8(der.as_ref()).unwrap();
+            (EncodingKey::from_ed_der(der.as_ref()), Some(URL_SAFE_NO_PAD.encode(pair.public_key().as_ref())))
+        }
+    };
+    let mut jwk = match point {
+        Some(x) => json!({"kty": "OKP", "crv": "Ed25519", "x": x}),
+        None => serde_json::to_value(Jwk::from_encoding_key(&key, algorithm).unwrap()).unwrap(),
+    };
+    if let Some(members) = jwk.as_object_mut() {
+        members.insert("kid".to_owned(), json!("bench"));
+    }
+    (key, jwk)
+}
+
+fn token(key: &EncodingKey, algorithm: Algorithm, number: usize) -> String {
+    let header = json!({"alg": format!("{algorithm:?}"), "typ": "at+jwt", "kid": "bench"});
+    // about the size of what WSO2 issues
+    let claims = json!({
+        "iss": "https://id.example", "aud": "portal", "sub": "ann@acme.com", "exp": NOW + 3600, "iat": NOW, "nbf": NOW,
+        "azp": "yEXP2hF8c0KcOEUZwFJwaSzUQqQa", "jti": number, "binding_type": "sso-session",
+        "scope": "apim:subscribe openid apim:app_manage apim:sub_manage apim:store_settings apim:sub_alert_manage",
+    });
+    let message = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header.to_string()),
+        URL_SAFE_NO_PAD.encode(claims.to_string())
+    );
+    format!("{message}.{}", jsonwebtoken::crypto::sign(message.as_bytes(), key, algorithm).unwrap())
+}
+
+fn policy(keys: std::path::PathBuf, algorithm: Algorithm) -> TenantPolicy {
+    let issuer = Issuer {
+        issuer: "https://id.example".to_owned(),
+        audiences: vec!["portal".to_owned()],
+        keys: KeySource::File(keys),
+        algorithms: vec![algorithm],
+        leeway: Duration::from_mins(1),
+        required_scopes: vec!["apim:subscribe".to_owned()],
+        tenant_claim: None,
+        tenant: TenantId::super_tenant(),
+        user_claim: "sub".to_owned(),
+        roles_claim: "roles".to_owned(),
+        introspection: None,
+        cache_ttl: Duration::from_mins(5),
+    };
+    let fallback = Route { access: Access::Anonymous, surface: Surface::Page, rule: "**".into() };
+    TenantPolicy {
+        tenant: TenantId::super_tenant(),
+        generation: 1,
+        anonymous: false,
+        issuers: vec![Arc::new(issuer)],
+        sign_in: SignIn { url: "/login".to_owned() },
+        cross_tenant: CrossTenant::Nobody,
+        routes: Arc::new(RouteTable::compile(&[], fallback).unwrap()),
+        cors_allowed_origins: Vec::new(),
+        websocket_origins: Vec::new(),
+        identity_headers: HeaderProfile::None,
+        token_cookie: None,
+        branding: Branding::default(),
+        header_value: http::HeaderValue::from_static("carbon.super"),
+        problem: None,
+    }
+}
+
+fn token_costs(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
+        let (key, jwk) = key(algorithm);
+        let path = folder.path().join(format!("{algorithm:?}.json"));
+        std::fs::write(&path, jwk.to_string()).unwrap();
+        let mut policy = policy(path, algorithm);
+        let verifier = Verifier::new(http_client(&[]).unwrap(), 20_000);
+        let one = token(&key, algorithm, 0);
+        runtime.block_on(async {
+            assert!(verifier.preload(&policy.issuers, NOW).await.is_empty());
+            criterion.bench_function(&format!("cold {algorithm:?}"), |bencher| {
+                bencher.iter(|| {
+                    // another policy: nothing is remembered for it
+                    policy.generation += 1;
+                    let answer = futures_util::FutureExt::now_or_never(verifier.verify(&policy, &one, NOW));
+                    assert!(black_box(answer).unwrap().is_ok());
+                });
+            });
+        });
+        if algorithm != Algorithm::RS256 {
+            continue;
+        }
+        for count in [1, 10_000] {
+            let tokens: Vec<String> = (0..count).map(|number| token(&key, algorithm, number)).collect();
+            runtime.block_on(async {
+                verifier.flush();
+                for token in &tokens {
+                    assert!(verifier.verify(&policy, token, NOW).await.is_ok());
+                }
+            });
+            let mut next = tokens.iter().cycle();
+            criterion.bench_function(&format!("cached, {count} tokens of {} bytes", one.len()), |bencher| {
+                bencher.iter(|| {
+                    let token = next.next().unwrap();
+                    black_box(verifier.cached(&policy, token, NOW)).unwrap().is_ok()
+                });
+            });
+        }
+    }
+}
+
+criterion_group!(benches, token_costs);
+criterion_main!(benches);

@@ -1,0 +1,246 @@
+//! What a look at a tenant's file means for the policy in force. Decides; reads nothing.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use super::{
+    cache::Versions,
+    disk::{Reading, Stamp, file_of, mistake},
+};
+use crate::{
+    config::{
+        mistake::Mistake,
+        model::{Settings, TenantPolicy},
+        tenant_file::{self, TenantConf},
+    },
+    domain::tenant::TenantId,
+};
+
+static GENERATION: AtomicU64 = AtomicU64::new(1);
+
+fn next_generation() -> u64 {
+    GENERATION.fetch_add(1, Ordering::Relaxed)
+}
+
+/// How a tenant's file is understood. Production: `tenant_file`.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader {
+    pub parse: fn(&str, &Path) -> Result<TenantConf, Vec<Mistake>>,
+    pub resolve: fn(&Settings, &TenantId, &TenantConf, u64) -> TenantPolicy,
+    pub closed: fn(&Settings, &TenantId, Mistake, u64) -> Arc<TenantPolicy>,
+}
+
+impl Reader {
+    pub const TENANT_FILE: Self =
+        Self { parse: tenant_file::parse, resolve: tenant_file::resolve, closed: tenant_file::closed };
+}
+
+/// A cached tenant. Replaced as a whole, never changed.
+#[derive(Debug)]
+pub struct Entry {
+    pub state: State,
+    pub stamp: Stamp,
+    /// Which settings it was resolved with, and after which flush it was read.
+    pub versions: Versions,
+    /// From here on the next look-up has it read again in the background …
+    pub refresh_at: Instant,
+    /// … and from here on nobody is answered from it before it has been read again.
+    pub stale_at: Instant,
+    pub refreshing: AtomicBool,
+}
+
+#[derive(Debug, Clone)]
+pub struct State {
+    /// In force.
+    pub policy: Arc<TenantPolicy>,
+    /// What the file said when it could last be understood.
+    pub good: Option<Good>,
+}
+
+impl State {
+    /// Whether the policy is what the file says now, not one from before or a closed one.
+    pub fn is_of_file(&self) -> bool {
+        self.good.as_ref().is_some_and(|good| Arc::ptr_eq(&good.policy, &self.policy))
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Good {
+    content: Content,
+    pub conf: Arc<TenantConf>,
+    policy: Arc<TenantPolicy>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Absent,
+    Text(u64),
+}
+
+#[derive(Debug)]
+pub enum Verdict {
+    /// No such tenant.
+    Unknown,
+    Known(State, Change),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Change {
+    Nothing,
+    /// The file says something else than before (or for the first time anything).
+    Accepted,
+    /// The mistake is gone, and the file says what it said before.
+    Recovered,
+    /// These mistakes are new.
+    Broken(Vec<Mistake>),
+    StillBroken,
+}
+
+/// Everything a verdict depends on beside the file.
+pub struct Case<'a> {
+    pub reader: Reader,
+    pub settings: &'a Settings,
+    pub tenant: &'a TenantId,
+    pub before: Option<&'a State>,
+    /// `before` was resolved with these very settings.
+    pub same_settings: bool,
+    pub hasher: &'a RandomState,
+}
+
+impl Case<'_> {
+    pub fn judge(&self, reading: &Reading) -> Verdict {
+        let good = self.before.and_then(|before| before.good.as_ref());
+        let default = *self.tenant == self.settings.tenancy.default_tenant;
+        let (content, text) = match reading {
+            Reading::Text(text) => (Content::Text(self.hasher.hash_one(text)), text.as_str()),
+            Reading::Absent => (Content::Absent, ""),
+            // the whole folder cannot have been meant: an unmounted volume takes nobody's policy away
+            Reading::NoRoot if self.before.is_some() && !(default && inherits(good)) => {
+                let message = "the folder of all tenants is missing".to_owned();
+                return self.broken(vec![mistake(
+                    &self.settings.tenancy.folder,
+                    message,
+                    "restore it, or restart without it",
+                )]);
+            }
+            Reading::Gone | Reading::NoRoot if default => (Content::Absent, ""),
+            Reading::Gone | Reading::NoRoot => return Verdict::Unknown,
+            Reading::Unreadable(problem) => return self.broken(vec![problem.clone()]),
+        };
+        if let Some(good) = good
+            && good.content == content
+        {
+            return self.unchanged(good);
+        }
+        let conf = match content {
+            Content::Absent => Ok(TenantConf::default()),
+            Content::Text(_) => {
+                (self.reader.parse)(text, &file_of(&self.settings.tenancy.folder, self.tenant))
+            }
+        };
+        match conf {
+            Ok(conf) => {
+                let good = self.resolved(content, Arc::new(conf));
+                Verdict::Known(State { policy: Arc::clone(&good.policy), good: Some(good) }, Change::Accepted)
+            }
+            Err(mistakes) => self.broken(mistakes),
+        }
+    }
+
+    /// The same files under new settings.
+    pub fn again(&self, before: &State) -> State {
+        let good = before.good.as_ref().map(|good| self.resolved(good.content, Arc::clone(&good.conf)));
+        match (&before.policy.problem, good) {
+            (_, Some(good)) if before.is_of_file() => {
+                State { policy: Arc::clone(&good.policy), good: Some(good) }
+            }
+            (Some(problem), good) => self.with_problem(problem.clone(), good),
+            // a policy that is not of the file says why
+            (None, _) => before.clone(),
+        }
+    }
+
+    /// Whether the reading may be one of a moment, while somebody writes or renames: to be looked at once more.
+    pub fn is_doubtful(&self, reading: &Reading, verdict: &Verdict) -> bool {
+        let had_text = self
+            .before
+            .and_then(|before| before.good.as_ref())
+            .is_some_and(|good| matches!(good.content, Content::Text(_)));
+        match (verdict, reading) {
+            (Verdict::Known(_, Change::Broken(_)), _) => true,
+            (Verdict::Known(_, Change::Accepted), Reading::Text(text)) => had_text && text.trim().is_empty(),
+            (Verdict::Known(_, Change::Accepted) | Verdict::Unknown, _) => had_text,
+            _ => false,
+        }
+    }
+
+    fn unchanged(&self, good: &Good) -> Verdict {
+        let recovered = self.before.is_some_and(|before| !before.is_of_file());
+        let change = if recovered { Change::Recovered } else { Change::Nothing };
+        let good = if self.same_settings {
+            good.clone()
+        } else {
+            self.resolved(good.content, Arc::clone(&good.conf))
+        };
+        Verdict::Known(State { policy: Arc::clone(&good.policy), good: Some(good) }, change)
+    }
+
+    fn broken(&self, mistakes: Vec<Mistake>) -> Verdict {
+        let first = mistakes.first().cloned().unwrap_or_else(|| {
+            let file = file_of(&self.settings.tenancy.folder, self.tenant);
+            mistake(&file, "cannot be understood".into(), "run `doorward check`")
+        });
+        if let Some(before) = self.before
+            && !before.is_of_file()
+            && before.policy.problem.as_ref() == Some(&first)
+        {
+            let state = if self.same_settings { before.clone() } else { self.again(before) };
+            return Verdict::Known(state, Change::StillBroken);
+        }
+        let good = self.before.and_then(|before| before.good.as_ref()).map(|good| {
+            if self.same_settings {
+                good.clone()
+            } else {
+                self.resolved(good.content, Arc::clone(&good.conf))
+            }
+        });
+        let mistakes = if mistakes.is_empty() { vec![first.clone()] } else { mistakes };
+        Verdict::Known(self.with_problem(first, good), Change::Broken(mistakes))
+    }
+
+    /// The last good policy with a note on it: what it decides is the same, so its generation is too.
+    fn with_problem(&self, problem: Mistake, good: Option<Good>) -> State {
+        let policy = match &good {
+            Some(good) => {
+                let mut policy =
+                    (self.reader.resolve)(self.settings, self.tenant, &good.conf, good.policy.generation);
+                policy.problem = Some(problem);
+                Arc::new(policy)
+            }
+            None => (self.reader.closed)(self.settings, self.tenant, problem, next_generation()),
+        };
+        State { policy, good }
+    }
+
+    fn resolved(&self, content: Content, conf: Arc<TenantConf>) -> Good {
+        let policy = Arc::new((self.reader.resolve)(self.settings, self.tenant, &conf, next_generation()));
+        Good { content, conf, policy }
+    }
+}
+
+fn inherits(good: Option<&Good>) -> bool {
+    good.is_some_and(|good| good.content == Content::Absent)
+}
+
+/// The policy of a tenant whose look-up itself failed.
+pub fn closed(reader: Reader, settings: &Settings, tenant: &TenantId, message: &str) -> Arc<TenantPolicy> {
+    let file = file_of(&settings.tenancy.folder, tenant);
+    (reader.closed)(settings, tenant, mistake(&file, message.to_owned(), ""), next_generation())
+}

@@ -1,0 +1,345 @@
+//! What is in effect, in the form in which it is written: every key, secrets masked.
+
+use std::path::Path;
+
+use super::{
+    model::{
+        Branding, HeaderProfile, Introspection, Issuer, KeySource, Profile, Settings, SignIn, Target,
+        Tenancy, Upstream, Watch,
+    },
+    raw::{
+        self, Deployment,
+        access::{IdentityHeaders, Kind, Who},
+        cross_tenant::Welcome,
+        text::{As, Text},
+        values::{
+            address::{FilePath, MaybeListen},
+            duration::Positive,
+            look::{Accent, Image, LogFilter},
+            name::{CookieName, NotEmpty, Scope},
+            route::{Match, Prefix, SignInUrl},
+            web::{Origin, PortalUrl, SecureUrl},
+        },
+    },
+};
+use crate::domain::route::{Access as RouteAccess, RouteRule, Surface};
+
+/// As TOML, to be read by people, and by Doorward again.
+pub fn to_toml(settings: &Settings) -> String {
+    toml::to_string(&written(settings)).unwrap_or_else(|error| format!("# cannot be shown: {error}\n"))
+}
+
+/// As JSON, for `check --json` and the private port.
+pub fn to_json(settings: &Settings) -> serde_json::Value {
+    let mut value = serde_json::to_value(written(settings)).unwrap_or_default();
+    prune(&mut value);
+    value
+}
+
+fn prune(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(entries) => {
+            entries.retain(|_, value| !value.is_null());
+            entries.values_mut().for_each(prune);
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(prune),
+        _ => {}
+    }
+}
+
+/// The configuration that would have the same effect, with every key written.
+pub fn written(settings: &Settings) -> Deployment {
+    let defaults = &settings.defaults;
+    Deployment {
+        apim: Some(raw::apim::Apim {
+            devportal: Some(raw::apim::Devportal { enable_anonymous_mode: Some(defaults.anonymous) }),
+        }),
+        server: Some(server(settings)),
+        admin: Some(raw::admin::Admin { listen: Some(As(MaybeListen(settings.admin.listen))) }),
+        portal: Some(raw::portal::Portal {
+            profile: Some(match settings.portal.profile {
+                Profile::Wso2Apim => raw::portal::Profile::Wso2Apim,
+                Profile::Generic => raw::portal::Profile::Generic,
+            }),
+            upstream: Some(
+                settings.portal.upstreams.iter().map(|upstream| self::upstream(upstream)).collect(),
+            ),
+        }),
+        tenancy: Some(tenancy(&settings.tenancy)),
+        sign_in: Some(sign_in(&defaults.sign_in)),
+        issuer: Some(defaults.issuers.iter().map(|issuer| self::issuer(issuer)).collect()),
+        access: Some(raw::access::Access {
+            cross_tenant: Some(Welcome(defaults.cross_tenant.clone())),
+            cors_allowed_origins: Some(origins(&defaults.cors_allowed_origins)),
+            websocket_origins: Some(origins(&defaults.websocket_origins)),
+            token_cookie: Some(As(CookieName(defaults.token_cookie.clone()))),
+            identity_headers: Some(match defaults.identity_headers {
+                HeaderProfile::Wso2 => IdentityHeaders::Wso2,
+                HeaderProfile::OAuth2Proxy => IdentityHeaders::OAuth2Proxy,
+                HeaderProfile::Authelia => IdentityHeaders::Authelia,
+                HeaderProfile::None => IdentityHeaders::None,
+            }),
+            route: Some(defaults.routes.iter().map(route).collect()),
+        }),
+        branding: Some(branding(&defaults.branding)),
+        log: Some(raw::log::Log {
+            level: Some(As(LogFilter(settings.log.level.clone()))),
+            access: Some(As(settings.log.access.clone())),
+        }),
+        limits: Some(limits(settings)),
+    }
+}
+
+fn server(settings: &Settings) -> raw::server::Server {
+    let server = &settings.server;
+    raw::server::Server {
+        listen: Some(server.listen.iter().copied().map(As).collect()),
+        workers: u16::try_from(server.workers).ok(),
+        public_url: server.public_url.clone().map(|url| As(Origin(url))),
+        trusted_proxies: Some(server.trusted_proxies.iter().copied().map(As).collect()),
+        drain_delay: Some(As(server.drain_delay)),
+        drain_timeout: Some(As(Positive(server.drain_timeout))),
+        tls: server.tls.as_ref().map(|tls| raw::server::Tls {
+            listen: Some(tls.listen.iter().copied().map(As).collect()),
+            cert_file: Some(path(&tls.cert_file)),
+            key_file: Some(path(&tls.key_file)),
+        }),
+    }
+}
+
+fn upstream(upstream: &Upstream) -> raw::portal::Upstream {
+    let (url, files) = match &upstream.target {
+        Target::Tcp { host, port } => (PortalUrl::Http { host: host.clone(), port: *port }, None),
+        Target::Tls { host, port, ca_file, client_cert_file, client_key_file } => (
+            PortalUrl::Https { host: host.clone(), port: *port },
+            Some((ca_file, client_cert_file, client_key_file)),
+        ),
+        Target::Unix { path } => (PortalUrl::Unix(path.clone()), None),
+    };
+    raw::portal::Upstream {
+        path: Some(As(Prefix(upstream.path.clone()))),
+        url: Some(As(url)),
+        http2: Some(upstream.http2),
+        host: upstream.host.clone().map(|host| As(NotEmpty(host))),
+        ca_file: files.and_then(|files| files.0.as_deref().map(path)),
+        client_cert_file: files.and_then(|files| files.1.as_deref().map(path)),
+        client_key_file: files.and_then(|files| files.2.as_deref().map(path)),
+        connect_timeout: Some(As(Positive(upstream.connect_timeout))),
+        header_timeout: Some(As(Positive(upstream.header_timeout))),
+        idle_timeout: Some(As(Positive(upstream.idle_timeout))),
+        keep_alive: Some(As(Positive(upstream.keep_alive))),
+    }
+}
+
+fn tenancy(tenancy: &Tenancy) -> raw::tenancy::Tenancy {
+    let (watch, poll_interval) = match tenancy.watch {
+        Watch::Auto { poll_interval } => (raw::tenancy::Watch::Auto, Some(poll_interval)),
+        Watch::Poll { poll_interval } => (raw::tenancy::Watch::Poll, Some(poll_interval)),
+        Watch::Off => (raw::tenancy::Watch::Off, None),
+    };
+    raw::tenancy::Tenancy {
+        folder: Some(path(&tenancy.folder)),
+        default_tenant: Some(As(tenancy.default_tenant.clone())),
+        ttl: Some(As(Positive(tenancy.ttl))),
+        negative_ttl: Some(As(tenancy.negative_ttl)),
+        capacity: Some(tenancy.capacity),
+        watch: Some(watch),
+        poll_interval: poll_interval.map(|interval| As(Positive(interval))),
+        host_pattern: tenancy.host_pattern.clone().map(As),
+        selection_page: Some(tenancy.selection_page),
+        hosts: Some(tenancy.hosts.iter().map(|(host, tenant)| (host.clone(), As(tenant.clone()))).collect()),
+    }
+}
+
+fn sign_in(sign_in: &SignIn) -> raw::sign_in::SignIn {
+    let url = sign_in.is_configured().then(|| sign_in.url.clone());
+    raw::sign_in::SignIn { url: Some(As(SignInUrl(url))) }
+}
+
+fn issuer(issuer: &Issuer) -> raw::issuer::Issuer {
+    let texts = |texts: &[String]| Some(texts.iter().cloned().map(|text| As(NotEmpty(text))).collect());
+    let has_keys = issuer.keys != KeySource::None;
+    raw::issuer::Issuer {
+        issuer: Some(As(NotEmpty(issuer.issuer.clone()))),
+        audiences: texts(&issuer.audiences),
+        jwks_file: match &issuer.keys {
+            KeySource::File(file) => Some(path(file)),
+            _ => None,
+        },
+        jwks_url: match &issuer.keys {
+            KeySource::Url(url) => Some(As(SecureUrl(url.clone()))),
+            _ => None,
+        },
+        discovery: Some(issuer.keys == KeySource::Discovery),
+        algorithms: has_keys.then(|| issuer.algorithms.iter().copied().map(As).collect()),
+        leeway: Some(As(issuer.leeway)),
+        required_scopes: Some(issuer.required_scopes.iter().cloned().map(|scope| As(Scope(scope))).collect()),
+        tenant_claim: issuer.tenant_claim.clone().map(|claim| As(NotEmpty(claim))),
+        tenant: issuer.tenant_claim.is_none().then(|| As(issuer.tenant.clone())),
+        user_claim: Some(As(NotEmpty(issuer.user_claim.clone()))),
+        roles_claim: Some(As(NotEmpty(issuer.roles_claim.clone()))),
+        cache_ttl: Some(As(issuer.cache_ttl)),
+        introspection: issuer.introspection.as_ref().map(introspection),
+    }
+}
+
+fn introspection(introspection: &Introspection) -> raw::issuer::Introspection {
+    raw::issuer::Introspection {
+        url: Some(As(SecureUrl(introspection.url.clone()))),
+        client_id: Some(As(NotEmpty(introspection.client_id.clone()))),
+        client_secret: Some(As(introspection.client_secret.clone())),
+        client_secret_file: None,
+        ca_file: introspection.ca_file.as_deref().map(path),
+        cache_ttl: Some(As(introspection.cache_ttl)),
+        negative_ttl: Some(As(introspection.negative_ttl)),
+        timeout: Some(As(Positive(introspection.timeout))),
+    }
+}
+
+fn route(rule: &RouteRule) -> raw::access::Route {
+    raw::access::Route {
+        r#match: Some(As(Match { methods: rule.methods.clone(), pattern: rule.pattern.clone() })),
+        access: Some(match rule.access {
+            RouteAccess::Open => Who::Open,
+            RouteAccess::Anonymous => Who::Anonymous,
+            RouteAccess::SignedIn => Who::SignedIn,
+        }),
+        r#as: Some(match rule.surface {
+            Surface::Page => Kind::Page,
+            Surface::Api => Kind::Api,
+            Surface::Wso2Api => Kind::Wso2Api,
+            Surface::Asset => Kind::Asset,
+        }),
+    }
+}
+
+fn branding(branding: &Branding) -> raw::branding::Branding {
+    raw::branding::Branding {
+        name: branding.name.clone().map(|name| As(NotEmpty(name))),
+        logo: branding.logo.clone().map(|logo| As(Image(logo))),
+        accent: branding.accent.clone().map(|accent| As(Accent(accent))),
+    }
+}
+
+fn limits(settings: &Settings) -> raw::limits::Limits {
+    let limits = &settings.limits;
+    let number = |value: usize| u32::try_from(value).ok();
+    raw::limits::Limits {
+        max_connections: number(limits.max_connections),
+        max_header_bytes: number(limits.max_header_bytes),
+        max_headers: number(limits.max_headers),
+        max_token_bytes: number(limits.max_token_bytes),
+        max_upgrades: number(limits.max_upgrades),
+        header_timeout: Some(As(Positive(limits.header_timeout))),
+        keep_alive: Some(As(Positive(limits.keep_alive))),
+    }
+}
+
+fn origins(written: &[String]) -> Vec<As<Origin>> {
+    written.iter().filter_map(|origin| Origin::read(origin).ok().map(As)).collect()
+}
+
+fn path(path: &Path) -> As<FilePath> {
+    As(FilePath(path.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::config::{load::parse, model::AccessLog};
+
+    const FULL: &str = r##"
+[apim.devportal]
+enable_anonymous_mode = false
+[server]
+listen = ["127.0.0.1:1", "[::1]:2"]
+workers = 3
+public_url = "https://portal.example.com"
+trusted_proxies = ["10.0.0.0/8", "::1"]
+drain_delay = "0s"
+drain_timeout = "1500ms"
+[server.tls]
+cert_file = "c.pem"
+key_file = "k.pem"
+[admin]
+listen = "off"
+[portal]
+profile = "generic"
+[[portal.upstream]]
+url = "https://portal:9443"
+host = "portal.local:9443"
+http2 = true
+ca_file = "ca.pem"
+client_cert_file = "cc.pem"
+client_key_file = "ck.pem"
+[[portal.upstream]]
+path = "/api"
+url = "unix:/run/p.sock"
+[tenancy]
+watch = "poll"
+poll_interval = "3s"
+host_pattern = "{tenant}.p.example"
+hosts = { "a.example" = "acme.com" }
+[sign_in]
+url = "https://idp/?rd={return_url}"
+[[issuer]]
+issuer = "https://a"
+audiences = ["x"]
+jwks_file = "j"
+algorithms = ["ES256"]
+required_scopes = ["apim:subscribe"]
+tenant_claim = "t"
+[[issuer]]
+issuer = "https://b"
+tenant = "acme.com"
+[issuer.introspection]
+url = "https://b/i"
+client_id = "c"
+client_secret = "geheim"
+[access]
+cross_tenant = ["acme.com"]
+cors_allowed_origins = ["https://a.example"]
+token_cookie = "T"
+identity_headers = "authelia"
+[[access.route]]
+match = "GET,HEAD /docs/**"
+access = "open"
+as = "asset"
+[branding]
+name = "N"
+logo = "/l.svg"
+accent = "#000000"
+[log]
+level = "info,doorward=debug"
+access = "a.log"
+"##;
+
+    #[test]
+    fn what_is_shown_reads_back_to_the_same() {
+        let file = Path::new("/etc/d.toml");
+        for text in [FULL, "[[portal.upstream]]\nurl = \"http://127.0.0.1:3000\""] {
+            let shown = to_toml(&parse(text, file, &BTreeMap::new()).unwrap());
+            let again = parse(&shown, file, &BTreeMap::new()).unwrap_or_else(|m| panic!("{m:#?}\n{shown}"));
+            assert_eq!(to_toml(&again), shown);
+        }
+    }
+
+    #[test]
+    fn secrets_are_masked() {
+        let settings = parse(FULL, Path::new("/etc/d.toml"), &BTreeMap::new()).unwrap();
+        for shown in [to_toml(&settings), to_json(&settings).to_string(), format!("{settings:?}")] {
+            assert!(shown.contains("********") && !shown.contains("geheim"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn the_access_log_is_shown_as_it_is_written() {
+        for (access, shown) in
+            [(AccessLog::Off, "off"), (AccessLog::Stdout, "stdout"), (AccessLog::File("/a".into()), "/a")]
+        {
+            assert_eq!(access.show(), shown);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `[access]` and `[[access.route]]`
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    cross_tenant::Welcome,
+    text::As,
+    values::{name::CookieName, route::Match, web::Origin},
+};
+
+/// Who may use what.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct Access {
+    /// Whose users a tenant welcomes beside its own: nobody's, everybody's, or those of the tenants listed. Others are
+    /// treated as visitors.
+    #[schemars(extend("default" = false, "x-source" = "WSO2 cross-tenant subscription"))]
+    pub cross_tenant: Option<Welcome>,
+    /// Other web sites whose scripts may read why a request was refused.
+    #[schemars(extend("default" = [], "x-source" = "Fetch standard, CORS"))]
+    pub cors_allowed_origins: Option<Vec<As<Origin>>>,
+    /// Web sites beside our own that may open WebSockets.
+    #[schemars(extend("default" = [], "x-source" = "RFC 6455 §10.2"))]
+    pub websocket_origins: Option<Vec<As<Origin>>>,
+    /// A cookie that holds a whole access token, for portals that keep theirs in one.
+    #[schemars(extend("default" = ""))]
+    pub token_cookie: Option<As<CookieName>>,
+    /// The headers that tell the portal who is there. What clients send under these names never arrives.
+    #[schemars(extend("x-default" = "`wso2` with `profile = \"wso2-apim\"`, `oauth2-proxy` with `\"generic\"`"))]
+    pub identity_headers: Option<IdentityHeaders>,
+    /// A rule. The most specific pattern wins, a rule with methods before one without, a tenant's before
+    /// deployment.toml's, that before the profile's. What no rule matches follows the anonymous mode.
+    pub route: Option<Vec<Route>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum IdentityHeaders {
+    Wso2,
+    #[serde(rename = "oauth2-proxy")]
+    OAuth2Proxy,
+    Authelia,
+    None,
+}
+
+/// A rule: who may use a path, and how they are refused.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct Route {
+    /// Which requests: methods (none: all) and a path in which `*` is one segment and a final `**` any rest. Required.
+    #[schemars(extend("x-default" = "required"))]
+    pub r#match: Option<As<Match>>,
+    /// Who: `open` everybody, always; `anonymous` visitors while anonymous mode is on; `signed-in` users only. Required.
+    #[schemars(extend("x-default" = "required"))]
+    pub access: Option<Who>,
+    /// How others are refused: a `page` is sent to sign-in; an `api` gets 401 as problem+json, a `wso2-api` in WSO2's
+    /// form, an `asset` a bare 401.
+    #[schemars(extend("default" = "page"))]
+    pub r#as: Option<Kind>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Who {
+    Open,
+    Anonymous,
+    SignedIn,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Kind {
+    #[default]
+    Page,
+    Api,
+    Wso2Api,
+    Asset,
+}

@@ -1,0 +1,22 @@
+//! `[apim.devportal]`
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// WSO2 API Manager's own keys, read as WSO2 reads them.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct Apim {
+    /// The developer portal.
+    pub devportal: Option<Devportal>,
+}
+
+/// The developer portal.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct Devportal {
+    /// Whether visitors who have not signed in may see the portal's public pages. A tenant's `EnableAnonymous` wins
+    /// over it in both directions.
+    #[schemars(extend("default" = true, "x-source" = "WSO2 `[apim.devportal] enable_anonymous_mode`"))]
+    pub enable_anonymous_mode: Option<bool>,
+}

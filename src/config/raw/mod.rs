@@ -1,0 +1,49 @@
+//! The configuration as it is written: one struct a table, strict about names, every key optional.
+//! The doc comments are the reference: they become the JSON Schema and `docs/CONFIGURATION.md`.
+
+pub mod access;
+pub mod admin;
+pub mod apim;
+pub mod branding;
+pub mod cross_tenant;
+pub mod issuer;
+pub mod limits;
+pub mod log;
+pub mod portal;
+pub mod server;
+pub mod sign_in;
+pub mod tenancy;
+pub mod tenant;
+pub mod text;
+pub mod values;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Doorward's deployment.toml
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct Deployment {
+    /// WSO2 API Manager's own keys, read as WSO2 reads them.
+    pub apim: Option<apim::Apim>,
+    /// Where Doorward listens, and how it stops.
+    pub server: Option<server::Server>,
+    /// The private port: health, metrics, cache flush.
+    pub admin: Option<admin::Admin>,
+    /// The portal Doorward stands in front of.
+    pub portal: Option<portal::Portal>,
+    /// Which tenants there are, and how a request names its tenant.
+    pub tenancy: Option<tenancy::Tenancy>,
+    /// Where visitors sign in. A tenant's file may say otherwise.
+    pub sign_in: Option<sign_in::SignIn>,
+    /// Who issues tokens. Each `[[issuer]]` counts for every tenant; a tenant's file adds its own.
+    pub issuer: Option<Vec<issuer::Issuer>>,
+    /// Who may use what. A tenant's file may say otherwise, key by key; its routes are added.
+    pub access: Option<access::Access>,
+    /// How Doorward's own pages look. A tenant's file may say otherwise, key by key.
+    pub branding: Option<branding::Branding>,
+    /// What is logged.
+    pub log: Option<log::Log>,
+    /// Bounds that keep one client from taking everything.
+    pub limits: Option<limits::Limits>,
+}

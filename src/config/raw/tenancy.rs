@@ -1,0 +1,61 @@
+//! `[tenancy]`
+
+use std::{collections::BTreeMap, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    text::As,
+    values::{address::FilePath, duration::Positive},
+};
+use crate::{config::model::HostPattern, domain::tenant::TenantId};
+
+/// Which tenants there are, and how a request names its tenant.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct Tenancy {
+    /// Holds one folder a tenant, `<folder>/<domain>/tenant-conf.json`. It may be missing: then there is only the
+    /// default tenant.
+    #[schemars(extend("default" = "tenants"))]
+    pub folder: Option<As<FilePath>>,
+    /// The tenant of a request that names none.
+    #[schemars(extend("default" = "carbon.super", "x-source" = "WSO2 super tenant"))]
+    pub default_tenant: Option<As<TenantId>>,
+    /// At the latest after this a tenant's file is read again, whatever events were lost.
+    #[schemars(extend("default" = "15m", "x-source" = "WSO2 registry cache"))]
+    pub ttl: Option<As<Positive>>,
+    /// How long an unknown tenant is remembered as unknown.
+    #[schemars(extend("default" = "10s"))]
+    pub negative_ttl: Option<As<Duration>>,
+    /// Tenants kept in memory.
+    #[schemars(extend("default" = 10000, "x-restart" = true))]
+    pub capacity: Option<u64>,
+    /// How edits are noticed: `auto` by file events, with a look every `poll_interval` for file systems without events;
+    /// `poll` by that look alone; `off` by the TTL alone.
+    #[schemars(extend("default" = "auto"))]
+    pub watch: Option<Watch>,
+    /// How often to look at the files of the tenants in memory.
+    #[schemars(extend("x-default" = "`10s` with `watch = \"auto\"`, `1s` with `\"poll\"`"))]
+    pub poll_interval: Option<As<Positive>>,
+    /// Host names that mean a tenant: `"portal.acme.com" = "acme.com"`.
+    #[schemars(extend("default" = {}))]
+    pub hosts: Option<BTreeMap<String, As<TenantId>>>,
+    /// A host name with the tenant in it.
+    #[schemars(extend("x-default" = "none"))]
+    pub host_pattern: Option<As<HostPattern>>,
+    /// Where several tenants exist and a request names none: let the visitor choose, from a page that lists them.
+    #[schemars(extend("x-default" = "`true` with `profile = \"wso2-apim\"`, `false` with `\"generic\"`",
+        "x-source" = "WSO2 tenant listing page"))]
+    pub selection_page: Option<bool>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Watch {
+    #[default]
+    Auto,
+    Poll,
+    Off,
+}

@@ -1,0 +1,74 @@
+//! `tenant-conf.json`: the two keys we read
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    access::{IdentityHeaders, Route},
+    branding::Branding,
+    cross_tenant::Welcome,
+    issuer::Issuer,
+    sign_in::SignIn,
+    text::As,
+    values::{
+        name::{CookieName, HostName},
+        web::Origin,
+    },
+};
+
+/// A tenant's tenant-conf.json
+///
+/// WSO2's file as it is; all keys but these two are WSO2's business.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct TenantFile {
+    /// Whether visitors who have not signed in may see this tenant's public pages. A text counts as WSO2 reads it: "true"
+    /// in any case is true, all else is false.
+    #[serde(rename = "EnableAnonymous")]
+    #[schemars(with = "Option<BooleanOrText>",
+        extend("x-default" = "`apim.devportal.enable_anonymous_mode`", "x-source" = "WSO2 tenant-conf.json"))]
+    pub enable_anonymous: Option<bool>,
+    /// Doorward's own settings of this tenant.
+    #[serde(rename = "Doorward")]
+    pub doorward: Option<Doorward>,
+}
+
+/// Only for the schema.
+#[derive(JsonSchema)]
+#[schemars(inline, untagged)]
+#[expect(dead_code, reason = "names the forms in the schema; the value is read by hand, as WSO2 reads it")]
+enum BooleanOrText {
+    Boolean(bool),
+    Text(String),
+}
+
+/// Doorward's own settings of this tenant.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+pub struct Doorward {
+    /// Host names that mean this tenant.
+    #[schemars(extend("default" = []))]
+    pub hosts: Option<Vec<As<HostName>>>,
+    /// Who else issues tokens for this tenant, beside those of deployment.toml. Files must be in this tenant's folder.
+    pub issuers: Option<Vec<Issuer>>,
+    /// Where this tenant's visitors sign in.
+    pub sign_in: Option<SignIn>,
+    /// Rules of this tenant, before those of deployment.toml.
+    pub routes: Option<Vec<Route>>,
+    /// Whose users this tenant welcomes beside its own.
+    #[schemars(extend("x-default" = "`access.cross_tenant`"))]
+    pub cross_tenant: Option<Welcome>,
+    /// Other web sites whose scripts may read why a request was refused.
+    #[schemars(extend("x-default" = "`access.cors_allowed_origins`"))]
+    pub cors_allowed_origins: Option<Vec<As<Origin>>>,
+    /// Web sites beside our own that may open WebSockets.
+    #[schemars(extend("x-default" = "`access.websocket_origins`"))]
+    pub websocket_origins: Option<Vec<As<Origin>>>,
+    /// A cookie that holds a whole access token.
+    #[schemars(extend("x-default" = "`access.token_cookie`"))]
+    pub token_cookie: Option<As<CookieName>>,
+    /// The headers that tell the portal who is there.
+    #[schemars(extend("x-default" = "`access.identity_headers`"))]
+    pub identity_headers: Option<IdentityHeaders>,
+    /// How this tenant's pages look; keys not written are those of deployment.toml.
+    pub branding: Option<Branding>,
+}

@@ -1,0 +1,8 @@
+//! The value types of the configuration and their text forms.
+
+pub mod address;
+pub mod duration;
+pub mod look;
+pub mod name;
+pub mod route;
+pub mod web;

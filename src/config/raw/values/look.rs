@@ -1,0 +1,142 @@
+//! What visitors see: colours and images; and the log filter operators see.
+
+use crate::config::raw::text::Text;
+
+use super::web::web_url;
+
+/// `#rrggbb`, dark enough to be read on white and to carry white text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accent(pub String);
+
+/// WCAG 2.2 success criterion 1.4.3.
+const LEAST_CONTRAST: f64 = 4.5;
+
+impl Text for Accent {
+    const WHAT: &'static str = "a colour \"#rrggbb\" with a contrast of at least 4.5 to white";
+
+    fn read(written: &str) -> Result<Self, String> {
+        let digits = written.strip_prefix('#').filter(|digits| digits.len() == 6);
+        let rgb = digits
+            .filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .ok_or_else(|| format!("{written:?} is not a colour"))?;
+        let contrast = contrast_to_white(rgb);
+        if contrast < LEAST_CONTRAST {
+            return Err(format!("{written:?} has a contrast of only {contrast:.1} to white"));
+        }
+        Ok(Self(written.to_ascii_lowercase()))
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
+    }
+}
+
+fn contrast_to_white(rgb: u32) -> f64 {
+    let [_, red, green, blue] = rgb.to_be_bytes();
+    let linear = |channel: u8| {
+        let share = f64::from(channel) / 255.0;
+        if share <= 0.040_45 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
+    };
+    let luminance = 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
+    1.05 / (luminance + 0.05)
+}
+
+/// An image on our own origin, or elsewhere over https.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image(pub String);
+
+impl Text for Image {
+    const WHAT: &'static str = "an absolute path such as \"/logo.svg\", or an https:// URL of an image";
+
+    fn read(written: &str) -> Result<Self, String> {
+        let bad = || format!("{written:?} is neither an absolute path nor an https:// URL");
+        let path = written.starts_with('/')
+            && !written.starts_with("//")
+            && written.bytes().all(|b| b.is_ascii_graphic() && !b"\\\"'<>".contains(&b));
+        if path || web_url(written).is_ok_and(|url| url.scheme() == "https") {
+            Ok(Self(written.to_owned()))
+        } else {
+            Err(bad())
+        }
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
+    }
+}
+
+/// What `tracing` understands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFilter(pub String);
+
+impl Text for LogFilter {
+    const WHAT: &'static str = "a level (\"error\", \"warn\", \"info\", \"debug\", \"trace\", \"off\") or a filter such as \"info,doorward::token=debug\"";
+
+    fn read(written: &str) -> Result<Self, String> {
+        let directives_fit = written.split(',').all(|directive| {
+            let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level);
+            ["error", "warn", "info", "debug", "trace", "off"]
+                .contains(&level.trim().to_ascii_lowercase().as_str())
+        });
+        if directives_fit && written.parse::<tracing_subscriber::EnvFilter>().is_ok() {
+            Ok(Self(written.to_owned()))
+        } else {
+            Err(format!("{written:?} is not a log level or filter"))
+        }
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_accent_that_cannot_be_read_is_refused() {
+        for (written, fits) in [
+            ("#1d4ed8", true),
+            ("#000000", true),
+            ("#767676", true),
+            ("#777777", false),
+            ("#ffff00", false),
+            ("#fff", false),
+            ("red", false),
+            ("#12345g", false),
+            ("#+12345", false),
+        ] {
+            assert_eq!(Accent::read(written).is_ok(), fits, "{written}");
+        }
+        assert!((contrast_to_white(0) - 21.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn images_cannot_carry_script() {
+        for written in ["/logo.svg", "https://cdn.example.com/logo.png"] {
+            assert!(Image::read(written).is_ok(), "{written}");
+        }
+        for written in [
+            "",
+            "logo.svg",
+            "//evil.example/x",
+            "javascript:alert(1)",
+            "data:image/svg+xml,x",
+            "/a\"b",
+            "http://a/b",
+        ] {
+            assert!(Image::read(written).is_err(), "{written}");
+        }
+    }
+
+    #[test]
+    fn log_filters() {
+        for (written, fits) in
+            [("info", true), ("info,doorward::token=debug", true), ("loud", false), ("", false)]
+        {
+            assert_eq!(LogFilter::read(written).is_ok(), fits, "{written}");
+        }
+    }
+}

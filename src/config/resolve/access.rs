@@ -1,0 +1,129 @@
+//! `[access]`, the same keys of a tenant's file, and the table of routes
+
+use std::sync::Arc;
+
+use super::Scope;
+use crate::{
+    config::{
+        document::Key,
+        model::{HeaderProfile, Profile, SignIn},
+        raw::{
+            self,
+            access::{IdentityHeaders, Kind, Who},
+            text::{As, Text},
+            values::{route::Match, web::Origin},
+        },
+    },
+    domain::{
+        identity::CrossTenant,
+        route::{
+            self, Access as RouteAccess, BadPattern, Route, RouteRule, RouteTable, Surface, generic,
+            wso2_apim,
+        },
+    },
+};
+
+/// WSO2's devportal starts every sign-in here.
+pub const WSO2_SIGN_IN: &str = "/devportal/services/configs?tenant={tenant}";
+
+/// Each key as written; `None` leaves it to the layer below.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    pub cross_tenant: Option<CrossTenant>,
+    pub cors_allowed_origins: Option<Vec<String>>,
+    pub websocket_origins: Option<Vec<String>>,
+    pub token_cookie: Option<Option<String>>,
+    pub identity_headers: Option<HeaderProfile>,
+    pub routes: Vec<RouteRule>,
+}
+
+pub fn access(raw: raw::access::Access, key: &Key, scope: &mut Scope<'_>) -> Access {
+    let origins = |written: Option<Vec<As<Origin>>>| {
+        written.map(|origins| origins.iter().map(|origin| origin.0.serialized()).collect())
+    };
+    // `[[access.route]]` in TOML, `routes` in a tenant's file
+    let routes_key = key.name(if scope.is_tenant() { "routes" } else { "route" });
+    Access {
+        cross_tenant: raw.cross_tenant.map(|welcome| welcome.0),
+        cors_allowed_origins: origins(raw.cors_allowed_origins),
+        websocket_origins: origins(raw.websocket_origins),
+        token_cookie: raw.token_cookie.map(|cookie| cookie.0.0),
+        identity_headers: raw.identity_headers.map(Into::into),
+        routes: routes(raw.route.unwrap_or_default(), &routes_key, scope),
+    }
+}
+
+impl From<IdentityHeaders> for HeaderProfile {
+    fn from(raw: IdentityHeaders) -> Self {
+        match raw {
+            IdentityHeaders::Wso2 => Self::Wso2,
+            IdentityHeaders::OAuth2Proxy => Self::OAuth2Proxy,
+            IdentityHeaders::Authelia => Self::Authelia,
+            IdentityHeaders::None => Self::None,
+        }
+    }
+}
+
+fn routes(raw: Vec<raw::access::Route>, key: &Key, scope: &mut Scope<'_>) -> Vec<RouteRule> {
+    let mut rules = Vec::new();
+    for (index, raw) in raw.into_iter().enumerate() {
+        let key = key.item(index);
+        let matched = scope.required(&key.name("match"), raw.r#match, &format!("write {}", Match::WHAT));
+        let access = scope.required(
+            &key.name("access"),
+            raw.access.map(As),
+            "write \"open\", \"anonymous\" or \"signed-in\"",
+        );
+        let (Some(Match { methods, pattern }), Some(access)) = (matched, access) else { continue };
+        let access = match access {
+            Who::Open => RouteAccess::Open,
+            Who::Anonymous => RouteAccess::Anonymous,
+            Who::SignedIn => RouteAccess::SignedIn,
+        };
+        let surface = match raw.r#as.unwrap_or_default() {
+            Kind::Page => Surface::Page,
+            Kind::Api => Surface::Api,
+            Kind::Wso2Api => Surface::Wso2Api,
+            Kind::Asset => Surface::Asset,
+        };
+        let rule = RouteRule { methods, pattern, access, surface };
+        match RouteTable::compile(std::slice::from_ref(&rule), fallback()) {
+            Ok(_) => rules.push(rule),
+            Err(bad) => scope.mistake(&key.name("match"), bad.to_string(), &format!("write {}", Match::WHAT)),
+        }
+    }
+    rules
+}
+
+/// The profile's rules, then deployment.toml's, then the tenant's: later ones win. What sign-in needs comes last, so that
+/// no rule can lock everybody out.
+pub fn table(
+    profile: Profile,
+    deployment: &[RouteRule],
+    tenant: &[RouteRule],
+    sign_in: &SignIn,
+) -> Result<Arc<RouteTable>, BadPattern> {
+    let mut rules = match profile {
+        Profile::Wso2Apim => wso2_apim::rules(),
+        Profile::Generic => generic::rules(),
+    };
+    rules.extend_from_slice(deployment);
+    rules.extend_from_slice(tenant);
+    rules.extend(sign_in_route(sign_in));
+    RouteTable::compile(&rules, fallback()).map(Arc::new)
+}
+
+/// The sign-in page itself, where it is a path of our own. `{tenant}` is any segment there.
+fn sign_in_route(sign_in: &SignIn) -> Option<RouteRule> {
+    let path = sign_in.url.split(['?', '#']).next().filter(|path| path.starts_with('/'))?;
+    Some(RouteRule {
+        methods: Vec::new(),
+        pattern: path.replace("{tenant}", "*"),
+        access: route::Access::Open,
+        surface: Surface::Page,
+    })
+}
+
+fn fallback() -> Route {
+    Route { access: RouteAccess::Anonymous, surface: Surface::Page, rule: "(no rule)".into() }
+}

@@ -1,0 +1,180 @@
+//! `[[issuer]]` of deployment.toml and `issuers` of a tenant's file: one set of rules
+
+use std::time::Duration;
+
+use super::{
+    Scope,
+    server::{duration, positive},
+};
+use crate::{
+    config::{
+        document::Key,
+        model::{Introspection, Issuer, KeySource},
+        raw::{
+            self,
+            text::{As, Text},
+            values::{
+                name::{ALGORITHMS, NotEmpty},
+                web::SecureUrl,
+            },
+        },
+    },
+    domain::tenant::TenantId,
+};
+
+/// RFC 8725 asks for little; five minutes cover any clock that is set at all.
+const MOST_LEEWAY: Duration = Duration::from_mins(5);
+
+/// `tenant` is whose users they are where they say nothing else.
+pub fn issuers(
+    raw: Vec<raw::issuer::Issuer>,
+    tenant: &TenantId,
+    key: &Key,
+    scope: &mut Scope<'_>,
+) -> Vec<Issuer> {
+    let mut issuers: Vec<Issuer> = Vec::new();
+    for (index, raw) in raw.into_iter().enumerate() {
+        let key = key.item(index);
+        let Some(issuer) = issuer(raw, tenant, &key, scope) else { continue };
+        if issuers.iter().any(|other| other.issuer == issuer.issuer) {
+            scope.mistake(&key.name("issuer"), "this issuer is here twice", "keep one");
+        } else {
+            issuers.push(issuer);
+        }
+    }
+    issuers
+}
+
+fn issuer(
+    mut raw: raw::issuer::Issuer,
+    tenant: &TenantId,
+    key: &Key,
+    scope: &mut Scope<'_>,
+) -> Option<Issuer> {
+    let tenant = whose(&raw, tenant, key, scope);
+    let keys = key_source(&mut raw, key, scope);
+    let audiences = texts(raw.audiences);
+    if audiences.is_empty() && keys != KeySource::None {
+        let remedy = "write audiences = [\"…\"], what these tokens have in `aud`";
+        scope.mistake(
+            &key.name("audiences"),
+            "without an audience, tokens meant for others would count",
+            remedy,
+        );
+    }
+    let algorithms = match raw.algorithms {
+        None => ALGORITHMS.iter().map(|(_, algorithm)| *algorithm).collect(),
+        Some(algorithms) => {
+            if algorithms.is_empty() || keys == KeySource::None {
+                let message = if algorithms.is_empty() {
+                    "no token would count"
+                } else {
+                    "this has no effect: there are no keys"
+                };
+                scope.mistake(&key.name("algorithms"), message, "remove it");
+            }
+            algorithms.into_iter().map(|algorithm| algorithm.0).collect()
+        }
+    };
+    let leeway = duration(raw.leeway, 60);
+    if leeway > MOST_LEEWAY {
+        scope.mistake(
+            &key.name("leeway"),
+            "expired tokens would live on for too long",
+            "write at most \"5m\"",
+        );
+    }
+    let introspection =
+        raw.introspection.and_then(|raw| introspection(raw, &key.name("introspection"), scope));
+    let claim = |written: Option<As<NotEmpty>>, default: &str| {
+        written.map_or_else(|| default.to_owned(), |claim| claim.0.0)
+    };
+    let issuer = scope.required(&key.name("issuer"), raw.issuer, "write what these tokens have in `iss`")?;
+    Some(Issuer {
+        issuer: issuer.0,
+        audiences,
+        keys,
+        algorithms,
+        leeway,
+        required_scopes: raw.required_scopes.unwrap_or_default().into_iter().map(|scope| scope.0.0).collect(),
+        tenant_claim: raw.tenant_claim.map(|claim| claim.0.0),
+        tenant,
+        user_claim: claim(raw.user_claim, "sub"),
+        roles_claim: claim(raw.roles_claim, "roles"),
+        introspection,
+        cache_ttl: duration(raw.cache_ttl, 300),
+    })
+}
+
+/// A tenant's issuer speaks for that tenant and no other, whatever its file says.
+fn whose(raw: &raw::issuer::Issuer, tenant: &TenantId, key: &Key, scope: &mut Scope<'_>) -> TenantId {
+    if scope.is_tenant() {
+        for (name, written) in
+            [("tenant", raw.tenant.is_some()), ("tenant_claim", raw.tenant_claim.is_some())]
+        {
+            if written {
+                scope.mistake(&key.name(name), "a tenant's issuer speaks for that tenant only", "remove it");
+            }
+        }
+    } else if raw.tenant.is_some() && raw.tenant_claim.is_some() {
+        scope.mistake(&key.name("tenant"), "this has no effect: `tenant_claim` says the tenant", "keep one");
+    }
+    match &raw.tenant {
+        Some(As(written)) if !scope.is_tenant() => written.clone(),
+        _ => tenant.clone(),
+    }
+}
+
+fn key_source(raw: &mut raw::issuer::Issuer, key: &Key, scope: &mut Scope<'_>) -> KeySource {
+    let discovery = raw.discovery.unwrap_or(false);
+    let given = [raw.jwks_file.is_some(), raw.jwks_url.is_some(), discovery];
+    match given.iter().filter(|given| **given).count() {
+        0 => {
+            if raw.introspection.is_none() {
+                let remedy = "write jwks_file, jwks_url or discovery = true; or add [issuer.introspection]";
+                scope.mistake(key, "there is no way to check this issuer's tokens", remedy);
+            }
+            return KeySource::None;
+        }
+        1 => {}
+        _ => {
+            scope.mistake(key, "the keys come from two places", "keep one of jwks_file, jwks_url, discovery");
+        }
+    }
+    if let Some(As(file)) = raw.jwks_file.take() {
+        return KeySource::File(scope.path(&key.name("jwks_file"), &file.0));
+    }
+    if let Some(As(url)) = raw.jwks_url.take() {
+        return KeySource::Url(url.0);
+    }
+    if let Some(As(issuer)) = &raw.issuer
+        && let Err(problem) = SecureUrl::read(&issuer.0)
+    {
+        scope.mistake(
+            &key.name("issuer"),
+            format!("discovery needs a URL here: {problem}"),
+            "use jwks_url instead",
+        );
+    }
+    KeySource::Discovery
+}
+
+fn introspection(raw: raw::issuer::Introspection, key: &Key, scope: &mut Scope<'_>) -> Option<Introspection> {
+    let url = scope.required(&key.name("url"), raw.url, "write the introspection endpoint");
+    let client_id = scope.required(&key.name("client_id"), raw.client_id, "write the client that may ask");
+    let client_secret = scope.secret(key, "client_secret", raw.client_secret, raw.client_secret_file);
+    let ca_file = scope.maybe_path(&key.name("ca_file"), raw.ca_file);
+    Some(Introspection {
+        url: url?.0,
+        client_id: client_id?.0,
+        client_secret: client_secret?,
+        ca_file,
+        cache_ttl: duration(raw.cache_ttl, 60),
+        negative_ttl: duration(raw.negative_ttl, 10),
+        timeout: positive(raw.timeout, 5),
+    })
+}
+
+fn texts(written: Option<Vec<As<NotEmpty>>>) -> Vec<String> {
+    written.unwrap_or_default().into_iter().map(|text| text.0.0).collect()
+}

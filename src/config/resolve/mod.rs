@@ -1,0 +1,105 @@
+//! What is written becomes what is meant: defaults filled in, keys held against each other, routes compiled.
+
+pub mod access;
+pub mod issuer;
+pub mod portal;
+pub mod scope;
+pub mod server;
+pub mod tenancy;
+
+use std::{path::Path, sync::Arc};
+
+pub use scope::Scope;
+
+use super::{
+    document::{Findings, Key, Node},
+    model::{Branding, Profile, Settings, SignIn, TenantDefaults},
+    raw::{self, Deployment, text::As},
+};
+
+/// `findings` tells whether the result may be used; it is `None` only where nothing sensible can be made of it.
+pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Findings) -> Option<Settings> {
+    let mut scope = Scope::of_deployment(root, file, findings);
+    let key = Key::root();
+    let server = server::server(raw.server.unwrap_or_default(), &key.name("server"), &mut scope);
+    let admin = server::admin(raw.admin.unwrap_or_default());
+    let portal = portal::portal(raw.portal.unwrap_or_default(), &key.name("portal"), &mut scope);
+    let profile = portal.profile;
+    let tenancy =
+        tenancy::tenancy(raw.tenancy.unwrap_or_default(), profile, &key.name("tenancy"), &mut scope);
+
+    let devportal = raw.apim.unwrap_or_default().devportal.unwrap_or_default();
+    let anonymous = devportal.enable_anonymous_mode.unwrap_or(true);
+    let sign_in = sign_in(raw.sign_in, profile, anonymous, &key, &mut scope);
+    let issuers = issuer::issuers(
+        raw.issuer.unwrap_or_default(),
+        &tenancy.default_tenant,
+        &key.name("issuer"),
+        &mut scope,
+    );
+    let access = access::access(raw.access.unwrap_or_default(), &key.name("access"), &mut scope);
+    let route_table = access::table(profile, &access.routes, &[], &sign_in);
+    let log = server::log(raw.log.unwrap_or_default(), &key.name("log"), &mut scope);
+    let limits = server::limits(&raw.limits.unwrap_or_default(), &key.name("limits"), &mut scope);
+    Some(Settings {
+        file: file.to_owned(),
+        server,
+        admin,
+        portal,
+        tenancy,
+        log,
+        limits,
+        defaults: TenantDefaults {
+            anonymous,
+            issuers: issuers.into_iter().map(Arc::new).collect(),
+            sign_in,
+            cross_tenant: access.cross_tenant.unwrap_or_default(),
+            routes: access.routes,
+            route_table: route_table
+                .map_err(|bad| {
+                    scope.mistake(
+                        &key.name("access").name("route"),
+                        bad.to_string(),
+                        "write another pattern",
+                    );
+                })
+                .ok()?,
+            cors_allowed_origins: access.cors_allowed_origins.unwrap_or_default(),
+            websocket_origins: access.websocket_origins.unwrap_or_default(),
+            identity_headers: access.identity_headers.unwrap_or(profile.identity_headers()),
+            token_cookie: access.token_cookie.flatten(),
+            branding: branding(raw.branding.unwrap_or_default()),
+        },
+    })
+}
+
+fn sign_in(
+    raw: Option<raw::sign_in::SignIn>,
+    profile: Profile,
+    anonymous: bool,
+    key: &Key,
+    scope: &mut Scope<'_>,
+) -> SignIn {
+    match (raw.unwrap_or_default().url, profile) {
+        (Some(As(url)), _) => SignIn { url: url.0.unwrap_or_default() },
+        (None, Profile::Wso2Apim) => SignIn { url: access::WSO2_SIGN_IN.to_owned() },
+        (None, Profile::Generic) => {
+            if !anonymous {
+                scope.mistake(
+                    &key.name("sign_in").name("url"),
+                    "anonymous mode is off and there is nowhere to sign in",
+                    "set it; or write \"none\" where only programs with tokens come",
+                );
+            }
+            SignIn { url: String::new() }
+        }
+    }
+}
+
+pub fn branding(raw: raw::branding::Branding) -> Branding {
+    Branding {
+        name: raw.name.map(|name| name.0.0),
+        logo: raw.logo.map(|logo| logo.0.0),
+        accent: raw.accent.map(|accent| accent.0.0),
+    }
+}

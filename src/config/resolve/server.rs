@@ -1,0 +1,121 @@
+//! `[server]`, `[admin]`, `[log]`, `[limits]`
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use super::Scope;
+use crate::config::{
+    document::Key,
+    model::{AccessLog, Admin, Limits, Log, Server, Tls},
+    raw::{self, text::As, values::duration::Positive},
+};
+
+pub fn server(raw: raw::server::Server, key: &Key, scope: &mut Scope<'_>) -> Server {
+    let tls = raw.tls.and_then(|raw| tls(raw, &key.name("tls"), scope));
+    let listen = raw.listen.map_or_else(
+        || vec![([0, 0, 0, 0], 8080).into()],
+        |listen| listen.into_iter().map(|at| at.0).collect(),
+    );
+    if listen.is_empty() && tls.is_none() {
+        scope.mistake(&key.name("listen"), "nothing would listen", "name an address, or add [server.tls]");
+    }
+    for (index, at) in listen.iter().enumerate() {
+        // port 0 is another port each time
+        if at.port() != 0 && tls.iter().flat_map(|tls| &tls.listen).any(|other| other == at) {
+            scope.mistake(
+                &key.name("listen").item(index),
+                format!("{at} is also in server.tls.listen"),
+                "use two ports",
+            );
+        }
+    }
+    let workers = match raw.workers.unwrap_or(0) {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => usize::from(workers),
+    };
+    Server {
+        listen,
+        tls,
+        workers,
+        public_url: raw.public_url.map(|url| url.0.0),
+        trusted_proxies: raw.trusted_proxies.unwrap_or_default().into_iter().map(|net| net.0).collect(),
+        drain_delay: duration(raw.drain_delay, 5),
+        drain_timeout: positive(raw.drain_timeout, 30),
+    }
+}
+
+fn tls(raw: raw::server::Tls, key: &Key, scope: &mut Scope<'_>) -> Option<Tls> {
+    let listen: Vec<_> = raw.listen.map_or_else(
+        || vec![([0, 0, 0, 0], 8443).into()],
+        |listen| listen.into_iter().map(|at| at.0).collect(),
+    );
+    if listen.is_empty() {
+        scope.mistake(
+            &key.name("listen"),
+            "TLS would listen nowhere",
+            "name an address, or remove [server.tls]",
+        );
+    }
+    let (cert, private) = (key.name("cert_file"), key.name("key_file"));
+    let cert_file = scope.required(&cert, raw.cert_file, "name the certificate chain, PEM");
+    let key_file = scope.required(&private, raw.key_file, "name the private key, PEM");
+    Some(Tls {
+        listen,
+        cert_file: scope.path(&cert, &cert_file?.0),
+        key_file: scope.path(&private, &key_file?.0),
+    })
+}
+
+pub fn admin(raw: raw::admin::Admin) -> Admin {
+    Admin { listen: raw.listen.map_or_else(|| Some(([127, 0, 0, 1], 9901).into()), |listen| listen.0.0) }
+}
+
+pub fn log(raw: raw::log::Log, key: &Key, scope: &mut Scope<'_>) -> Log {
+    Log {
+        level: raw.level.map_or_else(|| "info".to_owned(), |level| level.0.0),
+        access: match raw.access {
+            None => AccessLog::Stdout,
+            Some(As(AccessLog::File(path))) => AccessLog::File(scope.path(&key.name("access"), &path)),
+            Some(As(access)) => access,
+        },
+    }
+}
+
+pub fn limits(raw: &raw::limits::Limits, key: &Key, scope: &mut Scope<'_>) -> Limits {
+    let mut bounded = |name: &str, written: Option<u32>, default: u32, range: RangeInclusive<u32>| {
+        let value = written.unwrap_or(default);
+        if !range.contains(&value) {
+            scope.mistake(
+                &key.name(name),
+                format!("{value} is out of range"),
+                &format!("write a number from {} to {}", range.start(), range.end()),
+            );
+        }
+        value as usize
+    };
+    let limits = Limits {
+        max_connections: bounded("max_connections", raw.max_connections, 10_000, 1..=10_000_000),
+        max_header_bytes: bounded("max_header_bytes", raw.max_header_bytes, 32_768, 16_384..=1_048_576),
+        max_headers: bounded("max_headers", raw.max_headers, 100, 16..=1_000),
+        max_token_bytes: bounded("max_token_bytes", raw.max_token_bytes, 8_192, 256..=1_048_576),
+        max_upgrades: bounded("max_upgrades", raw.max_upgrades, 2_000, 0..=10_000_000),
+        header_timeout: positive(raw.header_timeout.clone(), 10),
+        keep_alive: positive(raw.keep_alive.clone(), 75),
+    };
+    // a head that is out of range has been told already
+    if limits.max_token_bytes >= limits.max_header_bytes.max(16_384) {
+        scope.mistake(
+            &key.name("max_token_bytes"),
+            "a token of that size does not fit into max_header_bytes",
+            "make it less than max_header_bytes",
+        );
+    }
+    limits
+}
+
+pub fn duration(written: Option<As<Duration>>, default_seconds: u64) -> Duration {
+    written.map_or(Duration::from_secs(default_seconds), |duration| duration.0)
+}
+
+pub fn positive(written: Option<As<Positive>>, default_seconds: u64) -> Duration {
+    written.map_or(Duration::from_secs(default_seconds), |duration| duration.0.0)
+}

@@ -1,0 +1,75 @@
+//! `[tenancy]`
+
+use std::{collections::HashMap, path::Path, time::Duration};
+
+use super::{
+    Scope,
+    server::{duration, positive},
+};
+use crate::{
+    config::{
+        document::Key,
+        model::{Profile, Tenancy, Watch},
+        raw::{
+            self,
+            text::{As, Text},
+            values::name::HostName,
+        },
+    },
+    domain::tenant::TenantId,
+};
+
+pub fn tenancy(raw: raw::tenancy::Tenancy, profile: Profile, key: &Key, scope: &mut Scope<'_>) -> Tenancy {
+    let folder = match raw.folder {
+        Some(As(folder)) => scope.path(&key.name("folder"), &folder.0),
+        None => scope.path(&key.name("folder"), Path::new("tenants")),
+    };
+    let mut hosts = HashMap::new();
+    for (written, As(tenant)) in raw.hosts.unwrap_or_default() {
+        let key = key.name("hosts").name(&written);
+        match HostName::read(&written) {
+            Err(problem) => scope.mistake(&key, problem, &format!("write {}", HostName::WHAT)),
+            Ok(host) => {
+                if hosts.insert(host.0, tenant).is_some() {
+                    scope.mistake(&key, "this host name is here twice, in another case", "keep one");
+                }
+            }
+        }
+    }
+    let capacity = raw.capacity.unwrap_or(10_000);
+    if !(1..=10_000_000).contains(&capacity) {
+        let remedy = "write a number from 1 to 10000000";
+        scope.mistake(&key.name("capacity"), format!("{capacity} is out of range"), remedy);
+    }
+    let poll_key = key.name("poll_interval");
+    if let Some(As(interval)) = &raw.poll_interval
+        && interval.0 < Duration::from_millis(50)
+    {
+        scope.mistake(&poll_key, "that often would only heat the processor", "write at least \"50ms\"");
+    }
+    let watch = match raw.watch.unwrap_or_default() {
+        raw::tenancy::Watch::Auto => Watch::Auto { poll_interval: positive(raw.poll_interval, 10) },
+        raw::tenancy::Watch::Poll => Watch::Poll { poll_interval: positive(raw.poll_interval, 1) },
+        raw::tenancy::Watch::Off => {
+            if raw.poll_interval.is_some() {
+                scope.mistake(
+                    &poll_key,
+                    "this has no effect: watch is \"off\"",
+                    "remove it, or use watch = \"poll\"",
+                );
+            }
+            Watch::Off
+        }
+    };
+    Tenancy {
+        folder,
+        default_tenant: raw.default_tenant.map_or_else(TenantId::super_tenant, |tenant| tenant.0),
+        ttl: positive(raw.ttl, 15 * 60),
+        negative_ttl: duration(raw.negative_ttl, 10),
+        capacity,
+        watch,
+        hosts,
+        host_pattern: raw.host_pattern.map(|pattern| pattern.0),
+        selection_page: raw.selection_page.unwrap_or(profile == Profile::Wso2Apim),
+    }
+}

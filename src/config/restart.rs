@@ -1,0 +1,66 @@
+//! Which changed keys a running Doorward cannot take over.
+
+use super::model::Settings;
+
+/// The changed keys that need a restart, as they are written; everything else applies at once.
+pub fn diff_needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
+    let tls = |settings: &Settings| settings.server.tls.as_ref().map(|tls| tls.listen.clone());
+    [
+        ("server.listen", old.server.listen != new.server.listen),
+        ("server.workers", old.server.workers != new.server.workers),
+        ("server.tls.listen", tls(old) != tls(new)),
+        ("admin.listen", old.admin != new.admin),
+        ("tenancy.capacity", old.tenancy.capacity != new.tenancy.capacity),
+        ("log.access", old.log.access != new.log.access),
+    ]
+    .into_iter()
+    .filter_map(|(key, changed)| changed.then_some(key))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, path::Path};
+
+    use super::*;
+    use crate::config::{load::parse, schema};
+
+    fn settings(text: &str) -> Settings {
+        let text = format!("{text}\n[[portal.upstream]]\nurl = \"http://127.0.0.1:3000\"\n");
+        parse(&text, Path::new("d.toml"), &BTreeMap::new()).unwrap()
+    }
+
+    const CASES: [(&str, &[&str]); 9] = [
+        ("", &[]),
+        ("[server]\nlisten = [\"127.0.0.1:1\"]", &["server.listen"]),
+        ("[server]\nworkers = 63", &["server.workers"]),
+        ("[server.tls]\ncert_file = \"c\"\nkey_file = \"k\"", &["server.tls.listen"]),
+        ("[admin]\nlisten = \"off\"", &["admin.listen"]),
+        ("[tenancy]\ncapacity = 5", &["tenancy.capacity"]),
+        ("[log]\naccess = \"off\"", &["log.access"]),
+        ("[apim.devportal]\nenable_anonymous_mode = false", &[]),
+        ("[tenancy]\nttl = \"1s\"\nfolder = \"x\"\nwatch = \"off\"\n[log]\nlevel = \"debug\"", &[]),
+    ];
+
+    #[test]
+    fn what_needs_a_restart_is_named() {
+        let old = settings("");
+        for (text, keys) in CASES {
+            assert_eq!(diff_needs_restart(&old, &settings(text)), keys, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_reference_names_the_same_keys() {
+        let documented: Vec<_> = schema::keys(&schema::deployment())
+            .into_iter()
+            .filter(|key| key.restart)
+            .map(|key| key.path)
+            .collect();
+        let mut known: Vec<_> = CASES.iter().flat_map(|(_, keys)| keys.iter().copied()).collect();
+        known.sort_unstable();
+        let mut documented: Vec<_> = documented.iter().map(String::as_str).collect();
+        documented.sort_unstable();
+        assert_eq!(documented, known);
+    }
+}

@@ -1,0 +1,168 @@
+//! What is published says what the code does.
+
+use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf};
+
+use super::*;
+use crate::config::{effective, load};
+
+fn project(file: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file)
+}
+
+/// Holds `file` to `expected`; with `UPDATE_SCHEMA=1` it writes it instead.
+fn published(file: &str, expected: &str) {
+    let path = project(file);
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        fs::write(&path, expected).unwrap();
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == expected,
+        "{file} is not what the code says; write it anew with: UPDATE_SCHEMA=1 cargo test --lib config::schema"
+    );
+}
+
+#[test]
+fn the_published_schemas_are_those_of_the_code() {
+    for (file, schema) in
+        [("config/deployment.schema.json", deployment()), ("config/tenant-conf.schema.json", tenant_conf())]
+    {
+        published(file, &format!("{}\n", serde_json::to_string_pretty(&schema).unwrap()));
+    }
+}
+
+const BEGIN: &str =
+    "<!-- made from the code from here on: UPDATE_SCHEMA=1 cargo test --lib config::schema -->\n";
+
+#[test]
+fn the_reference_has_every_key_and_no_other() {
+    let file = "docs/CONFIGURATION.md";
+    let text = fs::read_to_string(project(file)).unwrap();
+    let (by_hand, _) =
+        text.split_once(BEGIN).expect("the mark between what is written by hand and what is made");
+    let mut expected = format!("{by_hand}{BEGIN}");
+    reference("deployment.toml", &deployment(), &mut expected);
+    reference("tenant-conf.json", &tenant_conf(), &mut expected);
+    published(file, &expected);
+    // and by hand nothing is named that is not there
+    let known: Vec<_> =
+        [deployment(), tenant_conf()].iter().flat_map(keys).map(|key| key.path.replace("[]", "")).collect();
+    for word in by_hand.split('`').skip(1).step_by(2).filter(|word| {
+        word.contains('.') && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.')
+    }) {
+        let section = word.split('.').next().unwrap();
+        if known.iter().any(|key| key == section) {
+            assert!(known.iter().any(|key| key == word), "{file} names `{word}`, which is no key");
+        }
+    }
+}
+
+fn reference(title: &str, schema: &Value, text: &mut String) {
+    writeln!(text, "\n## {title}").unwrap();
+    let all = keys(schema);
+    let sections = std::iter::once("").chain(all.iter().filter(|key| key.table).map(|key| key.path.as_str()));
+    for section in sections {
+        let prefix = if section.is_empty() { String::new() } else { format!("{section}.") };
+        let rows: Vec<_> = all
+            .iter()
+            .filter(|key| !key.table)
+            .filter(|key| key.path.strip_prefix(&prefix).is_some_and(|rest| !rest.contains('.')))
+            .collect();
+        if let Some(table) = all.iter().find(|key| key.path == section) {
+            let bare = section.replace("[]", "");
+            let heading = match (title, section.ends_with("[]")) {
+                ("deployment.toml", true) => format!("[[{bare}]]"),
+                ("deployment.toml", false) => format!("[{bare}]"),
+                (_, true) => format!("{bare}: [ … ]"),
+                (_, false) => format!("{bare}: {{ … }}"),
+            };
+            writeln!(text, "\n### `{heading}`\n\n{}", table.effect).unwrap();
+        }
+        if rows.is_empty() {
+            continue;
+        }
+        writeln!(text, "\n| Key | Value | Default | Effect | Source |\n|---|---|---|---|---|").unwrap();
+        for key in rows {
+            let name = key.path.strip_prefix(&prefix).unwrap();
+            let restart = if key.restart { " *Needs a restart.*" } else { "" };
+            let cells = [
+                format!("`{name}`"),
+                key.form.clone(),
+                key.default.clone(),
+                format!("{}{restart}", key.effect),
+                key.source.clone(),
+            ];
+            writeln!(text, "| {} |", cells.map(|cell| cell.replace('|', "\\|")).join(" | ")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_key_says_what_it_does_and_what_it_is_by_default() {
+    for key in [deployment(), tenant_conf()].iter().flat_map(keys) {
+        assert!(key.effect.ends_with('.'), "{key:?}");
+        assert!(!key.form.contains("anything"), "{key:?}");
+        assert!(key.table || !key.default.is_empty(), "{key:?}");
+    }
+}
+
+/// The defaults the schema names are those that the code has.
+#[test]
+fn documented_defaults_are_in_effect() {
+    let text = "[[portal.upstream]]\nurl = \"http://a:1\"\n[server.tls]\ncert_file = \"c\"\nkey_file = \"k\"\n\
+        [[issuer]]\nissuer = \"x\"\naudiences = [\"a\"]\njwks_file = \"j\"\n[issuer.introspection]\nurl = \"https://a\"\n\
+        client_id = \"c\"\nclient_secret = \"s\"\n[[access.route]]\nmatch = \"/x\"\naccess = \"open\"\n";
+    let settings = load::parse(text, &PathBuf::from("/d.toml"), &BTreeMap::new()).unwrap();
+    let effective = effective::to_json(&settings);
+    let mut compared = 0;
+    for key in keys(&deployment()) {
+        let Some(default) = key.default.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) else {
+            continue;
+        };
+        let Ok(mut default) = serde_json::from_str::<Value>(default) else { continue };
+        match key.path.as_str() {
+            // shown as what it comes to
+            "server.workers" => continue,
+            "tenancy.folder" => default = "/tenants".into(),
+            _ => {}
+        }
+        let pointer = format!("/{}", key.path.replace("[]", ".0").replace('.', "/"));
+        assert_eq!(effective.pointer(&pointer), Some(&default), "{}", key.path);
+        compared += 1;
+    }
+    assert!(compared > 35, "{compared}");
+}
+
+#[test]
+fn the_sample_names_every_key_and_its_commented_defaults_are_the_defaults() {
+    let text = fs::read_to_string(project("config/deployment.toml")).unwrap();
+    let file = project("config/deployment.toml");
+    let plain = load::parse(&text, &file, &BTreeMap::new()).unwrap_or_else(|m| panic!("{m:#?}"));
+    // `#key = value` is a default, `# key = value` an example
+    let is_key = |line: &str| line.starts_with(|c: char| c.is_ascii_lowercase());
+    let uncommented: Vec<_> =
+        text.lines().map(|line| line.strip_prefix('#').filter(|rest| is_key(rest)).unwrap_or(line)).collect();
+    let written =
+        load::parse(&uncommented.join("\n"), &file, &BTreeMap::new()).unwrap_or_else(|m| panic!("{m:#?}"));
+    assert_eq!(effective::to_toml(&written), effective::to_toml(&plain));
+    for key in keys(&deployment()).iter().filter(|key| !key.table) {
+        let name = key.path.rsplit('.').next().unwrap();
+        assert!(text.contains(&format!("{name} = ")), "config/deployment.toml does not name {}", key.path);
+    }
+    // and the examples, once uncommented too, are accepted
+    let examples: Vec<_> = text
+        .lines()
+        .map(|line| {
+            let bare = line.strip_prefix("# ").unwrap_or(line).trim_start_matches('#');
+            if is_key(bare) && bare.contains(" = ") || bare.starts_with('[') { bare } else { "" }
+        })
+        .collect();
+    let examples = examples.join("\n").replace("http://127", "https://127");
+    if let Err(mistakes) = load::parse(&examples, &file, &BTreeMap::new()) {
+        // what excludes each other, and secret files that are not there
+        for mistake in mistakes {
+            let expected = ["client_secret_file", "issuer[0]", "issuer[0].tenant"];
+            assert!(expected.iter().any(|key| mistake.key.ends_with(key)), "{mistake}");
+        }
+    }
+}

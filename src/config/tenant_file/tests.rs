@@ -1,0 +1,256 @@
+//! WSO2's file, and ours within it.
+
+use std::{collections::BTreeMap, fs};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{config::model::KeySource, domain::identity::CrossTenant};
+
+fn file() -> &'static Path {
+    Path::new("/t/acme.com/tenant-conf.json")
+}
+
+fn settings(text: &str) -> Settings {
+    let text = format!("{text}\n[[portal.upstream]]\nurl = \"http://127.0.0.1:3000\"\n");
+    crate::config::load::parse(&text, Path::new("/t/d.toml"), &BTreeMap::new()).unwrap()
+}
+
+fn acme() -> TenantId {
+    TenantId::parse("acme.com").unwrap()
+}
+
+fn mistakes(text: &str) -> String {
+    let all = parse(text, file()).map_or_else(|mistakes| mistakes, |_| Vec::new());
+    all.iter()
+        .map(|m| m.to_string().replace("/t/acme.com/tenant-conf.json", "t"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn ours(text: &str) -> String {
+    format!("{{\"Doorward\": {text}}}")
+}
+
+#[test]
+fn enable_anonymous_is_read_as_wso2_reads_it() {
+    for (written, means) in [
+        ("{}", None),
+        ("{\"EnableAnonymous\": true}", Some(true)),
+        ("{\"EnableAnonymous\": false}", Some(false)),
+        ("{\"EnableAnonymous\": \"TRUE\"}", Some(true)),
+        ("{\"EnableAnonymous\": \"yes\"}", Some(false)),
+        ("\u{feff}{\"EnableAnonymous\": false}", Some(false)),
+        ("{\"enableAnonymous\": false}", None),
+    ] {
+        assert_eq!(parse(written, file()).unwrap().anonymous, means, "{written}");
+    }
+}
+
+#[test]
+fn wso2s_own_keys_are_wso2s_business() {
+    let text = r#"{
+        "EnableMonetization": false, "IsUnlimitedTierPaid": null, "Meta": {"Migration": {"a": [1, {"b": null}]}},
+        "RESTAPIScopes": {"Scope": [{"Name": "apim:subscribe", "Roles": "Internal/subscriber"}]},
+        "DefaultRoles": {}, "DefaultRoles": {"again": 1}, "doorward": 5
+    }"#;
+    assert_eq!(mistakes(text), "");
+}
+
+#[test]
+fn mistakes_have_a_place() {
+    insta::assert_snapshot!(mistakes(r#"{
+  "EnableAnonymous": 1,
+  "Doorward": {
+    "hosts": ["dev.acme.com", "a:80"],
+    "colour": "red",
+    "routes": [{"match": "/x", "access": "closed"}],
+    "branding": {"accent": "yellow"},
+    "identity_headers": "oauth2_proxy",
+    "sign_in": null
+  }
+}"#), @r##"
+    t:2:22: EnableAnonymous: neither a boolean nor a text (write true or false)
+    t:4:31: Doorward.hosts[1]: "a:80" is not a host name (write a host name without port, such as "acme.example.com")
+    t:5:5: Doorward.colour: there is no key `colour` here (known here: hosts, issuers, sign_in, routes, cross_tenant, cors_allowed_origins, websocket_origins, token_cookie, identity_headers, branding)
+    t:6:42: Doorward.routes[0].access: `closed` is not one of the words known here (known here: open, anonymous, signed-in)
+    t:7:28: Doorward.branding.accent: "yellow" is not a colour (write a colour "#rrggbb" with a contrast of at least 4.5 to white)
+    t:8:25: Doorward.identity_headers: `oauth2_proxy` is not one of the words known here (did you mean `oauth2-proxy`?)
+    t:9:16: Doorward.sign_in: null says nothing (leave the key out)
+    "##);
+}
+
+#[test]
+fn what_is_no_tenant_file_is_a_mistake() {
+    for (text, told) in [
+        ("", "t:1:1: not JSON"),
+        ("[]", "t: not a JSON object"),
+        ("{\"EnableAnonymous\": true,}", "t:1:26: not JSON"),
+        ("{\"EnableAnonymous\": null}", "neither a boolean nor a text"),
+        ("{\"EnableAnonymous\": [true]}", "neither a boolean nor a text"),
+        ("{\"Doorward\": 5}", "write an object"),
+    ] {
+        let all = mistakes(text);
+        assert!(all.contains(told), "{text}: {all}");
+    }
+    let bomb = format!("{{\"a\": \"{}\"}}", "x".repeat(MAX_BYTES));
+    assert!(mistakes(&bomb).contains("larger than 1 MiB"));
+    assert!(mistakes(&format!("{{\"a\": {}", "[".repeat(100_000))).contains("nested too deeply"));
+}
+
+#[test]
+fn duplicate_key_smuggling() {
+    for text in [
+        "{\"EnableAnonymous\": false, \"EnableAnonymous\": true}",
+        "{\"Doorward\": {}, \"Doorward\": {}}",
+        "{\"Doorward\": {\"hosts\": [], \"hosts\": []}}",
+        "{\"EnableAnonymous\": false, \"Enable\\u0041nonymous\": true}",
+    ] {
+        assert!(mistakes(text).contains("this key is here twice"), "{text}");
+    }
+}
+
+#[test]
+fn the_tenants_word_wins_in_both_directions() {
+    for (global, tenant, allowed) in [
+        (true, "{}", true),
+        (true, "{\"EnableAnonymous\": false}", false),
+        (false, "{}", false),
+        (false, "{\"EnableAnonymous\": true}", true),
+    ] {
+        let settings = settings(&format!("[apim.devportal]\nenable_anonymous_mode = {global}"));
+        let policy = resolve(&settings, &acme(), &parse(tenant, file()).unwrap(), 1);
+        assert_eq!(policy.anonymous, allowed, "{global} {tenant}");
+    }
+}
+
+#[test]
+fn a_tenant_inherits_what_it_does_not_say() {
+    let settings = settings(
+        "[access]\ncross_tenant = true\ntoken_cookie = \"T\"\ncors_allowed_origins = [\"https://a\"]\n\
+         [branding]\nname = \"All\"\naccent = \"#000000\"\n[sign_in]\nurl = \"/global\"",
+    );
+    let inherits = resolve(&settings, &acme(), &TenantConf::default(), 7);
+    assert_eq!(inherits.cross_tenant, CrossTenant::Everybody);
+    assert_eq!(inherits.token_cookie.as_deref(), Some("T"));
+    assert_eq!(inherits.cors_allowed_origins, ["https://a"]);
+    assert_eq!((inherits.sign_in.url.as_str(), inherits.generation), ("/global", 7));
+    assert_eq!(inherits.header_value, "acme.com");
+    assert!(Arc::ptr_eq(&inherits.routes, &settings.defaults.route_table));
+
+    let own = ours(
+        r#"{"cross_tenant": false, "token_cookie": "", "cors_allowed_origins": [], "hosts": ["Dev.acme.com"],
+            "branding": {"name": "Acme"}, "sign_in": {"url": "https://idp/"}, "identity_headers": "none",
+            "routes": [{"match": "/x", "access": "open"}]}"#,
+    );
+    let conf = parse(&own, file()).unwrap();
+    let differs = resolve(&settings, &acme(), &conf, 8);
+    assert_eq!(conf.hosts, ["dev.acme.com"]);
+    assert_eq!(differs.cross_tenant, CrossTenant::Nobody);
+    assert_eq!(differs.token_cookie, None);
+    assert!(differs.cors_allowed_origins.is_empty());
+    assert_eq!(differs.sign_in.url, "https://idp/");
+    assert_eq!(differs.branding.name.as_deref(), Some("Acme"));
+    assert_eq!(differs.branding.accent.as_deref(), Some("#000000"));
+    assert!(!Arc::ptr_eq(&differs.routes, &settings.defaults.route_table));
+}
+
+const ISSUER: &str = "{\"issuer\": \"https://idp\", \"audiences\": [\"a\"], \"jwks_file\": \"keys.json\"";
+
+#[test]
+fn tenant_file_cannot_mint_identities_of_another_tenant() {
+    for key in ["\"tenant\": \"carbon.super\"", "\"tenant_claim\": \"t\"", "\"tenant\": \"acme.com\""] {
+        let text = ours(&format!("{{\"issuers\": [{ISSUER}, {key}}}]}}"));
+        assert!(mistakes(&text).contains("a tenant's issuer speaks for that tenant only"), "{key}");
+    }
+    // and without those keys its users are that tenant's, also below another default tenant
+    let settings = settings("[tenancy]\ndefault_tenant = \"other.com\"");
+    let conf = parse(&ours(&format!("{{\"issuers\": [{ISSUER}}}]}}")), file()).unwrap();
+    let policy = resolve(&settings, &acme(), &conf, 1);
+    assert_eq!(policy.issuers[0].tenant, acme());
+    assert_eq!(policy.issuers[0].tenant_claim, None);
+    assert_eq!(policy.issuers[0].keys, KeySource::File("/t/acme.com/keys.json".into()));
+}
+
+#[test]
+fn a_tenants_own_issuers_come_first_and_the_shared_ones_stay_shared() {
+    let settings = settings("[[issuer]]\nissuer = \"https://all\"\naudiences = [\"a\"]\njwks_file = \"j\"");
+    let conf = parse(&ours(&format!("{{\"issuers\": [{ISSUER}}}]}}")), file()).unwrap();
+    let policy = resolve(&settings, &acme(), &conf, 1);
+    let names: Vec<_> = policy.issuers.iter().map(|issuer| issuer.issuer.as_str()).collect();
+    assert_eq!(names, ["https://idp", "https://all"]);
+    assert!(Arc::ptr_eq(&policy.issuers[1], &settings.defaults.issuers[0]));
+    assert_eq!(policy.issuers[0], resolve(&settings, &acme(), &conf, 2).issuers[0]);
+}
+
+#[test]
+fn path_traversal_out_of_the_tenants_folder() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("acme.com");
+    fs::create_dir_all(folder.join("..data")).unwrap();
+    fs::write(root.path().join("outside"), "geheim").unwrap();
+    fs::write(folder.join("..data/inside"), "geheim").unwrap();
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(root.path().join("outside"), folder.join("leads-out")).unwrap();
+        std::os::unix::fs::symlink("..data/inside", folder.join("leads-in")).unwrap();
+    }
+    let read = |key: &str, path: &str| {
+        let secret = if key == "client_secret_file" { "" } else { "\"client_secret\": \"x\", " };
+        let (issuer_key, introspection_key) = match key {
+            "jwks_file" => (format!(", \"audiences\": [\"a\"], \"jwks_file\": {path:?}"), String::new()),
+            _ => (String::new(), format!(", {key:?}: {path:?}")),
+        };
+        let text = ours(&format!(
+            "{{\"issuers\": [{{\"issuer\": \"x\"{issuer_key}, \"introspection\": {{\"url\": \"https://i\", {secret}\
+             \"client_id\": \"c\"{introspection_key}}}}}]}}"
+        ));
+        parse(&text, &folder.join("tenant-conf.json"))
+    };
+    let absolute = root.path().join("outside").display().to_string();
+    for key in ["client_secret_file", "jwks_file", "ca_file"] {
+        for path in ["../outside", "a/../../outside", "leads-out", "/etc/passwd", absolute.as_str()] {
+            let told = read(key, path).unwrap_err();
+            assert!(told[0].message.contains("outside of the tenant's folder"), "{key} {path}: {told:?}");
+        }
+        for path in ["..data/inside", "./leads-in"] {
+            assert!(read(key, path).is_ok(), "{key} {path}");
+        }
+    }
+}
+
+#[test]
+fn a_closed_tenant_is_closed_however_open_the_deployment_is() {
+    let problem = Mistake {
+        file: file().to_owned(),
+        line: None,
+        column: None,
+        key: String::new(),
+        message: "unreadable".into(),
+        remedy: String::new(),
+    };
+    let policy =
+        closed(&settings("[apim.devportal]\nenable_anonymous_mode = true"), &acme(), problem.clone(), 3);
+    assert!(!policy.anonymous);
+    assert_eq!(policy.problem, Some(problem));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in any::<String>()) {
+        let _ = parse(&text, file());
+    }
+
+    #[test]
+    fn no_value_makes_it_panic(
+        key in prop::sample::select(vec![
+            "hosts", "issuers", "sign_in", "routes", "cross_tenant", "branding", "token_cookie", "x",
+        ]),
+        value in prop::sample::select(vec![
+            "1", "-1.5", "true", "null", "\"\"", "\"x\"", "[]", "[1]", "[null]", "[[]]", "{}", "[{}]",
+            "[{}, 5, {\"issuer\": 5}, {\"match\": \"/\", \"access\": 1}]", "{\"url\": \"{\"}", "1e999", "99999999999999999999",
+        ]),
+    ) {
+        let _ = parse(&ours(&format!("{{\"{key}\": {value}}}")), file());
+    }
+}

@@ -1,0 +1,50 @@
+//! Step 8: what became of a request. Closed when the last byte of the answer has gone, or the client has.
+
+use std::{sync::Arc, time::Instant};
+
+use super::{body::BodyError, connection::ClientConnection};
+use crate::telemetry::{access_log::{AccessLog, Entry}, metrics::Metrics};
+
+pub struct Account {
+    connection: Arc<ClientConnection>,
+    metrics: Arc<Metrics>,
+    started: Instant,
+    bytes_sent: u64,
+    entry: Option<(Box<Entry>, Arc<AccessLog>)>,
+}
+
+impl Account {
+    pub fn open(connection: Arc<ClientConnection>, metrics: Arc<Metrics>) -> Self {
+        connection.request_started();
+        metrics.requests_in_flight.inc();
+        Self { connection, metrics, started: Instant::now(), bytes_sent: 0, entry: None }
+    }
+
+    pub fn log(&mut self, entry: Box<Entry>, log: Arc<AccessLog>) {
+        self.entry = Some((entry, log));
+    }
+
+    pub fn sent(&mut self, bytes: usize) {
+        self.bytes_sent += bytes as u64;
+    }
+
+    pub fn broke_off(&mut self, error: &BodyError) {
+        if let Some((entry, _)) = &mut self.entry {
+            entry.error = Some(error.to_string());
+        }
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let duration = self.started.elapsed();
+        self.connection.request_ended();
+        self.metrics.requests_in_flight.dec();
+        self.metrics.request_duration.observe(duration.as_secs_f64());
+        if let Some((mut entry, log)) = self.entry.take() {
+            entry.bytes_sent = self.bytes_sent;
+            entry.duration_ms = duration.as_secs_f64() * 1000.0;
+            log.write(entry);
+        }
+    }
+}

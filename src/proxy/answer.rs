@@ -1,0 +1,262 @@
+//! Answers of our own to a refused request, in the format its caller reads: a page for a person, WSO2's JSON for WSO2's
+//! APIs, `application/problem+json` (RFC 9457) for all others.
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
+    header::{
+        ACCEPT_LANGUAGE, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
+        ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
+        ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL,
+        CONTENT_TYPE, ORIGIN, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+    },
+};
+use serde_json::json;
+
+use super::body::ResponseBody;
+use crate::{
+    config::TenantPolicy,
+    domain::{
+        page::{Page, PageContext, Pages},
+        route::Surface,
+        tenant::TenantId,
+    },
+    token::TokenError,
+};
+
+/// Why a request gets an answer of ours instead of the portal's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    BadRequest(&'static str),
+    TenantConflict(TenantId, TenantId),
+    UnknownTenant(String),
+    /// No proof of identity, and one is needed.
+    SignInNeeded { sign_in_url: Option<String> },
+    SignInLoop { sign_in_url: String },
+    /// A proof of identity that does not count.
+    BadToken(TokenError),
+    /// A WebSocket from a page of somebody else.
+    ForeignOrigin,
+    PortalDown,
+    PortalSlow,
+    Overloaded,
+}
+
+/// Pages, and the headers each of them goes out with.
+pub struct PageSource {
+    pub pages: Box<dyn Pages>,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// What an answer has to know of the request, kept from its head.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub wants_page: bool,
+    pub surface: Surface,
+    pub origin: Option<HeaderValue>,
+    pub languages: Option<HeaderValue>,
+    pub request_id: HeaderValue,
+}
+
+impl Caller {
+    pub fn new(headers: &HeaderMap, request_id: HeaderValue) -> Self {
+        Self {
+            wants_page: false,
+            surface: Surface::Api,
+            origin: headers.get(ORIGIN).cloned(),
+            languages: headers.get(ACCEPT_LANGUAGE).cloned(),
+            request_id,
+        }
+    }
+}
+
+impl Refusal {
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) | Self::TenantConflict(..) => StatusCode::BAD_REQUEST,
+            Self::UnknownTenant(_) => StatusCode::NOT_FOUND,
+            Self::SignInNeeded { .. } | Self::SignInLoop { .. } => StatusCode::UNAUTHORIZED,
+            Self::BadToken(TokenError::MissingScope { .. }) | Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::BadToken(TokenError::Unavailable) | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BadToken(_) => StatusCode::UNAUTHORIZED,
+            Self::PortalDown => StatusCode::BAD_GATEWAY,
+            Self::PortalSlow => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::BadRequest(detail) => (*detail).to_owned(),
+            Self::TenantConflict(first, second) => {
+                format!("The request names two tenants, {first} and {second}")
+            }
+            Self::UnknownTenant(tenant) => format!("There is no tenant {tenant}"),
+            Self::SignInNeeded { .. } | Self::SignInLoop { .. } => "Unauthenticated request".to_owned(),
+            Self::BadToken(error) => error.to_string(),
+            Self::ForeignOrigin => "The request comes from a page of another origin".to_owned(),
+            Self::PortalDown => "The portal does not answer".to_owned(),
+            Self::PortalSlow => "The portal does not answer in time".to_owned(),
+            Self::Overloaded => "Too many requests at once".to_owned(),
+        }
+    }
+
+    fn page(&self) -> Page {
+        match self.clone() {
+            Self::BadRequest(detail) => Page::BadRequest { detail },
+            Self::TenantConflict(first, second) => Page::TenantConflict { first, second },
+            Self::UnknownTenant(tenant) => Page::UnknownTenant { tenant },
+            Self::SignInNeeded { sign_in_url } => Page::SignInNeeded { sign_in_url },
+            Self::SignInLoop { sign_in_url } => Page::SignInLoop { sign_in_url },
+            Self::BadToken(TokenError::MissingScope { required }) => Page::Forbidden { missing: required },
+            Self::BadToken(TokenError::Unavailable) | Self::Overloaded => Page::Unavailable,
+            Self::BadToken(_) => Page::SignInNeeded { sign_in_url: None },
+            Self::ForeignOrigin => Page::Forbidden { missing: Vec::new() },
+            Self::PortalDown => Page::PortalDown,
+            Self::PortalSlow => Page::PortalSlow,
+        }
+    }
+
+    /// RFC 6750 §3
+    fn challenge(&self, tenant: Option<&TenantPolicy>) -> Option<HeaderValue> {
+        let realm = tenant.map_or("doorward", |policy| policy.tenant.as_str());
+        let value = match self {
+            Self::SignInNeeded { .. } | Self::SignInLoop { .. } => format!("Bearer realm=\"{realm}\""),
+            Self::BadToken(TokenError::MissingScope { required }) => format!(
+                "Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{}\"",
+                required.join(" ")
+            ),
+            Self::BadToken(TokenError::Unavailable) => return None,
+            Self::BadToken(error) => {
+                format!("Bearer realm=\"{realm}\", error=\"invalid_token\", error_description=\"{error}\"")
+            }
+            _ => return None,
+        };
+        HeaderValue::try_from(value).ok()
+    }
+}
+
+/// The whole answer, but for the request id that every answer gets.
+pub fn refuse(
+    refusal: &Refusal,
+    caller: &Caller,
+    policy: Option<&TenantPolicy>,
+    pages: &PageSource,
+) -> Response<ResponseBody> {
+    let status = refusal.status();
+    let request_id = caller.request_id.to_str().unwrap_or_default();
+    let (content_type, body) = if caller.wants_page {
+        let context = PageContext {
+            request_id,
+            tenant: policy.map(|policy| &policy.tenant),
+            name: policy.and_then(|policy| policy.branding.name.as_deref()),
+            logo: policy.and_then(|policy| policy.branding.logo.as_deref()),
+            accent: policy.and_then(|policy| policy.branding.accent.as_deref()),
+            languages: caller.languages.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default(),
+        };
+        ("text/html; charset=utf-8", pages.pages.render(&refusal.page(), context))
+    } else if caller.surface == Surface::Wso2Api {
+        ("application/json", wso2_json(refusal, request_id))
+    } else {
+        ("application/problem+json", problem_json(refusal, request_id))
+    };
+    let mut response = Response::new(ResponseBody::whole(Bytes::from(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(challenge) = refusal.challenge(policy) {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    if caller.wants_page {
+        for (name, value) in &pages.headers {
+            headers.insert(name.clone(), value.clone());
+        }
+    }
+    if let Some(policy) = policy {
+        allow_origin(headers, caller.origin.as_ref(), policy);
+    }
+    response
+}
+
+/// The shape of API Manager's REST errors (`wso2.md` §6.2).
+fn wso2_json(refusal: &Refusal, request_id: &str) -> String {
+    let status = refusal.status();
+    let message = match status {
+        StatusCode::UNAUTHORIZED => "",
+        _ => status.canonical_reason().unwrap_or_default(),
+    };
+    let more_info = match status {
+        StatusCode::UNAUTHORIZED => String::new(),
+        _ => format!("request id {request_id}"),
+    };
+    json!({
+        "code": status.as_u16(),
+        "message": message,
+        "description": refusal.detail(),
+        "moreInfo": more_info,
+        "error": [],
+    })
+    .to_string()
+}
+
+/// RFC 9457, with two members of our own: `request_id`, and `sign_in_url` where signing in would help.
+fn problem_json(refusal: &Refusal, request_id: &str) -> String {
+    let status = refusal.status();
+    let mut problem = json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or_default(),
+        "status": status.as_u16(),
+        "detail": refusal.detail(),
+        "request_id": request_id,
+    });
+    let sign_in_url = match refusal {
+        Refusal::SignInNeeded { sign_in_url } => sign_in_url.as_deref(),
+        Refusal::SignInLoop { sign_in_url } => Some(sign_in_url.as_str()),
+        _ => None,
+    };
+    if let (Some(url), Some(problem)) = (sign_in_url, problem.as_object_mut()) {
+        problem.insert("sign_in_url".to_owned(), url.into());
+    }
+    problem.to_string()
+}
+
+/// A script of an allowed origin may read our answer; nobody else's may.
+fn allow_origin(headers: &mut HeaderMap, origin: Option<&HeaderValue>, policy: &TenantPolicy) -> bool {
+    if policy.cors_allowed_origins.is_empty() {
+        return false;
+    }
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+    let Some(origin) = origin.filter(|origin| policy.cors_allowed_origins.contains(origin)) else {
+        return false;
+    };
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    headers.insert(
+        ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("WWW-Authenticate, X-Request-Id"),
+    );
+    true
+}
+
+/// A preflight carries no token (Fetch §4.8), so a closed tenant has to answer it itself; otherwise no allowed origin
+/// could ever send the request that does carry one. `None` when this is no preflight of an allowed origin.
+pub fn preflight(method: &Method, request: &HeaderMap, policy: &TenantPolicy) -> Option<Response<ResponseBody>> {
+    let wanted = request.get(ACCESS_CONTROL_REQUEST_METHOD).filter(|_| method == Method::OPTIONS)?;
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    if !allow_origin(headers, request.get(ORIGIN), policy) {
+        return None;
+    }
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, wanted.clone());
+    if let Some(names) = request.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+    }
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    Some(response)
+}
+
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -1,0 +1,254 @@
+//! Bodies on their way through: streamed, never buffered.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::{
+    sync::Notify,
+    time::{Instant, Sleep, sleep},
+};
+
+use super::{account::Account, upstream::LeasedBody};
+
+/// Why a body broke off. The peer sees an aborted message, never a short one that looks whole.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+    #[error("silence in the middle of a body for {0:?}")]
+    Idle(Duration),
+    #[error("a local page broke off: {0}")]
+    Local(#[from] axum::Error),
+}
+
+/// A client's body on its way to the portal.
+pub struct RequestBody {
+    incoming: Incoming,
+    progress: Option<Arc<UploadProgress>>,
+    /// `Expect: 100-continue`: the body is not asked for before the portal wants it.
+    gate: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    idle: Idle,
+}
+
+/// How far an upload has come, for the one who waits for the answer.
+#[derive(Debug, Default)]
+pub struct UploadProgress {
+    bytes: AtomicU64,
+    finished: AtomicBool,
+}
+
+impl UploadProgress {
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.finished.load(Ordering::Acquire)
+    }
+}
+
+impl RequestBody {
+    pub fn new(incoming: Incoming, idle_timeout: Duration) -> Self {
+        let progress = (!incoming.is_end_stream()).then(Arc::default);
+        Self { incoming, progress, gate: None, idle: Idle::new(idle_timeout) }
+    }
+
+    /// Holds the body back until `wanted` is notified, at most `patience` long (RFC 9110 §10.1.1).
+    pub fn wait_for(&mut self, wanted: Arc<Notify>, patience: Duration) {
+        self.gate = Some(Box::pin(async move {
+            let _ = tokio::time::timeout(patience, wanted.notified()).await;
+        }));
+    }
+
+    /// `None` when there is no body.
+    pub fn progress(&self) -> Option<Arc<UploadProgress>> {
+        self.progress.clone()
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(gate) = &mut self.gate {
+            if gate.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.gate = None;
+        }
+        let this = &mut *self;
+        match Pin::new(&mut this.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                this.idle.progressed();
+                if let Some(progress) = &this.progress {
+                    let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+                    progress.bytes.fetch_add(bytes, Ordering::Relaxed);
+                    if this.incoming.is_end_stream() {
+                        progress.finished.store(true, Ordering::Release);
+                    }
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+            Poll::Ready(None) => {
+                if let Some(progress) = &this.progress {
+                    progress.finished.store(true, Ordering::Release);
+                }
+                Poll::Ready(None)
+            }
+            Poll::Pending => this.idle.poll_expired(cx).map(|error| Some(Err(error))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+/// An answer's body on its way to the client. Dropping it ends the request's account.
+pub struct ResponseBody {
+    kind: Kind,
+    account: Option<Account>,
+}
+
+enum Kind {
+    Whole(Option<Bytes>),
+    /// From an HTTP/1.1 portal connection, which goes back to the pool when the body has ended.
+    Leased(LeasedBody),
+    /// From an HTTP/2 portal connection.
+    Shared(Incoming, Idle),
+    /// From our own pages.
+    Local(axum::body::Body),
+}
+
+impl ResponseBody {
+    pub fn empty() -> Self {
+        Self::whole(Bytes::new())
+    }
+
+    pub fn whole(bytes: Bytes) -> Self {
+        Self { kind: Kind::Whole((!bytes.is_empty()).then_some(bytes)), account: None }
+    }
+
+    pub fn leased(body: LeasedBody) -> Self {
+        Self { kind: Kind::Leased(body), account: None }
+    }
+
+    pub fn shared(incoming: Incoming, idle_timeout: Duration) -> Self {
+        Self { kind: Kind::Shared(incoming, Idle::new(idle_timeout)), account: None }
+    }
+
+    pub fn local(body: axum::body::Body) -> Self {
+        Self { kind: Kind::Local(body), account: None }
+    }
+
+    /// The account is closed when this body ends or is dropped.
+    pub fn with_account(mut self, account: Account) -> Self {
+        self.account = Some(account);
+        self
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        let polled = match &mut this.kind {
+            Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Leased(body) => body.poll_frame(cx),
+            Kind::Shared(incoming, idle) => match Pin::new(incoming).poll_frame(cx) {
+                Poll::Ready(frame) => {
+                    idle.progressed();
+                    Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)))
+                }
+                Poll::Pending => idle.poll_expired(cx).map(|error| Some(Err(error))),
+            },
+            Kind::Local(body) => {
+                Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(BodyError::from)))
+            }
+        };
+        if let (Poll::Ready(frame), Some(account)) = (&polled, &mut this.account) {
+            match frame {
+                Some(Ok(frame)) => account.sent(frame.data_ref().map_or(0, Bytes::len)),
+                Some(Err(error)) => account.broke_off(error),
+                None => {}
+            }
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Whole(bytes) => bytes.is_none(),
+            Kind::Leased(body) => body.is_end_stream(),
+            Kind::Shared(incoming, _) => incoming.is_end_stream(),
+            Kind::Local(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Kind::Leased(body) => body.size_hint(),
+            Kind::Shared(incoming, _) => incoming.size_hint(),
+            Kind::Local(body) => body.size_hint(),
+        }
+    }
+}
+
+/// Notices silence. The timer is made only when a body has to wait for the first time.
+pub struct Idle {
+    timeout: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+    progressed: bool,
+}
+
+impl Idle {
+    pub fn new(timeout: Duration) -> Self {
+        Self { timeout, timer: None, progressed: false }
+    }
+
+    pub fn progressed(&mut self) {
+        self.progressed = true;
+    }
+
+    pub fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let timeout = self.timeout;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(timeout)));
+        if std::mem::take(&mut self.progressed) {
+            timer.as_mut().reset(Instant::now() + timeout);
+        }
+        timer.as_mut().poll(cx).map(|()| BodyError::Idle(timeout))
+    }
+}
+
+impl fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResponseBody")
+    }
+}

@@ -1,0 +1,156 @@
+//! One connection to the portal: TCP, TLS or a unix socket.
+
+use std::{
+    fs::File,
+    io::{self, BufReader},
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpStream, UnixStream},
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use crate::config::model::{Target, Upstream};
+
+/// Knows how to reach one upstream; made once, used for every connection.
+pub struct Connector {
+    target: Target,
+    tls: Option<TlsConnector>,
+}
+
+pub enum PortalStream {
+    Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+    Unix(UnixStream),
+}
+
+impl Connector {
+    pub fn new(upstream: &Upstream) -> io::Result<Self> {
+        let tls = match &upstream.target {
+            Target::Tls { ca_file, client_cert_file, client_key_file, .. } => {
+                let client = client_cert_file.as_deref().zip(client_key_file.as_deref());
+                let mut config = tls_config(ca_file.as_deref(), client)?;
+                config.alpn_protocols = if upstream.http2 {
+                    vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+                } else {
+                    vec![b"http/1.1".to_vec()]
+                };
+                Some(TlsConnector::from(Arc::new(config)))
+            }
+            Target::Tcp { .. } | Target::Unix { .. } => None,
+        };
+        Ok(Self { target: upstream.target.clone(), tls })
+    }
+
+    pub async fn connect(&self) -> io::Result<PortalStream> {
+        match (&self.target, &self.tls) {
+            (Target::Unix { path }, _) => Ok(PortalStream::Unix(UnixStream::connect(path).await?)),
+            (Target::Tcp { host, port }, _) => Ok(PortalStream::Tcp(connect_tcp(host, *port).await?)),
+            (Target::Tls { host, port, .. }, Some(tls)) => {
+                let stream = connect_tcp(host, *port).await?;
+                let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
+                Ok(PortalStream::Tls(Box::new(tls.connect(name, stream).await?)))
+            }
+            (Target::Tls { .. }, None) => Err(io::Error::other("no TLS configuration for a TLS upstream")),
+        }
+    }
+}
+
+impl PortalStream {
+    /// Whether the portal chose HTTP/2 in the TLS handshake; `None` without TLS.
+    pub fn negotiated_http2(&self) -> Option<bool> {
+        match self {
+            Self::Tls(stream) => Some(stream.get_ref().1.alpn_protocol() == Some(b"h2")),
+            Self::Tcp(_) | Self::Unix(_) => None,
+        }
+    }
+}
+
+async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+fn tls_config(ca_file: Option<&Path>, client: Option<(&Path, &Path)>) -> io::Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    if let Some(file) = ca_file {
+        for certificate in certificates(file)? {
+            roots.add(certificate).map_err(io::Error::other)?;
+        }
+    } else {
+        for certificate in rustls_native_certs::load_native_certs().certs {
+            // a system store often holds a few that no library reads; the others still count
+            let _ = roots.add(certificate);
+        }
+    }
+    let builder = ClientConfig::builder().with_root_certificates(roots);
+    match client {
+        None => Ok(builder.with_no_client_auth()),
+        Some((cert, key)) => {
+            let key = PrivateKeyDer::from_pem_file(key).map_err(io::Error::other)?;
+            builder.with_client_auth_cert(certificates(cert)?, key).map_err(io::Error::other)
+        }
+    }
+}
+
+fn certificates(file: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+    CertificateDer::pem_reader_iter(BufReader::new(File::open(file)?))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| io::Error::other(format!("{}: {error}", file.display())))
+}
+
+macro_rules! each {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Self::Tcp($stream) => $call,
+            Self::Tls($stream) => $call,
+            Self::Unix($stream) => $call,
+        }
+    };
+}
+
+impl AsyncRead for PortalStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        each!(self, stream => Pin::new(stream).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for PortalStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        each!(self, stream => Pin::new(stream).poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
+            Self::Unix(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, stream => Pin::new(stream).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}

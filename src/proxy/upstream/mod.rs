@@ -1,0 +1,166 @@
+//! The portal's side: which upstream, over which connection, and what may be tried again.
+
+mod connect;
+mod http2;
+mod lease;
+mod pool;
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+pub use self::{
+    connect::PortalStream,
+    lease::{Lease, LeasedBody},
+};
+use self::{connect::Connector, http2::Shared, pool::Pool};
+use super::body::{RequestBody, ResponseBody};
+use crate::config::model::Upstream;
+
+/// Why the portal gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    #[error("cannot connect to the portal: {0}")]
+    Connect(#[source] io::Error),
+    #[error("the portal does not accept the connection in time")]
+    ConnectTimeout,
+    #[error("the portal does not answer in time")]
+    AnswerTimeout,
+    #[error("the portal broke the connection: {0}")]
+    Broken(#[source] hyper::Error),
+    #[error("the portal would not switch protocols properly")]
+    Upgrade,
+}
+
+impl ForwardError {
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::ConnectTimeout | Self::AnswerTimeout)
+    }
+}
+
+/// One upstream as one worker sees it.
+pub struct Portal {
+    upstream: Arc<Upstream>,
+    connector: Connector,
+    pool: Arc<Pool>,
+    shared: Shared,
+}
+
+impl Portal {
+    pub fn new(upstream: Arc<Upstream>) -> io::Result<Self> {
+        let connector = Connector::new(&upstream)?;
+        let pool = Arc::new(Pool::new(upstream.keep_alive));
+        Ok(Self { upstream, connector, pool, shared: Shared::default() })
+    }
+
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// Sends the request and gives back the answer with a streaming body. A request is sent a second time only when not
+    /// a byte of it had been written the first time.
+    pub async fn forward(
+        &self,
+        mut request: Request<RequestBody>,
+    ) -> Result<Response<ResponseBody>, ForwardError> {
+        if self.upstream.http2 {
+            return self.shared.forward(&self.upstream, &self.connector, request).await;
+        }
+        let upload = request.body().progress();
+        loop {
+            let (mut lease, fresh) = match self.pool.take().await {
+                Some(lease) => (lease, false),
+                None => (self.open().await?, true),
+            };
+            match lease.send(request, self.upstream.header_timeout).await {
+                Ok(answer) => {
+                    let idle_timeout = self.upstream.idle_timeout;
+                    return Ok(answer.map(|incoming| {
+                        let pool = Arc::clone(&self.pool);
+                        ResponseBody::leased(LeasedBody::new(incoming, lease, upload, pool, idle_timeout))
+                    }));
+                }
+                Err((_, Some(unsent))) if !fresh => request = *unsent,
+                Err((error, _)) => return Err(error),
+            }
+        }
+    }
+
+    /// For upgrades: a connection of its own, which never comes back to the pool.
+    pub async fn forward_upgrade(
+        &self,
+        request: Request<RequestBody>,
+    ) -> Result<(Response<Incoming>, Lease), ForwardError> {
+        let mut lease = self.open().await?;
+        let answer =
+            lease.send(request, self.upstream.header_timeout).await.map_err(|(error, _)| error)?;
+        Ok((answer, lease))
+    }
+
+    /// Keeps the body of an answer to an upgrade that was declined.
+    pub fn declined(&self, answer: Response<Incoming>, lease: Lease) -> Response<ResponseBody> {
+        let (pool, idle_timeout) = (Arc::clone(&self.pool), self.upstream.idle_timeout);
+        answer.map(|incoming| {
+            ResponseBody::leased(LeasedBody::new(incoming, lease, None, pool, idle_timeout))
+        })
+    }
+
+    async fn open(&self) -> Result<Lease, ForwardError> {
+        let stream = tokio::time::timeout(self.upstream.connect_timeout, self.connector.connect())
+            .await
+            .map_err(|_| ForwardError::ConnectTimeout)?
+            .map_err(ForwardError::Connect)?;
+        Lease::open(stream).await.map_err(ForwardError::Broken)
+    }
+
+    pub fn sweep(&self) {
+        self.pool.sweep();
+    }
+
+    pub fn idle_connections(&self) -> usize {
+        self.pool.len()
+    }
+}
+
+/// All upstreams of one worker; follows the settings.
+#[derive(Default)]
+pub struct Portals {
+    portals: Mutex<Vec<Arc<Portal>>>,
+}
+
+impl Portals {
+    /// The portal for an upstream of the current settings.
+    pub fn get(&self, upstream: &Arc<Upstream>) -> Result<Arc<Portal>, ForwardError> {
+        let mut portals = self.portals.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(portal) = portals.iter().find(|portal| {
+            Arc::ptr_eq(&portal.upstream, upstream) || portal.upstream == *upstream
+        }) {
+            return Ok(Arc::clone(portal));
+        }
+        let portal = Arc::new(Portal::new(Arc::clone(upstream)).map_err(ForwardError::Connect)?);
+        portals.push(Arc::clone(&portal));
+        Ok(portal)
+    }
+
+    /// Forgets upstreams the settings no longer name, and every connector's certificates.
+    pub fn forget(&self, keep: impl Fn(&Upstream) -> bool) {
+        let mut portals = self.portals.lock().unwrap_or_else(PoisonError::into_inner);
+        portals.retain(|portal| keep(&portal.upstream));
+    }
+
+    pub fn sweep(&self) {
+        let portals = self.portals.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for portal in portals {
+            portal.sweep();
+        }
+    }
+
+    pub fn idle_connections(&self) -> usize {
+        let portals = self.portals.lock().unwrap_or_else(PoisonError::into_inner);
+        portals.iter().map(|portal| portal.idle_connections()).sum()
+    }
+}

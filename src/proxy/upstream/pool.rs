@@ -1,0 +1,60 @@
+//! Idle HTTP/1.1 connections to one upstream, of one worker. Last in, first out, so that few stay warm.
+
+use std::{
+    future::poll_fn,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::lease::Lease;
+
+/// More than this many idle connections to one upstream are closed rather than kept.
+const MAX_IDLE: usize = 1024;
+
+pub struct Pool {
+    idle: Mutex<Vec<Lease>>,
+    keep_alive: Duration,
+}
+
+impl Pool {
+    pub fn new(keep_alive: Duration) -> Self {
+        Self { idle: Mutex::default(), keep_alive }
+    }
+
+    pub fn put(&self, mut lease: Lease) {
+        lease.idle_since = Instant::now();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MAX_IDLE {
+            idle.push(lease);
+        }
+    }
+
+    /// An idle connection that the portal has not closed.
+    pub async fn take(&self) -> Option<Lease> {
+        loop {
+            let mut lease = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            if lease.idle_since.elapsed() < self.keep_alive && poll_fn(|cx| lease.poll_usable(cx)).await {
+                return Some(lease);
+            }
+        }
+    }
+
+    /// Closes what has been idle too long; the worker calls it every second.
+    pub fn sweep(&self) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let expired = idle.iter().take_while(|lease| lease.idle_since.elapsed() >= self.keep_alive).count();
+        let closed: Vec<Lease> = idle.drain(..expired).collect();
+        drop(idle);
+        drop(closed);
+    }
+
+    pub fn len(&self) -> usize {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

@@ -1,0 +1,224 @@
+//! One client connection from its first byte to its last.
+//!
+//! A connection without a request holds no buffers: after a second of silence it is taken apart down to its socket
+//! ("parked") and put together again when bytes arrive. 5,000 idle connections cost what their sockets cost.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    time::{Instant, sleep, timeout},
+};
+use tokio_rustls::server::TlsStream;
+
+use super::{
+    drain::{DrainSignal, Phase},
+    socket::{Rewound, Socket},
+};
+use crate::{
+    config::model::Limits,
+    proxy::{ClientConnection, Service, Worker},
+};
+
+/// How often a connection looks whether it is idle, too slow, or has to go.
+const TICK: Duration = Duration::from_secs(1);
+const HTTP2_PREFACE: &[u8] = b"PRI";
+
+pub async fn serve_clear(
+    stream: TcpStream,
+    connection: Arc<ClientConnection>,
+    worker: &Arc<Worker>,
+    drain: DrainSignal,
+) {
+    let limits = worker.gate.settings.load().limits.clone();
+    match timeout(limits.header_timeout, speaks_http2(&stream)).await {
+        Ok(Some(true)) => serve_http2(stream, connection, worker, drain, &limits).await,
+        Ok(Some(false)) => serve_http1(stream, connection, worker, drain, &limits).await,
+        Ok(None) | Err(_) => {}
+    }
+}
+
+pub async fn serve_encrypted(
+    stream: TlsStream<TcpStream>,
+    connection: Arc<ClientConnection>,
+    worker: &Arc<Worker>,
+    drain: DrainSignal,
+) {
+    let limits = worker.gate.settings.load().limits.clone();
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        serve_http2(stream, connection, worker, drain, &limits).await;
+    } else {
+        serve_http1(stream, connection, worker, drain, &limits).await;
+    }
+}
+
+/// Looks at the first bytes without taking them. `None`: the client left without a word.
+async fn speaks_http2(stream: &TcpStream) -> Option<bool> {
+    let mut first = [0; HTTP2_PREFACE.len()];
+    loop {
+        match stream.peek(&mut first).await.ok()? {
+            0 => return None,
+            seen => match (first.get(..seen)?, HTTP2_PREFACE.get(..seen)?) {
+                (got, preface) if got != preface => return Some(false),
+                _ if seen == HTTP2_PREFACE.len() => return Some(true),
+                // one or two bytes of what may become either
+                _ => sleep(Duration::from_millis(5)).await,
+            },
+        }
+    }
+}
+
+enum End {
+    Closed,
+    /// Idle: the socket can be taken back.
+    Parked,
+    Upgraded,
+}
+
+async fn serve_http1<T: Socket>(
+    mut socket: T,
+    connection: Arc<ClientConnection>,
+    worker: &Arc<Worker>,
+    mut drain: DrainSignal,
+    limits: &Limits,
+) {
+    let mut builder = http1::Builder::new();
+    builder
+        .half_close(false)
+        .writev(false)
+        .max_headers(limits.max_headers)
+        .max_buf_size(limits.max_header_bytes.max(8192))
+        .max_header_size(limits.max_header_bytes)
+        .header_read_timeout(None);
+    let mut early = Bytes::new();
+    loop {
+        let service = Service::new(worker, &connection);
+        let io = TokioIo::new(Rewound::new(socket, early));
+        let mut http = builder.serve_connection(io, service);
+        let end = drive_http1(&mut http, &connection, &drain, limits).await;
+        let parts = http.into_parts();
+        socket = parts.io.into_inner().into_inner();
+        early = parts.read_buf;
+        match end {
+            End::Closed => break,
+            End::Upgraded => {
+                if let Some(tunnel) = connection.take_tunnel() {
+                    let _ = tunnel.run(socket, early).await;
+                }
+                return;
+            }
+            End::Parked if !early.is_empty() => {}
+            End::Parked => {
+                let readable = tokio::select! {
+                    ready = socket.tcp().readable() => ready.is_ok(),
+                    () = sleep(limits.keep_alive) => false,
+                    () = drain.reached(Phase::Closing) => false,
+                };
+                if !readable {
+                    break;
+                }
+            }
+        }
+    }
+    let _ = timeout(TICK, socket.shutdown()).await;
+}
+
+type Http1<T> = http1::Connection<TokioIo<Rewound<T>>, Service>;
+
+async fn drive_http1<T: Socket>(
+    http: &mut Http1<T>,
+    connection: &ClientConnection,
+    drain: &DrainSignal,
+    limits: &Limits,
+) -> End {
+    let first = connection.started();
+    let mut seen = first;
+    let head_deadline = Instant::now() + limits.header_timeout;
+    let mut tick = pin!(sleep(TICK));
+    let mut parking = false;
+    let mut leaving = false;
+    poll_fn(|cx| {
+        loop {
+            match http.poll_without_shutdown(cx) {
+                Poll::Ready(Ok(())) if parking => return Poll::Ready(End::Parked),
+                Poll::Ready(Ok(())) if connection.has_tunnel() => return Poll::Ready(End::Upgraded),
+                Poll::Ready(_) => return Poll::Ready(End::Closed),
+                Poll::Pending if parking => return Poll::Ready(End::Closed),
+                Poll::Pending => {}
+            }
+            if tick.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            tick.as_mut().reset(Instant::now() + TICK);
+            let started = connection.started();
+            let silent = !connection.is_busy() && started == seen;
+            seen = started;
+            if silent && started == first {
+                // not one whole head yet
+                if Instant::now() >= head_deadline {
+                    return Poll::Ready(End::Closed);
+                }
+            } else if silent {
+                parking = true;
+                Pin::new(&mut *http).graceful_shutdown();
+            } else if !leaving && drain.phase() >= Phase::Closing {
+                leaving = true;
+                Pin::new(&mut *http).graceful_shutdown();
+            }
+        }
+    })
+    .await
+}
+
+async fn serve_http2<T: Socket>(
+    socket: T,
+    connection: Arc<ClientConnection>,
+    worker: &Arc<Worker>,
+    drain: DrainSignal,
+    limits: &Limits,
+) {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(250)
+        .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
+        .initial_stream_window_size(1024 * 1024)
+        .initial_connection_window_size(4 * 1024 * 1024)
+        .keep_alive_interval(Duration::from_secs(20));
+    let mut http = pin!(builder.serve_connection(TokioIo::new(socket), Service::new(worker, &connection)));
+    let mut tick = pin!(sleep(TICK));
+    let mut silent_since = Instant::now();
+    let mut seen = 0;
+    let mut leaving = false;
+    poll_fn(|cx| {
+        loop {
+            if http.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if tick.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            tick.as_mut().reset(Instant::now() + TICK);
+            if connection.is_busy() || connection.started() != seen {
+                seen = connection.started();
+                silent_since = Instant::now();
+            }
+            let idle = silent_since.elapsed() >= limits.keep_alive;
+            if !leaving && (idle || drain.phase() >= Phase::Closing) {
+                leaving = true;
+                http.as_mut().graceful_shutdown();
+            }
+        }
+    })
+    .await;
+}

@@ -1,0 +1,155 @@
+//! One thread, one single-threaded runtime, all listeners.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::{interval, sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    connection,
+    drain::{DrainSignal, Phase},
+    listen::Listener,
+};
+use crate::proxy::{ClientConnection, Gate, Worker};
+
+/// A TLS handshake that takes longer is somebody holding the door.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub fn start(
+    number: usize,
+    listeners: Vec<Listener>,
+    gate: Arc<Gate>,
+    open: Arc<AtomicUsize>,
+    drain: DrainSignal,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+        runtime.block_on(run(listeners, Arc::new(Worker::new(gate)), open, drain));
+        // connections that outlived the drain end here
+        runtime.shutdown_timeout(Duration::from_millis(100));
+    })
+}
+
+async fn run(listeners: Vec<Listener>, worker: Arc<Worker>, open: Arc<AtomicUsize>, mut drain: DrainSignal) {
+    let mut accepting = JoinSet::new();
+    for listener in listeners {
+        match TcpListener::from_std(listener.socket) {
+            Ok(socket) => {
+                let port = Port { worker: Arc::clone(&worker), open: Arc::clone(&open), drain: drain.clone() };
+                accepting.spawn(accept(socket, listener.tls, port));
+            }
+            Err(error) => tracing::error!(%error, "a listener cannot be used by this worker"),
+        }
+    }
+    let mut tick = interval(Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            _ = tick.tick() => worker.sweep(),
+            () = drain.reached(Phase::Closing) => break,
+        }
+    }
+    accepting.shutdown().await;
+    while open.load(Ordering::Relaxed) > 0 && drain.phase() < Phase::Gone {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = drain.reached(Phase::Gone) => {}
+            () = sleep(Duration::from_millis(20)) => {}
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Port {
+    worker: Arc<Worker>,
+    open: Arc<AtomicUsize>,
+    drain: DrainSignal,
+}
+
+/// Counts an open connection for as long as it lives.
+struct OpenConnection(Port);
+
+impl OpenConnection {
+    fn enter(port: &Port) -> Option<Self> {
+        let limit = port.worker.gate.settings.load().limits.max_connections;
+        let metrics = &port.worker.gate.metrics;
+        if port.open.fetch_add(1, Ordering::Relaxed) >= limit {
+            port.open.fetch_sub(1, Ordering::Relaxed);
+            metrics.connections_refused.inc();
+            return None;
+        }
+        metrics.connections.inc();
+        Some(Self(port.clone()))
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.worker.gate.metrics.connections.dec();
+    }
+}
+
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, port: Port) {
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // out of file descriptors, or the client has gone already: neither is a reason to stop or to spin
+                tracing::warn!(%error, "accept failed");
+                sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+        };
+        let Some(counted) = OpenConnection::enter(&port) else { continue };
+        let _ = stream.set_nodelay(true);
+        let Ok(local) = stream.local_addr() else { continue };
+        let connection = ClientConnection::new(canonical(peer), local, tls.is_some());
+        match &tls {
+            None => {
+                tokio::spawn(serve_clear(stream, connection, counted));
+            }
+            Some(tls) => {
+                tokio::spawn(serve_encrypted(tls.clone(), stream, connection, counted));
+            }
+        }
+    }
+}
+
+async fn serve_clear(stream: TcpStream, connection: ClientConnection, counted: OpenConnection) {
+    let port = &counted.0;
+    connection::serve_clear(stream, Arc::new(connection), &port.worker, port.drain.clone()).await;
+}
+
+async fn serve_encrypted(
+    tls: TlsAcceptor,
+    stream: TcpStream,
+    connection: ClientConnection,
+    counted: OpenConnection,
+) {
+    let port = &counted.0;
+    match timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            connection::serve_encrypted(stream, Arc::new(connection), &port.worker, port.drain.clone()).await;
+        }
+        Ok(Err(_)) | Err(_) => {
+            port.worker.gate.metrics.tls_handshakes_failed.inc();
+        }
+    }
+}
+
+/// An IPv4 client of a dual-stack listener is that IPv4 address, not an IPv6 one.
+fn canonical(peer: std::net::SocketAddr) -> std::net::SocketAddr {
+    std::net::SocketAddr::new(peer.ip().to_canonical(), peer.port())
+}

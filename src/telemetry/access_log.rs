@@ -1,0 +1,125 @@
+//! One line of JSON a request, written by a thread of its own: a slow disk or terminal never holds up a request.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, BufWriter, Write},
+    net::IpAddr,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+};
+
+use serde::Serialize;
+
+/// Lines that may wait for the writer; more are dropped and counted.
+const QUEUE: usize = 16 * 1024;
+
+#[derive(Debug, Default, Serialize)]
+pub struct Entry {
+    /// RFC 3339, UTC
+    #[serde(serialize_with = "rfc3339")]
+    pub time: jiff::Timestamp,
+    pub request_id: String,
+    pub client: Option<IpAddr>,
+    pub method: String,
+    pub host: String,
+    /// Without the query, which may hold what nobody should read in a log.
+    pub path: String,
+    pub protocol: &'static str,
+    pub tenant: Option<String>,
+    pub user: Option<String>,
+    pub status: u16,
+    /// `allow`, `sign_in`, `refuse`, `local`
+    pub decision: &'static str,
+    pub reason: &'static str,
+    pub rule: Option<Arc<str>>,
+    pub user_agent: Option<String>,
+    pub bytes_sent: u64,
+    pub duration_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+fn rfc3339<S: serde::Serializer>(time: &jiff::Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{time:.3}"))
+}
+
+pub struct AccessLog {
+    queue: SyncSender<Box<Entry>>,
+    dropped: AtomicU64,
+}
+
+impl AccessLog {
+    pub fn stdout() -> io::Result<Arc<Self>> {
+        Self::start(Box::new(io::stdout()))
+    }
+
+    pub fn file(path: &Path) -> io::Result<Arc<Self>> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        Self::start(Box::new(file))
+    }
+
+    fn start(target: Box<dyn Write + Send>) -> io::Result<Arc<Self>> {
+        let (queue, entries) = sync_channel(QUEUE);
+        thread::Builder::new()
+            .name("access-log".into())
+            .spawn(move || write_all(&entries, BufWriter::with_capacity(64 * 1024, target)))?;
+        Ok(Arc::new(Self { queue, dropped: AtomicU64::new(0) }))
+    }
+
+    pub fn write(&self, entry: Box<Entry>) {
+        if self.queue.try_send(entry).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// Flushes whenever nothing waits, so that a line is never late.
+fn write_all(entries: &Receiver<Box<Entry>>, mut target: impl Write) {
+    while let Ok(first) = entries.recv() {
+        let mut next = Some(first);
+        while let Some(entry) = next {
+            // nobody is left to be told when the log itself cannot be written
+            let _ = serde_json::to_writer(&mut target, &entry);
+            let _ = target.write_all(b"\n");
+            next = entries.try_recv().ok();
+        }
+        let _ = target.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_one_line_of_json_without_the_query() {
+        let mut line = Vec::new();
+        let (queue, entries) = sync_channel(1);
+        queue.send(Box::new(Entry { path: "/a\"b\n".into(), status: 302, ..Entry::default() })).unwrap();
+        drop(queue);
+        write_all(&entries, &mut line);
+        let text = String::from_utf8(line).unwrap();
+        assert_eq!(text.lines().count(), 1);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["path"], "/a\"b\n");
+    }
+
+    #[test]
+    fn a_full_queue_drops_lines_and_never_blocks() {
+        let (queue, entries) = sync_channel(1);
+        let log = AccessLog { queue, dropped: AtomicU64::new(0) };
+        for _ in 0..3 {
+            log.write(Box::default());
+        }
+        assert_eq!(log.dropped(), 2);
+        drop(entries);
+    }
+}

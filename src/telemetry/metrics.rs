@@ -1,0 +1,183 @@
+//! Prometheus metrics. Labels are words of ours, never what a client sent, so their number is bounded; every series is
+//! resolved once at start, so that counting is one atomic addition.
+
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+pub type Count = Counter<u64, AtomicU64>;
+pub type Level = Gauge<i64, AtomicI64>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "the names are the label values")]
+pub enum Outcome {
+    forwarded,
+    local,
+    sign_in,
+    unauthorized,
+    forbidden,
+    bad_request,
+    unknown_tenant,
+    unavailable,
+    portal_error,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    outcome: Outcome,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "the names are the label values")]
+pub enum PortalError {
+    connect,
+    connect_timeout,
+    answer_timeout,
+    broken,
+    upgrade,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PortalErrorLabels {
+    kind: PortalError,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "the names are the label values")]
+pub enum ReloadResult {
+    ok,
+    failed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReloadLabels {
+    pub result: ReloadResult,
+}
+
+pub struct Metrics {
+    pub registry: Registry,
+    requests: [Count; OUTCOMES.len()],
+    portal_errors: [Count; PORTAL_ERRORS.len()],
+    pub requests_in_flight: Level,
+    pub request_duration: Histogram,
+    pub connections: Level,
+    pub connections_refused: Count,
+    pub tls_handshakes_failed: Count,
+    pub reloads: Family<ReloadLabels, Count>,
+    pub tokens_cached: Count,
+    pub tokens_checked: Count,
+}
+
+const OUTCOMES: [Outcome; 9] = [
+    Outcome::forwarded,
+    Outcome::local,
+    Outcome::sign_in,
+    Outcome::unauthorized,
+    Outcome::forbidden,
+    Outcome::bad_request,
+    Outcome::unknown_tenant,
+    Outcome::unavailable,
+    Outcome::portal_error,
+];
+
+const PORTAL_ERRORS: [PortalError; 5] = [
+    PortalError::connect,
+    PortalError::connect_timeout,
+    PortalError::answer_timeout,
+    PortalError::broken,
+    PortalError::upgrade,
+];
+
+/// Seconds; from a cached page to a long download.
+const DURATIONS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("doorward");
+        let requests = Family::<RequestLabels, Count>::default();
+        let portal_errors = Family::<PortalErrorLabels, Count>::default();
+        let metrics = Self {
+            requests: OUTCOMES.map(|outcome| requests.get_or_create_owned(&RequestLabels { outcome })),
+            portal_errors: PORTAL_ERRORS
+                .map(|kind| portal_errors.get_or_create_owned(&PortalErrorLabels { kind })),
+            requests_in_flight: Level::default(),
+            request_duration: Histogram::new(DURATIONS),
+            connections: Level::default(),
+            connections_refused: Count::default(),
+            tls_handshakes_failed: Count::default(),
+            reloads: Family::default(),
+            tokens_cached: Count::default(),
+            tokens_checked: Count::default(),
+            registry: Registry::default(),
+        };
+        registry.register("requests", "Requests by what became of them", requests);
+        registry.register("portal_errors", "Requests the portal did not answer", portal_errors);
+        registry.register(
+            "requests_in_flight",
+            "Requests whose answer has not ended",
+            metrics.requests_in_flight.clone(),
+        );
+        registry.register(
+            "request_duration_seconds",
+            "From the head of a request to the end of its answer",
+            metrics.request_duration.clone(),
+        );
+        registry.register("connections", "Open client connections", metrics.connections.clone());
+        registry.register(
+            "connections_refused",
+            "Connections closed at once because of limits.max_connections",
+            metrics.connections_refused.clone(),
+        );
+        registry.register(
+            "tls_handshakes_failed",
+            "TLS handshakes that failed or took too long",
+            metrics.tls_handshakes_failed.clone(),
+        );
+        registry.register(
+            "config_reloads",
+            "Reloads of deployment.toml by result",
+            metrics.reloads.clone(),
+        );
+        registry.register(
+            "tokens_cached",
+            "Tokens whose check was answered from memory",
+            metrics.tokens_cached.clone(),
+        );
+        registry.register("tokens_checked", "Tokens that were checked in full", metrics.tokens_checked.clone());
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    pub fn count(&self, outcome: Outcome) {
+        if let Some(counter) = self.requests.get(outcome as usize) {
+            counter.inc();
+        }
+    }
+
+    pub fn count_portal_error(&self, kind: PortalError) {
+        if let Some(counter) = self.portal_errors.get(kind as usize) {
+            counter.inc();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_the_place_of_its_number() {
+        for (place, outcome) in OUTCOMES.into_iter().enumerate() {
+            assert_eq!(outcome as usize, place);
+        }
+        for (place, kind) in PORTAL_ERRORS.into_iter().enumerate() {
+            assert_eq!(kind as usize, place);
+        }
+    }
+}

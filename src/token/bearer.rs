@@ -1,0 +1,216 @@
+//! Where a request carries its token. Pure: header values and the query go in, a credential or a reason comes out.
+//!
+//! WSO2's portals keep an access token in two halves, so that no script can read it and no forged request can carry
+//! it: the first half goes in the `Authorization` header (or, for a page, in a cookie scripts can read), the second in
+//! the HttpOnly cookie `AM_ACC_TOKEN_DEFAULT_P2`. The cut may be anywhere (newer versions cut at half the length
+//! of the *refresh* token), so a half is known only by what it is not: where the second cookie exists, a header value that
+//! is no complete JWT is taken for a first half and joined, as WSO2 does. Complete means three parts of which the
+//! first names a signature algorithm and the last has exactly the length of such a signature. Joining can
+//! not make a token out of two people's: what comes out has to carry one valid signature over all of it.
+
+use std::borrow::Cow;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{AUTHORIZATION, COOKIE},
+};
+use serde::Deserialize;
+
+/// First half of WSO2's split token, readable by scripts.
+pub const FIRST_HALF_COOKIE: &str = "WSO2_AM_TOKEN_1_Default";
+/// Second half, HttpOnly.
+pub const SECOND_HALF_COOKIE: &str = "AM_ACC_TOKEN_DEFAULT_P2";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential<'a> {
+    None,
+    Bearer(Cow<'a, str>),
+    /// `Authorization` with another scheme: `Basic`, `DPoP` …
+    OtherScheme,
+}
+
+/// Why the credential cannot be read; the `Display` form goes to the client as `error_description` (400 or 401).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadCredential {
+    #[error("the request has more than one Authorization header")]
+    TwoHeaders,
+    #[error("the request has more than one access token")]
+    TwoTokens,
+    #[error("the Authorization header is not a scheme and one token")]
+    NotOneToken,
+    #[error("the token is too long")]
+    TooLong,
+}
+
+/// What the caller allows for this request, beside the header.
+#[derive(Debug, Clone, Copy)]
+pub struct Places<'a> {
+    /// Longest token accepted, joined or whole (`limits.max_token_bytes`).
+    pub max_bytes: usize,
+    /// Cookie with a whole token (the tenant's `token_cookie`).
+    pub token_cookie: Option<&'a str>,
+    /// A browser opens a page: it cannot set a header, so both halves count as cookies.
+    pub both_halves_as_cookies: bool,
+    /// The query of a download: `access_token` in it counts as first half, and only with the second in its cookie.
+    pub query: Option<&'a str>,
+}
+
+impl Places<'_> {
+    pub const fn header_only(max_bytes: usize) -> Self {
+        Self { max_bytes, token_cookie: None, both_halves_as_cookies: false, query: None }
+    }
+}
+
+/// Finds the one credential of a request. In this order: `Authorization`, the query of a download, the cookie with a
+/// whole token, the two halves as cookies.
+pub fn extract<'a>(headers: &'a HeaderMap, places: &Places<'a>) -> Result<Credential<'a>, BadCredential> {
+    let in_header = match authorization(headers)? {
+        Header::Absent => None,
+        Header::OtherScheme => return Ok(Credential::OtherScheme),
+        Header::Bearer(token) if token.len() > places.max_bytes => return Err(BadCredential::TooLong),
+        Header::Bearer(token) => Some(token),
+    };
+    let in_query = places.query.map_or(Ok(None), access_token)?;
+    let token = match (in_header, in_query) {
+        (Some(_), Some(_)) => return Err(BadCredential::TwoTokens),
+        (Some(token), None) => match cookie(headers, SECOND_HALF_COOKIE)? {
+            Some(second) if !is_complete_jwt(token) => join(token, second),
+            _ => Cow::Borrowed(token),
+        },
+        (None, Some(first)) => match cookie(headers, SECOND_HALF_COOKIE)? {
+            Some(second) => join(&first, second),
+            None => return Ok(Credential::None),
+        },
+        (None, None) => match in_cookies(headers, places)? {
+            Some(token) => token,
+            None => return Ok(Credential::None),
+        },
+    };
+    if token.len() > places.max_bytes { Err(BadCredential::TooLong) } else { Ok(Credential::Bearer(token)) }
+}
+
+enum Header<'a> {
+    Absent,
+    OtherScheme,
+    Bearer(&'a str),
+}
+
+/// RFC 6750 §2.1: the scheme in any case, blanks, one token68, nothing more.
+fn authorization(headers: &HeaderMap) -> Result<Header<'_>, BadCredential> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(Header::Absent) };
+    if values.next().is_some() {
+        return Err(BadCredential::TwoHeaders);
+    }
+    let value = value.to_str().map_err(|_| BadCredential::NotOneToken)?;
+    let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        let is_scheme = !scheme.is_empty() && scheme.bytes().all(is_scheme_byte);
+        return if is_scheme { Ok(Header::OtherScheme) } else { Err(BadCredential::NotOneToken) };
+    }
+    let token = rest.trim_matches(' ');
+    if is_token68(token) { Ok(Header::Bearer(token)) } else { Err(BadCredential::NotOneToken) }
+}
+
+fn is_scheme_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// RFC 7235: letters, digits and `-._~+/`, then any number of `=`.
+fn is_token68(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    !body.is_empty() && body.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
+}
+
+fn in_cookies<'a>(
+    headers: &'a HeaderMap,
+    places: &Places<'_>,
+) -> Result<Option<Cow<'a, str>>, BadCredential> {
+    if let Some(name) = places.token_cookie
+        && let Some(token) = cookie(headers, name)?
+    {
+        return Ok(Some(Cow::Borrowed(token)));
+    }
+    if !places.both_halves_as_cookies {
+        return Ok(None);
+    }
+    match (cookie(headers, FIRST_HALF_COOKIE)?, cookie(headers, SECOND_HALF_COOKIE)?) {
+        (Some(first), Some(second)) => Ok(Some(join(first, second))),
+        _ => Ok(None),
+    }
+}
+
+fn join(first: &str, second: &str) -> Cow<'static, str> {
+    let mut whole = String::with_capacity(first.len() + second.len());
+    whole.push_str(first);
+    whole.push_str(second);
+    Cow::Owned(whole)
+}
+
+/// The cookie's value, if it could be (part of) a token. Two cookies of that name with different values are an attempt
+/// to plant one (another path, another subdomain); which of them is the visitor's own cannot be known.
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, BadCredential> {
+    let mut found = None;
+    for pair in headers.get_all(COOKIE).iter().flat_map(pairs) {
+        let Some((written, value)) = pair.split_once('=') else { continue };
+        if written.trim() != name {
+            continue;
+        }
+        match found.replace(value.trim()) {
+            Some(before) if before != value.trim() => return Err(BadCredential::TwoTokens),
+            _ => {}
+        }
+    }
+    Ok(found.filter(|value| is_token68(value)))
+}
+
+fn pairs(header: &HeaderValue) -> impl Iterator<Item = &str> {
+    // a value with bytes beyond ASCII may hold the portal's own cookies; ours are ASCII
+    std::str::from_utf8(header.as_bytes()).unwrap_or_default().split(';')
+}
+
+/// The value of `access_token` in a query.
+fn access_token(query: &str) -> Result<Option<Cow<'_, str>>, BadCredential> {
+    let mut found = None;
+    for pair in query.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if name == "access_token" && found.replace(value).is_some() {
+            return Err(BadCredential::TwoTokens);
+        }
+    }
+    let Some(value) = found.filter(|value| !value.is_empty()) else { return Ok(None) };
+    let value =
+        percent_encoding::percent_decode_str(value).decode_utf8().map_err(|_| BadCredential::NotOneToken)?;
+    if is_token68(&value) { Ok(Some(value)) } else { Err(BadCredential::NotOneToken) }
+}
+
+/// Whether a text is a whole JWT by its form. A truncated signature has another length than a whole one; only for RSA
+/// keys of several lengths could a cut fall on the length of a smaller key (one cut in several hundred).
+fn is_complete_jwt(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Head<'a> {
+        #[serde(borrow)]
+        alg: Cow<'a, str>,
+    }
+    let mut parts = text.split('.');
+    let (Some(head), Some(payload), Some(signature), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    let Ok(head) = URL_SAFE_NO_PAD.decode(head) else { return false };
+    let Ok(Head { alg }) = serde_json::from_slice(&head) else { return false };
+    // characters of base64url for 64 bytes; 96 bytes; RSA of 2048, 3072, 4096, 6144 and 8192 bits
+    let lengths: &[usize] = match alg.get(..2) {
+        _ if alg == "ES384" => &[128],
+        Some("ES" | "Ed") => &[86],
+        Some("RS" | "PS") => &[342, 512, 683, 1024, 1366],
+        // not ours to verify, but somebody's whole token: it gets its own refusal
+        _ => return !payload.is_empty() && !signature.is_empty(),
+    };
+    !payload.is_empty() && lengths.contains(&signature.len())
+}
+
+#[cfg(test)]
+mod tests;

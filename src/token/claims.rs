@@ -1,0 +1,187 @@
+//! What a token claims → who its bearer is, by the rules of the issuer it comes from. Pure: `now` is an argument.
+
+use serde_json::{Map, Value};
+
+use super::TokenError;
+use crate::{
+    config::model::Issuer,
+    domain::{identity::User, tenant::TenantId},
+};
+
+const MAX_NAME_BYTES: usize = 1024;
+
+/// Who vouches for the claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voucher {
+    /// A signature: `iss`, `aud` and `exp` have to be there.
+    Signature,
+    /// The issuer itself, asked by introspection: what it leaves out it has checked, what it says has to fit.
+    Introspection,
+}
+
+/// Judges claims whose origin has been proven. A token counts while `now < exp + leeway`; the user's
+/// `expires_at` is that moment, so that whoever ends a connection by it and this rule agree.
+pub fn judge(
+    claims: &Map<String, Value>,
+    issuer: &Issuer,
+    voucher: Voucher,
+    now: u64,
+) -> Result<User, TokenError> {
+    let leeway = issuer.leeway.as_secs();
+    match claims.get("iss") {
+        Some(Value::String(iss)) if *iss == issuer.issuer => {}
+        None if voucher == Voucher::Introspection => {}
+        None => return Err(TokenError::MissingClaim),
+        Some(_) => return Err(TokenError::UnknownIssuer),
+    }
+    if is_no_access_token(claims) {
+        return Err(TokenError::WrongAudience);
+    }
+    let expires_at = match claims.get("exp") {
+        Some(exp) => seconds(exp)?.saturating_add(leeway),
+        None if voucher == Voucher::Introspection => now.saturating_add(issuer.cache_ttl.as_secs()),
+        None => return Err(TokenError::MissingClaim),
+    };
+    if now >= expires_at {
+        return Err(TokenError::Expired);
+    }
+    if let Some(nbf) = claims.get("nbf")
+        && now.saturating_add(leeway) < seconds(nbf)?
+    {
+        return Err(TokenError::NotYetValid);
+    }
+    match claims.get("aud") {
+        Some(aud) if is_for_us(aud, &issuer.audiences)? => {}
+        None if voucher == Voucher::Introspection => {}
+        None => return Err(TokenError::MissingClaim),
+        Some(_) => return Err(TokenError::WrongAudience),
+    }
+    let scopes = scopes(claims);
+    if issuer.required_scopes.iter().any(|required| !scopes.contains(required)) {
+        return Err(TokenError::MissingScope { required: issuer.required_scopes.clone() });
+    }
+    let name = match look_up(claims, &issuer.user_claim) {
+        // RFC 7662 names the user `username`; `sub` is optional there
+        None if voucher == Voucher::Introspection => claims.get("username"),
+        found => found,
+    };
+    let tenant = match &issuer.tenant_claim {
+        None => issuer.tenant.clone(),
+        Some(claim) => match look_up(claims, claim) {
+            Some(Value::String(tenant)) => TenantId::parse(tenant).map_err(|_| TokenError::Malformed)?,
+            Some(_) => return Err(TokenError::Malformed),
+            None => return Err(TokenError::MissingClaim),
+        },
+    };
+    let optional = |claim: &str| claims.get(claim).and_then(Value::as_str).filter(|text| is_safe(text));
+    Ok(User {
+        name: user_name(name)?,
+        tenant,
+        email: optional("email").map(str::to_owned),
+        display_name: optional("name").map(str::to_owned),
+        roles: look_up(claims, &issuer.roles_claim).map(words).unwrap_or_default(),
+        scopes,
+        expires_at,
+    })
+}
+
+/// Tokens that the same issuer signs with the same key for other ears: ID tokens (OpenID Connect Core), refresh tokens,
+/// logout tokens. Keycloak says so in `typ`, Cognito and Hydra in `token_use`.
+fn is_no_access_token(claims: &Map<String, Value>) -> bool {
+    let says = |claim: &str, others: &[&str]| {
+        claims
+            .get(claim)
+            .and_then(Value::as_str)
+            .is_some_and(|said| others.iter().any(|o| o.eq_ignore_ascii_case(said)))
+    };
+    ["at_hash", "c_hash", "s_hash", "events"].iter().any(|claim| claims.contains_key(*claim))
+        || says("typ", &["ID", "Refresh", "Offline", "Logout"])
+        || says("token_use", &["id", "id_token", "refresh", "refresh_token"])
+}
+
+/// NumericDate: seconds, possibly with a fraction, never before 1970.
+fn seconds(date: &Value) -> Result<u64, TokenError> {
+    if let Some(whole) = date.as_u64() {
+        return Ok(whole);
+    }
+    match date.as_f64() {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "not negative, and a cast of a number too large saturates"
+        )]
+        Some(fraction) if fraction >= 0.0 => Ok(fraction as u64),
+        _ => Err(TokenError::Malformed),
+    }
+}
+
+fn is_for_us(aud: &Value, ours: &[String]) -> Result<bool, TokenError> {
+    match aud {
+        Value::String(one) => Ok(ours.contains(one)),
+        Value::Array(many) => {
+            let mut found = false;
+            for one in many {
+                let Value::String(one) = one else { return Err(TokenError::Malformed) };
+                found |= ours.contains(one);
+            }
+            Ok(found)
+        }
+        _ => Err(TokenError::Malformed),
+    }
+}
+
+/// `scope` in blanks (RFC 8693), or `scp` (Microsoft, Okta); both also as a list.
+fn scopes(claims: &Map<String, Value>) -> Vec<String> {
+    let mut scopes = Vec::new();
+    for claim in ["scope", "scp"] {
+        match claims.get(claim) {
+            Some(Value::String(text)) => scopes.extend(text.split_ascii_whitespace().map(str::to_owned)),
+            Some(list) => scopes.extend(words(list)),
+            None => {}
+        }
+    }
+    scopes.retain(|scope| is_safe(scope));
+    scopes
+}
+
+/// A list of texts, or one text. What could not stand in a header is left out.
+fn words(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(one) if is_safe(one) => vec![one.clone()],
+        Value::Array(many) => {
+            many.iter().filter_map(Value::as_str).filter(|w| is_safe(w)).map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The claim of that name, or else the path of names joined by dots (Keycloak's `realm_access.roles`).
+fn look_up<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    claims.get(name).or_else(|| {
+        let (outer, inner) = name.split_once('.')?;
+        look_up(claims.get(outer)?.as_object()?, inner)
+    })
+}
+
+/// The name as the issuer writes it: WSO2's `admin@carbon.super` stays as it is, the portal knows it by that name.
+fn user_name(claim: Option<&Value>) -> Result<String, TokenError> {
+    let name = match claim {
+        None => return Err(TokenError::MissingClaim),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) if number.is_u64() => number.to_string(),
+        Some(_) => return Err(TokenError::Malformed),
+    };
+    if is_safe(&name) { Ok(name) } else { Err(TokenError::Malformed) }
+}
+
+/// Whether a text can be sent in a header and means the same on the other side: no control characters, and no
+/// outer blanks, which every reader of headers cuts off.
+fn is_safe(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= MAX_NAME_BYTES
+        && text.trim() == text
+        && !text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests;

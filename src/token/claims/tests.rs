@@ -1,0 +1,193 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::{
+    config::model::KeySource,
+    token::tests::support::{AUDIENCE, NOW, claims, claims_with, issuer},
+};
+
+fn judged(claims: &Value) -> Result<User, TokenError> {
+    judge(claims.as_object().unwrap(), &issuer(KeySource::None), Voucher::Signature, NOW)
+}
+
+#[test]
+fn claims_that_count() {
+    for changes in [
+        json!({}),
+        json!({"aud": [AUDIENCE]}),
+        json!({"aud": ["other", AUDIENCE]}),
+        json!({"exp": NOW + 1}),
+        json!({"exp": 1_900_000_000.5}),
+        json!({"exp": 1e300}),
+        json!({"exp": u64::MAX}),
+        json!({"nbf": NOW}),
+        json!({"nbf": NOW - 1}),
+        json!({"sub": "josé"}),
+        json!({"sub": 42}),
+        json!({"typ": "Bearer", "token_use": "access"}),
+        json!({"roles": 7, "scope": 7, "email": 7, "name": []}),
+    ] {
+        assert!(judged(&claims_with(&changes)).is_ok(), "{changes}");
+    }
+}
+
+#[test]
+fn claims_that_do_not() {
+    use TokenError::*;
+    for (changes, error) in [
+        (json!({"iss": null}), MissingClaim),
+        (json!({"iss": "https://id.example/"}), UnknownIssuer),
+        (json!({"iss": ["https://id.example"]}), UnknownIssuer),
+        (json!({"exp": null}), MissingClaim),
+        (json!({"exp": NOW}), Expired),
+        (json!({"exp": NOW - 1}), Expired),
+        (json!({"exp": 0}), Expired),
+        (json!({"exp": -1}), Malformed),
+        (json!({"exp": "1900000000"}), Malformed),
+        (json!({"exp": [1_900_000_000]}), Malformed),
+        (json!({"nbf": NOW + 1}), NotYetValid),
+        (json!({"nbf": u64::MAX}), NotYetValid),
+        (json!({"nbf": "soon"}), Malformed),
+        (json!({"aud": null}), MissingClaim),
+        (json!({"aud": ""}), WrongAudience),
+        (json!({"aud": "Portal"}), WrongAudience),
+        (json!({"aud": "portal "}), WrongAudience),
+        (json!({"aud": []}), WrongAudience),
+        (json!({"aud": ["other"]}), WrongAudience),
+        (json!({"aud": [7, AUDIENCE]}), Malformed),
+        (json!({"aud": {"portal": true}}), Malformed),
+        (json!({"sub": null}), MissingClaim),
+        (json!({"sub": ""}), Malformed),
+        (json!({"sub": "ann\r\nx-admin: 1"}), Malformed),
+        (json!({"sub": "ann\u{0}"}), Malformed),
+        (json!({"sub": "ann\u{85}"}), Malformed),
+        (json!({"sub": " admin"}), Malformed),
+        (json!({"sub": "admin\u{a0}"}), Malformed),
+        (json!({"sub": ["ann"]}), Malformed),
+        (json!({"sub": 1.5}), Malformed),
+        (json!({"sub": "a".repeat(1025)}), Malformed),
+        // not access tokens
+        (json!({"at_hash": "x"}), WrongAudience),
+        (json!({"events": {"http://schemas.openid.net/event/backchannel-logout": {}}}), WrongAudience),
+        (json!({"typ": "Refresh"}), WrongAudience),
+        (json!({"typ": "ID"}), WrongAudience),
+        (json!({"token_use": "id"}), WrongAudience),
+    ] {
+        assert_eq!(judged(&claims_with(&changes)).unwrap_err(), error, "{changes}");
+    }
+}
+
+#[test]
+fn the_leeway_widens_both_ends() {
+    let mut issuer = issuer(KeySource::None);
+    issuer.leeway = Duration::from_secs(10);
+    let at = |changes: &Value, now| {
+        judge(claims_with(changes).as_object().unwrap(), &issuer, Voucher::Signature, now)
+            .map(|u| u.expires_at)
+    };
+    let exp = json!({"exp": NOW});
+    assert_eq!(at(&exp, NOW + 9), Ok(NOW + 10));
+    assert_eq!(at(&exp, NOW + 10), Err(TokenError::Expired));
+    let nbf = json!({"nbf": NOW});
+    assert!(at(&nbf, NOW - 10).is_ok());
+    assert_eq!(at(&nbf, NOW - 11), Err(TokenError::NotYetValid));
+}
+
+#[test]
+fn required_scopes() {
+    let mut issuer = issuer(KeySource::None);
+    issuer.required_scopes = vec!["apim:subscribe".to_owned(), "openid".to_owned()];
+    for (changes, good) in [
+        (json!({"scope": "openid apim:subscribe more"}), true),
+        (json!({"scope": ["openid", "apim:subscribe"]}), true),
+        (json!({"scp": "apim:subscribe openid"}), true),
+        (json!({"scp": ["apim:subscribe", "openid"]}), true),
+        (json!({"scope": "openid", "scp": ["apim:subscribe"]}), true),
+        (json!({}), false),
+        (json!({"scope": "openid"}), false),
+        (json!({"scope": "openid,apim:subscribe"}), false),
+        (json!({"scope": "openid apim:subscribe_more"}), false),
+        (json!({"scopes": "openid apim:subscribe"}), false),
+    ] {
+        let answer = judge(claims_with(&changes).as_object().unwrap(), &issuer, Voucher::Signature, NOW);
+        match answer {
+            Ok(_) => assert!(good, "{changes}"),
+            Err(error) => {
+                assert!(!good, "{changes}");
+                assert_eq!(error, TokenError::MissingScope { required: issuer.required_scopes.clone() });
+            }
+        }
+    }
+}
+
+#[test]
+fn the_tenant_is_a_tenant_or_nothing() {
+    let mut issuer = issuer(KeySource::None);
+    issuer.tenant_claim = Some("org.domain".to_owned());
+    for (changes, expected) in [
+        (json!({"org": {"domain": "Beta.com"}}), Ok("beta.com")),
+        (json!({"org.domain": "gamma.com"}), Ok("gamma.com")),
+        (json!({}), Err(TokenError::MissingClaim)),
+        (json!({"org": "beta.com"}), Err(TokenError::MissingClaim)),
+        (json!({"org": {"domain": "../acme"}}), Err(TokenError::Malformed)),
+        (json!({"org": {"domain": ["acme.com"]}}), Err(TokenError::Malformed)),
+        (json!({"org": {"domain": ""}}), Err(TokenError::Malformed)),
+    ] {
+        let answer = judge(claims_with(&changes).as_object().unwrap(), &issuer, Voucher::Signature, NOW);
+        assert_eq!(
+            answer.map(|user| user.tenant.as_str().to_owned()),
+            expected.map(str::to_owned),
+            "{changes}"
+        );
+    }
+}
+
+#[test]
+fn an_introspected_token_may_say_less_but_nothing_that_does_not_fit() {
+    let issuer = issuer(KeySource::None);
+    let ask = |claims: &Value| judge(claims.as_object().unwrap(), &issuer, Voucher::Introspection, NOW);
+    let user = ask(&json!({"active": true, "username": "ann"})).unwrap();
+    assert_eq!((user.name.as_str(), user.expires_at), ("ann", NOW + 300));
+    assert_eq!(ask(&json!({"username": "ann", "sub": "42"})).unwrap().name, "42");
+    for (claims, error) in [
+        (json!({"active": true}), TokenError::MissingClaim),
+        (json!({"username": "ann", "iss": "https://other.example"}), TokenError::UnknownIssuer),
+        (json!({"username": "ann", "aud": "other"}), TokenError::WrongAudience),
+        (json!({"username": "ann", "exp": NOW}), TokenError::Expired),
+        (json!({"username": "ann", "token_use": "refresh_token"}), TokenError::WrongAudience),
+    ] {
+        assert_eq!(ask(&claims).unwrap_err(), error, "{claims}");
+    }
+}
+
+#[test]
+fn no_audience_configured_means_nobody_is_meant() {
+    let mut issuer = issuer(KeySource::None);
+    issuer.audiences.clear();
+    let answer = judge(claims().as_object().unwrap(), &issuer, Voucher::Signature, NOW);
+    assert_eq!(answer.unwrap_err(), TokenError::WrongAudience);
+}
+
+proptest! {
+    /// Whatever name comes out can be sent in a header and reads the same there.
+    #[test]
+    fn a_user_name_is_safe_in_a_header(name in any::<String>()) {
+        if let Ok(user) = judged(&claims_with(&json!({"sub": name}))) {
+            let header = http::HeaderValue::from_bytes(user.name.as_bytes()).unwrap();
+            prop_assert_eq!(header.as_bytes().trim_ascii(), user.name.as_bytes());
+        }
+    }
+
+    /// A moment counts exactly while `nbf - leeway <= now < exp + leeway`.
+    #[test]
+    fn the_window_of_validity(nbf in 0_u64..100, exp in 0_u64..100, leeway in 0_u64..20, now in 0_u64..130) {
+        let mut issuer = issuer(KeySource::None);
+        issuer.leeway = Duration::from_secs(leeway);
+        let claims = claims_with(&json!({"nbf": nbf, "exp": exp}));
+        let answer = judge(claims.as_object().unwrap(), &issuer, Voucher::Signature, now);
+        prop_assert_eq!(answer.is_ok(), now + leeway >= nbf && now < exp + leeway);
+    }
+}

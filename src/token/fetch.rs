@@ -1,0 +1,191 @@
+//! HTTP of the control plane: one bounded client for key sets, discovery and introspection.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use reqwest::{Client, Response, redirect};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+use serde::Deserialize;
+use tokio::io::AsyncReadExt;
+
+use super::keys::Source;
+
+/// A key set with hundreds of certificates is smaller than this.
+const MAX_BODY: usize = 1024 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("{file}: no certificate can be read from it", file = .0.display())]
+    CaFile(PathBuf),
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    #[error("HTTP client: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+/// The control plane's client: the system's roots and `ca_files`, timeouts, no proxy from the environment, and no
+/// redirects, because an address that was checked must be the address that answers.
+pub fn http_client(ca_files: &[PathBuf]) -> Result<Client, ClientError> {
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(system.certs);
+    for problem in &system.errors {
+        tracing::warn!(%problem, "a system certificate cannot be read");
+    }
+    add_files(&mut roots, ca_files)?;
+    build(roots)
+}
+
+/// A client that trusts these authorities and no other.
+pub fn private_client(ca_file: PathBuf) -> Result<Client, ClientError> {
+    let mut roots = RootCertStore::empty();
+    add_files(&mut roots, &[ca_file])?;
+    build(roots)
+}
+
+fn add_files(roots: &mut RootCertStore, ca_files: &[PathBuf]) -> Result<(), ClientError> {
+    for file in ca_files {
+        let unreadable = || ClientError::CaFile(file.clone());
+        let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
+            .and_then(Iterator::collect::<Result<_, _>>)
+            .map_err(|_| unreadable())?;
+        if certificates.is_empty() {
+            return Err(unreadable());
+        }
+        for certificate in certificates {
+            roots.add(certificate).map_err(|_| unreadable())?;
+        }
+    }
+    Ok(())
+}
+
+fn build(roots: RootCertStore) -> Result<Client, ClientError> {
+    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let client = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TIMEOUT)
+        .user_agent(concat!("doorward/", env!("CARGO_PKG_VERSION")))
+        .build()?;
+    Ok(client)
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    #[error("no answer: {0}")]
+    Http(#[from] reqwest::Error),
+    #[error("the answer has status {0}")]
+    Status(u16),
+    #[error("the answer is larger than 1 MiB")]
+    TooLarge,
+    #[error("{0}")]
+    File(#[from] std::io::Error),
+    #[error("the discovery document cannot be read")]
+    Discovery,
+    #[error("the discovery document is of another issuer")]
+    OtherIssuer,
+    #[error("jwks_uri is no address keys may come from")]
+    KeyAddress,
+}
+
+/// The text of a key set, from wherever it is kept.
+pub async fn key_set(http: &Client, source: &Source) -> Result<Vec<u8>, FetchError> {
+    match source {
+        Source::File(path) => {
+            let file = tokio::fs::File::open(path).await?;
+            let mut text = Vec::new();
+            file.take(MAX_BODY as u64 + 1).read_to_end(&mut text).await?;
+            if text.len() > MAX_BODY { Err(FetchError::TooLarge) } else { Ok(text) }
+        }
+        Source::Url(url) => get(http, url).await,
+        Source::Discovery(issuer) => {
+            let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+            let document = get(http, &address).await?;
+            get(http, &keys_address(issuer, &document)?).await
+        }
+    }
+}
+
+/// Where an issuer's discovery document says its keys are. The document has to be the issuer's own, to the letter
+/// (OpenID Connect Discovery §4.3), and keys of an `https` issuer do not come over an open line.
+fn keys_address(issuer: &str, document: &[u8]) -> Result<String, FetchError> {
+    #[derive(Deserialize)]
+    struct Document {
+        issuer: String,
+        jwks_uri: String,
+    }
+    let document: Document = serde_json::from_slice(document).map_err(|_| FetchError::Discovery)?;
+    if document.issuer != issuer {
+        return Err(FetchError::OtherIssuer);
+    }
+    let address = url::Url::parse(&document.jwks_uri).map_err(|_| FetchError::KeyAddress)?;
+    match address.scheme() {
+        "https" => {}
+        "http" if issuer.starts_with("http://") => {}
+        _ => return Err(FetchError::KeyAddress),
+    }
+    Ok(address.into())
+}
+
+async fn get(http: &Client, url: &str) -> Result<Vec<u8>, FetchError> {
+    body(http.get(url).header("accept", "application/json, application/jwk-set+json").send().await?).await
+}
+
+/// The body of a `200` answer, read no further than the limit.
+pub async fn body(mut response: Response) -> Result<Vec<u8>, FetchError> {
+    if response.status() != reqwest::StatusCode::OK {
+        return Err(FetchError::Status(response.status().as_u16()));
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MAX_BODY {
+            return Err(FetchError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_issuers_own_document_names_its_keys() {
+        let document = |issuer: &str, keys: &str| format!(r#"{{"issuer":"{issuer}","jwks_uri":"{keys}"}}"#);
+        let issuer = "https://id.example/realm";
+        for (issuer_in_document, keys, good) in [
+            (issuer, "https://id.example/keys", true),
+            (issuer, "https://keys.example.net/certs", true),
+            ("https://id.example/realm/", "https://id.example/keys", false),
+            ("https://ID.example/realm", "https://id.example/keys", false),
+            ("https://evil.example/realm", "https://id.example/keys", false),
+            (issuer, "http://id.example/keys", false),
+            (issuer, "file:///etc/passwd", false),
+            (issuer, "/keys", false),
+        ] {
+            let found = keys_address(issuer, document(issuer_in_document, keys).as_bytes());
+            assert_eq!(found.is_ok(), good, "{issuer_in_document} {keys}");
+        }
+        assert!(keys_address(issuer, b"<html>").is_err());
+    }
+
+    #[test]
+    fn a_ca_file_without_a_certificate_is_a_mistake() {
+        let empty = tempfile::NamedTempFile::new().unwrap();
+        for path in [empty.path().to_owned(), PathBuf::from("/nowhere/ca.pem")] {
+            assert!(matches!(http_client(&[path]), Err(ClientError::CaFile(_))));
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! A JSON Web Key Set (RFC 7517) → the public keys we would check a signature with.
+
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::Algorithm;
+use serde_json::{Map, Value};
+
+use super::{jws, roca};
+
+/// An issuer in the middle of a rotation has two or three; a set of thousands is a mistake or an attack.
+const MAX_KEYS: usize = 256;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this is no JSON Web Key Set")]
+pub struct NotAKeySet;
+
+#[derive(Debug, Default)]
+pub struct KeySet {
+    keys: Vec<Key>,
+    /// Keys that were left out, and why: for the log.
+    pub skipped: Vec<Skipped>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    pub key_id: String,
+    pub reason: &'static str,
+}
+
+#[derive(Debug)]
+struct Key {
+    id: Option<String>,
+    /// The public numbers: what makes two keys the same key.
+    material: Vec<u8>,
+    /// The key ready to check one algorithm each.
+    checks: Vec<(Algorithm, ParsedPublicKey)>,
+}
+
+/// What a key set has for a token's key id and algorithm.
+#[derive(Debug)]
+pub enum Found<'a> {
+    Key(&'a ParsedPublicKey),
+    /// Nothing by that name: the set may be out of date.
+    Nothing,
+    /// The named key is for another algorithm, or the name fits several keys: asking again would not help.
+    Unfit,
+}
+
+impl KeySet {
+    /// Reads a set, or a single key. Keys that cannot be used are left out, they do not spoil the others.
+    pub fn parse(json: &[u8]) -> Result<Self, NotAKeySet> {
+        let Ok(Value::Object(document)) = serde_json::from_slice(json) else { return Err(NotAKeySet) };
+        let written = match document.get("keys") {
+            Some(Value::Array(keys)) if keys.len() <= MAX_KEYS => keys.clone(),
+            None if document.contains_key("kty") => vec![Value::Object(document)],
+            _ => return Err(NotAKeySet),
+        };
+        let mut set = Self::default();
+        for key in &written {
+            let id = key.get("kid").and_then(Value::as_str).unwrap_or_default();
+            let read = key.as_object().ok_or("it is no object").and_then(read_key);
+            match read {
+                // published twice under one name: the same key
+                Ok(key) if set.keys.iter().any(|known| known.is_same(&key)) => {}
+                Ok(key) => set.keys.push(key),
+                Err(reason) => set.skipped.push(Skipped { key_id: id.chars().take(64).collect(), reason }),
+            }
+        }
+        Ok(set)
+    }
+
+    /// The key for (kid, alg). Without a `kid` the algorithm has to leave exactly one choice; a key that has no id
+    /// itself serves only tokens without one.
+    pub fn find(&self, key_id: Option<&str>, algorithm: Algorithm) -> Found<'_> {
+        let mut named = 0_usize;
+        let mut fitting = None;
+        for key in self.keys.iter().filter(|key| key_id.is_none() || key.id.as_deref() == key_id) {
+            named += 1;
+            let Some((_, check)) = key.checks.iter().find(|(known, _)| *known == algorithm) else { continue };
+            if fitting.replace(check).is_some() {
+                return Found::Unfit;
+            }
+        }
+        match fitting {
+            Some(key) => Found::Key(key),
+            None if named == 0 || key_id.is_none() => Found::Nothing,
+            None => Found::Unfit,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Whether both sets hold the same keys under the same names for the same algorithms, in whatever order.
+    pub fn has_same_keys(&self, other: &Self) -> bool {
+        self.len() == other.len()
+            && self.keys.iter().all(|key| other.keys.iter().any(|known| known.is_same(key)))
+    }
+}
+
+impl Key {
+    fn is_same(&self, other: &Self) -> bool {
+        self.id == other.id
+            && self.material == other.material
+            && self.checks.iter().map(|(a, _)| a).eq(other.checks.iter().map(|(a, _)| a))
+    }
+}
+
+fn read_key(jwk: &Map<String, Value>) -> Result<Key, &'static str> {
+    let text = |name: &str| match jwk.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.as_str())),
+        Some(_) => Err("a member that has to be text is not"),
+    };
+    let number = |name: &str| match jwk.get(name) {
+        Some(Value::String(text)) => {
+            URL_SAFE_NO_PAD.decode(text).map_err(|_| "a number of it is not base64url")
+        }
+        _ => Err("a number of it is missing"),
+    };
+    if text("use")?.is_some_and(|purpose| purpose != "sig") {
+        return Err("it is not for signatures (use)");
+    }
+    let verifies = |ops: &Value| ops.as_array().is_some_and(|ops| ops.iter().any(|op| op == "verify"));
+    if jwk.get("key_ops").is_some_and(|ops| !verifies(ops)) {
+        return Err("it is not for verifying (key_ops)");
+    }
+    let algorithm = text("alg")?;
+    let (material, checks) = match (text("kty")?, text("crv")?) {
+        // a private key everybody can read signs nothing we would believe
+        (Some("RSA" | "EC" | "OKP"), _) if jwk.contains_key("d") => {
+            return Err("its private part is published");
+        }
+        (Some("RSA"), _) => rsa(&number("n")?, &number("e")?, algorithm)?,
+        (Some("EC"), Some("P-256")) => {
+            let point = point(&number("x")?, &number("y")?, 32)?;
+            one(&signature::ECDSA_P256_SHA256_FIXED, Algorithm::ES256, point, algorithm)?
+        }
+        (Some("EC"), Some("P-384")) => {
+            let point = point(&number("x")?, &number("y")?, 48)?;
+            one(&signature::ECDSA_P384_SHA384_FIXED, Algorithm::ES384, point, algorithm)?
+        }
+        (Some("OKP"), Some("Ed25519")) => {
+            let point = number("x")?;
+            if point.len() != 32 {
+                return Err("its point has the wrong length");
+            }
+            one(&signature::ED25519, Algorithm::EdDSA, point, algorithm)?
+        }
+        (Some("oct"), _) => return Err("it is a shared secret"),
+        _ => return Err("its type or curve is not supported"),
+    };
+    Ok(Key { id: text("kid")?.map(str::to_owned), material, checks })
+}
+
+type Checks = (Vec<u8>, Vec<(Algorithm, ParsedPublicKey)>);
+
+const NOT_FOR_ITS_ALGORITHM: &str = "its type does not fit its algorithm";
+
+fn rsa(n: &[u8], e: &[u8], algorithm: Option<&str>) -> Result<Checks, &'static str> {
+    let known: [(Algorithm, &'static RsaParameters); 6] = [
+        (Algorithm::RS256, &signature::RSA_PKCS1_2048_8192_SHA256),
+        (Algorithm::RS384, &signature::RSA_PKCS1_2048_8192_SHA384),
+        (Algorithm::RS512, &signature::RSA_PKCS1_2048_8192_SHA512),
+        (Algorithm::PS256, &signature::RSA_PSS_2048_8192_SHA256),
+        (Algorithm::PS384, &signature::RSA_PSS_2048_8192_SHA384),
+        (Algorithm::PS512, &signature::RSA_PSS_2048_8192_SHA512),
+    ];
+    let (n, e) = (without_leading_zeros(n), without_leading_zeros(e));
+    let bits = n.first().map_or(0, |top| n.len() * 8 - top.leading_zeros() as usize);
+    if !(2048..=8192).contains(&bits) {
+        return Err("an RSA key has 2048 to 8192 bits");
+    }
+    // exponent 1 lets anybody sign; an even one is no RSA key
+    if matches!(e, [] | [1]) || e.last().is_some_and(|low| low % 2 == 0) {
+        return Err("its exponent is no exponent");
+    }
+    if roca::is_weak(n) {
+        return Err("it is weak (ROCA, CVE-2017-15361)");
+    }
+    let components = RsaPublicKeyComponents { n, e };
+    let mut checks = Vec::new();
+    for (name, parameters) in known {
+        if algorithm.is_none_or(|wanted| jws::algorithm(wanted) == Some(name)) {
+            let parsed = components.to_parsed_public_key(parameters).map_err(|_| "it is no RSA key")?;
+            checks.push((name, parsed));
+        }
+    }
+    if checks.is_empty() {
+        return Err(NOT_FOR_ITS_ALGORITHM);
+    }
+    Ok(([n, &[0], e].concat(), checks))
+}
+
+fn without_leading_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.get(zeros..).unwrap_or_default()
+}
+
+/// An uncompressed point; RFC 7518 wants both coordinates in full length.
+fn point(x: &[u8], y: &[u8], length: usize) -> Result<Vec<u8>, &'static str> {
+    if x.len() != length || y.len() != length {
+        return Err("its point has the wrong length");
+    }
+    Ok([&[4], x, y].concat())
+}
+
+fn one(
+    check: &'static dyn signature::VerificationAlgorithm,
+    name: Algorithm,
+    point: Vec<u8>,
+    algorithm: Option<&str>,
+) -> Result<Checks, &'static str> {
+    if algorithm.is_some_and(|wanted| jws::algorithm(wanted) != Some(name)) {
+        return Err(NOT_FOR_ITS_ALGORITHM);
+    }
+    // parsing also checks that the point lies on the curve
+    let parsed = ParsedPublicKey::new(check, &point).map_err(|_| "its point is not on the curve")?;
+    Ok((point, vec![(name, parsed)]))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! The life of an issuer's keys: loaded, shared, rotated, kept.
+
+use std::{sync::Arc, time::Duration};
+
+use jsonwebtoken::Algorithm;
+use serde_json::json;
+
+use super::support::*;
+use crate::{
+    config::model::KeySource,
+    token::{TokenError, Verifier, http_client},
+};
+
+/// Waits for a background reading to show.
+async fn until(condition: impl Fn() -> bool) {
+    let met = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), met).await.expect("the condition was never met");
+}
+
+#[tokio::test]
+async fn keys_are_read_before_ready() {
+    let signer = Signer::usual();
+    let double = Double::with_keys(&[&signer]).await;
+    let verifier = verifier();
+    let dead = Arc::new(issuer(KeySource::Url("http://127.0.0.1:9/jwks".to_owned())));
+    let issuers = [Arc::new(double.issuer()), Arc::new(double.issuer()), dead];
+    assert_eq!(verifier.preload(&issuers, NOW).await, ["http://127.0.0.1:9/jwks"]);
+    assert_eq!(double.count("/jwks"), 1);
+    let status = verifier.status(NOW + 7);
+    let alive = status.iter().find(|status| status.keys == 1).unwrap();
+    assert_eq!((alive.age, alive.failures), (Some(7), 0));
+    let dead = status.iter().find(|status| status.keys == 0).unwrap();
+    assert_eq!((dead.age, dead.failures), (None, 1));
+}
+
+/// envoyproxy/envoy#13458: while keys are missing, a token is neither good nor absent.
+#[tokio::test]
+async fn keys_not_loaded_is_not_no_token() {
+    let signer = Signer::usual();
+    let double = Double::start().await;
+    double.says("/jwks", 503, "");
+    let (verifier, policy) = (verifier(), policy(vec![double.issuer()]));
+    let token = signer.token(&claims());
+    assert_eq!(verifier.verify(&policy, &token, NOW).await.unwrap_err(), TokenError::Unavailable);
+    assert!(verifier.cached(&policy, &token, NOW).is_none());
+    double.says("/jwks", 200, jwks(&[&signer]));
+    assert!(verifier.verify(&policy, &token, NOW + 1).await.is_ok());
+}
+
+/// envoyproxy/envoy#14557: the first token of a new key is accepted, not the first after the old keys have aged.
+#[tokio::test]
+async fn key_rotation() {
+    let (old, new) = (Signer::new(Algorithm::ES256, "old"), Signer::new(Algorithm::ES256, "new"));
+    let double = Double::with_keys(&[&old]).await;
+    let (verifier, policy) = (verifier(), policy(vec![double.issuer()]));
+    let (of_old, of_new) = (old.token(&claims()), new.token(&claims()));
+    assert!(verifier.verify(&policy, &of_old, NOW).await.is_ok());
+    double.says("/jwks", 200, jwks(&[&new]));
+    assert!(verifier.verify(&policy, &of_new, NOW + 11).await.is_ok());
+    // the old key is withdrawn: what it signed no longer counts, also from memory
+    assert!(verifier.cached(&policy, &of_old, NOW + 11).is_none());
+    assert_eq!(verifier.verify(&policy, &of_old, NOW + 11).await.unwrap_err(), TokenError::UnknownKey);
+    // a refusal is forgotten with the keys it rests on, too
+    double.says("/jwks", 200, jwks(&[&new, &old]));
+    let unknown = unsigned(&json!({"alg": "ES256", "kid": "third"}), &claims(), "AAAA");
+    assert!(verifier.verify(&policy, &unknown, NOW + 22).await.is_err());
+    assert!(verifier.verify(&policy, &of_old, NOW + 22).await.is_ok());
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_new_key_share_one_request() {
+    let (old, new) = (Signer::new(Algorithm::ES256, "old"), Signer::new(Algorithm::ES256, "new"));
+    let double = Double::with_keys(&[&old]).await;
+    let (verifier, policy) = (verifier(), Arc::new(policy(vec![double.issuer()])));
+    assert!(verifier.verify(&policy, &old.token(&claims()), NOW).await.is_ok());
+    double.says("/jwks", 200, jwks(&[&new]));
+    double.close();
+    let waiting: Vec<_> = (0..50)
+        .map(|i| {
+            let token = new.token(&claims_with(&json!({"sub": format!("user{i}")})));
+            let (verifier, policy) = (Arc::clone(&verifier), Arc::clone(&policy));
+            tokio::spawn(
+                async move { verifier.verify(&policy, &token, NOW + 11 + 10 * (i % 3)).await.is_ok() },
+            )
+        })
+        .collect();
+    double.wait_for("/jwks", 2).await;
+    // the one who began it hangs up
+    waiting[0].abort();
+    double.open();
+    for task in waiting.into_iter().skip(1) {
+        assert!(task.await.unwrap());
+    }
+    assert_eq!(double.count("/jwks"), 2);
+}
+
+#[tokio::test]
+async fn issuer_down_keeps_stale_keys() {
+    let signer = Signer::usual();
+    let double = Double::with_keys(&[&signer]).await;
+    let (verifier, policy) = (verifier(), policy(vec![double.issuer()]));
+    let issuers = policy.issuers.clone();
+    verifier.preload(&issuers, NOW).await;
+    let day = 24 * 3600;
+    let token = |i: u64| signer.token(&claims_with(&json!({"exp": NOW + 9 * day, "n": i})));
+    let huge = jwks(&[&signer]) + &" ".repeat(1_100_000);
+    for (i, (status, body)) in
+        [(500, ""), (200, "<html>"), (200, "{}"), (302, ""), (404, ""), (200, &huge)].into_iter().enumerate()
+    {
+        double.says("/jwks", status, body);
+        let (i, now) = (i as u64, NOW + (i as u64 + 1) * day);
+        assert!(verifier.verify(&policy, &token(i), now).await.is_ok());
+        until(|| u64::from(verifier.status(now)[0].failures) == i + 1).await;
+        assert!(verifier.verify(&policy, &token(i + 100), now).await.is_ok());
+    }
+    assert_eq!(double.count("/elsewhere"), 0, "redirects are not followed");
+    // an unknown key may be a new one: while nobody can say, the answer is neither yes nor no
+    let unknown = unsigned(&json!({"alg": "ES256", "kid": "new"}), &claims(), "AAAA");
+    let error = verifier.verify(&policy, &unknown, NOW + 8 * day).await.unwrap_err();
+    assert_eq!(error, TokenError::Unavailable);
+    double.says("/jwks", 200, jwks(&[&signer]));
+    let error = verifier.verify(&policy, &unknown, NOW + 8 * day + 20).await.unwrap_err();
+    assert_eq!(error, TokenError::UnknownKey);
+    assert_eq!(verifier.status(NOW + 8 * day + 20)[0].failures, 0);
+}
+
+#[tokio::test]
+async fn keys_are_read_again_as_they_age_without_anybody_waiting() {
+    let signer = Signer::usual();
+    let double = Double::with_keys(&[&signer]).await;
+    let (verifier, policy) = (verifier(), policy(vec![double.issuer()]));
+    let token = signer.token(&claims_with(&json!({"exp": NOW + 10_000})));
+    assert!(verifier.verify(&policy, &token, NOW).await.is_ok());
+    // an answer from memory counts as use of the keys; nothing is due yet
+    assert!(verifier.cached(&policy, &token, NOW + 299).is_some());
+    double.close();
+    assert!(verifier.verify(&policy, &token, NOW + 300).await.is_ok());
+    double.wait_for("/jwks", 2).await;
+    double.open();
+    until(|| verifier.status(NOW + 300)[0].age == Some(0)).await;
+    // the same keys: what was verified with them still counts
+    assert!(verifier.cached(&policy, &token, NOW + 301).unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn tenants_with_the_same_source_share_the_keys() {
+    let signer = Signer::usual();
+    let double = Double::with_keys(&[&signer]).await;
+    let verifier = verifier();
+    for i in 0..50 {
+        let mut issuer = double.issuer();
+        issuer.audiences = vec![format!("portal{i}")];
+        let token = signer.token(&claims_with(&json!({"aud": format!("portal{i}")})));
+        assert!(verifier.verify(&policy(vec![issuer]), &token, NOW).await.is_ok());
+    }
+    assert_eq!(double.count("/jwks"), 1);
+    assert_eq!(verifier.status(NOW).len(), 1);
+}
+
+#[tokio::test]
+async fn discovery_finds_the_keys_of_exactly_this_issuer() {
+    let signer = Signer::usual();
+    let double = Double::with_keys(&[&signer]).await;
+    let mut issuer = issuer(KeySource::Discovery);
+    issuer.issuer = double.address.clone();
+    let policy = policy(vec![issuer]);
+    let token = signer.token(&claims_with(&json!({"iss": double.address})));
+    let document =
+        |issuer: &str| json!({"issuer": issuer, "jwks_uri": format!("{}/jwks", double.address)}).to_string();
+    let path = "/.well-known/openid-configuration";
+    let (careful, verifier) = (verifier(), verifier());
+    double.says(path, 200, document("https://somebody.else"));
+    assert_eq!(careful.verify(&policy, &token, NOW).await.unwrap_err(), TokenError::Unavailable);
+    assert_eq!(double.count("/jwks"), 0);
+    double.says(path, 200, document(&double.address));
+    assert!(verifier.verify(&policy, &token, NOW).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_key_file_is_read_again_when_it_changes() {
+    let (old, new) = (Signer::new(Algorithm::ES256, "old"), Signer::new(Algorithm::EdDSA, "new"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.json");
+    std::fs::write(&path, jwks(&[&old])).unwrap();
+    let policy = policy(vec![issuer(KeySource::File(path.clone()))]);
+    let verifier: Arc<Verifier> = verifier();
+    let (of_old, of_new) = (old.token(&claims()), new.token(&claims()));
+    assert!(verifier.verify(&policy, &of_old, NOW).await.is_ok());
+    // told by whoever watches files
+    std::fs::write(&path, jwks(&[&old, &new])).unwrap();
+    verifier.reload_files(NOW).await;
+    assert!(verifier.verify(&policy, &of_new, NOW).await.is_ok());
+    // a broken edit changes nothing
+    std::fs::write(&path, "{").unwrap();
+    verifier.reload_files(NOW).await;
+    assert!(verifier.cached(&policy, &of_new, NOW).unwrap().is_ok());
+    assert_eq!(verifier.status(NOW)[0].failures, 1);
+    // and without being told: use of the keys, also from memory, looks at the file every few seconds
+    std::fs::write(&path, jwks(&[&new])).unwrap();
+    assert!(verifier.cached(&policy, &of_new, NOW + 5).unwrap().is_ok());
+    until(|| verifier.status(NOW + 5)[0].keys == 1).await;
+    assert_eq!(verifier.verify(&policy, &of_old, NOW + 5).await.unwrap_err(), TokenError::UnknownKey);
+}
+
+/// `http_client(ca_files)`: keys come over TLS from whom the system or these files vouch for.
+#[tokio::test]
+async fn keys_over_tls_need_a_trusted_authority() {
+    let signer = Signer::usual();
+    let (double, ca) = Double::start_tls().await;
+    double.says("/jwks", 200, jwks(&[&signer]));
+    let policy = policy(vec![double.issuer()]);
+    let token = signer.token(&claims());
+    let trusting = Verifier::new(http_client(&[ca.path().to_owned()]).unwrap(), 10);
+    assert!(trusting.verify(&policy, &token, NOW).await.is_ok());
+    assert_eq!(verifier().verify(&policy, &token, NOW).await.unwrap_err(), TokenError::Unavailable);
+}

@@ -1,0 +1,195 @@
+//! Anonymous mode: who may see what while nobody has signed in.
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::support::{Gate, Idp, Portal, Reply};
+
+const SIGN_IN: &str = "https://sign-in.test/login?tenant={tenant}&back={return_url}";
+
+/// WSO2's truth table, once for the pages and once for the API: both must always agree.
+#[test]
+fn the_tenants_word_wins_in_both_directions() {
+    for (global, tenant, open) in [
+        (true, json!({}), true),
+        (true, json!({"EnableAnonymous": false}), false),
+        (true, json!({"EnableAnonymous": true}), true),
+        (false, json!({}), false),
+        (false, json!({"EnableAnonymous": true}), true),
+        (false, json!({"EnableAnonymous": "TRUE"}), true),
+        (true, json!({"EnableAnonymous": "no"}), false),
+        (false, json!({"EnableAnonymous": false}), false),
+        (true, json!({"EnableMonetization": false, "IsUnlimitedTierPaid": true}), true),
+    ] {
+        let portal = Portal::answering("catalogue").start();
+        let gate =
+            Gate::before(&portal).anonymous(global).tenant("acme.com", &tenant).sign_in(SIGN_IN).start();
+        let page = gate.get("/devportal/apis?tenant=acme.com").browser().send();
+        let api = gate.get("/api/am/devportal/v3/apis").tenant("acme.com").api_client().send();
+        let expected = if open { (200, 200) } else { (302, 401) };
+        assert_eq!((page.status, api.status), expected, "global {global}, tenant {tenant}");
+        assert_eq!(portal.saw_nothing(), !open);
+    }
+}
+
+#[test]
+fn a_browser_is_sent_to_sign_in_and_the_portal_hears_nothing() {
+    let portal = Portal::answering("secret").start();
+    let gate =
+        Gate::before(&portal).tenant("acme.com", &json!({"EnableAnonymous": false})).sign_in(SIGN_IN).start();
+    let answer = gate.get("/devportal/apis?tenant=acme.com").host("portal.test").browser().send();
+    assert_eq!(
+        (answer.status, answer.location()),
+        (
+            302,
+            "https://sign-in.test/login?tenant=acme.com&back=http%3A%2F%2Fportal.test%2Fdevportal%2Fapis%3Ftenant%3Dacme.com"
+        )
+    );
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn a_program_is_refused_with_the_body_of_the_api_it_called() {
+    let portal = Portal::answering("secret").start();
+    let gate = Gate::before(&portal).anonymous(false).start();
+    for version in ["v1", "v2", "v3"] {
+        let answer = gate.get(&format!("/api/am/devportal/{version}/apis")).api_client().send();
+        assert!(answer.header("www-authenticate").is_some_and(|v| v.starts_with("Bearer")));
+        assert_eq!((answer.status, answer.header("content-type")), (401, Some("application/json")));
+        assert_snapshot!(
+            answer.text(),
+            @r#"{"code":401,"message":"","description":"Unauthenticated request","moreInfo":"","error":[]}"#
+        );
+    }
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn a_script_in_a_page_gets_401_and_never_a_redirect() {
+    let portal = Portal::answering("secret").start();
+    let gate = Gate::before(&portal).anonymous(false).sign_in(SIGN_IN).start();
+    for target in ["/devportal/apis", "/api/am/devportal/v3/apis"] {
+        assert_eq!(gate.get(target).xhr().send().status, 401, "{target}");
+    }
+    let (head, _) = gate.get("/devportal/apis").upgrade();
+    assert!(head.first.contains("401"), "{}", head.first);
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn a_refusal_can_be_read_by_scripts_of_allowed_origins_only() {
+    let portal = Portal::answering("").start();
+    let gate = Gate::before(&portal)
+        .tenant(
+            "acme.com",
+            &json!({"EnableAnonymous": false, "Doorward": {"cors_allowed_origins": ["https://app.test"]}}),
+        )
+        .start();
+    let from = |origin: &str| {
+        let ask = gate.get("/api/am/devportal/v3/apis").tenant("acme.com").xhr().header("origin", origin);
+        ask.send().header("access-control-allow-origin").map(str::to_owned)
+    };
+    assert_eq!(from("https://app.test").as_deref(), Some("https://app.test"));
+    for stranger in ["https://app.test.evil.test", "http://app.test", "null", "https://xapp.test"] {
+        assert_eq!(from(stranger), None, "{stranger}");
+    }
+}
+
+#[test]
+fn what_sign_in_needs_stays_open_in_a_closed_tenant() {
+    for target in [
+        "/devportal/site/public/locales/en.json",
+        "/devportal/site/public/theme/defaultTheme.js",
+        "/devportal/services/settings/settings.js",
+        "/devportal/services/configs",
+        "/devportal/services/auth/callback/login?code=1",
+        "/devportal/services/auth/callback/logout",
+        "/devportal/services/logout",
+        "/oauth2/authorize?client_id=x",
+        "/oidc/logout",
+        "/commonauth",
+        "/authenticationendpoint/login.do",
+        "/accountrecoveryendpoint/recoveraccountrouter.do",
+        "/logincontext",
+        "/api/am/devportal/v3/settings",
+        "/api/am/devportal/v3/tenants?state=active",
+        "/api/am/devportal/v3/swagger.yaml",
+    ] {
+        let portal = Portal::answering("{}").start();
+        let gate = Gate::before(&portal).anonymous(false).sign_in(SIGN_IN).start();
+        assert_eq!(gate.get(target).browser().send().status, 200, "{target}");
+        assert_eq!(portal.only().path(), target.split('?').next().unwrap());
+    }
+}
+
+#[test]
+fn only_reading_the_allow_list_is_anonymous() {
+    let portal = Portal::answering("[]").start();
+    let gate = Gate::before(&portal).anonymous(true).start();
+    for (method, target, status) in [
+        ("GET", "/apis", 200),
+        ("HEAD", "/apis", 200),
+        ("GET", "/apis/42/documents/7/content", 200),
+        ("GET", "/apis/42/thumbnail", 200),
+        ("GET", "/search?query=x", 200),
+        ("GET", "/tags", 200),
+        ("POST", "/apis/42/comments", 401),
+        ("DELETE", "/apis/42/comments/1", 401),
+        ("GET", "/applications", 401),
+        ("GET", "/subscriptions", 401),
+        ("GET", "/nobody-knows-this", 401),
+    ] {
+        let target = format!("/api/am/devportal/v3{target}");
+        assert_eq!(gate.ask(method, &target).api_client().send().status, status, "{method} {target}");
+    }
+}
+
+#[test]
+fn a_token_is_checked_even_where_none_is_needed() {
+    let (portal, idp) = (Portal::answering("[]").start(), Idp::start());
+    let gate = Gate::before(&portal).anonymous(true).issuer(&idp).start();
+    let apis = "/api/am/devportal/v3/apis";
+    assert_eq!(gate.get(apis).bearer("not.a.token").api_client().send().status, 401);
+    assert_eq!(gate.get(apis).bearer(&idp.token().sign()).api_client().send().status, 200);
+    assert_eq!(portal.received().len(), 1);
+}
+
+#[test]
+fn settings_say_what_is_enforced() {
+    let says = json!({"IsAnonymousModeEnabled": true, "grantTypes": ["password"]});
+    let portal = Portal::replying(Reply::json(&says)).start();
+    let gate = Gate::before(&portal)
+        .tenant("open.com", &json!({"EnableAnonymous": true}))
+        .tenant("closed.com", &json!({"EnableAnonymous": false}))
+        .start();
+    for (tenant, anonymous) in [("open.com", true), ("closed.com", false)] {
+        let answer = gate.get("/api/am/devportal/v3/settings").tenant(tenant).api_client().send().json();
+        assert_eq!(
+            answer,
+            json!({"IsAnonymousModeEnabled": anonymous, "grantTypes": ["password"]}),
+            "{tenant}"
+        );
+    }
+}
+
+#[test]
+fn an_unreadable_tenant_file_never_means_anonymous() {
+    for text in ["", "{", "[]", "{\"EnableAnonymous\": tru", "\u{0}", "{\"Doorward\": {\"no_such_key\": 1}}"]
+    {
+        let portal = Portal::answering("secret").start();
+        let gate = Gate::before(&portal).anonymous(true).tenant_text("acme.com", text).start();
+        assert!(!gate.lets_strangers_in("acme.com"), "{text:?}");
+        assert!(portal.saw_nothing());
+    }
+}
+
+#[test]
+fn three_bounces_end_on_a_page_that_says_why() {
+    let portal = Portal::answering("").start();
+    let gate = Gate::before(&portal).anonymous(false).sign_in(SIGN_IN).start();
+    let mut jar = crate::support::Jar::default();
+    let statuses: Vec<u16> =
+        (0..4).map(|_| gate.get("/devportal/apis").browser().with_jar(&mut jar).send().status).collect();
+    assert_eq!(statuses, [302, 302, 302, 401]);
+}

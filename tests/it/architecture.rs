@@ -1,0 +1,239 @@
+//! Holds the house: who may use whom, how long a file may be, and what a rule must not know.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Each top-level module and those it may use. Data flows one way; `boot` and `cli` stand at the end.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("config", &["domain"]),
+    ("telemetry", &["domain"]),
+    ("token", &["domain", "config"]),
+    ("proxy", &["domain", "config", "token", "telemetry"]),
+    ("web", &["domain", "config", "telemetry"]),
+    ("server", &["config", "telemetry"]),
+    ("demo", &["domain", "web"]),
+    ("boot", &["domain", "config", "telemetry", "token", "proxy", "web", "server", "demo"]),
+    ("cli", &["domain", "config", "telemetry", "token", "proxy", "web", "server", "demo", "boot"]),
+];
+
+/// Files over `LONG` lines, each with its reason.
+const LONG_FOR_A_REASON: &[(&str, &str)] = &[];
+const LONG: usize = 400;
+
+/// What a rule must not know: it takes time and randomness as arguments, and does no I/O.
+const NOT_IN_DOMAIN: &[&str] = &[
+    "tokio",
+    "http::",
+    "hyper",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "SystemTime",
+    "Instant::now",
+    "fastrand",
+    "reqwest",
+    "aws_lc_rs",
+];
+
+struct Source {
+    /// `proxy/pipeline.rs`
+    name: String,
+    /// Lines that are code, with their numbers: comments are free to mention anything.
+    code: Vec<(usize, String)>,
+    /// Without its tests: a table may be as long as what it lists.
+    lines: usize,
+}
+
+#[test]
+fn data_flows_one_way() {
+    let mut broken = Vec::new();
+    for source in sources() {
+        let module = top_module(&source.name);
+        if matches!(module, "lib" | "main") {
+            continue;
+        }
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == module) else {
+            broken.push(format!("src/{}: a new top-level module needs a line in MAY_USE", source.name));
+            continue;
+        };
+        for (number, used) in uses(&source) {
+            if used != module && !allowed.contains(&used.as_str()) {
+                broken.push(format!(
+                    "src/{}:{number}: `{module}` uses `{used}`, but may use only {allowed:?}. Move what is shared \
+                     down to a module both may use, or hand it over in `boot`.",
+                    source.name
+                ));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn rules_do_no_io_and_know_no_clock() {
+    let mut broken = Vec::new();
+    for source in sources().iter().filter(|source| top_module(&source.name) == "domain") {
+        for (number, line) in &source.code {
+            for word in NOT_IN_DOMAIN.iter().filter(|word| mentions(line, word)) {
+                broken.push(format!(
+                    "src/{}:{number}: `{word}` in `domain`. A rule decides and does nothing else: take the value as \
+                     an argument.",
+                    source.name
+                ));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn a_long_file_has_a_reason() {
+    let long: Vec<String> = sources()
+        .iter()
+        .filter(|source| {
+            source.lines > LONG && !LONG_FOR_A_REASON.iter().any(|(name, _)| *name == source.name)
+        })
+        .map(|source| {
+            format!(
+                "src/{} has {} lines without its tests: split it by idea, or give the reason in LONG_FOR_A_REASON.",
+                source.name, source.lines
+            )
+        })
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+    for (name, _) in LONG_FOR_A_REASON {
+        let still = sources().iter().any(|source| source.name == *name && source.lines > LONG);
+        assert!(still, "{name} is no longer long: remove its entry from LONG_FOR_A_REASON.");
+    }
+}
+
+#[test]
+fn nothing_names_the_place_where_it_was_written() {
+    // spelled in two parts so that this file passes its own test
+    let places = [concat!("/wo", "rk/"), concat!("/ro", "ot/")];
+    let mut broken = Vec::new();
+    for folder in ["src", "tests", "benches", "docs", "config", "deploy"] {
+        for file in files(&root().join(folder)) {
+            let Ok(text) = fs::read_to_string(&file) else { continue };
+            for place in places.iter().filter(|place| text.contains(**place)) {
+                broken.push(format!("{}: mentions {place}", file.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// The modules that a file's code names after `crate::`, also inside `use crate::{a::b, c}`.
+fn uses(source: &Source) -> Vec<(usize, String)> {
+    let text: String = source.code.iter().flat_map(|(_, line)| [line.as_str(), "\n"]).collect();
+    let number_at = |offset: usize| {
+        let index = text[..offset].matches('\n').count();
+        source.code.get(index).map_or(0, |(number, _)| *number)
+    };
+    let mut found = Vec::new();
+    for (offset, _) in text.match_indices("crate::") {
+        if text[..offset].ends_with("pub(in ") {
+            continue;
+        }
+        let rest = &text[offset + "crate::".len()..];
+        let names = match rest.strip_prefix('{') {
+            Some(group) => first_names(group),
+            None => vec![word(rest)],
+        };
+        found.extend(names.into_iter().filter(|name| !name.is_empty()).map(|name| (number_at(offset), name)));
+    }
+    found
+}
+
+/// The first word of each entry at the outer level of a `{…}` group.
+fn first_names(group: &str) -> Vec<String> {
+    let mut names = vec![word(group)];
+    let mut depth = 0;
+    for (at, letter) in group.char_indices() {
+        match letter {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => names.push(word(&group[at + 1..])),
+            _ => {}
+        }
+    }
+    names
+}
+
+fn word(text: &str) -> String {
+    text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+/// `http::` is a crate, `"http://…"` is text, and `xhttp::` is somebody else.
+fn mentions(line: &str, wanted: &str) -> bool {
+    line.match_indices(wanted).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '"' | '/' | '.'))
+    })
+}
+
+fn top_module(name: &str) -> &str {
+    name.split('/').next().unwrap_or_default().trim_end_matches(".rs")
+}
+
+fn sources() -> Vec<Source> {
+    let src = root().join("src");
+    let rust = files(&src).into_iter().filter(|file| file.extension().is_some_and(|e| e == "rs"));
+    rust.map(|file| {
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim_start().starts_with("//"))
+            .map(|(index, line)| (index + 1, line.to_owned()))
+            .collect();
+        let name = file.strip_prefix(&src).unwrap().display().to_string();
+        let only_tests = name.ends_with("tests.rs") || name.contains("/tests/");
+        let without_tests = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        let lines = if only_tests { 0 } else { without_tests.lines().count() };
+        Source { name, code, lines }
+    })
+    .collect()
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut found = Vec::new();
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            let skipped = path.file_name().is_some_and(|n| n == "node_modules" || n == "output");
+            found.extend(if skipped { Vec::new() } else { files(&path) });
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn a_use_is_found_however_it_is_written() {
+    let source = |text: &str| Source {
+        name: "x.rs".to_owned(),
+        code: text.lines().enumerate().map(|(i, l)| (i + 1, l.to_owned())).collect(),
+        lines: 1,
+    };
+    for (text, modules) in [
+        ("use crate::web::page;", vec!["web"]),
+        ("use crate::{\n    domain::{route::A, tenant},\n    config::model,\n};", vec!["domain", "config"]),
+        ("fn f() -> crate::token::X { crate::boot::y() }", vec!["token", "boot"]),
+        ("use super::x; // nothing", vec![]),
+    ] {
+        let found: Vec<String> = uses(&source(text)).into_iter().map(|(_, name)| name).collect();
+        assert_eq!(found, modules, "{text}");
+    }
+    assert!(mentions("use http::Method;", "http::") && !mentions("let x = \"http::\";", "http::"));
+}

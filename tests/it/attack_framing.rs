@@ -1,0 +1,168 @@
+//! Where does one message end and the next begin? Request smuggling, and messages that never end. CVE-2026-73548,
+//! CVE-2026-73547.
+
+use crate::support::{Gate, Portal, Reply, gate::GateBuilder};
+
+fn open_gate(portal: &Portal) -> GateBuilder {
+    Gate::before(portal).generic(&[("/**", "open")])
+}
+
+#[test]
+fn attack_a_length_that_can_be_read_in_two_ways() {
+    let portal = Portal::answering("").start();
+    let gate = open_gate(&portal).start();
+    for headers in [
+        "content-length: 5\r\ntransfer-encoding: chunked",
+        "content-length: 5\r\ncontent-length: 6",
+        "content-length: 5, 6",
+        "content-length: +5",
+        "content-length: -1",
+        "content-length: 0x5",
+        "content-length: 5 5",
+        "content-length: 99999999999999999999",
+        "content-length:",
+        "transfer-encoding: chunked, identity",
+        "transfer-encoding: identity, chunked, x",
+        "transfer-encoding: xchunked",
+        "transfer-encoding: \u{b}chunked",
+        "transfer-encoding: chunked\r\ntransfer-encoding: identity",
+        "transfer-encoding : chunked",
+        "transfer-encoding\t: chunked",
+        "x: y\r\n transfer-encoding: chunked",
+        " x: y",
+        "x",
+        "x\u{0}y: 1",
+        "x: a\u{0}b",
+        "x: a\rb",
+    ] {
+        let smuggled = "0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
+        let statuses =
+            gate.raw(format!("POST /first HTTP/1.1\r\nhost: x\r\n{headers}\r\n\r\n{smuggled}")).statuses();
+        assert!(statuses.first().is_none_or(|s| matches!(s, 400 | 501)), "{headers:?}: {statuses:?}");
+        assert!(statuses.len() <= 1, "{headers:?}: the connection is closed after a bad message");
+    }
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn attack_chunks_that_lie() {
+    let portal = Portal::answering("").start();
+    let gate = open_gate(&portal).start();
+    for body in [
+        "ZZ\r\nab\r\n0\r\n\r\n",
+        "-1\r\n",
+        "2\r\nabc\r\n0\r\n\r\n",
+        "fffffffffffffffff\r\n",
+        "2;\u{0}\r\nab\r\n0\r\n\r\n",
+    ] {
+        let head = "POST /c HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+        let statuses = gate.raw(format!("{head}{body}GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n")).statuses();
+        assert!(statuses.len() <= 1, "{body:?}: {statuses:?}");
+    }
+    assert!(
+        portal.received().iter().all(|r| r.target != "/smuggled" && !r.complete),
+        "{:#?}",
+        portal.received()
+    );
+}
+
+#[test]
+fn a_body_with_a_get_is_the_body_of_that_get() {
+    let portal = Portal::answering("ok").start();
+    let gate = open_gate(&portal).start();
+    let inner = "GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
+    let outer = format!("GET /outer HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{inner}", inner.len());
+    gate.raw(outer).answer("GET").unwrap();
+    gate.get("/next").send();
+    let targets: Vec<String> = portal.received().into_iter().map(|r| r.target).collect();
+    assert_eq!(targets, ["/outer", "/next"]);
+}
+
+#[test]
+fn attack_bytes_after_an_upgrade_that_was_not_granted() {
+    let portal = Portal::answering("no").start();
+    let gate = open_gate(&portal).start();
+    let origin = format!("http://{}", gate.authority());
+    let upgrade = "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let early = "GET /smuggled HTTP/1.1\r\nhost: x\r\nremote-user: admin\r\n\r\n";
+    gate.raw(format!("{upgrade}origin: {origin}\r\n\r\n{early}")).answer("GET").unwrap();
+    gate.get("/other").send();
+    for request in portal.received().iter().filter(|r| r.target == "/smuggled") {
+        assert!(request.all("remote-user").is_empty(), "an early second request is judged like any other");
+    }
+}
+
+#[test]
+fn attack_an_upgrade_that_is_no_websocket() {
+    let portal = Portal::replying(Reply::upgrade_echo()).start();
+    let gate = open_gate(&portal).start();
+    for (upgrade, version) in [("h2c", "13"), ("websocket, h2c", "13"), ("websocket", "777")] {
+        let ask = gate
+            .get("/ws")
+            .header("connection", "Upgrade, HTTP2-Settings")
+            .header("upgrade", upgrade)
+            .header("sec-websocket-version", version)
+            .header("http2-settings", "AAMAAABkAAQAAP__");
+        let status = ask.send().status;
+        assert_ne!(status, 101, "{upgrade} {version}");
+    }
+}
+
+#[test]
+fn attack_a_websocket_from_a_foreign_page() {
+    let portal = Portal::replying(Reply::upgrade_echo()).start();
+    let gate = open_gate(&portal).start();
+    for origin in ["https://evil.test", "null", "http://127.0.0.1.evil.test", "http://127.0.0.1:1"] {
+        let (head, _) = gate.get("/ws").header("origin", origin).upgrade();
+        assert!(head.first.contains("403"), "{origin}: {}", head.first);
+    }
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn attack_a_head_that_is_too_big() {
+    let portal = Portal::answering("").start();
+    let gate = open_gate(&portal)
+        .setting("limits.max_header_bytes", 16384)
+        .setting("limits.max_headers", 50)
+        .start();
+    let big = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(100_000));
+    let many = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(200));
+    let target = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "y".repeat(100_000));
+    for request in [big, many, target] {
+        let mut wire = crate::support::wire::Wire::connect(gate.addr());
+        drop(wire.try_write(&request)); // the gate may close before it has read all
+        let status = wire.answer("GET").map(|answer| answer.status);
+        assert!(matches!(status, Ok(400 | 414 | 431) | Err(_)), "{request:.30}: {status:?}");
+    }
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn attack_a_head_that_never_ends() {
+    let portal = Portal::answering("").start();
+    let gate = open_gate(&portal).setting("limits.header_timeout", "300ms").start();
+    let mut slow = gate.raw("GET / HTTP/1.1\r\nhost: x\r\n");
+    slow.rest();
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn attack_headers_that_http2_allows_and_http1_does_not() {
+    let portal = Portal::answering("").start();
+    let gate = open_gate(&portal).start();
+    for (name, value) in [
+        ("x-tabs", "a\tb"),
+        ("cookie", "a=1"),
+        ("content-length", "0"),
+        ("x-colon", "a: b"),
+        ("te", "trailers"),
+    ] {
+        let answer = gate.get("/").http2().header(name, value).send();
+        assert!(matches!(answer.status, 200 | 400), "{name}");
+    }
+    for request in portal.received() {
+        assert_eq!(request.all("host").len(), 1);
+        assert!(request.target == "/", "{request:?}");
+    }
+}

@@ -1,0 +1,250 @@
+//! Headers that pretend. Advisories: CVE-2025-64484, CVE-2026-54763, CVE-2026-88011, CVE-2026-39858, CVE-2024-45410,
+//! CVE-2026-35051, CVE-2026-54764, CVE-2026-40575, CVE-2024-47070, CVE-2026-20896, CVE-2021-32777, CVE-2026-26308,
+//! CVE-2026-34457, CVE-2026-48794.
+
+use serde_json::json;
+
+use crate::support::{Gate, Idp, Portal, gate::GateBuilder};
+
+/// Whatever any of the header profiles, or a portal's framework, takes as proof of identity.
+const IDENTITY: [&str; 12] = [
+    "Remote-User",
+    "Remote-Groups",
+    "Remote-Name",
+    "Remote-Email",
+    "X-Forwarded-User",
+    "X-Forwarded-Email",
+    "X-Forwarded-Groups",
+    "X-Forwarded-Preferred-Username",
+    "X-Auth-Request-User",
+    "X-Auth-Request-Email",
+    "X-JWT-Assertion",
+    "X-Forwarded-Access-Token",
+];
+
+fn gate(portal: &Portal) -> GateBuilder {
+    Gate::before(portal).generic(&[("/**", "anonymous")])
+}
+
+/// The ways to write one name so that a CGI-like portal reads it as the same.
+fn spellings(name: &str) -> Vec<String> {
+    vec![
+        name.to_owned(),
+        name.to_ascii_lowercase(),
+        name.to_ascii_uppercase(),
+        name.replace('-', "_"),
+        name.replace('-', "."),
+        name.replacen('-', "_", 1),
+        name.to_ascii_uppercase().replace('-', "_"),
+    ]
+}
+
+#[test]
+fn attack_identity_header_from_the_client_in_any_spelling() {
+    let portal = Portal::answering("").start();
+    for profile in ["wso2", "oauth2-proxy", "authelia", "none"] {
+        let gate = gate(&portal).setting("access.identity_headers", profile).start();
+        for name in IDENTITY {
+            for spelling in spellings(name) {
+                for http2 in [false, true] {
+                    portal.forget();
+                    let name_sent = if http2 { spelling.to_ascii_lowercase() } else { spelling.clone() };
+                    let ask = gate.get("/").header(&name_sent, "admin").header(&name_sent, "root");
+                    if http2 { ask.http2() } else { ask }.send();
+                    for request in portal.received() {
+                        assert!(request.folded(name).is_empty(), "{profile}: {name_sent} came through");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn attack_identity_header_beside_a_real_identity() {
+    let (portal, idp) = (Portal::answering("").start(), Idp::start());
+    for (profile, name) in [("authelia", "Remote-User"), ("oauth2-proxy", "X-Forwarded-User")] {
+        let gate = gate(&portal).issuer(&idp).setting("access.identity_headers", profile).start();
+        for spelling in spellings(name) {
+            portal.forget();
+            gate.get("/").bearer(&idp.token().sign()).header(&spelling, "admin").send();
+            // a refusal is as good as a removal
+            for request in portal.received() {
+                assert_eq!(request.folded(name), ["ann"], "{spelling}: exactly one, ours");
+            }
+        }
+    }
+}
+
+#[test]
+fn attack_connection_header_removes_what_the_gate_adds() {
+    let (portal, idp) = (Portal::answering("").start(), Idp::start());
+    let gate = gate(&portal).issuer(&idp).setting("access.identity_headers", "authelia").start();
+    gate.get("/")
+        .bearer(&idp.token().sign())
+        .header(
+            "connection",
+            "close, Remote-User, X-Forwarded-For, X-Forwarded-Host, X-WSO2-Tenant, X-Request-Id",
+        )
+        .send();
+    let request = portal.only();
+    assert_eq!(request.all("remote-user"), ["ann"]);
+    assert_eq!(request.all("x-wso2-tenant"), ["carbon.super"]);
+    for name in ["x-forwarded-for", "x-forwarded-host", "x-request-id"] {
+        assert_eq!(request.all(name).len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn attack_hop_by_hop_headers_end_at_the_gate() {
+    let portal = Portal::answering("").start();
+    let gate = gate(&portal).start();
+    gate.get("/")
+        .header("connection", "keep-alive, x-secret")
+        .header("x-secret", "1")
+        .header("keep-alive", "timeout=5")
+        .header("proxy-authorization", "Basic eDp5")
+        .header("proxy-connection", "keep-alive")
+        .header("te", "gzip")
+        .send();
+    for name in ["x-secret", "keep-alive", "proxy-authorization", "proxy-connection", "te"] {
+        assert_eq!(portal.only().all(name), [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn attack_forwarded_headers_from_a_peer_nobody_trusts() {
+    let portal = Portal::answering("").start();
+    let gate = gate(&portal).start();
+    let told = [
+        ("x-forwarded-for", "6.6.6.6"),
+        ("x-forwarded-host", "evil.test"),
+        ("x-forwarded-proto", "gopher"),
+        ("x-forwarded-port", "666"),
+        ("x-forwarded-prefix", "/evil"),
+        ("x-forwarded-uri", "/public"),
+        ("x-forwarded-method", "GET"),
+        ("x-forwarded-server", "evil.test"),
+        ("forwarded", "for=6.6.6.6;host=evil.test;proto=gopher"),
+        ("x-real-ip", "6.6.6.6"),
+        ("x-original-url", "/admin"),
+        ("x-original-uri", "/admin"),
+        ("x-rewrite-url", "/admin"),
+        ("x-client-ip", "6.6.6.6"),
+        ("true-client-ip", "6.6.6.6"),
+    ];
+    for (name, value) in told {
+        for spelling in spellings(name) {
+            portal.forget();
+            gate.get("/x").host("portal.test").header(&spelling, value).send();
+            for request in portal.received() {
+                let lies: Vec<_> = request.headers.iter().filter(|(_, v)| v.contains(value)).collect();
+                assert!(lies.is_empty(), "{spelling}: {lies:?}");
+            }
+        }
+    }
+    portal.forget();
+    gate.get("/x").host("portal.test").send();
+    let request = portal.only();
+    assert_eq!(
+        (request.header("x-forwarded-for"), request.header("x-forwarded-proto")),
+        (Some("127.0.0.1"), Some("http"))
+    );
+    assert_eq!(request.header("x-forwarded-host"), Some("portal.test"));
+}
+
+#[test]
+fn attack_forwarded_headers_that_are_garbage_decide_nothing() {
+    let portal = Portal::answering("secret").start();
+    let gate = Gate::before(&portal).anonymous(false).trusting("127.0.0.0/8").start();
+    let long = "1.1.1.1, ".repeat(1000);
+    for value in
+        ["a", "", ",", "::ffff:", "fe80::1%eth0", "unknown", "1.2.3.4.5", "[::1", "\"", long.as_str()]
+    {
+        for name in ["x-forwarded-for", "forwarded", "x-forwarded-proto", "x-forwarded-host"] {
+            let status = gate.get("/api/am/devportal/v3/apis").header(name, value).api_client().send().status;
+            assert!(matches!(status, 400 | 401 | 431), "{name}: {value:.20}: {status}");
+        }
+    }
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn forwarded_headers_of_a_trusted_proxy_are_believed() {
+    let portal = Portal::answering("").start();
+    let gate = gate(&portal).trusting("127.0.0.0/8").start();
+    gate.get("/").header("x-forwarded-for", "6.6.6.6, 9.9.9.9").header("x-forwarded-proto", "https").send();
+    let request = portal.only();
+    assert_eq!(request.header("x-forwarded-proto"), Some("https"));
+    assert!(request.header("x-forwarded-for").is_some_and(|v| v.contains("9.9.9.9")), "{request:?}");
+}
+
+#[test]
+fn attack_two_hosts_in_one_request() {
+    let portal = Portal::answering("").start();
+    let gate = gate(&portal).start();
+    for request in [
+        "GET / HTTP/1.1\r\nhost: a.test\r\nhost: b.test\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a.test, b.test\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a.test/b\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: user@a.test\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a b\r\n\r\n",
+    ] {
+        assert_eq!(gate.raw(request).answer("GET").map_or(400, |a| a.status), 400, "{request:?}");
+    }
+    assert_eq!(gate.get("/").http2().host("a.test").header("host", "b.test").send().status, 400);
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn attack_a_host_in_another_spelling_is_the_same_host() {
+    let portal = Portal::answering("secret").start();
+    let gate = Gate::before(&portal)
+        .anonymous(true)
+        .tenant("closed.com", &json!({"EnableAnonymous": false}))
+        .setting("tenancy.hosts", json!({"closed.test": "closed.com", "xn--bcher-kva.test": "closed.com"}))
+        .start();
+    let hosts = [
+        "closed.test",
+        "CLOSED.Test",
+        "closed.test.",
+        "closed.test:80",
+        "Closed.test.:8080",
+        "XN--bcher-kva.test",
+    ];
+    for host in hosts {
+        for ask in [gate.get("/api/am/devportal/v3/apis"), gate.get("/api/am/devportal/v3/apis").http2()] {
+            let status = ask.host(host).api_client().send().status;
+            assert!(matches!(status, 400 | 401), "{host}: {status}");
+        }
+    }
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn attack_no_header_makes_a_request_a_health_check() {
+    let portal = Portal::answering("secret").start();
+    let gate = Gate::before(&portal).anonymous(false).start();
+    for agent in ["kube-probe/1.33", "GoogleHC/1.0", "ELB-HealthChecker/2.0", "Prometheus/3"] {
+        let answer = gate.get("/devportal/apis").header("user-agent", agent).send();
+        assert!(matches!(answer.status, 302 | 401), "{agent}");
+    }
+    for path in ["/livez", "/readyz", "/startupz", "/metrics", "/cache/flush", "/config", "/drain"] {
+        let answer = gate.get(path).api_client().send();
+        assert!(matches!(answer.status, 401 | 404), "{path} is served on the public port: {}", answer.status);
+    }
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn our_cookies_never_reach_the_portal_and_others_do() {
+    let portal = Portal::answering("").start();
+    let gate = Gate::before(&portal).anonymous(false).sign_in("https://s.test/?b={return_url}").start();
+    let mut jar = crate::support::Jar::default();
+    gate.get("/devportal/apis").browser().with_jar(&mut jar).send();
+    let ours = jar.header("/").expect("a cookie that counts the bounces");
+    let both = format!("JSESSIONID=1; {ours}; theme=dark");
+    gate.get("/devportal/services/configs").header("cookie", &both).send();
+    assert_eq!(portal.only().all("cookie").join("; "), "JSESSIONID=1; theme=dark");
+}

@@ -1,0 +1,127 @@
+//! Where is the browser sent? Only to the sign-in address, and from there only back to us. CVE-2020-5233,
+//! CVE-2020-11053, GHSA-5m6c-jp6f-2vcv, CVE-2021-21291, CVE-2026-7504, CVE-2026-3872.
+
+use crate::support::{Gate, Portal, gate::GateBuilder};
+
+const OURS: &str = "https://portal.test";
+
+fn closed(portal: &Portal) -> GateBuilder {
+    Gate::before(portal)
+        .generic(&[("/**", "signed-in")])
+        .setting("server.public_url", OURS)
+        .sign_in("https://sign-in.test/login?back={return_url}&path={return_path}")
+}
+
+/// Reads the redirect as a browser does: both return addresses must lead to our own origin.
+#[track_caller]
+fn leads_home(location: &str, attack: &str) {
+    let redirect = url::Url::parse(location).unwrap();
+    assert_eq!(redirect.host_str(), Some("sign-in.test"), "{attack}: {location}");
+    let back: Vec<_> = redirect.query_pairs().collect();
+    assert_eq!(back.iter().map(|(n, _)| &**n).collect::<Vec<_>>(), ["back", "path"], "{attack}: {location}");
+    for (_, address) in back {
+        let there = url::Url::parse(OURS).unwrap().join(&address).unwrap();
+        assert_eq!(there.origin(), url::Url::parse(OURS).unwrap().origin(), "{attack}: {address}");
+        assert!(there.username().is_empty() && there.password().is_none(), "{attack}: {address}");
+    }
+}
+
+#[test]
+fn attack_a_return_address_that_leaves_us() {
+    let portal = Portal::answering("").start();
+    let gate = closed(&portal).start();
+    for target in [
+        "//evil.test",
+        "//evil.test/%2e%2e",
+        "///evil.test",
+        "/\\evil.test",
+        "/\\/evil.test",
+        "/%5cevil.test",
+        "/%09/evil.test",
+        "/%0a/evil.test",
+        "/%0d%0aLocation:%20https://evil.test",
+        "/%2509/evil.test",
+        "/%2f/evil.test",
+        "/%2fevil.test",
+        "/.//evil.test",
+        "/..//evil.test",
+        "/./%2fevil.test",
+        "/;//evil.test",
+        "/x/..//evil.test",
+        "/@evil.test",
+        "/:@evil.test",
+        "/a@b@evil.test",
+        "/javascript:alert(1)",
+        "/https://evil.test",
+        "/https:evil.test",
+        "/?https://evil.test",
+        "/?back=https://evil.test&path=//evil.test",
+        "/%E3%80%82evil.test",
+        "/\u{a0}/evil.test",
+        "/&back=https://evil.test",
+        "/#@evil.test",
+        "http://evil.test/",
+        "https://portal.test@evil.test/",
+    ] {
+        let answer = gate.raw(format!("GET {target} HTTP/1.1\r\nhost: portal.test\r\nsec-fetch-mode: navigate\r\nsec-fetch-dest: document\r\naccept: text/html\r\n\r\n")).answer("GET");
+        let Ok(answer) = answer else { continue };
+        match answer.status {
+            302 => leads_home(answer.location(), target),
+            status => assert!(matches!(status, 400 | 404 | 421), "{target}: {status}"),
+        }
+    }
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn attack_a_host_header_that_poisons_the_return_address() {
+    let portal = Portal::answering("").start();
+    let gate = closed(&portal).start();
+    for host in [
+        "evil.test",
+        "portal.test.evil.test",
+        "portal.test:80@evil.test",
+        "portal.test#.evil.test",
+        "evilportal.test",
+    ] {
+        let answer = gate.get("/apis").host(host).browser().send();
+        if answer.status == 302 {
+            leads_home(answer.location(), host);
+        } else {
+            assert!(matches!(answer.status, 400 | 404 | 421), "{host}: {}", answer.status);
+        }
+    }
+    let told = gate.get("/apis").host("portal.test").header("x-forwarded-host", "evil.test").browser().send();
+    leads_home(told.location(), "x-forwarded-host");
+}
+
+#[test]
+fn attack_a_line_break_in_a_redirect() {
+    let portal = Portal::answering("").start();
+    let gate = closed(&portal).start();
+    for target in
+        ["/a?x=%0d%0aset-cookie:%20a=b", "/a%0d%0aset-cookie:%20a=b", "/a?%E5%98%8A%E5%98%8Dset-cookie:x"]
+    {
+        let answer = gate.get(target).host("portal.test").browser().send();
+        assert!(
+            answer
+                .all("set-cookie")
+                .iter()
+                .all(|cookie| !cookie.starts_with("a=b") && !cookie.starts_with('x'))
+        );
+    }
+}
+
+#[test]
+fn attack_a_refusal_that_carries_what_it_refuses() {
+    let portal = Portal::answering("the secret").start();
+    let gate = closed(&portal).start();
+    for ask in
+        [gate.get("/apis").browser(), gate.get("/apis").api_client(), gate.post("/apis").browser().body("x")]
+    {
+        let answer = ask.host("portal.test").send();
+        assert!(answer.status != 200 && !answer.text().contains("secret"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+    assert!(portal.saw_nothing());
+}

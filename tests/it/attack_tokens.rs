@@ -1,0 +1,292 @@
+//! Tokens that should not count. Advisories: CVE-2022-29226, GHSA-wcvh-g65p-v576, CVE-2024-47616, CVE-2021-32701,
+//! GHSA-4mq7-pvjg-xp2r, CVE-2026-25748, CVE-2023-28625, CVE-2024-24814, GHSA-pm7g-w2cf-q238, CVE-2026-4634.
+
+use serde_json::json;
+
+use crate::support::{
+    Gate, Idp, Portal, configuration, eventually,
+    jwt::{base64url, now},
+    keys::SigningKey,
+};
+
+const APIS: &str = "/api/am/devportal/v3/apis";
+
+fn status(gate: &Gate, token: &str) -> u16 {
+    gate.get(APIS).bearer(token).api_client().send().status
+}
+
+#[test]
+fn attack_tokens_that_are_forged_or_meant_for_others() {
+    let (portal, idp, other) =
+        (Portal::answering("").start(), Idp::start(), Idp::signing_with(SigningKey::ec("first")));
+    let gate = Gate::before(&portal).anonymous(false).issuer(&idp).start();
+    let good = idp.token();
+    let eve = SigningKey::rsa("first", 1);
+    for (attack, token) in [
+        ("no signature", good.unsigned()),
+        ("HMAC with the public key", good.clone().hmac_with_the_public_key()),
+        ("claims swapped", good.with_claims_swapped_after_signing("sub", "admin")),
+        ("another key of the same name", good.clone().signed_by(&eve).sign()),
+        ("another key, brought along", good.clone().signed_by(&eve).embedding_its_own_key().sign()),
+        ("another key under no name", good.clone().signed_by(&eve).kid(None).sign()),
+        ("a key name that is a path", good.clone().kid(Some("../../etc/passwd")).sign()),
+        ("another issuer", other.token().sign()),
+        ("another issuer's name", good.clone().claim("iss", other.issuer()).sign()),
+        ("issuer with a slash more", good.clone().claim("iss", idp.issuer() + "/").sign()),
+        ("no issuer", good.clone().without("iss").sign()),
+        ("another audience", good.clone().claim("aud", "somebody").sign()),
+        ("audience as a part", good.clone().claim("aud", "portal2").sign()),
+        ("no audience", good.clone().without("aud").sign()),
+        ("no audience in the list", good.clone().claim("aud", json!([])).sign()),
+        ("no expiry", good.clone().without("exp").sign()),
+        ("expired", good.clone().expired().sign()),
+        ("expiry as text", good.clone().claim("exp", "never").sign()),
+        ("negative expiry", good.clone().claim("exp", -1).sign()),
+        ("not valid yet", good.clone().claim("nbf", now() + 3600).sign()),
+        ("no subject", good.clone().without("sub").sign()),
+        ("a line break in the subject", good.clone().subject("a\r\nremote-user: admin").sign()),
+        ("a part too many", format!("{}.x", good.sign())),
+        ("a part too few", good.sign().rsplit_once('.').unwrap().0.to_owned()),
+        ("five parts, as an encrypted one", "a.b.c.d.e".to_owned()),
+        (
+            "an encrypted header",
+            format!("{}.a.b.c.d", base64url(br#"{"alg":"dir","enc":"A256GCM","zip":"DEF"}"#)),
+        ),
+        ("nothing", String::new()),
+        ("dots", "..".to_owned()),
+        ("opaque", "f3b2a1".to_owned()),
+    ] {
+        assert_eq!(status(&gate, &token), 401, "{attack}");
+    }
+    assert!(portal.saw_nothing());
+    assert_eq!(
+        status(&gate, &good.sign()),
+        200,
+        "the good one, so that the others were refused for their reason"
+    );
+}
+
+#[test]
+fn every_family_of_keys_is_accepted() {
+    for key in [SigningKey::rsa("k", 0), SigningKey::ec("k"), SigningKey::ed25519("k")] {
+        let (portal, algorithm) = (Portal::answering("").start(), key.algorithm);
+        let idp = Idp::signing_with(key);
+        let gate = Gate::before(&portal).anonymous(false).issuer(&idp).start();
+        assert_eq!(status(&gate, &idp.token().sign()), 200, "{algorithm:?}");
+    }
+}
+
+#[test]
+fn attack_a_token_in_an_odd_place() {
+    let (portal, idp) = (Portal::answering("").start(), Idp::start());
+    let gate = Gate::before(&portal).anonymous(false).issuer(&idp).start();
+    let token = idp.token().sign();
+    let get = |target: &str| gate.get(target).api_client();
+    for (place, ask) in [
+        ("twice", get(APIS).bearer(&token).bearer(&token)),
+        (
+            "twice in one header",
+            get(APIS).header("authorization", &format!("Bearer {token}, Bearer {token}")),
+        ),
+        ("after a second scheme", get(APIS).header("authorization", &format!("Basic eDp5, Bearer {token}"))),
+        ("without a scheme", get(APIS).header("authorization", &token)),
+        ("in the query", get(&format!("{APIS}?access_token={token}"))),
+        ("in a header of its own", get(APIS).header("x-access-token", &token)),
+        ("as basic", get(APIS).header("authorization", &format!("Basic {token}"))),
+    ] {
+        let status = ask.send().status;
+        assert!(matches!(status, 400 | 401), "{place}: {status}");
+    }
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn attack_a_token_too_long_to_be_looked_at() {
+    let (portal, idp) = (Portal::answering("").start(), Idp::start());
+    let gate =
+        Gate::before(&portal).anonymous(false).issuer(&idp).setting("limits.max_token_bytes", 1024).start();
+    let long = idp.token().claim("filler", "x".repeat(2000)).sign();
+    assert!(matches!(status(&gate, &long), 400 | 401 | 431));
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn a_missing_scope_is_403_and_names_the_scope() {
+    let (portal, idp) = (Portal::answering("").start(), Idp::start());
+    let mut issuer = configuration::issuer(&idp);
+    issuer["required_scopes"] = json!(["apim:subscribe"]);
+    let gate = Gate::before(&portal).anonymous(false).setting("issuer", json!([issuer])).start();
+    let answer = gate.get(APIS).bearer(&idp.token().scope("openid").sign()).api_client().send();
+    let challenge = answer.header("www-authenticate").unwrap_or_default();
+    assert_eq!(answer.status, 403);
+    assert!(challenge.contains("insufficient_scope") && challenge.contains("apim:subscribe"), "{challenge}");
+    assert_eq!(status(&gate, &idp.token().scope("openid apim:subscribe").sign()), 200);
+}
+
+#[test]
+fn a_rotated_key_is_fetched_once_however_many_ask() {
+    let (portal, idp) = (Portal::answering("").start(), Idp::start());
+    let gate = Gate::before(&portal).anonymous(false).issuer(&idp).start();
+    assert_eq!(status(&gate, &idp.token().sign()), 200);
+    let before = idp.asked("/jwks");
+    idp.rotate(SigningKey::ec("second"));
+    let token = idp.token().sign();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| assert_eq!(status(&gate, &token), 200));
+        }
+    });
+    assert_eq!(idp.asked("/jwks"), before + 1);
+}
+
+#[test]
+fn attack_unknown_keys_do_not_make_us_hammer_the_issuer() {
+    let (portal, idp) = (Portal::answering("").start(), Idp::start());
+    let gate = Gate::before(&portal).anonymous(false).issuer(&idp).start();
+    let before = idp.asked("/jwks");
+    for n in 0..50 {
+        let token = idp.token().kid(Some(&format!("made-up-{n}"))).signed_by(&SigningKey::rsa("x", 1));
+        assert_eq!(status(&gate, &token.kid(Some(&format!("made-up-{n}"))).sign()), 401);
+    }
+    assert!(idp.asked("/jwks") <= before + 1, "{} fetches", idp.asked("/jwks") - before);
+}
+
+#[test]
+fn known_keys_serve_while_the_issuer_is_down() {
+    let (portal, idp) = (Portal::answering("").start(), Idp::start());
+    let gate = Gate::before(&portal).anonymous(false).issuer(&idp).start();
+    idp.down(true);
+    assert_eq!(status(&gate, &idp.token().subject("bob").sign()), 200);
+    let unknown = idp.token().signed_by(&SigningKey::rsa("x", 1)).kid(Some("unknown")).sign();
+    assert!(matches!(status(&gate, &unknown), 401 | 503), "never let in");
+}
+
+#[test]
+fn keys_not_loaded_is_never_no_token() {
+    let (portal, idp) = (Portal::answering("[]").start(), Idp::start());
+    idp.down(true);
+    let gate = Gate::before(&portal).anonymous(true).issuer(&idp).start();
+    assert_eq!(status(&gate, &idp.token().sign()), 503);
+    assert!(portal.saw_nothing());
+    assert_ne!(gate.admin("/readyz").status, 200, "not ready without keys");
+    idp.down(false);
+    eventually(|| status(&gate, &idp.token().sign()) == 200);
+}
+
+#[test]
+fn an_opaque_token_is_asked_for_once_and_a_bad_one_too() {
+    let (portal, idp) = (Portal::answering("").start(), Idp::start());
+    let gate = Gate::before(&portal).anonymous(false).introspecting(&idp).start();
+    let good = idp.opaque("ann");
+    for _ in 0..3 {
+        assert_eq!(status(&gate, &good), 200);
+    }
+    assert_eq!(idp.asked("/introspect"), 1);
+    for _ in 0..3 {
+        assert_eq!(status(&gate, "made-up"), 401);
+    }
+    assert_eq!(idp.asked("/introspect"), 2);
+}
+
+#[test]
+fn attack_an_answer_remembered_for_one_tenant_does_not_count_for_another() {
+    let (portal, strict, lax) = (Portal::answering("").start(), Idp::start(), Idp::start());
+    let of = |idp: &Idp| json!({"EnableAnonymous": false, "Doorward": {"issuers": [configuration::introspecting_issuer(idp)]}});
+    let gate = Gate::before(&portal).tenant("strict.com", &of(&strict)).tenant("lax.com", &of(&lax)).start();
+    let token = lax.opaque("ann");
+    let at = |tenant: &str| gate.get(APIS).tenant(tenant).bearer(&token).api_client().send().status;
+    assert_eq!([at("lax.com"), at("strict.com"), at("lax.com"), at("strict.com")], [200, 401, 200, 401]);
+}
+
+#[test]
+fn a_verified_token_ends_with_its_expiry_and_with_a_policy_change() {
+    let (portal, idp) = (Portal::answering("").start(), Idp::start());
+    let mut issuer = configuration::issuer(&idp);
+    issuer["leeway"] = json!("0s");
+    let mut gate = Gate::before(&portal).anonymous(false).setting("issuer", json!([issuer])).start();
+    let short = idp.token().expires_in(2).sign();
+    assert_eq!(status(&gate, &short), 200);
+    eventually(|| status(&gate, &short) == 401);
+    let long = idp.token().sign();
+    assert_eq!(status(&gate, &long), 200);
+    issuer["audiences"] = json!(["somebody else"]);
+    gate.edit_deployment("issuer", json!([issuer]));
+    eventually(|| status(&gate, &long) == 401);
+}
+
+#[test]
+fn the_two_halves_of_a_split_token_count_together_only() {
+    let (portal, idp) = (Portal::answering("").start(), Idp::start());
+    let gate = Gate::before(&portal).anonymous(false).issuer(&idp).start();
+    let token = idp.token().sign();
+    let (first, second) = token.split_at(token.len() / 2);
+    let p2 = "AM_ACC_TOKEN_DEFAULT_P2";
+    assert_eq!(gate.get(APIS).bearer(first).cookie(p2, second).api_client().send().status, 200);
+    assert_eq!(
+        portal.only().header("authorization"),
+        Some(&*format!("Bearer {first}")),
+        "the portal joins them itself"
+    );
+    for ask in [
+        gate.get(APIS).bearer(first),
+        gate.get(APIS).cookie(p2, second),
+        gate.get(APIS).bearer(second).cookie(p2, first),
+        gate.get(APIS).bearer(first).cookie(p2, second).cookie(p2, "x"),
+    ] {
+        let status = ask.api_client().send().status;
+        assert!(matches!(status, 400 | 401), "{status}");
+    }
+}
+
+#[test]
+fn attack_a_cookie_header_made_of_nonsense() {
+    let portal = Portal::answering("secret").start();
+    let gate = Gate::before(&portal).anonymous(false).start();
+    let many = "a=1; ".repeat(2000);
+    for cookie in [
+        "",
+        "=",
+        ";",
+        "=;=;=",
+        "a",
+        "a=\u{e4}",
+        "__Host-doorward=1",
+        "__Host-doorward_1=99999999",
+        many.as_str(),
+    ] {
+        let status = gate.get(APIS).header("cookie", cookie).api_client().send().status;
+        assert!(matches!(status, 400 | 401 | 431), "{cookie:.30}: {status}");
+    }
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn a_websocket_ends_when_its_token_does() {
+    let (portal, idp) = (Portal::replying(crate::support::Reply::upgrade_echo()).start(), Idp::start());
+    let mut issuer = configuration::issuer(&idp);
+    issuer["leeway"] = json!("0s");
+    let gate =
+        Gate::before(&portal).generic(&[("/**", "signed-in")]).setting("issuer", json!([issuer])).start();
+    let origin = format!("http://{}", gate.authority());
+    let ask = gate.get("/ws").bearer(&idp.token().expires_in(2).sign()).header("origin", &origin);
+    let (head, mut wire) = ask.upgrade();
+    assert!(head.first.contains("101"), "{}", head.first);
+    assert_eq!(wire.write("ping").bytes(4), b"ping");
+    wire.rest();
+}
+
+#[test]
+fn a_key_file_needs_no_network_and_is_read_again_when_it_changes() {
+    let (portal, idp) = (Portal::answering("").start(), Idp::start());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.json");
+    std::fs::write(&file, idp.key_set().to_string()).unwrap();
+    let issuer =
+        json!({"issuer": idp.issuer(), "audiences": ["portal"], "jwks_file": file.display().to_string()});
+    let gate = Gate::before(&portal).anonymous(false).setting("issuer", json!([issuer])).start();
+    assert_eq!(status(&gate, &idp.token().sign()), 200);
+    idp.rotate(SigningKey::ec("second"));
+    std::fs::write(&file, idp.key_set().to_string()).unwrap();
+    eventually(|| status(&gate, &idp.token().sign()) == 200);
+    assert_eq!(idp.asked("/jwks"), 0);
+}

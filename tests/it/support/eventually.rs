@@ -1,0 +1,63 @@
+//! Waiting for a condition: the one place in the tests where time passes.
+
+use std::time::{Duration, Instant};
+
+/// Longer than anything that works takes, shorter than anybody's patience.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Asks again and again until `condition` holds.
+#[track_caller]
+pub fn eventually(condition: impl FnMut() -> bool) {
+    within(PATIENCE, condition);
+}
+
+/// As `eventually`, with a deadline that is itself the point of the test.
+#[track_caller]
+pub fn within(limit: Duration, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < limit, "still not so after {limit:?}");
+        breathe();
+    }
+}
+
+/// Holds `condition` to be true all the time for `span`: for what must not happen.
+#[track_caller]
+pub fn throughout(span: Duration, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while start.elapsed() < span {
+        assert!(condition(), "no longer so after {:?}", start.elapsed());
+        breathe();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one allowed wait: between two looks at a condition")]
+fn breathe() {
+    std::thread::sleep(Duration::from_millis(5));
+}
+
+#[test]
+fn a_condition_that_comes_true_is_waited_for() {
+    let mut looks = 0;
+    eventually(|| {
+        looks += 1;
+        looks == 3
+    });
+    assert_eq!(looks, 3);
+}
+
+#[test]
+#[should_panic(expected = "still not so")]
+fn a_condition_that_never_comes_true_fails_the_test() {
+    within(Duration::from_millis(20), || false);
+}
+
+#[test]
+#[should_panic(expected = "no longer so")]
+fn what_must_not_happen_is_noticed() {
+    let mut looks = 0;
+    throughout(Duration::from_secs(1), || {
+        looks += 1;
+        looks < 3
+    });
+}

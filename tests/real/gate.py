@@ -1,0 +1,65 @@
+"""The real binary in front of a real portal."""
+
+import os
+import pathlib
+import urllib.error
+import urllib.request
+
+from ports import free_port, start, wait_until
+
+CONFIGURATION = """
+[server]
+listen = ["127.0.0.1:{port}"]
+drain_delay = "0s"
+
+[admin]
+listen = "127.0.0.1:{admin}"
+
+[portal]
+profile = "generic"
+
+[[portal.upstream]]
+path = "/"
+url = "http://127.0.0.1:{upstream}"
+
+[tenancy]
+folder = "{home}/tenants"
+{routes}
+"""
+
+ROUTE = """
+[[access.route]]
+match = "{match}"
+access = "{access}"
+"""
+
+
+class Gate:
+    """`routes`: pairs of a pattern and who may use it."""
+
+    def __init__(self, home, upstream, routes):
+        home = pathlib.Path(home) / f"gate-{upstream}"
+        (home / "tenants").mkdir(parents=True)
+        self.port, admin = free_port(), free_port()
+        routes = "".join(ROUTE.format(match=match, access=access) for match, access in routes)
+        file = home / "deployment.toml"
+        file.write_text(CONFIGURATION.format(port=self.port, admin=admin, upstream=upstream, home=home, routes=routes))
+        self.log = home / "log"
+        self.process = start([os.environ["DOORWARD"], "serve", "--config", str(file)], self.log)
+
+        def ready():
+            if self.process.poll() is not None:
+                raise RuntimeError(f"doorward has ended: {self.log.read_text()}")
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{admin}/readyz", timeout=1) as answer:
+                    return answer.status == 200
+            except urllib.error.HTTPError:
+                return False
+
+        wait_until(ready, "doorward is ready", 20)
+
+    def peak_memory_mib(self):
+        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+        raise RuntimeError("no VmHWM")

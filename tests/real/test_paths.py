@@ -1,0 +1,89 @@
+"""The differential path test: what the gate lets through as public is public to the portal as well.
+
+Each hostile path is sent byte for byte, once to the portal itself and once through the gate. The gate may refuse it; if
+it lets it through, the portal must answer with what is public, and just as it would have answered directly.
+"""
+
+import tempfile
+import unittest
+
+from gate import Gate
+from portals import Nginx, Tomcat, has_nginx, has_tomcat
+from wire import exchange
+
+UP = ["..", "%2e%2e", "%2E.", ".%2e", "..;", "..;x=1", "%2e%2e;", "..%3b", "%252e%252e", "..%00", "..%20", "..%09", "..%0a",
+      "..%c0%80", "%c0%ae%c0%ae", "%uff0e%uff0e", "..%23", "..%3f", "...", ". .", ".%00.", "..\t"]
+SLASH = ["/", "%2f", "%2F", "%252f", "\\", "%5c", "%255c", "//", "/./", "/;/", "%c0%af", "/%2e/", "%2f/", "/%20/"]
+FORMS = [
+    "/site/public{s}{u}{s}private{s}page.txt",
+    "/site/public/{u}{s}private/page.txt",
+    "/site/public/x{s}{u}{s}{u}{s}private/page.txt",
+    "/site/public/page.txt{s}{u}{s}{u}{s}private/page.txt",
+]
+SINGLE = [
+    "/site/private/page.txt",
+    "/site/private/page.txt?/site/public/",
+    "/site/private/page.txt#/site/public/",
+    "/site/private/page.txt;/site/public/page.txt",
+    "/site/private/page.txt%00/site/public/page.txt",
+    "/site/private;x/page.txt",
+    "/site;x/private/page.txt",
+    "/site//private/page.txt",
+    "//site/private/page.txt",
+    "/site/./private/page.txt",
+    "/site/%70rivate/page.txt",
+    "/SITE/private/page.txt",
+    "/site/public;/../private/page.txt",
+    "/site/public;/..;/private/page.txt",
+    "/site/public/;/../../private/page.txt",
+    "/;/site/private/page.txt",
+    "/./site/private/page.txt",
+    "http://127.0.0.1/site/private/page.txt",
+    "http://127.0.0.1/site/public/../private/page.txt",
+    "/site/private/page.txt/",
+    "/site/private/page.txt%20",
+    "/site/private/page.txt.",
+    "/site/public/page.txt",
+    "/site/public/%70age.txt",
+]
+HOSTILE = SINGLE + sorted({form.format(u=up, s=slash) for form in FORMS for up in UP for slash in SLASH})
+
+
+class Differential:
+    def compare(self, portal, gate):
+        potent = let_through = 0
+        for path in HOSTILE:
+            target = path.encode("utf-8")
+            direct_status, direct = exchange(portal.port, target)
+            through_status, through = exchange(gate.port, target)
+            private = b"PRIVATE" in direct
+            potent += private
+            self.assertNotIn(b"PRIVATE", through, f"{path!r} shows the private page (direct: {direct_status})")
+            refused = through_status in (0, 302, 400, 401, 404, 405, 414, 421)
+            if not refused or b"PUBLIC" in through:
+                let_through += 1
+                self.assertEqual((through_status, through), (direct_status, direct), f"{path!r} is answered in another way")
+        print(f"\n{type(portal).__name__}: {len(HOSTILE)} paths, {potent} reach the private page directly, "
+              f"{let_through} pass the gate, 0 reach it through the gate", flush=True)
+        # otherwise the list is toothless, or the gate refuses everything
+        self.assertGreater(potent, 5)
+        self.assertGreater(let_through, 0)
+
+
+ROUTES = [("/site/public/**", "open"), ("/**", "signed-in")]
+
+
+@unittest.skipUnless(has_tomcat(), "tomcat10-common, tomcat10-examples or java is missing")
+class TomcatPaths(Differential, unittest.TestCase):
+    def test_public_to_the_gate_is_public_to_tomcat(self):
+        with tempfile.TemporaryDirectory(prefix="doorward-real-") as home:
+            tomcat = Tomcat(home)
+            self.compare(tomcat, Gate(home, tomcat.port, ROUTES))
+
+
+@unittest.skipUnless(has_nginx(), "nginx is missing")
+class NginxPaths(Differential, unittest.TestCase):
+    def test_public_to_the_gate_is_public_to_nginx(self):
+        with tempfile.TemporaryDirectory(prefix="doorward-real-") as home:
+            nginx = Nginx(home)
+            self.compare(nginx, Gate(home, nginx.port, ROUTES))
