@@ -1,10 +1,6 @@
 //! The command line: one file a command.
 
+pub mod certs;
 pub mod check;
+pub mod demo;
 pub mod init;
-
-use std::{ffi::OsString, process::ExitCode};
-
-pub fn run(_args: impl Iterator<Item = OsString>) -> ExitCode {
-    ExitCode::SUCCESS
-}

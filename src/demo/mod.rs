@@ -2,7 +2,6 @@
 //! sign-in with real tokens. It trusts nobody and knows nothing of Doorward.
 
 mod data;
-pub mod gallery;
 mod lab;
 mod loopback;
 mod pages;

@@ -1,6 +1,7 @@
 //! Our own pages, server-rendered; and the private port.
 
 pub mod assets;
+pub mod gallery;
 pub mod i18n;
 pub mod pages;
 pub mod router;

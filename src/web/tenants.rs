@@ -82,11 +82,13 @@ impl Listing {
             all_href => self.href("", 1),
             page_shown => grouped(self.page),
             last_shown => grouped(self.last),
+            previous_href => (self.page > 1).then(|| self.href(&self.wish.query, self.page - 1)),
+            next_href => (self.page < self.last).then(|| self.href(&self.wish.query, self.page + 1)),
             pages => self.pages(),
         }
     }
 
-    /// Previous, the first, the last and the neighbours, next; nothing where one page holds everything.
+    /// The first, the last and the neighbours; nothing where one page holds everything.
     fn pages(&self) -> Value {
         if self.last == 1 {
             return Value::from(());
@@ -96,9 +98,6 @@ impl Listing {
             .filter(|number| (1..=self.last).contains(number))
             .collect();
         let mut links = Vec::new();
-        if self.page > 1 {
-            links.push(context! { href => self.href(&self.wish.query, self.page - 1), rel => "prev" });
-        }
         let mut before = 0;
         for number in numbers {
             if number <= before {
@@ -113,9 +112,6 @@ impl Listing {
                 current => number == self.page,
             });
             before = number;
-        }
-        if self.page < self.last {
-            links.push(context! { href => self.href(&self.wish.query, self.page + 1), rel => "next" });
         }
         links.into_iter().collect()
     }

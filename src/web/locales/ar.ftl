@@ -40,7 +40,7 @@ forbidden-missing = الصلاحية الناقصة
 forbidden-remedy = اطلبها من القائمين على البوابة، ثم سجّل الدخول من جديد.
 
 portal-down-title = البوابة لا تستجيب
-portal-down-meaning = ربما يُعاد تشغيلها، أو انقطع الطريق إليها. لم يصل طلبك إليها.
+portal-down-meaning = ربما يُعاد تشغيلها، أو انقطع الطريق إليها. لم يُرسَل طلبك مرة ثانية.
 portal-down-remedy = أعد المحاولة بعد دقيقة.
 
 portal-slow-title = البوابة تتأخر في الرد

@@ -41,7 +41,7 @@ forbidden-missing = Missing permission
 forbidden-remedy = Ask the people who run the portal for it, then sign in again.
 
 portal-down-title = The portal does not answer
-portal-down-meaning = It may be restarting, or the way to it is interrupted. Your request did not reach it.
+portal-down-meaning = It may be restarting, or the way to it is interrupted. Your request was not sent a second time.
 portal-down-remedy = Try again in a minute.
 
 portal-slow-title = The portal takes too long to answer

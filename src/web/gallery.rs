@@ -11,12 +11,10 @@ use axum::{
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
-use crate::{
-    domain::{
-        page::{Page, PageContext, Pages},
-        tenant::TenantId,
-    },
-    web::{self, HtmlPages, security_headers},
+use super::{HtmlPages, assets, router as site, security_headers, tenants};
+use crate::domain::{
+    page::{Page, PageContext, Pages},
+    tenant::TenantId,
 };
 
 /// Made-up tenants, so that the list has pages.
@@ -24,15 +22,15 @@ const TENANTS: usize = 1234;
 
 /// The pages under `/pages/{name}`, our assets and the list of tenants under `/.doorward/`.
 pub fn router(pages: Arc<HtmlPages>) -> Router {
-    let tenants: Arc<[TenantId]> =
+    let names: Arc<[TenantId]> =
         (1..=TENANTS).filter_map(|n| TenantId::parse(&format!("team-{n:04}.example")).ok()).collect();
-    let site = web::Site {
+    let local = site::Site {
         pages: Arc::clone(&pages),
-        tenants: Arc::new(move || Some(Arc::clone(&tenants))),
+        tenants: Arc::new(move || Some(Arc::clone(&names))),
         start: "/devportal/apis".into(),
     };
     let own = Router::new().route("/", get(index)).route("/pages/{name}", get(show)).with_state(pages);
-    own.merge(web::router(site))
+    own.merge(site::router(local))
 }
 
 /// Every page, by the name it has in the gallery.
@@ -69,15 +67,15 @@ async fn index() -> Response {
         list.push_str(name);
         list.push_str("</a></li>");
     }
-    let style = web::assets::style_href();
-    let tenants = web::tenants::PATH;
+    let style = assets::style_href();
+    let list_of_tenants = tenants::PATH;
     secured(format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Doorward's pages</title>\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <link rel=\"stylesheet\" href=\"{style}\"><body><main class=\"card\"><h1>Doorward's pages</h1>\
          <p class=\"soft\">As visitors see them. Add <code>?brand</code> for a tenant's colours and \
          <code>?languages=ar</code> for another language.</p>\
-         <ul class=\"list\"><li><a href=\"{tenants}\">tenants</a></li>{list}</ul></main>"
+         <ul class=\"list\"><li><a href=\"{list_of_tenants}\">tenants</a></li>{list}</ul></main>"
     ))
 }
 

@@ -1,0 +1,222 @@
+//! `doorward demo`: the sample portal, the real Doorward in front of it, three tenants, and what to try.
+
+mod files;
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use serde_json::json;
+
+use crate::{
+    demo::{Loopback, PASSWORD, SamplePortal, USERS},
+    web::{HtmlPages, gallery},
+};
+
+/// Try Doorward with a sample portal and three tenants
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// Port to open in a browser; 0 picks a free one
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// Where the configuration goes; tenant files that are there are kept [default: a folder that is removed at the end]
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+    /// Print the addresses as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The running Doorward, as `boot` started it.
+pub struct Door {
+    pub http: SocketAddr,
+    pub admin: Option<SocketAddr>,
+    /// Returns when Doorward has stopped.
+    pub wait: Box<dyn FnOnce() -> anyhow::Result<()>>,
+}
+
+/// `open` starts Doorward with a configuration file, just as `doorward serve` does.
+pub fn run(options: &Options, open: impl FnOnce(&Path) -> anyhow::Result<Door>) -> ExitCode {
+    match try_run(options, open) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn try_run(options: &Options, open: impl FnOnce(&Path) -> anyhow::Result<Door>) -> anyhow::Result<()> {
+    let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let portal = SamplePortal::start(loopback(0))?;
+    let folder = files::Folder::make(options.folder.clone())?;
+    let file = files::write(folder.path(), loopback(options.port), &portal)?;
+
+    let pages = HtmlPages::new(Some(folder.path().join("templates"))).with_home("/devportal/");
+    let gallery = Loopback::serve(loopback(0), gallery::router(Arc::new(pages)))?;
+
+    let door = open(&file)?;
+    let addresses = Addresses {
+        door: door.http,
+        admin: door.admin,
+        portal: portal.addr,
+        gallery: gallery.addr,
+        folder: folder.path(),
+    };
+    let text = if options.json { addresses.json() } else { addresses.text() };
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    drop(out);
+    (door.wait)()
+}
+
+struct Addresses<'a> {
+    door: SocketAddr,
+    admin: Option<SocketAddr>,
+    portal: SocketAddr,
+    gallery: SocketAddr,
+    folder: &'a Path,
+}
+
+impl Addresses<'_> {
+    /// For programs; the browser tests read it.
+    fn json(&self) -> String {
+        let http = |address: SocketAddr| format!("http://{address}");
+        let line = json!({
+            "door": http(self.door),
+            "admin": self.admin.map(http),
+            "portal": http(self.portal),
+            "gallery": http(self.gallery),
+            "folder": self.folder,
+            "password": PASSWORD,
+        });
+        format!("{line}\n")
+    }
+
+    fn text(&self) -> String {
+        let door = self.door;
+        let folder = self.folder.display();
+        let user = USERS.first().copied().unwrap_or_default();
+        let mut text =
+            String::from("Doorward stands in front of a sample developer portal. Ctrl-C stops it.\n");
+        let mut section = |title: &str, rows: &[(&str, String)]| {
+            let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+            // writing to a string cannot fail
+            let _ = writeln!(text, "\n{title}");
+            for (name, value) in rows {
+                let _ = writeln!(text, "  {name:<width$}  {value}");
+            }
+        };
+        section(
+            "Open in a browser",
+            &[
+                ("choose a tenant", format!("http://{door}/devportal/")),
+                ("open tenant", format!("http://{door}/devportal/apis?tenant=carbon.super")),
+                ("closed tenant", format!("http://{door}/devportal/apis?tenant=closed.example")),
+                ("inheriting tenant", format!("http://{door}/devportal/apis?tenant=inherits.example")),
+                ("unknown tenant", format!("http://{door}/devportal/apis?tenant=nobody.example")),
+                ("all of our pages", format!("http://{}/", self.gallery)),
+            ],
+        );
+        section("Sign in", &[("user, password", format!("{user}, {PASSWORD}"))]);
+        section(
+            "Edit, and reload the browser: it counts within a second",
+            &[
+                ("everybody", format!("{folder}/deployment.toml")),
+                ("closed tenant", format!("{folder}/tenants/closed.example/tenant-conf.json")),
+                ("inheriting tenant", format!("{folder}/tenants/inherits.example/tenant-conf.json")),
+            ],
+        );
+        let api = format!("http://{door}/api/am/devportal/v3");
+        let token_call = format!(
+            "TOKEN=$(curl -s http://{door}/oauth2/token -d grant_type=password -d username={user}@closed.example \
+             -d password={PASSWORD} | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')"
+        );
+        section(
+            "Try in a terminal",
+            &[
+                ("refused, 401", format!("curl -i {api}/apis -H 'X-WSO2-Tenant: closed.example'")),
+                ("get a token", token_call),
+                (
+                    "let in, 200",
+                    format!(
+                        "curl -i {api}/apis -H 'X-WSO2-Tenant: closed.example' -H \"Authorization: Bearer $TOKEN\""
+                    ),
+                ),
+                (
+                    "what the portal sees",
+                    format!(
+                        "curl {api}/echo -H 'X-WSO2-Tenant: closed.example' -H \"Authorization: Bearer $TOKEN\""
+                    ),
+                ),
+                (
+                    "two tenants, 400",
+                    format!("curl -i '{api}/apis?tenant=closed.example' -H 'X-WSO2-Tenant: carbon.super'"),
+                ),
+            ],
+        );
+        let mut behind = vec![("portal itself", format!("http://{}/", self.portal))];
+        if let Some(admin) = self.admin {
+            behind.push(("metrics", format!("http://{admin}/metrics")));
+            behind.push(("readiness", format!("http://{admin}/readyz")));
+        }
+        behind.push(("access log", format!("{folder}/access.log")));
+        section("Behind the door", &behind);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(folder: &Path) -> Addresses<'_> {
+        let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Addresses { door: at(8080), admin: Some(at(9901)), portal: at(3000), gallery: at(3001), folder }
+    }
+
+    #[test]
+    fn the_list_is_aligned_and_complete() {
+        let text = addresses(Path::new("/tmp/demo")).text();
+        for part in [
+            "  choose a tenant    http://127.0.0.1:8080/devportal/\n",
+            "  open tenant        http://",
+            "/tmp/demo/tenants/closed.example/tenant-conf.json",
+            "http://127.0.0.1:9901/metrics",
+            PASSWORD,
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+
+    #[test]
+    fn programs_get_one_line_of_json() {
+        let line = addresses(Path::new("/tmp/demo")).json();
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read["door"], "http://127.0.0.1:8080");
+        assert_eq!(line.matches('\n').count(), 1);
+    }
+
+    #[test]
+    fn doorward_gets_a_configuration_and_the_folder_is_removed_at_the_end() {
+        let options = Options { port: 0, folder: None, json: true };
+        let mut seen = PathBuf::new();
+        try_run(&options, |file| {
+            seen = file.to_owned();
+            assert!(std::fs::read_to_string(file)?.contains("[portal]"));
+            Ok(Door {
+                http: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+                admin: None,
+                wait: Box::new(|| Ok(())),
+            })
+        })
+        .unwrap();
+        assert!(seen.ends_with("deployment.toml") && !seen.exists());
+    }
+}

@@ -1,0 +1,190 @@
+//! The demo's configuration: a real `deployment.toml` and three tenants.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+
+use crate::demo::{AUDIENCE, ISSUER, SamplePortal};
+
+/// The folder of the demo; removed at the end, unless the caller named it.
+pub struct Folder {
+    path: PathBuf,
+    is_ours: bool,
+}
+
+impl Folder {
+    pub fn make(named: Option<PathBuf>) -> anyhow::Result<Self> {
+        let is_ours = named.is_none();
+        let path = named
+            .unwrap_or_else(|| std::env::temp_dir().join(format!("doorward-demo-{:08x}", fastrand::u32(..))));
+        let made = if is_ours { make_private(&path) } else { fs::create_dir_all(&path) };
+        made.with_context(|| format!("cannot make the folder {}", path.display()))?;
+        Ok(Self { path, is_ours })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.is_ours
+            && let Err(error) = fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!(folder = %self.path.display(), %error, "the demo's folder could not be removed");
+        }
+    }
+}
+
+/// Fails where anything of that name exists: the folder for temporary files is everybody's.
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Writes `deployment.toml` (always: ports change) and the tenants' files (where missing). Returns the former.
+pub fn write(folder: &Path, listen: SocketAddr, portal: &SamplePortal) -> anyhow::Result<PathBuf> {
+    let file = folder.join("deployment.toml");
+    put(&folder.join("sample-portal-keys.json"), &portal.key_set())?;
+    put(&file, &deployment(listen, &portal.url()))?;
+    for (tenant, content) in TENANTS {
+        let conf = folder.join("tenants").join(tenant).join("tenant-conf.json");
+        if !conf.exists() {
+            put(&conf, content)?;
+        }
+    }
+    Ok(file)
+}
+
+fn put(file: &Path, content: &str) -> anyhow::Result<()> {
+    let written = || -> io::Result<()> {
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(file, content)
+    };
+    written().with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn deployment(listen: SocketAddr, portal: &str) -> String {
+    format!(
+        r#"# Written by `doorward demo`. Edit it while the demo runs: most keys count within a second.
+
+[apim.devportal]
+# Whether visitors who have not signed in may look around, where a tenant does not say otherwise.
+enable_anonymous_mode = true
+
+[server]
+listen = ["{listen}"]
+drain_delay = "0s"
+
+[admin]
+listen = "127.0.0.1:0"
+
+[portal]
+profile = "wso2-apim"
+
+[[portal.upstream]]
+url = "{portal}"
+
+# The sample portal signs its tokens with a key made at its start.
+[[issuer]]
+issuer = "{ISSUER}"
+audiences = ["{AUDIENCE}"]
+jwks_file = "sample-portal-keys.json"
+algorithms = ["ES256"]
+tenant_claim = "tenant"
+
+[log]
+level = "warn"
+access = "access.log"
+"#
+    )
+}
+
+const TENANTS: [(&str, &str); 3] = [
+    (
+        "carbon.super",
+        r#"{
+  "EnableAnonymous": true,
+  "Doorward": {
+    "branding": { "name": "Open data portal" }
+  }
+}
+"#,
+    ),
+    (
+        "closed.example",
+        r##"{
+  "EnableAnonymous": false,
+  "Doorward": {
+    "branding": { "name": "Closed Example Industries", "accent": "#8a1c5b" }
+  }
+}
+"##,
+    ),
+    (
+        "inherits.example",
+        r#"{
+  "EnableMonetization": false,
+  "IsUnlimitedTierPaid": false
+}
+"#,
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(folder: &Path) -> PathBuf {
+        let portal = SamplePortal::start("127.0.0.1:0".parse().unwrap()).unwrap();
+        write(folder, "127.0.0.1:8080".parse().unwrap(), &portal).unwrap()
+    }
+
+    #[test]
+    fn the_configuration_is_toml_and_the_tenants_are_json() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = written(folder.path());
+        let read: toml::Table = fs::read_to_string(file).unwrap().parse().unwrap();
+        assert_eq!(read["server"]["listen"][0].as_str(), Some("127.0.0.1:8080"));
+        for (tenant, anonymous) in
+            [("carbon.super", Some(true)), ("closed.example", Some(false)), ("inherits.example", None)]
+        {
+            let conf =
+                fs::read_to_string(folder.path().join("tenants").join(tenant).join("tenant-conf.json"))
+                    .unwrap();
+            let conf: serde_json::Value = serde_json::from_str(&conf).unwrap();
+            assert_eq!(conf["EnableAnonymous"].as_bool(), anonymous, "{tenant}");
+        }
+    }
+
+    #[test]
+    fn edits_of_a_tenants_file_survive_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let conf = folder.path().join("tenants/closed.example/tenant-conf.json");
+        written(folder.path());
+        fs::write(&conf, "{}").unwrap();
+        written(folder.path());
+        assert_eq!(fs::read_to_string(conf).unwrap(), "{}");
+    }
+
+    #[test]
+    fn only_a_folder_of_ours_is_removed() {
+        let named = tempfile::tempdir().unwrap();
+        drop(Folder::make(Some(named.path().to_owned())).unwrap());
+        assert!(named.path().exists());
+        let ours = Folder::make(None).unwrap();
+        let path = ours.path().to_owned();
+        assert!(make_private(&path).is_err(), "what exists is never taken over");
+        drop(ours);
+        assert!(!path.exists());
+    }
+}
