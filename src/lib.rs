@@ -18,5 +18,6 @@ pub mod server;
 
 pub mod demo;
 
+pub mod admin;
 pub mod boot;
 pub mod cli;

@@ -3,4 +3,89 @@
 pub mod certs;
 pub mod check;
 pub mod demo;
+mod explain;
+mod health;
 pub mod init;
+mod logging;
+mod serve;
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+/// The doorkeeper of a developer portal.
+///
+/// Exit codes: 0 all went well, 1 it failed while running, 2 wrong usage or configuration.
+#[derive(Parser)]
+#[command(name = "doorward", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Stand in front of the portal
+    Serve {
+        #[command(flatten)]
+        config: Config,
+        /// What to log: error, warn, info, debug, or a filter such as doorward=debug [default: log.level]
+        #[arg(long, env = "DOORWARD_LOG")]
+        log: Option<String>,
+    },
+    /// Validate all configuration files and show what is in effect
+    Check {
+        #[command(flatten)]
+        config: Config,
+        /// One JSON document instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    Demo(demo::Options),
+    /// Write a commented configuration to start from
+    Init {
+        /// Where to write it
+        #[arg(default_value = "config")]
+        folder: PathBuf,
+    },
+    Certs(certs::Options),
+    Explain(explain::Options),
+    Health(health::Options),
+}
+
+#[derive(Args)]
+struct Config {
+    /// The configuration file
+    #[arg(long = "config", short, env = "DOORWARD_CONFIG", default_value = "config/deployment.toml")]
+    file: PathBuf,
+}
+
+pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(args) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // nobody is left to be told when even this cannot be printed
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match arguments.command {
+        Command::Serve { config, log } => serve::run(&config.file, log.as_deref()),
+        Command::Check { config, json } => check::run(&config.file, json),
+        Command::Demo(options) => demo::run(&options, serve::open),
+        Command::Init { folder } => init::run(&folder),
+        Command::Certs(options) => certs::run(&options),
+        Command::Explain(options) => explain::run(&options),
+        Command::Health(options) => health::run(&options),
+    }
+}
+
+/// The settings, or every mistake in them on standard error.
+fn settings(file: &std::path::Path) -> Result<crate::config::Settings, ExitCode> {
+    crate::config::load::load(file, &check::environment()).map_err(|mistakes| {
+        for mistake in &mistakes {
+            eprintln!("error: {mistake}");
+        }
+        ExitCode::from(2)
+    })
+}

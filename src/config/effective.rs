@@ -73,6 +73,7 @@ pub fn written(settings: &Settings) -> Deployment {
             cors_allowed_origins: Some(origins(&defaults.cors_allowed_origins)),
             websocket_origins: Some(origins(&defaults.websocket_origins)),
             token_cookie: Some(As(CookieName(defaults.token_cookie.clone()))),
+            forward_token: Some(defaults.forward_token),
             identity_headers: Some(match defaults.identity_headers {
                 HeaderProfile::Wso2 => IdentityHeaders::Wso2,
                 HeaderProfile::OAuth2Proxy => IdentityHeaders::OAuth2Proxy,

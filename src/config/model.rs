@@ -176,6 +176,8 @@ pub struct TenantDefaults {
     pub identity_headers: HeaderProfile,
     /// Name of a cookie that holds a whole access token, for portals that keep theirs in one.
     pub token_cookie: Option<String>,
+    /// Send the `Authorization` header of users on to the portal.
+    pub forward_token: bool,
     pub branding: Branding,
 }
 
@@ -196,6 +198,8 @@ pub struct TenantPolicy {
     pub websocket_origins: Vec<String>,
     pub identity_headers: HeaderProfile,
     pub token_cookie: Option<String>,
+    /// Send the `Authorization` header of users on to the portal.
+    pub forward_token: bool,
     pub branding: Branding,
     /// The tenant's domain, ready to be sent to the portal.
     pub header_value: HeaderValue,

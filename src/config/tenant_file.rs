@@ -145,6 +145,7 @@ fn doorward(
         cors_allowed_origins: raw.cors_allowed_origins,
         websocket_origins: raw.websocket_origins,
         token_cookie: raw.token_cookie,
+        forward_token: raw.forward_token,
         identity_headers: raw.identity_headers,
         route: raw.routes,
     };
@@ -201,6 +202,7 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
         websocket_origins: inherited(&access.websocket_origins, &defaults.websocket_origins),
         identity_headers: access.identity_headers.unwrap_or(defaults.identity_headers),
         token_cookie: access.token_cookie.clone().unwrap_or_else(|| defaults.token_cookie.clone()),
+        forward_token: access.forward_token.unwrap_or(defaults.forward_token),
         branding: Branding {
             name: conf.branding.name.clone().or_else(|| defaults.branding.name.clone()),
             logo: conf.branding.logo.clone().or_else(|| defaults.branding.logo.clone()),

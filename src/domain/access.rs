@@ -41,6 +41,20 @@ pub fn decide(anonymous: bool, route: &Route, identity: &Identity) -> Decision {
 }
 
 impl Why {
+    /// For people.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::OpenRoute => "allowed: this route is open to everybody, always",
+            Self::SignedIn => "allowed: signed in",
+            Self::AnonymousModeOn => "allowed: the tenant's anonymous mode is on",
+            Self::AnonymousModeOff => "sign-in: the tenant's anonymous mode is off, and nobody is signed in",
+            Self::RouteNeedsUser => "sign-in: this route is for users only, whatever the anonymous mode",
+            Self::StrangerFromOtherTenant => {
+                "sign-in: the token is another tenant's, which is not welcome here"
+            }
+        }
+    }
+
     /// The word used in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{body::BodyError, connection::ClientConnection};
-use crate::telemetry::{access_log::{AccessLog, Entry}, metrics::Metrics};
+use crate::telemetry::{
+    access_log::{AccessLog, Entry},
+    metrics::Metrics,
+};
 
 pub struct Account {
     connection: Arc<ClientConnection>,

@@ -1,6 +1,8 @@
 //! Answers of our own to a refused request, in the format its caller reads: a page for a person, WSO2's JSON for WSO2's
 //! APIs, `application/problem+json` (RFC 9457) for all others.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
@@ -30,12 +32,19 @@ use crate::{
 pub enum Refusal {
     BadRequest(&'static str),
     /// The request has more than one meaning, or none (`hygiene`).
-    Unclear { status: StatusCode, detail: &'static str },
+    Unclear {
+        status: StatusCode,
+        detail: &'static str,
+    },
     TenantConflict(TenantId, TenantId),
     UnknownTenant(String),
     /// No proof of identity, and one is needed.
-    SignInNeeded { sign_in_url: Option<String> },
-    SignInLoop { sign_in_url: String },
+    SignInNeeded {
+        sign_in_url: Option<String>,
+    },
+    SignInLoop {
+        sign_in_url: String,
+    },
     /// A proof of identity that does not count.
     BadToken(TokenError),
     /// A WebSocket from a page of somebody else.
@@ -47,7 +56,7 @@ pub enum Refusal {
 
 /// Pages, and the headers each of them goes out with.
 pub struct PageSource {
-    pub pages: Box<dyn Pages>,
+    pub pages: Arc<dyn Pages>,
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -120,7 +129,7 @@ impl Refusal {
         }
     }
 
-    fn detail(&self) -> String {
+    pub fn detail(&self) -> String {
         match self {
             Self::BadRequest(detail) | Self::Unclear { detail, .. } => (*detail).to_owned(),
             Self::TenantConflict(first, second) => {
@@ -270,16 +279,17 @@ fn allow_origin(headers: &mut HeaderMap, origin: Option<&HeaderValue>, policy: &
     };
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-    headers.insert(
-        ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("WWW-Authenticate, X-Request-Id"),
-    );
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("WWW-Authenticate, X-Request-Id"));
     true
 }
 
 /// A preflight carries no token (Fetch §4.8), so a closed tenant has to answer it itself; otherwise no allowed origin
 /// could ever send the request that does carry one. `None` when this is no preflight of an allowed origin.
-pub fn preflight(method: &Method, request: &HeaderMap, policy: &TenantPolicy) -> Option<Response<ResponseBody>> {
+pub fn preflight(
+    method: &Method,
+    request: &HeaderMap,
+    policy: &TenantPolicy,
+) -> Option<Response<ResponseBody>> {
     let wanted = request.get(ACCESS_CONTROL_REQUEST_METHOD).filter(|_| method == Method::OPTIONS)?;
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;

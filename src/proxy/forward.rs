@@ -157,8 +157,10 @@ fn address(upstream: &Upstream, parts: &mut Parts) -> Result<(), Refusal> {
 }
 
 fn expects_continue(parts: &Parts, body: &mut RequestBody) -> Option<Arc<Notify>> {
-    let expects =
-        parts.headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let expects = parts
+        .headers
+        .get(header::EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     if !expects {
         return None;
     }

@@ -14,12 +14,7 @@ use super::{
     select::{self, SelectError},
 };
 use crate::{
-    config::{
-        Settings, TenantPolicy,
-        directory::Found,
-        hosts::HostFound,
-        model::Profile,
-    },
+    config::{Settings, TenantPolicy, directory::Found, hosts::HostFound, model::Profile},
     domain::{
         access::{Decision, decide},
         browser::{self, Asked},
@@ -172,12 +167,12 @@ fn named_tenant(gate: &Gate, client: &Client, parts: &Parts) -> Result<Option<Te
         // it may be somebody's; nobody may be judged by the wrong rules meanwhile
         HostFound::IndexNotReady => return Err(Refusal::Overloaded),
     };
-    select::named(parts.uri.path(), parts.uri.query(), &parts.headers, by_host.as_ref()).map_err(
-        |error| match error {
+    select::named(parts.uri.path(), parts.uri.query(), &parts.headers, by_host.as_ref()).map_err(|error| {
+        match error {
             SelectError::Conflict { first, second } => Refusal::TenantConflict(first, second),
             SelectError::Invalid => Refusal::BadRequest("the request names a tenant that cannot exist"),
-        },
-    )
+        }
+    })
 }
 
 fn asked_by(parts: &Parts, upgrade: bool, surface: Surface) -> browser::Caller {

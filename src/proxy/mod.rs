@@ -5,6 +5,7 @@ mod answer;
 mod body;
 mod bounce;
 mod connection;
+pub mod explain;
 mod forward;
 pub mod forwarded;
 pub mod headers;
@@ -18,14 +19,25 @@ mod upgrade;
 mod upstream;
 mod visitor;
 
-use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc};
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-pub use self::{answer::{Caller, PageSource, Refusal}, body::ResponseBody, bounce::Cookieless, connection::ClientConnection, upgrade::Upgrades};
 use self::upstream::Portals;
+pub use self::{
+    answer::{Caller, PageSource, Refusal},
+    body::ResponseBody,
+    bounce::Cookieless,
+    connection::ClientConnection,
+    upgrade::Upgrades,
+};
 use crate::{
     config::{Settings, TenantDirectory, directory::Found},
     domain::tenant::TenantId,
@@ -59,16 +71,25 @@ impl Gate {
 pub struct Worker {
     pub gate: Arc<Gate>,
     portals: Portals,
+    /// The settings the portals were last looked over with.
+    swept: Mutex<Weak<Settings>>,
 }
 
 impl Worker {
     pub fn new(gate: Arc<Gate>) -> Self {
-        Self { gate, portals: Portals::default() }
+        Self { gate, portals: Portals::default(), swept: Mutex::default() }
     }
 
-    /// Once a second: closes portal connections that have been idle too long.
+    /// Once a second: closes portal connections that have been idle too long, and all of them after a reload.
     pub fn sweep(&self) {
-        self.portals.sweep();
+        let settings = Arc::downgrade(&self.gate.settings.load());
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if swept.ptr_eq(&settings) {
+            self.portals.sweep();
+        } else {
+            *swept = settings;
+            self.portals.forget_all();
+        }
     }
 }
 

@@ -23,7 +23,12 @@ use super::{
 };
 use crate::{
     config::Settings,
-    domain::{access::Decision, browser, identity::Identity, route::{Access, Surface}},
+    domain::{
+        access::Decision,
+        browser,
+        identity::Identity,
+        route::{Access, Surface},
+    },
     telemetry::{access_log::Entry, metrics::Outcome},
 };
 
@@ -163,7 +168,10 @@ fn choose_tenant(
     let wanted = sign_in::wanted(parts);
     let to = match &memory.tenant {
         Some(tenant) if worker.gate.is_known(tenant) => with_tenant(wanted.as_str(), tenant.as_str()),
-        _ => format!("{LOCAL}tenants?to={}", percent_encoding::utf8_percent_encode(wanted.as_str(), visitor::COMPONENT)),
+        _ => format!(
+            "{LOCAL}tenants?to={}",
+            percent_encoding::utf8_percent_encode(wanted.as_str(), visitor::COMPONENT)
+        ),
     };
     sign_in::redirect(&to)
 }
@@ -208,9 +216,8 @@ fn request_id(settings: &Settings, connection: &ClientConnection, parts: &Parts)
 }
 
 fn arrived(parts: &Parts, request_id: &HeaderValue) -> Box<Entry> {
-    let text = |name| {
-        parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-    };
+    let text =
+        |name| parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     Box::new(Entry {
         time: jiff::Timestamp::now(),
         request_id: request_id.to_str().unwrap_or_default().to_owned(),

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::{
     HeaderMap, Response, StatusCode,
     header::{
-        ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-        LAST_MODIFIED, RANGE,
+        ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderValue, IF_MODIFIED_SINCE,
+        IF_NONE_MATCH, LAST_MODIFIED, RANGE,
     },
 };
 use http_body_util::{BodyExt, Limited};

@@ -124,10 +124,10 @@ mod tests {
     /// A neighbour domain can plant cookies, but none with the `__Host-` prefix.
     #[test]
     fn cookie_tossing_over_https_is_ignored() {
-        assert_eq!(read("doorward_return=%2Fx; doorward_tenant=open.com", true), Memory {
-            has_cookies: true,
-            ..Memory::default()
-        });
+        assert_eq!(
+            read("doorward_return=%2Fx; doorward_tenant=open.com", true),
+            Memory { has_cookies: true, ..Memory::default() }
+        );
     }
 
     #[test]

@@ -25,5 +25,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         socket.listen(BACKLOG)?;
         Ok(TcpListener::from(socket))
     };
-    bind().map_err(|error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+    bind().map_err(|error: io::Error| {
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    })
 }

@@ -39,7 +39,8 @@ impl Server {
         certificates: Option<&Arc<Certificates>>,
         drain: &DrainSignal,
     ) -> io::Result<Self> {
-        let http = settings.server.listen.iter().map(|address| bind(*address)).collect::<io::Result<Vec<_>>>()?;
+        let http =
+            settings.server.listen.iter().map(|address| bind(*address)).collect::<io::Result<Vec<_>>>()?;
         let https = settings
             .server
             .tls
@@ -62,7 +63,13 @@ impl Server {
                 let tls = certificates.map(|certificates| certificates.acceptor());
                 listeners.push(Listener { socket: listener.try_clone()?, tls });
             }
-            workers.push(worker::start(number, listeners, Arc::clone(gate), Arc::clone(&open), drain.clone())?);
+            workers.push(worker::start(
+                number,
+                listeners,
+                Arc::clone(gate),
+                Arc::clone(&open),
+                drain.clone(),
+            )?);
         }
         Ok(Self { http: http_addresses, https: https_addresses, workers })
     }

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
@@ -19,23 +19,17 @@ use tokio_rustls::TlsAcceptor;
 
 #[derive(Debug)]
 pub struct Certificates {
-    cert_file: PathBuf,
-    key_file: PathBuf,
     current: ArcSwap<CertifiedKey>,
 }
 
 impl Certificates {
     pub fn load(cert_file: &Path, key_file: &Path) -> io::Result<Arc<Self>> {
-        Ok(Arc::new(Self {
-            cert_file: cert_file.to_owned(),
-            key_file: key_file.to_owned(),
-            current: ArcSwap::from_pointee(read(cert_file, key_file)?),
-        }))
+        Ok(Arc::new(Self { current: ArcSwap::from_pointee(read(cert_file, key_file)?) }))
     }
 
     /// Takes the files' new content for the next handshakes; on a mistake the old one stays.
-    pub fn reload(&self) -> io::Result<()> {
-        self.current.store(Arc::new(read(&self.cert_file, &self.key_file)?));
+    pub fn reload(&self, cert_file: &Path, key_file: &Path) -> io::Result<()> {
+        self.current.store(Arc::new(read(cert_file, key_file)?));
         Ok(())
     }
 

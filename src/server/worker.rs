@@ -47,7 +47,8 @@ async fn run(listeners: Vec<Listener>, worker: Arc<Worker>, open: Arc<AtomicUsiz
     for listener in listeners {
         match TcpListener::from_std(listener.socket) {
             Ok(socket) => {
-                let port = Port { worker: Arc::clone(&worker), open: Arc::clone(&open), drain: drain.clone() };
+                let port =
+                    Port { worker: Arc::clone(&worker), open: Arc::clone(&open), drain: drain.clone() };
                 accepting.spawn(accept(socket, listener.tls, port));
             }
             Err(error) => tracing::error!(%error, "a listener cannot be used by this worker"),

@@ -155,17 +155,17 @@ impl Default for Metrics {
             "TLS handshakes that failed or took too long",
             metrics.tls_handshakes_failed.clone(),
         );
-        registry.register(
-            "config_reloads",
-            "Reloads of deployment.toml by result",
-            metrics.reloads.clone(),
-        );
+        registry.register("config_reloads", "Reloads of deployment.toml by result", metrics.reloads.clone());
         registry.register(
             "tokens_cached",
             "Tokens whose check was answered from memory",
             metrics.tokens_cached.clone(),
         );
-        registry.register("tokens_checked", "Tokens that were checked in full", metrics.tokens_checked.clone());
+        registry.register(
+            "tokens_checked",
+            "Tokens that were checked in full",
+            metrics.tokens_checked.clone(),
+        );
         Self { registry, ..metrics }
     }
 }

@@ -26,6 +26,10 @@ pub struct Access {
     /// A cookie that holds a whole access token, for portals that keep theirs in one.
     #[schemars(extend("default" = ""))]
     pub token_cookie: Option<As<CookieName>>,
+    /// Whether the portal gets the `Authorization` header of a user that was let in. WSO2's portal needs it: it checks the
+    /// token itself. A portal that trusts `identity_headers` does not.
+    #[schemars(extend("x-default" = "`true` with `profile = \"wso2-apim\"`, `false` with `\"generic\"`"))]
+    pub forward_token: Option<bool>,
     /// The headers that tell the portal who is there. What clients send under these names never arrives.
     #[schemars(extend("x-default" = "`wso2` with `profile = \"wso2-apim\"`, `oauth2-proxy` with `\"generic\"`"))]
     pub identity_headers: Option<IdentityHeaders>,

@@ -66,6 +66,9 @@ pub struct Doorward {
     /// A cookie that holds a whole access token.
     #[schemars(extend("x-default" = "`access.token_cookie`"))]
     pub token_cookie: Option<As<CookieName>>,
+    /// Whether the portal gets the `Authorization` header of a user that was let in.
+    #[schemars(extend("x-default" = "`access.forward_token`"))]
+    pub forward_token: Option<bool>,
     /// The headers that tell the portal who is there.
     #[schemars(extend("x-default" = "`access.identity_headers`"))]
     pub identity_headers: Option<IdentityHeaders>,

@@ -68,6 +68,7 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
             websocket_origins: access.websocket_origins.unwrap_or_default(),
             identity_headers: access.identity_headers.unwrap_or(profile.identity_headers()),
             token_cookie: access.token_cookie.flatten(),
+            forward_token: access.forward_token.unwrap_or(profile == Profile::Wso2Apim),
             branding: branding(raw.branding.unwrap_or_default()),
         },
     })

@@ -36,7 +36,8 @@ impl Shared {
                 Ok(Err(error)) => return Err(ForwardError::Broken(error)),
                 Err(_) => {
                     let uploading = upload.as_ref().is_some_and(|upload| {
-                        std::mem::replace(&mut seen, upload.bytes()) != upload.bytes() && !upload.is_finished()
+                        std::mem::replace(&mut seen, upload.bytes()) != upload.bytes()
+                            && !upload.is_finished()
                     });
                     if !uploading {
                         return Err(ForwardError::AnswerTimeout);

@@ -13,11 +13,11 @@ use std::{
 use http::{Request, Response};
 use hyper::body::Incoming;
 
+use self::{connect::Connector, http2::Shared, pool::Pool};
 pub use self::{
     connect::PortalStream,
     lease::{Lease, LeasedBody},
 };
-use self::{connect::Connector, http2::Shared, pool::Pool};
 use super::body::{RequestBody, ResponseBody};
 use crate::config::model::Upstream;
 
@@ -96,17 +96,15 @@ impl Portal {
         request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Lease), ForwardError> {
         let mut lease = self.open().await?;
-        let answer =
-            lease.send(request, self.upstream.header_timeout).await.map_err(|(error, _)| error)?;
+        let answer = lease.send(request, self.upstream.header_timeout).await.map_err(|(error, _)| error)?;
         Ok((answer, lease))
     }
 
     /// Keeps the body of an answer to an upgrade that was declined.
     pub fn declined(&self, answer: Response<Incoming>, lease: Lease) -> Response<ResponseBody> {
         let (pool, idle_timeout) = (Arc::clone(&self.pool), self.upstream.idle_timeout);
-        answer.map(|incoming| {
-            ResponseBody::leased(LeasedBody::new(incoming, lease, None, pool, idle_timeout))
-        })
+        answer
+            .map(|incoming| ResponseBody::leased(LeasedBody::new(incoming, lease, None, pool, idle_timeout)))
     }
 
     async fn open(&self) -> Result<Lease, ForwardError> {
@@ -120,10 +118,6 @@ impl Portal {
     pub fn sweep(&self) {
         self.pool.sweep();
     }
-
-    pub fn idle_connections(&self) -> usize {
-        self.pool.len()
-    }
 }
 
 /// All upstreams of one worker; follows the settings.
@@ -136,9 +130,10 @@ impl Portals {
     /// The portal for an upstream of the current settings.
     pub fn get(&self, upstream: &Arc<Upstream>) -> Result<Arc<Portal>, ForwardError> {
         let mut portals = self.portals.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(portal) = portals.iter().find(|portal| {
-            Arc::ptr_eq(&portal.upstream, upstream) || portal.upstream == *upstream
-        }) {
+        if let Some(portal) = portals
+            .iter()
+            .find(|portal| Arc::ptr_eq(&portal.upstream, upstream) || portal.upstream == *upstream)
+        {
             return Ok(Arc::clone(portal));
         }
         let portal = Arc::new(Portal::new(Arc::clone(upstream)).map_err(ForwardError::Connect)?);
@@ -146,10 +141,10 @@ impl Portals {
         Ok(portal)
     }
 
-    /// Forgets upstreams the settings no longer name, and every connector's certificates.
-    pub fn forget(&self, keep: impl Fn(&Upstream) -> bool) {
-        let mut portals = self.portals.lock().unwrap_or_else(PoisonError::into_inner);
-        portals.retain(|portal| keep(&portal.upstream));
+    /// The settings are new: connections are made anew, by them and with the certificates as they are now. Requests under
+    /// way keep theirs.
+    pub fn forget_all(&self) {
+        self.portals.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     pub fn sweep(&self) {
@@ -157,10 +152,5 @@ impl Portals {
         for portal in portals {
             portal.sweep();
         }
-    }
-
-    pub fn idle_connections(&self) -> usize {
-        let portals = self.portals.lock().unwrap_or_else(PoisonError::into_inner);
-        portals.iter().map(|portal| portal.idle_connections()).sum()
     }
 }

@@ -49,12 +49,4 @@ impl Pool {
         drop(idle);
         drop(closed);
     }
-
-    pub fn len(&self) -> usize {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }

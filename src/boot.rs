@@ -1,1 +1,0 @@
-//! The one place that names concrete parts and wires them.

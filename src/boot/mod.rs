@@ -1,0 +1,209 @@
+//! The one place that names concrete parts and wires them.
+
+mod reload;
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    time::sleep,
+};
+
+use crate::{
+    admin::{self, Readiness},
+    config::{Settings, TenantDirectory, model},
+    proxy::{Gate, PageSource},
+    server::{
+        Server,
+        drain::{DrainControl, DrainSignal, Phase, drain},
+        tls::Certificates,
+    },
+    telemetry::{access_log::AccessLog, metrics::Metrics},
+    token::{self, Verifier},
+    web::{HtmlPages, Site, security_headers},
+};
+
+/// Verified tokens kept in memory; one takes about half a KiB.
+const TOKEN_CACHE: u64 = 50_000;
+
+/// A Doorward that serves. Dropping it stops it.
+pub struct Running {
+    pub http: Vec<SocketAddr>,
+    pub https: Vec<SocketAddr>,
+    pub admin: Option<SocketAddr>,
+    drain: Arc<DrainControl>,
+    server: Server,
+    control: Option<JoinHandle<()>>,
+}
+
+/// Opens every port, then answers. Returns as soon as requests are accepted; `/readyz` says when all keys are loaded.
+pub fn start(settings: Settings) -> anyhow::Result<Running> {
+    // whoever installed one before us has installed this one
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = Builder::new_current_thread().max_blocking_threads(8).enable_all().build()?;
+    let settings = Arc::new(settings);
+    let gate = Arc::new(gate(&settings, runtime.handle())?);
+    let certificates = match &settings.server.tls {
+        Some(tls) => Some(Certificates::load(&tls.cert_file, &tls.key_file)?),
+        None => None,
+    };
+    let (control, signal) = drain();
+    let control = Arc::new(control);
+    let server = Server::start(&settings, &gate, certificates.as_ref(), &signal)?;
+    let keys_loaded = Arc::new(AtomicBool::new(false));
+    let readiness = Readiness {
+        keys_loaded: Arc::clone(&keys_loaded),
+        drain: signal.clone(),
+        tenants: Arc::clone(&gate.tenants),
+    };
+    let admin = match settings.admin.listen {
+        Some(address) => {
+            let router = admin::router(Arc::clone(&gate), readiness, Arc::clone(&control));
+            let served = runtime.block_on(admin::serve(address, router));
+            Some(served.with_context(|| format!("cannot listen on {address} (admin.listen)"))?)
+        }
+        None => None,
+    };
+    let (http, https) = (server.http.clone(), server.https.clone());
+    let drain = Arc::clone(&control);
+    let thread = std::thread::Builder::new().name("control".into()).spawn(move || {
+        run_control(&runtime, &gate, certificates.as_ref(), &keys_loaded, &drain, signal);
+        runtime.shutdown_timeout(Duration::from_millis(100));
+    })?;
+    Ok(Running { http, https, admin, drain: control, server, control: Some(thread) })
+}
+
+/// All that judges a request, without sockets: `serve` and `explain` use the same.
+pub fn gate(settings: &Arc<Settings>, runtime: &Handle) -> anyhow::Result<Gate> {
+    let tenants = TenantDirectory::new(Arc::clone(settings), runtime);
+    let start = match settings.portal.profile {
+        model::Profile::Wso2Apim => "/devportal/apis",
+        model::Profile::Generic => "/",
+    };
+    let templates = settings.file.parent().map(|folder| folder.join("templates"));
+    let pages = Arc::new(
+        HtmlPages::new(templates).with_home(start).with_tenant_list(settings.tenancy.selection_page),
+    );
+    let names = Arc::clone(&tenants);
+    let shown = settings.tenancy.selection_page;
+    let site = Site {
+        pages: Arc::clone(&pages),
+        tenants: Arc::new(move || shown.then(|| names.names_so_far())),
+        start: start.into(),
+    };
+    let access_log = match &settings.log.access {
+        model::AccessLog::Off => None,
+        model::AccessLog::Stdout => Some(AccessLog::stdout()?),
+        model::AccessLog::File(path) => Some(
+            AccessLog::file(path).with_context(|| format!("cannot write {} (log.access)", path.display()))?,
+        ),
+    };
+    Ok(Gate {
+        settings: ArcSwap::from(Arc::clone(settings)),
+        tenants,
+        tokens: Verifier::new(token::http_client(&[])?, TOKEN_CACHE),
+        pages: PageSource { pages, headers: security_headers().to_vec() },
+        local: crate::web::router(site),
+        bounces: crate::proxy::Cookieless::default(),
+        metrics: Arc::new(Metrics::default()),
+        access_log: ArcSwapOption::from(access_log),
+        upgrades: crate::proxy::Upgrades::default(),
+    })
+}
+
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Keys, files, and in the end the drain.
+fn run_control(
+    runtime: &Runtime,
+    gate: &Arc<Gate>,
+    certificates: Option<&Arc<Certificates>>,
+    keys_loaded: &Arc<AtomicBool>,
+    drain: &DrainControl,
+    mut signal: DrainSignal,
+) {
+    let reloader = reload::Reloader::new(Arc::clone(gate), certificates.cloned(), runtime.handle().clone());
+    let watching = reloader.watch();
+    runtime.spawn(load_keys(Arc::clone(gate), Arc::clone(keys_loaded)));
+    runtime.block_on(async {
+        signal.reached(Phase::Leaving).await;
+        let server = gate.settings.load().server.clone();
+        tracing::info!(delay = ?server.drain_delay, timeout = ?server.drain_timeout, "leaving: not ready any more");
+        tokio::select! {
+            () = sleep(server.drain_delay) => {}
+            () = signal.reached(Phase::Closing) => {}
+        }
+        drain.advance(Phase::Closing);
+        tokio::select! {
+            () = sleep(server.drain_timeout) => {}
+            () = signal.reached(Phase::Gone) => {}
+        }
+        drain.advance(Phase::Gone);
+    });
+    drop(watching);
+}
+
+/// The keys of `deployment.toml`'s issuers, until all of them are there.
+async fn load_keys(gate: Arc<Gate>, keys_loaded: Arc<AtomicBool>) {
+    let mut complained = Vec::new();
+    loop {
+        let issuers = gate.settings.load().defaults.issuers.clone();
+        let missing = gate.tokens.preload(&issuers, now()).await;
+        if missing.is_empty() {
+            keys_loaded.store(true, Ordering::Release);
+            return;
+        }
+        if missing != complained {
+            tracing::error!(sources = ?missing, "not ready: the keys of these issuers cannot be read");
+            complained = missing;
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+impl Running {
+    /// Leaves politely and returns when everything has ended: not ready, keep serving, finish, gone.
+    pub fn stop(&mut self) {
+        self.drain.advance(Phase::Leaving);
+        self.finish();
+    }
+
+    /// Serves until somebody says it is time to leave (a signal, `POST /drain`), then as `stop`.
+    pub fn wait(mut self) {
+        self.finish();
+    }
+
+    /// For signal handlers and other threads.
+    pub fn control(&self) -> Arc<DrainControl> {
+        Arc::clone(&self.drain)
+    }
+
+    fn finish(&mut self) {
+        if let Some(control) = self.control.take() {
+            // workers end when their last connection has, or when time is up
+            self.server.join();
+            self.drain.advance(Phase::Gone);
+            if control.join().is_err() {
+                tracing::error!("the control thread panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

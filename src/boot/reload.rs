@@ -1,0 +1,141 @@
+//! Taking over edited files while running: `deployment.toml`, certificates, key sets.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::runtime::Handle;
+
+use super::now;
+use crate::{
+    cli::check::environment,
+    config::{
+        Settings, diff_needs_restart,
+        load::load,
+        model::{KeySource, Target},
+        watch::{FilesWatch, watch_files},
+    },
+    proxy::Gate,
+    server::tls::Certificates,
+    telemetry::metrics::{ReloadLabels, ReloadResult},
+};
+
+#[derive(Clone)]
+pub struct Reloader {
+    gate: Arc<Gate>,
+    certificates: Option<Arc<Certificates>>,
+    runtime: Handle,
+    watching: Arc<Mutex<Option<FilesWatch>>>,
+}
+
+impl Reloader {
+    pub fn new(gate: Arc<Gate>, certificates: Option<Arc<Certificates>>, runtime: Handle) -> Self {
+        Self { gate, certificates, runtime, watching: Arc::default() }
+    }
+
+    /// Watches every file the settings name, until the guard is dropped.
+    pub fn watch(&self) -> Watching {
+        self.rearm(&self.gate.settings.load());
+        Watching(Arc::clone(&self.watching))
+    }
+
+    fn rearm(&self, settings: &Settings) {
+        let reloader = self.clone();
+        let files = files_of(settings);
+        let watch = watch_files(files, settings.tenancy.watch, move |file| reloader.changed(file));
+        match watch {
+            Ok(watch) => *self.watching.lock().unwrap_or_else(PoisonError::into_inner) = Some(watch),
+            Err(error) => tracing::error!(%error, "files cannot be watched; edits need a restart"),
+        }
+    }
+
+    fn changed(&self, file: &Path) {
+        let settings = self.gate.settings.load_full();
+        let tls = settings.server.tls.as_ref();
+        if tls.is_some_and(|tls| file == tls.cert_file || file == tls.key_file) {
+            self.reload_certificates(&settings);
+        } else if settings
+            .defaults
+            .issuers
+            .iter()
+            .any(|issuer| issuer.keys == KeySource::File(file.to_owned()))
+        {
+            let gate = Arc::clone(&self.gate);
+            self.runtime.spawn(async move { gate.tokens.reload_files(now()).await });
+        } else {
+            // the file itself, or a secret or CA it names
+            self.reload_settings();
+        }
+    }
+
+    fn reload_certificates(&self, settings: &Settings) {
+        let (Some(certificates), Some(tls)) = (&self.certificates, &settings.server.tls) else { return };
+        match certificates.reload(&tls.cert_file, &tls.key_file) {
+            Ok(()) => tracing::info!(file = %tls.cert_file.display(), "certificate reloaded"),
+            // cert and key are two files: between the two writes they do not fit
+            Err(error) => tracing::error!(%error, "the certificate cannot be used; the one before stays"),
+        }
+    }
+
+    fn reload_settings(&self) {
+        let old = self.gate.settings.load_full();
+        let count = |result| {
+            self.gate.metrics.reloads.get_or_create(&ReloadLabels { result }).inc();
+        };
+        let new = match load(&old.file, &environment()) {
+            Ok(new) => Arc::new(new),
+            Err(mistakes) => {
+                for mistake in &mistakes {
+                    tracing::error!(%mistake, "deployment.toml is not taken over; the settings before stay");
+                }
+                count(ReloadResult::failed);
+                return;
+            }
+        };
+        for key in diff_needs_restart(&old, &new) {
+            tracing::warn!(key, "this change needs a restart");
+        }
+        self.gate.settings.store(Arc::clone(&new));
+        self.runtime.block_on(self.gate.tenants.replace_settings(Arc::clone(&new)));
+        self.reload_certificates(&new);
+        let gate = Arc::clone(&self.gate);
+        let issuers = new.defaults.issuers.clone();
+        self.runtime.spawn(async move { gate.tokens.preload(&issuers, now()).await });
+        count(ReloadResult::ok);
+        tracing::info!(file = %new.file.display(), "deployment.toml is in force");
+        if files_of(&old) != files_of(&new) {
+            // not here: this runs on the watch's own thread, which cannot wait for its own end
+            let reloader = self.clone();
+            self.runtime.spawn_blocking(move || reloader.rearm(&new));
+        }
+    }
+}
+
+/// Stops the watch when dropped.
+pub struct Watching(Arc<Mutex<Option<FilesWatch>>>);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+fn files_of(settings: &Settings) -> BTreeSet<PathBuf> {
+    let mut files = BTreeSet::from([settings.file.clone()]);
+    if let Some(tls) = &settings.server.tls {
+        files.extend([tls.cert_file.clone(), tls.key_file.clone()]);
+    }
+    for issuer in &settings.defaults.issuers {
+        if let KeySource::File(file) = &issuer.keys {
+            files.insert(file.clone());
+        }
+    }
+    for upstream in &settings.portal.upstreams {
+        if let Target::Tls { ca_file, client_cert_file, client_key_file, .. } = &upstream.target {
+            files.extend([ca_file, client_cert_file, client_key_file].into_iter().flatten().cloned());
+        }
+    }
+    files
+}

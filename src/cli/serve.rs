@@ -1,0 +1,82 @@
+//! `doorward serve`: until a signal says otherwise.
+
+use std::{path::Path, process::ExitCode, sync::Arc};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{demo::Door, logging, settings};
+use crate::{
+    boot::{self, Running},
+    server::drain::{DrainControl, Phase},
+};
+
+pub fn run(file: &Path, log: Option<&str>) -> ExitCode {
+    let settings = match settings(file) {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
+    logging::start(log.unwrap_or(&settings.log.level));
+    if settings.server.trusted_proxies.is_empty() {
+        tracing::info!(
+            "server.trusted_proxies is empty: X-Forwarded-* and Forwarded are believed from nobody"
+        );
+    }
+    let running = match start(settings) {
+        Ok(running) => running,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::from(1);
+        }
+    };
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        http = ?running.http,
+        https = ?running.https,
+        admin = ?running.admin,
+        "serving"
+    );
+    running.wait();
+    tracing::info!("gone");
+    ExitCode::SUCCESS
+}
+
+fn start(settings: crate::config::Settings) -> anyhow::Result<Running> {
+    let running = boot::start(settings)?;
+    leave_on_signal(running.control())?;
+    Ok(running)
+}
+
+/// For `doorward demo`: the same start, from a file.
+pub fn open(file: &Path) -> anyhow::Result<Door> {
+    let settings = settings(file).map_err(|_| anyhow::anyhow!("the configuration has mistakes"))?;
+    logging::start(&settings.log.level);
+    let running = start(settings)?;
+    let http = running.http.first().copied().ok_or_else(|| anyhow::anyhow!("nothing listens"))?;
+    let admin = running.admin;
+    let wait = Box::new(move || {
+        running.wait();
+        Ok(())
+    });
+    Ok(Door { http, admin, wait })
+}
+
+/// SIGTERM and SIGINT leave politely; a second one at once.
+fn leave_on_signal(control: Arc<DrainControl>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut terminate, mut interrupt) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        runtime.block_on(async {
+            for phase in [Phase::Leaving, Phase::Gone] {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                control.advance(phase);
+            }
+        });
+    })?;
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! Why a request would be let in or not: the judge is asked, nothing is sent.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    str::FromStr,
+};
+
+use http::{HeaderName, HeaderValue, Method, Request, header};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{Caller, ClientConnection, Gate, Refusal, judge::judge};
+use crate::domain::{access::Decision, browser, identity::Identity};
+
+/// A request somebody wonders about.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// Absolute, or a path.
+    pub url: String,
+    #[serde(default)]
+    pub method: Option<String>,
+    #[serde(default)]
+    pub tenant: Option<String>,
+    #[serde(default)]
+    pub token: Option<String>,
+    /// `Name: value`
+    #[serde(default)]
+    pub headers: Vec<String>,
+    /// Who asks; otherwise this machine.
+    #[serde(default)]
+    pub client: Option<IpAddr>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    /// `allow`, `sign-in` or `refuse`
+    pub verdict: &'static str,
+    /// The status a caller of this kind would get from Doorward; `None` where the portal answers.
+    pub status: Option<u16>,
+    /// The steps in their order: what was found out, and from what.
+    pub steps: Vec<(&'static str, String)>,
+}
+
+pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Explanation, String> {
+    let (mut parts, https) = request(question)?;
+    let settings = gate.settings.load_full();
+    let peer = SocketAddr::new(question.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0);
+    let connection = ClientConnection::new(peer, peer, https);
+    let caller = Caller::new(&parts.headers, HeaderValue::from_static("explain"));
+    let judgement = judge(gate, &settings, &connection, &mut parts, caller, now).await;
+    let mut steps = vec![
+        ("client", judgement.client.address.to_string()),
+        ("request", format!("{} {}", parts.method, parts.uri)),
+    ];
+    if let Some(policy) = &judgement.policy {
+        let how = if judgement.tenant_named {
+            "named by the request, its host or its token"
+        } else {
+            "nobody named one"
+        };
+        steps.push(("tenant", format!("{} ({how})", policy.tenant)));
+        steps.push(("anonymous mode", if policy.anonymous { "on" } else { "off" }.to_owned()));
+        if let Some(problem) = &policy.problem {
+            steps.push(("problem", format!("the file is not in force: {problem}")));
+        }
+    }
+    if let Some(route) = &judgement.route {
+        steps.push(("route", format!("{} ({:?}, {:?})", route.rule, route.access, route.surface)));
+    }
+    let identity = match &judgement.identity {
+        Identity::Anonymous => "nobody known".to_owned(),
+        Identity::User(user) => format!("{}@{}", user.name, user.tenant),
+        Identity::Stranger(user) => format!("{}@{}, a stranger here", user.name, user.tenant),
+    };
+    steps.push(("identity", identity));
+    let (verdict, status) = match &judgement.verdict {
+        Ok(Decision::Allow(why)) => {
+            steps.push(("decision", why.sentence().to_owned()));
+            ("allow", None)
+        }
+        Ok(Decision::SignIn(why)) => {
+            steps.push(("decision", why.sentence().to_owned()));
+            let redirected = judgement.asked_by == browser::Caller::Navigation
+                && judgement.policy.as_ref().is_some_and(|policy| policy.sign_in.is_configured());
+            ("sign-in", Some(if redirected { 302 } else { 401 }))
+        }
+        Err(refusal) => {
+            steps.push(("decision", sentence(refusal)));
+            ("refuse", Some(refusal.status().as_u16()))
+        }
+    };
+    Ok(Explanation { verdict, status, steps })
+}
+
+fn sentence(refusal: &Refusal) -> String {
+    format!("refused: {}", refusal.detail())
+}
+
+fn request(question: &Question) -> Result<(http::request::Parts, bool), String> {
+    let (url, origin_form) = if question.url.starts_with('/') {
+        let url = format!("http://localhost{}", question.url);
+        (Url::parse(&url), question.url.clone())
+    } else {
+        let url = Url::parse(&question.url);
+        let rest =
+            question.url.splitn(4, '/').nth(3).map_or_else(|| "/".to_owned(), |rest| format!("/{rest}"));
+        (url, rest)
+    };
+    let url = url.map_err(|error| format!("{}: {error}", question.url))?;
+    let method = question.method.as_deref().unwrap_or("GET");
+    let host = match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (Some(host), None) => host.to_owned(),
+        (None, _) => return Err(format!("{}: no host", question.url)),
+    };
+    // the path as it was written, since hygiene is to judge it
+    let target = origin_form.split('#').next().unwrap_or("/");
+    let mut request = Request::builder()
+        .method(Method::from_str(method).map_err(|_| format!("{method}: not a method"))?)
+        .uri(target)
+        .header(header::HOST, host)
+        .body(())
+        .map_err(|error| format!("{}: {error}", question.url))?;
+    let headers = request.headers_mut();
+    let value = |text: &str| HeaderValue::try_from(text).map_err(|_| format!("{text:?}: not a header value"));
+    if question.headers.is_empty() {
+        headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
+    }
+    for line in &question.headers {
+        let (name, text) = line.split_once(':').ok_or_else(|| format!("{line:?}: not `Name: value`"))?;
+        let name = HeaderName::try_from(name.trim()).map_err(|_| format!("{name:?}: not a header name"))?;
+        headers.append(name, value(text.trim())?);
+    }
+    if let Some(tenant) = &question.tenant {
+        headers.insert(super::select::X_WSO2_TENANT, value(tenant)?);
+    }
+    if let Some(token) = &question.token {
+        headers.insert(header::AUTHORIZATION, value(&format!("Bearer {token}"))?);
+    }
+    Ok((request.into_parts().0, url.scheme() == "https"))
+}
