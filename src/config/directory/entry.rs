@@ -244,3 +244,131 @@ pub fn closed(reader: Reader, settings: &Settings, tenant: &TenantId, message: &
     let file = file_of(&settings.tenancy.folder, tenant);
     (reader.closed)(settings, tenant, mistake(&file, message.to_owned(), ""), next_generation())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::{
+        super::tests::{CLOSED, OPEN, READER, id, settings},
+        *,
+    };
+    use crate::config::model::Watch;
+
+    fn text(text: &str) -> Reading {
+        Reading::Text(text.to_owned())
+    }
+
+    fn unreadable() -> Reading {
+        Reading::Unreadable(mistake(Path::new("f"), "cannot be read".into(), "check it"))
+    }
+
+    struct World {
+        settings: Settings,
+        hasher: RandomState,
+    }
+
+    impl World {
+        fn new() -> Self {
+            Self { settings: settings(PathBuf::from("tenants"), Watch::Off), hasher: RandomState::new() }
+        }
+
+        fn case<'a>(&'a self, tenant: &'a TenantId, before: Option<&'a State>) -> Case<'a> {
+            let settings = &self.settings;
+            Case { reader: READER, settings, tenant, before, same_settings: true, hasher: &self.hasher }
+        }
+
+        /// What is known after these readings, one after the other.
+        fn after(&self, tenant: &TenantId, readings: &[Reading]) -> Option<State> {
+            readings.iter().fold(None, |before, reading| {
+                match self.case(tenant, before.as_ref()).judge(reading) {
+                    Verdict::Known(state, _) => Some(state),
+                    Verdict::Unknown => None,
+                }
+            })
+        }
+    }
+
+    #[test]
+    fn what_is_in_force_after_each_reading() {
+        let world = World::new();
+        let (acme, default) = (id("acme.com"), TenantId::super_tenant());
+        let (open, closed) = (Some(true), Some(false));
+        let table: Vec<(&TenantId, Vec<Reading>, Option<bool>)> = vec![
+            (&acme, vec![text(OPEN)], open),
+            (&acme, vec![text(CLOSED)], closed),
+            (&acme, vec![Reading::Absent], open),
+            (&acme, vec![Reading::Gone], None),
+            (&acme, vec![Reading::NoRoot], None),
+            (&default, vec![Reading::Gone], open),
+            (&default, vec![Reading::NoRoot], open),
+            // nothing good is known
+            (&acme, vec![text("{")], closed),
+            (&acme, vec![unreadable()], closed),
+            (&default, vec![unreadable()], closed),
+            (&acme, vec![unreadable(), text("{"), unreadable()], closed),
+            // the last good one stays
+            (&acme, vec![text(OPEN), unreadable()], open),
+            (&acme, vec![text(CLOSED), text("{"), unreadable(), Reading::NoRoot], closed),
+            (&default, vec![text(CLOSED), Reading::NoRoot], closed),
+            // and goes when it is really gone
+            (&acme, vec![text(CLOSED), Reading::Absent], open),
+            (&acme, vec![text(CLOSED), unreadable(), Reading::Gone], None),
+            (&default, vec![text(CLOSED), Reading::Gone], open),
+            (&acme, vec![text(CLOSED), unreadable(), text(OPEN)], open),
+        ];
+        for (tenant, readings, expected) in table {
+            let state = world.after(tenant, &readings);
+            assert_eq!(state.map(|state| state.policy.anonymous), expected, "{tenant} {readings:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_moment_of_an_edit_is_looked_at_again() {
+        let world = World::new();
+        let acme = id("acme.com");
+        for (before, now, doubtful) in [
+            (vec![], text(OPEN), false),
+            (vec![], Reading::Absent, false),
+            (vec![], Reading::Gone, false),
+            (vec![], text("{"), true),
+            (vec![text(CLOSED)], text(OPEN), false),
+            (vec![text(CLOSED)], text(CLOSED), false),
+            // an editor's backup, a kubelet's swap
+            (vec![text(CLOSED)], Reading::Absent, true),
+            (vec![text(CLOSED)], Reading::Gone, true),
+            (vec![text(CLOSED)], Reading::NoRoot, true),
+            // truncated, and half written
+            (vec![text(CLOSED)], text(""), true),
+            (vec![text(CLOSED)], text("{"), true),
+            (vec![text(CLOSED)], unreadable(), true),
+            // known to be so
+            (vec![text(CLOSED), text("{")], text("{"), false),
+            (vec![Reading::Absent], Reading::Absent, false),
+            (vec![Reading::Absent], Reading::Gone, false),
+        ] {
+            let state = world.after(&acme, &before);
+            let case = world.case(&acme, state.as_ref());
+            assert_eq!(case.is_doubtful(&now, &case.judge(&now)), doubtful, "{before:?} then {now:?}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_new_once() {
+        let world = World::new();
+        let acme = id("acme.com");
+        let change = |before: &[Reading], now: &Reading| {
+            let state = world.after(&acme, before);
+            match world.case(&acme, state.as_ref()).judge(now) {
+                Verdict::Known(_, change) => change,
+                Verdict::Unknown => panic!("unknown"),
+            }
+        };
+        assert!(matches!(change(&[text(OPEN)], &text("{")), Change::Broken(mistakes) if mistakes.len() == 1));
+        assert_eq!(change(&[text(OPEN), text("{")], &text("{")), Change::StillBroken);
+        assert!(matches!(change(&[text(OPEN), text("{")], &unreadable()), Change::Broken(_)));
+        assert_eq!(change(&[text(OPEN), text("{")], &text(OPEN)), Change::Recovered);
+        assert_eq!(change(&[text(OPEN), text("{")], &text(CLOSED)), Change::Accepted);
+        assert_eq!(change(&[text(OPEN)], &text(OPEN)), Change::Nothing);
+    }
+}

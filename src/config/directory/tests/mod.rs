@@ -1,0 +1,207 @@
+//! The directory on real folders, with a small stand-in for `tenant_file`.
+
+/// Waits until it is so, and fails when that takes longer than `limit`.
+macro_rules! within {
+    ($limit:expr, $so:expr) => {
+        let until = Instant::now() + $limit;
+        while !$so {
+            assert!(Instant::now() < until, "not within {:?}: {}", $limit, stringify!($so));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+}
+
+mod bounds;
+mod edits;
+mod freshness;
+mod listing;
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use http::HeaderValue;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    config::{
+        model::{
+            AccessLog, Admin, Branding, HeaderProfile, Limits, Log, Portal, Profile, Server, SignIn, Tenancy,
+            TenantDefaults, Watch,
+        },
+        tenant_file::TenantConf,
+    },
+    domain::{
+        identity::CrossTenant,
+        route::{Access, Route, RouteTable, Surface},
+    },
+};
+
+/// What the issue promises for an edit.
+const PROMISED: Duration = Duration::from_secs(1);
+/// For the other effects of an edit: the poll, where there is one at all, is an hour away.
+const SOON: Duration = Duration::from_secs(5);
+/// For what has no promise, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+const HOUR: Duration = Duration::from_hours(1);
+const EVENTS: Watch = Watch::Auto { poll_interval: HOUR };
+
+pub const READER: Reader = Reader { parse, resolve, closed };
+
+fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
+    let json: serde_json::Value = serde_json::from_str(text).map_err(|error| {
+        vec![Mistake {
+            file: file.to_owned(),
+            line: Some(error.line()),
+            column: Some(error.column()),
+            key: String::new(),
+            message: error.to_string(),
+            remedy: "mend it".into(),
+        }]
+    })?;
+    let mut conf = TenantConf::default();
+    if let Some(anonymous) = json["EnableAnonymous"].as_bool() {
+        conf.anonymous = Some(anonymous);
+    }
+    if let Some(host) = json["host"].as_str() {
+        conf.hosts.push(host.to_owned());
+    }
+    Ok(conf)
+}
+
+fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, generation: u64) -> TenantPolicy {
+    let fallback = Route { access: Access::Anonymous, surface: Surface::Page, rule: "".into() };
+    TenantPolicy {
+        tenant: tenant.clone(),
+        generation,
+        anonymous: conf.anonymous.unwrap_or(settings.defaults.anonymous),
+        issuers: Vec::new(),
+        sign_in: settings.defaults.sign_in.clone(),
+        cross_tenant: CrossTenant::Nobody,
+        routes: Arc::new(RouteTable::compile(&[], fallback).unwrap()),
+        cors_allowed_origins: Vec::new(),
+        websocket_origins: Vec::new(),
+        identity_headers: HeaderProfile::None,
+        token_cookie: None,
+        branding: Branding::default(),
+        header_value: HeaderValue::from_str(tenant.as_str()).unwrap(),
+        problem: None,
+    }
+}
+
+fn closed(settings: &Settings, tenant: &TenantId, problem: Mistake, generation: u64) -> Arc<TenantPolicy> {
+    let mut policy = resolve(settings, tenant, &TenantConf::default(), generation);
+    policy.anonymous = false;
+    policy.problem = Some(problem);
+    Arc::new(policy)
+}
+
+pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
+    let some_time = Duration::from_secs(10);
+    Settings {
+        file: PathBuf::from("deployment.toml"),
+        server: Server {
+            listen: Vec::new(),
+            tls: None,
+            workers: 1,
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            drain_delay: some_time,
+            drain_timeout: some_time,
+        },
+        admin: Admin { listen: None },
+        portal: Portal { profile: Profile::Generic, upstreams: Vec::new() },
+        tenancy: Tenancy {
+            folder,
+            default_tenant: TenantId::super_tenant(),
+            ttl: HOUR,
+            negative_ttl: HOUR,
+            capacity: 1000,
+            watch,
+            hosts: HashMap::new(),
+            host_pattern: None,
+            selection_page: true,
+        },
+        log: Log { level: "info".into(), access: AccessLog::Off },
+        limits: Limits {
+            max_connections: 10,
+            max_header_bytes: 10,
+            max_headers: 10,
+            max_token_bytes: 10,
+            max_upgrades: 10,
+            header_timeout: some_time,
+            keep_alive: some_time,
+        },
+        defaults: TenantDefaults {
+            anonymous: true,
+            issuers: Vec::new(),
+            sign_in: SignIn { url: "/login".into() },
+            cross_tenant: CrossTenant::Nobody,
+            routes: Vec::new(),
+            cors_allowed_origins: Vec::new(),
+            websocket_origins: Vec::new(),
+            identity_headers: HeaderProfile::None,
+            token_cookie: None,
+            branding: Branding::default(),
+        },
+    }
+}
+
+pub const OPEN: &str = r#"{"EnableAnonymous": true}"#;
+pub const CLOSED: &str = r#"{"EnableAnonymous": false}"#;
+
+struct Place {
+    base: TempDir,
+    watch: Watch,
+    change: fn(&mut Settings),
+}
+
+impl Place {
+    fn new(watch: Watch) -> Self {
+        let base = tempfile::tempdir().unwrap();
+        fs::create_dir(base.path().join("tenants")).unwrap();
+        Self { base, watch, change: |_| {} }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.base.path().join("tenants")
+    }
+
+    fn file(&self, tenant: &str) -> PathBuf {
+        self.root().join(tenant).join("tenant-conf.json")
+    }
+
+    fn write(&self, tenant: &str, text: &str) {
+        fs::create_dir_all(self.root().join(tenant)).unwrap();
+        fs::write(self.file(tenant), text).unwrap();
+    }
+
+    fn settings(&self) -> Settings {
+        let mut settings = settings(self.root(), self.watch);
+        (self.change)(&mut settings);
+        settings
+    }
+
+    fn open(&self) -> Arc<TenantDirectory> {
+        TenantDirectory::with_reader(Arc::new(self.settings()), READER, &Handle::current())
+    }
+}
+
+pub fn id(name: &str) -> TenantId {
+    TenantId::parse(name).unwrap()
+}
+
+async fn policy(directory: &TenantDirectory, tenant: &str) -> Arc<TenantPolicy> {
+    match directory.load(&id(tenant)).await {
+        Found::Tenant(policy) => policy,
+        Found::Unknown => panic!("{tenant} is unknown"),
+    }
+}
+
+fn reads(directory: &TenantDirectory) -> u64 {
+    directory.status().reads
+}
