@@ -8,6 +8,7 @@ use axum::{
     extract::{Path, RawQuery, State},
     routing::get,
 };
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 
 use super::{
@@ -21,8 +22,8 @@ use crate::domain::{
     tenant::TenantId,
 };
 
-/// The tenants, sorted; `None` while the list is not public.
-pub type TenantNames = Arc<dyn Fn() -> Option<Arc<[TenantId]>> + Send + Sync>;
+/// Asks for the tenants, sorted; `None` while the list is not public.
+pub type TenantNames = Arc<dyn Fn() -> BoxFuture<'static, Option<Arc<[TenantId]>>> + Send + Sync>;
 
 /// What the local service needs.
 #[derive(Clone)]
@@ -53,8 +54,9 @@ async fn brand(State(site): State<Site>, Path(name): Path<String>, headers: Head
 }
 
 async fn tenants(State(site): State<Site>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response<Body> {
+    let names = (site.tenants)().await;
     let context = context(&headers);
-    match (site.tenants)() {
+    match names {
         None => page(StatusCode::NOT_FOUND, site.pages.render_no_tenants(false, context)),
         Some(names) if names.is_empty() => page(StatusCode::OK, site.pages.render_no_tenants(true, context)),
         Some(names) => {
@@ -162,7 +164,7 @@ mod tests {
             names.map(|names| names.iter().map(|name| TenantId::parse(name).unwrap()).collect());
         router(Site {
             pages: Arc::new(HtmlPages::new(None)),
-            tenants: Arc::new(move || names.clone()),
+            tenants: Arc::new(move || Box::pin(std::future::ready(names.clone()))),
             start: "/devportal/apis".into(),
         })
     }
