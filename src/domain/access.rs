@@ -53,3 +53,67 @@ impl Why {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::{
+        identity::{CrossTenant, User},
+        route::Surface,
+        tenant::TenantId,
+    };
+
+    fn user(tenant: &str) -> Arc<User> {
+        Arc::new(User {
+            name: "alice".into(),
+            tenant: TenantId::parse(tenant).unwrap(),
+            email: None,
+            display_name: None,
+            roles: vec![],
+            scopes: vec![],
+            expires_at: 0,
+        })
+    }
+
+    #[test]
+    fn every_case_is_decided() {
+        use Access::{Anonymous, Open, SignedIn};
+        use Decision::{Allow, SignIn};
+        let visitor = Identity::Anonymous;
+        let alice = Identity::User(user("acme.com"));
+        let stranger = Identity::Stranger(user("other.com"));
+        for (access, identity, when_open, when_closed) in [
+            (Open, &visitor, Allow(Why::OpenRoute), Allow(Why::OpenRoute)),
+            (Open, &alice, Allow(Why::OpenRoute), Allow(Why::OpenRoute)),
+            (Open, &stranger, Allow(Why::OpenRoute), Allow(Why::OpenRoute)),
+            (Anonymous, &visitor, Allow(Why::AnonymousModeOn), SignIn(Why::AnonymousModeOff)),
+            (Anonymous, &alice, Allow(Why::SignedIn), Allow(Why::SignedIn)),
+            (Anonymous, &stranger, Allow(Why::AnonymousModeOn), SignIn(Why::StrangerFromOtherTenant)),
+            (SignedIn, &visitor, SignIn(Why::RouteNeedsUser), SignIn(Why::RouteNeedsUser)),
+            (SignedIn, &alice, Allow(Why::SignedIn), Allow(Why::SignedIn)),
+            (SignedIn, &stranger, SignIn(Why::StrangerFromOtherTenant), SignIn(Why::StrangerFromOtherTenant)),
+        ] {
+            let route = Route::fallback(access, Surface::Page);
+            assert_eq!(decide(true, &route, identity), when_open, "{access:?} {identity:?}, open");
+            assert_eq!(decide(false, &route, identity), when_closed, "{access:?} {identity:?}, closed");
+        }
+    }
+
+    #[test]
+    fn a_user_counts_where_its_tenant_is_welcome() {
+        let requested = TenantId::parse("acme.com").unwrap();
+        let other = || vec![TenantId::parse("other.com").unwrap()];
+        for (tenant, welcomed, counts) in [
+            ("acme.com", CrossTenant::Nobody, true),
+            ("other.com", CrossTenant::Nobody, false),
+            ("other.com", CrossTenant::Everybody, true),
+            ("other.com", CrossTenant::Of(other()), true),
+            ("third.com", CrossTenant::Of(other()), false),
+        ] {
+            let identity = Identity::of(user(tenant), &requested, &welcomed);
+            assert_eq!(identity.user().is_some(), counts, "{tenant} {welcomed:?}");
+        }
+    }
+}

@@ -2,9 +2,11 @@
 
 pub mod access;
 pub mod anonymous;
+pub mod browser;
 pub mod colour;
 pub mod identity;
 pub mod page;
+pub mod path;
 pub mod return_address;
 pub mod route;
 pub mod tenant;

@@ -235,6 +235,20 @@ mod tests {
         assert!(status == StatusCode::NOT_FOUND && body.contains("not public"), "{body}");
     }
 
+    #[tokio::test]
+    async fn the_deep_address_is_kept_through_the_choice() {
+        let path = "/.doorward/tenants?to=%2Fdevportal%2Fapis%2F7%3Ftab%3Ddocs%26tenant%3Dold.example";
+        let (_, _, body) = send(site(Some(&["a.example"])), "GET", path, HTML).await;
+        assert!(
+            body.contains("href=\"&#x2f;devportal&#x2f;apis&#x2f;7?tab=docs&amp;tenant=a.example\""),
+            "{body}"
+        );
+        // the search form carries it on
+        assert!(body.contains(
+            "name=\"to\" value=\"&#x2f;devportal&#x2f;apis&#x2f;7?tab=docs&amp;tenant=old.example\""
+        ));
+    }
+
     /// Attack: open redirect, here through links that the visitor is meant to follow.
     #[tokio::test]
     async fn open_redirect_by_return_address() {

@@ -1,11 +1,14 @@
 //! What a path is to the portal, and who may use it.
 
+mod automaton;
 pub mod generic;
+mod pattern;
 pub mod table;
 pub mod wso2_apim;
 
 use std::sync::Arc;
 
+pub use pattern::parse_rule;
 pub use table::{BadPattern, RouteTable};
 
 /// Who may use a route.
@@ -48,4 +51,11 @@ pub struct RouteRule {
     pub pattern: String,
     pub access: Access,
     pub surface: Surface,
+}
+
+impl RouteRule {
+    pub fn new(methods: &[&str], pattern: &str, access: Access, surface: Surface) -> Self {
+        let methods = methods.iter().map(|method| (*method).to_owned()).collect();
+        Self { methods, pattern: pattern.to_owned(), access, surface }
+    }
 }

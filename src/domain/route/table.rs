@@ -1,6 +1,12 @@
-//! Rules compiled for look-up: the cost of a look-up does not grow with the number of rules.
+//! Rules compiled for look-up: what a look-up costs depends on the path, not on the number of rules.
+//!
+//! Two paths that differ in a final slash are two paths: `/a` does not match `/a/`. A rule that ends in `**`
+//! covers both (`/a/**`: `/a`, `/a/`, `/a/b/c`). `*` stands for one segment that is not empty. Case counts.
+//! HEAD follows the rules for GET where no rule of the same pattern names HEAD.
 
-use super::{Route, RouteRule};
+use std::sync::Arc;
+
+use super::{Route, RouteRule, automaton, pattern};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{pattern:?}: {problem}")]
@@ -9,20 +15,249 @@ pub struct BadPattern {
     pub problem: &'static str,
 }
 
+impl BadPattern {
+    pub(super) fn new(pattern: &str, problem: &'static str) -> Self {
+        Self { pattern: pattern.to_owned(), problem }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct RouteTable {
+    /// The fallback first, then one for each rule.
+    routes: Box<[Route]>,
+    states: automaton::Automaton,
     fallback: Route,
 }
 
 impl RouteTable {
     /// The most specific rule wins, segment by segment: a literal before `*`, `*` before `**`; between two rules
     /// with the same pattern the one that names the method wins, then the later one. What no rule matches is `fallback`.
-    pub fn compile(_rules: &[RouteRule], fallback: Route) -> Result<Self, BadPattern> {
-        Ok(Self { fallback })
+    pub fn compile(rules: &[RouteRule], fallback: Route) -> Result<Self, BadPattern> {
+        let mut routes = vec![fallback.clone()];
+        let mut parsed = Vec::with_capacity(rules.len());
+        for rule in rules {
+            parsed.push(pattern::parse(&rule.pattern)?);
+            if let Some(bad) = rule.methods.iter().find(|method| !pattern::is_method(method)) {
+                return Err(BadPattern::new(
+                    &rule.pattern,
+                    if bad.is_empty() { "a method is missing" } else { "a method is written in capitals" },
+                ));
+            }
+            routes.push(Route { access: rule.access, surface: rule.surface, rule: rule.to_string().into() });
+        }
+        let states = automaton::build(&parsed, rules)?;
+        Ok(Self { routes: routes.into(), states, fallback })
     }
 
     /// `path` is in the normal form of `proxy::hygiene` and has no query.
-    pub fn classify(&self, _method: &str, _path: &str) -> &Route {
-        &self.fallback
+    pub fn classify(&self, method: &str, path: &str) -> &Route {
+        self.states.walk(path).and_then(|answer| self.routes.get(answer.to(method))).unwrap_or(&self.fallback)
+    }
+}
+
+impl std::fmt::Display for RouteRule {
+    /// As an operator writes it: `GET,HEAD /docs/**`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.methods.is_empty() {
+            write!(f, "{} ", self.methods.join(","))?;
+        }
+        f.write_str(&self.pattern)
+    }
+}
+
+impl Route {
+    /// The route of paths that no rule names.
+    pub fn fallback(access: super::Access, surface: super::Surface) -> Self {
+        Self { access, surface, rule: Arc::from("(no rule)") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::route::{Access, Surface, parse_rule};
+
+    fn rule(written: &str) -> RouteRule {
+        let (methods, pattern) = parse_rule(written).unwrap();
+        RouteRule { methods, pattern, access: Access::Open, surface: Surface::Page }
+    }
+
+    fn table(rules: &[&str]) -> RouteTable {
+        let rules: Vec<_> = rules.iter().map(|r| rule(r)).collect();
+        RouteTable::compile(&rules, Route::fallback(Access::SignedIn, Surface::Page)).unwrap()
+    }
+
+    fn matched(rules: &[&str], request: &str) -> String {
+        let (method, path) = request.split_once(' ').unwrap();
+        table(rules).classify(method, path).rule.to_string()
+    }
+
+    #[test]
+    fn the_most_specific_rule_wins_segment_by_segment() {
+        let rules = ["/**", "/a/**", "/a/*", "/a/b", "/a/*/c", "/*/b", "/a/b/*/d", "/a/", "/"];
+        for (path, wins) in [
+            ("/", "/"),
+            ("/x", "/**"),
+            ("/x/b", "/*/b"),
+            ("/x/c", "/**"),
+            ("/a", "/a/**"),
+            ("/a/", "/a/"),
+            ("/a/b", "/a/b"),
+            ("/a/x", "/a/*"),
+            ("/a/x/c", "/a/*/c"),
+            // the literal `b` leads nowhere: back to `*`
+            ("/a/b/c", "/a/*/c"),
+            ("/a/b/x/d", "/a/b/*/d"),
+            ("/a/b/x/e", "/a/**"),
+            ("/a/b/x/d/e", "/a/**"),
+            ("/a/b/", "/a/**"),
+        ] {
+            assert_eq!(matched(&rules, &format!("GET {path}")), wins, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_final_slash_makes_another_path() {
+        assert_eq!(matched(&["/a"], "GET /a/"), "(no rule)");
+        assert_eq!(matched(&["/a/"], "GET /a"), "(no rule)");
+        assert_eq!(matched(&["/a/*"], "GET /a/"), "(no rule)");
+        for path in ["/a", "/a/", "/a/b", "/a/b/"] {
+            assert_eq!(matched(&["/a/**"], &format!("GET {path}")), "/a/**");
+        }
+        // whole segments, not characters
+        assert_eq!(matched(&["/a/**"], "GET /ab"), "(no rule)");
+    }
+
+    #[test]
+    fn a_rule_that_names_the_method_wins_over_one_that_does_not() {
+        let rules = ["GET /x", "/x", "POST /*", "/y", "GET /y", "HEAD /z", "GET /z", "GET /w"];
+        for (request, wins) in [
+            ("GET /x", "GET /x"),
+            ("HEAD /x", "GET /x"),
+            ("PUT /x", "/x"),
+            // the pattern is weighed before the method
+            ("POST /x", "/x"),
+            ("POST /q", "POST /*"),
+            ("GET /y", "GET /y"),
+            ("DELETE /y", "/y"),
+            ("HEAD /z", "HEAD /z"),
+            ("GET /z", "GET /z"),
+            // where the closer pattern says nothing of the method, the wider one is asked
+            ("POST /w", "POST /*"),
+            ("PUT /w", "(no rule)"),
+            // methods are case-sensitive
+            ("get /w", "(no rule)"),
+        ] {
+            assert_eq!(matched(&rules, request), wins, "{request}");
+        }
+    }
+
+    #[test]
+    fn between_equals_the_later_rule_wins() {
+        let closed = RouteRule { access: Access::SignedIn, ..rule("/a") };
+        let fallback = || Route::fallback(Access::Anonymous, Surface::Page);
+        let table = RouteTable::compile(&[rule("/a"), closed.clone()], fallback()).unwrap();
+        assert_eq!(table.classify("GET", "/a").access, Access::SignedIn);
+        let table = RouteTable::compile(&[closed, rule("/a")], fallback()).unwrap();
+        assert_eq!(table.classify("GET", "/a").access, Access::Open);
+    }
+
+    /// CVE-2025-54576, CVE-2026-41059: a query, a fragment or an encoded `#` never widens a rule.
+    #[test]
+    fn t8_only_the_path_is_matched_and_all_of_it() {
+        for path in ["/admin?x=/public", "/admin%23/public", "/admin/public", "/x/public", "/publicx"] {
+            assert_eq!(matched(&["/public/**"], &format!("GET {path}")), "(no rule)", "{path}");
+        }
+        assert_eq!(matched(&["/public"], "GET /PUBLIC"), "(no rule)");
+        assert_eq!(matched(&["/**"], "GET *"), "(no rule)", "not a path");
+    }
+
+    #[test]
+    fn overlapping_wildcards_are_refused_before_they_cost_memory() {
+        let many: Vec<_> = (0..24)
+            .map(|literal| {
+                let segments: Vec<_> = (0..24).map(|i| if i == literal { "a" } else { "*" }).collect();
+                rule(&format!("/{}", segments.join("/")))
+            })
+            .collect();
+        let problem =
+            RouteTable::compile(&many, Route::fallback(Access::SignedIn, Surface::Page)).unwrap_err();
+        assert!(problem.problem.contains("overlap"), "{problem}");
+    }
+
+    #[test]
+    fn a_thousand_rules_are_fine() {
+        let rules: Vec<_> = (0..1000).map(|i| rule(&format!("GET /docs/{i}/*/page"))).collect();
+        let table = RouteTable::compile(&rules, Route::fallback(Access::SignedIn, Surface::Page)).unwrap();
+        assert_eq!(&*table.classify("GET", "/docs/777/x/page").rule, "GET /docs/777/*/page");
+        assert_eq!(table.classify("GET", "/docs/1000/x/page").access, Access::SignedIn);
+    }
+
+    /// The rules read one by one, as the words above say.
+    fn naive<'r>(rules: &'r [RouteRule], method: &str, path: &str) -> Option<&'r RouteRule> {
+        // one class for each segment of the path that a pattern segment covers; smaller is more specific
+        fn specificity(pattern: &str, path: &str) -> Option<Vec<u8>> {
+            let path: Vec<_> = path.strip_prefix('/')?.split('/').collect();
+            let pattern: Vec<_> = pattern.strip_prefix('/')?.split('/').collect();
+            let mut classes = Vec::new();
+            for (at, segment) in pattern.iter().enumerate() {
+                match (*segment, path.get(at)) {
+                    ("**", _) => {
+                        classes.push(2);
+                        return Some(classes);
+                    }
+                    ("*", Some(s)) if !s.is_empty() => classes.push(1),
+                    (literal, Some(s)) if literal == *s => classes.push(0),
+                    _ => return None,
+                }
+            }
+            (pattern.len() == path.len()).then_some(classes)
+        }
+        let mut best: Option<(Vec<u8>, u8, std::cmp::Reverse<usize>)> = None;
+        let mut found = None;
+        for (at, rule) in rules.iter().enumerate() {
+            let Some(classes) = specificity(&rule.pattern, path) else { continue };
+            let names = |m: &str| rule.methods.iter().any(|known| known == m);
+            let method_class = match () {
+                () if names(method) => 0,
+                () if method == "HEAD" && names("GET") => 1,
+                () if rule.methods.is_empty() => 2,
+                () => continue,
+            };
+            let key = (classes, method_class, std::cmp::Reverse(at));
+            if best.as_ref().is_none_or(|b| key < *b) {
+                best = Some(key);
+                found = Some(rule);
+            }
+        }
+        found
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn the_table_answers_as_the_rules_read(
+            rules in prop::collection::vec(
+                (prop::sample::select(vec!["", "GET ", "HEAD ", "POST ", "GET,POST ", "HEAD,GET "]),
+                 prop::collection::vec(prop::sample::select(vec!["a", "b", "*"]), 0..4),
+                 prop::sample::select(vec!["", "/", "/**"])), 0..10),
+            method in prop::sample::select(vec!["GET", "HEAD", "POST", "PUT"]),
+            path in prop::collection::vec(prop::sample::select(vec!["a", "b", "c"]), 0..5),
+            slash in any::<bool>(),
+        ) {
+            let rules: Vec<_> = rules.iter().map(|(methods, segments, end)| {
+                let mut pattern: String = segments.iter().flat_map(|s| ["/", s]).collect();
+                pattern.push_str(end);
+                if pattern.is_empty() { pattern.push('/'); }
+                rule(&format!("{methods}{pattern}"))
+            }).collect();
+            let mut path: String = path.iter().flat_map(|s| ["/", s]).collect();
+            if slash || path.is_empty() { path.push('/'); }
+            let table = RouteTable::compile(&rules, Route::fallback(Access::SignedIn, Surface::Page)).unwrap();
+            let expected = naive(&rules, method, &path).map_or("(no rule)".to_owned(), ToString::to_string);
+            prop_assert_eq!(&*table.classify(method, &path).rule, expected, "{} {}", method, path);
+        }
     }
 }

@@ -1,0 +1,277 @@
+//! The one normal form of a path: what is matched against rules is what is forwarded, byte for byte.
+//!
+//! Where two programs could read a path differently it is refused, not repaired. The single repair is to
+//! decode `%XX` that stands for a letter, a digit or one of `-._~`: RFC 3986 calls both spellings the same
+//! path, so `/%64evportal` must not get around a rule for `/devportal`. Everything else keeps its spelling.
+
+use std::borrow::Cow;
+
+/// Why a path can be understood in more than one way, or not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.detail())]
+pub enum PathProblem {
+    NotAbsolute,
+    RawCharacter,
+    Backslash,
+    PathParameter,
+    EmptySegment,
+    DotSegment,
+    BadEncoding,
+    EncodedSlash,
+    EncodedControl,
+    DoubleEncoding,
+    NotUtf8,
+}
+
+impl PathProblem {
+    pub const fn detail(self) -> &'static str {
+        match self {
+            Self::NotAbsolute => "the path does not start with '/'",
+            Self::RawCharacter => "the path has a character that has to be percent-encoded",
+            Self::Backslash => "the path has a '\\', which some programs read as '/'",
+            Self::PathParameter => "the path has a ';', which some programs cut off",
+            Self::EmptySegment => "the path has an empty segment ('//')",
+            Self::DotSegment => "the path has a '.' or '..' segment",
+            Self::BadEncoding => "the path has a '%' that is not followed by two hexadecimal digits",
+            Self::EncodedSlash => "the path has an encoded '/' or '\\'",
+            Self::EncodedControl => "the path has an encoded control character",
+            Self::DoubleEncoding => "the path is encoded twice",
+            Self::NotUtf8 => "the path is not UTF-8 once decoded",
+        }
+    }
+}
+
+/// The path in its normal form; borrowed when it already has it, which is one look at each byte.
+pub fn normal_form(path: &str) -> Result<Cow<'_, str>, PathProblem> {
+    if !path.starts_with('/') {
+        return Err(PathProblem::NotAbsolute);
+    }
+    if !shape(path)? {
+        return Ok(Cow::Borrowed(path));
+    }
+    let Some(decoded) = decode_unreserved(path)? else {
+        no_double_encoding(path)?;
+        return Ok(Cow::Borrowed(path));
+    };
+    // decoding may have brought dots together, or digits behind a `%25`
+    shape(&decoded)?;
+    no_double_encoding(&decoded)?;
+    Ok(Cow::Owned(decoded))
+}
+
+/// May this byte stand in a path as it is? (`%` may not: it starts an encoded byte.)
+pub const fn is_path_byte(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b':' | b'@'
+            | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'='
+            // not in RFC 3986, but browsers send them as they are and all servers read them as themselves
+            | b'[' | b']' | b'|'
+    )
+}
+
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0_u8;
+    loop {
+        #[expect(clippy::indexing_slicing, reason = "evaluated at compile time; the index is a u8")]
+        {
+            plain[byte as usize] = is_path_byte(byte) && byte != b'/';
+        }
+        if byte == u8::MAX {
+            break plain;
+        }
+        byte += 1;
+    }
+};
+
+/// One pass over the bytes: refuses what is never allowed, says whether there is anything encoded.
+fn shape(path: &str) -> Result<bool, PathProblem> {
+    let bytes = path.as_bytes();
+    let mut encoded = false;
+    for (at, &byte) in bytes.iter().enumerate() {
+        if PLAIN.get(usize::from(byte)).copied().unwrap_or(false) {
+            continue;
+        }
+        match byte {
+            b'/' => match bytes.get(at + 1..).unwrap_or_default() {
+                [b'/', ..] => return Err(PathProblem::EmptySegment),
+                [b'.'] | [b'.', b'/', ..] | [b'.', b'.'] | [b'.', b'.', b'/', ..] => {
+                    return Err(PathProblem::DotSegment);
+                }
+                _ => {}
+            },
+            b'%' => encoded = true,
+            b'\\' => return Err(PathProblem::Backslash),
+            b';' => return Err(PathProblem::PathParameter),
+            _ => return Err(PathProblem::RawCharacter),
+        }
+    }
+    Ok(encoded)
+}
+
+/// `None` when nothing had to be decoded.
+fn decode_unreserved(path: &str) -> Result<Option<String>, PathProblem> {
+    // overlong forms such as %c0%af are not UTF-8: some programs still read a '/' there
+    if percent_encoding::percent_decode_str(path).decode_utf8().is_err() {
+        return Err(PathProblem::NotUtf8);
+    }
+    let mut out = String::with_capacity(path.len());
+    let mut parts = path.split('%');
+    out.push_str(parts.next().unwrap_or_default());
+    let mut changed = false;
+    for part in parts {
+        let Some((digits, rest)) = part.split_at_checked(2) else { return Err(PathProblem::BadEncoding) };
+        if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(PathProblem::BadEncoding);
+        }
+        match u8::from_str_radix(digits, 16).map_err(|_| PathProblem::BadEncoding)? {
+            b'/' | b'\\' => return Err(PathProblem::EncodedSlash),
+            b';' => return Err(PathProblem::PathParameter),
+            0..=0x1f | 0x7f => return Err(PathProblem::EncodedControl),
+            byte if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') => {
+                out.push(char::from(byte));
+                changed = true;
+            }
+            _ => {
+                out.push('%');
+                out.push_str(digits);
+            }
+        }
+        out.push_str(rest);
+    }
+    Ok(changed.then_some(out))
+}
+
+/// `%252e` is `%2e` to who decodes once and `.` to who decodes twice.
+fn no_double_encoding(path: &str) -> Result<(), PathProblem> {
+    let twice = path
+        .split("%25")
+        .skip(1)
+        .any(|rest| rest.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)));
+    if twice { Err(PathProblem::DoubleEncoding) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_clean_path_is_not_touched() {
+        for path in [
+            "/",
+            "/devportal/apis/0ab-1.2_3~4/overview",
+            "/a/",
+            "/.well-known/x",
+            "/..a/.b/c..",
+            "/a.b/...",
+            "/(a)!$&'*+,=:@",
+            "/caf%C3%A9/100%25",
+            "/wiki/C%23",
+            "/wiki/What%3F",
+            "/a%20b",
+            "/[id]|x",
+        ] {
+            assert!(matches!(normal_form(path), Ok(Cow::Borrowed(same)) if same == path), "{path}");
+        }
+    }
+
+    #[test]
+    fn unreserved_characters_have_one_spelling() {
+        for (written, normal) in [
+            ("/%64evportal", "/devportal"),
+            ("/%44%45v", "/DEv"),
+            ("/v1%2e0", "/v1.0"),
+            ("/%7euser/%2Dx%5fy", "/~user/-x_y"),
+            ("/%61%20b%c3%a4", "/a%20b%c3%a4"),
+        ] {
+            assert_eq!(normal_form(written).unwrap(), normal);
+        }
+    }
+
+    /// GHSA-p224-6x5r-fjpm, CVE-2019-9901, CVE-2021-29492, CVE-2026-73511, CVE-2026-63177, CVE-2026-34908
+    #[test]
+    fn t8_what_two_programs_could_read_differently_is_refused() {
+        use PathProblem::{
+            Backslash, BadEncoding, DotSegment, DoubleEncoding, EmptySegment, EncodedControl, EncodedSlash,
+            NotAbsolute, NotUtf8, PathParameter, RawCharacter,
+        };
+        for (path, problem) in [
+            ("", NotAbsolute),
+            ("*", NotAbsolute),
+            ("admin", NotAbsolute),
+            ("//admin", EmptySegment),
+            ("/public//admin", EmptySegment),
+            ("/admin//", EmptySegment),
+            ("/public/../admin", DotSegment),
+            ("/public/..", DotSegment),
+            ("/./admin", DotSegment),
+            ("/admin/.", DotSegment),
+            ("/public/%2e%2e/admin", DotSegment),
+            ("/public/.%2E/admin", DotSegment),
+            ("/public/%2e./admin", DotSegment),
+            ("/%2e/admin", DotSegment),
+            ("/public/%252e%252e/admin", DoubleEncoding),
+            ("/public/%252E%252E%252Fadmin", DoubleEncoding),
+            ("/public/%25%32%65%25%32%65/admin", DoubleEncoding),
+            ("/public%252fadmin", DoubleEncoding),
+            ("/public%25252fadmin", DoubleEncoding),
+            ("/public%2f..%2fadmin", EncodedSlash),
+            ("/public%2Fadmin", EncodedSlash),
+            ("/public%5c..%5cadmin", EncodedSlash),
+            ("/public%5C", EncodedSlash),
+            ("/public\\..\\admin", Backslash),
+            ("/\\evil.example", Backslash),
+            ("/devportal/services/..;/x", PathParameter),
+            ("/devportal;x=1/apis", PathParameter),
+            ("/devportal/apis;jsessionid=1", PathParameter),
+            ("/public/..%3b/admin", PathParameter),
+            ("/public%3B/admin", PathParameter),
+            ("/admin%00.css", EncodedControl),
+            ("/admin%0a", EncodedControl),
+            ("/admin%0D%0A", EncodedControl),
+            ("/admin%09", EncodedControl),
+            ("/admin%7f", EncodedControl),
+            ("/100%", BadEncoding),
+            ("/%2", BadEncoding),
+            ("/%zz", BadEncoding),
+            ("/%u002e", BadEncoding),
+            ("/%+1", BadEncoding),
+            ("/public/%c0%ae%c0%ae/admin", NotUtf8),
+            ("/public%c0%afadmin", NotUtf8),
+            ("/caf%e9", NotUtf8),
+            ("/admin#/public", RawCharacter),
+            ("/admin?x", RawCharacter),
+            ("/café", RawCharacter),
+            ("/a b", RawCharacter),
+            ("/a\tb", RawCharacter),
+            ("/a\0", RawCharacter),
+            ("/a\u{7f}", RawCharacter),
+            ("/a<b>", RawCharacter),
+            ("/a\"b", RawCharacter),
+            ("/{id}", RawCharacter),
+        ] {
+            assert_eq!(normal_form(path), Err(problem), "{path:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_normal_form_is_stable_and_decodes_to_the_same(path in "/[a-z%2eE5fFcC0-9./;\\\\~#-]{0,24}") {
+            if let Ok(normal) = normal_form(&path) {
+                prop_assert_eq!(normal_form(&normal).unwrap(), normal.clone());
+                let decoded = |p: &str| percent_encoding::percent_decode_str(p).decode_utf8().unwrap().into_owned();
+                prop_assert_eq!(decoded(&normal), decoded(&path));
+                // once decoded there is still no step up, no separator and nothing left to decode
+                let plain = decoded(&normal);
+                prop_assert!(!plain.contains('\\') && !plain.contains(';') && !plain.contains("//"));
+                prop_assert!(plain.split('/').all(|s| s != "." && s != ".."));
+                prop_assert_eq!(plain.matches('/').count(), path.matches('/').count());
+                let twice = percent_encoding::percent_decode_str(&plain).decode_utf8_lossy().into_owned();
+                prop_assert_eq!(twice, plain);
+            }
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! Who the client is: its address, and the scheme and host it used, as far as proxies before us may be believed.
+//!
+//! Nobody is believed unless listed. What a listed proxy says is read from the right, the end it wrote itself;
+//! what cannot be read is not believed, and neither is anything left of it.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName, header};
+use ipnet::IpNet;
+
+use super::hygiene::host;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// Never an IPv4 address in IPv6 clothes.
+    pub address: IpAddr,
+    pub https: bool,
+    /// The host a believed proxy was asked for, where it says so; otherwise `Host` counts.
+    pub host: Option<Box<str>>,
+}
+
+/// `peer` is who has opened the connection, `tls` whether it is encrypted. Call before `hygiene::clean`, which
+/// takes these headers out.
+pub fn client(peer: IpAddr, tls: bool, headers: &HeaderMap, trusted: &[IpNet]) -> Client {
+    let peer = peer.to_canonical();
+    let direct = Client { address: peer, https: tls, host: None };
+    if !is_trusted(peer, trusted) {
+        return direct;
+    }
+    let listed = headers.contains_key(X_FORWARDED_FOR)
+        || headers.contains_key(X_FORWARDED_PROTO)
+        || headers.contains_key(X_FORWARDED_HOST);
+    match (listed, headers.contains_key(header::FORWARDED)) {
+        (false, false) => direct,
+        (true, false) => by_x_forwarded(&direct, headers, trusted),
+        (false, true) => by_forwarded(&direct, headers, trusted).unwrap_or(direct),
+        // a proxy maintains one of them and lets the client's other one through: both must say the same
+        (true, true) => {
+            let one = by_x_forwarded(&direct, headers, trusted);
+            match by_forwarded(&direct, headers, trusted) {
+                Some(other) if other.address == one.address && other.https == one.https => Client {
+                    host: one.host.filter(|h| other.host.as_ref().is_none_or(|o| o.eq_ignore_ascii_case(h))),
+                    ..other
+                },
+                _ => direct,
+            }
+        }
+    }
+}
+
+fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    trusted.iter().any(|net| net.contains(&address))
+}
+
+fn by_x_forwarded(direct: &Client, headers: &HeaderMap, trusted: &[IpNet]) -> Client {
+    let last = |name| items_from_the_right(headers, name).next();
+    Client {
+        address: nearest_untrusted(direct.address, items_from_the_right(headers, &X_FORWARDED_FOR), trusted),
+        https: last(&X_FORWARDED_PROTO).and_then(is_https).unwrap_or(direct.https),
+        host: last(&X_FORWARDED_HOST).filter(|h| host::is_valid(h)).map(Into::into),
+    }
+}
+
+/// Items of a list header over all its lines, the last one first. What is no text is one unreadable item.
+fn items_from_the_right<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
+    headers.get_all(name).iter().rev().flat_map(|line| {
+        line.as_bytes().rsplit(|b| *b == b',').map(|item| str::from_utf8(item).unwrap_or("?").trim())
+    })
+}
+
+/// RFC 7239; `None` when the header cannot be read as a whole.
+fn by_forwarded(direct: &Client, headers: &HeaderMap, trusted: &[IpNet]) -> Option<Client> {
+    let mut elements = Vec::new();
+    for line in headers.get_all(header::FORWARDED) {
+        parse_forwarded(line.to_str().ok()?, &mut elements)?;
+    }
+    let last = elements.last()?;
+    Some(Client {
+        https: last.proto.as_deref().and_then(is_https).unwrap_or(direct.https),
+        host: last.host.as_deref().filter(|h| host::is_valid(h)).map(Into::into),
+        // an element without `for` tells nothing of who stands behind it
+        address: nearest_untrusted(
+            direct.address,
+            elements.iter().rev().map(|e| e.node.as_deref().unwrap_or("?")),
+            trusted,
+        ),
+    })
+}
+
+/// From our peer outwards, the first address that no listed proxy has; the last readable one where all have.
+fn nearest_untrusted<'h>(peer: IpAddr, hops: impl Iterator<Item = &'h str>, trusted: &[IpNet]) -> IpAddr {
+    let mut nearest = peer;
+    for hop in hops {
+        let Some(address) = address(hop) else { break };
+        nearest = address;
+        if !is_trusted(address, trusted) {
+            break;
+        }
+    }
+    nearest
+}
+
+/// An address, with a port or without, IPv6 in brackets or bare. No name, no zone, no `unknown`.
+fn address(hop: &str) -> Option<IpAddr> {
+    let bare = hop.parse::<IpAddr>().ok();
+    let bracketed =
+        || hop.strip_prefix('[')?.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().ok().map(IpAddr::V6);
+    let with_port = || match hop.parse::<std::net::SocketAddr>().ok()? {
+        // a zone means something on the machine that wrote it, not here
+        std::net::SocketAddr::V6(v6) if v6.scope_id() != 0 || hop.contains('%') => None,
+        socket => Some(socket.ip()),
+    };
+    bare.or_else(bracketed).or_else(with_port).map(|address| address.to_canonical())
+}
+
+fn is_https(proto: &str) -> Option<bool> {
+    match proto {
+        p if p.eq_ignore_ascii_case("https") || p.eq_ignore_ascii_case("wss") => Some(true),
+        p if p.eq_ignore_ascii_case("http") || p.eq_ignore_ascii_case("ws") => Some(false),
+        _ => None,
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Element {
+    node: Option<String>,
+    proto: Option<String>,
+    host: Option<String>,
+}
+
+/// `for=192.0.2.60;proto=https, for="[2001:db8::1]:80"`
+fn parse_forwarded(line: &str, elements: &mut Vec<Element>) -> Option<()> {
+    let mut rest = line.trim();
+    loop {
+        let mut element = Element::default();
+        loop {
+            let (name, after) = rest.split_once('=')?;
+            let (value, after) = value(after)?;
+            let slot = match name {
+                n if n.eq_ignore_ascii_case("for") => Some(&mut element.node),
+                n if n.eq_ignore_ascii_case("proto") => Some(&mut element.proto),
+                n if n.eq_ignore_ascii_case("host") => Some(&mut element.host),
+                n if !n.is_empty() && n.bytes().all(is_token) => None,
+                _ => return None,
+            };
+            if let Some(slot) = slot
+                && slot.replace(value).is_some()
+            {
+                return None;
+            }
+            rest = after.trim_start();
+            match rest.strip_prefix(';') {
+                Some(next) => rest = next.trim_start(),
+                None => break,
+            }
+        }
+        elements.push(element);
+        if rest.is_empty() {
+            return Some(());
+        }
+        rest = rest.strip_prefix(',')?.trim_start();
+    }
+}
+
+/// A token or a quoted string, and what follows it.
+fn value(text: &str) -> Option<(String, &str)> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.bytes().position(|b| !is_token(b)).unwrap_or(text.len());
+        let (token, rest) = text.split_at_checked(end)?;
+        return (!token.is_empty()).then(|| (token.to_owned(), rest));
+    };
+    let mut out = String::new();
+    let mut chars = quoted.chars();
+    loop {
+        match chars.next()? {
+            '"' => return Some((out, chars.as_str())),
+            '\\' => out.push(chars.next()?),
+            c => out.push(c),
+        }
+    }
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn seen(peer: &str, trusted: &[&str], headers: &[(&str, &str)]) -> Client {
+        let trusted: Vec<IpNet> = trusted.iter().map(|n| n.parse().unwrap()).collect();
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            map.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        client(peer.parse().unwrap(), false, &map, &trusted)
+    }
+
+    fn address_of(headers: &[(&str, &str)]) -> String {
+        seen("10.0.0.1", &["10.0.0.0/8"], headers).address.to_string()
+    }
+
+    /// CVE-2026-40575, CVE-2026-20896, GHSA-vhr5-ggp3-qq85: by default nobody is believed.
+    #[test]
+    fn t7_an_unlisted_peer_says_nothing_about_itself() {
+        let lies = [
+            ("x-forwarded-for", "127.0.0.1"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "admin.example"),
+            ("forwarded", "for=127.0.0.1;proto=https;host=admin.example"),
+        ];
+        for trusted in [&[][..], &["192.168.0.0/16"], &["10.0.0.2/32"]] {
+            let client = seen("10.0.0.1", trusted, &lies);
+            assert_eq!(client, Client { address: "10.0.0.1".parse().unwrap(), https: false, host: None });
+        }
+    }
+
+    #[test]
+    fn the_nearest_address_that_is_no_listed_proxy_is_the_client() {
+        for (chain, client) in [
+            ("203.0.113.7", "203.0.113.7"),
+            ("6.6.6.6, 203.0.113.7", "203.0.113.7"),
+            ("6.6.6.6,203.0.113.7 , 10.0.0.3,10.0.0.2", "203.0.113.7"),
+            ("10.0.0.9, 10.0.0.2", "10.0.0.9"),
+            ("203.0.113.7:5000", "203.0.113.7"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("::ffff:203.0.113.7", "203.0.113.7"),
+            ("6.6.6.6, ::ffff:10.0.0.2", "6.6.6.6"),
+        ] {
+            assert_eq!(address_of(&[("x-forwarded-for", chain)]), client, "{chain}");
+        }
+        let lines = [("x-forwarded-for", "6.6.6.6, 203.0.113.7"), ("x-forwarded-for", "10.0.0.2")];
+        assert_eq!(address_of(&lines), "203.0.113.7");
+        let mapped = seen("::ffff:10.0.0.1", &["10.0.0.0/8"], &[("x-forwarded-for", "203.0.113.7")]);
+        assert_eq!(mapped.address.to_string(), "203.0.113.7");
+    }
+
+    /// CVE-2024-47070: what cannot be read is not believed, and nothing left of it either.
+    #[test]
+    fn t6_garbage_is_not_believed() {
+        let long = "1".repeat(10_000);
+        for garbage in [
+            "a",
+            "",
+            " ",
+            ",",
+            "unknown",
+            "_hidden",
+            &long,
+            "::ffff:",
+            "fe80::1%eth0",
+            "[fe80::1%1]:80",
+            "1.2.3",
+            "01.2.3.4",
+            "1.2.3.4:x",
+            "é",
+        ] {
+            assert_eq!(address_of(&[("x-forwarded-for", garbage)]), "10.0.0.1", "{garbage}");
+            let chain = format!("203.0.113.7, {garbage}, 10.0.0.2");
+            assert_eq!(address_of(&[("x-forwarded-for", &chain)]), "10.0.0.2", "{garbage}");
+        }
+    }
+
+    #[test]
+    fn scheme_and_host_are_those_of_the_nearest_proxy() {
+        for (proto, https) in
+            [("https", true), ("HTTPS", true), ("http", false), ("http, https", true), ("x", false)]
+        {
+            assert_eq!(
+                seen("10.0.0.1", &["10.0.0.1/32"], &[("x-forwarded-proto", proto)]).https,
+                https,
+                "{proto}"
+            );
+        }
+        for (host, believed) in [
+            ("a.example", Some("a.example")),
+            ("evil.example, a.example:8443", Some("a.example:8443")),
+            ("a b", None),
+            ("u@a", None),
+            ("", None),
+        ] {
+            let client = seen("10.0.0.1", &["10.0.0.1/32"], &[("x-forwarded-host", host)]);
+            assert_eq!(client.host.as_deref(), believed, "{host}");
+        }
+    }
+
+    #[test]
+    fn rfc_7239() {
+        let ask = |value: &str| seen("10.0.0.1", &["10.0.0.0/8"], &[("forwarded", value)]);
+        let client = ask("for=6.6.6.6, For=\"[2001:db8::1]:47\";proto=https;by=x;HOST=\"a.example:8443\"");
+        assert_eq!(client.address.to_string(), "2001:db8::1");
+        assert!(client.https);
+        assert_eq!(client.host.as_deref(), Some("a.example:8443"));
+        assert_eq!(ask("for=203.0.113.7;proto=http,for=10.0.0.2").address.to_string(), "203.0.113.7");
+        assert_eq!(ask("for=\"203.0.113.7\\:80\"").address.to_string(), "203.0.113.7");
+        for garbage in [
+            "",
+            "for",
+            "for=",
+            "=x",
+            "for=\"1.2.3.4",
+            "for=1.2.3.4;for=5.6.7.8",
+            "for=1.2.3.4 proto=https",
+            "for=1.2.3.4,",
+            "for=1.2.3.4;",
+            "for=unknown",
+            "for=_x",
+            "proto=https;for=[2001:db8::1]",
+            "f or=1.2.3.4",
+            "by=1.2.3.4",
+        ] {
+            assert_eq!(ask(garbage).address.to_string(), "10.0.0.1", "{garbage}");
+        }
+    }
+
+    /// nginx writes X-Forwarded-For and lets the client's Forwarded through; others do the reverse.
+    #[test]
+    fn t6_two_headers_that_disagree_are_both_not_believed() {
+        let one = ("x-forwarded-for", "203.0.113.7");
+        assert_eq!(address_of(&[one, ("forwarded", "for=6.6.6.6")]), "10.0.0.1");
+        assert_eq!(address_of(&[one, ("forwarded", "garbage")]), "10.0.0.1");
+        assert_eq!(address_of(&[one, ("forwarded", "for=203.0.113.7")]), "203.0.113.7");
+        let hosts = [("x-forwarded-host", "a.example"), ("forwarded", "for=10.0.0.1;host=evil.example")];
+        assert_eq!(seen("10.0.0.1", &["10.0.0.0/8"], &hosts).host, None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_is_too_strange(value in "[ -~]{0,40}") {
+            address_of(&[("x-forwarded-for", &value), ("x-forwarded-host", &value)]);
+            address_of(&[("forwarded", &value)]);
+        }
+    }
+}

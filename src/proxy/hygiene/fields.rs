@@ -1,0 +1,189 @@
+//! Header names: which only a proxy may write, which belong to a connection, which may stand only once.
+
+use http::{HeaderMap, HeaderName, header};
+
+use super::Ambiguity;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The portal's business.
+    Plain,
+    /// May stand only once: who reads the first and who reads the last would see two requests.
+    Single,
+    /// Of this connection, not of the message (RFC 9110, 7.6.1).
+    Connection,
+    /// Says who the user is or where a request came from: written by proxies, believed by back ends.
+    ByProxy,
+}
+
+/// Starts of the names that only a proxy writes: ours, and those of the neighbours a portal may have been
+/// set up to believe.
+const BY_PROXY_X: [&str; 31] = [
+    "x-forwarded",
+    "x-auth-request-",
+    "x-remote-",
+    "x-real-ip",
+    "x-original-",
+    "x-originating-",
+    "x-rewrite-",
+    "x-http-method",
+    "x-method-override",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-host",
+    "x-scheme",
+    "x-url-scheme",
+    "x-jwt-assertion",
+    "x-wso2-",
+    "x-webauth-",
+    "x-authentik-",
+    "x-pomerium-",
+    "x-vouch-",
+    "x-authenticated-",
+    "x-proxyuser-",
+    "x-consumer-",
+    "x-credential-",
+    "x-amzn-oidc-",
+    "x-goog-authenticated-user-",
+    "x-goog-iap-",
+    "x-ms-client-principal",
+    "x-ssl-",
+    "x-client-cert",
+    "x-envoy-",
+];
+
+const OTHERS_OF_CONNECTION: [HeaderName; 8] = [
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Which connection headers there are, so that a clean request pays for no removal.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Seen {
+    pub connection: bool,
+    pub others: bool,
+}
+
+/// The kind of a name spelt with small letters, digits and `-`.
+pub fn kind(name: &str) -> Kind {
+    use Kind::{ByProxy, Connection, Plain, Single};
+    match name.as_bytes().first() {
+        Some(b'x') if name == "x-wso2-tenant" => Single,
+        Some(b'x') if BY_PROXY_X.iter().any(|start| name.starts_with(start)) => ByProxy,
+        Some(b'a') if name == "authorization" => Single,
+        Some(b'c') => match name {
+            "connection" => Connection,
+            "content-length" | "content-type" | "content-range" | "content-location" => Single,
+            "client-ip" | "cf-connecting-ip" => ByProxy,
+            _ if name.starts_with("cf-access-") => ByProxy,
+            _ => Plain,
+        },
+        Some(b'e') if name == "expect" => Single,
+        Some(b'f') => match name {
+            "forwarded" | "front-end-https" | "fastly-client-ip" => ByProxy,
+            _ => Plain,
+        },
+        Some(b'h') if name == "http2-settings" => Connection,
+        Some(b'k') if name == "keep-alive" => Connection,
+        Some(b'o') if name == "origin" => Single,
+        Some(b'o') if name.starts_with("oidc-") => ByProxy,
+        Some(b'p') => match name {
+            "proxy-connection" | "proxy-authenticate" | "proxy-authorization" => Connection,
+            // httpoxy: becomes HTTP_PROXY in CGI programs
+            "proxy" => ByProxy,
+            _ if name.starts_with("proxy-") => ByProxy,
+            _ => Plain,
+        },
+        Some(b'r') if name == "range" || name == "referer" => Single,
+        Some(b'r') if name.starts_with("remote-") => ByProxy,
+        Some(b's') if name.starts_with("sec-fetch-") || name == "sec-websocket-key" => Single,
+        Some(b's') if name.starts_with("ssl-client-") => ByProxy,
+        Some(b't') => match name {
+            "te" | "transfer-encoding" => Connection,
+            "true-client-ip" => ByProxy,
+            _ => Plain,
+        },
+        Some(b'u') if name == "upgrade" => Connection,
+        _ => Plain,
+    }
+}
+
+/// A name as back ends fold it that turn names into variables: whatever is no letter or digit is the same to them.
+pub(super) fn folded_kind(name: &str) -> (Kind, bool) {
+    if name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        return (kind(name), false);
+    }
+    // all we look for is shorter than the buffer
+    let mut buffer = [0_u8; 64];
+    let mut length = 0;
+    for (to, from) in buffer.iter_mut().zip(name.bytes()) {
+        *to = if from.is_ascii_alphanumeric() { from.to_ascii_lowercase() } else { b'-' };
+        length += 1;
+    }
+    let folded = buffer.get(..length).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or_default();
+    (kind(folded), true)
+}
+
+pub(super) fn clean(headers: &mut HeaderMap) -> Result<Seen, Ambiguity> {
+    let mut seen = Seen::default();
+    let mut drop: Vec<HeaderName> = Vec::new();
+    let repeats = headers.len() != headers.keys_len();
+    for name in headers.keys() {
+        match folded_kind(name.as_str()) {
+            (Kind::Plain, _) => {}
+            // another spelling of a name that matters
+            (_, true) | (Kind::ByProxy, false) => drop.push(name.clone()),
+            (Kind::Connection, false) if *name == header::CONNECTION => seen.connection = true,
+            (Kind::Connection, false) => seen.others = true,
+            (Kind::Single, false) if repeats && headers.get_all(name).iter().nth(1).is_some() => {
+                return Err(if *name == header::CONTENT_LENGTH {
+                    Ambiguity::BodyLength
+                } else {
+                    Ambiguity::RepeatedHeader
+                });
+            }
+            (Kind::Single, false) => {}
+        }
+    }
+    for name in drop {
+        headers.remove(name);
+    }
+    body_length(headers, seen)?;
+    Ok(seen)
+}
+
+/// Request smuggling lives where two programs see the body end in different places.
+fn body_length(headers: &HeaderMap, seen: Seen) -> Result<(), Ambiguity> {
+    let length = headers.get(header::CONTENT_LENGTH);
+    if length.is_some_and(|l| l.is_empty() || !l.as_bytes().iter().all(u8::is_ascii_digit)) {
+        return Err(Ambiguity::BodyLength);
+    }
+    if seen.others {
+        let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+        match (codings.next(), codings.next()) {
+            (None, _) => {}
+            (Some(_), _) if length.is_some() => return Err(Ambiguity::BodyLength),
+            (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {}
+            // another coding would be lost on the way, and the body with it
+            (Some(_), _) => return Err(Ambiguity::TransferCoding),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn remove_connection(headers: &mut HeaderMap, seen: Seen) {
+    if seen.connection {
+        headers.remove(header::CONNECTION);
+    }
+    if seen.others {
+        for name in &OTHERS_OF_CONNECTION {
+            headers.remove(name);
+        }
+    }
+}

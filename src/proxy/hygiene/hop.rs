@@ -1,0 +1,78 @@
+//! Headers of the connection: understood, then taken out, before we write any header of our own.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::{
+    Ambiguity, Cleaned,
+    fields::{self, Kind, Seen},
+};
+
+pub(super) fn clean(headers: &mut HeaderMap, seen: Seen) -> Result<Cleaned, Ambiguity> {
+    let mut wants_upgrade = false;
+    let mut nominated: Vec<HeaderName> = Vec::new();
+    if seen.connection {
+        for token in tokens(headers, &header::CONNECTION) {
+            match token? {
+                t if t.eq_ignore_ascii_case("keep-alive") || t.eq_ignore_ascii_case("close") => {}
+                t if t.eq_ignore_ascii_case("upgrade") => wants_upgrade = true,
+                t => nominated.push(nomination(t)?),
+            }
+        }
+    }
+    let mut cleaned = Cleaned::default();
+    if seen.others {
+        for token in tokens(headers, &header::TE) {
+            cleaned.te_trailers |= token?.split(';').any(|t| t.trim().eq_ignore_ascii_case("trailers"));
+        }
+        if wants_upgrade {
+            cleaned.upgrade = upgrade(headers)?;
+        }
+    }
+    for name in nominated {
+        headers.remove(name);
+    }
+    fields::remove_connection(headers, seen);
+    Ok(cleaned)
+}
+
+/// The tokens of a list header over all its lines.
+fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = Result<&'h str, Ambiguity>> {
+    headers.get_all(name).iter().flat_map(|value| {
+        let text = value.to_str().map_err(|_| Ambiguity::ConnectionSyntax);
+        let (text, problem) = match text {
+            Ok(text) => (text, None),
+            Err(problem) => ("", Some(Err(problem))),
+        };
+        let tokens = text.split(',').map(|t| t.trim_matches([' ', '\t'])).filter(|t| !t.is_empty()).map(Ok);
+        problem.into_iter().chain(tokens)
+    })
+}
+
+/// Who names a header here asks us to take it out. That must not reach a header that decides anything.
+fn nomination(token: &str) -> Result<HeaderName, Ambiguity> {
+    let name = HeaderName::from_bytes(token.as_bytes()).map_err(|_| Ambiguity::ConnectionSyntax)?;
+    let written = name.as_str();
+    let decides = matches!(fields::folded_kind(written).0, Kind::Single | Kind::ByProxy)
+        || matches!(written, "host" | "cookie")
+        || ["content-", "sec-", "access-control-"].iter().any(|start| written.starts_with(start));
+    if decides { Err(Ambiguity::ConnectionNomination) } else { Ok(name) }
+}
+
+/// One protocol, and never HTTP/2: behind an upgrade to it requests would reach the portal that nobody judged.
+fn upgrade(headers: &HeaderMap) -> Result<Option<HeaderValue>, Ambiguity> {
+    let mut values = headers.get_all(header::UPGRADE).iter();
+    let (first, second) = (values.next(), values.next());
+    if second.is_some() {
+        return Err(Ambiguity::ConnectionSyntax);
+    }
+    let http = |token: &str| {
+        let token = token.to_ascii_lowercase();
+        token.starts_with("h2") || token.starts_with("http/")
+    };
+    for token in tokens(headers, &header::UPGRADE) {
+        if http(token?) {
+            return Ok(None);
+        }
+    }
+    Ok(first.cloned())
+}
