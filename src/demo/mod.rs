@@ -217,6 +217,17 @@ mod tests {
         assert!(headers.get(header::SET_COOKIE).is_none(), "a code counts once");
     }
 
+    #[tokio::test]
+    async fn sign_in_leads_back_to_where_it_began() {
+        let sample = Sample::new();
+        let back = "%2Fdevportal%2Fapis%2F7%3Ftenant%3Dclosed.example%26tab%3Ddocs";
+        let form = format!("tenant=closed.example&username=alice&password={PASSWORD}&returnTo={back}");
+        let post = Request::post("/commonauth").header("content-type", "application/x-www-form-urlencoded");
+        let (_, headers, _) = sample.send(post, &form).await;
+        let (_, headers, _) = sample.get(headers[header::LOCATION].to_str().unwrap()).await;
+        assert_eq!(headers[header::LOCATION], "/devportal/apis/7?tenant=closed.example&tab=docs");
+    }
+
     /// Attack: open redirect through the address to come back to.
     #[tokio::test]
     async fn open_redirect_after_sign_out() {

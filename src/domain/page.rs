@@ -1,5 +1,7 @@
 //! Pages Doorward shows in a visitor's way, as values. `web` turns them into HTML; `proxy` only says which.
 
+use std::sync::Arc;
+
 use super::tenant::TenantId;
 
 /// A page for a person, with the way out.
@@ -58,4 +60,10 @@ pub struct PageContext<'a> {
 /// Renders pages. `web` implements it; never fails, so that an error page is always possible.
 pub trait Pages: Send + Sync {
     fn render(&self, page: &Page, context: PageContext<'_>) -> String;
+}
+
+impl<P: Pages + ?Sized> Pages for Arc<P> {
+    fn render(&self, page: &Page, context: PageContext<'_>) -> String {
+        (**self).render(page, context)
+    }
 }

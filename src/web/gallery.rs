@@ -26,7 +26,7 @@ pub fn router(pages: Arc<HtmlPages>) -> Router {
         (1..=TENANTS).filter_map(|n| TenantId::parse(&format!("team-{n:04}.example")).ok()).collect();
     let local = site::Site {
         pages: Arc::clone(&pages),
-        tenants: Arc::new(move || Some(Arc::clone(&names))),
+        tenants: Arc::new(move || Box::pin(std::future::ready(Some(Arc::clone(&names))))),
         start: "/devportal/apis".into(),
     };
     let own = Router::new().route("/", get(index)).route("/pages/{name}", get(show)).with_state(pages);
@@ -98,7 +98,7 @@ async fn show(
     let tenant = TenantId::parse("closed.example").ok();
     let is_branded = look.brand.is_some();
     let accent = look.brand.filter(|accent| !accent.is_empty()).map(|hex| format!("#{hex}"));
-    secured(pages.render(
+    let mut response = secured(pages.render(
         &page,
         PageContext {
             request_id: "01jd3k8w5t7q9r2x4z6b0c8e1f",
@@ -108,7 +108,9 @@ async fn show(
             accent: is_branded.then(|| accent.as_deref().unwrap_or("#b3261e")),
             languages: look.languages.as_deref().or(accepted).unwrap_or_default(),
         },
-    ))
+    ));
+    *response.status_mut() = StatusCode::from_u16(page.status()).unwrap_or_default();
+    response
 }
 
 fn secured(html: String) -> Response {

@@ -8,6 +8,7 @@ use axum::{
     extract::{Path, RawQuery, State},
     routing::get,
 };
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 
 use super::{
@@ -21,8 +22,8 @@ use crate::domain::{
     tenant::TenantId,
 };
 
-/// The tenants, sorted; `None` while the list is not public.
-pub type TenantNames = Arc<dyn Fn() -> Option<Arc<[TenantId]>> + Send + Sync>;
+/// Asks for the tenants, sorted; `None` while the list is not public.
+pub type TenantNames = Arc<dyn Fn() -> BoxFuture<'static, Option<Arc<[TenantId]>>> + Send + Sync>;
 
 /// What the local service needs.
 #[derive(Clone)]
@@ -53,8 +54,9 @@ async fn brand(State(site): State<Site>, Path(name): Path<String>, headers: Head
 }
 
 async fn tenants(State(site): State<Site>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response<Body> {
+    let names = (site.tenants)().await;
     let context = context(&headers);
-    match (site.tenants)() {
+    match names {
         None => page(StatusCode::NOT_FOUND, site.pages.render_no_tenants(false, context)),
         Some(names) if names.is_empty() => page(StatusCode::OK, site.pages.render_no_tenants(true, context)),
         Some(names) => {
@@ -162,7 +164,7 @@ mod tests {
             names.map(|names| names.iter().map(|name| TenantId::parse(name).unwrap()).collect());
         router(Site {
             pages: Arc::new(HtmlPages::new(None)),
-            tenants: Arc::new(move || names.clone()),
+            tenants: Arc::new(move || Box::pin(std::future::ready(names.clone()))),
             start: "/devportal/apis".into(),
         })
     }
@@ -231,6 +233,20 @@ mod tests {
         assert!(status == StatusCode::OK && body.contains("There is no tenant yet"), "{body}");
         let (status, _, body) = send(site(None), "GET", "/.doorward/tenants", HTML).await;
         assert!(status == StatusCode::NOT_FOUND && body.contains("not public"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn the_deep_address_is_kept_through_the_choice() {
+        let path = "/.doorward/tenants?to=%2Fdevportal%2Fapis%2F7%3Ftab%3Ddocs%26tenant%3Dold.example";
+        let (_, _, body) = send(site(Some(&["a.example"])), "GET", path, HTML).await;
+        assert!(
+            body.contains("href=\"&#x2f;devportal&#x2f;apis&#x2f;7?tab=docs&amp;tenant=a.example\""),
+            "{body}"
+        );
+        // the search form carries it on
+        assert!(body.contains(
+            "name=\"to\" value=\"&#x2f;devportal&#x2f;apis&#x2f;7?tab=docs&amp;tenant=old.example\""
+        ));
     }
 
     /// Attack: open redirect, here through links that the visitor is meant to follow.
