@@ -108,6 +108,7 @@ fn policy(keys: std::path::PathBuf, algorithm: Algorithm) -> TenantPolicy {
         websocket_origins: Vec::new(),
         identity_headers: HeaderProfile::None,
         token_cookie: None,
+        forward_token: true,
         branding: Branding::default(),
         header_value: http::HeaderValue::from_static("carbon.super"),
         problem: None,

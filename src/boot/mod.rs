@@ -98,7 +98,10 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Handle) -> anyhow::Result<Gate> 
     let shown = settings.tenancy.selection_page;
     let site = Site {
         pages: Arc::clone(&pages),
-        tenants: Arc::new(move || shown.then(|| names.names_so_far())),
+        tenants: Arc::new(move || {
+            let names = shown.then(|| Arc::clone(&names));
+            Box::pin(async move { Some(names?.names().await) })
+        }),
         start: start.into(),
     };
     let access_log = match &settings.log.access {

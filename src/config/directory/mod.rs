@@ -103,11 +103,6 @@ impl TenantDirectory {
         Arc::clone(&self.cache.index.listing.load().names)
     }
 
-    /// As `names`, but without waiting: what is known so far.
-    pub fn names_so_far(&self) -> Arc<[TenantId]> {
-        Arc::clone(&self.cache.index.listing.load().names)
-    }
-
     /// More than one tenant exists.
     pub fn several(&self) -> bool {
         self.cache.index.listing.load().several

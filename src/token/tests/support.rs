@@ -201,6 +201,7 @@ pub fn policy(issuers: Vec<Issuer>) -> TenantPolicy {
         websocket_origins: Vec::new(),
         identity_headers: HeaderProfile::None,
         token_cookie: None,
+        forward_token: true,
         branding: Branding::default(),
         header_value: HeaderValue::from_static("acme.com"),
         problem: None,

@@ -87,6 +87,7 @@ fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, generation
         websocket_origins: Vec::new(),
         identity_headers: HeaderProfile::None,
         token_cookie: None,
+        forward_token: true,
         branding: Branding::default(),
         header_value: HeaderValue::from_str(tenant.as_str()).unwrap(),
         problem: None,
@@ -142,10 +143,14 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             sign_in: SignIn { url: "/login".into() },
             cross_tenant: CrossTenant::Nobody,
             routes: Vec::new(),
+            route_table: Arc::new(
+                RouteTable::compile(&[], crate::domain::route::generic::fallback()).unwrap(),
+            ),
             cors_allowed_origins: Vec::new(),
             websocket_origins: Vec::new(),
             identity_headers: HeaderProfile::None,
             token_cookie: None,
+            forward_token: true,
             branding: Branding::default(),
         },
     }
