@@ -6,7 +6,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{boot::now, proxy::Gate};
+use crate::{clock::now, proxy::Gate};
 
 /// The OpenMetrics text of everything.
 pub fn render(gate: &Gate) -> String {

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 
 pub use self::serve::serve;
 use crate::{
+    clock,
     config::{TenantDirectory, directory::Found, effective},
     domain::tenant::TenantId,
     proxy::{
@@ -149,7 +150,7 @@ async fn config(State(admin): State<Admin>, Query(which): Query<Which>) -> (Stat
 }
 
 async fn explain_request(State(admin): State<Admin>, Json(question): Json<Question>) -> Json<Value> {
-    Json(match explain(&admin.gate, &question, crate::boot::now()).await {
+    Json(match explain(&admin.gate, &question, clock::now()).await {
         Ok(explanation) => json!(explanation),
         Err(error) => json!({ "error": error }),
     })

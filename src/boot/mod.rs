@@ -9,7 +9,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -21,6 +21,7 @@ use tokio::{
 
 use crate::{
     admin::{self, Readiness},
+    clock::now,
     config::{Settings, TenantDirectory, model},
     proxy::{Gate, PageSource},
     server::{
@@ -122,10 +123,6 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Handle) -> anyhow::Result<Gate> 
         access_log: ArcSwapOption::from(access_log),
         upgrades: crate::proxy::Upgrades::default(),
     })
-}
-
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Keys, files, and in the end the drain.

@@ -8,11 +8,10 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use super::now;
 use crate::{
-    cli::check::environment,
+    clock::now,
     config::{
-        Settings, diff_needs_restart,
+        Settings, diff_needs_restart, environment,
         load::load,
         model::{KeySource, Target},
         watch::{FilesWatch, watch_files},

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, io::Write as _, path::Path, process::ExitCode};
 
-use crate::config::check::{Report, check};
+use crate::config::{
+    check::{Report, check},
+    environment,
+};
 
 /// Exit code 0: no mistake. 2: there are some.
 pub fn run(file: &Path, json: bool) -> ExitCode {
@@ -11,13 +14,6 @@ pub fn run(file: &Path, json: bool) -> ExitCode {
     // whoever closed the pipe has read enough
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
     ExitCode::from(if report.is_clean() { 0 } else { 2 })
-}
-
-/// Variables that are not UTF-8 are none of ours.
-pub fn environment() -> BTreeMap<String, String> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
 }
 
 fn as_text(report: &Report) -> String {

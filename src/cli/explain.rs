@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io::Write as _, net::IpAddr, process::ExitCode, sync:
 
 use super::{Config, settings};
 use crate::{
-    boot,
+    boot, clock,
     proxy::explain::{Explanation, Question, explain},
 };
 
@@ -87,7 +87,7 @@ fn ask(options: &Options, settings: crate::config::Settings) -> anyhow::Result<E
         while !gate.tenants.index_ready() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-        explain(&gate, &question, boot::now()).await.map_err(anyhow::Error::msg)
+        explain(&gate, &question, clock::now()).await.map_err(anyhow::Error::msg)
     })
 }
 

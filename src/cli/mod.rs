@@ -82,7 +82,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 
 /// The settings, or every mistake in them on standard error.
 fn settings(file: &std::path::Path) -> Result<crate::config::Settings, ExitCode> {
-    crate::config::load::load(file, &check::environment()).map_err(|mistakes| {
+    crate::config::load::load(file, &crate::config::environment()).map_err(|mistakes| {
         for mistake in &mistakes {
             eprintln!("error: {mistake}");
         }

@@ -10,6 +10,13 @@ use super::{
     resolve,
 };
 
+/// Variables that are not UTF-8 are none of ours.
+pub fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
 /// Reads the file, lays `DOORWARD_…` over it, resolves. All mistakes at once. A flag is a variable that the command line
 /// sets: it goes into `env` under the name of its key.
 pub fn load(file: &Path, env: &BTreeMap<String, String>) -> Result<Settings, Vec<Mistake>> {

@@ -18,6 +18,7 @@ pub mod tenant_file;
 pub mod watch;
 
 pub use directory::TenantDirectory;
+pub use load::environment;
 pub use mistake::Mistake;
 pub use model::{Settings, TenantPolicy};
 pub use restart::diff_needs_restart;

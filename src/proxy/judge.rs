@@ -1,7 +1,7 @@
 //! Steps 2 to 6 of a request: made plain, whose portal, which route, who asks, may they. Nothing is sent anywhere, so
 //! `doorward explain` asks the same function.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, Method, header, request::Parts};
 
@@ -90,7 +90,7 @@ pub async fn judge(
     }
 
     // ── 3 tenant: one snapshot of its policy, used to the end of the request
-    let named = match named_tenant(gate, &judgement.client, parts) {
+    let named = match named_tenant(gate, &judgement.client, parts).await {
         Ok(named) => named,
         Err(refusal) => {
             judgement.verdict = Err(refusal);
@@ -158,9 +158,27 @@ async fn find_policy(gate: &Gate, tenant: &TenantId) -> Option<Arc<TenantPolicy>
     }
 }
 
-fn named_tenant(gate: &Gate, client: &Client, parts: &Parts) -> Result<Option<TenantId>, Refusal> {
+/// Just after the start the tenants' files are still being read for the host names they claim.
+async fn wait_for_index(gate: &Gate, host: &str) -> HostFound {
+    const STEP: Duration = Duration::from_millis(5);
+    const STEPS: u32 = 1000;
+    for _ in 0..STEPS {
+        tokio::time::sleep(STEP).await;
+        let found = gate.tenants.by_host(host);
+        if found != HostFound::IndexNotReady {
+            return found;
+        }
+    }
+    HostFound::IndexNotReady
+}
+
+async fn named_tenant(gate: &Gate, client: &Client, parts: &Parts) -> Result<Option<TenantId>, Refusal> {
     let host = client.host.as_deref().or_else(|| parts.headers.get(header::HOST)?.to_str().ok());
-    let by_host = match host.map_or(HostFound::None, |host| gate.tenants.by_host(host)) {
+    let mut by_host = host.map_or(HostFound::None, |host| gate.tenants.by_host(host));
+    if by_host == HostFound::IndexNotReady {
+        by_host = wait_for_index(gate, host.unwrap_or_default()).await;
+    }
+    let by_host = match by_host {
         HostFound::Tenant(tenant) => Some(tenant),
         HostFound::None => None,
         HostFound::Conflict => return Err(Refusal::BadRequest("two tenants claim this host name")),

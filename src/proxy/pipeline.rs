@@ -1,10 +1,7 @@
 //! The way of a request, from top to bottom. Steps 2 to 6 are in `judge`, so that they can be asked for without a request
 //! being sent; here is what follows from them.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use arc_swap::Guard;
 use http::{HeaderValue, Request, Response, header, request::Parts};
@@ -22,6 +19,7 @@ use super::{
     visitor::{self, Memory},
 };
 use crate::{
+    clock,
     config::Settings,
     domain::{
         access::Decision,
@@ -43,7 +41,7 @@ pub async fn handle(
     // ── 1 arrive
     let gate = &*worker.gate;
     let settings: Guard<Arc<Settings>> = gate.settings.load();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = clock::now();
     let mut account = Account::open(Arc::clone(connection), Arc::clone(&gate.metrics));
     let (mut parts, body) = request.into_parts();
     let request_id = request_id(&settings, connection, &parts);

@@ -8,15 +8,17 @@ use std::{
 /// Each top-level module and those it may use. Data flows one way; `boot` and `cli` stand at the end.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    ("clock", &[]),
     ("config", &["domain"]),
     ("telemetry", &["domain"]),
     ("token", &["domain", "config"]),
-    ("proxy", &["domain", "config", "token", "telemetry"]),
+    ("proxy", &["domain", "clock", "config", "token", "telemetry"]),
     ("web", &["domain", "config", "telemetry"]),
-    ("server", &["config", "telemetry"]),
+    ("server", &["config", "telemetry", "proxy"]),
+    ("admin", &["domain", "clock", "config", "telemetry", "token", "proxy", "server"]),
     ("demo", &["domain", "web"]),
-    ("boot", &["domain", "config", "telemetry", "token", "proxy", "web", "server", "demo"]),
-    ("cli", &["domain", "config", "telemetry", "token", "proxy", "web", "server", "demo", "boot"]),
+    ("boot", &["domain", "clock", "config", "telemetry", "token", "proxy", "web", "server", "admin"]),
+    ("cli", &["domain", "clock", "config", "proxy", "web", "server", "demo", "boot"]),
 ];
 
 /// Files over `LONG` lines, each with its reason.
