@@ -8,8 +8,8 @@ use http::HeaderValue;
 use super::{
     document::{Findings, Key, Node, Value, json, read::read},
     mistake::Mistake,
-    model::{Branding, Issuer, Settings, SignIn, TenantPolicy},
-    raw::{access::Access as RawAccess, tenant::Doorward},
+    model::{Branding, Issuer, KeySource, Settings, SignIn, TenantPolicy},
+    raw::{access::Access as RawAccess, tenant::Doorward, values::web::is_loopback},
     resolve::{self, Scope, access::Access},
 };
 use crate::domain::{
@@ -20,8 +20,8 @@ use crate::domain::{
 /// Far more than WSO2's own files have; keeps a wrong file from filling the memory.
 pub const MAX_BYTES: usize = 1024 * 1024;
 
-const ANONYMOUS: &str = "EnableAnonymous";
-const OURS: &str = "Doorward";
+pub(super) const ANONYMOUS: &str = "EnableAnonymous";
+pub(super) const OURS: &str = "Doorward";
 
 /// What one tenant's file says, parsed and checked, not yet merged with `deployment.toml`.
 #[derive(Debug, Clone, Default)]
@@ -172,18 +172,25 @@ fn doorward(
 /// Merges: the tenant's own word over `deployment.toml`. Never fails: what could fail was checked in `parse`.
 pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, generation: u64) -> TenantPolicy {
     let defaults = &settings.defaults;
-    let own = conf.issuers.iter().map(|issuer| Arc::new(Issuer { tenant: tenant.clone(), ..issuer.clone() }));
+    let forged = conf.issuers.iter().find(|issuer| reaches_private_port(settings, issuer));
+    let own = conf.issuers.iter().filter(|_| forged.is_none());
+    let own = own.map(|issuer| Arc::new(Issuer { tenant: tenant.clone(), ..issuer.clone() }));
     let sign_in = conf.sign_in.as_ref().unwrap_or(&defaults.sign_in);
     let access = &conf.access;
-    let (routes, problem) = if access.routes.is_empty() && conf.sign_in.is_none() {
-        (Arc::clone(&defaults.route_table), None)
+    let mut problem = forged.map(|issuer| {
+        let message = format!("the issuer {:?} is asked at Doorward's own private port", issuer.issuer);
+        mistake(settings, tenant, "Doorward.issuers", message)
+    });
+    let routes = if access.routes.is_empty() && conf.sign_in.is_none() {
+        Arc::clone(&defaults.route_table)
     } else {
-        let rules = (&defaults.routes, &access.routes);
-        match resolve::access::table(settings.portal.profile, rules.0, rules.1, sign_in) {
-            Ok(table) => (table, None),
-            // every rule compiled on its own, so this cannot happen; if it does, nobody gets in by it
-            Err(bad) => (Arc::clone(&defaults.route_table), Some(mistake(settings, bad.to_string()))),
-        }
+        let table =
+            resolve::access::table(settings.portal.profile, &defaults.routes, &access.routes, sign_in);
+        table.unwrap_or_else(|bad| {
+            // each rule was checked on its own; together they can still be too many
+            problem = Some(mistake(settings, tenant, "Doorward.routes", bad.to_string()));
+            Arc::clone(&defaults.route_table)
+        })
     };
     let inherited =
         |own: &Option<Vec<String>>, below: &[String]| own.clone().unwrap_or_else(|| below.to_vec());
@@ -214,14 +221,29 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
     }
 }
 
-fn mistake(settings: &Settings, message: String) -> Mistake {
+/// What a tenant names as its issuer gets requests from this machine, and the private port trusts this machine.
+fn reaches_private_port(settings: &Settings, issuer: &Issuer) -> bool {
+    let Some(private) = settings.admin.listen else { return false };
+    let keys = match &issuer.keys {
+        KeySource::Url(url) => Some(url.as_str()),
+        KeySource::Discovery => Some(issuer.issuer.as_str()),
+        KeySource::None | KeySource::File(_) => None,
+    };
+    let asked = issuer.introspection.as_ref().map(|introspection| introspection.url.as_str());
+    [keys, asked].into_iter().flatten().filter_map(|url| url::Url::parse(url).ok()).any(|url| {
+        url.port_or_known_default() == Some(private.port())
+            && (is_loopback(&url) || url.host_str() == Some(private.ip().to_string().as_str()))
+    })
+}
+
+fn mistake(settings: &Settings, tenant: &TenantId, key: &str, message: String) -> Mistake {
     Mistake {
-        file: settings.file.clone(),
+        file: settings.tenancy.folder.join(tenant.as_str()).join("tenant-conf.json"),
         line: None,
         column: None,
-        key: "access.route".to_owned(),
+        key: key.to_owned(),
         message,
-        remedy: String::new(),
+        remedy: "correct it; until then the tenant is closed".to_owned(),
     }
 }
 

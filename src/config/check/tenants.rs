@@ -13,7 +13,7 @@ use crate::{
         document::{Findings, Key, Node, json},
         mistake::Mistake,
         model::Settings,
-        tenant_file::{self, MAX_BYTES, TenantConf},
+        tenant_file::{self, ANONYMOUS, MAX_BYTES, OURS, TenantConf},
     },
     domain::tenant::TenantId,
 };
@@ -93,11 +93,10 @@ fn one(
     if let Some(settings) = settings
         && let Some(problem) = tenant_file::resolve(settings, tenant, &conf, 0).problem
     {
-        mistakes.push(Mistake { file: file.clone(), key: "Doorward.routes".to_owned(), ..problem });
+        mistakes.push(problem);
     }
-    let found = beyond_the_text(tenant, &conf, hosts);
-    let files_matter = conf.issuers().iter().enumerate().next().is_some();
-    if found.is_empty() && !files_matter {
+    let found = claims(tenant, &conf, hosts);
+    if found.is_empty() && conf.issuers().is_empty() && !may_be_misspelt(&text) {
         return;
     }
     // parsed again for the places: few files come this far
@@ -107,6 +106,7 @@ fn one(
         findings.add(&root, &key, message, "a host name belongs to one tenant");
     }
     issuer_files(&conf, &root, &mut findings);
+    misspelt(&root, &mut findings);
     mistakes.extend(findings.into_mistakes());
 }
 
@@ -117,10 +117,34 @@ fn read(file: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn beyond_the_text(tenant: &TenantId, conf: &TenantConf, hosts: &mut Hosts<'_>) -> Vec<(Key, String)> {
+fn claims(tenant: &TenantId, conf: &TenantConf, hosts: &mut Hosts<'_>) -> Vec<(Key, String)> {
     let key = Key::root().name("Doorward").name("hosts");
     let claims = conf.hosts.iter().enumerate();
     claims.filter_map(|(index, host)| Some((key.item(index), hosts.claim(host, tenant)?))).collect()
+}
+
+/// WSO2 and we ignore keys we do not know; one that differs in case only was meant to count.
+fn misspelt(root: &Node, findings: &mut Findings) {
+    for entry in root.entries() {
+        for ours in [ANONYMOUS, OURS] {
+            if entry.name != ours && entry.name.eq_ignore_ascii_case(ours) {
+                let message = format!("this key has no effect: its name is `{ours}`");
+                findings.push(
+                    Key::root().name(&entry.name),
+                    entry.place.clone(),
+                    message,
+                    "correct it".to_owned(),
+                );
+            }
+        }
+    }
+}
+
+fn may_be_misspelt(text: &str) -> bool {
+    let folded = text.to_ascii_lowercase();
+    [ANONYMOUS, OURS]
+        .iter()
+        .any(|ours| folded.matches(&ours.to_ascii_lowercase()).count() > text.matches(ours).count())
 }
 
 fn issuer_files(conf: &TenantConf, root: &Node, findings: &mut Findings) {

@@ -55,6 +55,7 @@ fn every_tenant_is_looked_at() {
         .with("tenants/b.com/tenant-conf.json", "{\"EnableAnonymous\": 1}")
         .with("tenants/c.com/tenant-conf.json", "{\"Doorward\": {\"host\": []}}")
         .with("tenants/d.com/tenant-conf.json", "{")
+        .with("tenants/e.com/tenant-conf.json", "{\"enableAnonymous\": false}")
         .with("tenants/inherits.com/notes.txt", "")
         .with("tenants/README.md", "no tenant")
         .with("tenants/..data/x", "kubernetes")
@@ -66,8 +67,9 @@ fn every_tenant_is_looked_at() {
     tenants/b.com/tenant-conf.json:1:21: EnableAnonymous: neither a boolean nor a text (write true or false)
     tenants/c.com/tenant-conf.json:1:15: Doorward.host: there is no key `host` here (did you mean `hosts`?)
     tenants/d.com/tenant-conf.json:1:2: not JSON: a key in double quotes should be here
+    tenants/e.com/tenant-conf.json:1:2: enableAnonymous: this key has no effect: its name is `EnableAnonymous` (correct it)
     ");
-    assert_eq!(deployment.check().tenants, 7);
+    assert_eq!(deployment.check().tenants, 8);
 }
 
 #[test]

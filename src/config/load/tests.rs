@@ -150,6 +150,7 @@ access = "everybody"
 fn each_rule_between_keys_has_its_mistake() {
     for (text, told) in [
         ("[[portal.upstream]]\nurl = \"http://b:1\"", "portal.upstream[1].path: there are two upstreams"),
+        ("[server]\nworkers = 5000", "server.workers: no machine has that many cores"),
         ("[server]\nlisten = []", "server.listen: nothing would listen"),
         ("[server.tls]\ncert_file = \"c\"", "server.tls.key_file: this key is required"),
         (

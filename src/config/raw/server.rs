@@ -18,7 +18,7 @@ pub struct Server {
     /// Addresses for clear text: HTTP/1.1, and HTTP/2 with prior knowledge. `[]` where only TLS is wanted.
     #[schemars(extend("default" = ["0.0.0.0:8080"], "x-restart" = true))]
     pub listen: Option<Vec<As<SocketAddr>>>,
-    /// Threads that serve requests; 0 means one a core this process may use.
+    /// Threads that serve requests, at most 1024; 0 means one a core this process may use.
     #[schemars(extend("default" = 0, "x-restart" = true))]
     pub workers: Option<u16>,
     /// The origin browsers use, where it differs from what a request says: behind a proxy that is not in

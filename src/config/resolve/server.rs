@@ -9,6 +9,8 @@ use crate::config::{
     raw::{self, text::As, values::duration::Positive},
 };
 
+const MOST_WORKERS: u16 = 1024;
+
 pub fn server(raw: raw::server::Server, key: &Key, scope: &mut Scope<'_>) -> Server {
     let tls = raw.tls.and_then(|raw| tls(raw, &key.name("tls"), scope));
     let listen = raw.listen.map_or_else(
@@ -27,6 +29,9 @@ pub fn server(raw: raw::server::Server, key: &Key, scope: &mut Scope<'_>) -> Ser
                 "use two ports",
             );
         }
+    }
+    if raw.workers.is_some_and(|workers| workers > MOST_WORKERS) {
+        scope.mistake(&key.name("workers"), "no machine has that many cores", "write 0 for one a core");
     }
     let workers = match raw.workers.unwrap_or(0) {
         0 => std::thread::available_parallelism().map_or(1, usize::from),

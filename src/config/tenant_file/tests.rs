@@ -302,3 +302,26 @@ fn no_rule_locks_the_sign_in_page() {
     let policy = resolve(&settings, &acme(), &parse(&elsewhere, file()).unwrap(), 1);
     assert_eq!(access_of(&policy, "/enter"), Anonymous);
 }
+
+#[test]
+fn request_forgery_against_the_private_port_by_a_tenants_issuer() {
+    let settings = settings("[admin]\nlisten = \"127.0.0.1:9901\"");
+    let issuer = |keys: &str| {
+        let text = ours(&format!("{{\"issuers\": [{{\"issuer\": \"x\", \"audiences\": [\"a\"], {keys}}}]}}"));
+        resolve(&settings, &acme(), &parse(&text, file()).unwrap(), 1)
+    };
+    let introspection = |url: &str| {
+        format!("\"introspection\": {{\"url\": \"{url}\", \"client_id\": \"c\", \"client_secret\": \"s\"}}")
+    };
+    for keys in [
+        "\"jwks_url\": \"http://127.0.0.1:9901/drain\"".to_owned(),
+        introspection("http://localhost:9901/cache/flush"),
+        introspection("http://[::1]:9901/drain"),
+        introspection("http://0x7f.1:9901/drain"),
+    ] {
+        let policy = issuer(&keys);
+        assert!(policy.problem.is_some() && !policy.anonymous && policy.issuers.is_empty(), "{keys}");
+    }
+    let elsewhere = issuer("\"jwks_url\": \"http://127.0.0.1:9902/jwks\"");
+    assert!(elsewhere.problem.is_none() && elsewhere.issuers.len() == 1);
+}
