@@ -1,6 +1,6 @@
 //! `doorward check`: prints every mistake, then what is in effect.
 
-use std::{collections::BTreeMap, fmt::Write as _, io::Write as _, path::Path, process::ExitCode};
+use std::{fmt::Write as _, io::Write as _, path::Path, process::ExitCode};
 
 use crate::config::{
     check::{Report, check},

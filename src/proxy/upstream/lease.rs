@@ -38,9 +38,22 @@ pub struct Lease {
 enum Driver {
     /// Driven by whoever holds the lease.
     Holder(Box<Wire>),
+    /// Nothing more will come; after an upgrade the socket is still in it.
+    Ended(Box<Wire>),
     /// Driven by a task of its own.
     Task,
-    Ended,
+}
+
+impl Driver {
+    /// Moves the connection on, as far as it goes without waiting.
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        if let Self::Holder(wire) = self
+            && wire.poll_without_shutdown(cx).is_ready()
+            && let Self::Holder(wire) = std::mem::replace(self, Self::Task)
+        {
+            *self = Self::Ended(wire);
+        }
+    }
 }
 
 impl Lease {
@@ -60,19 +73,11 @@ impl Lease {
     pub fn poll_usable(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         match self.driver {
             Driver::Holder(_) => {
-                self.drive(cx);
+                self.driver.poll(cx);
                 Poll::Ready(self.sender.is_ready())
             }
             Driver::Task => self.sender.poll_ready(cx).map(|ready| ready.is_ok()),
-            Driver::Ended => Poll::Ready(false),
-        }
-    }
-
-    fn drive(&mut self, cx: &mut Context<'_>) {
-        if let Driver::Holder(connection) = &mut self.driver
-            && connection.poll_without_shutdown(cx).is_ready()
-        {
-            self.driver = Driver::Ended;
+            Driver::Ended(_) => Poll::Ready(false),
         }
     }
 
@@ -97,11 +102,7 @@ impl Lease {
         let mut uploaded = 0;
         let (driver, deadline) = (&mut self.driver, &mut self.deadline);
         poll_fn(|cx| {
-            if let Driver::Holder(connection) = driver
-                && connection.poll_without_shutdown(cx).is_ready()
-            {
-                *driver = Driver::Ended;
-            }
+            driver.poll(cx);
             if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
                 return Poll::Ready(answer.map_err(|mut error| {
                     let message = error.take_message().map(Box::new);
@@ -122,8 +123,11 @@ impl Lease {
 
     /// Takes the socket back after `101 Switching Protocols`; bytes the portal has already sent come with it.
     pub async fn into_upgraded(self) -> Option<(PortalStream, Bytes)> {
-        let Driver::Holder(connection) = self.driver else { return None };
-        let Parts { io, read_buf, .. } = connection.without_shutdown().await.ok()?;
+        let Parts { io, read_buf, .. } = match self.driver {
+            Driver::Ended(wire) => wire.into_parts(),
+            Driver::Holder(wire) => wire.without_shutdown().await.ok()?,
+            Driver::Task => return None,
+        };
         Some((io.into_inner(), read_buf))
     }
 }
@@ -164,7 +168,7 @@ impl LeasedBody {
         if polled.is_pending()
             && let Some(lease) = &mut self.lease
         {
-            lease.drive(cx);
+            lease.driver.poll(cx);
             polled = Pin::new(&mut self.incoming).poll_frame(cx);
         }
         match polled {
@@ -201,7 +205,7 @@ impl LeasedBody {
 
     fn finish(&mut self, cx: &mut Context<'_>) {
         if let Some(lease) = &mut self.lease {
-            lease.drive(cx);
+            lease.driver.poll(cx);
         }
         self.give_back();
     }
@@ -211,7 +215,7 @@ impl LeasedBody {
         let uploaded = self.upload.as_ref().is_none_or(|upload| upload.is_finished());
         if let Some(lease) = self.lease.take()
             && uploaded
-            && !matches!(lease.driver, Driver::Ended)
+            && !matches!(lease.driver, Driver::Ended(_))
         {
             self.pool.put(lease);
         }
