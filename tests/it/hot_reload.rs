@@ -123,3 +123,20 @@ fn a_tenant_that_comes_or_goes_is_noticed() {
     gate.tenants.remove("acme.com");
     within(FLIP, || !gate.lets_strangers_in("acme.com"));
 }
+
+#[test]
+fn a_renewed_certificate_is_shown_to_new_connections_and_breaks_no_old_one() {
+    let portal = Portal::answering("hello").start();
+    let gate = Gate::before(&portal).generic(&[("/**", "open")]).tls().start();
+    let shown = || gate.shown_certificate();
+    let (before, mut old) = (shown(), gate.get("/").tls().open());
+    assert_eq!(old.answer("GET").unwrap().text(), "hello");
+    let renewed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    // two files: between the two writes they do not fit, and the old certificate stays
+    std::fs::write(gate.home().join("cert.pem"), renewed.cert.pem()).unwrap();
+    throughout(FLIP, || shown() == before);
+    std::fs::write(gate.home().join("key.pem"), renewed.signing_key.serialize_pem()).unwrap();
+    within(FLIP, || shown() == renewed.cert.der().as_ref());
+    let again = old.write("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").answer("GET");
+    assert_eq!(again.unwrap().text(), "hello");
+}

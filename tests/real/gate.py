@@ -45,7 +45,9 @@ class Gate:
         file = home / "deployment.toml"
         file.write_text(CONFIGURATION.format(port=self.port, admin=admin, upstream=upstream, home=home, routes=routes))
         self.log = home / "log"
-        self.process = start([os.environ["DOORWARD"], "serve", "--config", str(file)], self.log)
+        # the environment overrides the file
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("DOORWARD_")}
+        self.process = start([os.environ["DOORWARD"], "serve", "--config", str(file)], self.log, env=environment)
 
         def ready():
             if self.process.poll() is not None:

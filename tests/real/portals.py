@@ -110,6 +110,7 @@ http {{
   scgi_temp_path {base}/scgi;
   server {{
     listen 127.0.0.1:{port};
+    location /site/small/ {{ client_max_body_size 1m; proxy_pass http://127.0.0.1:9; }}
     location /site/public/ {{ return 200 "PUBLIC"; }}
     location /site/private/ {{ return 200 "PRIVATE"; }}
     location / {{ return 200 "OTHER"; }}
@@ -119,4 +120,4 @@ http {{
 
 if __name__ == "__main__":
     # is everything here that these tests need?
-    raise SystemExit(0 if has_tomcat() and has_nginx() else 1)
+    raise SystemExit(0 if has_tomcat() and has_nginx() and shutil.which("curl") else 1)

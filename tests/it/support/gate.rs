@@ -12,6 +12,7 @@ use super::{
     ask::{Ask, Door, TlsTrust},
     configuration::{self, Configuration},
     idp::Idp,
+    pki::shown_certificate,
     portal::Portal,
     tenant_files::{Edit, TenantFiles},
     wire::Wire,
@@ -26,9 +27,9 @@ pub struct Gate {
 }
 
 pub struct GateBuilder {
-    configuration: Configuration,
+    pub(super) configuration: Configuration,
     tenants: TenantFiles,
-    home: TempDir,
+    pub(super) home: TempDir,
     trust: Option<TlsTrust>,
 }
 
@@ -98,6 +99,16 @@ impl Gate {
     /// Replaces `deployment.toml` by this text.
     pub fn break_deployment(&self, text: &str) {
         std::fs::write(self.home.path().join("deployment.toml"), text).unwrap();
+    }
+
+    /// The folder of `deployment.toml` and of the certificates.
+    pub fn home(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
+    /// The certificate a new TLS connection is shown, DER.
+    pub fn shown_certificate(&self) -> Vec<u8> {
+        shown_certificate(self.door.https.expect("a gate started with .tls()"))
     }
 
     /// Whether a stranger may see this tenant's list of APIs.

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod ask;
+pub mod binary;
 pub mod configuration;
 pub mod double;
 pub mod eventually;
@@ -12,15 +13,20 @@ pub mod jar;
 pub mod jwt;
 pub mod keys;
 pub mod message;
+pub mod pki;
 pub mod portal;
+pub mod portal_door;
 pub mod reply;
 pub mod tenant_files;
 pub mod wire;
 
+pub use binary::Binary;
 pub use eventually::eventually;
 pub use gate::Gate;
 pub use idp::Idp;
 pub use jar::Jar;
 pub use portal::Portal;
+pub use portal_door::PortalDoor;
 pub use reply::Reply;
 pub use tenant_files::Edit;
+pub use wire::Wire;

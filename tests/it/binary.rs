@@ -1,0 +1,184 @@
+//! The commands as people and orchestrators call them: exit codes, output, signals.
+
+use std::{net::TcpStream, process::Output};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Binary, Gate, Idp, Portal, Reply, binary::doorward, eventually, eventually::throughout, gate::GateBuilder,
+};
+
+fn served(portal: &Portal) -> GateBuilder {
+    Gate::before(portal).generic(&[("/**", "open")]).setting("server.drain_timeout", "10s")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs a command with the builder's configuration.
+fn run(builder: GateBuilder, words: &[&str]) -> Output {
+    let (file, _home) = builder.write();
+    doorward(words.iter().copied().chain(["--config", file.to_str().unwrap()]))
+}
+
+fn health(binary: &Binary, probe: &str) -> Option<i32> {
+    doorward(["health", probe, "--address", &binary.admin.to_string()]).status.code()
+}
+
+#[test]
+fn sigterm_not_ready_then_finishes_what_it_has_then_exit_code_0() {
+    let (stream, hose) = Reply::stream();
+    let portal = Portal::answering("hello").route("/slow", stream).start();
+    let mut binary = served(&portal).setting("server.drain_delay", "2s").serve();
+    let mut wire = binary.get("/slow").open();
+    assert!(wire.head().first.contains("200"));
+    binary.signal("TERM");
+    eventually(|| binary.admin("/readyz").status == 503);
+    assert_eq!(binary.admin("/livez").status, 200, "terminating is alive");
+    assert_eq!(binary.get("/").send().text(), "hello", "still served until the balancer has noticed");
+    eventually(|| TcpStream::connect(binary.http).is_err());
+    assert!(binary.is_running(), "a request is in flight");
+    hose.send("the end");
+    drop(hose);
+    assert_eq!((wire.chunk().as_str(), wire.chunk().as_str()), ("the end", ""));
+    assert_eq!(binary.exit_code(), Some(0));
+    assert!(binary.has_said("gone"));
+}
+
+#[test]
+fn sigterm_with_idle_connections_ends_at_once() {
+    let portal = Portal::answering("hello").start();
+    let mut binary = served(&portal).serve();
+    let mut idle = binary.get("/").open();
+    assert_eq!(idle.answer("GET").unwrap().text(), "hello");
+    binary.signal("TERM");
+    assert_eq!(binary.exit_code(), Some(0));
+    assert!(idle.rest().is_empty());
+}
+
+#[test]
+fn a_second_signal_does_not_wait() {
+    let (stream, _hose) = Reply::stream();
+    let portal = Portal::replying(stream).start();
+    let mut binary = served(&portal).setting("server.drain_timeout", "10m").serve();
+    let mut wire = binary.get("/").open();
+    wire.head();
+    binary.signal("TERM");
+    eventually(|| TcpStream::connect(binary.http).is_err());
+    throughout(std::time::Duration::from_millis(200), || binary.is_running());
+    binary.signal("INT");
+    assert_eq!(binary.exit_code(), Some(0));
+}
+
+#[test]
+fn what_outlives_the_drain_is_cut() {
+    let (stream, _hose) = Reply::stream();
+    let portal = Portal::replying(stream).start();
+    let mut binary = served(&portal).setting("server.drain_timeout", "300ms").serve();
+    let mut wire = binary.get("/").open();
+    wire.head();
+    binary.signal("TERM");
+    assert_eq!(binary.exit_code(), Some(0));
+}
+
+#[test]
+fn health_asks_the_private_port() {
+    let portal = Portal::answering("").start();
+    let mut binary = served(&portal).setting("server.drain_delay", "10m").serve();
+    assert_eq!(["live", "ready", "startup"].map(|probe| health(&binary, probe)), [Some(0); 3]);
+    binary.signal("TERM");
+    eventually(|| health(&binary, "ready") == Some(1));
+    assert_eq!((health(&binary, "live"), health(&binary, "startup")), (Some(0), Some(0)));
+    binary.signal("TERM");
+    binary.exit_code();
+    assert_eq!(health(&binary, "live"), Some(1), "nobody answers");
+    assert_eq!(doorward(["health", "mood"]).status.code(), Some(2));
+}
+
+#[test]
+fn check_exits_with_0_or_2_and_says_where() {
+    let portal = Portal::answering("").start();
+    let good = run(served(&portal), &["check"]);
+    assert_eq!(good.status.code(), Some(0));
+    assert!(text(&good.stdout).contains("enable_anonymous_mode"), "{}", text(&good.stdout));
+    let bad = served(&portal).setting("server.workers", "many").tenant_text("acme.com", "{");
+    let bad = run(bad, &["check"]);
+    assert_eq!(bad.status.code(), Some(2));
+    let (said, both) = (text(&bad.stdout), ["deployment.toml:", "acme.com/tenant-conf.json:1:"]);
+    assert!(both.iter().all(|place| said.contains(place)), "{said}");
+    assert_eq!(doorward(["check", "--config", "nowhere.toml"]).status.code(), Some(2));
+}
+
+#[test]
+fn check_json_is_one_document() {
+    let portal = Portal::answering("").start();
+    let document = |builder: GateBuilder| {
+        let output = run(builder, &["check", "--json"]);
+        (output.status.code(), serde_json::from_slice::<Value>(&output.stdout).unwrap())
+    };
+    let (code, good) = document(served(&portal));
+    assert_eq!((code, &good["ok"]), (Some(0), &json!(true)));
+    let (code, bad) = document(served(&portal).setting("server.workers", "many"));
+    assert_eq!((code, &bad["ok"]), (Some(2), &json!(false)));
+    let mistake = &bad["report"]["mistakes"][0];
+    assert!(mistake["line"].is_u64() && mistake["column"].is_u64(), "{mistake}");
+}
+
+#[test]
+fn a_configuration_with_mistakes_is_not_served() {
+    let portal = Portal::answering("").start();
+    let refused = run(served(&portal).setting("server.wokers", 1), &["serve"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("server.wokers"), "{}", text(&refused.stderr));
+}
+
+#[test]
+fn explain_says_allow_sign_in_or_refuse() {
+    let (portal, idp) = (Portal::answering("").start(), Idp::start());
+    let closed = || Gate::before(&portal).anonymous(false).issuer(&idp).sign_in("https://idp.test/login");
+    let apis = "/api/am/devportal/v3/apis";
+    let token = idp.token().sign();
+    let (program, json) = (["-H", "Accept: application/json"], "--json");
+    for (words, verdict, status) in [
+        (vec!["/devportal/apis", json], "sign-in", json!(302)),
+        (vec![apis, json, program[0], program[1]], "sign-in", json!(401)),
+        (vec![apis, json, "--token", &token], "allow", Value::Null),
+        (vec![apis, json, "--token", "forged"], "refuse", json!(401)),
+        (vec!["/devportal/apis", json, "--tenant", "nobody.com"], "refuse", json!(404)),
+    ] {
+        let words: Vec<&str> = ["explain"].into_iter().chain(words).collect();
+        let output = run(closed(), &words);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let explanation: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(
+            (&explanation["verdict"], &explanation["status"]),
+            (&json!(verdict), &status),
+            "{words:?}"
+        );
+    }
+    assert!(portal.saw_nothing(), "nothing is sent");
+    let told = text(&run(closed(), &["explain", apis]).stdout);
+    assert!(told.contains("verdict") && told.contains("carbon.super"), "{told}");
+    assert_eq!(run(closed(), &["explain", "not an address"]).status.code(), Some(2));
+}
+
+#[test]
+fn five_thousand_idle_connections_cost_little_memory() {
+    const CONNECTIONS: usize = 5000;
+    let portal = Portal::answering("hello").start();
+    let binary = served(&portal).serve();
+    assert_eq!(binary.get("/").send().text(), "hello");
+    let before = binary.memory();
+    let idle: Vec<_> = (0..CONNECTIONS)
+        .map(|_| {
+            let mut wire = binary.get("/").open();
+            assert_eq!(wire.answer("GET").unwrap().status, 200);
+            wire
+        })
+        .collect();
+    let metric = format!("doorward_connections {CONNECTIONS}");
+    assert!(binary.admin("/metrics").text().lines().any(|line| line == metric));
+    eventually(|| binary.memory() < before + 20 * 1024);
+    drop(idle);
+}

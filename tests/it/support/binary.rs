@@ -1,0 +1,143 @@
+//! The real binary as a process of its own, as people run it.
+
+use std::{
+    ffi::OsStr,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, ChildStderr, Command, Output, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{
+    answer::Answer,
+    ask::{Ask, Door},
+    eventually,
+    gate::GateBuilder,
+};
+
+/// A `doorward serve`; killed when the test ends before it does.
+pub struct Binary {
+    child: Child,
+    pub http: SocketAddr,
+    pub admin: SocketAddr,
+    log: Arc<Mutex<Vec<String>>>,
+    _home: TempDir,
+}
+
+/// `doorward` with these words; the environment of the test run decides nothing.
+pub fn doorward<Word: AsRef<OsStr>>(words: impl IntoIterator<Item = Word>) -> Output {
+    command(words).output().unwrap()
+}
+
+fn command<Word: AsRef<OsStr>>(words: impl IntoIterator<Item = Word>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
+    command.args(words).env_clear().stdin(Stdio::null());
+    command
+}
+
+impl GateBuilder {
+    /// Writes the configuration and leaves the rest to the test; the folder goes when it is dropped.
+    pub fn write(self) -> (PathBuf, TempDir) {
+        let file = self.home.path().join("deployment.toml");
+        self.configuration.write(&file);
+        (file, self.home)
+    }
+
+    /// Starts the binary and waits until it is ready.
+    pub fn serve(self) -> Binary {
+        let (file, home) = self.write();
+        let words = [OsStr::new("serve"), OsStr::new("--config"), file.as_os_str()];
+        let mut child = command(words).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let log = follow(child.stderr.take().unwrap());
+        let mut serving = None;
+        eventually(|| {
+            serving = said(&log, "serving");
+            serving.is_some()
+        });
+        let serving = serving.unwrap();
+        let address = |key: &str| {
+            let text = serving[key].as_str().unwrap();
+            let digits = text.trim_start_matches(|c: char| !c.is_ascii_digit()).trim_end_matches([']', ')']);
+            digits.parse().unwrap_or_else(|error| panic!("{key} is {text}: {error}"))
+        };
+        let binary = Binary { http: address("http"), admin: address("admin"), child, log, _home: home };
+        eventually(|| binary.admin("/readyz").status == 200);
+        binary
+    }
+}
+
+impl Binary {
+    pub fn get(&self, target: &str) -> Ask<'static> {
+        Ask::new(Door { http: self.http, https: None, trust: None }, "GET", target)
+    }
+
+    #[track_caller]
+    pub fn admin(&self, target: &str) -> Answer {
+        Ask::new(Door { http: self.admin, https: None, trust: None }, "GET", target).send()
+    }
+
+    /// Sends `TERM` or `INT`.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id();
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for its end; the exit code.
+    #[track_caller]
+    pub fn exit_code(&mut self) -> Option<i32> {
+        let mut status = None;
+        eventually(|| {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.and_then(|status| status.code())
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Whether its log has this message.
+    pub fn has_said(&self, message: &str) -> bool {
+        said(&self.log, message).is_some()
+    }
+
+    /// Resident memory in KiB.
+    pub fn memory(&self) -> u64 {
+        let status =
+            std::fs::read_to_string(Path::new("/proc").join(self.child.id().to_string()).join("status"));
+        let status = status.unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+}
+
+impl Drop for Binary {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn said(log: &Mutex<Vec<String>>, message: &str) -> Option<Value> {
+    let lines = log.lock().unwrap();
+    let mut lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.find(|line| line["message"].as_str().is_some_and(|said| said.starts_with(message)))
+}
+
+fn follow(stderr: ChildStderr) -> Arc<Mutex<Vec<String>>> {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let lines = Arc::clone(&log);
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            lines.lock().unwrap().push(line);
+        }
+    });
+    log
+}

@@ -1,0 +1,166 @@
+//! Every way to the portal: TLS with a private authority, a client certificate, a unix socket, HTTP/2; and changing it.
+
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    thread,
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Gate, Portal, PortalDoor, Wire, eventually,
+    eventually::within,
+    gate::{FLIP, GateBuilder},
+    pki::Pki,
+};
+
+fn before(portal: &Portal, upstream: &Value) -> GateBuilder {
+    Gate::before(portal).generic(&[("/**", "open")]).setting("portal.upstream", json!([upstream]))
+}
+
+fn https(door: &PortalDoor, ca: &Path) -> Value {
+    json!({"path": "/", "url": format!("https://{}", door.authority), "ca_file": ca})
+}
+
+#[test]
+fn a_portal_with_a_certificate_of_a_private_authority() {
+    let (portal, home) = (Portal::echoing().start(), tempfile::tempdir().unwrap());
+    let pki = Pki::new(home.path());
+    let door = PortalDoor::tls(&portal, &pki.server(), None);
+    let gate = before(&portal, &https(&door, &pki.ca())).start();
+    assert_eq!(gate.post("/x").body("hello").send().status, 200);
+    assert_eq!(portal.only().body, b"hello");
+    assert_eq!(portal.only().header("host"), Some(&*gate.authority()));
+}
+
+#[test]
+fn attack_a_portal_whose_certificate_another_authority_signed() {
+    let (portal, ours, theirs) =
+        (Portal::echoing().start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let door = PortalDoor::tls(&portal, &Pki::new(theirs.path()).server(), None);
+    let private = https(&door, &Pki::new(ours.path()).ca());
+    let system = json!({"path": "/", "url": format!("https://{}", door.authority)});
+    for upstream in [private, system] {
+        let gate = before(&portal, &upstream).start();
+        assert_eq!(gate.get("/").api_client().send().status, 502);
+    }
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn attack_a_portal_whose_certificate_is_for_another_name() {
+    let (portal, home) = (Portal::echoing().start(), tempfile::tempdir().unwrap());
+    let pki = Pki::new(home.path());
+    let door = PortalDoor::tls(&portal, &pki.client(), None);
+    let gate = before(&portal, &https(&door, &pki.ca())).start();
+    assert_eq!(gate.get("/").api_client().send().status, 502);
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn a_portal_that_wants_to_see_a_client_certificate() {
+    let (portal, home) = (Portal::answering("come in").start(), tempfile::tempdir().unwrap());
+    let pki = Pki::new(home.path());
+    let door = PortalDoor::tls(&portal, &pki.server(), Some(&pki.ca()));
+    let client = pki.client();
+    let without = https(&door, &pki.ca());
+    let mut with = without.clone();
+    with["client_cert_file"] = json!(client.cert);
+    with["client_key_file"] = json!(client.key);
+    assert_eq!(before(&portal, &with).start().get("/").send().text(), "come in");
+    assert_eq!(before(&portal, &without).start().get("/").send().status, 502);
+}
+
+#[test]
+fn a_portal_behind_a_unix_socket() {
+    let (portal, home) = (Portal::echoing().start(), tempfile::tempdir().unwrap());
+    let socket = home.path().join("portal.sock");
+    let _door = PortalDoor::unix(&portal, &socket);
+    let upstream = json!({"path": "/", "url": format!("unix:{}", socket.display())});
+    let gate = before(&portal, &upstream).start();
+    for _ in 0..3 {
+        assert_eq!(gate.post("/x").host("portal.test").body("hello").send().status, 200);
+    }
+    assert_eq!(portal.last().all("host"), ["portal.test"]);
+    assert_eq!(portal.connections(), 1, "connections are kept");
+}
+
+#[test]
+fn a_portal_that_speaks_http2() {
+    let (unused, home) = (Portal::answering("").start(), tempfile::tempdir().unwrap());
+    let pki = Pki::new(home.path());
+    let (clear, encrypted) = (PortalDoor::http2(), PortalDoor::http2_tls(&pki.server()));
+    let clear_upstream = json!({"path": "/", "url": format!("http://{}", clear.authority), "http2": true});
+    let mut tls_upstream = https(&encrypted, &pki.ca());
+    tls_upstream["http2"] = json!(true);
+    for (upstream, scheme) in [(clear_upstream, "http"), (tls_upstream, "https")] {
+        let gate = before(&unused, &upstream).start();
+        let wanted = format!("HTTP/2.0 POST {scheme}://portal.test/a%20b?x=1\n");
+        for ask in [gate.post("/a%20b?x=1"), gate.post("/a%20b?x=1").http2()] {
+            let answer = ask.host("portal.test").header("te", "trailers").body("hello").send();
+            let text = answer.text();
+            assert!(text.starts_with(&wanted) && text.ends_with("\n\nhello"), "{text}");
+            assert_eq!(answer.trailers, [("x-sum".to_owned(), "3".to_owned())]);
+            let names: Vec<&str> = text.lines().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
+            assert!(!names.contains(&"host") && !names.contains(&"connection"), "{text}");
+        }
+        let head = gate.ask("HEAD", "/x").send();
+        assert_eq!((head.status, head.body.len()), (200, 0));
+    }
+    assert!(unused.saw_nothing());
+}
+
+#[test]
+fn a_portal_that_speaks_http1_only_is_502_where_http2_is_asked_for() {
+    let (portal, home) = (Portal::answering("").start(), tempfile::tempdir().unwrap());
+    let pki = Pki::new(home.path());
+    let door = PortalDoor::tls(&portal, &pki.server(), None);
+    let mut upstream = https(&door, &pki.ca());
+    upstream["http2"] = json!(true);
+    assert_eq!(before(&portal, &upstream).start().get("/").api_client().send().status, 502);
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn a_portal_that_moves_is_followed_and_no_request_fails() {
+    let (old, new) = (Portal::answering("old").start(), Portal::answering("new").start());
+    let mut gate = Gate::before(&old).generic(&[("/**", "open")]).start();
+    let (stop, failed, asked) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    let (address, enough) = (gate.addr(), 50_000);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) && asked.fetch_add(1, Ordering::Relaxed) < enough {
+                let answer = Wire::connect(address).write("GET / HTTP/1.1\r\nhost: x\r\n\r\n").answer("GET");
+                if !answer.is_ok_and(|answer| ["old", "new"].contains(&&*answer.text())) {
+                    failed.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+        let more = || {
+            let so_far = asked.load(Ordering::Relaxed);
+            eventually(|| asked.load(Ordering::Relaxed) > so_far + 50);
+        };
+        more();
+        gate.edit_deployment("portal.upstream", json!([{"path": "/", "url": new.url()}]));
+        within(FLIP, || gate.get("/").send().text() == "new");
+        more();
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(failed.load(Ordering::Relaxed), 0);
+    let late = old.received().len();
+    gate.get("/").send();
+    assert_eq!(old.received().len(), late, "the old one hears nothing any more");
+}
+
+#[test]
+fn several_workers_share_one_port() {
+    let portal = Portal::answering("hello").start();
+    let gate = Gate::before(&portal).generic(&[("/**", "open")]).setting("server.workers", 4).start();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..25).for_each(|_| assert_eq!(gate.get("/").send().text(), "hello")));
+        }
+    });
+    assert_eq!(portal.received().len(), 200);
+}
