@@ -142,6 +142,8 @@ pub struct Slot {
     loaded: ArcSwapOption<Loaded>,
     generation: AtomicU64,
     loaded_at: AtomicU64,
+    /// When an unknown key id last made us look.
+    demanded_at: AtomicU64,
     tried_at: AtomicU64,
     failures: AtomicU32,
     /// Held while reading: one reader at a time.
@@ -161,6 +163,7 @@ impl Slot {
             generation: AtomicU64::new(0),
             loaded_at: AtomicU64::new(NEVER),
             tried_at: AtomicU64::new(NEVER),
+            demanded_at: AtomicU64::new(NEVER),
             failures: AtomicU32::new(0),
             turn: tokio::sync::Mutex::new(()),
             ended: AtomicU64::new(0),
@@ -191,7 +194,15 @@ impl Slot {
     /// The keys after one more look at the source, for a key id that is not among them. The look is shared by all who
     /// wait, and not repeated within the source's pace, whatever key ids a flood of tokens invents.
     pub async fn newer_keys(self: &Arc<Self>, now: u64) -> Option<Arc<Loaded>> {
-        self.read_again(now, self.source.pace().1).await;
+        // counted apart from the regular readings: a key may be rotated right after one of those
+        if is_within(&self.demanded_at, now, self.source.pace().1) {
+            if self.turn.try_lock().is_err() {
+                self.read_again(now, self.source.pace().1).await;
+            }
+        } else {
+            self.demanded_at.store(now, Ordering::Release);
+            self.read_again(now, 0).await;
+        }
         self.loaded.load_full()
     }
 

@@ -155,6 +155,7 @@ fn attack_unknown_keys_do_not_make_us_hammer_the_issuer() {
 fn known_keys_serve_while_the_issuer_is_down() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
     let gate = Gate::before(&portal).anonymous(false).issuer(&idp).start();
+    eventually(|| gate.admin("/readyz").status == 200);
     idp.down(true);
     assert_eq!(status(&gate, &idp.token().subject("bob").sign()), 200);
     let unknown = idp.token().signed_by(&SigningKey::rsa("x", 1)).kid(Some("unknown")).sign();
