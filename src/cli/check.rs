@@ -39,6 +39,8 @@ fn as_json(report: &Report) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn report(text: &str) -> Report {

@@ -96,6 +96,8 @@ fn shape(path: &str) -> Result<bool, PathProblem> {
         match byte {
             b'/' => match bytes.get(at + 1..).unwrap_or_default() {
                 [b'/', ..] => return Err(PathProblem::EmptySegment),
+                // `..%20` is `..` to who trims
+                [b'.', rest @ ..] if is_dots_and_blanks(rest) => return Err(PathProblem::DotSegment),
                 [b'.'] | [b'.', b'/', ..] | [b'.', b'.'] | [b'.', b'.', b'/', ..] => {
                     return Err(PathProblem::DotSegment);
                 }
@@ -108,6 +110,14 @@ fn shape(path: &str) -> Result<bool, PathProblem> {
         }
     }
     Ok(encoded)
+}
+
+/// The rest of a segment that began with a dot: nothing but dots, and encoded blanks behind them.
+fn is_dots_and_blanks(rest: &[u8]) -> bool {
+    let segment = rest.split(|byte| *byte == b'/').next().unwrap_or_default();
+    let dots = segment.iter().take_while(|byte| **byte == b'.').count();
+    let blanks = segment.get(dots..).unwrap_or_default();
+    dots <= 1 && !blanks.is_empty() && blanks.chunks(3).all(|three| three == b"%20")
 }
 
 /// `None` when nothing had to be decoded.

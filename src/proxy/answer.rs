@@ -13,7 +13,7 @@ use http::{
         CONTENT_TYPE, ORIGIN, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
     },
 };
-use serde_json::json;
+use serde::Serialize;
 
 use super::body::ResponseBody;
 use crate::{
@@ -237,35 +237,50 @@ fn wso2_json(refusal: &Refusal, request_id: &str) -> String {
         StatusCode::UNAUTHORIZED => String::new(),
         _ => format!("request id {request_id}"),
     };
-    json!({
-        "code": status.as_u16(),
-        "message": message,
-        "description": refusal.detail(),
-        "moreInfo": more_info,
-        "error": [],
-    })
-    .to_string()
+    let error =
+        Wso2Error { code: status.as_u16(), message, description: refusal.detail(), more_info, error: [] };
+    serde_json::to_string(&error).unwrap_or_default()
+}
+
+/// In the order in which API Manager writes it.
+#[derive(Serialize)]
+struct Wso2Error {
+    code: u16,
+    message: &'static str,
+    description: String,
+    #[serde(rename = "moreInfo")]
+    more_info: String,
+    error: [(); 0],
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sign_in_url: Option<&'a str>,
 }
 
 /// RFC 9457, with two members of our own: `request_id`, and `sign_in_url` where signing in would help.
 fn problem_json(refusal: &Refusal, request_id: &str) -> String {
     let status = refusal.status();
-    let mut problem = json!({
-        "type": "about:blank",
-        "title": status.canonical_reason().unwrap_or_default(),
-        "status": status.as_u16(),
-        "detail": refusal.detail(),
-        "request_id": request_id,
-    });
     let sign_in_url = match refusal {
         Refusal::SignInNeeded { sign_in_url } => sign_in_url.as_deref(),
         Refusal::SignInLoop { sign_in_url } => Some(sign_in_url.as_str()),
         _ => None,
     };
-    if let (Some(url), Some(problem)) = (sign_in_url, problem.as_object_mut()) {
-        problem.insert("sign_in_url".to_owned(), url.into());
-    }
-    problem.to_string()
+    let problem = Problem {
+        r#type: "about:blank",
+        title: status.canonical_reason().unwrap_or_default(),
+        status: status.as_u16(),
+        detail: refusal.detail(),
+        request_id,
+        sign_in_url,
+    };
+    serde_json::to_string(&problem).unwrap_or_default()
 }
 
 /// A script of an allowed origin may read our answer; nobody else's may.

@@ -64,8 +64,9 @@ impl Default for Cookieless {
 }
 
 impl Cookieless {
-    /// Counts one more bounce; `None` when the loop must end.
-    pub fn next(&self, browser: (IpAddr, &[u8]), target: &str, now: u64) -> Option<Bounces> {
+    /// Counts one more bounce of a browser (address, `User-Agent`) from a page (host, path and query); `None` when the loop
+    /// must end.
+    pub fn next(&self, browser: (IpAddr, &[u8]), target: (&[u8], &str), now: u64) -> Option<Bounces> {
         let key = self.hasher.hash_one((browser, target));
         let next = Bounces::next(self.counts.get(&key), now)?;
         self.counts.insert(key, next);
@@ -100,10 +101,10 @@ mod tests {
         let bounces = Cookieless::default();
         let browser = |last: u8| (IpAddr::from([192, 0, 2, last]), b"agent".as_slice());
         for _ in 0..3 {
-            assert!(bounces.next(browser(1), "/devportal/apis", 100).is_some());
+            assert!(bounces.next(browser(1), (b"portal", "/devportal/apis"), 100).is_some());
         }
-        assert!(bounces.next(browser(1), "/devportal/apis", 100).is_none());
-        assert!(bounces.next(browser(1), "/devportal/home", 100).is_some(), "another page");
-        assert!(bounces.next(browser(2), "/devportal/apis", 100).is_some(), "another visitor");
+        assert!(bounces.next(browser(1), (b"portal", "/devportal/apis"), 100).is_none());
+        assert!(bounces.next(browser(1), (b"portal", "/devportal/home"), 100).is_some(), "another page");
+        assert!(bounces.next(browser(2), (b"portal", "/devportal/apis"), 100).is_some(), "another visitor");
     }
 }

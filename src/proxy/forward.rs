@@ -22,7 +22,7 @@ use crate::{
         Settings, TenantPolicy,
         model::{Profile, Upstream},
     },
-    domain::identity::Identity,
+    domain::{identity::Identity, route::Access},
     telemetry::metrics::PortalError,
 };
 
@@ -110,11 +110,12 @@ fn prepare(
                 parts.headers.remove(header::AUTHORIZATION);
             }
         }
+        // on an open route nobody was looked for: the header is the portal's business
+        (Identity::Anonymous, _) if judgement.route.as_ref().is_some_and(|r| r.access == Access::Open) => {}
         // as good as nobody, to the portal too
-        (Identity::Stranger(_), _) => {
+        _ => {
             parts.headers.remove(header::AUTHORIZATION);
         }
-        _ => {}
     }
     let host = parts.headers.get(header::HOST).cloned();
     if let Some(origin) = host.as_ref().and_then(|host| Origin::new(&judgement.client, host)) {

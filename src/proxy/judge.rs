@@ -66,7 +66,7 @@ pub async fn judge(
     );
     let cleaned = hygiene::clean(parts, hygiene::Limits::default());
     let upgrade = cleaned.as_ref().is_ok_and(|cleaned| cleaned.upgrade.is_some());
-    // what the caller would understand, as long as the route is not known
+    // what the caller would understand, as long as the tenant's own routes are not known
     let asked = asked_by(parts, upgrade, Surface::Page);
     caller.wants_page = asked != browser::Caller::Program;
     let mut judgement = Judgement {
@@ -88,6 +88,9 @@ pub async fn judge(
             return judgement;
         }
     }
+
+    judgement.caller.surface =
+        settings.defaults.route_table.classify(parts.method.as_str(), parts.uri.path()).surface;
 
     // ── 3 tenant: one snapshot of its policy, used to the end of the request
     let named = match named_tenant(gate, &judgement.client, parts).await {
@@ -116,7 +119,7 @@ pub async fn judge(
         let identified = if upgrade && is_foreign_origin(parts, &judgement.client, &policy) {
             Err(Refusal::ForeignOrigin)
         } else {
-            identify(gate, settings, parts, &policy, &route, now).await
+            identify(gate, settings, parts, &policy, &route, judgement.asked_by, now).await
         };
         if let Ok(Some(verified)) = &identified
             && !judgement.tenant_named
@@ -206,14 +209,15 @@ fn asked_by(parts: &Parts, upgrade: bool, surface: Surface) -> browser::Caller {
     browser::caller(&asked, surface)
 }
 
-/// Who asks, as proven by a token that counts under this tenant's policy. A page is never refused because of stale cookies:
-/// its visitor is unknown, no more. A bad token in a header is an error of who sent it.
+/// Who asks, as proven by a token that counts under this tenant's policy. A browser that opens a page is never refused because
+/// of a stale token: its visitor is unknown, no more. A program that sends a bad token is told so.
 async fn identify(
     gate: &Gate,
     settings: &Settings,
     parts: &Parts,
     policy: &TenantPolicy,
     route: &Route,
+    asked_by: browser::Caller,
     now: u64,
 ) -> Result<Option<Arc<Verified>>, Refusal> {
     // sign-in itself uses this header in ways of its own (client credentials), and assets need nobody
@@ -235,6 +239,7 @@ async fn identify(
         BadCredential::TwoTokens => Refusal::BadRequest("the request has more than one access token"),
         BadCredential::NotOneToken => Refusal::BadToken(TokenError::Malformed),
     })?;
+    let is_program = asked_by != browser::Caller::Navigation;
     let in_header = parts.headers.contains_key(header::AUTHORIZATION);
     let token = match credential {
         // RFC 6750 §5.3: a token in an address ends up in logs and histories
@@ -261,7 +266,10 @@ async fn identify(
     match verified {
         Ok(verified) => Ok(Some(verified)),
         // "cannot be checked" is never "nobody"
-        Err(error) if in_header || error == TokenError::Unavailable => Err(Refusal::BadToken(error)),
+        Err(error) if in_header && is_program => Err(Refusal::BadToken(error)),
+        Err(error @ (TokenError::Unavailable | TokenError::MissingScope { .. })) => {
+            Err(Refusal::BadToken(error))
+        }
         Err(_) => Ok(None),
     }
 }

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use arc_swap::Guard;
-use http::{HeaderValue, Request, Response, header, request::Parts};
+use http::{HeaderValue, Request, Response, Version, header, request::Parts};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use tower::ServiceExt;
 
@@ -42,6 +43,7 @@ pub async fn handle(
     let gate = &*worker.gate;
     let settings: Guard<Arc<Settings>> = gate.settings.load();
     let now = clock::now();
+    let is_chunked = is_chunked(&request);
     let mut account = Account::open(Arc::clone(connection), Arc::clone(&gate.metrics));
     let (mut parts, body) = request.into_parts();
     let request_id = request_id(&settings, connection, &parts);
@@ -61,6 +63,9 @@ pub async fn handle(
         answer(worker, connection, &settings, &judgement, parts, body, now).await
     };
     response.headers_mut().insert(X_REQUEST_ID, request_id);
+    if is_chunked {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
 
     // ── 8 account: closed when the body has ended
     gate.metrics.count(outcome);
@@ -191,6 +196,14 @@ async fn local(worker: &Worker, mut parts: Parts, request_id: &HeaderValue) -> R
         Ok(response) => response.map(ResponseBody::local),
         Err(never) => match never {},
     }
+}
+
+/// Was the body sent with `Transfer-Encoding`? A `Content-Length` beside it has been dropped before we could see it, and a
+/// proxy before us may have believed that one: RFC 9112 §6.3 wants such a connection closed, so that nothing in it is
+/// ever read as a second request (CL.TE smuggling).
+fn is_chunked(request: &Request<Incoming>) -> bool {
+    let body = request.body();
+    request.version() < Version::HTTP_2 && !body.is_end_stream() && body.size_hint().exact().is_none()
 }
 
 /// A trusted proxy's id is kept, so that one id goes through all logs; nobody else's is believed.

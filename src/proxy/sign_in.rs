@@ -2,7 +2,7 @@
 
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{CACHE_CONTROL, LOCATION, SET_COOKIE},
+    header::{CACHE_CONTROL, HOST, LOCATION, SET_COOKIE, USER_AGENT},
     request::Parts,
 };
 use percent_encoding::utf8_percent_encode;
@@ -42,8 +42,9 @@ pub fn way(
     let bounces = if memory.has_cookies {
         Bounces::next(memory.bounces, now)
     } else {
-        let agent = parts.headers.get(http::header::USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
-        gate.bounces.next((judgement.client.address, agent), target.as_str(), now)
+        let bytes = |name| parts.headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
+        let browser = (judgement.client.address, bytes(USER_AGENT));
+        gate.bounces.next(browser, (bytes(HOST), target.as_str()), now)
     };
     let Some(bounces) = bounces else { return Way::Loop(url) };
     let https = judgement.client.https;

@@ -114,7 +114,7 @@ impl Keys {
     pub async fn reload_files(&self, now: u64) {
         for (source, slot) in &self.slots {
             if matches!(*source, Source::File(_)) {
-                slot.read_again(now, 0).await;
+                slot.read_again(now, 0, Clock::Regular).await;
             }
         }
     }
@@ -142,6 +142,8 @@ pub struct Slot {
     loaded: ArcSwapOption<Loaded>,
     generation: AtomicU64,
     loaded_at: AtomicU64,
+    /// When an unknown key id last made us look.
+    demanded_at: AtomicU64,
     tried_at: AtomicU64,
     failures: AtomicU32,
     /// Held while reading: one reader at a time.
@@ -150,6 +152,14 @@ pub struct Slot {
     ended: AtomicU64,
     /// A reading in the background is on its way.
     refreshing: AtomicBool,
+}
+
+/// Which earlier readings a new one keeps its distance from. Looks for an unknown key id are counted by themselves, since a
+/// key may be rotated right after a regular reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Clock {
+    Regular,
+    OnDemand,
 }
 
 impl Slot {
@@ -161,6 +171,7 @@ impl Slot {
             generation: AtomicU64::new(0),
             loaded_at: AtomicU64::new(NEVER),
             tried_at: AtomicU64::new(NEVER),
+            demanded_at: AtomicU64::new(NEVER),
             failures: AtomicU32::new(0),
             turn: tokio::sync::Mutex::new(()),
             ended: AtomicU64::new(0),
@@ -184,14 +195,14 @@ impl Slot {
             self.look_after(now);
             return Ok(loaded);
         }
-        self.read_again(now, 1).await;
+        self.read_again(now, 1, Clock::Regular).await;
         self.loaded.load_full().ok_or(NotLoaded)
     }
 
     /// The keys after one more look at the source, for a key id that is not among them. The look is shared by all who
     /// wait, and not repeated within the source's pace, whatever key ids a flood of tokens invents.
     pub async fn newer_keys(self: &Arc<Self>, now: u64) -> Option<Arc<Loaded>> {
-        self.read_again(now, self.source.pace().1).await;
+        self.read_again(now, self.source.pace().1, Clock::OnDemand).await;
         self.loaded.load_full()
     }
 
@@ -208,34 +219,44 @@ impl Slot {
         if !self.refreshing.swap(true, Ordering::AcqRel) {
             let slot = Arc::clone(self);
             runtime.spawn(async move {
-                slot.read_in_turn(now, apart, slot.ended.load(Ordering::Acquire)).await;
+                slot.read_in_turn(now, apart, Clock::Regular, slot.ended.load(Ordering::Acquire)).await;
                 slot.refreshing.store(false, Ordering::Release);
             });
         }
     }
 
     /// Reads the source unless that was tried less than `apart` seconds ago; waits for a reading that is under way.
-    async fn read_again(self: &Arc<Self>, now: u64, apart: u64) {
+    async fn read_again(self: &Arc<Self>, now: u64, apart: u64, clock: Clock) {
         let ended = self.ended.load(Ordering::Acquire);
-        if is_within(&self.tried_at, now, apart) && self.turn.try_lock().is_ok() {
+        if is_within(self.last(clock), now, apart) && self.turn.try_lock().is_ok() {
             return;
         }
         let slot = Arc::clone(self);
         // a task of its own: a caller who hangs up must not cancel it for the others
-        let reading = tokio::spawn(async move { slot.read_in_turn(now, apart, ended).await });
+        let reading = tokio::spawn(async move { slot.read_in_turn(now, apart, clock, ended).await });
         if reading.await.is_err() {
             tracing::error!(source = %self.source, "reading keys was aborted");
         }
     }
 
-    async fn read_in_turn(&self, now: u64, apart: u64, ended: u64) {
+    fn last(&self, clock: Clock) -> &AtomicU64 {
+        match clock {
+            Clock::Regular => &self.tried_at,
+            Clock::OnDemand => &self.demanded_at,
+        }
+    }
+
+    async fn read_in_turn(&self, now: u64, apart: u64, clock: Clock, ended: u64) {
         let _turn = self.turn.lock().await;
         // whoever insists (`apart` 0) knows of a change that a reading under way may have missed
         let was_shared = apart > 0 && self.ended.load(Ordering::Acquire) != ended;
-        if was_shared || is_within(&self.tried_at, now, apart) {
+        if was_shared || is_within(self.last(clock), now, apart) {
             return;
         }
         self.tried_at.store(now, Ordering::Release);
+        if clock == Clock::OnDemand {
+            self.demanded_at.store(now, Ordering::Release);
+        }
         let read = match fetch::key_set(&self.http, &self.source).await {
             Ok(text) => KeySet::parse(&text).map_err(ReadError::from),
             Err(error) => Err(error.into()),

@@ -143,6 +143,7 @@ fn a_rotated_key_is_fetched_once_however_many_ask() {
 fn attack_unknown_keys_do_not_make_us_hammer_the_issuer() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
     let gate = Gate::before(&portal).anonymous(false).issuer(&idp).start();
+    eventually(|| gate.admin("/readyz").status == 200);
     let before = idp.asked("/jwks");
     for n in 0..50 {
         let token = idp.token().kid(Some(&format!("made-up-{n}"))).signed_by(&SigningKey::rsa("x", 1));
@@ -155,6 +156,7 @@ fn attack_unknown_keys_do_not_make_us_hammer_the_issuer() {
 fn known_keys_serve_while_the_issuer_is_down() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
     let gate = Gate::before(&portal).anonymous(false).issuer(&idp).start();
+    eventually(|| gate.admin("/readyz").status == 200);
     idp.down(true);
     assert_eq!(status(&gate, &idp.token().subject("bob").sign()), 200);
     let unknown = idp.token().signed_by(&SigningKey::rsa("x", 1)).kid(Some("unknown")).sign();

@@ -178,7 +178,10 @@ fn garbage_from_the_portal_is_502_and_never_passed_on() {
 fn a_broken_chunk_ends_the_answer_broken() {
     let garbage = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nZZ\r\n";
     let portal = Portal::replying(Reply::raw(garbage)).start();
-    assert!(!open_gate(&portal).start().get("/").send().complete);
+    let gate = open_gate(&portal).start();
+    // the connection may end before the head was written, but never so that the answer looks whole
+    let answer = gate.raw("GET / HTTP/1.1\r\nhost: x\r\n\r\n").rest();
+    assert!(!String::from_utf8_lossy(&answer).ends_with("0\r\n\r\n"));
 }
 
 #[test]
@@ -196,7 +199,7 @@ fn a_gate_that_drains_says_so_first_and_finishes_what_it_has() {
     let (stream, hose) = Reply::stream();
     let portal = Portal::answering("").route("/slow", stream).start();
     let gate = open_gate(&portal).setting("server.drain_timeout", "5s").start();
-    assert_eq!(gate.admin("/readyz").status, 200);
+    eventually(|| gate.admin("/readyz").status == 200);
     let mut wire = gate.get("/slow").open();
     wire.head();
     gate.admin_ask("POST", "/drain").send();

@@ -24,8 +24,8 @@ fn a_tenant_is_named_by_host_path_query_or_header() {
         gate.get(APIS).host("OPEN.test:8443"),
         gate.get(&format!("{APIS}?tenant=open.com")),
         gate.get(APIS).header("X-WSO2-Tenant", "open.com"),
-        gate.get(APIS).header("X-WSO2-Tenant-Q", "open.com"),
-        gate.get(&format!("/t/open.com{APIS}")),
+        gate.get(&format!("{APIS}?X-WSO2-Tenant-Q=open.com")),
+        gate.get("/t/open.com/oauth2/token"),
     ];
     let count = named.len();
     for ask in named {
@@ -104,13 +104,15 @@ fn a_user_of_another_tenant_is_a_stranger_unless_welcomed() {
 fn a_page_to_choose_a_tenant_where_none_is_named() {
     let portal = Portal::answering("").start();
     let gate = open_and_closed(&portal).start();
-    let page = gate.get("/devportal/").browser().send();
+    let choice = gate.get("/devportal/").browser().send();
+    assert_eq!(choice.location(), "/.doorward/tenants?to=%2Fdevportal%2F");
+    let page = gate.get(choice.location()).browser().send();
     assert_eq!((page.status, portal.saw_nothing()), (200, true));
     assert!(page.header("content-type").is_some_and(|t| t.starts_with("text/html")));
     for tenant in ["open.com", "closed.com"] {
         assert!(page.text().contains(&format!("tenant={tenant}")), "{}", page.text());
     }
-    let found = gate.get("/devportal/?search=open").browser().send().text();
+    let found = gate.get("/.doorward/tenants?q=open").browser().send().text();
     assert!(found.contains("tenant=open.com"), "{found}");
 }
 
