@@ -20,7 +20,7 @@ use super::{
 use crate::{
     config::{
         Settings, TenantPolicy,
-        model::{Profile, Upstream},
+        model::{Profile, Target, Upstream},
     },
     domain::{identity::Identity, route::Access},
     telemetry::metrics::PortalError,
@@ -142,7 +142,8 @@ fn address(upstream: &Upstream, parts: &mut Parts) -> Result<(), Refusal> {
     if upstream.http2 {
         let host = parts.headers.remove(header::HOST).ok_or_else(unclear)?;
         let mut target = std::mem::take(&mut parts.uri).into_parts();
-        target.scheme = Some(uri::Scheme::HTTP);
+        let encrypted = matches!(upstream.target, Target::Tls { .. });
+        target.scheme = Some(if encrypted { uri::Scheme::HTTPS } else { uri::Scheme::HTTP });
         target.authority = Some(uri::Authority::try_from(host.as_bytes()).map_err(|_| unclear())?);
         parts.uri = Uri::from_parts(target).map_err(|_| unclear())?;
         parts.version = Version::HTTP_2;
@@ -220,7 +221,6 @@ fn portal_failed(worker: &Worker, error: &ForwardError) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::Target;
 
     fn upstream(path: &str) -> Arc<Upstream> {
         Arc::new(Upstream {

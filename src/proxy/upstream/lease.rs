@@ -40,7 +40,7 @@ enum Driver {
     Holder(Box<Wire>),
     /// Nothing more will come; after an upgrade the socket is still in it.
     Ended(Box<Wire>),
-    /// Driven by a task of its own.
+    /// Driven by a task of its own, or gone.
     Task,
 }
 
@@ -103,7 +103,13 @@ impl Lease {
         let (driver, deadline) = (&mut self.driver, &mut self.deadline);
         poll_fn(|cx| {
             driver.poll(cx);
-            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+            let mut answered = answer.as_mut().poll(cx);
+            if answered.is_pending() && matches!(driver, Driver::Ended(_)) {
+                // closed by the portal before it took the request, which only the end of the wire gives back
+                *driver = Driver::Task;
+                answered = answer.as_mut().poll(cx);
+            }
+            if let Poll::Ready(answer) = answered {
                 return Poll::Ready(answer.map_err(|mut error| {
                     let message = error.take_message().map(Box::new);
                     (ForwardError::Broken(error.into_error()), message)

@@ -90,6 +90,8 @@ impl Double {
                 if accepting.closed.load(Ordering::SeqCst) {
                     return;
                 }
+                // head and body are written one after the other
+                socket.set_nodelay(true).unwrap();
                 let number = accepting.connections.fetch_add(1, Ordering::SeqCst);
                 accepting.open.lock().unwrap().push(socket.try_clone().unwrap());
                 let shared = Arc::clone(&accepting);

@@ -168,5 +168,5 @@ async fn repeat(
     let frames =
         first.chain(body.into_data_stream().map(|data| data.map(Frame::data))).chain(last).take(wanted);
     let status = if refused { 413 } else { 200 };
-    Ok(Response::builder().status(status).body(StreamBody::new(frames)).unwrap())
+    Ok(Response::builder().status(status).header("trailer", "x-sum").body(StreamBody::new(frames)).unwrap())
 }
