@@ -1,6 +1,6 @@
 //! One client connection from its first byte to its last.
 //!
-//! A connection without a request holds no buffers: after a second of silence it is taken apart down to its socket
+//! A connection without a request holds no buffers: after half a second of silence it is taken apart down to its socket
 //! ("parked") and put together again when bytes arrive. 5,000 idle connections cost what their sockets cost.
 
 use std::{
@@ -31,7 +31,9 @@ use crate::{
 };
 
 /// How often a connection looks whether it is idle, too slow, or has to go.
-const TICK: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(250);
+/// How long a client may take to notice the end of its connection.
+const GOODBYE: Duration = Duration::from_secs(1);
 const HTTP2_PREFACE: &[u8] = b"PRI";
 
 pub async fn serve_clear(
@@ -106,9 +108,7 @@ async fn serve_http1<T: Socket>(
         let io = TokioIo::new(Rewound::new(socket, early));
         let mut http = builder.serve_connection(io, service);
         let end = drive_http1(&mut http, &connection, &drain, limits).await;
-        let parts = http.into_parts();
-        socket = parts.io.into_inner().into_inner();
-        early = parts.read_buf;
+        (socket, early) = taken_apart(http);
         match end {
             End::Closed => break,
             End::Upgraded => {
@@ -130,7 +130,15 @@ async fn serve_http1<T: Socket>(
             }
         }
     }
-    let _ = timeout(TICK, socket.shutdown()).await;
+    let _ = timeout(GOODBYE, socket.shutdown()).await;
+}
+
+/// The socket, and what was read of the next request. No variable of the connection's own task may hold more than that:
+/// it would live as long as the connection is parked.
+fn taken_apart<T: Socket>(http: Http1<T>) -> (T, Bytes) {
+    let http1::Parts { io, read_buf, .. } = http.into_parts();
+    // even an empty rest keeps the whole buffer it was read into
+    (io.into_inner().into_inner(), if read_buf.is_empty() { Bytes::new() } else { read_buf })
 }
 
 type Http1<T> = http1::Connection<TokioIo<Rewound<T>>, Service>;

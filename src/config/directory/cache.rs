@@ -1,13 +1,15 @@
-//! The cached policies: looked up without a lock, filled by one reader at a time and tenant.
+//! The cached policies: looked up without a lock, filled (`fill`) by one reader at a time and tenant.
+
+mod fill;
 
 use std::{
     collections::{BTreeMap, HashMap},
     hash::RandomState,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use arc_swap::ArcSwap;
@@ -19,14 +21,13 @@ use tokio::{
 
 use super::{
     Found,
-    disk::{self, Reading, Stamp},
-    entry::{Case, Change, Entry, Reader, State, Verdict, closed},
-    gate::{Gates, Pass},
+    entry::{Entry, Reader},
+    gate::Gates,
     index::{Index, News},
     upkeep::{Event, Watching},
 };
 use crate::{
-    config::{mistake::Mistake, model::Settings, watch::SETTLE},
+    config::{mistake::Mistake, model::Settings},
     domain::tenant::TenantId,
 };
 
@@ -34,10 +35,6 @@ use crate::{
 const UNKNOWN_CAPACITY: u64 = 8192;
 /// Files read at the same time: a flood of names must not take the blocking threads from everybody else.
 const READERS: usize = 32;
-/// A tenant with a broken file is looked at again this often even where nothing watches.
-const RETRY_BROKEN: Duration = Duration::from_secs(10);
-/// How often a file in the middle of an edit is looked at again before it counts as it is.
-const MAX_LOOKS: usize = 5;
 
 #[derive(Debug)]
 pub struct Cache {
@@ -68,15 +65,6 @@ pub struct Counters {
     pub reads: AtomicU64,
     pub accepted: AtomicU64,
     pub failed: AtomicU64,
-}
-
-/// What one look came to.
-struct Look {
-    at: Instant,
-    reading: Reading,
-    stamp: Stamp,
-    verdict: Verdict,
-    doubtful: bool,
 }
 
 /// Counted up with each reload of `deployment.toml` and each flush.
@@ -278,195 +266,5 @@ impl Cache {
         // the versions first: settings newer than their number are only resolved once more
         let versions = self.versions();
         World { settings: self.settings.load_full(), versions }
-    }
-
-    async fn fill(self: &Arc<Self>, pass: Pass<(Found, Versions)>, tenant: &TenantId, why: Why) -> Found {
-        let world = self.world();
-        let before = self.tenants.get(tenant);
-        let resolvable = before.as_deref().filter(|entry| {
-            why == Why::Use
-                && entry.versions.flush == world.versions.flush
-                && entry.versions.settings != world.versions.settings
-                && Instant::now() < entry.stale_at
-        });
-        let found = if let Some(entry) = resolvable {
-            self.resolve_again(tenant, entry, &world)
-        } else {
-            let moved = why == Why::Look { moved: true };
-            match self.look_until_sure(tenant, before.clone(), &world, moved).await {
-                Some(look) => self.accept(tenant, before.as_deref(), look, &world),
-                None => self.without_a_look(tenant, &world.settings),
-            }
-        };
-        pass.leave((found.clone(), world.versions));
-        found
-    }
-
-    /// The runtime is shutting down, or the reader panicked: the last policy, or closed. Never open.
-    fn without_a_look(&self, tenant: &TenantId, settings: &Settings) -> Found {
-        tracing::error!(%tenant, "a tenant's file could not be looked at");
-        let last = self.tenants.get(tenant).map(|entry| Arc::clone(&entry.state.policy));
-        Found::Tenant(last.unwrap_or_else(|| closed(self.reader, settings, tenant, "could not be looked at")))
-    }
-
-    async fn look_until_sure(
-        self: &Arc<Self>,
-        tenant: &TenantId,
-        before: Option<Arc<Entry>>,
-        world: &World,
-        moved: bool,
-    ) -> Option<Look> {
-        let mut look = self.look(tenant, before.clone(), world, moved).await?;
-        for _ in 1..MAX_LOOKS {
-            if !look.doubtful {
-                break;
-            }
-            tokio::time::sleep(SETTLE).await;
-            let again = self.look(tenant, before.clone(), world, moved).await?;
-            let same = again.reading == look.reading;
-            look = again;
-            if same {
-                break;
-            }
-        }
-        Some(look)
-    }
-
-    /// One look at the disk, on a blocking thread; watched before it is read, so that no edit falls between.
-    async fn look(
-        self: &Arc<Self>,
-        tenant: &TenantId,
-        before: Option<Arc<Entry>>,
-        world: &World,
-        moved: bool,
-    ) -> Option<Look> {
-        let _slot = self.slots.acquire().await.ok()?;
-        let (this, tenant, world) = (Arc::clone(self), tenant.clone(), world.clone());
-        let task = self.runtime.spawn_blocking(move || {
-            let root = &world.settings.tenancy.folder;
-            // strangers' names are not watched one by one: the folder of all tenants tells when one appears
-            if before.is_some() || disk::has_folder(root, &tenant) {
-                this.watching.arm(root, &tenant, moved);
-            }
-            this.counters.reads.fetch_add(1, Ordering::Relaxed);
-            let at = Instant::now();
-            let (reading, stamp) = disk::read(root, &tenant);
-            let case = Case {
-                reader: this.reader,
-                settings: &world.settings,
-                tenant: &tenant,
-                before: before.as_ref().map(|entry| &entry.state),
-                same_settings: before
-                    .as_ref()
-                    .is_some_and(|entry| entry.versions.settings == world.versions.settings),
-                hasher: &this.hasher,
-            };
-            let verdict = case.judge(&reading);
-            let doubtful = case.is_doubtful(&reading, &verdict);
-            if matches!(verdict, Verdict::Unknown) {
-                this.watching.disarm(&tenant);
-            }
-            Look { at, reading, stamp, verdict, doubtful }
-        });
-        task.await.ok()
-    }
-
-    fn accept(&self, tenant: &TenantId, before: Option<&Entry>, look: Look, world: &World) -> Found {
-        match look.verdict {
-            Verdict::Unknown => {
-                if before.is_some() {
-                    tracing::info!(%tenant, "the tenant's folder is gone");
-                    self.index.tell(News::Touched(tenant.clone()));
-                }
-                self.unknown.insert(tenant.clone(), Instant::now() + world.settings.tenancy.negative_ttl);
-                self.tenants.invalidate(tenant);
-                Found::Unknown
-            }
-            Verdict::Known(state, change) => {
-                self.report(tenant, before.is_some(), &state, &change);
-                let said = matches!(look.reading, Reading::Text(_) | Reading::Absent) && state.is_of_file();
-                if said && change != Change::Nothing {
-                    let hosts = state.good.as_ref().map(|good| good.conf.hosts.clone()).unwrap_or_default();
-                    self.index.tell(News::Claims(tenant.clone(), look.stamp, hosts));
-                }
-                self.unknown.invalidate(tenant);
-                self.keep(tenant, state, (look.stamp, look.at), world)
-            }
-        }
-    }
-
-    fn resolve_again(&self, tenant: &TenantId, entry: &Entry, world: &World) -> Found {
-        let case = Case {
-            reader: self.reader,
-            settings: &world.settings,
-            tenant,
-            before: Some(&entry.state),
-            same_settings: false,
-            hasher: &self.hasher,
-        };
-        let fresh = Entry {
-            state: case.again(&entry.state),
-            stamp: entry.stamp,
-            versions: world.versions,
-            refresh_at: entry.refresh_at,
-            stale_at: entry.stale_at.min(Instant::now() + world.settings.tenancy.ttl),
-            refreshing: AtomicBool::new(false),
-        };
-        let found = Found::Tenant(Arc::clone(&fresh.state.policy));
-        self.tenants.insert(tenant.clone(), Arc::new(fresh));
-        found
-    }
-
-    fn keep(&self, tenant: &TenantId, state: State, (stamp, at): (Stamp, Instant), world: &World) -> Found {
-        let ttl = world.settings.tenancy.ttl;
-        let (life, ahead) = if state.is_of_file() {
-            (ttl, ttl / 4 * 3)
-        } else {
-            (ttl.min(RETRY_BROKEN), ttl.min(RETRY_BROKEN) / 2)
-        };
-        let found = Found::Tenant(Arc::clone(&state.policy));
-        let entry = Entry {
-            state,
-            stamp,
-            versions: world.versions,
-            refresh_at: at + ahead,
-            stale_at: at + life,
-            refreshing: AtomicBool::new(false),
-        };
-        self.tenants.insert(tenant.clone(), Arc::new(entry));
-        found
-    }
-
-    /// Says once what changed.
-    fn report(&self, tenant: &TenantId, reload: bool, state: &State, change: &Change) {
-        let mut problems = self.problems_lock();
-        match &state.policy.problem {
-            Some(problem) => problems.insert(tenant.clone(), problem.clone()),
-            None => problems.remove(tenant),
-        };
-        drop(problems);
-        match change {
-            Change::Broken(mistakes) => {
-                self.counters.failed.fetch_add(1, Ordering::Relaxed);
-                let in_force = if state.good.is_some() { "the last good policy stays" } else { "closed" };
-                for mistake in mistakes {
-                    tracing::error!(%tenant, in_force, "{mistake}");
-                }
-            }
-            // the file is fine, but not together with deployment.toml
-            Change::Accepted if let Some(problem) = &state.policy.problem => {
-                self.counters.failed.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(%tenant, "{problem}");
-            }
-            Change::Accepted if reload => {
-                self.counters.accepted.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(%tenant, generation = state.policy.generation, "the tenant's file is in force");
-            }
-            Change::Recovered => {
-                self.counters.accepted.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(%tenant, "the tenant's file is good again");
-            }
-            _ => {}
-        }
     }
 }
