@@ -253,15 +253,12 @@ async fn identify(
         Credential::OtherScheme => return Err(Refusal::SignInNeeded { sign_in_url: None }),
         Credential::Bearer(token) => token,
     };
-    let verified = match gate.tokens.cached(policy, &token, now) {
-        Some(known) => {
-            gate.metrics.tokens_cached.inc();
-            known
-        }
-        None => {
-            gate.metrics.tokens_checked.inc();
-            Box::pin(gate.tokens.verify(policy, &token, now)).await
-        }
+    let verified = if let Some(known) = gate.tokens.cached(policy, &token, now) {
+        gate.metrics.tokens_cached.inc();
+        known
+    } else {
+        gate.metrics.tokens_checked.inc();
+        Box::pin(gate.tokens.verify(policy, &token, now)).await
     };
     match verified {
         Ok(verified) => Ok(Some(verified)),

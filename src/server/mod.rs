@@ -60,7 +60,7 @@ impl Server {
                 listeners.push(Listener { socket: listener.try_clone()?, tls: None });
             }
             for listener in &https {
-                let tls = certificates.map(|certificates| certificates.acceptor());
+                let tls = certificates.map(tls::Certificates::acceptor);
                 listeners.push(Listener { socket: listener.try_clone()?, tls });
             }
             workers.push(worker::start(
