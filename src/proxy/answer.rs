@@ -154,8 +154,8 @@ impl Refusal {
             Self::SignInLoop { sign_in_url } => Page::SignInLoop { sign_in_url },
             Self::BadToken(TokenError::MissingScope { required }) => Page::Forbidden { missing: required },
             Self::BadToken(TokenError::Unavailable) | Self::Overloaded => Page::Unavailable,
-            Self::BadToken(_) => Page::SignInNeeded { sign_in_url: None },
-            Self::ForeignOrigin => Page::Forbidden { missing: Vec::new() },
+            Self::BadToken(error) => Page::TokenRefused { reason: error.to_string() },
+            Self::ForeignOrigin => Page::ForeignOrigin,
             Self::PortalDown => Page::PortalDown,
             Self::PortalSlow => Page::PortalSlow,
         }
