@@ -40,5 +40,9 @@ bench: ## criterion benches
 	$(CARGO) bench --locked
 
 lab: ## measure side by side with other proxies, where the laboratory is at hand
-	@if [ -x ../shared/lab/peers.sh ] || [ -f ../shared/lab/peers.sh ]; then bash ../shared/lab/peers.sh; \
-	else echo "no laboratory beside this folder (../shared/lab)"; exit 1; fi
+	@[ -f ../shared/lab/peers.sh ] || { echo "no laboratory beside this folder (../shared/lab)"; exit 1; }
+	$(CARGO) build --release --locked
+	DOORWARD="$$($(CARGO) metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/doorward" \
+	bash ../shared/lab/peers.sh --only haproxy,envoy,nginx --rounds 3 --seconds 6 --idle --slow \
+	  --candidate "$(CURDIR)/tests/lab/candidate.sh" --candidate-name doorward --candidate-port 22000 --candidate-tls-port 22001 \
+	  --candidate-plain-port 22002 --candidate-plain-header 'Host: anon.test' $(LAB)
