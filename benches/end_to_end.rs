@@ -1,6 +1,10 @@
 //! The whole way of a request, over loopback sockets: client → Doorward → portal, beside client → portal in the same run.
 //! One request at a time, so this is added latency, not throughput; for that see `make lab`.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench that cannot be set up has to stop")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a bench that cannot be set up has to stop"
+)]
 
 use std::{
     collections::BTreeMap,
@@ -83,7 +87,8 @@ fn end_to_end(c: &mut Criterion) {
     let issuer = SamplePortal::start("127.0.0.1:0".parse().unwrap()).unwrap();
     let portal = portal();
     let gate = gate(portal, folder.path(), &issuer);
-    let token = issuer.mint("alice", "carbon.super", doorward::clock::now(), Duration::from_secs(3600)).unwrap();
+    let token =
+        issuer.mint("alice", "carbon.super", doorward::clock::now(), Duration::from_secs(3600)).unwrap();
     let mut group = c.benchmark_group("end_to_end");
     group.bench_function("direct", |b| b.iter(exchange(portal, "")));
     group.bench_function("through doorward, anonymous", |b| b.iter(exchange(gate.http[0], "")));

@@ -161,8 +161,16 @@ impl Addresses<'_> {
             "Open or close a door: edit, then reload the browser. It counts within a second",
             &[
                 ("tenants that inherit", format!("enable_anonymous_mode in {folder}/deployment.toml")),
-                ("closed tenant", format!("EnableAnonymous in {folder}/tenants/closed.example/tenant-conf.json")),
-                ("inheriting tenant", format!("EnableAnonymous (not written yet) in {folder}/tenants/inherits.example/tenant-conf.json")),
+                (
+                    "closed tenant",
+                    format!("EnableAnonymous in {folder}/tenants/closed.example/tenant-conf.json"),
+                ),
+                (
+                    "inheriting tenant",
+                    format!(
+                        "EnableAnonymous (not written yet) in {folder}/tenants/inherits.example/tenant-conf.json"
+                    ),
+                ),
             ],
         );
         let api = format!("http://{door}/api/am/devportal/v3");
