@@ -53,7 +53,9 @@ pub async fn forward(
         settings_answer::prepare(&mut parts.headers);
     }
     if let Some(protocol) = judgement.cleaned.upgrade.clone() {
-        return upgrade(worker, connection, settings, judgement, &portal, parts, body, protocol, now).await;
+        let upgraded =
+            upgrade(worker, connection, settings, judgement, &portal, parts, body, protocol, now);
+        return Box::pin(upgraded).await;
     }
     let mut body = RequestBody::new(body, upstream.idle_timeout);
     let wanted = expects_continue(&parts, &mut body);
@@ -72,7 +74,7 @@ pub async fn forward(
     }
     clean_response(answer.headers_mut(), false);
     if corrects_settings {
-        answer = settings_answer::correct(answer, policy.anonymous).await.map_err(|()| {
+        answer = Box::pin(settings_answer::correct(answer, policy.anonymous)).await.map_err(|()| {
             gate.metrics.count_portal_error(PortalError::broken);
             Refusal::PortalDown
         })?;

@@ -155,7 +155,7 @@ fn refused(ambiguity: Ambiguity) -> Refusal {
 async fn find_policy(gate: &Gate, tenant: &TenantId) -> Option<Arc<TenantPolicy>> {
     let found = match gate.tenants.cached(tenant) {
         Some(found) => found,
-        None => gate.tenants.load(tenant).await,
+        None => Box::pin(gate.tenants.load(tenant)).await,
     };
     match found {
         Found::Tenant(policy) => Some(policy),
@@ -181,7 +181,7 @@ async fn named_tenant(gate: &Gate, client: &Client, parts: &Parts) -> Result<Opt
     let host = client.host.as_deref().or_else(|| parts.headers.get(header::HOST)?.to_str().ok());
     let mut by_host = host.map_or(HostFound::None, |host| gate.tenants.by_host(host));
     if by_host == HostFound::IndexNotReady {
-        by_host = wait_for_index(gate, host.unwrap_or_default()).await;
+        by_host = Box::pin(wait_for_index(gate, host.unwrap_or_default())).await;
     }
     let by_host = match by_host {
         HostFound::Tenant(tenant) => Some(tenant),
@@ -269,7 +269,7 @@ async fn identify(
         }
         None => {
             gate.metrics.tokens_checked.inc();
-            gate.tokens.verify(policy, &token, asking.now).await
+            Box::pin(gate.tokens.verify(policy, &token, asking.now)).await
         }
     };
     match verified {

@@ -95,7 +95,9 @@ impl Worker {
     }
 }
 
-/// The pipeline as hyper calls it, for one client connection.
+/// The pipeline as hyper calls it, for one client connection. Its future is made for every request and lives on the heap, so
+/// the steps a usual request does not take are boxed apart: with all of them inside it had 21 KiB.
+///
 #[derive(Clone)]
 pub struct Service {
     worker: Arc<Worker>,

@@ -58,7 +58,7 @@ pub async fn handle(
 
     // ── 7 answer
     let (outcome, mut response) = if parts.uri.path().starts_with(LOCAL) && understood(&judgement) {
-        (Outcome::local, local(worker, parts, &request_id).await)
+        (Outcome::local, Box::pin(local(worker, parts, &request_id)).await)
     } else {
         answer(worker, connection, &settings, &judgement, parts, body, now).await
     };

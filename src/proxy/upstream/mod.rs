@@ -68,13 +68,13 @@ impl Portal {
         mut request: Request<RequestBody>,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         if self.upstream.http2 {
-            return self.shared.forward(&self.upstream, &self.connector, request).await;
+            return Box::pin(self.shared.forward(&self.upstream, &self.connector, request)).await;
         }
         let upload = request.body().progress();
         loop {
             let (mut lease, fresh) = match self.pool.take().await {
                 Some(lease) => (lease, false),
-                None => (self.open().await?, true),
+                None => (Box::pin(self.open()).await?, true),
             };
             match lease.send(request, self.upstream.header_timeout).await {
                 Ok(answer) => {
