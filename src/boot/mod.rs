@@ -71,8 +71,8 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
     let admin = match settings.admin.listen {
         Some(address) => {
             let router = admin::router(Arc::clone(&gate), readiness, Arc::clone(&control));
-            let served = runtime.block_on(admin::serve(address, router));
-            Some(served.with_context(|| format!("cannot listen on {address} (admin.listen)"))?)
+            let listening = runtime.block_on(admin::serve(address, router));
+            Some(listening.with_context(|| format!("cannot listen on {address} (admin.listen)"))?)
         }
         None => None,
     };

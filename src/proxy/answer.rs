@@ -88,10 +88,11 @@ impl Refusal {
             Self::BadRequest(_) | Self::TenantConflict(..) => StatusCode::BAD_REQUEST,
             Self::Unclear { status, .. } => *status,
             Self::UnknownTenant(_) => StatusCode::NOT_FOUND,
-            Self::SignInNeeded { .. } | Self::SignInLoop { .. } => StatusCode::UNAUTHORIZED,
             Self::BadToken(TokenError::MissingScope { .. }) | Self::ForeignOrigin => StatusCode::FORBIDDEN,
             Self::BadToken(TokenError::Unavailable) | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-            Self::BadToken(_) => StatusCode::UNAUTHORIZED,
+            Self::SignInNeeded { .. } | Self::SignInLoop { .. } | Self::BadToken(_) => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::PortalDown => StatusCode::BAD_GATEWAY,
             Self::PortalSlow => StatusCode::GATEWAY_TIMEOUT,
         }

@@ -53,8 +53,7 @@ pub async fn forward(
         settings_answer::prepare(&mut parts.headers);
     }
     if let Some(protocol) = judgement.cleaned.upgrade.clone() {
-        let upgraded =
-            upgrade(worker, connection, settings, judgement, &portal, parts, body, protocol, now);
+        let upgraded = upgrade(worker, connection, settings, judgement, &portal, parts, body, protocol, now);
         return Box::pin(upgraded).await;
     }
     let mut body = RequestBody::new(body, upstream.idle_timeout);

@@ -262,15 +262,12 @@ async fn identify(
         Credential::OtherScheme => return Err(Refusal::SignInNeeded { sign_in_url: None }),
         Credential::Bearer(token) => token,
     };
-    let verified = match gate.tokens.cached(policy, &token, asking.now) {
-        Some(known) => {
-            gate.metrics.tokens_cached.inc();
-            known
-        }
-        None => {
-            gate.metrics.tokens_checked.inc();
-            Box::pin(gate.tokens.verify(policy, &token, asking.now)).await
-        }
+    let verified = if let Some(known) = gate.tokens.cached(policy, &token, asking.now) {
+        gate.metrics.tokens_cached.inc();
+        known
+    } else {
+        gate.metrics.tokens_checked.inc();
+        Box::pin(gate.tokens.verify(policy, &token, asking.now)).await
     };
     match verified {
         Ok(verified) => Ok(Some(verified)),
