@@ -225,6 +225,8 @@ fn is_chunked(request: &Request<Incoming>) -> bool {
     request.version() < Version::HTTP_2 && !body.is_end_stream() && body.size_hint().exact().is_none()
 }
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// A trusted proxy's id is kept, so that one id goes through all logs; nobody else's is believed.
 fn request_id(settings: &Settings, connection: &ClientConnection, parts: &Parts) -> HeaderValue {
     if !settings.server.trusted_proxies.is_empty()
@@ -235,7 +237,6 @@ fn request_id(settings: &Settings, connection: &ClientConnection, parts: &Parts)
     {
         return id.clone();
     }
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut random = fastrand::u128(..);
     let id: [u8; 32] = std::array::from_fn(|_| {
         let digit = HEX.get((random & 15) as usize).copied().unwrap_or(b'0');

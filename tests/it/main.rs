@@ -18,6 +18,7 @@ mod complaints;
 mod dependencies;
 mod documentation;
 mod hot_reload;
+mod pages;
 mod proxying;
 mod support;
 mod tenancy;

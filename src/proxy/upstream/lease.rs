@@ -64,7 +64,7 @@ impl Lease {
         Ok(Self {
             sender,
             driver: Driver::Holder(Box::new(connection)),
-            deadline: Box::pin(sleep(Duration::from_secs(60))),
+            deadline: Box::pin(sleep(Duration::from_mins(1))),
             idle_since: now,
         })
     }
