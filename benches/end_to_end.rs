@@ -88,7 +88,7 @@ fn end_to_end(c: &mut Criterion) {
     let portal = portal();
     let gate = gate(portal, folder.path(), &issuer);
     let token =
-        issuer.mint("alice", "carbon.super", doorward::clock::now(), Duration::from_secs(3600)).unwrap();
+        issuer.mint("alice", "carbon.super", doorward::clock::now(), Duration::from_hours(1)).unwrap();
     let mut group = c.benchmark_group("end_to_end");
     group.bench_function("direct", |b| b.iter(exchange(portal, "")));
     group.bench_function("through doorward, anonymous", |b| b.iter(exchange(gate.http[0], "")));

@@ -122,14 +122,19 @@ struct Which {
     tenant: Option<String>,
 }
 
-/// What is in effect, secrets masked: of `deployment.toml`, or of one tenant.
+/// What is in effect, secrets masked: of `deployment.toml`, or of one tenant. Beside it, what was written and is not in
+/// effect: `mistakes` in `deployment.toml`, `problems` of tenants.
 async fn config(State(admin): State<Admin>, Query(which): Query<Which>) -> (StatusCode, Json<Value>) {
     let Some(tenant) = which.tenant else {
         let problems = admin.gate.tenants.problems();
         let problems: Value =
             problems.iter().map(|(tenant, problem)| (tenant.to_string(), json!(problem))).collect();
         let settings = effective::to_json(&admin.gate.settings.load());
-        return (StatusCode::OK, Json(json!({ "settings": settings, "problems": problems })));
+        let mistakes = admin.gate.mistakes.load();
+        return (
+            StatusCode::OK,
+            Json(json!({ "settings": settings, "mistakes": **mistakes, "problems": problems })),
+        );
     };
     let unknown = (StatusCode::NOT_FOUND, Json(json!({ "error": "there is no such tenant" })));
     let Ok(tenant) = TenantId::parse(&tenant) else { return unknown };

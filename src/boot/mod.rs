@@ -4,6 +4,7 @@ mod reload;
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -70,8 +71,8 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
     let admin = match settings.admin.listen {
         Some(address) => {
             let router = admin::router(Arc::clone(&gate), readiness, Arc::clone(&control));
-            let served = runtime.block_on(admin::serve(address, router));
-            Some(served.with_context(|| format!("cannot listen on {address} (admin.listen)"))?)
+            let listening = runtime.block_on(admin::serve(address, router));
+            Some(listening.with_context(|| format!("cannot listen on {address} (admin.listen)"))?)
         }
         None => None,
     };
@@ -91,9 +92,10 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Handle) -> anyhow::Result<Gate> 
         model::Profile::Wso2Apim => "/devportal/apis",
         model::Profile::Generic => "/",
     };
-    let templates = settings.file.parent().map(|folder| folder.join("templates"));
     let pages = Arc::new(
-        HtmlPages::new(templates).with_home(start).with_tenant_list(settings.tenancy.selection_page),
+        HtmlPages::new(templates(settings))
+            .with_home(start)
+            .with_tenant_list(settings.tenancy.selection_page),
     );
     let names = Arc::clone(&tenants);
     let shown = settings.tenancy.selection_page;
@@ -114,6 +116,7 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Handle) -> anyhow::Result<Gate> 
     };
     Ok(Gate {
         settings: ArcSwap::from(Arc::clone(settings)),
+        mistakes: ArcSwap::default(),
         tenants,
         tokens: Verifier::new(token::http_client(&[])?, TOKEN_CACHE),
         pages: PageSource { pages, headers: security_headers().to_vec() },
@@ -123,6 +126,11 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Handle) -> anyhow::Result<Gate> 
         access_log: ArcSwapOption::from(access_log),
         upgrades: crate::proxy::Upgrades::default(),
     })
+}
+
+/// Where operators put pages of their own: beside the configuration file.
+fn templates(settings: &Settings) -> Option<PathBuf> {
+    settings.file.parent().map(|folder| folder.join("templates"))
 }
 
 /// Keys, files, and in the end the drain.

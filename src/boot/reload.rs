@@ -1,4 +1,4 @@
-//! Taking over edited files while running: `deployment.toml`, certificates, key sets.
+//! Taking over edited files while running: `deployment.toml`, certificates, key sets, templates.
 
 use std::{
     collections::BTreeSet,
@@ -19,6 +19,7 @@ use crate::{
     proxy::Gate,
     server::tls::Certificates,
     telemetry::metrics::{ReloadLabels, ReloadResult},
+    web::TEMPLATES,
 };
 
 #[derive(Clone)]
@@ -63,6 +64,9 @@ impl Reloader {
         {
             let gate = Arc::clone(&self.gate);
             self.runtime.spawn(async move { gate.tokens.reload_files(now()).await });
+        } else if file.parent() == super::templates(&settings).as_deref() {
+            self.gate.pages.pages.reload();
+            tracing::info!(file = %file.display(), "templates read again");
         } else {
             // the file itself, or a secret or CA it names
             self.reload_settings();
@@ -89,6 +93,7 @@ impl Reloader {
                 for mistake in &mistakes {
                     tracing::error!(%mistake, "deployment.toml is not taken over; the settings before stay");
                 }
+                self.gate.mistakes.store(Arc::new(mistakes));
                 count(ReloadResult::failed);
                 return;
             }
@@ -97,8 +102,10 @@ impl Reloader {
             tracing::warn!(key, "this change needs a restart");
         }
         self.gate.settings.store(Arc::clone(&new));
+        self.gate.mistakes.store(Arc::default());
         self.runtime.block_on(self.gate.tenants.replace_settings(Arc::clone(&new)));
         self.reload_certificates(&new);
+        self.gate.pages.pages.reload();
         let gate = Arc::clone(&self.gate);
         let issuers = new.defaults.issuers.clone();
         self.runtime.spawn(async move { gate.tokens.preload(&issuers, now()).await });
@@ -123,6 +130,9 @@ impl Drop for Watching {
 
 fn files_of(settings: &Settings) -> BTreeSet<PathBuf> {
     let mut files = BTreeSet::from([settings.file.clone()]);
+    if let Some(folder) = super::templates(settings) {
+        files.extend(TEMPLATES.map(|name| folder.join(name)));
+    }
     if let Some(tls) = &settings.server.tls {
         files.extend([tls.cert_file.clone(), tls.key_file.clone()]);
     }

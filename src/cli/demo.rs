@@ -5,7 +5,7 @@ mod files;
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -21,9 +21,9 @@ use crate::{
 /// Try Doorward with a sample portal and three tenants
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// Port to open in a browser; 0 picks a free one
-    #[arg(long, default_value_t = 8080)]
-    pub port: u16,
+    /// Port to open in a browser; 0 picks a free one [default: 8080, or a free one where that is taken]
+    #[arg(long)]
+    pub port: Option<u16>,
     /// Where the configuration goes; tenant files that are there are kept [default: a folder that is removed at the end]
     #[arg(long, value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
@@ -31,6 +31,9 @@ pub struct Options {
     #[arg(long)]
     pub json: bool,
 }
+
+/// Where the demo is, unless told otherwise.
+const PORT: u16 = 8080;
 
 /// The running Doorward, as `boot` started it.
 pub struct Door {
@@ -52,10 +55,22 @@ pub fn run(options: &Options, open: impl FnOnce(&Path) -> anyhow::Result<Door>) 
 }
 
 fn try_run(options: &Options, open: impl FnOnce(&Path) -> anyhow::Result<Door>) -> anyhow::Result<()> {
-    let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let say = |line: &str| -> io::Result<()> {
+        if options.json {
+            return Ok(());
+        }
+        let mut out = io::stdout().lock();
+        writeln!(out, "{line}")?;
+        out.flush()
+    };
+    say("Starting a sample developer portal, and Doorward in front of it ...")?;
+    let port = options.port.unwrap_or_else(free_port);
+    if options.port.is_none() && port != PORT {
+        say(&format!("Port {PORT} is taken; using a free one."))?;
+    }
     let portal = SamplePortal::start(loopback(0))?;
     let folder = files::Folder::make(options.folder.clone())?;
-    let file = files::write(folder.path(), loopback(options.port), &portal)?;
+    let file = files::write(folder.path(), loopback(port), &portal)?;
 
     let pages = HtmlPages::new(Some(folder.path().join("templates"))).with_home("/devportal/");
     let gallery = Loopback::serve(loopback(0), gallery::router(Arc::new(pages)))?;
@@ -73,7 +88,21 @@ fn try_run(options: &Options, open: impl FnOnce(&Path) -> anyhow::Result<Door>) 
     out.write_all(text.as_bytes())?;
     out.flush()?;
     drop(out);
-    (door.wait)()
+    (door.wait)()?;
+    say("Stopped.")?;
+    Ok(())
+}
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+/// The usual port, or 0 (any) where somebody has it.
+fn free_port() -> u16 {
+    match TcpListener::bind(loopback(PORT)) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => 0,
+        _ => PORT,
+    }
 }
 
 struct Addresses<'a> {
@@ -104,7 +133,10 @@ impl Addresses<'_> {
         let folder = self.folder.display();
         let user = USERS.first().copied().unwrap_or_default();
         let mut text =
-            String::from("Doorward stands in front of a sample developer portal. Ctrl-C stops it.\n");
+            String::from("\nDoorward stands in front of a sample developer portal. Ctrl-C stops it.\n");
+        if cfg!(debug_assertions) {
+            text.push_str("This is a debug build: right for looking around, not for measuring speed.\n");
+        }
         let mut section = |title: &str, rows: &[(&str, String)]| {
             let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
             // writing to a string cannot fail
@@ -124,13 +156,21 @@ impl Addresses<'_> {
                 ("all of our pages", format!("http://{}/", self.gallery)),
             ],
         );
-        section("Sign in", &[("user, password", format!("{user}, {PASSWORD}"))]);
+        section("Sign in", &[("user", USERS.join(" or ")), ("password", PASSWORD.to_owned())]);
         section(
-            "Edit, and reload the browser: it counts within a second",
+            "Open or close a door: edit, then reload the browser. It counts within a second",
             &[
-                ("everybody", format!("{folder}/deployment.toml")),
-                ("closed tenant", format!("{folder}/tenants/closed.example/tenant-conf.json")),
-                ("inheriting tenant", format!("{folder}/tenants/inherits.example/tenant-conf.json")),
+                ("tenants that inherit", format!("enable_anonymous_mode in {folder}/deployment.toml")),
+                (
+                    "closed tenant",
+                    format!("EnableAnonymous in {folder}/tenants/closed.example/tenant-conf.json"),
+                ),
+                (
+                    "inheriting tenant",
+                    format!(
+                        "EnableAnonymous (not written yet) in {folder}/tenants/inherits.example/tenant-conf.json"
+                    ),
+                ),
             ],
         );
         let api = format!("http://{door}/api/am/devportal/v3");
@@ -205,7 +245,7 @@ mod tests {
 
     #[test]
     fn doorward_gets_a_configuration_and_the_folder_is_removed_at_the_end() {
-        let options = Options { port: 0, folder: None, json: true };
+        let options = Options { port: Some(0), folder: None, json: true };
         let mut seen = PathBuf::new();
         try_run(&options, |file| {
             seen = file.to_owned();

@@ -62,6 +62,16 @@ pub fn caller(asked: &Asked<'_>, surface: Surface) -> Caller {
     }
 }
 
+/// Whether a page of our own origin sent this. Cookies that scripts of ours can read count as proof of identity only then
+/// (or where nothing is changed): otherwise any website could submit a form in the visitor's name. Browsers write both
+/// headers themselves; `Origin` says `null` where the page keeps its referrer to itself.
+pub fn from_own_page(sec_fetch_site: Option<&str>, origin: Option<&str>, own_origin: Option<&str>) -> bool {
+    match sec_fetch_site {
+        Some(site) => site.eq_ignore_ascii_case("same-origin"),
+        None => origin.is_some() && origin == own_origin,
+    }
+}
+
 /// HTML is named, and no JSON is named with more weight, or with the same weight and earlier. `*/*` names nothing.
 fn prefers_html(accept: &str) -> bool {
     let mut html = 0;
@@ -170,6 +180,28 @@ mod tests {
         assert_eq!(caller(&with("com.example.app"), Surface::Page), Caller::Navigation);
         let upgrade = Asked { upgrade: true, ..asked("navigate", "document", CHROME) };
         assert_eq!(caller(&upgrade, Surface::Page), Caller::Program);
+    }
+
+    /// Attack: cross-site request forgery. A form of another website arrives with the visitor's cookies.
+    #[test]
+    fn cross_site_request_forgery_is_not_from_an_own_page() {
+        const OWN: Option<&str> = Some("https://portal.example");
+        for (site, origin, own) in [
+            (Some("same-origin"), OWN, true),
+            (Some("same-origin"), Some("null"), true),
+            (Some("same-site"), OWN, false),
+            (Some("cross-site"), OWN, false),
+            (Some("none"), OWN, false),
+            (Some(""), OWN, false),
+            (None, OWN, true),
+            (None, Some("https://evil.example"), false),
+            (None, Some("http://portal.example"), false),
+            (None, Some("null"), false),
+            (None, None, false),
+        ] {
+            assert_eq!(from_own_page(site, origin, OWN), own, "{site:?} {origin:?}");
+        }
+        assert!(!from_own_page(None, None, None), "nothing known is nobody's");
     }
 
     #[test]

@@ -17,8 +17,12 @@ pub enum Page {
     SignInNeeded { sign_in_url: Option<String> },
     /// 401: sent to sign-in three times in 30 s and always came back unknown.
     SignInLoop { sign_in_url: String },
+    /// 401: the access token that came with the request does not count.
+    TokenRefused { reason: String },
     /// 403: signed in, but the token lacks a scope.
     Forbidden { missing: Vec<String> },
+    /// 403: a page of another website opens a connection in the visitor's name.
+    ForeignOrigin,
     /// 502: the portal does not answer.
     PortalDown,
     /// 504: the portal does not answer in time.
@@ -34,8 +38,8 @@ impl Page {
     pub const fn status(&self) -> u16 {
         match self {
             Self::BadRequest { .. } | Self::TenantConflict { .. } => 400,
-            Self::SignInNeeded { .. } | Self::SignInLoop { .. } => 401,
-            Self::Forbidden { .. } => 403,
+            Self::SignInNeeded { .. } | Self::SignInLoop { .. } | Self::TokenRefused { .. } => 401,
+            Self::Forbidden { .. } | Self::ForeignOrigin => 403,
             Self::UnknownTenant { .. } | Self::NotFound => 404,
             Self::PortalDown => 502,
             Self::Unavailable => 503,
@@ -60,10 +64,17 @@ pub struct PageContext<'a> {
 /// Renders pages. `web` implements it; never fails, so that an error page is always possible.
 pub trait Pages: Send + Sync {
     fn render(&self, page: &Page, context: PageContext<'_>) -> String;
+
+    /// Reads again what pages are made of, where an operator can replace it.
+    fn reload(&self) {}
 }
 
 impl<P: Pages + ?Sized> Pages for Arc<P> {
     fn render(&self, page: &Page, context: PageContext<'_>) -> String {
         (**self).render(page, context)
+    }
+
+    fn reload(&self) {
+        (**self).reload();
     }
 }

@@ -88,10 +88,11 @@ impl Refusal {
             Self::BadRequest(_) | Self::TenantConflict(..) => StatusCode::BAD_REQUEST,
             Self::Unclear { status, .. } => *status,
             Self::UnknownTenant(_) => StatusCode::NOT_FOUND,
-            Self::SignInNeeded { .. } | Self::SignInLoop { .. } => StatusCode::UNAUTHORIZED,
             Self::BadToken(TokenError::MissingScope { .. }) | Self::ForeignOrigin => StatusCode::FORBIDDEN,
             Self::BadToken(TokenError::Unavailable) | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-            Self::BadToken(_) => StatusCode::UNAUTHORIZED,
+            Self::SignInNeeded { .. } | Self::SignInLoop { .. } | Self::BadToken(_) => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::PortalDown => StatusCode::BAD_GATEWAY,
             Self::PortalSlow => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -154,8 +155,8 @@ impl Refusal {
             Self::SignInLoop { sign_in_url } => Page::SignInLoop { sign_in_url },
             Self::BadToken(TokenError::MissingScope { required }) => Page::Forbidden { missing: required },
             Self::BadToken(TokenError::Unavailable) | Self::Overloaded => Page::Unavailable,
-            Self::BadToken(_) => Page::SignInNeeded { sign_in_url: None },
-            Self::ForeignOrigin => Page::Forbidden { missing: Vec::new() },
+            Self::BadToken(error) => Page::TokenRefused { reason: error.to_string() },
+            Self::ForeignOrigin => Page::ForeignOrigin,
             Self::PortalDown => Page::PortalDown,
             Self::PortalSlow => Page::PortalSlow,
         }

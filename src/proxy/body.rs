@@ -163,6 +163,7 @@ impl ResponseBody {
     }
 
     /// The account is closed when this body ends or is dropped.
+    #[must_use]
     pub fn with_account(mut self, account: Account) -> Self {
         self.account = Some(account);
         self

@@ -3,12 +3,14 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Mutex,
+        Mutex, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
-use super::upgrade::Tunnel;
+use http::{HeaderMap, HeaderValue};
+
+use super::{forwarded::Client, headers::Origin, upgrade::Tunnel};
 
 #[derive(Debug)]
 pub struct ClientConnection {
@@ -21,6 +23,8 @@ pub struct ClientConnection {
     started: AtomicU64,
     /// Left by an accepted upgrade for the socket's task, which owns the other half.
     tunnel: Mutex<Option<Tunnel>>,
+    /// What the portal is told of where requests come from: mostly the same for all requests of a connection.
+    origin: Mutex<Option<(Client, HeaderValue, Origin)>>,
 }
 
 impl ClientConnection {
@@ -32,6 +36,7 @@ impl ClientConnection {
             in_flight: AtomicU32::new(0),
             started: AtomicU64::new(0),
             tunnel: Mutex::new(None),
+            origin: Mutex::new(None),
         }
     }
 
@@ -55,6 +60,22 @@ impl ClientConnection {
     pub fn leave_tunnel(&self, tunnel: Tunnel) {
         if let Ok(mut slot) = self.tunnel.lock() {
             *slot = Some(tunnel);
+        }
+    }
+
+    /// Writes where a request comes from into its headers.
+    pub fn write_origin(&self, client: &Client, host: &HeaderValue, headers: &mut HeaderMap) {
+        let mut known = self.origin.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some((same_client, same_host, origin)) if same_client == client && same_host == host => {
+                origin.write(headers);
+            }
+            _ => {
+                if let Some(origin) = Origin::new(client, host) {
+                    origin.write(headers);
+                    *known = Some((client.clone(), host.clone(), origin));
+                }
+            }
         }
     }
 

@@ -10,11 +10,11 @@ use super::{
     ClientConnection, Worker,
     answer::{Refusal, X_REQUEST_ID},
     body::{RequestBody, ResponseBody},
-    headers::{Origin, clean_response, identity_headers},
+    headers::{clean_response, identity_headers},
     hygiene::cookies,
     judge::Judgement,
     select, settings_answer,
-    upgrade::Tunnel,
+    upgrade::{Tunnel, UpgradeSlot},
     upstream::{ForwardError, Portal},
 };
 use crate::{
@@ -29,32 +29,50 @@ use crate::{
 /// How long an upload waits for the portal's `100 Continue` before it starts anyway (RFC 9110 §10.1.1).
 const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
 
-#[expect(clippy::too_many_arguments, reason = "the last step needs what all steps before it found out")]
-pub async fn forward(
+/// A request as the portal gets it, and the portal.
+pub struct Prepared {
+    portal: Arc<Portal>,
+    request: Request<RequestBody>,
+    special: Option<Special>,
+}
+
+/// What not every request is.
+enum Special {
+    /// The devportal's settings, whose answer is corrected.
+    Settings,
+    /// Wants to switch protocols.
+    Upgrade(UpgradeSlot),
+}
+
+/// Everything that can be done without waiting.
+pub fn prepare(
     worker: &Worker,
-    connection: &Arc<ClientConnection>,
+    connection: &ClientConnection,
     settings: &Settings,
     judgement: &Judgement,
     policy: &TenantPolicy,
     mut parts: Parts,
     body: Incoming,
-    now: u64,
-) -> Result<Response<ResponseBody>, Refusal> {
+) -> Result<Prepared, Refusal> {
     let gate = &*worker.gate;
     let Some(upstream) = find_upstream(&settings.portal.upstreams, parts.uri.path()) else {
         return Err(Refusal::PortalDown);
     };
     let portal = worker.portals.get(upstream).map_err(|error| portal_failed(worker, &error))?;
-    let corrects_settings = settings.portal.profile == Profile::Wso2Apim
+    let mut special = None;
+    if settings.portal.profile == Profile::Wso2Apim
         && settings_answer::is_settings(parts.uri.path())
-        && parts.method == http::Method::GET;
-    prepare(judgement, policy, upstream, &mut parts)?;
-    if corrects_settings {
+        && parts.method == http::Method::GET
+    {
         settings_answer::prepare(&mut parts.headers);
+        special = Some(Special::Settings);
     }
+    rewrite(connection, judgement, policy, upstream, &mut parts)?;
     if let Some(protocol) = judgement.cleaned.upgrade.clone() {
-        let upgraded = upgrade(worker, connection, settings, judgement, &portal, parts, body, protocol, now);
-        return Box::pin(upgraded).await;
+        let slot = gate.upgrades.enter(settings.limits.max_upgrades).ok_or(Refusal::Overloaded)?;
+        parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        parts.headers.insert(header::UPGRADE, protocol);
+        special = Some(Special::Upgrade(slot));
     }
     let mut body = RequestBody::new(body, upstream.idle_timeout);
     let wanted = expects_continue(&parts, &mut body);
@@ -66,15 +84,31 @@ pub async fn forward(
             }
         });
     }
+    Ok(Prepared { portal, request, special })
+}
+
+/// Sends it and waits for the head of the answer.
+pub async fn forward(
+    worker: &Worker,
+    connection: &ClientConnection,
+    judgement: &Judgement,
+    policy: &TenantPolicy,
+    prepared: Box<Prepared>,
+    now: u64,
+) -> Result<Response<ResponseBody>, Refusal> {
+    let Prepared { portal, request, special } = *prepared;
+    if let Some(Special::Upgrade(slot)) = special {
+        return Box::pin(upgrade(worker, connection, judgement, &portal, request, slot, now)).await;
+    }
     let mut answer = portal.forward(request).await.map_err(|error| portal_failed(worker, &error))?;
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // nobody asked for it: whatever follows would be read as somebody's answer
         return Err(portal_failed(worker, &ForwardError::Upgrade));
     }
     clean_response(answer.headers_mut(), false);
-    if corrects_settings {
+    if matches!(special, Some(Special::Settings)) {
         answer = Box::pin(settings_answer::correct(answer, policy.anonymous)).await.map_err(|()| {
-            gate.metrics.count_portal_error(PortalError::broken);
+            worker.gate.metrics.count_portal_error(PortalError::broken);
             Refusal::PortalDown
         })?;
     }
@@ -90,7 +124,8 @@ fn find_upstream<'a>(upstreams: &'a [Arc<Upstream>], path: &str) -> Option<&'a A
 }
 
 /// The request as the portal gets it: one tenant, one identity, one origin, none of our cookies.
-fn prepare(
+fn rewrite(
+    connection: &ClientConnection,
     judgement: &Judgement,
     policy: &TenantPolicy,
     upstream: &Upstream,
@@ -118,9 +153,8 @@ fn prepare(
             parts.headers.remove(header::AUTHORIZATION);
         }
     }
-    let host = parts.headers.get(header::HOST).cloned();
-    if let Some(origin) = host.as_ref().and_then(|host| Origin::new(&judgement.client, host)) {
-        origin.write(&mut parts.headers);
+    if let Some(host) = parts.headers.get(header::HOST).cloned() {
+        connection.write_origin(&judgement.client, &host, &mut parts.headers);
     }
     parts.headers.insert(X_REQUEST_ID, judgement.caller.request_id.clone());
     if judgement.cleaned.te_trailers {
@@ -172,22 +206,15 @@ fn expects_continue(parts: &Parts, body: &mut RequestBody) -> Option<Arc<Notify>
     Some(wanted)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the last step needs what all steps before it found out")]
 async fn upgrade(
     worker: &Worker,
-    connection: &Arc<ClientConnection>,
-    settings: &Settings,
+    connection: &ClientConnection,
     judgement: &Judgement,
     portal: &Portal,
-    mut parts: Parts,
-    body: Incoming,
-    protocol: HeaderValue,
+    request: Request<RequestBody>,
+    slot: UpgradeSlot,
     now: u64,
 ) -> Result<Response<ResponseBody>, Refusal> {
-    let slot = worker.gate.upgrades.enter(settings.limits.max_upgrades).ok_or(Refusal::Overloaded)?;
-    parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    parts.headers.insert(header::UPGRADE, protocol);
-    let request = Request::from_parts(parts, RequestBody::new(body, portal.upstream().idle_timeout));
     let failed = |error: &ForwardError| portal_failed(worker, error);
     let (answer, lease) = portal.forward_upgrade(request).await.map_err(|error| failed(&error))?;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {

@@ -45,6 +45,7 @@ pub struct Judgement {
 }
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
@@ -119,7 +120,8 @@ pub async fn judge(
         let identified = if upgrade && is_foreign_origin(parts, &judgement.client, &policy) {
             Err(Refusal::ForeignOrigin)
         } else {
-            identify(gate, settings, parts, &policy, &route, judgement.asked_by, now).await
+            let asking = Asking { client: &judgement.client, by: judgement.asked_by, now };
+            identify(gate, settings, parts, &policy, &route, asking).await
         };
         if let Ok(Some(verified)) = &identified
             && !judgement.tenant_named
@@ -209,6 +211,13 @@ fn asked_by(parts: &Parts, upgrade: bool, surface: Surface) -> browser::Caller {
     browser::caller(&asked, surface)
 }
 
+/// From where, with what and when somebody asks.
+struct Asking<'a> {
+    client: &'a Client,
+    by: browser::Caller,
+    now: u64,
+}
+
 /// Who asks, as proven by a token that counts under this tenant's policy. A browser that opens a page is never refused because
 /// of a stale token: its visitor is unknown, no more. A program that sends a bad token is told so.
 async fn identify(
@@ -217,8 +226,7 @@ async fn identify(
     parts: &Parts,
     policy: &TenantPolicy,
     route: &Route,
-    asked_by: browser::Caller,
-    now: u64,
+    asking: Asking<'_>,
 ) -> Result<Option<Arc<Verified>>, Refusal> {
     // sign-in itself uses this header in ways of its own (client credentials), and assets need nobody
     if route.access == Access::Open {
@@ -226,11 +234,12 @@ async fn identify(
     }
     let wso2 = settings.portal.profile == Profile::Wso2Apim;
     let reads = parts.method == Method::GET || parts.method == Method::HEAD;
+    let by_own_page = reads || is_from_own_page(parts, asking.client);
     let query = parts.uri.query().filter(|query| names_access_token(query));
     let places = Places {
         max_bytes: settings.limits.max_token_bytes,
         token_cookie: policy.token_cookie.as_deref(),
-        both_halves_as_cookies: wso2 && reads && route.surface == Surface::Page,
+        both_halves_as_cookies: wso2 && by_own_page && route.surface == Surface::Page,
         query: query.filter(|_| wso2 && reads && route.surface == Surface::Wso2Api),
     };
     let credential = bearer::extract(&parts.headers, &places).map_err(|problem| match problem {
@@ -239,7 +248,7 @@ async fn identify(
         BadCredential::TwoTokens => Refusal::BadRequest("the request has more than one access token"),
         BadCredential::NotOneToken => Refusal::BadToken(TokenError::Malformed),
     })?;
-    let is_program = asked_by != browser::Caller::Navigation;
+    let is_program = asking.by != browser::Caller::Navigation;
     let in_header = parts.headers.contains_key(header::AUTHORIZATION);
     let token = match credential {
         // RFC 6750 §5.3: a token in an address ends up in logs and histories
@@ -253,12 +262,12 @@ async fn identify(
         Credential::OtherScheme => return Err(Refusal::SignInNeeded { sign_in_url: None }),
         Credential::Bearer(token) => token,
     };
-    let verified = if let Some(known) = gate.tokens.cached(policy, &token, now) {
+    let verified = if let Some(known) = gate.tokens.cached(policy, &token, asking.now) {
         gate.metrics.tokens_cached.inc();
         known
     } else {
         gate.metrics.tokens_checked.inc();
-        Box::pin(gate.tokens.verify(policy, &token, now)).await
+        Box::pin(gate.tokens.verify(policy, &token, asking.now)).await
     };
     match verified {
         Ok(verified) => Ok(Some(verified)),
@@ -285,6 +294,13 @@ fn is_foreign_origin(parts: &Parts, client: &Client, policy: &TenantPolicy) -> b
     let Ok(origin) = origin.to_str() else { return true };
     let own = own_origin(client, &parts.headers);
     own.as_deref() != Some(origin) && !policy.websocket_origins.iter().any(|allowed| allowed == origin)
+}
+
+/// Cross-site request forgery: a form of another origin is sent with the visitor's cookies.
+fn is_from_own_page(parts: &Parts, client: &Client) -> bool {
+    let text = |name: &HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let own = own_origin(client, &parts.headers);
+    browser::from_own_page(text(&SEC_FETCH_SITE), text(&header::ORIGIN), own.as_deref())
 }
 
 /// The origin the browser sees us under: scheme and host of the request, as far as proxies before us may be believed.

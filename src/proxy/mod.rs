@@ -39,7 +39,7 @@ pub use self::{
     upgrade::Upgrades,
 };
 use crate::{
-    config::{Settings, TenantDirectory, directory::Found},
+    config::{Mistake, Settings, TenantDirectory, directory::Found},
     domain::tenant::TenantId,
     telemetry::{access_log::AccessLog, metrics::Metrics},
     token::Verifier,
@@ -48,6 +48,8 @@ use crate::{
 /// Everything a request may ask, shared by all workers.
 pub struct Gate {
     pub settings: ArcSwap<Settings>,
+    /// Why `deployment.toml` as it is now is not in force; empty when it is.
+    pub mistakes: ArcSwap<Vec<Mistake>>,
     pub tenants: Arc<TenantDirectory>,
     pub tokens: Arc<Verifier>,
     /// Error pages.

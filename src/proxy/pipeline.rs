@@ -10,11 +10,11 @@ use hyper::body::Incoming;
 use tower::ServiceExt;
 
 use super::{
-    ClientConnection, Worker,
+    ClientConnection, Gate, Worker,
     account::Account,
     answer::{self, Caller, Refusal, X_REQUEST_ID, refuse},
     body::ResponseBody,
-    forward::forward,
+    forward::{forward, prepare},
     judge::{Judgement, judge},
     sign_in::{self, Way},
     visitor::{self, Memory},
@@ -60,7 +60,32 @@ pub async fn handle(
     let (outcome, mut response) = if parts.uri.path().starts_with(LOCAL) && understood(&judgement) {
         (Outcome::local, Box::pin(local(worker, parts, &request_id)).await)
     } else {
-        answer(worker, connection, &settings, &judgement, parts, body, now).await
+        let memory = match judgement.asked_by {
+            browser::Caller::Navigation => Memory::read(&parts.headers, judgement.client.https),
+            _ => Memory::default(),
+        };
+        match answer(gate, &settings, &judgement, &parts, &memory, now) {
+            Some(ours) => ours,
+            None => {
+                let policy = judgement.policy.as_deref();
+                let answered = match policy.ok_or(Refusal::Overloaded).and_then(|policy| {
+                    let prepared = prepare(worker, connection, &settings, &judgement, policy, parts, body)?;
+                    Ok((policy, Box::new(prepared)))
+                }) {
+                    Ok((policy, prepared)) => {
+                        forward(worker, connection, &judgement, policy, prepared, now).await
+                    }
+                    Err(refusal) => Err(refusal),
+                };
+                match answered {
+                    Ok(mut response) => {
+                        remember(gate, &judgement, &memory, &mut response);
+                        (Outcome::forwarded, response)
+                    }
+                    Err(refusal) => refused(gate, &judgement, &refusal),
+                }
+            }
+        }
     };
     response.headers_mut().insert(X_REQUEST_ID, request_id);
     if is_chunked {
@@ -77,81 +102,75 @@ pub async fn handle(
     response.map(|body| body.with_account(account))
 }
 
-async fn answer(
-    worker: &Worker,
-    connection: &Arc<ClientConnection>,
+/// Our own answer; `None` when the portal has to give it.
+fn answer(
+    gate: &Gate,
     settings: &Settings,
     judgement: &Judgement,
-    parts: Parts,
-    body: Incoming,
+    parts: &Parts,
+    memory: &Memory,
     now: u64,
-) -> (Outcome, Response<ResponseBody>) {
-    let gate = &*worker.gate;
-    let policy = judgement.policy.as_deref();
-    let https = judgement.client.https;
-    let memory = match judgement.asked_by {
-        browser::Caller::Navigation => Memory::read(&parts.headers, https),
-        _ => Memory::default(),
-    };
-    let refused = |refusal: Refusal| {
-        let response = refuse(&refusal, &judgement.caller, policy, &gate.pages);
-        (refusal.outcome(), response)
-    };
-    if let Some(choice) = choose_tenant(worker, settings, judgement, &parts, &memory) {
-        return (Outcome::local, choice);
+) -> Option<(Outcome, Response<ResponseBody>)> {
+    if let Some(choice) = choose_tenant(gate, settings, judgement, parts, memory) {
+        return Some((Outcome::local, choice));
     }
-    match (&judgement.verdict, policy) {
-        (Err(refusal), _) => refused(refusal.clone()),
+    let policy = match (&judgement.verdict, judgement.policy.as_deref()) {
+        (Ok(Decision::Allow(_)), Some(_)) => {
+            let arrived = judgement.identity.user().is_some();
+            let onward =
+                arrived.then(|| sign_in::continue_way(parts, memory, judgement.client.https)).flatten();
+            return onward.map(|onward| (Outcome::local, onward));
+        }
+        (Ok(Decision::SignIn(_)), Some(policy)) => policy,
+        (Err(refusal), _) => return Some(refused(gate, judgement, refusal)),
         // a verdict is always some tenant's
-        (Ok(_), None) => refused(Refusal::Overloaded),
-        (Ok(Decision::SignIn(_)), Some(policy)) => {
-            if let Some(preflight) = answer::preflight(&parts.method, &parts.headers, policy) {
-                return (Outcome::local, preflight);
-            }
-            if judgement.asked_by != browser::Caller::Navigation {
-                let target = sign_in::wanted(&parts);
-                let sign_in_url = sign_in::address(settings, judgement, policy, &parts, &target);
-                return refused(Refusal::SignInNeeded { sign_in_url });
-            }
-            match sign_in::way(gate, settings, judgement, policy, &parts, &memory, now) {
-                Way::Redirect(response) => (Outcome::sign_in, response),
-                Way::Loop(sign_in_url) => refused(Refusal::SignInLoop { sign_in_url }),
-                Way::Nowhere => refused(Refusal::SignInNeeded { sign_in_url: None }),
-            }
+        (Ok(_), None) => return Some(refused(gate, judgement, &Refusal::Overloaded)),
+    };
+    if let Some(preflight) = answer::preflight(&parts.method, &parts.headers, policy) {
+        return Some((Outcome::local, preflight));
+    }
+    let refusal = if judgement.asked_by == browser::Caller::Navigation {
+        match sign_in::way(gate, settings, judgement, policy, parts, memory, now) {
+            Way::Redirect(response) => return Some((Outcome::sign_in, response)),
+            Way::Loop(sign_in_url) => Refusal::SignInLoop { sign_in_url },
+            Way::Nowhere => Refusal::SignInNeeded { sign_in_url: None },
         }
-        (Ok(Decision::Allow(_)), Some(tenant)) => {
-            let arrived_signed_in = matches!(judgement.identity, Identity::User(_));
-            if arrived_signed_in && let Some(onward) = sign_in::continue_way(&parts, &memory, https) {
-                return (Outcome::local, onward);
-            }
-            let named = judgement.tenant_named && judgement.asked_by == browser::Caller::Navigation;
-            match forward(worker, connection, settings, judgement, tenant, parts, body, now).await {
-                Ok(mut response) => {
-                    let headers = response.headers_mut();
-                    if arrived_signed_in && (memory.return_to.is_some() || memory.bounces.is_some()) {
-                        visitor::forget_way(https).for_each(|cookie| {
-                            headers.append(header::SET_COOKIE, cookie);
-                        });
-                    }
-                    if named
-                        && gate.tenants.several()
-                        && memory.tenant.as_ref() != Some(&tenant.tenant)
-                        && let Some(cookie) = visitor::remember_tenant(&tenant.tenant, https)
-                    {
-                        headers.append(header::SET_COOKIE, cookie);
-                    }
-                    (Outcome::forwarded, response)
-                }
-                Err(refusal) => refused(refusal),
-            }
+    } else {
+        let target = sign_in::wanted(parts);
+        Refusal::SignInNeeded { sign_in_url: sign_in::address(settings, judgement, policy, parts, &target) }
+    };
+    Some(refused(gate, judgement, &refusal))
+}
+
+fn refused(gate: &Gate, judgement: &Judgement, refusal: &Refusal) -> (Outcome, Response<ResponseBody>) {
+    (refusal.outcome(), refuse(refusal, &judgement.caller, judgement.policy.as_deref(), &gate.pages))
+}
+
+/// What a browser that opened a page takes along: no way left to go, and the tenant it chose.
+fn remember(gate: &Gate, judgement: &Judgement, memory: &Memory, response: &mut Response<ResponseBody>) {
+    if judgement.asked_by != browser::Caller::Navigation {
+        return;
+    }
+    let (headers, https) = (response.headers_mut(), judgement.client.https);
+    if judgement.identity.user().is_some() && (memory.return_to.is_some() || memory.bounces.is_some()) {
+        for cookie in visitor::forget_way(https) {
+            headers.append(header::SET_COOKIE, cookie);
         }
+    }
+    if let Some(policy) = &judgement.policy
+        && judgement.tenant_named
+        && gate.tenants.several()
+        && memory.tenant.as_ref() != Some(&policy.tenant)
+        && let Some(cookie) = visitor::remember_tenant(&policy.tenant, https)
+    {
+        headers.append(header::SET_COOKIE, cookie);
     }
 }
 
 /// A visitor who opens a page without saying whose it is, where several tenants exist, goes on with the tenant chosen
 /// last, or is asked to choose.
 fn choose_tenant(
-    worker: &Worker,
+    gate: &Gate,
     settings: &Settings,
     judgement: &Judgement,
     parts: &Parts,
@@ -164,13 +183,13 @@ fn choose_tenant(
         && !judgement.tenant_named
         && settings.tenancy.selection_page
         && judgement.verdict.is_ok()
-        && worker.gate.tenants.several();
+        && gate.tenants.several();
     if !asked {
         return None;
     }
     let wanted = sign_in::wanted(parts);
     let to = match &memory.tenant {
-        Some(tenant) if worker.gate.is_known(tenant) => with_tenant(wanted.as_str(), tenant.as_str()),
+        Some(tenant) if gate.is_known(tenant) => with_tenant(wanted.as_str(), tenant.as_str()),
         _ => format!(
             "{LOCAL}tenants?to={}",
             percent_encoding::utf8_percent_encode(wanted.as_str(), visitor::COMPONENT)
@@ -206,6 +225,8 @@ fn is_chunked(request: &Request<Incoming>) -> bool {
     request.version() < Version::HTTP_2 && !body.is_end_stream() && body.size_hint().exact().is_none()
 }
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// A trusted proxy's id is kept, so that one id goes through all logs; nobody else's is believed.
 fn request_id(settings: &Settings, connection: &ClientConnection, parts: &Parts) -> HeaderValue {
     if !settings.server.trusted_proxies.is_empty()
@@ -216,7 +237,6 @@ fn request_id(settings: &Settings, connection: &ClientConnection, parts: &Parts)
     {
         return id.clone();
     }
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut random = fastrand::u128(..);
     let id: [u8; 32] = std::array::from_fn(|_| {
         let digit = HEX.get((random & 15) as usize).copied().unwrap_or(b'0');

@@ -20,6 +20,7 @@ use crate::{
 };
 
 /// What to do with a browser that has to sign in.
+#[expect(clippy::large_enum_variant, reason = "lives for one match, and a redirect is the usual case")]
 pub enum Way {
     Redirect(Response<ResponseBody>),
     /// It has been sent there too often; the address, to try once more by hand.

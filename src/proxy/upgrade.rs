@@ -50,7 +50,7 @@ impl Tunnel {
     }
 }
 
-const FOREVER: Duration = Duration::from_hours(8760);
+const FOREVER: Duration = Duration::from_hours(365 * 24);
 
 /// Counts open upgrades, up to a limit.
 #[derive(Debug, Clone, Default)]

@@ -48,10 +48,10 @@ impl Server {
             .flat_map(|tls| &tls.listen)
             .map(|address| bind(*address))
             .collect::<io::Result<Vec<_>>>()?;
-        let addresses = |listeners: &[std::net::TcpListener]| {
-            listeners.iter().map(std::net::TcpListener::local_addr).collect::<io::Result<Vec<_>>>()
+        let bound = |sockets: &[std::net::TcpListener]| {
+            sockets.iter().map(std::net::TcpListener::local_addr).collect::<io::Result<Vec<_>>>()
         };
-        let (http_addresses, https_addresses) = (addresses(&http)?, addresses(&https)?);
+        let (plain, encrypted) = (bound(&http)?, bound(&https)?);
         let open = Arc::new(AtomicUsize::new(0));
         let mut workers = Vec::with_capacity(settings.server.workers);
         for number in 0..settings.server.workers.max(1) {
@@ -60,7 +60,7 @@ impl Server {
                 listeners.push(Listener { socket: listener.try_clone()?, tls: None });
             }
             for listener in &https {
-                let tls = certificates.map(tls::Certificates::acceptor);
+                let tls = certificates.map(Certificates::acceptor);
                 listeners.push(Listener { socket: listener.try_clone()?, tls });
             }
             workers.push(worker::start(
@@ -71,7 +71,7 @@ impl Server {
                 drain.clone(),
             )?);
         }
-        Ok(Self { http: http_addresses, https: https_addresses, workers })
+        Ok(Self { http: plain, https: encrypted, workers })
     }
 
     /// Waits until every worker has ended, which they do after the drain.

@@ -12,3 +12,4 @@ pub mod tenants;
 pub use pages::HtmlPages;
 pub use router::{Site, router};
 pub use security_headers::security_headers;
+pub use template::TEMPLATES;

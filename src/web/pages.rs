@@ -43,11 +43,6 @@ impl HtmlPages {
         self
     }
 
-    /// Reads the operator's templates again.
-    pub fn reload(&self) {
-        self.templates.reload();
-    }
-
     /// The page on which a visitor chooses a tenant.
     pub fn render_tenants(&self, listing: &Listing, context: PageContext<'_>) -> String {
         let locale = i18n::negotiate(context.languages);
@@ -113,6 +108,10 @@ impl HtmlPages {
 impl Pages for HtmlPages {
     fn render(&self, page: &Page, context: PageContext<'_>) -> String {
         self.problem(i18n::negotiate(context.languages), context, &Message::of(page))
+    }
+
+    fn reload(&self) {
+        self.templates.reload();
     }
 }
 
@@ -238,6 +237,10 @@ impl<'a> Message<'a> {
             Page::Forbidden { missing } => Self::new("forbidden", "lock")
                 .facts("forbidden-missing", missing.iter().map(String::as_str))
                 .actions([Action::Home]),
+            Page::TokenRefused { reason } => Self::new("token-refused", "lock")
+                .facts("token-refused-reason", [reason.as_str()])
+                .actions([Action::Retry, Action::Home]),
+            Page::ForeignOrigin => Self::new("foreign-origin", "fork").actions([Action::Home]),
             Page::PortalDown => Self::new("portal-down", "plug").actions([Action::Retry, Action::Home]),
             Page::PortalSlow => Self::new("portal-slow", "clock").actions([Action::Retry, Action::Home]),
             Page::Unavailable => Self::new("unavailable", "clock").actions([Action::Retry, Action::Home]),
@@ -272,7 +275,9 @@ mod tests {
             Page::SignInNeeded { sign_in_url: Some("/login?a=1&b=2".into()) },
             Page::SignInNeeded { sign_in_url: None },
             Page::SignInLoop { sign_in_url: "https://id.example.com/".into() },
+            Page::TokenRefused { reason: "the token has expired".into() },
             Page::Forbidden { missing: vec!["apim:subscribe".into()] },
+            Page::ForeignOrigin,
             Page::PortalDown,
             Page::PortalSlow,
             Page::Unavailable,

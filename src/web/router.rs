@@ -110,7 +110,7 @@ fn problem(status: StatusCode, detail: &str, headers: &HeaderMap) -> Response<Bo
         "title": status.canonical_reason(),
         "status": status.as_u16(),
         "detail": detail,
-        "requestId": request_id(headers),
+        "request_id": request_id(headers),
     });
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
@@ -287,7 +287,7 @@ mod tests {
             (status, &headers[header::CONTENT_TYPE]),
             (StatusCode::NOT_FOUND, &"application/problem+json".parse().unwrap())
         );
-        assert!(body.contains("\"requestId\":\"id-7\""), "{body}");
+        assert!(body.contains("\"request_id\":\"id-7\""), "{body}");
         let (status, headers, _) = send(site(None), "POST", "/.doorward/tenants", HTML).await;
         assert_eq!(
             (status, &headers[header::ALLOW]),

@@ -22,6 +22,9 @@ const EMBEDDED: [(&str, &str); 4] = [
     ("tenants.html", include_str!("templates/tenants.html")),
 ];
 
+/// The files an operator may put beside the configuration, in the folder `templates`.
+pub const TEMPLATES: [&str; 4] = ["layout.html", "mark.html", "problem.html", "tenants.html"];
+
 /// What is left when even our own template fails, which the tests rule out.
 const LAST_RESORT: &str = "<!doctype html><html lang=\"en\"><title>Doorward</title>\
     <h1>Something went wrong</h1><p>Please try again in a moment.</p></html>";
@@ -174,6 +177,11 @@ mod tests {
         let templates = Templates::new(Some(folder.path().to_owned()));
         let rendered = templates.render("mark.html", context! { lang => "en", name => "<script>" });
         assert!(!rendered.contains('<'), "{rendered}");
+    }
+
+    #[test]
+    fn every_template_may_be_replaced() {
+        assert_eq!(EMBEDDED.map(|(name, _)| name), TEMPLATES);
     }
 
     #[test]

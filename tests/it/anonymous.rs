@@ -1,6 +1,5 @@
 //! Anonymous mode: who may see what while nobody has signed in.
 
-use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::support::{Gate, Idp, Portal, Reply};

@@ -19,6 +19,7 @@ mod complaints;
 mod dependencies;
 mod documentation;
 mod hot_reload;
+mod pages;
 mod private_port;
 mod proxying;
 mod support;

@@ -84,6 +84,7 @@ enable_anonymous_mode = true
 [server]
 listen = ["{listen}"]
 drain_delay = "0s"
+drain_timeout = "1s"
 
 [admin]
 listen = "127.0.0.1:0"

@@ -82,12 +82,12 @@ impl Lease {
     }
 
     /// Sends and waits for the head of the answer. An error that gives the request back means that not a byte of it has
-    /// been written.
-    pub async fn send(
+    /// been written. (No `async fn`: the request is handed over at once and takes no place in the future.)
+    pub fn send(
         &mut self,
         request: Request<RequestBody>,
         timeout: Duration,
-    ) -> Result<Response<Incoming>, (ForwardError, Option<Box<Request<RequestBody>>>)> {
+    ) -> impl Future<Output = Result<Response<Incoming>, Unanswered>> + Send + '_ {
         let upload = request.body().progress();
         if upload.is_some()
             && let Driver::Holder(connection) = std::mem::replace(&mut self.driver, Driver::Task)
@@ -98,33 +98,36 @@ impl Lease {
             });
         }
         self.deadline.as_mut().reset(Instant::now() + timeout);
-        let mut answer = pin!(self.sender.try_send_request(request));
-        let mut uploaded = 0;
+        let answer = self.sender.try_send_request(request);
         let (driver, deadline) = (&mut self.driver, &mut self.deadline);
-        poll_fn(|cx| {
-            driver.poll(cx);
-            let mut answered = answer.as_mut().poll(cx);
-            if answered.is_pending() && matches!(driver, Driver::Ended(_)) {
-                // closed by the portal before it took the request, which only the end of the wire gives back
-                *driver = Driver::Task;
-                answered = answer.as_mut().poll(cx);
-            }
-            if let Poll::Ready(answer) = answered {
-                return Poll::Ready(answer.map_err(|mut error| {
-                    let message = error.take_message().map(Box::new);
-                    (ForwardError::Broken(error.into_error()), message)
-                }));
-            }
-            while deadline.as_mut().poll(cx).is_ready() {
-                // the answer's time counts from the end of the upload
-                if !still_uploading(upload.as_deref(), &mut uploaded) {
-                    return Poll::Ready(Err((ForwardError::AnswerTimeout, None)));
+        async move {
+            let mut answer = pin!(answer);
+            let mut uploaded = 0;
+            poll_fn(|cx| {
+                driver.poll(cx);
+                let mut answered = answer.as_mut().poll(cx);
+                if answered.is_pending() && matches!(driver, Driver::Ended(_)) {
+                    // closed by the portal before it took the request, which only the end of the wire gives back
+                    *driver = Driver::Task;
+                    answered = answer.as_mut().poll(cx);
                 }
-                deadline.as_mut().reset(Instant::now() + timeout);
-            }
-            Poll::Pending
-        })
-        .await
+                if let Poll::Ready(answer) = answered {
+                    return Poll::Ready(answer.map_err(|mut error| {
+                        let message = error.take_message().map(Box::new);
+                        (ForwardError::Broken(error.into_error()), message)
+                    }));
+                }
+                while deadline.as_mut().poll(cx).is_ready() {
+                    // the answer's time counts from the end of the upload
+                    if !still_uploading(upload.as_deref(), &mut uploaded) {
+                        return Poll::Ready(Err((ForwardError::AnswerTimeout, None)));
+                    }
+                    deadline.as_mut().reset(Instant::now() + timeout);
+                }
+                Poll::Pending
+            })
+            .await
+        }
     }
 
     /// Takes the socket back after `101 Switching Protocols`; bytes the portal has already sent come with it.
@@ -137,6 +140,9 @@ impl Lease {
         Some((io.into_inner(), read_buf))
     }
 }
+
+/// Why there is no answer, and the request where it can be sent again.
+type Unanswered = (ForwardError, Option<Box<Request<RequestBody>>>);
 
 fn still_uploading(upload: Option<&UploadProgress>, seen: &mut u64) -> bool {
     let Some(upload) = upload else { return false };

@@ -57,35 +57,33 @@ impl Portal {
         Ok(Self { upstream, connector, pool, shared: Shared::default() })
     }
 
-    pub fn upstream(&self) -> &Upstream {
-        &self.upstream
-    }
-
     /// Sends the request and gives back the answer with a streaming body. A request is sent a second time only when not
-    /// a byte of it had been written the first time.
-    pub async fn forward(
+    /// a byte of it had been written the first time. (No `async fn`: that would hold the request twice.)
+    pub fn forward(
         &self,
         mut request: Request<RequestBody>,
-    ) -> Result<Response<ResponseBody>, ForwardError> {
-        if self.upstream.http2 {
-            return Box::pin(self.shared.forward(&self.upstream, &self.connector, request)).await;
-        }
-        let upload = request.body().progress();
-        loop {
-            let (mut lease, fresh) = match self.pool.take().await {
-                Some(lease) => (lease, false),
-                None => (Box::pin(self.open()).await?, true),
-            };
-            match lease.send(request, self.upstream.header_timeout).await {
-                Ok(answer) => {
-                    let idle_timeout = self.upstream.idle_timeout;
-                    return Ok(answer.map(|incoming| {
-                        let pool = Arc::clone(&self.pool);
-                        ResponseBody::leased(LeasedBody::new(incoming, lease, upload, pool, idle_timeout))
-                    }));
+    ) -> impl Future<Output = Result<Response<ResponseBody>, ForwardError>> + Send + '_ {
+        async move {
+            if self.upstream.http2 {
+                return Box::pin(self.shared.forward(&self.upstream, &self.connector, request)).await;
+            }
+            let upload = request.body().progress();
+            loop {
+                let (mut lease, fresh) = match self.pool.take().await {
+                    Some(lease) => (lease, false),
+                    None => (Box::pin(self.open()).await?, true),
+                };
+                match lease.send(request, self.upstream.header_timeout).await {
+                    Ok(answer) => {
+                        let idle_timeout = self.upstream.idle_timeout;
+                        return Ok(answer.map(|incoming| {
+                            let pool = Arc::clone(&self.pool);
+                            ResponseBody::leased(LeasedBody::new(incoming, lease, upload, pool, idle_timeout))
+                        }));
+                    }
+                    Err((_, Some(unsent))) if !fresh => request = *unsent,
+                    Err((error, _)) => return Err(error),
                 }
-                Err((_, Some(unsent))) if !fresh => request = *unsent,
-                Err((error, _)) => return Err(error),
             }
         }
     }

@@ -25,7 +25,7 @@ unknown-tenant-meaning = The name may be misspelt, or the tenant was renamed or 
 unknown-tenant-remedy = Check the address, or choose a tenant from the list.
 
 sign-in-title = Sign in to see this page
-sign-in-meaning = This part of the portal is only for people who have signed in.
+sign-in-meaning = This part of the portal is only for people who have signed in, so your request was not passed on.
 sign-in-remedy = Sign in, then open this page again.
 sign-in-unset-remedy = No sign-in page is set up for this tenant. Ask the people who run the portal how to sign in.
 
@@ -35,10 +35,19 @@ sign-in-loop-remedy-cookies = Allow cookies for this site, or leave private brow
 sign-in-loop-remedy-account = Sign in with an account of this tenant.
 sign-in-loop-remedy-operator = If it happens again, tell the people who run the portal: its tokens may not be accepted here.
 
+token-refused-title = Your sign-in was not accepted
+token-refused-meaning = The access token that came with this request does not count here. It may have expired, or be meant for another tenant.
+token-refused-reason = Reason
+token-refused-remedy = Sign in again, then open this page again.
+
 forbidden-title = Your account may not open this page
 forbidden-meaning = You are signed in, but your account lacks a permission that this page needs.
 forbidden-missing = Missing permission
 forbidden-remedy = Ask the people who run the portal for it, then sign in again.
+
+foreign-origin-title = Another website tried to connect
+foreign-origin-meaning = A page of another website tried to open a connection to the portal in your name. It was not let through. Nothing was changed.
+foreign-origin-remedy = Open the portal itself and continue there. If that website is yours, ask the people who run the portal to allow its address.
 
 portal-down-title = The portal does not answer
 portal-down-meaning = It may be restarting, or the way to it is interrupted. Your request was not sent a second time.

@@ -82,6 +82,11 @@ impl Gate {
         Ask::new(Door { http, https: None, trust: None }, method, target)
     }
 
+    /// Where `deployment.toml` is.
+    pub fn folder(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
     pub fn edit_tenant(&self, tenant: &str, conf: &Value) {
         self.edit_tenant_by(Edit::RenameOver, tenant, &conf.to_string());
     }

@@ -1,6 +1,9 @@
 //! What visitors see: colours and images; and the log filter operators see.
 
-use crate::config::raw::text::Text;
+use crate::{
+    config::raw::text::Text,
+    domain::colour::{Colour, TEXT_CONTRAST},
+};
 
 use super::web::web_url;
 
@@ -8,38 +11,23 @@ use super::web::web_url;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accent(pub String);
 
-/// WCAG 2.2 success criterion 1.4.3.
-const LEAST_CONTRAST: f64 = 4.5;
-
 impl Text for Accent {
     const WHAT: &'static str = "a colour \"#rrggbb\" with a contrast of at least 4.5 to white";
 
     fn read(written: &str) -> Result<Self, String> {
-        let digits = written.strip_prefix('#').filter(|digits| digits.len() == 6);
-        let rgb = digits
-            .filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
-            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
-            .ok_or_else(|| format!("{written:?} is not a colour"))?;
-        let contrast = contrast_to_white(rgb);
-        if contrast < LEAST_CONTRAST {
-            return Err(format!("{written:?} has a contrast of only {contrast:.1} to white"));
+        let colour = Colour::parse(written).map_err(|_| format!("{written:?} is not a colour"))?;
+        let contrast = colour.contrast(Colour::WHITE);
+        if contrast < TEXT_CONTRAST {
+            // rounded down: 4.49 must not be told as 4.5
+            let shown = (contrast * 10.0).floor() / 10.0;
+            return Err(format!("{written:?} has a contrast of only {shown:.1} to white"));
         }
-        Ok(Self(written.to_ascii_lowercase()))
+        Ok(Self(colour.to_string()))
     }
 
     fn show(&self) -> String {
         self.0.clone()
     }
-}
-
-fn contrast_to_white(rgb: u32) -> f64 {
-    let [_, red, green, blue] = rgb.to_be_bytes();
-    let linear = |channel: u8| {
-        let share = f64::from(channel) / 255.0;
-        if share <= 0.040_45 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
-    };
-    let luminance = 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
-    1.05 / (luminance + 0.05)
 }
 
 /// An image on our own origin, or elsewhere over https.
@@ -110,7 +98,9 @@ mod tests {
         ] {
             assert_eq!(Accent::read(written).is_ok(), fits, "{written}");
         }
-        assert!((contrast_to_white(0) - 21.0).abs() < 0.01);
+        assert_eq!(Accent::read("#1D4ED8"), Ok(Accent("#1d4ed8".into())), "written in one way");
+        // 4.48 is not enough, and must not be told as 4.5
+        assert!(Accent::read("#777777").unwrap_err().contains("only 4.4 "));
     }
 
     #[test]
