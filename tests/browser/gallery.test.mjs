@@ -4,10 +4,11 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { close, demo, findings, fitsItsWindow, launch, open, screenshot, targetsAreLarge } from './browser.mjs';
 
-const PAGES = [
-  'bad-request', 'tenant-conflict', 'unknown-tenant', 'sign-in-needed', 'sign-in-unset', 'sign-in-loop', 'forbidden',
-  'portal-down', 'portal-slow', 'unavailable', 'not-found',
-].map((name) => [name, `/pages/${name}`]).concat([
+// every page the gallery lists: a test in Rust holds that it lists all of them
+const index = await (await fetch(demo.gallery)).text();
+const listed = [...index.matchAll(/\/pages\/([a-z-]+)/g)].map(([path, name]) => [name, path]);
+assert.ok(listed.length > 10, `the gallery lists ${listed.length} pages`);
+const PAGES = listed.concat([
   ['tenants', '/.doorward/tenants'],
   ['tenants-middle', '/.doorward/tenants?page=12'],
   ['tenants-search', '/.doorward/tenants?q=team-004'],
