@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use super::{account::Account, upstream::LeasedBody};
+use super::{account::Account, hygiene::fields::clean_trailers, upstream::LeasedBody};
 
 /// Why a body broke off. The peer sees an aborted message, never a short one that looks whole.
 #[derive(Debug, thiserror::Error)]
@@ -94,8 +94,11 @@ impl Body for RequestBody {
         }
         let this = &mut *self;
         match Pin::new(&mut this.incoming).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
                 this.idle.progressed();
+                if let Some(trailers) = frame.trailers_mut() {
+                    clean_trailers(trailers);
+                }
                 if let Some(progress) = &this.progress {
                     let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
                     progress.bytes.fetch_add(bytes, Ordering::Relaxed);

@@ -41,7 +41,7 @@ impl Bounces {
     pub fn next(before: Option<Self>, now: u64) -> Option<Self> {
         match before {
             Some(Self { count, since }) if since <= now && now - since < WINDOW.as_secs() => {
-                (count < LIMIT).then_some(Self { count: count + 1, since })
+                (count < LIMIT).then(|| Self { count: count + 1, since })
             }
             _ => Some(Self { count: 1, since: now }),
         }
@@ -86,6 +86,11 @@ mod tests {
         }
         assert_eq!(Bounces::next(bounces, 129), None);
         assert_eq!(Bounces::next(bounces, 130), Some(Bounces { count: 1, since: 130 }), "a new window");
+    }
+
+    #[test]
+    fn a_cookie_at_the_end_of_numbers_ends_the_loop() {
+        assert_eq!(Bounces::next(Bounces::parse("4294967295.1000"), 1000), None);
     }
 
     #[test]

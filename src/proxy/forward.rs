@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header, request::Parts, uri};
+use http_body::Body as _;
 use hyper::{body::Incoming, ext::on_informational};
 use tokio::{sync::Notify, time::Instant};
 
@@ -12,7 +13,7 @@ use super::{
     body::{RequestBody, ResponseBody},
     headers::{clean_response, identity_headers},
     hygiene::cookies,
-    judge::Judgement,
+    judge::{self, Judgement},
     select, settings_answer,
     upgrade::{Tunnel, UpgradeSlot},
     upstream::{ForwardError, Portal},
@@ -24,6 +25,7 @@ use crate::{
     },
     domain::{identity::Identity, route::Access},
     telemetry::metrics::PortalError,
+    token::bearer,
 };
 
 /// How long an upload waits for the portal's `100 Continue` before it starts anyway (RFC 9110 §10.1.1).
@@ -69,6 +71,10 @@ pub fn prepare(
     }
     rewrite(connection, judgement, policy, upstream, &mut parts)?;
     if let Some(protocol) = judgement.cleaned.upgrade.clone() {
+        if !body.is_end_stream() {
+            // where the body ends and the new protocol begins could be read in two ways
+            return Err(Refusal::BadRequest("a request to switch protocols has no body"));
+        }
         let slot = gate.upgrades.enter(settings.limits.max_upgrades).ok_or(Refusal::Overloaded)?;
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         parts.headers.insert(header::UPGRADE, protocol);
@@ -148,9 +154,17 @@ fn rewrite(
         }
         // on an open route nobody was looked for: the header is the portal's business
         (Identity::Anonymous, _) if judgement.route.as_ref().is_some_and(|r| r.access == Access::Open) => {}
-        // as good as nobody, to the portal too
+        // as good as nobody, to the portal too: it may read tokens itself
         _ => {
             parts.headers.remove(header::AUTHORIZATION);
+            cookies::strip_named(&mut parts.headers, |name| {
+                name == bearer::FIRST_HALF_COOKIE
+                    || name == bearer::SECOND_HALF_COOKIE
+                    || policy.token_cookie.as_deref() == Some(name)
+            });
+            if parts.uri.query().is_some_and(judge::names_access_token) {
+                return Err(Refusal::SignInNeeded { sign_in_url: None });
+            }
         }
     }
     if let Some(host) = parts.headers.get(header::HOST).cloned() {
@@ -224,10 +238,10 @@ async fn upgrade(
     }
     let (mut head, _) = answer.into_parts();
     let (stream, early) = lease.into_upgraded().await.ok_or_else(|| failed(&ForwardError::Upgrade))?;
-    let until = judgement
-        .identity
-        .user()
-        .map(|user| Instant::now() + Duration::from_secs(user.expires_at.saturating_sub(now)));
+    let until = judgement.identity.user().and_then(|user| {
+        // an expiry beyond the end of time is none
+        Instant::now().checked_add(Duration::from_secs(user.expires_at.saturating_sub(now)))
+    });
     connection.leave_tunnel(Tunnel { portal: stream, early, until, slot });
     clean_response(&mut head.headers, true);
     Ok(Response::from_parts(head, ResponseBody::empty()))

@@ -177,19 +177,33 @@ async fn wait_for_index(gate: &Gate, host: &str) -> HostFound {
     HostFound::IndexNotReady
 }
 
-async fn named_tenant(gate: &Gate, client: &Client, parts: &Parts) -> Result<Option<TenantId>, Refusal> {
-    let host = client.host.as_deref().or_else(|| parts.headers.get(header::HOST)?.to_str().ok());
-    let mut by_host = host.map_or(HostFound::None, |host| gate.tenants.by_host(host));
-    if by_host == HostFound::IndexNotReady {
-        by_host = Box::pin(wait_for_index(gate, host.unwrap_or_default())).await;
+async fn tenant_of_host(gate: &Gate, host: &str) -> Result<Option<TenantId>, Refusal> {
+    let mut found = gate.tenants.by_host(host);
+    if found == HostFound::IndexNotReady {
+        found = Box::pin(wait_for_index(gate, host)).await;
     }
-    let by_host = match by_host {
-        HostFound::Tenant(tenant) => Some(tenant),
-        HostFound::None => None,
-        HostFound::Conflict => return Err(Refusal::BadRequest("two tenants claim this host name")),
+    match found {
+        HostFound::Tenant(tenant) => Ok(Some(tenant)),
+        HostFound::None => Ok(None),
+        HostFound::Conflict => Err(Refusal::BadRequest("two tenants claim this host name")),
         // it may be somebody's; nobody may be judged by the wrong rules meanwhile
-        HostFound::IndexNotReady => return Err(Refusal::Overloaded),
-    };
+        HostFound::IndexNotReady => Err(Refusal::Overloaded),
+    }
+}
+
+async fn named_tenant(gate: &Gate, client: &Client, parts: &Parts) -> Result<Option<TenantId>, Refusal> {
+    // the portal sees `Host`, whatever a believed proxy was asked for: both must mean the same tenant
+    let believed = client.host.as_deref();
+    let sent = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let mut by_host = None;
+    for host in [believed, sent].into_iter().flatten() {
+        match (tenant_of_host(gate, host).await?, by_host.take()) {
+            (Some(second), Some(first)) if first != second => {
+                return Err(Refusal::TenantConflict(first, second));
+            }
+            (one, other) => by_host = one.or(other),
+        }
+    }
     select::named(parts.uri.path(), parts.uri.query(), &parts.headers, by_host.as_ref()).map_err(|error| {
         match error {
             SelectError::Conflict { first, second } => Refusal::TenantConflict(first, second),
@@ -280,7 +294,8 @@ async fn identify(
     }
 }
 
-fn names_access_token(query: &str) -> bool {
+/// Whether an access token stands in the address.
+pub fn names_access_token(query: &str) -> bool {
     query.split('&').any(|pair| {
         let key = pair.split('=').next().unwrap_or_default();
         percent_encoding::percent_decode_str(key).eq(b"access_token".iter().copied())

@@ -247,8 +247,7 @@ fn request_id(settings: &Settings, connection: &ClientConnection, parts: &Parts)
 }
 
 fn arrived(parts: &Parts, request_id: &HeaderValue) -> Box<Entry> {
-    let text =
-        |name| parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let text = |name| parts.headers.get(name).map(|value| cut(&String::from_utf8_lossy(value.as_bytes())));
     Box::new(Entry {
         time: jiff::Timestamp::now(),
         request_id: request_id.to_str().unwrap_or_default().to_owned(),
@@ -256,7 +255,7 @@ fn arrived(parts: &Parts, request_id: &HeaderValue) -> Box<Entry> {
         host: text(header::HOST)
             .or_else(|| parts.uri.authority().map(ToString::to_string))
             .unwrap_or_default(),
-        path: parts.uri.path().to_owned(),
+        path: cut(parts.uri.path()),
         protocol: match parts.version {
             http::Version::HTTP_2 => "HTTP/2",
             http::Version::HTTP_10 => "HTTP/1.0",
@@ -265,6 +264,12 @@ fn arrived(parts: &Parts, request_id: &HeaderValue) -> Box<Entry> {
         user_agent: text(header::USER_AGENT),
         ..Entry::default()
     })
+}
+
+/// Thousands of lines may wait for a slow writer; none of them may be as long as a head.
+fn cut(text: &str) -> String {
+    const MAX_CHARS: usize = 512;
+    text.chars().take(MAX_CHARS).collect()
 }
 
 fn judged(entry: &mut Entry, judgement: &Judgement) {

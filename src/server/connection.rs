@@ -5,13 +5,14 @@
 
 use std::{
     future::{Future, poll_fn},
+    io::ErrorKind,
     pin::{Pin, pin},
     sync::Arc,
     task::Poll,
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
@@ -34,6 +35,8 @@ use crate::{
 const TICK: Duration = Duration::from_millis(250);
 /// How long a client may take to notice the end of its connection.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// A client that does not answer our goodbye is left behind after this.
+const HTTP2_GOODBYE: Duration = Duration::from_secs(5);
 const HTTP2_PREFACE: &[u8] = b"PRI";
 
 pub async fn serve_clear(
@@ -43,9 +46,9 @@ pub async fn serve_clear(
     drain: DrainSignal,
 ) {
     let limits = worker.gate.settings.load().limits.clone();
-    match timeout(limits.header_timeout, speaks_http2(&stream)).await {
-        Ok(Some(true)) => serve_http2(stream, connection, worker, drain, &limits).await,
-        Ok(Some(false)) => serve_http1(stream, connection, worker, drain, &limits).await,
+    match timeout(limits.header_timeout, first_bytes(&stream)).await {
+        Ok(Some((true, early))) => serve_http2(stream, early, connection, worker, drain, &limits).await,
+        Ok(Some((false, early))) => serve_http1(stream, early, connection, worker, drain, &limits).await,
         Ok(None) | Err(_) => {}
     }
 }
@@ -58,24 +61,30 @@ pub async fn serve_encrypted(
 ) {
     let limits = worker.gate.settings.load().limits.clone();
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        serve_http2(stream, connection, worker, drain, &limits).await;
+        serve_http2(stream, Bytes::new(), connection, worker, drain, &limits).await;
     } else {
-        serve_http1(stream, connection, worker, drain, &limits).await;
+        serve_http1(stream, Bytes::new(), connection, worker, drain, &limits).await;
     }
 }
 
-/// Looks at the first bytes without taking them. `None`: the client left without a word.
-async fn speaks_http2(stream: &TcpStream) -> Option<bool> {
-    let mut first = [0; HTTP2_PREFACE.len()];
+/// Reads the first bytes, to tell the protocols apart; they are handed on. `None`: the client left without a word.
+async fn first_bytes(stream: &TcpStream) -> Option<(bool, Bytes)> {
+    let mut first = BytesMut::with_capacity(HTTP2_PREFACE.len());
     loop {
-        match stream.peek(&mut first).await.ok()? {
-            0 => return None,
-            seen => match (first.get(..seen)?, HTTP2_PREFACE.get(..seen)?) {
-                (got, preface) if got != preface => return Some(false),
-                _ if seen == HTTP2_PREFACE.len() => return Some(true),
-                // one or two bytes of what may become either
-                _ => sleep(Duration::from_millis(5)).await,
-            },
+        stream.readable().await.ok()?;
+        let mut rest = [0; HTTP2_PREFACE.len()];
+        let room = rest.get_mut(..HTTP2_PREFACE.len() - first.len())?;
+        match stream.try_read(room) {
+            Ok(0) => return None,
+            Ok(read) => first.extend_from_slice(room.get(..read)?),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            Err(_) => return None,
+        }
+        if !HTTP2_PREFACE.starts_with(&first) {
+            return Some((false, first.freeze()));
+        }
+        if first.len() == HTTP2_PREFACE.len() {
+            return Some((true, first.freeze()));
         }
     }
 }
@@ -89,6 +98,7 @@ enum End {
 
 async fn serve_http1<T: Socket>(
     mut socket: T,
+    mut early: Bytes,
     connection: Arc<ClientConnection>,
     worker: &Arc<Worker>,
     mut drain: DrainSignal,
@@ -102,7 +112,6 @@ async fn serve_http1<T: Socket>(
         .max_buf_size(limits.max_header_bytes.max(8192))
         .max_header_size(limits.max_header_bytes)
         .header_read_timeout(None);
-    let mut early = Bytes::new();
     loop {
         let service = Service::new(worker, &connection);
         let io = TokioIo::new(Rewound::new(socket, early));
@@ -137,8 +146,14 @@ async fn serve_http1<T: Socket>(
 /// it would live as long as the connection is parked.
 fn taken_apart<T: Socket>(http: Http1<T>) -> (T, Bytes) {
     let http1::Parts { io, read_buf, .. } = http.into_parts();
+    let (socket, unread) = io.into_inner().into_parts();
     // even an empty rest keeps the whole buffer it was read into
-    (io.into_inner().into_inner(), if read_buf.is_empty() { Bytes::new() } else { read_buf })
+    let early = match (read_buf.is_empty(), unread.is_empty()) {
+        (true, true) => Bytes::new(),
+        (false, true) => read_buf,
+        (_, false) => [read_buf, unread].concat().into(),
+    };
+    (socket, early)
 }
 
 type Http1<T> = http1::Connection<TokioIo<Rewound<T>>, Service>;
@@ -161,13 +176,16 @@ async fn drive_http1<T: Socket>(
                 Poll::Ready(Ok(())) if parking => return Poll::Ready(End::Parked),
                 Poll::Ready(Ok(())) if connection.has_tunnel() => return Poll::Ready(End::Upgraded),
                 Poll::Ready(_) => return Poll::Ready(End::Closed),
-                Poll::Pending if parking => return Poll::Ready(End::Closed),
+                // also while parking: the end of an answer may still be on its way to a slow reader
                 Poll::Pending => {}
             }
             if tick.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
             tick.as_mut().reset(Instant::now() + TICK);
+            if parking {
+                continue;
+            }
             let started = connection.started();
             let silent = !connection.is_busy() && started == seen;
             seen = started;
@@ -190,6 +208,7 @@ async fn drive_http1<T: Socket>(
 
 async fn serve_http2<T: Socket>(
     socket: T,
+    early: Bytes,
     connection: Arc<ClientConnection>,
     worker: &Arc<Worker>,
     drain: DrainSignal,
@@ -198,16 +217,19 @@ async fn serve_http2<T: Socket>(
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        .max_concurrent_streams(250)
+        .max_concurrent_streams(100)
+        .max_send_buf_size(64 * 1024)
         .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
         .initial_stream_window_size(1024 * 1024)
         .initial_connection_window_size(4 * 1024 * 1024)
         .keep_alive_interval(Duration::from_secs(20));
-    let mut http = pin!(builder.serve_connection(TokioIo::new(socket), Service::new(worker, &connection)));
+    let io = TokioIo::new(Rewound::new(socket, early));
+    let mut http = pin!(builder.serve_connection(io, Service::new(worker, &connection)));
     let mut tick = pin!(sleep(TICK));
-    let mut silent_since = Instant::now();
+    let since = Instant::now();
+    let mut silent_since = since;
     let mut seen = 0;
-    let mut leaving = false;
+    let mut leaving: Option<Instant> = None;
     poll_fn(|cx| {
         loop {
             if http.as_mut().poll(cx).is_ready() {
@@ -221,9 +243,16 @@ async fn serve_http2<T: Socket>(
                 seen = connection.started();
                 silent_since = Instant::now();
             }
+            // no request at all, or no end to the goodbye: neither may hold a connection for ever
+            let mute = seen == 0 && since.elapsed() >= limits.header_timeout;
+            let overdue =
+                leaving.is_some_and(|since| since.elapsed() >= HTTP2_GOODBYE) && !connection.is_busy();
+            if mute || overdue {
+                return Poll::Ready(());
+            }
             let idle = silent_since.elapsed() >= limits.keep_alive;
-            if !leaving && (idle || drain.phase() >= Phase::Closing) {
-                leaving = true;
+            if leaving.is_none() && (idle || drain.phase() >= Phase::Closing) {
+                leaving = Some(Instant::now());
                 http.as_mut().graceful_shutdown();
             }
         }

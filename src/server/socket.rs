@@ -1,15 +1,18 @@
 //! A client's socket, clear or encrypted, with bytes that were read too early put back in front.
 
 use std::{
+    future::Future,
     io,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::{Sleep, sleep},
 };
 use tokio_rustls::server::TlsStream;
 
@@ -31,18 +34,33 @@ impl Socket for TlsStream<TcpStream> {
     }
 }
 
+/// A client that does not take what we send for this long is gone, or wants to hold us up.
+const SEND_TIMEOUT: Duration = Duration::from_mins(1);
+
 pub struct Rewound<T> {
     socket: T,
     early: Bytes,
+    /// Since when the client has taken nothing; made only when it does.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Rewound<T> {
     pub fn new(socket: T, early: Bytes) -> Self {
-        Self { socket, early }
+        Self { socket, early, stalled: None }
     }
 
-    pub fn into_inner(self) -> T {
-        self.socket
+    /// The socket, and what of the early bytes nobody has read.
+    pub fn into_parts(self) -> (T, Bytes) {
+        (self.socket, self.early)
+    }
+
+    fn watched<R>(&mut self, written: Poll<io::Result<R>>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(SEND_TIMEOUT)));
+        stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -64,7 +82,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for Rewound<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Rewound<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, buf)
+        let written = Pin::new(&mut self.socket).poll_write(cx, buf);
+        self.watched(written, cx)
     }
 
     fn poll_write_vectored(
@@ -72,7 +91,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Rewound<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
+        self.watched(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -80,7 +100,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Rewound<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        let flushed = Pin::new(&mut self.socket).poll_flush(cx);
+        self.watched(flushed, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -26,6 +27,10 @@ use crate::proxy::{ClientConnection, Gate, Worker};
 
 /// A TLS handshake that takes longer is somebody holding the door.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A client that vanished without a word is noticed, also behind an open WebSocket.
+const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_mins(1)).with_interval(Duration::from_secs(15));
 
 pub fn start(
     number: usize,
@@ -115,6 +120,7 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, port: Port) {
         };
         let Some(counted) = OpenConnection::enter(&port) else { continue };
         let _ = stream.set_nodelay(true);
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
         let Ok(local) = stream.local_addr() else { continue };
         let connection = ClientConnection::new(canonical(peer), local, tls.is_some());
         match &tls {

@@ -177,3 +177,25 @@ fn attack_headers_that_http2_allows_and_http1_does_not() {
         assert!(request.target == "/", "{request:?}");
     }
 }
+
+/// Where the upload ends and the new protocol begins could be read in two ways, and a declined one left a connection that
+/// whoever came next had to wait for.
+#[test]
+fn attack_an_upgrade_with_a_body() {
+    let portal = Portal::answering("no").start();
+    let gate = open_gate(&portal).start();
+    let head = "POST /x HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\ncontent-length: 100000\r\n\r\nabcd";
+    assert_eq!(gate.raw(head).statuses(), [400]);
+    assert!(portal.saw_nothing());
+}
+
+/// HTTP/2 begun and never spoken: no deadline of HTTP/1.1 saw it.
+#[test]
+fn attack_three_bytes_that_hold_a_connection() {
+    let portal = Portal::answering("").start();
+    let gate = open_gate(&portal).setting("limits.header_timeout", "1s").start();
+    for first in ["PRI", "P", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET"] {
+        // returns when the gate hangs up, and panics when it does not
+        gate.raw(first).rest();
+    }
+}

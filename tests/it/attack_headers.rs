@@ -250,3 +250,13 @@ fn our_cookies_never_reach_the_portal_and_others_do() {
     gate.get("/devportal/services/configs").header("cookie", &both).send();
     assert_eq!(portal.only().all("cookie").join("; "), "JSESSIONID=1; theme=dark");
 }
+
+/// Back ends that merge trailers would believe them.
+#[test]
+fn attack_an_identity_in_the_trailers() {
+    let portal = Portal::answering("").start();
+    let gate = gate(&portal).start();
+    let upload = "POST /up HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ntrailer: x-md5, remote-user, x-wso2-username\r\n\r\n2\r\nhi\r\n0\r\nx-md5: 7\r\nremote-user: admin\r\nx_wso2_username: admin\r\nx-wso2-tenant: other.com\r\n\r\n";
+    gate.raw(upload).answer("POST").unwrap();
+    assert_eq!(portal.last().trailers, [("x-md5".to_owned(), "7".to_owned())]);
+}

@@ -227,3 +227,15 @@ fn upstream(portal: &Portal, key: &str, value: &str) -> serde_json::Value {
     upstream[key] = value.into();
     serde_json::json!([upstream])
 }
+
+#[test]
+fn a_reader_that_pauses_gets_the_whole_download() {
+    let body = "x".repeat(8 * 1024 * 1024);
+    let portal = Portal::answering(&body).start();
+    let gate = open_gate(&portal).start();
+    let mut wire = gate.raw("GET /big HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    crate::support::eventually::throughout(std::time::Duration::from_secs(2), || true);
+    let answer = wire.rest();
+    let head = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
+    assert_eq!(answer.len() - head, body.len());
+}

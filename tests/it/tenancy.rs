@@ -123,3 +123,15 @@ fn a_single_tenant_needs_no_choice() {
     assert_eq!(gate.get("/devportal/").browser().send().text(), "the portal");
     assert_eq!(portal.only().all("x-wso2-tenant"), ["carbon.super"]);
 }
+
+/// A trusted proxy that passes a client's `X-Forwarded-Host` on: the portal goes by `Host`, so both must mean one tenant.
+#[test]
+fn attack_tenant_shopping_by_forwarded_host() {
+    let portal = Portal::answering("").start();
+    let gate = open_and_closed(&portal)
+        .trusting("127.0.0.0/8")
+        .setting("tenancy.hosts", json!({"open.test": "open.com", "closed.test": "closed.com"}))
+        .start();
+    let answer = gate.get(APIS).host("closed.test").header("x-forwarded-host", "open.test").api_client().send();
+    assert_eq!((answer.status, portal.saw_nothing()), (400, true));
+}

@@ -24,12 +24,24 @@ pub(super) fn merge(headers: &mut HeaderMap) {
 
 /// Takes our own cookies out of a request; the others keep every byte.
 pub fn strip_own(headers: &mut HeaderMap) {
+    strip(headers, is_own);
+}
+
+/// Takes cookies of these names out of a request.
+pub fn strip_named(headers: &mut HeaderMap, is_named: impl Fn(&str) -> bool) {
+    strip(headers, |cookie| {
+        let name = cookie.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii();
+        std::str::from_utf8(name).is_ok_and(&is_named)
+    });
+}
+
+fn strip(headers: &mut HeaderMap, goes: impl Fn(&[u8]) -> bool) {
     let Some(value) = headers.get(header::COOKIE) else { return };
     let cookies = || value.as_bytes().split(|b| *b == b';');
-    if !cookies().any(|cookie| is_own(cookie.trim_ascii_start())) {
+    if !cookies().any(|cookie| goes(cookie.trim_ascii_start())) {
         return;
     }
-    let kept: Vec<_> = cookies().filter(|cookie| !is_own(cookie.trim_ascii_start())).collect();
+    let kept: Vec<_> = cookies().filter(|cookie| !goes(cookie.trim_ascii_start())).collect();
     let kept = kept.join(&b';');
     let kept = kept.trim_ascii_start();
     if kept.is_empty() {

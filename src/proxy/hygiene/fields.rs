@@ -114,6 +114,23 @@ pub fn kind(name: &str) -> Kind {
     }
 }
 
+/// Trailers may say nothing a header may not: back ends that merge them would believe an identity or a tenant there
+/// (RFC 9110 §6.5.1 forbids what frames, routes or authenticates).
+pub fn clean_trailers(trailers: &mut HeaderMap) {
+    let forbidden: Vec<HeaderName> = trailers
+        .keys()
+        .filter(|name| {
+            folded_kind(name.as_str()).0 != Kind::Plain
+                || [header::HOST, header::COOKIE, header::AUTHORIZATION, header::CONTENT_LENGTH]
+                    .contains(name)
+        })
+        .cloned()
+        .collect();
+    for name in forbidden {
+        trailers.remove(name);
+    }
+}
+
 /// A name as back ends fold it that turn names into variables: whatever is no letter or digit is the same to them.
 pub(super) fn folded_kind(name: &str) -> (Kind, bool) {
     if name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {

@@ -25,6 +25,8 @@ use crate::config::model::{Target, Upstream};
 pub struct Connector {
     target: Target,
     tls: Option<TlsConnector>,
+    /// Offers HTTP/1.1 only: upgrades know nothing else.
+    tls_http1: Option<TlsConnector>,
 }
 
 pub enum PortalStream {
@@ -35,24 +37,34 @@ pub enum PortalStream {
 
 impl Connector {
     pub fn new(upstream: &Upstream) -> io::Result<Self> {
-        let tls = match &upstream.target {
+        let (tls, tls_http1) = match &upstream.target {
             Target::Tls { ca_file, client_cert_file, client_key_file, .. } => {
                 let client = client_cert_file.as_deref().zip(client_key_file.as_deref());
                 let mut config = tls_config(ca_file.as_deref(), client)?;
-                config.alpn_protocols = if upstream.http2 {
-                    vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+                config.alpn_protocols = vec![b"http/1.1".to_vec()];
+                let http1 = TlsConnector::from(Arc::new(config.clone()));
+                if upstream.http2 {
+                    config.alpn_protocols.insert(0, b"h2".to_vec());
+                    (Some(TlsConnector::from(Arc::new(config))), Some(http1))
                 } else {
-                    vec![b"http/1.1".to_vec()]
-                };
-                Some(TlsConnector::from(Arc::new(config)))
+                    (Some(http1.clone()), Some(http1))
+                }
             }
-            Target::Tcp { .. } | Target::Unix { .. } => None,
+            Target::Tcp { .. } | Target::Unix { .. } => (None, None),
         };
-        Ok(Self { target: upstream.target.clone(), tls })
+        Ok(Self { target: upstream.target.clone(), tls, tls_http1 })
     }
 
     pub async fn connect(&self) -> io::Result<PortalStream> {
-        match (&self.target, &self.tls) {
+        self.connect_by(self.tls.as_ref()).await
+    }
+
+    pub async fn connect_http1(&self) -> io::Result<PortalStream> {
+        self.connect_by(self.tls_http1.as_ref()).await
+    }
+
+    async fn connect_by(&self, tls: Option<&TlsConnector>) -> io::Result<PortalStream> {
+        match (&self.target, tls) {
             (Target::Unix { path }, _) => Ok(PortalStream::Unix(UnixStream::connect(path).await?)),
             (Target::Tcp { host, port }, _) => Ok(PortalStream::Tcp(connect_tcp(host, *port).await?)),
             (Target::Tls { host, port, .. }, Some(tls)) => {

@@ -6,8 +6,10 @@ mod lease;
 mod pool;
 
 use std::{
+    future::poll_fn,
     io,
     sync::{Arc, Mutex, PoisonError},
+    task::Poll,
 };
 
 use http::{Request, Response};
@@ -69,7 +71,7 @@ impl Portal {
             }
             let upload = request.body().progress();
             loop {
-                let (mut lease, fresh) = match self.pool.take().await {
+                let (mut lease, fresh) = match poll_fn(|cx| Poll::Ready(self.pool.poll_take(cx))).await {
                     Some(lease) => (lease, false),
                     None => (Box::pin(self.open()).await?, true),
                 };
@@ -106,7 +108,7 @@ impl Portal {
     }
 
     async fn open(&self) -> Result<Lease, ForwardError> {
-        let stream = tokio::time::timeout(self.upstream.connect_timeout, self.connector.connect())
+        let stream = tokio::time::timeout(self.upstream.connect_timeout, self.connector.connect_http1())
             .await
             .map_err(|_| ForwardError::ConnectTimeout)?
             .map_err(ForwardError::Connect)?;

@@ -1,8 +1,8 @@
 //! Idle HTTP/1.1 connections to one upstream, of one worker. Last in, first out, so that few stay warm.
 
 use std::{
-    future::poll_fn,
     sync::{Mutex, PoisonError},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -31,14 +31,25 @@ impl Pool {
         }
     }
 
-    /// An idle connection that the portal has not closed.
-    pub async fn take(&self) -> Option<Lease> {
-        loop {
-            let mut lease = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-            if lease.idle_since.elapsed() < self.keep_alive && poll_fn(|cx| lease.poll_usable(cx)).await {
-                return Some(lease);
+    /// An idle connection that can be used at once. Nobody ever waits for one: a portal that does not read an upload to its
+    /// end would hold up whoever comes next.
+    pub fn poll_take(&self, cx: &mut Context<'_>) -> Option<Lease> {
+        let mut unready = Vec::new();
+        let usable = loop {
+            let Some(mut lease) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() else {
+                break None;
+            };
+            match lease.poll_usable(cx) {
+                Poll::Ready(true) if lease.idle_since.elapsed() < self.keep_alive => break Some(lease),
+                Poll::Ready(_) => {}
+                Poll::Pending => unready.push(lease),
             }
+        };
+        if !unready.is_empty() {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.splice(..0, unready);
         }
+        usable
     }
 
     /// Closes what has been idle too long; the worker calls it every second.
