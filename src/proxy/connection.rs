@@ -79,6 +79,11 @@ impl ClientConnection {
         }
     }
 
+    /// Lets go of what only helps a busy connection.
+    pub fn park(&self) {
+        self.origin.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     pub fn has_tunnel(&self) -> bool {
         self.tunnel.lock().is_ok_and(|slot| slot.is_some())
     }

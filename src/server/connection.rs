@@ -47,7 +47,9 @@ pub async fn serve_clear(
 ) {
     let limits = worker.gate.settings.load().limits.clone();
     match timeout(limits.header_timeout, first_bytes(&stream)).await {
-        Ok(Some((true, early))) => serve_http2(stream, early, connection, worker, drain, &limits).await,
+        Ok(Some((true, early))) => {
+            Box::pin(serve_http2(stream, early, connection, worker, drain, &limits)).await
+        }
         Ok(Some((false, early))) => serve_http1(stream, early, connection, worker, drain, &limits).await,
         Ok(None) | Err(_) => {}
     }
@@ -61,7 +63,7 @@ pub async fn serve_encrypted(
 ) {
     let limits = worker.gate.settings.load().limits.clone();
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        serve_http2(stream, Bytes::new(), connection, worker, drain, &limits).await;
+        Box::pin(serve_http2(stream, Bytes::new(), connection, worker, drain, &limits)).await;
     } else {
         serve_http1(stream, Bytes::new(), connection, worker, drain, &limits).await;
     }
@@ -104,30 +106,22 @@ async fn serve_http1<T: Socket>(
     mut drain: DrainSignal,
     limits: &Limits,
 ) {
-    let mut builder = http1::Builder::new();
-    builder
-        .half_close(false)
-        .writev(false)
-        .max_headers(limits.max_headers)
-        .max_buf_size(limits.max_header_bytes.max(8192))
-        .max_header_size(limits.max_header_bytes)
-        .header_read_timeout(None);
     loop {
-        let service = Service::new(worker, &connection);
-        let io = TokioIo::new(Rewound::new(socket, early));
-        let mut http = builder.serve_connection(io, service);
-        let end = drive_http1(&mut http, &connection, &drain, limits).await;
-        (socket, early) = taken_apart(http);
+        // on the heap, and gone while the connection is parked
+        let active = Box::pin(serve_active(socket, early, &connection, worker, &drain, limits));
+        let end;
+        (end, socket, early) = active.await;
         match end {
             End::Closed => break,
             End::Upgraded => {
                 if let Some(tunnel) = connection.take_tunnel() {
-                    let _ = tunnel.run(socket, early).await;
+                    let _ = Box::pin(tunnel.run(socket, early)).await;
                 }
                 return;
             }
             End::Parked if !early.is_empty() => {}
             End::Parked => {
+                connection.park();
                 let readable = tokio::select! {
                     ready = socket.tcp().readable() => ready.is_ok(),
                     () = sleep(limits.keep_alive) => false,
@@ -142,8 +136,29 @@ async fn serve_http1<T: Socket>(
     let _ = timeout(GOODBYE, socket.shutdown()).await;
 }
 
-/// The socket, and what was read of the next request. No variable of the connection's own task may hold more than that:
-/// it would live as long as the connection is parked.
+/// From the first byte of a request to the next silence.
+async fn serve_active<T: Socket>(
+    socket: T,
+    early: Bytes,
+    connection: &Arc<ClientConnection>,
+    worker: &Arc<Worker>,
+    drain: &DrainSignal,
+    limits: &Limits,
+) -> (End, T, Bytes) {
+    let mut http = http1::Builder::new()
+        .half_close(false)
+        .writev(false)
+        .max_headers(limits.max_headers)
+        .max_buf_size(limits.max_header_bytes.max(8192))
+        .max_header_size(limits.max_header_bytes)
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(Rewound::new(socket, early)), Service::new(worker, connection));
+    let end = drive_http1(&mut http, connection, drain, limits).await;
+    let (socket, early) = taken_apart(http);
+    (end, socket, early)
+}
+
+/// The socket, and what was read of the next request.
 fn taken_apart<T: Socket>(http: Http1<T>) -> (T, Bytes) {
     let http1::Parts { io, read_buf, .. } = http.into_parts();
     let (socket, unread) = io.into_inner().into_parts();

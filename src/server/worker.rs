@@ -146,7 +146,7 @@ async fn serve_encrypted(
     counted: OpenConnection,
 ) {
     let port = &counted.0;
-    match timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+    match Box::pin(timeout(HANDSHAKE_TIMEOUT, tls.accept(stream))).await {
         Ok(Ok(stream)) => {
             connection::serve_encrypted(stream, Arc::new(connection), &port.worker, port.drain.clone()).await;
         }

@@ -132,6 +132,7 @@ fn attack_tenant_shopping_by_forwarded_host() {
         .trusting("127.0.0.0/8")
         .setting("tenancy.hosts", json!({"open.test": "open.com", "closed.test": "closed.com"}))
         .start();
-    let answer = gate.get(APIS).host("closed.test").header("x-forwarded-host", "open.test").api_client().send();
+    let answer =
+        gate.get(APIS).host("closed.test").header("x-forwarded-host", "open.test").api_client().send();
     assert_eq!((answer.status, portal.saw_nothing()), (400, true));
 }
