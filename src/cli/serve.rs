@@ -41,7 +41,9 @@ pub fn run(file: &Path, log: Option<&str>) -> ExitCode {
 }
 
 fn start(settings: crate::config::Settings) -> anyhow::Result<Running> {
-    let running = boot::start(settings)?;
+    // what a thread leaves behind goes back to the system with it; the main thread only waits from here on and would keep it
+    let starting = std::thread::Builder::new().name("start".into()).spawn(move || boot::start(settings))?;
+    let running = starting.join().map_err(|_| anyhow::anyhow!("the start panicked"))??;
     leave_on_signal(running.control())?;
     Ok(running)
 }

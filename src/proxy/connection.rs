@@ -24,7 +24,7 @@ pub struct ClientConnection {
     /// Left by an accepted upgrade for the socket's task, which owns the other half.
     tunnel: Mutex<Option<Tunnel>>,
     /// What the portal is told of where requests come from: mostly the same for all requests of a connection.
-    origin: Mutex<Option<(Client, HeaderValue, Origin)>>,
+    origin: Mutex<Option<Box<(Client, HeaderValue, Origin)>>>,
 }
 
 impl ClientConnection {
@@ -66,14 +66,14 @@ impl ClientConnection {
     /// Writes where a request comes from into its headers.
     pub fn write_origin(&self, client: &Client, host: &HeaderValue, headers: &mut HeaderMap) {
         let mut known = self.origin.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*known {
+        match known.as_deref() {
             Some((same_client, same_host, origin)) if same_client == client && same_host == host => {
                 origin.write(headers);
             }
             _ => {
                 if let Some(origin) = Origin::new(client, host) {
                     origin.write(headers);
-                    *known = Some((client.clone(), host.clone(), origin));
+                    *known = Some(Box::new((client.clone(), host.clone(), origin)));
                 }
             }
         }

@@ -129,30 +129,54 @@ const OF_CONNECTION: [HeaderName; 7] = [
 /// Takes out of the portal's answer what belongs to our connection with it, and cookies in our name. `switching` is
 /// an accepted upgrade (101), which keeps its `Upgrade`. Trailers stay announced.
 pub fn clean_response(headers: &mut HeaderMap, switching: bool) {
-    let nominated: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .filter_map(|token| HeaderName::from_bytes(token.trim().as_bytes()).ok())
-        // what frames the body is the HTTP library's business, and cookies are no hop's
-        .filter(|name| {
-            *name != header::CONTENT_LENGTH && *name != header::SET_COOKIE && *name != header::UPGRADE
-        })
-        .collect();
-    let upgrade = if switching { headers.remove(header::UPGRADE) } else { None };
-    for name in nominated.iter().chain(&OF_CONNECTION) {
-        headers.remove(name);
+    // one look at the names there are is cheaper than a look-up for each that could be there
+    let (mut of_connection, mut chunked, mut sets_cookies) = (false, false, false);
+    for name in headers.keys() {
+        of_connection |= OF_CONNECTION.contains(name);
+        chunked |= *name == header::TRANSFER_ENCODING;
+        sets_cookies |= *name == header::SET_COOKIE;
+    }
+    if of_connection {
+        clean_connection(headers, switching);
     }
     // the length of a body that was sent in chunks is what the chunks say
-    if headers.remove(header::TRANSFER_ENCODING).is_some() {
+    if chunked {
+        headers.remove(header::TRANSFER_ENCODING);
         headers.remove(header::CONTENT_LENGTH);
+    }
+    if sets_cookies {
+        strip_own_set_cookie(headers);
+    }
+}
+
+fn clean_connection(headers: &mut HeaderMap, switching: bool) {
+    let usual = |line: &HeaderValue| {
+        line.as_bytes().eq_ignore_ascii_case(b"keep-alive") || line.as_bytes().eq_ignore_ascii_case(b"close")
+    };
+    if !headers.get_all(header::CONNECTION).iter().all(usual) {
+        let nominated: Vec<HeaderName> = headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(|line| line.split(','))
+            .filter_map(|token| HeaderName::from_bytes(token.trim().as_bytes()).ok())
+            // what frames the body is the HTTP library's business, and cookies are no hop's
+            .filter(|name| {
+                *name != header::CONTENT_LENGTH && *name != header::SET_COOKIE && *name != header::UPGRADE
+            })
+            .collect();
+        for name in nominated {
+            headers.remove(name);
+        }
+    }
+    let upgrade = if switching { headers.remove(header::UPGRADE) } else { None };
+    for name in &OF_CONNECTION {
+        headers.remove(name);
     }
     if let Some(protocol) = upgrade {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(header::UPGRADE, protocol);
     }
-    strip_own_set_cookie(headers);
 }
 
 /// A portal (or who found a way to write headers into it) must not plant a cookie of ours.

@@ -112,7 +112,8 @@ pub async fn judge(
     loop {
         // ── 4 route
         let route = policy.routes.classify(parts.method.as_str(), parts.uri.path()).clone();
-        judgement.asked_by = asked_by(parts, upgrade, route.surface);
+        judgement.asked_by =
+            if route.surface == Surface::Page { asked } else { asked_by(parts, upgrade, route.surface) };
         judgement.caller.wants_page = judgement.asked_by != browser::Caller::Program;
         judgement.caller.surface = route.surface;
 

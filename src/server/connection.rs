@@ -37,6 +37,7 @@ const TICK: Duration = Duration::from_millis(250);
 const GOODBYE: Duration = Duration::from_secs(1);
 /// A client that does not answer our goodbye is left behind after this.
 const HTTP2_GOODBYE: Duration = Duration::from_secs(5);
+const HYPERS_MAX_HEADERS: usize = 100;
 const HTTP2_PREFACE: &[u8] = b"PRI";
 
 pub async fn serve_clear(
@@ -145,10 +146,14 @@ async fn serve_active<T: Socket>(
     drain: &DrainSignal,
     limits: &Limits,
 ) -> (End, T, Bytes) {
-    let mut http = http1::Builder::new()
+    let mut builder = http1::Builder::new();
+    if limits.max_headers != HYPERS_MAX_HEADERS {
+        // any number but the built-in one is paid for with an allocation a request
+        builder.max_headers(limits.max_headers);
+    }
+    let mut http = builder
         .half_close(false)
         .writev(false)
-        .max_headers(limits.max_headers)
         .max_buf_size(limits.max_header_bytes.max(8192))
         .max_header_size(limits.max_header_bytes)
         .header_read_timeout(None)

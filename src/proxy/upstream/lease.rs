@@ -58,8 +58,7 @@ impl Driver {
 
 impl Lease {
     pub async fn open(stream: PortalStream) -> Result<Self, hyper::Error> {
-        let (sender, connection) =
-            Builder::new().max_headers(200).writev(false).handshake(TokioIo::new(stream)).await?;
+        let (sender, connection) = Builder::new().writev(false).handshake(TokioIo::new(stream)).await?;
         let now = Instant::now();
         Ok(Self {
             sender,
