@@ -14,6 +14,8 @@ use super::{
 };
 use crate::domain::{
     anonymous::{is_anonymous_allowed, parse_boolean},
+    identity::CrossTenant,
+    route::Access as RouteAccess,
     tenant::TenantId,
 };
 
@@ -186,11 +188,14 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
     } else {
         let table =
             resolve::access::table(settings.portal.profile, &defaults.routes, &access.routes, sign_in);
-        table.unwrap_or_else(|bad| {
-            // each rule was checked on its own; together they can still be too many
-            problem = Some(mistake(settings, tenant, "Doorward.routes", bad.to_string()));
-            Arc::clone(&defaults.route_table)
-        })
+        match table {
+            Ok(table) => Arc::new(table.under(Arc::clone(&defaults.route_table))),
+            Err(bad) => {
+                // each rule was checked on its own; together they can still be too many
+                problem = Some(mistake(settings, tenant, "Doorward.routes", bad.to_string()));
+                Arc::clone(&defaults.route_table)
+            }
+        }
     };
     let inherited =
         |own: &Option<Vec<String>>, below: &[String]| own.clone().unwrap_or_else(|| below.to_vec());
@@ -221,6 +226,32 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
     }
 }
 
+/// What the tenant's file would open and `deployment.toml` (or the profile) keeps for users: it stays closed.
+pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(Key, &'static str)> {
+    let is_kept = |methods: &[String], pattern: &str| {
+        // any path that the pattern covers
+        let path: Vec<_> = pattern.split('/').map(|part| if part.starts_with('*') { "-" } else { part }).collect();
+        let method = methods.first().map_or("GET", String::as_str);
+        settings.defaults.route_table.classify(method, &path.join("/")).access == RouteAccess::SignedIn
+    };
+    let ours = Key::root().name(OURS);
+    let routes = conf.access.routes.iter().enumerate();
+    let mut found: Vec<_> = routes
+        .filter(|(_, rule)| rule.access != RouteAccess::SignedIn && is_kept(&rule.methods, &rule.pattern))
+        .map(|(index, _)| {
+            let key = ours.name("routes").item(index).name("access");
+            (key, "deployment.toml or the profile keeps this path for users, so this opens nothing there")
+        })
+        .collect();
+    if let Some(rule) = conf.sign_in.as_ref().and_then(resolve::access::sign_in_route)
+        && is_kept(&rule.methods, &rule.pattern)
+    {
+        let key = ours.name("sign_in").name("url");
+        found.push((key, "deployment.toml or the profile keeps this path for users, so nobody can sign in there"));
+    }
+    found
+}
+
 /// What a tenant names as its issuer gets requests from this machine, and the private port trusts this machine.
 fn reaches_private_port(settings: &Settings, issuer: &Issuer) -> bool {
     let Some(private) = settings.admin.listen else { return false };
@@ -247,8 +278,8 @@ fn mistake(settings: &Settings, tenant: &TenantId, key: &str, message: String) -
     }
 }
 
-/// The policy of a tenant whose file cannot be read and that has no last good one: nobody comes in but by a token of
-/// `deployment.toml`'s issuers, and only what sign-in needs is open.
+/// The policy of a tenant whose file cannot be read and that has no last good one: nobody comes in but this tenant's own
+/// users, by a token of `deployment.toml`'s issuers, and only what sign-in needs is open.
 pub fn closed(
     settings: &Settings,
     tenant: &TenantId,
@@ -256,7 +287,8 @@ pub fn closed(
     generation: u64,
 ) -> Arc<TenantPolicy> {
     let conf = TenantConf { anonymous: Some(false), ..TenantConf::default() };
-    Arc::new(TenantPolicy { problem: Some(problem), ..resolve(settings, tenant, &conf, generation) })
+    let policy = resolve(settings, tenant, &conf, generation);
+    Arc::new(TenantPolicy { problem: Some(problem), cross_tenant: CrossTenant::Nobody, ..policy })
 }
 
 #[cfg(test)]

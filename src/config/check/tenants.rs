@@ -96,7 +96,8 @@ fn one(
         mistakes.push(problem);
     }
     let found = claims(tenant, &conf, hosts);
-    if found.is_empty() && conf.issuers().is_empty() && !may_be_misspelt(&text) {
+    let kept = settings.map(|settings| tenant_file::without_effect(settings, &conf)).unwrap_or_default();
+    if found.is_empty() && kept.is_empty() && conf.issuers().is_empty() && !may_be_misspelt(&text) {
         return;
     }
     // parsed again for the places: few files come this far
@@ -104,6 +105,9 @@ fn one(
     let mut findings = Findings::new(&file);
     for (key, message) in found {
         findings.add(&root, &key, message, "a host name belongs to one tenant");
+    }
+    for (key, message) in kept {
+        findings.add(&root, &key, message, "open it in deployment.toml");
     }
     issuer_files(&conf, &root, &mut findings);
     misspelt(&root, &mut findings);

@@ -56,6 +56,7 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
             cross_tenant: access.cross_tenant.unwrap_or_default(),
             routes: access.routes,
             route_table: route_table
+                .map(Arc::new)
                 .map_err(|bad| {
                     scope.mistake(
                         &key.name("access").name("route"),

@@ -229,9 +229,11 @@ fn a_closed_tenant_is_closed_however_open_the_deployment_is() {
         message: "unreadable".into(),
         remedy: String::new(),
     };
-    let policy =
-        closed(&settings("[apim.devportal]\nenable_anonymous_mode = true"), &acme(), problem.clone(), 3);
+    let open = settings("[apim.devportal]\nenable_anonymous_mode = true\n[access]\ncross_tenant = true");
+    let policy = closed(&open, &acme(), problem.clone(), 3);
     assert!(!policy.anonymous);
+    // its file may have welcomed fewer
+    assert_eq!(policy.cross_tenant, CrossTenant::Nobody);
     assert_eq!(policy.problem, Some(problem));
 }
 
@@ -274,7 +276,8 @@ fn a_tenants_rule_wins_over_deployment_toml_and_that_over_the_profile() {
         ("/a", SignedIn),
         ("/b", Open),
         ("/devportal/site/public/x.css", SignedIn),
-        ("/elsewhere", Anonymous),
+        ("/devportal/apis", Anonymous),
+        ("/elsewhere", SignedIn),
     ] {
         assert_eq!(access_of(&policy, path), access, "{path}");
     }
@@ -284,9 +287,12 @@ fn a_tenants_rule_wins_over_deployment_toml_and_that_over_the_profile() {
 
 #[test]
 fn no_rule_locks_the_sign_in_page() {
-    use crate::domain::route::Access::{Anonymous, Open};
+    use crate::domain::route::Access::{Open, SignedIn};
 
-    let settings = settings("[[access.route]]\nmatch = \"/**\"\naccess = \"signed-in\"");
+    let settings = settings(
+        "[[access.route]]\nmatch = \"/**\"\naccess = \"signed-in\"\n\
+         [[access.route]]\nmatch = \"/enter/*\"\naccess = \"anonymous\"",
+    );
     // by name of the method or without
     let conf = ours(
         r#"{"sign_in": {"url": "/enter/{tenant}?to={return_path}"}, "routes": [{"match": "GET /enter/*", "access": "signed-in"},
@@ -300,7 +306,39 @@ fn no_rule_locks_the_sign_in_page() {
     let elsewhere = ours(r#"{"sign_in": {"url": "https://idp/enter"}}"#);
     let settings = self::settings("");
     let policy = resolve(&settings, &acme(), &parse(&elsewhere, file()).unwrap(), 1);
-    assert_eq!(access_of(&policy, "/enter"), Anonymous);
+    assert_eq!(access_of(&policy, "/enter"), SignedIn);
+}
+
+#[test]
+fn attack_a_tenants_rules_open_the_rest_of_the_server() {
+    use crate::domain::route::Access::{Open, SignedIn};
+
+    let settings = settings("[[access.route]]\nmatch = \"POST /devportal/orders\"\naccess = \"signed-in\"");
+    let conf = ours(
+        r#"{"sign_in": {"url": "/publisher/apis"}, "routes": [
+            {"match": "/carbon/**", "access": "open"}, {"match": "/**", "access": "anonymous"},
+            {"match": "/scim2/*", "access": "open"}, {"match": "/devportal/orders", "access": "open"},
+            {"match": "GET /devportal/terms", "access": "open"}]}"#,
+    );
+    let conf = parse(&conf, file()).unwrap();
+    let policy = resolve(&settings, &acme(), &conf, 1);
+    for path in ["/carbon/admin", "/publisher/apis", "/scim2/Users", "/console", "/api/am/publisher/v4/apis"] {
+        assert_eq!(access_of(&policy, path), SignedIn, "{path}");
+    }
+    assert_eq!(policy.routes.classify("POST", "/devportal/orders").access, SignedIn);
+    // what is not kept for users it may open
+    assert_eq!(access_of(&policy, "/devportal/orders"), Open);
+    assert_eq!(access_of(&policy, "/devportal/terms"), Open);
+    let told: Vec<_> = without_effect(&settings, &conf).into_iter().map(|(key, _)| key.to_string()).collect();
+    assert_eq!(
+        told,
+        [
+            "Doorward.routes[0].access",
+            "Doorward.routes[1].access",
+            "Doorward.routes[2].access",
+            "Doorward.sign_in.url"
+        ]
+    );
 }
 
 #[test]

@@ -112,10 +112,18 @@ pub fn fallback() -> Route {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::route::RouteTable;
+    use crate::{
+        config::{
+            model::{Profile, SignIn},
+            resolve::access,
+        },
+        domain::route::RouteTable,
+    };
 
+    /// The table that is in force, not one compiled for the test.
     fn table() -> RouteTable {
-        RouteTable::compile(&rules(), fallback()).unwrap()
+        let sign_in = SignIn { url: access::WSO2_SIGN_IN.to_owned() };
+        access::table(Profile::Wso2Apim, &[], &[], &sign_in).unwrap()
     }
 
     fn assert_access(access: Access, surface: Surface, requests: &[&str]) {
@@ -304,6 +312,11 @@ mod tests {
                 "GET /DEVPORTAL/apis",
                 "GET /devportal2",
                 "GET /console",
+                "GET /scim2/Users",
+                "GET /internal/data/v1/apis",
+                "POST /keymanager-operations/dcr/register",
+                "GET /CARBON/admin",
+                "GET /T/acme/carbon",
             ],
         );
         assert_access(
