@@ -146,7 +146,8 @@ fn doorward(
         cross_tenant: raw.cross_tenant,
         cors_allowed_origins: raw.cors_allowed_origins,
         websocket_origins: raw.websocket_origins,
-        token_cookie: raw.token_cookie,
+        // a tenant that could name the cookie would be handed other tenants' sessions
+        token_cookie: None,
         forward_token: raw.forward_token,
         identity_headers: raw.identity_headers,
         route: raw.routes,
@@ -176,7 +177,7 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
     let defaults = &settings.defaults;
     let forged = conf.issuers.iter().find(|issuer| reaches_private_port(settings, issuer));
     let own = conf.issuers.iter().filter(|_| forged.is_none());
-    let own = own.map(|issuer| Arc::new(Issuer { tenant: tenant.clone(), ..issuer.clone() }));
+    let own = own.map(|issuer| Arc::new(Issuer { tenant: tenant.clone(), of_tenant_file: true, ..issuer.clone() }));
     let sign_in = conf.sign_in.as_ref().unwrap_or(&defaults.sign_in);
     let access = &conf.access;
     let mut problem = forged.map(|issuer| {
@@ -203,7 +204,7 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
         tenant: tenant.clone(),
         generation,
         anonymous: problem.is_none() && is_anonymous_allowed(defaults.anonymous, conf.anonymous),
-        issuers: own.chain(defaults.issuers.iter().cloned()).collect(),
+        issuers: defaults.issuers.iter().cloned().chain(own).collect(),
         sign_in: sign_in.clone(),
         cross_tenant: access.cross_tenant.clone().unwrap_or_else(|| defaults.cross_tenant.clone()),
         routes,
@@ -213,7 +214,7 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
             .collect(),
         websocket_origins: inherited(&access.websocket_origins, &defaults.websocket_origins),
         identity_headers: access.identity_headers.unwrap_or(defaults.identity_headers),
-        token_cookie: access.token_cookie.clone().unwrap_or_else(|| defaults.token_cookie.clone()),
+        token_cookie: defaults.token_cookie.clone(),
         forward_token: access.forward_token.unwrap_or(defaults.forward_token),
         branding: Branding {
             name: conf.branding.name.clone().or_else(|| defaults.branding.name.clone()),

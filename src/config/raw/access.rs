@@ -23,7 +23,7 @@ pub struct Access {
     /// Web sites beside our own that may open WebSockets.
     #[schemars(extend("default" = [], "x-source" = "RFC 6455 §10.2"))]
     pub websocket_origins: Option<Vec<As<Origin>>>,
-    /// A cookie that holds a whole access token, for portals that keep theirs in one.
+    /// A cookie that holds a whole access token, for portals that keep theirs in one. Not in a tenant's file.
     #[schemars(extend("default" = ""))]
     pub token_cookie: Option<As<CookieName>>,
     /// Whether the portal gets the `Authorization` header of a user that was let in. WSO2's portal needs it: it checks the

@@ -128,3 +128,33 @@ pub fn sign_in_route(sign_in: &SignIn) -> Option<RouteRule> {
         surface: Surface::Page,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_what_no_rule_names_of_the_whole_server() {
+        use RouteAccess::{Anonymous, Open, SignedIn};
+
+        let sign_in = SignIn { url: WSO2_SIGN_IN.to_owned() };
+        for (profile, elsewhere) in [(Profile::Wso2Apim, SignedIn), (Profile::Generic, Anonymous)] {
+            // as it is in force, with and without a tenant's rules
+            let rule = RouteRule::new(&[], "/docs/**", Open, Surface::Page);
+            for tenant in [&[][..], &[rule]] {
+                let table = table(profile, &[], tenant, &sign_in).unwrap();
+                for path in [
+                    "/console",
+                    "/scim2/Users",
+                    "/internal/data/v1/apis",
+                    "/keymanager-operations/dcr/register",
+                    "/CARBON/admin",
+                    "/T/acme/carbon",
+                ] {
+                    assert_eq!(table.classify("GET", path).access, elsewhere, "{profile:?} {path}");
+                }
+                assert_eq!(table.classify("GET", "/devportal/services/configs").access, Open);
+            }
+        }
+    }
+}

@@ -91,6 +91,7 @@ fn issuer(
     };
     let issuer = scope.required(&key.name("issuer"), raw.issuer, "write what these tokens have in `iss`")?;
     Some(Issuer {
+        of_tenant_file: false,
         issuer: issuer.0,
         audiences,
         keys,

@@ -72,7 +72,7 @@ fn mistakes_have_a_place() {
 }"#), @r##"
     t:2:22: EnableAnonymous: neither a boolean nor a text (write true or false)
     t:4:31: Doorward.hosts[1]: "a:80" is not a host name (write a host name without port, such as "acme.example.com")
-    t:5:5: Doorward.colour: there is no key `colour` here (known here: hosts, issuers, sign_in, routes, cross_tenant, cors_allowed_origins, websocket_origins, token_cookie, forward_token, identity_headers, branding)
+    t:5:5: Doorward.colour: there is no key `colour` here (known here: hosts, issuers, sign_in, routes, cross_tenant, cors_allowed_origins, websocket_origins, forward_token, identity_headers, branding)
     t:6:42: Doorward.routes[0].access: `closed` is not one of the words known here (known here: open, anonymous, signed-in)
     t:7:28: Doorward.branding.accent: "yellow" is not a colour (write a colour "#rrggbb" with a contrast of at least 4.5 to white)
     t:8:25: Doorward.identity_headers: `oauth2_proxy` is not one of the words known here (did you mean `oauth2-proxy`?)
@@ -139,7 +139,7 @@ fn a_tenant_inherits_what_it_does_not_say() {
     assert!(Arc::ptr_eq(&inherits.routes, &settings.defaults.route_table));
 
     let own = ours(
-        r#"{"cross_tenant": false, "token_cookie": "", "cors_allowed_origins": [], "hosts": ["Dev.acme.com"],
+        r#"{"cross_tenant": false, "cors_allowed_origins": [], "hosts": ["Dev.acme.com"],
             "branding": {"name": "Acme"}, "sign_in": {"url": "https://idp/"}, "identity_headers": "none",
             "routes": [{"match": "/x", "access": "open"}]}"#,
     );
@@ -147,7 +147,6 @@ fn a_tenant_inherits_what_it_does_not_say() {
     let differs = resolve(&settings, &acme(), &conf, 8);
     assert_eq!(conf.hosts, ["dev.acme.com"]);
     assert_eq!(differs.cross_tenant, CrossTenant::Nobody);
-    assert_eq!(differs.token_cookie, None);
     assert!(differs.cors_allowed_origins.is_empty());
     assert_eq!(differs.sign_in.url, "https://idp/");
     assert_eq!(differs.branding.name.as_deref(), Some("Acme"));
@@ -173,14 +172,24 @@ fn tenant_file_cannot_mint_identities_of_another_tenant() {
 }
 
 #[test]
-fn a_tenants_own_issuers_come_first_and_the_shared_ones_stay_shared() {
+fn a_tenants_own_issuers_come_last_and_the_shared_ones_stay_shared() {
     let settings = settings("[[issuer]]\nissuer = \"https://all\"\naudiences = [\"a\"]\njwks_file = \"j\"");
     let conf = parse(&ours(&format!("{{\"issuers\": [{ISSUER}}}]}}")), file()).unwrap();
     let policy = resolve(&settings, &acme(), &conf, 1);
     let names: Vec<_> = policy.issuers.iter().map(|issuer| issuer.issuer.as_str()).collect();
-    assert_eq!(names, ["https://idp", "https://all"]);
-    assert!(Arc::ptr_eq(&policy.issuers[1], &settings.defaults.issuers[0]));
-    assert_eq!(policy.issuers[0], resolve(&settings, &acme(), &conf, 2).issuers[0]);
+    assert_eq!(names, ["https://all", "https://idp"]);
+    assert!(Arc::ptr_eq(&policy.issuers[0], &settings.defaults.issuers[0]));
+    assert_eq!(policy.issuers[1], resolve(&settings, &acme(), &conf, 2).issuers[1]);
+    assert_eq!([policy.issuers[0].of_tenant_file, policy.issuers[1].of_tenant_file], [false, true]);
+}
+
+#[test]
+fn attack_session_theft_by_a_tenants_token_cookie() {
+    let told = mistakes(&ours("{\"token_cookie\": \"JSESSIONID\"}"));
+    assert!(told.contains("there is no key `token_cookie` here"), "{told}");
+    let settings = settings("[access]\ntoken_cookie = \"T\"");
+    let policy = resolve(&settings, &acme(), &TenantConf::default(), 1);
+    assert_eq!(policy.token_cookie.as_deref(), Some("T"));
 }
 
 #[test]
@@ -246,7 +255,7 @@ proptest! {
     #[test]
     fn no_value_makes_it_panic(
         key in prop::sample::select(vec![
-            "hosts", "issuers", "sign_in", "routes", "cross_tenant", "branding", "token_cookie", "x",
+            "hosts", "issuers", "sign_in", "routes", "cross_tenant", "branding", "x",
         ]),
         value in prop::sample::select(vec![
             "1", "-1.5", "true", "null", "\"\"", "\"x\"", "[]", "[1]", "[null]", "[[]]", "{}", "[{}]",

@@ -112,18 +112,10 @@ pub fn fallback() -> Route {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        config::{
-            model::{Profile, SignIn},
-            resolve::access,
-        },
-        domain::route::RouteTable,
-    };
+    use crate::domain::route::RouteTable;
 
-    /// The table that is in force, not one compiled for the test.
     fn table() -> RouteTable {
-        let sign_in = SignIn { url: access::WSO2_SIGN_IN.to_owned() };
-        access::table(Profile::Wso2Apim, &[], &[], &sign_in).unwrap()
+        RouteTable::compile(&rules(), fallback()).unwrap()
     }
 
     fn assert_access(access: Access, surface: Surface, requests: &[&str]) {
