@@ -114,6 +114,10 @@ pub struct Tenancy {
     pub hosts: HashMap<String, TenantId>,
     /// `{tenant}.portal.example.com`: the text before and after `{tenant}`.
     pub host_pattern: Option<HostPattern>,
+    /// What tenants may claim in their files: `*`, `.suffix` or a whole name.
+    pub claimable_hosts: Vec<String>,
+    /// Of `server.public_url`: the portal's own, which no tenant can claim.
+    pub portal_host: Option<String>,
     /// Ask the visitor to choose where several tenants exist and none is named.
     pub selection_page: bool,
 }
