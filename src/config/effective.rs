@@ -147,7 +147,9 @@ fn tenancy(tenancy: &Tenancy) -> raw::tenancy::Tenancy {
         watch: Some(watch),
         poll_interval: poll_interval.map(|interval| As(Positive(interval))),
         host_pattern: tenancy.host_pattern.clone().map(As),
-        claimable_hosts: Some(tenancy.claimable_hosts.iter().cloned().map(|host| As(Claimable(host))).collect()),
+        claimable_hosts: Some(
+            tenancy.claimable_hosts.iter().cloned().map(|host| As(Claimable(host))).collect(),
+        ),
         selection_page: Some(tenancy.selection_page),
         hosts: Some(tenancy.hosts.iter().map(|(host, tenant)| (host.clone(), As(tenant.clone()))).collect()),
     }

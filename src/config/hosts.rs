@@ -239,7 +239,8 @@ mod tests {
     fn attack_a_tenant_claims_the_portals_host() {
         let mut claims = HostClaims::default();
         let mallory = tenant("mallory.com");
-        for host in ["portal.example.org", "www.example.net", "example.org", "evilexample.org", "one.example"] {
+        for host in ["portal.example.org", "www.example.net", "example.org", "evilexample.org", "one.example"]
+        {
             claims.insert(host, &mallory);
         }
         for host in ["PORTAL.example.org:443", "www.example.net", "example.org", "evilexample.org"] {

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use super::{
     document::{Findings, Key, Node, Value, json, read::read},
     mistake::Mistake,
-    model::{Branding, Issuer, KeySource, Settings, SignIn, TenantPolicy},
+    model::{Branding, HeaderProfile, Issuer, KeySource, Settings, SignIn, TenantPolicy},
     raw::{access::Access as RawAccess, tenant::Doorward, values::web::is_loopback},
     resolve::{self, Scope, access::Access},
 };
@@ -177,9 +177,17 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
     let defaults = &settings.defaults;
     let forged = conf.issuers.iter().find(|issuer| reaches_private_port(settings, issuer));
     let own = conf.issuers.iter().filter(|_| forged.is_none());
-    let own = own.map(|issuer| Arc::new(Issuer { tenant: tenant.clone(), of_tenant_file: true, ..issuer.clone() }));
     let sign_in = conf.sign_in.as_ref().unwrap_or(&defaults.sign_in);
     let access = &conf.access;
+    let cross_tenant = access.cross_tenant.as_ref().unwrap_or(&defaults.cross_tenant);
+    let identity_headers = access.identity_headers.unwrap_or(defaults.identity_headers);
+    // in these headers a visitor is `name@tenant`, and a local user is whatever the issuer says
+    let qualifies_names = *cross_tenant != CrossTenant::Nobody
+        && matches!(identity_headers, HeaderProfile::OAuth2Proxy | HeaderProfile::Authelia);
+    let own = own.map(|issuer| {
+        let tenant = tenant.clone();
+        Arc::new(Issuer { tenant, of_tenant_file: true, qualifies_names, ..issuer.clone() })
+    });
     let mut problem = forged.map(|issuer| {
         let message = format!("the issuer {:?} is asked at Doorward's own private port", issuer.issuer);
         mistake(settings, tenant, "Doorward.issuers", message)
@@ -206,14 +214,14 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
         anonymous: problem.is_none() && is_anonymous_allowed(defaults.anonymous, conf.anonymous),
         issuers: defaults.issuers.iter().cloned().chain(own).collect(),
         sign_in: sign_in.clone(),
-        cross_tenant: access.cross_tenant.clone().unwrap_or_else(|| defaults.cross_tenant.clone()),
+        cross_tenant: cross_tenant.clone(),
         routes,
         cors_allowed_origins: inherited(&access.cors_allowed_origins, &defaults.cors_allowed_origins)
             .iter()
             .filter_map(|origin| HeaderValue::from_str(origin).ok())
             .collect(),
         websocket_origins: inherited(&access.websocket_origins, &defaults.websocket_origins),
-        identity_headers: access.identity_headers.unwrap_or(defaults.identity_headers),
+        identity_headers,
         token_cookie: defaults.token_cookie.clone(),
         forward_token: access.forward_token.unwrap_or(defaults.forward_token),
         branding: Branding {
@@ -231,7 +239,8 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
 pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(Key, &'static str)> {
     let is_kept = |methods: &[String], pattern: &str| {
         // any path that the pattern covers
-        let path: Vec<_> = pattern.split('/').map(|part| if part.starts_with('*') { "-" } else { part }).collect();
+        let path: Vec<_> =
+            pattern.split('/').map(|part| if part.starts_with('*') { "-" } else { part }).collect();
         let method = methods.first().map_or("GET", String::as_str);
         settings.defaults.route_table.classify(method, &path.join("/")).access == RouteAccess::SignedIn
     };
@@ -248,7 +257,10 @@ pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(Key, &'sta
         && is_kept(&rule.methods, &rule.pattern)
     {
         let key = ours.name("sign_in").name("url");
-        found.push((key, "deployment.toml or the profile keeps this path for users, so nobody can sign in there"));
+        found.push((
+            key,
+            "deployment.toml or the profile keeps this path for users, so nobody can sign in there",
+        ));
     }
     found
 }

@@ -196,7 +196,10 @@ impl<'a> Hosts<'a> {
                 return Some((format!("{host} is the portal's own host (server.public_url)"), ONE_OWNER));
             }
             if !is_claimable(tenancy, host) {
-                return Some((format!("deployment.toml does not let tenants claim {host}: this has no effect"), ALLOW));
+                return Some((
+                    format!("deployment.toml does not let tenants claim {host}: this has no effect"),
+                    ALLOW,
+                ));
             }
         }
         match self.claimed.get(host) {

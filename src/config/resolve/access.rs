@@ -19,9 +19,7 @@ use crate::{
     },
     domain::{
         identity::CrossTenant,
-        route::{
-            Access as RouteAccess, BadPattern, RouteRule, RouteTable, Surface, generic, wso2_apim,
-        },
+        route::{Access as RouteAccess, BadPattern, RouteRule, RouteTable, Surface, generic, wso2_apim},
     },
 };
 

@@ -26,8 +26,13 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
     let portal = portal::portal(raw.portal.unwrap_or_default(), &key.name("portal"), &mut scope);
     let profile = portal.profile;
     let portal_host = server.public_url.as_ref().and_then(url::Url::host_str);
-    let tenancy =
-        tenancy::tenancy(raw.tenancy.unwrap_or_default(), profile, portal_host, &key.name("tenancy"), &mut scope);
+    let tenancy = tenancy::tenancy(
+        raw.tenancy.unwrap_or_default(),
+        profile,
+        portal_host,
+        &key.name("tenancy"),
+        &mut scope,
+    );
 
     let devportal = raw.apim.unwrap_or_default().devportal.unwrap_or_default();
     let anonymous = devportal.enable_anonymous_mode.unwrap_or(true);
