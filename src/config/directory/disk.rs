@@ -23,7 +23,7 @@ pub enum Reading {
     Gone,
     /// Not even the folder that holds all tenants.
     NoRoot,
-    /// No folder at all beside it: an unmounted volume leaves such an empty one.
+    /// No folder beside it either, or none that can be listed: an unmounted volume leaves such an empty one.
     EmptyRoot,
     /// A folder without a file: everything is inherited.
     Absent,
@@ -172,9 +172,8 @@ fn missing(root: &Path, tenant: &TenantId, file: &Path) -> (Reading, Stamp) {
             } else {
                 match folders(root).map(|mut others| others.next()) {
                     Ok(Some(_)) => (Reading::Gone, Stamp::GONE),
-                    Ok(None) => (Reading::EmptyRoot, Stamp::GONE),
                     Err(error) if nothing_there(&error) => (Reading::NoRoot, Stamp::GONE),
-                    Err(_) => (Reading::Gone, Stamp::GONE),
+                    Ok(None) | Err(_) => (Reading::EmptyRoot, Stamp::GONE),
                 }
             }
         }

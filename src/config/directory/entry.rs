@@ -132,7 +132,7 @@ impl Case<'_> {
             }
             // nor the default one's: it alone would open by it, all others become unknown
             Reading::EmptyRoot if default && self.before.is_some() && !inherits(good) => {
-                let message = "the folder of all tenants is empty".to_owned();
+                let message = "the folder of all tenants is empty or cannot be listed".to_owned();
                 return self.broken(vec![mistake(
                     &self.settings.tenancy.folder,
                     message,

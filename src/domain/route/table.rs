@@ -52,6 +52,7 @@ impl RouteTable {
     }
 
     /// What `floor` keeps for users stays for users, whatever the rules here say.
+    #[must_use]
     pub fn under(self, floor: Arc<Self>) -> Self {
         Self { floor: Some(floor), ..self }
     }
