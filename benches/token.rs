@@ -82,6 +82,8 @@ fn token(key: &EncodingKey, algorithm: Algorithm, number: usize) -> String {
 
 fn policy(keys: std::path::PathBuf, algorithm: Algorithm) -> TenantPolicy {
     let issuer = Issuer {
+        of_tenant_file: false,
+        qualifies_names: false,
         issuer: "https://id.example".to_owned(),
         audiences: vec!["portal".to_owned()],
         keys: KeySource::File(keys),

@@ -16,7 +16,7 @@ use super::{
             address::{FilePath, MaybeListen},
             duration::Positive,
             look::{Accent, Image, LogFilter},
-            name::{CookieName, NotEmpty, Scope},
+            name::{Claimable, CookieName, NotEmpty, Scope},
             route::{Match, Prefix, SignInUrl},
             web::{Origin, PortalUrl, SecureUrl},
         },
@@ -147,6 +147,9 @@ fn tenancy(tenancy: &Tenancy) -> raw::tenancy::Tenancy {
         watch: Some(watch),
         poll_interval: poll_interval.map(|interval| As(Positive(interval))),
         host_pattern: tenancy.host_pattern.clone().map(As),
+        claimable_hosts: Some(
+            tenancy.claimable_hosts.iter().cloned().map(|host| As(Claimable(host))).collect(),
+        ),
         selection_page: Some(tenancy.selection_page),
         hosts: Some(tenancy.hosts.iter().map(|(host, tenant)| (host.clone(), As(tenant.clone()))).collect()),
     }
@@ -283,6 +286,7 @@ watch = "poll"
 poll_interval = "3s"
 host_pattern = "{tenant}.p.example"
 hosts = { "a.example" = "acme.com" }
+claimable_hosts = ["*", ".t.example", "b.example"]
 [sign_in]
 url = "https://idp/?rd={return_url}"
 [[issuer]]

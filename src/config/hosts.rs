@@ -21,6 +21,8 @@ pub enum HostFound {
 #[derive(Debug, Default)]
 pub struct HostClaims {
     hosts: HashMap<Box<str>, Claim>,
+    /// Some tenant's file could never be read: a host that nobody claims may be its.
+    incomplete: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,10 @@ impl HostClaims {
         }
     }
 
+    pub fn set_incomplete(&mut self) {
+        self.incomplete = true;
+    }
+
     pub fn len(&self) -> usize {
         self.hosts.len()
     }
@@ -62,6 +68,19 @@ impl HostClaims {
             .filter_map(|(host, claim)| match claim {
                 Claim::ByTwo(one, other) => Some((host.as_ref(), one, other)),
                 Claim::By(_) => None,
+            })
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// Claims that have no effect because `deployment.toml` allows nobody to make them, with one of the claimants.
+    pub fn not_allowed(&self, tenancy: &Tenancy) -> Vec<(&str, &TenantId)> {
+        let claims = self.hosts.iter();
+        let mut found: Vec<_> = claims
+            .filter(|(host, _)| configured(tenancy, host).is_none() && !is_claimable(tenancy, host))
+            .map(|(host, claim)| match claim {
+                Claim::By(tenant) | Claim::ByTwo(tenant, _) => (host.as_ref(), tenant),
             })
             .collect();
         found.sort_unstable();
@@ -88,6 +107,7 @@ impl HostClaims {
         match self.hosts.get(host) {
             Some(Claim::By(tenant)) => HostFound::Tenant(tenant.clone()),
             Some(Claim::ByTwo(..)) => HostFound::Conflict,
+            None if self.incomplete => HostFound::IndexNotReady,
             None => HostFound::None,
         }
     }
@@ -99,7 +119,21 @@ pub fn find(tenancy: &Tenancy, claims: Option<&HostClaims>, written: &str) -> Ho
     if let Some(tenant) = configured(tenancy, &host) {
         return HostFound::Tenant(tenant);
     }
+    // a host that no tenant may claim needs no look at what they claim
+    if !is_claimable(tenancy, &host) {
+        return HostFound::None;
+    }
     claims.map_or(HostFound::IndexNotReady, |claims| claims.get(&host))
+}
+
+/// Whether a tenant's file may claim this host (in its normal form).
+pub fn is_claimable(tenancy: &Tenancy, host: &str) -> bool {
+    tenancy.portal_host.as_deref() != Some(host)
+        && tenancy.claimable_hosts.iter().any(|allowed| match allowed.as_str() {
+            "*" => true,
+            suffix if suffix.starts_with('.') => host.len() > suffix.len() && host.ends_with(suffix),
+            name => name == host,
+        })
 }
 
 fn configured(tenancy: &Tenancy, host: &str) -> Option<TenantId> {
@@ -157,6 +191,8 @@ mod tests {
                 before: String::new(),
                 after: ".portal.example.com".to_owned(),
             }),
+            claimable_hosts: vec![".example.org".to_owned(), "one.example".to_owned()],
+            portal_host: Some("portal.example.org".to_owned()),
             selection_page: true,
         }
     }
@@ -197,6 +233,45 @@ mod tests {
             assert_eq!(find(&tenancy, Some(&claims), host), expected, "{host}");
         }
         assert_eq!(claims.overruled(&tenancy).len(), 2);
+    }
+
+    #[test]
+    fn attack_a_tenant_claims_the_portals_host() {
+        let mut claims = HostClaims::default();
+        let mallory = tenant("mallory.com");
+        for host in ["portal.example.org", "www.example.net", "example.org", "evilexample.org", "one.example"]
+        {
+            claims.insert(host, &mallory);
+        }
+        for host in ["PORTAL.example.org:443", "www.example.net", "example.org", "evilexample.org"] {
+            assert_eq!(find(&tenancy(), Some(&claims), host), HostFound::None, "{host}");
+            assert_eq!(find(&tenancy(), None, host), HostFound::None, "{host}");
+        }
+        assert_eq!(find(&tenancy(), Some(&claims), "one.example"), HostFound::Tenant(mallory.clone()));
+        assert_eq!(claims.not_allowed(&tenancy()).len(), 4);
+        // any host, but never the portal's
+        let any = Tenancy { claimable_hosts: vec!["*".to_owned()], ..tenancy() };
+        assert_eq!(find(&any, Some(&claims), "www.example.net"), HostFound::Tenant(mallory));
+        assert_eq!(find(&any, Some(&claims), "portal.example.org"), HostFound::None);
+        // by default nobody may claim anything
+        let nothing = Tenancy { claimable_hosts: Vec::new(), ..tenancy() };
+        assert_eq!(find(&nothing, Some(&claims), "one.example"), HostFound::None);
+    }
+
+    #[test]
+    fn attack_a_broken_file_hands_its_host_to_the_default_tenant() {
+        let mut claims = HostClaims::default();
+        claims.insert("shop.example.org", &tenant("shop.org"));
+        claims.set_incomplete();
+        for (host, expected) in [
+            ("shop.example.org", HostFound::Tenant(tenant("shop.org"))),
+            ("dev.acme.com", HostFound::Tenant(tenant("acme.com"))),
+            ("unknown.example.org", HostFound::IndexNotReady),
+            ("portal.example.org", HostFound::None),
+            ("elsewhere.example.net", HostFound::None),
+        ] {
+            assert_eq!(find(&tenancy(), Some(&claims), host), expected, "{host}");
+        }
     }
 
     #[test]

@@ -114,6 +114,10 @@ pub struct Tenancy {
     pub hosts: HashMap<String, TenantId>,
     /// `{tenant}.portal.example.com`: the text before and after `{tenant}`.
     pub host_pattern: Option<HostPattern>,
+    /// What tenants may claim in their files: `*`, `.suffix` or a whole name.
+    pub claimable_hosts: Vec<String>,
+    /// Of `server.public_url`: the portal's own, which no tenant can claim.
+    pub portal_host: Option<String>,
     /// Ask the visitor to choose where several tenants exist and none is named.
     pub selection_page: bool,
 }
@@ -188,7 +192,7 @@ pub struct TenantPolicy {
     /// Unique in this process; a changed policy has a new one, an unchanged file keeps it.
     pub generation: u64,
     pub anonymous: bool,
-    /// The tenant's own first, then those of `deployment.toml`.
+    /// Those of `deployment.toml` first, so that no tenant's file can stand in for one of them; then the tenant's own.
     pub issuers: Vec<Arc<Issuer>>,
     pub sign_in: SignIn,
     pub cross_tenant: CrossTenant,
@@ -258,6 +262,10 @@ pub struct Issuer {
     /// Claim with the user's tenant. Without it every token of this issuer belongs to `tenant`.
     pub tenant_claim: Option<String>,
     pub tenant: TenantId,
+    /// Named by the tenant itself. It is shown no token that may be meant for one of `deployment.toml`.
+    pub of_tenant_file: bool,
+    /// Names that look like a visitor's from elsewhere (`alice@other.com`) get this tenant's behind them.
+    pub qualifies_names: bool,
     pub user_claim: String,
     pub roles_claim: String,
     pub introspection: Option<Introspection>,

@@ -8,12 +8,14 @@ use http::HeaderValue;
 use super::{
     document::{Findings, Key, Node, Value, json, read::read},
     mistake::Mistake,
-    model::{Branding, Issuer, KeySource, Settings, SignIn, TenantPolicy},
+    model::{Branding, HeaderProfile, Issuer, KeySource, Settings, SignIn, TenantPolicy},
     raw::{access::Access as RawAccess, tenant::Doorward, values::web::is_loopback},
     resolve::{self, Scope, access::Access},
 };
 use crate::domain::{
     anonymous::{is_anonymous_allowed, parse_boolean},
+    identity::CrossTenant,
+    route::Access as RouteAccess,
     tenant::TenantId,
 };
 
@@ -144,7 +146,8 @@ fn doorward(
         cross_tenant: raw.cross_tenant,
         cors_allowed_origins: raw.cors_allowed_origins,
         websocket_origins: raw.websocket_origins,
-        token_cookie: raw.token_cookie,
+        // a tenant that could name the cookie would be handed other tenants' sessions
+        token_cookie: None,
         forward_token: raw.forward_token,
         identity_headers: raw.identity_headers,
         route: raw.routes,
@@ -174,9 +177,17 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
     let defaults = &settings.defaults;
     let forged = conf.issuers.iter().find(|issuer| reaches_private_port(settings, issuer));
     let own = conf.issuers.iter().filter(|_| forged.is_none());
-    let own = own.map(|issuer| Arc::new(Issuer { tenant: tenant.clone(), ..issuer.clone() }));
     let sign_in = conf.sign_in.as_ref().unwrap_or(&defaults.sign_in);
     let access = &conf.access;
+    let cross_tenant = access.cross_tenant.as_ref().unwrap_or(&defaults.cross_tenant);
+    let identity_headers = access.identity_headers.unwrap_or(defaults.identity_headers);
+    // in these headers a visitor is `name@tenant`, and a local user is whatever the issuer says
+    let qualifies_names = *cross_tenant != CrossTenant::Nobody
+        && matches!(identity_headers, HeaderProfile::OAuth2Proxy | HeaderProfile::Authelia);
+    let own = own.map(|issuer| {
+        let tenant = tenant.clone();
+        Arc::new(Issuer { tenant, of_tenant_file: true, qualifies_names, ..issuer.clone() })
+    });
     let mut problem = forged.map(|issuer| {
         let message = format!("the issuer {:?} is asked at Doorward's own private port", issuer.issuer);
         mistake(settings, tenant, "Doorward.issuers", message)
@@ -186,11 +197,14 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
     } else {
         let table =
             resolve::access::table(settings.portal.profile, &defaults.routes, &access.routes, sign_in);
-        table.unwrap_or_else(|bad| {
-            // each rule was checked on its own; together they can still be too many
-            problem = Some(mistake(settings, tenant, "Doorward.routes", bad.to_string()));
-            Arc::clone(&defaults.route_table)
-        })
+        match table {
+            Ok(table) => Arc::new(table.under(Arc::clone(&defaults.route_table))),
+            Err(bad) => {
+                // each rule was checked on its own; together they can still be too many
+                problem = Some(mistake(settings, tenant, "Doorward.routes", bad.to_string()));
+                Arc::clone(&defaults.route_table)
+            }
+        }
     };
     let inherited =
         |own: &Option<Vec<String>>, below: &[String]| own.clone().unwrap_or_else(|| below.to_vec());
@@ -198,17 +212,17 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
         tenant: tenant.clone(),
         generation,
         anonymous: problem.is_none() && is_anonymous_allowed(defaults.anonymous, conf.anonymous),
-        issuers: own.chain(defaults.issuers.iter().cloned()).collect(),
+        issuers: defaults.issuers.iter().cloned().chain(own).collect(),
         sign_in: sign_in.clone(),
-        cross_tenant: access.cross_tenant.clone().unwrap_or_else(|| defaults.cross_tenant.clone()),
+        cross_tenant: cross_tenant.clone(),
         routes,
         cors_allowed_origins: inherited(&access.cors_allowed_origins, &defaults.cors_allowed_origins)
             .iter()
             .filter_map(|origin| HeaderValue::from_str(origin).ok())
             .collect(),
         websocket_origins: inherited(&access.websocket_origins, &defaults.websocket_origins),
-        identity_headers: access.identity_headers.unwrap_or(defaults.identity_headers),
-        token_cookie: access.token_cookie.clone().unwrap_or_else(|| defaults.token_cookie.clone()),
+        identity_headers,
+        token_cookie: defaults.token_cookie.clone(),
         forward_token: access.forward_token.unwrap_or(defaults.forward_token),
         branding: Branding {
             name: conf.branding.name.clone().or_else(|| defaults.branding.name.clone()),
@@ -219,6 +233,36 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
         header_value: HeaderValue::from_str(tenant.as_str()).unwrap_or_else(|_| HeaderValue::from_static("")),
         problem,
     }
+}
+
+/// What the tenant's file would open and `deployment.toml` (or the profile) keeps for users: it stays closed.
+pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(Key, &'static str)> {
+    let is_kept = |methods: &[String], pattern: &str| {
+        // any path that the pattern covers
+        let path: Vec<_> =
+            pattern.split('/').map(|part| if part.starts_with('*') { "-" } else { part }).collect();
+        let method = methods.first().map_or("GET", String::as_str);
+        settings.defaults.route_table.classify(method, &path.join("/")).access == RouteAccess::SignedIn
+    };
+    let ours = Key::root().name(OURS);
+    let routes = conf.access.routes.iter().enumerate();
+    let mut found: Vec<_> = routes
+        .filter(|(_, rule)| rule.access != RouteAccess::SignedIn && is_kept(&rule.methods, &rule.pattern))
+        .map(|(index, _)| {
+            let key = ours.name("routes").item(index).name("access");
+            (key, "deployment.toml or the profile keeps this path for users, so this opens nothing there")
+        })
+        .collect();
+    if let Some(rule) = conf.sign_in.as_ref().and_then(resolve::access::sign_in_route)
+        && is_kept(&rule.methods, &rule.pattern)
+    {
+        let key = ours.name("sign_in").name("url");
+        found.push((
+            key,
+            "deployment.toml or the profile keeps this path for users, so nobody can sign in there",
+        ));
+    }
+    found
 }
 
 /// What a tenant names as its issuer gets requests from this machine, and the private port trusts this machine.
@@ -247,8 +291,8 @@ fn mistake(settings: &Settings, tenant: &TenantId, key: &str, message: String) -
     }
 }
 
-/// The policy of a tenant whose file cannot be read and that has no last good one: nobody comes in but by a token of
-/// `deployment.toml`'s issuers, and only what sign-in needs is open.
+/// The policy of a tenant whose file cannot be read and that has no last good one: nobody comes in but this tenant's own
+/// users, by a token of `deployment.toml`'s issuers, and only what sign-in needs is open.
 pub fn closed(
     settings: &Settings,
     tenant: &TenantId,
@@ -256,7 +300,8 @@ pub fn closed(
     generation: u64,
 ) -> Arc<TenantPolicy> {
     let conf = TenantConf { anonymous: Some(false), ..TenantConf::default() };
-    Arc::new(TenantPolicy { problem: Some(problem), ..resolve(settings, tenant, &conf, generation) })
+    let policy = resolve(settings, tenant, &conf, generation);
+    Arc::new(TenantPolicy { problem: Some(problem), cross_tenant: CrossTenant::Nobody, ..policy })
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The one normal form of a path: what is matched against rules is what is forwarded, byte for byte.
 //!
 //! Where two programs could read a path differently it is refused, not repaired. The single repair is to
-//! decode `%XX` that stands for a letter, a digit or one of `-._~`: RFC 3986 calls both spellings the same
-//! path, so `/%64evportal` must not get around a rule for `/devportal`. Everything else keeps its spelling.
+//! decode `%XX` that stands for a character that may stand in a path as it is, but `/`: most servers read both
+//! spellings as the same path, so `/%64evportal` must not get around a rule for `/devportal`, nor `/%40admin`
+//! around one for `/@admin`. Everything else keeps its spelling.
 
 use std::borrow::Cow;
 
@@ -49,7 +50,7 @@ pub fn normal_form(path: &str) -> Result<Cow<'_, str>, PathProblem> {
     if !shape(path)? {
         return Ok(Cow::Borrowed(path));
     }
-    let Some(decoded) = decode_unreserved(path)? else {
+    let Some(decoded) = decode(path)? else {
         no_double_encoding(path)?;
         return Ok(Cow::Borrowed(path));
     };
@@ -65,9 +66,13 @@ pub const fn is_path_byte(byte: u8) -> bool {
         byte,
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b':' | b'@'
             | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'='
-            // not in RFC 3986, but browsers send them as they are and all servers read them as themselves
-            | b'[' | b']' | b'|'
-    )
+    ) || is_tolerated(byte)
+}
+
+/// Not in RFC 3986, but browsers send them as they are, and most servers read them as themselves. Some refuse them, so
+/// they keep their spelling, and no rule can name them.
+pub const fn is_tolerated(byte: u8) -> bool {
+    matches!(byte, b'[' | b']' | b'|')
 }
 
 const PLAIN: [bool; 256] = {
@@ -121,7 +126,7 @@ fn is_dots_and_blanks(rest: &[u8]) -> bool {
 }
 
 /// `None` when nothing had to be decoded.
-fn decode_unreserved(path: &str) -> Result<Option<String>, PathProblem> {
+fn decode(path: &str) -> Result<Option<String>, PathProblem> {
     // overlong forms such as %c0%af are not UTF-8: some programs still read a '/' there
     if percent_encoding::percent_decode_str(path).decode_utf8().is_err() {
         return Err(PathProblem::NotUtf8);
@@ -139,7 +144,7 @@ fn decode_unreserved(path: &str) -> Result<Option<String>, PathProblem> {
             b'/' | b'\\' => return Err(PathProblem::EncodedSlash),
             b';' => return Err(PathProblem::PathParameter),
             0..=0x1f | 0x7f => return Err(PathProblem::EncodedControl),
-            byte if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') => {
+            byte if is_path_byte(byte) && !is_tolerated(byte) => {
                 out.push(char::from(byte));
                 changed = true;
             }
@@ -189,8 +194,11 @@ mod tests {
     }
 
     #[test]
-    fn unreserved_characters_have_one_spelling() {
+    fn what_may_stand_in_a_path_has_one_spelling() {
         for (written, normal) in [
+            ("/%40admin/x", "/@admin/x"),
+            ("/%3A%24%21%26%27%28%29%2A%2b%2C%3d", "/:$!&'()*+,="),
+            ("/a%5bb%5D%7c", "/a%5bb%5D%7c"),
             ("/%64evportal", "/devportal"),
             ("/%44%45v", "/DEv"),
             ("/v1%2e0", "/v1.0"),

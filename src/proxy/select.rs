@@ -42,7 +42,20 @@ pub fn named(
     for value in headers.get_all(X_WSO2_TENANT) {
         agree(&mut tenant, value.to_str().map_err(|_| SelectError::Invalid)?)?;
     }
+    for value in query.into_iter().flat_map(in_lenient_query) {
+        same(tenant.as_ref(), &decoded(value)?)?;
+    }
     Ok(tenant)
+}
+
+/// What only lenient readers take for a name cannot choose a tenant, it can only repeat the one chosen.
+fn same(tenant: Option<&TenantId>, written: &str) -> Result<(), SelectError> {
+    let written = written.trim();
+    if written.is_empty() || tenant.is_some_and(|t| t.as_str() == written) {
+        return Ok(());
+    }
+    let second = TenantId::parse(written).map_err(|_| SelectError::Invalid)?;
+    Err(tenant.map_or(SelectError::Invalid, |first| SelectError::Conflict { first: first.clone(), second }))
 }
 
 /// Makes the request name exactly this tenant, which `named` has found (or which is the default): the header is set,
@@ -106,6 +119,30 @@ fn parameter(pair: &str) -> Option<(&'static str, &str)> {
         }
     };
     PARAMETERS.into_iter().find(|name| is(name)).map(|name| (name, value))
+}
+
+/// Values of what some programs read as one of the parameters: they part pairs at `;` too, trim names, and take
+/// `tenant[]` for a list called `tenant`.
+fn in_lenient_query(query: &str) -> impl Iterator<Item = &str> {
+    query.split('&').flat_map(|whole| {
+        whole.split(';').filter_map(move |pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let is_strict = pair.len() == whole.len() && parameter(pair).is_some();
+            (!is_strict && is_lenient_name(key)).then_some(value)
+        })
+    })
+}
+
+fn is_lenient_name(key: &str) -> bool {
+    let bytes = percent_decode_str(key).map(|byte| if byte == b'+' { b' ' } else { byte });
+    let blank = |byte: &u8| byte.is_ascii_whitespace() || byte.is_ascii_control();
+    let name =
+        || bytes.clone().skip_while(blank).take_while(|byte| *byte != b'[').map(|b| b.to_ascii_lowercase());
+    PARAMETERS.iter().any(|parameter| {
+        let mut rest = name();
+        parameter.bytes().all(|byte| rest.next() == Some(byte.to_ascii_lowercase()))
+            && rest.all(|byte| blank(&byte))
+    })
 }
 
 /// `application/x-www-form-urlencoded`
@@ -210,6 +247,36 @@ mod tests {
         ] {
             let conflict = SelectError::Conflict { first: tenant("acme.com"), second: tenant("open.com") };
             assert_eq!(select(target, header, host), Err(conflict), "{target} {header:?} {host:?}");
+        }
+    }
+
+    /// PHP and Rails read `tenant[]`, Python's older `parse_qs` and Perl part at `;`, PHP trims names.
+    #[test]
+    fn tenant_shopping_in_the_query_of_lenient_readers() {
+        for target in [
+            "/?a=1;tenant=closed.com",
+            "/?;TENANT=closed.com",
+            "/?tenant[]=closed.com",
+            "/?tenant%5B%5D=closed.com",
+            "/?tenant[0][x]=closed.com",
+            "/?%20tenant=closed.com",
+            "/?+tenant+=closed.com",
+            "/?%09Tenant%00=closed.com",
+            "/?x;X-WSO2-Tenant-Q[]=closed.com",
+            "/?tenant[]=../etc",
+        ] {
+            assert!(select(target, None, None).is_err(), "{target}");
+            assert!(select(target, Some("open.com"), None).is_err(), "{target}");
+            let both = format!("{target}&tenant=open.com");
+            assert!(select(&both, None, None).is_err(), "{both}");
+        }
+        assert!(select("/?tenant=open.com;tenant=closed.com", None, None).is_err());
+        // the tenant that was judged may be repeated, in its normal spelling
+        assert_eq!(select("/?a;tenant=acme.com", Some("acme.com"), None), Ok(Some(tenant("acme.com"))));
+        assert!(select("/?a;tenant=ACME.com", Some("acme.com"), None).is_err());
+        for target in ["/?a;b=1", "/?tenants[]=x", "/?q=a;tenantx=y", "/?tenant[]=", "/?x[tenant]=closed.com"]
+        {
+            assert_eq!(select(target, None, None), Ok(None), "{target}");
         }
     }
 

@@ -170,12 +170,21 @@ fn pairs(header: &HeaderValue) -> impl Iterator<Item = &str> {
     std::str::from_utf8(header.as_bytes()).unwrap_or_default().split(';')
 }
 
+/// Whether a query names `access_token`, in any spelling of the name.
+pub fn names_access_token(query: &str) -> bool {
+    query.split('&').any(|pair| is_access_token(pair.split('=').next().unwrap_or_default()))
+}
+
+fn is_access_token(name: &str) -> bool {
+    percent_encoding::percent_decode_str(name).eq(b"access_token".iter().copied())
+}
+
 /// The value of `access_token` in a query.
 fn access_token(query: &str) -> Result<Option<Cow<'_, str>>, BadCredential> {
     let mut found = None;
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if name == "access_token" && found.replace(value).is_some() {
+        if is_access_token(name) && found.replace(value).is_some() {
             return Err(BadCredential::TwoTokens);
         }
     }

@@ -117,7 +117,7 @@ impl Verifier {
     }
 
     /// Asks the issuers that can be asked, in the tenant's order, until one knows the token. That another one cannot be
-    /// reached matters only if none does: the token might be its.
+    /// reached matters only if none does: the token might be its. The tenant's own come last, and only after a clear no.
     async fn verify_opaque(
         &self,
         issuers: &[Arc<Issuer>],
@@ -129,6 +129,11 @@ impl Verifier {
         let mut refusal = None;
         for issuer in issuers {
             let Some(settings) = &issuer.introspection else { continue };
+            // whom the tenant named may be shown only what is surely nobody else's
+            let may_be_anothers = refusal.is_some() || nobody_knows != TokenError::Inactive;
+            if issuer.of_tenant_file && may_be_anothers {
+                continue;
+            }
             let Ok(answer) = self.introspector.ask(issuer, settings, token, key, now).await else {
                 nobody_knows = TokenError::Unavailable;
                 continue;

@@ -48,6 +48,9 @@ fn attack_two_tenants_in_one_request() {
         ("x.test", "?tenant=open.com&tenant=closed.com", None),
         ("x.test", "?tenant=closed.com&Tenant=open.com", None),
         ("x.test", "?tenan%74=closed.com&tenant=open.com", None),
+        ("x.test", "?a;tenant=closed.com", Some("open.com")),
+        ("x.test", "?tenant[]=closed.com", Some("open.com")),
+        ("x.test", "?%20tenant=closed.com", None),
     ] {
         let mut ask = gate.get(&format!("{APIS}{target}")).host(host).api_client();
         if let Some(tenant) = header {
@@ -59,6 +62,30 @@ fn attack_two_tenants_in_one_request() {
     assert!(twice.status == 400 || portal.last().folded("x-wso2-tenant") == ["open.com"]);
     let repeated = gate.get(APIS).tenant("open.com").tenant("closed.com").api_client().send();
     assert_eq!(repeated.status, 400);
+}
+
+#[test]
+fn attack_a_tenant_takes_the_portals_host() {
+    let portal = Portal::answering("").start();
+    let gate = Gate::before(&portal)
+        .anonymous(false)
+        .tenant(
+            "mallory.com",
+            &json!({
+                "EnableAnonymous": true,
+                "Doorward": {"hosts": ["portal.test", "www.else.test", "own.mallory.test"]}
+            }),
+        )
+        .setting("server.public_url", json!("https://portal.test"))
+        .setting("tenancy.claimable_hosts", json!([".mallory.test", "portal.test"]))
+        .setting("tenancy.selection_page", json!(false))
+        .start();
+    let status = |host| gate.get(APIS).host(host).api_client().send().status;
+    // all claims are known once this one counts
+    crate::support::eventually::eventually(|| status("own.mallory.test") == 200);
+    for host in ["portal.test", "www.else.test"] {
+        assert_eq!(status(host), 401, "{host}");
+    }
 }
 
 #[test]

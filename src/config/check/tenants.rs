@@ -11,6 +11,7 @@ use super::files;
 use crate::{
     config::{
         document::{Findings, Key, Node, json},
+        hosts::is_claimable,
         mistake::Mistake,
         model::Settings,
         tenant_file::{self, ANONYMOUS, MAX_BYTES, OURS, TenantConf},
@@ -96,14 +97,18 @@ fn one(
         mistakes.push(problem);
     }
     let found = claims(tenant, &conf, hosts);
-    if found.is_empty() && conf.issuers().is_empty() && !may_be_misspelt(&text) {
+    let kept = settings.map(|settings| tenant_file::without_effect(settings, &conf)).unwrap_or_default();
+    if found.is_empty() && kept.is_empty() && conf.issuers().is_empty() && !may_be_misspelt(&text) {
         return;
     }
     // parsed again for the places: few files come this far
     let Ok(root) = json::parse(&text) else { return };
     let mut findings = Findings::new(&file);
-    for (key, message) in found {
-        findings.add(&root, &key, message, "a host name belongs to one tenant");
+    for (key, (message, remedy)) in found {
+        findings.add(&root, &key, message, remedy);
+    }
+    for (key, message) in kept {
+        findings.add(&root, &key, message, "open it in deployment.toml");
     }
     issuer_files(&conf, &root, &mut findings);
     misspelt(&root, &mut findings);
@@ -117,7 +122,7 @@ fn read(file: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn claims(tenant: &TenantId, conf: &TenantConf, hosts: &mut Hosts<'_>) -> Vec<(Key, String)> {
+fn claims(tenant: &TenantId, conf: &TenantConf, hosts: &mut Hosts<'_>) -> Vec<(Key, Complaint)> {
     let key = Key::root().name("Doorward").name("hosts");
     let claims = conf.hosts.iter().enumerate();
     claims.filter_map(|(index, host)| Some((key.item(index), hosts.claim(host, tenant)?))).collect()
@@ -156,6 +161,12 @@ fn issuer_files(conf: &TenantConf, root: &Node, findings: &mut Findings) {
     }
 }
 
+/// What is wrong, and what to do about it.
+type Complaint = (String, &'static str);
+
+const ONE_OWNER: &str = "a host name belongs to one tenant";
+const ALLOW: &str = "add it to tenancy.claimable_hosts in deployment.toml, or map it in tenancy.hosts";
+
 /// Which tenant's a host name is.
 struct Hosts<'a> {
     settings: Option<&'a Settings>,
@@ -167,8 +178,8 @@ impl<'a> Hosts<'a> {
         Self { settings, claimed: HashMap::new() }
     }
 
-    /// Says whose it is, when it is somebody else's.
-    fn claim(&mut self, host: &str, tenant: &TenantId) -> Option<String> {
+    /// Says whose it is, when it is somebody else's or nobody may claim it.
+    fn claim(&mut self, host: &str, tenant: &TenantId) -> Option<Complaint> {
         if let Some(tenancy) = self.settings.map(|settings| &settings.tenancy) {
             let by_pattern = tenancy
                 .host_pattern
@@ -179,11 +190,22 @@ impl<'a> Hosts<'a> {
             let owner = owner.or_else(|| by_pattern.map(|owner| (owner, "tenancy.host_pattern")));
             if let Some((owner, key)) = owner {
                 return (owner != *tenant)
-                    .then(|| format!("{host} belongs to {owner} by {key} of deployment.toml"));
+                    .then(|| (format!("{host} belongs to {owner} by {key} of deployment.toml"), ONE_OWNER));
+            }
+            if tenancy.portal_host.as_deref() == Some(host) {
+                return Some((format!("{host} is the portal's own host (server.public_url)"), ONE_OWNER));
+            }
+            if !is_claimable(tenancy, host) {
+                return Some((
+                    format!("deployment.toml does not let tenants claim {host}: this has no effect"),
+                    ALLOW,
+                ));
             }
         }
         match self.claimed.get(host) {
-            Some(owner) if owner != tenant => Some(format!("{owner} claims {host} too, so it is nobody's")),
+            Some(owner) if owner != tenant => {
+                Some((format!("{owner} claims {host} too, so it is nobody's"), ONE_OWNER))
+            }
             Some(_) => None,
             None => {
                 self.claimed.insert(host.to_owned(), tenant.clone());

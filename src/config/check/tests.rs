@@ -90,15 +90,22 @@ fn a_mistake_in_deployment_toml_hides_none_in_a_tenants_file() {
 fn host_name_takeover_is_reported() {
     let claim = |host: &str| format!("{{\"Doorward\": {{\"hosts\": [\"{host}\"]}}}}");
     let deployment = Deployment::of(
-        "[tenancy]\nhost_pattern = \"{tenant}.portal.example\"\nhosts = { \"dev.acme.com\" = \"acme.com\" }",
+        "[server]\npublic_url = \"https://portal.example\"\n[tenancy]\nclaimable_hosts = [\"both.example\"]\n\
+         host_pattern = \"{tenant}.portal.example\"\nhosts = { \"dev.acme.com\" = \"acme.com\" }",
     )
     .with("tenants/evil.com/tenant-conf.json", &claim("dev.acme.com"))
     .with("tenants/sly.com/tenant-conf.json", &claim("acme.portal.example"))
     .with("tenants/own.com/tenant-conf.json", &claim("own.com.portal.example"))
+    .with("tenants/main.com/tenant-conf.json", &claim("portal.example"))
+    .with("tenants/other.com/tenant-conf.json", &claim("other.example"))
     .with("tenants/first.com/tenant-conf.json", &claim("both.example"))
     .with("tenants/second.com/tenant-conf.json", &claim("BOTH.example"));
     let told = deployment.told();
-    assert_eq!(told.len(), 3, "{told:#?}");
+    assert_eq!(told.len(), 5, "{told:#?}");
+    assert!(told.iter().any(|told| told.contains("portal.example is the portal's own host")));
+    assert!(told.iter().any(|told| {
+        told.contains("claim other.example") && told.contains("add it to tenancy.claimable_hosts")
+    }));
     assert!(told.iter().any(|told| {
         told.contains("evil.com/tenant-conf.json:1:25: Doorward.hosts[0]: dev.acme.com belongs to acme.com")
     }));

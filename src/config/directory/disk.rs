@@ -23,6 +23,8 @@ pub enum Reading {
     Gone,
     /// Not even the folder that holds all tenants.
     NoRoot,
+    /// No folder beside it either, or none that can be listed: an unmounted volume leaves such an empty one.
+    EmptyRoot,
     /// A folder without a file: everything is inherited.
     Absent,
     Text(String),
@@ -167,10 +169,12 @@ fn missing(root: &Path, tenant: &TenantId, file: &Path) -> (Reading, Stamp) {
         Err(error) if nothing_there(&error) => {
             if fs::symlink_metadata(&folder).is_ok() {
                 dangling(&folder)
-            } else if root.is_dir() {
-                (Reading::Gone, Stamp::GONE)
             } else {
-                (Reading::NoRoot, Stamp::GONE)
+                match folders(root).map(|mut others| others.next()) {
+                    Ok(Some(_)) => (Reading::Gone, Stamp::GONE),
+                    Err(error) if nothing_there(&error) => (Reading::NoRoot, Stamp::GONE),
+                    Ok(None) | Err(_) => (Reading::EmptyRoot, Stamp::GONE),
+                }
             }
         }
         Err(error) => {
@@ -212,7 +216,7 @@ mod tests {
         let root = base.path().join("tenants");
         assert_eq!(read(&root, &tenant()).0, Reading::NoRoot);
         fs::create_dir(&root).unwrap();
-        assert_eq!(read(&root, &tenant()).0, Reading::Gone);
+        assert_eq!(read(&root, &tenant()).0, Reading::EmptyRoot);
         let folder = folder_of(&root, &tenant());
         fs::write(&folder, "a file").unwrap();
         assert_eq!(read(&root, &tenant()).0, Reading::Gone);

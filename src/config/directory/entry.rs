@@ -130,8 +130,17 @@ impl Case<'_> {
                     "restore it, or restart without it",
                 )]);
             }
-            Reading::Gone | Reading::NoRoot if default => (Content::Absent, ""),
-            Reading::Gone | Reading::NoRoot => return Verdict::Unknown,
+            // nor the default one's: it alone would open by it, all others become unknown
+            Reading::EmptyRoot if default && self.before.is_some() && !inherits(good) => {
+                let message = "the folder of all tenants is empty or cannot be listed".to_owned();
+                return self.broken(vec![mistake(
+                    &self.settings.tenancy.folder,
+                    message,
+                    "restore it, or restart without it",
+                )]);
+            }
+            Reading::Gone | Reading::EmptyRoot | Reading::NoRoot if default => (Content::Absent, ""),
+            Reading::Gone | Reading::EmptyRoot | Reading::NoRoot => return Verdict::Unknown,
             Reading::Unreadable(problem) => return self.broken(vec![problem.clone()]),
         };
         if let Some(good) = good
@@ -311,6 +320,12 @@ mod tests {
             (&acme, vec![text(OPEN), unreadable()], open),
             (&acme, vec![text(CLOSED), text("{"), unreadable(), Reading::NoRoot], closed),
             (&default, vec![text(CLOSED), Reading::NoRoot], closed),
+            // an unmounted volume leaves an empty folder
+            (&default, vec![text(CLOSED), Reading::EmptyRoot], closed),
+            (&default, vec![text("{"), Reading::EmptyRoot], closed),
+            (&default, vec![Reading::Absent, Reading::EmptyRoot], open),
+            (&default, vec![Reading::EmptyRoot], open),
+            (&acme, vec![text(CLOSED), Reading::EmptyRoot], None),
             // and goes when it is really gone
             (&acme, vec![text(CLOSED), Reading::Absent], open),
             (&acme, vec![text(CLOSED), unreadable(), Reading::Gone], None),

@@ -103,6 +103,12 @@ struct Record {
     /// `None`: not read yet.
     stamp: Option<Stamp>,
     hosts: Vec<String>,
+    /// `hosts` is what some version of the file said: it could be read at least once.
+    known: bool,
+}
+
+impl Record {
+    const NEW: Self = Self { stamp: None, hosts: Vec::new(), known: false };
 }
 
 /// Ends when the cache is dropped.
@@ -176,7 +182,7 @@ impl Keeper {
         let mut changed = known != self.records.tenants.len();
         for tenant in &names {
             if !self.records.tenants.contains_key(tenant) {
-                self.records.tenants.insert(tenant.clone(), Record { stamp: None, hosts: Vec::new() });
+                self.records.tenants.insert(tenant.clone(), Record::NEW);
                 cache.forget_unknown(tenant);
                 changed = true;
             }
@@ -206,8 +212,8 @@ impl Keeper {
                 News::Claims(tenant, stamp, hosts) => {
                     // only a folder that was listed is a tenant here; a new one is announced by `Touched`
                     if let Some(record) = self.records.tenants.get_mut(&tenant) {
-                        changed |= record.hosts != hosts;
-                        *record = Record { stamp: Some(stamp), hosts };
+                        changed |= record.hosts != hosts || !record.known;
+                        *record = Record { stamp: Some(stamp), hosts, known: true };
                     }
                 }
                 News::Rescan | News::Reread => {}
@@ -225,7 +231,7 @@ impl Keeper {
                     changed |= self.records.tenants.remove(tenant).is_some();
                 } else if !self.records.tenants.contains_key(tenant) {
                     changed = true;
-                    self.records.tenants.insert(tenant.clone(), Record { stamp: None, hosts: Vec::new() });
+                    self.records.tenants.insert(tenant.clone(), Record::NEW);
                     cache.forget_unknown(tenant);
                 }
             }
@@ -252,9 +258,10 @@ impl Keeper {
                 record.stamp = Some(stamp);
                 // a file that cannot be understood keeps the hosts of the last good one
                 if let Some(hosts) = hosts
-                    && hosts != record.hosts
+                    && (hosts != record.hosts || !record.known)
                 {
                     record.hosts = hosts;
+                    record.known = true;
                     changed = true;
                 }
             }
@@ -272,6 +279,9 @@ impl Keeper {
             let mut claims = HostClaims::default();
             for (tenant, record) in &self.records.tenants {
                 record.hosts.iter().for_each(|host| claims.insert(host, tenant));
+                if !record.known {
+                    claims.set_incomplete();
+                }
             }
             Arc::new(claims)
         });
@@ -290,7 +300,10 @@ impl Keeper {
         let overruled = claims.overruled(&settings.tenancy).into_iter().map(|(host, claimant, owner)| {
             format!("{claimant} claims the host {host}, which deployment.toml gives to {owner}: the claim has no effect")
         });
-        let complaints: BTreeSet<String> = conflicts.chain(overruled).collect();
+        let not_allowed = claims.not_allowed(&settings.tenancy).into_iter().map(|(host, claimant)| {
+            format!("{claimant} claims the host {host}, which tenancy.claimable_hosts does not allow: the claim has no effect")
+        });
+        let complaints: BTreeSet<String> = conflicts.chain(overruled).chain(not_allowed).collect();
         for complaint in complaints.difference(&self.said) {
             tracing::error!("{complaint}");
         }
@@ -310,7 +323,7 @@ fn hosts_of(root: &std::path::Path, reader: Reader, known: Vec<(TenantId, Option
         let file: PathBuf = disk::file_of(root, &tenant);
         let hosts = match reading {
             Reading::Text(text) => (reader.parse)(&text, &file).ok().map(|conf| conf.hosts),
-            Reading::Absent | Reading::Gone => Some(Vec::new()),
+            Reading::Absent | Reading::Gone | Reading::EmptyRoot => Some(Vec::new()),
             Reading::NoRoot | Reading::Unreadable(_) => None,
         };
         found.push((tenant, stamp, hosts));

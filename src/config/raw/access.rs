@@ -23,7 +23,7 @@ pub struct Access {
     /// Web sites beside our own that may open WebSockets.
     #[schemars(extend("default" = [], "x-source" = "RFC 6455 §10.2"))]
     pub websocket_origins: Option<Vec<As<Origin>>>,
-    /// A cookie that holds a whole access token, for portals that keep theirs in one.
+    /// A cookie that holds a whole access token, for portals that keep theirs in one. Not in a tenant's file.
     #[schemars(extend("default" = ""))]
     pub token_cookie: Option<As<CookieName>>,
     /// Whether the portal gets the `Authorization` header of a user that was let in. WSO2's portal needs it: it checks the
@@ -34,8 +34,9 @@ pub struct Access {
     #[schemars(extend("x-default" = "`wso2` with `profile = \"wso2-apim\"`, `oauth2-proxy` with `\"generic\"`"))]
     pub identity_headers: Option<IdentityHeaders>,
     /// A rule. The most specific pattern wins, segment by segment. For the same pattern a tenant's rule wins over those here,
-    /// and these over the profile's; side by side, a rule with methods wins over one without, and then the later one. What
-    /// no rule matches follows the anonymous mode.
+    /// and these over the profile's; side by side, a rule with methods wins over one without, and then the later one. A
+    /// tenant's rule can close what is open here, but never open what is `signed-in` here. What no rule matches follows the
+    /// anonymous mode with `profile = "generic"` and is `signed-in` with `"wso2-apim"`.
     pub route: Option<Vec<Route>>,
 }
 

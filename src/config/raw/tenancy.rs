@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     text::As,
-    values::{address::FilePath, duration::Positive},
+    values::{address::FilePath, duration::Positive, name::Claimable},
 };
 use crate::{config::model::HostPattern, domain::tenant::TenantId};
 
@@ -41,6 +41,10 @@ pub struct Tenancy {
     /// Host names that mean a tenant: `"portal.acme.com" = "acme.com"`.
     #[schemars(extend("default" = {}))]
     pub hosts: Option<BTreeMap<String, As<TenantId>>>,
+    /// Host names that tenants may claim in their own files. A suffix begins with a dot; `*` allows any and needs
+    /// `server.public_url`, whose host no tenant can claim.
+    #[schemars(extend("default" = []))]
+    pub claimable_hosts: Option<Vec<As<Claimable>>>,
     /// A host name with the tenant in it.
     #[schemars(extend("x-default" = "none"))]
     pub host_pattern: Option<As<HostPattern>>,

@@ -10,10 +10,7 @@ use super::{
     issuer::Issuer,
     sign_in::SignIn,
     text::As,
-    values::{
-        name::{CookieName, HostName},
-        web::Origin,
-    },
+    values::{name::HostName, web::Origin},
 };
 
 /// A tenant's tenant-conf.json
@@ -45,14 +42,14 @@ enum BooleanOrText {
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 pub struct Doorward {
-    /// Host names that mean this tenant.
+    /// Host names that mean this tenant. Only those that `tenancy.claimable_hosts` of deployment.toml allows count.
     #[schemars(extend("default" = []))]
     pub hosts: Option<Vec<As<HostName>>>,
-    /// Who else issues tokens for this tenant, beside those of deployment.toml. Files must be in this tenant's folder.
+    /// Who else issues tokens for this tenant, after those of deployment.toml. Files must be in this tenant's folder.
     pub issuers: Option<Vec<Issuer>>,
     /// Where this tenant's visitors sign in.
     pub sign_in: Option<SignIn>,
-    /// Rules of this tenant, before those of deployment.toml.
+    /// Rules of this tenant, before those of deployment.toml. They never open what is `signed-in` there or in the profile.
     pub routes: Option<Vec<Route>>,
     /// Whose users this tenant welcomes beside its own.
     #[schemars(extend("x-default" = "`access.cross_tenant`"))]
@@ -63,9 +60,6 @@ pub struct Doorward {
     /// Web sites beside our own that may open WebSockets.
     #[schemars(extend("x-default" = "`access.websocket_origins`"))]
     pub websocket_origins: Option<Vec<As<Origin>>>,
-    /// A cookie that holds a whole access token.
-    #[schemars(extend("x-default" = "`access.token_cookie`"))]
-    pub token_cookie: Option<As<CookieName>>,
     /// Whether the portal gets the `Authorization` header of a user that was let in.
     #[schemars(extend("x-default" = "`access.forward_token`"))]
     pub forward_token: Option<bool>,

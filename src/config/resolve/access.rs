@@ -1,6 +1,6 @@
 //! `[access]`, the same keys of a tenant's file, and the table of routes
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
 use super::Scope;
 use crate::{
@@ -19,9 +19,7 @@ use crate::{
     },
     domain::{
         identity::CrossTenant,
-        route::{
-            Access as RouteAccess, BadPattern, Route, RouteRule, RouteTable, Surface, generic, wso2_apim,
-        },
+        route::{Access as RouteAccess, BadPattern, RouteRule, RouteTable, Surface, generic, wso2_apim},
     },
 };
 
@@ -102,10 +100,10 @@ pub fn table(
     deployment: &[RouteRule],
     tenant: &[RouteRule],
     sign_in: &SignIn,
-) -> Result<Arc<RouteTable>, BadPattern> {
-    let mut rules = match profile {
-        Profile::Wso2Apim => wso2_apim::rules(),
-        Profile::Generic => generic::rules(),
+) -> Result<RouteTable, BadPattern> {
+    let (mut rules, fallback) = match profile {
+        Profile::Wso2Apim => (wso2_apim::rules(), wso2_apim::fallback()),
+        Profile::Generic => (generic::rules(), generic::fallback()),
     };
     for layer in [deployment, tenant, sign_in_route(sign_in).as_slice()] {
         // within one layer a rule that names the method is the more specific one, but a rule for all methods means all
@@ -115,11 +113,11 @@ pub fn table(
         rules.retain(|rule| !all.contains(rule.pattern.as_str()));
         rules.extend_from_slice(layer);
     }
-    RouteTable::compile(&rules, Route::fallback(RouteAccess::Anonymous, Surface::Page)).map(Arc::new)
+    RouteTable::compile(&rules, fallback)
 }
 
 /// The sign-in page itself, where it is a path of our own. `{tenant}` is any segment there.
-fn sign_in_route(sign_in: &SignIn) -> Option<RouteRule> {
+pub fn sign_in_route(sign_in: &SignIn) -> Option<RouteRule> {
     let path = sign_in.url.split(['?', '#']).next().filter(|path| path.starts_with('/'))?;
     Some(RouteRule {
         methods: Vec::new(),
@@ -127,4 +125,34 @@ fn sign_in_route(sign_in: &SignIn) -> Option<RouteRule> {
         access: RouteAccess::Open,
         surface: Surface::Page,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_what_no_rule_names_of_the_whole_server() {
+        use RouteAccess::{Anonymous, Open, SignedIn};
+
+        let sign_in = SignIn { url: WSO2_SIGN_IN.to_owned() };
+        for (profile, elsewhere) in [(Profile::Wso2Apim, SignedIn), (Profile::Generic, Anonymous)] {
+            // as it is in force, with and without a tenant's rules
+            let rule = RouteRule::new(&[], "/docs/**", Open, Surface::Page);
+            for tenant in [&[][..], &[rule]] {
+                let table = table(profile, &[], tenant, &sign_in).unwrap();
+                for path in [
+                    "/console",
+                    "/scim2/Users",
+                    "/internal/data/v1/apis",
+                    "/keymanager-operations/dcr/register",
+                    "/CARBON/admin",
+                    "/T/acme/carbon",
+                ] {
+                    assert_eq!(table.classify("GET", path).access, elsewhere, "{profile:?} {path}");
+                }
+                assert_eq!(table.classify("GET", "/devportal/services/configs").access, Open);
+            }
+        }
+    }
 }

@@ -25,8 +25,14 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
     let admin = server::admin(raw.admin.unwrap_or_default());
     let portal = portal::portal(raw.portal.unwrap_or_default(), &key.name("portal"), &mut scope);
     let profile = portal.profile;
-    let tenancy =
-        tenancy::tenancy(raw.tenancy.unwrap_or_default(), profile, &key.name("tenancy"), &mut scope);
+    let portal_host = server.public_url.as_ref().and_then(url::Url::host_str);
+    let tenancy = tenancy::tenancy(
+        raw.tenancy.unwrap_or_default(),
+        profile,
+        portal_host,
+        &key.name("tenancy"),
+        &mut scope,
+    );
 
     let devportal = raw.apim.unwrap_or_default().devportal.unwrap_or_default();
     let anonymous = devportal.enable_anonymous_mode.unwrap_or(true);
@@ -56,6 +62,7 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
             cross_tenant: access.cross_tenant.unwrap_or_default(),
             routes: access.routes,
             route_table: route_table
+                .map(Arc::new)
                 .map_err(|bad| {
                     scope.mistake(
                         &key.name("access").name("route"),

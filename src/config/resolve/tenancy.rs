@@ -19,7 +19,13 @@ use crate::{
     domain::tenant::TenantId,
 };
 
-pub fn tenancy(raw: raw::tenancy::Tenancy, profile: Profile, key: &Key, scope: &mut Scope<'_>) -> Tenancy {
+pub fn tenancy(
+    raw: raw::tenancy::Tenancy,
+    profile: Profile,
+    portal_host: Option<&str>,
+    key: &Key,
+    scope: &mut Scope<'_>,
+) -> Tenancy {
     let folder = match raw.folder {
         Some(As(folder)) => scope.path(&key.name("folder"), &folder.0),
         None => scope.path(&key.name("folder"), Path::new("tenants")),
@@ -35,6 +41,17 @@ pub fn tenancy(raw: raw::tenancy::Tenancy, profile: Profile, key: &Key, scope: &
                 }
             }
         }
+    }
+    let claimable = raw.claimable_hosts.unwrap_or_default().into_iter().map(|host| host.0.0);
+    let claimable_hosts: Vec<String> = claimable.collect();
+    if let Some(index) = claimable_hosts.iter().position(|host| host == "*")
+        && portal_host.is_none()
+    {
+        scope.mistake(
+            &key.name("claimable_hosts").item(index),
+            "any host would include the portal's own, and nothing says which that is",
+            "set server.public_url, or write suffixes such as \".tenants.example.com\"",
+        );
     }
     let capacity = raw.capacity.unwrap_or(10_000);
     if !(1..=10_000_000).contains(&capacity) {
@@ -70,6 +87,8 @@ pub fn tenancy(raw: raw::tenancy::Tenancy, profile: Profile, key: &Key, scope: &
         watch,
         hosts,
         host_pattern: raw.host_pattern.map(|pattern| pattern.0),
+        claimable_hosts,
+        portal_host: portal_host.map(str::to_owned),
         selection_page: raw.selection_page.unwrap_or(profile == Profile::Wso2Apim),
     }
 }

@@ -72,7 +72,7 @@ fn mistakes_have_a_place() {
 }"#), @r##"
     t:2:22: EnableAnonymous: neither a boolean nor a text (write true or false)
     t:4:31: Doorward.hosts[1]: "a:80" is not a host name (write a host name without port, such as "acme.example.com")
-    t:5:5: Doorward.colour: there is no key `colour` here (known here: hosts, issuers, sign_in, routes, cross_tenant, cors_allowed_origins, websocket_origins, token_cookie, forward_token, identity_headers, branding)
+    t:5:5: Doorward.colour: there is no key `colour` here (known here: hosts, issuers, sign_in, routes, cross_tenant, cors_allowed_origins, websocket_origins, forward_token, identity_headers, branding)
     t:6:42: Doorward.routes[0].access: `closed` is not one of the words known here (known here: open, anonymous, signed-in)
     t:7:28: Doorward.branding.accent: "yellow" is not a colour (write a colour "#rrggbb" with a contrast of at least 4.5 to white)
     t:8:25: Doorward.identity_headers: `oauth2_proxy` is not one of the words known here (did you mean `oauth2-proxy`?)
@@ -139,7 +139,7 @@ fn a_tenant_inherits_what_it_does_not_say() {
     assert!(Arc::ptr_eq(&inherits.routes, &settings.defaults.route_table));
 
     let own = ours(
-        r#"{"cross_tenant": false, "token_cookie": "", "cors_allowed_origins": [], "hosts": ["Dev.acme.com"],
+        r#"{"cross_tenant": false, "cors_allowed_origins": [], "hosts": ["Dev.acme.com"],
             "branding": {"name": "Acme"}, "sign_in": {"url": "https://idp/"}, "identity_headers": "none",
             "routes": [{"match": "/x", "access": "open"}]}"#,
     );
@@ -147,7 +147,6 @@ fn a_tenant_inherits_what_it_does_not_say() {
     let differs = resolve(&settings, &acme(), &conf, 8);
     assert_eq!(conf.hosts, ["dev.acme.com"]);
     assert_eq!(differs.cross_tenant, CrossTenant::Nobody);
-    assert_eq!(differs.token_cookie, None);
     assert!(differs.cors_allowed_origins.is_empty());
     assert_eq!(differs.sign_in.url, "https://idp/");
     assert_eq!(differs.branding.name.as_deref(), Some("Acme"));
@@ -173,14 +172,38 @@ fn tenant_file_cannot_mint_identities_of_another_tenant() {
 }
 
 #[test]
-fn a_tenants_own_issuers_come_first_and_the_shared_ones_stay_shared() {
+fn a_tenants_own_issuers_come_last_and_the_shared_ones_stay_shared() {
     let settings = settings("[[issuer]]\nissuer = \"https://all\"\naudiences = [\"a\"]\njwks_file = \"j\"");
     let conf = parse(&ours(&format!("{{\"issuers\": [{ISSUER}}}]}}")), file()).unwrap();
     let policy = resolve(&settings, &acme(), &conf, 1);
     let names: Vec<_> = policy.issuers.iter().map(|issuer| issuer.issuer.as_str()).collect();
-    assert_eq!(names, ["https://idp", "https://all"]);
-    assert!(Arc::ptr_eq(&policy.issuers[1], &settings.defaults.issuers[0]));
-    assert_eq!(policy.issuers[0], resolve(&settings, &acme(), &conf, 2).issuers[0]);
+    assert_eq!(names, ["https://all", "https://idp"]);
+    assert!(Arc::ptr_eq(&policy.issuers[0], &settings.defaults.issuers[0]));
+    assert_eq!(policy.issuers[1], resolve(&settings, &acme(), &conf, 2).issuers[1]);
+    assert_eq!([policy.issuers[0].of_tenant_file, policy.issuers[1].of_tenant_file], [false, true]);
+}
+
+#[test]
+fn names_are_qualified_where_visitors_could_be_meant() {
+    for (access, qualified) in [
+        ("identity_headers = \"oauth2-proxy\"\ncross_tenant = true", true),
+        ("identity_headers = \"authelia\"\ncross_tenant = [\"other.com\"]", true),
+        ("identity_headers = \"authelia\"", false),
+        ("identity_headers = \"wso2\"\ncross_tenant = true", false),
+    ] {
+        let settings = settings(&format!("[access]\n{access}"));
+        let conf = parse(&ours(&format!("{{\"issuers\": [{ISSUER}}}]}}")), file()).unwrap();
+        assert_eq!(resolve(&settings, &acme(), &conf, 1).issuers[0].qualifies_names, qualified, "{access}");
+    }
+}
+
+#[test]
+fn attack_session_theft_by_a_tenants_token_cookie() {
+    let told = mistakes(&ours("{\"token_cookie\": \"JSESSIONID\"}"));
+    assert!(told.contains("there is no key `token_cookie` here"), "{told}");
+    let settings = settings("[access]\ntoken_cookie = \"T\"");
+    let policy = resolve(&settings, &acme(), &TenantConf::default(), 1);
+    assert_eq!(policy.token_cookie.as_deref(), Some("T"));
 }
 
 #[test]
@@ -229,9 +252,11 @@ fn a_closed_tenant_is_closed_however_open_the_deployment_is() {
         message: "unreadable".into(),
         remedy: String::new(),
     };
-    let policy =
-        closed(&settings("[apim.devportal]\nenable_anonymous_mode = true"), &acme(), problem.clone(), 3);
+    let open = settings("[apim.devportal]\nenable_anonymous_mode = true\n[access]\ncross_tenant = true");
+    let policy = closed(&open, &acme(), problem.clone(), 3);
     assert!(!policy.anonymous);
+    // its file may have welcomed fewer
+    assert_eq!(policy.cross_tenant, CrossTenant::Nobody);
     assert_eq!(policy.problem, Some(problem));
 }
 
@@ -244,7 +269,7 @@ proptest! {
     #[test]
     fn no_value_makes_it_panic(
         key in prop::sample::select(vec![
-            "hosts", "issuers", "sign_in", "routes", "cross_tenant", "branding", "token_cookie", "x",
+            "hosts", "issuers", "sign_in", "routes", "cross_tenant", "branding", "x",
         ]),
         value in prop::sample::select(vec![
             "1", "-1.5", "true", "null", "\"\"", "\"x\"", "[]", "[1]", "[null]", "[[]]", "{}", "[{}]",
@@ -274,7 +299,8 @@ fn a_tenants_rule_wins_over_deployment_toml_and_that_over_the_profile() {
         ("/a", SignedIn),
         ("/b", Open),
         ("/devportal/site/public/x.css", SignedIn),
-        ("/elsewhere", Anonymous),
+        ("/devportal/apis", Anonymous),
+        ("/elsewhere", SignedIn),
     ] {
         assert_eq!(access_of(&policy, path), access, "{path}");
     }
@@ -284,9 +310,12 @@ fn a_tenants_rule_wins_over_deployment_toml_and_that_over_the_profile() {
 
 #[test]
 fn no_rule_locks_the_sign_in_page() {
-    use crate::domain::route::Access::{Anonymous, Open};
+    use crate::domain::route::Access::{Open, SignedIn};
 
-    let settings = settings("[[access.route]]\nmatch = \"/**\"\naccess = \"signed-in\"");
+    let settings = settings(
+        "[[access.route]]\nmatch = \"/**\"\naccess = \"signed-in\"\n\
+         [[access.route]]\nmatch = \"/enter/*\"\naccess = \"anonymous\"",
+    );
     // by name of the method or without
     let conf = ours(
         r#"{"sign_in": {"url": "/enter/{tenant}?to={return_path}"}, "routes": [{"match": "GET /enter/*", "access": "signed-in"},
@@ -300,7 +329,40 @@ fn no_rule_locks_the_sign_in_page() {
     let elsewhere = ours(r#"{"sign_in": {"url": "https://idp/enter"}}"#);
     let settings = self::settings("");
     let policy = resolve(&settings, &acme(), &parse(&elsewhere, file()).unwrap(), 1);
-    assert_eq!(access_of(&policy, "/enter"), Anonymous);
+    assert_eq!(access_of(&policy, "/enter"), SignedIn);
+}
+
+#[test]
+fn attack_a_tenants_rules_open_the_rest_of_the_server() {
+    use crate::domain::route::Access::{Open, SignedIn};
+
+    let settings = settings("[[access.route]]\nmatch = \"POST /devportal/orders\"\naccess = \"signed-in\"");
+    let conf = ours(
+        r#"{"sign_in": {"url": "/publisher/apis"}, "routes": [
+            {"match": "/carbon/**", "access": "open"}, {"match": "/**", "access": "anonymous"},
+            {"match": "/scim2/*", "access": "open"}, {"match": "/devportal/orders", "access": "open"},
+            {"match": "GET /devportal/terms", "access": "open"}]}"#,
+    );
+    let conf = parse(&conf, file()).unwrap();
+    let policy = resolve(&settings, &acme(), &conf, 1);
+    for path in ["/carbon/admin", "/publisher/apis", "/scim2/Users", "/console", "/api/am/publisher/v4/apis"]
+    {
+        assert_eq!(access_of(&policy, path), SignedIn, "{path}");
+    }
+    assert_eq!(policy.routes.classify("POST", "/devportal/orders").access, SignedIn);
+    // what is not kept for users it may open
+    assert_eq!(access_of(&policy, "/devportal/orders"), Open);
+    assert_eq!(access_of(&policy, "/devportal/terms"), Open);
+    let told: Vec<_> = without_effect(&settings, &conf).into_iter().map(|(key, _)| key.to_string()).collect();
+    assert_eq!(
+        told,
+        [
+            "Doorward.routes[0].access",
+            "Doorward.routes[1].access",
+            "Doorward.routes[2].access",
+            "Doorward.sign_in.url"
+        ]
+    );
 }
 
 #[test]

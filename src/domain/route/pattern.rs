@@ -60,6 +60,9 @@ pub(super) fn parse(written: &str) -> Result<Pattern<'_>, BadPattern> {
             b';' => return bad("paths with ';' are refused before any rule"),
             b'\\' => return bad("paths with '\\' are refused before any rule"),
             b'{' | b'}' => return bad("write '*' for a segment that varies"),
+            b if path::is_tolerated(b) => {
+                return bad("write '*' for a segment with '[', ']' or '|': they have two spellings");
+            }
             b if !path::is_path_byte(b) => {
                 return bad("write '*' for a segment with characters outside ASCII");
             }
@@ -130,6 +133,8 @@ mod tests {
             ("/a\\b", "'\\'"),
             ("/apis/{id}", "'*'"),
             ("/müller", "ASCII"),
+            ("/a[1]", "two spellings"),
+            ("/a|b", "two spellings"),
         ] {
             let problem = parse_rule(written).unwrap_err();
             assert!(problem.problem.contains(hint), "{written:?}: {problem}");

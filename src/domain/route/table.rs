@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Route, RouteRule, automaton, pattern};
+use super::{Access, Route, RouteRule, automaton, pattern};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{pattern:?}: {problem}")]
@@ -27,6 +27,8 @@ pub struct RouteTable {
     routes: Box<[Route]>,
     states: automaton::Automaton,
     fallback: Route,
+    /// What this table cannot open.
+    floor: Option<Arc<RouteTable>>,
 }
 
 impl RouteTable {
@@ -46,12 +48,29 @@ impl RouteTable {
             routes.push(Route { access: rule.access, surface: rule.surface, rule: rule.to_string().into() });
         }
         let states = automaton::build(&parsed, rules)?;
-        Ok(Self { routes: routes.into(), states, fallback })
+        Ok(Self { routes: routes.into(), states, fallback, floor: None })
+    }
+
+    /// What `floor` keeps for users stays for users, whatever the rules here say.
+    #[must_use]
+    pub fn under(self, floor: Arc<Self>) -> Self {
+        Self { floor: Some(floor), ..self }
     }
 
     /// `path` is in the normal form of `proxy::hygiene` and has no query.
     pub fn classify(&self, method: &str, path: &str) -> &Route {
-        self.states.walk(path).and_then(|answer| self.routes.get(answer.to(method))).unwrap_or(&self.fallback)
+        let own = self
+            .states
+            .walk(path)
+            .and_then(|answer| self.routes.get(answer.to(method)))
+            .unwrap_or(&self.fallback);
+        match &self.floor {
+            Some(floor) if own.access != Access::SignedIn => {
+                let below = floor.classify(method, path);
+                if below.access == Access::SignedIn { below } else { own }
+            }
+            _ => own,
+        }
     }
 }
 
@@ -77,7 +96,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::route::{Access, Surface, parse_rule};
+    use crate::domain::route::{Surface, parse_rule};
 
     fn rule(written: &str) -> RouteRule {
         let (methods, pattern) = parse_rule(written).unwrap();

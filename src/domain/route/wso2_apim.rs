@@ -304,6 +304,11 @@ mod tests {
                 "GET /DEVPORTAL/apis",
                 "GET /devportal2",
                 "GET /console",
+                "GET /scim2/Users",
+                "GET /internal/data/v1/apis",
+                "POST /keymanager-operations/dcr/register",
+                "GET /CARBON/admin",
+                "GET /T/acme/carbon",
             ],
         );
         assert_access(

@@ -18,7 +18,7 @@ pub enum Kind {
 
 /// Starts of the names that only a proxy writes: ours, and those of the neighbours a portal may have been
 /// set up to believe.
-const BY_PROXY_X: [&str; 31] = [
+const BY_PROXY_X: [&str; 33] = [
     "x-forwarded",
     "x-auth-request-",
     "x-remote-",
@@ -50,6 +50,8 @@ const BY_PROXY_X: [&str; 31] = [
     "x-ssl-",
     "x-client-cert",
     "x-envoy-",
+    "x-amzn-mtls-",
+    "x-arr-clientcert",
 ];
 
 const OTHERS_OF_CONNECTION: [HeaderName; 8] = [
@@ -80,7 +82,7 @@ pub fn kind(name: &str) -> Kind {
         Some(b'c') => match name {
             "connection" => Connection,
             "content-length" | "content-type" | "content-range" | "content-location" => Single,
-            "client-ip" | "cf-connecting-ip" => ByProxy,
+            "client-ip" | "cf-connecting-ip" | "client-cert" | "client-cert-chain" => ByProxy,
             _ if name.starts_with("cf-access-") => ByProxy,
             _ => Plain,
         },
@@ -90,9 +92,10 @@ pub fn kind(name: &str) -> Kind {
             _ => Plain,
         },
         Some(b'h') if name == "http2-settings" => Connection,
+        Some(b'i') if name.starts_with("iv-") => ByProxy,
         Some(b'k') if name == "keep-alive" => Connection,
         Some(b'o') if name == "origin" => Single,
-        Some(b'o') if name.starts_with("oidc-") => ByProxy,
+        Some(b'o') if name.starts_with("oidc-") || name.starts_with("oam-") => ByProxy,
         Some(b'p') => match name {
             "proxy-connection" | "proxy-authenticate" | "proxy-authorization" => Connection,
             // httpoxy: becomes HTTP_PROXY in CGI programs
@@ -104,12 +107,16 @@ pub fn kind(name: &str) -> Kind {
         Some(b'r') if name.starts_with("remote-") => ByProxy,
         Some(b's') if name.starts_with("sec-fetch-") || name == "sec-websocket-key" => Single,
         Some(b's') if name.starts_with("ssl-client-") => ByProxy,
+        // SiteMinder's are many: SM_USER, SM_USERDN, SM_AUTHTYPE …
+        Some(b's') if name.starts_with("sm-") => ByProxy,
         Some(b't') => match name {
             "te" | "transfer-encoding" => Connection,
             "true-client-ip" => ByProxy,
+            _ if name.starts_with("tailscale-") => ByProxy,
             _ => Plain,
         },
         Some(b'u') if name == "upgrade" => Connection,
+        Some(b'w') if name == "wso2-identity-user" => ByProxy,
         _ => Plain,
     }
 }

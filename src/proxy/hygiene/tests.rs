@@ -161,7 +161,20 @@ fn t12_the_host_is_said_once() {
     assert_eq!(get().h2().without_host().refused(), Ambiguity::HostMissing);
 }
 
-const IDENTITY: [&str; 20] = [
+const IDENTITY: [&str; 33] = [
+    "client-cert",
+    "client-cert-chain",
+    "iv-user",
+    "iv-groups",
+    "iv-creds",
+    "sm-user",
+    "oam-remote-user",
+    "tailscale-user-login",
+    "tailscale-user-name",
+    "x-amzn-mtls-clientcert",
+    "x-amzn-mtls-clientcert-subject",
+    "x-arr-clientcert",
+    "wso2-identity-user",
     "X-Forwarded-User",
     "X-Forwarded-Email",
     "X-Forwarded-Groups",

@@ -161,12 +161,27 @@ fn a_planted_second_cookie_is_noticed() {
 }
 
 #[test]
+fn attack_a_token_under_an_encoded_name() {
+    for (query, named) in [
+        ("access_token=a", true),
+        ("x&%61ccess_token", true),
+        ("%61%63cess%5Ftoken=a", true),
+        ("access_tokens=a&x=access_token", false),
+        ("", false),
+    ] {
+        assert_eq!(names_access_token(query), named, "{query}");
+    }
+}
+
+#[test]
 fn the_query_counts_for_downloads_and_as_a_half_only() {
     let download = |query| Places { query: Some(query), ..places() };
     let second = ("cookie", "AM_ACC_TOKEN_DEFAULT_P2=def");
     for (query, expected) in [
         ("access_token=abc", Ok(bearer("abcdef"))),
         ("x=1&access_token=a%62c&y", Ok(bearer("abcdef"))),
+        ("%61ccess%5ftoken=abc", Ok(bearer("abcdef"))),
+        ("access_token=abc&%61ccess_token=abc", Err(BadCredential::TwoTokens)),
         ("access_token=", Ok(Credential::None)),
         ("xaccess_token=abc", Ok(Credential::None)),
         ("", Ok(Credential::None)),

@@ -110,6 +110,29 @@ async fn issuers_are_asked_in_order_until_one_knows() {
     assert_eq!(error, TokenError::WrongAudience);
 }
 
+/// A tenant's file names an endpoint of its own: visitors of other tenants must not lose their sessions to it.
+#[tokio::test]
+async fn attack_token_theft_by_a_tenants_own_introspection() {
+    let (shared, mallory) = (Double::start().await, Double::start().await);
+    let issuers = || {
+        let own = Issuer { of_tenant_file: true, ..mallory.opaque_issuer() };
+        policy(vec![shared.opaque_issuer(), own])
+    };
+    // known to the deployment's issuer, also where it refuses it
+    for answer in [json!({"active": true, "username": "ann"}), json!({"active": true, "aud": "another"})] {
+        shared.knows(TOKEN, answer);
+        drop(verifier().verify(&issuers(), TOKEN, NOW).await);
+        assert_eq!(mallory.count("/introspect"), 0);
+    }
+    shared.says("/introspect", 500, "");
+    let error = verifier().verify(&issuers(), TOKEN, NOW).await.unwrap_err();
+    assert_eq!((error, mallory.count("/introspect")), (TokenError::Unavailable, 0));
+    // a clear no
+    shared.says("/introspect", 200, r#"{"active":false}"#);
+    mallory.knows(TOKEN, json!({"active": true, "username": "bob"}));
+    assert_eq!(verifier().verify(&issuers(), TOKEN, NOW).await.unwrap().user.name, "bob");
+}
+
 /// CVE-2021-32701 and GHSA-4mq7-pvjg-xp2r: an answer given under one set of rules, or by one server, must not serve
 /// another's question.
 #[tokio::test]

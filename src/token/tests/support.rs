@@ -161,6 +161,8 @@ pub fn jwks(signers: &[&Signer]) -> String {
 /// The issuer `ISSUER` with its keys from this source.
 pub fn issuer(keys: KeySource) -> Issuer {
     Issuer {
+        of_tenant_file: false,
+        qualifies_names: false,
         issuer: ISSUER.to_owned(),
         audiences: vec![AUDIENCE.to_owned()],
         keys,

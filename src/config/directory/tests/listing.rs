@@ -55,6 +55,22 @@ async fn start_up_reads_no_tenants_file() {
 }
 
 #[tokio::test]
+async fn attack_a_file_broken_at_the_start_hands_its_host_to_the_default_tenant() {
+    let place = Place::new(EVENTS);
+    place.write("acme.com", "{\"host\": \"dev.acme.com\", }");
+    place.write("fine.com", r#"{"host": "fine.example"}"#);
+    let directory = place.open();
+    within!(PATIENCE, directory.index_ready());
+    assert_eq!(directory.by_host("dev.acme.com"), HostFound::IndexNotReady);
+    assert_eq!(directory.by_host("fine.example"), HostFound::Tenant(id("fine.com")));
+    // in use, and so watched
+    assert!(policy(&directory, "acme.com").await.problem.is_some());
+    place.write("acme.com", r#"{"host": "dev.acme.com"}"#);
+    within!(SOON, directory.by_host("dev.acme.com") == HostFound::Tenant(id("acme.com")));
+    assert_eq!(directory.by_host("elsewhere.example"), HostFound::None);
+}
+
+#[tokio::test]
 async fn a_host_name_change_applies_without_a_restart() {
     let place = Place::new(EVENTS);
     place.write("acme.com", r#"{"host": "dev.acme.com"}"#);

@@ -125,6 +125,8 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             watch,
             hosts: HashMap::new(),
             host_pattern: None,
+            claimable_hosts: vec!["*".into()],
+            portal_host: None,
             selection_page: true,
         },
         log: Log { level: "info".into(), access: AccessLog::Off },

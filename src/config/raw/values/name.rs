@@ -40,6 +40,27 @@ impl Text for HostName {
     }
 }
 
+/// Host names that tenants' files may claim: `*`, `.tenants.example.com` or one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimable(pub String);
+
+impl Text for Claimable {
+    const WHAT: &'static str = "a host name, a suffix such as \".tenants.example.com\", or \"*\" for any";
+
+    fn read(written: &str) -> Result<Self, String> {
+        let name = written.to_ascii_lowercase();
+        let is_suffix = name.strip_prefix('.').is_some_and(is_host);
+        if name == "*" || is_suffix {
+            return Ok(Self(name));
+        }
+        HostName::read(&name).map(|host| Self(host.0))
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
+    }
+}
+
 fn is_host(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_label)
 }

@@ -1,7 +1,10 @@
 //! Paths of the portal: prefixes, route patterns and the way to sign-in.
 
 use super::web::web_url;
-use crate::{config::raw::text::Text, domain::route::parse_rule};
+use crate::{
+    config::raw::text::Text,
+    domain::{path::is_path_byte, route::parse_rule},
+};
 
 /// `/` or `/api/v1`: whole segments, no final slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +19,9 @@ impl Text for Prefix {
             !segment.is_empty()
                 && segment != "."
                 && segment != ".."
-                && segment.bytes().all(|b| b.is_ascii_graphic() && !b"?#%\\*".contains(&b))
+                && segment
+                    .bytes()
+                    .all(|b| b.is_ascii_graphic() && !b"?#%\\*;[]|".contains(&b) && is_path_byte(b))
         };
         match trimmed.strip_prefix('/') {
             None if written == "/" => Ok(Self("/".to_owned())),
@@ -116,7 +121,9 @@ mod tests {
         for (written, prefix) in [("/", "/"), ("/api", "/api"), ("/api/", "/api"), ("/a/b", "/a/b")] {
             assert_eq!(Prefix::read(written).unwrap().0, prefix);
         }
-        for written in ["", "api", "//", "/a//b", "/a/../b", "/a?b", "/a%2fb", "/a b", "/a/**"] {
+        for written in
+            ["", "api", "//", "/a//b", "/a/../b", "/a?b", "/a%2fb", "/a b", "/a/**", "/a;b", "/a[b]", "/a<b>"]
+        {
             assert!(Prefix::read(written).is_err(), "{written}");
         }
     }
