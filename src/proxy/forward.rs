@@ -13,7 +13,7 @@ use super::{
     body::{RequestBody, ResponseBody},
     headers::{clean_response, identity_headers},
     hygiene::cookies,
-    judge::{self, Judgement},
+    judge::Judgement,
     select, settings_answer,
     upgrade::{Tunnel, UpgradeSlot},
     upstream::{ForwardError, Portal},
@@ -162,7 +162,7 @@ fn rewrite(
                     || name == bearer::SECOND_HALF_COOKIE
                     || policy.token_cookie.as_deref() == Some(name)
             });
-            if parts.uri.query().is_some_and(judge::names_access_token) {
+            if parts.uri.query().is_some_and(bearer::names_access_token) {
                 return Err(Refusal::SignInNeeded { sign_in_url: None });
             }
         }

@@ -250,7 +250,7 @@ async fn identify(
     let wso2 = settings.portal.profile == Profile::Wso2Apim;
     let reads = parts.method == Method::GET || parts.method == Method::HEAD;
     let by_own_page = reads || is_from_own_page(parts, asking.client);
-    let query = parts.uri.query().filter(|query| names_access_token(query));
+    let query = parts.uri.query().filter(|query| bearer::names_access_token(query));
     let places = Places {
         max_bytes: settings.limits.max_token_bytes,
         token_cookie: policy.token_cookie.as_deref(),
@@ -293,14 +293,6 @@ async fn identify(
         }
         Err(_) => Ok(None),
     }
-}
-
-/// Whether an access token stands in the address.
-pub fn names_access_token(query: &str) -> bool {
-    query.split('&').any(|pair| {
-        let key = pair.split('=').next().unwrap_or_default();
-        percent_encoding::percent_decode_str(key).eq(b"access_token".iter().copied())
-    })
 }
 
 /// Cross-site WebSocket hijacking: a page of another origin opens a socket with the visitor's cookies. Programs send no
