@@ -64,26 +64,25 @@ pub async fn handle(
             browser::Caller::Navigation => Memory::read(&parts.headers, judgement.client.https),
             _ => Memory::default(),
         };
-        match answer(gate, &settings, &judgement, &parts, &memory, now) {
-            Some(ours) => ours,
-            None => {
-                let policy = judgement.policy.as_deref();
-                let answered = match policy.ok_or(Refusal::Overloaded).and_then(|policy| {
-                    let prepared = prepare(worker, connection, &settings, &judgement, policy, parts, body)?;
-                    Ok((policy, Box::new(prepared)))
-                }) {
-                    Ok((policy, prepared)) => {
-                        forward(worker, connection, &judgement, policy, prepared, now).await
-                    }
-                    Err(refusal) => Err(refusal),
-                };
-                match answered {
-                    Ok(mut response) => {
-                        remember(gate, &judgement, &memory, &mut response);
-                        (Outcome::forwarded, response)
-                    }
-                    Err(refusal) => refused(gate, &judgement, &refusal),
+        if let Some(ours) = answer(gate, &settings, &judgement, &parts, &memory, now) {
+            ours
+        } else {
+            let policy = judgement.policy.as_deref();
+            let answered = match policy.ok_or(Refusal::Overloaded).and_then(|policy| {
+                let prepared = prepare(worker, connection, &settings, &judgement, policy, parts, body)?;
+                Ok((policy, Box::new(prepared)))
+            }) {
+                Ok((policy, prepared)) => {
+                    forward(worker, connection, &judgement, policy, prepared, now).await
                 }
+                Err(refusal) => Err(refusal),
+            };
+            match answered {
+                Ok(mut response) => {
+                    remember(gate, &judgement, &memory, &mut response);
+                    (Outcome::forwarded, response)
+                }
+                Err(refusal) => refused(gate, &judgement, &refusal),
             }
         }
     };

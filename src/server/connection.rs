@@ -49,7 +49,7 @@ pub async fn serve_clear(
     let limits = worker.gate.settings.load().limits.clone();
     match timeout(limits.header_timeout, first_bytes(&stream)).await {
         Ok(Some((true, early))) => {
-            Box::pin(serve_http2(stream, early, connection, worker, drain, &limits)).await
+            Box::pin(serve_http2(stream, early, connection, worker, drain, &limits)).await;
         }
         Ok(Some((false, early))) => serve_http1(stream, early, connection, worker, drain, &limits).await,
         Ok(None) | Err(_) => {}

@@ -180,6 +180,6 @@ fn five_thousand_idle_connections_cost_little_memory() {
     let metric = format!("doorward_connections {CONNECTIONS}");
     assert!(binary.admin("/metrics").text().lines().any(|line| line == metric));
     // in KiB; most of it is what was needed while they were busy
-    eventually(|| binary.memory() < before + 8 * CONNECTIONS as u64);
+    eventually(|| binary.memory() < before + 10 * CONNECTIONS as u64);
     drop(idle);
 }

@@ -60,7 +60,8 @@ impl Portal {
     }
 
     /// Sends the request and gives back the answer with a streaming body. A request is sent a second time only when not
-    /// a byte of it had been written the first time. (No `async fn`: that would hold the request twice.)
+    /// a byte of it had been written the first time.
+    #[expect(clippy::manual_async_fn, reason = "an async fn would hold the request twice")]
     pub fn forward(
         &self,
         mut request: Request<RequestBody>,
