@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -21,6 +21,8 @@ pub struct ClientConnection {
     in_flight: AtomicU32,
     /// Requests ever started, so that the socket's task can tell an idle connection from a busy one.
     started: AtomicU64,
+    /// The client does not take what has been sent, so an answer may still be on its way.
+    blocked: AtomicBool,
     /// Left by an accepted upgrade for the socket's task, which owns the other half.
     tunnel: Mutex<Option<Tunnel>>,
     /// What the portal is told of where requests come from: mostly the same for all requests of a connection.
@@ -35,6 +37,7 @@ impl ClientConnection {
             tls,
             in_flight: AtomicU32::new(0),
             started: AtomicU64::new(0),
+            blocked: AtomicBool::new(false),
             tunnel: Mutex::new(None),
             origin: Mutex::new(None),
         }
@@ -49,8 +52,13 @@ impl ClientConnection {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// A request is under way, or the end of its answer.
     pub fn is_busy(&self) -> bool {
-        self.in_flight.load(Ordering::Relaxed) > 0
+        self.in_flight.load(Ordering::Relaxed) > 0 || self.blocked.load(Ordering::Relaxed)
+    }
+
+    pub fn set_blocked(&self, blocked: bool) {
+        self.blocked.store(blocked, Ordering::Relaxed);
     }
 
     pub fn started(&self) -> u64 {

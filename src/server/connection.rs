@@ -157,7 +157,10 @@ async fn serve_active<T: Socket>(
         .max_buf_size(limits.max_header_bytes.max(8192))
         .max_header_size(limits.max_header_bytes)
         .header_read_timeout(None)
-        .serve_connection(TokioIo::new(Rewound::new(socket, early)), Service::new(worker, connection));
+        .serve_connection(
+            TokioIo::new(Rewound::new(socket, early, connection)),
+            Service::new(worker, connection),
+        );
     let end = drive_http1(&mut http, connection, drain, limits).await;
     let (socket, early) = taken_apart(http);
     (end, socket, early)
@@ -243,7 +246,7 @@ async fn serve_http2<T: Socket>(
         .initial_stream_window_size(1024 * 1024)
         .initial_connection_window_size(4 * 1024 * 1024)
         .keep_alive_interval(Duration::from_secs(20));
-    let io = TokioIo::new(Rewound::new(socket, early));
+    let io = TokioIo::new(Rewound::new(socket, early, &connection));
     let mut http = pin!(builder.serve_connection(io, Service::new(worker, &connection)));
     let mut tick = pin!(sleep(TICK));
     let since = Instant::now();

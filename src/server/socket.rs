@@ -4,6 +4,7 @@ use std::{
     future::Future,
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,6 +16,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 use tokio_rustls::server::TlsStream;
+
+use crate::proxy::ClientConnection;
 
 /// What a connection's task needs of its socket.
 pub trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
@@ -40,13 +43,14 @@ const SEND_TIMEOUT: Duration = Duration::from_mins(1);
 pub struct Rewound<T> {
     socket: T,
     early: Bytes,
+    connection: Arc<ClientConnection>,
     /// Since when the client has taken nothing; made only when it does.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Rewound<T> {
-    pub fn new(socket: T, early: Bytes) -> Self {
-        Self { socket, early, stalled: None }
+    pub fn new(socket: T, early: Bytes, connection: &Arc<ClientConnection>) -> Self {
+        Self { socket, early, connection: Arc::clone(connection), stalled: None }
     }
 
     /// The socket, and what of the early bytes nobody has read.
@@ -56,9 +60,12 @@ impl<T> Rewound<T> {
 
     fn watched<R>(&mut self, written: Poll<io::Result<R>>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
         if written.is_ready() {
-            self.stalled = None;
+            if self.stalled.take().is_some() {
+                self.connection.set_blocked(false);
+            }
             return written;
         }
+        self.connection.set_blocked(true);
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(SEND_TIMEOUT)));
         stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
