@@ -15,7 +15,7 @@ SIZE = 64 * MIB
 SECONDS = 20
 WAYS = {
     "at once": ["-H", "Expect:"],
-    "asking first": ["-H", "Expect: 100-continue"],
+    "asking first": ["-H", "Expect: 100-continue", "--expect100-timeout", str(SECONDS)],
     "chunked": ["-H", "Expect:", "-H", "Transfer-Encoding: chunked"],
     "HTTP/2": ["--http2-prior-knowledge"],
 }
@@ -67,7 +67,8 @@ class Uploads(unittest.TestCase):
                     status, sent = self.put(gate.port, path, options)
                     self.assertEqual(status, expected)
                     self.assertLess(sent, SIZE)
-                    if way == "asking first":
+                    if way == "asking first" and expected != 405:
+                        # Tomcat says 100 first, whatever its servlet says
                         self.assertEqual(sent, 0, "nobody said that the upload may begin")
 
     def test_the_gate_goes_on_after_uploads_that_were_refused(self):
