@@ -21,6 +21,9 @@ pub fn run(file: &Path, log: Option<&str>) -> ExitCode {
             "server.trusted_proxies is empty: X-Forwarded-* and Forwarded are believed from nobody"
         );
     }
+    if settings.defaults.issuers.is_empty() {
+        tracing::warn!("deployment.toml has no [[issuer]]: only a tenant with one of its own can have users");
+    }
     let running = match start(settings) {
         Ok(running) => running,
         Err(error) => {
@@ -32,7 +35,7 @@ pub fn run(file: &Path, log: Option<&str>) -> ExitCode {
         version = env!("CARGO_PKG_VERSION"),
         http = ?running.http,
         https = ?running.https,
-        admin = ?running.admin,
+        admin = running.admin.map(tracing::field::display),
         "serving"
     );
     running.wait();

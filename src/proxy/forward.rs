@@ -111,6 +111,8 @@ pub async fn forward(
         // nobody asked for it: whatever follows would be read as somebody's answer
         return Err(portal_failed(worker, &ForwardError::Upgrade));
     }
+    // a message of ours, whatever the portal still speaks (RFC 9110 §6.2)
+    *answer.version_mut() = Version::HTTP_11;
     clean_response(answer.headers_mut(), false);
     if matches!(special, Some(Special::Settings)) {
         answer = Box::pin(settings_answer::correct(answer, policy.anonymous)).await.map_err(|()| {

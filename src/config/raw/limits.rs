@@ -9,7 +9,7 @@ use super::{text::As, values::duration::Positive};
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct Limits {
-    /// Client connections at a time; the next one waits.
+    /// Client connections at a time; the next one is closed at once and counted.
     #[schemars(extend("default" = 10000))]
     pub max_connections: Option<u32>,
     /// Bytes of a request's head, 16384 to 1048576; then 431.
