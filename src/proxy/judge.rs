@@ -275,6 +275,10 @@ async fn identify(
         }
         Credential::None => return Ok(None),
         Credential::OtherScheme => return Err(Refusal::SignInNeeded { sign_in_url: None }),
+        // a browser sends the portal's cookie to every tenant's address: no tenant may be shown it by asking for an address of its own
+        Credential::Bearer(token) if !in_header && is_opaque(&token) && asks_a_tenants_own(policy) => {
+            return Ok(None);
+        }
         Credential::Bearer(token) => token,
     };
     let verified = if let Some(known) = gate.tokens.cached(policy, &token, asking.now) {
@@ -293,6 +297,15 @@ async fn identify(
         }
         Err(_) => Ok(None),
     }
+}
+
+/// No JWT: only introspection can say what it means.
+fn is_opaque(token: &str) -> bool {
+    token.bytes().filter(|byte| *byte == b'.').count() != 2
+}
+
+fn asks_a_tenants_own(policy: &TenantPolicy) -> bool {
+    policy.issuers.iter().any(|issuer| issuer.of_tenant_file && issuer.introspection.is_some())
 }
 
 /// Cross-site WebSocket hijacking: a page of another origin opens a socket with the visitor's cookies. Programs send no

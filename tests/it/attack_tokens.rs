@@ -292,3 +292,16 @@ fn a_key_file_needs_no_network_and_is_read_again_when_it_changes() {
     eventually(|| status(&gate, &idp.token().sign()) == 200);
     assert_eq!(idp.asked("/jwks"), 0);
 }
+
+/// A tenant's file names an introspection endpoint; a visitor whom somebody leads to that tenant's address brings the cookie
+/// of the whole portal along.
+#[test]
+fn attack_a_tenant_that_wants_to_see_the_portals_cookie() {
+    let (portal, idp) = (Portal::answering("").start(), Idp::start());
+    let greedy = json!({"Doorward": {"issuers": [configuration::introspecting_issuer(&idp)]}});
+    let gate =
+        Gate::before(&portal).setting("access.token_cookie", "SID").tenant("evil.com", &greedy).start();
+    let answer =
+        gate.get("/devportal/apis?tenant=evil.com").cookie("SID", "victims-session").browser().send();
+    assert_eq!((answer.status, idp.asked("/introspect")), (200, 0));
+}
