@@ -14,7 +14,12 @@ use super::{
     select::{self, SelectError},
 };
 use crate::{
-    config::{Settings, TenantPolicy, directory::Found, hosts::HostFound, model::Profile},
+    config::{
+        Settings, TenantPolicy,
+        directory::Found,
+        hosts::HostFound,
+        model::{Issuer, KeySource, Profile},
+    },
     domain::{
         access::{Decision, decide},
         browser::{self, Asked},
@@ -90,13 +95,11 @@ pub async fn judge(
         }
     }
 
-    judgement.caller.surface =
-        settings.defaults.route_table.classify(parts.method.as_str(), parts.uri.path()).surface;
-
     // ── 3 tenant: one snapshot of its policy, used to the end of the request
     let named = match named_tenant(gate, &judgement.client, parts).await {
         Ok(named) => named,
         Err(refusal) => {
+            judgement.caller.surface = surface_for_all(settings, parts);
             judgement.verdict = Err(refusal);
             return judgement;
         }
@@ -104,6 +107,7 @@ pub async fn judge(
     judgement.tenant_named = named.is_some();
     let tenant = named.as_ref().unwrap_or(&settings.tenancy.default_tenant);
     let Some(mut policy) = find_policy(gate, tenant).await else {
+        judgement.caller.surface = surface_for_all(settings, parts);
         judgement.verdict = Err(Refusal::UnknownTenant(tenant.to_string()));
         return judgement;
     };
@@ -153,6 +157,11 @@ fn refused(ambiguity: Ambiguity) -> Refusal {
     Refusal::Unclear { status: ambiguity.status(), detail: ambiguity.detail() }
 }
 
+/// The kind of answer a caller expects where no tenant's own rules can say.
+fn surface_for_all(settings: &Settings, parts: &Parts) -> Surface {
+    settings.defaults.route_table.classify(parts.method.as_str(), parts.uri.path()).surface
+}
+
 async fn find_policy(gate: &Gate, tenant: &TenantId) -> Option<Arc<TenantPolicy>> {
     let found = match gate.tenants.cached(tenant) {
         Some(found) => found,
@@ -164,23 +173,23 @@ async fn find_policy(gate: &Gate, tenant: &TenantId) -> Option<Arc<TenantPolicy>
     }
 }
 
-/// Just after the start the tenants' files are still being read for the host names they claim.
+/// Just after the start the tenants' files are still being read for the host names they claim. Once they have been, nobody
+/// waits: a host that a broken file may claim stays in doubt until somebody mends the file.
 async fn wait_for_index(gate: &Gate, host: &str) -> HostFound {
     const STEP: Duration = Duration::from_millis(5);
     const STEPS: u32 = 1000;
     for _ in 0..STEPS {
         tokio::time::sleep(STEP).await;
-        let found = gate.tenants.by_host(host);
-        if found != HostFound::IndexNotReady {
-            return found;
+        if gate.tenants.index_ready() {
+            break;
         }
     }
-    HostFound::IndexNotReady
+    gate.tenants.by_host(host)
 }
 
 async fn tenant_of_host(gate: &Gate, host: &str) -> Result<Option<TenantId>, Refusal> {
     let mut found = gate.tenants.by_host(host);
-    if found == HostFound::IndexNotReady {
+    if found == HostFound::IndexNotReady && !gate.tenants.index_ready() {
         found = Box::pin(wait_for_index(gate, host)).await;
     }
     match found {
@@ -275,8 +284,8 @@ async fn identify(
         }
         Credential::None => return Ok(None),
         Credential::OtherScheme => return Err(Refusal::SignInNeeded { sign_in_url: None }),
-        // a browser sends the portal's cookie to every tenant's address: no tenant may be shown it by asking for an address of its own
-        Credential::Bearer(token) if !in_header && is_opaque(&token) && asks_a_tenants_own(policy) => {
+        // a browser sends the portal's cookies to every tenant's address; whoever leads it there must not be shown them
+        Credential::Bearer(token) if !in_header && would_show_a_tenant(policy, &token) => {
             return Ok(None);
         }
         Credential::Bearer(token) => token,
@@ -299,13 +308,10 @@ async fn identify(
     }
 }
 
-/// No JWT: only introspection can say what it means.
-fn is_opaque(token: &str) -> bool {
-    token.bytes().filter(|byte| *byte == b'.').count() != 2
-}
-
-fn asks_a_tenants_own(policy: &TenantPolicy) -> bool {
-    policy.issuers.iter().any(|issuer| issuer.of_tenant_file && issuer.introspection.is_some())
+/// Would this token be sent to an introspection endpoint that a tenant's own file names?
+fn would_show_a_tenant(policy: &TenantPolicy, token: &str) -> bool {
+    let own = |issuer: &&Arc<Issuer>| issuer.of_tenant_file && issuer.introspection.is_some();
+    policy.issuers.iter().filter(own).any(|issuer| bearer::is_opaque(token) || issuer.keys == KeySource::None)
 }
 
 /// Cross-site WebSocket hijacking: a page of another origin opens a socket with the visitor's cookies. Programs send no

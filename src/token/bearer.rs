@@ -62,6 +62,11 @@ impl Places<'_> {
     }
 }
 
+/// Only introspection can say what it means. One dot or many: no JWS, no JWE, but some issuers' opaque tokens look like that.
+pub fn is_opaque(token: &str) -> bool {
+    !matches!(token.bytes().filter(|byte| *byte == b'.').count(), 2 | 4)
+}
+
 /// Finds the one credential of a request. In this order: `Authorization`, the query of a download, the cookie with a
 /// whole token, the two halves as cookies.
 pub fn extract<'a>(headers: &'a HeaderMap, places: &Places<'a>) -> Result<Credential<'a>, BadCredential> {

@@ -67,9 +67,9 @@ impl Verifier {
         if let Some(known) = self.cache.get(&key, now) {
             return known;
         }
-        // one dot or many: no JWS, no JWE, but some issuers' opaque tokens look like that
-        let opaque = !matches!(token.bytes().filter(|byte| *byte == b'.').count(), 2 | 4);
-        if opaque && policy.issuers.iter().any(|issuer| issuer.introspection.is_some()) {
+        if super::bearer::is_opaque(token)
+            && policy.issuers.iter().any(|issuer| issuer.introspection.is_some())
+        {
             self.verify_opaque(&policy.issuers, token, key, now).await
         } else {
             self.verify_jwt(&policy.issuers, token, key, now).await
