@@ -16,7 +16,7 @@ use super::{
     judge::Judgement,
     select, settings_answer,
     upgrade::{Tunnel, UpgradeSlot},
-    upstream::{ForwardError, Portal},
+    upstream::{ForwardError, Portal, Upgraded},
 };
 use crate::{
     config::{
@@ -231,22 +231,24 @@ async fn upgrade(
     slot: UpgradeSlot,
     now: u64,
 ) -> Result<Response<ResponseBody>, Refusal> {
-    let failed = |error: &ForwardError| portal_failed(worker, error);
-    let (answer, lease) = portal.forward_upgrade(request).await.map_err(|error| failed(&error))?;
-    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        let mut answer = portal.declined(answer, lease);
-        clean_response(answer.headers_mut(), false);
-        return Ok(answer);
-    }
-    let (mut head, _) = answer.into_parts();
-    let (stream, early) = lease.into_upgraded().await.ok_or_else(|| failed(&ForwardError::Upgrade))?;
+    let (mut headers, stream, early) = match portal.forward_upgrade(request).await {
+        Err(error) => return Err(portal_failed(worker, &error)),
+        Ok(Upgraded::Switched { headers, stream, early }) => (headers, stream, early),
+        Ok(Upgraded::Declined(mut answer)) => {
+            clean_response(answer.headers_mut(), false);
+            return Ok(*answer);
+        }
+    };
     let until = judgement.identity.user().and_then(|user| {
         // an expiry beyond the end of time is none
         Instant::now().checked_add(Duration::from_secs(user.expires_at.saturating_sub(now)))
     });
     connection.leave_tunnel(Tunnel { portal: stream, early, until, slot });
-    clean_response(&mut head.headers, true);
-    Ok(Response::from_parts(head, ResponseBody::empty()))
+    clean_response(&mut headers, true);
+    let mut answer = Response::new(ResponseBody::empty());
+    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *answer.headers_mut() = headers;
+    Ok(answer)
 }
 
 fn portal_failed(worker: &Worker, error: &ForwardError) -> Refusal {

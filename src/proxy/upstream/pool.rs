@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Mutex, PoisonError},
-    task::{Context, Poll},
+    task::Context,
     time::Duration,
 };
 
@@ -24,32 +24,21 @@ impl Pool {
     }
 
     pub fn put(&self, mut lease: Lease) {
-        lease.idle_since = Instant::now();
+        lease.rest(Instant::now());
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MAX_IDLE {
             idle.push(lease);
         }
     }
 
-    /// An idle connection that can be used at once. Nobody ever waits for one: a portal that does not read an upload to its
-    /// end would hold up whoever comes next.
-    pub fn poll_take(&self, cx: &mut Context<'_>) -> Option<Lease> {
-        let mut unready = Vec::new();
-        let usable = loop {
-            let Some(mut lease) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() else {
-                break None;
-            };
-            match lease.poll_usable(cx) {
-                Poll::Ready(true) if lease.idle_since.elapsed() < self.keep_alive => break Some(lease),
-                Poll::Ready(_) => {}
-                Poll::Pending => unready.push(lease),
+    /// An idle connection that can be used at once.
+    pub fn take(&self, cx: &mut Context<'_>) -> Option<Lease> {
+        loop {
+            let mut lease = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            if lease.is_usable(cx) && lease.idle_since.elapsed() < self.keep_alive {
+                return Some(lease);
             }
-        };
-        if !unready.is_empty() {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.splice(..0, unready);
         }
-        usable
     }
 
     /// Closes what has been idle too long; the worker calls it every second.
