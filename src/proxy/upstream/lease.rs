@@ -27,13 +27,17 @@ use super::{
     http1::{self, Answer, Frames, Reader, Sent, Upload, WireError},
     pool::Pool,
 };
-use crate::proxy::body::{RequestBody, UploadProgress};
+use crate::proxy::{
+    added::Added,
+    body::{RequestBody, UploadProgress},
+};
 
 pub struct Lease {
     reader: Reader<PortalStream>,
     head: Vec<u8>,
     deadline: Deadline,
-    pub(super) idle_since: Instant,
+    /// Since when nobody has used it, as far as the worker's sweep has noticed.
+    pub(super) idle_since: Option<Instant>,
 }
 
 /// Where the body of an answer comes from.
@@ -52,8 +56,7 @@ impl Lease {
     }
 
     fn of(reader: Reader<PortalStream>) -> Self {
-        let now = Instant::now();
-        Self { reader, head: Vec::new(), deadline: Deadline::new(now), idle_since: now }
+        Self { reader, head: Vec::new(), deadline: Deadline::new(Instant::now()), idle_since: None }
     }
 
     /// Whether a request can be sent at once: not closed by the portal in the meantime, and nothing said unasked.
@@ -62,8 +65,8 @@ impl Lease {
     }
 
     /// Between two requests: no more memory than needed.
-    pub fn rest(&mut self, now: Instant) {
-        self.idle_since = now;
+    pub fn rest(&mut self) {
+        self.idle_since = None;
         self.reader.rest();
     }
 
@@ -72,6 +75,7 @@ impl Lease {
     pub fn send(
         mut self,
         request: Request<RequestBody>,
+        added: &Added,
         timeout: Duration,
         pool: &Arc<Pool>,
     ) -> impl Future<Output = Result<(Answer, Source), Unanswered>> + Send {
@@ -82,7 +86,7 @@ impl Lease {
             None => Sent::Chunked,
         };
         self.head.clear();
-        http1::write_head(&mut self.head, &request, sent);
+        http1::write_head(&mut self.head, &request, sent, |out| added.write(out));
         let to_head = *request.method() == Method::HEAD;
         let mut unsent = Some(request);
         async move {

@@ -25,7 +25,10 @@ use self::{
     pool::Pool,
 };
 pub use self::{connect::PortalStream, http1::WireError, leased_body::LeasedBody};
-use super::body::{RequestBody, ResponseBody};
+use super::{
+    added::Added,
+    body::{RequestBody, ResponseBody},
+};
 use crate::config::model::Upstream;
 
 /// Why the portal gave no answer.
@@ -81,6 +84,7 @@ impl Portal {
     pub fn forward(
         &self,
         mut request: Request<RequestBody>,
+        added: Added,
     ) -> impl Future<Output = Result<Response<ResponseBody>, ForwardError>> + Send + '_ {
         async move {
             if self.upstream.http2 {
@@ -91,7 +95,7 @@ impl Portal {
                     Some(lease) => (lease, false),
                     None => (Box::pin(self.open()).await?, true),
                 };
-                match lease.send(request, self.upstream.header_timeout, &self.pool).await {
+                match lease.send(request, &added, self.upstream.header_timeout, &self.pool).await {
                     Ok((answer, source)) => return Ok(self.streaming(answer, source)),
                     Err((_, Some(unsent))) if !fresh => request = *unsent,
                     Err((error, _)) => return Err(error),
@@ -110,9 +114,13 @@ impl Portal {
     }
 
     /// For upgrades: a connection of its own, which comes to the pool only when the portal declines.
-    pub async fn forward_upgrade(&self, request: Request<RequestBody>) -> Result<Upgraded, ForwardError> {
+    pub async fn forward_upgrade(
+        &self,
+        request: Request<RequestBody>,
+        added: &Added,
+    ) -> Result<Upgraded, ForwardError> {
         let lease = self.open().await?;
-        let sent = lease.send(request, self.upstream.header_timeout, &self.pool).await;
+        let sent = lease.send(request, added, self.upstream.header_timeout, &self.pool).await;
         match sent.map_err(|(error, _)| error)? {
             (answer, Source::Lease(lease)) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
                 let (stream, early) = lease.into_upgraded();

@@ -24,7 +24,7 @@ impl Pool {
     }
 
     pub fn put(&self, mut lease: Lease) {
-        lease.rest(Instant::now());
+        lease.rest();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MAX_IDLE {
             idle.push(lease);
@@ -35,18 +35,26 @@ impl Pool {
     pub fn take(&self, cx: &mut Context<'_>) -> Option<Lease> {
         loop {
             let mut lease = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-            if lease.is_usable(cx) && lease.idle_since.elapsed() < self.keep_alive {
+            if lease.is_usable(cx) && !self.is_too_old(&lease) {
                 return Some(lease);
             }
         }
     }
 
-    /// Closes what has been idle too long; the worker calls it every second.
+    /// Closes what has been idle too long; the worker calls it every second, which is the only look at the clock.
     pub fn sweep(&self) {
+        let now = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let expired = idle.iter().take_while(|lease| lease.idle_since.elapsed() >= self.keep_alive).count();
+        for lease in idle.iter_mut() {
+            lease.idle_since.get_or_insert(now);
+        }
+        let expired = idle.iter().take_while(|lease| self.is_too_old(lease)).count();
         let closed: Vec<Lease> = idle.drain(..expired).collect();
         drop(idle);
         drop(closed);
+    }
+
+    fn is_too_old(&self, lease: &Lease) -> bool {
+        lease.idle_since.is_some_and(|since| since.elapsed() >= self.keep_alive)
     }
 }

@@ -12,8 +12,8 @@ pub enum Sent {
     Chunked,
 }
 
-/// The request line and the headers. What frames the body is written by us, whatever they say.
-pub fn write_head<B>(out: &mut Vec<u8>, request: &Request<B>, body: Sent) {
+/// The request line, the headers and `more` of them. What frames the body is written by us, whatever they say.
+pub fn write_head<B>(out: &mut Vec<u8>, request: &Request<B>, body: Sent, more: impl FnOnce(&mut Vec<u8>)) {
     let (method, headers) = (request.method(), request.headers());
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');
@@ -27,6 +27,7 @@ pub fn write_head<B>(out: &mut Vec<u8>, request: &Request<B>, body: Sent) {
         }
         write_line(out, name.as_str(), value.as_bytes());
     }
+    more(out);
     match body {
         Sent::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         Sent::Length(length) => write_length(out, length),

@@ -181,7 +181,7 @@ fn a_request_is_framed_by_us_whatever_its_headers_say() {
                 request.header(*name, *value)
             });
         let mut out = Vec::new();
-        write_head(&mut out, &request.body(()).unwrap(), sent);
+        write_head(&mut out, &request.body(()).unwrap(), sent, |_| {});
         String::from_utf8(out).unwrap()
     };
     let lies = [("host", "p"), ("content-length", "7"), ("transfer-encoding", "chunked")];
