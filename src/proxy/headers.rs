@@ -134,7 +134,8 @@ impl Origin {
     }
 }
 
-const OF_CONNECTION: [HeaderName; 7] = [
+const COUNT: usize = 7;
+const OF_CONNECTION: [HeaderName; COUNT] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -149,17 +150,20 @@ const OF_CONNECTION: [HeaderName; 7] = [
 /// an accepted upgrade (101), which keeps its `Upgrade`. Trailers stay announced.
 pub fn clean_response(headers: &mut HeaderMap, switching: bool) {
     // one look at the names there are is cheaper than a look-up for each that could be there
-    let (mut of_connection, mut chunked, mut sets_cookies) = (false, false, false);
+    let mut of_connection = [false; COUNT];
+    let (mut chunked, mut sets_cookies) = (false, false);
     for name in headers.keys() {
         // none of them has another length than these, and most other names have
         if matches!(name.as_str().len(), 2 | 7 | 10 | 16 | 17 | 18) {
-            of_connection |= OF_CONNECTION.contains(name);
+            for (seen, of_connection) in of_connection.iter_mut().zip(&OF_CONNECTION) {
+                *seen |= name == of_connection;
+            }
             chunked |= *name == header::TRANSFER_ENCODING;
             sets_cookies |= *name == header::SET_COOKIE;
         }
     }
-    if of_connection {
-        clean_connection(headers, switching);
+    if of_connection.contains(&true) {
+        clean_connection(headers, of_connection, switching);
     }
     // the length of a body that was sent in chunks is what the chunks say
     if chunked {
@@ -171,7 +175,7 @@ pub fn clean_response(headers: &mut HeaderMap, switching: bool) {
     }
 }
 
-fn clean_connection(headers: &mut HeaderMap, switching: bool) {
+fn clean_connection(headers: &mut HeaderMap, seen: [bool; COUNT], switching: bool) {
     let usual = |line: &HeaderValue| {
         line.as_bytes().eq_ignore_ascii_case(b"keep-alive") || line.as_bytes().eq_ignore_ascii_case(b"close")
     };
@@ -192,7 +196,7 @@ fn clean_connection(headers: &mut HeaderMap, switching: bool) {
         }
     }
     let upgrade = if switching { headers.remove(header::UPGRADE) } else { None };
-    for name in &OF_CONNECTION {
+    for (name, _) in OF_CONNECTION.iter().zip(seen).filter(|(_, seen)| *seen) {
         headers.remove(name);
     }
     if let Some(protocol) = upgrade {
