@@ -1,8 +1,10 @@
 //! The portal's side: which upstream, over which connection, and what may be tried again.
 
 mod connect;
+mod http1;
 mod http2;
 mod lease;
+mod leased_body;
 mod pool;
 
 use std::{
@@ -12,15 +14,21 @@ use std::{
     task::Poll,
 };
 
-use http::{Request, Response};
-use hyper::body::Incoming;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
 
-use self::{connect::Connector, http2::Shared, pool::Pool};
-pub use self::{
-    connect::PortalStream,
-    lease::{Lease, LeasedBody},
+use self::{
+    connect::Connector,
+    http1::Answer,
+    http2::Shared,
+    lease::{Lease, Source},
+    pool::Pool,
 };
-use super::body::{RequestBody, ResponseBody};
+pub use self::{connect::PortalStream, http1::WireError, leased_body::LeasedBody};
+use super::{
+    added::Added,
+    body::{RequestBody, ResponseBody},
+};
 use crate::config::model::Upstream;
 
 /// Why the portal gave no answer.
@@ -33,7 +41,7 @@ pub enum ForwardError {
     #[error("the portal does not answer in time")]
     AnswerTimeout,
     #[error("the portal broke the connection: {0}")]
-    Broken(#[source] hyper::Error),
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the portal would not switch protocols properly")]
     Upgrade,
 }
@@ -42,6 +50,17 @@ impl ForwardError {
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::ConnectTimeout | Self::AnswerTimeout)
     }
+}
+
+/// What the portal says to a request to switch protocols.
+pub enum Upgraded {
+    /// 101; `early` has been sent already, in the new protocol.
+    Switched {
+        headers: HeaderMap,
+        stream: PortalStream,
+        early: Bytes,
+    },
+    Declined(Box<Response<ResponseBody>>),
 }
 
 /// One upstream as one worker sees it.
@@ -65,25 +84,19 @@ impl Portal {
     pub fn forward(
         &self,
         mut request: Request<RequestBody>,
+        added: Added,
     ) -> impl Future<Output = Result<Response<ResponseBody>, ForwardError>> + Send + '_ {
         async move {
             if self.upstream.http2 {
                 return Box::pin(self.shared.forward(&self.upstream, &self.connector, request)).await;
             }
-            let upload = request.body().progress();
             loop {
-                let (mut lease, fresh) = match poll_fn(|cx| Poll::Ready(self.pool.poll_take(cx))).await {
+                let (lease, fresh) = match poll_fn(|cx| Poll::Ready(self.pool.take(cx))).await {
                     Some(lease) => (lease, false),
                     None => (Box::pin(self.open()).await?, true),
                 };
-                match lease.send(request, self.upstream.header_timeout).await {
-                    Ok(answer) => {
-                        let idle_timeout = self.upstream.idle_timeout;
-                        return Ok(answer.map(|incoming| {
-                            let pool = Arc::clone(&self.pool);
-                            ResponseBody::leased(LeasedBody::new(incoming, lease, upload, pool, idle_timeout))
-                        }));
-                    }
+                match lease.send(request, &added, self.upstream.header_timeout, &self.pool).await {
+                    Ok((answer, source)) => return Ok(self.streaming(answer, source)),
                     Err((_, Some(unsent))) if !fresh => request = *unsent,
                     Err((error, _)) => return Err(error),
                 }
@@ -91,21 +104,30 @@ impl Portal {
         }
     }
 
-    /// For upgrades: a connection of its own, which never comes back to the pool.
+    fn streaming(&self, answer: Answer, source: Source) -> Response<ResponseBody> {
+        let (pool, idle_timeout) = (Arc::clone(&self.pool), self.upstream.idle_timeout);
+        let body = LeasedBody::new(source, answer.framing, answer.keep_alive, pool, idle_timeout);
+        let mut response = Response::new(ResponseBody::leased(body));
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        response
+    }
+
+    /// For upgrades: a connection of its own, which comes to the pool only when the portal declines.
     pub async fn forward_upgrade(
         &self,
         request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Lease), ForwardError> {
-        let mut lease = self.open().await?;
-        let answer = lease.send(request, self.upstream.header_timeout).await.map_err(|(error, _)| error)?;
-        Ok((answer, lease))
-    }
-
-    /// Keeps the body of an answer to an upgrade that was declined.
-    pub fn declined(&self, answer: Response<Incoming>, lease: Lease) -> Response<ResponseBody> {
-        let (pool, idle_timeout) = (Arc::clone(&self.pool), self.upstream.idle_timeout);
-        answer
-            .map(|incoming| ResponseBody::leased(LeasedBody::new(incoming, lease, None, pool, idle_timeout)))
+        added: &Added,
+    ) -> Result<Upgraded, ForwardError> {
+        let lease = self.open().await?;
+        let sent = lease.send(request, added, self.upstream.header_timeout, &self.pool).await;
+        match sent.map_err(|(error, _)| error)? {
+            (answer, Source::Lease(lease)) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
+                let (stream, early) = lease.into_upgraded();
+                Ok(Upgraded::Switched { headers: answer.headers, stream, early })
+            }
+            (answer, source) => Ok(Upgraded::Declined(Box::new(self.streaming(answer, source)))),
+        }
     }
 
     async fn open(&self) -> Result<Lease, ForwardError> {
@@ -113,7 +135,7 @@ impl Portal {
             .await
             .map_err(|_| ForwardError::ConnectTimeout)?
             .map_err(ForwardError::Connect)?;
-        Lease::open(stream).await.map_err(ForwardError::Broken)
+        Ok(Lease::new(stream))
     }
 
     pub fn sweep(&self) {
