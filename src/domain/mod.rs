@@ -6,6 +6,7 @@ pub mod anonymous;
 pub mod browser;
 pub mod colour;
 pub mod identity;
+pub mod lockout;
 pub mod page;
 pub mod path;
 pub mod return_address;
