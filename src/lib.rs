@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod telemetry;
 
+pub mod store;
 pub mod token;
 
 pub mod proxy;

@@ -189,6 +189,35 @@ pub struct Profile {
     pub claims: BTreeMap<String, String>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadProfile {
+    #[error("not an e-mail address")]
+    Email,
+    #[error("a name, number or role has a control character or is longer than 1024 bytes")]
+    Text,
+}
+
+impl Profile {
+    /// Whether all of it can be kept and shown. Gives the e-mail address as it is compared.
+    pub fn check(&self) -> Result<Option<String>, BadProfile> {
+        let shown = [&self.mobile, &self.given_name, &self.family_name].into_iter().flatten();
+        let texts = shown.chain(&self.roles).chain(self.claims.keys()).chain(self.claims.values());
+        for text in texts {
+            if text.len() > 1024 || text.chars().any(char::is_control) {
+                return Err(BadProfile::Text);
+            }
+        }
+        let Some(email) = &self.email else { return Ok(None) };
+        let email = names::canonical(email).map_err(|_| BadProfile::Email)?;
+        // what delivers mail decides on the rest
+        let parts = email.rsplit_once('@').filter(|(user, host)| !user.is_empty() && !host.is_empty());
+        if parts.is_none() || email.contains(char::is_whitespace) {
+            return Err(BadProfile::Email);
+        }
+        Ok(Some(email))
+    }
+}
+
 impl NewAccount {
     /// With a password and nothing else, in the primary user store.
     pub fn new(
@@ -233,6 +262,29 @@ mod tests {
             assert_eq!(LockedReason::parse(reason.as_str()), Some(reason));
         }
         assert_eq!(LockedReason::parse("ADMIN"), None);
+    }
+
+    #[test]
+    fn a_profile_is_kept_only_if_it_can_be_shown() {
+        let with_email = |email: &str| Profile { email: Some(email.to_owned()), ..Profile::default() };
+        for (email, compared) in [
+            ("Alex@Example.org", Ok(Some("alex@example.org".to_owned()))),
+            (" alex@example.org ", Ok(Some("alex@example.org".to_owned()))),
+            ("alex", Err(BadProfile::Email)),
+            ("@example.org", Err(BadProfile::Email)),
+            ("alex@", Err(BadProfile::Email)),
+            ("a lex@example.org", Err(BadProfile::Email)),
+            ("alex@example.org\r\nBcc: all@example.org", Err(BadProfile::Email)),
+            ("", Err(BadProfile::Email)),
+        ] {
+            assert_eq!(with_email(email).check(), compared, "{email:?}");
+        }
+        let named = |name: &str| Profile { given_name: Some(name.to_owned()), ..Profile::default() };
+        assert_eq!(named("Zoë").check(), Ok(None));
+        assert_eq!(named("Zo\0").check(), Err(BadProfile::Text));
+        assert_eq!(named(&"a".repeat(1025)).check(), Err(BadProfile::Text));
+        let roles = Profile { roles: vec!["Internal/\nsystem".to_owned()], ..Profile::default() };
+        assert_eq!(roles.check(), Err(BadProfile::Text));
     }
 
     #[test]
