@@ -11,4 +11,5 @@ pub mod page;
 pub mod path;
 pub mod return_address;
 pub mod route;
+pub mod session;
 pub mod tenant;
