@@ -12,6 +12,8 @@ pub mod telemetry;
 
 pub mod token;
 
+pub mod account;
+
 pub mod proxy;
 pub mod web;
 

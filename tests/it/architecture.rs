@@ -12,6 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     ("telemetry", &["domain"]),
     ("token", &["domain", "config"]),
+    ("account", &["domain", "telemetry"]),
     ("proxy", &["domain", "clock", "config", "token", "telemetry"]),
     ("web", &["domain", "config", "telemetry"]),
     ("server", &["config", "telemetry", "proxy"]),
