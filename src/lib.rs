@@ -13,6 +13,8 @@ pub mod telemetry;
 pub mod store;
 pub mod token;
 
+pub mod account;
+
 pub mod proxy;
 pub mod web;
 

@@ -13,6 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telemetry", &["domain"]),
     ("store", &["domain", "config", "telemetry"]),
     ("token", &["domain", "config"]),
+    ("account", &["domain", "telemetry"]),
     ("proxy", &["domain", "clock", "config", "token", "telemetry"]),
     ("web", &["domain", "config", "telemetry"]),
     ("server", &["config", "telemetry", "proxy"]),
