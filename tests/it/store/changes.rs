@@ -150,6 +150,8 @@ fn postgresql_wakes_who_watches() {
         let mut watch = there.changes().watch(None).await.unwrap();
         let start = Instant::now();
         for round in 0..10 {
+            // it has looked, and rests
+            assert!(tokio::time::timeout(Duration::from_millis(50), watch.next()).await.is_err());
             here.accounts().set_disabled(&account.id, round % 2 == 0, NOW).await.unwrap();
             assert_eq!(heard(&mut watch).await.len(), 1);
         }
