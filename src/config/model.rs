@@ -5,6 +5,7 @@ use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc, time:
 use http::HeaderValue;
 use ipnet::IpNet;
 
+pub use super::store::{Store, StoreLocation};
 use super::{mistake::Mistake, secret::Secret};
 use crate::domain::{identity::CrossTenant, route::RouteTable, tenant::TenantId};
 

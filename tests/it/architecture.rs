@@ -11,13 +11,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("config", &["domain"]),
     ("telemetry", &["domain"]),
+    ("store", &["domain", "config", "telemetry"]),
     ("token", &["domain", "config"]),
+    ("account", &["domain", "telemetry"]),
     ("proxy", &["domain", "clock", "config", "token", "telemetry"]),
     ("web", &["domain", "config", "telemetry"]),
     ("server", &["config", "telemetry", "proxy"]),
     ("admin", &["domain", "clock", "config", "telemetry", "token", "proxy", "server"]),
     ("demo", &["domain", "web"]),
-    ("boot", &["domain", "clock", "config", "telemetry", "token", "proxy", "web", "server", "admin"]),
+    (
+        "boot",
+        &["domain", "clock", "config", "telemetry", "store", "token", "proxy", "web", "server", "admin"],
+    ),
     ("cli", &["domain", "clock", "config", "proxy", "web", "server", "demo", "boot"]),
 ];
 
@@ -38,6 +43,7 @@ const NOT_IN_DOMAIN: &[&str] = &[
     "fastrand",
     "reqwest",
     "aws_lc_rs",
+    "sqlx",
 ];
 
 struct Source {
