@@ -13,6 +13,7 @@ mod attempt;
 mod counter;
 mod engine;
 mod key;
+pub mod message;
 mod settings;
 
 pub use attempt::{Attempt, keys};
@@ -20,3 +21,6 @@ pub use counter::{Counter, Lock, MAX_MILLIS};
 pub use engine::{Refused, Reserved, Success, cancel, reserve, succeed};
 pub use key::{ClientNet, CounterKey, DeviceId, NameHash, UNKNOWN_NAMES, Who};
 pub use settings::{LockoutSettings, Threshold};
+
+#[cfg(test)]
+mod tests;
