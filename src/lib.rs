@@ -13,6 +13,10 @@ pub mod telemetry;
 pub mod store;
 pub mod token;
 
+pub mod session;
+
+pub mod account;
+
 pub mod proxy;
 pub mod web;
 

@@ -8,6 +8,7 @@ pub mod colour;
 pub mod identity;
 pub mod lockout;
 pub mod page;
+pub mod password;
 pub mod path;
 pub mod return_address;
 pub mod route;
