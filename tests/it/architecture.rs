@@ -39,7 +39,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["domain", "clock", "config", "store", "session", "account", "proxy", "web", "server", "demo", "boot"],
+        &[
+            "domain", "clock", "config", "store", "session", "account", "proxy", "web", "server", "demo",
+            "boot",
+        ],
     ),
 ];
 
