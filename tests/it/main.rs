@@ -22,6 +22,7 @@ mod hot_reload;
 mod pages;
 mod private_port;
 mod proxying;
+mod store;
 mod support;
 mod tenancy;
 mod uploads;
