@@ -10,6 +10,7 @@ mod forward;
 pub mod forwarded;
 pub mod headers;
 pub mod hygiene;
+mod identify;
 pub mod judge;
 mod pipeline;
 pub mod select;
