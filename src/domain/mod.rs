@@ -4,6 +4,7 @@ pub mod access;
 pub mod anonymous;
 pub mod browser;
 pub mod colour;
+pub mod guard;
 pub mod identity;
 pub mod page;
 pub mod path;
