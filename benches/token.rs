@@ -111,6 +111,7 @@ fn policy(keys: std::path::PathBuf, algorithm: Algorithm) -> TenantPolicy {
         identity_headers: HeaderProfile::None,
         token_cookie: None,
         forward_token: true,
+        guards: Vec::new(),
         branding: Branding::default(),
         header_value: http::HeaderValue::from_static("carbon.super"),
         problem: None,

@@ -6,7 +6,7 @@ use http::HeaderValue;
 use ipnet::IpNet;
 
 use super::{mistake::Mistake, secret::Secret};
-use crate::domain::{identity::CrossTenant, route::RouteTable, tenant::TenantId};
+use crate::domain::{guard::Guard, identity::CrossTenant, route::RouteTable, tenant::TenantId};
 
 /// The whole of `deployment.toml`, resolved. One immutable snapshot; a reload makes a new one.
 #[derive(Debug)]
@@ -182,6 +182,8 @@ pub struct TenantDefaults {
     pub token_cookie: Option<String>,
     /// Send the `Authorization` header of users on to the portal.
     pub forward_token: bool,
+    /// The portal's own sign-ins.
+    pub guards: Vec<Arc<Guard>>,
     pub branding: Branding,
 }
 
@@ -204,6 +206,8 @@ pub struct TenantPolicy {
     pub token_cookie: Option<String>,
     /// Send the `Authorization` header of users on to the portal.
     pub forward_token: bool,
+    /// The portal's own sign-ins: those of `deployment.toml` first, then the tenant's.
+    pub guards: Vec<Arc<Guard>>,
     pub branding: Branding,
     /// The tenant's domain, ready to be sent to the portal.
     pub header_value: HeaderValue,

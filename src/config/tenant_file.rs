@@ -14,6 +14,7 @@ use super::{
 };
 use crate::domain::{
     anonymous::{is_anonymous_allowed, parse_boolean},
+    guard::Guard,
     identity::CrossTenant,
     route::Access as RouteAccess,
     tenant::TenantId,
@@ -35,6 +36,7 @@ pub struct TenantConf {
     issuers: Vec<Issuer>,
     sign_in: Option<SignIn>,
     access: Access,
+    guards: Vec<Guard>,
     branding: Branding,
 }
 
@@ -168,6 +170,7 @@ fn doorward(
             .and_then(|sign_in| sign_in.url)
             .map(|url| SignIn { url: url.0.0.unwrap_or_default() }),
         access: resolve::access::access(access, &key, &mut scope),
+        guards: resolve::guard::guards(raw.guards.unwrap_or_default(), &key.name("guards"), &mut scope),
         branding: resolve::branding(raw.branding.unwrap_or_default()),
     }
 }
@@ -224,6 +227,7 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
         identity_headers,
         token_cookie: defaults.token_cookie.clone(),
         forward_token: access.forward_token.unwrap_or(defaults.forward_token),
+        guards: defaults.guards.iter().cloned().chain(conf.guards.iter().cloned().map(Arc::new)).collect(),
         branding: Branding {
             name: conf.branding.name.clone().or_else(|| defaults.branding.name.clone()),
             logo: conf.branding.logo.clone().or_else(|| defaults.branding.logo.clone()),

@@ -1,6 +1,7 @@
 //! What is written becomes what is meant: defaults filled in, keys held against each other, routes compiled.
 
 pub mod access;
+pub mod guard;
 pub mod issuer;
 pub mod portal;
 pub mod scope;
@@ -44,6 +45,7 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
         &mut scope,
     );
     let access = access::access(raw.access.unwrap_or_default(), &key.name("access"), &mut scope);
+    let guards = guard::guards(raw.guard.unwrap_or_default(), &key.name("guard"), &mut scope);
     let route_table = access::table(profile, &access.routes, &[], &sign_in);
     let log = server::log(raw.log.unwrap_or_default(), &key.name("log"), &mut scope);
     let limits = server::limits(&raw.limits.unwrap_or_default(), &key.name("limits"), &mut scope);
@@ -76,6 +78,7 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
             identity_headers: access.identity_headers.unwrap_or(profile.identity_headers()),
             token_cookie: access.token_cookie.flatten(),
             forward_token: access.forward_token.unwrap_or(profile == Profile::Wso2Apim),
+            guards: guards.into_iter().map(Arc::new).collect(),
             branding: branding(raw.branding.unwrap_or_default()),
         },
     })

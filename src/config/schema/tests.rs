@@ -111,7 +111,8 @@ fn every_key_says_what_it_does_and_what_it_is_by_default() {
 fn documented_defaults_are_in_effect() {
     let text = "[[portal.upstream]]\nurl = \"http://a:1\"\n[server.tls]\ncert_file = \"c\"\nkey_file = \"k\"\n\
         [[issuer]]\nissuer = \"x\"\naudiences = [\"a\"]\njwks_file = \"j\"\n[issuer.introspection]\nurl = \"https://a\"\n\
-        client_id = \"c\"\nclient_secret = \"s\"\n[[access.route]]\nmatch = \"/x\"\naccess = \"open\"\n";
+        client_id = \"c\"\nclient_secret = \"s\"\n[[access.route]]\nmatch = \"/x\"\naccess = \"open\"\n\
+        [[guard]]\nmatch = \"/x\"\nuser_in = \"basic\"\n";
     let settings = load::parse(text, &PathBuf::from("/d.toml"), &BTreeMap::new()).unwrap();
     let effective = effective::to_json(&settings);
     let mut compared = 0;

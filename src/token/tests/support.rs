@@ -204,6 +204,7 @@ pub fn policy(issuers: Vec<Issuer>) -> TenantPolicy {
         identity_headers: HeaderProfile::None,
         token_cookie: None,
         forward_token: true,
+        guards: Vec::new(),
         branding: Branding::default(),
         header_value: HeaderValue::from_static("acme.com"),
         problem: None,

@@ -88,6 +88,7 @@ fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, generation
         identity_headers: HeaderProfile::None,
         token_cookie: None,
         forward_token: true,
+        guards: Vec::new(),
         branding: Branding::default(),
         header_value: HeaderValue::from_str(tenant.as_str()).unwrap(),
         problem: None,
@@ -153,6 +154,7 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             identity_headers: HeaderProfile::None,
             token_cookie: None,
             forward_token: true,
+            guards: Vec::new(),
             branding: Branding::default(),
         },
     }
