@@ -10,7 +10,12 @@ pub mod clock;
 pub mod config;
 pub mod telemetry;
 
+pub mod store;
 pub mod token;
+
+pub mod session;
+
+pub mod account;
 
 pub mod proxy;
 pub mod web;

@@ -9,7 +9,7 @@ use super::{
     document::{Findings, Key, Node, Value, json, read::read},
     mistake::Mistake,
     model::{Branding, HeaderProfile, Issuer, KeySource, Settings, SignIn, TenantPolicy},
-    raw::{access::Access as RawAccess, tenant::Doorward, values::web::is_loopback},
+    raw::{self, access::Access as RawAccess, tenant::Doorward, values::web::is_loopback},
     resolve::{self, Scope, access::Access},
 };
 use crate::domain::{
@@ -37,6 +37,9 @@ pub struct TenantConf {
     sign_in: Option<SignIn>,
     access: Access,
     guards: Vec<Guard>,
+    session: raw::session::Session,
+    account_lock: raw::account_lock::AccountLock,
+    password_policy: raw::password_policy::PasswordPolicy,
     branding: Branding,
 }
 
@@ -171,6 +174,12 @@ fn doorward(
             .map(|url| SignIn { url: url.0.0.unwrap_or_default() }),
         access: resolve::access::access(access, &key, &mut scope),
         guards: resolve::guard::guards(raw.guards.unwrap_or_default(), &key.name("guards"), &mut scope),
+        session: raw.session.unwrap_or_default().checked(&key.name("session"), &mut scope),
+        account_lock: raw.account_lock.unwrap_or_default().checked(&key.name("account_lock"), &mut scope),
+        password_policy: raw
+            .password_policy
+            .unwrap_or_default()
+            .checked(&key.name("password_policy"), &mut scope),
         branding: resolve::branding(raw.branding.unwrap_or_default()),
     }
 }
@@ -228,6 +237,9 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
         token_cookie: defaults.token_cookie.clone(),
         forward_token: access.forward_token.unwrap_or(defaults.forward_token),
         guards: defaults.guards.iter().cloned().chain(conf.guards.iter().cloned().map(Arc::new)).collect(),
+        session: conf.session.over(&defaults.session),
+        account_lock: Arc::new(conf.account_lock.over(&defaults.account_lock)),
+        password_policy: Arc::new(conf.password_policy.over(&defaults.password_policy)),
         branding: Branding {
             name: conf.branding.name.clone().or_else(|| defaults.branding.name.clone()),
             logo: conf.branding.logo.clone().or_else(|| defaults.branding.logo.clone()),
