@@ -8,6 +8,7 @@ mod doors;
 pub mod hashing;
 mod lockout;
 mod notices;
+mod portal;
 mod rejected;
 mod sign_in;
 
@@ -17,6 +18,7 @@ pub use self::{
     doors::{Doors, Parts},
     lockout::{Guess, Lockout, NotReserved, Reservation},
     notices::{Notices, Shown},
+    portal::NotForwarded,
     rejected::{Rejected, Told},
     sign_in::{Attempt, Door, SignedIn},
 };

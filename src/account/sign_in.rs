@@ -182,7 +182,7 @@ impl Doors {
     }
 
     /// The policy of the tenant behind the last `@`, if that is another one that exists.
-    async fn tenant_in(&self, login: &str, requested: &TenantId) -> Option<Arc<TenantPolicy>> {
+    pub(super) async fn tenant_in(&self, login: &str, requested: &TenantId) -> Option<Arc<TenantPolicy>> {
         let (_, suffix) = login.trim().rsplit_once('@')?;
         let tenant = TenantId::parse(suffix).ok().filter(|tenant| tenant != requested)?;
         match self.0.tenants.load(&tenant).await {
@@ -202,7 +202,7 @@ impl Doors {
 }
 
 /// Why the account may not be used at all, whatever the password; said in the log.
-fn barred(account: &Account) -> Option<Rejected> {
+pub(super) fn barred(account: &Account) -> Option<Rejected> {
     let subject =
         Subject { user: &account.username, user_store: &account.user_store, tenant: &account.tenant };
     if account.disabled {

@@ -56,6 +56,13 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
     );
     let access = access::access(raw.access.unwrap_or_default(), &key.name("access"), &mut scope);
     let guards = guard::guards(raw.guard.unwrap_or_default(), &key.name("guard"), &mut scope);
+    if !guards.is_empty() && !accounts.enabled {
+        scope.mistake(
+            &key.name("guard"),
+            "without a store nothing can be counted",
+            "write accounts.enabled = true",
+        );
+    }
     let route_table = access::table(profile, &access.routes, &[], &sign_in);
     let log = server::log(raw.log.unwrap_or_default(), &key.name("log"), &mut scope);
     let limits = server::limits(&raw.limits.unwrap_or_default(), &key.name("limits"), &mut scope);
