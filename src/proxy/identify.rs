@@ -1,19 +1,22 @@
-//! Step 5: who asks, as proven by a token.
+//! Step 5: who asks, as proven by a token or by a session.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderName, Method, header, request::Parts};
 
 use super::{Gate, answer::Refusal, forwarded::Client};
 use crate::{
+    account::Doors,
     config::{
         Settings, TenantPolicy,
         model::{Issuer, KeySource, Profile},
     },
     domain::{
         browser,
+        identity::User,
         route::{Access, Route, Surface},
     },
+    session::{Cookie, Live, Unavailable},
     token::{
         TokenError, Verified,
         bearer::{self, BadCredential, Credential, Places},
@@ -23,14 +26,46 @@ use crate::{
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// From where, with what and when somebody asks.
+#[derive(Clone, Copy)]
 pub struct Asking<'a> {
     pub client: &'a Client,
     pub by: browser::Caller,
     pub now: u64,
 }
 
-/// Who asks, as proven by a token that counts under this tenant's policy. A browser that opens a page is never refused because
-/// of a stale token: its visitor is unknown, no more. A program that sends a bad token is told so.
+/// What proves who asks.
+#[derive(Clone)]
+pub enum Proof {
+    Token(Arc<Verified>),
+    /// A browser that signed in here, by its cookie.
+    Session(Arc<Live>),
+}
+
+impl Proof {
+    pub fn user(&self) -> &Arc<User> {
+        match self {
+            Self::Token(verified) => &verified.user,
+            Self::Session(live) => &live.user,
+        }
+    }
+
+    /// For people.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "a token",
+            Self::Session(_) => "a session",
+        }
+    }
+}
+
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {:?}", self.kind(), self.user())
+    }
+}
+
+/// Who asks. A token goes before a session: somebody put it into this very request, while the cookie comes along by itself;
+/// and the portal that gets the token would know its bearer, not the cookie's.
 pub async fn identify(
     gate: &Gate,
     settings: &Settings,
@@ -38,14 +73,49 @@ pub async fn identify(
     policy: &TenantPolicy,
     route: &Route,
     asking: Asking<'_>,
-) -> Result<Option<Arc<Verified>>, Refusal> {
-    // sign-in itself uses this header in ways of its own (client credentials), and assets need nobody
+) -> Result<Option<Proof>, Refusal> {
+    // sign-in itself uses the header in ways of its own (client credentials), and assets need nobody
     if route.access == Access::Open {
         return Ok(None);
     }
-    let wso2 = settings.portal.profile == Profile::Wso2Apim;
     let reads = parts.method == Method::GET || parts.method == Method::HEAD;
     let by_own_page = reads || is_from_own_page(parts, asking.client);
+    let bearer = by_token(gate, settings, parts, policy, route, asking, (reads, by_own_page)).await?;
+    match (bearer, &gate.doors) {
+        (Some(verified), _) => Ok(Some(Proof::Token(verified))),
+        (None, Some(doors)) if by_own_page => by_session(doors, parts, asking).await,
+        (None, _) => Ok(None),
+    }
+}
+
+/// The session this browser signed in with, if it is alive. Pages of other sites cannot send the cookie along
+/// (`SameSite=Lax`), and what changes something counts only from a page of our own.
+async fn by_session(doors: &Doors, parts: &Parts, asking: Asking<'_>) -> Result<Option<Proof>, Refusal> {
+    let https = asking.client.https;
+    if Cookie::Session.read(&parts.headers, https).is_none() {
+        return Ok(None);
+    }
+    // in milliseconds
+    let now = asking.now.saturating_mul(1000);
+    match Box::pin(doors.sessions().of_request(&parts.headers, https, now)).await {
+        Ok(live) => Ok(live.map(Proof::Session)),
+        // "cannot be found out" is never "nobody"
+        Err(Unavailable) => Err(Refusal::Overloaded),
+    }
+}
+
+/// As proven by a token that counts under this tenant's policy. A browser that opens a page is never refused because
+/// of a stale token: its visitor is unknown, no more. A program that sends a bad token is told so.
+async fn by_token(
+    gate: &Gate,
+    settings: &Settings,
+    parts: &Parts,
+    policy: &TenantPolicy,
+    route: &Route,
+    asking: Asking<'_>,
+    (reads, by_own_page): (bool, bool),
+) -> Result<Option<Arc<Verified>>, Refusal> {
+    let wso2 = settings.portal.profile == Profile::Wso2Apim;
     let query = parts.uri.query().filter(|query| bearer::names_access_token(query));
     let places = Places {
         max_bytes: settings.limits.max_token_bytes,

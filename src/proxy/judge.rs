@@ -11,7 +11,7 @@ use super::{
     connection::ClientConnection,
     forwarded::{self, Client},
     hygiene::{self, Ambiguity, Cleaned},
-    identify::{Asking, identify, is_foreign_origin},
+    identify::{Asking, Proof, identify, is_foreign_origin},
     select::{self, SelectError},
 };
 use crate::{
@@ -23,7 +23,6 @@ use crate::{
         route::{Route, Surface},
         tenant::TenantId,
     },
-    token::Verified,
 };
 
 /// Everything that was found out about a request, as far as it got.
@@ -38,7 +37,7 @@ pub struct Judgement {
     pub policy: Option<Arc<TenantPolicy>>,
     pub route: Option<Route>,
     pub identity: Identity,
-    pub verified: Option<Arc<Verified>>,
+    pub proof: Option<Proof>,
     pub verdict: Result<Decision, Refusal>,
 }
 
@@ -76,7 +75,7 @@ pub async fn judge(
         policy: None,
         route: None,
         identity: Identity::Anonymous,
-        verified: None,
+        proof: None,
         verdict: Err(Refusal::Overloaded),
     };
     match cleaned {
@@ -104,7 +103,7 @@ pub async fn judge(
         return judgement;
     };
 
-    // twice at most: a token may know a tenant where the request names none
+    // twice at most: a token or a session may know a tenant where the request names none
     loop {
         // ── 4 route
         let route = policy.routes.classify(parts.method.as_str(), parts.uri.path()).clone();
@@ -120,10 +119,10 @@ pub async fn judge(
             let asking = Asking { client: &judgement.client, by: judgement.asked_by, now };
             identify(gate, settings, parts, &policy, &route, asking).await
         };
-        if let Ok(Some(verified)) = &identified
+        if let Ok(Some(proof)) = &identified
             && !judgement.tenant_named
-            && verified.user.tenant != policy.tenant
-            && let Some(own) = find_policy(gate, &verified.user.tenant).await
+            && proof.user().tenant != policy.tenant
+            && let Some(own) = find_policy(gate, &proof.user().tenant).await
         {
             judgement.tenant_named = true;
             policy = own;
@@ -131,12 +130,12 @@ pub async fn judge(
         }
 
         // ── 6 decide
-        judgement.verdict = identified.map(|verified| {
-            if let Some(verified) = &verified {
-                let user = Arc::clone(&verified.user);
+        judgement.verdict = identified.map(|proof| {
+            if let Some(proof) = &proof {
+                let user = Arc::clone(proof.user());
                 judgement.identity = Identity::of(user, &policy.tenant, &policy.cross_tenant);
             }
-            judgement.verified = verified;
+            judgement.proof = proof;
             decide(policy.anonymous, &route, &judgement.identity)
         });
         judgement.policy = Some(policy);

@@ -8,6 +8,7 @@ mod connection;
 pub mod explain;
 mod forward;
 pub mod forwarded;
+mod guard;
 pub mod headers;
 pub mod hygiene;
 mod identify;
@@ -37,6 +38,7 @@ pub use self::{
     body::ResponseBody,
     bounce::Cookieless,
     connection::ClientConnection,
+    guard::Guards,
     upgrade::Upgrades,
 };
 use crate::{
@@ -64,6 +66,7 @@ pub struct Gate {
     pub metrics: Arc<Metrics>,
     pub access_log: ArcSwapOption<AccessLog>,
     pub upgrades: Upgrades,
+    pub guards: Guards,
 }
 
 impl Gate {

@@ -18,6 +18,7 @@ mod binary;
 mod complaints;
 mod dependencies;
 mod documentation;
+mod guard;
 mod hot_reload;
 mod pages;
 mod private_port;
