@@ -278,6 +278,10 @@ pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(Key, &'sta
             "deployment.toml or the profile keeps this path for users, so nobody can sign in there",
         ));
     }
+    if !conf.guards.is_empty() && !settings.accounts.enabled {
+        let message = "accounts are off in deployment.toml: nothing can be counted, so nobody gets through these sign-ins";
+        found.push((ours.name("guards"), message));
+    }
     found
 }
 

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, Method, header, request::Parts};
 use super::{Gate, answer::Refusal, forwarded::Client};
 use crate::{
     account::Doors,
+    clock,
     config::{
         Settings, TenantPolicy,
         model::{Issuer, KeySource, Profile},
@@ -95,9 +96,7 @@ async fn by_session(doors: &Doors, parts: &Parts, asking: Asking<'_>) -> Result<
     if Cookie::Session.read(&parts.headers, https).is_none() {
         return Ok(None);
     }
-    // in milliseconds
-    let now = asking.now.saturating_mul(1000);
-    match Box::pin(doors.sessions().of_request(&parts.headers, https, now)).await {
+    match Box::pin(doors.sessions().of_request(&parts.headers, https, clock::millis())).await {
         Ok(live) => Ok(live.map(Proof::Session)),
         // "cannot be found out" is never "nobody"
         Err(Unavailable) => Err(Refusal::Overloaded),

@@ -82,6 +82,8 @@ pub struct ReloadLabels {
 #[expect(non_camel_case_types, reason = "the names are the label values")]
 pub enum Guarded {
     succeeded,
+    /// Neither wrong nor right, as far as it was described.
+    passed,
     failed,
     /// Locked.
     refused,
@@ -130,7 +132,8 @@ const PORTAL_ERRORS: [PortalError; 5] = [
     PortalError::upgrade,
 ];
 
-const GUARDED: [Guarded; 4] = [Guarded::succeeded, Guarded::failed, Guarded::refused, Guarded::doubtful];
+const GUARDED: [Guarded; 5] =
+    [Guarded::succeeded, Guarded::passed, Guarded::failed, Guarded::refused, Guarded::doubtful];
 
 /// Seconds; from a cached page to a long download.
 const DURATIONS: [f64; 14] =

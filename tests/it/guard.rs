@@ -36,6 +36,11 @@ fn portal() -> PortalBuilder {
                 Reply::json(&json!({"error": "invalid_grant"})).status(400)
             }
         })
+        .deciding("/known", |request| {
+            let right = request.header("authorization") == Some(&basic("alex", "right"));
+            Reply::text("").status(if right { 200 } else { 401 })
+        })
+        .route("/basic/public", Reply::text("everybody's"))
         .deciding("/basic", |request| {
             let right = request.header("authorization") == Some(&basic("alex", "right"));
             Reply::text(if right { "in" } else { "out" }).status(if right { 200 } else { 401 })
@@ -48,17 +53,18 @@ fn basic(user: &str, password: &str) -> String {
 
 fn guards() -> Value {
     json!([
-        {"match": "POST /login", "user_in": "form", "failed_redirect": ["/login?error*"]},
-        {"match": "/marked", "user_in": "form", "failed_body": ["Wrong password"], "locked_redirect": "/marked?error"},
-        {"match": "/api/session", "user_in": "json", "failed_status": [401]},
+        {"match": "POST /login", "user_in": "form", "succeeded_redirect": ["/home*"]},
+        {"match": "/marked", "user_in": "form", "succeeded_body": ["Welcome"], "locked_redirect": "/marked?error"},
+        {"match": "/api/session", "user_in": "json", "succeeded_status": [200]},
         {"match": "/oauth2/token", "user_in": "password-grant"},
         {"match": "/basic/**", "user_in": "basic"},
+        {"match": "/known/**", "user_in": "basic", "succeeded_status": [200]},
     ])
 }
 
 fn guarded(portal: &Portal) -> GateBuilder {
     crate::support::accounts::with_lock(Gate::before(portal), 5)
-        .generic(&[("/basic/**", "open")])
+        .generic(&[("/basic/**", "open"), ("/known/**", "open")])
         .setting("guard", guards())
 }
 
@@ -177,14 +183,16 @@ fn a_password_grant_is_refused_as_rfc_6749_says() {
 fn basic_is_refused_with_a_challenge() {
     let portal = portal().start();
     let gate = guarded(&portal).start();
-    let ask = |password: &str| {
-        gate.get("/basic/x").api_client().header("authorization", &basic("alex", password)).send()
+    let ask = |path: &str, password: &str| {
+        gate.get(path).api_client().header("authorization", &basic("alex", password)).send()
     };
-    assert_eq!(times(4, |_| ask("wrong")), [401; 4]);
-    assert_eq!(ask("right").text(), "in");
-    assert_eq!(times(5, |turn| ask(&turn.to_string())), [401; 5]);
+    assert_eq!(times(4, |turn| ask("/known/x", &turn.to_string())), [401; 4]);
+    assert_eq!(ask("/known/x", "right").status, 200, "which forgives");
+    assert_eq!(times(4, |turn| ask("/basic/x", &turn.to_string())), [401; 4]);
+    assert_eq!(ask("/basic/x", "right").text(), "in", "of which nobody said that it is right");
+    assert_eq!(ask("/basic/x", "wrong").status, 401);
     portal.forget();
-    let locked = ask("another");
+    let locked = ask("/basic/x", "another");
     assert_eq!((locked.status, portal.saw_nothing()), (401, true));
     assert!(locked.header("www-authenticate").unwrap().starts_with("Basic realm="));
     assert_eq!(gate.get("/basic/x").send().text(), "out", "who sends no name is the portal's business");
@@ -195,10 +203,48 @@ fn basic_is_refused_with_a_challenge() {
 fn a_page_of_many_parts_locks_nobody_out() {
     let portal = portal().start();
     let gate = guarded(&portal).start();
-    let statuses = in_parallel(40, |turn| {
-        gate.get(&format!("/basic/{turn}")).header("authorization", &basic("alex", "right")).send().status
-    });
-    assert_eq!(statuses, [200; 40]);
+    for path in ["/basic", "/known"] {
+        let statuses = in_parallel(40, |turn| {
+            let part = gate.get(&format!("{path}/{turn}"));
+            part.header("authorization", &basic("alex", "right")).send().status
+        });
+        assert_eq!(statuses, [200; 40]);
+    }
+}
+
+/// Whatever the portal answers without looking at the password forgives nothing.
+#[test]
+fn attack_a_page_that_anybody_gets_is_no_way_to_guess_on() {
+    let portal = portal().start();
+    let gate = guarded(&portal).start();
+    let ask = |path: &str, guess: usize| {
+        gate.get(path).header("authorization", &basic("alex", &guess.to_string())).send().status
+    };
+    for guess in 0..5 {
+        assert_eq!(["/basic/public", "/basic/x"].map(|path| ask(path, guess)), [200, 401]);
+    }
+    assert_eq!(["/basic/public", "/basic/x"].map(|path| ask(path, 5)), [401, 401], "locked");
+    // a form that arrives where the portal has another page
+    for guess in 0..4 {
+        form(&gate, "/login", "bob", &guess.to_string()).send();
+    }
+    form(&gate, "/Login/", "bob", "x").send();
+    assert_eq!(form(&gate, "/login", "bob", RIGHT).send().status, 401);
+}
+
+/// One answer cannot speak for two names.
+#[test]
+fn attack_two_names_in_two_places_of_one_request() {
+    let portal = portal().start();
+    let both = json!([
+        {"match": "/login", "user_in": "form", "succeeded_redirect": ["/home*"]},
+        {"match": "/**", "user_in": "basic"},
+    ]);
+    let gate = guarded(&portal).setting("guard", both).generic(&[("/login", "open")]).start();
+    let ask =
+        |user: &str| form(&gate, "/login", "alex", RIGHT).header("authorization", &basic(user, "x")).send();
+    assert_eq!((ask("victim").status, portal.saw_nothing()), (400, true));
+    assert_eq!(ask("alex").location(), "/home");
 }
 
 fn in_parallel<T: Send>(count: usize, ask: impl Fn(usize) -> T + Sync) -> Vec<T> {

@@ -23,6 +23,7 @@ mod hot_reload;
 mod pages;
 mod private_port;
 mod proxying;
+mod session_identity;
 mod support;
 mod tenancy;
 mod uploads;

@@ -54,11 +54,11 @@ fn guard(raw: raw::guard::Guard, key: &Key, scope: &mut Scope<'_>) -> Option<Gua
         let remedy = format!("write a number from 1 to {MOST_SEARCHED}");
         scope.mistake(&key.name("body_bytes"), format!("{searched} is out of range"), &remedy);
     }
-    let (user, known) = match written? {
-        Written::Form => (UserIn::Form(fields), vec![]),
-        Written::Json => (UserIn::Json(fields), vec![]),
-        Written::Basic => (UserIn::Basic, vec![401]),
-        Written::PasswordGrant => (UserIn::PasswordGrant, vec![400, 401]),
+    let user = match written? {
+        Written::Form => UserIn::Form(fields),
+        Written::Json => UserIn::Json(fields),
+        Written::Basic => UserIn::Basic,
+        Written::PasswordGrant => UserIn::PasswordGrant,
     };
     if matches!(user, UserIn::Basic | UserIn::PasswordGrant) {
         for (name, is_written) in
@@ -69,13 +69,18 @@ fn guard(raw: raw::guard::Guard, key: &Key, scope: &mut Scope<'_>) -> Option<Gua
             }
         }
     }
-    let succeeded = signs(raw.succeeded_status, raw.succeeded_redirect, raw.succeeded_body);
+    let mut succeeded = signs(raw.succeeded_status, raw.succeeded_redirect, raw.succeeded_body);
     let mut failed = signs(raw.failed_status, raw.failed_redirect, raw.failed_body);
     if failed.is_empty() && succeeded.is_empty() {
-        failed.status = known;
+        match user {
+            UserIn::Basic => failed.status = vec![401],
+            UserIn::PasswordGrant => succeeded.status = vec![200],
+            UserIn::Form(_) | UserIn::Json(_) => {}
+        }
     }
     if failed.is_empty() && succeeded.is_empty() {
-        let remedy = "write failed_status, failed_redirect or failed_body; or what a right one looks like";
+        let remedy =
+            "write succeeded_redirect, succeeded_status or succeeded_body; or what a wrong one looks like";
         scope.mistake(key, "nothing tells a wrong password from the right one", remedy);
     }
     let Match { methods, pattern } = matched?;

@@ -49,7 +49,9 @@ fn enable_anonymous_is_read_as_wso2_reads_it() {
 
 #[test]
 fn a_tenants_guards_stand_beside_those_of_the_deployment() {
-    let settings = settings("[[guard]]\nmatch = \"/oauth2/token\"\nuser_in = \"password-grant\"");
+    let settings = settings(
+        "[accounts]\nenabled = true\n[[guard]]\nmatch = \"/oauth2/token\"\nuser_in = \"password-grant\"",
+    );
     let text = ours(r#"{"guards": [{"match": "POST /login", "user_in": "form", "failed_status": [401]}]}"#);
     let policy = resolve(&settings, &acme(), &parse(&text, file()).unwrap(), 1);
     let patterns: Vec<_> = policy.guards.iter().map(|guard| guard.endpoint.pattern.as_str()).collect();

@@ -11,21 +11,32 @@ pub struct Endpoint {
 impl Endpoint {
     /// `path` is in normal form.
     pub fn covers(&self, path: &str) -> bool {
-        let mut wanted = segments(&self.pattern);
-        let mut found = segments(path);
-        loop {
-            match (wanted.next(), found.next()) {
-                (Some("**"), _) | (None, None) => return true,
-                (Some("*"), Some(segment)) if !segment.is_empty() => {}
-                (Some(literal), Some(segment)) if literal.eq_ignore_ascii_case(segment) => {}
-                _ => return false,
-            }
-        }
+        walk(segments(&self.pattern), segments(path), str::eq_ignore_ascii_case)
+    }
+
+    /// As `covers`, with every letter and slash as it is written.
+    pub fn is_exactly(&self, path: &str) -> bool {
+        walk(self.pattern.split('/'), path.split('/'), |wanted, found| wanted == found)
     }
 
     /// Whether a body sent with this method signs somebody in.
     pub fn takes(&self, method: &str) -> bool {
         self.methods.is_empty() || self.methods.iter().any(|taken| taken == method)
+    }
+}
+
+fn walk<'a>(
+    mut wanted: impl Iterator<Item = &'a str>,
+    mut found: impl Iterator<Item = &'a str>,
+    is_same: impl Fn(&str, &str) -> bool,
+) -> bool {
+    loop {
+        match (wanted.next(), found.next()) {
+            (Some("**"), _) | (None, None) => return true,
+            (Some("*"), Some(segment)) if !segment.is_empty() => {}
+            (Some(literal), Some(segment)) if is_same(literal, segment) => {}
+            _ => return false,
+        }
     }
 }
 
@@ -59,6 +70,19 @@ mod tests {
         ] {
             let endpoint = Endpoint { methods: Vec::new(), pattern: pattern.to_owned() };
             assert_eq!(endpoint.covers(path), covered, "{pattern} {path}");
+        }
+        for (pattern, path, exactly) in [
+            ("/login", "/login", true),
+            ("/login", "/Login", false),
+            ("/login", "/login/", false),
+            ("/t/*/login", "/t/acme.com/login", true),
+            ("/t/*/login", "/t/acme.com/Login", false),
+            ("/api/**", "/api/x/", true),
+            ("/api/**", "/api", true),
+            ("/api/**", "/API", false),
+        ] {
+            let endpoint = Endpoint { methods: Vec::new(), pattern: pattern.to_owned() };
+            assert_eq!(endpoint.is_exactly(path), exactly, "{pattern} {path}");
         }
     }
 }

@@ -5,7 +5,11 @@ use super::Guard;
 /// What became of a sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
+    /// The answer has what only the right password gets: all that was counted before is forgiven.
     Succeeded,
+    /// Nothing says that it was wrong, and nothing that it was right. The attempt is taken back and no more is forgiven:
+    /// otherwise any request that the portal answers without looking at the password would be a way to guess on.
+    Passed,
     Failed,
 }
 
@@ -77,15 +81,19 @@ impl Guard {
         !self.failed.body.is_empty() || !self.succeeded.body.is_empty()
     }
 
-    /// In doubt it has failed: a guess that may have been checked is a guess.
-    pub fn outcome(&self, answer: &Answer<'_>) -> Outcome {
-        let worked = if self.failed.are_in(answer) {
-            false
+    /// In doubt it has failed: a guess that may have been checked is a guess. `path` is the one that was asked for: what
+    /// comes back from another spelling of it may be another page.
+    pub fn outcome(&self, path: &str, answer: &Answer<'_>) -> Outcome {
+        if self.failed.are_in(answer) {
+            Outcome::Failed
         } else if self.succeeded.is_empty() {
-            answer.status < 400
+            if answer.status < 400 { Outcome::Passed } else { Outcome::Failed }
+        } else if !self.succeeded.are_in(answer) {
+            Outcome::Failed
+        } else if self.endpoint.is_exactly(path) {
+            Outcome::Succeeded
         } else {
-            self.succeeded.are_in(answer)
-        };
-        if worked { Outcome::Succeeded } else { Outcome::Failed }
+            Outcome::Passed
+        }
     }
 }

@@ -130,20 +130,20 @@ fn signs(status: &[u16], redirect: &[&str], body: &[&str]) -> Signs {
 
 #[test]
 fn what_an_answer_means() {
-    use Outcome::{Failed, Succeeded};
+    use Outcome::{Failed, Passed, Succeeded};
     let none = Signs::default;
     let to = |status, location| Answer { status, location: Some(location), body: b"" };
     let plain = |status, body: &'static str| Answer { status, location: None, body: body.as_bytes() };
     for (failed, succeeded, answer, outcome) in [
         (signs(&[401], &[], &[]), none(), plain(401, ""), Failed),
-        (signs(&[401], &[], &[]), none(), plain(200, ""), Succeeded),
-        (signs(&[401], &[], &[]), none(), to(302, "/home"), Succeeded),
+        (signs(&[401], &[], &[]), none(), plain(200, ""), Passed),
+        (signs(&[401], &[], &[]), none(), to(302, "/home"), Passed),
         // what nobody described is a guess that may have been checked
         (signs(&[401], &[], &[]), none(), plain(500, ""), Failed),
         (signs(&[401], &[], &[]), none(), plain(429, ""), Failed),
         (signs(&[], &["/login?error*"], &[]), none(), to(302, "/login?error=1"), Failed),
         (signs(&[], &["/login?error*"], &[]), none(), to(302, "https://portal.example/login?error"), Failed),
-        (signs(&[], &["/login?error*"], &[]), none(), to(302, "/home?from=/login?error"), Succeeded),
+        (signs(&[], &["/login?error*"], &[]), none(), to(302, "/home?from=/login?error"), Passed),
         (
             signs(&[], &["*authFailure=true*"], &[]),
             none(),
@@ -151,7 +151,7 @@ fn what_an_answer_means() {
             Failed,
         ),
         (signs(&[], &[], &["Wrong password"]), none(), plain(200, "<p>Wrong password</p>"), Failed),
-        (signs(&[], &[], &["Wrong password"]), none(), plain(200, "<p>Welcome</p>"), Succeeded),
+        (signs(&[], &[], &["Wrong password"]), none(), plain(200, "<p>Welcome</p>"), Passed),
         (none(), signs(&[], &["/home"], &[]), to(302, "/home"), Succeeded),
         (none(), signs(&[], &["/home"], &[]), to(302, "/home/x"), Failed),
         (none(), signs(&[200], &[], &[]), plain(200, ""), Succeeded),
@@ -161,7 +161,25 @@ fn what_an_answer_means() {
         (signs(&[], &[], &["Wrong"]), signs(&[200], &[], &[]), plain(200, "Wrong"), Failed),
     ] {
         let guard = Guard { failed, succeeded, ..form() };
-        assert_eq!(guard.outcome(&answer), outcome, "{:?} {:?} {answer:?}", guard.failed, guard.succeeded);
+        assert_eq!(
+            guard.outcome("/login", &answer),
+            outcome,
+            "{:?} {:?} {answer:?}",
+            guard.failed,
+            guard.succeeded
+        );
+    }
+}
+
+/// Attack: a counter that anybody can reset is none. What is answered at another spelling of the address may be a page that
+/// everybody gets.
+#[test]
+fn attack_a_counter_reset_by_another_page() {
+    let guard = Guard { succeeded: signs(&[200], &[], &[]), ..form() };
+    let answer = Answer { status: 200, location: None, body: b"" };
+    assert_eq!(guard.outcome("/login", &answer), Outcome::Succeeded);
+    for path in ["/Login", "/login/"] {
+        assert_eq!(guard.outcome(path, &answer), Outcome::Passed, "{path}");
     }
 }
 

@@ -1,7 +1,8 @@
-//! Credentials of HTTP Basic that the portal took a moment ago. They come with every request, many at a time; each of them
-//! is no new guess, and counting each would lock out whoever opens a page of many parts.
+//! Credentials of HTTP Basic come with every request, many at a time. The same ones again are no new guess, and counting each
+//! would lock out whoever opens a page of many parts: so they take their turns, and those the portal was seen to find right
+//! need not for half a minute.
 //!
-//! Kept is a hash under a key that only this process has, for half a minute.
+//! Kept is a hash under a key that only this process has.
 
 use std::{sync::Arc, time::Duration};
 

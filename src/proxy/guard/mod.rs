@@ -11,10 +11,14 @@ mod settle;
 
 use std::{sync::Arc, time::Instant};
 
-use http::{Response, header::ACCEPT_ENCODING, request::Parts};
+use http::{
+    Response,
+    header::{ACCEPT_ENCODING, AUTHORIZATION},
+    request::Parts,
+};
 use hyper::body::Incoming;
 
-use self::{known::Known, paces::Paces, settle::Tried};
+use self::{known::Known, paces::Paces};
 use super::{
     ClientConnection, Gate, Worker,
     answer::Refusal,
@@ -23,10 +27,10 @@ use super::{
     judge::Judgement,
 };
 use crate::{
-    account::NotForwarded,
+    account::{NotForwarded, Reservation},
     clock,
     config::{Settings, TenantPolicy},
-    domain::guard::{Guard, Outcome as Said},
+    domain::guard::{Guard, Outcome as Said, UserIn},
     telemetry::metrics::{Guarded, Outcome},
 };
 
@@ -62,97 +66,80 @@ pub async fn guarded(
             return refuse::doubtful(guard, problem);
         }
     };
-    if sign_in.names.iter().any(|(guard, _)| guard.searches_body()) {
+    let read::SignIn { found, body } = sign_in;
+    let Some((guard, name)) = found else {
+        let prepared = prepare(worker, connection, settings, judgement, policy, parts, body)?;
+        let answer = forward(worker, connection, judgement, policy, Box::new(prepared), now).await?;
+        return Ok((Outcome::forwarded, answer));
+    };
+    if guard.searches_body() {
         parts.headers.remove(ACCEPT_ENCODING);
     }
-    // the same credentials over and over are one guess: a page of HTTP Basic has many parts that come at once
-    let credentials = sign_in.credentials(&parts).map(|sent| gate.guards.known.digest(&policy.tenant, sent));
-    let mut turn = None;
-    if let Some(digest) = &credentials
-        && !gate.guards.known.is_known(digest)
-    {
-        turn = Some(gate.guards.known.turn(digest).await);
-    }
-    let is_known = credentials.as_ref().is_some_and(|digest| gate.guards.known.is_known(digest));
-    let tried = if is_known {
-        sign_in.names.iter().map(|(guard, _)| Tried { guard: Arc::clone(guard), reservation: None }).collect()
+    // the parts of a page come all at once with the same credentials: that is one guess, and not one for each
+    let credentials = match parts.headers.get(AUTHORIZATION) {
+        Some(sent) if guard.user == UserIn::Basic => Some(gate.guards.known.digest(&policy.tenant, sent)),
+        _ => None,
+    };
+    let known = &gate.guards.known;
+    let turn = match &credentials {
+        Some(digest) if !known.is_known(digest) => Some(known.turn(digest).await),
+        _ => None,
+    };
+    let reservation = if credentials.as_ref().is_some_and(|digest| known.is_known(digest)) {
+        None
     } else {
-        match reserve(gate, judgement, policy, &sign_in.names).await {
-            Ok(tried) => tried,
-            Err((guard, NotForwarded::Refused)) => {
+        match reserve(gate, judgement, policy, &name).await {
+            Ok(reservation) => Some(reservation),
+            Err(NotForwarded::Refused) => {
                 gate.metrics.count_guarded(Guarded::refused);
                 return refuse::locked(gate, policy, guard).await;
             }
-            Err((guard, NotForwarded::NoName)) => {
+            Err(NotForwarded::NoName) => {
                 gate.metrics.count_guarded(Guarded::doubtful);
                 return refuse::doubtful(guard, read::Problem::NO_NAME);
             }
-            // what cannot be counted is not let through
-            Err((_, NotForwarded::Unavailable)) => return Err(Refusal::Overloaded),
+            Err(NotForwarded::Unavailable) => return Err(Refusal::Overloaded),
         }
     };
     let started = Instant::now();
-    let sent = match prepare(worker, connection, settings, judgement, policy, parts, sign_in.body) {
+    let path = parts.uri.path().to_owned();
+    let sent = match prepare(worker, connection, settings, judgement, policy, parts, body) {
         Ok(prepared) => forward(worker, connection, judgement, policy, Box::new(prepared), now).await,
         Err(refusal) => Err(refusal),
     };
     let answer = match sent {
         Ok(answer) => answer,
         Err(refusal) => {
-            // nobody has learnt anything from this attempt
-            settle::cancel(tried).await;
+            settle::cancel(reservation).await;
             return Err(refusal);
         }
     };
-    let is_sign_in = !tried.is_empty();
-    let (answer, said) = settle::settle(tried, answer).await?;
-    if is_sign_in {
-        settled(gate, policy, &sign_in.names, said, started);
-        if let Some(digest) = &credentials {
-            gate.guards.known.learn(digest, said == Said::Succeeded);
-        }
+    let (said, answer) = settle::read(guard, &path, answer).await?;
+    settle::settle(reservation, said).await;
+    if said == Said::Failed {
+        gate.guards.paces.record(&policy.tenant, guard, started.elapsed());
+    }
+    if let Some(digest) = &credentials {
+        known.learn(digest, said == Said::Succeeded);
     }
     drop(turn);
+    gate.metrics.count_guarded(match said {
+        Said::Succeeded => Guarded::succeeded,
+        Said::Passed => Guarded::passed,
+        Said::Failed => Guarded::failed,
+    });
     Ok((Outcome::forwarded, answer))
 }
 
-type Names<'a> = [(&'a Arc<Guard>, String)];
-
-/// Counts the attempt, for each name it is made with. All or none: one that is refused is counted nowhere.
-async fn reserve<'a>(
+async fn reserve(
     gate: &Gate,
     judgement: &Judgement,
     policy: &Arc<TenantPolicy>,
-    names: &Names<'a>,
-) -> Result<Vec<Tried>, (&'a Guard, NotForwarded)> {
-    // without a store there is nothing to count with
-    let Some(doors) = &gate.doors else {
-        return match names.first() {
-            Some(&(guard, _)) => Err((guard, NotForwarded::Unavailable)),
-            None => Ok(Vec::new()),
-        };
-    };
-    let mut tried = Vec::with_capacity(names.len());
-    for &(guard, ref name) in names {
-        match doors.reserve_at_portal(policy, name, judgement.client.address, clock::millis()).await {
-            Ok(reservation) => tried.push(Tried { guard: Arc::clone(guard), reservation: Some(reservation) }),
-            Err(why) => {
-                settle::cancel(tried).await;
-                return Err((guard, why));
-            }
-        }
-    }
-    Ok(tried)
-}
-
-fn settled(gate: &Gate, policy: &Arc<TenantPolicy>, names: &Names<'_>, said: Said, started: Instant) {
-    match said {
-        Said::Succeeded => gate.metrics.count_guarded(Guarded::succeeded),
-        Said::Failed => {
-            gate.metrics.count_guarded(Guarded::failed);
-            for (guard, _) in names {
-                gate.guards.paces.record(&policy.tenant, guard, started.elapsed());
-            }
-        }
+    name: &str,
+) -> Result<Reservation, NotForwarded> {
+    match &gate.doors {
+        Some(doors) => doors.reserve_at_portal(policy, name, judgement.client.address, clock::millis()).await,
+        // without a store there is nothing to count with
+        None => Err(NotForwarded::Unavailable),
     }
 }

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
 use crate::{
-    domain::guard::{Doubt, Guard, Head, MAX_BODY, UserIn},
+    domain::guard::{Doubt, Guard, Head, MAX_BODY},
     proxy::body::ClientBody,
 };
 
@@ -21,18 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request that may be a sign-in, as far as guards are concerned.
 pub(super) struct SignIn<'a> {
-    /// Which guards found a name, and which. Empty: nobody signs in.
-    pub names: Vec<(&'a Arc<Guard>, String)>,
+    /// Which guard found a name, and which. `None`: nobody signs in.
+    pub found: Option<(&'a Arc<Guard>, String)>,
     pub body: ClientBody,
-}
-
-impl SignIn<'_> {
-    /// What proves an identity to HTTP Basic, where nothing else does.
-    pub fn credentials<'p>(&self, parts: &'p Parts) -> Option<&'p HeaderValue> {
-        let only_basic =
-            !self.names.is_empty() && self.names.iter().all(|(guard, _)| guard.user == UserIn::Basic);
-        parts.headers.get(AUTHORIZATION).filter(|_| only_basic)
-    }
 }
 
 /// Why it cannot be said whose sign-in it is.
@@ -77,14 +68,18 @@ pub(super) async fn sign_in<'a>(
         content_encoding: text(&parts.headers, &CONTENT_ENCODING),
         authorization: parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes),
     };
-    let mut names: Vec<(&Arc<Guard>, String)> = Vec::new();
+    let mut found: Option<(&Arc<Guard>, String)> = None;
     for guard in guards {
         let name = guard.name(&head, &bytes).map_err(|doubt| (*guard, doubt.into()))?;
-        if let Some(name) = name.filter(|name| names.iter().all(|(_, known)| known != name)) {
-            names.push((*guard, name));
+        match (&found, name) {
+            (_, None) => {}
+            (None, Some(name)) => found = Some((*guard, name)),
+            (Some((_, known)), Some(name)) if *known == name => {}
+            // one answer cannot speak for two names
+            (Some(_), Some(_)) => return Err((*guard, Doubt::Twice.into())),
         }
     }
-    Ok(SignIn { names, body })
+    Ok(SignIn { found, body })
 }
 
 /// `Some("")` for what is there and no text, or there twice.

@@ -1,6 +1,6 @@
 //! What became of a sign-in, read from the portal's answer, which goes on to the client as it came.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 
 use http::{
     Response,
@@ -15,55 +15,50 @@ use crate::{
     proxy::{answer::Refusal, body::ResponseBody},
 };
 
-/// An attempt the portal is asked about.
-pub(super) struct Tried {
-    pub guard: Arc<Guard>,
-    /// `None` where these very credentials were right a moment ago.
-    pub reservation: Option<Reservation>,
-}
-
 /// The portal has not answered, so nobody has learnt anything.
-pub(super) async fn cancel(tried: Vec<Tried>) {
-    for reservation in tried.into_iter().filter_map(|tried| tried.reservation) {
-        if let Err(error) = reservation.cancel().await {
-            tracing::error!(%error, "an attempt the portal never saw stays counted");
-        }
+pub(super) async fn cancel(reservation: Option<Reservation>) {
+    let Some(reservation) = reservation else { return };
+    if let Err(error) = reservation.cancel().await {
+        tracing::error!(%error, "an attempt that came to nothing stays counted");
     }
 }
 
 /// Whoever is gone before this is done has failed: a reservation that is dropped stays counted.
-pub(super) async fn settle(
-    tried: Vec<Tried>,
-    answer: Response<ResponseBody>,
-) -> Result<(Response<ResponseBody>, Outcome), Refusal> {
-    let (parts, mut body) = answer.into_parts();
-    let searching = tried.iter().map(|tried| &tried.guard).filter(|guard| guard.searches_body());
-    let searched = searching.map(|guard| guard.searched).max().unwrap_or(0);
-    let mut text = Vec::new();
-    // what is compressed although nobody asked for it says nothing, and so nothing good
-    if searched > 0 && !parts.headers.contains_key(CONTENT_ENCODING) {
-        (text, body) = start_of(body, searched).await?;
-    }
-    let status = parts.status.as_u16();
-    let location = parts.headers.get(LOCATION).and_then(|location| location.to_str().ok());
-    let mut said = Outcome::Succeeded;
-    for Tried { guard, reservation } in tried {
-        let start = text.get(..guard.searched).unwrap_or(&text);
-        let outcome = guard.outcome(&Answer { status, location, body: start });
-        if outcome == Outcome::Failed {
-            said = Outcome::Failed;
-        }
-        match (reservation, outcome) {
-            (Some(reservation), Outcome::Succeeded) => {
-                if let Err(error) = reservation.succeeded().await {
-                    tracing::error!(%error, "a sign-in that worked stays counted as failed");
-                }
+pub(super) async fn settle(reservation: Option<Reservation>, said: Outcome) {
+    match (reservation, said) {
+        (Some(reservation), Outcome::Succeeded) => {
+            if let Err(error) = reservation.succeeded().await {
+                tracing::error!(%error, "a sign-in that worked stays counted as failed");
             }
-            (Some(reservation), Outcome::Failed) => reservation.failed(),
-            (None, _) => {}
         }
+        (Some(reservation), Outcome::Failed) => reservation.failed(),
+        (reservation, Outcome::Passed) => cancel(reservation).await,
+        // these very credentials were right a moment ago
+        (None, _) => {}
     }
-    Ok((Response::from_parts(parts, body), said))
+}
+
+/// What the answer says, and the answer.
+pub(super) async fn read(
+    guard: &Guard,
+    path: &str,
+    answer: Response<ResponseBody>,
+) -> Result<(Outcome, Response<ResponseBody>), Refusal> {
+    let (parts, mut body) = answer.into_parts();
+    let mut start = Vec::new();
+    // what is compressed although nobody asked for it says nothing, and so nothing good
+    if guard.searches_body() && !parts.headers.contains_key(CONTENT_ENCODING) {
+        (start, body) = start_of(body, guard.searched).await?;
+    }
+    let said = guard.outcome(
+        path,
+        &Answer {
+            status: parts.status.as_u16(),
+            location: parts.headers.get(LOCATION).and_then(|location| location.to_str().ok()),
+            body: start.get(..guard.searched).unwrap_or(&start),
+        },
+    );
+    Ok((said, Response::from_parts(parts, body)))
 }
 
 /// The first bytes of a body, and the whole of it.
