@@ -56,6 +56,7 @@ pub fn samples() -> Vec<(&'static str, Page)> {
         ("portal-down", Page::PortalDown),
         ("portal-slow", Page::PortalSlow),
         ("unavailable", Page::Unavailable),
+        ("sign-in-refused", Page::SignInRefused),
         ("not-found", Page::NotFound),
     ]
 }

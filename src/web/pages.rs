@@ -244,6 +244,9 @@ impl<'a> Message<'a> {
             Page::PortalDown => Self::new("portal-down", "plug").actions([Action::Retry, Action::Home]),
             Page::PortalSlow => Self::new("portal-slow", "clock").actions([Action::Retry, Action::Home]),
             Page::Unavailable => Self::new("unavailable", "clock").actions([Action::Retry, Action::Home]),
+            Page::SignInRefused => {
+                Self::new("sign-in-refused", "lock").actions([Action::Retry, Action::Home])
+            }
             Page::NotFound => Self::new("not-found", "search").actions([Action::Home]),
         };
         message.status = Some(page.status());
@@ -281,6 +284,7 @@ mod tests {
             Page::PortalDown,
             Page::PortalSlow,
             Page::Unavailable,
+            Page::SignInRefused,
             Page::NotFound,
         ]
     }
