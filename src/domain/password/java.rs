@@ -16,7 +16,7 @@ pub(super) fn translate(pattern: &str) -> Result<String, BadPattern> {
             '[' => reader.class(0)?,
             '(' => reader.group()?,
             '{' => reader.repetition()?,
-            '.' if !reader.dot_is_all => reader.out.push_str(DOT),
+            '.' if !reader.dot_is_all => reader.emit(DOT),
             '$' if reader.peek() == Some('{') => return Err(reader.placeholder()),
             // alone, they are letters like any other
             ']' | '}' => reader.literal(c),
@@ -57,6 +57,10 @@ impl Reader {
         taken
     }
 
+    fn emit(&mut self, text: impl AsRef<str>) {
+        self.out.push_str(text.as_ref());
+    }
+
     /// A character that stands for itself, wherever it stands.
     fn literal(&mut self, c: char) {
         if c.is_ascii_punctuation() && !matches!(c, '<' | '>' | '_') {
@@ -69,7 +73,7 @@ impl Reader {
         if char::from_u32(number).is_none() {
             return Err(self.unsupported("half of a surrogate pair", r"write the character itself, or \x{…}"));
         }
-        self.out.push_str(&format!(r"\x{{{number:X}}}"));
+        self.emit(format!(r"\x{{{number:X}}}"));
         Ok(())
     }
 
@@ -93,7 +97,7 @@ impl Reader {
         for opening in ["?:", "?=", "?!", "?<=", "?<!", "?>"] {
             if self.follows(opening) {
                 self.at += opening.len();
-                self.out.push_str(opening);
+                self.emit(opening);
                 return Ok(());
             }
         }
@@ -113,7 +117,7 @@ impl Reader {
         // letters have upper and lower case in every script here, with or without u
         let kept: String = flags.chars().filter(|flag| *flag != 'u').collect();
         self.out.push('?');
-        self.out.push_str(kept.trim_end_matches('-'));
+        self.emit(kept.trim_end_matches('-'));
         if kept.trim_end_matches('-').is_empty() && self.peek() == Some(')') {
             // (?u) alone: an empty group that changes nothing
             self.out.push(':');
@@ -123,7 +127,8 @@ impl Reader {
 
     /// Behind `{`.
     fn repetition(&mut self) -> Result<(), BadPattern> {
-        let nothing_before = self.out.is_empty() || self.out.ends_with(['(', '|']);
+        let escaped = self.out.ends_with(r"\(") || self.out.ends_with(r"\|");
+        let nothing_before = self.out.is_empty() || (self.out.ends_with(['(', '|']) && !escaped);
         let numbers = self.take_while(|c| c.is_ascii_digit() || c == ',', 16);
         let closed = self.next() == Some('}');
         if nothing_before
@@ -136,7 +141,7 @@ impl Reader {
                 r"write \{ for the brace itself",
             ));
         }
-        self.out.push_str(&format!("{{{numbers}}}"));
+        self.emit(format!("{{{numbers}}}"));
         Ok(())
     }
 
@@ -169,7 +174,7 @@ impl Reader {
                 }
                 '&' if self.peek() == Some('&') => {
                     self.at += 1;
-                    self.out.push_str("&&");
+                    self.emit("&&");
                     single = false;
                 }
                 '-' if single && !matches!(self.peek(), Some(']' | '[') | None) && !self.follows("&&") => {
@@ -207,16 +212,16 @@ impl Reader {
             return Err(BadPattern::Invalid(r"nothing follows the last \".to_owned()));
         };
         match c {
-            'd' => self.out.push_str("[0-9]"),
-            'D' => self.out.push_str("[^0-9]"),
-            'w' => self.out.push_str("[a-zA-Z0-9_]"),
-            'W' => self.out.push_str("[^a-zA-Z0-9_]"),
-            's' => self.out.push_str(r"[ \t\n\x0B\f\r]"),
-            'S' => self.out.push_str(r"[^ \t\n\x0B\f\r]"),
-            'h' => self.out.push_str(&format!("[{BLANKS}]")),
-            'H' => self.out.push_str(&format!("[^{BLANKS}]")),
-            'v' => self.out.push_str(r"[\n\x0B\f\r\x{85}\x{2028}\x{2029}]"),
-            'V' => self.out.push_str(r"[^\n\x0B\f\r\x{85}\x{2028}\x{2029}]"),
+            'd' => self.emit("[0-9]"),
+            'D' => self.emit("[^0-9]"),
+            'w' => self.emit("[a-zA-Z0-9_]"),
+            'W' => self.emit("[^a-zA-Z0-9_]"),
+            's' => self.emit(r"[ \t\n\x0B\f\r]"),
+            'S' => self.emit(r"[^ \t\n\x0B\f\r]"),
+            'h' => self.emit(format!("[{BLANKS}]")),
+            'H' => self.emit(format!("[^{BLANKS}]")),
+            'v' => self.emit(r"[\n\x0B\f\r\x{85}\x{2028}\x{2029}]"),
+            'V' => self.emit(r"[^\n\x0B\f\r\x{85}\x{2028}\x{2029}]"),
             'p' | 'P' => self.property(c == 'P')?,
             't' | 'n' | 'r' | 'f' => self.out.extend(['\\', c]),
             'a' => self.code_point(7)?,
@@ -225,9 +230,9 @@ impl Reader {
             'Q' => self.quoted(),
             'A' | 'z' if !in_class => self.out.extend(['\\', c]),
             'b' | 'B' if !in_class && self.peek() != Some('{') => self.out.extend(['\\', c]),
-            'Z' if !in_class => self.out.push_str(&format!(r"(?={LINE_BREAK}?\z)")),
-            'R' if !in_class => self.out.push_str(LINE_BREAK),
-            'k' if !in_class => self.out.push_str(r"\k"),
+            'Z' if !in_class => self.emit(format!(r"(?={LINE_BREAK}?\z)")),
+            'R' if !in_class => self.emit(LINE_BREAK),
+            'k' if !in_class => self.emit(r"\k"),
             '1'..='9' if !in_class && !self.peek().is_some_and(|next| next.is_ascii_digit()) => {
                 self.out.extend(['\\', c]);
             }
@@ -308,8 +313,8 @@ impl Reader {
             _ => "",
         };
         if !ascii.is_empty() {
-            self.out.push_str(if negated { "[^" } else { "[" });
-            self.out.push_str(ascii);
+            self.emit(if negated { "[^" } else { "[" });
+            self.emit(ascii);
             self.out.push(']');
             return Ok(());
         }
@@ -338,7 +343,7 @@ impl Reader {
                 ));
             }
         };
-        self.out.push_str(&format!("[{}{{{unicode}}}]", if negated { r"\P" } else { r"\p" }));
+        self.emit(format!("[{}{{{unicode}}}]", if negated { r"\P" } else { r"\p" }));
         Ok(())
     }
 }

@@ -56,6 +56,7 @@ fn a_pattern_means_what_it_means_in_java() {
         ("[<>_]+", &["<_>"], &["a"]),
         // quantifiers
         ("a{2,3}b{2}c{1,}", &["aabbc", "aaabbccc"], &["abbc", "aaaabbc"]),
+        (r"\({2}\|{2}", &["((||"], &["(|"]),
         ("a++b", &["aab"], &["b"]),
         ("a++ab", &[], &["aaab"]),
         ("(?>a+)ab", &[], &["aaab"]),
