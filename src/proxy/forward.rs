@@ -158,9 +158,16 @@ fn rewrite(
             }
         }
         // whatever else came along is not what let the request in
-        (Identity::User(user), Some(Proof::Session(_))) => {
+        (Identity::User(user), Some(Proof::Session(live))) => {
             without_tokens(policy, parts)?;
-            write(&identity_headers(policy.identity_headers, user, &policy.tenant), &mut parts.headers);
+            let make = || identity_headers(policy.identity_headers, user, &policy.tenant);
+            match live.headers.get_or_init(|| (policy.generation, make())) {
+                (generation, headers) if *generation == policy.generation => {
+                    write(headers, &mut parts.headers)
+                }
+                // a tenant that is visited, or a policy that has changed
+                _ => write(&make(), &mut parts.headers),
+            }
         }
         // on an open route nobody was looked for: the header is the portal's business
         (Identity::Anonymous, _) if judgement.route.as_ref().is_some_and(|r| r.access == Access::Open) => {}
