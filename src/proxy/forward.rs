@@ -265,14 +265,17 @@ async fn upgrade(
     }
     let (mut head, _) = answer.into_parts();
     let (stream, early) = lease.into_upgraded().await.ok_or_else(|| failed(&ForwardError::Upgrade))?;
-    let until = judgement.identity.user().and_then(|user| {
-        // an expiry beyond the end of time is none
-        Instant::now().checked_add(Duration::from_secs(user.expires_at.saturating_sub(now)))
-    });
-    let ended = match (&judgement.proof, &worker.gate.doors) {
-        (Some(Proof::Session(live)), Some(doors)) => Some(session_ended(doors.sessions(), live)),
-        _ => None,
-    };
+    let (mut until, mut ended) = (None, None);
+    match (&judgement.identity, &judgement.proof, &worker.gate.doors) {
+        (Identity::User(user), Some(Proof::Token(_)), _) => {
+            // an expiry beyond the end of time is none
+            until = Instant::now().checked_add(Duration::from_secs(user.expires_at.saturating_sub(now)));
+        }
+        (Identity::User(_), Some(Proof::Session(live)), Some(doors)) => {
+            ended = Some(session_ended(doors.sessions(), live));
+        }
+        _ => {}
+    }
     connection.leave_tunnel(Tunnel { portal: stream, early, until, ended, slot });
     clean_response(&mut head.headers, true);
     Ok(Response::from_parts(head, ResponseBody::empty()))
