@@ -6,7 +6,7 @@ use doorward::{
     clock,
     config::model::{self, StoreLocation},
     domain::{
-        account::{Account, AccountId, NewAccount, StoredPassword},
+        account::{Account, AccountId, LoginName, NewAccount, StoredPassword},
         session::Session,
         tenant::TenantId,
     },
@@ -59,6 +59,12 @@ impl Desk {
             StoredPassword::unusable(),
         );
         self.runtime.block_on(self.store.accounts().create(&new, clock::millis())).unwrap()
+    }
+
+    /// An account that somebody else has made.
+    pub fn find(&self, tenant: &str, name: &str) -> Account {
+        let name = LoginName::parse(name, &TenantId::parse(tenant).unwrap(), |_| false).unwrap();
+        self.runtime.block_on(self.store.accounts().by_login(&name)).unwrap().unwrap().0
     }
 
     /// What the cookie of a new session holds.
