@@ -86,11 +86,6 @@ impl AccountMetrics {
         self.sign_ins.get_or_create(&SignInLabels { outcome }).inc();
     }
 
-    /// How often that has become of one.
-    pub fn sign_ins(&self, outcome: SignInOutcome) -> u64 {
-        self.sign_ins.get_or_create(&SignInLabels { outcome }).get()
-    }
-
     pub fn count_lockout(&self, of: LockoutOf) {
         self.lockouts.get_or_create(&LockoutLabels { of }).inc();
     }
