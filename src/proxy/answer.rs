@@ -178,13 +178,14 @@ impl Refusal {
     fn challenge(&self, tenant: Option<&TenantPolicy>) -> Option<HeaderValue> {
         let realm = tenant.map_or("doorward", |policy| policy.tenant.as_str());
         let value = match self {
-            Self::SignInNeeded { .. } | Self::SignInLoop { .. } => format!("Bearer realm=\"{realm}\""),
+            Self::SignInNeeded { .. } | Self::SignInLoop { .. } | Self::SignInRefused { basic: false } => {
+                format!("Bearer realm=\"{realm}\"")
+            }
             Self::BadToken(TokenError::MissingScope { required }) => format!(
                 "Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{}\"",
                 required.join(" ")
             ),
             Self::SignInRefused { basic: true } => format!("Basic realm=\"{realm}\", charset=\"UTF-8\""),
-            Self::SignInRefused { basic: false } => format!("Bearer realm=\"{realm}\""),
             Self::BadToken(TokenError::Unavailable) => return None,
             Self::BadToken(error) => {
                 format!("Bearer realm=\"{realm}\", error=\"invalid_token\", error_description=\"{error}\"")
