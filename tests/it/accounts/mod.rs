@@ -96,7 +96,8 @@ impl Desk {
 
     /// An account whose password is `RIGHT`.
     pub async fn add(&self, name: &str) -> Account {
-        self.add_to(&self.policy().await, name).await
+        let policy = self.policy().await;
+        self.add_to(&policy, name).await
     }
 
     pub async fn add_to(&self, policy: &TenantPolicy, name: &str) -> Account {
