@@ -1,6 +1,7 @@
 //! The portal's own sign-ins, guarded: what reaches the portal, what does not, and what a stranger gets to see.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use doorward::domain::account::Account;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -300,17 +301,21 @@ fn attack_fifty_guesses_at_two_replicas_are_five() {
 
 /// An account of Doorward's, by its name: what an administrator closes is closed at the portal's door as well.
 #[test]
-fn a_disabled_account_does_not_get_through_to_the_portal() {
+fn a_disabled_or_locked_account_does_not_get_through_to_the_portal() {
     let portal = portal().start();
     let gate = guarded(&portal).start();
     let desk = Desk::of(gate.folder());
-    let alex = desk.account("carbon.super", "alex");
-    assert_eq!(form(&gate, "/login", "alex", RIGHT).send().location(), "/home");
-    desk.disable(&alex);
-    portal.forget();
-    for name in ["alex", "ALEX%40carbon.super", "PRIMARY/alex"] {
-        let answer = form(&gate, "/login", name, RIGHT).send();
-        assert_eq!((answer.status, portal.saw_nothing()), (401, true), "{name}");
+    for (name, close) in [("alex", Desk::disable as fn(&Desk, &Account)), ("bob", Desk::lock)] {
+        let account = desk.account("carbon.super", name);
+        assert_eq!(form(&gate, "/login", name, RIGHT).send().location(), "/home");
+        close(&desk, &account);
+        portal.forget();
+        for spelling in
+            [name.to_owned(), format!("{}%40carbon.super", name.to_uppercase()), format!("PRIMARY/{name}")]
+        {
+            let answer = form(&gate, "/login", &spelling, RIGHT).send();
+            assert_eq!((answer.status, portal.saw_nothing()), (401, true), "{spelling}");
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub(super) fn texts(fields: &[String]) -> Vec<&str> {
 
 /// The one value of one of these fields.
 pub(super) fn value(fields: &[&str], body: &[u8]) -> Result<Option<String>, Doubt> {
+    let alike = Alike::to(fields);
     let mut found = None;
     for (name, value) in pairs(body) {
         let is_exact = fields.iter().any(|field| is_written(name, field));
@@ -23,8 +24,7 @@ pub(super) fn value(fields: &[&str], body: &[u8]) -> Result<Option<String>, Doub
                 return Err(Doubt::Twice);
             }
         }
-        if parts(name, value).skip(usize::from(is_exact)).any(|name| fields.iter().any(|f| is_like(name, f)))
-        {
+        if parts(name, value).skip(usize::from(is_exact)).any(|name| alike.has(name)) {
             return Err(Doubt::Alike);
         }
     }
@@ -33,7 +33,8 @@ pub(super) fn value(fields: &[&str], body: &[u8]) -> Result<Option<String>, Doub
 
 /// Does a query name one of these fields, in anybody's reading?
 pub(super) fn names_any(fields: &[&str], query: &[u8]) -> bool {
-    pairs(query).any(|(name, value)| parts(name, value).any(|name| fields.iter().any(|f| is_like(name, f))))
+    let alike = Alike::to(fields);
+    pairs(query).any(|(name, value)| parts(name, value).any(|name| alike.has(name)))
 }
 
 fn pairs(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -74,10 +75,28 @@ impl<'a, I: Iterator<Item = &'a [u8]>> EqConcat for I {
     }
 }
 
-/// As somebody may read it: in any case (ASP.NET), with blanks around, cut at NUL (C) or `[` (PHP, Rails), with `_` for `.`
-/// and blanks (PHP), and however much of it is encoded.
-fn is_like(name: &[u8], field: &str) -> bool {
-    folded(name) == folded(field.as_bytes())
+/// Fields as somebody may read them: in any case (ASP.NET), with blanks around, cut at NUL (C) or `[` (PHP, Rails), with `_`
+/// for `.` and blanks (PHP), and however much of it is encoded.
+struct Alike {
+    folded: Vec<String>,
+    /// Folding makes no name longer than it is in bytes, so a body of a thousand tiny fields costs little.
+    shortest: usize,
+}
+
+impl Alike {
+    fn to(fields: &[&str]) -> Self {
+        let folded: Vec<String> = fields.iter().map(|field| folded(field.as_bytes())).collect();
+        let shortest = folded.iter().map(|field| field.chars().count()).min().unwrap_or(0);
+        Self { folded, shortest }
+    }
+
+    fn has(&self, name: &[u8]) -> bool {
+        if name.len() < self.shortest {
+            return false;
+        }
+        let name = folded(name);
+        self.folded.contains(&name)
+    }
 }
 
 fn folded(name: &[u8]) -> String {

@@ -6,7 +6,7 @@ use doorward::{
     clock,
     config::model::{self, StoreLocation},
     domain::{
-        account::{Account, AccountId, LoginName, NewAccount, StoredPassword},
+        account::{Account, AccountId, AdminLock, LockedReason, LoginName, NewAccount, StoredPassword},
         session::Session,
         tenant::TenantId,
     },
@@ -104,6 +104,12 @@ impl Desk {
     pub fn disable(&self, account: &Account) {
         let disabled = self.store.accounts();
         assert!(self.runtime.block_on(disabled.set_disabled(&account.id, true, clock::millis())).unwrap());
+    }
+
+    pub fn lock(&self, account: &Account) {
+        let lock = AdminLock { reason: LockedReason::AdminInitiated, since: clock::millis() };
+        let locking = self.store.accounts().set_admin_lock(&account.id, Some(lock), clock::millis());
+        assert!(self.runtime.block_on(locking).unwrap());
     }
 
     fn number(&self) -> u8 {
