@@ -11,12 +11,8 @@ pub use self::accounts::{Accounts, Hashing, PasswordRules, Session};
 pub use super::store::{Store, StoreLocation};
 use super::{mistake::Mistake, secret::Secret};
 use crate::domain::{
-    guard::Guard,
-    identity::CrossTenant,
-    lockout::LockoutSettings,
-    password::PasswordPolicy,
-    route::RouteTable,
-    tenant::TenantId,
+    guard::Guard, identity::CrossTenant, lockout::LockoutSettings, password::PasswordPolicy,
+    route::RouteTable, tenant::TenantId,
 };
 
 /// The whole of `deployment.toml`, resolved. One immutable snapshot; a reload makes a new one.

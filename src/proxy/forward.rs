@@ -163,7 +163,7 @@ fn rewrite(
             let make = || identity_headers(policy.identity_headers, user, &policy.tenant);
             match live.headers.get_or_init(|| (policy.generation, make())) {
                 (generation, headers) if *generation == policy.generation => {
-                    write(headers, &mut parts.headers)
+                    write(headers, &mut parts.headers);
                 }
                 // a tenant that is visited, or a policy that has changed
                 _ => write(&make(), &mut parts.headers),

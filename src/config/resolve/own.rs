@@ -27,6 +27,7 @@ fn time(written: Option<&As<Positive>>, below: Duration) -> Duration {
 }
 
 impl Session {
+    #[must_use]
     pub fn checked(self, key: &Key, scope: &mut Scope<'_>) -> Self {
         in_range(&key.name("max_per_account"), self.max_per_account, 1..=1_000, scope);
         if let Some(As(idle)) = &self.idle_timeout
@@ -48,6 +49,7 @@ impl Session {
 }
 
 impl AccountLock {
+    #[must_use]
     pub fn checked(self, key: &Key, scope: &mut Scope<'_>) -> Self {
         in_range(&key.name("max_attempts"), self.max_attempts, 1..=1_000, scope);
         in_range(&key.name("max_lockouts"), self.max_lockouts, 0..=1_000, scope);
@@ -89,6 +91,7 @@ impl AccountLock {
 }
 
 impl PasswordPolicy {
+    #[must_use]
     pub fn checked(self, key: &Key, scope: &mut Scope<'_>) -> Self {
         for (name, written, most) in [
             ("min_length", self.min_length, 1..=256),
