@@ -20,7 +20,12 @@ use super::gate::GateBuilder;
 /// With accounts, and a lock after so many wrong passwords.
 pub fn with_lock(gate: GateBuilder, max_attempts: u32) -> GateBuilder {
     let folder = gate.folder().to_owned();
-    sharing(gate, &folder)
+    with_lock_of(gate, &folder, max_attempts)
+}
+
+/// As `with_lock`, with the accounts of another gate.
+pub fn with_lock_of(gate: GateBuilder, folder: &Path, max_attempts: u32) -> GateBuilder {
+    sharing(gate, folder)
         .setting("account_lock.enabled", true)
         .setting("account_lock.max_attempts", max_attempts)
 }
