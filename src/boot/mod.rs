@@ -4,7 +4,6 @@ mod reload;
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -93,7 +92,7 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Handle) -> anyhow::Result<Gate> 
         model::Profile::Generic => "/",
     };
     let pages = Arc::new(
-        HtmlPages::new(templates(settings))
+        HtmlPages::new(settings.file.parent())
             .with_home(start)
             .with_tenant_list(settings.tenancy.selection_page),
     );
@@ -126,11 +125,6 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Handle) -> anyhow::Result<Gate> 
         access_log: ArcSwapOption::from(access_log),
         upgrades: crate::proxy::Upgrades::default(),
     })
-}
-
-/// Where operators put pages of their own: beside the configuration file.
-fn templates(settings: &Settings) -> Option<PathBuf> {
-    settings.file.parent().map(|folder| folder.join("templates"))
 }
 
 /// Keys, files, and in the end the drain.

@@ -8,8 +8,8 @@ pub mod router;
 pub mod security_headers;
 pub mod template;
 pub mod tenants;
+pub mod view;
 
-pub use pages::HtmlPages;
+pub use pages::{HtmlPages, replaceable};
 pub use router::{Site, router};
 pub use security_headers::security_headers;
-pub use template::TEMPLATES;
