@@ -11,6 +11,7 @@ pub mod config;
 pub mod telemetry;
 
 pub mod token;
+pub mod visit;
 
 pub mod proxy;
 pub mod web;

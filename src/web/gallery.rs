@@ -30,6 +30,7 @@ pub fn router(pages: Arc<HtmlPages>) -> Router {
         pages: Arc::clone(&pages),
         tenants: Arc::new(move || Box::pin(std::future::ready(Some(Arc::clone(&names))))),
         start: "/devportal/apis".into(),
+        doors: None,
     };
     let own = Router::new().route("/", get(index)).route("/pages/{name}", get(show)).with_state(pages);
     own.merge(site::router(local))

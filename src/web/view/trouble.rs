@@ -23,6 +23,8 @@ pub enum Trouble {
     FormExpired,
     /// `Wrong`, for whoever changes a password.
     WrongCurrent,
+    /// `Empty`, there.
+    EmptyPassword,
     /// The new password was typed in two ways.
     Differs,
     /// The new password does not meet the policy.
@@ -41,6 +43,7 @@ impl Trouble {
             Self::Unavailable => "sign-in-unavailable",
             Self::FormExpired => "form-expired",
             Self::WrongCurrent => "password-wrong",
+            Self::EmptyPassword => "password-empty",
             Self::Differs => "password-differs",
             Self::Refused => "password-refused",
         }
@@ -49,7 +52,7 @@ impl Trouble {
     /// The status the page is sent with.
     pub const fn status(self) -> u16 {
         match self {
-            Self::Empty | Self::Differs | Self::Refused => 400,
+            Self::Empty | Self::EmptyPassword | Self::Differs | Self::Refused => 400,
             // RFC 9110 §15.5.4: credentials were given and do not suffice. Browsers do not offer to keep such a password
             Self::Wrong | Self::Locked { .. } | Self::Disabled | Self::FormExpired | Self::WrongCurrent => {
                 403
@@ -124,6 +127,7 @@ mod tests {
             Trouble::Unavailable,
             Trouble::FormExpired,
             Trouble::WrongCurrent,
+            Trouble::EmptyPassword,
             Trouble::Differs,
             Trouble::Refused,
         ] {
