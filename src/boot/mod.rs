@@ -1,5 +1,6 @@
 //! The one place that names concrete parts and wires them.
 
+mod accounts;
 mod reload;
 
 use std::{
@@ -15,7 +16,7 @@ use std::{
 use anyhow::Context;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::{
-    runtime::{Builder, Handle, Runtime},
+    runtime::{Builder, Runtime},
     time::sleep,
 };
 
@@ -53,7 +54,7 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = Builder::new_current_thread().max_blocking_threads(8).enable_all().build()?;
     let settings = Arc::new(settings);
-    let gate = Arc::new(gate(&settings, runtime.handle())?);
+    let gate = Arc::new(gate(&settings, &runtime)?);
     let certificates = match &settings.server.tls {
         Some(tls) => Some(Certificates::load(&tls.cert_file, &tls.key_file)?),
         None => None,
@@ -62,10 +63,12 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
     let control = Arc::new(control);
     let server = Server::start(&settings, &gate, certificates.as_ref(), &signal)?;
     let keys_loaded = Arc::new(AtomicBool::new(false));
+    let store_down = Arc::new(AtomicBool::new(false));
     let readiness = Readiness {
         keys_loaded: Arc::clone(&keys_loaded),
         drain: signal.clone(),
         tenants: Arc::clone(&gate.tenants),
+        store_down: Arc::clone(&store_down),
     };
     let admin = match settings.admin.listen {
         Some(address) => {
@@ -78,15 +81,27 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
     let (http, https) = (server.http.clone(), server.https.clone());
     let drain = Arc::clone(&control);
     let thread = std::thread::Builder::new().name("control".into()).spawn(move || {
+        if let Some(doors) = &gate.doors {
+            accounts::keep(doors, &runtime, &store_down);
+        }
         run_control(&runtime, &gate, certificates.as_ref(), &keys_loaded, &drain, signal);
+        if let Some(doors) = &gate.doors {
+            accounts::close(doors, &runtime);
+        }
         runtime.shutdown_timeout(Duration::from_millis(100));
     })?;
     Ok(Running { http, https, admin, drain: control, server, control: Some(thread) })
 }
 
 /// All that judges a request, without sockets: `serve` and `explain` use the same.
-pub fn gate(settings: &Arc<Settings>, runtime: &Handle) -> anyhow::Result<Gate> {
-    let tenants = TenantDirectory::new(Arc::clone(settings), runtime);
+pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate> {
+    let tenants = TenantDirectory::new(Arc::clone(settings), runtime.handle());
+    let metrics = Arc::new(Metrics::default());
+    let doors = if settings.accounts.enabled {
+        Some(accounts::open(settings, runtime, &tenants, &metrics)?)
+    } else {
+        None
+    };
     let start = match settings.portal.profile {
         model::Profile::Wso2Apim => "/devportal/apis",
         model::Profile::Generic => "/",
@@ -121,7 +136,8 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Handle) -> anyhow::Result<Gate> 
         pages: PageSource { pages, headers: security_headers().to_vec() },
         local: crate::web::router(site),
         bounces: crate::proxy::Cookieless::default(),
-        metrics: Arc::new(Metrics::default()),
+        doors,
+        metrics,
         access_log: ArcSwapOption::from(access_log),
         upgrades: crate::proxy::Upgrades::default(),
     })

@@ -5,8 +5,12 @@ use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc, time:
 use http::HeaderValue;
 use ipnet::IpNet;
 
+pub use super::store::{Store, StoreLocation};
 use super::{mistake::Mistake, secret::Secret};
-use crate::domain::{identity::CrossTenant, route::RouteTable, tenant::TenantId};
+use crate::domain::{
+    identity::CrossTenant, lockout::LockoutSettings, password::PasswordPolicy, route::RouteTable,
+    tenant::TenantId,
+};
 
 /// The whole of `deployment.toml`, resolved. One immutable snapshot; a reload makes a new one.
 #[derive(Debug)]
@@ -18,6 +22,7 @@ pub struct Settings {
     pub tenancy: Tenancy,
     pub log: Log,
     pub limits: Limits,
+    pub accounts: Accounts,
     /// What every tenant starts from.
     pub defaults: TenantDefaults,
 }
@@ -165,6 +170,44 @@ pub struct Limits {
     pub keep_alive: Duration,
 }
 
+/// Accounts of our own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accounts {
+    pub enabled: bool,
+    pub store: Store,
+    pub hashing: Hashing,
+}
+
+/// How passwords are hashed (argon2id), and how many at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hashing {
+    /// KiB.
+    pub memory: u32,
+    pub iterations: u32,
+    /// 0 has been replaced by the number of cores this process may use.
+    pub parallel: usize,
+    /// Those that may wait.
+    pub queue: usize,
+}
+
+/// How long who signed in stays signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    pub idle_timeout: Duration,
+    pub lifetime: Duration,
+    pub max_per_account: usize,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            idle_timeout: Duration::from_hours(1),
+            lifetime: Duration::from_hours(24),
+            max_per_account: 20,
+        }
+    }
+}
+
 /// What `deployment.toml` says for every tenant; a tenant's file overrides it key by key.
 #[derive(Debug, Clone)]
 pub struct TenantDefaults {
@@ -182,6 +225,9 @@ pub struct TenantDefaults {
     pub token_cookie: Option<String>,
     /// Send the `Authorization` header of users on to the portal.
     pub forward_token: bool,
+    pub session: Session,
+    pub account_lock: Arc<LockoutSettings>,
+    pub password_policy: Arc<PasswordPolicy>,
     pub branding: Branding,
 }
 
@@ -204,6 +250,9 @@ pub struct TenantPolicy {
     pub token_cookie: Option<String>,
     /// Send the `Authorization` header of users on to the portal.
     pub forward_token: bool,
+    pub session: Session,
+    pub account_lock: Arc<LockoutSettings>,
+    pub password_policy: Arc<PasswordPolicy>,
     pub branding: Branding,
     /// The tenant's domain, ready to be sent to the portal.
     pub header_value: HeaderValue,

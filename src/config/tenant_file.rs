@@ -9,7 +9,7 @@ use super::{
     document::{Findings, Key, Node, Value, json, read::read},
     mistake::Mistake,
     model::{Branding, HeaderProfile, Issuer, KeySource, Settings, SignIn, TenantPolicy},
-    raw::{access::Access as RawAccess, tenant::Doorward, values::web::is_loopback},
+    raw::{self, access::Access as RawAccess, tenant::Doorward, values::web::is_loopback},
     resolve::{self, Scope, access::Access},
 };
 use crate::domain::{
@@ -35,6 +35,9 @@ pub struct TenantConf {
     issuers: Vec<Issuer>,
     sign_in: Option<SignIn>,
     access: Access,
+    session: raw::session::Session,
+    account_lock: raw::account_lock::AccountLock,
+    password_policy: raw::password_policy::PasswordPolicy,
     branding: Branding,
 }
 
@@ -168,6 +171,12 @@ fn doorward(
             .and_then(|sign_in| sign_in.url)
             .map(|url| SignIn { url: url.0.0.unwrap_or_default() }),
         access: resolve::access::access(access, &key, &mut scope),
+        session: raw.session.unwrap_or_default().checked(&key.name("session"), &mut scope),
+        account_lock: raw.account_lock.unwrap_or_default().checked(&key.name("account_lock"), &mut scope),
+        password_policy: raw
+            .password_policy
+            .unwrap_or_default()
+            .checked(&key.name("password_policy"), &mut scope),
         branding: resolve::branding(raw.branding.unwrap_or_default()),
     }
 }
@@ -224,6 +233,9 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
         identity_headers,
         token_cookie: defaults.token_cookie.clone(),
         forward_token: access.forward_token.unwrap_or(defaults.forward_token),
+        session: conf.session.over(&defaults.session),
+        account_lock: Arc::new(conf.account_lock.over(&defaults.account_lock)),
+        password_policy: Arc::new(conf.password_policy.over(&defaults.password_policy)),
         branding: Branding {
             name: conf.branding.name.clone().or_else(|| defaults.branding.name.clone()),
             logo: conf.branding.logo.clone().or_else(|| defaults.branding.logo.clone()),

@@ -39,6 +39,7 @@ pub use self::{
     upgrade::Upgrades,
 };
 use crate::{
+    account::Doors,
     config::{Mistake, Settings, TenantDirectory, directory::Found},
     domain::tenant::TenantId,
     telemetry::{access_log::AccessLog, metrics::Metrics},
@@ -56,6 +57,8 @@ pub struct Gate {
     pub pages: PageSource,
     /// Everything under `/.doorward/`.
     pub local: axum::Router,
+    /// Accounts of our own, when `[accounts]` is on.
+    pub doors: Option<Doors>,
     pub bounces: Cookieless,
     pub metrics: Arc<Metrics>,
     pub access_log: ArcSwapOption<AccessLog>,

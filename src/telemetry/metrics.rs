@@ -9,6 +9,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use super::accounts::AccountMetrics;
+
 pub type Count = Counter<u64, AtomicU64>;
 pub type Level = Gauge<i64, AtomicI64>;
 
@@ -87,6 +89,7 @@ pub struct Metrics {
     pub reloads: Family<ReloadLabels, Count>,
     pub tokens_cached: Count,
     pub tokens_checked: Count,
+    pub accounts: AccountMetrics,
 }
 
 const OUTCOMES: [Outcome; 9] = [
@@ -130,6 +133,7 @@ impl Default for Metrics {
             reloads: Family::default(),
             tokens_cached: Count::default(),
             tokens_checked: Count::default(),
+            accounts: AccountMetrics::default(),
             registry: Registry::default(),
         };
         registry.register("requests", "Requests by what became of them", requests);
@@ -166,6 +170,7 @@ impl Default for Metrics {
             "Tokens that were checked in full",
             metrics.tokens_checked.clone(),
         );
+        metrics.accounts.register(&mut registry);
         Self { registry, ..metrics }
     }
 }

@@ -11,13 +11,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("config", &["domain"]),
     ("telemetry", &["domain"]),
+    ("store", &["domain", "config", "telemetry"]),
     ("token", &["domain", "config"]),
-    ("proxy", &["domain", "clock", "config", "token", "telemetry"]),
-    ("web", &["domain", "config", "telemetry"]),
+    ("store", &["domain", "config", "telemetry"]),
+    ("session", &["domain", "clock", "config", "store", "telemetry"]),
+    ("account", &["domain", "clock", "config", "store", "session", "telemetry"]),
+    ("proxy", &["domain", "clock", "config", "token", "telemetry", "session", "account"]),
+    ("web", &["domain", "config", "telemetry", "account", "session", "store"]),
     ("server", &["config", "telemetry", "proxy"]),
     ("admin", &["domain", "clock", "config", "telemetry", "token", "proxy", "server"]),
     ("demo", &["domain", "web"]),
-    ("boot", &["domain", "clock", "config", "telemetry", "token", "proxy", "web", "server", "admin"]),
+    (
+        "boot",
+        &["domain", "clock", "config", "telemetry", "store", "token", "proxy", "web", "server", "admin"],
+    ),
     ("cli", &["domain", "clock", "config", "proxy", "web", "server", "demo", "boot"]),
 ];
 
@@ -38,6 +45,7 @@ const NOT_IN_DOMAIN: &[&str] = &[
     "fastrand",
     "reqwest",
     "aws_lc_rs",
+    "sqlx",
 ];
 
 struct Source {

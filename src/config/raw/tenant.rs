@@ -5,9 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     access::{IdentityHeaders, Route},
+    account_lock::AccountLock,
     branding::Branding,
     cross_tenant::Welcome,
     issuer::Issuer,
+    password_policy::PasswordPolicy,
+    session::Session,
     sign_in::SignIn,
     text::As,
     values::{name::HostName, web::Origin},
@@ -66,6 +69,12 @@ pub struct Doorward {
     /// The headers that tell the portal who is there.
     #[schemars(extend("x-default" = "`access.identity_headers`"))]
     pub identity_headers: Option<IdentityHeaders>,
+    /// How long this tenant's users stay signed in; keys not written are those of deployment.toml.
+    pub session: Option<Session>,
+    /// What wrong passwords lead to in this tenant; keys not written are those of deployment.toml.
+    pub account_lock: Option<AccountLock>,
+    /// What a new password of this tenant must be like; keys not written are those of deployment.toml.
+    pub password_policy: Option<PasswordPolicy>,
     /// How this tenant's pages look; keys not written are those of deployment.toml.
     pub branding: Option<Branding>,
 }

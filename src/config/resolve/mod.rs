@@ -1,7 +1,9 @@
 //! What is written becomes what is meant: defaults filled in, keys held against each other, routes compiled.
 
 pub mod access;
+pub mod accounts;
 pub mod issuer;
+pub mod own;
 pub mod portal;
 pub mod scope;
 pub mod server;
@@ -13,9 +15,10 @@ pub use scope::Scope;
 
 use super::{
     document::{Findings, Key, Node},
-    model::{Branding, Profile, Settings, SignIn, TenantDefaults},
+    model::{self, Branding, Profile, Settings, SignIn, TenantDefaults},
     raw::{self, Deployment, text::As},
 };
+use crate::domain::{lockout::LockoutSettings, password::PasswordPolicy};
 
 /// `findings` tells whether the result may be used; it is `None` only where nothing sensible can be made of it.
 pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Findings) -> Option<Settings> {
@@ -36,7 +39,14 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
 
     let devportal = raw.apim.unwrap_or_default().devportal.unwrap_or_default();
     let anonymous = devportal.enable_anonymous_mode.unwrap_or(true);
-    let sign_in = sign_in(raw.sign_in, profile, anonymous, &key, &mut scope);
+    let accounts = accounts::accounts(raw.accounts.unwrap_or_default(), &key.name("accounts"), &mut scope);
+    let own = accounts.enabled;
+    let sign_in = sign_in(raw.sign_in, profile, own, anonymous, &key, &mut scope);
+    let [session, account_lock, password_policy] =
+        ["session", "account_lock", "password_policy"].map(|name| key.name(name));
+    let session = raw.session.unwrap_or_default().checked(&session, &mut scope);
+    let account_lock = raw.account_lock.unwrap_or_default().checked(&account_lock, &mut scope);
+    let password_policy = raw.password_policy.unwrap_or_default().checked(&password_policy, &mut scope);
     let issuers = issuer::issuers(
         raw.issuer.unwrap_or_default(),
         &tenancy.default_tenant,
@@ -55,6 +65,7 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
         tenancy,
         log,
         limits,
+        accounts,
         defaults: TenantDefaults {
             anonymous,
             issuers: issuers.into_iter().map(Arc::new).collect(),
@@ -76,6 +87,9 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
             identity_headers: access.identity_headers.unwrap_or(profile.identity_headers()),
             token_cookie: access.token_cookie.flatten(),
             forward_token: access.forward_token.unwrap_or(profile == Profile::Wso2Apim),
+            session: session.over(&model::Session::default()),
+            account_lock: Arc::new(account_lock.over(&LockoutSettings::default())),
+            password_policy: Arc::new(password_policy.over(&PasswordPolicy::default())),
             branding: branding(raw.branding.unwrap_or_default()),
         },
     })
@@ -84,12 +98,14 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
 fn sign_in(
     raw: Option<raw::sign_in::SignIn>,
     profile: Profile,
+    own: bool,
     anonymous: bool,
     key: &Key,
     scope: &mut Scope<'_>,
 ) -> SignIn {
     match (raw.unwrap_or_default().url, profile) {
         (Some(As(url)), _) => SignIn { url: url.0.unwrap_or_default() },
+        (None, _) if own => SignIn { url: accounts::OWN_SIGN_IN.to_owned() },
         (None, Profile::Wso2Apim) => SignIn { url: access::WSO2_SIGN_IN.to_owned() },
         (None, Profile::Generic) => {
             if !anonymous {

@@ -1,0 +1,112 @@
+//! Changing one's own password: who knows the current one may, and the new one is held to the policy. Wrong guesses at the
+//! current one count like those at sign-in.
+
+use std::{net::IpAddr, sync::Arc};
+
+use super::{
+    Attempt, Door, Doors, Rejected,
+    hashing::{Busy, Password},
+    sign_in::Proved,
+};
+use crate::{
+    config::TenantPolicy,
+    domain::{
+        account::{Account, StoredPassword},
+        password::{PasswordPolicy, Violation},
+        session::SessionHash,
+    },
+    store::{NewPassword, StoreError},
+};
+
+pub struct ChangePassword<'a> {
+    /// Who: as typed at sign-in, or the user name of who is signed in.
+    pub login: &'a str,
+    pub current: &'a Password,
+    pub new: &'a Password,
+    pub address: IpAddr,
+    pub device: Option<&'a str>,
+    /// The session of this browser, which stays; all others end.
+    pub keep: Option<&'a SessionHash>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The current password is wrong, or the account locked, or …: `Rejected::told` says what may be said.
+    #[error("the current password does not open the account")]
+    Rejected(Rejected),
+    #[error("the new password is the current one")]
+    Same,
+    #[error("the new password breaks a rule: {0}")]
+    Policy(Violation),
+    #[error("too many passwords wait to be looked at")]
+    Busy(Busy),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Doors {
+    pub async fn change_password(
+        &self,
+        policy: &Arc<TenantPolicy>,
+        change: ChangePassword<'_>,
+        now: u64,
+    ) -> Result<Account, ChangeError> {
+        let ChangePassword { login, current, new, address, device, keep } = change;
+        let attempt = Attempt { login, password: current, address, device, door: Door::ChangePassword };
+        let proved = self.prove(policy, &attempt, now).await;
+        let Proved { account, policy, .. } = proved.map_err(ChangeError::Rejected)?;
+        if new.expose() == current.expose() {
+            return Err(ChangeError::Same);
+        }
+        let policy = &policy.password_policy;
+        let hash = self.accepted(policy, &account, new).await?;
+        self.replace(policy, &account, hash, false, keep, now).await?;
+        tracing::info!(user = account.username, tenant = %account.tenant, account = %account.id, "password changed");
+        Ok(account)
+    }
+
+    /// The hash of a new password that breaks no rule.
+    pub(super) async fn accepted(
+        &self,
+        policy: &PasswordPolicy,
+        account: &Account,
+        new: &Password,
+    ) -> Result<StoredPassword, ChangeError> {
+        policy.check(new.expose(), &[&account.username]).map_err(ChangeError::Policy)?;
+        if policy.history > 0 {
+            let old = self.0.store.accounts().password_history(&account.id, policy.history).await?;
+            let old = old.iter().map(|old| old.expose().to_owned()).collect();
+            if self.0.hasher.matches_any(new, old).await? {
+                return Err(ChangeError::Policy(Violation::InHistory));
+            }
+        }
+        if let Some(url) = &policy.breached_url
+            && self.0.breached.has(url, new).await
+        {
+            return Err(ChangeError::Policy(Violation::Breached));
+        }
+        Ok(StoredPassword::new(self.0.hasher.hash(new).await?))
+    }
+
+    /// Puts it in force, and ends all sessions that the old one opened.
+    pub(super) async fn replace(
+        &self,
+        policy: &PasswordPolicy,
+        account: &Account,
+        hash: StoredPassword,
+        must_change: bool,
+        keep: Option<&SessionHash>,
+        now: u64,
+    ) -> Result<(), StoreError> {
+        let new = NewPassword { hash, must_change, keep_history: policy.history.max(1) };
+        self.0.store.accounts().set_password(&account.id, &new, now).await?;
+        self.0.sessions.end_all(&account.id, keep, now).await?;
+        Ok(())
+    }
+}
+
+impl From<Busy> for ChangeError {
+    fn from(busy: Busy) -> Self {
+        Self::Busy(busy)
+    }
+}

@@ -1,0 +1,22 @@
+//! Accounts in use: signing in, changing passwords, what administrators do, and the lockout that guards every door.
+
+mod administer;
+mod breached;
+mod change_password;
+mod device;
+mod doors;
+pub mod hashing;
+mod lockout;
+mod notices;
+mod rejected;
+mod sign_in;
+
+pub use self::{
+    administer::{AddError, AdminError, NewUser},
+    change_password::{ChangeError, ChangePassword},
+    doors::{Doors, Parts},
+    lockout::{Guess, Lockout, NotReserved, Reservation},
+    notices::{Notices, Shown},
+    rejected::{Rejected, Told},
+    sign_in::{Attempt, Door, SignedIn},
+};
