@@ -120,6 +120,7 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
             Box::pin(async move { Some(names?.names().await) })
         }),
         start: start.into(),
+        doors: doors.clone(),
     };
     let access_log = match &settings.log.access {
         model::AccessLog::Off => None,

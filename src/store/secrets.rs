@@ -22,8 +22,8 @@ impl Store {
                 .await?;
             transaction.commit().await?;
             let value: String = row.try_get("value")?;
-            let bytes = SessionHash::from_hex(&value)
-                .ok_or_else(|| StoreError::unreadable("a secret", &name))?;
+            let bytes =
+                SessionHash::from_hex(&value).ok_or_else(|| StoreError::unreadable("a secret", &name))?;
             Ok(*bytes.as_bytes())
         })
         .await

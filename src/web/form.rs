@@ -102,14 +102,18 @@ mod tests {
     const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
     async fn read(headers: &[(&str, &str)], body: impl Into<Body>) -> Result<Form, NotRead> {
-        let request = headers.iter().fold(Request::post("/"), |request, (name, value)| request.header(*name, *value));
+        let request =
+            headers.iter().fold(Request::post("/"), |request, (name, value)| request.header(*name, *value));
         Form::read(&visit(), request.body(body.into()).unwrap()).await
     }
 
     #[tokio::test]
     async fn a_form_is_read_field_by_field() {
         let form = read(&[FORM], "a=1+%2B&b=%C3%A9&c=x&c=y&=z").await.unwrap_or_else(|_| panic!());
-        assert_eq!([form.field("a"), form.field("b"), form.field("c"), form.field("d")], ["1 +", "é", "", ""]);
+        assert_eq!(
+            [form.field("a"), form.field("b"), form.field("c"), form.field("d")],
+            ["1 +", "é", "", ""]
+        );
     }
 
     #[tokio::test]
@@ -146,6 +150,8 @@ mod tests {
             let error = read(&[("content-type", media)], "a=1").await.err();
             assert_eq!(error, Some(NotRead::NotAForm), "{media}");
         }
-        assert!(read(&[("content-type", "Application/X-WWW-Form-Urlencoded; charset=utf-8")], "").await.is_ok());
+        assert!(
+            read(&[("content-type", "Application/X-WWW-Form-Urlencoded; charset=utf-8")], "").await.is_ok()
+        );
     }
 }

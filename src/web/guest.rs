@@ -109,7 +109,11 @@ impl Guest {
 
     /// The portal's page a tenant's visitors begin at.
     pub fn start(&self, tenant: &TenantId) -> String {
-        if tenant.is_super_tenant() { self.site.start.to_string() } else { deep_link(&self.site.start, tenant) }
+        if tenant.is_super_tenant() {
+            self.site.start.to_string()
+        } else {
+            deep_link(&self.site.start, tenant)
+        }
     }
 
     // ── forms
@@ -207,21 +211,33 @@ mod tests {
 
     #[test]
     fn a_target_leads_to_the_portal_or_to_the_account_and_never_in_a_circle() {
-        for to in ["/", "/devportal/apis?tenant=acme.com&a=1", ACCOUNT, "/.doorward/account/password?tenant=a.b"] {
+        for to in
+            ["/", "/devportal/apis?tenant=acme.com&a=1", ACCOUNT, "/.doorward/account/password?tenant=a.b"]
+        {
             assert_eq!(target(to).unwrap().as_str(), to);
         }
-        for circle in
-            [SIGN_IN, SIGN_OUT, SIGNED_OUT, SESSIONS, "/.doorward/sign-in?to=/", "/.well-known/change-password"]
-        {
+        for circle in [
+            SIGN_IN,
+            SIGN_OUT,
+            SIGNED_OUT,
+            SESSIONS,
+            "/.doorward/sign-in?to=/",
+            "/.well-known/change-password",
+        ] {
             assert_eq!(target(circle), None, "{circle}");
         }
     }
 
     #[test]
     fn attack_open_redirect_by_return_address() {
-        for hostile in
-            ["https://evil.example/", "//evil.example", "/\\evil.example", "/\t/evil.example", "javascript:alert(1)", ""]
-        {
+        for hostile in [
+            "https://evil.example/",
+            "//evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+            "javascript:alert(1)",
+            "",
+        ] {
             assert_eq!(target(hostile), None, "{hostile:?}");
         }
     }

@@ -12,7 +12,7 @@ use super::{
     view::{Reason, SignInView, Trouble},
 };
 use crate::{
-    account::{Attempt, Door, Password, Rejected, SignedIn, Told},
+    account::{Attempt, Door, Rejected, SignedIn, Told, hashing::Password},
     domain::return_address::ReturnAddress,
     session::Cookie,
 };

@@ -1,15 +1,13 @@
 //! Changing one's own password, signed in or, where it is due, on the way in.
 
-use std::sync::Arc;
-
 use axum::{body::Body, extract::RawQuery};
 use http::{Request, Response};
 
 use super::rules;
 use crate::{
-    account::{ChangeError, ChangePassword, Password},
+    account::{ChangeError, ChangePassword, hashing::Password},
     domain::{page::Page, return_address::ReturnAddress},
-    session::{Cookie, Live},
+    session::Cookie,
     web::{
         form::Form,
         guest::{ACCOUNT, Guest, PASSWORD, SIGN_IN, parameter, retry_after},
@@ -64,7 +62,7 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
     let to = guest.target(sent.field("to"));
     let login = live.as_ref().map_or(sent.field("username"), |live| live.user.name.as_str());
     let policy = &guest.policy.password_policy;
-    let again = |trouble, rules: &[Rule<'_>]| {
+    let again = |trouble, rules: &[Rule]| {
         let (signed_in, to) = (live.is_some(), to.as_ref());
         page(&guest, &Asking { login, signed_in, reason: None, to, trouble: Some(trouble) }, rules)
     };
@@ -90,7 +88,7 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
         keep: live.as_ref().map(|live| &live.session.hash),
     };
     let trouble = match guest.doors.change_password(&guest.policy, change, guest.now).await {
-        Ok(_) => return changed(&guest, live, login, &new, to.as_ref()).await,
+        Ok(_) => return changed(&guest, live.is_some(), login, &new, to.as_ref()).await,
         Err(ChangeError::Rejected(rejected)) => trouble(rejected.told(), Trouble::WrongCurrent),
         Err(ChangeError::Same) => return again(Trouble::Refused, &rules::same(policy)),
         Err(ChangeError::Policy(violation)) => {
@@ -112,12 +110,12 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
 /// Whoever is signed in stays so; whoever was not is let in with the new password.
 async fn changed(
     guest: &Guest,
-    live: Option<Arc<Live>>,
+    signed_in: bool,
     login: &str,
     new: &Password,
     to: Option<&ReturnAddress>,
 ) -> Response<Body> {
-    if live.is_some() {
+    if signed_in {
         return guest.go(&guest.href(ACCOUNT, &[("done", Notice::PasswordChanged.word())]));
     }
     match try_door(guest, login, new).await {
@@ -129,7 +127,7 @@ async fn changed(
     }
 }
 
-fn page(guest: &Guest, asking: &Asking<'_>, rules: &[Rule<'_>]) -> Response<Body> {
+fn page(guest: &Guest, asking: &Asking<'_>, rules: &[Rule]) -> Response<Body> {
     let (csrf, cookie) = match guest.form_token(PURPOSE) {
         Ok(token) => token,
         Err(unavailable) => return unavailable,

@@ -99,7 +99,7 @@ const PASSWORD: PasswordView<'static> = PasswordView {
     back: "/.doorward/account",
 };
 
-const JUDGED: [Rule<'static>; 5] = [
+const JUDGED: [Rule; 5] = [
     Rule { text: RuleText::Min(12), met: Some(true) },
     Rule { text: RuleText::History(5), met: Some(true) },
     Rule { text: RuleText::Context, met: Some(false) },

@@ -15,7 +15,7 @@ pub struct PasswordView<'a> {
     pub login: &'a str,
     pub signed_in: bool,
     pub reason: Option<Reason>,
-    pub rules: &'a [Rule<'a>],
+    pub rules: &'a [Rule],
     pub trouble: Option<Trouble>,
     /// Where "Cancel" leads.
     pub back: &'a str,
@@ -39,19 +39,19 @@ impl Reason {
 }
 
 /// One thing that is asked of a new password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rule<'a> {
-    pub text: RuleText<'a>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    pub text: RuleText,
     /// Known once a password has been looked at.
     pub met: Option<bool>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RuleText<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuleText {
     Min(u32),
     Max(u32),
     /// The operator's own words, where there are any.
-    Pattern(Option<&'a str>),
+    Pattern(Option<String>),
     /// Not the present one.
     New,
     /// None of the last ones.
@@ -62,18 +62,18 @@ pub enum RuleText<'a> {
     Breached,
 }
 
-impl RuleText<'_> {
-    fn words(self, locale: &Locale) -> String {
+impl RuleText {
+    fn words(&self, locale: &Locale) -> String {
         let counted = |key, count: u32| {
             let mut arguments = FluentArgs::new();
             arguments.set("count", count);
             locale.text(key, &arguments)
         };
         match self {
-            Self::Min(count) => counted("rule-min", count),
-            Self::Max(count) => counted("rule-max", count),
-            Self::History(count) => counted("rule-history", count),
-            Self::Pattern(Some(words)) => words.to_owned(),
+            Self::Min(count) => counted("rule-min", *count),
+            Self::Max(count) => counted("rule-max", *count),
+            Self::History(count) => counted("rule-history", *count),
+            Self::Pattern(Some(words)) => words.clone(),
             Self::Pattern(None) => locale.plain("rule-pattern"),
             Self::New => locale.plain("rule-new"),
             Self::Common => locale.plain("rule-common"),
@@ -129,7 +129,7 @@ mod tests {
         for (rule, words) in [
             (RuleText::Min(15), "at least 15 characters long"),
             (RuleText::Max(1), "at most one character long"),
-            (RuleText::Pattern(Some("two digits")), "two digits"),
+            (RuleText::Pattern(Some("two digits".to_owned())), "two digits"),
             (RuleText::Pattern(None), "in the form"),
             (RuleText::New, "not the one you have"),
             (RuleText::History(5), "not one of your last 5"),
