@@ -8,6 +8,7 @@ use crate::{
             Account, AccountId, AdminLock, LockedReason, NewAccount, PRIMARY, Profile, StoredPassword,
         },
         lockout::{Counter, CounterKey, Who},
+        password::About,
         tenant::TenantId,
     },
     store::{Change, CreateError, StoreError},
@@ -53,8 +54,14 @@ impl Doors {
     ) -> Result<Account, AddError> {
         let hash = match password {
             Some(password) => {
-                let checked = policy.password_policy.check(password.expose(), &[&new.username]);
-                checked.map_err(ChangeError::Policy)?;
+                let about = About {
+                    username: &new.username,
+                    email: new.profile.email.as_deref(),
+                    given_name: new.profile.given_name.as_deref(),
+                    family_name: new.profile.family_name.as_deref(),
+                    tenant: &policy.tenant,
+                };
+                self.keeps_rules(policy, &about, password).await?;
                 StoredPassword::new(self.0.hasher.hash(password).await.map_err(ChangeError::Busy)?)
             }
             None => StoredPassword::unusable(),
@@ -94,8 +101,8 @@ impl Doors {
         must_change: bool,
         now: u64,
     ) -> Result<(), ChangeError> {
-        let hash = self.accepted(&policy.password_policy, account, new).await?;
-        Ok(self.replace(&policy.password_policy, account, hash, must_change, None, now).await?)
+        let hash = self.accepted(policy, account, new).await?;
+        Ok(self.replace(policy, account, hash, must_change, None, now).await?)
     }
 
     /// Nobody can sign in until it is unlocked, and who is signed in no longer is.

@@ -6,57 +6,47 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 
 use super::hashing::Password;
+use crate::domain::password::breached::Query;
 
 /// A person waits for the answer.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Far more than any answer has.
+const LONGEST: usize = 1024 * 1024;
 
-pub struct Breached(reqwest::Client);
+pub struct Breaches(reqwest::Client);
 
-impl Breached {
+impl Breaches {
     pub fn new(http: reqwest::Client) -> Self {
         Self(http)
     }
 
-    /// Whether the service knows the password. When it does not answer the password passes, and the log says so.
-    pub async fn has(&self, url: &str, password: &Password) -> bool {
+    /// How often the password was seen; `None` without an answer.
+    pub async fn seen(&self, url: &str, password: &Password) -> Option<u64> {
         let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, password.expose().as_bytes());
-        let hex = digest.as_ref().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02X}"));
-        let (prefix, suffix) = hex.split_at(5);
-        let url = format!("{}/{prefix}", url.trim_end_matches('/'));
-        let asked = self.0.get(url).header("add-padding", "true").timeout(PATIENCE).send();
-        let answer = async { asked.await?.error_for_status()?.text().await };
-        match answer.await {
-            Ok(list) => lists(&list, suffix),
+        let query = Query::new(digest.as_ref().try_into().ok()?);
+        match self.ask(&format!("{}/{}", url.trim_end_matches('/'), query.prefix())).await {
+            Ok(body) => query
+                .seen(&body)
+                .inspect_err(|problem| tracing::warn!(%problem, "breached passwords cannot be looked up"))
+                .ok(),
             Err(error) => {
                 tracing::warn!(error = %error.without_url(), "breached passwords cannot be looked up");
-                false
+                None
             }
         }
     }
-}
 
-/// Lines of `SUFFIX:COUNT`; those that only pad the answer count 0.
-fn lists(list: &str, suffix: &str) -> bool {
-    list.lines().filter_map(|line| line.trim().split_once(':')).any(|(listed, count)| {
-        listed.eq_ignore_ascii_case(suffix) && count.trim().parse::<u64>().is_ok_and(|count| count > 0)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_listed_suffix_counts_unless_it_is_padding() {
-        let list = "0018A45C4D1DEF81644B54AB7F969B88D65:1\r\n00D4F6E8FA6EECAD2A3AA415EEC418D38EC:0\r\nx\r\n";
-        for (suffix, listed) in [
-            ("0018A45C4D1DEF81644B54AB7F969B88D65", true),
-            ("0018a45c4d1def81644b54ab7f969b88d65", true),
-            ("00D4F6E8FA6EECAD2A3AA415EEC418D38EC", false),
-            ("0018A45C4D1DEF81644B54AB7F969B88D66", false),
-            ("", false),
-        ] {
-            assert_eq!(lists(list, suffix), listed, "{suffix}");
+    async fn ask(&self, url: &str) -> reqwest::Result<String> {
+        // all answers of one length, for whoever looks on
+        let asked = self.0.get(url).header("add-padding", "true").timeout(PATIENCE).send();
+        let mut answer = asked.await?.error_for_status()?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await? {
+            body.extend_from_slice(&chunk);
+            if body.len() > LONGEST {
+                break;
+            }
         }
+        Ok(String::from_utf8_lossy(&body).into_owned())
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     config::TenantPolicy,
     domain::{
         account::{Account, StoredPassword},
-        password::{PasswordPolicy, Violation},
+        password::{About, Violation},
         session::SessionHash,
     },
     store::{NewPassword, StoreError},
@@ -58,9 +58,8 @@ impl Doors {
         if new.expose() == current.expose() {
             return Err(ChangeError::Same);
         }
-        let policy = &policy.password_policy;
-        let hash = self.accepted(policy, &account, new).await?;
-        self.replace(policy, &account, hash, false, keep, now).await?;
+        let hash = self.accepted(&policy, &account, new).await?;
+        self.replace(&policy, &account, hash, false, keep, now).await?;
         tracing::info!(user = account.username, tenant = %account.tenant, account = %account.id, "password changed");
         Ok(account)
     }
@@ -68,37 +67,61 @@ impl Doors {
     /// The hash of a new password that breaks no rule.
     pub(super) async fn accepted(
         &self,
-        policy: &PasswordPolicy,
+        policy: &TenantPolicy,
         account: &Account,
         new: &Password,
     ) -> Result<StoredPassword, ChangeError> {
-        policy.check(new.expose(), &[&account.username]).map_err(ChangeError::Policy)?;
-        if policy.history > 0 {
-            let old = self.0.store.accounts().password_history(&account.id, policy.history).await?;
+        let rules = &policy.password_policy;
+        let about = About {
+            username: &account.username,
+            email: account.email.as_deref(),
+            given_name: account.given_name.as_deref(),
+            family_name: account.family_name.as_deref(),
+            tenant: &account.tenant,
+        };
+        self.keeps_rules(policy, &about, new).await?;
+        if rules.looks_back() > 0 {
+            let old = self.0.store.accounts().password_history(&account.id, rules.looks_back()).await?;
             let old = old.iter().map(|old| old.expose().to_owned()).collect();
-            if self.0.hasher.matches_any(new, old).await? {
-                return Err(ChangeError::Policy(Violation::InHistory));
+            let matched = self.0.hasher.matches_any(new, old).await?;
+            if let Some(violation) = rules.history_violation(matched) {
+                return Err(ChangeError::Policy(violation));
             }
         }
-        if let Some(url) = &policy.breached_url
-            && self.0.breached.has(url, new).await
-        {
-            return Err(ChangeError::Policy(Violation::Breached));
-        }
         Ok(StoredPassword::new(self.0.hasher.hash(new).await?))
+    }
+
+    /// The rules that need no account, only what is known of its owner.
+    pub(super) async fn keeps_rules(
+        &self,
+        policy: &TenantPolicy,
+        about: &About<'_>,
+        new: &Password,
+    ) -> Result<(), ChangeError> {
+        let rules = &policy.password_policy;
+        if let Some(violation) = rules.first_violation(new.expose(), about) {
+            return Err(ChangeError::Policy(violation));
+        }
+        if let (Some(breached), Some(url)) = (rules.breached, &policy.breached_url) {
+            let seen = self.0.breaches.seen(url, new).await;
+            if let Some(violation) = breached.violation(seen) {
+                return Err(ChangeError::Policy(violation));
+            }
+        }
+        Ok(())
     }
 
     /// Puts it in force, and ends all sessions that the old one opened.
     pub(super) async fn replace(
         &self,
-        policy: &PasswordPolicy,
+        policy: &TenantPolicy,
         account: &Account,
         hash: StoredPassword,
         must_change: bool,
         keep: Option<&SessionHash>,
         now: u64,
     ) -> Result<(), StoreError> {
-        let new = NewPassword { hash, must_change, keep_history: policy.history.max(1) };
+        let new = NewPassword { hash, must_change, keep_history: policy.password_policy.looks_back().max(1) };
         self.0.store.accounts().set_password(&account.id, &new, now).await?;
         self.0.sessions.end_all(&account.id, keep, now).await?;
         Ok(())

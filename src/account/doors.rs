@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 
-use super::{Lockout, Notices, SignedIn, breached::Breached, hashing::Hasher};
+use super::{Lockout, Notices, SignedIn, breached::Breaches, hashing::Hasher};
 use crate::{
     config::TenantDirectory,
     domain::{
@@ -27,7 +27,7 @@ pub(super) struct Shared {
     pub lockout: Lockout,
     pub tenants: Arc<TenantDirectory>,
     pub metrics: Arc<AccountMetrics>,
-    pub breached: Breached,
+    pub breaches: Breaches,
     random: SystemRandom,
 }
 
@@ -54,7 +54,7 @@ impl Doors {
             lockout,
             tenants,
             metrics,
-            breached: Breached::new(http),
+            breaches: Breaches::new(http),
             random: SystemRandom::new(),
         }))
     }

@@ -346,7 +346,10 @@ history = 3
 expiry_days = 9
 common_list = true
 min_score = 3
-context_words = ["acme"]
+context_words = true
+words = ["acme"]
+breached_required = true
+breached_tolerated = 3
 breached_url = "https://api.pwned.example/range/"
 [access]
 cross_tenant = ["acme.com"]

@@ -8,7 +8,10 @@ use ipnet::IpNet;
 pub use super::store::{Store, StoreLocation};
 use super::{mistake::Mistake, secret::Secret};
 use crate::domain::{
-    identity::CrossTenant, lockout::LockoutSettings, password::PasswordPolicy, route::RouteTable,
+    identity::CrossTenant,
+    lockout::LockoutSettings,
+    password::{Breached, PasswordPolicy, Pattern},
+    route::RouteTable,
     tenant::TenantId,
 };
 
@@ -208,6 +211,74 @@ impl Default for Session {
     }
 }
 
+/// `[password_policy]` as it is written; `policy` is what it comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PasswordRules {
+    /// Whether the next four count.
+    pub enabled: bool,
+    pub min_length: u32,
+    pub max_length: u32,
+    pub pattern: Option<Pattern>,
+    pub message: String,
+    pub history: u32,
+    pub expiry_days: u32,
+    pub common_list: bool,
+    pub min_score: u8,
+    pub context_words: bool,
+    pub words: Vec<String>,
+    pub breached_url: Option<Arc<str>>,
+    pub breached: Breached,
+}
+
+impl Default for PasswordRules {
+    fn default() -> Self {
+        let wso2 = PasswordPolicy::wso2();
+        Self {
+            enabled: false,
+            min_length: wso2.min_length,
+            max_length: wso2.max_length,
+            pattern: wso2.pattern,
+            message: wso2.message,
+            history: 0,
+            expiry_days: 0,
+            common_list: false,
+            min_score: 0,
+            context_words: false,
+            words: Vec::new(),
+            breached_url: None,
+            breached: Breached::default(),
+        }
+    }
+}
+
+impl PasswordRules {
+    pub fn policy(&self) -> PasswordPolicy {
+        let wso2 = if self.enabled {
+            PasswordPolicy {
+                min_length: self.min_length,
+                // of two files, so that the one cannot know the other
+                max_length: self.max_length.max(self.min_length),
+                not_username: true,
+                pattern: self.pattern.clone(),
+                message: self.message.clone(),
+                ..PasswordPolicy::default()
+            }
+        } else {
+            PasswordPolicy::default()
+        };
+        PasswordPolicy {
+            history: self.history,
+            expiry_days: self.expiry_days,
+            not_common: self.common_list,
+            min_score: self.min_score,
+            no_context_words: self.context_words,
+            words: self.words.clone(),
+            breached: self.breached_url.is_some().then_some(self.breached),
+            ..wso2
+        }
+    }
+}
+
 /// What `deployment.toml` says for every tenant; a tenant's file overrides it key by key.
 #[derive(Debug, Clone)]
 pub struct TenantDefaults {
@@ -227,7 +298,7 @@ pub struct TenantDefaults {
     pub forward_token: bool,
     pub session: Session,
     pub account_lock: Arc<LockoutSettings>,
-    pub password_policy: Arc<PasswordPolicy>,
+    pub password_policy: PasswordRules,
     pub branding: Branding,
 }
 
@@ -253,6 +324,8 @@ pub struct TenantPolicy {
     pub session: Session,
     pub account_lock: Arc<LockoutSettings>,
     pub password_policy: Arc<PasswordPolicy>,
+    /// Who is asked about breached passwords, where the policy wants that.
+    pub breached_url: Option<Arc<str>>,
     pub branding: Branding,
     /// The tenant's domain, ready to be sent to the portal.
     pub header_value: HeaderValue,

@@ -217,6 +217,7 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
     };
     let inherited =
         |own: &Option<Vec<String>>, below: &[String]| own.clone().unwrap_or_else(|| below.to_vec());
+    let passwords = conf.password_policy.over(&defaults.password_policy);
     TenantPolicy {
         tenant: tenant.clone(),
         generation,
@@ -235,7 +236,8 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
         forward_token: access.forward_token.unwrap_or(defaults.forward_token),
         session: conf.session.over(&defaults.session),
         account_lock: Arc::new(conf.account_lock.over(&defaults.account_lock)),
-        password_policy: Arc::new(conf.password_policy.over(&defaults.password_policy)),
+        password_policy: Arc::new(passwords.policy()),
+        breached_url: passwords.breached_url,
         branding: Branding {
             name: conf.branding.name.clone().or_else(|| defaults.branding.name.clone()),
             logo: conf.branding.logo.clone().or_else(|| defaults.branding.logo.clone()),

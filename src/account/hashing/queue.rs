@@ -132,7 +132,9 @@ mod tests {
     /// Work that goes on until its other half is dropped or used.
     fn blocked() -> (mpsc::Sender<()>, impl FnOnce() + Send + 'static) {
         let (free, wait) = mpsc::channel::<()>();
-        (free, move || drop(wait.recv()))
+        (free, move || {
+            let _ = wait.recv();
+        })
     }
 
     #[test]

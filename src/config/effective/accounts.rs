@@ -2,7 +2,7 @@
 
 use crate::{
     config::{
-        model::{Accounts, Session},
+        model::{Accounts, PasswordRules, Session},
         raw::{
             self,
             text::As,
@@ -10,10 +10,7 @@ use crate::{
         },
         secret::Secret,
     },
-    domain::{
-        lockout::{LockoutSettings, Threshold},
-        password::PasswordPolicy,
-    },
+    domain::lockout::{LockoutSettings, Threshold},
 };
 
 pub fn accounts(accounts: &Accounts) -> raw::accounts::Accounts {
@@ -55,20 +52,22 @@ pub fn account_lock(settings: &LockoutSettings) -> raw::account_lock::AccountLoc
     }
 }
 
-pub fn password_policy(policy: &PasswordPolicy) -> raw::password_policy::PasswordPolicy {
-    let texts = |texts: &[String]| texts.iter().cloned().map(|text| As(NotEmpty(text))).collect();
+pub fn password_policy(rules: &PasswordRules) -> raw::password_policy::PasswordPolicy {
     raw::password_policy::PasswordPolicy {
-        enabled: Some(policy.enabled),
-        min_length: Some(policy.min_length),
-        max_length: Some(policy.max_length),
-        pattern: Some(As(policy.pattern.clone())),
-        message: Some(As(NotEmpty(policy.message.clone()))),
-        history: Some(policy.history),
-        expiry_days: Some(policy.expiry_days),
-        common_list: Some(policy.common_list),
-        min_score: Some(policy.min_score.into()),
-        context_words: Some(texts(&policy.context_words)),
-        breached_url: policy.breached_url.clone().map(|url| As(SecureUrl(url))),
+        enabled: Some(rules.enabled),
+        min_length: Some(rules.min_length),
+        max_length: Some(rules.max_length),
+        pattern: rules.pattern.clone().map(As),
+        message: Some(As(NotEmpty(rules.message.clone()))),
+        history: Some(rules.history),
+        expiry_days: Some(rules.expiry_days),
+        common_list: Some(rules.common_list),
+        min_score: Some(rules.min_score.into()),
+        context_words: Some(rules.context_words),
+        words: Some(rules.words.iter().cloned().map(|word| As(NotEmpty(word))).collect()),
+        breached_url: rules.breached_url.as_deref().map(|url| As(SecureUrl(url.to_owned()))),
+        breached_required: Some(rules.breached.required),
+        breached_tolerated: u32::try_from(rules.breached.tolerated).ok(),
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     model::{self, Branding, Profile, Settings, SignIn, TenantDefaults},
     raw::{self, Deployment, text::As},
 };
-use crate::domain::{lockout::LockoutSettings, password::PasswordPolicy};
+use crate::domain::lockout::LockoutSettings;
 
 /// `findings` tells whether the result may be used; it is `None` only where nothing sensible can be made of it.
 pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Findings) -> Option<Settings> {
@@ -89,7 +89,7 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
             forward_token: access.forward_token.unwrap_or(profile == Profile::Wso2Apim),
             session: session.over(&model::Session::default()),
             account_lock: Arc::new(account_lock.over(&LockoutSettings::default())),
-            password_policy: Arc::new(password_policy.over(&PasswordPolicy::default())),
+            password_policy: password_policy.over(&model::PasswordRules::default()),
             branding: branding(raw.branding.unwrap_or_default()),
         },
     })

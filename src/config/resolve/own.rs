@@ -7,7 +7,7 @@ use super::{Scope, accounts::in_range};
 use crate::{
     config::{
         document::Key,
-        model,
+        model::{self, PasswordRules},
         raw::{
             account_lock::{self, AccountLock},
             password_policy::PasswordPolicy,
@@ -18,7 +18,7 @@ use crate::{
     },
     domain::{
         lockout::{LockoutSettings, Threshold},
-        password,
+        password::Breached,
     },
 };
 
@@ -91,8 +91,8 @@ impl AccountLock {
 impl PasswordPolicy {
     pub fn checked(self, key: &Key, scope: &mut Scope<'_>) -> Self {
         for (name, written, most) in [
-            ("min_length", self.min_length, 1..=1_024),
-            ("max_length", self.max_length, 1..=1_024),
+            ("min_length", self.min_length, 1..=256),
+            ("max_length", self.max_length, 1..=256),
             ("history", self.history, 0..=100),
             ("expiry_days", self.expiry_days, 0..=36_500),
             ("min_score", self.min_score, 0..=4),
@@ -112,15 +112,13 @@ impl PasswordPolicy {
         self
     }
 
-    pub fn over(&self, below: &password::PasswordPolicy) -> password::PasswordPolicy {
-        let min_length = self.min_length.unwrap_or(below.min_length);
-        password::PasswordPolicy {
+    pub fn over(&self, below: &PasswordRules) -> PasswordRules {
+        PasswordRules {
             enabled: self.enabled.unwrap_or(below.enabled),
-            min_length,
-            // of two files, so that the one cannot know the other
-            max_length: self.max_length.unwrap_or(below.max_length).max(min_length),
+            min_length: self.min_length.unwrap_or(below.min_length),
+            max_length: self.max_length.unwrap_or(below.max_length),
             pattern: match &self.pattern {
-                Some(As(pattern)) => pattern.clone(),
+                Some(As(pattern)) => Some(pattern.clone()),
                 None => below.pattern.clone(),
             },
             message: match &self.message {
@@ -131,13 +129,18 @@ impl PasswordPolicy {
             expiry_days: self.expiry_days.unwrap_or(below.expiry_days),
             common_list: self.common_list.unwrap_or(below.common_list),
             min_score: self.min_score.and_then(|score| score.try_into().ok()).unwrap_or(below.min_score),
-            context_words: match &self.context_words {
+            context_words: self.context_words.unwrap_or(below.context_words),
+            words: match &self.words {
                 Some(words) => words.iter().map(|As(word)| word.0.clone()).collect(),
-                None => below.context_words.clone(),
+                None => below.words.clone(),
             },
             breached_url: match &self.breached_url {
-                Some(As(url)) => Some(url.0.clone()),
+                Some(As(url)) => Some(url.0.as_str().into()),
                 None => below.breached_url.clone(),
+            },
+            breached: Breached {
+                tolerated: self.breached_tolerated.map_or(below.breached.tolerated, u64::from),
+                required: self.breached_required.unwrap_or(below.breached.required),
             },
         }
     }
@@ -157,4 +160,148 @@ fn threshold(written: Option<&account_lock::Threshold>, below: Option<Threshold>
         window: time(written.window.as_ref(), below.window),
         time: time(written.time.as_ref(), below.time),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, path::Path};
+
+    use crate::{
+        config::{Settings, TenantPolicy, load, tenant_file},
+        domain::{password::PasswordPolicy, tenant::TenantId},
+    };
+
+    const PORTAL: &str = "[[portal.upstream]]\nurl = \"http://127.0.0.1:3000\"\n";
+
+    fn settings(text: &str) -> Settings {
+        load::parse(&format!("{PORTAL}{text}"), Path::new("/d.toml"), &BTreeMap::new()).unwrap()
+    }
+
+    fn tenant(deployment: &str, ours: &str) -> TenantPolicy {
+        let conf =
+            tenant_file::parse(&format!("{{\"Doorward\": {ours}}}"), Path::new("/t/acme.com/x")).unwrap();
+        tenant_file::resolve(&settings(deployment), &TenantId::parse("acme.com").unwrap(), &conf, 1)
+    }
+
+    fn mistakes(text: &str) -> String {
+        let parsed = load::parse(&format!("{PORTAL}{text}"), Path::new("d.toml"), &BTreeMap::new());
+        parsed.map_or_else(
+            |all| all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+            |_| String::new(),
+        )
+    }
+
+    #[test]
+    fn the_built_in_values_are_wso2s() {
+        let defaults = settings("").defaults;
+        let lock = &defaults.account_lock;
+        assert_eq!((lock.enabled, lock.max_attempts, lock.time.as_secs(), lock.ratio), (false, 5, 300, 2));
+        assert!(lock.address.is_none() && lock.account_and_address.is_none() && lock.device.is_none());
+        let rules = &defaults.password_policy;
+        assert_eq!((rules.enabled, rules.min_length, rules.max_length), (false, 6, 12));
+        assert_eq!(rules.policy(), PasswordPolicy::default(), "nothing is asked for");
+        let on = settings("[password_policy]\nenabled = true").defaults.password_policy;
+        assert_eq!(on.policy(), PasswordPolicy::wso2());
+    }
+
+    #[test]
+    fn a_tenant_loosens_and_tightens_key_by_key() {
+        let deployment = "[session]\nlifetime = \"2h\"\nidle_timeout = \"5m\"\n\
+            [account_lock]\nenabled = true\nmax_attempts = 3\n[account_lock.address]\nmax_attempts = 50\ntime = \"9m\"\n\
+            [password_policy]\nenabled = true\nmin_length = 8\nmax_length = 20\nhistory = 4\nwords = [\"acme\"]\n\
+            breached_url = \"https://pwned.example/\"\n";
+        let ours = r#"{"session": {"lifetime": "1h", "max_per_account": 1},
+            "account_lock": {"max_attempts": 9, "time": "0s", "address": {"max_attempts": 70}, "device": {}},
+            "password_policy": {"min_length": 30, "common_list": true}}"#;
+        let policy = tenant(deployment, ours);
+        let session = &policy.session;
+        assert_eq!(
+            (session.lifetime.as_secs(), session.idle_timeout.as_secs(), session.max_per_account),
+            (3600, 300, 1)
+        );
+        let lock = &policy.account_lock;
+        assert_eq!((lock.enabled, lock.max_attempts, lock.time.as_secs()), (true, 9, 0));
+        let (address, device) = (lock.address.unwrap(), lock.device.unwrap());
+        assert_eq!((address.max_attempts, address.time.as_secs()), (70, 540));
+        assert_eq!((device.max_attempts, device.window.as_secs()), (100, 3600));
+        let rules = &policy.password_policy;
+        assert_eq!((rules.min_length, rules.max_length), (30, 30), "no password would fit otherwise");
+        assert_eq!((rules.history, rules.not_common, rules.words.len()), (4, true, 1));
+        assert!(rules.breached.is_some() && policy.breached_url.as_deref() == Some("https://pwned.example/"));
+        // and one that says nothing inherits everything
+        let plain = tenant(deployment, "{}");
+        assert_eq!((plain.account_lock.max_attempts, plain.session.lifetime.as_secs()), (3, 7200));
+        let off = tenant(deployment, r#"{"account_lock": {"address": {"max_attempts": 0}}}"#);
+        assert_eq!(off.account_lock.address, None);
+    }
+
+    #[test]
+    fn accounts_bring_their_own_sign_in_page_unless_another_is_written() {
+        let own = "/.doorward/sign-in?tenant={tenant}&to={return_path}";
+        for (text, url) in [
+            ("[accounts]\nenabled = true", own),
+            ("[accounts]\nenabled = true\n[portal]\nprofile = \"generic\"", own),
+            ("[accounts]\nenabled = true\n[sign_in]\nurl = \"/login\"", "/login"),
+            ("[accounts]\nenabled = false", "/devportal/services/configs?tenant={tenant}"),
+        ] {
+            let text = if text.contains("[portal]") {
+                format!("{text}\n{PORTAL}")
+            } else {
+                format!("{PORTAL}{text}")
+            };
+            let settings = load::parse(&text, Path::new("/d.toml"), &BTreeMap::new()).unwrap();
+            assert_eq!(settings.defaults.sign_in.url, url, "{text}");
+            assert!(settings.defaults.sign_in.returns_by_itself() == url.contains("return"));
+        }
+    }
+
+    #[test]
+    fn the_store_is_a_file_beside_the_configuration_or_a_server() {
+        let shown = |text: &str| settings(&format!("[accounts]\n{text}")).accounts.store.location.to_string();
+        assert_eq!(shown(""), "sqlite:/doorward.db");
+        assert_eq!(shown("store_url = \"sqlite:data/x.db\""), "sqlite:/data/x.db");
+        assert_eq!(shown("store_url = \"postgres://u:p@db/x\""), "postgres://db/x");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("store");
+        std::fs::write(&file, "postgres://u:geheim@db/y\n").unwrap();
+        assert_eq!(shown(&format!("store_url_file = {file:?}")), "postgres://db/y");
+        std::fs::write(&file, "mysql://u:geheim@db/y\n").unwrap();
+        let told = mistakes(&format!("[accounts]\nstore_url_file = {file:?}"));
+        assert!(told.contains("accounts.store_url_file") && !told.contains("geheim"), "{told}");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_said() {
+        for (text, key) in [
+            ("[accounts]\nstore_url = \"mysql://db/x\"", "accounts.store_url"),
+            ("[accounts]\nstore_url = \"sqlite:a\"\nstore_url_file = \"b\"", "accounts.store_url_file"),
+            ("[accounts]\nhash_memory = 1", "accounts.hash_memory"),
+            ("[accounts]\nhash_iterations = 0", "accounts.hash_iterations"),
+            ("[accounts]\nhash_parallel = 9999", "accounts.hash_parallel"),
+            ("[accounts]\nhash_queue = 0", "accounts.hash_queue"),
+            ("[accounts]\nstore_connections = 0", "accounts.store_connections"),
+            ("[session]\nidle_timeout = \"1m\"", "session.idle_timeout"),
+            ("[session]\nlifetime = \"0s\"", "session.lifetime"),
+            ("[session]\nmax_per_account = 0", "session.max_per_account"),
+            ("[account_lock]\nmax_attempts = 0", "account_lock.max_attempts"),
+            ("[account_lock]\nratio = 0", "account_lock.ratio"),
+            ("[account_lock]\nmax_lockouts = 1001", "account_lock.max_lockouts"),
+            ("[account_lock]\nallow = [\"x\"]", "account_lock.allow[0]"),
+            ("[account_lock.address]\nwindow = \"0s\"", "account_lock.address.window"),
+            ("[account_lock.device]\nmax_attempts = 1000001", "account_lock.device.max_attempts"),
+            ("[password_policy]\nmin_length = 9\nmax_length = 8", "password_policy.max_length"),
+            ("[password_policy]\nmin_score = 5", "password_policy.min_score"),
+            ("[password_policy]\npattern = \"(\"", "password_policy.pattern"),
+            ("[password_policy]\nhistory = 101", "password_policy.history"),
+        ] {
+            assert!(mistakes(text).contains(&format!("{key}: ")), "{text}: {}", mistakes(text));
+        }
+    }
+
+    #[test]
+    fn attack_server_side_request_forgery_a_tenant_names_no_breach_service() {
+        let text = r#"{"Doorward": {"password_policy": {"breached_url": "https://127.0.0.1:9901/"}}}"#;
+        let told = tenant_file::parse(text, Path::new("/t/acme.com/x")).unwrap_err();
+        assert!(told.iter().any(|mistake| mistake.key.ends_with("breached_url")), "{told:?}");
+    }
 }

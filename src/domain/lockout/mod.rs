@@ -10,6 +10,7 @@
 //! an attempt that was never verified.
 
 mod attempt;
+pub mod claims;
 mod counter;
 mod engine;
 mod key;

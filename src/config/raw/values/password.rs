@@ -10,6 +10,6 @@ impl Text for Pattern {
     }
 
     fn show(&self) -> String {
-        self.as_str().to_owned()
+        self.source().to_owned()
     }
 }

@@ -57,7 +57,7 @@ fn an_ipv6_customer_is_one_address() {
     ] {
         let client = ClientNet::of(address.parse::<IpAddr>().unwrap());
         assert_eq!(client.to_string(), net);
-        assert_eq!(client.net().contains(&address.parse::<IpAddr>().unwrap().to_canonical()), true);
+        assert!(client.net().contains(&address.parse::<IpAddr>().unwrap().to_canonical()));
     }
 }
 
