@@ -11,7 +11,7 @@ use super::{
     router::{self, Site},
     security_headers::form_headers,
     tenants::deep_link,
-    view::View,
+    view::{Trouble, View},
 };
 use crate::{
     account::Doors,
@@ -92,11 +92,6 @@ impl Guest {
 
     // ── where to
 
-    /// An address to go on to: a path of ours or the portal's that does not lead back here.
-    pub fn target(&self, written: &str) -> Option<ReturnAddress> {
-        target(written)
-    }
-
     /// One of our own pages, for this tenant.
     pub fn href(&self, path: &str, more: &[(&str, &str)]) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
@@ -119,13 +114,13 @@ impl Guest {
     // ── forms
 
     /// The token of a form before there is a session, and the cookie it belongs to, where this browser has none yet. All
-    /// tabs share one.
-    pub fn form_token(&self, purpose: &str) -> Result<(String, Option<HeaderValue>), Response<Body>> {
+    /// tabs share one. `None`: the system has no random numbers.
+    pub fn form_token(&self, purpose: &str) -> Option<(String, Option<HeaderValue>)> {
         if let Some(secret) = self.secret(Cookie::Form) {
-            return Ok((csrf::token(&secret, purpose), None));
+            return Some((csrf::token(&secret, purpose), None));
         }
-        let secret = self.doors.sessions().new_secret().map_err(|_| self.unavailable())?;
-        Ok((csrf::token(&secret, purpose), Cookie::Form.set(&secret.value(), self.visit.https)))
+        let secret = self.doors.sessions().new_secret().ok()?;
+        Some((csrf::token(&secret, purpose), Cookie::Form.set(&secret.value(), self.visit.https)))
     }
 
     /// Whether a form was shown to this browser, and is the one it says.
@@ -147,7 +142,7 @@ impl Guest {
     }
 
     pub fn show(&self, view: &dyn View, cookie: Option<HeaderValue>) -> Response<Body> {
-        let code = view.trouble().map_or(200, |trouble| trouble.status());
+        let code = view.trouble().map_or(200, Trouble::status);
         let mut response = router::page(status(code), self.site.pages.show(view, self.context()));
         let headers = response.headers_mut();
         headers.extend(form_headers());
@@ -198,7 +193,8 @@ pub fn parameter(query: Option<&str>, name: &str) -> String {
     }
 }
 
-fn target(written: &str) -> Option<ReturnAddress> {
+/// An address to go on to: a path of ours or the portal's that does not lead back to the door.
+pub fn target(written: &str) -> Option<ReturnAddress> {
     let address = ReturnAddress::parse(written)?;
     let path = address.as_str().split('?').next().unwrap_or_default();
     let circles = path.starts_with("/.doorward/") && !matches!(path, ACCOUNT | PASSWORD);

@@ -8,7 +8,7 @@ use http::{Request, Response, header};
 use super::{
     account::password,
     form::Form,
-    guest::{Guest, SIGN_IN, parameter, retry_after},
+    guest::{Guest, SIGN_IN, parameter, retry_after, target},
     view::{Reason, SignInView, Trouble},
 };
 use crate::{
@@ -21,7 +21,7 @@ const PURPOSE: &str = "sign-in";
 
 /// Whoever is signed in already goes on.
 pub async fn show(guest: Guest, RawQuery(query): RawQuery) -> Response<Body> {
-    let to = guest.target(&parameter(query.as_deref(), "to"));
+    let to = target(&parameter(query.as_deref(), "to"));
     match guest.live().await {
         Ok(Some(live)) if guest.welcomes(&live.user.tenant) => {
             guest.go(&to.map_or_else(|| guest.start(&guest.policy.tenant), |to| to.as_str().to_owned()))
@@ -36,7 +36,7 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
         Ok(sent) => sent,
         Err(why) => return guest.not_read(&why),
     };
-    let to = guest.target(sent.field("to"));
+    let to = target(sent.field("to"));
     let login = sent.field("username");
     let again = |trouble| form(&guest, to.as_ref(), login, Some(trouble));
     if !guest.is_own_form(PURPOSE, sent.field("csrf")) {
@@ -114,10 +114,7 @@ pub async fn enter(guest: &Guest, signed_in: &SignedIn, to: Option<&ReturnAddres
 }
 
 fn form(guest: &Guest, to: Option<&ReturnAddress>, login: &str, trouble: Option<Trouble>) -> Response<Body> {
-    let (csrf, cookie) = match guest.form_token(PURPOSE) {
-        Ok(token) => token,
-        Err(unavailable) => return unavailable,
-    };
+    let Some((csrf, cookie)) = guest.form_token(PURPOSE) else { return guest.unavailable() };
     let view = SignInView {
         action: &guest.href(SIGN_IN, &[]),
         csrf: &csrf,

@@ -15,8 +15,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["domain", "config", "telemetry"]),
     ("session", &["domain", "clock", "config", "store", "telemetry"]),
     ("account", &["domain", "clock", "config", "store", "session", "telemetry"]),
-    ("proxy", &["domain", "clock", "config", "telemetry", "token", "session", "account"]),
-    ("web", &["domain", "clock", "config", "telemetry", "session", "account"]),
+    ("visit", &["domain", "config"]),
+    ("proxy", &["domain", "clock", "config", "telemetry", "token", "session", "account", "visit"]),
+    ("web", &["domain", "clock", "config", "telemetry", "session", "account", "visit"]),
     ("server", &["config", "telemetry", "proxy"]),
     ("admin", &["domain", "clock", "config", "telemetry", "token", "proxy", "server"]),
     ("demo", &["domain", "web"]),
@@ -39,7 +40,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["domain", "clock", "config", "store", "session", "account", "proxy", "web", "server", "demo", "boot"],
+        &[
+            "domain", "clock", "config", "store", "session", "account", "proxy", "web", "server", "demo",
+            "boot",
+        ],
     ),
 ];
 

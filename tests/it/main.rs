@@ -20,6 +20,8 @@ mod dependencies;
 mod documentation;
 mod hot_reload;
 mod pages;
+mod pages_account;
+mod pages_sign_in;
 mod private_port;
 mod proxying;
 mod support;

@@ -77,28 +77,32 @@ pub async fn end_sessions(guest: Guest, request: Request<Body>) -> Response<Body
         "others" => {
             guest.doors.sessions().end_all(account, Some(here), guest.now).await.map(|_| Notice::OthersEnded)
         }
-        one => end_one(&guest, &live, SessionHash::from_hex(one)).await,
+        one => {
+            let mine = match guest.doors.sessions_of(account, guest.now).await {
+                Ok(mine) => mine,
+                Err(error) => return not_ended(&guest, &error),
+            };
+            // only what is on one's own list can be ended
+            let other = |hash: &SessionHash| hash != here && mine.iter().any(|one| one.hash == *hash);
+            match SessionHash::from_hex(one).filter(other) {
+                Some(hash) => guest
+                    .doors
+                    .end_session(&hash, guest.now)
+                    .await
+                    .map(|ended| if ended { Notice::SessionEnded } else { Notice::AlreadyEnded }),
+                None => Ok(Notice::AlreadyEnded),
+            }
+        }
     };
     match ended {
         Ok(notice) => guest.go(&guest.href(ACCOUNT, &[("done", notice.word())])),
-        Err(error) => {
-            tracing::error!(%error, "a session could not be ended");
-            guest.unavailable()
-        }
+        Err(error) => not_ended(&guest, &error),
     }
 }
 
-/// Only what is on one's own list can be ended.
-async fn end_one(
-    guest: &Guest,
-    live: &Live,
-    hash: Option<SessionHash>,
-) -> Result<Notice, crate::store::StoreError> {
-    let own = guest.doors.sessions_of(&live.account().id, guest.now).await?;
-    let is_other = |hash: &SessionHash| *hash != live.session.hash && own.iter().any(|one| one.hash == *hash);
-    let Some(hash) = hash.filter(is_other) else { return Ok(Notice::AlreadyEnded) };
-    let ended = guest.doors.end_session(&hash, guest.now).await?;
-    Ok(if ended { Notice::SessionEnded } else { Notice::AlreadyEnded })
+fn not_ended(guest: &Guest, error: &dyn std::error::Error) -> Response<Body> {
+    tracing::error!(%error, "a session could not be ended");
+    guest.unavailable()
 }
 
 /// The session, and the secret in its cookie; or the way to sign-in and back to `path`.

@@ -6,13 +6,17 @@ use http::{Request, Response};
 use super::rules;
 use crate::{
     account::{ChangeError, ChangePassword, hashing::Password},
-    domain::{page::Page, return_address::ReturnAddress},
+    domain::{
+        page::Page,
+        password::{About, Violation},
+        return_address::ReturnAddress,
+    },
     session::Cookie,
     web::{
         form::Form,
-        guest::{ACCOUNT, Guest, PASSWORD, SIGN_IN, parameter, retry_after},
+        guest::{ACCOUNT, Guest, PASSWORD, SIGN_IN, parameter, retry_after, target},
         sign_in::{enter, trouble, try_door, whole_seconds},
-        view::{Notice, PasswordView, Reason, Rule, Trouble},
+        view::{Notice, PasswordView, Reason, RuleLine, Trouble},
     },
 };
 
@@ -28,7 +32,7 @@ struct Asking<'a> {
 }
 
 pub async fn show(guest: Guest, RawQuery(query): RawQuery) -> Response<Body> {
-    let to = guest.target(&parameter(query.as_deref(), "to"));
+    let to = target(&parameter(query.as_deref(), "to"));
     match guest.live().await {
         // whose password it is says which rules it has to meet
         Ok(Some(live)) if live.user.tenant != guest.policy.tenant => {
@@ -59,10 +63,10 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
         Ok(live) => live,
         Err(unavailable) => return unavailable,
     };
-    let to = guest.target(sent.field("to"));
+    let to = target(sent.field("to"));
     let login = live.as_ref().map_or(sent.field("username"), |live| live.user.name.as_str());
     let policy = &guest.policy.password_policy;
-    let again = |trouble, rules: &[Rule]| {
+    let again = |trouble, rules: &[RuleLine]| {
         let (signed_in, to) = (live.is_some(), to.as_ref());
         page(&guest, &Asking { login, signed_in, reason: None, to, trouble: Some(trouble) }, rules)
     };
@@ -92,7 +96,15 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
         Err(ChangeError::Rejected(rejected)) => trouble(rejected.told(), Trouble::WrongCurrent),
         Err(ChangeError::Same) => return again(Trouble::Refused, &rules::same(policy)),
         Err(ChangeError::Policy(violation)) => {
-            return again(Trouble::Refused, &rules::judged(policy, &violation));
+            let about = About {
+                username: login,
+                email: live.as_ref().and_then(|live| live.account().email.as_deref()),
+                given_name: live.as_ref().and_then(|live| live.account().given_name.as_deref()),
+                family_name: live.as_ref().and_then(|live| live.account().family_name.as_deref()),
+                tenant: &guest.policy.tenant,
+            };
+            let all = policy.violations(new.expose(), &about);
+            return again(refused(&violation), &rules::judged(policy, &violation, &all));
         }
         Err(ChangeError::Busy(busy)) => Trouble::Busy { seconds: whole_seconds(busy.retry_after) },
         Err(ChangeError::Store(error)) => {
@@ -107,6 +119,14 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
     }
 }
 
+const fn refused(violation: &Violation) -> Trouble {
+    match violation {
+        Violation::Broken(_) => Trouble::Refused,
+        Violation::Unchecked => Trouble::Unchecked,
+        Violation::Misconfigured => Trouble::Misconfigured,
+    }
+}
+
 /// Whoever is signed in stays so; whoever was not is let in with the new password.
 async fn changed(
     guest: &Guest,
@@ -118,20 +138,16 @@ async fn changed(
     if signed_in {
         return guest.go(&guest.href(ACCOUNT, &[("done", Notice::PasswordChanged.word())]));
     }
-    match try_door(guest, login, new).await {
-        Ok(signed_in) => enter(guest, &signed_in, to).await,
-        Err(_) => {
-            let to = to.map(|to| ("to", to.as_str()));
-            guest.go(&guest.href(SIGN_IN, to.as_slice()))
-        }
+    if let Ok(signed_in) = try_door(guest, login, new).await {
+        enter(guest, &signed_in, to).await
+    } else {
+        let to = to.map(|to| ("to", to.as_str()));
+        guest.go(&guest.href(SIGN_IN, to.as_slice()))
     }
 }
 
-fn page(guest: &Guest, asking: &Asking<'_>, rules: &[Rule]) -> Response<Body> {
-    let (csrf, cookie) = match guest.form_token(PURPOSE) {
-        Ok(token) => token,
-        Err(unavailable) => return unavailable,
-    };
+fn page(guest: &Guest, asking: &Asking<'_>, rules: &[RuleLine]) -> Response<Body> {
+    let Some((csrf, cookie)) = guest.form_token(PURPOSE) else { return guest.unavailable() };
     let Asking { login, signed_in, reason, to, trouble } = *asking;
     let back = guest.href(if signed_in { ACCOUNT } else { SIGN_IN }, &[]);
     let view = PasswordView {
@@ -142,6 +158,7 @@ fn page(guest: &Guest, asking: &Asking<'_>, rules: &[Rule]) -> Response<Body> {
         signed_in,
         reason,
         rules,
+        passwordrules: &guest.policy.password_policy.passwordrules(),
         trouble,
         back: &back,
     };

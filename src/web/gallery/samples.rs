@@ -1,9 +1,9 @@
 //! One of every page, filled in with made-up visitors.
 
 use crate::{
-    domain::{page::Page, tenant::TenantId},
+    domain::{page::Page, password::Rule, tenant::TenantId},
     web::view::{
-        AccountView, Device, Notice, PasswordView, Reason, Rule, RuleText, SessionRow, SignInView,
+        AccountView, Asked, Device, Notice, PasswordView, Reason, RuleLine, SessionRow, SignInView,
         SignOutView, Trouble, View,
     },
 };
@@ -41,7 +41,7 @@ pub fn pages() -> Vec<(&'static str, Page)> {
 
 /// Every page with a form, in each of its states that look different.
 pub fn forms() -> Vec<(&'static str, Box<dyn View>)> {
-    let refused = PasswordView { trouble: Some(Trouble::Refused), rules: &JUDGED, ..PASSWORD };
+    let refused = PasswordView { trouble: Some(Trouble::Refused), rules: JUDGED, ..PASSWORD };
     vec![
         ("sign-in", Box::new(SIGN_IN)),
         ("sign-in-wrong", Box::new(SignInView { trouble: Some(Trouble::Wrong), login: "alex", ..SIGN_IN })),
@@ -88,24 +88,31 @@ const PASSWORD: PasswordView<'static> = PasswordView {
     login: "alex",
     signed_in: true,
     reason: None,
-    rules: &[
-        Rule { text: RuleText::Min(12), met: None },
-        Rule { text: RuleText::History(5), met: None },
-        Rule { text: RuleText::Context, met: None },
-        Rule { text: RuleText::Common, met: None },
-        Rule { text: RuleText::Guessable, met: None },
-    ],
+    rules: ASKED,
+    passwordrules: "minlength: 12;",
     trouble: None,
     back: "/.doorward/account",
 };
 
-const JUDGED: [Rule; 5] = [
-    Rule { text: RuleText::Min(12), met: Some(true) },
-    Rule { text: RuleText::History(5), met: Some(true) },
-    Rule { text: RuleText::Context, met: Some(false) },
-    Rule { text: RuleText::Common, met: Some(true) },
-    Rule { text: RuleText::Guessable, met: Some(false) },
+const ASKED: &[RuleLine] = &[
+    line(Rule::MinLength(12), None),
+    line(Rule::NoContextWord, None),
+    line(Rule::NotCommon, None),
+    line(Rule::MinScore(3), None),
+    line(Rule::NotUsedBefore(5), None),
 ];
+
+const JUDGED: &[RuleLine] = &[
+    line(Rule::MinLength(12), Some(true)),
+    line(Rule::NoContextWord, Some(false)),
+    line(Rule::NotCommon, Some(true)),
+    line(Rule::MinScore(3), Some(false)),
+    line(Rule::NotUsedBefore(5), None),
+];
+
+const fn line(rule: Rule, met: Option<bool>) -> RuleLine {
+    RuleLine { asked: Asked::Rule(rule), met }
+}
 
 const NOW: u64 = 1_800_000_000_000;
 

@@ -172,7 +172,7 @@ password-must-reason = كلمة مرورك حدّدها شخص آخر. اختر 
 password-current = كلمة المرور الحالية
 password-new = كلمة المرور الجديدة
 password-again = كلمة المرور الجديدة مرة أخرى
-password-rules = كلمة المرور الجديدة
+password-rules = المطلوب من كلمة المرور الجديدة
 password-others-end = سيُسجَّل خروج كل متصفح آخر يستخدم هذا الحساب.
 password-wrong-title = لم تتغيّر كلمة المرور
 password-wrong-text = كلمة المرور الحالية غير صحيحة، أو لا يمكن استخدام الحساب في الوقت الحالي. تحقّق منها وأعد المحاولة.
@@ -182,29 +182,38 @@ password-differs-title = لم تتغيّر كلمة المرور
 password-differs-text = كلمتا المرور الجديدتان غير متطابقتين. اكتب الجديدة مرتين.
 password-refused-title = لم تتغيّر كلمة المرور
 password-refused-text = كلمة المرور الجديدة لا تستوفي المطلوب. الناقص معلَّم أدناه.
+password-unchecked-title = لم تتغيّر كلمة المرور
+password-unchecked-text = لا يمكن الآن معرفة ما إذا كانت كلمة المرور الجديدة قد سُرّبت. أعد المحاولة بعد دقيقة.
+password-misconfigured-title = لم تتغيّر كلمة المرور
+password-misconfigured-text = لا يمكن فحص المطلوب من كلمات المرور الجديدة هنا. أخبر القائمين على البوابة.
 password-changed = تغيّرت كلمة مرورك، وسُجّل خروج كل متصفح آخر.
 
 rule-met = مستوفى
 rule-unmet = غير مستوفى
-rule-min = { $count ->
+rule-min-length = { $count ->
     [zero] بأي طول
-    [one] طولها حرف واحد على الأقل
-    [two] طولها حرفان على الأقل
-    [few] طولها { $count } أحرف على الأقل
-    [many] طولها { $count } حرفًا على الأقل
-   *[other] طولها { $count } حرف على الأقل
+    [one] حرف واحد على الأقل
+    [two] حرفان على الأقل
+    [few] { $count } أحرف على الأقل
+    [many] { $count } حرفًا على الأقل
+   *[other] { $count } حرف على الأقل
 }
-rule-max = { $count ->
+rule-max-length = { $count ->
     [zero] بلا أحرف
-    [one] طولها حرف واحد على الأكثر
-    [two] طولها حرفان على الأكثر
-    [few] طولها { $count } أحرف على الأكثر
-    [many] طولها { $count } حرفًا على الأكثر
-   *[other] طولها { $count } حرف على الأكثر
+    [one] حرف واحد على الأكثر
+    [two] حرفان على الأكثر
+    [few] { $count } أحرف على الأكثر
+    [many] { $count } حرفًا على الأكثر
+   *[other] { $count } حرف على الأكثر
 }
-rule-pattern = بالصيغة التي يطلبها القائمون على البوابة
-rule-new = ليست كلمة مرورك الحالية
-rule-history = { $count ->
+rule-not-username = ليست اسم المستخدم الخاص بك
+# تظهر حين يكون في السياسة نمط بلا نص خاص به: نمط WSO2
+rule-pattern = رقم وحرف لاتيني صغير وحرف لاتيني كبير وأحد الرموز ! @ # $ % & *
+rule-not-common = ليست مما يجرّبه الجميع أولًا
+rule-no-context-word = خالية من اسمك وبريدك الإلكتروني واسم هذه البوابة
+rule-min-score = صعبة التخمين: ثلاث كلمات أو أربع لا علاقة بينها خيار جيد
+rule-not-breached = غير معروفة من تسريب لكلمات المرور في مكان آخر
+rule-not-used-before = { $count ->
     [zero] ليست كلمة مرورك الحالية
     [one] ليست كلمة مرورك الحالية
     [two] ليست إحدى آخر كلمتي مرور لك
@@ -212,10 +221,7 @@ rule-history = { $count ->
     [many] ليست إحدى آخر { $count } كلمة مرور لك
    *[other] ليست إحدى آخر { $count } كلمة مرور لك
 }
-rule-common = ليست مما يجرّبه الجميع أولًا
-rule-guessable = صعبة التخمين: ثلاث كلمات أو أربع لا علاقة بينها خيار جيد
-rule-context = خالية من اسمك وبريدك الإلكتروني واسم البوابة
-rule-breached = غير معروفة من تسريب لكلمات المرور في مكان آخر
+rule-another = ليست كلمة مرورك الحالية
 
 account-page-title = حسابك
 account-user = اسم المستخدم

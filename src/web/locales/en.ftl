@@ -158,7 +158,7 @@ password-must-reason = Your password was set by somebody else. Choose one that o
 password-current = Current password
 password-new = New password
 password-again = New password, once more
-password-rules = The new password is
+password-rules = What is asked of the new password
 password-others-end = Every other browser with this account will be signed out.
 password-wrong-title = The password was not changed
 password-wrong-text = The current password is not right, or the account cannot be used at the moment. Check it and try again.
@@ -168,28 +168,34 @@ password-differs-title = The password was not changed
 password-differs-text = The two new passwords are not the same. Type the new one twice.
 password-refused-title = The password was not changed
 password-refused-text = The new password does not meet what is asked of it. What is missing is marked below.
+password-unchecked-title = The password was not changed
+password-unchecked-text = Whether the new password is known from a theft cannot be found out right now. Try again in a minute.
+password-misconfigured-title = The password was not changed
+password-misconfigured-text = What is asked of new passwords here cannot be checked. Tell the people who run the portal.
 password-changed = Your password is changed. Every other browser was signed out.
 
 rule-met = Met
 rule-unmet = Not met
-rule-min = { $count ->
-    [one] at least one character long
-   *[other] at least { $count } characters long
+rule-min-length = { $count ->
+    [one] At least one character
+   *[other] At least { $count } characters
 }
-rule-max = { $count ->
-    [one] at most one character long
-   *[other] at most { $count } characters long
+rule-max-length = { $count ->
+    [one] At most one character
+   *[other] At most { $count } characters
 }
-rule-pattern = in the form that the people who run the portal ask for
-rule-new = not the one you have now
-rule-history = { $count ->
-    [one] not the one you have now
-   *[other] not one of your last { $count } passwords
+rule-not-username = Not your user name
+# shown where the policy has a pattern and no words of its own for it: WSO2's pattern
+rule-pattern = A digit, a small letter, a capital letter and one of ! @ # $ % & *
+rule-not-common = Not one of those that everybody tries first
+rule-no-context-word = Without your name, your e-mail address or the name of this portal
+rule-min-score = Hard to guess: three or four words that do not belong together are good
+rule-not-breached = Not known from a theft of passwords elsewhere
+rule-not-used-before = { $count ->
+    [one] Not the one you have now
+   *[other] Not one of your last { $count } passwords
 }
-rule-common = not one of those that everybody tries first
-rule-guessable = hard to guess: three or four words that do not belong together are good
-rule-context = without your name, your e-mail address or the name of the portal
-rule-breached = not known from a theft of passwords elsewhere
+rule-another = Not the one you have now
 
 account-page-title = Your account
 account-user = User name

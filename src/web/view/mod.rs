@@ -13,7 +13,7 @@ use minijinja::Value;
 pub use self::{
     account::{AccountView, SessionRow},
     device::Device,
-    password::{PasswordView, Reason, Rule, RuleText},
+    password::{Asked, PasswordView, Reason, RuleLine},
     sign_in::SignInView,
     sign_out::SignOutView,
     trouble::{Notice, Trouble},

@@ -13,14 +13,12 @@ const DAY: u64 = 24 * HOUR;
 /// "5 minutes ago". Both in milliseconds since the epoch; a clock that went back is "just now".
 pub fn ago(locale: &Locale, then: u64, now: u64) -> String {
     let passed = now.saturating_sub(then);
-    let (key, count) = match passed {
-        ..MINUTE => return locale.plain("ago-now"),
-        ..HOUR => ("ago-minutes", passed / MINUTE),
-        ..DAY => ("ago-hours", passed / HOUR),
-        _ => ("ago-days", passed / DAY),
+    let units = [("ago-days", DAY), ("ago-hours", HOUR), ("ago-minutes", MINUTE)];
+    let Some((key, unit)) = units.into_iter().find(|(_, unit)| passed >= *unit) else {
+        return locale.plain("ago-now");
     };
     let mut arguments = FluentArgs::new();
-    arguments.set("count", count);
+    arguments.set("count", passed / unit);
     locale.text(key, &arguments)
 }
 

@@ -4,7 +4,10 @@ use fluent_bundle::FluentArgs;
 use minijinja::{Value, context};
 
 use super::{Trouble, View};
-use crate::web::i18n::Locale;
+use crate::{
+    domain::password::{Rule, WSO2_MESSAGE},
+    web::i18n::Locale,
+};
 
 #[derive(Debug, Clone, Copy)]
 pub struct PasswordView<'a> {
@@ -15,7 +18,9 @@ pub struct PasswordView<'a> {
     pub login: &'a str,
     pub signed_in: bool,
     pub reason: Option<Reason>,
-    pub rules: &'a [Rule],
+    pub rules: &'a [RuleLine],
+    /// For password managers that make one up.
+    pub passwordrules: &'a str,
     pub trouble: Option<Trouble>,
     /// Where "Cancel" leads.
     pub back: &'a str,
@@ -38,48 +43,34 @@ impl Reason {
     }
 }
 
-/// One thing that is asked of a new password.
+/// One line of what is asked of a new password.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    pub text: RuleText,
+pub struct RuleLine {
+    pub asked: Asked,
     /// Known once a password has been looked at.
     pub met: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RuleText {
-    Min(u32),
-    Max(u32),
-    /// The operator's own words, where there are any.
-    Pattern(Option<String>),
-    /// Not the present one.
-    New,
-    /// None of the last ones.
-    History(u32),
-    Common,
-    Guessable,
-    Context,
-    Breached,
+pub enum Asked {
+    Rule(Rule),
+    /// Another one than now.
+    Another,
 }
 
-impl RuleText {
+impl Asked {
     fn words(&self, locale: &Locale) -> String {
-        let counted = |key, count: u32| {
-            let mut arguments = FluentArgs::new();
-            arguments.set("count", count);
-            locale.text(key, &arguments)
-        };
-        match self {
-            Self::Min(count) => counted("rule-min", *count),
-            Self::Max(count) => counted("rule-max", *count),
-            Self::History(count) => counted("rule-history", *count),
-            Self::Pattern(Some(words)) => words.clone(),
-            Self::Pattern(None) => locale.plain("rule-pattern"),
-            Self::New => locale.plain("rule-new"),
-            Self::Common => locale.plain("rule-common"),
-            Self::Guessable => locale.plain("rule-guessable"),
-            Self::Context => locale.plain("rule-context"),
-            Self::Breached => locale.plain("rule-breached"),
+        let Self::Rule(rule) = self else { return locale.plain("rule-another") };
+        match rule {
+            // the operator's own words, unless there are none
+            Rule::Pattern(words) if words != WSO2_MESSAGE => words.clone(),
+            _ => {
+                let mut arguments = FluentArgs::new();
+                if let Some(number) = rule.number() {
+                    arguments.set("count", number);
+                }
+                locale.text(&format!("rule-{}", rule.id()), &arguments)
+            }
         }
     }
 }
@@ -100,7 +91,7 @@ impl View for PasswordView<'_> {
     fn values(&self, locale: &Locale) -> Value {
         let rules = self.rules.iter().map(|rule| {
             let state = rule.met.map(|met| if met { "met" } else { "unmet" });
-            context! { text => rule.text.words(locale), state => state }
+            context! { text => rule.asked.words(locale), state => state }
         });
         context! {
             action => self.action,
@@ -110,6 +101,7 @@ impl View for PasswordView<'_> {
             signed_in => self.signed_in,
             reason => self.reason.map(|reason| locale.plain(reason.key())),
             rules => rules.collect::<Value>(),
+            passwordrules => self.passwordrules,
             back_href => self.back,
             current_invalid => matches!(self.trouble, Some(Trouble::WrongCurrent | Trouble::Wrong)),
             new_invalid => matches!(self.trouble, Some(Trouble::Refused)),
@@ -127,19 +119,21 @@ mod tests {
     fn every_rule_has_words() {
         let texts = Texts::new(None);
         for (rule, words) in [
-            (RuleText::Min(15), "at least 15 characters long"),
-            (RuleText::Max(1), "at most one character long"),
-            (RuleText::Pattern(Some("two digits".to_owned())), "two digits"),
-            (RuleText::Pattern(None), "in the form"),
-            (RuleText::New, "not the one you have"),
-            (RuleText::History(5), "not one of your last 5"),
-            (RuleText::Common, "everybody tries"),
-            (RuleText::Guessable, "hard to guess"),
-            (RuleText::Context, "without your name"),
-            (RuleText::Breached, "theft"),
+            (Rule::MinLength(15), "At least 15 characters"),
+            (Rule::MaxLength(1), "At most one character"),
+            (Rule::NotUsername, "Not your user name"),
+            (Rule::Pattern("two digits".to_owned()), "two digits"),
+            (Rule::Pattern(WSO2_MESSAGE.to_owned()), "A digit"),
+            (Rule::NotCommon, "everybody tries"),
+            (Rule::NoContextWord, "Without your name"),
+            (Rule::MinScore(3), "Hard to guess"),
+            (Rule::NotBreached, "theft"),
+            (Rule::NotUsedBefore(5), "Not one of your last 5"),
         ] {
-            assert!(rule.words(&texts.locale("en")).contains(words), "{rule:?}");
-            assert!(!rule.words(&texts.locale("ar")).contains("rule-"), "{rule:?}");
+            let asked = Asked::Rule(rule);
+            assert!(asked.words(&texts.locale("en")).contains(words), "{asked:?}");
+            assert!(!asked.words(&texts.locale("ar")).contains("rule-"), "{asked:?}");
         }
+        assert!(Asked::Another.words(&texts.locale("en")).contains("Not the one you have"));
     }
 }

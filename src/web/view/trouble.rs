@@ -29,6 +29,10 @@ pub enum Trouble {
     Differs,
     /// The new password does not meet the policy.
     Refused,
+    /// Whether it does cannot be found out now.
+    Unchecked,
+    /// The policy itself is broken.
+    Misconfigured,
 }
 
 impl Trouble {
@@ -46,6 +50,8 @@ impl Trouble {
             Self::EmptyPassword => "password-empty",
             Self::Differs => "password-differs",
             Self::Refused => "password-refused",
+            Self::Unchecked => "password-unchecked",
+            Self::Misconfigured => "password-misconfigured",
         }
     }
 
@@ -58,7 +64,8 @@ impl Trouble {
                 403
             }
             Self::Busy { .. } => 429,
-            Self::Unavailable => 503,
+            Self::Unavailable | Self::Unchecked => 503,
+            Self::Misconfigured => 500,
         }
     }
 
@@ -130,6 +137,8 @@ mod tests {
             Trouble::EmptyPassword,
             Trouble::Differs,
             Trouble::Refused,
+            Trouble::Unchecked,
+            Trouble::Misconfigured,
         ] {
             for tag in ["en", "ar"] {
                 let words = trouble.words(&texts.locale(tag)).join(" ");
