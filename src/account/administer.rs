@@ -1,11 +1,14 @@
 //! What an administrator does to accounts.
 
+use std::sync::Arc;
+
 use super::{ChangeError, Doors, hashing::Password};
 use crate::{
-    config::TenantPolicy,
+    config::{TenantPolicy, directory::Found},
     domain::{
         account::{
-            Account, AccountId, AdminLock, LockedReason, NewAccount, PRIMARY, Profile, StoredPassword,
+            Account, AccountId, AdminLock, LockedReason, LoginName, NewAccount, PRIMARY, Profile,
+            StoredPassword,
         },
         lockout::{Counter, CounterKey, Who},
         password::About,
@@ -44,6 +47,29 @@ pub struct NewUser {
 }
 
 impl Doors {
+    /// The account of a name, in any form in which its owner could sign in at this tenant's door.
+    pub async fn account(
+        &self,
+        policy: &Arc<TenantPolicy>,
+        login: &str,
+    ) -> Result<Option<Account>, StoreError> {
+        let named = self.tenant_in(login, &policy.tenant).await;
+        let is_known = |tenant: &TenantId| named.as_ref().is_some_and(|policy| policy.tenant == *tenant);
+        let Ok(name) = LoginName::parse(login, &policy.tenant, is_known) else { return Ok(None) };
+        Ok(self.0.store.accounts().by_login(&name).await?.map(|(account, _)| account))
+    }
+
+    /// The policy an account is held to: that of its own tenant.
+    pub async fn policy_of(&self, policy: &Arc<TenantPolicy>, account: &Account) -> Arc<TenantPolicy> {
+        if policy.tenant == account.tenant {
+            return Arc::clone(policy);
+        }
+        match self.0.tenants.load(&account.tenant).await {
+            Found::Tenant(own) => own,
+            Found::Unknown => Arc::clone(policy),
+        }
+    }
+
     /// A new account; without a password nobody can sign in to it until it is given one.
     pub async fn add(
         &self,

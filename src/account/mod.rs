@@ -6,6 +6,7 @@ mod change_password;
 mod device;
 mod doors;
 pub mod hashing;
+mod import;
 mod lockout;
 mod notices;
 mod rejected;
@@ -15,6 +16,7 @@ pub use self::{
     administer::{AddError, AdminError, NewUser},
     change_password::{ChangeError, ChangePassword},
     doors::{Doors, Parts},
+    import::{ImportError, ImportedUser},
     lockout::{Guess, Lockout, NotReserved, Reservation},
     notices::{Notices, Shown},
     rejected::{Rejected, Told},

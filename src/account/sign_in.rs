@@ -182,7 +182,7 @@ impl Doors {
     }
 
     /// The policy of the tenant behind the last `@`, if that is another one that exists.
-    async fn tenant_in(&self, login: &str, requested: &TenantId) -> Option<Arc<TenantPolicy>> {
+    pub(super) async fn tenant_in(&self, login: &str, requested: &TenantId) -> Option<Arc<TenantPolicy>> {
         let (_, suffix) = login.trim().rsplit_once('@')?;
         let tenant = TenantId::parse(suffix).ok().filter(|tenant| tenant != requested)?;
         match self.0.tenants.load(&tenant).await {

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -21,9 +21,11 @@ use tokio::{
 };
 
 use crate::{
+    account::Doors,
     admin::{self, Readiness},
     clock::now,
     config::{Settings, TenantDirectory, model},
+    domain::tenant::TenantId,
     proxy::{Gate, PageSource},
     server::{
         Server,
@@ -142,6 +144,25 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
         access_log: ArcSwapOption::from(access_log),
         upgrades: crate::proxy::Upgrades::default(),
     })
+}
+
+/// Accounts without sockets, for a command beside a running Doorward.
+pub fn at_desk(
+    settings: Settings,
+    work: impl AsyncFnOnce(Doors, Arc<TenantDirectory>, TenantId) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    if !settings.accounts.enabled {
+        bail!("{} has no accounts (accounts.enabled)", settings.file.display());
+    }
+    let settings = Arc::new(settings);
+    let runtime = Builder::new_current_thread().max_blocking_threads(8).enable_all().build()?;
+    let tenants = TenantDirectory::new(Arc::clone(&settings), runtime.handle());
+    let doors = accounts::open(&settings, &runtime, &tenants, &Metrics::default())?;
+    let done =
+        runtime.block_on(work(doors.clone(), Arc::clone(&tenants), settings.tenancy.default_tenant.clone()));
+    accounts::close(&doors, &runtime);
+    done
 }
 
 /// Keys, files, and in the end the drain.

@@ -6,7 +6,6 @@ use sqlx::{AnyConnection, Row as _};
 use super::{
     Store, StoreError, Watch,
     value::{number, read_number},
-    within,
 };
 use crate::domain::{account::AccountId, session::SessionHash};
 
@@ -78,51 +77,53 @@ const MOST: i64 = 1000;
 
 impl Changes<'_> {
     /// The number of the last change.
-    pub async fn last(&self) -> Result<u64, StoreError> {
-        within(async {
-            let row = sqlx::query("SELECT last FROM change_clock").fetch_one(self.store.read()).await?;
-            read_number(&row, "last")
-        })
-        .await
+    pub async fn last(self) -> Result<u64, StoreError> {
+        self.store
+            .within(async {
+                let row = sqlx::query("SELECT last FROM change_clock").fetch_one(self.store.read()).await?;
+                read_number(&row, "last")
+            })
+            .await
     }
 
     /// What changed after the change `after`, and the number of the last one told.
-    pub async fn since(&self, after: u64) -> Result<(u64, Vec<Change>), StoreError> {
-        within(async {
-            let rows = sqlx::query(
-                "SELECT c.last, h.id, h.kind, h.subject FROM change_clock c \
+    pub async fn since(self, after: u64) -> Result<(u64, Vec<Change>), StoreError> {
+        self.store
+            .within(async {
+                let rows = sqlx::query(
+                    "SELECT c.last, h.id, h.kind, h.subject FROM change_clock c \
                  LEFT JOIN changes h ON h.id > $1 ORDER BY h.id LIMIT $2",
-            )
-            .bind(number(after))
-            .bind(MOST + 1)
-            .fetch_all(self.store.read())
-            .await?;
-            let Some(first) = rows.first() else {
-                return Err(StoreError::unreadable("no clock of changes", &"the table is empty"));
-            };
-            let last = read_number(first, "last")?;
-            if last == after {
-                return Ok((after, Vec::new()));
-            }
-            // a gap: what was not read in time has been purged. A clock that went back: another database.
-            let first: Option<i64> = first.try_get("id")?;
-            let complete = first == Some(number(after.saturating_add(1)));
-            if !complete || last < after || i64::try_from(rows.len()).is_ok_and(|rows| rows > MOST) {
-                return Ok((last, vec![Change::Everything]));
-            }
-            let mut told = (after, Vec::with_capacity(rows.len()));
-            for row in &rows {
-                told.0 = read_number(row, "id")?;
-                let (kind, subject): (String, String) = (row.try_get("kind")?, row.try_get("subject")?);
-                told.1.push(Change::from_row(&kind, &subject));
-            }
-            Ok(told)
-        })
-        .await
+                )
+                .bind(number(after))
+                .bind(MOST + 1)
+                .fetch_all(self.store.read())
+                .await?;
+                let Some(first) = rows.first() else {
+                    return Err(StoreError::unreadable("no clock of changes", &"the table is empty"));
+                };
+                let last = read_number(first, "last")?;
+                if last == after {
+                    return Ok((after, Vec::new()));
+                }
+                // a gap: what was not read in time has been purged. A clock that went back: another database.
+                let first: Option<i64> = first.try_get("id")?;
+                let complete = first == Some(number(after.saturating_add(1)));
+                if !complete || last < after || i64::try_from(rows.len()).is_ok_and(|rows| rows > MOST) {
+                    return Ok((last, vec![Change::Everything]));
+                }
+                let mut told = (after, Vec::with_capacity(rows.len()));
+                for row in &rows {
+                    told.0 = read_number(row, "id")?;
+                    let (kind, subject): (String, String) = (row.try_get("kind")?, row.try_get("subject")?);
+                    told.1.push(Change::from_row(&kind, &subject));
+                }
+                Ok(told)
+            })
+            .await
     }
 
     /// Follows what changes from here on, or after the change `after`.
-    pub async fn watch(&self, after: Option<u64>) -> Result<Watch, StoreError> {
+    pub async fn watch(self, after: Option<u64>) -> Result<Watch, StoreError> {
         let seen = match after {
             Some(after) => after,
             None => self.last().await?,

@@ -8,7 +8,6 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row as _, any::AnyRow};
 use super::{
     Store, StoreError,
     value::{number, read_number, read_text},
-    within,
 };
 use crate::domain::{
     lockout::{Counter, CounterKey, Lock, Who},
@@ -27,37 +26,38 @@ impl Counters<'_> {
     /// Gives the counters of `keys`, in that order, to `decide`, and keeps what it makes of them: one transaction,
     /// with nobody between. What `decide` answers is worth nothing unless this succeeds.
     pub async fn update<T>(
-        &self,
+        self,
         keys: &[CounterKey],
         decide: impl FnOnce(&mut [(CounterKey, Counter)]) -> T,
     ) -> Result<T, StoreError> {
-        within(async {
-            if keys.is_empty() {
-                return Ok(decide(&mut []));
-            }
-            let mut transaction = self.store.begin().await?;
-            let before = hold(&mut transaction, keys).await?;
-            let mut after = in_order(keys, &before);
-            let decided = decide(&mut after);
-            let was = |key: &CounterKey| before.get(&key.to_text()).copied().unwrap_or_default();
-            let changed: Vec<_> = after.iter().filter(|(key, counter)| *counter != was(key)).collect();
-            if changed.is_empty() {
-                // the rows made to be held go with it
-                transaction.rollback().await?;
-                return Ok(decided);
-            }
-            write(&mut transaction, &changed).await?;
-            let void: Vec<_> = after.iter().filter(|(_, counter)| says_nothing(counter)).collect();
-            remove(&mut transaction, &void).await?;
-            transaction.commit().await?;
-            Ok(decided)
-        })
-        .await
+        self.store
+            .within(async {
+                if keys.is_empty() {
+                    return Ok(decide(&mut []));
+                }
+                let mut transaction = self.store.begin().await?;
+                let before = hold(&mut transaction, keys).await?;
+                let mut after = in_order(keys, &before);
+                let decided = decide(&mut after);
+                let was = |key: &CounterKey| before.get(&key.to_text()).copied().unwrap_or_default();
+                let changed: Vec<_> = after.iter().filter(|(key, counter)| *counter != was(key)).collect();
+                if changed.is_empty() {
+                    // the rows made to be held go with it
+                    transaction.rollback().await?;
+                    return Ok(decided);
+                }
+                write(&mut transaction, &changed).await?;
+                let void: Vec<_> = after.iter().filter(|(_, counter)| says_nothing(counter)).collect();
+                remove(&mut transaction, &void).await?;
+                transaction.commit().await?;
+                Ok(decided)
+            })
+            .await
     }
 
     /// As they stand, in the order of `keys`.
-    pub async fn read(&self, keys: &[CounterKey]) -> Result<Vec<(CounterKey, Counter)>, StoreError> {
-        within(async {
+    pub async fn read(self, keys: &[CounterKey]) -> Result<Vec<(CounterKey, Counter)>, StoreError> {
+        self.store.within(async {
             if keys.is_empty() {
                 return Ok(Vec::new());
             }
@@ -77,7 +77,7 @@ impl Counters<'_> {
     }
 
     /// As if there had never been a wrong guess.
-    pub async fn reset(&self, keys: &[CounterKey]) -> Result<(), StoreError> {
+    pub async fn reset(self, keys: &[CounterKey]) -> Result<(), StoreError> {
         self.update(keys, |counters| {
             for (_, counter) in counters {
                 *counter = Counter::default();
@@ -87,17 +87,18 @@ impl Counters<'_> {
     }
 
     /// The same for everything counted of a name: its own counter, at each address, in each known browser.
-    pub async fn reset_all_of(&self, tenant: &TenantId, who: &Who) -> Result<u64, StoreError> {
-        within(async {
-            let mut transaction = self.store.begin().await?;
-            let done = sqlx::query("DELETE FROM counters WHERE owner = $1")
-                .bind(owner(tenant, who))
-                .execute(&mut *transaction)
-                .await?;
-            transaction.commit().await?;
-            Ok(done.rows_affected())
-        })
-        .await
+    pub async fn reset_all_of(self, tenant: &TenantId, who: &Who) -> Result<u64, StoreError> {
+        self.store
+            .within(async {
+                let mut transaction = self.store.begin().await?;
+                let done = sqlx::query("DELETE FROM counters WHERE owner = $1")
+                    .bind(owner(tenant, who))
+                    .execute(&mut *transaction)
+                    .await?;
+                transaction.commit().await?;
+                Ok(done.rows_affected())
+            })
+            .await
     }
 }
 

@@ -16,9 +16,16 @@ mod sqlite_file;
 mod value;
 mod watch;
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use sqlx::{Any, AnyPool, Transaction};
+use tokio::runtime::Handle;
 
 pub use accounts::{Accounts, CreateError, NewPassword, Page, UpdateError};
 pub use changes::{Change, Changes};
@@ -42,14 +49,17 @@ pub struct Store {
 struct Shared {
     database: dialect::Database,
     location: StoreLocation,
+    home: Handle,
 }
 
 impl Store {
     /// Connects, and brings the tables up to date. Several processes may do this at once.
+    ///
+    /// The runtime it is called on moves the bytes for all others: it must outlive the store, and never block.
     pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
         // a migration of large tables takes its time: no deadline
         let database = dialect::Database::open(settings, &migrations::all()).await?;
-        let shared = Shared { database, location: settings.location.clone() };
+        let shared = Shared { database, location: settings.location.clone(), home: Handle::current() };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -71,7 +81,7 @@ impl Store {
 
     /// For probes: whether it answers now.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        within(async {
+        self.within(async {
             sqlx::query("SELECT last FROM change_clock").fetch_one(self.read()).await?;
             Ok(())
         })
@@ -100,18 +110,29 @@ impl Store {
     async fn begin(&self) -> Result<Transaction<'static, Any>, StoreError> {
         Ok(self.shared.database.write.begin_with(self.shared.database.begin).await?)
     }
+
+    /// Does something with the store, and gives up if it neither answers nor fails, as a server does that has lost its
+    /// network.
+    ///
+    /// Whichever worker's thread this runs on, sockets and timers are those of the store's own runtime: a connection
+    /// that was made here is used by other workers, also when this one has ended.
+    async fn within<T, E: From<StoreError>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let mut work = pin!(async {
+            tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| {
+                let text = format!("no answer within {} seconds", PATIENCE.as_secs());
+                Err(StoreError::Unavailable(text).into())
+            })
+        });
+        poll_fn(|context| {
+            let _home = self.shared.home.enter();
+            work.as_mut().poll(context)
+        })
+        .await
+    }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Store").field(&self.shared.location).finish()
     }
-}
-
-/// Gives up on a store that neither answers nor fails, as a server does that has lost its network.
-async fn within<T, E: From<StoreError>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| {
-        let text = format!("no answer within {} seconds", PATIENCE.as_secs());
-        Err(StoreError::Unavailable(text).into())
-    })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Store, StoreError, value::number, within};
+use super::{Store, StoreError, value::number};
 
 /// Rows a statement takes away: milliseconds of work.
 const BATCH: i64 = 500;
@@ -62,13 +62,15 @@ impl Store {
     async fn in_batches(&self, statement: &'static str, before: i64) -> Result<u64, StoreError> {
         let mut gone = 0;
         loop {
-            let batch = within(async {
-                let mut transaction = self.begin().await?;
-                let done = sqlx::query(statement).bind(before).bind(BATCH).execute(&mut *transaction).await?;
-                transaction.commit().await?;
-                Ok::<_, StoreError>(done.rows_affected())
-            })
-            .await?;
+            let batch = self
+                .within(async {
+                    let mut transaction = self.begin().await?;
+                    let done =
+                        sqlx::query(statement).bind(before).bind(BATCH).execute(&mut *transaction).await?;
+                    transaction.commit().await?;
+                    Ok::<_, StoreError>(done.rows_affected())
+                })
+                .await?;
             gone += batch;
             // a batch that was not full was the last: another may have come meanwhile, and waits for the next time
             if i64::try_from(batch).is_ok_and(|batch| batch < BATCH) {

@@ -24,6 +24,7 @@ mod pages_account;
 mod pages_sign_in;
 mod private_port;
 mod proxying;
+mod store;
 mod support;
 mod tenancy;
 mod uploads;

@@ -8,7 +8,6 @@ use crate::{
     store::{
         Change, StoreError, changes,
         value::{flag, number},
-        within,
     },
 };
 
@@ -16,14 +15,14 @@ type Statement = Query<'static, Any, sqlx::any::AnyArguments>;
 
 /// All answer `false` if there is no such account.
 impl Accounts<'_> {
-    pub async fn set_disabled(&self, id: &AccountId, disabled: bool, now: u64) -> Result<bool, StoreError> {
+    pub async fn set_disabled(self, id: &AccountId, disabled: bool, now: u64) -> Result<bool, StoreError> {
         let statement = sqlx::query("UPDATE accounts SET disabled = $2 WHERE id = $1");
         self.change(id, statement.bind(id.to_string()).bind(flag(disabled)), now).await
     }
 
     /// `None` takes the lock away.
     pub async fn set_admin_lock(
-        &self,
+        self,
         id: &AccountId,
         lock: Option<AdminLock>,
         now: u64,
@@ -36,7 +35,7 @@ impl Accounts<'_> {
     }
 
     pub async fn set_must_change_password(
-        &self,
+        self,
         id: &AccountId,
         must_change: bool,
         now: u64,
@@ -46,36 +45,39 @@ impl Accounts<'_> {
     }
 
     /// With its sessions, its names and the history of its passwords.
-    pub async fn delete(&self, id: &AccountId, now: u64) -> Result<bool, StoreError> {
+    pub async fn delete(self, id: &AccountId, now: u64) -> Result<bool, StoreError> {
         let statement = sqlx::query("DELETE FROM accounts WHERE id = $1").bind(id.to_string());
         self.change(id, statement, now).await
     }
 
     /// Nobody has to hear about it.
-    pub async fn record_login(&self, id: &AccountId, now: u64) -> Result<bool, StoreError> {
-        within(async {
-            let mut transaction = self.store.begin().await?;
-            let done = sqlx::query("UPDATE accounts SET last_login_at = $2 WHERE id = $1")
-                .bind(id.as_str())
-                .bind(number(now))
-                .execute(&mut *transaction)
-                .await?;
-            transaction.commit().await?;
-            Ok(done.rows_affected() == 1)
-        })
-        .await
+    pub async fn record_login(self, id: &AccountId, now: u64) -> Result<bool, StoreError> {
+        self.store
+            .within(async {
+                let mut transaction = self.store.begin().await?;
+                let done = sqlx::query("UPDATE accounts SET last_login_at = $2 WHERE id = $1")
+                    .bind(id.as_str())
+                    .bind(number(now))
+                    .execute(&mut *transaction)
+                    .await?;
+                transaction.commit().await?;
+                Ok(done.rows_affected() == 1)
+            })
+            .await
     }
 
-    async fn change(&self, id: &AccountId, statement: Statement, now: u64) -> Result<bool, StoreError> {
-        within(async {
-            let mut transaction = self.store.begin().await?;
-            if statement.execute(&mut *transaction).await?.rows_affected() == 0 {
-                return Ok(false);
-            }
-            changes::record(self.store, &mut transaction, &Change::AccountChanged(id.clone()), now).await?;
-            transaction.commit().await?;
-            Ok(true)
-        })
-        .await
+    async fn change(self, id: &AccountId, statement: Statement, now: u64) -> Result<bool, StoreError> {
+        self.store
+            .within(async {
+                let mut transaction = self.store.begin().await?;
+                if statement.execute(&mut *transaction).await?.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                changes::record(self.store, &mut transaction, &Change::AccountChanged(id.clone()), now)
+                    .await?;
+                transaction.commit().await?;
+                Ok(true)
+            })
+            .await
     }
 }

@@ -17,7 +17,6 @@ use crate::{
     store::{
         Change, StoreError, changes,
         value::{flag, number},
-        within,
     },
 };
 
@@ -54,48 +53,46 @@ pub fn name_key(user_store: &str, username: &str) -> String {
 
 impl Accounts<'_> {
     /// Of several that come at once for one name, one gets it.
-    pub async fn create(&self, new: &NewAccount, now: u64) -> Result<Account, CreateError> {
+    pub async fn create(self, new: &NewAccount, now: u64) -> Result<Account, CreateError> {
         let name = names::key(&names::canonical_store(&new.user_store)?, &names::canonical(&new.username)?);
         let email = new.profile.check()?;
-        within(async {
-            let mut transaction = self.store.begin().await?;
-            insert(&mut transaction, new, &name, now).await?;
-            if !claim(&mut transaction, &new.tenant, &name, &new.id).await? {
-                return Err(CreateError::NameTaken);
-            }
-            // whoever has an e-mail address as user name has it once
-            if let Some(email) = email.as_ref().filter(|email| **email != name)
-                && !claim(&mut transaction, &new.tenant, email, &new.id).await?
-            {
-                return Err(CreateError::EmailTaken);
-            }
-            let made = sqlx::query(concat!("SELECT ", row::columns!(), " FROM accounts a WHERE a.id = $1"))
-                .bind(new.id.as_str())
-                .fetch_one(&mut *transaction)
-                .await
-                .map_err(StoreError::from)?;
-            let (account, _) = row::read(&made)?;
-            transaction.commit().await.map_err(StoreError::from)?;
-            Ok(account)
-        })
-        .await
+        self.store
+            .within(async {
+                let mut transaction = self.store.begin().await?;
+                insert(&mut transaction, new, &name, now).await?;
+                if !claim(&mut transaction, &new.tenant, &name, &new.id).await? {
+                    return Err(CreateError::NameTaken);
+                }
+                // whoever has an e-mail address as user name has it once
+                if let Some(email) = email.as_ref().filter(|email| **email != name)
+                    && !claim(&mut transaction, &new.tenant, email, &new.id).await?
+                {
+                    return Err(CreateError::EmailTaken);
+                }
+                let account = load(&mut transaction, &new.id)
+                    .await?
+                    .ok_or(StoreError::Refused(sqlx::Error::RowNotFound))?;
+                transaction.commit().await.map_err(StoreError::from)?;
+                Ok(account)
+            })
+            .await
     }
 
     /// Replaces what an administrator may change at any time.
     pub async fn update_profile(
-        &self,
+        self,
         id: &AccountId,
         profile: &Profile,
         now: u64,
     ) -> Result<(), UpdateError> {
         let email = profile.check()?;
-        within(async {
-            let mut transaction = self.store.begin().await?;
-            let updated = sqlx::query(concat!(
-                "UPDATE accounts AS a SET email = $2, mobile = $3, given_name = $4, family_name = $5, roles = $6, \
-                 claims = $7 WHERE a.id = $1 RETURNING ",
-                row::columns!()
-            ))
+        self.store
+            .within(async {
+                let mut transaction = self.store.begin().await?;
+                sqlx::query(
+                "UPDATE accounts SET email = $2, mobile = $3, given_name = $4, family_name = $5, roles = $6, \
+                 claims = $7 WHERE id = $1",
+            )
             .bind(id.as_str())
             .bind(trimmed(profile.email.as_ref()))
             .bind(profile.mobile.clone())
@@ -103,28 +100,30 @@ impl Accounts<'_> {
             .bind(profile.family_name.clone())
             .bind(to_json(&profile.roles)?)
             .bind(to_json(&profile.claims)?)
-            .fetch_optional(&mut *transaction)
+            .execute(&mut *transaction)
             .await
             .map_err(StoreError::from)?;
-            let Some(updated) = updated else { return Err(UpdateError::Missing) };
-            let (account, _) = row::read(&updated)?;
-            let name = name_key(&account.user_store, &account.username);
-            sqlx::query("DELETE FROM login_names WHERE account = $1 AND name <> $2")
-                .bind(id.as_str())
-                .bind(name.clone())
-                .execute(&mut *transaction)
-                .await
-                .map_err(StoreError::from)?;
-            if let Some(email) = email.as_ref().filter(|email| **email != name)
-                && !claim(&mut transaction, &account.tenant, email, id).await?
-            {
-                return Err(UpdateError::EmailTaken);
-            }
-            changes::record(self.store, &mut transaction, &Change::AccountChanged(id.clone()), now).await?;
-            transaction.commit().await.map_err(StoreError::from)?;
-            Ok(())
-        })
-        .await
+                let Some(account) = load(&mut transaction, id).await? else {
+                    return Err(UpdateError::Missing);
+                };
+                let name = name_key(&account.user_store, &account.username);
+                sqlx::query("DELETE FROM login_names WHERE account = $1 AND name <> $2")
+                    .bind(id.as_str())
+                    .bind(name.clone())
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(StoreError::from)?;
+                if let Some(email) = email.as_ref().filter(|email| **email != name)
+                    && !claim(&mut transaction, &account.tenant, email, id).await?
+                {
+                    return Err(UpdateError::EmailTaken);
+                }
+                changes::record(self.store, &mut transaction, &Change::AccountChanged(id.clone()), now)
+                    .await?;
+                transaction.commit().await.map_err(StoreError::from)?;
+                Ok(())
+            })
+            .await
     }
 }
 
@@ -160,6 +159,15 @@ async fn insert(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// As it is within a transaction.
+async fn load(connection: &mut AnyConnection, id: &AccountId) -> Result<Option<Account>, StoreError> {
+    let row = sqlx::query(concat!("SELECT ", row::columns!(), " FROM accounts a WHERE a.id = $1"))
+        .bind(id.as_str())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(|row| row::read(row).map(|(account, _)| account)).transpose()
 }
 
 /// Takes a name for an account; `false` if another has it.

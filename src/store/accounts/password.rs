@@ -6,7 +6,6 @@ use crate::{
     store::{
         Change, StoreError, changes,
         value::{flag, number, read_text},
-        within,
     },
 };
 
@@ -22,13 +21,8 @@ pub struct NewPassword {
 
 impl Accounts<'_> {
     /// `false`: there is no such account.
-    pub async fn set_password(
-        &self,
-        id: &AccountId,
-        new: &NewPassword,
-        now: u64,
-    ) -> Result<bool, StoreError> {
-        within(async {
+    pub async fn set_password(self, id: &AccountId, new: &NewPassword, now: u64) -> Result<bool, StoreError> {
+        self.store.within(async {
             let mut transaction = self.store.begin().await?;
             // holds the account until commit, so that two changes at once leave two entries in its history
             let held = sqlx::query("UPDATE accounts SET must_change_password = $2 WHERE id = $1")
@@ -72,53 +66,55 @@ impl Accounts<'_> {
 
     /// The same password under a better method. `false`: it has been changed since `old` was read.
     pub async fn rehash(
-        &self,
+        self,
         id: &AccountId,
         old: &StoredPassword,
         new: &StoredPassword,
     ) -> Result<bool, StoreError> {
-        within(async {
-            let mut transaction = self.store.begin().await?;
-            let done = sqlx::query("UPDATE accounts SET password = $3 WHERE id = $1 AND password = $2")
-                .bind(id.as_str())
-                .bind(old.expose())
-                .bind(new.expose())
-                .execute(&mut *transaction)
-                .await?;
-            transaction.commit().await?;
-            Ok(done.rows_affected() == 1)
-        })
-        .await
+        self.store
+            .within(async {
+                let mut transaction = self.store.begin().await?;
+                let done = sqlx::query("UPDATE accounts SET password = $3 WHERE id = $1 AND password = $2")
+                    .bind(id.as_str())
+                    .bind(old.expose())
+                    .bind(new.expose())
+                    .execute(&mut *transaction)
+                    .await?;
+                transaction.commit().await?;
+                Ok(done.rows_affected() == 1)
+            })
+            .await
     }
 
     /// At most `count` passwords, the current one first.
     pub async fn password_history(
-        &self,
+        self,
         id: &AccountId,
         count: u32,
     ) -> Result<Vec<StoredPassword>, StoreError> {
-        within(async {
-            let current = sqlx::query("SELECT password FROM accounts WHERE id = $1")
+        self.store
+            .within(async {
+                let current = sqlx::query("SELECT password FROM accounts WHERE id = $1")
+                    .bind(id.as_str())
+                    .fetch_optional(self.store.read())
+                    .await?;
+                let before = sqlx::query(
+                    "SELECT password FROM password_history WHERE account = $1 ORDER BY seq DESC LIMIT $2",
+                )
                 .bind(id.as_str())
-                .fetch_optional(self.store.read())
+                .bind(i64::from(count))
+                .fetch_all(self.store.read())
                 .await?;
-            let before = sqlx::query(
-                "SELECT password FROM password_history WHERE account = $1 ORDER BY seq DESC LIMIT $2",
-            )
-            .bind(id.as_str())
-            .bind(i64::from(count))
-            .fetch_all(self.store.read())
-            .await?;
-            let mut history = Vec::new();
-            for row in current.iter().chain(&before) {
-                let password = StoredPassword::new(read_text(row, "password")?);
-                if password.is_usable() {
-                    history.push(password);
+                let mut history = Vec::new();
+                for row in current.iter().chain(&before) {
+                    let password = StoredPassword::new(read_text(row, "password")?);
+                    if password.is_usable() {
+                        history.push(password);
+                    }
                 }
-            }
-            history.truncate(usize::try_from(count).unwrap_or(usize::MAX));
-            Ok(history)
-        })
-        .await
+                history.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+                Ok(history)
+            })
+            .await
     }
 }
