@@ -2,13 +2,13 @@
 
 use sqlx::Row as _;
 
-use super::{Store, StoreError, within};
+use super::{Store, StoreError};
 use crate::domain::session::SessionHash;
 
 impl Store {
     /// The secret of this name. `fresh`, which must be random, becomes it where there is none yet.
     pub async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
-        within(async {
+        self.within(async {
             let mut transaction = self.begin().await?;
             sqlx::query("INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
                 .bind(name)

@@ -11,7 +11,7 @@ use doorward::{
     },
     store::Store,
 };
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 use super::{Gate, Jar, answer::Answer, gate::GateBuilder};
 
@@ -42,7 +42,7 @@ impl People {
     }
 
     fn in_file(file: PathBuf) -> Self {
-        let runtime = Runtime::new().unwrap();
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let settings = Settings { location: StoreLocation::Sqlite(file), max_connections: 2 };
         let store = runtime.block_on(Store::open(&settings)).unwrap();
         let cost = Cost { memory_kib: MEMORY, iterations: 1, parallelism: 1 };
