@@ -1,10 +1,11 @@
 //! Changing one's own password: who knows the current one may, and the new one is held to the policy. Wrong guesses at the
 //! current one count like those at sign-in.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::{
     Attempt, Door, Doors, Rejected,
+    breached::BreachedPasswords,
     hashing::{Busy, Password},
     sign_in::Proved,
 };
@@ -17,6 +18,9 @@ use crate::{
     },
     store::{NewPassword, StoreError},
 };
+
+/// A person waits for the list of breached passwords.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 pub struct ChangePassword<'a> {
     /// Who: as typed at sign-in, or the user name of who is signed in.
@@ -103,7 +107,15 @@ impl Doors {
             return Err(ChangeError::Policy(violation));
         }
         if let (Some(breached), Some(url)) = (rules.breached, &policy.breached_url) {
-            let seen = self.0.breaches.seen(url, new).await;
+            let unavailable = self.0.metrics.breached_unavailable.clone();
+            let list = BreachedPasswords::new(self.0.http.clone(), url, PATIENCE, unavailable);
+            let seen = match list {
+                Ok(list) => list.seen(new).await,
+                Err(problem) => {
+                    tracing::error!(%problem, "password_policy.breached_url");
+                    None
+                }
+            };
             if let Some(violation) = breached.violation(seen) {
                 return Err(ChangeError::Policy(violation));
             }

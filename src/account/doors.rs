@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 
-use super::{Lockout, Notices, SignedIn, breached::Breaches, hashing::Hasher};
+use super::{Lockout, Notices, SignedIn, hashing::Hasher};
 use crate::{
     config::TenantDirectory,
     domain::{
@@ -27,7 +27,7 @@ pub(super) struct Shared {
     pub lockout: Lockout,
     pub tenants: Arc<TenantDirectory>,
     pub metrics: Arc<AccountMetrics>,
-    pub breaches: Breaches,
+    pub http: reqwest::Client,
     random: SystemRandom,
 }
 
@@ -54,7 +54,7 @@ impl Doors {
             lockout,
             tenants,
             metrics,
-            breaches: Breaches::new(http),
+            http,
             random: SystemRandom::new(),
         }))
     }
@@ -66,6 +66,10 @@ impl Doors {
 
     pub fn sessions(&self) -> &Sessions {
         &self.0.sessions
+    }
+
+    pub fn metrics(&self) -> &AccountMetrics {
+        &self.0.metrics
     }
 
     pub fn store(&self) -> &Store {

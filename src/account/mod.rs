@@ -9,6 +9,7 @@ pub mod hashing;
 mod import;
 mod lockout;
 mod notices;
+mod portal;
 mod rejected;
 mod sign_in;
 
@@ -19,6 +20,7 @@ pub use self::{
     import::{ImportError, ImportedUser},
     lockout::{Guess, Lockout, NotReserved, Reservation},
     notices::{Notices, Shown},
+    portal::NotForwarded,
     rejected::{Rejected, Told},
     sign_in::{Attempt, Door, SignedIn},
 };

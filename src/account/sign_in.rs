@@ -202,7 +202,7 @@ impl Doors {
 }
 
 /// Why the account may not be used at all, whatever the password; said in the log.
-fn barred(account: &Account) -> Option<Rejected> {
+pub(super) fn barred(account: &Account) -> Option<Rejected> {
     let subject =
         Subject { user: &account.username, user_store: &account.user_store, tenant: &account.tenant };
     if account.disabled {

@@ -143,6 +143,7 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
         metrics,
         access_log: ArcSwapOption::from(access_log),
         upgrades: crate::proxy::Upgrades::default(),
+        guards: crate::proxy::Guards::default(),
     })
 }
 

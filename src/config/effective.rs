@@ -23,6 +23,7 @@ use super::{
             web::{Origin, PortalUrl, SecureUrl},
         },
     },
+    resolve::guard,
 };
 use crate::domain::route::{Access as RouteAccess, RouteRule, Surface};
 
@@ -88,6 +89,7 @@ pub fn written(settings: &Settings) -> Deployment {
             }),
             route: Some(defaults.routes.iter().map(route).collect()),
         }),
+        guard: Some(defaults.guards.iter().map(|guard| guard::written(guard)).collect()),
         branding: Some(branding(&defaults.branding)),
         log: Some(raw::log::Log {
             level: Some(As(LogFilter(settings.log.level.clone()))),
@@ -360,6 +362,17 @@ identity_headers = "authelia"
 match = "GET,HEAD /docs/**"
 access = "open"
 as = "asset"
+[[guard]]
+match = "/login"
+user_in = "form"
+user_fields = ["user", "email"]
+failed_redirect = ["/login?error*"]
+succeeded_status = [302]
+body_bytes = 100
+locked_redirect = "/login?error"
+[[guard]]
+match = "POST /oauth2/token"
+user_in = "password-grant"
 [branding]
 name = "N"
 logo = "/l.svg"

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 pub use super::store::{Store, StoreLocation};
 use super::{mistake::Mistake, secret::Secret};
 use crate::domain::{
+    guard::Guard,
     identity::CrossTenant,
     lockout::LockoutSettings,
     password::{Breached, PasswordPolicy, Pattern},
@@ -296,6 +297,8 @@ pub struct TenantDefaults {
     pub token_cookie: Option<String>,
     /// Send the `Authorization` header of users on to the portal.
     pub forward_token: bool,
+    /// The portal's own sign-ins.
+    pub guards: Vec<Arc<Guard>>,
     pub session: Session,
     pub account_lock: Arc<LockoutSettings>,
     pub password_policy: PasswordRules,
@@ -321,6 +324,8 @@ pub struct TenantPolicy {
     pub token_cookie: Option<String>,
     /// Send the `Authorization` header of users on to the portal.
     pub forward_token: bool,
+    /// The portal's own sign-ins: those of `deployment.toml` first, then the tenant's.
+    pub guards: Vec<Arc<Guard>>,
     pub session: Session,
     pub account_lock: Arc<LockoutSettings>,
     pub password_policy: Arc<PasswordPolicy>,

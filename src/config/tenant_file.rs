@@ -14,6 +14,7 @@ use super::{
 };
 use crate::domain::{
     anonymous::{is_anonymous_allowed, parse_boolean},
+    guard::Guard,
     identity::CrossTenant,
     route::Access as RouteAccess,
     tenant::TenantId,
@@ -35,6 +36,7 @@ pub struct TenantConf {
     issuers: Vec<Issuer>,
     sign_in: Option<SignIn>,
     access: Access,
+    guards: Vec<Guard>,
     session: raw::session::Session,
     account_lock: raw::account_lock::AccountLock,
     password_policy: raw::password_policy::PasswordPolicy,
@@ -171,6 +173,7 @@ fn doorward(
             .and_then(|sign_in| sign_in.url)
             .map(|url| SignIn { url: url.0.0.unwrap_or_default() }),
         access: resolve::access::access(access, &key, &mut scope),
+        guards: resolve::guard::guards(raw.guards.unwrap_or_default(), &key.name("guards"), &mut scope),
         session: raw.session.unwrap_or_default().checked(&key.name("session"), &mut scope),
         account_lock: raw.account_lock.unwrap_or_default().checked(&key.name("account_lock"), &mut scope),
         password_policy: raw
@@ -234,6 +237,7 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
         identity_headers,
         token_cookie: defaults.token_cookie.clone(),
         forward_token: access.forward_token.unwrap_or(defaults.forward_token),
+        guards: defaults.guards.iter().cloned().chain(conf.guards.iter().cloned().map(Arc::new)).collect(),
         session: conf.session.over(&defaults.session),
         account_lock: Arc::new(conf.account_lock.over(&defaults.account_lock)),
         password_policy: Arc::new(passwords.policy()),
@@ -275,6 +279,10 @@ pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(Key, &'sta
             key,
             "deployment.toml or the profile keeps this path for users, so nobody can sign in there",
         ));
+    }
+    if !conf.guards.is_empty() && !settings.accounts.enabled {
+        let message = "accounts are off in deployment.toml: nothing can be counted, so nobody gets through these sign-ins";
+        found.push((ours.name("guards"), message));
     }
     found
 }

@@ -29,6 +29,8 @@ pub enum Page {
     PortalSlow,
     /// 503: we cannot check tokens now, or have too much to do.
     Unavailable,
+    /// 401: a sign-in of the portal's that was not let through. What was wrong is not said.
+    SignInRefused,
     /// 404: nothing of ours at this address.
     NotFound,
     /// 200: the session has ended.
@@ -47,7 +49,10 @@ impl Page {
         match self {
             Self::SignedOut { .. } => 200,
             Self::BadRequest { .. } | Self::TenantConflict { .. } | Self::BadForm => 400,
-            Self::SignInNeeded { .. } | Self::SignInLoop { .. } | Self::TokenRefused { .. } => 401,
+            Self::SignInNeeded { .. }
+            | Self::SignInLoop { .. }
+            | Self::TokenRefused { .. }
+            | Self::SignInRefused => 401,
             Self::Forbidden { .. } | Self::ForeignOrigin | Self::ForeignForm | Self::StaleForm => 403,
             Self::UnknownTenant { .. } | Self::NotFound => 404,
             Self::PortalDown => 502,

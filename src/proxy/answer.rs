@@ -47,12 +47,20 @@ pub enum Refusal {
     },
     /// A proof of identity that does not count.
     BadToken(TokenError),
+    /// A sign-in of the portal's that is not let through: its name, or its address, is locked. What is wrong is not said.
+    SignInRefused {
+        basic: bool,
+    },
     /// A WebSocket from a page of somebody else.
     ForeignOrigin,
     PortalDown,
     PortalSlow,
     Overloaded,
 }
+
+/// One sentence for a wrong password, a name nobody has and a locked one.
+pub const SIGN_IN_REFUSED: &str =
+    "The user name or the password is not right, or there were too many attempts: wait a few minutes";
 
 /// Pages, and the headers each of them goes out with.
 pub struct PageSource {
@@ -90,9 +98,10 @@ impl Refusal {
             Self::UnknownTenant(_) => StatusCode::NOT_FOUND,
             Self::BadToken(TokenError::MissingScope { .. }) | Self::ForeignOrigin => StatusCode::FORBIDDEN,
             Self::BadToken(TokenError::Unavailable) | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-            Self::SignInNeeded { .. } | Self::SignInLoop { .. } | Self::BadToken(_) => {
-                StatusCode::UNAUTHORIZED
-            }
+            Self::SignInNeeded { .. }
+            | Self::SignInLoop { .. }
+            | Self::SignInRefused { .. }
+            | Self::BadToken(_) => StatusCode::UNAUTHORIZED,
             Self::PortalDown => StatusCode::BAD_GATEWAY,
             Self::PortalSlow => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -109,6 +118,7 @@ impl Refusal {
             Self::BadToken(TokenError::Unavailable) => "tokens_unavailable",
             Self::BadToken(TokenError::MissingScope { .. }) => "insufficient_scope",
             Self::BadToken(_) => "invalid_token",
+            Self::SignInRefused { .. } => "sign_in_refused",
             Self::ForeignOrigin => "foreign_origin",
             Self::PortalDown => "portal_down",
             Self::PortalSlow => "portal_slow",
@@ -139,6 +149,7 @@ impl Refusal {
             Self::UnknownTenant(tenant) => format!("There is no tenant {tenant}"),
             Self::SignInNeeded { .. } | Self::SignInLoop { .. } => "Unauthenticated request".to_owned(),
             Self::BadToken(error) => error.to_string(),
+            Self::SignInRefused { .. } => SIGN_IN_REFUSED.to_owned(),
             Self::ForeignOrigin => "The request comes from a page of another origin".to_owned(),
             Self::PortalDown => "The portal does not answer".to_owned(),
             Self::PortalSlow => "The portal does not answer in time".to_owned(),
@@ -156,6 +167,7 @@ impl Refusal {
             Self::BadToken(TokenError::MissingScope { required }) => Page::Forbidden { missing: required },
             Self::BadToken(TokenError::Unavailable) | Self::Overloaded => Page::Unavailable,
             Self::BadToken(error) => Page::TokenRefused { reason: error.to_string() },
+            Self::SignInRefused { .. } => Page::SignInRefused,
             Self::ForeignOrigin => Page::ForeignOrigin,
             Self::PortalDown => Page::PortalDown,
             Self::PortalSlow => Page::PortalSlow,
@@ -171,6 +183,8 @@ impl Refusal {
                 "Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{}\"",
                 required.join(" ")
             ),
+            Self::SignInRefused { basic: true } => format!("Basic realm=\"{realm}\", charset=\"UTF-8\""),
+            Self::SignInRefused { basic: false } => format!("Bearer realm=\"{realm}\""),
             Self::BadToken(TokenError::Unavailable) => return None,
             Self::BadToken(error) => {
                 format!("Bearer realm=\"{realm}\", error=\"invalid_token\", error_description=\"{error}\"")

@@ -2,28 +2,33 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header, request::Parts, uri};
-use http_body::Body as _;
-use hyper::{body::Incoming, ext::on_informational};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header, request::Parts,
+    uri,
+};
+use hyper::ext::on_informational;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
     ClientConnection, Worker,
     answer::{Refusal, X_REQUEST_ID},
-    body::{RequestBody, ResponseBody},
+    body::{ClientBody, RequestBody, ResponseBody},
     headers::{clean_response, identity_headers},
     hygiene::cookies,
+    identify::Proof,
     judge::Judgement,
     select, settings_answer,
-    upgrade::{Tunnel, UpgradeSlot},
+    upgrade::{Ended, Tunnel, UpgradeSlot},
     upstream::{ForwardError, Portal},
 };
 use crate::{
+    clock,
     config::{
         Settings, TenantPolicy,
         model::{Profile, Target, Upstream},
     },
     domain::{identity::Identity, route::Access},
+    session::{Live, Sessions},
     telemetry::metrics::PortalError,
     token::bearer,
 };
@@ -54,7 +59,7 @@ pub fn prepare(
     judgement: &Judgement,
     policy: &TenantPolicy,
     mut parts: Parts,
-    body: Incoming,
+    body: ClientBody,
 ) -> Result<Prepared, Refusal> {
     let gate = &*worker.gate;
     let Some(upstream) = find_upstream(&settings.portal.upstreams, parts.uri.path()) else {
@@ -142,32 +147,25 @@ fn rewrite(
     select::settle(parts, &policy.tenant, policy.header_value.clone())
         .map_err(|ambiguity| Refusal::Unclear { status: ambiguity.status(), detail: ambiguity.detail() })?;
     cookies::strip_own(&mut parts.headers);
-    match (&judgement.identity, &judgement.verified) {
-        (Identity::User(user), Some(verified)) => {
+    match (&judgement.identity, &judgement.proof) {
+        (Identity::User(user), Some(Proof::Token(verified))) => {
             let headers = verified
                 .headers
                 .get_or_init(|| identity_headers(policy.identity_headers, user, &policy.tenant));
-            for (name, value) in headers {
-                parts.headers.insert(name.clone(), value.clone());
-            }
+            write(headers, &mut parts.headers);
             if !policy.forward_token {
                 parts.headers.remove(header::AUTHORIZATION);
             }
         }
+        // whatever else came along is not what let the request in
+        (Identity::User(user), Some(Proof::Session(_))) => {
+            without_tokens(policy, parts)?;
+            write(&identity_headers(policy.identity_headers, user, &policy.tenant), &mut parts.headers);
+        }
         // on an open route nobody was looked for: the header is the portal's business
         (Identity::Anonymous, _) if judgement.route.as_ref().is_some_and(|r| r.access == Access::Open) => {}
         // as good as nobody, to the portal too: it may read tokens itself
-        _ => {
-            parts.headers.remove(header::AUTHORIZATION);
-            cookies::strip_named(&mut parts.headers, |name| {
-                name == bearer::FIRST_HALF_COOKIE
-                    || name == bearer::SECOND_HALF_COOKIE
-                    || policy.token_cookie.as_deref() == Some(name)
-            });
-            if parts.uri.query().is_some_and(bearer::names_access_token) {
-                return Err(Refusal::SignInNeeded { sign_in_url: None });
-            }
-        }
+        _ => without_tokens(policy, parts)?,
     }
     if let Some(host) = parts.headers.get(header::HOST).cloned() {
         connection.write_origin(&judgement.client, &host, &mut parts.headers);
@@ -185,6 +183,26 @@ fn rewrite(
         parts.headers.insert(header::HOST, host);
     }
     address(upstream, parts)
+}
+
+fn write(identity: &[(HeaderName, HeaderValue)], headers: &mut HeaderMap) {
+    for (name, value) in identity {
+        headers.insert(name.clone(), value.clone());
+    }
+}
+
+/// The portal gets no token that did not count.
+fn without_tokens(policy: &TenantPolicy, parts: &mut Parts) -> Result<(), Refusal> {
+    parts.headers.remove(header::AUTHORIZATION);
+    cookies::strip_named(&mut parts.headers, |name| {
+        name == bearer::FIRST_HALF_COOKIE
+            || name == bearer::SECOND_HALF_COOKIE
+            || policy.token_cookie.as_deref() == Some(name)
+    });
+    if parts.uri.query().is_some_and(bearer::names_access_token) {
+        return Err(Refusal::SignInNeeded { sign_in_url: None });
+    }
+    Ok(())
 }
 
 /// The request target in the form the portal's protocol wants.
@@ -244,9 +262,19 @@ async fn upgrade(
         // an expiry beyond the end of time is none
         Instant::now().checked_add(Duration::from_secs(user.expires_at.saturating_sub(now)))
     });
-    connection.leave_tunnel(Tunnel { portal: stream, early, until, slot });
+    let ended = match (&judgement.proof, &worker.gate.doors) {
+        (Some(Proof::Session(live)), Some(doors)) => Some(session_ended(doors.sessions(), live)),
+        _ => None,
+    };
+    connection.leave_tunnel(Tunnel { portal: stream, early, until, ended, slot });
     clean_response(&mut head.headers, true);
     Ok(Response::from_parts(head, ResponseBody::empty()))
+}
+
+/// Ends when the session has: by its owner, an administrator, silence or age, here or at another Doorward.
+fn session_ended(sessions: &Sessions, live: &Live) -> Ended {
+    let (sessions, open) = (sessions.clone(), sessions.open(live));
+    Box::pin(async move { sessions.ended(&open, clock::millis).await })
 }
 
 fn portal_failed(worker: &Worker, error: &ForwardError) -> Refusal {

@@ -8,8 +8,10 @@ mod connection;
 pub mod explain;
 mod forward;
 pub mod forwarded;
+mod guard;
 pub mod headers;
 pub mod hygiene;
+mod identify;
 pub mod judge;
 mod pipeline;
 pub mod select;
@@ -36,6 +38,7 @@ pub use self::{
     body::ResponseBody,
     bounce::Cookieless,
     connection::ClientConnection,
+    guard::Guards,
     upgrade::Upgrades,
 };
 use crate::{
@@ -63,6 +66,7 @@ pub struct Gate {
     pub metrics: Arc<Metrics>,
     pub access_log: ArcSwapOption<AccessLog>,
     pub upgrades: Upgrades,
+    pub guards: Guards,
 }
 
 impl Gate {

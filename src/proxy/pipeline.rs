@@ -13,9 +13,11 @@ use super::{
     ClientConnection, Gate, Worker,
     account::Account,
     answer::{self, Caller, Refusal, X_REQUEST_ID, refuse},
-    body::{RequestBody, ResponseBody},
+    body::{ClientBody, RequestBody, ResponseBody},
     forward::{forward, prepare},
-    judge::{Judgement, judge, own_origin},
+    guard::{self, guarded},
+    identify::own_origin,
+    judge::{Judgement, judge},
     sign_in::{self, Way},
     visitor::{self, Memory},
 };
@@ -74,20 +76,29 @@ pub async fn handle(
         if let Some(ours) = answer(gate, &settings, &judgement, &parts, &memory, now) {
             ours
         } else {
-            let policy = judgement.policy.as_deref();
-            let answered = match policy.ok_or(Refusal::Overloaded).and_then(|policy| {
-                let prepared = prepare(worker, connection, &settings, &judgement, policy, parts, body)?;
-                Ok((policy, Box::new(prepared)))
-            }) {
-                Ok((policy, prepared)) => {
-                    forward(worker, connection, &judgement, policy, prepared, now).await
+            let policy = judgement.policy.as_ref();
+            let answered = match policy {
+                Some(policy) if guard::concerns(policy, parts.uri.path()) => {
+                    let request = (parts, body);
+                    Box::pin(guarded(worker, connection, &settings, &judgement, policy, request, now)).await
                 }
-                Err(refusal) => Err(refusal),
+                Some(policy) => {
+                    let body = ClientBody::Coming(body);
+                    match prepare(worker, connection, &settings, &judgement, policy, parts, body)
+                        .map(Box::new)
+                    {
+                        Ok(prepared) => forward(worker, connection, &judgement, policy, prepared, now)
+                            .await
+                            .map(|answer| (Outcome::forwarded, answer)),
+                        Err(refusal) => Err(refusal),
+                    }
+                }
+                None => Err(Refusal::Overloaded),
             };
             match answered {
-                Ok(mut response) => {
+                Ok((outcome, mut response)) => {
                     remember(gate, &judgement, &memory, &mut response);
-                    (Outcome::forwarded, response)
+                    (outcome, response)
                 }
                 Err(refusal) => refused(gate, &judgement, &refusal),
             }
@@ -233,7 +244,7 @@ async fn local(
     let body = if body.is_end_stream() {
         axum::body::Body::empty()
     } else {
-        axum::body::Body::new(RequestBody::new(body, FORM_IDLE))
+        axum::body::Body::new(RequestBody::new(ClientBody::Coming(body), FORM_IDLE))
     };
     match worker.gate.local.clone().oneshot(Request::from_parts(parts, body)).await {
         Ok(response) => response.map(ResponseBody::local),

@@ -69,8 +69,13 @@ impl Live {
 
     /// Whether it has ended by age, or by silence as far as this Doorward knows.
     pub(super) fn is_over(&self, now: u64) -> bool {
+        now >= self.ends_at()
+    }
+
+    /// When it ends if nobody uses it again, at this Doorward or another.
+    pub(super) fn ends_at(&self) -> u64 {
         let idle = u64::try_from(self.session.idle.as_millis()).unwrap_or(u64::MAX);
-        now >= self.session.expires_at || now >= self.last_seen_at().saturating_add(idle)
+        self.session.expires_at.min(self.last_seen_at().saturating_add(idle))
     }
 
     /// It is used now; `true` when the store should hear of it.

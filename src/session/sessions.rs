@@ -29,6 +29,9 @@ use crate::{
 #[error("whether this session is alive cannot be found out now")]
 pub struct Unavailable;
 
+/// How soon an open connection asks again when the store does not answer.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
 /// A handle, cheap to clone.
 #[derive(Clone)]
 pub struct Sessions(Arc<Shared>);
@@ -173,21 +176,20 @@ impl Sessions {
         self.0.openings.open(live.session.hash, &live.session.account)
     }
 
-    /// Returns when the session of an open connection has ended: by its owner, an administrator, or age. `clock` says
-    /// what time it is, in milliseconds.
-    pub async fn ended(&self, open: &Open, expires_at: u64, clock: impl Fn() -> u64) {
+    /// Returns when the session of an open connection has ended: by its owner, an administrator, silence or age. `clock`
+    /// says what time it is, in milliseconds. An open connection is no use of the session: who leaves a page open and goes
+    /// away is signed out like anybody else.
+    pub async fn ended(&self, open: &Open, clock: impl Fn() -> u64) {
         loop {
             // before the look, so that a change between the two is heard
             let mut changed = std::pin::pin!(open.changed());
             changed.as_mut().enable();
-            // who cannot find out now leaves the connection open: it was let in, and the next change asks again
-            if let Ok(None) = self.find_quietly(open.hash(), clock()).await {
-                return;
-            }
-            let left = Duration::from_millis(expires_at.saturating_sub(clock()));
-            if left.is_zero() {
-                return;
-            }
+            let left = match self.find_quietly(open.hash(), clock()).await {
+                Ok(Some(live)) => Duration::from_millis(live.ends_at().saturating_sub(clock())),
+                Ok(None) => return,
+                // who cannot find out now leaves the connection open: it was let in, and soon asks again
+                Err(Unavailable) => ASK_AGAIN,
+            };
             tokio::select! {
                 () = changed => {}
                 () = sleep(left) => {}

@@ -50,6 +50,8 @@ pub struct AccountMetrics {
     pub passwords_spent: Count,
     /// Passwords that were turned away because too many waited.
     pub password_queue_full: Count,
+    /// Questions about breached passwords that got no answer.
+    pub breached_unavailable: Count,
     sign_ins: Family<SignInLabels, Count>,
     lockouts: Family<LockoutLabels, Count>,
 }
@@ -71,12 +73,22 @@ impl AccountMetrics {
             "Passwords turned away because too many waited",
             self.password_queue_full.clone(),
         );
+        registry.register(
+            "breached_unavailable",
+            "Questions about breached passwords that got no answer",
+            self.breached_unavailable.clone(),
+        );
         registry.register("sign_ins", "Attempts to sign in by what became of them", self.sign_ins.clone());
         registry.register("lockouts", "Locks that wrong passwords have set", self.lockouts.clone());
     }
 
     pub fn count_sign_in(&self, outcome: SignInOutcome) {
         self.sign_ins.get_or_create(&SignInLabels { outcome }).inc();
+    }
+
+    /// How often that has become of one.
+    pub fn sign_ins(&self, outcome: SignInOutcome) -> u64 {
+        self.sign_ins.get_or_create(&SignInLabels { outcome }).get()
     }
 
     pub fn count_lockout(&self, of: LockoutOf) {

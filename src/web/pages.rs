@@ -292,6 +292,9 @@ impl<'a> Message<'a> {
             Page::PortalDown => Self::new("portal-down", "plug").actions([Action::Retry, Action::Home]),
             Page::PortalSlow => Self::new("portal-slow", "clock").actions([Action::Retry, Action::Home]),
             Page::Unavailable => Self::new("unavailable", "clock").actions([Action::Retry, Action::Home]),
+            Page::SignInRefused => {
+                Self::new("sign-in-refused", "lock").actions([Action::Retry, Action::Home])
+            }
             Page::NotFound => Self::new("not-found", "search").actions([Action::Home]),
             Page::SignedOut { sign_in_url } => {
                 Self::new("signed-out", "check").actions([Action::SignInAgain(sign_in_url), Action::Home])
@@ -335,6 +338,7 @@ mod tests {
             Page::PortalDown,
             Page::PortalSlow,
             Page::Unavailable,
+            Page::SignInRefused,
             Page::NotFound,
             Page::SignedOut { sign_in_url: "/.doorward/sign-in".into() },
             Page::ForeignForm,

@@ -20,6 +20,8 @@ use argon::Argon;
 use queue::Queue;
 use stored::Method;
 
+use crate::domain::account::StoredPassword;
+
 /// Cheap to clone: all clones share one queue.
 #[derive(Clone)]
 pub struct Hasher(Arc<Inner>);
@@ -46,16 +48,20 @@ impl Hasher {
     /// the answer is, and why, it takes no less time than one of our own hashes.
     pub async fn verify(&self, password: &Password, stored: &str) -> Result<Verified, Busy> {
         let method = Method::parse(stored);
-        if let Err(problem) = &method {
+        // an account whose owner has yet to choose a password is nothing to warn of
+        if let Err(problem) = &method
+            && stored != StoredPassword::unusable().expose()
+        {
             tracing::warn!(%problem, "a stored password can match nothing");
         }
         let inner = Arc::clone(&self.0);
         let password = password.clone();
-        let foreign_memory = method.as_ref().map_or(0, Method::memory_kib) > self.0.argon.cost().memory_kib;
-        let verified =
-            self.0.queue.run(foreign_memory, move || inner.verify(&password, method.as_ref().ok())).await?;
-        self.0.queue.meters().verified.inc();
-        verified
+        let greedy = method.as_ref().map_or(0, Method::memory_kib) > self.0.argon.cost().memory_kib;
+        let work = move || {
+            inner.queue.meters().verified.inc();
+            inner.verify(&password, method.as_ref().ok())
+        };
+        self.0.queue.run(greedy, work).await?
     }
 
     /// Whether the password is one of those before; which one, is nobody's concern. Counted as no guess.
@@ -63,13 +69,13 @@ impl Hasher {
         let methods: Vec<Method> = stored.iter().filter_map(|text| Method::parse(text).ok()).collect();
         let password = password.clone();
         let most = methods.iter().map(Method::memory_kib).max().unwrap_or(0);
-        let foreign_memory = most > self.0.argon.cost().memory_kib;
+        let greedy = most > self.0.argon.cost().memory_kib;
         let any = move || {
             methods
                 .iter()
                 .try_fold(false, |found, method| Ok(found || method.matches_any_spelling(&password)?))
         };
-        self.0.queue.run(foreign_memory, any).await?
+        self.0.queue.run(greedy, any).await?
     }
 
     /// A new hash, to be stored.
@@ -82,9 +88,11 @@ impl Hasher {
     /// What a verification costs, for a name that has no password.
     pub async fn spend(&self) -> Result<(), Busy> {
         let inner = Arc::clone(&self.0);
-        self.0.queue.run(false, move || inner.argon.spend()).await??;
-        self.0.queue.meters().spent.inc();
-        Ok(())
+        let work = move || {
+            inner.queue.meters().spent.inc();
+            inner.argon.spend()
+        };
+        self.0.queue.run(false, work).await?
     }
 }
 

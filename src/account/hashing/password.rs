@@ -31,7 +31,7 @@ impl Password {
     }
 
     /// In the one form keyboards do not differ in (NFC, as NIST SP 800-63B asks for): this is what we hash.
-    pub(super) fn normal(&self) -> Zeroizing<String> {
+    pub(in crate::account) fn normal(&self) -> Zeroizing<String> {
         if is_nfc(&self.0) { self.0.clone() } else { Zeroizing::new(self.0.nfc().collect()) }
     }
 

@@ -129,6 +129,7 @@ impl Method {
                 })?;
                 same(&made, hash)
             }
+            // it looks at 72 bytes and no more, as it did where the hash was made
             Self::Bcrypt(stored) => bcrypt::verify(password, stored).unwrap_or(false),
             Self::Scrypt { params, salt, hash, .. } => {
                 let mut made = vec![0; hash.len()];

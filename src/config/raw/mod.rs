@@ -8,6 +8,7 @@ pub mod admin;
 pub mod apim;
 pub mod branding;
 pub mod cross_tenant;
+pub mod guard;
 pub mod issuer;
 pub mod limits;
 pub mod log;
@@ -53,6 +54,9 @@ pub struct Deployment {
     pub password_policy: Option<password_policy::PasswordPolicy>,
     /// Who may use what. A tenant's file may say otherwise, key by key; its routes are added.
     pub access: Option<access::Access>,
+    /// The portal's own sign-ins that are guarded against guessing. Each `[[guard]]` counts for every tenant; a tenant's file
+    /// adds its own.
+    pub guard: Option<Vec<guard::Guard>>,
     /// How Doorward's own pages look. A tenant's file may say otherwise, key by key.
     pub branding: Option<branding::Branding>,
     /// What is logged.

@@ -8,6 +8,7 @@ use super::{
     account_lock::AccountLock,
     branding::Branding,
     cross_tenant::Welcome,
+    guard::Guard,
     issuer::Issuer,
     password_policy::PasswordPolicy,
     session::Session,
@@ -54,6 +55,8 @@ pub struct Doorward {
     pub sign_in: Option<SignIn>,
     /// Rules of this tenant, before those of deployment.toml. They never open what is `signed-in` there or in the profile.
     pub routes: Option<Vec<Route>>,
+    /// Sign-ins of this tenant that are guarded against guessing, beside those of deployment.toml.
+    pub guards: Option<Vec<Guard>>,
     /// Whose users this tenant welcomes beside its own.
     #[schemars(extend("x-default" = "`access.cross_tenant`"))]
     pub cross_tenant: Option<Welcome>,

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod guard;
 pub mod issuer;
 pub mod own;
 pub mod portal;
@@ -54,6 +55,14 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
         &mut scope,
     );
     let access = access::access(raw.access.unwrap_or_default(), &key.name("access"), &mut scope);
+    let guards = guard::guards(raw.guard.unwrap_or_default(), &key.name("guard"), &mut scope);
+    if !guards.is_empty() && !accounts.enabled {
+        scope.mistake(
+            &key.name("guard"),
+            "without a store nothing can be counted",
+            "write accounts.enabled = true",
+        );
+    }
     let route_table = access::table(profile, &access.routes, &[], &sign_in);
     let log = server::log(raw.log.unwrap_or_default(), &key.name("log"), &mut scope);
     let limits = server::limits(&raw.limits.unwrap_or_default(), &key.name("limits"), &mut scope);
@@ -87,6 +96,7 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
             identity_headers: access.identity_headers.unwrap_or(profile.identity_headers()),
             token_cookie: access.token_cookie.flatten(),
             forward_token: access.forward_token.unwrap_or(profile == Profile::Wso2Apim),
+            guards: guards.into_iter().map(Arc::new).collect(),
             session: session.over(&model::Session::default()),
             account_lock: Arc::new(account_lock.over(&LockoutSettings::default())),
             password_policy: password_policy.over(&model::PasswordRules::default()),

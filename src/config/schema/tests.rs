@@ -111,7 +111,7 @@ fn every_key_says_what_it_does_and_what_it_is_by_default() {
 fn documented_defaults_are_in_effect() {
     let text = "[[portal.upstream]]\nurl = \"http://a:1\"\n[server.tls]\ncert_file = \"c\"\nkey_file = \"k\"\n\
         [[issuer]]\nissuer = \"x\"\naudiences = [\"a\"]\njwks_file = \"j\"\n[issuer.introspection]\nurl = \"https://a\"\n\
-        client_id = \"c\"\nclient_secret = \"s\"\n\
+        client_id = \"c\"\nclient_secret = \"s\"\n[accounts]\nenabled = true\n[[guard]]\nmatch = \"/x\"\nuser_in = \"basic\"\n\
         [account_lock.address]\n[account_lock.account_and_address]\n[account_lock.device]\n[[access.route]]\nmatch = \"/x\"\naccess = \"open\"\n";
     let settings = load::parse(text, &PathBuf::from("/d.toml"), &BTreeMap::new()).unwrap();
     let effective = effective::to_json(&settings);

@@ -106,7 +106,7 @@ mod tests {
             (format!("{mine}:0\r\n{mine}:3"), Ok(3)),
             (String::new(), Err(BadAnswer)),
             ("<html>no such page</html>".to_owned(), Err(BadAnswer)),
-            (format!("{mine}"), Err(BadAnswer)),
+            (mine.to_owned(), Err(BadAnswer)),
             (format!("{mine}:many"), Err(BadAnswer)),
             (format!("{mine}:-1"), Err(BadAnswer)),
             (format!("5BAA6{mine}:1"), Err(BadAnswer)),

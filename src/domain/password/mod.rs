@@ -6,7 +6,7 @@
 
 pub mod breached;
 mod context;
-
+mod java;
 pub mod lifetime;
 mod pattern;
 mod requirements;
@@ -132,3 +132,6 @@ impl PasswordPolicy {
 fn normal(password: &str) -> String {
     if is_nfc(password) { password.to_owned() } else { password.nfc().collect() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,6 +61,10 @@ unavailable-title = Please come back in a moment
 unavailable-meaning = Sign-ins cannot be checked right now, or there is too much to do. Your account is not affected.
 unavailable-remedy = This usually passes within a minute. Then try again.
 
+sign-in-refused-title = Signing in did not work
+sign-in-refused-meaning = The user name or the password is not right, or there were too many attempts with this name.
+sign-in-refused-remedy = Wait a few minutes, then try again. If you have forgotten your password, ask for a new one.
+
 not-found-title = There is no page at this address
 not-found-meaning = The address may be misspelt, or the page was moved.
 not-found-remedy = Go to the start page and find your way from there.

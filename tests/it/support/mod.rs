@@ -1,5 +1,6 @@
 //! The harness: a portal, an identity provider and a caller, each real sockets on loopback, so that a test is ten lines.
 
+pub mod accounts;
 pub mod answer;
 pub mod ask;
 pub mod binary;
