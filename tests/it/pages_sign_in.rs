@@ -31,17 +31,20 @@ fn cookie(jar: &Jar, name: &str) -> Option<String> {
 
 #[test]
 fn who_signs_in_arrives_where_they_wanted_to_go() {
-    let portal = Portal::answering("").start();
+    let portal = Portal::answering("secret").start();
     let gate = gate(&portal);
     People::of(&gate).add("acme.com", "alex", "correct horse");
     let mut visitor = gate.visitor();
-    let form = visitor.open(&sign_in_page(DEEP));
+    // the gate itself sends a stranger to its door
+    let answer = visitor.get(DEEP);
+    assert_eq!((answer.status, answer.location()), (302, sign_in_page(DEEP).as_str()));
+    let form = visitor.open(answer.location());
     for part in ["autocomplete=\"username\"", "autocomplete=\"current-password\"", "acme.com"] {
         assert!(form.page.text().contains(part), "{part}");
     }
     let answer = visitor.submit(&form, &[("username", "alex"), ("password", "correct horse")]);
     assert_eq!((answer.status, answer.location()), (303, DEEP));
-    assert!(visitor.is_signed_in());
+    assert_eq!(visitor.get(answer.location()).text(), "secret");
     // who is signed in already is sent on at once
     let answer = visitor.get(&sign_in_page(DEEP));
     assert_eq!((answer.status, answer.location()), (303, DEEP));
