@@ -5,7 +5,6 @@ mod reload;
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -110,7 +109,7 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
         model::Profile::Generic => "/",
     };
     let pages = Arc::new(
-        HtmlPages::new(templates(settings))
+        HtmlPages::new(settings.file.parent())
             .with_home(start)
             .with_tenant_list(settings.tenancy.selection_page),
     );
@@ -123,6 +122,7 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
             Box::pin(async move { Some(names?.names().await) })
         }),
         start: start.into(),
+        doors: doors.clone(),
     };
     let access_log = match &settings.log.access {
         model::AccessLog::Off => None,
@@ -164,11 +164,6 @@ pub fn at_desk(
         runtime.block_on(work(doors.clone(), Arc::clone(&tenants), settings.tenancy.default_tenant.clone()));
     accounts::close(&doors, &runtime);
     done
-}
-
-/// Where operators put pages of their own: beside the configuration file.
-fn templates(settings: &Settings) -> Option<PathBuf> {
-    settings.file.parent().map(|folder| folder.join("templates"))
 }
 
 /// Keys, files, and in the end the drain.

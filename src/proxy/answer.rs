@@ -163,7 +163,7 @@ impl Refusal {
         }
     }
 
-    fn page(&self) -> Page {
+    pub fn page(&self) -> Page {
         match self.clone() {
             Self::BadRequest(detail) | Self::Unclear { detail, .. } => Page::BadRequest { detail },
             Self::TenantConflict(first, second) => Page::TenantConflict { first, second },

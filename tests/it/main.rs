@@ -22,6 +22,8 @@ mod documentation;
 mod guard;
 mod hot_reload;
 mod pages;
+mod pages_account;
+mod pages_sign_in;
 mod private_port;
 mod proxying;
 mod session_identity;

@@ -36,10 +36,10 @@ pub struct Options {
 
 type Lines = Box<dyn Iterator<Item = (u64, Result<ImportedUser, String>)>>;
 
-pub fn run(options: Options) -> ExitCode {
+pub fn run(options: &Options) -> ExitCode {
     at_desk(&options.at, async |desk| {
         let lines = open(&options.people)?;
-        let tally = take(&desk, lines, &options).await?;
+        let tally = take(&desk, lines, options).await?;
         if desk.json {
             let Tally { imported, existing, mistakes } = tally;
             say(&serde_json::json!({ "imported": imported, "existing": existing, "mistakes": mistakes })

@@ -2,7 +2,7 @@
 
 use doorward::{
     account::{Attempt, ChangeError, ChangePassword, Door, ImportedUser, Rejected, Told, hashing::Password},
-    domain::lockout::Lock,
+    domain::lockout::{Counter, CounterKey, Lock, Who},
 };
 
 use super::{ALICES, Desk, House, MINUTE, RIGHT, START, attempt};
@@ -171,4 +171,49 @@ fn an_account_is_held_to_the_rules_of_its_own_tenant_at_every_door() {
         let third = desk.try_at("alex@strict.com", RIGHT, START).await.unwrap_err();
         assert!(matches!(third, Rejected::Locked(_)), "{third:?}");
     });
+}
+
+/// Attack: account enumeration by time. What differs between the states is a row read or written, what is the same is a
+/// hash; on a busy machine the medians of many rounds in turn are compared, with room for noise.
+#[test]
+fn attack_account_enumeration_by_time_the_states_cost_the_same() {
+    const ROUNDS: usize = 31;
+    let house = House::new("[account_lock]\nenabled = true\nmax_attempts = 1000\n");
+    let mut settings = house.settings();
+    settings.accounts.hashing.memory = 19_456;
+    let measured = doorward::boot::at_desk(settings, async |doors, tenants, default| {
+        let desk = Desk { doors, tenants, default };
+        for state in ["wrong", "locked", "admin", "disabled"] {
+            let account = desk.add(state).await;
+            match state {
+                "admin" => desk.doors.lock(&account.id, START).await.unwrap(),
+                "disabled" => desk.doors.disable(&account.id, START).await.unwrap(),
+                "locked" => {
+                    let key = CounterKey::of(account.tenant.clone(), Who::Account(account.id.clone()));
+                    let lock = |counters: &mut [(CounterKey, Counter)]| {
+                        counters[0].1 = Counter { locked_until: Lock::UntilAdmin, ..Counter::default() };
+                    };
+                    desk.doors.store().counters().update(&[key], lock).await?;
+                }
+                _ => {}
+            }
+        }
+        let states = ["unknown", "wrong", "locked", "admin", "disabled"];
+        let mut times = states.map(|_| Vec::new());
+        for _ in 0..ROUNDS {
+            for (state, times) in states.iter().zip(&mut times) {
+                let start = std::time::Instant::now();
+                assert!(desk.try_at(state, "wrong", START).await.is_err());
+                times.push(start.elapsed());
+            }
+        }
+        let medians = times.map(|mut times| {
+            times.sort_unstable();
+            times[ROUNDS / 2]
+        });
+        let (least, most) = (medians.iter().min().unwrap(), medians.iter().max().unwrap());
+        assert!(*most < *least * 3 / 2, "{states:?} take {medians:?}");
+        Ok(())
+    });
+    measured.unwrap();
 }
