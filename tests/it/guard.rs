@@ -471,6 +471,18 @@ fn a_tenant_guards_its_own_sign_in_and_locks_its_own_people() {
     assert_eq!(times_of(6, || ask("beta.com")), [200; 6], "no guard there");
 }
 
+/// What cannot be counted is not let through.
+#[test]
+fn a_guard_without_a_store_lets_nobody_sign_in() {
+    let portal = portal().start();
+    let own =
+        json!({"Doorward": {"guards": [{"match": "/login", "user_in": "form", "succeeded_status": [302]}]}});
+    let gate = Gate::before(&portal).generic(&[]).tenant("acme.com", &own).start();
+    let answer = form(&gate, "/login?tenant=acme.com", "alex", RIGHT).send();
+    assert_eq!((answer.status, portal.saw_nothing()), (503, true));
+    assert_eq!(gate.get("/login?tenant=acme.com").browser().send().status, 302, "the page is there");
+}
+
 fn times_of(count: usize, mut ask: impl FnMut() -> u16) -> Vec<u16> {
     (0..count).map(|_| ask()).collect()
 }

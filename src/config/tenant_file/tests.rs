@@ -59,6 +59,11 @@ fn a_tenants_guards_stand_beside_those_of_the_deployment() {
     // and nothing a tenant writes takes one away
     let none = resolve(&settings, &acme(), &parse(&ours(r#"{"guards": []}"#), file()).unwrap(), 1);
     assert_eq!(none.guards, settings.defaults.guards);
+    // without accounts there is no store to count in, and `check` says so
+    let off = self::settings("");
+    let told = without_effect(&off, &parse(&text, file()).unwrap());
+    assert!(told.iter().any(|(_, message)| message.starts_with("accounts are off")), "{told:?}");
+    assert!(without_effect(&settings, &parse(&text, file()).unwrap()).is_empty());
     assert!(
         mistakes(&ours(r#"{"guards": [{"match": "/x", "user_in": "form"}]}"#))
             .contains("guards[0]: nothing tells")
