@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use doorward::session::{CookieSecret, csrf};
 use serde_json::json;
 
 use crate::support::{
@@ -179,6 +180,21 @@ impl Pair {
         Self { there: there.start(), here, desk }
     }
 
+    /// As a browser does it, at the second.
+    fn sign_out_there(&self, session: &str) {
+        let token = csrf::token(&CookieSecret::parse(session).unwrap(), "sign-out");
+        let answer = self
+            .there
+            .post("/.doorward/sign-out?tenant=acme.com")
+            .header("accept", "text/html")
+            .header("sec-fetch-site", "same-origin")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .cookie(COOKIE, session)
+            .body(format!("csrf={token}"))
+            .send();
+        assert_eq!(answer.status, 303, "{}", answer.text());
+    }
+
     /// A WebSocket at the first that has answered once.
     fn socket(&self, session: &str) -> Wire {
         let (head, mut wire) =
@@ -204,12 +220,15 @@ fn signing_out_anywhere_closes_websockets_everywhere() {
     }
     let (mut first, mut second) = (pair.socket(&ending), pair.socket(&ending));
     let mut stays = pair.socket(&other);
-    pair.desk.end(&ending);
+    pair.sign_out_there(&ending);
     assert!(first.rest().is_empty() && second.rest().is_empty(), "closed");
     for gate in [&pair.here, &pair.there] {
         eventually(|| page(gate, &ending).send().status == 302);
     }
     assert_eq!(stays.write("pong").bytes(4), b"pong");
+    // as a command beside them does
+    pair.desk.end(&other);
+    assert!(stays.rest().is_empty(), "closed");
 }
 
 #[test]
