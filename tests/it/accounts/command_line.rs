@@ -69,6 +69,11 @@ fn an_account_from_its_beginning_to_its_lock_while_doorward_serves() {
     let shown = shell.json(&["user", "show", "alex@example.org"]);
     assert_eq!((claim(&shown, "accountLocked").as_str(), &shown["roles"][0]), ("false", &"admin".into()));
 
+    let metrics = gate.admin("/metrics").text();
+    for name in ["password_verifications", "passwords_spent", "password_queue_full", "sign_ins", "lockouts"] {
+        assert!(metrics.contains(&format!("# TYPE doorward_{name} counter")), "{name}: {metrics}");
+    }
+
     // somebody signs in; what the command does counts at once
     let desk = Desk::of(gate.folder());
     let alex = desk.find("carbon.super", "alex");
