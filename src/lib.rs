@@ -12,6 +12,9 @@ pub mod telemetry;
 
 pub mod store;
 pub mod token;
+pub mod visit;
+
+pub mod session;
 
 pub mod account;
 

@@ -5,6 +5,7 @@ pub mod account;
 pub mod anonymous;
 pub mod browser;
 pub mod colour;
+pub mod guard;
 pub mod identity;
 pub mod lockout;
 pub mod page;

@@ -9,8 +9,10 @@ mod connection;
 pub mod explain;
 mod forward;
 pub mod forwarded;
+mod guard;
 pub mod headers;
 pub mod hygiene;
+mod identify;
 pub mod judge;
 mod pipeline;
 pub mod select;
@@ -37,9 +39,11 @@ pub use self::{
     body::ResponseBody,
     bounce::Cookieless,
     connection::ClientConnection,
+    guard::Guards,
     upgrade::Upgrades,
 };
 use crate::{
+    account::Doors,
     config::{Mistake, Settings, TenantDirectory, directory::Found},
     domain::tenant::TenantId,
     telemetry::{access_log::AccessLog, metrics::Metrics},
@@ -57,10 +61,13 @@ pub struct Gate {
     pub pages: PageSource,
     /// Everything under `/.doorward/`.
     pub local: axum::Router,
+    /// Accounts of our own, when `[accounts]` is on.
+    pub doors: Option<Doors>,
     pub bounces: Cookieless,
     pub metrics: Arc<Metrics>,
     pub access_log: ArcSwapOption<AccessLog>,
     pub upgrades: Upgrades,
+    pub guards: Guards,
 }
 
 impl Gate {

@@ -8,7 +8,10 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
 };
 
-const ALL: &[(i64, &str, &str)] = &[(1, "accounts", include_str!("migrations/0001_accounts.sql"))];
+const ALL: &[(i64, &str, &str)] = &[
+    (1, "accounts", include_str!("migrations/0001_accounts.sql")),
+    (2, "secrets", include_str!("migrations/0002_secrets.sql")),
+];
 
 pub fn all() -> Migrator {
     let migrations = ALL.iter().map(|(version, name, sql)| {

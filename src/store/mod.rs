@@ -10,6 +10,7 @@ mod dialect;
 mod error;
 mod migrations;
 mod purge;
+mod secrets;
 mod sessions;
 mod sqlite_file;
 mod value;

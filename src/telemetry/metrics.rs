@@ -9,6 +9,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use super::accounts::AccountMetrics;
+
 pub type Count = Counter<u64, AtomicU64>;
 pub type Level = Gauge<i64, AtomicI64>;
 
@@ -75,6 +77,25 @@ pub struct ReloadLabels {
     pub result: ReloadResult,
 }
 
+/// What became of a sign-in of the portal's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "the names are the label values")]
+pub enum Guarded {
+    succeeded,
+    /// Neither wrong nor right, as far as it was described.
+    passed,
+    failed,
+    /// Locked.
+    refused,
+    /// Two programs could read two names.
+    doubtful,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GuardedLabels {
+    result: Guarded,
+}
+
 pub struct Metrics {
     pub registry: Registry,
     requests: [Count; OUTCOMES.len()],
@@ -87,6 +108,8 @@ pub struct Metrics {
     pub reloads: Family<ReloadLabels, Count>,
     pub tokens_cached: Count,
     pub tokens_checked: Count,
+    pub accounts: AccountMetrics,
+    guarded: [Count; GUARDED.len()],
 }
 
 const OUTCOMES: [Outcome; 9] = [
@@ -109,6 +132,9 @@ const PORTAL_ERRORS: [PortalError; 5] = [
     PortalError::upgrade,
 ];
 
+const GUARDED: [Guarded; 5] =
+    [Guarded::succeeded, Guarded::passed, Guarded::failed, Guarded::refused, Guarded::doubtful];
+
 /// Seconds; from a cached page to a long download.
 const DURATIONS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
@@ -118,7 +144,9 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("doorward");
         let requests = Family::<RequestLabels, Count>::default();
         let portal_errors = Family::<PortalErrorLabels, Count>::default();
+        let guarded = Family::<GuardedLabels, Count>::default();
         let metrics = Self {
+            guarded: GUARDED.map(|result| guarded.get_or_create_owned(&GuardedLabels { result })),
             requests: OUTCOMES.map(|outcome| requests.get_or_create_owned(&RequestLabels { outcome })),
             portal_errors: PORTAL_ERRORS
                 .map(|kind| portal_errors.get_or_create_owned(&PortalErrorLabels { kind })),
@@ -130,6 +158,7 @@ impl Default for Metrics {
             reloads: Family::default(),
             tokens_cached: Count::default(),
             tokens_checked: Count::default(),
+            accounts: AccountMetrics::default(),
             registry: Registry::default(),
         };
         registry.register("requests", "Requests by what became of them", requests);
@@ -166,6 +195,8 @@ impl Default for Metrics {
             "Tokens that were checked in full",
             metrics.tokens_checked.clone(),
         );
+        metrics.accounts.register(&mut registry);
+        registry.register("guarded_sign_ins", "Sign-ins of the portal's own by what became of them", guarded);
         Self { registry, ..metrics }
     }
 }
@@ -173,6 +204,12 @@ impl Default for Metrics {
 impl Metrics {
     pub fn count(&self, outcome: Outcome) {
         if let Some(counter) = self.requests.get(outcome as usize) {
+            counter.inc();
+        }
+    }
+
+    pub fn count_guarded(&self, result: Guarded) {
+        if let Some(counter) = self.guarded.get(result as usize) {
             counter.inc();
         }
     }

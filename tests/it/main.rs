@@ -7,6 +7,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod accounts;
 mod anonymous;
 mod architecture;
 mod attack_framing;
@@ -18,10 +19,14 @@ mod binary;
 mod complaints;
 mod dependencies;
 mod documentation;
+mod guard;
 mod hot_reload;
 mod pages;
+mod pages_account;
+mod pages_sign_in;
 mod private_port;
 mod proxying;
+mod session_identity;
 mod store;
 mod support;
 mod tenancy;

@@ -14,7 +14,8 @@ impl PasswordPolicy {
         // no typed password comes near the ceiling, so it is only a demand when somebody has set it
         add(self.max_length > 0, Rule::MaxLength(self.most_characters()));
         add(self.not_username, Rule::NotUsername);
-        add(self.pattern.is_some(), Rule::Pattern(self.pattern_message()));
+        // `.*` is how an operator switches the pattern off: it asks for nothing
+        add(self.pattern.as_ref().is_some_and(|p| p.source() != ".*"), Rule::Pattern(self.pattern_message()));
         add(self.not_common, Rule::NotCommon);
         add(self.no_context_words, Rule::NoContextWord);
         add(self.min_score > 0, Rule::MinScore(self.min_score.min(4)));

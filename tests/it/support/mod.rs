@@ -1,5 +1,6 @@
 //! The harness: a portal, an identity provider and a caller, each real sockets on loopback, so that a test is ten lines.
 
+pub mod accounts;
 pub mod answer;
 pub mod ask;
 pub mod binary;
@@ -14,6 +15,7 @@ pub mod jar;
 pub mod jwt;
 pub mod keys;
 pub mod message;
+pub mod people;
 pub mod pki;
 pub mod portal;
 pub mod portal_door;
@@ -27,6 +29,7 @@ pub use eventually::eventually;
 pub use gate::Gate;
 pub use idp::Idp;
 pub use jar::Jar;
+pub use people::People;
 pub use portal::Portal;
 pub use portal_door::PortalDoor;
 pub use reply::Reply;

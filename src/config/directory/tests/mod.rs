@@ -30,8 +30,8 @@ use super::*;
 use crate::{
     config::{
         model::{
-            AccessLog, Admin, Branding, HeaderProfile, Limits, Log, Portal, Profile, Server, SignIn, Tenancy,
-            TenantDefaults, Watch,
+            AccessLog, Accounts, Admin, Branding, Hashing, HeaderProfile, Limits, Log, Portal, Profile,
+            Server, SignIn, Store, StoreLocation, Tenancy, TenantDefaults, Watch,
         },
         tenant_file::TenantConf,
     },
@@ -88,6 +88,11 @@ fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, generation
         identity_headers: HeaderProfile::None,
         token_cookie: None,
         forward_token: true,
+        guards: Vec::new(),
+        session: crate::config::model::Session::default(),
+        account_lock: Arc::default(),
+        password_policy: Arc::default(),
+        breached_url: None,
         branding: Branding::default(),
         header_value: HeaderValue::from_str(tenant.as_str()).unwrap(),
         problem: None,
@@ -139,6 +144,11 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             header_timeout: some_time,
             keep_alive: some_time,
         },
+        accounts: Accounts {
+            enabled: false,
+            store: Store { location: StoreLocation::Sqlite("doorward.db".into()), max_connections: 1 },
+            hashing: Hashing { memory: 8192, iterations: 1, parallel: 1, queue: 1 },
+        },
         defaults: TenantDefaults {
             anonymous: true,
             issuers: Vec::new(),
@@ -153,6 +163,10 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             identity_headers: HeaderProfile::None,
             token_cookie: None,
             forward_token: true,
+            guards: Vec::new(),
+            session: crate::config::model::Session::default(),
+            account_lock: Arc::default(),
+            password_policy: crate::config::model::PasswordRules::default(),
             branding: Branding::default(),
         },
     }
