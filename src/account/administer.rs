@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ChangeError, Doors, hashing::Password};
+use super::{ChangeError, Doors, change_password::Owner, hashing::Password};
 use crate::{
     config::{TenantPolicy, directory::Found},
     domain::{
@@ -11,7 +11,6 @@ use crate::{
             StoredPassword,
         },
         lockout::{Counter, CounterKey, Who},
-        password::About,
         tenant::TenantId,
     },
     store::{Change, CreateError, StoreError},
@@ -80,14 +79,13 @@ impl Doors {
     ) -> Result<Account, AddError> {
         let hash = match password {
             Some(password) => {
-                let about = About {
-                    username: &new.username,
-                    email: new.profile.email.as_deref(),
-                    given_name: new.profile.given_name.as_deref(),
-                    family_name: new.profile.family_name.as_deref(),
-                    tenant: &policy.tenant,
+                let owner = Owner {
+                    username: new.username.clone(),
+                    email: new.profile.email.clone(),
+                    given_name: new.profile.given_name.clone(),
+                    family_name: new.profile.family_name.clone(),
                 };
-                self.keeps_rules(policy, &about, password).await?;
+                self.keeps_rules(policy, owner, password).await?;
                 StoredPassword::new(self.0.hasher.hash(password).await.map_err(ChangeError::Busy)?)
             }
             None => StoredPassword::unusable(),

@@ -33,6 +33,14 @@ pub struct ChangePassword<'a> {
     pub keep: Option<&'a SessionHash>,
 }
 
+/// Whose password it is to be: words that are no good in it.
+pub(super) struct Owner {
+    pub username: String,
+    pub email: Option<String>,
+    pub given_name: Option<String>,
+    pub family_name: Option<String>,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
     /// The current password is wrong, or the account locked, or …: `Rejected::told` says what may be said.
@@ -76,14 +84,13 @@ impl Doors {
         new: &Password,
     ) -> Result<StoredPassword, ChangeError> {
         let rules = &policy.password_policy;
-        let about = About {
-            username: &account.username,
-            email: account.email.as_deref(),
-            given_name: account.given_name.as_deref(),
-            family_name: account.family_name.as_deref(),
-            tenant: &account.tenant,
+        let owner = Owner {
+            username: account.username.clone(),
+            email: account.email.clone(),
+            given_name: account.given_name.clone(),
+            family_name: account.family_name.clone(),
         };
-        self.keeps_rules(policy, &about, new).await?;
+        self.keeps_rules(policy, owner, new).await?;
         if rules.looks_back() > 0 {
             let old = self.0.store.accounts().password_history(&account.id, rules.looks_back()).await?;
             let old = old.iter().map(|old| old.expose().to_owned()).collect();
@@ -99,11 +106,23 @@ impl Doors {
     pub(super) async fn keeps_rules(
         &self,
         policy: &TenantPolicy,
-        about: &About<'_>,
+        owner: Owner,
         new: &Password,
     ) -> Result<(), ChangeError> {
         let rules = &policy.password_policy;
-        if let Some(violation) = rules.first_violation(new.expose(), about) {
+        let (judge, tenant, password) = (Arc::clone(rules), policy.tenant.clone(), new.clone());
+        // it takes about as long as a hash, so it waits where hashes wait
+        let judged = self.0.hasher.run(move || {
+            let about = About {
+                username: &owner.username,
+                email: owner.email.as_deref(),
+                given_name: owner.given_name.as_deref(),
+                family_name: owner.family_name.as_deref(),
+                tenant: &tenant,
+            };
+            judge.first_violation(password.expose(), &about)
+        });
+        if let Some(violation) = judged.await? {
             return Err(ChangeError::Policy(violation));
         }
         if let (Some(breached), Some(url)) = (rules.breached, &policy.breached_url) {

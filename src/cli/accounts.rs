@@ -110,7 +110,10 @@ fn ask() -> anyhow::Result<Password> {
     if first != second {
         bail!("the two passwords differ");
     }
-    if first.is_empty() { bail!("the password is empty") } else { Ok(Password::new(first)) }
+    if first.is_empty() {
+        bail!("the password is empty");
+    }
+    Ok(Password::new(first))
 }
 
 /// All of it but the line break at its end.

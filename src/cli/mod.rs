@@ -96,3 +96,15 @@ fn settings(file: &std::path::Path) -> Result<crate::config::Settings, ExitCode>
         ExitCode::from(2)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn no_two_arguments_of_a_command_have_one_name() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -42,7 +42,9 @@ pub fn run(options: Options) -> ExitCode {
             if desk.json {
                 say(&format!("{:#}", sessions.iter().map(as_json).collect::<serde_json::Value>()));
             } else {
-                sessions.iter().for_each(|session| say(&as_text(session)));
+                for session in &sessions {
+                    say(&as_text(session));
+                }
             }
             Ok(())
         }),

@@ -81,7 +81,7 @@ pub fn run(options: Options) -> ExitCode {
         Action::Enable(who) => change(&who, "is enabled", async |desk, account| {
             desk.doors.enable(&account.id, clock::millis()).await
         }),
-        Action::Import(options) => import::run(options),
+        Action::Import(options) => import::run(&options),
     }
 }
 

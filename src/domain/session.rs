@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_session_ends_by_silence_or_by_age_whichever_is_first() {
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         for (last_seen_at, idle, expires_at, ends_at) in [
             (0, minute, 1_000_000, 60_000),
             (990_000, minute, 1_000_000, 1_000_000),

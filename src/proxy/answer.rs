@@ -53,6 +53,8 @@ pub enum Refusal {
     },
     /// A WebSocket from a page of somebody else.
     ForeignOrigin,
+    /// What is kept of accounts and sessions cannot be asked.
+    StoreDown,
     PortalDown,
     PortalSlow,
     Overloaded,
@@ -97,7 +99,9 @@ impl Refusal {
             Self::Unclear { status, .. } => *status,
             Self::UnknownTenant(_) => StatusCode::NOT_FOUND,
             Self::BadToken(TokenError::MissingScope { .. }) | Self::ForeignOrigin => StatusCode::FORBIDDEN,
-            Self::BadToken(TokenError::Unavailable) | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BadToken(TokenError::Unavailable) | Self::StoreDown | Self::Overloaded => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::SignInNeeded { .. }
             | Self::SignInLoop { .. }
             | Self::SignInRefused { .. }
@@ -120,6 +124,7 @@ impl Refusal {
             Self::BadToken(_) => "invalid_token",
             Self::SignInRefused { .. } => "sign_in_refused",
             Self::ForeignOrigin => "foreign_origin",
+            Self::StoreDown => "store_unavailable",
             Self::PortalDown => "portal_down",
             Self::PortalSlow => "portal_slow",
             Self::Overloaded => "overloaded",
@@ -151,6 +156,7 @@ impl Refusal {
             Self::BadToken(error) => error.to_string(),
             Self::SignInRefused { .. } => SIGN_IN_REFUSED.to_owned(),
             Self::ForeignOrigin => "The request comes from a page of another origin".to_owned(),
+            Self::StoreDown => "Who signs in, or has signed in, cannot be found out now".to_owned(),
             Self::PortalDown => "The portal does not answer".to_owned(),
             Self::PortalSlow => "The portal does not answer in time".to_owned(),
             Self::Overloaded => "Too many requests at once".to_owned(),
@@ -165,7 +171,7 @@ impl Refusal {
             Self::SignInNeeded { sign_in_url } => Page::SignInNeeded { sign_in_url },
             Self::SignInLoop { sign_in_url } => Page::SignInLoop { sign_in_url },
             Self::BadToken(TokenError::MissingScope { required }) => Page::Forbidden { missing: required },
-            Self::BadToken(TokenError::Unavailable) | Self::Overloaded => Page::Unavailable,
+            Self::BadToken(TokenError::Unavailable) | Self::StoreDown | Self::Overloaded => Page::Unavailable,
             Self::BadToken(error) => Page::TokenRefused { reason: error.to_string() },
             Self::SignInRefused { .. } => Page::SignInRefused,
             Self::ForeignOrigin => Page::ForeignOrigin,
@@ -178,13 +184,14 @@ impl Refusal {
     fn challenge(&self, tenant: Option<&TenantPolicy>) -> Option<HeaderValue> {
         let realm = tenant.map_or("doorward", |policy| policy.tenant.as_str());
         let value = match self {
-            Self::SignInNeeded { .. } | Self::SignInLoop { .. } => format!("Bearer realm=\"{realm}\""),
+            Self::SignInNeeded { .. } | Self::SignInLoop { .. } | Self::SignInRefused { basic: false } => {
+                format!("Bearer realm=\"{realm}\"")
+            }
             Self::BadToken(TokenError::MissingScope { required }) => format!(
                 "Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{}\"",
                 required.join(" ")
             ),
             Self::SignInRefused { basic: true } => format!("Basic realm=\"{realm}\", charset=\"UTF-8\""),
-            Self::SignInRefused { basic: false } => format!("Bearer realm=\"{realm}\""),
             Self::BadToken(TokenError::Unavailable) => return None,
             Self::BadToken(error) => {
                 format!("Bearer realm=\"{realm}\", error=\"invalid_token\", error_description=\"{error}\"")

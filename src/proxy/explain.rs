@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{Caller, ClientConnection, Gate, Refusal, identify::Proof, judge::judge};
-use crate::domain::{access::Decision, browser, identity::Identity};
+use crate::domain::{access::Decision, browser, identity::Identity, route::Access};
 
 /// A request somebody wonders about.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -69,6 +69,9 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
         steps.push(("route", format!("{} ({:?}, {:?})", route.rule, route.access, route.surface)));
     }
     let session = match (&gate.doors, &judgement.proof) {
+        _ if judgement.route.as_ref().is_some_and(|route| route.access == Access::Open) => {
+            "not asked: the route is open to everybody".to_owned()
+        }
         (None, _) => "accounts are off".to_owned(),
         (Some(_), Some(Proof::Session(live))) => format!("alive, of {}@{}", live.user.name, live.user.tenant),
         (Some(_), Some(Proof::Token(_))) => "not asked: a token goes first".to_owned(),

@@ -158,9 +158,16 @@ fn rewrite(
             }
         }
         // whatever else came along is not what let the request in
-        (Identity::User(user), Some(Proof::Session(_))) => {
+        (Identity::User(user), Some(Proof::Session(live))) => {
             without_tokens(policy, parts)?;
-            write(&identity_headers(policy.identity_headers, user, &policy.tenant), &mut parts.headers);
+            let make = || identity_headers(policy.identity_headers, user, &policy.tenant);
+            match live.headers.get_or_init(|| (policy.generation, make())) {
+                (generation, headers) if *generation == policy.generation => {
+                    write(headers, &mut parts.headers);
+                }
+                // a tenant that is visited, or a policy that has changed
+                _ => write(&make(), &mut parts.headers),
+            }
         }
         // on an open route nobody was looked for: the header is the portal's business
         (Identity::Anonymous, _) if judgement.route.as_ref().is_some_and(|r| r.access == Access::Open) => {}
@@ -258,14 +265,17 @@ async fn upgrade(
     }
     let (mut head, _) = answer.into_parts();
     let (stream, early) = lease.into_upgraded().await.ok_or_else(|| failed(&ForwardError::Upgrade))?;
-    let until = judgement.identity.user().and_then(|user| {
-        // an expiry beyond the end of time is none
-        Instant::now().checked_add(Duration::from_secs(user.expires_at.saturating_sub(now)))
-    });
-    let ended = match (&judgement.proof, &worker.gate.doors) {
-        (Some(Proof::Session(live)), Some(doors)) => Some(session_ended(doors.sessions(), live)),
-        _ => None,
-    };
+    let (mut until, mut ended) = (None, None);
+    match (&judgement.identity, &judgement.proof, &worker.gate.doors) {
+        (Identity::User(user), Some(Proof::Token(_)), _) => {
+            // an expiry beyond the end of time is none
+            until = Instant::now().checked_add(Duration::from_secs(user.expires_at.saturating_sub(now)));
+        }
+        (Identity::User(_), Some(Proof::Session(live)), Some(doors)) => {
+            ended = Some(session_ended(doors.sessions(), live));
+        }
+        _ => {}
+    }
     connection.leave_tunnel(Tunnel { portal: stream, early, until, ended, slot });
     clean_response(&mut head.headers, true);
     Ok(Response::from_parts(head, ResponseBody::empty()))

@@ -99,7 +99,7 @@ async fn by_session(doors: &Doors, parts: &Parts, asking: Asking<'_>) -> Result<
     match Box::pin(doors.sessions().of_request(&parts.headers, https, clock::millis())).await {
         Ok(live) => Ok(live.map(Proof::Session)),
         // "cannot be found out" is never "nobody"
-        Err(Unavailable) => Err(Refusal::Overloaded),
+        Err(Unavailable) => Err(Refusal::StoreDown),
     }
 }
 

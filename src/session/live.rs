@@ -1,15 +1,19 @@
 //! A session in memory: whose it is, and when it was used last.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicU64, Ordering},
 };
+
+use http::{HeaderName, HeaderValue};
 
 use crate::domain::{
     account::{Account, PRIMARY},
     identity::User,
     session::Session,
 };
+
+type IdentityHeaders = Box<[(HeaderName, HeaderValue)]>;
 
 /// Who holds a session, shared by all sessions of the account that were loaded since it last changed.
 pub(super) struct Person {
@@ -22,6 +26,8 @@ pub struct Live {
     pub session: Session,
     /// Who sits there, for the decision and the portal.
     pub user: Arc<User>,
+    /// Identity headers for the portal under the policy of this generation, made by the proxy when first needed.
+    pub headers: OnceLock<(u64, IdentityHeaders)>,
     pub(super) person: Arc<Person>,
     last_seen: AtomicU64,
     written: AtomicU64,
@@ -52,6 +58,7 @@ impl Live {
             user: Arc::new(user),
             last_seen: AtomicU64::new(session.last_seen_at),
             written: AtomicU64::new(session.last_seen_at),
+            headers: OnceLock::new(),
             person,
             session,
         }

@@ -144,7 +144,7 @@ mod tests {
             found: Result<Option<(Session, Account)>, Unavailable>,
         ) -> Result<Option<(Session, Account)>, Unavailable> {
             self.0.fetch_add(1, Ordering::Relaxed);
-            found
+            std::future::ready(found).await
         }
     }
 

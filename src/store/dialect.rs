@@ -36,6 +36,8 @@ pub struct Database {
     pub begin: &'static str,
     /// A statement of the transaction that records a change, to wake who watches elsewhere.
     pub wake: Option<&'static str>,
+    /// Behind a `SELECT` of rows to delete: passes over those somebody else works on, and waits for nobody.
+    pub pass_over: &'static str,
     listen_at: Option<AnyConnectOptions>,
 }
 
@@ -84,7 +86,7 @@ async fn sqlite(path: &Path, readers: u32, migrator: &Migrator) -> Result<Databa
         .after_connect(|connection, _| Box::pin(prepare(connection, PREPARE_READER)))
         .connect_with(options)
         .await?;
-    Ok(Database { write, read, begin: BEGIN_SQLITE, wake: None, listen_at: None })
+    Ok(Database { write, read, begin: BEGIN_SQLITE, wake: None, pass_over: "", listen_at: None })
 }
 
 /// With WAL, `synchronous = NORMAL` loses nothing when a process dies; only when the machine does, the last moment.
@@ -116,7 +118,9 @@ fn is_busy(error: &sqlx::Error) -> bool {
 
 async fn postgres(url: &str, connections: u32, migrator: &Migrator) -> Result<Database, StoreError> {
     let options = options(url)?;
-    let mut connection = options.connect().await?;
+    let connecting = tokio::time::timeout(WAIT, options.connect()).await;
+    let late = |_| StoreError::Unavailable("no connection within 5 seconds".to_owned());
+    let mut connection = connecting.map_err(late)??;
     // the migrator takes a lock of the server; closing the connection gives it back also after an error
     let migrated = migrator.run(&mut connection).await.map_err(schema);
     drop(connection.close().await);
@@ -132,6 +136,7 @@ async fn postgres(url: &str, connections: u32, migrator: &Migrator) -> Result<Da
         write: pool,
         begin: BEGIN_POSTGRES,
         wake: Some("SELECT pg_notify('doorward_changes', '')"),
+        pass_over: " FOR UPDATE SKIP LOCKED",
         listen_at: Some(options),
     })
 }

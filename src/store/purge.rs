@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sqlx::AssertSqlSafe;
+
 use super::{Store, StoreError, value::number};
 
 /// Rows a statement takes away: milliseconds of work.
@@ -38,35 +40,46 @@ impl Store {
         Ok(Purged {
             sessions: self
                 .in_batches(
-                    "DELETE FROM sessions WHERE hash IN \
-                     (SELECT hash FROM sessions WHERE ends_at <= $1 ORDER BY ends_at LIMIT $2)",
+                    "DELETE FROM sessions WHERE hash IN",
+                    "SELECT hash FROM sessions WHERE ends_at <= $1 ORDER BY ends_at",
                     number(now),
                 )
                 .await?,
             changes: self
                 .in_batches(
-                    "DELETE FROM changes WHERE recorded_at <= $1 AND id IN (SELECT id FROM changes ORDER BY id LIMIT $2)",
+                    "DELETE FROM changes WHERE id IN",
+                    "SELECT id FROM changes WHERE recorded_at <= $1 ORDER BY id",
                     before(keep.changes),
                 )
                 .await?,
             counters: self
                 .in_batches(
-                    "DELETE FROM counters WHERE name IN (SELECT name FROM counters WHERE last_failure <= $1 \
-                     AND locked_until >= 0 AND locked_until <= $1 ORDER BY last_failure LIMIT $2)",
+                    "DELETE FROM counters WHERE name IN",
+                    "SELECT name FROM counters WHERE last_failure <= $1 AND locked_until >= 0 \
+                     AND locked_until <= $1 ORDER BY last_failure",
                     before(keep.counters),
                 )
                 .await?,
         })
     }
 
-    async fn in_batches(&self, statement: &'static str, before: i64) -> Result<u64, StoreError> {
+    async fn in_batches(
+        &self,
+        delete: &'static str,
+        pick: &'static str,
+        before: i64,
+    ) -> Result<u64, StoreError> {
+        let statement = format!("{delete} ({pick} LIMIT $2{})", self.database().pass_over);
         let mut gone = 0;
         loop {
             let batch = self
                 .within(async {
                     let mut transaction = self.begin().await?;
-                    let done =
-                        sqlx::query(statement).bind(before).bind(BATCH).execute(&mut *transaction).await?;
+                    let done = sqlx::query(AssertSqlSafe(statement.as_str()))
+                        .bind(before)
+                        .bind(BATCH)
+                        .execute(&mut *transaction)
+                        .await?;
                     transaction.commit().await?;
                     Ok::<_, StoreError>(done.rows_affected())
                 })

@@ -1,6 +1,6 @@
 //! Browsers that are signed in.
 
-use sqlx::{Row as _, any::AnyRow};
+use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 use super::{
     Change, Store, StoreError, changes,
@@ -122,6 +122,7 @@ impl Sessions<'_> {
         self.store
             .within(async {
                 let mut transaction = self.store.begin().await?;
+                hold(&mut transaction, account).await?;
                 let done = sqlx::query("DELETE FROM sessions WHERE account = $1 AND hash <> $2")
                     .bind(account.as_str())
                     .bind(except.map(SessionHash::to_hex).unwrap_or_default())
@@ -142,6 +143,7 @@ impl Sessions<'_> {
         self.store
             .within(async {
                 let mut transaction = self.store.begin().await?;
+                hold(&mut transaction, account).await?;
                 let done = sqlx::query(
                     "DELETE FROM sessions WHERE account = $1 AND hash NOT IN \
                  (SELECT hash FROM sessions WHERE account = $1 ORDER BY last_seen_at DESC, hash LIMIT $2)",
@@ -176,6 +178,15 @@ impl Sessions<'_> {
             })
             .await
     }
+}
+
+/// Whoever ends several sessions of an account does so alone, or two would wait for each other's half.
+async fn hold(connection: &mut AnyConnection, account: &AccountId) -> Result<(), StoreError> {
+    sqlx::query("UPDATE accounts SET disabled = disabled WHERE id = $1")
+        .bind(account.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 fn read(row: &AnyRow) -> Result<Session, StoreError> {

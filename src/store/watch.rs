@@ -80,6 +80,8 @@ impl Watch {
                 if heard.is_err() {
                     look.await;
                 }
+                // one look sees what they all told of
+                while listener.next_buffered().is_some() {}
             }
         }
     }

@@ -21,6 +21,16 @@ pub enum SignInOutcome {
     unavailable,
 }
 
+const OUTCOMES: [SignInOutcome; 7] = [
+    SignInOutcome::signed_in,
+    SignInOutcome::bad_credentials,
+    SignInOutcome::locked,
+    SignInOutcome::disabled,
+    SignInOutcome::password_expired,
+    SignInOutcome::busy,
+    SignInOutcome::unavailable,
+];
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SignInLabels {
     outcome: SignInOutcome,
@@ -36,6 +46,14 @@ pub enum LockoutOf {
     account_and_address,
     device,
 }
+
+const LOCKOUTS: [LockoutOf; 5] = [
+    LockoutOf::account,
+    LockoutOf::unknown_name,
+    LockoutOf::address,
+    LockoutOf::account_and_address,
+    LockoutOf::device,
+];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LockoutLabels {
@@ -58,6 +76,13 @@ pub struct AccountMetrics {
 
 impl AccountMetrics {
     pub fn register(&self, registry: &mut Registry) {
+        // what has not happened yet is 0, and not missing
+        for outcome in OUTCOMES {
+            drop(self.sign_ins.get_or_create(&SignInLabels { outcome }));
+        }
+        for of in LOCKOUTS {
+            drop(self.lockouts.get_or_create(&LockoutLabels { of }));
+        }
         registry.register(
             "password_verifications",
             "Passwords compared with the stored one of an account",
@@ -84,11 +109,6 @@ impl AccountMetrics {
 
     pub fn count_sign_in(&self, outcome: SignInOutcome) {
         self.sign_ins.get_or_create(&SignInLabels { outcome }).inc();
-    }
-
-    /// How often that has become of one.
-    pub fn sign_ins(&self, outcome: SignInOutcome) -> u64 {
-        self.sign_ins.get_or_create(&SignInLabels { outcome }).get()
     }
 
     pub fn count_lockout(&self, of: LockoutOf) {

@@ -4,7 +4,13 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Gate, Portal, Reply, answer::Answer, ask::Ask, double::Received, gate::GateBuilder, portal::PortalBuilder,
+    Gate, Portal, Reply,
+    accounts::{Desk, with_lock, with_lock_of},
+    answer::Answer,
+    ask::Ask,
+    double::Received,
+    gate::GateBuilder,
+    portal::PortalBuilder,
 };
 
 const RIGHT: &str = "correct+horse%21";
@@ -63,9 +69,11 @@ fn guards() -> Value {
 }
 
 fn guarded(portal: &Portal) -> GateBuilder {
-    crate::support::accounts::with_lock(Gate::before(portal), 5)
-        .generic(&[("/basic/**", "open"), ("/known/**", "open")])
-        .setting("guard", guards())
+    guarding(with_lock(Gate::before(portal), 5))
+}
+
+fn guarding(gate: GateBuilder) -> GateBuilder {
+    gate.generic(&[("/basic/**", "open"), ("/known/**", "open")]).setting("guard", guards())
 }
 
 fn form<'a>(gate: &Gate, path: &str, user: &str, password: &str) -> Ask<'a> {
@@ -275,6 +283,38 @@ fn attack_fifty_guesses_at_once_are_five() {
 }
 
 #[test]
+fn attack_fifty_guesses_at_two_replicas_are_five() {
+    let portal = portal().start();
+    let here = guarded(&portal).start();
+    let there = guarding(with_lock_of(Gate::before(&portal), here.folder(), 5)).start();
+    in_parallel(50, |turn| {
+        form(if turn % 2 == 0 { &here } else { &there }, "/login", "alex", &turn.to_string()).send()
+    });
+    assert_eq!(portal.received().len(), 5);
+    portal.forget();
+    for gate in [&here, &there] {
+        assert_eq!(form(gate, "/login", "alex", RIGHT).send().status, 401);
+    }
+    assert!(portal.saw_nothing());
+}
+
+/// An account of Doorward's, by its name: what an administrator closes is closed at the portal's door as well.
+#[test]
+fn a_disabled_account_does_not_get_through_to_the_portal() {
+    let portal = portal().start();
+    let gate = guarded(&portal).start();
+    let desk = Desk::of(gate.folder());
+    let alex = desk.account("carbon.super", "alex");
+    assert_eq!(form(&gate, "/login", "alex", RIGHT).send().location(), "/home");
+    desk.disable(&alex);
+    portal.forget();
+    for name in ["alex", "ALEX%40carbon.super", "PRIMARY/alex"] {
+        let answer = form(&gate, "/login", name, RIGHT).send();
+        assert_eq!((answer.status, portal.saw_nothing()), (401, true), "{name}");
+    }
+}
+
+#[test]
 fn attack_another_spelling_of_the_name_is_the_same_name() {
     let portal = portal().start();
     let gate = guarded(&portal).start();
@@ -416,7 +456,7 @@ fn a_tenant_guards_its_own_sign_in_and_locks_its_own_people() {
     let own = json!({"EnableAnonymous": true, "Doorward": {"guards": [
         {"match": "/marked", "user_in": "form", "failed_body": ["Wrong"]},
     ]}});
-    let gate = crate::support::accounts::with_lock(Gate::before(&portal), 5)
+    let gate = with_lock(Gate::before(&portal), 5)
         .generic(&[])
         .tenant("acme.com", &own)
         .tenant("beta.com", &json!({"EnableAnonymous": true}))

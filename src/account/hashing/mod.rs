@@ -85,6 +85,11 @@ impl Hasher {
         self.0.queue.run(false, move || inner.argon.hash(&password)).await?
     }
 
+    /// Other work that takes its time, such as judging a password by a policy, in the same queue.
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+        self.0.queue.run(false, work).await
+    }
+
     /// What a verification costs, for a name that has no password.
     pub async fn spend(&self) -> Result<(), Busy> {
         let inner = Arc::clone(&self.0);

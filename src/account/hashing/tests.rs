@@ -241,6 +241,14 @@ fn passwords_of_before_are_found() {
 }
 
 #[test]
+fn a_policy_is_judged_in_the_queue_too() {
+    use crate::domain::password::PasswordPolicy;
+    let policy = PasswordPolicy { not_common: true, ..PasswordPolicy::default() };
+    let rules = now(hasher(CHEAP).0.run(move || policy.requirements().len()));
+    assert_eq!(rules, Ok(2));
+}
+
+#[test]
 fn a_password_does_not_print() {
     assert_eq!(format!("{:?}", Password::new(PASSWORD)), "********");
     assert_eq!(Password::new(PASSWORD).expose(), PASSWORD);

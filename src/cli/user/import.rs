@@ -25,7 +25,8 @@ use crate::{
 #[derive(clap::Args)]
 pub struct Options {
     /// `….csv`, or `….jsonl`; `-` reads JSON lines from standard input
-    file: PathBuf,
+    #[arg(value_name = "FILE")]
+    people: PathBuf,
     #[command(flatten)]
     at: Where,
     /// Accounts that exist already are no mistake; they stay as they are
@@ -35,10 +36,10 @@ pub struct Options {
 
 type Lines = Box<dyn Iterator<Item = (u64, Result<ImportedUser, String>)>>;
 
-pub fn run(options: Options) -> ExitCode {
+pub fn run(options: &Options) -> ExitCode {
     at_desk(&options.at, async |desk| {
-        let lines = open(&options.file)?;
-        let tally = take(&desk, lines, &options).await?;
+        let lines = open(&options.people)?;
+        let tally = take(&desk, lines, options).await?;
         if desk.json {
             let Tally { imported, existing, mistakes } = tally;
             say(&serde_json::json!({ "imported": imported, "existing": existing, "mistakes": mistakes })
@@ -69,7 +70,7 @@ async fn take(desk: &Desk, lines: Lines, options: &Options) -> anyhow::Result<Ta
         let imported = match user {
             Ok(user) => desk.doors.import(&desk.policy.tenant, user, clock::millis()).await,
             Err(problem) => {
-                complain(&options.file, number, &problem);
+                complain(&options.people, number, &problem);
                 tally.mistakes += 1;
                 continue;
             }
@@ -82,7 +83,7 @@ async fn take(desk: &Desk, lines: Lines, options: &Options) -> anyhow::Result<Ta
                 return Err(error).context(format!("line {number}; those before it are imported"));
             }
             Err(problem) => {
-                complain(&options.file, number, &problem.to_string());
+                complain(&options.people, number, &problem.to_string());
                 tally.mistakes += 1;
             }
         }

@@ -15,7 +15,7 @@ pub struct Session {
     /// However much it is used, a session ends this long after sign-in.
     #[schemars(extend("default" = "24h", "x-source" = "NIST SP 800-63B-4 §2.2.3"))]
     pub lifetime: Option<As<Positive>>,
-    /// Sessions of one account at a time, 1 to 1000: one more ends the oldest.
+    /// Sessions of one account at a time, 1 to 1000: one more ends the one that was used longest ago.
     #[schemars(extend("default" = 20))]
     pub max_per_account: Option<u32>,
 }

@@ -27,6 +27,7 @@ fn time(written: Option<&As<Positive>>, below: Duration) -> Duration {
 }
 
 impl Session {
+    #[must_use]
     pub fn checked(self, key: &Key, scope: &mut Scope<'_>) -> Self {
         in_range(&key.name("max_per_account"), self.max_per_account, 1..=1_000, scope);
         if let Some(As(idle)) = &self.idle_timeout
@@ -48,6 +49,7 @@ impl Session {
 }
 
 impl AccountLock {
+    #[must_use]
     pub fn checked(self, key: &Key, scope: &mut Scope<'_>) -> Self {
         in_range(&key.name("max_attempts"), self.max_attempts, 1..=1_000, scope);
         in_range(&key.name("max_lockouts"), self.max_lockouts, 0..=1_000, scope);
@@ -89,6 +91,7 @@ impl AccountLock {
 }
 
 impl PasswordPolicy {
+    #[must_use]
     pub fn checked(self, key: &Key, scope: &mut Scope<'_>) -> Self {
         for (name, written, most) in [
             ("min_length", self.min_length, 1..=256),
@@ -164,11 +167,15 @@ fn threshold(written: Option<&account_lock::Threshold>, below: Option<Threshold>
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, path::Path};
+    use std::{collections::BTreeMap, path::Path, time::Duration};
 
     use crate::{
-        config::{Settings, TenantPolicy, load, tenant_file},
-        domain::{password::PasswordPolicy, tenant::TenantId},
+        config::{Settings, TenantPolicy, load, model::Hashing, tenant_file},
+        domain::{
+            lockout::{LockoutSettings, Threshold},
+            password::{Breached, PasswordPolicy, Pattern},
+            tenant::TenantId,
+        },
     };
 
     const PORTAL: &str = "[[portal.upstream]]\nurl = \"http://127.0.0.1:3000\"\n";
@@ -202,6 +209,55 @@ mod tests {
         assert_eq!(rules.policy(), PasswordPolicy::default(), "nothing is asked for");
         let on = settings("[password_policy]\nenabled = true").defaults.password_policy;
         assert_eq!(on.policy(), PasswordPolicy::wso2());
+    }
+
+    #[test]
+    fn every_key_arrives() {
+        let text = "[account_lock]\nenabled = true\nmax_attempts = 3\ntime = \"2m\"\nratio = 4\nmax_duration = \"1h\"\n\
+            max_lockouts = 6\nallow = [\"10.0.0.0/8\"]\nbypass_role = \"admin\"\n\
+            [account_lock.address]\nmax_attempts = 7\nwindow = \"8m\"\ntime = \"9m\"\n\
+            [account_lock.account_and_address]\nmax_attempts = 10\nwindow = \"11m\"\ntime = \"12m\"\n\
+            [account_lock.device]\nmax_attempts = 13\nwindow = \"14m\"\ntime = \"15m\"\n\
+            [password_policy]\nenabled = true\nmin_length = 1\nmax_length = 2\npattern = \"x.*\"\nmessage = \"an x\"\n\
+            history = 3\nexpiry_days = 4\ncommon_list = true\nmin_score = 1\ncontext_words = true\nwords = [\"acme\"]\n\
+            breached_url = \"https://pwned.example/\"\nbreached_required = true\nbreached_tolerated = 5\n\
+            [accounts]\nstore_connections = 4\nhash_memory = 65536\nhash_iterations = 3\nhash_parallel = 2\nhash_queue = 9\n";
+        let threshold = |max_attempts, window, time| {
+            let [window, time] = [window, time].map(Duration::from_mins);
+            Some(Threshold { max_attempts, window, time })
+        };
+        let settings = settings(text);
+        let lock = LockoutSettings {
+            enabled: true,
+            max_attempts: 3,
+            time: Duration::from_mins(2),
+            ratio: 4,
+            max_duration: Duration::from_hours(1),
+            max_lockouts: 6,
+            address: threshold(7, 8, 9),
+            account_and_address: threshold(10, 11, 12),
+            device: threshold(13, 14, 15),
+            allow: vec!["10.0.0.0/8".parse().unwrap()],
+            bypass_role: "admin".to_owned(),
+        };
+        assert_eq!(*settings.defaults.account_lock, lock);
+        let policy = PasswordPolicy {
+            min_length: 1,
+            max_length: 2,
+            not_username: true,
+            pattern: Pattern::compile("x.*").ok(),
+            message: "an x".to_owned(),
+            history: 3,
+            expiry_days: 4,
+            not_common: true,
+            min_score: 1,
+            no_context_words: true,
+            words: vec!["acme".to_owned()],
+            breached: Some(Breached { tolerated: 5, required: true }),
+        };
+        assert_eq!(settings.defaults.password_policy.policy(), policy);
+        let hashing = Hashing { memory: 65_536, iterations: 3, parallel: 2, queue: 9 };
+        assert_eq!((settings.accounts.hashing, settings.accounts.store.max_connections), (hashing, 4));
     }
 
     #[test]

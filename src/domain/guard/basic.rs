@@ -21,7 +21,7 @@ pub(super) fn user(authorization: Option<&[u8]>) -> Result<Option<String>, Doubt
     // generous decoders skip blanks, miss the padding, take another alphabet: then they read another name
     let decoded = STANDARD.decode(encoded).map_err(|_| Doubt::Encoding)?;
     let end = decoded.iter().position(|b| *b == b':').ok_or(Doubt::Encoding)?;
-    if decoded.iter().any(|b| *b == 0) {
+    if decoded.contains(&0) {
         return Err(Doubt::Control);
     }
     let name = decoded.get(..end).unwrap_or_default();

@@ -74,8 +74,8 @@ impl PasswordPolicy {
         self.violations(password, about).into_iter().next()
     }
 
-    /// All rules that are broken, for a page that shows them at once. It takes about a millisecond where strength is
-    /// estimated: not for a thread that serves.
+    /// All rules that are broken, for a page that shows them at once. Where strength is estimated it takes a millisecond,
+    /// and a hundred of them for a hostile password: not for a thread that serves.
     pub fn violations(&self, password: &str, about: &About<'_>) -> Vec<Violation> {
         let most = self.most_characters();
         // Composing makes at most three code points of four bytes into one.

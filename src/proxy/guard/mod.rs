@@ -34,7 +34,7 @@ use crate::{
     telemetry::metrics::{Guarded, Outcome},
 };
 
-/// What is remembered of guarded sign-ins, in memory and for a minute at most: no name and no password.
+/// What is remembered of guarded sign-ins, in memory: no name and no password.
 #[derive(Default)]
 pub struct Guards {
     paces: Paces,
@@ -92,13 +92,15 @@ pub async fn guarded(
             Ok(reservation) => Some(reservation),
             Err(NotForwarded::Refused) => {
                 gate.metrics.count_guarded(Guarded::refused);
+                // nobody waits for those who wait
+                drop(turn);
                 return refuse::locked(gate, policy, guard).await;
             }
             Err(NotForwarded::NoName) => {
                 gate.metrics.count_guarded(Guarded::doubtful);
                 return refuse::doubtful(guard, read::Problem::NO_NAME);
             }
-            Err(NotForwarded::Unavailable) => return Err(Refusal::Overloaded),
+            Err(NotForwarded::Unavailable) => return Err(Refusal::StoreDown),
         }
     };
     let started = Instant::now();

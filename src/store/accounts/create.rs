@@ -60,14 +60,23 @@ impl Accounts<'_> {
             .within(async {
                 let mut transaction = self.store.begin().await?;
                 insert(&mut transaction, new, &name, now).await?;
-                if !claim(&mut transaction, &new.tenant, &name, &new.id).await? {
-                    return Err(CreateError::NameTaken);
+                // in one order, so that two who want each other's name and address do not wait for each other; and whoever
+                // has an address as user name has it once
+                let mut wanted = vec![name.clone()];
+                wanted.extend(email.clone().filter(|email| *email != name));
+                wanted.sort();
+                let mut taken = Vec::new();
+                for wanted in wanted {
+                    if !claim(&mut transaction, &new.tenant, &wanted, &new.id).await? {
+                        taken.push(wanted);
+                    }
                 }
-                // whoever has an e-mail address as user name has it once
-                if let Some(email) = email.as_ref().filter(|email| **email != name)
-                    && !claim(&mut transaction, &new.tenant, email, &new.id).await?
-                {
-                    return Err(CreateError::EmailTaken);
+                if !taken.is_empty() {
+                    return Err(if taken.contains(&name) {
+                        CreateError::NameTaken
+                    } else {
+                        CreateError::EmailTaken
+                    });
                 }
                 let account = load(&mut transaction, &new.id)
                     .await?

@@ -15,6 +15,7 @@ on_both_databases!(
     a_name_or_an_address_belongs_to_one_person_of_a_tenant,
     a_name_of_another_user_store_is_another_name,
     of_many_who_want_a_name_at_once_one_gets_it,
+    two_who_want_each_others_name_and_address_do_not_wait_for_ever,
     a_profile_is_replaced_whole,
     locks_and_flags_stay_until_taken_back,
     who_is_deleted_leaves_nothing,
@@ -145,6 +146,24 @@ async fn of_many_who_want_a_name_at_once_one_gets_it(database: Database) {
     }
     assert_eq!(made, 1);
     assert_eq!(one.accounts().count(&acme()).await.unwrap(), 1);
+}
+
+async fn two_who_want_each_others_name_and_address_do_not_wait_for_ever(database: Database) {
+    let stores = [database.open().await, database.open().await];
+    for round in 0..20 {
+        let names = [format!("a{round}@example.org"), format!("b{round}@example.org")];
+        let want = |own: usize| {
+            let mut new = new_account(acme(), &names[own]);
+            new.profile.email = Some(names[1 - own].clone());
+            let store = stores[own].clone();
+            tokio::spawn(async move { store.accounts().create(&new, NOW).await })
+        };
+        let (one, other) = (want(0), want(1));
+        let results = [one.await.unwrap(), other.await.unwrap()];
+        let made = results.iter().filter(|result| result.is_ok()).count();
+        let refused = results.iter().filter(|result| matches!(result, Err(CreateError::NameTaken))).count();
+        assert_eq!((made, refused), (1, 1), "{results:?}");
+    }
 }
 
 async fn a_profile_is_replaced_whole(database: Database) {

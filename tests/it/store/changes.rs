@@ -8,7 +8,7 @@ use doorward::{
 };
 
 use super::{NOW, acme, alex, new_account, session_of};
-use crate::support::database::{Database, Kind, on_both_databases};
+use crate::support::database::{Database, Kind, on_both_databases, with};
 
 on_both_databases!(
     a_replica_hears_within_a_second_what_another_does,
@@ -139,4 +139,22 @@ async fn a_change_is_heard_also_after_the_connections_were_cut(database: Databas
         }
     };
     assert_eq!(heard, [Change::AccountChanged(account.id)]);
+}
+
+/// Ten in a row would take five seconds if each had to wait for the next look.
+#[test]
+fn postgresql_wakes_who_watches() {
+    with(Kind::Postgres, |database| async move {
+        let (here, there) = (database.open().await, database.open().await);
+        let account = alex(&here).await;
+        let mut watch = there.changes().watch(None).await.unwrap();
+        let start = Instant::now();
+        for round in 0..10 {
+            // it has looked, and rests
+            assert!(tokio::time::timeout(Duration::from_millis(50), watch.next()).await.is_err());
+            here.accounts().set_disabled(&account.id, round % 2 == 0, NOW).await.unwrap();
+            assert_eq!(heard(&mut watch).await.len(), 1);
+        }
+        assert!(start.elapsed() < Duration::from_millis(2500), "{:?}", start.elapsed());
+    });
 }

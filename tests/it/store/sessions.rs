@@ -11,6 +11,7 @@ on_both_databases!(
     attack_an_ended_session_is_not_brought_back_by_using_it,
     one_or_all_of_an_account_are_ended,
     of_too_many_sessions_the_oldest_end,
+    sessions_ended_by_many_at_once_are_ended,
 );
 
 const HOUR: u64 = 3_600_000;
@@ -103,4 +104,23 @@ async fn of_too_many_sessions_the_oldest_end(database: Database) {
     assert_eq!(store.sessions().end_oldest(&account.id, 2, NOW).await.unwrap(), 3);
     let left: Vec<_> = store.sessions().list(&account.id).await.unwrap().iter().map(|s| s.hash).collect();
     assert_eq!(left, sessions[..2]);
+}
+
+async fn sessions_ended_by_many_at_once_are_ended(database: Database) {
+    let stores = [database.open().await, database.open().await];
+    let account = alex(&stores[0]).await;
+    for _ in 0..10 {
+        for _ in 0..12 {
+            session_of(&stores[0], &account).await;
+        }
+        let id = &account.id;
+        let (one, other) = (stores[0].sessions(), stores[1].sessions());
+        let purge = stores[1].purge(doorward::store::Keep::default(), NOW + HOUR);
+        let (all, oldest, purged) =
+            tokio::join!(one.end_all(id, None, NOW), other.end_oldest(id, 1, NOW), purge);
+        let ended = all.unwrap() + oldest.unwrap() + purged.unwrap().sessions;
+        let left = one.list(id).await.unwrap().len() as u64;
+        assert_eq!(ended + left, 12, "each once");
+        one.end_all(id, None, NOW).await.unwrap();
+    }
 }

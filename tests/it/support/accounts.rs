@@ -6,7 +6,7 @@ use doorward::{
     clock,
     config::model::{self, StoreLocation},
     domain::{
-        account::{Account, AccountId, NewAccount, StoredPassword},
+        account::{Account, AccountId, LoginName, NewAccount, StoredPassword},
         session::Session,
         tenant::TenantId,
     },
@@ -20,7 +20,12 @@ use super::gate::GateBuilder;
 /// With accounts, and a lock after so many wrong passwords.
 pub fn with_lock(gate: GateBuilder, max_attempts: u32) -> GateBuilder {
     let folder = gate.folder().to_owned();
-    sharing(gate, &folder)
+    with_lock_of(gate, &folder, max_attempts)
+}
+
+/// As `with_lock`, with the accounts of another gate.
+pub fn with_lock_of(gate: GateBuilder, folder: &Path, max_attempts: u32) -> GateBuilder {
+    sharing(gate, folder)
         .setting("account_lock.enabled", true)
         .setting("account_lock.max_attempts", max_attempts)
 }
@@ -59,6 +64,12 @@ impl Desk {
             StoredPassword::unusable(),
         );
         self.runtime.block_on(self.store.accounts().create(&new, clock::millis())).unwrap()
+    }
+
+    /// An account that somebody else has made.
+    pub fn find(&self, tenant: &str, name: &str) -> Account {
+        let name = LoginName::parse(name, &TenantId::parse(tenant).unwrap(), |_| false).unwrap();
+        self.runtime.block_on(self.store.accounts().by_login(&name)).unwrap().unwrap().0
     }
 
     /// What the cookie of a new session holds.
