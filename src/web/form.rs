@@ -5,13 +5,20 @@ use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use url::form_urlencoded;
 
-use crate::{domain::page::Page, session::csrf, visit::Visit};
+use crate::{
+    domain::{browser, page::Page},
+    session::csrf,
+    visit::Visit,
+};
 
 /// Two passwords, a name and an address fit many times over.
 pub const LONGEST: usize = 16 * 1024;
 
 /// What was sent. Fields that are there twice say nothing: our pages send each once.
-pub struct Form(Vec<(String, String)>);
+pub struct Form {
+    fields: Vec<(String, String)>,
+    vouched_for: bool,
+}
 
 /// Why a form is not looked at any further.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,18 +55,24 @@ impl Form {
         if is_foreign(visit, request.headers()) {
             return Err(NotRead::Foreign);
         }
+        let vouched_for = is_vouched_for(visit, request.headers());
         if !is_form(request.headers()) {
             return Err(NotRead::NotAForm);
         }
         let body = Limited::new(request.into_body(), LONGEST).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() { NotRead::TooLong } else { NotRead::BrokeOff }
         })?;
-        Ok(Self(form_urlencoded::parse(&body.to_bytes()).into_owned().collect()))
+        Ok(Self { fields: form_urlencoded::parse(&body.to_bytes()).into_owned().collect(), vouched_for })
+    }
+
+    /// The browser says that one of our own pages sent this, not only that no other website did.
+    pub const fn is_vouched_for(&self) -> bool {
+        self.vouched_for
     }
 
     /// Empty where it is missing.
     pub fn field(&self, name: &str) -> &str {
-        let mut values = self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value);
+        let mut values = self.fields.iter().filter(|(known, _)| known == name).map(|(_, value)| value);
         match (values.next(), values.next()) {
             (Some(value), None) => value,
             _ => "",
@@ -73,6 +86,13 @@ fn is_foreign(visit: &Visit, headers: &HeaderMap) -> bool {
     let (site, origin) = (text("sec-fetch-site"), text("origin"));
     let foreign_to = |own: Option<&str>| csrf::is_cross_site(site, origin, own);
     foreign_to(None) && visit.own_origins.iter().all(|own| foreign_to(Some(own)))
+}
+
+fn is_vouched_for(visit: &Visit, headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let (site, origin) = (text("sec-fetch-site"), text("origin"));
+    browser::from_own_page(site, origin, None)
+        || visit.own_origins.iter().any(|own| browser::from_own_page(site, origin, Some(own)))
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -135,12 +155,16 @@ mod tests {
         ] {
             assert_eq!(read(foreign, "a=1").await.err(), Some(NotRead::Foreign), "{foreign:?}");
         }
-        for own in [
-            &[FORM, ("sec-fetch-site", "same-origin")][..],
-            &[FORM, ("origin", "https://portal.example")],
-            &[FORM],
+        for (own, vouched_for) in [
+            (&[FORM, ("sec-fetch-site", "same-origin")][..], true),
+            (&[FORM, ("sec-fetch-site", "same-origin"), ("origin", "null")], true),
+            (&[FORM, ("origin", "https://portal.example")], true),
+            // nobody has said anything: the token decides
+            (&[FORM, ("origin", "null")], false),
+            (&[FORM], false),
         ] {
-            assert!(read(own, "a=1").await.is_ok(), "{own:?}");
+            let form = read(own, "a=1").await.unwrap_or_else(|_| panic!("{own:?}"));
+            assert_eq!(form.is_vouched_for(), vouched_for, "{own:?}");
         }
     }
 

@@ -91,7 +91,9 @@ async fn show(
         return StatusCode::NOT_FOUND.into_response();
     };
     let mut response = secured(pages.show(&*form, PageContext { tenant: tenant.as_ref(), ..context }));
-    response.headers_mut().extend(form_headers());
+    for (name, value) in form_headers() {
+        response.headers_mut().insert(name, value);
+    }
     response
 }
 

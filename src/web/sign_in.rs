@@ -39,7 +39,7 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
     let to = target(sent.field("to"));
     let login = sent.field("username");
     let again = |trouble| form(&guest, to.as_ref(), login, Some(trouble));
-    if !guest.is_own_form(PURPOSE, sent.field("csrf")) {
+    if !guest.is_own_form(PURPOSE, &sent) {
         return again(Trouble::FormExpired);
     }
     let password = Password::new(sent.field("password"));

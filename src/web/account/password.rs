@@ -70,7 +70,7 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
         let (signed_in, to) = (live.is_some(), to.as_ref());
         page(&guest, &Asking { login, signed_in, reason: None, to, trouble: Some(trouble) }, rules)
     };
-    if !guest.is_own_form(PURPOSE, sent.field("csrf")) {
+    if !guest.is_own_form(PURPOSE, &sent) {
         return again(Trouble::FormExpired, &rules::asked(policy));
     }
     if live.as_ref().is_some_and(|live| live.user.tenant != guest.policy.tenant) {
