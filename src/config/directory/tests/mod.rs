@@ -15,6 +15,7 @@ mod bounds;
 mod edits;
 mod freshness;
 mod listing;
+mod problems;
 
 use std::{
     collections::HashMap,
