@@ -82,13 +82,27 @@ impl Reloader {
         }
     }
 
+    /// Lines go to the new place from here on; where that cannot be written to, the old one stays in force.
+    fn take_over_access_log(&self, old: &Settings, mut new: Settings) -> Settings {
+        if old.log.access != new.log.access {
+            match super::access_log(&new.log.access, &self.gate.metrics) {
+                Ok(log) => self.gate.access_log.store(log),
+                Err(error) => {
+                    tracing::error!("{error:#}; the access log goes on as before");
+                    new.log.access = old.log.access.clone();
+                }
+            }
+        }
+        new
+    }
+
     fn reload_settings(&self) {
         let old = self.gate.settings.load_full();
         let count = |result| {
             self.gate.metrics.reloads.get_or_create(&ReloadLabels { result }).inc();
         };
         let new = match load(&old.file, &environment()) {
-            Ok(new) => Arc::new(new),
+            Ok(new) => new,
             Err(mistakes) => {
                 for mistake in &mistakes {
                     tracing::error!(%mistake, "deployment.toml is not taken over; the settings before stay");
@@ -98,6 +112,7 @@ impl Reloader {
                 return;
             }
         };
+        let new = Arc::new(self.take_over_access_log(&old, new));
         for key in diff_needs_restart(&old, &new) {
             tracing::warn!(key, "this change needs a restart");
         }

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod access_log;
 mod anonymous;
 mod architecture;
 mod attack_framing;
