@@ -25,7 +25,7 @@ use crate::{
         browser::{self, Asked},
         identity::Identity,
         route::{Access, Route, Surface},
-        tenant::TenantId,
+        tenant::{NamedTenant, Place, TenantId},
     },
     token::{
         TokenError, Verified,
@@ -205,20 +205,20 @@ async fn named_tenant(gate: &Gate, client: &Client, parts: &Parts) -> Result<Opt
     // the portal sees `Host`, whatever a believed proxy was asked for: both must mean the same tenant
     let believed = client.host.as_deref();
     let sent = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let mut by_host = None;
-    for host in [believed, sent].into_iter().flatten() {
-        match (tenant_of_host(gate, host).await?, by_host.take()) {
-            (Some(second), Some(first)) if first != second => {
+    let mut by_host: Option<NamedTenant> = None;
+    for (host, place) in [(believed, Place::ForwardedHost), (sent, Place::Host)] {
+        let Some(host) = host else { continue };
+        let found = tenant_of_host(gate, host).await?.map(|tenant| NamedTenant { tenant, place });
+        match (found, by_host.take()) {
+            (Some(second), Some(first)) if first.tenant != second.tenant => {
                 return Err(Refusal::TenantConflict(first, second));
             }
             (one, other) => by_host = one.or(other),
         }
     }
-    select::named(parts.uri.path(), parts.uri.query(), &parts.headers, by_host.as_ref()).map_err(|error| {
-        match error {
-            SelectError::Conflict { first, second } => Refusal::TenantConflict(first, second),
-            SelectError::Invalid => Refusal::BadRequest("the request names a tenant that cannot exist"),
-        }
+    select::named(parts.uri.path(), parts.uri.query(), &parts.headers, by_host).map_err(|error| match error {
+        SelectError::Conflict { first, second } => Refusal::TenantConflict(first, second),
+        SelectError::Invalid => Refusal::BadRequest("the request names a tenant that cannot exist"),
     })
 }
 
