@@ -34,6 +34,11 @@ pub fn render(gate: &Gate) -> String {
     level("tenants", "Tenants that have a folder", tenants.tenants as u64);
     level("tenants_cached", "Tenants whose policy is in memory", tenants.cached);
     level("tenant_problems", "Tenants whose file is not in force", tenants.problems as u64);
+    level(
+        "portal_connections",
+        "Open connections to the portal, without upgrades and HTTP/2",
+        gate.portal_connections.open() as u64,
+    );
     level("upgrades_open", "Open WebSockets and other upgrades", gate.upgrades.open() as u64);
     let keys = gate.tokens.status(now());
     level("key_sets", "Key sources in use", keys.len() as u64);

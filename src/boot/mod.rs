@@ -120,6 +120,7 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Handle) -> anyhow::Result<Gate> 
         metrics,
         access_log: ArcSwapOption::from(access_log),
         upgrades: crate::proxy::Upgrades::default(),
+        portal_connections: Arc::default(),
     })
 }
 

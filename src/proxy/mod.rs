@@ -37,6 +37,7 @@ pub use self::{
     bounce::Cookieless,
     connection::ClientConnection,
     upgrade::Upgrades,
+    upstream::Counted as PortalConnections,
 };
 use crate::{
     config::{Mistake, Settings, TenantDirectory, directory::Found},
@@ -60,6 +61,7 @@ pub struct Gate {
     pub metrics: Arc<Metrics>,
     pub access_log: ArcSwapOption<AccessLog>,
     pub upgrades: Upgrades,
+    pub portal_connections: Arc<PortalConnections>,
 }
 
 impl Gate {
@@ -79,7 +81,8 @@ pub struct Worker {
 
 impl Worker {
     pub fn new(gate: Arc<Gate>) -> Self {
-        Self { gate, portals: Portals::default(), swept: Mutex::default() }
+        let portals = Portals::new(&gate.portal_connections);
+        Self { gate, portals, swept: Mutex::default() }
     }
 
     /// Once a second: closes portal connections that have been idle too long, and all of them after a reload.

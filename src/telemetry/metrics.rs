@@ -56,6 +56,7 @@ pub enum PortalError {
     answer_timeout,
     broken,
     upgrade,
+    too_many,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -102,12 +103,13 @@ const OUTCOMES: [Outcome; 9] = [
     Outcome::portal_error,
 ];
 
-const PORTAL_ERRORS: [PortalError; 5] = [
+const PORTAL_ERRORS: [PortalError; 6] = [
     PortalError::connect,
     PortalError::connect_timeout,
     PortalError::answer_timeout,
     PortalError::broken,
     PortalError::upgrade,
+    PortalError::too_many,
 ];
 
 /// Seconds; from a cached page to a long download.

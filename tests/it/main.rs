@@ -12,6 +12,7 @@ mod anonymous;
 mod architecture;
 mod attack_framing;
 mod attack_headers;
+mod attack_holding;
 mod attack_paths;
 mod attack_redirects;
 mod attack_tokens;

@@ -136,7 +136,9 @@ impl Lease {
             Driver::Holder(wire) => wire.without_shutdown().await.ok()?,
             Driver::Task => return None,
         };
-        Some((io.into_inner(), read_buf))
+        let mut stream = io.into_inner();
+        stream.count_no_more();
+        Some((stream, read_buf))
     }
 }
 

@@ -4,24 +4,30 @@ mod connect;
 mod http2;
 mod lease;
 mod pool;
+mod slots;
 
 use std::{
     future::poll_fn,
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     task::Poll,
 };
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use self::{connect::Connector, http2::Shared, pool::Pool};
+use self::{
+    connect::Connector,
+    http2::Shared,
+    pool::Pool,
+    slots::{Grant, Slots},
+};
 pub use self::{
     connect::PortalStream,
     lease::{Lease, LeasedBody},
 };
 use super::body::{RequestBody, ResponseBody};
-use crate::config::model::Upstream;
+use crate::config::model::{Target, Upstream};
 
 /// Why the portal gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +36,8 @@ pub enum ForwardError {
     Connect(#[source] io::Error),
     #[error("the portal does not accept the connection in time")]
     ConnectTimeout,
+    #[error("as many connections as portal.upstream.max_connections allows are in use")]
+    TooMany,
     #[error("the portal does not answer in time")]
     AnswerTimeout,
     #[error("the portal broke the connection: {0}")]
@@ -53,9 +61,9 @@ pub struct Portal {
 }
 
 impl Portal {
-    pub fn new(upstream: Arc<Upstream>) -> io::Result<Self> {
+    pub fn new(upstream: Arc<Upstream>, slots: Arc<Slots<Lease>>) -> io::Result<Self> {
         let connector = Connector::new(&upstream)?;
-        let pool = Arc::new(Pool::new(upstream.keep_alive));
+        let pool = Arc::new(Pool::new(upstream.keep_alive, slots));
         Ok(Self { upstream, connector, pool, shared: Shared::default() })
     }
 
@@ -74,7 +82,7 @@ impl Portal {
             loop {
                 let (mut lease, fresh) = match poll_fn(|cx| Poll::Ready(self.pool.poll_take(cx))).await {
                     Some(lease) => (lease, false),
-                    None => (Box::pin(self.open()).await?, true),
+                    None => Box::pin(self.open()).await?,
                 };
                 match lease.send(request, self.upstream.header_timeout).await {
                     Ok(answer) => {
@@ -91,12 +99,12 @@ impl Portal {
         }
     }
 
-    /// For upgrades: a connection of its own, which never comes back to the pool.
+    /// For upgrades: a connection that never comes back to the pool, and does not count any more once it is a tunnel.
     pub async fn forward_upgrade(
         &self,
         request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Lease), ForwardError> {
-        let mut lease = self.open().await?;
+        let (mut lease, _) = self.open().await?;
         let answer = lease.send(request, self.upstream.header_timeout).await.map_err(|(error, _)| error)?;
         Ok((answer, lease))
     }
@@ -108,12 +116,20 @@ impl Portal {
             .map(|incoming| ResponseBody::leased(LeasedBody::new(incoming, lease, None, pool, idle_timeout)))
     }
 
-    async fn open(&self) -> Result<Lease, ForwardError> {
+    /// A new connection, or one that came free while waiting for the right to open one.
+    async fn open(&self) -> Result<(Lease, bool), ForwardError> {
+        let patience = self.upstream.connect_timeout;
+        let slot = match self.pool.slots.acquire(self.pool.home, patience).await {
+            None => return Err(ForwardError::TooMany),
+            Some(Grant::Used(lease)) => return Ok((lease, false)),
+            Some(Grant::Slot(slot)) => slot,
+        };
         let stream = tokio::time::timeout(self.upstream.connect_timeout, self.connector.connect_http1())
             .await
             .map_err(|_| ForwardError::ConnectTimeout)?
             .map_err(ForwardError::Connect)?;
-        Lease::open(stream).await.map_err(ForwardError::Broken)
+        let lease = Lease::open(stream.counted(slot)).await.map_err(ForwardError::Broken)?;
+        Ok((lease, true))
     }
 
     pub fn sweep(&self) {
@@ -121,13 +137,50 @@ impl Portal {
     }
 }
 
-/// All upstreams of one worker; follows the settings.
+/// The connections to each upstream, of all workers together. Outlives a reload, as connections do.
 #[derive(Default)]
+pub struct Counted(Mutex<Vec<Counting>>);
+
+struct Counting {
+    path: String,
+    target: Target,
+    slots: Weak<Slots<Lease>>,
+}
+
+impl Counted {
+    fn slots(&self, upstream: &Upstream) -> Arc<Slots<Lease>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|counting| counting.slots.strong_count() > 0);
+        let same =
+            |counting: &&Counting| counting.path == upstream.path && counting.target == upstream.target;
+        if let Some(slots) = all.iter().find(same).and_then(|counting| counting.slots.upgrade()) {
+            slots.set_max(upstream.max_connections);
+            return slots;
+        }
+        let slots = Slots::new(upstream.max_connections);
+        let (path, target) = (upstream.path.clone(), upstream.target.clone());
+        all.push(Counting { path, target, slots: Arc::downgrade(&slots) });
+        slots
+    }
+
+    /// Open connections that are counted, for metrics.
+    pub fn open(&self) -> usize {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter_map(|counting| counting.slots.upgrade()).map(|slots| slots.taken()).sum()
+    }
+}
+
+/// All upstreams of one worker; follows the settings.
 pub struct Portals {
     portals: Mutex<Vec<Arc<Portal>>>,
+    counted: Arc<Counted>,
 }
 
 impl Portals {
+    pub fn new(counted: &Arc<Counted>) -> Self {
+        Self { portals: Mutex::default(), counted: Arc::clone(counted) }
+    }
+
     /// The portal for an upstream of the current settings.
     pub fn get(&self, upstream: &Arc<Upstream>) -> Result<Arc<Portal>, ForwardError> {
         let mut portals = self.portals.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,7 +190,8 @@ impl Portals {
         {
             return Ok(Arc::clone(portal));
         }
-        let portal = Arc::new(Portal::new(Arc::clone(upstream)).map_err(ForwardError::Connect)?);
+        let slots = self.counted.slots(upstream);
+        let portal = Arc::new(Portal::new(Arc::clone(upstream), slots).map_err(ForwardError::Connect)?);
         portals.push(Arc::clone(&portal));
         Ok(portal)
     }

@@ -139,6 +139,7 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             max_upgrades: 10,
             header_timeout: some_time,
             keep_alive: some_time,
+            write_timeout: some_time,
         },
         defaults: TenantDefaults {
             anonymous: true,
