@@ -1,7 +1,7 @@
 //! Steps 2 to 6 of a request: made plain, whose portal, which route, who asks, may they. Nothing is sent anywhere, so
 //! `doorward explain` asks the same function.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, Method, header, request::Parts};
 
@@ -11,6 +11,7 @@ use super::{
     connection::ClientConnection,
     forwarded::{self, Client},
     hygiene::{self, Ambiguity, Cleaned},
+    index_wait::wait_until,
     select::{self, SelectError},
 };
 use crate::{
@@ -173,24 +174,13 @@ async fn find_policy(gate: &Gate, tenant: &TenantId) -> Option<Arc<TenantPolicy>
     }
 }
 
-/// Just after the start the tenants' files are still being read for the host names they claim. Once they have been, nobody
-/// waits: a host that a broken file may claim stays in doubt until somebody mends the file.
-async fn wait_for_index(gate: &Gate, host: &str) -> HostFound {
-    const STEP: Duration = Duration::from_millis(5);
-    const STEPS: u32 = 1000;
-    for _ in 0..STEPS {
-        tokio::time::sleep(STEP).await;
-        if gate.tenants.index_ready() {
-            break;
-        }
-    }
-    gate.tenants.by_host(host)
-}
-
 async fn tenant_of_host(gate: &Gate, host: &str) -> Result<Option<TenantId>, Refusal> {
     let mut found = gate.tenants.by_host(host);
+    // just after the start the tenants' files are still being read for the host names they claim; once they have been,
+    // nobody waits: a host that a broken file may claim stays in doubt until somebody mends the file
     if found == HostFound::IndexNotReady && !gate.tenants.index_ready() {
-        found = Box::pin(wait_for_index(gate, host)).await;
+        Box::pin(wait_until(|| gate.tenants.index_ready())).await;
+        found = gate.tenants.by_host(host);
     }
     match found {
         HostFound::Tenant(tenant) => Ok(Some(tenant)),
@@ -295,7 +285,7 @@ async fn identify(
         known
     } else {
         gate.metrics.tokens_checked.inc();
-        Box::pin(gate.tokens.verify(policy, &token, asking.now)).await
+        Box::pin(gate.tokens.verify_for(asking.client.address, policy, &token, asking.now)).await
     };
     match verified {
         Ok(verified) => Ok(Some(verified)),

@@ -10,6 +10,7 @@ mod forward;
 pub mod forwarded;
 pub mod headers;
 pub mod hygiene;
+mod index_wait;
 pub mod judge;
 mod pipeline;
 pub mod select;
@@ -87,13 +88,14 @@ impl Worker {
 
     /// Once a second: closes portal connections that have been idle too long, and all of them after a reload.
     pub fn sweep(&self) {
-        let settings = Arc::downgrade(&self.gate.settings.load());
+        let gate_settings = self.gate.settings.load_full();
+        let settings = Arc::downgrade(&gate_settings);
         let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
         if swept.ptr_eq(&settings) {
             self.portals.sweep();
         } else {
             *swept = settings;
-            self.portals.forget_all();
+            self.portals.renew(&gate_settings.portal.upstreams);
         }
     }
 }

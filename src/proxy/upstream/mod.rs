@@ -20,7 +20,7 @@ use self::{
     connect::Connector,
     http2::Shared,
     pool::Pool,
-    slots::{Grant, Slots},
+    slots::{Grant, Home, Slots},
 };
 pub use self::{
     connect::PortalStream,
@@ -82,7 +82,7 @@ impl Portal {
             loop {
                 let (mut lease, fresh) = match poll_fn(|cx| Poll::Ready(self.pool.poll_take(cx))).await {
                     Some(lease) => (lease, false),
-                    None => Box::pin(self.open()).await?,
+                    None => Box::pin(self.open(self.pool.home)).await?,
                 };
                 match lease.send(request, self.upstream.header_timeout).await {
                     Ok(answer) => {
@@ -104,7 +104,8 @@ impl Portal {
         &self,
         request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Lease), ForwardError> {
-        let (mut lease, _) = self.open().await?;
+        // nobody's home: a used connection cannot always be taken apart
+        let (mut lease, _) = self.open(Home::new()).await?;
         let answer = lease.send(request, self.upstream.header_timeout).await.map_err(|(error, _)| error)?;
         Ok((answer, lease))
     }
@@ -116,10 +117,10 @@ impl Portal {
             .map(|incoming| ResponseBody::leased(LeasedBody::new(incoming, lease, None, pool, idle_timeout)))
     }
 
-    /// A new connection, or one that came free while waiting for the right to open one.
-    async fn open(&self) -> Result<(Lease, bool), ForwardError> {
+    /// A new connection (and `true`), or one of `home` that came free while waiting for the right to open one.
+    async fn open(&self, home: Home) -> Result<(Lease, bool), ForwardError> {
         let patience = self.upstream.connect_timeout;
-        let slot = match self.pool.slots.acquire(self.pool.home, patience).await {
+        let slot = match self.pool.slots.acquire(home, patience).await {
             None => return Err(ForwardError::TooMany),
             Some(Grant::Used(lease)) => return Ok((lease, false)),
             Some(Grant::Slot(slot)) => slot,
@@ -197,9 +198,21 @@ impl Portals {
     }
 
     /// The settings are new: connections are made anew, by them and with the certificates as they are now. Requests under
-    /// way keep theirs.
-    pub fn forget_all(&self) {
-        self.portals.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    /// way keep theirs. Where a certificate cannot be read, the portal stays as it was.
+    pub fn renew(&self, upstreams: &[Arc<Upstream>]) {
+        let before = std::mem::take(&mut *self.portals.lock().unwrap_or_else(PoisonError::into_inner));
+        for old in before {
+            let Some(upstream) = upstreams.iter().find(|upstream| **upstream == old.upstream) else {
+                continue;
+            };
+            let renewed = Portal::new(Arc::clone(upstream), self.counted.slots(upstream)).map(Arc::new);
+            let portal = renewed.unwrap_or_else(|error| {
+                let path = &upstream.path;
+                tracing::error!(path, %error, "a certificate of portal.upstream cannot be used; those before stay");
+                old
+            });
+            self.portals.lock().unwrap_or_else(PoisonError::into_inner).push(portal);
+        }
     }
 
     pub fn sweep(&self) {
