@@ -46,7 +46,7 @@ fn an_edit_sends_the_log_elsewhere_without_a_restart() {
     gate.get("/one").send();
     eventually(|| logged(&one) == ["/one"]);
     gate.edit_deployment("log.access", two.display().to_string());
-    eventually(|| two.exists());
+    eventually(|| gate.admin("/config").text().contains("two.log"));
     gate.get("/two").send();
     eventually(|| logged(&two) == ["/two"]);
     // where it cannot go, it stays

@@ -15,6 +15,7 @@ use std::{
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use self::{
     connect::Connector,
@@ -119,13 +120,21 @@ impl Portal {
 
     /// A new connection (and `true`), or one of `home` that came free while waiting for the right to open one.
     async fn open(&self, home: Home) -> Result<(Lease, bool), ForwardError> {
-        let patience = self.upstream.connect_timeout;
-        let slot = match self.pool.slots.acquire(home, patience).await {
-            None => return Err(ForwardError::TooMany),
-            Some(Grant::Used(lease)) => return Ok((lease, false)),
-            Some(Grant::Slot(slot)) => slot,
+        let until = Instant::now() + self.upstream.connect_timeout;
+        let slot = loop {
+            let patience = until.saturating_duration_since(Instant::now());
+            match self.pool.slots.acquire(home, patience).await {
+                None => return Err(ForwardError::TooMany),
+                Some(Grant::Slot(slot)) => break slot,
+                Some(Grant::Used(mut lease)) => {
+                    let usable = timeout_at(until, poll_fn(|cx| lease.poll_usable(cx))).await;
+                    if usable == Ok(true) {
+                        return Ok((lease, false));
+                    }
+                }
+            }
         };
-        let stream = tokio::time::timeout(self.upstream.connect_timeout, self.connector.connect_http1())
+        let stream = timeout(self.upstream.connect_timeout, self.connector.connect_http1())
             .await
             .map_err(|_| ForwardError::ConnectTimeout)?
             .map_err(ForwardError::Connect)?;
