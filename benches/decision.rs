@@ -157,7 +157,7 @@ fn write(c: &mut Criterion) {
     let origin = Origin::new(&forwarded::client(peer, true, &empty, &[]), &host).unwrap();
     let parts = browser_request(PATH);
     group.bench_function("origin_into_headers", |b| {
-        b.iter_batched_ref(|| parts.headers.clone(), |headers| origin.write(headers), BatchSize::SmallInput);
+        b.iter_batched_ref(|| parts.headers.clone(), |headers| origin.insert(headers), BatchSize::SmallInput);
     });
     let mut answer = HeaderMap::new();
     for (name, value) in [

@@ -20,13 +20,19 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use super::{account::Account, hygiene::fields::clean_trailers, upstream::LeasedBody};
+use super::{
+    account::Account,
+    hygiene::fields::clean_trailers,
+    upstream::{LeasedBody, WireError},
+};
 
 /// Why a body broke off. The peer sees an aborted message, never a short one that looks whole.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     #[error(transparent)]
     Http(#[from] hyper::Error),
+    #[error("the portal: {0}")]
+    Portal(#[from] WireError),
     #[error("silence in the middle of a body for {0:?}")]
     Idle(Duration),
     #[error("a local page broke off: {0}")]
@@ -39,6 +45,7 @@ pub struct RequestBody {
     progress: Option<Arc<UploadProgress>>,
     /// `Expect: 100-continue`: the body is not asked for before the portal wants it.
     gate: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    wanted: Option<Arc<Notify>>,
     idle: Idle,
 }
 
@@ -62,14 +69,20 @@ impl UploadProgress {
 impl RequestBody {
     pub fn new(incoming: Incoming, idle_timeout: Duration) -> Self {
         let progress = (!incoming.is_end_stream()).then(Arc::default);
-        Self { incoming, progress, gate: None, idle: Idle::new(idle_timeout) }
+        Self { incoming, progress, gate: None, wanted: None, idle: Idle::new(idle_timeout) }
     }
 
     /// Holds the body back until `wanted` is notified, at most `patience` long (RFC 9110 §10.1.1).
     pub fn wait_for(&mut self, wanted: Arc<Notify>, patience: Duration) {
+        self.wanted = Some(Arc::clone(&wanted));
         self.gate = Some(Box::pin(async move {
             let _ = tokio::time::timeout(patience, wanted.notified()).await;
         }));
+    }
+
+    /// To be notified when the portal says `100 Continue`.
+    pub fn wanted(&self) -> Option<Arc<Notify>> {
+        self.wanted.clone()
     }
 
     /// `None` when there is no body.

@@ -3,12 +3,12 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
 };
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 
 use super::{forwarded::Client, headers::Origin, upgrade::Tunnel};
 
@@ -26,7 +26,7 @@ pub struct ClientConnection {
     /// Left by an accepted upgrade for the socket's task, which owns the other half.
     tunnel: Mutex<Option<Tunnel>>,
     /// What the portal is told of where requests come from: mostly the same for all requests of a connection.
-    origin: Mutex<Option<Box<(Client, HeaderValue, Origin)>>>,
+    origin: Mutex<Option<Arc<Origin>>>,
 }
 
 impl ClientConnection {
@@ -71,20 +71,13 @@ impl ClientConnection {
         }
     }
 
-    /// Writes where a request comes from into its headers.
-    pub fn write_origin(&self, client: &Client, host: &HeaderValue, headers: &mut HeaderMap) {
+    /// What the portal is told of where a request comes from.
+    pub fn origin(&self, client: &Client, host: &HeaderValue) -> Option<Arc<Origin>> {
         let mut known = self.origin.lock().unwrap_or_else(PoisonError::into_inner);
-        match known.as_deref() {
-            Some((same_client, same_host, origin)) if same_client == client && same_host == host => {
-                origin.write(headers);
-            }
-            _ => {
-                if let Some(origin) = Origin::new(client, host) {
-                    origin.write(headers);
-                    *known = Some(Box::new((client.clone(), host.clone(), origin)));
-                }
-            }
+        if known.as_ref().is_none_or(|origin| !origin.is_of(client, host)) {
+            *known = Origin::new(client, host).map(Arc::new);
         }
+        known.clone()
     }
 
     /// Lets go of what only helps a busy connection.

@@ -9,14 +9,15 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     ClientConnection, Worker,
-    answer::{Refusal, X_REQUEST_ID},
+    added::Added,
+    answer::Refusal,
     body::{RequestBody, ResponseBody},
     headers::{clean_response, identity_headers},
     hygiene::cookies,
     judge::Judgement,
     select, settings_answer,
     upgrade::{Tunnel, UpgradeSlot},
-    upstream::{ForwardError, Portal},
+    upstream::{ForwardError, Portal, Upgraded},
 };
 use crate::{
     config::{
@@ -35,6 +36,7 @@ const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
 pub struct Prepared {
     portal: Arc<Portal>,
     request: Request<RequestBody>,
+    added: Added,
     special: Option<Special>,
 }
 
@@ -69,7 +71,7 @@ pub fn prepare(
         settings_answer::prepare(&mut parts.headers);
         special = Some(Special::Settings);
     }
-    rewrite(connection, judgement, policy, upstream, &mut parts)?;
+    let added = rewrite(connection, judgement, policy, upstream, &mut parts)?;
     if let Some(protocol) = judgement.cleaned.upgrade.clone() {
         if !body.is_end_stream() {
             // where the body ends and the new protocol begins could be read in two ways
@@ -90,7 +92,7 @@ pub fn prepare(
             }
         });
     }
-    Ok(Prepared { portal, request, special })
+    Ok(Prepared { portal, request, added, special })
 }
 
 /// Sends it and waits for the head of the answer.
@@ -102,11 +104,11 @@ pub async fn forward(
     prepared: Box<Prepared>,
     now: u64,
 ) -> Result<Response<ResponseBody>, Refusal> {
-    let Prepared { portal, request, special } = *prepared;
+    let Prepared { portal, request, added, special } = *prepared;
     if let Some(Special::Upgrade(slot)) = special {
-        return Box::pin(upgrade(worker, connection, judgement, &portal, request, slot, now)).await;
+        return Box::pin(upgrade(worker, connection, judgement, &portal, (request, added), slot, now)).await;
     }
-    let mut answer = portal.forward(request).await.map_err(|error| portal_failed(worker, &error))?;
+    let mut answer = portal.forward(request, added).await.map_err(|error| portal_failed(worker, &error))?;
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // nobody asked for it: whatever follows would be read as somebody's answer
         return Err(portal_failed(worker, &ForwardError::Upgrade));
@@ -138,18 +140,15 @@ fn rewrite(
     policy: &TenantPolicy,
     upstream: &Upstream,
     parts: &mut Parts,
-) -> Result<(), Refusal> {
-    select::settle(parts, &policy.tenant, policy.header_value.clone())
+) -> Result<Added, Refusal> {
+    select::settle(parts, &policy.tenant)
         .map_err(|ambiguity| Refusal::Unclear { status: ambiguity.status(), detail: ambiguity.detail() })?;
     cookies::strip_own(&mut parts.headers);
+    let mut known = None;
     match (&judgement.identity, &judgement.verified) {
         (Identity::User(user), Some(verified)) => {
-            let headers = verified
-                .headers
-                .get_or_init(|| identity_headers(policy.identity_headers, user, &policy.tenant));
-            for (name, value) in headers {
-                parts.headers.insert(name.clone(), value.clone());
-            }
+            verified.headers.get_or_init(|| identity_headers(policy.identity_headers, user, &policy.tenant));
+            known = Some(Arc::clone(verified));
             if !policy.forward_token {
                 parts.headers.remove(header::AUTHORIZATION);
             }
@@ -169,10 +168,10 @@ fn rewrite(
             }
         }
     }
-    if let Some(host) = parts.headers.get(header::HOST).cloned() {
-        connection.write_origin(&judgement.client, &host, &mut parts.headers);
-    }
-    parts.headers.insert(X_REQUEST_ID, judgement.caller.request_id.clone());
+    let host = parts.headers.get(header::HOST);
+    let origin = host.and_then(|host| connection.origin(&judgement.client, host));
+    let (tenant, request_id) = (policy.header_value.clone(), judgement.caller.request_id.clone());
+    let added = Added::new(&mut parts.headers, tenant, request_id, origin, known);
     if judgement.cleaned.te_trailers {
         parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
         if !upstream.http2 {
@@ -184,7 +183,11 @@ fn rewrite(
     {
         parts.headers.insert(header::HOST, host);
     }
-    address(upstream, parts)
+    if upstream.http2 {
+        added.insert(&mut parts.headers);
+    }
+    address(upstream, parts)?;
+    Ok(added)
 }
 
 /// The request target in the form the portal's protocol wants.
@@ -227,26 +230,28 @@ async fn upgrade(
     connection: &ClientConnection,
     judgement: &Judgement,
     portal: &Portal,
-    request: Request<RequestBody>,
+    (request, added): (Request<RequestBody>, Added),
     slot: UpgradeSlot,
     now: u64,
 ) -> Result<Response<ResponseBody>, Refusal> {
-    let failed = |error: &ForwardError| portal_failed(worker, error);
-    let (answer, lease) = portal.forward_upgrade(request).await.map_err(|error| failed(&error))?;
-    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        let mut answer = portal.declined(answer, lease);
-        clean_response(answer.headers_mut(), false);
-        return Ok(answer);
-    }
-    let (mut head, _) = answer.into_parts();
-    let (stream, early) = lease.into_upgraded().await.ok_or_else(|| failed(&ForwardError::Upgrade))?;
+    let (mut headers, stream, early) = match portal.forward_upgrade(request, &added).await {
+        Err(error) => return Err(portal_failed(worker, &error)),
+        Ok(Upgraded::Switched { headers, stream, early }) => (headers, stream, early),
+        Ok(Upgraded::Declined(mut answer)) => {
+            clean_response(answer.headers_mut(), false);
+            return Ok(*answer);
+        }
+    };
     let until = judgement.identity.user().and_then(|user| {
         // an expiry beyond the end of time is none
         Instant::now().checked_add(Duration::from_secs(user.expires_at.saturating_sub(now)))
     });
     connection.leave_tunnel(Tunnel { portal: stream, early, until, slot });
-    clean_response(&mut head.headers, true);
-    Ok(Response::from_parts(head, ResponseBody::empty()))
+    clean_response(&mut headers, true);
+    let mut answer = Response::new(ResponseBody::empty());
+    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *answer.headers_mut() = headers;
+    Ok(answer)
 }
 
 fn portal_failed(worker: &Worker, error: &ForwardError) -> Refusal {

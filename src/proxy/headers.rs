@@ -79,8 +79,13 @@ fn groups(roles: &[String]) -> Option<HeaderValue> {
 }
 
 /// Where a request came from, ready to be sent. The same for all requests of a connection to one host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin([(HeaderName, HeaderValue); 4]);
+#[derive(Debug, PartialEq, Eq)]
+pub struct Origin {
+    client: Client,
+    host: HeaderValue,
+    headers: [(HeaderName, HeaderValue); 4],
+    text: Vec<u8>,
+}
 
 impl Origin {
     /// `host` is the request's `Host`, after hygiene; what a believed proxy was asked for goes before it.
@@ -99,23 +104,38 @@ impl Origin {
         }
         .ok()?;
         write!(forwarded, ";host=\"{}\";proto={proto}", asked.to_str().ok()?).ok()?;
-        Some(Self([
+        let headers = [
             (HeaderName::from_static("x-forwarded-for"), value(address)?),
             (HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static(proto)),
             (HeaderName::from_static("x-forwarded-host"), asked),
             (header::FORWARDED, value(forwarded)?),
-        ]))
+        ];
+        let line = |(name, value): &(HeaderName, HeaderValue)| {
+            [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat()
+        };
+        let text = headers.iter().flat_map(line).collect();
+        Some(Self { client: client.clone(), host: host.clone(), headers, text })
+    }
+
+    pub fn is_of(&self, client: &Client, host: &HeaderValue) -> bool {
+        self.client == *client && self.host == *host
     }
 
     /// One client, the one we judged; a chain of proxies before us is of no use to the portal.
-    pub fn write(&self, headers: &mut HeaderMap) {
-        for (name, value) in &self.0 {
+    pub fn insert(&self, headers: &mut HeaderMap) {
+        for (name, value) in &self.headers {
             headers.insert(name, value.clone());
         }
     }
+
+    /// The same as lines of an HTTP/1.1 head.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
 }
 
-const OF_CONNECTION: [HeaderName; 7] = [
+const COUNT: usize = 7;
+const OF_CONNECTION: [HeaderName; COUNT] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -130,14 +150,20 @@ const OF_CONNECTION: [HeaderName; 7] = [
 /// an accepted upgrade (101), which keeps its `Upgrade`. Trailers stay announced.
 pub fn clean_response(headers: &mut HeaderMap, switching: bool) {
     // one look at the names there are is cheaper than a look-up for each that could be there
-    let (mut of_connection, mut chunked, mut sets_cookies) = (false, false, false);
+    let mut of_connection = [false; COUNT];
+    let (mut chunked, mut sets_cookies) = (false, false);
     for name in headers.keys() {
-        of_connection |= OF_CONNECTION.contains(name);
-        chunked |= *name == header::TRANSFER_ENCODING;
-        sets_cookies |= *name == header::SET_COOKIE;
+        // none of them has another length than these, and most other names have
+        if matches!(name.as_str().len(), 2 | 7 | 10 | 16 | 17 | 18) {
+            for (seen, of_connection) in of_connection.iter_mut().zip(&OF_CONNECTION) {
+                *seen |= name == of_connection;
+            }
+            chunked |= *name == header::TRANSFER_ENCODING;
+            sets_cookies |= *name == header::SET_COOKIE;
+        }
     }
-    if of_connection {
-        clean_connection(headers, switching);
+    if of_connection.contains(&true) {
+        clean_connection(headers, of_connection, switching);
     }
     // the length of a body that was sent in chunks is what the chunks say
     if chunked {
@@ -149,7 +175,7 @@ pub fn clean_response(headers: &mut HeaderMap, switching: bool) {
     }
 }
 
-fn clean_connection(headers: &mut HeaderMap, switching: bool) {
+fn clean_connection(headers: &mut HeaderMap, seen: [bool; COUNT], switching: bool) {
     let usual = |line: &HeaderValue| {
         line.as_bytes().eq_ignore_ascii_case(b"keep-alive") || line.as_bytes().eq_ignore_ascii_case(b"close")
     };
@@ -170,7 +196,7 @@ fn clean_connection(headers: &mut HeaderMap, switching: bool) {
         }
     }
     let upgrade = if switching { headers.remove(header::UPGRADE) } else { None };
-    for name in &OF_CONNECTION {
+    for (name, _) in OF_CONNECTION.iter().zip(seen).filter(|(_, seen)| *seen) {
         headers.remove(name);
     }
     if let Some(protocol) = upgrade {
@@ -283,7 +309,7 @@ mod tests {
         let client = Client { address: address.parse().unwrap(), https, host: believed.map(Into::into) };
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-for", HeaderValue::from_static("6.6.6.6"));
-        Origin::new(&client, &HeaderValue::from_static("portal.example:8443")).unwrap().write(&mut headers);
+        Origin::new(&client, &HeaderValue::from_static("portal.example:8443")).unwrap().insert(&mut headers);
         ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded"]
             .map(|name| {
                 assert_eq!(headers.get_all(name).iter().count(), 1);
@@ -318,7 +344,7 @@ mod tests {
             }
         }
         let client = Client { address: [127, 0, 0, 1].into(), https: true, host: None };
-        for (name, _) in &Origin::new(&client, &HeaderValue::from_static("a")).unwrap().0 {
+        for (name, _) in &Origin::new(&client, &HeaderValue::from_static("a")).unwrap().headers {
             assert_eq!(kind(name.as_str()), Kind::ByProxy, "{name}");
         }
     }

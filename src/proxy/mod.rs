@@ -1,6 +1,7 @@
 //! The hot path: from a request to the portal's answer, or a refusal. `pipeline` shows the steps in order.
 
 mod account;
+mod added;
 mod answer;
 mod body;
 mod bounce;

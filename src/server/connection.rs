@@ -1,6 +1,6 @@
 //! One client connection from its first byte to its last.
 //!
-//! A connection without a request holds no buffers: after half a second of silence it is taken apart down to its socket
+//! A connection without a request holds no buffers: after a short silence it is taken apart down to its socket
 //! ("parked") and put together again when bytes arrive. 5,000 idle connections cost what their sockets cost.
 
 use std::{
@@ -34,6 +34,9 @@ use crate::{
 
 /// How often a connection looks whether it is idle, too slow, or has to go.
 pub const TICK: Duration = Duration::from_millis(250);
+/// A connection that has just woken up is looked at sooner: many make one request and fall silent, and each holds its
+/// buffers until somebody looks.
+const FIRST_TICK: Duration = Duration::from_millis(25);
 /// How long a client may take to notice the end of its connection.
 const GOODBYE: Duration = Duration::from_secs(1);
 const HYPERS_MAX_HEADERS: usize = 100;
@@ -189,7 +192,8 @@ async fn drive_http1<T: Socket>(
     let first = connection.started();
     let mut seen = first;
     let head_deadline = Instant::now() + limits.header_timeout;
-    let mut tick = pin!(sleep(TICK));
+    let mut pause = FIRST_TICK;
+    let mut tick = pin!(sleep(pause));
     let mut parking = false;
     let mut leaving = false;
     poll_fn(|cx| {
@@ -204,7 +208,8 @@ async fn drive_http1<T: Socket>(
             if tick.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
-            tick.as_mut().reset(Instant::now() + TICK);
+            pause = (pause * 2).min(TICK);
+            tick.as_mut().reset(Instant::now() + pause);
             if parking {
                 continue;
             }

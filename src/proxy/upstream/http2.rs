@@ -33,7 +33,7 @@ impl Shared {
                 Ok(Ok(answer)) => {
                     return Ok(answer.map(|incoming| ResponseBody::shared(incoming, upstream.idle_timeout)));
                 }
-                Ok(Err(error)) => return Err(ForwardError::Broken(error)),
+                Ok(Err(error)) => return Err(ForwardError::Broken(error.into())),
                 Err(_) => {
                     let uploading = upload.as_ref().is_some_and(|upload| {
                         std::mem::replace(&mut seen, upload.bytes()) != upload.bytes()
@@ -73,7 +73,7 @@ impl Shared {
                 .keep_alive_interval(std::time::Duration::from_secs(20))
                 .handshake(TokioIo::new(stream))
                 .await
-                .map_err(ForwardError::Broken)
+                .map_err(|error| ForwardError::Broken(error.into()))
         };
         let (sender, connection) = tokio::time::timeout(upstream.connect_timeout, connect)
             .await

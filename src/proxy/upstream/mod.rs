@@ -1,8 +1,10 @@
 //! The portal's side: which upstream, over which connection, and what may be tried again.
 
 mod connect;
+mod http1;
 mod http2;
 mod lease;
+mod leased_body;
 mod pool;
 mod slots;
 
@@ -13,21 +15,23 @@ use std::{
     task::Poll,
 };
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use tokio::time::{Instant, timeout, timeout_at};
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use tokio::time::{Instant, timeout};
 
 use self::{
     connect::Connector,
+    http1::Answer,
     http2::Shared,
+    lease::{Lease, Source},
     pool::Pool,
     slots::{Grant, Home, Slots},
 };
-pub use self::{
-    connect::PortalStream,
-    lease::{Lease, LeasedBody},
+pub use self::{connect::PortalStream, http1::WireError, leased_body::LeasedBody};
+use super::{
+    added::Added,
+    body::{RequestBody, ResponseBody},
 };
-use super::body::{RequestBody, ResponseBody};
 use crate::config::model::{Target, Upstream};
 
 /// Why the portal gave no answer.
@@ -42,7 +46,7 @@ pub enum ForwardError {
     #[error("the portal does not answer in time")]
     AnswerTimeout,
     #[error("the portal broke the connection: {0}")]
-    Broken(#[source] hyper::Error),
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the portal would not switch protocols properly")]
     Upgrade,
 }
@@ -51,6 +55,17 @@ impl ForwardError {
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::ConnectTimeout | Self::AnswerTimeout)
     }
+}
+
+/// What the portal says to a request to switch protocols.
+pub enum Upgraded {
+    /// 101; `early` has been sent already, in the new protocol.
+    Switched {
+        headers: HeaderMap,
+        stream: PortalStream,
+        early: Bytes,
+    },
+    Declined(Box<Response<ResponseBody>>),
 }
 
 /// One upstream as one worker sees it.
@@ -74,25 +89,19 @@ impl Portal {
     pub fn forward(
         &self,
         mut request: Request<RequestBody>,
+        added: Added,
     ) -> impl Future<Output = Result<Response<ResponseBody>, ForwardError>> + Send + '_ {
         async move {
             if self.upstream.http2 {
                 return Box::pin(self.shared.forward(&self.upstream, &self.connector, request)).await;
             }
-            let upload = request.body().progress();
             loop {
-                let (mut lease, fresh) = match poll_fn(|cx| Poll::Ready(self.pool.poll_take(cx))).await {
+                let (lease, fresh) = match poll_fn(|cx| Poll::Ready(self.pool.take(cx))).await {
                     Some(lease) => (lease, false),
                     None => Box::pin(self.open(self.pool.home)).await?,
                 };
-                match lease.send(request, self.upstream.header_timeout).await {
-                    Ok(answer) => {
-                        let idle_timeout = self.upstream.idle_timeout;
-                        return Ok(answer.map(|incoming| {
-                            let pool = Arc::clone(&self.pool);
-                            ResponseBody::leased(LeasedBody::new(incoming, lease, upload, pool, idle_timeout))
-                        }));
-                    }
+                match lease.send(request, &added, self.upstream.header_timeout, &self.pool).await {
+                    Ok((answer, source)) => return Ok(self.streaming(answer, source)),
                     Err((_, Some(unsent))) if !fresh => request = *unsent,
                     Err((error, _)) => return Err(error),
                 }
@@ -100,22 +109,32 @@ impl Portal {
         }
     }
 
-    /// For upgrades: a connection that never comes back to the pool, and does not count any more once it is a tunnel.
+    fn streaming(&self, answer: Answer, source: Source) -> Response<ResponseBody> {
+        let (pool, idle_timeout) = (Arc::clone(&self.pool), self.upstream.idle_timeout);
+        let body = LeasedBody::new(source, answer.framing, answer.keep_alive, pool, idle_timeout);
+        let mut response = Response::new(ResponseBody::leased(body));
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        response
+    }
+
+    /// For upgrades: a new connection, which comes to the pool only when the portal declines, and does not count any more
+    /// once it is a tunnel.
     pub async fn forward_upgrade(
         &self,
         request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Lease), ForwardError> {
-        // nobody's home: a used connection cannot always be taken apart
-        let (mut lease, _) = self.open(Home::new()).await?;
-        let answer = lease.send(request, self.upstream.header_timeout).await.map_err(|(error, _)| error)?;
-        Ok((answer, lease))
-    }
-
-    /// Keeps the body of an answer to an upgrade that was declined.
-    pub fn declined(&self, answer: Response<Incoming>, lease: Lease) -> Response<ResponseBody> {
-        let (pool, idle_timeout) = (Arc::clone(&self.pool), self.upstream.idle_timeout);
-        answer
-            .map(|incoming| ResponseBody::leased(LeasedBody::new(incoming, lease, None, pool, idle_timeout)))
+        added: &Added,
+    ) -> Result<Upgraded, ForwardError> {
+        // nobody's home: no used connection is handed to it
+        let (lease, _) = self.open(Home::new()).await?;
+        let sent = lease.send(request, added, self.upstream.header_timeout, &self.pool).await;
+        match sent.map_err(|(error, _)| error)? {
+            (answer, Source::Lease(lease)) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
+                let (stream, early) = lease.into_upgraded();
+                Ok(Upgraded::Switched { headers: answer.headers, stream, early })
+            }
+            (answer, source) => Ok(Upgraded::Declined(Box::new(self.streaming(answer, source)))),
+        }
     }
 
     /// A new connection (and `true`), or one of `home` that came free while waiting for the right to open one.
@@ -127,8 +146,7 @@ impl Portal {
                 None => return Err(ForwardError::TooMany),
                 Some(Grant::Slot(slot)) => break slot,
                 Some(Grant::Used(mut lease)) => {
-                    let usable = timeout_at(until, poll_fn(|cx| lease.poll_usable(cx))).await;
-                    if usable == Ok(true) {
+                    if poll_fn(|cx| Poll::Ready(lease.is_usable(cx))).await {
                         return Ok((lease, false));
                     }
                 }
@@ -138,8 +156,7 @@ impl Portal {
             .await
             .map_err(|_| ForwardError::ConnectTimeout)?
             .map_err(ForwardError::Connect)?;
-        let lease = Lease::open(stream.counted(slot)).await.map_err(ForwardError::Broken)?;
-        Ok((lease, true))
+        Ok((Lease::new(stream.counted(slot)), true))
     }
 
     pub fn sweep(&self) {

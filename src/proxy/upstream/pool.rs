@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
+    task::Context,
     time::Duration,
 };
 
@@ -28,44 +28,41 @@ impl Pool {
         Self { idle: Mutex::default(), keep_alive, slots, home: Home::new() }
     }
 
-    pub fn put(&self, lease: Lease) {
-        let Some(mut lease) = self.slots.hand_on(self.home, lease) else { return };
-        lease.idle_since = Instant::now();
+    pub fn put(&self, mut lease: Lease) {
+        lease.rest();
+        let Some(lease) = self.slots.hand_on(self.home, lease) else { return };
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MAX_IDLE {
             idle.push(lease);
         }
     }
 
-    /// An idle connection that can be used at once. Nobody ever waits for one: a portal that does not read an upload to its
-    /// end would hold up whoever comes next.
-    pub fn poll_take(&self, cx: &mut Context<'_>) -> Option<Lease> {
-        let mut unready = Vec::new();
-        let usable = loop {
-            let Some(mut lease) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() else {
-                break None;
-            };
-            match lease.poll_usable(cx) {
-                Poll::Ready(true) if lease.idle_since.elapsed() < self.keep_alive => break Some(lease),
-                Poll::Ready(_) => {}
-                Poll::Pending => unready.push(lease),
+    /// An idle connection that can be used at once.
+    pub fn take(&self, cx: &mut Context<'_>) -> Option<Lease> {
+        loop {
+            let mut lease = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            if lease.is_usable(cx) && !self.is_too_old(&lease) {
+                return Some(lease);
             }
-        };
-        if !unready.is_empty() {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.splice(..0, unready);
         }
-        usable
     }
 
-    /// Closes what has been idle too long, or is wanted elsewhere; the worker calls it every second.
+    /// Closes what has been idle too long, or is wanted elsewhere; the worker calls it every second, which is the only look at the clock.
     pub fn sweep(&self) {
+        let now = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let expired = idle.iter().take_while(|lease| lease.idle_since.elapsed() >= self.keep_alive).count();
+        for lease in idle.iter_mut() {
+            lease.idle_since.get_or_insert(now);
+        }
+        let expired = idle.iter().take_while(|lease| self.is_too_old(lease)).count();
         // somebody of another worker began to wait just after the last one was put here
         let expired = expired.max(self.slots.waiting().min(idle.len()));
         let closed: Vec<Lease> = idle.drain(..expired).collect();
         drop(idle);
         drop(closed);
+    }
+
+    fn is_too_old(&self, lease: &Lease) -> bool {
+        lease.idle_since.is_some_and(|since| since.elapsed() >= self.keep_alive)
     }
 }

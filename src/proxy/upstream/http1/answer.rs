@@ -1,0 +1,178 @@
+//! The head of an answer, and how its body ends. No I/O here.
+
+use std::mem::MaybeUninit;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use super::WireError;
+
+/// A head may be as long as this; portals set fat cookies.
+pub const MAX_HEAD: usize = 256 * 1024;
+const MAX_HEADERS: usize = 128;
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub framing: Framing,
+    /// Whether the connection may be used again when the body has ended.
+    pub keep_alive: bool,
+}
+
+impl Answer {
+    /// Something before the answer, which nobody needs but who asked for it: `100 Continue`, `103 Early Hints`.
+    pub fn is_interim(&self) -> bool {
+        self.status.is_informational() && self.status != StatusCode::SWITCHING_PROTOCOLS
+    }
+}
+
+/// How a body ends (RFC 9112 §6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    Empty,
+    /// So many bytes are still to come; never 0.
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+impl Framing {
+    /// What is still to come after `bytes` more.
+    pub fn after(self, bytes: usize) -> Self {
+        match self {
+            Self::Length(left) => match left.saturating_sub(bytes as u64) {
+                0 => Self::Empty,
+                left => Self::Length(left),
+            },
+            other => other,
+        }
+    }
+}
+
+/// Takes a whole head off the front of `read`; `None` when there is none yet. `scanned` remembers how far the search for its
+/// end has come, and is 0 for a new head.
+pub fn take(read: &mut BytesMut, scanned: &mut usize, to_head: bool) -> Result<Option<Answer>, WireError> {
+    let Some(end) = end_of_head(read, scanned) else {
+        return if read.len() > MAX_HEAD {
+            Err(WireError::Malformed("the head is too long"))
+        } else {
+            Ok(None)
+        };
+    };
+    parse(&read.split_to(end).freeze(), to_head).map(Some)
+}
+
+/// Behind the empty line. A line may end without CR (RFC 9112 §2.2).
+pub fn end_of_head(read: &[u8], scanned: &mut usize) -> Option<usize> {
+    let from = scanned.saturating_sub(2);
+    for at in memchr::memchr_iter(b'\n', read.get(from..)?) {
+        let line = from + at + 1;
+        let empty_line = match read.get(line..)? {
+            [b'\n', ..] => 1,
+            [b'\r', b'\n', ..] => 2,
+            _ => continue,
+        };
+        *scanned = 0;
+        return Some(line + empty_line);
+    }
+    *scanned = read.len();
+    None
+}
+
+fn parse(head: &Bytes, to_head: bool) -> Result<Answer, WireError> {
+    let mut slots = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut parsed = httparse::Response::new(&mut []);
+    let whole = httparse::ParserConfig::default()
+        .parse_response_with_uninit_headers(&mut parsed, head, &mut slots)
+        .map_err(|_| WireError::Malformed("the head cannot be read"))?;
+    let (httparse::Status::Complete(_), Some(code), Some(version)) = (whole, parsed.code, parsed.version)
+    else {
+        return Err(WireError::Malformed("the head cannot be read"));
+    };
+    let status = StatusCode::from_u16(code).map_err(|_| WireError::Malformed("no such status"))?;
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len() + 1);
+    let mut lines = Lines { http10: version == 0, ..Lines::default() };
+    for line in &*parsed.headers {
+        let name = HeaderName::from_bytes(line.name.as_bytes())
+            .map_err(|_| WireError::Malformed("a header's name"))?;
+        // a slice of the head: nothing is copied
+        let value = HeaderValue::from_maybe_shared(head.slice_ref(line.value))
+            .map_err(|_| WireError::Malformed("a header's value"))?;
+        lines.note(&name, line.value)?;
+        headers.append(name, value);
+    }
+    if lines.repeated_length {
+        // all of them say the same
+        if let Some(length) = lines.length {
+            headers.insert(header::CONTENT_LENGTH, length.into());
+        }
+    }
+    let framing = lines.framing(status, to_head)?;
+    let keep_alive = framing != Framing::UntilClose && lines.keeps_alive();
+    Ok(Answer { status, headers, framing, keep_alive })
+}
+
+/// What the headers say about the message itself.
+#[derive(Default)]
+struct Lines {
+    http10: bool,
+    length: Option<u64>,
+    repeated_length: bool,
+    chunked: bool,
+    close: bool,
+    keep_alive: bool,
+}
+
+impl Lines {
+    fn note(&mut self, name: &HeaderName, value: &[u8]) -> Result<(), WireError> {
+        if *name == header::CONTENT_LENGTH {
+            let length = number(value).ok_or(WireError::Malformed("a Content-Length that is no number"))?;
+            self.repeated_length |= self.length.is_some();
+            if self.length.is_some_and(|first| first != length) {
+                return Err(WireError::Malformed("two different Content-Length"));
+            }
+            self.length = Some(length);
+        } else if *name == header::TRANSFER_ENCODING {
+            if self.chunked || self.http10 || !value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+                return Err(WireError::Malformed("a Transfer-Encoding other than chunked"));
+            }
+            self.chunked = true;
+        } else if *name == header::CONNECTION {
+            for option in value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+                self.close |= option.eq_ignore_ascii_case(b"close");
+                self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            }
+        }
+        Ok(())
+    }
+
+    fn framing(&self, status: StatusCode, to_head: bool) -> Result<Framing, WireError> {
+        if self.chunked && self.length.is_some() {
+            return Err(WireError::Malformed("both Content-Length and Transfer-Encoding"));
+        }
+        let bodiless = to_head
+            || status.is_informational()
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        Ok(match self.length {
+            _ if bodiless => Framing::Empty,
+            _ if self.chunked => Framing::Chunked,
+            Some(0) => Framing::Empty,
+            Some(length) => Framing::Length(length),
+            None => Framing::UntilClose,
+        })
+    }
+
+    fn keeps_alive(&self) -> bool {
+        !self.close && (!self.http10 || self.keep_alive)
+    }
+}
+
+/// Digits only: no sign, no list, no blanks inside.
+fn number(value: &[u8]) -> Option<u64> {
+    let digits = value.trim_ascii();
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}

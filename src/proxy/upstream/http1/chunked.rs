@@ -1,0 +1,96 @@
+//! A body in chunks (RFC 9112 §7.1), read piece by piece as it arrives. No I/O here.
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use httparse::Status;
+
+use super::{WireError, answer::end_of_head};
+
+/// A chunk's size with its extensions, which are of no use to anybody.
+const MAX_SIZE_LINE: usize = 4 * 1024;
+const MAX_TRAILERS: usize = 16 * 1024;
+const MAX_TRAILER_LINES: usize = 64;
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Chunked {
+    #[default]
+    Size,
+    Data(u64),
+    /// The line end behind a chunk's data.
+    DataEnd,
+    Trailers,
+    Ended,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// More has to be read.
+    Wanting,
+    Data(Bytes),
+    Trailers(HeaderMap),
+    End,
+}
+
+impl Chunked {
+    /// Takes the next piece off the front of `read`.
+    pub fn take(&mut self, read: &mut BytesMut) -> Result<Piece, WireError> {
+        loop {
+            match *self {
+                Self::Size => match httparse::parse_chunk_size(read) {
+                    Ok(Status::Complete((line, size))) => {
+                        read.advance(line);
+                        *self = if size == 0 { Self::Trailers } else { Self::Data(size) };
+                    }
+                    Ok(Status::Partial) if read.len() <= MAX_SIZE_LINE => return Ok(Piece::Wanting),
+                    _ => return Err(WireError::Malformed("the size of a chunk")),
+                },
+                Self::Data(_) if read.is_empty() => return Ok(Piece::Wanting),
+                Self::Data(left) => {
+                    let here = usize::try_from(left).unwrap_or(usize::MAX).min(read.len());
+                    let left = left.saturating_sub(here as u64);
+                    *self = if left == 0 { Self::DataEnd } else { Self::Data(left) };
+                    return Ok(Piece::Data(read.split_to(here).freeze()));
+                }
+                Self::DataEnd => match &**read {
+                    [b'\r', b'\n', ..] => {
+                        read.advance(2);
+                        *self = Self::Size;
+                    }
+                    [] | [b'\r'] => return Ok(Piece::Wanting),
+                    _ => return Err(WireError::Malformed("a chunk longer than it says")),
+                },
+                Self::Trailers => return self.trailers(read),
+                Self::Ended => return Ok(Piece::End),
+            }
+        }
+    }
+
+    fn trailers(&mut self, read: &mut BytesMut) -> Result<Piece, WireError> {
+        match &**read {
+            [b'\r', b'\n', ..] => {
+                read.advance(2);
+                *self = Self::Ended;
+                return Ok(Piece::End);
+            }
+            [] | [b'\r'] => return Ok(Piece::Wanting),
+            _ => {}
+        }
+        let malformed = || WireError::Malformed("the trailers");
+        let Some(end) = end_of_head(read, &mut 0) else {
+            return if read.len() > MAX_TRAILERS { Err(malformed()) } else { Ok(Piece::Wanting) };
+        };
+        let block = read.split_to(end).freeze();
+        let mut slots = [httparse::EMPTY_HEADER; MAX_TRAILER_LINES];
+        let Ok(Status::Complete((_, lines))) = httparse::parse_headers(&block, &mut slots) else {
+            return Err(malformed());
+        };
+        let mut trailers = HeaderMap::with_capacity(lines.len());
+        for line in lines {
+            let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| malformed())?;
+            let value = HeaderValue::from_bytes(line.value).map_err(|_| malformed())?;
+            trailers.append(name, value);
+        }
+        *self = Self::Ended;
+        Ok(Piece::Trailers(trailers))
+    }
+}

@@ -1,0 +1,71 @@
+//! A request as the portal gets it, written into a buffer. No I/O here.
+
+use std::io::Write as _;
+
+use http::{HeaderMap, Method, Request, header};
+
+/// How the request's body is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    Nothing,
+    Length(u64),
+    Chunked,
+}
+
+/// The request line, the headers and `more` of them. What frames the body is written by us, whatever they say.
+pub fn write_head<B>(out: &mut Vec<u8>, request: &Request<B>, body: Sent, more: impl FnOnce(&mut Vec<u8>)) {
+    let (method, headers) = (request.method(), request.headers());
+    out.extend_from_slice(method.as_str().as_bytes());
+    out.push(b' ');
+    let target = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    // `OPTIONS *` is the one target that is no path
+    out.extend_from_slice(target.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    for (name, value) in headers {
+        if *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING {
+            continue;
+        }
+        write_line(out, name.as_str(), value.as_bytes());
+    }
+    more(out);
+    match body {
+        Sent::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        Sent::Length(length) => write_length(out, length),
+        // a method that usually has a body says that it has none (RFC 9110 §8.6)
+        Sent::Nothing
+            if matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+                || headers.contains_key(header::CONTENT_LENGTH) =>
+        {
+            write_length(out, 0);
+        }
+        Sent::Nothing => {}
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_length(out: &mut Vec<u8>, length: u64) {
+    // writing into a vector cannot fail
+    let _ = write!(out, "content-length: {length}\r\n");
+}
+
+/// What stands before a chunk's data; behind it stands a line end.
+pub fn chunk_size(size: usize) -> Vec<u8> {
+    format!("{size:x}\r\n").into_bytes()
+}
+
+/// The end of a body in chunks.
+pub fn last_chunk(trailers: Option<&HeaderMap>) -> Vec<u8> {
+    let mut out = b"0\r\n".to_vec();
+    for (name, value) in trailers.into_iter().flatten() {
+        write_line(&mut out, name.as_str(), value.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+    out
+}

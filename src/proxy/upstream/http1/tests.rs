@@ -1,0 +1,261 @@
+//! Answers as portals send them, whole, in pieces and broken.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::{HeaderMap, Request};
+use proptest::prelude::*;
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::{answer::MAX_HEAD, *};
+
+/// A portal that sends these pieces, one a read, and then closes or falls silent.
+struct Sends {
+    pieces: std::vec::IntoIter<Vec<u8>>,
+    then_closes: bool,
+}
+
+impl AsyncRead for Sends {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.pieces.next() {
+            Some(piece) => buf.put_slice(piece.get(..buf.remaining()).unwrap_or(&piece)),
+            None if self.then_closes => {}
+            None => return Poll::Pending,
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn reader(text: impl AsRef<[u8]>) -> Reader<Sends> {
+    pieces(text.as_ref().chunks(1 << 12).map(<[u8]>::to_vec).collect())
+}
+
+fn pieces(pieces: Vec<Vec<u8>>) -> Reader<Sends> {
+    Reader::new(Sends { pieces: pieces.into_iter(), then_closes: true })
+}
+
+/// The whole body, its trailers, and whether the connection could be used again.
+async fn body(
+    reader: &mut Reader<Sends>,
+    answer: &Answer,
+) -> Result<(Vec<u8>, Option<HeaderMap>, bool), WireError> {
+    let (mut data, mut trailers, mut framing) = (Vec::new(), None, answer.framing);
+    while let Some(frame) = reader.frame(&mut framing).await {
+        match frame?.into_data() {
+            Ok(piece) => data.extend_from_slice(&piece),
+            Err(frame) => trailers = frame.into_trailers().ok(),
+        }
+    }
+    Ok((data, trailers, answer.keep_alive && reader.is_empty()))
+}
+
+async fn framing(text: &str) -> Result<(Framing, bool), WireError> {
+    reader(text).answer(false).await.map(|answer| (answer.framing, answer.keep_alive))
+}
+
+#[tokio::test]
+async fn how_a_body_ends() {
+    use Framing::{Chunked, Empty, Length, UntilClose};
+    for (text, expected) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", (Length(5), true)),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", (Empty, true)),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\nContent-Length: 5\r\n\r\n", (Length(5), true)),
+        ("HTTP/1.1 200\r\nTransfer-Encoding: Chunked\r\n\r\n", (Chunked, true)),
+        ("HTTP/1.1 200 OK\r\n\r\n", (UntilClose, false)),
+        ("HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 5\r\n\r\n", (Length(5), false)),
+        ("HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", (Length(5), false)),
+        ("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\n", (Length(5), true)),
+        ("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", (Empty, true)),
+        ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", (Empty, true)),
+        ("HTTP/1.1 200 OK\nContent-Length: 5\n\n", (Length(5), true)),
+    ] {
+        assert_eq!(framing(text).await.unwrap(), expected, "{text:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_head_has_a_length_and_no_body() {
+    let mut reader = reader("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    let answer = reader.answer(true).await.unwrap();
+    assert_eq!((answer.framing, answer.keep_alive), (Framing::Empty, true));
+    assert_eq!(answer.headers["content-length"], "5");
+}
+
+#[tokio::test]
+async fn attack_response_smuggling_is_no_answer() {
+    for text in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 0x5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA\0: b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA: b\0\r\n\r\n",
+        "HTTP/1.1 99 OK\r\n\r\n",
+        "HTTP/2 200 OK\r\n\r\n",
+        "ICY 200 OK\r\n\r\n",
+        "<html>\r\n\r\n",
+    ] {
+        let answer = framing(text).await;
+        assert!(matches!(answer, Err(WireError::Malformed(_))), "{text:?}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_portal_that_closes_too_early() {
+    assert!(matches!(framing("").await, Err(WireError::NoAnswer)));
+    assert!(matches!(framing("HTTP/1.1 200 OK\r\nContent-").await, Err(WireError::Closed)));
+    for head in ["Content-Length: 5\r\n\r\n1234", "Transfer-Encoding: chunked\r\n\r\n5\r\n1234"] {
+        let mut reader = reader(format!("HTTP/1.1 200 OK\r\n{head}"));
+        let answer = reader.answer(false).await.unwrap();
+        assert!(matches!(body(&mut reader, &answer).await, Err(WireError::Closed)), "{head:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_without_end_is_given_up() {
+    let endless = format!("HTTP/1.1 200 OK\r\nA: {}", "a".repeat(MAX_HEAD));
+    assert!(matches!(framing(&endless).await, Err(WireError::Malformed("the head is too long"))));
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(1000));
+    assert!(matches!(framing(&many).await, Err(WireError::Malformed(_))));
+}
+
+#[tokio::test]
+async fn attack_response_splitting_an_answer_nobody_asked_for() {
+    let two =
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+    let mut reader = reader(two);
+    let answer = reader.answer(false).await.unwrap();
+    let (data, _, reusable) = body(&mut reader, &answer).await.unwrap();
+    assert_eq!((data.as_slice(), reusable), (&b"ok"[..], false));
+}
+
+#[tokio::test]
+async fn a_connection_is_quiet_while_the_portal_waits_for_a_request() {
+    let silent = Sends { pieces: vec![].into_iter(), then_closes: false };
+    let quiet = |mut reader: Reader<Sends>| std::future::poll_fn(move |cx| Poll::Ready(reader.is_quiet(cx)));
+    assert!(quiet(Reader::new(silent)).await);
+    assert!(!quiet(reader("")).await, "closed");
+    assert!(!quiet(reader("HTTP/1.1 408 Request Timeout\r\n\r\n")).await, "said something unasked");
+}
+
+#[tokio::test]
+async fn attack_chunks_that_lie() {
+    for chunks in [
+        "5\r\n123456\r\n0\r\n\r\n",
+        "5\r\n1234\r\n0\r\n\r\n",
+        "-1\r\n\r\n",
+        "g\r\n",
+        " 5\r\n12345\r\n",
+        "fffffffffffffffff\r\n",
+        "0\r\nbad trailer\r\n\r\n",
+        "5\n12345\n0\n\n",
+    ] {
+        let mut reader = reader(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}"));
+        let answer = reader.answer(false).await.unwrap();
+        let ended = body(&mut reader, &answer).await;
+        assert!(ended.is_err(), "{chunks:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_request_is_framed_by_us_whatever_its_headers_say() {
+    let written = |method: &str, lines: &[(&str, &str)], sent| {
+        let request =
+            lines.iter().fold(Request::builder().method(method).uri("/a?b=c"), |request, (name, value)| {
+                request.header(*name, *value)
+            });
+        let mut out = Vec::new();
+        write_head(&mut out, &request.body(()).unwrap(), sent, |_| {});
+        String::from_utf8(out).unwrap()
+    };
+    let lies = [("host", "p"), ("content-length", "7"), ("transfer-encoding", "chunked")];
+    for (method, lines, sent, expected) in [
+        ("GET", &lies[..1], Sent::Nothing, "GET /a?b=c HTTP/1.1\r\nhost: p\r\n\r\n"),
+        ("POST", &lies[..1], Sent::Nothing, "POST /a?b=c HTTP/1.1\r\nhost: p\r\ncontent-length: 0\r\n\r\n"),
+        (
+            "DELETE",
+            &lies[..2],
+            Sent::Nothing,
+            "DELETE /a?b=c HTTP/1.1\r\nhost: p\r\ncontent-length: 0\r\n\r\n",
+        ),
+        ("PUT", &lies, Sent::Length(5), "PUT /a?b=c HTTP/1.1\r\nhost: p\r\ncontent-length: 5\r\n\r\n"),
+        ("PUT", &lies, Sent::Chunked, "PUT /a?b=c HTTP/1.1\r\nhost: p\r\ntransfer-encoding: chunked\r\n\r\n"),
+    ] {
+        assert_eq!(written(method, lines, sent), expected);
+    }
+}
+
+/// Cuts `text` wherever `cuts` says.
+fn cut(text: &[u8], cuts: &[usize]) -> Vec<Vec<u8>> {
+    let mut at: Vec<usize> = cuts.iter().map(|cut| cut % text.len()).collect();
+    at.extend([0, text.len()]);
+    at.sort_unstable();
+    at.dedup();
+    at.windows(2).map(|pair| text[pair[0]..pair[1]].to_vec()).collect()
+}
+
+proptest! {
+    /// However the network cuts an answer, it is the same answer.
+    #[test]
+    fn pieces_do_not_matter(
+        chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..80), 0..6),
+        cuts in prop::collection::vec(0usize..4096, 0..40),
+        trailer in any::<bool>(),
+    ) {
+        let mut text = b"HTTP/1.1 200 OK\r\nDate: today\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+        for chunk in &chunks {
+            text.extend(format!("{:x};ext=1\r\n", chunk.len()).bytes());
+            text.extend(chunk);
+            text.extend(b"\r\n");
+        }
+        text.extend(b"0\r\n");
+        text.extend(if trailer { &b"X-Sum: 1\r\n\r\n"[..] } else { b"\r\n" });
+        let (data, trailers, reusable) = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+            let mut reader = pieces(cut(&text, &cuts));
+            let answer = reader.answer(false).await.unwrap();
+            assert_eq!(answer.headers["date"], "today");
+            body(&mut reader, &answer).await.unwrap()
+        });
+        prop_assert_eq!(data, chunks.concat());
+        prop_assert_eq!(trailers.map(|map| map["x-sum"].as_bytes().to_vec()), trailer.then(|| b"1".to_vec()));
+        prop_assert!(reusable);
+    }
+
+    /// Nothing a portal sends makes us panic or wait for more than it announced.
+    #[test]
+    fn any_bytes_have_an_end(text in prop::collection::vec(any::<u8>(), 0..300), cuts in prop::collection::vec(0usize..300, 0..9)) {
+        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+            for text in [text.clone(), [head, text].concat()] {
+                if text.is_empty() { continue; }
+                let mut reader = pieces(cut(&text, &cuts));
+                if let Ok(answer) = reader.answer(false).await {
+                    let _ = body(&mut reader, &answer).await;
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn what_is_left_of_a_body() {
+    assert_eq!(Framing::Length(5).after(3), Framing::Length(2));
+    assert_eq!(Framing::Length(5).after(5), Framing::Empty);
+    assert_eq!(Framing::Chunked.after(5), Framing::Chunked);
+}

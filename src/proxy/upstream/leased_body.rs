@@ -1,0 +1,119 @@
+//! The body of an answer, together with the connection it comes from.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tokio::time::Instant;
+
+use super::{
+    http1::Framing,
+    lease::{Deadline, Source},
+    pool::Pool,
+};
+use crate::proxy::body::BodyError;
+
+pub struct LeasedBody {
+    /// `None` when the body has ended and the connection is back in the pool, or gone.
+    source: Option<Source>,
+    framing: Framing,
+    keep_alive: bool,
+    pool: Arc<Pool>,
+    idle_timeout: Duration,
+    waiting: bool,
+    /// For an answer that comes from a task, which keeps the connection's own.
+    deadline: Option<Deadline>,
+}
+
+impl LeasedBody {
+    pub fn new(
+        source: Source,
+        framing: Framing,
+        keep_alive: bool,
+        pool: Arc<Pool>,
+        idle_timeout: Duration,
+    ) -> Self {
+        let mut body = Self {
+            source: Some(source),
+            framing,
+            keep_alive,
+            pool,
+            idle_timeout,
+            waiting: false,
+            deadline: None,
+        };
+        if framing == Framing::Empty {
+            body.give_back();
+        }
+        body
+    }
+
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = match &mut self.source {
+            None => return Poll::Ready(None),
+            Some(Source::Lease(lease)) => lease.parts().0.poll_frame(cx, &mut self.framing),
+            Some(Source::Task(frames)) => frames.poll_recv(cx),
+        };
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.waiting = false;
+                if let (Some(Source::Task(_)), Some(data)) = (&self.source, frame.data_ref()) {
+                    self.framing = self.framing.after(data.len());
+                }
+                if self.framing == Framing::Empty {
+                    self.give_back();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                self.framing = Framing::Empty;
+                self.give_back();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.source = None;
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Pending => self.poll_silence(cx),
+        }
+    }
+
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let deadline = match &mut self.source {
+            Some(Source::Lease(lease)) => lease.parts().1,
+            _ => self.deadline.get_or_insert_with(|| Deadline::new(Instant::now())),
+        };
+        if !std::mem::replace(&mut self.waiting, true) {
+            deadline.set(Instant::now() + self.idle_timeout);
+        }
+        if deadline.poll(cx).is_ready() {
+            self.source = None;
+            return Poll::Ready(Some(Err(BodyError::Idle(self.idle_timeout))));
+        }
+        Poll::Pending
+    }
+
+    fn give_back(&mut self) {
+        if let Some(Source::Lease(lease)) = self.source.take()
+            && self.keep_alive
+        {
+            self.pool.put(lease);
+        }
+    }
+
+    pub fn is_end_stream(&self) -> bool {
+        self.framing == Framing::Empty
+    }
+
+    pub fn size_hint(&self) -> SizeHint {
+        match self.framing {
+            Framing::Empty => SizeHint::with_exact(0),
+            Framing::Length(left) => SizeHint::with_exact(left),
+            Framing::Chunked | Framing::UntilClose => SizeHint::default(),
+        }
+    }
+}
