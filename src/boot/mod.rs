@@ -107,13 +107,8 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Handle) -> anyhow::Result<Gate> 
         }),
         start: start.into(),
     };
-    let access_log = match &settings.log.access {
-        model::AccessLog::Off => None,
-        model::AccessLog::Stdout => Some(AccessLog::stdout()?),
-        model::AccessLog::File(path) => Some(
-            AccessLog::file(path).with_context(|| format!("cannot write {} (log.access)", path.display()))?,
-        ),
-    };
+    let metrics = Arc::new(Metrics::default());
+    let access_log = access_log(&settings.log.access, &metrics)?;
     Ok(Gate {
         settings: ArcSwap::from(Arc::clone(settings)),
         mistakes: ArcSwap::default(),
@@ -122,9 +117,22 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Handle) -> anyhow::Result<Gate> 
         pages: PageSource { pages, headers: security_headers().to_vec() },
         local: crate::web::router(site),
         bounces: crate::proxy::Cookieless::default(),
-        metrics: Arc::new(Metrics::default()),
+        metrics,
         access_log: ArcSwapOption::from(access_log),
         upgrades: crate::proxy::Upgrades::default(),
+        portal_connections: Arc::default(),
+    })
+}
+
+fn access_log(target: &model::AccessLog, metrics: &Metrics) -> anyhow::Result<Option<Arc<AccessLog>>> {
+    let dropped = metrics.access_log_dropped.clone();
+    Ok(match target {
+        model::AccessLog::Off => None,
+        model::AccessLog::Stdout => Some(AccessLog::stdout(dropped)?),
+        model::AccessLog::File(path) => Some(
+            AccessLog::file(path, dropped)
+                .with_context(|| format!("cannot write {} (log.access)", path.display()))?,
+        ),
     })
 }
 

@@ -11,7 +11,6 @@ pub fn diff_needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("server.tls.listen", tls(old) != tls(new)),
         ("admin.listen", old.admin != new.admin),
         ("tenancy.capacity", old.tenancy.capacity != new.tenancy.capacity),
-        ("log.access", old.log.access != new.log.access),
     ]
     .into_iter()
     .filter_map(|(key, changed)| changed.then_some(key))
@@ -37,7 +36,7 @@ mod tests {
         ("[server.tls]\ncert_file = \"c\"\nkey_file = \"k\"", &["server.tls.listen"]),
         ("[admin]\nlisten = \"off\"", &["admin.listen"]),
         ("[tenancy]\ncapacity = 5", &["tenancy.capacity"]),
-        ("[log]\naccess = \"off\"", &["log.access"]),
+        ("[log]\naccess = \"off\"", &[]),
         ("[apim.devportal]\nenable_anonymous_mode = false", &[]),
         ("[tenancy]\nttl = \"1s\"\nfolder = \"x\"\nwatch = \"off\"\n[log]\nlevel = \"debug\"", &[]),
     ];

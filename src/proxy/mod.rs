@@ -11,6 +11,7 @@ mod forward;
 pub mod forwarded;
 pub mod headers;
 pub mod hygiene;
+mod index_wait;
 pub mod judge;
 mod pipeline;
 pub mod select;
@@ -38,6 +39,7 @@ pub use self::{
     bounce::Cookieless,
     connection::ClientConnection,
     upgrade::Upgrades,
+    upstream::Counted as PortalConnections,
 };
 use crate::{
     config::{Mistake, Settings, TenantDirectory, directory::Found},
@@ -61,6 +63,7 @@ pub struct Gate {
     pub metrics: Arc<Metrics>,
     pub access_log: ArcSwapOption<AccessLog>,
     pub upgrades: Upgrades,
+    pub portal_connections: Arc<PortalConnections>,
 }
 
 impl Gate {
@@ -80,18 +83,20 @@ pub struct Worker {
 
 impl Worker {
     pub fn new(gate: Arc<Gate>) -> Self {
-        Self { gate, portals: Portals::default(), swept: Mutex::default() }
+        let portals = Portals::new(&gate.portal_connections);
+        Self { gate, portals, swept: Mutex::default() }
     }
 
     /// Once a second: closes portal connections that have been idle too long, and all of them after a reload.
     pub fn sweep(&self) {
-        let settings = Arc::downgrade(&self.gate.settings.load());
+        let gate_settings = self.gate.settings.load_full();
+        let settings = Arc::downgrade(&gate_settings);
         let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
         if swept.ptr_eq(&settings) {
             self.portals.sweep();
         } else {
             *swept = settings;
-            self.portals.forget_all();
+            self.portals.renew(&gate_settings.portal.upstreams);
         }
     }
 }

@@ -5,8 +5,10 @@
 
 mod connection;
 pub mod drain;
+mod http2;
 mod listen;
 mod socket;
+mod stall;
 pub mod tls;
 mod worker;
 

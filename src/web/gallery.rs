@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::{HtmlPages, assets, router as site, security_headers, tenants};
 use crate::domain::{
     page::{Page, PageContext, Pages},
-    tenant::TenantId,
+    tenant::{NamedTenant, Place, TenantId},
 };
 
 /// Made-up tenants, so that the list has pages.
@@ -41,7 +41,10 @@ pub fn samples() -> Vec<(&'static str, Page)> {
         ("bad-request", Page::BadRequest { detail: "the path contains a backslash" }),
         (
             "tenant-conflict",
-            Page::TenantConflict { first: tenant("closed.example"), second: tenant("inherits.example") },
+            Page::TenantConflict {
+                first: NamedTenant { tenant: tenant("closed.example"), place: Place::Path },
+                second: NamedTenant { tenant: tenant("inherits.example"), place: Place::Query },
+            },
         ),
         ("unknown-tenant", Page::UnknownTenant { tenant: "nobody.example".to_owned() }),
         ("sign-in-needed", Page::SignInNeeded { sign_in_url: Some(login.clone()) }),
@@ -131,7 +134,7 @@ mod tests {
         let shown = |page: &Page| {
             samples().iter().any(|(_, sample)| std::mem::discriminant(sample) == std::mem::discriminant(page))
         };
-        let tenant = TenantId::super_tenant();
+        let tenant = NamedTenant { tenant: TenantId::super_tenant(), place: Place::Host };
         for page in [
             Page::BadRequest { detail: "" },
             Page::TenantConflict { first: tenant.clone(), second: tenant },

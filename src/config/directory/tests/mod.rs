@@ -15,6 +15,7 @@ mod bounds;
 mod edits;
 mod freshness;
 mod listing;
+mod problems;
 
 use std::{
     collections::HashMap,
@@ -23,7 +24,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::HeaderValue;
 use tempfile::TempDir;
 
 use super::*;
@@ -35,10 +35,7 @@ use crate::{
         },
         tenant_file::TenantConf,
     },
-    domain::{
-        identity::CrossTenant,
-        route::{Access, Route, RouteTable, Surface},
-    },
+    domain::{identity::CrossTenant, route::RouteTable},
 };
 
 /// What the issue promises for an edit.
@@ -50,7 +47,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const HOUR: Duration = Duration::from_hours(1);
 const EVENTS: Watch = Watch::Auto { poll_interval: HOUR };
 
-pub const READER: Reader = Reader { parse, resolve, closed };
+/// Files in fewer words; what they mean is decided as ever.
+pub const READER: Reader = Reader { parse, ..Reader::TENANT_FILE };
 
 fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
     let json: serde_json::Value = serde_json::from_str(text).map_err(|error| {
@@ -71,34 +69,6 @@ fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
         conf.hosts.push(host.to_owned());
     }
     Ok(conf)
-}
-
-fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, generation: u64) -> TenantPolicy {
-    let fallback = Route { access: Access::Anonymous, surface: Surface::Page, rule: "".into() };
-    TenantPolicy {
-        tenant: tenant.clone(),
-        generation,
-        anonymous: conf.anonymous.unwrap_or(settings.defaults.anonymous),
-        issuers: Vec::new(),
-        sign_in: settings.defaults.sign_in.clone(),
-        cross_tenant: CrossTenant::Nobody,
-        routes: Arc::new(RouteTable::compile(&[], fallback).unwrap()),
-        cors_allowed_origins: Vec::new(),
-        websocket_origins: Vec::new(),
-        identity_headers: HeaderProfile::None,
-        token_cookie: None,
-        forward_token: true,
-        branding: Branding::default(),
-        header_value: HeaderValue::from_str(tenant.as_str()).unwrap(),
-        problem: None,
-    }
-}
-
-fn closed(settings: &Settings, tenant: &TenantId, problem: Mistake, generation: u64) -> Arc<TenantPolicy> {
-    let mut policy = resolve(settings, tenant, &TenantConf::default(), generation);
-    policy.anonymous = false;
-    policy.problem = Some(problem);
-    Arc::new(policy)
 }
 
 pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
@@ -138,6 +108,7 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             max_upgrades: 10,
             header_timeout: some_time,
             keep_alive: some_time,
+            write_timeout: some_time,
         },
         defaults: TenantDefaults {
             anonymous: true,
