@@ -1,7 +1,7 @@
 //! What a token costs: verified for the first time, and looked up when it was seen before.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
 
-use std::{hint::black_box, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, hint::black_box, path::Path};
 
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der},
@@ -16,14 +16,10 @@ use base64::{
 use criterion::{Criterion, criterion_group, criterion_main};
 use doorward::{
     config::{
-        TenantPolicy,
-        model::{Branding, HeaderProfile, Issuer, KeySource, SignIn},
+        TenantPolicy, load,
+        tenant_file::{self, TenantConf},
     },
-    domain::{
-        identity::CrossTenant,
-        route::{Access, Route, RouteTable, Surface},
-        tenant::TenantId,
-    },
+    domain::tenant::TenantId,
     token::{Verifier, http_client},
 };
 use jsonwebtoken::{Algorithm, EncodingKey, jwk::Jwk};
@@ -80,46 +76,16 @@ fn token(key: &EncodingKey, algorithm: Algorithm, number: usize) -> String {
     format!("{message}.{}", jsonwebtoken::crypto::sign(message.as_bytes(), key, algorithm).unwrap())
 }
 
-fn policy(keys: std::path::PathBuf, algorithm: Algorithm) -> TenantPolicy {
-    let issuer = Issuer {
-        of_tenant_file: false,
-        qualifies_names: false,
-        issuer: "https://id.example".to_owned(),
-        audiences: vec!["portal".to_owned()],
-        keys: KeySource::File(keys),
-        algorithms: vec![algorithm],
-        leeway: Duration::from_mins(1),
-        required_scopes: vec!["apim:subscribe".to_owned()],
-        tenant_claim: None,
-        tenant: TenantId::super_tenant(),
-        user_claim: "sub".to_owned(),
-        roles_claim: "roles".to_owned(),
-        introspection: None,
-        cache_ttl: Duration::from_mins(5),
-    };
-    let fallback = Route { access: Access::Anonymous, surface: Surface::Page, rule: "**".into() };
-    TenantPolicy {
-        tenant: TenantId::super_tenant(),
-        generation: 1,
-        anonymous: false,
-        issuers: vec![Arc::new(issuer)],
-        sign_in: SignIn { url: "/login".to_owned() },
-        cross_tenant: CrossTenant::Nobody,
-        routes: Arc::new(RouteTable::compile(&[], fallback).unwrap()),
-        cors_allowed_origins: Vec::new(),
-        websocket_origins: Vec::new(),
-        identity_headers: HeaderProfile::None,
-        token_cookie: None,
-        forward_token: true,
-        guards: Vec::new(),
-        session: doorward::config::model::Session::default(),
-        account_lock: Arc::default(),
-        password_policy: Arc::default(),
-        breached_url: None,
-        branding: Branding::default(),
-        header_value: http::HeaderValue::from_static("carbon.super"),
-        problem: None,
-    }
+/// What a tenant without a file has where `deployment.toml` names this issuer.
+fn policy(keys: &Path, algorithm: Algorithm) -> TenantPolicy {
+    let keys = toml::Value::from(keys.display().to_string());
+    let text = format!(
+        "[[portal.upstream]]\nurl = \"http://127.0.0.1:9\"\n\
+         [[issuer]]\nissuer = \"https://id.example\"\naudiences = [\"portal\"]\njwks_file = {keys}\n\
+         algorithms = [\"{algorithm:?}\"]\nrequired_scopes = [\"apim:subscribe\"]\n"
+    );
+    let settings = load::parse(&text, Path::new("deployment.toml"), &BTreeMap::new()).unwrap();
+    tenant_file::resolve(&settings, &TenantId::super_tenant(), &TenantConf::default(), 1)
 }
 
 fn token_costs(criterion: &mut Criterion) {
@@ -129,7 +95,7 @@ fn token_costs(criterion: &mut Criterion) {
         let (key, jwk) = key(algorithm);
         let path = folder.path().join(format!("{algorithm:?}.json"));
         std::fs::write(&path, jwk.to_string()).unwrap();
-        let mut policy = policy(path, algorithm);
+        let mut policy = policy(&path, algorithm);
         let verifier = Verifier::new(http_client(&[]).unwrap(), 20_000);
         let one = token(&key, algorithm, 0);
         runtime.block_on(async {

@@ -2,34 +2,44 @@
 
 use prometheus_client::{
     encoding::text::{encode_eof, encode_registry},
-    metrics::gauge::Gauge,
+    metrics::{counter::ConstCounter, family::Family, gauge::ConstGauge},
     registry::Registry,
 };
 
-use crate::{clock::now, proxy::Gate};
+use crate::{
+    clock::now,
+    proxy::Gate,
+    telemetry::metrics::{Count, ReloadLabels, ReloadResult},
+};
 
 /// The OpenMetrics text of everything.
 pub fn render(gate: &Gate) -> String {
     let mut registry = Registry::with_prefix("doorward");
-    let mut level = |name: &str, help: &str, value: u64| {
-        let gauge: Gauge = Gauge::default();
-        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-        registry.register(name, help, gauge);
-    };
     let tenants = gate.tenants.status();
-    level("tenants", "Tenants that have a folder", tenants.tenants as u64);
-    level("tenants_cached", "Tenants whose policy is in memory", tenants.cached);
-    level("tenant_problems", "Tenants in memory whose file is not in force", tenants.problems as u64);
-    level(
+    registry.register(
         "tenant_file_reads",
         "Looks at tenants' files since the start",
-        tenants.reads + tenants.index_reads,
+        ConstCounter::new(tenants.reads + tenants.index_reads),
     );
-    level("tenant_reloads_ok", "Changed tenant files that came into force", tenants.reloads_ok);
-    level("tenant_reloads_failed", "Changed tenant files that could not", tenants.reloads_failed);
+    let reloads = Family::<ReloadLabels, Count>::default();
+    for (result, number) in
+        [(ReloadResult::ok, tenants.reloads_ok), (ReloadResult::failed, tenants.reloads_failed)]
+    {
+        reloads.get_or_create(&ReloadLabels { result }).inc_by(number);
+    }
+    registry.register("tenant_reloads", "Tenants' files that came into force, and that could not", reloads);
+    let mut level = |name: &str, help: &str, value: u64| {
+        registry.register(name, help, ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)));
+    };
+    level("tenants", "Tenants that have a folder", tenants.tenants as u64);
+    level("tenants_cached", "Tenants whose policy is in memory", tenants.cached);
+    level("tenant_problems", "Tenants whose file is not in force", tenants.problems as u64);
+    level(
+        "portal_connections",
+        "Open connections to the portal, without upgrades and HTTP/2",
+        gate.portal_connections.open() as u64,
+    );
     level("upgrades_open", "Open WebSockets and other upgrades", gate.upgrades.open() as u64);
-    let dropped = gate.access_log.load().as_ref().map_or(0, |log| log.dropped());
-    level("access_log_dropped", "Access log lines dropped because the writer was too slow", dropped);
     let keys = gate.tokens.status(now());
     level("key_sets", "Key sources in use", keys.len() as u64);
     level(

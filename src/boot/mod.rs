@@ -124,13 +124,7 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
         start: start.into(),
         doors: doors.clone(),
     };
-    let access_log = match &settings.log.access {
-        model::AccessLog::Off => None,
-        model::AccessLog::Stdout => Some(AccessLog::stdout()?),
-        model::AccessLog::File(path) => Some(
-            AccessLog::file(path).with_context(|| format!("cannot write {} (log.access)", path.display()))?,
-        ),
-    };
+    let access_log = access_log(&settings.log.access, &metrics)?;
     Ok(Gate {
         settings: ArcSwap::from(Arc::clone(settings)),
         mistakes: ArcSwap::default(),
@@ -144,6 +138,19 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
         access_log: ArcSwapOption::from(access_log),
         upgrades: crate::proxy::Upgrades::default(),
         guards: crate::proxy::Guards::default(),
+        portal_connections: Arc::default(),
+    })
+}
+
+fn access_log(target: &model::AccessLog, metrics: &Metrics) -> anyhow::Result<Option<Arc<AccessLog>>> {
+    let dropped = metrics.access_log_dropped.clone();
+    Ok(match target {
+        model::AccessLog::Off => None,
+        model::AccessLog::Stdout => Some(AccessLog::stdout(dropped)?),
+        model::AccessLog::File(path) => Some(
+            AccessLog::file(path, dropped)
+                .with_context(|| format!("cannot write {} (log.access)", path.display()))?,
+        ),
     })
 }
 

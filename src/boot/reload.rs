@@ -14,7 +14,7 @@ use crate::{
         Settings, diff_needs_restart, environment,
         load::load,
         model::{KeySource, Target},
-        watch::{FilesWatch, watch_files},
+        watch::{FilesWatch, single_file_mounts, watch_files},
     },
     proxy::Gate,
     server::tls::Certificates,
@@ -37,7 +37,16 @@ impl Reloader {
 
     /// Watches every file the settings name, until the guard is dropped.
     pub fn watch(&self) -> Watching {
-        self.rearm(&self.gate.settings.load());
+        let settings = self.gate.settings.load();
+        let files = files_of(&settings);
+        let folders = [settings.tenancy.folder.as_path()];
+        for file in single_file_mounts(files.iter().map(PathBuf::as_path), &folders) {
+            tracing::warn!(
+                file = %file.display(),
+                "this file is mounted by itself (subPath, -v file:file): edits of it may never arrive; mount its folder"
+            );
+        }
+        self.rearm(&settings);
         Watching(Arc::clone(&self.watching))
     }
 
@@ -82,13 +91,27 @@ impl Reloader {
         }
     }
 
+    /// Lines go to the new place from here on; where that cannot be written to, the old one stays in force.
+    fn take_over_access_log(&self, old: &Settings, mut new: Settings) -> Settings {
+        if old.log.access != new.log.access {
+            match super::access_log(&new.log.access, &self.gate.metrics) {
+                Ok(log) => self.gate.access_log.store(log),
+                Err(error) => {
+                    tracing::error!("{error:#}; the access log goes on as before");
+                    new.log.access = old.log.access.clone();
+                }
+            }
+        }
+        new
+    }
+
     fn reload_settings(&self) {
         let old = self.gate.settings.load_full();
         let count = |result| {
             self.gate.metrics.reloads.get_or_create(&ReloadLabels { result }).inc();
         };
         let new = match load(&old.file, &environment()) {
-            Ok(new) => Arc::new(new),
+            Ok(new) => new,
             Err(mistakes) => {
                 for mistake in &mistakes {
                     tracing::error!(%mistake, "deployment.toml is not taken over; the settings before stay");
@@ -98,6 +121,7 @@ impl Reloader {
                 return;
             }
         };
+        let new = Arc::new(self.take_over_access_log(&old, new));
         for key in diff_needs_restart(&old, &new) {
             tracing::warn!(key, "this change needs a restart");
         }
@@ -108,7 +132,10 @@ impl Reloader {
         self.gate.pages.pages.reload();
         let gate = Arc::clone(&self.gate);
         let issuers = new.defaults.issuers.clone();
-        self.runtime.spawn(async move { gate.tokens.preload(&issuers, now()).await });
+        self.runtime.spawn(async move {
+            gate.tokens.renew_clients().await;
+            gate.tokens.preload(&issuers, now()).await
+        });
         count(ReloadResult::ok);
         tracing::info!(file = %new.file.display(), "deployment.toml is in force");
         if files_of(&old) != files_of(&new) {
@@ -143,6 +170,7 @@ fn files_of(settings: &Settings) -> BTreeSet<PathBuf> {
         if let KeySource::File(file) = &issuer.keys {
             files.insert(file.clone());
         }
+        files.extend(issuer.introspection.iter().filter_map(|asked| asked.ca_file.clone()));
     }
     for upstream in &settings.portal.upstreams {
         if let Target::Tls { ca_file, client_cert_file, client_key_file, .. } = &upstream.target {

@@ -22,7 +22,10 @@ fn as_text(report: &Report) -> String {
         let _ = writeln!(text, "{mistake}");
     }
     let _ = match report.mistakes.len() {
-        0 => writeln!(text, "# {}: no mistakes, {} tenant folders", report.file.display(), report.tenants),
+        0 => {
+            let s = if report.tenants == 1 { "" } else { "s" };
+            writeln!(text, "# {}: no mistakes, {} tenant folder{s}", report.file.display(), report.tenants)
+        }
         1 => writeln!(text, "\n# 1 mistake"),
         many => writeln!(text, "\n# {many} mistakes"),
     };
@@ -62,6 +65,16 @@ mod tests {
         let document: serde_json::Value = serde_json::from_str(&as_json(&report(GOOD))).unwrap();
         assert_eq!(document["ok"], true);
         assert_eq!(document["report"]["effective"]["tenancy"]["ttl"], "15m");
+    }
+
+    #[test]
+    fn one_folder_is_one_folder() {
+        for (tenants, said) in
+            [(0, "0 tenant folders\n"), (1, "1 tenant folder\n"), (2, "2 tenant folders\n")]
+        {
+            let text = as_text(&Report { tenants, ..report(GOOD) });
+            assert!(text.contains(said), "{text}");
+        }
     }
 
     #[test]

@@ -13,12 +13,31 @@ pub struct Options {
     /// Which probe
     #[arg(value_parser = ["live", "ready", "startup"], default_value = "ready")]
     probe: String,
-    /// The private port
-    #[arg(long, env = "DOORWARD_ADMIN__LISTEN", default_value = "127.0.0.1:9901")]
+    /// The private port: an IP address and port, or http:// before them
+    #[arg(long, env = "DOORWARD_ADMIN__LISTEN", default_value = "127.0.0.1:9901", value_parser = address)]
     address: SocketAddr,
     /// Seconds to wait
     #[arg(long, default_value_t = 3)]
     timeout: u64,
+}
+
+/// `127.0.0.1:9901`, `http://127.0.0.1:9901/`, `http://localhost:9901/readyz`: only host and port count.
+fn address(written: &str) -> Result<SocketAddr, String> {
+    let wanted = "write an IP address and port such as 127.0.0.1:9901, or http://127.0.0.1:9901";
+    let rest = match written.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
+        Some((scheme, _)) => return Err(format!("the private port speaks http, not {scheme}; {wanted}")),
+        None => written,
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let numeric = match authority.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => authority.to_owned(),
+    };
+    numeric.parse().map_err(|_| match written {
+        "off" => "admin.listen is \"off\": there is no private port to ask".to_owned(),
+        _ => format!("not an IP address with a port; {wanted}"),
+    })
 }
 
 /// Exit code 0: yes. 1: no, or no answer.
@@ -60,4 +79,33 @@ fn ask(options: &Options) -> std::io::Result<(bool, String)> {
     let status = answer.split(' ').nth(1).unwrap_or_default();
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     Ok((status == "200", body.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_private_port_is_found_in_every_usual_spelling() {
+        for written in [
+            "127.0.0.1:9901",
+            "localhost:9901",
+            "http://127.0.0.1:9901",
+            "http://localhost:9901/readyz",
+            "HTTP://127.0.0.1:9901/?x",
+        ] {
+            assert_eq!(address(written), Ok(([127, 0, 0, 1], 9901).into()), "{written}");
+        }
+        assert!(address("http://[::1]:9901/").unwrap().is_ipv6());
+        for (written, told) in [
+            ("127.0.0.1", "such as 127.0.0.1:9901"),
+            ("portal.example.com:9901", "such as 127.0.0.1:9901"),
+            ("https://127.0.0.1:9901", "speaks http, not https"),
+            ("off", "no private port"),
+            ("", "such as 127.0.0.1:9901"),
+        ] {
+            let error = address(written).unwrap_err();
+            assert!(error.contains(told), "{written}: {error}");
+        }
+    }
 }

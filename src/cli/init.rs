@@ -1,13 +1,33 @@
 //! `doorward init`: writes a commented configuration to begin with.
 
 use std::{
+    borrow::Cow,
     fs::{self, OpenOptions},
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
-/// The published files, word for word; the configuration itself last, so that it is never there without the rest.
+use clap::ValueEnum;
+
+/// Write a commented configuration to start from
+#[derive(clap::Args)]
+pub struct Options {
+    /// Where to write it
+    #[arg(default_value = "config")]
+    folder: PathBuf,
+    /// What is known of the portal: nothing (generic), or that it is WSO2 API Manager's developer portal
+    #[arg(long, value_enum, default_value_t = Profile::Wso2Apim)]
+    profile: Profile,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Profile {
+    Generic,
+    Wso2Apim,
+}
+
+/// The published files; the configuration itself last, so that it is never there without the rest.
 const FILES: [(&str, &str); 4] = [
     ("deployment.schema.json", include_str!("../../config/deployment.schema.json")),
     ("tenant-conf.schema.json", include_str!("../../config/tenant-conf.schema.json")),
@@ -15,14 +35,47 @@ const FILES: [(&str, &str); 4] = [
         "tenants/carbon.super/tenant-conf.json",
         include_str!("../../config/tenants/carbon.super/tenant-conf.json"),
     ),
-    ("deployment.toml", include_str!("../../config/deployment.toml")),
+    (DEPLOYMENT, include_str!("../../config/deployment.toml")),
+];
+
+const DEPLOYMENT: &str = "deployment.toml";
+
+/// The published configuration has an example tenant; a new one has none who could claim a host.
+const FOR_ALL: [(&str, &str); 1] = [("\nclaimable_hosts = ", "\n# claimable_hosts = ")];
+
+/// Where the profile `generic` has other defaults.
+const FOR_GENERIC: [(&str, &str); 6] = [
+    (
+        "#profile = \"wso2-apim\"              # or \"generic\": nothing is known of it but what [[access.route]] says",
+        "profile = \"generic\"                 # nothing is known of it but what [[access.route]] says; or \"wso2-apim\"",
+    ),
+    (
+        "#selection_page = true              # in the profile \"generic\" it is false",
+        "#selection_page = false",
+    ),
+    (
+        "#url = \"/devportal/services/configs?tenant={tenant}\"",
+        "# url = \"/login?next={return_path}\"   # needed as soon as enable_anonymous_mode is false",
+    ),
+    (
+        "#forward_token = true               # the portal gets the Authorization header; in the profile \"generic\" it is false",
+        "#forward_token = false              # true: the portal gets the Authorization header",
+    ),
+    (
+        "#identity_headers = \"wso2\"          # \"oauth2-proxy\", \"authelia\", \"none\"; in the profile \"generic\" it is \"oauth2-proxy\"",
+        "#identity_headers = \"oauth2-proxy\"  # \"authelia\", \"wso2\", \"none\"",
+    ),
+    (
+        "# [[access.route]]\n# match = \"GET,HEAD /docs/**\"",
+        "# What no rule names follows the anonymous mode.\n# [[access.route]]\n# match = \"GET,HEAD /docs/**\"",
+    ),
 ];
 
 /// Exit code 0: written. 1: not, and why is on standard error.
-pub fn run(folder: &Path) -> ExitCode {
-    match write(folder) {
+pub fn run(options: &Options) -> ExitCode {
+    match write(&options.folder, options.profile) {
         Ok(()) => {
-            let file = folder.join("deployment.toml");
+            let file = options.folder.join(DEPLOYMENT);
             let _ = writeln!(
                 io::stdout(),
                 "written: {file}\nnext:    doorward check --config {file}",
@@ -37,15 +90,34 @@ pub fn run(folder: &Path) -> ExitCode {
     }
 }
 
-fn write(folder: &Path) -> Result<(), String> {
-    let said = |path: &Path, error: &io::Error| format!("{}: {error}", path.display());
-    for (name, _) in FILES {
-        let path = folder.join(name);
-        if path.symlink_metadata().is_ok() {
-            return Err(format!("{} is there already; nothing was written", path.display()));
-        }
+fn text(name: &str, published: &'static str, profile: Profile) -> Cow<'static, str> {
+    if name != DEPLOYMENT {
+        return published.into();
     }
-    for (name, text) in FILES {
+    let for_profile: &[(&str, &str)] = match profile {
+        Profile::Generic => &FOR_GENERIC,
+        Profile::Wso2Apim => &[],
+    };
+    let edits = FOR_ALL.iter().chain(for_profile);
+    edits.fold(published.to_owned(), |text, (from, to)| text.replacen(from, to, 1)).into()
+}
+
+fn write(folder: &Path, profile: Profile) -> Result<(), String> {
+    let said = |path: &Path, error: &io::Error| format!("{}: {error}", path.display());
+    let there: Vec<String> = FILES
+        .iter()
+        .map(|(name, _)| folder.join(name))
+        .filter(|path| path.symlink_metadata().is_ok())
+        .map(|path| path.display().to_string())
+        .collect();
+    if !there.is_empty() {
+        let (is, it) = if there.len() == 1 { ("is", "it") } else { ("are", "them") };
+        return Err(format!(
+            "{} {is} there already; nothing was written. Move {it} away, or name another folder: doorward init FOLDER",
+            there.join(", ")
+        ));
+    }
+    for (name, published) in FILES {
         let path = folder.join(name);
         let parent = path.parent().unwrap_or(folder);
         fs::create_dir_all(parent).map_err(|error| said(parent, &error))?;
@@ -55,7 +127,7 @@ fn write(folder: &Path) -> Result<(), String> {
             .create_new(true)
             .open(&path)
             .map_err(|error| said(&path, &error))?;
-        file.write_all(text.as_bytes()).map_err(|error| said(&path, &error))?;
+        file.write_all(text(name, published, profile).as_bytes()).map_err(|error| said(&path, &error))?;
     }
     Ok(())
 }
@@ -65,28 +137,75 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::config::check::check;
+    use crate::config::{check::check, load::load, model};
 
     #[test]
     fn what_it_writes_passes_the_check() {
         let folder = tempfile::tempdir().unwrap();
-        let new = folder.path().join("new");
-        write(&new).unwrap();
-        let report = check(&new.join("deployment.toml"), &BTreeMap::new());
-        assert!(report.is_clean() && report.tenants == 1, "{report:#?}");
+        for (profile, meant) in
+            [(Profile::Wso2Apim, model::Profile::Wso2Apim), (Profile::Generic, model::Profile::Generic)]
+        {
+            let new = folder.path().join(format!("{profile:?}"));
+            write(&new, profile).unwrap();
+            let file = new.join(DEPLOYMENT);
+            let report = check(&file, &BTreeMap::new());
+            assert!(report.is_clean() && report.tenants == 1, "{report:#?}");
+            let settings = load(&file, &BTreeMap::new()).unwrap();
+            assert_eq!(settings.portal.profile, meant);
+            assert!(settings.tenancy.claimable_hosts.is_empty());
+        }
+    }
+
+    /// An edit that finds nothing has been forgotten when the published file was changed.
+    #[test]
+    fn each_edit_finds_its_one_place() {
+        let (_, published) = FILES[FILES.len() - 1];
+        for (from, _) in FOR_ALL.iter().chain(&FOR_GENERIC) {
+            assert_eq!(published.matches(from).count(), 1, "{from}");
+        }
+    }
+
+    /// What stands after `#` is the profile's default: uncommented, it changes nothing.
+    #[test]
+    fn the_defaults_it_shows_are_those_of_the_profile() {
+        for profile in [Profile::Wso2Apim, Profile::Generic] {
+            let (name, published) = FILES[FILES.len() - 1];
+            let written = text(name, published, profile);
+            let shown =
+                |line: &str| line.starts_with('#') && line[1..].starts_with(|c: char| c.is_ascii_lowercase());
+            let all: String = written
+                .lines()
+                .filter(|line| !line.starts_with("#workers"))
+                .map(|line| if shown(line) { &line[1..] } else { line })
+                .flat_map(|line| [line, "\n"])
+                .collect();
+            let file = Path::new("/etc/doorward/deployment.toml");
+            let effective = |text: &str| {
+                let settings = crate::config::load::parse(text, file, &BTreeMap::new()).unwrap();
+                crate::config::effective::to_toml(&settings)
+            };
+            assert_eq!(effective(&all), effective(&written), "{profile:?}");
+        }
     }
 
     #[test]
-    fn it_overwrites_nothing() {
+    fn a_second_init_names_what_is_in_the_way_and_overwrites_nothing() {
         let folder = tempfile::tempdir().unwrap();
         for (name, _) in FILES {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, "mine").unwrap();
-            assert!(write(folder.path()).unwrap_err().contains("nothing was written"));
+            let told = write(folder.path(), Profile::Generic).unwrap_err();
+            assert!(told.starts_with(&format!("{} is there already", path.display())), "{told}");
+            assert!(told.contains("Move it away") && told.contains("doorward init FOLDER"), "{told}");
             assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
             fs::remove_file(&path).unwrap();
         }
-        assert!(write(folder.path()).is_ok());
+        write(folder.path(), Profile::Generic).unwrap();
+        let told = write(folder.path(), Profile::Generic).unwrap_err();
+        assert!(
+            FILES.iter().all(|(name, _)| told.contains(name)) && told.contains("Move them away"),
+            "{told}"
+        );
     }
 }

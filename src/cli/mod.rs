@@ -45,12 +45,7 @@ enum Command {
         json: bool,
     },
     Demo(demo::Options),
-    /// Write a commented configuration to start from
-    Init {
-        /// Where to write it
-        #[arg(default_value = "config")]
-        folder: PathBuf,
-    },
+    Init(init::Options),
     Certs(certs::Options),
     Explain(explain::Options),
     Health(health::Options),
@@ -78,7 +73,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Serve { config, log } => serve::run(&config.file, log.as_deref()),
         Command::Check { config, json } => check::run(&config.file, json),
         Command::Demo(options) => demo::run(&options, serve::open),
-        Command::Init { folder } => init::run(&folder),
+        Command::Init(options) => init::run(&options),
         Command::Certs(options) => certs::run(&options),
         Command::Explain(options) => explain::run(&options),
         Command::Health(options) => health::run(&options),

@@ -133,6 +133,7 @@ fn upstream(upstream: &Upstream) -> raw::portal::Upstream {
         ca_file: files.and_then(|files| files.0.as_deref().map(path)),
         client_cert_file: files.and_then(|files| files.1.as_deref().map(path)),
         client_key_file: files.and_then(|files| files.2.as_deref().map(path)),
+        max_connections: u32::try_from(upstream.max_connections).ok(),
         connect_timeout: Some(As(Positive(upstream.connect_timeout))),
         header_timeout: Some(As(Positive(upstream.header_timeout))),
         idle_timeout: Some(As(Positive(upstream.idle_timeout))),
@@ -244,6 +245,7 @@ fn limits(settings: &Settings) -> raw::limits::Limits {
         max_upgrades: number(limits.max_upgrades),
         header_timeout: Some(As(Positive(limits.header_timeout))),
         keep_alive: Some(As(Positive(limits.keep_alive))),
+        write_timeout: Some(As(Positive(limits.write_timeout))),
     }
 }
 

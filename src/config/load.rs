@@ -1,5 +1,7 @@
 //! `deployment.toml` → `Settings`.
 
+mod elsewhere;
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use super::{
@@ -42,7 +44,11 @@ pub fn parse(text: &str, file: &Path, env: &BTreeMap<String, String>) -> Result<
     let settings = resolve::deployment(raw, &root, file, &mut findings);
     match settings {
         Some(settings) if findings.is_empty() => Ok(settings),
-        _ => Err(findings.into_mistakes()),
+        _ => {
+            let mut mistakes = findings.into_mistakes();
+            elsewhere::hint(&mut mistakes);
+            Err(mistakes)
+        }
     }
 }
 

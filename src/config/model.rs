@@ -80,6 +80,8 @@ pub struct Upstream {
     pub http2: bool,
     /// Send this `Host` instead of the one the browser sent.
     pub host: Option<String>,
+    /// Of all workers together; upgrades have a bound of their own.
+    pub max_connections: usize,
     pub connect_timeout: Duration,
     /// From the last byte of the request to the first byte of the answer.
     pub header_timeout: Duration,
@@ -171,6 +173,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// A keep-alive connection without a request is closed after this.
     pub keep_alive: Duration,
+    /// A client that takes nothing of its answer for this long is given up.
+    pub write_timeout: Duration,
 }
 
 /// What `deployment.toml` says for every tenant; a tenant's file overrides it key by key.

@@ -11,7 +11,6 @@ pub fn diff_needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("server.tls.listen", tls(old) != tls(new)),
         ("admin.listen", old.admin != new.admin),
         ("tenancy.capacity", old.tenancy.capacity != new.tenancy.capacity),
-        ("log.access", old.log.access != new.log.access),
         ("accounts.enabled", old.accounts.enabled != new.accounts.enabled),
         ("accounts.store_url", old.accounts.store.location != new.accounts.store.location),
         (
@@ -47,7 +46,6 @@ mod tests {
         ("[server.tls]\ncert_file = \"c\"\nkey_file = \"k\"", &["server.tls.listen"]),
         ("[admin]\nlisten = \"off\"", &["admin.listen"]),
         ("[tenancy]\ncapacity = 5", &["tenancy.capacity"]),
-        ("[log]\naccess = \"off\"", &["log.access"]),
         ("[accounts]\nenabled = true", &["accounts.enabled"]),
         ("[accounts]\nstore_url = \"sqlite:x.db\"", &["accounts.store_url"]),
         ("[accounts]\nstore_connections = 3", &["accounts.store_connections"]),
@@ -59,6 +57,7 @@ mod tests {
             "[session]\nlifetime = \"1h\"\n[account_lock]\nenabled = true\n[password_policy]\nenabled = true",
             &[],
         ),
+        ("[log]\naccess = \"off\"", &[]),
         ("[apim.devportal]\nenable_anonymous_mode = false", &[]),
         ("[tenancy]\nttl = \"1s\"\nfolder = \"x\"\nwatch = \"off\"\n[log]\nlevel = \"debug\"", &[]),
     ];

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::tenant::TenantId;
+use super::tenant::{NamedTenant, TenantId};
 
 /// A page for a person, with the way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub enum Page {
     /// 400: the request cannot be understood in only one way.
     BadRequest { detail: &'static str },
     /// 400: the request names two different tenants.
-    TenantConflict { first: TenantId, second: TenantId },
+    TenantConflict { first: NamedTenant, second: NamedTenant },
     /// 404: no such tenant.
     UnknownTenant { tenant: String },
     /// 401: a page that needs sign-in, where no sign-in address is configured or the request was not a navigation.

@@ -54,6 +54,45 @@ impl TenantId {
     }
 }
 
+/// Where a request names a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Host,
+    /// The host a proxy before us was asked for.
+    ForwardedHost,
+    Path,
+    Query,
+    Header,
+}
+
+impl Place {
+    pub const ALL: [Self; 5] = [Self::Host, Self::ForwardedHost, Self::Path, Self::Query, Self::Header];
+
+    /// One word, for messages and as the key of a text.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::ForwardedHost => "forwarded-host",
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Header => "header",
+        }
+    }
+}
+
+/// A tenant as some part of a request names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedTenant {
+    pub tenant: TenantId,
+    pub place: Place,
+}
+
+impl fmt::Display for NamedTenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.tenant, self.place.as_str())
+    }
+}
+
 impl fmt::Display for TenantId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

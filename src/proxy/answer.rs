@@ -21,7 +21,7 @@ use crate::{
     domain::{
         page::{Page, PageContext, Pages},
         route::Surface,
-        tenant::TenantId,
+        tenant::NamedTenant,
     },
     telemetry::metrics::Outcome,
     token::TokenError,
@@ -36,7 +36,7 @@ pub enum Refusal {
         status: StatusCode,
         detail: &'static str,
     },
-    TenantConflict(TenantId, TenantId),
+    TenantConflict(NamedTenant, NamedTenant),
     UnknownTenant(String),
     /// No proof of identity, and one is needed.
     SignInNeeded {
@@ -149,7 +149,7 @@ impl Refusal {
         match self {
             Self::BadRequest(detail) | Self::Unclear { detail, .. } => (*detail).to_owned(),
             Self::TenantConflict(first, second) => {
-                format!("The request names two tenants, {first} and {second}")
+                format!("The request names two tenants: {first} and {second}")
             }
             Self::UnknownTenant(tenant) => format!("There is no tenant {tenant}"),
             Self::SignInNeeded { .. } | Self::SignInLoop { .. } => "Unauthenticated request".to_owned(),

@@ -66,7 +66,8 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
         }
     }
     if let Some(route) = &judgement.route {
-        steps.push(("route", format!("{} ({:?}, {:?})", route.rule, route.access, route.surface)));
+        let (who, what) = (route.access.sentence(), route.surface.sentence());
+        steps.push(("route", format!("{}: {what}, {who}", route.rule)));
     }
     let session = match (&gate.doors, &judgement.proof) {
         _ if judgement.route.as_ref().is_some_and(|route| route.access == Access::Open) => {

@@ -287,13 +287,18 @@ fn portal_failed(worker: &Worker, error: &ForwardError) -> Refusal {
     let kind = match error {
         ForwardError::Connect(_) => PortalError::connect,
         ForwardError::ConnectTimeout => PortalError::connect_timeout,
+        ForwardError::TooMany => PortalError::too_many,
         ForwardError::AnswerTimeout => PortalError::answer_timeout,
         ForwardError::Broken(_) => PortalError::broken,
         ForwardError::Upgrade => PortalError::upgrade,
     };
     worker.gate.metrics.count_portal_error(kind);
     tracing::debug!(%error, "the portal gave no answer");
-    if error.is_timeout() { Refusal::PortalSlow } else { Refusal::PortalDown }
+    match error {
+        ForwardError::TooMany => Refusal::Overloaded,
+        error if error.is_timeout() => Refusal::PortalSlow,
+        _ => Refusal::PortalDown,
+    }
 }
 
 #[cfg(test)]
@@ -306,6 +311,7 @@ mod tests {
             target: Target::Unix { path: "/run/portal.sock".into() },
             http2: false,
             host: None,
+            max_connections: 1,
             connect_timeout: Duration::ZERO,
             header_timeout: Duration::ZERO,
             idle_timeout: Duration::ZERO,

@@ -151,7 +151,7 @@ async fn by_token(
         known
     } else {
         gate.metrics.tokens_checked.inc();
-        Box::pin(gate.tokens.verify(policy, &token, asking.now)).await
+        Box::pin(gate.tokens.verify_for(asking.client.address, policy, &token, asking.now)).await
     };
     match verified {
         Ok(verified) => Ok(Some(verified)),

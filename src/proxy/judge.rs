@@ -1,7 +1,7 @@
 //! Steps 2 to 6 of a request: made plain, whose portal, which route, who asks, may they. Nothing is sent anywhere, so
 //! `doorward explain` asks the same function.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use http::{HeaderName, header, request::Parts};
 
@@ -12,6 +12,7 @@ use super::{
     forwarded::{self, Client},
     hygiene::{self, Ambiguity, Cleaned},
     identify::{Asking, Proof, identify, is_foreign_origin},
+    index_wait::wait_until,
     select::{self, SelectError},
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
         browser::{self, Asked},
         identity::Identity,
         route::{Route, Surface},
-        tenant::TenantId,
+        tenant::{NamedTenant, Place, TenantId},
     },
 };
 
@@ -164,24 +165,13 @@ async fn find_policy(gate: &Gate, tenant: &TenantId) -> Option<Arc<TenantPolicy>
     }
 }
 
-/// Just after the start the tenants' files are still being read for the host names they claim. Once they have been, nobody
-/// waits: a host that a broken file may claim stays in doubt until somebody mends the file.
-async fn wait_for_index(gate: &Gate, host: &str) -> HostFound {
-    const STEP: Duration = Duration::from_millis(5);
-    const STEPS: u32 = 1000;
-    for _ in 0..STEPS {
-        tokio::time::sleep(STEP).await;
-        if gate.tenants.index_ready() {
-            break;
-        }
-    }
-    gate.tenants.by_host(host)
-}
-
 async fn tenant_of_host(gate: &Gate, host: &str) -> Result<Option<TenantId>, Refusal> {
     let mut found = gate.tenants.by_host(host);
+    // just after the start the tenants' files are still being read for the host names they claim; once they have been,
+    // nobody waits: a host that a broken file may claim stays in doubt until somebody mends the file
     if found == HostFound::IndexNotReady && !gate.tenants.index_ready() {
-        found = Box::pin(wait_for_index(gate, host)).await;
+        Box::pin(wait_until(|| gate.tenants.index_ready())).await;
+        found = gate.tenants.by_host(host);
     }
     match found {
         HostFound::Tenant(tenant) => Ok(Some(tenant)),
@@ -196,20 +186,20 @@ async fn named_tenant(gate: &Gate, client: &Client, parts: &Parts) -> Result<Opt
     // the portal sees `Host`, whatever a believed proxy was asked for: both must mean the same tenant
     let believed = client.host.as_deref();
     let sent = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let mut by_host = None;
-    for host in [believed, sent].into_iter().flatten() {
-        match (tenant_of_host(gate, host).await?, by_host.take()) {
-            (Some(second), Some(first)) if first != second => {
+    let mut by_host: Option<NamedTenant> = None;
+    for (host, place) in [(believed, Place::ForwardedHost), (sent, Place::Host)] {
+        let Some(host) = host else { continue };
+        let found = tenant_of_host(gate, host).await?.map(|tenant| NamedTenant { tenant, place });
+        match (found, by_host.take()) {
+            (Some(second), Some(first)) if first.tenant != second.tenant => {
                 return Err(Refusal::TenantConflict(first, second));
             }
             (one, other) => by_host = one.or(other),
         }
     }
-    select::named(parts.uri.path(), parts.uri.query(), &parts.headers, by_host.as_ref()).map_err(|error| {
-        match error {
-            SelectError::Conflict { first, second } => Refusal::TenantConflict(first, second),
-            SelectError::Invalid => Refusal::BadRequest("the request names a tenant that cannot exist"),
-        }
+    select::named(parts.uri.path(), parts.uri.query(), &parts.headers, by_host).map_err(|error| match error {
+        SelectError::Conflict { first, second } => Refusal::TenantConflict(first, second),
+        SelectError::Invalid => Refusal::BadRequest("the request names a tenant that cannot exist"),
     })
 }
 

@@ -13,6 +13,7 @@ mod guard;
 pub mod headers;
 pub mod hygiene;
 mod identify;
+mod index_wait;
 pub mod judge;
 mod pipeline;
 pub mod select;
@@ -41,6 +42,7 @@ pub use self::{
     connection::ClientConnection,
     guard::Guards,
     upgrade::Upgrades,
+    upstream::Counted as PortalConnections,
 };
 use crate::{
     account::Doors,
@@ -68,6 +70,7 @@ pub struct Gate {
     pub access_log: ArcSwapOption<AccessLog>,
     pub upgrades: Upgrades,
     pub guards: Guards,
+    pub portal_connections: Arc<PortalConnections>,
 }
 
 impl Gate {
@@ -87,25 +90,26 @@ pub struct Worker {
 
 impl Worker {
     pub fn new(gate: Arc<Gate>) -> Self {
-        Self { gate, portals: Portals::default(), swept: Mutex::default() }
+        let portals = Portals::new(&gate.portal_connections);
+        Self { gate, portals, swept: Mutex::default() }
     }
 
     /// Once a second: closes portal connections that have been idle too long, and all of them after a reload.
     pub fn sweep(&self) {
-        let settings = Arc::downgrade(&self.gate.settings.load());
+        let gate_settings = self.gate.settings.load_full();
+        let settings = Arc::downgrade(&gate_settings);
         let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
         if swept.ptr_eq(&settings) {
             self.portals.sweep();
         } else {
             *swept = settings;
-            self.portals.forget_all();
+            self.portals.renew(&gate_settings.portal.upstreams);
         }
     }
 }
 
 /// The pipeline as hyper calls it, for one client connection. Its future is made for every request and lives on the heap, so
 /// the steps a usual request does not take are boxed apart: with all of them inside it had 21 KiB.
-///
 #[derive(Clone)]
 pub struct Service {
     worker: Arc<Worker>,

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, request::Parts};
 use percent_encoding::percent_decode_str;
 
 use super::hygiene::{Ambiguity, set_path_and_query};
-use crate::domain::tenant::TenantId;
+use crate::domain::tenant::{NamedTenant, Place, TenantId};
 
 pub const X_WSO2_TENANT: HeaderName = HeaderName::from_static("x-wso2-tenant");
 
@@ -19,7 +19,7 @@ const PARAMETERS: [&str; 2] = ["tenant", "X-WSO2-Tenant-Q"];
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectError {
     #[error("the request names the tenants {first} and {second}")]
-    Conflict { first: TenantId, second: TenantId },
+    Conflict { first: NamedTenant, second: NamedTenant },
     #[error("the request names a tenant that cannot exist")]
     Invalid,
 }
@@ -30,32 +30,33 @@ pub fn named(
     path: &str,
     query: Option<&str>,
     headers: &HeaderMap,
-    by_host: Option<&TenantId>,
+    by_host: Option<NamedTenant>,
 ) -> Result<Option<TenantId>, SelectError> {
-    let mut tenant = by_host.cloned();
+    let mut named = by_host;
     if let Some(written) = in_path(path) {
-        agree(&mut tenant, written)?;
+        agree(&mut named, written, Place::Path)?;
     }
     for (_, value) in query.into_iter().flat_map(in_query) {
-        agree(&mut tenant, &decoded(value)?)?;
+        agree(&mut named, &decoded(value)?, Place::Query)?;
     }
     for value in headers.get_all(X_WSO2_TENANT) {
-        agree(&mut tenant, value.to_str().map_err(|_| SelectError::Invalid)?)?;
+        agree(&mut named, value.to_str().map_err(|_| SelectError::Invalid)?, Place::Header)?;
     }
     for value in query.into_iter().flat_map(in_lenient_query) {
-        same(tenant.as_ref(), &decoded(value)?)?;
+        same(named.as_ref(), &decoded(value)?)?;
     }
-    Ok(tenant)
+    Ok(named.map(|named| named.tenant))
 }
 
 /// What only lenient readers take for a name cannot choose a tenant, it can only repeat the one chosen.
-fn same(tenant: Option<&TenantId>, written: &str) -> Result<(), SelectError> {
+fn same(named: Option<&NamedTenant>, written: &str) -> Result<(), SelectError> {
     let written = written.trim();
-    if written.is_empty() || tenant.is_some_and(|t| t.as_str() == written) {
+    if written.is_empty() || named.is_some_and(|named| named.tenant.as_str() == written) {
         return Ok(());
     }
-    let second = TenantId::parse(written).map_err(|_| SelectError::Invalid)?;
-    Err(tenant.map_or(SelectError::Invalid, |first| SelectError::Conflict { first: first.clone(), second }))
+    let tenant = TenantId::parse(written).map_err(|_| SelectError::Invalid)?;
+    let second = NamedTenant { tenant, place: Place::Query };
+    Err(named.map_or(SelectError::Invalid, |first| SelectError::Conflict { first: first.clone(), second }))
 }
 
 /// Makes the request name exactly this tenant, which `named` has found (or which is the default): other spellings of the
@@ -154,16 +155,18 @@ fn decoded(value: &str) -> Result<Cow<'_, str>, SelectError> {
     Ok(Cow::Owned(text.into_owned()))
 }
 
-fn agree(tenant: &mut Option<TenantId>, written: &str) -> Result<(), SelectError> {
+fn agree(named: &mut Option<NamedTenant>, written: &str, place: Place) -> Result<(), SelectError> {
     let written = written.trim_matches([' ', '\t']);
-    if written.is_empty() || tenant.as_ref().is_some_and(|t| t.as_str().eq_ignore_ascii_case(written)) {
+    let same = |named: &NamedTenant| named.tenant.as_str().eq_ignore_ascii_case(written);
+    if written.is_empty() || named.as_ref().is_some_and(same) {
         return Ok(());
     }
-    let second = TenantId::parse(written).map_err(|_| SelectError::Invalid)?;
-    if let Some(first) = tenant.take() {
+    let tenant = TenantId::parse(written).map_err(|_| SelectError::Invalid)?;
+    let second = NamedTenant { tenant, place };
+    if let Some(first) = named.take() {
         return Err(SelectError::Conflict { first, second });
     }
-    *tenant = Some(second);
+    *named = Some(second);
     Ok(())
 }
 
@@ -191,7 +194,8 @@ mod tests {
         host: Option<&str>,
     ) -> Result<Option<TenantId>, SelectError> {
         let parts = parts(target, header);
-        named(parts.uri.path(), parts.uri.query(), &parts.headers, host.map(tenant).as_ref())
+        let by_host = host.map(|name| NamedTenant { tenant: tenant(name), place: Place::Host });
+        named(parts.uri.path(), parts.uri.query(), &parts.headers, by_host)
     }
 
     /// wso2/api-manager#2344: the parameter's name and the tenant's case are tolerated.
@@ -232,19 +236,24 @@ mod tests {
     /// The upstream weakness (wso2.md 6.2): with a second name a visitor could pick the laxer tenant's rule.
     #[test]
     fn tenant_shopping_two_names_are_refused() {
-        for (target, header, host) in [
-            ("/t/acme.com/", Some("open.com"), None),
-            ("/t/acme.com/?tenant=open.com", None, None),
-            ("/?tenant=acme.com&tenant=open.com", None, None),
-            ("/?tenant=acme.com&TENANT=open.com", None, None),
-            ("/?tenant=acme.com&%54enant=open.com", None, None),
-            ("/?tenant=acme.com&X-WSO2-Tenant-Q=open.com", None, None),
-            ("/?tenant=acme.com", Some("open.com"), None),
-            ("/", Some("open.com"), Some("acme.com")),
-            ("/?tenant=open.com", None, Some("acme.com")),
-            ("/t/open.com", None, Some("acme.com")),
+        use Place::{Header, Host, Path, Query};
+        for (target, header, host, places) in [
+            ("/t/acme.com/", Some("open.com"), None, [Path, Header]),
+            ("/t/acme.com/?tenant=open.com", None, None, [Path, Query]),
+            ("/?tenant=acme.com&tenant=open.com", None, None, [Query, Query]),
+            ("/?tenant=acme.com&TENANT=open.com", None, None, [Query, Query]),
+            ("/?tenant=acme.com&%54enant=open.com", None, None, [Query, Query]),
+            ("/?tenant=acme.com&X-WSO2-Tenant-Q=open.com", None, None, [Query, Query]),
+            ("/?tenant=acme.com", Some("open.com"), None, [Query, Header]),
+            ("/", Some("open.com"), Some("acme.com"), [Host, Header]),
+            ("/?tenant=open.com", None, Some("acme.com"), [Host, Query]),
+            ("/t/open.com", None, Some("acme.com"), [Host, Path]),
         ] {
-            let conflict = SelectError::Conflict { first: tenant("acme.com"), second: tenant("open.com") };
+            let [first, second] = places;
+            let conflict = SelectError::Conflict {
+                first: NamedTenant { tenant: tenant("acme.com"), place: first },
+                second: NamedTenant { tenant: tenant("open.com"), place: second },
+            };
             assert_eq!(select(target, header, host), Err(conflict), "{target} {header:?} {host:?}");
         }
     }

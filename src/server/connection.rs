@@ -13,8 +13,8 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::AsyncWriteExt,
     net::TcpStream,
@@ -24,6 +24,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::{
     drain::{DrainSignal, Phase},
+    http2::serve_http2,
     socket::{Rewound, Socket},
 };
 use crate::{
@@ -32,14 +33,12 @@ use crate::{
 };
 
 /// How often a connection looks whether it is idle, too slow, or has to go.
-const TICK: Duration = Duration::from_millis(250);
+pub const TICK: Duration = Duration::from_millis(250);
 /// A connection that has just woken up is looked at sooner: many make one request and fall silent, and each holds its
 /// buffers until somebody looks.
 const FIRST_TICK: Duration = Duration::from_millis(25);
 /// How long a client may take to notice the end of its connection.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// A client that does not answer our goodbye is left behind after this.
-const HTTP2_GOODBYE: Duration = Duration::from_secs(5);
 const HYPERS_MAX_HEADERS: usize = 100;
 const HTTP2_PREFACE: &[u8] = b"PRI";
 
@@ -161,7 +160,7 @@ async fn serve_active<T: Socket>(
         .max_header_size(limits.max_header_bytes)
         .header_read_timeout(None)
         .serve_connection(
-            TokioIo::new(Rewound::new(socket, early, connection)),
+            TokioIo::new(Rewound::new(socket, early, connection, limits.write_timeout)),
             Service::new(worker, connection),
         );
     let end = drive_http1(&mut http, connection, drain, limits).await;
@@ -232,58 +231,4 @@ async fn drive_http1<T: Socket>(
         }
     })
     .await
-}
-
-async fn serve_http2<T: Socket>(
-    socket: T,
-    early: Bytes,
-    connection: Arc<ClientConnection>,
-    worker: &Arc<Worker>,
-    drain: DrainSignal,
-    limits: &Limits,
-) {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(100)
-        .max_send_buf_size(64 * 1024)
-        .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
-        .initial_stream_window_size(1024 * 1024)
-        .initial_connection_window_size(4 * 1024 * 1024)
-        .keep_alive_interval(Duration::from_secs(20));
-    let io = TokioIo::new(Rewound::new(socket, early, &connection));
-    let mut http = pin!(builder.serve_connection(io, Service::new(worker, &connection)));
-    let mut tick = pin!(sleep(TICK));
-    let since = Instant::now();
-    let mut silent_since = since;
-    let mut seen = 0;
-    let mut leaving: Option<Instant> = None;
-    poll_fn(|cx| {
-        loop {
-            if http.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
-            }
-            if tick.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            tick.as_mut().reset(Instant::now() + TICK);
-            if connection.is_busy() || connection.started() != seen {
-                seen = connection.started();
-                silent_since = Instant::now();
-            }
-            // no request at all, or no end to the goodbye: neither may hold a connection for ever
-            let mute = seen == 0 && since.elapsed() >= limits.header_timeout;
-            let overdue =
-                leaving.is_some_and(|since| since.elapsed() >= HTTP2_GOODBYE) && !connection.is_busy();
-            if mute || overdue {
-                return Poll::Ready(());
-            }
-            let idle = silent_since.elapsed() >= limits.keep_alive;
-            if leaving.is_none() && (idle || drain.phase() >= Phase::Closing) {
-                leaving = Some(Instant::now());
-                http.as_mut().graceful_shutdown();
-            }
-        }
-    })
-    .await;
 }

@@ -1,12 +1,14 @@
 //! Sockets: accept, TLS, limits, drain. What happens inside a request is `proxy`'s.
 //!
 //! One thread and one single-threaded runtime per core; a connection stays on the worker that accepted it
-//! (`docs/adr/0001-one-runtime-per-core.md`).
+//! (`docs/adr/0001-one-current-thread-runtime-per-core.md`).
 
 mod connection;
 pub mod drain;
+mod http2;
 mod listen;
 mod socket;
+mod stall;
 pub mod tls;
 mod worker;
 

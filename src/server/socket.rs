@@ -37,20 +37,19 @@ impl Socket for TlsStream<TcpStream> {
     }
 }
 
-/// A client that does not take what we send for this long is gone, or wants to hold us up.
-const SEND_TIMEOUT: Duration = Duration::from_mins(1);
-
 pub struct Rewound<T> {
     socket: T,
     early: Bytes,
     connection: Arc<ClientConnection>,
+    /// A client that takes nothing for this long is gone, or wants to hold us up.
+    write_timeout: Duration,
     /// Since when the client has taken nothing; made only when it does.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Rewound<T> {
-    pub fn new(socket: T, early: Bytes, connection: &Arc<ClientConnection>) -> Self {
-        Self { socket, early, connection: Arc::clone(connection), stalled: None }
+    pub fn new(socket: T, early: Bytes, connection: &Arc<ClientConnection>, write_timeout: Duration) -> Self {
+        Self { socket, early, connection: Arc::clone(connection), write_timeout, stalled: None }
     }
 
     /// The socket, and what of the early bytes nobody has read.
@@ -66,7 +65,8 @@ impl<T> Rewound<T> {
             return written;
         }
         self.connection.set_blocked(true);
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(SEND_TIMEOUT)));
+        let write_timeout = self.write_timeout;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(write_timeout)));
         stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }

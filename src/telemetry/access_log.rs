@@ -1,22 +1,28 @@
 //! One line of JSON a request, written by a thread of its own: a slow disk or terminal never holds up a request.
 
+mod target;
+
 use std::{
-    fs::OpenOptions,
     io::{self, BufWriter, Write},
     net::IpAddr,
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread,
+    time::Duration,
 };
 
 use serde::Serialize;
 
+use self::target::{LogFile, Target};
+use super::metrics::Count;
+
 /// Lines that may wait for the writer; more are dropped and counted.
 const QUEUE: usize = 16 * 1024;
+/// How often the writer looks whether somebody (logrotate) has moved its file away.
+const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default, Serialize)]
 pub struct Entry {
@@ -50,42 +56,44 @@ fn rfc3339<S: serde::Serializer>(time: &jiff::Timestamp, serializer: S) -> Resul
 
 pub struct AccessLog {
     queue: SyncSender<Box<Entry>>,
-    dropped: AtomicU64,
+    dropped: Count,
 }
 
 impl AccessLog {
-    pub fn stdout() -> io::Result<Arc<Self>> {
-        Self::start(Box::new(io::stdout()))
+    /// `dropped` counts the lines that found no place in the queue.
+    pub fn stdout(dropped: Count) -> io::Result<Arc<Self>> {
+        Self::start(io::stdout(), dropped)
     }
 
-    pub fn file(path: &Path) -> io::Result<Arc<Self>> {
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Self::start(Box::new(file))
+    /// Follows the path, not the file: one that is moved away or removed is replaced by a new one within a second.
+    pub fn file(path: &Path, dropped: Count) -> io::Result<Arc<Self>> {
+        Self::start(LogFile::open(path)?, dropped)
     }
 
-    fn start(target: Box<dyn Write + Send>) -> io::Result<Arc<Self>> {
+    fn start(target: impl Target + Send + 'static, dropped: Count) -> io::Result<Arc<Self>> {
         let (queue, entries) = sync_channel(QUEUE);
-        thread::Builder::new()
-            .name("access-log".into())
-            .spawn(move || write_all(&entries, BufWriter::with_capacity(64 * 1024, target)))?;
-        Ok(Arc::new(Self { queue, dropped: AtomicU64::new(0) }))
+        thread::Builder::new().name("access-log".into()).spawn(move || write_all(&entries, target))?;
+        Ok(Arc::new(Self { queue, dropped }))
     }
 
     pub fn write(&self, entry: Box<Entry>) {
         if self.queue.try_send(entry).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.dropped.inc();
         }
-    }
-
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
     }
 }
 
-/// Flushes whenever nothing waits, so that a line is never late.
-fn write_all(entries: &Receiver<Box<Entry>>, mut target: impl Write) {
-    while let Ok(first) = entries.recv() {
-        let mut next = Some(first);
+/// Flushes whenever nothing waits, so that a line is never late. Ends when nobody can send any more.
+fn write_all<T: Target>(entries: &Receiver<Box<Entry>>, target: T) {
+    let mut target = BufWriter::with_capacity(64 * 1024, target);
+    loop {
+        let mut next = match entries.recv_timeout(LOOK) {
+            Ok(entry) => Some(entry),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        // before the line, which then goes to the new file
+        target.get_mut().refresh();
         while let Some(entry) = next {
             // nobody is left to be told when the log itself cannot be written
             let _ = serde_json::to_writer(&mut target, &entry);
@@ -99,6 +107,10 @@ fn write_all(entries: &Receiver<Box<Entry>>, mut target: impl Write) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Target for &mut Vec<u8> {
+        fn refresh(&mut self) {}
+    }
 
     #[test]
     fn an_entry_is_one_line_of_json_without_the_query() {
@@ -115,11 +127,11 @@ mod tests {
     #[test]
     fn a_full_queue_drops_lines_and_never_blocks() {
         let (queue, entries) = sync_channel(1);
-        let log = AccessLog { queue, dropped: AtomicU64::new(0) };
+        let log = AccessLog { queue, dropped: Count::default() };
         for _ in 0..3 {
             log.write(Box::default());
         }
-        assert_eq!(log.dropped(), 2);
+        assert_eq!(log.dropped.get(), 2);
         drop(entries);
     }
 }

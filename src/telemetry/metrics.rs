@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
-    registry::Registry,
+    registry::{Metric, Registry},
 };
 
 use super::accounts::AccountMetrics;
@@ -58,6 +58,7 @@ pub enum PortalError {
     answer_timeout,
     broken,
     upgrade,
+    too_many,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -108,6 +109,7 @@ pub struct Metrics {
     pub reloads: Family<ReloadLabels, Count>,
     pub tokens_cached: Count,
     pub tokens_checked: Count,
+    pub access_log_dropped: Count,
     pub accounts: AccountMetrics,
     guarded: [Count; GUARDED.len()],
 }
@@ -124,12 +126,13 @@ const OUTCOMES: [Outcome; 9] = [
     Outcome::portal_error,
 ];
 
-const PORTAL_ERRORS: [PortalError; 5] = [
+const PORTAL_ERRORS: [PortalError; 6] = [
     PortalError::connect,
     PortalError::connect_timeout,
     PortalError::answer_timeout,
     PortalError::broken,
     PortalError::upgrade,
+    PortalError::too_many,
 ];
 
 const GUARDED: [Guarded; 5] =
@@ -142,62 +145,58 @@ const DURATIONS: [f64; 14] =
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("doorward");
-        let requests = Family::<RequestLabels, Count>::default();
-        let portal_errors = Family::<PortalErrorLabels, Count>::default();
-        let guarded = Family::<GuardedLabels, Count>::default();
-        let metrics = Self {
-            guarded: GUARDED.map(|result| guarded.get_or_create_owned(&GuardedLabels { result })),
+        let mut new = Registering(&mut registry);
+        let requests: Family<RequestLabels, Count> =
+            new.metric("requests", "Requests by what became of them");
+        let portal_errors: Family<PortalErrorLabels, Count> =
+            new.metric("portal_errors", "Requests the portal did not answer");
+        let request_duration = Histogram::new(DURATIONS);
+        new.add(
+            "request_duration_seconds",
+            "From the head of a request to the end of its answer",
+            &request_duration,
+        );
+        let guarded: Family<GuardedLabels, Count> =
+            new.metric("guarded_sign_ins", "Sign-ins of the portal's own by what became of them");
+        let accounts = AccountMetrics::default();
+        accounts.register(new.0);
+        Self {
             requests: OUTCOMES.map(|outcome| requests.get_or_create_owned(&RequestLabels { outcome })),
             portal_errors: PORTAL_ERRORS
                 .map(|kind| portal_errors.get_or_create_owned(&PortalErrorLabels { kind })),
-            requests_in_flight: Level::default(),
-            request_duration: Histogram::new(DURATIONS),
-            connections: Level::default(),
-            connections_refused: Count::default(),
-            tls_handshakes_failed: Count::default(),
-            reloads: Family::default(),
-            tokens_cached: Count::default(),
-            tokens_checked: Count::default(),
-            accounts: AccountMetrics::default(),
-            registry: Registry::default(),
-        };
-        registry.register("requests", "Requests by what became of them", requests);
-        registry.register("portal_errors", "Requests the portal did not answer", portal_errors);
-        registry.register(
-            "requests_in_flight",
-            "Requests whose answer has not ended",
-            metrics.requests_in_flight.clone(),
-        );
-        registry.register(
-            "request_duration_seconds",
-            "From the head of a request to the end of its answer",
-            metrics.request_duration.clone(),
-        );
-        registry.register("connections", "Open client connections", metrics.connections.clone());
-        registry.register(
-            "connections_refused",
-            "Connections closed at once because of limits.max_connections",
-            metrics.connections_refused.clone(),
-        );
-        registry.register(
-            "tls_handshakes_failed",
-            "TLS handshakes that failed or took too long",
-            metrics.tls_handshakes_failed.clone(),
-        );
-        registry.register("config_reloads", "Reloads of deployment.toml by result", metrics.reloads.clone());
-        registry.register(
-            "tokens_cached",
-            "Tokens whose check was answered from memory",
-            metrics.tokens_cached.clone(),
-        );
-        registry.register(
-            "tokens_checked",
-            "Tokens that were checked in full",
-            metrics.tokens_checked.clone(),
-        );
-        metrics.accounts.register(&mut registry);
-        registry.register("guarded_sign_ins", "Sign-ins of the portal's own by what became of them", guarded);
-        Self { registry, ..metrics }
+            requests_in_flight: new.metric("requests_in_flight", "Requests whose answer has not ended"),
+            request_duration,
+            connections: new.metric("connections", "Open client connections"),
+            connections_refused: new.metric(
+                "connections_refused",
+                "Connections closed at once because of limits.max_connections",
+            ),
+            tls_handshakes_failed: new
+                .metric("tls_handshakes_failed", "TLS handshakes that failed or took too long"),
+            reloads: new.metric("config_reloads", "Reloads of deployment.toml by result"),
+            tokens_cached: new.metric("tokens_cached", "Tokens whose check was answered from memory"),
+            tokens_checked: new.metric("tokens_checked", "Tokens that were checked in full"),
+            access_log_dropped: new
+                .metric("access_log_dropped", "Access log lines dropped because the writer was too slow"),
+            accounts,
+            guarded: GUARDED.map(|result| guarded.get_or_create_owned(&GuardedLabels { result })),
+            registry,
+        }
+    }
+}
+
+/// Makes a metric and registers it in one go.
+struct Registering<'a>(&'a mut Registry);
+
+impl Registering<'_> {
+    fn metric<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
+        let metric = M::default();
+        self.add(name, help, &metric);
+        metric
+    }
+
+    fn add(&mut self, name: &str, help: &str, metric: &(impl Metric + Clone)) {
+        self.0.register(name, help, metric.clone());
     }
 }
 

@@ -1,6 +1,9 @@
 //! Opaque tokens: the issuer is asked (RFC 7662), its answer remembered, also when it is no.
 
+mod shares;
+
 use std::{
+    net::IpAddr,
     path::PathBuf,
     sync::{
         Arc,
@@ -17,6 +20,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use url::form_urlencoded;
 
+use self::shares::Shares;
 use super::{cache::Key, fetch, object};
 use crate::config::model::{Introspection, Issuer};
 
@@ -24,6 +28,8 @@ use crate::config::model::{Introspection, Issuer};
 const MAX_ANSWERS: u64 = 10_000;
 /// Questions one issuer gets at the same time: a flood of invented tokens is not passed on in full.
 const MAX_QUESTIONS: usize = 64;
+/// Of these, one client's: others must get through beside it.
+const MAX_OF_ONE_CLIENT: usize = 16;
 const MAX_ENDPOINTS: u64 = 10_000;
 
 /// The issuer cannot be asked.
@@ -51,6 +57,7 @@ pub struct Introspector {
 struct Endpoint {
     http: Client,
     questions: Semaphore,
+    shares: Shares,
     /// The last question got no answer.
     failing: AtomicBool,
 }
@@ -71,13 +78,15 @@ impl Introspector {
         }
     }
 
-    /// What the issuer says of the token: from memory, or by asking. Callers with the same question share one answer.
+    /// What the issuer says of the token: from memory, or by asking on behalf of `client`. Callers with the same question
+    /// share one answer.
     pub async fn ask(
         &self,
         issuer: &Arc<Issuer>,
         settings: &Introspection,
         token: &str,
         key: Key,
+        client: IpAddr,
         now: u64,
     ) -> Result<Arc<Answer>, NoAnswer> {
         let question = (key, Arc::clone(issuer));
@@ -88,7 +97,9 @@ impl Introspector {
             self.answers.invalidate(&question).await;
         }
         self.answers
-            .try_get_with(question, async { self.question(issuer, settings, token, now).await.map(Arc::new) })
+            .try_get_with(question, async {
+                self.question(issuer, settings, token, client, now).await.map(Arc::new)
+            })
             .await
             .map_err(|_| NoAnswer)
     }
@@ -98,15 +109,32 @@ impl Introspector {
         self.answers.invalidate_all();
     }
 
+    /// Reads authorities in files again; where one cannot be read, the one before stays.
+    pub async fn renew_clients(&self) {
+        for (at, _) in &self.endpoints {
+            let Some(file) = at.1.clone() else { continue };
+            match tokio::task::spawn_blocking(move || fetch::private_client(file)).await {
+                Ok(Ok(http)) => self.endpoints.insert(at.as_ref().clone(), Endpoint::new(http)).await,
+                Ok(Err(error)) => {
+                    tracing::error!(url = at.0, %error, "the authority cannot be used; the one before stays");
+                }
+                // fails only at the end of the runtime
+                Err(_) => return,
+            }
+        }
+    }
+
     async fn question(
         &self,
         issuer: &Issuer,
         settings: &Introspection,
         token: &str,
+        client: IpAddr,
         now: u64,
     ) -> Result<Answer, NoAnswer> {
         let endpoint = self.endpoint(settings).await?;
         let asked = async {
+            let _turn = endpoint.shares.turn(client).await;
             let Ok(_permit) = endpoint.questions.acquire().await else { return Err(Problem::Closed) };
             let answer = endpoint
                 .http
@@ -141,8 +169,7 @@ impl Introspector {
                     .map_err(|error| error.to_string())?
                     .map_err(|error| error.to_string())?,
             };
-            let questions = Semaphore::new(MAX_QUESTIONS);
-            Ok::<_, String>(Arc::new(Endpoint { http, questions, failing: AtomicBool::new(false) }))
+            Ok::<_, String>(Endpoint::new(http))
         });
         made.await.map_err(|error| {
             tracing::error!(url = settings.url, %error, "the introspection client cannot be made");
@@ -166,6 +193,15 @@ enum Problem {
 }
 
 impl Endpoint {
+    fn new(http: Client) -> Arc<Self> {
+        Arc::new(Self {
+            http,
+            questions: Semaphore::new(MAX_QUESTIONS),
+            shares: Shares::new(MAX_OF_ONE_CLIENT),
+            failing: AtomicBool::new(false),
+        })
+    }
+
     /// Says once that it stopped answering and once that it answers again. No token is ever written anywhere.
     fn note(&self, issuer: &str, problem: Option<&Problem>) {
         match problem {

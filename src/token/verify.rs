@@ -1,6 +1,9 @@
 //! The full check of a token, in the order in which it is cheapest to refuse and safe to believe.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, OnceLock},
+};
 
 use super::{
     TokenError, Verified,
@@ -53,9 +56,21 @@ impl Verifier {
         self.cache.get(&key(policy, token), now)
     }
 
-    /// The full check; remembers the answer.
+    /// The full check for a caller on this machine.
     pub async fn verify(
         &self,
+        policy: &TenantPolicy,
+        token: &str,
+        now: u64,
+    ) -> Result<Arc<Verified>, TokenError> {
+        self.verify_for(IpAddr::V4(Ipv4Addr::LOCALHOST), policy, token, now).await
+    }
+
+    /// The full check; remembers the answer. `client` is who sent the token: one client cannot have all questions to an
+    /// issuer to itself.
+    pub async fn verify_for(
+        &self,
+        client: IpAddr,
         policy: &TenantPolicy,
         token: &str,
         now: u64,
@@ -70,9 +85,9 @@ impl Verifier {
         if super::bearer::is_opaque(token)
             && policy.issuers.iter().any(|issuer| issuer.introspection.is_some())
         {
-            self.verify_opaque(&policy.issuers, token, key, now).await
+            self.verify_opaque(&policy.issuers, token, key, client, now).await
         } else {
-            self.verify_jwt(&policy.issuers, token, key, now).await
+            self.verify_jwt(&policy.issuers, token, key, client, now).await
         }
     }
 
@@ -81,6 +96,7 @@ impl Verifier {
         issuers: &[Arc<Issuer>],
         token: &str,
         key: Key,
+        client: IpAddr,
         now: u64,
     ) -> Result<Arc<Verified>, TokenError> {
         let jws = Jws::parse(token)?;
@@ -93,7 +109,7 @@ impl Verifier {
             // an issuer without keys that answers questions: its JWTs are opaque to us
             let asked = std::slice::from_ref(issuer);
             return if issuer.introspection.is_some() {
-                self.verify_opaque(asked, token, key, now).await
+                self.verify_opaque(asked, token, key, client, now).await
             } else {
                 Err(TokenError::UnknownIssuer)
             };
@@ -123,6 +139,7 @@ impl Verifier {
         issuers: &[Arc<Issuer>],
         token: &str,
         key: Key,
+        client: IpAddr,
         now: u64,
     ) -> Result<Arc<Verified>, TokenError> {
         let mut nobody_knows = TokenError::Inactive;
@@ -134,7 +151,7 @@ impl Verifier {
             if issuer.of_tenant_file && may_be_anothers {
                 continue;
             }
-            let Ok(answer) = self.introspector.ask(issuer, settings, token, key, now).await else {
+            let Ok(answer) = self.introspector.ask(issuer, settings, token, key, client, now).await else {
                 nobody_knows = TokenError::Unavailable;
                 continue;
             };
@@ -167,6 +184,11 @@ impl Verifier {
     /// The state of every key source, for metrics and the private port.
     pub fn status(&self, now: u64) -> Vec<KeyStatus> {
         self.keys.status(now)
+    }
+
+    /// Private authorities of introspection endpoints may be other ones now.
+    pub async fn renew_clients(&self) {
+        self.introspector.renew_clients().await;
     }
 
     /// Forgets all answers (not the keys).

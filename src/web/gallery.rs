@@ -106,7 +106,10 @@ fn secured(html: String) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::page::Page;
+    use crate::domain::{
+        page::Page,
+        tenant::{NamedTenant, Place},
+    };
 
     /// A page that is added and not shown here would escape the browser tests.
     #[test]
@@ -116,7 +119,7 @@ mod tests {
                 .iter()
                 .any(|(_, sample)| std::mem::discriminant(sample) == std::mem::discriminant(page))
         };
-        let tenant = TenantId::super_tenant();
+        let tenant = NamedTenant { tenant: TenantId::super_tenant(), place: Place::Host };
         for page in [
             Page::BadRequest { detail: "" },
             Page::TenantConflict { first: tenant.clone(), second: tenant },

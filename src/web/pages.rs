@@ -261,8 +261,10 @@ impl<'a> Message<'a> {
                 .facts("bad-request-reason", [*detail])
                 .actions([Action::Home]),
             Page::TenantConflict { first, second } => Self::new("tenant-conflict", "fork")
-                .with("first", first.as_str())
-                .with("second", second.as_str())
+                .with("first", first.tenant.as_str())
+                .with("firstPlace", first.place.as_str())
+                .with("second", second.tenant.as_str())
+                .with("secondPlace", second.place.as_str())
                 .actions([Action::ChooseTenant, Action::Home]),
             Page::UnknownTenant { tenant } => Self::new("unknown-tenant", "search")
                 .with("tenant", tenant)
@@ -315,6 +317,7 @@ impl<'a> Message<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::tenant::{NamedTenant, Place};
 
     fn context() -> PageContext<'static> {
         PageContext {
@@ -331,7 +334,10 @@ mod tests {
         let tenant = |name| TenantId::parse(name).unwrap();
         vec![
             Page::BadRequest { detail: "the path has a backslash" },
-            Page::TenantConflict { first: tenant("acme.com"), second: tenant("beta.org") },
+            Page::TenantConflict {
+                first: NamedTenant { tenant: tenant("acme.com"), place: Place::Host },
+                second: NamedTenant { tenant: tenant("beta.org"), place: Place::Query },
+            },
             Page::UnknownTenant { tenant: "nobody.example".into() },
             Page::SignInNeeded { sign_in_url: Some("/login?a=1&b=2".into()) },
             Page::SignInNeeded { sign_in_url: None },

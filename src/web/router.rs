@@ -1,7 +1,7 @@
 //! What lies under `/.doorward/`: assets, the list of tenants, signing in and out, one's own account. Served by us, never
 //! forwarded.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -11,6 +11,7 @@ use axum::{
 };
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 use super::{
     account,
@@ -88,11 +89,38 @@ async fn tenants(State(site): State<Site>, RawQuery(query): RawQuery, headers: H
         None => page(StatusCode::NOT_FOUND, site.pages.render_no_tenants(false, context)),
         Some(names) if names.is_empty() => page(StatusCode::OK, site.pages.render_no_tenants(true, context)),
         Some(names) => {
-            let listing =
-                Listing::new(&names, Wish::parse(query.as_deref().unwrap_or_default()), &site.start);
+            let wish = Wish::parse(query.as_deref().unwrap_or_default());
+            let Some(listing) = list(names, wish, Arc::clone(&site.start)).await else {
+                let html = site.pages.render(&Page::Unavailable, context);
+                let mut busy = page(StatusCode::SERVICE_UNAVAILABLE, html);
+                busy.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+                return busy;
+            };
             page(StatusCode::OK, site.pages.render_tenants(&listing, context))
         }
     }
+}
+
+/// More names than this are searched elsewhere: 100,000 take 5 ms, in which a worker would answer nobody else.
+const SEARCHED_HERE: usize = 2000;
+/// Searches of many names, one at a time, so that a flood of them costs the machine one thread.
+static SEARCH: Semaphore = Semaphore::const_new(1);
+/// Who searches waits this long for others.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// `None`: too many are searching.
+async fn list(names: Arc<[TenantId]>, wish: Wish, start: Arc<str>) -> Option<Listing> {
+    if !wish.searches() || names.len() <= SEARCHED_HERE {
+        return Some(Listing::new(&names, wish, &start));
+    }
+    let turn = timeout(PATIENCE, SEARCH.acquire()).await.ok()?.ok()?;
+    // the turn ends with the search, also when the visitor has gone
+    let search = spawn_blocking(move || {
+        let listing = Listing::new(&names, wish, &start);
+        drop(turn);
+        listing
+    });
+    search.await.ok()
 }
 
 async fn not_found(State(site): State<Site>, request: Request<Body>) -> Response<Body> {
@@ -211,6 +239,23 @@ mod tests {
     }
 
     const HTML: &str = "text/html,*/*;q=0.8";
+
+    #[tokio::test(start_paused = true)]
+    async fn attack_a_flood_of_searches_over_many_names_takes_one_thread() {
+        let many: Vec<String> = (0..=SEARCHED_HERE).map(|n| format!("t{n}.example")).collect();
+        let many = site(Some(&many.iter().map(String::as_str).collect::<Vec<_>>()));
+        let ask = |site: Router, path: &'static str| send(site, "GET", path, HTML);
+        let (status, _, found) = ask(many.clone(), "/.doorward/tenants?q=T77.").await;
+        assert!(status == 200 && found.contains("t77.example"), "{found}");
+        let others = SEARCH.acquire().await.unwrap();
+        let (status, headers, _) = ask(many.clone(), "/.doorward/tenants?q=t77.").await;
+        assert_eq!((status.as_u16(), headers["retry-after"].as_bytes()), (503, &b"5"[..]));
+        // nobody waits who does not search, or searches a few names
+        assert_eq!(ask(many.clone(), "/.doorward/tenants?page=2").await.0, 200);
+        assert_eq!(ask(site(Some(&["a.example"])), "/.doorward/tenants?q=a").await.0, 200);
+        drop(others);
+        assert_eq!(ask(many, "/.doorward/tenants?q=t77.").await.0, 200);
+    }
 
     #[tokio::test]
     async fn every_answer_carries_the_security_headers() {

@@ -37,6 +37,11 @@ impl Wish {
         }
         wish
     }
+
+    /// Whether each name has to be looked at.
+    pub fn searches(&self) -> bool {
+        !self.query.is_empty()
+    }
 }
 
 /// One page of the list.

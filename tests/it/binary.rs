@@ -87,6 +87,8 @@ fn health_asks_the_private_port() {
     let portal = Portal::answering("").start();
     let mut binary = served(&portal).setting("server.drain_delay", "10m").serve();
     assert_eq!(["live", "ready", "startup"].map(|probe| health(&binary, probe)), [Some(0); 3]);
+    let url = format!("http://{}/readyz", binary.admin);
+    assert_eq!(doorward(["health", "--address", &url]).status.code(), Some(0));
     binary.signal("TERM");
     eventually(|| health(&binary, "ready") == Some(1));
     assert_eq!((health(&binary, "live"), health(&binary, "startup")), (Some(0), Some(0)));
@@ -94,6 +96,32 @@ fn health_asks_the_private_port() {
     binary.exit_code();
     assert_eq!(health(&binary, "live"), Some(1), "nobody answers");
     assert_eq!(doorward(["health", "mood"]).status.code(), Some(2));
+    let told = doorward(["health", "--address", "localhost"]);
+    assert_eq!(told.status.code(), Some(2));
+    assert!(text(&told.stderr).contains("such as 127.0.0.1:9901"), "{}", text(&told.stderr));
+}
+
+#[test]
+fn init_writes_for_either_profile_what_check_accepts() {
+    let home = tempfile::tempdir().unwrap();
+    for (profile, written) in
+        [(None, "wso2-apim"), (Some("wso2-apim"), "wso2-apim"), (Some("generic"), "generic")]
+    {
+        let folder = home.path().join(profile.unwrap_or("none"));
+        let folder = folder.to_str().unwrap();
+        let words = ["init", folder].into_iter().chain(profile.into_iter().flat_map(|p| ["--profile", p]));
+        assert_eq!(doorward(words.clone()).status.code(), Some(0));
+        let checked = doorward(["check", "--config", &format!("{folder}/deployment.toml")]);
+        assert_eq!(checked.status.code(), Some(0));
+        let said = text(&checked.stdout);
+        assert!(said.contains(&format!("profile = \"{written}\"")), "{said}");
+        assert!(said.contains("no mistakes, 1 tenant folder\n"), "{said}");
+        let again = doorward(words);
+        assert_eq!(again.status.code(), Some(1));
+        let said = text(&again.stderr);
+        assert!(said.contains(&format!("{folder}/deployment.toml")) && said.contains("Move"), "{said}");
+    }
+    assert_eq!(doorward(["init", "x", "--profile", "y"]).status.code(), Some(2));
 }
 
 #[test]
@@ -160,6 +188,8 @@ fn explain_says_allow_sign_in_or_refuse() {
     assert!(portal.saw_nothing(), "nothing is sent");
     let told = text(&run(closed(), &["explain", apis]).stdout);
     assert!(told.contains("verdict") && told.contains("carbon.super"), "{told}");
+    let in_words = "one of WSO2's APIs, open to visitors while the anonymous mode is on";
+    assert!(told.contains(in_words), "{told}");
     assert_eq!(run(closed(), &["explain", "not an address"]).status.code(), Some(2));
 }
 

@@ -48,6 +48,38 @@ fn the_documents_name_only_what_is_there() {
     }
 }
 
+#[test]
+fn decisions_that_the_code_names_are_there_and_each_number_stands_for_one() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src"), root.join("tests"), root.join("benches")];
+    let mut named = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.extension().is_some_and(|end| end == "rs") {
+                let text = fs::read_to_string(&entry).unwrap();
+                for rest in text.split(concat!("`docs", "/adr/")).skip(1) {
+                    let file = rest.split('`').next().unwrap();
+                    assert!(root.join("docs/adr").join(file).exists(), "{}: {file}", entry.display());
+                    named += 1;
+                }
+            }
+        }
+    }
+    assert!(named > 0);
+    let mut numbers: Vec<String> = fs::read_dir(root.join("docs/adr"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "README.md")
+        .map(|name| name[..4].to_owned())
+        .collect();
+    let all = numbers.len();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), all);
+}
+
 #[track_caller]
 fn settings(text: &str) -> Settings {
     let folder = tempfile::tempdir().unwrap();

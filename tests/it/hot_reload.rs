@@ -113,6 +113,24 @@ fn where_events_are_missing_a_look_at_the_files_finds_the_edit() {
     eventually(|| !gate.lets_strangers_in("acme.com"));
 }
 
+/// The kernel's limit is small where many programs watch: what cannot be watched is looked at.
+#[test]
+fn where_the_kernel_has_no_watches_left_a_look_at_the_files_finds_the_edit() {
+    let portal = Portal::answering("").start();
+    let gate = Gate::before(&portal).tenant("acme.com", &open()).setting("tenancy.poll_interval", "200ms");
+    let tenants = gate.tenant_files();
+    let Some(gate) = gate.serve_with_watches(1) else {
+        eprintln!("left out: this machine allows no user namespaces");
+        return;
+    };
+    let lets_strangers_in =
+        || gate.get("/api/am/devportal/v3/apis").tenant("acme.com").api_client().send().status == 200;
+    assert!(lets_strangers_in());
+    eventually(|| gate.has_said("no file events for the tenants' folders; polling"));
+    tenants.write("acme.com", &closed().to_string(), Edit::RenameOver);
+    eventually(|| !lets_strangers_in());
+}
+
 #[test]
 fn a_tenant_that_comes_or_goes_is_noticed() {
     let portal = Portal::answering("").start();

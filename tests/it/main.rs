@@ -7,11 +7,13 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod access_log;
 mod accounts;
 mod anonymous;
 mod architecture;
 mod attack_framing;
 mod attack_headers;
+mod attack_holding;
 mod attack_paths;
 mod attack_redirects;
 mod attack_tokens;

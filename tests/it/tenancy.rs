@@ -62,6 +62,11 @@ fn attack_two_tenants_in_one_request() {
     assert!(twice.status == 400 || portal.last().folded("x-wso2-tenant") == ["open.com"]);
     let repeated = gate.get(APIS).tenant("open.com").tenant("closed.com").api_client().send();
     assert_eq!(repeated.status, 400);
+    // and the caller is told where the two names stand
+    let told = gate.get("/t/closed.com/oauth2/token?tenant=open.com").api_client().send().text();
+    assert!(told.contains("closed.com (path) and open.com (query)"), "{told}");
+    let page = gate.get("/devportal/apis?tenant=open.com").host("closed.test").browser().send().text();
+    assert!(page.contains("Its host name says “closed.com”, its query says “open.com”."), "{page}");
 }
 
 #[test]

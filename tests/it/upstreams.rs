@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Gate, Portal, PortalDoor, Wire, eventually,
-    eventually::within,
+    eventually::{throughout, within},
     gate::{FLIP, GateBuilder},
     pki::Pki,
 };
@@ -70,6 +70,35 @@ fn a_portal_that_wants_to_see_a_client_certificate() {
     with["client_key_file"] = json!(client.key);
     assert_eq!(before(&portal, &with).start().get("/").send().text(), "come in");
     assert_eq!(before(&portal, &without).start().get("/").send().status, 502);
+}
+
+#[test]
+fn an_authority_or_a_certificate_that_is_edited_in_place_counts_without_a_restart() {
+    let (portal, ours, theirs) =
+        (Portal::answering("come in").start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (new, old) = (Pki::new(theirs.path()), Pki::new(ours.path()));
+    let door = PortalDoor::tls(&portal, &new.server(), Some(&new.ca()));
+    let mut upstream = https(&door, &old.ca());
+    let client = old.client();
+    upstream["client_cert_file"] = json!(client.cert);
+    upstream["client_key_file"] = json!(client.key);
+    let gate = before(&portal, &upstream).start();
+    let status = || gate.get("/").api_client().send().status;
+    assert_eq!(status(), 502);
+    std::fs::copy(new.ca(), old.ca()).unwrap();
+    let renewed = new.client();
+    std::fs::copy(renewed.cert, &client.cert).unwrap();
+    std::fs::copy(renewed.key, &client.key).unwrap();
+    eventually(|| status() == 200);
+    // an edit that cannot be used changes nothing
+    std::fs::write(old.ca(), "-----BEGIN CERTIFICATE-----\nhalf").unwrap();
+    let reloads = || {
+        let text = gate.admin("/metrics").text();
+        text.lines().find(|line| line.starts_with("doorward_config_reloads_total")).map(str::to_owned)
+    };
+    let before = reloads();
+    eventually(|| reloads() != before);
+    throughout(2 * FLIP, || status() == 200);
 }
 
 #[test]

@@ -224,9 +224,13 @@ impl Cache {
         }
     }
 
-    /// The tenants whose file is not in force, with the reason.
+    /// The tenants whose file is not in force, with the reason: of those in memory, and of those whose file was read for
+    /// its host names only.
     pub fn problems(&self) -> BTreeMap<TenantId, Mistake> {
-        self.problems_lock().clone()
+        let mut problems = self.index.problems().clone();
+        problems.retain(|tenant, _| !self.tenants.contains_key(tenant));
+        problems.extend(self.problems_lock().clone());
+        problems
     }
 
     /// A tenant that left the cache needs no watch, unless it is back already.

@@ -1,13 +1,11 @@
 //! All tenants by name and by host name, built and kept in the background: start-up does not wait for it.
 
+mod files;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::ErrorKind,
-    path::PathBuf,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -21,15 +19,17 @@ use tokio::{
     time::timeout_at,
 };
 
+use self::files::{Claimed, MOST_SAID, note, read};
 use super::{
     cache::Cache,
-    disk::{self, Reading, Stamp},
-    entry::Reader,
+    disk::{self, Stamp},
 };
 use crate::{
     config::{
         hosts::HostClaims,
+        mistake::Mistake,
         model::{Settings, Watch},
+        watch::SETTLE,
     },
     domain::tenant::TenantId,
 };
@@ -69,6 +69,8 @@ pub struct Index {
     pub listed: watch::Sender<bool>,
     /// Files read for their host names.
     pub reads: AtomicU64,
+    /// Files that could not be understood when they were read for their host names.
+    problems: Mutex<BTreeMap<TenantId, Mistake>>,
 }
 
 impl Index {
@@ -84,7 +86,12 @@ impl Index {
             news,
             listed: watch::Sender::new(false),
             reads: AtomicU64::new(0),
+            problems: Mutex::default(),
         }
+    }
+
+    pub fn problems(&self) -> MutexGuard<'_, BTreeMap<TenantId, Mistake>> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn tell(&self, news: News) {
@@ -113,13 +120,19 @@ impl Record {
 
 /// Ends when the cache is dropped.
 pub async fn keep(cache: Weak<Cache>, mut news: UnboundedReceiver<News>) {
-    let mut keeper = Keeper { records: Records::default(), complete: false, said: BTreeSet::new() };
+    let mut keeper = Keeper {
+        records: Records::default(),
+        complete: false,
+        said: BTreeSet::new(),
+        waited: Duration::ZERO,
+    };
     loop {
         let started = Instant::now();
         let pause = {
             let Some(cache) = cache.upgrade() else { return };
+            keeper.waited = Duration::ZERO;
             keeper.scan(&cache).await;
-            pause_after(started.elapsed(), &cache.settings.load())
+            pause_after(started.elapsed().saturating_sub(keeper.waited), &cache.settings.load())
         };
         let next_scan = tokio::time::Instant::now() + pause;
         // until the next scan: single tenants as they change
@@ -160,6 +173,8 @@ struct Keeper {
     complete: bool,
     /// Complaints about host names that have been logged.
     said: BTreeSet<String>,
+    /// How much of a scan was no work.
+    waited: Duration,
 }
 
 impl Keeper {
@@ -179,6 +194,7 @@ impl Keeper {
         };
         let known = self.records.tenants.len();
         self.records.tenants.retain(|tenant, _| names.contains(tenant));
+        cache.index.problems().retain(|tenant, _| names.contains(tenant));
         let mut changed = known != self.records.tenants.len();
         for tenant in &names {
             if !self.records.tenants.contains_key(tenant) {
@@ -193,8 +209,16 @@ impl Keeper {
         }
         let names: Vec<TenantId> = names.into_iter().collect();
         let mut claims_changed = false;
+        let mut said = 0;
         for chunk in names.chunks(CHUNK) {
-            claims_changed |= self.look(cache, &settings, chunk).await;
+            claims_changed |= self.look(cache, &settings, chunk, &mut said).await;
+        }
+        if said > MOST_SAID {
+            let more = said - MOST_SAID;
+            tracing::error!(
+                more,
+                "more tenants' files cannot be understood; `doorward check` names them all"
+            );
         }
         if claims_changed || !self.complete {
             self.complete = true;
@@ -212,6 +236,7 @@ impl Keeper {
                 News::Claims(tenant, stamp, hosts) => {
                     // only a folder that was listed is a tenant here; a new one is announced by `Touched`
                     if let Some(record) = self.records.tenants.get_mut(&tenant) {
+                        cache.index.problems().remove(&tenant);
                         changed |= record.hosts != hosts || !record.known;
                         *record = Record { stamp: Some(stamp), hosts, known: true };
                     }
@@ -229,41 +254,63 @@ impl Keeper {
             for (tenant, there) in touched.iter().zip(there) {
                 if !there {
                     changed |= self.records.tenants.remove(tenant).is_some();
+                    cache.index.problems().remove(tenant);
                 } else if !self.records.tenants.contains_key(tenant) {
                     changed = true;
                     self.records.tenants.insert(tenant.clone(), Record::NEW);
                     cache.forget_unknown(tenant);
                 }
             }
-            changed |= self.look(cache, &settings, &touched).await;
+            changed |= self.look(cache, &settings, &touched, &mut 0).await;
         }
         if changed {
             self.publish(cache, &settings);
         }
     }
 
-    /// Reads the files of those that changed since they were last read. Whether any claim changed.
-    async fn look(&mut self, cache: &Arc<Cache>, settings: &Arc<Settings>, tenants: &[TenantId]) -> bool {
+    /// Reads the files of those that changed since they were last read. Whether any claim changed. `said` counts the files
+    /// that were reported.
+    async fn look(
+        &mut self,
+        cache: &Arc<Cache>,
+        settings: &Arc<Settings>,
+        tenants: &[TenantId],
+        said: &mut usize,
+    ) -> bool {
         let known: Vec<(TenantId, Option<Stamp>)> = tenants
             .iter()
             .filter_map(|tenant| Some((tenant.clone(), self.records.tenants.get(tenant)?.stamp)))
             .collect();
-        let root = settings.tenancy.folder.clone();
-        let reader = cache.reader;
-        let Ok(read) = spawn_blocking(move || hosts_of(&root, reader, known)).await else { return false };
-        cache.index.reads.fetch_add(read.len() as u64, Ordering::Relaxed);
+        let Some(mut claims) = read(cache, settings, known).await else { return false };
+        // a file may be in the middle of an edit: only what is still so a moment later is a mistake
+        let (doubtful, good): (Vec<Claimed>, Vec<Claimed>) = claims.into_iter().partition(|claimed| {
+            let known = cache.index.problems();
+            claimed.said.as_ref().is_err_and(|problem| {
+                problem.as_ref().is_some_and(|problem| known.get(&claimed.tenant) != Some(problem))
+            })
+        });
+        claims = good;
+        if !doubtful.is_empty() {
+            tokio::time::sleep(SETTLE).await;
+            self.waited += SETTLE;
+            let again = doubtful.into_iter().map(|claimed| (claimed.tenant, None)).collect();
+            let Some(again) = read(cache, settings, again).await else { return false };
+            claims.extend(again);
+        }
         let mut changed = false;
-        for (tenant, stamp, hosts) in read {
-            if let Some(record) = self.records.tenants.get_mut(&tenant) {
-                record.stamp = Some(stamp);
-                // a file that cannot be understood keeps the hosts of the last good one
-                if let Some(hosts) = hosts
-                    && (hosts != record.hosts || !record.known)
-                {
-                    record.hosts = hosts;
-                    record.known = true;
-                    changed = true;
+        for claimed in claims {
+            if let Some(record) = self.records.tenants.get_mut(&claimed.tenant) {
+                record.stamp = Some(claimed.stamp);
+                match &claimed.said {
+                    Ok(hosts) if *hosts != record.hosts || !record.known => {
+                        record.hosts.clone_from(hosts);
+                        record.known = true;
+                        changed = true;
+                    }
+                    // a file that cannot be understood keeps the hosts of the last good one
+                    Ok(_) | Err(_) => {}
                 }
+                note(cache, &claimed, said);
             }
         }
         changed
@@ -309,24 +356,4 @@ impl Keeper {
         }
         self.said = complaints;
     }
-}
-
-type Claimed = (TenantId, Stamp, Option<Vec<String>>);
-
-fn hosts_of(root: &std::path::Path, reader: Reader, known: Vec<(TenantId, Option<Stamp>)>) -> Vec<Claimed> {
-    let mut found = Vec::new();
-    for (tenant, before) in known {
-        if before.is_some_and(|before| !before.outdated(disk::stamp(root, &tenant))) {
-            continue;
-        }
-        let (reading, stamp) = disk::read(root, &tenant);
-        let file: PathBuf = disk::file_of(root, &tenant);
-        let hosts = match reading {
-            Reading::Text(text) => (reader.parse)(&text, &file).ok().map(|conf| conf.hosts),
-            Reading::Absent | Reading::Gone | Reading::EmptyRoot => Some(Vec::new()),
-            Reading::NoRoot | Reading::Unreadable(_) => None,
-        };
-        found.push((tenant, stamp, hosts));
-    }
-    found
 }

@@ -48,7 +48,7 @@ pub struct Status {
     /// Changed files that came into force, and those that could not.
     pub reloads_ok: u64,
     pub reloads_failed: u64,
-    /// Tenants in the cache whose file is not in force.
+    /// Tenants whose file is not in force.
     pub problems: usize,
     /// Tenants and host names in the index.
     pub tenants: usize,
@@ -131,7 +131,7 @@ impl TenantDirectory {
         self.cache.watching.tell(Event::Reconfigured);
     }
 
-    /// The cached tenants whose file is not in force, with the reason.
+    /// The tenants whose file is not in force, with the reason.
     pub fn problems(&self) -> BTreeMap<TenantId, Mistake> {
         self.cache.problems()
     }

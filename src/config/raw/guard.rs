@@ -12,8 +12,9 @@ use super::{
 };
 
 /// A sign-in of the portal's own that Doorward guards against guessing: wrong passwords are counted, and a locked name does
-/// not get through. `accounts.enabled` gives it a store, `[account_lock]` says how many are too many. The password is neither kept nor logged. A body of more than 64 KiB is refused (413), and so is every
-/// request in which two programs could read two user names.
+/// not get through. `accounts.enabled` gives it a store, `[account_lock]` says how many are too many. The password is neither
+/// kept nor logged. A body of more than 64 KiB is refused (413), and so is every request in which two programs could read two
+/// user names.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct Guard {

@@ -30,4 +30,8 @@ pub struct Limits {
     /// A connection without a request is closed after this.
     #[schemars(extend("default" = "75s"))]
     pub keep_alive: Option<As<Positive>>,
+    /// A client that takes nothing of its answer for this long loses its connection, or with HTTP/2 the stream: it must
+    /// not hold a connection to the portal for ever.
+    #[schemars(extend("default" = "1m"))]
+    pub write_timeout: Option<As<Positive>>,
 }

@@ -13,7 +13,8 @@ pub struct Log {
     /// How much Doorward says about itself, on standard error.
     #[schemars(extend("default" = "info"))]
     pub level: Option<As<LogFilter>>,
-    /// One line of JSON a request.
-    #[schemars(extend("default" = "stdout", "x-restart" = true))]
+    /// One line of JSON a request. A file that is moved away or removed is written anew within a second, as logrotate
+    /// needs it.
+    #[schemars(extend("default" = "stdout"))]
     pub access: Option<As<AccessLog>>,
 }

@@ -54,7 +54,12 @@ pub struct Upstream {
     /// For `https://`: its private key, PEM.
     #[schemars(extend("x-default" = "none"))]
     pub client_key_file: Option<As<FilePath>>,
-    /// How long connecting may take; then 502.
+    /// Connections that requests may have open to the portal at a time, from all workers together; who finds none free
+    /// waits in line, at most `connect_timeout`, and gets 503. WebSockets are counted by `limits.max_upgrades` instead;
+    /// with `http2` there is one connection a worker.
+    #[schemars(extend("default" = 1024))]
+    pub max_connections: Option<u32>,
+    /// How long connecting may take; then 504.
     #[schemars(extend("default" = "2s"))]
     pub connect_timeout: Option<As<Positive>>,
     /// From the last byte of the request to the first byte of the answer; then 504.

@@ -9,6 +9,9 @@ use crate::config::{
     raw::{self, values::web::PortalUrl},
 };
 
+/// More than this a machine has no ports for.
+const MOST_CONNECTIONS: u32 = 1_000_000;
+
 impl Profile {
     /// What the portal of this profile expects where nothing is written.
     pub(super) const fn identity_headers(self) -> HeaderProfile {
@@ -86,6 +89,15 @@ fn upstream(raw: raw::portal::Upstream, key: &Key, scope: &mut Scope<'_>) -> Opt
             );
         }
     }
+    let max_connections = raw.max_connections.unwrap_or(1024);
+    if !(1..=MOST_CONNECTIONS).contains(&max_connections) {
+        scope.mistake(
+            &key.name("max_connections"),
+            format!("{max_connections} is out of range"),
+            &format!("write a number from 1 to {MOST_CONNECTIONS}"),
+        );
+    }
+    let max_connections = usize::try_from(max_connections).unwrap_or(usize::MAX);
     let ca_file = scope.maybe_path(&key.name("ca_file"), raw.ca_file);
     let client_cert_file = scope.maybe_path(&key.name("client_cert_file"), raw.client_cert_file);
     let client_key_file = scope.maybe_path(&key.name("client_key_file"), raw.client_key_file);
@@ -100,6 +112,7 @@ fn upstream(raw: raw::portal::Upstream, key: &Key, scope: &mut Scope<'_>) -> Opt
         },
         http2: raw.http2.unwrap_or(false),
         host,
+        max_connections,
         connect_timeout: positive(raw.connect_timeout, 2),
         header_timeout: positive(raw.header_timeout, 60),
         idle_timeout: positive(raw.idle_timeout, 300),

@@ -105,6 +105,7 @@ pub fn limits(raw: &raw::limits::Limits, key: &Key, scope: &mut Scope<'_>) -> Li
         max_upgrades: bounded("max_upgrades", raw.max_upgrades, 2_000, 0..=10_000_000),
         header_timeout: positive(raw.header_timeout.clone(), 10),
         keep_alive: positive(raw.keep_alive.clone(), 75),
+        write_timeout: positive(raw.write_timeout.clone(), 60),
     };
     // a head that is out of range has been told already
     if limits.max_token_bytes >= limits.max_header_bytes.max(16_384) {

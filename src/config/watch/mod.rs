@@ -1,6 +1,7 @@
 //! File events: folders are watched, never files, and every event is only a hint to look again.
 
 mod files;
+mod mounts;
 mod trail;
 
 use std::{
@@ -17,6 +18,7 @@ use notify::{
 };
 
 pub use files::{FilesWatch, watch_files};
+pub use mounts::single_file_mounts;
 pub use trail::Trail;
 
 /// Events come in bursts (truncate, write, write, close, rename): this long is waited for the rest of one.

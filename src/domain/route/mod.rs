@@ -22,6 +22,17 @@ pub enum Access {
     SignedIn,
 }
 
+impl Access {
+    /// The rest of "This is …", for `explain`.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Open => "open to everybody",
+            Self::Anonymous => "open to visitors while the anonymous mode is on",
+            Self::SignedIn => "for users only",
+        }
+    }
+}
+
 /// Which kind of answer the caller of a route expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Surface {
@@ -33,6 +44,18 @@ pub enum Surface {
     Api,
     /// A style sheet, a script, an image.
     Asset,
+}
+
+impl Surface {
+    /// What is found there, for `explain`.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Page => "a page",
+            Self::Wso2Api => "one of WSO2's APIs",
+            Self::Api => "an API",
+            Self::Asset => "an asset",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,6 +19,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
+use super::{lease::Lease, slots::Slot};
 use crate::config::model::{Target, Upstream};
 
 /// Knows how to reach one upstream; made once, used for every connection.
@@ -29,7 +30,13 @@ pub struct Connector {
     tls_http1: Option<TlsConnector>,
 }
 
-pub enum PortalStream {
+/// An open connection, and its slot for as long as it is one of those that are counted.
+pub struct PortalStream {
+    transport: Transport,
+    slot: Option<Slot<Lease>>,
+}
+
+enum Transport {
     Tcp(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
     Unix(UnixStream),
@@ -64,26 +71,41 @@ impl Connector {
     }
 
     async fn connect_by(&self, tls: Option<&TlsConnector>) -> io::Result<PortalStream> {
-        match (&self.target, tls) {
-            (Target::Unix { path }, _) => Ok(PortalStream::Unix(UnixStream::connect(path).await?)),
-            (Target::Tcp { host, port }, _) => Ok(PortalStream::Tcp(connect_tcp(host, *port).await?)),
+        let transport = match (&self.target, tls) {
+            (Target::Unix { path }, _) => Transport::Unix(UnixStream::connect(path).await?),
+            (Target::Tcp { host, port }, _) => Transport::Tcp(connect_tcp(host, *port).await?),
             (Target::Tls { host, port, .. }, Some(tls)) => {
                 let stream = connect_tcp(host, *port).await?;
                 let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
-                Ok(PortalStream::Tls(Box::new(tls.connect(name, stream).await?)))
+                Transport::Tls(Box::new(tls.connect(name, stream).await?))
             }
-            (Target::Tls { .. }, None) => Err(io::Error::other("no TLS configuration for a TLS upstream")),
-        }
+            (Target::Tls { .. }, None) => {
+                return Err(io::Error::other("no TLS configuration for a TLS upstream"));
+            }
+        };
+        Ok(PortalStream { transport, slot: None })
     }
 }
 
 impl PortalStream {
     /// Whether the portal chose HTTP/2 in the TLS handshake; `None` without TLS.
     pub fn negotiated_http2(&self) -> Option<bool> {
-        match self {
-            Self::Tls(stream) => Some(stream.get_ref().1.alpn_protocol() == Some(b"h2")),
-            Self::Tcp(_) | Self::Unix(_) => None,
+        match &self.transport {
+            Transport::Tls(stream) => Some(stream.get_ref().1.alpn_protocol() == Some(b"h2")),
+            Transport::Tcp(_) | Transport::Unix(_) => None,
         }
+    }
+
+    /// From here on it counts, until it is closed.
+    #[must_use]
+    pub fn counted(mut self, slot: Slot<Lease>) -> Self {
+        self.slot = Some(slot);
+        self
+    }
+
+    /// It has become a tunnel, which is counted elsewhere.
+    pub fn count_no_more(&mut self) {
+        self.slot = None;
     }
 }
 
@@ -123,10 +145,10 @@ fn certificates(file: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
 
 macro_rules! each {
     ($self:ident, $stream:ident => $call:expr) => {
-        match $self.get_mut() {
-            Self::Tcp($stream) => $call,
-            Self::Tls($stream) => $call,
-            Self::Unix($stream) => $call,
+        match &mut $self.get_mut().transport {
+            Transport::Tcp($stream) => $call,
+            Transport::Tls($stream) => $call,
+            Transport::Unix($stream) => $call,
         }
     };
 }
@@ -151,10 +173,10 @@ impl AsyncWrite for PortalStream {
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Tcp(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
-            Self::Unix(stream) => stream.is_write_vectored(),
+        match &self.transport {
+            Transport::Tcp(stream) => stream.is_write_vectored(),
+            Transport::Tls(stream) => stream.is_write_vectored(),
+            Transport::Unix(stream) => stream.is_write_vectored(),
         }
     }
 

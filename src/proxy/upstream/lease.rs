@@ -135,7 +135,9 @@ impl Lease {
 
     /// The socket after `101 Switching Protocols`; bytes the portal has already sent come with it.
     pub fn into_upgraded(self) -> (PortalStream, Bytes) {
-        self.reader.into_parts()
+        let (mut stream, early) = self.reader.into_parts();
+        stream.count_no_more();
+        (stream, early)
     }
 
     pub(super) fn parts(&mut self) -> (&mut Reader<PortalStream>, &mut Deadline) {

@@ -6,16 +6,18 @@ mod http2;
 mod lease;
 mod leased_body;
 mod pool;
+mod slots;
 
 use std::{
     future::poll_fn,
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     task::Poll,
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
+use tokio::time::{Instant, timeout};
 
 use self::{
     connect::Connector,
@@ -23,13 +25,14 @@ use self::{
     http2::Shared,
     lease::{Lease, Source},
     pool::Pool,
+    slots::{Grant, Home, Slots},
 };
 pub use self::{connect::PortalStream, http1::WireError, leased_body::LeasedBody};
 use super::{
     added::Added,
     body::{RequestBody, ResponseBody},
 };
-use crate::config::model::Upstream;
+use crate::config::model::{Target, Upstream};
 
 /// Why the portal gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +41,8 @@ pub enum ForwardError {
     Connect(#[source] io::Error),
     #[error("the portal does not accept the connection in time")]
     ConnectTimeout,
+    #[error("as many connections as portal.upstream.max_connections allows are in use")]
+    TooMany,
     #[error("the portal does not answer in time")]
     AnswerTimeout,
     #[error("the portal broke the connection: {0}")]
@@ -72,9 +77,9 @@ pub struct Portal {
 }
 
 impl Portal {
-    pub fn new(upstream: Arc<Upstream>) -> io::Result<Self> {
+    pub fn new(upstream: Arc<Upstream>, slots: Arc<Slots<Lease>>) -> io::Result<Self> {
         let connector = Connector::new(&upstream)?;
-        let pool = Arc::new(Pool::new(upstream.keep_alive));
+        let pool = Arc::new(Pool::new(upstream.keep_alive, slots));
         Ok(Self { upstream, connector, pool, shared: Shared::default() })
     }
 
@@ -93,7 +98,7 @@ impl Portal {
             loop {
                 let (lease, fresh) = match poll_fn(|cx| Poll::Ready(self.pool.take(cx))).await {
                     Some(lease) => (lease, false),
-                    None => (Box::pin(self.open()).await?, true),
+                    None => Box::pin(self.open(self.pool.home)).await?,
                 };
                 match lease.send(request, &added, self.upstream.header_timeout, &self.pool).await {
                     Ok((answer, source)) => return Ok(self.streaming(answer, source)),
@@ -113,13 +118,15 @@ impl Portal {
         response
     }
 
-    /// For upgrades: a connection of its own, which comes to the pool only when the portal declines.
+    /// For upgrades: a new connection, which comes to the pool only when the portal declines, and does not count any more
+    /// once it is a tunnel.
     pub async fn forward_upgrade(
         &self,
         request: Request<RequestBody>,
         added: &Added,
     ) -> Result<Upgraded, ForwardError> {
-        let lease = self.open().await?;
+        // nobody's home: no used connection is handed to it
+        let (lease, _) = self.open(Home::new()).await?;
         let sent = lease.send(request, added, self.upstream.header_timeout, &self.pool).await;
         match sent.map_err(|(error, _)| error)? {
             (answer, Source::Lease(lease)) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
@@ -130,12 +137,26 @@ impl Portal {
         }
     }
 
-    async fn open(&self) -> Result<Lease, ForwardError> {
-        let stream = tokio::time::timeout(self.upstream.connect_timeout, self.connector.connect_http1())
+    /// A new connection (and `true`), or one of `home` that came free while waiting for the right to open one.
+    async fn open(&self, home: Home) -> Result<(Lease, bool), ForwardError> {
+        let until = Instant::now() + self.upstream.connect_timeout;
+        let slot = loop {
+            let patience = until.saturating_duration_since(Instant::now());
+            match self.pool.slots.acquire(home, patience).await {
+                None => return Err(ForwardError::TooMany),
+                Some(Grant::Slot(slot)) => break slot,
+                Some(Grant::Used(mut lease)) => {
+                    if poll_fn(|cx| Poll::Ready(lease.is_usable(cx))).await {
+                        return Ok((lease, false));
+                    }
+                }
+            }
+        };
+        let stream = timeout(self.upstream.connect_timeout, self.connector.connect_http1())
             .await
             .map_err(|_| ForwardError::ConnectTimeout)?
             .map_err(ForwardError::Connect)?;
-        Ok(Lease::new(stream))
+        Ok((Lease::new(stream.counted(slot)), true))
     }
 
     pub fn sweep(&self) {
@@ -143,13 +164,50 @@ impl Portal {
     }
 }
 
-/// All upstreams of one worker; follows the settings.
+/// The connections to each upstream, of all workers together. Outlives a reload, as connections do.
 #[derive(Default)]
+pub struct Counted(Mutex<Vec<Counting>>);
+
+struct Counting {
+    path: String,
+    target: Target,
+    slots: Weak<Slots<Lease>>,
+}
+
+impl Counted {
+    fn slots(&self, upstream: &Upstream) -> Arc<Slots<Lease>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|counting| counting.slots.strong_count() > 0);
+        let same =
+            |counting: &&Counting| counting.path == upstream.path && counting.target == upstream.target;
+        if let Some(slots) = all.iter().find(same).and_then(|counting| counting.slots.upgrade()) {
+            slots.set_max(upstream.max_connections);
+            return slots;
+        }
+        let slots = Slots::new(upstream.max_connections);
+        let (path, target) = (upstream.path.clone(), upstream.target.clone());
+        all.push(Counting { path, target, slots: Arc::downgrade(&slots) });
+        slots
+    }
+
+    /// Open connections that are counted, for metrics.
+    pub fn open(&self) -> usize {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter_map(|counting| counting.slots.upgrade()).map(|slots| slots.taken()).sum()
+    }
+}
+
+/// All upstreams of one worker; follows the settings.
 pub struct Portals {
     portals: Mutex<Vec<Arc<Portal>>>,
+    counted: Arc<Counted>,
 }
 
 impl Portals {
+    pub fn new(counted: &Arc<Counted>) -> Self {
+        Self { portals: Mutex::default(), counted: Arc::clone(counted) }
+    }
+
     /// The portal for an upstream of the current settings.
     pub fn get(&self, upstream: &Arc<Upstream>) -> Result<Arc<Portal>, ForwardError> {
         let mut portals = self.portals.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,15 +217,28 @@ impl Portals {
         {
             return Ok(Arc::clone(portal));
         }
-        let portal = Arc::new(Portal::new(Arc::clone(upstream)).map_err(ForwardError::Connect)?);
+        let slots = self.counted.slots(upstream);
+        let portal = Arc::new(Portal::new(Arc::clone(upstream), slots).map_err(ForwardError::Connect)?);
         portals.push(Arc::clone(&portal));
         Ok(portal)
     }
 
     /// The settings are new: connections are made anew, by them and with the certificates as they are now. Requests under
-    /// way keep theirs.
-    pub fn forget_all(&self) {
-        self.portals.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    /// way keep theirs. Where a certificate cannot be read, the portal stays as it was.
+    pub fn renew(&self, upstreams: &[Arc<Upstream>]) {
+        let before = std::mem::take(&mut *self.portals.lock().unwrap_or_else(PoisonError::into_inner));
+        for old in before {
+            let Some(upstream) = upstreams.iter().find(|upstream| **upstream == old.upstream) else {
+                continue;
+            };
+            let renewed = Portal::new(Arc::clone(upstream), self.counted.slots(upstream)).map(Arc::new);
+            let portal = renewed.unwrap_or_else(|error| {
+                let path = &upstream.path;
+                tracing::error!(path, %error, "a certificate of portal.upstream cannot be used; those before stay");
+                old
+            });
+            self.portals.lock().unwrap_or_else(PoisonError::into_inner).push(portal);
+        }
     }
 
     pub fn sweep(&self) {

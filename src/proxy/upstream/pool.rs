@@ -1,14 +1,17 @@
 //! Idle HTTP/1.1 connections to one upstream, of one worker. Last in, first out, so that few stay warm.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     task::Context,
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-use super::lease::Lease;
+use super::{
+    lease::Lease,
+    slots::{Home, Slots},
+};
 
 /// More than this many idle connections to one upstream are closed rather than kept.
 const MAX_IDLE: usize = 1024;
@@ -16,15 +19,18 @@ const MAX_IDLE: usize = 1024;
 pub struct Pool {
     idle: Mutex<Vec<Lease>>,
     keep_alive: Duration,
+    pub(super) slots: Arc<Slots<Lease>>,
+    pub(super) home: Home,
 }
 
 impl Pool {
-    pub fn new(keep_alive: Duration) -> Self {
-        Self { idle: Mutex::default(), keep_alive }
+    pub fn new(keep_alive: Duration, slots: Arc<Slots<Lease>>) -> Self {
+        Self { idle: Mutex::default(), keep_alive, slots, home: Home::new() }
     }
 
     pub fn put(&self, mut lease: Lease) {
         lease.rest();
+        let Some(lease) = self.slots.hand_on(self.home, lease) else { return };
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MAX_IDLE {
             idle.push(lease);
@@ -41,7 +47,7 @@ impl Pool {
         }
     }
 
-    /// Closes what has been idle too long; the worker calls it every second, which is the only look at the clock.
+    /// Closes what has been idle too long, or is wanted elsewhere; the worker calls it every second, which is the only look at the clock.
     pub fn sweep(&self) {
         let now = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,6 +55,8 @@ impl Pool {
             lease.idle_since.get_or_insert(now);
         }
         let expired = idle.iter().take_while(|lease| self.is_too_old(lease)).count();
+        // somebody of another worker began to wait just after the last one was put here
+        let expired = expired.max(self.slots.waiting().min(idle.len()));
         let closed: Vec<Lease> = idle.drain(..expired).collect();
         drop(idle);
         drop(closed);

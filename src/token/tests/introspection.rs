@@ -64,6 +64,33 @@ async fn those_who_ask_the_same_share_one_request() {
     assert_eq!(double.count("/introspect"), 1);
 }
 
+#[tokio::test]
+async fn attack_one_client_takes_all_questions_to_the_issuer() {
+    let double = Double::start().await;
+    double.knows(TOKEN, json!({"active": true, "username": "ann"}));
+    double.close();
+    let (verifier, policy) = (verifier(), Arc::new(policy(vec![double.opaque_issuer()])));
+    let ask = |client: &str, token: String| {
+        let (verifier, policy, client) =
+            (Arc::clone(&verifier), Arc::clone(&policy), client.parse().unwrap());
+        tokio::spawn(async move { verifier.verify_for(client, &policy, &token, NOW).await.is_ok() })
+    };
+    // one host, and its many addresses
+    let flood: Vec<_> = (0..200).map(|n| ask(&format!("2001:db8::{n:x}"), format!("invented-{n}"))).collect();
+    double.wait_for("/introspect", 16).await;
+    let known = ask("192.0.2.7", TOKEN.to_owned());
+    double.wait_for("/introspect", 17).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(double.count("/introspect"), 17, "the flood has its share and no more");
+    double.open();
+    assert!(known.await.unwrap());
+    for task in flood {
+        assert!(!task.await.unwrap());
+    }
+}
+
 /// "Down" is not "no": the caller answers 503, and nothing of it is remembered.
 #[tokio::test]
 async fn an_issuer_that_cannot_be_asked_is_not_a_no() {
@@ -195,4 +222,23 @@ async fn the_endpoints_own_authority() {
         let answer = verifier().verify(&policy(vec![issuer]), TOKEN, NOW).await;
         assert_eq!(answer.map(|known| known.user.name.clone()), expected);
     }
+}
+
+#[tokio::test]
+async fn an_authority_edited_in_place_counts_and_a_broken_one_leaves_the_one_before() {
+    let ((double, ca), (_, another)) = (Double::start_tls().await, Double::start_tls().await);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::copy(another.path(), &file).unwrap();
+    let mut issuer = double.opaque_issuer();
+    issuer.introspection = Some(Introspection { ca_file: Some(file.clone()), ..double.introspection() });
+    let (verifier, policy) = (verifier(), policy(vec![issuer]));
+    let ask = async |token: &str| verifier.verify(&policy, token, NOW).await.unwrap_err();
+    assert_eq!(ask("one").await, TokenError::Unavailable);
+    std::fs::copy(ca.path(), &file).unwrap();
+    verifier.renew_clients().await;
+    assert_eq!(ask("two").await, TokenError::Inactive);
+    std::fs::write(&file, "half").unwrap();
+    verifier.renew_clients().await;
+    assert_eq!(ask("three").await, TokenError::Inactive);
 }

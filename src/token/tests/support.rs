@@ -1,8 +1,9 @@
 //! Keys, tokens, policies and an issuer to test with.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     convert::Infallible,
+    path::Path,
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -37,15 +38,12 @@ use tokio::{
 
 use crate::{
     config::{
-        TenantPolicy,
-        model::{Branding, HeaderProfile, Introspection, Issuer, KeySource, SignIn},
+        TenantPolicy, load,
+        model::{Introspection, Issuer, KeySource},
         secret::Secret,
+        tenant_file::{self, TenantConf},
     },
-    domain::{
-        identity::CrossTenant,
-        route::{Access, Route, RouteTable, Surface},
-        tenant::TenantId,
-    },
+    domain::tenant::TenantId,
     token::{Verifier, http_client},
 };
 
@@ -188,31 +186,15 @@ pub fn issuer(keys: KeySource) -> Issuer {
     }
 }
 
+/// What a tenant without a file has, but with these issuers.
 pub fn policy(issuers: Vec<Issuer>) -> TenantPolicy {
     static GENERATION: AtomicU64 = AtomicU64::new(1);
-    let fallback = Route { access: Access::Anonymous, surface: Surface::Page, rule: "**".into() };
-    TenantPolicy {
-        tenant: TenantId::parse("acme.com").unwrap(),
-        generation: GENERATION.fetch_add(1, Ordering::Relaxed),
-        anonymous: false,
-        issuers: issuers.into_iter().map(Arc::new).collect(),
-        sign_in: SignIn { url: "/login".to_owned() },
-        cross_tenant: CrossTenant::Nobody,
-        routes: Arc::new(RouteTable::compile(&[], fallback).unwrap()),
-        cors_allowed_origins: Vec::new(),
-        websocket_origins: Vec::new(),
-        identity_headers: HeaderProfile::None,
-        token_cookie: None,
-        forward_token: true,
-        guards: Vec::new(),
-        session: crate::config::model::Session::default(),
-        account_lock: Arc::default(),
-        password_policy: Arc::default(),
-        breached_url: None,
-        branding: Branding::default(),
-        header_value: HeaderValue::from_static("acme.com"),
-        problem: None,
-    }
+    let text = "[[portal.upstream]]\nurl = \"http://127.0.0.1:3000\"\n";
+    let settings = load::parse(text, Path::new("deployment.toml"), &BTreeMap::new()).unwrap();
+    let acme = TenantId::parse("acme.com").unwrap();
+    let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
+    let policy = tenant_file::resolve(&settings, &acme, &TenantConf::default(), generation);
+    TenantPolicy { issuers: issuers.into_iter().map(Arc::new).collect(), ..policy }
 }
 
 pub fn verifier() -> Arc<Verifier> {

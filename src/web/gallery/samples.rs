@@ -1,7 +1,11 @@
 //! One of every page, filled in with made-up visitors.
 
 use crate::{
-    domain::{page::Page, password::Rule, tenant::TenantId},
+    domain::{
+        page::Page,
+        password::Rule,
+        tenant::{NamedTenant, Place, TenantId},
+    },
     web::view::{
         AccountView, Asked, Device, Notice, PasswordView, Reason, RuleLine, SessionRow, SignInView,
         SignOutView, Trouble, View,
@@ -16,7 +20,10 @@ pub fn pages() -> Vec<(&'static str, Page)> {
         ("bad-request", Page::BadRequest { detail: "the path contains a backslash" }),
         (
             "tenant-conflict",
-            Page::TenantConflict { first: tenant("closed.example"), second: tenant("inherits.example") },
+            Page::TenantConflict {
+                first: NamedTenant { tenant: tenant("closed.example"), place: Place::Path },
+                second: NamedTenant { tenant: tenant("inherits.example"), place: Place::Query },
+            },
         ),
         ("unknown-tenant", Page::UnknownTenant { tenant: "nobody.example".to_owned() }),
         ("sign-in-needed", Page::SignInNeeded { sign_in_url: Some(login.clone()) }),

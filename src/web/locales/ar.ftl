@@ -16,7 +16,19 @@ bad-request-remedy = اذهب إلى صفحة البداية وتابع من ه�
 bad-request-reason = السبب
 
 tenant-conflict-title = هذا الطلب يذكر مستأجرَين
-tenant-conflict-meaning = جزء منه يقول «{ $first }» وجزء آخر يقول «{ $second }». الطلب يكون لمستأجر واحد فقط، لذلك لم يُفتح أي منهما.
+tenant-conflict-meaning = { $firstPlace ->
+    [host] اسم المضيف
+    [forwarded-host] اسم المضيف الذي مرّره وسيط
+    [path] المسار
+    [query] جزء الاستعلام
+   *[header] الترويسة X-WSO2-Tenant
+} يقول «{ $first }» و{ $secondPlace ->
+    [host] اسم المضيف
+    [forwarded-host] اسم المضيف الذي مرّره وسيط
+    [path] المسار
+    [query] جزء الاستعلام
+   *[header] الترويسة X-WSO2-Tenant
+} يقول «{ $second }». الطلب يكون لمستأجر واحد فقط، لذلك لم يُفتح أي منهما.
 tenant-conflict-remedy = اختر المستأجر الذي تريد زيارته.
 
 unknown-tenant-title = لا يوجد هنا مستأجر باسم «{ $tenant }»

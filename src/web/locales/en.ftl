@@ -17,7 +17,19 @@ bad-request-remedy = Go to the start page and find your way from there. If a lin
 bad-request-reason = Reason
 
 tenant-conflict-title = This request names two tenants
-tenant-conflict-meaning = One part of it says “{ $first }”, another part says “{ $second }”. A request can be for one tenant only, so neither was opened.
+tenant-conflict-meaning = { $firstPlace ->
+    [host] Its host name
+    [forwarded-host] The host name a proxy passed on
+    [path] Its path
+    [query] Its query
+   *[header] Its header X-WSO2-Tenant
+} says “{ $first }”, { $secondPlace ->
+    [host] its host name
+    [forwarded-host] the host name a proxy passed on
+    [path] its path
+    [query] its query
+   *[header] its header X-WSO2-Tenant
+} says “{ $second }”. A request can be for one tenant only, so neither was opened.
 tenant-conflict-remedy = Choose the tenant you want to visit.
 
 unknown-tenant-title = There is no tenant “{ $tenant }” here

@@ -52,7 +52,33 @@ impl GateBuilder {
     pub fn serve(self) -> Binary {
         let (file, home) = self.write();
         let words = [OsStr::new("serve"), OsStr::new("--config"), file.as_os_str()];
-        let mut child = command(words).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        Self::started(command(words), home)
+    }
+
+    /// The same where no more than so many folders can be watched: in a user namespace of its own, which this machine does
+    /// not notice. `None` where such namespaces are not allowed; `tests/all` says so.
+    pub fn serve_with_watches(self, watches: u32) -> Option<Binary> {
+        let limit = format!("echo {watches} > /proc/sys/user/max_inotify_watches");
+        let unshare = |then: &str| {
+            let mut unshare = Command::new("unshare");
+            unshare.args(["--user", "--map-root-user", "sh", "-ec", &format!("{limit}; {then}"), "sh"]);
+            unshare
+        };
+        if !unshare("true").output().is_ok_and(|output| output.status.success()) {
+            return None;
+        }
+        let (file, home) = self.write();
+        let mut command = unshare("exec \"$@\"");
+        command
+            .arg(env!("CARGO_BIN_EXE_doorward"))
+            .args(["serve", "--config"])
+            .arg(file)
+            .stdin(Stdio::null());
+        Some(Self::started(command, home))
+    }
+
+    fn started(mut command: Command, home: TempDir) -> Binary {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let log = follow(child.stderr.take().unwrap());
         let mut serving = None;
         eventually(|| {

@@ -144,6 +144,11 @@ impl GateBuilder {
         self
     }
 
+    /// For tests that edit tenants' files by themselves.
+    pub fn tenant_files(&self) -> TenantFiles {
+        TenantFiles { folder: self.tenants.folder.clone() }
+    }
+
     /// The anonymous mode of tenants that say nothing about it.
     pub fn anonymous(self, on: bool) -> Self {
         self.setting("apim.devportal.enable_anonymous_mode", on)

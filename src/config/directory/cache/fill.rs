@@ -18,6 +18,7 @@ use crate::{
             gate::Pass,
             index::News,
         },
+        mistake::Mistake,
         model::Settings,
         watch::SETTLE,
     },
@@ -209,7 +210,12 @@ impl Cache {
             None => problems.remove(tenant),
         };
         drop(problems);
+        // at the start, all files are read for their host names
+        let said = |mistakes: &[Mistake]| {
+            !reload && mistakes.first().is_some_and(|first| self.index.problems().get(tenant) == Some(first))
+        };
         match change {
+            Change::Broken(mistakes) if said(mistakes) => {}
             Change::Broken(mistakes) => {
                 self.counters.failed.fetch_add(1, Ordering::Relaxed);
                 let in_force = if state.good.is_some() { "the last good policy stays" } else { "closed" };

@@ -15,6 +15,7 @@ mod bounds;
 mod edits;
 mod freshness;
 mod listing;
+mod problems;
 
 use std::{
     collections::HashMap,
@@ -23,22 +24,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::HeaderValue;
 use tempfile::TempDir;
 
 use super::*;
 use crate::{
     config::{
         model::{
-            AccessLog, Accounts, Admin, Branding, Hashing, HeaderProfile, Limits, Log, Portal, Profile,
-            Server, SignIn, Store, StoreLocation, Tenancy, TenantDefaults, Watch,
+            AccessLog, Accounts, Admin, Branding, Hashing, HeaderProfile, Limits, Log, PasswordRules, Portal,
+            Profile, Server, Session, SignIn, Store, StoreLocation, Tenancy, TenantDefaults, Watch,
         },
         tenant_file::TenantConf,
     },
-    domain::{
-        identity::CrossTenant,
-        route::{Access, Route, RouteTable, Surface},
-    },
+    domain::{identity::CrossTenant, route::RouteTable},
 };
 
 /// What the issue promises for an edit.
@@ -50,7 +47,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const HOUR: Duration = Duration::from_hours(1);
 const EVENTS: Watch = Watch::Auto { poll_interval: HOUR };
 
-pub const READER: Reader = Reader { parse, resolve, closed };
+/// Files in fewer words; what they mean is decided as ever.
+pub const READER: Reader = Reader { parse, ..Reader::TENANT_FILE };
 
 fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
     let json: serde_json::Value = serde_json::from_str(text).map_err(|error| {
@@ -71,39 +69,6 @@ fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
         conf.hosts.push(host.to_owned());
     }
     Ok(conf)
-}
-
-fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, generation: u64) -> TenantPolicy {
-    let fallback = Route { access: Access::Anonymous, surface: Surface::Page, rule: "".into() };
-    TenantPolicy {
-        tenant: tenant.clone(),
-        generation,
-        anonymous: conf.anonymous.unwrap_or(settings.defaults.anonymous),
-        issuers: Vec::new(),
-        sign_in: settings.defaults.sign_in.clone(),
-        cross_tenant: CrossTenant::Nobody,
-        routes: Arc::new(RouteTable::compile(&[], fallback).unwrap()),
-        cors_allowed_origins: Vec::new(),
-        websocket_origins: Vec::new(),
-        identity_headers: HeaderProfile::None,
-        token_cookie: None,
-        forward_token: true,
-        guards: Vec::new(),
-        session: crate::config::model::Session::default(),
-        account_lock: Arc::default(),
-        password_policy: Arc::default(),
-        breached_url: None,
-        branding: Branding::default(),
-        header_value: HeaderValue::from_str(tenant.as_str()).unwrap(),
-        problem: None,
-    }
-}
-
-fn closed(settings: &Settings, tenant: &TenantId, problem: Mistake, generation: u64) -> Arc<TenantPolicy> {
-    let mut policy = resolve(settings, tenant, &TenantConf::default(), generation);
-    policy.anonymous = false;
-    policy.problem = Some(problem);
-    Arc::new(policy)
 }
 
 pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
@@ -143,6 +108,7 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             max_upgrades: 10,
             header_timeout: some_time,
             keep_alive: some_time,
+            write_timeout: some_time,
         },
         accounts: Accounts {
             enabled: false,
@@ -164,9 +130,9 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             token_cookie: None,
             forward_token: true,
             guards: Vec::new(),
-            session: crate::config::model::Session::default(),
+            session: Session::default(),
             account_lock: Arc::default(),
-            password_policy: crate::config::model::PasswordRules::default(),
+            password_policy: PasswordRules::default(),
             branding: Branding::default(),
         },
     }

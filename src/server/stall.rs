@@ -1,0 +1,275 @@
+//! Ends HTTP/2 streams whose client takes nothing of its answer.
+//!
+//! A client can keep one stream's window shut while its connection is well: no socket is blocked, and hyper asks for no more
+//! of the body, so nothing in the body can notice. Each stream has a task, and the task watches here.
+
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::{body::Incoming, rt::Executor, service::Service as HyperService};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::proxy::{ResponseBody, Service};
+
+tokio::task_local! {
+    /// How far the answer of this task's stream has come.
+    static PROGRESS: Arc<Progress>;
+}
+
+/// One frame; a client that takes less than this within the timeout takes nothing.
+const PIECE: usize = 16 * 1024;
+
+struct Progress {
+    since: Instant,
+    /// Milliseconds after `since` at which the body was last asked for more.
+    asked: AtomicU64,
+    /// There is something to take, so it is the client that is waited for, not the portal.
+    clients_turn: AtomicBool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { since: Instant::now(), asked: AtomicU64::new(0), clients_turn: AtomicBool::new(false) }
+    }
+
+    fn note(&self, clients_turn: bool) {
+        let asked = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.asked.store(asked, Ordering::Relaxed);
+        self.clients_turn.store(clients_turn, Ordering::Relaxed);
+    }
+
+    /// Ready when the client has taken nothing for `timeout`. A busy stream costs no more than a look: the timer is moved
+    /// only when it has rung.
+    fn poll_stalled(
+        &self,
+        cx: &mut Context<'_>,
+        timer: &mut Option<Pin<Box<Sleep>>>,
+        timeout: Duration,
+    ) -> Poll<()> {
+        if !self.clients_turn.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
+        let asked = self.since + Duration::from_millis(self.asked.load(Ordering::Relaxed));
+        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(asked + timeout)));
+        while timer.as_mut().poll(cx).is_ready() {
+            if asked + timeout <= Instant::now() {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(asked + timeout);
+        }
+        Poll::Pending
+    }
+}
+
+/// Runs each stream in a task of its own, and drops one that stalls: its client is sent `RST_STREAM`, its connection to
+/// the portal is closed.
+#[derive(Clone)]
+pub struct Streams {
+    timeout: Duration,
+}
+
+impl Streams {
+    pub fn new(write_timeout: Duration) -> Self {
+        Self { timeout: write_timeout }
+    }
+}
+
+impl<F> Executor<F> for Streams
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        let timeout = self.timeout;
+        tokio::spawn(watch(stream, timeout));
+    }
+}
+
+async fn watch(stream: impl Future<Output = ()>, timeout: Duration) {
+    let progress = Arc::new(Progress::new());
+    let mut stream = pin!(PROGRESS.scope(Arc::clone(&progress), stream));
+    let mut timer = None;
+    poll_fn(|cx| match stream.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => progress.poll_stalled(cx, &mut timer, timeout),
+    })
+    .await;
+}
+
+/// The pipeline, with answers that tell how far they have come.
+pub struct Watched(pub Service);
+
+impl HyperService<Request<Incoming>> for Watched {
+    type Response = Response<WatchedBody<ResponseBody>>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, request: Request<Incoming>) -> Answering {
+        Answering(self.0.call(request))
+    }
+}
+
+pub struct Answering(<Service as HyperService<Request<Incoming>>>::Future);
+
+impl Future for Answering {
+    type Output = Result<Response<WatchedBody<ResponseBody>>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx).map_ok(|answer| answer.map(WatchedBody::new))
+    }
+}
+
+/// Hands out a frame's worth at a time and notes when it is asked for the next.
+pub struct WatchedBody<B> {
+    body: B,
+    rest: Bytes,
+    /// `None` outside a stream's task, where nobody watches.
+    progress: Option<Arc<Progress>>,
+}
+
+impl<B> WatchedBody<B> {
+    fn new(body: B) -> Self {
+        let progress = PROGRESS.try_with(Arc::clone).ok();
+        if let Some(progress) = &progress {
+            // the head is on its way, and the first byte is the client's to ask for
+            progress.note(true);
+        }
+        Self { body, rest: Bytes::new(), progress }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for WatchedBody<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = &mut *self;
+        let mut polled = if this.rest.is_empty() {
+            Pin::new(&mut this.body).poll_frame(cx)
+        } else {
+            Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.rest)))))
+        };
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled
+            && let Some(data) = frame.data_mut()
+            && data.len() > PIECE
+        {
+            this.rest = data.split_off(PIECE);
+        }
+        if let Some(progress) = &this.progress {
+            progress.note(polled.is_ready());
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = self.body.size_hint();
+        let rest = self.rest.len() as u64;
+        match hint.upper() {
+            Some(upper) => {
+                let lower = hint.lower();
+                hint.set_upper(upper + rest);
+                hint.set_lower(lower + rest);
+            }
+            None => hint.set_lower(hint.lower() + rest),
+        }
+        hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_mins(1);
+
+    /// One byte at a time, each this long after it was asked for.
+    struct Portal {
+        delay: Duration,
+        next: Option<Pin<Box<Sleep>>>,
+    }
+
+    impl Body for Portal {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let at = Instant::now() + self.delay;
+            let next = self.next.get_or_insert_with(|| Box::pin(sleep_until(at)));
+            if next.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.next = None;
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
+        }
+    }
+
+    /// How long a stream lives whose portal and client take so long for each piece, of which there are ten.
+    async fn lives(portal: u64, client: u64) -> u64 {
+        let start = Instant::now();
+        let stream = async move {
+            let delay = Duration::from_secs(portal);
+            let mut body = WatchedBody::new(Portal { delay, next: None });
+            for _ in 0..10 {
+                sleep(Duration::from_secs(client)).await;
+                poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+            }
+        };
+        watch(stream, TIMEOUT).await;
+        start.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attack_a_client_that_never_opens_its_window() {
+        assert_eq!(lives(0, 100_000).await, 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_a_little_now_and_then_is_served_to_the_end() {
+        assert_eq!(lives(0, 50).await, 500);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_portal_is_not_the_clients_fault() {
+        assert_eq!(lives(100, 1).await, 1010);
+        assert_eq!(lives(100, 50).await, 1500);
+    }
+
+    #[tokio::test]
+    async fn a_large_piece_is_handed_out_in_frames_and_nothing_is_lost() {
+        use http_body_util::{BodyExt, Full};
+
+        let sent: Bytes = (0..3 * PIECE + 5).map(|n| n.to_le_bytes()[0]).collect();
+        let mut body = WatchedBody::new(Full::new(sent.clone()));
+        let (mut received, mut frames) = (Vec::new(), 0);
+        while let Some(frame) = body.frame().await {
+            received.extend_from_slice(&frame.unwrap().into_data().unwrap());
+            frames += 1;
+            let left = (sent.len() - received.len()) as u64;
+            assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(left), left == 0));
+        }
+        assert_eq!((received, frames), (sent.to_vec(), 4));
+    }
+}

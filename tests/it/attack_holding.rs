@@ -1,0 +1,144 @@
+//! Clients that hold on to what belongs to everybody: connections to the portal.
+
+use std::{sync::Arc, thread};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::json;
+use tokio::net::TcpStream;
+
+use crate::support::{Gate, Portal, Reply, eventually, gate::GateBuilder};
+
+/// More than all buffers on the way hold.
+const BIG: usize = 64 << 20;
+
+fn before(portal: &Portal, connections: u32, patience: &str) -> GateBuilder {
+    Gate::before(portal).generic(&[("/**", "open")]).setting(
+        "portal.upstream",
+        json!([{"path": "/", "url": portal.url(), "max_connections": connections, "connect_timeout": patience}]),
+    )
+}
+
+fn portal_connections(gate: &Gate) -> usize {
+    let text = gate.admin("/metrics").text();
+    let line = text.lines().find_map(|line| line.strip_prefix("doorward_portal_connections "));
+    line.unwrap().parse().unwrap()
+}
+
+#[test]
+fn attack_a_client_that_asks_and_never_reads_over_http1() {
+    let portal = Portal::answering("hello").route("/big", Reply::text("x".repeat(BIG))).start();
+    let gate = before(&portal, 1, "10s").setting("limits.write_timeout", "300ms").start();
+    let mut greedy = gate.get("/big").open();
+    greedy.head();
+    // it holds the only connection there is, but not for long
+    assert_eq!(gate.get("/").send().text(), "hello");
+    assert!(greedy.rest().len() < BIG);
+}
+
+#[test]
+fn attack_a_client_that_asks_and_never_reads_over_tls() {
+    let portal = Portal::answering("hello").route("/big", Reply::text("x".repeat(BIG))).start();
+    let gate = before(&portal, 1, "10s").tls().setting("limits.write_timeout", "300ms").start();
+    let mut greedy = gate.get("/big").tls().open();
+    greedy.head();
+    assert_eq!(gate.get("/").tls().send().text(), "hello");
+}
+
+#[test]
+fn attack_a_stream_whose_window_is_never_opened() {
+    let portal = Portal::answering("hello").route("/big", Reply::text("x".repeat(BIG))).start();
+    let gate = before(&portal, 1, "10s").setting("limits.write_timeout", "300ms").start();
+    let address = gate.addr();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let socket = TcpStream::connect(address).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(1024)
+            .handshake(TokioIo::new(socket))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let mut ask = |path: &str| {
+            let uri = format!("http://portal.test{path}");
+            sender.send_request(Request::get(uri).body(Empty::<Bytes>::new()).unwrap())
+        };
+        let greedy = ask("/big").await.unwrap();
+        assert_eq!(greedy.status(), 200);
+        // the stream is given up; the connection, on which others depend, is not
+        let other = ask("/").await.unwrap();
+        assert_eq!(other.into_body().collect().await.unwrap().to_bytes(), "hello");
+        assert!(greedy.into_body().collect().await.is_err(), "a short answer must not look whole");
+    });
+}
+
+#[test]
+fn attack_requests_the_portal_never_answers_take_no_more_than_the_limit() {
+    let portal = Portal::answering("hello").route("/hang", Reply::raw_then_silence("")).start();
+    let gate = before(&portal, 2, "300ms").start();
+    let hanging = [gate.get("/hang").open(), gate.get("/hang").open()];
+    eventually(|| portal.received().len() == 2);
+    let refused = gate.get("/").api_client().send();
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
+    assert_eq!((portal.connections(), portal_connections(&gate)), (2, 2));
+    let counted = "doorward_portal_errors_total{kind=\"too_many\"} 1";
+    assert!(gate.admin("/metrics").text().lines().any(|line| line == counted));
+    drop(hanging);
+    eventually(|| gate.get("/").send().text() == "hello");
+}
+
+#[test]
+fn who_waits_in_line_is_served_over_the_connection_that_comes_free() {
+    let (stream, hose) = Reply::stream();
+    let portal = Portal::answering("hello").route("/slow", stream).start();
+    let gate = before(&portal, 1, "10s").start();
+    let mut slow = gate.get("/slow").open();
+    slow.head();
+    thread::scope(|scope| {
+        let waiting: Vec<_> = (0..3).map(|_| scope.spawn(|| gate.get("/").send().text())).collect();
+        eventually(|| gate.admin("/metrics").text().contains("doorward_requests_in_flight 4"));
+        hose.send("the end");
+        drop(hose);
+        assert_eq!((slow.chunk().as_str(), slow.chunk().as_str()), ("the end", ""));
+        assert!(waiting.into_iter().all(|answer| answer.join().unwrap() == "hello"));
+    });
+    assert_eq!(portal.connections(), 1);
+}
+
+#[test]
+fn few_connections_serve_many_clients_of_many_workers() {
+    let portal = Portal::answering("hello").start();
+    let gate = Arc::new(before(&portal, 2, "10s").setting("server.workers", 4).start());
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..25).for_each(|_| assert_eq!(gate.get("/").send().text(), "hello")));
+        }
+    });
+    assert!(portal_connections(&gate) <= 2);
+}
+
+#[test]
+fn a_websocket_has_a_limit_of_its_own() {
+    let portal = Portal::answering("hello").route("/ws", Reply::upgrade_echo()).start();
+    let gate = before(&portal, 1, "300ms").start();
+    let sockets: Vec<_> = (0..3).map(|_| gate.get("/ws").upgrade()).collect();
+    assert!(sockets.iter().all(|(head, _)| head.first.contains("101")));
+    assert_eq!(gate.get("/").send().text(), "hello");
+}
+
+#[test]
+fn a_changed_limit_counts_what_is_open() {
+    let portal = Portal::answering("hello").route("/hang", Reply::raw_then_silence("")).start();
+    let mut gate = before(&portal, 1, "300ms").start();
+    let _hanging = gate.get("/hang").open();
+    eventually(|| portal.received().len() == 1);
+    assert_eq!(gate.get("/").api_client().send().status, 503);
+    gate.edit_deployment(
+        "portal.upstream",
+        json!([{"path": "/", "url": portal.url(), "max_connections": 2, "connect_timeout": "300ms"}]),
+    );
+    eventually(|| gate.get("/").api_client().send().status == 200);
+    assert_eq!(portal_connections(&gate), 2);
+}
