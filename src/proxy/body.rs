@@ -7,13 +7,14 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
+use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::{
@@ -23,6 +24,8 @@ use tokio::{
 
 use super::{
     account::Account,
+    connection::{ClientConnection, OpenBody},
+    headers::clean_response_trailers,
     hygiene::fields::clean_trailers,
     upstream::{LeasedBody, WireError},
 };
@@ -34,6 +37,8 @@ pub enum BodyError {
     Http(#[from] hyper::Error),
     #[error("the portal: {0}")]
     Portal(#[from] WireError),
+    #[error("the client reset its stream in the middle of a body")]
+    Reset,
     #[error("silence in the middle of a body for {0:?}")]
     Idle(Duration),
     #[error("a local page broke off: {0}")]
@@ -81,6 +86,8 @@ pub struct RequestBody {
     /// `Expect: 100-continue`: the body is not asked for before the portal wants it.
     gate: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     wanted: Option<Arc<Notify>>,
+    open: Option<OpenBody>,
+    http2: bool,
     idle: Idle,
 }
 
@@ -88,7 +95,6 @@ pub struct RequestBody {
 #[derive(Debug, Default)]
 pub struct UploadProgress {
     bytes: AtomicU64,
-    finished: AtomicBool,
 }
 
 impl UploadProgress {
@@ -96,15 +102,35 @@ impl UploadProgress {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    pub fn is_finished(&self) -> bool {
-        self.finished.load(Ordering::Acquire)
+    pub fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Since somebody looked last, who keeps `seen`.
+    pub fn has_moved(&self, seen: &mut u64) -> bool {
+        std::mem::replace(seen, self.bytes()) != self.bytes()
     }
 }
 
 impl RequestBody {
-    pub fn new(incoming: ClientBody, idle_timeout: Duration) -> Self {
-        let progress = (!incoming.is_end_stream()).then(Arc::default);
-        Self { incoming, progress, gate: None, wanted: None, idle: Idle::new(idle_timeout) }
+    pub fn new(
+        incoming: ClientBody,
+        version: Version,
+        connection: &Arc<ClientConnection>,
+        idle_timeout: Duration,
+    ) -> Self {
+        let http2 = version == Version::HTTP_2;
+        let is_there = !incoming.is_end_stream();
+        let is_coming = is_there && matches!(incoming, ClientBody::Coming(_));
+        let open = is_coming.then(|| connection.open_body());
+        let progress = is_there.then(Arc::default);
+        Self { incoming, progress, gate: None, wanted: None, open, http2, idle: Idle::new(idle_timeout) }
+    }
+
+    fn ended(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.has_ended();
+        }
     }
 
     /// Holds the body back until `wanted` is notified, at most `patience` long (RFC 9110 §10.1.1).
@@ -118,6 +144,11 @@ impl RequestBody {
     /// To be notified when the portal says `100 Continue`.
     pub fn wanted(&self) -> Option<Arc<Notify>> {
         self.wanted.clone()
+    }
+
+    /// The longest silence.
+    pub fn idle_timeout(&self) -> Duration {
+        self.idle.timeout
     }
 
     /// `None` when there is no body.
@@ -148,19 +179,20 @@ impl Body for RequestBody {
                     clean_trailers(trailers);
                 }
                 if let Some(progress) = &this.progress {
-                    let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
-                    progress.bytes.fetch_add(bytes, Ordering::Relaxed);
-                    if this.incoming.is_end_stream() {
-                        progress.finished.store(true, Ordering::Release);
-                    }
+                    progress.add(frame.data_ref().map_or(0, Bytes::len));
+                }
+                if this.incoming.is_end_stream() {
+                    this.ended();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+            // a stream that is reset without an error looks ended to hyper, and is not
+            Poll::Ready(None) if this.http2 && !this.incoming.is_end_stream() => {
+                Poll::Ready(Some(Err(BodyError::Reset)))
+            }
             Poll::Ready(None) => {
-                if let Some(progress) = &this.progress {
-                    progress.finished.store(true, Ordering::Release);
-                }
+                this.ended();
                 Poll::Ready(None)
             }
             Poll::Pending => this.idle.poll_expired(cx).map(|error| Some(Err(error))),
@@ -255,6 +287,12 @@ impl Body for ResponseBody {
                 None => Pin::new(rest.as_mut()).poll_frame(cx),
             },
         };
+        let polled = polled.map_ok(|mut frame| {
+            if let Some(trailers) = frame.trailers_mut() {
+                clean_response_trailers(trailers);
+            }
+            frame
+        });
         if let (Poll::Ready(frame), Some(account)) = (&polled, &mut this.account) {
             match frame {
                 Some(Ok(frame)) => account.sent(frame.data_ref().map_or(0, Bytes::len)),

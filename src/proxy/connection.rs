@@ -21,6 +21,8 @@ pub struct ClientConnection {
     in_flight: AtomicU32,
     /// Requests ever started, so that the socket's task can tell an idle connection from a busy one.
     started: AtomicU64,
+    /// A request's body was given up before its end: what comes next over an HTTP/1.1 connection is no request.
+    spoiled: AtomicBool,
     /// The client does not take what has been sent, so an answer may still be on its way.
     blocked: AtomicBool,
     /// Left by an accepted upgrade for the socket's task, which owns the other half.
@@ -37,10 +39,21 @@ impl ClientConnection {
             tls,
             in_flight: AtomicU32::new(0),
             started: AtomicU64::new(0),
+            spoiled: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             tunnel: Mutex::new(None),
             origin: Mutex::new(None),
         }
+    }
+
+    /// For as long as a request's body is on its way; the request itself may have been answered before.
+    pub fn open_body(self: &Arc<Self>) -> OpenBody {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        OpenBody { connection: Arc::clone(self), whole: false }
+    }
+
+    pub fn is_spoiled(&self) -> bool {
+        self.spoiled.load(Ordering::Relaxed)
     }
 
     pub fn request_started(&self) {
@@ -91,5 +104,26 @@ impl ClientConnection {
 
     pub fn take_tunnel(&self) -> Option<Tunnel> {
         self.tunnel.lock().ok()?.take()
+    }
+}
+
+/// A request's body on its way. A connection is busy while there is one, and spoiled if it goes before its end.
+pub struct OpenBody {
+    connection: Arc<ClientConnection>,
+    whole: bool,
+}
+
+impl OpenBody {
+    pub fn has_ended(&mut self) {
+        self.whole = true;
+    }
+}
+
+impl Drop for OpenBody {
+    fn drop(&mut self) {
+        if !self.whole {
+            self.connection.spoiled.store(true, Ordering::Relaxed);
+        }
+        self.connection.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }

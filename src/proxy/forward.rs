@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header, request::Parts, uri};
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, header, request::Parts, uri,
+};
 use hyper::ext::on_informational;
 use tokio::{sync::Notify, time::Instant};
 
@@ -53,7 +55,7 @@ enum Special {
 /// Everything that can be done without waiting.
 pub fn prepare(
     worker: &Worker,
-    connection: &ClientConnection,
+    connection: &Arc<ClientConnection>,
     settings: &Settings,
     judgement: &Judgement,
     policy: &TenantPolicy,
@@ -65,6 +67,7 @@ pub fn prepare(
         return Err(Refusal::PortalDown);
     };
     let portal = worker.portals.get(upstream).map_err(|error| portal_failed(worker, &error))?;
+    let version = parts.version;
     let mut special = None;
     if settings.portal.profile == Profile::Wso2Apim
         && settings_answer::is_settings(parts.uri.path())
@@ -84,7 +87,7 @@ pub fn prepare(
         parts.headers.insert(header::UPGRADE, protocol);
         special = Some(Special::Upgrade(slot));
     }
-    let mut body = RequestBody::new(body, upstream.idle_timeout);
+    let mut body = RequestBody::new(body, version, connection, upstream.idle_timeout);
     let wanted = expects_continue(&parts, &mut body);
     let mut request = Request::from_parts(parts, body);
     if let Some(wanted) = wanted {
@@ -185,10 +188,12 @@ fn rewrite(
     {
         parts.headers.insert(header::HOST, host);
     }
-    if upstream.http2 {
+    // protocols are switched on HTTP/1.1 alone
+    let http2 = upstream.http2 && judgement.cleaned.upgrade.is_none();
+    if http2 {
         added.insert(&mut parts.headers);
     }
-    address(upstream, parts)?;
+    address(upstream, http2, parts)?;
     Ok(added)
 }
 
@@ -207,9 +212,9 @@ fn without_tokens(policy: &TenantPolicy, parts: &mut Parts) -> Result<(), Refusa
 }
 
 /// The request target in the form the portal's protocol wants.
-fn address(upstream: &Upstream, parts: &mut Parts) -> Result<(), Refusal> {
+fn address(upstream: &Upstream, http2: bool, parts: &mut Parts) -> Result<(), Refusal> {
     let unclear = || Refusal::BadRequest("the host is not a valid host name");
-    if upstream.http2 {
+    if http2 {
         let host = parts.headers.remove(header::HOST).ok_or_else(unclear)?;
         let mut target = std::mem::take(&mut parts.uri).into_parts();
         let encrypted = matches!(upstream.target, Target::Tls { .. });
@@ -252,6 +257,9 @@ async fn upgrade(
 ) -> Result<Response<ResponseBody>, Refusal> {
     let (mut headers, stream, early) = match portal.forward_upgrade(request, &added).await {
         Err(error) => return Err(portal_failed(worker, &error)),
+        Ok(Upgraded::Switched { headers, .. }) if !is_wanted(judgement, &headers) => {
+            return Err(portal_failed(worker, &ForwardError::Upgrade));
+        }
         Ok(Upgraded::Switched { headers, stream, early }) => (headers, stream, early),
         Ok(Upgraded::Declined(mut answer)) => {
             clean_response(answer.headers_mut(), false);
@@ -281,6 +289,14 @@ async fn upgrade(
 fn session_ended(sessions: &Sessions, live: &Live) -> Ended {
     let (sessions, open) = (sessions.clone(), sessions.open(live));
     Box::pin(async move { sessions.ended(&open, clock::millis).await })
+}
+
+/// Is this the protocol, or one of those, that the client asked for?
+fn is_wanted(judgement: &Judgement, answer: &HeaderMap) -> bool {
+    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().trim().to_ascii_lowercase();
+    let chosen = answer.get(header::UPGRADE).map(text).unwrap_or_default();
+    let asked = judgement.cleaned.upgrade.as_ref().map(text).unwrap_or_default();
+    asked.split(',').any(|protocol| protocol.trim() == chosen)
 }
 
 fn portal_failed(worker: &Worker, error: &ForwardError) -> Refusal {

@@ -173,6 +173,20 @@ pub fn clean_response(headers: &mut HeaderMap, switching: bool) {
     }
 }
 
+/// Trailers of the portal's answer may neither frame it nor set anything (RFC 9110 §6.5.1).
+pub fn clean_response_trailers(trailers: &mut HeaderMap) {
+    for name in OF_CONNECTION.iter().chain(&[
+        header::TRANSFER_ENCODING,
+        header::CONTENT_LENGTH,
+        header::CONTENT_ENCODING,
+        header::CONTENT_TYPE,
+        header::SET_COOKIE,
+        header::TRAILER,
+    ]) {
+        trailers.remove(name);
+    }
+}
+
 fn clean_connection(headers: &mut HeaderMap, seen: [bool; COUNT], switching: bool) {
     let usual = |line: &HeaderValue| {
         line.as_bytes().eq_ignore_ascii_case(b"keep-alive") || line.as_bytes().eq_ignore_ascii_case(b"close")

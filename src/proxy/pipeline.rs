@@ -67,7 +67,10 @@ pub async fn handle(
 
     // ── 7 answer
     let (outcome, mut response) = if is_local(gate, parts.uri.path()) && understood(&judgement) {
-        (Outcome::local, Box::pin(local(worker, &settings, &judgement, parts, body, &request_id)).await)
+        (
+            Outcome::local,
+            Box::pin(local(worker, connection, &settings, &judgement, (parts, body), &request_id)).await,
+        )
     } else {
         let memory = match judgement.asked_by {
             browser::Caller::Navigation => Memory::read(&parts.headers, judgement.client.https),
@@ -233,10 +236,10 @@ fn is_local(gate: &Gate, path: &str) -> bool {
 
 async fn local(
     worker: &Worker,
+    connection: &Arc<ClientConnection>,
     settings: &Settings,
     judgement: &Judgement,
-    mut parts: Parts,
-    body: Incoming,
+    (mut parts, body): (Parts, Incoming),
     request_id: &HeaderValue,
 ) -> Response<ResponseBody> {
     parts.headers.insert(X_REQUEST_ID, request_id.clone());
@@ -244,7 +247,8 @@ async fn local(
     let body = if body.is_end_stream() {
         axum::body::Body::empty()
     } else {
-        axum::body::Body::new(RequestBody::new(ClientBody::Coming(body), FORM_IDLE))
+        let body = ClientBody::Coming(body);
+        axum::body::Body::new(RequestBody::new(body, parts.version, connection, FORM_IDLE))
     };
     match worker.gate.local.clone().oneshot(Request::from_parts(parts, body)).await {
         Ok(response) => response.map(ResponseBody::local),

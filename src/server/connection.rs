@@ -199,7 +199,9 @@ async fn drive_http1<T: Socket>(
     poll_fn(|cx| {
         loop {
             match http.poll_without_shutdown(cx) {
-                Poll::Ready(Ok(())) if parking => return Poll::Ready(End::Parked),
+                Poll::Ready(Ok(())) if parking && !connection.is_spoiled() => {
+                    return Poll::Ready(End::Parked);
+                }
                 Poll::Ready(Ok(())) if connection.has_tunnel() => return Poll::Ready(End::Upgraded),
                 Poll::Ready(_) => return Poll::Ready(End::Closed),
                 // also while parking: the end of an answer may still be on its way to a slow reader

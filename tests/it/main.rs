@@ -17,6 +17,7 @@ mod attack_holding;
 mod attack_paths;
 mod attack_redirects;
 mod attack_tokens;
+mod attack_wire;
 mod binary;
 mod complaints;
 mod dependencies;

@@ -49,7 +49,7 @@ pub fn concerns(policy: &TenantPolicy, path: &str) -> bool {
 /// Step 7 for a request that may sign somebody in.
 pub async fn guarded(
     worker: &Worker,
-    connection: &ClientConnection,
+    connection: &Arc<ClientConnection>,
     settings: &Settings,
     judgement: &Judgement,
     policy: &Arc<TenantPolicy>,
@@ -59,7 +59,7 @@ pub async fn guarded(
     let gate = &*worker.gate;
     let guards: Vec<&Arc<Guard>> =
         policy.guards.iter().filter(|guard| guard.endpoint.covers(parts.uri.path())).collect();
-    let sign_in = match read::sign_in(&guards, &mut parts, body).await {
+    let sign_in = match read::sign_in(&guards, connection, &mut parts, body).await {
         Ok(sign_in) => sign_in,
         Err((guard, problem)) => {
             gate.metrics.count_guarded(Guarded::doubtful);

@@ -13,7 +13,10 @@ use hyper::body::Incoming;
 
 use crate::{
     domain::guard::{Doubt, Guard, Head, MAX_BODY},
-    proxy::body::ClientBody,
+    proxy::{
+        ClientConnection,
+        body::{ClientBody, RequestBody},
+    },
 };
 
 /// Nobody types this slowly, and who wants to hold a connection gets no longer to do it.
@@ -47,13 +50,14 @@ impl From<Doubt> for Problem {
 
 pub(super) async fn sign_in<'a>(
     guards: &[&'a Arc<Guard>],
+    connection: &Arc<ClientConnection>,
     parts: &mut Parts,
     body: Incoming,
 ) -> Result<SignIn<'a>, (&'a Arc<Guard>, Problem)> {
     let reader = guards.iter().find(|guard| guard.reads_body(parts.method.as_str()));
     let (bytes, body) = match reader {
         Some(guard) => {
-            let bytes = whole(&parts.headers, body).await.map_err(|problem| (*guard, problem))?;
+            let bytes = whole(connection, parts, body).await.map_err(|problem| (*guard, problem))?;
             // the portal need not ask for it any more
             parts.headers.remove(EXPECT);
             (bytes.clone(), ClientBody::here(bytes))
@@ -89,13 +93,15 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     Some(if lines.next().is_some() { "" } else { first.to_str().unwrap_or_default() })
 }
 
-async fn whole(headers: &HeaderMap, body: Incoming) -> Result<Bytes, Problem> {
+async fn whole(connection: &Arc<ClientConnection>, parts: &Parts, body: Incoming) -> Result<Bytes, Problem> {
     const TOO_LARGE: Problem =
         Problem { status: StatusCode::PAYLOAD_TOO_LARGE, detail: "a sign-in has at most 64 KiB" };
-    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let announced =
+        parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > MAX_BODY as u64) {
         return Err(TOO_LARGE);
     }
+    let body = RequestBody::new(ClientBody::Coming(body), parts.version, connection, PATIENCE);
     match tokio::time::timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(TOO_LARGE),

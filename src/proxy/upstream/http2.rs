@@ -35,11 +35,8 @@ impl Shared {
                 }
                 Ok(Err(error)) => return Err(ForwardError::Broken(error.into())),
                 Err(_) => {
-                    let uploading = upload.as_ref().is_some_and(|upload| {
-                        std::mem::replace(&mut seen, upload.bytes()) != upload.bytes()
-                            && !upload.is_finished()
-                    });
-                    if !uploading {
+                    // the answer's time counts from the end of the upload
+                    if !upload.as_ref().is_some_and(|upload| upload.has_moved(&mut seen)) {
                         return Err(ForwardError::AnswerTimeout);
                     }
                 }

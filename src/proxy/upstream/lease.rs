@@ -24,13 +24,13 @@ use tokio::{
 use super::{
     ForwardError,
     connect::PortalStream,
-    http1::{self, Answer, Frames, Reader, Sent, Upload, WireError},
+    http1::{self, Answer, Frames, MAX_INTERIM, Reader, Sent, Upload, WireError},
     pool::Pool,
 };
-use crate::proxy::{
-    added::Added,
-    body::{RequestBody, UploadProgress},
-};
+use crate::proxy::{added::Added, body::RequestBody};
+
+/// An idle connection keeps the buffer of its heads, but not of the largest.
+const KEPT_HEAD: usize = 8 * 1024;
 
 pub struct Lease {
     reader: Reader<PortalStream>,
@@ -67,6 +67,9 @@ impl Lease {
     /// Between two requests: no more memory than needed.
     pub fn rest(&mut self) {
         self.idle_since = None;
+        if self.head.capacity() > KEPT_HEAD {
+            self.head = Vec::new();
+        }
         self.reader.rest();
     }
 
@@ -91,10 +94,16 @@ impl Lease {
         let mut unsent = Some(request);
         async move {
             let mut written = 0;
-            let wrote = poll_fn(|cx| self.poll_write_head(cx, &mut written)).await;
-            if let Err(error) = wrote {
-                let again = unsent.filter(|_| written == 0).map(Box::new);
-                return Err((broken(error.into()), again));
+            self.deadline.set(Instant::now() + timeout);
+            let wrote = poll_fn(|cx| {
+                if let Poll::Ready(wrote) = self.poll_write_head(cx, &mut written) {
+                    return Poll::Ready(wrote.map_err(|error| broken(error.into())));
+                }
+                self.deadline.poll(cx).map(|()| Err(ForwardError::AnswerTimeout))
+            });
+            if let Err(error) = wrote.await {
+                let again = unsent.filter(|_| written == 0 && !error.is_timeout()).map(Box::new);
+                return Err((error, again));
             }
             let body = unsent.take().map(Request::into_body);
             if let Some(body) = body.filter(|_| sent != Sent::Nothing) {
@@ -104,11 +113,17 @@ impl Lease {
                     http1::send(reader, body, sent, to_head, move |reader| pool.put(Self::of(reader)));
                 return answer_of_upload(upload, &mut deadline, timeout).await;
             }
-            self.deadline.set(Instant::now() + timeout);
+            let mut interim = 0;
             let answer = poll_fn(|cx| {
                 loop {
                     match self.reader.poll_answer(cx, to_head) {
-                        Poll::Ready(Ok(answer)) if answer.is_interim() => {}
+                        Poll::Ready(Ok(answer)) if answer.is_interim() && interim < MAX_INTERIM => {
+                            interim += 1;
+                        }
+                        Poll::Ready(Ok(answer)) if answer.is_interim() => {
+                            let error = WireError::Malformed("interim answers without end");
+                            return Poll::Ready(Err((broken(error), None)));
+                        }
                         Poll::Ready(answer) => {
                             return Poll::Ready(answer.map_err(|error| (broken(error), None)));
                         }
@@ -158,7 +173,7 @@ async fn answer_of_upload(
         }
         while deadline.poll(cx).is_ready() {
             // the answer's time counts from the end of the upload
-            if !still_uploading(upload.progress.as_deref(), &mut uploaded) {
+            if !upload.progress.as_ref().is_some_and(|progress| progress.has_moved(&mut uploaded)) {
                 return Poll::Ready(Err((ForwardError::AnswerTimeout, None)));
             }
             deadline.set(Instant::now() + timeout);
@@ -168,12 +183,6 @@ async fn answer_of_upload(
     .await?;
     let (answer, frames) = answer.unwrap_or(Err(WireError::Upload)).map_err(|error| (broken(error), None))?;
     Ok((answer, Source::Task(frames)))
-}
-
-fn still_uploading(upload: Option<&UploadProgress>, seen: &mut u64) -> bool {
-    let Some(upload) = upload else { return false };
-    let moved = std::mem::replace(seen, upload.bytes()) != upload.bytes();
-    moved && !upload.is_finished()
 }
 
 fn broken(error: WireError) -> ForwardError {
@@ -207,6 +216,34 @@ impl Deadline {
                 return Poll::Ready(());
             }
             self.timer.as_mut().reset(self.due);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{sync::oneshot, time::sleep};
+
+    use super::*;
+    use crate::proxy::body::UploadProgress;
+
+    /// The time of an answer counts from the end of its upload.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_upload_leaves_the_portal_its_time() {
+        for (silence, answered) in [(500, true), (2_500, false)] {
+            let (tell, answer) = oneshot::channel();
+            let progress: Arc<UploadProgress> = Arc::default();
+            let upload = Upload { answer, progress: Some(Arc::clone(&progress)) };
+            tokio::spawn(async move {
+                sleep(Duration::from_millis(900)).await;
+                progress.add(9);
+                sleep(Duration::from_millis(silence)).await;
+                let _ = tell.send(Err(WireError::NoAnswer));
+            });
+            let mut deadline = Deadline::new(Instant::now());
+            let got = answer_of_upload(upload, &mut deadline, Duration::from_secs(1)).await;
+            let in_time = !matches!(got, Err((ForwardError::AnswerTimeout, _)));
+            assert_eq!(in_time, answered, "silent for {silence} ms");
         }
     }
 }

@@ -11,7 +11,7 @@ use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::{
-    http1::Framing,
+    http1::{Framing, WireError},
     lease::{Deadline, Source},
     pool::Pool,
 };
@@ -56,7 +56,12 @@ impl LeasedBody {
         let polled = match &mut self.source {
             None => return Poll::Ready(None),
             Some(Source::Lease(lease)) => lease.parts().0.poll_frame(cx, &mut self.framing),
-            Some(Source::Task(frames)) => frames.poll_recv(cx),
+            Some(Source::Task(frames)) => frames.poll_recv(cx).map(|frame| match frame {
+                Some(Ok(frame)) => frame.map(Ok),
+                Some(Err(error)) => Some(Err(error)),
+                // the task has given up: what came so far is not all
+                None => Some(Err(WireError::Upload)),
+            }),
         };
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
@@ -98,8 +103,10 @@ impl LeasedBody {
     }
 
     fn give_back(&mut self) {
-        if let Some(Source::Lease(lease)) = self.source.take()
+        if let Some(Source::Lease(mut lease)) = self.source.take()
             && self.keep_alive
+            // what nobody asked for would be the next one's answer
+            && lease.parts().0.is_empty()
         {
             self.pool.put(lease);
         }
@@ -115,5 +122,38 @@ impl LeasedBody {
             Framing::Length(left) => SizeHint::with_exact(left),
             Framing::Chunked | Framing::UntilClose => SizeHint::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::sync::mpsc;
+
+    use super::{super::slots::Slots, *};
+
+    /// The body of an answer to an upload, whose task says all this and ends.
+    async fn told(frames: &[Option<&'static str>]) -> Vec<Result<Bytes, String>> {
+        let (give, source) = mpsc::channel(8);
+        for frame in frames {
+            give.send(Ok(frame.map(|data| Frame::data(Bytes::from_static(data.as_bytes()))))).await.unwrap();
+        }
+        drop(give);
+        let pool = Arc::new(Pool::new(Duration::ZERO, Slots::new(1)));
+        let mut body =
+            LeasedBody::new(Source::Task(source), Framing::Chunked, true, pool, Duration::from_secs(9));
+        let mut all = Vec::new();
+        while let Some(frame) = poll_fn(|cx| body.poll_frame(cx)).await {
+            all.push(frame.map(|frame| frame.into_data().unwrap()).map_err(|error| error.to_string()));
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn attack_half_an_answer_does_not_look_whole() {
+        assert_eq!(told(&[Some("hello"), None]).await, [Ok("hello".into())]);
+        let half = told(&[Some("hello")]).await;
+        assert_eq!(half, [Ok("hello".into()), Err("the portal: the upload broke off".into())]);
     }
 }

@@ -86,10 +86,14 @@ fn parse(head: &Bytes, to_head: bool) -> Result<Answer, WireError> {
     let whole = httparse::ParserConfig::default()
         .parse_response_with_uninit_headers(&mut parsed, head, &mut slots)
         .map_err(|_| WireError::Malformed("the head cannot be read"))?;
-    let (httparse::Status::Complete(_), Some(code), Some(version)) = (whole, parsed.code, parsed.version)
+    let (httparse::Status::Complete(read), Some(code), Some(version)) = (whole, parsed.code, parsed.version)
     else {
         return Err(WireError::Malformed("the head cannot be read"));
     };
+    // both must mean the same end
+    if read != head.len() {
+        return Err(WireError::Malformed("the end of the head"));
+    }
     let status = StatusCode::from_u16(code).map_err(|_| WireError::Malformed("no such status"))?;
     let mut headers = HeaderMap::with_capacity(parsed.headers.len() + 1);
     let mut lines = Lines { http10: version == 0, ..Lines::default() };
@@ -109,7 +113,7 @@ fn parse(head: &Bytes, to_head: bool) -> Result<Answer, WireError> {
         }
     }
     let framing = lines.framing(status, to_head)?;
-    let keep_alive = framing != Framing::UntilClose && lines.keeps_alive();
+    let keep_alive = framing != Framing::UntilClose && lines.keeps_alive() && !lines.may_have_more(status);
     Ok(Answer { status, headers, framing, keep_alive })
 }
 
@@ -161,6 +165,12 @@ impl Lines {
             Some(length) => Framing::Length(length),
             None => Framing::UntilClose,
         })
+    }
+
+    /// After these something may follow that is no answer: another protocol, or a body that must not be.
+    fn may_have_more(&self, status: StatusCode) -> bool {
+        let body = self.chunked || self.length.is_some_and(|length| length > 0);
+        status == StatusCode::SWITCHING_PROTOCOLS || status == StatusCode::NO_CONTENT && body
     }
 
     fn keeps_alive(&self) -> bool {

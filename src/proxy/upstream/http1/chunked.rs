@@ -36,8 +36,11 @@ impl Chunked {
     pub fn take(&mut self, read: &mut BytesMut) -> Result<Piece, WireError> {
         loop {
             match *self {
+                Self::Size if read.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) => {
+                    return Err(WireError::Malformed("a chunk without a size"));
+                }
                 Self::Size => match httparse::parse_chunk_size(read) {
-                    Ok(Status::Complete((line, size))) => {
+                    Ok(Status::Complete((line, size))) if is_one_line(read, line) => {
                         read.advance(line);
                         *self = if size == 0 { Self::Trailers } else { Self::Data(size) };
                     }
@@ -73,6 +76,7 @@ impl Chunked {
                 return Ok(Piece::End);
             }
             [] | [b'\r'] => return Ok(Piece::Wanting),
+            [b'\n', ..] => return Err(WireError::Malformed("the end of the chunks")),
             _ => {}
         }
         let malformed = || WireError::Malformed("the trailers");
@@ -81,8 +85,9 @@ impl Chunked {
         };
         let block = read.split_to(end).freeze();
         let mut slots = [httparse::EMPTY_HEADER; MAX_TRAILER_LINES];
-        let Ok(Status::Complete((_, lines))) = httparse::parse_headers(&block, &mut slots) else {
-            return Err(malformed());
+        let lines = match httparse::parse_headers(&block, &mut slots) {
+            Ok(Status::Complete((read, lines))) if read == block.len() => lines,
+            _ => return Err(malformed()),
         };
         let mut trailers = HeaderMap::with_capacity(lines.len());
         for line in lines {
@@ -93,4 +98,9 @@ impl Chunked {
         *self = Self::Ended;
         Ok(Piece::Trailers(trailers))
     }
+}
+
+/// Some take a bare LF in an extension for the end of the line, others do not.
+fn is_one_line(read: &[u8], line: usize) -> bool {
+    read.get(..line.saturating_sub(2)).is_some_and(|line| !line.contains(&b'\n'))
 }

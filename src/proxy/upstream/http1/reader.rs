@@ -9,7 +9,10 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http_body::Frame;
-use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, ReadBuf},
+    task::coop::unconstrained,
+};
 
 use super::{
     WireError,
@@ -123,7 +126,11 @@ impl<R: AsyncRead + Unpin> Reader<R> {
             return false;
         }
         let mut one = [0];
-        Pin::new(&mut self.io).poll_read(cx, &mut ReadBuf::new(&mut one)).is_pending()
+        let mut buffer = ReadBuf::new(&mut one);
+        let io = &mut self.io;
+        // without tokio's budget: a task that has done much must not take a dirty connection for a quiet one
+        let reading = unconstrained(poll_fn(|cx| Pin::new(&mut *io).poll_read(cx, &mut buffer)));
+        pin!(reading).poll(cx).is_pending()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -132,7 +139,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
 
     /// An idle connection keeps no buffer that a large body has left.
     pub fn rest(&mut self) {
-        if self.wanted > SMALL {
+        if self.wanted > SMALL && self.read.is_empty() {
             self.wanted = SMALL;
             self.read = BytesMut::new();
         }

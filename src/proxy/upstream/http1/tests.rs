@@ -72,7 +72,10 @@ async fn how_a_body_ends() {
         ("HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 5\r\n\r\n", (Length(5), false)),
         ("HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", (Length(5), false)),
         ("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\n", (Length(5), true)),
-        ("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", (Empty, true)),
+        ("HTTP/1.1 204 No Content\r\n\r\n", (Empty, true)),
+        // what must have no body may have one all the same, and after 101 comes another protocol
+        ("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", (Empty, false)),
+        ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", (Empty, false)),
         ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", (Empty, true)),
         ("HTTP/1.1 200 OK\nContent-Length: 5\n\n", (Length(5), true)),
     ] {
@@ -154,6 +157,36 @@ async fn a_connection_is_quiet_while_the_portal_waits_for_a_request() {
     assert!(!quiet(reader("HTTP/1.1 408 Request Timeout\r\n\r\n")).await, "said something unasked");
 }
 
+/// tokio makes a socket look silent to a task that has done much in one go.
+#[tokio::test]
+async fn attack_a_connection_is_not_quiet_because_its_task_is_busy() {
+    let (mut portal, ours) = tokio::net::UnixStream::pair().unwrap();
+    let mut reader = Reader::new(ours);
+    tokio::io::AsyncWriteExt::write_all(&mut portal, b"HTTP/1.1 200 OK\r\n\r\nevil").await.unwrap();
+    reader.io.readable().await.unwrap();
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let busy = std::future::poll_fn(move |cx| {
+        // more than the budget of one poll
+        for _ in 0..200 {
+            tell.send(()).unwrap();
+        }
+        while told.poll_recv(cx).is_ready() {}
+        Poll::Ready(reader.is_quiet(cx))
+    });
+    assert!(!tokio::spawn(busy).await.unwrap(), "bytes are there that nobody asked for");
+}
+
+#[tokio::test]
+async fn attack_what_was_said_unasked_is_not_forgotten_at_rest() {
+    let large = "x".repeat(20_000);
+    let text = format!("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n{large}HTTP/1.1 200 OK\r\n");
+    let mut reader = pieces(text.as_bytes().chunks(8192).map(<[u8]>::to_vec).collect());
+    let answer = reader.answer(false).await.unwrap();
+    assert!(!body(&mut reader, &answer).await.unwrap().2);
+    reader.rest();
+    assert!(!std::future::poll_fn(move |cx| Poll::Ready(reader.is_quiet(cx))).await);
+}
+
 #[tokio::test]
 async fn attack_chunks_that_lie() {
     for chunks in [
@@ -165,6 +198,13 @@ async fn attack_chunks_that_lie() {
         "fffffffffffffffff\r\n",
         "0\r\nbad trailer\r\n\r\n",
         "5\n12345\n0\n\n",
+        // no size at all, which some take for 0
+        "\r\n\r\n",
+        ";x\r\n\r\n",
+        " \r\n\r\n",
+        "5\r\nhello\r\n\r\n\r\n",
+        "5;a\nb\r\nhello\r\n0\r\n\r\n",
+        "0\r\n\nX: y\r\n\r\n",
     ] {
         let mut reader = reader(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}"));
         let answer = reader.answer(false).await.unwrap();

@@ -1,7 +1,7 @@
 //! A request with a body. Both directions must move even while the client does not read, so this exchange has a task of its
 //! own; the answer's body comes through a channel of one frame, which holds the portal back as the client would.
 
-use std::{pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes};
 use http::StatusCode;
@@ -13,14 +13,15 @@ use tokio::{
 };
 
 use super::{
-    WireError,
+    MAX_INTERIM, WireError,
     answer::{Answer, Framing},
     reader::Reader,
     request::{Sent, chunk_size, last_chunk},
 };
 use crate::proxy::body::{RequestBody, UploadProgress};
 
-pub type Frames = mpsc::Receiver<Result<Frame<Bytes>, WireError>>;
+/// The pieces of an answer's body, and `None` behind the last: a channel that ends without it has lost the rest.
+pub type Frames = mpsc::Receiver<Result<Option<Frame<Bytes>>, WireError>>;
 
 /// An upload under way, as its request sees it.
 pub struct Upload {
@@ -40,7 +41,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (tell, answer) = oneshot::channel();
-    let progress = body.progress();
+    let (progress, patience) = (body.progress(), body.idle_timeout());
     let seen = progress.clone();
     tokio::spawn(async move {
         let mut writer = None;
@@ -55,6 +56,7 @@ where
             send_body(&mut writer, body, sent),
             pass_answer(&mut reader, wanted, to_head, tell),
             seen.as_deref(),
+            patience,
         );
         if both.await {
             done(reader.with_io(|read| read.unsplit(writer)));
@@ -68,6 +70,7 @@ async fn exchange(
     sending: impl Future<Output = Result<bool, Gone>>,
     answering: impl Future<Output = Result<bool, Gone>>,
     progress: Option<&UploadProgress>,
+    patience: Duration,
 ) -> bool {
     let (mut sending, mut answering) = (pin!(sending), pin!(answering));
     let mut sent = None;
@@ -87,7 +90,16 @@ async fn exchange(
     match sent {
         Some(whole) => whole && reusable,
         // the portal has answered and still reads: what is on its way arrives
-        None if reusable && begun => sending.await == Ok(true),
+        None if reusable && begun => loop {
+            let before = progress.map(UploadProgress::bytes);
+            tokio::select! {
+                end = &mut sending => break end == Ok(true),
+                () = tokio::time::sleep(patience) => {}
+            }
+            if progress.map(UploadProgress::bytes) == before {
+                break false;
+            }
+        },
         None => false,
     }
 }
@@ -103,6 +115,7 @@ async fn send_body(
     sent: Sent,
 ) -> Result<bool, Gone> {
     let chunked = sent == Sent::Chunked;
+    let mut owed = if let Sent::Length(length) = sent { length } else { 0 };
     let mut trailers = None;
     while let Some(frame) = body.frame().await {
         // the client has gone, or fallen silent
@@ -113,7 +126,11 @@ async fn send_body(
                 let size = Bytes::from(chunk_size(data.len()));
                 io.write_all_buf(&mut size.chain(data).chain(&b"\r\n"[..])).await
             }
-            Ok(mut data) => io.write_all_buf(&mut data).await,
+            Ok(mut data) => {
+                // a byte more than announced would be the start of the next request
+                owed = owed.checked_sub(data.len() as u64).ok_or(Gone)?;
+                io.write_all_buf(&mut data).await
+            }
             Err(frame) => {
                 trailers = frame.into_trailers().ok();
                 continue;
@@ -128,7 +145,7 @@ async fn send_body(
         let end = last_chunk(trailers.as_ref());
         return Ok(io.write_all(&end).await.is_ok() && io.flush().await.is_ok());
     }
-    Ok(true)
+    Ok(owed == 0)
 }
 
 /// Hands the answer on. Whether the connection could be used again.
@@ -138,12 +155,19 @@ async fn pass_answer(
     to_head: bool,
     mut tell: oneshot::Sender<Result<(Answer, Frames), WireError>>,
 ) -> Result<bool, Gone> {
+    let mut interim = 0;
     let answer = loop {
         let answer = tokio::select! {
-            answer = reader.answer(to_head) => answer,
+            biased;
             () = tell.closed() => return Err(Gone),
+            answer = reader.answer(to_head) => answer,
         };
+        interim += 1;
         match answer {
+            Ok(answer) if answer.is_interim() && interim > MAX_INTERIM => {
+                let _ = tell.send(Err(WireError::Malformed("interim answers without end")));
+                return Err(Gone);
+            }
             Ok(answer) if answer.status == StatusCode::CONTINUE => {
                 if let Some(wanted) = &wanted {
                     wanted.notify_one();
@@ -162,18 +186,17 @@ async fn pass_answer(
     tell.send(Ok((answer, frames))).map_err(|_| Gone)?;
     while framing != Framing::Empty {
         let frame = tokio::select! {
-            frame = reader.frame(&mut framing) => frame,
+            biased;
             () = give.closed() => return Err(Gone),
+            frame = reader.frame(&mut framing) => frame,
         };
-        match frame {
-            None => break,
-            Some(frame) => {
-                let broken = frame.is_err();
-                give.send(frame).await.map_err(|_| Gone)?;
-                if broken {
-                    return Err(Gone);
-                }
-            }
+        let (broken, ended) = (matches!(frame, Some(Err(_))), frame.is_none());
+        give.send(frame.transpose()).await.map_err(|_| Gone)?;
+        if broken {
+            return Err(Gone);
+        }
+        if ended {
+            break;
         }
     }
     Ok(keep_alive && reader.is_empty())
