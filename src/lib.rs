@@ -10,7 +10,13 @@ pub mod clock;
 pub mod config;
 pub mod telemetry;
 
+pub mod store;
 pub mod token;
+pub mod visit;
+
+pub mod session;
+
+pub mod account;
 
 pub mod proxy;
 pub mod web;

@@ -37,6 +37,7 @@ pub struct Readiness {
     pub keys_loaded: Arc<AtomicBool>,
     pub drain: DrainSignal,
     pub tenants: Arc<TenantDirectory>,
+    pub store_down: Arc<AtomicBool>,
 }
 
 impl Readiness {
@@ -44,6 +45,9 @@ impl Readiness {
     fn check(&self) -> Result<(), &'static str> {
         if self.drain.phase() > Phase::Serving {
             return Err("leaving");
+        }
+        if self.store_down.load(Ordering::Acquire) {
+            return Err("the store of accounts does not answer");
         }
         self.started()
     }

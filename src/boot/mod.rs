@@ -1,10 +1,10 @@
 //! The one place that names concrete parts and wires them.
 
+mod accounts;
 mod reload;
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,17 +13,19 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::{
-    runtime::{Builder, Handle, Runtime},
+    runtime::{Builder, Runtime},
     time::sleep,
 };
 
 use crate::{
+    account::Doors,
     admin::{self, Readiness},
     clock::now,
     config::{Settings, TenantDirectory, model},
+    domain::tenant::TenantId,
     proxy::{Gate, PageSource},
     server::{
         Server,
@@ -54,7 +56,7 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = Builder::new_current_thread().max_blocking_threads(8).enable_all().build()?;
     let settings = Arc::new(settings);
-    let gate = Arc::new(gate(&settings, runtime.handle())?);
+    let gate = Arc::new(gate(&settings, &runtime)?);
     let certificates = match &settings.server.tls {
         Some(tls) => Some(Certificates::load(&tls.cert_file, &tls.key_file)?),
         None => None,
@@ -63,10 +65,12 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
     let control = Arc::new(control);
     let server = Server::start(&settings, &gate, certificates.as_ref(), &signal)?;
     let keys_loaded = Arc::new(AtomicBool::new(false));
+    let store_down = Arc::new(AtomicBool::new(false));
     let readiness = Readiness {
         keys_loaded: Arc::clone(&keys_loaded),
         drain: signal.clone(),
         tenants: Arc::clone(&gate.tenants),
+        store_down: Arc::clone(&store_down),
     };
     let admin = match settings.admin.listen {
         Some(address) => {
@@ -79,21 +83,33 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
     let (http, https) = (server.http.clone(), server.https.clone());
     let drain = Arc::clone(&control);
     let thread = std::thread::Builder::new().name("control".into()).spawn(move || {
+        if let Some(doors) = &gate.doors {
+            accounts::keep(doors, &runtime, &store_down);
+        }
         run_control(&runtime, &gate, certificates.as_ref(), &keys_loaded, &drain, signal);
+        if let Some(doors) = &gate.doors {
+            accounts::close(doors, &runtime);
+        }
         runtime.shutdown_timeout(Duration::from_millis(100));
     })?;
     Ok(Running { http, https, admin, drain: control, server, control: Some(thread) })
 }
 
 /// All that judges a request, without sockets: `serve` and `explain` use the same.
-pub fn gate(settings: &Arc<Settings>, runtime: &Handle) -> anyhow::Result<Gate> {
-    let tenants = TenantDirectory::new(Arc::clone(settings), runtime);
+pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate> {
+    let tenants = TenantDirectory::new(Arc::clone(settings), runtime.handle());
+    let metrics = Arc::new(Metrics::default());
+    let doors = if settings.accounts.enabled {
+        Some(accounts::open(settings, runtime, &tenants, &metrics)?)
+    } else {
+        None
+    };
     let start = match settings.portal.profile {
         model::Profile::Wso2Apim => "/devportal/apis",
         model::Profile::Generic => "/",
     };
     let pages = Arc::new(
-        HtmlPages::new(templates(settings))
+        HtmlPages::new(settings.file.parent())
             .with_home(start)
             .with_tenant_list(settings.tenancy.selection_page),
     );
@@ -106,8 +122,8 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Handle) -> anyhow::Result<Gate> 
             Box::pin(async move { Some(names?.names().await) })
         }),
         start: start.into(),
+        doors: doors.clone(),
     };
-    let metrics = Arc::new(Metrics::default());
     let access_log = access_log(&settings.log.access, &metrics)?;
     Ok(Gate {
         settings: ArcSwap::from(Arc::clone(settings)),
@@ -117,9 +133,11 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Handle) -> anyhow::Result<Gate> 
         pages: PageSource { pages, headers: security_headers().to_vec() },
         local: crate::web::router(site),
         bounces: crate::proxy::Cookieless::default(),
+        doors,
         metrics,
         access_log: ArcSwapOption::from(access_log),
         upgrades: crate::proxy::Upgrades::default(),
+        guards: crate::proxy::Guards::default(),
         portal_connections: Arc::default(),
     })
 }
@@ -136,9 +154,23 @@ fn access_log(target: &model::AccessLog, metrics: &Metrics) -> anyhow::Result<Op
     })
 }
 
-/// Where operators put pages of their own: beside the configuration file.
-fn templates(settings: &Settings) -> Option<PathBuf> {
-    settings.file.parent().map(|folder| folder.join("templates"))
+/// Accounts without sockets, for a command beside a running Doorward.
+pub fn at_desk(
+    settings: Settings,
+    work: impl AsyncFnOnce(Doors, Arc<TenantDirectory>, TenantId) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    if !settings.accounts.enabled {
+        bail!("{} has no accounts (accounts.enabled)", settings.file.display());
+    }
+    let settings = Arc::new(settings);
+    let runtime = Builder::new_current_thread().max_blocking_threads(8).enable_all().build()?;
+    let tenants = TenantDirectory::new(Arc::clone(&settings), runtime.handle());
+    let doors = accounts::open(&settings, &runtime, &tenants, &Metrics::default())?;
+    let done =
+        runtime.block_on(work(doors.clone(), Arc::clone(&tenants), settings.tenancy.default_tenant.clone()));
+    accounts::close(&doors, &runtime);
+    done
 }
 
 /// Keys, files, and in the end the drain.

@@ -1,4 +1,4 @@
-//! Taking over edited files while running: `deployment.toml`, certificates, key sets, templates.
+//! Taking over edited files while running: `deployment.toml`, certificates, key sets, templates, texts.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +19,7 @@ use crate::{
     proxy::Gate,
     server::tls::Certificates,
     telemetry::metrics::{ReloadLabels, ReloadResult},
-    web::TEMPLATES,
+    web,
 };
 
 #[derive(Clone)]
@@ -73,9 +73,9 @@ impl Reloader {
         {
             let gate = Arc::clone(&self.gate);
             self.runtime.spawn(async move { gate.tokens.reload_files(now()).await });
-        } else if file.parent() == super::templates(&settings).as_deref() {
+        } else if replaceable(&settings).iter().any(|known| known == file) {
             self.gate.pages.pages.reload();
-            tracing::info!(file = %file.display(), "templates read again");
+            tracing::info!(file = %file.display(), "templates and texts read again");
         } else {
             // the file itself, or a secret or CA it names
             self.reload_settings();
@@ -155,11 +155,14 @@ impl Drop for Watching {
     }
 }
 
+/// Templates and texts of the operator's: beside the configuration file.
+fn replaceable(settings: &Settings) -> Vec<PathBuf> {
+    settings.file.parent().map(web::replaceable).unwrap_or_default()
+}
+
 fn files_of(settings: &Settings) -> BTreeSet<PathBuf> {
     let mut files = BTreeSet::from([settings.file.clone()]);
-    if let Some(folder) = super::templates(settings) {
-        files.extend(TEMPLATES.map(|name| folder.join(name)));
-    }
+    files.extend(replaceable(settings));
     if let Some(tls) = &settings.server.tls {
         files.extend([tls.cert_file.clone(), tls.key_file.clone()]);
     }

@@ -72,7 +72,7 @@ fn try_run(options: &Options, open: impl FnOnce(&Path) -> anyhow::Result<Door>) 
     let folder = files::Folder::make(options.folder.clone())?;
     let file = files::write(folder.path(), loopback(port), &portal)?;
 
-    let pages = HtmlPages::new(Some(folder.path().join("templates"))).with_home("/devportal/");
+    let pages = HtmlPages::new(Some(folder.path())).with_home("/devportal/");
     let gallery = Loopback::serve(loopback(0), gallery::router(Arc::new(pages)))?;
 
     let door = open(&file)?;

@@ -80,7 +80,7 @@ fn ask(options: &Options, settings: crate::config::Settings) -> anyhow::Result<E
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let gate = boot::gate(&Arc::new(settings), runtime.handle())?;
+    let gate = boot::gate(&Arc::new(settings), &runtime)?;
     runtime.block_on(async {
         // host names of tenants are read in the background
         gate.tenants.names().await;

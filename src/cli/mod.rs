@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod accounts;
 pub mod certs;
 pub mod check;
 pub mod demo;
@@ -8,6 +9,8 @@ mod health;
 pub mod init;
 mod logging;
 mod serve;
+mod session;
+mod user;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -46,6 +49,8 @@ enum Command {
     Certs(certs::Options),
     Explain(explain::Options),
     Health(health::Options),
+    User(user::Options),
+    Session(session::Options),
 }
 
 #[derive(Args)]
@@ -72,6 +77,8 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Certs(options) => certs::run(&options),
         Command::Explain(options) => explain::run(&options),
         Command::Health(options) => health::run(&options),
+        Command::User(options) => user::run(options),
+        Command::Session(options) => session::run(options),
     }
 }
 
@@ -83,4 +90,16 @@ fn settings(file: &std::path::Path) -> Result<crate::config::Settings, ExitCode>
         }
         ExitCode::from(2)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn no_two_arguments_of_a_command_have_one_name() {
+        Arguments::command().debug_assert();
+    }
 }

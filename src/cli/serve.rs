@@ -21,7 +21,7 @@ pub fn run(file: &Path, log: Option<&str>) -> ExitCode {
             "server.trusted_proxies is empty: X-Forwarded-* and Forwarded are believed from nobody"
         );
     }
-    if settings.defaults.issuers.is_empty() {
+    if settings.defaults.issuers.is_empty() && !settings.accounts.enabled {
         tracing::warn!("deployment.toml has no [[issuer]]: only a tenant with one of its own can have users");
     }
     let running = match start(settings) {

@@ -1,5 +1,7 @@
 //! What is in effect, in the form in which it is written: every key, secrets masked.
 
+mod accounts;
+
 use std::path::Path;
 
 use super::{
@@ -21,6 +23,7 @@ use super::{
             web::{Origin, PortalUrl, SecureUrl},
         },
     },
+    resolve::guard,
 };
 use crate::domain::route::{Access as RouteAccess, RouteRule, Surface};
 
@@ -68,6 +71,10 @@ pub fn written(settings: &Settings) -> Deployment {
         tenancy: Some(tenancy(&settings.tenancy)),
         sign_in: Some(sign_in(&defaults.sign_in)),
         issuer: Some(defaults.issuers.iter().map(|issuer| self::issuer(issuer)).collect()),
+        accounts: Some(accounts::accounts(&settings.accounts)),
+        session: Some(accounts::session(&defaults.session)),
+        account_lock: Some(accounts::account_lock(&defaults.account_lock)),
+        password_policy: Some(accounts::password_policy(&defaults.password_policy)),
         access: Some(raw::access::Access {
             cross_tenant: Some(Welcome(defaults.cross_tenant.clone())),
             cors_allowed_origins: Some(origins(&defaults.cors_allowed_origins)),
@@ -82,6 +89,7 @@ pub fn written(settings: &Settings) -> Deployment {
             }),
             route: Some(defaults.routes.iter().map(route).collect()),
         }),
+        guard: Some(defaults.guards.iter().map(|guard| guard::written(guard)).collect()),
         branding: Some(branding(&defaults.branding)),
         log: Some(raw::log::Log {
             level: Some(As(LogFilter(settings.log.level.clone()))),
@@ -305,6 +313,49 @@ tenant = "acme.com"
 url = "https://b/i"
 client_id = "c"
 client_secret = "geheim"
+[accounts]
+enabled = true
+store_url = "postgres://doorward:geheim@db:5433/doorward?sslmode=require"
+store_connections = 4
+hash_memory = 65536
+hash_iterations = 3
+hash_parallel = 2
+hash_queue = 9
+[session]
+idle_timeout = "2m"
+lifetime = "3h"
+max_per_account = 4
+[account_lock]
+enabled = true
+max_attempts = 3
+time = "0s"
+ratio = 3
+max_duration = "1h"
+max_lockouts = 6
+allow = ["10.0.0.0/8"]
+bypass_role = "admin"
+tell = true
+[account_lock.address]
+max_attempts = 7
+[account_lock.account_and_address]
+window = "2m"
+[account_lock.device]
+time = "3m"
+[password_policy]
+enabled = true
+min_length = 8
+max_length = 64
+pattern = "(?=.*x).*"
+message = "an x"
+history = 3
+expiry_days = 9
+common_list = true
+min_score = 3
+context_words = true
+words = ["acme"]
+breached_required = true
+breached_tolerated = 3
+breached_url = "https://api.pwned.example/range/"
 [access]
 cross_tenant = ["acme.com"]
 cors_allowed_origins = ["https://a.example"]
@@ -314,6 +365,17 @@ identity_headers = "authelia"
 match = "GET,HEAD /docs/**"
 access = "open"
 as = "asset"
+[[guard]]
+match = "/login"
+user_in = "form"
+user_fields = ["user", "email"]
+failed_redirect = ["/login?error*"]
+succeeded_status = [302]
+body_bytes = 100
+locked_redirect = "/login?error"
+[[guard]]
+match = "POST /oauth2/token"
+user_in = "password-grant"
 [branding]
 name = "N"
 logo = "/l.svg"

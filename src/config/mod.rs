@@ -14,6 +14,7 @@ pub mod resolve;
 pub mod restart;
 pub mod schema;
 pub mod secret;
+pub mod store;
 pub mod tenant_file;
 pub mod watch;
 

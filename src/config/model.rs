@@ -1,12 +1,19 @@
 //! What is meant: no `Option` that only says "not written", everything parsed, everything compiled.
 
+mod accounts;
+
 use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use http::HeaderValue;
 use ipnet::IpNet;
 
+pub use self::accounts::{Accounts, Hashing, PasswordRules, Session};
+pub use super::store::{Store, StoreLocation};
 use super::{mistake::Mistake, secret::Secret};
-use crate::domain::{identity::CrossTenant, route::RouteTable, tenant::TenantId};
+use crate::domain::{
+    guard::Guard, identity::CrossTenant, lockout::LockoutSettings, password::PasswordPolicy,
+    route::RouteTable, tenant::TenantId,
+};
 
 /// The whole of `deployment.toml`, resolved. One immutable snapshot; a reload makes a new one.
 #[derive(Debug)]
@@ -18,6 +25,7 @@ pub struct Settings {
     pub tenancy: Tenancy,
     pub log: Log,
     pub limits: Limits,
+    pub accounts: Accounts,
     /// What every tenant starts from.
     pub defaults: TenantDefaults,
 }
@@ -186,6 +194,11 @@ pub struct TenantDefaults {
     pub token_cookie: Option<String>,
     /// Send the `Authorization` header of users on to the portal.
     pub forward_token: bool,
+    /// The portal's own sign-ins.
+    pub guards: Vec<Arc<Guard>>,
+    pub session: Session,
+    pub account_lock: Arc<LockoutSettings>,
+    pub password_policy: PasswordRules,
     pub branding: Branding,
 }
 
@@ -208,6 +221,13 @@ pub struct TenantPolicy {
     pub token_cookie: Option<String>,
     /// Send the `Authorization` header of users on to the portal.
     pub forward_token: bool,
+    /// The portal's own sign-ins: those of `deployment.toml` first, then the tenant's.
+    pub guards: Vec<Arc<Guard>>,
+    pub session: Session,
+    pub account_lock: Arc<LockoutSettings>,
+    pub password_policy: Arc<PasswordPolicy>,
+    /// Who is asked about breached passwords, where the policy wants that.
+    pub breached_url: Option<Arc<str>>,
     pub branding: Branding,
     /// The tenant's domain, ready to be sent to the portal.
     pub header_value: HeaderValue,

@@ -11,6 +11,16 @@ pub fn diff_needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("server.tls.listen", tls(old) != tls(new)),
         ("admin.listen", old.admin != new.admin),
         ("tenancy.capacity", old.tenancy.capacity != new.tenancy.capacity),
+        ("accounts.enabled", old.accounts.enabled != new.accounts.enabled),
+        ("accounts.store_url", old.accounts.store.location != new.accounts.store.location),
+        (
+            "accounts.store_connections",
+            old.accounts.store.max_connections != new.accounts.store.max_connections,
+        ),
+        ("accounts.hash_memory", old.accounts.hashing.memory != new.accounts.hashing.memory),
+        ("accounts.hash_iterations", old.accounts.hashing.iterations != new.accounts.hashing.iterations),
+        ("accounts.hash_parallel", old.accounts.hashing.parallel != new.accounts.hashing.parallel),
+        ("accounts.hash_queue", old.accounts.hashing.queue != new.accounts.hashing.queue),
     ]
     .into_iter()
     .filter_map(|(key, changed)| changed.then_some(key))
@@ -29,13 +39,24 @@ mod tests {
         parse(&text, Path::new("d.toml"), &BTreeMap::new()).unwrap()
     }
 
-    const CASES: [(&str, &[&str]); 9] = [
+    const CASES: [(&str, &[&str]); 17] = [
         ("", &[]),
         ("[server]\nlisten = [\"127.0.0.1:1\"]", &["server.listen"]),
         ("[server]\nworkers = 63", &["server.workers"]),
         ("[server.tls]\ncert_file = \"c\"\nkey_file = \"k\"", &["server.tls.listen"]),
         ("[admin]\nlisten = \"off\"", &["admin.listen"]),
         ("[tenancy]\ncapacity = 5", &["tenancy.capacity"]),
+        ("[accounts]\nenabled = true", &["accounts.enabled"]),
+        ("[accounts]\nstore_url = \"sqlite:x.db\"", &["accounts.store_url"]),
+        ("[accounts]\nstore_connections = 3", &["accounts.store_connections"]),
+        ("[accounts]\nhash_memory = 8192", &["accounts.hash_memory"]),
+        ("[accounts]\nhash_iterations = 3", &["accounts.hash_iterations"]),
+        ("[accounts]\nhash_parallel = 63", &["accounts.hash_parallel"]),
+        ("[accounts]\nhash_queue = 3", &["accounts.hash_queue"]),
+        (
+            "[session]\nlifetime = \"1h\"\n[account_lock]\nenabled = true\n[password_policy]\nenabled = true",
+            &[],
+        ),
         ("[log]\naccess = \"off\"", &[]),
         ("[apim.devportal]\nenable_anonymous_mode = false", &[]),
         ("[tenancy]\nttl = \"1s\"\nfolder = \"x\"\nwatch = \"off\"\n[log]\nlevel = \"debug\"", &[]),

@@ -9,11 +9,12 @@ use super::{
     document::{Findings, Key, Node, Value, json, read::read},
     mistake::Mistake,
     model::{Branding, HeaderProfile, Issuer, KeySource, Settings, SignIn, TenantPolicy},
-    raw::{access::Access as RawAccess, tenant::Doorward, values::web::is_loopback},
+    raw::{self, access::Access as RawAccess, tenant::Doorward, values::web::is_loopback},
     resolve::{self, Scope, access::Access},
 };
 use crate::domain::{
     anonymous::{is_anonymous_allowed, parse_boolean},
+    guard::Guard,
     identity::CrossTenant,
     route::Access as RouteAccess,
     tenant::TenantId,
@@ -35,6 +36,10 @@ pub struct TenantConf {
     issuers: Vec<Issuer>,
     sign_in: Option<SignIn>,
     access: Access,
+    guards: Vec<Guard>,
+    session: raw::session::Session,
+    account_lock: raw::account_lock::AccountLock,
+    password_policy: raw::password_policy::PasswordPolicy,
     branding: Branding,
 }
 
@@ -168,6 +173,13 @@ fn doorward(
             .and_then(|sign_in| sign_in.url)
             .map(|url| SignIn { url: url.0.0.unwrap_or_default() }),
         access: resolve::access::access(access, &key, &mut scope),
+        guards: resolve::guard::guards(raw.guards.unwrap_or_default(), &key.name("guards"), &mut scope),
+        session: raw.session.unwrap_or_default().checked(&key.name("session"), &mut scope),
+        account_lock: raw.account_lock.unwrap_or_default().checked(&key.name("account_lock"), &mut scope),
+        password_policy: raw
+            .password_policy
+            .unwrap_or_default()
+            .checked(&key.name("password_policy"), &mut scope),
         branding: resolve::branding(raw.branding.unwrap_or_default()),
     }
 }
@@ -208,6 +220,7 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
     };
     let inherited =
         |own: &Option<Vec<String>>, below: &[String]| own.clone().unwrap_or_else(|| below.to_vec());
+    let passwords = conf.password_policy.over(&defaults.password_policy);
     TenantPolicy {
         tenant: tenant.clone(),
         generation,
@@ -224,6 +237,11 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
         identity_headers,
         token_cookie: defaults.token_cookie.clone(),
         forward_token: access.forward_token.unwrap_or(defaults.forward_token),
+        guards: defaults.guards.iter().cloned().chain(conf.guards.iter().cloned().map(Arc::new)).collect(),
+        session: conf.session.over(&defaults.session),
+        account_lock: Arc::new(conf.account_lock.over(&defaults.account_lock)),
+        password_policy: Arc::new(passwords.policy()),
+        breached_url: passwords.breached_url,
         branding: Branding {
             name: conf.branding.name.clone().or_else(|| defaults.branding.name.clone()),
             logo: conf.branding.logo.clone().or_else(|| defaults.branding.logo.clone()),
@@ -261,6 +279,10 @@ pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(Key, &'sta
             key,
             "deployment.toml or the profile keeps this path for users, so nobody can sign in there",
         ));
+    }
+    if !conf.guards.is_empty() && !settings.accounts.enabled {
+        let message = "accounts are off in deployment.toml: nothing can be counted, so nobody gets through these sign-ins";
+        found.push((ours.name("guards"), message));
     }
     found
 }

@@ -1,12 +1,17 @@
 //! The rules, pure: no clock, no socket, no file, no randomness. Those come in as arguments.
 
 pub mod access;
+pub mod account;
 pub mod anonymous;
 pub mod browser;
 pub mod colour;
+pub mod guard;
 pub mod identity;
+pub mod lockout;
 pub mod page;
+pub mod password;
 pub mod path;
 pub mod return_address;
 pub mod route;
+pub mod session;
 pub mod tenant;

@@ -29,17 +29,31 @@ pub enum Page {
     PortalSlow,
     /// 503: we cannot check tokens now, or have too much to do.
     Unavailable,
+    /// 401: a sign-in of the portal's that was not let through. What was wrong is not said.
+    SignInRefused,
     /// 404: nothing of ours at this address.
     NotFound,
+    /// 200: the session has ended.
+    SignedOut { sign_in_url: String },
+    /// 403: a page of another website sends a form in the visitor's name.
+    ForeignForm,
+    /// 403: the form's token does not count any more.
+    StaleForm,
+    /// 400: what was sent is no form of ours.
+    BadForm,
 }
 
 impl Page {
     /// The status a page is sent with.
     pub const fn status(&self) -> u16 {
         match self {
-            Self::BadRequest { .. } | Self::TenantConflict { .. } => 400,
-            Self::SignInNeeded { .. } | Self::SignInLoop { .. } | Self::TokenRefused { .. } => 401,
-            Self::Forbidden { .. } | Self::ForeignOrigin => 403,
+            Self::SignedOut { .. } => 200,
+            Self::BadRequest { .. } | Self::TenantConflict { .. } | Self::BadForm => 400,
+            Self::SignInNeeded { .. }
+            | Self::SignInLoop { .. }
+            | Self::TokenRefused { .. }
+            | Self::SignInRefused => 401,
+            Self::Forbidden { .. } | Self::ForeignOrigin | Self::ForeignForm | Self::StaleForm => 403,
             Self::UnknownTenant { .. } | Self::NotFound => 404,
             Self::PortalDown => 502,
             Self::Unavailable => 503,

@@ -7,15 +7,17 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{answer::X_REQUEST_ID, headers::Origin, select::X_WSO2_TENANT};
-use crate::token::Verified;
+use super::{
+    answer::X_REQUEST_ID,
+    headers::{IdentityHeaders, Origin},
+    select::X_WSO2_TENANT,
+};
 
 pub struct Added {
     tenant: HeaderValue,
     request_id: HeaderValue,
     origin: Option<Arc<Origin>>,
-    /// Its identity headers have been made.
-    verified: Option<Arc<Verified>>,
+    identity: Option<IdentityHeaders>,
 }
 
 impl Added {
@@ -24,11 +26,11 @@ impl Added {
         tenant: HeaderValue,
         request_id: HeaderValue,
         origin: Option<Arc<Origin>>,
-        verified: Option<Arc<Verified>>,
+        identity: Option<IdentityHeaders>,
     ) -> Self {
         headers.remove(X_WSO2_TENANT);
         headers.remove(X_REQUEST_ID);
-        Self { tenant, request_id, origin, verified }
+        Self { tenant, request_id, origin, identity }
     }
 
     /// As lines of an HTTP/1.1 head.
@@ -56,8 +58,7 @@ impl Added {
     fn others(&self, mut each: impl FnMut(&HeaderName, &HeaderValue)) {
         each(&X_WSO2_TENANT, &self.tenant);
         each(&X_REQUEST_ID, &self.request_id);
-        let identity = self.verified.as_deref().and_then(|verified| verified.headers.get());
-        for (name, value) in identity.into_iter().flatten() {
+        for (name, value) in self.identity.as_deref().into_iter().flatten() {
             each(name, value);
         }
     }

@@ -47,12 +47,22 @@ pub enum Refusal {
     },
     /// A proof of identity that does not count.
     BadToken(TokenError),
+    /// A sign-in of the portal's that is not let through: its name, or its address, is locked. What is wrong is not said.
+    SignInRefused {
+        basic: bool,
+    },
     /// A WebSocket from a page of somebody else.
     ForeignOrigin,
+    /// What is kept of accounts and sessions cannot be asked.
+    StoreDown,
     PortalDown,
     PortalSlow,
     Overloaded,
 }
+
+/// One sentence for a wrong password, a name nobody has and a locked one.
+pub const SIGN_IN_REFUSED: &str =
+    "The user name or the password is not right, or there were too many attempts: wait a few minutes";
 
 /// Pages, and the headers each of them goes out with.
 pub struct PageSource {
@@ -89,10 +99,13 @@ impl Refusal {
             Self::Unclear { status, .. } => *status,
             Self::UnknownTenant(_) => StatusCode::NOT_FOUND,
             Self::BadToken(TokenError::MissingScope { .. }) | Self::ForeignOrigin => StatusCode::FORBIDDEN,
-            Self::BadToken(TokenError::Unavailable) | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-            Self::SignInNeeded { .. } | Self::SignInLoop { .. } | Self::BadToken(_) => {
-                StatusCode::UNAUTHORIZED
+            Self::BadToken(TokenError::Unavailable) | Self::StoreDown | Self::Overloaded => {
+                StatusCode::SERVICE_UNAVAILABLE
             }
+            Self::SignInNeeded { .. }
+            | Self::SignInLoop { .. }
+            | Self::SignInRefused { .. }
+            | Self::BadToken(_) => StatusCode::UNAUTHORIZED,
             Self::PortalDown => StatusCode::BAD_GATEWAY,
             Self::PortalSlow => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -109,7 +122,9 @@ impl Refusal {
             Self::BadToken(TokenError::Unavailable) => "tokens_unavailable",
             Self::BadToken(TokenError::MissingScope { .. }) => "insufficient_scope",
             Self::BadToken(_) => "invalid_token",
+            Self::SignInRefused { .. } => "sign_in_refused",
             Self::ForeignOrigin => "foreign_origin",
+            Self::StoreDown => "store_unavailable",
             Self::PortalDown => "portal_down",
             Self::PortalSlow => "portal_slow",
             Self::Overloaded => "overloaded",
@@ -139,14 +154,16 @@ impl Refusal {
             Self::UnknownTenant(tenant) => format!("There is no tenant {tenant}"),
             Self::SignInNeeded { .. } | Self::SignInLoop { .. } => "Unauthenticated request".to_owned(),
             Self::BadToken(error) => error.to_string(),
+            Self::SignInRefused { .. } => SIGN_IN_REFUSED.to_owned(),
             Self::ForeignOrigin => "The request comes from a page of another origin".to_owned(),
+            Self::StoreDown => "Who signs in, or has signed in, cannot be found out now".to_owned(),
             Self::PortalDown => "The portal does not answer".to_owned(),
             Self::PortalSlow => "The portal does not answer in time".to_owned(),
             Self::Overloaded => "Too many requests at once".to_owned(),
         }
     }
 
-    fn page(&self) -> Page {
+    pub fn page(&self) -> Page {
         match self.clone() {
             Self::BadRequest(detail) | Self::Unclear { detail, .. } => Page::BadRequest { detail },
             Self::TenantConflict(first, second) => Page::TenantConflict { first, second },
@@ -154,8 +171,9 @@ impl Refusal {
             Self::SignInNeeded { sign_in_url } => Page::SignInNeeded { sign_in_url },
             Self::SignInLoop { sign_in_url } => Page::SignInLoop { sign_in_url },
             Self::BadToken(TokenError::MissingScope { required }) => Page::Forbidden { missing: required },
-            Self::BadToken(TokenError::Unavailable) | Self::Overloaded => Page::Unavailable,
+            Self::BadToken(TokenError::Unavailable) | Self::StoreDown | Self::Overloaded => Page::Unavailable,
             Self::BadToken(error) => Page::TokenRefused { reason: error.to_string() },
+            Self::SignInRefused { .. } => Page::SignInRefused,
             Self::ForeignOrigin => Page::ForeignOrigin,
             Self::PortalDown => Page::PortalDown,
             Self::PortalSlow => Page::PortalSlow,
@@ -166,11 +184,14 @@ impl Refusal {
     fn challenge(&self, tenant: Option<&TenantPolicy>) -> Option<HeaderValue> {
         let realm = tenant.map_or("doorward", |policy| policy.tenant.as_str());
         let value = match self {
-            Self::SignInNeeded { .. } | Self::SignInLoop { .. } => format!("Bearer realm=\"{realm}\""),
+            Self::SignInNeeded { .. } | Self::SignInLoop { .. } | Self::SignInRefused { basic: false } => {
+                format!("Bearer realm=\"{realm}\"")
+            }
             Self::BadToken(TokenError::MissingScope { required }) => format!(
                 "Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{}\"",
                 required.join(" ")
             ),
+            Self::SignInRefused { basic: true } => format!("Basic realm=\"{realm}\", charset=\"UTF-8\""),
             Self::BadToken(TokenError::Unavailable) => return None,
             Self::BadToken(error) => {
                 format!("Bearer realm=\"{realm}\", error=\"invalid_token\", error_description=\"{error}\"")

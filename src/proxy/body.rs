@@ -1,6 +1,7 @@
-//! Bodies on their way through: streamed, never buffered.
+//! Bodies on their way through: streamed, never buffered, but for the sign-ins that are guarded.
 
 use std::{
+    collections::VecDeque,
     fmt,
     future::Future,
     pin::Pin,
@@ -44,9 +45,43 @@ pub enum BodyError {
     Local(#[from] axum::Error),
 }
 
+/// What a client sends.
+pub enum ClientBody {
+    Coming(Incoming),
+    /// Read already, to know whose sign-in it is; sent on as it came.
+    Here(Option<Bytes>),
+}
+
+impl ClientBody {
+    pub fn here(bytes: Bytes) -> Self {
+        Self::Here(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    }
+
+    pub fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Coming(incoming) => incoming.is_end_stream(),
+            Self::Here(bytes) => bytes.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Coming(incoming) => incoming.size_hint(),
+            Self::Here(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self {
+            Self::Coming(incoming) => Pin::new(incoming).poll_frame(cx),
+            Self::Here(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+}
+
 /// A client's body on its way to the portal.
 pub struct RequestBody {
-    incoming: Incoming,
+    incoming: ClientBody,
     progress: Option<Arc<UploadProgress>>,
     /// `Expect: 100-continue`: the body is not asked for before the portal wants it.
     gate: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -79,14 +114,16 @@ impl UploadProgress {
 
 impl RequestBody {
     pub fn new(
-        incoming: Incoming,
+        incoming: ClientBody,
         version: Version,
         connection: &Arc<ClientConnection>,
         idle_timeout: Duration,
     ) -> Self {
         let http2 = version == Version::HTTP_2;
-        let open = (!incoming.is_end_stream()).then(|| connection.open_body());
-        let progress = open.is_some().then(Arc::default);
+        let is_there = !incoming.is_end_stream();
+        let is_coming = is_there && matches!(incoming, ClientBody::Coming(_));
+        let open = is_coming.then(|| connection.open_body());
+        let progress = is_there.then(Arc::default);
         Self { incoming, progress, gate: None, wanted: None, open, http2, idle: Idle::new(idle_timeout) }
     }
 
@@ -135,7 +172,7 @@ impl Body for RequestBody {
             self.gate = None;
         }
         let this = &mut *self;
-        match Pin::new(&mut this.incoming).poll_frame(cx) {
+        match this.incoming.poll_frame(cx) {
             Poll::Ready(Some(Ok(mut frame))) => {
                 this.idle.progressed();
                 if let Some(trailers) = frame.trailers_mut() {
@@ -185,6 +222,8 @@ enum Kind {
     Shared(Incoming, Idle),
     /// From our own pages.
     Local(axum::body::Body),
+    /// The start has been read already, to know what it says.
+    Begun(VecDeque<Frame<Bytes>>, Box<ResponseBody>),
 }
 
 impl ResponseBody {
@@ -206,6 +245,11 @@ impl ResponseBody {
 
     pub fn local(body: axum::body::Body) -> Self {
         Self { kind: Kind::Local(body), account: None }
+    }
+
+    /// `read` has been taken out of `rest`, and comes first.
+    pub fn begun(read: VecDeque<Frame<Bytes>>, rest: Self) -> Self {
+        Self { kind: Kind::Begun(read, Box::new(rest)), account: None }
     }
 
     /// The account is closed when this body ends or is dropped.
@@ -238,6 +282,10 @@ impl Body for ResponseBody {
             Kind::Local(body) => {
                 Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(BodyError::from)))
             }
+            Kind::Begun(read, rest) => match read.pop_front() {
+                Some(frame) => Poll::Ready(Some(Ok(frame))),
+                None => Pin::new(rest.as_mut()).poll_frame(cx),
+            },
         };
         let polled = polled.map_ok(|mut frame| {
             if let Some(trailers) = frame.trailers_mut() {
@@ -261,6 +309,7 @@ impl Body for ResponseBody {
             Kind::Leased(body) => body.is_end_stream(),
             Kind::Shared(incoming, _) => incoming.is_end_stream(),
             Kind::Local(body) => body.is_end_stream(),
+            Kind::Begun(read, rest) => read.is_empty() && rest.is_end_stream(),
         }
     }
 
@@ -270,6 +319,16 @@ impl Body for ResponseBody {
             Kind::Leased(body) => body.size_hint(),
             Kind::Shared(incoming, _) => incoming.size_hint(),
             Kind::Local(body) => body.size_hint(),
+            Kind::Begun(read, rest) => {
+                let read = read.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum::<u64>();
+                let rest = rest.size_hint();
+                let mut hint = SizeHint::new();
+                hint.set_lower(rest.lower().saturating_add(read));
+                if let Some(upper) = rest.upper() {
+                    hint.set_upper(upper.saturating_add(read));
+                }
+                hint
+            }
         }
     }
 }

@@ -9,8 +9,8 @@ use http::{HeaderName, HeaderValue, Method, Request, header};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Caller, ClientConnection, Gate, Refusal, judge::judge};
-use crate::domain::{access::Decision, browser, identity::Identity};
+use super::{Caller, ClientConnection, Gate, Refusal, identify::Proof, judge::judge};
+use crate::domain::{access::Decision, browser, identity::Identity, route::Access};
 
 /// A request somebody wonders about.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -69,10 +69,21 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
         let (who, what) = (route.access.sentence(), route.surface.sentence());
         steps.push(("route", format!("{}: {what}, {who}", route.rule)));
     }
+    let session = match (&gate.doors, &judgement.proof) {
+        _ if judgement.route.as_ref().is_some_and(|route| route.access == Access::Open) => {
+            "not asked: the route is open to everybody".to_owned()
+        }
+        (None, _) => "accounts are off".to_owned(),
+        (Some(_), Some(Proof::Session(live))) => format!("alive, of {}@{}", live.user.name, live.user.tenant),
+        (Some(_), Some(Proof::Token(_))) => "not asked: a token goes first".to_owned(),
+        (Some(_), None) => "none that counts here".to_owned(),
+    };
+    steps.push(("session", session));
+    let by = judgement.proof.as_ref().map_or_else(String::new, |proof| format!(", by {}", proof.kind()));
     let identity = match &judgement.identity {
         Identity::Anonymous => "nobody known".to_owned(),
-        Identity::User(user) => format!("{}@{}", user.name, user.tenant),
-        Identity::Stranger(user) => format!("{}@{}, a stranger here", user.name, user.tenant),
+        Identity::User(user) => format!("{}@{}{by}", user.name, user.tenant),
+        Identity::Stranger(user) => format!("{}@{}, a stranger here{by}", user.name, user.tenant),
     };
     steps.push(("identity", identity));
     let (verdict, status) = match &judgement.verdict {

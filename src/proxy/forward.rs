@@ -5,28 +5,30 @@ use std::{sync::Arc, time::Duration};
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, header, request::Parts, uri,
 };
-use http_body::Body as _;
-use hyper::{body::Incoming, ext::on_informational};
+use hyper::ext::on_informational;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
     ClientConnection, Worker,
     added::Added,
     answer::Refusal,
-    body::{RequestBody, ResponseBody},
+    body::{ClientBody, RequestBody, ResponseBody},
     headers::{clean_response, identity_headers},
     hygiene::cookies,
+    identify::Proof,
     judge::Judgement,
     select, settings_answer,
-    upgrade::{Tunnel, UpgradeSlot},
+    upgrade::{Ended, Tunnel, UpgradeSlot},
     upstream::{ForwardError, Portal, Upgraded},
 };
 use crate::{
+    clock,
     config::{
         Settings, TenantPolicy,
         model::{Profile, Target, Upstream},
     },
     domain::{identity::Identity, route::Access},
+    session::{Live, Sessions},
     telemetry::metrics::PortalError,
     token::bearer,
 };
@@ -58,7 +60,7 @@ pub fn prepare(
     judgement: &Judgement,
     policy: &TenantPolicy,
     mut parts: Parts,
-    body: Incoming,
+    body: ClientBody,
 ) -> Result<Prepared, Refusal> {
     let gate = &*worker.gate;
     let Some(upstream) = find_upstream(&settings.portal.upstreams, parts.uri.path()) else {
@@ -148,28 +150,28 @@ fn rewrite(
         .map_err(|ambiguity| Refusal::Unclear { status: ambiguity.status(), detail: ambiguity.detail() })?;
     cookies::strip_own(&mut parts.headers);
     let mut known = None;
-    match (&judgement.identity, &judgement.verified) {
-        (Identity::User(user), Some(verified)) => {
-            verified.headers.get_or_init(|| identity_headers(policy.identity_headers, user, &policy.tenant));
-            known = Some(Arc::clone(verified));
+    match (&judgement.identity, &judgement.proof) {
+        (Identity::User(user), Some(Proof::Token(verified))) => {
+            let make = || identity_headers(policy.identity_headers, user, &policy.tenant);
+            known = Some(Arc::clone(verified.headers.get_or_init(make)));
             if !policy.forward_token {
                 parts.headers.remove(header::AUTHORIZATION);
             }
         }
+        // whatever else came along is not what let the request in
+        (Identity::User(user), Some(Proof::Session(live))) => {
+            without_tokens(policy, parts)?;
+            let make = || identity_headers(policy.identity_headers, user, &policy.tenant);
+            known = Some(match live.headers.get_or_init(|| (policy.generation, make())) {
+                (generation, headers) if *generation == policy.generation => Arc::clone(headers),
+                // a tenant that is visited, or a policy that has changed
+                _ => make(),
+            });
+        }
         // on an open route nobody was looked for: the header is the portal's business
         (Identity::Anonymous, _) if judgement.route.as_ref().is_some_and(|r| r.access == Access::Open) => {}
         // as good as nobody, to the portal too: it may read tokens itself
-        _ => {
-            parts.headers.remove(header::AUTHORIZATION);
-            cookies::strip_named(&mut parts.headers, |name| {
-                name == bearer::FIRST_HALF_COOKIE
-                    || name == bearer::SECOND_HALF_COOKIE
-                    || policy.token_cookie.as_deref() == Some(name)
-            });
-            if parts.uri.query().is_some_and(bearer::names_access_token) {
-                return Err(Refusal::SignInNeeded { sign_in_url: None });
-            }
-        }
+        _ => without_tokens(policy, parts)?,
     }
     let host = parts.headers.get(header::HOST);
     let origin = host.and_then(|host| connection.origin(&judgement.client, host));
@@ -193,6 +195,20 @@ fn rewrite(
     }
     address(upstream, http2, parts)?;
     Ok(added)
+}
+
+/// The portal gets no token that did not count.
+fn without_tokens(policy: &TenantPolicy, parts: &mut Parts) -> Result<(), Refusal> {
+    parts.headers.remove(header::AUTHORIZATION);
+    cookies::strip_named(&mut parts.headers, |name| {
+        name == bearer::FIRST_HALF_COOKIE
+            || name == bearer::SECOND_HALF_COOKIE
+            || policy.token_cookie.as_deref() == Some(name)
+    });
+    if parts.uri.query().is_some_and(bearer::names_access_token) {
+        return Err(Refusal::SignInNeeded { sign_in_url: None });
+    }
+    Ok(())
 }
 
 /// The request target in the form the portal's protocol wants.
@@ -250,16 +266,29 @@ async fn upgrade(
             return Ok(*answer);
         }
     };
-    let until = judgement.identity.user().and_then(|user| {
-        // an expiry beyond the end of time is none
-        Instant::now().checked_add(Duration::from_secs(user.expires_at.saturating_sub(now)))
-    });
-    connection.leave_tunnel(Tunnel { portal: stream, early, until, slot });
+    let (mut until, mut ended) = (None, None);
+    match (&judgement.identity, &judgement.proof, &worker.gate.doors) {
+        (Identity::User(user), Some(Proof::Token(_)), _) => {
+            // an expiry beyond the end of time is none
+            until = Instant::now().checked_add(Duration::from_secs(user.expires_at.saturating_sub(now)));
+        }
+        (Identity::User(_), Some(Proof::Session(live)), Some(doors)) => {
+            ended = Some(session_ended(doors.sessions(), live));
+        }
+        _ => {}
+    }
+    connection.leave_tunnel(Tunnel { portal: stream, early, until, ended, slot });
     clean_response(&mut headers, true);
     let mut answer = Response::new(ResponseBody::empty());
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *answer.headers_mut() = headers;
     Ok(answer)
+}
+
+/// Ends when the session has: by its owner, an administrator, silence or age, here or at another Doorward.
+fn session_ended(sessions: &Sessions, live: &Live) -> Ended {
+    let (sessions, open) = (sessions.clone(), sessions.open(live));
+    Box::pin(async move { sessions.ended(&open, clock::millis).await })
 }
 
 /// Is this the protocol, or one of those, that the client asked for?

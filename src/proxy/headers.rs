@@ -1,7 +1,7 @@
 //! Headers we write: who the user is and where the request came from, for the portal; and what of the portal's
 //! answer is not for the browser.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -10,6 +10,8 @@ use crate::{
     config::model::HeaderProfile,
     domain::{identity::User, tenant::TenantId},
 };
+
+pub type IdentityHeaders = Arc<[(HeaderName, HeaderValue)]>;
 
 /// The identity in the portal's words. Made once for each verified token and tenant; `requested` is the tenant whose
 /// portal it is.
@@ -24,18 +26,14 @@ use crate::{
 ///
 /// Values are UTF-8. A name that no header can carry (control characters) makes no identity at all; a group
 /// with a comma or a control character is left out, because it would read as two.
-pub fn identity_headers(
-    profile: HeaderProfile,
-    user: &User,
-    requested: &TenantId,
-) -> Box<[(HeaderName, HeaderValue)]> {
+pub fn identity_headers(profile: HeaderProfile, user: &User, requested: &TenantId) -> IdentityHeaders {
     let local = user.tenant == *requested;
     let name = match profile {
-        HeaderProfile::None => return Box::default(),
+        HeaderProfile::None => return Arc::default(),
         HeaderProfile::OAuth2Proxy | HeaderProfile::Authelia if local => user.name.clone(),
         _ => format!("{}@{}", user.name, user.tenant),
     };
-    let Some(name) = value(name).filter(|_| !user.name.is_empty()) else { return Box::default() };
+    let Some(name) = value(name).filter(|_| !user.name.is_empty()) else { return Arc::default() };
     let email = user.email.clone().and_then(value);
     let shown = user.display_name.clone().and_then(value);
     let groups = groups(&user.roles);
@@ -353,7 +351,7 @@ mod tests {
     #[test]
     fn t4_every_header_we_write_is_taken_from_clients() {
         for profile in [HeaderProfile::Wso2, HeaderProfile::OAuth2Proxy, HeaderProfile::Authelia] {
-            for (name, _) in &identity_headers(profile, &alice(), &alice().tenant) {
+            for (name, _) in identity_headers(profile, &alice(), &alice().tenant).iter() {
                 assert_eq!(kind(name.as_str()), Kind::ByProxy, "{name}");
             }
         }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, Method, header, request::Parts};
+use http::{HeaderName, header, request::Parts};
 
 use super::{
     Gate,
@@ -11,26 +11,18 @@ use super::{
     connection::ClientConnection,
     forwarded::{self, Client},
     hygiene::{self, Ambiguity, Cleaned},
+    identify::{Asking, Proof, identify, is_foreign_origin},
     index_wait::wait_until,
     select::{self, SelectError},
 };
 use crate::{
-    config::{
-        Settings, TenantPolicy,
-        directory::Found,
-        hosts::HostFound,
-        model::{Issuer, KeySource, Profile},
-    },
+    config::{Settings, TenantPolicy, directory::Found, hosts::HostFound},
     domain::{
         access::{Decision, decide},
         browser::{self, Asked},
         identity::Identity,
-        route::{Access, Route, Surface},
+        route::{Route, Surface},
         tenant::{NamedTenant, Place, TenantId},
-    },
-    token::{
-        TokenError, Verified,
-        bearer::{self, BadCredential, Credential, Places},
     },
 };
 
@@ -46,12 +38,11 @@ pub struct Judgement {
     pub policy: Option<Arc<TenantPolicy>>,
     pub route: Option<Route>,
     pub identity: Identity,
-    pub verified: Option<Arc<Verified>>,
+    pub proof: Option<Proof>,
     pub verdict: Result<Decision, Refusal>,
 }
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
@@ -85,7 +76,7 @@ pub async fn judge(
         policy: None,
         route: None,
         identity: Identity::Anonymous,
-        verified: None,
+        proof: None,
         verdict: Err(Refusal::Overloaded),
     };
     match cleaned {
@@ -113,7 +104,7 @@ pub async fn judge(
         return judgement;
     };
 
-    // twice at most: a token may know a tenant where the request names none
+    // twice at most: a token or a session may know a tenant where the request names none
     loop {
         // ── 4 route
         let route = policy.routes.classify(parts.method.as_str(), parts.uri.path()).clone();
@@ -129,10 +120,10 @@ pub async fn judge(
             let asking = Asking { client: &judgement.client, by: judgement.asked_by, now };
             identify(gate, settings, parts, &policy, &route, asking).await
         };
-        if let Ok(Some(verified)) = &identified
+        if let Ok(Some(proof)) = &identified
             && !judgement.tenant_named
-            && verified.user.tenant != policy.tenant
-            && let Some(own) = find_policy(gate, &verified.user.tenant).await
+            && proof.user().tenant != policy.tenant
+            && let Some(own) = find_policy(gate, &proof.user().tenant).await
         {
             judgement.tenant_named = true;
             policy = own;
@@ -140,12 +131,12 @@ pub async fn judge(
         }
 
         // ── 6 decide
-        judgement.verdict = identified.map(|verified| {
-            if let Some(verified) = &verified {
-                let user = Arc::clone(&verified.user);
+        judgement.verdict = identified.map(|proof| {
+            if let Some(proof) = &proof {
+                let user = Arc::clone(proof.user());
                 judgement.identity = Identity::of(user, &policy.tenant, &policy.cross_tenant);
             }
-            judgement.verified = verified;
+            judgement.proof = proof;
             decide(policy.anonymous, &route, &judgement.identity)
         });
         judgement.policy = Some(policy);
@@ -223,106 +214,4 @@ fn asked_by(parts: &Parts, upgrade: bool, surface: Surface) -> browser::Caller {
         upgrade,
     };
     browser::caller(&asked, surface)
-}
-
-/// From where, with what and when somebody asks.
-struct Asking<'a> {
-    client: &'a Client,
-    by: browser::Caller,
-    now: u64,
-}
-
-/// Who asks, as proven by a token that counts under this tenant's policy. A browser that opens a page is never refused because
-/// of a stale token: its visitor is unknown, no more. A program that sends a bad token is told so.
-async fn identify(
-    gate: &Gate,
-    settings: &Settings,
-    parts: &Parts,
-    policy: &TenantPolicy,
-    route: &Route,
-    asking: Asking<'_>,
-) -> Result<Option<Arc<Verified>>, Refusal> {
-    // sign-in itself uses this header in ways of its own (client credentials), and assets need nobody
-    if route.access == Access::Open {
-        return Ok(None);
-    }
-    let wso2 = settings.portal.profile == Profile::Wso2Apim;
-    let reads = parts.method == Method::GET || parts.method == Method::HEAD;
-    let by_own_page = reads || is_from_own_page(parts, asking.client);
-    let query = parts.uri.query().filter(|query| bearer::names_access_token(query));
-    let places = Places {
-        max_bytes: settings.limits.max_token_bytes,
-        token_cookie: policy.token_cookie.as_deref(),
-        both_halves_as_cookies: wso2 && by_own_page && route.surface == Surface::Page,
-        query: query.filter(|_| wso2 && reads && route.surface == Surface::Wso2Api),
-    };
-    let credential = bearer::extract(&parts.headers, &places).map_err(|problem| match problem {
-        BadCredential::TooLong => Refusal::BadToken(TokenError::TooLong),
-        BadCredential::TwoHeaders => Refusal::BadRequest("the request has two Authorization headers"),
-        BadCredential::TwoTokens => Refusal::BadRequest("the request has more than one access token"),
-        BadCredential::NotOneToken => Refusal::BadToken(TokenError::Malformed),
-    })?;
-    let is_program = asking.by != browser::Caller::Navigation;
-    let in_header = parts.headers.contains_key(header::AUTHORIZATION);
-    let token = match credential {
-        // RFC 6750 §5.3: a token in an address ends up in logs and histories
-        _ if query.is_some() && places.query.is_none() => {
-            return Err(Refusal::BadRequest("an access token does not belong into the address"));
-        }
-        Credential::None if query.is_some() => {
-            return Err(Refusal::BadRequest("an access token does not belong into the address"));
-        }
-        Credential::None => return Ok(None),
-        Credential::OtherScheme => return Err(Refusal::SignInNeeded { sign_in_url: None }),
-        // a browser sends the portal's cookies to every tenant's address; whoever leads it there must not be shown them
-        Credential::Bearer(token) if !in_header && would_show_a_tenant(policy, &token) => {
-            return Ok(None);
-        }
-        Credential::Bearer(token) => token,
-    };
-    let verified = if let Some(known) = gate.tokens.cached(policy, &token, asking.now) {
-        gate.metrics.tokens_cached.inc();
-        known
-    } else {
-        gate.metrics.tokens_checked.inc();
-        Box::pin(gate.tokens.verify_for(asking.client.address, policy, &token, asking.now)).await
-    };
-    match verified {
-        Ok(verified) => Ok(Some(verified)),
-        // "cannot be checked" is never "nobody"
-        Err(error) if in_header && is_program => Err(Refusal::BadToken(error)),
-        Err(error @ (TokenError::Unavailable | TokenError::MissingScope { .. })) => {
-            Err(Refusal::BadToken(error))
-        }
-        Err(_) => Ok(None),
-    }
-}
-
-/// Would this token be sent to an introspection endpoint that a tenant's own file names?
-fn would_show_a_tenant(policy: &TenantPolicy, token: &str) -> bool {
-    let own = |issuer: &&Arc<Issuer>| issuer.of_tenant_file && issuer.introspection.is_some();
-    policy.issuers.iter().filter(own).any(|issuer| bearer::is_opaque(token) || issuer.keys == KeySource::None)
-}
-
-/// Cross-site WebSocket hijacking: a page of another origin opens a socket with the visitor's cookies. Programs send no
-/// `Origin`, and no cookies they did not choose.
-fn is_foreign_origin(parts: &Parts, client: &Client, policy: &TenantPolicy) -> bool {
-    let Some(origin) = parts.headers.get(header::ORIGIN) else { return false };
-    let Ok(origin) = origin.to_str() else { return true };
-    let own = own_origin(client, &parts.headers);
-    own.as_deref() != Some(origin) && !policy.websocket_origins.iter().any(|allowed| allowed == origin)
-}
-
-/// Cross-site request forgery: a form of another origin is sent with the visitor's cookies.
-fn is_from_own_page(parts: &Parts, client: &Client) -> bool {
-    let text = |name: &HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let own = own_origin(client, &parts.headers);
-    browser::from_own_page(text(&SEC_FETCH_SITE), text(&header::ORIGIN), own.as_deref())
-}
-
-/// The origin the browser sees us under: scheme and host of the request, as far as proxies before us may be believed.
-pub fn own_origin(client: &Client, headers: &HeaderMap) -> Option<String> {
-    let host = client.host.as_deref().or_else(|| headers.get(header::HOST)?.to_str().ok())?;
-    let scheme = if client.https { "https" } else { "http" };
-    Some(format!("{scheme}://{}", host.to_ascii_lowercase()))
 }

@@ -9,8 +9,10 @@ mod connection;
 pub mod explain;
 mod forward;
 pub mod forwarded;
+mod guard;
 pub mod headers;
 pub mod hygiene;
+mod identify;
 mod index_wait;
 pub mod judge;
 mod pipeline;
@@ -38,10 +40,12 @@ pub use self::{
     body::ResponseBody,
     bounce::Cookieless,
     connection::ClientConnection,
+    guard::Guards,
     upgrade::Upgrades,
     upstream::Counted as PortalConnections,
 };
 use crate::{
+    account::Doors,
     config::{Mistake, Settings, TenantDirectory, directory::Found},
     domain::tenant::TenantId,
     telemetry::{access_log::AccessLog, metrics::Metrics},
@@ -59,10 +63,13 @@ pub struct Gate {
     pub pages: PageSource,
     /// Everything under `/.doorward/`.
     pub local: axum::Router,
+    /// Accounts of our own, when `[accounts]` is on.
+    pub doors: Option<Doors>,
     pub bounces: Cookieless,
     pub metrics: Arc<Metrics>,
     pub access_log: ArcSwapOption<AccessLog>,
     pub upgrades: Upgrades,
+    pub guards: Guards,
     pub portal_connections: Arc<PortalConnections>,
 }
 
@@ -103,7 +110,6 @@ impl Worker {
 
 /// The pipeline as hyper calls it, for one client connection. Its future is made for every request and lives on the heap, so
 /// the steps a usual request does not take are boxed apart: with all of them inside it had 21 KiB.
-///
 #[derive(Clone)]
 pub struct Service {
     worker: Arc<Worker>,

@@ -1,7 +1,7 @@
 //! The way of a request, from top to bottom. Steps 2 to 6 are in `judge`, so that they can be asked for without a request
 //! being sent; here is what follows from them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::Guard;
 use http::{HeaderValue, Request, Response, Version, header, request::Parts};
@@ -13,8 +13,10 @@ use super::{
     ClientConnection, Gate, Worker,
     account::Account,
     answer::{self, Caller, Refusal, X_REQUEST_ID, refuse},
-    body::ResponseBody,
+    body::{ClientBody, RequestBody, ResponseBody},
     forward::{forward, prepare},
+    guard::{self, guarded},
+    identify::own_origin,
     judge::{Judgement, judge},
     sign_in::{self, Way},
     visitor::{self, Memory},
@@ -29,10 +31,17 @@ use crate::{
         route::{Access, Surface},
     },
     telemetry::{access_log::Entry, metrics::Outcome},
+    visit::Visit,
 };
 
 /// Paths that are ours, in front of every portal.
 const LOCAL: &str = "/.doorward/";
+
+/// <https://w3c.github.io/webappsec-change-password-url/>
+const CHANGE_PASSWORD: &str = "/.well-known/change-password";
+
+/// The longest silence in the middle of a form.
+const FORM_IDLE: Duration = Duration::from_secs(10);
 
 pub async fn handle(
     worker: &Worker,
@@ -57,8 +66,11 @@ pub async fn handle(
     }
 
     // ── 7 answer
-    let (outcome, mut response) = if parts.uri.path().starts_with(LOCAL) && understood(&judgement) {
-        (Outcome::local, Box::pin(local(worker, parts, &request_id)).await)
+    let (outcome, mut response) = if is_local(gate, parts.uri.path()) && understood(&judgement) {
+        (
+            Outcome::local,
+            Box::pin(local(worker, connection, &settings, &judgement, (parts, body), &request_id)).await,
+        )
     } else {
         let memory = match judgement.asked_by {
             browser::Caller::Navigation => Memory::read(&parts.headers, judgement.client.https),
@@ -67,20 +79,29 @@ pub async fn handle(
         if let Some(ours) = answer(gate, &settings, &judgement, &parts, &memory, now) {
             ours
         } else {
-            let policy = judgement.policy.as_deref();
-            let answered = match policy.ok_or(Refusal::Overloaded).and_then(|policy| {
-                let prepared = prepare(worker, connection, &settings, &judgement, policy, parts, body)?;
-                Ok((policy, Box::new(prepared)))
-            }) {
-                Ok((policy, prepared)) => {
-                    forward(worker, connection, &judgement, policy, prepared, now).await
+            let policy = judgement.policy.as_ref();
+            let answered = match policy {
+                Some(policy) if guard::concerns(policy, parts.uri.path()) => {
+                    let request = (parts, body);
+                    Box::pin(guarded(worker, connection, &settings, &judgement, policy, request, now)).await
                 }
-                Err(refusal) => Err(refusal),
+                Some(policy) => {
+                    let body = ClientBody::Coming(body);
+                    match prepare(worker, connection, &settings, &judgement, policy, parts, body)
+                        .map(Box::new)
+                    {
+                        Ok(prepared) => forward(worker, connection, &judgement, policy, prepared, now)
+                            .await
+                            .map(|answer| (Outcome::forwarded, answer)),
+                        Err(refusal) => Err(refusal),
+                    }
+                }
+                None => Err(Refusal::Overloaded),
             };
             match answered {
-                Ok(mut response) => {
+                Ok((outcome, mut response)) => {
                     remember(gate, &judgement, &memory, &mut response);
-                    (Outcome::forwarded, response)
+                    (outcome, response)
                 }
                 Err(refusal) => refused(gate, &judgement, &refusal),
             }
@@ -207,12 +228,48 @@ fn understood(judgement: &Judgement) -> bool {
     !matches!(judgement.verdict, Err(Refusal::Unclear { .. }))
 }
 
-async fn local(worker: &Worker, mut parts: Parts, request_id: &HeaderValue) -> Response<ResponseBody> {
+/// Ours in front of every portal; and where password managers lead people who want to change a password, as long as it is
+/// us who keep passwords.
+fn is_local(gate: &Gate, path: &str) -> bool {
+    path.starts_with(LOCAL) || (path == CHANGE_PASSWORD && gate.doors.is_some())
+}
+
+async fn local(
+    worker: &Worker,
+    connection: &Arc<ClientConnection>,
+    settings: &Settings,
+    judgement: &Judgement,
+    (mut parts, body): (Parts, Incoming),
+    request_id: &HeaderValue,
+) -> Response<ResponseBody> {
     parts.headers.insert(X_REQUEST_ID, request_id.clone());
-    let request = Request::from_parts(parts, axum::body::Body::empty());
-    match worker.gate.local.clone().oneshot(request).await {
+    parts.extensions.insert(visit(worker, settings, judgement, &parts));
+    let body = if body.is_end_stream() {
+        axum::body::Body::empty()
+    } else {
+        let body = ClientBody::Coming(body);
+        axum::body::Body::new(RequestBody::new(body, parts.version, connection, FORM_IDLE))
+    };
+    match worker.gate.local.clone().oneshot(Request::from_parts(parts, body)).await {
         Ok(response) => response.map(ResponseBody::local),
         Err(never) => match never {},
+    }
+}
+
+/// What our own pages may know of a request.
+fn visit(worker: &Worker, settings: &Settings, judgement: &Judgement, parts: &Parts) -> Visit {
+    let public = settings.server.public_url.as_ref().map(|url| url.origin().ascii_serialization());
+    let tenant = match (&judgement.policy, &judgement.verdict) {
+        (Some(policy), _) => Ok(Arc::clone(policy)),
+        (None, Err(refusal)) => Err(refusal.page()),
+        (None, Ok(_)) => Err(Refusal::Overloaded.page()),
+    };
+    Visit {
+        tenant,
+        address: judgement.client.address,
+        https: judgement.client.https,
+        own_origins: public.into_iter().chain(own_origin(&judgement.client, &parts.headers)).collect(),
+        several_tenants: worker.gate.tenants.several(),
     }
 }
 

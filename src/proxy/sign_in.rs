@@ -11,7 +11,8 @@ use super::{
     Gate,
     body::ResponseBody,
     bounce::Bounces,
-    judge::{Judgement, own_origin},
+    identify::own_origin,
+    judge::Judgement,
     visitor::{self, COMPONENT, Memory},
 };
 use crate::{

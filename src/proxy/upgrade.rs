@@ -1,7 +1,10 @@
 //! WebSocket and other upgrades: after `101` the two sockets are joined, counted, and closed when the identity ends.
 
 use std::{
-    fmt, io,
+    fmt,
+    future::{Future, pending},
+    io,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -17,6 +20,9 @@ use tokio::{
 
 use super::upstream::PortalStream;
 
+/// Resolves when a session has ended.
+pub type Ended = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// The portal's half of an upgraded connection, waiting for the client's half.
 pub struct Tunnel {
     pub portal: PortalStream,
@@ -24,6 +30,8 @@ pub struct Tunnel {
     pub early: Bytes,
     /// When the proof of identity ends, the connection ends.
     pub until: Option<Instant>,
+    /// When the session that proved it ends, so does the connection.
+    pub ended: Option<Ended>,
     pub slot: UpgradeSlot,
 }
 
@@ -43,9 +51,10 @@ impl Tunnel {
         self.portal.write_all(&early).await?;
         let carry = tokio::io::copy_bidirectional(&mut client, &mut self.portal);
         let until = self.until.unwrap_or_else(|| Instant::now() + FOREVER);
-        match timeout_at(until, carry).await {
-            Ok(carried) => carried.map(|_| ()),
-            Err(_) => Ok(()),
+        let ended = self.ended.unwrap_or_else(|| Box::pin(pending()));
+        tokio::select! {
+            carried = timeout_at(until, carry) => carried.map_or(Ok(()), |carried| carried.map(|_| ())),
+            () = ended => Ok(()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Sockets: accept, TLS, limits, drain. What happens inside a request is `proxy`'s.
 //!
 //! One thread and one single-threaded runtime per core; a connection stays on the worker that accepted it
-//! (`docs/adr/0001-one-runtime-per-core.md`).
+//! (`docs/adr/0001-one-current-thread-runtime-per-core.md`).
 
 mod connection;
 pub mod drain;

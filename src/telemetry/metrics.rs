@@ -9,6 +9,8 @@ use prometheus_client::{
     registry::{Metric, Registry},
 };
 
+use super::accounts::AccountMetrics;
+
 pub type Count = Counter<u64, AtomicU64>;
 pub type Level = Gauge<i64, AtomicI64>;
 
@@ -76,6 +78,25 @@ pub struct ReloadLabels {
     pub result: ReloadResult,
 }
 
+/// What became of a sign-in of the portal's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "the names are the label values")]
+pub enum Guarded {
+    succeeded,
+    /// Neither wrong nor right, as far as it was described.
+    passed,
+    failed,
+    /// Locked.
+    refused,
+    /// Two programs could read two names.
+    doubtful,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GuardedLabels {
+    result: Guarded,
+}
+
 pub struct Metrics {
     pub registry: Registry,
     requests: [Count; OUTCOMES.len()],
@@ -89,6 +110,8 @@ pub struct Metrics {
     pub tokens_cached: Count,
     pub tokens_checked: Count,
     pub access_log_dropped: Count,
+    pub accounts: AccountMetrics,
+    guarded: [Count; GUARDED.len()],
 }
 
 const OUTCOMES: [Outcome; 9] = [
@@ -112,6 +135,9 @@ const PORTAL_ERRORS: [PortalError; 6] = [
     PortalError::too_many,
 ];
 
+const GUARDED: [Guarded; 5] =
+    [Guarded::succeeded, Guarded::passed, Guarded::failed, Guarded::refused, Guarded::doubtful];
+
 /// Seconds; from a cached page to a long download.
 const DURATIONS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
@@ -130,6 +156,10 @@ impl Default for Metrics {
             "From the head of a request to the end of its answer",
             &request_duration,
         );
+        let guarded: Family<GuardedLabels, Count> =
+            new.metric("guarded_sign_ins", "Sign-ins of the portal's own by what became of them");
+        let accounts = AccountMetrics::default();
+        accounts.register(new.0);
         Self {
             requests: OUTCOMES.map(|outcome| requests.get_or_create_owned(&RequestLabels { outcome })),
             portal_errors: PORTAL_ERRORS
@@ -148,6 +178,8 @@ impl Default for Metrics {
             tokens_checked: new.metric("tokens_checked", "Tokens that were checked in full"),
             access_log_dropped: new
                 .metric("access_log_dropped", "Access log lines dropped because the writer was too slow"),
+            accounts,
+            guarded: GUARDED.map(|result| guarded.get_or_create_owned(&GuardedLabels { result })),
             registry,
         }
     }
@@ -171,6 +203,12 @@ impl Registering<'_> {
 impl Metrics {
     pub fn count(&self, outcome: Outcome) {
         if let Some(counter) = self.requests.get(outcome as usize) {
+            counter.inc();
+        }
+    }
+
+    pub fn count_guarded(&self, result: Guarded) {
+        if let Some(counter) = self.guarded.get(result as usize) {
             counter.inc();
         }
     }

@@ -1,4 +1,5 @@
 //! What can be seen: the log of what happens to us, the access log, the metrics.
 
 pub mod access_log;
+pub mod accounts;
 pub mod metrics;

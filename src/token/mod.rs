@@ -25,7 +25,7 @@ use crate::domain::identity::User;
 pub struct Verified {
     pub user: Arc<User>,
     /// Identity headers for the portal, made by the proxy when first needed.
-    pub headers: std::sync::OnceLock<Box<[(http::HeaderName, http::HeaderValue)]>>,
+    pub headers: std::sync::OnceLock<std::sync::Arc<[(http::HeaderName, http::HeaderValue)]>>,
 }
 
 /// Why a token does not count; `error_description` of RFC 6750 is the `Display` form and tells no secret.

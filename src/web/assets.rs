@@ -1,10 +1,11 @@
-//! The style sheet, the icon, and the small sheet that carries a tenant's accent colour.
+//! The style sheet, the script, the icon, and the small sheet that carries a tenant's accent colour.
 
 use std::sync::LazyLock;
 
 use crate::domain::colour::Colour;
 
 pub const STYLE: &str = include_str!("assets/doorward.css");
+pub const SCRIPT: &str = include_str!("assets/doorward.js");
 pub const ICON: &str = include_str!("assets/doorward.svg");
 
 /// Everything of ours lies below this; the portal never sees it.
@@ -22,10 +23,15 @@ fn hashed(stem: &str, content: &str, extension: &str) -> String {
 }
 
 static STYLE_NAME: LazyLock<String> = LazyLock::new(|| hashed("doorward", STYLE, "css"));
+static SCRIPT_NAME: LazyLock<String> = LazyLock::new(|| hashed("doorward", SCRIPT, "js"));
 static ICON_NAME: LazyLock<String> = LazyLock::new(|| hashed("doorward", ICON, "svg"));
 
 pub fn style_href() -> String {
     format!("{ROOT}/assets/{}", *STYLE_NAME)
+}
+
+pub fn script_href() -> String {
+    format!("{ROOT}/assets/{}", *SCRIPT_NAME)
 }
 
 pub fn icon_href() -> String {
@@ -58,6 +64,7 @@ pub fn find(name: &str) -> Option<Asset> {
     };
     match name.strip_prefix("doorward")?.rsplit_once('.')? {
         (_, "css") => Some(asset("text/css; charset=utf-8", STYLE, name == *STYLE_NAME)),
+        (_, "js") => Some(asset("text/javascript; charset=utf-8", SCRIPT, name == *SCRIPT_NAME)),
         (_, "svg") => Some(asset("image/svg+xml", ICON, name == *ICON_NAME)),
         _ => None,
     }
@@ -96,6 +103,14 @@ mod tests {
     }
 
     #[test]
+    fn the_script_stays_tiny_and_makes_no_markup() {
+        assert!(SCRIPT.len() < 2048, "{} bytes", SCRIPT.len());
+        for forbidden in ["innerHTML", "eval", "fetch", "import", "cookie", "Storage"] {
+            assert!(!SCRIPT.contains(forbidden), "{forbidden}");
+        }
+    }
+
+    #[test]
     fn the_style_sheet_has_the_grounds_the_contrast_is_computed_for() {
         for ground in [CARD_LIGHT, CARD_DARK] {
             assert!(STYLE.contains(&format!("--card: {ground};")), "{ground}");
@@ -119,6 +134,10 @@ mod tests {
             ("accent-text", "card"),
             ("accent-text", "tint"),
             ("on-accent", "accent"),
+            ("bad", "card"),
+            ("bad", "tint"),
+            ("good", "card"),
+            ("good", "tint"),
         ] {
             for (mode, (text_colour, ground_colour)) in
                 ["light", "dark"].iter().zip(property(text).into_iter().zip(property(ground)))
@@ -138,7 +157,7 @@ mod tests {
         assert_eq!(find(&name).unwrap().cache_control, FOR_EVER);
         let outdated = find("doorward-0000000000000000.css").unwrap();
         assert_eq!((outdated.content.as_ref(), outdated.cache_control), (STYLE, "no-cache"));
-        for unknown in ["", "doorward", "other.css", "../doorward.css", "doorward.js"] {
+        for unknown in ["", "doorward", "other.css", "../doorward.css", "doorward.html"] {
             assert_eq!(find(unknown), None, "{unknown:?}");
         }
     }

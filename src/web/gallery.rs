@@ -1,5 +1,7 @@
 //! Every page Doorward can show, side by side: for operators who restyle them, and for the browser tests.
 
+mod samples;
+
 use std::sync::Arc;
 
 use axum::{
@@ -11,10 +13,10 @@ use axum::{
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
-use super::{HtmlPages, assets, router as site, security_headers, tenants};
+use super::{HtmlPages, assets, router as site, security_headers, security_headers::form_headers, tenants};
 use crate::domain::{
-    page::{Page, PageContext, Pages},
-    tenant::{NamedTenant, Place, TenantId},
+    page::{PageContext, Pages},
+    tenant::TenantId,
 };
 
 /// Made-up tenants, so that the list has pages.
@@ -28,44 +30,16 @@ pub fn router(pages: Arc<HtmlPages>) -> Router {
         pages: Arc::clone(&pages),
         tenants: Arc::new(move || Box::pin(std::future::ready(Some(Arc::clone(&names))))),
         start: "/devportal/apis".into(),
+        doors: None,
     };
     let own = Router::new().route("/", get(index)).route("/pages/{name}", get(show)).with_state(pages);
     own.merge(site::router(local))
 }
 
-/// Every page, by the name it has in the gallery.
-pub fn samples() -> Vec<(&'static str, Page)> {
-    let tenant = |name| TenantId::parse(name).unwrap_or_else(|_| TenantId::super_tenant());
-    let login = "/devportal/services/configs?tenant=closed.example".to_owned();
-    vec![
-        ("bad-request", Page::BadRequest { detail: "the path contains a backslash" }),
-        (
-            "tenant-conflict",
-            Page::TenantConflict {
-                first: NamedTenant { tenant: tenant("closed.example"), place: Place::Path },
-                second: NamedTenant { tenant: tenant("inherits.example"), place: Place::Query },
-            },
-        ),
-        ("unknown-tenant", Page::UnknownTenant { tenant: "nobody.example".to_owned() }),
-        ("sign-in-needed", Page::SignInNeeded { sign_in_url: Some(login.clone()) }),
-        ("sign-in-unset", Page::SignInNeeded { sign_in_url: None }),
-        ("sign-in-loop", Page::SignInLoop { sign_in_url: login }),
-        (
-            "forbidden",
-            Page::Forbidden { missing: vec!["apim:subscribe".to_owned(), "apim:app_manage".to_owned()] },
-        ),
-        ("token-refused", Page::TokenRefused { reason: "the token has expired".to_owned() }),
-        ("foreign-origin", Page::ForeignOrigin),
-        ("portal-down", Page::PortalDown),
-        ("portal-slow", Page::PortalSlow),
-        ("unavailable", Page::Unavailable),
-        ("not-found", Page::NotFound),
-    ]
-}
-
 async fn index() -> Response {
     let mut list = String::new();
-    for (name, _) in samples() {
+    let pages = samples::pages().into_iter().map(|(name, _)| name);
+    for name in pages.chain(samples::forms().into_iter().map(|(name, _)| name)) {
         list.push_str("<li><a href=\"/pages/");
         list.push_str(name);
         list.push_str("\">");
@@ -96,25 +70,30 @@ async fn show(
     Query(look): Query<Look>,
     headers: HeaderMap,
 ) -> Response {
-    let Some((_, page)) = samples().into_iter().find(|(known, _)| *known == name) else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
     let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let tenant = TenantId::parse("closed.example").ok();
     let is_branded = look.brand.is_some();
     let accent = look.brand.filter(|accent| !accent.is_empty()).map(|hex| format!("#{hex}"));
-    let mut response = secured(pages.render(
-        &page,
-        PageContext {
-            request_id: "01jd3k8w5t7q9r2x4z6b0c8e1f",
-            tenant: tenant.as_ref().filter(|_| is_branded),
-            name: is_branded.then_some("Closed Example Industries"),
-            logo: None,
-            accent: is_branded.then(|| accent.as_deref().unwrap_or("#b3261e")),
-            languages: look.languages.as_deref().or(accepted).unwrap_or_default(),
-        },
-    ));
-    *response.status_mut() = StatusCode::from_u16(page.status()).unwrap_or_default();
+    let context = PageContext {
+        request_id: "01jd3k8w5t7q9r2x4z6b0c8e1f",
+        tenant: tenant.as_ref().filter(|_| is_branded),
+        name: is_branded.then_some("Closed Example Industries"),
+        logo: None,
+        accent: is_branded.then(|| accent.as_deref().unwrap_or("#b3261e")),
+        languages: look.languages.as_deref().or(accepted).unwrap_or_default(),
+    };
+    if let Some((_, page)) = samples::pages().into_iter().find(|(known, _)| *known == name) {
+        let mut response = secured(pages.render(&page, context));
+        *response.status_mut() = StatusCode::from_u16(page.status()).unwrap_or_default();
+        return response;
+    }
+    let Some((_, form)) = samples::forms().into_iter().find(|(known, _)| *known == name) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let mut response = secured(pages.show(&*form, PageContext { tenant: tenant.as_ref(), ..context }));
+    for (name, value) in form_headers() {
+        response.headers_mut().insert(name, value);
+    }
     response
 }
 
@@ -127,12 +106,18 @@ fn secured(html: String) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{
+        page::Page,
+        tenant::{NamedTenant, Place},
+    };
 
     /// A page that is added and not shown here would escape the browser tests.
     #[test]
     fn every_page_is_in_the_gallery() {
         let shown = |page: &Page| {
-            samples().iter().any(|(_, sample)| std::mem::discriminant(sample) == std::mem::discriminant(page))
+            samples::pages()
+                .iter()
+                .any(|(_, sample)| std::mem::discriminant(sample) == std::mem::discriminant(page))
         };
         let tenant = NamedTenant { tenant: TenantId::super_tenant(), place: Place::Host };
         for page in [
@@ -148,8 +133,20 @@ mod tests {
             Page::PortalSlow,
             Page::Unavailable,
             Page::NotFound,
+            Page::SignedOut { sign_in_url: String::new() },
+            Page::ForeignForm,
+            Page::StaleForm,
+            Page::BadForm,
         ] {
             assert!(shown(&page), "{page:?}");
+        }
+    }
+
+    /// Every template a page begins with is seen.
+    #[test]
+    fn every_form_is_in_the_gallery() {
+        for template in ["sign-in.html", "sign-out.html", "account.html", "password.html"] {
+            assert!(samples::forms().iter().any(|(_, form)| form.template() == template), "{template}");
         }
     }
 }

@@ -1,15 +1,20 @@
 //! Our own pages, server-rendered; and the private port.
 
+mod account;
 pub mod assets;
+mod form;
 pub mod gallery;
+mod guest;
 pub mod i18n;
 pub mod pages;
 pub mod router;
 pub mod security_headers;
+mod sign_in;
+mod sign_out;
 pub mod template;
 pub mod tenants;
+pub mod view;
 
-pub use pages::HtmlPages;
+pub use pages::{HtmlPages, replaceable};
 pub use router::{Site, router};
 pub use security_headers::security_headers;
-pub use template::TEMPLATES;

@@ -1,32 +1,50 @@
 //! Pages for a person, as HTML: what happened, what it means, what to do now, and a way out.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use fluent_bundle::FluentArgs;
 use minijinja::{Value, context};
 
 use super::{
     assets,
-    i18n::{self, Locale},
-    template::Templates,
+    i18n::{self, Locale, Texts},
+    template::{self, Templates},
     tenants::{self, Listing},
+    view::View,
 };
 use crate::domain::{
     page::{Page, PageContext, Pages},
     tenant::TenantId,
 };
 
+/// Folders beside the configuration file in which an operator replaces what we show.
+const TEMPLATES: &str = "templates";
+const LOCALES: &str = "locales";
+
+/// The files with which an operator may replace what we show, there or not.
+pub fn replaceable(folder: &Path) -> Vec<PathBuf> {
+    let mut files = template::files(&folder.join(TEMPLATES));
+    files.extend(i18n::files(&folder.join(LOCALES)));
+    files
+}
+
 /// Renders every page of ours.
 pub struct HtmlPages {
     templates: Templates,
+    texts: Arc<Texts>,
     home: String,
     tenant_list: bool,
 }
 
 impl HtmlPages {
-    /// `override_folder`: where the operator may put templates of their own.
-    pub fn new(override_folder: Option<PathBuf>) -> Self {
-        Self { templates: Templates::new(override_folder), home: "/".to_owned(), tenant_list: true }
+    /// `folder`: the configuration's, where the operator may put `templates/` and `locales/` of their own.
+    pub fn new(folder: Option<&Path>) -> Self {
+        let texts = Arc::new(Texts::new(folder.map(|folder| folder.join(LOCALES))));
+        let templates = Templates::new(folder.map(|folder| folder.join(TEMPLATES)), Arc::clone(&texts));
+        Self { templates, texts, home: "/".to_owned(), tenant_list: true }
     }
 
     /// The portal's start page (a path), where "Go to the start page" leads.
@@ -45,17 +63,44 @@ impl HtmlPages {
 
     /// The page on which a visitor chooses a tenant.
     pub fn render_tenants(&self, listing: &Listing, context: PageContext<'_>) -> String {
-        let locale = i18n::negotiate(context.languages);
-        let title = locale.text("tenants-title", &FluentArgs::new());
+        let locale = self.texts.negotiate(context.languages);
+        let title = locale.plain("tenants-title");
         self.templates
-            .render("tenants.html", context! { ..listing.values(), ..frame(locale, &title, context) })
+            .render("tenants.html", context! { ..listing.values(), ..frame(&locale, &title, context) })
+    }
+
+    /// A page with a form. The request id is small print for when something went wrong.
+    pub fn show(&self, view: &dyn View, mut context: PageContext<'_>) -> String {
+        let locale = self.texts.negotiate(context.languages);
+        let heading = locale.plain(view.title());
+        let trouble = view.trouble().map(|trouble| trouble.words(&locale));
+        let mut title = heading.clone();
+        if trouble.is_some() {
+            let mut arguments = FluentArgs::new();
+            arguments.set("title", title);
+            title = locale.text("page-with-trouble", &arguments);
+        } else {
+            context.request_id = "";
+        }
+        self.templates.render(
+            view.template(),
+            context! {
+                heading => heading,
+                trouble => trouble.map(|[title, text]| context! { title => title, text => text }),
+                notice => view.notice().map(|notice| locale.plain(notice.key())),
+                home_href => self.href(&Action::Home, context),
+                tenants_href => self.tenant_list.then_some(tenants::PATH),
+                script_href => assets::script_href(),
+                ..context! { ..view.values(&locale), ..frame(&locale, &title, context) }
+            },
+        )
     }
 
     /// A page in place of the list: there is no tenant yet, or the list is not public.
     pub fn render_no_tenants(&self, public: bool, context: PageContext<'_>) -> String {
         let key = if public { "tenants-none" } else { "tenants-off" };
-        let locale = i18n::negotiate(context.languages);
-        self.problem(locale, context, &Message::new(key, "search").with_home())
+        let locale = self.texts.negotiate(context.languages);
+        self.problem(&locale, context, &Message::new(key, "search").with_home())
     }
 
     fn problem(&self, locale: &Locale, context: PageContext<'_>, message: &Message<'_>) -> String {
@@ -94,7 +139,7 @@ impl HtmlPages {
         match action {
             // the same address again
             Action::Retry => String::new(),
-            Action::SignIn(url) => (*url).to_owned(),
+            Action::SignIn(url) | Action::SignInAgain(url) => (*url).to_owned(),
             Action::ChooseTenant => tenants::PATH.to_owned(),
             // the start page of the tenant one is in (a refresh must not lose it)
             Action::Home => match context.tenant {
@@ -106,11 +151,16 @@ impl HtmlPages {
 }
 
 impl Pages for HtmlPages {
-    fn render(&self, page: &Page, context: PageContext<'_>) -> String {
-        self.problem(i18n::negotiate(context.languages), context, &Message::of(page))
+    fn render(&self, page: &Page, mut context: PageContext<'_>) -> String {
+        if page.status() < 400 {
+            // small print for when something went wrong
+            context.request_id = "";
+        }
+        self.problem(&self.texts.negotiate(context.languages), context, &Message::of(page))
     }
 
     fn reload(&self) {
+        self.texts.reload();
         self.templates.reload();
     }
 }
@@ -119,7 +169,7 @@ impl Pages for HtmlPages {
 fn frame(locale: &Locale, title: &str, context: PageContext<'_>) -> Value {
     let name = context.name.or_else(|| context.tenant.map(TenantId::as_str));
     context! {
-        lang => locale.tag,
+        lang => locale.tag.as_str(),
         direction => locale.direction,
         title => title,
         name => name,
@@ -140,6 +190,7 @@ fn is_web_address(written: &str) -> bool {
 enum Action<'a> {
     Retry,
     SignIn(&'a str),
+    SignInAgain(&'a str),
     ChooseTenant,
     Home,
 }
@@ -149,6 +200,7 @@ impl Action<'_> {
         match self {
             Self::Retry => "action-retry",
             Self::SignIn(_) => "action-sign-in",
+            Self::SignInAgain(_) => "action-sign-in-again",
             Self::ChooseTenant => "action-choose-tenant",
             Self::Home => "action-home",
         }
@@ -246,9 +298,18 @@ impl<'a> Message<'a> {
             Page::PortalDown => Self::new("portal-down", "plug").actions([Action::Retry, Action::Home]),
             Page::PortalSlow => Self::new("portal-slow", "clock").actions([Action::Retry, Action::Home]),
             Page::Unavailable => Self::new("unavailable", "clock").actions([Action::Retry, Action::Home]),
+            Page::SignInRefused => {
+                Self::new("sign-in-refused", "lock").actions([Action::Retry, Action::Home])
+            }
             Page::NotFound => Self::new("not-found", "search").actions([Action::Home]),
+            Page::SignedOut { sign_in_url } => {
+                Self::new("signed-out", "check").actions([Action::SignInAgain(sign_in_url), Action::Home])
+            }
+            Page::ForeignForm => Self::new("foreign-form", "fork").actions([Action::Retry, Action::Home]),
+            Page::StaleForm => Self::new("stale-form", "clock").actions([Action::Retry, Action::Home]),
+            Page::BadForm => Self::new("bad-form", "warning").actions([Action::Retry, Action::Home]),
         };
-        message.status = Some(page.status());
+        message.status = Some(page.status()).filter(|status| *status >= 400);
         message
     }
 }
@@ -287,7 +348,12 @@ mod tests {
             Page::PortalDown,
             Page::PortalSlow,
             Page::Unavailable,
+            Page::SignInRefused,
             Page::NotFound,
+            Page::SignedOut { sign_in_url: "/.doorward/sign-in".into() },
+            Page::ForeignForm,
+            Page::StaleForm,
+            Page::BadForm,
         ]
     }
 
@@ -298,8 +364,10 @@ mod tests {
             for page in all() {
                 let html = pages.render(&page, PageContext { languages, ..context() });
                 assert_eq!(html.matches("<h1>").count(), 1, "{page:?}");
-                assert!(html.contains("class=\"button\"") && html.contains("0190-42"), "{page:?}: {html}");
-                assert!(html.contains(&page.status().to_string()), "{page:?}");
+                assert!(html.contains("class=\"button\""), "{page:?}: {html}");
+                let is_error = page.status() >= 400;
+                assert_eq!(html.contains("0190-42"), is_error, "{page:?}: {html}");
+                assert_eq!(html.contains(&page.status().to_string()), is_error, "{page:?}");
                 for left_over in ["{$", "{ $", "-title", "-meaning", "-remedy", "action-", "></dt>"] {
                     assert!(!html.contains(left_over), "{page:?} in {languages}: {left_over} in {html}");
                 }

@@ -1,4 +1,5 @@
-//! What lies under `/.doorward/`: assets and the list of tenants. Served by us, never forwarded.
+//! What lies under `/.doorward/`: assets, the list of tenants, signing in and out, one's own account. Served by us, never
+//! forwarded.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,14 +14,20 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 use super::{
+    account,
     assets::{self, Asset},
+    guest::{self, Guest},
     pages::HtmlPages,
     security_headers::security_headers,
+    sign_in, sign_out,
     tenants::{Listing, Wish},
 };
-use crate::domain::{
-    page::{Page, PageContext, Pages},
-    tenant::TenantId,
+use crate::{
+    account::Doors,
+    domain::{
+        page::{Page, PageContext, Pages},
+        tenant::TenantId,
+    },
 };
 
 /// Asks for the tenants, sorted; `None` while the list is not public.
@@ -33,6 +40,8 @@ pub struct Site {
     pub tenants: TenantNames,
     /// The portal's page a chosen tenant leads to when the visitor came from nowhere: `/devportal/apis`.
     pub start: Arc<str>,
+    /// Accounts, where they are on.
+    pub doors: Option<Doors>,
 }
 
 /// A service for every path below `/.doorward/`. The request id is read from `X-Request-Id`, which the pipeline sets.
@@ -41,9 +50,28 @@ pub fn router(site: Site) -> Router {
         .route("/.doorward/assets/{name}", get(asset))
         .route("/.doorward/assets/brand/{name}", get(brand))
         .route("/.doorward/tenants", get(tenants))
+        .route(guest::SIGN_IN, get(sign_in::show).post(sign_in::submit))
+        .route(guest::SIGN_OUT, get(sign_out::ask).post(sign_out::submit))
+        .route(guest::SIGNED_OUT, get(sign_out::done))
+        .route(guest::ACCOUNT, get(account::show))
+        .route(guest::SESSIONS, get(to_account).post(account::end_sessions))
+        .route(guest::PASSWORD, get(account::password::show).post(account::password::submit))
+        .route("/.well-known/change-password", get(to_password))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(site)
+}
+
+/// Where a reload or a bookmark of what only takes forms leads.
+async fn to_account(guest: Guest) -> Response<Body> {
+    guest.go(&guest.href(guest::ACCOUNT, &[]))
+}
+
+/// Where password managers lead people (<https://w3c.github.io/webappsec-change-password-url/>).
+async fn to_password(guest: Guest) -> Response<Body> {
+    let mut response = guest.go(&guest.href(guest::PASSWORD, &[]));
+    *response.status_mut() = StatusCode::FOUND;
+    response
 }
 
 async fn asset(State(site): State<Site>, Path(name): Path<String>, headers: HeaderMap) -> Response<Body> {
@@ -105,7 +133,7 @@ async fn method_not_allowed(headers: HeaderMap) -> Response<Body> {
     response
 }
 
-fn missing(site: &Site, headers: &HeaderMap) -> Response<Body> {
+pub(super) fn missing(site: &Site, headers: &HeaderMap) -> Response<Body> {
     if wants_html(headers) {
         page(StatusCode::NOT_FOUND, site.pages.render(&Page::NotFound, context(headers)))
     } else {
@@ -123,7 +151,7 @@ fn serve(asset: Asset) -> Response<Body> {
     response
 }
 
-fn page(status: StatusCode, html: String) -> Response<Body> {
+pub(super) fn page(status: StatusCode, html: String) -> Response<Body> {
     let mut response = Response::new(Body::from(html));
     *response.status_mut() = status;
     secure(&mut response, "text/html; charset=utf-8");
@@ -160,7 +188,7 @@ fn wants_html(headers: &HeaderMap) -> bool {
         .any(|value| value.contains("text/html"))
 }
 
-fn context(headers: &HeaderMap) -> PageContext<'_> {
+pub(super) fn context(headers: &HeaderMap) -> PageContext<'_> {
     let languages = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     PageContext {
         request_id: request_id(headers),
@@ -194,6 +222,7 @@ mod tests {
             pages: Arc::new(HtmlPages::new(None)),
             tenants: Arc::new(move || Box::pin(std::future::ready(names.clone()))),
             start: "/devportal/apis".into(),
+            doors: None,
         })
     }
 

@@ -54,6 +54,10 @@ test('every page is complete without JavaScript and under its own policy', async
       const answer = await page.goto(demo.gallery + path);
       assert.match(answer.headers()['content-security-policy'], /default-src 'none'/);
       assert.equal(await page.locator('h1').count(), 1, name);
+      // a script only where there is a form for it to help with, and only ours
+      const scripts = await page.locator('script').evaluateAll((all) => all.map((script) => script.getAttribute('src')));
+      for (const script of scripts) assert.match(script, /^\/\.doorward\/assets\/doorward-[0-9a-f]+\.js$/, name);
+      assert.equal(scripts.length > 0, /script-src 'self'/.test(answer.headers()['content-security-policy']), name);
       // the style sheet was let in by the policy
       assert.notEqual(await page.locator('.card').evaluate((card) => getComputedStyle(card).borderRadius), '0px', name);
     }

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const [binary = fileURLToPath(new URL('../../target/debug/doorward', import.meta.url)), ...chosen] = process.argv.slice(2);
-const tests = chosen.length > 0 ? chosen : ['gallery.test.mjs', 'door.test.mjs'];
+const tests = chosen.length > 0 ? chosen : ['gallery.test.mjs', 'door.test.mjs', 'accounts.test.mjs'];
 
 async function start() {
   const door = spawn(binary, ['demo', '--port', '0', '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -26,7 +26,7 @@ if (!addresses) [door, addresses] = await start();
 
 const runner = spawn(process.execPath, ['--test', '--test-concurrency=1', '--test-reporter=spec', ...tests], {
   cwd: fileURLToPath(new URL('.', import.meta.url)),
-  env: { ...process.env, DOORWARD_DEMO: addresses },
+  env: { ...process.env, DOORWARD_DEMO: addresses, BINARY: binary },
   stdio: 'inherit',
 });
 const [code] = await once(runner, 'exit');

@@ -8,6 +8,7 @@
 )]
 
 mod access_log;
+mod accounts;
 mod anonymous;
 mod architecture;
 mod attack_framing;
@@ -21,10 +22,15 @@ mod binary;
 mod complaints;
 mod dependencies;
 mod documentation;
+mod guard;
 mod hot_reload;
 mod pages;
+mod pages_account;
+mod pages_sign_in;
 mod private_port;
 mod proxying;
+mod session_identity;
+mod store;
 mod support;
 mod tenancy;
 mod uploads;

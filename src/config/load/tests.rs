@@ -170,6 +170,36 @@ fn each_rule_between_keys_has_its_mistake() {
         ("[access]\ntoken_cookie = \"a b\"", "not the name of a cookie"),
         ("[access]\ncross_tenant = \"yes\"", "write false, true, or a list of tenant domains"),
         ("[[access.route]]\nmatch = \"/x\"", "access.route[0].access: this key is required"),
+        (
+            "[accounts]\nenabled = true\n[[guard]]\nmatch = \"/x\"\nuser_in = \"form\"",
+            "guard[0]: nothing tells a wrong password from the right",
+        ),
+        (
+            "[accounts]\nenabled = true\n[[guard]]\nuser_in = \"basic\"",
+            "guard[0].match: this key is required",
+        ),
+        ("[[guard]]\nmatch = \"/x\"\nuser_in = \"basic\"", "guard: without a store nothing can be counted"),
+        ("[accounts]\nenabled = true\n[[guard]]\nmatch = \"/x\"", "guard[0].user_in: this key is required"),
+        (
+            "[accounts]\nenabled = true\n[[guard]]\nmatch = \"/x\"\nuser_in = \"json\"\nuser_fields = []\nfailed_status = [401]",
+            "guard[0].user_fields: no user name",
+        ),
+        (
+            "[accounts]\nenabled = true\n[[guard]]\nmatch = \"/x\"\nuser_in = \"basic\"\nuser_fields = [\"x\"]",
+            "guard[0].user_fields: this has no effect",
+        ),
+        (
+            "[accounts]\nenabled = true\n[[guard]]\nmatch = \"/x\"\nuser_in = \"password-grant\"\nlocked_redirect = \"/x\"",
+            "guard[0].locked_redirect: this has no effect",
+        ),
+        (
+            "[accounts]\nenabled = true\n[[guard]]\nmatch = \"/x\"\nuser_in = \"basic\"\nfailed_status = [42]",
+            "guard[0].failed_status: there is no such status",
+        ),
+        (
+            "[accounts]\nenabled = true\n[[guard]]\nmatch = \"/x\"\nuser_in = \"basic\"\nbody_bytes = 0",
+            "guard[0].body_bytes: 0 is out of range",
+        ),
         ("[sign_in]\nurl = \"//evil.example\"", "sign_in.url"),
         ("[sign_in]\nurl = \"/a;b\"", "sign_in.url: \"/a;b\": paths with ';'"),
         (

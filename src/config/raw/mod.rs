@@ -2,15 +2,20 @@
 //! The doc comments are the reference: they become the JSON Schema and `docs/CONFIGURATION.md`.
 
 pub mod access;
+pub mod account_lock;
+pub mod accounts;
 pub mod admin;
 pub mod apim;
 pub mod branding;
 pub mod cross_tenant;
+pub mod guard;
 pub mod issuer;
 pub mod limits;
 pub mod log;
+pub mod password_policy;
 pub mod portal;
 pub mod server;
+pub mod session;
 pub mod sign_in;
 pub mod tenancy;
 pub mod tenant;
@@ -38,8 +43,20 @@ pub struct Deployment {
     pub sign_in: Option<sign_in::SignIn>,
     /// Who issues tokens. Each `[[issuer]]` counts for every tenant; a tenant's file adds its own.
     pub issuer: Option<Vec<issuer::Issuer>>,
+    /// Accounts of Doorward's own: who signs in here, and where accounts and sessions are kept.
+    pub accounts: Option<accounts::Accounts>,
+    /// How long who signed in here stays signed in. A tenant's file may say otherwise, key by key.
+    pub session: Option<session::Session>,
+    /// What wrong passwords lead to, on every door. Unknown names are counted and locked like known ones. A tenant's file may
+    /// say otherwise, key by key.
+    pub account_lock: Option<account_lock::AccountLock>,
+    /// What a new password must be like. A tenant's file may say otherwise, key by key.
+    pub password_policy: Option<password_policy::PasswordPolicy>,
     /// Who may use what. A tenant's file may say otherwise, key by key; its routes are added.
     pub access: Option<access::Access>,
+    /// The portal's own sign-ins that are guarded against guessing. Each `[[guard]]` counts for every tenant; a tenant's file
+    /// adds its own.
+    pub guard: Option<Vec<guard::Guard>>,
     /// How Doorward's own pages look. A tenant's file may say otherwise, key by key.
     pub branding: Option<branding::Branding>,
     /// What is logged.

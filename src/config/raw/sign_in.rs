@@ -13,7 +13,7 @@ pub struct SignIn {
     /// `{return_url}` and `{return_path}` are filled in, percent-encoded. A path of our own is always reachable without
     /// sign-in. `none` where only programs with tokens come: a page then answers 401.
     #[schemars(extend(
-        "x-default" = "`/devportal/services/configs?tenant={tenant}` with `profile = \"wso2-apim\"`; with `\"generic\"` none, and required as soon as `enable_anonymous_mode` is off",
+        "x-default" = "Doorward's own page with `accounts.enabled`; else `/devportal/services/configs?tenant={tenant}` with `profile = \"wso2-apim\"`; with `\"generic\"` none, and required as soon as `enable_anonymous_mode` is off",
         "x-source" = "WSO2 `/devportal/services/configs`"
     ))]
     pub url: Option<As<SignInUrl>>,

@@ -5,9 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     access::{IdentityHeaders, Route},
+    account_lock::AccountLock,
     branding::Branding,
     cross_tenant::Welcome,
+    guard::Guard,
     issuer::Issuer,
+    password_policy::PasswordPolicy,
+    session::Session,
     sign_in::SignIn,
     text::As,
     values::{name::HostName, web::Origin},
@@ -51,6 +55,8 @@ pub struct Doorward {
     pub sign_in: Option<SignIn>,
     /// Rules of this tenant, before those of deployment.toml. They never open what is `signed-in` there or in the profile.
     pub routes: Option<Vec<Route>>,
+    /// Sign-ins of this tenant that are guarded against guessing, beside those of deployment.toml.
+    pub guards: Option<Vec<Guard>>,
     /// Whose users this tenant welcomes beside its own.
     #[schemars(extend("x-default" = "`access.cross_tenant`"))]
     pub cross_tenant: Option<Welcome>,
@@ -66,6 +72,12 @@ pub struct Doorward {
     /// The headers that tell the portal who is there.
     #[schemars(extend("x-default" = "`access.identity_headers`"))]
     pub identity_headers: Option<IdentityHeaders>,
+    /// How long this tenant's users stay signed in; keys not written are those of deployment.toml.
+    pub session: Option<Session>,
+    /// What wrong passwords lead to in this tenant; keys not written are those of deployment.toml.
+    pub account_lock: Option<AccountLock>,
+    /// What a new password of this tenant must be like; keys not written are those of deployment.toml.
+    pub password_policy: Option<PasswordPolicy>,
     /// How this tenant's pages look; keys not written are those of deployment.toml.
     pub branding: Option<Branding>,
 }

@@ -4,5 +4,7 @@ pub mod address;
 pub mod duration;
 pub mod look;
 pub mod name;
+pub mod password;
 pub mod route;
+pub mod store;
 pub mod web;

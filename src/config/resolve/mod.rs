@@ -1,7 +1,10 @@
 //! What is written becomes what is meant: defaults filled in, keys held against each other, routes compiled.
 
 pub mod access;
+pub mod accounts;
+pub mod guard;
 pub mod issuer;
+pub mod own;
 pub mod portal;
 pub mod scope;
 pub mod server;
@@ -13,9 +16,10 @@ pub use scope::Scope;
 
 use super::{
     document::{Findings, Key, Node},
-    model::{Branding, Profile, Settings, SignIn, TenantDefaults},
+    model::{self, Branding, Profile, Settings, SignIn, TenantDefaults},
     raw::{self, Deployment, text::As},
 };
+use crate::domain::lockout::LockoutSettings;
 
 /// `findings` tells whether the result may be used; it is `None` only where nothing sensible can be made of it.
 pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Findings) -> Option<Settings> {
@@ -36,7 +40,14 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
 
     let devportal = raw.apim.unwrap_or_default().devportal.unwrap_or_default();
     let anonymous = devportal.enable_anonymous_mode.unwrap_or(true);
-    let sign_in = sign_in(raw.sign_in, profile, anonymous, &key, &mut scope);
+    let accounts = accounts::accounts(raw.accounts.unwrap_or_default(), &key.name("accounts"), &mut scope);
+    let own = accounts.enabled;
+    let sign_in = sign_in(raw.sign_in, profile, own, anonymous, &key, &mut scope);
+    let [session, account_lock, password_policy] =
+        ["session", "account_lock", "password_policy"].map(|name| key.name(name));
+    let session = raw.session.unwrap_or_default().checked(&session, &mut scope);
+    let account_lock = raw.account_lock.unwrap_or_default().checked(&account_lock, &mut scope);
+    let password_policy = raw.password_policy.unwrap_or_default().checked(&password_policy, &mut scope);
     let issuers = issuer::issuers(
         raw.issuer.unwrap_or_default(),
         &tenancy.default_tenant,
@@ -44,6 +55,14 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
         &mut scope,
     );
     let access = access::access(raw.access.unwrap_or_default(), &key.name("access"), &mut scope);
+    let guards = guard::guards(raw.guard.unwrap_or_default(), &key.name("guard"), &mut scope);
+    if !guards.is_empty() && !accounts.enabled {
+        scope.mistake(
+            &key.name("guard"),
+            "without a store nothing can be counted",
+            "write accounts.enabled = true",
+        );
+    }
     let route_table = access::table(profile, &access.routes, &[], &sign_in);
     let log = server::log(raw.log.unwrap_or_default(), &key.name("log"), &mut scope);
     let limits = server::limits(&raw.limits.unwrap_or_default(), &key.name("limits"), &mut scope);
@@ -55,6 +74,7 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
         tenancy,
         log,
         limits,
+        accounts,
         defaults: TenantDefaults {
             anonymous,
             issuers: issuers.into_iter().map(Arc::new).collect(),
@@ -76,6 +96,10 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
             identity_headers: access.identity_headers.unwrap_or(profile.identity_headers()),
             token_cookie: access.token_cookie.flatten(),
             forward_token: access.forward_token.unwrap_or(profile == Profile::Wso2Apim),
+            guards: guards.into_iter().map(Arc::new).collect(),
+            session: session.over(&model::Session::default()),
+            account_lock: Arc::new(account_lock.over(&LockoutSettings::default())),
+            password_policy: password_policy.over(&model::PasswordRules::default()),
             branding: branding(raw.branding.unwrap_or_default()),
         },
     })
@@ -84,12 +108,14 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
 fn sign_in(
     raw: Option<raw::sign_in::SignIn>,
     profile: Profile,
+    own: bool,
     anonymous: bool,
     key: &Key,
     scope: &mut Scope<'_>,
 ) -> SignIn {
     match (raw.unwrap_or_default().url, profile) {
         (Some(As(url)), _) => SignIn { url: url.0.unwrap_or_default() },
+        (None, _) if own => SignIn { url: accounts::OWN_SIGN_IN.to_owned() },
         (None, Profile::Wso2Apim) => SignIn { url: access::WSO2_SIGN_IN.to_owned() },
         (None, Profile::Generic) => {
             if !anonymous {

@@ -32,6 +32,11 @@ impl<'a> Scope<'a> {
         self.confined
     }
 
+    /// What relative paths are relative to.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub fn mistake(&mut self, key: &Key, message: impl Into<Cow<'static, str>>, remedy: &str) {
         self.findings.add(self.root, key, message.into(), remedy);
     }

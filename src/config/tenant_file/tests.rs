@@ -48,6 +48,29 @@ fn enable_anonymous_is_read_as_wso2_reads_it() {
 }
 
 #[test]
+fn a_tenants_guards_stand_beside_those_of_the_deployment() {
+    let settings = settings(
+        "[accounts]\nenabled = true\n[[guard]]\nmatch = \"/oauth2/token\"\nuser_in = \"password-grant\"",
+    );
+    let text = ours(r#"{"guards": [{"match": "POST /login", "user_in": "form", "failed_status": [401]}]}"#);
+    let policy = resolve(&settings, &acme(), &parse(&text, file()).unwrap(), 1);
+    let patterns: Vec<_> = policy.guards.iter().map(|guard| guard.endpoint.pattern.as_str()).collect();
+    assert_eq!(patterns, ["/oauth2/token", "/login"]);
+    // and nothing a tenant writes takes one away
+    let none = resolve(&settings, &acme(), &parse(&ours(r#"{"guards": []}"#), file()).unwrap(), 1);
+    assert_eq!(none.guards, settings.defaults.guards);
+    // without accounts there is no store to count in, and `check` says so
+    let off = self::settings("");
+    let told = without_effect(&off, &parse(&text, file()).unwrap());
+    assert!(told.iter().any(|(_, message)| message.starts_with("accounts are off")), "{told:?}");
+    assert!(without_effect(&settings, &parse(&text, file()).unwrap()).is_empty());
+    assert!(
+        mistakes(&ours(r#"{"guards": [{"match": "/x", "user_in": "form"}]}"#))
+            .contains("guards[0]: nothing tells")
+    );
+}
+
+#[test]
 fn wso2s_own_keys_are_wso2s_business() {
     let text = r#"{
         "EnableMonetization": false, "IsUnlimitedTierPaid": null, "Meta": {"Migration": {"a": [1, {"b": null}]}},
@@ -72,7 +95,7 @@ fn mistakes_have_a_place() {
 }"#), @r##"
     t:2:22: EnableAnonymous: neither a boolean nor a text (write true or false)
     t:4:31: Doorward.hosts[1]: "a:80" is not a host name (write a host name without port, such as "acme.example.com")
-    t:5:5: Doorward.colour: there is no key `colour` here (known here: hosts, issuers, sign_in, routes, cross_tenant, cors_allowed_origins, websocket_origins, forward_token, identity_headers, branding)
+    t:5:5: Doorward.colour: there is no key `colour` here (known here: hosts, issuers, sign_in, routes, guards, cross_tenant, cors_allowed_origins, websocket_origins, forward_token, identity_headers, session, account_lock, password_policy, branding)
     t:6:42: Doorward.routes[0].access: `closed` is not one of the words known here (known here: open, anonymous, signed-in)
     t:7:28: Doorward.branding.accent: "yellow" is not a colour (write a colour "#rrggbb" with a contrast of at least 4.5 to white)
     t:8:25: Doorward.identity_headers: `oauth2_proxy` is not one of the words known here (did you mean `oauth2-proxy`?)

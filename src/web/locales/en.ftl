@@ -73,6 +73,10 @@ unavailable-title = Please come back in a moment
 unavailable-meaning = Sign-ins cannot be checked right now, or there is too much to do. Your account is not affected.
 unavailable-remedy = This usually passes within a minute. Then try again.
 
+sign-in-refused-title = Signing in did not work
+sign-in-refused-meaning = The user name or the password is not right, or there were too many attempts with this name.
+sign-in-refused-remedy = Wait a few minutes, then try again. If you have forgotten your password, ask for a new one.
+
 not-found-title = There is no page at this address
 not-found-meaning = The address may be misspelt, or the page was moved.
 not-found-remedy = Go to the start page and find your way from there.
@@ -105,3 +109,147 @@ pages-current = Page { $page } of { $pages }
 pages-go = Page { $page }
 pages-previous = Previous
 pages-next = Next
+
+action-sign-out = Sign out
+action-change-password = Change password
+action-cancel = Cancel
+
+# before the title of a page whose form was not accepted
+page-with-trouble = Problem: { $title }
+
+sign-in-page-title = Sign in
+sign-in-name = User name or e-mail
+sign-in-password = Password
+sign-in-look-around = Look around without signing in
+sign-in-other-tenant = Choose another tenant
+password-show = Show
+
+sign-in-wrong-title = You could not be signed in
+sign-in-wrong-text = The user name or the password is not right, or the account cannot be used at the moment. Check both and try again; after too many attempts an account is locked for a while.
+sign-in-empty-title = Something is missing
+sign-in-empty-text = Type your user name and your password.
+sign-in-locked-title = This account is locked
+sign-in-locked-text = { $minutes ->
+    [one] There were too many attempts with a wrong password. Try again in a minute.
+   *[other] There were too many attempts with a wrong password. Try again in { $minutes } minutes.
+}
+sign-in-locked-for-good-title = This account is locked
+sign-in-locked-for-good-text = It stays locked until the people who run the portal unlock it. Ask them to.
+sign-in-disabled-title = This account is switched off
+sign-in-disabled-text = Ask the people who run the portal to switch it on again.
+sign-in-busy-title = Too many people are signing in
+sign-in-busy-text = { $seconds ->
+    [one] Your password was not checked. Try again in a second.
+   *[other] Your password was not checked. Try again in { $seconds } seconds.
+}
+sign-in-unavailable-title = Nobody can sign in right now
+sign-in-unavailable-text = Your password was not checked and your account is not affected. Try again in a minute.
+form-expired-title = This page was open for too long
+form-expired-text = Nothing was sent on, to be safe. Fill in the form once more.
+
+sign-out-page-title = Sign out?
+sign-out-meaning = You are signed in as { $user }. Signing out ends this session in this browser; what you have stored stays.
+sign-out-stay = Stay signed in
+
+signed-out-title = You are signed out
+signed-out-meaning = This browser is no longer signed in. What you have stored in the portal stays as it is.
+signed-out-remedy = On a computer that others use too, close the browser as well.
+action-sign-in-again = Sign in again
+
+foreign-form-title = This form came from another website
+foreign-form-meaning = A page of another website sent a form in your name. It was not let through. Nothing was changed.
+foreign-form-remedy = Open the page here yourself and fill in the form again.
+
+stale-form-title = This page was open for too long
+stale-form-meaning = What you sent was not accepted, to be safe. Nothing was changed.
+stale-form-remedy = Open the page again and send the form once more.
+
+bad-form-title = This form could not be read
+bad-form-meaning = What was sent is not what this page asks for, or it is too long. Nothing was changed.
+bad-form-remedy = Open the page again and fill in the form.
+
+password-page-title = Change your password
+password-expired-reason = Your password has expired. Choose a new one, then you are signed in.
+password-must-reason = Your password was set by somebody else. Choose one that only you know, then you are signed in.
+password-current = Current password
+password-new = New password
+password-again = New password, once more
+password-rules = What is asked of the new password
+password-others-end = Every other browser with this account will be signed out.
+password-wrong-title = The password was not changed
+password-wrong-text = The current password is not right, or the account cannot be used at the moment. Check it and try again.
+password-empty-title = The password was not changed
+password-empty-text = Fill in every field.
+password-differs-title = The password was not changed
+password-differs-text = The two new passwords are not the same. Type the new one twice.
+password-refused-title = The password was not changed
+password-refused-text = The new password does not meet what is asked of it. What is missing is marked below.
+password-unchecked-title = The password was not changed
+password-unchecked-text = Whether the new password is known from a theft cannot be found out right now. Try again in a minute.
+password-misconfigured-title = The password was not changed
+password-misconfigured-text = What is asked of new passwords here cannot be checked. Tell the people who run the portal.
+password-changed = Your password is changed. Every other browser was signed out.
+
+rule-met = Met
+rule-unmet = Not met
+rule-min-length = { $count ->
+    [one] At least one character
+   *[other] At least { $count } characters
+}
+rule-max-length = { $count ->
+    [one] At most one character
+   *[other] At most { $count } characters
+}
+rule-not-username = Not your user name
+# shown where the policy has a pattern and no words of its own for it: WSO2's pattern
+rule-pattern = A digit, a small letter, a capital letter and one of ! @ # $ % & *
+rule-not-common = Not one of those that everybody tries first
+rule-no-context-word = Without your name, your e-mail address or the name of this portal
+rule-min-score = Hard to guess: three or four words that do not belong together are good
+rule-not-breached = Not known from a theft of passwords elsewhere
+rule-not-used-before = { $count ->
+    [one] Not the one you have now
+   *[other] Not one of your last { $count } passwords
+}
+rule-another = Not the one you have now
+
+account-page-title = Your account
+account-user = User name
+account-name = Name
+account-email = E-mail
+account-password-changed = Changed { $ago }.
+
+sessions-title = Where you are signed in
+sessions-intro = Every browser that is signed in with this account. End those you do not know, then change your password.
+sessions-here = This browser
+sessions-end = Sign out
+sessions-end-one = Sign out { $device }
+sessions-end-others = Sign out everywhere else
+sessions-end-others-meaning = { $count ->
+    [one] One other browser will be signed out at once. This one stays signed in.
+   *[other] { $count } other browsers will be signed out at once. This one stays signed in.
+}
+sessions-end-others-action = { $count ->
+    [one] Sign out one browser
+   *[other] Sign out { $count } browsers
+}
+sessions-ended-one = That browser is signed out.
+sessions-ended-others = Every other browser is signed out.
+sessions-already-ended = That browser was signed out already.
+
+device-on = { $browser } on { $system }
+device-unknown = Unknown browser
+
+ago-now = just now
+ago-minutes = { $count ->
+    [one] a minute ago
+   *[other] { $count } minutes ago
+}
+ago-hours = { $count ->
+    [one] an hour ago
+   *[other] { $count } hours ago
+}
+ago-days = { $count ->
+    [one] yesterday
+   *[other] { $count } days ago
+}

@@ -123,6 +123,11 @@ impl Gate {
 }
 
 impl GateBuilder {
+    /// The folder of `deployment.toml`.
+    pub fn folder(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
     pub fn tenant(self, tenant: &str, conf: &Value) -> Self {
         self.tenant_text(tenant, &conf.to_string())
     }

@@ -23,6 +23,12 @@ impl Jar {
         }
     }
 
+    /// A cookie that somebody else put there.
+    pub fn put(&mut self, name: &str, value: &str) {
+        self.0.retain(|(n, _, _)| n != name);
+        self.0.push((name.to_owned(), value.to_owned(), "/".to_owned()));
+    }
+
     /// The `Cookie` header for a path.
     pub fn header(&self, path: &str) -> Option<String> {
         let pairs: Vec<String> = self

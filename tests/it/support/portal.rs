@@ -11,8 +11,10 @@ pub struct Portal {
 
 #[derive(Default)]
 pub struct PortalBuilder {
-    routes: Vec<(String, Reply)>,
+    routes: Vec<(String, Answering)>,
 }
+
+type Answering = Box<dyn Fn(&Received) -> Reply + Send + Sync>;
 
 impl Portal {
     /// Answers everything with this text.
@@ -78,8 +80,17 @@ fn targets(received: &[Received]) -> Vec<&str> {
 
 impl PortalBuilder {
     /// Paths that start so are answered so; the longest start wins.
-    pub fn route(mut self, path: &str, reply: Reply) -> Self {
-        self.routes.push((path.to_owned(), reply));
+    pub fn route(self, path: &str, reply: Reply) -> Self {
+        self.deciding(path, move |_| reply.clone())
+    }
+
+    /// The answer depends on the request.
+    pub fn deciding(
+        mut self,
+        path: &str,
+        answering: impl Fn(&Received) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        self.routes.push((path.to_owned(), Box::new(answering)));
         self
     }
 
@@ -89,7 +100,10 @@ impl PortalBuilder {
         Portal {
             double: Double::start(move |request| {
                 let found = routes.iter().find(|(path, _)| request.target.starts_with(path));
-                found.map_or_else(|| Reply::text("nothing here").status(404), |(_, reply)| reply.clone())
+                found.map_or_else(
+                    || Reply::text("nothing here").status(404),
+                    |(_, answering)| answering(request),
+                )
             }),
         }
     }

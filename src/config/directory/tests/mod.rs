@@ -30,8 +30,8 @@ use super::*;
 use crate::{
     config::{
         model::{
-            AccessLog, Admin, Branding, HeaderProfile, Limits, Log, Portal, Profile, Server, SignIn, Tenancy,
-            TenantDefaults, Watch,
+            AccessLog, Accounts, Admin, Branding, Hashing, HeaderProfile, Limits, Log, PasswordRules, Portal,
+            Profile, Server, Session, SignIn, Store, StoreLocation, Tenancy, TenantDefaults, Watch,
         },
         tenant_file::TenantConf,
     },
@@ -110,6 +110,11 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             keep_alive: some_time,
             write_timeout: some_time,
         },
+        accounts: Accounts {
+            enabled: false,
+            store: Store { location: StoreLocation::Sqlite("doorward.db".into()), max_connections: 1 },
+            hashing: Hashing { memory: 8192, iterations: 1, parallel: 1, queue: 1 },
+        },
         defaults: TenantDefaults {
             anonymous: true,
             issuers: Vec::new(),
@@ -124,6 +129,10 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             identity_headers: HeaderProfile::None,
             token_cookie: None,
             forward_token: true,
+            guards: Vec::new(),
+            session: Session::default(),
+            account_lock: Arc::default(),
+            password_policy: PasswordRules::default(),
             branding: Branding::default(),
         },
     }

@@ -3,7 +3,7 @@
 use super::web::web_url;
 use crate::{
     config::raw::text::Text,
-    domain::{path::is_path_byte, route::parse_rule},
+    domain::{path::is_path_byte, return_address::ReturnAddress, route::parse_rule},
 };
 
 /// `/` or `/api/v1`: whole segments, no final slash.
@@ -112,6 +112,25 @@ impl Text for SignInUrl {
     }
 }
 
+/// `/login?error`: a path of our own origin, with or without a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalAddress(pub String);
+
+impl Text for LocalAddress {
+    const WHAT: &'static str = "an absolute path, with or without a query, such as \"/login?error\"";
+
+    fn read(written: &str) -> Result<Self, String> {
+        match ReturnAddress::parse(written) {
+            Some(address) if address.as_str() == written => Ok(Self(written.to_owned())),
+            _ => Err(format!("{written:?} is not a path on this origin")),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +172,18 @@ mod tests {
             assert_eq!(SignInUrl::read(written).unwrap().0.as_deref(), Some(written));
         }
         assert_eq!(SignInUrl::read("none"), Ok(SignInUrl(None)));
+    }
+
+    #[test]
+    fn addresses_of_this_origin() {
+        for written in ["/login?error", "/login", "/"] {
+            assert_eq!(LocalAddress::read(written).unwrap().show(), written);
+        }
+        for written in
+            ["", "login", "//evil.example", "/\\evil.example", "https://evil.example/", "/a/../b", "/a\r\nb"]
+        {
+            assert!(LocalAddress::read(written).is_err(), "{written:?}");
+        }
     }
 
     #[test]

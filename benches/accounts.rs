@@ -1,0 +1,179 @@
+//! What accounts cost: a session found in memory and in the store, a sign-in as the page does it, and a flood of sign-ins,
+//! which must be turned away and not take memory.
+#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    hint::black_box,
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+    sync::Arc,
+};
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use doorward::{
+    account::{Attempt, Door, Doors, NewUser, Rejected, SignedIn, hashing::Password},
+    boot,
+    config::{TenantPolicy, directory::Found, load::load},
+    domain::tenant::TenantId,
+    session::{CookieSecret, Sessions, hash_of},
+};
+use http::{HeaderMap, HeaderValue, header};
+use tempfile::TempDir;
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinSet,
+};
+
+const NOW: u64 = 1_800_000_000_000;
+const PASSWORD: &str = "Correct-Horse-7-Battery!";
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Sign-ins at a time, each of somebody else.
+const PEOPLE: usize = 8;
+/// A flood: so many in the same moment.
+const FLOOD: usize = 5000;
+
+/// Accounts in a SQLite file, hashed as by default.
+struct House {
+    runtime: Runtime,
+    doors: Doors,
+    policy: Arc<TenantPolicy>,
+    _folder: TempDir,
+}
+
+impl House {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("deployment.toml");
+        let settings = "[portal]\nprofile = \"generic\"\n[[portal.upstream]]\nurl = \"http://127.0.0.1:1\"\n\
+             [log]\naccess = \"off\"\n[accounts]\nenabled = true\n[account_lock]\nenabled = true\n";
+        fs::create_dir(folder.path().join("tenants")).unwrap();
+        fs::write(&file, settings).unwrap();
+        let settings = Arc::new(load(&file, &BTreeMap::new()).unwrap());
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let gate = boot::gate(&settings, &runtime).unwrap();
+        let Found::Tenant(policy) = runtime.block_on(gate.tenants.load(&TenantId::super_tenant())) else {
+            unreachable!("the default tenant is always there")
+        };
+        let house = Self { runtime, doors: gate.doors.unwrap(), policy, _folder: folder };
+        let password = Password::new(PASSWORD);
+        for number in 0..PEOPLE {
+            let new = NewUser { username: name(number), ..NewUser::default() };
+            let made = house.doors.add(&house.policy, new, Some(&password), NOW);
+            house.runtime.block_on(made).unwrap();
+        }
+        house
+    }
+
+    /// As the page of this name does it, without the page.
+    fn sign_in(
+        &self,
+        login: String,
+        password: &'static str,
+    ) -> impl Future<Output = Result<SignedIn, Rejected>> + use<> {
+        let (doors, policy) = (self.doors.clone(), Arc::clone(&self.policy));
+        async move {
+            let password = Password::new(password);
+            let attempt = Attempt {
+                login: &login,
+                password: &password,
+                address: ADDRESS,
+                device: None,
+                door: Door::Form,
+            };
+            doors.sign_in(&policy, attempt, NOW).await
+        }
+    }
+
+    fn session(&self) -> CookieSecret {
+        self.runtime.block_on(async {
+            let signed_in = self.sign_in(name(0), PASSWORD).await.unwrap();
+            self.doors.begin_session(&signed_in, "bench", ADDRESS, None, NOW).await.unwrap()
+        })
+    }
+}
+
+fn name(number: usize) -> String {
+    format!("visitor{number}")
+}
+
+fn sessions(bench: &mut Criterion) {
+    let house = House::new();
+    let secret = house.session();
+    let cookie = format!("lang=en; doorward_session={}", secret.value());
+    let mut headers = HeaderMap::new();
+    headers.insert(header::COOKIE, HeaderValue::from_str(&cookie).unwrap());
+    let known = house.doors.sessions();
+    bench.bench_function("session, from its cookie, in memory", |b| {
+        b.iter(|| {
+            house.runtime.block_on(known.of_request(black_box(&headers), false, NOW)).unwrap().unwrap()
+        });
+    });
+    let hash = hash_of(&secret);
+    bench.bench_function("session, from the store (SQLite)", |b| {
+        b.iter_batched(
+            || Sessions::new(house.doors.store().clone(), house.runtime.handle().clone()),
+            |fresh| house.runtime.block_on(fresh.find(black_box(&hash), NOW)).unwrap().unwrap(),
+            BatchSize::SmallInput,
+        );
+    });
+    let nobody = hash_of(&CookieSecret::new([7; 32]));
+    bench.bench_function("session nobody has, from the store (SQLite)", |b| {
+        b.iter(|| assert!(house.runtime.block_on(known.find(black_box(&nobody), NOW)).unwrap().is_none()));
+    });
+}
+
+fn sign_ins(bench: &mut Criterion) {
+    let house = House::new();
+    let mut group = bench.benchmark_group("sign-in");
+    group.sample_size(10).throughput(Throughput::Elements(PEOPLE as u64));
+    group.bench_function("eight people at a time, each with a new session", |b| {
+        b.iter(|| {
+            house.runtime.block_on(async {
+                let mut all = JoinSet::new();
+                for number in 0..PEOPLE {
+                    let (attempt, doors) = (house.sign_in(name(number), PASSWORD), house.doors.clone());
+                    all.spawn(async move {
+                        let signed_in = attempt.await.unwrap();
+                        doors.begin_session(&signed_in, "bench", ADDRESS, None, NOW).await.unwrap()
+                    });
+                }
+                all.join_all().await
+            })
+        });
+    });
+    group.finish();
+}
+
+/// Measured once: it is about memory, and about how many get an answer other than "come again".
+fn flood(_: &mut Criterion) {
+    let house = House::new();
+    let before = peak_mib();
+    let judged = house.runtime.block_on(async {
+        let mut all = JoinSet::new();
+        for number in 0..FLOOD {
+            all.spawn(house.sign_in(format!("nobody{number}"), "wrong"));
+        }
+        all.join_all()
+            .await
+            .into_iter()
+            .filter(|answer| !matches!(answer, Err(Rejected::Busy { .. })))
+            .count()
+    });
+    println!(
+        "flood: of {FLOOD} sign-ins in the same moment {judged} were judged, the others told to come again;"
+    );
+    println!("       peak memory {before} MiB before it, {} MiB after", peak_mib());
+}
+
+/// The most this process has held so far.
+fn peak_mib() -> u64 {
+    let status = fs::read_to_string(Path::new("/proc/self/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default() / 1024
+}
+
+criterion_group!(benches, flood, sessions, sign_ins);
+criterion_main!(benches);

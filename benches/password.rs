@@ -1,0 +1,71 @@
+//! What a password costs: judged by the policy, verified, and counted by the lockout before that.
+#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use doorward::{
+    account::hashing::{Cost, Hasher, Meters, Password},
+    domain::{
+        lockout::{Counter, CounterKey, LockoutSettings, Who, cancel, reserve},
+        password::{About, PasswordPolicy, Pattern, WSO2_PATTERN},
+        tenant::TenantId,
+    },
+};
+
+const NOW: u64 = 1_800_000_000_000;
+const PASSWORD: &str = "Correct-Horse-7-Battery!";
+
+fn policy(bench: &mut Criterion) {
+    let tenant = TenantId::super_tenant();
+    let about = About {
+        username: "alex",
+        email: Some("alex.doe@example.org"),
+        given_name: Some("Alexandra"),
+        family_name: Some("Doe"),
+        tenant: &tenant,
+    };
+    let wso2 = PasswordPolicy { max_length: 64, ..PasswordPolicy::wso2() };
+    let all = PasswordPolicy { not_common: true, no_context_words: true, min_score: 3, ..wso2.clone() };
+    bench.bench_function("policy, WSO2's", |b| b.iter(|| wso2.violations(black_box(PASSWORD), &about)));
+    bench.bench_function("policy, everything", |b| b.iter(|| all.violations(black_box(PASSWORD), &about)));
+    let costly = "4@8(3".repeat(20);
+    bench.bench_function("policy, everything, 100 characters that cost", |b| {
+        b.iter(|| all.violations(black_box(&costly), &about));
+    });
+    bench.bench_function("pattern, compiled", |b| b.iter(|| Pattern::compile(black_box(WSO2_PATTERN))));
+    let pattern = Pattern::compile(WSO2_PATTERN).unwrap();
+    bench.bench_function("pattern, matched", |b| b.iter(|| pattern.matches(black_box(PASSWORD))));
+}
+
+fn hashing(bench: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut group = bench.benchmark_group("argon2id");
+    group.sample_size(20);
+    for (name, cost) in [
+        ("19 MiB, 2 passes", Cost::default()),
+        ("64 MiB, 3 passes", Cost { memory_kib: 64 * 1024, iterations: 3, parallelism: 1 }),
+    ] {
+        let hasher = Hasher::new(cost, 1, 8, Meters::default()).unwrap();
+        let password = Password::new(PASSWORD);
+        let stored = runtime.block_on(hasher.hash(&password)).unwrap();
+        group.bench_function(name, |b| {
+            b.iter(|| runtime.block_on(hasher.verify(black_box(&password), &stored)).unwrap());
+        });
+    }
+    group.finish();
+}
+
+fn lockout(bench: &mut Criterion) {
+    let settings = LockoutSettings { enabled: true, ..LockoutSettings::default() };
+    let mut rows = [(CounterKey::of(TenantId::super_tenant(), Who::Unknown(7)), Counter::default())];
+    bench.bench_function("lockout, an attempt reserved and taken back", |b| {
+        b.iter(|| {
+            let reserved = reserve(&settings, black_box(&mut rows), false, NOW).unwrap();
+            cancel(&reserved, &mut rows);
+        });
+    });
+}
+
+criterion_group!(benches, policy, hashing, lockout);
+criterion_main!(benches);

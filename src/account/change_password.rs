@@ -1,0 +1,166 @@
+//! Changing one's own password: who knows the current one may, and the new one is held to the policy. Wrong guesses at the
+//! current one count like those at sign-in.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use super::{
+    Attempt, Door, Doors, Rejected,
+    breached::BreachedPasswords,
+    hashing::{Busy, Password},
+    sign_in::Proved,
+};
+use crate::{
+    config::TenantPolicy,
+    domain::{
+        account::{Account, StoredPassword},
+        password::{About, Violation},
+        session::SessionHash,
+    },
+    store::{NewPassword, StoreError},
+};
+
+/// A person waits for the list of breached passwords.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+pub struct ChangePassword<'a> {
+    /// Who: as typed at sign-in, or the user name of who is signed in.
+    pub login: &'a str,
+    pub current: &'a Password,
+    pub new: &'a Password,
+    pub address: IpAddr,
+    pub device: Option<&'a str>,
+    /// The session of this browser, which stays; all others end.
+    pub keep: Option<&'a SessionHash>,
+}
+
+/// Whose password it is to be: words that are no good in it.
+pub(super) struct Owner {
+    pub username: String,
+    pub email: Option<String>,
+    pub given_name: Option<String>,
+    pub family_name: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The current password is wrong, or the account locked, or …: `Rejected::told` says what may be said.
+    #[error("the current password does not open the account")]
+    Rejected(Rejected),
+    #[error("the new password is the current one")]
+    Same,
+    #[error("the new password breaks a rule: {0}")]
+    Policy(Violation),
+    #[error("too many passwords wait to be looked at")]
+    Busy(Busy),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Doors {
+    pub async fn change_password(
+        &self,
+        policy: &Arc<TenantPolicy>,
+        change: ChangePassword<'_>,
+        now: u64,
+    ) -> Result<Account, ChangeError> {
+        let ChangePassword { login, current, new, address, device, keep } = change;
+        let attempt = Attempt { login, password: current, address, device, door: Door::ChangePassword };
+        let proved = self.prove(policy, &attempt, now).await;
+        let Proved { account, policy, .. } = proved.map_err(ChangeError::Rejected)?;
+        if new.expose() == current.expose() {
+            return Err(ChangeError::Same);
+        }
+        let hash = self.accepted(&policy, &account, new).await?;
+        self.replace(&policy, &account, hash, false, keep, now).await?;
+        tracing::info!(user = account.username, tenant = %account.tenant, account = %account.id, "password changed");
+        Ok(account)
+    }
+
+    /// The hash of a new password that breaks no rule.
+    pub(super) async fn accepted(
+        &self,
+        policy: &TenantPolicy,
+        account: &Account,
+        new: &Password,
+    ) -> Result<StoredPassword, ChangeError> {
+        let rules = &policy.password_policy;
+        let owner = Owner {
+            username: account.username.clone(),
+            email: account.email.clone(),
+            given_name: account.given_name.clone(),
+            family_name: account.family_name.clone(),
+        };
+        self.keeps_rules(policy, owner, new).await?;
+        if rules.looks_back() > 0 {
+            let old = self.0.store.accounts().password_history(&account.id, rules.looks_back()).await?;
+            let old = old.iter().map(|old| old.expose().to_owned()).collect();
+            let matched = self.0.hasher.matches_any(new, old).await?;
+            if let Some(violation) = rules.history_violation(matched) {
+                return Err(ChangeError::Policy(violation));
+            }
+        }
+        Ok(StoredPassword::new(self.0.hasher.hash(new).await?))
+    }
+
+    /// The rules that need no account, only what is known of its owner.
+    pub(super) async fn keeps_rules(
+        &self,
+        policy: &TenantPolicy,
+        owner: Owner,
+        new: &Password,
+    ) -> Result<(), ChangeError> {
+        let rules = &policy.password_policy;
+        let (judge, tenant, password) = (Arc::clone(rules), policy.tenant.clone(), new.clone());
+        // it takes about as long as a hash, so it waits where hashes wait
+        let judged = self.0.hasher.run(move || {
+            let about = About {
+                username: &owner.username,
+                email: owner.email.as_deref(),
+                given_name: owner.given_name.as_deref(),
+                family_name: owner.family_name.as_deref(),
+                tenant: &tenant,
+            };
+            judge.first_violation(password.expose(), &about)
+        });
+        if let Some(violation) = judged.await? {
+            return Err(ChangeError::Policy(violation));
+        }
+        if let (Some(breached), Some(url)) = (rules.breached, &policy.breached_url) {
+            let unavailable = self.0.metrics.breached_unavailable.clone();
+            let list = BreachedPasswords::new(self.0.http.clone(), url, PATIENCE, unavailable);
+            let seen = match list {
+                Ok(list) => list.seen(new).await,
+                Err(problem) => {
+                    tracing::error!(%problem, "password_policy.breached_url");
+                    None
+                }
+            };
+            if let Some(violation) = breached.violation(seen) {
+                return Err(ChangeError::Policy(violation));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts it in force, and ends all sessions that the old one opened.
+    pub(super) async fn replace(
+        &self,
+        policy: &TenantPolicy,
+        account: &Account,
+        hash: StoredPassword,
+        must_change: bool,
+        keep: Option<&SessionHash>,
+        now: u64,
+    ) -> Result<(), StoreError> {
+        let new = NewPassword { hash, must_change, keep_history: policy.password_policy.looks_back().max(1) };
+        self.0.store.accounts().set_password(&account.id, &new, now).await?;
+        self.0.sessions.end_all(&account.id, keep, now).await?;
+        Ok(())
+    }
+}
+
+impl From<Busy> for ChangeError {
+    fn from(busy: Busy) -> Self {
+        Self::Busy(busy)
+    }
+}

@@ -1,0 +1,109 @@
+//! The doors: one handle to all that has to do with accounts.
+
+use std::sync::Arc;
+
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+
+use super::{Lockout, Notices, SignedIn, hashing::Hasher};
+use crate::{
+    config::TenantDirectory,
+    domain::{
+        account::AccountId,
+        session::{Session, SessionHash},
+    },
+    session::{Begin, CookieSecret, Sessions},
+    store::{Store, StoreError},
+    telemetry::accounts::AccountMetrics,
+};
+
+/// Cheap to clone. Made in `boot`, when `[accounts]` is on.
+#[derive(Clone)]
+pub struct Doors(pub(super) Arc<Shared>);
+
+pub(super) struct Shared {
+    pub store: Store,
+    pub hasher: Hasher,
+    pub sessions: Sessions,
+    pub lockout: Lockout,
+    pub tenants: Arc<TenantDirectory>,
+    pub metrics: Arc<AccountMetrics>,
+    pub http: reqwest::Client,
+    random: SystemRandom,
+}
+
+/// What doors are made of.
+pub struct Parts {
+    pub store: Store,
+    pub hasher: Hasher,
+    pub sessions: Sessions,
+    pub tenants: Arc<TenantDirectory>,
+    pub metrics: Arc<AccountMetrics>,
+    /// The store's own, the same for all replicas.
+    pub secret: [u8; 32],
+    pub http: reqwest::Client,
+}
+
+impl Doors {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, hasher, sessions, tenants, metrics, secret, http } = parts;
+        let lockout = Lockout::new(store.clone(), &secret, Notices::new(Arc::clone(&metrics)));
+        Self(Arc::new(Shared {
+            store,
+            hasher,
+            sessions,
+            lockout,
+            tenants,
+            metrics,
+            http,
+            random: SystemRandom::new(),
+        }))
+    }
+
+    /// The one lockout engine, for doors that are not ours.
+    pub fn lockout(&self) -> &Lockout {
+        &self.0.lockout
+    }
+
+    pub fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    pub fn metrics(&self) -> &AccountMetrics {
+        &self.0.metrics
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// A session for who has just signed in; what its cookie is to hold. The browser's session before ends.
+    pub async fn begin_session(
+        &self,
+        signed_in: &SignedIn,
+        user_agent: &str,
+        address: std::net::IpAddr,
+        old: Option<&CookieSecret>,
+        now: u64,
+    ) -> Result<CookieSecret, StoreError> {
+        let SignedIn { account, policy, .. } = signed_in;
+        let begin = Begin { account, settings: &policy.session, user_agent, address, old };
+        self.0.sessions.begin(begin, now).await
+    }
+
+    /// `false`: it had ended already.
+    pub async fn end_session(&self, hash: &SessionHash, now: u64) -> Result<bool, StoreError> {
+        self.0.sessions.end(hash, now).await
+    }
+
+    /// Those of an account that are alive, the one used last first.
+    pub async fn sessions_of(&self, account: &AccountId, now: u64) -> Result<Vec<Session>, StoreError> {
+        self.0.sessions.list(account, now).await
+    }
+
+    pub(super) fn random(&self) -> Result<[u8; 16], StoreError> {
+        let mut bytes = [0; 16];
+        let filled = self.0.random.fill(&mut bytes);
+        filled.map_err(|_| StoreError::Unavailable("the system has no random numbers".to_owned()))?;
+        Ok(bytes)
+    }
+}

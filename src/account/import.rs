@@ -1,0 +1,185 @@
+//! Accounts from elsewhere, with their passwords as hashes, so that nobody has to choose a new one.
+
+use std::{collections::BTreeMap, str::FromStr};
+
+use serde::Deserialize;
+
+use super::{
+    Doors,
+    hashing::{Busy, Password, stored::Method, stored::Unreadable},
+};
+use crate::{
+    domain::{
+        account::{
+            Account, AccountId, AdminLock, LockedReason, NewAccount, PRIMARY, Profile, StoredPassword,
+        },
+        tenant::TenantId,
+    },
+    store::{CreateError, StoreError},
+};
+
+/// One line of an import: JSON as it is here, or a CSV row under these names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportedUser {
+    pub username: String,
+    pub user_store: Option<String>,
+    /// A hash of any kind Doorward can verify. Its owner keeps the password.
+    pub password_hash: Option<String>,
+    /// The password itself, where it is known; hashed at once, and not held to the policy.
+    pub password: Option<String>,
+    #[serde(default)]
+    pub must_change_password: bool,
+    pub email: Option<String>,
+    pub mobile: Option<String>,
+    pub given_name: Option<String>,
+    pub family_name: Option<String>,
+    #[serde(default)]
+    pub roles: Vec<String>,
+    #[serde(default)]
+    pub claims: BTreeMap<String, String>,
+    #[serde(default)]
+    pub disabled: bool,
+    #[serde(default)]
+    pub locked: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    #[error("both password and password_hash are given: keep one")]
+    TwoPasswords,
+    #[error("password_hash: {0}")]
+    Hash(#[from] Unreadable),
+    #[error(transparent)]
+    Create(#[from] CreateError),
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ImportedUser {
+    pub fn of_json(line: &str) -> Result<Self, String> {
+        serde_json::from_str(line).map_err(|error| error.to_string())
+    }
+
+    /// Roles are separated by `;`, a claim has a column `claims.NAME`; what is empty is not there.
+    pub fn of_csv<'a>(row: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self, String> {
+        let mut user = Self::default();
+        for (name, value) in row {
+            if value.is_empty() {
+                continue;
+            }
+            let text = || Some(value.to_owned());
+            match name {
+                "username" => value.clone_into(&mut user.username),
+                "user_store" => user.user_store = text(),
+                "password_hash" => user.password_hash = text(),
+                "password" => user.password = text(),
+                "must_change_password" => user.must_change_password = flag(name, value)?,
+                "email" => user.email = text(),
+                "mobile" => user.mobile = text(),
+                "given_name" => user.given_name = text(),
+                "family_name" => user.family_name = text(),
+                "roles" => user.roles = value.split(';').map(|role| role.trim().to_owned()).collect(),
+                "disabled" => user.disabled = flag(name, value)?,
+                "locked" => user.locked = flag(name, value)?,
+                _ => match name.strip_prefix("claims.") {
+                    Some(claim) => drop(user.claims.insert(claim.to_owned(), value.to_owned())),
+                    None => return Err(format!("there is no column {name:?}")),
+                },
+            }
+        }
+        if user.username.is_empty() { Err("there is no username".to_owned()) } else { Ok(user) }
+    }
+}
+
+fn flag(name: &str, value: &str) -> Result<bool, String> {
+    let value = value.to_ascii_lowercase();
+    match value.as_str() {
+        "1" | "yes" => Ok(true),
+        "0" | "no" => Ok(false),
+        other => bool::from_str(other).map_err(|_| format!("{name}: write true or false")),
+    }
+}
+
+impl Doors {
+    pub async fn import(
+        &self,
+        tenant: &TenantId,
+        user: ImportedUser,
+        now: u64,
+    ) -> Result<Account, ImportError> {
+        let password = match (user.password_hash, user.password) {
+            (Some(_), Some(_)) => return Err(ImportError::TwoPasswords),
+            (Some(hash), None) => {
+                // nobody could ever sign in with what cannot be read
+                Method::parse(&hash)?;
+                StoredPassword::new(hash)
+            }
+            (None, Some(password)) => {
+                StoredPassword::new(self.0.hasher.hash(&Password::new(password)).await?)
+            }
+            (None, None) => StoredPassword::unusable(),
+        };
+        let new = NewAccount {
+            id: AccountId::from_bytes(self.random()?),
+            tenant: tenant.clone(),
+            user_store: user.user_store.unwrap_or_else(|| PRIMARY.to_owned()),
+            username: user.username,
+            password,
+            must_change_password: user.must_change_password,
+            disabled: user.disabled,
+            admin_lock: user.locked.then_some(AdminLock { reason: LockedReason::AdminInitiated, since: now }),
+            profile: Profile {
+                email: user.email,
+                mobile: user.mobile,
+                given_name: user.given_name,
+                family_name: user.family_name,
+                roles: user.roles,
+                claims: user.claims,
+            },
+        };
+        Ok(self.0.store.accounts().create(&new, now).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn csv(row: &[(&str, &str)]) -> Result<ImportedUser, String> {
+        ImportedUser::of_csv(row.iter().copied())
+    }
+
+    #[test]
+    fn a_row_and_a_line_of_json_say_the_same() {
+        let row = csv(&[
+            ("username", "alex"),
+            ("email", "alex@example.org"),
+            ("mobile", ""),
+            ("roles", "Internal/subscriber; admin"),
+            ("claims.country", "DE"),
+            ("locked", "Yes"),
+            ("password_hash", "{SSHA}x"),
+        ]);
+        let line = r#"{"username": "alex", "email": "alex@example.org", "roles": ["Internal/subscriber", "admin"],
+            "claims": {"country": "DE"}, "locked": true, "password_hash": "{SSHA}x"}"#;
+        assert_eq!(row, ImportedUser::of_json(line));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said_and_not_dropped() {
+        for (row, said) in [
+            (&[("username", "a"), ("colour", "red")][..], "colour"),
+            (&[("username", "a"), ("locked", "perhaps")], "locked"),
+            (&[("username", "")], "username"),
+            (&[], "username"),
+        ] {
+            assert!(csv(row).unwrap_err().contains(said), "{row:?}");
+        }
+        for line in ["", "{}", "[]", r#"{"username": "a", "colour": "red"}"#, r#"{"username": 1}"#] {
+            assert!(ImportedUser::of_json(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Accounts in use: signing in, changing passwords, what administrators do, and the lockout that guards every door.
+
+mod administer;
+mod breached;
+mod change_password;
+mod device;
+mod doors;
+pub mod hashing;
+mod import;
+mod lockout;
+mod notices;
+mod portal;
+mod rejected;
+mod sign_in;
+
+pub use self::{
+    administer::{AddError, AdminError, NewUser},
+    change_password::{ChangeError, ChangePassword},
+    doors::{Doors, Parts},
+    import::{ImportError, ImportedUser},
+    lockout::{Guess, Lockout, NotReserved, Reservation},
+    notices::{Notices, Shown},
+    portal::NotForwarded,
+    rejected::{Rejected, Told},
+    sign_in::{Attempt, Door, SignedIn},
+};

@@ -1,0 +1,108 @@
+//! What the owner of an account, and whoever watches the logs, hears about locks.
+
+use std::sync::Arc;
+
+use crate::{
+    domain::{
+        account::{Account, PRIMARY},
+        lockout::{Counter, CounterKey, Lock, Reserved, message::Subject},
+        tenant::TenantId,
+    },
+    telemetry::accounts::{AccountMetrics, LockoutOf},
+};
+
+/// Whose name an attempt was for, as logs show it. Names nobody has are not written down: they may be passwords, typed
+/// into the wrong field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    pub username: String,
+    pub user_store: String,
+    pub tenant: TenantId,
+}
+
+impl Shown {
+    pub fn of(account: &Account) -> Self {
+        Self {
+            username: account.username.clone(),
+            user_store: account.user_store.clone(),
+            tenant: account.tenant.clone(),
+        }
+    }
+
+    /// A name the portal behind us knows.
+    pub fn of_portal(username: &str, tenant: &TenantId) -> Self {
+        Self { username: username.to_owned(), user_store: PRIMARY.to_owned(), tenant: tenant.clone() }
+    }
+}
+
+#[derive(Clone)]
+pub struct Notices {
+    metrics: Arc<AccountMetrics>,
+}
+
+impl Notices {
+    pub fn new(metrics: Arc<AccountMetrics>) -> Self {
+        Self { metrics }
+    }
+
+    /// An attempt has failed, and with it these locks are set.
+    pub fn failed(&self, reserved: &Reserved, shown: Option<&Shown>) {
+        for (key, counter) in reserved.locks() {
+            self.metrics.count_lockout(lockout_of(key));
+            match shown {
+                Some(shown) if key.is_name() => locked(shown, counter),
+                _ => tracing::warn!(
+                    counter = %key.to_text(),
+                    until = %until(counter.locked_until),
+                    "locked out by wrong passwords"
+                ),
+            }
+        }
+    }
+
+    /// Somebody has come to a locked account.
+    pub fn refused(&self, shown: Option<&Shown>) {
+        if let Some(shown) = shown {
+            log_locked(shown);
+        }
+    }
+}
+
+fn locked(shown: &Shown, counter: &Counter) {
+    log_locked(shown);
+    tracing::warn!(
+        user = shown.username,
+        user_store = shown.user_store,
+        tenant = %shown.tenant,
+        lockouts = counter.lockouts,
+        until = %until(counter.locked_until),
+        "account locked by wrong passwords"
+    );
+}
+
+/// The line that log scrapers of WSO2 look for, to the byte.
+fn log_locked(shown: &Shown) {
+    let subject = Subject { user: &shown.username, user_store: &shown.user_store, tenant: &shown.tenant };
+    tracing::error!("{}", subject.locked());
+}
+
+fn lockout_of(key: &CounterKey) -> LockoutOf {
+    match key {
+        CounterKey::Account { .. } | CounterKey::Portal { .. } => LockoutOf::account,
+        CounterKey::Unknown { .. } => LockoutOf::unknown_name,
+        CounterKey::Address { .. } => LockoutOf::address,
+        CounterKey::AccountAddress { .. } => LockoutOf::account_and_address,
+        CounterKey::Device { .. } => LockoutOf::device,
+    }
+}
+
+fn until(lock: Lock) -> String {
+    match lock {
+        Lock::None => "now".to_owned(),
+        Lock::Until(at) => i64::try_from(at)
+            .ok()
+            .and_then(|at| jiff::Timestamp::from_millisecond(at).ok())
+            .map_or_else(|| at.to_string(), |at| at.to_string()),
+        Lock::UntilAdmin => "an administrator unlocks".to_owned(),
+    }
+}

@@ -1,0 +1,78 @@
+//! The portal's own sign-in, which Doorward stands before: counted by the same engine as our own doors, while the portal
+//! looks at the password.
+
+use std::{net::IpAddr, sync::Arc};
+
+use super::{Doors, Guess, NotReserved, Reservation, Shown, sign_in::barred};
+use crate::{
+    config::TenantPolicy,
+    domain::{
+        account::{LoginName, names},
+        lockout::Who,
+    },
+    store::StoreError,
+};
+
+/// Why the portal is not asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotForwarded {
+    /// Locked by wrong passwords, or an account of ours that may not be used.
+    Refused,
+    /// Nobody is called that, but for a portal that overlooks what cannot be seen.
+    NoName,
+    /// The store does not answer: what cannot be counted is not let through.
+    Unavailable,
+}
+
+impl From<StoreError> for NotForwarded {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "nobody can sign in at the portal");
+        Self::Unavailable
+    }
+}
+
+impl Doors {
+    /// Counts an attempt at the portal's sign-in as failed, until the portal says that it was not. A name that an account
+    /// of ours has is that account; all others are the portal's people, each with a counter.
+    pub async fn reserve_at_portal(
+        &self,
+        policy: &Arc<TenantPolicy>,
+        login: &str,
+        address: IpAddr,
+        now: u64,
+    ) -> Result<Reservation, NotForwarded> {
+        let lockout = &self.0.lockout;
+        let named = self.tenant_in(login, &policy.tenant).await;
+        let name = LoginName::parse(login, &policy.tenant, |tenant| {
+            named.as_ref().is_some_and(|policy| policy.tenant == *tenant)
+        })
+        .map_err(|_| NotForwarded::NoName)?;
+        let account = self.0.store.accounts().by_login(&name).await?.map(|(account, _)| account);
+        let tenant = account.as_ref().map_or(&name.tenant, |account| &account.tenant);
+        let policy = named.as_ref().filter(|named| named.tenant == *tenant).unwrap_or(policy);
+        let known_as = names::key(&name.user_store, &name.canonical);
+        let guess = Guess {
+            tenant: policy.tenant.clone(),
+            who: match &account {
+                Some(account) => Who::Account(account.id.clone()),
+                None => lockout.portal_name(&policy.tenant, &known_as),
+            },
+            shown: Some(
+                account.as_ref().map_or_else(|| Shown::of_portal(&name.canonical, &policy.tenant), Shown::of),
+            ),
+            bypass: account.as_ref().is_some_and(|account| policy.account_lock.bypassed_by(&account.roles)),
+            address: Some(address),
+            device: None,
+        };
+        let reservation =
+            lockout.reserve(&policy.account_lock, guess, now).await.map_err(|error| match error {
+                NotReserved::Refused(_) => NotForwarded::Refused,
+                NotReserved::Store(error) => error.into(),
+            })?;
+        if account.as_ref().and_then(barred).is_some() {
+            reservation.failed();
+            return Err(NotForwarded::Refused);
+        }
+        Ok(reservation)
+    }
+}

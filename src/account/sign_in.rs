@@ -1,0 +1,230 @@
+//! Signing in: reserve, then verify, then settle. An unknown name, a locked, a disabled account and a wrong password take
+//! the same way through this file and cost the same.
+
+use std::{net::IpAddr, sync::Arc};
+
+use super::{
+    Doors, Guess, NotReserved, Rejected, Shown,
+    hashing::{Busy, Password},
+};
+use crate::{
+    config::{TenantPolicy, directory::Found},
+    domain::{
+        account::{Account, LoginName, StoredPassword},
+        lockout::{Who, message::Subject},
+        tenant::TenantId,
+    },
+    store::StoreError,
+    telemetry::accounts::SignInOutcome,
+};
+
+/// Where somebody stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    Form,
+    Basic,
+    Api,
+    ChangePassword,
+}
+
+impl Door {
+    /// The word in the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Form => "form",
+            Self::Basic => "basic",
+            Self::Api => "api",
+            Self::ChangePassword => "change-password",
+        }
+    }
+}
+
+pub struct Attempt<'a> {
+    /// As typed: a user name, an e-mail address, `user@tenant`, `STORE/user`.
+    pub login: &'a str,
+    pub password: &'a Password,
+    pub address: IpAddr,
+    /// The value of the device cookie.
+    pub device: Option<&'a str>,
+    pub door: Door,
+}
+
+#[derive(Debug)]
+pub struct SignedIn {
+    pub account: Account,
+    /// The settings of the account's own tenant, which need not be the one whose door this was.
+    pub policy: Arc<TenantPolicy>,
+    /// What the device cookie is to hold from now on.
+    pub device: String,
+}
+
+/// Somebody who has given the right password of an account that may be used.
+pub(super) struct Proved {
+    pub account: Account,
+    pub policy: Arc<TenantPolicy>,
+}
+
+impl Doors {
+    /// `now` is in milliseconds since the epoch.
+    pub async fn sign_in(
+        &self,
+        policy: &Arc<TenantPolicy>,
+        attempt: Attempt<'_>,
+        now: u64,
+    ) -> Result<SignedIn, Rejected> {
+        let result = self.let_in(policy, &attempt, now).await;
+        let outcome = result.as_ref().map_or_else(Rejected::outcome, |_| SignInOutcome::signed_in);
+        self.0.metrics.count_sign_in(outcome);
+        let (door, tenant) = (attempt.door.as_str(), policy.tenant.as_str());
+        match &result {
+            Ok(signed_in) => {
+                let Account { id, username, .. } = &signed_in.account;
+                tracing::info!(door, tenant, user = username, account = %id, address = %attempt.address, "signed in");
+            }
+            Err(rejected) => tracing::info!(
+                door,
+                tenant,
+                address = %attempt.address,
+                code = rejected.code().map(tracing::field::display),
+                outcome = ?outcome,
+                "sign-in rejected"
+            ),
+        }
+        result
+    }
+
+    async fn let_in(
+        &self,
+        policy: &Arc<TenantPolicy>,
+        attempt: &Attempt<'_>,
+        now: u64,
+    ) -> Result<SignedIn, Rejected> {
+        let Proved { account, policy, .. } = self.prove(policy, attempt, now).await?;
+        let expired = policy.password_policy.is_expired(account.password_changed_at, now);
+        if account.must_change_password || expired {
+            return Err(Rejected::PasswordExpired(Box::new(account)));
+        }
+        self.0.store.accounts().record_login(&account.id, now).await?;
+        let device = self.0.lockout.device_cookie(&account.id, self.random()?, now);
+        Ok(SignedIn { account, policy, device })
+    }
+
+    /// Whether the password is that of an account that may be used.
+    pub(super) async fn prove(
+        &self,
+        policy: &Arc<TenantPolicy>,
+        attempt: &Attempt<'_>,
+        now: u64,
+    ) -> Result<Proved, Rejected> {
+        let lockout = &self.0.lockout;
+        let named = self.tenant_in(attempt.login, &policy.tenant).await;
+        let name = LoginName::parse(attempt.login, &policy.tenant, |tenant| {
+            named.as_ref().is_some_and(|policy| policy.tenant == *tenant)
+        });
+        let found = match &name {
+            Ok(name) => self.0.store.accounts().by_login(name).await?,
+            Err(_) => None,
+        };
+        // the account's own tenant says how strict its door is, whichever portal it stands in
+        let tenant = match (&found, &name) {
+            (Some((account, _)), _) => &account.tenant,
+            (None, Ok(name)) => &name.tenant,
+            (None, Err(_)) => &policy.tenant,
+        };
+        let policy = Arc::clone(named.as_ref().filter(|named| named.tenant == *tenant).unwrap_or(policy));
+        let account = found.as_ref().map(|(account, _)| account);
+        let guess = Guess {
+            tenant: policy.tenant.clone(),
+            who: match (account, &name) {
+                (Some(account), _) => Who::Account(account.id.clone()),
+                (None, Ok(name)) => lockout.unknown(name),
+                (None, Err(_)) => lockout.no_name(attempt.login),
+            },
+            shown: account.map(Shown::of),
+            bypass: account.is_some_and(|account| policy.account_lock.bypassed_by(&account.roles)),
+            address: Some(attempt.address),
+            device: account
+                .zip(attempt.device)
+                .and_then(|(account, cookie)| lockout.device(cookie, &account.id, now)),
+        };
+        let reservation = match lockout.reserve(&policy.account_lock, guess, now).await {
+            Ok(reservation) => reservation,
+            Err(NotReserved::Store(error)) => return Err(error.into()),
+            Err(NotReserved::Refused(refused)) => {
+                // who is locked out waits as long as everybody
+                self.0.hasher.spend().await?;
+                return Err(Rejected::Locked(refused.until));
+            }
+        };
+        let barred = account.and_then(barred);
+        let usable = found.filter(|(_, stored)| barred.is_none() && stored.is_usable());
+        let matches = match &usable {
+            Some((_, stored)) => self.0.hasher.verify(attempt.password, stored.expose()).await.map(Some),
+            None => self.0.hasher.spend().await.map(|()| None),
+        };
+        match (matches, usable) {
+            (Err(busy), _) => {
+                reservation.cancel().await?;
+                Err(busy.into())
+            }
+            (Ok(Some(verified)), Some((account, stored))) if verified.matches => {
+                reservation.succeeded().await?;
+                if verified.needs_rehash {
+                    self.rehash(&account, &stored, attempt.password).await;
+                }
+                Ok(Proved { account, policy })
+            }
+            _ => {
+                reservation.failed();
+                Err(barred.unwrap_or(Rejected::BadCredentials))
+            }
+        }
+    }
+
+    /// The policy of the tenant behind the last `@`, if that is another one that exists.
+    pub(super) async fn tenant_in(&self, login: &str, requested: &TenantId) -> Option<Arc<TenantPolicy>> {
+        let (_, suffix) = login.trim().rsplit_once('@')?;
+        let tenant = TenantId::parse(suffix).ok().filter(|tenant| tenant != requested)?;
+        match self.0.tenants.load(&tenant).await {
+            Found::Tenant(policy) => Some(policy),
+            Found::Unknown => None,
+        }
+    }
+
+    /// The password is at hand once, so this is when its hash is made as strong as it is today. What fails is done at
+    /// the next sign-in.
+    async fn rehash(&self, account: &Account, stored: &StoredPassword, password: &Password) {
+        let Ok(new) = self.0.hasher.hash(password).await.map(StoredPassword::new) else { return };
+        if let Err(error) = self.0.store.accounts().rehash(&account.id, stored, &new).await {
+            tracing::warn!(%error, account = %account.id, "a password hash could not be renewed");
+        }
+    }
+}
+
+/// Why the account may not be used at all, whatever the password; said in the log.
+pub(super) fn barred(account: &Account) -> Option<Rejected> {
+    let subject =
+        Subject { user: &account.username, user_store: &account.user_store, tenant: &account.tenant };
+    if account.disabled {
+        tracing::error!("{}", subject.disabled());
+        Some(Rejected::Disabled)
+    } else if account.admin_lock.is_some() {
+        tracing::error!("{}", subject.locked_by_admin());
+        Some(Rejected::LockedByAdmin)
+    } else {
+        None
+    }
+}
+
+impl From<StoreError> for Rejected {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "nobody can sign in");
+        Self::Unavailable
+    }
+}
+
+impl From<Busy> for Rejected {
+    fn from(busy: Busy) -> Self {
+        Self::Busy { retry_after: busy.retry_after }
+    }
+}

@@ -1,0 +1,110 @@
+//! Accounts: their store opened, and kept.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context;
+use aws_lc_rs::rand;
+use tokio::{
+    runtime::Runtime,
+    time::{interval, sleep, timeout},
+};
+
+use crate::{
+    account::{
+        Doors, Parts,
+        hashing::{Cost, Hasher, Meters},
+    },
+    clock,
+    config::{Settings, TenantDirectory},
+    session::Sessions,
+    store::{Keep, Store},
+    telemetry::metrics::Metrics,
+    token,
+};
+
+/// What is over is taken away this often.
+const PURGE_EVERY: Duration = Duration::from_mins(5);
+/// How often the store is asked whether it answers.
+const PING_EVERY: Duration = Duration::from_secs(2);
+
+/// The secret names and browsers are hashed with.
+const SECRET: &str = "names";
+
+/// Opens the store, which must answer: who starts without it would turn everybody away.
+pub fn open(
+    settings: &Settings,
+    runtime: &Runtime,
+    tenants: &Arc<TenantDirectory>,
+    metrics: &Metrics,
+) -> anyhow::Result<Doors> {
+    let accounts = &settings.accounts;
+    let mut fresh = [0; 32];
+    rand::fill(&mut fresh).context("the system has no random numbers")?;
+    let (store, secret) = runtime
+        .block_on(async {
+            let store = Store::open(&accounts.store).await?;
+            let secret = store.secret(SECRET, fresh).await?;
+            Ok::<_, crate::store::StoreError>((store, secret))
+        })
+        .with_context(|| format!("cannot open the store {} (accounts.store_url)", accounts.store.location))?;
+    let hashing = &accounts.hashing;
+    let cost = Cost { memory_kib: hashing.memory, iterations: hashing.iterations, parallelism: 1 };
+    let metrics = Arc::new(metrics.accounts.clone());
+    let meters = Meters {
+        verified: metrics.password_verifications.clone(),
+        spent: metrics.passwords_spent.clone(),
+        busy: metrics.password_queue_full.clone(),
+    };
+    let hasher =
+        Hasher::new(cost, hashing.parallel, hashing.queue, meters).context("accounts.hash_memory")?;
+    let sessions = Sessions::new(store.clone(), runtime.handle().clone());
+    let http = token::http_client(&[])?;
+    let tenants = Arc::clone(tenants);
+    Ok(Doors::new(Parts { store, hasher, sessions, tenants, metrics, secret, http }))
+}
+
+/// Background work, until the runtime ends.
+pub fn keep(doors: &Doors, runtime: &Runtime, down: &Arc<AtomicBool>) {
+    let sessions = doors.sessions().clone();
+    runtime.spawn(async move { sessions.follow().await });
+    let store = doors.store().clone();
+    runtime.spawn(async move {
+        let mut due = interval(PURGE_EVERY);
+        loop {
+            due.tick().await;
+            match store.purge(Keep::default(), clock::millis()).await {
+                Ok(gone) => tracing::debug!(?gone, "what is over has been purged"),
+                Err(error) => tracing::warn!(%error, "what is over cannot be purged"),
+            }
+        }
+    });
+    let (store, down) = (doors.store().clone(), Arc::clone(down));
+    runtime.spawn(async move {
+        loop {
+            let answer = store.ping().await;
+            let was_down = down.swap(answer.is_err(), Ordering::AcqRel);
+            match answer {
+                Err(error) if !was_down => {
+                    tracing::error!(%error, "not ready: only sessions in memory are known until the store answers");
+                }
+                Ok(()) if was_down => tracing::info!("the store answers again"),
+                _ => {}
+            }
+            sleep(PING_EVERY).await;
+        }
+    });
+}
+
+/// After the last request: what is under way is finished.
+pub fn close(doors: &Doors, runtime: &Runtime) {
+    let closed = runtime.block_on(async { timeout(Duration::from_secs(5), doors.store().close()).await });
+    if closed.is_err() {
+        tracing::warn!("the store was left before it had finished");
+    }
+}

@@ -1,0 +1,70 @@
+//! `doorward user add`
+
+use std::process::ExitCode;
+
+use crate::{
+    account::NewUser,
+    cli::accounts::{PasswordFrom, Where, at_desk},
+    clock,
+    domain::account::Profile,
+};
+
+#[derive(clap::Args)]
+pub struct Options {
+    username: String,
+    #[command(flatten)]
+    at: Where,
+    #[command(flatten)]
+    password: PasswordFrom,
+    /// Make the account without a password: nobody can sign in to it until it is given one
+    #[arg(long, conflicts_with = "password_file")]
+    no_password: bool,
+    /// Its owner has to choose another password at the first sign-in
+    #[arg(long)]
+    must_change: bool,
+    #[arg(long)]
+    email: Option<String>,
+    #[arg(long)]
+    mobile: Option<String>,
+    #[arg(long)]
+    given_name: Option<String>,
+    #[arg(long)]
+    family_name: Option<String>,
+    /// As often as needed
+    #[arg(long = "role")]
+    roles: Vec<String>,
+    /// The user store the account stands in [default: PRIMARY]
+    #[arg(long)]
+    user_store: Option<String>,
+    /// Any other claim, NAME=VALUE, as often as needed
+    #[arg(long = "claim", value_parser = claim)]
+    claims: Vec<(String, String)>,
+}
+
+fn claim(written: &str) -> Result<(String, String), &'static str> {
+    let (name, value) =
+        written.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+pub fn run(options: Options) -> ExitCode {
+    at_desk(&options.at, async |desk| {
+        let password = if options.no_password { None } else { Some(options.password.read()?) };
+        let new = NewUser {
+            user_store: options.user_store,
+            username: options.username,
+            must_change_password: options.must_change,
+            profile: Profile {
+                email: options.email,
+                mobile: options.mobile,
+                given_name: options.given_name,
+                family_name: options.family_name,
+                roles: options.roles,
+                claims: options.claims.into_iter().collect(),
+            },
+        };
+        let account = desk.doors.add(&desk.policy, new, password.as_ref(), clock::millis()).await?;
+        super::done(&desk, &account.username, "can sign in now");
+        Ok(())
+    })
+}

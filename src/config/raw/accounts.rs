@@ -1,0 +1,41 @@
+//! `[accounts]`
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    text::As,
+    values::{address::FilePath, store::StoreUrl},
+};
+
+/// Accounts of Doorward's own: who signs in here, and where accounts and sessions are kept.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct Accounts {
+    /// Keep accounts and sessions, and let people sign in on Doorward's own page.
+    #[schemars(extend("default" = false, "x-restart" = true))]
+    pub enabled: Option<bool>,
+    /// Where they are kept: a SQLite file, made at the first start, for one Doorward; PostgreSQL where several share them.
+    #[schemars(extend("default" = "sqlite:doorward.db", "x-restart" = true))]
+    pub store_url: Option<As<StoreUrl>>,
+    /// A file with that URL, for one that has a password in it; a line break at its end does not count. Like `store_url` it
+    /// is read at the start.
+    #[schemars(extend("x-default" = "none"))]
+    pub store_url_file: Option<As<FilePath>>,
+    /// Connections to the store at a time, 1 to 1000.
+    #[schemars(extend("default" = 10, "x-restart" = true))]
+    pub store_connections: Option<u32>,
+    /// Memory of one password hash (argon2id) in KiB, 8192 to 131072. A password is hashed anew at its next sign-in
+    /// after this or `hash_iterations` changed.
+    #[schemars(extend("default" = 19456, "x-source" = "OWASP Password Storage Cheat Sheet", "x-restart" = true))]
+    pub hash_memory: Option<u32>,
+    /// Rounds of one password hash, 1 to 100.
+    #[schemars(extend("default" = 2, "x-source" = "OWASP Password Storage Cheat Sheet", "x-restart" = true))]
+    pub hash_iterations: Option<u32>,
+    /// Passwords hashed at a time, at most 1024; 0 means one a core this process may use.
+    #[schemars(extend("default" = 0, "x-restart" = true))]
+    pub hash_parallel: Option<u32>,
+    /// Passwords that wait to be hashed, 1 to 100000; whoever comes then is told to come again (429).
+    #[schemars(extend("default" = 100, "x-restart" = true))]
+    pub hash_queue: Option<u32>,
+}

@@ -1,0 +1,70 @@
+//! `[[guard]]`, and `guards` of a tenant's file
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    text::As,
+    values::{
+        name::NotEmpty,
+        route::{LocalAddress, Match},
+    },
+};
+
+/// A sign-in of the portal's own that Doorward guards against guessing: wrong passwords are counted, and a locked name does
+/// not get through. `accounts.enabled` gives it a store, `[account_lock]` says how many are too many. The password is neither
+/// kept nor logged. A body of more than 64 KiB is refused (413), and so is every request in which two programs could read two
+/// user names.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct Guard {
+    /// Which requests sign in: methods (none: all) and a path as in `[[access.route]]`; case and a final `/` do not count.
+    /// Write no method unless the portal signs nobody in by another one. Required.
+    #[schemars(extend("x-default" = "required"))]
+    pub r#match: Option<As<Match>>,
+    /// Where the user name is: in a field of a `form`, in a member of `json`, in the header of HTTP `basic` (the route must be
+    /// `open`, and every path must check the password), or in OAuth2's `password-grant`. Required.
+    #[schemars(extend("x-default" = "required", "x-source" = "RFC 7617, RFC 6749 §4.3"))]
+    pub user_in: Option<UserIn>,
+    /// The fields, any of which holds the user name. With `json` also a JSON pointer such as `/login/email`.
+    #[schemars(extend("x-default" = "`[\"username\"]` with `form` and `json`", "x-source" = "RFC 6901"))]
+    pub user_fields: Option<Vec<As<NotEmpty>>>,
+    /// The password was right if the answer has one of these statuses. Write what only the right password gets: it forgives
+    /// all wrong ones before. Where nothing is said of right ones, an answer below 400 that is not a wrong one takes back its own
+    /// attempt and no more.
+    #[schemars(extend("x-default" = "`[200]` with `password-grant`, otherwise none"))]
+    pub succeeded_status: Option<Vec<u16>>,
+    /// … or leads to one of these addresses, in which `*` is anything: `/home*`.
+    #[schemars(extend("default" = []))]
+    pub succeeded_redirect: Option<Vec<As<NotEmpty>>>,
+    /// … or says one of these texts.
+    #[schemars(extend("default" = []))]
+    pub succeeded_body: Option<Vec<As<NotEmpty>>>,
+    /// The password was wrong if the answer has one of these statuses, whatever else it has. With a description of right ones,
+    /// everything else is wrong too.
+    #[schemars(extend("x-default" = "`[401]` with `basic`, otherwise none"))]
+    pub failed_status: Option<Vec<u16>>,
+    /// … or leads to one of these addresses.
+    #[schemars(extend("default" = []))]
+    pub failed_redirect: Option<Vec<As<NotEmpty>>>,
+    /// … or says one of these texts.
+    #[schemars(extend("default" = []))]
+    pub failed_body: Option<Vec<As<NotEmpty>>>,
+    /// How many bytes of an answer are searched for these texts, 1 to 1048576.
+    #[schemars(extend("default" = 16384))]
+    pub body_bytes: Option<u32>,
+    /// Where a browser is sent while its name is locked: the portal's own page for a wrong password, so that the two cannot
+    /// be told apart. With `form` and `json`.
+    #[schemars(extend("x-default" = "a page, or JSON, of Doorward's"))]
+    pub locked_redirect: Option<As<LocalAddress>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum UserIn {
+    Form,
+    Json,
+    Basic,
+    PasswordGrant,
+}

@@ -1,0 +1,137 @@
+//! `[[guard]]` of deployment.toml and `guards` of a tenant's file: one set of rules
+
+use super::Scope;
+use crate::{
+    config::{
+        document::Key,
+        raw::{
+            self,
+            guard::UserIn as Written,
+            text::{As, Text},
+            values::{
+                name::NotEmpty,
+                route::{LocalAddress, Match},
+            },
+        },
+    },
+    domain::guard::{Endpoint, Glob, Guard, Signs, UserIn},
+};
+
+/// Each request is held against every guard.
+const MOST: usize = 16;
+const SEARCHED: u32 = 16 * 1024;
+const MOST_SEARCHED: u32 = 1024 * 1024;
+
+pub fn guards(raw: Vec<raw::guard::Guard>, key: &Key, scope: &mut Scope<'_>) -> Vec<Guard> {
+    if raw.len() > MOST {
+        scope.mistake(key, format!("more than {MOST} guards"), "write patterns with `*`");
+    }
+    let guards = raw.into_iter().enumerate();
+    guards.filter_map(|(index, raw)| guard(raw, &key.item(index), scope)).collect()
+}
+
+fn guard(raw: raw::guard::Guard, key: &Key, scope: &mut Scope<'_>) -> Option<Guard> {
+    let matched = scope.required(&key.name("match"), raw.r#match, &format!("write {}", Match::WHAT));
+    let written = scope.required(
+        &key.name("user_in"),
+        raw.user_in.map(As),
+        "write \"form\", \"json\", \"basic\" or \"password-grant\"",
+    );
+    let has_fields = raw.user_fields.is_some();
+    let fields = raw.user_fields.map_or_else(|| vec!["username".to_owned()], texts);
+    if fields.is_empty() {
+        scope.mistake(&key.name("user_fields"), "no user name would be found", "name a field");
+    }
+    for (name, statuses) in
+        [("failed_status", &raw.failed_status), ("succeeded_status", &raw.succeeded_status)]
+    {
+        if statuses.iter().flatten().any(|status| !(100..=599).contains(status)) {
+            scope.mistake(&key.name(name), "there is no such status", "write numbers from 100 to 599");
+        }
+    }
+    let searched = raw.body_bytes.unwrap_or(SEARCHED);
+    if !(1..=MOST_SEARCHED).contains(&searched) {
+        let remedy = format!("write a number from 1 to {MOST_SEARCHED}");
+        scope.mistake(&key.name("body_bytes"), format!("{searched} is out of range"), &remedy);
+    }
+    let user = match written? {
+        Written::Form => UserIn::Form(fields),
+        Written::Json => UserIn::Json(fields),
+        Written::Basic => UserIn::Basic,
+        Written::PasswordGrant => UserIn::PasswordGrant,
+    };
+    if matches!(user, UserIn::Basic | UserIn::PasswordGrant) {
+        for (name, is_written) in
+            [("user_fields", has_fields), ("locked_redirect", raw.locked_redirect.is_some())]
+        {
+            if is_written {
+                scope.mistake(&key.name(name), "this has no effect with this `user_in`", "remove it");
+            }
+        }
+    }
+    let mut succeeded = signs(raw.succeeded_status, raw.succeeded_redirect, raw.succeeded_body);
+    let mut failed = signs(raw.failed_status, raw.failed_redirect, raw.failed_body);
+    if failed.is_empty() && succeeded.is_empty() {
+        match user {
+            UserIn::Basic => failed.status = vec![401],
+            UserIn::PasswordGrant => succeeded.status = vec![200],
+            UserIn::Form(_) | UserIn::Json(_) => {}
+        }
+    }
+    if failed.is_empty() && succeeded.is_empty() {
+        let remedy =
+            "write succeeded_redirect, succeeded_status or succeeded_body; or what a wrong one looks like";
+        scope.mistake(key, "nothing tells a wrong password from the right one", remedy);
+    }
+    let Match { methods, pattern } = matched?;
+    Some(Guard {
+        endpoint: Endpoint { methods, pattern },
+        user,
+        failed,
+        succeeded,
+        searched: searched as usize,
+        locked_redirect: raw.locked_redirect.map(|address| address.0.0),
+    })
+}
+
+fn signs(
+    status: Option<Vec<u16>>,
+    redirect: Option<Vec<As<NotEmpty>>>,
+    body: Option<Vec<As<NotEmpty>>>,
+) -> Signs {
+    Signs {
+        status: status.unwrap_or_default(),
+        redirect: texts(redirect.unwrap_or_default()).into_iter().map(Glob).collect(),
+        body: texts(body.unwrap_or_default()),
+    }
+}
+
+fn texts(written: Vec<As<NotEmpty>>) -> Vec<String> {
+    written.into_iter().map(|text| text.0.0).collect()
+}
+
+/// As it would be written, with every key.
+pub fn written(guard: &Guard) -> raw::guard::Guard {
+    let texts = |texts: &[String]| Some(texts.iter().cloned().map(|text| As(NotEmpty(text))).collect());
+    let globs = |globs: &[Glob]| Some(globs.iter().map(|glob| As(NotEmpty(glob.0.clone()))).collect());
+    let Endpoint { methods, pattern } = guard.endpoint.clone();
+    let (user_in, user_fields) = match &guard.user {
+        UserIn::Form(fields) => (Written::Form, texts(fields)),
+        UserIn::Json(fields) => (Written::Json, texts(fields)),
+        UserIn::Basic => (Written::Basic, None),
+        UserIn::PasswordGrant => (Written::PasswordGrant, None),
+    };
+    raw::guard::Guard {
+        r#match: Some(As(Match { methods, pattern })),
+        user_in: Some(user_in),
+        user_fields,
+        failed_status: Some(guard.failed.status.clone()),
+        failed_redirect: globs(&guard.failed.redirect),
+        failed_body: texts(&guard.failed.body),
+        succeeded_status: Some(guard.succeeded.status.clone()),
+        succeeded_redirect: globs(&guard.succeeded.redirect),
+        succeeded_body: texts(&guard.succeeded.body),
+        body_bytes: u32::try_from(guard.searched).ok(),
+        locked_redirect: guard.locked_redirect.clone().map(|address| As(LocalAddress(address))),
+    }
+}

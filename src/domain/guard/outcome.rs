@@ -1,0 +1,99 @@
+//! Did it work? Read from the portal's answer: its status, where it leads, or a text in it.
+
+use super::Guard;
+
+/// What became of a sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The answer has what only the right password gets: all that was counted before is forgiven.
+    Succeeded,
+    /// Nothing says that it was wrong, and nothing that it was right. The attempt is taken back and no more is forgiven:
+    /// otherwise any request that the portal answers without looking at the password would be a way to guess on.
+    Passed,
+    Failed,
+}
+
+/// What an answer may have; any of it is enough.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Signs {
+    pub status: Vec<u16>,
+    /// Against `Location`, with and without its origin.
+    pub redirect: Vec<Glob>,
+    /// In the first bytes of the body.
+    pub body: Vec<String>,
+}
+
+impl Signs {
+    pub fn is_empty(&self) -> bool {
+        self.status.is_empty() && self.redirect.is_empty() && self.body.is_empty()
+    }
+
+    fn are_in(&self, answer: &Answer<'_>) -> bool {
+        let leads = |glob: &Glob| {
+            answer.location.is_some_and(|to| glob.matches(to) || glob.matches(without_origin(to)))
+        };
+        let says =
+            |text: &String| answer.body.windows(text.len().max(1)).any(|window| window == text.as_bytes());
+        self.status.contains(&answer.status) || self.redirect.iter().any(leads) || self.body.iter().any(says)
+    }
+}
+
+/// A text in which `*` stands for anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glob(pub String);
+
+impl Glob {
+    pub fn matches(&self, text: &str) -> bool {
+        let mut pieces = self.0.split('*');
+        let Some(mut rest) = text.strip_prefix(pieces.next().unwrap_or_default()) else { return false };
+        let mut pieces = pieces.peekable();
+        if pieces.peek().is_none() {
+            return rest.is_empty();
+        }
+        while let Some(piece) = pieces.next() {
+            if pieces.peek().is_none() {
+                return rest.ends_with(piece);
+            }
+            let Some(at) = rest.find(piece) else { return false };
+            rest = rest.get(at + piece.len()..).unwrap_or_default();
+        }
+        true
+    }
+}
+
+/// `/login?error` of `https://portal/login?error`.
+fn without_origin(location: &str) -> &str {
+    let Some((_, rest)) = location.split_once("://") else { return location };
+    rest.find(['/', '?', '#']).and_then(|at| rest.get(at..)).unwrap_or("/")
+}
+
+/// The portal's answer, as far as it was read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Answer<'a> {
+    pub status: u16,
+    pub location: Option<&'a str>,
+    pub body: &'a [u8],
+}
+
+impl Guard {
+    /// Whether an answer's body has to be looked into.
+    pub fn searches_body(&self) -> bool {
+        !self.failed.body.is_empty() || !self.succeeded.body.is_empty()
+    }
+
+    /// In doubt it has failed: a guess that may have been checked is a guess. `path` is the one that was asked for: what
+    /// comes back from another spelling of it may be another page.
+    pub fn outcome(&self, path: &str, answer: &Answer<'_>) -> Outcome {
+        if self.failed.are_in(answer) {
+            Outcome::Failed
+        } else if self.succeeded.is_empty() {
+            if answer.status < 400 { Outcome::Passed } else { Outcome::Failed }
+        } else if !self.succeeded.are_in(answer) {
+            Outcome::Failed
+        } else if self.endpoint.is_exactly(path) {
+            Outcome::Succeeded
+        } else {
+            Outcome::Passed
+        }
+    }
+}

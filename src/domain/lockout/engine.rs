@@ -1,0 +1,204 @@
+//! Reserve, then verify: the three moves on the counters of an attempt. Each runs inside one transaction of the store.
+
+use super::{Counter, CounterKey, Lock, LockoutSettings, MAX_MILLIS, Threshold};
+
+/// An attempt that has been counted as failed already and may now be verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reserved {
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    key: CounterKey,
+    before: Counter,
+    after: Counter,
+    /// The locks in a row when this attempt was counted: with `after.since`, the round it belongs to.
+    lockouts: u32,
+    max_attempts: u32,
+}
+
+/// An attempt that is not to be verified. It was counted nowhere, and prolongs nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The counter whose lock lasts longest.
+    pub by: CounterKey,
+    pub until: Lock,
+}
+
+/// What a success ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Success {
+    /// WSO2's `failedLoginAttemptsBeforeSuccess`: the failures before, and `N` for each lock.
+    pub failures_before: u64,
+    /// The name had been locked, and the time of the lock has passed: the owner may be told that it is open again.
+    pub lock_had_ended: bool,
+}
+
+impl Reserved {
+    pub fn keys(&self) -> impl Iterator<Item = &CounterKey> {
+        self.entries.iter().map(|entry| &entry.key)
+    }
+
+    /// The counters this attempt has locked, should it stay failed.
+    pub fn locks(&self) -> impl Iterator<Item = (&CounterKey, &Counter)> {
+        let locking = |entry: &&Entry| entry.after.lockouts > entry.lockouts;
+        self.entries.iter().filter(locking).map(|entry| (&entry.key, &entry.after))
+    }
+
+    /// The name's lock, when this attempt has set it.
+    pub fn name_locked(&self) -> Option<&Counter> {
+        self.locks().find(|(key, _)| key.is_name()).map(|(_, counter)| counter)
+    }
+
+    /// Failures of this name so far and how many there may be: the context of code 17002.
+    pub fn attempts(&self) -> Option<(u32, u32)> {
+        let entry = self.entries.iter().find(|entry| entry.key.is_name())?;
+        let failures =
+            if entry.after.lockouts > entry.lockouts { entry.max_attempts } else { entry.after.failures };
+        Some((failures, entry.max_attempts))
+    }
+}
+
+/// How one kind of counter counts.
+struct Rule {
+    max_attempts: u32,
+    window: u64,
+    /// The length of the next lock after so many in a row; `None`: until an administrator unlocks.
+    lock: Option<u64>,
+}
+
+fn rule(settings: &LockoutSettings, key: &CounterKey, lockouts: u32) -> Option<Rule> {
+    let fixed = |threshold: Threshold| Rule {
+        max_attempts: threshold.max_attempts.max(1),
+        window: millis(threshold.window),
+        lock: (!threshold.time.is_zero()).then(|| millis(threshold.time)),
+    };
+    match key {
+        CounterKey::Address { .. } => settings.address.map(fixed),
+        CounterKey::AccountAddress { .. } => settings.account_and_address.map(fixed),
+        CounterKey::Device { .. } => settings.device.map(fixed),
+        CounterKey::Account { .. } | CounterKey::Portal { .. } | CounterKey::Unknown { .. } => {
+            settings.enabled.then(|| Rule {
+                max_attempts: settings.max_attempts.max(1),
+                window: 0,
+                lock: settings.lock_millis(lockouts),
+            })
+        }
+    }
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    if duration.is_zero() { 0 } else { u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1) }
+}
+
+/// Counts the attempt as failed, and locks at the limit, before anybody has looked at the password. `bypass`: the
+/// account has the role that is never locked; its address is, or the role would be an open door to guess at.
+pub fn reserve(
+    settings: &LockoutSettings,
+    counters: &mut [(CounterKey, Counter)],
+    bypass: bool,
+    now: u64,
+) -> Result<Reserved, Refused> {
+    let known_device = counters.iter().any(|(key, counter)| {
+        matches!(key, CounterKey::Device { .. })
+            && settings.device.is_some()
+            && !counter.locked_until.in_force(now)
+    });
+    // A known browser answers for itself alone, and has itself to blame; a locked one is a stranger like all others.
+    let concerned = |key: &CounterKey| matches!(key, CounterKey::Device { .. }) == known_device;
+    let exempt = |key: &CounterKey| bypass && !matches!(key, CounterKey::Address { .. });
+
+    let locked = counters
+        .iter()
+        .filter(|(key, counter)| concerned(key) && !exempt(key) && counter.locked_until.in_force(now))
+        .max_by_key(|(_, counter)| counter.locked_until.order());
+    if let Some((by, counter)) = locked {
+        return Err(Refused { by: by.clone(), until: counter.locked_until });
+    }
+
+    let mut entries = Vec::with_capacity(counters.len());
+    for (key, counter) in counters.iter_mut().filter(|(key, _)| concerned(key)) {
+        let before = *counter;
+        let Some(rule) = rule(settings, key, before.lockouts) else { continue };
+        counter.refresh(rule.window, now);
+        let lockouts = counter.lockouts;
+        counter.count(&rule, !exempt(key), now);
+        entries.push(Entry {
+            key: key.clone(),
+            before,
+            after: *counter,
+            lockouts,
+            max_attempts: rule.max_attempts,
+        });
+    }
+    Ok(Reserved { entries })
+}
+
+impl Counter {
+    fn count(&mut self, rule: &Rule, may_lock: bool, now: u64) {
+        if self.failures == 0 {
+            self.since = now;
+        }
+        self.failures = self.failures.saturating_add(1);
+        self.last_failure = now;
+        if may_lock && self.failures >= rule.max_attempts {
+            self.failures = 0;
+            self.lockouts = self.lockouts.saturating_add(1);
+            self.locked_until = match rule.lock {
+                Some(length) => Lock::Until(now.saturating_add(length).min(MAX_MILLIS)),
+                None => Lock::UntilAdmin,
+            };
+        }
+    }
+}
+
+/// The password was right: the name, the name at this address and the device start anew. An address only gets this
+/// attempt back, or whoever has one account could clear the way for guesses at all others.
+pub fn succeed(
+    settings: &LockoutSettings,
+    reserved: &Reserved,
+    counters: &mut [(CounterKey, Counter)],
+) -> Success {
+    let mut success = Success::default();
+    for entry in &reserved.entries {
+        if entry.key.is_name() {
+            let of_locks = u64::from(entry.lockouts).saturating_mul(u64::from(settings.max_attempts.max(1)));
+            success.failures_before = of_locks.saturating_add(u64::from(entry.before.failures));
+            success.lock_had_ended = matches!(entry.before.locked_until, Lock::Until(_));
+        }
+        let Some((_, counter)) = counters.iter_mut().find(|(key, _)| *key == entry.key) else { continue };
+        if matches!(entry.key, CounterKey::Address { .. }) {
+            entry.take_back(counter);
+        } else {
+            *counter = Counter::default();
+        }
+    }
+    success
+}
+
+/// The password was never verified: exactly this attempt is taken back, and the lock it has set.
+pub fn cancel(reserved: &Reserved, counters: &mut [(CounterKey, Counter)]) {
+    for entry in &reserved.entries {
+        if let Some((_, counter)) = counters.iter_mut().find(|(key, _)| *key == entry.key) {
+            entry.take_back(counter);
+        }
+    }
+}
+
+impl Entry {
+    fn take_back(&self, counter: &mut Counter) {
+        if *counter == self.after {
+            *counter = self.before;
+        } else if counter.since != self.after.since {
+            // another round of counting has begun, and this attempt is not in it
+        } else if counter.lockouts == self.lockouts {
+            counter.failures = counter.failures.saturating_sub(1);
+        } else if counter.lockouts == self.lockouts.saturating_add(1) && counter.failures == 0 {
+            // others have completed the round: without this attempt they would not have
+            counter.lockouts = self.lockouts;
+            counter.locked_until = Lock::None;
+            counter.failures = self.max_attempts.saturating_sub(1);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! How strict the lockout is: WSO2's four numbers, and what Doorward adds to them.
+
+use core::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// The built-in defaults are WSO2's: counting is off, and where it is switched on, 5 guesses, 5 minutes, factor 2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockoutSettings {
+    /// Whether failures of a name are counted. A lock that exists holds even when this is off.
+    pub enabled: bool,
+    /// `N`: the failure with this number locks. Zero counts as one.
+    pub max_attempts: u32,
+    /// `T`: how long the first lock lasts. Zero: until an administrator unlocks.
+    pub time: Duration,
+    /// `R`: each further lock in a row lasts this many times as long as the one before. Zero counts as one.
+    pub ratio: u32,
+    /// No lock lasts longer. Zero: no cap.
+    pub max_duration: Duration,
+    /// This many locks in a row, and the last holds until an administrator unlocks. Zero: never.
+    pub max_lockouts: u32,
+    /// One network address (IPv6: its /64), whatever names it tries.
+    pub address: Option<Threshold>,
+    /// One name from one address.
+    pub account_and_address: Option<Threshold>,
+    /// A browser that has signed in with this name before. It is counted on its own, so that strangers who guess
+    /// cannot lock out the owner there.
+    pub device: Option<Threshold>,
+    /// Networks that have no address counters: an office behind one address, a health check.
+    pub allow: Vec<IpNet>,
+    /// Who has this role is counted but never locked (WSO2: `Internal/system`). Empty: nobody.
+    pub bypass_role: String,
+    /// Whoever tries may be told that the account is locked.
+    pub tell: bool,
+}
+
+/// So many failures within a window lock for a time. It does not grow: behind an address may be many people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Threshold {
+    /// Zero counts as one.
+    pub max_attempts: u32,
+    /// Failures are forgotten this long after the first of them. Zero: only a success forgets them.
+    pub window: Duration,
+    /// Zero: until an administrator unlocks.
+    pub time: Duration,
+}
+
+impl Default for LockoutSettings {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            max_attempts: 5,
+            time: Duration::from_mins(5),
+            ratio: 2,
+            max_duration: Duration::from_hours(24),
+            max_lockouts: 0,
+            address: None,
+            account_and_address: None,
+            device: None,
+            allow: Vec::new(),
+            bypass_role: "Internal/system".to_owned(),
+            tell: false,
+        }
+    }
+}
+
+impl LockoutSettings {
+    pub fn bypassed_by(&self, roles: &[String]) -> bool {
+        !self.bypass_role.is_empty() && roles.contains(&self.bypass_role)
+    }
+
+    pub(super) fn allows(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.allow.iter().any(|net| net.contains(&address))
+    }
+
+    /// `T·R^L`, at most the cap, in milliseconds; `None`: until an administrator unlocks.
+    pub(super) fn lock_millis(&self, lockouts: u32) -> Option<u64> {
+        let last = self.max_lockouts > 0 && lockouts.saturating_add(1) >= self.max_lockouts;
+        if self.time.is_zero() || last {
+            return None;
+        }
+        let factor = u128::from(self.ratio.max(1)).saturating_pow(lockouts);
+        let grown = self.time.as_millis().max(1).saturating_mul(factor);
+        let cap = if self.max_duration.is_zero() { u128::MAX } else { self.max_duration.as_millis().max(1) };
+        Some(u64::try_from(grown.min(cap)).unwrap_or(u64::MAX))
+    }
+}

@@ -1,0 +1,299 @@
+//! The account lock, line by line as WSO2 describes it, with what Doorward mends.
+
+mod beyond;
+mod keys;
+mod properties;
+
+use std::time::Duration;
+
+use super::*;
+use crate::domain::{account::AccountId, tenant::TenantId};
+
+const MINUTE: u64 = 60_000;
+const NOW: u64 = 1_800_000_000_000;
+
+fn tenant() -> TenantId {
+    TenantId::super_tenant()
+}
+
+fn alex() -> Who {
+    Who::Account(AccountId::parse("00000000000000000000000000000a1e").unwrap())
+}
+
+/// Counting is on; WSO2's numbers.
+fn wso2() -> LockoutSettings {
+    LockoutSettings { enabled: true, ..LockoutSettings::default() }
+}
+
+/// The counters of one name, at a door where time stands still until it is moved.
+struct Door {
+    settings: LockoutSettings,
+    counters: Vec<(CounterKey, Counter)>,
+    now: u64,
+    bypass: bool,
+}
+
+impl Door {
+    fn new(settings: LockoutSettings) -> Self {
+        let counters = vec![(CounterKey::of(tenant(), alex()), Counter::default())];
+        Self { settings, counters, now: NOW, bypass: false }
+    }
+
+    fn reserve(&mut self) -> Result<Reserved, Refused> {
+        reserve(&self.settings, &mut self.counters, self.bypass, self.now)
+    }
+
+    /// So many wrong guesses, each of which has to be let through.
+    fn fail(&mut self, times: u32) -> &mut Self {
+        for time in 0..times {
+            assert!(self.reserve().is_ok(), "wrong guess {time} is verified");
+        }
+        self
+    }
+
+    fn succeed(&mut self) -> Success {
+        let reserved = self.reserve().expect("a right password is verified");
+        succeed(&self.settings, &reserved, &mut self.counters)
+    }
+
+    fn refused(&mut self) -> Lock {
+        let before = self.counters.clone();
+        let refused = self.reserve().expect_err("locked");
+        assert_eq!(self.counters, before, "an attempt while locked is not counted and prolongs nothing");
+        refused.until
+    }
+
+    fn counter(&self) -> Counter {
+        self.counters[0].1
+    }
+
+    fn minutes_locked(&self) -> Option<u64> {
+        self.counter().locked_until.minutes_left(self.now)
+    }
+
+    fn wait(&mut self, minutes: u64) -> &mut Self {
+        self.now += minutes * MINUTE;
+        self
+    }
+}
+
+#[test]
+fn five_wrong_guesses_lock_for_five_minutes_then_ten_then_twenty() {
+    let mut door = Door::new(wso2());
+    for (round, minutes) in [5, 10, 20, 40, 80, 160, 320, 640, 1280, 1440, 1440].into_iter().enumerate() {
+        door.fail(4);
+        assert_eq!(door.minutes_locked(), None, "four guesses lock nothing");
+        door.fail(1);
+        assert_eq!(door.minutes_locked(), Some(minutes), "round {round}");
+        assert_eq!(door.refused(), Lock::Until(door.now + minutes * MINUTE));
+        door.wait(minutes);
+    }
+    // a right password puts it back to five minutes
+    door.succeed();
+    assert_eq!(door.fail(5).minutes_locked(), Some(5));
+}
+
+#[test]
+fn c24_product_is_5338_the_lock_ends_at_its_very_moment() {
+    let mut door = Door::new(wso2());
+    door.fail(5);
+    door.now += 5 * MINUTE - 1;
+    door.refused();
+    door.now += 1;
+    assert!(door.reserve().is_ok());
+}
+
+#[test]
+fn c27_product_is_24235_nobody_is_told_to_wait_zero_minutes() {
+    for (left, minutes, seconds) in [
+        (1, Some(1), Some(1)),
+        (999, Some(1), Some(1)),
+        (1001, Some(1), Some(2)),
+        (60_000, Some(1), Some(60)),
+        (60_001, Some(2), Some(61)),
+        (0, None, None),
+    ] {
+        let lock = Lock::Until(NOW + left);
+        assert_eq!((lock.minutes_left(NOW), lock.seconds_left(NOW)), (minutes, seconds), "{left} ms");
+    }
+    assert_eq!(Lock::UntilAdmin.minutes_left(NOW), None);
+}
+
+#[test]
+fn the_numbers_of_each_step() {
+    // (settings, failures before, counter expected)
+    let name = |failures, lockouts, locked_until| (failures, lockouts, locked_until);
+    let with = |change: fn(&mut LockoutSettings)| {
+        let mut settings = wso2();
+        change(&mut settings);
+        settings
+    };
+    for (case, settings, failures, expected) in [
+        ("counting is off", LockoutSettings::default(), 9, name(0, 0, Lock::None)),
+        ("under N", wso2(), 4, name(4, 0, Lock::None)),
+        ("at N", wso2(), 5, name(0, 1, Lock::Until(NOW + 5 * MINUTE))),
+        ("T = 0", with(|s| s.time = Duration::ZERO), 5, name(0, 1, Lock::UntilAdmin)),
+        ("N = 0 is one", with(|s| s.max_attempts = 0), 1, name(0, 1, Lock::Until(NOW + 5 * MINUTE))),
+        ("N = 1", with(|s| s.max_attempts = 1), 1, name(0, 1, Lock::Until(NOW + 5 * MINUTE))),
+        (
+            "T over the cap",
+            with(|s| s.max_duration = Duration::from_mins(3)),
+            5,
+            name(0, 1, Lock::Until(NOW + 3 * MINUTE)),
+        ),
+        (
+            "T under a millisecond",
+            with(|s| s.time = Duration::from_nanos(1)),
+            5,
+            name(0, 1, Lock::Until(NOW + 1)),
+        ),
+        (
+            "T beyond all time",
+            with(|s| {
+                s.time = Duration::MAX;
+                s.max_duration = Duration::ZERO;
+            }),
+            5,
+            name(0, 1, Lock::Until(MAX_MILLIS)),
+        ),
+        ("the first lock is the last", with(|s| s.max_lockouts = 1), 5, name(0, 1, Lock::UntilAdmin)),
+    ] {
+        let mut door = Door::new(settings);
+        door.fail(failures);
+        let counter = door.counter();
+        assert_eq!((counter.failures, counter.lockouts, counter.locked_until), expected, "{case}");
+    }
+}
+
+#[test]
+fn the_ratio_grows_the_time() {
+    for (ratio, minutes) in
+        [(0, [5, 5, 5]), (1, [5, 5, 5]), (2, [5, 10, 20]), (3, [5, 15, 45]), (u32::MAX, [5, 1440, 1440])]
+    {
+        let mut door = Door::new(LockoutSettings { ratio, ..wso2() });
+        for minutes in minutes {
+            assert_eq!(door.fail(5).minutes_locked(), Some(minutes), "ratio {ratio}");
+            door.wait(minutes);
+        }
+    }
+}
+
+#[test]
+fn attack_cve_2026_77561_the_ladder_does_not_overflow_into_no_lock() {
+    for max_duration in [Duration::ZERO, Duration::from_hours(24), Duration::MAX] {
+        for lockouts in [31, 32, 63, 64, 127, 128, u32::MAX - 1, u32::MAX] {
+            let mut door = Door::new(LockoutSettings { max_duration, ..wso2() });
+            door.counters[0].1 = Counter { failures: 4, lockouts, ..Counter::default() };
+            door.fail(1);
+            assert!(door.refused().minutes_left(NOW) >= Some(1440), "{lockouts} locks, cap {max_duration:?}");
+        }
+        let mut door = Door::new(LockoutSettings { max_duration, ..wso2() });
+        door.counters[0].1.failures = u32::MAX;
+        door.fail(1);
+        door.refused();
+    }
+}
+
+#[test]
+fn a_success_starts_anew_and_says_what_it_ended() {
+    for (failures, rounds, before, ended) in
+        [(0, 0, 0, false), (3, 0, 3, false), (0, 1, 5, true), (2, 1, 7, false), (4, 3, 19, false)]
+    {
+        let mut door = Door::new(wso2());
+        for round in 0..rounds {
+            door.fail(5).wait(5 << round);
+        }
+        door.fail(failures);
+        let success = door.succeed();
+        assert_eq!(
+            success,
+            Success { failures_before: before, lock_had_ended: ended },
+            "{failures} {rounds}"
+        );
+        assert_eq!(door.counter(), Counter::default());
+    }
+}
+
+#[test]
+fn a_lock_holds_even_where_counting_has_been_switched_off() {
+    let mut door = Door::new(wso2());
+    door.fail(5);
+    door.settings.enabled = false;
+    door.refused();
+    // when it is over, nothing is counted and nothing reset
+    let locked = door.wait(5).counter();
+    door.fail(20);
+    assert_eq!(door.succeed(), Success::default());
+    assert_eq!(door.counter(), locked);
+}
+
+#[test]
+fn who_bypasses_is_counted_but_never_locked() {
+    let mut door = Door::new(wso2());
+    assert!(door.settings.bypassed_by(&["Internal/everyone".to_owned(), "Internal/system".to_owned()]));
+    assert!(!door.settings.bypassed_by(&["internal/SYSTEM".to_owned(), String::new()]));
+    assert!(!LockoutSettings { bypass_role: String::new(), ..wso2() }.bypassed_by(&[String::new()]));
+    door.bypass = true;
+    assert_eq!(door.fail(12).counter().failures, 12);
+    // a lock from before the role was given does not hold either, and a success lifts it
+    door.counters[0].1.locked_until = Lock::UntilAdmin;
+    door.fail(1).succeed();
+    assert_eq!(door.counter(), Counter::default());
+}
+
+#[test]
+fn after_so_many_locks_in_a_row_only_an_administrator_unlocks() {
+    let mut door = Door::new(LockoutSettings { max_lockouts: 3, ..wso2() });
+    door.fail(5).wait(5).fail(5).wait(10).fail(5).wait(1_000_000);
+    assert_eq!(door.refused(), Lock::UntilAdmin);
+    // the unlock is a reset: the ladder starts at its foot
+    door.counters[0].1 = Counter::default();
+    assert_eq!(door.fail(5).minutes_locked(), Some(5));
+}
+
+#[test]
+fn each_attempt_knows_where_it_stands() {
+    let mut door = Door::new(wso2());
+    for n in 1..=4 {
+        let reserved = door.reserve().unwrap();
+        assert_eq!(reserved.attempts(), Some((n, 5)));
+        assert_eq!(reserved.name_locked(), None);
+    }
+    let fifth = door.reserve().unwrap();
+    assert_eq!(fifth.attempts(), Some((5, 5)));
+    assert_eq!(fifth.name_locked().map(|counter| counter.locked_until), Some(Lock::Until(NOW + 5 * MINUTE)));
+    assert_eq!(Door::new(LockoutSettings::default()).reserve().unwrap().attempts(), None);
+}
+
+#[test]
+fn attack_200_parallel_guesses_mean_five_verifications() {
+    let mut door = Door::new(wso2());
+    let granted = (0..200).filter(|_| door.reserve().is_ok()).count();
+    assert_eq!(granted, 5);
+}
+
+#[test]
+fn parallel_attempts_of_which_one_is_right_leave_nothing_locked() {
+    let mut door = Door::new(wso2());
+    let attempts: Vec<Reserved> = (0..5).map(|_| door.reserve().unwrap()).collect();
+    door.refused();
+    succeed(&door.settings, &attempts[2], &mut door.counters);
+    assert_eq!(door.counter(), Counter::default());
+}
+
+#[test]
+fn an_attempt_never_verified_is_taken_back_with_the_lock_others_completed() {
+    let mut door = Door::new(wso2());
+    let attempts: Vec<Reserved> = (0..5).map(|_| door.reserve().unwrap()).collect();
+    cancel(&attempts[1], &mut door.counters);
+    assert_eq!((door.counter().failures, door.counter().lockouts), (4, 0));
+    cancel(&attempts[4], &mut door.counters);
+    assert_eq!(door.counter().failures, 3);
+    // not an attempt of an earlier round: four guesses are left after a success, not five
+    door.now += 1;
+    door.succeed();
+    door.now += 1;
+    door.fail(1);
+    cancel(&attempts[0], &mut door.counters);
+    assert_eq!(door.counter().failures, 1);
+}

@@ -1,0 +1,194 @@
+//! Addresses, names at addresses and known devices: what WSO2 does not have.
+
+use core::net::IpAddr;
+
+use super::*;
+
+const FIVE_IN_TEN: Threshold =
+    Threshold { max_attempts: 5, window: Duration::from_mins(10), time: Duration::from_mins(15) };
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn everything() -> LockoutSettings {
+    LockoutSettings {
+        address: Some(Threshold { max_attempts: 20, ..FIVE_IN_TEN }),
+        account_and_address: Some(Threshold { max_attempts: 3, ..FIVE_IN_TEN }),
+        device: Some(FIVE_IN_TEN),
+        ..wso2()
+    }
+}
+
+/// All counters there are, as a store would keep them.
+#[derive(Default)]
+struct Table(std::collections::BTreeMap<CounterKey, Counter>);
+
+impl Table {
+    fn on<T>(&mut self, keys: &[CounterKey], f: impl FnOnce(&mut [(CounterKey, Counter)]) -> T) -> T {
+        let mut rows: Vec<_> =
+            keys.iter().map(|key| (key.clone(), self.0.get(key).copied().unwrap_or_default())).collect();
+        let answer = f(&mut rows);
+        self.0.extend(rows);
+        answer
+    }
+
+    fn reserve(
+        &mut self,
+        settings: &LockoutSettings,
+        attempt: &Attempt,
+        now: u64,
+    ) -> Result<Reserved, Refused> {
+        self.on(&keys(settings, attempt), |rows| reserve(settings, rows, false, now))
+    }
+
+    fn succeed(&mut self, settings: &LockoutSettings, reserved: &Reserved) {
+        let keys: Vec<CounterKey> = reserved.keys().cloned().collect();
+        self.on(&keys, |rows| succeed(settings, reserved, rows));
+    }
+}
+
+fn attempt(who: Who, from: &str, device: Option<u8>) -> Attempt {
+    Attempt {
+        tenant: tenant(),
+        who,
+        address: Some(address(from)),
+        device: device.map(|n| DeviceId::new([n; 16])),
+    }
+}
+
+#[test]
+fn attack_a_stranger_cannot_lock_the_owner_out_of_a_known_browser() {
+    let (settings, mut table) = (everything(), Table::default());
+    // guesses from everywhere, also from the owner's own network
+    for n in 0..200 {
+        let from = format!("198.51.100.{n}");
+        let _ = table.reserve(&settings, &attempt(alex(), &from, None), NOW);
+        let _ = table.reserve(&settings, &attempt(alex(), "192.0.2.1", None), NOW);
+    }
+    let stranger = table.reserve(&settings, &attempt(alex(), "203.0.113.9", None), NOW).unwrap_err();
+    assert!(stranger.by.is_name());
+    let owner = attempt(alex(), "192.0.2.1", Some(7));
+    let reserved = table.reserve(&settings, &owner, NOW).expect("the owner's browser is let through");
+    table.succeed(&settings, &reserved);
+    // and it clears nothing for the stranger
+    assert!(table.reserve(&settings, &attempt(alex(), "203.0.113.9", None), NOW).is_err());
+}
+
+#[test]
+fn attack_a_stolen_device_cookie_is_no_endless_supply_of_guesses() {
+    let (settings, mut table) = (everything(), Table::default());
+    let thief = |n: u8| attempt(alex(), &format!("198.51.100.{n}"), Some(7));
+    let granted = (0..100).filter(|n| table.reserve(&settings, &thief(*n), NOW).is_ok()).count();
+    // five for the device, then five as everybody without one
+    assert_eq!(granted, 10);
+    // another device of the owner does not notice
+    assert!(table.reserve(&settings, &attempt(alex(), "198.51.100.1", Some(8)), NOW).is_ok());
+    // the device's time is over before the name's third lock would be
+    assert!(table.reserve(&settings, &thief(1), NOW + 15 * MINUTE).is_ok());
+}
+
+#[test]
+fn attack_one_address_tries_many_names() {
+    let (settings, mut table) = (everything(), Table::default());
+    let granted = (0..1000)
+        .filter(|n| table.reserve(&settings, &attempt(Who::Unknown(*n), "192.0.2.1", None), NOW).is_ok())
+        .count();
+    assert_eq!(granted, 20);
+    let refused = table.reserve(&settings, &attempt(alex(), "192.0.2.1", None), NOW).unwrap_err();
+    assert!(matches!(refused.by, CounterKey::Address { .. }));
+    assert_eq!(refused.until, Lock::Until(NOW + 15 * MINUTE));
+    // elsewhere, and here when the time is over, the name is free: refused attempts counted nowhere
+    assert!(table.reserve(&settings, &attempt(alex(), "192.0.2.2", None), NOW).is_ok());
+    assert!(table.reserve(&settings, &attempt(alex(), "192.0.2.1", None), NOW + 15 * MINUTE).is_ok());
+    // an address's lock does not grow
+    for _ in 0..30 {
+        let n = u16::try_from(table.0.len()).unwrap();
+        let _ =
+            table.reserve(&settings, &attempt(Who::Unknown(n + 5000), "192.0.2.1", None), NOW + 15 * MINUTE);
+    }
+    let refused =
+        table.reserve(&settings, &attempt(alex(), "192.0.2.1", None), NOW + 15 * MINUTE).unwrap_err();
+    assert_eq!(refused.until, Lock::Until(NOW + 30 * MINUTE));
+}
+
+#[test]
+fn attack_an_account_of_ones_own_does_not_clear_the_address() {
+    let (settings, mut table) = (everything(), Table::default());
+    let own = Who::Account(AccountId::parse("000000000000000000000000000000ff").unwrap());
+    let mut guesses = 0;
+    for n in 0..100 {
+        let reserved = table.reserve(&settings, &attempt(own.clone(), "192.0.2.1", None), NOW);
+        if let Ok(reserved) = reserved {
+            table.succeed(&settings, &reserved);
+        }
+        guesses +=
+            usize::from(table.reserve(&settings, &attempt(Who::Unknown(n), "192.0.2.1", None), NOW).is_ok());
+    }
+    assert_eq!(guesses, 20);
+}
+
+#[test]
+fn failures_at_an_address_are_forgotten_after_the_window() {
+    let settings = LockoutSettings { enabled: false, ..everything() };
+    let mut table = Table::default();
+    let mut now = NOW;
+    // an office where somebody mistypes once a minute is never locked
+    for n in 0..500 {
+        assert!(table.reserve(&settings, &attempt(Who::Unknown(n), "192.0.2.1", None), now).is_ok(), "{n}");
+        now += MINUTE;
+    }
+}
+
+#[test]
+fn a_name_at_one_address_is_locked_there_alone() {
+    let (settings, mut table) = (everything(), Table::default());
+    let here = attempt(alex(), "192.0.2.1", None);
+    for _ in 0..3 {
+        assert!(table.reserve(&settings, &here, NOW).is_ok());
+    }
+    let refused = table.reserve(&settings, &here, NOW).unwrap_err();
+    assert!(matches!(refused.by, CounterKey::AccountAddress { .. }));
+    assert!(table.reserve(&settings, &attempt(alex(), "192.0.2.2", None), NOW).is_ok());
+}
+
+#[test]
+fn a_bypass_role_does_not_open_a_locked_address() {
+    let settings = everything();
+    let attempt = attempt(alex(), "192.0.2.1", None);
+    let mut rows: Vec<_> =
+        keys(&settings, &attempt).into_iter().map(|key| (key, Counter::default())).collect();
+    let granted = (0..100).filter(|_| reserve(&settings, &mut rows, true, NOW).is_ok()).count();
+    assert_eq!(granted, 20);
+}
+
+#[test]
+fn of_several_locks_the_longest_is_told() {
+    let settings = everything();
+    let attempt = attempt(alex(), "192.0.2.1", None);
+    for (longest, locks) in [
+        (1, [Lock::Until(NOW + 1), Lock::Until(NOW + 9), Lock::Until(NOW + 5)]),
+        (2, [Lock::None, Lock::Until(u64::MAX), Lock::UntilAdmin]),
+    ] {
+        let mut rows: Vec<_> = keys(&settings, &attempt)
+            .into_iter()
+            .zip(locks)
+            .map(|(key, locked_until)| (key, Counter { locked_until, ..Counter::default() }))
+            .collect();
+        let refused = reserve(&settings, &mut rows, false, NOW).unwrap_err();
+        assert_eq!((&refused.by, refused.until), (&rows[longest].0, locks[longest]));
+    }
+}
+
+#[test]
+fn attack_a_million_random_names_fill_bounded_memory_and_lock_nobody_else() {
+    let (settings, mut table) = (wso2(), Table::default());
+    for n in 0_u32..1_000_000 {
+        // what a keyed hash does: every bucket is hit, in no order anybody chose
+        let mut hash = [0; 32];
+        hash[..4].copy_from_slice(&n.wrapping_mul(0x9e37_79b1).to_be_bytes());
+        let _ = table.reserve(&settings, &attempt(Who::unknown(&hash), "192.0.2.1", None), NOW);
+    }
+    assert_eq!(table.0.len(), UNKNOWN_NAMES);
+    assert!(table.reserve(&settings, &attempt(alex(), "192.0.2.1", None), NOW).is_ok());
+}

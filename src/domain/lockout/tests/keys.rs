@@ -1,0 +1,111 @@
+//! Which counters an attempt has, and how they are written.
+
+use core::net::IpAddr;
+
+use super::*;
+
+fn attempt(from: Option<&str>, device: bool) -> Attempt {
+    Attempt {
+        tenant: tenant(),
+        who: alex(),
+        address: from.map(|text| text.parse().unwrap()),
+        device: device.then(|| DeviceId::new([0xab; 16])),
+    }
+}
+
+fn texts(settings: &LockoutSettings, attempt: &Attempt) -> Vec<String> {
+    keys(settings, attempt).iter().map(CounterKey::to_text).collect()
+}
+
+#[test]
+fn an_attempt_has_the_counters_that_are_switched_on() {
+    let name = "name|carbon.super|account:00000000000000000000000000000a1e";
+    let threshold = Threshold { max_attempts: 1, window: Duration::ZERO, time: Duration::ZERO };
+    let all = LockoutSettings {
+        address: Some(threshold),
+        account_and_address: Some(threshold),
+        device: Some(threshold),
+        allow: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8:1::/48".parse().unwrap()],
+        ..wso2()
+    };
+    assert_eq!(texts(&wso2(), &attempt(Some("192.0.2.1"), true)), [name]);
+    // a lock is looked for even where nothing is counted
+    assert_eq!(texts(&LockoutSettings::default(), &attempt(None, false)), [name]);
+    assert_eq!(texts(&all, &attempt(None, false)), [name]);
+    assert_eq!(
+        texts(&all, &attempt(Some("192.0.2.1"), true)),
+        [
+            name,
+            "address|carbon.super|192.0.2.1",
+            "name-address|carbon.super|account:00000000000000000000000000000a1e|192.0.2.1",
+            "device|carbon.super|account:00000000000000000000000000000a1e|abababababababababababababababab",
+        ]
+    );
+    for allowed in ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8:1:2::3"] {
+        assert_eq!(texts(&all, &attempt(Some(allowed), false)), [name], "{allowed}");
+    }
+}
+
+#[test]
+fn an_ipv6_customer_is_one_address() {
+    for (address, net) in [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::", "2001:db8:1:3::/64"),
+    ] {
+        let client = ClientNet::of(address.parse::<IpAddr>().unwrap());
+        assert_eq!(client.to_string(), net);
+        assert!(client.net().contains(&address.parse::<IpAddr>().unwrap().to_canonical()));
+    }
+}
+
+#[test]
+fn a_key_is_written_and_read_back() {
+    let of = |who: Who| CounterKey::of(tenant(), who);
+    let net = |text: &str| ClientNet::of(text.parse().unwrap());
+    let hash = [0xfe; 32];
+    let everybody = [alex(), Who::Portal(NameHash::of(&hash)), Who::unknown(&hash)];
+    let mut written = vec![
+        CounterKey::Address { tenant: tenant(), net: net("2001:db8::1") },
+        CounterKey::Address { tenant: tenant(), net: net("192.0.2.1") },
+    ];
+    for who in everybody {
+        let prefixes = CounterKey::prefixes_of(&tenant(), &who);
+        let of_name = [
+            of(who.clone()),
+            CounterKey::AccountAddress { tenant: tenant(), who: who.clone(), net: net("2001:db8::1") },
+            CounterKey::Device { tenant: tenant(), who, device: DeviceId::new([1; 16]) },
+        ];
+        for (key, prefix) in of_name.iter().zip(prefixes) {
+            assert!(key.to_text().starts_with(&prefix), "{prefix}");
+        }
+        written.extend(of_name);
+    }
+    for key in written {
+        assert_eq!(CounterKey::parse(&key.to_text()), Some(key));
+    }
+}
+
+#[test]
+fn what_was_never_written_is_no_key() {
+    for text in [
+        "",
+        "name",
+        "name|acme.com",
+        "name|acme.com|account:xyz",
+        "name|acme.com|unknown:00ff|more",
+        "name|acme.com|unknown:00FF",
+        "name|acme.com|unknown:+0ff",
+        "name|ACME.com|unknown:00ff",
+        "name|acme..com|unknown:00ff",
+        "address|acme.com|2001:db8::1",
+        "address|acme.com|2001:db8::1/64",
+        "address|acme.com|192.0.2.0/24",
+        "device|acme.com|unknown:00ff|1",
+        "other|acme.com|unknown:00ff",
+    ] {
+        assert_eq!(CounterKey::parse(text), None, "{text}");
+    }
+}

@@ -1,0 +1,158 @@
+//! What holds whatever happens, in whatever order.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Debug, Clone)]
+enum Move {
+    Reserve,
+    /// Of the attempts in flight, the one with this number (modulo their number) ends so.
+    Succeed(usize),
+    Fail(usize),
+    Cancel(usize),
+    Wait(u64),
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let one = prop_oneof![
+        8 => Just(Move::Reserve),
+        1 => any::<usize>().prop_map(Move::Succeed),
+        4 => any::<usize>().prop_map(Move::Fail),
+        3 => any::<usize>().prop_map(Move::Cancel),
+        2 => (1_u64..30).prop_map(Move::Wait),
+    ];
+    prop::collection::vec(one, 0..120)
+}
+
+fn settings() -> impl Strategy<Value = LockoutSettings> {
+    (1_u32..8, 0_u64..20, 1_u32..4, 0_u64..100, 0_u32..5).prop_map(|(n, time, ratio, cap, max_lockouts)| {
+        LockoutSettings {
+            max_attempts: n,
+            time: Duration::from_mins(time),
+            ratio,
+            max_duration: Duration::from_mins(cap),
+            max_lockouts,
+            ..wso2()
+        }
+    })
+}
+
+fn counter() -> impl Strategy<Value = Counter> {
+    let lock = prop_oneof![Just(Lock::None), (0..2 * NOW).prop_map(Lock::Until), Just(Lock::UntilAdmin)];
+    (any::<u32>(), any::<u32>(), lock, 0..NOW).prop_map(|(failures, lockouts, locked_until, since)| Counter {
+        failures,
+        lockouts,
+        locked_until,
+        since,
+        last_failure: since,
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_more_than_n_guesses_are_verified_before_a_lock(settings in settings(), moves in moves()) {
+        let n = settings.max_attempts as usize;
+        let mut door = Door::new(settings);
+        let mut flying: Vec<Reserved> = Vec::new();
+        // verified or in flight since the last success or the end of the last lock
+        let mut guesses = 0_usize;
+        for step in moves {
+            // no two rounds begin in the same millisecond
+            door.now += 1;
+            match step {
+                Move::Reserve => {
+                    let lock_ended = matches!(door.counter().locked_until, Lock::Until(end) if end <= door.now);
+                    match door.reserve() {
+                        Ok(reserved) => {
+                            if lock_ended {
+                                guesses = 0;
+                                // those still in flight belong to the round that was locked
+                                flying.clear();
+                            }
+                            guesses += 1;
+                            flying.push(reserved);
+                        }
+                        Err(refused) => prop_assert!(refused.until.in_force(door.now)),
+                    }
+                    prop_assert!(guesses <= n, "{guesses} guesses of {n}");
+                }
+                Move::Wait(minutes) => door.now += minutes * MINUTE,
+                Move::Succeed(which) if !flying.is_empty() => {
+                    let reserved = flying.swap_remove(which % flying.len());
+                    succeed(&door.settings, &reserved, &mut door.counters);
+                    prop_assert_eq!(door.counter(), Counter::default());
+                    guesses = 0;
+                }
+                Move::Cancel(which) if !flying.is_empty() => {
+                    let reserved = flying.swap_remove(which % flying.len());
+                    let before = door.counter();
+                    cancel(&reserved, &mut door.counters);
+                    guesses -= usize::from(before != door.counter());
+                }
+                Move::Fail(which) if !flying.is_empty() => {
+                    flying.swap_remove(which % flying.len());
+                }
+                Move::Succeed(_) | Move::Cancel(_) | Move::Fail(_) => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_lock_grows_and_never_beyond_its_cap(settings in settings(), ladder in 2_usize..40) {
+        let mut last = 0;
+        for lockouts in 0..ladder {
+            let lockouts = u32::try_from(lockouts).unwrap();
+            let Some(length) = settings.lock_millis(lockouts) else {
+                // from here on only an administrator unlocks
+                last = u64::MAX;
+                continue;
+            };
+            prop_assert!(length >= last && length > 0);
+            let cap = u64::try_from(settings.max_duration.as_millis()).unwrap();
+            prop_assert!(cap == 0 || length <= cap);
+            last = length;
+        }
+    }
+
+    #[test]
+    fn cancel_undoes_reserve(settings in settings(), counter in counter(), window in 0_u64..100) {
+        let threshold = Threshold { max_attempts: 3, window: Duration::from_mins(window), time: Duration::from_mins(1) };
+        let settings = LockoutSettings { address: Some(threshold), ..settings };
+        let mut door = Door::new(settings);
+        let net = ClientNet::of("192.0.2.1".parse().unwrap());
+        door.counters = vec![
+            (CounterKey::of(tenant(), alex()), counter),
+            (CounterKey::Address { tenant: tenant(), net }, Counter { locked_until: Lock::None, ..counter }),
+        ];
+        let before = door.counters.clone();
+        if let Ok(reserved) = door.reserve() {
+            cancel(&reserved, &mut door.counters);
+        }
+        prop_assert_eq!(door.counters, before);
+    }
+
+    #[test]
+    fn success_leaves_a_name_clean(settings in settings(), counter in counter()) {
+        let mut door = Door::new(settings);
+        door.counters[0].1 = counter;
+        if let Ok(reserved) = door.reserve() {
+            succeed(&door.settings, &reserved, &mut door.counters);
+            prop_assert_eq!(door.counter(), Counter::default());
+        }
+    }
+
+    #[test]
+    fn all_cancelled_in_any_order_is_as_if_nobody_had_come(
+        attempts in 1_usize..5,
+        order in Just(()).prop_perturb(|(), mut random| (0..5).map(|_| random.next_u32() as usize).collect::<Vec<_>>()),
+    ) {
+        let mut door = Door::new(wso2());
+        let mut flying: Vec<Reserved> = (0..attempts).map(|_| door.reserve().unwrap()).collect();
+        for which in order.into_iter().take(attempts) {
+            let reserved = flying.swap_remove(which % flying.len());
+            cancel(&reserved, &mut door.counters);
+        }
+        prop_assert_eq!((door.counter().failures, door.counter().lockouts, door.counter().locked_until), (0, 0, Lock::None));
+    }
+}

@@ -1,0 +1,85 @@
+//! An operator's pattern, which a whole password has to match. It is written in Java's syntax, as WSO2 has it.
+
+use std::{fmt, sync::Arc};
+
+use fancy_regex::{Regex, RegexBuilder};
+
+use super::java;
+
+/// WSO2's own, which also stands for a blank one.
+pub const WSO2_PATTERN: &str = r"^((?=.*\d)(?=.*[a-z])(?=.*[A-Z])(?=.*[!@#$%&*])).{0,100}$";
+
+/// In characters.
+pub const LONGEST_PATTERN: usize = 512;
+
+/// Look-ahead needs an engine that backtracks; a pattern that makes it do so without end is stopped here.
+const MOST_BACKTRACKS: usize = 50_000;
+const LARGEST: usize = 2 * 1024 * 1024;
+const MOST_INSTRUCTIONS: usize = 20_000;
+
+/// Equal when written alike. Cheap to clone.
+#[derive(Clone)]
+pub struct Pattern {
+    source: Arc<str>,
+    regex: Arc<Regex>,
+}
+
+/// Why a pattern cannot be taken, for the one who wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadPattern {
+    #[error("the pattern has {0} characters; {LONGEST_PATTERN} are possible")]
+    TooLong(usize),
+    #[error("the placeholder {0} is not filled in here: write its value")]
+    Placeholder(String),
+    #[error("{what} at character {at} is not supported: {instead}")]
+    Unsupported { what: String, at: usize, instead: &'static str },
+    #[error("the pattern cannot be read: {0}")]
+    Invalid(String),
+}
+
+/// The engine gave up on a password. What that says about the password is nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the pattern takes too long to apply")]
+pub struct Misfired;
+
+impl Pattern {
+    pub fn compile(written: &str) -> Result<Self, BadPattern> {
+        let source = if written.trim().is_empty() { WSO2_PATTERN } else { written };
+        let length = source.chars().count();
+        if length > LONGEST_PATTERN {
+            return Err(BadPattern::TooLong(length));
+        }
+        let whole = format!(r"\A(?:{})\z", java::translate(source)?);
+        let regex = RegexBuilder::new(&whole)
+            .backtrack_limit(MOST_BACKTRACKS)
+            .delegate_size_limit(LARGEST)
+            .delegate_dfa_size_limit(LARGEST)
+            .max_prog_size(MOST_INSTRUCTIONS)
+            .build()
+            .map_err(|problem| BadPattern::Invalid(problem.to_string()))?;
+        Ok(Self { source: source.into(), regex: Arc::new(regex) })
+    }
+
+    /// As it was written, or WSO2's.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    pub fn matches(&self, password: &str) -> Result<bool, Misfired> {
+        self.regex.is_match(password).map_err(|_| Misfired)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Pattern {}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pattern({})", self.source)
+    }
+}

@@ -1,0 +1,325 @@
+//! The policy rule by rule, and what it says.
+
+mod patterns;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::tenant::TenantId;
+
+fn alex(tenant: &TenantId) -> About<'_> {
+    About {
+        username: "Alex.Doe",
+        email: Some("adoe+portal@mail.example.org"),
+        given_name: Some("Alexandra"),
+        family_name: Some("Döe-Smith"),
+        tenant,
+    }
+}
+
+fn broken(policy: &PasswordPolicy, password: &str) -> Vec<&'static str> {
+    let tenant = TenantId::parse("globex.com").unwrap();
+    policy.violations(password, &alex(&tenant)).iter().map(Violation::id).collect()
+}
+
+#[test]
+fn a_policy_that_asks_for_nothing_still_asks_for_a_password() {
+    let nothing = PasswordPolicy::default();
+    assert_eq!(broken(&nothing, ""), ["min-length"]);
+    for taken in ["a", "Alex.Doe", "123456", "password", &"x".repeat(256), " ", "\u{1f511}"] {
+        assert_eq!(broken(&nothing, taken), [""; 0], "{taken}");
+    }
+}
+
+#[test]
+fn wso2s_policy_says_what_wso2_says_in_its_order() {
+    let policy = PasswordPolicy::wso2();
+    let tenant = TenantId::super_tenant();
+    for (username, password, code_and_text) in [
+        ("alex", "Alex1!", None),
+        ("alex", "Aa1!", Some("20035 Password at least should have 6 characters")),
+        ("alex", "Aa1!Aa1!Aa1!A", Some("20035 Password cannot have more than 12 characters")),
+        ("Alex1!", "aLEX1!", Some("20035 Cannot use the username as the password")),
+        // only equality, as WSO2 has it
+        ("alex", "Alex1!Alex", None),
+        (
+            "alex",
+            "alex1!",
+            Some(
+                "20035 Password pattern policy violated. Password should contain a digit[0-9], a lower case letter[a-z], \
+                 an upper case letter[A-Z], one of !@#$%&* characters",
+            ),
+        ),
+    ] {
+        let about = About { username, email: None, given_name: None, family_name: None, tenant: &tenant };
+        let first = policy.first_violation(password, &about).map(|v| format!("{} {v}", v.code()));
+        assert_eq!(first.as_deref(), code_and_text, "{password}");
+    }
+    // the page shows them all
+    assert_eq!(broken(&policy, "aaa"), ["min-length", "pattern"]);
+}
+
+#[test]
+fn the_operators_message_is_told() {
+    let policy = PasswordPolicy {
+        pattern: Pattern::compile("[0-9]+").ok(),
+        message: "Digits, please".to_owned(),
+        ..PasswordPolicy::default()
+    };
+    let tenant = TenantId::super_tenant();
+    assert_eq!(policy.first_violation("abc", &alex(&tenant)).unwrap().to_string(), "Digits, please");
+    let silent = PasswordPolicy { message: "  ".to_owned(), ..policy };
+    assert_eq!(silent.first_violation("abc", &alex(&tenant)).unwrap().to_string(), WSO2_MESSAGE);
+}
+
+#[test]
+fn lengths_are_counted_in_characters_that_people_type() {
+    let policy = PasswordPolicy { min_length: 4, max_length: 5, ..PasswordPolicy::default() };
+    for (password, expected) in [
+        ("äöü", &["min-length"][..]),
+        ("äöüß", &[]),
+        // 4 characters in 8 code points, which compose
+        ("a\u{308}o\u{308}u\u{308}e\u{301}", &[]),
+        ("\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}", &[]),
+        ("\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}\u{1f511}", &["max-length"]),
+    ] {
+        assert_eq!(broken(&policy, password), expected, "{password}");
+    }
+    // 64 and more are possible (NIST), and nothing is done to more than 256
+    let long =
+        PasswordPolicy { max_length: u32::MAX, min_score: 4, not_common: true, ..PasswordPolicy::wso2() };
+    assert_eq!(
+        broken(&PasswordPolicy { max_length: 64, ..PasswordPolicy::default() }, &"x".repeat(64)),
+        [""; 0]
+    );
+    for length in [257, 4000, 100_000_000] {
+        assert_eq!(broken(&long, &"x".repeat(length)), ["max-length"], "{length}");
+    }
+    let unreachable = PasswordPolicy { min_length: u32::MAX, ..PasswordPolicy::default() };
+    assert_eq!(broken(&unreachable, &"x".repeat(256)), [""; 0]);
+}
+
+#[test]
+fn passwords_that_everybody_tries_first_are_known() {
+    let policy = PasswordPolicy { not_common: true, ..PasswordPolicy::default() };
+    for common in [
+        "123456",
+        "123456789",
+        "12345678",
+        "password",
+        "Password",
+        "PASSWORD",
+        "password1",
+        "qwerty",
+        "qwerty123",
+        "qwertyuiop",
+        "1q2w3e4r",
+        "1qaz2wsx",
+        "111111",
+        "000000",
+        "abc123",
+        "iloveyou",
+        "letmein",
+        "welcome",
+        "monkey",
+        "dragon",
+        "football",
+        "baseball",
+        "superman",
+        "princess",
+        "sunshine",
+        "trustno1",
+        "starwars",
+        "whatever",
+        "zaq12wsx",
+        "asdfghjkl",
+        "1234567890",
+        "987654321",
+        "michelle",
+        "computer",
+        "corvette",
+        "passw0rd",
+        "P@ssw0rd",
+        "internet",
+        "samantha",
+        "charlie1",
+        "liverpool",
+        "butterfly",
+        "aaaaaaaa",
+        "abcdefgh",
+        "mustang1",
+        "changeme",
+    ] {
+        assert_eq!(broken(&policy, common), ["not-common"], "{common}");
+    }
+    for fine in ["correct horse battery staple", "Wq7#kd02!pz", "kürbis-laterne-41", "träumerei am kamin"] {
+        assert_eq!(broken(&policy, fine), [""; 0], "{fine}");
+    }
+}
+
+#[test]
+fn words_about_the_user_make_no_password() {
+    let policy = PasswordPolicy {
+        no_context_words: true,
+        words: vec!["Doorward".to_owned()],
+        ..PasswordPolicy::default()
+    };
+    for word in [
+        "xx-alex.doe-xx",
+        "ALEX1234",
+        "2024alexandra!",
+        "smith+smith",
+        "döe-smith",
+        "DO\u{308}E-SMITH",
+        "my.adoe.key",
+        "portal-key",
+        "mail.example.org",
+        "globex2024",
+        "GLOBEX.COM",
+        "ｄｏｏｒｗａｒｄ",
+        "i-love-doorward",
+    ] {
+        assert_eq!(broken(&policy, word), ["no-context-word"], "{word}");
+    }
+    for fine in ["doe", "com", "org", "ale", "correct horse", "example-key"] {
+        assert_eq!(broken(&policy, fine), [""; 0], "{fine}");
+    }
+    // the tenant of those who name none is nobody's word
+    let tenant = TenantId::super_tenant();
+    let about = About { username: "al", email: None, given_name: None, family_name: None, tenant: &tenant };
+    assert_eq!(policy.first_violation("superb carbon owl", &about), None);
+}
+
+#[test]
+fn strength_counts_also_against_the_users_own_words() {
+    let tenant = TenantId::parse("globex.com").unwrap();
+    let policy = |min_score| PasswordPolicy { min_score, ..PasswordPolicy::default() };
+    for (password, score) in [
+        ("password", 0),
+        ("zxcvbn12", 1),
+        ("Tr0ub4dour", 1),
+        ("Tr0ub4dour&3", 2),
+        ("Wq7#kd02!pz", 4),
+        ("correct horse battery staple", 4),
+    ] {
+        for asked in 0..=4 {
+            let refused = policy(asked).first_violation(password, &alex(&tenant)).is_some();
+            assert_eq!(refused, asked > score, "{password}: {asked}");
+        }
+    }
+    assert_eq!(broken(&policy(3), "globexalexandra"), ["min-score"]);
+    assert_eq!(broken(&policy(200), "password"), ["min-score"]);
+}
+
+#[test]
+fn attack_a_password_that_is_costly_to_estimate() {
+    let policy =
+        PasswordPolicy { not_common: true, min_score: 4, no_context_words: true, ..PasswordPolicy::wso2() };
+    for password in [
+        "a".repeat(256),
+        "4@8({[<3691!|7$5+0%2x".repeat(12),
+        "\u{1f511}".repeat(256),
+        "1a".repeat(128),
+        "ß".repeat(256),
+    ] {
+        assert!(!broken(&policy, &password).is_empty());
+    }
+}
+
+#[test]
+fn a_password_expires_when_its_days_are_over() {
+    const DAY: u64 = 86_400_000;
+    let days = |expiry_days| PasswordPolicy { expiry_days, ..PasswordPolicy::default() };
+    for (policy, age, expired) in [
+        (days(0), u64::MAX, false),
+        (days(30), 30 * DAY - 1, false),
+        (days(30), 30 * DAY, true),
+        (days(u32::MAX), 365 * DAY, false),
+    ] {
+        assert_eq!(policy.is_expired(0, age), expired, "{age}");
+    }
+    assert_eq!(days(u32::MAX).expires_at(u64::MAX), Some(u64::MAX));
+}
+
+#[test]
+fn history_is_wso2s() {
+    let policy = PasswordPolicy { history: 5, ..PasswordPolicy::default() };
+    let violation = policy.history_violation(true).unwrap();
+    assert_eq!(violation.code(), "22001");
+    assert_eq!(
+        violation.to_string(),
+        "This password has been used in recent history. Please choose a different password"
+    );
+    assert_eq!((policy.looks_back(), policy.history_violation(false)), (5, None));
+    assert_eq!(PasswordPolicy::default().history_violation(true), None);
+}
+
+#[test]
+fn a_page_says_everything_before_and_after() {
+    let policy = PasswordPolicy {
+        min_length: 8,
+        not_common: true,
+        no_context_words: true,
+        min_score: 3,
+        history: 5,
+        breached: Some(Breached::default()),
+        ..PasswordPolicy::wso2()
+    };
+    let list: Vec<String> = policy.requirements().iter().map(Rule::to_string).collect();
+    assert_eq!(
+        list,
+        [
+            "At least 8 characters",
+            "At most 12 characters",
+            "Not your user name",
+            WSO2_MESSAGE,
+            "Not one of the passwords that everybody tries first",
+            "Without your name, your e-mail address or the name of this portal",
+            "Not easy to guess",
+            "Not known from a data breach",
+            "None of your last 5 passwords",
+        ]
+    );
+    let tenant = TenantId::super_tenant();
+    let violations = policy.violations("Passw0rd!", &alex(&tenant));
+    let broken: Vec<&str> = policy
+        .checklist(&violations)
+        .iter()
+        .filter(|(_, broken)| *broken)
+        .map(|(rule, _)| rule.id())
+        .collect();
+    assert_eq!(broken, violations.iter().map(Violation::id).collect::<Vec<_>>());
+    // a ceiling nobody set is shown to whoever hits it
+    let open = PasswordPolicy::default();
+    assert_eq!(open.requirements(), [Rule::MinLength(1)]);
+    let checklist = open.checklist(&open.violations(&"x".repeat(300), &alex(&tenant)));
+    assert_eq!(checklist, [(Rule::MinLength(1), false), (Rule::MaxLength(256), true)]);
+}
+
+#[test]
+fn a_password_manager_is_told_too() {
+    assert_eq!(
+        PasswordPolicy::wso2().passwordrules(),
+        "minlength: 6; maxlength: 12; required: digit; required: lower; required: upper; required: [!@#$%&*];"
+    );
+    assert_eq!(PasswordPolicy::default().passwordrules(), "minlength: 1; maxlength: 256;");
+    let odd = PasswordPolicy {
+        pattern: Pattern::compile(r#"(?=.*[\-"])(?=.*\p{Punct})(?=.*[0-9]).*"#).ok(),
+        ..PasswordPolicy::default()
+    };
+    assert_eq!(odd.passwordrules(), "minlength: 1; maxlength: 256; required: digit;");
+}
+
+proptest! {
+    #[test]
+    fn no_text_breaks_the_rules_themselves(password in any::<String>(), name in any::<String>(), word in any::<String>()) {
+        let policy = PasswordPolicy {
+            not_common: true, no_context_words: true, words: vec![word], min_score: 2, ..PasswordPolicy::wso2()
+        };
+        let tenant = TenantId::super_tenant();
+        let about = About { username: &name, email: Some(&name), given_name: None, family_name: None, tenant: &tenant };
+        let violations = policy.violations(&password, &about);
+        prop_assert_eq!(policy.first_violation(&password, &about), violations.first().cloned());
+        prop_assert!(!violations.contains(&Violation::Misconfigured));
+    }
+}

@@ -1,0 +1,147 @@
+//! The portal's own sign-ins, guarded: an attempt is counted before the portal sees it, and settled by the portal's answer.
+//!
+//! Whose attempt it is and what the answer means say the rules in `domain::guard`; how many are too many says the lockout
+//! that guards Doorward's own doors, too.
+
+mod known;
+mod paces;
+mod read;
+mod refuse;
+mod settle;
+
+use std::{sync::Arc, time::Instant};
+
+use http::{
+    Response,
+    header::{ACCEPT_ENCODING, AUTHORIZATION},
+    request::Parts,
+};
+use hyper::body::Incoming;
+
+use self::{known::Known, paces::Paces};
+use super::{
+    ClientConnection, Gate, Worker,
+    answer::Refusal,
+    body::ResponseBody,
+    forward::{forward, prepare},
+    judge::Judgement,
+};
+use crate::{
+    account::{NotForwarded, Reservation},
+    clock,
+    config::{Settings, TenantPolicy},
+    domain::guard::{Guard, Outcome as Said, UserIn},
+    telemetry::metrics::{Guarded, Outcome},
+};
+
+/// What is remembered of guarded sign-ins, in memory: no name and no password.
+#[derive(Default)]
+pub struct Guards {
+    paces: Paces,
+    known: Known,
+}
+
+/// Whether a request may be a sign-in of the portal's.
+pub fn concerns(policy: &TenantPolicy, path: &str) -> bool {
+    policy.guards.iter().any(|guard| guard.endpoint.covers(path))
+}
+
+/// Step 7 for a request that may sign somebody in.
+pub async fn guarded(
+    worker: &Worker,
+    connection: &Arc<ClientConnection>,
+    settings: &Settings,
+    judgement: &Judgement,
+    policy: &Arc<TenantPolicy>,
+    (mut parts, body): (Parts, Incoming),
+    now: u64,
+) -> Result<(Outcome, Response<ResponseBody>), Refusal> {
+    let gate = &*worker.gate;
+    let guards: Vec<&Arc<Guard>> =
+        policy.guards.iter().filter(|guard| guard.endpoint.covers(parts.uri.path())).collect();
+    let sign_in = match read::sign_in(&guards, connection, &mut parts, body).await {
+        Ok(sign_in) => sign_in,
+        Err((guard, problem)) => {
+            gate.metrics.count_guarded(Guarded::doubtful);
+            return refuse::doubtful(guard, problem);
+        }
+    };
+    let read::SignIn { found, body } = sign_in;
+    let Some((guard, name)) = found else {
+        let prepared = prepare(worker, connection, settings, judgement, policy, parts, body)?;
+        let answer = forward(worker, connection, judgement, policy, Box::new(prepared), now).await?;
+        return Ok((Outcome::forwarded, answer));
+    };
+    if guard.searches_body() {
+        parts.headers.remove(ACCEPT_ENCODING);
+    }
+    // the parts of a page come all at once with the same credentials: that is one guess, and not one for each
+    let credentials = match parts.headers.get(AUTHORIZATION) {
+        Some(sent) if guard.user == UserIn::Basic => Some(gate.guards.known.digest(&policy.tenant, sent)),
+        _ => None,
+    };
+    let known = &gate.guards.known;
+    let turn = match &credentials {
+        Some(digest) if !known.is_known(digest) => Some(known.turn(digest).await),
+        _ => None,
+    };
+    let reservation = if credentials.as_ref().is_some_and(|digest| known.is_known(digest)) {
+        None
+    } else {
+        match reserve(gate, judgement, policy, &name).await {
+            Ok(reservation) => Some(reservation),
+            Err(NotForwarded::Refused) => {
+                gate.metrics.count_guarded(Guarded::refused);
+                // nobody waits for those who wait
+                drop(turn);
+                return refuse::locked(gate, policy, guard).await;
+            }
+            Err(NotForwarded::NoName) => {
+                gate.metrics.count_guarded(Guarded::doubtful);
+                return refuse::doubtful(guard, read::Problem::NO_NAME);
+            }
+            Err(NotForwarded::Unavailable) => return Err(Refusal::StoreDown),
+        }
+    };
+    let started = Instant::now();
+    let path = parts.uri.path().to_owned();
+    let sent = match prepare(worker, connection, settings, judgement, policy, parts, body) {
+        Ok(prepared) => forward(worker, connection, judgement, policy, Box::new(prepared), now).await,
+        Err(refusal) => Err(refusal),
+    };
+    let answer = match sent {
+        Ok(answer) => answer,
+        Err(refusal) => {
+            settle::cancel(reservation).await;
+            return Err(refusal);
+        }
+    };
+    let (said, answer) = settle::read(guard, &path, answer).await?;
+    settle::settle(reservation, said).await;
+    if said == Said::Failed {
+        gate.guards.paces.record(&policy.tenant, guard, started.elapsed());
+    }
+    if let Some(digest) = &credentials {
+        known.learn(digest, said == Said::Succeeded);
+    }
+    drop(turn);
+    gate.metrics.count_guarded(match said {
+        Said::Succeeded => Guarded::succeeded,
+        Said::Passed => Guarded::passed,
+        Said::Failed => Guarded::failed,
+    });
+    Ok((Outcome::forwarded, answer))
+}
+
+async fn reserve(
+    gate: &Gate,
+    judgement: &Judgement,
+    policy: &Arc<TenantPolicy>,
+    name: &str,
+) -> Result<Reservation, NotForwarded> {
+    match &gate.doors {
+        Some(doors) => doors.reserve_at_portal(policy, name, judgement.client.address, clock::millis()).await,
+        // without a store there is nothing to count with
+        None => Err(NotForwarded::Unavailable),
+    }
+}

@@ -1,0 +1,111 @@
+//! Whose sign-in is it? The body is read for that, up to a bound, and sent on as it came.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
+    request::Parts,
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+
+use crate::{
+    domain::guard::{Doubt, Guard, Head, MAX_BODY},
+    proxy::{
+        ClientConnection,
+        body::{ClientBody, RequestBody},
+    },
+};
+
+/// Nobody types this slowly, and who wants to hold a connection gets no longer to do it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A request that may be a sign-in, as far as guards are concerned.
+pub(super) struct SignIn<'a> {
+    /// Which guard found a name, and which. `None`: nobody signs in.
+    pub found: Option<(&'a Arc<Guard>, String)>,
+    pub body: ClientBody,
+}
+
+/// Why it cannot be said whose sign-in it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Problem {
+    pub status: StatusCode,
+    pub detail: &'static str,
+}
+
+impl Problem {
+    pub const NO_NAME: Self =
+        Self { status: StatusCode::BAD_REQUEST, detail: "the user name has a character that cannot be seen" };
+}
+
+impl From<Doubt> for Problem {
+    fn from(doubt: Doubt) -> Self {
+        let status = StatusCode::from_u16(doubt.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        Self { status, detail: doubt.detail() }
+    }
+}
+
+pub(super) async fn sign_in<'a>(
+    guards: &[&'a Arc<Guard>],
+    connection: &Arc<ClientConnection>,
+    parts: &mut Parts,
+    body: Incoming,
+) -> Result<SignIn<'a>, (&'a Arc<Guard>, Problem)> {
+    let reader = guards.iter().find(|guard| guard.reads_body(parts.method.as_str()));
+    let (bytes, body) = match reader {
+        Some(guard) => {
+            let bytes = whole(connection, parts, body).await.map_err(|problem| (*guard, problem))?;
+            // the portal need not ask for it any more
+            parts.headers.remove(EXPECT);
+            (bytes.clone(), ClientBody::here(bytes))
+        }
+        None => (Bytes::new(), ClientBody::Coming(body)),
+    };
+    let head = Head {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query(),
+        content_type: text(&parts.headers, &CONTENT_TYPE),
+        content_encoding: text(&parts.headers, &CONTENT_ENCODING),
+        authorization: parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes),
+    };
+    let mut found: Option<(&Arc<Guard>, String)> = None;
+    for guard in guards {
+        let name = guard.name(&head, &bytes).map_err(|doubt| (*guard, doubt.into()))?;
+        match (&found, name) {
+            (_, None) => {}
+            (None, Some(name)) => found = Some((*guard, name)),
+            (Some((_, known)), Some(name)) if *known == name => {}
+            // one answer cannot speak for two names
+            (Some(_), Some(_)) => return Err((*guard, Doubt::Twice.into())),
+        }
+    }
+    Ok(SignIn { found, body })
+}
+
+/// `Some("")` for what is there and no text, or there twice.
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    let mut lines = headers.get_all(name).iter();
+    let first = lines.next()?;
+    Some(if lines.next().is_some() { "" } else { first.to_str().unwrap_or_default() })
+}
+
+async fn whole(connection: &Arc<ClientConnection>, parts: &Parts, body: Incoming) -> Result<Bytes, Problem> {
+    const TOO_LARGE: Problem =
+        Problem { status: StatusCode::PAYLOAD_TOO_LARGE, detail: "a sign-in has at most 64 KiB" };
+    let announced =
+        parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > MAX_BODY as u64) {
+        return Err(TOO_LARGE);
+    }
+    let body = RequestBody::new(ClientBody::Coming(body), parts.version, connection, PATIENCE);
+    match tokio::time::timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(TOO_LARGE),
+        Ok(Err(_)) => Err(Problem { status: StatusCode::BAD_REQUEST, detail: "the sign-in broke off" }),
+        Err(_) => Err(Problem { status: StatusCode::REQUEST_TIMEOUT, detail: "the sign-in came too slowly" }),
+    }
+}

@@ -1,0 +1,16 @@
+//! Who is signed in with this browser: the cookie that names a session, the session in the store, and the memory that
+//! spares the store every request but the first.
+
+pub mod cookie;
+pub mod csrf;
+mod live;
+mod memory;
+mod open;
+mod sessions;
+
+pub use self::{
+    cookie::{Cookie, CookieSecret},
+    live::Live,
+    open::Open,
+    sessions::{Begin, Sessions, Unavailable, hash_of},
+};

@@ -1,0 +1,264 @@
+//! Sessions: begun at sign-in, found by their cookie, ended by their owner, an administrator or time.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use aws_lc_rs::{
+    digest,
+    rand::{SecureRandom as _, SystemRandom},
+};
+use http::HeaderMap;
+use tokio::{runtime::Handle, time::sleep};
+
+use super::{
+    cookie::{Cookie, CookieSecret},
+    live::Live,
+    memory::Memory,
+    open::{Open, Openings},
+};
+use crate::{
+    config::model,
+    domain::{
+        account::{Account, AccountId},
+        session::{Session, SessionHash, shown_user_agent},
+    },
+    store::{Change, Store, StoreError},
+};
+
+/// The store does not answer, and the session is not in memory. Whoever asks is refused for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("whether this session is alive cannot be found out now")]
+pub struct Unavailable;
+
+/// How soon an open connection asks again when the store does not answer.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
+/// A handle, cheap to clone.
+#[derive(Clone)]
+pub struct Sessions(Arc<Shared>);
+
+struct Shared {
+    store: Store,
+    memory: Memory,
+    openings: Openings,
+    /// Where the store hears that a session was used, while the request goes on.
+    background: Handle,
+    random: SystemRandom,
+}
+
+/// Who has just proved who they are, and where.
+pub struct Begin<'a> {
+    pub account: &'a Account,
+    pub settings: &'a model::Session,
+    pub user_agent: &'a str,
+    pub address: IpAddr,
+    /// The session this browser had before: it ends.
+    pub old: Option<&'a CookieSecret>,
+}
+
+impl Sessions {
+    pub fn new(store: Store, background: Handle) -> Self {
+        Self(Arc::new(Shared {
+            store,
+            memory: Memory::new(),
+            openings: Openings::default(),
+            background,
+            random: SystemRandom::new(),
+        }))
+    }
+
+    /// Whose session the request's cookie names.
+    pub async fn of_request(
+        &self,
+        headers: &HeaderMap,
+        https: bool,
+        now: u64,
+    ) -> Result<Option<Arc<Live>>, Unavailable> {
+        match Cookie::Session.read(headers, https).and_then(CookieSecret::parse) {
+            Some(secret) => self.find(&hash_of(&secret), now).await,
+            None => Ok(None),
+        }
+    }
+
+    /// A session that is alive, from memory or else from the store.
+    pub async fn find(&self, hash: &SessionHash, now: u64) -> Result<Option<Arc<Live>>, Unavailable> {
+        let live = self.0.memory.find(hash, now, self.load(hash)).await?;
+        if let Some(live) = &live
+            && live.touch(now)
+        {
+            let (store, hash) = (self.0.store.clone(), *hash);
+            self.0.background.spawn(async move {
+                if let Err(error) = store.sessions().touch(&hash, now).await {
+                    tracing::debug!(%error, "that a session was used could not be written");
+                }
+            });
+        }
+        Ok(live)
+    }
+
+    async fn load(&self, hash: &SessionHash) -> Result<Option<(Session, Account)>, Unavailable> {
+        let store = &self.0.store;
+        let found = async {
+            let Some(session) = store.sessions().find(hash).await? else { return Ok(None) };
+            let account = store.accounts().find(&session.account).await?;
+            Ok(account.filter(|account| !account.disabled).map(|account| (session, account)))
+        };
+        found.await.map_err(|error: StoreError| {
+            tracing::error!(%error, "a session cannot be looked up");
+            Unavailable
+        })
+    }
+
+    /// A new session under a new name, whatever the browser was called before; what its cookie holds.
+    pub async fn begin(&self, begin: Begin<'_>, now: u64) -> Result<CookieSecret, StoreError> {
+        let Begin { account, settings, user_agent, address, old } = begin;
+        let secret = self.new_secret()?;
+        let session = Session {
+            hash: hash_of(&secret),
+            account: account.id.clone(),
+            tenant: account.tenant.clone(),
+            created_at: now,
+            last_seen_at: now,
+            signed_in_at: now,
+            expires_at: now.saturating_add(millis(settings.lifetime)),
+            idle: settings.idle_timeout,
+            user_agent: shown_user_agent(user_agent),
+            address,
+        };
+        if !self.0.store.sessions().insert(&session).await? {
+            return Err(StoreError::Unavailable("the account was deleted in this moment".to_owned()));
+        }
+        if let Some(old) = old {
+            self.end(&hash_of(old), now).await?;
+        }
+        let keep = u32::try_from(settings.max_per_account).unwrap_or(u32::MAX);
+        if self.0.store.sessions().end_oldest(&account.id, keep, now).await? > 0 {
+            self.changed(&Change::SessionsOf(account.id.clone())).await;
+        }
+        Ok(secret)
+    }
+
+    /// 256 random bits, for a cookie.
+    pub fn new_secret(&self) -> Result<CookieSecret, StoreError> {
+        let mut bytes = [0; 32];
+        let filled = self.0.random.fill(&mut bytes);
+        filled.map_err(|_| StoreError::Unavailable("the system has no random numbers".to_owned()))?;
+        Ok(CookieSecret::new(bytes))
+    }
+
+    /// `false`: there was none.
+    pub async fn end(&self, hash: &SessionHash, now: u64) -> Result<bool, StoreError> {
+        let ended = self.0.store.sessions().end(hash, now).await?;
+        self.changed(&Change::SessionEnded(*hash)).await;
+        Ok(ended)
+    }
+
+    /// Ends all of an account but, maybe, one; how many there were.
+    pub async fn end_all(
+        &self,
+        account: &AccountId,
+        except: Option<&SessionHash>,
+        now: u64,
+    ) -> Result<u64, StoreError> {
+        let ended = self.0.store.sessions().end_all(account, except, now).await?;
+        self.changed(&Change::SessionsOf(account.clone())).await;
+        Ok(ended)
+    }
+
+    /// Those that are alive, the one used last first.
+    pub async fn list(&self, account: &AccountId, now: u64) -> Result<Vec<Session>, StoreError> {
+        let mut sessions = self.0.store.sessions().list(account).await?;
+        sessions.retain(|session| !session.is_over(now));
+        Ok(sessions)
+    }
+
+    /// A connection stays open on the strength of this session.
+    pub fn open(&self, live: &Live) -> Open {
+        self.0.openings.open(live.session.hash, &live.session.account)
+    }
+
+    /// Returns when the session of an open connection has ended: by its owner, an administrator, silence or age. `clock`
+    /// says what time it is, in milliseconds. An open connection is no use of the session: who leaves a page open and goes
+    /// away is signed out like anybody else.
+    pub async fn ended(&self, open: &Open, clock: impl Fn() -> u64) {
+        loop {
+            // before the look, so that a change between the two is heard
+            let mut changed = std::pin::pin!(open.changed());
+            changed.as_mut().enable();
+            let left = match self.find_quietly(open.hash(), clock()).await {
+                Ok(Some(live)) => Duration::from_millis(live.ends_at().saturating_sub(clock())),
+                Ok(None) => return,
+                // who cannot find out now leaves the connection open: it was let in, and soon asks again
+                Err(Unavailable) => ASK_AGAIN,
+            };
+            tokio::select! {
+                () = changed => {}
+                () = sleep(left) => {}
+            }
+        }
+    }
+
+    /// As `find`, without counting as use.
+    async fn find_quietly(&self, hash: &SessionHash, now: u64) -> Result<Option<Arc<Live>>, Unavailable> {
+        self.0.memory.find(hash, now, self.load(hash)).await
+    }
+
+    /// Something has changed, here or elsewhere: what memory says about it counts no longer.
+    pub async fn changed(&self, change: &Change) {
+        let Shared { memory, openings, .. } = &*self.0;
+        match change {
+            Change::SessionEnded(hash) => {
+                memory.forget_session(hash).await;
+                openings.wake(hash);
+            }
+            Change::SessionsOf(account) | Change::AccountChanged(account) => {
+                memory.forget_account(account);
+                openings.wake_account(account);
+            }
+            Change::Everything => {
+                memory.forget_all();
+                openings.wake_all();
+            }
+        }
+    }
+
+    /// Hears of changes made elsewhere, for as long as it is polled.
+    pub async fn follow(&self) {
+        let mut complained = false;
+        let mut watch = loop {
+            match self.0.store.changes().watch(None).await {
+                Ok(watch) => break watch,
+                Err(error) => tracing::error!(%error, "changes cannot be followed yet"),
+            }
+            sleep(Duration::from_millis(500)).await;
+        };
+        // what changed before is not in memory yet, but for what was asked while the above was tried
+        self.changed(&Change::Everything).await;
+        loop {
+            match watch.next().await {
+                Ok(changes) => {
+                    complained = false;
+                    for change in &changes {
+                        self.changed(change).await;
+                    }
+                }
+                Err(error) if !complained => {
+                    complained = true;
+                    tracing::error!(%error, "changes cannot be followed; sessions in memory stay for now");
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+/// What the store knows a session by.
+pub fn hash_of(secret: &CookieSecret) -> SessionHash {
+    let digest = digest::digest(&digest::SHA256, secret.as_bytes());
+    let mut hash = [0; 32];
+    hash.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
+    SessionHash::new(hash)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

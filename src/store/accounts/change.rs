@@ -1,0 +1,83 @@
+//! What an administrator, or a sign-in, does to an account.
+
+use sqlx::{Any, query::Query};
+
+use super::Accounts;
+use crate::{
+    domain::account::{AccountId, AdminLock},
+    store::{
+        Change, StoreError, changes,
+        value::{flag, number},
+    },
+};
+
+type Statement = Query<'static, Any, sqlx::any::AnyArguments>;
+
+/// All answer `false` if there is no such account.
+impl Accounts<'_> {
+    pub async fn set_disabled(self, id: &AccountId, disabled: bool, now: u64) -> Result<bool, StoreError> {
+        let statement = sqlx::query("UPDATE accounts SET disabled = $2 WHERE id = $1");
+        self.change(id, statement.bind(id.to_string()).bind(flag(disabled)), now).await
+    }
+
+    /// `None` takes the lock away.
+    pub async fn set_admin_lock(
+        self,
+        id: &AccountId,
+        lock: Option<AdminLock>,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        let statement = sqlx::query("UPDATE accounts SET lock_reason = $2, locked_at = $3 WHERE id = $1")
+            .bind(id.to_string())
+            .bind(lock.map(|lock| lock.reason.as_str()))
+            .bind(lock.map(|lock| number(lock.since)));
+        self.change(id, statement, now).await
+    }
+
+    pub async fn set_must_change_password(
+        self,
+        id: &AccountId,
+        must_change: bool,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        let statement = sqlx::query("UPDATE accounts SET must_change_password = $2 WHERE id = $1");
+        self.change(id, statement.bind(id.to_string()).bind(flag(must_change)), now).await
+    }
+
+    /// With its sessions, its names and the history of its passwords.
+    pub async fn delete(self, id: &AccountId, now: u64) -> Result<bool, StoreError> {
+        let statement = sqlx::query("DELETE FROM accounts WHERE id = $1").bind(id.to_string());
+        self.change(id, statement, now).await
+    }
+
+    /// Nobody has to hear about it.
+    pub async fn record_login(self, id: &AccountId, now: u64) -> Result<bool, StoreError> {
+        self.store
+            .within(async {
+                let mut transaction = self.store.begin().await?;
+                let done = sqlx::query("UPDATE accounts SET last_login_at = $2 WHERE id = $1")
+                    .bind(id.as_str())
+                    .bind(number(now))
+                    .execute(&mut *transaction)
+                    .await?;
+                transaction.commit().await?;
+                Ok(done.rows_affected() == 1)
+            })
+            .await
+    }
+
+    async fn change(self, id: &AccountId, statement: Statement, now: u64) -> Result<bool, StoreError> {
+        self.store
+            .within(async {
+                let mut transaction = self.store.begin().await?;
+                if statement.execute(&mut *transaction).await?.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                changes::record(self.store, &mut transaction, &Change::AccountChanged(id.clone()), now)
+                    .await?;
+                transaction.commit().await?;
+                Ok(true)
+            })
+            .await
+    }
+}

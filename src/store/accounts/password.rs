@@ -1,0 +1,120 @@
+//! The password of an account, and those it had before.
+
+use super::Accounts;
+use crate::{
+    domain::account::{AccountId, StoredPassword},
+    store::{
+        Change, StoreError, changes,
+        value::{flag, number, read_text},
+    },
+};
+
+/// A password that takes the place of the one before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPassword {
+    pub hash: StoredPassword,
+    /// Its owner has to choose another at the next sign-in.
+    pub must_change: bool,
+    /// How many passwords are remembered, this one among them.
+    pub keep_history: u32,
+}
+
+impl Accounts<'_> {
+    /// `false`: there is no such account.
+    pub async fn set_password(self, id: &AccountId, new: &NewPassword, now: u64) -> Result<bool, StoreError> {
+        self.store.within(async {
+            let mut transaction = self.store.begin().await?;
+            // holds the account until commit, so that two changes at once leave two entries in its history
+            let held = sqlx::query("UPDATE accounts SET must_change_password = $2 WHERE id = $1")
+                .bind(id.as_str())
+                .bind(flag(new.must_change))
+                .execute(&mut *transaction)
+                .await?;
+            if held.rows_affected() == 0 {
+                return Ok(false);
+            }
+            sqlx::query(
+                "INSERT INTO password_history (account, seq, password, replaced_at) \
+                 SELECT a.id, (SELECT COALESCE(MAX(h.seq), 0) + 1 FROM password_history h WHERE h.account = a.id), \
+                 a.password, $2 FROM accounts a WHERE a.id = $1 AND a.password <> $3",
+            )
+            .bind(id.as_str())
+            .bind(number(now))
+            .bind(StoredPassword::unusable().expose())
+            .execute(&mut *transaction)
+            .await?;
+            sqlx::query("UPDATE accounts SET password = $2, password_changed_at = $3 WHERE id = $1")
+                .bind(id.as_str())
+                .bind(new.hash.expose())
+                .bind(number(now))
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::query(
+                "DELETE FROM password_history WHERE account = $1 AND seq <= \
+                 (SELECT MAX(h.seq) FROM password_history h WHERE h.account = $1) - $2",
+            )
+            .bind(id.as_str())
+            .bind(i64::from(new.keep_history.saturating_sub(1)))
+            .execute(&mut *transaction)
+            .await?;
+            changes::record(self.store, &mut transaction, &Change::AccountChanged(id.clone()), now).await?;
+            transaction.commit().await?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// The same password under a better method. `false`: it has been changed since `old` was read.
+    pub async fn rehash(
+        self,
+        id: &AccountId,
+        old: &StoredPassword,
+        new: &StoredPassword,
+    ) -> Result<bool, StoreError> {
+        self.store
+            .within(async {
+                let mut transaction = self.store.begin().await?;
+                let done = sqlx::query("UPDATE accounts SET password = $3 WHERE id = $1 AND password = $2")
+                    .bind(id.as_str())
+                    .bind(old.expose())
+                    .bind(new.expose())
+                    .execute(&mut *transaction)
+                    .await?;
+                transaction.commit().await?;
+                Ok(done.rows_affected() == 1)
+            })
+            .await
+    }
+
+    /// At most `count` passwords, the current one first.
+    pub async fn password_history(
+        self,
+        id: &AccountId,
+        count: u32,
+    ) -> Result<Vec<StoredPassword>, StoreError> {
+        self.store
+            .within(async {
+                let current = sqlx::query("SELECT password FROM accounts WHERE id = $1")
+                    .bind(id.as_str())
+                    .fetch_optional(self.store.read())
+                    .await?;
+                let before = sqlx::query(
+                    "SELECT password FROM password_history WHERE account = $1 ORDER BY seq DESC LIMIT $2",
+                )
+                .bind(id.as_str())
+                .bind(i64::from(count))
+                .fetch_all(self.store.read())
+                .await?;
+                let mut history = Vec::new();
+                for row in current.iter().chain(&before) {
+                    let password = StoredPassword::new(read_text(row, "password")?);
+                    if password.is_usable() {
+                        history.push(password);
+                    }
+                }
+                history.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+                Ok(history)
+            })
+            .await
+    }
+}

@@ -1,0 +1,210 @@
+//! Wrong guesses. Whoever updates counters holds them until it is done, so that of two hundred guesses at once each is
+//! counted, on one replica or on ten.
+
+use std::{collections::HashMap, fmt::Write as _};
+
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _, any::AnyRow};
+
+use super::{
+    Store, StoreError,
+    value::{number, read_number, read_text},
+};
+use crate::domain::{
+    lockout::{Counter, CounterKey, Lock, Who},
+    tenant::TenantId,
+};
+
+#[derive(Clone, Copy)]
+pub struct Counters<'a> {
+    pub(super) store: &'a Store,
+}
+
+/// As a row: locked until an administrator unlocks.
+const UNTIL_ADMIN: i64 = -1;
+
+impl Counters<'_> {
+    /// Gives the counters of `keys`, in that order, to `decide`, and keeps what it makes of them: one transaction,
+    /// with nobody between. What `decide` answers is worth nothing unless this succeeds.
+    pub async fn update<T>(
+        self,
+        keys: &[CounterKey],
+        decide: impl FnOnce(&mut [(CounterKey, Counter)]) -> T,
+    ) -> Result<T, StoreError> {
+        self.store
+            .within(async {
+                if keys.is_empty() {
+                    return Ok(decide(&mut []));
+                }
+                let mut transaction = self.store.begin().await?;
+                let before = hold(&mut transaction, keys).await?;
+                let mut after = in_order(keys, &before);
+                let decided = decide(&mut after);
+                let was = |key: &CounterKey| before.get(&key.to_text()).copied().unwrap_or_default();
+                let changed: Vec<_> = after.iter().filter(|(key, counter)| *counter != was(key)).collect();
+                if changed.is_empty() {
+                    // the rows made to be held go with it
+                    transaction.rollback().await?;
+                    return Ok(decided);
+                }
+                write(&mut transaction, &changed).await?;
+                let void: Vec<_> = after.iter().filter(|(_, counter)| says_nothing(counter)).collect();
+                remove(&mut transaction, &void).await?;
+                transaction.commit().await?;
+                Ok(decided)
+            })
+            .await
+    }
+
+    /// As they stand, in the order of `keys`.
+    pub async fn read(self, keys: &[CounterKey]) -> Result<Vec<(CounterKey, Counter)>, StoreError> {
+        self.store.within(async {
+            if keys.is_empty() {
+                return Ok(Vec::new());
+            }
+            let statement = format!(
+                "SELECT name, failures, lockouts, locked_until, since, last_failure FROM counters WHERE name IN {}",
+                places(keys.len())
+            );
+            let mut query = sqlx::query(AssertSqlSafe(statement));
+            for key in keys {
+                query = query.bind(key.to_text());
+            }
+            let rows = query.fetch_all(self.store.read()).await?;
+            let found = rows.iter().map(read).collect::<Result<HashMap<_, _>, _>>()?;
+            Ok(in_order(keys, &found))
+        })
+        .await
+    }
+
+    /// As if there had never been a wrong guess.
+    pub async fn reset(self, keys: &[CounterKey]) -> Result<(), StoreError> {
+        self.update(keys, |counters| {
+            for (_, counter) in counters {
+                *counter = Counter::default();
+            }
+        })
+        .await
+    }
+
+    /// The same for everything counted of a name: its own counter, at each address, in each known browser.
+    pub async fn reset_all_of(self, tenant: &TenantId, who: &Who) -> Result<u64, StoreError> {
+        self.store
+            .within(async {
+                let mut transaction = self.store.begin().await?;
+                let done = sqlx::query("DELETE FROM counters WHERE owner = $1")
+                    .bind(owner(tenant, who))
+                    .execute(&mut *transaction)
+                    .await?;
+                transaction.commit().await?;
+                Ok(done.rows_affected())
+            })
+            .await
+    }
+}
+
+/// Makes the rows that are missing and locks all. In the order of their names, so that no two wait for each other.
+async fn hold(
+    connection: &mut AnyConnection,
+    keys: &[CounterKey],
+) -> Result<HashMap<String, Counter>, StoreError> {
+    let mut named: Vec<(String, &CounterKey)> = keys.iter().map(|key| (key.to_text(), key)).collect();
+    named.sort();
+    named.dedup();
+    let statement = format!(
+        "INSERT INTO counters (name, owner, failures, lockouts, locked_until, since, last_failure) VALUES {} \
+         ON CONFLICT (name) DO UPDATE SET owner = excluded.owner \
+         RETURNING name, failures, lockouts, locked_until, since, last_failure",
+        (0..named.len()).fold(String::new(), |mut text, index| {
+            let separator = if index == 0 { "" } else { ", " };
+            let _ = write!(text, "{separator}(${}, ${}, 0, 0, 0, 0, 0)", 2 * index + 1, 2 * index + 2);
+            text
+        })
+    );
+    let mut query = sqlx::query(AssertSqlSafe(statement));
+    for (name, key) in &named {
+        query = query.bind(name.clone()).bind(owner_of(key));
+    }
+    query.fetch_all(connection).await?.iter().map(read).collect()
+}
+
+async fn write(connection: &mut AnyConnection, changed: &[&(CounterKey, Counter)]) -> Result<(), StoreError> {
+    for (key, counter) in changed.iter().filter(|(_, counter)| !says_nothing(counter)) {
+        sqlx::query(
+            "UPDATE counters SET failures = $2, lockouts = $3, locked_until = $4, since = $5, last_failure = $6 \
+             WHERE name = $1",
+        )
+        .bind(key.to_text())
+        .bind(i64::from(counter.failures))
+        .bind(i64::from(counter.lockouts))
+        .bind(match counter.locked_until {
+            Lock::None => 0,
+            // a lock until the epoch is none, and must not read as one
+            Lock::Until(until) => number(until).max(1),
+            Lock::UntilAdmin => UNTIL_ADMIN,
+        })
+        .bind(number(counter.since))
+        .bind(number(counter.last_failure))
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn remove(connection: &mut AnyConnection, void: &[&(CounterKey, Counter)]) -> Result<(), StoreError> {
+    if void.is_empty() {
+        return Ok(());
+    }
+    let statement = format!("DELETE FROM counters WHERE name IN {}", places(void.len()));
+    let mut query = sqlx::query(AssertSqlSafe(statement));
+    for (key, _) in void {
+        query = query.bind(key.to_text());
+    }
+    query.execute(connection).await?;
+    Ok(())
+}
+
+/// No row means the same.
+fn says_nothing(counter: &Counter) -> bool {
+    counter.failures == 0 && counter.lockouts == 0 && counter.locked_until == Lock::None
+}
+
+fn in_order(keys: &[CounterKey], found: &HashMap<String, Counter>) -> Vec<(CounterKey, Counter)> {
+    keys.iter().map(|key| (key.clone(), found.get(&key.to_text()).copied().unwrap_or_default())).collect()
+}
+
+fn read(row: &AnyRow) -> Result<(String, Counter), StoreError> {
+    let count = |column| Ok::<_, StoreError>(u32::try_from(read_number(row, column)?).unwrap_or(u32::MAX));
+    let counter = Counter {
+        failures: count("failures")?,
+        lockouts: count("lockouts")?,
+        locked_until: match row.try_get::<i64, _>("locked_until")? {
+            0 => Lock::None,
+            until => u64::try_from(until).map_or(Lock::UntilAdmin, Lock::Until),
+        },
+        since: read_number(row, "since")?,
+        last_failure: read_number(row, "last_failure")?,
+    };
+    Ok((read_text(row, "name")?, counter))
+}
+
+fn owner_of(key: &CounterKey) -> String {
+    match key {
+        CounterKey::Account { tenant, account } => owner(tenant, &Who::Account(account.clone())),
+        CounterKey::Portal { tenant, name } => owner(tenant, &Who::Portal(*name)),
+        CounterKey::Unknown { tenant, bucket } => owner(tenant, &Who::Unknown(*bucket)),
+        CounterKey::AccountAddress { tenant, who, .. } | CounterKey::Device { tenant, who, .. } => {
+            owner(tenant, who)
+        }
+        CounterKey::Address { .. } => String::new(),
+    }
+}
+
+fn owner(tenant: &TenantId, who: &Who) -> String {
+    format!("{tenant}|{who}")
+}
+
+/// `($1, $2, $3)`: numbers only, whatever is asked for.
+fn places(count: usize) -> String {
+    let numbers: Vec<String> = (1..=count).map(|number| format!("${number}")).collect();
+    format!("({})", numbers.join(", "))
+}

@@ -1,0 +1,214 @@
+//! Where SQLite and PostgreSQL differ. No other file asks which of the two it talks to.
+
+use std::{
+    path::Path,
+    str::FromStr as _,
+    time::{Duration, Instant},
+};
+
+use sqlx::{
+    AnyConnection, AnyPool, ConnectOptions as _, Connection as _,
+    any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers},
+    migrate::{MigrateError, Migrator},
+    postgres::PgListener,
+};
+
+use super::{StoreError, sqlite_file};
+use crate::config::model::{Store as Settings, StoreLocation};
+
+/// How long a statement waits for a connection or for another writer.
+const WAIT: Duration = Duration::from_secs(5);
+/// The channel PostgreSQL wakes watchers on.
+const CHANNEL: &str = "doorward_changes";
+
+/// The first statement of a transaction that reads and then writes what it has read.
+///
+/// SQLite: a plain `BEGIN` takes the write lock late and then fails with "database is locked" instead of waiting.
+/// PostgreSQL: what the rows locked below rely on, whatever the server's default is.
+const BEGIN_SQLITE: &str = "BEGIN IMMEDIATE";
+const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
+/// Connections to one database.
+pub struct Database {
+    /// SQLite has one writer at a time: a second would only wait in a worse queue.
+    pub write: AnyPool,
+    pub read: AnyPool,
+    pub begin: &'static str,
+    /// A statement of the transaction that records a change, to wake who watches elsewhere.
+    pub wake: Option<&'static str>,
+    /// Behind a `SELECT` of rows to delete: passes over those somebody else works on, and waits for nobody.
+    pub pass_over: &'static str,
+    listen_at: Option<AnyConnectOptions>,
+}
+
+impl Database {
+    /// Connects, and brings the tables up to date.
+    pub async fn open(settings: &Settings, migrator: &Migrator) -> Result<Self, StoreError> {
+        install_default_drivers();
+        match &settings.location {
+            StoreLocation::Sqlite(path) => sqlite(path, settings.max_connections, migrator).await,
+            StoreLocation::Postgres(url) => postgres(url.expose(), settings.max_connections, migrator).await,
+        }
+    }
+
+    /// What is told at once when something changes, where the database can do that.
+    pub async fn listen(&self) -> Result<Option<PgListener>, StoreError> {
+        let Some(options) = &self.listen_at else { return Ok(None) };
+        let mut listener = PgListener::connect(options.database_url.as_str()).await?;
+        listener.listen(CHANNEL).await?;
+        Ok(Some(listener))
+    }
+}
+
+async fn sqlite(path: &Path, readers: u32, migrator: &Migrator) -> Result<Database, StoreError> {
+    sqlite_file::prepare(path)?;
+    let options = options(&sqlite_url(path))?;
+    let pool = || {
+        // a file does not go away as a server does: connections are kept, and not asked whether they live
+        AnyPoolOptions::new()
+            .acquire_timeout(WAIT)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+    };
+    switch_to_wal(&options).await?;
+    let write = pool()
+        .max_connections(1)
+        .after_connect(|connection, _| Box::pin(prepare(connection, PREPARE_WRITER)))
+        .connect_with(options.clone())
+        .await?;
+    // two processes that start together: the second finds the work done
+    let mut transaction = write.begin_with(BEGIN_SQLITE).await?;
+    migrator.run(&mut *transaction).await.map_err(schema)?;
+    transaction.commit().await?;
+    let read = pool()
+        .max_connections(readers.max(1))
+        .after_connect(|connection, _| Box::pin(prepare(connection, PREPARE_READER)))
+        .connect_with(options)
+        .await?;
+    Ok(Database { write, read, begin: BEGIN_SQLITE, wake: None, pass_over: "", listen_at: None })
+}
+
+/// With WAL, `synchronous = NORMAL` loses nothing when a process dies; only when the machine does, the last moment.
+const PREPARE_WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; \
+                              PRAGMA journal_size_limit = 67108864;";
+const PREPARE_READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON;";
+
+/// Readers then do not wait for the writer. The file remembers it. SQLite does not wait for the lock this needs, so
+/// that of two processes that start together one has to try again.
+async fn switch_to_wal(options: &AnyConnectOptions) -> Result<(), StoreError> {
+    let start = Instant::now();
+    let mut connection = options.connect().await?;
+    loop {
+        match prepare(&mut connection, "PRAGMA journal_mode = WAL;").await {
+            Err(error) if start.elapsed() < WAIT && is_busy(&error) => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            switched => {
+                drop(connection.close().await);
+                return Ok(switched?);
+            }
+        }
+    }
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "5")
+}
+
+async fn postgres(url: &str, connections: u32, migrator: &Migrator) -> Result<Database, StoreError> {
+    let options = options(url)?;
+    let connecting = tokio::time::timeout(WAIT, options.connect()).await;
+    let late = |_| StoreError::Unavailable("no connection within 5 seconds".to_owned());
+    let mut connection = connecting.map_err(late)??;
+    // the migrator takes a lock of the server; closing the connection gives it back also after an error
+    let migrated = migrator.run(&mut connection).await.map_err(schema);
+    drop(connection.close().await);
+    migrated?;
+    let pool = AnyPoolOptions::new()
+        .acquire_timeout(WAIT)
+        .max_connections(connections.max(1))
+        .after_connect(|connection, _| Box::pin(prepare(connection, PREPARE_POSTGRES)))
+        .connect_with(options.clone())
+        .await?;
+    Ok(Database {
+        read: pool.clone(),
+        write: pool,
+        begin: BEGIN_POSTGRES,
+        wake: Some("SELECT pg_notify('doorward_changes', '')"),
+        pass_over: " FOR UPDATE SKIP LOCKED",
+        listen_at: Some(options),
+    })
+}
+
+/// A transaction whose owner died elsewhere gives its locks back.
+const PREPARE_POSTGRES: &str = "SET lock_timeout = '5s'; SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '15s';";
+
+async fn prepare(connection: &mut AnyConnection, statements: &'static str) -> sqlx::Result<()> {
+    sqlx::raw_sql(statements).execute(connection).await.map(drop)
+}
+
+fn options(url: &str) -> Result<AnyConnectOptions, StoreError> {
+    let options = AnyConnectOptions::from_str(url)?;
+    // names and hashes are in statements' arguments; what is slow shows in the metrics
+    Ok(options.disable_statement_logging())
+}
+
+fn sqlite_url(path: &Path) -> String {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    format!("sqlite:{}", utf8_percent_encode(&path.to_string_lossy(), NON_ALPHANUMERIC))
+}
+
+fn schema(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::Execute(error) => StoreError::from(error),
+        MigrateError::VersionMismatch(version) => StoreError::Schema(format!(
+            "its tables of version {version} are not those of this program: it belongs to something else"
+        )),
+        error => StoreError::Schema(error.to_string()),
+    }
+}
+
+/// Whether an error, by its code, says that the database is down, full or overloaded, not that we made a mistake.
+/// PostgreSQL has five letters (<https://www.postgresql.org/docs/current/errcodes-appendix.html>), SQLite a number
+/// (<https://www.sqlite.org/rescode.html>).
+pub fn passes_by_itself(code: &str) -> bool {
+    if code.len() == 5 {
+        // connection, transaction rollback, resources, operator intervention, system; and a server that became a
+        // read-only replica, or waited too long for a lock
+        return ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class))
+            || matches!(code, "25006" | "25P03" | "55P03");
+    }
+    // busy, locked, read-only, i/o, full, cannot open; the lower byte of an extended code is its class
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_a_database_that_is_down_are_known() {
+        for (code, passes) in [
+            ("57P01", true),
+            ("53300", true),
+            ("40P01", true),
+            ("55P03", true),
+            ("23505", false),
+            ("42P01", false),
+            ("5", true),
+            ("517", true),
+            ("13", true),
+            ("2067", false),
+            ("1", false),
+            ("", false),
+        ] {
+            assert_eq!(passes_by_itself(code), passes, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_path_survives_being_a_url() {
+        assert_eq!(sqlite_url(Path::new("/a b?#%.db")), "sqlite:%2Fa%20b%3F%23%25%2Edb");
+    }
+}

@@ -1,0 +1,138 @@
+//! What must outlive a restart: accounts, sessions, counters. One SQL for SQLite and PostgreSQL.
+//!
+//! A change is on the disk, or with the server, when the call returns; a call that is given up half-way leaves
+//! nothing behind. What other processes have to hear about is written down in the same transaction (`changes`).
+
+mod accounts;
+mod changes;
+mod counters;
+mod dialect;
+mod error;
+mod migrations;
+mod purge;
+mod secrets;
+mod sessions;
+mod sqlite_file;
+mod value;
+mod watch;
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use sqlx::{Any, AnyPool, Transaction};
+use tokio::runtime::Handle;
+
+pub use accounts::{Accounts, CreateError, NewPassword, Page, UpdateError};
+pub use changes::{Change, Changes};
+pub use counters::Counters;
+pub use error::StoreError;
+pub use purge::{Keep, Purged};
+pub use sessions::Sessions;
+pub use watch::Watch;
+
+use crate::config::model::{Store as Settings, StoreLocation};
+
+/// Longer than any statement takes on a store that works. After it the caller is told that the store is down.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A handle, cheap to clone: all clones share the connections.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    database: dialect::Database,
+    location: StoreLocation,
+    home: Handle,
+}
+
+impl Store {
+    /// Connects, and brings the tables up to date. Several processes may do this at once.
+    ///
+    /// The runtime it is called on moves the bytes for all others: it must outlive the store, and never block.
+    pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
+        // a migration of large tables takes its time: no deadline
+        let database = dialect::Database::open(settings, &migrations::all()).await?;
+        let shared = Shared { database, location: settings.location.clone(), home: Handle::current() };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    pub fn accounts(&self) -> Accounts<'_> {
+        Accounts { store: self }
+    }
+
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions { store: self }
+    }
+
+    pub fn counters(&self) -> Counters<'_> {
+        Counters { store: self }
+    }
+
+    pub fn changes(&self) -> Changes<'_> {
+        Changes { store: self }
+    }
+
+    /// For probes: whether it answers now.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.within(async {
+            sqlx::query("SELECT last FROM change_clock").fetch_one(self.read()).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Ends all connections; what is under way is finished first. SQLite then folds its log into the file.
+    pub async fn close(&self) {
+        self.shared.database.read.close().await;
+        self.shared.database.write.close().await;
+    }
+
+    pub fn location(&self) -> &StoreLocation {
+        &self.shared.location
+    }
+
+    fn database(&self) -> &dialect::Database {
+        &self.shared.database
+    }
+
+    fn read(&self) -> &AnyPool {
+        &self.shared.database.read
+    }
+
+    /// A transaction that may read and then write what it has read. It must not wait for anything but the store.
+    async fn begin(&self) -> Result<Transaction<'static, Any>, StoreError> {
+        Ok(self.shared.database.write.begin_with(self.shared.database.begin).await?)
+    }
+
+    /// Does something with the store, and gives up if it neither answers nor fails, as a server does that has lost its
+    /// network.
+    ///
+    /// Whichever worker's thread this runs on, sockets and timers are those of the store's own runtime: a connection
+    /// that was made here is used by other workers, also when this one has ended.
+    async fn within<T, E: From<StoreError>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let mut work = pin!(async {
+            tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| {
+                let text = format!("no answer within {} seconds", PATIENCE.as_secs());
+                Err(StoreError::Unavailable(text).into())
+            })
+        });
+        poll_fn(|context| {
+            let _home = self.shared.home.enter();
+            work.as_mut().poll(context)
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.shared.location).finish()
+    }
+}

@@ -1,0 +1,210 @@
+//! Browsers that are signed in.
+
+use sqlx::{AnyConnection, Row as _, any::AnyRow};
+
+use super::{
+    Change, Store, StoreError, changes,
+    value::{millis, number, read_account, read_number, read_tenant, read_text},
+};
+use crate::domain::{
+    account::AccountId,
+    session::{Session, SessionHash},
+};
+
+#[derive(Clone, Copy)]
+pub struct Sessions<'a> {
+    pub(super) store: &'a Store,
+}
+
+macro_rules! columns {
+    () => {
+        "hash, account, tenant, created_at, last_seen_at, signed_in_at, expires_at, idle, user_agent, address"
+    };
+}
+
+impl Sessions<'_> {
+    /// `false`: its account has been deleted meanwhile.
+    pub async fn insert(self, session: &Session) -> Result<bool, StoreError> {
+        self.store
+            .within(async {
+                let mut transaction = self.store.begin().await?;
+                let done = sqlx::query(concat!(
+                    "INSERT INTO sessions (",
+                    columns!(),
+                    ", ends_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+                ))
+                .bind(session.hash.to_hex())
+                .bind(session.account.as_str())
+                .bind(session.tenant.as_str())
+                .bind(number(session.created_at))
+                .bind(number(session.last_seen_at))
+                .bind(number(session.signed_in_at))
+                .bind(number(session.expires_at))
+                .bind(millis(session.idle))
+                .bind(session.user_agent.as_str())
+                .bind(session.address.to_string())
+                .bind(number(session.ends_at()))
+                .execute(&mut *transaction)
+                .await;
+                match done {
+                    Ok(_) => {
+                        transaction.commit().await?;
+                        Ok(true)
+                    }
+                    Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => Ok(false),
+                    Err(error) => Err(error.into()),
+                }
+            })
+            .await
+    }
+
+    /// Also one that is over and not yet purged: `Session::is_over` tells.
+    pub async fn find(self, hash: &SessionHash) -> Result<Option<Session>, StoreError> {
+        self.store
+            .within(async {
+                let found = sqlx::query(concat!("SELECT ", columns!(), " FROM sessions WHERE hash = $1"))
+                    .bind(hash.to_hex())
+                    .fetch_optional(self.store.read())
+                    .await?;
+                found.as_ref().map(read).transpose()
+            })
+            .await
+    }
+
+    /// It is in use: its silence begins anew. `false`: it is over, and stays so.
+    pub async fn touch(self, hash: &SessionHash, now: u64) -> Result<bool, StoreError> {
+        self.store
+            .within(async {
+                let mut transaction = self.store.begin().await?;
+                let done = sqlx::query(
+                    "UPDATE sessions SET \
+                 last_seen_at = CASE WHEN last_seen_at > $2 THEN last_seen_at ELSE $2 END, \
+                 ends_at = CASE WHEN expires_at - $2 < idle THEN expires_at \
+                 WHEN last_seen_at > $2 THEN ends_at ELSE $2 + idle END \
+                 WHERE hash = $1 AND ends_at > $2",
+                )
+                .bind(hash.to_hex())
+                .bind(number(now))
+                .execute(&mut *transaction)
+                .await?;
+                transaction.commit().await?;
+                Ok(done.rows_affected() == 1)
+            })
+            .await
+    }
+
+    /// Ends one, on every replica. `false`: there was none.
+    pub async fn end(self, hash: &SessionHash, now: u64) -> Result<bool, StoreError> {
+        self.store
+            .within(async {
+                let mut transaction = self.store.begin().await?;
+                let done = sqlx::query("DELETE FROM sessions WHERE hash = $1")
+                    .bind(hash.to_hex())
+                    .execute(&mut *transaction)
+                    .await?;
+                if done.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                changes::record(self.store, &mut transaction, &Change::SessionEnded(*hash), now).await?;
+                transaction.commit().await?;
+                Ok(true)
+            })
+            .await
+    }
+
+    /// Ends all of an account but, maybe, the one that asks; how many there were.
+    pub async fn end_all(
+        self,
+        account: &AccountId,
+        except: Option<&SessionHash>,
+        now: u64,
+    ) -> Result<u64, StoreError> {
+        self.store
+            .within(async {
+                let mut transaction = self.store.begin().await?;
+                hold(&mut transaction, account).await?;
+                let done = sqlx::query("DELETE FROM sessions WHERE account = $1 AND hash <> $2")
+                    .bind(account.as_str())
+                    .bind(except.map(SessionHash::to_hex).unwrap_or_default())
+                    .execute(&mut *transaction)
+                    .await?;
+                if done.rows_affected() > 0 {
+                    changes::record(self.store, &mut transaction, &Change::SessionsOf(account.clone()), now)
+                        .await?;
+                    transaction.commit().await?;
+                }
+                Ok(done.rows_affected())
+            })
+            .await
+    }
+
+    /// Ends those of an account that were used longest ago, until `keep` are left; how many.
+    pub async fn end_oldest(self, account: &AccountId, keep: u32, now: u64) -> Result<u64, StoreError> {
+        self.store
+            .within(async {
+                let mut transaction = self.store.begin().await?;
+                hold(&mut transaction, account).await?;
+                let done = sqlx::query(
+                    "DELETE FROM sessions WHERE account = $1 AND hash NOT IN \
+                 (SELECT hash FROM sessions WHERE account = $1 ORDER BY last_seen_at DESC, hash LIMIT $2)",
+                )
+                .bind(account.as_str())
+                .bind(i64::from(keep))
+                .execute(&mut *transaction)
+                .await?;
+                if done.rows_affected() > 0 {
+                    changes::record(self.store, &mut transaction, &Change::SessionsOf(account.clone()), now)
+                        .await?;
+                    transaction.commit().await?;
+                }
+                Ok(done.rows_affected())
+            })
+            .await
+    }
+
+    /// The sessions of an account, the one used last first.
+    pub async fn list(self, account: &AccountId) -> Result<Vec<Session>, StoreError> {
+        self.store
+            .within(async {
+                let rows = sqlx::query(concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM sessions WHERE account = $1 ORDER BY last_seen_at DESC, hash"
+                ))
+                .bind(account.as_str())
+                .fetch_all(self.store.read())
+                .await?;
+                rows.iter().map(read).collect()
+            })
+            .await
+    }
+}
+
+/// Whoever ends several sessions of an account does so alone, or two would wait for each other's half.
+async fn hold(connection: &mut AnyConnection, account: &AccountId) -> Result<(), StoreError> {
+    sqlx::query("UPDATE accounts SET disabled = disabled WHERE id = $1")
+        .bind(account.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn read(row: &AnyRow) -> Result<Session, StoreError> {
+    let (hash, address) = (read_text(row, "hash")?, read_text(row, "address")?);
+    let idle: i64 = row.try_get("idle")?;
+    Ok(Session {
+        hash: SessionHash::from_hex(&hash)
+            .ok_or_else(|| StoreError::unreadable("the hash of a session", &hash))?,
+        account: read_account(row, "account")?,
+        tenant: read_tenant(row)?,
+        created_at: read_number(row, "created_at")?,
+        last_seen_at: read_number(row, "last_seen_at")?,
+        signed_in_at: read_number(row, "signed_in_at")?,
+        expires_at: read_number(row, "expires_at")?,
+        idle: std::time::Duration::from_millis(u64::try_from(idle).unwrap_or_default()),
+        user_agent: read_text(row, "user_agent")?,
+        address: address
+            .parse()
+            .map_err(|error| StoreError::unreadable("the address of a session", &error))?,
+    })
+}

@@ -1,0 +1,50 @@
+//! Between our types and those both databases have.
+
+use std::time::Duration;
+
+use sqlx::{Row as _, any::AnyRow};
+
+use super::StoreError;
+use crate::domain::{account::AccountId, tenant::TenantId};
+
+/// A time or a number as it is kept. What no clock will ever show is cut to the largest number kept.
+pub fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+pub fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+pub fn flag(value: bool) -> i64 {
+    i64::from(value)
+}
+
+pub fn read_number(row: &AnyRow, column: &str) -> Result<u64, StoreError> {
+    let kept: i64 = row.try_get(column)?;
+    Ok(u64::try_from(kept).unwrap_or_default())
+}
+
+pub fn read_optional_number(row: &AnyRow, column: &str) -> Result<Option<u64>, StoreError> {
+    let kept: Option<i64> = row.try_get(column)?;
+    Ok(kept.map(|kept| u64::try_from(kept).unwrap_or_default()))
+}
+
+pub fn read_flag(row: &AnyRow, column: &str) -> Result<bool, StoreError> {
+    Ok(row.try_get::<i64, _>(column)? != 0)
+}
+
+pub fn read_text(row: &AnyRow, column: &str) -> Result<String, StoreError> {
+    Ok(row.try_get(column)?)
+}
+
+pub fn read_tenant(row: &AnyRow) -> Result<TenantId, StoreError> {
+    let text = read_text(row, "tenant")?;
+    TenantId::parse(&text).map_err(|error| StoreError::unreadable("a tenant", &format!("{text:?}: {error}")))
+}
+
+pub fn read_account(row: &AnyRow, column: &str) -> Result<AccountId, StoreError> {
+    let text = read_text(row, column)?;
+    AccountId::parse(&text)
+        .map_err(|error| StoreError::unreadable("an account id", &format!("{text:?}: {error}")))
+}

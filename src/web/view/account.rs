@@ -1,0 +1,85 @@
+//! The page of one's own account.
+
+use fluent_bundle::FluentArgs;
+use minijinja::{Value, context};
+
+use super::{
+    Device, Notice, View,
+    moment::{ago, moment},
+};
+use crate::web::i18n::Locale;
+
+#[derive(Debug, Clone)]
+pub struct AccountView<'a> {
+    pub csrf: &'a str,
+    pub user: &'a str,
+    pub name: Option<String>,
+    pub email: Option<&'a str>,
+    pub password_changed_at: u64,
+    /// The one in this browser first.
+    pub sessions: Vec<SessionRow>,
+    pub end_action: &'a str,
+    pub password_href: &'a str,
+    pub sign_out_href: &'a str,
+    pub notice: Option<Notice>,
+    /// Milliseconds since the epoch.
+    pub now: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct SessionRow {
+    /// What the form says to end it.
+    pub id: String,
+    pub device: Device,
+    pub address: String,
+    pub last_seen_at: u64,
+    /// The one this page was asked for with.
+    pub here: bool,
+}
+
+impl View for AccountView<'_> {
+    fn template(&self) -> &'static str {
+        "account.html"
+    }
+
+    fn title(&self) -> &'static str {
+        "account-page-title"
+    }
+
+    fn notice(&self) -> Option<Notice> {
+        self.notice
+    }
+
+    fn values(&self, locale: &Locale) -> Value {
+        let facts = [
+            ("account-user", Some(self.user)),
+            ("account-name", self.name.as_deref()),
+            ("account-email", self.email),
+        ];
+        let facts = facts.into_iter().filter_map(|(key, value)| {
+            let value = value.filter(|value| !value.is_empty())?;
+            Some(context! { label => locale.plain(key), value => value })
+        });
+        let sessions = self.sessions.iter().map(|session| {
+            context! {
+                id => session.id.as_str(),
+                device => session.device.words(locale),
+                address => session.address.as_str(),
+                here => session.here,
+                seen => moment(locale, session.last_seen_at, self.now),
+            }
+        });
+        let mut changed = FluentArgs::new();
+        changed.set("ago", ago(locale, self.password_changed_at, self.now));
+        context! {
+            csrf => self.csrf,
+            facts => facts.collect::<Value>(),
+            password_age => locale.text("account-password-changed", &changed),
+            sessions => sessions.collect::<Value>(),
+            others => self.sessions.iter().filter(|session| !session.here).count(),
+            end_action => self.end_action,
+            password_href => self.password_href,
+            sign_out_href => self.sign_out_href,
+        }
+    }
+}

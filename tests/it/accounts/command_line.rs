@@ -1,0 +1,156 @@
+//! `doorward user` and `doorward session`, as people and scripts run them, also beside a Doorward that serves.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use super::write;
+use crate::support::{
+    Gate, Portal,
+    accounts::{Desk, with_lock},
+    binary::doorward,
+    eventually,
+};
+
+const PAGE: &str = "/devportal/apis";
+
+struct Shell<'a>(&'a Gate);
+
+impl Shell<'_> {
+    fn run(&self, words: &[&str]) -> Output {
+        let config = self.0.folder().join("deployment.toml").display().to_string();
+        doorward(words.iter().copied().chain(["--config", &config]))
+    }
+
+    #[track_caller]
+    fn ok(&self, words: &[&str]) -> String {
+        let output = self.run(words);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "{words:?}: {}{}", text(&output.stdout), text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    #[track_caller]
+    fn fails(&self, words: &[&str]) -> String {
+        let output = self.run(words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    #[track_caller]
+    fn json(&self, words: &[&str]) -> Value {
+        serde_json::from_str(&self.ok(&[words, &["--json"]].concat())).unwrap()
+    }
+}
+
+fn claim(shown: &Value, name: &str) -> String {
+    shown["claims"][format!("http://wso2.org/claims/identity/{name}")].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_account_from_its_beginning_to_its_lock_while_doorward_serves() {
+    let portal = Portal::answering("apis").start();
+    let gate = with_lock(Gate::before(&portal), 5).anonymous(false).start();
+    let shell = Shell(&gate);
+    let password = write(gate.folder(), "password", "correct horse battery\n");
+    shell.ok(&[
+        "user",
+        "add",
+        "alex",
+        "--email",
+        "alex@example.org",
+        "--role",
+        "admin",
+        "--password-file",
+        &password,
+    ]);
+    assert!(shell.fails(&["user", "add", "ALEX", "--password-file", &password]).contains("already"));
+    assert!(shell.ok(&["user", "list"]).contains("PRIMARY/alex"));
+    let shown = shell.json(&["user", "show", "alex@example.org"]);
+    assert_eq!((claim(&shown, "accountLocked").as_str(), &shown["roles"][0]), ("false", &"admin".into()));
+
+    let metrics = gate.admin("/metrics").text();
+    for name in ["password_verifications", "passwords_spent", "password_queue_full", "sign_ins", "lockouts"] {
+        assert!(metrics.contains(&format!("# TYPE doorward_{name} counter")), "{name}: {metrics}");
+    }
+
+    // somebody signs in; what the command does counts at once
+    let desk = Desk::of(gate.folder());
+    let alex = desk.find("carbon.super", "alex");
+    let session = desk.session(&alex);
+    let page = |cookie: &str| gate.get(PAGE).browser().cookie("doorward_session", cookie).send().status;
+    assert_eq!(page(&session), 200);
+    assert_eq!(shell.json(&["session", "list", "alex"]).as_array().unwrap().len(), 1);
+    shell.ok(&["user", "lock", "alex"]);
+    eventually(|| page(&session) == 302);
+    let shown = shell.json(&["user", "show", "alex"]);
+    assert_eq!(
+        (claim(&shown, "accountLocked").as_str(), claim(&shown, "lockedReason").as_str()),
+        ("true", "ADMIN_INITIATED")
+    );
+    shell.ok(&["user", "unlock", "alex"]);
+    let (one, other) = (desk.session(&alex), desk.session(&alex));
+    assert_eq!((page(&one), page(&other)), (200, 200));
+    let listed = shell.json(&["session", "list", "alex"]);
+    let first = listed[0]["session"].as_str().unwrap();
+    shell.ok(&["session", "end", "alex", "--session", &first[..12]]);
+    eventually(|| [page(&one), page(&other)].iter().filter(|status| **status == 302).count() == 1);
+    shell.ok(&["session", "end", "alex", "--all"]);
+    eventually(|| (page(&one), page(&other)) == (302, 302));
+    let session = desk.session(&alex);
+    assert_eq!(page(&session), 200);
+    shell.ok(&["user", "set-password", "alex", "--password-file", &password]);
+    eventually(|| page(&session) == 302);
+    shell.ok(&["user", "disable", "alex"]);
+    assert_eq!(claim(&shell.json(&["user", "show", "alex"]), "accountState"), "DISABLED");
+    shell.ok(&["user", "enable", "alex"]);
+    assert!(shell.fails(&["user", "lock", "nobody"]).contains("there is no account nobody"));
+    assert!(shell.fails(&["user", "list", "--tenant", "nowhere.com"]).contains("there is no tenant"));
+}
+
+#[test]
+fn a_password_is_never_an_argument_and_without_a_terminal_never_asked_for() {
+    let portal = Portal::answering("").start();
+    let gate = with_lock(Gate::before(&portal), 5).start();
+    let shell = Shell(&gate);
+    assert!(shell.fails(&["user", "add", "alex"]).contains("--password-file"));
+    let empty = write(gate.folder(), "empty", "\n");
+    assert!(shell.fails(&["user", "add", "alex", "--password-file", &empty]).contains("no password"));
+    assert_eq!(shell.run(&["user", "add", "alex", "--password", "geheim"]).status.code(), Some(2));
+}
+
+#[test]
+fn an_import_takes_what_it_can_and_names_the_rest() {
+    let portal = Portal::answering("").start();
+    let gate = with_lock(Gate::before(&portal), 5).start();
+    let shell = Shell(&gate);
+    let csv = write(
+        gate.folder(),
+        "people.csv",
+        "username,email,roles,password_hash,claims.country\n\
+         alex,alex@example.org,admin;Internal/subscriber,$2b$04$EGdrhbKUv8Oc9vGiXX0HQOxSg445d458Muh7DAHskb6QbtCvdxcie,DE\n\
+         kim,kim@example.org,,md5:x,\n\
+         sam,alex@example.org,,,\n",
+    );
+    let output = shell.run(&["user", "import", &csv]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told.contains("people.csv:3: password_hash") && told.contains("people.csv:4: "), "{told}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 imported"));
+    let shown = shell.json(&["user", "show", "alex"]);
+    assert_eq!(
+        (shown["roles"][1].as_str(), shown["other_claims"]["country"].as_str()),
+        (Some("Internal/subscriber"), Some("DE"))
+    );
+    let lines = write(gate.folder(), "people.jsonl", "{\"username\": \"alex\"}\n{\"username\": \"pat\"}\n");
+    assert!(shell.fails(&["user", "import", &lines]).contains("people.jsonl:1: "));
+    let again = shell.json(&["user", "import", &lines, "--skip-existing"]);
+    assert_eq!((again["imported"].as_u64(), again["existing"].as_u64()), (Some(0), Some(2)));
+}
+
+#[test]
+fn without_accounts_the_commands_say_so() {
+    let portal = Portal::answering("").start();
+    let gate = Gate::before(&portal).start();
+    assert!(Shell(&gate).fails(&["user", "list"]).contains("accounts.enabled"));
+}

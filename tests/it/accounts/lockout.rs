@@ -1,0 +1,244 @@
+//! The lockout on real counters: parallel guesses, the ladder, what survives a restart.
+
+use std::sync::{Arc, Barrier, Mutex};
+
+use doorward::{
+    account::{Rejected, hashing::Password},
+    domain::lockout::Lock,
+};
+use futures_util::future::join_all;
+
+use super::{Desk, House, MINUTE, RIGHT, START, attempt};
+use crate::support::database::{Kind, with};
+
+async fn guess_in_parallel(desk: &Desk, times: usize) -> Vec<Rejected> {
+    let (policy, wrong) = (desk.policy().await, Password::new("wrong"));
+    let guesses = (0..times).map(|_| desk.doors.sign_in(&policy, attempt("alex", &wrong, None), START));
+    join_all(guesses).await.into_iter().map(Result::unwrap_err).collect()
+}
+
+#[test]
+fn attack_200_parallel_guesses_are_5_verifications() {
+    House::locking().open(async |desk| {
+        desk.add("alex").await;
+        let before = desk.verifications();
+        let rejected = guess_in_parallel(&desk, 200).await;
+        assert_eq!(desk.verifications() - before, 5);
+        let locked = rejected.iter().filter(|rejected| matches!(rejected, Rejected::Locked(_))).count();
+        assert_eq!(locked, 195);
+    });
+}
+
+#[test]
+fn attack_200_parallel_guesses_at_two_replicas_are_5_verifications() {
+    with(Kind::Postgres, async |database| {
+        let url = database.url.clone();
+        // each replica has its own thread and runtime, and nothing but the database in common
+        std::thread::spawn(move || {
+            let houses = [(); 2].map(|()| House::at(&url, "[account_lock]\nenabled = true\n"));
+            houses[0].open(async |desk| drop(desk.add("alex").await));
+            let start = Barrier::new(2);
+            let replica = |house: &House| {
+                let mut verified = 0;
+                house.open(async |desk| {
+                    start.wait();
+                    guess_in_parallel(&desk, 100).await;
+                    verified = desk.verifications();
+                });
+                verified
+            };
+            let [one, other] = &houses;
+            let sum = std::thread::scope(|scope| {
+                let other = scope.spawn(|| replica(other));
+                replica(one) + other.join().unwrap()
+            });
+            assert_eq!(sum, 5);
+        })
+        .join()
+        .unwrap();
+    });
+}
+
+#[test]
+fn the_ladder_is_5_10_20_minutes_and_a_sign_in_ends_it() {
+    House::locking().open(async |desk| {
+        desk.add("alex").await;
+        let mut now = START;
+        for minutes in [5, 10, 20, 40] {
+            desk.wrong("alex", 5, now).await;
+            let end = now + minutes * MINUTE;
+            let locked = desk.try_at("alex", RIGHT, end - 1).await.unwrap_err();
+            assert_eq!(locked, Rejected::Locked(Lock::Until(end)), "{minutes}");
+            now = end;
+        }
+        assert!(desk.try_at("alex", RIGHT, now).await.is_ok());
+        desk.wrong("alex", 5, now).await;
+        let again = desk.try_at("alex", RIGHT, now).await.unwrap_err();
+        assert_eq!(again, Rejected::Locked(Lock::Until(now + 5 * MINUTE)));
+    });
+}
+
+#[test]
+fn an_administrators_unlock_ends_the_ladder_too() {
+    House::locking().open(async |desk| {
+        let alex = desk.add("alex").await;
+        for now in [START, START + 5 * MINUTE] {
+            desk.wrong("alex", 5, now).await;
+        }
+        let now = START + 6 * MINUTE;
+        assert!(desk.try_at("alex", RIGHT, now).await.is_err());
+        desk.doors.unlock(&alex, now).await.unwrap();
+        assert_eq!(desk.doors.counter(&alex).await.unwrap(), doorward::domain::lockout::Counter::default());
+        desk.wrong("alex", 5, now).await;
+        let first = desk.try_at("alex", RIGHT, now).await.unwrap_err();
+        assert_eq!(first, Rejected::Locked(Lock::Until(now + 5 * MINUTE)));
+    });
+}
+
+#[test]
+fn a_lock_of_no_time_is_until_an_administrator_unlocks() {
+    House::new("[account_lock]\nenabled = true\ntime = \"0s\"\n").open(async |desk| {
+        let alex = desk.add("alex").await;
+        desk.wrong("alex", 5, START).await;
+        let years = START + 10 * 365 * 24 * 60 * MINUTE;
+        assert_eq!(desk.try_at("alex", RIGHT, years).await.unwrap_err(), Rejected::Locked(Lock::UntilAdmin));
+        desk.doors.unlock(&alex, years).await.unwrap();
+        assert!(desk.try_at("alex", RIGHT, years).await.is_ok());
+    });
+}
+
+#[test]
+fn a_restart_loses_no_count_no_lock_and_no_account() {
+    let house = House::locking();
+    house.open(async |desk| {
+        desk.add("alex").await;
+        desk.wrong("alex", 4, START).await;
+    });
+    house.open(async |desk| desk.wrong("alex", 1, START).await);
+    house.open(async |desk| {
+        let locked = desk.try_at("alex", RIGHT, START).await.unwrap_err();
+        assert_eq!(locked, Rejected::Locked(Lock::Until(START + 5 * MINUTE)));
+        assert!(desk.try_at("alex", RIGHT, START + 5 * MINUTE).await.is_ok());
+    });
+}
+
+#[test]
+fn by_default_nothing_is_counted_as_in_wso2() {
+    House::new("").open(async |desk| {
+        desk.add("alex").await;
+        desk.wrong("alex", 20, START).await;
+        assert!(desk.try_at("alex", RIGHT, START).await.is_ok());
+    });
+}
+
+#[test]
+fn attack_a_stranger_who_guesses_does_not_lock_the_owner_out_of_a_known_browser() {
+    let house = House::new("[account_lock]\nenabled = true\n[account_lock.device]\nmax_attempts = 3\n");
+    house.open(async |desk| {
+        for name in ["alex", "mallory"] {
+            desk.add(name).await;
+        }
+        let device = desk.try_at("alex", RIGHT, START).await.unwrap().device;
+        desk.wrong("alex", 5, START).await;
+        assert!(matches!(desk.try_at("alex", RIGHT, START).await, Err(Rejected::Locked(_))));
+        assert!(desk.try_with("alex", RIGHT, Some(&device), START).await.is_ok());
+        // a browser that is known for another account, made up, or too old is a stranger's
+        let mallorys = desk.try_at("mallory", RIGHT, START).await.unwrap().device;
+        let forged = device.replacen(|c: char| c.is_ascii_lowercase(), "A", 1);
+        for stranger in [&mallorys, &forged, "", "a.b.c", "..", &format!("{device}.")] {
+            assert!(desk.try_with("alex", RIGHT, Some(stranger), START).await.is_err(), "{stranger}");
+        }
+        // and a known browser that guesses has itself to blame
+        for _ in 0..3 {
+            assert!(desk.try_with("alex", "wrong", Some(&device), START).await.is_err());
+        }
+        assert!(desk.try_with("alex", RIGHT, Some(&device), START).await.is_err());
+    });
+}
+
+#[test]
+fn a_known_browser_is_known_for_half_a_year() {
+    let house = House::new("[account_lock]\nenabled = true\ntime = \"0s\"\n[account_lock.device]\n");
+    house.open(async |desk| {
+        desk.add("alex").await;
+        let device = desk.try_at("alex", RIGHT, START).await.unwrap().device;
+        desk.wrong("alex", 5, START).await;
+        let half_a_year = START + 180 * 24 * 60 * MINUTE;
+        assert!(desk.try_with("alex", RIGHT, Some(&device), half_a_year + 1000).await.is_err());
+        assert!(desk.try_with("alex", RIGHT, Some(&device), half_a_year).await.is_ok());
+    });
+}
+
+#[test]
+fn an_address_that_tries_many_names_is_locked_out_and_nobody_else() {
+    let house = House::new("[account_lock.address]\nmax_attempts = 10\n");
+    house.open(async |desk| {
+        desk.add("alex").await;
+        for number in 0..10 {
+            desk.wrong(&format!("name{number}"), 1, START).await;
+        }
+        assert!(matches!(desk.try_at("alex", RIGHT, START).await, Err(Rejected::Locked(_))));
+        let (policy, right) = (desk.policy().await, Password::new(RIGHT));
+        let elsewhere =
+            doorward::account::Attempt { address: [198, 51, 100, 1].into(), ..attempt("alex", &right, None) };
+        assert!(desk.doors.sign_in(&policy, elsewhere, START).await.is_ok());
+    });
+}
+
+#[test]
+fn a_flood_of_sign_ins_is_told_to_come_back_and_costs_nobody_an_attempt() {
+    let house = House::new("hash_parallel = 1\n[account_lock]\nenabled = true\nmax_attempts = 1000\n");
+    let mut settings = house.settings();
+    settings.accounts.hashing.queue = 1;
+    let flooded = doorward::boot::at_desk(settings, async |doors, tenants, default| {
+        let desk = Desk { doors, tenants, default };
+        let alex = desk.add("alex").await;
+        let rejected = guess_in_parallel(&desk, 50).await;
+        let busy = rejected.iter().filter(|rejected| matches!(rejected, Rejected::Busy { .. })).count();
+        assert!(busy > 0, "{rejected:?}");
+        let verified = u64::try_from(50 - busy)?;
+        let counted = u64::from(desk.doors.counter(&alex).await?.failures);
+        assert_eq!((counted, desk.verifications()), (verified, verified));
+        Ok(())
+    });
+    flooded.unwrap();
+}
+
+/// What was logged about one account.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+const WATCHED: &str = "scraped";
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let line = String::from_utf8_lossy(bytes);
+        if line.contains(WATCHED) {
+            self.0.lock().unwrap().push(line.into_owned());
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_line_that_log_scrapers_know_is_written_to_the_byte() {
+    let log = Log::default();
+    let lines = log.clone();
+    // the whole test run's: one that only this thread had would miss what others came by first
+    let subscriber = tracing_subscriber::fmt().json().with_writer(move || lines.clone()).finish();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    House::locking().open(async |desk| {
+        desk.add(WATCHED).await;
+        desk.wrong(WATCHED, 5, START).await;
+        // names nobody has may be passwords that were typed into the wrong field
+        desk.wrong("scraped-by-nobody", 6, START).await;
+    });
+    let log = log.0.lock().unwrap().join("");
+    let line = "\"level\":\"ERROR\",\"fields\":{\"message\":\"Account is locked for user scraped in user store \
+                PRIMARY in tenant carbon.super. Cannot login until the account is unlocked.\"}";
+    assert!(log.contains(line) && !log.contains("nobody"), "{log}");
+}

@@ -1,0 +1,146 @@
+//! Sessions on a real store: begun, renamed, limited, ended here and elsewhere.
+
+use doorward::{
+    domain::account::Account,
+    session::{Begin, CookieSecret, hash_of},
+};
+
+use super::{ALICES, Desk, House, MINUTE, START};
+use crate::support::eventually::within;
+
+async fn begin(desk: &Desk, account: &Account, old: Option<&CookieSecret>, now: u64) -> CookieSecret {
+    let policy = desk.policy().await;
+    let begin =
+        Begin { account, settings: &policy.session, user_agent: "Firefox", address: ALICES.into(), old };
+    desk.doors.sessions().begin(begin, now).await.unwrap()
+}
+
+async fn alive(desk: &Desk, secret: &CookieSecret, now: u64) -> bool {
+    desk.doors.sessions().find(&hash_of(secret), now).await.unwrap().is_some()
+}
+
+#[test]
+fn attack_session_fixation_signing_in_gives_the_session_a_new_name() {
+    House::new("").open(async |desk| {
+        let alex = desk.add("alex").await;
+        let planted = begin(&desk, &alex, None, START).await;
+        let fresh = begin(&desk, &alex, Some(&planted), START).await;
+        assert_ne!(planted, fresh);
+        assert!(alive(&desk, &fresh, START).await && !alive(&desk, &planted, START).await);
+    });
+}
+
+#[test]
+fn one_session_too_many_ends_the_oldest() {
+    House::new("[session]\nmax_per_account = 2\n").open(async |desk| {
+        let (alex, kim) = (desk.add("alex").await, desk.add("kim").await);
+        let kims = begin(&desk, &kim, None, START).await;
+        let mut sessions = Vec::new();
+        for number in 0..3 {
+            sessions.push(begin(&desk, &alex, None, START + number * MINUTE).await);
+        }
+        let now = START + 3 * MINUTE;
+        let mut left = Vec::new();
+        for secret in &sessions {
+            left.push(alive(&desk, secret, now).await);
+        }
+        assert_eq!(left, [false, true, true]);
+        assert!(alive(&desk, &kims, now).await);
+        assert_eq!(desk.doors.sessions_of(&alex.id, now).await.unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn a_session_ends_by_silence_and_by_age_as_the_settings_say() {
+    House::new("[session]\nidle_timeout = \"10m\"\nlifetime = \"1h\"\n").open(async |desk| {
+        let alex = desk.add("alex").await;
+        let busy = begin(&desk, &alex, None, START).await;
+        let silent = begin(&desk, &alex, None, START).await;
+        for minute in (5..60).step_by(5) {
+            assert!(alive(&desk, &busy, START + minute * MINUTE).await, "{minute}");
+        }
+        assert!(!alive(&desk, &silent, START + 10 * MINUTE).await);
+        assert!(!alive(&desk, &busy, START + 60 * MINUTE).await);
+    });
+}
+
+#[test]
+fn who_was_just_used_is_written_down_in_the_background() {
+    House::new("").open(async |desk| {
+        let alex = desk.add("alex").await;
+        let secret = begin(&desk, &alex, None, START).await;
+        assert!(alive(&desk, &secret, START + 2 * MINUTE).await);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        loop {
+            let stored = desk.doors.sessions_of(&alex.id, START + 2 * MINUTE).await.unwrap();
+            if stored.iter().any(|session| session.last_seen_at == START + 2 * MINUTE) {
+                break;
+            }
+            assert!(std::time::Instant::now() < deadline, "{stored:?}");
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn a_session_that_was_ended_elsewhere_ends_here_within_a_second() {
+    let house = House::new("");
+    house.open(async |here| {
+        let alex = here.add("alex").await;
+        let sessions = here.doors.sessions().clone();
+        let following = tokio::spawn(async move { sessions.follow().await });
+        let (secret, other) =
+            (begin(&here, &alex, None, START).await, begin(&here, &alex, None, START).await);
+        assert!(alive(&here, &secret, START).await && alive(&here, &other, START).await);
+        // another process
+        let (settings, ended) = (house.settings(), hash_of(&secret));
+        let elsewhere = std::thread::spawn(move || {
+            doorward::boot::at_desk(settings, async |doors, _, _| {
+                assert!(doors.end_session(&ended, START).await?);
+                Ok(())
+            })
+        });
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        while alive(&here, &secret, START).await {
+            assert!(std::time::Instant::now() < deadline);
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        elsewhere.join().unwrap().unwrap();
+        assert!(alive(&here, &other, START).await);
+        following.abort();
+    });
+}
+
+#[test]
+fn a_store_that_cannot_be_opened_is_said_at_the_start() {
+    let house = House::at("sqlite:missing/doorward.db", "");
+    let error = doorward::boot::start(house.settings()).err().expect("no start");
+    let told = format!("{error:#}");
+    assert!(told.contains("accounts.store_url") && told.contains("missing"), "{told}");
+}
+
+#[test]
+fn readyz_says_when_the_store_is_down() {
+    use crate::support::database::{Kind, with};
+    with(Kind::Postgres, async |database| {
+        let url = database.url.clone();
+        let gate = std::thread::spawn(move || {
+            let portal = crate::support::Portal::answering("").start();
+            let gate = crate::support::Gate::before(&portal)
+                .setting("accounts.enabled", true)
+                .setting("accounts.store_url", url)
+                .start();
+            crate::support::eventually(|| gate.admin("/readyz").status == 200);
+            (portal, gate)
+        });
+        let (_portal, gate) = gate.join().unwrap();
+        database.run("ALTER TABLE change_clock RENAME TO gone").await;
+        std::thread::spawn(move || {
+            within(std::time::Duration::from_secs(10), || gate.admin("/readyz").status == 503);
+            assert!(gate.admin("/readyz").text().contains("the store of accounts does not answer"));
+            gate
+        })
+        .join()
+        .unwrap();
+    });
+}

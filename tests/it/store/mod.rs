@@ -1,0 +1,69 @@
+//! The contract of the store, held on SQLite and on a real PostgreSQL server alike.
+
+mod accounts;
+mod changes;
+mod counters;
+mod opening;
+mod passwords;
+mod purge;
+mod sessions;
+
+use std::time::Duration;
+
+use doorward::{
+    domain::{
+        account::{Account, AccountId, LoginName, NewAccount, StoredPassword},
+        session::{Session, SessionHash},
+        tenant::TenantId,
+    },
+    store::Store,
+};
+
+/// A moment in 2026. Every time in these tests is counted from here.
+const NOW: u64 = 1_790_000_000_000;
+
+fn acme() -> TenantId {
+    TenantId::parse("acme.com").unwrap()
+}
+
+fn globex() -> TenantId {
+    TenantId::parse("globex.com").unwrap()
+}
+
+fn new_account(tenant: TenantId, username: &str) -> NewAccount {
+    let id = AccountId::from_bytes(std::array::from_fn(|_| fastrand::u8(..)));
+    NewAccount::new(id, tenant, username, StoredPassword::new(format!("hash of {username}")))
+}
+
+/// `alex` of acme.com, kept.
+async fn alex(store: &Store) -> Account {
+    store.accounts().create(&new_account(acme(), "alex"), NOW).await.unwrap()
+}
+
+/// Who it is that types this at the door of acme.com.
+async fn whoever_types(store: &Store, typed: &str) -> Option<AccountId> {
+    let name = LoginName::parse(typed, &acme(), |tenant| *tenant == globex()).unwrap();
+    store.accounts().by_login(&name).await.unwrap().map(|(account, _)| account.id)
+}
+
+/// Signed in now, for a day, ended by an hour of silence.
+fn new_session(account: &Account) -> Session {
+    Session {
+        hash: SessionHash::new(std::array::from_fn(|_| fastrand::u8(..))),
+        account: account.id.clone(),
+        tenant: account.tenant.clone(),
+        created_at: NOW,
+        last_seen_at: NOW,
+        signed_in_at: NOW,
+        expires_at: NOW + 24 * 3_600_000,
+        idle: Duration::from_hours(1),
+        user_agent: "Mozilla/5.0 (X11; Linux x86_64)".to_owned(),
+        address: "2001:db8::7".parse().unwrap(),
+    }
+}
+
+async fn session_of(store: &Store, account: &Account) -> Session {
+    let session = new_session(account);
+    assert!(store.sessions().insert(&session).await.unwrap());
+    session
+}

@@ -1,0 +1,91 @@
+//! Passwords: the one that counts, and those that do not count again.
+
+use doorward::{
+    domain::account::{Account, StoredPassword},
+    store::{NewPassword, Store},
+};
+
+use super::{NOW, acme, alex, new_account};
+use crate::support::database::{Database, on_both_databases};
+
+on_both_databases!(
+    a_new_password_takes_the_place_of_the_old,
+    as_many_passwords_are_remembered_as_wanted,
+    two_changes_at_once_are_both_remembered,
+    a_better_hash_never_brings_back_an_old_password,
+);
+
+fn hash(text: &str) -> StoredPassword {
+    StoredPassword::new(text)
+}
+
+async fn set(store: &Store, account: &Account, text: &str, keep_history: u32) {
+    let new = NewPassword { hash: hash(text), must_change: false, keep_history };
+    assert!(store.accounts().set_password(&account.id, &new, NOW + 7).await.unwrap());
+}
+
+async fn history(store: &Store, account: &Account, count: u32) -> Vec<String> {
+    let history = store.accounts().password_history(&account.id, count).await.unwrap();
+    history.iter().map(|password| password.expose().to_owned()).collect()
+}
+
+async fn a_new_password_takes_the_place_of_the_old(database: Database) {
+    let store = database.open().await;
+    let mut new = new_account(acme(), "alex");
+    new.must_change_password = true;
+    let account = store.accounts().create(&new, NOW).await.unwrap();
+    set(&store, &account, "second", 0).await;
+    let (found, password) = store.accounts().find_with_password(&account.id).await.unwrap().unwrap();
+    assert_eq!((password, found.password_changed_at), (hash("second"), NOW + 7));
+    assert!(!found.must_change_password, "whoever chose a password need not choose another");
+
+    let given = NewPassword { hash: hash("given"), must_change: true, keep_history: 0 };
+    store.accounts().set_password(&account.id, &given, NOW).await.unwrap();
+    assert!(store.accounts().find(&account.id).await.unwrap().unwrap().must_change_password);
+    let nobody = new_account(acme(), "nobody").id;
+    assert!(!store.accounts().set_password(&nobody, &given, NOW).await.unwrap());
+}
+
+async fn as_many_passwords_are_remembered_as_wanted(database: Database) {
+    let store = database.open().await;
+    let account = alex(&store).await;
+    for text in ["2", "3", "4"] {
+        set(&store, &account, text, 3).await;
+    }
+    assert_eq!(
+        history(&store, &account, 9).await,
+        ["4", "3", "2"],
+        "the newest three, the current one among them"
+    );
+    assert_eq!(history(&store, &account, 2).await, ["4", "3"]);
+    assert!(history(&store, &account, 0).await.is_empty());
+    set(&store, &account, "5", 0).await;
+    assert_eq!(history(&store, &account, 9).await, ["5"]);
+
+    let mut invited = new_account(acme(), "invited");
+    invited.password = StoredPassword::unusable();
+    let invited = store.accounts().create(&invited, NOW).await.unwrap();
+    set(&store, &invited, "first", 5).await;
+    assert_eq!(history(&store, &invited, 9).await, ["first"], "no password was none");
+}
+
+async fn two_changes_at_once_are_both_remembered(database: Database) {
+    let (one, other) = (database.open().await, database.open().await);
+    let account = alex(&one).await;
+    tokio::join!(set(&one, &account, "left", 9), set(&other, &account, "right", 9));
+    let mut remembered = history(&one, &account, 9).await;
+    remembered.sort();
+    assert_eq!(remembered, ["hash of alex", "left", "right"]);
+}
+
+async fn a_better_hash_never_brings_back_an_old_password(database: Database) {
+    let store = database.open().await;
+    let account = alex(&store).await;
+    assert!(store.accounts().rehash(&account.id, &hash("hash of alex"), &hash("better")).await.unwrap());
+    assert_eq!(history(&store, &account, 9).await, ["better"]);
+    set(&store, &account, "chosen meanwhile", 0).await;
+    assert!(!store.accounts().rehash(&account.id, &hash("better"), &hash("best")).await.unwrap());
+    assert_eq!(history(&store, &account, 9).await, ["chosen meanwhile"]);
+    let found = store.accounts().find(&account.id).await.unwrap().unwrap();
+    assert_eq!(found.password_changed_at, NOW + 7);
+}

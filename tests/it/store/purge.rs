@@ -1,0 +1,58 @@
+//! What is over goes, what counts stays.
+
+use doorward::{
+    domain::lockout::{Counter, CounterKey, Lock, Who},
+    store::{Keep, Purged},
+};
+
+use super::{NOW, acme, alex, new_session, session_of};
+use crate::support::database::{Database, on_both_databases};
+
+on_both_databases!(sessions_that_are_over_go_in_any_number, counters_go_when_they_are_old_and_open);
+
+const HOUR: u64 = 3_600_000;
+const DAY: u64 = 24 * HOUR;
+
+async fn sessions_that_are_over_go_in_any_number(database: Database) {
+    let store = database.open().await;
+    let account = alex(&store).await;
+    for _ in 0..1100 {
+        let mut session = new_session(&account);
+        session.expires_at = NOW + 1;
+        store.sessions().insert(&session).await.unwrap();
+    }
+    let alive = session_of(&store, &account).await;
+    let silent = session_of(&store, &account).await;
+    store.sessions().touch(&alive.hash, NOW + HOUR - 1).await.unwrap();
+    let purged = store.purge(Keep::default(), NOW + HOUR).await.unwrap();
+    assert_eq!(purged, Purged { sessions: 1101, ..Purged::default() });
+    assert!(store.sessions().find(&alive.hash).await.unwrap().is_some());
+    assert!(store.sessions().find(&silent.hash).await.unwrap().is_none());
+    assert_eq!(store.purge(Keep::default(), NOW + HOUR).await.unwrap(), Purged::default());
+}
+
+async fn counters_go_when_they_are_old_and_open(database: Database) {
+    let store = database.open().await;
+    let keys: Vec<_> = (0..4).map(|bucket| CounterKey::of(acme(), Who::Unknown(bucket))).collect();
+    let locks = [
+        (Lock::None, NOW),
+        (Lock::UntilAdmin, NOW),
+        (Lock::Until(NOW + 60 * DAY), NOW),
+        (Lock::None, NOW + 60 * DAY),
+    ];
+    let wanted = store.counters().update(&keys, |counters| {
+        for ((_, counter), (locked_until, last_failure)) in counters.iter_mut().zip(locks) {
+            *counter = Counter { failures: 1, lockouts: 1, locked_until, since: NOW, last_failure };
+        }
+        counters.to_vec()
+    });
+    let wanted = wanted.await.unwrap();
+    let keep = Keep { counters: std::time::Duration::from_hours(30 * 24), ..Keep::default() };
+    assert_eq!(store.purge(keep, NOW + 29 * DAY).await.unwrap().counters, 0);
+    assert_eq!(store.purge(keep, NOW + 31 * DAY).await.unwrap().counters, 1);
+    let left = store.counters().read(&keys).await.unwrap();
+    assert_eq!(left[0].1, Counter::default());
+    assert_eq!(left[1..], wanted[1..], "a lock is not forgotten");
+    assert_eq!(store.purge(keep, NOW + 900 * DAY).await.unwrap().counters, 2);
+    assert_eq!(store.counters().read(&keys).await.unwrap()[1], wanted[1], "least of all one without end");
+}

@@ -1,0 +1,126 @@
+//! Sessions: how they end.
+
+use std::time::Duration;
+
+use super::{NOW, acme, alex, new_account, new_session, session_of};
+use crate::support::database::{Database, on_both_databases};
+
+on_both_databases!(
+    a_session_is_kept_as_it_was_made,
+    use_prolongs_a_session_up_to_its_latest_end,
+    attack_an_ended_session_is_not_brought_back_by_using_it,
+    one_or_all_of_an_account_are_ended,
+    of_too_many_sessions_the_oldest_end,
+    sessions_ended_by_many_at_once_are_ended,
+);
+
+const HOUR: u64 = 3_600_000;
+
+async fn a_session_is_kept_as_it_was_made(database: Database) {
+    let store = database.open().await;
+    let account = alex(&store).await;
+    let mut session = new_session(&account);
+    session.idle = Duration::MAX;
+    session.expires_at = u64::MAX;
+    assert!(store.sessions().insert(&session).await.unwrap());
+    let found = database.open().await.sessions().find(&session.hash).await.unwrap().unwrap();
+    assert_eq!(found.ends_at(), i64::MAX.unsigned_abs(), "as good as never");
+    let session = session_of(&store, &account).await;
+    assert_eq!(store.sessions().find(&session.hash).await.unwrap().as_ref(), Some(&session));
+    assert_eq!(store.sessions().find(&new_session(&account).hash).await.unwrap(), None);
+}
+
+async fn use_prolongs_a_session_up_to_its_latest_end(database: Database) {
+    let store = database.open().await;
+    let account = alex(&store).await;
+    let session = session_of(&store, &account).await;
+    let seen = |time: u64| {
+        let store = store.clone();
+        let hash = session.hash;
+        async move {
+            let alive = store.sessions().touch(&hash, time).await.unwrap();
+            let found = store.sessions().find(&hash).await.unwrap().unwrap();
+            (alive, found.last_seen_at, found.ends_at())
+        }
+    };
+    assert_eq!(seen(NOW + HOUR / 2).await, (true, NOW + HOUR / 2, NOW + HOUR * 3 / 2));
+    assert_eq!(
+        seen(NOW + 60_000).await,
+        (true, NOW + HOUR / 2, NOW + HOUR * 3 / 2),
+        "a late report takes nothing"
+    );
+    for half_hours in 2..48 {
+        assert!(seen(NOW + half_hours * HOUR / 2).await.0);
+    }
+    assert_eq!(seen(NOW + 24 * HOUR - 1).await, (true, NOW + 24 * HOUR - 1, NOW + 24 * HOUR));
+    assert!(!seen(NOW + 24 * HOUR).await.0);
+}
+
+async fn attack_an_ended_session_is_not_brought_back_by_using_it(database: Database) {
+    let store = database.open().await;
+    let account = alex(&store).await;
+    let session = session_of(&store, &account).await;
+    assert!(!store.sessions().touch(&session.hash, NOW + HOUR).await.unwrap(), "an hour of silence");
+    assert!(store.sessions().find(&session.hash).await.unwrap().unwrap().is_over(NOW + HOUR));
+    assert!(store.sessions().end(&session.hash, NOW).await.unwrap());
+    assert!(!store.sessions().touch(&session.hash, NOW + 1).await.unwrap());
+    assert_eq!(store.sessions().find(&session.hash).await.unwrap(), None);
+}
+
+async fn one_or_all_of_an_account_are_ended(database: Database) {
+    let store = database.open().await;
+    let account = alex(&store).await;
+    let bo = store.accounts().create(&new_account(acme(), "bo"), NOW).await.unwrap();
+    let theirs = session_of(&store, &bo).await;
+    let (one, two, three) = (
+        session_of(&store, &account).await,
+        session_of(&store, &account).await,
+        session_of(&store, &account).await,
+    );
+    store.sessions().touch(&two.hash, NOW + 5).await.unwrap();
+    let listed = store.sessions().list(&account.id).await.unwrap();
+    assert_eq!((listed.len(), listed[0].hash), (3, two.hash), "the one used last comes first");
+
+    assert!(store.sessions().end(&one.hash, NOW).await.unwrap());
+    assert!(!store.sessions().end(&one.hash, NOW).await.unwrap());
+    assert_eq!(store.sessions().end_all(&account.id, Some(&two.hash), NOW).await.unwrap(), 1);
+    assert_eq!(store.sessions().find(&three.hash).await.unwrap(), None);
+    assert!(store.sessions().find(&two.hash).await.unwrap().is_some(), "whoever asked stays");
+    assert_eq!(store.sessions().end_all(&account.id, None, NOW).await.unwrap(), 1);
+    assert_eq!(store.sessions().end_all(&account.id, None, NOW).await.unwrap(), 0);
+    assert!(store.sessions().find(&theirs.hash).await.unwrap().is_some(), "nobody else's end");
+}
+
+async fn of_too_many_sessions_the_oldest_end(database: Database) {
+    let store = database.open().await;
+    let account = alex(&store).await;
+    let mut sessions = Vec::new();
+    for age in 0..5 {
+        let session = session_of(&store, &account).await;
+        store.sessions().touch(&session.hash, NOW + 100 - age).await.unwrap();
+        sessions.push(session.hash);
+    }
+    assert_eq!(store.sessions().end_oldest(&account.id, 5, NOW).await.unwrap(), 0);
+    assert_eq!(store.sessions().end_oldest(&account.id, 2, NOW).await.unwrap(), 3);
+    let left: Vec<_> = store.sessions().list(&account.id).await.unwrap().iter().map(|s| s.hash).collect();
+    assert_eq!(left, sessions[..2]);
+}
+
+async fn sessions_ended_by_many_at_once_are_ended(database: Database) {
+    let stores = [database.open().await, database.open().await];
+    let account = alex(&stores[0]).await;
+    for _ in 0..10 {
+        for _ in 0..12 {
+            session_of(&stores[0], &account).await;
+        }
+        let id = &account.id;
+        let (one, other) = (stores[0].sessions(), stores[1].sessions());
+        let purge = stores[1].purge(doorward::store::Keep::default(), NOW + HOUR);
+        let (all, oldest, purged) =
+            tokio::join!(one.end_all(id, None, NOW), other.end_oldest(id, 1, NOW), purge);
+        let ended = all.unwrap() + oldest.unwrap() + purged.unwrap().sessions;
+        let left = one.list(id).await.unwrap().len() as u64;
+        assert_eq!(ended + left, 12, "each once");
+        one.end_all(id, None, NOW).await.unwrap();
+    }
+}
