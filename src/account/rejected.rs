@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     domain::{
         account::Account,
-        lockout::{Lock, message::Code},
+        lockout::{Lock, LockoutSettings, message::Code},
     },
     telemetry::accounts::SignInOutcome,
 };
@@ -28,18 +28,31 @@ pub enum Rejected {
     Unavailable,
 }
 
-/// What may be said at the door. Who does not have the password learns nothing about the account.
+/// What may be said at the door. Who does not have the password learns nothing about the account, unless the tenant says
+/// that locks may be told (`account_lock.tell`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
     WrongOrLocked,
+    /// For so many minutes more; `None`: until somebody unlocks it.
+    Locked {
+        minutes: Option<u32>,
+    },
+    Disabled,
     MustChangePassword,
-    Busy { retry_after: Duration },
+    Busy {
+        retry_after: Duration,
+    },
     Unavailable,
 }
 
 impl Rejected {
-    pub fn told(&self) -> Told {
+    pub fn told(&self, settings: &LockoutSettings, now: u64) -> Told {
         match self {
+            Self::Locked(lock) if settings.tell => Told::Locked {
+                minutes: lock.minutes_left(now).map(|minutes| u32::try_from(minutes).unwrap_or(u32::MAX)),
+            },
+            Self::LockedByAdmin if settings.tell => Told::Locked { minutes: None },
+            Self::Disabled if settings.tell => Told::Disabled,
             Self::BadCredentials | Self::Locked(_) | Self::LockedByAdmin | Self::Disabled => {
                 Told::WrongOrLocked
             }
@@ -85,7 +98,22 @@ mod tests {
             Rejected::LockedByAdmin,
             Rejected::Disabled,
         ] {
-            assert_eq!(rejected.told(), Told::WrongOrLocked, "{rejected:?}");
+            let told = rejected.told(&LockoutSettings::default(), 0);
+            assert_eq!(told, Told::WrongOrLocked, "{rejected:?}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_may_have_locks_told() {
+        let settings = LockoutSettings { tell: true, ..LockoutSettings::default() };
+        for (rejected, told) in [
+            (Rejected::Locked(Lock::Until(61_000)), Told::Locked { minutes: Some(2) }),
+            (Rejected::Locked(Lock::UntilAdmin), Told::Locked { minutes: None }),
+            (Rejected::LockedByAdmin, Told::Locked { minutes: None }),
+            (Rejected::Disabled, Told::Disabled),
+            (Rejected::BadCredentials, Told::WrongOrLocked),
+        ] {
+            assert_eq!(rejected.told(&settings, 0), told, "{rejected:?}");
         }
     }
 

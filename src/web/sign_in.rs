@@ -52,7 +52,7 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
             let reason = if account.must_change_password { Reason::Must } else { Reason::Expired };
             password::due(&guest, login, reason, to.as_ref())
         }
-        Err(rejected) => match trouble(rejected.told(), Trouble::Wrong) {
+        Err(rejected) => match trouble(told(&guest, &rejected), Trouble::Wrong) {
             busy @ Trouble::Busy { seconds } => retry_after(again(busy), seconds),
             trouble => again(trouble),
         },
@@ -70,10 +70,16 @@ pub async fn try_door(guest: &Guest, login: &str, password: &Password) -> Result
     guest.doors.sign_in(&guest.policy, attempt, guest.now).await
 }
 
+pub fn told(guest: &Guest, rejected: &Rejected) -> Told {
+    rejected.told(&guest.policy.account_lock, guest.now)
+}
+
 /// What may be said; `wrong` is the sentence for whatever is nobody's business.
 pub fn trouble(told: Told, wrong: Trouble) -> Trouble {
     match told {
         Told::WrongOrLocked | Told::MustChangePassword => wrong,
+        Told::Locked { minutes } => Trouble::Locked { minutes },
+        Told::Disabled => Trouble::Disabled,
         Told::Busy { retry_after } => Trouble::Busy { seconds: whole_seconds(retry_after) },
         Told::Unavailable => Trouble::Unavailable,
     }
@@ -138,6 +144,8 @@ mod tests {
             (Told::WrongOrLocked, Trouble::Wrong),
             (Told::MustChangePassword, Trouble::Wrong),
             (Told::Unavailable, Trouble::Unavailable),
+            (Told::Locked { minutes: Some(5) }, Trouble::Locked { minutes: Some(5) }),
+            (Told::Disabled, Trouble::Disabled),
             (busy(0), Trouble::Busy { seconds: 1 }),
             (busy(1001), Trouble::Busy { seconds: 2 }),
         ] {

@@ -105,6 +105,22 @@ fn too_many_wrong_passwords_lock_and_the_right_one_does_not_help() {
     assert!(answer.header("set-cookie").is_none_or(|cookie| !cookie.starts_with(SESSION)));
 }
 
+/// wso2/api-manager#4276, wso2/product-is#2722: the page says that the account is locked and for how long, where that is allowed.
+#[test]
+fn c22_c23_a_tenant_may_have_the_lock_and_its_end_told() {
+    let portal = Portal::answering("").start();
+    let gate = Gate::before(&portal)
+        .tenant("acme.com", &json!({"EnableAnonymous": false, "Doorward": {"account_lock": {"tell": true}}}))
+        .setting("account_lock.enabled", true)
+        .setting("account_lock.max_attempts", 1)
+        .accounts()
+        .start();
+    gate.visitor().sign_in("acme.com", "nobody", "wrong");
+    let answer = gate.visitor().sign_in("acme.com", "nobody", "wrong");
+    assert_eq!(answer.status, 403);
+    assert!(answer.text().contains("This account is locked") && answer.text().contains("in 5 minutes"));
+}
+
 #[test]
 fn tabs_that_sign_in_at_once_all_arrive_where_they_wanted() {
     let portal = Portal::answering("").start();

@@ -49,6 +49,7 @@ pub fn account_lock(settings: &LockoutSettings) -> raw::account_lock::AccountLoc
         device: settings.device.map(threshold),
         allow: Some(settings.allow.iter().copied().map(As).collect()),
         bypass_role: Some(As(NotEmpty(settings.bypass_role.clone()))),
+        tell: Some(settings.tell),
     }
 }
 

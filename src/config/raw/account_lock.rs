@@ -48,6 +48,11 @@ pub struct AccountLock {
     /// Accounts with this role are never locked by wrong passwords; an address that guesses at them is.
     #[schemars(extend("default" = "Internal/system", "x-source" = "WSO2 account lock handler"))]
     pub bypass_role: Option<As<NotEmpty>>,
+    /// Say at the sign-in page that an account is locked, and for how many minutes more, or switched off. Locks by wrong
+    /// passwords tell a stranger nothing about who has an account (unknown names are locked alike); that an administrator
+    /// has locked or disabled somebody does.
+    #[schemars(extend("default" = false))]
+    pub tell: Option<bool>,
 }
 
 /// How many wrong passwords within which time lock out for how long.

@@ -86,6 +86,7 @@ impl AccountLock {
                 Some(As(role)) => role.0.clone(),
                 None => below.bypass_role.clone(),
             },
+            tell: self.tell.unwrap_or(below.tell),
         }
     }
 }
@@ -214,7 +215,7 @@ mod tests {
     #[test]
     fn every_key_arrives() {
         let text = "[account_lock]\nenabled = true\nmax_attempts = 3\ntime = \"2m\"\nratio = 4\nmax_duration = \"1h\"\n\
-            max_lockouts = 6\nallow = [\"10.0.0.0/8\"]\nbypass_role = \"admin\"\n\
+            max_lockouts = 6\nallow = [\"10.0.0.0/8\"]\nbypass_role = \"admin\"\ntell = true\n\
             [account_lock.address]\nmax_attempts = 7\nwindow = \"8m\"\ntime = \"9m\"\n\
             [account_lock.account_and_address]\nmax_attempts = 10\nwindow = \"11m\"\ntime = \"12m\"\n\
             [account_lock.device]\nmax_attempts = 13\nwindow = \"14m\"\ntime = \"15m\"\n\
@@ -239,6 +240,7 @@ mod tests {
             device: threshold(13, 14, 15),
             allow: vec!["10.0.0.0/8".parse().unwrap()],
             bypass_role: "admin".to_owned(),
+            tell: true,
         };
         assert_eq!(*settings.defaults.account_lock, lock);
         let policy = PasswordPolicy {

@@ -31,6 +31,8 @@ pub struct LockoutSettings {
     pub allow: Vec<IpNet>,
     /// Who has this role is counted but never locked (WSO2: `Internal/system`). Empty: nobody.
     pub bypass_role: String,
+    /// Whoever tries may be told that the account is locked.
+    pub tell: bool,
 }
 
 /// So many failures within a window lock for a time. It does not grow: behind an address may be many people.
@@ -58,6 +60,7 @@ impl Default for LockoutSettings {
             device: None,
             allow: Vec::new(),
             bypass_role: "Internal/system".to_owned(),
+            tell: false,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     web::{
         form::Form,
         guest::{ACCOUNT, Guest, PASSWORD, SIGN_IN, parameter, retry_after, target},
-        sign_in::{enter, trouble, try_door, whole_seconds},
+        sign_in::{enter, told, trouble, try_door, whole_seconds},
         view::{Notice, PasswordView, Reason, RuleLine, Trouble},
     },
 };
@@ -93,7 +93,7 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
     };
     let trouble = match guest.doors.change_password(&guest.policy, change, guest.now).await {
         Ok(_) => return changed(&guest, live.is_some(), login, &new, to.as_ref()).await,
-        Err(ChangeError::Rejected(rejected)) => trouble(rejected.told(), Trouble::WrongCurrent),
+        Err(ChangeError::Rejected(rejected)) => trouble(told(&guest, &rejected), Trouble::WrongCurrent),
         Err(ChangeError::Same) => return again(Trouble::Refused, &rules::same(policy)),
         Err(ChangeError::Policy(violation)) => {
             let about = About {

@@ -22,7 +22,7 @@ use super::{
 
 /// A buffer begins like this and grows with a body that fills it.
 const SMALL: usize = 8 * 1024;
-const LARGE: usize = 256 * 1024;
+const LARGE: usize = 512 * 1024;
 /// With less room than this a new buffer is begun.
 const ROOM: usize = 2 * 1024;
 
@@ -59,7 +59,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
                 self.chunked = Chunked::Size;
                 return Poll::Ready(Ok(answer));
             }
-            if ready!(self.poll_fill(cx))? == 0 {
+            if ready!(self.poll_fill(cx, 0))? == 0 {
                 let nothing = self.read.is_empty();
                 return Poll::Ready(Err(if nothing { WireError::NoAnswer } else { WireError::Closed }));
             }
@@ -99,7 +99,8 @@ impl<R: AsyncRead + Unpin> Reader<R> {
             if let Some(frame) = taken {
                 return Poll::Ready(Some(Ok(frame)));
             }
-            match ready!(self.poll_fill(cx)) {
+            let left = if let Framing::Length(left) = framing { *left } else { 0 };
+            match ready!(self.poll_fill(cx, left)) {
                 Ok(0) if *framing == Framing::UntilClose => {
                     *framing = Framing::Empty;
                     return Poll::Ready(None);
@@ -145,14 +146,17 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         }
     }
 
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    /// `left` bytes are known to come, if that is known.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, left: u64) -> Poll<io::Result<usize>> {
         if self.read.capacity() - self.read.len() < ROOM {
             self.read.reserve(self.wanted);
         }
         let room = self.read.capacity() - self.read.len();
         let read = ready!(pin!(self.io.read_buf(&mut self.read)).poll(cx))?;
         if read == room {
-            self.wanted = (self.wanted * 2).min(LARGE);
+            // the portal sends faster than we read: fewer and larger reads
+            let left = usize::try_from(left).unwrap_or(LARGE);
+            self.wanted = (self.wanted * 4).max(left).min(LARGE);
         }
         Poll::Ready(Ok(read))
     }
