@@ -11,7 +11,9 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::{Gate, Portal, Reply, eventually, eventually::within, gate::GateBuilder};
+use crate::support::{
+    Gate, Portal, Reply, accounts::with_lock, eventually, eventually::within, gate::GateBuilder,
+};
 
 /// A portal that does with each connection what a test wants.
 struct RawPortal {
@@ -179,6 +181,20 @@ fn attack_half_an_http2_upload_is_not_sent_as_a_whole_one() {
         client.write_all(&RESET).unwrap();
         eventually(|| portal.over(round).contains("<closed>"));
         assert!(!portal.over(round).contains("\r\n0\r\n\r\n"), "{}", portal.over(round));
+    }
+}
+
+#[test]
+fn attack_half_a_guarded_sign_in_is_not_sent_as_a_whole_one() {
+    let portal = RawPortal::start(|mut it| while it.read_byte().is_some() {});
+    let guard = json!([{"match": "/upload", "user_in": "form", "succeeded_status": [200]}]);
+    let gate = with_lock(portal.gate(&json!({})), 5).setting("guard", guard).start();
+    for _ in 0..9 {
+        let mut client = http2_upload(&gate, &[("content-type", "application/x-www-form-urlencoded")]);
+        eventually(|| gate.admin("/metrics").text().contains("doorward_requests_in_flight 1\n"));
+        client.write_all(&RESET).unwrap();
+        eventually(|| gate.admin("/metrics").text().contains("doorward_requests_in_flight 0\n"));
+        assert_eq!(portal.over(0), "");
     }
 }
 
