@@ -7,6 +7,8 @@ SHELL := bash
 
 CARGO ?= cargo
 STRICT ?= 0
+# a measuring laboratory beside the repository, for `make lab`
+LAB_DIR ?= ../shared/lab
 STATIC_TARGET ?= x86_64-unknown-linux-gnu
 # where cargo builds, also when a configuration above this folder says so
 target_dir = $$($(CARGO) metadata --format-version 1 --no-deps --offline | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
@@ -39,10 +41,10 @@ build: ## the release binary, static: runs on any Linux, in an empty image
 bench: ## criterion benches
 	$(CARGO) bench --locked
 
-lab: ## measure side by side with other proxies, where the laboratory is at hand
-	@[ -f ../shared/lab/peers.sh ] || { echo "no laboratory beside this folder (../shared/lab)"; exit 1; }
+lab: ## measure side by side with other proxies; needs a laboratory beside the repository (LAB_DIR)
+	@[ -f "$(LAB_DIR)/peers.sh" ] || { echo "no laboratory in $(LAB_DIR): LAB_DIR=FOLDER names the one with peers.sh"; exit 1; }
 	$(CARGO) build --release --locked
 	DOORWARD="$$($(CARGO) metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/doorward" \
-	bash ../shared/lab/peers.sh --only haproxy,envoy,nginx --rounds 3 --seconds 6 --idle --slow \
+	bash "$(LAB_DIR)/peers.sh" --only haproxy,envoy,nginx --rounds 3 --seconds 6 --idle --slow \
 	  --candidate "$(CURDIR)/tests/lab/candidate.sh" --candidate-name doorward --candidate-port 22000 --candidate-tls-port 22001 \
 	  --candidate-plain-port 22002 --candidate-plain-header 'Host: anon.test' $(LAB)
