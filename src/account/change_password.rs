@@ -65,7 +65,7 @@ impl Doors {
     ) -> Result<Account, ChangeError> {
         let ChangePassword { login, current, new, address, device, keep } = change;
         let attempt = Attempt { login, password: current, address, device, door: Door::ChangePassword };
-        let proved = self.prove(policy, &attempt, now).await;
+        let proved = self.prove(policy, &attempt, &mut None, now).await;
         let Proved { account, policy, .. } = proved.map_err(ChangeError::Rejected)?;
         if new.expose() == current.expose() {
             return Err(ChangeError::Same);

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     config::{TenantPolicy, directory::Found},
     domain::{
-        account::{Account, LoginName, StoredPassword},
+        account::{Account, AccountId, LoginName, StoredPassword},
         lockout::{Who, message::Subject},
         tenant::TenantId,
     },
@@ -72,7 +72,8 @@ impl Doors {
         attempt: Attempt<'_>,
         now: u64,
     ) -> Result<SignedIn, Rejected> {
-        let result = self.let_in(policy, &attempt, now).await;
+        let mut named = None;
+        let result = self.let_in(policy, &attempt, &mut named, now).await;
         let outcome = result.as_ref().map_or_else(Rejected::outcome, |_| SignInOutcome::signed_in);
         self.0.metrics.count_sign_in(outcome);
         let (door, tenant) = (attempt.door.as_str(), policy.tenant.as_str());
@@ -84,6 +85,7 @@ impl Doors {
             Err(rejected) => tracing::info!(
                 door,
                 tenant,
+                account = named.as_ref().map(tracing::field::display),
                 address = %attempt.address,
                 code = rejected.code().map(tracing::field::display),
                 outcome = ?outcome,
@@ -97,9 +99,10 @@ impl Doors {
         &self,
         policy: &Arc<TenantPolicy>,
         attempt: &Attempt<'_>,
+        named: &mut Option<AccountId>,
         now: u64,
     ) -> Result<SignedIn, Rejected> {
-        let Proved { account, policy, .. } = self.prove(policy, attempt, now).await?;
+        let Proved { account, policy, .. } = self.prove(policy, attempt, named, now).await?;
         let expired = policy.password_policy.is_expired(account.password_changed_at, now);
         if account.must_change_password || expired {
             return Err(Rejected::PasswordExpired(Box::new(account)));
@@ -109,11 +112,12 @@ impl Doors {
         Ok(SignedIn { account, policy, device })
     }
 
-    /// Whether the password is that of an account that may be used.
+    /// Whether the password is that of an account that may be used. `of` is told whose, also where it is not, for the log.
     pub(super) async fn prove(
         &self,
         policy: &Arc<TenantPolicy>,
         attempt: &Attempt<'_>,
+        of: &mut Option<AccountId>,
         now: u64,
     ) -> Result<Proved, Rejected> {
         let lockout = &self.0.lockout;
@@ -133,6 +137,7 @@ impl Doors {
         };
         let policy = Arc::clone(named.as_ref().filter(|named| named.tenant == *tenant).unwrap_or(policy));
         let account = found.as_ref().map(|(account, _)| account);
+        *of = account.map(|account| account.id.clone());
         let guess = Guess {
             tenant: policy.tenant.clone(),
             who: match (account, &name) {
@@ -182,7 +187,7 @@ impl Doors {
     }
 
     /// The policy of the tenant behind the last `@`, if that is another one that exists.
-    pub(super) async fn tenant_in(&self, login: &str, requested: &TenantId) -> Option<Arc<TenantPolicy>> {
+    pub async fn tenant_in(&self, login: &str, requested: &TenantId) -> Option<Arc<TenantPolicy>> {
         let (_, suffix) = login.trim().rsplit_once('@')?;
         let tenant = TenantId::parse(suffix).ok().filter(|tenant| tenant != requested)?;
         match self.0.tenants.load(&tenant).await {

@@ -24,7 +24,7 @@ pub struct Where {
     pub config: super::Config,
     /// Whose accounts [default: the default tenant]
     #[arg(long, short)]
-    tenant: Option<String>,
+    pub tenant: Option<String>,
     /// One JSON document instead of text
     #[arg(long)]
     pub json: bool,

@@ -1,4 +1,4 @@
-//! `doorward check`: prints every mistake, then what is in effect.
+//! `doorward check`: prints what is in effect, then every mistake.
 
 use std::{fmt::Write as _, io::Write as _, path::Path, process::ExitCode};
 
@@ -18,6 +18,10 @@ pub fn run(file: &Path, json: bool) -> ExitCode {
 
 fn as_text(report: &Report) -> String {
     let mut text = String::new();
+    if let Some(effective) = &report.effective_toml {
+        let _ = writeln!(text, "# in effect:\n\n{effective}");
+    }
+    // last, where a terminal shows it
     for mistake in &report.mistakes {
         let _ = writeln!(text, "{mistake}");
     }
@@ -29,9 +33,6 @@ fn as_text(report: &Report) -> String {
         1 => writeln!(text, "\n# 1 mistake"),
         many => writeln!(text, "\n# {many} mistakes"),
     };
-    if let Some(effective) = &report.effective_toml {
-        let _ = write!(text, "# in effect:\n\n{effective}");
-    }
     text
 }
 
@@ -90,6 +91,14 @@ mod tests {
         assert!(
             document["report"]["mistakes"].as_array().unwrap().iter().any(|mistake| mistake["line"] == 2)
         );
+    }
+
+    #[test]
+    fn mistakes_stand_below_what_is_in_effect() {
+        let text = as_text(&report(&format!("[tenancy]\nfolder = \"nowhere\"\n{GOOD}")));
+        let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what}: {text}"));
+        assert!(at("enable_anonymous_mode") < at("this is not a folder"), "{text}");
+        assert!(text.ends_with("\n# 1 mistake\n"), "{text}");
     }
 
     #[test]

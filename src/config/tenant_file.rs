@@ -6,7 +6,7 @@ use std::{path::Path, sync::Arc};
 use http::HeaderValue;
 
 use super::{
-    document::{Findings, Key, Node, Value, json, read::read},
+    document::{Findings, Key, Node, Value, json, nearest::nearest, read::read},
     mistake::Mistake,
     model::{Branding, HeaderProfile, Issuer, KeySource, Settings, SignIn, TenantPolicy},
     raw::{self, access::Access as RawAccess, tenant::Doorward, values::web::is_loopback},
@@ -77,6 +77,7 @@ pub fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
         return Err(whole("not a JSON object".to_owned(), "write { … }"));
     }
     let anonymous = anonymous(&root, &mut findings);
+    near_anonymous(&root, &mut findings);
     unambiguous(&root, &Key::root(), &mut findings);
     let key = Key::root().name(OURS);
     let raw: Doorward =
@@ -99,6 +100,17 @@ fn anonymous(root: &Node, findings: &mut Findings) -> Option<bool> {
                 "write true or false",
             );
             None
+        }
+    }
+}
+
+/// Keys we do not know are WSO2's; one that is nearly ours was meant to count, and without it a door would stay open.
+fn near_anonymous(root: &Node, findings: &mut Findings) {
+    for entry in root.entries() {
+        if entry.name != ANONYMOUS && nearest(&entry.name, [ANONYMOUS]).is_some() {
+            let key = Key::root().name(&entry.name);
+            let remedy = format!("did you mean `{ANONYMOUS}`?");
+            findings.push(key, entry.place.clone(), "this key has no effect".to_owned(), remedy);
         }
     }
 }

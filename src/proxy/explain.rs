@@ -9,7 +9,11 @@ use http::{HeaderName, HeaderValue, Method, Request, header};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Caller, ClientConnection, Gate, Refusal, identify::Proof, judge::judge};
+use super::{
+    Caller, ClientConnection, Gate, Refusal,
+    identify::{Asking, Proof, identify},
+    judge::judge,
+};
 use crate::domain::{access::Decision, browser, identity::Identity, route::Access};
 
 /// A request somebody wonders about.
@@ -68,6 +72,18 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
     if let Some(route) = &judgement.route {
         let (who, what) = (route.access.sentence(), route.surface.sentence());
         steps.push(("route", format!("{}: {what}, {who}", route.rule)));
+    }
+    if let (None, Some(policy), Some(route)) = (&judgement.proof, &judgement.policy, &judgement.route) {
+        // what a browser that opens a page is not told
+        let asking = Asking { client: &judgement.client, by: browser::Caller::Program, now };
+        if let Err(Refusal::BadToken(error)) = identify(gate, &settings, &parts, policy, route, asking).await
+        {
+            let counts = match judgement.asked_by {
+                browser::Caller::Navigation => "; a browser that opens a page with it counts as one without",
+                _ => "",
+            };
+            steps.push(("token", format!("refused: {error}{counts}")));
+        }
     }
     let session = match (&gate.doors, &judgement.proof) {
         _ if judgement.route.as_ref().is_some_and(|route| route.access == Access::Open) => {

@@ -66,7 +66,10 @@ pub fn prepare(
     let Some(upstream) = find_upstream(&settings.portal.upstreams, parts.uri.path()) else {
         return Err(Refusal::PortalDown);
     };
-    let portal = worker.portals.get(upstream).map_err(|error| portal_failed(worker, &error))?;
+    let portal = worker
+        .portals
+        .get(upstream)
+        .map_err(|error| portal_failed(worker, &upstream.target, judgement, &error))?;
     let version = parts.version;
     let mut special = None;
     if settings.portal.profile == Profile::Wso2Apim
@@ -113,19 +116,19 @@ pub async fn forward(
     if let Some(Special::Upgrade(slot)) = special {
         return Box::pin(upgrade(worker, connection, judgement, &portal, (request, added), slot, now)).await;
     }
-    let mut answer = portal.forward(request, added).await.map_err(|error| portal_failed(worker, &error))?;
+    let failed = |error| portal_failed(worker, portal.target(), judgement, &error);
+    let mut answer = portal.forward(request, added).await.map_err(failed)?;
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // nobody asked for it: whatever follows would be read as somebody's answer
-        return Err(portal_failed(worker, &ForwardError::Upgrade));
+        return Err(failed(ForwardError::Upgrade));
     }
     // a message of ours, whatever the portal still speaks (RFC 9110 §6.2)
     *answer.version_mut() = Version::HTTP_11;
     clean_response(answer.headers_mut(), false);
     if matches!(special, Some(Special::Settings)) {
-        answer = Box::pin(settings_answer::correct(answer, policy.anonymous)).await.map_err(|()| {
-            worker.gate.metrics.count_portal_error(PortalError::broken);
-            Refusal::PortalDown
-        })?;
+        answer = Box::pin(settings_answer::correct(answer, policy.anonymous))
+            .await
+            .map_err(|()| failed(ForwardError::Broken("its settings break off, or are too long".into())))?;
     }
     Ok(answer)
 }
@@ -255,10 +258,11 @@ async fn upgrade(
     slot: UpgradeSlot,
     now: u64,
 ) -> Result<Response<ResponseBody>, Refusal> {
+    let failed = |error| portal_failed(worker, portal.target(), judgement, &error);
     let (mut headers, stream, early) = match portal.forward_upgrade(request, &added).await {
-        Err(error) => return Err(portal_failed(worker, &error)),
+        Err(error) => return Err(failed(error)),
         Ok(Upgraded::Switched { headers, .. }) if !is_wanted(judgement, &headers) => {
-            return Err(portal_failed(worker, &ForwardError::Upgrade));
+            return Err(failed(ForwardError::Upgrade));
         }
         Ok(Upgraded::Switched { headers, stream, early }) => (headers, stream, early),
         Ok(Upgraded::Declined(mut answer)) => {
@@ -299,7 +303,8 @@ fn is_wanted(judgement: &Judgement, answer: &HeaderMap) -> bool {
     asked.split(',').any(|protocol| protocol.trim() == chosen)
 }
 
-fn portal_failed(worker: &Worker, error: &ForwardError) -> Refusal {
+/// Counted always, and in the log as often as an operator can read it.
+fn portal_failed(worker: &Worker, target: &Target, judgement: &Judgement, error: &ForwardError) -> Refusal {
     let kind = match error {
         ForwardError::Connect(_) => PortalError::connect,
         ForwardError::ConnectTimeout => PortalError::connect_timeout,
@@ -308,8 +313,13 @@ fn portal_failed(worker: &Worker, error: &ForwardError) -> Refusal {
         ForwardError::Broken(_) => PortalError::broken,
         ForwardError::Upgrade => PortalError::upgrade,
     };
-    worker.gate.metrics.count_portal_error(kind);
-    tracing::debug!(%error, "the portal gave no answer");
+    let metrics = &worker.gate.metrics;
+    metrics.count_portal_error(kind);
+    if let Some(left_out) = metrics.portal_error_line(kind, clock::now()) {
+        let request_id = judgement.caller.request_id.to_str().unwrap_or_default();
+        let left_out = Some(left_out).filter(|lines| *lines > 0);
+        tracing::warn!(upstream = %target, %error, request_id, left_out, "the portal gave no answer");
+    }
     match error {
         ForwardError::TooMany => Refusal::Overloaded,
         error if error.is_timeout() => Refusal::PortalSlow,

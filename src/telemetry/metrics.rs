@@ -9,7 +9,7 @@ use prometheus_client::{
     registry::{Metric, Registry},
 };
 
-use super::accounts::AccountMetrics;
+use super::{accounts::AccountMetrics, seldom::Seldom};
 
 pub type Count = Counter<u64, AtomicU64>;
 pub type Level = Gauge<i64, AtomicI64>;
@@ -101,6 +101,7 @@ pub struct Metrics {
     pub registry: Registry,
     requests: [Count; OUTCOMES.len()],
     portal_errors: [Count; PORTAL_ERRORS.len()],
+    portal_error_lines: [Seldom; PORTAL_ERRORS.len()],
     pub requests_in_flight: Level,
     pub request_duration: Histogram,
     pub connections: Level,
@@ -164,6 +165,7 @@ impl Default for Metrics {
             requests: OUTCOMES.map(|outcome| requests.get_or_create_owned(&RequestLabels { outcome })),
             portal_errors: PORTAL_ERRORS
                 .map(|kind| portal_errors.get_or_create_owned(&PortalErrorLabels { kind })),
+            portal_error_lines: Default::default(),
             requests_in_flight: new.metric("requests_in_flight", "Requests whose answer has not ended"),
             request_duration,
             connections: new.metric("connections", "Open client connections"),
@@ -217,6 +219,11 @@ impl Metrics {
         if let Some(counter) = self.portal_errors.get(kind as usize) {
             counter.inc();
         }
+    }
+
+    /// Whether the log is to say so, and how many of the kind it did not mention since it last did.
+    pub fn portal_error_line(&self, kind: PortalError, now: u64) -> Option<u64> {
+        self.portal_error_lines.get(kind as usize)?.turn(now)
     }
 }
 

@@ -3,3 +3,4 @@
 pub mod access_log;
 pub mod accounts;
 pub mod metrics;
+pub mod seldom;

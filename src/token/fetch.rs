@@ -1,6 +1,6 @@
 //! HTTP of the control plane: one bounded client for key sets, discovery and introspection.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{error::Error as _, iter, path::PathBuf, sync::Arc, time::Duration};
 
 use reqwest::{Client, Response, redirect};
 use rustls::{
@@ -83,7 +83,7 @@ fn build(roots: RootCertStore) -> Result<Client, ClientError> {
 
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    #[error("no answer: {0}")]
+    #[error("no answer: {}", with_causes(.0))]
     Http(#[from] reqwest::Error),
     #[error("the answer has status {0}")]
     Status(u16),
@@ -97,6 +97,20 @@ pub enum FetchError {
     OtherIssuer,
     #[error("jwks_uri is no address keys may come from")]
     KeyAddress,
+}
+
+/// reqwest says what it wanted; why it failed (refused, no such host, not trusted) only its causes say.
+fn with_causes(error: &reqwest::Error) -> String {
+    let causes = iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |mut text, cause| {
+        let cause = cause.to_string();
+        // some causes repeat what they were caused by
+        if !text.ends_with(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+        text
+    })
 }
 
 /// The text of a key set, from wherever it is kept.
@@ -179,6 +193,14 @@ mod tests {
             assert_eq!(found.is_ok(), good, "{issuer_in_document} {keys}");
         }
         assert!(keys_address(issuer, b"<html>").is_err());
+    }
+
+    #[tokio::test]
+    async fn why_nobody_answers_is_said() {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let client = http_client(&[]).unwrap();
+        let told = get(&client, &format!("http://{nobody}/keys")).await.unwrap_err().to_string();
+        assert!(told.starts_with("no answer: ") && told.contains("refused"), "{told}");
     }
 
     #[test]

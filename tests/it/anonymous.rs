@@ -173,8 +173,15 @@ fn settings_say_what_is_enforced() {
 
 #[test]
 fn an_unreadable_tenant_file_never_means_anonymous() {
-    for text in ["", "{", "[]", "{\"EnableAnonymous\": tru", "\u{0}", "{\"Doorward\": {\"no_such_key\": 1}}"]
-    {
+    for text in [
+        "",
+        "{",
+        "[]",
+        "{\"EnableAnonymous\": tru",
+        "\u{0}",
+        "{\"Doorward\": {\"no_such_key\": 1}}",
+        "{\"EnableAnonymus\": false}",
+    ] {
         let portal = Portal::answering("secret").start();
         let gate = Gate::before(&portal).anonymous(true).tenant_text("acme.com", text).start();
         assert!(!gate.lets_strangers_in("acme.com"), "{text:?}");

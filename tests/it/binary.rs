@@ -102,6 +102,25 @@ fn health_asks_the_private_port() {
 }
 
 #[test]
+fn why_a_portal_is_down_is_in_the_log() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{nobody}");
+    let portal = Portal::answering("").start();
+    let binary = served(&portal).setting("portal.upstream", json!([{"path": "/", "url": url}])).serve();
+    let answer = binary.get("/").send();
+    assert_eq!(answer.status, 502);
+    let mut line = None;
+    eventually(|| {
+        line = binary.said("the portal gave no answer");
+        line.is_some()
+    });
+    let line = line.unwrap();
+    assert_eq!((&line["level"], &line["upstream"]), (&json!("WARN"), &json!(url)), "{line}");
+    assert_eq!(line["request_id"].as_str(), answer.header("x-request-id"), "{line}");
+    assert!(line["error"].as_str().unwrap().contains("refused"), "{line}");
+}
+
+#[test]
 fn init_writes_for_either_profile_what_check_accepts() {
     let home = tempfile::tempdir().unwrap();
     for (profile, written) in
@@ -190,6 +209,11 @@ fn explain_says_allow_sign_in_or_refuse() {
     assert!(told.contains("verdict") && told.contains("carbon.super"), "{told}");
     let in_words = "one of WSO2's APIs, open to visitors while the anonymous mode is on";
     assert!(told.contains(in_words), "{told}");
+    let told = text(&run(closed(), &["explain", "/devportal/apis", "--token", "nonsense"]).stdout);
+    assert!(told.contains("token           refused: the token is "), "{told}");
+    assert!(told.contains("; a browser that opens a page with it counts as one without"), "{told}");
+    let told = text(&run(closed(), &["explain", "/devportal/apis", "--token", &token]).stdout);
+    assert!(told.contains("by a token") && !told.contains("refused"), "{told}");
     assert_eq!(run(closed(), &["explain", "not an address"]).status.code(), Some(2));
 }
 

@@ -64,7 +64,13 @@ fn a_flip_under_load_fails_no_request_and_touches_no_other_tenant() {
 
 #[test]
 fn a_broken_edit_changes_nothing_and_is_reported() {
-    for broken in ["", "{", "{\"EnableAnonymous\": false", "{\"Doorward\": {\"typo\": 1}}"] {
+    for broken in [
+        "",
+        "{",
+        "{\"EnableAnonymous\": false",
+        "{\"Doorward\": {\"typo\": 1}}",
+        "{\"EnableAnonymus\": true}",
+    ] {
         for (conf, lets_in) in [(open(), true), (closed(), false)] {
             let portal = Portal::answering("").start();
             let gate = Gate::before(&portal).tenant("acme.com", &conf).start();

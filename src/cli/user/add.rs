@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
+
 use crate::{
     account::NewUser,
     cli::accounts::{PasswordFrom, Where, at_desk},
@@ -49,6 +51,15 @@ fn claim(written: &str) -> Result<(String, String), &'static str> {
 
 pub fn run(options: Options) -> ExitCode {
     at_desk(&options.at, async |desk| {
+        if options.at.tenant.is_none()
+            && let Some(other) = desk.doors.tenant_in(&options.username, &desk.policy.tenant).await
+        {
+            let (name, here, there) = (&options.username, &desk.policy.tenant, &other.tenant);
+            bail!(
+                "{name} would be a name in tenant {here}: for an account of tenant {there} leave @{there} out and add \
+                 --tenant {there}, or write --tenant {here} if it is meant"
+            );
+        }
         let password = if options.no_password { None } else { Some(options.password.read()?) };
         let new = NewUser {
             user_store: options.user_store,
@@ -64,7 +75,16 @@ pub fn run(options: Options) -> ExitCode {
             },
         };
         let account = desk.doors.add(&desk.policy, new, password.as_ref(), clock::millis()).await?;
-        super::done(&desk, &account.username, "can sign in now");
+        let (name, tenant) = (&account.username, &account.tenant);
+        let next = if password.is_some() {
+            format!("of tenant {tenant} can sign in now")
+        } else {
+            format!(
+                "of tenant {tenant} has no password: nobody can sign in before \
+                 `doorward user set-password {name} --tenant {tenant}`"
+            )
+        };
+        super::done(&desk, name, &next);
         Ok(())
     })
 }

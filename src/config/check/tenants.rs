@@ -14,7 +14,7 @@ use crate::{
         hosts::is_claimable,
         mistake::Mistake,
         model::Settings,
-        tenant_file::{self, ANONYMOUS, MAX_BYTES, OURS, TenantConf},
+        tenant_file::{self, MAX_BYTES, OURS, TenantConf},
     },
     domain::tenant::TenantId,
 };
@@ -131,25 +131,17 @@ fn claims(tenant: &TenantId, conf: &TenantConf, hosts: &mut Hosts<'_>) -> Vec<(K
 /// WSO2 and we ignore keys we do not know; one that differs in case only was meant to count.
 fn misspelt(root: &Node, findings: &mut Findings) {
     for entry in root.entries() {
-        for ours in [ANONYMOUS, OURS] {
-            if entry.name != ours && entry.name.eq_ignore_ascii_case(ours) {
-                let message = format!("this key has no effect: its name is `{ours}`");
-                findings.push(
-                    Key::root().name(&entry.name),
-                    entry.place.clone(),
-                    message,
-                    "correct it".to_owned(),
-                );
-            }
+        if entry.name != OURS && entry.name.eq_ignore_ascii_case(OURS) {
+            let message = format!("this key has no effect: its name is `{OURS}`");
+            let key = Key::root().name(&entry.name);
+            findings.push(key, entry.place.clone(), message, "correct it".to_owned());
         }
     }
 }
 
 fn may_be_misspelt(text: &str) -> bool {
     let folded = text.to_ascii_lowercase();
-    [ANONYMOUS, OURS]
-        .iter()
-        .any(|ours| folded.matches(&ours.to_ascii_lowercase()).count() > text.matches(ours).count())
+    folded.matches(&OURS.to_ascii_lowercase()).count() > text.matches(OURS).count()
 }
 
 fn issuer_files(conf: &TenantConf, root: &Node, findings: &mut Findings) {

@@ -67,7 +67,7 @@ fn every_tenant_is_looked_at() {
     tenants/b.com/tenant-conf.json:1:21: EnableAnonymous: neither a boolean nor a text (write true or false)
     tenants/c.com/tenant-conf.json:1:15: Doorward.host: there is no key `host` here (did you mean `hosts`?)
     tenants/d.com/tenant-conf.json:1:2: not JSON: a key in double quotes should be here
-    tenants/e.com/tenant-conf.json:1:2: enableAnonymous: this key has no effect: its name is `EnableAnonymous` (correct it)
+    tenants/e.com/tenant-conf.json:1:2: enableAnonymous: this key has no effect (did you mean `EnableAnonymous`?)
     ");
     assert_eq!(deployment.check().tenants, 8);
 }

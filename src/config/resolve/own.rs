@@ -109,6 +109,17 @@ impl PasswordPolicy {
             let message = "no password is as long as min_length and as short as this";
             scope.mistake(&key.name("max_length"), message, "make it at least min_length");
         }
+        let most = model::PasswordRules::default().max_length;
+        if let (Some(least), None, false) = (self.min_length, self.max_length, scope.is_tenant())
+            && least >= most
+        {
+            let message = if least == most {
+                format!("min_length is the default max_length: only {most} characters would fit")
+            } else {
+                format!("min_length is more than the default max_length, {most}")
+            };
+            scope.mistake(&key.name("min_length"), message, "write max_length too");
+        }
         if scope.is_tenant() && self.breached_url.is_some() {
             let message = "a tenant cannot say whom this machine asks";
             scope.mistake(&key.name("breached_url"), message, "set it in deployment.toml");
@@ -348,6 +359,8 @@ mod tests {
             ("[account_lock.address]\nwindow = \"0s\"", "account_lock.address.window"),
             ("[account_lock.device]\nmax_attempts = 1000001", "account_lock.device.max_attempts"),
             ("[password_policy]\nmin_length = 9\nmax_length = 8", "password_policy.max_length"),
+            ("[password_policy]\nmin_length = 12", "password_policy.min_length"),
+            ("[password_policy]\nmin_length = 13", "password_policy.min_length"),
             ("[password_policy]\nmin_score = 5", "password_policy.min_score"),
             ("[password_policy]\npattern = \"(\"", "password_policy.pattern"),
             ("[password_policy]\nhistory = 101", "password_policy.history"),

@@ -41,7 +41,6 @@ fn enable_anonymous_is_read_as_wso2_reads_it() {
         ("{\"EnableAnonymous\": \"TRUE\"}", Some(true)),
         ("{\"EnableAnonymous\": \"yes\"}", Some(false)),
         ("\u{feff}{\"EnableAnonymous\": false}", Some(false)),
-        ("{\"enableAnonymous\": false}", None),
     ] {
         assert_eq!(parse(written, file()).unwrap().anonymous, means, "{written}");
     }
@@ -68,6 +67,20 @@ fn a_tenants_guards_stand_beside_those_of_the_deployment() {
         mistakes(&ours(r#"{"guards": [{"match": "/x", "user_in": "form"}]}"#))
             .contains("guards[0]: nothing tells")
     );
+}
+
+#[test]
+fn attack_a_misspelt_key_leaves_no_door_open() {
+    for name in
+        ["EnableAnonymus", "enableAnonymous", "ENABLEANONYMOUS", "EnableAnonimous", "Enable-Anonymous"]
+    {
+        let told = mistakes(&format!("{{\"{name}\": false}}"));
+        let expected = format!("t:1:2: {name}: this key has no effect (did you mean `EnableAnonymous`?)");
+        assert_eq!(told, expected);
+    }
+    for name in ["EnableMonetization", "EnableRecommendation", "Anonymous", "EnableAll", "AnonymousUsers"] {
+        assert_eq!(mistakes(&format!("{{\"{name}\": false}}")), "", "{name} is WSO2's business");
+    }
 }
 
 #[test]

@@ -109,6 +109,10 @@ impl Portal {
         }
     }
 
+    pub fn target(&self) -> &Target {
+        &self.upstream.target
+    }
+
     fn streaming(&self, answer: Answer, source: Source) -> Response<ResponseBody> {
         let (pool, idle_timeout) = (Arc::clone(&self.pool), self.upstream.idle_timeout);
         let body = LeasedBody::new(source, answer.framing, answer.keep_alive, pool, idle_timeout);

@@ -109,6 +109,22 @@ fn an_account_from_its_beginning_to_its_lock_while_doorward_serves() {
 }
 
 #[test]
+fn who_is_added_is_told_where_and_whether_somebody_can_sign_in() {
+    let portal = Portal::answering("").start();
+    let gate = with_lock(Gate::before(&portal), 5).tenant("acme.com", &serde_json::json!({})).start();
+    let shell = Shell(&gate);
+    let password = write(gate.folder(), "password", "correct horse battery\n");
+    let told = shell.ok(&["user", "add", "alex", "--tenant", "acme.com", "--password-file", &password]);
+    assert_eq!(told, "alex of tenant acme.com can sign in now\n");
+    let told = shell.fails(&["user", "add", "kim@acme.com", "--no-password"]);
+    assert!(told.contains("--tenant acme.com") && told.contains("a name in tenant carbon.super"), "{told}");
+    let told = shell.ok(&["user", "add", "kim@example.org", "--no-password"]);
+    assert!(told.contains("kim@example.org of tenant carbon.super has no password"), "{told}");
+    assert!(told.contains("set-password kim@example.org --tenant carbon.super"), "{told}");
+    shell.ok(&["user", "add", "kim@acme.com", "--no-password", "--tenant", "carbon.super"]);
+}
+
+#[test]
 fn a_password_is_never_an_argument_and_without_a_terminal_never_asked_for() {
     let portal = Portal::answering("").start();
     let gate = with_lock(Gate::before(&portal), 5).start();

@@ -131,7 +131,12 @@ impl Binary {
 
     /// Whether its log has this message.
     pub fn has_said(&self, message: &str) -> bool {
-        said(&self.log, message).is_some()
+        self.said(message).is_some()
+    }
+
+    /// The first line of its log with this message.
+    pub fn said(&self, message: &str) -> Option<Value> {
+        said(&self.log, message)
     }
 
     /// Resident memory in KiB.
