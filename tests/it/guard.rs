@@ -459,7 +459,7 @@ fn a_portal_that_is_down_locks_nobody_out() {
 fn a_tenant_guards_its_own_sign_in_and_locks_its_own_people() {
     let portal = portal().start();
     let own = json!({"EnableAnonymous": true, "Doorward": {"guards": [
-        {"match": "/marked", "user_in": "form", "failed_body": ["Wrong"]},
+        {"match": "/marked", "user_in": "form", "failed_body": ["Wrong"], "succeeded_body": ["Welcome"]},
     ]}});
     let gate = with_lock(Gate::before(&portal), 5)
         .generic(&[])
@@ -508,5 +508,47 @@ fn attack_no_password_is_kept_or_logged() {
             let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
             assert!(!found, "{} holds {secret}", file.display());
         }
+    }
+}
+
+/// Attack: what says that the password was wrong stands where it is not found: in another language or coding, in a part that was
+/// not asked for, behind what is searched.
+#[test]
+fn attack_an_answer_that_hides_what_it_says_is_a_wrong_password() {
+    let portal = Portal::answering("portal")
+        .deciding("/login", |request| {
+            let has = |name| request.header(name).is_some();
+            let body = String::from_utf8_lossy(&request.body);
+            let says = if request.header("accept-language") == Some("de") { "Falsch" } else { "Wrong" };
+            let answer = Reply::text(format!("Welcome {body} {says}"));
+            let chosen = ["range", "if-none-match", "if-modified-since"].into_iter().any(has);
+            match () {
+                () if chosen => Reply::text("Welcome"),
+                () if body.contains("how=gzip") => answer.header("content-encoding", "gzip"),
+                () if body.contains("how=part") => Reply::text("Welcome").status(206),
+                () => answer,
+            }
+        })
+        .start();
+    let guard = json!([
+        {"match": "/login", "user_in": "form", "succeeded_status": [200, 206], "failed_body": ["Wrong"]},
+    ]);
+    let gate = with_lock(Gate::before(&portal), 5).generic(&[]).setting("guard", guard).start();
+    let padding = "x".repeat(20_000);
+    for (user, how, header) in [
+        ("a", "", ("accept-language", "de")),
+        ("b", "", ("range", "bytes=0-1")),
+        ("c", "", ("if-none-match", "\"x\"")),
+        ("d", "", ("if-modified-since", "Thu, 01 Jan 2026 00:00:00 GMT")),
+        ("e", "gzip", ("x-a", "b")),
+        ("f", "part", ("x-a", "b")),
+        ("g", &padding, ("x-a", "b")),
+    ] {
+        portal.forget();
+        for turn in 0..10 {
+            let password = format!("{turn}&how={how}");
+            form(&gate, "/login", user, &password).header(header.0, header.1).send();
+        }
+        assert_eq!(portal.received().len(), 5, "{user}");
     }
 }

@@ -11,11 +11,7 @@ mod settle;
 
 use std::{sync::Arc, time::Instant};
 
-use http::{
-    Response,
-    header::{ACCEPT_ENCODING, AUTHORIZATION},
-    request::Parts,
-};
+use http::{Response, header::AUTHORIZATION, request::Parts};
 use hyper::body::Incoming;
 
 use self::{known::Known, paces::Paces};
@@ -73,7 +69,7 @@ pub async fn guarded(
         return Ok((Outcome::forwarded, answer));
     };
     if guard.searches_body() {
-        parts.headers.remove(ACCEPT_ENCODING);
+        settle::plainly(&mut parts.headers);
     }
     // the parts of a page come all at once with the same credentials: that is one guess, and not one for each
     let credentials = match parts.headers.get(AUTHORIZATION) {
@@ -104,7 +100,7 @@ pub async fn guarded(
         }
     };
     let started = Instant::now();
-    let path = parts.uri.path().to_owned();
+    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     let sent = match prepare(worker, connection, settings, judgement, policy, parts, body) {
         Ok(prepared) => forward(worker, connection, judgement, policy, Box::new(prepared), now).await,
         Err(refusal) => Err(refusal),
@@ -116,7 +112,7 @@ pub async fn guarded(
             return Err(refusal);
         }
     };
-    let (said, answer) = settle::read(guard, &path, answer).await?;
+    let (said, answer) = settle::read(guard, (&method, &path), answer).await?;
     settle::settle(reservation, said).await;
     if said == Said::Failed {
         gate.guards.paces.record(&policy.tenant, guard, started.elapsed());
