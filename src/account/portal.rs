@@ -1,14 +1,15 @@
 //! The portal's own sign-in, which Doorward stands before: counted by the same engine as our own doors, while the portal
 //! looks at the password.
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
 use super::{Doors, Guess, NotReserved, Reservation, Shown, sign_in::barred};
 use crate::{
-    config::TenantPolicy,
+    config::directory::Found,
     domain::{
         account::{LoginName, names},
         lockout::Who,
+        tenant::TenantId,
     },
     store::StoreError,
 };
@@ -33,15 +34,20 @@ impl From<StoreError> for NotForwarded {
 
 impl Doors {
     /// Counts an attempt at the portal's sign-in as failed, until the portal says that it was not. A name that an account
-    /// of ours has is that account; all others are the portal's people, each with a counter.
+    /// of ours has is that account; all others are the portal's people, each with a counter. A name that does not say whose
+    /// it is belongs to the tenant `door`.
     pub async fn reserve_at_portal(
         &self,
-        policy: &Arc<TenantPolicy>,
+        door: &TenantId,
         login: &str,
         address: IpAddr,
         now: u64,
     ) -> Result<Reservation, NotForwarded> {
         let lockout = &self.0.lockout;
+        let Found::Tenant(policy) = self.0.tenants.load(door).await else {
+            tracing::error!(tenant = %door, "nobody can sign in at the portal: there is no such tenant");
+            return Err(NotForwarded::Unavailable);
+        };
         let named = self.tenant_in(login, &policy.tenant).await;
         let name = LoginName::parse(login, &policy.tenant, |tenant| {
             named.as_ref().is_some_and(|policy| policy.tenant == *tenant)
@@ -49,7 +55,7 @@ impl Doors {
         .map_err(|_| NotForwarded::NoName)?;
         let account = self.0.store.accounts().by_login(&name).await?.map(|(account, _)| account);
         let tenant = account.as_ref().map_or(&name.tenant, |account| &account.tenant);
-        let policy = named.as_ref().filter(|named| named.tenant == *tenant).unwrap_or(policy);
+        let policy = named.as_ref().filter(|named| named.tenant == *tenant).unwrap_or(&policy);
         let known_as = names::key(&name.user_store, &name.canonical);
         let guess = Guess {
             tenant: policy.tenant.clone(),

@@ -552,3 +552,21 @@ fn attack_an_answer_that_hides_what_it_says_is_a_wrong_password() {
         assert_eq!(portal.received().len(), 5, "{user}");
     }
 }
+
+/// Attack: the same name at another tenant's door, each with five guesses of its own.
+#[test]
+fn attack_a_fresh_counter_at_every_tenants_door() {
+    let portal = portal().start();
+    let open = json!({"EnableAnonymous": true});
+    let gate = guarded(&portal).tenant("acme.com", &open).tenant("beta.com", &open).start();
+    for user in ["alex", "bob%40acme.com"] {
+        portal.forget();
+        for path in ["/login", "/login?tenant=acme.com", "/login?tenant=beta.com"] {
+            times(5, |turn| form(&gate, path, user, &turn.to_string()).send());
+            times(5, |turn| form(&gate, path, user, &turn.to_string()).tenant("acme.com").send());
+        }
+        assert_eq!(portal.received().len(), 5, "{user}");
+    }
+    // the suffix says whose name it is
+    assert_eq!(form(&gate, "/login", "alex%40acme.com", RIGHT).send().location(), "/home");
+}

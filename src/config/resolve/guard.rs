@@ -97,6 +97,7 @@ fn guard(raw: raw::guard::Guard, key: &Key, scope: &mut Scope<'_>) -> Option<Gua
         succeeded,
         searched: searched as usize,
         locked_redirect: raw.locked_redirect.map(|address| address.0.0),
+        of_tenant: false,
     })
 }
 

@@ -56,6 +56,7 @@ fn a_tenants_guards_stand_beside_those_of_the_deployment() {
     let policy = resolve(&settings, &acme(), &parse(&text, file()).unwrap(), 1);
     let patterns: Vec<_> = policy.guards.iter().map(|guard| guard.endpoint.pattern.as_str()).collect();
     assert_eq!(patterns, ["/oauth2/token", "/login"]);
+    assert_eq!(policy.guards.iter().map(|guard| guard.of_tenant).collect::<Vec<_>>(), [false, true]);
     // and nothing a tenant writes takes one away
     let none = resolve(&settings, &acme(), &parse(&ours(r#"{"guards": []}"#), file()).unwrap(), 1);
     assert_eq!(none.guards, settings.defaults.guards);

@@ -13,6 +13,7 @@ fn guard(user: UserIn, methods: &[&str]) -> Guard {
         succeeded: Signs::default(),
         searched: 1024,
         locked_redirect: None,
+        of_tenant: false,
     }
 }
 

@@ -26,7 +26,10 @@ use crate::{
     account::{NotForwarded, Reservation},
     clock,
     config::{Settings, TenantPolicy},
-    domain::guard::{Guard, Outcome as Said, UserIn},
+    domain::{
+        guard::{Guard, Outcome as Said, UserIn},
+        tenant::TenantId,
+    },
     telemetry::metrics::{Guarded, Outcome},
 };
 
@@ -84,7 +87,8 @@ pub async fn guarded(
     let reservation = if credentials.as_ref().is_some_and(|digest| known.is_known(digest)) {
         None
     } else {
-        match reserve(gate, judgement, policy, &name).await {
+        let door = if guard.of_tenant { &policy.tenant } else { &settings.tenancy.default_tenant };
+        match reserve(gate, judgement, door, &name).await {
             Ok(reservation) => Some(reservation),
             Err(NotForwarded::Refused) => {
                 gate.metrics.count_guarded(Guarded::refused);
@@ -132,11 +136,11 @@ pub async fn guarded(
 async fn reserve(
     gate: &Gate,
     judgement: &Judgement,
-    policy: &Arc<TenantPolicy>,
+    door: &TenantId,
     name: &str,
 ) -> Result<Reservation, NotForwarded> {
     match &gate.doors {
-        Some(doors) => doors.reserve_at_portal(policy, name, judgement.client.address, clock::millis()).await,
+        Some(doors) => doors.reserve_at_portal(door, name, judgement.client.address, clock::millis()).await,
         // without a store there is nothing to count with
         None => Err(NotForwarded::Unavailable),
     }
