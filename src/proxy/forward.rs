@@ -100,6 +100,29 @@ pub fn prepare(
     Ok(Prepared { portal, request, added, special })
 }
 
+/// The portal gave no answer that counts.
+pub struct NoAnswer {
+    pub refusal: Refusal,
+    /// The portal may have seen the request all the same, and acted on it.
+    pub may_have_arrived: bool,
+}
+
+impl NoAnswer {
+    fn because(worker: &Worker, error: &ForwardError) -> Self {
+        let may_have_arrived = match error {
+            ForwardError::Connect(_) | ForwardError::ConnectTimeout | ForwardError::TooMany => false,
+            ForwardError::AnswerTimeout | ForwardError::Broken(_) | ForwardError::Upgrade => true,
+        };
+        Self { refusal: portal_failed(worker, error), may_have_arrived }
+    }
+}
+
+impl From<NoAnswer> for Refusal {
+    fn from(none: NoAnswer) -> Self {
+        none.refusal
+    }
+}
+
 /// Sends it and waits for the head of the answer.
 pub async fn forward(
     worker: &Worker,
@@ -108,15 +131,16 @@ pub async fn forward(
     policy: &TenantPolicy,
     prepared: Box<Prepared>,
     now: u64,
-) -> Result<Response<ResponseBody>, Refusal> {
+) -> Result<Response<ResponseBody>, NoAnswer> {
     let Prepared { portal, request, added, special } = *prepared;
     if let Some(Special::Upgrade(slot)) = special {
         return Box::pin(upgrade(worker, connection, judgement, &portal, (request, added), slot, now)).await;
     }
-    let mut answer = portal.forward(request, added).await.map_err(|error| portal_failed(worker, &error))?;
+    let failed = |error| NoAnswer::because(worker, &error);
+    let mut answer = portal.forward(request, added).await.map_err(failed)?;
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // nobody asked for it: whatever follows would be read as somebody's answer
-        return Err(portal_failed(worker, &ForwardError::Upgrade));
+        return Err(failed(ForwardError::Upgrade));
     }
     // a message of ours, whatever the portal still speaks (RFC 9110 §6.2)
     *answer.version_mut() = Version::HTTP_11;
@@ -124,7 +148,7 @@ pub async fn forward(
     if matches!(special, Some(Special::Settings)) {
         answer = Box::pin(settings_answer::correct(answer, policy.anonymous)).await.map_err(|()| {
             worker.gate.metrics.count_portal_error(PortalError::broken);
-            Refusal::PortalDown
+            NoAnswer { refusal: Refusal::PortalDown, may_have_arrived: true }
         })?;
     }
     Ok(answer)
@@ -254,11 +278,11 @@ async fn upgrade(
     (request, added): (Request<RequestBody>, Added),
     slot: UpgradeSlot,
     now: u64,
-) -> Result<Response<ResponseBody>, Refusal> {
+) -> Result<Response<ResponseBody>, NoAnswer> {
     let (mut headers, stream, early) = match portal.forward_upgrade(request, &added).await {
-        Err(error) => return Err(portal_failed(worker, &error)),
+        Err(error) => return Err(NoAnswer::because(worker, &error)),
         Ok(Upgraded::Switched { headers, .. }) if !is_wanted(judgement, &headers) => {
-            return Err(portal_failed(worker, &ForwardError::Upgrade));
+            return Err(NoAnswer::because(worker, &ForwardError::Upgrade));
         }
         Ok(Upgraded::Switched { headers, stream, early }) => (headers, stream, early),
         Ok(Upgraded::Declined(mut answer)) => {

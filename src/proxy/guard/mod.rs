@@ -19,7 +19,7 @@ use super::{
     ClientConnection, Gate, Worker,
     answer::Refusal,
     body::ResponseBody,
-    forward::{forward, prepare},
+    forward::{NoAnswer, forward, prepare},
     judge::Judgement,
 };
 use crate::{
@@ -107,11 +107,13 @@ pub async fn guarded(
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     let sent = match prepare(worker, connection, settings, judgement, policy, parts, body) {
         Ok(prepared) => forward(worker, connection, judgement, policy, Box::new(prepared), now).await,
-        Err(refusal) => Err(refusal),
+        Err(refusal) => Err(NoAnswer { refusal, may_have_arrived: false }),
     };
     let answer = match sent {
         Ok(answer) => answer,
-        Err(refusal) => {
+        // who hangs up on the portal, or makes it stumble, may have had a password checked: it stays counted
+        Err(NoAnswer { refusal, may_have_arrived: true }) => return Err(refusal),
+        Err(NoAnswer { refusal, may_have_arrived: false }) => {
             settle::cancel(reservation).await;
             return Err(refusal);
         }

@@ -34,7 +34,7 @@ pub(super) fn plainly(headers: &mut HeaderMap) {
     }
 }
 
-/// The portal has not answered, so nobody has learnt anything.
+/// The portal has not seen it, or says nothing of it, so nobody has learnt anything.
 pub(super) async fn cancel(reservation: Option<Reservation>) {
     let Some(reservation) = reservation else { return };
     if let Err(error) = reservation.cancel().await {
