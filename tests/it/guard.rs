@@ -574,6 +574,31 @@ fn attack_a_fresh_counter_at_every_tenants_door() {
     assert_eq!(form(&gate, "/login", "alex%40acme.com", RIGHT).send().location(), "/home");
 }
 
+/// Attack: to a database that overlooks accents all of these are one name.
+#[test]
+fn attack_a_fresh_counter_for_every_accent() {
+    let portal = portal().start();
+    let gate = guarded(&portal).start();
+    for user in [
+        "alex",
+        "%C3%A1lex",
+        "%C3%A0lex",
+        "al%C3%A9x",
+        "a%CC%81%CC%82lex",
+        "%C3%81LEX",
+        "alex%40carbon.super",
+    ] {
+        times(5, |turn| form(&gate, "/login", user, &turn.to_string()).send());
+    }
+    assert_eq!(portal.received().len(), 5);
+    // and an account of ours cannot be passed by in that way
+    let desk = Desk::of(gate.folder());
+    desk.disable(&desk.account("carbon.super", "bob"));
+    portal.forget();
+    let answer = form(&gate, "/login", "b%C3%B6b", RIGHT).send();
+    assert_eq!((answer.status, portal.saw_nothing()), (401, true));
+}
+
 /// Attack: an answer that breaks off, made to by the request, hides that the password was wrong.
 #[test]
 fn attack_a_portal_that_stumbles_gives_no_guess_back() {
