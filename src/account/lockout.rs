@@ -68,10 +68,9 @@ impl Lockout {
         Who::unknown(&self.keyed(&["no name", written]))
     }
 
-    /// A name only the portal behind us knows, in whatever spelling.
-    pub fn portal_name(&self, tenant: &TenantId, written: &str) -> Who {
-        let name = names::canonical(written).unwrap_or_else(|_| written.to_owned());
-        Who::Portal(NameHash::of(&self.keyed(&["portal", tenant.as_str(), &name])))
+    /// A name only the portal behind us knows, as its skeleton.
+    pub fn portal_name(&self, tenant: &TenantId, skeleton: &str) -> NameHash {
+        NameHash::of(&self.keyed(&["portal", tenant.as_str(), skeleton]))
     }
 
     pub(super) fn keyed(&self, parts: &[&str]) -> [u8; 32] {

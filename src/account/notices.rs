@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     domain::{
         account::{Account, PRIMARY},
-        lockout::{Counter, CounterKey, Lock, Reserved, message::Subject},
+        lockout::{Counter, CounterKey, Lock, NameHash, Reserved, message::Subject},
         tenant::TenantId,
     },
     telemetry::accounts::{AccountMetrics, LockoutOf},
@@ -29,9 +29,9 @@ impl Shown {
         }
     }
 
-    /// A name the portal behind us knows.
-    pub fn of_portal(username: &str, tenant: &TenantId) -> Self {
-        Self { username: username.to_owned(), user_store: PRIMARY.to_owned(), tenant: tenant.clone() }
+    /// A name only the portal behind us may know, by its hash.
+    pub fn of_portal(name: NameHash, tenant: &TenantId) -> Self {
+        Self { username: name.to_string(), user_store: PRIMARY.to_owned(), tenant: tenant.clone() }
     }
 }
 
@@ -104,5 +104,17 @@ fn until(lock: Lock) -> String {
             .and_then(|at| jiff::Timestamp::from_millisecond(at).ok())
             .map_or_else(|| at.to_string(), |at| at.to_string()),
         Lock::UntilAdmin => "an administrator unlocks".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Attack by mishap: who types the password into the field of the name writes it into every log.
+    #[test]
+    fn attack_a_password_typed_as_a_name_is_logged_as_a_hash() {
+        let shown = Shown::of_portal(NameHash::of(&[7; 32]), &TenantId::super_tenant());
+        assert_eq!(shown.username, "07".repeat(16));
     }
 }

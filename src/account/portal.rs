@@ -5,10 +5,11 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::{Doors, Guess, NotReserved, Reservation, Shown, sign_in::barred};
 use crate::{
-    config::TenantPolicy,
+    config::{TenantPolicy, directory::Found},
     domain::{
-        account::{LoginName, names},
+        account::{Account, LoginName, names},
         lockout::Who,
+        tenant::TenantId,
     },
     store::StoreError,
 };
@@ -31,35 +32,43 @@ impl From<StoreError> for NotForwarded {
     }
 }
 
+/// Whose name it is, as far as anybody can tell before the portal does.
+struct Named {
+    policy: Arc<TenantPolicy>,
+    name: LoginName,
+    account: Option<Account>,
+}
+
 impl Doors {
     /// Counts an attempt at the portal's sign-in as failed, until the portal says that it was not. A name that an account
-    /// of ours has is that account; all others are the portal's people, each with a counter.
+    /// of ours has is that account; all others are the portal's people, each with a counter. A name that does not say whose
+    /// it is belongs to the tenant `door`.
     pub async fn reserve_at_portal(
         &self,
-        policy: &Arc<TenantPolicy>,
+        door: &TenantId,
         login: &str,
         address: IpAddr,
         now: u64,
     ) -> Result<Reservation, NotForwarded> {
         let lockout = &self.0.lockout;
-        let named = self.tenant_in(login, &policy.tenant).await;
-        let name = LoginName::parse(login, &policy.tenant, |tenant| {
-            named.as_ref().is_some_and(|policy| policy.tenant == *tenant)
-        })
-        .map_err(|_| NotForwarded::NoName)?;
-        let account = self.0.store.accounts().by_login(&name).await?.map(|(account, _)| account);
-        let tenant = account.as_ref().map_or(&name.tenant, |account| &account.tenant);
-        let policy = named.as_ref().filter(|named| named.tenant == *tenant).unwrap_or(policy);
-        let known_as = names::key(&name.user_store, &name.canonical);
+        let mut named = self.named(door, login).await?;
+        let plain = names::skeleton(login);
+        if named.account.is_none() && plain != login {
+            // to the portal's database `álex` may be `alex`: so is it to the counters
+            named = self.named(door, &plain).await?;
+        }
+        let Named { policy, name, account } = named;
+        let (who, shown) = if let Some(account) = &account {
+            (Who::Account(account.id.clone()), Shown::of(account))
+        } else {
+            let known_as = names::key(&name.user_store, &name.canonical);
+            let hash = lockout.portal_name(&policy.tenant, &known_as);
+            (Who::Portal(hash), Shown::of_portal(hash, &policy.tenant))
+        };
         let guess = Guess {
             tenant: policy.tenant.clone(),
-            who: match &account {
-                Some(account) => Who::Account(account.id.clone()),
-                None => lockout.portal_name(&policy.tenant, &known_as),
-            },
-            shown: Some(
-                account.as_ref().map_or_else(|| Shown::of_portal(&name.canonical, &policy.tenant), Shown::of),
-            ),
+            who,
+            shown: Some(shown),
             bypass: account.as_ref().is_some_and(|account| policy.account_lock.bypassed_by(&account.roles)),
             address: Some(address),
             device: None,
@@ -74,5 +83,19 @@ impl Doors {
             return Err(NotForwarded::Refused);
         }
         Ok(reservation)
+    }
+
+    async fn named(&self, door: &TenantId, login: &str) -> Result<Named, NotForwarded> {
+        let Found::Tenant(policy) = self.0.tenants.load(door).await else {
+            tracing::error!(tenant = %door, "nobody can sign in at the portal: there is no such tenant");
+            return Err(NotForwarded::Unavailable);
+        };
+        let other = self.tenant_in(login, door).await;
+        let is_known = |tenant: &TenantId| other.as_ref().is_some_and(|policy| policy.tenant == *tenant);
+        let name = LoginName::parse(login, door, is_known).map_err(|_| NotForwarded::NoName)?;
+        let account = self.0.store.accounts().by_login(&name).await?.map(|(account, _)| account);
+        let tenant = account.as_ref().map_or(&name.tenant, |account| &account.tenant);
+        let policy = other.filter(|other| other.tenant == *tenant).unwrap_or(policy);
+        Ok(Named { policy, name, account })
     }
 }

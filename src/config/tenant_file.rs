@@ -232,6 +232,7 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
     };
     let inherited =
         |own: &Option<Vec<String>>, below: &[String]| own.clone().unwrap_or_else(|| below.to_vec());
+    let own_guards = conf.guards.iter().map(|guard| Arc::new(Guard { of_tenant: true, ..guard.clone() }));
     let passwords = conf.password_policy.over(&defaults.password_policy);
     TenantPolicy {
         tenant: tenant.clone(),
@@ -249,7 +250,7 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
         identity_headers,
         token_cookie: defaults.token_cookie.clone(),
         forward_token: access.forward_token.unwrap_or(defaults.forward_token),
-        guards: defaults.guards.iter().cloned().chain(conf.guards.iter().cloned().map(Arc::new)).collect(),
+        guards: defaults.guards.iter().cloned().chain(own_guards).collect(),
         session: conf.session.over(&defaults.session),
         account_lock: Arc::new(conf.account_lock.over(&defaults.account_lock)),
         password_policy: Arc::new(passwords.policy()),

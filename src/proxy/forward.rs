@@ -103,6 +103,29 @@ pub fn prepare(
     Ok(Prepared { portal, request, added, special })
 }
 
+/// The portal gave no answer that counts.
+pub struct NoAnswer {
+    pub refusal: Refusal,
+    /// The portal may have seen the request all the same, and acted on it.
+    pub may_have_arrived: bool,
+}
+
+impl NoAnswer {
+    fn because(worker: &Worker, target: &Target, judgement: &Judgement, error: &ForwardError) -> Self {
+        let may_have_arrived = match error {
+            ForwardError::Connect(_) | ForwardError::ConnectTimeout | ForwardError::TooMany => false,
+            ForwardError::AnswerTimeout | ForwardError::Broken(_) | ForwardError::Upgrade => true,
+        };
+        Self { refusal: portal_failed(worker, target, judgement, error), may_have_arrived }
+    }
+}
+
+impl From<NoAnswer> for Refusal {
+    fn from(none: NoAnswer) -> Self {
+        none.refusal
+    }
+}
+
 /// Sends it and waits for the head of the answer.
 pub async fn forward(
     worker: &Worker,
@@ -111,12 +134,12 @@ pub async fn forward(
     policy: &TenantPolicy,
     prepared: Box<Prepared>,
     now: u64,
-) -> Result<Response<ResponseBody>, Refusal> {
+) -> Result<Response<ResponseBody>, NoAnswer> {
     let Prepared { portal, request, added, special } = *prepared;
     if let Some(Special::Upgrade(slot)) = special {
         return Box::pin(upgrade(worker, connection, judgement, &portal, (request, added), slot, now)).await;
     }
-    let failed = |error| portal_failed(worker, portal.target(), judgement, &error);
+    let failed = |error| NoAnswer::because(worker, portal.target(), judgement, &error);
     let mut answer = portal.forward(request, added).await.map_err(failed)?;
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // nobody asked for it: whatever follows would be read as somebody's answer
@@ -257,8 +280,8 @@ async fn upgrade(
     (request, added): (Request<RequestBody>, Added),
     slot: UpgradeSlot,
     now: u64,
-) -> Result<Response<ResponseBody>, Refusal> {
-    let failed = |error| portal_failed(worker, portal.target(), judgement, &error);
+) -> Result<Response<ResponseBody>, NoAnswer> {
+    let failed = |error| NoAnswer::because(worker, portal.target(), judgement, &error);
     let (mut headers, stream, early) = match portal.forward_upgrade(request, &added).await {
         Err(error) => return Err(failed(error)),
         Ok(Upgraded::Switched { headers, .. }) if !is_wanted(judgement, &headers) => {

@@ -92,7 +92,8 @@ pub async fn handle(
                     {
                         Ok(prepared) => forward(worker, connection, &judgement, policy, prepared, now)
                             .await
-                            .map(|answer| (Outcome::forwarded, answer)),
+                            .map(|answer| (Outcome::forwarded, answer))
+                            .map_err(Refusal::from),
                         Err(refusal) => Err(refusal),
                     }
                 }

@@ -446,7 +446,7 @@ fn what_is_not_guarded_is_not_looked_at() {
     }
 }
 
-/// Whoever gets no answer of the portal's has learnt nothing.
+/// What the portal has not seen is no guess.
 #[test]
 fn a_portal_that_is_down_locks_nobody_out() {
     let portal = portal().start();
@@ -459,7 +459,7 @@ fn a_portal_that_is_down_locks_nobody_out() {
 fn a_tenant_guards_its_own_sign_in_and_locks_its_own_people() {
     let portal = portal().start();
     let own = json!({"EnableAnonymous": true, "Doorward": {"guards": [
-        {"match": "/marked", "user_in": "form", "failed_body": ["Wrong"]},
+        {"match": "/marked", "user_in": "form", "failed_body": ["Wrong"], "succeeded_body": ["Welcome"]},
     ]}});
     let gate = with_lock(Gate::before(&portal), 5)
         .generic(&[])
@@ -509,4 +509,102 @@ fn attack_no_password_is_kept_or_logged() {
             assert!(!found, "{} holds {secret}", file.display());
         }
     }
+}
+
+/// Attack: what says that the password was wrong stands where it is not found: in another language or coding, in a part that was
+/// not asked for, behind what is searched.
+#[test]
+fn attack_an_answer_that_hides_what_it_says_is_a_wrong_password() {
+    let portal = Portal::answering("portal")
+        .deciding("/login", |request| {
+            let has = |name| request.header(name).is_some();
+            let body = String::from_utf8_lossy(&request.body);
+            let says = if request.header("accept-language") == Some("de") { "Falsch" } else { "Wrong" };
+            let answer = Reply::text(format!("Welcome {body} {says}"));
+            let chosen = ["range", "if-none-match", "if-modified-since"].into_iter().any(has);
+            if chosen {
+                Reply::text("Welcome")
+            } else if body.contains("how=gzip") {
+                answer.header("content-encoding", "gzip")
+            } else if body.contains("how=part") {
+                Reply::text("Welcome").status(206)
+            } else {
+                answer
+            }
+        })
+        .start();
+    let guard = json!([
+        {"match": "/login", "user_in": "form", "succeeded_status": [200, 206], "failed_body": ["Wrong"]},
+    ]);
+    let gate = with_lock(Gate::before(&portal), 5).generic(&[]).setting("guard", guard).start();
+    let padding = "x".repeat(20_000);
+    for (user, how, header) in [
+        ("a", "", ("accept-language", "de")),
+        ("b", "", ("range", "bytes=0-1")),
+        ("c", "", ("if-none-match", "\"x\"")),
+        ("d", "", ("if-modified-since", "Thu, 01 Jan 2026 00:00:00 GMT")),
+        ("e", "gzip", ("x-a", "b")),
+        ("f", "part", ("x-a", "b")),
+        ("g", &padding, ("x-a", "b")),
+    ] {
+        portal.forget();
+        for turn in 0..10 {
+            let password = format!("{turn}&how={how}");
+            form(&gate, "/login", user, &password).header(header.0, header.1).send();
+        }
+        assert_eq!(portal.received().len(), 5, "{user}");
+    }
+}
+
+/// Attack: the same name at another tenant's door, each with five guesses of its own.
+#[test]
+fn attack_a_fresh_counter_at_every_tenants_door() {
+    let portal = portal().start();
+    let open = json!({"EnableAnonymous": true});
+    let gate = guarded(&portal).tenant("acme.com", &open).tenant("beta.com", &open).start();
+    for user in ["alex", "bob%40acme.com"] {
+        portal.forget();
+        for path in ["/login", "/login?tenant=acme.com", "/login?tenant=beta.com"] {
+            times(5, |turn| form(&gate, path, user, &turn.to_string()).send());
+            times(5, |turn| form(&gate, path, user, &turn.to_string()).tenant("acme.com").send());
+        }
+        assert_eq!(portal.received().len(), 5, "{user}");
+    }
+    // the suffix says whose name it is
+    assert_eq!(form(&gate, "/login", "alex%40acme.com", RIGHT).send().location(), "/home");
+}
+
+/// Attack: to a database that overlooks accents all of these are one name.
+#[test]
+fn attack_a_fresh_counter_for_every_accent() {
+    let portal = portal().start();
+    let gate = guarded(&portal).start();
+    for user in [
+        "alex",
+        "%C3%A1lex",
+        "%C3%A0lex",
+        "al%C3%A9x",
+        "a%CC%81%CC%82lex",
+        "%C3%81LEX",
+        "alex%40carbon.super",
+    ] {
+        times(5, |turn| form(&gate, "/login", user, &turn.to_string()).send());
+    }
+    assert_eq!(portal.received().len(), 5);
+    // and an account of ours cannot be passed by in that way
+    let desk = Desk::of(gate.folder());
+    desk.disable(&desk.account("carbon.super", "bob"));
+    portal.forget();
+    let answer = form(&gate, "/login", "b%C3%B6b", RIGHT).send();
+    assert_eq!((answer.status, portal.saw_nothing()), (401, true));
+}
+
+/// Attack: an answer that breaks off, made to by the request, hides that the password was wrong.
+#[test]
+fn attack_a_portal_that_stumbles_gives_no_guess_back() {
+    let portal = Portal::answering("portal").route("/login", Reply::raw("HTTP/1.1 302 Fo")).start();
+    let gate = guarded(&portal).start();
+    let statuses = times(8, |turn| form(&gate, "/login", "alex", &turn.to_string()).send());
+    assert_eq!(statuses, [502, 502, 502, 502, 502, 401, 401, 401]);
+    assert_eq!(portal.received().len(), 5);
 }

@@ -47,10 +47,12 @@ pub struct Guard {
     /// … or leads to one of these addresses.
     #[schemars(extend("default" = []))]
     pub failed_redirect: Option<Vec<As<NotEmpty>>>,
-    /// … or says one of these texts.
+    /// … or says one of these texts. Only beside a description of right ones, for a portal that says both in one answer. An
+    /// answer that cannot be searched whole (compressed, a part, longer than `body_bytes`) is a wrong one then.
     #[schemars(extend("default" = []))]
     pub failed_body: Option<Vec<As<NotEmpty>>>,
-    /// How many bytes of an answer are searched for these texts, 1 to 1048576.
+    /// How many bytes of an answer are searched for these texts, 1 to 1048576. So that nobody chooses what it says, such a request
+    /// goes on without `Accept-Encoding`, `Accept-Language`, `Range` and `If-…`.
     #[schemars(extend("default" = 16384))]
     pub body_bytes: Option<u32>,
     /// Where a browser is sent while its name is locked: the portal's own page for a wrong password, so that the two cannot

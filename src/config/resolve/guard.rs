@@ -83,6 +83,12 @@ fn guard(raw: raw::guard::Guard, key: &Key, scope: &mut Scope<'_>) -> Option<Gua
             "write succeeded_redirect, succeeded_status or succeeded_body; or what a wrong one looks like";
         scope.mistake(key, "nothing tells a wrong password from the right one", remedy);
     }
+    if !failed.body.is_empty() && succeeded.is_empty() {
+        let remedy =
+            "write what only the right password gets: succeeded_redirect, succeeded_status or succeeded_body";
+        let message = "a text alone does not tell a wrong password: the portal may say it in other words";
+        scope.mistake(&key.name("failed_body"), message, remedy);
+    }
     let Match { methods, pattern } = matched?;
     Some(Guard {
         endpoint: Endpoint { methods, pattern },
@@ -91,6 +97,7 @@ fn guard(raw: raw::guard::Guard, key: &Key, scope: &mut Scope<'_>) -> Option<Gua
         succeeded,
         searched: searched as usize,
         locked_redirect: raw.locked_redirect.map(|address| address.0.0),
+        of_tenant: false,
     })
 }
 

@@ -55,6 +55,7 @@ fn a_tenants_guards_stand_beside_those_of_the_deployment() {
     let policy = resolve(&settings, &acme(), &parse(&text, file()).unwrap(), 1);
     let patterns: Vec<_> = policy.guards.iter().map(|guard| guard.endpoint.pattern.as_str()).collect();
     assert_eq!(patterns, ["/oauth2/token", "/login"]);
+    assert_eq!(policy.guards.iter().map(|guard| guard.of_tenant).collect::<Vec<_>>(), [false, true]);
     // and nothing a tenant writes takes one away
     let none = resolve(&settings, &acme(), &parse(&ours(r#"{"guards": []}"#), file()).unwrap(), 1);
     assert_eq!(none.guards, settings.defaults.guards);
@@ -67,6 +68,16 @@ fn a_tenants_guards_stand_beside_those_of_the_deployment() {
         mistakes(&ours(r#"{"guards": [{"match": "/x", "user_in": "form"}]}"#))
             .contains("guards[0]: nothing tells")
     );
+    // whoever chooses the words of the answer would guess for free
+    for (signs, is_mistaken) in [
+        (r#""failed_body": ["Wrong"]"#, true),
+        (r#""failed_body": ["Wrong"], "failed_status": [401]"#, true),
+        (r#""failed_body": ["Wrong"], "succeeded_redirect": ["/home*"]"#, false),
+    ] {
+        let text = ours(&format!(r#"{{"guards": [{{"match": "/x", "user_in": "form", {signs}}}]}}"#));
+        let told = parse(&text, file()).map_err(|mistakes| format!("{mistakes:?}"));
+        assert_eq!(told.is_err_and(|told| told.contains("a text alone")), is_mistaken, "{signs}");
+    }
 }
 
 #[test]

@@ -34,6 +34,9 @@ pub struct Guard {
     pub searched: usize,
     /// Where a browser is sent while its name is locked: the portal's own address for a wrong password.
     pub locked_redirect: Option<String>,
+    /// Out of a tenant's file, so names are counted as that tenant's. Those of `deployment.toml` count for one tenant, whichever
+    /// the request has chosen: a tenant more would be five guesses more.
+    pub of_tenant: bool,
 }
 
 /// Where a sign-in carries the user's name.

@@ -73,6 +73,8 @@ pub struct Answer<'a> {
     pub status: u16,
     pub location: Option<&'a str>,
     pub body: &'a [u8],
+    /// Nothing of the body is left that was not read.
+    pub is_whole: bool,
 }
 
 impl Guard {
@@ -84,7 +86,9 @@ impl Guard {
     /// In doubt it has failed: a guess that may have been checked is a guess. `path` is the one that was asked for: what
     /// comes back from another spelling of it may be another page.
     pub fn outcome(&self, path: &str, answer: &Answer<'_>) -> Outcome {
-        if self.failed.are_in(answer) {
+        // a text that says it was wrong may stand where nobody has looked
+        let unread = !self.failed.body.is_empty() && !answer.is_whole;
+        if unread || self.failed.are_in(answer) {
             Outcome::Failed
         } else if self.succeeded.is_empty() {
             if answer.status < 400 { Outcome::Passed } else { Outcome::Failed }

@@ -13,6 +13,7 @@ fn guard(user: UserIn, methods: &[&str]) -> Guard {
         succeeded: Signs::default(),
         searched: 1024,
         locked_redirect: None,
+        of_tenant: false,
     }
 }
 
@@ -132,8 +133,9 @@ fn signs(status: &[u16], redirect: &[&str], body: &[&str]) -> Signs {
 fn what_an_answer_means() {
     use Outcome::{Failed, Passed, Succeeded};
     let none = Signs::default;
-    let to = |status, location| Answer { status, location: Some(location), body: b"" };
-    let plain = |status, body: &'static str| Answer { status, location: None, body: body.as_bytes() };
+    let to = |status, location| Answer { status, location: Some(location), body: b"", is_whole: true };
+    let plain =
+        |status, body: &'static str| Answer { status, location: None, body: body.as_bytes(), is_whole: true };
     for (failed, succeeded, answer, outcome) in [
         (signs(&[401], &[], &[]), none(), plain(401, ""), Failed),
         (signs(&[401], &[], &[]), none(), plain(200, ""), Passed),
@@ -171,12 +173,24 @@ fn what_an_answer_means() {
     }
 }
 
+/// Attack: compressed, cut off or padded until the text for a wrong password stands where nobody looks.
+#[test]
+fn attack_an_answer_that_was_not_read_whole_is_no_right_password() {
+    let answer = Answer { status: 200, body: b"Welcome", ..Answer::default() };
+    for (failed, outcome) in
+        [(signs(&[], &[], &["Wrong"]), Outcome::Failed), (Signs::default(), Outcome::Succeeded)]
+    {
+        let guard = Guard { failed, succeeded: signs(&[], &[], &["Welcome"]), ..form() };
+        assert_eq!(guard.outcome("/login", &answer), outcome, "{:?}", guard.failed);
+    }
+}
+
 /// Attack: a counter that anybody can reset is none. What is answered at another spelling of the address may be a page that
 /// everybody gets.
 #[test]
 fn attack_a_counter_reset_by_another_page() {
     let guard = Guard { succeeded: signs(&[200], &[], &[]), ..form() };
-    let answer = Answer { status: 200, location: None, body: b"" };
+    let answer = Answer { status: 200, ..Answer::default() };
     assert_eq!(guard.outcome("/login", &answer), Outcome::Succeeded);
     for path in ["/Login", "/login/"] {
         assert_eq!(guard.outcome(path, &answer), Outcome::Passed, "{path}");

@@ -11,11 +11,7 @@ mod settle;
 
 use std::{sync::Arc, time::Instant};
 
-use http::{
-    Response,
-    header::{ACCEPT_ENCODING, AUTHORIZATION},
-    request::Parts,
-};
+use http::{Response, header::AUTHORIZATION, request::Parts};
 use hyper::body::Incoming;
 
 use self::{known::Known, paces::Paces};
@@ -23,14 +19,17 @@ use super::{
     ClientConnection, Gate, Worker,
     answer::Refusal,
     body::ResponseBody,
-    forward::{forward, prepare},
+    forward::{NoAnswer, forward, prepare},
     judge::Judgement,
 };
 use crate::{
     account::{NotForwarded, Reservation},
     clock,
     config::{Settings, TenantPolicy},
-    domain::guard::{Guard, Outcome as Said, UserIn},
+    domain::{
+        guard::{Guard, Outcome as Said, UserIn},
+        tenant::TenantId,
+    },
     telemetry::metrics::{Guarded, Outcome},
 };
 
@@ -73,7 +72,7 @@ pub async fn guarded(
         return Ok((Outcome::forwarded, answer));
     };
     if guard.searches_body() {
-        parts.headers.remove(ACCEPT_ENCODING);
+        settle::plainly(&mut parts.headers);
     }
     // the parts of a page come all at once with the same credentials: that is one guess, and not one for each
     let credentials = match parts.headers.get(AUTHORIZATION) {
@@ -88,7 +87,8 @@ pub async fn guarded(
     let reservation = if credentials.as_ref().is_some_and(|digest| known.is_known(digest)) {
         None
     } else {
-        match reserve(gate, judgement, policy, &name).await {
+        let door = if guard.of_tenant { &policy.tenant } else { &settings.tenancy.default_tenant };
+        match reserve(gate, judgement, door, &name).await {
             Ok(reservation) => Some(reservation),
             Err(NotForwarded::Refused) => {
                 gate.metrics.count_guarded(Guarded::refused);
@@ -104,19 +104,21 @@ pub async fn guarded(
         }
     };
     let started = Instant::now();
-    let path = parts.uri.path().to_owned();
+    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     let sent = match prepare(worker, connection, settings, judgement, policy, parts, body) {
         Ok(prepared) => forward(worker, connection, judgement, policy, Box::new(prepared), now).await,
-        Err(refusal) => Err(refusal),
+        Err(refusal) => Err(NoAnswer { refusal, may_have_arrived: false }),
     };
     let answer = match sent {
         Ok(answer) => answer,
-        Err(refusal) => {
+        // who hangs up on the portal, or makes it stumble, may have had a password checked: it stays counted
+        Err(NoAnswer { refusal, may_have_arrived: true }) => return Err(refusal),
+        Err(NoAnswer { refusal, may_have_arrived: false }) => {
             settle::cancel(reservation).await;
             return Err(refusal);
         }
     };
-    let (said, answer) = settle::read(guard, &path, answer).await?;
+    let (said, answer) = settle::read(guard, (&method, &path), answer).await?;
     settle::settle(reservation, said).await;
     if said == Said::Failed {
         gate.guards.paces.record(&policy.tenant, guard, started.elapsed());
@@ -136,11 +138,11 @@ pub async fn guarded(
 async fn reserve(
     gate: &Gate,
     judgement: &Judgement,
-    policy: &Arc<TenantPolicy>,
+    door: &TenantId,
     name: &str,
 ) -> Result<Reservation, NotForwarded> {
     match &gate.doors {
-        Some(doors) => doors.reserve_at_portal(policy, name, judgement.client.address, clock::millis()).await,
+        Some(doors) => doors.reserve_at_portal(door, name, judgement.client.address, clock::millis()).await,
         // without a store there is nothing to count with
         None => Err(NotForwarded::Unavailable),
     }

@@ -3,8 +3,11 @@
 use std::collections::VecDeque;
 
 use http::{
-    Response,
-    header::{CONTENT_ENCODING, LOCATION},
+    HeaderMap, Method, Response, StatusCode,
+    header::{
+        ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_ENCODING, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+        IF_RANGE, IF_UNMODIFIED_SINCE, LOCATION, RANGE,
+    },
 };
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -15,7 +18,23 @@ use crate::{
     proxy::{answer::Refusal, body::ResponseBody},
 };
 
-/// The portal has not answered, so nobody has learnt anything.
+/// What would let whoever asks choose what the answer says, or how much of it: the answer is searched for texts.
+pub(super) fn plainly(headers: &mut HeaderMap) {
+    for choice in [
+        ACCEPT_ENCODING,
+        ACCEPT_LANGUAGE,
+        RANGE,
+        IF_RANGE,
+        IF_MATCH,
+        IF_NONE_MATCH,
+        IF_MODIFIED_SINCE,
+        IF_UNMODIFIED_SINCE,
+    ] {
+        headers.remove(choice);
+    }
+}
+
+/// The portal has not seen it, or says nothing of it, so nobody has learnt anything.
 pub(super) async fn cancel(reservation: Option<Reservation>) {
     let Some(reservation) = reservation else { return };
     if let Err(error) = reservation.cancel().await {
@@ -41,14 +60,16 @@ pub(super) async fn settle(reservation: Option<Reservation>, said: Outcome) {
 /// What the answer says, and the answer.
 pub(super) async fn read(
     guard: &Guard,
-    path: &str,
+    (method, path): (&Method, &str),
     answer: Response<ResponseBody>,
 ) -> Result<(Outcome, Response<ResponseBody>), Refusal> {
     let (parts, mut body) = answer.into_parts();
-    let mut start = Vec::new();
+    let (mut start, mut is_whole) = (Vec::new(), false);
     // what is compressed although nobody asked for it says nothing, and so nothing good
     if guard.searches_body() && !parts.headers.contains_key(CONTENT_ENCODING) {
         (start, body) = start_of(body, guard.searched).await?;
+        let is_part = matches!(parts.status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED);
+        is_whole = start.len() <= guard.searched && !is_part && method != Method::HEAD;
     }
     let said = guard.outcome(
         path,
@@ -56,15 +77,16 @@ pub(super) async fn read(
             status: parts.status.as_u16(),
             location: parts.headers.get(LOCATION).and_then(|location| location.to_str().ok()),
             body: start.get(..guard.searched).unwrap_or(&start),
+            is_whole,
         },
     );
     Ok((said, Response::from_parts(parts, body)))
 }
 
-/// The first bytes of a body, and the whole of it.
+/// The first bytes of a body, more than `bytes` if there are more, and the whole of it.
 async fn start_of(mut body: ResponseBody, bytes: usize) -> Result<(Vec<u8>, ResponseBody), Refusal> {
     let (mut text, mut read) = (Vec::new(), VecDeque::new());
-    while text.len() < bytes && !body.is_end_stream() {
+    while text.len() <= bytes && !body.is_end_stream() {
         match body.frame().await {
             Some(Ok(frame)) => {
                 text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data.as_ref()));
