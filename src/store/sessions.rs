@@ -23,12 +23,25 @@ macro_rules! columns {
 }
 
 impl Sessions<'_> {
-    /// `false`: its account has been deleted meanwhile.
-    pub async fn insert(self, session: &Session) -> Result<bool, StoreError> {
+    /// For an account as it was when its owner proved who they are. `false`: it has been locked, disabled, deleted or given
+    /// another password meanwhile.
+    pub async fn insert(self, session: &Session, password_changed_at: u64) -> Result<bool, StoreError> {
         self.store
             .within(async {
                 let mut transaction = self.store.begin().await?;
-                let done = sqlx::query(concat!(
+                // holds the account until commit: a lock comes before, and is seen, or after, and ends this session
+                let held = sqlx::query(
+                    "UPDATE accounts SET disabled = disabled \
+                     WHERE id = $1 AND disabled = 0 AND lock_reason IS NULL AND password_changed_at = $2",
+                )
+                .bind(session.account.as_str())
+                .bind(number(password_changed_at))
+                .execute(&mut *transaction)
+                .await?;
+                if held.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                sqlx::query(concat!(
                     "INSERT INTO sessions (",
                     columns!(),
                     ", ends_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
@@ -45,15 +58,9 @@ impl Sessions<'_> {
                 .bind(session.address.to_string())
                 .bind(number(session.ends_at()))
                 .execute(&mut *transaction)
-                .await;
-                match done {
-                    Ok(_) => {
-                        transaction.commit().await?;
-                        Ok(true)
-                    }
-                    Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => Ok(false),
-                    Err(error) => Err(error.into()),
-                }
+                .await?;
+                transaction.commit().await?;
+                Ok(true)
             })
             .await
     }

@@ -1,11 +1,13 @@
 //! Sessions on a real store: begun, renamed, limited, ended here and elsewhere.
 
 use doorward::{
-    domain::account::Account,
-    session::{Begin, CookieSecret, hash_of},
+    account::hashing::Password,
+    domain::account::{Account, AdminLock, LockedReason},
+    session::{Begin, CookieSecret, NotBegun, hash_of},
+    store::Change,
 };
 
-use super::{ALICES, Desk, House, MINUTE, START};
+use super::{ALICES, Desk, House, MINUTE, RIGHT, START};
 use crate::support::eventually::within;
 
 async fn begin(desk: &Desk, account: &Account, old: Option<&CookieSecret>, now: u64) -> CookieSecret {
@@ -142,5 +144,45 @@ fn readyz_says_when_the_store_is_down() {
         })
         .join()
         .unwrap();
+    });
+}
+
+#[test]
+fn attack_a_session_is_not_born_after_a_lock() {
+    House::locking().open(async |desk| {
+        let alex = desk.add("alex").await;
+        let signed_in = desk.try_at("alex", RIGHT, START).await.unwrap();
+        // between the look at the password and the session
+        desk.doors.lock(&alex.id, START).await.unwrap();
+        let begun = desk.doors.begin_session(&signed_in, "", ALICES.into(), None, START).await;
+        assert!(matches!(begun, Err(NotBegun::Changed)), "{begun:?}");
+        desk.doors.unlock(&alex, START).await.unwrap();
+        assert_eq!(desk.doors.sessions_of(&alex.id, START).await.unwrap(), []);
+    });
+}
+
+#[test]
+fn attack_a_session_is_not_born_after_a_new_password() {
+    House::new("").open(async |desk| {
+        let (alex, policy) = (desk.add("alex").await, desk.policy().await);
+        let signed_in = desk.try_at("alex", RIGHT, START).await.unwrap();
+        let new = Password::new("entirely another one");
+        desk.doors.set_password(&policy, &alex, &new, false, START + 1).await.unwrap();
+        let begun = desk.doors.begin_session(&signed_in, "", ALICES.into(), None, START + 2).await;
+        assert!(matches!(begun, Err(NotBegun::Changed)), "{begun:?}");
+        assert_eq!(desk.doors.sessions_of(&alex.id, START + 2).await.unwrap(), []);
+    });
+}
+
+#[test]
+fn attack_a_session_of_a_locked_account_opens_nothing() {
+    House::locking().open(async |desk| {
+        let alex = desk.add("alex").await;
+        let session = begin(&desk, &alex, None, START).await;
+        // a lock without the end of sessions, as a hand in the database sets it
+        let lock = AdminLock { reason: LockedReason::AdminInitiated, since: START };
+        desk.doors.store().accounts().set_admin_lock(&alex.id, Some(lock), START).await.unwrap();
+        desk.doors.sessions().changed(&Change::AccountChanged(alex.id)).await;
+        assert!(!alive(&desk, &session, START).await);
     });
 }
