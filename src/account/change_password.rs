@@ -16,7 +16,7 @@ use crate::{
         password::{About, Violation},
         session::SessionHash,
     },
-    store::{NewPassword, StoreError},
+    store::{Change, NewPassword, StoreError},
 };
 
 /// A person waits for the list of breached passwords.
@@ -153,8 +153,8 @@ impl Doors {
         now: u64,
     ) -> Result<(), StoreError> {
         let new = NewPassword { hash, must_change, keep_history: policy.password_policy.looks_back().max(1) };
-        self.0.store.accounts().set_password(&account.id, &new, now).await?;
-        self.0.sessions.end_all(&account.id, keep, now).await?;
+        self.0.store.accounts().set_password(&account.id, &new, keep, now).await?;
+        self.0.sessions.changed(&Change::AccountChanged(account.id.clone())).await;
         Ok(())
     }
 }

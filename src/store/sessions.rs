@@ -130,17 +130,13 @@ impl Sessions<'_> {
             .within(async {
                 let mut transaction = self.store.begin().await?;
                 hold(&mut transaction, account).await?;
-                let done = sqlx::query("DELETE FROM sessions WHERE account = $1 AND hash <> $2")
-                    .bind(account.as_str())
-                    .bind(except.map(SessionHash::to_hex).unwrap_or_default())
-                    .execute(&mut *transaction)
-                    .await?;
-                if done.rows_affected() > 0 {
+                let ended = end_of(&mut transaction, account, except).await?;
+                if ended > 0 {
                     changes::record(self.store, &mut transaction, &Change::SessionsOf(account.clone()), now)
                         .await?;
                     transaction.commit().await?;
                 }
-                Ok(done.rows_affected())
+                Ok(ended)
             })
             .await
     }
@@ -185,6 +181,20 @@ impl Sessions<'_> {
             })
             .await
     }
+}
+
+/// In the transaction of whoever holds the account; how many there were.
+pub(super) async fn end_of(
+    connection: &mut AnyConnection,
+    account: &AccountId,
+    except: Option<&SessionHash>,
+) -> Result<u64, StoreError> {
+    let done = sqlx::query("DELETE FROM sessions WHERE account = $1 AND hash <> $2")
+        .bind(account.as_str())
+        .bind(except.map(SessionHash::to_hex).unwrap_or_default())
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected())
 }
 
 /// Whoever ends several sessions of an account does so alone, or two would wait for each other's half.

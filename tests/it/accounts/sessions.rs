@@ -2,10 +2,11 @@
 
 use doorward::{
     account::hashing::Password,
-    domain::account::{Account, AdminLock, LockedReason},
+    domain::account::Account,
     session::{Begin, CookieSecret, NotBegun, hash_of},
     store::Change,
 };
+use sqlx::{AnyConnection, Connection as _};
 
 use super::{ALICES, Desk, House, MINUTE, RIGHT, START};
 use crate::support::eventually::within;
@@ -176,12 +177,15 @@ fn attack_a_session_is_not_born_after_a_new_password() {
 
 #[test]
 fn attack_a_session_of_a_locked_account_opens_nothing() {
-    House::locking().open(async |desk| {
+    let house = House::locking();
+    house.open(async |desk| {
         let alex = desk.add("alex").await;
         let session = begin(&desk, &alex, None, START).await;
-        // a lock without the end of sessions, as a hand in the database sets it
-        let lock = AdminLock { reason: LockedReason::AdminInitiated, since: START };
-        desk.doors.store().accounts().set_admin_lock(&alex.id, Some(lock), START).await.unwrap();
+        // behind the store's back: a lock without the end of sessions
+        let url = format!("sqlite:{}", house.folder.path().join("doorward.db").display());
+        let mut database = AnyConnection::connect(&url).await.unwrap();
+        let lock = "UPDATE accounts SET lock_reason = 'AdminInitiated', locked_at = 1";
+        sqlx::raw_sql(lock).execute(&mut database).await.unwrap();
         desk.doors.sessions().changed(&Change::AccountChanged(alex.id)).await;
         assert!(!alive(&desk, &session, START).await);
     });
