@@ -66,11 +66,12 @@ impl Doors {
         let ChangePassword { login, current, new, address, device, keep } = change;
         let attempt = Attempt { login, password: current, address, device, door: Door::ChangePassword };
         let proved = self.prove(policy, &attempt, now).await;
-        let Proved { account, policy, .. } = proved.map_err(ChangeError::Rejected)?;
+        let Proved { account, policy, place } = proved.map_err(ChangeError::Rejected)?;
         if new.expose() == current.expose() {
             return Err(ChangeError::Same);
         }
         let hash = self.accepted(&policy, &account, new).await?;
+        drop(place);
         self.replace(&policy, &account, hash, false, keep, now).await?;
         tracing::info!(user = account.username, tenant = %account.tenant, account = %account.id, "password changed");
         Ok(account)
