@@ -115,11 +115,14 @@ impl Hasher {
 
 impl Inner {
     fn verify(&self, password: &Password, method: Option<&Method>) -> Result<Verified, Busy> {
-        let matches = match method {
-            Some(method) if !password.is_too_long() => method.matches_any_spelling(password)?,
-            _ => false,
-        };
         let ours = method.is_some_and(|method| self.argon.made(method));
+        let matches = match method {
+            _ if password.is_too_long() => false,
+            // a second spelling would cost a second hash, and tell that the name is known
+            Some(method) if ours => method.matches_normal(password)?,
+            Some(method) => method.matches_any_spelling(password)?,
+            None => false,
+        };
         let cost_is_paid = ours && !password.is_too_long();
         // The hash of a known name that is cheap to verify must not tell the name is known. One that matches is
         // hashed anew by the caller, and costs the same.
