@@ -133,7 +133,6 @@ impl Doors {
     pub async fn lock(&self, id: &AccountId, now: u64) -> Result<(), AdminError> {
         let lock = AdminLock { reason: LockedReason::AdminInitiated, since: now };
         let found = self.0.store.accounts().set_admin_lock(id, Some(lock), now).await?;
-        self.0.sessions.end_all(id, None, now).await?;
         self.changed(id, found).await
     }
 
@@ -148,7 +147,6 @@ impl Doors {
     /// As if there were no such account, until it is enabled. Its sessions end.
     pub async fn disable(&self, id: &AccountId, now: u64) -> Result<(), AdminError> {
         let found = self.0.store.accounts().set_disabled(id, true, now).await?;
-        self.0.sessions.end_all(id, None, now).await?;
         self.changed(id, found).await
     }
 

@@ -16,7 +16,7 @@ use crate::{
         password::{About, Violation},
         session::SessionHash,
     },
-    store::{NewPassword, StoreError},
+    store::{Change, NewPassword, StoreError},
 };
 
 /// A person waits for the list of breached passwords.
@@ -66,11 +66,12 @@ impl Doors {
         let ChangePassword { login, current, new, address, device, keep } = change;
         let attempt = Attempt { login, password: current, address, device, door: Door::ChangePassword };
         let proved = self.prove(policy, &attempt, &mut None, now).await;
-        let Proved { account, policy, .. } = proved.map_err(ChangeError::Rejected)?;
+        let Proved { account, policy, place } = proved.map_err(ChangeError::Rejected)?;
         if new.expose() == current.expose() {
             return Err(ChangeError::Same);
         }
         let hash = self.accepted(&policy, &account, new).await?;
+        drop(place);
         self.replace(&policy, &account, hash, false, keep, now).await?;
         tracing::info!(user = account.username, tenant = %account.tenant, account = %account.id, "password changed");
         Ok(account)
@@ -153,8 +154,8 @@ impl Doors {
         now: u64,
     ) -> Result<(), StoreError> {
         let new = NewPassword { hash, must_change, keep_history: policy.password_policy.looks_back().max(1) };
-        self.0.store.accounts().set_password(&account.id, &new, now).await?;
-        self.0.sessions.end_all(&account.id, keep, now).await?;
+        self.0.store.accounts().set_password(&account.id, &new, keep, now).await?;
+        self.0.sessions.changed(&Change::AccountChanged(account.id.clone())).await;
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         account::AccountId,
         session::{Session, SessionHash},
     },
-    session::{Begin, CookieSecret, Sessions},
+    session::{Begin, CookieSecret, NotBegun, Sessions},
     store::{Store, StoreError},
     telemetry::accounts::AccountMetrics,
 };
@@ -84,7 +84,7 @@ impl Doors {
         address: std::net::IpAddr,
         old: Option<&CookieSecret>,
         now: u64,
-    ) -> Result<CookieSecret, StoreError> {
+    ) -> Result<CookieSecret, NotBegun> {
         let SignedIn { account, policy, .. } = signed_in;
         let begin = Begin { account, settings: &policy.session, user_agent, address, old };
         self.0.sessions.begin(begin, now).await

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::{
     Doors, Guess, NotReserved, Rejected, Shown,
-    hashing::{Busy, Password},
+    hashing::{Busy, Password, Place},
 };
 use crate::{
     config::{TenantPolicy, directory::Found},
@@ -62,6 +62,8 @@ pub struct SignedIn {
 pub(super) struct Proved {
     pub account: Account,
     pub policy: Arc<TenantPolicy>,
+    /// Held for as long as more is to be hashed.
+    pub place: Place,
 }
 
 impl Doors {
@@ -120,6 +122,7 @@ impl Doors {
         of: &mut Option<AccountId>,
         now: u64,
     ) -> Result<Proved, Rejected> {
+        let place = self.0.hasher.place(attempt.address)?;
         let lockout = &self.0.lockout;
         let named = self.tenant_in(attempt.login, &policy.tenant).await;
         let name = LoginName::parse(attempt.login, &policy.tenant, |tenant| {
@@ -177,7 +180,7 @@ impl Doors {
                 if verified.needs_rehash {
                     self.rehash(&account, &stored, attempt.password).await;
                 }
-                Ok(Proved { account, policy })
+                Ok(Proved { account, policy, place })
             }
             _ => {
                 reservation.failed();

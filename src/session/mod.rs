@@ -12,5 +12,5 @@ pub use self::{
     cookie::{Cookie, CookieSecret},
     live::Live,
     open::Open,
-    sessions::{Begin, Sessions, Unavailable, hash_of},
+    sessions::{Begin, NotBegun, Sessions, Unavailable, hash_of},
 };

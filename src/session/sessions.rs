@@ -29,6 +29,15 @@ use crate::{
 #[error("whether this session is alive cannot be found out now")]
 pub struct Unavailable;
 
+/// Why somebody who gave the right password has no session.
+#[derive(Debug, thiserror::Error)]
+pub enum NotBegun {
+    #[error("the account was locked, disabled, deleted or given another password during the sign-in")]
+    Changed,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// How soon an open connection asks again when the store does not answer.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -100,7 +109,7 @@ impl Sessions {
         let found = async {
             let Some(session) = store.sessions().find(hash).await? else { return Ok(None) };
             let account = store.accounts().find(&session.account).await?;
-            Ok(account.filter(|account| !account.disabled).map(|account| (session, account)))
+            Ok(account.filter(Account::is_open).map(|account| (session, account)))
         };
         found.await.map_err(|error: StoreError| {
             tracing::error!(%error, "a session cannot be looked up");
@@ -109,7 +118,7 @@ impl Sessions {
     }
 
     /// A new session under a new name, whatever the browser was called before; what its cookie holds.
-    pub async fn begin(&self, begin: Begin<'_>, now: u64) -> Result<CookieSecret, StoreError> {
+    pub async fn begin(&self, begin: Begin<'_>, now: u64) -> Result<CookieSecret, NotBegun> {
         let Begin { account, settings, user_agent, address, old } = begin;
         let secret = self.new_secret()?;
         let session = Session {
@@ -124,8 +133,8 @@ impl Sessions {
             user_agent: shown_user_agent(user_agent),
             address,
         };
-        if !self.0.store.sessions().insert(&session).await? {
-            return Err(StoreError::Unavailable("the account was deleted in this moment".to_owned()));
+        if !self.0.store.sessions().insert(&session, account.password_changed_at).await? {
+            return Err(NotBegun::Changed);
         }
         if let Some(old) = old {
             self.end(&hash_of(old), now).await?;

@@ -23,12 +23,25 @@ macro_rules! columns {
 }
 
 impl Sessions<'_> {
-    /// `false`: its account has been deleted meanwhile.
-    pub async fn insert(self, session: &Session) -> Result<bool, StoreError> {
+    /// For an account as it was when its owner proved who they are. `false`: it has been locked, disabled, deleted or given
+    /// another password meanwhile.
+    pub async fn insert(self, session: &Session, password_changed_at: u64) -> Result<bool, StoreError> {
         self.store
             .within(async {
                 let mut transaction = self.store.begin().await?;
-                let done = sqlx::query(concat!(
+                // holds the account until commit: a lock comes before, and is seen, or after, and ends this session
+                let held = sqlx::query(
+                    "UPDATE accounts SET disabled = disabled \
+                     WHERE id = $1 AND disabled = 0 AND lock_reason IS NULL AND password_changed_at = $2",
+                )
+                .bind(session.account.as_str())
+                .bind(number(password_changed_at))
+                .execute(&mut *transaction)
+                .await?;
+                if held.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                sqlx::query(concat!(
                     "INSERT INTO sessions (",
                     columns!(),
                     ", ends_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
@@ -45,15 +58,9 @@ impl Sessions<'_> {
                 .bind(session.address.to_string())
                 .bind(number(session.ends_at()))
                 .execute(&mut *transaction)
-                .await;
-                match done {
-                    Ok(_) => {
-                        transaction.commit().await?;
-                        Ok(true)
-                    }
-                    Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => Ok(false),
-                    Err(error) => Err(error.into()),
-                }
+                .await?;
+                transaction.commit().await?;
+                Ok(true)
             })
             .await
     }
@@ -123,17 +130,13 @@ impl Sessions<'_> {
             .within(async {
                 let mut transaction = self.store.begin().await?;
                 hold(&mut transaction, account).await?;
-                let done = sqlx::query("DELETE FROM sessions WHERE account = $1 AND hash <> $2")
-                    .bind(account.as_str())
-                    .bind(except.map(SessionHash::to_hex).unwrap_or_default())
-                    .execute(&mut *transaction)
-                    .await?;
-                if done.rows_affected() > 0 {
+                let ended = end_of(&mut transaction, account, except).await?;
+                if ended > 0 {
                     changes::record(self.store, &mut transaction, &Change::SessionsOf(account.clone()), now)
                         .await?;
                     transaction.commit().await?;
                 }
-                Ok(done.rows_affected())
+                Ok(ended)
             })
             .await
     }
@@ -178,6 +181,20 @@ impl Sessions<'_> {
             })
             .await
     }
+}
+
+/// In the transaction of whoever holds the account; how many there were.
+pub(super) async fn end_of(
+    connection: &mut AnyConnection,
+    account: &AccountId,
+    except: Option<&SessionHash>,
+) -> Result<u64, StoreError> {
+    let done = sqlx::query("DELETE FROM sessions WHERE account = $1 AND hash <> $2")
+        .bind(account.as_str())
+        .bind(except.map(SessionHash::to_hex).unwrap_or_default())
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected())
 }
 
 /// Whoever ends several sessions of an account does so alone, or two would wait for each other's half.

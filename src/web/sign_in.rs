@@ -14,7 +14,7 @@ use super::{
 use crate::{
     account::{Attempt, Door, Rejected, SignedIn, Told, hashing::Password},
     domain::return_address::ReturnAddress,
-    session::Cookie,
+    session::{Cookie, NotBegun},
 };
 
 const PURPOSE: &str = "sign-in";
@@ -98,7 +98,9 @@ pub async fn enter(guest: &Guest, signed_in: &SignedIn, to: Option<&ReturnAddres
         guest.doors.begin_session(signed_in, agent, guest.visit.address, old.as_ref(), guest.now).await;
     let secret = match begun {
         Ok(secret) => secret,
-        Err(error) => {
+        // as if the attempt had come a moment later
+        Err(NotBegun::Changed) => return form(guest, to, "", Some(Trouble::Wrong)),
+        Err(NotBegun::Store(error)) => {
             tracing::error!(%error, "a session could not be begun");
             return guest.unavailable();
         }

@@ -8,19 +8,22 @@ mod argon;
 mod password;
 mod queue;
 mod salted;
+mod shares;
 pub mod stored;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 pub use argon::{BadCost, Cost};
 pub use password::Password;
 pub use queue::{Busy, Meters};
+pub use shares::Place;
 
 use argon::Argon;
 use queue::Queue;
+use shares::Shares;
 use stored::Method;
 
-use crate::domain::account::StoredPassword;
+use crate::domain::{account::StoredPassword, client::Client};
 
 /// Cheap to clone: all clones share one queue.
 #[derive(Clone)]
@@ -29,6 +32,7 @@ pub struct Hasher(Arc<Inner>);
 struct Inner {
     argon: Argon,
     queue: Queue,
+    shares: Shares,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +45,15 @@ pub struct Verified {
 impl Hasher {
     /// `slots` hashes at a time, `queue` more may wait.
     pub fn new(cost: Cost, slots: usize, queue: usize, meters: Meters) -> Result<Self, BadCost> {
-        Ok(Self(Arc::new(Inner { argon: Argon::new(cost)?, queue: Queue::new(slots, queue, meters) })))
+        let queue = Queue::new(slots, queue, meters);
+        let shares = Shares::of(queue.capacity());
+        Ok(Self(Arc::new(Inner { argon: Argon::new(cost)?, queue, shares })))
+    }
+
+    /// A place of the share this client has of the queue, to be held from before an attempt costs anything until its
+    /// end.
+    pub fn place(&self, address: IpAddr) -> Result<Place, Busy> {
+        self.0.shares.take(Client::of(address)).ok_or_else(|| self.0.queue.full())
     }
 
     /// Whether this is the password behind a stored hash. A stored text that cannot be read matches nothing. Whatever
@@ -103,11 +115,14 @@ impl Hasher {
 
 impl Inner {
     fn verify(&self, password: &Password, method: Option<&Method>) -> Result<Verified, Busy> {
-        let matches = match method {
-            Some(method) if !password.is_too_long() => method.matches_any_spelling(password)?,
-            _ => false,
-        };
         let ours = method.is_some_and(|method| self.argon.made(method));
+        let matches = match method {
+            _ if password.is_too_long() => false,
+            // a second spelling would cost a second hash, and tell that the name is known
+            Some(method) if ours => method.matches_normal(password)?,
+            Some(method) => method.matches_any_spelling(password)?,
+            None => false,
+        };
         let cost_is_paid = ours && !password.is_too_long();
         // The hash of a known name that is cheap to verify must not tell the name is known. One that matches is
         // hashed anew by the caller, and costs the same.

@@ -32,7 +32,7 @@ pub struct Meters {
     pub verified: Count,
     /// Times the same was spent for nobody.
     pub spent: Count,
-    /// Times the queue was full.
+    /// Times the queue, or a client's share of it, was full.
     pub busy: Count,
 }
 
@@ -69,6 +69,17 @@ impl Queue {
         &self.meters
     }
 
+    /// As many as run or wait at a time.
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// What somebody is told for whom there is no place.
+    pub(super) fn full(&self) -> Busy {
+        self.meters.busy.inc();
+        self.busy()
+    }
+
     /// Runs the work on a thread that may block. The slot belongs to the work, not to the caller: should the caller go
     /// away, or the work panic, it is free when the work has ended, and not before.
     pub(super) async fn run<T: Send + 'static>(
@@ -77,8 +88,7 @@ impl Queue {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            self.meters.busy.inc();
-            return Err(self.busy());
+            return Err(self.full());
         };
         let alone = if greedy { Some(acquire(&self.greedy).await?) } else { None };
         let slot = acquire(&self.slots).await?;

@@ -108,6 +108,11 @@ impl Method {
         }
     }
 
+    /// In the form in which we hash.
+    pub(super) fn matches_normal(&self, password: &Password) -> Result<bool, Busy> {
+        self.matches(password.normal().as_bytes())
+    }
+
     pub(super) fn matches_any_spelling(&self, password: &Password) -> Result<bool, Busy> {
         for spelling in password.spellings() {
             if self.matches(spelling.as_bytes())? {

@@ -1,5 +1,7 @@
 //! Known answers for every form, hostile forms, and what the hasher says about its own hashes.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+
 use super::{stored::Unreadable, *};
 
 const PASSWORD: &str = "correct horse";
@@ -204,6 +206,20 @@ fn a_password_is_the_same_from_every_keyboard() {
         assert!(hasher.verify(&apart, foreign).await.unwrap().matches);
         assert!(!hasher.verify(&composed, foreign).await.unwrap().matches);
     });
+}
+
+#[test]
+fn attack_a_second_spelling_costs_no_second_hash_of_a_known_name() {
+    let typed = "cafe\u{301}";
+    let (salt, mut output) = ([7; 16], [0; 32]);
+    let params = argon2::Params::new(CHEAP.memory_kib, CHEAP.iterations, CHEAP.parallelism, None).unwrap();
+    let argon = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
+    argon.hash_password_into(typed.as_bytes(), &salt, &mut output).unwrap();
+    let base64 = |bytes: &[u8]| STANDARD_NO_PAD.encode(bytes);
+    let stored = format!("$argon2id$v=19$m=64,t=1,p=1${}${}", base64(&salt), base64(&output));
+    // it would match, were it looked for
+    assert!(Method::parse(&stored).unwrap().matches_any_spelling(&Password::new(typed)).unwrap());
+    assert_eq!(verify(typed, &stored), (false, false));
 }
 
 #[test]

@@ -85,6 +85,13 @@ pub struct Account {
     pub claims: BTreeMap<String, String>,
 }
 
+impl Account {
+    /// Whether anybody may use it at all, whatever the password: neither disabled nor locked by an administrator.
+    pub fn is_open(&self) -> bool {
+        !self.disabled && self.admin_lock.is_none()
+    }
+}
+
 /// A lock that no time opens: somebody decided, somebody has to take it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdminLock {

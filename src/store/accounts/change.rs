@@ -6,7 +6,7 @@ use super::Accounts;
 use crate::{
     domain::account::{AccountId, AdminLock},
     store::{
-        Change, StoreError, changes,
+        Change, StoreError, changes, sessions,
         value::{flag, number},
     },
 };
@@ -15,12 +15,13 @@ type Statement = Query<'static, Any, sqlx::any::AnyArguments>;
 
 /// All answer `false` if there is no such account.
 impl Accounts<'_> {
+    /// A disabled account has no sessions.
     pub async fn set_disabled(self, id: &AccountId, disabled: bool, now: u64) -> Result<bool, StoreError> {
         let statement = sqlx::query("UPDATE accounts SET disabled = $2 WHERE id = $1");
-        self.change(id, statement.bind(id.to_string()).bind(flag(disabled)), now).await
+        self.change(id, statement.bind(id.to_string()).bind(flag(disabled)), disabled, now).await
     }
 
-    /// `None` takes the lock away.
+    /// `None` takes the lock away. A locked account has no sessions.
     pub async fn set_admin_lock(
         self,
         id: &AccountId,
@@ -31,7 +32,7 @@ impl Accounts<'_> {
             .bind(id.to_string())
             .bind(lock.map(|lock| lock.reason.as_str()))
             .bind(lock.map(|lock| number(lock.since)));
-        self.change(id, statement, now).await
+        self.change(id, statement, lock.is_some(), now).await
     }
 
     pub async fn set_must_change_password(
@@ -41,13 +42,13 @@ impl Accounts<'_> {
         now: u64,
     ) -> Result<bool, StoreError> {
         let statement = sqlx::query("UPDATE accounts SET must_change_password = $2 WHERE id = $1");
-        self.change(id, statement.bind(id.to_string()).bind(flag(must_change)), now).await
+        self.change(id, statement.bind(id.to_string()).bind(flag(must_change)), false, now).await
     }
 
     /// With its sessions, its names and the history of its passwords.
     pub async fn delete(self, id: &AccountId, now: u64) -> Result<bool, StoreError> {
         let statement = sqlx::query("DELETE FROM accounts WHERE id = $1").bind(id.to_string());
-        self.change(id, statement, now).await
+        self.change(id, statement, false, now).await
     }
 
     /// Nobody has to hear about it.
@@ -66,12 +67,22 @@ impl Accounts<'_> {
             .await
     }
 
-    async fn change(self, id: &AccountId, statement: Statement, now: u64) -> Result<bool, StoreError> {
+    /// All or nothing: whoever asked may go away in the middle of it.
+    async fn change(
+        self,
+        id: &AccountId,
+        statement: Statement,
+        ends_sessions: bool,
+        now: u64,
+    ) -> Result<bool, StoreError> {
         self.store
             .within(async {
                 let mut transaction = self.store.begin().await?;
                 if statement.execute(&mut *transaction).await?.rows_affected() == 0 {
                     return Ok(false);
+                }
+                if ends_sessions {
+                    sessions::end_of(&mut transaction, id, None).await?;
                 }
                 changes::record(self.store, &mut transaction, &Change::AccountChanged(id.clone()), now)
                     .await?;

@@ -2,9 +2,12 @@
 
 use super::Accounts;
 use crate::{
-    domain::account::{AccountId, StoredPassword},
+    domain::{
+        account::{AccountId, StoredPassword},
+        session::SessionHash,
+    },
     store::{
-        Change, StoreError, changes,
+        Change, StoreError, changes, sessions,
         value::{flag, number, read_text},
     },
 };
@@ -20,8 +23,14 @@ pub struct NewPassword {
 }
 
 impl Accounts<'_> {
-    /// `false`: there is no such account.
-    pub async fn set_password(self, id: &AccountId, new: &NewPassword, now: u64) -> Result<bool, StoreError> {
+    /// Its sessions end, but for one maybe, with the password that opened them. `false`: there is no such account.
+    pub async fn set_password(
+        self,
+        id: &AccountId,
+        new: &NewPassword,
+        keep: Option<&SessionHash>,
+        now: u64,
+    ) -> Result<bool, StoreError> {
         self.store.within(async {
             let mut transaction = self.store.begin().await?;
             // holds the account until commit, so that two changes at once leave two entries in its history
@@ -57,6 +66,7 @@ impl Accounts<'_> {
             .bind(i64::from(new.keep_history.saturating_sub(1)))
             .execute(&mut *transaction)
             .await?;
+            sessions::end_of(&mut transaction, id, keep).await?;
             changes::record(self.store, &mut transaction, &Change::AccountChanged(id.clone()), now).await?;
             transaction.commit().await?;
             Ok(true)

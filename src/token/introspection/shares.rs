@@ -2,25 +2,13 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Who counts as one client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Client(IpAddr);
-
-impl Client {
-    /// Whoever has an IPv6 address has all addresses of its /64.
-    fn of(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-            v4 @ IpAddr::V4(_) => v4,
-        })
-    }
-}
+use crate::domain::client::Client;
 
 /// Holds an entry for each client that asks or waits, and for no other.
 pub struct Shares {
@@ -88,19 +76,5 @@ mod tests {
         assert!(shares.turn(ip("192.0.2.1")).now_or_never().is_some());
         drop(two);
         assert!(shares.clients().is_empty(), "nothing is kept of those who left");
-    }
-
-    #[tokio::test]
-    async fn many_addresses_of_one_host_are_one_client() {
-        for (one, other, same) in [
-            ("2001:db8::1", "2001:db8::ffff:1:2:3", true),
-            ("2001:db8::1", "2001:db8:0:1::1", false),
-            ("::ffff:192.0.2.1", "192.0.2.1", true),
-            ("192.0.2.1", "192.0.2.2", false),
-        ] {
-            let shares = Shares::new(1);
-            let _held = shares.turn(ip(one)).await;
-            assert_eq!(shares.turn(ip(other)).now_or_never().is_none(), same, "{one} {other}");
-        }
     }
 }

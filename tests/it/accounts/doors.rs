@@ -4,6 +4,7 @@ use doorward::{
     account::{Attempt, ChangeError, ChangePassword, Door, ImportedUser, Rejected, Told, hashing::Password},
     domain::lockout::{Counter, CounterKey, Lock, LockoutSettings, Who},
 };
+use futures_util::future::{join, join_all};
 
 use super::{ALICES, Desk, House, MINUTE, RIGHT, START, attempt};
 
@@ -221,4 +222,25 @@ fn attack_account_enumeration_by_time_the_states_cost_the_same() {
 /// To a stranger, where nothing else is said.
 fn told(rejected: &Rejected) -> Told {
     rejected.told(&LockoutSettings::default(), START)
+}
+
+/// Whether its names are guessed at, or its address is locked out and spends for nobody.
+#[test]
+fn attack_one_client_leaves_room_for_others() {
+    for written in ["", "[account_lock]\nenabled = true\n[account_lock.address]\nmax_attempts = 10\n"] {
+        House::new(written).open(async |desk| {
+            desk.add("alex").await;
+            let policy = desk.policy().await;
+            let (wrong, right) = (Password::new("wrong"), Password::new(RIGHT));
+            let names: Vec<String> = (0..1500).map(|number| format!("n{number}")).collect();
+            let flood = join_all(
+                names.iter().map(|name| desk.doors.sign_in(&policy, attempt(name, &wrong, None), START)),
+            );
+            let elsewhere = Attempt { address: [198, 51, 100, 7].into(), ..attempt("alex", &right, None) };
+            let (rejected, let_in) = join(flood, desk.doors.sign_in(&policy, elsewhere, START)).await;
+            let_in.unwrap();
+            let busy = rejected.iter().filter(|result| matches!(result, Err(Rejected::Busy { .. }))).count();
+            assert!(busy >= 1200, "{busy} of 1500 were told to come again");
+        });
+    }
 }

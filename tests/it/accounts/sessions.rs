@@ -1,11 +1,14 @@
 //! Sessions on a real store: begun, renamed, limited, ended here and elsewhere.
 
 use doorward::{
+    account::hashing::Password,
     domain::account::Account,
-    session::{Begin, CookieSecret, hash_of},
+    session::{Begin, CookieSecret, NotBegun, hash_of},
+    store::Change,
 };
+use sqlx::{AnyConnection, Connection as _};
 
-use super::{ALICES, Desk, House, MINUTE, START};
+use super::{ALICES, Desk, House, MINUTE, RIGHT, START};
 use crate::support::eventually::within;
 
 async fn begin(desk: &Desk, account: &Account, old: Option<&CookieSecret>, now: u64) -> CookieSecret {
@@ -142,5 +145,48 @@ fn readyz_says_when_the_store_is_down() {
         })
         .join()
         .unwrap();
+    });
+}
+
+#[test]
+fn attack_a_session_is_not_born_after_a_lock() {
+    House::locking().open(async |desk| {
+        let alex = desk.add("alex").await;
+        let signed_in = desk.try_at("alex", RIGHT, START).await.unwrap();
+        // between the look at the password and the session
+        desk.doors.lock(&alex.id, START).await.unwrap();
+        let begun = desk.doors.begin_session(&signed_in, "", ALICES.into(), None, START).await;
+        assert!(matches!(begun, Err(NotBegun::Changed)), "{begun:?}");
+        desk.doors.unlock(&alex, START).await.unwrap();
+        assert_eq!(desk.doors.sessions_of(&alex.id, START).await.unwrap(), []);
+    });
+}
+
+#[test]
+fn attack_a_session_is_not_born_after_a_new_password() {
+    House::new("").open(async |desk| {
+        let (alex, policy) = (desk.add("alex").await, desk.policy().await);
+        let signed_in = desk.try_at("alex", RIGHT, START).await.unwrap();
+        let new = Password::new("entirely another one");
+        desk.doors.set_password(&policy, &alex, &new, false, START + 1).await.unwrap();
+        let begun = desk.doors.begin_session(&signed_in, "", ALICES.into(), None, START + 2).await;
+        assert!(matches!(begun, Err(NotBegun::Changed)), "{begun:?}");
+        assert_eq!(desk.doors.sessions_of(&alex.id, START + 2).await.unwrap(), []);
+    });
+}
+
+#[test]
+fn attack_a_session_of_a_locked_account_opens_nothing() {
+    let house = House::locking();
+    house.open(async |desk| {
+        let alex = desk.add("alex").await;
+        let session = begin(&desk, &alex, None, START).await;
+        // behind the store's back: a lock without the end of sessions
+        let url = format!("sqlite:{}", house.folder.path().join("doorward.db").display());
+        let mut database = AnyConnection::connect(&url).await.unwrap();
+        let lock = "UPDATE accounts SET lock_reason = 'AdminInitiated', locked_at = 1";
+        sqlx::raw_sql(lock).execute(&mut database).await.unwrap();
+        desk.doors.sessions().changed(&Change::AccountChanged(alex.id)).await;
+        assert!(!alive(&desk, &session, START).await);
     });
 }

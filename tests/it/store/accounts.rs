@@ -227,7 +227,9 @@ async fn who_is_deleted_leaves_nothing(database: Database) {
     assert_eq!(store.accounts().find(&account.id).await.unwrap(), None);
     assert_eq!(whoever_types(&store, "alex").await, None);
     assert_eq!(store.sessions().find(&session.hash).await.unwrap(), None);
-    assert!(!store.sessions().insert(&super::new_session(&account)).await.unwrap());
+    assert!(
+        !store.sessions().insert(&super::new_session(&account), account.password_changed_at).await.unwrap()
+    );
     alex(&store).await;
 }
 

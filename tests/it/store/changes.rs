@@ -46,7 +46,7 @@ async fn a_replica_hears_within_a_second_what_another_does(database: Database) {
 
     let password =
         NewPassword { hash: new_account(acme(), "x").password, must_change: false, keep_history: 0 };
-    here.accounts().set_password(&account.id, &password, NOW).await.unwrap();
+    here.accounts().set_password(&account.id, &password, None, NOW).await.unwrap();
     assert_eq!(heard(&mut watch).await, account_changed);
 
     here.accounts().delete(&account.id, NOW).await.unwrap();

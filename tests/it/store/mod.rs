@@ -64,6 +64,6 @@ fn new_session(account: &Account) -> Session {
 
 async fn session_of(store: &Store, account: &Account) -> Session {
     let session = new_session(account);
-    assert!(store.sessions().insert(&session).await.unwrap());
+    assert!(store.sessions().insert(&session, account.password_changed_at).await.unwrap());
     session
 }

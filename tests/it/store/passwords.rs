@@ -21,7 +21,7 @@ fn hash(text: &str) -> StoredPassword {
 
 async fn set(store: &Store, account: &Account, text: &str, keep_history: u32) {
     let new = NewPassword { hash: hash(text), must_change: false, keep_history };
-    assert!(store.accounts().set_password(&account.id, &new, NOW + 7).await.unwrap());
+    assert!(store.accounts().set_password(&account.id, &new, None, NOW + 7).await.unwrap());
 }
 
 async fn history(store: &Store, account: &Account, count: u32) -> Vec<String> {
@@ -40,10 +40,10 @@ async fn a_new_password_takes_the_place_of_the_old(database: Database) {
     assert!(!found.must_change_password, "whoever chose a password need not choose another");
 
     let given = NewPassword { hash: hash("given"), must_change: true, keep_history: 0 };
-    store.accounts().set_password(&account.id, &given, NOW).await.unwrap();
+    store.accounts().set_password(&account.id, &given, None, NOW).await.unwrap();
     assert!(store.accounts().find(&account.id).await.unwrap().unwrap().must_change_password);
     let nobody = new_account(acme(), "nobody").id;
-    assert!(!store.accounts().set_password(&nobody, &given, NOW).await.unwrap());
+    assert!(!store.accounts().set_password(&nobody, &given, None, NOW).await.unwrap());
 }
 
 async fn as_many_passwords_are_remembered_as_wanted(database: Database) {

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use doorward::{
+    domain::account::{AdminLock, LockedReason},
+    store::NewPassword,
+};
+
 use super::{NOW, acme, alex, new_account, new_session, session_of};
 use crate::support::database::{Database, on_both_databases};
 
@@ -12,9 +17,15 @@ on_both_databases!(
     one_or_all_of_an_account_are_ended,
     of_too_many_sessions_the_oldest_end,
     sessions_ended_by_many_at_once_are_ended,
+    a_lock_or_a_new_password_and_the_end_of_sessions_are_one_change,
+    attack_a_session_is_not_born_into_an_account_that_changed_meanwhile,
 );
 
 const HOUR: u64 = 3_600_000;
+
+fn new_password() -> NewPassword {
+    NewPassword { hash: new_account(acme(), "x").password, must_change: false, keep_history: 1 }
+}
 
 async fn a_session_is_kept_as_it_was_made(database: Database) {
     let store = database.open().await;
@@ -22,7 +33,7 @@ async fn a_session_is_kept_as_it_was_made(database: Database) {
     let mut session = new_session(&account);
     session.idle = Duration::MAX;
     session.expires_at = u64::MAX;
-    assert!(store.sessions().insert(&session).await.unwrap());
+    assert!(store.sessions().insert(&session, account.password_changed_at).await.unwrap());
     let found = database.open().await.sessions().find(&session.hash).await.unwrap().unwrap();
     assert_eq!(found.ends_at(), i64::MAX.unsigned_abs(), "as good as never");
     let session = session_of(&store, &account).await;
@@ -123,4 +134,60 @@ async fn sessions_ended_by_many_at_once_are_ended(database: Database) {
         assert_eq!(ended + left, 12, "each once");
         one.end_all(id, None, NOW).await.unwrap();
     }
+}
+
+async fn attack_a_session_is_not_born_into_an_account_that_changed_meanwhile(database: Database) {
+    let store = database.open().await;
+    let seen = alex(&store).await;
+    let begin =
+        async || store.sessions().insert(&new_session(&seen), seen.password_changed_at).await.unwrap();
+    let (accounts, id) = (store.accounts(), &seen.id);
+    assert!(begin().await);
+
+    let lock = AdminLock { reason: LockedReason::AdminInitiated, since: NOW };
+    accounts.set_admin_lock(id, Some(lock), NOW).await.unwrap();
+    assert!(!begin().await, "locked");
+    accounts.set_admin_lock(id, None, NOW).await.unwrap();
+    assert!(begin().await);
+
+    accounts.set_disabled(id, true, NOW).await.unwrap();
+    assert!(!begin().await, "disabled");
+    accounts.set_disabled(id, false, NOW).await.unwrap();
+    assert!(begin().await);
+
+    accounts.set_password(id, &new_password(), None, NOW + 1).await.unwrap();
+    assert!(!begin().await, "another password");
+}
+
+/// Whoever asked for it may be gone before a second step.
+async fn a_lock_or_a_new_password_and_the_end_of_sessions_are_one_change(database: Database) {
+    let store = database.open().await;
+    let account = alex(&store).await;
+    let bystander = store.accounts().create(&new_account(acme(), "kim"), NOW).await.unwrap();
+    session_of(&store, &bystander).await;
+    let (accounts, id) = (store.accounts(), &account.id);
+    let alive = async || store.sessions().list(id).await.unwrap().len();
+
+    session_of(&store, &account).await;
+    accounts.set_must_change_password(id, true, NOW).await.unwrap();
+    assert_eq!(alive().await, 1);
+    let lock = AdminLock { reason: LockedReason::AdminInitiated, since: NOW };
+    accounts.set_admin_lock(id, Some(lock), NOW).await.unwrap();
+    assert_eq!(alive().await, 0);
+    accounts.set_admin_lock(id, None, NOW).await.unwrap();
+
+    session_of(&store, &account).await;
+    accounts.set_admin_lock(id, None, NOW).await.unwrap();
+    accounts.set_disabled(id, false, NOW).await.unwrap();
+    assert_eq!(alive().await, 1, "what opens an account ends nothing");
+    accounts.set_disabled(id, true, NOW).await.unwrap();
+    assert_eq!(alive().await, 0);
+    accounts.set_disabled(id, false, NOW).await.unwrap();
+
+    let (mine, _other) = (session_of(&store, &account).await, session_of(&store, &account).await);
+    accounts.set_password(id, &new_password(), Some(&mine.hash), NOW).await.unwrap();
+    assert_eq!(store.sessions().list(id).await.unwrap(), [mine]);
+    accounts.set_password(id, &new_password(), None, NOW).await.unwrap();
+    assert_eq!(alive().await, 0);
+    assert_eq!(store.sessions().list(&bystander.id).await.unwrap().len(), 1);
 }

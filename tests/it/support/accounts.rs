@@ -91,7 +91,11 @@ impl Desk {
             user_agent: String::new(),
             address: [127, 0, 0, 1].into(),
         };
-        assert!(self.runtime.block_on(self.store.sessions().insert(&session)).unwrap());
+        assert!(
+            self.runtime
+                .block_on(self.store.sessions().insert(&session, account.password_changed_at))
+                .unwrap()
+        );
         secret.value()
     }
 
