@@ -78,9 +78,10 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
         let asking = Asking { client: &judgement.client, by: browser::Caller::Program, now };
         if let Err(Refusal::BadToken(error)) = identify(gate, &settings, &parts, policy, route, asking).await
         {
-            let counts = match judgement.asked_by {
-                browser::Caller::Navigation => "; a browser that opens a page with it counts as one without",
-                _ => "",
+            let counts = if judgement.verdict.is_ok() {
+                "; a browser that opens a page with it counts as one without"
+            } else {
+                ""
             };
             steps.push(("token", format!("refused: {error}{counts}")));
         }
