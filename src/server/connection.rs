@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::{Instant, sleep, timeout},
 };
@@ -136,7 +136,15 @@ async fn serve_http1<T: Socket>(
             }
         }
     }
-    let _ = timeout(GOODBYE, socket.shutdown()).await;
+    let _ = timeout(GOODBYE, say_goodbye(&mut socket, connection.is_spoiled())).await;
+}
+
+/// A client that still sends would be reset by a plain close, and might never read its answer (RFC 9112 §9.6).
+async fn say_goodbye<T: Socket>(socket: &mut T, still_sends: bool) {
+    if socket.shutdown().await.is_ok() && still_sends {
+        let mut unread = vec![0; 16 * 1024];
+        while matches!(socket.read(&mut unread).await, Ok(1..)) {}
+    }
 }
 
 /// From the first byte of a request to the next silence.
