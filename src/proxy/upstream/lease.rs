@@ -24,7 +24,7 @@ use tokio::{
 use super::{
     ForwardError,
     connect::PortalStream,
-    http1::{self, Answer, Frames, MAX_INTERIM, Reader, Sent, Upload, WireError},
+    http1::{self, Answer, Frames, Reader, Sent, Upload, WireError},
     pool::Pool,
 };
 use crate::proxy::{added::Added, body::RequestBody};
@@ -113,17 +113,10 @@ impl Lease {
                     http1::send(reader, body, sent, to_head, move |reader| pool.put(Self::of(reader)));
                 return answer_of_upload(upload, &mut deadline, timeout).await;
             }
-            let mut interim = 0;
             let answer = poll_fn(|cx| {
                 loop {
                     match self.reader.poll_answer(cx, to_head) {
-                        Poll::Ready(Ok(answer)) if answer.is_interim() && interim < MAX_INTERIM => {
-                            interim += 1;
-                        }
-                        Poll::Ready(Ok(answer)) if answer.is_interim() => {
-                            let error = WireError::Malformed("interim answers without end");
-                            return Poll::Ready(Err((broken(error), None)));
-                        }
+                        Poll::Ready(Ok(answer)) if answer.is_interim() => {}
                         Poll::Ready(answer) => {
                             return Poll::Ready(answer.map_err(|error| (broken(error), None)));
                         }

@@ -21,9 +21,6 @@ pub use self::{
     upload::{Frames, Upload, send},
 };
 
-/// So many 1xx before an answer, and no more.
-pub const MAX_INTERIM: u32 = 32;
-
 /// What is wrong with a portal's answer.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {

@@ -23,6 +23,8 @@ use super::{
 /// A buffer begins like this and grows with a body that fills it.
 const SMALL: usize = 8 * 1024;
 const LARGE: usize = 512 * 1024;
+/// So many 1xx before an answer, and no more.
+pub const MAX_INTERIM: u32 = 32;
 /// With less room than this a new buffer is begun.
 const ROOM: usize = 2 * 1024;
 
@@ -32,17 +34,19 @@ pub struct Reader<R> {
     scanned: usize,
     wanted: usize,
     chunked: Chunked,
+    /// 1xx since the last answer.
+    interim: u32,
 }
 
 impl<R: AsyncRead + Unpin> Reader<R> {
     pub fn new(io: R) -> Self {
-        Self { io, read: BytesMut::new(), scanned: 0, wanted: SMALL, chunked: Chunked::Size }
+        Self { io, read: BytesMut::new(), scanned: 0, wanted: SMALL, chunked: Chunked::Size, interim: 0 }
     }
 
     /// The same, on another way to the same connection.
     pub fn with_io<S>(self, change: impl FnOnce(R) -> S) -> Reader<S> {
-        let Self { io, read, scanned, wanted, chunked } = self;
-        Reader { io: change(io), read, scanned, wanted, chunked }
+        let Self { io, read, scanned, wanted, chunked, interim } = self;
+        Reader { io: change(io), read, scanned, wanted, chunked, interim }
     }
 
     /// The socket, and what has been read beyond the last answer.
@@ -50,13 +54,17 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         (self.io, self.read.freeze())
     }
 
-    /// The head of the next answer. Interim answers (1xx) come out like all others.
+    /// The head of the next answer. Interim answers (1xx) come out like all others, but not without end.
     pub fn poll_answer(&mut self, cx: &mut Context<'_>, to_head: bool) -> Poll<Result<Answer, WireError>> {
         loop {
             if !self.read.is_empty()
                 && let Some(answer) = answer::take(&mut self.read, &mut self.scanned, to_head)?
             {
                 self.chunked = Chunked::Size;
+                self.interim = if answer.is_interim() { self.interim + 1 } else { 0 };
+                if self.interim > MAX_INTERIM {
+                    return Poll::Ready(Err(WireError::Malformed("interim answers without end")));
+                }
                 return Poll::Ready(Ok(answer));
             }
             if ready!(self.poll_fill(cx, 0))? == 0 {

@@ -18,7 +18,6 @@ pub fn write_head<B>(out: &mut Vec<u8>, request: &Request<B>, body: Sent, more: 
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');
     let target = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    // `OPTIONS *` is the one target that is no path
     out.extend_from_slice(target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
     for (name, value) in headers {

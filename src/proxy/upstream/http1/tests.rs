@@ -10,7 +10,7 @@ use http::{HeaderMap, Request};
 use proptest::prelude::*;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::{answer::MAX_HEAD, *};
+use super::{answer::MAX_HEAD, reader::MAX_INTERIM, *};
 
 /// A portal that sends these pieces, one a read, and then closes or falls silent.
 struct Sends {
@@ -136,6 +136,22 @@ async fn a_head_without_end_is_given_up() {
     assert!(matches!(framing(&endless).await, Err(WireError::Malformed("the head is too long"))));
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(1000));
     assert!(matches!(framing(&many).await, Err(WireError::Malformed(_))));
+}
+
+#[tokio::test]
+async fn attack_interim_answers_without_end() {
+    let interim = "HTTP/1.1 103 Early Hints\r\n\r\n";
+    for (times, is_too_many) in [(MAX_INTERIM, false), (MAX_INTERIM + 1, true)] {
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        let mut reader = reader(interim.repeat(times as usize) + answer);
+        let last = loop {
+            match reader.answer(false).await {
+                Ok(answer) if answer.is_interim() => {}
+                last => break last,
+            }
+        };
+        assert_eq!(last.is_err(), is_too_many, "{times}: {last:?}");
+    }
 }
 
 #[tokio::test]

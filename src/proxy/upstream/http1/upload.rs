@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    MAX_INTERIM, WireError,
+    WireError,
     answer::{Answer, Framing},
     reader::Reader,
     request::{Sent, chunk_size, last_chunk},
@@ -155,19 +155,13 @@ async fn pass_answer(
     to_head: bool,
     mut tell: oneshot::Sender<Result<(Answer, Frames), WireError>>,
 ) -> Result<bool, Gone> {
-    let mut interim = 0;
     let answer = loop {
         let answer = tokio::select! {
             biased;
             () = tell.closed() => return Err(Gone),
             answer = reader.answer(to_head) => answer,
         };
-        interim += 1;
         match answer {
-            Ok(answer) if answer.is_interim() && interim > MAX_INTERIM => {
-                let _ = tell.send(Err(WireError::Malformed("interim answers without end")));
-                return Err(Gone);
-            }
             Ok(answer) if answer.status == StatusCode::CONTINUE => {
                 if let Some(wanted) = &wanted {
                     wanted.notify_one();
