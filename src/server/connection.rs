@@ -136,12 +136,13 @@ async fn serve_http1<T: Socket>(
             }
         }
     }
-    let _ = timeout(GOODBYE, say_goodbye(&mut socket, connection.is_spoiled())).await;
+    let _ = timeout(GOODBYE, say_goodbye(&mut socket)).await;
 }
 
-/// A client that still sends would be reset by a plain close, and might never read its answer (RFC 9112 §9.6).
-async fn say_goodbye<T: Socket>(socket: &mut T, still_sends: bool) {
-    if socket.shutdown().await.is_ok() && still_sends {
+/// A client that still sends would be reset by a plain close, and might never read its answer (RFC 9112 §9.6). One that has
+/// left, or leaves when we do, keeps nobody waiting.
+async fn say_goodbye<T: Socket>(socket: &mut T) {
+    if socket.shutdown().await.is_ok() {
         let mut unread = vec![0; 16 * 1024];
         while matches!(socket.read(&mut unread).await, Ok(1..)) {}
     }

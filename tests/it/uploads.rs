@@ -54,6 +54,21 @@ fn the_portals_early_refusal_reaches_the_caller() {
     }
 }
 
+/// Whoever sends all of it before reading must not lose the answer to a reset.
+#[test]
+fn an_early_refusal_reaches_who_goes_on_sending() {
+    let refusal = "HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\nconnection: close\r\n\r\nbig";
+    let portal = Portal::answering("hello").route("/small", Reply::raw(refusal)).start();
+    let gate = Gate::before(&portal).generic(&[("/small", "open"), ("/**", "signed-in")]).start();
+    for (path, status) in [("/small", 413), ("/closed", 401)] {
+        for _ in 0..20 {
+            let mut client = gate.raw(begun(path));
+            client.try_write("x".repeat(BIG - "first".len())).expect("all of it is taken");
+            assert_eq!(client.answer("PUT").unwrap().status, status, "{path}");
+        }
+    }
+}
+
 #[test]
 fn the_early_refusal_of_a_portal_over_http2_reaches_the_caller() {
     let (unused, door) = (Portal::answering("").start(), PortalDoor::http2());
