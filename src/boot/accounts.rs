@@ -29,7 +29,8 @@ use crate::{
 };
 
 /// What is over is taken away this often.
-const PURGE_EVERY: Duration = Duration::from_mins(5);
+/// In the meantime a flood can make as many counters as the store can write.
+const PURGE_EVERY: Duration = Duration::from_mins(1);
 /// How often the store is asked whether it answers.
 const PING_EVERY: Duration = Duration::from_secs(2);
 
