@@ -6,6 +6,7 @@ mod counters;
 mod flood;
 mod opening;
 mod passwords;
+mod pools;
 mod purge;
 mod sessions;
 
