@@ -98,6 +98,11 @@ impl Memory {
         }
     }
 
+    /// Whether it is in memory, alive or not.
+    pub fn holds(&self, hash: &SessionHash) -> bool {
+        self.sessions.contains_key(hash)
+    }
+
     pub async fn forget_session(&self, hash: &SessionHash) {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.sessions.invalidate(hash).await;

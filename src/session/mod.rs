@@ -6,11 +6,13 @@ pub mod csrf;
 mod live;
 mod memory;
 mod open;
+mod seal;
 mod sessions;
 
 pub use self::{
     cookie::{Cookie, CookieSecret},
     live::Live,
     open::Open,
+    seal::Seal,
     sessions::{Begin, NotBegun, Sessions, Unavailable, hash_of},
 };

@@ -14,6 +14,7 @@ use super::{
     live::Live,
     memory::Memory,
     open::{Open, Openings},
+    seal::Seal,
 };
 use crate::{
     config::model,
@@ -52,6 +53,7 @@ struct Shared {
     /// Where the store hears that a session was used, while the request goes on.
     background: Handle,
     random: SystemRandom,
+    seal: Seal,
 }
 
 /// Who has just proved who they are, and where.
@@ -65,13 +67,14 @@ pub struct Begin<'a> {
 }
 
 impl Sessions {
-    pub fn new(store: Store, background: Handle) -> Self {
+    pub fn new(store: Store, background: Handle, seal: Seal) -> Self {
         Self(Arc::new(Shared {
             store,
             memory: Memory::new(),
             openings: Openings::default(),
             background,
             random: SystemRandom::new(),
+            seal,
         }))
     }
 
@@ -82,10 +85,22 @@ impl Sessions {
         https: bool,
         now: u64,
     ) -> Result<Option<Arc<Live>>, Unavailable> {
-        match Cookie::Session.read(headers, https).and_then(CookieSecret::parse) {
-            Some(secret) => self.find(&hash_of(&secret), now).await,
+        match self.named(headers, https) {
+            Some((_, hash)) => self.find(&hash, now).await,
             None => Ok(None),
         }
+    }
+
+    /// What the request's cookie holds, if it is one of ours; its session may have ended.
+    pub fn secret(&self, headers: &HeaderMap, https: bool) -> Option<CookieSecret> {
+        self.named(headers, https).map(|(secret, _)| secret)
+    }
+
+    fn named(&self, headers: &HeaderMap, https: bool) -> Option<(CookieSecret, SessionHash)> {
+        let secret = CookieSecret::parse(Cookie::Session.read(headers, https)?)?;
+        let hash = hash_of(&secret);
+        // what is in memory is ours, which is cheaper to see
+        (self.0.memory.holds(&hash) || self.0.seal.is_on(&secret)).then_some((secret, hash))
     }
 
     /// A session that is alive, from memory or else from the store.
@@ -120,7 +135,7 @@ impl Sessions {
     /// A new session under a new name, whatever the browser was called before; what its cookie holds.
     pub async fn begin(&self, begin: Begin<'_>, now: u64) -> Result<CookieSecret, NotBegun> {
         let Begin { account, settings, user_agent, address, old } = begin;
-        let secret = self.new_secret()?;
+        let secret = self.0.seal.secret(&self.random()?);
         let session = Session {
             hash: hash_of(&secret),
             account: account.id.clone(),
@@ -146,12 +161,16 @@ impl Sessions {
         Ok(secret)
     }
 
-    /// 256 random bits, for a cookie.
+    /// For the cookie of a form: 256 random bits.
     pub fn new_secret(&self) -> Result<CookieSecret, StoreError> {
-        let mut bytes = [0; 32];
+        Ok(CookieSecret::new(self.random()?))
+    }
+
+    fn random<const SIZE: usize>(&self) -> Result<[u8; SIZE], StoreError> {
+        let mut bytes = [0; SIZE];
         let filled = self.0.random.fill(&mut bytes);
         filled.map_err(|_| StoreError::Unavailable("the system has no random numbers".to_owned()))?;
-        Ok(CookieSecret::new(bytes))
+        Ok(bytes)
     }
 
     /// `false`: there was none.

@@ -3,7 +3,7 @@
 use doorward::{
     account::hashing::Password,
     domain::account::Account,
-    session::{Begin, CookieSecret, NotBegun, hash_of},
+    session::{Begin, CookieSecret, NotBegun, Unavailable, hash_of},
     store::Change,
 };
 use sqlx::{AnyConnection, Connection as _};
@@ -30,6 +30,28 @@ fn attack_session_fixation_signing_in_gives_the_session_a_new_name() {
         let fresh = begin(&desk, &alex, Some(&planted), START).await;
         assert_ne!(planted, fresh);
         assert!(alive(&desk, &fresh, START).await && !alive(&desk, &planted, START).await);
+    });
+}
+
+/// A store that is closed tells whether it was asked.
+#[test]
+fn attack_made_up_session_cookies_cost_no_look_into_the_store() {
+    House::new("").open(async |desk| {
+        let alex = desk.add("alex").await;
+        let unheard_of = begin(&desk, &alex, None, START).await;
+        desk.doors.store().close().await;
+        let ask = async |value: &str| {
+            let cookie = format!("doorward_session={value}").parse().unwrap();
+            let headers = http::HeaderMap::from_iter([(http::header::COOKIE, cookie)]);
+            desk.doors.sessions().of_request(&headers, false, START).await.map(|live| live.is_some())
+        };
+        for byte in 0..=255 {
+            assert_eq!(ask(&CookieSecret::new([byte; 32]).value()).await, Ok(false));
+        }
+        for shape in ["", "x", &"A".repeat(42), &"A".repeat(44), &"A".repeat(10_000)] {
+            assert_eq!(ask(shape).await, Ok(false), "{shape}");
+        }
+        assert_eq!(ask(&unheard_of.value()).await, Err(Unavailable));
     });
 }
 
