@@ -5,6 +5,7 @@ pub mod cookie;
 pub mod csrf;
 mod live;
 mod memory;
+mod news;
 mod open;
 mod seal;
 mod sessions;

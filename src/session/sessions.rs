@@ -1,6 +1,10 @@
 //! Sessions: begun at sign-in, found by their cookie, ended by their owner, an administrator or time.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aws_lc_rs::{
     digest,
@@ -13,6 +17,7 @@ use super::{
     cookie::{Cookie, CookieSecret},
     live::Live,
     memory::Memory,
+    news::News,
     open::{Open, Openings},
     seal::Seal,
 };
@@ -39,7 +44,7 @@ pub enum NotBegun {
     Store(#[from] StoreError),
 }
 
-/// How soon an open connection asks again when the store does not answer.
+/// How soon an open connection asks again, though it has heard of no change.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// A handle, cheap to clone.
@@ -49,6 +54,7 @@ pub struct Sessions(Arc<Shared>);
 struct Shared {
     store: Store,
     memory: Memory,
+    news: News,
     openings: Openings,
     /// Where the store hears that a session was used, while the request goes on.
     background: Handle,
@@ -71,6 +77,7 @@ impl Sessions {
         Self(Arc::new(Shared {
             store,
             memory: Memory::new(),
+            news: News::new(),
             openings: Openings::default(),
             background,
             random: SystemRandom::new(),
@@ -105,7 +112,7 @@ impl Sessions {
 
     /// A session that is alive, from memory or else from the store.
     pub async fn find(&self, hash: &SessionHash, now: u64) -> Result<Option<Arc<Live>>, Unavailable> {
-        let live = self.0.memory.find(hash, now, self.load(hash)).await?;
+        let live = self.find_quietly(hash, now).await?;
         if let Some(live) = &live
             && live.touch(now)
         {
@@ -201,7 +208,7 @@ impl Sessions {
 
     /// A connection stays open on the strength of this session.
     pub fn open(&self, live: &Live) -> Open {
-        self.0.openings.open(live.session.hash, &live.session.account)
+        self.0.openings.open(live.session.hash, &live.session.account, live.session.expires_at)
     }
 
     /// Returns when the session of an open connection has ended: by its owner, an administrator, silence or age. `clock`
@@ -213,21 +220,24 @@ impl Sessions {
             let mut changed = std::pin::pin!(open.changed());
             changed.as_mut().enable();
             let left = match self.find_quietly(open.hash(), clock()).await {
-                Ok(Some(live)) => Duration::from_millis(live.ends_at().saturating_sub(clock())),
+                Ok(Some(live)) => live.ends_at().saturating_sub(clock()),
                 Ok(None) => return,
-                // who cannot find out now leaves the connection open: it was let in, and soon asks again
-                Err(Unavailable) => ASK_AGAIN,
+                // who cannot find out now leaves the connection open while the session may live: it was let in
+                Err(Unavailable) => match open.expires_at().saturating_sub(clock()) {
+                    0 => return,
+                    left => left,
+                },
             };
             tokio::select! {
                 () = changed => {}
-                () = sleep(left) => {}
+                () = sleep(Duration::from_millis(left).min(ASK_AGAIN)) => {}
             }
         }
     }
 
     /// As `find`, without counting as use.
     async fn find_quietly(&self, hash: &SessionHash, now: u64) -> Result<Option<Arc<Live>>, Unavailable> {
-        self.0.memory.find(hash, now, self.load(hash)).await
+        self.0.memory.find_at(&self.0.news, hash, (now, Instant::now()), self.load(hash)).await
     }
 
     /// Something has changed, here or elsewhere: what memory says about it counts no longer.
@@ -251,6 +261,7 @@ impl Sessions {
 
     /// Hears of changes made elsewhere, for as long as it is polled.
     pub async fn follow(&self) {
+        self.0.news.heard(Instant::now());
         let mut complained = false;
         let mut watch = loop {
             match self.0.store.changes().watch(None).await {
@@ -262,16 +273,18 @@ impl Sessions {
         // what changed before is not in memory yet, but for what was asked while the above was tried
         self.changed(&Change::Everything).await;
         loop {
-            match watch.next().await {
+            let start = Instant::now();
+            match watch.look().await {
                 Ok(changes) => {
                     complained = false;
                     for change in &changes {
                         self.changed(change).await;
                     }
+                    self.0.news.heard(start);
                 }
                 Err(error) if !complained => {
                     complained = true;
-                    tracing::error!(%error, "changes cannot be followed; sessions in memory stay for now");
+                    tracing::error!(%error, "changes cannot be followed; sessions in memory are looked up again");
                 }
                 Err(_) => {}
             }

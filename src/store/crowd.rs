@@ -42,7 +42,8 @@ impl Store {
 
     async fn least_telling(&self, keep: i64, now: i64) -> Result<Vec<String>, StoreError> {
         self.within(async {
-            let row = sqlx::query(concat!("SELECT COUNT(*) AS strays", strays!())).fetch_one(self.read()).await?;
+            let row =
+                sqlx::query(concat!("SELECT COUNT(*) AS strays", strays!())).fetch_one(self.read()).await?;
             let excess = row.try_get::<i64, _>("strays")?.saturating_sub(keep);
             if excess <= 0 {
                 return Ok(Vec::new());

@@ -146,7 +146,8 @@ async fn postgres(url: &str, connections: u32, migrator: &Migrator) -> Result<Da
 
 /// A transaction whose owner died elsewhere gives its locks back.
 const PREPARE_POSTGRES: &str = "SET lock_timeout = '5s'; SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '15s';";
-const PREPARE_POSTGRES_READER: &str = "SET default_transaction_read_only = on; SET statement_timeout = '10s';";
+const PREPARE_POSTGRES_READER: &str =
+    "SET default_transaction_read_only = on; SET statement_timeout = '10s';";
 
 async fn prepare(connection: &mut AnyConnection, statements: &'static str) -> sqlx::Result<()> {
     sqlx::raw_sql(statements).execute(connection).await.map(drop)

@@ -136,6 +136,54 @@ fn a_session_that_was_ended_elsewhere_ends_here_within_a_second() {
     });
 }
 
+/// Whatever breaks the stream of changes: here its table is gone, while all others work.
+#[test]
+fn attack_an_ended_session_where_changes_are_not_heard_is_refused_within_seconds() {
+    let house = House::new("");
+    house.open(async |here| {
+        let alex = here.add("alex").await;
+        let sessions = here.doors.sessions().clone();
+        let following = tokio::spawn(async move { sessions.follow().await });
+        let (ended, other) = (begin(&here, &alex, None, START).await, begin(&here, &alex, None, START).await);
+        assert!(alive(&here, &ended, START).await && alive(&here, &other, START).await);
+        let url = format!("sqlite:{}", house.folder.path().join("doorward.db").display());
+        let mut beside = AnyConnection::connect(&url).await.unwrap();
+        let unheard =
+            format!("DROP TABLE changes; DELETE FROM sessions WHERE hash = '{}'", hash_of(&ended).to_hex());
+        sqlx::raw_sql(sqlx::AssertSqlSafe(unheard)).execute(&mut beside).await.unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while alive(&here, &ended, START).await {
+            assert!(std::time::Instant::now() < deadline);
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        assert!(alive(&here, &other, START).await);
+        following.abort();
+    });
+}
+
+#[test]
+fn an_open_connection_ends_with_its_session_at_the_latest_whatever_the_store_says() {
+    House::new("[session]\nlifetime = \"1h\"\n").open(async |desk| {
+        let alex = desk.add("alex").await;
+        let secret = begin(&desk, &alex, None, START).await;
+        let sessions = desk.doors.sessions();
+        let open = sessions.open(&sessions.find(&hash_of(&secret), START).await.unwrap().unwrap());
+        desk.doors.store().close().await;
+        sessions.changed(&Change::Everything).await;
+        let began = std::time::Instant::now();
+        let clock = |left: u64| {
+            let start = START + 60 * MINUTE - left;
+            move || start + u64::try_from(began.elapsed().as_millis()).unwrap()
+        };
+        let second = std::time::Duration::from_secs(1);
+        let early = tokio::time::timeout(second / 10, sessions.ended(&open, clock(MINUTE))).await;
+        assert!(early.is_err(), "the store does not answer: it was let in, and stays");
+        tokio::time::timeout(3 * second, sessions.ended(&open, clock(200)))
+            .await
+            .expect("in its last moment");
+    });
+}
+
 #[test]
 fn a_store_that_cannot_be_opened_is_said_at_the_start() {
     let house = House::at("sqlite:missing/doorward.db", "");

@@ -125,7 +125,11 @@ async fn counters_of_an_account_stay_as_long_as_the_account(database: Database) 
         assert!(guess(&store, &settings, Who::Account(id.clone()), None, NOW).await);
     }
     assert_eq!(store.purge(Keep::default(), NOW + 3650 * DAY).await.unwrap().counters, 1);
-    assert_eq!(counter(&store, Who::Account(id.clone())).await.failures, 1, "as in WSO2, only a success resets it");
+    assert_eq!(
+        counter(&store, Who::Account(id.clone())).await.failures,
+        1,
+        "as in WSO2, only a success resets it"
+    );
     store.accounts().delete(&id, NOW).await.unwrap();
     assert_eq!(store.purge(Keep::default(), NOW + 3650 * DAY).await.unwrap().counters, 1);
 }
@@ -171,7 +175,11 @@ fn attack_one_million_names_from_one_million_addresses() {
         }
         let left = rows(&database).await;
         let file = database.folder.path().join("doorward.db").metadata().unwrap().len();
-        println!("at most {most} rows, {left} after the last purge, {} MiB, {:?}, of it purging {purging:?}", file >> 20, start.elapsed());
+        println!(
+            "at most {most} rows, {left} after the last purge, {} MiB, {:?}, of it purging {purging:?}",
+            file >> 20,
+            start.elapsed()
+        );
         assert_eq!(left, (1 << 18) + 1);
         assert_eq!(counter(&store, alex).await.failures, 4);
     });
