@@ -17,7 +17,7 @@ use doorward::{
     boot,
     config::{TenantPolicy, directory::Found, load::load},
     domain::tenant::TenantId,
-    session::{CookieSecret, Sessions, hash_of},
+    session::{CookieSecret, Seal, Sessions, hash_of},
 };
 use http::{HeaderMap, HeaderValue, header};
 use tempfile::TempDir;
@@ -118,7 +118,13 @@ fn sessions(bench: &mut Criterion) {
     let hash = hash_of(&secret);
     bench.bench_function("session, from the store (SQLite)", |b| {
         b.iter_batched(
-            || Sessions::new(house.doors.store().clone(), house.runtime.handle().clone()),
+            || {
+                Sessions::new(
+                    house.doors.store().clone(),
+                    house.runtime.handle().clone(),
+                    Seal::new(&[7; 32]),
+                )
+            },
             |fresh| house.runtime.block_on(fresh.find(black_box(&hash), NOW)).unwrap().unwrap(),
             BatchSize::SmallInput,
         );

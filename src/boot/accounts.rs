@@ -22,14 +22,15 @@ use crate::{
     },
     clock,
     config::{Settings, TenantDirectory},
-    session::Sessions,
+    session::{Seal, Sessions},
     store::{Keep, Store},
     telemetry::metrics::Metrics,
     token,
 };
 
 /// What is over is taken away this often.
-const PURGE_EVERY: Duration = Duration::from_mins(5);
+/// In the meantime a flood can make as many counters as the store can write.
+const PURGE_EVERY: Duration = Duration::from_mins(1);
 /// How often the store is asked whether it answers.
 const PING_EVERY: Duration = Duration::from_secs(2);
 
@@ -44,13 +45,17 @@ pub fn open(
     metrics: &Metrics,
 ) -> anyhow::Result<Doors> {
     let accounts = &settings.accounts;
-    let mut fresh = [0; 32];
-    rand::fill(&mut fresh).context("the system has no random numbers")?;
-    let (store, secret) = runtime
+    let mut fresh = [[0; 32]; 2];
+    for fresh in &mut fresh {
+        rand::fill(fresh).context("the system has no random numbers")?;
+    }
+    let (store, secret, seal) = runtime
         .block_on(async {
             let store = Store::open(&accounts.store).await?;
-            let secret = store.secret(SECRET, fresh).await?;
-            Ok::<_, crate::store::StoreError>((store, secret))
+            let [for_names, for_sessions] = fresh;
+            let secret = store.secret(SECRET, for_names).await?;
+            let seal = Seal::new(&store.secret(Seal::NAME, for_sessions).await?);
+            Ok::<_, crate::store::StoreError>((store, secret, seal))
         })
         .with_context(|| format!("cannot open the store {} (accounts.store_url)", accounts.store.location))?;
     let hashing = &accounts.hashing;
@@ -63,7 +68,7 @@ pub fn open(
     };
     let hasher =
         Hasher::new(cost, hashing.parallel, hashing.queue, meters).context("accounts.hash_memory")?;
-    let sessions = Sessions::new(store.clone(), runtime.handle().clone());
+    let sessions = Sessions::new(store.clone(), runtime.handle().clone(), seal);
     let http = token::http_client(&[])?;
     let tenants = Arc::clone(tenants);
     Ok(Doors::new(Parts { store, hasher, sessions, tenants, metrics, secret, http }))

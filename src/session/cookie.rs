@@ -80,7 +80,7 @@ impl Cookie {
     }
 }
 
-/// 256 random bits: what a session or form cookie holds. It does not print.
+/// 32 bytes, most of them random: what a session or form cookie holds. It does not print.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CookieSecret([u8; 32]);
 

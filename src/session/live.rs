@@ -31,6 +31,8 @@ pub struct Live {
     pub(super) person: Arc<Person>,
     last_seen: AtomicU64,
     written: AtomicU64,
+    /// When the store last said so again while no changes were heard of; see [`super::news`].
+    pub(super) confirmed: AtomicU64,
 }
 
 /// How far the store may be behind in knowing when a session was used.
@@ -58,6 +60,7 @@ impl Live {
             user: Arc::new(user),
             last_seen: AtomicU64::new(session.last_seen_at),
             written: AtomicU64::new(session.last_seen_at),
+            confirmed: Self::unconfirmed(),
             headers: OnceLock::new(),
             person,
             session,

@@ -64,13 +64,8 @@ impl Memory {
         if self.unknown.contains_key(hash) {
             return Ok(None);
         }
-        if let Some(live) = self.sessions.get(hash).await {
-            let current = self.persons.get(&live.session.account);
-            if current.is_some_and(|person| Arc::ptr_eq(&person, &live.person)) && !live.is_over(now) {
-                return Ok(Some(live));
-            }
-            // changed, or it was perhaps used at another Doorward in the meantime
-            self.sessions.invalidate(hash).await;
+        if let Some(live) = self.known(hash, now).await {
+            return Ok(Some(live));
         }
         let changes = self.changes.load(Ordering::Acquire);
         let loaded = self.sessions.try_get_with(*hash, async {
@@ -98,6 +93,23 @@ impl Memory {
         }
     }
 
+    /// What memory alone says.
+    pub async fn known(&self, hash: &SessionHash, now: u64) -> Option<Arc<Live>> {
+        let live = self.sessions.get(hash).await?;
+        let current = self.persons.get(&live.session.account);
+        if current.is_some_and(|person| Arc::ptr_eq(&person, &live.person)) && !live.is_over(now) {
+            return Some(live);
+        }
+        // changed, or it was perhaps used at another Doorward in the meantime
+        self.sessions.invalidate(hash).await;
+        None
+    }
+
+    /// Whether it is in memory, alive or not.
+    pub fn holds(&self, hash: &SessionHash) -> bool {
+        self.sessions.contains_key(hash)
+    }
+
     pub async fn forget_session(&self, hash: &SessionHash) {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.sessions.invalidate(hash).await;
@@ -118,7 +130,7 @@ impl Memory {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::{net::Ipv4Addr, sync::atomic::AtomicUsize};
 
     use super::*;
@@ -126,7 +138,7 @@ mod tests {
 
     const MINUTE: u64 = 60_000;
 
-    fn hash(n: u8) -> SessionHash {
+    pub fn hash(n: u8) -> SessionHash {
         SessionHash::new([n; 32])
     }
 
@@ -148,7 +160,7 @@ mod tests {
         }
     }
 
-    fn stored(n: u8, last_seen_at: u64) -> (Session, Account) {
+    pub fn stored(n: u8, last_seen_at: u64) -> (Session, Account) {
         let account = AccountId::from_bytes([1; 16]);
         let session = Session {
             hash: hash(n),

@@ -5,12 +5,15 @@ pub mod cookie;
 pub mod csrf;
 mod live;
 mod memory;
+mod news;
 mod open;
+mod seal;
 mod sessions;
 
 pub use self::{
     cookie::{Cookie, CookieSecret},
     live::Live,
     open::Open,
+    seal::Seal,
     sessions::{Begin, NotBegun, Sessions, Unavailable, hash_of},
 };

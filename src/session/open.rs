@@ -18,6 +18,7 @@ pub(super) struct Openings(Arc<Mutex<Entries>>);
 pub struct Open {
     openings: Openings,
     hash: SessionHash,
+    expires_at: u64,
     notify: Arc<Notify>,
 }
 
@@ -26,11 +27,11 @@ impl Openings {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn open(&self, hash: SessionHash, account: &AccountId) -> Open {
+    pub fn open(&self, hash: SessionHash, account: &AccountId, expires_at: u64) -> Open {
         let mut entries = self.entries();
         let (_, notify, count) = entries.entry(hash).or_insert_with(|| (account.clone(), Arc::default(), 0));
         *count += 1;
-        Open { openings: self.clone(), hash, notify: Arc::clone(notify) }
+        Open { openings: self.clone(), hash, expires_at, notify: Arc::clone(notify) }
     }
 
     /// Something about this session may have changed.
@@ -61,6 +62,11 @@ impl Open {
         self.notify.notified()
     }
 
+    /// Its session ends then, whatever happens.
+    pub(super) fn expires_at(&self) -> u64 {
+        self.expires_at
+    }
+
     pub(super) fn hash(&self) -> &SessionHash {
         &self.hash
     }
@@ -89,9 +95,9 @@ mod tests {
         let openings = Openings::default();
         let (one, other) = (AccountId::from_bytes([1; 16]), AccountId::from_bytes([2; 16]));
         let (first, second, third) = (
-            openings.open(SessionHash::new([1; 32]), &one),
-            openings.open(SessionHash::new([2; 32]), &one),
-            openings.open(SessionHash::new([3; 32]), &other),
+            openings.open(SessionHash::new([1; 32]), &one, 0),
+            openings.open(SessionHash::new([2; 32]), &one, 0),
+            openings.open(SessionHash::new([3; 32]), &other, 0),
         );
         let wakes = |act: &dyn Fn()| {
             let mut waiting = [&first, &second, &third].map(|open| Box::pin(open.changed()));

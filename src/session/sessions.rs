@@ -1,6 +1,10 @@
 //! Sessions: begun at sign-in, found by their cookie, ended by their owner, an administrator or time.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aws_lc_rs::{
     digest,
@@ -13,7 +17,9 @@ use super::{
     cookie::{Cookie, CookieSecret},
     live::Live,
     memory::Memory,
+    news::News,
     open::{Open, Openings},
+    seal::Seal,
 };
 use crate::{
     config::model,
@@ -38,7 +44,7 @@ pub enum NotBegun {
     Store(#[from] StoreError),
 }
 
-/// How soon an open connection asks again when the store does not answer.
+/// How soon an open connection asks again, though it has heard of no change.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// A handle, cheap to clone.
@@ -48,10 +54,12 @@ pub struct Sessions(Arc<Shared>);
 struct Shared {
     store: Store,
     memory: Memory,
+    news: News,
     openings: Openings,
     /// Where the store hears that a session was used, while the request goes on.
     background: Handle,
     random: SystemRandom,
+    seal: Seal,
 }
 
 /// Who has just proved who they are, and where.
@@ -65,13 +73,15 @@ pub struct Begin<'a> {
 }
 
 impl Sessions {
-    pub fn new(store: Store, background: Handle) -> Self {
+    pub fn new(store: Store, background: Handle, seal: Seal) -> Self {
         Self(Arc::new(Shared {
             store,
             memory: Memory::new(),
+            news: News::new(),
             openings: Openings::default(),
             background,
             random: SystemRandom::new(),
+            seal,
         }))
     }
 
@@ -82,15 +92,27 @@ impl Sessions {
         https: bool,
         now: u64,
     ) -> Result<Option<Arc<Live>>, Unavailable> {
-        match Cookie::Session.read(headers, https).and_then(CookieSecret::parse) {
-            Some(secret) => self.find(&hash_of(&secret), now).await,
+        match self.named(headers, https) {
+            Some((_, hash)) => self.find(&hash, now).await,
             None => Ok(None),
         }
     }
 
+    /// What the request's cookie holds, if it is one of ours; its session may have ended.
+    pub fn secret(&self, headers: &HeaderMap, https: bool) -> Option<CookieSecret> {
+        self.named(headers, https).map(|(secret, _)| secret)
+    }
+
+    fn named(&self, headers: &HeaderMap, https: bool) -> Option<(CookieSecret, SessionHash)> {
+        let secret = CookieSecret::parse(Cookie::Session.read(headers, https)?)?;
+        let hash = hash_of(&secret);
+        // what is in memory is ours, which is cheaper to see
+        (self.0.memory.holds(&hash) || self.0.seal.is_on(&secret)).then_some((secret, hash))
+    }
+
     /// A session that is alive, from memory or else from the store.
     pub async fn find(&self, hash: &SessionHash, now: u64) -> Result<Option<Arc<Live>>, Unavailable> {
-        let live = self.0.memory.find(hash, now, self.load(hash)).await?;
+        let live = self.find_quietly(hash, now).await?;
         if let Some(live) = &live
             && live.touch(now)
         {
@@ -120,7 +142,7 @@ impl Sessions {
     /// A new session under a new name, whatever the browser was called before; what its cookie holds.
     pub async fn begin(&self, begin: Begin<'_>, now: u64) -> Result<CookieSecret, NotBegun> {
         let Begin { account, settings, user_agent, address, old } = begin;
-        let secret = self.new_secret()?;
+        let secret = self.0.seal.secret(&self.random()?);
         let session = Session {
             hash: hash_of(&secret),
             account: account.id.clone(),
@@ -146,12 +168,16 @@ impl Sessions {
         Ok(secret)
     }
 
-    /// 256 random bits, for a cookie.
+    /// For the cookie of a form: 256 random bits.
     pub fn new_secret(&self) -> Result<CookieSecret, StoreError> {
-        let mut bytes = [0; 32];
+        Ok(CookieSecret::new(self.random()?))
+    }
+
+    fn random<const SIZE: usize>(&self) -> Result<[u8; SIZE], StoreError> {
+        let mut bytes = [0; SIZE];
         let filled = self.0.random.fill(&mut bytes);
         filled.map_err(|_| StoreError::Unavailable("the system has no random numbers".to_owned()))?;
-        Ok(CookieSecret::new(bytes))
+        Ok(bytes)
     }
 
     /// `false`: there was none.
@@ -182,7 +208,7 @@ impl Sessions {
 
     /// A connection stays open on the strength of this session.
     pub fn open(&self, live: &Live) -> Open {
-        self.0.openings.open(live.session.hash, &live.session.account)
+        self.0.openings.open(live.session.hash, &live.session.account, live.session.expires_at)
     }
 
     /// Returns when the session of an open connection has ended: by its owner, an administrator, silence or age. `clock`
@@ -194,21 +220,24 @@ impl Sessions {
             let mut changed = std::pin::pin!(open.changed());
             changed.as_mut().enable();
             let left = match self.find_quietly(open.hash(), clock()).await {
-                Ok(Some(live)) => Duration::from_millis(live.ends_at().saturating_sub(clock())),
+                Ok(Some(live)) => live.ends_at().saturating_sub(clock()),
                 Ok(None) => return,
-                // who cannot find out now leaves the connection open: it was let in, and soon asks again
-                Err(Unavailable) => ASK_AGAIN,
+                // who cannot find out now leaves the connection open while the session may live: it was let in
+                Err(Unavailable) => match open.expires_at().saturating_sub(clock()) {
+                    0 => return,
+                    left => left,
+                },
             };
             tokio::select! {
                 () = changed => {}
-                () = sleep(left) => {}
+                () = sleep(Duration::from_millis(left).min(ASK_AGAIN)) => {}
             }
         }
     }
 
     /// As `find`, without counting as use.
     async fn find_quietly(&self, hash: &SessionHash, now: u64) -> Result<Option<Arc<Live>>, Unavailable> {
-        self.0.memory.find(hash, now, self.load(hash)).await
+        self.0.memory.find_at(&self.0.news, hash, (now, Instant::now()), self.load(hash)).await
     }
 
     /// Something has changed, here or elsewhere: what memory says about it counts no longer.
@@ -232,6 +261,7 @@ impl Sessions {
 
     /// Hears of changes made elsewhere, for as long as it is polled.
     pub async fn follow(&self) {
+        self.0.news.heard(Instant::now());
         let mut complained = false;
         let mut watch = loop {
             match self.0.store.changes().watch(None).await {
@@ -243,16 +273,18 @@ impl Sessions {
         // what changed before is not in memory yet, but for what was asked while the above was tried
         self.changed(&Change::Everything).await;
         loop {
-            match watch.next().await {
+            let start = Instant::now();
+            match watch.look().await {
                 Ok(changes) => {
                     complained = false;
                     for change in &changes {
                         self.changed(change).await;
                     }
+                    self.0.news.heard(start);
                 }
                 Err(error) if !complained => {
                     complained = true;
-                    tracing::error!(%error, "changes cannot be followed; sessions in memory stay for now");
+                    tracing::error!(%error, "changes cannot be followed; sessions in memory are looked up again");
                 }
                 Err(_) => {}
             }

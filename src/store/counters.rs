@@ -62,7 +62,8 @@ impl Counters<'_> {
                 return Ok(Vec::new());
             }
             let statement = format!(
-                "SELECT name, failures, lockouts, locked_until, since, last_failure FROM counters WHERE name IN {}",
+                "SELECT name, failures, lockouts, locked_until, since, last_failure, window_ms FROM counters \
+                 WHERE name IN {}",
                 places(keys.len())
             );
             let mut query = sqlx::query(AssertSqlSafe(statement));
@@ -113,7 +114,7 @@ async fn hold(
     let statement = format!(
         "INSERT INTO counters (name, owner, failures, lockouts, locked_until, since, last_failure) VALUES {} \
          ON CONFLICT (name) DO UPDATE SET owner = excluded.owner \
-         RETURNING name, failures, lockouts, locked_until, since, last_failure",
+         RETURNING name, failures, lockouts, locked_until, since, last_failure, window_ms",
         (0..named.len()).fold(String::new(), |mut text, index| {
             let separator = if index == 0 { "" } else { ", " };
             let _ = write!(text, "{separator}(${}, ${}, 0, 0, 0, 0, 0)", 2 * index + 1, 2 * index + 2);
@@ -130,8 +131,8 @@ async fn hold(
 async fn write(connection: &mut AnyConnection, changed: &[&(CounterKey, Counter)]) -> Result<(), StoreError> {
     for (key, counter) in changed.iter().filter(|(_, counter)| !says_nothing(counter)) {
         sqlx::query(
-            "UPDATE counters SET failures = $2, lockouts = $3, locked_until = $4, since = $5, last_failure = $6 \
-             WHERE name = $1",
+            "UPDATE counters SET failures = $2, lockouts = $3, locked_until = $4, since = $5, last_failure = $6, \
+             window_ms = $7 WHERE name = $1",
         )
         .bind(key.to_text())
         .bind(i64::from(counter.failures))
@@ -144,6 +145,7 @@ async fn write(connection: &mut AnyConnection, changed: &[&(CounterKey, Counter)
         })
         .bind(number(counter.since))
         .bind(number(counter.last_failure))
+        .bind(number(counter.window))
         .execute(&mut *connection)
         .await?;
     }
@@ -183,6 +185,7 @@ fn read(row: &AnyRow) -> Result<(String, Counter), StoreError> {
         },
         since: read_number(row, "since")?,
         last_failure: read_number(row, "last_failure")?,
+        window: read_number(row, "window_ms")?,
     };
     Ok((read_text(row, "name")?, counter))
 }
@@ -204,7 +207,7 @@ fn owner(tenant: &TenantId, who: &Who) -> String {
 }
 
 /// `($1, $2, $3)`: numbers only, whatever is asked for.
-fn places(count: usize) -> String {
+pub(super) fn places(count: usize) -> String {
     let numbers: Vec<String> = (1..=count).map(|number| format!("${number}")).collect();
     format!("({})", numbers.join(", "))
 }

@@ -30,7 +30,7 @@ const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// Connections to one database.
 pub struct Database {
-    /// SQLite has one writer at a time: a second would only wait in a worse queue.
+    /// SQLite has one writer at a time: a second would only wait in a worse queue. With PostgreSQL half of all.
     pub write: AnyPool,
     pub read: AnyPool,
     pub begin: &'static str,
@@ -125,15 +125,18 @@ async fn postgres(url: &str, connections: u32, migrator: &Migrator) -> Result<Da
     let migrated = migrator.run(&mut connection).await.map_err(schema);
     drop(connection.close().await);
     migrated?;
-    let pool = AnyPoolOptions::new()
-        .acquire_timeout(WAIT)
-        .max_connections(connections.max(1))
-        .after_connect(|connection, _| Box::pin(prepare(connection, PREPARE_POSTGRES)))
-        .connect_with(options.clone())
-        .await?;
+    let pool = |connections: u32, statements: &'static str| {
+        AnyPoolOptions::new()
+            .acquire_timeout(WAIT)
+            .max_connections(connections.max(1))
+            .after_connect(move |connection, _| Box::pin(prepare(connection, statements)))
+            .connect_with(options.clone())
+    };
+    // writers wait for each other's rows, as two hundred do who guess at one name: no reader waits behind them
+    let readers = connections.div_ceil(2);
     Ok(Database {
-        read: pool.clone(),
-        write: pool,
+        read: pool(readers, PREPARE_POSTGRES_READER).await?,
+        write: pool(connections.saturating_sub(readers), PREPARE_POSTGRES).await?,
         begin: BEGIN_POSTGRES,
         wake: Some("SELECT pg_notify('doorward_changes', '')"),
         pass_over: " FOR UPDATE SKIP LOCKED",
@@ -143,6 +146,8 @@ async fn postgres(url: &str, connections: u32, migrator: &Migrator) -> Result<Da
 
 /// A transaction whose owner died elsewhere gives its locks back.
 const PREPARE_POSTGRES: &str = "SET lock_timeout = '5s'; SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '15s';";
+const PREPARE_POSTGRES_READER: &str =
+    "SET default_transaction_read_only = on; SET statement_timeout = '10s';";
 
 async fn prepare(connection: &mut AnyConnection, statements: &'static str) -> sqlx::Result<()> {
     sqlx::raw_sql(statements).execute(connection).await.map(drop)

@@ -6,6 +6,7 @@
 mod accounts;
 mod changes;
 mod counters;
+mod crowd;
 mod dialect;
 mod error;
 mod migrations;

@@ -7,20 +7,23 @@ use sqlx::AssertSqlSafe;
 use super::{Store, StoreError, value::number};
 
 /// Rows a statement takes away: milliseconds of work.
-const BATCH: i64 = 500;
+pub(super) const BATCH: i64 = 500;
 
 /// How long what is over is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
     /// Longer than a replica may be without the store and then still hear of every change.
     pub changes: Duration,
-    /// Counters without a new failure. Those of accounts that are locked until somebody unlocks stay.
+    /// Counters that only a success resets, without a new failure. Those of accounts stay as long as the account, those
+    /// that are locked until somebody unlocks for good.
     pub counters: Duration,
+    /// So many counters of what strangers can make up without end; see [`super::crowd`].
+    pub strays: u64,
 }
 
 impl Default for Keep {
     fn default() -> Self {
-        Self { changes: Duration::from_hours(24), counters: Duration::from_hours(90 * 24) }
+        Self { changes: Duration::from_hours(24), counters: Duration::from_hours(90 * 24), strays: 1 << 18 }
     }
 }
 
@@ -37,7 +40,7 @@ impl Store {
     pub async fn purge(&self, keep: Keep, now: u64) -> Result<Purged, StoreError> {
         let before =
             |age: Duration| number(now.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));
-        Ok(Purged {
+        let mut purged = Purged {
             sessions: self
                 .in_batches(
                     "DELETE FROM sessions WHERE hash IN",
@@ -55,12 +58,24 @@ impl Store {
             counters: self
                 .in_batches(
                     "DELETE FROM counters WHERE name IN",
-                    "SELECT name FROM counters WHERE last_failure <= $1 AND locked_until >= 0 \
-                     AND locked_until <= $1 ORDER BY last_failure",
-                    before(keep.counters),
+                    "SELECT name FROM counters WHERE window_ms > 0 AND since <= $1 - window_ms \
+                     AND locked_until >= 0 AND locked_until <= $1 ORDER BY last_failure",
+                    number(now),
                 )
                 .await?,
-        })
+        };
+        purged.counters += self
+            .in_batches(
+                "DELETE FROM counters WHERE name IN",
+                // the counter of an account is named after its id, 32 digits at the end
+                "SELECT name FROM counters WHERE last_failure <= $1 AND locked_until >= 0 AND locked_until <= $1 \
+                 AND NOT EXISTS (SELECT 1 FROM accounts WHERE id = substr(counters.name, length(counters.name) - 31)) \
+                 ORDER BY last_failure",
+                before(keep.counters),
+            )
+            .await?;
+        purged.counters += self.crowd_out(keep.strays, number(now)).await?;
+        Ok(purged)
     }
 
     async fn in_batches(

@@ -34,27 +34,33 @@ impl Watch {
     /// Dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<Vec<Change>, StoreError> {
         loop {
-            if self.rest {
-                self.rest().await;
-                self.rest = false;
-            }
-            if !self.listens {
-                // first the ear, then the look: what comes between the two is heard
-                self.listener = self.listen().await;
-                self.listens = true;
-            }
-            let looked = self.store.changes().since(self.seen).await;
-            if looked.is_err() {
-                self.rest = true;
-                self.listens = self.listener.is_some();
-            }
-            let (seen, changes) = looked?;
-            self.seen = seen;
+            let changes = self.look().await?;
             if !changes.is_empty() {
                 return Ok(changes);
             }
-            self.rest = true;
         }
+    }
+
+    /// As `next`, but also answers, within a moment, that there are none.
+    pub async fn look(&mut self) -> Result<Vec<Change>, StoreError> {
+        if self.rest {
+            self.rest().await;
+            self.rest = false;
+        }
+        if !self.listens {
+            // first the ear, then the look: what comes between the two is heard
+            self.listener = self.listen().await;
+            self.listens = true;
+        }
+        let looked = self.store.changes().since(self.seen).await;
+        if looked.is_err() {
+            self.rest = true;
+            self.listens = self.listener.is_some();
+        }
+        let (seen, changes) = looked?;
+        self.seen = seen;
+        self.rest = changes.is_empty();
+        Ok(changes)
     }
 
     /// Without an ear the looks remain.

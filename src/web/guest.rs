@@ -74,11 +74,11 @@ impl Guest {
     }
 
     pub fn session_secret(&self) -> Option<CookieSecret> {
-        self.secret(Cookie::Session)
+        self.doors.sessions().secret(&self.headers, self.visit.https)
     }
 
-    fn secret(&self, cookie: Cookie) -> Option<CookieSecret> {
-        cookie.read(&self.headers, self.visit.https).and_then(CookieSecret::parse)
+    fn form_secret(&self) -> Option<CookieSecret> {
+        Cookie::Form.read(&self.headers, self.visit.https).and_then(CookieSecret::parse)
     }
 
     /// Whether the tenant lets its portal be seen by users of `tenant`.
@@ -116,7 +116,7 @@ impl Guest {
     /// The token of a form before there is a session, and the cookie it belongs to, where this browser has none yet. All
     /// tabs share one. `None`: the system has no random numbers.
     pub fn form_token(&self, purpose: &str) -> Option<(String, Option<HeaderValue>)> {
-        if let Some(secret) = self.secret(Cookie::Form) {
+        if let Some(secret) = self.form_secret() {
             return Some((csrf::token(&secret, purpose), None));
         }
         let secret = self.doors.sessions().new_secret().ok()?;
@@ -128,7 +128,7 @@ impl Guest {
     /// needed.
     pub fn is_own_form(&self, purpose: &str, form: &Form) -> bool {
         let fits = |secret| csrf::is_token(&secret, purpose, form.field("csrf"));
-        form.is_vouched_for() || self.secret(Cookie::Form).is_some_and(fits)
+        form.is_vouched_for() || self.form_secret().is_some_and(fits)
     }
 
     // ── answers

@@ -109,6 +109,18 @@ fn a_form_locks_its_name_after_five_wrong_passwords() {
 }
 
 #[test]
+fn attack_a_flood_of_random_names_locks_nobody_else() {
+    let portal = portal().start();
+    let gate = guarded(&portal).start();
+    assert_eq!(times(4, |_| form(&gate, "/login", "alex", "wrong").send()), [302; 4]);
+    let name = |turn: usize| format!("{:x}", turn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    assert_eq!(times(300, |turn| form(&gate, "/login", &name(turn), "wrong").send()), [302; 300]);
+    assert_eq!(form(&gate, "/login", "bob", "x").send().location(), "/login?error", "the portal was asked");
+    assert_eq!(form(&gate, "/login", "alex", "wrong").send().status, 302, "the fifth, as without the flood");
+    assert_eq!(form(&gate, "/login", "alex", RIGHT).send().status, 401);
+}
+
+#[test]
 fn the_right_password_makes_good_for_wrong_ones() {
     let portal = portal().start();
     let gate = guarded(&portal).start();

@@ -19,6 +19,7 @@ mod attack_redirects;
 mod attack_tokens;
 mod attack_wire;
 mod binary;
+mod binary_accounts;
 mod complaints;
 mod dependencies;
 mod documentation;

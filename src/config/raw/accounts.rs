@@ -22,7 +22,7 @@ pub struct Accounts {
     /// is read at the start.
     #[schemars(extend("x-default" = "none"))]
     pub store_url_file: Option<As<FilePath>>,
-    /// Connections to the store at a time, 1 to 1000.
+    /// Connections to the store at a time, 1 to 1000. With PostgreSQL half of them only read, and at least one reads and one writes.
     #[schemars(extend("default" = 10, "x-restart" = true))]
     pub store_connections: Option<u32>,
     /// Memory of one password hash (argon2id) in KiB, 8192 to 131072. A password is hashed anew at its next sign-in

@@ -14,6 +14,9 @@ pub struct Counter {
     /// When the first of these `failures` was; it names the round of counting.
     pub since: u64,
     pub last_failure: u64,
+    /// How long after `since` it still says something, unless it is locked. Zero: until a success. With it whoever keeps
+    /// counters can tell which he may throw away.
+    pub window: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,6 +70,7 @@ impl Counter {
         if !self.locked_until.in_force(now) {
             self.locked_until = Lock::None;
         }
+        self.window = window;
         if window > 0 && now.saturating_sub(self.since) >= window {
             self.failures = 0;
             if self.locked_until == Lock::None {

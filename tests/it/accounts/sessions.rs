@@ -3,7 +3,7 @@
 use doorward::{
     account::hashing::Password,
     domain::account::Account,
-    session::{Begin, CookieSecret, NotBegun, hash_of},
+    session::{Begin, CookieSecret, NotBegun, Unavailable, hash_of},
     store::Change,
 };
 use sqlx::{AnyConnection, Connection as _};
@@ -30,6 +30,28 @@ fn attack_session_fixation_signing_in_gives_the_session_a_new_name() {
         let fresh = begin(&desk, &alex, Some(&planted), START).await;
         assert_ne!(planted, fresh);
         assert!(alive(&desk, &fresh, START).await && !alive(&desk, &planted, START).await);
+    });
+}
+
+/// A store that is closed tells whether it was asked.
+#[test]
+fn attack_made_up_session_cookies_cost_no_look_into_the_store() {
+    House::new("").open(async |desk| {
+        let alex = desk.add("alex").await;
+        let unheard_of = begin(&desk, &alex, None, START).await;
+        desk.doors.store().close().await;
+        let ask = async |value: &str| {
+            let cookie = format!("doorward_session={value}").parse().unwrap();
+            let headers = http::HeaderMap::from_iter([(http::header::COOKIE, cookie)]);
+            desk.doors.sessions().of_request(&headers, false, START).await.map(|live| live.is_some())
+        };
+        for byte in 0..=255 {
+            assert_eq!(ask(&CookieSecret::new([byte; 32]).value()).await, Ok(false));
+        }
+        for shape in ["", "x", &"A".repeat(42), &"A".repeat(44), &"A".repeat(10_000)] {
+            assert_eq!(ask(shape).await, Ok(false), "{shape}");
+        }
+        assert_eq!(ask(&unheard_of.value()).await, Err(Unavailable));
     });
 }
 
@@ -111,6 +133,62 @@ fn a_session_that_was_ended_elsewhere_ends_here_within_a_second() {
         elsewhere.join().unwrap().unwrap();
         assert!(alive(&here, &other, START).await);
         following.abort();
+    });
+}
+
+/// Whatever breaks the stream of changes: here its table is gone, while all others work.
+#[test]
+fn attack_an_ended_session_where_changes_are_not_heard_is_refused_within_seconds() {
+    async fn until_ended(desk: &Desk, secret: &CookieSecret) {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while alive(desk, secret, START).await {
+            assert!(std::time::Instant::now() < deadline);
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+    let house = House::new("");
+    house.open(async |here| {
+        let alex = here.add("alex").await;
+        let sessions = here.doors.sessions().clone();
+        let following = tokio::spawn(async move { sessions.follow().await });
+        let heard = begin(&here, &alex, None, START).await;
+        assert!(alive(&here, &heard, START).await);
+        assert!(here.doors.store().sessions().end(&hash_of(&heard), START).await.unwrap());
+        until_ended(&here, &heard).await;
+
+        let (ended, other) = (begin(&here, &alex, None, START).await, begin(&here, &alex, None, START).await);
+        assert!(alive(&here, &ended, START).await && alive(&here, &other, START).await);
+        let url = format!("sqlite:{}", house.folder.path().join("doorward.db").display());
+        let mut beside = AnyConnection::connect(&url).await.unwrap();
+        let unheard =
+            format!("DROP TABLE changes; DELETE FROM sessions WHERE hash = '{}'", hash_of(&ended).to_hex());
+        sqlx::raw_sql(sqlx::AssertSqlSafe(unheard)).execute(&mut beside).await.unwrap();
+        until_ended(&here, &ended).await;
+        assert!(alive(&here, &other, START).await);
+        following.abort();
+    });
+}
+
+#[test]
+fn an_open_connection_ends_with_its_session_at_the_latest_whatever_the_store_says() {
+    House::new("[session]\nlifetime = \"1h\"\n").open(async |desk| {
+        let alex = desk.add("alex").await;
+        let secret = begin(&desk, &alex, None, START).await;
+        let sessions = desk.doors.sessions();
+        let open = sessions.open(&sessions.find(&hash_of(&secret), START).await.unwrap().unwrap());
+        desk.doors.store().close().await;
+        sessions.changed(&Change::Everything).await;
+        let began = std::time::Instant::now();
+        let clock = |left: u64| {
+            let start = START + 60 * MINUTE - left;
+            move || start + u64::try_from(began.elapsed().as_millis()).unwrap()
+        };
+        let second = std::time::Duration::from_secs(1);
+        let early = tokio::time::timeout(second / 10, sessions.ended(&open, clock(MINUTE))).await;
+        assert!(early.is_err(), "the store does not answer: it was let in, and stays");
+        tokio::time::timeout(3 * second, sessions.ended(&open, clock(200)))
+            .await
+            .expect("in its last moment");
     });
 }
 

@@ -78,6 +78,7 @@ async fn a_counter_is_kept_as_it_was_decided(database: Database) {
                 locked_until: wanted[index],
                 since: NOW - 1,
                 last_failure: NOW,
+                window: 60_000,
             };
         }
         "what was decided"
@@ -87,7 +88,7 @@ async fn a_counter_is_kept_as_it_was_decided(database: Database) {
     assert!(kept.iter().map(|(key, _)| key).eq(&keys));
     for (index, (_, counter)) in kept.iter().enumerate() {
         assert_eq!((counter.failures, counter.lockouts), (u32::MAX, 3));
-        assert_eq!((counter.since, counter.last_failure), (NOW - 1, NOW));
+        assert_eq!((counter.since, counter.last_failure, counter.window), (NOW - 1, NOW, 60_000));
         match wanted[index] {
             // further than any clock: cut to what can be kept
             Lock::Until(u64::MAX) => assert!(counter.locked_until.in_force(NOW << 8)),

@@ -3,8 +3,10 @@
 mod accounts;
 mod changes;
 mod counters;
+mod flood;
 mod opening;
 mod passwords;
+mod pools;
 mod purge;
 mod sessions;
 

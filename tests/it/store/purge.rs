@@ -42,7 +42,8 @@ async fn counters_go_when_they_are_old_and_open(database: Database) {
     ];
     let wanted = store.counters().update(&keys, |counters| {
         for ((_, counter), (locked_until, last_failure)) in counters.iter_mut().zip(locks) {
-            *counter = Counter { failures: 1, lockouts: 1, locked_until, since: NOW, last_failure };
+            *counter =
+                Counter { failures: 1, lockouts: 1, locked_until, since: NOW, last_failure, window: 0 };
         }
         counters.to_vec()
     });

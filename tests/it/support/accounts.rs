@@ -10,7 +10,7 @@ use doorward::{
         session::Session,
         tenant::TenantId,
     },
-    session::{CookieSecret, hash_of},
+    session::{CookieSecret, Seal, hash_of},
     store::Store,
 };
 use tokio::runtime::{Builder, Runtime};
@@ -41,6 +41,7 @@ pub fn sharing(gate: GateBuilder, folder: &Path) -> GateBuilder {
 /// The store as another Doorward has it, or a command beside it.
 pub struct Desk {
     store: Store,
+    seal: Seal,
     runtime: Runtime,
     made: Cell<u8>,
 }
@@ -53,7 +54,8 @@ impl Desk {
             max_connections: 2,
         };
         let store = runtime.block_on(Store::open(&settings)).unwrap();
-        Self { store, runtime, made: Cell::new(0) }
+        let key = runtime.block_on(store.secret(Seal::NAME, [0; 32])).unwrap();
+        Self { store, seal: Seal::new(&key), runtime, made: Cell::new(0) }
     }
 
     pub fn account(&self, tenant: &str, name: &str) -> Account {
@@ -78,7 +80,7 @@ impl Desk {
     }
 
     pub fn session_of(&self, account: &Account, lifetime: Duration, idle: Duration) -> String {
-        let (secret, now) = (CookieSecret::new([self.number(); 32]), clock::millis());
+        let (secret, now) = (self.seal.secret(&[self.number(); 24]), clock::millis());
         let session = Session {
             hash: hash_of(&secret),
             account: account.id.clone(),

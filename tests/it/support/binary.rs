@@ -18,6 +18,7 @@ use super::{
     ask::{Ask, Door},
     eventually,
     gate::GateBuilder,
+    people::Visitor,
 };
 
 /// A `doorward serve`; killed when the test ends before it does.
@@ -26,7 +27,17 @@ pub struct Binary {
     pub http: SocketAddr,
     pub admin: SocketAddr,
     log: Arc<Mutex<Vec<String>>>,
-    _home: TempDir,
+    door: Door,
+    home: Arc<TempDir>,
+}
+
+/// What a binary leaves behind.
+pub struct Killed(Arc<TempDir>);
+
+impl Killed {
+    pub fn serve_again(self) -> Binary {
+        GateBuilder::started(serving(&self.0.path().join("deployment.toml")), self.0)
+    }
 }
 
 /// `doorward` with these words; the environment of the test run decides nothing.
@@ -40,6 +51,10 @@ fn command<Word: AsRef<OsStr>>(words: impl IntoIterator<Item = Word>) -> Command
     command
 }
 
+fn serving(file: &Path) -> Command {
+    command([OsStr::new("serve"), OsStr::new("--config"), file.as_os_str()])
+}
+
 impl GateBuilder {
     /// Writes the configuration and leaves the rest to the test; the folder goes when it is dropped.
     pub fn write(self) -> (PathBuf, TempDir) {
@@ -51,8 +66,7 @@ impl GateBuilder {
     /// Starts the binary and waits until it is ready.
     pub fn serve(self) -> Binary {
         let (file, home) = self.write();
-        let words = [OsStr::new("serve"), OsStr::new("--config"), file.as_os_str()];
-        Self::started(command(words), home)
+        Self::started(serving(&file), Arc::new(home))
     }
 
     /// The same where no more than so many folders can be watched: in a user namespace of its own, which this machine does
@@ -74,10 +88,10 @@ impl GateBuilder {
             .args(["serve", "--config"])
             .arg(file)
             .stdin(Stdio::null());
-        Some(Self::started(command, home))
+        Some(Self::started(command, Arc::new(home)))
     }
 
-    fn started(mut command: Command, home: TempDir) -> Binary {
+    fn started(mut command: Command, home: Arc<TempDir>) -> Binary {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let log = follow(child.stderr.take().unwrap());
         let mut serving = None;
@@ -91,7 +105,9 @@ impl GateBuilder {
             let digits = text.trim_start_matches(|c: char| !c.is_ascii_digit()).trim_end_matches([']', ')']);
             digits.parse().unwrap_or_else(|error| panic!("{key} is {text}: {error}"))
         };
-        let binary = Binary { http: address("http"), admin: address("admin"), child, log, _home: home };
+        let http = address("http");
+        let door = Door { http, https: None, trust: None };
+        let binary = Binary { http, admin: address("admin"), child, log, door, home };
         eventually(|| binary.admin("/readyz").status == 200);
         binary
     }
@@ -99,7 +115,20 @@ impl GateBuilder {
 
 impl Binary {
     pub fn get(&self, target: &str) -> Ask<'static> {
-        Ask::new(Door { http: self.http, https: None, trust: None }, "GET", target)
+        Ask::new(self.door.clone(), "GET", target)
+    }
+
+    pub fn post(&self, target: &str) -> Ask<'static> {
+        Ask::new(self.door.clone(), "POST", target)
+    }
+
+    pub fn visitor(&self) -> Visitor<'_> {
+        Visitor::at(&self.door)
+    }
+
+    /// As when the machine takes its life: no signal it could hear.
+    pub fn kill_9(self) -> Killed {
+        Killed(Arc::clone(&self.home))
     }
 
     #[track_caller]
@@ -141,10 +170,19 @@ impl Binary {
 
     /// Resident memory in KiB.
     pub fn memory(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// The most it ever had resident, in KiB.
+    pub fn most_memory(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, name: &str) -> u64 {
         let status =
             std::fs::read_to_string(Path::new("/proc").join(self.child.id().to_string()).join("status"));
         let status = status.unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 }

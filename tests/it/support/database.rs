@@ -55,13 +55,17 @@ impl Database {
         Store::open(&self.settings()).await.unwrap()
     }
 
-    /// Behind the store's back.
-    pub async fn run(&self, statement: &'static str) {
-        let url = match self.settings().location {
+    /// For connections of the test's own.
+    pub fn address(&self) -> String {
+        match self.settings().location {
             StoreLocation::Sqlite(path) => format!("sqlite:{}", path.display()),
             StoreLocation::Postgres(url) => url.expose().to_owned(),
-        };
-        let mut connection = AnyConnection::connect(&url).await.unwrap();
+        }
+    }
+
+    /// Behind the store's back.
+    pub async fn run(&self, statement: &'static str) {
+        let mut connection = AnyConnection::connect(&self.address()).await.unwrap();
         sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
     }

@@ -23,7 +23,7 @@ pub struct Gate {
     pub configuration: Configuration,
     pub tenants: TenantFiles,
     home: TempDir,
-    door: Door,
+    pub(super) door: Door,
 }
 
 pub struct GateBuilder {

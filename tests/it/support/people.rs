@@ -1,19 +1,25 @@
 //! Accounts, put into the gate's store from outside, and browsers that sign in to them.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use doorward::{
     account::hashing::{Cost, Hasher, Meters, Password},
     config::model::{Store as Settings, StoreLocation},
     domain::{
         account::{Account, AccountId, NewAccount, PRIMARY, Profile, StoredPassword},
+        lockout::{Counter, CounterKey, Who},
         tenant::TenantId,
     },
     store::Store,
 };
 use tokio::runtime::{Builder, Runtime};
 
-use super::{Gate, Jar, answer::Answer, gate::GateBuilder};
+use super::{
+    Gate, Jar,
+    answer::Answer,
+    ask::{Ask, Door},
+    gate::GateBuilder,
+};
 
 /// Hashing as cheap as it may be.
 const MEMORY: u32 = 8192;
@@ -38,15 +44,23 @@ pub struct People {
 
 impl People {
     pub fn of(gate: &Gate) -> Self {
-        Self::in_file(gate.home().join(FILE))
+        Self::in_folder(gate.home())
     }
 
-    fn in_file(file: PathBuf) -> Self {
+    /// Of a gate that has yet to start.
+    pub fn in_folder(folder: &Path) -> Self {
+        let file = folder.join(FILE);
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let settings = Settings { location: StoreLocation::Sqlite(file), max_connections: 2 };
         let store = runtime.block_on(Store::open(&settings)).unwrap();
         let cost = Cost { memory_kib: MEMORY, iterations: 1, parallelism: 1 };
         Self { runtime, store, hasher: Hasher::new(cost, 1, 100, Meters::default()).unwrap() }
+    }
+
+    /// Wrong passwords as they are counted.
+    pub fn counter(&self, account: &Account) -> Counter {
+        let key = CounterKey::of(account.tenant.clone(), Who::Account(account.id.clone()));
+        self.runtime.block_on(self.store.counters().read(&[key])).unwrap()[0].1
     }
 
     pub fn add(&self, tenant: &str, username: &str, password: &str) -> Account {
@@ -82,7 +96,7 @@ impl People {
 
 /// A browser: its cookies, and the form it has in front of it.
 pub struct Visitor<'g> {
-    gate: &'g Gate,
+    door: &'g Door,
     tls: bool,
     pub jar: Jar,
 }
@@ -96,11 +110,15 @@ pub struct Shown {
 
 impl Gate {
     pub fn visitor(&self) -> Visitor<'_> {
-        Visitor { gate: self, tls: false, jar: Jar::default() }
+        Visitor::at(&self.door)
     }
 }
 
-impl Visitor<'_> {
+impl<'g> Visitor<'g> {
+    pub fn at(door: &'g Door) -> Self {
+        Self { door, tls: false, jar: Jar::default() }
+    }
+
     pub fn over_tls(mut self) -> Self {
         self.tls = true;
         self
@@ -113,7 +131,7 @@ impl Visitor<'_> {
     }
 
     pub fn get(&mut self, target: &str) -> Answer {
-        let ask = self.gate.get(target).browser().with_jar(&mut self.jar);
+        let ask = Ask::new(self.door.clone(), "GET", target).browser().with_jar(&mut self.jar);
         if self.tls { ask.tls().send() } else { ask.send() }
     }
 
@@ -126,9 +144,7 @@ impl Visitor<'_> {
     }
 
     pub fn post(&mut self, target: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
-        let ask = self
-            .gate
-            .post(target)
+        let ask = Ask::new(self.door.clone(), "POST", target)
             .header("accept", "text/html")
             .header("content-type", "application/x-www-form-urlencoded")
             .body(body);

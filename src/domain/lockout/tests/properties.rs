@@ -46,6 +46,7 @@ fn counter() -> impl Strategy<Value = Counter> {
         locked_until,
         since,
         last_failure: since,
+        window: 0,
     })
 }
 
@@ -130,6 +131,25 @@ proptest! {
             cancel(&reserved, &mut door.counters);
         }
         prop_assert_eq!(door.counters, before);
+    }
+
+    /// What the store relies on when it throws counters away.
+    #[test]
+    fn a_counter_whose_window_has_passed_is_as_good_as_none(
+        settings in settings(), counter in counter(), window in 1_u64..100, later in 0..MINUTE,
+    ) {
+        let threshold = Threshold { max_attempts: 3, window: Duration::from_mins(window), time: Duration::from_mins(1) };
+        let settings = LockoutSettings { address: Some(threshold), ..settings };
+        let net = ClientNet::of("192.0.2.1".parse().unwrap());
+        let key = CounterKey::Address { tenant: tenant(), net };
+        let now = counter.since + window * MINUTE + later;
+        prop_assume!(!counter.locked_until.in_force(now));
+        let [kept, gone] = [counter, Counter::default()].map(|counter| {
+            let mut rows = [(key.clone(), counter)];
+            reserve(&settings, &mut rows, false, now).map(|_| rows)
+        });
+        prop_assert_eq!(&kept, &gone);
+        prop_assert_eq!(kept.unwrap()[0].1.window, window * MINUTE);
     }
 
     #[test]
