@@ -48,8 +48,12 @@ pub enum ChangeError {
     Rejected(Rejected),
     #[error("the new password is the current one")]
     Same,
-    #[error("the new password breaks a rule: {0}")]
-    Policy(Violation),
+    #[error("the new password breaks a rule: {first}")]
+    Policy {
+        first: Violation,
+        /// What else is broken of the rules that need nobody to be asked.
+        all: Vec<Violation>,
+    },
     #[error("too many passwords wait to be looked at")]
     Busy(Busy),
     #[error(transparent)]
@@ -96,8 +100,8 @@ impl Doors {
             let old = self.0.store.accounts().password_history(&account.id, rules.looks_back()).await?;
             let old = old.iter().map(|old| old.expose().to_owned()).collect();
             let matched = self.0.hasher.matches_any(new, old).await?;
-            if let Some(violation) = rules.history_violation(matched) {
-                return Err(ChangeError::Policy(violation));
+            if let Some(first) = rules.history_violation(matched) {
+                return Err(ChangeError::Policy { first, all: Vec::new() });
             }
         }
         Ok(StoredPassword::new(self.0.hasher.hash(new).await?))
@@ -121,10 +125,11 @@ impl Doors {
                 family_name: owner.family_name.as_deref(),
                 tenant: &tenant,
             };
-            judge.first_violation(password.expose(), &about)
+            judge.violations(password.expose(), &about)
         });
-        if let Some(violation) = judged.await? {
-            return Err(ChangeError::Policy(violation));
+        let all = judged.await?;
+        if let Some(first) = all.first().cloned() {
+            return Err(ChangeError::Policy { first, all });
         }
         if let (Some(breached), Some(url)) = (rules.breached, &policy.breached_url) {
             let unavailable = self.0.metrics.breached_unavailable.clone();
@@ -136,8 +141,8 @@ impl Doors {
                     None
                 }
             };
-            if let Some(violation) = breached.violation(seen) {
-                return Err(ChangeError::Policy(violation));
+            if let Some(first) = breached.violation(seen) {
+                return Err(ChangeError::Policy { first, all: Vec::new() });
             }
         }
         Ok(())

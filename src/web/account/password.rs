@@ -6,11 +6,7 @@ use http::{Request, Response};
 use super::rules;
 use crate::{
     account::{ChangeError, ChangePassword, hashing::Password},
-    domain::{
-        page::Page,
-        password::{About, Violation},
-        return_address::ReturnAddress,
-    },
+    domain::{page::Page, password::Violation, return_address::ReturnAddress},
     session::Cookie,
     web::{
         form::Form,
@@ -95,16 +91,8 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
         Ok(_) => return changed(&guest, live.is_some(), login, &new, to.as_ref()).await,
         Err(ChangeError::Rejected(rejected)) => trouble(told(&guest, &rejected), Trouble::WrongCurrent),
         Err(ChangeError::Same) => return again(Trouble::Refused, &rules::same(policy)),
-        Err(ChangeError::Policy(violation)) => {
-            let about = About {
-                username: login,
-                email: live.as_ref().and_then(|live| live.account().email.as_deref()),
-                given_name: live.as_ref().and_then(|live| live.account().given_name.as_deref()),
-                family_name: live.as_ref().and_then(|live| live.account().family_name.as_deref()),
-                tenant: &guest.policy.tenant,
-            };
-            let all = policy.violations(new.expose(), &about);
-            return again(refused(&violation), &rules::judged(policy, &violation, &all));
+        Err(ChangeError::Policy { first, all }) => {
+            return again(refused(&first), &rules::judged(policy, &first, &all));
         }
         Err(ChangeError::Busy(busy)) => Trouble::Busy { seconds: whole_seconds(busy.retry_after) },
         Err(ChangeError::Store(error)) => {
