@@ -102,6 +102,10 @@ impl Binary {
         Ask::new(Door { http: self.http, https: None, trust: None }, "GET", target)
     }
 
+    pub fn post(&self, target: &str) -> Ask<'static> {
+        Ask::new(Door { http: self.http, https: None, trust: None }, "POST", target)
+    }
+
     #[track_caller]
     pub fn admin(&self, target: &str) -> Answer {
         Ask::new(Door { http: self.admin, https: None, trust: None }, "GET", target).send()
