@@ -33,6 +33,13 @@ pub struct ChangePassword<'a> {
     pub keep: Option<&'a SessionHash>,
 }
 
+#[derive(Debug)]
+pub struct Changed {
+    pub account: Account,
+    /// What the device cookie is to hold from now on: those of before are void.
+    pub device: String,
+}
+
 /// Whose password it is to be: words that are no good in it.
 pub(super) struct Owner {
     pub username: String,
@@ -66,11 +73,11 @@ impl Doors {
         policy: &Arc<TenantPolicy>,
         change: ChangePassword<'_>,
         now: u64,
-    ) -> Result<Account, ChangeError> {
+    ) -> Result<Changed, ChangeError> {
         let ChangePassword { login, current, new, address, device, keep } = change;
         let attempt = Attempt { login, password: current, address, device, door: Door::ChangePassword };
         let proved = self.prove(policy, &attempt, &mut None, now).await;
-        let Proved { account, policy, place } = proved.map_err(ChangeError::Rejected)?;
+        let Proved { mut account, policy, device, place } = proved.map_err(ChangeError::Rejected)?;
         if new.expose() == current.expose() {
             return Err(ChangeError::Same);
         }
@@ -78,7 +85,9 @@ impl Doors {
         drop(place);
         self.replace(&policy, &account, hash, false, keep, now).await?;
         tracing::info!(user = account.username, tenant = %account.tenant, account = %account.id, "password changed");
-        Ok(account)
+        account.password_changed_at = now;
+        let device = self.device_cookie(&account, device, now)?;
+        Ok(Changed { account, device })
     }
 
     /// The hash of a new password that breaks no rule.

@@ -11,7 +11,7 @@ use crate::{
     config::{TenantPolicy, directory::Found},
     domain::{
         account::{Account, AccountId, LoginName, StoredPassword},
-        lockout::{Who, message::Subject},
+        lockout::{DeviceId, Who, message::Subject},
         tenant::TenantId,
     },
     store::StoreError,
@@ -62,6 +62,8 @@ pub struct SignedIn {
 pub(super) struct Proved {
     pub account: Account,
     pub policy: Arc<TenantPolicy>,
+    /// The browser, where it is known.
+    pub device: Option<DeviceId>,
     /// Held for as long as more is to be hashed.
     pub place: Place,
 }
@@ -104,13 +106,13 @@ impl Doors {
         named: &mut Option<AccountId>,
         now: u64,
     ) -> Result<SignedIn, Rejected> {
-        let Proved { account, policy, .. } = self.prove(policy, attempt, named, now).await?;
+        let Proved { account, policy, device, .. } = self.prove(policy, attempt, named, now).await?;
         let expired = policy.password_policy.is_expired(account.password_changed_at, now);
         if account.must_change_password || expired {
             return Err(Rejected::PasswordExpired(Box::new(account)));
         }
         self.0.store.accounts().record_login(&account.id, now).await?;
-        let device = self.0.lockout.device_cookie(&account.id, self.random()?, now);
+        let device = self.device_cookie(&account, device, now)?;
         Ok(SignedIn { account, policy, device })
     }
 
@@ -141,6 +143,8 @@ impl Doors {
         let policy = Arc::clone(named.as_ref().filter(|named| named.tenant == *tenant).unwrap_or(policy));
         let account = found.as_ref().map(|(account, _)| account);
         *of = account.map(|account| account.id.clone());
+        let device =
+            account.zip(attempt.device).and_then(|(account, cookie)| lockout.device(cookie, account, now));
         let guess = Guess {
             tenant: policy.tenant.clone(),
             who: match (account, &name) {
@@ -151,9 +155,7 @@ impl Doors {
             shown: account.map(Shown::of),
             bypass: account.is_some_and(|account| policy.account_lock.bypassed_by(&account.roles)),
             address: Some(attempt.address),
-            device: account
-                .zip(attempt.device)
-                .and_then(|(account, cookie)| lockout.device(cookie, &account.id, now)),
+            device,
         };
         let reservation = match lockout.reserve(&policy.account_lock, guess, now).await {
             Ok(reservation) => reservation,
@@ -180,13 +182,24 @@ impl Doors {
                 if verified.needs_rehash {
                     self.rehash(&account, &stored, attempt.password).await;
                 }
-                Ok(Proved { account, policy, place })
+                Ok(Proved { account, policy, device, place })
             }
             _ => {
                 reservation.failed();
                 Err(barred.unwrap_or(Rejected::BadCredentials))
             }
         }
+    }
+
+    /// For a browser in which the password was right; one that is known keeps its number, or each sign-in would make one more.
+    pub(super) fn device_cookie(
+        &self,
+        account: &Account,
+        known: Option<DeviceId>,
+        now: u64,
+    ) -> Result<String, StoreError> {
+        let device = known.map_or_else(|| self.random().map(DeviceId::new), Ok)?;
+        Ok(self.0.lockout.device_cookie(account, device, now))
     }
 
     /// The policy of the tenant behind the last `@`, if that is another one that exists.
