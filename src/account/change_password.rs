@@ -7,7 +7,7 @@ use super::{
     Attempt, Door, Doors, Rejected,
     breached::BreachedPasswords,
     hashing::{Busy, Password},
-    sign_in::Proved,
+    sign_in::{Proved, Trail},
 };
 use crate::{
     config::TenantPolicy,
@@ -76,13 +76,20 @@ impl Doors {
     ) -> Result<Changed, ChangeError> {
         let ChangePassword { login, current, new, address, device, keep } = change;
         let attempt = Attempt { login, password: current, address, device, door: Door::ChangePassword };
-        let proved = self.prove(policy, &attempt, &mut None, now).await;
-        let Proved { mut account, policy, device, place } = proved.map_err(ChangeError::Rejected)?;
+        let mut trail = Trail::default();
+        let Proved { mut account, policy, device } = match self.prove(policy, &attempt, &mut trail, now).await
+        {
+            Ok(proved) => proved,
+            Err(rejected) => {
+                self.hold_back(trail, current).await;
+                return Err(ChangeError::Rejected(rejected));
+            }
+        };
         if new.expose() == current.expose() {
             return Err(ChangeError::Same);
         }
         let hash = self.accepted(&policy, &account, new).await?;
-        drop(place);
+        drop(trail);
         self.replace(&policy, &account, hash, false, keep, now).await?;
         tracing::info!(user = account.username, tenant = %account.tenant, account = %account.id, "password changed");
         account.password_changed_at = now;
