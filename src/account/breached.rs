@@ -7,7 +7,10 @@ use reqwest::{Client, StatusCode, Url};
 
 use super::hashing::Password;
 use crate::{
-    domain::password::breached::{BadAnswer, Query},
+    domain::{
+        causes::with_causes,
+        password::breached::{BadAnswer, Query},
+    },
     telemetry::metrics::Count,
 };
 
@@ -30,7 +33,7 @@ pub struct BadAddress(String);
 
 #[derive(Debug, thiserror::Error)]
 enum LookupError {
-    #[error("no answer: {0}")]
+    #[error("no answer: {}", with_causes(.0))]
     Http(#[from] reqwest::Error),
     #[error("no answer in time")]
     Timeout,
@@ -181,6 +184,19 @@ mod tests {
             let (_, seen, unavailable) = ask(answer.clone());
             assert_eq!((seen, unavailable), (None, 1), "{:.60}", answer.unwrap_or_default());
         }
+    }
+
+    #[test]
+    fn why_there_was_no_answer_is_said_to_its_last_cause() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let problem = runtime.block_on(async {
+            let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+            let address = format!("http://{nobody}/range");
+            let list =
+                BreachedPasswords::new(client(), &address, Duration::from_secs(5), Count::default()).unwrap();
+            list.ask(&Query::new(sha1(&Password::new("password")))).await.unwrap_err()
+        });
+        assert!(problem.to_string().contains("refused"), "{problem}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
     Attempt, Door, Doors, Rejected,
     breached::BreachedPasswords,
     hashing::{Busy, Password},
-    sign_in::Proved,
+    sign_in::{Proved, Trail},
 };
 use crate::{
     config::TenantPolicy,
@@ -33,6 +33,13 @@ pub struct ChangePassword<'a> {
     pub keep: Option<&'a SessionHash>,
 }
 
+#[derive(Debug)]
+pub struct Changed {
+    pub account: Account,
+    /// What the device cookie is to hold from now on: those of before are void.
+    pub device: String,
+}
+
 /// Whose password it is to be: words that are no good in it.
 pub(super) struct Owner {
     pub username: String,
@@ -48,8 +55,12 @@ pub enum ChangeError {
     Rejected(Rejected),
     #[error("the new password is the current one")]
     Same,
-    #[error("the new password breaks a rule: {0}")]
-    Policy(Violation),
+    #[error("the new password breaks a rule: {first}")]
+    Policy {
+        first: Violation,
+        /// What else is broken of the rules that need nobody to be asked.
+        all: Vec<Violation>,
+    },
     #[error("too many passwords wait to be looked at")]
     Busy(Busy),
     #[error(transparent)]
@@ -62,19 +73,28 @@ impl Doors {
         policy: &Arc<TenantPolicy>,
         change: ChangePassword<'_>,
         now: u64,
-    ) -> Result<Account, ChangeError> {
+    ) -> Result<Changed, ChangeError> {
         let ChangePassword { login, current, new, address, device, keep } = change;
         let attempt = Attempt { login, password: current, address, device, door: Door::ChangePassword };
-        let proved = self.prove(policy, &attempt, &mut None, now).await;
-        let Proved { account, policy, place } = proved.map_err(ChangeError::Rejected)?;
+        let mut trail = Trail::default();
+        let Proved { mut account, policy, device } = match self.prove(policy, &attempt, &mut trail, now).await
+        {
+            Ok(proved) => proved,
+            Err(rejected) => {
+                self.hold_back(trail, current).await;
+                return Err(ChangeError::Rejected(rejected));
+            }
+        };
         if new.expose() == current.expose() {
             return Err(ChangeError::Same);
         }
         let hash = self.accepted(&policy, &account, new).await?;
-        drop(place);
+        drop(trail);
         self.replace(&policy, &account, hash, false, keep, now).await?;
         tracing::info!(user = account.username, tenant = %account.tenant, account = %account.id, "password changed");
-        Ok(account)
+        account.password_changed_at = now;
+        let device = self.device_cookie(&account, device, now)?;
+        Ok(Changed { account, device })
     }
 
     /// The hash of a new password that breaks no rule.
@@ -96,8 +116,8 @@ impl Doors {
             let old = self.0.store.accounts().password_history(&account.id, rules.looks_back()).await?;
             let old = old.iter().map(|old| old.expose().to_owned()).collect();
             let matched = self.0.hasher.matches_any(new, old).await?;
-            if let Some(violation) = rules.history_violation(matched) {
-                return Err(ChangeError::Policy(violation));
+            if let Some(first) = rules.history_violation(matched) {
+                return Err(ChangeError::Policy { first, all: Vec::new() });
             }
         }
         Ok(StoredPassword::new(self.0.hasher.hash(new).await?))
@@ -121,10 +141,11 @@ impl Doors {
                 family_name: owner.family_name.as_deref(),
                 tenant: &tenant,
             };
-            judge.first_violation(password.expose(), &about)
+            judge.violations(password.expose(), &about)
         });
-        if let Some(violation) = judged.await? {
-            return Err(ChangeError::Policy(violation));
+        let all = judged.await?;
+        if let Some(first) = all.first().cloned() {
+            return Err(ChangeError::Policy { first, all });
         }
         if let (Some(breached), Some(url)) = (rules.breached, &policy.breached_url) {
             let unavailable = self.0.metrics.breached_unavailable.clone();
@@ -136,8 +157,8 @@ impl Doors {
                     None
                 }
             };
-            if let Some(violation) = breached.violation(seen) {
-                return Err(ChangeError::Policy(violation));
+            if let Some(first) = breached.violation(seen) {
+                return Err(ChangeError::Policy { first, all: Vec::new() });
             }
         }
         Ok(())

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use tokio::sync::OnceCell;
 
-use super::{Lockout, Notices, SignedIn, hashing::Hasher};
+use super::{
+    Lockout, Notices, Rejected, SignedIn,
+    hashing::{Hasher, Kinds},
+};
 use crate::{
     config::TenantDirectory,
     domain::{
@@ -29,7 +33,12 @@ pub(super) struct Shared {
     pub metrics: Arc<AccountMetrics>,
     pub http: reqwest::Client,
     random: SystemRandom,
+    /// Whether it is known what hashes of other systems cost.
+    calibrated: OnceCell<()>,
 }
+
+/// Accounts looked at in one go.
+const AT_A_TIME: u32 = 1000;
 
 /// What doors are made of.
 pub struct Parts {
@@ -56,12 +65,35 @@ impl Doors {
             metrics,
             http,
             random: SystemRandom::new(),
+            calibrated: OnceCell::new(),
         }))
     }
 
     /// The one lockout engine, for doors that are not ours.
     pub fn lockout(&self) -> &Lockout {
         &self.0.lockout
+    }
+
+    /// Looks through the store for hashes of other systems and measures what they cost, so that a refusal takes as long for
+    /// every name. At the start, and again as accounts are imported and their hashes are renewed.
+    pub async fn calibrate(&self) -> Result<(), Rejected> {
+        let (mut kinds, mut after, form) = (Kinds::default(), None, self.0.hasher.form());
+        loop {
+            let found = self.0.store.accounts().passwords_unlike(&form, after.as_ref(), AT_A_TIME).await?;
+            for (_, stored) in &found {
+                kinds.add(stored.expose());
+            }
+            match found.last() {
+                Some((last, _)) if found.len() >= AT_A_TIME as usize => after = Some(last.clone()),
+                _ => break,
+            }
+        }
+        Ok(self.0.hasher.calibrate(kinds).await?)
+    }
+
+    /// Nobody is answered before it is known how late to answer.
+    pub async fn calibrated(&self) -> Result<(), Rejected> {
+        self.0.calibrated.get_or_try_init(|| self.calibrate()).await.copied()
     }
 
     pub fn sessions(&self) -> &Sessions {

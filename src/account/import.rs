@@ -1,8 +1,9 @@
 //! Accounts from elsewhere, with their passwords as hashes, so that nobody has to choose a new one.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::Deserialize;
+use serde_json::error::Category;
 
 use super::{
     Doors,
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// One line of an import: JSON as it is here, or a CSV row under these names.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImportedUser {
     pub username: String,
@@ -58,15 +59,35 @@ pub enum ImportError {
     Store(#[from] StoreError),
 }
 
+/// Who it is, and nothing that opens the account or is only the owner's business.
+impl fmt::Debug for ImportedUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { username, user_store, .. } = self;
+        f.debug_struct("ImportedUser")
+            .field("username", username)
+            .field("user_store", user_store)
+            .finish_non_exhaustive()
+    }
+}
+
 impl ImportedUser {
     pub fn of_json(line: &str) -> Result<Self, String> {
-        serde_json::from_str(line).map_err(|error| error.to_string())
+        serde_json::from_str(line).map_err(|error| {
+            // its own words quote what was found, which may be a password in the wrong place
+            let problem = match error.classify() {
+                Category::Data => {
+                    "a key that is unknown or there twice, a value of the wrong type, or no username"
+                }
+                Category::Syntax | Category::Eof | Category::Io => "not JSON",
+            };
+            format!("column {}: {problem}", error.column())
+        })
     }
 
     /// Roles are separated by `;`, a claim has a column `claims.NAME`; what is empty is not there.
     pub fn of_csv<'a>(row: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self, String> {
         let mut user = Self::default();
-        for (name, value) in row {
+        for ((name, value), column) in row.zip(1..) {
             if value.is_empty() {
                 continue;
             }
@@ -76,17 +97,22 @@ impl ImportedUser {
                 "user_store" => user.user_store = text(),
                 "password_hash" => user.password_hash = text(),
                 "password" => user.password = text(),
-                "must_change_password" => user.must_change_password = flag(name, value)?,
+                "must_change_password" => user.must_change_password = flag(column, name, value)?,
                 "email" => user.email = text(),
                 "mobile" => user.mobile = text(),
                 "given_name" => user.given_name = text(),
                 "family_name" => user.family_name = text(),
                 "roles" => user.roles = value.split(';').map(|role| role.trim().to_owned()).collect(),
-                "disabled" => user.disabled = flag(name, value)?,
-                "locked" => user.locked = flag(name, value)?,
+                "disabled" => user.disabled = flag(column, name, value)?,
+                "locked" => user.locked = flag(column, name, value)?,
                 _ => match name.strip_prefix("claims.") {
                     Some(claim) => drop(user.claims.insert(claim.to_owned(), value.to_owned())),
-                    None => return Err(format!("there is no column {name:?}")),
+                    // in a file without its line of names, this one may be a password
+                    None => {
+                        return Err(format!(
+                            "column {column} has no name that is known; the first line has to be names of columns"
+                        ));
+                    }
                 },
             }
         }
@@ -94,12 +120,12 @@ impl ImportedUser {
     }
 }
 
-fn flag(name: &str, value: &str) -> Result<bool, String> {
+fn flag(column: u32, name: &str, value: &str) -> Result<bool, String> {
     let value = value.to_ascii_lowercase();
     match value.as_str() {
         "1" | "yes" => Ok(true),
         "0" | "no" => Ok(false),
-        other => bool::from_str(other).map_err(|_| format!("{name}: write true or false")),
+        other => bool::from_str(other).map_err(|_| format!("column {column}, {name}: write true or false")),
     }
 }
 
@@ -168,10 +194,40 @@ mod tests {
         assert_eq!(row, ImportedUser::of_json(line));
     }
 
+    /// Attack by mishap: what a program prints of an import ends in terminals, tickets and logs.
+    #[test]
+    fn attack_a_broken_import_prints_no_password_and_no_hash() {
+        for line in [
+            r#"{"username": "alex", "password": 4711471147114711}"#,
+            r#"{"username": "alex", "roles": "hunter2hunter2"}"#,
+            r#"{"username": "alex", "locked": "hunter2hunter2"}"#,
+            r#"{"username": "alex", "hunter2hunter2": "password"}"#,
+            r#"{"username": "alex", "password_hash": "$2b$04$hunter2hunter2" "#,
+            r#"{"username": "alex", "claims": {"a": ["hunter2hunter2"]}}"#,
+            r#""hunter2hunter2""#,
+            "hunter2hunter2",
+        ] {
+            let said = ImportedUser::of_json(line).unwrap_err();
+            assert!(!said.contains("hunter2") && !said.contains("4711") && said.contains("column"), "{said}");
+        }
+        // a file without its line of names has a password where a name should be
+        for row in [[("alex", "kim"), ("hunter2", "x")], [("username", "kim"), ("locked", "hunter2")]] {
+            let said = csv(&row).unwrap_err();
+            assert!(!said.contains("hunter2") && said.contains("column "), "{said}");
+        }
+        let user = ImportedUser {
+            password: Some("hunter2".to_owned()),
+            password_hash: Some("$2b$04$hunter2".to_owned()),
+            ..ImportedUser::of_json(r#"{"username": "alex"}"#).unwrap()
+        };
+        let printed = format!("{user:?} {user:#?}");
+        assert!(!printed.contains("hunter2") && printed.contains("alex"), "{printed}");
+    }
+
     #[test]
     fn what_is_not_understood_is_said_and_not_dropped() {
         for (row, said) in [
-            (&[("username", "a"), ("colour", "red")][..], "colour"),
+            (&[("username", "a"), ("colour", "red")][..], "column 2"),
             (&[("username", "a"), ("locked", "perhaps")], "locked"),
             (&[("username", "")], "username"),
             (&[], "username"),

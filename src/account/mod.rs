@@ -15,7 +15,7 @@ mod sign_in;
 
 pub use self::{
     administer::{AddError, AdminError, NewUser},
-    change_password::{ChangeError, ChangePassword},
+    change_password::{ChangeError, ChangePassword, Changed},
     doors::{Doors, Parts},
     import::{ImportError, ImportedUser},
     lockout::{Guess, Lockout, NotReserved, Reservation},

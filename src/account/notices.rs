@@ -92,7 +92,7 @@ fn lockout_of(key: &CounterKey) -> LockoutOf {
         CounterKey::Unknown { .. } => LockoutOf::unknown_name,
         CounterKey::Address { .. } => LockoutOf::address,
         CounterKey::AccountAddress { .. } => LockoutOf::account_and_address,
-        CounterKey::Device { .. } => LockoutOf::device,
+        CounterKey::Device { .. } | CounterKey::Devices { .. } => LockoutOf::device,
     }
 }
 

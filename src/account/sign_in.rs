@@ -1,17 +1,18 @@
 //! Signing in: reserve, then verify, then settle. An unknown name, a locked, a disabled account and a wrong password take
-//! the same way through this file and cost the same.
+//! the same way through this file, cost the same, and are answered as late as each other, also where an account still has
+//! the hash of another system.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use super::{
     Doors, Guess, NotReserved, Rejected, Shown,
-    hashing::{Busy, Password, Place},
+    hashing::{Busy, Password, Place, Verified},
 };
 use crate::{
     config::{TenantPolicy, directory::Found},
     domain::{
         account::{Account, AccountId, LoginName, StoredPassword},
-        lockout::{Who, message::Subject},
+        lockout::{DeviceId, Who, message::Subject},
         tenant::TenantId,
     },
     store::StoreError,
@@ -62,8 +63,20 @@ pub struct SignedIn {
 pub(super) struct Proved {
     pub account: Account,
     pub policy: Arc<TenantPolicy>,
-    /// Held for as long as more is to be hashed.
-    pub place: Place,
+    /// The browser, where it is known.
+    pub device: Option<DeviceId>,
+}
+
+/// What an attempt leaves behind, whatever its end.
+#[derive(Default)]
+pub(super) struct Trail {
+    /// Whose account it was for, also where the password was wrong: for the log.
+    account: Option<AccountId>,
+    /// The client's share of the queue, held until there is an answer: what takes long for a name must not show in how soon
+    /// there is room again.
+    place: Option<Place>,
+    /// When hashing began, if the attempt was refused after that.
+    refused_from: Option<Instant>,
 }
 
 impl Doors {
@@ -74,8 +87,8 @@ impl Doors {
         attempt: Attempt<'_>,
         now: u64,
     ) -> Result<SignedIn, Rejected> {
-        let mut named = None;
-        let result = self.let_in(policy, &attempt, &mut named, now).await;
+        let mut trail = Trail::default();
+        let result = self.let_in(policy, &attempt, &mut trail, now).await;
         let outcome = result.as_ref().map_or_else(Rejected::outcome, |_| SignInOutcome::signed_in);
         self.0.metrics.count_sign_in(outcome);
         let (door, tenant) = (attempt.door.as_str(), policy.tenant.as_str());
@@ -87,42 +100,51 @@ impl Doors {
             Err(rejected) => tracing::info!(
                 door,
                 tenant,
-                account = named.as_ref().map(tracing::field::display),
+                account = trail.account.as_ref().map(tracing::field::display),
                 address = %attempt.address,
                 code = rejected.code().map(tracing::field::display),
                 outcome = ?outcome,
                 "sign-in rejected"
             ),
         }
+        self.hold_back(trail, attempt.password).await;
         result
+    }
+
+    /// Answers a refusal no sooner than any other. Last of all, so that whoever hangs up meanwhile is in the log.
+    pub(super) async fn hold_back(&self, trail: Trail, password: &Password) {
+        if let Some(began) = trail.refused_from {
+            self.0.hasher.hold_back(began, password).await;
+        }
     }
 
     async fn let_in(
         &self,
         policy: &Arc<TenantPolicy>,
         attempt: &Attempt<'_>,
-        named: &mut Option<AccountId>,
+        trail: &mut Trail,
         now: u64,
     ) -> Result<SignedIn, Rejected> {
-        let Proved { account, policy, .. } = self.prove(policy, attempt, named, now).await?;
+        let Proved { account, policy, device } = self.prove(policy, attempt, trail, now).await?;
         let expired = policy.password_policy.is_expired(account.password_changed_at, now);
         if account.must_change_password || expired {
             return Err(Rejected::PasswordExpired(Box::new(account)));
         }
         self.0.store.accounts().record_login(&account.id, now).await?;
-        let device = self.0.lockout.device_cookie(&account.id, self.random()?, now);
+        let device = self.device_cookie(&account, device, now)?;
         Ok(SignedIn { account, policy, device })
     }
 
-    /// Whether the password is that of an account that may be used. `of` is told whose, also where it is not, for the log.
+    /// Whether the password is that of an account that may be used. Where it is not, the caller holds the answer back.
     pub(super) async fn prove(
         &self,
         policy: &Arc<TenantPolicy>,
         attempt: &Attempt<'_>,
-        of: &mut Option<AccountId>,
+        trail: &mut Trail,
         now: u64,
     ) -> Result<Proved, Rejected> {
-        let place = self.0.hasher.place(attempt.address)?;
+        trail.place = Some(self.0.hasher.place(attempt.address)?);
+        self.calibrated().await?;
         let lockout = &self.0.lockout;
         let named = self.tenant_in(attempt.login, &policy.tenant).await;
         let name = LoginName::parse(attempt.login, &policy.tenant, |tenant| {
@@ -140,7 +162,9 @@ impl Doors {
         };
         let policy = Arc::clone(named.as_ref().filter(|named| named.tenant == *tenant).unwrap_or(policy));
         let account = found.as_ref().map(|(account, _)| account);
-        *of = account.map(|account| account.id.clone());
+        trail.account = account.map(|account| account.id.clone());
+        let device =
+            account.zip(attempt.device).and_then(|(account, cookie)| lockout.device(cookie, account, now));
         let guess = Guess {
             tenant: policy.tenant.clone(),
             who: match (account, &name) {
@@ -151,42 +175,52 @@ impl Doors {
             shown: account.map(Shown::of),
             bypass: account.is_some_and(|account| policy.account_lock.bypassed_by(&account.roles)),
             address: Some(attempt.address),
-            device: account
-                .zip(attempt.device)
-                .and_then(|(account, cookie)| lockout.device(cookie, &account.id, now)),
+            device,
         };
         let reservation = match lockout.reserve(&policy.account_lock, guess, now).await {
             Ok(reservation) => reservation,
             Err(NotReserved::Store(error)) => return Err(error.into()),
             Err(NotReserved::Refused(refused)) => {
                 // who is locked out waits as long as everybody
-                self.0.hasher.spend().await?;
+                trail.refused_from = Some(self.0.hasher.spend().await?);
                 return Err(Rejected::Locked(refused.until));
             }
         };
         let barred = account.and_then(barred);
         let usable = found.filter(|(_, stored)| barred.is_none() && stored.is_usable());
         let matches = match &usable {
-            Some((_, stored)) => self.0.hasher.verify(attempt.password, stored.expose()).await.map(Some),
-            None => self.0.hasher.spend().await.map(|()| None),
+            Some((_, stored)) => self.0.hasher.verify(attempt.password, stored.expose()).await,
+            None => self.0.hasher.spend().await.map(Verified::nobodys),
         };
         match (matches, usable) {
             (Err(busy), _) => {
                 reservation.cancel().await?;
                 Err(busy.into())
             }
-            (Ok(Some(verified)), Some((account, stored))) if verified.matches => {
+            (Ok(verified), Some((account, stored))) if verified.matches => {
                 reservation.succeeded().await?;
                 if verified.needs_rehash {
                     self.rehash(&account, &stored, attempt.password).await;
                 }
-                Ok(Proved { account, policy, place })
+                Ok(Proved { account, policy, device })
             }
-            _ => {
+            (Ok(verified), _) => {
+                trail.refused_from = Some(verified.began);
                 reservation.failed();
                 Err(barred.unwrap_or(Rejected::BadCredentials))
             }
         }
+    }
+
+    /// For a browser in which the password was right; one that is known keeps its number, or each sign-in would make one more.
+    pub(super) fn device_cookie(
+        &self,
+        account: &Account,
+        known: Option<DeviceId>,
+        now: u64,
+    ) -> Result<String, StoreError> {
+        let device = known.map_or_else(|| self.random().map(DeviceId::new), Ok)?;
+        Ok(self.0.lockout.device_cookie(account, device, now))
     }
 
     /// The policy of the tenant behind the last `@`, if that is another one that exists.

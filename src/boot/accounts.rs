@@ -28,9 +28,10 @@ use crate::{
     token,
 };
 
-/// What is over is taken away this often.
-/// In the meantime a flood can make as many counters as the store can write.
+/// What is over is taken away this often; in the meantime a flood can make as many counters as the store can write.
 const PURGE_EVERY: Duration = Duration::from_mins(1);
+/// Hashes of other systems come with imports and go with sign-ins.
+const CALIBRATE_EVERY: Duration = Duration::from_mins(5);
 /// How often the store is asked whether it answers.
 const PING_EVERY: Duration = Duration::from_secs(2);
 
@@ -87,6 +88,17 @@ pub fn keep(doors: &Doors, runtime: &Runtime, down: &Arc<AtomicBool>) {
                 Ok(gone) => tracing::debug!(?gone, "what is over has been purged"),
                 Err(error) => tracing::warn!(%error, "what is over cannot be purged"),
             }
+        }
+    });
+    let measuring = doors.clone();
+    runtime.spawn(async move {
+        let mut measured = measuring.calibrated().await;
+        loop {
+            if let Err(problem) = measured {
+                tracing::warn!(?problem, "what imported passwords cost to verify could not be measured");
+            }
+            sleep(CALIBRATE_EVERY).await;
+            measured = measuring.calibrate().await;
         }
     });
     let (store, down) = (doors.store().clone(), Arc::clone(down));

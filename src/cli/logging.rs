@@ -11,7 +11,11 @@ pub fn start(filter: &str) {
     let filter = parsed.unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     // a log that is there already (tests) stays
-    let _ = if stderr().is_terminal() { log.try_init() } else { log.json().flatten_event(true).try_init() };
+    let _ = if stderr().is_terminal() {
+        log.try_init()
+    } else {
+        log.json().flatten_event(true).with_span_list(false).try_init()
+    };
     if let Some(problem) = problem {
         tracing::warn!(problem, "the log filter cannot be read; logging at info");
     }

@@ -4,6 +4,7 @@ pub mod access;
 pub mod account;
 pub mod anonymous;
 pub mod browser;
+pub mod causes;
 pub mod client;
 pub mod colour;
 pub mod guard;

@@ -8,6 +8,7 @@ use http::{HeaderValue, Request, Response, Version, header, request::Parts};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tower::ServiceExt;
+use tracing::Instrument as _;
 
 use super::{
     ClientConnection, Gate, Worker,
@@ -69,7 +70,9 @@ pub async fn handle(
     let (outcome, mut response) = if is_local(gate, parts.uri.path()) && understood(&judgement) {
         (
             Outcome::local,
-            Box::pin(local(worker, connection, &settings, &judgement, (parts, body), &request_id)).await,
+            Box::pin(local(worker, connection, &settings, &judgement, (parts, body), &request_id))
+                .instrument(named(&request_id))
+                .await,
         )
     } else {
         let memory = match judgement.asked_by {
@@ -83,7 +86,9 @@ pub async fn handle(
             let answered = match policy {
                 Some(policy) if guard::concerns(policy, parts.uri.path()) => {
                     let request = (parts, body);
-                    Box::pin(guarded(worker, connection, &settings, &judgement, policy, request, now)).await
+                    Box::pin(guarded(worker, connection, &settings, &judgement, policy, request, now))
+                        .instrument(named(&request_id))
+                        .await
                 }
                 Some(policy) => {
                     let body = ClientBody::Coming(body);
@@ -301,6 +306,12 @@ fn request_id(settings: &Settings, connection: &ClientConnection, parts: &Parts)
         digit
     });
     HeaderValue::from_bytes(&id).unwrap_or_else(|_| HeaderValue::from_static("-"))
+}
+
+/// What is logged of sign-ins names its request. For our own pages and guarded sign-ins only: what is forwarded does without.
+/// At the level of errors, so that it is there whichever lines are.
+fn named(request_id: &HeaderValue) -> tracing::Span {
+    tracing::error_span!("request", request_id = request_id.to_str().unwrap_or_default())
 }
 
 fn arrived(parts: &Parts, request_id: &HeaderValue) -> Box<Entry> {

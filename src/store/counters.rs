@@ -195,9 +195,9 @@ fn owner_of(key: &CounterKey) -> String {
         CounterKey::Account { tenant, account } => owner(tenant, &Who::Account(account.clone())),
         CounterKey::Portal { tenant, name } => owner(tenant, &Who::Portal(*name)),
         CounterKey::Unknown { tenant, bucket } => owner(tenant, &Who::Unknown(*bucket)),
-        CounterKey::AccountAddress { tenant, who, .. } | CounterKey::Device { tenant, who, .. } => {
-            owner(tenant, who)
-        }
+        CounterKey::AccountAddress { tenant, who, .. }
+        | CounterKey::Device { tenant, who, .. }
+        | CounterKey::Devices { tenant, who } => owner(tenant, who),
         CounterKey::Address { .. } => String::new(),
     }
 }

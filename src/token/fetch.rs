@@ -1,6 +1,6 @@
 //! HTTP of the control plane: one bounded client for key sets, discovery and introspection.
 
-use std::{error::Error as _, iter, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use reqwest::{Client, Response, redirect};
 use rustls::{
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 
 use super::keys::Source;
+use crate::domain::causes::with_causes;
 
 /// A key set with hundreds of certificates is smaller than this.
 const MAX_BODY: usize = 1024 * 1024;
@@ -97,20 +98,6 @@ pub enum FetchError {
     OtherIssuer,
     #[error("jwks_uri is no address keys may come from")]
     KeyAddress,
-}
-
-/// reqwest says what it wanted; why it failed (refused, no such host, not trusted) only its causes say.
-fn with_causes(error: &reqwest::Error) -> String {
-    let causes = iter::successors(error.source(), |&cause| cause.source());
-    causes.fold(error.to_string(), |mut text, cause| {
-        let cause = cause.to_string();
-        // some causes repeat what they were caused by
-        if !text.ends_with(&cause) {
-            text.push_str(": ");
-            text.push_str(&cause);
-        }
-        text
-    })
 }
 
 /// The text of a key set, from wherever it is kept.

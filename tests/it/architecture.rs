@@ -118,6 +118,23 @@ fn rules_do_no_io_and_know_no_clock() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+/// Judging a password takes up to a tenth of a second: it waits where hashes wait, behind `account`.
+#[test]
+fn no_thread_that_serves_judges_a_password() {
+    let mut broken = Vec::new();
+    let serves = |source: &&Source| matches!(top_module(&source.name), "web" | "proxy" | "server" | "admin");
+    for source in sources().iter().filter(serves) {
+        for (number, line) in &source.code {
+            for word in [".violations(", "zxcvbn", "fancy_regex"] {
+                if line.contains(word) {
+                    broken.push(format!("src/{}:{number}: `{word}` on a thread that serves.", source.name));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
 #[test]
 fn a_long_file_has_a_reason() {
     let long: Vec<String> = sources()

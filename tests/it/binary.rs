@@ -102,6 +102,39 @@ fn health_asks_the_private_port() {
 }
 
 #[test]
+fn what_is_logged_of_a_sign_in_names_its_request() {
+    let portal = Portal::answering("").route("/login", Reply::text("wrong").status(401)).start();
+    let guard = json!([{"match": "POST /login", "user_in": "form", "succeeded_status": [200]}]);
+    let binary = served(&portal)
+        .accounts()
+        .setting("guard", guard)
+        .setting("account_lock.enabled", true)
+        .setting("account_lock.max_attempts", 1)
+        .serve();
+    let sign_in = |path: &str| {
+        binary
+            .post(path)
+            .header("sec-fetch-site", "same-origin")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body("username=nobody&password=wrong")
+            .send()
+    };
+    for (path, said) in [
+        ("/.doorward/sign-in?tenant=carbon.super", "sign-in rejected"),
+        ("/login", "account locked by wrong passwords"),
+    ] {
+        let answer = sign_in(path);
+        let mut line = None;
+        eventually(|| {
+            line = binary.said(said);
+            line.is_some()
+        });
+        let line = line.unwrap();
+        assert_eq!(line["span"]["request_id"].as_str(), answer.header("x-request-id"), "{line}");
+    }
+}
+
+#[test]
 fn why_a_portal_is_down_is_in_the_log() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{nobody}");

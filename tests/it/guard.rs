@@ -331,6 +331,42 @@ fn a_disabled_or_locked_account_does_not_get_through_to_the_portal() {
     }
 }
 
+/// Attack: account enumeration. What an administrator has closed is refused like any name that was guessed at too often, also
+/// one that nobody has.
+#[test]
+fn attack_a_closed_account_is_refused_in_the_words_of_a_lock_that_any_name_gets() {
+    let portal = portal().start();
+    let gate = guarded(&portal).start();
+    let desk = Desk::of(gate.folder());
+    desk.lock(&desk.account("carbon.super", "locked"));
+    desk.disable(&desk.account("carbon.super", "disabled"));
+    times(5, |_| form(&gate, "/login", "nobody", "wrong").send());
+    let doors: [&dyn Fn(&str) -> Answer; 5] = [
+        &|name| form(&gate, "/login", name, "wrong").send(),
+        &|name| form(&gate, "/marked", name, "wrong").send(),
+        &|name| {
+            gate.post("/api/session")
+                .xhr()
+                .body(json!({"username": name, "password": "x"}).to_string())
+                .header("content-type", "application/json")
+                .send()
+        },
+        &|name| grant(&gate, name, "wrong"),
+        &|name| gate.get("/basic/x").api_client().header("authorization", &basic(name, "wrong")).send(),
+    ];
+    let said = |answer: &Answer| answer.text().replace(answer.header("x-request-id").unwrap(), "");
+    portal.forget();
+    for (number, door) in doors.into_iter().enumerate() {
+        let guessed = door("nobody");
+        for closed in ["locked", "disabled"] {
+            let answer = door(closed);
+            assert_eq!(answer.head(), guessed.head(), "{number} {closed}");
+            assert_eq!(said(&answer), said(&guessed), "{number} {closed}");
+        }
+    }
+    assert!(portal.saw_nothing());
+}
+
 #[test]
 fn attack_another_spelling_of_the_name_is_the_same_name() {
     let portal = portal().start();

@@ -62,9 +62,9 @@ impl Argon {
         rand::fill(&mut salt).map_err(|_| Busy::soon())?;
         let mut output = [0; OUTPUT];
         self.fill(password.normal().as_bytes(), &salt, &mut output)?;
-        let Cost { memory_kib, iterations, parallelism } = self.cost;
-        let (salt, output) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output));
-        Ok(format!("$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}${salt}${output}"))
+        let (start, (salt, output)) =
+            (self.form().0, (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output)));
+        Ok(format!("{start}{salt}${output}"))
     }
 
     /// One hash of nothing, for nobody.
@@ -73,6 +73,15 @@ impl Argon {
         self.fill(b"nobody's password", &[0; SALT], &mut output)?;
         std::hint::black_box(output);
         Ok(())
+    }
+
+    /// What the hashes that we make today begin with, and how long they are.
+    pub(super) fn form(&self) -> (String, usize) {
+        let Cost { memory_kib, iterations, parallelism } = self.cost;
+        let start = format!("$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}$");
+        // salt and output in base64 without padding, and `$` between
+        let length = start.len() + (SALT * 4).div_ceil(3) + 1 + (OUTPUT * 4).div_ceil(3);
+        (start, length)
     }
 
     /// Whether we would make the same hash today.

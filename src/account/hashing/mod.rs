@@ -2,24 +2,34 @@
 //!
 //! A hash costs memory and time on purpose. So there are `slots`, each with the memory of one hash, and a bounded queue
 //! before them; whoever finds it full is told to come back ([`Busy`]), and the process never runs out of memory.
-//! Hashes that other systems made are verified too ([`stored`]) and are to be replaced by ours at the first success.
+//! Hashes that other systems made are verified too ([`stored`]) and are to be replaced by ours at the first success. They
+//! cost a hash of ours first, as every attempt does, and then their own in slots apart; and whoever is refused waits as long
+//! as the costliest of them takes ([`Hasher::hold_back`]), so that time tells nothing about a name.
 
 mod argon;
+mod floor;
+mod kinds;
 mod password;
 mod queue;
 mod salted;
 mod shares;
 pub mod stored;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 pub use argon::{BadCost, Cost};
+pub use kinds::Kinds;
 pub use password::Password;
 pub use queue::{Busy, Meters};
 pub use shares::Place;
 
 use argon::Argon;
-use queue::Queue;
+use floor::Floor;
+use queue::{Lane, Queue};
 use shares::Shares;
 use stored::Method;
 
@@ -33,13 +43,23 @@ struct Inner {
     argon: Argon,
     queue: Queue,
     shares: Shares,
+    floor: Mutex<Floor>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Verified {
     pub matches: bool,
     /// The hash is another system's, or made at another cost: hash the password anew, now that it is known.
     pub needs_rehash: bool,
+    /// When hashing for this attempt began, behind all queues: what [`Hasher::hold_back`] counts from.
+    pub began: Instant,
+}
+
+impl Verified {
+    /// A password that was compared with nothing.
+    pub(super) fn nobodys(began: Instant) -> Self {
+        Self { matches: false, needs_rehash: false, began }
+    }
 }
 
 impl Hasher {
@@ -47,7 +67,7 @@ impl Hasher {
     pub fn new(cost: Cost, slots: usize, queue: usize, meters: Meters) -> Result<Self, BadCost> {
         let queue = Queue::new(slots, queue, meters);
         let shares = Shares::of(queue.capacity());
-        Ok(Self(Arc::new(Inner { argon: Argon::new(cost)?, queue, shares })))
+        Ok(Self(Arc::new(Inner { argon: Argon::new(cost)?, queue, shares, floor: Mutex::default() })))
     }
 
     /// A place of the share this client has of the queue, to be held from before an attempt costs anything until its
@@ -56,8 +76,8 @@ impl Hasher {
         self.0.shares.take(Client::of(address)).ok_or_else(|| self.0.queue.full())
     }
 
-    /// Whether this is the password behind a stored hash. A stored text that cannot be read matches nothing. Whatever
-    /// the answer is, and why, it takes no less time than one of our own hashes.
+    /// Whether this is the password behind a stored hash. A stored text that cannot be read matches nothing. Every attempt
+    /// costs one hash of ours in one of our slots; a hash of another system comes on top, in slots of its own.
     pub async fn verify(&self, password: &Password, stored: &str) -> Result<Verified, Busy> {
         let method = Method::parse(stored);
         // an account whose owner has yet to choose a password is nothing to warn of
@@ -66,70 +86,107 @@ impl Hasher {
         {
             tracing::warn!(%problem, "a stored password can match nothing");
         }
-        let inner = Arc::clone(&self.0);
-        let password = password.clone();
-        let greedy = method.as_ref().map_or(0, Method::memory_kib) > self.0.argon.cost().memory_kib;
-        let work = move || {
-            inner.queue.meters().verified.inc();
-            inner.verify(&password, method.as_ref().ok())
+        let (inner, password) = (Arc::clone(&self.0), password.clone());
+        let queued = inner.queue.enter()?;
+        inner.queue.meters().verified.inc();
+        let method = match method {
+            // a second spelling would cost a second hash, and tell that the name is known
+            Ok(method) if inner.argon.made(&method) && !password.is_too_long() => {
+                let ours = move || method.matches_normal(&password);
+                let (matches, began) = inner.queue.timed(&queued, Lane::Ours, ours).await?;
+                return Ok(Verified { matches: matches?, needs_rehash: false, began });
+            }
+            method => method.ok().filter(|_| !password.is_too_long()),
         };
-        self.0.queue.run(greedy, work).await?
+        let spending = Arc::clone(&inner);
+        let (spent, began) = inner.queue.timed(&queued, Lane::Ours, move || spending.argon.spend()).await?;
+        spent?;
+        let Some(method) = method else { return Ok(Verified::nobodys(began)) };
+        let (lane, ways) = (self.lane(&method), password.ways());
+        let theirs = move || method.matches_any_spelling(&password);
+        let (matches, _) = inner.queue.timed(&queued, lane, theirs).await?;
+        let now = Instant::now();
+        self.floor().see(now.saturating_duration_since(began) / ways, now);
+        let matches = matches?;
+        Ok(Verified { matches, needs_rehash: matches, began })
+    }
+
+    /// Until when a refused attempt waits for its answer, with no slot in its hands. A password that is spelled in two ways
+    /// may cost two hashes, for a name that nobody has as for all others.
+    pub async fn hold_back(&self, began: Instant, password: &Password) {
+        let least = self.floor().of(Instant::now()).saturating_mul(password.ways());
+        let rest = least.saturating_sub(began.elapsed());
+        if !rest.is_zero() {
+            tokio::time::sleep(rest).await;
+        }
+    }
+
+    /// What the hashes that we make today begin with, and how long they are; all others are to be in `calibrate`'s hands.
+    pub fn form(&self) -> (String, usize) {
+        self.0.argon.form()
+    }
+
+    /// Measures what the costliest of the hashes in the store takes to verify on this machine, each kind once.
+    pub async fn calibrate(&self, kinds: Kinds) -> Result<(), Busy> {
+        let mut most = Duration::ZERO;
+        for method in kinds.into_methods().into_iter().filter(|method| !self.0.argon.made(method)) {
+            let (inner, lane) = (Arc::clone(&self.0), self.lane(&method));
+            let work = move || {
+                let start = Instant::now();
+                method.matches_normal(&Password::new("nobody's password"))?;
+                inner.argon.spend()?;
+                Ok(start.elapsed())
+            };
+            most = most.max(self.0.queue.run(lane, work).await??);
+        }
+        self.floor().know(most);
+        Ok(())
+    }
+
+    fn lane(&self, method: &Method) -> Lane {
+        if method.memory_kib() > self.0.argon.cost().memory_kib { Lane::Greedy } else { Lane::Others }
+    }
+
+    fn floor(&self) -> MutexGuard<'_, Floor> {
+        self.0.floor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the password is one of those before; which one, is nobody's concern. Counted as no guess.
     pub async fn matches_any(&self, password: &Password, stored: Vec<String>) -> Result<bool, Busy> {
         let methods: Vec<Method> = stored.iter().filter_map(|text| Method::parse(text).ok()).collect();
         let password = password.clone();
-        let most = methods.iter().map(Method::memory_kib).max().unwrap_or(0);
-        let greedy = most > self.0.argon.cost().memory_kib;
+        let greedy = methods.iter().any(|method| self.lane(method) == Lane::Greedy);
+        let lane = if greedy { Lane::Greedy } else { Lane::Ours };
         let any = move || {
             methods
                 .iter()
                 .try_fold(false, |found, method| Ok(found || method.matches_any_spelling(&password)?))
         };
-        self.0.queue.run(greedy, any).await?
+        self.0.queue.run(lane, any).await?
     }
 
     /// A new hash, to be stored.
     pub async fn hash(&self, password: &Password) -> Result<String, Busy> {
         let inner = Arc::clone(&self.0);
         let password = password.clone();
-        self.0.queue.run(false, move || inner.argon.hash(&password)).await?
+        self.0.queue.run(Lane::Ours, move || inner.argon.hash(&password)).await?
     }
 
     /// Other work that takes its time, such as judging a password by a policy, in the same queue.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
-        self.0.queue.run(false, work).await
+        self.0.queue.run(Lane::Ours, work).await
     }
 
-    /// What a verification costs, for a name that has no password.
-    pub async fn spend(&self) -> Result<(), Busy> {
+    /// What a verification costs, for a name that has no password; when it began.
+    pub async fn spend(&self) -> Result<Instant, Busy> {
         let inner = Arc::clone(&self.0);
         let work = move || {
             inner.queue.meters().spent.inc();
             inner.argon.spend()
         };
-        self.0.queue.run(false, work).await?
-    }
-}
-
-impl Inner {
-    fn verify(&self, password: &Password, method: Option<&Method>) -> Result<Verified, Busy> {
-        let ours = method.is_some_and(|method| self.argon.made(method));
-        let matches = match method {
-            _ if password.is_too_long() => false,
-            // a second spelling would cost a second hash, and tell that the name is known
-            Some(method) if ours => method.matches_normal(password)?,
-            Some(method) => method.matches_any_spelling(password)?,
-            None => false,
-        };
-        let cost_is_paid = ours && !password.is_too_long();
-        // The hash of a known name that is cheap to verify must not tell the name is known. One that matches is
-        // hashed anew by the caller, and costs the same.
-        if !matches && !cost_is_paid {
-            self.argon.spend()?;
-        }
-        Ok(Verified { matches, needs_rehash: matches && !ours })
+        let queued = self.0.queue.enter()?;
+        let (spent, began) = self.0.queue.timed(&queued, Lane::Ours, work).await?;
+        spent.map(|()| began)
     }
 }
 

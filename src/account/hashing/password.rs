@@ -35,6 +35,11 @@ impl Password {
         if is_nfc(&self.0) { self.0.clone() } else { Zeroizing::new(self.0.nfc().collect()) }
     }
 
+    /// How many spellings there are: as many hashes of another system may have to be compared.
+    pub(super) fn ways(&self) -> u32 {
+        if is_nfc(&self.0) { 1 } else { 2 }
+    }
+
     /// The normal form, and what was typed if that differs: another system may have hashed it so.
     pub(super) fn spellings(&self) -> impl Iterator<Item = Zeroizing<String>> {
         let typed = (!is_nfc(&self.0)).then(|| self.0.clone());

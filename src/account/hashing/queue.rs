@@ -36,12 +36,25 @@ pub struct Meters {
     pub busy: Count,
 }
 
+/// Which slots work waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    Ours,
+    Others,
+    Greedy,
+}
+
+/// A place in the queue, for all that has to be hashed for one attempt. Whoever has one is not told to come back.
+pub(super) struct Queued(Arc<OwnedSemaphorePermit>);
+
 pub(super) struct Queue {
     /// A place for each hash that runs or waits.
     places: Arc<Semaphore>,
     /// A slot for each hash that runs.
     slots: Arc<Semaphore>,
-    /// Hashes of other systems that ask for more memory than ours run one at a time.
+    /// Hashes of other systems have slots of their own, half as many: what they cost is no reason for others to wait.
+    others: Arc<Semaphore>,
+    /// Those that ask for more memory than ours run one at a time.
     greedy: Arc<Semaphore>,
     capacity: usize,
     at_a_time: usize,
@@ -57,6 +70,7 @@ impl Queue {
         Self {
             places: Arc::new(Semaphore::new(capacity)),
             slots: Arc::new(Semaphore::new(slots)),
+            others: Arc::new(Semaphore::new(slots.div_ceil(2))),
             greedy: Arc::new(Semaphore::new(1)),
             capacity,
             at_a_time: slots,
@@ -80,28 +94,45 @@ impl Queue {
         self.busy()
     }
 
-    /// Runs the work on a thread that may block. The slot belongs to the work, not to the caller: should the caller go
-    /// away, or the work panic, it is free when the work has ended, and not before.
+    pub(super) fn enter(&self) -> Result<Queued, Busy> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        place.map(|place| Queued(Arc::new(place))).map_err(|_| self.full())
+    }
+
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        greedy: bool,
+        lane: Lane,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return Err(self.full());
-        };
-        let alone = if greedy { Some(acquire(&self.greedy).await?) } else { None };
-        let slot = acquire(&self.slots).await?;
+        let place = self.enter()?;
+        Ok(self.timed(&place, lane, work).await?.0)
+    }
+
+    /// Runs the work on a thread that may block, and says when it began. The slot belongs to the work, not to the caller:
+    /// should the caller go away, or the work panic, it is free when the work has ended, and not before.
+    pub(super) async fn timed<T: Send + 'static>(
+        &self,
+        place: &Queued,
+        lane: Lane,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<(T, Instant), Busy> {
+        let place = Arc::clone(&place.0);
+        let slot = acquire(match lane {
+            Lane::Ours => &self.slots,
+            Lane::Others => &self.others,
+            Lane::Greedy => &self.greedy,
+        })
+        .await?;
         let hashed = tokio::task::spawn_blocking(move || {
-            let _held = (place, alone, slot);
+            let _held = (place, slot);
             let start = Instant::now();
             let result = work();
-            (result, start.elapsed())
+            (result, start, start.elapsed())
         });
         match hashed.await {
-            Ok((result, took)) => {
+            Ok((result, start, took)) => {
                 self.learn(took);
-                Ok(result)
+                Ok((result, start))
             }
             Err(problem) => {
                 tracing::error!(%problem, "a password hash was not completed");
@@ -158,13 +189,13 @@ mod tests {
                 let (sender, work) = blocked();
                 free.push(sender);
                 let queue = Arc::clone(&queue);
-                running.push(tokio::spawn(async move { queue.run(false, work).await }));
+                running.push(tokio::spawn(async move { queue.run(Lane::Ours, work).await }));
             }
             while queue.places.available_permits() > 0 {
                 tokio::task::yield_now().await;
             }
             for refused in 1..=1000 {
-                let busy = queue.run(false, || ()).await.unwrap_err();
+                let busy = queue.run(Lane::Ours, || ()).await.unwrap_err();
                 assert!(busy.retry_after >= Duration::from_secs(1));
                 assert_eq!(meters.busy.get(), refused);
             }
@@ -172,7 +203,7 @@ mod tests {
             for one in running {
                 assert_eq!(one.await.unwrap(), Ok(()));
             }
-            assert_eq!(queue.run(false, || 7).await, Ok(7));
+            assert_eq!(queue.run(Lane::Ours, || 7).await, Ok(7));
         });
     }
 
@@ -183,11 +214,11 @@ mod tests {
             let (free, work) = blocked();
             let running = tokio::spawn({
                 let queue = Arc::clone(&queue);
-                async move { queue.run(false, work).await }
+                async move { queue.run(Lane::Ours, work).await }
             });
             let waiting = tokio::spawn({
                 let queue = Arc::clone(&queue);
-                async move { queue.run(false, || ()).await }
+                async move { queue.run(Lane::Ours, || ()).await }
             });
             while queue.places.available_permits() > 0 {
                 tokio::task::yield_now().await;
@@ -204,7 +235,7 @@ mod tests {
             while queue.slots.available_permits() == 0 {
                 tokio::task::yield_now().await;
             }
-            assert_eq!(queue.run(false, || 7).await, Ok(7));
+            assert_eq!(queue.run(Lane::Ours, || 7).await, Ok(7));
         });
     }
 
@@ -213,9 +244,9 @@ mod tests {
         runtime().block_on(async {
             let queue = Queue::new(1, 0, Meters::default());
             for _ in 0..10 {
-                assert!(queue.run(true, || panic!("on purpose")).await.is_err());
+                assert!(queue.run(Lane::Greedy, || panic!("on purpose")).await.is_err());
             }
-            assert_eq!(queue.run(true, || 7).await, Ok(7));
+            assert_eq!(queue.run(Lane::Greedy, || 7).await, Ok(7));
         });
     }
 
@@ -226,17 +257,17 @@ mod tests {
             let (free, work) = blocked();
             let first = tokio::spawn({
                 let queue = Arc::clone(&queue);
-                async move { queue.run(true, work).await }
+                async move { queue.run(Lane::Greedy, work).await }
             });
             while queue.greedy.available_permits() > 0 {
                 tokio::task::yield_now().await;
             }
             let second = tokio::spawn({
                 let queue = Arc::clone(&queue);
-                async move { queue.run(true, || ()).await }
+                async move { queue.run(Lane::Greedy, || ()).await }
             });
             // ours go on beside it, the second one of the others waits
-            assert_eq!(queue.run(false, || 7).await, Ok(7));
+            assert_eq!(queue.run(Lane::Ours, || 7).await, Ok(7));
             assert!(!second.is_finished());
             drop(free);
             assert_eq!((first.await.unwrap(), second.await.unwrap()), (Ok(()), Ok(())));

@@ -100,6 +100,32 @@ impl Method {
         }
     }
 
+    /// Whether both differ in nothing but how much work they are.
+    pub(super) fn is_kind_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Pbkdf2 { algorithm: one, .. }, Self::Pbkdf2 { algorithm: other, .. }) => one == other,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+
+    /// How much work it is to verify, compared with others of its kind.
+    pub(super) fn work(&self) -> u64 {
+        match self {
+            Self::Argon2 { params, .. } => {
+                u64::from(params.m_cost()).saturating_mul(u64::from(params.t_cost()))
+            }
+            Self::Bcrypt(stored) => {
+                stored.parse().map_or(0, |parts: bcrypt::HashParts| 1_u64 << parts.get_cost().min(31))
+            }
+            Self::Scrypt { params, .. } => {
+                let lanes = u64::from(params.r()).saturating_mul(u64::from(params.p()));
+                lanes.saturating_mul(1_u64 << params.log_n().min(31))
+            }
+            Self::Pbkdf2 { iterations, .. } => u64::from(iterations.get()),
+            Self::Salted { .. } => 1,
+        }
+    }
+
     pub(super) fn memory_kib(&self) -> u32 {
         match self {
             Self::Argon2 { params, .. } => params.m_cost(),

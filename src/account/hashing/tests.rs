@@ -155,9 +155,9 @@ fn our_hashes_are_salted_and_known_as_ours() {
         assert_ne!(one, other);
         assert!(one.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{one}");
         let verified = hasher.verify(&password, &one).await.unwrap();
-        assert_eq!(verified, Verified { matches: true, needs_rehash: false });
+        assert_eq!((verified.matches, verified.needs_rehash), (true, false));
         let wrong = hasher.verify(&Password::new("wrong"), &one).await.unwrap();
-        assert_eq!(wrong, Verified { matches: false, needs_rehash: false });
+        assert_eq!((wrong.matches, wrong.needs_rehash), (false, false));
         assert_eq!((meters.verified.get(), meters.spent.get()), (2, 0));
         hasher.spend().await.unwrap();
         assert_eq!((meters.verified.get(), meters.spent.get()), (2, 1));
@@ -174,7 +174,7 @@ fn a_hash_of_another_cost_is_to_be_made_anew() {
         Cost { parallelism: 2, ..CHEAP },
     ] {
         let verified = now(hasher(cost).0.verify(&Password::new(PASSWORD), &stored)).unwrap();
-        assert_eq!(verified, Verified { matches: true, needs_rehash: true }, "{cost:?}");
+        assert_eq!((verified.matches, verified.needs_rehash), (true, true), "{cost:?}");
     }
 }
 
@@ -220,6 +220,60 @@ fn attack_a_second_spelling_costs_no_second_hash_of_a_known_name() {
     // it would match, were it looked for
     assert!(Method::parse(&stored).unwrap().matches_any_spelling(&Password::new(typed)).unwrap());
     assert_eq!(verify(typed, &stored), (false, false));
+}
+
+/// Attack: the first guess at each name tells which were taken over from elsewhere.
+#[test]
+fn attack_account_enumeration_by_time_hashes_of_others_are_measured_before_anybody_guesses() {
+    let bcrypt = |cost| format!("$2b${cost}$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e");
+    now(async {
+        let (hasher, meters) = hasher(CHEAP);
+        let floor = |hasher: &Hasher| hasher.floor().of(Instant::now());
+        let ours = hasher.hash(&Password::new(PASSWORD)).await.unwrap();
+        let kinds = |stored: &[&str]| {
+            let mut kinds = Kinds::default();
+            for stored in stored {
+                kinds.add(stored);
+            }
+            kinds
+        };
+        assert_eq!((ours.len(), ours.starts_with(&hasher.form().0)), (hasher.form().1, true));
+        hasher.calibrate(kinds(&[&ours])).await.unwrap();
+        assert_eq!(floor(&hasher), Duration::ZERO, "where all are ours nobody waits");
+        hasher.calibrate(kinds(&[&ours, &bcrypt("04"), &bcrypt("08")])).await.unwrap();
+        assert_eq!(meters.verified.get(), 0, "that is no guess");
+        assert!(floor(&hasher) > Duration::ZERO);
+        // and what a verification takes in earnest counts, whatever was measured
+        hasher.calibrate(Kinds::default()).await.unwrap();
+        assert_eq!(floor(&hasher), Duration::ZERO);
+        assert!(!hasher.verify(&Password::new("wrong"), &bcrypt("04")).await.unwrap().matches);
+        assert!(floor(&hasher) > Duration::ZERO);
+    });
+}
+
+#[test]
+fn attack_account_enumeration_by_time_whoever_is_refused_is_held_back() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let (hasher, _) = hasher(CHEAP);
+        hasher.floor().know(Duration::from_millis(40));
+        let spent = hasher.spend().await.unwrap();
+        hasher.hold_back(spent, &Password::new("wrong")).await;
+        assert!(spent.elapsed() >= Duration::from_millis(50));
+        // two spellings are twice the work where the hash is another system's
+        let spent = hasher.spend().await.unwrap();
+        hasher.hold_back(spent, &Password::new("cafe\u{301}")).await;
+        assert!(spent.elapsed() >= Duration::from_millis(100));
+        // no slot is held meanwhile
+        let waiting = hasher.clone();
+        hasher.floor().know(Duration::from_secs(4));
+        let held = tokio::spawn(async move { waiting.hold_back(Instant::now(), &Password::new("x")).await });
+        for _ in 0..20 {
+            hasher.spend().await.unwrap();
+        }
+        assert!(!held.is_finished());
+        held.abort();
+    });
 }
 
 #[test]

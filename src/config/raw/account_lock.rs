@@ -39,7 +39,8 @@ pub struct AccountLock {
     /// Also lock out an address from one account. Without this table none is.
     pub account_and_address: Option<Threshold>,
     /// Count wrong passwords on a browser that has signed in to the account before apart from all others, so that
-    /// strangers cannot lock its owner out there. Without this table they are counted together.
+    /// strangers cannot lock its owner out there. Without this table they are counted together. All known browsers of an
+    /// account together have twice as many as one; a changed password makes all of them unknown.
     #[schemars(extend("x-source" = "OWASP Slow Down Online Guessing Attacks with Device Cookies"))]
     pub device: Option<Threshold>,
     /// Addresses that are never locked out as addresses; accounts still are.

@@ -32,10 +32,12 @@ pub struct Accounts {
     /// Rounds of one password hash, 1 to 100.
     #[schemars(extend("default" = 2, "x-source" = "OWASP Password Storage Cheat Sheet", "x-restart" = true))]
     pub hash_iterations: Option<u32>,
-    /// Passwords hashed at a time, at most 1024; 0 means one a core this process may use.
+    /// Passwords hashed at a time, at most 1024; 0 means one a core this process may use. Hashes that were imported from
+    /// another system are verified beside them, half as many at a time.
     #[schemars(extend("default" = 0, "x-restart" = true))]
     pub hash_parallel: Option<u32>,
-    /// Passwords that wait to be hashed, 1 to 100000; whoever comes then is told to come again (429).
+    /// Passwords that wait to be hashed, 1 to 100000; whoever comes then is told to come again (429). So is a client (an
+    /// address, or an IPv6 /64) that has a quarter of this and of `hash_parallel` to itself, so that others find room.
     #[schemars(extend("default" = 100, "x-restart" = true))]
     pub hash_queue: Option<u32>,
 }

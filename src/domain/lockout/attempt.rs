@@ -31,6 +31,7 @@ pub fn keys(settings: &LockoutSettings, attempt: &Attempt) -> Vec<CounterKey> {
     }
     if let Some(device) = device.filter(|_| settings.device.is_some()) {
         keys.push(CounterKey::Device { tenant: tenant.clone(), who: who.clone(), device });
+        keys.push(CounterKey::Devices { tenant: tenant.clone(), who: who.clone() });
     }
     keys.sort();
     keys

@@ -78,6 +78,11 @@ fn rule(settings: &LockoutSettings, key: &CounterKey, lockouts: u32) -> Option<R
         CounterKey::Address { .. } => settings.address.map(fixed),
         CounterKey::AccountAddress { .. } => settings.account_and_address.map(fixed),
         CounterKey::Device { .. } => settings.device.map(fixed),
+        // two browsers of one owner may both be used up; a hoard of cookies is worth no more
+        CounterKey::Devices { .. } => settings.device.map(|threshold| {
+            let max_attempts = threshold.max_attempts.max(1).saturating_mul(2);
+            fixed(Threshold { max_attempts, ..threshold })
+        }),
         CounterKey::Account { .. } | CounterKey::Portal { .. } | CounterKey::Unknown { .. } => {
             settings.enabled.then(|| Rule {
                 max_attempts: settings.max_attempts.max(1),
@@ -100,13 +105,15 @@ pub fn reserve(
     bypass: bool,
     now: u64,
 ) -> Result<Reserved, Refused> {
-    let known_device = counters.iter().any(|(key, counter)| {
-        matches!(key, CounterKey::Device { .. })
-            && settings.device.is_some()
-            && !counter.locked_until.in_force(now)
-    });
+    let mut devices = counters.iter().filter(|(key, _)| key.is_device()).peekable();
+    let known_device = settings.device.is_some()
+        && devices.peek().is_some()
+        && devices.all(|(_, counter)| !counter.locked_until.in_force(now));
     // A known browser answers for itself alone, and has itself to blame; a locked one is a stranger like all others.
-    let concerned = |key: &CounterKey| matches!(key, CounterKey::Device { .. }) == known_device;
+    let concerned = |key: &CounterKey| key.is_device() == known_device;
+    // Its guesses are its address's too, so that a thief of cookies locks out where he sits; it is not stopped by that, or
+    // strangers next to the owner could lock the owner out.
+    let counted = |key: &CounterKey| if known_device { !key.is_name() } else { !key.is_device() };
     let exempt = |key: &CounterKey| bypass && !matches!(key, CounterKey::Address { .. });
 
     let locked = counters
@@ -118,7 +125,7 @@ pub fn reserve(
     }
 
     let mut entries = Vec::with_capacity(counters.len());
-    for (key, counter) in counters.iter_mut().filter(|(key, _)| concerned(key)) {
+    for (key, counter) in counters.iter_mut().filter(|(key, _)| counted(key)) {
         let before = *counter;
         let Some(rule) = rule(settings, key, before.lockouts) else { continue };
         counter.refresh(rule.window, now);
@@ -153,14 +160,16 @@ impl Counter {
     }
 }
 
-/// The password was right: the name, the name at this address and the device start anew. An address only gets this
-/// attempt back, or whoever has one account could clear the way for guesses at all others.
+/// The password was right: the name, the name at this address and the devices start anew. An address only gets this
+/// attempt back, or whoever has one account could clear the way for guesses at all others; and a known browser clears nothing
+/// for strangers next to it.
 pub fn succeed(
     settings: &LockoutSettings,
     reserved: &Reserved,
     counters: &mut [(CounterKey, Counter)],
 ) -> Success {
     let mut success = Success::default();
+    let known_device = reserved.keys().any(CounterKey::is_device);
     for entry in &reserved.entries {
         if entry.key.is_name() {
             let of_locks = u64::from(entry.lockouts).saturating_mul(u64::from(settings.max_attempts.max(1)));
@@ -168,7 +177,7 @@ pub fn succeed(
             success.lock_had_ended = matches!(entry.before.locked_until, Lock::Until(_));
         }
         let Some((_, counter)) = counters.iter_mut().find(|(key, _)| *key == entry.key) else { continue };
-        if matches!(entry.key, CounterKey::Address { .. }) {
+        if matches!(entry.key, CounterKey::Address { .. }) || (known_device && !entry.key.is_device()) {
             entry.take_back(counter);
         } else {
             *counter = Counter::default();

@@ -78,6 +78,10 @@ impl DeviceId {
         Self(u128::from_be_bytes(random))
     }
 
+    pub fn bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
     pub fn parse(text: &str) -> Option<Self> {
         hex(text, 32).map(Self)
     }
@@ -129,12 +133,37 @@ impl fmt::Display for ClientNet {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CounterKey {
-    Account { tenant: TenantId, account: AccountId },
-    Portal { tenant: TenantId, name: NameHash },
-    Unknown { tenant: TenantId, bucket: u16 },
-    Address { tenant: TenantId, net: ClientNet },
-    AccountAddress { tenant: TenantId, who: Who, net: ClientNet },
-    Device { tenant: TenantId, who: Who, device: DeviceId },
+    Account {
+        tenant: TenantId,
+        account: AccountId,
+    },
+    Portal {
+        tenant: TenantId,
+        name: NameHash,
+    },
+    Unknown {
+        tenant: TenantId,
+        bucket: u16,
+    },
+    Address {
+        tenant: TenantId,
+        net: ClientNet,
+    },
+    AccountAddress {
+        tenant: TenantId,
+        who: Who,
+        net: ClientNet,
+    },
+    Device {
+        tenant: TenantId,
+        who: Who,
+        device: DeviceId,
+    },
+    /// All known devices of a name together.
+    Devices {
+        tenant: TenantId,
+        who: Who,
+    },
 }
 
 impl CounterKey {
@@ -152,6 +181,11 @@ impl CounterKey {
         matches!(self, Self::Account { .. } | Self::Portal { .. } | Self::Unknown { .. })
     }
 
+    /// Whether it is about known devices.
+    pub(super) fn is_device(&self) -> bool {
+        matches!(self, Self::Device { .. } | Self::Devices { .. })
+    }
+
     pub fn to_text(&self) -> String {
         match self {
             Self::Account { tenant, account } => format!("name|{tenant}|account:{account}"),
@@ -160,6 +194,7 @@ impl CounterKey {
             Self::Address { tenant, net } => format!("address|{tenant}|{net}"),
             Self::AccountAddress { tenant, who, net } => format!("name-address|{tenant}|{who}|{net}"),
             Self::Device { tenant, who, device } => format!("device|{tenant}|{who}|{device}"),
+            Self::Devices { tenant, who } => format!("devices|{tenant}|{who}"),
         }
     }
 
@@ -170,6 +205,7 @@ impl CounterKey {
         let third = parts.next()?;
         let key = match (kind, parts.next()) {
             ("name", None) => Self::of(tenant, Who::parse(third)?),
+            ("devices", None) => Self::Devices { tenant, who: Who::parse(third)? },
             ("address", None) => Self::Address { tenant, net: ClientNet::parse(third)? },
             ("name-address", Some(net)) => {
                 Self::AccountAddress { tenant, who: Who::parse(third)?, net: ClientNet::parse(net)? }
@@ -181,15 +217,6 @@ impl CounterKey {
         };
         // one key, one text
         (key.to_text() == text).then_some(key)
-    }
-
-    /// What the texts of all counters of a name begin with: an administrator's unlock resets every one of them.
-    pub fn prefixes_of(tenant: &TenantId, who: &Who) -> [String; 3] {
-        [
-            format!("name|{tenant}|{who}"),
-            format!("name-address|{tenant}|{who}|"),
-            format!("device|{tenant}|{who}|"),
-        ]
     }
 }
 

@@ -69,12 +69,7 @@ impl PasswordPolicy {
         }
     }
 
-    /// The first rule that is broken, in WSO2's order: length, user name, pattern, then ours.
-    pub fn first_violation(&self, password: &str, about: &About<'_>) -> Option<Violation> {
-        self.violations(password, about).into_iter().next()
-    }
-
-    /// All rules that are broken, for a page that shows them at once. Where strength is estimated it takes a millisecond,
+    /// All rules that are broken, in WSO2's order (length, user name, pattern), then ours. Where strength is estimated it takes a millisecond,
     /// and a hundred of them for a hostile password: not for a thread that serves.
     pub fn violations(&self, password: &str, about: &About<'_>) -> Vec<Violation> {
         let most = self.most_characters();

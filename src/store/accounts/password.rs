@@ -8,7 +8,7 @@ use crate::{
     },
     store::{
         Change, StoreError, changes, sessions,
-        value::{flag, number, read_text},
+        value::{flag, number, read_account, read_text},
     },
 };
 
@@ -92,6 +92,34 @@ impl Accounts<'_> {
                     .await?;
                 transaction.commit().await?;
                 Ok(done.rows_affected() == 1)
+            })
+            .await
+    }
+
+    /// Stored passwords that do not begin like ours or are of another length, those behind `after` in the order of ids.
+    pub async fn passwords_unlike(
+        self,
+        (start, length): &(String, usize),
+        after: Option<&AccountId>,
+        limit: u32,
+    ) -> Result<Vec<(AccountId, StoredPassword)>, StoreError> {
+        self.store
+            .within(async {
+                let rows = sqlx::query(
+                    "SELECT id, password FROM accounts WHERE id > $1 AND password <> $2 \
+                     AND NOT (substr(password, 1, $3) = $4 AND length(password) = $5) ORDER BY id LIMIT $6",
+                )
+                .bind(after.map_or("", AccountId::as_str))
+                .bind(StoredPassword::unusable().expose())
+                .bind(i32::try_from(start.len()).unwrap_or(i32::MAX))
+                .bind(start.as_str())
+                .bind(i32::try_from(*length).unwrap_or(i32::MAX))
+                .bind(i64::from(limit))
+                .fetch_all(self.store.read())
+                .await?;
+                let read =
+                    |row| Ok((read_account(row, "id")?, StoredPassword::new(read_text(row, "password")?)));
+                rows.iter().map(read).collect()
             })
             .await
     }

@@ -1,16 +1,12 @@
 //! Changing one's own password, signed in or, where it is due, on the way in.
 
 use axum::{body::Body, extract::RawQuery};
-use http::{Request, Response};
+use http::{Request, Response, header};
 
 use super::rules;
 use crate::{
-    account::{ChangeError, ChangePassword, hashing::Password},
-    domain::{
-        page::Page,
-        password::{About, Violation},
-        return_address::ReturnAddress,
-    },
+    account::{ChangeError, ChangePassword, Changed, hashing::Password},
+    domain::{page::Page, password::Violation, return_address::ReturnAddress},
     session::Cookie,
     web::{
         form::Form,
@@ -92,19 +88,12 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
         keep: live.as_ref().map(|live| &live.session.hash),
     };
     let trouble = match guest.doors.change_password(&guest.policy, change, guest.now).await {
-        Ok(_) => return changed(&guest, live.is_some(), login, &new, to.as_ref()).await,
+        Ok(done) if live.is_some() => return stays(&guest, &done),
+        Ok(_) => return enters(&guest, login, &new, to.as_ref()).await,
         Err(ChangeError::Rejected(rejected)) => trouble(told(&guest, &rejected), Trouble::WrongCurrent),
         Err(ChangeError::Same) => return again(Trouble::Refused, &rules::same(policy)),
-        Err(ChangeError::Policy(violation)) => {
-            let about = About {
-                username: login,
-                email: live.as_ref().and_then(|live| live.account().email.as_deref()),
-                given_name: live.as_ref().and_then(|live| live.account().given_name.as_deref()),
-                family_name: live.as_ref().and_then(|live| live.account().family_name.as_deref()),
-                tenant: &guest.policy.tenant,
-            };
-            let all = policy.violations(new.expose(), &about);
-            return again(refused(&violation), &rules::judged(policy, &violation, &all));
+        Err(ChangeError::Policy { first, all }) => {
+            return again(refused(&first), &rules::judged(policy, &first, &all));
         }
         Err(ChangeError::Busy(busy)) => Trouble::Busy { seconds: whole_seconds(busy.retry_after) },
         Err(ChangeError::Store(error)) => {
@@ -127,17 +116,17 @@ const fn refused(violation: &Violation) -> Trouble {
     }
 }
 
-/// Whoever is signed in stays so; whoever was not is let in with the new password.
-async fn changed(
-    guest: &Guest,
-    signed_in: bool,
-    login: &str,
-    new: &Password,
-    to: Option<&ReturnAddress>,
-) -> Response<Body> {
-    if signed_in {
-        return guest.go(&guest.href(ACCOUNT, &[("done", Notice::PasswordChanged.word())]));
+/// Whoever is signed in stays so, in a browser that stays known.
+fn stays(guest: &Guest, done: &Changed) -> Response<Body> {
+    let mut response = guest.go(&guest.href(ACCOUNT, &[("done", Notice::PasswordChanged.word())]));
+    if let Some(cookie) = Cookie::Device.set(&done.device, guest.visit.https) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
     }
+    response
+}
+
+/// Whoever was not is let in with the new password.
+async fn enters(guest: &Guest, login: &str, new: &Password, to: Option<&ReturnAddress>) -> Response<Body> {
     if let Ok(signed_in) = try_door(guest, login, new).await {
         enter(guest, &signed_in, to).await
     } else {

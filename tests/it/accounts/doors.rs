@@ -1,5 +1,7 @@
 //! Every door against every state of an account: what strangers are told does not tell them anything.
 
+use std::time::{Duration, Instant};
+
 use doorward::{
     account::{Attempt, ChangeError, ChangePassword, Door, ImportedUser, Rejected, Told, hashing::Password},
     domain::lockout::{Counter, CounterKey, Lock, LockoutSettings, Who},
@@ -203,7 +205,7 @@ fn attack_account_enumeration_by_time_the_states_cost_the_same() {
         let mut times = states.map(|_| Vec::new());
         for _ in 0..ROUNDS {
             for (state, times) in states.iter().zip(&mut times) {
-                let start = std::time::Instant::now();
+                let start = Instant::now();
                 assert!(desk.try_at(state, "wrong", START).await.is_err());
                 times.push(start.elapsed());
             }
@@ -217,6 +219,59 @@ fn attack_account_enumeration_by_time_the_states_cost_the_same() {
         Ok(())
     });
     measured.unwrap();
+}
+
+/// Attack: which names were taken over from the system before, and so are somebody's. Their hashes are of other kinds until
+/// their owners sign in, and take longer to verify than one of ours: everybody who is refused waits as long.
+#[test]
+fn attack_account_enumeration_by_time_an_imported_account_is_like_a_name_that_nobody_has() {
+    const ROUNDS: usize = 9;
+    let house = House::new("[account_lock]\nenabled = true\nmax_attempts = 1000\n");
+    house.open(async |desk| {
+        let tenant = desk.policy().await.tenant.clone();
+        for (name, hash) in [
+            ("bcrypt", bcrypt::hash(RIGHT, 10).unwrap()),
+            (
+                "wso2",
+                "{wso2-sha256}MDEyMzQ1Njc4OWFiY2RlZg==$H4+/APwdA1JcISqgM2C36A0+x84QdRXCLCQ1454n23k="
+                    .to_owned(),
+            ),
+        ] {
+            let user = ImportedUser {
+                password_hash: Some(hash),
+                ..ImportedUser::of_json(&format!(r#"{{"username": {name:?}}}"#)).unwrap()
+            };
+            desk.doors.import(&tenant, user, START).await.unwrap();
+        }
+        desk.add("native").await;
+        let disabled = desk.add("disabled").await;
+        desk.doors.disable(&disabled.id, START).await.unwrap();
+        let states = ["unknown", "native", "disabled", "wso2", "bcrypt"];
+        let mut times = states.map(|_| Vec::new());
+        // the first guess is among them: nobody has to be the one from whom the process learns
+        for _ in 0..ROUNDS {
+            for (state, times) in states.iter().zip(&mut times) {
+                let start = Instant::now();
+                assert!(desk.try_at(state, "wrong", START).await.is_err());
+                times.push(start.elapsed());
+            }
+        }
+        let first = times.each_ref().map(|times| times[0]);
+        let medians = times.map(|mut times| {
+            times.sort_unstable();
+            times[ROUNDS / 2]
+        });
+        let (least, most) = (medians.iter().min().unwrap(), medians.iter().max().unwrap());
+        assert!(*most < *least * 3 / 2, "{states:?} take {medians:?}, the first time {first:?}");
+        // and who is right waits for nothing: ours are verified and there
+        let mut quickest = Duration::MAX;
+        for _ in 0..5 {
+            let start = Instant::now();
+            assert!(desk.try_at("native", RIGHT, START).await.is_ok());
+            quickest = quickest.min(start.elapsed());
+        }
+        assert!(quickest < *least, "{quickest:?} of {medians:?}");
+    });
 }
 
 /// To a stranger, where nothing else is said.

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Barrier, Mutex};
 
 use doorward::{
-    account::{Rejected, hashing::Password},
+    account::{ChangePassword, Rejected, hashing::Password},
     domain::lockout::Lock,
 };
 use futures_util::future::join_all;
 
-use super::{Desk, House, MINUTE, RIGHT, START, attempt};
+use super::{ALICES, Desk, House, MINUTE, RIGHT, START, attempt};
 use crate::support::database::{Kind, with};
 
 async fn guess_in_parallel(desk: &Desk, times: usize) -> Vec<Rejected> {
@@ -153,6 +153,74 @@ fn attack_a_stranger_who_guesses_does_not_lock_the_owner_out_of_a_known_browser(
             assert!(desk.try_with("alex", "wrong", Some(&device), START).await.is_err());
         }
         assert!(desk.try_with("alex", RIGHT, Some(&device), START).await.is_err());
+    });
+}
+
+const DEVICES: &str = "[account_lock]\nenabled = true\n[account_lock.device]\nmax_attempts = 5\n";
+
+/// Attack: whoever signs in ten times, or comes by the cookies of ten sign-ins, has ten times the guesses.
+#[test]
+fn attack_ten_device_cookies_are_not_ten_times_the_guesses() {
+    House::new(DEVICES).open(async |desk| {
+        desk.add("alex").await;
+        let mut cookies = Vec::new();
+        for _ in 0..10 {
+            cookies.push(desk.try_at("alex", RIGHT, START).await.unwrap().device);
+        }
+        let before = desk.verifications();
+        for cookie in cookies.iter().cycle().take(60) {
+            assert!(desk.try_with("alex", "wrong", Some(cookie), START).await.is_err());
+        }
+        assert_eq!(desk.verifications() - before, 15);
+    });
+}
+
+#[test]
+fn a_known_browser_keeps_its_number_and_gets_a_new_date() {
+    House::new(DEVICES).open(async |desk| {
+        desk.add("alex").await;
+        let first = desk.try_at("alex", RIGHT, START).await.unwrap().device;
+        let later = START + 24 * 60 * MINUTE;
+        let second = desk.try_with("alex", RIGHT, Some(&first), later).await.unwrap().device;
+        let number = |cookie: &str| cookie.split('.').next().unwrap().to_owned();
+        assert_eq!(number(&first), number(&second));
+        assert_ne!(first, second);
+        // another browser is another one
+        assert_ne!(number(&first), number(&desk.try_at("alex", RIGHT, later).await.unwrap().device));
+    });
+}
+
+/// Attack: a thief's cookie outlives the password that the theft made its owner change.
+#[test]
+fn attack_a_device_cookie_of_before_the_password_was_changed() {
+    House::new(DEVICES).open(async |desk| {
+        let alex = desk.add("alex").await;
+        let stolen = desk.try_at("alex", RIGHT, START).await.unwrap().device;
+        let (policy, new) = (desk.policy().await, Password::new("another password"));
+        desk.doors.set_password(&policy, &alex, &new, false, START + 1).await.unwrap();
+        desk.wrong("alex", 5, START + 1).await;
+        let before = desk.verifications();
+        assert!(desk.try_with("alex", "wrong", Some(&stolen), START + 1).await.is_err());
+        assert_eq!(desk.verifications(), before, "it is a stranger's, and strangers are locked out");
+    });
+}
+
+#[test]
+fn the_browser_in_which_the_password_was_changed_stays_known() {
+    House::new(DEVICES).open(async |desk| {
+        desk.add("alex").await;
+        let (right, new) = (Password::new(RIGHT), Password::new("another password"));
+        let change = ChangePassword {
+            login: "alex",
+            current: &right,
+            new: &new,
+            address: ALICES.into(),
+            device: None,
+            keep: None,
+        };
+        let changed = desk.doors.change_password(&desk.policy().await, change, START + 1).await.unwrap();
+        desk.wrong("alex", 5, START + 1).await;
+        assert!(desk.try_with("alex", "another password", Some(&changed.device), START + 1).await.is_ok());
     });
 }
 

@@ -37,7 +37,7 @@ fn a_new_password_is_held_to_the_policy_and_to_the_history() {
         desk.add("alex").await;
         let short = change(&desk, RIGHT, "short", None).await;
         assert!(
-            matches!(short, Err(ChangeError::Policy(Violation::Broken(Rule::MinLength(8))))),
+            matches!(&short, Err(ChangeError::Policy { first: Violation::Broken(Rule::MinLength(8)), .. })),
             "{short:?}"
         );
         assert!(matches!(change(&desk, RIGHT, RIGHT, None).await, Err(ChangeError::Same)));
@@ -45,7 +45,10 @@ fn a_new_password_is_held_to_the_policy_and_to_the_history() {
         change(&desk, "second password", "third password", None).await.unwrap();
         let back = change(&desk, "third password", RIGHT, None).await;
         assert!(
-            matches!(back, Err(ChangeError::Policy(Violation::Broken(Rule::NotUsedBefore(3))))),
+            matches!(
+                &back,
+                Err(ChangeError::Policy { first: Violation::Broken(Rule::NotUsedBefore(3)), .. })
+            ),
             "{back:?}"
         );
         change(&desk, "third password", "fourth password", None).await.unwrap();

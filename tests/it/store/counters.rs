@@ -211,7 +211,8 @@ async fn an_unlock_resets_all_counters_of_a_name_and_no_other(database: Database
         [
             CounterKey::of(acme(), who.clone()),
             CounterKey::AccountAddress { tenant: acme(), who: who.clone(), net: net("192.0.2.7") },
-            CounterKey::Device { tenant: acme(), who, device: DeviceId::new([1; 16]) },
+            CounterKey::Device { tenant: acme(), who: who.clone(), device: DeviceId::new([1; 16]) },
+            CounterKey::Devices { tenant: acme(), who },
         ]
     };
     let others = [
@@ -222,7 +223,7 @@ async fn an_unlock_resets_all_counters_of_a_name_and_no_other(database: Database
     ];
     count(&store, &of(&alex)).await;
     count(&store, &others).await;
-    assert_eq!(store.counters().reset_all_of(&acme(), &Who::Account(alex.clone())).await.unwrap(), 3);
+    assert_eq!(store.counters().reset_all_of(&acme(), &Who::Account(alex.clone())).await.unwrap(), 4);
     for (_, counter) in store.counters().read(&of(&alex)).await.unwrap() {
         assert_eq!(counter, Counter::default());
     }

@@ -1,7 +1,7 @@
 //! Passwords: the one that counts, and those that do not count again.
 
 use doorward::{
-    domain::account::{Account, StoredPassword},
+    domain::account::{Account, AccountId, NewAccount, StoredPassword},
     store::{NewPassword, Store},
 };
 
@@ -13,6 +13,7 @@ on_both_databases!(
     as_many_passwords_are_remembered_as_wanted,
     two_changes_at_once_are_both_remembered,
     a_better_hash_never_brings_back_an_old_password,
+    hashes_of_other_systems_are_found_page_by_page,
 );
 
 fn hash(text: &str) -> StoredPassword {
@@ -76,6 +77,34 @@ async fn two_changes_at_once_are_both_remembered(database: Database) {
     let mut remembered = history(&one, &account, 9).await;
     remembered.sort();
     assert_eq!(remembered, ["hash of alex", "left", "right"]);
+}
+
+async fn hashes_of_other_systems_are_found_page_by_page(database: Database) {
+    let store = database.open().await;
+    for (number, password) in ["$ours$1234", "$ours$12345", "$2b$10$x", "$ours", "!", "$OURS$1234", "{SSHA}x"]
+        .into_iter()
+        .enumerate()
+    {
+        let new = NewAccount {
+            id: AccountId::from_bytes([u8::try_from(number).unwrap(); 16]),
+            password: hash(password),
+            ..new_account(acme(), &format!("name{number}"))
+        };
+        store.accounts().create(&new, NOW).await.unwrap();
+    }
+    let ours = ("$ours$".to_owned(), "$ours$1234".len());
+    let mut found = Vec::new();
+    loop {
+        let after = found.last().map(|(id, _)| id);
+        let page = store.accounts().passwords_unlike(&ours, after, 2).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        assert!(page.len() <= 2);
+        found.extend(page);
+    }
+    let texts: Vec<_> = found.iter().map(|(_, password)| password.expose()).collect();
+    assert_eq!(texts, ["$ours$12345", "$2b$10$x", "$ours", "$OURS$1234", "{SSHA}x"]);
 }
 
 async fn a_better_hash_never_brings_back_an_old_password(database: Database) {

@@ -89,6 +89,50 @@ fn attack_a_stolen_device_cookie_is_no_endless_supply_of_guesses() {
 }
 
 #[test]
+fn attack_a_hoard_of_device_cookies_is_no_hoard_of_guesses() {
+    let settings = LockoutSettings { address: None, account_and_address: None, ..everything() };
+    let mut table = Table::default();
+    let hoarder = |n: u8| attempt(alex(), "198.51.100.1", Some(n));
+    let granted = (0..200).filter(|n| table.reserve(&settings, &hoarder(n % 10), NOW).is_ok()).count();
+    // ten for all known devices together, then five as everybody without one
+    assert_eq!(granted, 15);
+    // the owner's next success there, when the time is over, is a new beginning for all of them
+    let later = NOW + 15 * MINUTE;
+    let reserved = table.reserve(&settings, &attempt(alex(), "192.0.2.1", Some(99)), later).unwrap();
+    table.succeed(&settings, &reserved);
+    assert!(table.reserve(&settings, &hoarder(1), later).is_ok());
+}
+
+#[test]
+fn attack_guesses_from_known_devices_count_at_their_address() {
+    let (settings, mut table) = (everything(), Table::default());
+    for n in 0..4 {
+        let who = Who::Account(AccountId::from_bytes([n; 16]));
+        for _ in 0..5 {
+            let known = Attempt { who: who.clone(), ..attempt(alex(), "192.0.2.1", Some(n)) };
+            assert!(table.reserve(&settings, &known, NOW).is_ok(), "{n}");
+        }
+    }
+    let refused = table.reserve(&settings, &attempt(alex(), "192.0.2.1", None), NOW).unwrap_err();
+    assert!(matches!(refused.by, CounterKey::Address { .. }), "{refused:?}");
+    // whoever sits there with a browser that is known is not locked out by that
+    assert!(table.reserve(&settings, &attempt(alex(), "192.0.2.1", Some(77)), NOW).is_ok());
+}
+
+#[test]
+fn attack_an_owners_success_on_a_known_device_clears_nothing_for_guesses_next_to_it() {
+    let (settings, mut table) = (everything(), Table::default());
+    let stranger = attempt(alex(), "192.0.2.1", None);
+    for _ in 0..2 {
+        table.reserve(&settings, &stranger, NOW).unwrap();
+        let owner = table.reserve(&settings, &attempt(alex(), "192.0.2.1", Some(7)), NOW).unwrap();
+        table.succeed(&settings, &owner);
+    }
+    table.reserve(&settings, &stranger, NOW).unwrap();
+    assert!(table.reserve(&settings, &stranger, NOW).is_err());
+}
+
+#[test]
 fn attack_one_address_tries_many_names() {
     let (settings, mut table) = (everything(), Table::default());
     let granted = (0..1000)
