@@ -13,7 +13,7 @@ use super::{
     added::Added,
     answer::Refusal,
     body::{ClientBody, RequestBody, ResponseBody},
-    headers::{clean_response, identity_headers},
+    headers::{IdentityHeaders, clean_response, identity_headers},
     hygiene::cookies,
     identify::Proof,
     judge::Judgement,
@@ -27,7 +27,10 @@ use crate::{
         Settings, TenantPolicy,
         model::{Profile, Target, Upstream},
     },
-    domain::{identity::Identity, route::Access},
+    domain::{
+        identity::{Identity, User},
+        route::Access,
+    },
     session::{Live, Sessions},
     telemetry::metrics::PortalError,
     token::bearer,
@@ -178,7 +181,7 @@ fn rewrite(
     let mut known = None;
     match (&judgement.identity, &judgement.proof) {
         (Identity::User(user), Some(Proof::Token(verified))) => {
-            let make = || identity_headers(policy.identity_headers, user, &policy.tenant);
+            let make = || told(policy, user);
             known = Some(Arc::clone(verified.headers.get_or_init(make)));
             if !policy.forward_token {
                 parts.headers.remove(header::AUTHORIZATION);
@@ -187,7 +190,7 @@ fn rewrite(
         // whatever else came along is not what let the request in
         (Identity::User(user), Some(Proof::Session(live))) => {
             without_tokens(policy, parts)?;
-            let make = || identity_headers(policy.identity_headers, user, &policy.tenant);
+            let make = || told(policy, user);
             known = Some(match live.headers.get_or_init(|| (policy.generation, make())) {
                 (generation, headers) if *generation == policy.generation => Arc::clone(headers),
                 // a tenant that is visited, or a policy that has changed
@@ -221,6 +224,10 @@ fn rewrite(
     }
     address(upstream, http2, parts)?;
     Ok(added)
+}
+
+fn told(policy: &TenantPolicy, user: &User) -> IdentityHeaders {
+    identity_headers(policy.identity_headers, user, &policy.tenant, &policy.cross_tenant)
 }
 
 /// The portal gets no token that did not count.

@@ -126,6 +126,36 @@ fn a_session_of_another_tenant_is_a_stranger_unless_welcome() {
     assert_eq!((answer.status, portal.last().header("x-wso2-tenant")), (200, Some("acme.com")));
 }
 
+/// Attack: a user of acme.com has the e-mail address that a visitor of beta.com is called by, and is taken for that visitor.
+#[test]
+fn attack_a_local_name_that_reads_like_a_visitors() {
+    let portal = Portal::answering("apis").start();
+    for (profile, header) in
+        [("authelia", "remote-user"), ("oauth2-proxy", "x-forwarded-user"), ("wso2", "x-wso2-username")]
+    {
+        let gate = closed(&portal)
+            .setting("access.identity_headers", profile)
+            .setting("access.cross_tenant", json!(["beta.com"]))
+            .start();
+        let desk = desk(&gate);
+        let mut told = Vec::new();
+        for (tenant, name) in [
+            ("acme.com", "bob@beta.com"),
+            ("beta.com", "bob"),
+            ("acme.com", "bob@beta.com@acme.com"),
+            ("beta.com", "bob@acme.com"),
+            ("acme.com", "bob"),
+        ] {
+            let session = desk.session(&desk.account(tenant, name));
+            assert_eq!(page(&gate, &session).send().status, 200);
+            told.push(portal.last().header(header).map(str::to_owned));
+        }
+        told.sort();
+        told.dedup();
+        assert_eq!(told.len(), 5, "{profile}: {told:?}");
+    }
+}
+
 #[test]
 fn attack_cross_site_request_forgery_with_a_session() {
     let portal = Portal::answering("done").start();

@@ -7,34 +7,44 @@ use http::{HeaderName, HeaderValue};
 use super::value;
 use crate::{
     config::model::HeaderProfile,
-    domain::{identity::User, tenant::TenantId},
+    domain::{
+        identity::{CrossTenant, User},
+        tenant::TenantId,
+    },
 };
 
 pub type IdentityHeaders = Arc<[(HeaderName, HeaderValue)]>;
 
 /// The identity in the portal's words. Made once for each verified token and tenant; `requested` is the tenant whose
-/// portal it is.
+/// portal it is, `welcomed` whose users may visit it. Two people are never called the same (`told_apart`).
 ///
-/// A visitor from another tenant is `name@tenant`, so that two people of the same name stay two people.
 /// * `wso2`: the name as WSO2 writes it, always with its tenant (`alice@acme.com`, `admin@carbon.super`). WSO2's own
 ///   devportal reads none of these: it checks the bearer token itself, which is forwarded, and takes the tenant from
 ///   `X-WSO2-Tenant`, which the pipeline sets. `X-JWT-Assertion` is signed by WSO2's gateway, so we take a
 ///   client's out and write none.
-/// * `oauth2-proxy`: what it sends to its upstream (`--pass-user-headers`).
+/// * `oauth2-proxy`: what it sends to its upstream (`--pass-user-headers`). Portals take either of its two names for who
+///   somebody is, so both are the one that cannot be chosen, and never what people like to be called.
 /// * `authelia`: its `Remote-*`.
 ///
 /// Values are UTF-8. A name that no header can carry (control characters) makes no identity at all; a group
 /// with a comma or a control character is left out, because it would read as two.
-pub fn identity_headers(profile: HeaderProfile, user: &User, requested: &TenantId) -> IdentityHeaders {
-    let local = user.tenant == *requested;
+pub fn identity_headers(
+    profile: HeaderProfile,
+    user: &User,
+    requested: &TenantId,
+    welcomed: &CrossTenant,
+) -> IdentityHeaders {
     let name = match profile {
         HeaderProfile::None => return Arc::default(),
-        HeaderProfile::OAuth2Proxy | HeaderProfile::Authelia if local => user.name.clone(),
-        _ => format!("{}@{}", user.name, user.tenant),
+        HeaderProfile::Wso2 => with_tenant(user),
+        HeaderProfile::OAuth2Proxy | HeaderProfile::Authelia => told_apart(user, requested, welcomed),
     };
     let Some(name) = value(name).filter(|_| !user.name.is_empty()) else { return Arc::default() };
     let email = user.email.clone().and_then(value);
-    let shown = user.display_name.clone().and_then(value);
+    let shown = match profile {
+        HeaderProfile::OAuth2Proxy => Some(name.clone()),
+        _ => user.display_name.clone().and_then(value),
+    };
     let groups = groups(&user.roles);
     let [for_name, for_shown, for_email, for_groups] = match profile {
         HeaderProfile::OAuth2Proxy => [
@@ -63,6 +73,28 @@ pub fn identity_headers(profile: HeaderProfile, user: &User, requested: &TenantI
     headers.into()
 }
 
+fn with_tenant(user: &User) -> String {
+    format!("{}@{}", user.name, user.tenant)
+}
+
+/// A visitor is `name@tenant`. A user of the portal's own tenant is called as it is, except that where others may visit no
+/// such name may read like theirs: what has an `@` gets its own tenant behind it, too, unless that is all it has (`alice@acme.com`
+/// is what WSO2 calls its alice). So a value without `@` is a local name, `a@tenant` with one `@` stands for `a` or for
+/// itself and never for both, and what is in front of the last of several is the whole name.
+fn told_apart(user: &User, requested: &TenantId, welcomed: &CrossTenant) -> String {
+    // what a portal that normalizes names would take for an @ is one
+    let has_at = |name: &str| name.contains(['@', '\u{ff20}', '\u{fe6b}']);
+    let is_own = |name: &str| {
+        name.rsplit_once('@').is_some_and(|(front, of)| of == requested.as_str() && !has_at(front))
+    };
+    let is_local = user.tenant == *requested;
+    if is_local && (*welcomed == CrossTenant::Nobody || !has_at(&user.name) || is_own(&user.name)) {
+        user.name.clone()
+    } else {
+        with_tenant(user)
+    }
+}
+
 fn groups(roles: &[String]) -> Option<HeaderValue> {
     let whole = |role: &&String| {
         !role.is_empty() && role.trim() == **role && !role.contains(|c: char| c == ',' || c.is_control())
@@ -72,7 +104,10 @@ fn groups(roles: &[String]) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::domain::account::{PRIMARY, names};
     use crate::proxy::hygiene::fields::{Kind, kind};
 
     fn alice() -> User {
@@ -88,7 +123,7 @@ mod tests {
     }
 
     fn written(profile: HeaderProfile, user: &User, requested: &str) -> Vec<String> {
-        identity_headers(profile, user, &TenantId::parse(requested).unwrap())
+        identity_headers(profile, user, &TenantId::parse(requested).unwrap(), &CrossTenant::Everybody)
             .iter()
             .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))
             .collect()
@@ -109,7 +144,7 @@ mod tests {
             written(HeaderProfile::OAuth2Proxy, &alice(), "acme.com"),
             [
                 "x-forwarded-user: alice",
-                "x-forwarded-preferred-username: Alice Lidell",
+                "x-forwarded-preferred-username: alice",
                 "x-forwarded-email: alice@acme.com",
                 "x-forwarded-groups: Internal/subscriber,admin"
             ]
@@ -160,8 +195,71 @@ mod tests {
     #[test]
     fn t4_every_identity_header_is_taken_from_clients() {
         for profile in [HeaderProfile::Wso2, HeaderProfile::OAuth2Proxy, HeaderProfile::Authelia] {
-            for (name, _) in identity_headers(profile, &alice(), &alice().tenant).iter() {
+            for (name, _) in identity_headers(profile, &alice(), &alice().tenant, &CrossTenant::Nobody).iter()
+            {
                 assert_eq!(kind(name.as_str()), Kind::ByProxy, "{name}");
+            }
+        }
+    }
+
+    const PROFILES: [HeaderProfile; 3] =
+        [HeaderProfile::Wso2, HeaderProfile::OAuth2Proxy, HeaderProfile::Authelia];
+
+    #[test]
+    fn attack_a_local_name_that_reads_like_a_visitors() {
+        let named = |name: &str, welcomed| {
+            let user = User { name: name.into(), ..alice() };
+            let headers = identity_headers(HeaderProfile::Authelia, &user, &alice().tenant, &welcomed);
+            headers[0].1.to_str().unwrap_or("?").to_owned()
+        };
+        for (name, told) in [
+            ("alice", "alice"),
+            ("LDAP/alice", "LDAP/alice"),
+            ("alice@acme.com", "alice@acme.com"),
+            ("alice@other.com", "alice@other.com@acme.com"),
+            ("alice@OTHER.com", "alice@OTHER.com@acme.com"),
+            ("alice@", "alice@@acme.com"),
+            ("x@acme.com@other.com", "x@acme.com@other.com@acme.com"),
+            // or it would be the one two lines above
+            ("alice@other.com@acme.com", "alice@other.com@acme.com@acme.com"),
+        ] {
+            let some = CrossTenant::Of(vec![TenantId::parse("other.com").unwrap()]);
+            assert_eq!([named(name, CrossTenant::Everybody), named(name, some)], [told, told]);
+            assert_eq!(named(name, CrossTenant::Nobody), name, "nobody else comes here");
+        }
+    }
+
+    /// What somebody likes to be called is nobody's name.
+    #[test]
+    fn attack_a_display_name_is_no_user_name() {
+        let user = User { display_name: Some("admin".into()), ..alice() };
+        for profile in [HeaderProfile::OAuth2Proxy, HeaderProfile::Authelia] {
+            let told = written(profile, &user, "acme.com");
+            assert!(!told.iter().any(|line| line.contains("user") && line.contains(": admin")), "{told:?}");
+        }
+    }
+
+    /// Somebody as the store and tokens tell people apart.
+    fn person() -> impl Strategy<Value = (String, String, String)> {
+        let tenant = prop_oneof![Just("a.b"), Just("b"), Just("c")].prop_map(str::to_owned);
+        let store = prop_oneof![Just(PRIMARY), Just("S"), Just("T")].prop_map(str::to_owned);
+        let name = "[xy](@(a\\.b|b|c|B|)|\u{ff20}b|/?){0,3}".prop_map(|name| name.replace('/', "."));
+        (tenant, store, name)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+        #[test]
+        fn attack_no_two_people_are_called_the_same(one in person(), other in person()) {
+            prop_assume!(one != other);
+            let user = |(tenant, store, name): &(String, String, String)| User {
+                name: names::key(store, name),
+                tenant: TenantId::parse(tenant).unwrap(),
+                ..alice()
+            };
+            for profile in PROFILES {
+                let told = |person| written(profile, &user(person), "a.b").into_iter().next();
+                prop_assert_ne!(told(&one), told(&other), "{:?}", profile);
             }
         }
     }
