@@ -28,6 +28,7 @@ use crate::{
         model::{Profile, Target, Upstream},
     },
     domain::{
+        client::Client,
         identity::{Identity, User},
         route::Access,
     },
@@ -143,7 +144,8 @@ pub async fn forward(
         return Box::pin(upgrade(worker, connection, judgement, &portal, (request, added), slot, now)).await;
     }
     let failed = |error| NoAnswer::because(worker, portal.target(), judgement, &error);
-    let mut answer = portal.forward(request, added).await.map_err(failed)?;
+    let mut answer =
+        portal.forward(request, added, Client::of(judgement.client.address)).await.map_err(failed)?;
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // nobody asked for it: whatever follows would be read as somebody's answer
         return Err(failed(ForwardError::Upgrade));
@@ -289,17 +291,18 @@ async fn upgrade(
     now: u64,
 ) -> Result<Response<ResponseBody>, NoAnswer> {
     let failed = |error| NoAnswer::because(worker, portal.target(), judgement, &error);
-    let (mut headers, stream, early) = match portal.forward_upgrade(request, &added).await {
-        Err(error) => return Err(failed(error)),
-        Ok(Upgraded::Switched { headers, .. }) if !is_wanted(judgement, &headers) => {
-            return Err(failed(ForwardError::Upgrade));
-        }
-        Ok(Upgraded::Switched { headers, stream, early }) => (headers, stream, early),
-        Ok(Upgraded::Declined(mut answer)) => {
-            clean_response(answer.headers_mut(), false);
-            return Ok(*answer);
-        }
-    };
+    let (mut headers, stream, early) =
+        match portal.forward_upgrade(request, &added, Client::of(judgement.client.address)).await {
+            Err(error) => return Err(failed(error)),
+            Ok(Upgraded::Switched { headers, .. }) if !is_wanted(judgement, &headers) => {
+                return Err(failed(ForwardError::Upgrade));
+            }
+            Ok(Upgraded::Switched { headers, stream, early }) => (headers, stream, early),
+            Ok(Upgraded::Declined(mut answer)) => {
+                clean_response(answer.headers_mut(), false);
+                return Ok(*answer);
+            }
+        };
     let (mut until, mut ended) = (None, None);
     match (&judgement.identity, &judgement.proof, &worker.gate.doors) {
         (Identity::User(user), Some(Proof::Token(_)), _) => {
