@@ -56,12 +56,14 @@ pub async fn judge(
     now: u64,
 ) -> Judgement {
     // ── 2 hygiene: what trusted proxies say is read before it is taken out
-    let client = forwarded::client(
+    let mut client = forwarded::client(
         connection.peer.ip(),
         connection.tls,
         &parts.headers,
         &settings.server.trusted_proxies,
     );
+    // then TLS ends somewhere before us, whatever the last hop is
+    client.https |= settings.server.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
     let cleaned = hygiene::clean(parts, hygiene::Limits::default());
     let upgrade = cleaned.as_ref().is_ok_and(|cleaned| cleaned.upgrade.is_some());
     // what the caller would understand, as long as the tenant's own routes are not known

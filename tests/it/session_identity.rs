@@ -75,6 +75,38 @@ fn over_https_only_the_cookie_that_is_locked_to_its_host_counts() {
     assert_eq!((ask("__Host-doorward"), ask(COOKIE)), (200, 302));
 }
 
+/// The proxy in front ends TLS and is not listed; `public_url` says what browsers use.
+#[test]
+fn behind_a_proxy_that_ends_tls_cookies_are_locked_to_their_host() {
+    let portal = Portal::answering("apis").start();
+    let gate = closed(&portal).setting("server.public_url", "https://portal.test").start();
+    let desk = desk(&gate);
+    let session = desk.session(&desk.account("acme.com", "alex"));
+    let ask = |host: &str, name: &str| {
+        gate.get(PAGE).host(host).tenant("acme.com").browser().cookie(name, &session).send()
+    };
+    for host in ["portal.test", "acme.portal.test"] {
+        let statuses = ["__Host-doorward", COOKIE].map(|name| ask(host, name).status);
+        assert_eq!(statuses, [200, 302], "{host}");
+        assert_eq!(portal.last().header("x-forwarded-proto"), Some("https"));
+        let token = csrf::token(&CookieSecret::parse(&session).unwrap(), "sign-out");
+        let out = gate
+            .post("/.doorward/sign-out?tenant=acme.com")
+            .host(host)
+            .browser()
+            .header("origin", &format!("https://{host}"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .cookie(COOKIE, &session)
+            .body(format!("csrf={token}"))
+            .send();
+        assert_ne!(out.status, 303, "the clear-text name is nobody's");
+    }
+    let out = ask("portal.test", "x");
+    for cookie in out.all("set-cookie") {
+        assert!(cookie.starts_with("__Host-") && cookie.contains("; Secure"), "{cookie}");
+    }
+}
+
 #[test]
 fn attack_cookie_tossing_two_sessions_are_none() {
     let portal = Portal::answering("apis").start();
