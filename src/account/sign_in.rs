@@ -142,6 +142,7 @@ impl Doors {
         let account = found.as_ref().map(|(account, _)| account);
         *of = account.map(|account| account.id.clone());
         let guess = Guess {
+            alike: None,
             tenant: policy.tenant.clone(),
             who: match (account, &name) {
                 (Some(account), _) => Who::Account(account.id.clone()),

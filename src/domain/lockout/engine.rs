@@ -78,13 +78,14 @@ fn rule(settings: &LockoutSettings, key: &CounterKey, lockouts: u32) -> Option<R
         CounterKey::Address { .. } => settings.address.map(fixed),
         CounterKey::AccountAddress { .. } => settings.account_and_address.map(fixed),
         CounterKey::Device { .. } => settings.device.map(fixed),
-        CounterKey::Account { .. } | CounterKey::Portal { .. } | CounterKey::Unknown { .. } => {
-            settings.enabled.then(|| Rule {
-                max_attempts: settings.max_attempts.max(1),
-                window: 0,
-                lock: settings.lock_millis(lockouts),
-            })
-        }
+        CounterKey::Account { .. }
+        | CounterKey::Portal { .. }
+        | CounterKey::Unknown { .. }
+        | CounterKey::Alike { .. } => settings.enabled.then(|| Rule {
+            max_attempts: settings.max_attempts.max(1),
+            window: 0,
+            lock: settings.lock_millis(lockouts),
+        }),
     }
 }
 

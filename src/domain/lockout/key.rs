@@ -129,12 +129,37 @@ impl fmt::Display for ClientNet {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CounterKey {
-    Account { tenant: TenantId, account: AccountId },
-    Portal { tenant: TenantId, name: NameHash },
-    Unknown { tenant: TenantId, bucket: u16 },
-    Address { tenant: TenantId, net: ClientNet },
-    AccountAddress { tenant: TenantId, who: Who, net: ClientNet },
-    Device { tenant: TenantId, who: Who, device: DeviceId },
+    Account {
+        tenant: TenantId,
+        account: AccountId,
+    },
+    Portal {
+        tenant: TenantId,
+        name: NameHash,
+    },
+    Unknown {
+        tenant: TenantId,
+        bucket: u16,
+    },
+    /// All names a portal may take for one.
+    Alike {
+        tenant: TenantId,
+        name: NameHash,
+    },
+    Address {
+        tenant: TenantId,
+        net: ClientNet,
+    },
+    AccountAddress {
+        tenant: TenantId,
+        who: Who,
+        net: ClientNet,
+    },
+    Device {
+        tenant: TenantId,
+        who: Who,
+        device: DeviceId,
+    },
 }
 
 impl CounterKey {
@@ -157,6 +182,7 @@ impl CounterKey {
             Self::Account { tenant, account } => format!("name|{tenant}|account:{account}"),
             Self::Portal { tenant, name } => format!("name|{tenant}|portal:{name}"),
             Self::Unknown { tenant, bucket } => format!("name|{tenant}|unknown:{bucket:04x}"),
+            Self::Alike { tenant, name } => format!("alike|{tenant}|{name}"),
             Self::Address { tenant, net } => format!("address|{tenant}|{net}"),
             Self::AccountAddress { tenant, who, net } => format!("name-address|{tenant}|{who}|{net}"),
             Self::Device { tenant, who, device } => format!("device|{tenant}|{who}|{device}"),
@@ -170,6 +196,7 @@ impl CounterKey {
         let third = parts.next()?;
         let key = match (kind, parts.next()) {
             ("name", None) => Self::of(tenant, Who::parse(third)?),
+            ("alike", None) => Self::Alike { tenant, name: NameHash::parse(third)? },
             ("address", None) => Self::Address { tenant, net: ClientNet::parse(third)? },
             ("name-address", Some(net)) => {
                 Self::AccountAddress { tenant, who: Who::parse(third)?, net: ClientNet::parse(net)? }
