@@ -1,6 +1,7 @@
 //! The portal's own sign-ins, guarded: what reaches the portal, what does not, and what a stranger gets to see.
 
-use std::sync::{Arc, Condvar, Mutex};
+mod alike;
+mod together;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use doorward::domain::account::Account;
@@ -12,7 +13,6 @@ use crate::support::{
     answer::Answer,
     ask::Ask,
     double::Received,
-    eventually::PATIENCE,
     gate::GateBuilder,
     portal::PortalBuilder,
 };
@@ -221,81 +221,6 @@ fn a_page_of_many_parts_locks_nobody_out() {
             part.header("authorization", &basic("alex", "right")).send().status
         });
         assert_eq!(statuses, [200; 40]);
-    }
-}
-
-/// They do not wait for each other either, whether or not anybody said what a right password looks like.
-#[test]
-fn parts_of_a_page_are_asked_for_at_the_same_time() {
-    let together = Meeting::of(10);
-    let met = together.clone();
-    let portal = Portal::answering("")
-        .deciding("/", move |request| {
-            let all_came = !request.complete || met.wait();
-            Reply::text("").status(if all_came { 200 } else { 500 })
-        })
-        .start();
-    let gate = guarded(&portal).start();
-    for path in ["/basic", "/known"] {
-        together.begin();
-        let statuses = in_parallel(10, |turn| {
-            let part = gate.get(&format!("{path}/{turn}"));
-            part.header("authorization", &basic("alex", "right")).send().status
-        });
-        assert_eq!(statuses, [200; 10], "{path}");
-    }
-}
-
-/// Attack: the same guess at once at a page that anybody gets, which is held open until the other one has said that it was wrong.
-#[test]
-fn attack_a_page_that_anybody_gets_beside_the_one_that_checks() {
-    let together = Meeting::of(2);
-    let (one, other) = (together.clone(), together.clone());
-    let portal = Portal::answering("")
-        .deciding("/basic/public", move |request| {
-            let _ = !request.complete || one.wait();
-            Reply::text("")
-        })
-        .deciding("/basic/x", move |request| {
-            let _ = !request.complete || other.wait();
-            Reply::text("").status(401)
-        })
-        .start();
-    let gate = guarded(&portal).start();
-    for guess in 0..5 {
-        together.begin();
-        in_parallel(2, |turn| {
-            let path = ["/basic/public", "/basic/x"][turn];
-            gate.get(path).header("authorization", &basic("alex", &guess.to_string())).send().status
-        });
-    }
-    portal.forget();
-    let sixth = gate.get("/basic/x").header("authorization", &basic("alex", "right")).send();
-    assert_eq!((sixth.status, portal.saw_nothing()), (401, true));
-}
-
-/// So many are to be at the portal at the same time.
-#[derive(Clone)]
-struct Meeting(Arc<(Mutex<usize>, Condvar, usize)>);
-
-impl Meeting {
-    fn of(count: usize) -> Self {
-        Self(Arc::new((Mutex::new(0), Condvar::new(), count)))
-    }
-
-    fn begin(&self) {
-        *self.0.0.lock().unwrap() = 0;
-    }
-
-    /// Whether all have come in time.
-    fn wait(&self) -> bool {
-        let (arrived, news, count) = &*self.0;
-        let mut arrived = arrived.lock().unwrap();
-        *arrived += 1;
-        news.notify_all();
-        let (_arrived, late) =
-            news.wait_timeout_while(arrived, PATIENCE, |arrived| *arrived < *count).unwrap();
-        !late.timed_out()
     }
 }
 
@@ -675,46 +600,6 @@ fn attack_a_fresh_counter_for_every_accent() {
     portal.forget();
     let answer = form(&gate, "/login", "b%C3%B6b", RIGHT).send();
     assert_eq!((answer.status, portal.saw_nothing()), (401, true));
-}
-
-/// Attack: what some database takes for one name is one name, whether an account of ours is called that or not.
-#[test]
-fn attack_a_fresh_counter_for_every_name_a_database_takes_for_the_same() {
-    let portal = portal().start();
-    let gate = guarded(&portal).start();
-    let desk = Desk::of(gate.folder());
-    desk.account("carbon.super", "élodie");
-    desk.account("carbon.super", "x");
-    for spellings in [
-        &["%C3%A9lodie", "elodie", "%C3%89LODIE", "el%C3%B6die"][..],
-        // ß is s to one collation and ss to another, ü is u, ue or y
-        &["wei%C3%9F", "weiss", "weis", "WEISS"],
-        &["m%C3%BCller", "muller", "mueller"],
-        // WSO2 looks for a bare name in all of its user stores
-        &["LDAP%2Falex", "alex", "PRIMARY%2Falex", "CORP%5Calex"],
-        &["x", "LDAP%2Fx"],
-    ] {
-        portal.forget();
-        for user in spellings {
-            times(5, |turn| form(&gate, "/login", user, &turn.to_string()).send());
-        }
-        assert_eq!(portal.received().len(), 5, "{spellings:?}");
-    }
-}
-
-/// Attack: on a portal to which `álex` is somebody else, who signs in again and again so that `alex` can be guessed at.
-#[test]
-fn attack_a_neighbours_sign_in_forgives_no_guess() {
-    let portal = portal().start();
-    let gate = guarded(&portal).start();
-    for turn in 0..2 {
-        times(3, |_| form(&gate, "/login", "alex", "wrong").send());
-        let neighbour = form(&gate, "/login", "%C3%A1lex", RIGHT).send();
-        assert!(turn > 0 || neighbour.location() == "/home", "{}", neighbour.status);
-    }
-    portal.forget();
-    let guess = form(&gate, "/login", "alex", RIGHT).send();
-    assert_eq!((guess.status, portal.saw_nothing()), (401, true));
 }
 
 /// Attack: an answer that breaks off, made to by the request, hides that the password was wrong.
