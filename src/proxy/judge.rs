@@ -11,7 +11,7 @@ use super::{
     connection::ClientConnection,
     forwarded::{self, Client},
     hygiene::{self, Ambiguity, Cleaned},
-    identify::{Asking, Proof, identify, is_foreign_origin},
+    identify::{Asking, Proof, Scene, identify, is_foreign_origin},
     index_wait::wait_until,
     select::{self, SelectError},
 };
@@ -120,7 +120,7 @@ pub async fn judge(
             Err(Refusal::ForeignOrigin)
         } else {
             let asking = Asking { client: &judgement.client, by: judgement.asked_by, now };
-            identify(gate, settings, parts, &policy, &route, asking).await
+            identify(Scene { gate, settings, parts, policy: &policy, route: &route, asking }).await
         };
         if let Ok(Some(proof)) = &identified
             && !judgement.tenant_named
