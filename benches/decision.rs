@@ -9,7 +9,7 @@ use doorward::{
     domain::{
         access,
         browser::{self, Asked},
-        identity::{Identity, User},
+        identity::{CrossTenant, Identity, User},
         return_address::ReturnAddress,
         route::{Access, Route, RouteRule, RouteTable, Surface, wso2_apim},
         tenant::TenantId,
@@ -146,7 +146,7 @@ fn write(c: &mut Criterion) {
     let mut group = c.benchmark_group("write");
     let (user, tenant) = (user(), TenantId::parse("acme.com").unwrap());
     group.bench_function("identity_headers", |b| {
-        b.iter(|| identity_headers(HeaderProfile::Wso2, black_box(&user), &tenant));
+        b.iter(|| identity_headers(HeaderProfile::Wso2, black_box(&user), &tenant, &CrossTenant::Nobody));
     });
     let host = HeaderValue::from_static("portal.example.com");
     let peer: IpAddr = [203, 0, 113, 7].into();

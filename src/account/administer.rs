@@ -138,9 +138,11 @@ impl Doors {
 
     /// Takes every lock away, an administrator's and that of wrong passwords, and with it the ladder. Ends nothing.
     pub async fn unlock(&self, account: &Account, now: u64) -> Result<(), AdminError> {
-        let Account { id, tenant, .. } = account;
+        let Account { id, tenant, username, .. } = account;
         let found = self.0.store.accounts().set_admin_lock(id, None, now).await?;
         self.0.store.counters().reset_all_of(tenant, &Who::Account(id.clone())).await?;
+        let name = self.0.lockout.alike(tenant, username);
+        self.0.store.counters().reset(&[CounterKey::Alike { tenant: tenant.clone(), name }]).await?;
         self.changed(id, found).await
     }
 

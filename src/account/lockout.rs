@@ -7,7 +7,7 @@ use aws_lc_rs::hmac;
 use super::notices::{Notices, Shown};
 use crate::{
     domain::{
-        account::{LoginName, names},
+        account::{LoginName, alike, names},
         lockout::{self, Attempt, DeviceId, LockoutSettings, NameHash, Refused, Reserved, Success, Who},
         tenant::TenantId,
     },
@@ -27,6 +27,8 @@ pub struct Lockout {
 pub struct Guess {
     pub tenant: TenantId,
     pub who: Who,
+    /// At the portal's door: see [`Lockout::alike`].
+    pub alike: Option<NameHash>,
     /// For the log; `None` for a name nobody has.
     pub shown: Option<Shown>,
     /// The account has the role that is never locked.
@@ -68,9 +70,15 @@ impl Lockout {
         Who::unknown(&self.keyed(&["no name", written]))
     }
 
-    /// A name only the portal behind us knows, as its skeleton.
-    pub fn portal_name(&self, tenant: &TenantId, skeleton: &str) -> NameHash {
-        NameHash::of(&self.keyed(&["portal", tenant.as_str(), skeleton]))
+    /// A name only the portal behind us knows.
+    pub fn portal_name(&self, tenant: &TenantId, name: &str) -> NameHash {
+        NameHash::of(&self.keyed(&["portal", tenant.as_str(), name]))
+    }
+
+    /// All names that a portal may take for this one.
+    pub(super) fn alike(&self, tenant: &TenantId, name: &str) -> NameHash {
+        let name = names::canonical(name).unwrap_or_else(|_| name.to_owned());
+        NameHash::of(&self.keyed(&["alike", tenant.as_str(), &alike::skeleton(&name)]))
     }
 
     pub(super) fn keyed(&self, parts: &[&str]) -> [u8; 32] {
@@ -87,8 +95,8 @@ impl Lockout {
         guess: Guess,
         now: u64,
     ) -> Result<Reservation, NotReserved> {
-        let Guess { tenant, who, shown, bypass, address, device } = guess;
-        let keys = lockout::keys(settings, &Attempt { tenant, who, address, device });
+        let Guess { tenant, who, alike, shown, bypass, address, device } = guess;
+        let keys = lockout::keys(settings, &Attempt { tenant, who, alike, address, device });
         let rules = Arc::clone(settings);
         let reserved = self
             .store

@@ -48,6 +48,10 @@ impl Notices {
     /// An attempt has failed, and with it these locks are set.
     pub fn failed(&self, reserved: &Reserved, shown: Option<&Shown>) {
         for (key, counter) in reserved.locks() {
+            // the name itself is told of
+            if matches!(key, CounterKey::Alike { .. }) && reserved.name_locked().is_some() {
+                continue;
+            }
             self.metrics.count_lockout(lockout_of(key));
             match shown {
                 Some(shown) if key.is_name() => locked(shown, counter),
@@ -88,7 +92,9 @@ fn log_locked(shown: &Shown) {
 
 fn lockout_of(key: &CounterKey) -> LockoutOf {
     match key {
-        CounterKey::Account { .. } | CounterKey::Portal { .. } => LockoutOf::account,
+        CounterKey::Account { .. } | CounterKey::Portal { .. } | CounterKey::Alike { .. } => {
+            LockoutOf::account
+        }
         CounterKey::Unknown { .. } => LockoutOf::unknown_name,
         CounterKey::Address { .. } => LockoutOf::address,
         CounterKey::AccountAddress { .. } => LockoutOf::account_and_address,

@@ -7,7 +7,7 @@ use super::{Doors, Guess, NotReserved, Reservation, Shown, sign_in::barred};
 use crate::{
     config::{TenantPolicy, directory::Found},
     domain::{
-        account::{Account, LoginName, names},
+        account::{Account, LoginName, alike, names},
         lockout::Who,
         tenant::TenantId,
     },
@@ -41,8 +41,8 @@ struct Named {
 
 impl Doors {
     /// Counts an attempt at the portal's sign-in as failed, until the portal says that it was not. A name that an account
-    /// of ours has is that account; all others are the portal's people, each with a counter. A name that does not say whose
-    /// it is belongs to the tenant `door`.
+    /// of ours has is that account; all others are the portal's people, each with a counter, and one with all whose names the
+    /// portal may take for it. A name that does not say whose it is belongs to the tenant `door`.
     pub async fn reserve_at_portal(
         &self,
         door: &TenantId,
@@ -51,23 +51,24 @@ impl Doors {
         now: u64,
     ) -> Result<Reservation, NotForwarded> {
         let lockout = &self.0.lockout;
-        let mut named = self.named(door, login).await?;
-        let plain = names::skeleton(login);
-        if named.account.is_none() && plain != login {
-            // to the portal's database `álex` may be `alex`: so is it to the counters
-            named = self.named(door, &plain).await?;
-        }
-        let Named { policy, name, account } = named;
+        let typed = self.named(door, login).await?;
+        let typed_as = names::key(&typed.name.user_store, &typed.name.canonical);
+        let plain = alike::unaccented(login);
+        // to the portal's database `álex` may be `alex`: so is it to us
+        let is_plain = typed.account.is_some() || plain == login;
+        let Named { policy, name, account } = if is_plain { typed } else { self.named(door, &plain).await? };
         let (who, shown) = if let Some(account) = &account {
             (Who::Account(account.id.clone()), Shown::of(account))
         } else {
-            let known_as = names::key(&name.user_store, &name.canonical);
-            let hash = lockout.portal_name(&policy.tenant, &known_as);
+            let hash = lockout.portal_name(&policy.tenant, &typed_as);
             (Who::Portal(hash), Shown::of_portal(hash, &policy.tenant))
         };
+        // this spelling has a counter, and all that may be the same name have one together
+        let all_called = account.as_ref().map_or(name.canonical.as_str(), |account| &account.username);
         let guess = Guess {
             tenant: policy.tenant.clone(),
             who,
+            alike: Some(lockout.alike(&policy.tenant, all_called)),
             shown: Some(shown),
             bypass: account.as_ref().is_some_and(|account| policy.account_lock.bypassed_by(&account.roles)),
             address: Some(address),

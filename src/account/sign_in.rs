@@ -166,6 +166,7 @@ impl Doors {
         let device =
             account.zip(attempt.device).and_then(|(account, cookie)| lockout.device(cookie, account, now));
         let guess = Guess {
+            alike: None,
             tenant: policy.tenant.clone(),
             who: match (account, &name) {
                 (Some(account), _) => Who::Account(account.id.clone()),

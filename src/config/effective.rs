@@ -1,14 +1,13 @@
 //! What is in effect, in the form in which it is written: every key, secrets masked.
 
 mod accounts;
+mod issuer;
+mod upstream;
 
 use std::path::Path;
 
 use super::{
-    model::{
-        Branding, HeaderProfile, Introspection, Issuer, KeySource, Profile, Settings, SignIn, Target,
-        Tenancy, Upstream, Watch,
-    },
+    model::{Branding, HeaderProfile, Profile, Settings, SignIn, Tenancy, Watch},
     raw::{
         self, Deployment,
         access::{IdentityHeaders, Kind, Who},
@@ -18,9 +17,9 @@ use super::{
             address::{FilePath, MaybeListen},
             duration::Positive,
             look::{Accent, Image, LogFilter},
-            name::{Claimable, CookieName, NotEmpty, Scope},
-            route::{Match, Prefix, SignInUrl},
-            web::{Origin, PortalUrl, SecureUrl},
+            name::{Claimable, CookieName, NotEmpty},
+            route::{Match, SignInUrl},
+            web::Origin,
         },
     },
     resolve::guard,
@@ -65,12 +64,12 @@ pub fn written(settings: &Settings) -> Deployment {
                 Profile::Generic => raw::portal::Profile::Generic,
             }),
             upstream: Some(
-                settings.portal.upstreams.iter().map(|upstream| self::upstream(upstream)).collect(),
+                settings.portal.upstreams.iter().map(|upstream| upstream::written(upstream)).collect(),
             ),
         }),
         tenancy: Some(tenancy(&settings.tenancy)),
         sign_in: Some(sign_in(&defaults.sign_in)),
-        issuer: Some(defaults.issuers.iter().map(|issuer| self::issuer(issuer)).collect()),
+        issuer: Some(defaults.issuers.iter().map(|issuer| issuer::written(issuer)).collect()),
         accounts: Some(accounts::accounts(&settings.accounts)),
         session: Some(accounts::session(&defaults.session)),
         account_lock: Some(accounts::account_lock(&defaults.account_lock)),
@@ -116,31 +115,6 @@ fn server(settings: &Settings) -> raw::server::Server {
     }
 }
 
-fn upstream(upstream: &Upstream) -> raw::portal::Upstream {
-    let (url, files) = match &upstream.target {
-        Target::Tcp { host, port } => (PortalUrl::Http { host: host.clone(), port: *port }, None),
-        Target::Tls { host, port, ca_file, client_cert_file, client_key_file } => (
-            PortalUrl::Https { host: host.clone(), port: *port },
-            Some((ca_file, client_cert_file, client_key_file)),
-        ),
-        Target::Unix { path } => (PortalUrl::Unix(path.clone()), None),
-    };
-    raw::portal::Upstream {
-        path: Some(As(Prefix(upstream.path.clone()))),
-        url: Some(As(url)),
-        http2: Some(upstream.http2),
-        host: upstream.host.clone().map(|host| As(NotEmpty(host))),
-        ca_file: files.and_then(|files| files.0.as_deref().map(path)),
-        client_cert_file: files.and_then(|files| files.1.as_deref().map(path)),
-        client_key_file: files.and_then(|files| files.2.as_deref().map(path)),
-        max_connections: u32::try_from(upstream.max_connections).ok(),
-        connect_timeout: Some(As(Positive(upstream.connect_timeout))),
-        header_timeout: Some(As(Positive(upstream.header_timeout))),
-        idle_timeout: Some(As(Positive(upstream.idle_timeout))),
-        keep_alive: Some(As(Positive(upstream.keep_alive))),
-    }
-}
-
 fn tenancy(tenancy: &Tenancy) -> raw::tenancy::Tenancy {
     let (watch, poll_interval) = match tenancy.watch {
         Watch::Auto { poll_interval } => (raw::tenancy::Watch::Auto, Some(poll_interval)),
@@ -167,46 +141,6 @@ fn tenancy(tenancy: &Tenancy) -> raw::tenancy::Tenancy {
 fn sign_in(sign_in: &SignIn) -> raw::sign_in::SignIn {
     let url = sign_in.is_configured().then(|| sign_in.url.clone());
     raw::sign_in::SignIn { url: Some(As(SignInUrl(url))) }
-}
-
-fn issuer(issuer: &Issuer) -> raw::issuer::Issuer {
-    let texts = |texts: &[String]| Some(texts.iter().cloned().map(|text| As(NotEmpty(text))).collect());
-    let has_keys = issuer.keys != KeySource::None;
-    raw::issuer::Issuer {
-        issuer: Some(As(NotEmpty(issuer.issuer.clone()))),
-        audiences: texts(&issuer.audiences),
-        jwks_file: match &issuer.keys {
-            KeySource::File(file) => Some(path(file)),
-            _ => None,
-        },
-        jwks_url: match &issuer.keys {
-            KeySource::Url(url) => Some(As(SecureUrl(url.clone()))),
-            _ => None,
-        },
-        discovery: Some(issuer.keys == KeySource::Discovery),
-        algorithms: has_keys.then(|| issuer.algorithms.iter().copied().map(As).collect()),
-        leeway: Some(As(issuer.leeway)),
-        required_scopes: Some(issuer.required_scopes.iter().cloned().map(|scope| As(Scope(scope))).collect()),
-        tenant_claim: issuer.tenant_claim.clone().map(|claim| As(NotEmpty(claim))),
-        tenant: issuer.tenant_claim.is_none().then(|| As(issuer.tenant.clone())),
-        user_claim: Some(As(NotEmpty(issuer.user_claim.clone()))),
-        roles_claim: Some(As(NotEmpty(issuer.roles_claim.clone()))),
-        cache_ttl: Some(As(issuer.cache_ttl)),
-        introspection: issuer.introspection.as_ref().map(introspection),
-    }
-}
-
-fn introspection(introspection: &Introspection) -> raw::issuer::Introspection {
-    raw::issuer::Introspection {
-        url: Some(As(SecureUrl(introspection.url.clone()))),
-        client_id: Some(As(NotEmpty(introspection.client_id.clone()))),
-        client_secret: Some(As(introspection.client_secret.clone())),
-        client_secret_file: None,
-        ca_file: introspection.ca_file.as_deref().map(path),
-        cache_ttl: Some(As(introspection.cache_ttl)),
-        negative_ttl: Some(As(introspection.negative_ttl)),
-        timeout: Some(As(Positive(introspection.timeout))),
-    }
 }
 
 fn route(rule: &RouteRule) -> raw::access::Route {

@@ -303,8 +303,6 @@ pub struct Issuer {
     pub tenant: TenantId,
     /// Named by the tenant itself. It is shown no token that may be meant for one of `deployment.toml`.
     pub of_tenant_file: bool,
-    /// Names that look like a visitor's from elsewhere (`alice@other.com`) get this tenant's behind them.
-    pub qualifies_names: bool,
     pub user_claim: String,
     pub roles_claim: String,
     pub introspection: Option<Introspection>,

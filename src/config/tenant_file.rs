@@ -8,7 +8,7 @@ use http::HeaderValue;
 use super::{
     document::{Findings, Key, Node, Value, json, nearest::nearest, read::read},
     mistake::Mistake,
-    model::{Branding, HeaderProfile, Issuer, KeySource, Settings, SignIn, TenantPolicy},
+    model::{Branding, Issuer, KeySource, Settings, SignIn, TenantPolicy},
     raw::{self, access::Access as RawAccess, tenant::Doorward, values::web::is_loopback},
     resolve::{self, Scope, access::Access},
 };
@@ -204,14 +204,8 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
     let sign_in = conf.sign_in.as_ref().unwrap_or(&defaults.sign_in);
     let access = &conf.access;
     let cross_tenant = access.cross_tenant.as_ref().unwrap_or(&defaults.cross_tenant);
-    let identity_headers = access.identity_headers.unwrap_or(defaults.identity_headers);
-    // in these headers a visitor is `name@tenant`, and a local user is whatever the issuer says
-    let qualifies_names = *cross_tenant != CrossTenant::Nobody
-        && matches!(identity_headers, HeaderProfile::OAuth2Proxy | HeaderProfile::Authelia);
-    let own = own.map(|issuer| {
-        let tenant = tenant.clone();
-        Arc::new(Issuer { tenant, of_tenant_file: true, qualifies_names, ..issuer.clone() })
-    });
+    let own =
+        own.map(|issuer| Arc::new(Issuer { tenant: tenant.clone(), of_tenant_file: true, ..issuer.clone() }));
     let mut problem = forged.map(|issuer| {
         let message = format!("the issuer {:?} is asked at Doorward's own private port", issuer.issuer);
         mistake(settings, tenant, "Doorward.issuers", message)
@@ -247,7 +241,7 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
             .filter_map(|origin| HeaderValue::from_str(origin).ok())
             .collect(),
         websocket_origins: inherited(&access.websocket_origins, &defaults.websocket_origins),
-        identity_headers,
+        identity_headers: access.identity_headers.unwrap_or(defaults.identity_headers),
         token_cookie: defaults.token_cookie.clone(),
         forward_token: access.forward_token.unwrap_or(defaults.forward_token),
         guards: defaults.guards.iter().cloned().chain(own_guards).collect(),

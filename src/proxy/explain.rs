@@ -11,7 +11,7 @@ use url::Url;
 
 use super::{
     Caller, ClientConnection, Gate, Refusal,
-    identify::{Asking, Proof, identify},
+    identify::{Asking, Proof, Scene, identify},
     judge::judge,
 };
 use crate::domain::{access::Decision, browser, identity::Identity, route::Access};
@@ -76,7 +76,8 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
     if let (None, Some(policy), Some(route)) = (&judgement.proof, &judgement.policy, &judgement.route) {
         // what a browser that opens a page is not told
         let asking = Asking { client: &judgement.client, by: browser::Caller::Program, now };
-        if let Err(Refusal::BadToken(error)) = identify(gate, &settings, &parts, policy, route, asking).await
+        if let Err(Refusal::BadToken(error)) =
+            identify(Scene { gate, settings: &settings, parts: &parts, policy, route, asking }).await
         {
             let counts = if judgement.verdict.is_ok() {
                 "; a browser that opens a page with it counts as one without"

@@ -13,7 +13,7 @@ use super::{
     added::Added,
     answer::Refusal,
     body::{ClientBody, RequestBody, ResponseBody},
-    headers::{clean_response, identity_headers},
+    headers::{IdentityHeaders, clean_response, identity_headers},
     hygiene::cookies,
     identify::Proof,
     judge::Judgement,
@@ -27,7 +27,11 @@ use crate::{
         Settings, TenantPolicy,
         model::{Profile, Target, Upstream},
     },
-    domain::{identity::Identity, route::Access},
+    domain::{
+        client::Client,
+        identity::{Identity, User},
+        route::Access,
+    },
     session::{Live, Sessions},
     telemetry::metrics::PortalError,
     token::bearer,
@@ -140,7 +144,8 @@ pub async fn forward(
         return Box::pin(upgrade(worker, connection, judgement, &portal, (request, added), slot, now)).await;
     }
     let failed = |error| NoAnswer::because(worker, portal.target(), judgement, &error);
-    let mut answer = portal.forward(request, added).await.map_err(failed)?;
+    let mut answer =
+        portal.forward(request, added, Client::of(judgement.client.address)).await.map_err(failed)?;
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // nobody asked for it: whatever follows would be read as somebody's answer
         return Err(failed(ForwardError::Upgrade));
@@ -178,7 +183,7 @@ fn rewrite(
     let mut known = None;
     match (&judgement.identity, &judgement.proof) {
         (Identity::User(user), Some(Proof::Token(verified))) => {
-            let make = || identity_headers(policy.identity_headers, user, &policy.tenant);
+            let make = || told(policy, user);
             known = Some(Arc::clone(verified.headers.get_or_init(make)));
             if !policy.forward_token {
                 parts.headers.remove(header::AUTHORIZATION);
@@ -187,7 +192,7 @@ fn rewrite(
         // whatever else came along is not what let the request in
         (Identity::User(user), Some(Proof::Session(live))) => {
             without_tokens(policy, parts)?;
-            let make = || identity_headers(policy.identity_headers, user, &policy.tenant);
+            let make = || told(policy, user);
             known = Some(match live.headers.get_or_init(|| (policy.generation, make())) {
                 (generation, headers) if *generation == policy.generation => Arc::clone(headers),
                 // a tenant that is visited, or a policy that has changed
@@ -221,6 +226,10 @@ fn rewrite(
     }
     address(upstream, http2, parts)?;
     Ok(added)
+}
+
+fn told(policy: &TenantPolicy, user: &User) -> IdentityHeaders {
+    identity_headers(policy.identity_headers, user, &policy.tenant, &policy.cross_tenant)
 }
 
 /// The portal gets no token that did not count.
@@ -282,17 +291,18 @@ async fn upgrade(
     now: u64,
 ) -> Result<Response<ResponseBody>, NoAnswer> {
     let failed = |error| NoAnswer::because(worker, portal.target(), judgement, &error);
-    let (mut headers, stream, early) = match portal.forward_upgrade(request, &added).await {
-        Err(error) => return Err(failed(error)),
-        Ok(Upgraded::Switched { headers, .. }) if !is_wanted(judgement, &headers) => {
-            return Err(failed(ForwardError::Upgrade));
-        }
-        Ok(Upgraded::Switched { headers, stream, early }) => (headers, stream, early),
-        Ok(Upgraded::Declined(mut answer)) => {
-            clean_response(answer.headers_mut(), false);
-            return Ok(*answer);
-        }
-    };
+    let (mut headers, stream, early) =
+        match portal.forward_upgrade(request, &added, Client::of(judgement.client.address)).await {
+            Err(error) => return Err(failed(error)),
+            Ok(Upgraded::Switched { headers, .. }) if !is_wanted(judgement, &headers) => {
+                return Err(failed(ForwardError::Upgrade));
+            }
+            Ok(Upgraded::Switched { headers, stream, early }) => (headers, stream, early),
+            Ok(Upgraded::Declined(mut answer)) => {
+                clean_response(answer.headers_mut(), false);
+                return Ok(*answer);
+            }
+        };
     let (mut until, mut ended) = (None, None);
     match (&judgement.identity, &judgement.proof, &worker.gate.doors) {
         (Identity::User(user), Some(Proof::Token(_)), _) => {

@@ -34,6 +34,17 @@ pub struct Asking<'a> {
     pub now: u64,
 }
 
+/// Who is it that asks for this?
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    pub gate: &'a Gate,
+    pub settings: &'a Settings,
+    pub parts: &'a Parts,
+    pub policy: &'a TenantPolicy,
+    pub route: &'a Route,
+    pub asking: Asking<'a>,
+}
+
 /// What proves who asks.
 #[derive(Clone)]
 pub enum Proof {
@@ -67,21 +78,15 @@ impl fmt::Debug for Proof {
 
 /// Who asks. A token goes before a session: somebody put it into this very request, while the cookie comes along by itself;
 /// and the portal that gets the token would know its bearer, not the cookie's.
-pub async fn identify(
-    gate: &Gate,
-    settings: &Settings,
-    parts: &Parts,
-    policy: &TenantPolicy,
-    route: &Route,
-    asking: Asking<'_>,
-) -> Result<Option<Proof>, Refusal> {
+pub async fn identify(scene: Scene<'_>) -> Result<Option<Proof>, Refusal> {
+    let Scene { gate, parts, route, asking, .. } = scene;
     // sign-in itself uses the header in ways of its own (client credentials), and assets need nobody
     if route.access == Access::Open {
         return Ok(None);
     }
     let reads = parts.method == Method::GET || parts.method == Method::HEAD;
     let by_own_page = reads || is_from_own_page(parts, asking.client);
-    let bearer = by_token(gate, settings, parts, policy, route, asking, (reads, by_own_page)).await?;
+    let bearer = by_token(scene, (reads, by_own_page)).await?;
     match (bearer, &gate.doors) {
         (Some(verified), _) => Ok(Some(Proof::Token(verified))),
         (None, Some(doors)) if by_own_page => by_session(doors, parts, asking).await,
@@ -106,14 +111,10 @@ async fn by_session(doors: &Doors, parts: &Parts, asking: Asking<'_>) -> Result<
 /// As proven by a token that counts under this tenant's policy. A browser that opens a page is never refused because
 /// of a stale token: its visitor is unknown, no more. A program that sends a bad token is told so.
 async fn by_token(
-    gate: &Gate,
-    settings: &Settings,
-    parts: &Parts,
-    policy: &TenantPolicy,
-    route: &Route,
-    asking: Asking<'_>,
+    scene: Scene<'_>,
     (reads, by_own_page): (bool, bool),
 ) -> Result<Option<Arc<Verified>>, Refusal> {
+    let Scene { gate, settings, parts, policy, route, asking } = scene;
     let wso2 = settings.portal.profile == Profile::Wso2Apim;
     let query = parts.uri.query().filter(|query| bearer::names_access_token(query));
     let places = Places {

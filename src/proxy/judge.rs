@@ -11,7 +11,7 @@ use super::{
     connection::ClientConnection,
     forwarded::{self, Client},
     hygiene::{self, Ambiguity, Cleaned},
-    identify::{Asking, Proof, identify, is_foreign_origin},
+    identify::{Asking, Proof, Scene, identify, is_foreign_origin},
     index_wait::wait_until,
     select::{self, SelectError},
 };
@@ -56,12 +56,14 @@ pub async fn judge(
     now: u64,
 ) -> Judgement {
     // ── 2 hygiene: what trusted proxies say is read before it is taken out
-    let client = forwarded::client(
+    let mut client = forwarded::client(
         connection.peer.ip(),
         connection.tls,
         &parts.headers,
         &settings.server.trusted_proxies,
     );
+    // then TLS ends somewhere before us, whatever the last hop is
+    client.https |= settings.server.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
     let cleaned = hygiene::clean(parts, hygiene::Limits::default());
     let upgrade = cleaned.as_ref().is_ok_and(|cleaned| cleaned.upgrade.is_some());
     // what the caller would understand, as long as the tenant's own routes are not known
@@ -118,7 +120,7 @@ pub async fn judge(
             Err(Refusal::ForeignOrigin)
         } else {
             let asking = Asking { client: &judgement.client, by: judgement.asked_by, now };
-            identify(gate, settings, parts, &policy, &route, asking).await
+            identify(Scene { gate, settings, parts, policy: &policy, route: &route, asking }).await
         };
         if let Ok(Some(proof)) = &identified
             && !judgement.tenant_named

@@ -8,7 +8,7 @@ use std::sync::{
 use http::{HeaderName, HeaderValue};
 
 use crate::domain::{
-    account::{Account, PRIMARY},
+    account::{Account, names},
     identity::User,
     session::Session,
 };
@@ -44,11 +44,7 @@ impl Live {
         let full: Vec<_> =
             [&account.given_name, &account.family_name].into_iter().flatten().map(String::as_str).collect();
         let user = User {
-            name: if account.user_store == PRIMARY {
-                account.username.clone()
-            } else {
-                format!("{}/{}", account.user_store, account.username)
-            },
+            name: names::key(&account.user_store, &account.username),
             tenant: account.tenant.clone(),
             email: account.email.clone(),
             display_name: (!full.is_empty()).then(|| full.join(" ")),

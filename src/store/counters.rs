@@ -198,7 +198,7 @@ fn owner_of(key: &CounterKey) -> String {
         CounterKey::AccountAddress { tenant, who, .. }
         | CounterKey::Device { tenant, who, .. }
         | CounterKey::Devices { tenant, who } => owner(tenant, who),
-        CounterKey::Address { .. } => String::new(),
+        CounterKey::Address { .. } | CounterKey::Alike { .. } => String::new(),
     }
 }
 

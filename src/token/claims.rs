@@ -74,12 +74,8 @@ pub fn judge(
         },
     };
     let optional = |claim: &str| claims.get(claim).and_then(Value::as_str).filter(|text| is_safe(text));
-    let mut name = user_name(name)?;
-    if issuer.qualifies_names && name.rsplit_once('@').is_some_and(|(_, of)| of != tenant.as_str()) {
-        name = format!("{name}@{tenant}");
-    }
     Ok(User {
-        name,
+        name: user_name(name)?,
         tenant,
         email: optional("email").map(str::to_owned),
         display_name: optional("name").map(str::to_owned),

@@ -6,6 +6,7 @@ mod form;
 pub mod gallery;
 mod guest;
 pub mod i18n;
+mod message;
 pub mod pages;
 pub mod router;
 pub mod security_headers;

@@ -16,11 +16,12 @@ use minijinja::{
 
 use super::i18n::Texts;
 
-const EMBEDDED: [(&str, &str); 10] = [
+const EMBEDDED: [(&str, &str); 11] = [
     ("account.html", include_str!("templates/account.html")),
     ("alert.html", include_str!("templates/alert.html")),
     ("layout.html", include_str!("templates/layout.html")),
     ("mark.html", include_str!("templates/mark.html")),
+    ("name-field.html", include_str!("templates/name-field.html")),
     ("password-field.html", include_str!("templates/password-field.html")),
     ("password.html", include_str!("templates/password.html")),
     ("problem.html", include_str!("templates/problem.html")),

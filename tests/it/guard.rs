@@ -1,5 +1,8 @@
 //! The portal's own sign-ins, guarded: what reaches the portal, what does not, and what a stranger gets to see.
 
+mod alike;
+mod together;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use doorward::domain::account::Account;
 use serde_json::{Value, json};

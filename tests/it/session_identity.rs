@@ -75,6 +75,38 @@ fn over_https_only_the_cookie_that_is_locked_to_its_host_counts() {
     assert_eq!((ask("__Host-doorward"), ask(COOKIE)), (200, 302));
 }
 
+/// The proxy in front ends TLS and is not listed; `public_url` says what browsers use.
+#[test]
+fn behind_a_proxy_that_ends_tls_cookies_are_locked_to_their_host() {
+    let portal = Portal::answering("apis").start();
+    let gate = closed(&portal).setting("server.public_url", "https://portal.test").start();
+    let desk = desk(&gate);
+    let session = desk.session(&desk.account("acme.com", "alex"));
+    let ask = |host: &str, name: &str| {
+        gate.get(PAGE).host(host).tenant("acme.com").browser().cookie(name, &session).send()
+    };
+    for host in ["portal.test", "acme.portal.test"] {
+        let statuses = ["__Host-doorward", COOKIE].map(|name| ask(host, name).status);
+        assert_eq!(statuses, [200, 302], "{host}");
+        assert_eq!(portal.last().header("x-forwarded-proto"), Some("https"));
+        let token = csrf::token(&CookieSecret::parse(&session).unwrap(), "sign-out");
+        let out = gate
+            .post("/.doorward/sign-out?tenant=acme.com")
+            .host(host)
+            .browser()
+            .header("origin", &format!("https://{host}"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .cookie(COOKIE, &session)
+            .body(format!("csrf={token}"))
+            .send();
+        assert_ne!(out.status, 303, "the clear-text name is nobody's");
+    }
+    let out = ask("portal.test", "x");
+    for cookie in out.all("set-cookie") {
+        assert!(cookie.starts_with("__Host-") && cookie.contains("; Secure"), "{cookie}");
+    }
+}
+
 #[test]
 fn attack_cookie_tossing_two_sessions_are_none() {
     let portal = Portal::answering("apis").start();
@@ -124,6 +156,36 @@ fn a_session_of_another_tenant_is_a_stranger_unless_welcome() {
     // a request that names no tenant is for the one the session is of
     let answer = gate.get("/api/am/devportal/v3/applications").xhr().cookie(COOKIE, &session).send();
     assert_eq!((answer.status, portal.last().header("x-wso2-tenant")), (200, Some("acme.com")));
+}
+
+/// Attack: a user of acme.com has the e-mail address that a visitor of beta.com is called by, and is taken for that visitor.
+#[test]
+fn attack_a_local_name_that_reads_like_a_visitors() {
+    let portal = Portal::answering("apis").start();
+    for (profile, header) in
+        [("authelia", "remote-user"), ("oauth2-proxy", "x-forwarded-user"), ("wso2", "x-wso2-username")]
+    {
+        let gate = closed(&portal)
+            .setting("access.identity_headers", profile)
+            .setting("access.cross_tenant", json!(["beta.com"]))
+            .start();
+        let desk = desk(&gate);
+        let mut told = Vec::new();
+        for (tenant, name) in [
+            ("acme.com", "bob@beta.com"),
+            ("beta.com", "bob"),
+            ("acme.com", "bob@beta.com@acme.com"),
+            ("beta.com", "bob@acme.com"),
+            ("acme.com", "bob"),
+        ] {
+            let session = desk.session(&desk.account(tenant, name));
+            assert_eq!(page(&gate, &session).send().status, 200);
+            told.push(portal.last().header(header).map(str::to_owned));
+        }
+        told.sort();
+        told.dedup();
+        assert_eq!(told.len(), 5, "{profile}: {told:?}");
+    }
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub struct Guard {
     pub succeeded_body: Option<Vec<As<NotEmpty>>>,
     /// The password was wrong if the answer has one of these statuses, whatever else it has. With a description of right ones,
     /// everything else is wrong too.
-    #[schemars(extend("x-default" = "`[401]` with `basic`, otherwise none"))]
+    #[schemars(extend("x-default" = "`[401, 403]` with `basic`, otherwise none"))]
     pub failed_status: Option<Vec<u16>>,
     /// … or leads to one of these addresses.
     #[schemars(extend("default" = []))]

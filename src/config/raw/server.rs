@@ -22,7 +22,8 @@ pub struct Server {
     #[schemars(extend("default" = 0, "x-restart" = true))]
     pub workers: Option<u16>,
     /// The origin browsers use, where it differs from what a request says: behind a proxy that is not in
-    /// `trusted_proxies`.
+    /// `trusted_proxies`. With `https://…` browsers are taken to come by HTTPS, to every host, also where the last proxy
+    /// speaks plain HTTP with Doorward: cookies are `Secure`, and nobody can sign in over plain HTTP.
     #[schemars(extend("x-default" = "what the request says"))]
     pub public_url: Option<As<Origin>>,
     /// Peers whose `X-Forwarded-*` and `Forwarded` are believed. Nobody's by default.

@@ -73,7 +73,7 @@ fn guard(raw: raw::guard::Guard, key: &Key, scope: &mut Scope<'_>) -> Option<Gua
     let mut failed = signs(raw.failed_status, raw.failed_redirect, raw.failed_body);
     if failed.is_empty() && succeeded.is_empty() {
         match user {
-            UserIn::Basic => failed.status = vec![401],
+            UserIn::Basic => failed.status = vec![401, 403],
             UserIn::PasswordGrant => succeeded.status = vec![200],
             UserIn::Form(_) | UserIn::Json(_) => {}
         }

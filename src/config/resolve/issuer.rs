@@ -92,7 +92,6 @@ fn issuer(
     let issuer = scope.required(&key.name("issuer"), raw.issuer, "write what these tokens have in `iss`")?;
     Some(Issuer {
         of_tenant_file: false,
-        qualifies_names: false,
         issuer: issuer.0,
         audiences,
         keys,

@@ -231,20 +231,6 @@ fn a_tenants_own_issuers_come_last_and_the_shared_ones_stay_shared() {
 }
 
 #[test]
-fn names_are_qualified_where_visitors_could_be_meant() {
-    for (access, qualified) in [
-        ("identity_headers = \"oauth2-proxy\"\ncross_tenant = true", true),
-        ("identity_headers = \"authelia\"\ncross_tenant = [\"other.com\"]", true),
-        ("identity_headers = \"authelia\"", false),
-        ("identity_headers = \"wso2\"\ncross_tenant = true", false),
-    ] {
-        let settings = settings(&format!("[access]\n{access}"));
-        let conf = parse(&ours(&format!("{{\"issuers\": [{ISSUER}}}]}}")), file()).unwrap();
-        assert_eq!(resolve(&settings, &acme(), &conf, 1).issuers[0].qualifies_names, qualified, "{access}");
-    }
-}
-
-#[test]
 fn attack_session_theft_by_a_tenants_token_cookie() {
     let told = mistakes(&ours("{\"token_cookie\": \"JSESSIONID\"}"));
     assert!(told.contains("there is no key `token_cookie` here"), "{told}");

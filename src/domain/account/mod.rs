@@ -1,5 +1,6 @@
 //! Somebody who can sign in here: an account of one tenant, and what is known about its owner.
 
+pub mod alike;
 pub mod names;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};

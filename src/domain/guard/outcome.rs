@@ -1,6 +1,6 @@
 //! Did it work? Read from the portal's answer: its status, where it leads, or a text in it.
 
-use super::Guard;
+use super::{Guard, UserIn};
 
 /// What became of a sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +83,16 @@ impl Guard {
         !self.failed.body.is_empty() || !self.succeeded.body.is_empty()
     }
 
+    /// Of an answer in which nothing was found. HTTP Basic has its own status for wrong credentials (RFC 7617 §2), so what is
+    /// not there (404) is no wrong password; a portal that is in trouble may have stumbled after it looked.
+    fn may_be_wrong(&self, status: u16) -> bool {
+        match (&self.user, status) {
+            (UserIn::Basic, 403) => self.failed.status.is_empty(),
+            (UserIn::Basic, 400..500) => matches!(status, 401 | 407 | 429),
+            (_, status) => status >= 400,
+        }
+    }
+
     /// In doubt it has failed: a guess that may have been checked is a guess. `path` is the one that was asked for: what
     /// comes back from another spelling of it may be another page.
     pub fn outcome(&self, path: &str, answer: &Answer<'_>) -> Outcome {
@@ -91,7 +101,7 @@ impl Guard {
         if unread || self.failed.are_in(answer) {
             Outcome::Failed
         } else if self.succeeded.is_empty() {
-            if answer.status < 400 { Outcome::Passed } else { Outcome::Failed }
+            if self.may_be_wrong(answer.status) { Outcome::Failed } else { Outcome::Passed }
         } else if !self.succeeded.are_in(answer) {
             Outcome::Failed
         } else if self.endpoint.is_exactly(path) {

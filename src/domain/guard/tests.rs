@@ -173,6 +173,29 @@ fn what_an_answer_means() {
     }
 }
 
+/// A page has parts that are not there, and nobody is locked out by them.
+#[test]
+fn a_status_of_http_basic_speaks_of_the_credentials_or_it_does_not() {
+    use Outcome::{Failed, Passed};
+    for (written, status, outcome) in [
+        (&[401, 403][..], 401, Failed),
+        (&[401, 403], 403, Failed),
+        (&[401], 403, Passed),
+        (&[], 403, Failed),
+        (&[], 401, Failed),
+        (&[401, 403], 404, Passed),
+        (&[401, 403], 405, Passed),
+        (&[401, 403], 304, Passed),
+        (&[401, 403], 429, Failed),
+        (&[401, 403], 500, Failed),
+        (&[404], 404, Failed),
+    ] {
+        let basic = Guard { failed: signs(written, &[], &[]), ..guard(UserIn::Basic, &[]) };
+        let answer = Answer { status, ..Answer::default() };
+        assert_eq!(basic.outcome("/login", &answer), outcome, "{written:?} {status}");
+    }
+}
+
 /// Attack: compressed, cut off or padded until the text for a wrong password stands where nobody looks.
 #[test]
 fn attack_an_answer_that_was_not_read_whole_is_no_right_password() {

@@ -2,13 +2,15 @@
 
 use core::net::IpAddr;
 
-use super::{ClientNet, CounterKey, DeviceId, LockoutSettings, Who};
+use super::{ClientNet, CounterKey, DeviceId, LockoutSettings, NameHash, Who};
 use crate::domain::tenant::TenantId;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     pub tenant: TenantId,
     pub who: Who,
+    /// What all names are counted by that the portal may take for this one, where the portal is asked.
+    pub alike: Option<NameHash>,
     /// None: an attempt without a network behind it, such as one on the command line.
     pub address: Option<IpAddr>,
     /// Out of a device cookie that was verified, and made for this very name.
@@ -18,8 +20,11 @@ pub struct Attempt {
 /// The counters of an attempt, in the order in which rows are to be locked. The name's own counter is always among
 /// them, because a lock holds even where counting is off.
 pub fn keys(settings: &LockoutSettings, attempt: &Attempt) -> Vec<CounterKey> {
-    let Attempt { tenant, who, address, device } = attempt;
+    let Attempt { tenant, who, alike, address, device } = attempt;
     let mut keys = vec![CounterKey::of(tenant.clone(), who.clone())];
+    if let Some(name) = *alike {
+        keys.push(CounterKey::Alike { tenant: tenant.clone(), name });
+    }
     if let Some(address) = address.filter(|address| !settings.allows(*address)) {
         let net = ClientNet::of(address);
         if settings.address.is_some() {

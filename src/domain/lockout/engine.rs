@@ -83,13 +83,14 @@ fn rule(settings: &LockoutSettings, key: &CounterKey, lockouts: u32) -> Option<R
             let max_attempts = threshold.max_attempts.max(1).saturating_mul(2);
             fixed(Threshold { max_attempts, ..threshold })
         }),
-        CounterKey::Account { .. } | CounterKey::Portal { .. } | CounterKey::Unknown { .. } => {
-            settings.enabled.then(|| Rule {
-                max_attempts: settings.max_attempts.max(1),
-                window: 0,
-                lock: settings.lock_millis(lockouts),
-            })
-        }
+        CounterKey::Account { .. }
+        | CounterKey::Portal { .. }
+        | CounterKey::Unknown { .. }
+        | CounterKey::Alike { .. } => settings.enabled.then(|| Rule {
+            max_attempts: settings.max_attempts.max(1),
+            window: 0,
+            lock: settings.lock_millis(lockouts),
+        }),
     }
 }
 

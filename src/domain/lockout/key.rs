@@ -145,6 +145,11 @@ pub enum CounterKey {
         tenant: TenantId,
         bucket: u16,
     },
+    /// All names a portal may take for one.
+    Alike {
+        tenant: TenantId,
+        name: NameHash,
+    },
     Address {
         tenant: TenantId,
         net: ClientNet,
@@ -191,6 +196,7 @@ impl CounterKey {
             Self::Account { tenant, account } => format!("name|{tenant}|account:{account}"),
             Self::Portal { tenant, name } => format!("name|{tenant}|portal:{name}"),
             Self::Unknown { tenant, bucket } => format!("name|{tenant}|unknown:{bucket:04x}"),
+            Self::Alike { tenant, name } => format!("alike|{tenant}|{name}"),
             Self::Address { tenant, net } => format!("address|{tenant}|{net}"),
             Self::AccountAddress { tenant, who, net } => format!("name-address|{tenant}|{who}|{net}"),
             Self::Device { tenant, who, device } => format!("device|{tenant}|{who}|{device}"),
@@ -206,6 +212,7 @@ impl CounterKey {
         let key = match (kind, parts.next()) {
             ("name", None) => Self::of(tenant, Who::parse(third)?),
             ("devices", None) => Self::Devices { tenant, who: Who::parse(third)? },
+            ("alike", None) => Self::Alike { tenant, name: NameHash::parse(third)? },
             ("address", None) => Self::Address { tenant, net: ClientNet::parse(third)? },
             ("name-address", Some(net)) => {
                 Self::AccountAddress { tenant, who: Who::parse(third)?, net: ClientNet::parse(net)? }

@@ -8,13 +8,14 @@ mod paces;
 mod read;
 mod refuse;
 mod settle;
+mod shared;
 
 use std::{sync::Arc, time::Instant};
 
 use http::{Response, header::AUTHORIZATION, request::Parts};
 use hyper::body::Incoming;
 
-use self::{known::Known, paces::Paces};
+use self::{known::Known, paces::Paces, shared::Share};
 use super::{
     ClientConnection, Gate, Worker,
     answer::Refusal,
@@ -37,7 +38,7 @@ use crate::{
 #[derive(Default)]
 pub struct Guards {
     paces: Paces,
-    known: Known,
+    known: Known<Reservation>,
 }
 
 /// Whether a request may be a sign-in of the portal's.
@@ -74,34 +75,29 @@ pub async fn guarded(
     if guard.searches_body() {
         settle::plainly(&mut parts.headers);
     }
+    let known = &gate.guards.known;
+    let door = if guard.of_tenant { &policy.tenant } else { &settings.tenancy.default_tenant };
     // the parts of a page come all at once with the same credentials: that is one guess, and not one for each
     let credentials = match parts.headers.get(AUTHORIZATION) {
-        Some(sent) if guard.user == UserIn::Basic => Some(gate.guards.known.digest(&policy.tenant, sent)),
+        Some(sent) if guard.user == UserIn::Basic => Some(known.digest(&policy.tenant, door, sent)),
         _ => None,
     };
-    let known = &gate.guards.known;
-    let turn = match &credentials {
-        Some(digest) if !known.is_known(digest) => Some(known.turn(digest).await),
-        _ => None,
+    let reserving = reserve(gate, judgement, door, &name);
+    let reserved = match &credentials {
+        Some(digest) => known.join(digest, reserving).await,
+        None => reserving.await.map(|reservation| Some(Share::new(reservation))),
     };
-    let reservation = if credentials.as_ref().is_some_and(|digest| known.is_known(digest)) {
-        None
-    } else {
-        let door = if guard.of_tenant { &policy.tenant } else { &settings.tenancy.default_tenant };
-        match reserve(gate, judgement, door, &name).await {
-            Ok(reservation) => Some(reservation),
-            Err(NotForwarded::Refused) => {
-                gate.metrics.count_guarded(Guarded::refused);
-                // nobody waits for those who wait
-                drop(turn);
-                return refuse::locked(gate, policy, guard).await;
-            }
-            Err(NotForwarded::NoName) => {
-                gate.metrics.count_guarded(Guarded::doubtful);
-                return refuse::doubtful(guard, read::Problem::NO_NAME);
-            }
-            Err(NotForwarded::Unavailable) => return Err(Refusal::StoreDown),
+    let share = match reserved {
+        Ok(share) => share,
+        Err(NotForwarded::Refused) => {
+            gate.metrics.count_guarded(Guarded::refused);
+            return refuse::locked(gate, policy, guard).await;
         }
+        Err(NotForwarded::NoName) => {
+            gate.metrics.count_guarded(Guarded::doubtful);
+            return refuse::doubtful(guard, read::Problem::NO_NAME);
+        }
+        Err(NotForwarded::Unavailable) => return Err(Refusal::StoreDown),
     };
     let started = Instant::now();
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
@@ -114,19 +110,18 @@ pub async fn guarded(
         // who hangs up on the portal, or makes it stumble, may have had a password checked: it stays counted
         Err(NoAnswer { refusal, may_have_arrived: true }) => return Err(refusal),
         Err(NoAnswer { refusal, may_have_arrived: false }) => {
-            settle::cancel(reservation).await;
+            settle::cancel(share).await;
             return Err(refusal);
         }
     };
     let (said, answer) = settle::read(guard, (&method, &path), answer).await?;
-    settle::settle(reservation, said).await;
+    settle::settle(share, said).await;
     if said == Said::Failed {
         gate.guards.paces.record(&policy.tenant, guard, started.elapsed());
     }
     if let Some(digest) = &credentials {
         known.learn(digest, said == Said::Succeeded);
     }
-    drop(turn);
     gate.metrics.count_guarded(match said {
         Said::Succeeded => Guarded::succeeded,
         Said::Passed => Guarded::passed,

@@ -12,6 +12,7 @@ use http::{
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
+use super::shared::Share;
 use crate::{
     account::Reservation,
     domain::guard::{Guard, Outcome, outcome::Answer},
@@ -35,25 +36,29 @@ pub(super) fn plainly(headers: &mut HeaderMap) {
 }
 
 /// The portal has not seen it, or says nothing of it, so nobody has learnt anything.
-pub(super) async fn cancel(reservation: Option<Reservation>) {
-    let Some(reservation) = reservation else { return };
+pub(super) async fn cancel(share: Option<Share<Reservation>>) {
+    let Some(reservation) = share.and_then(Share::take_back) else { return };
     if let Err(error) = reservation.cancel().await {
         tracing::error!(%error, "an attempt that came to nothing stays counted");
     }
 }
 
 /// Whoever is gone before this is done has failed: a reservation that is dropped stays counted.
-pub(super) async fn settle(reservation: Option<Reservation>, said: Outcome) {
-    match (reservation, said) {
-        (Some(reservation), Outcome::Succeeded) => {
-            if let Err(error) = reservation.succeeded().await {
+pub(super) async fn settle(share: Option<Share<Reservation>>, said: Outcome) {
+    match said {
+        Outcome::Succeeded => {
+            if let Some(reservation) = share.and_then(Share::settle)
+                && let Err(error) = reservation.succeeded().await
+            {
                 tracing::error!(%error, "a sign-in that worked stays counted as failed");
             }
         }
-        (Some(reservation), Outcome::Failed) => reservation.failed(),
-        (reservation, Outcome::Passed) => cancel(reservation).await,
-        // these very credentials were right a moment ago
-        (None, _) => {}
+        Outcome::Failed => {
+            if let Some(reservation) = share.and_then(Share::settle) {
+                reservation.failed();
+            }
+        }
+        Outcome::Passed => cancel(share).await,
     }
 }
 

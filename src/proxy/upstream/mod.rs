@@ -5,6 +5,7 @@ mod http1;
 mod http2;
 mod lease;
 mod leased_body;
+mod line;
 mod pool;
 mod slots;
 
@@ -32,7 +33,10 @@ use super::{
     added::Added,
     body::{RequestBody, ResponseBody},
 };
-use crate::config::model::{Target, Upstream};
+use crate::{
+    config::model::{Target, Upstream},
+    domain::client::Client,
+};
 
 /// Why the portal gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +94,7 @@ impl Portal {
         &self,
         mut request: Request<RequestBody>,
         added: Added,
+        client: Client,
     ) -> impl Future<Output = Result<Response<ResponseBody>, ForwardError>> + Send + '_ {
         async move {
             if self.upstream.http2 {
@@ -98,7 +103,7 @@ impl Portal {
             loop {
                 let (lease, fresh) = match poll_fn(|cx| Poll::Ready(self.pool.take(cx))).await {
                     Some(lease) => (lease, false),
-                    None => Box::pin(self.open(self.pool.home)).await?,
+                    None => Box::pin(self.open(self.pool.home, client)).await?,
                 };
                 match lease.send(request, &added, self.upstream.header_timeout, &self.pool).await {
                     Ok((answer, source)) => return Ok(self.streaming(answer, source)),
@@ -128,9 +133,10 @@ impl Portal {
         &self,
         request: Request<RequestBody>,
         added: &Added,
+        client: Client,
     ) -> Result<Upgraded, ForwardError> {
         // nobody's home: no used connection is handed to it
-        let (lease, _) = self.open(Home::new()).await?;
+        let (lease, _) = self.open(Home::new(), client).await?;
         let sent = lease.send(request, added, self.upstream.header_timeout, &self.pool).await;
         match sent.map_err(|(error, _)| error)? {
             (answer, Source::Lease(lease)) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
@@ -142,11 +148,11 @@ impl Portal {
     }
 
     /// A new connection (and `true`), or one of `home` that came free while waiting for the right to open one.
-    async fn open(&self, home: Home) -> Result<(Lease, bool), ForwardError> {
+    async fn open(&self, home: Home, client: Client) -> Result<(Lease, bool), ForwardError> {
         let until = Instant::now() + self.upstream.connect_timeout;
         let slot = loop {
             let patience = until.saturating_duration_since(Instant::now());
-            match self.pool.slots.acquire(home, patience).await {
+            match self.pool.slots.acquire(home, client, patience).await {
                 None => return Err(ForwardError::TooMany),
                 Some(Grant::Slot(slot)) => break slot,
                 Some(Grant::Used(mut lease)) => {

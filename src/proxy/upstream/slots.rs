@@ -2,9 +2,11 @@
 //!
 //! A connection holds its slot for as long as its socket is open, idle or not. Who finds no slot waits in line: the next
 //! connection that comes free is handed to the first in line if that is of the same worker, and closed in its favour if not.
+//! Whoever gives up leaves the line at once. Clients take turns in it: one that waits a thousand times has one place among
+//! ten that wait once. What a client already holds does not count, since a connection that is not waited for changes hands
+//! without any of this.
 
 use std::{
-    collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -13,6 +15,9 @@ use std::{
 };
 
 use tokio::{sync::oneshot, time::timeout};
+
+use super::line::{Line, Place};
+use crate::domain::client::Client;
 
 /// Which worker's connections; those of another worker cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +40,7 @@ pub struct Slots<T> {
 
 struct State<T> {
     taken: usize,
-    line: VecDeque<Waiter<T>>,
+    line: Line<Waiter<T>>,
 }
 
 struct Waiter<T> {
@@ -58,7 +63,7 @@ impl<T> Slots<T> {
     pub fn new(max: usize) -> Arc<Self> {
         Arc::new(Self {
             max: AtomicUsize::new(max),
-            state: Mutex::new(State { taken: 0, line: VecDeque::new() }),
+            state: Mutex::new(State { taken: 0, line: Line::default() }),
             waiting: AtomicUsize::new(0),
         })
     }
@@ -78,22 +83,22 @@ impl<T> Slots<T> {
     }
 
     /// A slot at once, or after waiting in line; `None` when patience ends.
-    pub async fn acquire(self: &Arc<Self>, home: Home, patience: Duration) -> Option<Grant<T>> {
-        let granted = {
+    pub async fn acquire(
+        self: &Arc<Self>,
+        home: Home,
+        client: Client,
+        patience: Duration,
+    ) -> Option<Grant<T>> {
+        let (granted, _waiting) = {
             let mut state = self.lock();
-            // who has given up is mostly at the front
-            while state.line.front().is_some_and(|waiter| waiter.grant.is_closed()) {
-                state.line.pop_front();
-            }
             if state.line.is_empty() && state.taken < self.max.load(Ordering::Relaxed) {
                 state.taken += 1;
-                self.waiting.store(0, Ordering::Relaxed);
                 return Some(Grant::Slot(Slot(Some(Arc::clone(self)))));
             }
             let (grant, granted) = oneshot::channel();
-            state.line.push_back(Waiter { home, grant });
+            let place = state.line.join(client, Waiter { home, grant });
             self.waiting.store(state.line.len(), Ordering::Relaxed);
-            granted
+            (granted, Waiting { slots: self, client, place })
         };
         timeout(patience, granted).await.ok()?.ok()
     }
@@ -104,7 +109,7 @@ impl<T> Slots<T> {
         while self.waiting() > 0 {
             let waiter = {
                 let mut state = self.lock();
-                if state.line.front().is_some_and(|first| first.home != home && !first.grant.is_closed()) {
+                if state.line.first().is_some_and(|first| first.home != home && !first.grant.is_closed()) {
                     drop(state);
                     // closed, and its slot goes to the first in line
                     drop(connection);
@@ -144,13 +149,31 @@ impl<T> Slots<T> {
     }
 
     fn next(&self, state: &mut State<T>) -> Option<Waiter<T>> {
-        let next = state.line.pop_front();
+        let next = state.line.serve();
         self.waiting.store(state.line.len(), Ordering::Relaxed);
         next
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place in the line, for as long as anybody stands on it.
+struct Waiting<'a, T> {
+    slots: &'a Slots<T>,
+    client: Client,
+    place: Place,
+}
+
+impl<T> Drop for Waiting<'_, T> {
+    fn drop(&mut self) {
+        let mut state = self.slots.lock();
+        if let Some(waiter) = state.line.leave(self.client, self.place) {
+            self.slots.waiting.store(state.line.len(), Ordering::Relaxed);
+            drop(state);
+            drop(waiter);
+        }
     }
 }
 
@@ -202,7 +225,11 @@ mod tests {
 
     fn wait(slots: &Arc<Slots<Number>>, home: Home) -> impl Future<Output = Option<Grant<Number>>> + use<> {
         let slots = Arc::clone(slots);
-        async move { slots.acquire(home, PATIENCE).await }
+        async move { slots.acquire(home, client(1), PATIENCE).await }
+    }
+
+    fn client(number: u8) -> Client {
+        Client::of([192, 0, 2, number].into())
     }
 
     #[tokio::test(start_paused = true)]
@@ -227,12 +254,55 @@ mod tests {
         let cancelled = queue(wait(&slots, home)).await;
         cancelled.abort();
         yield_now().await;
+        assert_eq!(slots.waiting(), 0);
         assert!(wait(&slots, home).await.is_none(), "nothing came free in time");
         let next = queue(wait(&slots, home)).await;
         assert_eq!(slots.waiting(), 1, "the line does not grow by those who left it");
         drop(held);
         drop(slot(next.await.unwrap()));
         assert_eq!(slots.taken(), 0);
+    }
+
+    /// Attack: come and go a million times behind somebody who waits, and the line keeps them all.
+    #[tokio::test(start_paused = true)]
+    async fn attack_a_line_of_those_who_left() {
+        let (slots, home) = (Slots::new(1), Home::new());
+        let held = slot(wait(&slots, home).await);
+        let front = queue(wait(&slots, home)).await;
+        for _ in 0..100 {
+            let gone = queue(wait(&slots, home)).await;
+            gone.abort();
+            yield_now().await;
+            assert_eq!(slots.waiting(), 1);
+        }
+        drop(held);
+        drop(slot(front.await.unwrap()));
+        assert_eq!((slots.taken(), slots.waiting()), (0, 0));
+    }
+
+    /// Attack: one client stands in line so often that nobody else is served before it gives up.
+    #[tokio::test(start_paused = true)]
+    async fn attack_one_client_takes_every_place_in_the_line() {
+        let (slots, home) = (Slots::new(1), Home::new());
+        let held = slot(wait(&slots, home).await);
+        let mut many = Vec::new();
+        for _ in 0..50 {
+            many.push(queue(wait(&slots, home)).await);
+        }
+        let others: Vec<_> = [2, 3]
+            .map(|number| {
+                let slots = Arc::clone(&slots);
+                tokio::spawn(async move { slots.acquire(home, client(number), PATIENCE).await })
+            })
+            .into();
+        yield_now().await;
+        drop(held);
+        // its own first, which had come before them, and then they
+        drop(slot(many.remove(0).await.unwrap()));
+        for other in others {
+            drop(slot(other.await.unwrap()));
+        }
+        assert_eq!(slots.waiting(), 48, "the next of its own has been served");
     }
 
     #[tokio::test(start_paused = true)]

@@ -160,7 +160,6 @@ pub fn jwks(signers: &[&Signer]) -> String {
 pub fn issuer(keys: KeySource) -> Issuer {
     Issuer {
         of_tenant_file: false,
-        qualifies_names: false,
         issuer: ISSUER.to_owned(),
         audiences: vec![AUDIENCE.to_owned()],
         keys,

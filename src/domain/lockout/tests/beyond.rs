@@ -52,6 +52,7 @@ fn attempt(who: Who, from: &str, device: Option<u8>) -> Attempt {
     Attempt {
         tenant: tenant(),
         who,
+        alike: None,
         address: Some(address(from)),
         device: device.map(|n| DeviceId::new([n; 16])),
     }

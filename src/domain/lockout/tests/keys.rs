@@ -8,6 +8,7 @@ fn attempt(from: Option<&str>, device: bool) -> Attempt {
     Attempt {
         tenant: tenant(),
         who: alex(),
+        alike: None,
         address: from.map(|text| text.parse().unwrap()),
         device: device.then(|| DeviceId::new([0xab; 16])),
     }
@@ -29,6 +30,8 @@ fn an_attempt_has_the_counters_that_are_switched_on() {
         ..wso2()
     };
     assert_eq!(texts(&wso2(), &attempt(Some("192.0.2.1"), true)), [name]);
+    let portal = Attempt { alike: Some(NameHash::of(&[0xcd; 32])), ..attempt(None, false) };
+    assert_eq!(texts(&wso2(), &portal), [name, "alike|carbon.super|cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"]);
     // a lock is looked for even where nothing is counted
     assert_eq!(texts(&LockoutSettings::default(), &attempt(None, false)), [name]);
     assert_eq!(texts(&all, &attempt(None, false)), [name]);
@@ -69,6 +72,7 @@ fn a_key_is_written_and_read_back() {
     let hash = [0xfe; 32];
     let everybody = [alex(), Who::Portal(NameHash::of(&hash)), Who::unknown(&hash)];
     let mut written = vec![
+        CounterKey::Alike { tenant: tenant(), name: NameHash::of(&hash) },
         CounterKey::Address { tenant: tenant(), net: net("2001:db8::1") },
         CounterKey::Address { tenant: tenant(), net: net("192.0.2.1") },
     ];

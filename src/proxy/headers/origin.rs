@@ -1,0 +1,109 @@
+//! Where a request came from, for the portal.
+
+use std::fmt::Write as _;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::value;
+use crate::proxy::forwarded::Client;
+
+/// Where a request came from, ready to be sent. The same for all requests of a connection to one host.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Origin {
+    client: Client,
+    host: HeaderValue,
+    headers: [(HeaderName, HeaderValue); 4],
+    text: Vec<u8>,
+}
+
+impl Origin {
+    /// `host` is the request's `Host`, after hygiene; what a believed proxy was asked for goes before it.
+    /// `None` when that is no host, which hygiene does not let through.
+    pub fn new(client: &Client, host: &HeaderValue) -> Option<Self> {
+        let asked = match client.host.as_deref() {
+            Some(believed) => HeaderValue::from_str(believed).ok()?,
+            None => host.clone(),
+        };
+        let proto = if client.https { "https" } else { "http" };
+        let address = client.address.to_string();
+        let mut forwarded = String::with_capacity(96);
+        match client.address {
+            std::net::IpAddr::V4(_) => write!(forwarded, "for={address}"),
+            std::net::IpAddr::V6(_) => write!(forwarded, "for=\"[{address}]\""),
+        }
+        .ok()?;
+        write!(forwarded, ";host=\"{}\";proto={proto}", asked.to_str().ok()?).ok()?;
+        let headers = [
+            (HeaderName::from_static("x-forwarded-for"), value(address)?),
+            (HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static(proto)),
+            (HeaderName::from_static("x-forwarded-host"), asked),
+            (header::FORWARDED, value(forwarded)?),
+        ];
+        let line = |(name, value): &(HeaderName, HeaderValue)| {
+            [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat()
+        };
+        let text = headers.iter().flat_map(line).collect();
+        Some(Self { client: client.clone(), host: host.clone(), headers, text })
+    }
+
+    pub fn is_of(&self, client: &Client, host: &HeaderValue) -> bool {
+        self.client == *client && self.host == *host
+    }
+
+    /// One client, the one we judged; a chain of proxies before us is of no use to the portal.
+    pub fn insert(&self, headers: &mut HeaderMap) {
+        for (name, value) in &self.headers {
+            headers.insert(name, value.clone());
+        }
+    }
+
+    /// The same as lines of an HTTP/1.1 head.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::hygiene::fields::{Kind, kind};
+
+    fn origin(address: &str, https: bool, believed: Option<&str>) -> Vec<String> {
+        let client = Client { address: address.parse().unwrap(), https, host: believed.map(Into::into) };
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", HeaderValue::from_static("6.6.6.6"));
+        Origin::new(&client, &HeaderValue::from_static("portal.example:8443")).unwrap().insert(&mut headers);
+        ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded"]
+            .map(|name| {
+                assert_eq!(headers.get_all(name).iter().count(), 1);
+                headers[name].to_str().unwrap().to_owned()
+            })
+            .to_vec()
+    }
+
+    #[test]
+    fn the_portal_learns_where_a_request_came_from() {
+        assert_eq!(
+            origin("203.0.113.7", false, None),
+            [
+                "203.0.113.7",
+                "http",
+                "portal.example:8443",
+                "for=203.0.113.7;host=\"portal.example:8443\";proto=http"
+            ]
+        );
+        assert_eq!(
+            origin("2001:db8::1", true, Some("a.example")),
+            ["2001:db8::1", "https", "a.example", "for=\"[2001:db8::1]\";host=\"a.example\";proto=https"]
+        );
+    }
+
+    /// CVE-2025-64484: whatever we write a client cannot write.
+    #[test]
+    fn t4_every_header_of_the_origin_is_taken_from_clients() {
+        let client = Client { address: [127, 0, 0, 1].into(), https: true, host: None };
+        for (name, _) in &Origin::new(&client, &HeaderValue::from_static("a")).unwrap().headers {
+            assert_eq!(kind(name.as_str()), Kind::ByProxy, "{name}");
+        }
+    }
+}

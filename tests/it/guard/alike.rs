@@ -1,0 +1,44 @@
+//! Names that a portal may take for the same one.
+
+use super::{RIGHT, form, guarded, portal, times};
+use crate::support::accounts::Desk;
+
+/// Attack: what some database takes for one name is one name, whether an account of ours is called that or not.
+#[test]
+fn attack_a_fresh_counter_for_every_name_a_database_takes_for_the_same() {
+    let portal = portal().start();
+    let gate = guarded(&portal).start();
+    let desk = Desk::of(gate.folder());
+    desk.account("carbon.super", "élodie");
+    desk.account("carbon.super", "x");
+    for spellings in [
+        &["%C3%A9lodie", "elodie", "%C3%89LODIE", "el%C3%B6die"][..],
+        // ß is s to one collation and ss to another, ü is u, ue or y
+        &["wei%C3%9F", "weiss", "weis", "WEISS"],
+        &["m%C3%BCller", "muller", "mueller"],
+        // WSO2 looks for a bare name in all of its user stores
+        &["LDAP%2Falex", "alex", "PRIMARY%2Falex", "CORP%5Calex"],
+        &["x", "LDAP%2Fx"],
+    ] {
+        portal.forget();
+        for user in spellings {
+            times(5, |turn| form(&gate, "/login", user, &turn.to_string()).send());
+        }
+        assert_eq!(portal.received().len(), 5, "{spellings:?}");
+    }
+}
+
+/// Attack: on a portal to which `álex` is somebody else, who signs in again and again so that `alex` can be guessed at.
+#[test]
+fn attack_a_neighbours_sign_in_forgives_no_guess() {
+    let portal = portal().start();
+    let gate = guarded(&portal).start();
+    for turn in 0..2 {
+        times(3, |_| form(&gate, "/login", "alex", "wrong").send());
+        let neighbour = form(&gate, "/login", "%C3%A1lex", RIGHT).send();
+        assert!(turn > 0 || neighbour.location() == "/home", "{}", neighbour.status);
+    }
+    portal.forget();
+    let guess = form(&gate, "/login", "alex", RIGHT).send();
+    assert_eq!((guess.status, portal.saw_nothing()), (401, true));
+}

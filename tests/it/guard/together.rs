@@ -1,0 +1,81 @@
+//! Parts of a page that are asked for at the same time with the same credentials of HTTP Basic.
+
+use std::sync::{Arc, Condvar, Mutex};
+
+use super::{basic, guarded, in_parallel};
+use crate::support::{Portal, Reply, eventually::PATIENCE};
+
+/// They do not wait for each other either, whether or not anybody said what a right password looks like.
+#[test]
+fn parts_of_a_page_are_asked_for_at_the_same_time() {
+    let together = Meeting::of(10);
+    let met = together.clone();
+    let portal = Portal::answering("")
+        .deciding("/", move |request| {
+            let all_came = !request.complete || met.wait();
+            Reply::text("").status(if all_came { 200 } else { 500 })
+        })
+        .start();
+    let gate = guarded(&portal).start();
+    for path in ["/basic", "/known"] {
+        together.begin();
+        let statuses = in_parallel(10, |turn| {
+            let part = gate.get(&format!("{path}/{turn}"));
+            part.header("authorization", &basic("alex", "right")).send().status
+        });
+        assert_eq!(statuses, [200; 10], "{path}");
+    }
+}
+
+/// Attack: the same guess at once at a page that anybody gets, which is held open until the other one has said that it was wrong.
+#[test]
+fn attack_a_page_that_anybody_gets_beside_the_one_that_checks() {
+    let together = Meeting::of(2);
+    let (one, other) = (together.clone(), together.clone());
+    let portal = Portal::answering("")
+        .deciding("/basic/public", move |request| {
+            let _ = !request.complete || one.wait();
+            Reply::text("")
+        })
+        .deciding("/basic/x", move |request| {
+            let _ = !request.complete || other.wait();
+            Reply::text("").status(401)
+        })
+        .start();
+    let gate = guarded(&portal).start();
+    for guess in 0..5 {
+        together.begin();
+        in_parallel(2, |turn| {
+            let path = ["/basic/public", "/basic/x"][turn];
+            gate.get(path).header("authorization", &basic("alex", &guess.to_string())).send().status
+        });
+    }
+    portal.forget();
+    let sixth = gate.get("/basic/x").header("authorization", &basic("alex", "right")).send();
+    assert_eq!((sixth.status, portal.saw_nothing()), (401, true));
+}
+
+/// So many are to be at the portal at the same time.
+#[derive(Clone)]
+struct Meeting(Arc<(Mutex<usize>, Condvar, usize)>);
+
+impl Meeting {
+    fn of(count: usize) -> Self {
+        Self(Arc::new((Mutex::new(0), Condvar::new(), count)))
+    }
+
+    fn begin(&self) {
+        *self.0.0.lock().unwrap() = 0;
+    }
+
+    /// Whether all have come in time.
+    fn wait(&self) -> bool {
+        let (arrived, news, count) = &*self.0;
+        let mut arrived = arrived.lock().unwrap();
+        *arrived += 1;
+        news.notify_all();
+        let (_arrived, late) =
+            news.wait_timeout_while(arrived, PATIENCE, |arrived| *arrived < *count).unwrap();
+        !late.timed_out()
+    }
+}
