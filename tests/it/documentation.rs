@@ -51,7 +51,7 @@ fn the_kubernetes_example_can_be_given_accounts() {
     let text: String = after("deployment.toml: |\n", &yaml)
         .lines()
         .take_while(|line| *line != "---")
-        .map(|line| line.trim_start())
+        .map(str::trim_start)
         .map(|line| match line {
             "# [accounts]" | "# enabled = true" => format!("{}\n", &line[2..]),
             line if line.starts_with("# store_url_file") => format!("store_url_file = {file:?}\n"),
