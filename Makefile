@@ -1,4 +1,4 @@
-# make demo   a sample portal with three tenants and Doorward before it: needs Rust and a C compiler, nothing else
+# make demo   a sample portal with four tenants and Doorward before it: needs Rust and a C compiler, nothing else
 # make test   everything this machine can test; says what it left out and why (STRICT=1: leaving something out fails)
 
 SHELL := bash
@@ -20,7 +20,7 @@ help: ## this list
 
 demo: ## build and run the sample portal behind Doorward; prints the addresses to open
 	@echo "Building (the first time takes a few minutes on two cores, later seconds) ..."
-	$(CARGO) run --locked -- demo
+	$(CARGO) run --locked -- demo $(ARGS)
 
 test: ## lint, unit and integration tests, real portals, browser
 	@STRICT=$(STRICT) CARGO=$(CARGO) bash tests/all

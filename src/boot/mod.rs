@@ -161,7 +161,10 @@ pub fn at_desk(
 ) -> anyhow::Result<()> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     if !settings.accounts.enabled {
-        bail!("{} has no accounts (accounts.enabled)", settings.file.display());
+        bail!(
+            "accounts are off (accounts.enabled): write `enabled = true` below [accounts] in {}",
+            settings.file.display()
+        );
     }
     let settings = Arc::new(settings);
     let runtime = Builder::new_current_thread().max_blocking_threads(8).enable_all().build()?;

@@ -57,7 +57,7 @@ pub fn at_desk(at: &Where, work: impl AsyncFnOnce(Desk) -> anyhow::Result<()>) -
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", super::in_words(&error));
             ExitCode::FAILURE
         }
     }

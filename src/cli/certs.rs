@@ -48,7 +48,7 @@ pub fn run(options: &Options) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", super::in_words(&error));
             ExitCode::from(2)
         }
     }

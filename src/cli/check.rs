@@ -2,14 +2,19 @@
 
 use std::{fmt::Write as _, io::Write as _, path::Path, process::ExitCode};
 
-use crate::config::{
-    check::{Report, check},
-    environment,
+use crate::{
+    config::{
+        check::{Report, check},
+        environment,
+    },
+    web,
 };
 
-/// Exit code 0: no mistake. 2: there are some.
+/// Every file that Doorward would read. Exit code 0: no mistake. 2: there are some.
 pub fn run(file: &Path, json: bool) -> ExitCode {
-    let report = check(file, &environment());
+    let mut report = check(file, &environment());
+    // what is put in place of our pages, beside the configuration
+    report.mistakes.extend(web::mistakes(file.parent().unwrap_or(Path::new(""))));
     let text = if json { as_json(&report) } else { as_text(&report) };
     // whoever closed the pipe has read enough
     let _ = std::io::stdout().lock().write_all(text.as_bytes());

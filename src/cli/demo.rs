@@ -1,6 +1,7 @@
-//! `doorward demo`: the sample portal, the real Doorward in front of it, three tenants, and what to try.
+//! `doorward demo`: the sample portal, the real Doorward in front of it, four tenants, and what to try.
 
 mod files;
+mod people;
 
 use std::{
     fmt::Write as _,
@@ -14,11 +15,11 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    demo::{Loopback, PASSWORD, SamplePortal, USERS},
+    demo::{Loopback, MEMBERS, PASSWORD, SamplePortal, USERS},
     web::{HtmlPages, gallery},
 };
 
-/// Try Doorward with a sample portal and three tenants
+/// Try Doorward with a sample portal and four tenants, one of which has accounts
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// Port to open in a browser; 0 picks a free one [default: 8080, or a free one where that is taken]
@@ -48,7 +49,7 @@ pub fn run(options: &Options, open: impl FnOnce(&Path) -> anyhow::Result<Door>) 
     match try_run(options, open) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", super::in_words(&error));
             ExitCode::from(2)
         }
     }
@@ -71,6 +72,8 @@ fn try_run(options: &Options, open: impl FnOnce(&Path) -> anyhow::Result<Door>) 
     let portal = SamplePortal::start(loopback(0))?;
     let folder = files::Folder::make(options.folder.clone())?;
     let file = files::write(folder.path(), loopback(port), &portal)?;
+
+    people::add(&file)?;
 
     let pages = HtmlPages::new(Some(folder.path())).with_home("/devportal/");
     let gallery = Loopback::serve(loopback(0), gallery::router(Arc::new(pages)))?;
@@ -124,6 +127,7 @@ impl Addresses<'_> {
             "gallery": http(self.gallery),
             "folder": self.folder,
             "password": PASSWORD,
+            "members": { "tenant": MEMBERS, "users": people::NAMES, "password": people::PASSWORD },
         });
         format!("{line}\n")
     }
@@ -152,11 +156,35 @@ impl Addresses<'_> {
                 ("open tenant", format!("http://{door}/devportal/apis?tenant=carbon.super")),
                 ("closed tenant", format!("http://{door}/devportal/apis?tenant=closed.example")),
                 ("inheriting tenant", format!("http://{door}/devportal/apis?tenant=inherits.example")),
+                ("tenant with accounts", format!("http://{door}/devportal/apis?tenant={MEMBERS}")),
                 ("unknown tenant", format!("http://{door}/devportal/apis?tenant=nobody.example")),
                 ("all of our pages", format!("http://{}/", self.gallery)),
             ],
         );
-        section("Sign in", &[("user", USERS.join(" or ")), ("password", PASSWORD.to_owned())]);
+        section(
+            "Sign in at the portal's own form; Doorward guards it",
+            &[("user", USERS.join(" or ")), ("password", PASSWORD.to_owned())],
+        );
+        let member = people::NAMES.first().copied().unwrap_or_default();
+        let doorward =
+            std::env::current_exe().map_or_else(|_| "doorward".into(), |path| path.display().to_string());
+        let there = format!("--tenant {MEMBERS} --config {folder}/deployment.toml");
+        section(
+            "Sign in to the tenant with accounts, on Doorward's own page",
+            &[
+                ("user", people::NAMES.join(" or ")),
+                ("password", people::PASSWORD.to_owned()),
+                ("your account", format!("http://{door}/.doorward/account?tenant={MEMBERS}")),
+                ("sign out", format!("http://{door}/.doorward/sign-out?tenant={MEMBERS}")),
+                (
+                    "be locked out",
+                    "5 wrong passwords: no password opens for 5 minutes, the right one neither".to_owned(),
+                ),
+                ("see the lock", format!("{doorward} user show {member} {there}")),
+                ("take it away", format!("{doorward} user unlock {member} {there}")),
+                ("one more person", format!("{doorward} user add erin {there}")),
+            ],
+        );
         section(
             "Open or close a door: edit, then reload the browser. It counts within a second",
             &[
@@ -225,11 +253,13 @@ mod tests {
     fn the_list_is_aligned_and_complete() {
         let text = addresses(Path::new("/tmp/demo")).text();
         for part in [
-            "  choose a tenant    http://127.0.0.1:8080/devportal/\n",
-            "  open tenant        http://",
+            "  choose a tenant       http://127.0.0.1:8080/devportal/\n",
+            "  open tenant           http://",
             "/tmp/demo/tenants/closed.example/tenant-conf.json",
             "http://127.0.0.1:9901/metrics",
             PASSWORD,
+            people::PASSWORD,
+            "user unlock carol --tenant members.example --config /tmp/demo/deployment.toml\n",
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
@@ -250,6 +280,9 @@ mod tests {
         try_run(&options, |file| {
             seen = file.to_owned();
             assert!(std::fs::read_to_string(file)?.contains("[portal]"));
+            let report = crate::config::check::check(file, &crate::config::environment());
+            assert!(report.is_clean() && report.tenants == 4, "{:?}", report.mistakes);
+            assert!(file.with_file_name("doorward.db").exists(), "people have been added");
             Ok(Door {
                 http: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
                 admin: None,

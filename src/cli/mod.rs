@@ -92,11 +92,34 @@ fn settings(file: &std::path::Path) -> Result<crate::config::Settings, ExitCode>
     })
 }
 
+/// An error with its causes, without those that the one before has said already.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !words.contains(&cause) {
+            words.push_str(if words.is_empty() { "" } else { ": " });
+            words.push_str(&cause);
+        }
+    }
+    words
+}
+
 #[cfg(test)]
 mod tests {
+    use anyhow::anyhow;
     use clap::CommandFactory as _;
 
     use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let told = |error: anyhow::Error| in_words(&error);
+        assert_eq!(
+            told(anyhow!("no such role").context("the store refused: no such role").context("cannot open")),
+            "cannot open: the store refused: no such role"
+        );
+        assert_eq!(told(anyhow!("disk full").context("cannot write")), "cannot write: disk full");
+    }
 
     #[test]
     fn no_two_arguments_of_a_command_have_one_name() {

@@ -27,7 +27,7 @@ pub fn run(file: &Path, log: Option<&str>) -> ExitCode {
     let running = match start(settings) {
         Ok(running) => running,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", super::in_words(&error));
             return ExitCode::from(1);
         }
     };

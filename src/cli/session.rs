@@ -29,6 +29,7 @@ enum Action {
         /// As `list` names it; its beginning is enough
         #[arg(long, required_unless_present = "all", conflicts_with = "all")]
         session: Option<String>,
+        /// Every session of the account
         #[arg(long)]
         all: bool,
     },
@@ -44,6 +45,9 @@ pub fn run(options: Options) -> ExitCode {
             } else {
                 for session in &sessions {
                     say(&as_text(session));
+                }
+                if sessions.is_empty() {
+                    eprintln!("{} is signed in nowhere", account.username);
                 }
             }
             Ok(())
@@ -66,7 +70,8 @@ pub fn run(options: Options) -> ExitCode {
             if desk.json {
                 say(&json!({ "ended": ended }).to_string());
             } else {
-                say(&format!("{ended} ended"));
+                let s = if ended == 1 { "" } else { "s" };
+                say(&format!("{ended} session{s} of {} ended", account.username));
             }
             Ok(())
         }),

@@ -1,6 +1,7 @@
 //! `doorward check`: every file, every mistake, and what is in effect.
 
 mod files;
+mod store;
 mod tenants;
 
 use std::{
@@ -38,7 +39,7 @@ impl Report {
     }
 }
 
-/// Reads `deployment.toml`, the files it names, and every tenant's file.
+/// Reads `deployment.toml`, the files it names, and every tenant's file; looks at the place of the store.
 pub fn check(file: &Path, env: &BTreeMap<String, String>) -> Report {
     let Ok(text) = fs::read_to_string(file) else {
         // `load` says why

@@ -39,6 +39,12 @@ pub enum BadStoreUrl {
     Parameters,
     #[error("the path of the SQLite file is not UTF-8 when its %-signs are read")]
     NotUtf8,
+    #[error(
+        "PostgreSQL's URL has no parameter `{0}` that is known here; how the server is proved is `sslmode` and `sslrootcert`"
+    )]
+    Parameter(String),
+    #[error("`sslmode` is one of {}", SSL_MODES.join(", "))]
+    SslMode,
     #[error("not an address of a PostgreSQL server: {0}")]
     Postgres(url::ParseError),
 }
@@ -54,11 +60,48 @@ impl StoreLocation {
                 if parsed.cannot_be_a_base() {
                     return Err(BadStoreUrl::Unknown);
                 }
+                parameters(&parsed)?;
                 Ok(Self::Postgres(Secret::new(url.trim())))
             }
             _ => Err(BadStoreUrl::Unknown),
         }
     }
+}
+
+/// What the library we ask with knows. It leaves out what it does not: a misspelt `sslmode` would mean no proof of the server.
+const PARAMETERS: [&str; 18] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "ssl-root-cert",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+    "user",
+];
+const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+
+fn parameters(url: &Url) -> Result<(), BadStoreUrl> {
+    for (name, value) in url.query_pairs() {
+        if !PARAMETERS.contains(&name.as_ref()) && !name.starts_with("options[") {
+            return Err(BadStoreUrl::Parameter(name.chars().take(40).collect()));
+        }
+        let is_mode = matches!(name.as_ref(), "sslmode" | "ssl-mode");
+        if is_mode && !SSL_MODES.contains(&value.to_ascii_lowercase().as_str()) {
+            return Err(BadStoreUrl::SslMode);
+        }
+    }
+    Ok(())
 }
 
 fn sqlite(path: &str, folder: &Path) -> Result<StoreLocation, BadStoreUrl> {
@@ -117,6 +160,10 @@ mod tests {
             ("sqlite:/var/lib/a%3Fb%20c.db", "sqlite:/var/lib/a?b c.db"),
             (" postgres://db/doorward ", "postgres://db/doorward"),
             ("postgresql://ann:geheim@db:5433/doorward?sslmode=require", "postgres://db:5433/doorward"),
+            (
+                "postgres://db/x?sslmode=verify-full&sslrootcert=/etc/ca.crt&options[search_path]=d",
+                "postgres://db/x",
+            ),
             ("postgres:///doorward?host=/run/postgresql&password=geheim", "postgres:///doorward"),
         ] {
             assert_eq!(shown(url).as_deref(), Ok(location), "{url}");
@@ -135,6 +182,8 @@ mod tests {
             ("sqlite://x?mode=memory", BadStoreUrl::InMemory),
             ("sqlite:a.db?mode=ro", BadStoreUrl::Parameters),
             ("sqlite:%ff.db", BadStoreUrl::NotUtf8),
+            ("postgres://db/x?sslmod=verify-full", BadStoreUrl::Parameter("sslmod".to_owned())),
+            ("postgres://db/x?sslmode=verify_full", BadStoreUrl::SslMode),
         ] {
             assert_eq!(shown(url), Err(mistake), "{url}");
         }

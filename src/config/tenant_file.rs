@@ -260,8 +260,12 @@ pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, genera
     }
 }
 
-/// What the tenant's file would open and `deployment.toml` (or the profile) keeps for users: it stays closed.
-pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(Key, &'static str)> {
+const OPEN_IT: &str = "open it in deployment.toml";
+const SWITCH_ON: &str = "write `enabled = true` below [accounts] in deployment.toml";
+
+/// What the tenant's file would open and `deployment.toml` (or the profile) keeps for users: it stays closed. And what needs
+/// accounts where there are none. Each with a remedy.
+pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(Key, &'static str, &'static str)> {
     let is_kept = |methods: &[String], pattern: &str| {
         // any path that the pattern covers
         let path: Vec<_> =
@@ -275,21 +279,29 @@ pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(Key, &'sta
         .filter(|(_, rule)| rule.access != RouteAccess::SignedIn && is_kept(&rule.methods, &rule.pattern))
         .map(|(index, _)| {
             let key = ours.name("routes").item(index).name("access");
-            (key, "deployment.toml or the profile keeps this path for users, so this opens nothing there")
+            (
+                key,
+                "deployment.toml or the profile keeps this path for users, so this opens nothing there",
+                OPEN_IT,
+            )
         })
         .collect();
-    if let Some(rule) = conf.sign_in.as_ref().and_then(resolve::access::sign_in_route)
-        && is_kept(&rule.methods, &rule.pattern)
-    {
+    if let Some(rule) = conf.sign_in.as_ref().and_then(resolve::access::sign_in_route) {
         let key = ours.name("sign_in").name("url");
-        found.push((
-            key,
-            "deployment.toml or the profile keeps this path for users, so nobody can sign in there",
-        ));
+        // our own pages are everybody's, whatever the routes say
+        let is_own_page = rule.pattern.starts_with("/.doorward/");
+        if is_own_page && !settings.accounts.enabled {
+            let message = "accounts are off in deployment.toml, so there is no sign-in page of Doorward's";
+            found.push((key, message, SWITCH_ON));
+        } else if !is_own_page && is_kept(&rule.methods, &rule.pattern) {
+            let message =
+                "deployment.toml or the profile keeps this path for users, so nobody can sign in there";
+            found.push((key, message, OPEN_IT));
+        }
     }
     if !conf.guards.is_empty() && !settings.accounts.enabled {
         let message = "accounts are off in deployment.toml: nothing can be counted, so nobody gets through these sign-ins";
-        found.push((ours.name("guards"), message));
+        found.push((ours.name("guards"), message, SWITCH_ON));
     }
     found
 }

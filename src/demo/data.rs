@@ -1,4 +1,4 @@
-//! What the sample portal shows: three tenants and their APIs.
+//! What the sample portal shows: four tenants and their APIs.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -6,10 +6,18 @@ use serde_json::{Value, json};
 /// The password of every demo user.
 pub const PASSWORD: &str = "letmein";
 
-/// The demo users; each exists in every tenant.
+/// The demo users; each exists in every tenant that the portal signs in by itself.
 pub const USERS: [&str; 2] = ["alice", "bob"];
 
-pub const TENANTS: [&str; 3] = ["carbon.super", "closed.example", "inherits.example"];
+/// The tenant whose users the portal does not know by itself: it is told who they are.
+pub const MEMBERS: &str = "members.example";
+
+pub const TENANTS: [&str; 4] = ["carbon.super", "closed.example", "inherits.example", MEMBERS];
+
+/// Whether the portal's own sign-in is for this tenant.
+pub fn has_own_sign_in(tenant: &str) -> bool {
+    TENANTS.contains(&tenant) && tenant != MEMBERS
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Api {
@@ -45,7 +53,7 @@ const fn api(
     Api { tenant, id, name, version, context, description, tags }
 }
 
-pub const APIS: [Api; 10] = [
+pub const APIS: [Api; 12] = [
     api(
         ("carbon.super", "01e1f3a0-0001-4000-8000-000000000001"),
         ("Tides", "2.1.0", "/tides"),
@@ -105,6 +113,18 @@ pub const APIS: [Api; 10] = [
         ("Opening hours", "1.0.0", "/hours"),
         "When each branch opens, with holidays.",
         &["places"],
+    ),
+    api(
+        (MEMBERS, "3e3be125-0001-4000-8000-000000000001"),
+        ("Moorings", "1.3.0", "/moorings"),
+        "Berths of the harbour, who lies where, and what is free tonight.",
+        &["sea"],
+    ),
+    api(
+        (MEMBERS, "3e3be125-0002-4000-8000-000000000002"),
+        ("Boat club", "2.0.0", "/club"),
+        "Members, keys and the rota of the workshop.",
+        &["people"],
     ),
 ];
 

@@ -1,5 +1,5 @@
-//! A small but real developer portal of WSO2's shape, for `doorward demo` and for tests: three tenants, their APIs,
-//! sign-in with real tokens. It trusts nobody and knows nothing of Doorward.
+//! A small but real developer portal of WSO2's shape, for `doorward demo` and for tests: four tenants, their APIs,
+//! sign-in with real tokens. It knows nothing of Doorward; for one tenant it believes the `Remote-User` of whoever stands before it.
 
 mod data;
 mod lab;
@@ -20,7 +20,7 @@ use std::{
 
 use axum::Router;
 
-pub use data::{PASSWORD, TENANTS, USERS};
+pub use data::{MEMBERS, PASSWORD, TENANTS, USERS};
 pub use loopback::Loopback;
 pub use token::{AUDIENCE, ISSUER};
 
@@ -215,6 +215,26 @@ mod tests {
 
         let (_, headers, _) = sample.get(&callback).await;
         assert!(headers.get(header::SET_COOKIE).is_none(), "a code counts once");
+    }
+
+    /// Of one tenant the portal is told who is there; in all others such a header means nothing.
+    #[tokio::test]
+    async fn the_user_is_told_by_a_header_in_one_tenant_only() {
+        let sample = Sample::new();
+        for tenant in TENANTS {
+            let request = Request::get(format!("/devportal/applications?tenant={tenant}"))
+                .header("remote-user", "carol")
+                .header("remote-name", "Carol Marsh");
+            let (status, _, page) = sample.send(request, "").await;
+            let expected = if tenant == MEMBERS { StatusCode::OK } else { StatusCode::FOUND };
+            assert_eq!(status, expected, "{tenant}");
+            let links = ["Sign out Carol Marsh", "/.doorward/account?", "/.doorward/sign-out?"];
+            assert_eq!(links.map(|link| page.contains(link)), [tenant == MEMBERS; 3], "{tenant}: {page}");
+        }
+        // nor does its own sign-in let anybody in there
+        let form = format!("tenant={MEMBERS}&username=alice@{MEMBERS}&password={PASSWORD}");
+        let post = Request::post("/commonauth").header("content-type", "application/x-www-form-urlencoded");
+        assert_eq!(sample.send(post, &form).await.0, StatusCode::UNAUTHORIZED);
     }
 
     #[tokio::test]

@@ -82,6 +82,8 @@ fn frame(visitor: &Visitor) -> Value {
         user => visitor.user.as_ref().map(|user| user.name.as_str()),
         user_tenant => visitor.user.as_ref().map(|user| user.tenant.as_str()),
         told => told,
+        // where the portal is told who is there, it is also told where they sign out
+        by_proxy => visitor.tenant == data::MEMBERS,
     }
 }
 

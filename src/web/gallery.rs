@@ -1,6 +1,6 @@
 //! Every page Doorward can show, side by side: for operators who restyle them, and for the browser tests.
 
-mod samples;
+pub mod samples;
 
 use std::sync::Arc;
 

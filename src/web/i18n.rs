@@ -1,5 +1,6 @@
 //! Texts in the visitor's language: Fluent locale files, embedded, and replaced text by text by files of the operator's.
 
+mod check;
 mod files;
 mod negotiate;
 
@@ -11,6 +12,8 @@ use std::{
 use arc_swap::{ArcSwap, Guard};
 use fluent_bundle::{FluentArgs, FluentResource, concurrent::FluentBundle};
 use unic_langid::LanguageIdentifier;
+
+pub use check::mistakes;
 
 const ENGLISH: &str = include_str!("locales/en.ftl");
 const ARABIC: &str = include_str!("locales/ar.ftl");

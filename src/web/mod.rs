@@ -16,6 +16,6 @@ pub mod template;
 pub mod tenants;
 pub mod view;
 
-pub use pages::{HtmlPages, replaceable};
+pub use pages::{HtmlPages, mistakes, replaceable};
 pub use router::{Site, router};
 pub use security_headers::security_headers;

@@ -1,5 +1,9 @@
 //! Pages for a person, as HTML: what happened, what it means, what to do now, and a way out.
 
+mod check;
+
+pub use check::mistakes;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -24,6 +28,9 @@ use crate::domain::{
 /// Folders beside the configuration file in which an operator replaces what we show.
 const TEMPLATES: &str = "templates";
 const LOCALES: &str = "locales";
+
+/// The template of every page that has neither form nor list.
+const PROBLEM: &str = "problem.html";
 
 /// The files with which an operator may replace what we show, there or not.
 pub fn replaceable(folder: &Path) -> Vec<PathBuf> {
@@ -66,12 +73,15 @@ impl HtmlPages {
     pub fn render_tenants(&self, listing: &Listing, context: PageContext<'_>) -> String {
         let locale = self.texts.negotiate(context.languages);
         let title = locale.plain("tenants-title");
-        self.templates
-            .render("tenants.html", context! { ..listing.values(), ..frame(&locale, &title, context) })
+        self.templates.render("tenants.html", listed(listing, &locale, &title, context))
     }
 
     /// A page with a form. The request id is small print for when something went wrong.
-    pub fn show(&self, view: &dyn View, mut context: PageContext<'_>) -> String {
+    pub fn show(&self, view: &dyn View, context: PageContext<'_>) -> String {
+        self.templates.render(view.template(), self.form(view, context))
+    }
+
+    fn form(&self, view: &dyn View, mut context: PageContext<'_>) -> Value {
         let locale = self.texts.negotiate(context.languages);
         let heading = locale.plain(view.title());
         let trouble = view.trouble().map(|trouble| trouble.words(&locale));
@@ -83,28 +93,26 @@ impl HtmlPages {
         } else {
             context.request_id = "";
         }
-        self.templates.render(
-            view.template(),
-            context! {
-                heading => heading,
-                trouble => trouble.map(|[title, text]| context! { title => title, text => text }),
-                notice => view.notice().map(|notice| locale.plain(notice.key())),
-                home_href => self.href(&Action::Home, context),
-                tenants_href => self.tenant_list.then_some(tenants::PATH),
-                script_href => assets::script_href(),
-                ..context! { ..view.values(&locale), ..frame(&locale, &title, context) }
-            },
-        )
+        context! {
+            heading => heading,
+            trouble => trouble.map(|[title, text]| context! { title => title, text => text }),
+            notice => view.notice().map(|notice| locale.plain(notice.key())),
+            home_href => self.href(&Action::Home, context),
+            tenants_href => self.tenant_list.then_some(tenants::PATH),
+            script_href => assets::script_href(),
+            ..context! { ..view.values(&locale), ..frame(&locale, &title, context) }
+        }
     }
 
     /// A page in place of the list: there is no tenant yet, or the list is not public.
     pub fn render_no_tenants(&self, public: bool, context: PageContext<'_>) -> String {
         let key = if public { "tenants-none" } else { "tenants-off" };
         let locale = self.texts.negotiate(context.languages);
-        self.problem(&locale, context, &Message::new(key, "search").with_home())
+        self.templates
+            .render(PROBLEM, self.problem(&locale, context, &Message::new(key, "search").with_home()))
     }
 
-    fn problem(&self, locale: &Locale, context: PageContext<'_>, message: &Message<'_>) -> String {
+    fn problem(&self, locale: &Locale, context: PageContext<'_>, message: &Message<'_>) -> Value {
         let none = FluentArgs::new();
         let title = locale.text(&format!("{}-title", message.key), &message.arguments);
         let meaning = locale.text(&format!("{}-meaning", message.key), &message.arguments);
@@ -121,19 +129,16 @@ impl HtmlPages {
             .collect();
         let facts_label = message.facts_label.map(|key| locale.text(key, &none));
         let facts: Vec<Value> = message.facts.iter().map(|fact| (*fact).into()).collect();
-        self.templates.render(
-            "problem.html",
-            context! {
-                sign => message.sign,
-                status => message.status,
-                meaning => meaning,
-                remedies => Value::from_iter(remedies),
-                facts_label => facts_label,
-                facts => Value::from_iter(facts),
-                actions => Value::from_iter(actions),
-                ..frame(locale, &title, context)
-            },
-        )
+        context! {
+            sign => message.sign,
+            status => message.status,
+            meaning => meaning,
+            remedies => Value::from_iter(remedies),
+            facts_label => facts_label,
+            facts => Value::from_iter(facts),
+            actions => Value::from_iter(actions),
+            ..frame(locale, &title, context)
+        }
     }
 
     fn href(&self, action: &Action<'_>, context: PageContext<'_>) -> String {
@@ -157,13 +162,18 @@ impl Pages for HtmlPages {
             // small print for when something went wrong
             context.request_id = "";
         }
-        self.problem(&self.texts.negotiate(context.languages), context, &Message::of(page))
+        let values = self.problem(&self.texts.negotiate(context.languages), context, &Message::of(page));
+        self.templates.render(PROBLEM, values)
     }
 
     fn reload(&self) {
         self.texts.reload();
         self.templates.reload();
     }
+}
+
+fn listed(listing: &Listing, locale: &Locale, title: &str, context: PageContext<'_>) -> Value {
+    context! { ..listing.values(), ..frame(locale, title, context) }
 }
 
 /// What every page's frame needs.
@@ -241,6 +251,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// The form was sent to `/commonauth` or its like; as a page that address is an error.
+    #[test]
+    fn a_refused_sign_in_of_the_portals_is_not_opened_again_as_a_page() {
+        let html = HtmlPages::new(None).with_home("/devportal/apis").render(&Page::SignInRefused, context());
+        assert!(html.contains("class=\"button\" href=\"&#x2f;devportal&#x2f;apis"), "{html}");
+        assert!(!html.contains("href=\"\""), "{html}");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Templates: embedded, and replaced one by one by files of the operator's. A replacement that is broken is
 //! reported and never shown.
 
+mod check;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -15,6 +17,8 @@ use minijinja::{
 };
 
 use super::i18n::Texts;
+
+pub use check::{mistake, mistakes};
 
 const EMBEDDED: [(&str, &str); 11] = [
     ("account.html", include_str!("templates/account.html")),
@@ -60,6 +64,12 @@ impl Templates {
     pub fn reload(&self) {
         let replaced = self.folder.as_deref().and_then(|folder| replaced(folder, &self.texts));
         self.replaced.store(replaced.map(Into::into));
+    }
+
+    /// Why a page cannot be rendered with the operator's templates, where they have replaced any.
+    pub fn failure(&self, name: &str, context: Value) -> Option<Error> {
+        let environment = self.replaced.load_full()?;
+        environment.get_template(name).and_then(|template| template.render(context)).err()
     }
 
     /// Never fails: a replacement that cannot be rendered gives way to our own template.

@@ -191,6 +191,39 @@ fn check_exits_with_0_or_2_and_says_where() {
 }
 
 #[test]
+fn check_reads_texts_and_templates_and_looks_at_the_place_of_the_store() {
+    let portal = Portal::answering("").start();
+    let checked = |text: &str, broken: bool| {
+        let (file, home) =
+            served(&portal).setting("accounts.enabled", true).setting("accounts.store_url", text).write();
+        let folder = file.parent().unwrap();
+        for (name, good, bad) in [
+            ("locales/de.ftl", "action-home = Zum Anfang\n", "\naction-hme = Zum Anfang\n"),
+            ("templates/mark.html", "<b>{{ name }}</b>\n", "<b>\n{{ nmae }}</b>\n"),
+        ] {
+            std::fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
+            std::fs::write(folder.join(name), if broken { bad } else { good }).unwrap();
+        }
+        let output = doorward(["check", "--config", file.to_str().unwrap()]);
+        drop(home);
+        (output.status.code(), self::text(&output.stdout))
+    };
+    let (code, said) = checked("sqlite:doorward.db", false);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = checked("sqlite:nowhere/doorward.db", true);
+    assert_eq!(code, Some(2));
+    for part in [
+        "locales/de.ftl:2:1: action-hme: no page shows this text (did you mean `action-home`?)",
+        "templates/mark.html:2:1: undefined value: `nmae` is undefined",
+        ": accounts.store_url: ",
+        "nowhere does not exist (make it, for the user Doorward runs as)",
+        "# 3 mistakes",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
 fn check_json_is_one_document() {
     let portal = Portal::answering("").start();
     let document = |builder: GateBuilder| {

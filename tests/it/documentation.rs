@@ -35,6 +35,75 @@ fn the_configuration_in_the_kubernetes_example_is_accepted() {
     assert_eq!(yaml.matches(&format!("prometheus.io/port: \"{admin}\"")).count(), 1);
 }
 
+/// What the Kubernetes example says for accounts, with its comment signs taken away.
+#[test]
+fn the_kubernetes_example_can_be_given_accounts() {
+    let yaml = read("deploy/kubernetes-sidecar.yaml");
+    let after =
+        |mark: &str, text: &str| text.split_once(mark).unwrap_or_else(|| panic!("{mark}")).1.to_owned();
+    let line = |text: &str| text.lines().next().unwrap().trim().to_owned();
+    // the URL of the secret, read from a file as in the pod
+    let url = line(&after("#   url: ", &yaml));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("url");
+    fs::write(&file, format!("{url}\n")).unwrap();
+    let written = line(&after("# store_url_file = ", &yaml));
+    let text: String = after("deployment.toml: |\n", &yaml)
+        .lines()
+        .take_while(|line| *line != "---")
+        .map(str::trim_start)
+        .map(|line| match line {
+            "# [accounts]" | "# enabled = true" => format!("{}\n", &line[2..]),
+            line if line.starts_with("# store_url_file") => format!("store_url_file = {file:?}\n"),
+            line => format!("{line}\n"),
+        })
+        .collect();
+    let accounts = settings(&text).accounts;
+    assert!(accounts.enabled);
+    assert_eq!(accounts.store.location.to_string(), "postgres://postgres.example:5432/doorward");
+    assert!(url.contains("sslmode=verify-full"), "whoever is in between must not read the hashes");
+    // the file is where the secret is mounted, and the secret is the one that is shown
+    let folder = written.trim_matches('"').rsplit_once('/').unwrap().0.to_owned();
+    assert!(yaml.contains(&format!("- {{ name: store, mountPath: {folder}, readOnly: true }}")), "{folder}");
+    assert!(url.contains(&format!("sslrootcert={folder}/ca.crt")), "{url}");
+    let secret = line(&after("secretName: ", &yaml)).trim_end_matches(" }").to_owned();
+    assert!(after("# kind: Secret", &yaml).contains(&format!("#   name: {secret}\n")), "{secret}");
+    // … or the file of a single replica: mounted, writable for the user it runs as, claimed
+    let claim = line(&after("claimName: ", &yaml)).trim_end_matches(" }").to_owned();
+    assert!(
+        after("# kind: PersistentVolumeClaim", &yaml).contains(&format!("#   name: {claim}\n")),
+        "{claim}"
+    );
+    let user = line(&after("runAsUser: ", &yaml));
+    assert!(yaml.contains(&format!("fsGroup: {user}")), "{user}");
+    assert!(yaml.contains("- { name: data, mountPath: /var/lib/doorward }"));
+    assert!(yaml.contains("\"sqlite:/var/lib/doorward/doorward.db\""));
+}
+
+/// The service cannot write anywhere but where its store is.
+#[test]
+fn the_systemd_service_can_write_its_store() {
+    let unit = read("deploy/doorward.service");
+    let has = |line: &str| unit.lines().any(|written| written == line);
+    for line in
+        ["ProtectSystem=strict", "DynamicUser=yes", "StateDirectory=doorward", "StateDirectoryMode=0700"]
+    {
+        assert!(has(line), "{line}");
+    }
+    let url = "sqlite:/var/lib/doorward/doorward.db";
+    for (file, text) in [("README.md", read("README.md")), ("the unit", unit.clone())] {
+        assert!(text.contains(&format!("store_url = \"{url}\"")), "{file}");
+    }
+    // where it is installed, systemd itself reads the unit
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doorward.service");
+    fs::write(&file, unit.replace("/usr/local/bin/doorward", env!("CARGO_BIN_EXE_doorward"))).unwrap();
+    if let Ok(verified) = std::process::Command::new("systemd-analyze").arg("verify").arg(&file).output() {
+        let said = String::from_utf8_lossy(&verified.stderr);
+        assert!(verified.status.success() && !said.contains("doorward.service"), "{said}");
+    }
+}
+
 #[test]
 fn the_documents_name_only_what_is_there() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));

@@ -24,6 +24,7 @@ mod complaints;
 mod dependencies;
 mod documentation;
 mod guard;
+mod guard_wso2;
 mod hot_reload;
 mod pages;
 mod pages_account;

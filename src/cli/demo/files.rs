@@ -1,4 +1,4 @@
-//! The demo's configuration: a real `deployment.toml` and three tenants.
+//! The demo's configuration: a real `deployment.toml` and four tenants.
 
 use std::{
     fs, io,
@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 
-use crate::demo::{AUDIENCE, ISSUER, SamplePortal};
+use crate::demo::{AUDIENCE, ISSUER, MEMBERS, SamplePortal};
 
 /// The folder of the demo; removed at the end, unless the caller named it.
 pub struct Folder {
@@ -103,6 +103,40 @@ jwks_file = "sample-portal-keys.json"
 algorithms = ["ES256"]
 tenant_claim = "tenant"
 
+# Accounts and sessions of Doorward's own, in doorward.db beside this file; members.example uses them.
+[accounts]
+enabled = true
+
+# All other tenants keep the sign-in of the portal ...
+[sign_in]
+url = "/devportal/services/configs?tenant={{tenant}}"
+
+# ... and Doorward counts the wrong passwords there as well: by the form, and by programs that fetch a token.
+[[guard]]
+match = "/commonauth"
+user_in = "form"
+succeeded_redirect = ["*/devportal/services/auth/callback/login?code=*"]
+failed_status = [401]
+
+[[guard]]
+match = "/oauth2/token"
+user_in = "password-grant"
+
+# Five wrong passwords lock for 5 minutes, five more for 10, then 20 ...
+[account_lock]
+enabled = true
+max_attempts = 5
+time = "5m"
+
+[password_policy]
+enabled = true
+min_length = 8
+max_length = 64
+pattern = ".*"
+common_list = true
+min_score = 2
+context_words = true
+
 [log]
 level = "warn"
 access = "access.log"
@@ -110,7 +144,7 @@ access = "access.log"
     )
 }
 
-const TENANTS: [(&str, &str); 3] = [
+const TENANTS: [(&str, &str); 4] = [
     (
         "carbon.super",
         r#"{
@@ -139,6 +173,19 @@ const TENANTS: [(&str, &str); 3] = [
 }
 "#,
     ),
+    (
+        MEMBERS,
+        r##"{
+  "EnableAnonymous": false,
+  "Doorward": {
+    "branding": { "name": "Harbour Members", "accent": "#0b5d4e" },
+    "sign_in": { "url": "/.doorward/sign-in?tenant={tenant}&to={return_path}" },
+    "identity_headers": "authelia",
+    "account_lock": { "tell": true }
+  }
+}
+"##,
+    ),
 ];
 
 #[cfg(test)]
@@ -156,9 +203,12 @@ mod tests {
         let file = written(folder.path());
         let read: toml::Table = fs::read_to_string(file).unwrap().parse().unwrap();
         assert_eq!(read["server"]["listen"][0].as_str(), Some("127.0.0.1:8080"));
-        for (tenant, anonymous) in
-            [("carbon.super", Some(true)), ("closed.example", Some(false)), ("inherits.example", None)]
-        {
+        for (tenant, anonymous) in [
+            ("carbon.super", Some(true)),
+            ("closed.example", Some(false)),
+            ("inherits.example", None),
+            (MEMBERS, Some(false)),
+        ] {
             let conf =
                 fs::read_to_string(folder.path().join("tenants").join(tenant).join("tenant-conf.json"))
                     .unwrap();

@@ -19,9 +19,12 @@ const PAGE: u32 = 500;
 
 pub async fn list(desk: Desk) -> anyhow::Result<()> {
     let accounts = desk.doors.store().accounts();
+    let tenant = &desk.policy.tenant;
     let mut page = Page::first(PAGE);
+    let mut any = false;
     loop {
-        let part = accounts.list(&desk.policy.tenant, &page).await?;
+        let part = accounts.list(tenant, &page).await?;
+        any |= !part.is_empty();
         for account in &part {
             if desk.json {
                 // one document a line: a list may be long
@@ -33,9 +36,16 @@ pub async fn list(desk: Desk) -> anyhow::Result<()> {
         }
         match part.last() {
             Some(last) if part.len() >= PAGE as usize => page = Page::following(last, PAGE),
-            _ => return Ok(()),
+            _ => break,
         }
     }
+    // not among what scripts count
+    if !any {
+        eprintln!(
+            "tenant {tenant} has no accounts yet: `doorward user add NAME --tenant {tenant}` makes one"
+        );
+    }
+    Ok(())
 }
 
 fn name(account: &Account) -> String {
@@ -106,7 +116,7 @@ fn as_text(account: &Account, counter: &Counter, sessions: usize, now: u64) -> S
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         // writing to a string does not fail
-        let _ = writeln!(text, "{name:<22} {}", if value.is_empty() { "-" } else { value });
+        let _ = writeln!(text, "{name:<24} {}", if value.is_empty() { "-" } else { value });
     };
     line("user", &name(account));
     line("tenant", account.tenant.as_str());

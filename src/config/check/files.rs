@@ -9,9 +9,10 @@ use rustls::{
 };
 use serde_json::Value;
 
+use super::store;
 use crate::config::{
     document::{Findings, Key, Node},
-    model::{AccessLog, Issuer, KeySource, Settings, Target},
+    model::{AccessLog, Issuer, KeySource, Settings, StoreLocation, Target},
 };
 
 pub fn look_at(settings: &Settings, root: &Node, findings: &mut Findings) {
@@ -44,11 +45,20 @@ pub fn look_at(settings: &Settings, root: &Node, findings: &mut Findings) {
     {
         note(key.name("log").name("access"), path, "its folder does not exist".to_owned());
     }
+    if settings.accounts.enabled
+        && let StoreLocation::Sqlite(file) = &settings.accounts.store.location
+        && let Err((problem, remedy)) = store::place(file)
+    {
+        let accounts = key.name("accounts");
+        let from_file = accounts.name("store_url_file");
+        let key = if root.at(&from_file).is_some() { from_file } else { accounts.name("store_url") };
+        findings.add(root, &key, problem, remedy);
+    }
     let folder = &settings.tenancy.folder;
     let key = key.name("tenancy").name("folder");
     // only the default one may be missing: nobody asked for it
     if !folder.is_dir() && (root.at(&key).is_some() || folder.exists()) {
-        note(key, folder, "this is not a folder".to_owned());
+        findings.add(root, &key, format!("{}: this is not a folder", folder.display()), "");
     }
 }
 

@@ -107,8 +107,8 @@ fn one(
     for (key, (message, remedy)) in found {
         findings.add(&root, &key, message, remedy);
     }
-    for (key, message) in kept {
-        findings.add(&root, &key, message, "open it in deployment.toml");
+    for (key, message, remedy) in kept {
+        findings.add(&root, &key, message, remedy);
     }
     issuer_files(&conf, &root, &mut findings);
     misspelt(&root, &mut findings);

@@ -176,3 +176,47 @@ fn the_published_configuration_has_no_mistakes() {
     let report = check(&file, &BTreeMap::new());
     assert!(report.is_clean() && report.tenants >= 2, "{report:#?}");
 }
+
+#[test]
+fn the_place_of_the_store_is_looked_at_when_accounts_are_on() {
+    let with = |text: &str| Deployment::of(&format!("[accounts]\nenabled = true\n{text}"));
+    assert_eq!(with("").told(), Vec::<String>::new());
+    assert_eq!(with("").with("doorward.db", "").told(), Vec::<String>::new());
+    assert_eq!(with("store_url = \"postgres://db.example/doorward\"").told(), Vec::<String>::new());
+    assert_eq!(
+        Deployment::of("[accounts]\nstore_url = \"sqlite:no/x.db\"").told(),
+        Vec::<String>::new(),
+        "off"
+    );
+    assert_eq!(
+        with("store_url = \"sqlite:no/x.db\"").told(),
+        [
+            "d.toml:3:13: accounts.store_url: no/x.db: the folder no does not exist (make it, for the user Doorward runs as)"
+        ]
+    );
+    let named = with("store_url_file = \"url\"").with("url", "sqlite:no/x.db").told();
+    assert!(named[0].starts_with("d.toml:3:18: accounts.store_url_file: "), "{named:?}");
+    let occupied = with("").with("doorward.db/x", "").told();
+    assert_eq!(
+        occupied,
+        [
+            "d.toml:1:1: accounts.store_url: doorward.db: this is not a file (name a file, such as sqlite:doorward.db)"
+        ]
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_written_is_no_place_for_a_store() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let deployment =
+        Deployment::of("[accounts]\nenabled = true\nstore_url = \"sqlite:data/x.db\"").with("data/y", "");
+    let folder = deployment.0.path().join("data");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
+    // nothing stops root
+    let is_root = fs::write(folder.join("z"), "").is_ok();
+    let told = deployment.told();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(told.is_empty(), is_root, "{told:?}");
+    assert!(told.iter().all(|told| told.contains("cannot be written by this user")), "{told:?}");
+}

@@ -62,7 +62,7 @@ fn a_tenants_guards_stand_beside_those_of_the_deployment() {
     // without accounts there is no store to count in, and `check` says so
     let off = self::settings("");
     let told = without_effect(&off, &parse(&text, file()).unwrap());
-    assert!(told.iter().any(|(_, message)| message.starts_with("accounts are off")), "{told:?}");
+    assert!(told.iter().any(|(_, message, _)| message.starts_with("accounts are off")), "{told:?}");
     assert!(without_effect(&settings, &parse(&text, file()).unwrap()).is_empty());
     assert!(
         mistakes(&ours(r#"{"guards": [{"match": "/x", "user_in": "form"}]}"#))
@@ -386,7 +386,8 @@ fn attack_a_tenants_rules_open_the_rest_of_the_server() {
     // what is not kept for users it may open
     assert_eq!(access_of(&policy, "/devportal/orders"), Open);
     assert_eq!(access_of(&policy, "/devportal/terms"), Open);
-    let told: Vec<_> = without_effect(&settings, &conf).into_iter().map(|(key, _)| key.to_string()).collect();
+    let told: Vec<_> =
+        without_effect(&settings, &conf).into_iter().map(|(key, ..)| key.to_string()).collect();
     assert_eq!(
         told,
         [
@@ -395,6 +396,24 @@ fn attack_a_tenants_rules_open_the_rest_of_the_server() {
             "Doorward.routes[2].access",
             "Doorward.sign_in.url"
         ]
+    );
+}
+
+/// One tenant has accounts, the others the sign-in that deployment.toml names.
+#[test]
+fn a_tenant_may_name_doorwards_own_sign_in_page_where_there_are_accounts() {
+    let url = "/.doorward/sign-in?tenant={tenant}&to={return_path}";
+    let conf = parse(&ours(&format!(r#"{{"sign_in": {{"url": "{url}"}}}}"#)), file()).unwrap();
+    let accounts = |on: bool| {
+        settings(&format!(
+            "[accounts]\nenabled = {on}\n[sign_in]\nurl = \"/devportal/services/configs?tenant={{tenant}}\""
+        ))
+    };
+    assert_eq!(without_effect(&accounts(true), &conf), []);
+    let told = without_effect(&accounts(false), &conf);
+    assert!(
+        told.len() == 1 && told[0].1.contains("accounts are off") && told[0].2.contains("[accounts]"),
+        "{told:?}"
     );
 }
 

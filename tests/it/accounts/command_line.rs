@@ -66,6 +66,10 @@ fn an_account_from_its_beginning_to_its_lock_while_doorward_serves() {
     ]);
     assert!(shell.fails(&["user", "add", "ALEX", "--password-file", &password]).contains("already"));
     assert!(shell.ok(&["user", "list"]).contains("PRIMARY/alex"));
+    // every name has its value in the same column
+    let text = shell.ok(&["user", "show", "alex"]);
+    let column = |line: &str| line[..24].trim_end().len() < 24 && !line[24..].starts_with("  ");
+    assert!(text.lines().all(|line| line.as_bytes()[24] == b' ' && column(line)), "{text}");
     let shown = shell.json(&["user", "show", "alex@example.org"]);
     assert_eq!((claim(&shown, "accountLocked").as_str(), &shown["roles"][0]), ("false", &"admin".into()));
 
@@ -169,4 +173,20 @@ fn without_accounts_the_commands_say_so() {
     let portal = Portal::answering("").start();
     let gate = Gate::before(&portal).start();
     assert!(Shell(&gate).fails(&["user", "list"]).contains("accounts.enabled"));
+}
+
+#[test]
+fn where_there_is_nothing_to_list_the_command_says_what_to_do_next() {
+    let portal = Portal::answering("").start();
+    let gate = with_lock(Gate::before(&portal), 5).start();
+    let shell = Shell(&gate);
+    let empty = shell.run(&["user", "list"]);
+    let said = String::from_utf8_lossy(&empty.stderr).into_owned();
+    assert!(empty.status.success() && empty.stdout.is_empty(), "nothing for scripts to count");
+    assert!(said.contains("`doorward user add NAME --tenant carbon.super`"), "{said}");
+    shell.ok(&["user", "add", "alex", "--no-password"]);
+    let none = shell.run(&["session", "list", "alex"]);
+    assert!(none.stdout.is_empty());
+    assert_eq!(String::from_utf8_lossy(&none.stderr).trim(), "alex is signed in nowhere");
+    assert_eq!(shell.ok(&["session", "end", "alex", "--all"]).trim(), "0 sessions of alex ended");
 }

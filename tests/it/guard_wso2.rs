@@ -1,0 +1,162 @@
+//! The guard in front of WSO2's own login: `/commonauth` as API Manager answers it, and the recipes as the documents show them.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+use crate::support::{
+    Gate, Portal, Reply, accounts::with_lock, answer::Answer, double::Received, gate::GateBuilder,
+};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+const RIGHT: &str = "correct horse";
+/// Of one sign-in, as the login page carries it in a hidden field.
+const KEY: &str = "9f3b1c52-7a55-4e0c-9d0b-2b8a8d0c6f11";
+
+/// `/commonauth` of API Manager 4.x: it always redirects, to the authorization endpoint that takes the sign-in up again, or back to the
+/// login page with what the caller had sent there.
+fn identity_server() -> (Portal, Arc<Mutex<u32>>) {
+    let checked = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&checked);
+    let portal = Portal::answering("devportal").deciding("/commonauth", move |request| {
+        let field = |name: &str| field(request, name);
+        let host = format!("https://{}", request.header("host").unwrap_or_default());
+        if request.method == "GET" {
+            let out = format!("{host}/devportal/services/auth/callback/logout");
+            return Reply::text("").status(302).header("location", &out);
+        }
+        if field("sessionDataKey") != KEY {
+            let page = "/authenticationendpoint/retry.do?status=Authentication+Failed&statusMsg=Session+expired";
+            return Reply::text("").status(302).header("location", &format!("{host}{page}"));
+        }
+        *count.lock().unwrap() += 1;
+        if (field("username").as_str(), field("password").as_str()) == ("alex", RIGHT) {
+            let on = format!("{host}/oauth2/authorize?sessionDataKey={KEY}");
+            return Reply::text("").status(302).header("location", &on).header("set-cookie", "commonAuthId=x; Path=/");
+        }
+        // what came with the authorization request is repeated, percent-encoded
+        let page = "/authenticationendpoint/login.do?client_id=devportal&commonAuthCallerPath=%2Foauth2%2Fauthorize\
+            &forceAuth=false&passiveAuth=false\
+            &redirect_uri=https%3A%2F%2Fportal%2Fdevportal%2Fservices%2Fauth%2Fcallback%2Flogin&response_type=code\
+            &scope=apim%3Asubscribe+openid&state=%2Foauth2%2Fauthorize%3FsessionDataKey%3D1&tenantDomain=carbon.super\
+            &type=oidc&sp=apim_devportal&isSaaSApp=true&authenticators=BasicAuthenticator%3ALOCAL\
+            &authFailure=true&authFailureMsg=login.fail.message";
+        Reply::text("").status(302).header("location", &format!("{host}{page}&sessionDataKey={KEY}"))
+    });
+    (portal.start(), checked)
+}
+
+fn field(request: &Received, wanted: &str) -> String {
+    let found = url::form_urlencoded::parse(&request.body).find(|(name, _)| name == wanted);
+    found.map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
+/// The `[[guard]]`s for WSO2 of a document, taken from its examples.
+fn recipe(document: &str) -> Value {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
+    let text = std::fs::read_to_string(file).unwrap();
+    let blocks = text.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0));
+    let guards = blocks.filter_map(|block| block.parse::<toml::Table>().unwrap().remove("guard"));
+    let guards: Vec<Value> = guards.map(|guards| serde_json::to_value(guards).unwrap()).collect();
+    let wso2 = guards.into_iter().find(|guards| guards[0]["match"] == "/commonauth");
+    wso2.unwrap_or_else(|| panic!("{document} has no recipe for /commonauth"))
+}
+
+/// WSO2's profile, with nothing but the recipe.
+fn guarded(portal: &Portal, document: &str) -> GateBuilder {
+    with_lock(Gate::before(portal), 5).setting("guard", recipe(document))
+}
+
+fn sign_in(gate: &Gate, user: &str, password: &str) -> Answer {
+    sign_in_with(gate, user, password, KEY)
+}
+
+fn sign_in_with(gate: &Gate, user: &str, password: &str, key: &str) -> Answer {
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([
+            ("usernameUserInput", user),
+            ("username", user),
+            ("password", password),
+            ("sessionDataKey", key),
+        ])
+        .finish();
+    gate.post("/commonauth").browser().header("content-type", FORM).body(body).send()
+}
+
+fn in_each_document(test: impl Fn(&str)) {
+    for document in ["README.md", "docs/CONFIGURATION.md"] {
+        test(document);
+    }
+}
+
+#[test]
+fn five_wrong_passwords_lock_a_name_and_no_sixth_is_checked() {
+    in_each_document(|document| {
+        let (portal, checked) = identity_server();
+        let gate = guarded(&portal, document).start();
+        for turn in 0..5 {
+            let wrong = sign_in(&gate, "alex", &format!("guess {turn}"));
+            assert!(wrong.location().contains("authFailure=true"), "{document}: {}", wrong.location());
+        }
+        let locked = sign_in(&gate, "alex", RIGHT);
+        assert_eq!((locked.status, *checked.lock().unwrap()), (401, 5), "{document}");
+        assert!(
+            locked.header("set-cookie").is_none_or(|cookie| !cookie.contains("commonAuthId")),
+            "{document}"
+        );
+        // somebody else is not concerned
+        assert_eq!(sign_in(&gate, "bea", "x").status, 302, "{document}");
+    });
+}
+
+#[test]
+fn the_right_password_forgives_the_wrong_ones_before_it() {
+    in_each_document(|document| {
+        let (portal, checked) = identity_server();
+        let gate = guarded(&portal, document).start();
+        for _ in 0..3 {
+            for _ in 0..4 {
+                assert_eq!(sign_in(&gate, "alex", "wrong").status, 302, "{document}");
+            }
+            let right = sign_in(&gate, "alex", RIGHT);
+            assert!(
+                right.location().ends_with(&format!("/oauth2/authorize?sessionDataKey={KEY}")),
+                "{document}"
+            );
+        }
+        assert_eq!(*checked.lock().unwrap(), 15, "{document}");
+    });
+}
+
+/// Attack: the state of one's own authorization request comes back in the answer to a wrong password, and looks like the right one's.
+#[test]
+fn attack_a_wrong_password_that_quotes_the_address_of_the_right_one_counts() {
+    in_each_document(|document| {
+        let portal = Portal::answering("").deciding("/commonauth", |_| {
+            let quoted =
+                "/authenticationendpoint/login.do?state=/oauth2/authorize?sessionDataKey=1&authFailure=true";
+            Reply::text("").status(302).header("location", quoted)
+        });
+        let portal = portal.start();
+        let gate = guarded(&portal, document).start();
+        let statuses: Vec<u16> = (0..6).map(|_| sign_in(&gate, "alex", "guess").status).collect();
+        assert_eq!(statuses, [302, 302, 302, 302, 302, 401], "{document}");
+    });
+}
+
+#[test]
+fn signing_out_counts_for_nobody_and_an_expired_login_page_counts_as_wrong() {
+    in_each_document(|document| {
+        let (portal, _) = identity_server();
+        let gate = guarded(&portal, document).start();
+        for _ in 0..8 {
+            let out = gate
+                .get("/commonauth?commonAuthLogout=true&type=oidc&relyingParty=devportal")
+                .browser()
+                .send();
+            assert_eq!(out.status, 302, "{document}");
+        }
+        let statuses: Vec<u16> = (0..6).map(|_| sign_in_with(&gate, "alex", RIGHT, "old").status).collect();
+        assert_eq!(statuses, [302, 302, 302, 302, 302, 401], "{document}");
+    });
+}
