@@ -263,6 +263,11 @@ impl SignIn {
         !self.url.is_empty()
     }
 
+    /// Whether this is a page of ours, which waits for a person.
+    pub fn is_ours(&self) -> bool {
+        self.url.starts_with("/.doorward/")
+    }
+
     /// Whether the sign-in service itself sends the browser back to where it wanted to go.
     pub fn returns_by_itself(&self) -> bool {
         self.url.contains("{return_url}") || self.url.contains("{return_path}")

@@ -2,7 +2,8 @@
 //! a fourth time. It is told why instead.
 //!
 //! A cookie counts, so that visitors behind one address are told apart. A browser that sends no cookie at all (they may be
-//! blocked: the usual reason for a loop) is counted by address, browser and target.
+//! blocked: the usual reason for a loop) is counted by address, browser and target, and with more patience: a class that
+//! opens the same page for the first time looks like one browser that forgets.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -13,6 +14,8 @@ use std::{
 use moka::sync::Cache;
 
 const LIMIT: u32 = 3;
+/// Of visits without cookies. With two redirects a bounce, browsers themselves give up after ten.
+const COOKIELESS_LIMIT: u32 = 8;
 const WINDOW: Duration = Duration::from_secs(30);
 /// Browsers without cookies that are remembered at a time.
 const CAPACITY: u64 = 10_000;
@@ -39,9 +42,13 @@ impl Bounces {
 
     /// The bounces after one more at `now`; `None` when the loop must end.
     pub fn next(before: Option<Self>, now: u64) -> Option<Self> {
+        Self::within(LIMIT, before, now)
+    }
+
+    fn within(limit: u32, before: Option<Self>, now: u64) -> Option<Self> {
         match before {
             Some(Self { count, since }) if since <= now && now - since < WINDOW.as_secs() => {
-                (count < LIMIT).then(|| Self { count: count + 1, since })
+                (count < limit).then(|| Self { count: count + 1, since })
             }
             _ => Some(Self { count: 1, since: now }),
         }
@@ -68,7 +75,7 @@ impl Cookieless {
     /// must end.
     pub fn next(&self, browser: (IpAddr, &[u8]), target: (&[u8], &str), now: u64) -> Option<Bounces> {
         let key = self.hasher.hash_one((browser, target));
-        let next = Bounces::next(self.counts.get(&key), now)?;
+        let next = Bounces::within(COOKIELESS_LIMIT, self.counts.get(&key), now)?;
         self.counts.insert(key, next);
         Some(next)
     }
@@ -105,7 +112,7 @@ mod tests {
     fn browsers_without_cookies_are_counted_one_by_one() {
         let bounces = Cookieless::default();
         let browser = |last: u8| (IpAddr::from([192, 0, 2, last]), b"agent".as_slice());
-        for _ in 0..3 {
+        for _ in 0..COOKIELESS_LIMIT {
             assert!(bounces.next(browser(1), (b"portal", "/devportal/apis"), 100).is_some());
         }
         assert!(bounces.next(browser(1), (b"portal", "/devportal/apis"), 100).is_none());

@@ -41,19 +41,22 @@ pub fn way(
 ) -> Way {
     let target = wanted(parts);
     let Some(url) = address(settings, judgement, policy, parts, &target) else { return Way::Nowhere };
-    let bounces = if memory.has_cookies {
-        Bounces::next(memory.bounces, now)
-    } else {
-        let bytes = |name| parts.headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
-        let browser = (judgement.client.address, bytes(USER_AGENT));
-        gate.bounces.next(browser, (bytes(HOST), target.as_str()), now)
-    };
-    let Some(bounces) = bounces else { return Way::Loop(url) };
     let https = judgement.client.https;
     let Some(mut response) = redirect(&url) else { return Way::Nowhere };
     let headers = response.headers_mut();
-    if let Some(cookie) = visitor::remember_bounces(bounces, https) {
-        headers.append(SET_COOKIE, cookie);
+    // no browser goes in circles by itself through a page where somebody has to type
+    if !policy.sign_in.is_ours() {
+        let bounces = if memory.has_cookies {
+            Bounces::next(memory.bounces, now)
+        } else {
+            let bytes = |name| parts.headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
+            let browser = (judgement.client.address, bytes(USER_AGENT));
+            gate.bounces.next(browser, (bytes(HOST), target.as_str()), now)
+        };
+        let Some(bounces) = bounces else { return Way::Loop(url) };
+        if let Some(cookie) = visitor::remember_bounces(bounces, https) {
+            headers.append(SET_COOKIE, cookie);
+        }
     }
     if !policy.sign_in.returns_by_itself()
         && let Some(cookie) = visitor::remember_return(&target, https)

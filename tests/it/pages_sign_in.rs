@@ -50,6 +50,18 @@ fn who_signs_in_arrives_where_they_wanted_to_go() {
     assert_eq!((answer.status, answer.location()), (303, DEEP));
 }
 
+/// A window that comes back with all its tabs, and a class that opens the same page for the first time.
+#[test]
+fn however_many_come_at_once_each_is_shown_the_door() {
+    let portal = Portal::answering("secret").start();
+    let gate = gate(&portal);
+    let mut tabs = gate.visitor();
+    for _ in 0..10 {
+        assert_eq!(tabs.get(DEEP).status, 302);
+        assert_eq!(gate.visitor().get(DEEP).status, 302);
+    }
+}
+
 #[test]
 fn a_name_an_address_and_a_name_with_its_tenant_are_the_same_person() {
     let portal = Portal::answering("").start();
