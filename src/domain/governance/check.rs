@@ -32,34 +32,29 @@ impl Property {
             return Err(BadValue::new("has a line break or another control character: give one line"));
         }
         let trimmed = value.trim();
-        let wrong =
-            || BadValue::new(format!("\"{}\" is not possible: give {}", shown(value), self.kind.bounds()));
+        if let Some(meant) = self.blank_means().filter(|_| trimmed.is_empty() && !self.is_secret()) {
+            return Ok(meant.to_owned());
+        }
         match self.kind {
-            Kind::Boolean if trimmed.eq_ignore_ascii_case("true") => Ok("true".to_owned()),
-            Kind::Boolean if trimmed.eq_ignore_ascii_case("false") => Ok("false".to_owned()),
-            Kind::Integer { min, max, never } => integer(trimmed, min, max, never).ok_or_else(wrong),
-            Kind::Days { most, max } => days(trimmed, most, max).ok_or_else(wrong),
-            Kind::PasswordPattern | Kind::AnswerPattern if trimmed.is_empty() => Ok(self.default.to_owned()),
-            Kind::CallbackPattern if trimmed.is_empty() || is_own_origin(trimmed) => Ok(String::new()),
+            Kind::Boolean => {
+                Some(trimmed.to_ascii_lowercase()).filter(|word| word == "true" || word == "false")
+            }
+            Kind::Integer { min, max, never } => integer(trimmed, min, max, never),
+            Kind::Days { most, max } => days(trimmed, most, max),
+            Kind::CallbackPattern if is_own_origin(trimmed) => Some(String::new()),
             // a blank at the end of a pattern is a character like any other
             Kind::PasswordPattern | Kind::CallbackPattern | Kind::AnswerPattern => {
                 Pattern::compile(value).map_err(|problem| BadValue::new(problem.to_string()))?;
-                Ok(value.to_owned())
+                Some(value.to_owned())
             }
-            Kind::OtpFormat if is_otp_format(trimmed) => Ok(trimmed.to_owned()),
-            Kind::Url { may_be_blank: true } if trimmed.is_empty() => Ok(String::new()),
-            Kind::Url { .. } if is_web_url(trimmed) => Ok(trimmed.to_owned()),
-            Kind::Choice(words) => words
-                .iter()
-                .find(|word| word.eq_ignore_ascii_case(trimmed))
-                .map(|word| (*word).to_owned())
-                .ok_or_else(wrong),
-            Kind::Claims if trimmed.is_empty() => Ok(self.default.to_owned()),
-            Kind::Claims => claims(trimmed).ok_or_else(wrong),
-            Kind::ExpiryRule if trimmed.is_empty() => Ok(String::new()),
-            Kind::ExpiryRule => ExpiryRule::parse(trimmed).map(|rule| rule.to_string()),
-            Kind::DateFormat if is_date_format(trimmed) => Ok(trimmed.to_owned()),
-            Kind::Text { blank_is_default: true, .. } if trimmed.is_empty() => Ok(self.default.to_owned()),
+            Kind::OtpFormat => is_otp_format(trimmed).then(|| trimmed.to_owned()),
+            Kind::Url { .. } => is_web_url(trimmed).then(|| trimmed.to_owned()),
+            Kind::Choice(words) => {
+                words.iter().find(|word| word.eq_ignore_ascii_case(trimmed)).map(|word| (*word).to_owned())
+            }
+            Kind::Claims => claims(trimmed),
+            Kind::ExpiryRule => Some(ExpiryRule::parse(trimmed)?.to_string()),
+            Kind::DateFormat => is_date_format(trimmed).then(|| trimmed.to_owned()),
             Kind::Text { most, .. } => {
                 // blanks may well belong to a secret
                 let text = if self.is_secret() { value } else { trimmed };
@@ -67,11 +62,27 @@ impl Property {
                 if length > most {
                     return Err(BadValue::new(format!("has {length} characters: give at most {most}")));
                 }
-                Ok(text.to_owned())
+                Some(text.to_owned())
             }
-            Kind::Link if value == self.default => Ok(value.to_owned()),
-            Kind::Link => Err(BadValue::new("is a link that cannot be changed: leave it out")),
-            Kind::Boolean | Kind::OtpFormat | Kind::Url { .. } | Kind::DateFormat => Err(wrong()),
+            Kind::Link if value == self.default => Some(value.to_owned()),
+            Kind::Link => return Err(BadValue::new("is a link that cannot be changed: leave it out")),
+        }
+        .ok_or_else(|| {
+            BadValue::new(format!("\"{}\" is not possible: give {}", shown(value), self.kind.bounds()))
+        })
+    }
+
+    fn blank_means(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::PasswordPattern
+            | Kind::AnswerPattern
+            | Kind::Claims
+            | Kind::Text { blank_is_default: true, .. } => Some(self.default),
+            Kind::CallbackPattern
+            | Kind::ExpiryRule
+            | Kind::Url { may_be_blank: true }
+            | Kind::Text { blank_is_default: false, .. } => Some(""),
+            _ => None,
         }
     }
 }

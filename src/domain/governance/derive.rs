@@ -1,6 +1,6 @@
 //! What one change of settings brings with it, and what does not go together (WSO2's rules, and what is sensible).
 
-use super::{Connector, Refusal, find::connector_named, update::Draft};
+use super::{Refusal, update::Draft};
 
 const PASSWORD: &str = "Recovery.Notification.Password.Enable";
 const EMAIL_LINK: &str = "Recovery.Notification.Password.emailLink.Enable";
@@ -100,7 +100,7 @@ fn settle_switch(draft: &mut Draft<'_>, switch: &str, channels: &[&str]) -> Resu
     Ok(false)
 }
 
-fn at_most_one(draft: &Draft<'_>, connector: &str, names: &[&str]) -> Result<(), Refusal> {
+fn at_most_one(draft: &Draft<'_>, connector: &'static str, names: &[&str]) -> Result<(), Refusal> {
     if !names.iter().any(|name| draft.given(name) == Some(true)) {
         return Ok(());
     }
@@ -118,7 +118,7 @@ fn at_most_one(draft: &Draft<'_>, connector: &str, names: &[&str]) -> Result<(),
     ))
 }
 
-fn some_character(draft: &Draft<'_>, connector: &str, prefix: &str) -> Result<(), Refusal> {
+fn some_character(draft: &Draft<'_>, connector: &'static str, prefix: &str) -> Result<(), Refusal> {
     let names = ["UseUppercaseCharactersInOTP", "UseLowercaseCharactersInOTP", "UseNumbersInOTP"]
         .map(|name| format!("{prefix}.{name}"));
     let touched = names.iter().any(|name| draft.given(name) == Some(false));
@@ -146,8 +146,6 @@ fn lengths(draft: &Draft<'_>) -> Result<(), Refusal> {
     }
 }
 
-fn contradiction(connector: &str, sentence: String) -> Refusal {
-    let connector: &'static Connector =
-        connector_named(connector).unwrap_or(&super::catalogue::PASSWORD_POLICY);
+fn contradiction(connector: &'static str, sentence: String) -> Refusal {
     Refusal::Contradiction { connector, sentence }
 }

@@ -114,22 +114,19 @@ fn fields(written: &str) -> Result<Vec<String>, BadValue> {
     let mut fields = Vec::new();
     let mut rest = written;
     loop {
-        let field = match rest.trim_start().strip_prefix('"') {
-            Some(quoted) => {
-                let (field, after) = quoted_field(quoted)
-                    .ok_or_else(|| BadValue::new("a quote is not closed: put one before the next comma"))?;
-                rest = after.trim_start();
-                if !rest.is_empty() && !rest.starts_with(',') {
-                    return Err(BadValue::new("something follows a closed quote: put a comma there"));
-                }
-                field
+        let field = if let Some(quoted) = rest.trim_start().strip_prefix('"') {
+            let (field, after) = quoted_field(quoted)
+                .ok_or_else(|| BadValue::new("a quote is not closed: put one before the next comma"))?;
+            rest = after.trim_start();
+            if !rest.is_empty() && !rest.starts_with(',') {
+                return Err(BadValue::new("something follows a closed quote: put a comma there"));
             }
-            None => {
-                let end = rest.find(',').unwrap_or(rest.len());
-                let (field, after) = rest.split_at(end);
-                rest = after;
-                field.to_owned()
-            }
+            field
+        } else {
+            let end = rest.find(',').unwrap_or(rest.len());
+            let (field, after) = rest.split_at(end);
+            rest = after;
+            field.to_owned()
         };
         fields.push(field.trim().to_owned());
         match rest.strip_prefix(',') {
@@ -156,17 +153,31 @@ fn quoted_field(quoted: &str) -> Option<(String, &str)> {
     }
 }
 
+/// The rules among a tenant's settings (name and value), in the order in which they are asked: by priority, and by the
+/// number in their names where that is the same. What is no rule is passed over.
+pub fn in_order<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<ExpiryRule> {
+    let mut rules: Vec<(u32, ExpiryRule)> = settings
+        .into_iter()
+        .filter_map(|(name, value)| {
+            let number = name.strip_prefix("passwordExpiry.rule")?.parse().ok()?;
+            Some((number, ExpiryRule::parse(value).ok()?))
+        })
+        .collect();
+    rules.sort_by_key(|(number, rule)| (rule.priority, *number));
+    rules.into_iter().map(|(_, rule)| rule).collect()
+}
+
 /// After how many days somebody's password expires; `None`: never. The first rule in order of priority that applies
 /// decides; of two with the same priority the first in the list. Without one, `default_days` count (zero: never),
 /// or nothing does where `skip_if_no_applicable`.
 pub fn expiry_days(
-    rules: &[ExpiryRule],
+    ordered: &[ExpiryRule],
     default_days: u32,
     skip_if_no_applicable: bool,
     roles: &[String],
     groups: &[String],
 ) -> Option<u32> {
-    let first = rules.iter().filter(|rule| rule.applies(roles, groups)).min_by_key(|rule| rule.priority);
+    let first = ordered.iter().filter(|rule| rule.applies(roles, groups)).min_by_key(|rule| rule.priority);
     let days = match first {
         Some(rule) => rule.days,
         None if skip_if_no_applicable => 0,

@@ -69,6 +69,11 @@ pub fn property(name: &str) -> Option<Named> {
     Some(Named { connector, property, name: name.to_owned().into() })
 }
 
+/// Whether a canonical name is one of a numbered kind.
+pub(super) fn is_numbered(name: &str) -> bool {
+    property(name).is_some_and(|found| found.property.name != found.name)
+}
+
 fn is_number(written: &str) -> bool {
     let digits = written.bytes().all(|b| b.is_ascii_digit()) && !written.starts_with('0');
     digits && written.parse::<u32>().is_ok_and(|number| number <= MOST_NUMBERED)

@@ -14,7 +14,7 @@ mod overrides;
 mod refusal;
 mod update;
 
-pub use catalogue::{PASSWORD_EXPIRY_RULE, categories};
+pub use catalogue::categories;
 pub use check::BadValue;
 pub use expiry::{ExpiryRule, expiry_days};
 pub use find::{Named, category, category_named, connector, connector_named, property};

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Write, find::property};
+use super::{
+    Write,
+    find::{is_numbered, property},
+};
 
 /// Canonical names and values, only of the catalogue.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,7 +19,8 @@ impl Overrides {
         let mut left_out = Vec::new();
         for (name, value) in rows {
             match property(&name).map(|known| (known.property.check(&value), known.name)) {
-                Some((Ok(value), name)) => {
+                // a numbered rule that is blank is none
+                Some((Ok(value), name)) if !(value.is_empty() && is_numbered(&name)) => {
                     overrides.0.insert(name.into_owned(), value);
                 }
                 _ => left_out.push(name),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{BadValue, Connector};
+use super::{BadValue, Connector, find::connector_named};
 
 /// `IDG-50001` to `IDG-50018`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,7 +208,7 @@ pub enum Refusal {
     },
     /// What would come out contradicts itself; the sentence says how and what to do.
     Contradiction {
-        connector: &'static Connector,
+        connector: &'static str,
         sentence: String,
     },
     NothingToRevert,
@@ -250,7 +250,8 @@ impl Refusal {
                 sentence(&[connector.friendly_name])
             ),
             Self::Contradiction { connector, sentence: what } => {
-                format!("{} {what}", sentence(&[connector.friendly_name]))
+                let friendly = connector_named(connector).map_or(*connector, |known| known.friendly_name);
+                format!("{} {what}", sentence(&[friendly]))
             }
             Self::NothingToRevert => sentence(&[]),
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{BadValue, Connector, Kind, MASK, Named, Refusal, derive};
+use super::{BadValue, Connector, Kind, MASK, Named, Refusal, derive, find::is_numbered};
 
 /// What is to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +105,5 @@ fn refusal(named: &Named, problem: BadValue) -> Refusal {
 
 /// A rule without words is no rule.
 fn write(name: String, value: String) -> Write {
-    let is_rule = super::property(&name).is_some_and(|named| named.property.kind == Kind::ExpiryRule);
-    if is_rule && value.is_empty() { Write::Clear { name } } else { Write::Set { name, value } }
+    if value.is_empty() && is_numbered(&name) { Write::Clear { name } } else { Write::Set { name, value } }
 }

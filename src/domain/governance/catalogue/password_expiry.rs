@@ -7,7 +7,7 @@ const AT_SIGN_IN: Effect =
     enforced("at sign-in: whose password has expired must choose another before anything else");
 
 /// One of many: `passwordExpiry.rule1`, `passwordExpiry.rule2` …
-pub const RULE: Property = Property {
+const RULE: Property = Property {
     name: "passwordExpiry.rule",
     display_name: "Password expiry rule",
     description: "After how many days the passwords of some people expire: priority, days, `roles` or `groups`, `eq` \

@@ -11,7 +11,7 @@ const NEW_PASSWORDS: Effect = enforced("on every new password, whoever sets it")
 /// No password is longer, whatever is set (`password::MOST_CHARACTERS`).
 const LENGTH: Kind = Kind::Integer { min: 1, max: 256, never: false };
 
-pub(in crate::domain::governance) const CONNECTOR: Connector = Connector {
+pub(super) const CONNECTOR: Connector = Connector {
     name: "passwordPolicy",
     friendly_name: "Password Patterns",
     category: PASSWORD_POLICIES,

@@ -1,25 +1,25 @@
-//! The catalogue and what is made of it.
+//! The catalogue, and what is made of it.
+
+mod catalogue;
+mod check;
+mod expiry;
+mod properties;
+mod seed;
+mod update;
 
 use super::*;
 
-#[test]
-fn ids_are_the_names_in_base64url() {
-    for (name, id) in
-        [("Password Policies", "UGFzc3dvcmQgUG9saWNpZXM"), ("passwordHistory", "cGFzc3dvcmRIaXN0b3J5")]
-    {
-        assert_eq!(id_of(name), id);
-        assert_eq!(name_of(id).as_deref(), Some(name));
-    }
-    assert_eq!(category("UGFzc3dvcmQgUG9saWNpZXM").map(|found| found.name), Some("Password Policies"));
-    assert_eq!(connector("cGFzc3dvcmRIaXN0b3J5").map(|found| found.name), Some("passwordHistory"));
-    for nobody in ["", "!", "cGFzc3dvcmRIaXN0b3J5==", "cmFuZG9tQ2F0ZWdvcnk", "_w"] {
-        assert!(category(nobody).is_none() && connector(nobody).is_none(), "{nobody}");
-    }
+fn all() -> impl Iterator<Item = (&'static Connector, &'static Property)> {
+    let connectors = categories().iter().flat_map(|category| category.connectors);
+    connectors.flat_map(|connector| {
+        connector.properties.iter().chain(connector.numbered).map(move |property| (connector, property))
+    })
 }
 
-#[test]
-fn every_default_is_its_own_canonical_form() {
-    for property in categories().iter().flat_map(|c| c.connectors).flat_map(|c| c.properties) {
-        assert_eq!(property.check(property.default).as_deref(), Ok(property.default), "{}", property.name);
-    }
+fn defaults(name: &str) -> String {
+    property(name).map(|found| found.property.default.to_owned()).unwrap_or_default()
+}
+
+fn connector_of(name: &str) -> &'static Connector {
+    property(name).unwrap().connector
 }
