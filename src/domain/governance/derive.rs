@@ -94,6 +94,9 @@ fn settle_switch(draft: &mut Draft<'_>, switch: &str, channels: &[&str]) -> Resu
         None if given(draft, true) || given(draft, false) => {
             let on = channels.iter().any(|name| draft.is_on(name));
             draft.derive(switch, on);
+            if !on {
+                channels.iter().for_each(|name| draft.derive(name, false));
+            }
         }
         None => {}
     }
