@@ -95,7 +95,9 @@ fn settle_switch(draft: &mut Draft<'_>, switch: &str, channels: &[&str]) -> Resu
             let on = channels.iter().any(|name| draft.is_on(name));
             draft.derive(switch, on);
             if !on {
-                channels.iter().for_each(|name| draft.derive(name, false));
+                for name in channels {
+                    draft.derive(name, false);
+                }
             }
         }
         None => {}

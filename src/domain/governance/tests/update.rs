@@ -155,7 +155,7 @@ fn a_bad_part_refuses_the_whole_with_the_code_of_its_kind() {
         (
             ("passwordExpiry.rule1", "1,2"),
             50014,
-            "Password expiry rule: passwordExpiry.rule1 is invalid. it has too few parts: give priority, days, `roles` or \
+            "Password expiry rule: passwordExpiry.rule1 is invalid. passwordExpiry.rule1: it has too few parts: give priority, days, `roles` or \
              `groups`, `eq` or `ne`, and a value, with commas between them.",
         ),
         (
