@@ -6,7 +6,7 @@ use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::OnceCell;
 
 use super::{
-    Lockout, Notices, Rejected, SignedIn,
+    Governance, Lockout, Notices, Rejected, SignedIn,
     hashing::{Hasher, Kinds},
 };
 use crate::{
@@ -29,6 +29,7 @@ pub(super) struct Shared {
     pub hasher: Hasher,
     pub sessions: Sessions,
     pub lockout: Lockout,
+    pub governance: Governance,
     pub tenants: Arc<TenantDirectory>,
     pub metrics: Arc<AccountMetrics>,
     pub http: reqwest::Client,
@@ -56,11 +57,13 @@ impl Doors {
     pub fn new(parts: Parts) -> Self {
         let Parts { store, hasher, sessions, tenants, metrics, secret, http } = parts;
         let lockout = Lockout::new(store.clone(), &secret, Notices::new(Arc::clone(&metrics)));
+        let governance = Governance::new(store.clone(), Arc::clone(&tenants));
         Self(Arc::new(Shared {
             store,
             hasher,
             sessions,
             lockout,
+            governance,
             tenants,
             metrics,
             http,
@@ -96,6 +99,11 @@ impl Doors {
         self.0.calibrated.get_or_try_init(|| self.calibrate()).await.copied()
     }
 
+    /// What administrators set for tenants.
+    pub fn governance(&self) -> &Governance {
+        &self.0.governance
+    }
+
     pub fn sessions(&self) -> &Sessions {
         &self.0.sessions
     }
@@ -118,7 +126,8 @@ impl Doors {
         now: u64,
     ) -> Result<CookieSecret, NotBegun> {
         let SignedIn { account, policy, .. } = signed_in;
-        let begin = Begin { account, settings: &policy.session, user_agent, address, old };
+        let (settings, disabled_stay_out) = (&policy.session, policy.disabled_stay_out);
+        let begin = Begin { account, settings, disabled_stay_out, user_agent, address, old };
         self.0.sessions.begin(begin, now).await
     }
 

@@ -3,10 +3,12 @@
 pub mod access;
 pub mod account;
 pub mod anonymous;
+pub mod audit;
 pub mod browser;
 pub mod causes;
 pub mod client;
 pub mod colour;
+pub mod governance;
 pub mod guard;
 pub mod identity;
 pub mod lockout;

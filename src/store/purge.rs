@@ -19,11 +19,19 @@ pub struct Keep {
     pub counters: Duration,
     /// So many counters of what strangers can make up without end; see [`super::crowd`].
     pub strays: u64,
+    /// Records of who has changed what.
+    pub audit: Duration,
 }
 
 impl Default for Keep {
     fn default() -> Self {
-        Self { changes: Duration::from_hours(24), counters: Duration::from_hours(90 * 24), strays: 1 << 18 }
+        Self {
+            changes: Duration::from_hours(24),
+            counters: Duration::from_hours(90 * 24),
+            strays: 1 << 18,
+            // PCI DSS 4.0 §10.5.1 asks for a year
+            audit: Duration::from_hours(400 * 24),
+        }
     }
 }
 
@@ -33,6 +41,7 @@ pub struct Purged {
     pub sessions: u64,
     pub changes: u64,
     pub counters: u64,
+    pub audit: u64,
 }
 
 impl Store {
@@ -61,6 +70,13 @@ impl Store {
                     "SELECT name FROM counters WHERE window_ms > 0 AND since <= $1 - window_ms \
                      AND locked_until >= 0 AND locked_until <= $1 ORDER BY last_failure",
                     number(now),
+                )
+                .await?,
+            audit: self
+                .in_batches(
+                    "DELETE FROM audit WHERE id IN",
+                    "SELECT id FROM audit WHERE at <= $1 ORDER BY at",
+                    before(keep.audit),
                 )
                 .await?,
         };

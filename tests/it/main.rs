@@ -23,6 +23,7 @@ mod binary_accounts;
 mod complaints;
 mod dependencies;
 mod documentation;
+mod governance;
 mod guard;
 mod guard_wso2;
 mod hot_reload;
