@@ -86,7 +86,8 @@ impl Doors {
         now: u64,
     ) -> Result<CookieSecret, NotBegun> {
         let SignedIn { account, policy, .. } = signed_in;
-        let begin = Begin { account, settings: &policy.session, user_agent, address, old };
+        let (settings, disabled_stay_out) = (&policy.session, policy.disabled_stay_out);
+        let begin = Begin { account, settings, disabled_stay_out, user_agent, address, old };
         self.0.sessions.begin(begin, now).await
     }
 

@@ -63,7 +63,7 @@ pub fn open(
     };
     let hasher =
         Hasher::new(cost, hashing.parallel, hashing.queue, meters).context("accounts.hash_memory")?;
-    let sessions = Sessions::new(store.clone(), runtime.handle().clone());
+    let sessions = Sessions::new(store.clone(), Arc::clone(tenants), runtime.handle().clone());
     let http = token::http_client(&[])?;
     let tenants = Arc::clone(tenants);
     Ok(Doors::new(Parts { store, hasher, sessions, tenants, metrics, secret, http }))

@@ -13,8 +13,14 @@ use crate::support::eventually::within;
 
 async fn begin(desk: &Desk, account: &Account, old: Option<&CookieSecret>, now: u64) -> CookieSecret {
     let policy = desk.policy().await;
-    let begin =
-        Begin { account, settings: &policy.session, user_agent: "Firefox", address: ALICES.into(), old };
+    let begin = Begin {
+        account,
+        settings: &policy.session,
+        disabled_stay_out: true,
+        user_agent: "Firefox",
+        address: ALICES.into(),
+        old,
+    };
     desk.doors.sessions().begin(begin, now).await.unwrap()
 }
 

@@ -93,7 +93,7 @@ impl Desk {
         };
         assert!(
             self.runtime
-                .block_on(self.store.sessions().insert(&session, account.password_changed_at))
+                .block_on(self.store.sessions().insert(&session, account.password_changed_at, true))
                 .unwrap()
         );
         secret.value()
