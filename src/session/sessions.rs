@@ -247,8 +247,8 @@ impl Sessions {
         }
     }
 
-    /// Hears of changes made elsewhere, for as long as it is polled.
-    pub async fn follow(&self) {
+    /// Hears of changes made elsewhere, for as long as it is polled, and tells `hear` of them, too.
+    pub async fn follow(&self, hear: impl Fn(&Change)) {
         let mut complained = false;
         let mut watch = loop {
             match self.0.store.changes().watch(None).await {
@@ -259,11 +259,16 @@ impl Sessions {
         };
         // what changed before is not in memory yet, but for what was asked while the above was tried
         self.changed(&Change::Everything).await;
+        hear(&Change::Everything);
         loop {
             match watch.next().await {
                 Ok(changes) => {
-                    complained = false;
+                    // nothing is lost when the store was away; if it was another one, its changes may be
+                    if std::mem::take(&mut complained) {
+                        hear(&Change::Everything);
+                    }
                     for change in &changes {
+                        hear(change);
                         self.changed(change).await;
                     }
                 }

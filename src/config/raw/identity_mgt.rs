@@ -40,7 +40,7 @@ pub struct AccountLocking {
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct AccountDisabling {
     /// `account.disable.handler.enable`: whether accounts that are switched off stay out.
-    #[schemars(extend("default" = true, "x-source" = "WSO2 Identity Server, account disabling (false there)"))]
+    #[schemars(extend("x-default" = "true", "x-source" = "WSO2 Identity Server, account disabling (false there)"))]
     pub enable_account_disabling: Option<Plain>,
 }
 

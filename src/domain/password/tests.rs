@@ -5,6 +5,7 @@ mod patterns;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::governance::ExpiryRule;
 use crate::domain::tenant::TenantId;
 
 fn alex(tenant: &TenantId) -> About<'_> {
