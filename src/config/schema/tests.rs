@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf};
 use super::*;
 use crate::config::{effective, load};
 
+mod governance;
+
 fn project(file: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file)
 }
