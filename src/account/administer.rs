@@ -165,9 +165,17 @@ impl Doors {
 
     /// Wrong passwords so far, and the lock they may have set.
     pub async fn counter(&self, account: &Account) -> Result<Counter, StoreError> {
-        let key = CounterKey::of(account.tenant.clone(), Who::Account(account.id.clone()));
-        let found = self.0.store.counters().read(std::slice::from_ref(&key)).await?;
-        Ok(found.first().map(|(_, counter)| *counter).unwrap_or_default())
+        let found = self.counters(std::slice::from_ref(account)).await?;
+        Ok(found.first().copied().unwrap_or_default())
+    }
+
+    /// The same of several, in their order.
+    pub async fn counters(&self, accounts: &[Account]) -> Result<Vec<Counter>, StoreError> {
+        let key =
+            |account: &Account| CounterKey::of(account.tenant.clone(), Who::Account(account.id.clone()));
+        let keys: Vec<_> = accounts.iter().map(key).collect();
+        let found = self.0.store.counters().read(&keys).await?;
+        Ok(found.into_iter().map(|(_, counter)| counter).collect())
     }
 
     /// In this process at once; others hear of it from the store.

@@ -8,7 +8,7 @@ use crate::{
     config::{TenantPolicy, directory::Found},
     domain::{
         account::{Account, LoginAttributes, LoginName, alike, names},
-        lockout::Who,
+        lockout::{Counter, CounterKey, Who},
         tenant::TenantId,
     },
     store::StoreError,
@@ -51,12 +51,12 @@ impl Doors {
         now: u64,
     ) -> Result<Reservation, NotForwarded> {
         let lockout = &self.0.lockout;
-        let typed = self.named(door, login).await?;
-        let typed_as = names::key(&typed.name.user_store, &typed.name.canonical);
-        let plain = alike::unaccented(login);
-        // to the portal's database `álex` may be `alex`: so is it to us
-        let is_plain = typed.account.is_some() || plain == login;
-        let Named { policy, name, account } = if is_plain { typed } else { self.named(door, &plain).await? };
+        let Found::Tenant(policy) = self.0.tenants.load(door).await else {
+            tracing::error!(tenant = %door, "nobody can sign in at the portal: there is no such tenant");
+            return Err(NotForwarded::Unavailable);
+        };
+        let named = self.named_at_portal(policy, login).await?.ok_or(NotForwarded::NoName)?;
+        let (Named { policy, name, account }, typed_as) = named;
         let (who, shown) = if let Some(account) = &account {
             (Who::Account(account.id.clone()), Shown::of(account))
         } else {
@@ -86,23 +86,52 @@ impl Doors {
         Ok(reservation)
     }
 
-    async fn named(&self, door: &TenantId, login: &str) -> Result<Named, NotForwarded> {
-        let Found::Tenant(policy) = self.0.tenants.load(door).await else {
-            tracing::error!(tenant = %door, "nobody can sign in at the portal: there is no such tenant");
-            return Err(NotForwarded::Unavailable);
+    /// Forgets what was counted at the portal's sign-in of a name that no account of ours has. Was there anything?
+    pub async fn unlock_at_portal(
+        &self,
+        policy: &Arc<TenantPolicy>,
+        login: &str,
+    ) -> Result<bool, StoreError> {
+        let Some((named, typed_as)) = self.named_at_portal(Arc::clone(policy), login).await? else {
+            return Ok(false);
         };
+        let Named { policy, name, account: None } = named else { return Ok(false) };
+        let (lockout, counters) = (&self.0.lockout, self.0.store.counters());
+        let who = Who::Portal(lockout.portal_name(&policy.tenant, &typed_as));
+        let alike = lockout.alike(&policy.tenant, &name.canonical);
+        let alike = [CounterKey::Alike { tenant: policy.tenant.clone(), name: alike }];
+        let shared = counters.read(&alike).await?.iter().any(|(_, counter)| *counter != Counter::default());
+        counters.reset(&alike).await?;
+        Ok(counters.reset_all_of(&policy.tenant, &who).await? > 0 || shared)
+    }
+
+    /// Whose name it is at the portal, and the spelling it is counted by; `None`: nobody can be called that.
+    async fn named_at_portal(
+        &self,
+        policy: Arc<TenantPolicy>,
+        login: &str,
+    ) -> Result<Option<(Named, String)>, StoreError> {
+        let Some(typed) = self.named(Arc::clone(&policy), login).await? else { return Ok(None) };
+        let typed_as = names::key(&typed.name.user_store, &typed.name.canonical);
+        let plain = alike::unaccented(login);
+        // to the portal's database `álex` may be `alex`: so is it to us
+        let named = if typed.account.is_some() || plain == login {
+            Some(typed)
+        } else {
+            self.named(policy, &plain).await?
+        };
+        Ok(named.map(|named| (named, typed_as)))
+    }
+
+    async fn named(&self, policy: Arc<TenantPolicy>, login: &str) -> Result<Option<Named>, StoreError> {
+        let door = &policy.tenant;
         let other = self.tenant_in(login, door).await;
         let is_known = |tenant: &TenantId| other.as_ref().is_some_and(|policy| policy.tenant == *tenant);
-        let name = LoginName::parse(login, door, is_known).map_err(|_| NotForwarded::NoName)?;
-        let account = self
-            .0
-            .store
-            .accounts()
-            .by_login(&name, |_| LoginAttributes::default())
-            .await?
-            .map(|(account, _)| account);
+        let Ok(name) = LoginName::parse(login, door, is_known) else { return Ok(None) };
+        let found = self.0.store.accounts().by_login(&name, |_| LoginAttributes::default()).await?;
+        let account = found.map(|(account, _)| account);
         let tenant = account.as_ref().map_or(&name.tenant, |account| &account.tenant);
         let policy = other.filter(|other| other.tenant == *tenant).unwrap_or(policy);
-        Ok(Named { policy, name, account })
+        Ok(Some(Named { policy, name, account }))
     }
 }

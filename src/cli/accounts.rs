@@ -44,6 +44,7 @@ pub fn at_desk(at: &Where, work: impl AsyncFnOnce(Desk) -> anyhow::Result<()>) -
         Err(code) => return code,
     };
     super::logging::start("warn");
+    let folder = settings.tenancy.folder.clone();
     let done = boot::at_desk(settings, async |doors, directory, default| {
         let tenant = match &at.tenant {
             Some(written) => TenantId::parse(written).with_context(|| format!("--tenant {written}"))?,
@@ -51,7 +52,10 @@ pub fn at_desk(at: &Where, work: impl AsyncFnOnce(Desk) -> anyhow::Result<()>) -
         };
         match directory.load(&tenant).await {
             Found::Tenant(policy) => work(Desk { doors, policy, json: at.json }).await,
-            Found::Unknown => Err(anyhow!("there is no tenant {tenant}")),
+            Found::Unknown => Err(anyhow!(
+                "there is no tenant {tenant}: a tenant is a folder of that name in {}",
+                folder.display()
+            )),
         }
     });
     match done {
@@ -67,7 +71,11 @@ impl Desk {
     /// The account of this name, in any form in which its owner could sign in.
     pub async fn account(&self, login: &str) -> anyhow::Result<Account> {
         let found = self.doors.account(&self.policy, login).await?;
-        found.ok_or_else(|| anyhow!("there is no account {login} in tenant {}", self.policy.tenant))
+        found.ok_or_else(|| self.nobody(login))
+    }
+
+    pub fn nobody(&self, login: &str) -> anyhow::Error {
+        anyhow!("there is no account {login} in tenant {}", self.policy.tenant)
     }
 }
 

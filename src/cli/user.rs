@@ -39,7 +39,7 @@ enum Action {
     },
     /// Nobody can sign in to the account until it is unlocked; its sessions end
     Lock(Named),
-    /// Take every lock away, also that of wrong passwords
+    /// Take every lock away, also that of wrong passwords, and at a guarded portal that of a name without account here
     Unlock(Named),
     /// As if there were no such account, until it is enabled; its sessions end
     Disable(Named),
@@ -72,15 +72,11 @@ pub fn run(options: Options) -> ExitCode {
         Action::Lock(who) => change(&who, "is locked", async |desk, account| {
             desk.doors.lock(&account.id, clock::millis()).await
         }),
-        Action::Unlock(who) => change(&who, "is unlocked", async |desk, account| {
-            desk.doors.unlock(account, clock::millis()).await
-        }),
+        Action::Unlock(who) => at_desk(&who.at, async |desk| unlock(&desk, &who.user).await),
         Action::Disable(who) => change(&who, "is disabled", async |desk, account| {
             desk.doors.disable(&account.id, clock::millis()).await
         }),
-        Action::Enable(who) => change(&who, "is enabled", async |desk, account| {
-            desk.doors.enable(&account.id, clock::millis()).await
-        }),
+        Action::Enable(who) => at_desk(&who.at, async |desk| enable(&desk, &who.user).await),
         Action::Import(options) => import::run(&options),
     }
 }
@@ -96,6 +92,32 @@ fn change(
         done(&desk, &account.username, what);
         Ok(())
     })
+}
+
+async fn unlock(desk: &Desk, user: &str) -> anyhow::Result<()> {
+    let Some(account) = desk.doors.account(&desk.policy, user).await? else {
+        // the portal's own people are locked out by their names alone
+        if !desk.doors.unlock_at_portal(&desk.policy, user).await? {
+            return Err(desk.nobody(user));
+        }
+        done(desk, user, "has no account here; at the portal's own sign-in the name is unlocked");
+        return Ok(());
+    };
+    desk.doors.unlock(&account, clock::millis()).await?;
+    let still = if account.disabled { ", but disabled still: `doorward user enable` ends that" } else { "" };
+    done(desk, &account.username, &format!("is unlocked{still}"));
+    Ok(())
+}
+
+async fn enable(desk: &Desk, user: &str) -> anyhow::Result<()> {
+    let account = desk.account(user).await?;
+    let now = clock::millis();
+    desk.doors.enable(&account.id, now).await?;
+    let locked =
+        account.admin_lock.is_some() || desk.doors.counter(&account).await?.locked_until.in_force(now);
+    let still = if locked { ", but locked still: `doorward user unlock` ends that" } else { "" };
+    done(desk, &account.username, &format!("is enabled{still}"));
+    Ok(())
 }
 
 fn done(desk: &Desk, username: &str, what: &str) {

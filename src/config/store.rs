@@ -45,6 +45,10 @@ pub enum BadStoreUrl {
     Parameter(String),
     #[error("`sslmode` is one of {}", SSL_MODES.join(", "))]
     SslMode,
+    #[error(
+        "the address of the PostgreSQL server ends within the password: write `/`, `?`, `#` and `@` in it as %2F, %3F, %23 and %40"
+    )]
+    Password,
     #[error("not an address of a PostgreSQL server: {0}")]
     Postgres(url::ParseError),
 }
@@ -56,6 +60,10 @@ impl StoreLocation {
         match scheme.to_ascii_lowercase().as_str() {
             "sqlite" => sqlite(rest.strip_prefix("//").unwrap_or(rest), folder),
             "postgres" | "postgresql" => {
+                // before any message can have a piece of the password in it
+                if cut_in_the_password(rest) {
+                    return Err(BadStoreUrl::Password);
+                }
                 let parsed = Url::parse(url.trim()).map_err(BadStoreUrl::Postgres)?;
                 if parsed.cannot_be_a_base() {
                     return Err(BadStoreUrl::Unknown);
@@ -66,6 +74,14 @@ impl StoreLocation {
             _ => Err(BadStoreUrl::Unknown),
         }
     }
+}
+
+/// Who writes `p/w` or `p#w` before the `@` has named a host `user`, and shows the rest to whoever reads the log.
+fn cut_in_the_password(rest: &str) -> bool {
+    let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
+    let (rest, _) = rest.split_once('?').unwrap_or((rest, ""));
+    let path = rest.strip_prefix("//").unwrap_or(rest).split_once('/').map_or("", |(_, path)| path);
+    path.contains('@') || fragment.contains('@')
 }
 
 /// What the library we ask with knows. It leaves out what it does not: a misspelt `sslmode` would mean no proof of the server.
@@ -94,6 +110,10 @@ const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-c
 fn parameters(url: &Url) -> Result<(), BadStoreUrl> {
     for (name, value) in url.query_pairs() {
         if !PARAMETERS.contains(&name.as_ref()) && !name.starts_with("options[") {
+            // `12?34@host` has a piece of a password here
+            if url.query().is_some_and(|query| query.contains('@')) {
+                return Err(BadStoreUrl::Password);
+            }
             return Err(BadStoreUrl::Parameter(name.chars().take(40).collect()));
         }
         let is_mode = matches!(name.as_ref(), "sslmode" | "ssl-mode");
@@ -188,6 +208,28 @@ mod tests {
             assert_eq!(shown(url), Err(mistake), "{url}");
         }
         assert!(matches!(shown("postgres://[::1"), Err(BadStoreUrl::Postgres(_))));
+    }
+
+    #[test]
+    fn a_password_that_ends_the_address_is_named_and_not_shown() {
+        for url in [
+            "postgres://ann:ge/heim@db/doorward",
+            "postgres://ann:ge@h/eim@db/doorward",
+            "postgres://ann:1234#heim@db/doorward",
+            "postgres://ann:1234?heim@db/doorward",
+            "postgres://ann:ge/he=im@db/doorward",
+            "postgres://ann:1234?he=im@db/doorward",
+            "postgres://ann:ge#heim@db/doorward",
+        ] {
+            assert_eq!(shown(url), Err(BadStoreUrl::Password), "{url}");
+        }
+        for url in [
+            "postgres://ann:ge@heim@db/doorward",
+            "postgres://db/doorward?user=ann@db",
+            "postgres://db/x?application_name=a&user=ann@db",
+        ] {
+            assert!(shown(url).is_ok(), "{url}");
+        }
     }
 
     #[test]

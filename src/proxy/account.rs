@@ -1,6 +1,9 @@
 //! Step 8: what became of a request. Closed when the last byte of the answer has gone, or the client has.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{body::BodyError, connection::ClientConnection};
 use crate::telemetry::{
@@ -46,8 +49,28 @@ impl Drop for Account {
         self.metrics.request_duration.observe(duration.as_secs_f64());
         if let Some((mut entry, log)) = self.entry.take() {
             entry.bytes_sent = self.bytes_sent;
-            entry.duration_ms = duration.as_secs_f64() * 1000.0;
+            entry.duration_ms = milliseconds(duration);
             log.write(entry);
+        }
+    }
+}
+
+/// To the microsecond: what is behind it is only noise of the conversion.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_logged_without_noise_behind_the_microseconds() {
+        for (nanoseconds, logged) in
+            [(0, "0.0"), (499, "0.0"), (29_725_276, "29.725"), (877_185, "0.877"), (3_000_000_000, "3000.0")]
+        {
+            let written = serde_json::to_string(&milliseconds(Duration::from_nanos(nanoseconds))).unwrap();
+            assert_eq!(written, logged);
         }
     }
 }

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    Caller, ClientConnection, Gate, Refusal,
+    Caller, ClientConnection, Gate, Refusal, guard,
     identify::{Asking, Proof, Scene, identify},
     judge::judge,
+    pipeline::{is_local, understood},
 };
 use crate::domain::{access::Decision, browser, identity::Identity, route::Access};
 
@@ -46,6 +47,11 @@ pub struct Explanation {
     pub steps: Vec<(&'static str, String)>,
 }
 
+const OWN_PAGE: &str = "Doorward's own address: it answers itself, whatever the routes and the anonymous mode say; \
+                        pages about an account ask for a sign-in";
+const GUARDED: &str =
+    "a sign-in here is counted before the portal sees it, and refused while its name is locked";
+
 pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Explanation, String> {
     let (mut parts, https) = request(question)?;
     let settings = gate.settings.load_full();
@@ -69,7 +75,7 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
             steps.push(("problem", format!("the file is not in force: {problem}")));
         }
     }
-    if let Some(route) = &judgement.route {
+    if let Some(route) = judgement.route.as_ref().filter(|_| !is_local(gate, parts.uri.path())) {
         let (who, what) = (route.access.sentence(), route.surface.sentence());
         steps.push(("route", format!("{}: {what}, {who}", route.rule)));
     }
@@ -105,8 +111,15 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
     };
     steps.push(("identity", identity));
     let (verdict, status) = match &judgement.verdict {
+        _ if is_local(gate, parts.uri.path()) && understood(&judgement) => {
+            steps.push(("decision", OWN_PAGE.to_owned()));
+            ("allow", None)
+        }
         Ok(Decision::Allow(why)) => {
             steps.push(("decision", why.sentence().to_owned()));
+            if judgement.policy.as_ref().is_some_and(|policy| guard::concerns(policy, parts.uri.path())) {
+                steps.push(("guard", GUARDED.to_owned()));
+            }
             ("allow", None)
         }
         Ok(Decision::SignIn(why)) => {
@@ -137,7 +150,12 @@ fn request(question: &Question) -> Result<(http::request::Parts, bool), String> 
             question.url.splitn(4, '/').nth(3).map_or_else(|| "/".to_owned(), |rest| format!("/{rest}"));
         (url, rest)
     };
-    let url = url.map_err(|error| format!("{}: {error}", question.url))?;
+    let url = url.map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => {
+            format!("{}: write a path that begins with `/`, or an address with `https://`", question.url)
+        }
+        error => format!("{}: {error}", question.url),
+    })?;
     let method = question.method.as_deref().unwrap_or("GET");
     let host = match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),

@@ -230,13 +230,13 @@ fn with_tenant(target: &str, tenant: &str) -> String {
 }
 
 /// Our own pages are for whoever could be understood, also where the tenant is unknown or the host is nobody's.
-fn understood(judgement: &Judgement) -> bool {
+pub(super) fn understood(judgement: &Judgement) -> bool {
     !matches!(judgement.verdict, Err(Refusal::Unclear { .. }))
 }
 
 /// Ours in front of every portal; and where password managers lead people who want to change a password, as long as it is
 /// us who keep passwords.
-fn is_local(gate: &Gate, path: &str) -> bool {
+pub(super) fn is_local(gate: &Gate, path: &str) -> bool {
     path.starts_with(LOCAL) || (path == CHANGE_PASSWORD && gate.doors.is_some())
 }
 

@@ -16,8 +16,8 @@ pub enum StoreError {
     /// It answers, with something that this version never wrote.
     #[error("the store holds {what} that cannot be read: {detail}")]
     Unreadable { what: &'static str, detail: String },
-    #[error("the store refused a statement: {0}")]
-    Refused(#[source] sqlx::Error),
+    #[error("the store refused: {0}")]
+    Refused(String),
 }
 
 impl StoreError {
@@ -29,7 +29,7 @@ impl StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error;
-        match error {
+        match &error {
             Error::Io(_)
             | Error::Tls(_)
             | Error::Protocol(_)
@@ -37,14 +37,20 @@ impl From<sqlx::Error> for StoreError {
             | Error::PoolClosed
             | Error::WorkerCrashed
             | Error::BeginFailed => Self::Unavailable(error.to_string()),
-            Error::Database(ref database) => match database.code() {
-                Some(code) if dialect::passes_by_itself(&code) => Self::Unavailable(error.to_string()),
-                _ => Self::Refused(error),
-            },
+            Error::Database(database) => {
+                let code = database.code().unwrap_or_default();
+                let said = in_words(database.message(), &code);
+                if dialect::passes_by_itself(&code) { Self::Unavailable(said) } else { Self::Refused(said) }
+            }
             Error::ColumnDecode { .. } | Error::Decode(_) => Self::unreadable("a value", &error),
-            _ => Self::Refused(error),
+            _ => Self::Refused(error.to_string()),
         }
     }
+}
+
+/// What the database says, without the line of its own source code that the driver adds.
+fn in_words(message: &str, code: &str) -> String {
+    if code.is_empty() { message.to_owned() } else { format!("{message} (code {code})") }
 }
 
 #[cfg(test)]

@@ -280,7 +280,13 @@ fn explain_says_allow_sign_in_or_refuse() {
     assert!(told.contains("; a browser that opens a page with it counts as one without"), "{told}");
     let told = text(&run(closed(), &["explain", "/devportal/apis", "--token", &token]).stdout);
     assert!(told.contains("by a token") && !told.contains("refused"), "{told}");
-    assert_eq!(run(closed(), &["explain", "not an address"]).status.code(), Some(2));
+    let unclear = run(closed(), &["explain", "docs"]);
+    assert_eq!(unclear.status.code(), Some(2));
+    assert!(
+        text(&unclear.stderr).contains("docs: write a path that begins with `/`"),
+        "{}",
+        text(&unclear.stderr)
+    );
 }
 
 #[test]

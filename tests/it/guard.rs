@@ -2,6 +2,7 @@
 
 mod alike;
 mod together;
+mod unlock;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use doorward::domain::account::Account;

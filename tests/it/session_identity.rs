@@ -355,3 +355,26 @@ fn explain_shows_what_the_session_said() {
     assert_eq!(unknown["verdict"], "sign-in");
     assert!(unknown["steps"].to_string().contains("none that counts here"), "{unknown}");
 }
+
+#[test]
+fn explain_tells_an_address_of_our_own_and_a_guarded_one() {
+    let portal = Portal::answering("").start();
+    let guard = json!([{"match": "/login", "user_in": "form", "succeeded_status": [204]}]);
+    let gate = Gate::before(&portal).generic(&[]).accounts().setting("guard", guard);
+    let gate = gate.setting("account_lock.enabled", true).start();
+    let explained = |url: &str| {
+        let question = json!({ "url": url }).to_string();
+        let ask = gate.admin_ask("POST", "/explain").header("content-type", "application/json");
+        ask.body(question).send().json()
+    };
+    for own in ["/.doorward/account", "/.doorward/tenants", "/.well-known/change-password"] {
+        let told = explained(own);
+        assert!(
+            told["verdict"] == "allow" && told["steps"].to_string().contains("it answers itself"),
+            "{told}"
+        );
+    }
+    let guarded = explained("/login")["steps"].to_string();
+    assert!(guarded.contains("counted before the portal sees it"), "{guarded}");
+    assert!(!explained("/docs")["steps"].to_string().contains("counted"));
+}

@@ -25,13 +25,16 @@ pub async fn list(desk: Desk) -> anyhow::Result<()> {
     loop {
         let part = accounts.list(tenant, &page).await?;
         any |= !part.is_empty();
-        for account in &part {
+        let now = clock::millis();
+        let counters = desk.doors.counters(&part).await?;
+        for (account, counter) in part.iter().zip(counters) {
+            let state = state(account, &counter, now);
             if desk.json {
                 // one document a line: a list may be long
-                say(&in_short(account).to_string());
+                say(&in_short(account, state).to_string());
             } else {
                 let email = account.email.as_deref().unwrap_or("-");
-                say(&format!("{:<9} {:<30} {email}", state(account), name(account)));
+                say(&format!("{state:<9} {:<30} {email}", name(account)));
             }
         }
         match part.last() {
@@ -52,10 +55,10 @@ fn name(account: &Account) -> String {
     format!("{}/{}", account.user_store, account.username)
 }
 
-fn state(account: &Account) -> &'static str {
+fn state(account: &Account, counter: &Counter, now: u64) -> &'static str {
     if account.disabled {
         "disabled"
-    } else if account.admin_lock.is_some() {
+    } else if account.admin_lock.is_some() || counter.locked_until.in_force(now) {
         "locked"
     } else if account.must_change_password {
         "expired"
@@ -64,14 +67,14 @@ fn state(account: &Account) -> &'static str {
     }
 }
 
-fn in_short(account: &Account) -> Value {
+fn in_short(account: &Account, state: &str) -> Value {
     json!({
         "id": account.id.as_str(),
         "username": account.username,
         "user_store": account.user_store,
         "email": account.email,
         "roles": account.roles,
-        "state": state(account),
+        "state": state,
     })
 }
 

@@ -28,7 +28,9 @@ pub fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
             Place::Variable(_) => None,
         };
         if line != last {
-            findings.push(Key::root(), place, format!("not TOML: {}", message(&error)), String::new());
+            let said = message(&error);
+            let remedy = remedy(&said).to_owned();
+            findings.push(Key::root(), place, format!("not TOML: {said}"), remedy);
         }
         last = line;
     }
@@ -43,6 +45,17 @@ pub fn value(text: &str, place: &Place) -> Option<Value> {
 
 fn message(error: &Error) -> String {
     error.message().lines().collect::<Vec<_>>().join(", ")
+}
+
+/// For the two that nearly everybody makes once.
+fn remedy(said: &str) -> &'static str {
+    if said.starts_with("duplicate key") {
+        "TOML takes no key and no table twice: write what belongs to it where it stands first"
+    } else if said.contains("missing escaped value") {
+        "in double quotes a \\ begins an escape: write the text in single quotes"
+    } else {
+        ""
+    }
 }
 
 fn convert(value: Spanned<DeValue<'_>>, place: &impl Fn(Range<usize>) -> Place) -> Node {
@@ -104,6 +117,19 @@ mod tests {
         let key = Key::root().name("server").name("workers");
         assert_eq!(root.locate(&key).0, Place::Text { line: 2, column: 11 });
         assert_eq!(root.to_json(), serde_json::json!({"server": {"workers": 2}}));
+    }
+
+    #[test]
+    fn a_table_written_twice_and_a_pattern_in_double_quotes_come_with_a_remedy() {
+        for (text, remedy) in [
+            ("[accounts]\na = 1\n[session]\n[accounts]\nb = 1\n", "where it stands first"),
+            ("pattern = \"^\\d+$\"\n", "single quotes"),
+        ] {
+            let mut findings = Findings::new(Path::new("d.toml"));
+            assert_eq!(parse(text, &mut findings), None);
+            let told = findings.into_mistakes();
+            assert!(told[0].to_string().contains(remedy), "{}", told[0]);
+        }
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Accounts<'_> {
                 }
                 let account = load(&mut transaction, &new.id)
                     .await?
-                    .ok_or(StoreError::Refused(sqlx::Error::RowNotFound))?;
+                    .ok_or_else(|| StoreError::Refused("it does not show a new account".to_owned()))?;
                 transaction.commit().await.map_err(StoreError::from)?;
                 Ok(account)
             })

@@ -39,9 +39,11 @@ pub fn mistakes(folder: &Path) -> Vec<Mistake> {
         if file.extension().is_none_or(|end| end != "html") || names().any(|known| known == name) {
             continue;
         }
-        let remedy = nearest(name, names()).map_or_else(
+        // all names are alike in their last five letters
+        let stem = |name: &'static str| name.trim_end_matches(".html");
+        let remedy = nearest(name.trim_end_matches(".html"), names().map(stem)).map_or_else(
             || format!("there are {}", names().collect::<Vec<_>>().join(", ")),
-            |known| format!("did you mean {known}?"),
+            |known| format!("did you mean {known}.html?"),
         );
         let message = "no page has a template of this name, so this file has no effect".to_owned();
         found.push(Mistake { line: None, column: None, key: String::new(), message, remedy, file });
@@ -86,6 +88,7 @@ mod tests {
                 "signin.html: no page has a template of this name, so this file has no effect (did you mean sign-in.html?)",
             ),
             ("frontispiece.html", "fine", "(there are account.html, alert.html, "),
+            ("error.html", "fine", "(there are account.html, alert.html, "),
             ("mark.html~", "{% if %}", ""),
         ] {
             let all = told(file, text);

@@ -190,3 +190,27 @@ fn where_there_is_nothing_to_list_the_command_says_what_to_do_next() {
     assert_eq!(String::from_utf8_lossy(&none.stderr).trim(), "alex is signed in nowhere");
     assert_eq!(shell.ok(&["session", "end", "alex", "--all"]).trim(), "0 sessions of alex ended");
 }
+
+#[test]
+fn who_is_locked_by_wrong_passwords_is_listed_as_locked_and_half_a_remedy_says_so() {
+    let portal = Portal::answering("").start();
+    let gate = with_lock(Gate::before(&portal), 5).start();
+    let shell = Shell(&gate);
+    shell.ok(&["user", "add", "alex", "--no-password"]);
+    shell.ok(&["user", "add", "kim", "--no-password"]);
+    for _ in 0..5 {
+        let body = "username=alex&password=wrong";
+        let form =
+            gate.post("/.doorward/sign-in?tenant=carbon.super").header("sec-fetch-site", "same-origin");
+        form.header("content-type", "application/x-www-form-urlencoded").body(body).send();
+    }
+    let listed = shell.ok(&["user", "list"]);
+    let states: Vec<_> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(states, ["locked", "open"], "{listed}");
+    shell.ok(&["user", "disable", "alex"]);
+    assert!(shell.ok(&["user", "enable", "alex"]).contains("locked still: `doorward user unlock`"));
+    shell.ok(&["user", "disable", "alex"]);
+    assert!(shell.ok(&["user", "unlock", "alex"]).contains("disabled still: `doorward user enable`"));
+    assert_eq!(shell.ok(&["user", "enable", "alex"]), "alex is enabled\n");
+    assert_eq!(shell.ok(&["user", "unlock", "alex"]), "alex is unlocked\n");
+}

@@ -16,6 +16,7 @@ on_both_databases!(
     a_replica_works_on_tables_a_newer_one_has_extended,
     tables_that_are_not_ours_are_left_alone,
     a_closed_store_is_unavailable,
+    what_the_database_refuses_is_told_in_its_own_words,
     a_store_answers_again_after_its_connections_were_cut,
 );
 
@@ -129,4 +130,21 @@ fn a_file_that_cannot_be_says_why() {
     let error = block_on(opened(&format!("sqlite:{}", text.display()))).unwrap_err().to_string();
     assert!(error.contains("not a database"), "{error}");
     assert!(std::fs::read(&text).unwrap().starts_with(b"this is no database"));
+}
+
+async fn what_the_database_refuses_is_told_in_its_own_words(mut database: Database) {
+    let words = match database.kind {
+        Kind::Sqlite => {
+            std::fs::write(database.folder.path().join("doorward.db"), "no database, and long enough")
+                .unwrap();
+            "the store refused: file is not a database (code 26)"
+        }
+        Kind::Postgres => {
+            let (_, server) = database.url.split_once('?').unwrap();
+            database.url = format!("postgres:///nowhere?{server}");
+            "the store refused: database \"nowhere\" does not exist (code 3D000)"
+        }
+    };
+    let refused = Store::open(&database.settings()).await.err().unwrap();
+    assert_eq!(refused.to_string(), words);
 }
