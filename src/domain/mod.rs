@@ -9,6 +9,7 @@ pub mod colour;
 pub mod guard;
 pub mod identity;
 pub mod lockout;
+pub mod management;
 pub mod page;
 pub mod password;
 pub mod path;

@@ -1,0 +1,83 @@
+//! Lost updates: what somebody has changed in the meantime is not overwritten (RFC 9110 §13). Pure.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use super::error::Problem;
+
+/// A strong tag of exactly this text.
+pub fn of_text(text: &[u8]) -> String {
+    let hash = digest(&SHA256, text);
+    let hex: String = hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{hex}\"")
+}
+
+/// Whether what is there now, under this tag, may be replaced. `exists`: for `*`, which is for whoever wants to be the first.
+pub fn may_change(headers: &HeaderMap, tag: &str, exists: bool) -> Result<(), Problem> {
+    let stale = |given: &str| {
+        let problem = Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            "Precondition failed.",
+            format!(
+                "{given} does not fit what is there now: somebody else has changed it. Read it again; its ETag is {tag}."
+            ),
+        );
+        match HeaderValue::try_from(tag) {
+            Ok(tag) => problem.with(header::ETAG, tag),
+            Err(_) => problem,
+        }
+    };
+    if headers.contains_key(header::IF_MATCH) && !lists(headers, &header::IF_MATCH, tag, true) {
+        return Err(stale("If-Match"));
+    }
+    if headers.contains_key(header::IF_NONE_MATCH) && lists(headers, &header::IF_NONE_MATCH, tag, exists) {
+        return Err(stale("If-None-Match"));
+    }
+    Ok(())
+}
+
+/// Whether the caller has this already.
+pub fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    lists(headers, &header::IF_NONE_MATCH, tag, true)
+}
+
+fn lists(headers: &HeaderMap, name: &HeaderName, tag: &str, any: bool) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim).any(|given| given == tag || (given == "*" && any))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_needs_the_tag_that_is_there_now() {
+        let tag = "\"abc\"";
+        for (name, given, exists, may) in [
+            ("if-match", "\"abc\"", true, true),
+            ("if-match", "\"old\", \"abc\"", true, true),
+            ("if-match", "*", true, true),
+            ("if-match", "\"old\"", true, false),
+            ("if-match", "abc", true, false),
+            ("if-match", "", true, false),
+            // a weak tag names more than one text
+            ("if-match", "W/\"abc\"", true, false),
+            ("if-none-match", "*", true, false),
+            ("if-none-match", "*", false, true),
+            ("if-none-match", "\"abc\"", true, false),
+            ("if-none-match", "\"old\"", true, true),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(HeaderName::from_static(name), given.parse().unwrap());
+            assert_eq!(may_change(&headers, tag, exists).is_ok(), may, "{name}: {given}");
+        }
+        assert_eq!(may_change(&HeaderMap::new(), tag, true), Ok(()));
+    }
+
+    #[test]
+    fn another_text_has_another_tag() {
+        assert_eq!(of_text(b"{}"), of_text(b"{}"));
+        assert_ne!(of_text(b"{}"), of_text(b"{ }"));
+        assert!(of_text(b"").starts_with('"'));
+    }
+}

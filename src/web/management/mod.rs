@@ -1,0 +1,126 @@
+//! The management API: WSO2's identity governance and tenant configuration, for administrators. `handle` shows the steps.
+
+mod access;
+mod body;
+mod credentials;
+mod error;
+mod etag;
+mod principal;
+mod route;
+mod tenant_config;
+mod turns;
+
+use std::sync::Arc;
+
+use axum::{Router, body::Body, extract::State};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+
+use self::{error::Problem, principal::Principal, route::Action, turns::Turns};
+use crate::{
+    account::Doors,
+    clock,
+    config::{Settings, TenantDirectory},
+    domain::tenant::TenantId,
+    token::Verifier,
+    visit::{Acted, Call},
+};
+
+/// What the API is made of.
+#[derive(Clone)]
+pub struct Site(Arc<Parts>);
+
+struct Parts {
+    doors: Doors,
+    tokens: Arc<Verifier>,
+    tenants: Arc<TenantDirectory>,
+    turns: Turns,
+    /// Files are written one at a time.
+    writing: tokio::sync::Mutex<()>,
+}
+
+impl Site {
+    pub fn new(doors: Doors, tokens: Arc<Verifier>, tenants: Arc<TenantDirectory>) -> Self {
+        Self(Arc::new(Parts { doors, tokens, tenants, turns: Turns::default(), writing: Default::default() }))
+    }
+}
+
+/// A service for every request to the API. It reads a `visit::Call` from the request's extensions and leaves a
+/// `visit::Acted` in the answer's.
+pub fn router(site: Site) -> Router {
+    Router::new().fallback(handle).with_state(site)
+}
+
+/// A request that may be answered: who asks, about which tenant, under which settings.
+struct Ask {
+    site: Site,
+    settings: Arc<Settings>,
+    call: Call,
+    principal: Principal,
+    tenant: TenantId,
+    headers: HeaderMap,
+}
+
+async fn handle(State(site): State<Site>, request: Request<Body>) -> Response<Body> {
+    let (mut parts, body) = request.into_parts();
+    let Some(call) = parts.extensions.remove::<Call>() else {
+        return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Unexpected error.", "").into_response("");
+    };
+    let request_id = call.request_id.clone();
+    let is_head = parts.method == Method::HEAD;
+    let mut acted = Acted { user: None, tenant: None };
+    let answer = answer(site, call, parts, body, &mut acted).await;
+    let mut response = answer.unwrap_or_else(|problem| problem.into_response(&request_id));
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response.extensions_mut().insert(acted);
+    if is_head {
+        *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+async fn answer(
+    site: Site,
+    call: Call,
+    parts: http::request::Parts,
+    body: Body,
+    acted: &mut Acted,
+) -> Result<Response<Body>, Problem> {
+    // ── a request with one meaning, that nobody could read on its way, and that no web page sent
+    let named = call.named.clone().map_err(|why| Problem::new(why.status, "Invalid request.", why.detail))?;
+    let settings = site.0.tenants.settings();
+    access::is_safe(&call, &settings, &parts.headers)?;
+
+    // ── who asks: before anything is said about what there is
+    let now = clock::millis();
+    let door = access::door(&site.0, &settings, named.as_ref()).await?;
+    let principal = principal::authenticate(&site.0, &call, &door, &parts.headers, &settings, now).await?;
+    acted.user = Some(format!("{}@{}", principal.name, principal.tenant));
+
+    // ── what is asked for, and whether this caller may
+    let action = Action::find(&parts.method, parts.uri.path())?;
+    let tenant = access::tenant(&action, named, &principal, &settings);
+    principal.needs(action.scope())?;
+    access::is_own(&principal, &tenant)?;
+    acted.tenant = Some(tenant.clone());
+    access::look_up(&site.0, &tenant).await?;
+    if action.changes() && settings.management.read_only {
+        return Err(access::read_only());
+    }
+
+    // ── the answer
+    let ask = Ask { site, settings, call, principal, tenant, headers: parts.headers };
+    match action {
+        Action::ShowTenantConfig => tenant_config::show(&ask).await,
+        Action::ReplaceTenantConfig => tenant_config::replace(&ask, body).await,
+        Action::ShowTenantConfigSchema => Ok(tenant_config::schema()),
+    }
+}
+
+/// An answer with a body of JSON.
+fn json(text: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(text.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

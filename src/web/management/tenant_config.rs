@@ -1,0 +1,156 @@
+//! A tenant's file over HTTP, as API Manager has it: what is sent is the file, byte for byte, or nothing has changed.
+
+use axum::body::Body;
+use http::{HeaderValue, Response, StatusCode, header};
+use tokio::task::spawn_blocking;
+
+use super::{Ask, body, error::Problem, etag, json};
+use crate::config::{
+    Mistake,
+    directory::{FILE, Found, folder_of},
+    schema::tenant_conf,
+    tenant_file::{self, MAX_BYTES},
+    tenant_write::{self, NotWritten},
+};
+
+/// What a tenant without a file says.
+const NOTHING: &[u8] = b"{}";
+
+pub async fn show(ask: &Ask) -> Result<Response<Body>, Problem> {
+    let (root, tenant) = (ask.settings.tenancy.folder.clone(), ask.tenant.clone());
+    let read = spawn_blocking(move || tenant_write::read(&root, &tenant)).await;
+    let text = match read {
+        Ok(Ok(text)) => text.unwrap_or_else(|| NOTHING.to_vec()),
+        Ok(Err(error)) => return Err(unreadable(ask, &error)),
+        Err(_) => return Err(Problem::unavailable()),
+    };
+    let tag = etag::of_text(&text);
+    if etag::is_known(&ask.headers, &tag) {
+        let mut same = tagged(Response::new(Body::empty()), &tag);
+        *same.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(same);
+    }
+    Ok(tagged(json(text), &tag))
+}
+
+pub async fn replace(ask: &Ask, body: Body) -> Result<Response<Body>, Problem> {
+    let text = body::text(&ask.headers, body, MAX_BYTES).await?;
+    check(ask, &text)?;
+    let site = &ask.site.0;
+    let turn = site.writing.lock().await;
+    let (root, tenant) = (ask.settings.tenancy.folder.clone(), ask.tenant.clone());
+    let (headers, new) = (ask.headers.clone(), text.clone());
+    let written = spawn_blocking(move || {
+        tenant_write::write(&root, &tenant, &new, |now| {
+            let tag = etag::of_text(now.unwrap_or(NOTHING));
+            etag::may_change(&headers, &tag, now.is_some())
+        })
+    })
+    .await;
+    let before = match written {
+        Ok(Ok(before)) => before,
+        Ok(Err(not_written)) => return Err(refused(ask, not_written)),
+        Err(_) => return Err(Problem::unavailable()),
+    };
+    // in force before anybody hears that it is
+    let found = site.tenants.refresh(&ask.tenant).await;
+    drop(turn);
+    let tag = etag::of_text(text.as_bytes());
+    tracing::info!(
+        target: "doorward::audit",
+        action = "tenant-config.replace",
+        tenant = %ask.tenant,
+        actor = %format_args!("{}@{}", ask.principal.name, ask.principal.tenant),
+        address = %ask.call.address,
+        request_id = ask.call.request_id,
+        before = before.as_deref().map(etag::of_text),
+        before_bytes = before.map(|before| before.len()),
+        after = tag,
+        after_bytes = text.len(),
+        "a tenant's configuration has been replaced"
+    );
+    if let Found::Tenant(policy) = found
+        && let Some(problem) = &policy.problem
+    {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "Not in force.",
+            format!("The file has been written and is not in force: {}", told(problem)),
+        ));
+    }
+    Ok(tagged(json(text), &tag))
+}
+
+pub fn schema() -> Response<Body> {
+    json(tenant_conf().to_string())
+}
+
+/// The same parser that reads files, and together with `deployment.toml`.
+fn check(ask: &Ask, text: &str) -> Result<(), Problem> {
+    let file = folder_of(&ask.settings.tenancy.folder, &ask.tenant).join(FILE);
+    let refused = |mistakes: &[Mistake]| {
+        let told: Vec<String> = mistakes.iter().map(told).collect();
+        Problem::new(StatusCode::BAD_REQUEST, "Invalid tenant configuration.", told.join("; "))
+    };
+    let conf = tenant_file::parse(text, &file).map_err(|mistakes| refused(&mistakes))?;
+    match tenant_file::resolve(&ask.settings, &ask.tenant, &conf, 0).problem {
+        Some(problem) => Err(refused(&[problem])),
+        None => Ok(()),
+    }
+}
+
+/// Without the name of the file: nobody over HTTP has to know where it is.
+fn told(mistake: &Mistake) -> String {
+    let place = match (mistake.line, mistake.column) {
+        (Some(line), Some(column)) => format!("line {line}, column {column}: "),
+        _ => String::new(),
+    };
+    let key = if mistake.key.is_empty() { String::new() } else { format!("{}: ", mistake.key) };
+    let remedy = if mistake.remedy.is_empty() { String::new() } else { format!(" ({})", mistake.remedy) };
+    format!("{place}{key}{}{remedy}", mistake.message)
+}
+
+fn refused(ask: &Ask, not_written: NotWritten<Problem>) -> Problem {
+    match not_written {
+        NotWritten::Refused(problem) => problem,
+        NotWritten::Elsewhere(why) => Problem::new(
+            StatusCode::CONFLICT,
+            "Kept elsewhere.",
+            format!("Nothing has been changed: {why}. Change it where it comes from."),
+        ),
+        NotWritten::ReadOnly => Problem::new(
+            StatusCode::FORBIDDEN,
+            "Read-only.",
+            "Nothing has been changed: Doorward may not write into the folder of the tenants.",
+        ),
+        NotWritten::Busy => Problem::new(
+            StatusCode::CONFLICT,
+            "Busy.",
+            "Nothing has been changed: somebody else is writing. Try again.",
+        ),
+        NotWritten::Failed(error) => {
+            tracing::error!(%error, tenant = %ask.tenant, request_id = ask.call.request_id, "a tenant's file cannot be written");
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Not written.",
+                format!("Nothing has been changed: {}.", error.kind()),
+            )
+        }
+    }
+}
+
+fn unreadable(ask: &Ask, error: &std::io::Error) -> Problem {
+    tracing::error!(%error, tenant = %ask.tenant, request_id = ask.call.request_id, "a tenant's file cannot be read");
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "Not readable.",
+        format!("The tenant's file cannot be read: {}.", error.kind()),
+    )
+}
+
+fn tagged(mut response: Response<Body>, tag: &str) -> Response<Body> {
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
