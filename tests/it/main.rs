@@ -24,6 +24,7 @@ mod dependencies;
 mod documentation;
 mod guard;
 mod hot_reload;
+mod management;
 mod pages;
 mod pages_account;
 mod pages_sign_in;
