@@ -6,6 +6,7 @@ pub mod anonymous;
 pub mod browser;
 pub mod client;
 pub mod colour;
+pub mod governance;
 pub mod guard;
 pub mod identity;
 pub mod lockout;

@@ -1,0 +1,74 @@
+//! Passwords that have to be changed after a time.
+
+use super::{DEFAULT, PASSWORD_POLICIES, SWITCH, enforced};
+use crate::domain::governance::{Connector, Effect, Kind, Property};
+
+const AT_SIGN_IN: Effect =
+    enforced("at sign-in: whose password has expired must choose another before anything else");
+
+/// One of many: `passwordExpiry.rule1`, `passwordExpiry.rule2` …
+const RULE: Property = Property {
+    name: "passwordExpiry.rule",
+    display_name: "Password expiry rule",
+    description: "After how many days the passwords of some people expire: priority, days, `roles` or `groups`, `eq` \
+                  (has all of the values) or `ne` (lacks one of them), values. The rule with the smallest priority \
+                  that applies decides; 0 days means never. A value with a comma in it stands in double quotes. Blank \
+                  removes the rule.",
+    meta_type: None,
+    kind: Kind::ExpiryRule,
+    unit: None,
+    default: "",
+    effect: AT_SIGN_IN,
+    ..SWITCH
+};
+
+pub(super) const CONNECTOR: Connector = Connector {
+    name: "passwordExpiry",
+    friendly_name: "Password Expiry",
+    category: PASSWORD_POLICIES,
+    sub_category: DEFAULT,
+    order: 0,
+    properties: &[
+        Property {
+            name: "passwordExpiry.enablePasswordExpiry",
+            display_name: "Enable Password Expiry",
+            description: "Allow users to reset the password after configured number of days.",
+            meta_type: None,
+            effect: AT_SIGN_IN,
+            ..SWITCH
+        },
+        Property {
+            name: "passwordExpiry.passwordExpiryInDays",
+            display_name: "Password Expiry In Days",
+            description: "Number of days after which a password expires, counted from when it was set.",
+            meta_type: None,
+            kind: Kind::Integer { min: 1, max: 36_500, never: false },
+            unit: Some("days"),
+            default: "30",
+            effect: AT_SIGN_IN,
+            ..SWITCH
+        },
+        Property {
+            name: "passwordExpiry.skipIfNoApplicableRules",
+            display_name: "Skip password expiry if no applicable rules",
+            description: "The password of somebody to whom no rule applies does not expire, instead of after the \
+                          number of days above.",
+            meta_type: None,
+            effect: AT_SIGN_IN,
+            ..SWITCH
+        },
+        Property {
+            name: "passwordExpiry.enforcementScope",
+            display_name: "Password Reset Enforcement Scope",
+            description: "Where an expired password has to be changed: at every sign-in (ORG_WIDE), or only where an \
+                          application asks for it (APP_WITH_ENFORCER). No application in front of which Doorward \
+                          stands asks, so with APP_WITH_ENFORCER nobody is held up.",
+            meta_type: None,
+            kind: Kind::Choice(&["ORG_WIDE", "APP_WITH_ENFORCER"]),
+            default: "ORG_WIDE",
+            effect: AT_SIGN_IN,
+            ..SWITCH
+        },
+    ],
+    numbered: Some(&RULE),
+};

@@ -1,0 +1,98 @@
+//! Whose password expires when.
+
+use super::super::{
+    ExpiryRule,
+    expiry::{Attribute, Operator, expiry_days, in_order},
+};
+
+fn rule(written: &str) -> ExpiryRule {
+    ExpiryRule::parse(written).expect(written)
+}
+
+fn names(list: &[&str]) -> Vec<String> {
+    list.iter().map(|&name| name.to_owned()).collect()
+}
+
+#[test]
+fn a_rule_is_read() {
+    let read = rule("2,40,roles,ne,\"Internal/a, b\",\"say \"\"hi\"\"\", plain ");
+    assert_eq!((read.priority, read.days), (2, 40));
+    assert_eq!((read.attribute, read.operator), (Attribute::Roles, Operator::NotEqual));
+    assert_eq!(read.values, ["Internal/a, b", "say \"hi\"", "plain"]);
+    assert_eq!(read.to_string(), "2,40,roles,ne,\"Internal/a, b\",\"say \"\"hi\"\"\",plain");
+    assert_eq!(rule("1,0,GROUPS,EQ,admin").to_string(), "1,0,groups,eq,admin");
+}
+
+#[test]
+fn a_rule_that_says_nothing_clear_is_refused() {
+    for (written, about) in [
+        ("", "too few parts"),
+        ("1,30,roles,eq", "0 values"),
+        ("0,30,roles,eq,a", "priority"),
+        ("-1,30,roles,eq,a", "priority"),
+        ("1.5,30,roles,eq,a", "priority"),
+        ("1001,30,roles,eq,a", "priority"),
+        ("1,,roles,eq,a", "days"),
+        ("1,-1,roles,eq,a", "days"),
+        ("1,36501,roles,eq,a", "days"),
+        ("1,30,role,eq,a", "third"),
+        ("1,30,roles,like,a", "fourth"),
+        ("1,30,roles,eq,", "empty"),
+        ("1,30,roles,eq,a,b,c,d,e,f", "6 values"),
+        ("1,30,roles,eq,\"a", "not closed"),
+        ("1,30,roles,eq,\"a\"b", "follows a closed quote"),
+        ("1,30", "too few parts"),
+    ] {
+        let problem = ExpiryRule::parse(written).expect_err(written).to_string();
+        assert!(problem.contains(about), "{written}: {problem}");
+    }
+}
+
+#[test]
+fn the_first_rule_that_applies_decides() {
+    let rules = [
+        rule("3,60,roles,eq,employee,manager"),
+        rule("1,0,groups,eq,machines"),
+        rule("2,10,groups,ne,staff"),
+    ];
+    for (roles, groups, days) in [
+        (&["employee", "manager"][..], &["staff"][..], Some(60)),
+        // all of a rule's values, not one
+        (&["employee"], &["staff"], Some(30)),
+        (&["employee", "manager"], &["machines", "staff"], None),
+        (&["employee", "manager"], &[], Some(10)),
+        (&[], &["staff"], Some(30)),
+        // names are told apart by case
+        (&["Employee", "Manager"], &["staff"], Some(30)),
+    ] {
+        assert_eq!(
+            expiry_days(&rules, 30, false, &names(roles), &names(groups)),
+            days,
+            "{roles:?} {groups:?}"
+        );
+    }
+}
+
+#[test]
+fn without_a_rule_the_default_counts_unless_it_is_skipped() {
+    let rules = [rule("1,60,roles,eq,employee")];
+    assert_eq!(expiry_days(&rules, 30, false, &[], &[]), Some(30));
+    assert_eq!(expiry_days(&rules, 30, true, &[], &[]), None);
+    assert_eq!(expiry_days(&rules, 30, true, &names(&["employee"]), &[]), Some(60));
+    assert_eq!(expiry_days(&[], 0, false, &[], &[]), None);
+    assert_eq!(expiry_days(&[], 90, false, &[], &[]), Some(90));
+}
+
+#[test]
+fn rules_are_asked_by_priority_and_then_by_number() {
+    let settings = [
+        ("passwordExpiry.rule10", "1,3,roles,eq,a"),
+        ("passwordExpiry.rule2", "1,2,roles,eq,a"),
+        ("passwordExpiry.rule7", "2,9,roles,eq,a"),
+        ("passwordExpiry.passwordExpiryInDays", "30"),
+        ("passwordExpiry.rule3", ""),
+    ];
+    let days: Vec<_> = in_order(settings).iter().map(|rule| rule.days).collect();
+    assert_eq!(days, [2, 3, 9]);
+    assert_eq!(expiry_days(&in_order(settings), 30, false, &names(&["a"]), &[]), Some(2));
+}
