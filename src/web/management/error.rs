@@ -4,12 +4,14 @@ use axum::body::Body;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
+use crate::domain::governance::ErrorCode;
+
 /// Why a request is not answered as it was meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     status: StatusCode,
     /// WSO2's, or ours made of the status.
-    code: Option<&'static str>,
+    code: Option<ErrorCode>,
     message: &'static str,
     description: String,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -33,6 +35,16 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "Invalid request.", description)
     }
 
+    /// One of WSO2's for governance, with what it is about.
+    pub fn governance(code: ErrorCode, about: &[&str]) -> Self {
+        Self::of_code(code, code.description(about))
+    }
+
+    pub fn of_code(code: ErrorCode, description: String) -> Self {
+        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { code: Some(code), ..Self::new(status, code.message(), description) }
+    }
+
     /// Something on our side does not work; what it is, the log says under the same id.
     pub fn unavailable() -> Self {
         Self::new(
@@ -50,9 +62,12 @@ impl Problem {
     }
 
     pub fn into_response(self, trace_id: &str) -> Response<Body> {
-        let own = format!("MGT-{}00", self.status.as_u16());
+        let code = match self.code {
+            Some(code) => code.to_string(),
+            None => format!("MGT-{}00", self.status.as_u16()),
+        };
         let written = Written {
-            code: self.code.unwrap_or(&own),
+            code: &code,
             message: self.message,
             description: &self.description,
             trace_id,

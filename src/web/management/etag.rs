@@ -14,26 +14,53 @@ pub fn of_text(text: &[u8]) -> String {
 
 /// Whether what is there now, under this tag, may be replaced. `exists`: for `*`, which is for whoever wants to be the first.
 pub fn may_change(headers: &HeaderMap, tag: &str, exists: bool) -> Result<(), Problem> {
-    let stale = |given: &str| {
-        let problem = Problem::new(
-            StatusCode::PRECONDITION_FAILED,
-            "Precondition failed.",
-            format!(
-                "{given} does not fit what is there now: somebody else has changed it. Read it again; its ETag is {tag}."
-            ),
-        );
-        match HeaderValue::try_from(tag) {
-            Ok(tag) => problem.with(header::ETAG, tag),
-            Err(_) => problem,
-        }
-    };
     if headers.contains_key(header::IF_MATCH) && !lists(headers, &header::IF_MATCH, tag, true) {
-        return Err(stale("If-Match"));
+        return Err(stale("If-Match", tag));
     }
     if headers.contains_key(header::IF_NONE_MATCH) && lists(headers, &header::IF_NONE_MATCH, tag, exists) {
-        return Err(stale("If-None-Match"));
+        return Err(stale("If-None-Match", tag));
     }
     Ok(())
+}
+
+/// Somebody else was first; `tag` is what there is now.
+pub fn stale(given: &str, tag: &str) -> Problem {
+    let problem = Problem::new(
+        StatusCode::PRECONDITION_FAILED,
+        "Precondition failed.",
+        format!(
+            "{given} does not fit what is there now: somebody else has changed it. Read it again; its ETag is {tag}."
+        ),
+    );
+    match HeaderValue::try_from(tag) {
+        Ok(tag) => problem.with(header::ETAG, tag),
+        Err(_) => problem,
+    }
+}
+
+/// Of what is shown at a version.
+pub fn of_version(version: u64, shown: &[u8]) -> String {
+    let hash = digest(&SHA256, shown);
+    let hex: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{version}-{hex}\"")
+}
+
+/// After a change, when nothing is shown.
+pub fn plain_version(version: u64) -> String {
+    format!("\"{version}\"")
+}
+
+/// The versions a change may be made for; `None`: any.
+pub fn versions(headers: &HeaderMap) -> Option<Vec<u64>> {
+    if !headers.contains_key(header::IF_MATCH) || lists(headers, &header::IF_MATCH, "*", true) {
+        return None;
+    }
+    let version = |given: &str| {
+        let tag = given.trim().strip_prefix('"')?.strip_suffix('"')?;
+        tag.split('-').next()?.parse().ok()
+    };
+    let values = headers.get_all(header::IF_MATCH).iter().filter_map(|value| value.to_str().ok());
+    Some(values.flat_map(|value| value.split(',')).filter_map(version).collect())
 }
 
 /// Whether the caller has this already.
@@ -72,6 +99,29 @@ mod tests {
             assert_eq!(may_change(&headers, tag, exists).is_ok(), may, "{name}: {given}");
         }
         assert_eq!(may_change(&HeaderMap::new(), tag, true), Ok(()));
+    }
+
+    #[test]
+    fn the_versions_a_change_is_made_for() {
+        for (given, versions) in [
+            (None, None),
+            (Some("*"), None),
+            (Some("\"7\""), Some(vec![7])),
+            (Some("\"7-00ff\", \"8\""), Some(vec![7, 8])),
+            (Some("7"), Some(vec![])),
+            (Some("W/\"7\""), Some(vec![])),
+            (Some("\"-7\""), Some(vec![])),
+            (Some(""), Some(vec![])),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(given) = given {
+                headers.insert(header::IF_MATCH, given.parse().unwrap());
+            }
+            assert_eq!(super::versions(&headers), versions, "{given:?}");
+        }
+        let tag = of_version(7, b"x");
+        let headers = HeaderMap::from_iter([(header::IF_MATCH, tag.parse().unwrap())]);
+        assert_eq!(super::versions(&headers), Some(vec![7]));
     }
 
     #[test]

@@ -5,6 +5,8 @@ mod body;
 mod credentials;
 mod error;
 mod etag;
+pub mod governance;
+mod openapi;
 mod principal;
 mod route;
 mod tenant_config;
@@ -15,12 +17,12 @@ use std::sync::Arc;
 use axum::{Router, body::Body, extract::State};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
-use self::{error::Problem, principal::Principal, route::Action, turns::Turns};
+use self::{error::Problem, governance::desk::Desk, principal::Principal, route::Action, turns::Turns};
 use crate::{
     account::Doors,
     clock,
     config::{Settings, TenantDirectory},
-    domain::tenant::TenantId,
+    domain::{audit::Actor, tenant::TenantId},
     token::Verifier,
     visit::{Acted, Call},
 };
@@ -33,14 +35,21 @@ struct Parts {
     doors: Doors,
     tokens: Arc<Verifier>,
     tenants: Arc<TenantDirectory>,
+    desk: Arc<dyn Desk>,
     turns: Turns,
     /// Files are written one at a time.
     writing: tokio::sync::Mutex<()>,
 }
 
 impl Site {
-    pub fn new(doors: Doors, tokens: Arc<Verifier>, tenants: Arc<TenantDirectory>) -> Self {
-        Self(Arc::new(Parts { doors, tokens, tenants, turns: Turns::default(), writing: Default::default() }))
+    pub fn new(
+        doors: Doors,
+        tokens: Arc<Verifier>,
+        tenants: Arc<TenantDirectory>,
+        desk: Arc<dyn Desk>,
+    ) -> Self {
+        let turns = Turns::default();
+        Self(Arc::new(Parts { doors, tokens, tenants, desk, turns, writing: tokio::sync::Mutex::default() }))
     }
 }
 
@@ -58,6 +67,19 @@ struct Ask {
     principal: Principal,
     tenant: TenantId,
     headers: HeaderMap,
+    query: String,
+}
+
+impl Ask {
+    /// For the record of what was done.
+    fn actor(&self) -> Actor {
+        Actor {
+            name: self.principal.name.clone(),
+            tenant: Some(self.principal.tenant.clone()),
+            address: Some(self.call.address),
+            request_id: Some(self.call.request_id.clone()),
+        }
+    }
 }
 
 async fn handle(State(site): State<Site>, request: Request<Body>) -> Response<Body> {
@@ -90,6 +112,9 @@ async fn answer(
     // ── a request with one meaning, that nobody could read on its way, and that no web page sent
     let named = call.named.clone().map_err(|why| Problem::new(why.status, "Invalid request.", why.detail))?;
     let settings = site.0.tenants.settings();
+    if let Some(document) = openapi::asked_for(&parts.method, parts.uri.path()) {
+        return Ok(json(document));
+    }
     access::is_safe(&call, &settings, &parts.headers)?;
 
     // ── who asks: before anything is said about what there is
@@ -110,11 +135,22 @@ async fn answer(
     }
 
     // ── the answer
-    let ask = Ask { site, settings, call, principal, tenant, headers: parts.headers };
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let ask = Ask { site, settings, call, principal, tenant, headers: parts.headers, query };
     match action {
         Action::ShowTenantConfig => tenant_config::show(&ask).await,
         Action::ReplaceTenantConfig => tenant_config::replace(&ask, body).await,
         Action::ShowTenantConfigSchema => Ok(tenant_config::schema()),
+        Action::ListCategories => governance::list_categories(&ask).await,
+        Action::ShowCategory(id) => governance::show_category(&ask, &id).await,
+        Action::ListConnectors(id) => governance::list_connectors(&ask, &id).await,
+        Action::ChangeConnectors(id) => governance::change_connectors(&ask, &id, body).await,
+        Action::Revert(category) => governance::revert(&ask, &category, body).await,
+        Action::ShowConnector(category, id) => governance::show_connector(&ask, &category, &id).await,
+        Action::ChangeConnector(category, id) => {
+            governance::change_connector(&ask, &category, &id, body).await
+        }
+        Action::Preferences => governance::preferences(&ask, body).await,
     }
 }
 

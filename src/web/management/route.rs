@@ -11,6 +11,16 @@ pub enum Action {
     ShowTenantConfig,
     ReplaceTenantConfig,
     ShowTenantConfigSchema,
+    ListCategories,
+    /// By the category's id.
+    ShowCategory(String),
+    ListConnectors(String),
+    ChangeConnectors(String),
+    Revert(String),
+    /// By the ids of category and connector.
+    ShowConnector(String, String),
+    ChangeConnector(String, String),
+    Preferences,
 }
 
 impl Action {
@@ -26,6 +36,25 @@ impl Action {
                 (Method::PUT, Self::ReplaceTenantConfig),
             ],
             (Api::TenantConfigSchema, []) => vec![(Method::GET, Self::ShowTenantConfigSchema)],
+            (Api::Governance, []) => vec![(Method::GET, Self::ListCategories)],
+            (Api::Governance, ["preferences"]) => vec![(Method::POST, Self::Preferences)],
+            (Api::Governance, [category]) => {
+                vec![(Method::GET, Self::ShowCategory((*category).to_owned()))]
+            }
+            (Api::Governance, [category, "connectors"]) => vec![
+                (Method::GET, Self::ListConnectors((*category).to_owned())),
+                (Method::PATCH, Self::ChangeConnectors((*category).to_owned())),
+            ],
+            (Api::Governance, [category, "connectors", "revert"]) => {
+                vec![(Method::POST, Self::Revert((*category).to_owned()))]
+            }
+            (Api::Governance, [category, "connectors", connector]) => {
+                let (category, connector) = ((*category).to_owned(), (*connector).to_owned());
+                vec![
+                    (Method::GET, Self::ShowConnector(category.clone(), connector.clone())),
+                    (Method::PATCH, Self::ChangeConnector(category, connector)),
+                ]
+            }
             _ => return Err(nothing()),
         };
         let allowed: Vec<&str> = at_path
@@ -54,11 +83,23 @@ impl Action {
             Self::ShowTenantConfig | Self::ReplaceTenantConfig | Self::ShowTenantConfigSchema => {
                 Scope::Configure
             }
+            Self::ListCategories
+            | Self::ShowCategory(_)
+            | Self::ListConnectors(_)
+            | Self::ShowConnector(..) => Scope::View,
+            Self::ChangeConnectors(_) | Self::Revert(_) | Self::ChangeConnector(..) => Scope::Update,
+            Self::Preferences => Scope::Login,
         }
     }
 
     pub fn changes(&self) -> bool {
-        matches!(self, Self::ReplaceTenantConfig)
+        matches!(
+            self,
+            Self::ReplaceTenantConfig
+                | Self::ChangeConnectors(_)
+                | Self::Revert(_)
+                | Self::ChangeConnector(..)
+        )
     }
 
     /// Without a tenant's name it is about the caller's own tenant.
