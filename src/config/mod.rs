@@ -5,6 +5,7 @@ pub mod check;
 pub mod directory;
 pub mod document;
 pub mod effective;
+pub mod governance;
 pub mod hosts;
 pub mod load;
 pub mod mistake;

@@ -7,6 +7,7 @@ use http::HeaderValue;
 
 use super::{
     document::{Findings, Key, Node, Value, json, nearest::nearest, read::read},
+    governance::Set,
     mistake::Mistake,
     model::{Branding, HeaderProfile, Issuer, KeySource, Settings, SignIn, TenantPolicy},
     raw::{self, access::Access as RawAccess, tenant::Doorward, values::web::is_loopback},
@@ -196,8 +197,20 @@ fn doorward(
     }
 }
 
-/// Merges: the tenant's own word over `deployment.toml`. Never fails: what could fail was checked in `parse`.
+/// As files alone have it.
 pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, generation: u64) -> TenantPolicy {
+    resolve_with(settings, tenant, conf, &Set::nothing(), generation)
+}
+
+/// Merges: what administrators have set over the tenant's own word over `deployment.toml`. Never fails: what could fail was
+/// checked when it was written.
+pub fn resolve_with(
+    settings: &Settings,
+    tenant: &TenantId,
+    conf: &TenantConf,
+    _set: &Set,
+    generation: u64,
+) -> TenantPolicy {
     let defaults = &settings.defaults;
     let forged = conf.issuers.iter().find(|issuer| reaches_private_port(settings, issuer));
     let own = conf.issuers.iter().filter(|_| forged.is_none());
@@ -332,10 +345,11 @@ pub fn closed(
     settings: &Settings,
     tenant: &TenantId,
     problem: Mistake,
+    set: &Set,
     generation: u64,
 ) -> Arc<TenantPolicy> {
     let conf = TenantConf { anonymous: Some(false), ..TenantConf::default() };
-    let policy = resolve(settings, tenant, &conf, generation);
+    let policy = resolve_with(settings, tenant, &conf, set, generation);
     Arc::new(TenantPolicy { problem: Some(problem), cross_tenant: CrossTenant::Nobody, ..policy })
 }
 

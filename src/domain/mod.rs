@@ -3,6 +3,7 @@
 pub mod access;
 pub mod account;
 pub mod anonymous;
+pub mod audit;
 pub mod browser;
 pub mod client;
 pub mod colour;

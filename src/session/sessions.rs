@@ -227,6 +227,8 @@ impl Sessions {
                 memory.forget_all();
                 openings.wake_all();
             }
+            // settings say how long a session lasts when it begins
+            Change::Governance(_) => {}
         }
     }
 

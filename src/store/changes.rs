@@ -1,4 +1,4 @@
-//! What other processes have to hear about: a session ended, an account changed. Written in the transaction of the
+//! What other processes have to hear about: a session ended, an account or a tenant's settings changed. Written in the transaction of the
 //! change itself, so that there is no change nobody hears of, and no news of a change that did not happen.
 
 use sqlx::{AnyConnection, Row as _};
@@ -7,7 +7,7 @@ use super::{
     Store, StoreError, Watch,
     value::{number, read_number},
 };
-use crate::domain::{account::AccountId, session::SessionHash};
+use crate::domain::{account::AccountId, session::SessionHash, tenant::TenantId};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -16,6 +16,8 @@ pub enum Change {
     SessionsOf(AccountId),
     /// Its password, profile or locks; or it is gone.
     AccountChanged(AccountId),
+    /// What administrators have set for a tenant.
+    Governance(TenantId),
     /// More than can be told one by one: whoever remembers anything asks again.
     Everything,
 }
@@ -26,6 +28,7 @@ impl Change {
             Self::SessionEnded(hash) => ("session", hash.to_hex()),
             Self::SessionsOf(account) => ("sessions", account.to_string()),
             Self::AccountChanged(account) => ("account", account.to_string()),
+            Self::Governance(tenant) => ("governance", tenant.to_string()),
             Self::Everything => ("everything", String::new()),
         }
     }
@@ -36,6 +39,7 @@ impl Change {
             "session" => SessionHash::from_hex(subject).map(Self::SessionEnded),
             "sessions" => account().map(Self::SessionsOf),
             "account" => account().map(Self::AccountChanged),
+            "governance" => TenantId::parse(subject).ok().map(Self::Governance),
             _ => None,
         };
         // a newer replica may tell what this one does not know
@@ -143,6 +147,7 @@ mod tests {
             Change::SessionEnded(SessionHash::new([9; 32])),
             Change::SessionsOf(account.clone()),
             Change::AccountChanged(account),
+            Change::Governance(TenantId::super_tenant()),
             Change::Everything,
         ] {
             let (kind, subject) = change.to_row();
@@ -152,7 +157,9 @@ mod tests {
 
     #[test]
     fn what_this_version_does_not_know_means_everything() {
-        for (kind, subject) in [("consent", "x"), ("session", "not a hash"), ("account", "")] {
+        for (kind, subject) in
+            [("consent", "x"), ("session", "not a hash"), ("account", ""), ("governance", "a/b")]
+        {
             assert_eq!(Change::from_row(kind, subject), Change::Everything);
         }
     }

@@ -11,6 +11,7 @@ use sqlx::{
 const ALL: &[(i64, &str, &str)] = &[
     (1, "accounts", include_str!("migrations/0001_accounts.sql")),
     (2, "secrets", include_str!("migrations/0002_secrets.sql")),
+    (3, "governance", include_str!("migrations/0003_governance.sql")),
 ];
 
 pub fn all() -> Migrator {

@@ -1,13 +1,15 @@
-//! What must outlive a restart: accounts, sessions, counters. One SQL for SQLite and PostgreSQL.
+//! What must outlive a restart: accounts, sessions, counters, what administrators set. One SQL for SQLite and PostgreSQL.
 //!
 //! A change is on the disk, or with the server, when the call returns; a call that is given up half-way leaves
 //! nothing behind. What other processes have to hear about is written down in the same transaction (`changes`).
 
 mod accounts;
+mod audit;
 mod changes;
 mod counters;
 mod dialect;
 mod error;
+mod governance;
 mod migrations;
 mod purge;
 mod secrets;
@@ -28,9 +30,11 @@ use sqlx::{Any, AnyPool, Transaction};
 use tokio::runtime::Handle;
 
 pub use accounts::{Accounts, CreateError, NewPassword, Page, UpdateError};
+pub use audit::{Audit, AuditPage};
 pub use changes::{Change, Changes};
 pub use counters::Counters;
 pub use error::StoreError;
+pub use governance::{Governance, GovernanceError, Stored};
 pub use purge::{Keep, Purged};
 pub use sessions::Sessions;
 pub use watch::Watch;
@@ -73,6 +77,14 @@ impl Store {
 
     pub fn counters(&self) -> Counters<'_> {
         Counters { store: self }
+    }
+
+    pub fn governance(&self) -> Governance<'_> {
+        Governance { store: self }
+    }
+
+    pub fn audit(&self) -> Audit<'_> {
+        Audit { store: self }
     }
 
     pub fn changes(&self) -> Changes<'_> {

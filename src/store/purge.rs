@@ -16,11 +16,18 @@ pub struct Keep {
     pub changes: Duration,
     /// Counters without a new failure. Those of accounts that are locked until somebody unlocks stay.
     pub counters: Duration,
+    /// Records of who has changed what.
+    pub audit: Duration,
 }
 
 impl Default for Keep {
     fn default() -> Self {
-        Self { changes: Duration::from_hours(24), counters: Duration::from_hours(90 * 24) }
+        Self {
+            changes: Duration::from_hours(24),
+            counters: Duration::from_hours(90 * 24),
+            // PCI DSS 4.0 §10.5.1 asks for a year
+            audit: Duration::from_hours(400 * 24),
+        }
     }
 }
 
@@ -30,6 +37,7 @@ pub struct Purged {
     pub sessions: u64,
     pub changes: u64,
     pub counters: u64,
+    pub audit: u64,
 }
 
 impl Store {
@@ -58,6 +66,13 @@ impl Store {
                     "SELECT name FROM counters WHERE last_failure <= $1 AND locked_until >= 0 \
                      AND locked_until <= $1 ORDER BY last_failure",
                     before(keep.counters),
+                )
+                .await?,
+            audit: self
+                .in_batches(
+                    "DELETE FROM audit WHERE id IN",
+                    "SELECT id FROM audit WHERE at <= $1 ORDER BY at",
+                    before(keep.audit),
                 )
                 .await?,
         })

@@ -1,6 +1,7 @@
 //! The cached policies: looked up without a lock, filled (`fill`) by one reader at a time and tenant.
 
 mod fill;
+mod govern;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -27,7 +28,11 @@ use super::{
     upkeep::{Event, Watching},
 };
 use crate::{
-    config::{mistake::Mistake, model::Settings},
+    config::{
+        governance::{Overlay, Set},
+        mistake::Mistake,
+        model::Settings,
+    },
     domain::tenant::TenantId,
 };
 
@@ -41,6 +46,7 @@ pub struct Cache {
     pub reader: Reader,
     pub runtime: Handle,
     pub settings: ArcSwap<Settings>,
+    pub overlay: Overlay,
     pub index: Index,
     pub watching: Watching,
     pub counters: Counters,
@@ -79,6 +85,8 @@ pub struct Versions {
 struct World {
     settings: Arc<Settings>,
     versions: Versions,
+    /// What administrators have set for the tenant.
+    set: Set,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -118,6 +126,7 @@ impl Cache {
             reader,
             runtime,
             settings: ArcSwap::new(settings),
+            overlay: Overlay::default(),
             index,
             watching: Watching::new(events),
             counters: Counters::default(),
@@ -278,9 +287,9 @@ impl Cache {
         }
     }
 
-    fn world(&self) -> World {
+    fn world(&self, tenant: &TenantId) -> World {
         // the versions first: settings newer than their number are only resolved once more
         let versions = self.versions();
-        World { settings: self.settings.load_full(), versions }
+        World { settings: self.settings.load_full(), versions, set: self.overlay.of(tenant) }
     }
 }

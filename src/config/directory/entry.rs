@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     config::{
+        governance::Set,
         mistake::Mistake,
         model::{Settings, TenantPolicy},
         tenant_file::{self, TenantConf},
@@ -33,13 +34,13 @@ fn next_generation() -> u64 {
 #[derive(Debug, Clone, Copy)]
 pub struct Reader {
     pub parse: fn(&str, &Path) -> Result<TenantConf, Vec<Mistake>>,
-    pub resolve: fn(&Settings, &TenantId, &TenantConf, u64) -> TenantPolicy,
-    pub closed: fn(&Settings, &TenantId, Mistake, u64) -> Arc<TenantPolicy>,
+    pub resolve: fn(&Settings, &TenantId, &TenantConf, &Set, u64) -> TenantPolicy,
+    pub closed: fn(&Settings, &TenantId, Mistake, &Set, u64) -> Arc<TenantPolicy>,
 }
 
 impl Reader {
     pub const TENANT_FILE: Self =
-        Self { parse: tenant_file::parse, resolve: tenant_file::resolve, closed: tenant_file::closed };
+        Self { parse: tenant_file::parse, resolve: tenant_file::resolve_with, closed: tenant_file::closed };
 }
 
 /// A cached tenant. Replaced as a whole, never changed.
@@ -49,6 +50,8 @@ pub struct Entry {
     pub stamp: Stamp,
     /// Which settings it was resolved with, and after which flush it was read.
     pub versions: Versions,
+    /// What administrators had set when it was resolved.
+    pub set: Set,
     /// From here on the next look-up has it read again in the background …
     pub refresh_at: Instant,
     /// … and from here on nobody is answered from it before it has been read again.
@@ -109,6 +112,8 @@ pub struct Case<'a> {
     pub settings: &'a Settings,
     pub tenant: &'a TenantId,
     pub before: Option<&'a State>,
+    /// What administrators have set.
+    pub set: &'a Set,
     /// `before` was resolved with these very settings.
     pub same_settings: bool,
     pub hasher: &'a RandomState,
@@ -228,18 +233,24 @@ impl Case<'_> {
     fn with_problem(&self, problem: Mistake, good: Option<Good>) -> State {
         let policy = match &good {
             Some(good) => {
-                let mut policy =
-                    (self.reader.resolve)(self.settings, self.tenant, &good.conf, good.policy.generation);
+                let mut policy = (self.reader.resolve)(
+                    self.settings,
+                    self.tenant,
+                    &good.conf,
+                    self.set,
+                    good.policy.generation,
+                );
                 policy.problem = Some(problem);
                 Arc::new(policy)
             }
-            None => (self.reader.closed)(self.settings, self.tenant, problem, next_generation()),
+            None => (self.reader.closed)(self.settings, self.tenant, problem, self.set, next_generation()),
         };
         State { policy, good }
     }
 
     fn resolved(&self, content: Content, conf: Arc<TenantConf>) -> Good {
-        let policy = Arc::new((self.reader.resolve)(self.settings, self.tenant, &conf, next_generation()));
+        let resolve = self.reader.resolve;
+        let policy = Arc::new(resolve(self.settings, self.tenant, &conf, self.set, next_generation()));
         Good { content, conf, policy }
     }
 }
@@ -249,9 +260,15 @@ fn inherits(good: Option<&Good>) -> bool {
 }
 
 /// The policy of a tenant whose look-up itself failed.
-pub fn closed(reader: Reader, settings: &Settings, tenant: &TenantId, message: &str) -> Arc<TenantPolicy> {
+pub fn closed(
+    reader: Reader,
+    settings: &Settings,
+    tenant: &TenantId,
+    set: &Set,
+    message: &str,
+) -> Arc<TenantPolicy> {
     let file = file_of(&settings.tenancy.folder, tenant);
-    (reader.closed)(settings, tenant, mistake(&file, message.to_owned(), ""), next_generation())
+    (reader.closed)(settings, tenant, mistake(&file, message.to_owned(), ""), set, next_generation())
 }
 
 #[cfg(test)]
@@ -274,17 +291,20 @@ mod tests {
 
     struct World {
         settings: Settings,
+        set: Set,
         hasher: RandomState,
     }
 
     impl World {
         fn new() -> Self {
-            Self { settings: settings(PathBuf::from("tenants"), Watch::Off), hasher: RandomState::new() }
+            let settings = settings(PathBuf::from("tenants"), Watch::Off);
+            Self { settings, set: Set::nothing(), hasher: RandomState::new() }
         }
 
         fn case<'a>(&'a self, tenant: &'a TenantId, before: Option<&'a State>) -> Case<'a> {
             let settings = &self.settings;
-            Case { reader: READER, settings, tenant, before, same_settings: true, hasher: &self.hasher }
+            let (set, hasher) = (&self.set, &self.hasher);
+            Case { reader: READER, settings, tenant, before, set, same_settings: true, hasher }
         }
 
         /// What is known after these readings, one after the other.

@@ -21,6 +21,7 @@ use tokio::{runtime::Handle, sync::mpsc::unbounded_channel, task::AbortHandle};
 
 use self::{cache::Cache, entry::Reader, index::Index, upkeep::Event};
 use super::{
+    governance::Set,
     hosts::{self, HostFound},
     mistake::Mistake,
     model::{Settings, TenantPolicy},
@@ -140,6 +141,22 @@ impl TenantDirectory {
     pub async fn replace_settings(&self, settings: Arc<Settings>) {
         self.cache.replace_settings(settings).await;
         self.cache.watching.tell(Event::Reconfigured);
+    }
+
+    /// What administrators have set for a tenant is this from here on: when this returns, no look-up that begins gets a
+    /// policy from before.
+    pub async fn govern(&self, tenant: &TenantId, set: Set) {
+        self.cache.govern(tenant, set).await;
+    }
+
+    /// The same for all tenants; those not named have nothing set.
+    pub async fn govern_all(&self, all: Vec<(TenantId, Set)>) {
+        self.cache.govern_all(all).await;
+    }
+
+    /// A tenant's policy as it would be with this set; `None` if the tenant is not in memory.
+    pub fn would_be(&self, tenant: &TenantId, set: &Set) -> Option<TenantPolicy> {
+        self.cache.would_be(tenant, set)
     }
 
     /// The tenants whose file is not in force, with the reason.

@@ -300,7 +300,7 @@ fn a_closed_tenant_is_closed_however_open_the_deployment_is() {
         remedy: String::new(),
     };
     let open = settings("[apim.devportal]\nenable_anonymous_mode = true\n[access]\ncross_tenant = true");
-    let policy = closed(&open, &acme(), problem.clone(), 3);
+    let policy = closed(&open, &acme(), problem.clone(), &Set::nothing(), 3);
     assert!(!policy.anonymous);
     // its file may have welcomed fewer
     assert_eq!(policy.cross_tenant, CrossTenant::Nobody);

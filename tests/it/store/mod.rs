@@ -3,6 +3,7 @@
 mod accounts;
 mod changes;
 mod counters;
+mod governance;
 mod opening;
 mod passwords;
 mod purge;

@@ -30,6 +30,13 @@ const RETRY_BROKEN: Duration = Duration::from_secs(10);
 /// How often a file in the middle of an edit is looked at again before it counts as it is.
 const MAX_LOOKS: usize = 5;
 
+impl World {
+    /// Whether an entry is what it would be if it were resolved now, as far as its file is the same.
+    fn resolved(&self, entry: &Entry) -> bool {
+        entry.versions.settings == self.versions.settings && entry.set.is(&self.set)
+    }
+}
+
 /// What one look came to.
 struct Look {
     at: Instant,
@@ -46,12 +53,12 @@ impl Cache {
         tenant: &TenantId,
         why: Why,
     ) -> Found {
-        let world = self.world();
+        let world = self.world(tenant);
         let before = self.tenants.get(tenant);
         let resolvable = before.as_deref().filter(|entry| {
             why == Why::Use
                 && entry.versions.flush == world.versions.flush
-                && entry.versions.settings != world.versions.settings
+                && !world.resolved(entry)
                 && Instant::now() < entry.stale_at
         });
         let found = if let Some(entry) = resolvable {
@@ -63,6 +70,7 @@ impl Cache {
                 None => self.without_a_look(tenant, &world.settings),
             }
         };
+        let found = self.up_to_date(tenant, found);
         pass.leave((found.clone(), world.versions));
         found
     }
@@ -71,7 +79,10 @@ impl Cache {
     pub(super) fn without_a_look(&self, tenant: &TenantId, settings: &Settings) -> Found {
         tracing::error!(%tenant, "a tenant's file could not be looked at");
         let last = self.tenants.get(tenant).map(|entry| Arc::clone(&entry.state.policy));
-        Found::Tenant(last.unwrap_or_else(|| closed(self.reader, settings, tenant, "could not be looked at")))
+        let set = self.overlay.of(tenant);
+        Found::Tenant(
+            last.unwrap_or_else(|| closed(self.reader, settings, tenant, &set, "could not be looked at")),
+        )
     }
 
     async fn look_until_sure(
@@ -121,9 +132,8 @@ impl Cache {
                 settings: &world.settings,
                 tenant: &tenant,
                 before: before.as_ref().map(|entry| &entry.state),
-                same_settings: before
-                    .as_ref()
-                    .is_some_and(|entry| entry.versions.settings == world.versions.settings),
+                set: &world.set,
+                same_settings: before.as_ref().is_some_and(|entry| world.resolved(entry)),
                 hasher: &this.hasher,
             };
             let verdict = case.judge(&reading);
@@ -160,19 +170,21 @@ impl Cache {
         }
     }
 
-    fn resolve_again(&self, tenant: &TenantId, entry: &Entry, world: &World) -> Found {
+    pub(super) fn resolve_again(&self, tenant: &TenantId, entry: &Entry, world: &World) -> Found {
         let case = Case {
             reader: self.reader,
             settings: &world.settings,
             tenant,
             before: Some(&entry.state),
+            set: &world.set,
             same_settings: false,
             hasher: &self.hasher,
         };
         let fresh = Entry {
             state: case.again(&entry.state),
             stamp: entry.stamp,
-            versions: world.versions,
+            versions: Versions { flush: entry.versions.flush, ..world.versions },
+            set: world.set.clone(),
             refresh_at: entry.refresh_at,
             stale_at: entry.stale_at.min(Instant::now() + world.settings.tenancy.ttl),
             refreshing: AtomicBool::new(false),
@@ -194,6 +206,7 @@ impl Cache {
             state,
             stamp,
             versions: world.versions,
+            set: world.set.clone(),
             refresh_at: at + ahead,
             stale_at: at + life,
             refreshing: AtomicBool::new(false),

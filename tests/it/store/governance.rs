@@ -1,0 +1,271 @@
+//! What administrators set: versions, all or nothing, and who did it.
+
+use std::{convert::Infallible, time::Duration};
+
+use doorward::{
+    domain::{
+        audit::{Actor, Deed, Record},
+        governance::Write,
+        tenant::TenantId,
+    },
+    store::{AuditPage, Change, GovernanceError, Keep, Store, Stored},
+};
+
+use super::{NOW, acme, globex};
+use crate::support::database::{Database, on_both_databases};
+
+on_both_databases!(
+    a_change_is_kept_counted_and_heard_of,
+    what_changes_nothing_is_no_change,
+    of_two_changes_made_for_one_version_one_is_stale,
+    many_at_once_each_count,
+    what_is_refused_leaves_nothing,
+    what_is_given_up_half_way_is_there_as_a_whole_or_not_at_all,
+    a_change_that_cannot_be_written_down_is_none,
+    what_a_newer_replica_has_set_stays,
+    who_did_it_is_told_the_newest_first,
+    attack_a_secret_in_the_audit,
+    records_go_after_their_time,
+);
+
+const COUNT: &str = "passwordHistory.count";
+const MINIMUM: &str = "passwordPolicy.min.length";
+const ACTION: &str = "governance.update";
+
+fn alex() -> Actor {
+    Actor {
+        name: "alex".to_owned(),
+        tenant: Some(acme()),
+        address: Some("2001:db8::7".parse().unwrap()),
+        request_id: Some("4711".to_owned()),
+    }
+}
+
+fn set(name: &str, value: &str) -> Write {
+    Write::Set { name: name.to_owned(), value: value.to_owned() }
+}
+
+fn clear(name: &str) -> Write {
+    Write::Clear { name: name.to_owned() }
+}
+
+type Done = Result<(Stored, Vec<Deed>), GovernanceError<Infallible>>;
+
+async fn change(store: &Store, tenant: &TenantId, expected: Option<u64>, writes: &[Write]) -> Done {
+    let writes = writes.to_vec();
+    store.governance().update(tenant, expected, |_| Ok(writes), (ACTION, &alex()), NOW).await
+}
+
+fn values(stored: &Stored) -> Vec<(&str, &str)> {
+    stored.overrides.iter().collect()
+}
+
+async fn audit(store: &Store, tenant: Option<&TenantId>) -> Vec<Record> {
+    store.audit().list(tenant, AuditPage { before: None, limit: 1000 }).await.unwrap()
+}
+
+async fn a_change_is_kept_counted_and_heard_of(database: Database) {
+    let (here, there) = (database.open().await, database.open().await);
+    let mut watch = there.changes().watch(None).await.unwrap();
+    assert_eq!(there.governance().of(&acme()).await.unwrap().version, 0);
+    let (first, deeds) =
+        change(&here, &acme(), Some(0), &[set(COUNT, "3"), set(MINIMUM, "8")]).await.unwrap();
+    assert_eq!((first.version, values(&first), deeds.len()), (1, vec![(COUNT, "3"), (MINIMUM, "8")], 2));
+    assert_eq!(there.governance().of(&acme()).await.unwrap(), first);
+    let heard = tokio::time::timeout(Duration::from_secs(1), watch.next()).await.expect("within a second");
+    assert_eq!(heard.unwrap(), [Change::Governance(acme())]);
+    let (second, _) = change(&there, &acme(), Some(1), &[set(COUNT, "4"), clear(MINIMUM)]).await.unwrap();
+    assert_eq!((second.version, values(&second)), (2, vec![(COUNT, "4")]));
+    change(&here, &globex(), None, &[set(MINIMUM, "9")]).await.unwrap();
+    let (third, _) = change(&here, &globex(), None, &[clear(MINIMUM)]).await.unwrap();
+    assert_eq!(third.version, 2, "a version never comes back");
+    assert_eq!(there.governance().all().await.unwrap(), [second, third]);
+}
+
+async fn what_changes_nothing_is_no_change(database: Database) {
+    let store = database.open().await;
+    change(&store, &acme(), None, &[set(COUNT, "3")]).await.unwrap();
+    let (last, told) = (store.changes().last().await.unwrap(), audit(&store, None).await);
+    let (same, deeds) = change(&store, &acme(), Some(1), &[set(COUNT, "3"), clear(MINIMUM)]).await.unwrap();
+    assert_eq!((same.version, deeds), (1, vec![]));
+    change(&store, &globex(), None, &[clear(COUNT)]).await.unwrap();
+    assert_eq!(store.changes().last().await.unwrap(), last);
+    assert_eq!(audit(&store, None).await, told);
+    assert_eq!(store.governance().all().await.unwrap().len(), 1);
+}
+
+async fn of_two_changes_made_for_one_version_one_is_stale(database: Database) {
+    let (here, there) = (database.open().await, database.open().await);
+    change(&here, &acme(), None, &[set(COUNT, "3")]).await.unwrap();
+    let (one, other) = ([set(COUNT, "4")], [set(COUNT, "5")]);
+    let acme = acme();
+    let both = tokio::join!(change(&here, &acme, Some(1), &one), change(&there, &acme, Some(1), &other));
+    let (won, lost) = if both.0.is_ok() { both } else { (both.1, both.0) };
+    assert!(matches!(lost, Err(GovernanceError::Stale { version: 2 })), "{lost:?}");
+    assert_eq!(here.governance().of(&acme).await.unwrap(), won.unwrap().0);
+    assert_eq!(audit(&here, None).await.len(), 2, "one record each of the two that were made");
+}
+
+/// Each adds one to what it finds: none is lost.
+async fn many_at_once_each_count(database: Database) {
+    let stores = [database.open().await, database.open().await];
+    let mut tasks = Vec::new();
+    for number in 0..40 {
+        let store = stores[number % 2].clone();
+        tasks.push(tokio::spawn(async move {
+            let more = |stored: &Stored| {
+                let count: u32 = stored.overrides.get(COUNT).map_or(0, |count| count.parse().unwrap());
+                Ok::<_, Infallible>(vec![set(COUNT, &(count + 1).to_string())])
+            };
+            store.governance().update(&acme(), None, more, (ACTION, &alex()), NOW).await.unwrap();
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let stored = stores[0].governance().of(&acme()).await.unwrap();
+    assert_eq!((stored.version, values(&stored)), (40, vec![(COUNT, "40")]));
+    let ids: Vec<u64> = audit(&stores[0], None).await.iter().map(|record| record.id).collect();
+    assert_eq!(ids, (1..=40).rev().collect::<Vec<_>>());
+}
+
+async fn what_is_refused_leaves_nothing(database: Database) {
+    let store = database.open().await;
+    let refuse = |_: &Stored| Err("no");
+    let refused = store.governance().update(&acme(), None, refuse, (ACTION, &alex()), NOW).await;
+    assert!(matches!(refused, Err(GovernanceError::Refused("no"))));
+    let stale = change(&store, &acme(), Some(7), &[set(COUNT, "3")]).await;
+    assert!(matches!(stale, Err(GovernanceError::Stale { version: 0 })));
+    assert_eq!(store.governance().all().await.unwrap(), []);
+    assert_eq!((audit(&store, None).await, store.changes().last().await.unwrap()), (vec![], 0));
+}
+
+/// Wherever in it the caller goes away.
+async fn what_is_given_up_half_way_is_there_as_a_whole_or_not_at_all(database: Database) {
+    let store = database.open().await;
+    let tenants: Vec<_> =
+        (0..60).map(|round| (round, TenantId::parse(&format!("t{round}.com")).unwrap())).collect();
+    let mut given_up = 0;
+    for (round, tenant) in &tenants {
+        let writes = [set(COUNT, "3"), set(MINIMUM, "8")];
+        let done = polled(change(&store, tenant, None, &writes), *round).await;
+        given_up += u64::from(done.is_none());
+    }
+    assert!(given_up > 5, "nobody went away");
+    // what was being committed when its caller went may take a moment
+    let mut tries = 0;
+    loop {
+        let mut kept = 0;
+        let mut whole = true;
+        for (_, tenant) in &tenants {
+            let stored = store.governance().of(tenant).await.unwrap();
+            let records = audit(&store, Some(tenant)).await.len();
+            kept += stored.version;
+            whole &= matches!((stored.version, stored.overrides.len(), records), (0, 0, 0) | (1, 2, 2));
+        }
+        if whole && store.changes().last().await.unwrap() == kept {
+            assert!(kept >= 60 - given_up);
+            return;
+        }
+        tries += 1;
+        assert!(tries < 100, "half of a change, or no news of one");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What comes of some work that is given up after it was gone on with so often.
+async fn polled<T>(work: impl Future<Output = T>, times: u32) -> Option<T> {
+    let (mut work, mut left) = (std::pin::pin!(work), times);
+    std::future::poll_fn(|context| {
+        if left == 0 {
+            return std::task::Poll::Ready(None);
+        }
+        left -= 1;
+        work.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+async fn a_change_that_cannot_be_written_down_is_none(database: Database) {
+    let store = database.open().await;
+    database.run("ALTER TABLE audit RENAME TO elsewhere").await;
+    assert!(matches!(
+        change(&store, &acme(), None, &[set(COUNT, "3")]).await,
+        Err(GovernanceError::Store(_))
+    ));
+    database.run("ALTER TABLE elsewhere RENAME TO audit").await;
+    assert_eq!(store.governance().of(&acme()).await.unwrap().version, 0);
+    assert_eq!(change(&store, &acme(), Some(0), &[set(COUNT, "3")]).await.unwrap().0.version, 1);
+}
+
+async fn what_a_newer_replica_has_set_stays(database: Database) {
+    let store = database.open().await;
+    change(&store, &acme(), None, &[set(COUNT, "3")]).await.unwrap();
+    database.run("INSERT INTO governance (tenant, name, value) VALUES ('acme.com', 'to.come', 'x')").await;
+    let (stored, _) = change(&store, &acme(), Some(1), &[set(COUNT, "4")]).await.unwrap();
+    assert_eq!(values(&stored), [(COUNT, "4")], "without effect here");
+    database
+        .run("UPDATE governance SET name = 'passwordHistory.enable', value = 'true' WHERE name = 'to.come'")
+        .await;
+    assert_eq!(store.governance().of(&acme()).await.unwrap().overrides.len(), 2, "but still there");
+}
+
+async fn who_did_it_is_told_the_newest_first(database: Database) {
+    let store = database.open().await;
+    change(&store, &acme(), None, &[set(COUNT, "3"), set(MINIMUM, "8")]).await.unwrap();
+    change(&store, &globex(), None, &[set(COUNT, "9")]).await.unwrap();
+    change(&store, &acme(), None, &[set(COUNT, "4"), clear(MINIMUM)]).await.unwrap();
+    let file =
+        Deed { action: "tenant-file.write", target: "tenant-conf.json".into(), before: None, after: None };
+    let nobody = Actor { name: "root".to_owned(), tenant: None, address: None, request_id: None };
+    store.audit().record(&acme(), &nobody, &[file], NOW + 1).await.unwrap();
+    let told = audit(&store, Some(&acme())).await;
+    let brief: Vec<_> = told
+        .iter()
+        .map(|record| (record.id, record.target.as_str(), record.before.as_deref(), record.after.as_deref()))
+        .collect();
+    assert_eq!(
+        brief,
+        [
+            (6, "tenant-conf.json", None, None),
+            (5, MINIMUM, Some("8"), None),
+            (4, COUNT, Some("3"), Some("4")),
+            (2, MINIMUM, None, Some("8")),
+            (1, COUNT, None, Some("3")),
+        ]
+    );
+    let Record { at, tenant, actor, address, request_id, action, .. } = told[2].clone();
+    assert_eq!((at, tenant, actor, action.as_str()), (NOW, acme(), "alex@acme.com".to_owned(), ACTION));
+    assert_eq!((address.as_deref(), request_id.as_deref()), (Some("2001:db8::7"), Some("4711")));
+    assert_eq!((told[0].actor.as_str(), &told[0].address, &told[0].request_id), ("root", &None, &None));
+    assert_eq!(audit(&store, None).await.len(), 6);
+    let page = AuditPage { before: Some(5), limit: 2 };
+    assert_eq!(store.audit().list(Some(&acme()), page).await.unwrap(), told[2..4]);
+}
+
+async fn attack_a_secret_in_the_audit(database: Database) {
+    let store = database.open().await;
+    let name = "__secret__adaptive_authentication.analytics.basicAuth.password";
+    change(&store, &acme(), None, &[set(name, "geheim")]).await.unwrap();
+    change(&store, &acme(), None, &[set(name, "geheimer")]).await.unwrap();
+    change(&store, &acme(), None, &[clear(name)]).await.unwrap();
+    let told = audit(&store, None).await;
+    let shown: Vec<_> =
+        told.iter().map(|record| (record.before.as_deref(), record.after.as_deref())).collect();
+    assert_eq!(
+        shown,
+        [(Some("(secret)"), None), (Some("(secret)"), Some("(secret)")), (None, Some("(secret)"))]
+    );
+}
+
+async fn records_go_after_their_time(database: Database) {
+    let store = database.open().await;
+    change(&store, &acme(), None, &[set(COUNT, "3"), set(MINIMUM, "8")]).await.unwrap();
+    let day = 24 * 3_600_000;
+    assert_eq!(store.purge(Keep::default(), NOW + 366 * day).await.unwrap().audit, 0, "a year at least");
+    assert_eq!(store.purge(Keep::default(), NOW + 401 * day).await.unwrap().audit, 2);
+    assert_eq!(audit(&store, None).await, []);
+    assert_eq!(store.governance().of(&acme()).await.unwrap().overrides.len(), 2, "what is set stays");
+    change(&store, &acme(), None, &[clear(COUNT)]).await.unwrap();
+    assert_eq!(audit(&store, None).await[0].id, 3, "no number comes back");
+}
