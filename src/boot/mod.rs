@@ -1,6 +1,7 @@
 //! The one place that names concrete parts and wires them.
 
 mod accounts;
+mod desk;
 mod reload;
 
 use std::{
@@ -126,7 +127,13 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
     let access_log = access_log(&settings.log.access, &metrics)?;
     let tokens = Verifier::new(token::http_client(&[])?, TOKEN_CACHE);
     let management = doors.as_ref().map(|doors| {
-        management::router(management::Site::new(doors.clone(), Arc::clone(&tokens), Arc::clone(&tenants)))
+        let desk = desk::Governed { store: doors.store().clone(), tenants: Arc::clone(&tenants) };
+        management::router(management::Site::new(
+            doors.clone(),
+            Arc::clone(&tokens),
+            Arc::clone(&tenants),
+            Arc::new(desk),
+        ))
     });
     Ok(Gate {
         settings: ArcSwap::from(Arc::clone(settings)),

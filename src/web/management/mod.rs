@@ -5,7 +5,7 @@ mod body;
 mod credentials;
 mod error;
 mod etag;
-pub mod governance;
+mod governance;
 mod openapi;
 mod principal;
 mod route;
@@ -17,7 +17,8 @@ use std::sync::Arc;
 use axum::{Router, body::Body, extract::State};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
-use self::{error::Problem, governance::desk::Desk, principal::Principal, route::Action, turns::Turns};
+pub use self::governance::desk;
+use self::{desk::Desk, error::Problem, principal::Principal, route::Action, turns::Turns};
 use crate::{
     account::Doors,
     clock,

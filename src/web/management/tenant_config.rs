@@ -5,12 +5,15 @@ use http::{HeaderValue, Response, StatusCode, header};
 use tokio::task::spawn_blocking;
 
 use super::{Ask, body, error::Problem, etag, json};
-use crate::config::{
-    Mistake,
-    directory::{FILE, Found, folder_of},
-    schema::tenant_conf,
-    tenant_file::{self, MAX_BYTES},
-    tenant_write::{self, NotWritten},
+use crate::{
+    config::{
+        Mistake,
+        directory::{FILE, Found, folder_of},
+        schema::tenant_conf,
+        tenant_file::{self, MAX_BYTES},
+        tenant_write::{self, NotWritten},
+    },
+    domain::audit::Deed,
 };
 
 /// What a tenant without a file says.
@@ -56,19 +59,15 @@ pub async fn replace(ask: &Ask, body: Body) -> Result<Response<Body>, Problem> {
     let found = site.tenants.refresh(&ask.tenant).await;
     drop(turn);
     let tag = etag::of_text(text.as_bytes());
-    tracing::info!(
-        target: "doorward::audit",
-        action = "tenant-config.replace",
-        tenant = %ask.tenant,
-        actor = %format_args!("{}@{}", ask.principal.name, ask.principal.tenant),
-        address = %ask.call.address,
-        request_id = ask.call.request_id,
-        before = before.as_deref().map(etag::of_text),
-        before_bytes = before.map(|before| before.len()),
-        after = tag,
-        after_bytes = text.len(),
-        "a tenant's configuration has been replaced"
-    );
+    // the text may hold secrets: its tag and its size say which one it was
+    let known_by = |text: &[u8]| format!("{} bytes, ETag {}", text.len(), etag::of_text(text));
+    let deed = Deed {
+        action: "tenant-config.replace",
+        target: FILE.to_owned(),
+        before: before.as_deref().map(known_by),
+        after: Some(known_by(text.as_bytes())),
+    };
+    site.desk.record(&ask.tenant, ask.actor(), deed).await;
     if let Found::Tenant(policy) = found
         && let Some(problem) = &policy.problem
     {

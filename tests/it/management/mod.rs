@@ -2,5 +2,8 @@
 
 mod access;
 mod attacks;
+mod contract;
+mod governance;
 mod listener;
+mod openapi;
 mod tenant_config;

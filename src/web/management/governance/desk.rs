@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 
 use crate::domain::{
-    audit::Actor,
+    audit::{Actor, Deed},
     governance::{Connector, Refusal},
     tenant::TenantId,
 };
@@ -49,4 +49,7 @@ pub trait Desk: Send + Sync {
         tenant: &'a TenantId,
         change: Change,
     ) -> BoxFuture<'a, Result<u64, NotChanged>>;
+
+    /// What was done elsewhere: to a tenant's file.
+    fn record<'a>(&'a self, tenant: &'a TenantId, actor: Actor, deed: Deed) -> BoxFuture<'a, ()>;
 }
