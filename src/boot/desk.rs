@@ -39,11 +39,7 @@ impl Desk for Governed {
         })
     }
 
-    fn change<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        change: Change,
-    ) -> BoxFuture<'a, Result<u64, NotChanged>> {
+    fn change<'a>(&'a self, tenant: &'a TenantId, change: Change) -> BoxFuture<'a, Result<u64, NotChanged>> {
         Box::pin(async move {
             let Change { wish, expected, actor } = change;
             let action = match wish {

@@ -84,7 +84,8 @@ impl Reloader {
     fn reload_certificates(&self, settings: &Settings) {
         let public = settings.server.tls.as_ref().map(|tls| (&tls.cert_file, &tls.key_file));
         let own = settings.management.certificate.as_ref().map(|files| (&files.cert_file, &files.key_file));
-        for (certificates, files) in [(&self.certificates.public, public), (&self.certificates.management, own)]
+        for (certificates, files) in
+            [(&self.certificates.public, public), (&self.certificates.management, own)]
         {
             let (Some(certificates), Some((cert_file, key_file))) = (certificates, files) else { continue };
             match certificates.reload(cert_file, key_file) {

@@ -54,7 +54,10 @@ mod tests {
             "[accounts]\nenabled = true\n[management]\nlisten = \"127.0.0.1:9443\"",
             &["management.listen", "accounts.enabled"],
         ),
-        ("[management]\nread_only = true\nadmin_roles = []\nclear_text = true\ncert_file = \"c\"\nkey_file = \"k\"", &[]),
+        (
+            "[management]\nread_only = true\nadmin_roles = []\nclear_text = true\ncert_file = \"c\"\nkey_file = \"k\"",
+            &[],
+        ),
         ("[tenancy]\ncapacity = 5", &["tenancy.capacity"]),
         ("[accounts]\nenabled = true", &["accounts.enabled"]),
         ("[accounts]\nstore_url = \"sqlite:x.db\"", &["accounts.store_url"]),

@@ -6,8 +6,6 @@ use std::{
     io::{self, ErrorKind, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
-    thread::sleep,
-    time::Duration,
 };
 
 use super::{
@@ -16,9 +14,6 @@ use super::{
 };
 use crate::domain::tenant::TenantId;
 
-/// Others have this long to finish.
-const PATIENCE: Duration = Duration::from_secs(2);
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Of a new file: it may hold secrets.
 const MODE: u32 = 0o640;
 /// What kubelet swaps when a volume changes.
@@ -34,6 +29,7 @@ pub enum NotWritten<E> {
     Elsewhere(&'static str),
     #[error("the folder of the tenants is read-only")]
     ReadOnly,
+    /// To be tried again.
     #[error("somebody else is writing")]
     Busy,
     #[error(transparent)]
@@ -77,7 +73,9 @@ pub fn write<E>(
             return Err(NotWritten::Elsewhere("the tenant's file is a link to another place"));
         }
         Ok(meta) if meta.is_file() => meta.permissions().mode() & 0o7777,
-        Ok(_) => return Err(NotWritten::Elsewhere("there is something else in the place of the tenant's file")),
+        Ok(_) => {
+            return Err(NotWritten::Elsewhere("there is something else in the place of the tenant's file"));
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => MODE,
         Err(error) => return Err(not_written(error)),
     };
@@ -111,28 +109,22 @@ fn bytes(file: &Path) -> io::Result<Option<Vec<u8>>> {
 
 /// Let go of with the handle. File systems without locks have one writer less to fear: us, who also take turns in memory.
 fn lock<E>(folder: &File) -> Result<(), NotWritten<E>> {
-    let mut waited = Duration::ZERO;
-    loop {
-        match folder.try_lock() {
-            Ok(()) | Err(TryLockError::Error(_)) => return Ok(()),
-            Err(TryLockError::WouldBlock) if waited >= PATIENCE => return Err(NotWritten::Busy),
-            Err(TryLockError::WouldBlock) => {
-                sleep(LOOK_AGAIN);
-                waited += LOOK_AGAIN;
-            }
-        }
+    match folder.try_lock() {
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(NotWritten::Busy),
     }
 }
 
 fn replace(folder: &Path, file: &Path, text: &str, mode: u32) -> io::Result<()> {
     // a name no tenant and no template has, and no two writers
     let beside = folder.join(format!(".{FILE}.{:016x}", fastrand::u64(..)));
-    let written = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside).and_then(|mut new| {
-        new.set_permissions(Permissions::from_mode(mode))?;
-        new.write_all(text.as_bytes())?;
-        new.sync_all()?;
-        fs::rename(&beside, file)
-    });
+    let written =
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside).and_then(|mut new| {
+            new.set_permissions(Permissions::from_mode(mode))?;
+            new.write_all(text.as_bytes())?;
+            new.sync_all()?;
+            fs::rename(&beside, file)
+        });
     if written.is_err() {
         // what cannot be removed either is told by the error that made us try
         let _ = fs::remove_file(&beside);
@@ -265,7 +257,7 @@ mod tests {
                             let same = |now: Option<&[u8]>| if now == Some(&seen) { Ok(()) } else { Err(()) };
                             match write(world.root(), &tenant(), &next.to_string(), same) {
                                 Ok(_) => break,
-                                Err(NotWritten::Refused(())) => {}
+                                Err(NotWritten::Refused(()) | NotWritten::Busy) => {}
                                 Err(other) => panic!("{other}"),
                             }
                         }

@@ -51,7 +51,10 @@ mod tests {
             ("/api/server/v1/identity-governance/", Some((Api::Governance, vec![]))),
             ("/t/acme.com/api/server/v1/identity-governance", Some((Api::Governance, vec![]))),
             ("/t/acme.com/o/api/server/v1/identity-governance/x", Some((Api::Governance, vec!["x"]))),
-            ("/api/server/v1/identity-governance/a/connectors/", Some((Api::Governance, vec!["a", "connectors"]))),
+            (
+                "/api/server/v1/identity-governance/a/connectors/",
+                Some((Api::Governance, vec!["a", "connectors"])),
+            ),
             ("/api/server/v1/identity-governance//", Some((Api::Governance, vec![]))),
             ("/api/am/admin/v4/tenant-config", Some((Api::TenantConfig, vec![]))),
             ("/t/a.b/api/am/admin/v4/tenant-config-schema", Some((Api::TenantConfigSchema, vec![]))),

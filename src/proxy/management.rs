@@ -41,9 +41,8 @@ pub async fn handle(
     let trusted = &settings.server.trusted_proxies;
     let client = forwarded::client(connection.peer.ip(), connection.tls, &parts.headers, trusted);
     let named = match hygiene::clean(&mut parts, hygiene::Limits::default()) {
-        Ok(_) => select::named(parts.uri.path(), parts.uri.query(), &parts.headers, None).map_err(|error| {
-            NotUnderstood { status: StatusCode::BAD_REQUEST, detail: error.to_string() }
-        }),
+        Ok(_) => select::named(parts.uri.path(), parts.uri.query(), &parts.headers, None)
+            .map_err(|error| NotUnderstood { status: StatusCode::BAD_REQUEST, detail: error.to_string() }),
         Err(ambiguity) => {
             Err(NotUnderstood { status: ambiguity.status(), detail: ambiguity.detail().to_owned() })
         }

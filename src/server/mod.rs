@@ -69,7 +69,11 @@ impl Server {
         for number in 0..settings.server.workers.max(1) {
             let mut listeners = Vec::new();
             for listener in &http {
-                listeners.push(Listener { entrance: Entrance::Public, socket: listener.try_clone()?, tls: None });
+                listeners.push(Listener {
+                    entrance: Entrance::Public,
+                    socket: listener.try_clone()?,
+                    tls: None,
+                });
             }
             for listener in &https {
                 let tls = certificates.public.as_ref().map(Certificates::acceptor);

@@ -48,10 +48,9 @@ pub fn management(
              Doorward encrypts",
         );
     }
-    let admin_roles = raw.admin_roles.map_or_else(
-        || vec!["admin".to_owned()],
-        |roles| roles.into_iter().map(|role| role.0.0).collect(),
-    );
+    let admin_roles = raw
+        .admin_roles
+        .map_or_else(|| vec!["admin".to_owned()], |roles| roles.into_iter().map(|role| role.0.0).collect());
     Management {
         listen,
         certificate,

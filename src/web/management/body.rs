@@ -54,7 +54,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     parts.next().is_some_and(|media| media.eq_ignore_ascii_case("application/json"))
         && parts.all(|parameter| {
             parameter.split_once('=').is_none_or(|(name, charset)| {
-                !name.eq_ignore_ascii_case("charset") || charset.trim_matches('"').eq_ignore_ascii_case("utf-8")
+                !name.eq_ignore_ascii_case("charset")
+                    || charset.trim_matches('"').eq_ignore_ascii_case("utf-8")
             })
         })
 }

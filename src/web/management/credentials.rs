@@ -42,7 +42,7 @@ pub fn read(headers: &HeaderMap, max_token_bytes: usize) -> Credentials {
 /// `None`: of another scheme.
 fn basic(value: &[u8]) -> Option<Credentials> {
     let (scheme, rest) = value.split_at_checked(5)?;
-    if !scheme.eq_ignore_ascii_case(b"basic") || !rest.first().is_none_or(|b| *b == b' ') {
+    if !scheme.eq_ignore_ascii_case(b"basic") || rest.first().is_some_and(|b| *b != b' ') {
         return None;
     }
     let pair = STANDARD.decode(rest.trim_ascii()).ok().and_then(|pair| String::from_utf8(pair).ok());

@@ -66,12 +66,8 @@ impl Problem {
             Some(code) => code.to_string(),
             None => format!("MGT-{}00", self.status.as_u16()),
         };
-        let written = Written {
-            code: &code,
-            message: self.message,
-            description: &self.description,
-            trace_id,
-        };
+        let written =
+            Written { code: &code, message: self.message, description: &self.description, trace_id };
         let mut response = super::json(serde_json::to_string(&written).unwrap_or_default());
         *response.status_mut() = self.status;
         for (name, value) in self.headers {

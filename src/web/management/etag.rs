@@ -1,15 +1,19 @@
 //! Lost updates: what somebody has changed in the meantime is not overwritten (RFC 9110 §13). Pure.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::error::Problem;
 
 /// A strong tag of exactly this text.
 pub fn of_text(text: &[u8]) -> String {
-    let hash = digest(&SHA256, text);
-    let hex: String = hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}\"")
+    format!("\"{}\"", hash(text))
+}
+
+/// Of which no two texts are found that have the same.
+fn hash(text: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, text).as_ref().get(..16).unwrap_or_default())
 }
 
 /// Whether what is there now, under this tag, may be replaced. `exists`: for `*`, which is for whoever wants to be the first.
@@ -40,9 +44,7 @@ pub fn stale(given: &str, tag: &str) -> Problem {
 
 /// Of what is shown at a version.
 pub fn of_version(version: u64, shown: &[u8]) -> String {
-    let hash = digest(&SHA256, shown);
-    let hex: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{version}-{hex}\"")
+    format!("\"{version}-{}\"", hash(shown))
 }
 
 /// After a change, when nothing is shown.
@@ -70,7 +72,10 @@ pub fn is_known(headers: &HeaderMap, tag: &str) -> bool {
 
 fn lists(headers: &HeaderMap, name: &HeaderName, tag: &str, any: bool) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(str::trim).any(|given| given == tag || (given == "*" && any))
+    values
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|given| given == tag || (given == "*" && any))
 }
 
 #[cfg(test)]

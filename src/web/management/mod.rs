@@ -111,7 +111,11 @@ async fn answer(
     acted: &mut Acted,
 ) -> Result<Response<Body>, Problem> {
     // ── a request with one meaning, that nobody could read on its way, and that no web page sent
-    let named = call.named.clone().map_err(|why| Problem::new(why.status, "Invalid request.", why.detail))?;
+    let named = call.named.clone().map_err(|why| match Action::find(&parts.method, parts.uri.path()) {
+        // also a method that nobody serves is told those that are served here
+        Err(not_allowed) if why.status == StatusCode::METHOD_NOT_ALLOWED => not_allowed,
+        _ => Problem::new(why.status, "Invalid request.", why.detail),
+    })?;
     let settings = site.0.tenants.settings();
     if let Some(document) = openapi::asked_for(&parts.method, parts.uri.path()) {
         return Ok(json(document));

@@ -31,10 +31,9 @@ impl Action {
         let (api, below) = target(path).ok_or_else(nothing)?;
         let method = if method == Method::HEAD { &Method::GET } else { method };
         let at_path: Vec<(Method, Self)> = match (api, below.as_slice()) {
-            (Api::TenantConfig, []) => vec![
-                (Method::GET, Self::ShowTenantConfig),
-                (Method::PUT, Self::ReplaceTenantConfig),
-            ],
+            (Api::TenantConfig, []) => {
+                vec![(Method::GET, Self::ShowTenantConfig), (Method::PUT, Self::ReplaceTenantConfig)]
+            }
             (Api::TenantConfigSchema, []) => vec![(Method::GET, Self::ShowTenantConfigSchema)],
             (Api::Governance, []) => vec![(Method::GET, Self::ListCategories)],
             (Api::Governance, ["preferences"]) => vec![(Method::POST, Self::Preferences)],
@@ -104,9 +103,6 @@ impl Action {
 
     /// Without a tenant's name it is about the caller's own tenant.
     pub fn is_of_caller(&self) -> bool {
-        matches!(
-            self,
-            Self::ShowTenantConfig | Self::ReplaceTenantConfig | Self::ShowTenantConfigSchema
-        )
+        matches!(self, Self::ShowTenantConfig | Self::ReplaceTenantConfig | Self::ShowTenantConfigSchema)
     }
 }

@@ -1,8 +1,13 @@
 //! A tenant's file over HTTP, as API Manager has it: what is sent is the file, byte for byte, or nothing has changed.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use http::{HeaderValue, Response, StatusCode, header};
-use tokio::task::spawn_blocking;
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
 
 use super::{Ask, body, error::Problem, etag, json};
 use crate::{
@@ -18,6 +23,9 @@ use crate::{
 
 /// What a tenant without a file says.
 const NOTHING: &[u8] = b"{}";
+/// Others who write have this long to finish.
+const PATIENCE: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 pub async fn show(ask: &Ask) -> Result<Response<Body>, Problem> {
     let (root, tenant) = (ask.settings.tenancy.folder.clone(), ask.tenant.clone());
@@ -41,20 +49,7 @@ pub async fn replace(ask: &Ask, body: Body) -> Result<Response<Body>, Problem> {
     check(ask, &text)?;
     let site = &ask.site.0;
     let turn = site.writing.lock().await;
-    let (root, tenant) = (ask.settings.tenancy.folder.clone(), ask.tenant.clone());
-    let (headers, new) = (ask.headers.clone(), text.clone());
-    let written = spawn_blocking(move || {
-        tenant_write::write(&root, &tenant, &new, |now| {
-            let tag = etag::of_text(now.unwrap_or(NOTHING));
-            etag::may_change(&headers, &tag, now.is_some())
-        })
-    })
-    .await;
-    let before = match written {
-        Ok(Ok(before)) => before,
-        Ok(Err(not_written)) => return Err(refused(ask, not_written)),
-        Err(_) => return Err(Problem::unavailable()),
-    };
+    let before = write(ask, &text).await?;
     // in force before anybody hears that it is
     let found = site.tenants.refresh(&ask.tenant).await;
     drop(turn);
@@ -78,6 +73,28 @@ pub async fn replace(ask: &Ask, body: Body) -> Result<Response<Body>, Problem> {
         ));
     }
     Ok(tagged(json(text), &tag))
+}
+
+/// What was there before. Another process has a moment to finish.
+async fn write(ask: &Ask, text: &str) -> Result<Option<Vec<u8>>, Problem> {
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        let (root, tenant) = (ask.settings.tenancy.folder.clone(), ask.tenant.clone());
+        let (headers, text) = (ask.headers.clone(), text.to_owned());
+        let written = spawn_blocking(move || {
+            tenant_write::write(&root, &tenant, &text, |now| {
+                let tag = etag::of_text(now.unwrap_or(NOTHING));
+                etag::may_change(&headers, &tag, now.is_some())
+            })
+        })
+        .await;
+        match written {
+            Ok(Ok(before)) => return Ok(before),
+            Ok(Err(NotWritten::Busy)) if Instant::now() < patience => sleep(LOOK_AGAIN).await,
+            Ok(Err(not_written)) => return Err(refused(ask, not_written)),
+            Err(_) => return Err(Problem::unavailable()),
+        }
+    }
 }
 
 pub fn schema() -> Response<Body> {

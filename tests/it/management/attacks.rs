@@ -93,7 +93,9 @@ fn attack_header_spoofing_two_tenants_in_one_request() {
 fn attack_path_traversal_in_the_tenants_name() {
     let world = Managed::start();
     let outside = world.gate.folder().join("tenant-conf.json");
-    for tenant in ["..", ".", "%2e%2e", "..%2f", "acme.com%2f..", "..%5c", "acme.com%00", "%252e%252e", "~", ""] {
+    for tenant in
+        ["..", ".", "%2e%2e", "..%2f", "acme.com%2f..", "..%5c", "acme.com%00", "%252e%252e", "~", ""]
+    {
         let target = format!("/t/{tenant}/api/am/admin/v4/tenant-config");
         for user in ["admin@carbon.super", "admin"] {
             let answer = world.send_as(user, "PUT", &target, &json!({"EnableAnonymous": false}));
@@ -166,7 +168,8 @@ fn attack_oversized_bodies_and_heads_are_not_kept() {
     let _ = wire.try_write(vec![b' '; 1024 * 1024 + 1]);
     assert_eq!(wire.answer("PUT").unwrap().status, 413);
     let long = "x".repeat(100_000);
-    let answer = world.gate.manage_raw(format!("GET / HTTP/1.1\r\nhost: x\r\nx: {long}\r\n\r\n")).answer("GET");
+    let answer =
+        world.gate.manage_raw(format!("GET / HTTP/1.1\r\nhost: x\r\nx: {long}\r\n\r\n")).answer("GET");
     assert!(answer.is_err() || answer.unwrap().status == 431);
     assert_eq!(world.get(OF_ACME).text(), "{}");
 }

@@ -154,9 +154,8 @@ fn identity_governance_success_test_preferences() {
         );
         // without names: all of them, as the connector has them
         let all = world.send_as(user, "POST", &at, &json!([{"connector-name": "self-sign-up"}])).json();
-        let connector = world
-            .get_as(user, &format!("{base}/VXNlciBPbmJvYXJkaW5n/connectors/c2VsZi1zaWduLXVw"))
-            .json();
+        let connector =
+            world.get_as(user, &format!("{base}/VXNlciBPbmJvYXJkaW5n/connectors/c2VsZi1zaWduLXVw")).json();
         let names = |list: &Value| -> Vec<(Value, Value)> {
             let properties = list["properties"].as_array().unwrap();
             properties.iter().map(|property| (property["name"].clone(), property["value"].clone())).collect()
@@ -190,9 +189,7 @@ fn identity_governance_failure_test_update_multiple_connectors() {
     for (user, base) in BOTH {
         let connectors = format!("{base}/{PASSWORD_POLICIES}/connectors");
         let good = json!({"id": HISTORY, "properties": pairs(&[("passwordHistory.count", "7")])});
-        let body = |second: &str| {
-            json!({"operation": "UPDATE", "connectors": [good, {"id": second, "properties": pairs(&[("x", "1")])}]})
-        };
+        let body = |second: &str| json!({"operation": "UPDATE", "connectors": [good, {"id": second, "properties": pairs(&[("x", "1")])}]});
         let unknown = format!("{base}/randomCategory/connectors");
         refused(&world.send_as(user, "PATCH", &unknown, &body(EXPIRY)), 404, "IDG-50008");
         refused(&world.send_as(user, "PATCH", &connectors, &body("randomConnector")), 404, "IDG-50009");

@@ -67,10 +67,30 @@ fn each_tenant_has_its_own() {
 }
 
 #[test]
+fn the_default_tenant_is_the_one_without_a_name_also_where_it_is_another() {
+    let world = Managed::with(|gate| gate.setting("tenancy.default_tenant", "acme.com"));
+    let first = |user: &str, target: &str| {
+        let answer = world.get_as(user, target);
+        if answer.status == 200 {
+            answer.json()[0]["self"].as_str().unwrap().to_owned()
+        } else {
+            answer.status.to_string()
+        }
+    };
+    let of_acme = format!("{GOVERNANCE}/{PASSWORD_POLICIES}");
+    assert_eq!(first("admin", GOVERNANCE), of_acme);
+    assert_eq!(first("admin@acme.com", OF_ACME), of_acme);
+    // to be the default tenant is no power over others
+    assert_eq!(first("admin@acme.com", "/t/beta.com/api/server/v1/identity-governance"), "403");
+    assert_eq!(first("admin@beta.com", GOVERNANCE), "403");
+    let of_beta = "/t/beta.com/api/server/v1/identity-governance";
+    assert_eq!(first("admin@beta.com", of_beta), format!("{of_beta}/{PASSWORD_POLICIES}"));
+}
+
+#[test]
 fn secrets_are_masked_and_stay_when_the_mask_comes_back() {
     let world = Managed::start();
-    let at = secret_connector(&world);
-    let Some((at, name)) = at else { panic!("the catalogue has a secret") };
+    let (at, name) = secret_connector(&world).expect("the catalogue has a secret");
     assert_eq!(world.send("PATCH", &at, &update(&[(&name, "s3cret")])).status, 200);
     let shown = world.get(&at);
     assert!(!shown.text().contains("s3cret"));
@@ -81,7 +101,8 @@ fn secrets_are_masked_and_stay_when_the_mask_comes_back() {
     let connector = shown.json()["name"].clone();
     let asked = json!([{"connector-name": connector, "properties": [name]}]);
     refused(&world.send("POST", &format!("{GOVERNANCE}/preferences"), &asked), 400, "IDG-50012");
-    let all = world.send("POST", &format!("{GOVERNANCE}/preferences"), &json!([{"connector-name": connector}]));
+    let all =
+        world.send("POST", &format!("{GOVERNANCE}/preferences"), &json!([{"connector-name": connector}]));
     assert!(all.status == 200 && !all.text().contains("__secret__"));
 }
 
@@ -140,7 +161,8 @@ fn attack_etag_race_only_one_of_many_wins() {
             .map(|count| {
                 let (world, at, tag) = (&world, &at, &tag);
                 scope.spawn(move || {
-                    let ask = world.ask("PATCH", at).basic("admin@acme.com", PASSWORD).header("if-match", tag);
+                    let ask =
+                        world.ask("PATCH", at).basic("admin@acme.com", PASSWORD).header("if-match", tag);
                     ask.json(&update(&[("passwordHistory.count", &count.to_string())])).send().status
                 })
             })
@@ -159,7 +181,11 @@ fn read_only_says_why_and_reading_goes_on() {
     for (method, target, body) in [
         ("PATCH", history(GOVERNANCE), update(&[("passwordHistory.count", "7")])),
         ("PATCH", connectors.clone(), json!({"operation": "UPDATE", "connectors": []})),
-        ("POST", format!("{connectors}/revert?connectorId={HISTORY}"), json!({"properties": ["passwordHistory.count"]})),
+        (
+            "POST",
+            format!("{connectors}/revert?connectorId={HISTORY}"),
+            json!({"properties": ["passwordHistory.count"]}),
+        ),
     ] {
         let answer = world.send(method, &target, &body);
         assert_eq!(answer.status, 403, "{target}");

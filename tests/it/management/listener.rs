@@ -92,8 +92,7 @@ fn passwords_count_only_where_nobody_could_read_them() {
         ask.header("x-forwarded-for", "192.0.2.7").header("x-forwarded-proto", proto).send().status
     };
     assert_eq!((ask("https"), ask("http")), (200, 403));
-    let meshed =
-        Managed::with(|gate| gate.trusting("127.0.0.1").setting("management.clear_text", true));
+    let meshed = Managed::with(|gate| gate.trusting("127.0.0.1").setting("management.clear_text", true));
     let ask = meshed.ask("GET", TENANT_CONFIG).basic("admin", PASSWORD);
     let answer = ask.header("x-forwarded-for", "192.0.2.7").header("x-forwarded-proto", "http").send();
     assert_eq!(answer.status, 200);
@@ -102,7 +101,9 @@ fn passwords_count_only_where_nobody_could_read_them() {
 #[test]
 fn every_answer_has_a_request_id_and_every_refusal_names_it() {
     let world = Managed::start();
-    for (method, path) in [("GET", TENANT_CONFIG), ("GET", "/nothing"), ("BREW", TENANT_CONFIG), ("GET", "//x")] {
+    for (method, path) in
+        [("GET", TENANT_CONFIG), ("GET", "/nothing"), ("BREW", TENANT_CONFIG), ("GET", "//x")]
+    {
         let answer = world.ask(method, path).send();
         let id = answer.header("x-request-id").unwrap().to_owned();
         assert_eq!((id.len(), answer.json()["traceId"].as_str()), (32, Some(id.as_str())), "{method} {path}");
@@ -137,7 +138,7 @@ fn it_leaves_with_the_rest_and_finishes_what_it_has_begun() {
     let mut world = Managed::with(|gate| gate.setting("server.drain_timeout", "10s"));
     let body = "{\"EnableAnonymous\": true}";
     // a request whose body is still on its way
-    let mut wire = world.gate.manage_raw(&format!(
+    let mut wire = world.gate.manage_raw(format!(
         "PUT {TENANT_CONFIG} HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         crate::support::ask::basic("admin", PASSWORD),
         body.len()

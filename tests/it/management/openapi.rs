@@ -54,9 +54,7 @@ fn every_operation_exists_and_no_other() {
         let described: BTreeSet<&str> = operations
             .iter()
             .filter(|(_, known, _)| known == path)
-            .flat_map(|(method, ..)| {
-                [method.as_str()].into_iter().chain((method == "GET").then_some("HEAD"))
-            })
+            .flat_map(|(method, ..)| [method.as_str()].into_iter().chain((method == "GET").then_some("HEAD")))
             .collect();
         let answer = world.ask("BREW", &filled(path)).basic("admin", PASSWORD).send();
         let allowed = answer.header("allow").unwrap();
@@ -182,7 +180,13 @@ fn wso2s_description_knows_no_operation_that_is_missing_here() {
     // one line a path and one a method, at two and four blanks
     let text = include_str!("../../data/wso2-identity-governance.yaml");
     let (mut path, mut found) = (String::new(), Vec::new());
-    for line in text.split("\npaths:\n").nth(1).unwrap().lines().take_while(|line| line.starts_with(' ') || line.is_empty()) {
+    for line in text
+        .split("\npaths:\n")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .take_while(|line| line.starts_with(' ') || line.is_empty())
+    {
         if let Some(name) = line.strip_prefix("  ").filter(|rest| rest.starts_with(['/', '\''])) {
             name.trim_end_matches(':').trim_matches('\'').clone_into(&mut path);
         } else if let Some(method) = line.strip_prefix("    ").filter(|rest| !rest.starts_with(' ')) {
@@ -218,7 +222,9 @@ fn fits(document: &Value, schema: &Value, value: &Value, at: &str) {
             for (name, member) in members {
                 match schema["properties"].get(name) {
                     Some(schema) => fits(document, schema, member, &format!("{at}.{name}")),
-                    None => assert_ne!(schema["additionalProperties"], false, "{at}: {name} is not described"),
+                    None => {
+                        assert_ne!(schema["additionalProperties"], false, "{at}: {name} is not described");
+                    }
                 }
             }
         }

@@ -8,9 +8,10 @@ use std::{
 use serde_json::json;
 
 use crate::support::{
+    Edit,
     answer::Answer,
+    eventually,
     management::{Managed, PASSWORD, TENANT_CONFIG},
-    Edit, eventually,
 };
 
 const OF_ACME: &str = "/t/acme.com/api/am/admin/v4/tenant-config";
@@ -138,7 +139,7 @@ fn what_is_kept_elsewhere_is_refused_with_the_reason() {
     eventually(|| world.get(beta).text().contains("ConfigMap"));
     let answer = put(&world, beta, "{}");
     assert_eq!(answer.status, 409);
-    assert!(answer.json()["description"].as_str().unwrap().contains("link"), "{}", answer.text());
+    assert!(answer.json()["description"].as_str().unwrap().contains("ConfigMap"), "{}", answer.text());
     let file = world.gate.tenants.file("acme.com");
     fs::rename(&file, file.with_extension("real")).unwrap();
     symlink("tenant-conf.real", &file).unwrap();
@@ -185,6 +186,7 @@ fn methods_that_do_not_work_here_name_those_that_do() {
         ("DELETE", OF_ACME, "GET, HEAD, PUT"),
         ("OPTIONS", OF_ACME, "GET, HEAD, PUT"),
         ("PUT", "/api/am/admin/v4/tenant-config-schema", "GET, HEAD"),
+        ("TRACE", TENANT_CONFIG, "GET, HEAD, PUT"),
     ] {
         let answer = world.ask(method, target).basic("admin@carbon.super", PASSWORD).send();
         assert_eq!((answer.status, answer.header("allow")), (405, Some(allow)), "{method} {target}");

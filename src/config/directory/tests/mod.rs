@@ -30,8 +30,9 @@ use super::*;
 use crate::{
     config::{
         model::{
-            AccessLog, Accounts, Admin, Branding, Hashing, HeaderProfile, Limits, Log, Management, PasswordRules, Portal,
-            Profile, Server, Session, SignIn, Store, StoreLocation, Tenancy, TenantDefaults, Watch,
+            AccessLog, Accounts, Admin, Branding, Hashing, HeaderProfile, Limits, Log, Management,
+            PasswordRules, Portal, Profile, Server, Session, SignIn, Store, StoreLocation, Tenancy,
+            TenantDefaults, Watch,
         },
         tenant_file::TenantConf,
     },

@@ -35,7 +35,9 @@ pub struct Change {
 pub enum NotChanged {
     Refused(Refusal),
     /// Somebody else was first.
-    Stale { version: u64 },
+    Stale {
+        version: u64,
+    },
     Unavailable,
 }
 
@@ -44,11 +46,7 @@ pub trait Desk: Send + Sync {
     fn read<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Option<InForce>>;
 
     /// The new version; in force here when this returns.
-    fn change<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        change: Change,
-    ) -> BoxFuture<'a, Result<u64, NotChanged>>;
+    fn change<'a>(&'a self, tenant: &'a TenantId, change: Change) -> BoxFuture<'a, Result<u64, NotChanged>>;
 
     /// What was done elsewhere: to a tenant's file.
     fn record<'a>(&'a self, tenant: &'a TenantId, actor: Actor, deed: Deed) -> BoxFuture<'a, ()>;

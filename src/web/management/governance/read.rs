@@ -5,6 +5,8 @@ use super::Problem;
 use crate::config::document::{Entry, Node, Place, Value, json};
 
 type Properties = Vec<(String, String)>;
+/// A connector, and which of its properties; `None`: all.
+type Preference = (String, Option<Vec<String>>);
 
 /// `{"operation": "UPDATE", "properties": [{"name": …, "value": …}]}`
 pub fn patch(text: &str) -> Result<Properties, Problem> {
@@ -36,7 +38,7 @@ pub fn names(text: &str) -> Result<Vec<String>, Problem> {
 }
 
 /// `[{"connector-name": …, "properties": [name, …]}]`
-pub fn preferences(text: &str) -> Result<Vec<(String, Option<Vec<String>>)>, Problem> {
+pub fn preferences(text: &str) -> Result<Vec<Preference>, Problem> {
     let root = parse(text)?;
     items(&root, "")?
         .map(|(item, path)| {
@@ -66,9 +68,8 @@ impl<'a> Fields<'a> {
     }
 
     fn need(&self, name: &str) -> Result<At<'a>, Problem> {
-        self.find(name).ok_or_else(|| {
-            problem(&self.node.place, &self.path, &format!("the member {name:?} is missing"))
-        })
+        self.find(name)
+            .ok_or_else(|| problem(&self.node.place, &self.path, &format!("the member {name:?} is missing")))
     }
 }
 
@@ -100,15 +101,15 @@ fn items<'a>(node: &'a Node, path: &str) -> Result<impl Iterator<Item = At<'a>>,
     Ok(items.iter().map(move |item| (&item.node, format!("{path}[{}]", item.index))))
 }
 
-fn operation(at: At<'_>) -> Result<(), Problem> {
-    match &at.0.value {
+fn operation((node, path): At<'_>) -> Result<(), Problem> {
+    match &node.value {
         Value::Text(text) if text == "UPDATE" => Ok(()),
-        _ => Err(problem(&at.0.place, &at.1, "the only operation is \"UPDATE\"")),
+        _ => Err(problem(&node.place, &path, "the only operation is \"UPDATE\"")),
     }
 }
 
-fn properties(at: At<'_>) -> Result<Properties, Problem> {
-    items(at.0, &at.1)?
+fn properties((node, path): At<'_>) -> Result<Properties, Problem> {
+    items(node, &path)?
         .map(|(item, path)| {
             let fields = fields(item, &path, &["name", "value"])?;
             Ok((string(fields.need("name")?)?, value(fields.need("value")?)?))

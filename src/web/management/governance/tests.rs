@@ -87,10 +87,7 @@ fn several_connectors_names_and_preferences() {
     assert!(told(names(r#"{"properties": [1]}"#)).contains("properties[0]: a text"));
     assert!(told(names(r#"["a"]"#)).contains("an object"));
     let read = preferences(r#"[{"connector-name": "a", "properties": ["x"]}, {"connector-name": "b"}]"#);
-    assert_eq!(
-        read.unwrap(),
-        [("a".to_owned(), Some(vec!["x".to_owned()])), ("b".to_owned(), None)]
-    );
+    assert_eq!(read.unwrap(), [("a".to_owned(), Some(vec!["x".to_owned()])), ("b".to_owned(), None)]);
     assert!(told(preferences("{}")).contains("a list should be here"));
     assert!(told(preferences("[{}]")).contains("[0]: the member \"connector-name\" is missing"));
 }

@@ -149,9 +149,9 @@ impl<'a> View<'a> {
             Some(names) => names
                 .iter()
                 .map(|asked| {
-                    let named = connector.property(asked).filter(|named| !named.property.is_secret());
-                    let Named { name, property, .. } = named
-                        .ok_or_else(|| Problem::governance(ErrorCode::UnsupportedProperty, &[asked]))?;
+                    let known = connector.property(asked).filter(|known| !known.property.is_secret());
+                    let Named { name, property, .. } =
+                        known.ok_or_else(|| Problem::governance(ErrorCode::UnsupportedProperty, &[asked]))?;
                     Ok(Value { name: asked.clone(), value: self.value(&name, property) })
                 })
                 .collect::<Result<_, Problem>>()?,
