@@ -142,6 +142,15 @@ async fn answer(
     // ── the answer
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let ask = Ask { site, settings, call, principal, tenant, headers: parts.headers, query };
+    if !action.changes() {
+        return perform(ask, action, body).await;
+    }
+    // to its end, also when the caller has hung up: what has been changed comes into force and on record
+    let done = tokio::spawn(perform(ask, action, body)).await;
+    done.unwrap_or_else(|_| Err(Problem::unavailable()))
+}
+
+async fn perform(ask: Ask, action: Action, body: Body) -> Result<Response<Body>, Problem> {
     match action {
         Action::ShowTenantConfig => tenant_config::show(&ask).await,
         Action::ReplaceTenantConfig => tenant_config::replace(&ask, body).await,

@@ -6,4 +6,5 @@ mod contract;
 mod governance;
 mod listener;
 mod openapi;
+mod replicas;
 mod tenant_config;
