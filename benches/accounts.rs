@@ -15,7 +15,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use doorward::{
     account::{Attempt, Door, Doors, NewUser, Rejected, SignedIn, hashing::Password},
     boot,
-    config::{TenantPolicy, directory::Found, load::load},
+    config::{TenantDirectory, TenantPolicy, directory::Found, load::load},
     domain::tenant::TenantId,
     session::{CookieSecret, Sessions, hash_of},
 };
@@ -44,6 +44,7 @@ struct House {
     runtime: Runtime,
     doors: Doors,
     policy: Arc<TenantPolicy>,
+    tenants: Arc<TenantDirectory>,
     _folder: TempDir,
 }
 
@@ -61,7 +62,8 @@ impl House {
         let Found::Tenant(policy) = runtime.block_on(gate.tenants.load(&TenantId::super_tenant())) else {
             unreachable!("the default tenant is always there")
         };
-        let house = Self { runtime, doors: gate.doors.unwrap(), policy, _folder: folder };
+        let (doors, tenants) = (gate.doors.unwrap(), gate.tenants);
+        let house = Self { runtime, doors, policy, tenants, _folder: folder };
         let password = Password::new(PASSWORD);
         for number in 0..PEOPLE {
             let new = NewUser { username: name(number), ..NewUser::default() };
@@ -118,7 +120,10 @@ fn sessions(bench: &mut Criterion) {
     let hash = hash_of(&secret);
     bench.bench_function("session, from the store (SQLite)", |b| {
         b.iter_batched(
-            || Sessions::new(house.doors.store().clone(), house.runtime.handle().clone()),
+            || {
+                let (store, tenants) = (house.doors.store().clone(), Arc::clone(&house.tenants));
+                Sessions::new(store, tenants, house.runtime.handle().clone())
+            },
             |fresh| house.runtime.block_on(fresh.find(black_box(&hash), NOW)).unwrap().unwrap(),
             BatchSize::SmallInput,
         );

@@ -7,8 +7,8 @@ use crate::{
     config::{TenantPolicy, directory::Found},
     domain::{
         account::{
-            Account, AccountId, AdminLock, LockedReason, LoginName, NewAccount, PRIMARY, Profile,
-            StoredPassword,
+            Account, AccountId, AdminLock, LockedReason, LoginAttributes, LoginName, NewAccount, PRIMARY,
+            Profile, StoredPassword,
         },
         lockout::{Counter, CounterKey, Who},
         tenant::TenantId,
@@ -55,7 +55,13 @@ impl Doors {
         let named = self.tenant_in(login, &policy.tenant).await;
         let is_known = |tenant: &TenantId| named.as_ref().is_some_and(|policy| policy.tenant == *tenant);
         let Ok(name) = LoginName::parse(login, &policy.tenant, is_known) else { return Ok(None) };
-        Ok(self.0.store.accounts().by_login(&name).await?.map(|(account, _)| account))
+        Ok(self
+            .0
+            .store
+            .accounts()
+            .by_login(&name, |_| LoginAttributes::default())
+            .await?
+            .map(|(account, _)| account))
     }
 
     /// The policy an account is held to: that of its own tenant.

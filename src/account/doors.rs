@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 
-use super::{Lockout, Notices, SignedIn, hashing::Hasher};
+use super::{Governance, Lockout, Notices, SignedIn, hashing::Hasher};
 use crate::{
     config::TenantDirectory,
     domain::{
@@ -25,6 +25,7 @@ pub(super) struct Shared {
     pub hasher: Hasher,
     pub sessions: Sessions,
     pub lockout: Lockout,
+    pub governance: Governance,
     pub tenants: Arc<TenantDirectory>,
     pub metrics: Arc<AccountMetrics>,
     pub http: reqwest::Client,
@@ -47,11 +48,13 @@ impl Doors {
     pub fn new(parts: Parts) -> Self {
         let Parts { store, hasher, sessions, tenants, metrics, secret, http } = parts;
         let lockout = Lockout::new(store.clone(), &secret, Notices::new(Arc::clone(&metrics)));
+        let governance = Governance::new(store.clone(), Arc::clone(&tenants));
         Self(Arc::new(Shared {
             store,
             hasher,
             sessions,
             lockout,
+            governance,
             tenants,
             metrics,
             http,
@@ -62,6 +65,11 @@ impl Doors {
     /// The one lockout engine, for doors that are not ours.
     pub fn lockout(&self) -> &Lockout {
         &self.0.lockout
+    }
+
+    /// What administrators set for tenants.
+    pub fn governance(&self) -> &Governance {
+        &self.0.governance
     }
 
     pub fn sessions(&self) -> &Sessions {
@@ -86,7 +94,8 @@ impl Doors {
         now: u64,
     ) -> Result<CookieSecret, NotBegun> {
         let SignedIn { account, policy, .. } = signed_in;
-        let begin = Begin { account, settings: &policy.session, user_agent, address, old };
+        let (settings, disabled_stay_out) = (&policy.session, policy.disabled_stay_out);
+        let begin = Begin { account, settings, disabled_stay_out, user_agent, address, old };
         self.0.sessions.begin(begin, now).await
     }
 

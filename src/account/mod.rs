@@ -5,6 +5,7 @@ mod breached;
 mod change_password;
 mod device;
 mod doors;
+mod governance;
 pub mod hashing;
 mod import;
 mod lockout;
@@ -17,6 +18,7 @@ pub use self::{
     administer::{AddError, AdminError, NewUser},
     change_password::{ChangeError, ChangePassword},
     doors::{Doors, Parts},
+    governance::{GovernError, Governance, Values},
     import::{ImportError, ImportedUser},
     lockout::{Guess, Lockout, NotReserved, Reservation},
     notices::{Notices, Shown},

@@ -7,7 +7,7 @@ use super::{Doors, Guess, NotReserved, Reservation, Shown, sign_in::barred};
 use crate::{
     config::{TenantPolicy, directory::Found},
     domain::{
-        account::{Account, LoginName, names},
+        account::{Account, LoginAttributes, LoginName, names},
         lockout::Who,
         tenant::TenantId,
     },
@@ -78,7 +78,7 @@ impl Doors {
                 NotReserved::Refused(_) => NotForwarded::Refused,
                 NotReserved::Store(error) => error.into(),
             })?;
-        if account.as_ref().and_then(barred).is_some() {
+        if account.as_ref().is_some_and(|account| barred(account, &policy).is_some()) {
             reservation.failed();
             return Err(NotForwarded::Refused);
         }
@@ -93,7 +93,13 @@ impl Doors {
         let other = self.tenant_in(login, door).await;
         let is_known = |tenant: &TenantId| other.as_ref().is_some_and(|policy| policy.tenant == *tenant);
         let name = LoginName::parse(login, door, is_known).map_err(|_| NotForwarded::NoName)?;
-        let account = self.0.store.accounts().by_login(&name).await?.map(|(account, _)| account);
+        let account = self
+            .0
+            .store
+            .accounts()
+            .by_login(&name, |_| LoginAttributes::default())
+            .await?
+            .map(|(account, _)| account);
         let tenant = account.as_ref().map_or(&name.tenant, |account| &account.tenant);
         let policy = other.filter(|other| other.tenant == *tenant).unwrap_or(policy);
         Ok(Named { policy, name, account })

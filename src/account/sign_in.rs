@@ -105,7 +105,7 @@ impl Doors {
         now: u64,
     ) -> Result<SignedIn, Rejected> {
         let Proved { account, policy, .. } = self.prove(policy, attempt, named, now).await?;
-        let expired = policy.password_policy.is_expired(account.password_changed_at, now);
+        let expired = policy.password_policy.is_expired(&account.roles, account.password_changed_at, now);
         if account.must_change_password || expired {
             return Err(Rejected::PasswordExpired(Box::new(account)));
         }
@@ -129,7 +129,11 @@ impl Doors {
             named.as_ref().is_some_and(|policy| policy.tenant == *tenant)
         });
         let found = match &name {
-            Ok(name) => self.0.store.accounts().by_login(name).await?,
+            Ok(name) => {
+                let of = |tenant: &TenantId| named.as_ref().filter(|named| named.tenant == *tenant);
+                let allowed = |tenant: &TenantId| of(tenant).unwrap_or(policy).login.clone();
+                self.0.store.accounts().by_login(name, allowed).await?
+            }
             Err(_) => None,
         };
         // the account's own tenant says how strict its door is, whichever portal it stands in
@@ -164,7 +168,7 @@ impl Doors {
                 return Err(Rejected::Locked(refused.until));
             }
         };
-        let barred = account.and_then(barred);
+        let barred = account.and_then(|account| barred(account, &policy));
         let usable = found.filter(|(_, stored)| barred.is_none() && stored.is_usable());
         let matches = match &usable {
             Some((_, stored)) => self.0.hasher.verify(attempt.password, stored.expose()).await.map(Some),
@@ -210,10 +214,10 @@ impl Doors {
 }
 
 /// Why the account may not be used at all, whatever the password; said in the log.
-pub(super) fn barred(account: &Account) -> Option<Rejected> {
+pub(super) fn barred(account: &Account, policy: &TenantPolicy) -> Option<Rejected> {
     let subject =
         Subject { user: &account.username, user_store: &account.user_store, tenant: &account.tenant };
-    if account.disabled {
+    if account.disabled && policy.disabled_stay_out {
         tracing::error!("{}", subject.disabled());
         Some(Rejected::Disabled)
     } else if account.admin_lock.is_some() {

@@ -63,16 +63,22 @@ pub fn open(
     };
     let hasher =
         Hasher::new(cost, hashing.parallel, hashing.queue, meters).context("accounts.hash_memory")?;
-    let sessions = Sessions::new(store.clone(), runtime.handle().clone());
+    let sessions = Sessions::new(store.clone(), Arc::clone(tenants), runtime.handle().clone());
     let http = token::http_client(&[])?;
     let tenants = Arc::clone(tenants);
-    Ok(Doors::new(Parts { store, hasher, sessions, tenants, metrics, secret, http }))
+    let doors = Doors::new(Parts { store, hasher, sessions, tenants, metrics, secret, http });
+    // before the first request: no tenant is ever without what was set for it
+    let governed = runtime.block_on(doors.governance().refresh_all());
+    governed.context("cannot read what administrators have set")?;
+    Ok(doors)
 }
 
 /// Background work, until the runtime ends.
 pub fn keep(doors: &Doors, runtime: &Runtime, down: &Arc<AtomicBool>) {
-    let sessions = doors.sessions().clone();
-    runtime.spawn(async move { sessions.follow().await });
+    let (sessions, governance) = (doors.sessions().clone(), doors.governance().clone());
+    runtime.spawn(async move { sessions.follow(|change| governance.heard(change)).await });
+    let governance = doors.governance().clone();
+    runtime.spawn(async move { governance.keep().await });
     let store = doors.store().clone();
     runtime.spawn(async move {
         let mut due = interval(PURGE_EVERY);

@@ -15,7 +15,7 @@ use crate::{
     account::{Doors, hashing::Password},
     boot,
     config::{TenantPolicy, directory::Found},
-    domain::{account::Account, tenant::TenantId},
+    domain::{account::Account, audit::Actor, tenant::TenantId},
 };
 
 #[derive(clap::Args)]
@@ -68,6 +68,18 @@ impl Desk {
     pub async fn account(&self, login: &str) -> anyhow::Result<Account> {
         let found = self.doors.account(&self.policy, login).await?;
         found.ok_or_else(|| anyhow!("there is no account {login} in tenant {}", self.policy.tenant))
+    }
+}
+
+/// Whoever has the machine, as far as it can be told.
+pub fn operator() -> Actor {
+    let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let name = name.filter(|name| !name.is_empty() && name.len() <= 64 && !name.contains(char::is_control));
+    Actor {
+        name: name.map_or_else(|| "command line".to_owned(), |name| format!("command line ({name})")),
+        tenant: None,
+        address: None,
+        request_id: None,
     }
 }
 

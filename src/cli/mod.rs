@@ -1,10 +1,12 @@
 //! The command line: one file a command.
 
 mod accounts;
+mod audit;
 pub mod certs;
 pub mod check;
 pub mod demo;
 mod explain;
+mod governance;
 mod health;
 pub mod init;
 mod logging;
@@ -50,6 +52,8 @@ enum Command {
     Explain(explain::Options),
     Health(health::Options),
     User(user::Options),
+    Governance(governance::Options),
+    Audit(audit::Options),
     Session(session::Options),
 }
 
@@ -78,6 +82,8 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Explain(options) => explain::run(&options),
         Command::Health(options) => health::run(&options),
         Command::User(options) => user::run(options),
+        Command::Governance(options) => governance::run(options),
+        Command::Audit(options) => audit::run(options),
         Command::Session(options) => session::run(options),
     }
 }

@@ -76,7 +76,9 @@ pub fn written(settings: &Settings) -> Deployment {
         accounts: Some(accounts::accounts(&settings.accounts)),
         session: Some(accounts::session(&defaults.session)),
         account_lock: Some(accounts::account_lock(&defaults.account_lock)),
-        password_policy: Some(accounts::password_policy(&defaults.password_policy)),
+        password_policy: Some(accounts::password_policy(&defaults.password_rules)),
+        governance: Some(accounts::governance(defaults)),
+        identity_mgt: None,
         access: Some(raw::access::Access {
             cross_tenant: Some(Welcome(defaults.cross_tenant.clone())),
             cors_allowed_origins: Some(origins(&defaults.cors_allowed_origins)),

@@ -9,14 +9,14 @@ use http::HeaderValue;
 use ipnet::IpNet;
 
 pub use self::{
-    accounts::{Accounts, Hashing, PasswordRules, Session},
+    accounts::{Accounts, ExpiryRules, Hashing, PasswordRules, Session},
     management::{CertificateFiles, Management},
 };
 pub use super::store::{Store, StoreLocation};
-use super::{mistake::Mistake, secret::Secret};
+use super::{governance::Layers, mistake::Mistake, secret::Secret};
 use crate::domain::{
-    guard::Guard, identity::CrossTenant, lockout::LockoutSettings, password::PasswordPolicy,
-    route::RouteTable, tenant::TenantId,
+    account::LoginAttributes, governance::Overrides, guard::Guard, identity::CrossTenant,
+    lockout::LockoutSettings, password::PasswordPolicy, route::RouteTable, tenant::TenantId,
 };
 
 /// The whole of `deployment.toml`, resolved. One immutable snapshot; a reload makes a new one.
@@ -218,7 +218,15 @@ pub struct TenantDefaults {
     pub guards: Vec<Arc<Guard>>,
     pub session: Session,
     pub account_lock: Arc<LockoutSettings>,
-    pub password_policy: PasswordRules,
+    pub password_rules: Arc<PasswordRules>,
+    /// What the rules come to.
+    pub password_policy: Arc<PasswordPolicy>,
+    /// By what somebody may be found who signs in.
+    pub login: LoginAttributes,
+    /// Whether accounts that are switched off stay out.
+    pub disabled_stay_out: bool,
+    /// What the file says by WSO2's names of properties.
+    pub governance: Arc<Overrides>,
     pub branding: Branding,
 }
 
@@ -245,7 +253,15 @@ pub struct TenantPolicy {
     pub guards: Vec<Arc<Guard>>,
     pub session: Session,
     pub account_lock: Arc<LockoutSettings>,
+    pub password_rules: Arc<PasswordRules>,
+    /// What the rules come to.
     pub password_policy: Arc<PasswordPolicy>,
+    /// By what somebody may be found who signs in.
+    pub login: LoginAttributes,
+    /// Whether accounts that are switched off stay out.
+    pub disabled_stay_out: bool,
+    /// What is said by WSO2's names of properties, and where.
+    pub governance: Layers,
     /// Who is asked about breached passwords, where the policy wants that.
     pub breached_url: Option<Arc<str>>,
     pub branding: Branding,

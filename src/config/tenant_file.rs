@@ -7,7 +7,7 @@ use http::HeaderValue;
 
 use super::{
     document::{Findings, Key, Node, Value, json, nearest::nearest, read::read},
-    governance::Set,
+    governance::{Governed, Layers, Set, written},
     mistake::Mistake,
     model::{Branding, HeaderProfile, Issuer, KeySource, Settings, SignIn, TenantPolicy},
     raw::{self, access::Access as RawAccess, tenant::Doorward, values::web::is_loopback},
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::domain::{
     anonymous::{is_anonymous_allowed, parse_boolean},
+    governance::Overrides,
     guard::Guard,
     identity::CrossTenant,
     route::Access as RouteAccess,
@@ -41,6 +42,7 @@ pub struct TenantConf {
     session: raw::session::Session,
     account_lock: raw::account_lock::AccountLock,
     password_policy: raw::password_policy::PasswordPolicy,
+    governance: Arc<Overrides>,
     branding: Branding,
 }
 
@@ -170,6 +172,9 @@ fn doorward(
         identity_headers: raw.identity_headers,
         route: raw.routes,
     };
+    let governance =
+        written::governance(&raw.governance.unwrap_or_default(), &key.name("governance"), &mut scope);
+    let governance = Arc::new(written::overrides(governance, &key, &mut scope));
     // stands in until `resolve` names the tenant
     let nobody = TenantId::super_tenant();
     TenantConf {
@@ -193,6 +198,7 @@ fn doorward(
             .password_policy
             .unwrap_or_default()
             .checked(&key.name("password_policy"), &mut scope),
+        governance,
         branding: resolve::branding(raw.branding.unwrap_or_default()),
     }
 }
@@ -208,7 +214,7 @@ pub fn resolve_with(
     settings: &Settings,
     tenant: &TenantId,
     conf: &TenantConf,
-    _set: &Set,
+    set: &Set,
     generation: u64,
 ) -> TenantPolicy {
     let defaults = &settings.defaults;
@@ -246,7 +252,26 @@ pub fn resolve_with(
     let inherited =
         |own: &Option<Vec<String>>, below: &[String]| own.clone().unwrap_or_else(|| below.to_vec());
     let own_guards = conf.guards.iter().map(|guard| Arc::new(Guard { of_tenant: true, ..guard.clone() }));
-    let passwords = conf.password_policy.over(&defaults.password_policy);
+    let governed = Governed {
+        account_lock: conf.account_lock.over(&defaults.account_lock),
+        passwords: conf.password_policy.over(&defaults.password_rules),
+        login: defaults.login.clone(),
+        disabled_stay_out: defaults.disabled_stay_out,
+    }
+    .with(&conf.governance)
+    .with(&set.overrides);
+    // tenants that say nothing of their own share what they start from
+    let (password_rules, password_policy) = if governed.passwords == *defaults.password_rules {
+        (Arc::clone(&defaults.password_rules), Arc::clone(&defaults.password_policy))
+    } else {
+        let policy = Arc::new(governed.passwords.policy());
+        (Arc::new(governed.passwords), policy)
+    };
+    let account_lock = if governed.account_lock == *defaults.account_lock {
+        Arc::clone(&defaults.account_lock)
+    } else {
+        Arc::new(governed.account_lock)
+    };
     TenantPolicy {
         tenant: tenant.clone(),
         generation,
@@ -265,9 +290,18 @@ pub fn resolve_with(
         forward_token: access.forward_token.unwrap_or(defaults.forward_token),
         guards: defaults.guards.iter().cloned().chain(own_guards).collect(),
         session: conf.session.over(&defaults.session),
-        account_lock: Arc::new(conf.account_lock.over(&defaults.account_lock)),
-        password_policy: Arc::new(passwords.policy()),
-        breached_url: passwords.breached_url,
+        account_lock,
+        breached_url: password_rules.breached_url.clone(),
+        password_rules,
+        password_policy,
+        login: governed.login,
+        disabled_stay_out: governed.disabled_stay_out,
+        governance: Layers {
+            deployment: Arc::clone(&defaults.governance),
+            tenant_file: Arc::clone(&conf.governance),
+            administrators: Arc::clone(&set.overrides),
+            version: set.version,
+        },
         branding: Branding {
             name: conf.branding.name.clone().or_else(|| defaults.branding.name.clone()),
             logo: conf.branding.logo.clone().or_else(|| defaults.branding.logo.clone()),

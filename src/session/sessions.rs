@@ -16,7 +16,7 @@ use super::{
     open::{Open, Openings},
 };
 use crate::{
-    config::model,
+    config::{TenantDirectory, directory::Found, model},
     domain::{
         account::{Account, AccountId},
         session::{Session, SessionHash, shown_user_agent},
@@ -47,6 +47,7 @@ pub struct Sessions(Arc<Shared>);
 
 struct Shared {
     store: Store,
+    tenants: Arc<TenantDirectory>,
     memory: Memory,
     openings: Openings,
     /// Where the store hears that a session was used, while the request goes on.
@@ -58,6 +59,8 @@ struct Shared {
 pub struct Begin<'a> {
     pub account: &'a Account,
     pub settings: &'a model::Session,
+    /// Whether the account's tenant has accounts that are switched off stay out.
+    pub disabled_stay_out: bool,
     pub user_agent: &'a str,
     pub address: IpAddr,
     /// The session this browser had before: it ends.
@@ -65,9 +68,10 @@ pub struct Begin<'a> {
 }
 
 impl Sessions {
-    pub fn new(store: Store, background: Handle) -> Self {
+    pub fn new(store: Store, tenants: Arc<TenantDirectory>, background: Handle) -> Self {
         Self(Arc::new(Shared {
             store,
+            tenants,
             memory: Memory::new(),
             openings: Openings::default(),
             background,
@@ -90,7 +94,7 @@ impl Sessions {
 
     /// A session that is alive, from memory or else from the store.
     pub async fn find(&self, hash: &SessionHash, now: u64) -> Result<Option<Arc<Live>>, Unavailable> {
-        let live = self.0.memory.find(hash, now, self.load(hash)).await?;
+        let live = self.find_quietly(hash, now).await?;
         if let Some(live) = &live
             && live.touch(now)
         {
@@ -109,7 +113,7 @@ impl Sessions {
         let found = async {
             let Some(session) = store.sessions().find(hash).await? else { return Ok(None) };
             let account = store.accounts().find(&session.account).await?;
-            Ok(account.filter(Account::is_open).map(|account| (session, account)))
+            Ok(account.filter(|account| account.is_open(false)).map(|account| (session, account)))
         };
         found.await.map_err(|error: StoreError| {
             tracing::error!(%error, "a session cannot be looked up");
@@ -119,7 +123,7 @@ impl Sessions {
 
     /// A new session under a new name, whatever the browser was called before; what its cookie holds.
     pub async fn begin(&self, begin: Begin<'_>, now: u64) -> Result<CookieSecret, NotBegun> {
-        let Begin { account, settings, user_agent, address, old } = begin;
+        let Begin { account, settings, disabled_stay_out, user_agent, address, old } = begin;
         let secret = self.new_secret()?;
         let session = Session {
             hash: hash_of(&secret),
@@ -133,7 +137,7 @@ impl Sessions {
             user_agent: shown_user_agent(user_agent),
             address,
         };
-        if !self.0.store.sessions().insert(&session, account.password_changed_at).await? {
+        if !self.0.store.sessions().insert(&session, account.password_changed_at, disabled_stay_out).await? {
             return Err(NotBegun::Changed);
         }
         if let Some(old) = old {
@@ -208,7 +212,18 @@ impl Sessions {
 
     /// As `find`, without counting as use.
     async fn find_quietly(&self, hash: &SessionHash, now: u64) -> Result<Option<Arc<Live>>, Unavailable> {
-        self.0.memory.find(hash, now, self.load(hash)).await
+        match self.0.memory.find(hash, now, self.load(hash)).await? {
+            Some(live) if live.account().disabled && self.stays_out(live.account()).await => Ok(None),
+            found => Ok(found),
+        }
+    }
+
+    /// Whether the account's tenant has accounts that are switched off stay out, as it is now.
+    async fn stays_out(&self, account: &Account) -> bool {
+        match self.0.tenants.load(&account.tenant).await {
+            Found::Tenant(policy) => policy.disabled_stay_out,
+            Found::Unknown => true,
+        }
     }
 
     /// Something has changed, here or elsewhere: what memory says about it counts no longer.
@@ -227,13 +242,13 @@ impl Sessions {
                 memory.forget_all();
                 openings.wake_all();
             }
-            // settings say how long a session lasts when it begins
-            Change::Governance(_) => {}
+            // whether accounts that are switched off stay out is asked on each use
+            Change::Governance(_) => openings.wake_all(),
         }
     }
 
-    /// Hears of changes made elsewhere, for as long as it is polled.
-    pub async fn follow(&self) {
+    /// Hears of changes made elsewhere, for as long as it is polled, and tells `hear` of them, too.
+    pub async fn follow(&self, hear: impl Fn(&Change)) {
         let mut complained = false;
         let mut watch = loop {
             match self.0.store.changes().watch(None).await {
@@ -244,11 +259,16 @@ impl Sessions {
         };
         // what changed before is not in memory yet, but for what was asked while the above was tried
         self.changed(&Change::Everything).await;
+        hear(&Change::Everything);
         loop {
             match watch.next().await {
                 Ok(changes) => {
-                    complained = false;
+                    // nothing is lost when the store was away; if it was another one, its changes may be
+                    if std::mem::take(&mut complained) {
+                        hear(&Change::Everything);
+                    }
                     for change in &changes {
+                        hear(change);
                         self.changed(change).await;
                     }
                 }

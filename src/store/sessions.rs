@@ -4,7 +4,7 @@ use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 use super::{
     Change, Store, StoreError, changes,
-    value::{millis, number, read_account, read_number, read_tenant, read_text},
+    value::{flag, millis, number, read_account, read_number, read_tenant, read_text},
 };
 use crate::domain::{
     account::AccountId,
@@ -23,19 +23,25 @@ macro_rules! columns {
 }
 
 impl Sessions<'_> {
-    /// For an account as it was when its owner proved who they are. `false`: it has been locked, disabled, deleted or given
-    /// another password meanwhile.
-    pub async fn insert(self, session: &Session, password_changed_at: u64) -> Result<bool, StoreError> {
+    /// For an account as it was when its owner proved who they are. `false`: it has been locked, disabled (where that
+    /// counts), deleted or given another password meanwhile.
+    pub async fn insert(
+        self,
+        session: &Session,
+        password_changed_at: u64,
+        disabled_stay_out: bool,
+    ) -> Result<bool, StoreError> {
         self.store
             .within(async {
                 let mut transaction = self.store.begin().await?;
                 // holds the account until commit: a lock comes before, and is seen, or after, and ends this session
                 let held = sqlx::query(
                     "UPDATE accounts SET disabled = disabled \
-                     WHERE id = $1 AND disabled = 0 AND lock_reason IS NULL AND password_changed_at = $2",
+                     WHERE id = $1 AND disabled <= $3 AND lock_reason IS NULL AND password_changed_at = $2",
                 )
                 .bind(session.account.as_str())
                 .bind(number(password_changed_at))
+                .bind(flag(!disabled_stay_out))
                 .execute(&mut *transaction)
                 .await?;
                 if held.rows_affected() == 0 {

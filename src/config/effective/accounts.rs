@@ -2,7 +2,8 @@
 
 use crate::{
     config::{
-        model::{Accounts, PasswordRules, Session},
+        governance::typed,
+        model::{Accounts, PasswordRules, Session, TenantDefaults},
         raw::{
             self,
             text::As,
@@ -54,14 +55,18 @@ pub fn account_lock(settings: &LockoutSettings) -> raw::account_lock::AccountLoc
 }
 
 pub fn password_policy(rules: &PasswordRules) -> raw::password_policy::PasswordPolicy {
+    let fallback = PasswordRules::default();
+    // 0 says off, and nothing of the number that counts once a tenant switches it on
+    let shown =
+        |on: bool, number: u32, usual: u32| if on { Some(number) } else { (number == usual).then_some(0) };
     raw::password_policy::PasswordPolicy {
         enabled: Some(rules.enabled),
         min_length: Some(rules.min_length),
         max_length: Some(rules.max_length),
         pattern: rules.pattern.clone().map(As),
         message: Some(As(NotEmpty(rules.message.clone()))),
-        history: Some(rules.history),
-        expiry_days: Some(rules.expiry_days),
+        history: shown(rules.history_enabled, rules.history_count, fallback.history_count),
+        expiry_days: shown(rules.expiry.enabled, rules.expiry.days, fallback.expiry.days),
         common_list: Some(rules.common_list),
         min_score: Some(rules.min_score.into()),
         context_words: Some(rules.context_words),
@@ -70,6 +75,17 @@ pub fn password_policy(rules: &PasswordRules) -> raw::password_policy::PasswordP
         breached_required: Some(rules.breached.required),
         breached_tolerated: u32::try_from(rules.breached.tolerated).ok(),
     }
+}
+
+/// What no other key says.
+pub fn governance(defaults: &TenantDefaults) -> raw::governance::Properties {
+    let rules = password_policy(&defaults.password_rules);
+    let said = |name: &str| match typed::key_of(name) {
+        Some(("password_policy", "history")) => rules.history.is_some(),
+        Some(("password_policy", "expiry_days")) => rules.expiry_days.is_some(),
+        other => other.is_some(),
+    };
+    raw::governance::Properties::of(defaults.governance.iter().filter(|(name, _)| !said(name)))
 }
 
 fn threshold(threshold: Threshold) -> raw::account_lock::Threshold {

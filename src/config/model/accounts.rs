@@ -1,9 +1,12 @@
 //! Accounts of our own: where they are kept, how they are hashed, how long a session lasts, what a password must be like.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::Store;
-use crate::domain::password::{Breached, PasswordPolicy, Pattern};
+use crate::domain::{
+    governance::ExpiryRule,
+    password::{Breached, Expiry, PasswordPolicy, Pattern},
+};
 
 /// Accounts of our own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,14 +55,54 @@ pub struct PasswordRules {
     pub max_length: u32,
     pub pattern: Option<Pattern>,
     pub message: String,
-    pub history: u32,
-    pub expiry_days: u32,
+    /// Whether the last passwords are refused, and how many of them.
+    pub history_enabled: bool,
+    pub history_count: u32,
+    pub expiry: ExpiryRules,
     pub common_list: bool,
     pub min_score: u8,
     pub context_words: bool,
     pub words: Vec<String>,
     pub breached_url: Option<Arc<str>>,
     pub breached: Breached,
+}
+
+/// When passwords expire, in WSO2's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpiryRules {
+    pub enabled: bool,
+    /// For those to whom no rule applies.
+    pub days: u32,
+    /// By the number in their names.
+    pub rules: BTreeMap<u32, ExpiryRule>,
+    pub only_by_rule: bool,
+    /// Only where an application asks for it, and none here does.
+    pub left_to_applications: bool,
+}
+
+impl Default for ExpiryRules {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            days: 30,
+            rules: BTreeMap::new(),
+            only_by_rule: false,
+            left_to_applications: false,
+        }
+    }
+}
+
+impl ExpiryRules {
+    fn expiry(&self) -> Expiry {
+        if !self.enabled || self.left_to_applications {
+            return Expiry::default();
+        }
+        Expiry {
+            days: self.days,
+            rules: self.rules.values().cloned().collect(),
+            only_by_rule: self.only_by_rule,
+        }
+    }
 }
 
 impl Default for PasswordRules {
@@ -71,8 +114,9 @@ impl Default for PasswordRules {
             max_length: wso2.max_length,
             pattern: wso2.pattern,
             message: wso2.message,
-            history: 0,
-            expiry_days: 0,
+            history_enabled: false,
+            history_count: 5,
+            expiry: ExpiryRules::default(),
             common_list: false,
             min_score: 0,
             context_words: false,
@@ -99,8 +143,8 @@ impl PasswordRules {
             PasswordPolicy::default()
         };
         PasswordPolicy {
-            history: self.history,
-            expiry_days: self.expiry_days,
+            history: if self.history_enabled { self.history_count } else { 0 },
+            expiry: self.expiry.expiry(),
             not_common: self.common_list,
             min_score: self.min_score,
             no_context_words: self.context_words,

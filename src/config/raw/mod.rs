@@ -8,7 +8,9 @@ pub mod admin;
 pub mod apim;
 pub mod branding;
 pub mod cross_tenant;
+pub mod governance;
 pub mod guard;
+pub mod identity_mgt;
 pub mod issuer;
 pub mod limits;
 pub mod log;
@@ -55,6 +57,12 @@ pub struct Deployment {
     pub account_lock: Option<account_lock::AccountLock>,
     /// What a new password must be like. A tenant's file may say otherwise, key by key.
     pub password_policy: Option<password_policy::PasswordPolicy>,
+    /// WSO2's governance properties by their own names, as `docs/GOVERNANCE.md` lists them; a tenant's file may say
+    /// otherwise, and an administrator over both. What a key of another section says is not said here again.
+    #[schemars(extend("x-default" = "none", "x-source" = "WSO2 identity-governance"))]
+    pub governance: Option<governance::Properties>,
+    /// WSO2's own sections for accounts and passwords, read as WSO2 reads them.
+    pub identity_mgt: Option<identity_mgt::IdentityMgt>,
     /// Who may use what. A tenant's file may say otherwise, key by key; its routes are added.
     pub access: Option<access::Access>,
     /// The portal's own sign-ins that are guarded against guessing. Each `[[guard]]` counts for every tenant; a tenant's file

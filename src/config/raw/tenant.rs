@@ -8,6 +8,7 @@ use super::{
     account_lock::AccountLock,
     branding::Branding,
     cross_tenant::Welcome,
+    governance::Properties,
     guard::Guard,
     issuer::Issuer,
     password_policy::PasswordPolicy,
@@ -78,6 +79,10 @@ pub struct Doorward {
     pub account_lock: Option<AccountLock>,
     /// What a new password of this tenant must be like; keys not written are those of deployment.toml.
     pub password_policy: Option<PasswordPolicy>,
+    /// WSO2's governance properties of this tenant by their own names, as `docs/GOVERNANCE.md` lists them. What an
+    /// administrator sets counts over it.
+    #[schemars(extend("x-default" = "`governance`", "x-source" = "WSO2 identity-governance"))]
+    pub governance: Option<Properties>,
     /// How this tenant's pages look; keys not written are those of deployment.toml.
     pub branding: Option<Branding>,
 }

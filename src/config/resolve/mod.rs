@@ -17,10 +17,11 @@ pub use scope::Scope;
 
 use super::{
     document::{Findings, Key, Node},
+    governance::{Governed, written, wso2},
     model::{self, Branding, Profile, Settings, SignIn, TenantDefaults},
     raw::{self, Deployment, text::As},
 };
-use crate::domain::lockout::LockoutSettings;
+use crate::domain::{account::LoginAttributes, lockout::LockoutSettings};
 
 /// `findings` tells whether the result may be used; it is `None` only where nothing sensible can be made of it.
 pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Findings) -> Option<Settings> {
@@ -51,6 +52,18 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
     let session = raw.session.unwrap_or_default().checked(&session, &mut scope);
     let account_lock = raw.account_lock.unwrap_or_default().checked(&account_lock, &mut scope);
     let password_policy = raw.password_policy.unwrap_or_default().checked(&password_policy, &mut scope);
+    let mut said =
+        written::governance(&raw.governance.unwrap_or_default(), &key.name("governance"), &mut scope);
+    let identity_mgt = raw.identity_mgt.unwrap_or_default();
+    said.extend(wso2::identity_mgt(identity_mgt, &key.name("identity_mgt"), &mut scope));
+    let governance = written::overrides(said, &key, &mut scope);
+    let governed = Governed {
+        account_lock: account_lock.over(&LockoutSettings::default()),
+        passwords: password_policy.over(&model::PasswordRules::default()),
+        login: LoginAttributes::default(),
+        disabled_stay_out: true,
+    }
+    .with(&governance);
     let issuers = issuer::issuers(
         raw.issuer.unwrap_or_default(),
         &tenancy.default_tenant,
@@ -102,8 +115,12 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
             forward_token: access.forward_token.unwrap_or(profile == Profile::Wso2Apim),
             guards: guards.into_iter().map(Arc::new).collect(),
             session: session.over(&model::Session::default()),
-            account_lock: Arc::new(account_lock.over(&LockoutSettings::default())),
-            password_policy: password_policy.over(&model::PasswordRules::default()),
+            account_lock: Arc::new(governed.account_lock),
+            password_policy: Arc::new(governed.passwords.policy()),
+            password_rules: Arc::new(governed.passwords),
+            login: governed.login,
+            disabled_stay_out: governed.disabled_stay_out,
+            governance: Arc::new(governance),
             branding: branding(raw.branding.unwrap_or_default()),
         },
     })

@@ -7,7 +7,7 @@ use super::{Scope, accounts::in_range};
 use crate::{
     config::{
         document::Key,
-        model::{self, PasswordRules},
+        model::{self, ExpiryRules, PasswordRules},
         raw::{
             account_lock::{self, AccountLock},
             password_policy::PasswordPolicy,
@@ -140,8 +140,13 @@ impl PasswordPolicy {
                 Some(As(message)) => message.0.clone(),
                 None => below.message.clone(),
             },
-            history: self.history.unwrap_or(below.history),
-            expiry_days: self.expiry_days.unwrap_or(below.expiry_days),
+            history_enabled: self.history.map_or(below.history_enabled, |count| count > 0),
+            history_count: self.history.filter(|count| *count > 0).unwrap_or(below.history_count),
+            expiry: ExpiryRules {
+                enabled: self.expiry_days.map_or(below.expiry.enabled, |days| days > 0),
+                days: self.expiry_days.filter(|days| *days > 0).unwrap_or(below.expiry.days),
+                ..below.expiry.clone()
+            },
             common_list: self.common_list.unwrap_or(below.common_list),
             min_score: self.min_score.and_then(|score| score.try_into().ok()).unwrap_or(below.min_score),
             context_words: self.context_words.unwrap_or(below.context_words),
@@ -185,7 +190,7 @@ mod tests {
         config::{Settings, TenantPolicy, load, model::Hashing, tenant_file},
         domain::{
             lockout::{LockoutSettings, Threshold},
-            password::{Breached, PasswordPolicy, Pattern},
+            password::{Breached, Expiry, PasswordPolicy, Pattern},
             tenant::TenantId,
         },
     };
@@ -216,11 +221,11 @@ mod tests {
         let lock = &defaults.account_lock;
         assert_eq!((lock.enabled, lock.max_attempts, lock.time.as_secs(), lock.ratio), (false, 5, 300, 2));
         assert!(lock.address.is_none() && lock.account_and_address.is_none() && lock.device.is_none());
-        let rules = &defaults.password_policy;
+        let rules = &defaults.password_rules;
         assert_eq!((rules.enabled, rules.min_length, rules.max_length), (false, 6, 12));
         assert_eq!(rules.policy(), PasswordPolicy::default(), "nothing is asked for");
         let on = settings("[password_policy]\nenabled = true").defaults.password_policy;
-        assert_eq!(on.policy(), PasswordPolicy::wso2());
+        assert_eq!(*on, PasswordPolicy::wso2());
     }
 
     #[test]
@@ -261,14 +266,14 @@ mod tests {
             pattern: Pattern::compile("x.*").ok(),
             message: "an x".to_owned(),
             history: 3,
-            expiry_days: 4,
+            expiry: Expiry::after(4),
             not_common: true,
             min_score: 1,
             no_context_words: true,
             words: vec!["acme".to_owned()],
             breached: Some(Breached { tolerated: 5, required: true }),
         };
-        assert_eq!(settings.defaults.password_policy.policy(), policy);
+        assert_eq!(*settings.defaults.password_policy, policy);
         let hashing = Hashing { memory: 65_536, iterations: 3, parallel: 2, queue: 9 };
         assert_eq!((settings.accounts.hashing, settings.accounts.store.max_connections), (hashing, 4));
     }

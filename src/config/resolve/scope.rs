@@ -37,6 +37,11 @@ impl<'a> Scope<'a> {
         &self.folder
     }
 
+    /// Whether the document has this key.
+    pub fn has(&self, key: &Key) -> bool {
+        self.root.at(key).is_some()
+    }
+
     pub fn mistake(&mut self, key: &Key, message: impl Into<Cow<'static, str>>, remedy: &str) {
         self.findings.add(self.root, key, message.into(), remedy);
     }

@@ -1,9 +1,11 @@
 //! Somebody who can sign in here: an account of one tenant, and what is known about its owner.
 
+pub mod login;
 pub mod names;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+pub use login::{LoginAttribute, LoginAttributes};
 pub use names::{BadLoginName, LoginName};
 
 use super::tenant::TenantId;
@@ -86,9 +88,10 @@ pub struct Account {
 }
 
 impl Account {
-    /// Whether anybody may use it at all, whatever the password: neither disabled nor locked by an administrator.
-    pub fn is_open(&self) -> bool {
-        !self.disabled && self.admin_lock.is_none()
+    /// Whether anybody may use it at all, whatever the password: not locked by an administrator, nor disabled where the
+    /// tenant has disabled accounts stay out.
+    pub fn is_open(&self, disabled_stay_out: bool) -> bool {
+        !(self.disabled && disabled_stay_out) && self.admin_lock.is_none()
     }
 }
 

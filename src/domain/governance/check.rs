@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::{ExpiryRule, Kind, Property, refusal::shown};
-use crate::domain::password::Pattern;
+use crate::domain::{account::LoginAttribute, password::Pattern};
 
 /// No value is longer, whatever it is.
 const LONGEST: usize = 2048;
@@ -115,19 +115,14 @@ fn days(written: &str, most: usize, max: u32) -> Option<String> {
 fn claims(written: &str) -> Option<String> {
     let mut uris: Vec<&str> = Vec::new();
     for uri in written.split(',').map(str::trim) {
-        if !is_claim_uri(uri) {
+        if LoginAttribute::of_claim(uri).is_none() {
             return None;
         }
         if !uris.contains(&uri) {
             uris.push(uri);
         }
     }
-    (uris.len() <= 10).then(|| uris.join(","))
-}
-
-fn is_claim_uri(uri: &str) -> bool {
-    let rest = uri.strip_prefix("http://").or_else(|| uri.strip_prefix("https://"));
-    rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic()))
+    Some(uris.join(","))
 }
 
 fn is_web_url(written: &str) -> bool {

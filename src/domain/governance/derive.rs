@@ -94,6 +94,11 @@ fn settle_switch(draft: &mut Draft<'_>, switch: &str, channels: &[&str]) -> Resu
         None if given(draft, true) || given(draft, false) => {
             let on = channels.iter().any(|name| draft.is_on(name));
             draft.derive(switch, on);
+            if !on {
+                for name in channels {
+                    draft.derive(name, false);
+                }
+            }
         }
         None => {}
     }

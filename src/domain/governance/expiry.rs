@@ -18,9 +18,9 @@ pub enum Attribute {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
-    /// The person has all of the values.
+    /// The passwords of people who have all of the values expire after the rule's days.
     Equal,
-    /// The person lacks at least one of them.
+    /// Theirs do not expire, whatever the days are: so WSO2 reads it.
     NotEqual,
 }
 
@@ -81,8 +81,7 @@ impl ExpiryRule {
             Attribute::Roles => roles,
             Attribute::Groups => groups,
         };
-        let all = self.values.iter().all(|value| has.contains(value));
-        all == (self.operator == Operator::Equal)
+        self.values.iter().all(|value| has.contains(value))
     }
 }
 
@@ -99,8 +98,10 @@ impl fmt::Display for ExpiryRule {
         };
         write!(f, "{},{},{attribute},{operator}", self.priority, self.days)?;
         for value in &self.values {
-            if value.contains([',', '"']) {
-                write!(f, ",\"{}\"", value.replace('"', "\"\""))?;
+            if value.contains(',') || value.starts_with(['\'', '"']) {
+                // WSO2 only takes commas within single quotes for letters
+                let quote = if value.contains('\'') { "\"" } else { "'" };
+                write!(f, ",{quote}{}{quote}", value.replace(quote, &quote.repeat(2)))?;
             } else {
                 write!(f, ",{value}")?;
             }
@@ -109,13 +110,16 @@ impl fmt::Display for ExpiryRule {
     }
 }
 
-/// What is between commas. Within double quotes a comma is a letter, and two of the quotes are one.
+/// What is between commas. Within quotes, single or double, a comma is a letter, and two
+/// of the quotes are one.
 fn fields(written: &str) -> Result<Vec<String>, BadValue> {
     let mut fields = Vec::new();
     let mut rest = written;
     loop {
-        let field = if let Some(quoted) = rest.trim_start().strip_prefix('"') {
-            let (field, after) = quoted_field(quoted)
+        let start = rest.trim_start();
+        let quote = start.chars().next().filter(|c| matches!(c, '\'' | '"'));
+        let field = if let Some(quote) = quote {
+            let (field, after) = quoted_field(start, quote)
                 .ok_or_else(|| BadValue::new("a quote is not closed: put one before the next comma"))?;
             rest = after.trim_start();
             if !rest.is_empty() && !rest.starts_with(',') {
@@ -136,16 +140,16 @@ fn fields(written: &str) -> Result<Vec<String>, BadValue> {
     }
 }
 
-/// The inside of a quoted field, and what follows its end.
-fn quoted_field(quoted: &str) -> Option<(String, &str)> {
+/// The inside of a field that starts with a quote, and what follows its end.
+fn quoted_field(written: &str, quote: char) -> Option<(String, &str)> {
     let mut field = String::new();
-    let mut rest = quoted;
+    let mut rest = written.strip_prefix(quote)?;
     loop {
-        let (inside, after) = rest.split_once('"')?;
+        let (inside, after) = rest.split_once(quote)?;
         field.push_str(inside);
-        match after.strip_prefix('"') {
+        match after.strip_prefix(quote) {
             Some(more) => {
-                field.push('"');
+                field.push(quote);
                 rest = more;
             }
             None => return Some((field, after)),
@@ -169,7 +173,7 @@ pub fn in_order<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> V
 
 /// After how many days somebody's password expires; `None`: never. The first rule in order of priority that applies
 /// decides; of two with the same priority the first in the list. Without one, `default_days` count (zero: never),
-/// or nothing does where `skip_if_no_applicable`.
+/// or nothing does where `skip_if_no_applicable`. Rules that let a password live on count only against that default.
 pub fn expiry_days(
     ordered: &[ExpiryRule],
     default_days: u32,
@@ -177,11 +181,15 @@ pub fn expiry_days(
     roles: &[String],
     groups: &[String],
 ) -> Option<u32> {
-    let first = ordered.iter().filter(|rule| rule.applies(roles, groups)).min_by_key(|rule| rule.priority);
+    let first = ordered
+        .iter()
+        .filter(|rule| !skip_if_no_applicable || rule.operator == Operator::Equal)
+        .filter(|rule| rule.applies(roles, groups))
+        .min_by_key(|rule| rule.priority);
     let days = match first {
-        Some(rule) => rule.days,
-        None if skip_if_no_applicable => 0,
-        None => default_days,
+        Some(rule) if rule.operator == Operator::Equal => rule.days,
+        None if !skip_if_no_applicable => default_days,
+        _ => 0,
     };
     (days > 0).then_some(days)
 }

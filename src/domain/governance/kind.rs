@@ -1,5 +1,7 @@
 //! What values a property takes.
 
+use crate::domain::account::LoginAttribute;
+
 /// The effective type: WSO2 sends every value as a text and checks next to none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -28,7 +30,7 @@ pub enum Kind {
         may_be_blank: bool,
     },
     Choice(&'static [&'static str]),
-    /// Claim URIs with commas between them. Blank: the default.
+    /// Claim URIs somebody can be found by, with commas between them. Blank: the default.
     Claims,
     /// `priority,days,attribute,operator,value…`. Blank: no rule.
     ExpiryRule,
@@ -91,7 +93,9 @@ impl Kind {
                 words.join(" or ")
             }
             Self::Claims => {
-                "1 to 10 claim URIs with commas between them; blank stands for the default".to_owned()
+                let claims =
+                    LoginAttribute::ALL.map(|attribute| format!("`{}`", attribute.claim())).join(", ");
+                format!("any of {claims} with commas between them; blank stands for the default")
             }
             Self::ExpiryRule => {
                 "`priority,days,roles or groups,eq or ne,` and 1 to 5 values with commas between \

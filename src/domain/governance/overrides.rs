@@ -1,14 +1,14 @@
 //! What administrators have set for one tenant.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use super::{
-    Write,
+    MASK, SECRET, Write,
     find::{is_numbered, property},
 };
 
 /// Canonical names and values, only of the catalogue.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Overrides(BTreeMap<String, String>);
 
 impl Overrides {
@@ -52,5 +52,14 @@ impl Overrides {
                 Write::Clear { name } => self.0.remove(name),
             };
         }
+    }
+}
+
+/// Without its secrets.
+impl fmt::Debug for Overrides {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown =
+            self.iter().map(|(name, value)| (name, if name.starts_with(SECRET) { MASK } else { value }));
+        f.debug_map().entries(shown).finish()
     }
 }

@@ -244,7 +244,7 @@ impl Refusal {
                 format!("{} {name}: {problem}.", sentence(&[connector.friendly_name]))
             }
             Self::BadPattern { name, problem } => format!("{} {name}: {problem}.", sentence(&[])),
-            Self::BadRule { name, problem } => format!("{} {problem}.", sentence(&[name])),
+            Self::BadRule { name, problem } => format!("{} {name}: {problem}.", sentence(&[name])),
             Self::Twice { connector, name } => format!(
                 "{} {name} is given twice with different values: give it once.",
                 sentence(&[connector.friendly_name])

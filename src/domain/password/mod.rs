@@ -17,6 +17,7 @@ use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 pub use breached::Breached;
 pub use context::About;
+pub use lifetime::Expiry;
 pub use pattern::{BadPattern, LONGEST_PATTERN, Pattern, WSO2_PATTERN};
 pub use violation::{Rule, Violation};
 
@@ -42,8 +43,7 @@ pub struct PasswordPolicy {
     pub message: String,
     /// This many passwords, the one in use among them, are not taken again. Zero: all are.
     pub history: u32,
-    /// A password is good for this many days. Zero: for ever, as NIST advises.
-    pub expiry_days: u32,
+    pub expiry: Expiry,
     /// Whether the passwords everybody tries first are refused.
     pub not_common: bool,
     /// What zxcvbn has to say at least, from 0 (nothing is refused) to 4.

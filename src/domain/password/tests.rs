@@ -5,6 +5,7 @@ mod patterns;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::governance::ExpiryRule;
 use crate::domain::tenant::TenantId;
 
 fn alex(tenant: &TenantId) -> About<'_> {
@@ -229,16 +230,34 @@ fn attack_a_password_that_is_costly_to_estimate() {
 #[test]
 fn a_password_expires_when_its_days_are_over() {
     const DAY: u64 = 86_400_000;
-    let days = |expiry_days| PasswordPolicy { expiry_days, ..PasswordPolicy::default() };
+    let days = |days| PasswordPolicy { expiry: Expiry::after(days), ..PasswordPolicy::default() };
     for (policy, age, expired) in [
         (days(0), u64::MAX, false),
         (days(30), 30 * DAY - 1, false),
         (days(30), 30 * DAY, true),
         (days(u32::MAX), 365 * DAY, false),
     ] {
-        assert_eq!(policy.is_expired(0, age), expired, "{age}");
+        assert_eq!(policy.is_expired(&[], 0, age), expired, "{age}");
     }
-    assert_eq!(days(u32::MAX).expires_at(u64::MAX), Some(u64::MAX));
+    assert_eq!(days(u32::MAX).expires_at(&[], u64::MAX), Some(u64::MAX));
+}
+
+#[test]
+fn a_rule_for_somebodys_roles_goes_before_the_days_of_all() {
+    const DAY: u64 = 86_400_000;
+    let rules = ["1,0,roles,eq,machines", "2,7,roles,eq,admin"].map(|rule| ExpiryRule::parse(rule).unwrap());
+    let expiry = |only_by_rule| Expiry { days: 30, rules: rules.to_vec(), only_by_rule };
+    for (only_by_rule, roles, days) in [
+        (false, &["admin"][..], Some(7)),
+        (false, &["admin", "machines"], None),
+        (false, &["clerk"], Some(30)),
+        (true, &["clerk"], None),
+        (true, &["admin"], Some(7)),
+    ] {
+        let policy = PasswordPolicy { expiry: expiry(only_by_rule), ..PasswordPolicy::default() };
+        let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
+        assert_eq!(policy.expires_at(&roles, 5), days.map(|days: u64| 5 + days * DAY), "{roles:?}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+mod find;
 mod password;
 mod row;
 
@@ -12,7 +13,7 @@ pub use password::NewPassword;
 
 use super::{Store, StoreError};
 use crate::domain::{
-    account::{Account, AccountId, LoginName, StoredPassword},
+    account::{Account, AccountId, LoginAttributes, LoginName, StoredPassword},
     tenant::TenantId,
 };
 
@@ -60,30 +61,15 @@ impl Accounts<'_> {
             .await
     }
 
-    /// Whoever a typed name means. One statement, whether there is such an account or not.
-    pub async fn by_login(self, name: &LoginName) -> Result<Option<(Account, StoredPassword)>, StoreError> {
-        self.store
-            .within(async {
-                let mut candidates = name.candidates();
-                let Some((tenant, key)) = candidates.next() else { return Ok(None) };
-                // with one candidate only, the second is the same
-                let (other_tenant, other_key) = candidates.next().unwrap_or_else(|| (tenant, key.clone()));
-                let found = sqlx::query(concat!(
-                    "SELECT ",
-                    row::columns!(),
-                    " FROM login_names n JOIN accounts a ON a.id = n.account \
-                 WHERE (n.tenant = $1 AND n.name = $2) OR (n.tenant = $3 AND n.name = $4) \
-                 ORDER BY CASE WHEN n.tenant = $1 AND n.name = $2 THEN 0 ELSE 1 END LIMIT 1"
-                ))
-                .bind(tenant.as_str())
-                .bind(key)
-                .bind(other_tenant.as_str())
-                .bind(other_key)
-                .fetch_optional(self.store.read())
-                .await?;
-                found.as_ref().map(row::read).transpose()
-            })
-            .await
+    /// Whoever a typed name means, by what the tenants allow people to be found by. One statement, whether there is such an
+    /// account or not.
+    pub async fn by_login(
+        self,
+        name: &LoginName,
+        allowed: impl Fn(&TenantId) -> LoginAttributes,
+    ) -> Result<Option<(Account, StoredPassword)>, StoreError> {
+        let search = find::Search::of(name, allowed);
+        self.store.within(async { search.run(self.store.read()).await }).await
     }
 
     /// The accounts of a tenant in the order of their names.

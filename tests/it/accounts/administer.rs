@@ -10,8 +10,14 @@ use doorward::{
 
 async fn begin(desk: &Desk, account: &Account) -> CookieSecret {
     let policy = desk.policy().await;
-    let begin =
-        Begin { account, settings: &policy.session, user_agent: "", address: ALICES.into(), old: None };
+    let begin = Begin {
+        account,
+        settings: &policy.session,
+        disabled_stay_out: true,
+        user_agent: "",
+        address: ALICES.into(),
+        old: None,
+    };
     desk.doors.sessions().begin(begin, START).await.unwrap()
 }
 

@@ -74,7 +74,14 @@ fn a_changed_password_ends_all_sessions_but_this_one() {
         let policy = desk.policy().await;
         let begin = || {
             let settings = &policy.session;
-            let begin = Begin { account: &alex, settings, user_agent: "", address: ALICES.into(), old: None };
+            let begin = Begin {
+                account: &alex,
+                settings,
+                disabled_stay_out: true,
+                user_agent: "",
+                address: ALICES.into(),
+                old: None,
+            };
             desk.doors.sessions().begin(begin, START)
         };
         let (mine, other) = (begin().await.unwrap(), begin().await.unwrap());

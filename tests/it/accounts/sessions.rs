@@ -13,8 +13,14 @@ use crate::support::eventually::within;
 
 async fn begin(desk: &Desk, account: &Account, old: Option<&CookieSecret>, now: u64) -> CookieSecret {
     let policy = desk.policy().await;
-    let begin =
-        Begin { account, settings: &policy.session, user_agent: "Firefox", address: ALICES.into(), old };
+    let begin = Begin {
+        account,
+        settings: &policy.session,
+        disabled_stay_out: true,
+        user_agent: "Firefox",
+        address: ALICES.into(),
+        old,
+    };
     desk.doors.sessions().begin(begin, now).await.unwrap()
 }
 
@@ -91,7 +97,7 @@ fn a_session_that_was_ended_elsewhere_ends_here_within_a_second() {
     house.open(async |here| {
         let alex = here.add("alex").await;
         let sessions = here.doors.sessions().clone();
-        let following = tokio::spawn(async move { sessions.follow().await });
+        let following = tokio::spawn(async move { sessions.follow(|_| {}).await });
         let (secret, other) =
             (begin(&here, &alex, None, START).await, begin(&here, &alex, None, START).await);
         assert!(alive(&here, &secret, START).await && alive(&here, &other, START).await);

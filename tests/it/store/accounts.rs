@@ -228,7 +228,11 @@ async fn who_is_deleted_leaves_nothing(database: Database) {
     assert_eq!(whoever_types(&store, "alex").await, None);
     assert_eq!(store.sessions().find(&session.hash).await.unwrap(), None);
     assert!(
-        !store.sessions().insert(&super::new_session(&account), account.password_changed_at).await.unwrap()
+        !store
+            .sessions()
+            .insert(&super::new_session(&account), account.password_changed_at, true)
+            .await
+            .unwrap()
     );
     alex(&store).await;
 }

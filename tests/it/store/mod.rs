@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use doorward::{
     domain::{
-        account::{Account, AccountId, LoginName, NewAccount, StoredPassword},
+        account::{Account, AccountId, LoginAttributes, LoginName, NewAccount, StoredPassword},
         session::{Session, SessionHash},
         tenant::TenantId,
     },
@@ -44,7 +44,12 @@ async fn alex(store: &Store) -> Account {
 /// Who it is that types this at the door of acme.com.
 async fn whoever_types(store: &Store, typed: &str) -> Option<AccountId> {
     let name = LoginName::parse(typed, &acme(), |tenant| *tenant == globex()).unwrap();
-    store.accounts().by_login(&name).await.unwrap().map(|(account, _)| account.id)
+    store
+        .accounts()
+        .by_login(&name, |_| LoginAttributes::default())
+        .await
+        .unwrap()
+        .map(|(account, _)| account.id)
 }
 
 /// Signed in now, for a day, ended by an hour of silence.
@@ -65,6 +70,6 @@ fn new_session(account: &Account) -> Session {
 
 async fn session_of(store: &Store, account: &Account) -> Session {
     let session = new_session(account);
-    assert!(store.sessions().insert(&session, account.password_changed_at).await.unwrap());
+    assert!(store.sessions().insert(&session, account.password_changed_at, true).await.unwrap());
     session
 }

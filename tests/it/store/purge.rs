@@ -19,7 +19,7 @@ async fn sessions_that_are_over_go_in_any_number(database: Database) {
     for _ in 0..1100 {
         let mut session = new_session(&account);
         session.expires_at = NOW + 1;
-        store.sessions().insert(&session, account.password_changed_at).await.unwrap();
+        store.sessions().insert(&session, account.password_changed_at, true).await.unwrap();
     }
     let alive = session_of(&store, &account).await;
     let silent = session_of(&store, &account).await;

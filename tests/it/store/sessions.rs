@@ -33,7 +33,7 @@ async fn a_session_is_kept_as_it_was_made(database: Database) {
     let mut session = new_session(&account);
     session.idle = Duration::MAX;
     session.expires_at = u64::MAX;
-    assert!(store.sessions().insert(&session, account.password_changed_at).await.unwrap());
+    assert!(store.sessions().insert(&session, account.password_changed_at, true).await.unwrap());
     let found = database.open().await.sessions().find(&session.hash).await.unwrap().unwrap();
     assert_eq!(found.ends_at(), i64::MAX.unsigned_abs(), "as good as never");
     let session = session_of(&store, &account).await;
@@ -140,7 +140,7 @@ async fn attack_a_session_is_not_born_into_an_account_that_changed_meanwhile(dat
     let store = database.open().await;
     let seen = alex(&store).await;
     let begin =
-        async || store.sessions().insert(&new_session(&seen), seen.password_changed_at).await.unwrap();
+        async || store.sessions().insert(&new_session(&seen), seen.password_changed_at, true).await.unwrap();
     let (accounts, id) = (store.accounts(), &seen.id);
     assert!(begin().await);
 

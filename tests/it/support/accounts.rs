@@ -6,7 +6,10 @@ use doorward::{
     clock,
     config::model::{self, StoreLocation},
     domain::{
-        account::{Account, AccountId, AdminLock, LockedReason, LoginName, NewAccount, StoredPassword},
+        account::{
+            Account, AccountId, AdminLock, LockedReason, LoginAttributes, LoginName, NewAccount,
+            StoredPassword,
+        },
         session::Session,
         tenant::TenantId,
     },
@@ -69,7 +72,11 @@ impl Desk {
     /// An account that somebody else has made.
     pub fn find(&self, tenant: &str, name: &str) -> Account {
         let name = LoginName::parse(name, &TenantId::parse(tenant).unwrap(), |_| false).unwrap();
-        self.runtime.block_on(self.store.accounts().by_login(&name)).unwrap().unwrap().0
+        self.runtime
+            .block_on(self.store.accounts().by_login(&name, |_| LoginAttributes::default()))
+            .unwrap()
+            .unwrap()
+            .0
     }
 
     /// What the cookie of a new session holds.
@@ -93,7 +100,7 @@ impl Desk {
         };
         assert!(
             self.runtime
-                .block_on(self.store.sessions().insert(&session, account.password_changed_at))
+                .block_on(self.store.sessions().insert(&session, account.password_changed_at, true))
                 .unwrap()
         );
         secret.value()

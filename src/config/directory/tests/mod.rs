@@ -36,7 +36,7 @@ use crate::{
         },
         tenant_file::TenantConf,
     },
-    domain::{identity::CrossTenant, route::RouteTable},
+    domain::{account::LoginAttributes, identity::CrossTenant, route::RouteTable},
 };
 
 /// What the issue promises for an edit.
@@ -141,7 +141,11 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             guards: Vec::new(),
             session: Session::default(),
             account_lock: Arc::default(),
-            password_policy: PasswordRules::default(),
+            password_rules: Arc::new(PasswordRules::default()),
+            password_policy: Arc::new(PasswordRules::default().policy()),
+            login: LoginAttributes::default(),
+            disabled_stay_out: true,
+            governance: Arc::default(),
             branding: Branding::default(),
         },
     }

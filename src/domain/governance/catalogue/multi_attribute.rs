@@ -13,8 +13,10 @@ pub(super) const CONNECTOR: Connector = Connector {
         Property {
             name: "account.multiattributelogin.handler.enable",
             display_name: "Enable Multi Attribute Login",
-            description: "What is typed as the user name may be any of the claims below, if only one account has it.",
+            description: "What is typed as the user name may be any of the claims below, if only one account has it. \
+                          While this is off, only user names count. On unless it is switched off, unlike WSO2.",
             meta_type: None,
+            default: "true",
             effect: enforced("at sign-in"),
             ..SWITCH
         },
@@ -23,10 +25,11 @@ pub(super) const CONNECTOR: Connector = Connector {
             display_name: "Allowed Attribute Claim List",
             description: "The claims by which somebody is found, with commas between them, such as \
                           http://wso2.org/claims/username,http://wso2.org/claims/emailaddress,\
-                          http://wso2.org/claims/mobile.",
+                          http://wso2.org/claims/mobile. There are no others, and a mobile number counts only \
+                          where one account of the tenant has it.",
             meta_type: None,
             kind: Kind::Claims,
-            default: "http://wso2.org/claims/username",
+            default: "http://wso2.org/claims/username,http://wso2.org/claims/emailaddress",
             effect: enforced("at sign-in"),
             ..SWITCH
         },

@@ -10,10 +10,11 @@ const AT_SIGN_IN: Effect =
 const RULE: Property = Property {
     name: "passwordExpiry.rule",
     display_name: "Password expiry rule",
-    description: "After how many days the passwords of some people expire: priority, days, `roles` or `groups`, `eq` \
-                  (has all of the values) or `ne` (lacks one of them), values. The rule with the smallest priority \
-                  that applies decides; 0 days means never. A value with a comma in it stands in double quotes. Blank \
-                  removes the rule.",
+    description: "After how many days the passwords of some people expire: priority, days, `roles` or `groups`, `eq` or \
+                  `ne`, names. It is about people who have all of the names. With `eq` their passwords expire after so \
+                  many days (0: never); with `ne` they do not expire, which counts only while those of people without a \
+                  rule do. The rule with the smallest priority decides. A name with a comma in it stands in single \
+                  quotes. Blank removes the rule.",
     meta_type: None,
     kind: Kind::ExpiryRule,
     unit: None,

@@ -214,6 +214,8 @@ fn account_lock_has_the_six_properties_that_wso2s_own_tests_count() {
 
 #[test]
 fn secrets_are_known_by_their_names() {
+    // a refusal of any other kind repeats what was sent
+    assert!(all().filter(|(_, p)| p.is_secret()).all(|(_, p)| matches!(p.kind, Kind::Text { .. })));
     let secrets: Vec<_> = all().filter(|(_, p)| p.is_secret()).map(|(_, p)| p.name).collect();
     assert_eq!(
         secrets,

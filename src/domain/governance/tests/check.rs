@@ -44,7 +44,11 @@ fn a_value_has_one_form() {
             "http://wso2.org/claims/username , http://wso2.org/claims/mobile,http://wso2.org/claims/username",
             "http://wso2.org/claims/username,http://wso2.org/claims/mobile",
         ),
-        ("account.multiattributelogin.handler.allowedattributes", "", "http://wso2.org/claims/username"),
+        (
+            "account.multiattributelogin.handler.allowedattributes",
+            "",
+            "http://wso2.org/claims/username,http://wso2.org/claims/emailaddress",
+        ),
         ("passwordExpiry.rule1", "1, 40, Roles, EQ, \"employee\", manager", "1,40,roles,eq,employee,manager"),
         ("passwordExpiry.rule1", " ", ""),
     ] {

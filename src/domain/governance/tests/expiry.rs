@@ -19,7 +19,16 @@ fn a_rule_is_read() {
     assert_eq!((read.priority, read.days), (2, 40));
     assert_eq!((read.attribute, read.operator), (Attribute::Roles, Operator::NotEqual));
     assert_eq!(read.values, ["Internal/a, b", "say \"hi\"", "plain"]);
-    assert_eq!(read.to_string(), "2,40,roles,ne,\"Internal/a, b\",\"say \"\"hi\"\"\",plain");
+    assert_eq!(read.to_string(), "2,40,roles,ne,'Internal/a, b',say \"hi\",plain");
+    // single quotes are those within which WSO2 takes a comma for a letter
+    for (written, canonical) in [
+        ("1,40,roles,eq,'a,b',O'Neil", "1,40,roles,eq,'a,b',O'Neil"),
+        ("1,40,roles,eq,\"O'Neil, x\"", "1,40,roles,eq,\"O'Neil, x\""),
+        ("1,40,roles,eq,\"'\"\",\"", "1,40,roles,eq,\"'\"\",\""),
+    ] {
+        assert_eq!(rule(written).to_string(), canonical);
+        assert_eq!(rule(canonical), rule(written));
+    }
     assert_eq!(rule("1,0,GROUPS,EQ,admin").to_string(), "1,0,groups,eq,admin");
 }
 
@@ -53,17 +62,21 @@ fn the_first_rule_that_applies_decides() {
     let rules = [
         rule("3,60,roles,eq,employee,manager"),
         rule("1,0,groups,eq,machines"),
-        rule("2,10,groups,ne,staff"),
+        rule("2,10,groups,eq,guests"),
+        // `ne` lets live on, whatever its days
+        rule("2,10,groups,ne,staff,night"),
     ];
     for (roles, groups, days) in [
-        (&["employee", "manager"][..], &["staff"][..], Some(60)),
+        (&["employee", "manager"][..], &[][..], Some(60)),
         // all of a rule's values, not one
         (&["employee"], &["staff"], Some(30)),
-        (&["employee", "manager"], &["machines", "staff"], None),
-        (&["employee", "manager"], &[], Some(10)),
-        (&[], &["staff"], Some(30)),
+        (&["employee", "manager"], &["machines", "guests"], None),
+        (&["employee", "manager"], &["guests"], Some(10)),
+        (&["employee", "manager"], &["staff", "night"], None),
+        // of the same priority, the first of the list
+        (&[], &["staff", "night", "guests"], Some(10)),
         // names are told apart by case
-        (&["Employee", "Manager"], &["staff"], Some(30)),
+        (&["Employee", "Manager"], &[], Some(30)),
     ] {
         assert_eq!(
             expiry_days(&rules, 30, false, &names(roles), &names(groups)),
@@ -71,6 +84,16 @@ fn the_first_rule_that_applies_decides() {
             "{roles:?} {groups:?}"
         );
     }
+}
+
+/// Where nothing expires without a rule, a rule that lets live on has nothing to say, and hides no other.
+#[test]
+fn a_rule_that_lets_live_on_counts_only_against_the_default() {
+    let rules = [rule("1,0,roles,ne,admin"), rule("2,60,roles,eq,employee")];
+    let both = names(&["admin", "employee"]);
+    assert_eq!(expiry_days(&rules, 30, false, &both, &[]), None);
+    assert_eq!(expiry_days(&rules, 30, true, &both, &[]), Some(60));
+    assert_eq!(expiry_days(&rules, 30, true, &names(&["admin"]), &[]), None);
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn any_value(property: &'static Property) -> impl Strategy<Value = String> {
         Kind::Choice(words) => select(words.to_vec()).prop_map(str::to_lowercase).boxed(),
         Kind::ExpiryRule => "[1-9],[0-9]{1,2},(roles|groups),(eq|NE)(,\"?[a-z ,]{1,6}\"?){1,3}".boxed(),
         Kind::OtpFormat => "\\[(a-z)?(A-Z)?(0-9)?\\]\\{[0-9]{1,2}\\}".boxed(),
-        Kind::Claims => "(http://wso2.org/claims/[a-z]{1,5} ?,? ?){1,3}".boxed(),
+        Kind::Claims => "(http://wso2.org/claims/(username|mobile|emailaddress) ?, ?){0,3}http://wso2.org/claims/(mobile|age)".boxed(),
         _ => Just(property.default.to_owned()).boxed(),
     };
     prop_oneof![8 => likely, 1 => "[ -~]{0,12}", 1 => any::<String>()]

@@ -33,6 +33,7 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 const ENABLE: &str = "Recovery.Notification.Password.Enable";
 const LINK: &str = "Recovery.Notification.Password.emailLink.Enable";
 const CODE: &str = "Recovery.Notification.Password.OTP.SendOTPInEmail";
+const OFF: &[(&str, &str)] = &[(ENABLE, "false"), (LINK, "false"), (CODE, "false"), (SMS, "false")];
 const SMS: &str = "Recovery.Notification.Password.smsOtp.Enable";
 
 #[test]
@@ -57,17 +58,13 @@ fn password_recovery_and_its_channels_follow_each_other() {
         ),
         (&[], &[(LINK, "true")], &[(ENABLE, "true"), (LINK, "true")]),
         (&[], &[(ENABLE, "true"), (CODE, "true")], &[(ENABLE, "true"), (CODE, "true")]),
-        (&[(ENABLE, "true"), (LINK, "true")], &[(LINK, "false")], &[(ENABLE, "false"), (LINK, "false")]),
+        (&[(ENABLE, "true"), (LINK, "true")], &[(LINK, "false")], OFF),
         (
             &[(ENABLE, "true"), (LINK, "true"), (SMS, "true")],
             &[(LINK, "false")],
             &[(ENABLE, "true"), (LINK, "false")],
         ),
-        (
-            &[(ENABLE, "true"), (LINK, "true"), (SMS, "true")],
-            &[(ENABLE, "false")],
-            &[(ENABLE, "false"), (LINK, "false"), (CODE, "false"), (SMS, "false")],
-        ),
+        (&[(ENABLE, "true"), (LINK, "true"), (SMS, "true")], &[(ENABLE, "false")], OFF),
         // said twice, it does not undo what was chosen in between
         (&[(ENABLE, "true"), (SMS, "true")], &[(ENABLE, "true")], &[(ENABLE, "true")]),
     ] {
@@ -158,7 +155,7 @@ fn a_bad_part_refuses_the_whole_with_the_code_of_its_kind() {
         (
             ("passwordExpiry.rule1", "1,2"),
             50014,
-            "Password expiry rule: passwordExpiry.rule1 is invalid. it has too few parts: give priority, days, `roles` or \
+            "Password expiry rule: passwordExpiry.rule1 is invalid. passwordExpiry.rule1: it has too few parts: give priority, days, `roles` or \
              `groups`, `eq` or `ne`, and a value, with commas between them.",
         ),
         (

@@ -1,0 +1,122 @@
+//! `[governance]`, and `governance` of a tenant's file: WSO2's properties by their own names
+
+use std::{borrow::Cow, collections::BTreeMap, fmt};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use crate::domain::governance::{MASK, SECRET};
+
+/// Names to values. TOML makes tables of names with dots that stand without quotes, so there may be tables in it.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Properties(pub BTreeMap<String, Value>);
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Value {
+    Plain(String),
+    Table(Properties),
+}
+
+impl Properties {
+    /// To be shown: without secrets.
+    pub fn of<'a>(values: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let shown = |(name, value): (&str, &str)| {
+            let value = if name.starts_with(SECRET) { MASK } else { value };
+            (name.to_owned(), Value::Plain(value.to_owned()))
+        };
+        Self(values.map(shown).collect())
+    }
+}
+
+impl<'de> Deserialize<'de> for Properties {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        BTreeMap::deserialize(deserializer).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text in quotes, a whole number, true or false")
+            }
+
+            fn visit_str<E: Error>(self, written: &str) -> Result<Value, E> {
+                Ok(Value::Plain(written.to_owned()))
+            }
+
+            fn visit_bool<E: Error>(self, written: bool) -> Result<Value, E> {
+                Ok(Value::Plain(written.to_string()))
+            }
+
+            fn visit_i64<E: Error>(self, written: i64) -> Result<Value, E> {
+                Ok(Value::Plain(written.to_string()))
+            }
+
+            fn visit_u64<E: Error>(self, written: u64) -> Result<Value, E> {
+                Ok(Value::Plain(written.to_string()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
+                Properties::deserialize(MapAccessDeserializer::new(map)).map(Value::Table)
+            }
+        }
+
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl JsonSchema for Properties {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Properties".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "additionalProperties": { "type": ["string", "boolean", "integer", "object"] },
+            "x-form": "a table; each key the name of a property, each value a text, a whole number, `true` or `false`"
+        })
+    }
+}
+
+/// One value that WSO2 writes with or without quotes.
+#[derive(Debug, Clone, Serialize)]
+pub struct Plain(pub String);
+
+impl<'de> Deserialize<'de> for Plain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Plain(text) => Ok(Self(text)),
+            Value::Table(_) => Err(D::Error::custom(
+                "invalid type: a table, expected text in quotes, a whole number, true or false",
+            )),
+        }
+    }
+}
+
+impl JsonSchema for Plain {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Plain".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "boolean", "integer"], "x-form": "a text, a whole number, `true` or `false`" })
+    }
+}
