@@ -1,7 +1,6 @@
 //! The one place that names concrete parts and wires them.
 
 mod accounts;
-mod desk;
 mod reload;
 
 use std::{
@@ -127,13 +126,7 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
     let access_log = access_log(&settings.log.access, &metrics)?;
     let tokens = Verifier::new(token::http_client(&[])?, TOKEN_CACHE);
     let management = doors.as_ref().map(|doors| {
-        let desk = desk::Governed { store: doors.store().clone(), tenants: Arc::clone(&tenants) };
-        management::router(management::Site::new(
-            doors.clone(),
-            Arc::clone(&tokens),
-            Arc::clone(&tenants),
-            Arc::new(desk),
-        ))
+        management::router(management::Site::new(doors.clone(), Arc::clone(&tokens), Arc::clone(&tenants)))
     });
     Ok(Gate {
         settings: ArcSwap::from(Arc::clone(settings)),

@@ -69,12 +69,12 @@ pub fn is_own(principal: &Principal, tenant: &TenantId) -> Result<(), Problem> {
 pub async fn look_up(site: &Parts, tenant: &TenantId) -> Result<Arc<TenantPolicy>, Problem> {
     match site.tenants.load(tenant).await {
         Found::Tenant(policy) => Ok(policy),
-        Found::Unknown => Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "Tenant not found.",
-            format!("There is no tenant {tenant}."),
-        )),
+        Found::Unknown => Err(no_tenant(tenant)),
     }
+}
+
+pub fn no_tenant(tenant: &TenantId) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "Tenant not found.", format!("There is no tenant {tenant}."))
 }
 
 pub fn is_safe(call: &Call, settings: &Settings, headers: &HeaderMap) -> Result<(), Problem> {

@@ -17,8 +17,7 @@ use std::sync::Arc;
 use axum::{Router, body::Body, extract::State};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
-pub use self::governance::desk;
-use self::{desk::Desk, error::Problem, principal::Principal, route::Action, turns::Turns};
+use self::{error::Problem, principal::Principal, route::Action, turns::Turns};
 use crate::{
     account::Doors,
     clock,
@@ -36,21 +35,15 @@ struct Parts {
     doors: Doors,
     tokens: Arc<Verifier>,
     tenants: Arc<TenantDirectory>,
-    desk: Arc<dyn Desk>,
     turns: Turns,
     /// Files are written one at a time.
     writing: tokio::sync::Mutex<()>,
 }
 
 impl Site {
-    pub fn new(
-        doors: Doors,
-        tokens: Arc<Verifier>,
-        tenants: Arc<TenantDirectory>,
-        desk: Arc<dyn Desk>,
-    ) -> Self {
+    pub fn new(doors: Doors, tokens: Arc<Verifier>, tenants: Arc<TenantDirectory>) -> Self {
         let turns = Turns::default();
-        Self(Arc::new(Parts { doors, tokens, tenants, desk, turns, writing: tokio::sync::Mutex::default() }))
+        Self(Arc::new(Parts { doors, tokens, tenants, turns, writing: tokio::sync::Mutex::default() }))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A tenant's file over HTTP, as API Manager has it: what is sent is the file, byte for byte, or nothing has changed.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::body::Body;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -11,14 +11,15 @@ use tokio::{
 
 use super::{Ask, body, error::Problem, etag, json};
 use crate::{
+    clock,
     config::{
-        Mistake,
+        Mistake, Settings,
         directory::{FILE, Found, folder_of},
         schema::tenant_conf,
         tenant_file::{self, MAX_BYTES},
         tenant_write::{self, NotWritten},
     },
-    domain::audit::Deed,
+    domain::{audit::Deed, tenant::TenantId},
 };
 
 /// What a tenant without a file says.
@@ -46,7 +47,11 @@ pub async fn show(ask: &Ask) -> Result<Response<Body>, Problem> {
 
 pub async fn replace(ask: &Ask, body: Body) -> Result<Response<Body>, Problem> {
     let text = body::text(&ask.headers, body, MAX_BYTES).await?;
-    check(ask, &text)?;
+    let (settings, tenant, checked) = (Arc::clone(&ask.settings), ask.tenant.clone(), text.clone());
+    // it may be long, and name other files
+    spawn_blocking(move || check(&settings, &tenant, &checked))
+        .await
+        .map_err(|_| Problem::unavailable())??;
     let site = &ask.site.0;
     let turn = site.writing.lock().await;
     let before = write(ask, &text).await?;
@@ -62,7 +67,7 @@ pub async fn replace(ask: &Ask, body: Body) -> Result<Response<Body>, Problem> {
         before: before.as_deref().map(known_by),
         after: Some(known_by(text.as_bytes())),
     };
-    site.desk.record(&ask.tenant, ask.actor(), deed).await;
+    site.doors.record(&ask.tenant, &ask.actor(), deed, clock::millis()).await;
     if let Found::Tenant(policy) = found
         && let Some(problem) = &policy.problem
     {
@@ -102,14 +107,14 @@ pub fn schema() -> Response<Body> {
 }
 
 /// The same parser that reads files, and together with `deployment.toml`.
-fn check(ask: &Ask, text: &str) -> Result<(), Problem> {
-    let file = folder_of(&ask.settings.tenancy.folder, &ask.tenant).join(FILE);
+fn check(settings: &Settings, tenant: &TenantId, text: &str) -> Result<(), Problem> {
+    let file = folder_of(&settings.tenancy.folder, tenant).join(FILE);
     let refused = |mistakes: &[Mistake]| {
         let told: Vec<String> = mistakes.iter().map(told).collect();
         Problem::new(StatusCode::BAD_REQUEST, "Invalid tenant configuration.", told.join("; "))
     };
     let conf = tenant_file::parse(text, &file).map_err(|mistakes| refused(&mistakes))?;
-    match tenant_file::resolve(&ask.settings, &ask.tenant, &conf, 0).problem {
+    match tenant_file::resolve(settings, tenant, &conf, 0).problem {
         Some(problem) => Err(refused(&[problem])),
         None => Ok(()),
     }

@@ -1,8 +1,7 @@
 //! WSO2's identity governance: categories of connectors of properties, read and changed for one tenant.
 //!
-//! `read` understands what is sent, `view` shows what there is, `desk` is who keeps it.
+//! `read` understands what is sent, `view` shows what there is; `account::Governance` keeps it.
 
-pub mod desk;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -12,13 +11,14 @@ use axum::body::Body;
 use http::{HeaderValue, Response, StatusCode, header};
 use url::form_urlencoded;
 
-use self::{
-    desk::{Change, InForce, NotChanged, Wish},
-    view::View,
-};
-use super::{Ask, body, error::Problem, etag, json};
-use crate::domain::governance::{
-    self, Category, Connector, ErrorCode, Refusal, categories, category, connector, connector_named,
+use self::view::View;
+use super::{Ask, access, body, error::Problem, etag, json};
+use crate::{
+    account::{GovernError, Values},
+    clock,
+    domain::governance::{
+        self, Category, Connector, ErrorCode, categories, category, connector, connector_named,
+    },
 };
 
 /// Of a request's body: many times all properties with all they may hold.
@@ -67,7 +67,7 @@ pub async fn change_connector(
 ) -> Result<Response<Body>, Problem> {
     let connector = find_connector(category, id)?;
     let properties = read::patch(&body::text(&ask.headers, body, MAX_BYTES).await?)?;
-    change(ask, Wish::Update(vec![(connector, properties)]), ErrorCode::Updating).await
+    update(ask, &[(connector, properties)]).await
 }
 
 pub async fn change_connectors(ask: &Ask, id: &str, body: Body) -> Result<Response<Body>, Problem> {
@@ -78,7 +78,7 @@ pub async fn change_connectors(ask: &Ask, id: &str, body: Body) -> Result<Respon
         let connector = connector(&id).filter(|known| known.category == category.name);
         changes.push((connector.ok_or_else(|| no_connector(&id))?, properties));
     }
-    change(ask, Wish::Update(changes), ErrorCode::Updating).await
+    update(ask, &changes).await
 }
 
 pub async fn revert(ask: &Ask, category: &str, body: Body) -> Result<Response<Body>, Problem> {
@@ -88,7 +88,10 @@ pub async fn revert(ask: &Ask, category: &str, body: Body) -> Result<Response<Bo
     };
     let connector = find_connector(category, &id)?;
     let names = read::names(&body::text(&ask.headers, body, MAX_BYTES).await?)?;
-    change(ask, Wish::Revert(connector, names), ErrorCode::Reverting).await
+    let expected = expected(ask, ErrorCode::Reverting).await?;
+    let kept = ask.site.0.doors.governance();
+    let done = kept.revert(&ask.tenant, connector, &names, expected, &ask.actor(), clock::millis()).await;
+    changed(ask, done, ErrorCode::Reverting)
 }
 
 pub async fn preferences(ask: &Ask, body: Body) -> Result<Response<Body>, Problem> {
@@ -118,15 +121,16 @@ fn no_connector(id: &str) -> Problem {
     Problem::governance(ErrorCode::NoSuchConnector, &[id])
 }
 
-async fn in_force(ask: &Ask, otherwise: ErrorCode) -> Result<InForce, Problem> {
-    ask.site.0.desk.read(&ask.tenant).await.ok_or_else(|| Problem::governance(otherwise, &[]))
+async fn in_force(ask: &Ask, otherwise: ErrorCode) -> Result<Values, Problem> {
+    let kept = ask.site.0.doors.governance();
+    kept.read(&ask.tenant).await.map_err(|error| refused(ask, error, otherwise))
 }
 
 /// A tag has the version of the tenant's settings, which a change is held against, and what is shown, which also the
 /// configuration's files decide.
-fn shown(ask: &Ask, in_force: &InForce, what: &impl serde::Serialize) -> Response<Body> {
+fn shown(ask: &Ask, in_force: &Values, what: &impl serde::Serialize) -> Response<Body> {
     let text = serde_json::to_string(what).unwrap_or_default();
-    let tag = etag::of_version(in_force.version, text.as_bytes());
+    let tag = etag::of_version(in_force.version(), text.as_bytes());
     let mut response = if etag::is_known(&ask.headers, &tag) {
         let mut same = Response::new(Body::empty());
         *same.status_mut() = StatusCode::NOT_MODIFIED;
@@ -140,32 +144,45 @@ fn shown(ask: &Ask, in_force: &InForce, what: &impl serde::Serialize) -> Respons
     response
 }
 
-async fn change(ask: &Ask, wish: Wish, otherwise: ErrorCode) -> Result<Response<Body>, Problem> {
-    let expected = match etag::versions(&ask.headers) {
-        None => None,
-        Some(given) => {
-            let now = in_force(ask, otherwise).await?.version;
-            if !given.contains(&now) {
-                return Err(etag::stale("If-Match", &etag::plain_version(now)));
-            }
-            Some(now)
-        }
-    };
-    let change = Change { wish, expected, actor: ask.actor() };
-    match ask.site.0.desk.change(&ask.tenant, change).await {
-        Ok(version) => {
-            let mut done = Response::new(Body::empty());
-            if let Ok(tag) = HeaderValue::try_from(etag::plain_version(version)) {
-                done.headers_mut().insert(header::ETAG, tag);
-            }
-            Ok(done)
-        }
-        Err(NotChanged::Refused(refusal)) => Err(refused(&refusal)),
-        Err(NotChanged::Stale { version }) => Err(etag::stale("If-Match", &etag::plain_version(version))),
-        Err(NotChanged::Unavailable) => Err(Problem::governance(otherwise, &[])),
-    }
+type Changes<'a> = &'a [(&'static Connector, Vec<(String, String)>)];
+
+async fn update(ask: &Ask, changes: Changes<'_>) -> Result<Response<Body>, Problem> {
+    let expected = expected(ask, ErrorCode::Updating).await?;
+    let kept = ask.site.0.doors.governance();
+    let done = kept.patch(&ask.tenant, changes, expected, &ask.actor(), clock::millis()).await;
+    changed(ask, done, ErrorCode::Updating)
 }
 
-fn refused(refusal: &Refusal) -> Problem {
-    Problem::of_code(refusal.code(), refusal.description())
+/// The version that the caller has seen; `None`: any will do.
+async fn expected(ask: &Ask, otherwise: ErrorCode) -> Result<Option<u64>, Problem> {
+    let Some(given) = etag::versions(&ask.headers) else { return Ok(None) };
+    let now = in_force(ask, otherwise).await?.version();
+    if given.contains(&now) { Ok(Some(now)) } else { Err(etag::stale("If-Match", &etag::plain_version(now))) }
+}
+
+fn changed(
+    ask: &Ask,
+    done: Result<Values, GovernError>,
+    otherwise: ErrorCode,
+) -> Result<Response<Body>, Problem> {
+    let values = done.map_err(|error| refused(ask, error, otherwise))?;
+    let mut done = Response::new(Body::empty());
+    if let Ok(tag) = HeaderValue::try_from(etag::plain_version(values.version())) {
+        done.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(done)
+}
+
+fn refused(ask: &Ask, error: GovernError, otherwise: ErrorCode) -> Problem {
+    match error {
+        GovernError::Refused(refusal) => Problem::of_code(refusal.code(), refusal.description()),
+        GovernError::Stale { version } => etag::stale("If-Match", &etag::plain_version(version)),
+        // gone since it was looked up
+        GovernError::NoTenant => access::no_tenant(&ask.tenant),
+        GovernError::Store(error) => {
+            let request_id = &ask.call.request_id;
+            tracing::error!(%error, tenant = %ask.tenant, request_id, "governance cannot be answered for");
+            Problem::governance(otherwise, &[])
+        }
+    }
 }

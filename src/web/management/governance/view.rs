@@ -2,10 +2,13 @@
 
 use serde::Serialize;
 
-use super::{Ask, Problem, desk::InForce};
-use crate::domain::{
-    governance::{Category, Connector, ErrorCode, MASK, Named, Property},
-    management::Api,
+use super::{Ask, Problem};
+use crate::{
+    account::Values,
+    domain::{
+        governance::{Category, Connector, ErrorCode, MASK, Named, Property},
+        management::Api,
+    },
 };
 
 #[derive(Serialize)]
@@ -75,11 +78,11 @@ struct Value {
 pub struct View<'a> {
     /// Without a host; the default tenant's as in WSO2 without a tenant.
     base: String,
-    in_force: &'a InForce,
+    in_force: &'a Values,
 }
 
 impl<'a> View<'a> {
-    pub fn new(ask: &Ask, in_force: &'a InForce) -> Self {
+    pub fn new(ask: &Ask, in_force: &'a Values) -> Self {
         let base = if ask.tenant == ask.settings.tenancy.default_tenant {
             Api::Governance.path().to_owned()
         } else {
@@ -161,15 +164,14 @@ impl<'a> View<'a> {
 
     /// In the order of the catalogue, then those of a numbered kind that there are.
     fn all(&self, connector: &'static Connector) -> impl Iterator<Item = (String, &'static Property)> {
-        let numbered = self.in_force.numbered.iter().filter_map(move |name| {
-            let named = connector.property(name)?;
-            Some((name.clone(), named.property))
+        let numbered = connector.numbered.into_iter().flat_map(|property| {
+            self.in_force.rule_numbers().map(move |number| (format!("{}{number}", property.name), property))
         });
         connector.properties.iter().map(|property| (property.name.to_owned(), property)).chain(numbered)
     }
 
     fn value(&self, name: &str, property: &Property) -> String {
-        let value = (self.in_force.value_of)(name);
+        let value = self.in_force.get(name);
         if property.is_secret() && !value.is_empty() { MASK.to_owned() } else { value }
     }
 }
