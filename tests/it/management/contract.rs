@@ -40,7 +40,7 @@ pub fn pairs(properties: &[(&str, &str)]) -> Value {
 /// The value of a property in a connector as it is shown.
 #[track_caller]
 pub fn value(connector: &Value, name: &str) -> String {
-    let properties = connector["properties"].as_array().unwrap();
+    let properties = connector["properties"].as_array().unwrap_or_else(|| panic!("{connector:#}"));
     let property = properties.iter().find(|property| property["name"] == name);
     property.unwrap_or_else(|| panic!("no {name} in {connector:#}"))["value"].as_str().unwrap().to_owned()
 }

@@ -34,10 +34,12 @@ impl Managed {
         let gate = change(gate).start();
         let people = People::of(&gate);
         for tenant in ["carbon.super", "acme.com", "beta.com"] {
-            people.add_with(tenant, "admin", PASSWORD, |account| {
+            // of today: some tests have old passwords expire
+            let now = doorward::clock::millis();
+            people.add_at(now, tenant, "admin", PASSWORD, |account| {
                 account.profile.roles = vec!["admin".to_owned()];
             });
-            people.add(tenant, "alex", PASSWORD);
+            people.add_at(now, tenant, "alex", PASSWORD, |_| {});
         }
         Self { gate, people, _portal: portal }
     }

@@ -53,9 +53,21 @@ impl People {
         self.add_with(tenant, username, password, |_| {})
     }
 
-    /// With something changed about the account before it is made.
+    /// With something changed about the account before it is made. The password is as old as can be.
     pub fn add_with(
         &self,
+        tenant: &str,
+        username: &str,
+        password: &str,
+        change: impl FnOnce(&mut NewAccount),
+    ) -> Account {
+        self.add_at(1, tenant, username, password, change)
+    }
+
+    /// In milliseconds since the epoch.
+    pub fn add_at(
+        &self,
+        now: u64,
         tenant: &str,
         username: &str,
         password: &str,
@@ -75,7 +87,7 @@ impl People {
                 profile: Profile { email: Some(format!("{username}@mail.example")), ..Profile::default() },
             };
             change(&mut account);
-            self.store.accounts().create(&account, 1).await.unwrap()
+            self.store.accounts().create(&account, now).await.unwrap()
         })
     }
 }
