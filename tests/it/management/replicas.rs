@@ -20,7 +20,11 @@ use super::contract::{
     EXPIRY, HISTORY, LOCK, LOGIN_ATTEMPTS, PASSWORD_POLICIES, pairs, refused, update, value,
 };
 use crate::support::{
-    Gate, Portal, eventually,
+    Gate, Portal,
+    database::{Kind, with},
+    eventually,
+    eventually::within,
+    gate::FLIP,
     management::{GOVERNANCE, Managed, PASSWORD},
 };
 
@@ -28,10 +32,9 @@ const OF_ACME: &str = "/t/acme.com/api/server/v1/identity-governance";
 
 /// A second Doorward with the accounts and the settings of the first.
 fn replica(world: &Managed, portal: &Portal) -> Gate {
-    let file = world.gate.home().join("people.db").display().to_string();
     Gate::before(portal)
         .management()
-        .setting("accounts.store_url", format!("sqlite:{file}"))
+        .setting("accounts.store_url", world.gate.configuration.get("accounts.store_url").clone())
         .tenant("acme.com", &json!({}))
         .start()
 }
@@ -58,6 +61,47 @@ fn c16_docs_apim_10957_a_change_is_in_force_at_every_replica_within_a_second() {
         eventually(|| shown(&second, HISTORY, "passwordHistory.count") == count);
         assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
     }
+}
+
+/// The same with PostgreSQL, which tells the others, and while all are busy.
+#[test]
+fn c16_docs_apim_10957_with_postgresql_and_under_load() {
+    with(Kind::Postgres, async |database| {
+        let url = database.url.clone();
+        // the harness has runtimes of its own
+        std::thread::spawn(move || in_force_everywhere_under_load(&url)).join().unwrap();
+    });
+}
+
+/// Ends the load, also when the test fails.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+fn in_force_everywhere_under_load(store: &str) {
+    let world = Managed::with(|gate| gate.setting("accounts.store_url", store));
+    let portal = Portal::answering("").start();
+    let second = replica(&world, &portal);
+    let at = format!("{OF_ACME}/{PASSWORD_POLICIES}/connectors/{HISTORY}");
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for gate in [&world.gate, &second] {
+            scope.spawn(|| {
+                while !over.load(Ordering::Acquire) {
+                    assert_eq!(gate.get("/devportal/apis").tenant("acme.com").send().status, 200);
+                }
+            });
+        }
+        let _ending = Ending(&over);
+        for count in ["6", "7", "8", "9", "10"] {
+            assert_eq!(world.send("PATCH", &at, &update(&[("passwordHistory.count", count)])).status, 200);
+            within(FLIP, || shown(&second, HISTORY, "passwordHistory.count") == count);
+        }
+    });
 }
 
 /// Complaint 43: the node that answered next knew nothing of the change; here the one that locks.
@@ -93,6 +137,7 @@ fn half_of_a_change_never_shows_while_others_read() {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
+            let _ending = Ending(&over);
             for count in 6..16 {
                 let body = json!({"operation": "UPDATE", "connectors": [
                     {"id": HISTORY, "properties": pairs(&[("passwordHistory.count", &count.to_string())])},
@@ -100,7 +145,6 @@ fn half_of_a_change_never_shows_while_others_read() {
                 ]});
                 assert_eq!(world.send("PATCH", &connectors, &body).status, 200);
             }
-            over.store(true, Ordering::Release);
         });
         while !over.load(Ordering::Acquire) {
             let all = world.get(&connectors).json();

@@ -1,7 +1,5 @@
 //! Accounts, put into the gate's store from outside, and browsers that sign in to them.
 
-use std::path::PathBuf;
-
 use doorward::{
     account::hashing::{Cost, Hasher, Meters, Password},
     config::model::{Store as Settings, StoreLocation},
@@ -38,12 +36,10 @@ pub struct People {
 
 impl People {
     pub fn of(gate: &Gate) -> Self {
-        Self::in_file(gate.home().join(FILE))
-    }
-
-    fn in_file(file: PathBuf) -> Self {
+        let url = gate.configuration.get("accounts.store_url").as_str().unwrap();
+        let location = StoreLocation::parse(url, gate.home()).unwrap();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let settings = Settings { location: StoreLocation::Sqlite(file), max_connections: 2 };
+        let settings = Settings { location, max_connections: 2 };
         let store = runtime.block_on(Store::open(&settings)).unwrap();
         let cost = Cost { memory_kib: MEMORY, iterations: 1, parallelism: 1 };
         Self { runtime, store, hasher: Hasher::new(cost, 1, 100, Meters::default()).unwrap() }
