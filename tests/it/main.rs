@@ -22,6 +22,7 @@ mod binary;
 mod complaints;
 mod dependencies;
 mod documentation;
+mod governance;
 mod guard;
 mod hot_reload;
 mod management;

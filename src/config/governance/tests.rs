@@ -176,10 +176,10 @@ fn what_is_in_effect_reads_back_to_the_same() {
         "[identity_mgt.account_locking]\nauto_unlock_after = 9\nenable_account_locking = true",
         "[governance]\n\"passwordExpiry.passwordExpiryInDays\" = 9\n[password_policy]\nhistory = 4",
     ] {
-        let before = parse(text).unwrap();
+        let file = Path::new("/etc/d.toml");
+        let before = load::parse(&format!("{text}\n{PORTAL}"), file, &BTreeMap::new()).unwrap();
         let shown = effective::to_toml(&before);
-        let after = load::parse(&shown, Path::new("d.toml"), &BTreeMap::new())
-            .unwrap_or_else(|m| panic!("{m:#?}\n{shown}"));
+        let after = load::parse(&shown, file, &BTreeMap::new()).unwrap_or_else(|m| panic!("{m:#?}\n{shown}"));
         let again = effective::to_toml(&after);
         let differing = again.lines().zip(shown.lines()).find(|(one, other)| one != other);
         assert_eq!(differing, None);

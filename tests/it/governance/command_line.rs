@@ -1,0 +1,112 @@
+//! `doorward governance` and `doorward audit`, beside a Doorward that serves.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::support::{Gate, People, Portal, binary::doorward, eventually};
+
+struct Shell<'a>(&'a Gate);
+
+impl Shell<'_> {
+    fn run(&self, words: &[&str]) -> Output {
+        let config = self.0.folder().join("deployment.toml").display().to_string();
+        doorward(words.iter().copied().chain(["--config", &config]))
+    }
+
+    #[track_caller]
+    fn ok(&self, words: &[&str]) -> String {
+        let output = self.run(words);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "{words:?}: {}{}", text(&output.stdout), text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    #[track_caller]
+    fn fails(&self, words: &[&str]) -> String {
+        let output = self.run(words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    #[track_caller]
+    fn json(&self, words: &[&str]) -> Value {
+        serde_json::from_str(&self.ok(&[words, &["--json"]].concat())).unwrap()
+    }
+}
+
+const LOGIN: &str = "account.multiattributelogin.handler.enable";
+
+#[test]
+fn what_is_set_counts_in_a_doorward_that_serves() {
+    let portal = Portal::answering("apis").start();
+    let gate = Gate::before(&portal).accounts().tenant("acme.com", &serde_json::json!({})).start();
+    People::of(&gate).add("acme.com", "alex", "geheim");
+    let shell = Shell(&gate);
+    let comes_in = || {
+        let mut visitor = gate.visitor();
+        visitor.sign_in("acme.com", "alex@mail.example", "geheim");
+        visitor.is_signed_in()
+    };
+    assert!(comes_in());
+    assert_eq!(shell.ok(&["governance", "get", LOGIN, "--tenant", "acme.com"]), "true\n");
+    let off = format!("{LOGIN}=FALSE");
+    shell.ok(&["governance", "set", &off, "passwordHistory.count=7", "--tenant", "acme.com"]);
+    eventually("an address is no name any more", || !comes_in());
+    let listed = shell.ok(&["governance", "list", "account.multi", "--tenant", "acme.com"]);
+    assert!(listed.starts_with(&format!("* {LOGIN} = false\n  account.multi")), "{listed}");
+    let all = shell.json(&["governance", "list", "--tenant", "acme.com"]);
+    assert_eq!((&all["version"], all["properties"].as_array().unwrap().len() > 90), (&1.into(), true));
+    assert_eq!(shell.ok(&["governance", "get", LOGIN]), "true\n", "of the default tenant");
+    shell.ok(&["governance", "revert", LOGIN, "--tenant", "acme.com"]);
+    eventually("an address is a name again", comes_in);
+
+    let told = shell.json(&["audit", "list", "--tenant", "acme.com"]);
+    let brief: Vec<_> = told
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            [&one["id"], &one["action"], &one["target"], &one["before"], &one["after"]]
+                .map(Value::to_string)
+                .join(" ")
+        })
+        .collect();
+    assert_eq!(
+        brief,
+        [
+            format!("3 \"governance.revert\" {LOGIN:?} \"false\" null"),
+            "2 \"governance.update\" \"passwordHistory.count\" null \"7\"".to_owned(),
+            format!("1 \"governance.update\" {LOGIN:?} null \"false\""),
+        ]
+    );
+    assert!(told[0]["actor"].as_str().unwrap().starts_with("command line"));
+    assert_eq!(shell.ok(&["audit", "list"]), "", "nothing of the default tenant");
+    let all = shell.ok(&["audit", "list", "--all", "--limit", "1"]);
+    assert!(
+        all.contains("acme.com") && all.contains("\"false\" -> (not set)") && all.lines().count() == 1,
+        "{all}"
+    );
+}
+
+#[test]
+fn what_cannot_be_set_is_said() {
+    let portal = Portal::answering("apis").start();
+    let gate = Gate::before(&portal).accounts().start();
+    let shell = Shell(&gate);
+    for (words, told) in [
+        (&["governance", "set", "passwordHistory.cuont=7"][..], "did you mean passwordHistory.count?"),
+        (&["governance", "set", "passwordHistory.count"], "is not NAME=VALUE"),
+        (&["governance", "set", "passwordHistory.count=many"], "passwordHistory.count"),
+        (&["governance", "get", "nonsense"], "there is no property nonsense"),
+        (&["governance", "revert", "passwordHistory.count", "passwordPolicy.enable"], "one at a time"),
+        (&["governance", "list", "--tenant", "nobody.com"], "there is no tenant nobody.com"),
+    ] {
+        let said = shell.fails(words);
+        assert!(said.contains(told), "{words:?}: {said}");
+    }
+    shell.ok(&["governance", "set", "__secret__adaptive_authentication.analytics.basicAuth.password=geheim"]);
+    for words in [&["governance", "list"][..], &["audit", "list"]] {
+        assert!(!shell.ok(words).contains("geheim"), "{words:?}");
+    }
+}

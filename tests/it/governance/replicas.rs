@@ -1,0 +1,123 @@
+//! Two replicas on one store: what is set at one counts at the other within a second, as a whole, while both are asked.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use doorward::{account::GovernError, config::TenantPolicy};
+
+use super::{NOW, ParseTenant as _, alex, changes, patch};
+use crate::{
+    accounts::{Desk, House},
+    support::database::{Database, Kind, on_both_databases},
+};
+
+on_both_databases!(
+    a_change_counts_on_the_other_replica_within_a_second_and_as_a_whole,
+    what_was_set_while_nobody_listened_is_heard_of,
+);
+
+const PROMISED: Duration = Duration::from_secs(1);
+const ROUNDS: u32 = 12;
+
+fn house(database: &Database) -> House {
+    let url = match database.kind {
+        Kind::Sqlite => format!("sqlite:{}", database.folder.path().join("doorward.db").display()),
+        Kind::Postgres => database.url.clone(),
+    };
+    House::at(&url, "")
+}
+
+/// Hears of the other's changes, as a Doorward that serves does.
+fn serve(desk: &Desk) {
+    let (sessions, governance) = (desk.doors.sessions().clone(), desk.doors.governance().clone());
+    tokio::spawn(async move { sessions.follow(|change| governance.heard(change)).await });
+    let governance = desk.doors.governance().clone();
+    tokio::spawn(async move { governance.keep().await });
+}
+
+/// The round a policy is of. The two lengths are always set together.
+fn round(policy: &TenantPolicy) -> u32 {
+    let rules = &policy.password_rules;
+    match (rules.min_length, rules.max_length) {
+        (6, 12) => 0,
+        (least, most) if most == least + 100 => least,
+        half => panic!("half of a change: {half:?}"),
+    }
+}
+
+async fn a_change_counts_on_the_other_replica_within_a_second_and_as_a_whole(database: Database) {
+    let (here, there) = (house(&database), house(&database));
+    let (seen, done) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+    let asked = std::thread::spawn({
+        let (seen, done) = (Arc::clone(&seen), Arc::clone(&done));
+        move || {
+            let mut requests = 0_u64;
+            there.open(async |desk| {
+                serve(&desk);
+                while !done.load(Ordering::Relaxed) {
+                    seen.store(round(&*desk.policy().await), Ordering::Relaxed);
+                    requests += 1;
+                    tokio::task::yield_now().await;
+                }
+            });
+            requests
+        }
+    });
+    std::thread::spawn(move || {
+        here.open(async |desk| {
+            serve(&desk);
+            for number in 1..=ROUNDS {
+                let (least, most) = (number.to_string(), (number + 100).to_string());
+                let bad = [("passwordPolicy.min.length", "77"), ("passwordPolicy.max.length", "many")];
+                assert!(matches!(patch(&desk, &bad).await, Err(GovernError::Refused(_))));
+                assert_eq!(round(&*desk.policy().await), number - 1);
+                let good =
+                    [("passwordPolicy.min.length", least.as_str()), ("passwordPolicy.max.length", &most)];
+                patch(&desk, &good).await.unwrap();
+                let start = Instant::now();
+                while seen.load(Ordering::Relaxed) != number {
+                    assert_eq!(round(&*desk.policy().await), number, "here at once");
+                    assert!(start.elapsed() < PROMISED, "not there within a second");
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+    })
+    .join()
+    .unwrap();
+    assert!(asked.join().unwrap() > u64::from(ROUNDS), "nobody was asked");
+}
+
+/// The news themselves are lost: the whole is read anew.
+async fn what_was_set_while_nobody_listened_is_heard_of(database: Database) {
+    let (here, there) = (house(&database), house(&database));
+    std::thread::spawn(move || {
+        there.open(async |desk| {
+            assert_eq!(round(&*desk.policy().await), 0);
+            let change = changes(&[("passwordPolicy.min.length", "9"), ("passwordPolicy.max.length", "109")]);
+            std::thread::spawn(move || {
+                here.open(async |desk| {
+                    let tenant = "carbon.super".parse_tenant();
+                    desk.doors.governance().patch(&tenant, &change, None, &alex(), NOW).await.unwrap();
+                });
+            })
+            .join()
+            .unwrap();
+            assert_eq!(round(&*desk.policy().await), 0, "it does not listen yet");
+            serve(&desk);
+            let start = Instant::now();
+            while round(&*desk.policy().await) != 9 {
+                assert!(start.elapsed() < PROMISED, "not within a second");
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+    })
+    .join()
+    .unwrap();
+}
