@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use axum::{Router, body::Body, extract::State};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use tracing::Instrument as _;
 
 use self::{error::Problem, principal::Principal, route::Action, turns::Turns};
 use crate::{
@@ -84,7 +85,9 @@ async fn handle(State(site): State<Site>, request: Request<Body>) -> Response<Bo
     let request_id = call.request_id.clone();
     let is_head = parts.method == Method::HEAD;
     let mut acted = Acted { user: None, tenant: None };
-    let answer = answer(site, call, parts, body, &mut acted).await;
+    // what is logged of a sign-in and of a change names the request, whichever lines are logged
+    let span = tracing::error_span!("request", request_id);
+    let answer = answer(site, call, parts, body, &mut acted).instrument(span).await;
     let mut response = answer.unwrap_or_else(|problem| problem.into_response(&request_id));
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -139,7 +142,7 @@ async fn answer(
         return perform(ask, action, body).await;
     }
     // to its end, also when the caller has hung up: what has been changed comes into force and on record
-    let done = tokio::spawn(perform(ask, action, body)).await;
+    let done = tokio::spawn(perform(ask, action, body).in_current_span()).await;
     done.unwrap_or_else(|_| Err(Problem::unavailable()))
 }
 
