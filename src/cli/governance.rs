@@ -85,15 +85,15 @@ pub fn run(options: Options) -> ExitCode {
             Ok(())
         }),
         Action::Revert { properties, at } => at_desk(&at, async |desk| {
-            let mut names: Vec<(&'static Connector, Vec<String>)> = Vec::new();
+            let mut wanted: Vec<(&'static Connector, Vec<String>)> = Vec::new();
             for name in &properties {
                 let named = known(name)?;
-                match names.iter_mut().find(|(connector, _)| connector.name == named.connector.name) {
-                    Some((_, names)) => names.push(named.name.into_owned()),
-                    None => names.push((named.connector, vec![named.name.into_owned()])),
+                match wanted.iter_mut().find(|(connector, _)| connector.name == named.connector.name) {
+                    Some((_, wanted)) => wanted.push(named.name.into_owned()),
+                    None => wanted.push((named.connector, vec![named.name.into_owned()])),
                 }
             }
-            let [(connector, names)] = names.as_slice() else {
+            let [(connector, names)] = wanted.as_slice() else {
                 bail!("these belong to several connectors: revert those of one at a time");
             };
             let (tenant, actor, now) = (&desk.policy.tenant, operator(), clock::millis());
@@ -108,12 +108,12 @@ async fn list(desk: &Desk, begin: &str) -> anyhow::Result<()> {
     let values = values(desk).await?;
     let connectors = categories().iter().flat_map(|category| category.connectors);
     let plain = connectors.clone().flat_map(|connector| connector.properties);
-    let names = plain.map(|property| property.name.to_owned());
+    let all = plain.map(|property| property.name.to_owned());
     let numbered = connectors.filter_map(|connector| connector.numbered);
     let rules =
         numbered.flat_map(|rule| values.rule_numbers().map(|number| format!("{}{number}", rule.name)));
     let mut listed = Vec::new();
-    for name in names.chain(rules).filter(|name| name.starts_with(begin)) {
+    for name in all.chain(rules).filter(|name| name.starts_with(begin)) {
         let named = known(&name)?;
         let (value, set) = (shown(&values, &named), values.is_set(&name));
         if desk.json {

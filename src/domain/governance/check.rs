@@ -115,9 +115,7 @@ fn days(written: &str, most: usize, max: u32) -> Option<String> {
 fn claims(written: &str) -> Option<String> {
     let mut uris: Vec<&str> = Vec::new();
     for uri in written.split(',').map(str::trim) {
-        if LoginAttribute::of_claim(uri).is_none() {
-            return None;
-        }
+        LoginAttribute::of_claim(uri)?;
         if !uris.contains(&uri) {
             uris.push(uri);
         }

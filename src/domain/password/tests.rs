@@ -255,8 +255,8 @@ fn a_rule_for_somebodys_roles_goes_before_the_days_of_all() {
         (true, &["admin"], Some(7)),
     ] {
         let policy = PasswordPolicy { expiry: expiry(only_by_rule), ..PasswordPolicy::default() };
-        let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
-        assert_eq!(policy.expires_at(&roles, 5), days.map(|days: u64| 5 + days * DAY), "{roles:?}");
+        let theirs: Vec<String> = roles.iter().map(ToString::to_string).collect();
+        assert_eq!(policy.expires_at(&theirs, 5), days.map(|days: u64| 5 + days * DAY), "{roles:?}");
     }
 }
 

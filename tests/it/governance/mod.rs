@@ -10,6 +10,7 @@ use doorward::{
     domain::{
         audit::Actor,
         governance::{Connector, property},
+        tenant::TenantId,
     },
 };
 
@@ -20,20 +21,14 @@ const NOW: u64 = crate::accounts::START;
 fn alex() -> Actor {
     Actor {
         name: "alex".to_owned(),
-        tenant: Some("carbon.super".parse_tenant()),
+        tenant: Some(id("carbon.super")),
         address: Some([192, 0, 2, 7].into()),
         request_id: Some("4711".to_owned()),
     }
 }
 
-trait ParseTenant {
-    fn parse_tenant(&self) -> doorward::domain::tenant::TenantId;
-}
-
-impl ParseTenant for str {
-    fn parse_tenant(&self) -> doorward::domain::tenant::TenantId {
-        doorward::domain::tenant::TenantId::parse(self).unwrap()
-    }
+fn id(tenant: &str) -> TenantId {
+    TenantId::parse(tenant).unwrap()
 }
 
 /// As one request would change them, each with its connector.

@@ -10,7 +10,7 @@ use std::{
 
 use doorward::{account::GovernError, config::TenantPolicy};
 
-use super::{NOW, ParseTenant as _, alex, changes, patch};
+use super::{NOW, alex, changes, id, patch};
 use crate::{
     accounts::{Desk, House},
     support::database::{Database, Kind, on_both_databases},
@@ -103,7 +103,7 @@ async fn what_was_set_while_nobody_listened_is_heard_of(database: Database) {
             let change = changes(&[("passwordPolicy.min.length", "9"), ("passwordPolicy.max.length", "109")]);
             std::thread::spawn(move || {
                 here.open(async |desk| {
-                    let tenant = "carbon.super".parse_tenant();
+                    let tenant = id("carbon.super");
                     desk.doors.governance().patch(&tenant, &change, None, &alex(), NOW).await.unwrap();
                 });
             })

@@ -2,7 +2,7 @@
 
 use doorward::{account::GovernError, domain::governance::connector_named, store::AuditPage};
 
-use super::{NOW, ParseTenant as _, alex, changes, patch, patch_for};
+use super::{NOW, alex, changes, id, patch, patch_for};
 use crate::accounts::House;
 
 #[test]
@@ -23,7 +23,7 @@ fn what_is_set_is_in_force_when_the_call_returns_and_after_a_restart() {
         assert_eq!(desk.policy().await.account_lock.max_attempts, 9);
         let connector = connector_named("account.lock.handler").unwrap();
         let names = ["account.lock.handler.On.Failure.Max.Attempts".to_owned()];
-        let (tenant, governance) = ("carbon.super".parse_tenant(), desk.doors.governance());
+        let (tenant, governance) = (id("carbon.super"), desk.doors.governance());
         let values = governance.revert(&tenant, connector, &names, Some(1), &alex(), NOW).await.unwrap();
         assert_eq!((values.version(), values.is_set(&names[0])), (2, false));
         assert_eq!(desk.policy().await.account_lock.max_attempts, 3, "as the file says");
@@ -67,13 +67,13 @@ fn a_tenant_has_its_own_settings_and_nobody_elses() {
         .tenant("acme.com", r#"{"account_lock": {"max_attempts": 4}}"#)
         .tenant("globex.com", "{}");
     house.open(async |desk| {
-        let (acme, governance) = ("acme.com".parse_tenant(), desk.doors.governance());
+        let (acme, governance) = (id("acme.com"), desk.doors.governance());
         let change = changes(&[("account.lock.handler.On.Failure.Max.Attempts", "9")]);
         governance.patch(&acme, &change, None, &alex(), NOW).await.unwrap();
         for (tenant, attempts) in [("acme.com", 9), ("globex.com", 5), ("carbon.super", 5)] {
             assert_eq!(desk.policy_of(tenant).await.account_lock.max_attempts, attempts, "{tenant}");
         }
-        let nobody = governance.patch(&"initech.com".parse_tenant(), &change, None, &alex(), NOW).await;
+        let nobody = governance.patch(&id("initech.com"), &change, None, &alex(), NOW).await;
         assert!(matches!(nobody, Err(GovernError::NoTenant)));
         let told =
             desk.doors.store().audit().list(Some(&acme), AuditPage { before: None, limit: 9 }).await.unwrap();
@@ -90,7 +90,7 @@ fn a_tenant_has_its_own_settings_and_nobody_elses() {
 fn what_is_set_stays_when_files_are_edited() {
     let house = House::new("").tenant("acme.com", r#"{"account_lock": {"max_attempts": 4, "ratio": 6}}"#);
     house.open(async |desk| {
-        let acme = "acme.com".parse_tenant();
+        let acme = id("acme.com");
         let change = changes(&[("account.lock.handler.On.Failure.Max.Attempts", "9")]);
         desk.doors.governance().patch(&acme, &change, None, &alex(), NOW).await.unwrap();
         let file = house.folder.path().join("tenants/acme.com/tenant-conf.json");

@@ -1,8 +1,11 @@
 //! Accounts: whose name is whose, and what an administrator may change.
 
 use doorward::{
-    domain::account::{AdminLock, LockedReason, Profile},
-    store::{CreateError, Page, UpdateError},
+    domain::{
+        account::{AdminLock, LockedReason, LoginAttribute, LoginAttributes, LoginName, Profile},
+        tenant::TenantId,
+    },
+    store::{CreateError, Page, Store, UpdateError},
 };
 
 use super::{NOW, acme, alex, globex, new_account, whoever_types};
@@ -21,6 +24,8 @@ on_both_databases!(
     who_is_deleted_leaves_nothing,
     a_list_comes_in_pages,
     attack_sql_in_names_and_profiles_is_text,
+    people_are_found_by_what_their_tenant_allows,
+    a_mobile_number_that_two_have_is_nobodys,
 );
 
 async fn what_is_known_of_an_account_is_kept(database: Database) {
@@ -266,4 +271,58 @@ async fn attack_sql_in_names_and_profiles_is_text(database: Database) {
     assert_eq!((made.username.as_str(), made.given_name), (hostile, new.profile.given_name));
     assert_eq!(whoever_types(&store, hostile).await, Some(made.id));
     assert_eq!(whoever_types(&store, "' OR '1'='1").await, None);
+}
+
+/// Who is found by this at the door of acme.com, where people are known by these.
+async fn found(store: &Store, typed: &str, listed: &[LoginAttribute]) -> Option<String> {
+    let name = LoginName::parse(typed, &acme(), |tenant| *tenant == globex()).unwrap();
+    let allowed = |_: &TenantId| LoginAttributes { several: true, listed: listed.into() };
+    store.accounts().by_login(&name, allowed).await.unwrap().map(|(account, _)| account.username)
+}
+
+async fn person(store: &Store, tenant: TenantId, username: &str, email: Option<&str>, mobile: &str) {
+    let mut new = new_account(tenant, username);
+    new.profile.email = email.map(str::to_owned);
+    new.profile.mobile = Some(mobile.to_owned());
+    store.accounts().create(&new, NOW).await.unwrap();
+}
+
+async fn people_are_found_by_what_their_tenant_allows(database: Database) {
+    use LoginAttribute::{Email, Mobile, Username};
+    let store = database.open().await;
+    person(&store, acme(), "alex", Some("alex@mail.example"), "+49 (30) 12-34.5").await;
+    // whose user name is an address, too
+    person(&store, acme(), "bea@mail.example", Some("bea@mail.example"), "030/777777").await;
+    person(&store, globex(), "alex", Some("alex@globex.example"), "+4930999").await;
+    for (typed, listed, who) in [
+        ("alex", &[Username][..], Some("alex")),
+        ("alex", &[Email, Mobile], None),
+        ("Alex@Mail.Example", &[Email], Some("alex")),
+        ("alex@mail.example", &[Username, Mobile], None),
+        ("+49301234 5", &[Mobile], Some("alex")),
+        ("+49301234 5", &[Username, Email], None),
+        ("+49-30-12345@acme.com", &[Mobile], Some("alex")),
+        ("030 777777", &[Mobile], Some("bea@mail.example")),
+        ("bea@mail.example", &[Username], Some("bea@mail.example")),
+        ("bea@mail.example", &[Email], Some("bea@mail.example")),
+        ("bea@mail.example", &[Mobile], None),
+        // of another tenant, at this door
+        ("+4930999", &[Username, Mobile], None),
+        ("+4930999@globex.com", &[Username, Mobile], Some("alex")),
+        ("%", &[Username, Mobile], None),
+    ] {
+        assert_eq!(found(&store, typed, listed).await.as_deref(), who, "{typed} by {listed:?}");
+    }
+}
+
+async fn a_mobile_number_that_two_have_is_nobodys(database: Database) {
+    use LoginAttribute::{Mobile, Username};
+    let store = database.open().await;
+    person(&store, acme(), "alex", None, "5550000").await;
+    assert_eq!(found(&store, "555-0000", &[Username, Mobile]).await.as_deref(), Some("alex"));
+    person(&store, acme(), "bea", None, "555 0000").await;
+    assert_eq!(found(&store, "555-0000", &[Username, Mobile]).await, None);
+    // and a user name goes before a number
+    person(&store, acme(), "5550000", None, "1").await;
+    assert_eq!(found(&store, "5550000", &[Username, Mobile]).await.as_deref(), Some("5550000"));
 }
