@@ -2,7 +2,12 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use crate::{config::TenantPolicy, domain::page::Page};
+use http::StatusCode;
+
+use crate::{
+    config::TenantPolicy,
+    domain::{page::Page, tenant::TenantId},
+};
 
 #[derive(Debug, Clone)]
 pub struct Visit {
@@ -15,4 +20,29 @@ pub struct Visit {
     pub own_origins: Vec<String>,
     /// There are more tenants than this one.
     pub several_tenants: bool,
+}
+
+/// What has been found out about a request to the management API.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub address: IpAddr,
+    /// Nobody on the way could read it: it came encrypted, through a proxy that says so, or from this machine.
+    pub is_private: bool,
+    pub request_id: String,
+    /// The tenant that path, query, header and, on a public listener, the host name.
+    pub named: Result<Option<TenantId>, NotUnderstood>,
+}
+
+/// Why a request has no one meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotUnderstood {
+    pub status: StatusCode,
+    pub detail: String,
+}
+
+/// Who a request to the management API was from and whom it was about, for the access log: in the answer's extensions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acted {
+    pub user: Option<String>,
+    pub tenant: Option<TenantId>,
 }

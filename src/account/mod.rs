@@ -11,6 +11,7 @@ mod import;
 mod lockout;
 mod notices;
 mod portal;
+mod record;
 mod rejected;
 mod sign_in;
 

@@ -28,13 +28,13 @@ use crate::{
     domain::tenant::TenantId,
     proxy::{Gate, PageSource},
     server::{
-        Server,
+        Server, Shown,
         drain::{DrainControl, DrainSignal, Phase, drain},
         tls::Certificates,
     },
     telemetry::{access_log::AccessLog, metrics::Metrics},
     token::{self, Verifier},
-    web::{HtmlPages, Site, security_headers},
+    web::{HtmlPages, Site, management, security_headers},
 };
 
 /// Verified tokens kept in memory; one takes about half a KiB.
@@ -45,6 +45,8 @@ pub struct Running {
     pub http: Vec<SocketAddr>,
     pub https: Vec<SocketAddr>,
     pub admin: Option<SocketAddr>,
+    /// The management API's own listener.
+    pub management: Option<SocketAddr>,
     drain: Arc<DrainControl>,
     server: Server,
     control: Option<JoinHandle<()>>,
@@ -57,13 +59,10 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
     let runtime = Builder::new_current_thread().max_blocking_threads(8).enable_all().build()?;
     let settings = Arc::new(settings);
     let gate = Arc::new(gate(&settings, &runtime)?);
-    let certificates = match &settings.server.tls {
-        Some(tls) => Some(Certificates::load(&tls.cert_file, &tls.key_file)?),
-        None => None,
-    };
+    let certificates = certificates(&settings)?;
     let (control, signal) = drain();
     let control = Arc::new(control);
-    let server = Server::start(&settings, &gate, certificates.as_ref(), &signal)?;
+    let server = Server::start(&settings, &gate, &certificates, &signal)?;
     let keys_loaded = Arc::new(AtomicBool::new(false));
     let store_down = Arc::new(AtomicBool::new(false));
     let readiness = Readiness {
@@ -80,19 +79,19 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
         }
         None => None,
     };
-    let (http, https) = (server.http.clone(), server.https.clone());
+    let (http, https, management) = (server.http.clone(), server.https.clone(), server.management);
     let drain = Arc::clone(&control);
     let thread = std::thread::Builder::new().name("control".into()).spawn(move || {
         if let Some(doors) = &gate.doors {
             accounts::keep(doors, &runtime, &store_down);
         }
-        run_control(&runtime, &gate, certificates.as_ref(), &keys_loaded, &drain, signal);
+        run_control(&runtime, &gate, certificates, &keys_loaded, &drain, signal);
         if let Some(doors) = &gate.doors {
             accounts::close(doors, &runtime);
         }
         runtime.shutdown_timeout(Duration::from_millis(100));
     })?;
-    Ok(Running { http, https, admin, drain: control, server, control: Some(thread) })
+    Ok(Running { http, https, admin, management, drain: control, server, control: Some(thread) })
 }
 
 /// All that judges a request, without sockets: `serve` and `explain` use the same.
@@ -125,13 +124,18 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
         doors: doors.clone(),
     };
     let access_log = access_log(&settings.log.access, &metrics)?;
+    let tokens = Verifier::new(token::http_client(&[])?, TOKEN_CACHE);
+    let management = doors.as_ref().map(|doors| {
+        management::router(management::Site::new(doors.clone(), Arc::clone(&tokens), Arc::clone(&tenants)))
+    });
     Ok(Gate {
         settings: ArcSwap::from(Arc::clone(settings)),
         mistakes: ArcSwap::default(),
         tenants,
-        tokens: Verifier::new(token::http_client(&[])?, TOKEN_CACHE),
+        tokens,
         pages: PageSource { pages, headers: security_headers().to_vec() },
         local: crate::web::router(site),
+        management,
         bounces: crate::proxy::Cookieless::default(),
         doors,
         metrics,
@@ -139,6 +143,17 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
         upgrades: crate::proxy::Upgrades::default(),
         guards: crate::proxy::Guards::default(),
         portal_connections: Arc::default(),
+    })
+}
+
+fn certificates(settings: &Settings) -> anyhow::Result<Shown> {
+    let public = settings.server.tls.as_ref().map(|tls| Certificates::load(&tls.cert_file, &tls.key_file));
+    let management = &settings.management;
+    let own = management.certificate.as_ref().filter(|_| management.listen.is_some());
+    let own = own.map(|files| Certificates::load(&files.cert_file, &files.key_file));
+    Ok(Shown {
+        public: public.transpose().context("server.tls")?,
+        management: own.transpose().context("management.cert_file")?,
     })
 }
 
@@ -180,12 +195,12 @@ pub fn at_desk(
 fn run_control(
     runtime: &Runtime,
     gate: &Arc<Gate>,
-    certificates: Option<&Arc<Certificates>>,
+    certificates: Shown,
     keys_loaded: &Arc<AtomicBool>,
     drain: &DrainControl,
     mut signal: DrainSignal,
 ) {
-    let reloader = reload::Reloader::new(Arc::clone(gate), certificates.cloned(), runtime.handle().clone());
+    let reloader = reload::Reloader::new(Arc::clone(gate), certificates, runtime.handle().clone());
     let watching = reloader.watch();
     runtime.spawn(load_keys(Arc::clone(gate), Arc::clone(keys_loaded)));
     runtime.block_on(async {

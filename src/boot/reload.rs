@@ -17,7 +17,7 @@ use crate::{
         watch::{FilesWatch, single_file_mounts, watch_files},
     },
     proxy::Gate,
-    server::tls::Certificates,
+    server::Shown,
     telemetry::metrics::{ReloadLabels, ReloadResult},
     web,
 };
@@ -25,13 +25,13 @@ use crate::{
 #[derive(Clone)]
 pub struct Reloader {
     gate: Arc<Gate>,
-    certificates: Option<Arc<Certificates>>,
+    certificates: Shown,
     runtime: Handle,
     watching: Arc<Mutex<Option<FilesWatch>>>,
 }
 
 impl Reloader {
-    pub fn new(gate: Arc<Gate>, certificates: Option<Arc<Certificates>>, runtime: Handle) -> Self {
+    pub fn new(gate: Arc<Gate>, certificates: Shown, runtime: Handle) -> Self {
         Self { gate, certificates, runtime, watching: Arc::default() }
     }
 
@@ -62,8 +62,7 @@ impl Reloader {
 
     fn changed(&self, file: &Path) {
         let settings = self.gate.settings.load_full();
-        let tls = settings.server.tls.as_ref();
-        if tls.is_some_and(|tls| file == tls.cert_file || file == tls.key_file) {
+        if certificate_files(&settings).iter().any(|known| known == file) {
             self.reload_certificates(&settings);
         } else if settings
             .defaults
@@ -83,11 +82,17 @@ impl Reloader {
     }
 
     fn reload_certificates(&self, settings: &Settings) {
-        let (Some(certificates), Some(tls)) = (&self.certificates, &settings.server.tls) else { return };
-        match certificates.reload(&tls.cert_file, &tls.key_file) {
-            Ok(()) => tracing::info!(file = %tls.cert_file.display(), "certificate reloaded"),
-            // cert and key are two files: between the two writes they do not fit
-            Err(error) => tracing::error!(%error, "the certificate cannot be used; the one before stays"),
+        let public = settings.server.tls.as_ref().map(|tls| (&tls.cert_file, &tls.key_file));
+        let own = settings.management.certificate.as_ref().map(|files| (&files.cert_file, &files.key_file));
+        for (certificates, files) in
+            [(&self.certificates.public, public), (&self.certificates.management, own)]
+        {
+            let (Some(certificates), Some((cert_file, key_file))) = (certificates, files) else { continue };
+            match certificates.reload(cert_file, key_file) {
+                Ok(()) => tracing::info!(file = %cert_file.display(), "certificate reloaded"),
+                // cert and key are two files: between the two writes they do not fit
+                Err(error) => tracing::error!(%error, "the certificate cannot be used; the one before stays"),
+            }
         }
     }
 
@@ -160,12 +165,16 @@ fn replaceable(settings: &Settings) -> Vec<PathBuf> {
     settings.file.parent().map(web::replaceable).unwrap_or_default()
 }
 
+fn certificate_files(settings: &Settings) -> Vec<PathBuf> {
+    let public = settings.server.tls.iter().flat_map(|tls| [&tls.cert_file, &tls.key_file]);
+    let own = settings.management.certificate.iter().flat_map(|files| [&files.cert_file, &files.key_file]);
+    public.chain(own).cloned().collect()
+}
+
 fn files_of(settings: &Settings) -> BTreeSet<PathBuf> {
     let mut files = BTreeSet::from([settings.file.clone()]);
     files.extend(replaceable(settings));
-    if let Some(tls) = &settings.server.tls {
-        files.extend([tls.cert_file.clone(), tls.key_file.clone()]);
-    }
+    files.extend(certificate_files(settings));
     for issuer in &settings.defaults.issuers {
         if let KeySource::File(file) = &issuer.keys {
             files.insert(file.clone());

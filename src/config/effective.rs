@@ -2,6 +2,7 @@
 
 mod accounts;
 mod issuer;
+mod management;
 mod upstream;
 
 use std::path::Path;
@@ -58,6 +59,7 @@ pub fn written(settings: &Settings) -> Deployment {
         }),
         server: Some(server(settings)),
         admin: Some(raw::admin::Admin { listen: Some(As(MaybeListen(settings.admin.listen))) }),
+        management: Some(management::management(&settings.management)),
         portal: Some(raw::portal::Portal {
             profile: Some(match settings.portal.profile {
                 Profile::Wso2Apim => raw::portal::Profile::Wso2Apim,
@@ -215,6 +217,14 @@ cert_file = "c.pem"
 key_file = "k.pem"
 [admin]
 listen = "off"
+[management]
+listen = "0.0.0.0:9443"
+cert_file = "mc.pem"
+key_file = "mk.pem"
+clear_text = true
+public = true
+read_only = true
+admin_roles = ["admin", "Internal/ops"]
 [portal]
 profile = "generic"
 [[portal.upstream]]

@@ -17,6 +17,7 @@ pub mod schema;
 pub mod secret;
 pub mod store;
 pub mod tenant_file;
+pub mod tenant_write;
 pub mod watch;
 
 pub use directory::TenantDirectory;

@@ -1,13 +1,17 @@
 //! What is meant: no `Option` that only says "not written", everything parsed, everything compiled.
 
 mod accounts;
+mod management;
 
 use std::{collections::HashMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use http::HeaderValue;
 use ipnet::IpNet;
 
-pub use self::accounts::{Accounts, ExpiryRules, Hashing, PasswordRules, Session};
+pub use self::{
+    accounts::{Accounts, ExpiryRules, Hashing, PasswordRules, Session},
+    management::{CertificateFiles, Management},
+};
 pub use super::store::{Store, StoreLocation};
 use super::{governance::Layers, mistake::Mistake, secret::Secret};
 use crate::domain::{
@@ -21,6 +25,7 @@ pub struct Settings {
     pub file: PathBuf,
     pub server: Server,
     pub admin: Admin,
+    pub management: Management,
     pub portal: Portal,
     pub tenancy: Tenancy,
     pub log: Log,

@@ -5,11 +5,16 @@ use super::model::Settings;
 /// The changed keys that need a restart, as they are written; everything else applies at once.
 pub fn diff_needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let tls = |settings: &Settings| settings.server.tls.as_ref().map(|tls| tls.listen.clone());
+    let listens = |settings: &Settings| {
+        let management = &settings.management;
+        management.listen.map(|at| (at, management.certificate.is_some()))
+    };
     [
         ("server.listen", old.server.listen != new.server.listen),
         ("server.workers", old.server.workers != new.server.workers),
         ("server.tls.listen", tls(old) != tls(new)),
         ("admin.listen", old.admin != new.admin),
+        ("management.listen", listens(old) != listens(new)),
         ("tenancy.capacity", old.tenancy.capacity != new.tenancy.capacity),
         ("accounts.enabled", old.accounts.enabled != new.accounts.enabled),
         ("accounts.store_url", old.accounts.store.location != new.accounts.store.location),
@@ -39,12 +44,20 @@ mod tests {
         parse(&text, Path::new("d.toml"), &BTreeMap::new()).unwrap()
     }
 
-    const CASES: [(&str, &[&str]); 17] = [
+    const CASES: [(&str, &[&str]); 19] = [
         ("", &[]),
         ("[server]\nlisten = [\"127.0.0.1:1\"]", &["server.listen"]),
         ("[server]\nworkers = 63", &["server.workers"]),
         ("[server.tls]\ncert_file = \"c\"\nkey_file = \"k\"", &["server.tls.listen"]),
         ("[admin]\nlisten = \"off\"", &["admin.listen"]),
+        (
+            "[accounts]\nenabled = true\n[management]\nlisten = \"127.0.0.1:9443\"",
+            &["management.listen", "accounts.enabled"],
+        ),
+        (
+            "[management]\nread_only = true\nadmin_roles = []\nclear_text = true\ncert_file = \"c\"\nkey_file = \"k\"",
+            &[],
+        ),
         ("[tenancy]\ncapacity = 5", &["tenancy.capacity"]),
         ("[accounts]\nenabled = true", &["accounts.enabled"]),
         ("[accounts]\nstore_url = \"sqlite:x.db\"", &["accounts.store_url"]),
@@ -79,6 +92,7 @@ mod tests {
             .collect();
         let mut known: Vec<_> = CASES.iter().flat_map(|(_, keys)| keys.iter().copied()).collect();
         known.sort_unstable();
+        known.dedup();
         let mut documented: Vec<_> = documented.iter().map(String::as_str).collect();
         documented.sort_unstable();
         assert_eq!(documented, known);

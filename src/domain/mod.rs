@@ -12,6 +12,7 @@ pub mod governance;
 pub mod guard;
 pub mod identity;
 pub mod lockout;
+pub mod management;
 pub mod page;
 pub mod password;
 pub mod path;

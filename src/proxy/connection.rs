@@ -12,8 +12,17 @@ use http::HeaderValue;
 
 use super::{forwarded::Client, headers::Origin, upgrade::Tunnel};
 
+/// Which listener a client came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entrance {
+    Public,
+    /// The management API's own.
+    Management,
+}
+
 #[derive(Debug)]
 pub struct ClientConnection {
+    pub entrance: Entrance,
     pub peer: SocketAddr,
     pub local: SocketAddr,
     pub tls: bool,
@@ -32,8 +41,9 @@ pub struct ClientConnection {
 }
 
 impl ClientConnection {
-    pub fn new(peer: SocketAddr, local: SocketAddr, tls: bool) -> Self {
+    pub fn new(entrance: Entrance, peer: SocketAddr, local: SocketAddr, tls: bool) -> Self {
         Self {
+            entrance,
             peer,
             local,
             tls,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    Caller, ClientConnection, Gate, Refusal, guard,
+    Caller, ClientConnection, Entrance, Gate, Refusal, guard,
     identify::{Asking, Proof, Scene, identify},
     judge::judge,
     pipeline::{is_local, understood},
@@ -56,7 +56,7 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
     let (mut parts, https) = request(question)?;
     let settings = gate.settings.load_full();
     let peer = SocketAddr::new(question.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0);
-    let connection = ClientConnection::new(peer, peer, https);
+    let connection = ClientConnection::new(Entrance::Public, peer, peer, https);
     let caller = Caller::new(&parts.headers, HeaderValue::from_static("explain"));
     let judgement = judge(gate, &settings, &connection, &mut parts, caller, now).await;
     let mut steps = vec![

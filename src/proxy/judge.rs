@@ -33,6 +33,8 @@ pub struct Judgement {
     pub cleaned: Cleaned,
     pub caller: Caller,
     pub asked_by: browser::Caller,
+    /// The tenant that the request itself (or its host) names; or why that cannot be told.
+    pub named: Result<Option<TenantId>, Refusal>,
     /// Whether the request itself (or its host) says which tenant it is for.
     pub tenant_named: bool,
     pub policy: Option<Arc<TenantPolicy>>,
@@ -74,6 +76,7 @@ pub async fn judge(
         cleaned: Cleaned::default(),
         caller,
         asked_by: asked,
+        named: Ok(None),
         tenant_named: false,
         policy: None,
         route: None,
@@ -94,10 +97,12 @@ pub async fn judge(
         Ok(named) => named,
         Err(refusal) => {
             judgement.caller.surface = surface_for_all(settings, parts);
+            judgement.named = Err(refusal.clone());
             judgement.verdict = Err(refusal);
             return judgement;
         }
     };
+    judgement.named = Ok(named.clone());
     judgement.tenant_named = named.is_some();
     let tenant = named.as_ref().unwrap_or(&settings.tenancy.default_tenant);
     let Some(mut policy) = find_policy(gate, tenant).await else {

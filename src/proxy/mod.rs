@@ -15,6 +15,7 @@ pub mod hygiene;
 mod identify;
 mod index_wait;
 pub mod judge;
+mod management;
 mod pipeline;
 pub mod select;
 mod settings_answer;
@@ -39,7 +40,7 @@ pub use self::{
     answer::{Caller, PageSource, Refusal},
     body::ResponseBody,
     bounce::Cookieless,
-    connection::ClientConnection,
+    connection::{ClientConnection, Entrance},
     guard::Guards,
     upgrade::Upgrades,
     upstream::Counted as PortalConnections,
@@ -63,6 +64,8 @@ pub struct Gate {
     pub pages: PageSource,
     /// Everything under `/.doorward/`.
     pub local: axum::Router,
+    /// The management API, when `[accounts]` is on.
+    pub management: Option<axum::Router>,
     /// Accounts of our own, when `[accounts]` is on.
     pub doors: Option<Doors>,
     pub bounces: Cookieless,
@@ -129,6 +132,13 @@ impl hyper::service::Service<Request<Incoming>> for Service {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (worker, connection) = (Arc::clone(&self.worker), Arc::clone(&self.connection));
-        Box::pin(async move { Ok(pipeline::handle(&worker, &connection, request).await) })
+        match connection.entrance {
+            Entrance::Public => {
+                Box::pin(async move { Ok(pipeline::handle(&worker, &connection, request).await) })
+            }
+            Entrance::Management => {
+                Box::pin(async move { Ok(management::handle(&worker, &connection, request).await) })
+            }
+        }
     }
 }

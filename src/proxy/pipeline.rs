@@ -19,6 +19,7 @@ use super::{
     guard::{self, guarded},
     identify::own_origin,
     judge::{Judgement, judge},
+    management,
     sign_in::{self, Way},
     visitor::{self, Memory},
 };
@@ -41,8 +42,8 @@ const LOCAL: &str = "/.doorward/";
 /// <https://w3c.github.io/webappsec-change-password-url/>
 const CHANGE_PASSWORD: &str = "/.well-known/change-password";
 
-/// The longest silence in the middle of a form.
-const FORM_IDLE: Duration = Duration::from_secs(10);
+/// The longest silence in the middle of what is sent to ourselves.
+pub(super) const BODY_IDLE: Duration = Duration::from_secs(10);
 
 pub async fn handle(
     worker: &Worker,
@@ -67,7 +68,10 @@ pub async fn handle(
     }
 
     // ── 7 answer
-    let (outcome, mut response) = if is_local(gate, parts.uri.path()) && understood(&judgement) {
+    let is_management = management::is_public(gate, &settings, parts.uri.path()) && understood(&judgement);
+    let (outcome, mut response) = if is_management {
+        Box::pin(management::at_the_gate(gate, connection, &judgement, (parts, body), &request_id)).await
+    } else if is_local(gate, parts.uri.path()) && understood(&judgement) {
         (
             Outcome::local,
             Box::pin(local(worker, connection, &settings, &judgement, (parts, body), &request_id))
@@ -123,6 +127,9 @@ pub async fn handle(
     if let Some((mut entry, log)) = entry {
         entry.status = response.status().as_u16();
         entry.decision = outcome.as_str();
+        if is_management {
+            management::note(&mut entry, &response);
+        }
         account.log(entry, log);
     }
     response.map(|body| body.with_account(account))
@@ -254,7 +261,7 @@ async fn local(
         axum::body::Body::empty()
     } else {
         let body = ClientBody::Coming(body);
-        axum::body::Body::new(RequestBody::new(body, parts.version, connection, FORM_IDLE))
+        axum::body::Body::new(RequestBody::new(body, parts.version, connection, BODY_IDLE))
     };
     match worker.gate.local.clone().oneshot(Request::from_parts(parts, body)).await {
         Ok(response) => response.map(ResponseBody::local),
@@ -282,7 +289,7 @@ fn visit(worker: &Worker, settings: &Settings, judgement: &Judgement, parts: &Pa
 /// Was the body sent with `Transfer-Encoding`? A `Content-Length` beside it has been dropped before we could see it, and a
 /// proxy before us may have believed that one: RFC 9112 §6.3 wants such a connection closed, so that nothing in it is
 /// ever read as a second request (CL.TE smuggling).
-fn is_chunked(request: &Request<Incoming>) -> bool {
+pub(super) fn is_chunked(request: &Request<Incoming>) -> bool {
     let body = request.body();
     request.version() < Version::HTTP_2 && !body.is_end_stream() && body.size_hint().exact().is_none()
 }
@@ -290,7 +297,7 @@ fn is_chunked(request: &Request<Incoming>) -> bool {
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// A trusted proxy's id is kept, so that one id goes through all logs; nobody else's is believed.
-fn request_id(settings: &Settings, connection: &ClientConnection, parts: &Parts) -> HeaderValue {
+pub(super) fn request_id(settings: &Settings, connection: &ClientConnection, parts: &Parts) -> HeaderValue {
     if !settings.server.trusted_proxies.is_empty()
         && let Some(id) = parts.headers.get(X_REQUEST_ID)
         && (1..=128).contains(&id.len())
@@ -314,7 +321,7 @@ fn named(request_id: &HeaderValue) -> tracing::Span {
     tracing::error_span!("request", request_id = request_id.to_str().unwrap_or_default())
 }
 
-fn arrived(parts: &Parts, request_id: &HeaderValue) -> Box<Entry> {
+pub(super) fn arrived(parts: &Parts, request_id: &HeaderValue) -> Box<Entry> {
     let text = |name| parts.headers.get(name).map(|value| cut(&String::from_utf8_lossy(value.as_bytes())));
     Box::new(Entry {
         time: jiff::Timestamp::now(),

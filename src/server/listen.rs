@@ -8,10 +8,13 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio_rustls::TlsAcceptor;
 
+use crate::proxy::Entrance;
+
 /// Connections the kernel keeps for us while every worker is busy.
 const BACKLOG: i32 = 4096;
 
 pub struct Listener {
+    pub entrance: Entrance,
     pub socket: TcpListener,
     pub tls: Option<TlsAcceptor>,
 }

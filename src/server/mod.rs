@@ -12,24 +12,32 @@ mod stall;
 pub mod tls;
 mod worker;
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{Arc, atomic::AtomicUsize},
-    thread::JoinHandle,
-};
+use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle};
 
 use self::{
     drain::DrainSignal,
     listen::{Listener, bind},
     tls::Certificates,
+    worker::Open,
 };
-use crate::{config::Settings, proxy::Gate};
+use crate::{
+    config::Settings,
+    proxy::{Entrance, Gate},
+};
 
-/// The public listeners and the threads that serve them.
+/// The certificates in use.
+#[derive(Debug, Clone, Default)]
+pub struct Shown {
+    pub public: Option<Arc<Certificates>>,
+    /// At the management API's own listener.
+    pub management: Option<Arc<Certificates>>,
+}
+
+/// The listeners, but for the private port, and the threads that serve them.
 pub struct Server {
     pub http: Vec<SocketAddr>,
     pub https: Vec<SocketAddr>,
+    pub management: Option<SocketAddr>,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -38,7 +46,7 @@ impl Server {
     pub fn start(
         settings: &Settings,
         gate: &Arc<Gate>,
-        certificates: Option<&Arc<Certificates>>,
+        certificates: &Shown,
         drain: &DrainSignal,
     ) -> io::Result<Self> {
         let http =
@@ -50,20 +58,31 @@ impl Server {
             .flat_map(|tls| &tls.listen)
             .map(|address| bind(*address))
             .collect::<io::Result<Vec<_>>>()?;
+        let management = settings.management.listen.map(bind).transpose()?;
         let bound = |sockets: &[std::net::TcpListener]| {
             sockets.iter().map(std::net::TcpListener::local_addr).collect::<io::Result<Vec<_>>>()
         };
         let (plain, encrypted) = (bound(&http)?, bound(&https)?);
-        let open = Arc::new(AtomicUsize::new(0));
+        let managed = management.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
+        let open = Arc::new(Open::default());
         let mut workers = Vec::with_capacity(settings.server.workers);
         for number in 0..settings.server.workers.max(1) {
             let mut listeners = Vec::new();
             for listener in &http {
-                listeners.push(Listener { socket: listener.try_clone()?, tls: None });
+                listeners.push(Listener {
+                    entrance: Entrance::Public,
+                    socket: listener.try_clone()?,
+                    tls: None,
+                });
             }
             for listener in &https {
-                let tls = certificates.map(Certificates::acceptor);
-                listeners.push(Listener { socket: listener.try_clone()?, tls });
+                let tls = certificates.public.as_ref().map(Certificates::acceptor);
+                listeners.push(Listener { entrance: Entrance::Public, socket: listener.try_clone()?, tls });
+            }
+            if let Some(listener) = &management {
+                let tls = certificates.management.as_ref().map(Certificates::acceptor);
+                let socket = listener.try_clone()?;
+                listeners.push(Listener { entrance: Entrance::Management, socket, tls });
             }
             workers.push(worker::start(
                 number,
@@ -73,7 +92,7 @@ impl Server {
                 drain.clone(),
             )?);
         }
-        Ok(Self { http: plain, https: encrypted, workers })
+        Ok(Self { http: plain, https: encrypted, management: managed, workers })
     }
 
     /// Waits until every worker has ended, which they do after the drain.

@@ -23,10 +23,14 @@ use super::{
     drain::{DrainSignal, Phase},
     listen::Listener,
 };
-use crate::proxy::{ClientConnection, Gate, Worker};
+use crate::proxy::{ClientConnection, Entrance, Gate, Worker};
 
 /// A TLS handshake that takes longer is somebody holding the door.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Administrators' connections at a time: beside those of `limits.max_connections`, so that a crowd at the public door does
+/// not keep them out.
+const MANAGEMENT_CONNECTIONS: usize = 500;
 
 /// A client that vanished without a word is noticed, also behind an open WebSocket.
 const KEEPALIVE: TcpKeepalive =
@@ -36,7 +40,7 @@ pub fn start(
     number: usize,
     listeners: Vec<Listener>,
     gate: Arc<Gate>,
-    open: Arc<AtomicUsize>,
+    open: Arc<Open>,
     drain: DrainSignal,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -47,13 +51,17 @@ pub fn start(
     })
 }
 
-async fn run(listeners: Vec<Listener>, worker: Arc<Worker>, open: Arc<AtomicUsize>, mut drain: DrainSignal) {
+async fn run(listeners: Vec<Listener>, worker: Arc<Worker>, open: Arc<Open>, mut drain: DrainSignal) {
     let mut accepting = JoinSet::new();
     for listener in listeners {
         match TcpListener::from_std(listener.socket) {
             Ok(socket) => {
-                let port =
-                    Port { worker: Arc::clone(&worker), open: Arc::clone(&open), drain: drain.clone() };
+                let port = Port {
+                    entrance: listener.entrance,
+                    worker: Arc::clone(&worker),
+                    open: Arc::clone(&open),
+                    drain: drain.clone(),
+                };
                 accepting.spawn(accept(socket, listener.tls, port));
             }
             Err(error) => tracing::error!(%error, "a listener cannot be used by this worker"),
@@ -67,7 +75,7 @@ async fn run(listeners: Vec<Listener>, worker: Arc<Worker>, open: Arc<AtomicUsiz
         }
     }
     accepting.shutdown().await;
-    while open.load(Ordering::Relaxed) > 0 && drain.phase() < Phase::Gone {
+    while open.any() && drain.phase() < Phase::Gone {
         tokio::select! {
             _ = tick.tick() => {}
             () = drain.reached(Phase::Gone) => {}
@@ -76,10 +84,31 @@ async fn run(listeners: Vec<Listener>, worker: Arc<Worker>, open: Arc<AtomicUsiz
     }
 }
 
+/// The open connections of all workers.
+#[derive(Default)]
+pub struct Open {
+    public: AtomicUsize,
+    management: AtomicUsize,
+}
+
+impl Open {
+    fn at(&self, entrance: Entrance) -> &AtomicUsize {
+        match entrance {
+            Entrance::Public => &self.public,
+            Entrance::Management => &self.management,
+        }
+    }
+
+    fn any(&self) -> bool {
+        self.public.load(Ordering::Relaxed) > 0 || self.management.load(Ordering::Relaxed) > 0
+    }
+}
+
 #[derive(Clone)]
 struct Port {
+    entrance: Entrance,
     worker: Arc<Worker>,
-    open: Arc<AtomicUsize>,
+    open: Arc<Open>,
     drain: DrainSignal,
 }
 
@@ -88,10 +117,14 @@ struct OpenConnection(Port);
 
 impl OpenConnection {
     fn enter(port: &Port) -> Option<Self> {
-        let limit = port.worker.gate.settings.load().limits.max_connections;
+        let limit = match port.entrance {
+            Entrance::Public => port.worker.gate.settings.load().limits.max_connections,
+            Entrance::Management => MANAGEMENT_CONNECTIONS,
+        };
+        let open = port.open.at(port.entrance);
         let metrics = &port.worker.gate.metrics;
-        if port.open.fetch_add(1, Ordering::Relaxed) >= limit {
-            port.open.fetch_sub(1, Ordering::Relaxed);
+        if open.fetch_add(1, Ordering::Relaxed) >= limit {
+            open.fetch_sub(1, Ordering::Relaxed);
             metrics.connections_refused.inc();
             return None;
         }
@@ -102,7 +135,7 @@ impl OpenConnection {
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.open.at(self.0.entrance).fetch_sub(1, Ordering::Relaxed);
         self.0.worker.gate.metrics.connections.dec();
     }
 }
@@ -122,7 +155,7 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, port: Port) {
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
         let Ok(local) = stream.local_addr() else { continue };
-        let connection = ClientConnection::new(canonical(peer), local, tls.is_some());
+        let connection = ClientConnection::new(port.entrance, canonical(peer), local, tls.is_some());
         match &tls {
             None => {
                 tokio::spawn(serve_clear(stream, connection, counted));

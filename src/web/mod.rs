@@ -1,4 +1,4 @@
-//! Our own pages, server-rendered; and the private port.
+//! Our own pages, server-rendered; and the management API.
 
 mod account;
 pub mod assets;
@@ -6,6 +6,7 @@ mod form;
 pub mod gallery;
 mod guest;
 pub mod i18n;
+pub mod management;
 mod message;
 pub mod pages;
 pub mod router;

@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("account", &["domain", "clock", "config", "store", "session", "telemetry"]),
     ("visit", &["domain", "config"]),
     ("proxy", &["domain", "clock", "config", "telemetry", "token", "session", "account", "visit"]),
-    ("web", &["domain", "clock", "config", "telemetry", "session", "account", "visit"]),
+    ("web", &["domain", "clock", "config", "telemetry", "token", "session", "account", "visit"]),
     ("server", &["config", "telemetry", "proxy"]),
     ("admin", &["domain", "clock", "config", "telemetry", "token", "proxy", "server"]),
     ("demo", &["domain", "web"]),

@@ -27,6 +27,7 @@ mod governance;
 mod guard;
 mod guard_wso2;
 mod hot_reload;
+mod management;
 mod pages;
 mod pages_account;
 mod pages_sign_in;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::store;
 use crate::config::{
     document::{Findings, Key, Node},
-    model::{AccessLog, Issuer, KeySource, Settings, StoreLocation, Target},
+    model::{AccessLog, CertificateFiles, Issuer, KeySource, Settings, StoreLocation, Target},
 };
 
 pub fn look_at(settings: &Settings, root: &Node, findings: &mut Findings) {
@@ -23,6 +23,10 @@ pub fn look_at(settings: &Settings, root: &Node, findings: &mut Findings) {
     if let Some(tls) = &settings.server.tls {
         let key = key.name("server").name("tls");
         pair(&key.name("cert_file"), &tls.cert_file, &key.name("key_file"), &tls.key_file, &mut note);
+    }
+    if let Some(CertificateFiles { cert_file, key_file }) = &settings.management.certificate {
+        let key = key.name("management");
+        pair(&key.name("cert_file"), cert_file, &key.name("key_file"), key_file, &mut note);
     }
     // the written order is not the resolved one: the path tells them apart
     for upstream in &settings.portal.upstreams {

@@ -141,8 +141,12 @@ fn certificates_and_keys_are_opened() {
         let all = deployment(cert, key).told();
         assert!(all.len() == 1 && all[0].contains(told) && !all[0].contains("geheim"), "{all:?}");
     }
-    let missing = Deployment::of("[server.tls]\ncert_file = \"c.pem\"\nkey_file = \"k.pem\"").told();
-    assert_eq!(missing.len(), 2, "{missing:?}");
+    for table in ["server.tls", "management"] {
+        let missing =
+            Deployment::of(&format!("[{table}]\ncert_file = \"c.pem\"\nkey_file = \"k.pem\"")).told();
+        assert_eq!(missing.len(), 2, "{missing:?}");
+        assert!(missing[0].contains(&format!("{table}.cert_file")), "{missing:?}");
+    }
 }
 
 #[test]

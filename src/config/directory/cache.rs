@@ -196,6 +196,18 @@ impl Cache {
         });
     }
 
+    /// Looks at the file now, whatever is known of it.
+    pub async fn refresh(self: &Arc<Self>, tenant: &TenantId) -> Found {
+        let pass = self.gates.enter(tenant).await;
+        let (this, wanted) = (Arc::clone(self), tenant.clone());
+        let task =
+            self.runtime.spawn(async move { this.fill(pass, &wanted, Why::Look { moved: true }).await });
+        match task.await {
+            Ok(found) => found,
+            Err(_) => self.without_a_look(tenant, &self.settings.load()),
+        }
+    }
+
     pub fn forget_unknown(&self, tenant: &TenantId) {
         self.unknown.invalidate(tenant);
     }

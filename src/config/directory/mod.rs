@@ -28,6 +28,7 @@ use super::{
 };
 use crate::domain::tenant::TenantId;
 
+pub use disk::{FILE, folder_of};
 pub use upkeep::WatchHealth;
 
 /// What a look-up found.
@@ -118,6 +119,16 @@ impl TenantDirectory {
     /// Whether all tenant files have been read for their host names since the start.
     pub fn index_ready(&self) -> bool {
         self.cache.index.listing.load().claims.is_some()
+    }
+
+    /// What `deployment.toml` says, of the same moment as the policies.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.cache.settings.load_full()
+    }
+
+    /// Looks at a tenant's file now: when this returns, what it says is in force here.
+    pub async fn refresh(&self, tenant: &TenantId) -> Found {
+        self.cache.refresh(tenant).await
     }
 
     /// From here on every file is read again before it is answered from.

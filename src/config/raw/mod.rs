@@ -14,6 +14,7 @@ pub mod identity_mgt;
 pub mod issuer;
 pub mod limits;
 pub mod log;
+pub mod management;
 pub mod password_policy;
 pub mod portal;
 pub mod server;
@@ -37,6 +38,8 @@ pub struct Deployment {
     pub server: Option<server::Server>,
     /// The private port: health, metrics, cache flush.
     pub admin: Option<admin::Admin>,
+    /// The management API: WSO2's identity governance and tenant configuration over HTTP, for administrators.
+    pub management: Option<management::Management>,
     /// The portal Doorward stands in front of.
     pub portal: Option<portal::Portal>,
     /// Which tenants there are, and how a request names its tenant.

@@ -4,6 +4,7 @@ pub mod access;
 pub mod accounts;
 pub mod guard;
 pub mod issuer;
+pub mod management;
 pub mod own;
 pub mod portal;
 pub mod scope;
@@ -43,6 +44,8 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
     let anonymous = devportal.enable_anonymous_mode.unwrap_or(true);
     let accounts = accounts::accounts(raw.accounts.unwrap_or_default(), &key.name("accounts"), &mut scope);
     let own = accounts.enabled;
+    let management =
+        management::management(raw.management.unwrap_or_default(), own, &key.name("management"), &mut scope);
     let sign_in = sign_in(raw.sign_in, profile, own, anonymous, &key, &mut scope);
     let [session, account_lock, password_policy] =
         ["session", "account_lock", "password_policy"].map(|name| key.name(name));
@@ -83,6 +86,7 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
         file: file.to_owned(),
         server,
         admin,
+        management,
         portal,
         tenancy,
         log,

@@ -2,7 +2,9 @@
 
 use std::{fmt::Write as _, net::SocketAddr, sync::Arc};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use rustls::ClientConfig;
+use serde_json::Value;
 
 use super::{
     answer::Answer,
@@ -11,6 +13,11 @@ use super::{
     message::Head,
     wire::Wire,
 };
+
+/// The value of `Authorization`.
+pub fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+}
 
 pub struct Ask<'a> {
     to: Door,
@@ -71,6 +78,14 @@ impl<'a> Ask<'a> {
 
     pub fn bearer(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    pub fn basic(self, user: &str, password: &str) -> Self {
+        self.header("authorization", &basic(user, password))
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        self.header("content-type", "application/json").body(body.to_string())
     }
 
     pub fn tenant(self, tenant: &str) -> Self {

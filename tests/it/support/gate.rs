@@ -82,6 +82,20 @@ impl Gate {
         Ask::new(Door { http, https: None, trust: None }, method, target)
     }
 
+    /// A connection to the management API on which these bytes have been sent.
+    pub fn manage_raw(&self, bytes: impl AsRef<[u8]>) -> Wire {
+        let mut wire = Wire::connect(self.running.management.expect("a management listener"));
+        wire.write(bytes);
+        wire
+    }
+
+    /// The management API at its own listener.
+    #[track_caller]
+    pub fn manage(&self, method: &str, target: &str) -> Ask<'static> {
+        let http = self.running.management.expect("a management listener");
+        Ask::new(Door { http, https: Some(http), trust: self.door.trust.clone() }, method, target)
+    }
+
     /// Where `deployment.toml` is.
     pub fn folder(&self) -> &std::path::Path {
         self.home.path()

@@ -14,6 +14,7 @@ pub mod idp;
 pub mod jar;
 pub mod jwt;
 pub mod keys;
+pub mod management;
 pub mod message;
 pub mod people;
 pub mod pki;

@@ -44,14 +44,18 @@ pub struct People {
 
 impl People {
     pub fn of(gate: &Gate) -> Self {
-        Self::in_folder(gate.home())
+        let url = gate.configuration.get("accounts.store_url").as_str().unwrap();
+        Self::at(StoreLocation::parse(url, gate.home()).unwrap())
     }
 
     /// Of a gate that has yet to start.
     pub fn in_folder(folder: &Path) -> Self {
-        let file = folder.join(FILE);
+        Self::at(StoreLocation::Sqlite(folder.join(FILE)))
+    }
+
+    fn at(location: StoreLocation) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let settings = Settings { location: StoreLocation::Sqlite(file), max_connections: 2 };
+        let settings = Settings { location, max_connections: 2 };
         let store = runtime.block_on(Store::open(&settings)).unwrap();
         let cost = Cost { memory_kib: MEMORY, iterations: 1, parallelism: 1 };
         Self { runtime, store, hasher: Hasher::new(cost, 1, 100, Meters::default()).unwrap() }
@@ -67,9 +71,21 @@ impl People {
         self.add_with(tenant, username, password, |_| {})
     }
 
-    /// With something changed about the account before it is made.
+    /// With something changed about the account before it is made. The password is as old as can be.
     pub fn add_with(
         &self,
+        tenant: &str,
+        username: &str,
+        password: &str,
+        change: impl FnOnce(&mut NewAccount),
+    ) -> Account {
+        self.add_at(1, tenant, username, password, change)
+    }
+
+    /// In milliseconds since the epoch.
+    pub fn add_at(
+        &self,
+        now: u64,
         tenant: &str,
         username: &str,
         password: &str,
@@ -89,7 +105,7 @@ impl People {
                 profile: Profile { email: Some(format!("{username}@mail.example")), ..Profile::default() },
             };
             change(&mut account);
-            self.store.accounts().create(&account, 1).await.unwrap()
+            self.store.accounts().create(&account, now).await.unwrap()
         })
     }
 }

@@ -30,8 +30,9 @@ use super::*;
 use crate::{
     config::{
         model::{
-            AccessLog, Accounts, Admin, Branding, Hashing, HeaderProfile, Limits, Log, PasswordRules, Portal,
-            Profile, Server, Session, SignIn, Store, StoreLocation, Tenancy, TenantDefaults, Watch,
+            AccessLog, Accounts, Admin, Branding, Hashing, HeaderProfile, Limits, Log, Management,
+            PasswordRules, Portal, Profile, Server, Session, SignIn, Store, StoreLocation, Tenancy,
+            TenantDefaults, Watch,
         },
         tenant_file::TenantConf,
     },
@@ -85,6 +86,14 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             drain_timeout: some_time,
         },
         admin: Admin { listen: None },
+        management: Management {
+            listen: None,
+            certificate: None,
+            clear_text: false,
+            public: false,
+            read_only: false,
+            admin_roles: Vec::new(),
+        },
         portal: Portal { profile: Profile::Generic, upstreams: Vec::new() },
         tenancy: Tenancy {
             folder,

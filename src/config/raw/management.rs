@@ -1,0 +1,41 @@
+//! `[management]`
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    text::As,
+    values::{
+        address::{FilePath, MaybeListen},
+        name::NotEmpty,
+    },
+};
+
+/// The management API: WSO2's identity governance and tenant configuration over HTTP, for administrators. Needs accounts.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct Management {
+    /// An address of its own, HTTP/1.1 and HTTP/2. Without a certificate only one that stays on this machine, such as
+    /// `127.0.0.1:9443`.
+    #[schemars(extend("default" = "off", "x-restart" = true))]
+    pub listen: Option<As<MaybeListen>>,
+    /// The certificate chain for `listen`, PEM. Read again when the file changes.
+    #[schemars(extend("x-default" = "none: clear text"))]
+    pub cert_file: Option<As<FilePath>>,
+    /// Its private key, PEM.
+    #[schemars(extend("x-default" = "none: clear text"))]
+    pub key_file: Option<As<FilePath>>,
+    /// Passwords and tokens may arrive unencrypted: where something before Doorward, such as a service mesh, encrypts.
+    #[schemars(extend("default" = false))]
+    pub clear_text: Option<bool>,
+    /// Serve the API on the public listeners too; without this its paths are the portal's there.
+    #[schemars(extend("default" = false))]
+    pub public: Option<bool>,
+    /// Answer every change with 403: where files in a repository say what is in force.
+    #[schemars(extend("default" = false))]
+    pub read_only: Option<bool>,
+    /// Roles that make an account an administrator: of its own tenant, and in `carbon.super` of every tenant. Who may
+    /// change a tenant's file names the issuers whose tokens count for that tenant.
+    #[schemars(extend("default" = ["admin"]))]
+    pub admin_roles: Option<Vec<As<NotEmpty>>>,
+}

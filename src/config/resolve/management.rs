@@ -1,0 +1,105 @@
+//! `[management]`
+
+use super::Scope;
+use crate::config::{
+    document::Key,
+    model::{CertificateFiles, Management},
+    raw,
+};
+
+pub fn management(
+    raw: raw::management::Management,
+    accounts: bool,
+    key: &Key,
+    scope: &mut Scope<'_>,
+) -> Management {
+    let listen = raw.listen.and_then(|listen| listen.0.0);
+    let public = raw.public.unwrap_or(false);
+    for (name, is_on) in [("listen", listen.is_some()), ("public", public)] {
+        if is_on && !accounts {
+            scope.mistake(
+                &key.name(name),
+                "without accounts nobody could use the management API",
+                "write accounts.enabled = true",
+            );
+        }
+    }
+    let (cert, private) = (key.name("cert_file"), key.name("key_file"));
+    match (&raw.cert_file, &raw.key_file) {
+        (Some(_), None) => scope.mistake(&private, "this key is required", "name the private key, PEM"),
+        (None, Some(_)) => scope.mistake(&cert, "this key is required", "name the certificate chain, PEM"),
+        _ => {}
+    }
+    let certificate = match (scope.maybe_path(&cert, raw.cert_file), scope.maybe_path(&private, raw.key_file))
+    {
+        (Some(cert_file), Some(key_file)) => Some(CertificateFiles { cert_file, key_file }),
+        _ => None,
+    };
+    let clear_text = raw.clear_text.unwrap_or(false);
+    if let Some(at) = listen
+        && certificate.is_none()
+        && !clear_text
+        && !at.ip().to_canonical().is_loopback()
+    {
+        scope.mistake(
+            &key.name("listen"),
+            format!("passwords would travel to {at} in clear text"),
+            "name cert_file and key_file, listen on 127.0.0.1, or write clear_text = true where something before \
+             Doorward encrypts",
+        );
+    }
+    let admin_roles = raw
+        .admin_roles
+        .map_or_else(|| vec!["admin".to_owned()], |roles| roles.into_iter().map(|role| role.0.0).collect());
+    Management {
+        listen,
+        certificate,
+        clear_text,
+        public,
+        read_only: raw.read_only.unwrap_or(false),
+        admin_roles,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, path::Path};
+
+    use crate::config::load::parse;
+
+    /// The key of each mistake.
+    fn mistakes(accounts: bool, management: &str) -> Vec<String> {
+        let text = format!(
+            "[accounts]\nenabled = {accounts}\n[[portal.upstream]]\nurl = \"http://127.0.0.1:3000\"\n[management]\n{management}"
+        );
+        match parse(&text, Path::new("d.toml"), &BTreeMap::new()) {
+            Ok(_) => Vec::new(),
+            Err(mistakes) => mistakes.into_iter().map(|mistake| mistake.key).collect(),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_a_mistake_that_names_its_key() {
+        let tls = "cert_file = \"c\"\nkey_file = \"k\"\n";
+        for (accounts, management, keys) in [
+            (true, String::new(), &[][..]),
+            (false, String::new(), &[]),
+            (false, "listen = \"off\"\nread_only = true\nadmin_roles = []".to_owned(), &[]),
+            (false, "listen = \"127.0.0.1:9443\"".to_owned(), &["management.listen"]),
+            (false, "public = true".to_owned(), &["management.public"]),
+            (true, "public = true".to_owned(), &[]),
+            (true, "listen = \"127.0.0.1:9443\"".to_owned(), &[]),
+            (true, "listen = \"[::1]:9443\"".to_owned(), &[]),
+            (true, "listen = \"0.0.0.0:9443\"".to_owned(), &["management.listen"]),
+            (true, "listen = \"10.0.0.1:9443\"".to_owned(), &["management.listen"]),
+            (true, "listen = \"[::]:9443\"".to_owned(), &["management.listen"]),
+            (true, "listen = \"0.0.0.0:9443\"\nclear_text = true".to_owned(), &[]),
+            (true, format!("listen = \"0.0.0.0:9443\"\n{tls}"), &[]),
+            (true, "cert_file = \"c\"".to_owned(), &["management.key_file"]),
+            (true, "key_file = \"k\"".to_owned(), &["management.cert_file"]),
+            (true, "admin_roles = [\"\"]".to_owned(), &["management.admin_roles[0]"]),
+        ] {
+            assert_eq!(mistakes(accounts, &management), keys, "accounts {accounts}: {management}");
+        }
+    }
+}

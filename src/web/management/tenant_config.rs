@@ -1,0 +1,177 @@
+//! A tenant's file over HTTP, as API Manager has it: what is sent is the file, byte for byte, or nothing has changed.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::body::Body;
+use http::{HeaderValue, Response, StatusCode, header};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
+
+use super::{Ask, body, error::Problem, etag, json};
+use crate::{
+    clock,
+    config::{
+        Mistake, Settings,
+        directory::{FILE, Found, folder_of},
+        schema::tenant_conf,
+        tenant_file::{self, MAX_BYTES},
+        tenant_write::{self, NotWritten},
+    },
+    domain::{audit::Deed, tenant::TenantId},
+};
+
+/// What a tenant without a file says.
+const NOTHING: &[u8] = b"{}";
+/// Others who write have this long to finish.
+const PATIENCE: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+pub async fn show(ask: &Ask) -> Result<Response<Body>, Problem> {
+    let (root, tenant) = (ask.settings.tenancy.folder.clone(), ask.tenant.clone());
+    let read = spawn_blocking(move || tenant_write::read(&root, &tenant)).await;
+    let text = match read {
+        Ok(Ok(text)) => text.unwrap_or_else(|| NOTHING.to_vec()),
+        Ok(Err(error)) => return Err(unreadable(ask, &error)),
+        Err(_) => return Err(Problem::unavailable()),
+    };
+    let tag = etag::of_text(&text);
+    if etag::is_known(&ask.headers, &tag) {
+        let mut same = tagged(Response::new(Body::empty()), &tag);
+        *same.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(same);
+    }
+    Ok(tagged(json(text), &tag))
+}
+
+pub async fn replace(ask: &Ask, body: Body) -> Result<Response<Body>, Problem> {
+    let text = body::text(&ask.headers, body, MAX_BYTES).await?;
+    let (settings, tenant, checked) = (Arc::clone(&ask.settings), ask.tenant.clone(), text.clone());
+    // it may be long, and name other files
+    spawn_blocking(move || check(&settings, &tenant, &checked))
+        .await
+        .map_err(|_| Problem::unavailable())??;
+    let site = &ask.site.0;
+    let turn = site.writing.lock().await;
+    let before = write(ask, &text).await?;
+    // in force before anybody hears that it is
+    let found = site.tenants.refresh(&ask.tenant).await;
+    drop(turn);
+    let tag = etag::of_text(text.as_bytes());
+    // the text may hold secrets: its tag and its size say which one it was
+    let known_by = |text: &[u8]| format!("{} bytes, ETag {}", text.len(), etag::of_text(text));
+    let deed = Deed {
+        action: "tenant-config.replace",
+        target: FILE.to_owned(),
+        before: before.as_deref().map(known_by),
+        after: Some(known_by(text.as_bytes())),
+    };
+    site.doors.record(&ask.tenant, &ask.actor(), deed, clock::millis()).await;
+    if let Found::Tenant(policy) = found
+        && let Some(problem) = &policy.problem
+    {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "Not in force.",
+            format!("The file has been written and is not in force: {}", told(problem)),
+        ));
+    }
+    Ok(tagged(json(text), &tag))
+}
+
+/// What was there before. Another process has a moment to finish.
+async fn write(ask: &Ask, text: &str) -> Result<Option<Vec<u8>>, Problem> {
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        let (root, tenant) = (ask.settings.tenancy.folder.clone(), ask.tenant.clone());
+        let (headers, text) = (ask.headers.clone(), text.to_owned());
+        let written = spawn_blocking(move || {
+            tenant_write::write(&root, &tenant, &text, |now| {
+                let tag = etag::of_text(now.unwrap_or(NOTHING));
+                etag::may_change(&headers, &tag, now.is_some())
+            })
+        })
+        .await;
+        match written {
+            Ok(Ok(before)) => return Ok(before),
+            Ok(Err(NotWritten::Busy)) if Instant::now() < patience => sleep(LOOK_AGAIN).await,
+            Ok(Err(not_written)) => return Err(refused(ask, not_written)),
+            Err(_) => return Err(Problem::unavailable()),
+        }
+    }
+}
+
+pub fn schema() -> Response<Body> {
+    json(tenant_conf().to_string())
+}
+
+/// The same parser that reads files, and together with `deployment.toml`.
+fn check(settings: &Settings, tenant: &TenantId, text: &str) -> Result<(), Problem> {
+    let file = folder_of(&settings.tenancy.folder, tenant).join(FILE);
+    let refused = |mistakes: &[Mistake]| {
+        let told: Vec<String> = mistakes.iter().map(told).collect();
+        Problem::new(StatusCode::BAD_REQUEST, "Invalid tenant configuration.", told.join("; "))
+    };
+    let conf = tenant_file::parse(text, &file).map_err(|mistakes| refused(&mistakes))?;
+    match tenant_file::resolve(settings, tenant, &conf, 0).problem {
+        Some(problem) => Err(refused(&[problem])),
+        None => Ok(()),
+    }
+}
+
+/// Without the name of the file: nobody over HTTP has to know where it is.
+fn told(mistake: &Mistake) -> String {
+    let place = match (mistake.line, mistake.column) {
+        (Some(line), Some(column)) => format!("line {line}, column {column}: "),
+        _ => String::new(),
+    };
+    let key = if mistake.key.is_empty() { String::new() } else { format!("{}: ", mistake.key) };
+    let remedy = if mistake.remedy.is_empty() { String::new() } else { format!(" ({})", mistake.remedy) };
+    format!("{place}{key}{}{remedy}", mistake.message)
+}
+
+fn refused(ask: &Ask, not_written: NotWritten<Problem>) -> Problem {
+    match not_written {
+        NotWritten::Refused(problem) => problem,
+        NotWritten::Elsewhere(why) => Problem::new(
+            StatusCode::CONFLICT,
+            "Kept elsewhere.",
+            format!("Nothing has been changed: {why}. Change it where it comes from."),
+        ),
+        NotWritten::ReadOnly => Problem::new(
+            StatusCode::FORBIDDEN,
+            "Read-only.",
+            "Nothing has been changed: Doorward may not write into the folder of the tenants.",
+        ),
+        NotWritten::Busy => Problem::new(
+            StatusCode::CONFLICT,
+            "Busy.",
+            "Nothing has been changed: somebody else is writing. Try again.",
+        ),
+        NotWritten::Failed(error) => {
+            tracing::error!(%error, tenant = %ask.tenant, request_id = ask.call.request_id, "a tenant's file cannot be written");
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Not written.",
+                format!("Nothing has been changed: {}.", error.kind()),
+            )
+        }
+    }
+}
+
+fn unreadable(ask: &Ask, error: &std::io::Error) -> Problem {
+    tracing::error!(%error, tenant = %ask.tenant, request_id = ask.call.request_id, "a tenant's file cannot be read");
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "Not readable.",
+        format!("The tenant's file cannot be read: {}.", error.kind()),
+    )
+}
+
+fn tagged(mut response: Response<Body>, tag: &str) -> Response<Body> {
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}

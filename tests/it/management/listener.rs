@@ -1,0 +1,153 @@
+//! Where the API can be reached, and where it cannot.
+
+use serde_json::json;
+
+use crate::support::{
+    Gate, Portal, eventually,
+    management::{GOVERNANCE, Managed, PASSWORD, TENANT_CONFIG},
+    pki::shown_certificate,
+};
+
+#[test]
+fn off_by_default_its_paths_are_the_portals() {
+    let portal = Portal::answering("the portal").start();
+    let gate = Gate::before(&portal).accounts().generic(&[("/**", "open")]).start();
+    assert_eq!(gate.running.management, None);
+    for path in [GOVERNANCE, TENANT_CONFIG, "/t/carbon.super/api/server/v1/identity-governance"] {
+        assert_eq!(gate.get(path).send().text(), "the portal", "{path}");
+    }
+}
+
+#[test]
+fn with_a_listener_of_its_own_the_public_ports_still_lead_to_the_portal() {
+    let world = Managed::with(|gate| gate.generic(&[("/**", "open")]));
+    assert_eq!(world.gate.get(TENANT_CONFIG).basic("admin", PASSWORD).send().text(), "the portal");
+    assert_eq!(world.get(TENANT_CONFIG).status, 200);
+    // and nothing else is there
+    for path in ["/", "/devportal/apis", "/.doorward/sign-in", "/api/server/v1/identity-governances"] {
+        let answer = world.get(path);
+        assert_eq!((answer.status, answer.json()["code"].as_str().unwrap()), (404, "MGT-40400"), "{path}");
+    }
+}
+
+#[test]
+fn public_on_demand_and_taken_back_without_a_restart() {
+    let mut world = Managed::with(|gate| gate.generic(&[("/**", "open")]).setting("management.public", true));
+    let ask = |world: &Managed, path: &str| world.gate.get(path).basic("admin", PASSWORD).send();
+    for path in [TENANT_CONFIG, "/t/acme.com/api/am/admin/v4/tenant-config"] {
+        let user = if path.starts_with("/t/") { "admin@carbon.super" } else { "admin" };
+        let answer = world.gate.get(path).basic(user, PASSWORD).send();
+        assert_eq!((answer.status, answer.text().as_str()), (200, "{}"), "{path}");
+        assert_eq!(world.gate.get(path).send().status, 401, "{path}");
+    }
+    assert_eq!(ask(&world, "/devportal").text(), "the portal");
+    world.gate.edit_deployment("management.public", false);
+    eventually(|| ask(&world, TENANT_CONFIG).text() == "the portal");
+}
+
+#[test]
+fn a_host_of_a_tenant_names_the_tenant_at_the_public_port() {
+    let world = Managed::with(|gate| {
+        gate.setting("management.public", true).setting("tenancy.hosts", json!({"acme.example": "acme.com"}))
+    });
+    let ask = |target: &str, user: &str| {
+        world.gate.get(target).host("acme.example").basic(user, PASSWORD).send().status
+    };
+    assert_eq!(ask(TENANT_CONFIG, "admin@acme.com"), 200);
+    assert_eq!(ask(TENANT_CONFIG, "admin"), 200, "of the host's tenant");
+    assert_eq!(ask(TENANT_CONFIG, "admin@beta.com"), 403);
+    assert_eq!(ask("/t/beta.com/api/am/admin/v4/tenant-config", "admin@carbon.super"), 400, "two tenants");
+}
+
+#[test]
+fn tls_with_both_protocols_and_a_certificate_that_is_read_again() {
+    let world = Managed::with(|gate| {
+        let file = |name: &str| gate.folder().join(name).display().to_string();
+        let (cert, key) = (file("cert.pem"), file("key.pem"));
+        gate.tls().setting("management.cert_file", cert).setting("management.key_file", key)
+    });
+    let ask = || world.ask("GET", TENANT_CONFIG).basic("admin", PASSWORD).tls();
+    assert_eq!(ask().send().status, 200);
+    assert_eq!(ask().http2().send().status, 200);
+    let addr = world.gate.running.management.unwrap();
+    let before = shown_certificate(addr);
+    let certificate = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(world.gate.folder().join("cert.pem"), certificate.cert.pem()).unwrap();
+    std::fs::write(world.gate.folder().join("key.pem"), certificate.signing_key.serialize_pem()).unwrap();
+    eventually(|| shown_certificate(addr) != before);
+}
+
+#[test]
+fn http2_in_clear_text_by_prior_knowledge() {
+    let world = Managed::start();
+    assert_eq!(world.ask("GET", TENANT_CONFIG).basic("admin", PASSWORD).http2().send().status, 200);
+}
+
+#[test]
+fn passwords_count_only_where_nobody_could_read_them() {
+    // a proxy before us says the client used http
+    let world = Managed::with(|gate| gate.trusting("127.0.0.1"));
+    let ask = |proto: &str| {
+        let ask = world.ask("GET", TENANT_CONFIG).basic("admin", PASSWORD);
+        ask.header("x-forwarded-for", "192.0.2.7").header("x-forwarded-proto", proto).send().status
+    };
+    assert_eq!((ask("https"), ask("http")), (200, 403));
+    let meshed = Managed::with(|gate| gate.trusting("127.0.0.1").setting("management.clear_text", true));
+    let ask = meshed.ask("GET", TENANT_CONFIG).basic("admin", PASSWORD);
+    let answer = ask.header("x-forwarded-for", "192.0.2.7").header("x-forwarded-proto", "http").send();
+    assert_eq!(answer.status, 200);
+}
+
+#[test]
+fn every_answer_has_a_request_id_and_every_refusal_names_it() {
+    let world = Managed::start();
+    for (method, path) in
+        [("GET", TENANT_CONFIG), ("GET", "/nothing"), ("BREW", TENANT_CONFIG), ("GET", "//x")]
+    {
+        let answer = world.ask(method, path).send();
+        let id = answer.header("x-request-id").unwrap().to_owned();
+        assert_eq!((id.len(), answer.json()["traceId"].as_str()), (32, Some(id.as_str())), "{method} {path}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+    let fine = world.get(TENANT_CONFIG);
+    assert!(fine.status == 200 && fine.header("x-request-id").is_some());
+}
+
+#[test]
+fn a_request_is_in_the_access_log_with_who_and_whose() {
+    let world = Managed::with(|gate| {
+        let file = gate.folder().join("access.log").display().to_string();
+        gate.setting("log.access", file)
+    });
+    world.get("/t/acme.com/api/am/admin/v4/tenant-config");
+    let log = world.gate.folder().join("access.log");
+    eventually(|| {
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        text.lines().any(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            line["user"] == "admin@carbon.super"
+                && line["tenant"] == "acme.com"
+                && line["reason"] == "management"
+                && line["status"] == 200
+        })
+    });
+}
+
+#[test]
+fn it_leaves_with_the_rest_and_finishes_what_it_has_begun() {
+    let mut world = Managed::with(|gate| gate.setting("server.drain_timeout", "10s"));
+    let body = "{\"EnableAnonymous\": true}";
+    // a request whose body is still on its way
+    let mut wire = world.gate.manage_raw(format!(
+        "PUT {TENANT_CONFIG} HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        crate::support::ask::basic("admin", PASSWORD),
+        body.len()
+    ));
+    wire.write(&body[..5]);
+    let control = world.gate.running.control();
+    control.advance(doorward::server::drain::Phase::Leaving);
+    eventually(|| control.phase() >= doorward::server::drain::Phase::Closing);
+    wire.write(&body[5..]);
+    assert_eq!(wire.answer("PUT").unwrap().status, 200);
+    world.gate.running.stop();
+}

@@ -1,0 +1,10 @@
+//! The management API.
+
+mod access;
+mod attacks;
+mod contract;
+mod governance;
+mod listener;
+mod openapi;
+mod replicas;
+mod tenant_config;
