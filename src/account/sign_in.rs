@@ -23,7 +23,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
     Form,
-    Basic,
+    /// The management API, by HTTP Basic.
     Api,
     ChangePassword,
 }
@@ -33,7 +33,6 @@ impl Door {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Form => "form",
-            Self::Basic => "basic",
             Self::Api => "api",
             Self::ChangePassword => "change-password",
         }

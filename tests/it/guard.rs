@@ -1,6 +1,7 @@
 //! The portal's own sign-ins, guarded: what reaches the portal, what does not, and what a stranger gets to see.
 
 mod alike;
+mod pace;
 mod together;
 mod unlock;
 

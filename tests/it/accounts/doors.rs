@@ -10,7 +10,7 @@ use futures_util::future::{join, join_all};
 
 use super::{ALICES, Desk, House, MINUTE, RIGHT, START, attempt};
 
-const DOORS: [Door; 4] = [Door::Form, Door::Basic, Door::Api, Door::ChangePassword];
+const DOORS: [Door; 3] = [Door::Form, Door::Api, Door::ChangePassword];
 
 /// What a door answers.
 async fn knock(desk: &Desk, door: Door, login: &str, password: &str) -> Result<(), Rejected> {
