@@ -163,7 +163,7 @@ impl Counter {
 
 /// The password was right: the name, the name at this address and the devices start anew. An address only gets this
 /// attempt back, or whoever has one account could clear the way for guesses at all others; and a known browser clears nothing
-/// for strangers next to it.
+/// for strangers next to it. What is counted for several names gets back what this one had there, and no more.
 pub fn succeed(
     settings: &LockoutSettings,
     reserved: &Reserved,
@@ -171,6 +171,7 @@ pub fn succeed(
 ) -> Success {
     let mut success = Success::default();
     let known_device = reserved.keys().any(CounterKey::is_device);
+    let spelling = Spelling::of(reserved, counters);
     for entry in &reserved.entries {
         if entry.key.is_name() {
             let of_locks = u64::from(entry.lockouts).saturating_mul(u64::from(settings.max_attempts.max(1)));
@@ -178,10 +179,14 @@ pub fn succeed(
             success.lock_had_ended = matches!(entry.before.locked_until, Lock::Until(_));
         }
         let Some((_, counter)) = counters.iter_mut().find(|(key, _)| *key == entry.key) else { continue };
-        if matches!(entry.key, CounterKey::Address { .. }) || (known_device && !entry.key.is_device()) {
-            entry.take_back(counter);
-        } else {
-            *counter = Counter::default();
+        match &spelling {
+            Some(spelling) if entry.key.is_shared() => spelling.forgive(entry, counter),
+            _ if matches!(entry.key, CounterKey::Address { .. })
+                || (known_device && !entry.key.is_device()) =>
+            {
+                entry.take_back(counter);
+            }
+            _ => *counter = Counter::default(),
         }
     }
     success
@@ -189,10 +194,52 @@ pub fn succeed(
 
 /// The password was never verified: exactly this attempt is taken back, and the lock it has set.
 pub fn cancel(reserved: &Reserved, counters: &mut [(CounterKey, Counter)]) {
-    for entry in &reserved.entries {
+    // what a success has forgiven is not taken back a second time
+    let forgiven = Spelling::of(reserved, counters).is_some_and(|spelling| !spelling.has_this_attempt);
+    for entry in reserved.entries.iter().filter(|entry| !(forgiven && entry.key.is_shared())) {
         if let Some((_, counter)) = counters.iter_mut().find(|(key, _)| *key == entry.key) {
             entry.take_back(counter);
         }
+    }
+}
+
+/// What is counted of one spelling of a name at the portal, and so in the counters it shares with others.
+struct Spelling {
+    since: u64,
+    failures: u32,
+    lockouts: u32,
+    /// Not, if a success next to this attempt has forgiven it already.
+    has_this_attempt: bool,
+}
+
+impl Spelling {
+    fn of(reserved: &Reserved, counters: &[(CounterKey, Counter)]) -> Option<Self> {
+        let entry = reserved.entries.iter().find(|entry| entry.key.is_spelling())?;
+        let (_, counter) = counters.iter().find(|(key, _)| *key == entry.key)?;
+        let (failures, lockouts) = if entry.is_completed_in(counter) {
+            (entry.max_attempts, entry.lockouts)
+        } else {
+            (counter.failures, counter.lockouts)
+        };
+        let has_this_attempt = counter.since == entry.after.since;
+        Some(Self { since: counter.since, failures, lockouts, has_this_attempt })
+    }
+
+    fn forgive(&self, entry: &Entry, counter: &mut Counter) {
+        let failures = if counter.since <= self.since {
+            self.failures
+        } else {
+            // it has begun anew meanwhile: of what came before nobody knows how much is in it
+            u32::from(self.has_this_attempt && counter.since == entry.after.since)
+        };
+        if failures > 0 && entry.is_completed_in(counter) {
+            counter.failures = entry.max_attempts.saturating_sub(failures);
+            counter.lockouts = entry.lockouts;
+            counter.locked_until = Lock::None;
+        } else {
+            counter.failures = counter.failures.saturating_sub(failures);
+        }
+        counter.lockouts = counter.lockouts.saturating_sub(self.lockouts);
     }
 }
 
@@ -204,11 +251,18 @@ impl Entry {
             // another round of counting has begun, and this attempt is not in it
         } else if counter.lockouts == self.lockouts {
             counter.failures = counter.failures.saturating_sub(1);
-        } else if counter.lockouts == self.lockouts.saturating_add(1) && counter.failures == 0 {
+        } else if self.is_completed_in(counter) {
             // others have completed the round: without this attempt they would not have
             counter.lockouts = self.lockouts;
             counter.locked_until = Lock::None;
             counter.failures = self.max_attempts.saturating_sub(1);
         }
+    }
+
+    /// The round this attempt was counted in has ended with a lock, by this attempt or by others.
+    fn is_completed_in(&self, counter: &Counter) -> bool {
+        counter.since == self.after.since
+            && counter.lockouts == self.lockouts.saturating_add(1)
+            && counter.failures == 0
     }
 }

@@ -186,6 +186,16 @@ impl CounterKey {
         matches!(self, Self::Account { .. } | Self::Portal { .. } | Self::Unknown { .. })
     }
 
+    /// Whether it stands for one spelling of a name at the portal.
+    pub(super) fn is_spelling(&self) -> bool {
+        matches!(self, Self::Portal { .. })
+    }
+
+    /// Whether several spellings count on it, each of which may be somebody else to the portal.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self, Self::Alike { .. })
+    }
+
     /// Whether it is about known devices.
     pub(super) fn is_device(&self) -> bool {
         matches!(self, Self::Device { .. } | Self::Devices { .. })

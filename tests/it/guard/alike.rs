@@ -59,6 +59,17 @@ fn attack_a_neighbours_sign_in_makes_every_spelling_guesses_for_free() {
     assert!(guesses <= 5, "{guesses} guesses at one person");
 }
 
+/// Who mistypes and then signs in is forgiven all of it, however often that happens.
+#[test]
+fn an_owner_who_mistypes_now_and_then_is_never_locked() {
+    let portal = portal().start();
+    let gate = guarded(&portal).start();
+    for _ in 0..4 {
+        times(3, |_| form(&gate, "/login", "alex", "wrong").send());
+        assert_eq!(form(&gate, "/login", "alex", RIGHT).send().location(), "/home");
+    }
+}
+
 /// Attack: RFC 4518 §2.2 has a directory overlook these (`caseIgnoreMatch`): to it all are `alex`.
 #[test]
 fn attack_a_fresh_counter_for_every_character_a_directory_overlooks() {
