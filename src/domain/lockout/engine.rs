@@ -83,6 +83,8 @@ fn rule(settings: &LockoutSettings, key: &CounterKey, lockouts: u32) -> Option<R
             let max_attempts = threshold.max_attempts.max(1).saturating_mul(2);
             fixed(Threshold { max_attempts, ..threshold })
         }),
+        CounterKey::Spelling { .. } => (settings.enabled || settings.account_and_address.is_some())
+            .then_some(Rule { max_attempts: u32::MAX, window: 0, lock: None }),
         CounterKey::Account { .. }
         | CounterKey::Portal { .. }
         | CounterKey::Unknown { .. }
@@ -140,7 +142,25 @@ pub fn reserve(
             max_attempts: rule.max_attempts,
         });
     }
+    begin_anew(&mut entries, counters, now);
     Ok(Reserved { entries })
+}
+
+/// A spelling whose failures have all ended in locks begins with this attempt: they are in no round any more that a success
+/// could take them off from, only in the ladder.
+fn begin_anew(entries: &mut [Entry], counters: &mut [(CounterKey, Counter)], now: u64) {
+    let shared = || entries.iter().filter(|entry| entry.key.is_shared());
+    let Some(oldest) = shared().map(|entry| entry.after.since).min() else { return };
+    let limit = shared().map(|entry| entry.max_attempts).max().unwrap_or(u32::MAX);
+    let is_own = |key: &CounterKey| matches!(key, CounterKey::Spelling { .. });
+    let Some(entry) = entries.iter_mut().find(|entry| is_own(&entry.key)) else { return };
+    let Some((_, counter)) = counters.iter_mut().find(|(key, _)| *key == entry.key) else { return };
+    if counter.since < oldest {
+        let whole_round = entry.before.failures >= limit;
+        counter.lockouts = counter.lockouts.saturating_add(u32::from(whole_round));
+        (counter.failures, counter.since) = (1, now);
+        (entry.after, entry.lockouts) = (*counter, counter.lockouts);
+    }
 }
 
 impl Counter {
@@ -163,7 +183,8 @@ impl Counter {
 
 /// The password was right: the name, the name at this address and the devices start anew. An address only gets this
 /// attempt back, or whoever has one account could clear the way for guesses at all others; and a known browser clears nothing
-/// for strangers next to it. What is counted for several names gets back what this one had there, and no more.
+/// for strangers next to it. What others are counted on, too, gets back what this spelling had at the portal, and no more: only a success
+/// at our own doors says whose account it is.
 pub fn succeed(
     settings: &LockoutSettings,
     reserved: &Reserved,
@@ -172,6 +193,7 @@ pub fn succeed(
     let mut success = Success::default();
     let known_device = reserved.keys().any(CounterKey::is_device);
     let spelling = Spelling::of(reserved, counters);
+    let of_ours_at_portal = reserved.keys().any(|key| matches!(key, CounterKey::Spelling { .. }));
     for entry in &reserved.entries {
         if entry.key.is_name() {
             let of_locks = u64::from(entry.lockouts).saturating_mul(u64::from(settings.max_attempts.max(1)));
@@ -181,6 +203,10 @@ pub fn succeed(
         let Some((_, counter)) = counters.iter_mut().find(|(key, _)| *key == entry.key) else { continue };
         match &spelling {
             Some(spelling) if entry.key.is_shared() => spelling.forgive(entry, counter),
+            // whom the portal knows by this name may be another than the account's owner
+            _ if of_ours_at_portal && matches!(entry.key, CounterKey::AccountAddress { .. }) => {
+                entry.take_back(counter);
+            }
             _ if matches!(entry.key, CounterKey::Address { .. })
                 || (known_device && !entry.key.is_device()) =>
             {

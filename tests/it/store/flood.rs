@@ -52,7 +52,7 @@ fn network(number: u128) -> IpAddr {
 /// One wrong guess, as every door counts it. `false`: refused, for somebody was locked.
 async fn guess(store: &Store, settings: &LockoutSettings, who: Who, from: Option<IpAddr>, now: u64) -> bool {
     let alike = if let Who::Portal(name) = &who { Some(*name) } else { None };
-    let attempt = Attempt { tenant: acme(), who, alike, address: from, device: None };
+    let attempt = Attempt { tenant: acme(), who, alike, spelling: None, address: from, device: None };
     let keys = lockout::keys(settings, &attempt);
     let counters = store.counters();
     counters.update(&keys, |counters| lockout::reserve(settings, counters, false, now)).await.unwrap().is_ok()

@@ -11,7 +11,7 @@ fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn everything() -> LockoutSettings {
+pub(super) fn everything() -> LockoutSettings {
     LockoutSettings {
         address: Some(Threshold { max_attempts: 20, ..FIVE_IN_TEN }),
         account_and_address: Some(Threshold { max_attempts: 3, ..FIVE_IN_TEN }),
@@ -74,6 +74,7 @@ fn attempt(who: Who, from: &str, device: Option<u8>) -> Attempt {
         tenant: tenant(),
         who,
         alike: None,
+        spelling: None,
         address: Some(address(from)),
         device: device.map(|n| DeviceId::new([n; 16])),
     }
