@@ -29,6 +29,8 @@ pub struct Guess {
     pub who: Who,
     /// At the portal's door: see [`Lockout::alike`].
     pub alike: Option<NameHash>,
+    /// At the portal's door, for an account of ours: what was typed.
+    pub spelling: Option<NameHash>,
     /// For the log; `None` for a name nobody has.
     pub shown: Option<Shown>,
     /// The account has the role that is never locked.
@@ -95,8 +97,8 @@ impl Lockout {
         guess: Guess,
         now: u64,
     ) -> Result<Reservation, NotReserved> {
-        let Guess { tenant, who, alike, shown, bypass, address, device } = guess;
-        let keys = lockout::keys(settings, &Attempt { tenant, who, alike, address, device });
+        let Guess { tenant, who, alike, spelling, shown, bypass, address, device } = guess;
+        let keys = lockout::keys(settings, &Attempt { tenant, who, alike, spelling, address, device });
         let rules = Arc::clone(settings);
         let reserved = self
             .store

@@ -92,9 +92,10 @@ fn log_locked(shown: &Shown) {
 
 fn lockout_of(key: &CounterKey) -> LockoutOf {
     match key {
-        CounterKey::Account { .. } | CounterKey::Portal { .. } | CounterKey::Alike { .. } => {
-            LockoutOf::account
-        }
+        CounterKey::Account { .. }
+        | CounterKey::Portal { .. }
+        | CounterKey::Alike { .. }
+        | CounterKey::Spelling { .. } => LockoutOf::account,
         CounterKey::Unknown { .. } => LockoutOf::unknown_name,
         CounterKey::Address { .. } => LockoutOf::address,
         CounterKey::AccountAddress { .. } => LockoutOf::account_and_address,

@@ -41,7 +41,7 @@ struct Named {
 
 impl Doors {
     /// Counts an attempt at the portal's sign-in as failed, until the portal says that it was not. A name that an account
-    /// of ours has is that account; all others are the portal's people, each with a counter, and one with all whose names the
+    /// of ours has is that account, though the portal may know somebody else by it; all others are the portal's people, each with a counter, and one with all whose names the
     /// portal may take for it. A name that does not say whose it is belongs to the tenant `door`.
     pub async fn reserve_at_portal(
         &self,
@@ -57,11 +57,14 @@ impl Doors {
         };
         let named = self.named_at_portal(policy, login).await?.ok_or(NotForwarded::NoName)?;
         let (Named { policy, name, account }, typed_as) = named;
-        let (who, shown) = if let Some(account) = &account {
-            (Who::Account(account.id.clone()), Shown::of(account))
+        let (who, spelling, shown) = if let Some(account) = &account {
+            // what is one account to us may be several people to the portal: the name as it was typed, and not taken apart
+            let whole = names::canonical(login).unwrap_or_else(|_| login.to_owned());
+            let spelling = lockout.portal_name(&policy.tenant, &whole);
+            (Who::Account(account.id.clone()), Some(spelling), Shown::of(account))
         } else {
             let hash = lockout.portal_name(&policy.tenant, &typed_as);
-            (Who::Portal(hash), Shown::of_portal(hash, &policy.tenant))
+            (Who::Portal(hash), None, Shown::of_portal(hash, &policy.tenant))
         };
         // this spelling has a counter, and all that may be the same name have one together
         let all_called = account.as_ref().map_or(name.canonical.as_str(), |account| &account.username);
@@ -69,6 +72,7 @@ impl Doors {
             tenant: policy.tenant.clone(),
             who,
             alike: Some(lockout.alike(&policy.tenant, all_called)),
+            spelling,
             shown: Some(shown),
             bypass: account.as_ref().is_some_and(|account| policy.account_lock.bypassed_by(&account.roles)),
             address: Some(address),

@@ -170,6 +170,7 @@ impl Doors {
             account.zip(attempt.device).and_then(|(account, cookie)| lockout.device(cookie, account, now));
         let guess = Guess {
             alike: None,
+            spelling: None,
             tenant: policy.tenant.clone(),
             who: match (account, &name) {
                 (Some(account), _) => Who::Account(account.id.clone()),

@@ -196,6 +196,7 @@ fn owner_of(key: &CounterKey) -> String {
         CounterKey::Portal { tenant, name } => owner(tenant, &Who::Portal(*name)),
         CounterKey::Unknown { tenant, bucket } => owner(tenant, &Who::Unknown(*bucket)),
         CounterKey::AccountAddress { tenant, who, .. }
+        | CounterKey::Spelling { tenant, who, .. }
         | CounterKey::Device { tenant, who, .. }
         | CounterKey::Devices { tenant, who } => owner(tenant, who),
         CounterKey::Address { .. } | CounterKey::Alike { .. } => String::new(),

@@ -323,3 +323,40 @@ fn a_password_does_not_print() {
     assert_eq!(format!("{:?}", Password::new(PASSWORD)), "********");
     assert_eq!(Password::new(PASSWORD).expose(), PASSWORD);
 }
+
+/// Attack: one guess at each of many names, all at once. Those with another system's hash wait for each other in slots of
+/// their own; nobody else waits there, and the floor was read before they were seen.
+#[test]
+fn attack_account_enumeration_by_time_one_guess_at_many_names_at_once() {
+    const NAMES: usize = 8;
+    let imported = "$2b$09$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e";
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let hasher = Hasher::new(CHEAP, 2, 4 * NAMES, Meters::default()).unwrap();
+        let mut kinds = Kinds::default();
+        kinds.add(imported);
+        hasher.calibrate(kinds).await.unwrap();
+        let wrong = Password::new("wrong");
+        let start = Instant::now();
+        let guesses: Vec<_> = (0..2 * NAMES)
+            .map(|name| {
+                let (hasher, wrong) = (hasher.clone(), wrong.clone());
+                tokio::spawn(async move {
+                    let began = if name % 2 == 0 {
+                        hasher.verify(&wrong, imported).await.unwrap().began
+                    } else {
+                        hasher.spend().await.unwrap()
+                    };
+                    hasher.hold_back(began, &wrong).await;
+                    start.elapsed()
+                })
+            })
+            .collect();
+        let mut took = [Duration::ZERO; 2];
+        for (name, guess) in guesses.into_iter().enumerate() {
+            took[name % 2] = took[name % 2].max(guess.await.unwrap());
+        }
+        let [known, unknown] = took;
+        assert!(known < 2 * unknown, "names with an imported hash: {known:?}, names nobody has: {unknown:?}");
+    });
+}

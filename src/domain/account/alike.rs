@@ -2,7 +2,7 @@
 //! gets in by it.
 //!
 //! Databases differ in what they overlook. `utf8mb4_general_ci` of MySQL drops accents, takes ß for s and everything beyond U+FFFF for
-//! one letter; the Unicode collations (`utf8mb4_0900_ai_ci`, `Latin1_General_CI_AI` of SQL Server) take ß for ss, Ø for O, Ł for L,
+//! one letter or none; the Unicode collations (`utf8mb4_0900_ai_ci`, `Latin1_General_CI_AI` of SQL Server) take ß for ss, Ø for O, Ł for L,
 //! Æ for AE, and katakana for hiragana; German telephone books ä for ae, Danish and Swedish ones å for aa, ü for y, w for v. All of
 //! this at once is what [`skeleton`] overlooks, and so it takes `joel` for `jol`: a name more in a counter is somebody's
 //! mistakes counted with another's, a name too few is guesses for free. What a counter of its own protects stays protected, since each
@@ -56,9 +56,9 @@ pub fn skeleton(name: &str) -> String {
             'w' => 'v',
             'ァ'..='ヶ' => big(moved(letter, -0x60)),
             'ぁ'..='ゖ' => big(letter),
-            // lengthens the sound before it
-            'ー' => continue,
-            '\u{10000}'.. => '\u{fffd}',
+            // lengthens the sound before it; and what is one letter to one database is none to another, or to a directory
+            'ー' | '\u{10000}'.. => continue,
+            other if other.is_whitespace() => ' ',
             other => other,
         };
         let is_umlaut = letter == 'e' && left.ends_with(['a', 'o', 'u']);
@@ -124,8 +124,9 @@ mod tests {
             &["ışık", "isik", "IŞIK"],
             &["タナカ", "たなか", "ﾀﾅｶ", "タナーカ", "だなが"],
             &["ッチ", "つち"],
-            // beyond U+FFFF all are one
-            &["a😀", "a𠜎", "a😀😀"],
+            // beyond U+FFFF all are one, or none
+            &["a😀", "a𠜎", "a😀😀", "a"],
+            &["a b", "a  b", "a\u{1680}b", "a\u{a0}b"],
         ] {
             let skeletons: Vec<_> = names.iter().map(|name| skeleton(name)).collect();
             assert!(skeletons.iter().all(|one| *one == skeletons[0]), "{names:?}: {skeletons:?}");

@@ -110,13 +110,15 @@ pub fn key(user_store: &str, canonical: &str) -> String {
     if user_store == PRIMARY { canonical.to_owned() } else { format!("{user_store}/{canonical}") }
 }
 
-/// Controls, and what lets one name look like another: invisible, or turning the direction of writing.
+/// Controls, and what lets one name look like another: invisible, or turning the direction of writing. All that Unicode says may
+/// be ignored (`Default_Ignorable_Code_Point`), and all that a directory overlooks in a name (RFC 4518 §2.2).
 fn cannot_be_seen(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{1806}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffc}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -196,6 +198,12 @@ mod tests {
             "al\u{fe0f}ex",
             "al\u{3164}ex",
             "al\u{e0041}ex",
+            "al\u{fffc}ex",
+            "al\u{1806}ex",
+            "al\u{6dd}ex",
+            "al\u{70f}ex",
+            "al\u{1bca0}ex",
+            "al\u{1d173}ex",
             "㏋/alex",
             "al\u{2100}ex",
         ] {

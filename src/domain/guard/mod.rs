@@ -73,7 +73,7 @@ pub enum Doubt {
     /// Compressed.
     Coding,
     Charset,
-    /// More than one user name.
+    /// More than one user name, or one in two places, each with a password.
     Twice,
     /// A field that some programs take for the one with the user name, and others do not.
     Alike,
@@ -101,7 +101,7 @@ impl Doubt {
             Self::MediaType => "a sign-in of this type is not taken here",
             Self::Coding => "a sign-in must not be compressed",
             Self::Charset => "a sign-in is written in UTF-8",
-            Self::Twice => "the sign-in has more than one user name",
+            Self::Twice => "the sign-in has more than one user name, or one in two places",
             Self::Alike => "the sign-in has a field that can be mistaken for the user name",
             Self::InQuery => "a user name does not belong into the address",
             Self::Encoding => "the sign-in is not encoded as it should be",
@@ -113,6 +113,11 @@ impl Doubt {
 }
 
 impl Guard {
+    /// Whether both read the same part of a request: the header, or the body.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        (self.user == UserIn::Basic) == (other.user == UserIn::Basic)
+    }
+
     /// Whether a name may be in the body of a request with this method.
     pub fn reads_body(&self, method: &str) -> bool {
         self.user != UserIn::Basic && self.endpoint.takes(method)

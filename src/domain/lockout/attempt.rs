@@ -11,6 +11,8 @@ pub struct Attempt {
     pub who: Who,
     /// What all names are counted by that the portal may take for this one, where the portal is asked.
     pub alike: Option<NameHash>,
+    /// The spelling under which the portal is asked for an account of ours.
+    pub spelling: Option<NameHash>,
     /// None: an attempt without a network behind it, such as one on the command line.
     pub address: Option<IpAddr>,
     /// Out of a device cookie that was verified, and made for this very name.
@@ -20,10 +22,13 @@ pub struct Attempt {
 /// The counters of an attempt, in the order in which rows are to be locked. The name's own counter is always among
 /// them, because a lock holds even where counting is off.
 pub fn keys(settings: &LockoutSettings, attempt: &Attempt) -> Vec<CounterKey> {
-    let Attempt { tenant, who, alike, address, device } = attempt;
+    let Attempt { tenant, who, alike, spelling, address, device } = attempt;
     let mut keys = vec![CounterKey::of(tenant.clone(), who.clone())];
     if let Some(name) = *alike {
         keys.push(CounterKey::Alike { tenant: tenant.clone(), name });
+    }
+    if let Some(name) = *spelling {
+        keys.push(CounterKey::Spelling { tenant: tenant.clone(), who: who.clone(), name });
     }
     if let Some(address) = address.filter(|address| !settings.allows(*address)) {
         let net = ClientNet::of(address);

@@ -83,6 +83,8 @@ fn rule(settings: &LockoutSettings, key: &CounterKey, lockouts: u32) -> Option<R
             let max_attempts = threshold.max_attempts.max(1).saturating_mul(2);
             fixed(Threshold { max_attempts, ..threshold })
         }),
+        CounterKey::Spelling { .. } => (settings.enabled || settings.account_and_address.is_some())
+            .then_some(Rule { max_attempts: u32::MAX, window: 0, lock: None }),
         CounterKey::Account { .. }
         | CounterKey::Portal { .. }
         | CounterKey::Unknown { .. }
@@ -140,7 +142,25 @@ pub fn reserve(
             max_attempts: rule.max_attempts,
         });
     }
+    begin_anew(&mut entries, counters, now);
     Ok(Reserved { entries })
+}
+
+/// A spelling whose failures have all ended in locks begins with this attempt: they are in no round any more that a success
+/// could take them off from, only in the ladder.
+fn begin_anew(entries: &mut [Entry], counters: &mut [(CounterKey, Counter)], now: u64) {
+    let shared = || entries.iter().filter(|entry| entry.key.is_shared());
+    let Some(oldest) = shared().map(|entry| entry.after.since).min() else { return };
+    let limit = shared().map(|entry| entry.max_attempts).max().unwrap_or(u32::MAX);
+    let is_own = |key: &CounterKey| matches!(key, CounterKey::Spelling { .. });
+    let Some(entry) = entries.iter_mut().find(|entry| is_own(&entry.key)) else { return };
+    let Some((_, counter)) = counters.iter_mut().find(|(key, _)| *key == entry.key) else { return };
+    if counter.since < oldest {
+        let whole_round = entry.before.failures >= limit;
+        counter.lockouts = counter.lockouts.saturating_add(u32::from(whole_round));
+        (counter.failures, counter.since) = (1, now);
+        (entry.after, entry.lockouts) = (*counter, counter.lockouts);
+    }
 }
 
 impl Counter {
@@ -163,7 +183,8 @@ impl Counter {
 
 /// The password was right: the name, the name at this address and the devices start anew. An address only gets this
 /// attempt back, or whoever has one account could clear the way for guesses at all others; and a known browser clears nothing
-/// for strangers next to it.
+/// for strangers next to it. What others are counted on, too, gets back what this spelling had at the portal, and no more: only a success
+/// at our own doors says whose account it is.
 pub fn succeed(
     settings: &LockoutSettings,
     reserved: &Reserved,
@@ -171,6 +192,8 @@ pub fn succeed(
 ) -> Success {
     let mut success = Success::default();
     let known_device = reserved.keys().any(CounterKey::is_device);
+    let spelling = Spelling::of(reserved, counters);
+    let of_ours_at_portal = reserved.keys().any(|key| matches!(key, CounterKey::Spelling { .. }));
     for entry in &reserved.entries {
         if entry.key.is_name() {
             let of_locks = u64::from(entry.lockouts).saturating_mul(u64::from(settings.max_attempts.max(1)));
@@ -178,10 +201,18 @@ pub fn succeed(
             success.lock_had_ended = matches!(entry.before.locked_until, Lock::Until(_));
         }
         let Some((_, counter)) = counters.iter_mut().find(|(key, _)| *key == entry.key) else { continue };
-        if matches!(entry.key, CounterKey::Address { .. }) || (known_device && !entry.key.is_device()) {
-            entry.take_back(counter);
-        } else {
-            *counter = Counter::default();
+        match &spelling {
+            Some(spelling) if entry.key.is_shared() => spelling.forgive(entry, counter),
+            // whom the portal knows by this name may be another than the account's owner
+            _ if of_ours_at_portal && matches!(entry.key, CounterKey::AccountAddress { .. }) => {
+                entry.take_back(counter);
+            }
+            _ if matches!(entry.key, CounterKey::Address { .. })
+                || (known_device && !entry.key.is_device()) =>
+            {
+                entry.take_back(counter);
+            }
+            _ => *counter = Counter::default(),
         }
     }
     success
@@ -189,10 +220,52 @@ pub fn succeed(
 
 /// The password was never verified: exactly this attempt is taken back, and the lock it has set.
 pub fn cancel(reserved: &Reserved, counters: &mut [(CounterKey, Counter)]) {
-    for entry in &reserved.entries {
+    // what a success has forgiven is not taken back a second time
+    let forgiven = Spelling::of(reserved, counters).is_some_and(|spelling| !spelling.has_this_attempt);
+    for entry in reserved.entries.iter().filter(|entry| !(forgiven && entry.key.is_shared())) {
         if let Some((_, counter)) = counters.iter_mut().find(|(key, _)| *key == entry.key) {
             entry.take_back(counter);
         }
+    }
+}
+
+/// What is counted of one spelling of a name at the portal, and so in the counters it shares with others.
+struct Spelling {
+    since: u64,
+    failures: u32,
+    lockouts: u32,
+    /// Not, if a success next to this attempt has forgiven it already.
+    has_this_attempt: bool,
+}
+
+impl Spelling {
+    fn of(reserved: &Reserved, counters: &[(CounterKey, Counter)]) -> Option<Self> {
+        let entry = reserved.entries.iter().find(|entry| entry.key.is_spelling())?;
+        let (_, counter) = counters.iter().find(|(key, _)| *key == entry.key)?;
+        let (failures, lockouts) = if entry.is_completed_in(counter) {
+            (entry.max_attempts, entry.lockouts)
+        } else {
+            (counter.failures, counter.lockouts)
+        };
+        let has_this_attempt = counter.since == entry.after.since;
+        Some(Self { since: counter.since, failures, lockouts, has_this_attempt })
+    }
+
+    fn forgive(&self, entry: &Entry, counter: &mut Counter) {
+        let failures = if counter.since <= self.since {
+            self.failures
+        } else {
+            // it has begun anew meanwhile: of what came before nobody knows how much is in it
+            u32::from(self.has_this_attempt && counter.since == entry.after.since)
+        };
+        if failures > 0 && entry.is_completed_in(counter) {
+            counter.failures = entry.max_attempts.saturating_sub(failures);
+            counter.lockouts = entry.lockouts;
+            counter.locked_until = Lock::None;
+        } else {
+            counter.failures = counter.failures.saturating_sub(failures);
+        }
+        counter.lockouts = counter.lockouts.saturating_sub(self.lockouts);
     }
 }
 
@@ -204,11 +277,18 @@ impl Entry {
             // another round of counting has begun, and this attempt is not in it
         } else if counter.lockouts == self.lockouts {
             counter.failures = counter.failures.saturating_sub(1);
-        } else if counter.lockouts == self.lockouts.saturating_add(1) && counter.failures == 0 {
+        } else if self.is_completed_in(counter) {
             // others have completed the round: without this attempt they would not have
             counter.lockouts = self.lockouts;
             counter.locked_until = Lock::None;
             counter.failures = self.max_attempts.saturating_sub(1);
         }
+    }
+
+    /// The round this attempt was counted in has ended with a lock, by this attempt or by others.
+    fn is_completed_in(&self, counter: &Counter) -> bool {
+        counter.since == self.after.since
+            && counter.lockouts == self.lockouts.saturating_add(1)
+            && counter.failures == 0
     }
 }

@@ -150,6 +150,13 @@ pub enum CounterKey {
         tenant: TenantId,
         name: NameHash,
     },
+    /// What the portal was asked for an account of ours under one spelling: it locks nothing, and says what a success there
+    /// may forgive.
+    Spelling {
+        tenant: TenantId,
+        who: Who,
+        name: NameHash,
+    },
     Address {
         tenant: TenantId,
         net: ClientNet,
@@ -186,6 +193,17 @@ impl CounterKey {
         matches!(self, Self::Account { .. } | Self::Portal { .. } | Self::Unknown { .. })
     }
 
+    /// Whether it stands for one spelling of a name at the portal.
+    pub(super) fn is_spelling(&self) -> bool {
+        matches!(self, Self::Portal { .. } | Self::Spelling { .. })
+    }
+
+    /// Whether others count on it than the one spelling at the portal: others that may be somebody else to the portal, and
+    /// guesses at our own doors.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self, Self::Account { .. } | Self::Alike { .. })
+    }
+
     /// Whether it is about known devices.
     pub(super) fn is_device(&self) -> bool {
         matches!(self, Self::Device { .. } | Self::Devices { .. })
@@ -197,6 +215,7 @@ impl CounterKey {
             Self::Portal { tenant, name } => format!("name|{tenant}|portal:{name}"),
             Self::Unknown { tenant, bucket } => format!("name|{tenant}|unknown:{bucket:04x}"),
             Self::Alike { tenant, name } => format!("alike|{tenant}|{name}"),
+            Self::Spelling { tenant, who, name } => format!("spelling|{tenant}|{who}|{name}"),
             Self::Address { tenant, net } => format!("address|{tenant}|{net}"),
             Self::AccountAddress { tenant, who, net } => format!("name-address|{tenant}|{who}|{net}"),
             Self::Device { tenant, who, device } => format!("device|{tenant}|{who}|{device}"),
@@ -216,6 +235,9 @@ impl CounterKey {
             ("address", None) => Self::Address { tenant, net: ClientNet::parse(third)? },
             ("name-address", Some(net)) => {
                 Self::AccountAddress { tenant, who: Who::parse(third)?, net: ClientNet::parse(net)? }
+            }
+            ("spelling", Some(name)) => {
+                Self::Spelling { tenant, who: Who::parse(third)?, name: NameHash::parse(name)? }
             }
             ("device", Some(device)) => {
                 Self::Device { tenant, who: Who::parse(third)?, device: DeviceId::parse(device)? }

@@ -2,6 +2,7 @@
 
 mod beyond;
 mod keys;
+mod portal;
 mod properties;
 
 use std::time::Duration;

@@ -78,8 +78,8 @@ pub(super) async fn sign_in<'a>(
         match (&found, name) {
             (_, None) => {}
             (None, Some(name)) => found = Some((*guard, name)),
-            (Some((_, known)), Some(name)) if *known == name => {}
-            // one answer cannot speak for two names
+            (Some((other, known)), Some(name)) if *known == name && other.is_beside(guard) => {}
+            // one answer cannot speak for two names, nor for two passwords of one: in the header, and in the body
             (Some(_), Some(_)) => return Err((*guard, Doubt::Twice.into())),
         }
     }

@@ -310,3 +310,20 @@ fn the_line_that_log_scrapers_know_is_written_to_the_byte() {
                 PRIMARY in tenant carbon.super. Cannot login until the account is unlocked.\"}";
     assert!(log.contains(line) && !log.contains("nobody"), "{log}");
 }
+
+/// Attack: the portal lets people register, and has its own `alex`: whoever took that name there signs in again and again, and
+/// each time all wrong guesses at Doorward's own `alex` are forgiven.
+#[test]
+fn attack_a_namesake_at_the_portal_forgives_guesses_at_an_account_of_ours() {
+    House::locking().open(async |desk| {
+        desk.add("alex").await;
+        let tenant = desk.policy().await.tenant.clone();
+        for _ in 0..5 {
+            desk.wrong("alex", 4, START).await;
+            if let Ok(namesake) = desk.doors.reserve_at_portal(&tenant, "alex", ALICES.into(), START).await {
+                namesake.succeeded().await.unwrap();
+            }
+        }
+        assert!(desk.verifications() <= 5, "{} passwords of ours were verified", desk.verifications());
+    });
+}

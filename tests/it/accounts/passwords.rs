@@ -4,8 +4,12 @@ use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use doorward::{
     account::{ChangeError, ChangePassword, ImportedUser, Rejected, hashing::Password},
-    domain::password::{Rule, Violation},
+    domain::{
+        account::StoredPassword,
+        password::{Rule, Violation},
+    },
     session::{Begin, CookieSecret, hash_of},
+    store::NewPassword,
 };
 
 use super::{ALICES, Desk, House, RIGHT, START};
@@ -134,4 +138,30 @@ fn a_hash_is_renewed_when_its_cost_has_changed() {
         Ok(())
     });
     renewed.unwrap();
+}
+
+/// Attack: whoever knows the old password begins to change it, and is waiting for the list of breached passwords (up to three
+/// seconds) when an administrator gives the account another one. The change must not undo that.
+#[test]
+fn attack_a_change_under_way_undoes_an_administrators_reset() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let list = format!("breached_url = \"http://{}/range/\"\n", listener.local_addr().unwrap());
+    House::new(&format!("{STRICT}{list}")).open(async |desk| {
+        let alex = desk.add("alex").await;
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        // what was asked of the first password, which waited in vain
+        drop(listener.accept().await.unwrap());
+        let reset = async {
+            let (asked, _) = listener.accept().await.unwrap();
+            let new = NewPassword { hash: StoredPassword::unusable(), must_change: false, keep_history: 1 };
+            let accounts = desk.doors.store().accounts();
+            assert!(accounts.set_password(&alex.id, &new, None, START + 1).await.unwrap());
+            // no answer: the list is not required
+            drop((asked, listener));
+        };
+        let (changed, ()) = tokio::join!(change(&desk, RIGHT, "second password", None), reset);
+        assert!(changed.is_err(), "the administrator's password is gone");
+        assert!(desk.try_at("alex", "second password", START + 2).await.is_err());
+    });
 }

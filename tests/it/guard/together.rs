@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Condvar, Mutex};
 
-use super::{basic, guarded, in_parallel};
+use serde_json::json;
+
+use super::{basic, form, guarded, in_parallel};
 use crate::support::{Portal, Reply, eventually::PATIENCE};
 
 /// They do not wait for each other either, whether or not anybody said what a right password looks like.
@@ -53,6 +55,31 @@ fn attack_a_page_that_anybody_gets_beside_the_one_that_checks() {
     portal.forget();
     let sixth = gate.get("/basic/x").header("authorization", &basic("alex", "right")).send();
     assert_eq!((sixth.status, portal.saw_nothing()), (401, true));
+}
+
+/// Attack: the header stays the same, and so all share one reservation; the password that is tried is in the form.
+#[test]
+fn attack_many_passwords_in_a_form_behind_one_header() {
+    const GUESSES: usize = 20;
+    let together = Meeting::of(GUESSES);
+    let met = together.clone();
+    let portal = Portal::answering("")
+        .deciding("/login", move |request| {
+            let _ = !request.complete || met.wait();
+            Reply::text("").status(302).header("location", "/login?error")
+        })
+        .start();
+    let both = json!([
+        {"match": "/**", "user_in": "basic"},
+        {"match": "/login", "user_in": "form", "succeeded_redirect": ["/home*"]},
+    ]);
+    let gate = guarded(&portal).setting("guard", both).generic(&[("/login", "open")]).start();
+    together.begin();
+    let statuses = in_parallel(GUESSES, |turn| {
+        let ask = form(&gate, "/login", "alex", &turn.to_string());
+        ask.header("authorization", &basic("alex", "anything")).send().status
+    });
+    assert!(portal.received().len() <= 5, "{statuses:?}");
 }
 
 /// So many are to be at the portal at the same time.

@@ -19,6 +19,7 @@ use crate::support::database::{Database, Kind, on_both_databases, with};
 
 on_both_databases!(
     attack_a_flood_of_names_at_the_portal_takes_bounded_room_and_locks_nobody,
+    attack_a_table_filled_once_forgets_every_later_guess,
     attack_a_flood_of_addresses_is_forgotten_when_its_window_has_passed,
     counters_of_an_account_stay_as_long_as_the_account,
     a_row_of_an_older_replica_is_read_and_goes_with_what_is_old,
@@ -51,7 +52,7 @@ fn network(number: u128) -> IpAddr {
 /// One wrong guess, as every door counts it. `false`: refused, for somebody was locked.
 async fn guess(store: &Store, settings: &LockoutSettings, who: Who, from: Option<IpAddr>, now: u64) -> bool {
     let alike = if let Who::Portal(name) = &who { Some(*name) } else { None };
-    let attempt = Attempt { tenant: acme(), who, alike, address: from, device: None };
+    let attempt = Attempt { tenant: acme(), who, alike, spelling: None, address: from, device: None };
     let keys = lockout::keys(settings, &attempt);
     let counters = store.counters();
     counters.update(&keys, |counters| lockout::reserve(settings, counters, false, now)).await.unwrap().is_ok()
@@ -94,6 +95,32 @@ async fn attack_a_flood_of_names_at_the_portal_takes_bounded_room_and_locks_nobo
     // the last to come are the last to go
     assert_eq!(counter(&store, portal(999)).await.failures, 1);
     assert_eq!(counter(&store, portal(0)).await, Counter::default());
+}
+
+/// Attack: fill the room once with names that were locked. From then on what comes last says least, and goes first: four
+/// guesses a minute at anybody, for as long as the old rows are kept (90 days).
+async fn attack_a_table_filled_once_forgets_every_later_guess(database: Database) {
+    let store = database.open().await;
+    let settings = settings();
+    for number in 0..60 {
+        for _ in 0..5 {
+            assert!(guess(&store, &settings, portal(number), None, NOW).await);
+        }
+    }
+    let keep = Keep { strays: 100, ..Keep::default() };
+    store.purge(keep, NOW).await.unwrap();
+    // the locks of the flood have long ended
+    let (later, victim) = (NOW + DAY, portal(1 << 100));
+    let mut verified = 0;
+    for minute in 0..10 {
+        let now = later + minute * 60_000;
+        for _ in 0..4 {
+            verified += u32::from(guess(&store, &settings, victim.clone(), None, now).await);
+        }
+        store.purge(keep, now).await.unwrap();
+    }
+    // five, and five more when the first lock has ended
+    assert!(verified <= 10, "{verified} guesses in ten minutes");
 }
 
 async fn attack_a_flood_of_addresses_is_forgotten_when_its_window_has_passed(database: Database) {

@@ -11,7 +11,7 @@ fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn everything() -> LockoutSettings {
+pub(super) fn everything() -> LockoutSettings {
     LockoutSettings {
         address: Some(Threshold { max_attempts: 20, ..FIVE_IN_TEN }),
         account_and_address: Some(Threshold { max_attempts: 3, ..FIVE_IN_TEN }),
@@ -22,7 +22,7 @@ fn everything() -> LockoutSettings {
 
 /// All counters there are, as a store would keep them.
 #[derive(Default)]
-struct Table(std::collections::BTreeMap<CounterKey, Counter>);
+pub(super) struct Table(std::collections::BTreeMap<CounterKey, Counter>);
 
 impl Table {
     fn on<T>(&mut self, keys: &[CounterKey], f: impl FnOnce(&mut [(CounterKey, Counter)]) -> T) -> T {
@@ -33,7 +33,7 @@ impl Table {
         answer
     }
 
-    fn reserve(
+    pub fn reserve(
         &mut self,
         settings: &LockoutSettings,
         attempt: &Attempt,
@@ -42,9 +42,30 @@ impl Table {
         self.on(&keys(settings, attempt), |rows| reserve(settings, rows, false, now))
     }
 
-    fn succeed(&mut self, settings: &LockoutSettings, reserved: &Reserved) {
+    pub fn succeed(&mut self, settings: &LockoutSettings, reserved: &Reserved) {
         let keys: Vec<CounterKey> = reserved.keys().cloned().collect();
         self.on(&keys, |rows| succeed(settings, reserved, rows));
+    }
+
+    pub fn cancel(&mut self, reserved: &Reserved) {
+        let keys: Vec<CounterKey> = reserved.keys().cloned().collect();
+        self.on(&keys, |rows| cancel(reserved, rows));
+    }
+
+    /// So many wrong guesses, each of which has to be let through.
+    pub fn fail(&mut self, settings: &LockoutSettings, attempt: &Attempt, times: u32, now: u64) {
+        for time in 0..times {
+            assert!(self.reserve(settings, attempt, now).is_ok(), "wrong guess {time} is verified");
+        }
+    }
+
+    pub fn sign_in(&mut self, settings: &LockoutSettings, attempt: &Attempt, now: u64) {
+        let reserved = self.reserve(settings, attempt, now).expect("a right password is verified");
+        self.succeed(settings, &reserved);
+    }
+
+    pub fn of(&self, key: &CounterKey) -> Counter {
+        self.0.get(key).copied().unwrap_or_default()
     }
 }
 
@@ -53,6 +74,7 @@ fn attempt(who: Who, from: &str, device: Option<u8>) -> Attempt {
         tenant: tenant(),
         who,
         alike: None,
+        spelling: None,
         address: Some(address(from)),
         device: device.map(|n| DeviceId::new([n; 16])),
     }

@@ -9,6 +9,7 @@ fn attempt(from: Option<&str>, device: bool) -> Attempt {
         tenant: tenant(),
         who: alex(),
         alike: None,
+        spelling: None,
         address: from.map(|text| text.parse().unwrap()),
         device: device.then(|| DeviceId::new([0xab; 16])),
     }
@@ -32,6 +33,10 @@ fn an_attempt_has_the_counters_that_are_switched_on() {
     assert_eq!(texts(&wso2(), &attempt(Some("192.0.2.1"), true)), [name]);
     let portal = Attempt { alike: Some(NameHash::of(&[0xcd; 32])), ..attempt(None, false) };
     assert_eq!(texts(&wso2(), &portal), [name, "alike|carbon.super|cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"]);
+    let ours = Attempt { spelling: Some(NameHash::of(&[0xef; 32])), ..attempt(None, false) };
+    let spelling =
+        "spelling|carbon.super|account:00000000000000000000000000000a1e|efefefefefefefefefefefefefefefef";
+    assert_eq!(texts(&wso2(), &ours), [name, spelling]);
     // a lock is looked for even where nothing is counted
     assert_eq!(texts(&LockoutSettings::default(), &attempt(None, false)), [name]);
     assert_eq!(texts(&all, &attempt(None, false)), [name]);
@@ -80,6 +85,7 @@ fn a_key_is_written_and_read_back() {
         written.extend([
             of(who.clone()),
             CounterKey::AccountAddress { tenant: tenant(), who: who.clone(), net: net("2001:db8::1") },
+            CounterKey::Spelling { tenant: tenant(), who: who.clone(), name: NameHash::of(&hash) },
             CounterKey::Device { tenant: tenant(), who: who.clone(), device: DeviceId::new([1; 16]) },
             CounterKey::Devices { tenant: tenant(), who },
         ]);

@@ -1,0 +1,139 @@
+//! Names at the portal's sign-in: each spelling has a counter, and all that the portal may take for one have one together.
+
+use super::{beyond::Table, *};
+
+fn hash(n: u8) -> NameHash {
+    NameHash::of(&[n; 32])
+}
+
+/// All these names are alike.
+fn named(n: u8) -> Attempt {
+    Attempt {
+        tenant: tenant(),
+        who: Who::Portal(hash(n)),
+        alike: Some(hash(0)),
+        spelling: None,
+        address: None,
+        device: None,
+    }
+}
+
+fn alike(table: &Table) -> Counter {
+    table.of(&CounterKey::Alike { tenant: tenant(), name: hash(0) })
+}
+
+#[test]
+fn a_success_forgives_what_this_spelling_had_and_nothing_of_others() {
+    let (settings, mut table) = (wso2(), Table::default());
+    table.fail(&settings, &named(1), 2, NOW);
+    table.fail(&settings, &named(2), 1, NOW + 1);
+    table.sign_in(&settings, &named(2), NOW + 2);
+    assert_eq!(alike(&table).failures, 2);
+    table.sign_in(&settings, &named(1), NOW + 3);
+    assert_eq!((alike(&table).failures, alike(&table).lockouts), (0, 0));
+}
+
+#[test]
+fn an_owners_own_locks_are_forgiven_with_the_ladder() {
+    let (settings, mut table) = (wso2(), Table::default());
+    table.fail(&settings, &named(1), 5, NOW);
+    assert!(table.reserve(&settings, &named(1), NOW + 1).is_err());
+    table.fail(&settings, &named(1), 3, NOW + 5 * MINUTE);
+    table.sign_in(&settings, &named(1), NOW + 6 * MINUTE);
+    assert_eq!((alike(&table).failures, alike(&table).lockouts), (0, 0));
+}
+
+/// Attack: attempts in flight that a success has forgiven are said to have come to nothing, and taken back once more.
+#[test]
+fn attack_an_attempt_is_not_forgiven_twice() {
+    for cancelled in [true, false] {
+        let (settings, mut table) = (wso2(), Table::default());
+        table.fail(&settings, &named(1), 2, NOW);
+        let slow = table.reserve(&settings, &named(2), NOW + 1).unwrap();
+        let quick = table.reserve(&settings, &named(2), NOW + 2).unwrap();
+        table.succeed(&settings, &quick);
+        assert_eq!(alike(&table).failures, 2);
+        if cancelled {
+            table.cancel(&slow);
+        } else {
+            table.succeed(&settings, &slow);
+        }
+        assert_eq!(alike(&table).failures, 2, "{cancelled}");
+    }
+}
+
+/// Attack: failures of a round that others have ended are no credit for guesses in the next one.
+#[test]
+fn attack_failures_of_a_round_that_is_over_forgive_nothing_in_the_next() {
+    let (settings, mut table) = (wso2(), Table::default());
+    table.fail(&settings, &named(2), 3, NOW);
+    table.fail(&settings, &named(1), 2, NOW + 1);
+    let later = NOW + 5 * MINUTE + 1;
+    table.fail(&settings, &named(1), 2, later);
+    table.sign_in(&settings, &named(2), later + 1);
+    assert_eq!((alike(&table).failures, alike(&table).lockouts), (2, 1));
+}
+
+/// An account of ours that the portal is asked for under this spelling.
+fn ours(spelling: u8) -> Attempt {
+    Attempt { who: alex(), spelling: Some(hash(spelling)), ..named(0) }
+}
+
+fn at_our_door() -> Attempt {
+    Attempt { alike: None, spelling: None, ..ours(0) }
+}
+
+fn account(table: &Table) -> Counter {
+    table.of(&CounterKey::of(tenant(), alex()))
+}
+
+/// Attack: whom the portal knows by that name, or by one like it, is another than the account's owner.
+#[test]
+fn attack_a_success_at_the_portal_forgives_no_guess_at_our_doors_or_of_another_spelling() {
+    let (settings, mut table) = (wso2(), Table::default());
+    table.fail(&settings, &at_our_door(), 2, NOW);
+    table.fail(&settings, &ours(1), 1, NOW + 1);
+    table.fail(&settings, &ours(2), 1, NOW + 2);
+    table.sign_in(&settings, &ours(2), NOW + 3);
+    assert_eq!((account(&table).failures, alike(&table).failures), (3, 1));
+    table.sign_in(&settings, &at_our_door(), NOW + 4);
+    assert_eq!(account(&table), Counter::default());
+}
+
+/// Attack: failures that the owner's success at our door has forgiven are no credit for guesses there.
+#[test]
+fn attack_failures_at_the_portal_are_not_forgiven_twice() {
+    let (settings, mut table) = (wso2(), Table::default());
+    table.fail(&settings, &ours(1), 3, NOW);
+    table.sign_in(&settings, &at_our_door(), NOW + 1);
+    table.fail(&settings, &at_our_door(), 3, NOW + 2);
+    table.sign_in(&settings, &ours(1), NOW + 3);
+    assert_eq!(account(&table).failures, 3);
+}
+
+#[test]
+fn an_owner_who_only_uses_the_portal_is_forgiven_there_also_the_locks() {
+    let (settings, mut table) = (wso2(), Table::default());
+    let mut now = NOW;
+    for typos in [4, 3, 5, 2, 5, 4, 5, 0] {
+        table.fail(&settings, &ours(1), typos, now);
+        now += 5 * MINUTE;
+        table.sign_in(&settings, &ours(1), now);
+        for counter in [account(&table), alike(&table)] {
+            assert_eq!((counter.failures, counter.lockouts), (0, 0), "{typos}");
+        }
+        now += MINUTE;
+    }
+}
+
+/// Attack: a namesake clears the counter of the account at an address both sit at.
+#[test]
+fn attack_a_namesake_at_the_same_address() {
+    let (settings, mut table) = (super::beyond::everything(), Table::default());
+    let here = |attempt: Attempt| Attempt { address: Some("192.0.2.1".parse().unwrap()), ..attempt };
+    table.fail(&settings, &here(at_our_door()), 2, NOW);
+    table.sign_in(&settings, &here(ours(1)), NOW + 1);
+    table.fail(&settings, &here(at_our_door()), 1, NOW + 2);
+    let refused = table.reserve(&settings, &here(at_our_door()), NOW + 3).unwrap_err();
+    assert!(matches!(refused.by, CounterKey::AccountAddress { .. }), "{refused:?}");
+}
