@@ -132,7 +132,7 @@ impl Doors {
         now: u64,
     ) -> Result<(), ChangeError> {
         let hash = self.accepted(policy, account, new).await?;
-        Ok(self.replace(policy, account, hash, must_change, None, now).await?)
+        Ok(self.replace(policy, account, hash, must_change, now).await?)
     }
 
     /// Nobody can sign in until it is unlocked, and who is signed in no longer is.

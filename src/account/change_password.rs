@@ -7,7 +7,7 @@ use super::{
     Attempt, Door, Doors, Rejected,
     breached::BreachedPasswords,
     hashing::{Busy, Password},
-    sign_in::{Proved, Trail},
+    sign_in::{Proved, Trail, barred},
 };
 use crate::{
     config::TenantPolicy,
@@ -90,7 +90,7 @@ impl Doors {
         }
         let hash = self.accepted(&policy, &account, new).await?;
         drop(trail);
-        self.replace(&policy, &account, hash, false, keep, now).await?;
+        self.replace_own(&policy, &account, hash, keep, now).await?;
         tracing::info!(user = account.username, tenant = %account.tenant, account = %account.id, "password changed");
         account.password_changed_at = now;
         let device = self.device_cookie(&account, device, now)?;
@@ -164,21 +164,45 @@ impl Doors {
         Ok(())
     }
 
-    /// Puts it in force, and ends all sessions that the old one opened.
+    /// Puts an owner's choice in force, unless an administrator has been there since the old password was given: the list of
+    /// breached passwords may take its time.
+    async fn replace_own(
+        &self,
+        policy: &TenantPolicy,
+        account: &Account,
+        hash: StoredPassword,
+        keep: Option<&SessionHash>,
+        now: u64,
+    ) -> Result<(), ChangeError> {
+        let (new, proved) = (new_password(policy, hash, false), account.password_changed_at);
+        let accounts = self.0.store.accounts();
+        if !accounts.change_password(&account.id, &new, proved, keep, now).await? {
+            let found = accounts.find_with_password(&account.id).await?;
+            let barred = found.as_ref().and_then(|(account, _)| barred(account));
+            return Err(ChangeError::Rejected(barred.unwrap_or(Rejected::BadCredentials)));
+        }
+        self.0.sessions.changed(&Change::AccountChanged(account.id.clone())).await;
+        Ok(())
+    }
+
+    /// Puts an administrator's choice in force, and ends all sessions that the old one opened.
     pub(super) async fn replace(
         &self,
         policy: &TenantPolicy,
         account: &Account,
         hash: StoredPassword,
         must_change: bool,
-        keep: Option<&SessionHash>,
         now: u64,
     ) -> Result<(), StoreError> {
-        let new = NewPassword { hash, must_change, keep_history: policy.password_policy.looks_back().max(1) };
-        self.0.store.accounts().set_password(&account.id, &new, keep, now).await?;
+        let new = new_password(policy, hash, must_change);
+        self.0.store.accounts().set_password(&account.id, &new, None, now).await?;
         self.0.sessions.changed(&Change::AccountChanged(account.id.clone())).await;
         Ok(())
     }
+}
+
+fn new_password(policy: &TenantPolicy, hash: StoredPassword, must_change: bool) -> NewPassword {
+    NewPassword { hash, must_change, keep_history: policy.password_policy.looks_back().max(1) }
 }
 
 impl From<Busy> for ChangeError {

@@ -2,11 +2,11 @@
 //! the same way through this file, cost the same, and are answered as late as each other, also where an account still has
 //! the hash of another system.
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{net::IpAddr, sync::Arc};
 
 use super::{
     Doors, Guess, NotReserved, Rejected, Shown,
-    hashing::{Busy, Password, Place, Verified},
+    hashing::{Busy, Password, Place, Refusal, Verified},
 };
 use crate::{
     config::{TenantPolicy, directory::Found},
@@ -74,8 +74,17 @@ pub(super) struct Trail {
     /// The client's share of the queue, held until there is an answer: what takes long for a name must not show in how soon
     /// there is room again.
     place: Option<Place>,
-    /// When hashing began, if the attempt was refused after that.
-    refused_from: Option<Instant>,
+    /// What is yet to be waited for, if the attempt was refused.
+    refusal: Option<Refusal>,
+}
+
+impl Trail {
+    /// What is said: while too many wait to be refused, the same for all.
+    fn refused(&mut self, refusal: Refusal, rejected: Rejected) -> Rejected {
+        let turned_away = refusal.turned_away();
+        self.refusal = Some(refusal);
+        turned_away.map_or(rejected, Rejected::from)
+    }
 }
 
 impl Doors {
@@ -112,8 +121,8 @@ impl Doors {
 
     /// Answers a refusal no sooner than any other. Last of all, so that whoever hangs up meanwhile is in the log.
     pub(super) async fn hold_back(&self, trail: Trail, password: &Password) {
-        if let Some(began) = trail.refused_from {
-            self.0.hasher.hold_back(began, password).await;
+        if let Some(refusal) = trail.refusal {
+            self.0.hasher.hold_back(refusal, password).await;
         }
     }
 
@@ -187,8 +196,8 @@ impl Doors {
             Err(NotReserved::Store(error)) => return Err(error.into()),
             Err(NotReserved::Refused(refused)) => {
                 // who is locked out waits as long as everybody
-                trail.refused_from = Some(self.0.hasher.spend().await?);
-                return Err(Rejected::Locked(refused.until));
+                let refusal = self.0.hasher.spend().await?;
+                return Err(trail.refused(refusal, Rejected::Locked(refused.until)));
             }
         };
         let barred = account.and_then(|account| barred(account, &policy));
@@ -210,9 +219,8 @@ impl Doors {
                 Ok(Proved { account, policy, device })
             }
             (Ok(verified), _) => {
-                trail.refused_from = Some(verified.began);
                 reservation.failed();
-                Err(barred.unwrap_or(Rejected::BadCredentials))
+                Err(trail.refused(verified.refusal, barred.unwrap_or(Rejected::BadCredentials)))
             }
         }
     }

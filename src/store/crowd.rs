@@ -3,15 +3,28 @@
 //!
 //! Names Doorward itself does not know share buckets, since nobody is behind them. At the portal's sign-in somebody may be
 //! behind any name: in shared buckets, which only a success empties, a flood of random names would sooner or later lock
-//! everybody. So each has a row of its own, and of the rows there are only so many. To have somebody's four wrong guesses
-//! forgotten, an attacker has to guess four times at a quarter of a million other names; to undo a lock, five times.
+//! everybody. So each has a row of its own, and of the rows there are only so many.
+//!
+//! What a row says, ages: each failure is worth a minute, which is how often this is done, and a lock some more. So nothing an
+//! attacker has put there keeps others out for good. One more guess at each of a quarter of a million names makes the table
+//! forget for one more minute; locks at all of them, be they in force until an administrator comes, for a quarter of an hour.
 
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{Store, StoreError, counters::places, purge::BATCH};
 
-/// Rows chosen in one look through the table.
-const CHOSEN: i64 = 10_000;
+/// Rows chosen in one look through the table: their names are held meanwhile, some ten MiB.
+const CHOSEN: i64 = 100_000;
+
+/// How much later than its last failure a row seems to be: a minute for each failure since the last lock, for each lock before
+/// as much as its five failures, and a quarter of an hour for one that is in force. No more than that: whatever is worth much
+/// for few guesses is the way to fill the table for long. ($1: now.)
+macro_rules! worth {
+    () => {
+        "last_failure + CAST(60000 AS BIGINT) * (failures + 5 * lockouts + \
+         CASE WHEN locked_until < 0 OR locked_until > $1 THEN 15 ELSE 0 END)"
+    };
+}
 
 /// All but the counters of accounts and of unknown names, of which there are only so many anyhow.
 macro_rules! strays {
@@ -21,8 +34,7 @@ macro_rules! strays {
 }
 
 impl Store {
-    /// Takes away so many that `keep` are left; how many those were. Locks in force go last, then those of names that were
-    /// locked most often, then those with most failures; among equals the newest stay.
+    /// Takes away so many that `keep` are left, the least worth first; how many those were.
     pub(super) async fn crowd_out(&self, keep: u64, now: i64) -> Result<u64, StoreError> {
         let keep = i64::try_from(keep).unwrap_or(i64::MAX);
         let mut gone = 0;
@@ -51,9 +63,9 @@ impl Store {
             let rows = sqlx::query(concat!(
                 "SELECT name",
                 strays!(),
-                " AND last_failure <= $1 ORDER BY \
-                 CASE WHEN locked_until < 0 THEN 2 WHEN locked_until > $1 THEN 1 ELSE 0 END, \
-                 lockouts, failures, last_failure LIMIT $2"
+                " AND last_failure <= $1 ORDER BY ",
+                worth!(),
+                " LIMIT $2"
             ))
             .bind(now)
             .bind(excess.min(CHOSEN))

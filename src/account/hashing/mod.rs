@@ -3,12 +3,13 @@
 //! A hash costs memory and time on purpose. So there are `slots`, each with the memory of one hash, and a bounded queue
 //! before them; whoever finds it full is told to come back ([`Busy`]), and the process never runs out of memory.
 //! Hashes that other systems made are verified too ([`stored`]) and are to be replaced by ours at the first success. They
-//! cost a hash of ours first, as every attempt does, and then their own in slots apart; and whoever is refused waits as long
-//! as the costliest of them takes ([`Hasher::hold_back`]), so that time tells nothing about a name.
+//! cost a hash of ours first, as every attempt does, and then their own in slots apart; and whoever is refused waits for such a
+//! slot, too, and as long as the costliest of them takes ([`Hasher::hold_back`]), so that time tells nothing about a name.
 
 mod argon;
 mod floor;
 mod kinds;
+mod line;
 mod password;
 mod queue;
 mod salted;
@@ -17,18 +18,23 @@ pub mod stored;
 
 use std::{
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 pub use argon::{BadCost, Cost};
 pub use kinds::Kinds;
+pub use line::Refusal;
 pub use password::Password;
 pub use queue::{Busy, Meters};
 pub use shares::Place;
 
 use argon::Argon;
 use floor::Floor;
+use line::{InLine, Line, Wait};
 use queue::{Lane, Queue};
 use shares::Shares;
 use stored::Method;
@@ -44,21 +50,24 @@ struct Inner {
     queue: Queue,
     shares: Shares,
     floor: Mutex<Floor>,
+    line: Line,
+    /// A hash in the store needs so much memory that it has to be alone: then all in the line go one by one.
+    one_by_one: AtomicBool,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Verified {
     pub matches: bool,
     /// The hash is another system's, or made at another cost: hash the password anew, now that it is known.
     pub needs_rehash: bool,
-    /// When hashing for this attempt began, behind all queues: what [`Hasher::hold_back`] counts from.
-    pub began: Instant,
+    /// What the attempt has yet to wait for, if it is refused.
+    pub refusal: Refusal,
 }
 
 impl Verified {
     /// A password that was compared with nothing.
-    pub(super) fn nobodys(began: Instant) -> Self {
-        Self { matches: false, needs_rehash: false, began }
+    pub(super) fn nobodys(refusal: Refusal) -> Self {
+        Self { matches: false, needs_rehash: false, refusal }
     }
 }
 
@@ -67,7 +76,14 @@ impl Hasher {
     pub fn new(cost: Cost, slots: usize, queue: usize, meters: Meters) -> Result<Self, BadCost> {
         let queue = Queue::new(slots, queue, meters);
         let shares = Shares::of(queue.capacity());
-        Ok(Self(Arc::new(Inner { argon: Argon::new(cost)?, queue, shares, floor: Mutex::default() })))
+        Ok(Self(Arc::new(Inner {
+            argon: Argon::new(cost)?,
+            queue,
+            shares,
+            floor: Mutex::default(),
+            line: Line::default(),
+            one_by_one: AtomicBool::new(false),
+        })))
     }
 
     /// A place of the share this client has of the queue, to be held from before an attempt costs anything until its
@@ -93,32 +109,78 @@ impl Hasher {
             // a second spelling would cost a second hash, and tell that the name is known
             Ok(method) if inner.argon.made(&method) && !password.is_too_long() => {
                 let ours = move || method.matches_normal(&password);
-                let (matches, began) = inner.queue.timed(&queued, Lane::Ours, ours).await?;
-                return Ok(Verified { matches: matches?, needs_rehash: false, began });
+                let matches = inner.queue.timed(&queued, Lane::Ours, ours).await??;
+                // who is right waits for nobody
+                let refusal = if matches { Refusal(Wait::Nothing) } else { self.refusal() };
+                return Ok(Verified { matches, needs_rehash: false, refusal });
             }
             method => method.ok().filter(|_| !password.is_too_long()),
         };
         let spending = Arc::clone(&inner);
-        let (spent, began) = inner.queue.timed(&queued, Lane::Ours, move || spending.argon.spend()).await?;
-        spent?;
-        let Some(method) = method else { return Ok(Verified::nobodys(began)) };
-        let (lane, ways) = (self.lane(&method), password.ways());
-        let theirs = move || method.matches_any_spelling(&password);
-        let (matches, _) = inner.queue.timed(&queued, lane, theirs).await?;
+        inner.queue.timed(&queued, Lane::Ours, move || spending.argon.spend()).await??;
+        // from here on it takes no room from those whose hash is ours
+        drop(queued);
+        let Some(method) = method else { return Ok(Verified::nobodys(self.refusal())) };
+        self.verify_others(password, method).await
+    }
+
+    /// A hash of another system, in a turn as long as anybody's.
+    async fn verify_others(&self, password: Password, method: Method) -> Result<Verified, Busy> {
+        let (queue, ways) = (&self.0.queue, password.ways());
+        let lane = if self.is_greedy(&method) { Lane::Greedy } else { self.lane() };
+        let each = self.floor().of(Instant::now());
+        let Some(place) = self.0.line.enter(queue.width(lane), each) else {
+            return Ok(Verified::nobodys(self.full()));
+        };
+        let held = Arc::new((place, queue.slot(lane).await?));
+        let began = Instant::now();
+        line::keep(Arc::clone(&held), began, each.saturating_mul(ways));
+        let matches = queue.with(held, move || method.matches_any_spelling(&password)).await?;
         let now = Instant::now();
         self.floor().see(now.saturating_duration_since(began) / ways, now);
         let matches = matches?;
-        Ok(Verified { matches, needs_rehash: matches, began })
+        Ok(Verified { matches, needs_rehash: matches, refusal: Refusal(Wait::HadTurn(began)) })
     }
 
-    /// Until when a refused attempt waits for its answer, with no slot in its hands. A password that is spelled in two ways
-    /// may cost two hashes, for a name that nobody has as for all others.
-    pub async fn hold_back(&self, began: Instant, password: &Password) {
+    /// For an attempt that has nothing more to verify: a place among those who have.
+    fn refusal(&self) -> Refusal {
+        let each = self.floor().of(Instant::now());
+        if each.is_zero() {
+            return Refusal(Wait::Nothing);
+        }
+        let place = self.0.line.enter(self.0.queue.width(self.lane()), each);
+        place.map_or_else(|| self.full(), |place| Refusal(Wait::Turn(place)))
+    }
+
+    fn full(&self) -> Refusal {
+        self.0.queue.meters().busy.inc();
+        Refusal(Wait::Full)
+    }
+
+    /// Until when a refused attempt waits for its answer: its turn in the line, asleep, and for as long as the costliest hash
+    /// takes. A password that is spelled in two ways may cost two hashes, for a name that nobody has as for all others.
+    pub async fn hold_back(&self, refusal: Refusal, password: &Password) {
+        let began = match refusal.0 {
+            Wait::Nothing | Wait::Full => return,
+            Wait::HadTurn(began) => began,
+            Wait::Turn(place) => match self.sleep_through(place, password).await {
+                Ok(began) => began,
+                Err(_) => return,
+            },
+        };
         let least = self.floor().of(Instant::now()).saturating_mul(password.ways());
         let rest = least.saturating_sub(began.elapsed());
         if !rest.is_zero() {
             tokio::time::sleep(rest).await;
         }
+    }
+
+    /// Takes a turn, in which nothing is done.
+    async fn sleep_through(&self, place: InLine, password: &Password) -> Result<Instant, Busy> {
+        let slot = self.0.queue.slot(self.lane()).await?;
+        let (began, each) = (Instant::now(), self.floor().of(Instant::now()));
+        line::keep(Arc::new((place, slot)), began, each.saturating_mul(password.ways()));
+        Ok(began)
     }
 
     /// What the hashes that we make today begin with, and how long they are; all others are to be in `calibrate`'s hands.
@@ -128,23 +190,30 @@ impl Hasher {
 
     /// Measures what the costliest of the hashes in the store takes to verify on this machine, each kind once.
     pub async fn calibrate(&self, kinds: Kinds) -> Result<(), Busy> {
-        let mut most = Duration::ZERO;
+        let (mut most, mut one_by_one) = (Duration::ZERO, false);
         for method in kinds.into_methods().into_iter().filter(|method| !self.0.argon.made(method)) {
-            let (inner, lane) = (Arc::clone(&self.0), self.lane(&method));
+            let greedy = self.is_greedy(&method);
+            one_by_one |= greedy;
             let work = move || {
                 let start = Instant::now();
                 method.matches_normal(&Password::new("nobody's password"))?;
-                inner.argon.spend()?;
                 Ok(start.elapsed())
             };
+            let lane = if greedy { Lane::Greedy } else { Lane::Others };
             most = most.max(self.0.queue.run(lane, work).await??);
         }
         self.floor().know(most);
+        self.0.one_by_one.store(one_by_one, Ordering::Relaxed);
         Ok(())
     }
 
-    fn lane(&self, method: &Method) -> Lane {
-        if method.memory_kib() > self.0.argon.cost().memory_kib { Lane::Greedy } else { Lane::Others }
+    fn is_greedy(&self, method: &Method) -> bool {
+        method.memory_kib() > self.0.argon.cost().memory_kib
+    }
+
+    /// Where everybody waits whose password is not right.
+    fn lane(&self) -> Lane {
+        if self.0.one_by_one.load(Ordering::Relaxed) { Lane::Greedy } else { Lane::Others }
     }
 
     fn floor(&self) -> MutexGuard<'_, Floor> {
@@ -155,7 +224,7 @@ impl Hasher {
     pub async fn matches_any(&self, password: &Password, stored: Vec<String>) -> Result<bool, Busy> {
         let methods: Vec<Method> = stored.iter().filter_map(|text| Method::parse(text).ok()).collect();
         let password = password.clone();
-        let greedy = methods.iter().any(|method| self.lane(method) == Lane::Greedy);
+        let greedy = methods.iter().any(|method| self.is_greedy(method));
         let lane = if greedy { Lane::Greedy } else { Lane::Ours };
         let any = move || {
             methods
@@ -177,16 +246,15 @@ impl Hasher {
         self.0.queue.run(Lane::Ours, work).await
     }
 
-    /// What a verification costs, for a name that has no password; when it began.
-    pub async fn spend(&self) -> Result<Instant, Busy> {
+    /// What a verification costs, for a name that has no password.
+    pub async fn spend(&self) -> Result<Refusal, Busy> {
         let inner = Arc::clone(&self.0);
         let work = move || {
             inner.queue.meters().spent.inc();
             inner.argon.spend()
         };
-        let queued = self.0.queue.enter()?;
-        let (spent, began) = self.0.queue.timed(&queued, Lane::Ours, work).await?;
-        spent.map(|()| began)
+        self.0.queue.run(Lane::Ours, work).await??;
+        Ok(self.refusal())
     }
 }
 

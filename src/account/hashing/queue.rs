@@ -105,39 +105,61 @@ impl Queue {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
         let place = self.enter()?;
-        Ok(self.timed(&place, lane, work).await?.0)
+        self.timed(&place, lane, work).await
     }
 
-    /// Runs the work on a thread that may block, and says when it began. The slot belongs to the work, not to the caller:
-    /// should the caller go away, or the work panic, it is free when the work has ended, and not before.
+    /// Runs the work in a slot.
     pub(super) async fn timed<T: Send + 'static>(
         &self,
         place: &Queued,
         lane: Lane,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<(T, Instant), Busy> {
+    ) -> Result<T, Busy> {
         let place = Arc::clone(&place.0);
-        let slot = acquire(match lane {
-            Lane::Ours => &self.slots,
-            Lane::Others => &self.others,
-            Lane::Greedy => &self.greedy,
-        })
-        .await?;
+        let slot = self.slot(lane).await?;
+        self.with((place, slot), work).await
+    }
+
+    /// Runs the work on a thread that may block. What is held belongs to the work, not to the caller: should the caller go
+    /// away, or the work panic, it is free when the work has ended, and not before.
+    pub(super) async fn with<T: Send + 'static>(
+        &self,
+        held: impl Send + 'static,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Busy> {
         let hashed = tokio::task::spawn_blocking(move || {
-            let _held = (place, slot);
+            let _held = held;
             let start = Instant::now();
-            let result = work();
-            (result, start, start.elapsed())
+            (work(), start.elapsed())
         });
         match hashed.await {
-            Ok((result, start, took)) => {
+            Ok((result, took)) => {
                 self.learn(took);
-                Ok((result, start))
+                Ok(result)
             }
             Err(problem) => {
                 tracing::error!(%problem, "a password hash was not completed");
                 Err(Busy::soon())
             }
+        }
+    }
+
+    /// Waits for a slot, behind all who came before.
+    pub(super) async fn slot(&self, lane: Lane) -> Result<OwnedSemaphorePermit, Busy> {
+        acquire(match lane {
+            Lane::Ours => &self.slots,
+            Lane::Others => &self.others,
+            Lane::Greedy => &self.greedy,
+        })
+        .await
+    }
+
+    /// How many run at a time there.
+    pub(super) fn width(&self, lane: Lane) -> usize {
+        match lane {
+            Lane::Ours => self.at_a_time,
+            Lane::Others => self.at_a_time.div_ceil(2),
+            Lane::Greedy => 1,
         }
     }
 

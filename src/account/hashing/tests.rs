@@ -15,7 +15,7 @@ fn hasher(cost: Cost) -> (Hasher, Meters) {
 }
 
 fn now<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 fn verify(password: &str, stored: &str) -> (bool, bool) {
@@ -257,22 +257,55 @@ fn attack_account_enumeration_by_time_whoever_is_refused_is_held_back() {
     runtime.block_on(async {
         let (hasher, _) = hasher(CHEAP);
         hasher.floor().know(Duration::from_millis(40));
-        let spent = hasher.spend().await.unwrap();
-        hasher.hold_back(spent, &Password::new("wrong")).await;
-        assert!(spent.elapsed() >= Duration::from_millis(50));
-        // two spellings are twice the work where the hash is another system's
-        let spent = hasher.spend().await.unwrap();
-        hasher.hold_back(spent, &Password::new("cafe\u{301}")).await;
-        assert!(spent.elapsed() >= Duration::from_millis(100));
-        // no slot is held meanwhile
-        let waiting = hasher.clone();
-        hasher.floor().know(Duration::from_secs(4));
-        let held = tokio::spawn(async move { waiting.hold_back(Instant::now(), &Password::new("x")).await });
-        for _ in 0..20 {
-            hasher.spend().await.unwrap();
+        for (password, least) in [("wrong", 50), ("cafe\u{301}", 100)] {
+            // two spellings are twice the work where the hash is another system's
+            let refusal = hasher.spend().await.unwrap();
+            let start = Instant::now();
+            hasher.hold_back(refusal, &Password::new(password)).await;
+            assert!(start.elapsed() >= Duration::from_millis(least), "{password}");
         }
-        assert!(!held.is_finished());
-        held.abort();
+    });
+}
+
+/// Attack: guess at names nobody has, so that nobody can sign in while the guesses wait to be refused.
+#[test]
+fn attack_flood_of_refusals_keeps_nobody_out_who_is_right() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let (hasher, meters) = hasher(CHEAP);
+        let right = Password::new(PASSWORD);
+        let ours = hasher.hash(&right).await.unwrap();
+        hasher.floor().know(Duration::from_secs(4));
+        let mut refused = Vec::new();
+        loop {
+            let refusal = hasher.spend().await.unwrap();
+            if refusal.turned_away().is_some() {
+                break;
+            }
+            let hasher = hasher.clone();
+            refused.push(tokio::spawn(async move { hasher.hold_back(refusal, &Password::new("x")).await }));
+        }
+        // now all who are not right are told the same, known or not; who is right is let in
+        assert_eq!(refused.len(), 2);
+        let foreign = "$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e";
+        for stored in [foreign, &ours, "!"] {
+            let verified = hasher.verify(&Password::new("wrong"), stored).await.unwrap();
+            assert!(!verified.matches && verified.refusal.turned_away().is_some(), "{stored}");
+        }
+        for _ in 0..20 {
+            let verified = hasher.verify(&right, &ours).await.unwrap();
+            assert!(verified.matches && verified.refusal.turned_away().is_none());
+        }
+        assert!(refused.iter().all(|refused| !refused.is_finished()));
+        // who hangs up frees the place where nobody has begun, and only that
+        for refused in refused {
+            refused.abort();
+            assert!(refused.await.unwrap_err().is_cancelled());
+        }
+        assert_eq!(meters.busy.get(), 4);
+        let refusal = hasher.spend().await.unwrap();
+        assert!(refusal.turned_away().is_none());
+        assert!(hasher.spend().await.unwrap().turned_away().is_some(), "the slot is kept for its time");
     });
 }
 
@@ -342,12 +375,12 @@ fn attack_account_enumeration_by_time_one_guess_at_many_names_at_once() {
             .map(|name| {
                 let (hasher, wrong) = (hasher.clone(), wrong.clone());
                 tokio::spawn(async move {
-                    let began = if name % 2 == 0 {
-                        hasher.verify(&wrong, imported).await.unwrap().began
+                    let refusal = if name % 2 == 0 {
+                        hasher.verify(&wrong, imported).await.unwrap().refusal
                     } else {
                         hasher.spend().await.unwrap()
                     };
-                    hasher.hold_back(began, &wrong).await;
+                    hasher.hold_back(refusal, &wrong).await;
                     start.elapsed()
                 })
             })

@@ -31,14 +31,43 @@ impl Accounts<'_> {
         keep: Option<&SessionHash>,
         now: u64,
     ) -> Result<bool, StoreError> {
+        self.replace_password(id, new, None, keep, now).await
+    }
+
+    /// The same for its owner, who has given the password of then. `false`: an administrator has given it another one since,
+    /// or has locked or disabled the account; and that stays so.
+    pub async fn change_password(
+        self,
+        id: &AccountId,
+        new: &NewPassword,
+        proved: u64,
+        keep: Option<&SessionHash>,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        self.replace_password(id, new, Some(proved), keep, now).await
+    }
+
+    async fn replace_password(
+        self,
+        id: &AccountId,
+        new: &NewPassword,
+        proved: Option<u64>,
+        keep: Option<&SessionHash>,
+        now: u64,
+    ) -> Result<bool, StoreError> {
         self.store.within(async {
             let mut transaction = self.store.begin().await?;
             // holds the account until commit, so that two changes at once leave two entries in its history
-            let held = sqlx::query("UPDATE accounts SET must_change_password = $2 WHERE id = $1")
-                .bind(id.as_str())
-                .bind(flag(new.must_change))
-                .execute(&mut *transaction)
-                .await?;
+            let held = match proved {
+                None => sqlx::query("UPDATE accounts SET must_change_password = $2 WHERE id = $1"),
+                Some(_) => sqlx::query(
+                    "UPDATE accounts SET must_change_password = $2 WHERE id = $1 AND password_changed_at = $3 \
+                     AND disabled = 0 AND locked_at IS NULL",
+                ),
+            };
+            let held = held.bind(id.as_str()).bind(flag(new.must_change));
+            let held = if let Some(proved) = proved { held.bind(number(proved)) } else { held };
+            let held = held.execute(&mut *transaction).await?;
             if held.rows_affected() == 0 {
                 return Ok(false);
             }
