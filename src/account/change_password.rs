@@ -176,9 +176,9 @@ impl Doors {
     ) -> Result<(), ChangeError> {
         let (new, proved) = (new_password(policy, hash, false), account.password_changed_at);
         let accounts = self.0.store.accounts();
-        if !accounts.change_password(&account.id, &new, proved, keep, now).await? {
+        if !accounts.change_password(&account.id, &new, proved, policy.disabled_stay_out, keep, now).await? {
             let found = accounts.find_with_password(&account.id).await?;
-            let barred = found.as_ref().and_then(|(account, _)| barred(account));
+            let barred = found.as_ref().and_then(|(account, _)| barred(account, policy));
             return Err(ChangeError::Rejected(barred.unwrap_or(Rejected::BadCredentials)));
         }
         self.0.sessions.changed(&Change::AccountChanged(account.id.clone())).await;

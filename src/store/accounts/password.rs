@@ -35,23 +35,24 @@ impl Accounts<'_> {
     }
 
     /// The same for its owner, who has given the password of then. `false`: an administrator has given it another one since,
-    /// or has locked or disabled the account; and that stays so.
+    /// or has locked or disabled the account (where that keeps people out); and that stays so.
     pub async fn change_password(
         self,
         id: &AccountId,
         new: &NewPassword,
         proved: u64,
+        disabled_stay_out: bool,
         keep: Option<&SessionHash>,
         now: u64,
     ) -> Result<bool, StoreError> {
-        self.replace_password(id, new, Some(proved), keep, now).await
+        self.replace_password(id, new, Some((proved, disabled_stay_out)), keep, now).await
     }
 
     async fn replace_password(
         self,
         id: &AccountId,
         new: &NewPassword,
-        proved: Option<u64>,
+        proved: Option<(u64, bool)>,
         keep: Option<&SessionHash>,
         now: u64,
     ) -> Result<bool, StoreError> {
@@ -62,11 +63,14 @@ impl Accounts<'_> {
                 None => sqlx::query("UPDATE accounts SET must_change_password = $2 WHERE id = $1"),
                 Some(_) => sqlx::query(
                     "UPDATE accounts SET must_change_password = $2 WHERE id = $1 AND password_changed_at = $3 \
-                     AND disabled = 0 AND locked_at IS NULL",
+                     AND disabled <= $4 AND locked_at IS NULL",
                 ),
             };
             let held = held.bind(id.as_str()).bind(flag(new.must_change));
-            let held = if let Some(proved) = proved { held.bind(number(proved)) } else { held };
+            let held = match proved {
+                None => held,
+                Some((proved, disabled_stay_out)) => held.bind(number(proved)).bind(flag(!disabled_stay_out)),
+            };
             let held = held.execute(&mut *transaction).await?;
             if held.rows_affected() == 0 {
                 return Ok(false);
