@@ -1,7 +1,7 @@
 //! For each property that the catalogue calls enforced, what changes when it is turned.
 
 use doorward::{
-    account::{ChangeError, Rejected, hashing::Password},
+    account::{ChangeError, ChangePassword, Rejected, hashing::Password},
     domain::{
         account::{Account, Profile},
         governance::categories,
@@ -268,6 +268,13 @@ mod effect {
             desk.doors.begin_session(&signed_in, "Firefox", address, None, START).await.is_ok(),
             "of before"
         );
+        // who comes in may change the password, too
+        set(desk, &[(property, "false")]).await;
+        let (policy, current, new) =
+            (desk.policy().await, Password::new(RIGHT), Password::new("another one"));
+        let change =
+            ChangePassword { login: "alex", current: &current, new: &new, address, device: None, keep: None };
+        desk.doors.change_password(&policy, change, START).await.unwrap();
     }
 
     pub async fn an_address_is_a_name(desk: &Desk, property: &str) {
