@@ -49,6 +49,7 @@ pub enum NotReserved {
 /// An attempt that is counted as failed until it is said to have succeeded. Dropped, it has failed.
 pub struct Reservation {
     lockout: Lockout,
+    tenant: TenantId,
     settings: Arc<LockoutSettings>,
     reserved: Reserved,
     shown: Option<Shown>,
@@ -96,6 +97,7 @@ impl Lockout {
         now: u64,
     ) -> Result<Reservation, NotReserved> {
         let Guess { tenant, who, alike, shown, bypass, address, device } = guess;
+        let whose = tenant.clone();
         let keys = lockout::keys(settings, &Attempt { tenant, who, alike, address, device });
         let rules = Arc::clone(settings);
         let reserved = self
@@ -106,6 +108,7 @@ impl Lockout {
         match reserved {
             Ok(reserved) => Ok(Reservation {
                 lockout: self.clone(),
+                tenant: whose,
                 settings: Arc::clone(settings),
                 reserved,
                 shown,
@@ -122,6 +125,11 @@ impl Lockout {
 impl Reservation {
     pub fn reserved(&self) -> &Reserved {
         &self.reserved
+    }
+
+    /// Whose name it is that was tried.
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
     }
 
     /// The password was right.
