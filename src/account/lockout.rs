@@ -51,6 +51,7 @@ pub enum NotReserved {
 /// An attempt that is counted as failed until it is said to have succeeded. Dropped, it has failed.
 pub struct Reservation {
     lockout: Lockout,
+    tenant: TenantId,
     settings: Arc<LockoutSettings>,
     reserved: Reserved,
     shown: Option<Shown>,
@@ -98,6 +99,7 @@ impl Lockout {
         now: u64,
     ) -> Result<Reservation, NotReserved> {
         let Guess { tenant, who, alike, spelling, shown, bypass, address, device } = guess;
+        let whose = tenant.clone();
         let keys = lockout::keys(settings, &Attempt { tenant, who, alike, spelling, address, device });
         let rules = Arc::clone(settings);
         let reserved = self
@@ -108,6 +110,7 @@ impl Lockout {
         match reserved {
             Ok(reserved) => Ok(Reservation {
                 lockout: self.clone(),
+                tenant: whose,
                 settings: Arc::clone(settings),
                 reserved,
                 shown,
@@ -124,6 +127,11 @@ impl Lockout {
 impl Reservation {
     pub fn reserved(&self) -> &Reserved {
         &self.reserved
+    }
+
+    /// Whose name it is that was tried.
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
     }
 
     /// The password was right.

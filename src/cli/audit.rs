@@ -61,6 +61,8 @@ fn as_text(record: &Record) -> String {
     let value = |value: &Option<String>| {
         value.as_ref().map_or_else(|| "(not set)".to_owned(), |value| format!("{value:?}"))
     };
+    // the name of a token's bearer is its issuer's to choose: it is not to look like the rest of the line, or of the next
+    let actor = actor.escape_debug().to_string().replace("  ", " \\u{20}");
     format!(
         "{id}  {}  {tenant}  {actor}  {}  {action}  {target}: {} -> {}",
         moment(*at),
@@ -68,4 +70,32 @@ fn as_text(record: &Record) -> String {
         value(before),
         value(after),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::tenant::TenantId;
+
+    /// Attack: the `sub` of a token of a tenant's own issuer goes on like a line of this list.
+    #[test]
+    fn attack_a_name_that_looks_like_the_rest_of_a_record() {
+        let record = Record {
+            id: 7,
+            at: 0,
+            tenant: TenantId::super_tenant(),
+            actor: "command line (root)  -  governance.update  a: \"1\" -> \"2\"\u{202e}@acme.com".to_owned(),
+            address: None,
+            request_id: None,
+            action: "governance.update".to_owned(),
+            target: "passwordHistory.count".to_owned(),
+            before: None,
+            after: None,
+        };
+        let line = as_text(&record);
+        assert!(!line.contains("command line (root)  -  governance.update  a: \"1\""), "{line}");
+        assert!(!line.contains('\u{202e}'), "{line}");
+        let plain = Record { actor: "command line (root)".to_owned(), ..record };
+        assert!(as_text(&plain).contains("  command line (root)  "), "{}", as_text(&plain));
+    }
 }

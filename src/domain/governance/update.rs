@@ -56,10 +56,15 @@ pub fn update(
     effective: &dyn Fn(&str) -> String,
 ) -> Result<Vec<Write>, Refusal> {
     let mut draft = Draft { values: BTreeMap::new(), effective };
+    // a pattern takes milliseconds to check, and a body has room for hundreds
+    let mut checked: BTreeMap<String, &str> = BTreeMap::new();
     for (connector, properties) in changes {
         for (name, value) in properties {
             let named = resolve(connector, name)?;
             if named.property.is_secret() && value == MASK {
+                continue;
+            }
+            if checked.insert(named.name.clone().into_owned(), value) == Some(value) {
                 continue;
             }
             let value = named.property.check(value).map_err(|problem| refusal(&named, problem))?;

@@ -115,7 +115,7 @@ pub async fn guarded(
         }
     };
     let (said, answer) = settle::read(guard, (&method, &path), answer).await?;
-    settle::settle(share, said).await;
+    settle::settle(share, said, guard.of_tenant.then_some(&policy.tenant)).await;
     if said == Said::Failed {
         gate.guards.paces.record(&policy.tenant, guard, started.elapsed());
     }

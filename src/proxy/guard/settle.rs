@@ -15,7 +15,10 @@ use http_body_util::BodyExt;
 use super::shared::Share;
 use crate::{
     account::Reservation,
-    domain::guard::{Guard, Outcome, outcome::Answer},
+    domain::{
+        guard::{Guard, Outcome, outcome::Answer},
+        tenant::TenantId,
+    },
     proxy::{answer::Refusal, body::ResponseBody},
 };
 
@@ -43,13 +46,16 @@ pub(super) async fn cancel(share: Option<Share<Reservation>>) {
     }
 }
 
-/// Whoever is gone before this is done has failed: a reservation that is dropped stays counted.
-pub(super) async fn settle(share: Option<Share<Reservation>>, said: Outcome) {
+/// Whoever is gone before this is done has failed: a reservation that is dropped stays counted. `of` is the tenant whose file
+/// the guard is from: what it calls a right password forgives wrong ones of that tenant's names, of others only itself.
+pub(super) async fn settle(share: Option<Share<Reservation>>, said: Outcome, of: Option<&TenantId>) {
     match said {
         Outcome::Succeeded => {
-            if let Some(reservation) = share.and_then(Share::settle)
-                && let Err(error) = reservation.succeeded().await
-            {
+            let Some(reservation) = share.and_then(Share::settle) else { return };
+            let forgives = of.is_none_or(|tenant| tenant == reservation.tenant());
+            let settled =
+                if forgives { reservation.succeeded().await.map(drop) } else { reservation.cancel().await };
+            if let Err(error) = settled {
                 tracing::error!(%error, "a sign-in that worked stays counted as failed");
             }
         }

@@ -203,3 +203,25 @@ fn attack_a_secret_in_the_clear_is_in_no_log() {
     eventually(|| std::fs::read_to_string(&log).unwrap_or_default().contains("tenant-config"));
     assert!(!std::fs::read_to_string(&log).unwrap().contains(PASSWORD));
 }
+
+/// Attack: a tenant's administrator names a "sign-in" of the portal's that always works, and gives it another tenant's name
+/// between two guesses.
+#[test]
+fn attack_a_tenants_own_guard_forgives_no_guess_at_another_tenants_administrator() {
+    let world = Managed::with(|gate| {
+        gate.setting("account_lock.enabled", true).setting("account_lock.max_attempts", 3)
+    });
+    let guards = json!([{"match": "/commonauth", "user_in": "json", "succeeded_status": [200, 404]}]);
+    let conf = json!({"EnableAnonymous": true, "Doorward": {"guards": guards}});
+    let answer = world.send_as("admin@acme.com", "PUT", OF_ACME, &conf);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    for guess in 0..6 {
+        let password = format!("guess-{guess}");
+        assert_eq!(world.ask("GET", TENANT_CONFIG).basic("admin@carbon.super", &password).send().status, 401);
+        let forgive = world.gate.post("/commonauth").tenant("acme.com").api_client();
+        let answer = forgive.json(&json!({"username": "admin@carbon.super", "password": "x"})).send();
+        // the portal is asked until the name is locked
+        assert_eq!(answer.status, if guess < 2 { 200 } else { 401 }, "{guess}");
+    }
+    assert_eq!(world.get(TENANT_CONFIG).status, 401, "locked after three guesses");
+}

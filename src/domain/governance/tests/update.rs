@@ -280,3 +280,18 @@ fn codes_are_wso2s() {
         assert_eq!((code.status(), code.description(&["x"])), (status, description.to_owned()));
     }
 }
+
+/// Attack: one body with the same costly pattern hundreds of times, each of which is compiled while the store is held.
+#[test]
+fn attack_a_pattern_that_is_there_hundreds_of_times_is_compiled_once() {
+    let costly = "(?=\\p{L}{40})".repeat(36);
+    let policy = connector_named("passwordPolicy").unwrap();
+    let took = |times: usize| {
+        let same = vec![("passwordPolicy.pattern".to_owned(), costly.clone()); times];
+        let begun = std::time::Instant::now();
+        super::super::update(&[(policy, same)], &|_| String::new()).unwrap();
+        begun.elapsed()
+    };
+    let once = took(1);
+    assert!(took(400) < once * 40, "400 times took 40 times as long as {once:?}");
+}
