@@ -16,7 +16,8 @@ impl Doors {
             %actor,
             address = actor.address.map(tracing::field::display),
             request_id = actor.request_id,
-            target = deed.target,
+            // `target` is a key of every line already
+            file = deed.target,
             before = deed.before,
             after = deed.after,
             "a file was changed"

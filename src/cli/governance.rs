@@ -10,7 +10,7 @@ use crate::{
     account::Values,
     clock,
     config::document::nearest::nearest,
-    domain::governance::{Connector, MASK, Named, categories, property},
+    domain::governance::{Connector, Effect, MASK, Named, categories, property},
 };
 
 /// A tenant's settings by WSO2's names; what is changed here counts at once, also while Doorward serves
@@ -82,6 +82,10 @@ pub fn run(options: Options) -> ExitCode {
             let values =
                 desk.doors.governance().patch(tenant, &changes, None, &actor, clock::millis()).await?;
             done(&desk, &values);
+            if !desk.json {
+                let names = changes.iter().flat_map(|(_, properties)| properties).map(|(name, _)| name);
+                names.for_each(|name| without_effect(name));
+            }
             Ok(())
         }),
         Action::Revert { properties, at } => at_desk(&at, async |desk| {
@@ -148,6 +152,13 @@ fn known(name: &str) -> anyhow::Result<Named> {
 fn shown(values: &Values, named: &Named) -> String {
     let value = values.get(&named.name);
     if named.property.is_secret() && !value.is_empty() { MASK.to_owned() } else { value }
+}
+
+/// Whoever sets what nothing acts on yet should not wait for it.
+fn without_effect(name: &str) {
+    if let Some(Effect::Stored { waits_for }) = property(name).map(|named| named.property.effect) {
+        say(&format!("{name} is only stored: nothing acts on it yet, it waits for {waits_for}"));
+    }
 }
 
 fn done(desk: &Desk, values: &Values) {

@@ -36,6 +36,7 @@ pub fn run(file: &Path, log: Option<&str>) -> ExitCode {
         http = ?running.http,
         https = ?running.https,
         admin = running.admin.map(tracing::field::display),
+        management = running.management.map(tracing::field::display),
         "serving"
     );
     running.wait();

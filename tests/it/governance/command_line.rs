@@ -105,6 +105,9 @@ fn what_cannot_be_set_is_said() {
         let said = shell.fails(words);
         assert!(said.contains(told), "{words:?}: {said}");
     }
+    let told = shell.ok(&["governance", "set", "SelfRegistration.Enable=true", "passwordHistory.count=6"]);
+    assert!(told.contains("SelfRegistration.Enable is only stored: nothing acts on it yet"), "{told}");
+    assert!(!told.contains("passwordHistory"), "that one counts: {told}");
     shell.ok(&["governance", "set", "__secret__adaptive_authentication.analytics.basicAuth.password=geheim"]);
     for words in [&["governance", "list"][..], &["audit", "list"]] {
         assert!(!shell.ok(words).contains("geheim"), "{words:?}");

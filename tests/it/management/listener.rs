@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use crate::support::{
-    Gate, Portal, eventually,
+    Gate, Portal,
+    ask::{Ask, Door},
+    binary::doorward,
+    eventually,
     management::{GOVERNANCE, Managed, PASSWORD, TENANT_CONFIG},
     pki::shown_certificate,
 };
@@ -150,4 +153,23 @@ fn it_leaves_with_the_rest_and_finishes_what_it_has_begun() {
     wire.write(&body[5..]);
     assert_eq!(wire.answer("PUT").unwrap().status, 200);
     world.gate.running.stop();
+}
+
+#[test]
+fn the_log_says_where_it_is_and_which_file_was_changed() {
+    let portal = Portal::answering("the portal").start();
+    let binary = Gate::before(&portal).accounts().setting("management.listen", "127.0.0.1:0").serve();
+    let (config, password) = (binary.folder().join("deployment.toml"), binary.folder().join("password"));
+    std::fs::write(&password, PASSWORD).unwrap();
+    let [config, password] = [config, password].map(|path| path.display().to_string());
+    let words =
+        ["user", "add", "admin", "--role", "admin", "--config", &config, "--password-file", &password];
+    assert!(doorward(words).status.success());
+    let serving = binary.said("serving").unwrap();
+    let http = serving["management"].as_str().unwrap().parse().unwrap();
+    let put = Ask::new(Door { http, https: None, trust: None }, "PUT", TENANT_CONFIG);
+    let answer = put.basic("admin", PASSWORD).json(&json!({"EnableAnonymous": false})).send();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let changed = binary.said("a file was changed").unwrap();
+    assert_eq!([&changed["target"], &changed["file"]], ["doorward::audit", "tenant-conf.json"]);
 }

@@ -122,6 +122,10 @@ impl Binary {
         Ask::new(self.door.clone(), "POST", target)
     }
 
+    pub fn folder(&self) -> &Path {
+        self.home.path()
+    }
+
     pub fn visitor(&self) -> Visitor<'_> {
         Visitor::at(&self.door)
     }
