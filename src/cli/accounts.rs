@@ -15,7 +15,11 @@ use crate::{
     account::{Doors, hashing::Password},
     boot,
     config::{TenantPolicy, directory::Found},
-    domain::{account::Account, audit::Actor, tenant::TenantId},
+    domain::{
+        account::Account,
+        audit::{Actor, Proof},
+        tenant::TenantId,
+    },
 };
 
 #[derive(clap::Args)]
@@ -86,6 +90,7 @@ pub fn operator() -> Actor {
     Actor {
         name: name.map_or_else(|| "command line".to_owned(), |name| format!("command line ({name})")),
         tenant: None,
+        proof: Proof::Machine,
         address: None,
         request_id: None,
     }

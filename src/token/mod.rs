@@ -18,12 +18,14 @@ pub use fetch::{ClientError, http_client};
 pub use keys::KeyStatus;
 pub use verify::Verifier;
 
-use crate::domain::identity::User;
+use crate::domain::{audit::TokenOf, identity::User};
 
 /// A token that has been verified under one tenant's policy.
 #[derive(Debug)]
 pub struct Verified {
     pub user: Arc<User>,
+    /// Who vouches for all of that.
+    pub of: TokenOf,
     /// Identity headers for the portal, made by the proxy when first needed.
     pub headers: std::sync::OnceLock<std::sync::Arc<[(http::HeaderName, http::HeaderValue)]>>,
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::{TenantPolicy, model::Issuer},
-    domain::identity::User,
+    domain::{audit::TokenOf, identity::User},
 };
 
 /// Nothing longer is looked at, whatever a listener lets through.
@@ -123,7 +123,7 @@ impl Verifier {
         match judged {
             Ok(user) => {
                 let until = now.saturating_add(issuer.cache_ttl.as_secs());
-                Ok(self.remember(key, user, basis, now, until))
+                Ok(self.remember(key, (issuer, user), basis, now, until))
             }
             Err(error) => {
                 self.cache.remember_refused(key, &error, basis, now);
@@ -157,16 +157,27 @@ impl Verifier {
             };
             let Some(claims) = &answer.claims else { continue };
             match claims::judge(claims, issuer, Voucher::Introspection, now) {
-                Ok(user) => return Ok(self.remember(key, user, None, now, answer.until)),
+                Ok(user) => return Ok(self.remember(key, (issuer, user), None, now, answer.until)),
                 Err(error) => refusal = Some(error),
             }
         }
         Err(refusal.unwrap_or(nobody_knows))
     }
 
-    fn remember(&self, key: Key, user: User, basis: Basis, now: u64, until: u64) -> Arc<Verified> {
+    fn remember(
+        &self,
+        key: Key,
+        (issuer, user): (&Issuer, User),
+        basis: Basis,
+        now: u64,
+        until: u64,
+    ) -> Arc<Verified> {
         let until = until.min(user.expires_at);
-        let verified = Arc::new(Verified { user: Arc::new(user), headers: OnceLock::new() });
+        let verified = Arc::new(Verified {
+            user: Arc::new(user),
+            of: TokenOf { issuer: issuer.issuer.clone(), of_tenant_file: issuer.of_tenant_file },
+            headers: OnceLock::new(),
+        });
         self.cache.remember_verified(key, &verified, basis, now, until);
         verified
     }

@@ -115,12 +115,12 @@ pub async fn guarded(
         }
     };
     let (said, answer) = settle::read(guard, (&method, &path), answer).await?;
-    settle::settle(share, said, guard.of_tenant.then_some(&policy.tenant)).await;
+    let is_right = settle::settle(share, said, guard.of_tenant.then_some(&policy.tenant)).await;
     if said == Said::Failed {
         gate.guards.paces.record(&policy.tenant, guard, started.elapsed());
     }
-    if let Some(digest) = &credentials {
-        known.learn(digest, said == Said::Succeeded);
+    if let (Some(digest), Some(is_right)) = (&credentials, is_right) {
+        known.learn(digest, is_right);
     }
     gate.metrics.count_guarded(match said {
         Said::Succeeded => Guarded::succeeded,

@@ -48,23 +48,36 @@ pub(super) async fn cancel(share: Option<Share<Reservation>>) {
 
 /// Whoever is gone before this is done has failed: a reservation that is dropped stays counted. `of` is the tenant whose file
 /// the guard is from: what it calls a right password forgives wrong ones of that tenant's names, of others only itself.
-pub(super) async fn settle(share: Option<Share<Reservation>>, said: Outcome, of: Option<&TenantId>) {
+/// Whether these credentials are right, as far as anybody may remember; `None`: this answer says nothing of it.
+pub(super) async fn settle(
+    share: Option<Share<Reservation>>,
+    said: Outcome,
+    of: Option<&TenantId>,
+) -> Option<bool> {
     match said {
         Outcome::Succeeded => {
-            let Some(reservation) = share.and_then(Share::settle) else { return };
+            // known to be right; which no tenant's own guard prolongs
+            let Some(share) = share else { return of.is_none().then_some(true) };
+            // another one has settled it, and knows whose it is
+            let reservation = share.settle()?;
             let forgives = of.is_none_or(|tenant| tenant == reservation.tenant());
             let settled =
                 if forgives { reservation.succeeded().await.map(drop) } else { reservation.cancel().await };
             if let Err(error) = settled {
                 tracing::error!(%error, "a sign-in that worked stays counted as failed");
             }
+            forgives.then_some(true)
         }
         Outcome::Failed => {
             if let Some(reservation) = share.and_then(Share::settle) {
                 reservation.failed();
             }
+            Some(false)
         }
-        Outcome::Passed => cancel(share).await,
+        Outcome::Passed => {
+            cancel(share).await;
+            Some(false)
+        }
     }
 }
 

@@ -71,6 +71,7 @@ impl Ask {
         Actor {
             name: self.principal.name.clone(),
             tenant: Some(self.principal.tenant.clone()),
+            proof: self.principal.proof.clone(),
             address: Some(self.call.address),
             request_id: Some(self.call.request_id.clone()),
         }

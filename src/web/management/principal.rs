@@ -14,7 +14,7 @@ use crate::{
     account::{Attempt, Door as AccountDoor, Rejected, hashing::Password},
     clock,
     config::Settings,
-    domain::tenant::TenantId,
+    domain::{audit::Proof, tenant::TenantId},
     token::TokenError,
     visit::Call,
 };
@@ -47,6 +47,7 @@ impl Scope {
 pub struct Principal {
     pub name: String,
     pub tenant: TenantId,
+    pub proof: Proof,
     scopes: Vec<Scope>,
 }
 
@@ -96,11 +97,13 @@ pub async fn authenticate(
         }
         Credentials::Bearer(token) => {
             let verified = site.tokens.verify_for(call.address, &door.policy, &token, clock::now()).await;
-            let user = &verified.map_err(bad_token)?.user;
+            let verified = verified.map_err(bad_token)?;
+            let user = &verified.user;
             let has = |scope: &Scope| user.scopes.iter().any(|held| held == scope.as_str());
             Ok(Principal {
                 name: user.name.clone(),
                 tenant: user.tenant.clone(),
+                proof: Proof::Token(verified.of.clone()),
                 scopes: Scope::ALL.into_iter().filter(has).collect(),
             })
         }
@@ -125,7 +128,7 @@ async fn by_password(
             let roles = &settings.management.admin_roles;
             let is_admin = account.roles.iter().any(|role| roles.contains(role));
             let scopes = if is_admin { Scope::ALL.to_vec() } else { vec![Scope::Login] };
-            Ok(Principal { name: account.username, tenant: account.tenant, scopes })
+            Ok(Principal { name: account.username, tenant: account.tenant, proof: Proof::Account, scopes })
         }
         Err(Rejected::Busy { retry_after }) => Err(busy(retry_after)),
         Err(Rejected::Unavailable) => Err(Problem::unavailable()),
@@ -183,6 +186,7 @@ mod tests {
         Principal {
             name: "admin".to_owned(),
             tenant: TenantId::parse(tenant).unwrap(),
+            proof: Proof::Account,
             scopes: vec![Scope::Login],
         }
     }

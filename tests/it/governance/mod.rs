@@ -8,7 +8,7 @@ mod use_case;
 use doorward::{
     account::{GovernError, Values},
     domain::{
-        audit::Actor,
+        audit::{Actor, Proof},
         governance::{Connector, property},
         tenant::TenantId,
     },
@@ -22,6 +22,7 @@ fn alex() -> Actor {
     Actor {
         name: "alex".to_owned(),
         tenant: Some(id("carbon.super")),
+        proof: Proof::Account,
         address: Some([192, 0, 2, 7].into()),
         request_id: Some("4711".to_owned()),
     }

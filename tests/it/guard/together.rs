@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use serde_json::json;
 
 use super::{basic, form, guarded, in_parallel};
-use crate::support::{Portal, Reply, eventually::PATIENCE};
+use crate::support::{Gate, Portal, Reply, accounts::with_lock, eventually::PATIENCE};
 
 /// They do not wait for each other either, whether or not anybody said what a right password looks like.
 #[test]
@@ -80,6 +80,27 @@ fn attack_many_passwords_in_a_form_behind_one_header() {
         ask.header("authorization", &basic("alex", "anything")).send().status
     });
     assert!(portal.received().len() <= 5, "{statuses:?}");
+}
+
+/// Attack: a tenant's own guard calls a page that anybody gets a right password, and then the page that checks is asked with
+/// the same guess at somebody of another tenant.
+#[test]
+fn attack_a_tenants_own_guard_makes_no_guess_at_another_tenants_account_free() {
+    let portal = Portal::answering("")
+        .deciding("/commonauth", |request| {
+            Reply::text("").status(if request.header("x-page") == Some("open") { 200 } else { 403 })
+        })
+        .start();
+    let guards = json!([{"match": "/commonauth", "user_in": "basic", "succeeded_status": [200]}]);
+    let conf = json!({"EnableAnonymous": true, "Doorward": {"guards": guards}});
+    let gate = with_lock(Gate::before(&portal), 3).tenant("acme.com", &conf).start();
+    for guess in 0..6 {
+        let statuses = ["open", "checked"].map(|page| {
+            let ask = gate.get("/commonauth").tenant("acme.com").header("x-page", page);
+            ask.header("authorization", &basic("admin@carbon.super", &guess.to_string())).send().status
+        });
+        assert_eq!(statuses, if guess < 3 { [200, 403] } else { [401, 401] }, "{guess}");
+    }
 }
 
 /// So many are to be at the portal at the same time.

@@ -20,7 +20,7 @@ use super::contract::{
     EXPIRY, HISTORY, LOCK, LOGIN_ATTEMPTS, PASSWORD_POLICIES, pairs, refused, update, value,
 };
 use crate::support::{
-    Gate, Portal,
+    Gate, Idp, Portal,
     database::{Kind, with},
     eventually,
     eventually::within,
@@ -202,6 +202,20 @@ fn sql(home: &Path, statement: &'static str) {
         let mut connection = SqliteConnection::connect(&url).await.unwrap();
         sqlx::query(statement).execute(&mut connection).await.unwrap();
     });
+}
+
+/// Attack: whoever may write a tenant's file names an issuer there, and calls the bearer of its tokens like an account.
+#[test]
+fn attack_a_tenants_own_issuer_signs_as_the_administrator() {
+    let (world, idp) = (Managed::start(), Idp::start());
+    let issuer = json!({"issuer": idp.issuer(), "audiences": [idp.audience], "jwks_url": idp.keys_url()});
+    world.gate.edit_tenant("acme.com", &json!({"Doorward": {"issuers": [issuer]}}));
+    let at = format!("{OF_ACME}/{PASSWORD_POLICIES}/connectors/{HISTORY}");
+    let token = idp.token().claim("sub", "admin").scope("internal_idp_update").sign();
+    let change = update(&[("passwordHistory.count", "7")]);
+    eventually(|| world.ask("PATCH", &at).bearer(&token).json(&change).send().status == 200);
+    let shown = format!("admin@acme.com (token of the tenant's own {})", idp.issuer());
+    assert_eq!(records(world.gate.home())[0].actor, shown);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{convert::Infallible, time::Duration};
 
 use doorward::{
     domain::{
-        audit::{Actor, Deed, Record},
+        audit::{Actor, Deed, Proof, Record},
         governance::Write,
         tenant::TenantId,
     },
@@ -36,6 +36,7 @@ fn alex() -> Actor {
     Actor {
         name: "alex".to_owned(),
         tenant: Some(acme()),
+        proof: Proof::Account,
         address: Some("2001:db8::7".parse().unwrap()),
         request_id: Some("4711".to_owned()),
     }
@@ -217,7 +218,13 @@ async fn who_did_it_is_told_the_newest_first(database: Database) {
     change(&store, &acme(), None, &[set(COUNT, "4"), clear(MINIMUM)]).await.unwrap();
     let file =
         Deed { action: "tenant-file.write", target: "tenant-conf.json".into(), before: None, after: None };
-    let nobody = Actor { name: "root".to_owned(), tenant: None, address: None, request_id: None };
+    let nobody = Actor {
+        name: "root".to_owned(),
+        tenant: None,
+        proof: Proof::Machine,
+        address: None,
+        request_id: None,
+    };
     store.audit().record(&acme(), &nobody, &[file], NOW + 1).await.unwrap();
     let told = audit(&store, Some(&acme())).await;
     let brief: Vec<_> = told
