@@ -137,6 +137,7 @@ fn tenancy(tenancy: &Tenancy) -> raw::tenancy::Tenancy {
         claimable_hosts: Some(
             tenancy.claimable_hosts.iter().cloned().map(|host| As(Claimable(host))).collect(),
         ),
+        issuers_on_loopback: Some(tenancy.issuers_on_loopback),
         selection_page: Some(tenancy.selection_page),
         hosts: Some(tenancy.hosts.iter().map(|(host, tenant)| (host.clone(), As(tenant.clone()))).collect()),
     }
@@ -243,6 +244,7 @@ poll_interval = "3s"
 host_pattern = "{tenant}.p.example"
 hosts = { "a.example" = "acme.com" }
 claimable_hosts = ["*", ".t.example", "b.example"]
+issuers_on_loopback = true
 [sign_in]
 url = "https://idp/?rd={return_url}"
 [[issuer]]

@@ -192,6 +192,7 @@ mod tests {
                 after: ".portal.example.com".to_owned(),
             }),
             claimable_hosts: vec![".example.org".to_owned(), "one.example".to_owned()],
+            issuers_on_loopback: false,
             portal_host: Some("portal.example.org".to_owned()),
             selection_page: true,
         }

@@ -146,6 +146,8 @@ pub struct Tenancy {
     pub host_pattern: Option<HostPattern>,
     /// What tenants may claim in their files: `*`, `.suffix` or a whole name.
     pub claimable_hosts: Vec<String>,
+    /// Whether tenants' issuers may be on this machine.
+    pub issuers_on_loopback: bool,
     /// Of `server.public_url`: the portal's own, which no tenant can claim.
     pub portal_host: Option<String>,
     /// Ask the visitor to choose where several tenants exist and none is named.
@@ -344,6 +346,8 @@ pub enum KeySource {
     Url(String),
     /// `<issuer>/.well-known/openid-configuration`
     Discovery,
+    /// Discovery for an issuer of a tenant's file. It never leads to these ports, which are ours.
+    ConfinedDiscovery(Arc<[SocketAddr]>),
 }
 
 /// RFC 7662.

@@ -10,7 +10,7 @@ use super::{
     governance::{Governed, Layers, Set, written},
     mistake::Mistake,
     model::{Branding, Issuer, KeySource, Settings, SignIn, TenantPolicy},
-    raw::{self, access::Access as RawAccess, tenant::Doorward, values::web::is_loopback},
+    raw::{self, access::Access as RawAccess, tenant::Doorward},
     resolve::{self, Scope, access::Access},
 };
 use crate::domain::{
@@ -21,6 +21,8 @@ use crate::domain::{
     route::Access as RouteAccess,
     tenant::TenantId,
 };
+
+pub mod reach;
 
 /// Far more than WSO2's own files have; keeps a wrong file from filling the memory.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -218,15 +220,22 @@ pub fn resolve_with(
     generation: u64,
 ) -> TenantPolicy {
     let defaults = &settings.defaults;
-    let forged = conf.issuers.iter().find(|issuer| reaches_private_port(settings, issuer));
+    let ours = reach::our_ports(settings);
+    let forged =
+        conf.issuers.iter().find_map(|issuer| Some((issuer, reach::forbidden(settings, &ours, issuer)?)));
     let own = conf.issuers.iter().filter(|_| forged.is_none());
     let sign_in = conf.sign_in.as_ref().unwrap_or(&defaults.sign_in);
     let access = &conf.access;
     let cross_tenant = access.cross_tenant.as_ref().unwrap_or(&defaults.cross_tenant);
-    let own =
-        own.map(|issuer| Arc::new(Issuer { tenant: tenant.clone(), of_tenant_file: true, ..issuer.clone() }));
-    let mut problem = forged.map(|issuer| {
-        let message = format!("the issuer {:?} is asked at Doorward's own private port", issuer.issuer);
+    let own = own.map(|issuer| {
+        let keys = match &issuer.keys {
+            KeySource::Discovery => KeySource::ConfinedDiscovery(Arc::clone(&ours)),
+            keys => keys.clone(),
+        };
+        Arc::new(Issuer { tenant: tenant.clone(), of_tenant_file: true, keys, ..issuer.clone() })
+    });
+    let mut problem = forged.map(|(issuer, place)| {
+        let message = format!("the issuer {:?} is asked {place}", issuer.issuer);
         mistake(settings, tenant, "Doorward.issuers", message)
     });
     let routes = if access.routes.is_empty() && conf.sign_in.is_none() {
@@ -351,21 +360,6 @@ pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(Key, &'sta
         found.push((ours.name("guards"), message, SWITCH_ON));
     }
     found
-}
-
-/// What a tenant names as its issuer gets requests from this machine, and the private port trusts this machine.
-fn reaches_private_port(settings: &Settings, issuer: &Issuer) -> bool {
-    let Some(private) = settings.admin.listen else { return false };
-    let keys = match &issuer.keys {
-        KeySource::Url(url) => Some(url.as_str()),
-        KeySource::Discovery => Some(issuer.issuer.as_str()),
-        KeySource::None | KeySource::File(_) => None,
-    };
-    let asked = issuer.introspection.as_ref().map(|introspection| introspection.url.as_str());
-    [keys, asked].into_iter().flatten().filter_map(|url| url::Url::parse(url).ok()).any(|url| {
-        url.port_or_known_default() == Some(private.port())
-            && (is_loopback(&url) || url.host_str() == Some(private.ip().to_string().as_str()))
-    })
 }
 
 fn mistake(settings: &Settings, tenant: &TenantId, key: &str, message: String) -> Mistake {

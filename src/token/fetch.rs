@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 
 use super::keys::Source;
-use crate::domain::causes::with_causes;
+use crate::{config::tenant_file::reach::may_have_keys_at, domain::causes::with_causes};
 
 /// A key set with hundreds of certificates is smaller than this.
 const MAX_BODY: usize = 1024 * 1024;
@@ -111,16 +111,28 @@ pub async fn key_set(http: &Client, source: &Source) -> Result<Vec<u8>, FetchErr
         }
         Source::Url(url) => get(http, url).await,
         Source::Discovery(issuer) => {
-            let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-            let document = get(http, &address).await?;
-            get(http, &keys_address(issuer, &document)?).await
+            let document = discovery(http, issuer).await?;
+            get(http, keys_address(issuer, &document)?.as_str()).await
+        }
+        Source::ConfinedDiscovery(issuer, ours) => {
+            let document = discovery(http, issuer).await?;
+            let address = keys_address(issuer, &document)?;
+            let issuer = url::Url::parse(issuer).map_err(|_| FetchError::KeyAddress)?;
+            if !may_have_keys_at(&issuer, &address, ours) {
+                return Err(FetchError::KeyAddress);
+            }
+            get(http, address.as_str()).await
         }
     }
 }
 
+async fn discovery(http: &Client, issuer: &str) -> Result<Vec<u8>, FetchError> {
+    get(http, &format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))).await
+}
+
 /// Where an issuer's discovery document says its keys are. The document has to be the issuer's own, to the letter
 /// (OpenID Connect Discovery §4.3), and keys of an `https` issuer do not come over an open line.
-fn keys_address(issuer: &str, document: &[u8]) -> Result<String, FetchError> {
+fn keys_address(issuer: &str, document: &[u8]) -> Result<url::Url, FetchError> {
     #[derive(Deserialize)]
     struct Document {
         issuer: String,
@@ -136,7 +148,7 @@ fn keys_address(issuer: &str, document: &[u8]) -> Result<String, FetchError> {
         "http" if issuer.starts_with("http://") => {}
         _ => return Err(FetchError::KeyAddress),
     }
-    Ok(address.into())
+    Ok(address)
 }
 
 async fn get(http: &Client, url: &str) -> Result<Vec<u8>, FetchError> {

@@ -2,6 +2,7 @@
 //! needed, read again as they age, read at once (but rarely) for an unknown key id, and kept while the issuer is down.
 
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc,
@@ -32,6 +33,8 @@ pub enum Source {
     Url(String),
     /// The issuer whose discovery document names the address.
     Discovery(String),
+    /// As named by a tenant; keys are not read at these ports.
+    ConfinedDiscovery(String, Arc<[SocketAddr]>),
 }
 
 impl Source {
@@ -41,6 +44,9 @@ impl Source {
             KeySource::File(path) => Some(Self::File(path.clone())),
             KeySource::Url(url) => Some(Self::Url(url.clone())),
             KeySource::Discovery => Some(Self::Discovery(issuer.issuer.clone())),
+            KeySource::ConfinedDiscovery(ours) => {
+                Some(Self::ConfinedDiscovery(issuer.issuer.clone(), Arc::clone(ours)))
+            }
         }
     }
 
@@ -48,7 +54,7 @@ impl Source {
     const fn pace(&self) -> (u64, u64) {
         match self {
             Self::File(_) => (5, 1),
-            Self::Url(_) | Self::Discovery(_) => (300, 10),
+            Self::Url(_) | Self::Discovery(_) | Self::ConfinedDiscovery(..) => (300, 10),
         }
     }
 }
@@ -58,7 +64,9 @@ impl std::fmt::Display for Source {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Url(url) => f.write_str(url),
-            Self::Discovery(issuer) => write!(f, "discovery of {issuer}"),
+            Self::Discovery(issuer) | Self::ConfinedDiscovery(issuer, _) => {
+                write!(f, "discovery of {issuer}")
+            }
         }
     }
 }

@@ -28,7 +28,7 @@ pub fn written(issuer: &Issuer) -> raw::issuer::Issuer {
             KeySource::Url(url) => Some(As(SecureUrl(url.clone()))),
             _ => None,
         },
-        discovery: Some(issuer.keys == KeySource::Discovery),
+        discovery: Some(matches!(issuer.keys, KeySource::Discovery | KeySource::ConfinedDiscovery(_))),
         algorithms: has_keys.then(|| issuer.algorithms.iter().copied().map(As).collect()),
         leeway: Some(As(issuer.leeway)),
         required_scopes: Some(issuer.required_scopes.iter().cloned().map(|scope| As(Scope(scope))).collect()),

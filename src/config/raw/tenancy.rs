@@ -45,6 +45,10 @@ pub struct Tenancy {
     /// `server.public_url`, whose host no tenant can claim.
     #[schemars(extend("default" = []))]
     pub claimable_hosts: Option<Vec<As<Claimable>>>,
+    /// Whether issuers in tenants' own files may be on this machine (`localhost`, `127.0.0.1`). Whoever writes such a file can
+    /// send Doorward's requests to any service that listens here, except the private and the management port.
+    #[schemars(extend("default" = false))]
+    pub issuers_on_loopback: Option<bool>,
     /// A host name with the tenant in it.
     #[schemars(extend("x-default" = "none"))]
     pub host_pattern: Option<As<HostPattern>>,

@@ -88,6 +88,7 @@ pub fn tenancy(
         hosts,
         host_pattern: raw.host_pattern.map(|pattern| pattern.0),
         claimable_hosts,
+        issuers_on_loopback: raw.issuers_on_loopback.unwrap_or(false),
         portal_host: portal_host.map(str::to_owned),
         selection_page: raw.selection_page.unwrap_or(profile == Profile::Wso2Apim),
     }

@@ -417,25 +417,66 @@ fn a_tenant_may_name_doorwards_own_sign_in_page_where_there_are_accounts() {
     );
 }
 
+/// One issuer of a tenant, where `deployment.toml` says `below`.
+fn with_issuer(below: &str, keys: &str) -> TenantPolicy {
+    let settings = settings(&format!(
+        "[accounts]\nenabled = true\n[admin]\nlisten = \"127.0.0.1:9901\"\n[management]\nlisten = \"127.0.0.1:9902\"\n{below}"
+    ));
+    let text = ours(&format!("{{\"issuers\": [{{\"audiences\": [\"a\"], {keys}}}]}}"));
+    resolve(&settings, &acme(), &parse(&text, file()).unwrap(), 1)
+}
+
+fn asked_at(url: &str) -> [String; 3] {
+    [
+        format!("\"issuer\": \"x\", \"jwks_url\": \"{url}\""),
+        format!("\"issuer\": \"{url}\", \"discovery\": true"),
+        format!(
+            "\"issuer\": \"https://x\", \"introspection\": {{\"url\": \"{url}\", \"client_id\": \"c\", \"client_secret\": \"s\"}}"
+        ),
+    ]
+}
+
 #[test]
-fn request_forgery_against_the_private_port_by_a_tenants_issuer() {
-    let settings = settings("[admin]\nlisten = \"127.0.0.1:9901\"");
-    let issuer = |keys: &str| {
-        let text = ours(&format!("{{\"issuers\": [{{\"issuer\": \"x\", \"audiences\": [\"a\"], {keys}}}]}}"));
-        resolve(&settings, &acme(), &parse(&text, file()).unwrap(), 1)
-    };
-    let introspection = |url: &str| {
-        format!("\"introspection\": {{\"url\": \"{url}\", \"client_id\": \"c\", \"client_secret\": \"s\"}}")
-    };
-    for keys in [
-        "\"jwks_url\": \"http://127.0.0.1:9901/drain\"".to_owned(),
-        introspection("http://localhost:9901/cache/flush"),
-        introspection("http://[::1]:9901/drain"),
-        introspection("http://0x7f.1:9901/drain"),
-    ] {
-        let policy = issuer(&keys);
-        assert!(policy.problem.is_some() && !policy.anonymous && policy.issuers.is_empty(), "{keys}");
+fn attack_request_forgery_against_our_own_ports_by_a_tenants_issuer() {
+    let below = "[tenancy]\nissuers_on_loopback = true";
+    for port in [9901, 9902] {
+        for host in
+            ["http://127.0.0.1", "http://localhost", "http://[::1]", "http://0x7f.1", "https://localhost."]
+        {
+            for keys in asked_at(&format!("{host}:{port}/drain")) {
+                let policy = with_issuer(below, &keys);
+                let told = policy.problem.as_ref().map_or("", |problem| problem.message.as_str());
+                assert!(told.contains("own private port"), "{keys}: {told}");
+                assert!(!policy.anonymous && policy.issuers.is_empty(), "{keys}");
+            }
+        }
     }
-    let elsewhere = issuer("\"jwks_url\": \"http://127.0.0.1:9902/jwks\"");
-    assert!(elsewhere.problem.is_none() && elsewhere.issuers.len() == 1);
+    for keys in asked_at("http://127.0.0.1:9903/jwks") {
+        let elsewhere = with_issuer(below, &keys);
+        assert!(elsewhere.problem.is_none() && elsewhere.issuers.len() == 1, "{keys}");
+    }
+}
+
+#[test]
+fn attack_request_forgery_against_what_else_listens_on_this_machine() {
+    for url in
+        ["http://127.0.0.1:9200/_all", "https://localhost:9443/jwks", "http://[::1]/", "https://0.0.0.0/"]
+    {
+        for keys in asked_at(url) {
+            let policy = with_issuer("", &keys);
+            let told = policy.problem.as_ref().map_or("", |problem| problem.message.as_str());
+            assert!(told.contains("tenancy.issuers_on_loopback"), "{keys}: {told}");
+            assert!(!policy.anonymous && policy.issuers.is_empty(), "{keys}");
+        }
+    }
+    for keys in asked_at("https://id.example/jwks") {
+        assert!(with_issuer("", &keys).problem.is_none(), "{keys}");
+    }
+}
+
+#[test]
+fn a_tenants_discovery_is_confined() {
+    let policy = with_issuer("", "\"issuer\": \"https://id.example\", \"discovery\": true");
+    let ours = ["127.0.0.1:9901", "127.0.0.1:9902"].map(|at| at.parse().unwrap());
+    assert_eq!(policy.issuers[0].keys, KeySource::ConfinedDiscovery(Arc::new(ours)));
 }

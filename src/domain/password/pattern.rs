@@ -14,7 +14,9 @@ pub const LONGEST_PATTERN: usize = 512;
 
 /// Look-ahead needs an engine that backtracks; a pattern that makes it do so without end is stopped here.
 const MOST_BACKTRACKS: usize = 50_000;
-const LARGEST: usize = 2 * 1024 * 1024;
+/// Bytes of the compiled pattern. The engine compiles what is between look-aheads, groups and alternatives piece by piece; each
+/// gets an equal part.
+const LARGEST: usize = 1024 * 1024;
 const MOST_INSTRUCTIONS: usize = 20_000;
 
 /// Equal when written alike. Cheap to clone.
@@ -50,10 +52,11 @@ impl Pattern {
             return Err(BadPattern::TooLong(length));
         }
         let whole = format!(r"\A(?:{})\z", java::translate(source)?);
+        let largest = LARGEST / most_pieces(&whole);
         let regex = RegexBuilder::new(&whole)
             .backtrack_limit(MOST_BACKTRACKS)
-            .delegate_size_limit(LARGEST)
-            .delegate_dfa_size_limit(LARGEST)
+            .delegate_size_limit(largest)
+            .delegate_dfa_size_limit(largest)
             .max_prog_size(MOST_INSTRUCTIONS)
             .build()
             .map_err(|problem| BadPattern::Invalid(problem.to_string()))?;
@@ -68,6 +71,24 @@ impl Pattern {
     pub fn matches(&self, password: &str) -> Result<bool, Misfired> {
         self.regex.is_match(password).map_err(|_| Misfired)
     }
+}
+
+/// No fewer than the engine makes: a new one begins at the earliest after one of these characters, or at a back reference
+/// or a possessive quantifier.
+fn most_pieces(pattern: &str) -> usize {
+    let mut pieces = 1;
+    let mut before = ' ';
+    for c in pattern.chars() {
+        pieces += match c {
+            '(' | '|' => 1,
+            ')' if before != '(' => 1,
+            '+' if matches!(before, '+' | '*' | '?' | '}') => 1,
+            '1'..='9' | 'k' if before == '\\' => 1,
+            _ => 0,
+        };
+        before = c;
+    }
+    pieces
 }
 
 impl PartialEq for Pattern {

@@ -181,6 +181,22 @@ async fn discovery_finds_the_keys_of_exactly_this_issuer() {
 }
 
 #[tokio::test]
+async fn attack_request_forgery_by_the_discovery_document_of_a_tenants_issuer() {
+    let signer = Signer::usual();
+    let (double, victim) = (Double::with_keys(&[&signer]).await, Double::with_keys(&[&signer]).await);
+    let mut issuer = issuer(KeySource::ConfinedDiscovery(Arc::default()));
+    issuer.issuer = double.address.clone();
+    let policy = policy(vec![issuer]);
+    let token = signer.token(&claims_with(&json!({"iss": double.address})));
+    for (at, is_good) in [(&victim, false), (&double, true)] {
+        let document = json!({"issuer": double.address, "jwks_uri": format!("{}/jwks", at.address)});
+        double.says("/.well-known/openid-configuration", 200, document.to_string());
+        assert_eq!(verifier().verify(&policy, &token, NOW).await.is_ok(), is_good, "{}", at.address);
+    }
+    assert_eq!((victim.count("/jwks"), double.count("/jwks")), (0, 1));
+}
+
+#[tokio::test]
 async fn a_key_file_is_read_again_when_it_changes() {
     let (old, new) = (Signer::new(Algorithm::ES256, "old"), Signer::new(Algorithm::EdDSA, "new"));
     let folder = tempfile::tempdir().unwrap();

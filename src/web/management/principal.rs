@@ -89,10 +89,8 @@ pub async fn authenticate(
     match credentials::read(headers, settings.limits.max_token_bytes) {
         Credentials::None | Credentials::Unusable => Err(unauthenticated(None)),
         Credentials::Basic { login, password } => {
-            let _turn = site
-                .turns
-                .take(headers.get(header::AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes))
-                .await;
+            let credentials = headers.get(header::AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
+            let Some(_turn) = site.turns.take(credentials).await else { return Err(Problem::unavailable()) };
             by_password(site, call, door, &login, &password, settings, now).await
         }
         Credentials::Bearer(token) => {

@@ -105,6 +105,7 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             hosts: HashMap::new(),
             host_pattern: None,
             claimable_hosts: vec!["*".into()],
+            issuers_on_loopback: false,
             portal_host: None,
             selection_page: true,
         },

@@ -284,7 +284,7 @@ fn codes_are_wso2s() {
 /// Attack: one body with the same costly pattern hundreds of times, each of which is compiled while the store is held.
 #[test]
 fn attack_a_pattern_that_is_there_hundreds_of_times_is_compiled_once() {
-    let costly = "(?=\\p{L}{40})".repeat(36);
+    let costly = "(?=[a-z]{90})".repeat(36);
     let policy = connector_named("passwordPolicy").unwrap();
     let took = |times: usize| {
         let same = vec![("passwordPolicy.pattern".to_owned(), costly.clone()); times];

@@ -166,3 +166,13 @@ proptest! {
         prop_assert_eq!(compiled.matches(&longer), Ok(false));
     }
 }
+
+#[test]
+fn attack_a_pattern_that_fills_the_memory() {
+    let look = |times: usize| format!("{}.*", r"(?=\pL{2})".repeat(times));
+    assert!(Pattern::compile(&look(1)).is_ok());
+    for greedy in [look(40), r"\pL{100}".to_owned()] {
+        let told = Pattern::compile(&greedy).map(|_| ()).unwrap_err().to_string();
+        assert!(told.contains("the pattern cannot be read"), "{told}");
+    }
+}

@@ -1,0 +1,117 @@
+//! Where a tenant's issuers may send Doorward. Its requests come from this machine, which other services here trust.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use url::{Host, Url};
+
+use crate::config::{
+    model::{Issuer, KeySource, Settings},
+    raw::values::web::is_loopback,
+};
+
+/// The ports that nobody but operators and administrators should reach.
+pub fn our_ports(settings: &Settings) -> Arc<[SocketAddr]> {
+    settings.admin.listen.into_iter().chain(settings.management.listen).collect()
+}
+
+/// What is wrong with an address that this issuer is asked at.
+pub fn forbidden(settings: &Settings, ours: &[SocketAddr], issuer: &Issuer) -> Option<&'static str> {
+    let keys = match &issuer.keys {
+        KeySource::Url(url) => Some(url.as_str()),
+        KeySource::Discovery | KeySource::ConfinedDiscovery(_) => Some(issuer.issuer.as_str()),
+        KeySource::None | KeySource::File(_) => None,
+    };
+    let asked = issuer.introspection.as_ref().map(|introspection| introspection.url.as_str());
+    let urls = [keys, asked].into_iter().flatten().filter_map(|url| Url::parse(url).ok());
+    urls.map(|url| {
+        if is_ours(&url, ours) {
+            Some("at Doorward's own private port or management port")
+        } else if is_here(&url) && !settings.tenancy.issuers_on_loopback {
+            Some("on this machine, which tenancy.issuers_on_loopback does not allow")
+        } else {
+            None
+        }
+    })
+    .find_map(std::convert::identity)
+}
+
+/// Whether keys may be read at `keys`, an address out of the discovery document of a tenant's `issuer`. A document can name
+/// anything, so it leads to this machine only where the issuer itself is, at the issuer's own port.
+pub fn may_have_keys_at(issuer: &Url, keys: &Url, ours: &[SocketAddr]) -> bool {
+    if is_ours(keys, ours) {
+        return false;
+    }
+    let port = Url::port_or_known_default;
+    match keys.scheme() {
+        "https" if !is_here(keys) => true,
+        "https" | "http" => {
+            is_here(keys)
+                && is_loopback(issuer)
+                && issuer.scheme() == keys.scheme()
+                && port(issuer) == port(keys)
+        }
+        _ => false,
+    }
+}
+
+fn is_ours(url: &Url, ours: &[SocketAddr]) -> bool {
+    ours.iter().any(|at| {
+        url.port_or_known_default() == Some(at.port())
+            && (is_here(url) || address(url) == Some(at.ip().to_canonical()))
+    })
+}
+
+/// Loopback, and what systems take for it.
+fn is_here(url: &Url) -> bool {
+    is_loopback(url)
+        || address(url).is_some_and(|ip| ip.is_unspecified())
+        || url.host_str().is_some_and(|name| {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        })
+}
+
+fn address(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Domain(_) => None,
+        Host::Ipv4(ip) => Some(ip.into()),
+        Host::Ipv6(ip) => Some(IpAddr::V6(ip).to_canonical()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_request_forgery_by_a_discovery_document() {
+        let ours = ["127.0.0.1:9901".parse().unwrap(), "10.0.0.1:9443".parse().unwrap()];
+        let here = "http://127.0.0.1:8080/realm";
+        let away = "https://id.example/realm";
+        for (issuer, keys, good) in [
+            (away, "https://id.example/keys", true),
+            (away, "https://keys.example.net/certs", true),
+            (away, "http://id.example/keys", false),
+            (away, "https://127.0.0.1:9200/", false),
+            (away, "https://localhost./", false),
+            (away, "https://0.0.0.0/", false),
+            (away, "https://10.0.0.1:9443/api", false),
+            (away, "https://10.0.0.1:9444/keys", true),
+            (away, "file:///etc/passwd", false),
+            (here, "http://127.0.0.1:8080/keys", true),
+            (here, "http://localhost:8080/keys", true),
+            (here, "http://127.0.0.1:8081/keys", false),
+            (here, "http://127.0.0.1:9901/drain", false),
+            (here, "http://169.254.169.254:8080/latest/meta-data", false),
+            (here, "http://10.0.0.7/", false),
+            (here, "https://keys.example.net/certs", true),
+            ("http://127.0.0.1:9901/realm", "http://127.0.0.1:9901/drain", false),
+        ] {
+            let [issuer_url, keys_url] = [issuer, keys].map(|url| Url::parse(url).unwrap());
+            assert_eq!(may_have_keys_at(&issuer_url, &keys_url, &ours), good, "{issuer} {keys}");
+        }
+    }
+}
