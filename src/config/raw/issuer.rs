@@ -52,7 +52,8 @@ pub struct Issuer {
     #[schemars(extend("x-default" = "none"))]
     pub tenant_claim: Option<As<NotEmpty>>,
     /// The tenant of all its users, where there is no `tenant_claim`. Not in a tenant's file: its issuers speak for that
-    /// tenant only.
+    /// tenant only. Required with the management API on where that would be `carbon.super`: who administers every tenant is
+    /// written down.
     #[schemars(extend("x-default" = "`tenancy.default_tenant`"))]
     pub tenant: Option<As<TenantId>>,
     /// The claim with the user's name.

@@ -45,6 +45,19 @@ pub fn issuers(
     issuers
 }
 
+/// With the management API on, whose tokens make administrators of every tenant is written down, not left to a default.
+pub fn say_whose(raw: &[raw::issuer::Issuer], key: &Key, scope: &mut Scope<'_>) {
+    for (index, raw) in raw.iter().enumerate() {
+        if raw.tenant.is_none() && raw.tenant_claim.is_none() {
+            scope.mistake(
+                &key.item(index),
+                "with the management API on, this issuer's tokens with an administrator's scope would change every tenant",
+                "write tenant = \"…\", the one tenant it speaks for (\"carbon.super\" if that is meant), or tenant_claim",
+            );
+        }
+    }
+}
+
 fn issuer(
     mut raw: raw::issuer::Issuer,
     tenant: &TenantId,

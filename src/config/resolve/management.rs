@@ -102,4 +102,21 @@ mod tests {
             assert_eq!(mistakes(accounts, &management), keys, "accounts {accounts}: {management}");
         }
     }
+
+    /// Attack: tokens of an identity provider that everybody uses, with a scope named `apim:admin` there too.
+    #[test]
+    fn attack_an_issuer_that_administers_every_tenant_because_nobody_said_whose_it_is() {
+        let issuer =
+            "[[issuer]]\nissuer = \"https://idp.example\"\naudiences = [\"portal\"]\ndiscovery = true\n";
+        let public = format!("public = true\n{issuer}");
+        for (management, keys) in [
+            (issuer.to_owned(), &[][..]),
+            (public.clone(), &["issuer[0]"]),
+            (format!("{public}tenant = \"carbon.super\""), &[]),
+            (format!("{public}tenant_claim = \"tenant\""), &[]),
+            (format!("{public}[tenancy]\ndefault_tenant = \"acme.com\""), &[]),
+        ] {
+            assert_eq!(mistakes(true, &management), keys, "{management}");
+        }
+    }
 }

@@ -64,12 +64,11 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
         disabled_stay_out: true,
     }
     .with(&governance);
-    let issuers = issuer::issuers(
-        raw.issuer.unwrap_or_default(),
-        &tenancy.default_tenant,
-        &key.name("issuer"),
-        &mut scope,
-    );
+    let raw_issuers = raw.issuer.unwrap_or_default();
+    if management.is_on() && tenancy.default_tenant.is_super_tenant() {
+        issuer::say_whose(&raw_issuers, &key.name("issuer"), &mut scope);
+    }
+    let issuers = issuer::issuers(raw_issuers, &tenancy.default_tenant, &key.name("issuer"), &mut scope);
     let access = access::access(raw.access.unwrap_or_default(), &key.name("access"), &mut scope);
     let guards = guard::guards(raw.guard.unwrap_or_default(), &key.name("guard"), &mut scope);
     if !guards.is_empty() && !accounts.enabled {

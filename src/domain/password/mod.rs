@@ -18,6 +18,8 @@ use unicode_normalization::{UnicodeNormalization, is_nfc};
 pub use breached::Breached;
 pub use context::About;
 pub use lifetime::Expiry;
+#[cfg(test)]
+pub use pattern::COMPILED;
 pub use pattern::{BadPattern, LONGEST_PATTERN, Pattern, WSO2_PATTERN};
 pub use violation::{Rule, Violation};
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use fancy_regex::{Regex, RegexBuilder};
+use fancy_regex::{CompileError, Error, Regex, RegexBuilder};
 
 use super::java;
 
@@ -16,7 +16,7 @@ pub const LONGEST_PATTERN: usize = 512;
 const MOST_BACKTRACKS: usize = 50_000;
 /// Bytes of the compiled pattern. The engine compiles what is between look-aheads, groups and alternatives piece by piece; each
 /// gets an equal part.
-const LARGEST: usize = 1024 * 1024;
+const LARGEST: usize = 2 * 1024 * 1024;
 const MOST_INSTRUCTIONS: usize = 20_000;
 
 /// Equal when written alike. Cheap to clone.
@@ -35,6 +35,11 @@ pub enum BadPattern {
     Placeholder(String),
     #[error("{what} at character {at} is not supported: {instead}")]
     Unsupported { what: String, at: usize, instead: &'static str },
+    #[error(
+        "the pattern gets too large when it is compiled: write smaller repetitions, such as .{{0,100}}, or fewer letters of \
+         all scripts, such as \\p{{L}}; length has settings of its own"
+    )]
+    TooLarge,
     #[error("the pattern cannot be read: {0}")]
     Invalid(String),
 }
@@ -44,8 +49,16 @@ pub enum BadPattern {
 #[error("the pattern takes too long to apply")]
 pub struct Misfired;
 
+#[cfg(test)]
+thread_local! {
+    /// How often this test has compiled one.
+    pub static COMPILED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 impl Pattern {
     pub fn compile(written: &str) -> Result<Self, BadPattern> {
+        #[cfg(test)]
+        COMPILED.set(COMPILED.get() + 1);
         let source = if written.trim().is_empty() { WSO2_PATTERN } else { written };
         let length = source.chars().count();
         if length > LONGEST_PATTERN {
@@ -59,7 +72,7 @@ impl Pattern {
             .delegate_dfa_size_limit(largest)
             .max_prog_size(MOST_INSTRUCTIONS)
             .build()
-            .map_err(|problem| BadPattern::Invalid(problem.to_string()))?;
+            .map_err(|problem| why(&problem))?;
         Ok(Self { source: source.into(), regex: Arc::new(regex) })
     }
 
@@ -70,6 +83,15 @@ impl Pattern {
 
     pub fn matches(&self, password: &str) -> Result<bool, Misfired> {
         self.regex.is_match(password).map_err(|_| Misfired)
+    }
+}
+
+fn why(problem: &Error) -> BadPattern {
+    let Error::CompileError(error) = problem else { return BadPattern::Invalid(problem.to_string()) };
+    match &**error {
+        CompileError::InnerError(inner) if inner.size_limit().is_some() => BadPattern::TooLarge,
+        CompileError::PatternTooComplex => BadPattern::TooLarge,
+        _ => BadPattern::Invalid(problem.to_string()),
     }
 }
 

@@ -118,8 +118,8 @@ fn what_cannot_be_translated_is_refused_with_what_to_write() {
         ("a**", "the pattern cannot be read"),
         ("[z-a]", "the pattern cannot be read"),
         (r"a\", r"nothing follows the last \"),
-        ("(((a{100}){100}){100}){100}", "the pattern cannot be read"),
-        ("(?=(((a{100}){100}){100}){100})", "the pattern cannot be read"),
+        ("(((a{100}){100}){100}){100}", "gets too large"),
+        ("(?=(((a{100}){100}){100}){100})", "gets too large"),
         ("[[[[[[[[[[[a]]]]]]]]]]]", "a class so deep in others"),
     ] {
         match Pattern::compile(pattern) {
@@ -172,7 +172,24 @@ fn attack_a_pattern_that_fills_the_memory() {
     let look = |times: usize| format!("{}.*", r"(?=\pL{2})".repeat(times));
     assert!(Pattern::compile(&look(1)).is_ok());
     for greedy in [look(40), r"\pL{100}".to_owned()] {
-        let told = Pattern::compile(&greedy).map(|_| ()).unwrap_err().to_string();
-        assert!(told.contains("the pattern cannot be read"), "{told}");
+        assert_eq!(Pattern::compile(&greedy), Err(BadPattern::TooLarge));
+    }
+}
+
+/// Patterns as they are recommended to operators, with generous lengths.
+#[test]
+fn what_operators_write_fits() {
+    for usual in [
+        r"^(?=.*\d)(?=.*[a-z])(?=.*[A-Z])(?=.*[!@#$%&*]).{8,256}$",
+        r"^(?=.*[0-9])(?=.*[a-z])(?=.*[A-Z])(?=.*[@#$%^&+=])(?=\S+$).{8,128}$",
+        r"^(?=.*[A-Za-z])(?=.*\d)(?=.*[@$!%*#?&])[A-Za-z\d@$!%*#?&]{8,256}$",
+        r"^(?=(.*[a-z]){3,})(?=(.*[A-Z]){2,})(?=(.*[0-9]){2,})(?=(.*[!@#$%^&*()\-__+.]){1,}).{8,255}$",
+        r"^(?:(?=.*?\p{N})(?=.*?[\p{S}\p{P} ])(?=.*?\p{Lu})(?=.*?\p{Ll}))[^\p{C}]{8,64}$",
+        r"^(?=.*\p{Lu})(?=.*\p{Ll})(?=.*\p{Nd}).{12,128}$",
+        r"^[\p{L}\p{N}\p{P}\p{S} ]+$",
+        r"^[^\s]{8,500}$",
+    ] {
+        let told = Pattern::compile(usual).err();
+        assert_eq!(told, None, "{usual}");
     }
 }
