@@ -61,8 +61,10 @@ fn as_text(record: &Record) -> String {
     let value = |value: &Option<String>| {
         value.as_ref().map_or_else(|| "(not set)".to_owned(), |value| format!("{value:?}"))
     };
-    // the name of a token's bearer is its issuer's to choose: it is not to look like the rest of the line, or of the next
-    let actor = actor.escape_debug().to_string().replace("  ", " \\u{20}");
+    // the name of a token's bearer is its issuer's to choose, and a key in a file its writer's: neither is to look like the
+    // rest of the line, or of the next
+    let [actor, target] =
+        [actor, target].map(|chosen| chosen.escape_debug().to_string().replace("  ", " \\u{20}"));
     format!(
         "{id}  {}  {tenant}  {actor}  {}  {action}  {target}: {} -> {}",
         moment(*at),

@@ -5,7 +5,7 @@ use std::{
     fs::{self, File, OpenOptions, Permissions, TryLockError},
     io::{self, ErrorKind, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use super::{
@@ -41,14 +41,45 @@ pub fn read(root: &Path, tenant: &TenantId) -> io::Result<Option<Vec<u8>>> {
     bytes(&folder_of(root, tenant).join(FILE))
 }
 
-/// Puts `text` into the tenant's file, after `check` has seen what is there, and returns that. Nobody who writes this way
-/// comes in between. A folder that is missing is made: whether there is such a tenant, the caller knows.
-pub fn write<E>(
+/// A new text that lies beside the tenant's file. Nobody else who writes this way comes in between; dropped, nothing has changed.
+#[derive(Debug)]
+pub struct Prepared {
+    file: PathBuf,
+    beside: PathBuf,
+    /// Locked.
+    folder: File,
+    before: Option<Vec<u8>>,
+}
+
+impl Prepared {
+    /// What is there.
+    pub fn before(&self) -> Option<&[u8]> {
+        self.before.as_deref()
+    }
+
+    /// The new text takes the place of the old.
+    pub fn commit<E>(&self) -> Result<(), NotWritten<E>> {
+        fs::rename(&self.beside, &self.file).map_err(not_written)?;
+        // the new name lasts only once the folder is on disk
+        Ok(self.folder.sync_all()?)
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // gone already where it took its place; what cannot be removed has a name that means nothing to anybody
+        let _ = fs::remove_file(&self.beside);
+    }
+}
+
+/// Writes `text` beside the tenant's file, after `check` has seen what is there. A folder that is missing is made: whether
+/// there is such a tenant, the caller knows.
+pub fn prepare<E>(
     root: &Path,
     tenant: &TenantId,
     text: &str,
     check: impl FnOnce(Option<&[u8]>) -> Result<(), E>,
-) -> Result<Option<Vec<u8>>, NotWritten<E>> {
+) -> Result<Prepared, NotWritten<E>> {
     let folder = folder_of(root, tenant);
     if is_there(&root.join(KUBELETS)) {
         return Err(NotWritten::Elsewhere("the tenants' folder is a mounted volume (ConfigMap)"));
@@ -83,10 +114,11 @@ pub fn write<E>(
     lock(&folder_handle)?;
     let before = bytes(&file)?;
     check(before.as_deref()).map_err(NotWritten::Refused)?;
-    replace(&folder, &file, text, mode).map_err(not_written)?;
-    // the new name lasts only once the folder is on disk
-    folder_handle.sync_all()?;
-    Ok(before)
+    // a name no tenant and no template has, and no two writers
+    let beside = folder.join(format!(".{FILE}.{:016x}", fastrand::u64(..)));
+    let prepared = Prepared { file, beside, folder: folder_handle, before };
+    lay_beside(&prepared.beside, text, mode).map_err(not_written)?;
+    Ok(prepared)
 }
 
 fn is_there(path: &Path) -> bool {
@@ -115,21 +147,11 @@ fn lock<E>(folder: &File) -> Result<(), NotWritten<E>> {
     }
 }
 
-fn replace(folder: &Path, file: &Path, text: &str, mode: u32) -> io::Result<()> {
-    // a name no tenant and no template has, and no two writers
-    let beside = folder.join(format!(".{FILE}.{:016x}", fastrand::u64(..)));
-    let written =
-        OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside).and_then(|mut new| {
-            new.set_permissions(Permissions::from_mode(mode))?;
-            new.write_all(text.as_bytes())?;
-            new.sync_all()?;
-            fs::rename(&beside, file)
-        });
-    if written.is_err() {
-        // what cannot be removed either is told by the error that made us try
-        let _ = fs::remove_file(&beside);
-    }
-    written
+fn lay_beside(beside: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let mut new = OpenOptions::new().write(true).create_new(true).mode(mode).open(beside)?;
+    new.set_permissions(Permissions::from_mode(mode))?;
+    new.write_all(text.as_bytes())?;
+    new.sync_all()
 }
 
 fn not_written<E>(error: io::Error) -> NotWritten<E> {
@@ -145,7 +167,6 @@ mod tests {
     use std::{
         convert::Infallible,
         os::unix::fs::{MetadataExt, symlink},
-        path::PathBuf,
     };
 
     use tempfile::TempDir;
@@ -179,13 +200,23 @@ mod tests {
         }
 
         fn write(&self, text: &str) -> Result<Option<Vec<u8>>, NotWritten<Infallible>> {
-            write(self.root(), &tenant(), text, |_| Ok(()))
+            write(self, text, |_| Ok(()))
         }
 
         fn names(&self) -> Vec<String> {
             let entries = fs::read_dir(folder_of(self.root(), &tenant())).unwrap();
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
         }
+    }
+
+    fn write<E>(
+        world: &World,
+        text: &str,
+        check: impl FnOnce(Option<&[u8]>) -> Result<(), E>,
+    ) -> Result<Option<Vec<u8>>, NotWritten<E>> {
+        let prepared = prepare(world.root(), &tenant(), text, check)?;
+        prepared.commit()?;
+        Ok(prepared.before().map(<[u8]>::to_vec))
     }
 
     #[test]
@@ -216,8 +247,21 @@ mod tests {
     fn who_does_not_like_what_is_there_changes_nothing() {
         let world = World::new().with_folder();
         fs::write(world.file(), "old").unwrap();
-        let refused = write(world.root(), &tenant(), "new", |now| Err::<(), _>(now.map(<[u8]>::to_vec)));
+        let refused = write(&world, "new", |now| Err::<(), _>(now.map(<[u8]>::to_vec)));
         assert!(matches!(refused, Err(NotWritten::Refused(Some(seen))) if seen == b"old"));
+        assert_eq!((fs::read(world.file()).unwrap(), world.names().len()), (b"old".to_vec(), 1));
+    }
+
+    #[test]
+    fn what_is_not_committed_has_not_happened() {
+        let world = World::new().with_folder();
+        fs::write(world.file(), "old").unwrap();
+        let check = |_: Option<&[u8]>| Ok::<_, ()>(());
+        let prepared = prepare(world.root(), &tenant(), "new", check).unwrap();
+        assert_eq!((prepared.before(), world.names().len()), (Some(&b"old"[..]), 2));
+        let meanwhile = prepare(world.root(), &tenant(), "other", check);
+        assert!(matches!(meanwhile, Err(NotWritten::Busy)), "{meanwhile:?}");
+        drop(prepared);
         assert_eq!((fs::read(world.file()).unwrap(), world.names().len()), (b"old".to_vec(), 1));
     }
 
@@ -246,16 +290,17 @@ mod tests {
     fn two_writers_do_not_mix() {
         let world = World::new().with_folder();
         fs::write(world.file(), "0").unwrap();
+        let world = &world;
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| {
+                scope.spawn(move || {
                     for _ in 0..10 {
                         // add one to what is there, unless it changes before it is written
                         loop {
                             let seen = read(world.root(), &tenant()).unwrap().unwrap();
                             let next = String::from_utf8(seen.clone()).unwrap().parse::<u32>().unwrap() + 1;
                             let same = |now: Option<&[u8]>| if now == Some(&seen) { Ok(()) } else { Err(()) };
-                            match write(world.root(), &tenant(), &next.to_string(), same) {
+                            match write(world, &next.to_string(), same) {
                                 Ok(_) => break,
                                 Err(NotWritten::Refused(()) | NotWritten::Busy) => {}
                                 Err(other) => panic!("{other}"),

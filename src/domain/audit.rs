@@ -5,6 +5,10 @@ use std::{
     net::IpAddr,
 };
 
+mod changed;
+
+pub use changed::changed;
+
 use super::tenant::TenantId;
 
 /// Stands in a record where the value itself is nobody's to read.

@@ -17,9 +17,12 @@ use crate::{
         directory::{FILE, Found, folder_of},
         schema::tenant_conf,
         tenant_file::{self, MAX_BYTES},
-        tenant_write::{self, NotWritten},
+        tenant_write::{self, NotWritten, Prepared},
     },
-    domain::{audit::Deed, tenant::TenantId},
+    domain::{
+        audit::{Deed, changed},
+        tenant::TenantId,
+    },
 };
 
 /// What a tenant without a file says.
@@ -54,20 +57,23 @@ pub async fn replace(ask: &Ask, body: Body) -> Result<Response<Body>, Problem> {
         .map_err(|_| Problem::unavailable())??;
     let site = &ask.site.0;
     let turn = site.writing.lock().await;
-    let before = write(ask, &text).await?;
+    let prepared = Arc::new(prepare(ask, &text).await?);
+    let (deeds, actor) = (deeds("tenant-config.replace", prepared.before(), &text), ask.actor());
+    let recorded = site.doors.record(&ask.tenant, &actor, &deeds, clock::millis()).await;
+    recorded.map_err(|_| Problem::unavailable())?;
+    let to_commit = Arc::clone(&prepared);
+    let committed = spawn_blocking(move || to_commit.commit()).await.map_err(|_| Problem::unavailable())?;
+    if let Err(not_written) = committed {
+        let undone = undone(prepared.before(), &text);
+        // the log tells when this is not on record
+        let _ = site.doors.record(&ask.tenant, &actor, &[undone], clock::millis()).await;
+        return Err(refused(ask, not_written));
+    }
+    site.doors.tell(&ask.tenant, &actor, &deeds);
     // in force before anybody hears that it is
     let found = site.tenants.refresh(&ask.tenant).await;
     drop(turn);
     let tag = etag::of_text(text.as_bytes());
-    // the text may hold secrets: its tag and its size say which one it was
-    let known_by = |text: &[u8]| format!("{} bytes, ETag {}", text.len(), etag::of_text(text));
-    let deed = Deed {
-        action: "tenant-config.replace",
-        target: FILE.to_owned(),
-        before: before.as_deref().map(known_by),
-        after: Some(known_by(text.as_bytes())),
-    };
-    site.doors.record(&ask.tenant, &ask.actor(), deed, clock::millis()).await;
     if let Found::Tenant(policy) = found
         && let Some(problem) = &policy.problem
     {
@@ -80,21 +86,44 @@ pub async fn replace(ask: &Ask, body: Body) -> Result<Response<Body>, Problem> {
     Ok(tagged(json(text), &tag))
 }
 
-/// What was there before. Another process has a moment to finish.
-async fn write(ask: &Ask, text: &str) -> Result<Option<Vec<u8>>, Problem> {
+/// The file as a whole, by size and tag, and each value that is another.
+fn deeds(action: &'static str, before: Option<&[u8]>, text: &str) -> Vec<Deed> {
+    let after = text.as_bytes();
+    let whole =
+        Deed { action, target: FILE.to_owned(), before: before.map(known_by), after: Some(known_by(after)) };
+    [whole].into_iter().chain(changed(action, FILE, before, after)).collect()
+}
+
+/// Of what is on record and could not be done.
+fn undone(before: Option<&[u8]>, text: &str) -> Deed {
+    Deed {
+        action: "tenant-config.not-replaced",
+        target: FILE.to_owned(),
+        before: Some(known_by(text.as_bytes())),
+        after: before.map(known_by),
+    }
+}
+
+/// The text may hold secrets: its tag and its size say which one it was.
+fn known_by(text: &[u8]) -> String {
+    format!("{} bytes, ETag {}", text.len(), etag::of_text(text))
+}
+
+/// Another process has a moment to finish.
+async fn prepare(ask: &Ask, text: &str) -> Result<Prepared, Problem> {
     let patience = Instant::now() + PATIENCE;
     loop {
         let (root, tenant) = (ask.settings.tenancy.folder.clone(), ask.tenant.clone());
         let (headers, text) = (ask.headers.clone(), text.to_owned());
-        let written = spawn_blocking(move || {
-            tenant_write::write(&root, &tenant, &text, |now| {
+        let prepared = spawn_blocking(move || {
+            tenant_write::prepare(&root, &tenant, &text, |now| {
                 let tag = etag::of_text(now.unwrap_or(NOTHING));
                 etag::may_change(&headers, &tag, now.is_some())
             })
         })
         .await;
-        match written {
-            Ok(Ok(before)) => return Ok(before),
+        match prepared {
+            Ok(Ok(prepared)) => return Ok(prepared),
             Ok(Err(NotWritten::Busy)) if Instant::now() < patience => sleep(LOOK_AGAIN).await,
             Ok(Err(not_written)) => return Err(refused(ask, not_written)),
             Err(_) => return Err(Problem::unavailable()),

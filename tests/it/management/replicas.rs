@@ -196,6 +196,33 @@ fn attack_who_hangs_up_in_the_middle_is_on_record_all_the_same() {
     eventually(|| records(world.gate.home()).iter().any(|record| record.action == "tenant-config.replace"));
 }
 
+#[test]
+fn a_tenants_file_is_not_replaced_where_that_cannot_be_written_down() {
+    let world = Managed::start();
+    let file = "/t/acme.com/api/am/admin/v4/tenant-config";
+    sql(world.gate.home(), "DROP TABLE audit");
+    assert_eq!(world.send("PUT", file, &json!({"EnableAnonymous": false})).status, 503);
+    assert_eq!(world.get(file).text(), "{}");
+    assert!(world.gate.lets_strangers_in("acme.com"));
+}
+
+#[test]
+fn the_audit_has_each_value_of_a_tenants_file_that_was_changed() {
+    let world = Managed::start();
+    let file = "/t/acme.com/api/am/admin/v4/tenant-config";
+    let text = json!({"EnableAnonymous": false, "Mail": {"password": "s3cret"}});
+    assert_eq!(world.send("PUT", file, &text).status, 200);
+    let told = records(world.gate.home()).into_iter().rev().map(|record| {
+        let side = |side: Option<String>| side.unwrap_or_else(|| "-".to_owned());
+        format!("{} {} > {}", record.target, side(record.before), side(record.after))
+    });
+    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @r#"
+    tenant-conf.json 2 bytes, ETag "RBNvo1WzZ4oRRq0W9-hkng" > 54 bytes, ETag "cBnx6A4dtEkENJFmPyLMdw"
+    tenant-conf.json#/EnableAnonymous - > false
+    tenant-conf.json#/Mail/password - > (secret)
+    "#);
+}
+
 fn sql(home: &Path, statement: &'static str) {
     let url = format!("sqlite:{}", home.join("people.db").display());
     Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -228,7 +255,7 @@ fn every_change_is_on_record_with_who_when_from_where_before_and_after() {
     // what is refused changes nothing, and is no change
     world.send("PATCH", &at, &update(&[("passwordHistory.count", "many")]));
     let records = records(world.gate.home());
-    let [file, count] = &records[..] else { panic!("{records:#?}") };
+    let [value, file, count] = &records[..] else { panic!("{records:#?}") };
     assert_eq!(
         (count.action.as_str(), count.target.as_str()),
         ("governance.update", "passwordHistory.count")
@@ -240,4 +267,8 @@ fn every_change_is_on_record_with_who_when_from_where_before_and_after() {
     assert_eq!(file.actor, "admin@carbon.super");
     assert!(file.before.as_deref().unwrap().starts_with("2 bytes"), "{file:?}");
     assert!(file.after.as_deref().unwrap().starts_with("25 bytes"), "{file:?}");
+    assert_eq!(
+        (value.target.as_str(), value.after.as_deref()),
+        ("tenant-conf.json#/EnableAnonymous", Some("false"))
+    );
 }
