@@ -24,14 +24,11 @@ pub fn environment() -> BTreeMap<String, String> {
 pub fn load(file: &Path, env: &BTreeMap<String, String>) -> Result<Settings, Vec<Mistake>> {
     match fs::read_to_string(file) {
         Ok(text) => parse(&text, file, env),
-        Err(error) => Err(vec![Mistake {
-            file: file.to_owned(),
-            line: None,
-            column: None,
-            key: String::new(),
-            message: format!("cannot be read: {error}"),
-            remedy: "write one with `doorward init`, or name another with --config".to_owned(),
-        }]),
+        Err(error) => Err(vec![Mistake::whole(
+            file,
+            format!("cannot be read: {error}"),
+            "write one with `doorward init`, or name another with --config",
+        )]),
     }
 }
 

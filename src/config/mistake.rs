@@ -1,6 +1,9 @@
 //! A mistake in what the operator wrote: where it is, what is wrong, what to do.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use serde::Serialize;
 
@@ -14,6 +17,20 @@ pub struct Mistake {
     pub key: String,
     pub message: String,
     pub remedy: String,
+}
+
+impl Mistake {
+    /// About all of a file, or a folder.
+    pub fn whole(file: &Path, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: None,
+            column: None,
+            key: String::new(),
+            message: message.into(),
+            remedy: remedy.into(),
+        }
+    }
 }
 
 impl fmt::Display for Mistake {

@@ -57,18 +57,8 @@ impl TenantConf {
 
 /// Parses the text of a tenant's file. Files it names are looked for in the folder of `file`, and nowhere else.
 pub fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
-    let whole = |message: String, remedy: &str| {
-        vec![Mistake {
-            file: file.to_owned(),
-            line: None,
-            column: None,
-            key: String::new(),
-            message,
-            remedy: remedy.to_owned(),
-        }]
-    };
     if text.len() > MAX_BYTES {
-        return Err(whole("larger than 1 MiB".to_owned(), "keep other data elsewhere"));
+        return Err(vec![Mistake::whole(file, "larger than 1 MiB", "keep other data elsewhere")]);
     }
     let mut findings = Findings::new(file);
     let mut root = match json::parse(text) {
@@ -79,7 +69,7 @@ pub fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
         }
     };
     if !matches!(root.value, Value::Table(_)) {
-        return Err(whole("not a JSON object".to_owned(), "write { … }"));
+        return Err(vec![Mistake::whole(file, "not a JSON object", "write { … }")]);
     }
     let anonymous = anonymous(&root, &mut findings);
     near_anonymous(&root, &mut findings);
@@ -363,14 +353,9 @@ pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(Key, &'sta
 }
 
 fn mistake(settings: &Settings, tenant: &TenantId, key: &str, message: String) -> Mistake {
-    Mistake {
-        file: settings.tenancy.folder.join(tenant.as_str()).join("tenant-conf.json"),
-        line: None,
-        column: None,
-        key: key.to_owned(),
-        message,
-        remedy: "correct it; until then the tenant is closed".to_owned(),
-    }
+    let file = settings.tenancy.folder.join(tenant.as_str()).join("tenant-conf.json");
+    let mistake = Mistake::whole(&file, message, "correct it; until then the tenant is closed");
+    Mistake { key: key.to_owned(), ..mistake }
 }
 
 /// The policy of a tenant whose file cannot be read and that has no last good one: nobody comes in but this tenant's own

@@ -8,6 +8,8 @@ mod guest;
 pub mod i18n;
 pub mod management;
 mod message;
+#[cfg(test)]
+mod overrides;
 pub mod pages;
 pub mod router;
 pub mod security_headers;

@@ -155,6 +155,7 @@ mod tests {
     use minijinja::context;
 
     use super::*;
+    use crate::web::overrides::folder;
 
     fn texts() -> Arc<Texts> {
         Arc::new(Texts::new(None))
@@ -162,14 +163,6 @@ mod tests {
 
     fn templates(folder: &Path) -> Templates {
         Templates::new(Some(folder.to_owned()), texts())
-    }
-
-    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, content) in files {
-            fs::write(folder.path().join(name), content).unwrap();
-        }
-        folder
     }
 
     #[test]

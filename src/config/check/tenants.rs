@@ -28,7 +28,11 @@ pub fn check(folder: &Path, settings: Option<&Settings>, mistakes: &mut Vec<Mist
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                mistakes.push(whole(folder, format!("cannot be listed: {error}"), "make it readable"));
+                mistakes.push(Mistake::whole(
+                    folder,
+                    format!("cannot be listed: {error}"),
+                    "make it readable",
+                ));
                 break;
             }
         };
@@ -44,21 +48,21 @@ pub fn check(folder: &Path, settings: Option<&Settings>, mistakes: &mut Vec<Mist
                 one(&tenant, &entry.path(), settings, &mut hosts, mistakes);
             }
             Some((_, Ok(tenant))) => {
-                mistakes.push(whole(
+                mistakes.push(Mistake::whole(
                     &entry.path(),
                     "tenant domains are lower case, so this folder is never found".to_owned(),
-                    &format!("rename it to {tenant}"),
+                    format!("rename it to {tenant}"),
                 ));
             }
             Some((_, Err(problem))) => {
-                mistakes.push(whole(
+                mistakes.push(Mistake::whole(
                     &entry.path(),
                     format!("no tenant can be called that: {problem}"),
                     "rename it",
                 ));
             }
             None => {
-                mistakes.push(whole(&entry.path(), "this name is not UTF-8".to_owned(), "rename it"));
+                mistakes.push(Mistake::whole(&entry.path(), "this name is not UTF-8", "rename it"));
             }
         }
     }
@@ -83,7 +87,11 @@ fn one(
         // a tenant without a file inherits everything
         Err(error) if error.kind() == io::ErrorKind::NotFound && !file.is_symlink() => return,
         Err(error) => {
-            mistakes.push(whole(&file, format!("cannot be read: {error}"), "make it a readable file"));
+            mistakes.push(Mistake::whole(
+                &file,
+                format!("cannot be read: {error}"),
+                "make it a readable file",
+            ));
             return;
         }
     };
@@ -204,16 +212,5 @@ impl<'a> Hosts<'a> {
                 None
             }
         }
-    }
-}
-
-fn whole(file: &Path, message: String, remedy: &str) -> Mistake {
-    Mistake {
-        file: file.to_owned(),
-        line: None,
-        column: None,
-        key: String::new(),
-        message,
-        remedy: remedy.to_owned(),
     }
 }

@@ -75,7 +75,7 @@ pub fn file_of(root: &Path, tenant: &TenantId) -> PathBuf {
 pub fn read(root: &Path, tenant: &TenantId) -> (Reading, Stamp) {
     let file = file_of(root, tenant);
     let failed = |message: String, remedy: &str| {
-        (Reading::Unreadable(mistake(&file, message, remedy)), Stamp::NEVER_SURE)
+        (Reading::Unreadable(Mistake::whole(&file, message, remedy)), Stamp::NEVER_SURE)
     };
     // a pipe in the place of the file would block for ever
     match fs::metadata(&file) {
@@ -157,7 +157,7 @@ fn missing(root: &Path, tenant: &TenantId, file: &Path) -> (Reading, Stamp) {
     let folder = folder_of(root, tenant);
     let dangling = |path: &Path| {
         let problem =
-            mistake(path, "is a link to nothing".into(), "restore what it links to, or remove the link");
+            Mistake::whole(path, "is a link to nothing", "restore what it links to, or remove the link");
         (Reading::Unreadable(problem), Stamp::NEVER_SURE)
     };
     if fs::symlink_metadata(file).is_ok() {
@@ -178,8 +178,11 @@ fn missing(root: &Path, tenant: &TenantId, file: &Path) -> (Reading, Stamp) {
             }
         }
         Err(error) => {
-            let problem =
-                mistake(&folder, format!("cannot be read: {error}"), "check the permissions of the folder");
+            let problem = Mistake::whole(
+                &folder,
+                format!("cannot be read: {error}"),
+                "check the permissions of the folder",
+            );
             (Reading::Unreadable(problem), Stamp::NEVER_SURE)
         }
     }
@@ -187,17 +190,6 @@ fn missing(root: &Path, tenant: &TenantId, file: &Path) -> (Reading, Stamp) {
 
 fn nothing_there(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
-}
-
-pub fn mistake(file: &Path, message: String, remedy: &str) -> Mistake {
-    Mistake {
-        file: file.to_owned(),
-        line: None,
-        column: None,
-        key: String::new(),
-        message,
-        remedy: remedy.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     cache::Versions,
-    disk::{Reading, Stamp, file_of, mistake},
+    disk::{Reading, Stamp, file_of},
 };
 use crate::{
     config::{
@@ -129,7 +129,7 @@ impl Case<'_> {
             // the whole folder cannot have been meant: an unmounted volume takes nobody's policy away
             Reading::NoRoot if self.before.is_some() && !(default && inherits(good)) => {
                 let message = "the folder of all tenants is missing".to_owned();
-                return self.broken(vec![mistake(
+                return self.broken(vec![Mistake::whole(
                     &self.settings.tenancy.folder,
                     message,
                     "restore it, or restart without it",
@@ -138,7 +138,7 @@ impl Case<'_> {
             // nor the default one's: it alone would open by it, all others become unknown
             Reading::EmptyRoot if default && self.before.is_some() && !inherits(good) => {
                 let message = "the folder of all tenants is empty or cannot be listed".to_owned();
-                return self.broken(vec![mistake(
+                return self.broken(vec![Mistake::whole(
                     &self.settings.tenancy.folder,
                     message,
                     "restore it, or restart without it",
@@ -209,7 +209,7 @@ impl Case<'_> {
     fn broken(&self, mistakes: Vec<Mistake>) -> Verdict {
         let first = mistakes.first().cloned().unwrap_or_else(|| {
             let file = file_of(&self.settings.tenancy.folder, self.tenant);
-            mistake(&file, "cannot be understood".into(), "run `doorward check`")
+            Mistake::whole(&file, "cannot be understood", "run `doorward check`")
         });
         if let Some(before) = self.before
             && !before.is_of_file()
@@ -268,7 +268,7 @@ pub fn closed(
     message: &str,
 ) -> Arc<TenantPolicy> {
     let file = file_of(&settings.tenancy.folder, tenant);
-    (reader.closed)(settings, tenant, mistake(&file, message.to_owned(), ""), set, next_generation())
+    (reader.closed)(settings, tenant, Mistake::whole(&file, message.to_owned(), ""), set, next_generation())
 }
 
 #[cfg(test)]
@@ -286,7 +286,7 @@ mod tests {
     }
 
     fn unreadable() -> Reading {
-        Reading::Unreadable(mistake(Path::new("f"), "cannot be read".into(), "check it"))
+        Reading::Unreadable(Mistake::whole(Path::new("f"), "cannot be read", "check it"))
     }
 
     struct World {

@@ -277,14 +277,7 @@ fn path_traversal_out_of_the_tenants_folder() {
 
 #[test]
 fn a_closed_tenant_is_closed_however_open_the_deployment_is() {
-    let problem = Mistake {
-        file: file().to_owned(),
-        line: None,
-        column: None,
-        key: String::new(),
-        message: "unreadable".into(),
-        remedy: String::new(),
-    };
+    let problem = Mistake::whole(file(), "unreadable", "");
     let open = settings("[apim.devportal]\nenable_anonymous_mode = true\n[access]\ncross_tenant = true");
     let policy = closed(&open, &acme(), problem.clone(), &Set::nothing(), 3);
     assert!(!policy.anonymous);

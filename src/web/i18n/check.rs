@@ -87,14 +87,8 @@ fn of_file(file: &Path, source: String, found: &mut Vec<Mistake>) {
 }
 
 fn mistake(file: &Path, place: Option<(usize, usize)>, key: &str, message: &str, remedy: &str) -> Mistake {
-    Mistake {
-        file: file.to_owned(),
-        line: place.map(|(line, _)| line),
-        column: place.map(|(_, column)| column),
-        key: key.to_owned(),
-        message: message.to_owned(),
-        remedy: remedy.to_owned(),
-    }
+    let (line, column) = place.unzip();
+    Mistake { line, column, key: key.to_owned(), ..Mistake::whole(file, message, remedy) }
 }
 
 fn similar<'k>(key: &str, known: impl Iterator<Item = &'k String>) -> Option<String> {
@@ -178,12 +172,10 @@ impl Asks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::overrides;
 
     fn told(file: &str, text: &str) -> Vec<String> {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(file), text).unwrap();
-        let prefix = format!("{}/", folder.path().display());
-        mistakes(folder.path()).iter().map(|mistake| mistake.to_string().replace(&prefix, "")).collect()
+        overrides::told(mistakes, file, text)
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, fs};
 
 use super::*;
+use crate::web::overrides::folder;
 
 fn texts() -> Texts {
     Texts::new(None)
@@ -84,14 +85,6 @@ fn numbers_choose_the_right_plural() {
 #[test]
 fn a_missing_key_shows_itself() {
     assert_eq!(texts().locale("ar").plain("no-such-key"), "no-such-key");
-}
-
-fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, content) in files {
-        fs::write(folder.path().join(name), content).unwrap();
-    }
-    folder
 }
 
 #[test]

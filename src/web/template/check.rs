@@ -23,14 +23,9 @@ pub fn mistakes(folder: &Path) -> Vec<Mistake> {
                 }
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => found.push(Mistake {
-                file,
-                line: None,
-                column: None,
-                key: String::new(),
-                message: error.to_string(),
-                remedy: "make it readable, or remove it".to_owned(),
-            }),
+            Err(error) => {
+                found.push(Mistake::whole(&file, error.to_string(), "make it readable, or remove it"));
+            }
         }
     }
     let names = || EMBEDDED.iter().map(|(name, _)| *name);
@@ -45,8 +40,8 @@ pub fn mistakes(folder: &Path) -> Vec<Mistake> {
             || format!("there are {}", names().collect::<Vec<_>>().join(", ")),
             |known| format!("did you mean {known}.html?"),
         );
-        let message = "no page has a template of this name, so this file has no effect".to_owned();
-        found.push(Mistake { line: None, column: None, key: String::new(), message, remedy, file });
+        let message = "no page has a template of this name, so this file has no effect";
+        found.push(Mistake::whole(&file, message, remedy));
     }
     found
 }
@@ -68,12 +63,10 @@ pub fn mistake(folder: &Path, error: &Error) -> Mistake {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::overrides;
 
     fn told(file: &str, text: &str) -> Vec<String> {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(file), text).unwrap();
-        let prefix = format!("{}/", folder.path().display());
-        mistakes(folder.path()).iter().map(|mistake| mistake.to_string().replace(&prefix, "")).collect()
+        overrides::told(mistakes, file, text)
     }
 
     #[test]
