@@ -104,7 +104,7 @@ impl Doors {
         account: &Account,
         new: &Password,
     ) -> Result<StoredPassword, ChangeError> {
-        let rules = &policy.password_policy;
+        let rules = &policy.rules.password_policy;
         let owner = Owner {
             username: account.username.clone(),
             email: account.email.clone(),
@@ -130,7 +130,7 @@ impl Doors {
         owner: Owner,
         new: &Password,
     ) -> Result<(), ChangeError> {
-        let rules = &policy.password_policy;
+        let rules = &policy.rules.password_policy;
         let (judge, tenant, password) = (Arc::clone(rules), policy.tenant.clone(), new.clone());
         // it takes about as long as a hash, so it waits where hashes wait
         let judged = self.0.hasher.run(move || {
@@ -176,7 +176,10 @@ impl Doors {
     ) -> Result<(), ChangeError> {
         let (new, proved) = (new_password(policy, hash, false), account.password_changed_at);
         let accounts = self.0.store.accounts();
-        if !accounts.change_password(&account.id, &new, proved, policy.disabled_stay_out, keep, now).await? {
+        if !accounts
+            .change_password(&account.id, &new, proved, policy.rules.disabled_stay_out, keep, now)
+            .await?
+        {
             let found = accounts.find_with_password(&account.id).await?;
             let barred = found.as_ref().and_then(|(account, _)| barred(account, policy));
             return Err(ChangeError::Rejected(barred.unwrap_or(Rejected::BadCredentials)));
@@ -202,7 +205,7 @@ impl Doors {
 }
 
 fn new_password(policy: &TenantPolicy, hash: StoredPassword, must_change: bool) -> NewPassword {
-    NewPassword { hash, must_change, keep_history: policy.password_policy.looks_back().max(1) }
+    NewPassword { hash, must_change, keep_history: policy.rules.password_policy.looks_back().max(1) }
 }
 
 impl From<Busy> for ChangeError {

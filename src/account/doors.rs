@@ -126,7 +126,7 @@ impl Doors {
         now: u64,
     ) -> Result<CookieSecret, NotBegun> {
         let SignedIn { account, policy, .. } = signed_in;
-        let (settings, disabled_stay_out) = (&policy.session, policy.disabled_stay_out);
+        let (settings, disabled_stay_out) = (&policy.session, policy.rules.disabled_stay_out);
         let begin = Begin { account, settings, disabled_stay_out, user_agent, address, old };
         self.0.sessions.begin(begin, now).await
     }

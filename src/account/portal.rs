@@ -74,12 +74,14 @@ impl Doors {
             alike: Some(lockout.alike(&policy.tenant, all_called)),
             spelling,
             shown: Some(shown),
-            bypass: account.as_ref().is_some_and(|account| policy.account_lock.bypassed_by(&account.roles)),
+            bypass: account
+                .as_ref()
+                .is_some_and(|account| policy.rules.account_lock.bypassed_by(&account.roles)),
             address: Some(address),
             device: None,
         };
         let reservation =
-            lockout.reserve(&policy.account_lock, guess, now).await.map_err(|error| match error {
+            lockout.reserve(&policy.rules.account_lock, guess, now).await.map_err(|error| match error {
                 NotReserved::Refused(_) => NotForwarded::Refused,
                 NotReserved::Store(error) => error.into(),
             })?;

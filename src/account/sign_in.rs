@@ -134,7 +134,8 @@ impl Doors {
         now: u64,
     ) -> Result<SignedIn, Rejected> {
         let Proved { account, policy, device } = self.prove(policy, attempt, trail, now).await?;
-        let expired = policy.password_policy.is_expired(&account.roles, account.password_changed_at, now);
+        let expired =
+            policy.rules.password_policy.is_expired(&account.roles, account.password_changed_at, now);
         if account.must_change_password || expired {
             return Err(Rejected::PasswordExpired(Box::new(account)));
         }
@@ -161,7 +162,7 @@ impl Doors {
         let found = match &name {
             Ok(name) => {
                 let of = |tenant: &TenantId| named.as_ref().filter(|named| named.tenant == *tenant);
-                let allowed = |tenant: &TenantId| of(tenant).unwrap_or(policy).login.clone();
+                let allowed = |tenant: &TenantId| of(tenant).unwrap_or(policy).rules.login.clone();
                 self.0.store.accounts().by_login(name, allowed).await?
             }
             Err(_) => None,
@@ -187,11 +188,11 @@ impl Doors {
                 (None, Err(_)) => lockout.no_name(attempt.login),
             },
             shown: account.map(Shown::of),
-            bypass: account.is_some_and(|account| policy.account_lock.bypassed_by(&account.roles)),
+            bypass: account.is_some_and(|account| policy.rules.account_lock.bypassed_by(&account.roles)),
             address: Some(attempt.address),
             device,
         };
-        let reservation = match lockout.reserve(&policy.account_lock, guess, now).await {
+        let reservation = match lockout.reserve(&policy.rules.account_lock, guess, now).await {
             Ok(reservation) => reservation,
             Err(NotReserved::Store(error)) => return Err(error.into()),
             Err(NotReserved::Refused(refused)) => {
@@ -260,7 +261,7 @@ impl Doors {
 pub(super) fn barred(account: &Account, policy: &TenantPolicy) -> Option<Rejected> {
     let subject =
         Subject { user: &account.username, user_store: &account.user_store, tenant: &account.tenant };
-    if account.disabled && policy.disabled_stay_out {
+    if account.disabled && policy.rules.disabled_stay_out {
         tracing::error!("{}", subject.disabled());
         Some(Rejected::Disabled)
     } else if account.admin_lock.is_some() {

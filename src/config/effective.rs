@@ -74,8 +74,8 @@ pub fn written(settings: &Settings) -> Deployment {
         issuer: Some(defaults.issuers.iter().map(|issuer| issuer::written(issuer)).collect()),
         accounts: Some(accounts::accounts(&settings.accounts)),
         session: Some(accounts::session(&defaults.session)),
-        account_lock: Some(accounts::account_lock(&defaults.account_lock)),
-        password_policy: Some(accounts::password_policy(&defaults.password_rules)),
+        account_lock: Some(accounts::account_lock(&defaults.rules.account_lock)),
+        password_policy: Some(accounts::password_policy(&defaults.rules.password_rules)),
         governance: Some(accounts::governance(defaults)),
         identity_mgt: None,
         access: Some(raw::access::Access {

@@ -1,5 +1,6 @@
 //! What is meant: no `Option` that only says "not written", everything parsed, everything compiled.
 
+mod account_rules;
 mod accounts;
 mod management;
 
@@ -9,14 +10,14 @@ use http::HeaderValue;
 use ipnet::IpNet;
 
 pub use self::{
+    account_rules::AccountRules,
     accounts::{Accounts, ExpiryRules, Hashing, PasswordRules, Session},
     management::{CertificateFiles, Management},
 };
 pub use super::store::{Store, StoreLocation};
 use super::{governance::Layers, mistake::Mistake, secret::Secret};
 use crate::domain::{
-    account::LoginAttributes, governance::Overrides, guard::Guard, identity::CrossTenant,
-    lockout::LockoutSettings, password::PasswordPolicy, route::RouteTable, tenant::TenantId,
+    governance::Overrides, guard::Guard, identity::CrossTenant, route::RouteTable, tenant::TenantId,
 };
 
 /// The whole of `deployment.toml`, resolved. One immutable snapshot; a reload makes a new one.
@@ -219,14 +220,7 @@ pub struct TenantDefaults {
     /// The portal's own sign-ins.
     pub guards: Vec<Arc<Guard>>,
     pub session: Session,
-    pub account_lock: Arc<LockoutSettings>,
-    pub password_rules: Arc<PasswordRules>,
-    /// What the rules come to.
-    pub password_policy: Arc<PasswordPolicy>,
-    /// By what somebody may be found who signs in.
-    pub login: LoginAttributes,
-    /// Whether accounts that are switched off stay out.
-    pub disabled_stay_out: bool,
+    pub rules: AccountRules,
     /// What the file says by WSO2's names of properties.
     pub governance: Arc<Overrides>,
     pub branding: Branding,
@@ -254,14 +248,7 @@ pub struct TenantPolicy {
     /// The portal's own sign-ins: those of `deployment.toml` first, then the tenant's.
     pub guards: Vec<Arc<Guard>>,
     pub session: Session,
-    pub account_lock: Arc<LockoutSettings>,
-    pub password_rules: Arc<PasswordRules>,
-    /// What the rules come to.
-    pub password_policy: Arc<PasswordPolicy>,
-    /// By what somebody may be found who signs in.
-    pub login: LoginAttributes,
-    /// Whether accounts that are switched off stay out.
-    pub disabled_stay_out: bool,
+    pub rules: AccountRules,
     /// What is said by WSO2's names of properties, and where.
     pub governance: Layers,
     /// Who is asked about breached passwords, where the policy wants that.

@@ -246,25 +246,12 @@ pub fn resolve_with(
         |own: &Option<Vec<String>>, below: &[String]| own.clone().unwrap_or_else(|| below.to_vec());
     let own_guards = conf.guards.iter().map(|guard| Arc::new(Guard { of_tenant: true, ..guard.clone() }));
     let governed = Governed {
-        account_lock: conf.account_lock.over(&defaults.account_lock),
-        passwords: conf.password_policy.over(&defaults.password_rules),
-        login: defaults.login.clone(),
-        disabled_stay_out: defaults.disabled_stay_out,
-    }
-    .with(&conf.governance)
-    .with(&set.overrides);
-    // tenants that say nothing of their own share what they start from
-    let (password_rules, password_policy) = if governed.passwords == *defaults.password_rules {
-        (Arc::clone(&defaults.password_rules), Arc::clone(&defaults.password_policy))
-    } else {
-        let policy = Arc::new(governed.passwords.policy());
-        (Arc::new(governed.passwords), policy)
+        account_lock: conf.account_lock.over(&defaults.rules.account_lock),
+        passwords: conf.password_policy.over(&defaults.rules.password_rules),
+        login: defaults.rules.login.clone(),
+        disabled_stay_out: defaults.rules.disabled_stay_out,
     };
-    let account_lock = if governed.account_lock == *defaults.account_lock {
-        Arc::clone(&defaults.account_lock)
-    } else {
-        Arc::new(governed.account_lock)
-    };
+    let rules = defaults.rules.changed(governed.with(&conf.governance).with(&set.overrides));
     TenantPolicy {
         tenant: tenant.clone(),
         generation,
@@ -283,12 +270,8 @@ pub fn resolve_with(
         forward_token: access.forward_token.unwrap_or(defaults.forward_token),
         guards: defaults.guards.iter().cloned().chain(own_guards).collect(),
         session: conf.session.over(&defaults.session),
-        account_lock,
-        breached_url: password_rules.breached_url.clone(),
-        password_rules,
-        password_policy,
-        login: governed.login,
-        disabled_stay_out: governed.disabled_stay_out,
+        breached_url: rules.password_rules.breached_url.clone(),
+        rules,
         governance: Layers {
             deployment: Arc::clone(&defaults.governance),
             tenant_file: Arc::clone(&conf.governance),

@@ -251,7 +251,7 @@ impl Sessions {
     /// Whether the account's tenant has accounts that are switched off stay out, as it is now.
     async fn stays_out(&self, account: &Account) -> bool {
         match self.0.tenants.load(&account.tenant).await {
-            Found::Tenant(policy) => policy.disabled_stay_out,
+            Found::Tenant(policy) => policy.rules.disabled_stay_out,
             Found::Unknown => true,
         }
     }

@@ -71,7 +71,7 @@ pub async fn try_door(guest: &Guest, login: &str, password: &Password) -> Result
 }
 
 pub fn told(guest: &Guest, rejected: &Rejected) -> Told {
-    rejected.told(&guest.policy.account_lock, guest.now)
+    rejected.told(&guest.policy.rules.account_lock, guest.now)
 }
 
 /// What may be said; `wrong` is the sentence for whatever is nobody's business.

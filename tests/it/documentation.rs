@@ -10,7 +10,7 @@ fn the_configuration_shown_in_the_readme_is_accepted() {
     let [smallest, generic, accounts] = &examples[..] else { panic!("{}", examples.len()) };
     settings(generic);
     let settings = settings(&format!("{smallest}\n{accounts}"));
-    assert!(settings.accounts.enabled && settings.defaults.account_lock.enabled);
+    assert!(settings.accounts.enabled && settings.defaults.rules.account_lock.enabled);
     assert_eq!(settings.defaults.guards.len(), 1);
 }
 

@@ -79,7 +79,7 @@ pub fn password_policy(rules: &PasswordRules) -> raw::password_policy::PasswordP
 
 /// What no other key says.
 pub fn governance(defaults: &TenantDefaults) -> raw::governance::Properties {
-    let rules = password_policy(&defaults.password_rules);
+    let rules = password_policy(&defaults.rules.password_rules);
     let said = |name: &str| match typed::key_of(name) {
         Some(("password_policy", "history")) => rules.history.is_some(),
         Some(("password_policy", "expiry_days")) => rules.expiry_days.is_some(),

@@ -36,10 +36,10 @@ fn a_property_is_written_with_quotes_or_as_a_table() {
         "governance = { 'account.lock.handler.Time' = ' 07 ' }",
     ] {
         let policy = policy(text);
-        assert_eq!(policy.account_lock.time.as_secs(), 420, "{text}");
+        assert_eq!(policy.rules.account_lock.time.as_secs(), 420, "{text}");
     }
     let set = policy("[governance]\n\"account.lock.handler.enable\" = \"TRUE\"");
-    assert!(set.account_lock.enabled, "by an older name");
+    assert!(set.rules.account_lock.enabled, "by an older name");
 }
 
 /// The block of WSO2 API Manager's documentation, as it stands there.
@@ -58,7 +58,7 @@ passwordPolicy.properties.'class.PasswordNamePolicy' = "org.wso2.carbon.identity
 passwordPolicy.properties.'class.PasswordPatternPolicy' = "org.wso2.carbon.identity.mgt.policy.password.DefaultPasswordPatternPolicy"
 "#,
     );
-    let rules = &policy.password_policy;
+    let rules = &policy.rules.password_policy;
     assert_eq!((rules.min_length, rules.max_length), (4, 10));
     let pattern = rules.pattern.as_ref().unwrap();
     assert_eq!(
@@ -81,10 +81,10 @@ fn wso2s_other_sections_work() {
          [identity_mgt.events.schemes.'multiattribute.login.handler'.properties]\n\
          'account.multiattributelogin.handler.enable' = false\n",
     );
-    let lock = &policy.account_lock;
+    let lock = &policy.rules.account_lock;
     assert_eq!((lock.enabled, lock.max_attempts, lock.time.as_secs(), lock.ratio), (true, 3, 0, 4));
-    assert!(!policy.disabled_stay_out && !policy.login.several);
-    assert_eq!(policy.password_policy.history, 9);
+    assert!(!policy.rules.disabled_stay_out && !policy.rules.login.several);
+    assert_eq!(policy.rules.password_policy.history, 9);
     assert_eq!(value_of(&policy, "account.lock.handler.notification.notifyOnLockIncrement"), "true");
 }
 
@@ -183,8 +183,8 @@ fn what_is_in_effect_reads_back_to_the_same() {
         let again = effective::to_toml(&after);
         let differing = again.lines().zip(shown.lines()).find(|(one, other)| one != other);
         assert_eq!(differing, None);
-        assert_eq!(after.defaults.password_rules, before.defaults.password_rules, "{shown}");
-        assert_eq!(after.defaults.account_lock, before.defaults.account_lock, "{shown}");
+        assert_eq!(after.defaults.rules.password_rules, before.defaults.rules.password_rules, "{shown}");
+        assert_eq!(after.defaults.rules.account_lock, before.defaults.rules.account_lock, "{shown}");
         assert_eq!(
             after.defaults.governance.get("SelfRegistration.Enable"),
             before.defaults.governance.get("SelfRegistration.Enable")

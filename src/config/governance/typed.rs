@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    config::model::{ExpiryRules, PasswordRules, TenantPolicy},
+    config::model::{AccountRules, ExpiryRules, PasswordRules, TenantPolicy},
     domain::{
         account::{LoginAttribute, LoginAttributes},
         governance::{ExpiryRule, Overrides, property},
@@ -170,12 +170,12 @@ pub fn value_of(policy: &TenantPolicy, name: &str) -> String {
 
 /// The numbers of the rules by which passwords expire: `passwordExpiry.rule<number>`.
 pub fn rule_numbers(policy: &TenantPolicy) -> impl Iterator<Item = u32> {
-    policy.password_rules.expiry.rules.keys().copied()
+    policy.rules.password_rules.expiry.rules.keys().copied()
 }
 
 /// A value that is in force as a setting.
 fn setting(policy: &TenantPolicy, name: &str) -> Option<String> {
-    let TenantPolicy { account_lock: lock, password_rules: passwords, login, .. } = policy;
+    let AccountRules { account_lock: lock, password_rules: passwords, login, .. } = &policy.rules;
     let expiry = &passwords.expiry;
     Some(match name {
         LOCK_ENABLE => lock.enabled.to_string(),
@@ -195,7 +195,7 @@ fn setting(policy: &TenantPolicy, name: &str) -> Option<String> {
         EXPIRY_DAYS => expiry.days.to_string(),
         EXPIRY_SKIP => expiry.only_by_rule.to_string(),
         EXPIRY_SCOPE => (if expiry.left_to_applications { BY_APPLICATIONS } else { EVERYWHERE }).to_owned(),
-        DISABLE_ENABLE => policy.disabled_stay_out.to_string(),
+        DISABLE_ENABLE => policy.rules.disabled_stay_out.to_string(),
         LOGIN_ENABLE => login.several.to_string(),
         LOGIN_CLAIMS => login.listed.iter().map(|one| one.claim()).collect::<Vec<_>>().join(","),
         _ => expiry.rules.get(&rule_number(name)?).map(ToString::to_string).unwrap_or_default(),

@@ -18,10 +18,9 @@ pub use scope::Scope;
 use super::{
     document::{Findings, Key, Node},
     governance::{Governed, written, wso2},
-    model::{self, Branding, Profile, Settings, SignIn, TenantDefaults},
+    model::{self, AccountRules, Branding, Profile, Settings, SignIn, TenantDefaults},
     raw::{self, Deployment, text::As},
 };
-use crate::domain::{account::LoginAttributes, lockout::LockoutSettings};
 
 /// `findings` tells whether the result may be used; it is `None` only where nothing sensible can be made of it.
 pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Findings) -> Option<Settings> {
@@ -57,13 +56,14 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
     let identity_mgt = raw.identity_mgt.unwrap_or_default();
     said.extend(wso2::identity_mgt(identity_mgt, &key.name("identity_mgt"), &mut scope));
     let governance = written::overrides(said, &key, &mut scope);
+    let rules = AccountRules::default();
     let governed = Governed {
-        account_lock: account_lock.over(&LockoutSettings::default()),
-        passwords: password_policy.over(&model::PasswordRules::default()),
-        login: LoginAttributes::default(),
-        disabled_stay_out: true,
-    }
-    .with(&governance);
+        account_lock: account_lock.over(&rules.account_lock),
+        passwords: password_policy.over(&rules.password_rules),
+        login: rules.login.clone(),
+        disabled_stay_out: rules.disabled_stay_out,
+    };
+    let rules = rules.changed(governed.with(&governance));
     let raw_issuers = raw.issuer.unwrap_or_default();
     if management.is_on() && tenancy.default_tenant.is_super_tenant() {
         issuer::say_whose(&raw_issuers, &key.name("issuer"), &mut scope);
@@ -114,11 +114,7 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
             forward_token: access.forward_token.unwrap_or(profile == Profile::Wso2Apim),
             guards: guards.into_iter().map(Arc::new).collect(),
             session: session.over(&model::Session::default()),
-            account_lock: Arc::new(governed.account_lock),
-            password_policy: Arc::new(governed.passwords.policy()),
-            password_rules: Arc::new(governed.passwords),
-            login: governed.login,
-            disabled_stay_out: governed.disabled_stay_out,
+            rules,
             governance: Arc::new(governance),
             branding: branding(raw.branding.unwrap_or_default()),
         },

@@ -218,13 +218,13 @@ mod tests {
     #[test]
     fn the_built_in_values_are_wso2s() {
         let defaults = settings("").defaults;
-        let lock = &defaults.account_lock;
+        let lock = &defaults.rules.account_lock;
         assert_eq!((lock.enabled, lock.max_attempts, lock.time.as_secs(), lock.ratio), (false, 5, 300, 2));
         assert!(lock.address.is_none() && lock.account_and_address.is_none() && lock.device.is_none());
-        let rules = &defaults.password_rules;
+        let rules = &defaults.rules.password_rules;
         assert_eq!((rules.enabled, rules.min_length, rules.max_length), (false, 6, 12));
         assert_eq!(rules.policy(), PasswordPolicy::default(), "nothing is asked for");
-        let on = settings("[password_policy]\nenabled = true").defaults.password_policy;
+        let on = settings("[password_policy]\nenabled = true").defaults.rules.password_policy;
         assert_eq!(*on, PasswordPolicy::wso2());
     }
 
@@ -258,7 +258,7 @@ mod tests {
             bypass_role: "admin".to_owned(),
             tell: true,
         };
-        assert_eq!(*settings.defaults.account_lock, lock);
+        assert_eq!(*settings.defaults.rules.account_lock, lock);
         let policy = PasswordPolicy {
             min_length: 1,
             max_length: 2,
@@ -273,7 +273,7 @@ mod tests {
             words: vec!["acme".to_owned()],
             breached: Some(Breached { tolerated: 5, required: true }),
         };
-        assert_eq!(*settings.defaults.password_policy, policy);
+        assert_eq!(*settings.defaults.rules.password_policy, policy);
         let hashing = Hashing { memory: 65_536, iterations: 3, parallel: 2, queue: 9 };
         assert_eq!((settings.accounts.hashing, settings.accounts.store.max_connections), (hashing, 4));
     }
@@ -293,20 +293,20 @@ mod tests {
             (session.lifetime.as_secs(), session.idle_timeout.as_secs(), session.max_per_account),
             (3600, 300, 1)
         );
-        let lock = &policy.account_lock;
+        let lock = &policy.rules.account_lock;
         assert_eq!((lock.enabled, lock.max_attempts, lock.time.as_secs()), (true, 9, 0));
         let (address, device) = (lock.address.unwrap(), lock.device.unwrap());
         assert_eq!((address.max_attempts, address.time.as_secs()), (70, 540));
         assert_eq!((device.max_attempts, device.window.as_secs()), (100, 3600));
-        let rules = &policy.password_policy;
+        let rules = &policy.rules.password_policy;
         assert_eq!((rules.min_length, rules.max_length), (30, 30), "no password would fit otherwise");
         assert_eq!((rules.history, rules.not_common, rules.words.len()), (4, true, 1));
         assert!(rules.breached.is_some() && policy.breached_url.as_deref() == Some("https://pwned.example/"));
         // and one that says nothing inherits everything
         let plain = tenant(deployment, "{}");
-        assert_eq!((plain.account_lock.max_attempts, plain.session.lifetime.as_secs()), (3, 7200));
+        assert_eq!((plain.rules.account_lock.max_attempts, plain.session.lifetime.as_secs()), (3, 7200));
         let off = tenant(deployment, r#"{"account_lock": {"address": {"max_attempts": 0}}}"#);
-        assert_eq!(off.account_lock.address, None);
+        assert_eq!(off.rules.account_lock.address, None);
     }
 
     #[test]

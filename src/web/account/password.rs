@@ -38,7 +38,7 @@ pub async fn show(guest: Guest, RawQuery(query): RawQuery) -> Response<Body> {
             let login = live.as_ref().map_or("", |live| live.user.name.as_str());
             let (signed_in, to) = (live.is_some(), to.as_ref());
             let asking = Asking { login, signed_in, reason: None, to, trouble: None };
-            page(&guest, &asking, &rules::asked(&guest.policy.password_policy))
+            page(&guest, &asking, &rules::asked(&guest.policy.rules.password_policy))
         }
         Err(unavailable) => unavailable,
     }
@@ -47,7 +47,7 @@ pub async fn show(guest: Guest, RawQuery(query): RawQuery) -> Response<Body> {
 /// The password was right, and has to be changed before it opens the door.
 pub fn due(guest: &Guest, login: &str, reason: Reason, to: Option<&ReturnAddress>) -> Response<Body> {
     let asking = Asking { login, signed_in: false, reason: Some(reason), to, trouble: None };
-    page(guest, &asking, &rules::asked(&guest.policy.password_policy))
+    page(guest, &asking, &rules::asked(&guest.policy.rules.password_policy))
 }
 
 pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
@@ -61,7 +61,7 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
     };
     let to = target(sent.field("to"));
     let login = live.as_ref().map_or(sent.field("username"), |live| live.user.name.as_str());
-    let policy = &guest.policy.password_policy;
+    let policy = &guest.policy.rules.password_policy;
     let again = |trouble, rules: &[RuleLine]| {
         let (signed_in, to) = (live.is_some(), to.as_ref());
         page(&guest, &Asking { login, signed_in, reason: None, to, trouble: Some(trouble) }, rules)
@@ -147,7 +147,7 @@ fn page(guest: &Guest, asking: &Asking<'_>, rules: &[RuleLine]) -> Response<Body
         signed_in,
         reason,
         rules,
-        passwordrules: &guest.policy.password_policy.passwordrules(),
+        passwordrules: &guest.policy.rules.password_policy.passwordrules(),
         trouble,
         back: &back,
     };

@@ -42,7 +42,7 @@ fn serve(desk: &Desk) {
 
 /// The round a policy is of. The two lengths are always set together.
 fn round(policy: &TenantPolicy) -> u32 {
-    let rules = &policy.password_rules;
+    let rules = &policy.rules.password_rules;
     match (rules.min_length, rules.max_length) {
         (6, 12) => 0,
         (least, most) if most == least + 100 => least,

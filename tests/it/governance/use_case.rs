@@ -16,17 +16,17 @@ fn what_is_set_is_in_force_when_the_call_returns_and_after_a_restart() {
             (1, "9")
         );
         let after = desk.policy().await;
-        assert_eq!((before.account_lock.max_attempts, after.account_lock.max_attempts), (3, 9));
+        assert_eq!((before.rules.account_lock.max_attempts, after.rules.account_lock.max_attempts), (3, 9));
         assert!(after.generation > before.generation);
     });
     house.open(async |desk| {
-        assert_eq!(desk.policy().await.account_lock.max_attempts, 9);
+        assert_eq!(desk.policy().await.rules.account_lock.max_attempts, 9);
         let connector = connector_named("account.lock.handler").unwrap();
         let names = ["account.lock.handler.On.Failure.Max.Attempts".to_owned()];
         let (tenant, governance) = (id("carbon.super"), desk.doors.governance());
         let values = governance.revert(&tenant, connector, &names, Some(1), &alex(), NOW).await.unwrap();
         assert_eq!((values.version(), values.is_set(&names[0])), (2, false));
-        assert_eq!(desk.policy().await.account_lock.max_attempts, 3, "as the file says");
+        assert_eq!(desk.policy().await.rules.account_lock.max_attempts, 3, "as the file says");
     });
 }
 
@@ -57,7 +57,7 @@ fn a_change_made_for_an_older_version_is_refused() {
         patch_for(&desk, &[("passwordHistory.count", "7")], Some(0)).await.unwrap();
         let late = patch_for(&desk, &[("passwordHistory.count", "8")], Some(0)).await;
         assert!(matches!(late, Err(GovernError::Stale { version: 1 })));
-        assert_eq!(desk.policy().await.password_rules.history_count, 7);
+        assert_eq!(desk.policy().await.rules.password_rules.history_count, 7);
     });
 }
 
@@ -71,7 +71,7 @@ fn a_tenant_has_its_own_settings_and_nobody_elses() {
         let change = changes(&[("account.lock.handler.On.Failure.Max.Attempts", "9")]);
         governance.patch(&acme, &change, None, &alex(), NOW).await.unwrap();
         for (tenant, attempts) in [("acme.com", 9), ("globex.com", 5), ("carbon.super", 5)] {
-            assert_eq!(desk.policy_of(tenant).await.account_lock.max_attempts, attempts, "{tenant}");
+            assert_eq!(desk.policy_of(tenant).await.rules.account_lock.max_attempts, attempts, "{tenant}");
         }
         let nobody = governance.patch(&id("initech.com"), &change, None, &alex(), NOW).await;
         assert!(matches!(nobody, Err(GovernError::NoTenant)));
@@ -100,12 +100,16 @@ fn what_is_set_stays_when_files_are_edited() {
             std::fs::write(&file, text).unwrap();
             desk.flush();
             let policy = desk.policy_of("acme.com").await;
-            assert_eq!((policy.account_lock.max_attempts, policy.account_lock.ratio), (9, ratio), "{text}");
+            assert_eq!(
+                (policy.rules.account_lock.max_attempts, policy.rules.account_lock.ratio),
+                (9, ratio),
+                "{text}"
+            );
             assert_eq!(policy.problem.is_some(), text == "{");
             // and with a broken file, too, the next change is in force at once
             let next = changes(&[("account.lock.handler.Time", "3")]);
             desk.doors.governance().patch(&acme, &next, None, &alex(), NOW).await.unwrap();
-            assert_eq!(desk.policy_of("acme.com").await.account_lock.time.as_secs(), 180);
+            assert_eq!(desk.policy_of("acme.com").await.rules.account_lock.time.as_secs(), 180);
             let back = changes(&[("account.lock.handler.Time", "5")]);
             desk.doors.governance().patch(&acme, &back, None, &alex(), NOW).await.unwrap();
         }
@@ -122,7 +126,7 @@ fn no_look_up_after_the_change_finds_the_policy_from_before() {
             let change = [("passwordHistory.count", count.as_str())];
             let (_, _, changed) = tokio::join!(desk.policy(), desk.policy(), patch(&desk, &change));
             changed.unwrap();
-            assert_eq!(desk.policy().await.password_rules.history_count, round);
+            assert_eq!(desk.policy().await.rules.password_rules.history_count, round);
         }
     });
 }

@@ -30,13 +30,13 @@ use super::*;
 use crate::{
     config::{
         model::{
-            AccessLog, Accounts, Admin, Branding, Hashing, HeaderProfile, Limits, Log, Management,
-            PasswordRules, Portal, Profile, Server, Session, SignIn, Store, StoreLocation, Tenancy,
+            AccessLog, AccountRules, Accounts, Admin, Branding, Hashing, HeaderProfile, Limits, Log,
+            Management, Portal, Profile, Server, Session, SignIn, Store, StoreLocation, Tenancy,
             TenantDefaults, Watch,
         },
         tenant_file::TenantConf,
     },
-    domain::{account::LoginAttributes, identity::CrossTenant, route::RouteTable},
+    domain::{identity::CrossTenant, route::RouteTable},
 };
 
 /// What the issue promises for an edit.
@@ -141,11 +141,7 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             forward_token: true,
             guards: Vec::new(),
             session: Session::default(),
-            account_lock: Arc::default(),
-            password_rules: Arc::new(PasswordRules::default()),
-            password_policy: Arc::new(PasswordRules::default().policy()),
-            login: LoginAttributes::default(),
-            disabled_stay_out: true,
+            rules: AccountRules::default(),
             governance: Arc::default(),
             branding: Branding::default(),
         },

@@ -86,14 +86,14 @@ fn the_last_place_that_says_something_counts() {
     ] {
         assert_eq!(value_of(&files, name), value, "{name}");
     }
-    assert_eq!(files.account_lock.time, Duration::from_secs(90), "as it is written");
+    assert_eq!(files.rules.account_lock.time, Duration::from_secs(90), "as it is written");
 }
 
 #[test]
 fn a_minimum_above_the_maximum_of_another_place_raises_it() {
     let raised = policy("", "{}", &[(POLICY_MIN, "20"), (POLICY_ENABLE, "true")]);
     assert_eq!(value_of(&raised, POLICY_MAX), "20");
-    assert_eq!((raised.password_policy.min_length, raised.password_policy.max_length), (20, 20));
+    assert_eq!((raised.rules.password_policy.min_length, raised.rules.password_policy.max_length), (20, 20));
 }
 
 #[test]
@@ -103,13 +103,13 @@ fn tenants_that_say_nothing_share_what_they_start_from() {
     let of =
         |set: &Set| tenant_file::resolve_with(&settings, &acme, &tenant_file::TenantConf::default(), set, 1);
     let plain = of(&Set::nothing());
-    assert!(Arc::ptr_eq(&plain.account_lock, &settings.defaults.account_lock));
-    assert!(Arc::ptr_eq(&plain.password_policy, &settings.defaults.password_policy));
-    assert!(Arc::ptr_eq(&plain.password_rules, &settings.defaults.password_rules));
+    assert!(Arc::ptr_eq(&plain.rules.account_lock, &settings.defaults.rules.account_lock));
+    assert!(Arc::ptr_eq(&plain.rules.password_policy, &settings.defaults.rules.password_policy));
+    assert!(Arc::ptr_eq(&plain.rules.password_rules, &settings.defaults.rules.password_rules));
     let (one, _) = Overrides::read([("account.lock.handler.Time".to_owned(), "7".to_owned())]);
     let other = of(&Set::new(1, one));
-    assert_eq!(other.account_lock.time, Duration::from_mins(7));
-    assert!(Arc::ptr_eq(&other.password_policy, &settings.defaults.password_policy));
+    assert_eq!(other.rules.account_lock.time, Duration::from_mins(7));
+    assert!(Arc::ptr_eq(&other.rules.password_policy, &settings.defaults.rules.password_policy));
 }
 
 /// Values of a kind, of which any may be set alone.
