@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { PASSWORD, TENANT, start } from './account-door.mjs';
 import { close, findings, fitsItsWindow, launch, open, screenshot, targetsAreLarge } from './browser.mjs';
+import { heading, signIn as signInWith, submit } from './page.mjs';
 
 const DEEP = `/devportal/apis/0c105ed0-0001-4000-8000-000000000001?tenant=${TENANT}&tab=definition`;
 const ACCOUNT = `/.doorward/account?tenant=${TENANT}`;
@@ -14,18 +15,7 @@ let door;
 before(async () => { [browser, door] = await Promise.all([launch(), start()]); });
 after(async () => { await browser.close(); await door.stop(); });
 
-const heading = (page) => page.locator('h1').textContent();
-
-async function submit(page, button) {
-  await Promise.all([page.waitForEvent('framenavigated'), page.getByRole('button', { name: button, exact: true }).click()]);
-  await page.waitForLoadState('load');
-}
-
-async function signIn(page, user, password = PASSWORD) {
-  await page.getByLabel('User name or e-mail').fill(user);
-  await page.getByLabel('Password', { exact: true }).fill(password);
-  await submit(page, 'Sign in');
-}
+const signIn = (page, user, password = PASSWORD) => signInWith(page, user, password);
 
 async function signedIn(user, options = {}) {
   const page = await open(browser, options);

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { close, demo, findings, fitsItsWindow, launch, open, screenshot } from './browser.mjs';
+import { heading } from './page.mjs';
 
 const CLOSED = 'closed.example';
 const DEEP = `/devportal/apis/0c105ed0-0001-4000-8000-000000000001?tenant=${CLOSED}&tab=definition`;
@@ -34,7 +35,7 @@ for (const javaScriptEnabled of [true, false]) {
   test(`a visitor chooses a tenant and sees its portal, ${way}`, async () => {
     const page = await open(browser, { javaScriptEnabled });
     await page.goto(`${demo.door}/devportal/apis?limit=5`);
-    assert.equal(await page.locator('h1').textContent(), 'Choose a tenant');
+    assert.equal(await heading(page), 'Choose a tenant');
     await screenshot(page, `door-choose-${javaScriptEnabled ? 'js' : 'nojs'}`);
     await page.getByLabel('Search by name').fill('carbon');
     await page.getByRole('button', { name: 'Search' }).click();
@@ -47,11 +48,11 @@ for (const javaScriptEnabled of [true, false]) {
   test(`a closed tenant sends to sign-in and back to the deep link, ${way}`, async () => {
     const page = await open(browser, { javaScriptEnabled });
     await page.goto(demo.door + DEEP);
-    assert.equal(await page.locator('h1').textContent(), 'Sign in');
+    assert.equal(await heading(page), 'Sign in');
     await screenshot(page, `door-sign-in-${javaScriptEnabled ? 'js' : 'nojs'}`);
     await signIn(page);
     await page.waitForURL(demo.door + DEEP);
-    assert.equal(await page.locator('h1').textContent(), 'Payroll');
+    assert.equal(await heading(page), 'Payroll');
     await page.getByText('Sign out Alice').waitFor();
     await screenshot(page, `door-deep-link-${javaScriptEnabled ? 'js' : 'nojs'}`);
 
@@ -73,7 +74,7 @@ test('a user of another tenant is a stranger in a closed one', async () => {
   await page.goto(`${demo.door}/devportal/applications?tenant=carbon.super`);
   await signIn(page, 'bob@inherits.example');
   await page.goto(`${demo.door}/devportal/apis?tenant=${CLOSED}`);
-  assert.equal(await page.locator('h1').textContent(), 'Sign in');
+  assert.equal(await heading(page), 'Sign in');
   await close(page);
 });
 
@@ -81,7 +82,7 @@ test('an unknown tenant has a page with a way out', async () => {
   const page = await open(browser, { bypassCSP: true });
   const answer = await page.goto(`${demo.door}/devportal/apis?tenant=nobody.example`);
   assert.equal(answer.status(), 404);
-  assert.match(await page.locator('h1').textContent(), /no tenant “nobody.example”/);
+  assert.match(await heading(page), /no tenant “nobody.example”/);
   assert.match(await page.locator('.print code').textContent(), /^[\x21-\x7e]{8,}$/);
   assert.deepEqual(await findings(page), []);
   await screenshot(page, 'door-unknown-tenant');
@@ -94,7 +95,7 @@ test('a request for two tenants is not passed on', async () => {
   const page = await open(browser, { extraHTTPHeaders: { 'X-WSO2-Tenant': 'carbon.super' } });
   const answer = await page.goto(`${demo.door}/devportal/apis?tenant=${CLOSED}`);
   assert.equal(answer.status(), 400);
-  assert.equal(await page.locator('h1').textContent(), 'This request names two tenants');
+  assert.equal(await heading(page), 'This request names two tenants');
   await close(page);
 });
 
@@ -102,7 +103,7 @@ test('a path that can be read in two ways is not passed on', async () => {
   const page = await open(browser);
   const answer = await page.goto(`${demo.door}/devportal/apis%5C..%5Cx?tenant=carbon.super`);
   assert.equal(answer.status(), 400);
-  assert.equal(await page.locator('h1').textContent(), 'This address cannot be opened');
+  assert.equal(await heading(page), 'This address cannot be opened');
   await close(page);
 });
 
@@ -162,7 +163,7 @@ test('an edit of a tenant’s file closes and opens its door within two seconds'
   const page = await open(browser);
   const heading = async () => {
     await page.goto(`${demo.door}/devportal/apis?tenant=inherits.example`);
-    return page.locator('h1').textContent();
+    return heading(page);
   };
   try {
     assert.equal(await heading(), 'APIs');

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { close, demo, findings, fitsItsWindow, launch, open, screenshot } from './browser.mjs';
+import { heading, signIn as signInWith, submit } from './page.mjs';
 
 const { tenant: TENANT, users: [CAROL, DAVE], password: PASSWORD } = demo.members;
 // An address of its own for each test: new browsers of one machine that ask for one page within seconds count as one without cookies.
@@ -14,18 +15,7 @@ let browser;
 before(async () => { browser = await launch(); });
 after(() => browser.close());
 
-const heading = (page) => page.locator('h1').textContent();
-
-async function submit(page, button) {
-  await Promise.all([page.waitForEvent('framenavigated'), page.getByRole('button', { name: button, exact: true }).click()]);
-  await page.waitForLoadState('load');
-}
-
-async function signIn(page, user, password = PASSWORD) {
-  await page.getByLabel('User name or e-mail').fill(user);
-  await page.getByLabel('Password', { exact: true }).fill(password);
-  await submit(page, 'Sign in');
-}
+const signIn = (page, user, password = PASSWORD) => signInWith(page, user, password);
 
 // What the demo's text tells people to type.
 function doorward(...words) {
