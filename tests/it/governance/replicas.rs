@@ -8,9 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorward::{account::GovernError, config::TenantPolicy};
+use doorward::{account::GovernError, config::TenantPolicy, store::Change};
 
-use super::patch;
+use super::{id, patch};
 use crate::{
     accounts::{Desk, House},
     support::database::{Database, Kind, on_both_databases},
@@ -20,6 +20,7 @@ on_both_databases!(
     a_change_counts_on_the_other_replica_within_a_second_and_as_a_whole,
     what_was_set_while_nobody_listened_is_heard_of,
     what_was_never_heard_of_is_in_force_after_a_quarter_of_an_hour,
+    while_the_store_does_not_answer_the_last_settings_stay_and_the_news_is_kept,
 );
 
 const PROMISED: Duration = Duration::from_secs(1);
@@ -157,6 +158,31 @@ async fn what_was_never_heard_of_is_in_force_after_a_quarter_of_an_hour(database
                 tokio::time::pause();
                 tokio::time::advance(HEALED).await;
                 tokio::time::resume();
+                arrives(&desk, number, SOON).await;
+            }
+        });
+    })
+    .join()
+    .unwrap();
+}
+
+async fn while_the_store_does_not_answer_the_last_settings_stay_and_the_news_is_kept(database: Database) {
+    let (here, there) = (house(&database), house(&database));
+    std::thread::spawn(move || {
+        there.open(async |desk| {
+            keep(&desk);
+            let governance = desk.doors.governance();
+            let mut here = here;
+            for (number, news) in [(9, Change::Governance(id("carbon.super"))), (10, Change::Everything)] {
+                let before = round(&*desk.policy().await);
+                here = set_elsewhere(here, number);
+                database.run("ALTER TABLE governance RENAME TO elsewhere").await;
+                governance.heard(&news);
+                // it takes its turn first, so that it has failed when this has
+                tokio::task::yield_now().await;
+                governance.refresh_all().await.unwrap_err();
+                assert_eq!(round(&*desk.policy().await), before, "what was set before stays");
+                database.run("ALTER TABLE elsewhere RENAME TO governance").await;
                 arrives(&desk, number, SOON).await;
             }
         });
