@@ -119,18 +119,17 @@ impl Governance {
         self.change(tenant, expected, decide, ("governance.update", actor), now).await
     }
 
-    /// What the files say about these properties of a connector counts again.
+    /// What the files say about these properties of one or several connectors counts again, of all or of none.
     pub async fn revert(
         &self,
         tenant: &TenantId,
-        connector: &'static Connector,
-        names: &[String],
+        taken_back: &[(&'static Connector, Vec<String>)],
         expected: Option<u64>,
         actor: &Actor,
         now: u64,
     ) -> Result<Values, GovernError> {
         self.read(tenant).await?;
-        let decide = |_: &Stored| revert(connector, names);
+        let decide = |_: &Stored| revert(taken_back);
         self.change(tenant, expected, decide, ("governance.revert", actor), now).await
     }
 

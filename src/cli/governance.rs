@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use serde_json::json;
 
 use super::accounts::{Desk, Where, at_desk, operator, say};
@@ -44,8 +44,9 @@ enum Action {
         #[command(flatten)]
         at: Where,
     },
-    /// What the files say counts again
+    /// What the files say about these properties counts again, about all or none
     Revert {
+        /// Names, of one connector or of several
         #[arg(required = true)]
         properties: Vec<String>,
         #[command(flatten)]
@@ -97,11 +98,8 @@ pub fn run(options: Options) -> ExitCode {
                     None => wanted.push((named.connector, vec![named.name.into_owned()])),
                 }
             }
-            let [(connector, names)] = wanted.as_slice() else {
-                bail!("these belong to several connectors: revert those of one at a time");
-            };
             let (tenant, actor, now) = (&desk.policy.tenant, operator(), clock::millis());
-            let values = desk.doors.governance().revert(tenant, connector, names, None, &actor, now).await?;
+            let values = desk.doors.governance().revert(tenant, &wanted, None, &actor, now).await?;
             done(&desk, &values);
             Ok(())
         }),

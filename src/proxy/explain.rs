@@ -12,10 +12,20 @@ use url::Url;
 use super::{
     Caller, ClientConnection, Entrance, Gate, Refusal, guard,
     identify::{Asking, Proof, Scene, identify},
-    judge::judge,
+    judge::{Judgement, judge},
+    management,
     pipeline::{is_local, understood},
 };
-use crate::domain::{access::Decision, browser, identity::Identity, route::Access};
+use crate::{
+    config::Settings,
+    domain::{
+        access::Decision,
+        browser,
+        identity::Identity,
+        management::{Api, target},
+        route::Access,
+    },
+};
 
 /// A request somebody wonders about.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -41,7 +51,7 @@ pub struct Question {
 pub struct Explanation {
     /// `allow`, `sign-in` or `refuse`
     pub verdict: &'static str,
-    /// The status a caller of this kind would get from Doorward; `None` where the portal answers.
+    /// The status a caller of this kind would get from Doorward; `None` where the portal answers, or one of our own services.
     pub status: Option<u16>,
     /// The steps in their order: what was found out, and from what.
     pub steps: Vec<(&'static str, String)>,
@@ -49,6 +59,8 @@ pub struct Explanation {
 
 const OWN_PAGE: &str = "Doorward's own address: it answers itself, whatever the routes and the anonymous mode say; \
                         pages about an account ask for a sign-in";
+const MANAGED: &str = "the management API answers here, not the portal (management.public): it asks for an administrator's password \
+                       or token itself, whatever the routes and the anonymous mode say";
 const GUARDED: &str =
     "a sign-in here is counted before the portal sees it, and refused while its name is locked";
 
@@ -63,6 +75,11 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
         ("client", judgement.client.address.to_string()),
         ("request", format!("{} {}", parts.method, parts.uri)),
     ];
+    if management::is_public(gate, &settings, parts.uri.path()) && understood(&judgement) {
+        steps.push(("tenant", managed(&judgement, &settings, parts.uri.path())));
+        steps.push(("decision", MANAGED.to_owned()));
+        return Ok(Explanation { verdict: "allow", status: None, steps });
+    }
     if let Some(policy) = &judgement.policy {
         let how = if judgement.tenant_named {
             "named by the request, its host or its token"
@@ -134,6 +151,18 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
         }
     };
     Ok(Explanation { verdict, status, steps })
+}
+
+/// Whom the management API takes a request to be about: it lets no token and no session say so.
+fn managed(judgement: &Judgement, settings: &Settings, path: &str) -> String {
+    match &judgement.named {
+        Ok(Some(tenant)) => format!("{tenant} (named by the request or its host)"),
+        Ok(None) if matches!(target(path), Some((Api::Governance, _))) => {
+            format!("{} (nobody named one)", settings.tenancy.default_tenant)
+        }
+        Ok(None) => "the caller's own (nobody named one)".to_owned(),
+        Err(refusal) => sentence(refusal),
+    }
 }
 
 fn sentence(refusal: &Refusal) -> String {

@@ -5,13 +5,21 @@ use std::{collections::BTreeMap, path::Path};
 use super::*;
 use crate::{
     config::{Settings, TenantPolicy, effective, load, tenant_file},
-    domain::tenant::TenantId,
+    domain::{
+        governance::{Kind, categories},
+        tenant::TenantId,
+    },
 };
 
 const PORTAL: &str = "[[portal.upstream]]\nurl = \"http://127.0.0.1:3000\"\n";
 
 fn parse(text: &str) -> Result<Settings, Vec<String>> {
-    load::parse(&format!("{text}\n{PORTAL}"), Path::new("d.toml"), &BTreeMap::new())
+    parse_with(text, &[])
+}
+
+fn parse_with(text: &str, variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
+    let env = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    load::parse(&format!("{text}\n{PORTAL}"), Path::new("d.toml"), &env)
         .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
 }
 
@@ -190,4 +198,65 @@ fn what_is_in_effect_reads_back_to_the_same() {
             before.defaults.governance.get("SelfRegistration.Enable")
         );
     }
+}
+
+/// Its own default says each again, so that whatever it is, it may be said.
+#[test]
+fn every_property_can_be_said_by_a_variable_of_its_own_or_by_the_whole_table() {
+    let connectors = categories().iter().flat_map(|category| category.connectors);
+    let properties = connectors.flat_map(|connector| connector.properties);
+    let mut alone = BTreeMap::new();
+    for property in properties.filter(|property| property.kind != Kind::Link) {
+        let (name, value) = (property.name, if property.default.is_empty() { "x" } else { property.default });
+        let Ok(value) = property.check(value) else { continue };
+        let whole = format!("{{{name:?} = {value:?}}}");
+        let own = format!("DOORWARD_GOVERNANCE__{}", name.to_uppercase().replace('.', "__"));
+        let mut ways = vec![("DOORWARD_GOVERNANCE", whole.as_str())];
+        if !name.starts_with('_') {
+            ways.push((&own, &value));
+            alone.insert(own.clone(), value.clone());
+        }
+        for way in ways {
+            let settings = parse_with("", &[way]).unwrap_or_else(|mistakes| panic!("{way:?}: {mistakes:#?}"));
+            assert_eq!(settings.defaults.governance.get(name), Some(value.as_str()), "{way:?}");
+        }
+    }
+    assert!(alone.len() > 80, "{}", alone.len());
+    // none of them is in another's way
+    let all: Vec<_> = alone.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    parse_with("", &all).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
+    let rule =
+        parse_with("", &[("DOORWARD_GOVERNANCE__PASSWORDEXPIRY__RULE3", "1,2,roles,eq,admin")]).unwrap();
+    assert_eq!(rule.defaults.governance.get("passwordExpiry.rule3"), Some("1,2,roles,eq,admin"));
+}
+
+#[test]
+fn a_variable_that_says_no_property_is_told_how_to_write_any() {
+    let secret = "DOORWARD_GOVERNANCE____SECRET__ADAPTIVE_AUTHENTICATION__ANALYTICS__BASICAUTH__PASSWORD";
+    for (name, near) in [
+        ("DOORWARD_GOVERNANCE__PASSWORDHISTORY__CUONT", "did you mean `passwordHistory.count`?"),
+        (secret, "did you mean `__secret__adaptive_authentication.analytics.basicAuth.password`?"),
+        ("DOORWARD_GOVERNANCE__NONSENSE", "docs/GOVERNANCE.md names all properties"),
+    ] {
+        let mistakes = parse_with("", &[(name, "geheim")]).unwrap_err();
+        let how = "; every name can be written as DOORWARD_GOVERNANCE='{\"<name>\" = \"<value>\"}'";
+        assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
+        let told = &mistakes[0];
+        assert!(told.starts_with(&format!("env:{name}: ")) && told.contains(near), "{told}");
+        assert!(told.contains(how) && !told.contains("geheim"), "{told}");
+    }
+    let capitals = parse("[governance]\n\"passwordhistory.count\" = 4").unwrap_err();
+    assert!(
+        capitals[0].contains("did you mean `passwordHistory.count`?"),
+        "in a file case counts: {capitals:?}"
+    );
+    assert!(!capitals[0].contains("DOORWARD_"), "{capitals:?}");
+}
+
+#[test]
+fn what_the_environment_says_twice_is_said_twice() {
+    let twice =
+        [("DOORWARD_GOVERNANCE__PASSWORDHISTORY__COUNT", "3"), ("DOORWARD_PASSWORD_POLICY__HISTORY", "4")];
+    let mistakes = parse_with("[governance]\n\"passwordHistory.count\" = 2", &twice).unwrap_err();
+    assert!(mistakes.len() == 1 && mistakes[0].contains("is said twice"), "{mistakes:#?}");
 }

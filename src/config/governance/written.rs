@@ -1,5 +1,7 @@
 //! Properties as files say them: names and values checked against the catalogue, each where it stands.
 
+use std::cmp::Ordering;
+
 use super::typed::key_of;
 use crate::{
     config::{
@@ -7,7 +9,7 @@ use crate::{
         raw::governance::{Properties, Value},
         resolve::Scope,
     },
-    domain::governance::{Kind, Named, Overrides, categories, property},
+    domain::governance::{Kind, Named, Overrides, categories, property, property_in_any_case},
 };
 
 /// One property that a file says.
@@ -38,13 +40,18 @@ pub fn governance(table: &Properties, key: &Key, scope: &mut Scope<'_>) -> Vec<S
 
 /// A property and its value; a mistake at `key` if there is no such property, or it cannot be that.
 pub fn said(name: &str, key: Key, value: &str, scope: &mut Scope<'_>) -> Option<Said> {
-    let Some(named) = property(name) else {
+    let variable = scope.is_variable(&key);
+    let named = if variable { property_in_any_case(name) } else { property(name) };
+    let Some(named) = named else {
         let connectors = categories().iter().flat_map(|category| category.connectors);
         let known = connectors.flat_map(|connector| connector.properties).map(|property| property.name);
-        let remedy = match nearest(name, known) {
+        let mut remedy = match nearest(name, known) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "docs/GOVERNANCE.md names all properties".to_owned(),
         };
+        if variable {
+            remedy += "; every name can be written as DOORWARD_GOVERNANCE='{\"<name>\" = \"<value>\"}'";
+        }
         scope.mistake(&key, format!("there is no property `{name}`"), &remedy);
         return None;
     };
@@ -58,7 +65,8 @@ pub fn said(name: &str, key: Key, value: &str, scope: &mut Scope<'_>) -> Option<
     }
 }
 
-/// What a file says by names of properties. Said twice in one file, also by a key of our own below `ours`, is a mistake.
+/// What a document says by names of properties, and its variables of the environment over its text. Said twice in either,
+/// also by a key of our own below `ours`, is a mistake.
 pub fn overrides(all: Vec<Said>, ours: &Key, scope: &mut Scope<'_>) -> Overrides {
     let mut values: Vec<(String, String, Key)> = Vec::new();
     for Said { named, value, key } in all {
@@ -66,10 +74,20 @@ pub fn overrides(all: Vec<Said>, ours: &Key, scope: &mut Scope<'_>) -> Overrides
         let typed = key_of(&name).map(|(section, key)| ours.name(section).name(key));
         let typed = typed.filter(|typed| scope.has(typed));
         let before = values.iter().find(|(known, ..)| *known == name).map(|(_, _, key)| key.clone());
-        if let Some(other) = before.or(typed) {
-            scope.mistake(&key, format!("`{name}` is said twice, here and as `{other}`"), "keep one");
+        let variable = scope.is_variable(&key);
+        let mut outdone = false;
+        for other in before.iter().chain(&typed) {
+            match variable.cmp(&scope.is_variable(other)) {
+                Ordering::Less => outdone = true,
+                Ordering::Equal => {
+                    scope.mistake(&key, format!("`{name}` is said twice, here and as `{other}`"), "keep one");
+                }
+                Ordering::Greater => values.retain(|(.., key)| key != other),
+            }
         }
-        values.push((name, value, key));
+        if !outdone {
+            values.push((name, value, key));
+        }
     }
     Overrides::read(values.into_iter().map(|(name, value, _)| (name, value))).0
 }

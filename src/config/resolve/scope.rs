@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::config::{
-    document::{Findings, Key, Node},
+    document::{Findings, Key, Node, Place},
     raw::{text::As, values::address::FilePath},
     secret::{self, Secret},
 };
@@ -40,6 +40,11 @@ impl<'a> Scope<'a> {
     /// Whether the document has this key.
     pub fn has(&self, key: &Key) -> bool {
         self.root.at(key).is_some()
+    }
+
+    /// Whether a variable of the environment says what counts for this key.
+    pub fn is_variable(&self, key: &Key) -> bool {
+        matches!(self.root.locate(key).0, Place::Variable(_))
     }
 
     pub fn mistake(&mut self, key: &Key, message: impl Into<Cow<'static, str>>, remedy: &str) {

@@ -69,6 +69,17 @@ pub fn property(name: &str) -> Option<Named> {
     Some(Named { connector, property, name: name.to_owned().into() })
 }
 
+/// The same whatever the case of its letters, of which a variable's name cannot tell.
+pub fn property_in_any_case(name: &str) -> Option<Named> {
+    if let Some(known) = INDEX.properties.keys().find(|known| known.eq_ignore_ascii_case(name)) {
+        return property(known);
+    }
+    INDEX.numbered.iter().find_map(|(_, numbered)| {
+        let (begin, number) = name.split_at_checked(numbered.name.len())?;
+        property(&format!("{}{number}", numbered.name)).filter(|_| begin.eq_ignore_ascii_case(numbered.name))
+    })
+}
+
 /// Whether a canonical name is one of a numbered kind.
 pub(super) fn is_numbered(name: &str) -> bool {
     property(name).is_some_and(|found| found.property.name != found.name)

@@ -83,14 +83,16 @@ pub fn update(
     Ok(draft.values.into_iter().map(|(name, value)| write(name, value)).collect())
 }
 
-/// What was set is taken back: a connector's properties are again what the files say.
-pub fn revert(connector: &'static Connector, names: &[String]) -> Result<Vec<Write>, Refusal> {
-    if names.is_empty() {
+/// What was set is taken back: these properties of one or several connectors are again what the files say.
+pub fn revert(taken_back: &[(&'static Connector, Vec<String>)]) -> Result<Vec<Write>, Refusal> {
+    if taken_back.iter().all(|(_, names)| names.is_empty()) {
         return Err(Refusal::NothingToRevert);
     }
-    let names = names
+    let names = taken_back
         .iter()
-        .map(|name| Ok(resolve(connector, name)?.name.into_owned()))
+        .flat_map(|(connector, names)| {
+            names.iter().map(|name| Ok(resolve(connector, name)?.name.into_owned()))
+        })
         .collect::<Result<BTreeSet<String>, Refusal>>()?;
     Ok(names.into_iter().map(|name| Write::Clear { name }).collect())
 }

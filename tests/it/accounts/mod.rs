@@ -28,6 +28,7 @@ pub struct House {
     pub folder: TempDir,
     store_url: String,
     written: String,
+    variables: BTreeMap<String, String>,
 }
 
 impl House {
@@ -38,7 +39,8 @@ impl House {
 
     pub fn at(store_url: &str, written: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, store_url: store_url.to_owned(), written: written.to_owned() }
+        let variables = BTreeMap::new();
+        Self { folder, store_url: store_url.to_owned(), written: written.to_owned(), variables }
     }
 
     /// Locks after five wrong passwords, for five minutes, then ten, twenty …
@@ -53,13 +55,19 @@ impl House {
         self
     }
 
+    /// Of the environment.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     pub fn settings(&self) -> Settings {
         let text = format!(
             "[[portal.upstream]]\nurl = \"http://127.0.0.1:1\"\n[accounts]\nenabled = true\nstore_url = {:?}\n\
              hash_memory = 8192\nhash_iterations = 1\nhash_queue = 1000\n{}",
             self.store_url, self.written
         );
-        load::parse(&text, &self.file(), &BTreeMap::new()).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
+        load::parse(&text, &self.file(), &self.variables).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
     }
 
     pub fn file(&self) -> std::path::PathBuf {

@@ -99,7 +99,7 @@ fn what_cannot_be_set_is_said() {
         (&["governance", "set", "passwordHistory.count"], "is not NAME=VALUE"),
         (&["governance", "set", "passwordHistory.count=many"], "passwordHistory.count"),
         (&["governance", "get", "nonsense"], "there is no property nonsense"),
-        (&["governance", "revert", "passwordHistory.count", "passwordPolicy.enable"], "one at a time"),
+        (&["governance", "revert", "passwordHistory.count", "nonsense"], "there is no property nonsense"),
         (&["governance", "list", "--tenant", "nobody.com"], "there is no tenant nobody.com"),
     ] {
         let said = shell.fails(words);
@@ -112,4 +112,27 @@ fn what_cannot_be_set_is_said() {
     for words in [&["governance", "list"][..], &["audit", "list"]] {
         assert!(!shell.ok(words).contains("geheim"), "{words:?}");
     }
+}
+
+#[test]
+fn what_is_taken_back_may_be_of_several_connectors_and_is_one_change() {
+    let portal = Portal::answering("apis").start();
+    let gate = Gate::before(&portal).accounts().start();
+    let shell = Shell(&gate);
+    let (count, least, days) =
+        ("passwordHistory.count", "passwordPolicy.min.length", "passwordExpiry.passwordExpiryInDays");
+    let set = [(count, "7"), (least, "9"), (days, "40")].map(|(name, value)| format!("{name}={value}"));
+    shell.ok(&["governance", "set", &set[0], &set[1], &set[2]]);
+    let in_force = || [count, least, days].map(|name| shell.ok(&["governance", "get", name]));
+    // one name that is none: nothing is taken back
+    shell.fails(&["governance", "revert", count, least, "passwordPolicy.nonsense"]);
+    assert_eq!(in_force(), ["7\n", "9\n", "40\n"]);
+    let said = shell.json(&["governance", "revert", count, least]);
+    assert_eq!(said["version"], 2, "one version for both");
+    assert_eq!(in_force(), ["5\n", "6\n", "40\n"]);
+    let told = shell.json(&["audit", "list", "--limit", "2"]);
+    let targets: Vec<_> =
+        told.as_array().unwrap().iter().map(|one| (&one["action"], &one["target"])).collect();
+    let reverted = Value::from("governance.revert");
+    assert_eq!(targets, [(&reverted, &least.into()), (&reverted, &count.into())]);
 }

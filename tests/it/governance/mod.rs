@@ -2,6 +2,7 @@
 
 mod command_line;
 mod effects;
+mod precedence;
 mod replicas;
 mod use_case;
 

@@ -8,9 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorward::{account::GovernError, config::TenantPolicy};
+use doorward::{account::GovernError, config::TenantPolicy, store::Change};
 
-use super::{NOW, alex, changes, id, patch};
+use super::{id, patch};
 use crate::{
     accounts::{Desk, House},
     support::database::{Database, Kind, on_both_databases},
@@ -19,10 +19,16 @@ use crate::{
 on_both_databases!(
     a_change_counts_on_the_other_replica_within_a_second_and_as_a_whole,
     what_was_set_while_nobody_listened_is_heard_of,
+    what_was_never_heard_of_is_in_force_after_a_quarter_of_an_hour,
+    while_the_store_does_not_answer_the_last_settings_stay_and_the_news_is_kept,
 );
 
 const PROMISED: Duration = Duration::from_secs(1);
 const ROUNDS: u32 = 12;
+/// Where nothing is promised but that it comes.
+const SOON: Duration = Duration::from_secs(10);
+/// What was never heard of is in force at the latest after this.
+const HEALED: Duration = Duration::from_mins(15);
 
 fn house(database: &Database) -> House {
     let url = match database.kind {
@@ -36,8 +42,35 @@ fn house(database: &Database) -> House {
 fn serve(desk: &Desk) {
     let (sessions, governance) = (desk.doors.sessions().clone(), desk.doors.governance().clone());
     tokio::spawn(async move { sessions.follow(|change| governance.heard(change)).await });
+    keep(desk);
+}
+
+/// Takes what it is told of, and is told nothing by the store.
+fn keep(desk: &Desk) {
     let governance = desk.doors.governance().clone();
     tokio::spawn(async move { governance.keep().await });
+}
+
+/// Sets a round at a replica that has a thread of its own, as it has in life.
+fn set_elsewhere(here: House, number: u32) -> House {
+    std::thread::spawn(move || {
+        here.open(async |desk| {
+            let (least, most) = (number.to_string(), (number + 100).to_string());
+            let both = [("passwordPolicy.min.length", least.as_str()), ("passwordPolicy.max.length", &most)];
+            patch(&desk, &both).await.unwrap();
+        });
+        here
+    })
+    .join()
+    .unwrap()
+}
+
+async fn arrives(desk: &Desk, number: u32, within: Duration) {
+    let start = Instant::now();
+    while round(&*desk.policy().await) != number {
+        assert!(start.elapsed() < within, "round {number} is not in force within {within:?}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 /// The round a policy is of. The two lengths are always set together.
@@ -100,21 +133,57 @@ async fn what_was_set_while_nobody_listened_is_heard_of(database: Database) {
     std::thread::spawn(move || {
         there.open(async |desk| {
             assert_eq!(round(&*desk.policy().await), 0);
-            let change = changes(&[("passwordPolicy.min.length", "9"), ("passwordPolicy.max.length", "109")]);
-            std::thread::spawn(move || {
-                here.open(async |desk| {
-                    let tenant = id("carbon.super");
-                    desk.doors.governance().patch(&tenant, &change, None, &alex(), NOW).await.unwrap();
-                });
-            })
-            .join()
-            .unwrap();
+            set_elsewhere(here, 9);
             assert_eq!(round(&*desk.policy().await), 0, "it does not listen yet");
             serve(&desk);
-            let start = Instant::now();
-            while round(&*desk.policy().await) != 9 {
-                assert!(start.elapsed() < PROMISED, "not within a second");
-                tokio::time::sleep(Duration::from_millis(1)).await;
+            arrives(&desk, 9, PROMISED).await;
+        });
+    })
+    .join()
+    .unwrap();
+}
+
+/// The stream lost the news and does not know: the clock heals it.
+async fn what_was_never_heard_of_is_in_force_after_a_quarter_of_an_hour(database: Database) {
+    let (here, there) = (house(&database), house(&database));
+    std::thread::spawn(move || {
+        there.open(async |desk| {
+            keep(&desk);
+            // from here on its quarter of an hour runs
+            tokio::task::yield_now().await;
+            let mut here = here;
+            for number in [9, 10] {
+                here = set_elsewhere(here, number);
+                assert_ne!(round(&*desk.policy().await), number, "nobody told it");
+                tokio::time::pause();
+                tokio::time::advance(HEALED).await;
+                tokio::time::resume();
+                arrives(&desk, number, SOON).await;
+            }
+        });
+    })
+    .join()
+    .unwrap();
+}
+
+async fn while_the_store_does_not_answer_the_last_settings_stay_and_the_news_is_kept(database: Database) {
+    let (here, there) = (house(&database), house(&database));
+    std::thread::spawn(move || {
+        there.open(async |desk| {
+            keep(&desk);
+            let governance = desk.doors.governance();
+            let mut here = here;
+            for (number, news) in [(9, Change::Governance(id("carbon.super"))), (10, Change::Everything)] {
+                let before = round(&*desk.policy().await);
+                here = set_elsewhere(here, number);
+                database.run("ALTER TABLE governance RENAME TO elsewhere").await;
+                governance.heard(&news);
+                // it takes its turn first, so that it has failed when this has
+                tokio::task::yield_now().await;
+                governance.refresh_all().await.unwrap_err();
+                assert_eq!(round(&*desk.policy().await), before, "what was set before stays");
+                database.run("ALTER TABLE elsewhere RENAME TO governance").await;
+                arrives(&desk, number, SOON).await;
             }
         });
     })

@@ -24,7 +24,8 @@ fn what_is_set_is_in_force_when_the_call_returns_and_after_a_restart() {
         let connector = connector_named("account.lock.handler").unwrap();
         let names = ["account.lock.handler.On.Failure.Max.Attempts".to_owned()];
         let (tenant, governance) = (id("carbon.super"), desk.doors.governance());
-        let values = governance.revert(&tenant, connector, &names, Some(1), &alex(), NOW).await.unwrap();
+        let taken_back = [(connector, names.to_vec())];
+        let values = governance.revert(&tenant, &taken_back, Some(1), &alex(), NOW).await.unwrap();
         assert_eq!((values.version(), values.is_set(&names[0])), (2, false));
         assert_eq!(desk.policy().await.rules.account_lock.max_attempts, 3, "as the file says");
     });

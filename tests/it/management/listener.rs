@@ -49,6 +49,48 @@ fn public_on_demand_and_taken_back_without_a_restart() {
 }
 
 #[test]
+fn explain_says_who_answers_at_a_public_port() {
+    let mut world = Managed::with(|gate| gate.setting("management.public", true));
+    let told = |world: &Managed, url: &str| {
+        let ask = world.gate.admin_ask("POST", "/explain").header("content-type", "application/json");
+        ask.body(json!({ "url": url }).to_string()).send().json()
+    };
+    let acmes = format!("/t/acme.com{GOVERNANCE}");
+    let ours = "the management API answers here, not the portal";
+    for (path, tenant) in [
+        (GOVERNANCE, "carbon.super (nobody named one)"),
+        (TENANT_CONFIG, "the caller's own (nobody named one)"),
+        (&acmes, "acme.com (named by the request"),
+    ] {
+        let explained = told(&world, path);
+        let steps = explained["steps"].to_string();
+        assert!(steps.contains(ours) && steps.contains(tenant) && !steps.contains("[\"route\""), "{steps}");
+        assert_eq!((&explained["verdict"], &explained["status"]), (&json!("allow"), &json!(null)), "{path}");
+    }
+    assert!(!told(&world, "/devportal/apis")["steps"].to_string().contains(ours));
+    assert!(
+        !told(&world, &format!("/x/..%2f{GOVERNANCE}"))["steps"].to_string().contains(ours),
+        "not understood"
+    );
+    world.gate.edit_deployment("management.public", false);
+    eventually(|| !told(&world, GOVERNANCE)["steps"].to_string().contains(ours));
+    assert!(told(&world, GOVERNANCE)["steps"].to_string().contains("[\"route\""), "the portal's");
+}
+
+/// With a listener of its own only, and at the command line.
+#[test]
+fn explain_leaves_paths_to_the_portal_while_the_api_is_not_public() {
+    let portal = Portal::answering("").start();
+    for (public, ours) in [(true, true), (false, false)] {
+        let (file, _home) = Gate::before(&portal).management().setting("management.public", public).write();
+        let output = doorward(["explain", GOVERNANCE, "--config", file.to_str().unwrap()]);
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(told.contains("the management API answers here, not the portal"), ours, "{told}");
+        assert_eq!(told.contains("route "), !ours, "{told}");
+    }
+}
+
+#[test]
 fn a_host_of_a_tenant_names_the_tenant_at_the_public_port() {
     let world = Managed::with(|gate| {
         gate.setting("management.public", true).setting("tenancy.hosts", json!({"acme.example": "acme.com"}))

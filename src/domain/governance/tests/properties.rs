@@ -89,9 +89,11 @@ proptest! {
         overrides.borrow_mut().apply(&settled.unwrap());
         prop_assert_eq!(&before, &*overrides.borrow());
 
-        for (connector, names) in by_connector {
-            let cleared = revert(connector_named(connector).unwrap(), &names).unwrap();
-            overrides.borrow_mut().apply(&cleared);
+        let by_connector: Vec<_> =
+            by_connector.into_iter().map(|(connector, names)| (connector_named(connector).unwrap(), names)).collect();
+        // what was sent may have come to nothing
+        if !by_connector.is_empty() {
+            overrides.borrow_mut().apply(&revert(&by_connector).unwrap());
         }
         prop_assert!(overrides.borrow().is_empty());
     }

@@ -238,11 +238,20 @@ fn revert_clears_what_it_names() {
     let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
     let time = || "account.lock.handler.Time".to_owned();
     assert_eq!(
-        revert(lock, &names(&["account.lock.handler.Time", "account.lock.handler.Time"])),
+        revert(&[(lock, names(&["account.lock.handler.Time", "account.lock.handler.Time"]))]),
         Ok(vec![Write::Clear { name: time() }])
     );
-    assert_eq!(revert(lock, &[]).unwrap_err().code().to_string(), "IDG-50016");
-    let refusal = revert(lock, &names(&["account.lock.handler.Time", "nobody"])).unwrap_err();
+    let history = connector_named("passwordHistory").unwrap();
+    let count = || "passwordHistory.count".to_owned();
+    assert_eq!(
+        revert(&[(lock, vec![time()]), (history, vec![count()])]),
+        Ok(vec![Write::Clear { name: time() }, Write::Clear { name: count() }])
+    );
+    for nothing in [vec![], vec![(lock, vec![])]] {
+        assert_eq!(revert(&nothing).unwrap_err().code().to_string(), "IDG-50016");
+    }
+    assert!(revert(&[(history, vec![count()]), (lock, vec![count()])]).is_err(), "of another connector");
+    let refusal = revert(&[(lock, names(&["account.lock.handler.Time", "nobody"]))]).unwrap_err();
     assert_eq!(
         refusal.to_string(),
         "IDG-50017: The property: nobody is not found in the connector: Account Lock."

@@ -88,9 +88,10 @@ pub async fn revert(ask: &Ask, category: &str, body: Body) -> Result<Response<Bo
     };
     let connector = find_connector(category, &id)?;
     let names = read::names(&body::text(&ask.headers, body, MAX_BYTES).await?)?;
+    let taken_back = [(connector, names)];
     let expected = expected(ask, ErrorCode::Reverting).await?;
     let kept = ask.site.0.doors.governance();
-    let done = kept.revert(&ask.tenant, connector, &names, expected, &ask.actor(), clock::millis()).await;
+    let done = kept.revert(&ask.tenant, &taken_back, expected, &ask.actor(), clock::millis()).await;
     changed(ask, done, ErrorCode::Reverting)
 }
 
