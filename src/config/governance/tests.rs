@@ -260,3 +260,14 @@ fn what_the_environment_says_twice_is_said_twice() {
     let mistakes = parse_with("[governance]\n\"passwordHistory.count\" = 2", &twice).unwrap_err();
     assert!(mistakes.len() == 1 && mistakes[0].contains("is said twice"), "{mistakes:#?}");
 }
+
+#[test]
+fn a_pattern_in_wso2s_section_is_the_same_from_the_environment() {
+    let variable = "DOORWARD_IDENTITY_MGT__EVENTS__SCHEMES__PASSWORDPOLICY__PROPERTIES__PATTERN";
+    let settings = parse_with("", &[(variable, r"^(?=.*\\d).{0,100}$")]).unwrap();
+    let rules = &settings.defaults.rules.password_rules;
+    assert_eq!(
+        rules.pattern.as_ref().map(crate::domain::password::Pattern::source),
+        Some(r"^(?=.*\d).{0,100}$")
+    );
+}

@@ -7,7 +7,7 @@ use crate::{
         raw::identity_mgt::{AccountDisabling, AccountLocking, IdentityMgt},
         resolve::Scope,
     },
-    domain::governance::{connector_named, property},
+    domain::governance::{connector_named, property_in_any_case},
 };
 
 /// `[identity_mgt]`.
@@ -66,6 +66,7 @@ fn scheme(path: &str, key: Key, value: &str, scope: &mut Scope<'_>) -> Option<Sa
     let whole = connector_named(scheme).and_then(|connector| connector.property(name));
     let name = whole.map_or_else(|| format!("{scheme}.{name}"), |named| named.name.into_owned());
     // WSO2 writes these into a properties file, which takes two backslashes for one
-    let value = if property(&name).is_some() { value.replace("\\\\", "\\") } else { value.to_owned() };
+    let value =
+        if property_in_any_case(&name).is_some() { value.replace("\\\\", "\\") } else { value.to_owned() };
     said(&name, key, &value, scope)
 }

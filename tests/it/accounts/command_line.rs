@@ -1,47 +1,15 @@
 //! `doorward user` and `doorward session`, as people and scripts run them, also beside a Doorward that serves.
 
-use std::process::Output;
-
 use serde_json::Value;
 
 use super::write;
 use crate::support::{
-    Gate, Portal,
+    Gate, Portal, Shell,
     accounts::{Desk, with_lock},
-    binary::doorward,
     eventually,
 };
 
 const PAGE: &str = "/devportal/apis";
-
-struct Shell<'a>(&'a Gate);
-
-impl Shell<'_> {
-    fn run(&self, words: &[&str]) -> Output {
-        let config = self.0.folder().join("deployment.toml").display().to_string();
-        doorward(words.iter().copied().chain(["--config", &config]))
-    }
-
-    #[track_caller]
-    fn ok(&self, words: &[&str]) -> String {
-        let output = self.run(words);
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert!(output.status.success(), "{words:?}: {}{}", text(&output.stdout), text(&output.stderr));
-        text(&output.stdout)
-    }
-
-    #[track_caller]
-    fn fails(&self, words: &[&str]) -> String {
-        let output = self.run(words);
-        assert_eq!(output.status.code(), Some(1), "{words:?}");
-        String::from_utf8_lossy(&output.stderr).into_owned()
-    }
-
-    #[track_caller]
-    fn json(&self, words: &[&str]) -> Value {
-        serde_json::from_str(&self.ok(&[words, &["--json"]].concat())).unwrap()
-    }
-}
 
 fn claim(shown: &Value, name: &str) -> String {
     shown["claims"][format!("http://wso2.org/claims/identity/{name}")].as_str().unwrap().to_owned()

@@ -1,39 +1,8 @@
 //! `doorward governance` and `doorward audit`, beside a Doorward that serves.
 
-use std::process::Output;
-
 use serde_json::Value;
 
-use crate::support::{Gate, People, Portal, binary::doorward, eventually};
-
-struct Shell<'a>(&'a Gate);
-
-impl Shell<'_> {
-    fn run(&self, words: &[&str]) -> Output {
-        let config = self.0.folder().join("deployment.toml").display().to_string();
-        doorward(words.iter().copied().chain(["--config", &config]))
-    }
-
-    #[track_caller]
-    fn ok(&self, words: &[&str]) -> String {
-        let output = self.run(words);
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert!(output.status.success(), "{words:?}: {}{}", text(&output.stdout), text(&output.stderr));
-        text(&output.stdout)
-    }
-
-    #[track_caller]
-    fn fails(&self, words: &[&str]) -> String {
-        let output = self.run(words);
-        assert_eq!(output.status.code(), Some(1), "{words:?}");
-        String::from_utf8_lossy(&output.stderr).into_owned()
-    }
-
-    #[track_caller]
-    fn json(&self, words: &[&str]) -> Value {
-        serde_json::from_str(&self.ok(&[words, &["--json"]].concat())).unwrap()
-    }
-}
+use crate::support::{Gate, People, Portal, Shell, eventually};
 
 const LOGIN: &str = "account.multiattributelogin.handler.enable";
 

@@ -40,7 +40,7 @@ fn in_force(house: &House, administrator: bool) -> u32 {
             desk.doors.governance().patch(&id(ACME), &change, None, &alex(), NOW).await.unwrap();
         }
         let values = desk.doors.governance().read(&id(ACME)).await.unwrap();
-        count = desk.policy_of(ACME).await.password_rules.history_count;
+        count = desk.policy_of(ACME).await.rules.password_rules.history_count;
         assert_eq!(values.get(COUNT), count.to_string(), "as it is shown");
     });
     count

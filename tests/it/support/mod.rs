@@ -22,6 +22,7 @@ pub mod portal;
 pub mod portal_door;
 pub mod postgres;
 pub mod reply;
+pub mod shell;
 pub mod tenant_files;
 pub mod wire;
 
@@ -34,5 +35,6 @@ pub use people::People;
 pub use portal::Portal;
 pub use portal_door::PortalDoor;
 pub use reply::Reply;
+pub use shell::Shell;
 pub use tenant_files::Edit;
 pub use wire::Wire;

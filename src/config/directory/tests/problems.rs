@@ -38,7 +38,7 @@ async fn a_file_that_is_mended_or_removed_is_no_problem_any_more() {
     place.write("used.com", OPEN);
     fs::remove_dir_all(place.root().join("removed.com")).unwrap();
     within!(SOON, directory.status().problems == 0);
-    assert_eq!(directory.status().reloads_ok, 2);
+    assert!(directory.status().reloads_ok >= 2);
 }
 
 #[tokio::test]
