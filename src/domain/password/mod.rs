@@ -6,6 +6,7 @@
 
 pub mod breached;
 mod context;
+mod effort;
 mod java;
 pub mod lifetime;
 mod pattern;

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use fancy_regex::{CompileError, Error, Regex, RegexBuilder};
 
-use super::java;
+use super::{effort, java};
 
 /// WSO2's own, which also stands for a blank one.
 pub const WSO2_PATTERN: &str = r"^((?=.*\d)(?=.*[a-z])(?=.*[A-Z])(?=.*[!@#$%&*])).{0,100}$";
@@ -12,8 +12,8 @@ pub const WSO2_PATTERN: &str = r"^((?=.*\d)(?=.*[a-z])(?=.*[A-Z])(?=.*[!@#$%&*])
 /// In characters.
 pub const LONGEST_PATTERN: usize = 512;
 
-/// Look-ahead needs an engine that backtracks; a pattern that makes it do so without end is stopped here.
-const MOST_BACKTRACKS: usize = 50_000;
+/// Look-ahead needs an engine that backtracks, and goes round loops in which nothing is read: so many steps has a pattern.
+const MOST_STEPS: u64 = 20_000;
 /// Bytes of the compiled pattern. The engine compiles what is between look-aheads, groups and alternatives piece by piece; each
 /// gets an equal part.
 const LARGEST: usize = 2 * 1024 * 1024;
@@ -65,9 +65,13 @@ impl Pattern {
             return Err(BadPattern::TooLong(length));
         }
         let whole = format!(r"\A(?:{})\z", java::translate(source)?);
+        let steps = effort::steps(&whole);
+        if steps > MOST_STEPS {
+            return Err(BadPattern::TooLarge);
+        }
         let largest = LARGEST / most_pieces(&whole);
         let regex = RegexBuilder::new(&whole)
-            .backtrack_limit(MOST_BACKTRACKS)
+            .backtrack_limit(effort::backtracks(steps))
             .delegate_size_limit(largest)
             .delegate_dfa_size_limit(largest)
             .max_prog_size(MOST_INSTRUCTIONS)

@@ -176,6 +176,28 @@ fn attack_a_pattern_that_fills_the_memory() {
     }
 }
 
+/// Attack: loops without a turn back, which nothing would stop for hours, in one of the few places where passwords are hashed
+/// for all tenants.
+#[test]
+fn attack_a_pattern_that_goes_round_for_ever() {
+    for endless in [
+        "(?:(?:(?:(?=a)(?=.)){9000}){9000}){9000}a",
+        "((?=a)){99999999999}a",
+        r"()a(?:(?:\1\1){9000}){9000}",
+        "(?:(?:(?!b)(?=a)){90000}){90000}.*",
+    ] {
+        assert_eq!(Pattern::compile(endless).err(), Some(BadPattern::TooLarge), "{endless}");
+    }
+}
+
+/// Attack: a dear look-ahead in front of which the engine turns back as often as it may.
+#[test]
+fn attack_a_pattern_that_costs_minutes() {
+    let dear = compile(r"[ab]*?[ab]*?[ab]*?(?=(?:[ab]?){1000}[cd])z");
+    // in half a second; with a limit that does not know how dear it is, in half a minute
+    assert_eq!(dear.matches(&"aab".repeat(85)), Err(Misfired));
+}
+
 /// Patterns as they are recommended to operators, with generous lengths.
 #[test]
 fn what_operators_write_fits() {
@@ -191,5 +213,10 @@ fn what_operators_write_fits() {
     ] {
         let told = Pattern::compile(usual).err();
         assert_eq!(told, None, "{usual}");
+    }
+    // a look-ahead that turns back at each character
+    let thrice = compile(r"^(?!.*(.)\1{2})(?=.*\d)(?=.*[a-z]).{8,256}$");
+    for (password, good) in [("aab1".repeat(64), true), ("aab1".repeat(63) + "aaa", false)] {
+        assert_eq!(thrice.matches(&password), Ok(good));
     }
 }
