@@ -1,6 +1,9 @@
 //! What is different in a file of JSON: a deed for each value, and no secret in any of them. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use serde_json::Value;
 use url::Url;
@@ -10,25 +13,34 @@ use crate::domain::governance;
 
 /// So many are for people to read; the tag of the whole text says what exactly was there.
 const MOST: usize = 200;
+/// What says who gets in. It goes first, so that nothing else crowds it out.
+const OURS: [&str; 2] = ["Doorward", "EnableAnonymous"];
 /// In characters.
 const LONGEST: usize = 500;
 /// How the name of a text ends that is nobody's to read, in every spelling: `client_secret`, `apiKey`.
-const SECRETIVE: [&str; 9] = [
+const SECRETIVE: [&str; 12] = [
     "secret",
     "password",
     "passwd",
     "passphrase",
+    "passcode",
+    "pass",
+    "pwd",
     "token",
+    "jwt",
     "credential",
-    "apikey",
-    "privatekey",
-    "accesskey",
+    "authorization",
+    // `BillingEnginePlatformKey`, `secretKey`
+    "key",
 ];
 
 /// The values that were changed, each named by its JSON Pointer behind `file#` (RFC 6901 §6); no file is an empty one. None
 /// where one side is no JSON.
 pub fn changed(action: &'static str, file: &str, before: Option<&[u8]>, after: &[u8]) -> Vec<Deed> {
-    let parse = |text: &[u8]| serde_json::from_slice::<Value>(text).ok();
+    // with a byte-order mark, too, the file is in force
+    let parse = |text: &[u8]| {
+        serde_json::from_slice::<Value>(text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)).ok()
+    };
     let (Some(before), Some(after)) = (parse(before.unwrap_or(b"{}")), parse(after)) else {
         return Vec::new();
     };
@@ -36,23 +48,69 @@ pub fn changed(action: &'static str, file: &str, before: Option<&[u8]>, after: &
     leaves(&before, String::new(), false, &mut old);
     leaves(&after, String::new(), false, &mut new);
     let all: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let mut deeds: Vec<Deed> = all
-        .into_iter()
-        .filter(|at| old.get(*at) != new.get(*at))
+    let different = in_turns(all.into_iter().filter(|at| old.get(*at) != new.get(*at)));
+    let mut deeds: Vec<Deed> = different
+        .iter()
+        .take(MOST)
         .map(|at| Deed {
             action,
-            target: shorten(format!("{file}#{at}")),
-            before: old.get(at).map(Leaf::shown),
-            after: new.get(at).map(Leaf::shown),
+            // PostgreSQL has no text with a NUL in it
+            target: shorten(format!("{file}#{at}").replace('\0', "\\u0000")),
+            before: old.get(*at).map(Leaf::shown),
+            after: new.get(*at).map(Leaf::shown),
         })
         .collect();
-    let more = deeds.len().saturating_sub(MOST);
-    if more > 0 {
-        deeds.truncate(MOST);
-        let after = Some(format!("and {more} more values"));
+    if let Some(rest) = different.get(MOST..).filter(|rest| !rest.is_empty()) {
+        let after = Some(shorten(the_rest(rest)));
         deeds.push(Deed { action, target: format!("{file}#"), before: None, after });
     }
     deeds
+}
+
+/// What is ours, then the rest; of ours some of each section, and there some of each list: many values in one do not hide
+/// what was changed in another.
+fn in_turns<'a>(different: impl Iterator<Item = &'a String>) -> Vec<&'a String> {
+    let mut sections: BTreeMap<(bool, &str), Vec<(usize, &String)>> = BTreeMap::new();
+    let mut lists: BTreeMap<&str, usize> = BTreeMap::new();
+    for at in different {
+        let list = at.rsplit_once('/').map_or("", |(list, _)| list);
+        let turn = lists.entry(list).or_default();
+        let section = ours(at);
+        sections.entry((section.is_none(), section.unwrap_or_default())).or_default().push((*turn, at));
+        *turn += 1;
+    }
+    let count: usize = sections.values().map(Vec::len).sum();
+    let mut turns = Vec::with_capacity(count);
+    for ((others, _), mut values) in sections {
+        if count > MOST {
+            values.sort();
+        }
+        // all that fit stay in the order of the file
+        let turn = |turn| if count > MOST { turn } else { 0 };
+        turns.extend(values.into_iter().enumerate().map(|(at, (_, value))| (others, turn(at), value)));
+    }
+    turns.sort_by_key(|(others, turn, _)| (*others, *turn));
+    turns.into_iter().map(|(_, _, at)| at).collect()
+}
+
+/// `/Doorward/issuers` of `/Doorward/issuers/0/issuer`.
+fn ours(at: &str) -> Option<&str> {
+    let name = at.split('/').nth(1)?;
+    let steps = at.match_indices('/').map(|(index, _)| index);
+    OURS.contains(&name).then(|| steps.skip(1).nth(1).and_then(|end| at.get(..end)).unwrap_or(at))
+}
+
+/// How many are not here one by one, and in which sections of ours.
+fn the_rest(rest: &[&String]) -> String {
+    let mut sections: BTreeMap<&str, usize> = BTreeMap::new();
+    for section in rest.iter().filter_map(|at| ours(at)) {
+        *sections.entry(section).or_default() += 1;
+    }
+    let mut said = format!("and {} more values", rest.len());
+    for (section, count) in sections {
+        let _ = write!(said, ", {count} of them below {section}");
+    }
+    said
 }
 
 #[derive(PartialEq)]
@@ -65,7 +123,7 @@ impl Leaf<'_> {
     fn shown(&self) -> String {
         match self.value {
             Value::String(_) | Value::Number(_) if self.is_secret => SECRET.to_owned(),
-            Value::String(text) if names_a_password(text) => SECRET.to_owned(),
+            Value::String(text) if holds_a_secret(text) => SECRET.to_owned(),
             value => shorten(value.to_string()),
         }
     }
@@ -98,9 +156,11 @@ fn says_secret(name: &str) -> bool {
     name.starts_with(governance::SECRET) || SECRETIVE.iter().any(|ending| singular.ends_with(ending))
 }
 
-/// `https://name:password@host`
-fn names_a_password(text: &str) -> bool {
-    text.contains("://") && Url::parse(text).is_ok_and(|url| url.password().is_some())
+/// `https://name:password@host`, `https://token@host`, `https://host/?api_key=…`, `jdbc:…;password=…`
+fn holds_a_secret(text: &str) -> bool {
+    let named = |url: Url| !url.username().is_empty() || url.password().is_some();
+    let pairs = || text.split(['?', '&', ';']).filter_map(|pair| pair.split_once('='));
+    text.contains("://") && Url::parse(text).is_ok_and(named) || pairs().any(|(name, _)| says_secret(name))
 }
 
 fn shorten(mut text: String) -> String {
@@ -149,6 +209,10 @@ mod tests {
             "Password",
             "__secret__.x",
             "access.tokens",
+            "BillingEnginePlatformKey",
+            "secretKey",
+            "dbPwd",
+            "Authorization",
         ] {
             let [old, new] = ["old", "new"].map(|value| format!("{{\"a\": [{{\"{key}\": \"{value}\"}}]}}"));
             assert_eq!(told(&old, &new), format!("f#/a/0/{key} (secret) > (secret)"));
@@ -159,13 +223,55 @@ mod tests {
                 format!("f# [] > -; {pointer}/0 - > (secret); {pointer}/1 - > (secret)")
             );
         }
-        assert_eq!(told("{\"a\": 1}", "{\"a\": \"https://me:pw@host/\"}"), "f#/a 1 > (secret)");
+        for text in [
+            "https://me:pw@host/",
+            "https://token@host/",
+            "https://host/hook?x=1&api_key=2",
+            "jdbc:mysql://host/db?user=me&password=pw",
+            "Server=host;User=me;Password=pw",
+        ] {
+            assert_eq!(told("{\"a\": 1}", &format!("{{\"a\": \"{text}\"}}")), "f#/a 1 > (secret)");
+        }
+        let plain = "https://host/sign-in?rd={return_url}";
+        assert_eq!(told("{\"a\": 1}", &format!("{{\"a\": \"{plain}\"}}")), format!("f#/a 1 > \"{plain}\""));
         // switches and rules are no secrets
         let (before, after) = (
             "{\"forward_token\": true, \"password_policy\": {\"min\": 8}}",
             "{\"forward_token\": false, \"password_policy\": {\"min\": 9}}",
         );
         assert_eq!(told(before, after), "f#/forward_token true > false; f#/password_policy/min 8 > 9");
+    }
+
+    /// Attack: what counts is changed together with so much else that the record ends before it.
+    #[test]
+    fn attack_a_change_that_hides_behind_many_others() {
+        let text = |origin: &str, issuer: &str, anonymous: bool| {
+            let others: Vec<String> = (0..300).map(|index| format!("\"A{index}\": \"{origin}\"")).collect();
+            let many = vec![format!("\"https://{origin}\""); 300].join(",");
+            let issuers = format!("[{{\"audiences\": [{many}]}}, {{\"issuer\": \"{issuer}\"}}]");
+            format!(
+                "{{{}, \"Doorward\": {{\"cors_allowed_origins\": [{many}], \"issuers\": {issuers}}}, \"EnableAnonymous\": {anonymous}}}",
+                others.join(",")
+            )
+        };
+        let said = told(&text("a", "https://good", false), &text("b", "https://evil", true));
+        for counts in [
+            "f#/EnableAnonymous false > true",
+            "f#/Doorward/issuers/1/issuer \"https://good\" > \"https://evil\"",
+        ] {
+            assert!(said.contains(counts), "{counts} is not in {said}");
+        }
+        let rest = "and 702 more values, 200 of them below /Doorward/cors_allowed_origins, 202 of them below /Doorward/issuers";
+        assert!(said.ends_with(rest), "{}", &said[said.len() - 300..]);
+    }
+
+    /// Attack: a byte-order mark, which the reader of these files passes over.
+    #[test]
+    fn attack_a_file_that_is_in_force_and_not_compared() {
+        for (before, after) in [("{}", "\u{feff}{\"a\": 1}"), ("\u{feff}{}", "{\"a\": 1}")] {
+            assert_eq!(told(before, after), "f#/a - > 1");
+        }
+        assert_eq!(told("{}", r#"{"a\u0000b": "\u0000"}"#), r#"f#/a\u0000b - > "\u0000""#);
     }
 
     #[test]
