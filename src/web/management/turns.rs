@@ -2,36 +2,46 @@
 //! as a failed attempt: so they take their turns, and a busy administrator is not locked out by the right password.
 
 use std::{
+    collections::HashMap,
     hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
 use tokio::{
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex as Turn, OwnedMutexGuard},
     time::timeout,
 };
 
-/// Who shares a place waits for somebody else; with so many that hardly happens.
-const PLACES: usize = 256;
 /// Whoever waits longer is sent away, so that waiting requests do not pile up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Nobody waits for somebody with other credentials, or strangers could keep an administrator waiting.
+#[derive(Default)]
 pub struct Turns {
-    places: Vec<Mutex<()>>,
+    /// Of requests that are here.
+    turns: Mutex<HashMap<u64, Weak<Turn<()>>>>,
     hasher: RandomState,
-}
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self { places: (0..PLACES).map(|_| Mutex::new(())).collect(), hasher: RandomState::new() }
-    }
 }
 
 impl Turns {
     /// Waits until nobody else is being looked at with these credentials; `None` when that takes too long.
-    pub async fn take(&self, credentials: &[u8]) -> Option<MutexGuard<'_, ()>> {
-        let place = usize::try_from(self.hasher.hash_one(credentials) % PLACES as u64).unwrap_or(0);
-        timeout(PATIENCE, self.places.get(place)?.lock()).await.ok()
+    pub async fn take(&self, credentials: &[u8]) -> Option<OwnedMutexGuard<()>> {
+        timeout(PATIENCE, self.of(credentials).lock_owned()).await.ok()
+    }
+
+    fn of(&self, credentials: &[u8]) -> Arc<Turn<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        // now and then: what is left behind is never more than what was here at the same time, twice over
+        if turns.len().is_power_of_two() {
+            turns.retain(|_, turn| turn.strong_count() > 0);
+        }
+        let turn = turns.entry(self.hasher.hash_one(credentials)).or_default();
+        turn.upgrade().unwrap_or_else(|| {
+            let new = Arc::default();
+            *turn = Arc::downgrade(&new);
+            new
+        })
     }
 }
 
@@ -48,6 +58,23 @@ mod tests {
         assert!(turns.take(b"a").now_or_never().is_none());
         drop(first);
         assert!(turns.take(b"a").now_or_never().is_some());
+    }
+
+    /// Attack: many wrong passwords under way, each of which is told so late.
+    #[tokio::test(start_paused = true)]
+    async fn attack_strangers_keep_an_administrator_waiting() {
+        let turns = Turns::default();
+        let mut strangers = Vec::new();
+        for stranger in 0..5000_u32 {
+            strangers.push(turns.take(&stranger.to_be_bytes()).await);
+        }
+        assert!(strangers.iter().all(Option::is_some));
+        assert!(turns.take(b"admin").await.is_some());
+        drop(strangers);
+        for after in 0..8192_u32 {
+            drop(turns.take(&after.to_le_bytes()).await);
+        }
+        assert!(turns.turns.lock().unwrap().len() <= 8192, "nothing is kept of those who left");
     }
 
     #[tokio::test(start_paused = true)]
