@@ -59,14 +59,17 @@ pub(super) async fn settle(
             // known to be right; which no tenant's own guard prolongs
             let Some(share) = share else { return of.is_none().then_some(true) };
             // another one has settled it, and knows whose it is
-            let reservation = share.settle()?;
-            let forgives = of.is_none_or(|tenant| tenant == reservation.tenant());
-            let settled =
-                if forgives { reservation.succeeded().await.map(drop) } else { reservation.cancel().await };
-            if let Err(error) = settled {
+            let forgives =
+                share.look(|reservation| of.is_none_or(|tenant| tenant == reservation.tenant()))?;
+            if !forgives {
+                // others that share the guess may yet say that it was wrong
+                cancel(Some(share)).await;
+                return None;
+            }
+            if let Err(error) = share.settle()?.succeeded().await {
                 tracing::error!(%error, "a sign-in that worked stays counted as failed");
             }
-            forgives.then_some(true)
+            Some(true)
         }
         Outcome::Failed => {
             if let Some(reservation) = share.and_then(Share::settle) {

@@ -33,6 +33,13 @@ impl<R> Share<R> {
         self.0.as_ref().map(Arc::downgrade).unwrap_or_default()
     }
 
+    /// What the reservation says; `None`: another one has settled it.
+    pub fn look<T>(&self, at: impl FnOnce(&R) -> T) -> Option<T> {
+        let guess = self.0.as_ref()?;
+        let reservation = guess.reservation.lock().unwrap_or_else(PoisonError::into_inner);
+        reservation.as_ref().map(at)
+    }
+
     /// The answer tells right from wrong: the reservation, unless another one has settled it.
     pub fn settle(mut self) -> Option<R> {
         let guess = self.0.take()?;

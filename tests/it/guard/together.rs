@@ -103,6 +103,47 @@ fn attack_a_tenants_own_guard_makes_no_guess_at_another_tenants_account_free() {
     }
 }
 
+/// Attack: both at the same time, and the page that checks is slower. The default tenant's own guards count where those of
+/// deployment.toml do.
+#[test]
+fn attack_a_tenants_own_guard_takes_back_a_guess_that_is_still_being_checked() {
+    let (together, told) = (Meeting::of(2), Meeting::of(2));
+    let (one, other, checking) = (together.clone(), together.clone(), told.clone());
+    let portal = Portal::answering("")
+        .deciding("/open", move |request| {
+            let _ = !request.complete || one.wait();
+            Reply::text("")
+        })
+        .deciding("/checked", move |request| {
+            let _ = !request.complete || (other.wait() && checking.wait());
+            Reply::text("").status(403)
+        })
+        .start();
+    let guards = json!([{"match": "/open", "user_in": "basic", "succeeded_status": [200]}]);
+    let conf = json!({"EnableAnonymous": true, "Doorward": {"guards": guards}});
+    let of_all =
+        json!([{"match": "/checked", "user_in": "basic", "failed_status": [403], "succeeded_status": [200]}]);
+    let gate = with_lock(Gate::before(&portal), 3)
+        .setting("guard", of_all)
+        .generic(&[("/open", "open"), ("/checked", "open")])
+        .tenant("carbon.super", &conf)
+        .tenant("acme.com", &json!({}))
+        .start();
+    let mut checked = Vec::new();
+    for guess in 0..4 {
+        together.begin();
+        told.begin();
+        checked.extend(in_parallel(2, |turn| {
+            let ask = gate.get(["/open", "/checked"][turn]).tenant("carbon.super");
+            let status =
+                ask.header("authorization", &basic("admin@acme.com", &guess.to_string())).send().status;
+            let _ = status == 200 && told.wait();
+            status
+        }));
+    }
+    assert_eq!(checked, [200, 403, 200, 403, 200, 403, 401, 401]);
+}
+
 /// So many are to be at the portal at the same time.
 #[derive(Clone)]
 struct Meeting(Arc<(Mutex<usize>, Condvar, usize)>);
