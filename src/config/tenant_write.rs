@@ -57,11 +57,18 @@ impl Prepared {
         self.before.as_deref()
     }
 
-    /// The new text takes the place of the old.
+    /// The new text takes the place of the old, unless an editor, which knows no lock, has been there meanwhile.
     pub fn commit<E>(&self) -> Result<(), NotWritten<E>> {
+        if bytes(&self.file)?.as_deref() != self.before() {
+            return Err(NotWritten::Busy);
+        }
         fs::rename(&self.beside, &self.file).map_err(not_written)?;
-        // the new name lasts only once the folder is on disk
-        Ok(self.folder.sync_all()?)
+        // the new name lasts only once the folder is on disk; it is in force already, and whoever is told that nothing
+        // has changed would be told wrong
+        if let Err(error) = self.folder.sync_all() {
+            tracing::warn!(%error, file = %self.file.display(), "a file that was replaced may be the old one again after a power cut");
+        }
+        Ok(())
     }
 }
 
@@ -263,6 +270,28 @@ mod tests {
         assert!(matches!(meanwhile, Err(NotWritten::Busy)), "{meanwhile:?}");
         drop(prepared);
         assert_eq!((fs::read(world.file()).unwrap(), world.names().len()), (b"old".to_vec(), 1));
+    }
+
+    /// Attack: while the change is written down, the file becomes another. What is on record would never have been replaced.
+    #[test]
+    fn attack_an_edit_between_the_record_and_the_change() {
+        let world = World::new().with_folder();
+        let check = |_: Option<&[u8]>| Ok::<_, ()>(());
+        for (before, edited) in [(None, Some("edited")), (Some("old"), Some("edited")), (Some("old"), None)] {
+            let _ = fs::remove_file(world.file());
+            if let Some(text) = before {
+                fs::write(world.file(), text).unwrap();
+            }
+            let prepared = prepare(world.root(), &tenant(), "new", check).unwrap();
+            match edited {
+                Some(text) => fs::write(world.file(), text).unwrap(),
+                None => fs::remove_file(world.file()).unwrap(),
+            }
+            let refused = prepared.commit::<()>();
+            assert!(matches!(refused, Err(NotWritten::Busy)), "{refused:?}");
+            drop(prepared);
+            assert_eq!(read(world.root(), &tenant()).unwrap().as_deref(), edited.map(str::as_bytes));
+        }
     }
 
     #[test]
