@@ -161,18 +161,18 @@ test('an edit of a tenant’s file closes and opens its door within two seconds'
   const file = `${demo.folder}/tenants/inherits.example/tenant-conf.json`;
   const original = await readFile(file, 'utf8');
   const page = await open(browser);
-  const heading = async () => {
+  const shown = async () => {
     await page.goto(`${demo.door}/devportal/apis?tenant=inherits.example`);
     return heading(page);
   };
   try {
-    assert.equal(await heading(), 'APIs');
+    assert.equal(await shown(), 'APIs');
     await writeFile(file, JSON.stringify({ ...JSON.parse(original), EnableAnonymous: false }));
-    await soon(async () => assert.equal(await heading(), 'Sign in'));
+    await soon(async () => assert.equal(await shown(), 'Sign in'));
   } finally {
     await writeFile(file, original);
   }
-  await soon(async () => assert.equal(await heading(), 'APIs'));
+  await soon(async () => assert.equal(await shown(), 'APIs'));
   await close(page);
 });
 

@@ -24,7 +24,8 @@ let door;
 let addresses = process.env.DOORWARD_DEMO;
 if (!addresses) [door, addresses] = await start();
 
-const runner = spawn(process.execPath, ['--test', '--test-concurrency=1', '--test-reporter=spec', ...tests], {
+// a file that hangs is a failure with a name, not a run that never ends
+const runner = spawn(process.execPath, ['--test', '--test-timeout=600000', '--test-concurrency=1', '--test-reporter=spec', ...tests], {
   cwd: fileURLToPath(new URL('.', import.meta.url)),
   env: { ...process.env, DOORWARD_DEMO: addresses, BINARY: binary },
   stdio: 'inherit',
