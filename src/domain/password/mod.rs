@@ -66,7 +66,7 @@ impl PasswordPolicy {
             min_length: 6,
             max_length: 12,
             not_username: true,
-            pattern: Pattern::compile(WSO2_PATTERN).ok(),
+            pattern: Some(Pattern::wso2()),
             message: WSO2_MESSAGE.to_owned(),
             ..Self::default()
         }

@@ -1,6 +1,9 @@
 //! An operator's pattern, which a whole password has to match. It is written in Java's syntax, as WSO2 has it.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 use fancy_regex::{CompileError, Error, Regex, RegexBuilder};
 
@@ -19,11 +22,15 @@ const MOST_STEPS: u64 = 20_000;
 const LARGEST: usize = 2 * 1024 * 1024;
 const MOST_INSTRUCTIONS: usize = 20_000;
 
+/// Compiled for the first password it has to match: most deployments keep none.
+static WSO2: LazyLock<Result<Regex, BadPattern>> = LazyLock::new(|| build(WSO2_PATTERN));
+
 /// Equal when written alike. Cheap to clone.
 #[derive(Clone)]
 pub struct Pattern {
     source: Arc<str>,
-    regex: Arc<Regex>,
+    /// None: WSO2's own.
+    regex: Option<Arc<Regex>>,
 }
 
 /// Why a pattern cannot be taken, for the one who wrote it.
@@ -57,27 +64,18 @@ thread_local! {
 
 impl Pattern {
     pub fn compile(written: &str) -> Result<Self, BadPattern> {
-        #[cfg(test)]
-        COMPILED.set(COMPILED.get() + 1);
-        let source = if written.trim().is_empty() { WSO2_PATTERN } else { written };
-        let length = source.chars().count();
+        if written.trim().is_empty() || written == WSO2_PATTERN {
+            return Ok(Self::wso2());
+        }
+        let length = written.chars().count();
         if length > LONGEST_PATTERN {
             return Err(BadPattern::TooLong(length));
         }
-        let whole = format!(r"\A(?:{})\z", java::translate(source)?);
-        let steps = effort::steps(&whole);
-        if steps > MOST_STEPS {
-            return Err(BadPattern::TooLarge);
-        }
-        let largest = LARGEST / most_pieces(&whole);
-        let regex = RegexBuilder::new(&whole)
-            .backtrack_limit(effort::backtracks(steps))
-            .delegate_size_limit(largest)
-            .delegate_dfa_size_limit(largest)
-            .max_prog_size(MOST_INSTRUCTIONS)
-            .build()
-            .map_err(|problem| why(&problem))?;
-        Ok(Self { source: source.into(), regex: Arc::new(regex) })
+        Ok(Self { source: written.into(), regex: Some(Arc::new(build(written)?)) })
+    }
+
+    pub fn wso2() -> Self {
+        Self { source: WSO2_PATTERN.into(), regex: None }
     }
 
     /// As it was written, or WSO2's.
@@ -86,8 +84,30 @@ impl Pattern {
     }
 
     pub fn matches(&self, password: &str) -> Result<bool, Misfired> {
-        self.regex.is_match(password).map_err(|_| Misfired)
+        let regex = match &self.regex {
+            Some(regex) => regex,
+            None => WSO2.as_ref().map_err(|_| Misfired)?,
+        };
+        regex.is_match(password).map_err(|_| Misfired)
     }
+}
+
+fn build(source: &str) -> Result<Regex, BadPattern> {
+    #[cfg(test)]
+    COMPILED.set(COMPILED.get() + 1);
+    let whole = format!(r"\A(?:{})\z", java::translate(source)?);
+    let steps = effort::steps(&whole);
+    if steps > MOST_STEPS {
+        return Err(BadPattern::TooLarge);
+    }
+    let largest = LARGEST / most_pieces(&whole);
+    RegexBuilder::new(&whole)
+        .backtrack_limit(effort::backtracks(steps))
+        .delegate_size_limit(largest)
+        .delegate_dfa_size_limit(largest)
+        .max_prog_size(MOST_INSTRUCTIONS)
+        .build()
+        .map_err(|problem| why(&problem))
 }
 
 fn why(problem: &Error) -> BadPattern {

@@ -10,7 +10,10 @@ mod refuse;
 mod settle;
 mod shared;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use http::{Response, header::AUTHORIZATION, request::Parts};
 use hyper::body::Incoming;
@@ -38,7 +41,8 @@ use crate::{
 #[derive(Default)]
 pub struct Guards {
     paces: Paces,
-    known: Known<Reservation>,
+    /// Made by the first guarded request: a portal without guards needs neither the memory nor the random key.
+    known: OnceLock<Known<Reservation>>,
 }
 
 /// Whether a request may be a sign-in of the portal's.
@@ -75,7 +79,7 @@ pub async fn guarded(
     if guard.searches_body() {
         settle::plainly(&mut parts.headers);
     }
-    let known = &gate.guards.known;
+    let known = gate.guards.known.get_or_init(Known::default);
     let door = if guard.of_tenant { &policy.tenant } else { &settings.tenancy.default_tenant };
     // the parts of a page come all at once with the same credentials: that is one guess, and not one for each
     let credentials = match parts.headers.get(AUTHORIZATION) {
