@@ -68,7 +68,8 @@ impl Property {
             Kind::Link => return Err(BadValue::new("is a link that cannot be changed: leave it out")),
         }
         .ok_or_else(|| {
-            BadValue::new(format!("\"{}\" is not possible: give {}", shown(value), self.kind.bounds()))
+            let unit = self.unit.map(|unit| format!(" ({unit})")).unwrap_or_default();
+            BadValue::new(format!("\"{}\" is not possible: give {}{unit}", shown(value), self.kind.bounds()))
         })
     }
 

@@ -111,7 +111,12 @@ fn build(source: &str) -> Result<Regex, BadPattern> {
 }
 
 fn why(problem: &Error) -> BadPattern {
-    let Error::CompileError(error) = problem else { return BadPattern::Invalid(problem.to_string()) };
+    let error = match problem {
+        // where it is counts in the engine's words, not in those of the one who wrote it
+        Error::ParseError(_, what) => return BadPattern::Invalid(what.to_string()),
+        Error::CompileError(error) => error,
+        _ => return BadPattern::Invalid(problem.to_string()),
+    };
     match &**error {
         CompileError::InnerError(inner) if inner.size_limit().is_some() => BadPattern::TooLarge,
         CompileError::PatternTooComplex => BadPattern::TooLarge,

@@ -33,7 +33,8 @@ pub fn stale(given: &str, tag: &str) -> Problem {
         StatusCode::PRECONDITION_FAILED,
         "Precondition failed.",
         format!(
-            "{given} does not fit what is there now: somebody else has changed it. Read it again; its ETag is {tag}."
+            "{given} does not fit what is there now: somebody else has changed it. Read it again; its ETag, quotes \
+             included, is {tag}."
         ),
     );
     match HeaderValue::try_from(tag) {

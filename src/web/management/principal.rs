@@ -146,7 +146,8 @@ fn unauthenticated(token: Option<&TokenError>) -> Problem {
     let problem = Problem::new(
         StatusCode::UNAUTHORIZED,
         "Unauthorized.",
-        "Sign in with HTTP Basic, or with a token of a configured issuer.",
+        "Sign in with HTTP Basic, or with a token of a configured issuer. A bare name is one of the tenant that is asked \
+         for: an administrator of all tenants writes NAME@carbon.super.",
     );
     let basic = HeaderValue::from_static("Basic realm=\"doorward\", charset=\"UTF-8\"");
     let bearer = match token {

@@ -18,16 +18,20 @@ fn history(base: &str) -> String {
 fn unknown_names_and_bad_values_change_nothing() {
     let world = Managed::start();
     let before = world.get(&history(GOVERNANCE)).json();
-    for (properties, code) in [
-        (&[("passwordHistory.count", "7"), ("passwordHistory.cnt", "1")][..], "IDG-50017"),
-        (&[("passwordHistory.count", "7"), ("account.lock.handler.Time", "1")], "IDG-50017"),
-        (&[("passwordHistory.enable", "true"), ("passwordHistory.count", "abc")], "IDG-50013"),
-        (&[("passwordHistory.enable", "true"), ("passwordHistory.count", "-3")], "IDG-50013"),
-        (&[("passwordHistory.count", "7"), ("passwordHistory.enable", "yes")], "IDG-50013"),
-        (&[("passwordHistory.count", "7"), ("passwordHistory.count", "8")], "IDG-50013"),
+    let (seven, on) = (("passwordHistory.count", "7"), ("passwordHistory.enable", "true"));
+    for (properties, code, remedy) in [
+        ([seven, ("passwordHistory.cnt", "1")], "IDG-50017", "Did you mean passwordHistory.count?"),
+        ([seven, ("account.lock.handler.Time", "1")], "IDG-50017", "belongs to account.lock.handler."),
+        ([seven, ("colour", "red")], "IDG-50017", "connector: Password History."),
+        ([on, ("passwordHistory.count", "abc")], "IDG-50013", "give 1 to 100 (passwords)."),
+        ([on, ("passwordHistory.count", "-3")], "IDG-50013", "give 1 to 100 (passwords)."),
+        ([seven, ("passwordHistory.enable", "yes")], "IDG-50013", "give `true` or `false`."),
+        ([seven, ("passwordHistory.count", "8")], "IDG-50013", "give it once."),
     ] {
-        let answer = world.send("PATCH", &history(GOVERNANCE), &update(properties));
+        let answer = world.send("PATCH", &history(GOVERNANCE), &update(&properties));
         refused(&answer, 400, code);
+        let said = answer.json()["description"].as_str().unwrap().to_owned();
+        assert!(said.ends_with(remedy), "{said}");
         assert_eq!(world.get(&history(GOVERNANCE)).json(), before);
     }
     let policy = format!("{GOVERNANCE}/{PASSWORD_POLICIES}/connectors/cGFzc3dvcmRQb2xpY3k");

@@ -126,10 +126,10 @@ fn what_makes_no_sense_is_refused() {
 
 #[test]
 fn a_refusal_says_what_is_wrong_and_what_to_give() {
-    assert_eq!(refused("passwordHistory.count", "abc"), "\"abc\" is not possible: give 1 to 100");
+    assert_eq!(refused("passwordHistory.count", "abc"), "\"abc\" is not possible: give 1 to 100 (passwords)");
     assert_eq!(
         refused("Recovery.ExpiryTime", "0"),
-        "\"0\" is not possible: give 1 to 525600, or -1 for never"
+        "\"0\" is not possible: give 1 to 525600, or -1 for never (minutes)"
     );
     let long = refused("passwordHistory.count", &"9".repeat(2000));
     assert!(long.len() < 200, "{long}");

@@ -151,7 +151,7 @@ fn a_bad_part_refuses_the_whole_with_the_code_of_its_kind() {
             ("passwordPolicy.min.length", "abc"),
             50013,
             "Unable to update the identity governance connector Password Patterns. passwordPolicy.min.length: \"abc\" is \
-             not possible: give 1 to 256.",
+             not possible: give 1 to 256 (characters).",
         ),
         (
             ("passwordExpiry.rule1", "1,2"),

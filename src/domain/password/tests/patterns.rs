@@ -176,6 +176,13 @@ fn attack_a_pattern_that_fills_the_memory() {
     }
 }
 
+/// Doorward's own words around it are nobody's to count in.
+#[test]
+fn a_mistake_has_no_place_in_the_translated_text() {
+    let told = Pattern::compile("(.*").unwrap_err().to_string();
+    assert!(!told.contains("position"), "{told}");
+}
+
 /// Attack: loops without a turn back, which nothing would stop for hours, in one of the few places where passwords are hashed
 /// for all tenants.
 #[test]

@@ -16,8 +16,10 @@ use super::{Ask, access, body, error::Problem, etag, json};
 use crate::{
     account::{GovernError, Values},
     clock,
+    config::document::nearest::nearest,
     domain::governance::{
-        self, Category, Connector, ErrorCode, categories, category, connector, connector_named,
+        self, Category, Connector, ErrorCode, Refusal, categories, category, connector, connector_named,
+        property,
     },
 };
 
@@ -174,9 +176,21 @@ fn changed(
     Ok(done)
 }
 
+/// WSO2's sentence, and after a slip of the pen what may have been meant.
+fn described(refusal: &Refusal) -> String {
+    let said = refusal.description();
+    let Refusal::UnknownProperty { connector, name } = refusal else { return said };
+    let elsewhere = property(name).map(|known| format!("{name} belongs to {}.", known.connector.name));
+    let near = || nearest(name, connector.properties.iter().map(|property| property.name));
+    match elsewhere.or_else(|| near().map(|near| format!("Did you mean {near}?"))) {
+        Some(hint) => format!("{said} {hint}"),
+        None => said,
+    }
+}
+
 fn refused(ask: &Ask, error: GovernError, otherwise: ErrorCode) -> Problem {
     match error {
-        GovernError::Refused(refusal) => Problem::of_code(refusal.code(), refusal.description()),
+        GovernError::Refused(refusal) => Problem::of_code(refusal.code(), described(&refusal)),
         GovernError::Stale { version } => etag::stale("If-Match", &etag::plain_version(version)),
         // gone since it was looked up
         GovernError::NoTenant => access::no_tenant(&ask.tenant),
