@@ -473,3 +473,16 @@ fn a_tenants_discovery_is_confined() {
     let ours = ["127.0.0.1:9901", "127.0.0.1:9902"].map(|at| at.parse().unwrap());
     assert_eq!(policy.issuers[0].keys, KeySource::ConfinedDiscovery(Arc::new(ours)));
 }
+
+/// Attack: all of a large file in one line, each value of which has its column counted.
+#[test]
+fn attack_a_file_in_one_line() {
+    let took = |between: &str| {
+        let text = format!("{{\"WSO2\": [0{}]}}", format!("{between}0").repeat(300_000));
+        let began = std::time::Instant::now();
+        assert!(parse(&text, file()).is_ok());
+        began.elapsed()
+    };
+    let (lines, line) = (took(",\n"), took(","));
+    assert!(line < lines * 5, "{line:?}, and {lines:?} in lines");
+}
