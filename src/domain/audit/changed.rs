@@ -117,13 +117,19 @@ fn the_rest(rest: &[&String]) -> String {
 struct Leaf<'a> {
     value: &'a Value,
     is_secret: bool,
+    is_ours: bool,
 }
 
 impl Leaf<'_> {
     fn shown(&self) -> String {
         match self.value {
             Value::String(_) | Value::Number(_) if self.is_secret => SECRET.to_owned(),
-            Value::String(text) if holds_a_secret(text) => SECRET.to_owned(),
+            Value::String(text) if holds_a_secret(text) => match site(text) {
+                Some(site) => shorten(format!("\"{site}/{SECRET}\"")),
+                // what is ours holds secrets where it says so, and nobody is to make a secret of a pattern or of a name
+                None if self.is_ours => shorten(self.value.to_string()),
+                None => SECRET.to_owned(),
+            },
             value => shorten(value.to_string()),
         }
     }
@@ -145,7 +151,8 @@ fn leaves<'a>(value: &'a Value, at: String, is_secret: bool, into: &mut BTreeMap
         // nothing in it, and nothing to say about it
         Value::Object(_) if at.is_empty() => {}
         value => {
-            into.insert(at, Leaf { value, is_secret });
+            let is_ours = ours(&at).is_some();
+            into.insert(at, Leaf { value, is_secret, is_ours });
         }
     }
 }
@@ -161,6 +168,12 @@ fn holds_a_secret(text: &str) -> bool {
     let named = |url: Url| !url.username().is_empty() || url.password().is_some();
     let pairs = || text.split(['?', '&', ';']).filter_map(|pair| pair.split_once('='));
     text.contains("://") && Url::parse(text).is_ok_and(named) || pairs().any(|(name, _)| says_secret(name))
+}
+
+/// Of an address that holds a secret: whom we ask and where we send people is for everybody to read.
+fn site(text: &str) -> Option<String> {
+    let site = Url::parse(text).ok()?.origin();
+    site.is_tuple().then(|| site.ascii_serialization())
 }
 
 fn shorten(mut text: String) -> String {
@@ -223,14 +236,14 @@ mod tests {
                 format!("f# [] > -; {pointer}/0 - > (secret); {pointer}/1 - > (secret)")
             );
         }
-        for text in [
-            "https://me:pw@host/",
-            "https://token@host/",
-            "https://host/hook?x=1&api_key=2",
-            "jdbc:mysql://host/db?user=me&password=pw",
-            "Server=host;User=me;Password=pw",
+        for (text, shown) in [
+            ("https://me:pw@host/", "\"https://host/(secret)\""),
+            ("https://token@host:81/x", "\"https://host:81/(secret)\""),
+            ("https://host/hook?x=1&api_key=2", "\"https://host/(secret)\""),
+            ("jdbc:mysql://host/db?user=me&password=pw", SECRET),
+            ("Server=host;User=me;Password=pw", SECRET),
         ] {
-            assert_eq!(told("{\"a\": 1}", &format!("{{\"a\": \"{text}\"}}")), "f#/a 1 > (secret)");
+            assert_eq!(told("{\"a\": 1}", &format!("{{\"a\": \"{text}\"}}")), format!("f#/a 1 > {shown}"));
         }
         let plain = "https://host/sign-in?rd={return_url}";
         assert_eq!(told("{\"a\": 1}", &format!("{{\"a\": \"{plain}\"}}")), format!("f#/a 1 > \"{plain}\""));
@@ -240,6 +253,28 @@ mod tests {
             "{\"forward_token\": false, \"password_policy\": {\"min\": 9}}",
         );
         assert_eq!(told(before, after), "f#/forward_token true > false; f#/password_policy/min 8 > 9");
+    }
+
+    /// Attack: an issuer, a page to sign in at and a pattern are written so that they look like secrets.
+    #[test]
+    fn attack_a_change_that_hides_as_a_secret() {
+        for (ours, said) in [
+            (
+                r#"{"issuers": [{"jwks_url": "https://evil.example/keys?key=1"}]}"#,
+                r#"issuers/0/jwks_url - > "https://evil.example/(secret)""#,
+            ),
+            (
+                r#"{"sign_in": {"url": "https://evil.example:444/?token=1"}}"#,
+                r#"sign_in/url - > "https://evil.example:444/(secret)""#,
+            ),
+            (
+                r#"{"password_policy": {"pattern": ".*|://?key="}}"#,
+                r#"password_policy/pattern - > ".*|://?key=""#,
+            ),
+            (r#"{"issuers": [{"client_secret": "x"}]}"#, "issuers/0/client_secret - > (secret)"),
+        ] {
+            assert_eq!(told("{}", &format!(r#"{{"Doorward": {ours}}}"#)), format!("f#/Doorward/{said}"));
+        }
     }
 
     /// Attack: what counts is changed together with so much else that the record ends before it.
