@@ -156,6 +156,9 @@ impl Node {
     }
 }
 
+/// So many mistakes are kept of one document.
+pub const MOST: usize = 50;
+
 /// Mistakes gathered while one document is read; keeps one mistake a key, since one often causes the next.
 #[derive(Debug)]
 pub struct Findings {
@@ -170,6 +173,9 @@ impl Findings {
 
     /// A mistake at `key` of `root`.
     pub fn add(&mut self, root: &Node, key: &Key, message: impl Into<String>, remedy: impl Into<String>) {
+        if self.is_full() {
+            return;
+        }
         let (place, key) = root.locate(key);
         if !self.found.iter().any(|(other, _)| other.covers(&key) || key.covers(other)) {
             self.push(key, place, message.into(), remedy.into());
@@ -178,6 +184,9 @@ impl Findings {
 
     /// A mistake at a place that is already known.
     pub fn push(&mut self, key: Key, place: Place, message: String, remedy: String) {
+        if self.is_full() {
+            return;
+        }
         let (file, line, column) = match place {
             Place::Text { line, column } => (self.file.clone(), Some(line), Some(column)),
             Place::Variable(name) => (PathBuf::from(format!("env:{name}")), None, None),
@@ -192,6 +201,11 @@ impl Findings {
 
     pub fn len(&self) -> usize {
         self.found.len()
+    }
+
+    /// Nobody reads more at once, and a file with a mistake in each of its keys is not to keep us busy.
+    pub fn is_full(&self) -> bool {
+        self.found.len() >= MOST
     }
 
     /// In the order of the file.

@@ -4,9 +4,12 @@
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_ascii_lowercase().replace('-', "_");
     // a slip in three letters
-    let tolerance = written.chars().count().div_ceil(3).clamp(1, 4);
+    let length = written.chars().count();
+    let tolerance = length.div_ceil(3).clamp(1, 4);
     known
         .into_iter()
+        // what is this much longer or shorter is at least so many steps away, and need not be compared
+        .filter(|word| word.chars().count().abs_diff(length) <= tolerance)
         .map(|word| (distance(&written, &word.to_ascii_lowercase()), word))
         .filter(|(distance, _)| *distance <= tolerance)
         .min_by_key(|(distance, _)| *distance)

@@ -5,9 +5,6 @@ use serde_path_to_error::Segment;
 
 use super::{Findings, Key, Node, Step, nearest::nearest};
 
-/// Nobody reads more at once; also bounds the work a hostile file causes.
-pub const MOST: usize = 50;
-
 /// Between message and remedy in an error that one of our own value types made.
 pub const REMEDY: char = '\u{1f}';
 
@@ -16,7 +13,7 @@ pub fn read<T: DeserializeOwned + Default>(root: &mut Node, base: &Key, findings
     // what was wrong with a variable's first reading
     let mut first_readings: Vec<(Key, (Key, String))> = Vec::new();
     // each round takes out a value or one of its readings, so this ends; the bound says so to the reader
-    while findings.len() < MOST {
+    while !findings.is_full() {
         let Some(node) = root.at(base) else { break };
         let (key, message) = match serde_path_to_error::deserialize(node.to_json()) {
             Ok(read) => return read,

@@ -1,22 +1,31 @@
 //! Byte offsets of a text as line and column.
 
+use std::cell::Cell;
+
 use super::Place;
 
 pub struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,
+    /// Where somebody last asked: the start of the line, the offset, and the characters in between. Most ask in order, and a
+    /// line may be the whole of a large file.
+    last: Cell<(usize, usize, usize)>,
 }
 
 impl<'a> Lines<'a> {
     pub fn of(text: &'a str) -> Self {
         let newlines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1);
-        Self { text, starts: std::iter::once(0).chain(newlines).collect() }
+        Self { text, starts: std::iter::once(0).chain(newlines).collect(), last: Cell::default() }
     }
 
     pub fn place(&self, offset: usize) -> Place {
         let line = self.starts.partition_point(|start| *start <= offset);
         let start = line.checked_sub(1).and_then(|line| self.starts.get(line)).copied().unwrap_or(0);
-        let before = self.text.get(start..offset).map_or(0, |before| before.chars().count());
+        let (of, at, known) = self.last.get();
+        let (from, known) = if of == start && at <= offset { (at, known) } else { (start, 0) };
+        let Some(more) = self.text.get(from..offset) else { return Place::Text { line, column: 1 } };
+        let before = known + more.chars().count();
+        self.last.set((start, offset, before));
         Place::Text { line, column: before + 1 }
     }
 }
@@ -28,7 +37,18 @@ mod tests {
     #[test]
     fn columns_count_characters() {
         let lines = Lines::of("a\nü = 1\n");
-        for (offset, line, column) in [(0, 1, 1), (2, 2, 1), (4, 2, 2), (9, 3, 1)] {
+        // asked in order, and back again
+        for (offset, line, column) in [
+            (0, 1, 1),
+            (2, 2, 1),
+            (4, 2, 2),
+            (5, 2, 3),
+            (3, 2, 1),
+            (5, 2, 3),
+            (9, 3, 1),
+            (4, 2, 2),
+            (1, 1, 2),
+        ] {
             assert_eq!(lines.place(offset), Place::Text { line, column }, "{offset}");
         }
     }

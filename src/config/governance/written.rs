@@ -35,7 +35,15 @@ pub fn flat(table: &Properties, key: &Key, name: &str, found: &mut Vec<(String, 
 pub fn governance(table: &Properties, key: &Key, scope: &mut Scope<'_>) -> Vec<Said> {
     let mut found = Vec::new();
     flat(table, key, "", &mut found);
-    found.into_iter().filter_map(|(name, key, value)| said(&name, key, &value, scope)).collect()
+    let mut all = Vec::new();
+    for (name, key, value) in found {
+        // to look for what was meant by a name costs more than the rest
+        if scope.is_full() {
+            break;
+        }
+        all.extend(said(&name, key, &value, scope));
+    }
+    all
 }
 
 /// A property and its value; a mistake at `key` if there is no such property, or it cannot be that.

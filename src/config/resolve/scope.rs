@@ -47,6 +47,11 @@ impl<'a> Scope<'a> {
         matches!(self.root.locate(key).0, Place::Variable(_))
     }
 
+    /// Whether another mistake would not be kept.
+    pub fn is_full(&self) -> bool {
+        self.findings.is_full()
+    }
+
     pub fn mistake(&mut self, key: &Key, message: impl Into<Cow<'static, str>>, remedy: &str) {
         self.findings.add(self.root, key, message.into(), remedy);
     }
@@ -103,7 +108,8 @@ impl<'a> Scope<'a> {
             (None, Some(As(file))) => {
                 let before = self.findings.len();
                 let path = self.path(&file_key, &file.0);
-                if self.findings.len() > before {
+                // what may be wrong with the path, and is not kept any more, is wrong all the same
+                if self.findings.len() > before || self.findings.is_full() {
                     return None;
                 }
                 secret::read_file(&path)

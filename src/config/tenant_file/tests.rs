@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fs};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{config::model::KeySource, domain::identity::CrossTenant};
+use crate::{
+    config::{document::MOST, model::KeySource},
+    domain::identity::CrossTenant,
+};
 
 fn file() -> &'static Path {
     Path::new("/t/acme.com/tenant-conf.json")
@@ -472,4 +475,32 @@ fn a_tenants_discovery_is_confined() {
     let policy = with_issuer("", "\"issuer\": \"https://id.example\", \"discovery\": true");
     let ours = ["127.0.0.1:9901", "127.0.0.1:9902"].map(|at| at.parse().unwrap());
     assert_eq!(policy.issuers[0].keys, KeySource::ConfinedDiscovery(Arc::new(ours)));
+}
+
+/// Attack: a file of one tenant that takes so long to read that nothing else is done on this machine.
+#[test]
+fn attack_a_file_with_a_mistake_in_each_of_many_keys() {
+    let list = |item: &dyn Fn(usize) -> String| (0..5000).map(item).collect::<Vec<_>>().join(",");
+    for ours in [
+        format!("\"governance\": {{{}}}", list(&|n| format!("\"k{n}\": 1"))),
+        format!("\"issuers\": [{}]", list(&|n| format!("{{\"issuer\": \"{n}\"}}"))),
+        format!("\"issuers\": [{}]", list(&|_| "null".to_owned())),
+        format!("\"governance\": {{\"{}\": 1}}", "k".repeat(1_000_000)),
+    ] {
+        let mistakes = parse(&format!("{{\"Doorward\": {{{ours}}}}}"), file()).unwrap_err();
+        assert!(mistakes.len() <= MOST, "{} of {}", mistakes.len(), &ours[..40]);
+    }
+}
+
+/// Attack: all of a large file in one line, each value of which has its column counted.
+#[test]
+fn attack_a_file_in_one_line() {
+    let took = |between: &str| {
+        let text = format!("{{\"WSO2\": [0{}]}}", format!("{between}0").repeat(300_000));
+        let began = std::time::Instant::now();
+        assert!(parse(&text, file()).is_ok());
+        began.elapsed()
+    };
+    let (lines, line) = (took(",\n"), took(","));
+    assert!(line < lines * 5, "{line:?}, and {lines:?} in lines");
 }

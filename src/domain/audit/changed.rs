@@ -1,7 +1,8 @@
 //! What is different in a file of JSON: a deed for each value, and no secret in any of them. Pure.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
     fmt::Write as _,
 };
 
@@ -17,6 +18,8 @@ const MOST: usize = 200;
 const OURS: [&str; 2] = ["Doorward", "EnableAnonymous"];
 /// In characters.
 const LONGEST: usize = 500;
+/// Stands for what is beyond.
+const CUT: char = '…';
 /// How the name of a text ends that is nobody's to read, in every spelling: `client_secret`, `apiKey`.
 const SECRETIVE: [&str; 12] = [
     "secret",
@@ -44,24 +47,23 @@ pub fn changed(action: &'static str, file: &str, before: Option<&[u8]>, after: &
     let (Some(before), Some(after)) = (parse(before.unwrap_or(b"{}")), parse(after)) else {
         return Vec::new();
     };
-    let [mut old, mut new] = [BTreeMap::new(), BTreeMap::new()];
-    leaves(&before, String::new(), false, &mut old);
-    leaves(&after, String::new(), false, &mut new);
-    let all: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let different = in_turns(all.into_iter().filter(|at| old.get(*at) != new.get(*at)));
+    let mut found = Found::default();
+    found.compare(Some(&before), Some(&after), "", false);
+    let Found { different, uncounted } = found;
+    let different = in_turns(different);
     let mut deeds: Vec<Deed> = different
         .iter()
         .take(MOST)
-        .map(|at| Deed {
-            action,
+        .map(|Difference { at, old, new, is_secret }| {
+            let shown = |value: &&Value| shown(value, *is_secret, ours(at).is_some());
             // PostgreSQL has no text with a NUL in it
-            target: shorten(format!("{file}#{at}").replace('\0', "\\u0000")),
-            before: old.get(*at).map(Leaf::shown),
-            after: new.get(*at).map(Leaf::shown),
+            let target = shorten(format!("{file}#{at}").replace('\0', "\\u0000"));
+            Deed { action, target, before: old.as_ref().map(shown), after: new.as_ref().map(shown) }
         })
         .collect();
-    if let Some(rest) = different.get(MOST..).filter(|rest| !rest.is_empty()) {
-        let after = Some(shorten(the_rest(rest)));
+    let rest = different.get(MOST..).unwrap_or_default();
+    if !rest.is_empty() || uncounted > 0 {
+        let after = Some(shorten(the_rest(rest, uncounted)));
         deeds.push(Deed { action, target: format!("{file}#"), before: None, after });
     }
     deeds
@@ -69,28 +71,29 @@ pub fn changed(action: &'static str, file: &str, before: Option<&[u8]>, after: &
 
 /// What is ours, then the rest; of ours some of each section, and there some of each list: many values in one do not hide
 /// what was changed in another.
-fn in_turns<'a>(different: impl Iterator<Item = &'a String>) -> Vec<&'a String> {
-    let mut sections: BTreeMap<(bool, &str), Vec<(usize, &String)>> = BTreeMap::new();
-    let mut lists: BTreeMap<&str, usize> = BTreeMap::new();
-    for at in different {
-        let list = at.rsplit_once('/').map_or("", |(list, _)| list);
-        let turn = lists.entry(list).or_default();
-        let section = ours(at);
-        sections.entry((section.is_none(), section.unwrap_or_default())).or_default().push((*turn, at));
+fn in_turns(different: Vec<Difference<'_>>) -> Vec<Difference<'_>> {
+    let count = different.len();
+    let mut lists: HashMap<String, usize> = HashMap::new();
+    let mut sections: BTreeMap<(bool, String), Vec<(usize, Difference<'_>)>> = BTreeMap::new();
+    for one in different {
+        let list = one.at.rsplit_once('/').map_or("", |(list, _)| list);
+        let turn = lists.entry(list.to_owned()).or_default();
+        let section = ours(&one.at);
+        let section = (section.is_none(), section.unwrap_or_default().to_owned());
+        sections.entry(section).or_default().push((*turn, one));
         *turn += 1;
     }
-    let count: usize = sections.values().map(Vec::len).sum();
     let mut turns = Vec::with_capacity(count);
     for ((others, _), mut values) in sections {
         if count > MOST {
-            values.sort();
+            values.sort_by(|(turn, one), (other_turn, other)| (turn, &one.at).cmp(&(other_turn, &other.at)));
         }
         // all that fit stay in the order of the file
         let turn = |turn| if count > MOST { turn } else { 0 };
         turns.extend(values.into_iter().enumerate().map(|(at, (_, value))| (others, turn(at), value)));
     }
     turns.sort_by_key(|(others, turn, _)| (*others, *turn));
-    turns.into_iter().map(|(_, _, at)| at).collect()
+    turns.into_iter().map(|(_, _, one)| one).collect()
 }
 
 /// `/Doorward/issuers` of `/Doorward/issuers/0/issuer`.
@@ -101,52 +104,97 @@ fn ours(at: &str) -> Option<&str> {
 }
 
 /// How many are not here one by one, and in which sections of ours.
-fn the_rest(rest: &[&String]) -> String {
+fn the_rest(rest: &[Difference<'_>], uncounted: usize) -> String {
     let mut sections: BTreeMap<&str, usize> = BTreeMap::new();
-    for section in rest.iter().filter_map(|at| ours(at)) {
+    for section in rest.iter().filter_map(|one| ours(&one.at)) {
         *sections.entry(section).or_default() += 1;
     }
-    let mut said = format!("and {} more values", rest.len());
+    let mut said = format!("and {} more values", rest.len() + uncounted);
     for (section, count) in sections {
         let _ = write!(said, ", {count} of them below {section}");
     }
     said
 }
 
-#[derive(PartialEq)]
-struct Leaf<'a> {
-    value: &'a Value,
+/// A value that is another, or on one side only.
+struct Difference<'a> {
+    /// No longer than what is shown of it.
+    at: String,
+    old: Option<&'a Value>,
+    new: Option<&'a Value>,
     is_secret: bool,
 }
 
-impl Leaf<'_> {
-    fn shown(&self) -> String {
-        match self.value {
-            Value::String(_) | Value::Number(_) if self.is_secret => SECRET.to_owned(),
-            Value::String(text) if holds_a_secret(text) => SECRET.to_owned(),
-            value => shorten(value.to_string()),
+#[derive(Default)]
+struct Found<'a> {
+    different: Vec<Difference<'a>>,
+    /// Not ours, and more than anybody reads.
+    uncounted: usize,
+}
+
+impl<'a> Found<'a> {
+    fn compare(&mut self, old: Option<&'a Value>, new: Option<&'a Value>, at: &str, is_secret: bool) {
+        let [was, is] = [old, new].map(|value| value.filter(|value| is_leaf(value, at)));
+        if was != is {
+            if ours(at).is_none() && self.different.len() >= 2 * MOST {
+                self.uncounted += 1;
+            } else {
+                self.different.push(Difference { at: at.to_owned(), old: was, new: is, is_secret });
+            }
+        }
+        let mut below: BTreeMap<Cow<'_, str>, [Option<&Value>; 2]> = BTreeMap::new();
+        for (side, value) in [old, new].into_iter().enumerate() {
+            let mut add = |name, value| {
+                if let Some(place) = below.entry(name).or_default().get_mut(side) {
+                    *place = Some(value);
+                }
+            };
+            match value {
+                Some(Value::Object(members)) => {
+                    members.iter().for_each(|(name, value)| add(Cow::Borrowed(name.as_str()), value));
+                }
+                Some(Value::Array(items)) => {
+                    let items = items.iter().enumerate();
+                    items.for_each(|(index, value)| add(Cow::Owned(index.to_string()), value));
+                }
+                _ => {}
+            }
+        }
+        for (name, [old, new]) in below {
+            let is_secret = is_secret || says_secret(&name);
+            self.compare(old, new, &pointer(at, &name), is_secret);
         }
     }
 }
 
-fn leaves<'a>(value: &'a Value, at: String, is_secret: bool, into: &mut BTreeMap<String, Leaf<'a>>) {
+/// A name may be as long as the file, and have thousands of values below it.
+fn pointer(at: &str, name: &str) -> String {
+    if at.ends_with(CUT) {
+        return at.to_owned();
+    }
+    let name: String = name.chars().take(LONGEST + 1).collect();
+    shorten(format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")))
+}
+
+/// Something in which there is nothing more. Of an empty file there is nothing to say.
+fn is_leaf(value: &Value, at: &str) -> bool {
     match value {
-        Value::Object(members) if !members.is_empty() => {
-            for (name, value) in members {
-                let below = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
-                leaves(value, below, is_secret || says_secret(name), into);
-            }
-        }
-        Value::Array(items) if !items.is_empty() => {
-            for (index, value) in items.iter().enumerate() {
-                leaves(value, format!("{at}/{index}"), is_secret, into);
-            }
-        }
-        // nothing in it, and nothing to say about it
-        Value::Object(_) if at.is_empty() => {}
-        value => {
-            into.insert(at, Leaf { value, is_secret });
-        }
+        Value::Object(members) => members.is_empty() && !at.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => true,
+    }
+}
+
+fn shown(value: &Value, is_secret: bool, is_ours: bool) -> String {
+    match value {
+        Value::String(_) | Value::Number(_) if is_secret => SECRET.to_owned(),
+        Value::String(text) if holds_a_secret(text) => match site(text) {
+            Some(site) => shorten(format!("\"{site}/{SECRET}\"")),
+            // what is ours holds secrets where it says so, and nobody is to make a secret of a pattern or of a name
+            None if is_ours => shorten(value.to_string()),
+            None => SECRET.to_owned(),
+        },
+        value => shorten(value.to_string()),
     }
 }
 
@@ -163,10 +211,16 @@ fn holds_a_secret(text: &str) -> bool {
     text.contains("://") && Url::parse(text).is_ok_and(named) || pairs().any(|(name, _)| says_secret(name))
 }
 
+/// Of an address that holds a secret: whom we ask and where we send people is for everybody to read.
+fn site(text: &str) -> Option<String> {
+    let site = Url::parse(text).ok()?.origin();
+    site.is_tuple().then(|| site.ascii_serialization())
+}
+
 fn shorten(mut text: String) -> String {
     if let Some((end, _)) = text.char_indices().nth(LONGEST) {
         text.truncate(end);
-        text.push('…');
+        text.push(CUT);
     }
     text
 }
@@ -223,14 +277,14 @@ mod tests {
                 format!("f# [] > -; {pointer}/0 - > (secret); {pointer}/1 - > (secret)")
             );
         }
-        for text in [
-            "https://me:pw@host/",
-            "https://token@host/",
-            "https://host/hook?x=1&api_key=2",
-            "jdbc:mysql://host/db?user=me&password=pw",
-            "Server=host;User=me;Password=pw",
+        for (text, shown) in [
+            ("https://me:pw@host/", "\"https://host/(secret)\""),
+            ("https://token@host:81/x", "\"https://host:81/(secret)\""),
+            ("https://host/hook?x=1&api_key=2", "\"https://host/(secret)\""),
+            ("jdbc:mysql://host/db?user=me&password=pw", SECRET),
+            ("Server=host;User=me;Password=pw", SECRET),
         ] {
-            assert_eq!(told("{\"a\": 1}", &format!("{{\"a\": \"{text}\"}}")), "f#/a 1 > (secret)");
+            assert_eq!(told("{\"a\": 1}", &format!("{{\"a\": \"{text}\"}}")), format!("f#/a 1 > {shown}"));
         }
         let plain = "https://host/sign-in?rd={return_url}";
         assert_eq!(told("{\"a\": 1}", &format!("{{\"a\": \"{plain}\"}}")), format!("f#/a 1 > \"{plain}\""));
@@ -240,6 +294,28 @@ mod tests {
             "{\"forward_token\": false, \"password_policy\": {\"min\": 9}}",
         );
         assert_eq!(told(before, after), "f#/forward_token true > false; f#/password_policy/min 8 > 9");
+    }
+
+    /// Attack: an issuer, a page to sign in at and a pattern are written so that they look like secrets.
+    #[test]
+    fn attack_a_change_that_hides_as_a_secret() {
+        for (ours, said) in [
+            (
+                r#"{"issuers": [{"jwks_url": "https://evil.example/keys?key=1"}]}"#,
+                r#"issuers/0/jwks_url - > "https://evil.example/(secret)""#,
+            ),
+            (
+                r#"{"sign_in": {"url": "https://evil.example:444/?token=1"}}"#,
+                r#"sign_in/url - > "https://evil.example:444/(secret)""#,
+            ),
+            (
+                r#"{"password_policy": {"pattern": ".*|://?key="}}"#,
+                r#"password_policy/pattern - > ".*|://?key=""#,
+            ),
+            (r#"{"issuers": [{"client_secret": "x"}]}"#, "issuers/0/client_secret - > (secret)"),
+        ] {
+            assert_eq!(told("{}", &format!(r#"{{"Doorward": {ours}}}"#)), format!("f#/Doorward/{said}"));
+        }
     }
 
     /// Attack: what counts is changed together with so much else that the record ends before it.
@@ -272,6 +348,15 @@ mod tests {
             assert_eq!(told(before, after), "f#/a - > 1");
         }
         assert_eq!(told("{}", r#"{"a\u0000b": "\u0000"}"#), r#"f#/a\u0000b - > "\u0000""#);
+    }
+
+    /// Attack: the pointer of each of many values below a name that is half of the file.
+    #[test]
+    fn attack_a_name_that_fills_the_memory() {
+        let items = vec!["1"; 200_000].join(",");
+        let text = format!("{{\"{}\": [{items}]}}", "k".repeat(500_000));
+        let deeds = changed("replace", "f", None, text.as_bytes());
+        assert_eq!(deeds.last().unwrap().after.as_deref(), Some("and 199800 more values"));
     }
 
     #[test]

@@ -15,8 +15,9 @@ pub const WSO2_PATTERN: &str = r"^((?=.*\d)(?=.*[a-z])(?=.*[A-Z])(?=.*[!@#$%&*])
 /// In characters.
 pub const LONGEST_PATTERN: usize = 512;
 
-/// Look-ahead needs an engine that backtracks, and goes round loops in which nothing is read: so many steps has a pattern.
-const MOST_STEPS: u64 = 20_000;
+/// Look-ahead needs an engine that backtracks, and goes round loops in which nothing is read: it looks at so many characters
+/// on one way through a pattern.
+const MOST_WORK: u64 = 5_000_000;
 /// Bytes of the compiled pattern. The engine compiles what is between look-aheads, groups and alternatives piece by piece; each
 /// gets an equal part.
 const LARGEST: usize = 2 * 1024 * 1024;
@@ -96,13 +97,13 @@ fn build(source: &str) -> Result<Regex, BadPattern> {
     #[cfg(test)]
     COMPILED.set(COMPILED.get() + 1);
     let whole = format!(r"\A(?:{})\z", java::translate(source)?);
-    let steps = effort::steps(&whole);
-    if steps > MOST_STEPS {
+    let work = effort::work(&whole);
+    if work > MOST_WORK {
         return Err(BadPattern::TooLarge);
     }
     let largest = LARGEST / most_pieces(&whole);
     RegexBuilder::new(&whole)
-        .backtrack_limit(effort::backtracks(steps))
+        .backtrack_limit(effort::backtracks(work))
         .delegate_size_limit(largest)
         .delegate_dfa_size_limit(largest)
         .max_prog_size(MOST_INSTRUCTIONS)

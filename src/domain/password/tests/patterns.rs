@@ -197,6 +197,17 @@ fn attack_a_pattern_that_goes_round_for_ever() {
     }
 }
 
+/// Attack: a look-ahead in a loop in a look-ahead in a loop and so on, with atomic groups that leave nothing to turn back to.
+#[test]
+fn attack_a_pattern_whose_look_aheads_read_the_password_again_and_again() {
+    let nested = |depth: usize| {
+        (0..depth).fold("(?=a*)".to_owned(), |inner, _| format!("(?=(?>(?:(?>a?){inner})*))")) + ".*"
+    };
+    // a day
+    assert_eq!(Pattern::compile(&nested(6)).err(), Some(BadPattern::TooLarge));
+    assert_eq!(compile(&nested(1)).matches(&"a".repeat(255)), Ok(true));
+}
+
 /// Attack: a dear look-ahead in front of which the engine turns back as often as it may.
 #[test]
 fn attack_a_pattern_that_costs_minutes() {
@@ -220,6 +231,11 @@ fn what_operators_write_fits() {
     ] {
         let told = Pattern::compile(usual).err();
         assert_eq!(told, None, "{usual}");
+    }
+    // no word in it
+    let tempered = compile(r"^(?=(?:(?!password).)*$)(?=(?:(?!secret).)*$)(?=.*\d).{8,256}$");
+    for (password, good) in [("pass1".repeat(51), true), ("pass1".repeat(49) + "password", false)] {
+        assert_eq!(tempered.matches(&password), Ok(good));
     }
     // a look-ahead that turns back at each character
     let thrice = compile(r"^(?!.*(.)\1{2})(?=.*\d)(?=.*[a-z]).{8,256}$");

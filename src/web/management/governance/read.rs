@@ -1,6 +1,8 @@
 //! What is sent, understood in one way only: a name that is there twice, one that nobody knows and a value that is none are
 //! told with their place. Values travel as texts; numbers, true and false are taken too.
 
+use std::collections::HashSet;
+
 use super::Problem;
 use crate::config::document::{Entry, Node, Place, Value, json};
 
@@ -40,16 +42,19 @@ pub fn names(text: &str) -> Result<Vec<String>, Problem> {
 /// `[{"connector-name": …, "properties": [name, …]}]`
 pub fn preferences(text: &str) -> Result<Vec<Preference>, Problem> {
     let root = parse(text)?;
+    let mut connectors = HashSet::new();
     items(&root, "")?
         .map(|(item, path)| {
             let fields = fields(item, &path, &["connector-name", "properties"])?;
             let names = match fields.find("properties") {
                 Some(properties) => {
-                    Some(items(properties.0, &properties.1)?.map(string).collect::<Result<_, _>>()?)
+                    let mut names = HashSet::new();
+                    let names = items(properties.0, &properties.1)?.map(|name| once(name, &mut names));
+                    Some(names.collect::<Result<_, _>>()?)
                 }
                 None => None,
             };
-            Ok((string(fields.need("connector-name")?)?, names))
+            Ok((once(fields.need("connector-name")?, &mut connectors)?, names))
         })
         .collect()
 }
@@ -121,6 +126,17 @@ fn string((node, path): At<'_>) -> Result<String, Problem> {
     match &node.value {
         Value::Text(text) => Ok(text.clone()),
         _ => Err(problem(&node.place, &path, "a text should be here")),
+    }
+}
+
+/// A text that is not there yet: an answer is to be no longer than all there is.
+fn once(at: At<'_>, seen: &mut HashSet<String>) -> Result<String, Problem> {
+    let (node, path) = (at.0, at.1.clone());
+    let text = string(at)?;
+    if seen.insert(text.clone()) {
+        Ok(text)
+    } else {
+        Err(problem(&node.place, &path, "this is here twice; ask for it once"))
     }
 }
 

@@ -96,3 +96,17 @@ fn several_connectors_names_and_preferences() {
 fn attack_a_document_too_deep_is_refused() {
     assert!(told(patch(&"[".repeat(100_000))).contains("not JSON"));
 }
+
+/// Attack: a request of a few hundred kilobytes that asks for the longest values thousands of times: the answer has a gigabyte.
+#[test]
+fn attack_a_question_that_is_asked_many_times_in_one_request() {
+    let connector = r#"{"connector-name": "passwordExpiry"}"#;
+    let properties = r#"[{"connector-name": "a", "properties": ["x", "y", "x"]}]"#;
+    for (text, said) in [
+        (format!("[{connector}, {connector}]"), "[1].connector-name: this is here twice"),
+        (properties.to_owned(), "[0].properties[2]: this is here twice"),
+    ] {
+        let told = told(preferences(&text));
+        assert!(told.contains(said), "{told}");
+    }
+}
