@@ -5,6 +5,9 @@ use super::{Entry, Item, Node, Place, Value, text::Lines};
 /// Deeper than any configuration; keeps the reader's own stack small.
 pub const MAX_DEPTH: usize = 64;
 
+/// In bytes. No key has a longer name, and each value below one may be told with it.
+const LONGEST_NAME: usize = 1000;
+
 /// Where the text stops being JSON, and why.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Error {
@@ -135,6 +138,9 @@ impl Reader<'_> {
             }
             let place = self.lines.place(self.at);
             let name = self.string()?;
+            if name.len() > LONGEST_NAME {
+                return Err("a key with a name of more than 1,000 bytes");
+            }
             self.blanks();
             if !self.eat(b':') {
                 return Err("`:` should be here");
@@ -181,6 +187,15 @@ mod tests {
         for open in ["[", "{\"a\":"] {
             assert_eq!(parse(&open.repeat(500_000)).unwrap_err().message, "nested too deeply");
         }
+    }
+
+    /// Attack: a long name with many values below it, each of which is looked at under its whole name.
+    #[test]
+    fn attack_a_name_as_long_as_a_book() {
+        let named = |length: usize| format!("{{\"{}\": 1}}", "k".repeat(length));
+        assert!(parse(&named(LONGEST_NAME)).is_ok());
+        let refused = parse(&named(LONGEST_NAME + 1)).unwrap_err();
+        assert_eq!(refused.message, "a key with a name of more than 1,000 bytes");
     }
 
     #[test]
