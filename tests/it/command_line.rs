@@ -1,0 +1,39 @@
+//! Commands that need no accounts, asked wrongly: what they say, and what they leave alone.
+
+use std::{fs, path::Path};
+
+use crate::support::binary::doorward;
+
+/// Asked wrongly, it ends with this code; what it says.
+#[track_caller]
+fn refused(words: &[&str], code: i32) -> String {
+    let output = doorward(words);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{words:?}: {told}");
+    assert!(told.starts_with("error: "), "{words:?}: {told}");
+    told
+}
+
+fn path(folder: &Path, name: &str) -> String {
+    folder.join(name).display().to_string()
+}
+
+#[test]
+fn a_folder_in_place_of_a_file_and_a_file_in_place_of_a_folder_are_said_with_a_remedy() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = path(home.path(), "config");
+    assert!(doorward(["init", &folder]).status.success());
+    for command in ["check", "serve"] {
+        let output = doorward([command, "--config", &folder]);
+        let told = [output.stdout, output.stderr].concat();
+        let told = String::from_utf8_lossy(&told).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(
+            told.contains(&format!("this is a folder (write --config {folder}/deployment.toml)")),
+            "{told}"
+        );
+    }
+    let file = path(home.path(), "config/deployment.toml");
+    let told = refused(&["init", &file], 1);
+    assert!(told.contains(&format!("{file} is a file: name a folder")), "{told}");
+}
