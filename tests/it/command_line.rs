@@ -19,6 +19,17 @@ fn path(folder: &Path, name: &str) -> String {
 }
 
 #[test]
+fn a_file_that_is_not_there_is_named_with_the_flag_that_named_it() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = path(home.path(), "config");
+    assert!(doorward(["init", &folder]).status.success());
+    let file = path(home.path(), "config/deployment.toml");
+    let missing = path(home.path(), "nosuch");
+    let told = refused(&["explain", "/", "--token-file", &missing, "--config", &file], 2);
+    assert!(told.starts_with(&format!("error: --token-file {missing}: No such file")), "{told}");
+}
+
+#[test]
 fn a_folder_in_place_of_a_file_and_a_file_in_place_of_a_folder_are_said_with_a_remedy() {
     let home = tempfile::tempdir().unwrap();
     let folder = path(home.path(), "config");
