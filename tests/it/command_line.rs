@@ -48,3 +48,23 @@ fn a_folder_in_place_of_a_file_and_a_file_in_place_of_a_folder_are_said_with_a_r
     let told = refused(&["init", &file], 1);
     assert!(told.contains(&format!("{file} is a file: name a folder")), "{told}");
 }
+
+#[test]
+fn a_certificate_is_made_for_host_names_and_addresses_only() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = path(home.path(), "certs");
+    for name in ["bad name", "", "https://portal.example", "portal.example:8443", "*", "a.*.example"] {
+        let told = refused(&["certs", "--folder", &folder, name], 2);
+        assert!(told.contains(&format!("{name:?} is neither a host name nor an IP address")), "{told}");
+    }
+    let told = refused(&["certs", "--folder", &folder, "bad name"], 2);
+    assert!(told.contains("no space"), "{told}");
+    assert!(!Path::new(&folder).exists(), "nothing is made");
+    let output = doorward(["certs", "--folder", &folder, "*.portal.example", "portal.example", "::1"]);
+    assert!(output.status.success());
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    for key in ["server.tls.cert_file", "server.tls.key_file", "management.cert_file", "management.key_file"]
+    {
+        assert!(told.contains(key), "{key}: {told}");
+    }
+}
