@@ -19,6 +19,21 @@ fn path(folder: &Path, name: &str) -> String {
 }
 
 #[test]
+fn the_demo_leaves_a_folder_that_is_not_its_own_as_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = path(home.path(), "other");
+    assert!(doorward(["init", &folder]).status.success());
+    let file = path(home.path(), "other/deployment.toml");
+    let before = fs::read_to_string(&file).unwrap();
+    let told = refused(&["demo", "--folder", &folder, "--port", "0"], 2);
+    assert_eq!(told, format!("error: {file} is not the demo's: name another --folder\n"));
+    assert_eq!(fs::read_to_string(&file).unwrap(), before);
+    for name in ["doorward.db", "sample-portal-keys.json", "tenants/closed.example"] {
+        assert!(!Path::new(&folder).join(name).exists(), "{name}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named_with_the_flag_that_named_it() {
     let home = tempfile::tempdir().unwrap();
     let folder = path(home.path(), "config");
