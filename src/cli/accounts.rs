@@ -26,7 +26,7 @@ use crate::{
 pub struct Where {
     #[command(flatten)]
     pub config: super::Config,
-    /// Whose accounts [default: the default tenant]
+    /// The tenant it is about [default: the default tenant]
     #[arg(long, short)]
     pub tenant: Option<String>,
     /// One JSON document instead of text
@@ -41,13 +41,35 @@ pub struct Desk {
     pub json: bool,
 }
 
+/// What is wrong with a tenant's file is said once, and nothing of the files of others.
+const LOG: &str = "warn,doorward::config::directory::cache=off,doorward::config::directory::index::files=off";
+
+const KEPT: &str = "a running Doorward keeps the last good settings";
+
 /// Exit code 0: done. 1: it could not be done. 2: wrong configuration.
 pub fn at_desk(at: &Where, work: impl AsyncFnOnce(Desk) -> anyhow::Result<()>) -> ExitCode {
+    open(at, async |desk| {
+        if let Some(problem) = &desk.policy.problem {
+            eprintln!("warning: {problem}; {KEPT}");
+        }
+        work(desk).await
+    })
+}
+
+/// The same for what nobody can tell who cannot read the tenant's file.
+pub fn at_desk_in_force(at: &Where, work: impl AsyncFnOnce(Desk) -> anyhow::Result<()>) -> ExitCode {
+    open(at, async |desk| match &desk.policy.problem {
+        Some(problem) => bail!("{problem}; {KEPT}, which cannot be seen from here"),
+        None => work(desk).await,
+    })
+}
+
+fn open(at: &Where, work: impl AsyncFnOnce(Desk) -> anyhow::Result<()>) -> ExitCode {
     let settings = match settings(&at.config.file) {
         Ok(settings) => settings,
         Err(code) => return code,
     };
-    super::logging::start("warn");
+    super::logging::start(LOG);
     let folder = settings.tenancy.folder.clone();
     let done = boot::at_desk(settings, async |doors, directory, default| {
         let tenant = match &at.tenant {
@@ -75,11 +97,23 @@ impl Desk {
     /// The account of this name, in any form in which its owner could sign in.
     pub async fn account(&self, login: &str) -> anyhow::Result<Account> {
         let found = self.doors.account(&self.policy, login).await?;
-        found.ok_or_else(|| self.nobody(login))
+        match found {
+            Some(account) => Ok(account),
+            None => Err(self.nobody(login).await),
+        }
     }
 
-    pub fn nobody(&self, login: &str) -> anyhow::Error {
-        anyhow!("there is no account {login} in tenant {}", self.policy.tenant)
+    pub async fn nobody(&self, login: &str) -> anyhow::Error {
+        let tenant = &self.policy.tenant;
+        let other = self.doors.tenant_in(login, tenant).await;
+        match other.as_ref().zip(login.rsplit_once('@')) {
+            Some((other, (user, _))) => anyhow!(
+                "there is no account {login} in tenant {tenant}, and no {user} in tenant {other}; if {login} is a name or an \
+                 e-mail address in there, add --tenant {other}",
+                other = other.tenant
+            ),
+            None => anyhow!("there is no account {login} in tenant {tenant}"),
+        }
     }
 }
 

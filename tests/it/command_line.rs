@@ -83,3 +83,12 @@ fn a_certificate_is_made_for_host_names_and_addresses_only() {
         assert!(told.contains(key), "{key}: {told}");
     }
 }
+
+#[test]
+fn help_says_of_each_command_what_its_tenant_is() {
+    for words in [&["governance", "get"][..], &["audit", "list"], &["session", "list"], &["user", "list"]] {
+        let output = doorward(words.iter().copied().chain(["--help"]));
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(told.contains("The tenant it is about"), "{words:?}: {told}");
+    }
+}
