@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 
-use super::settings;
+use super::{quoted, settings};
 use crate::{
     account::{Doors, hashing::Password},
     boot,
@@ -39,6 +39,8 @@ pub struct Desk {
     pub doors: Doors,
     pub policy: Arc<TenantPolicy>,
     pub json: bool,
+    /// Where `deployment.toml` is, unless it is where it is looked for anyway.
+    config: Option<PathBuf>,
 }
 
 /// What is wrong with a tenant's file is said once, and nothing of the files of others.
@@ -77,7 +79,10 @@ fn open(at: &Where, work: impl AsyncFnOnce(Desk) -> anyhow::Result<()>) -> ExitC
             None => default,
         };
         match directory.load(&tenant).await {
-            Found::Tenant(policy) => work(Desk { doors, policy, json: at.json }).await,
+            Found::Tenant(policy) => {
+                let config = Some(&at.config.file).filter(|file| file.as_path() != Path::new(super::CONFIG));
+                work(Desk { doors, policy, json: at.json, config: config.cloned() }).await
+            }
             Found::Unknown => Err(anyhow!(
                 "there is no tenant {tenant}: a tenant is a folder of that name in {}",
                 folder.display()
@@ -114,6 +119,14 @@ impl Desk {
             ),
             None => anyhow!("there is no account {login} in tenant {tenant}"),
         }
+    }
+
+    /// A command to do next, as it can be typed here.
+    pub fn command(&self, words: &[&str]) -> String {
+        let config = self.config.as_ref().map(|file| file.display().to_string());
+        let config = config.iter().flat_map(|file| ["--config", file.as_str()]);
+        let words = ["doorward"].iter().copied().chain(words.iter().copied()).chain(config);
+        words.map(quoted).collect::<Vec<_>>().join(" ")
     }
 }
 
