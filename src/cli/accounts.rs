@@ -114,7 +114,7 @@ impl Desk {
         match other.as_ref().zip(login.rsplit_once('@')) {
             Some((other, (user, _))) => anyhow!(
                 "there is no account {login} in tenant {tenant}, and no {user} in tenant {other}; if {login} is a name or an \
-                 e-mail address in there, add --tenant {other}",
+                 e-mail address there, add --tenant {other}",
                 other = other.tenant
             ),
             None => anyhow!("there is no account {login} in tenant {tenant}"),
