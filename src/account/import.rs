@@ -10,6 +10,7 @@ use super::{
     hashing::{Busy, Password, stored::Method, stored::Unreadable},
 };
 use crate::{
+    config::document::nearest::nearest,
     domain::{
         account::{
             Account, AccountId, AdminLock, LockedReason, NewAccount, PRIMARY, Profile, StoredPassword,
@@ -44,6 +45,22 @@ pub struct ImportedUser {
     #[serde(default)]
     pub locked: bool,
 }
+
+/// The names of a CSV's columns, beside `claims.NAME`.
+const COLUMNS: [&str; 12] = [
+    "username",
+    "user_store",
+    "password_hash",
+    "password",
+    "must_change_password",
+    "email",
+    "mobile",
+    "given_name",
+    "family_name",
+    "roles",
+    "disabled",
+    "locked",
+];
 
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -85,9 +102,9 @@ impl ImportedUser {
     }
 
     /// Roles are separated by `;`, a claim has a column `claims.NAME`; what is empty is not there.
-    pub fn of_csv<'a>(row: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self, String> {
+    pub fn of_csv<'a>(row: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Result<Self, String> {
         let mut user = Self::default();
-        for ((name, value), column) in row.zip(1..) {
+        for ((name, value), column) in row.clone().zip(1..) {
             if value.is_empty() {
                 continue;
             }
@@ -107,17 +124,24 @@ impl ImportedUser {
                 "locked" => user.locked = flag(column, name, value)?,
                 _ => match name.strip_prefix("claims.") {
                     Some(claim) => drop(user.claims.insert(claim.to_owned(), value.to_owned())),
-                    // in a file without its line of names, this one may be a password
-                    None => {
-                        return Err(format!(
-                            "column {column} has no name that is known; the first line has to be names of columns"
-                        ));
-                    }
+                    None => return Err(unknown(column, name, row.map(|(name, _)| name))),
                 },
             }
         }
         if user.username.is_empty() { Err("there is no username".to_owned()) } else { Ok(user) }
     }
+}
+
+/// In a file without its line of names, what stands in the place of a name may be a password: it is shown only where one of
+/// those beside it shows that they are names.
+fn unknown<'a>(column: u32, name: &str, mut names: impl Iterator<Item = &'a str>) -> String {
+    if !names.any(|name| name == "username") {
+        return format!(
+            "column {column} has no name that is known; the first line has to be names of columns, `username` among them"
+        );
+    }
+    let near = nearest(name, COLUMNS).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+    format!("column {column}: `{name}` is not known ({near}`doorward user import --help` names all)")
 }
 
 fn flag(column: u32, name: &str, value: &str) -> Result<bool, String> {
@@ -211,7 +235,11 @@ mod tests {
             assert!(!said.contains("hunter2") && !said.contains("4711") && said.contains("column"), "{said}");
         }
         // a file without its line of names has a password where a name should be
-        for row in [[("alex", "kim"), ("hunter2", "x")], [("username", "kim"), ("locked", "hunter2")]] {
+        for row in [
+            [("alex", "kim"), ("hunter2", "x")],
+            [("hunter2", "x"), ("passw0rd", "y")],
+            [("username", "kim"), ("locked", "hunter2")],
+        ] {
             let said = csv(&row).unwrap_err();
             assert!(!said.contains("hunter2") && said.contains("column "), "{said}");
         }
@@ -222,6 +250,27 @@ mod tests {
         };
         let printed = format!("{user:?} {user:#?}");
         assert!(!printed.contains("hunter2") && printed.contains("alex"), "{printed}");
+    }
+
+    #[test]
+    fn a_column_that_is_not_known_is_named_where_the_first_line_is_names_of_columns() {
+        let row = |column| csv(&[("username", "a"), (column, "x")]).unwrap_err();
+        assert_eq!(
+            row("role"),
+            "column 2: `role` is not known (did you mean `roles`? `doorward user import --help` names all)"
+        );
+        assert_eq!(
+            row("colour"),
+            "column 2: `colour` is not known (`doorward user import --help` names all)"
+        );
+        assert_eq!(
+            csv(&[("name", "a"), ("roles", "x")]).unwrap_err(),
+            "column 1 has no name that is known; the first line has to be names of columns, `username` among them"
+        );
+        for column in COLUMNS {
+            let read = csv(&[("username", "a"), (column, "1")]);
+            assert!(read.is_ok(), "{column}: {read:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Accounts: their store opened, and kept.
 
 use std::{
+    io::ErrorKind,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -8,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use aws_lc_rs::rand;
 use tokio::{
     runtime::Runtime,
@@ -23,7 +24,7 @@ use crate::{
     clock,
     config::{Settings, TenantDirectory},
     session::{Seal, Sessions},
-    store::{Keep, Store},
+    store::{Keep, Store, StoreError},
     telemetry::metrics::Metrics,
     token,
 };
@@ -56,7 +57,7 @@ pub fn open(
             let [for_names, for_sessions] = fresh;
             let secret = store.secret(SECRET, for_names).await?;
             let seal = Seal::new(&store.secret(Seal::NAME, for_sessions).await?);
-            Ok::<_, crate::store::StoreError>((store, secret, seal))
+            Ok::<_, StoreError>((store, secret, seal))
         })
         .with_context(|| format!("cannot open the store {} (accounts.store_url)", accounts.store.location))?;
     let hashing = &accounts.hashing;
@@ -77,6 +78,16 @@ pub fn open(
     let governed = runtime.block_on(doors.governance().refresh_all());
     governed.context("cannot read what administrators have set")?;
     Ok(doors)
+}
+
+/// A command beside a running Doorward is often somebody else's than the store: what to do then.
+pub fn as_another_user(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(StoreError::Place { error: cause, .. }) if cause.kind() == ErrorKind::PermissionDenied => {
+            anyhow!("{error:#} (run this as the user Doorward runs as, or as root)")
+        }
+        _ => error,
+    }
 }
 
 /// Background work, until the runtime ends.
@@ -129,5 +140,26 @@ pub fn close(doors: &Doors, runtime: &Runtime) {
     let closed = runtime.block_on(async { timeout(Duration::from_secs(5), doors.store().close()).await });
     if closed.is_err() {
         tracing::warn!("the store was left before it had finished");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_not_open_the_store_is_told_who_may() {
+        let failed = |kind: ErrorKind| {
+            let cause = StoreError::Place { path: "/srv/doorward.db".into(), error: kind.into() };
+            let error = anyhow::Error::new(cause).context("cannot open the store");
+            format!("{:#}", as_another_user(error))
+        };
+        let told = failed(ErrorKind::PermissionDenied);
+        assert!(
+            told.starts_with("cannot open the store: cannot keep accounts in /srv/doorward.db: "),
+            "{told}"
+        );
+        assert!(told.ends_with("(run this as the user Doorward runs as, or as root)"), "{told}");
+        assert!(!failed(ErrorKind::StorageFull).contains("root"));
     }
 }

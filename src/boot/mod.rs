@@ -184,7 +184,8 @@ pub fn at_desk(
     let settings = Arc::new(settings);
     let runtime = Builder::new_current_thread().max_blocking_threads(8).enable_all().build()?;
     let tenants = TenantDirectory::new(Arc::clone(&settings), runtime.handle());
-    let doors = accounts::open(&settings, &runtime, &tenants, &Metrics::default())?;
+    let opened = accounts::open(&settings, &runtime, &tenants, &Metrics::default());
+    let doors = opened.map_err(accounts::as_another_user)?;
     let done =
         runtime.block_on(work(doors.clone(), Arc::clone(&tenants), settings.tenancy.default_tenant.clone()));
     accounts::close(&doors, &runtime);

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 
-use super::settings;
+use super::{quoted, settings};
 use crate::{
     account::{Doors, hashing::Password},
     boot,
@@ -26,7 +26,7 @@ use crate::{
 pub struct Where {
     #[command(flatten)]
     pub config: super::Config,
-    /// Whose accounts [default: the default tenant]
+    /// The tenant it is about [default: the default tenant]
     #[arg(long, short)]
     pub tenant: Option<String>,
     /// One JSON document instead of text
@@ -39,15 +39,39 @@ pub struct Desk {
     pub doors: Doors,
     pub policy: Arc<TenantPolicy>,
     pub json: bool,
+    /// Where `deployment.toml` is, unless it is where it is looked for anyway.
+    config: Option<PathBuf>,
 }
+
+/// What is wrong with a tenant's file is said once, and nothing of the files of others.
+const LOG: &str = "warn,doorward::config::directory::cache=off,doorward::config::directory::index::files=off";
+
+const KEPT: &str = "a running Doorward keeps the last good settings";
 
 /// Exit code 0: done. 1: it could not be done. 2: wrong configuration.
 pub fn at_desk(at: &Where, work: impl AsyncFnOnce(Desk) -> anyhow::Result<()>) -> ExitCode {
+    open(at, async |desk| {
+        if let Some(problem) = &desk.policy.problem {
+            eprintln!("warning: {problem}; {KEPT}");
+        }
+        work(desk).await
+    })
+}
+
+/// The same for what nobody can tell who cannot read the tenant's file.
+pub fn at_desk_in_force(at: &Where, work: impl AsyncFnOnce(Desk) -> anyhow::Result<()>) -> ExitCode {
+    open(at, async |desk| match &desk.policy.problem {
+        Some(problem) => bail!("{problem}; {KEPT}, which cannot be seen from here"),
+        None => work(desk).await,
+    })
+}
+
+fn open(at: &Where, work: impl AsyncFnOnce(Desk) -> anyhow::Result<()>) -> ExitCode {
     let settings = match settings(&at.config.file) {
         Ok(settings) => settings,
         Err(code) => return code,
     };
-    super::logging::start("warn");
+    super::logging::start(LOG);
     let folder = settings.tenancy.folder.clone();
     let done = boot::at_desk(settings, async |doors, directory, default| {
         let tenant = match &at.tenant {
@@ -55,7 +79,10 @@ pub fn at_desk(at: &Where, work: impl AsyncFnOnce(Desk) -> anyhow::Result<()>) -
             None => default,
         };
         match directory.load(&tenant).await {
-            Found::Tenant(policy) => work(Desk { doors, policy, json: at.json }).await,
+            Found::Tenant(policy) => {
+                let config = Some(&at.config.file).filter(|file| file.as_path() != Path::new(super::CONFIG));
+                work(Desk { doors, policy, json: at.json, config: config.cloned() }).await
+            }
             Found::Unknown => Err(anyhow!(
                 "there is no tenant {tenant}: a tenant is a folder of that name in {}",
                 folder.display()
@@ -75,11 +102,31 @@ impl Desk {
     /// The account of this name, in any form in which its owner could sign in.
     pub async fn account(&self, login: &str) -> anyhow::Result<Account> {
         let found = self.doors.account(&self.policy, login).await?;
-        found.ok_or_else(|| self.nobody(login))
+        match found {
+            Some(account) => Ok(account),
+            None => Err(self.nobody(login).await),
+        }
     }
 
-    pub fn nobody(&self, login: &str) -> anyhow::Error {
-        anyhow!("there is no account {login} in tenant {}", self.policy.tenant)
+    pub async fn nobody(&self, login: &str) -> anyhow::Error {
+        let tenant = &self.policy.tenant;
+        let other = self.doors.tenant_in(login, tenant).await;
+        match other.as_ref().zip(login.rsplit_once('@')) {
+            Some((other, (user, _))) => anyhow!(
+                "there is no account {login} in tenant {tenant}, and no {user} in tenant {other}; if {login} is a name or an \
+                 e-mail address there, add --tenant {other}",
+                other = other.tenant
+            ),
+            None => anyhow!("there is no account {login} in tenant {tenant}"),
+        }
+    }
+
+    /// A command to do next, as it can be typed here.
+    pub fn command(&self, words: &[&str]) -> String {
+        let config = self.config.as_ref().map(|file| file.display().to_string());
+        let config = config.iter().flat_map(|file| ["--config", file.as_str()]);
+        let words = ["doorward"].iter().copied().chain(words.iter().copied()).chain(config);
+        words.map(quoted).collect::<Vec<_>>().join(" ")
     }
 }
 

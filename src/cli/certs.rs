@@ -14,6 +14,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
 };
+use rustls::pki_types::DnsName;
 
 const CA: &str = "ca.pem";
 const CA_KEY: &str = "ca-key.pem";
@@ -55,6 +56,9 @@ pub fn run(options: &Options) -> ExitCode {
 }
 
 fn make(options: &Options, today: Date) -> anyhow::Result<()> {
+    for name in &options.names {
+        check(name)?;
+    }
     let folder = &options.folder;
     let there: Vec<&str> =
         [CA, CA_KEY, SERVER, SERVER_KEY].into_iter().filter(|name| folder.join(name).exists()).collect();
@@ -71,6 +75,18 @@ fn make(options: &Options, today: Date) -> anyhow::Result<()> {
     write(&folder.join(CA_KEY), &files.ca_key, 0o600)?;
     write(&folder.join(SERVER), &files.server, 0o644)?;
     write(&folder.join(SERVER_KEY), &files.server_key, 0o600)
+}
+
+/// What no client would ever ask for is a slip.
+fn check(name: &str) -> anyhow::Result<()> {
+    let host = name.strip_prefix("*.").unwrap_or(name);
+    if name.parse::<IpAddr>().is_err() && DnsName::try_from(host).is_err() {
+        anyhow::bail!(
+            "{name:?} is neither a host name nor an IP address: a host name has letters, digits, `-`, `_` and dots, no space, \
+             no port; write portal.example.com or *.portal.example.com"
+        );
+    }
+    Ok(())
 }
 
 struct Files {
@@ -175,8 +191,8 @@ fn report(options: &Options) -> String {
         "A certificate for {names}, valid {SERVER_DAYS} days.\n\n  \
          {ca:<24}  let browsers and clients trust this one: curl --cacert {ca}\n  \
          {ca_key:<24}  signs certificates; keep it to yourself, or delete it\n  \
-         {server:<24}  server.tls.cert_file\n  \
-         {server_key:<24}  server.tls.key_file\n\n\
+         {server:<24}  server.tls.cert_file, or management.cert_file\n  \
+         {server_key:<24}  server.tls.key_file, or management.key_file\n\n\
          For development only: in production use a certificate that clients already trust.\n",
         names = options.names.join(", "),
         ca = path(CA),

@@ -13,6 +13,9 @@ use crate::{
 /// Every file that Doorward would read. Exit code 0: no mistake. 2: there are some.
 pub fn run(file: &Path, json: bool) -> ExitCode {
     let mut report = check(file, &environment());
+    if let Some(mistake) = super::folder_is_no_file(file) {
+        report.mistakes = vec![mistake];
+    }
     // what is put in place of our pages, beside the configuration
     report.mistakes.extend(web::mistakes(file.parent().unwrap_or(Path::new(""))));
     let text = if json { as_json(&report) } else { as_text(&report) };

@@ -1,6 +1,7 @@
 //! `doorward demo`: the sample portal, the real Doorward in front of it, four tenants, and what to try.
 
 mod files;
+mod kept;
 mod people;
 
 use std::{
@@ -14,6 +15,7 @@ use std::{
 
 use serde_json::json;
 
+use super::quoted;
 use crate::{
     demo::{Loopback, MEMBERS, PASSWORD, SamplePortal, USERS},
     web::{HtmlPages, gallery},
@@ -25,7 +27,9 @@ pub struct Options {
     /// Port to open in a browser; 0 picks a free one [default: 8080, or a free one where that is taken]
     #[arg(long)]
     pub port: Option<u16>,
-    /// Where the configuration goes; tenant files that are there are kept [default: a folder that is removed at the end]
+    /// Where the configuration goes; one from an earlier demo is kept with what was edited, but for the addresses of
+    /// Doorward and of the sample portal, and so are tenant files and accounts [default: a folder that is removed at the
+    /// end]
     #[arg(long, value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
     /// Print the addresses as one line of JSON
@@ -168,7 +172,8 @@ impl Addresses<'_> {
         let member = people::NAMES.first().copied().unwrap_or_default();
         let doorward =
             std::env::current_exe().map_or_else(|_| "doorward".into(), |path| path.display().to_string());
-        let there = format!("--tenant {MEMBERS} --config {folder}/deployment.toml");
+        let doorward = quoted(&doorward);
+        let there = format!("--tenant {MEMBERS} --config {}", quoted(&format!("{folder}/deployment.toml")));
         section(
             "Sign in to the tenant with accounts, on Doorward's own page",
             &[
@@ -178,7 +183,8 @@ impl Addresses<'_> {
                 ("sign out", format!("http://{door}/.doorward/sign-out?tenant={MEMBERS}")),
                 (
                     "be locked out",
-                    "5 wrong passwords: no password opens for 5 minutes, the right one neither".to_owned(),
+                    "five wrong passwords; the next try, even with the right one, says that the account is locked"
+                        .to_owned(),
                 ),
                 ("see the lock", format!("{doorward} user show {member} {there}")),
                 ("take it away", format!("{doorward} user unlock {member} {there}")),
@@ -260,9 +266,12 @@ mod tests {
             PASSWORD,
             people::PASSWORD,
             "user unlock carol --tenant members.example --config /tmp/demo/deployment.toml\n",
+            "five wrong passwords; the next try, even with the right one, says that the account is locked\n",
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
+        let text = addresses(Path::new("/tmp/my demo")).text();
+        assert!(text.contains("--config '/tmp/my demo/deployment.toml'\n"), "it can be pasted: {text}");
     }
 
     #[test]

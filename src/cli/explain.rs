@@ -2,6 +2,8 @@
 
 use std::{fmt::Write as _, io::Write as _, net::IpAddr, process::ExitCode, sync::Arc};
 
+use anyhow::Context as _;
+
 use super::{Config, settings};
 use crate::{
     boot, clock,
@@ -67,7 +69,11 @@ fn ask(options: &Options, settings: crate::config::Settings) -> anyhow::Result<E
         ..settings
     };
     let token = match &options.token_file {
-        Some(file) => Some(std::fs::read_to_string(file)?.trim().to_owned()),
+        Some(file) => {
+            let read = std::fs::read_to_string(file);
+            let text = read.with_context(|| format!("--token-file {}", file.display()))?;
+            Some(text.trim().to_owned())
+        }
         None => options.token.clone(),
     };
     let question = Question {

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use serde_json::json;
 
-use super::accounts::{Desk, Where, at_desk, operator, say};
+use super::accounts::{Desk, Where, at_desk, at_desk_in_force, operator, say};
 use crate::{
     account::Values,
     clock,
@@ -55,55 +55,97 @@ enum Action {
 }
 
 pub fn run(options: Options) -> ExitCode {
-    match options.action {
-        Action::List { begin, at } => at_desk(&at, async |desk| list(&desk, &begin).await),
-        Action::Get { property, at } => at_desk(&at, async |desk| {
+    act(options.action).unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::from(2)
+    })
+}
+
+/// An error here is a word that was mistyped: nothing has been opened yet.
+fn act(action: Action) -> anyhow::Result<ExitCode> {
+    Ok(match action {
+        Action::List { begin, at } => at_desk_in_force(&at, async |desk| list(&desk, &begin).await),
+        Action::Get { property, at } => {
             let named = known(&property)?;
-            let value = shown(&values(&desk).await?, &named);
-            if desk.json {
-                say(&json!({ "name": named.name, "value": value }).to_string());
-            } else {
-                say(&value);
-            }
-            Ok(())
-        }),
-        Action::Set { properties, at } => at_desk(&at, async |desk| {
-            let mut changes: Vec<(&'static Connector, Vec<(String, String)>)> = Vec::new();
-            for written in &properties {
-                let (name, value) =
-                    written.split_once('=').ok_or_else(|| anyhow!("{written:?} is not NAME=VALUE"))?;
-                let named = known(name)?;
-                let change = (named.name.into_owned(), value.to_owned());
-                match changes.iter_mut().find(|(connector, _)| connector.name == named.connector.name) {
-                    Some((_, properties)) => properties.push(change),
-                    None => changes.push((named.connector, vec![change])),
-                }
-            }
-            let (tenant, actor) = (&desk.policy.tenant, operator());
-            let values =
-                desk.doors.governance().patch(tenant, &changes, None, &actor, clock::millis()).await?;
-            done(&desk, &values);
-            if !desk.json {
-                let names = changes.iter().flat_map(|(_, properties)| properties).map(|(name, _)| name);
-                names.for_each(|name| without_effect(name));
-            }
-            Ok(())
-        }),
-        Action::Revert { properties, at } => at_desk(&at, async |desk| {
-            let mut wanted: Vec<(&'static Connector, Vec<String>)> = Vec::new();
-            for name in &properties {
-                let named = known(name)?;
-                match wanted.iter_mut().find(|(connector, _)| connector.name == named.connector.name) {
-                    Some((_, wanted)) => wanted.push(named.name.into_owned()),
-                    None => wanted.push((named.connector, vec![named.name.into_owned()])),
-                }
-            }
-            let (tenant, actor, now) = (&desk.policy.tenant, operator(), clock::millis());
-            let values = desk.doors.governance().revert(tenant, &wanted, None, &actor, now).await?;
-            done(&desk, &values);
-            Ok(())
-        }),
+            at_desk_in_force(&at, async |desk| get(&desk, &named).await)
+        }
+        Action::Set { properties, at } => {
+            let pairs: Vec<_> = properties.iter().map(|written| pair(written)).collect::<Result<_, _>>()?;
+            at_desk(&at, async |desk| set(&desk, pairs).await)
+        }
+        Action::Revert { properties, at } => {
+            let named: Vec<_> = properties.iter().map(|name| known(name)).collect::<Result<_, _>>()?;
+            at_desk(&at, async |desk| revert(&desk, named).await)
+        }
+    })
+}
+
+type Wanted<T> = Vec<(&'static Connector, Vec<T>)>;
+
+fn pair(written: &str) -> anyhow::Result<(Named, String)> {
+    let Some((name, value)) = written.split_once('=') else {
+        bail!("{written:?} is not NAME=VALUE: write passwordPolicy.min.length=12");
+    };
+    Ok((known(name)?, value.to_owned()))
+}
+
+/// As the use case wants them.
+fn by_connector<T>(properties: impl IntoIterator<Item = (&'static Connector, T)>) -> Wanted<T> {
+    let mut wanted: Wanted<T> = Vec::new();
+    for (connector, property) in properties {
+        match wanted.iter_mut().find(|(known, _)| known.name == connector.name) {
+            Some((_, properties)) => properties.push(property),
+            None => wanted.push((connector, vec![property])),
+        }
     }
+    wanted
+}
+
+async fn get(desk: &Desk, named: &Named) -> anyhow::Result<()> {
+    let value = shown(&values(desk).await?, named);
+    if desk.json {
+        say(&json!({ "name": named.name, "value": value }).to_string());
+    } else {
+        say(&value);
+    }
+    Ok(())
+}
+
+async fn set(desk: &Desk, pairs: Vec<(Named, String)>) -> anyhow::Result<()> {
+    let names: Vec<_> = pairs.iter().map(|(named, _)| named.name.clone().into_owned()).collect();
+    let changes = pairs.into_iter().map(|(named, value)| (named.connector, (named.name.into_owned(), value)));
+    let (changes, tenant) = (by_connector(changes), &desk.policy.tenant);
+    let values = desk.doors.governance().patch(tenant, &changes, None, &operator(), clock::millis()).await?;
+    if desk.json {
+        let version = values.version();
+        say(&json!({ "ok": true, "tenant": tenant, "version": version }).to_string());
+    } else {
+        say(&format!("the settings of {tenant} are at version {}", values.version()));
+        for name in &names {
+            without_effect(name);
+        }
+    }
+    Ok(())
+}
+
+async fn revert(desk: &Desk, properties: Vec<Named>) -> anyhow::Result<()> {
+    let before = values(desk).await?;
+    let names = properties.iter().map(|named| named.name.as_ref());
+    let not_set: Vec<_> = names.filter(|name| !before.is_set(name)).map(str::to_owned).collect();
+    let wanted = by_connector(properties.into_iter().map(|named| (named.connector, named.name.into_owned())));
+    let (tenant, now) = (&desk.policy.tenant, clock::millis());
+    let values = desk.doors.governance().revert(tenant, &wanted, None, &operator(), now).await?;
+    let version = values.version();
+    if desk.json {
+        say(&json!({ "ok": true, "tenant": tenant, "version": version, "not_set": not_set }).to_string());
+    } else {
+        for name in &not_set {
+            say(&format!("{name} was not set"));
+        }
+        let same = if version == before.version() { ", as before" } else { "" };
+        say(&format!("the settings of {tenant} are at version {version}{same}"));
+    }
+    Ok(())
 }
 
 async fn list(desk: &Desk, begin: &str) -> anyhow::Result<()> {
@@ -156,14 +198,5 @@ fn shown(values: &Values, named: &Named) -> String {
 fn without_effect(name: &str) {
     if let Some(Effect::Stored { waits_for }) = property(name).map(|named| named.property.effect) {
         say(&format!("{name} is only stored: nothing acts on it yet, it waits for {waits_for}"));
-    }
-}
-
-fn done(desk: &Desk, values: &Values) {
-    let (tenant, version) = (&desk.policy.tenant, values.version());
-    if desk.json {
-        say(&json!({ "ok": true, "tenant": tenant, "version": version }).to_string());
-    } else {
-        say(&format!("the settings of {tenant} are at version {version}"));
     }
 }

@@ -84,7 +84,7 @@ pub fn run(options: &Options) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(problem) => {
-            let _ = writeln!(io::stderr(), "doorward init: {problem}");
+            let _ = writeln!(io::stderr(), "error: {problem}");
             ExitCode::FAILURE
         }
     }
@@ -104,6 +104,12 @@ fn text(name: &str, published: &'static str, profile: Profile) -> Cow<'static, s
 
 fn write(folder: &Path, profile: Profile) -> Result<(), String> {
     let said = |path: &Path, error: &io::Error| format!("{}: {error}", path.display());
+    if folder.is_file() {
+        return Err(format!(
+            "{0} is a file: name a folder, one that need not be there yet: doorward init FOLDER",
+            folder.display()
+        ));
+    }
     let there: Vec<String> = FILES
         .iter()
         .map(|(name, _)| folder.join(name))

@@ -14,9 +14,16 @@ mod serve;
 mod session;
 mod user;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{
+    borrow::Cow,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::config::mistake::Mistake;
 
 /// The doorkeeper of a developer portal.
 ///
@@ -60,9 +67,11 @@ enum Command {
 #[derive(Args)]
 struct Config {
     /// The configuration file
-    #[arg(long = "config", short, env = "DOORWARD_CONFIG", default_value = "config/deployment.toml")]
+    #[arg(long = "config", short, env = "DOORWARD_CONFIG", default_value = CONFIG)]
     file: PathBuf,
 }
+
+const CONFIG: &str = "config/deployment.toml";
 
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(args) {
@@ -89,13 +98,29 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 /// The settings, or every mistake in them on standard error.
-fn settings(file: &std::path::Path) -> Result<crate::config::Settings, ExitCode> {
+fn settings(file: &Path) -> Result<crate::config::Settings, ExitCode> {
     crate::config::load::load(file, &crate::config::environment()).map_err(|mistakes| {
-        for mistake in &mistakes {
+        for mistake in &folder_is_no_file(file).map_or(mistakes, |mistake| vec![mistake]) {
             eprintln!("error: {mistake}");
         }
         ExitCode::from(2)
     })
+}
+
+/// What is wrong with `--config FOLDER`, where it is one.
+fn folder_is_no_file(file: &Path) -> Option<Mistake> {
+    let remedy = || format!("write --config {}", quoted(&file.join("deployment.toml").display().to_string()));
+    file.is_dir().then(|| Mistake::whole(file, "this is a folder", remedy()))
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_alphanumeric() || "_@%+=:,./-".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''")).into()
+    }
 }
 
 /// An error with its causes, without those that the one before has said already.
@@ -125,6 +150,21 @@ mod tests {
             "cannot open: the store refused: no such role"
         );
         assert_eq!(told(anyhow!("disk full").context("cannot write")), "cannot write: disk full");
+    }
+
+    #[test]
+    fn a_word_is_quoted_where_a_shell_would_take_it_apart() {
+        for (word, shown) in [
+            ("alex@acme.com", "alex@acme.com"),
+            ("LDAP/zoë", "LDAP/zoë"),
+            ("my demo", "'my demo'"),
+            ("o'kim", r"'o'\''kim'"),
+            ("$HOME", "'$HOME'"),
+            ("a;b", "'a;b'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), shown);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
+use clap::ArgGroup;
 use serde_json::json;
 
 use super::{
@@ -23,14 +24,15 @@ enum Action {
     /// The sessions of an account, the one used last first
     List(Named),
     /// End one session of an account, or all
+    #[command(group = ArgGroup::new("which").required(true))]
     End {
         #[command(flatten)]
         who: Named,
-        /// As `list` names it; its beginning is enough
-        #[arg(long, required_unless_present = "all", conflicts_with = "all")]
+        /// As `session list` names it; its beginning is enough
+        #[arg(long, group = "which")]
         session: Option<String>,
         /// Every session of the account
-        #[arg(long)]
+        #[arg(long, group = "which")]
         all: bool,
     },
 }

@@ -20,6 +20,7 @@ mod attack_tokens;
 mod attack_wire;
 mod binary;
 mod binary_accounts;
+mod command_line;
 mod complaints;
 mod dependencies;
 mod documentation;

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context;
 
+use super::kept::{self, MARK};
 use crate::demo::{AUDIENCE, ISSUER, MEMBERS, SamplePortal};
 
 /// The folder of the demo; removed at the end, unless the caller named it.
@@ -49,11 +50,17 @@ fn make_private(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Writes `deployment.toml` (always: ports change) and the tenants' files (where missing). Returns the former.
+/// Writes `deployment.toml` (into one of an earlier demo only the addresses) and the tenants' files (where missing). Returns
+/// the former. Nothing is written into a folder with somebody else's.
 pub fn write(folder: &Path, listen: SocketAddr, portal: &SamplePortal) -> anyhow::Result<PathBuf> {
     let file = folder.join("deployment.toml");
+    let deployment = match kept::read(&file)? {
+        None => deployment(listen, &portal.url()),
+        Some(text) => kept::at(&text, listen, &portal.url())
+            .with_context(|| format!("{}: mend it, or delete it and get a new one", file.display()))?,
+    };
     put(&folder.join("sample-portal-keys.json"), &portal.key_set())?;
-    put(&file, &deployment(listen, &portal.url()))?;
+    put(&file, &deployment)?;
     for (tenant, content) in TENANTS {
         let conf = folder.join("tenants").join(tenant).join("tenant-conf.json");
         if !conf.exists() {
@@ -75,7 +82,7 @@ fn put(file: &Path, content: &str) -> anyhow::Result<()> {
 
 fn deployment(listen: SocketAddr, portal: &str) -> String {
     format!(
-        r#"# Written by `doorward demo`. Edit it while the demo runs: most keys count within a second.
+        r#"{MARK} Edit it while the demo runs: most keys count within a second.
 
 [apim.devportal]
 # Whether visitors who have not signed in may look around, where a tenant does not say otherwise.
@@ -225,6 +232,39 @@ mod tests {
         fs::write(&conf, "{}").unwrap();
         written(folder.path());
         assert_eq!(fs::read_to_string(conf).unwrap(), "{}");
+    }
+
+    #[test]
+    fn edits_of_its_configuration_survive_the_next_start_with_other_ports() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = written(folder.path());
+        let first = fs::read_to_string(&file).unwrap();
+        let edited = first.replace("enable_anonymous_mode = true", "enable_anonymous_mode = false");
+        assert_ne!(edited, first);
+        fs::write(&file, &edited).unwrap();
+        let portal = SamplePortal::start("127.0.0.1:0".parse().unwrap()).unwrap();
+        write(folder.path(), "127.0.0.1:8088".parse().unwrap(), &portal).unwrap();
+        let kept = fs::read_to_string(&file).unwrap();
+        let read: toml::Table = kept.parse().unwrap();
+        assert_eq!(read["server"]["listen"][0].as_str(), Some("127.0.0.1:8088"));
+        assert_eq!(read["portal"]["upstream"][0]["url"].as_str(), Some(portal.url().as_str()));
+        assert!(kept.contains("enable_anonymous_mode = false"), "{kept}");
+        assert_eq!(kept.lines().count(), edited.lines().count());
+    }
+
+    #[test]
+    fn somebody_elses_configuration_is_not_touched() {
+        for theirs in ["", "[server]\nlisten = [\"127.0.0.1:1\"]\n", "\n# Written by `doorward demo`.\n"] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("deployment.toml");
+            fs::write(&file, theirs).unwrap();
+            let portal = SamplePortal::start("127.0.0.1:0".parse().unwrap()).unwrap();
+            let told = write(folder.path(), "127.0.0.1:8080".parse().unwrap(), &portal).unwrap_err();
+            let expected = format!("{} is not the demo's: name another --folder", file.display());
+            assert_eq!(told.to_string(), expected);
+            assert_eq!(fs::read_to_string(&file).unwrap(), theirs);
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is written beside it");
+        }
     }
 
     #[test]

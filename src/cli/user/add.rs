@@ -8,7 +8,7 @@ use crate::{
     account::NewUser,
     cli::accounts::{PasswordFrom, Where, at_desk},
     clock,
-    domain::account::Profile,
+    domain::account::{PRIMARY, Profile, names},
 };
 
 #[derive(clap::Args)]
@@ -24,7 +24,7 @@ pub struct Options {
     /// Its owner has to choose another password at the first sign-in
     #[arg(long)]
     must_change: bool,
-    #[arg(long)]
+    #[arg(long, value_parser = email)]
     email: Option<String>,
     #[arg(long)]
     mobile: Option<String>,
@@ -36,11 +36,24 @@ pub struct Options {
     #[arg(long = "role")]
     roles: Vec<String>,
     /// The user store the account stands in [default: PRIMARY]
-    #[arg(long)]
+    #[arg(long, value_parser = user_store)]
     user_store: Option<String>,
     /// Any other claim, NAME=VALUE, as often as needed
     #[arg(long = "claim", value_parser = claim)]
     claims: Vec<(String, String)>,
+}
+
+fn email(written: &str) -> Result<String, String> {
+    let profile = Profile { email: Some(written.to_owned()), ..Profile::default() };
+    match profile.check() {
+        Ok(_) => Ok(written.to_owned()),
+        Err(problem) => Err(format!("{problem}; write alex@example.org")),
+    }
+}
+
+fn user_store(written: &str) -> Result<String, &'static str> {
+    let wanted = "a user store has letters, digits, `.`, `-` and `_` in its name, 64 at most; write LDAP";
+    names::canonical_store(written).map_err(|_| wanted)
 }
 
 fn claim(written: &str) -> Result<(String, String), &'static str> {
@@ -79,10 +92,10 @@ pub fn run(options: Options) -> ExitCode {
         let next = if password.is_some() {
             format!("of tenant {tenant} can sign in now")
         } else {
-            format!(
-                "of tenant {tenant} has no password: nobody can sign in before \
-                 `doorward user set-password {name} --tenant {tenant}`"
-            )
+            let (store, user) = (&account.user_store, &account.username);
+            let login = if store == PRIMARY { user.clone() } else { format!("{store}/{user}") };
+            let set = desk.command(&["user", "set-password", &login, "--tenant", tenant.as_str()]);
+            format!("of tenant {tenant} has no password: nobody can sign in before `{set}`")
         };
         super::done(&desk, name, &next);
         Ok(())

@@ -21,32 +21,34 @@ pub async fn list(desk: Desk) -> anyhow::Result<()> {
     let accounts = desk.doors.store().accounts();
     let tenant = &desk.policy.tenant;
     let mut page = Page::first(PAGE);
-    let mut any = false;
+    let mut listed = 0_usize;
     loop {
         let part = accounts.list(tenant, &page).await?;
-        any |= !part.is_empty();
         let now = clock::millis();
         let counters = desk.doors.counters(&part).await?;
         for (account, counter) in part.iter().zip(counters) {
             let state = state(account, &counter, now);
             if desk.json {
-                // one document a line: a list may be long
-                say(&in_short(account, state).to_string());
+                // one document, written as it is read: a list may be long
+                say(&format!("{} {}", if listed == 0 { '[' } else { ',' }, in_short(account, state)));
             } else {
                 let email = account.email.as_deref().unwrap_or("-");
                 say(&format!("{state:<9} {:<30} {email}", name(account)));
             }
+            listed += 1;
         }
         match part.last() {
             Some(last) if part.len() >= PAGE as usize => page = Page::following(last, PAGE),
             _ => break,
         }
     }
+    if desk.json {
+        say(if listed == 0 { "[]" } else { "]" });
+    }
     // not among what scripts count
-    if !any {
-        eprintln!(
-            "tenant {tenant} has no accounts yet: `doorward user add NAME --tenant {tenant}` makes one"
-        );
+    if listed == 0 {
+        let add = desk.command(&["user", "add", "NAME", "--tenant", tenant.as_str()]);
+        eprintln!("tenant {tenant} has no accounts yet: `{add}` makes one");
     }
     Ok(())
 }

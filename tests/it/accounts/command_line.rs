@@ -93,6 +93,10 @@ fn who_is_added_is_told_where_and_whether_somebody_can_sign_in() {
     let told = shell.ok(&["user", "add", "kim@example.org", "--no-password"]);
     assert!(told.contains("kim@example.org of tenant carbon.super has no password"), "{told}");
     assert!(told.contains("set-password kim@example.org --tenant carbon.super"), "{told}");
+    let file = gate.folder().join("deployment.toml").display().to_string();
+    assert!(told.contains(&format!("carbon.super --config {file}`")), "it can be pasted: {told}");
+    let told = shell.ok(&["user", "add", "o'kim x", "--user-store", "ldap", "--no-password"]);
+    assert!(told.contains(r"set-password 'LDAP/o'\''kim x' --tenant carbon.super --config "), "{told}");
     shell.ok(&["user", "add", "kim@acme.com", "--no-password", "--tenant", "carbon.super"]);
 }
 
@@ -151,7 +155,7 @@ fn where_there_is_nothing_to_list_the_command_says_what_to_do_next() {
     let empty = shell.run(&["user", "list"]);
     let said = String::from_utf8_lossy(&empty.stderr).into_owned();
     assert!(empty.status.success() && empty.stdout.is_empty(), "nothing for scripts to count");
-    assert!(said.contains("`doorward user add NAME --tenant carbon.super`"), "{said}");
+    assert!(said.contains("`doorward user add NAME --tenant carbon.super --config /"), "{said}");
     shell.ok(&["user", "add", "alex", "--no-password"]);
     let none = shell.run(&["session", "list", "alex"]);
     assert!(none.stdout.is_empty());
@@ -181,4 +185,53 @@ fn who_is_locked_by_wrong_passwords_is_listed_as_locked_and_half_a_remedy_says_s
     assert!(shell.ok(&["user", "unlock", "alex"]).contains("disabled still: `doorward user enable`"));
     assert_eq!(shell.ok(&["user", "enable", "alex"]), "alex is enabled\n");
     assert_eq!(shell.ok(&["user", "unlock", "alex"]), "alex is unlocked\n");
+}
+
+#[test]
+fn a_list_in_json_is_one_document_however_long() {
+    let portal = Portal::answering("").start();
+    let gate = with_lock(Gate::before(&portal), 5).start();
+    let shell = Shell(&gate);
+    assert_eq!(shell.json(&["user", "list"]), serde_json::json!([]));
+    // more than are read at a time
+    let people: Vec<_> = (0..501).map(|n| format!("{{\"username\": \"user{n:03}\"}}")).collect();
+    shell.ok(&["user", "import", &write(gate.folder(), "people.jsonl", &people.join("\n"))]);
+    let listed = shell.json(&["user", "list"]);
+    let listed = listed.as_array().unwrap();
+    let ends = [&listed[0], &listed[500]].map(|one| one["username"].as_str().unwrap());
+    assert_eq!((listed.len(), ends), (501, ["user000", "user500"]));
+}
+
+#[test]
+fn what_is_asked_wrongly_is_said_with_the_flag_that_is_meant() {
+    let portal = Portal::answering("").start();
+    let gate = with_lock(Gate::before(&portal), 5).start();
+    let shell = Shell(&gate);
+    for (words, told) in [
+        (&["session", "end", "alex"][..], &["--session <SESSION>", "--all"][..]),
+        (&["user", "add", "alex", "--email", "notanemail"], &["--email", "alex@example.org"]),
+        (&["user", "add", "alex", "--user-store", "x/y"], &["--user-store", "letters, digits"]),
+        (&["user", "add", "alex", "--claim", "foo"], &["--claim", "NAME=VALUE"]),
+    ] {
+        let said = shell.misused(words);
+        assert!(told.iter().all(|told| said.contains(told)), "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn a_name_that_can_be_read_in_two_ways_is_said_in_both() {
+    let portal = Portal::answering("").start();
+    let gate = with_lock(Gate::before(&portal), 5).tenant("acme.com", &serde_json::json!({})).start();
+    let shell = Shell(&gate);
+    for words in [["user", "set-password", "alex@acme.com"], ["user", "unlock", "alex@acme.com"]] {
+        let told = shell.fails(&words);
+        assert!(
+            told.contains("no account alex@acme.com in tenant carbon.super")
+                && told.contains("no alex in tenant acme.com")
+                && told.contains("--tenant acme.com"),
+            "{told}"
+        );
+    }
+    let told = shell.fails(&["user", "show", "alex@example.org"]);
+    assert_eq!(told, "error: there is no account alex@example.org in tenant carbon.super\n");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Gate, People, Portal, Shell, eventually};
+use crate::support::{Edit, Gate, People, Portal, Shell, eventually};
 
 const LOGIN: &str = "account.multiattributelogin.handler.enable";
 
@@ -65,10 +65,18 @@ fn what_cannot_be_set_is_said() {
     let shell = Shell(&gate);
     for (words, told) in [
         (&["governance", "set", "passwordHistory.cuont=7"][..], "did you mean passwordHistory.count?"),
-        (&["governance", "set", "passwordHistory.count"], "is not NAME=VALUE"),
-        (&["governance", "set", "passwordHistory.count=many"], "passwordHistory.count"),
+        (
+            &["governance", "set", "passwordHistory.count"],
+            "\"passwordHistory.count\" is not NAME=VALUE: write passwordPolicy.min.length=12",
+        ),
         (&["governance", "get", "nonsense"], "there is no property nonsense"),
         (&["governance", "revert", "passwordHistory.count", "nonsense"], "there is no property nonsense"),
+    ] {
+        let said = shell.misused(words);
+        assert!(said.contains(told), "{words:?}: {said}");
+    }
+    for (words, told) in [
+        (&["governance", "set", "passwordHistory.count=many"][..], "passwordHistory.count"),
         (&["governance", "list", "--tenant", "nobody.com"], "there is no tenant nobody.com"),
     ] {
         let said = shell.fails(words);
@@ -94,7 +102,7 @@ fn what_is_taken_back_may_be_of_several_connectors_and_is_one_change() {
     shell.ok(&["governance", "set", &set[0], &set[1], &set[2]]);
     let in_force = || [count, least, days].map(|name| shell.ok(&["governance", "get", name]));
     // one name that is none: nothing is taken back
-    shell.fails(&["governance", "revert", count, least, "passwordPolicy.nonsense"]);
+    shell.misused(&["governance", "revert", count, least, "passwordPolicy.nonsense"]);
     assert_eq!(in_force(), ["7\n", "9\n", "40\n"]);
     let said = shell.json(&["governance", "revert", count, least]);
     assert_eq!(said["version"], 2, "one version for both");
@@ -104,4 +112,51 @@ fn what_is_taken_back_may_be_of_several_connectors_and_is_one_change() {
         told.as_array().unwrap().iter().map(|one| (&one["action"], &one["target"])).collect();
     let reverted = Value::from("governance.revert");
     assert_eq!(targets, [(&reverted, &least.into()), (&reverted, &count.into())]);
+}
+
+#[test]
+fn what_is_in_force_is_not_guessed_while_the_tenants_file_is_broken() {
+    let portal = Portal::answering("apis").start();
+    let gate = Gate::before(&portal).accounts().tenant("acme.com", &serde_json::json!({})).start();
+    let shell = Shell(&gate);
+    gate.edit_tenant_by(Edit::InPlace, "acme.com", "{\"EnableAnonymous\": fals");
+    for words in
+        [&["governance", "get", LOGIN][..], &["governance", "list"], &["governance", "list", "--json"]]
+    {
+        let output = shell.run(&[words, &["--tenant", "acme.com"]].concat());
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(1), true), "{words:?}: {told}");
+        assert!(told.starts_with("error: ") && told.contains("tenant-conf.json:1:"), "{told}");
+        assert!(
+            told.ends_with(
+                "; a running Doorward keeps the last good settings, which cannot be seen from here\n"
+            ),
+            "{told}"
+        );
+        assert_eq!(told.lines().count(), 1, "and no line of a log: {told}");
+    }
+    // what does not show the settings goes on, and says that the file is broken
+    let output = shell.run(&["user", "list", "--tenant", "acme.com"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && told.starts_with("warning: "), "{told}");
+    assert!(told.contains("tenant-conf.json:1:") && !told.contains("{\""), "{told}");
+    assert_eq!(shell.ok(&["governance", "get", LOGIN]), "true\n", "another tenant's");
+}
+
+#[test]
+fn taking_back_what_was_not_set_says_so() {
+    let portal = Portal::answering("apis").start();
+    let gate = Gate::before(&portal).accounts().start();
+    let shell = Shell(&gate);
+    let (count, least) = ("passwordHistory.count", "passwordPolicy.min.length");
+    let told = shell.ok(&["governance", "revert", count]);
+    assert_eq!(
+        told,
+        format!("{count} was not set\nthe settings of carbon.super are at version 0, as before\n")
+    );
+    shell.ok(&["governance", "set", &format!("{least}=9")]);
+    let told = shell.ok(&["governance", "revert", count, least]);
+    assert_eq!(told, format!("{count} was not set\nthe settings of carbon.super are at version 2\n"));
+    let told = shell.json(&["governance", "revert", least]);
+    assert_eq!((&told["version"], &told["not_set"]), (&2.into(), &serde_json::json!([least])));
 }

@@ -22,11 +22,29 @@ impl Shell<'_> {
         text(&output.stdout)
     }
 
+    /// It could not be done; standard error.
     #[track_caller]
     pub fn fails(&self, words: &[&str]) -> String {
+        self.ends(words, 1)
+    }
+
+    /// It was asked wrongly; standard error.
+    #[track_caller]
+    pub fn misused(&self, words: &[&str]) -> String {
+        self.ends(words, 2)
+    }
+
+    #[track_caller]
+    fn ends(&self, words: &[&str], code: i32) -> String {
         let output = self.run(words);
-        assert_eq!(output.status.code(), Some(1), "{words:?}");
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {told}");
+        assert!(
+            output.stdout.is_empty() || code == 1,
+            "{words:?}: {}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+        told
     }
 
     #[track_caller]
