@@ -11,6 +11,7 @@ use std::{
 };
 
 use serde::Serialize;
+pub use tenants::{in_text, unusable_files};
 
 use super::{
     document::{Findings, Key, Node, Value, env, toml},

@@ -21,18 +21,24 @@ use crate::{
 
 /// How many folders there were. Without `settings` only what does not depend on them is checked.
 pub fn check(folder: &Path, settings: Option<&Settings>, mistakes: &mut Vec<Mistake>) -> usize {
-    let Ok(entries) = fs::read_dir(folder) else { return 0 };
-    let mut hosts = Hosts::of(settings);
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        // whether it has to be there is asked elsewhere
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return 0;
+        }
+        Err(error) => {
+            mistakes.push(unlisted(folder, &error));
+            return 0;
+        }
+    };
+    let mut hosts = Hosts { settings, claimed: HashMap::new(), elsewhere: &|_| None };
     let mut tenants = 0;
     for entry in entries {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                mistakes.push(Mistake::whole(
-                    folder,
-                    format!("cannot be listed: {error}"),
-                    "make it readable",
-                ));
+                mistakes.push(unlisted(folder, &error));
                 break;
             }
         };
@@ -69,6 +75,12 @@ pub fn check(folder: &Path, settings: Option<&Settings>, mistakes: &mut Vec<Mist
     tenants
 }
 
+fn unlisted(folder: &Path, error: &io::Error) -> Mistake {
+    let remedy = "let the user Doorward runs as read it";
+    let mistake = Mistake::whole(folder, format!("cannot be listed: {error}"), remedy);
+    Mistake { key: "tenancy.folder".to_owned(), ..mistake }
+}
+
 fn is_folder(entry: &DirEntry) -> bool {
     // a link to a folder is a folder
     entry.file_type().is_ok_and(|kind| kind.is_dir() || (kind.is_symlink() && entry.path().is_dir()))
@@ -95,7 +107,32 @@ fn one(
             return;
         }
     };
-    let conf = match tenant_file::parse(&text, &file) {
+    said(tenant, &file, &text, settings, hosts, mistakes);
+}
+
+/// The mistakes in the text of a tenant's file, before it is the file. `elsewhere` says which other tenant claims a host.
+/// Reads the files that it names.
+pub fn in_text(
+    settings: &Settings,
+    tenant: &TenantId,
+    (file, text): (&Path, &str),
+    elsewhere: &dyn Fn(&str) -> Option<TenantId>,
+) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    let mut hosts = Hosts { settings: Some(settings), claimed: HashMap::new(), elsewhere };
+    said(tenant, file, text, Some(settings), &mut hosts, &mut mistakes);
+    mistakes
+}
+
+fn said(
+    tenant: &TenantId,
+    file: &Path,
+    text: &str,
+    settings: Option<&Settings>,
+    hosts: &mut Hosts<'_>,
+    mistakes: &mut Vec<Mistake>,
+) {
+    let conf = match tenant_file::parse(text, file) {
         Ok(conf) => conf,
         Err(found) => return mistakes.extend(found),
     };
@@ -106,19 +143,21 @@ fn one(
     }
     let found = claims(tenant, &conf, hosts);
     let kept = settings.map(|settings| tenant_file::without_effect(settings, &conf)).unwrap_or_default();
-    if found.is_empty() && kept.is_empty() && conf.issuers().is_empty() && !may_be_misspelt(&text) {
+    if found.is_empty() && kept.is_empty() && conf.issuers().is_empty() && !may_be_misspelt(text) {
         return;
     }
     // parsed again for the places: few files come this far
-    let Ok(root) = json::parse(&text) else { return };
-    let mut findings = Findings::new(&file);
+    let Ok(root) = json::parse(text) else { return };
+    let mut findings = Findings::new(file);
     for (key, (message, remedy)) in found {
         findings.add(&root, &key, message, remedy);
     }
     for (key, message, remedy) in kept {
         findings.add(&root, &key, message, remedy);
     }
-    issuer_files(&conf, &root, &mut findings);
+    for (key, problem) in unusable_files(&conf) {
+        findings.add(&root, &key, problem, "");
+    }
     misspelt(&root, &mut findings);
     mistakes.extend(findings.into_mistakes());
 }
@@ -152,13 +191,16 @@ fn may_be_misspelt(text: &str) -> bool {
     folded.matches(&OURS.to_ascii_lowercase()).count() > text.matches(OURS).count()
 }
 
-fn issuer_files(conf: &TenantConf, root: &Node, findings: &mut Findings) {
-    let key = Key::root().name("Doorward").name("issuers");
+/// The files that the tenant's issuers name and that are of no use, each with its key and the reason. Blocking.
+pub fn unusable_files(conf: &TenantConf) -> Vec<(Key, String)> {
+    let key = Key::root().name(OURS).name("issuers");
+    let mut found = Vec::new();
     for (index, issuer) in conf.issuers().iter().enumerate() {
         files::issuer_files(&key.item(index), issuer, &mut |key, path, problem| {
-            findings.add(root, &key, format!("{}: {problem}", path.display()), "");
+            found.push((key, format!("{}: {problem}", path.display())));
         });
     }
+    found
 }
 
 /// What is wrong, and what to do about it.
@@ -171,13 +213,11 @@ const ALLOW: &str = "add it to tenancy.claimable_hosts in deployment.toml, or ma
 struct Hosts<'a> {
     settings: Option<&'a Settings>,
     claimed: HashMap<String, TenantId>,
+    /// Which other tenant claims a host, where that is known without its file.
+    elsewhere: &'a dyn Fn(&str) -> Option<TenantId>,
 }
 
-impl<'a> Hosts<'a> {
-    fn of(settings: Option<&'a Settings>) -> Self {
-        Self { settings, claimed: HashMap::new() }
-    }
-
+impl Hosts<'_> {
     /// Says whose it is, when it is somebody else's or nobody may claim it.
     fn claim(&mut self, host: &str, tenant: &TenantId) -> Option<Complaint> {
         if let Some(tenancy) = self.settings.map(|settings| &settings.tenancy) {
@@ -202,8 +242,8 @@ impl<'a> Hosts<'a> {
                 ));
             }
         }
-        match self.claimed.get(host) {
-            Some(owner) if owner != tenant => {
+        match self.claimed.get(host).cloned().or_else(|| (self.elsewhere)(host)) {
+            Some(owner) if owner != *tenant => {
                 Some((format!("{owner} claims {host} too, so it is nobody's"), ONE_OWNER))
             }
             Some(_) => None,
