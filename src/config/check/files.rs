@@ -68,7 +68,8 @@ pub fn look_at(settings: &Settings, root: &Node, findings: &mut Findings) {
         Err(error) => error.kind() != ErrorKind::NotADirectory,
     };
     if !is_folder {
-        findings.add(root, &key, format!("{}: this is not a folder", folder.display()), "");
+        let remedy = "make it, or leave the key out";
+        findings.add(root, &key, format!("{}: this is not a folder", folder.display()), remedy);
     }
 }
 

@@ -45,7 +45,10 @@ fn a_single_tenant_install_needs_no_tenants_folder() {
 #[test]
 fn a_folder_that_is_named_must_be_there() {
     let told = Deployment::of("[tenancy]\nfolder = \"elsewhere\"").told();
-    assert_eq!(told, ["d.toml:2:10: tenancy.folder: elsewhere: this is not a folder"]);
+    assert_eq!(
+        told,
+        ["d.toml:2:10: tenancy.folder: elsewhere: this is not a folder (make it, or leave the key out)"]
+    );
 }
 
 #[test]
