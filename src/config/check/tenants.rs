@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use super::files;
+use super::{files, notes};
 use crate::{
     config::{
         document::{Findings, Key, Node, json},
@@ -19,26 +19,39 @@ use crate::{
     domain::tenant::TenantId,
 };
 
-/// How many folders there were. Without `settings` only what does not depend on them is checked.
-pub fn check(folder: &Path, settings: Option<&Settings>, mistakes: &mut Vec<Mistake>) -> usize {
+/// What is in the tenants' files.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Folders.
+    pub tenants: usize,
+    pub mistakes: Vec<Mistake>,
+    pub notes: Vec<Mistake>,
+    /// Some tenant has issuers of its own.
+    pub issuers: bool,
+    /// Some tenant locks names that are guessed for, by its own file or as all do.
+    pub locks: bool,
+}
+
+/// Without `settings` only what does not depend on them is checked.
+pub fn check(folder: &Path, settings: Option<&Settings>) -> Found {
+    let mut found = Found::default();
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         // whether it has to be there is asked elsewhere
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return 0;
+            return found;
         }
         Err(error) => {
-            mistakes.push(unlisted(folder, &error));
-            return 0;
+            found.mistakes.push(unlisted(folder, &error));
+            return found;
         }
     };
     let mut hosts = Hosts { settings, claimed: HashMap::new(), elsewhere: &|_| None };
-    let mut tenants = 0;
     for entry in entries {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                mistakes.push(unlisted(folder, &error));
+                found.mistakes.push(unlisted(folder, &error));
                 break;
             }
         };
@@ -48,31 +61,31 @@ pub fn check(folder: &Path, settings: Option<&Settings>, mistakes: &mut Vec<Mist
         if hidden || !is_folder(&entry) {
             continue;
         }
-        tenants += 1;
+        found.tenants += 1;
         match name.to_str().map(|name| (name, TenantId::parse(name))) {
             Some((name, Ok(tenant))) if tenant.as_str() == name => {
-                one(&tenant, &entry.path(), settings, &mut hosts, mistakes);
+                one(&tenant, &entry.path(), &mut hosts, &mut found);
             }
             Some((_, Ok(tenant))) => {
-                mistakes.push(Mistake::whole(
+                found.mistakes.push(Mistake::whole(
                     &entry.path(),
                     "tenant domains are lower case, so this folder is never found".to_owned(),
                     format!("rename it to {tenant}"),
                 ));
             }
             Some((_, Err(problem))) => {
-                mistakes.push(Mistake::whole(
+                found.mistakes.push(Mistake::whole(
                     &entry.path(),
                     format!("no tenant can be called that: {problem}"),
                     "rename it",
                 ));
             }
             None => {
-                mistakes.push(Mistake::whole(&entry.path(), "this name is not UTF-8", "rename it"));
+                found.mistakes.push(Mistake::whole(&entry.path(), "this name is not UTF-8", "rename it"));
             }
         }
     }
-    tenants
+    found
 }
 
 fn unlisted(folder: &Path, error: &io::Error) -> Mistake {
@@ -86,20 +99,14 @@ fn is_folder(entry: &DirEntry) -> bool {
     entry.file_type().is_ok_and(|kind| kind.is_dir() || (kind.is_symlink() && entry.path().is_dir()))
 }
 
-fn one(
-    tenant: &TenantId,
-    folder: &Path,
-    settings: Option<&Settings>,
-    hosts: &mut Hosts<'_>,
-    mistakes: &mut Vec<Mistake>,
-) {
+fn one(tenant: &TenantId, folder: &Path, hosts: &mut Hosts<'_>, found: &mut Found) {
     let file = folder.join("tenant-conf.json");
     let text = match read(&file) {
         Ok(text) => text,
         // a tenant without a file inherits everything
         Err(error) if error.kind() == io::ErrorKind::NotFound && !file.is_symlink() => return,
         Err(error) => {
-            mistakes.push(Mistake::whole(
+            found.mistakes.push(Mistake::whole(
                 &file,
                 format!("cannot be read: {error}"),
                 "make it a readable file",
@@ -107,7 +114,7 @@ fn one(
             return;
         }
     };
-    said(tenant, &file, &text, settings, hosts, mistakes);
+    said(tenant, (&file, &text), hosts, found);
 }
 
 /// The mistakes in the text of a tenant's file, before it is the file. `elsewhere` says which other tenant claims a host.
@@ -118,32 +125,35 @@ pub fn in_text(
     (file, text): (&Path, &str),
     elsewhere: &dyn Fn(&str) -> Option<TenantId>,
 ) -> Vec<Mistake> {
-    let mut mistakes = Vec::new();
+    let mut found = Found::default();
     let mut hosts = Hosts { settings: Some(settings), claimed: HashMap::new(), elsewhere };
-    said(tenant, file, text, Some(settings), &mut hosts, &mut mistakes);
-    mistakes
+    said(tenant, (file, text), &mut hosts, &mut found);
+    found.mistakes
 }
 
-fn said(
-    tenant: &TenantId,
-    file: &Path,
-    text: &str,
-    settings: Option<&Settings>,
-    hosts: &mut Hosts<'_>,
-    mistakes: &mut Vec<Mistake>,
-) {
+fn said(tenant: &TenantId, (file, text): (&Path, &str), hosts: &mut Hosts<'_>, all: &mut Found) {
     let conf = match tenant_file::parse(text, file) {
         Ok(conf) => conf,
-        Err(found) => return mistakes.extend(found),
+        Err(mistakes) => return all.mistakes.extend(mistakes),
     };
-    if let Some(settings) = settings
-        && let Some(problem) = tenant_file::resolve(settings, tenant, &conf, 0).problem
-    {
-        mistakes.push(problem);
+    all.issuers |= !conf.issuers().is_empty();
+    let mut noted = Vec::new();
+    if let Some(settings) = hosts.settings {
+        let policy = tenant_file::resolve(settings, tenant, &conf, 0);
+        let locks = policy.rules.account_lock.enabled;
+        all.locks |= locks;
+        // without accounts guards are a mistake
+        if settings.accounts.enabled {
+            let own = policy.guards.iter().map(AsRef::as_ref).filter(|guard| guard.of_tenant);
+            noted = notes::guards(&Key::root().name(OURS).name("guards"), own, &policy.routes, locks);
+        }
+        all.mistakes.extend(policy.problem);
     }
     let found = claims(tenant, &conf, hosts);
-    let kept = settings.map(|settings| tenant_file::without_effect(settings, &conf)).unwrap_or_default();
-    if found.is_empty() && kept.is_empty() && conf.issuers().is_empty() && !may_be_misspelt(text) {
+    let kept =
+        hosts.settings.map(|settings| tenant_file::without_effect(settings, &conf)).unwrap_or_default();
+    let nothing = found.is_empty() && kept.is_empty() && noted.is_empty();
+    if nothing && conf.issuers().is_empty() && !may_be_misspelt(text) {
         return;
     }
     // parsed again for the places: few files come this far
@@ -159,7 +169,12 @@ fn said(
         findings.add(&root, &key, problem, "");
     }
     misspelt(&root, &mut findings);
-    mistakes.extend(findings.into_mistakes());
+    all.mistakes.extend(findings.into_mistakes());
+    let mut findings = Findings::new(file);
+    for (key, message, remedy) in noted {
+        findings.add(&root, &key, message, remedy);
+    }
+    all.notes.extend(findings.into_mistakes());
 }
 
 fn read(file: &Path) -> io::Result<String> {

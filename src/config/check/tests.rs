@@ -4,6 +4,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod notes;
+
 struct Deployment(TempDir);
 
 impl Deployment {
