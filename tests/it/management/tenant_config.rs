@@ -114,6 +114,9 @@ fn what_doorward_check_calls_a_mistake_is_refused() {
     let own = json!({"Doorward": {"hosts": ["acme.example"]}}).to_string();
     assert_eq!(put(&world, OF_ACME, &own).status, 200);
     assert_eq!(put(&world, OF_ACME, &own).status, 200, "its own claim is no other's");
+    // account_lock.enabled is false: a note to `doorward check`, no mistake
+    let noted = json!({"Doorward": {"guards": [{"match": "/x", "user_in": "basic"}]}});
+    assert_eq!(put(&world, OF_ACME, &noted.to_string()).status, 200);
 }
 
 #[test]
