@@ -28,7 +28,7 @@ use crate::{
     domain::tenant::TenantId,
     proxy::{Gate, PageSource},
     server::{
-        Server, Shown,
+        Server, Shown, cannot_listen,
         drain::{DrainControl, DrainSignal, Phase, drain},
         tls::Certificates,
     },
@@ -75,7 +75,7 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
         Some(address) => {
             let router = admin::router(Arc::clone(&gate), readiness, Arc::clone(&control));
             let listening = runtime.block_on(admin::serve(address, router));
-            Some(listening.with_context(|| format!("cannot listen on {address} (admin.listen)"))?)
+            Some(listening.map_err(|error| cannot_listen(address, "admin.listen", &error))?)
         }
         None => None,
     };

@@ -29,6 +29,9 @@ fn as_text(report: &Report) -> String {
     if let Some(effective) = &report.effective_toml {
         let _ = writeln!(text, "# in effect:\n\n{effective}");
     }
+    for note in &report.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
     // last, where a terminal shows it
     for mistake in &report.mistakes {
         let _ = writeln!(text, "{mistake}");
@@ -107,6 +110,21 @@ mod tests {
         let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what}: {text}"));
         assert!(at("enable_anonymous_mode") < at("this is not a folder"), "{text}");
         assert!(text.ends_with("\n# 1 mistake\n"), "{text}");
+    }
+
+    #[test]
+    fn a_note_is_told_and_fails_nothing() {
+        let on = "[accounts]\nenabled = true\n[management]\npublic = true\nadmin_roles = []\n";
+        let noted = report(&format!("{on}{}", GOOD.replace("\"x\"\n", "\"x\"\ntenant_claim = \"t\"\n")));
+        let text = as_text(&noted);
+        assert!(noted.is_clean(), "{text}");
+        assert!(
+            text.contains("\nnote: ") && text.contains("d.toml:5:15: management.admin_roles: "),
+            "{text}"
+        );
+        assert!(text.ends_with("no mistakes, 0 tenant folders\n"), "{text}");
+        let document: serde_json::Value = serde_json::from_str(&as_json(&noted)).unwrap();
+        assert_eq!((&document["ok"], &document["report"]["notes"][0]["line"]), (&true.into(), &5.into()));
     }
 
     #[test]

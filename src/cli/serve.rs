@@ -7,10 +7,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{demo::Door, logging, settings};
 use crate::{
     boot::{self, Running},
+    config::raw::{text::Text as _, values::look::LogFilter},
     server::drain::{DrainControl, Phase},
 };
 
 pub fn run(file: &Path, log: Option<&str>) -> ExitCode {
+    // units and compose files hand down a variable that nobody set as an empty one
+    let log = log.filter(|filter| !filter.is_empty());
+    if let Some(problem) = log.and_then(|filter| LogFilter::read(filter).err()) {
+        eprintln!("error: --log (DOORWARD_LOG): {problem} (write {})", LogFilter::WHAT);
+        return ExitCode::from(2);
+    }
     let settings = match settings(file) {
         Ok(settings) => settings,
         Err(code) => return code,

@@ -1,6 +1,7 @@
 //! `doorward check`: every file, every mistake, and what is in effect.
 
 mod files;
+mod notes;
 mod store;
 mod tenants;
 
@@ -11,6 +12,7 @@ use std::{
 };
 
 use serde::Serialize;
+pub use tenants::{in_text, unusable_files};
 
 use super::{
     document::{Findings, Key, Node, Value, env, toml},
@@ -25,6 +27,8 @@ use super::{
 pub struct Report {
     pub file: PathBuf,
     pub mistakes: Vec<Mistake>,
+    /// What is allowed and does not do what it seems to; nothing fails by it.
+    pub notes: Vec<Mistake>,
     /// Tenant folders that were looked at.
     pub tenants: usize,
     /// The configuration in effect, secrets masked; `None` where `deployment.toml` has mistakes.
@@ -53,16 +57,26 @@ pub fn check(file: &Path, env: &BTreeMap<String, String>) -> Report {
     match (load::parse(&text, file, env), root) {
         (Ok(settings), Some(root)) => {
             files::look_at(&settings, &root, &mut findings);
-            let mut mistakes = findings.into_mistakes();
-            let tenants = tenants::check(&settings.tenancy.folder, Some(&settings), &mut mistakes);
-            report(file, mistakes, tenants, Some(&settings))
+            let found = tenants::check(&settings.tenancy.folder, Some(&settings));
+            let mut remarks = Findings::new(file);
+            for (key, message, remedy) in notes::deployment(&settings, found.locks) {
+                remarks.add(&root, &key, message, remedy);
+            }
+            if let Some((key, message, remedy)) = notes::no_administrator(&settings) {
+                let by_token = found.issuers || !settings.defaults.issuers.is_empty();
+                let findings = if by_token { &mut remarks } else { &mut findings };
+                findings.add(&root, &key, message, remedy);
+            }
+            let notes = [remarks.into_mistakes(), found.notes].concat();
+            let mistakes = [findings.into_mistakes(), found.mistakes].concat();
+            Report { notes, ..report(file, mistakes, found.tenants, Some(&settings)) }
         }
         (loaded, root) => {
-            let mut mistakes = loaded.err().unwrap_or_default();
             // a mistake up here hides none down there
             let folder = file.with_file_name("").join(root.as_ref().map_or("tenants", folder));
-            let tenants = tenants::check(&folder, None, &mut mistakes);
-            report(file, mistakes, tenants, None)
+            let found = tenants::check(&folder, None);
+            let mistakes = [loaded.err().unwrap_or_default(), found.mistakes].concat();
+            report(file, mistakes, found.tenants, None)
         }
     }
 }
@@ -78,6 +92,7 @@ fn report(file: &Path, mistakes: Vec<Mistake>, tenants: usize, settings: Option<
     Report {
         file: file.to_owned(),
         mistakes,
+        notes: Vec::new(),
         tenants,
         effective: settings.map(effective::to_json),
         effective_toml: settings.map(effective::to_toml),

@@ -103,6 +103,15 @@ impl HostClaims {
         found
     }
 
+    /// Another tenant that claims this host name (in its normal form).
+    pub fn by_another(&self, host: &str, tenant: &TenantId) -> Option<TenantId> {
+        let claimants = match self.hosts.get(host)? {
+            Claim::By(one) => [one, one],
+            Claim::ByTwo(one, other) => [one, other],
+        };
+        claimants.into_iter().find(|claimant| *claimant != tenant).cloned()
+    }
+
     fn get(&self, host: &str) -> HostFound {
         match self.hosts.get(host) {
             Some(Claim::By(tenant)) => HostFound::Tenant(tenant.clone()),
@@ -295,5 +304,15 @@ mod tests {
         claims.insert("shop.example.org", &tenant("shop.org"));
         assert_eq!(find(&tenancy(), Some(&claims), "shop.example.org"), HostFound::Conflict);
         assert_eq!(claims.conflicts(), [("shop.example.org", &tenant("shop.org"), &tenant("mallory.com"))]);
+        claims.insert("own.example.org", &tenant("own.org"));
+        for (host, asking, other) in [
+            ("shop.example.org", "shop.org", Some("mallory.com")),
+            ("shop.example.org", "mallory.com", Some("shop.org")),
+            ("own.example.org", "mallory.com", Some("own.org")),
+            ("own.example.org", "own.org", None),
+            ("nobodys.example.org", "own.org", None),
+        ] {
+            assert_eq!(claims.by_another(host, &tenant(asking)), other.map(tenant), "{asking}: {host}");
+        }
     }
 }

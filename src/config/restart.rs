@@ -5,16 +5,18 @@ use super::model::Settings;
 /// The changed keys that need a restart, as they are written; everything else applies at once.
 pub fn diff_needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let tls = |settings: &Settings| settings.server.tls.as_ref().map(|tls| tls.listen.clone());
-    let listens = |settings: &Settings| {
+    // at a listener that stays
+    let encrypts = |settings: &Settings, other: &Settings| {
         let management = &settings.management;
-        management.listen.map(|at| (at, management.certificate.is_some()))
+        management.certificate.is_some() && management.listen.is_some() && other.management.listen.is_some()
     };
     [
         ("server.listen", old.server.listen != new.server.listen),
         ("server.workers", old.server.workers != new.server.workers),
         ("server.tls.listen", tls(old) != tls(new)),
         ("admin.listen", old.admin != new.admin),
-        ("management.listen", listens(old) != listens(new)),
+        ("management.listen", old.management.listen != new.management.listen),
+        ("management.cert_file", encrypts(old, new) != encrypts(new, old)),
         ("tenancy.capacity", old.tenancy.capacity != new.tenancy.capacity),
         ("accounts.enabled", old.accounts.enabled != new.accounts.enabled),
         ("accounts.store_url", old.accounts.store.location != new.accounts.store.location),
@@ -83,14 +85,26 @@ mod tests {
         }
     }
 
+    /// Attack: passwords that go on in clear text where a certificate has been written.
+    #[test]
+    fn attack_eavesdropping_on_a_listener_that_looks_encrypted() {
+        let listen = "[accounts]\nenabled = true\n[management]\nlisten = \"127.0.0.1:9443\"\n";
+        let with = |cert: &str| settings(&format!("{listen}cert_file = \"{cert}\"\nkey_file = \"k\""));
+        let without = settings(listen);
+        assert_eq!(diff_needs_restart(&without, &with("c")), ["management.cert_file"]);
+        assert_eq!(diff_needs_restart(&with("c"), &without), ["management.cert_file"]);
+        assert!(diff_needs_restart(&with("c"), &with("d")).is_empty(), "another one is taken over");
+    }
+
     #[test]
     fn the_reference_names_the_same_keys() {
         let documented: Vec<_> = schema::keys(&schema::deployment())
             .into_iter()
-            .filter(|key| key.restart)
+            .filter(|key| key.restart || key.effect.contains("needs a restart"))
             .map(|key| key.path)
             .collect();
         let mut known: Vec<_> = CASES.iter().flat_map(|(_, keys)| keys.iter().copied()).collect();
+        known.push("management.cert_file");
         known.sort_unstable();
         known.dedup();
         let mut documented: Vec<_> = documented.iter().map(String::as_str).collect();

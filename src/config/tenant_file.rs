@@ -18,7 +18,7 @@ use crate::domain::{
     governance::Overrides,
     guard::Guard,
     identity::CrossTenant,
-    route::Access as RouteAccess,
+    route::{Access as RouteAccess, any_path},
     tenant::TenantId,
 };
 
@@ -296,11 +296,8 @@ const SWITCH_ON: &str = "write `enabled = true` below [accounts] in deployment.t
 /// accounts where there are none. Each with a remedy.
 pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(Key, &'static str, &'static str)> {
     let is_kept = |methods: &[String], pattern: &str| {
-        // any path that the pattern covers
-        let path: Vec<_> =
-            pattern.split('/').map(|part| if part.starts_with('*') { "-" } else { part }).collect();
         let method = methods.first().map_or("GET", String::as_str);
-        settings.defaults.route_table.classify(method, &path.join("/")).access == RouteAccess::SignedIn
+        settings.defaults.route_table.classify(method, &any_path(pattern)).access == RouteAccess::SignedIn
     };
     let ours = Key::root().name(OURS);
     let routes = conf.access.routes.iter().enumerate();

@@ -1,7 +1,7 @@
 //! Listening sockets.
 
 use std::{
-    io,
+    io::{self, ErrorKind},
     net::{SocketAddr, TcpListener},
 };
 
@@ -19,7 +19,8 @@ pub struct Listener {
     pub tls: Option<TlsAcceptor>,
 }
 
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+/// `key` is where the address is written.
+pub fn bind(address: SocketAddr, key: &str) -> io::Result<TcpListener> {
     let bind = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
@@ -28,7 +29,20 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         socket.listen(BACKLOG)?;
         Ok(TcpListener::from(socket))
     };
-    bind().map_err(|error: io::Error| {
-        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
-    })
+    bind().map_err(|error| cannot_listen(address, key, &error))
+}
+
+/// Which key to change, and what else helps.
+pub fn cannot_listen(address: SocketAddr, key: &str, error: &io::Error) -> io::Error {
+    let remedy = match error.kind() {
+        ErrorKind::AddrInUse => " (another process listens there: end it, or write another address)",
+        ErrorKind::AddrNotAvailable => {
+            " (this machine has no such address: write one that it has, or 0.0.0.0)"
+        }
+        ErrorKind::PermissionDenied => {
+            " (this user may not: write a port from 1024 on, or give Doorward CAP_NET_BIND_SERVICE)"
+        }
+        _ => "",
+    };
+    io::Error::new(error.kind(), format!("cannot listen on {address} ({key}): {error}{remedy}"))
 }

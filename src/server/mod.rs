@@ -14,6 +14,7 @@ mod worker;
 
 use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle};
 
+pub use self::listen::cannot_listen;
 use self::{
     drain::DrainSignal,
     listen::{Listener, bind},
@@ -49,16 +50,20 @@ impl Server {
         certificates: &Shown,
         drain: &DrainSignal,
     ) -> io::Result<Self> {
-        let http =
-            settings.server.listen.iter().map(|address| bind(*address)).collect::<io::Result<Vec<_>>>()?;
+        let http = settings
+            .server
+            .listen
+            .iter()
+            .map(|address| bind(*address, "server.listen"))
+            .collect::<io::Result<Vec<_>>>()?;
         let https = settings
             .server
             .tls
             .iter()
             .flat_map(|tls| &tls.listen)
-            .map(|address| bind(*address))
+            .map(|address| bind(*address, "server.tls.listen"))
             .collect::<io::Result<Vec<_>>>()?;
-        let management = settings.management.listen.map(bind).transpose()?;
+        let management = settings.management.listen.map(|at| bind(at, "management.listen")).transpose()?;
         let bound = |sockets: &[std::net::TcpListener]| {
             sockets.iter().map(std::net::TcpListener::local_addr).collect::<io::Result<Vec<_>>>()
         };

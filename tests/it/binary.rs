@@ -247,6 +247,60 @@ fn a_configuration_with_mistakes_is_not_served() {
 }
 
 #[test]
+fn a_log_filter_that_means_nothing_is_refused() {
+    let portal = Portal::answering("").start();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = json!([taken.local_addr().unwrap().to_string()]);
+    for (filter, code) in [("inof", 2), ("info,doorward=loud", 2), ("info,doorward::token=debug", 1), ("", 1)]
+    {
+        // who gets past the filter ends at a port that is taken
+        let output =
+            run(served(&portal).setting("server.listen", listen.clone()), &["serve", "--log", filter]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{filter}: {said}");
+        let told = format!("--log (DOORWARD_LOG): {filter:?} is not a log level or filter (write a level");
+        assert_eq!(said.contains(&told), code == 2, "{said}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_its_key_and_what_to_do() {
+    let portal = Portal::answering("").start();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap().to_string();
+    for key in ["server.listen", "server.tls.listen", "management.listen", "admin.listen"] {
+        let address = if key.starts_with("server") { json!([at]) } else { json!(at) };
+        let mut gate = served(&portal).accounts();
+        if key == "server.tls.listen" {
+            gate = gate.tls();
+        }
+        let output = run(gate.setting(key, address), &["serve"]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{key}: {said}");
+        let told = format!("error: cannot listen on {at} ({key}): Address already in use");
+        let remedy = "another process listens there: end it, or write another address";
+        assert!(said.contains(&told) && said.contains(remedy), "{key}: {said}");
+        assert_eq!(said.matches("cannot listen").count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn a_tenants_key_file_that_cannot_be_used_is_in_the_log() {
+    let portal = Portal::answering("").start();
+    let issuer = json!({"issuer": "x", "audiences": ["a"], "jwks_file": "nosuch.json"});
+    let binary = served(&portal).tenant("acme.com", &json!({"Doorward": {"issuers": [issuer]}})).serve();
+    binary.get("/").tenant("acme.com").send();
+    let mut line = None;
+    eventually(|| {
+        line = binary.said("Doorward.issuers[0].jwks_file");
+        line.is_some()
+    });
+    let line = line.unwrap();
+    assert_eq!((line["level"].as_str(), line["tenant"].as_str()), (Some("WARN"), Some("acme.com")), "{line}");
+    assert!(line["message"].as_str().unwrap().contains("acme.com/nosuch.json: No such file"), "{line}");
+}
+
+#[test]
 fn explain_says_allow_sign_in_or_refuse() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
     let closed = || Gate::before(&portal).anonymous(false).issuer(&idp).sign_in("https://idp.test/login");

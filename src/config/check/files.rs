@@ -1,6 +1,6 @@
 //! The files that `deployment.toml` names: there, readable, and what they should be.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, io::ErrorKind, path::Path, sync::Arc};
 
 use rustls::{
     crypto::aws_lc_rs,
@@ -60,9 +60,16 @@ pub fn look_at(settings: &Settings, root: &Node, findings: &mut Findings) {
     }
     let folder = &settings.tenancy.folder;
     let key = key.name("tenancy").name("folder");
-    // only the default one may be missing: nobody asked for it
-    if !folder.is_dir() && (root.at(&key).is_some() || folder.exists()) {
-        findings.add(root, &key, format!("{}: this is not a folder", folder.display()), "");
+    let is_folder = match fs::metadata(folder) {
+        Ok(found) => found.is_dir(),
+        // only the default one may be missing: nobody asked for it
+        Err(error) if error.kind() == ErrorKind::NotFound => root.at(&key).is_none(),
+        // what else is in the way is told where it is listed
+        Err(error) => error.kind() != ErrorKind::NotADirectory,
+    };
+    if !is_folder {
+        let remedy = "make it, or leave the key out";
+        findings.add(root, &key, format!("{}: this is not a folder", folder.display()), remedy);
     }
 }
 
@@ -139,6 +146,10 @@ fn pair(
 
 /// RFC 7517, public keys only.
 fn key_set(path: &Path) -> Result<(), String> {
+    // a pipe would block for ever
+    if !fs::metadata(path).map_err(|error| error.to_string())?.is_file() {
+        return Err("this is not a file".to_owned());
+    }
     let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
     let set: Value = serde_json::from_str(&text).map_err(|error| format!("this is not JSON: {error}"))?;
     let keys = set.get("keys").and_then(Value::as_array).ok_or("there is no list `keys` in it")?;

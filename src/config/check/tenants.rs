@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use super::files;
+use super::{files, notes};
 use crate::{
     config::{
         document::{Findings, Key, Node, json},
@@ -19,20 +19,39 @@ use crate::{
     domain::tenant::TenantId,
 };
 
-/// How many folders there were. Without `settings` only what does not depend on them is checked.
-pub fn check(folder: &Path, settings: Option<&Settings>, mistakes: &mut Vec<Mistake>) -> usize {
-    let Ok(entries) = fs::read_dir(folder) else { return 0 };
-    let mut hosts = Hosts::of(settings);
-    let mut tenants = 0;
+/// What is in the tenants' files.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Folders.
+    pub tenants: usize,
+    pub mistakes: Vec<Mistake>,
+    pub notes: Vec<Mistake>,
+    /// Some tenant has issuers of its own.
+    pub issuers: bool,
+    /// Some tenant locks names that are guessed for, by its own file or as all do.
+    pub locks: bool,
+}
+
+/// Without `settings` only what does not depend on them is checked.
+pub fn check(folder: &Path, settings: Option<&Settings>) -> Found {
+    let mut found = Found::default();
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        // whether it has to be there is asked elsewhere
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return found;
+        }
+        Err(error) => {
+            found.mistakes.push(unlisted(folder, &error));
+            return found;
+        }
+    };
+    let mut hosts = Hosts { settings, claimed: HashMap::new(), elsewhere: &|_| None };
     for entry in entries {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                mistakes.push(Mistake::whole(
-                    folder,
-                    format!("cannot be listed: {error}"),
-                    "make it readable",
-                ));
+                found.mistakes.push(unlisted(folder, &error));
                 break;
             }
         };
@@ -42,31 +61,37 @@ pub fn check(folder: &Path, settings: Option<&Settings>, mistakes: &mut Vec<Mist
         if hidden || !is_folder(&entry) {
             continue;
         }
-        tenants += 1;
+        found.tenants += 1;
         match name.to_str().map(|name| (name, TenantId::parse(name))) {
             Some((name, Ok(tenant))) if tenant.as_str() == name => {
-                one(&tenant, &entry.path(), settings, &mut hosts, mistakes);
+                one(&tenant, &entry.path(), &mut hosts, &mut found);
             }
             Some((_, Ok(tenant))) => {
-                mistakes.push(Mistake::whole(
+                found.mistakes.push(Mistake::whole(
                     &entry.path(),
                     "tenant domains are lower case, so this folder is never found".to_owned(),
                     format!("rename it to {tenant}"),
                 ));
             }
             Some((_, Err(problem))) => {
-                mistakes.push(Mistake::whole(
+                found.mistakes.push(Mistake::whole(
                     &entry.path(),
                     format!("no tenant can be called that: {problem}"),
                     "rename it",
                 ));
             }
             None => {
-                mistakes.push(Mistake::whole(&entry.path(), "this name is not UTF-8", "rename it"));
+                found.mistakes.push(Mistake::whole(&entry.path(), "this name is not UTF-8", "rename it"));
             }
         }
     }
-    tenants
+    found
+}
+
+fn unlisted(folder: &Path, error: &io::Error) -> Mistake {
+    let remedy = "let the user Doorward runs as read it";
+    let mistake = Mistake::whole(folder, format!("cannot be listed: {error}"), remedy);
+    Mistake { key: "tenancy.folder".to_owned(), ..mistake }
 }
 
 fn is_folder(entry: &DirEntry) -> bool {
@@ -74,20 +99,14 @@ fn is_folder(entry: &DirEntry) -> bool {
     entry.file_type().is_ok_and(|kind| kind.is_dir() || (kind.is_symlink() && entry.path().is_dir()))
 }
 
-fn one(
-    tenant: &TenantId,
-    folder: &Path,
-    settings: Option<&Settings>,
-    hosts: &mut Hosts<'_>,
-    mistakes: &mut Vec<Mistake>,
-) {
+fn one(tenant: &TenantId, folder: &Path, hosts: &mut Hosts<'_>, found: &mut Found) {
     let file = folder.join("tenant-conf.json");
     let text = match read(&file) {
         Ok(text) => text,
         // a tenant without a file inherits everything
         Err(error) if error.kind() == io::ErrorKind::NotFound && !file.is_symlink() => return,
         Err(error) => {
-            mistakes.push(Mistake::whole(
+            found.mistakes.push(Mistake::whole(
                 &file,
                 format!("cannot be read: {error}"),
                 "make it a readable file",
@@ -95,32 +114,67 @@ fn one(
             return;
         }
     };
-    let conf = match tenant_file::parse(&text, &file) {
+    said(tenant, (&file, &text), hosts, found);
+}
+
+/// The mistakes in the text of a tenant's file, before it is the file. `elsewhere` says which other tenant claims a host.
+/// Reads the files that it names.
+pub fn in_text(
+    settings: &Settings,
+    tenant: &TenantId,
+    (file, text): (&Path, &str),
+    elsewhere: &dyn Fn(&str) -> Option<TenantId>,
+) -> Vec<Mistake> {
+    let mut found = Found::default();
+    let mut hosts = Hosts { settings: Some(settings), claimed: HashMap::new(), elsewhere };
+    said(tenant, (file, text), &mut hosts, &mut found);
+    found.mistakes
+}
+
+fn said(tenant: &TenantId, (file, text): (&Path, &str), hosts: &mut Hosts<'_>, all: &mut Found) {
+    let conf = match tenant_file::parse(text, file) {
         Ok(conf) => conf,
-        Err(found) => return mistakes.extend(found),
+        Err(mistakes) => return all.mistakes.extend(mistakes),
     };
-    if let Some(settings) = settings
-        && let Some(problem) = tenant_file::resolve(settings, tenant, &conf, 0).problem
-    {
-        mistakes.push(problem);
+    all.issuers |= !conf.issuers().is_empty();
+    let mut noted = Vec::new();
+    if let Some(settings) = hosts.settings {
+        let policy = tenant_file::resolve(settings, tenant, &conf, 0);
+        let locks = policy.rules.account_lock.enabled;
+        all.locks |= locks;
+        // without accounts guards are a mistake
+        if settings.accounts.enabled {
+            let own = policy.guards.iter().map(AsRef::as_ref).filter(|guard| guard.of_tenant);
+            noted = notes::guards(&Key::root().name(OURS).name("guards"), own, &policy.routes, locks);
+        }
+        all.mistakes.extend(policy.problem);
     }
     let found = claims(tenant, &conf, hosts);
-    let kept = settings.map(|settings| tenant_file::without_effect(settings, &conf)).unwrap_or_default();
-    if found.is_empty() && kept.is_empty() && conf.issuers().is_empty() && !may_be_misspelt(&text) {
+    let kept =
+        hosts.settings.map(|settings| tenant_file::without_effect(settings, &conf)).unwrap_or_default();
+    let nothing = found.is_empty() && kept.is_empty() && noted.is_empty();
+    if nothing && conf.issuers().is_empty() && !may_be_misspelt(text) {
         return;
     }
     // parsed again for the places: few files come this far
-    let Ok(root) = json::parse(&text) else { return };
-    let mut findings = Findings::new(&file);
+    let Ok(root) = json::parse(text) else { return };
+    let mut findings = Findings::new(file);
     for (key, (message, remedy)) in found {
         findings.add(&root, &key, message, remedy);
     }
     for (key, message, remedy) in kept {
         findings.add(&root, &key, message, remedy);
     }
-    issuer_files(&conf, &root, &mut findings);
+    for (key, problem) in unusable_files(&conf) {
+        findings.add(&root, &key, problem, "");
+    }
     misspelt(&root, &mut findings);
-    mistakes.extend(findings.into_mistakes());
+    all.mistakes.extend(findings.into_mistakes());
+    let mut findings = Findings::new(file);
+    for (key, message, remedy) in noted {
+        findings.add(&root, &key, message, remedy);
+    }
+    all.notes.extend(findings.into_mistakes());
 }
 
 fn read(file: &Path) -> io::Result<String> {
@@ -152,13 +206,16 @@ fn may_be_misspelt(text: &str) -> bool {
     folded.matches(&OURS.to_ascii_lowercase()).count() > text.matches(OURS).count()
 }
 
-fn issuer_files(conf: &TenantConf, root: &Node, findings: &mut Findings) {
-    let key = Key::root().name("Doorward").name("issuers");
+/// The files that the tenant's issuers name and that are of no use, each with its key and the reason. Blocking.
+pub fn unusable_files(conf: &TenantConf) -> Vec<(Key, String)> {
+    let key = Key::root().name(OURS).name("issuers");
+    let mut found = Vec::new();
     for (index, issuer) in conf.issuers().iter().enumerate() {
         files::issuer_files(&key.item(index), issuer, &mut |key, path, problem| {
-            findings.add(root, &key, format!("{}: {problem}", path.display()), "");
+            found.push((key, format!("{}: {problem}", path.display())));
         });
     }
+    found
 }
 
 /// What is wrong, and what to do about it.
@@ -171,13 +228,11 @@ const ALLOW: &str = "add it to tenancy.claimable_hosts in deployment.toml, or ma
 struct Hosts<'a> {
     settings: Option<&'a Settings>,
     claimed: HashMap<String, TenantId>,
+    /// Which other tenant claims a host, where that is known without its file.
+    elsewhere: &'a dyn Fn(&str) -> Option<TenantId>,
 }
 
-impl<'a> Hosts<'a> {
-    fn of(settings: Option<&'a Settings>) -> Self {
-        Self { settings, claimed: HashMap::new() }
-    }
-
+impl Hosts<'_> {
     /// Says whose it is, when it is somebody else's or nobody may claim it.
     fn claim(&mut self, host: &str, tenant: &TenantId) -> Option<Complaint> {
         if let Some(tenancy) = self.settings.map(|settings| &settings.tenancy) {
@@ -202,8 +257,8 @@ impl<'a> Hosts<'a> {
                 ));
             }
         }
-        match self.claimed.get(host) {
-            Some(owner) if owner != tenant => {
+        match self.claimed.get(host).cloned().or_else(|| (self.elsewhere)(host)) {
+            Some(owner) if owner != *tenant => {
                 Some((format!("{owner} claims {host} too, so it is nobody's"), ONE_OWNER))
             }
             Some(_) => None,

@@ -4,6 +4,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod notes;
+
 struct Deployment(TempDir);
 
 impl Deployment {
@@ -45,7 +47,25 @@ fn a_single_tenant_install_needs_no_tenants_folder() {
 #[test]
 fn a_folder_that_is_named_must_be_there() {
     let told = Deployment::of("[tenancy]\nfolder = \"elsewhere\"").told();
-    assert_eq!(told, ["d.toml:2:10: tenancy.folder: elsewhere: this is not a folder"]);
+    assert_eq!(
+        told,
+        ["d.toml:2:10: tenancy.folder: elsewhere: this is not a folder (make it, or leave the key out)"]
+    );
+}
+
+#[test]
+fn a_folder_that_cannot_be_listed_is_not_an_empty_one() {
+    // also the default one, and whatever else is wrong; a link to itself stops root too
+    for text in ["", "[tenancy]\nfolder = \"tenants\"", "[sevrer]"] {
+        let deployment = Deployment::of(text);
+        std::os::unix::fs::symlink("tenants", deployment.0.path().join("tenants")).unwrap();
+        let told = deployment.told();
+        let told: Vec<_> = told.iter().filter(|told| !told.contains("sevrer")).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        let said = "tenants: tenancy.folder: cannot be listed: Too many levels of symbolic links";
+        assert!(told[0].contains(said), "{told:?}");
+        assert!(told[0].ends_with("(let the user Doorward runs as read it)"), "{told:?}");
+    }
 }
 
 #[test]

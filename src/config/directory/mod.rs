@@ -116,6 +116,11 @@ impl TenantDirectory {
         hosts::find(&settings.tenancy, self.cache.index.listing.load().claims.as_deref(), host)
     }
 
+    /// Another tenant whose file claims this host name (in its normal form).
+    pub fn claimed_by_another(&self, host: &str, tenant: &TenantId) -> Option<TenantId> {
+        self.cache.index.listing.load().claims.as_ref()?.by_another(host, tenant)
+    }
+
     /// Whether all tenant files have been read for their host names since the start.
     pub fn index_ready(&self) -> bool {
         self.cache.index.listing.load().claims.is_some()

@@ -155,7 +155,7 @@ fn each_rule_between_keys_has_its_mistake() {
         ("[server.tls]\ncert_file = \"c\"", "server.tls.key_file: this key is required"),
         (
             "[server.tls]\nlisten = [\"0.0.0.0:8080\"]\ncert_file = \"c\"\nkey_file = \"k\"",
-            "also in server.tls.listen",
+            "server.tls.listen[0]: 0.0.0.0:8080 is also in server.listen",
         ),
         ("[tenancy]\nwatch = \"off\"\npoll_interval = \"1s\"", "poll_interval: this has no effect"),
         ("[tenancy]\npoll_interval = \"1ms\"", "poll_interval: that often"),

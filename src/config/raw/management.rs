@@ -19,7 +19,7 @@ pub struct Management {
     /// `127.0.0.1:9443`.
     #[schemars(extend("default" = "off", "x-restart" = true))]
     pub listen: Option<As<MaybeListen>>,
-    /// The certificate chain for `listen`, PEM. Read again when the file changes.
+    /// The certificate chain for `listen`, PEM. Read again when the file changes. A first one, or none any more, needs a restart.
     #[schemars(extend("x-default" = "none: clear text"))]
     pub cert_file: Option<As<FilePath>>,
     /// Its private key, PEM.

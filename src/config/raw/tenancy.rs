@@ -15,8 +15,8 @@ use crate::{config::model::HostPattern, domain::tenant::TenantId};
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct Tenancy {
-    /// Holds one folder a tenant, `<folder>/<domain>/tenant-conf.json`. It may be missing: then there is only the
-    /// default tenant.
+    /// Holds one folder a tenant, `<folder>/<domain>/tenant-conf.json`. The default one may be missing: then there is only
+    /// the default tenant. One that is named here and missing is a mistake for `doorward check`.
     #[schemars(extend("default" = "tenants"))]
     pub folder: Option<As<FilePath>>,
     /// The tenant of a request that names none.

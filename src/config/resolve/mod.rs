@@ -4,6 +4,7 @@ pub mod access;
 pub mod accounts;
 pub mod guard;
 pub mod issuer;
+pub mod listen;
 pub mod management;
 pub mod own;
 pub mod portal;
@@ -45,6 +46,7 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
     let own = accounts.enabled;
     let management =
         management::management(raw.management.unwrap_or_default(), own, &key.name("management"), &mut scope);
+    listen::apart(&server, &admin, &management, &mut scope);
     let sign_in = sign_in(raw.sign_in, profile, own, anonymous, &key, &mut scope);
     let [session, account_lock, password_policy] =
         ["session", "account_lock", "password_policy"].map(|name| key.name(name));

@@ -20,16 +20,6 @@ pub fn server(raw: raw::server::Server, key: &Key, scope: &mut Scope<'_>) -> Ser
     if listen.is_empty() && tls.is_none() {
         scope.mistake(&key.name("listen"), "nothing would listen", "name an address, or add [server.tls]");
     }
-    for (index, at) in listen.iter().enumerate() {
-        // port 0 is another port each time
-        if at.port() != 0 && tls.iter().flat_map(|tls| &tls.listen).any(|other| other == at) {
-            scope.mistake(
-                &key.name("listen").item(index),
-                format!("{at} is also in server.tls.listen"),
-                "use two ports",
-            );
-        }
-    }
     if raw.workers.is_some_and(|workers| workers > MOST_WORKERS) {
         scope.mistake(&key.name("workers"), "no machine has that many cores", "write 0 for one a core");
     }

@@ -8,7 +8,7 @@ pub mod wso2_apim;
 
 use std::sync::Arc;
 
-pub use pattern::parse_rule;
+pub use pattern::{any_path, parse_rule};
 pub use table::{BadPattern, RouteTable};
 
 /// Who may use a route.

@@ -44,6 +44,13 @@ pub fn parse_rule(written: &str) -> Result<(Vec<String>, String), BadPattern> {
     Ok((named, pattern.to_owned()))
 }
 
+/// Some path that the pattern covers.
+pub fn any_path(pattern: &str) -> String {
+    let parts: Vec<_> =
+        pattern.split('/').map(|part| if part.starts_with('*') { "-" } else { part }).collect();
+    parts.join("/")
+}
+
 pub(super) fn is_method(method: &str) -> bool {
     !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
 }

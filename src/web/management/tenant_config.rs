@@ -13,10 +13,11 @@ use super::{Ask, body, error::Problem, etag, json};
 use crate::{
     clock,
     config::{
-        Mistake, Settings,
+        Mistake, Settings, TenantDirectory,
+        check::in_text,
         directory::{FILE, Found, folder_of},
         schema::tenant_conf,
-        tenant_file::{self, MAX_BYTES},
+        tenant_file::MAX_BYTES,
         tenant_write::{self, NotWritten, Prepared},
     },
     domain::{
@@ -51,8 +52,9 @@ pub async fn show(ask: &Ask) -> Result<Response<Body>, Problem> {
 pub async fn replace(ask: &Ask, body: Body) -> Result<Response<Body>, Problem> {
     let text = body::text(&ask.headers, body, MAX_BYTES).await?;
     let (settings, tenant, checked) = (Arc::clone(&ask.settings), ask.tenant.clone(), text.clone());
+    let tenants = Arc::clone(&ask.site.0.tenants);
     // it may be long, and name other files
-    spawn_blocking(move || check(&settings, &tenant, &checked))
+    spawn_blocking(move || check(&settings, &tenants, &tenant, &checked))
         .await
         .map_err(|_| Problem::unavailable())??;
     let site = &ask.site.0;
@@ -135,18 +137,23 @@ pub fn schema() -> Response<Body> {
     json(tenant_conf().to_string())
 }
 
-/// The same parser that reads files, and together with `deployment.toml`.
-fn check(settings: &Settings, tenant: &TenantId, text: &str) -> Result<(), Problem> {
-    let file = folder_of(&settings.tenancy.folder, tenant).join(FILE);
-    let refused = |mistakes: &[Mistake]| {
-        let told: Vec<String> = mistakes.iter().map(told).collect();
-        Problem::new(StatusCode::BAD_REQUEST, "Invalid tenant configuration.", told.join("; "))
-    };
-    let conf = tenant_file::parse(text, &file).map_err(|mistakes| refused(&mistakes))?;
-    match tenant_file::resolve(settings, tenant, &conf, 0).problem {
-        Some(problem) => Err(refused(&[problem])),
-        None => Ok(()),
+/// As `doorward check` does once it is the file.
+fn check(
+    settings: &Settings,
+    tenants: &TenantDirectory,
+    tenant: &TenantId,
+    text: &str,
+) -> Result<(), Problem> {
+    let folder = folder_of(&settings.tenancy.folder, tenant);
+    let elsewhere = |host: &str| tenants.claimed_by_another(host, tenant);
+    let mistakes = in_text(settings, tenant, (&folder.join(FILE), text), &elsewhere);
+    if mistakes.is_empty() {
+        return Ok(());
     }
+    // files beside it by their names: nobody over HTTP has to know where they are
+    let place = format!("{}/", folder.display());
+    let told: Vec<String> = mistakes.iter().map(|mistake| told(mistake).replace(&place, "")).collect();
+    Err(Problem::new(StatusCode::BAD_REQUEST, "Invalid tenant configuration.", told.join("; ")))
 }
 
 /// Without the name of the file: nobody over HTTP has to know where it is.

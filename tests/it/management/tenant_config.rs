@@ -81,6 +81,45 @@ fn a_mistake_is_told_with_line_key_and_remedy_and_changes_nothing() {
 }
 
 #[test]
+fn what_doorward_check_calls_a_mistake_is_refused() {
+    let world = Managed::with(|gate| {
+        let beta = json!({"Doorward": {"hosts": ["beta.example"]}});
+        gate.setting("tenancy.claimable_hosts", json!(["beta.example", "acme.example"]))
+            .tenant("beta.com", &beta)
+    });
+    eventually(|| world.gate.get("/devportal/apis").host("beta.example").send().status == 200);
+    for (ours, said) in [
+        (
+            json!({"hosts": ["x.example"]}),
+            "Doorward.hosts[0]: deployment.toml does not let tenants claim x.example",
+        ),
+        (json!({"hosts": ["beta.example"]}), "Doorward.hosts[0]: beta.com claims beta.example too"),
+        (
+            json!({"issuers": [{"issuer": "x", "audiences": ["a"], "jwks_file": "nosuch.json"}]}),
+            "Doorward.issuers[0].jwks_file: nosuch.json: No such file",
+        ),
+        (
+            json!({"routes": [{"match": "/x", "access": "open"}]}),
+            "Doorward.routes[0].access: deployment.toml or the profile keeps this path for users",
+        ),
+    ] {
+        let answer = put(&world, OF_ACME, &json!({"Doorward": ours}).to_string());
+        let told = answer.json()["description"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(answer.status, 400, "{ours}: {}", answer.text());
+        assert!(told.contains(said), "{ours}: {told}");
+        let home = world.gate.home().to_str().unwrap();
+        assert!(!told.contains("tenant-conf.json") && !told.contains(home), "{told}");
+    }
+    assert_eq!(world.get(OF_ACME).text(), "{}", "nothing has changed");
+    let own = json!({"Doorward": {"hosts": ["acme.example"]}}).to_string();
+    assert_eq!(put(&world, OF_ACME, &own).status, 200);
+    assert_eq!(put(&world, OF_ACME, &own).status, 200, "its own claim is no other's");
+    // account_lock.enabled is false: a note to `doorward check`, no mistake
+    let noted = json!({"Doorward": {"guards": [{"match": "/x", "user_in": "basic"}]}});
+    assert_eq!(put(&world, OF_ACME, &noted.to_string()).status, 200);
+}
+
+#[test]
 fn a_broken_file_can_be_read_and_mended() {
     let world = Managed::start();
     world.gate.edit_tenant_by(Edit::InPlace, "acme.com", "{ broken");

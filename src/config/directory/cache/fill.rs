@@ -11,6 +11,7 @@ use std::{
 use super::{Cache, Versions, Why, World};
 use crate::{
     config::{
+        check::unusable_files,
         directory::{
             Found,
             disk::{self, Reading, Stamp},
@@ -18,6 +19,7 @@ use crate::{
             gate::Pass,
             index::News,
         },
+        document::Key,
         mistake::Mistake,
         model::Settings,
         watch::SETTLE,
@@ -44,6 +46,8 @@ struct Look {
     stamp: Stamp,
     verdict: Verdict,
     doubtful: bool,
+    /// What is wrong with the files that the tenant's issuers name.
+    unusable: Vec<(Key, String)>,
 }
 
 impl Cache {
@@ -141,7 +145,13 @@ impl Cache {
             if matches!(verdict, Verdict::Unknown) {
                 this.watching.disarm(&tenant);
             }
-            Look { at, reading, stamp, verdict, doubtful }
+            let unusable = match &verdict {
+                Verdict::Known(State { good: Some(good), .. }, Change::Accepted) => {
+                    unusable_files(&good.conf)
+                }
+                _ => Vec::new(),
+            };
+            Look { at, reading, stamp, verdict, doubtful, unusable }
         });
         task.await.ok()
     }
@@ -159,6 +169,9 @@ impl Cache {
             }
             Verdict::Known(state, change) => {
                 self.report(tenant, before.is_some(), &state, &change);
+                for (key, problem) in look.unusable {
+                    tracing::warn!(%tenant, "{key}: {problem}: tokens of this issuer do not count until it is mended");
+                }
                 let said = matches!(look.reading, Reading::Text(_) | Reading::Absent) && state.is_of_file();
                 if said && change != Change::Nothing {
                     let hosts = state.good.as_ref().map(|good| good.conf.hosts.clone()).unwrap_or_default();

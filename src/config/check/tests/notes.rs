@@ -1,0 +1,103 @@
+//! What a check tells without failing by it.
+
+use super::Deployment;
+
+const ACCOUNTS: &str = "[accounts]\nenabled = true\n";
+const LOCK: &str = "[account_lock]\nenabled = true\n";
+const FORM: &str = "[[guard]]\nmatch = \"/login\"\nuser_in = \"form\"\nsucceeded_status = [200]\n";
+const BASIC: &str = "[[guard]]\nmatch = \"/api/**\"\nuser_in = \"basic\"\n";
+
+impl Deployment {
+    fn noted(&self) -> Vec<String> {
+        let report = self.check();
+        assert!(report.is_clean(), "{:#?}", report.mistakes);
+        let prefix = format!("{}/", self.0.path().display());
+        report.notes.iter().map(|note| note.to_string().replace(&prefix, "")).collect()
+    }
+}
+
+#[test]
+fn guards_that_lock_nobody() {
+    for (text, noted) in [
+        (format!("{ACCOUNTS}{LOCK}{FORM}"), false),
+        (format!("{ACCOUNTS}{FORM}"), true),
+        (format!("{ACCOUNTS}[account_lock]\nenabled = false\n{FORM}"), true),
+        (ACCOUNTS.to_owned(), false),
+    ] {
+        let told = Deployment::of(&text).noted();
+        assert_eq!(told.len(), usize::from(noted), "{text}: {told:?}");
+        assert!(told.iter().all(|told| told.contains(": guard: account_lock.enabled is false")), "{told:?}");
+    }
+    // a name may be a tenant's, whose own file locks
+    let told = Deployment::of(&format!("{ACCOUNTS}{FORM}"))
+        .with("tenants/a.com/tenant-conf.json", "{\"Doorward\": {\"account_lock\": {\"enabled\": true}}}");
+    assert_eq!(told.noted(), Vec::<String>::new());
+}
+
+#[test]
+fn a_guard_of_http_basic_where_nothing_is_open() {
+    let route = |pattern: &str, access: &str| {
+        format!("[[access.route]]\nmatch = \"{pattern}\"\naccess = \"{access}\"\n")
+    };
+    for (routes, noted) in [
+        (String::new(), true),
+        (route("/api/**", "anonymous"), true),
+        (route("/api/**", "signed-in"), true),
+        (route("/api/**", "open"), false),
+        (route("POST /api/**", "open"), true),
+        (route("/**", "open"), false),
+    ] {
+        let generic = format!("[portal]\nprofile = \"generic\"\n{ACCOUNTS}{LOCK}{BASIC}{routes}");
+        let told = Deployment::of(&generic).noted();
+        assert_eq!(told.len(), usize::from(noted), "{routes}: {told:?}");
+        assert!(told.iter().all(|told| told.starts_with("d.toml:9:11: guard[0].user_in: ")), "{told:?}");
+    }
+    let told = Deployment::of(&format!("{ACCOUNTS}{LOCK}{FORM}")).noted();
+    assert_eq!(told, Vec::<String>::new(), "a form needs no open route to be counted");
+}
+
+#[test]
+fn guards_of_a_tenant() {
+    let guards = "\"guards\": [{\"match\": \"/x\", \"user_in\": \"basic\"}]";
+    let told = Deployment::of(ACCOUNTS)
+        .with("tenants/a.com/tenant-conf.json", &format!("{{\"Doorward\": {{{guards}}}}}"))
+        .noted();
+    assert_eq!(told.len(), 1, "one key is told once: {told:?}");
+    assert!(
+        told[0].starts_with("tenants/a.com/tenant-conf.json:1:25: Doorward.guards: account_lock"),
+        "{told:?}"
+    );
+    let told = Deployment::of(&format!("{ACCOUNTS}{LOCK}"))
+        .with("tenants/a.com/tenant-conf.json", &format!("{{\"Doorward\": {{{guards}}}}}"))
+        .noted();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("Doorward.guards[0].user_in: "), "{told:?}");
+    let told = Deployment::of(ACCOUNTS)
+        .with(
+            "tenants/a.com/tenant-conf.json",
+            &format!(
+                "{{\"Doorward\": {{{}, \"account_lock\": {{\"enabled\": true}}}}}}",
+                guards.replace("basic", "password-grant")
+            ),
+        )
+        .noted();
+    assert_eq!(told, Vec::<String>::new());
+}
+
+#[test]
+fn a_management_api_that_no_role_may_use() {
+    let on = format!("{ACCOUNTS}[management]\npublic = true\nadmin_roles = []\n");
+    let issuer =
+        "[[issuer]]\nissuer = \"https://i\"\naudiences = [\"a\"]\ndiscovery = true\ntenant_claim = \"t\"\n";
+    let told = Deployment::of(&format!("{on}{issuer}")).noted();
+    assert!(told.len() == 1 && told[0].starts_with("d.toml:5:15: management.admin_roles: "), "{told:?}");
+    // nobody at all
+    let told = Deployment::of(&on).told();
+    assert!(told.len() == 1 && told[0].starts_with("d.toml:5:15: management.admin_roles: "), "{told:?}");
+    // those of a tenant's own issuer
+    let own = "{\"Doorward\": {\"issuers\": [{\"issuer\": \"https://i\", \"audiences\": [\"a\"], \"discovery\": true}]}}";
+    assert_eq!(Deployment::of(&on).with("tenants/a.com/tenant-conf.json", own).noted().len(), 1);
+    // off
+    let off = Deployment::of(&format!("{ACCOUNTS}[management]\nadmin_roles = []\n")).noted();
+    assert_eq!(off, Vec::<String>::new());
+}
