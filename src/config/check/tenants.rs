@@ -46,7 +46,7 @@ pub fn check(folder: &Path, settings: Option<&Settings>) -> Found {
             return found;
         }
     };
-    let mut hosts = Hosts { settings, claimed: HashMap::new(), elsewhere: &|_| None };
+    let mut hosts = Hosts { settings, claimed: HashMap::new(), elsewhere: &|_| None, names_tenants: true };
     for entry in entries {
         let entry = match entry {
             Ok(entry) => entry,
@@ -117,8 +117,8 @@ fn one(tenant: &TenantId, folder: &Path, hosts: &mut Hosts<'_>, found: &mut Foun
     said(tenant, (&file, &text), hosts, found);
 }
 
-/// The mistakes in the text of a tenant's file, before it is the file. `elsewhere` says which other tenant claims a host.
-/// Reads the files that it names.
+/// The mistakes in the text of a tenant's file, before it is the file, for one who may not know the other tenants' names.
+/// `elsewhere` says which of them claims a host. Reads the files that the text names.
 pub fn in_text(
     settings: &Settings,
     tenant: &TenantId,
@@ -126,7 +126,8 @@ pub fn in_text(
     elsewhere: &dyn Fn(&str) -> Option<TenantId>,
 ) -> Vec<Mistake> {
     let mut found = Found::default();
-    let mut hosts = Hosts { settings: Some(settings), claimed: HashMap::new(), elsewhere };
+    let mut hosts =
+        Hosts { settings: Some(settings), claimed: HashMap::new(), elsewhere, names_tenants: false };
     said(tenant, (file, text), &mut hosts, &mut found);
     found.mistakes
 }
@@ -230,9 +231,15 @@ struct Hosts<'a> {
     claimed: HashMap<String, TenantId>,
     /// Which other tenant claims a host, where that is known without its file.
     elsewhere: &'a dyn Fn(&str) -> Option<TenantId>,
+    /// Whoever reads it may know which other tenants there are.
+    names_tenants: bool,
 }
 
 impl Hosts<'_> {
+    fn named(&self, owner: &TenantId) -> String {
+        if self.names_tenants { owner.to_string() } else { "another tenant".to_owned() }
+    }
+
     /// Says whose it is, when it is somebody else's or nobody may claim it.
     fn claim(&mut self, host: &str, tenant: &TenantId) -> Option<Complaint> {
         if let Some(tenancy) = self.settings.map(|settings| &settings.tenancy) {
@@ -244,8 +251,10 @@ impl Hosts<'_> {
             let owner = tenancy.hosts.get(host).cloned().map(|owner| (owner, "tenancy.hosts"));
             let owner = owner.or_else(|| by_pattern.map(|owner| (owner, "tenancy.host_pattern")));
             if let Some((owner, key)) = owner {
-                return (owner != *tenant)
-                    .then(|| (format!("{host} belongs to {owner} by {key} of deployment.toml"), ONE_OWNER));
+                return (owner != *tenant).then(|| {
+                    let owner = self.named(&owner);
+                    (format!("{host} belongs to {owner} by {key} of deployment.toml"), ONE_OWNER)
+                });
             }
             if tenancy.portal_host.as_deref() == Some(host) {
                 return Some((format!("{host} is the portal's own host (server.public_url)"), ONE_OWNER));
@@ -259,6 +268,7 @@ impl Hosts<'_> {
         }
         match self.claimed.get(host).cloned().or_else(|| (self.elsewhere)(host)) {
             Some(owner) if owner != *tenant => {
+                let owner = self.named(&owner);
                 Some((format!("{owner} claims {host} too, so it is nobody's"), ONE_OWNER))
             }
             Some(_) => None,

@@ -85,6 +85,7 @@ fn what_doorward_check_calls_a_mistake_is_refused() {
     let world = Managed::with(|gate| {
         let beta = json!({"Doorward": {"hosts": ["beta.example"]}});
         gate.setting("tenancy.claimable_hosts", json!(["beta.example", "acme.example"]))
+            .setting("tenancy.hosts", json!({"mapped.example": "beta.com"}))
             .tenant("beta.com", &beta)
     });
     eventually(|| world.gate.get("/devportal/apis").host("beta.example").send().status == 200);
@@ -93,7 +94,9 @@ fn what_doorward_check_calls_a_mistake_is_refused() {
             json!({"hosts": ["x.example"]}),
             "Doorward.hosts[0]: deployment.toml does not let tenants claim x.example",
         ),
-        (json!({"hosts": ["beta.example"]}), "Doorward.hosts[0]: beta.com claims beta.example too"),
+        // who else is here is nobody's business
+        (json!({"hosts": ["beta.example"]}), "Doorward.hosts[0]: another tenant claims beta.example too"),
+        (json!({"hosts": ["mapped.example"]}), "Doorward.hosts[0]: mapped.example belongs to another tenant"),
         (
             json!({"issuers": [{"issuer": "x", "audiences": ["a"], "jwks_file": "nosuch.json"}]}),
             "Doorward.issuers[0].jwks_file: nosuch.json: No such file",
@@ -109,6 +112,7 @@ fn what_doorward_check_calls_a_mistake_is_refused() {
         assert!(told.contains(said), "{ours}: {told}");
         let home = world.gate.home().to_str().unwrap();
         assert!(!told.contains("tenant-conf.json") && !told.contains(home), "{told}");
+        assert!(!told.contains("beta.com"), "{told}");
     }
     assert_eq!(world.get(OF_ACME).text(), "{}", "nothing has changed");
     let own = json!({"Doorward": {"hosts": ["acme.example"]}}).to_string();
