@@ -67,7 +67,7 @@ enum Command {
 #[derive(Args)]
 struct Config {
     /// The configuration file
-    #[arg(long = "config", short, env = "DOORWARD_CONFIG", default_value = CONFIG)]
+    #[arg(long = "config", short = 'c', env = "DOORWARD_CONFIG", default_value = CONFIG)]
     file: PathBuf,
 }
 

@@ -92,3 +92,9 @@ fn help_says_of_each_command_what_its_tenant_is() {
         assert!(told.contains("The tenant it is about"), "{words:?}: {told}");
     }
 }
+
+#[test]
+fn the_configuration_has_a_short_flag() {
+    let told = refused(&["user", "list", "-c", "nosuch.toml"], 2);
+    assert!(told.contains("nosuch.toml"), "{told}");
+}
