@@ -112,7 +112,7 @@ fn certificates(
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = fs::read(path).map_err(|error| error.to_string())?;
+    let text = read(path)?;
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<_, _>>()
         .map_err(|_| "this is not PEM".to_owned())?;
@@ -128,9 +128,9 @@ fn pair(
 ) {
     let chain = certificates(cert_key, cert, note);
     // the error of a key file must not repeat what is in it
-    let text = match fs::read(private) {
+    let text = match read(private) {
         Ok(text) => text,
-        Err(error) => return note(private_key.clone(), private, error.to_string()),
+        Err(problem) => return note(private_key.clone(), private, problem),
     };
     let Ok(der) = PrivateKeyDer::from_pem_slice(&text) else {
         return note(private_key.clone(), private, "there is no private key in it".to_owned());
@@ -144,14 +144,19 @@ fn pair(
     }
 }
 
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    // a pipe would block for ever
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => fs::read(path).map_err(|error| error.to_string()),
+        Ok(_) => Err("this is not a file".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// RFC 7517, public keys only.
 fn key_set(path: &Path) -> Result<(), String> {
-    // a pipe would block for ever
-    if !fs::metadata(path).map_err(|error| error.to_string())?.is_file() {
-        return Err("this is not a file".to_owned());
-    }
-    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let set: Value = serde_json::from_str(&text).map_err(|error| format!("this is not JSON: {error}"))?;
+    let text = read(path)?;
+    let set: Value = serde_json::from_slice(&text).map_err(|error| format!("this is not JSON: {error}"))?;
     let keys = set.get("keys").and_then(Value::as_array).ok_or("there is no list `keys` in it")?;
     let public: Vec<_> = keys.iter().filter(|key| key.get("kty").is_some_and(|kind| kind != "oct")).collect();
     if public.is_empty() {

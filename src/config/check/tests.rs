@@ -194,6 +194,23 @@ fn key_sets_are_opened() {
     assert!(told[0].contains("Doorward.issuers[0].jwks_file: tenants/a.com/j: "), "{told:?}");
 }
 
+/// Attack: a pipe in the place of a file, at which whoever opens it waits for ever.
+#[test]
+fn attack_a_pipe_in_the_place_of_a_file_that_an_issuer_names() {
+    let introspection =
+        "\"url\": \"https://x\", \"client_id\": \"c\", \"client_secret\": \"s\", \"ca_file\": \"pipe\"";
+    for keys in ["\"jwks_file\": \"pipe\"", &format!("\"introspection\": {{{introspection}}}")] {
+        let tenant = format!(
+            "{{\"Doorward\": {{\"issuers\": [{{\"issuer\": \"x\", \"audiences\": [\"a\"], {keys}}}]}}}}"
+        );
+        let deployment = Deployment::of("").with("tenants/a.com/tenant-conf.json", &tenant);
+        let pipe = deployment.0.path().join("tenants/a.com/pipe");
+        assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+        let told = deployment.told();
+        assert!(told.len() == 1 && told[0].contains("pipe: this is not a file"), "{told:?}");
+    }
+}
+
 #[test]
 fn the_published_configuration_has_no_mistakes() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/deployment.toml");
