@@ -10,7 +10,7 @@ use crate::{
     account::Values,
     clock,
     config::document::nearest::nearest,
-    domain::governance::{Connector, Effect, MASK, Named, categories, property},
+    domain::governance::{Connector, Effect, MASK, Named, categories, names, property},
 };
 
 /// A tenant's settings by WSO2's names; what is changed here counts at once, also while Doorward serves
@@ -178,13 +178,9 @@ async fn values(desk: &Desk) -> anyhow::Result<Values> {
 }
 
 fn known(name: &str) -> anyhow::Result<Named> {
-    property(name).ok_or_else(|| {
-        let connectors = categories().iter().flat_map(|category| category.connectors);
-        let known = connectors.flat_map(|connector| connector.properties).map(|property| property.name);
-        match nearest(name, known) {
-            Some(near) => anyhow!("there is no property {name} (did you mean {near}?)"),
-            None => anyhow!("there is no property {name}; `doorward governance list` names all"),
-        }
+    property(name).ok_or_else(|| match nearest(name, names()) {
+        Some(near) => anyhow!("there is no property {name} (did you mean {near}?)"),
+        None => anyhow!("there is no property {name}; `doorward governance list` names all"),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::{
         raw::governance::{Properties, Value},
         resolve::Scope,
     },
-    domain::governance::{Kind, Named, Overrides, categories, property, property_in_any_case},
+    domain::governance::{Kind, Named, Overrides, names, property, property_in_any_case},
 };
 
 /// One property that a file says.
@@ -51,9 +51,7 @@ pub fn said(name: &str, key: Key, value: &str, scope: &mut Scope<'_>) -> Option<
     let variable = scope.is_variable(&key);
     let named = if variable { property_in_any_case(name) } else { property(name) };
     let Some(named) = named else {
-        let connectors = categories().iter().flat_map(|category| category.connectors);
-        let known = connectors.flat_map(|connector| connector.properties).map(|property| property.name);
-        let mut remedy = match nearest(name, known) {
+        let mut remedy = match nearest(name, names()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "docs/GOVERNANCE.md names all properties".to_owned(),
         };

@@ -57,6 +57,12 @@ pub fn connector_named(name: &str) -> Option<&'static Connector> {
     INDEX.connectors.get(name).copied()
 }
 
+/// The names of all properties; of a numbered kind none.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let connectors = categories().iter().flat_map(|category| category.connectors);
+    connectors.flat_map(|connector| connector.properties).map(|property| property.name)
+}
+
 /// By its name, one of its aliases, or the name of one of a numbered kind.
 pub fn property(name: &str) -> Option<Named> {
     if let Some(&(connector, property)) = INDEX.properties.get(name) {

@@ -19,7 +19,9 @@ use std::fmt;
 pub use catalogue::categories;
 pub use check::BadValue;
 pub use expiry::{ExpiryRule, expiry_days};
-pub use find::{Named, category, category_named, connector, connector_named, property, property_in_any_case};
+pub use find::{
+    Named, category, category_named, connector, connector_named, names, property, property_in_any_case,
+};
 pub use id::{id_of, name_of};
 pub use kind::Kind;
 pub use overrides::Overrides;
