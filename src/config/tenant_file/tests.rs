@@ -1,14 +1,14 @@
 //! WSO2's file, and ours within it.
 
+mod hostile;
+mod issuers;
+
 use std::{collections::BTreeMap, fs};
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
-    config::{document::MOST, model::KeySource},
-    domain::identity::CrossTenant,
-};
+use crate::{config::model::KeySource, domain::identity::CrossTenant};
 
 fn file() -> &'static Path {
     Path::new("/t/acme.com/tenant-conf.json")
@@ -204,35 +204,6 @@ fn a_tenant_inherits_what_it_does_not_say() {
     assert!(!Arc::ptr_eq(&differs.routes, &settings.defaults.route_table));
 }
 
-const ISSUER: &str = "{\"issuer\": \"https://idp\", \"audiences\": [\"a\"], \"jwks_file\": \"keys.json\"";
-
-#[test]
-fn tenant_file_cannot_mint_identities_of_another_tenant() {
-    for key in ["\"tenant\": \"carbon.super\"", "\"tenant_claim\": \"t\"", "\"tenant\": \"acme.com\""] {
-        let text = ours(&format!("{{\"issuers\": [{ISSUER}, {key}}}]}}"));
-        assert!(mistakes(&text).contains("a tenant's issuer speaks for that tenant only"), "{key}");
-    }
-    // and without those keys its users are that tenant's, also below another default tenant
-    let settings = settings("[tenancy]\ndefault_tenant = \"other.com\"");
-    let conf = parse(&ours(&format!("{{\"issuers\": [{ISSUER}}}]}}")), file()).unwrap();
-    let policy = resolve(&settings, &acme(), &conf, 1);
-    assert_eq!(policy.issuers[0].tenant, acme());
-    assert_eq!(policy.issuers[0].tenant_claim, None);
-    assert_eq!(policy.issuers[0].keys, KeySource::File("/t/acme.com/keys.json".into()));
-}
-
-#[test]
-fn a_tenants_own_issuers_come_last_and_the_shared_ones_stay_shared() {
-    let settings = settings("[[issuer]]\nissuer = \"https://all\"\naudiences = [\"a\"]\njwks_file = \"j\"");
-    let conf = parse(&ours(&format!("{{\"issuers\": [{ISSUER}}}]}}")), file()).unwrap();
-    let policy = resolve(&settings, &acme(), &conf, 1);
-    let names: Vec<_> = policy.issuers.iter().map(|issuer| issuer.issuer.as_str()).collect();
-    assert_eq!(names, ["https://all", "https://idp"]);
-    assert!(Arc::ptr_eq(&policy.issuers[0], &settings.defaults.issuers[0]));
-    assert_eq!(policy.issuers[1], resolve(&settings, &acme(), &conf, 2).issuers[1]);
-    assert_eq!([policy.issuers[0].of_tenant_file, policy.issuers[1].of_tenant_file], [false, true]);
-}
-
 #[test]
 fn attack_session_theft_by_a_tenants_token_cookie() {
     let told = mistakes(&ours("{\"token_cookie\": \"JSESSIONID\"}"));
@@ -411,96 +382,4 @@ fn a_tenant_may_name_doorwards_own_sign_in_page_where_there_are_accounts() {
         told.len() == 1 && told[0].1.contains("accounts are off") && told[0].2.contains("[accounts]"),
         "{told:?}"
     );
-}
-
-/// One issuer of a tenant, where `deployment.toml` says `below`.
-fn with_issuer(below: &str, keys: &str) -> TenantPolicy {
-    let settings = settings(&format!(
-        "[accounts]\nenabled = true\n[admin]\nlisten = \"127.0.0.1:9901\"\n[management]\nlisten = \"127.0.0.1:9902\"\n{below}"
-    ));
-    let text = ours(&format!("{{\"issuers\": [{{\"audiences\": [\"a\"], {keys}}}]}}"));
-    resolve(&settings, &acme(), &parse(&text, file()).unwrap(), 1)
-}
-
-fn asked_at(url: &str) -> [String; 3] {
-    [
-        format!("\"issuer\": \"x\", \"jwks_url\": \"{url}\""),
-        format!("\"issuer\": \"{url}\", \"discovery\": true"),
-        format!(
-            "\"issuer\": \"https://x\", \"introspection\": {{\"url\": \"{url}\", \"client_id\": \"c\", \"client_secret\": \"s\"}}"
-        ),
-    ]
-}
-
-#[test]
-fn attack_request_forgery_against_our_own_ports_by_a_tenants_issuer() {
-    let below = "[tenancy]\nissuers_on_loopback = true";
-    for port in [9901, 9902] {
-        for host in
-            ["http://127.0.0.1", "http://localhost", "http://[::1]", "http://0x7f.1", "https://localhost."]
-        {
-            for keys in asked_at(&format!("{host}:{port}/drain")) {
-                let policy = with_issuer(below, &keys);
-                let told = policy.problem.as_ref().map_or("", |problem| problem.message.as_str());
-                assert!(told.contains("own private port"), "{keys}: {told}");
-                assert!(!policy.anonymous && policy.issuers.is_empty(), "{keys}");
-            }
-        }
-    }
-    for keys in asked_at("http://127.0.0.1:9903/jwks") {
-        let elsewhere = with_issuer(below, &keys);
-        assert!(elsewhere.problem.is_none() && elsewhere.issuers.len() == 1, "{keys}");
-    }
-}
-
-#[test]
-fn attack_request_forgery_against_what_else_listens_on_this_machine() {
-    for url in
-        ["http://127.0.0.1:9200/_all", "https://localhost:9443/jwks", "http://[::1]/", "https://0.0.0.0/"]
-    {
-        for keys in asked_at(url) {
-            let policy = with_issuer("", &keys);
-            let told = policy.problem.as_ref().map_or("", |problem| problem.message.as_str());
-            assert!(told.contains("tenancy.issuers_on_loopback"), "{keys}: {told}");
-            assert!(!policy.anonymous && policy.issuers.is_empty(), "{keys}");
-        }
-    }
-    for keys in asked_at("https://id.example/jwks") {
-        assert!(with_issuer("", &keys).problem.is_none(), "{keys}");
-    }
-}
-
-#[test]
-fn a_tenants_discovery_is_confined() {
-    let policy = with_issuer("", "\"issuer\": \"https://id.example\", \"discovery\": true");
-    let ours = ["127.0.0.1:9901", "127.0.0.1:9902"].map(|at| at.parse().unwrap());
-    assert_eq!(policy.issuers[0].keys, KeySource::ConfinedDiscovery(Arc::new(ours)));
-}
-
-/// Attack: a file of one tenant that takes so long to read that nothing else is done on this machine.
-#[test]
-fn attack_a_file_with_a_mistake_in_each_of_many_keys() {
-    let list = |item: &dyn Fn(usize) -> String| (0..5000).map(item).collect::<Vec<_>>().join(",");
-    for ours in [
-        format!("\"governance\": {{{}}}", list(&|n| format!("\"k{n}\": 1"))),
-        format!("\"issuers\": [{}]", list(&|n| format!("{{\"issuer\": \"{n}\"}}"))),
-        format!("\"issuers\": [{}]", list(&|_| "null".to_owned())),
-        format!("\"governance\": {{\"{}\": 1}}", "k".repeat(1_000_000)),
-    ] {
-        let mistakes = parse(&format!("{{\"Doorward\": {{{ours}}}}}"), file()).unwrap_err();
-        assert!(mistakes.len() <= MOST, "{} of {}", mistakes.len(), &ours[..40]);
-    }
-}
-
-/// Attack: all of a large file in one line, each value of which has its column counted.
-#[test]
-fn attack_a_file_in_one_line() {
-    let took = |between: &str| {
-        let text = format!("{{\"WSO2\": [0{}]}}", format!("{between}0").repeat(300_000));
-        let began = std::time::Instant::now();
-        assert!(parse(&text, file()).is_ok());
-        began.elapsed()
-    };
-    let (lines, line) = (took(",\n"), took(","));
-    assert!(line < lines * 5, "{line:?}, and {lines:?} in lines");
 }

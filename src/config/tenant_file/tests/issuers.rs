@@ -1,0 +1,96 @@
+//! Issuers of a tenant's own: whom they speak for, and where they may be.
+
+use super::*;
+
+const ISSUER: &str = "{\"issuer\": \"https://idp\", \"audiences\": [\"a\"], \"jwks_file\": \"keys.json\"";
+
+#[test]
+fn tenant_file_cannot_mint_identities_of_another_tenant() {
+    for key in ["\"tenant\": \"carbon.super\"", "\"tenant_claim\": \"t\"", "\"tenant\": \"acme.com\""] {
+        let text = ours(&format!("{{\"issuers\": [{ISSUER}, {key}}}]}}"));
+        assert!(mistakes(&text).contains("a tenant's issuer speaks for that tenant only"), "{key}");
+    }
+    // and without those keys its users are that tenant's, also below another default tenant
+    let settings = settings("[tenancy]\ndefault_tenant = \"other.com\"");
+    let conf = parse(&ours(&format!("{{\"issuers\": [{ISSUER}}}]}}")), file()).unwrap();
+    let policy = resolve(&settings, &acme(), &conf, 1);
+    assert_eq!(policy.issuers[0].tenant, acme());
+    assert_eq!(policy.issuers[0].tenant_claim, None);
+    assert_eq!(policy.issuers[0].keys, KeySource::File("/t/acme.com/keys.json".into()));
+}
+
+#[test]
+fn a_tenants_own_issuers_come_last_and_the_shared_ones_stay_shared() {
+    let settings = settings("[[issuer]]\nissuer = \"https://all\"\naudiences = [\"a\"]\njwks_file = \"j\"");
+    let conf = parse(&ours(&format!("{{\"issuers\": [{ISSUER}}}]}}")), file()).unwrap();
+    let policy = resolve(&settings, &acme(), &conf, 1);
+    let names: Vec<_> = policy.issuers.iter().map(|issuer| issuer.issuer.as_str()).collect();
+    assert_eq!(names, ["https://all", "https://idp"]);
+    assert!(Arc::ptr_eq(&policy.issuers[0], &settings.defaults.issuers[0]));
+    assert_eq!(policy.issuers[1], resolve(&settings, &acme(), &conf, 2).issuers[1]);
+    assert_eq!([policy.issuers[0].of_tenant_file, policy.issuers[1].of_tenant_file], [false, true]);
+}
+
+/// One issuer of a tenant, where `deployment.toml` says `below`.
+fn with_issuer(below: &str, keys: &str) -> TenantPolicy {
+    let settings = settings(&format!(
+        "[accounts]\nenabled = true\n[admin]\nlisten = \"127.0.0.1:9901\"\n[management]\nlisten = \"127.0.0.1:9902\"\n{below}"
+    ));
+    let text = ours(&format!("{{\"issuers\": [{{\"audiences\": [\"a\"], {keys}}}]}}"));
+    resolve(&settings, &acme(), &parse(&text, file()).unwrap(), 1)
+}
+
+fn asked_at(url: &str) -> [String; 3] {
+    [
+        format!("\"issuer\": \"x\", \"jwks_url\": \"{url}\""),
+        format!("\"issuer\": \"{url}\", \"discovery\": true"),
+        format!(
+            "\"issuer\": \"https://x\", \"introspection\": {{\"url\": \"{url}\", \"client_id\": \"c\", \"client_secret\": \"s\"}}"
+        ),
+    ]
+}
+
+#[test]
+fn attack_request_forgery_against_our_own_ports_by_a_tenants_issuer() {
+    let below = "[tenancy]\nissuers_on_loopback = true";
+    for port in [9901, 9902] {
+        for host in
+            ["http://127.0.0.1", "http://localhost", "http://[::1]", "http://0x7f.1", "https://localhost."]
+        {
+            for keys in asked_at(&format!("{host}:{port}/drain")) {
+                let policy = with_issuer(below, &keys);
+                let told = policy.problem.as_ref().map_or("", |problem| problem.message.as_str());
+                assert!(told.contains("own private port"), "{keys}: {told}");
+                assert!(!policy.anonymous && policy.issuers.is_empty(), "{keys}");
+            }
+        }
+    }
+    for keys in asked_at("http://127.0.0.1:9903/jwks") {
+        let elsewhere = with_issuer(below, &keys);
+        assert!(elsewhere.problem.is_none() && elsewhere.issuers.len() == 1, "{keys}");
+    }
+}
+
+#[test]
+fn attack_request_forgery_against_what_else_listens_on_this_machine() {
+    for url in
+        ["http://127.0.0.1:9200/_all", "https://localhost:9443/jwks", "http://[::1]/", "https://0.0.0.0/"]
+    {
+        for keys in asked_at(url) {
+            let policy = with_issuer("", &keys);
+            let told = policy.problem.as_ref().map_or("", |problem| problem.message.as_str());
+            assert!(told.contains("tenancy.issuers_on_loopback"), "{keys}: {told}");
+            assert!(!policy.anonymous && policy.issuers.is_empty(), "{keys}");
+        }
+    }
+    for keys in asked_at("https://id.example/jwks") {
+        assert!(with_issuer("", &keys).problem.is_none(), "{keys}");
+    }
+}
+
+#[test]
+fn a_tenants_discovery_is_confined() {
+    let policy = with_issuer("", "\"issuer\": \"https://id.example\", \"discovery\": true");
+    let ours = ["127.0.0.1:9901", "127.0.0.1:9902"].map(|at| at.parse().unwrap());
+    assert_eq!(policy.issuers[0].keys, KeySource::ConfinedDiscovery(Arc::new(ours)));
+}
