@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use doorward::config::{Settings, load::load, tenant_file};
+use http::StatusCode;
 
 #[test]
 fn the_configuration_shown_in_the_readme_is_accepted() {
@@ -169,4 +170,24 @@ fn blocks(document: &str, language: &str) -> Vec<String> {
 
 fn read(file: &str) -> String {
     fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
+}
+
+/// Every status that the management API refuses with has its code in the documents.
+#[test]
+fn each_refusal_of_the_management_api_is_documented() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/web/management");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let sources: String =
+        files.filter(|path| path.is_file()).map(|file| fs::read_to_string(file).unwrap()).collect();
+    let documented = read("docs/GOVERNANCE.md");
+    let mut refusals = 0;
+    for status in (400..600).filter_map(|code| StatusCode::from_u16(code).ok()) {
+        let Some(reason) = status.canonical_reason() else { continue };
+        let name = reason.to_uppercase().replace(' ', "_");
+        if sources.contains(&format!("StatusCode::{name}")) {
+            refusals += 1;
+            assert!(documented.contains(&format!("`MGT-{}00`", status.as_u16())), "{status}");
+        }
+    }
+    assert_eq!(refusals, 13, "as many as there are");
 }
