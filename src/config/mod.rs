@@ -11,6 +11,7 @@ pub mod load;
 pub mod mistake;
 pub mod model;
 pub mod raw;
+mod regular;
 pub mod resolve;
 pub mod restart;
 pub mod schema;

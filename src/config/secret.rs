@@ -1,8 +1,10 @@
 //! Text that must not be shown.
 
-use std::{fmt, fs::File, io::Read, path::Path};
+use std::{fmt, io::Read, path::Path};
 
 use serde::{Serialize, Serializer};
+
+use super::regular;
 
 /// A secret. It prints and serialises as `********`; only `expose` gives it away.
 #[derive(Clone, PartialEq, Eq)]
@@ -36,8 +38,7 @@ const LONGEST: u64 = 64 * 1024;
 /// The secret in a file, without the line break that editors leave at its end. The error never holds the content.
 pub fn read_file(path: &Path) -> Result<Secret, String> {
     let mut text = String::new();
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    // opening a folder works on some systems, reading it does not
+    let file = regular::open(path).map_err(|error| error.to_string())?;
     file.take(LONGEST + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
     if text.len() as u64 > LONGEST {
         return Err("longer than 64 KiB".to_owned());

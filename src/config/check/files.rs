@@ -1,6 +1,11 @@
 //! The files that `deployment.toml` names: there, readable, and what they should be.
 
-use std::{fs, io::ErrorKind, path::Path, sync::Arc};
+use std::{
+    fs,
+    io::{ErrorKind, Read as _},
+    path::Path,
+    sync::Arc,
+};
 
 use rustls::{
     crypto::aws_lc_rs,
@@ -13,6 +18,7 @@ use super::store;
 use crate::config::{
     document::{Findings, Key, Node},
     model::{AccessLog, CertificateFiles, Issuer, KeySource, Settings, StoreLocation, Target},
+    regular,
 };
 
 pub fn look_at(settings: &Settings, root: &Node, findings: &mut Findings) {
@@ -145,12 +151,9 @@ fn pair(
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    // a pipe would block for ever
-    match fs::metadata(path) {
-        Ok(found) if found.is_file() => fs::read(path).map_err(|error| error.to_string()),
-        Ok(_) => Err("this is not a file".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
+    let mut bytes = Vec::new();
+    let read = regular::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
+    read.map(|_| bytes).map_err(|error| error.to_string())
 }
 
 /// RFC 7517, public keys only.

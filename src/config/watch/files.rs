@@ -2,8 +2,8 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fs,
     hash::{BuildHasher, RandomState},
+    io::Read as _,
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     thread,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{DEBOUNCE, FALLBACK_POLL, PathWatch, RETRY, SETTLE, Signal, Trail};
-use crate::config::model::Watch;
+use crate::config::{model::Watch, regular};
 
 /// A file that is being written is looked at this often before its content counts as it is.
 const MAX_LOOKS: usize = 10;
@@ -197,14 +197,14 @@ impl Files {
 
 /// `None`: there is no such file, or it cannot be read.
 fn content(hasher: &RandomState, path: &Path) -> Option<u64> {
-    // a pipe in the place of a file would block for ever
-    fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-    fs::read(path).ok().map(|bytes| hasher.hash_one(bytes))
+    let mut bytes = Vec::new();
+    regular::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).ok()?;
+    Some(hasher.hash_one(bytes))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{os::unix::fs::symlink, sync::mpsc};
+    use std::{fs, os::unix::fs::symlink, sync::mpsc};
 
     use super::*;
 
