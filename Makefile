@@ -13,7 +13,7 @@ STATIC_TARGET ?= x86_64-unknown-linux-gnu
 # where cargo builds, also when a configuration above this folder says so
 target_dir = $$($(CARGO) metadata --format-version 1 --no-deps --offline | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 
-.PHONY: help demo test lint unit build bench lab
+.PHONY: help demo test lint unit build sbom audit bench lab fairness instructions
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -38,6 +38,12 @@ build: ## the release binary, static: runs on any Linux, in an empty image
 	if readelf -lW $$binary | grep -q INTERP; then echo "$$binary is not static"; exit 1; fi; \
 	ls -l $$binary
 
+sbom: ## the bill of materials of the release binary, CycloneDX 1.5, as doorward.cdx.json (needs cargo-cyclonedx)
+	@CARGO=$(CARGO) python3 deploy/sbom.py $(STATIC_TARGET)
+
+audit: ## dependencies against the advisory database, and their licences and sources (needs cargo-deny and the network)
+	$(CARGO) deny --locked check
+
 bench: ## criterion benches
 	$(CARGO) bench --locked
 
@@ -48,3 +54,11 @@ lab: ## measure side by side with other proxies; needs a laboratory beside the r
 	bash "$(LAB_DIR)/peers.sh" --only haproxy,envoy,nginx --rounds 3 --seconds 6 --idle --slow \
 	  --candidate "$(CURDIR)/tests/lab/candidate.sh" --candidate-name doorward --candidate-port 22000 --candidate-tls-port 22001 \
 	  --candidate-plain-port 22002 --candidate-plain-header 'Host: anon.test' $(LAB)
+
+fairness: ## p99 of 1,000 well-behaved clients while one client attacks; needs python3 and nginx
+	$(CARGO) build --release --locked
+	python3 tests/lab/fairness.py --doorward "$(target_dir)/release/doorward" $(ARGS)
+
+instructions: ## what one plain request costs in instructions; needs python3 and valgrind
+	$(CARGO) build --release --locked
+	python3 tests/lab/instructions.py --doorward "$(target_dir)/release/doorward" $(ARGS)

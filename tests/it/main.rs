@@ -22,7 +22,6 @@ mod binary;
 mod binary_accounts;
 mod command_line;
 mod complaints;
-mod dependencies;
 mod documentation;
 mod governance;
 mod guard;
