@@ -124,20 +124,12 @@ fn the_documents_name_only_what_is_there() {
 #[test]
 fn decisions_that_the_code_names_are_there_and_each_number_stands_for_one() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("src"), root.join("tests"), root.join("benches")];
     let mut named = 0;
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-            if entry.is_dir() {
-                folders.push(entry);
-            } else if entry.extension().is_some_and(|end| end == "rs") {
-                let text = fs::read_to_string(&entry).unwrap();
-                for rest in text.split(concat!("`docs", "/adr/")).skip(1) {
-                    let file = rest.split('`').next().unwrap();
-                    assert!(root.join("docs/adr").join(file).exists(), "{}: {file}", entry.display());
-                    named += 1;
-                }
-            }
+    for (path, text) in sources() {
+        for rest in text.split(concat!("`docs", "/adr/")).skip(1) {
+            let file = rest.split('`').next().unwrap();
+            assert!(root.join("docs/adr").join(file).exists(), "{}: {file}", path.display());
+            named += 1;
         }
     }
     assert!(named > 0);
@@ -151,6 +143,49 @@ fn decisions_that_the_code_names_are_there_and_each_number_stands_for_one() {
     numbers.sort_unstable();
     numbers.dedup();
     assert_eq!(numbers.len(), all);
+}
+
+/// A promise without its test is none.
+#[test]
+fn each_promise_in_security_md_has_its_tests() {
+    let code: String = sources().into_iter().map(|(_, text)| text).collect();
+    let document = read("docs/SECURITY.md");
+    let promises: Vec<&str> = section(&document, "Promises by attacker")
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| promise") && !line.starts_with("| ---"))
+        .collect();
+    assert!(promises.len() > 20, "{}", promises.len());
+    for promise in promises {
+        let tests = promise.rsplit_once("| `").unwrap_or_else(|| panic!("no test: {promise}")).1;
+        for name in tests.split(['`', ',', ' ', '|']).filter(|name| !name.is_empty()) {
+            let is_test = code.contains(&format!("fn {name}(")) || code.contains(&format!("def {name}("));
+            assert!(is_test, "{name} is no test: {promise}");
+        }
+    }
+}
+
+/// From a heading of the second level to the next one.
+fn section<'d>(document: &'d str, heading: &str) -> &'d str {
+    let (_, after) = document.split_once(&format!("## {heading}\n")).unwrap_or_else(|| panic!("{heading}"));
+    after.split("\n## ").next().unwrap_or(after)
+}
+
+/// Rust and Python below `src`, `tests` and `benches`.
+fn sources() -> Vec<(PathBuf, String)> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src"), root.join("tests"), root.join("benches")];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.extension().is_some_and(|end| end == "rs" || end == "py") {
+                let text = fs::read_to_string(&entry).unwrap();
+                found.push((entry, text));
+            }
+        }
+    }
+    found
 }
 
 #[track_caller]
