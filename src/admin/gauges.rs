@@ -8,6 +8,7 @@ use prometheus_client::{
 
 use crate::{
     clock::now,
+    domain::fairness::Resource,
     proxy::Gate,
     telemetry::metrics::{Count, ReloadLabels, ReloadResult},
 };
@@ -39,7 +40,11 @@ pub fn render(gate: &Gate) -> String {
         "Open connections to the portal, without upgrades and HTTP/2",
         gate.portal_connections.open() as u64,
     );
-    level("upgrades_open", "Open WebSockets and other upgrades", gate.upgrades.open() as u64);
+    level(
+        "upgrades_open",
+        "Open WebSockets and other upgrades",
+        gate.clients.all().held(Resource::Upgrade) as u64,
+    );
     let keys = gate.tokens.status(now());
     level("key_sets", "Key sources in use", keys.len() as u64);
     level(

@@ -182,9 +182,21 @@ fn limits(settings: &Settings) -> raw::limits::Limits {
         max_headers: number(limits.max_headers),
         max_token_bytes: number(limits.max_token_bytes),
         max_upgrades: number(limits.max_upgrades),
+        max_requests: number(limits.max_requests),
+        max_request_bodies: number(limits.max_request_bodies),
         header_timeout: Some(As(Positive(limits.header_timeout))),
         keep_alive: Some(As(Positive(limits.keep_alive))),
         write_timeout: Some(As(Positive(limits.write_timeout))),
+        client: Some(raw::limits::Client {
+            connections: number(limits.client.connections.client),
+            requests: number(limits.client.requests.client),
+            requests_per_second: Some(limits.client.request_rate.per_second),
+            request_burst: Some(limits.client.request_rate.burst),
+            request_bodies: number(limits.client.request_bodies.client),
+            upgrades: number(limits.client.upgrades.client),
+            upstream_connections: number(limits.client.upstream_connections.client),
+            exempt: Some(limits.client.exempt.iter().copied().map(As).collect()),
+        }),
     }
 }
 

@@ -1,17 +1,43 @@
-//! Who counts as one client where clients share something.
+//! Which networks an address belongs to where clients share something.
 
 use core::net::{IpAddr, Ipv6Addr};
 
+/// The narrowest network that counts as one client: an IPv4 address, or an IPv6 /64, which one host has whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Client(IpAddr);
 
 impl Client {
-    /// Whoever has an IPv6 address has all addresses of its /64.
     pub fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
             v4 @ IpAddr::V4(_) => v4,
         })
+    }
+}
+
+/// A network that an address belongs to. IPv4 is written as IPv4-mapped IPv6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Network {
+    bits: u128,
+    prefix: u8,
+}
+
+impl Network {
+    /// The prefixes that are counted, narrowest first: IPv4 /32 and /24, IPv6 /64, /56 and /48.
+    pub const fn prefixes(address: IpAddr) -> &'static [u8] {
+        match address {
+            IpAddr::V4(_) => &[128, 120],
+            IpAddr::V6(_) => &[64, 56, 48],
+        }
+    }
+
+    pub fn of(address: IpAddr, prefix: u8) -> Self {
+        let bits = match address {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(v6) => v6.to_bits(),
+        };
+        let mask = u128::MAX.checked_shl(128 - u32::from(prefix.min(128))).unwrap_or(0);
+        Self { bits: bits & mask, prefix }
     }
 }
 
@@ -29,6 +55,26 @@ mod tests {
         ] {
             let client = |text: &str| Client::of(text.parse().unwrap());
             assert_eq!(client(one) == client(other), same, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn neighbouring_addresses_share_their_wider_networks() {
+        for (one, other, shared) in [
+            ("192.0.2.1", "192.0.2.1", &[true, true][..]),
+            ("192.0.2.1", "192.0.2.255", &[false, true]),
+            ("192.0.2.1", "192.0.3.1", &[false, false]),
+            ("2001:db8::1", "2001:db8::2", &[true, true, true]),
+            ("2001:db8:0:1::1", "2001:db8:0:2::1", &[false, true, true]),
+            ("2001:db8:0:100::1", "2001:db8:0:200::1", &[false, false, true]),
+            ("2001:db8:1::1", "2001:db8:2::1", &[false, false, false]),
+        ] {
+            let [one, other]: [IpAddr; 2] = [one, other].map(|text| text.parse().unwrap());
+            let same: Vec<bool> = Network::prefixes(one)
+                .iter()
+                .map(|prefix| Network::of(one, *prefix) == Network::of(other, *prefix))
+                .collect();
+            assert_eq!(same, shared, "{one} {other}");
         }
     }
 }

@@ -29,6 +29,8 @@ pub enum Page {
     PortalSlow,
     /// 503: we cannot check tokens now, or have too much to do.
     Unavailable,
+    /// 429: the client asks for too much.
+    TooManyRequests,
     /// 401: a sign-in of the portal's that was not let through. What was wrong is not said.
     SignInRefused,
     /// 404: nothing of ours at this address.
@@ -55,6 +57,7 @@ impl Page {
             | Self::SignInRefused => 401,
             Self::Forbidden { .. } | Self::ForeignOrigin | Self::ForeignForm | Self::StaleForm => 403,
             Self::UnknownTenant { .. } | Self::NotFound => 404,
+            Self::TooManyRequests => 429,
             Self::PortalDown => 502,
             Self::Unavailable => 503,
             Self::PortalSlow => 504,

@@ -6,9 +6,12 @@ use std::{
 };
 
 use super::{body::BodyError, connection::ClientConnection};
-use crate::telemetry::{
-    access_log::{AccessLog, Entry},
-    metrics::Metrics,
+use crate::{
+    sync::client_limits::Permit,
+    telemetry::{
+        access_log::{AccessLog, Entry},
+        metrics::Metrics,
+    },
 };
 
 pub struct Account {
@@ -17,13 +20,23 @@ pub struct Account {
     started: Instant,
     bytes_sent: u64,
     entry: Option<(Box<Entry>, Arc<AccessLog>)>,
+    /// Counts the request for its client.
+    permit: Option<Permit>,
 }
 
 impl Account {
     pub fn open(connection: Arc<ClientConnection>, metrics: Arc<Metrics>) -> Self {
         connection.request_started();
         metrics.requests_in_flight.inc();
-        Self { connection, metrics, started: Instant::now(), bytes_sent: 0, entry: None }
+        Self { connection, metrics, started: Instant::now(), bytes_sent: 0, entry: None, permit: None }
+    }
+
+    pub const fn started(&self) -> Instant {
+        self.started
+    }
+
+    pub fn hold(&mut self, permit: Permit) {
+        self.permit = Some(permit);
     }
 
     pub fn log(&mut self, entry: Box<Entry>, log: Arc<AccessLog>) {

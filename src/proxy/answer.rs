@@ -1,7 +1,7 @@
 //! Answers of our own to a refused request, in the format its caller reads: a page for a person, WSO2's JSON for WSO2's
 //! APIs, `application/problem+json` (RFC 9457) for all others.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -19,6 +19,7 @@ use super::body::ResponseBody;
 use crate::{
     config::TenantPolicy,
     domain::{
+        fairness::Limit,
         page::{Page, PageContext, Pages},
         route::Surface,
         tenant::NamedTenant,
@@ -57,7 +58,13 @@ pub enum Refusal {
     StoreDown,
     PortalDown,
     PortalSlow,
+    /// All clients together ask for too much.
     Overloaded,
+    /// This client asks for too much.
+    ClientLimit {
+        limit: Limit,
+        retry_after: Duration,
+    },
 }
 
 /// One sentence for a wrong password, a name nobody has and a locked one.
@@ -106,6 +113,7 @@ impl Refusal {
             | Self::SignInLoop { .. }
             | Self::SignInRefused { .. }
             | Self::BadToken(_) => StatusCode::UNAUTHORIZED,
+            Self::ClientLimit { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::PortalDown => StatusCode::BAD_GATEWAY,
             Self::PortalSlow => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -128,6 +136,7 @@ impl Refusal {
             Self::PortalDown => "portal_down",
             Self::PortalSlow => "portal_slow",
             Self::Overloaded => "overloaded",
+            Self::ClientLimit { limit, .. } => limit.reason(),
         }
     }
 
@@ -140,6 +149,7 @@ impl Refusal {
                 StatusCode::UNAUTHORIZED => Outcome::unauthorized,
                 StatusCode::FORBIDDEN => Outcome::forbidden,
                 StatusCode::SERVICE_UNAVAILABLE => Outcome::unavailable,
+                StatusCode::TOO_MANY_REQUESTS => Outcome::limited,
                 _ => Outcome::bad_request,
             },
         }
@@ -160,6 +170,7 @@ impl Refusal {
             Self::PortalDown => "The portal does not answer".to_owned(),
             Self::PortalSlow => "The portal does not answer in time".to_owned(),
             Self::Overloaded => "Too many requests at once".to_owned(),
+            Self::ClientLimit { limit, .. } => limit.detail().to_owned(),
         }
     }
 
@@ -175,9 +186,19 @@ impl Refusal {
             Self::BadToken(error) => Page::TokenRefused { reason: error.to_string() },
             Self::SignInRefused { .. } => Page::SignInRefused,
             Self::ForeignOrigin => Page::ForeignOrigin,
+            Self::ClientLimit { .. } => Page::TooManyRequests,
             Self::PortalDown => Page::PortalDown,
             Self::PortalSlow => Page::PortalSlow,
         }
+    }
+
+    /// When it is worth trying again, in seconds.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::ClientLimit { retry_after, .. } => Some(retry_after.as_millis().div_ceil(1000)),
+            _ => (self.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(5),
+        }
+        .and_then(|seconds| u64::try_from(seconds).ok())
     }
 
     /// RFC 6750 §3
@@ -234,8 +255,8 @@ pub fn refuse(
     if let Some(challenge) = refusal.challenge(policy) {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    if let Some(seconds) = refusal.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if caller.wants_page {
         for (name, value) in &pages.headers {

@@ -29,6 +29,7 @@ use super::{
     hygiene::fields::clean_trailers,
     upstream::{LeasedBody, WireError},
 };
+use crate::sync::client_limits::Permit;
 
 /// Why a body broke off. The peer sees an aborted message, never a short one that looks whole.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +46,37 @@ pub enum BodyError {
     Local(#[from] axum::Error),
 }
 
+/// A request body that arrives, counted for its client until it has arrived.
+pub struct ArrivingBody {
+    incoming: Incoming,
+    permit: Option<Permit>,
+}
+
+impl ArrivingBody {
+    pub const fn new(incoming: Incoming) -> Self {
+        Self { incoming, permit: None }
+    }
+
+    pub fn hold(&mut self, permit: Permit) {
+        self.permit = Some(permit);
+    }
+
+    pub fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        if self.permit.is_some() && polled.is_ready() && self.incoming.is_end_stream() {
+            self.permit = None;
+        }
+        polled
+    }
+}
+
 /// What a client sends.
 pub enum ClientBody {
-    Coming(Incoming),
+    Coming(ArrivingBody),
     /// Read already, to know whose sign-in it is; sent on as it came.
     Here(Option<Bytes>),
 }
@@ -59,21 +88,21 @@ impl ClientBody {
 
     pub fn is_end_stream(&self) -> bool {
         match self {
-            Self::Coming(incoming) => incoming.is_end_stream(),
+            Self::Coming(upload) => upload.is_end_stream(),
             Self::Here(bytes) => bytes.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Coming(incoming) => incoming.size_hint(),
+            Self::Coming(upload) => upload.incoming.size_hint(),
             Self::Here(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
         }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self {
-            Self::Coming(incoming) => Pin::new(incoming).poll_frame(cx),
+            Self::Coming(upload) => upload.poll_frame(cx),
             Self::Here(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }

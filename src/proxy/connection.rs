@@ -11,6 +11,7 @@ use std::{
 use http::HeaderValue;
 
 use super::{forwarded::Client, headers::Origin, upgrade::Tunnel};
+use crate::sync::client_limits::{ClientState, Permit};
 
 /// Which listener a client came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,9 @@ pub struct ClientConnection {
     pub peer: SocketAddr,
     pub local: SocketAddr,
     pub tls: bool,
+    client: Arc<ClientState>,
+    /// Counts the connection for the client that opened it; `None` on the management API's own listener.
+    _permit: Option<Permit>,
     /// Requests whose answer has not been written to its end.
     in_flight: AtomicU32,
     /// Requests ever started, so that the socket's task can tell an idle connection from a busy one.
@@ -41,12 +45,20 @@ pub struct ClientConnection {
 }
 
 impl ClientConnection {
-    pub fn new(entrance: Entrance, peer: SocketAddr, local: SocketAddr, tls: bool) -> Self {
+    /// A connection from `peer` to `local`.
+    pub fn new(
+        entrance: Entrance,
+        (peer, local): (SocketAddr, SocketAddr),
+        tls: bool,
+        (client, permit): (Arc<ClientState>, Option<Permit>),
+    ) -> Self {
         Self {
             entrance,
             peer,
             local,
             tls,
+            client,
+            _permit: permit,
             in_flight: AtomicU32::new(0),
             started: AtomicU64::new(0),
             spoiled: AtomicBool::new(false),
@@ -54,6 +66,11 @@ impl ClientConnection {
             tunnel: Mutex::new(None),
             origin: Mutex::new(None),
         }
+    }
+
+    /// The limits of the client that opened the connection; a trusted proxy has none.
+    pub const fn client(&self) -> &Arc<ClientState> {
+        &self.client
     }
 
     /// For as long as a request's body is on its way; the request itself may have been answered before.

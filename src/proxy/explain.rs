@@ -1,8 +1,9 @@
 //! Why a request would be let in or not: the judge is asked, nothing is sent.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr},
     str::FromStr,
+    sync::Arc,
 };
 
 use http::{HeaderName, HeaderValue, Method, Request, header};
@@ -10,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    Caller, ClientConnection, Entrance, Gate, Refusal, guard,
+    Caller, Gate, Refusal, admission, guard,
     identify::{Asking, Proof, Scene, identify},
-    judge::{Judgement, judge},
+    judge::{Judgement, Source, judge},
     management,
     pipeline::{is_local, understood},
 };
@@ -67,10 +68,12 @@ const GUARDED: &str =
 pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Explanation, String> {
     let (mut parts, https) = request(question)?;
     let settings = gate.settings.load_full();
-    let peer = SocketAddr::new(question.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), 0);
-    let connection = ClientConnection::new(Entrance::Public, peer, peer, https);
+    let peer = question.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let client = admission::client(&settings, (peer, https), &parts.headers);
+    // a question is no request: it counts for no client
+    let source = Source { client, client_state: Arc::clone(gate.clients.all()) };
     let caller = Caller::new(&parts.headers, HeaderValue::from_static("explain"));
-    let judgement = judge(gate, &settings, &connection, &mut parts, caller, now).await;
+    let judgement = judge(gate, &settings, source, &mut parts, caller, now).await;
     let mut steps = vec![
         ("client", judgement.client.address.to_string()),
         ("request", format!("{} {}", parts.method, parts.uri)),

@@ -11,6 +11,7 @@ use tokio::{sync::Notify, time::Instant};
 use super::{
     ClientConnection, Worker,
     added::Added,
+    admission::acquire,
     answer::Refusal,
     body::{ClientBody, RequestBody, ResponseBody},
     headers::{IdentityHeaders, clean_response, identity_headers},
@@ -18,7 +19,7 @@ use super::{
     identify::Proof,
     judge::Judgement,
     select, settings_answer,
-    upgrade::{Ended, Tunnel, UpgradeSlot},
+    upgrade::{Ended, Tunnel},
     upstream::{ForwardError, Portal, Upgraded},
 };
 use crate::{
@@ -29,10 +30,12 @@ use crate::{
     },
     domain::{
         client::Client,
+        fairness::Resource,
         identity::{Identity, User},
         route::Access,
     },
     session::{Live, Sessions},
+    sync::client_limits::Permit,
     telemetry::metrics::PortalError,
     token::bearer,
 };
@@ -53,7 +56,7 @@ enum Special {
     /// The devportal's settings, whose answer is corrected.
     Settings,
     /// Wants to switch protocols.
-    Upgrade(UpgradeSlot),
+    Upgrade(Permit),
 }
 
 /// Everything that can be done without waiting.
@@ -66,7 +69,6 @@ pub fn prepare(
     mut parts: Parts,
     body: ClientBody,
 ) -> Result<Prepared, Refusal> {
-    let gate = &*worker.gate;
     let Some(upstream) = find_upstream(&settings.portal.upstreams, parts.uri.path()) else {
         return Err(Refusal::PortalDown);
     };
@@ -89,10 +91,10 @@ pub fn prepare(
             // where the body ends and the new protocol begins could be read in two ways
             return Err(Refusal::BadRequest("a request to switch protocols has no body"));
         }
-        let slot = gate.upgrades.enter(settings.limits.max_upgrades).ok_or(Refusal::Overloaded)?;
+        let permit = acquire(&judgement.client_state, Resource::Upgrade, settings)?;
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         parts.headers.insert(header::UPGRADE, protocol);
-        special = Some(Special::Upgrade(slot));
+        special = Some(Special::Upgrade(permit));
     }
     let mut body = RequestBody::new(body, version, connection, upstream.idle_timeout);
     let wanted = expects_continue(&parts, &mut body);
@@ -140,8 +142,9 @@ pub async fn forward(
     now: u64,
 ) -> Result<Response<ResponseBody>, NoAnswer> {
     let Prepared { portal, request, added, special } = *prepared;
-    if let Some(Special::Upgrade(slot)) = special {
-        return Box::pin(upgrade(worker, connection, judgement, &portal, (request, added), slot, now)).await;
+    if let Some(Special::Upgrade(permit)) = special {
+        return Box::pin(upgrade(worker, connection, judgement, &portal, (request, added), permit, now))
+            .await;
     }
     let failed = |error| NoAnswer::because(worker, portal.target(), judgement, &error);
     let mut answer =
@@ -287,7 +290,7 @@ async fn upgrade(
     judgement: &Judgement,
     portal: &Portal,
     (request, added): (Request<RequestBody>, Added),
-    slot: UpgradeSlot,
+    permit: Permit,
     now: u64,
 ) -> Result<Response<ResponseBody>, NoAnswer> {
     let failed = |error| NoAnswer::because(worker, portal.target(), judgement, &error);
@@ -314,7 +317,7 @@ async fn upgrade(
         }
         _ => {}
     }
-    connection.leave_tunnel(Tunnel { portal: stream, early, until, ended, slot });
+    connection.leave_tunnel(Tunnel { portal: stream, early, until, ended, permit });
     clean_response(&mut headers, true);
     let mut answer = Response::new(ResponseBody::empty());
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

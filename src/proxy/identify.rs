@@ -18,6 +18,7 @@ use crate::{
         route::{Access, Route, Surface},
     },
     session::{Cookie, Live, Unavailable},
+    sync::client_limits::{ClientRegistry, ClientState},
     token::{
         TokenError, Verified,
         bearer::{self, BadCredential, Credential, Places},
@@ -59,6 +60,15 @@ impl Proof {
             Self::Token(verified) => &verified.user,
             Self::Session(live) => &live.user,
         }
+    }
+
+    /// The limits of the user.
+    pub fn client_state(&self, clients: &ClientRegistry) -> &Arc<ClientState> {
+        let (user, known) = match self {
+            Self::Token(verified) => (&verified.user, &verified.client_state),
+            Self::Session(live) => (&live.user, &live.client_state),
+        };
+        known.get_or_init(|| clients.by_user(user))
     }
 
     /// For people.

@@ -8,8 +8,7 @@ use http::{HeaderName, header, request::Parts};
 use super::{
     Gate,
     answer::{Caller, Refusal},
-    connection::ClientConnection,
-    forwarded::{self, Client},
+    forwarded::Client,
     hygiene::{self, Ambiguity, Cleaned},
     identify::{Asking, Proof, Scene, identify, is_foreign_origin},
     index_wait::wait_until,
@@ -24,12 +23,15 @@ use crate::{
         route::{Route, Surface},
         tenant::{NamedTenant, Place, TenantId},
     },
+    sync::client_limits::ClientState,
 };
 
 /// Everything that was found out about a request, as far as it got.
 #[derive(Debug)]
 pub struct Judgement {
     pub client: Client,
+    /// The limits that count for the request: of the authenticated user, or else of the client's address.
+    pub client_state: Arc<ClientState>,
     pub cleaned: Cleaned,
     pub caller: Caller,
     pub asked_by: browser::Caller,
@@ -48,42 +50,56 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
+/// Where a request comes from.
+pub struct Source {
+    pub client: Client,
+    pub client_state: Arc<ClientState>,
+}
+
+impl Judgement {
+    /// Of a request that is refused before anything of it is looked at.
+    pub fn refused(source: Source, parts: &Parts, caller: Caller, refusal: Refusal) -> Self {
+        let is_upgrade = parts.headers.contains_key(header::UPGRADE);
+        Self {
+            verdict: Err(refusal),
+            ..Self::new(source, asked_by(parts, is_upgrade, Surface::Page), caller)
+        }
+    }
+
+    fn new(source: Source, asked_by: browser::Caller, mut caller: Caller) -> Self {
+        caller.wants_page = asked_by != browser::Caller::Program;
+        Self {
+            client: source.client,
+            client_state: source.client_state,
+            cleaned: Cleaned::default(),
+            caller,
+            asked_by,
+            named: Ok(None),
+            tenant_named: false,
+            policy: None,
+            route: None,
+            identity: Identity::Anonymous,
+            proof: None,
+            verdict: Err(Refusal::Overloaded),
+        }
+    }
+}
+
 /// `now` is seconds since the epoch. Afterwards `parts` is clean (see `hygiene`) but does not name its tenant yet.
 pub async fn judge(
     gate: &Gate,
     settings: &Settings,
-    connection: &ClientConnection,
+    source: Source,
     parts: &mut Parts,
-    mut caller: Caller,
+    caller: Caller,
     now: u64,
 ) -> Judgement {
-    // ── 2 hygiene: what trusted proxies say is read before it is taken out
-    let mut client = forwarded::client(
-        connection.peer.ip(),
-        connection.tls,
-        &parts.headers,
-        &settings.server.trusted_proxies,
-    );
-    // then TLS ends somewhere before us, whatever the last hop is
-    client.https |= settings.server.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
+    // ── 2 hygiene
     let cleaned = hygiene::clean(parts, hygiene::Limits::default());
     let upgrade = cleaned.as_ref().is_ok_and(|cleaned| cleaned.upgrade.is_some());
     // what the caller would understand, as long as the tenant's own routes are not known
     let asked = asked_by(parts, upgrade, Surface::Page);
-    caller.wants_page = asked != browser::Caller::Program;
-    let mut judgement = Judgement {
-        client,
-        cleaned: Cleaned::default(),
-        caller,
-        asked_by: asked,
-        named: Ok(None),
-        tenant_named: false,
-        policy: None,
-        route: None,
-        identity: Identity::Anonymous,
-        proof: None,
-        verdict: Err(Refusal::Overloaded),
-    };
+    let mut judgement = Judgement::new(source, asked, caller);
     match cleaned {
         Ok(cleaned) => judgement.cleaned = cleaned,
         Err(ambiguity) => {
@@ -142,6 +158,9 @@ pub async fn judge(
             if let Some(proof) = &proof {
                 let user = Arc::clone(proof.user());
                 judgement.identity = Identity::of(user, &policy.tenant, &policy.cross_tenant);
+                if let Identity::User(_) = judgement.identity {
+                    judgement.client_state = Arc::clone(proof.client_state(&gate.clients));
+                }
             }
             judgement.proof = proof;
             decide(policy.anonymous, &route, &judgement.identity)

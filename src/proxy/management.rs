@@ -11,7 +11,7 @@ use super::{
     ClientConnection, Gate, Worker,
     account::Account,
     answer::X_REQUEST_ID,
-    body::{ClientBody, RequestBody, ResponseBody},
+    body::{ArrivingBody, ClientBody, RequestBody, ResponseBody},
     forwarded::{self, Client},
     hygiene,
     judge::Judgement,
@@ -51,7 +51,7 @@ pub async fn handle(
     if let Some((entry, _)) = &mut entry {
         entry.client = Some(client.address);
     }
-    let (outcome, mut response) = ask(gate, connection, call, (parts, body)).await;
+    let (outcome, mut response) = ask(gate, connection, call, (parts, ArrivingBody::new(body))).await;
     response.headers_mut().insert(X_REQUEST_ID, request_id);
     if is_chunked {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -76,7 +76,7 @@ pub async fn at_the_gate(
     gate: &Gate,
     connection: &Arc<ClientConnection>,
     judgement: &Judgement,
-    request: (Parts, Incoming),
+    request: (Parts, ArrivingBody),
     request_id: &HeaderValue,
 ) -> (Outcome, Response<ResponseBody>) {
     let named = judgement
@@ -109,7 +109,7 @@ async fn ask(
     gate: &Gate,
     connection: &Arc<ClientConnection>,
     call: Call,
-    (mut parts, body): (Parts, Incoming),
+    (mut parts, body): (Parts, ArrivingBody),
 ) -> (Outcome, Response<ResponseBody>) {
     let Some(router) = gate.management.clone() else {
         let mut closed = Response::new(ResponseBody::empty());

@@ -2,6 +2,7 @@
 
 mod account;
 mod added;
+mod admission;
 mod answer;
 mod body;
 mod bounce;
@@ -29,6 +30,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError, Weak},
+    time::Instant,
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -37,18 +39,19 @@ use hyper::body::Incoming;
 
 use self::upstream::Portals;
 pub use self::{
+    admission::connecting,
     answer::{Caller, PageSource, Refusal},
     body::ResponseBody,
     bounce::Cookieless,
     connection::{ClientConnection, Entrance},
     guard::Guards,
-    upgrade::Upgrades,
     upstream::Counted as PortalConnections,
 };
 use crate::{
     account::Doors,
     config::{Mistake, Settings, TenantDirectory, directory::Found},
     domain::tenant::TenantId,
+    sync::client_limits::ClientRegistry,
     telemetry::{access_log::AccessLog, metrics::Metrics},
     token::Verifier,
 };
@@ -68,10 +71,11 @@ pub struct Gate {
     pub management: Option<axum::Router>,
     /// Accounts of our own, when `[accounts]` is on.
     pub doors: Option<Doors>,
+    /// What each client holds now.
+    pub clients: ClientRegistry,
     pub bounces: Cookieless,
     pub metrics: Arc<Metrics>,
     pub access_log: ArcSwapOption<AccessLog>,
-    pub upgrades: Upgrades,
     pub guards: Guards,
     pub portal_connections: Arc<PortalConnections>,
 }
@@ -99,6 +103,7 @@ impl Worker {
 
     /// Once a second: closes portal connections that have been idle too long, and all of them after a reload.
     pub fn sweep(&self) {
+        self.gate.clients.sweep(Instant::now());
         let gate_settings = self.gate.settings.load_full();
         let settings = Arc::downgrade(&gate_settings);
         let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,8 +13,9 @@ use tracing::Instrument as _;
 use super::{
     ClientConnection, Gate, Worker,
     account::Account,
+    admission::{acquire, admit, admit_known_user, source},
     answer::{self, Caller, Refusal, X_REQUEST_ID, refuse},
-    body::{ClientBody, RequestBody, ResponseBody},
+    body::{ArrivingBody, ClientBody, RequestBody, ResponseBody},
     forward::{forward, prepare},
     guard::{self, guarded},
     identify::own_origin,
@@ -29,6 +30,7 @@ use crate::{
     domain::{
         access::Decision,
         browser,
+        fairness::Resource,
         identity::Identity,
         route::{Access, Surface},
     },
@@ -55,23 +57,51 @@ pub async fn handle(
     let settings: Guard<Arc<Settings>> = gate.settings.load();
     let now = clock::now();
     let is_chunked = is_chunked(&request);
+    let is_http1 = request.version() <= Version::HTTP_11;
     let mut account = Account::open(Arc::clone(connection), Arc::clone(&gate.metrics));
     let (mut parts, body) = request.into_parts();
+    let mut body = ArrivingBody::new(body);
     let request_id = request_id(&settings, connection, &parts);
     let caller = Caller::new(&parts.headers, request_id.clone());
     let mut entry = gate.access_log.load_full().map(|log| (arrived(&parts, &request_id), log));
 
+    let source = source(gate, &settings, connection, &parts.headers);
+    let admitted = match admit(gate, &settings, &source.client_state, account.started()) {
+        Ok(permit) => Ok(permit),
+        Err(refusal) => {
+            let again = admit_known_user(gate, &settings, &source, &parts, account.started(), refusal);
+            Box::pin(again).await
+        }
+    };
+
     // ── 2 hygiene, 3 tenant, 4 route, 5 identity, 6 decide
-    let judgement = judge(gate, &settings, connection, &mut parts, caller, now).await;
+    let mut is_limited = admitted.is_err();
+    let mut judgement = match admitted {
+        Ok(permit) => {
+            account.hold(permit);
+            judge(gate, &settings, source, &mut parts, caller, now).await
+        }
+        Err(refusal) => Judgement::refused(source, &parts, caller, refusal),
+    };
+    if !is_limited && !body.is_end_stream() {
+        match acquire(&judgement.client_state, Resource::RequestBody, &settings) {
+            Ok(permit) => body.hold(permit),
+            Err(refusal) => {
+                is_limited = true;
+                judgement.verdict = Err(refusal);
+            }
+        }
+    }
     if let Some((entry, _)) = &mut entry {
         judged(entry, &judgement);
     }
 
     // ── 7 answer
-    let is_management = management::is_public(gate, &settings, parts.uri.path()) && understood(&judgement);
+    let is_management =
+        !is_limited && management::is_public(gate, &settings, parts.uri.path()) && understood(&judgement);
     let (outcome, mut response) = if is_management {
         Box::pin(management::at_the_gate(gate, connection, &judgement, (parts, body), &request_id)).await
-    } else if is_local(gate, parts.uri.path()) && understood(&judgement) {
+    } else if !is_limited && is_local(gate, parts.uri.path()) && understood(&judgement) {
         (
             Outcome::local,
             Box::pin(local(worker, connection, &settings, &judgement, (parts, body), &request_id))
@@ -118,7 +148,8 @@ pub async fn handle(
         }
     };
     response.headers_mut().insert(X_REQUEST_ID, request_id);
-    if is_chunked {
+    // under overload the connection is needed for another client
+    if is_chunked || (is_limited && outcome == Outcome::unavailable && is_http1) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
 
@@ -176,6 +207,9 @@ fn answer(
 }
 
 fn refused(gate: &Gate, judgement: &Judgement, refusal: &Refusal) -> (Outcome, Response<ResponseBody>) {
+    if let Refusal::ClientLimit { limit, .. } = refusal {
+        gate.metrics.count_client_limit(*limit);
+    }
     (refusal.outcome(), refuse(refusal, &judgement.caller, judgement.policy.as_deref(), &gate.pages))
 }
 
@@ -252,7 +286,7 @@ async fn local(
     connection: &Arc<ClientConnection>,
     settings: &Settings,
     judgement: &Judgement,
-    (mut parts, body): (Parts, Incoming),
+    (mut parts, body): (Parts, ArrivingBody),
     request_id: &HeaderValue,
 ) -> Response<ResponseBody> {
     parts.headers.insert(X_REQUEST_ID, request_id.clone());

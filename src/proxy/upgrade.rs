@@ -5,10 +5,6 @@ use std::{
     future::{Future, pending},
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
     time::Duration,
 };
 
@@ -19,6 +15,7 @@ use tokio::{
 };
 
 use super::upstream::PortalStream;
+use crate::sync::client_limits::Permit;
 
 /// Resolves when a session has ended.
 pub type Ended = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -32,7 +29,8 @@ pub struct Tunnel {
     pub until: Option<Instant>,
     /// When the session that proved it ends, so does the connection.
     pub ended: Option<Ended>,
-    pub slot: UpgradeSlot,
+    /// Counts the upgrade for its client.
+    pub permit: Permit,
 }
 
 impl fmt::Debug for Tunnel {
@@ -60,35 +58,3 @@ impl Tunnel {
 }
 
 const FOREVER: Duration = Duration::from_hours(365 * 24);
-
-/// Counts open upgrades, up to a limit.
-#[derive(Debug, Clone, Default)]
-pub struct Upgrades {
-    open: Arc<AtomicUsize>,
-}
-
-/// One open upgrade; dropping it frees the place.
-#[derive(Debug)]
-pub struct UpgradeSlot {
-    open: Arc<AtomicUsize>,
-}
-
-impl Upgrades {
-    pub fn open(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
-    }
-
-    /// `None` when `limit` upgrades are open already.
-    pub fn enter(&self, limit: usize) -> Option<UpgradeSlot> {
-        self.open
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < limit).then_some(open + 1))
-            .ok()
-            .map(|_| UpgradeSlot { open: Arc::clone(&self.open) })
-    }
-}
-
-impl Drop for UpgradeSlot {
-    fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -23,7 +24,12 @@ use super::{
     drain::{DrainSignal, Phase},
     listen::Listener,
 };
-use crate::proxy::{ClientConnection, Entrance, Gate, Worker};
+use crate::{
+    clock,
+    domain::fairness::{Limit, Resource},
+    proxy::{ClientConnection, Entrance, Gate, Worker, connecting},
+    sync::client_limits::{ClientState, Permit},
+};
 
 /// A TLS handshake that takes longer is somebody holding the door.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -112,6 +118,27 @@ struct Port {
     drain: DrainSignal,
 }
 
+impl Port {
+    /// Counts a connection for its client; `None` when the client has too many.
+    fn connecting(&self, peer: IpAddr) -> Option<(Arc<ClientState>, Option<Permit>)> {
+        let gate = &*self.worker.gate;
+        if self.entrance == Entrance::Management {
+            return Some((Arc::clone(gate.clients.all()), None));
+        }
+        let settings = gate.settings.load();
+        let client = connecting(gate, &settings, peer);
+        let Ok(permit) = client.acquire(Resource::Connection, 1, settings.limits.client.connections) else {
+            gate.metrics.count_client_limit(Limit::Held(Resource::Connection));
+            if let Some(left_out) = gate.metrics.client_limit_line(clock::now()) {
+                let left_out = Some(left_out).filter(|lines| *lines > 0);
+                tracing::warn!(client = %peer, left_out, "connection closed: limits.client.connections is reached");
+            }
+            return None;
+        };
+        Some((client, Some(permit)))
+    }
+}
+
 /// Counts an open connection for as long as it lives.
 struct OpenConnection(Port);
 
@@ -151,11 +178,13 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, port: Port) {
                 continue;
             }
         };
+        let peer = canonical(peer);
         let Some(counted) = OpenConnection::enter(&port) else { continue };
+        let Some(client) = port.connecting(peer.ip()) else { continue };
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
         let Ok(local) = stream.local_addr() else { continue };
-        let connection = ClientConnection::new(port.entrance, canonical(peer), local, tls.is_some());
+        let connection = ClientConnection::new(port.entrance, (peer, local), tls.is_some(), client);
         match &tls {
             None => {
                 tokio::spawn(serve_clear(stream, connection, counted));

@@ -7,10 +7,13 @@ use std::sync::{
 
 use http::{HeaderName, HeaderValue};
 
-use crate::domain::{
-    account::{Account, names},
-    identity::User,
-    session::Session,
+use crate::{
+    domain::{
+        account::{Account, names},
+        identity::User,
+        session::Session,
+    },
+    sync::client_limits::ClientState,
 };
 
 type IdentityHeaders = Arc<[(HeaderName, HeaderValue)]>;
@@ -28,6 +31,8 @@ pub struct Live {
     pub user: Arc<User>,
     /// Identity headers for the portal under the policy of this generation, made by the proxy when first needed.
     pub headers: OnceLock<(u64, IdentityHeaders)>,
+    /// The user's limits, looked up by the proxy when first needed.
+    pub client_state: OnceLock<Arc<ClientState>>,
     pub(super) person: Arc<Person>,
     last_seen: AtomicU64,
     written: AtomicU64,
@@ -58,6 +63,7 @@ impl Live {
             written: AtomicU64::new(session.last_seen_at),
             confirmed: Self::unconfirmed(),
             headers: OnceLock::new(),
+            client_state: OnceLock::new(),
             person,
             session,
         }

@@ -102,6 +102,12 @@ impl Sessions {
         }
     }
 
+    /// Whose session the request's cookie names, as far as memory knows.
+    pub async fn known(&self, headers: &HeaderMap, https: bool, now: u64) -> Option<Arc<Live>> {
+        let secret = CookieSecret::parse(Cookie::Session.read(headers, https)?)?;
+        self.0.memory.known(&hash_of(&secret), now).await
+    }
+
     /// What the request's cookie holds, if it is one of ours; its session may have ended.
     pub fn secret(&self, headers: &HeaderMap, https: bool) -> Option<CookieSecret> {
         self.named(headers, https).map(|(secret, _)| secret)

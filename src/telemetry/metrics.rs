@@ -10,6 +10,7 @@ use prometheus_client::{
 };
 
 use super::{accounts::AccountMetrics, seldom::Seldom};
+use crate::domain::fairness::Limit;
 
 pub type Count = Counter<u64, AtomicU64>;
 pub type Level = Gauge<i64, AtomicI64>;
@@ -26,6 +27,8 @@ pub enum Outcome {
     unknown_tenant,
     unavailable,
     portal_error,
+    /// The client has reached a limit.
+    limited,
 }
 
 impl Outcome {
@@ -41,6 +44,7 @@ impl Outcome {
             Self::unknown_tenant => "unknown_tenant",
             Self::unavailable => "unavailable",
             Self::portal_error => "portal_error",
+            Self::limited => "limited",
         }
     }
 }
@@ -97,6 +101,11 @@ struct GuardedLabels {
     result: Guarded,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    resource: &'static str,
+}
+
 pub struct Metrics {
     pub registry: Registry,
     requests: [Count; OUTCOMES.len()],
@@ -113,9 +122,11 @@ pub struct Metrics {
     pub access_log_dropped: Count,
     pub accounts: AccountMetrics,
     guarded: [Count; GUARDED.len()],
+    client_limit_rejections: [Count; Limit::ALL.len()],
+    client_limit_line: Seldom,
 }
 
-const OUTCOMES: [Outcome; 9] = [
+const OUTCOMES: [Outcome; 10] = [
     Outcome::forwarded,
     Outcome::local,
     Outcome::sign_in,
@@ -125,6 +136,7 @@ const OUTCOMES: [Outcome; 9] = [
     Outcome::unknown_tenant,
     Outcome::unavailable,
     Outcome::portal_error,
+    Outcome::limited,
 ];
 
 const PORTAL_ERRORS: [PortalError; 6] = [
@@ -159,6 +171,10 @@ impl Default for Metrics {
         );
         let guarded: Family<GuardedLabels, Count> =
             new.metric("guarded_sign_ins", "Sign-ins of the portal's own by what became of them");
+        let client_limits: Family<LimitLabels, Count> = new.metric(
+            "client_limit_rejections",
+            "Connections and requests rejected because of a limit in [limits.client]",
+        );
         let accounts = AccountMetrics::default();
         accounts.register(new.0);
         Self {
@@ -181,6 +197,9 @@ impl Default for Metrics {
             access_log_dropped: new
                 .metric("access_log_dropped", "Access log lines dropped because the writer was too slow"),
             accounts,
+            client_limit_rejections: Limit::ALL
+                .map(|limit| client_limits.get_or_create_owned(&LimitLabels { resource: limit.key() })),
+            client_limit_line: Seldom::default(),
             guarded: GUARDED.map(|result| guarded.get_or_create_owned(&GuardedLabels { result })),
             registry,
         }
@@ -213,6 +232,18 @@ impl Metrics {
         if let Some(counter) = self.guarded.get(result as usize) {
             counter.inc();
         }
+    }
+
+    pub fn count_client_limit(&self, limit: Limit) {
+        let counters = Limit::ALL.iter().zip(&self.client_limit_rejections);
+        if let Some((_, counter)) = counters.into_iter().find(|(known, _)| **known == limit) {
+            counter.inc();
+        }
+    }
+
+    /// Whether the log is to name a client whose connection was closed; see [`Self::portal_error_line`].
+    pub fn client_limit_line(&self, now: u64) -> Option<u64> {
+        self.client_limit_line.turn(now)
     }
 
     pub fn count_portal_error(&self, kind: PortalError) {

@@ -12,13 +12,16 @@ mod object;
 mod roca;
 mod verify;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use fetch::{ClientError, http_client};
 pub use keys::KeyStatus;
 pub use verify::Verifier;
 
-use crate::domain::{audit::TokenOf, identity::User};
+use crate::{
+    domain::{audit::TokenOf, identity::User},
+    sync::client_limits::ClientState,
+};
 
 /// A token that has been verified under one tenant's policy.
 #[derive(Debug)]
@@ -27,7 +30,9 @@ pub struct Verified {
     /// Who vouches for all of that.
     pub of: TokenOf,
     /// Identity headers for the portal, made by the proxy when first needed.
-    pub headers: std::sync::OnceLock<std::sync::Arc<[(http::HeaderName, http::HeaderValue)]>>,
+    pub headers: OnceLock<Arc<[(http::HeaderName, http::HeaderValue)]>>,
+    /// The user's limits, looked up by the proxy when first needed.
+    pub client_state: OnceLock<Arc<ClientState>>,
 }
 
 /// Why a token does not count; `error_description` of RFC 6750 is the `Display` form and tells no secret.

@@ -177,6 +177,7 @@ impl Verifier {
             user: Arc::new(user),
             of: TokenOf { issuer: issuer.issuer.clone(), of_tenant_file: issuer.of_tenant_file },
             headers: OnceLock::new(),
+            client_state: OnceLock::new(),
         });
         self.cache.remember_verified(key, &verified, basis, now, until);
         verified

@@ -121,6 +121,9 @@ impl<'a> Message<'a> {
             Page::PortalDown => Self::new("portal-down", "plug").actions([Action::Retry, Action::Home]),
             Page::PortalSlow => Self::new("portal-slow", "clock").actions([Action::Retry, Action::Home]),
             Page::Unavailable => Self::new("unavailable", "clock").actions([Action::Retry, Action::Home]),
+            Page::TooManyRequests => {
+                Self::new("too-many-requests", "clock").actions([Action::Retry, Action::Home])
+            }
             // the same address again would be what a portal's form is sent to, which is no page
             Page::SignInRefused => Self::new("sign-in-refused", "lock").actions([Action::Home]),
             Page::NotFound => Self::new("not-found", "search").actions([Action::Home]),

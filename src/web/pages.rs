@@ -226,6 +226,7 @@ mod tests {
             Page::PortalDown,
             Page::PortalSlow,
             Page::Unavailable,
+            Page::TooManyRequests,
             Page::SignInRefused,
             Page::NotFound,
             Page::SignedOut { sign_in_url: "/.doorward/sign-in".into() },

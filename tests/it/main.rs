@@ -16,6 +16,7 @@ mod attack_headers;
 mod attack_holding;
 mod attack_paths;
 mod attack_redirects;
+mod attack_shares;
 mod attack_tokens;
 mod attack_wire;
 mod binary;

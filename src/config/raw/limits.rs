@@ -1,5 +1,6 @@
 //! `[limits]`
 
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,13 @@ pub struct Limits {
     /// Client connections at a time; the next one is closed at once and counted.
     #[schemars(extend("default" = 10000))]
     pub max_connections: Option<u32>,
+    /// Requests at a time, from the head to the end of the answer. From 90 % on, of this or of `max_connections`, anonymous
+    /// requests get 503; from 100 % on all do.
+    #[schemars(extend("default" = 10000))]
+    pub max_requests: Option<u32>,
+    /// Request bodies that are arriving at a time; then 503.
+    #[schemars(extend("default" = 2000))]
+    pub max_request_bodies: Option<u32>,
     /// Bytes of a request's head, 16384 to 1048576; then 431.
     #[schemars(extend("default" = 32768))]
     pub max_header_bytes: Option<u32>,
@@ -34,4 +42,40 @@ pub struct Limits {
     /// not hold a connection to the portal for ever.
     #[schemars(extend("default" = "1m"))]
     pub write_timeout: Option<As<Positive>>,
+    /// Limits of one client.
+    pub client: Option<Client>,
+}
+
+/// Limits of one client. A client is an IPv4 address or an IPv6 /64; the networks around it (IPv4 /24, IPv6 /56 and /48)
+/// have limits between these and those of all clients. Request bodies, upgrades and upstream connections of authenticated
+/// users are counted per user instead. A client over a limit gets 429; a connection over the limit is closed at once.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct Client {
+    /// Connections at a time.
+    #[schemars(extend("x-default" = "half of `limits.max_connections`"))]
+    pub connections: Option<u32>,
+    /// Requests at a time. Each HTTP/2 stream is one.
+    #[schemars(extend("x-default" = "half of `limits.max_requests`"))]
+    pub requests: Option<u32>,
+    /// Requests per second on average. An IPv4 /24 and an IPv6 /56 have twice as many, an IPv6 /48 three times. Known
+    /// sessions have this rate each, whatever others do at the same address.
+    #[schemars(extend("default" = 1000))]
+    pub requests_per_second: Option<u32>,
+    /// Requests that may come at once before `requests_per_second` counts.
+    #[schemars(extend("default" = 5000))]
+    pub request_burst: Option<u32>,
+    /// Request bodies that are arriving at a time.
+    #[schemars(extend("x-default" = "a quarter of `limits.max_request_bodies`"))]
+    pub request_bodies: Option<u32>,
+    /// WebSockets and other upgrades at a time.
+    #[schemars(extend("x-default" = "half of `limits.max_upgrades`"))]
+    pub upgrades: Option<u32>,
+    /// Upstream connections in use at a time.
+    #[schemars(extend("x-default" = "a quarter of the smallest `portal.upstream[].max_connections`"))]
+    pub upstream_connections: Option<u32>,
+    /// Addresses without these limits: other machines of the operator, such as a monitoring system. Peers in
+    /// `server.trusted_proxies` have none either: the client they name counts.
+    #[schemars(extend("default" = ["127.0.0.0/8", "::1/128"]))]
+    pub exempt: Option<Vec<As<IpNet>>>,
 }

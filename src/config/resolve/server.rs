@@ -1,13 +1,16 @@
 //! `[server]`, `[admin]`, `[log]`, `[limits]`
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{net::Ipv6Addr, ops::RangeInclusive, sync::Arc, time::Duration};
+
+use ipnet::IpNet;
 
 use super::Scope;
 use crate::config::{
     document::Key,
-    model::{AccessLog, Admin, Limits, Log, Server, Tls},
+    model::{AccessLog, Admin, ClientLimits, Limits, Log, Server, Tls},
     raw::{self, text::As, values::duration::Positive},
 };
+use crate::domain::fairness::{Rate, Share};
 
 const MOST_WORKERS: u16 = 1024;
 
@@ -75,7 +78,13 @@ pub fn log(raw: raw::log::Log, key: &Key, scope: &mut Scope<'_>) -> Log {
     }
 }
 
-pub fn limits(raw: &raw::limits::Limits, key: &Key, scope: &mut Scope<'_>) -> Limits {
+/// `upstream_connections` is the smallest limit of an upstream.
+pub fn limits(
+    raw: raw::limits::Limits,
+    upstream_connections: usize,
+    key: &Key,
+    scope: &mut Scope<'_>,
+) -> Limits {
     let mut bounded = |name: &str, written: Option<u32>, default: u32, range: RangeInclusive<u32>| {
         let value = written.unwrap_or(default);
         if !range.contains(&value) {
@@ -87,15 +96,27 @@ pub fn limits(raw: &raw::limits::Limits, key: &Key, scope: &mut Scope<'_>) -> Li
         }
         value as usize
     };
+    let max_connections = bounded("max_connections", raw.max_connections, 10_000, 1..=10_000_000);
+    let max_requests = bounded("max_requests", raw.max_requests, 10_000, 1..=10_000_000);
+    let max_request_bodies = bounded("max_request_bodies", raw.max_request_bodies, 2_000, 1..=10_000_000);
+    let max_upgrades = bounded("max_upgrades", raw.max_upgrades, 2_000, 0..=10_000_000);
     let limits = Limits {
-        max_connections: bounded("max_connections", raw.max_connections, 10_000, 1..=10_000_000),
+        max_connections,
         max_header_bytes: bounded("max_header_bytes", raw.max_header_bytes, 32_768, 16_384..=1_048_576),
         max_headers: bounded("max_headers", raw.max_headers, 100, 16..=1_000),
         max_token_bytes: bounded("max_token_bytes", raw.max_token_bytes, 8_192, 256..=1_048_576),
-        max_upgrades: bounded("max_upgrades", raw.max_upgrades, 2_000, 0..=10_000_000),
-        header_timeout: positive(raw.header_timeout.clone(), 10),
-        keep_alive: positive(raw.keep_alive.clone(), 75),
-        write_timeout: positive(raw.write_timeout.clone(), 60),
+        max_upgrades,
+        max_requests,
+        max_request_bodies,
+        header_timeout: positive(raw.header_timeout, 10),
+        keep_alive: positive(raw.keep_alive, 75),
+        write_timeout: positive(raw.write_timeout, 60),
+        client: Arc::new(client_limits(
+            raw.client.unwrap_or_default(),
+            &Totals { max_connections, max_requests, max_request_bodies, max_upgrades, upstream_connections },
+            &key.name("client"),
+            scope,
+        )),
     };
     // a head that is out of range has been told already
     if limits.max_token_bytes >= limits.max_header_bytes.max(16_384) {
@@ -106,6 +127,63 @@ pub fn limits(raw: &raw::limits::Limits, key: &Key, scope: &mut Scope<'_>) -> Li
         );
     }
     limits
+}
+
+/// What all clients together may hold.
+struct Totals {
+    max_connections: usize,
+    max_requests: usize,
+    max_request_bodies: usize,
+    max_upgrades: usize,
+    upstream_connections: usize,
+}
+
+fn client_limits(
+    raw: raw::limits::Client,
+    totals: &Totals,
+    key: &Key,
+    scope: &mut Scope<'_>,
+) -> ClientLimits {
+    let mut at_least_1 = |name: &str, written: Option<u32>, default: usize| {
+        if written == Some(0) {
+            scope.mistake(
+                &key.name(name),
+                "no client could be served",
+                "write at least 1, or remove the key",
+            );
+        }
+        written.map_or(default, |written| written.max(1) as usize)
+    };
+    let mut share = |name: &str, written: Option<u32>, all: usize, divisor: usize| Share {
+        client: at_least_1(name, written, Share::fraction(all, divisor)),
+        all,
+    };
+    ClientLimits {
+        connections: share("connections", raw.connections, totals.max_connections, 2),
+        requests: share("requests", raw.requests, totals.max_requests, 2),
+        request_bodies: share("request_bodies", raw.request_bodies, totals.max_request_bodies, 4),
+        upgrades: share("upgrades", raw.upgrades, totals.max_upgrades, 2),
+        upstream_connections: share(
+            "upstream_connections",
+            raw.upstream_connections,
+            totals.upstream_connections,
+            4,
+        ),
+        request_rate: Rate {
+            per_second: at_least_1("requests_per_second", raw.requests_per_second, 1_000)
+                .try_into()
+                .unwrap_or(u32::MAX),
+            burst: at_least_1("request_burst", raw.request_burst, 5_000).try_into().unwrap_or(u32::MAX),
+        },
+        exempt: raw.exempt.map_or_else(loopback, |nets| nets.into_iter().map(|net| net.0).collect()),
+    }
+}
+
+fn loopback() -> Vec<IpNet> {
+    [IpNet::new([127, 0, 0, 0].into(), 8), IpNet::new(Ipv6Addr::LOCALHOST.into(), 128)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 pub fn duration(written: Option<As<Duration>>, default_seconds: u64) -> Duration {

@@ -16,13 +16,12 @@ use std::{
 };
 
 use http::{Response, header::AUTHORIZATION, request::Parts};
-use hyper::body::Incoming;
 
 use self::{known::Known, paces::Paces, shared::Share};
 use super::{
     ClientConnection, Gate, Worker,
     answer::Refusal,
-    body::ResponseBody,
+    body::{ArrivingBody, ResponseBody},
     forward::{NoAnswer, forward, prepare},
     judge::Judgement,
 };
@@ -57,7 +56,7 @@ pub async fn guarded(
     settings: &Settings,
     judgement: &Judgement,
     policy: &Arc<TenantPolicy>,
-    (mut parts, body): (Parts, Incoming),
+    (mut parts, body): (Parts, ArrivingBody),
     now: u64,
 ) -> Result<(Outcome, Response<ResponseBody>), Refusal> {
     let gate = &*worker.gate;

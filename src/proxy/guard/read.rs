@@ -9,13 +9,12 @@ use http::{
     request::Parts,
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
 
 use crate::{
     domain::guard::{Doubt, Guard, Head, MAX_BODY},
     proxy::{
         ClientConnection,
-        body::{ClientBody, RequestBody},
+        body::{ArrivingBody, ClientBody, RequestBody},
     },
 };
 
@@ -52,7 +51,7 @@ pub(super) async fn sign_in<'a>(
     guards: &[&'a Arc<Guard>],
     connection: &Arc<ClientConnection>,
     parts: &mut Parts,
-    body: Incoming,
+    body: ArrivingBody,
 ) -> Result<SignIn<'a>, (&'a Arc<Guard>, Problem)> {
     let reader = guards.iter().find(|guard| guard.reads_body(parts.method.as_str()));
     let (bytes, body) = match reader {
@@ -93,7 +92,11 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     Some(if lines.next().is_some() { "" } else { first.to_str().unwrap_or_default() })
 }
 
-async fn whole(connection: &Arc<ClientConnection>, parts: &Parts, body: Incoming) -> Result<Bytes, Problem> {
+async fn whole(
+    connection: &Arc<ClientConnection>,
+    parts: &Parts,
+    body: ArrivingBody,
+) -> Result<Bytes, Problem> {
     const TOO_LARGE: Problem =
         Problem { status: StatusCode::PAYLOAD_TOO_LARGE, detail: "a sign-in has at most 64 KiB" };
     let announced =

@@ -38,6 +38,7 @@ pub fn pages() -> Vec<(&'static str, Page)> {
         ("portal-down", Page::PortalDown),
         ("portal-slow", Page::PortalSlow),
         ("unavailable", Page::Unavailable),
+        ("too-many-requests", Page::TooManyRequests),
         ("sign-in-refused", Page::SignInRefused),
         ("not-found", Page::NotFound),
         ("signed-out", Page::SignedOut { sign_in_url: login }),

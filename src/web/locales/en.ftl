@@ -73,6 +73,10 @@ unavailable-title = Please come back in a moment
 unavailable-meaning = Sign-ins cannot be checked right now, or there is too much to do. Your account is not affected.
 unavailable-remedy = This usually passes within a minute. Then try again.
 
+too-many-requests-title = Too many requests
+too-many-requests-meaning = The portal has received more requests from your device or your network than it serves at the same time. Your account is not affected.
+too-many-requests-remedy = Wait a moment, then try again. If this happens again, ask the people who run the portal.
+
 sign-in-refused-title = Signing in did not work
 sign-in-refused-meaning = The user name or the password is not right, or there were too many attempts with this name.
 sign-in-refused-remedy = Wait a few minutes, then try again. If you have forgotten your password, ask for a new one.

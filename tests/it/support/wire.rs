@@ -2,12 +2,13 @@
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{IpAddr, SocketAddr, TcpStream},
     sync::Arc,
     time::Duration,
 };
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
+use socket2::{Domain, Socket, Type};
 
 use super::{
     answer::Answer,
@@ -25,6 +26,14 @@ enum Stream {
 impl Wire {
     pub fn connect(addr: SocketAddr) -> Self {
         Self(BufReader::new(Stream::Plain(socket(addr))))
+    }
+
+    /// From this address of this machine.
+    pub fn connect_from(from: IpAddr, addr: SocketAddr) -> Self {
+        let unbound = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
+        unbound.bind(&SocketAddr::new(from, 0).into()).unwrap();
+        unbound.connect(&addr.into()).expect("the gate accepts connections");
+        Self(BufReader::new(Stream::Plain(patient(unbound.into()))))
     }
 
     pub fn connect_tls(addr: SocketAddr, config: Arc<ClientConfig>) -> Self {
@@ -124,7 +133,10 @@ impl Stream {
 }
 
 fn socket(addr: SocketAddr) -> TcpStream {
-    let socket = TcpStream::connect(addr).expect("the gate accepts connections");
+    patient(TcpStream::connect(addr).expect("the gate accepts connections"))
+}
+
+fn patient(socket: TcpStream) -> TcpStream {
     socket.set_nodelay(true).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket

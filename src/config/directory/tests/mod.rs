@@ -18,7 +18,7 @@ mod listing;
 mod problems;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -29,10 +29,10 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     config::{
+        load,
         model::{
-            AccessLog, AccountRules, Accounts, Admin, Branding, Hashing, HeaderProfile, Limits, Log,
-            Management, Portal, Profile, Server, Session, SignIn, Store, StoreLocation, Tenancy,
-            TenantDefaults, Watch,
+            AccessLog, AccountRules, Accounts, Admin, Branding, Hashing, HeaderProfile, Log, Management,
+            Portal, Profile, Server, Session, SignIn, Store, StoreLocation, Tenancy, TenantDefaults, Watch,
         },
         tenant_file::TenantConf,
     },
@@ -110,16 +110,13 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             selection_page: true,
         },
         log: Log { level: "info".into(), access: AccessLog::Off },
-        limits: Limits {
-            max_connections: 10,
-            max_header_bytes: 10,
-            max_headers: 10,
-            max_token_bytes: 10,
-            max_upgrades: 10,
-            header_timeout: some_time,
-            keep_alive: some_time,
-            write_timeout: some_time,
-        },
+        limits: load::parse(
+            "[[portal.upstream]]\nurl = \"http://127.0.0.1:1\"",
+            Path::new("/d.toml"),
+            &BTreeMap::new(),
+        )
+        .unwrap()
+        .limits,
         accounts: Accounts {
             enabled: false,
             store: Store { location: StoreLocation::Sqlite("doorward.db".into()), max_connections: 1 },

@@ -1,0 +1,240 @@
+//! How much of a shared resource one client may hold, its wider networks, and all clients together.
+
+/// A resource that clients share. Each is counted per client and in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Resource {
+    /// A client's connection to a public listener.
+    Connection,
+    /// A request from its head to the end of its answer; each HTTP/2 stream is one.
+    Request,
+    /// A request body that has not arrived completely.
+    RequestBody,
+    /// A WebSocket or another upgraded connection.
+    Upgrade,
+    /// A connection to an upstream, while it serves a request of the client.
+    UpstreamConnection,
+}
+
+impl Resource {
+    pub const ALL: [Self; 5] =
+        [Self::Connection, Self::Request, Self::RequestBody, Self::Upgrade, Self::UpstreamConnection];
+    pub const COUNT: usize = Self::ALL.len();
+}
+
+/// A limit of one client, named like its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Limit {
+    RequestRate,
+    Held(Resource),
+}
+
+impl Limit {
+    pub const ALL: [Self; Resource::COUNT + 1] = [
+        Self::RequestRate,
+        Self::Held(Resource::Connection),
+        Self::Held(Resource::Request),
+        Self::Held(Resource::RequestBody),
+        Self::Held(Resource::Upgrade),
+        Self::Held(Resource::UpstreamConnection),
+    ];
+
+    /// The key in `[limits.client]` and the label of the metric.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::RequestRate => "requests_per_second",
+            Self::Held(Resource::Connection) => "connections",
+            Self::Held(Resource::Request) => "requests",
+            Self::Held(Resource::RequestBody) => "request_bodies",
+            Self::Held(Resource::Upgrade) => "upgrades",
+            Self::Held(Resource::UpstreamConnection) => "upstream_connections",
+        }
+    }
+
+    /// The reason in the access log.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::RequestRate => "client_limit_requests_per_second",
+            Self::Held(Resource::Connection) => "client_limit_connections",
+            Self::Held(Resource::Request) => "client_limit_requests",
+            Self::Held(Resource::RequestBody) => "client_limit_request_bodies",
+            Self::Held(Resource::Upgrade) => "client_limit_upgrades",
+            Self::Held(Resource::UpstreamConnection) => "client_limit_upstream_connections",
+        }
+    }
+
+    /// What the client is told.
+    pub const fn detail(self) -> &'static str {
+        match self {
+            Self::RequestRate => "Too many requests per second from this client",
+            Self::Held(Resource::Connection) => "Too many connections of this client at the same time",
+            Self::Held(Resource::Request) => "Too many requests of this client at the same time",
+            Self::Held(Resource::RequestBody) => "Too many uploads of this client at the same time",
+            Self::Held(Resource::Upgrade) => "Too many upgraded connections of this client at the same time",
+            Self::Held(Resource::UpstreamConnection) => {
+                "Too many requests of this client wait for the portal at the same time"
+            }
+        }
+    }
+}
+
+/// How far a counter is from one client: `step` 0 is the client itself, `steps` is all clients, between them are the
+/// networks around the client's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breadth {
+    step: u8,
+    steps: u8,
+}
+
+impl Breadth {
+    pub const ALL: Self = Self { step: 1, steps: 1 };
+
+    pub const fn new(step: u8, steps: u8) -> Self {
+        Self { step, steps }
+    }
+}
+
+/// What one client may hold of a resource, and all clients together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    pub client: usize,
+    pub all: usize,
+}
+
+impl Share {
+    /// A fraction of the total, at least 1, for one client.
+    pub const fn fraction(all: usize, divisor: usize) -> usize {
+        match all.checked_div(divisor) {
+            None | Some(0) => 1,
+            Some(share) => share,
+        }
+    }
+
+    /// The limit rises evenly from the client's to the total, so that no network takes everything.
+    pub fn limit(self, breadth: Breadth) -> usize {
+        if breadth.step == 0 {
+            return self.client;
+        }
+        let (step, steps) = (u128::from(breadth.step), u128::from(breadth.steps.max(1)));
+        let more = self.all.saturating_sub(self.client) as u128 * step / steps;
+        self.client.saturating_add(usize::try_from(more).unwrap_or(usize::MAX))
+    }
+}
+
+/// Requests per second of one client, with a burst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    pub per_second: u32,
+    pub burst: u32,
+}
+
+impl Rate {
+    /// The generic cell rate algorithm (ITU-T I.371): `arrival` is when the next request is due if all came evenly, in
+    /// nanoseconds like `now`. `Ok` is the next due time, `Err` how long to wait. A network that is `step` times wider
+    /// has `step` times more.
+    pub fn conform(self, breadth: Breadth, arrival: u64, now: u64) -> Result<u64, u64> {
+        const SECOND: u64 = 1_000_000_000;
+        let every = SECOND / u64::from(self.per_second.max(1)) / (u64::from(breadth.step) + 1);
+        let tolerance =
+            every.saturating_mul(u64::from(self.burst)).saturating_mul(u64::from(breadth.step) + 1);
+        let next = arrival.max(now).saturating_add(every);
+        match next.saturating_sub(now).checked_sub(tolerance) {
+            None | Some(0) => Ok(next),
+            Some(early) => Err(early),
+        }
+    }
+}
+
+/// Whether more is in use than anonymous requests may take: a tenth of the total is kept for known sessions.
+pub const fn is_overloaded(in_use: usize, all: usize) -> bool {
+    in_use > all.saturating_sub(all / 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_wider_network_has_a_larger_share_and_never_all() {
+        let share = Share { client: 2500, all: 10_000 };
+        for (breadth, limit) in [
+            (Breadth::new(0, 2), 2500),
+            (Breadth::new(1, 2), 6250),
+            (Breadth::new(0, 3), 2500),
+            (Breadth::new(1, 3), 5000),
+            (Breadth::new(2, 3), 7500),
+            (Breadth::ALL, 10_000),
+        ] {
+            assert_eq!(share.limit(breadth), limit, "{breadth:?}");
+        }
+    }
+
+    #[test]
+    fn every_resource_has_its_limit_and_its_reason() {
+        for resource in Resource::ALL {
+            assert!(Limit::ALL.contains(&Limit::Held(resource)), "{resource:?}");
+        }
+        for limit in Limit::ALL {
+            assert_eq!(limit.reason().strip_prefix("client_limit_"), Some(limit.key()));
+        }
+    }
+
+    #[test]
+    fn a_share_is_at_least_one() {
+        for (all, divisor, share) in [(0, 4, 1), (1, 4, 1), (7, 4, 1), (8, 4, 2), (1024, 4, 256), (5, 0, 1)] {
+            assert_eq!(Share::fraction(all, divisor), share, "{all}/{divisor}");
+        }
+    }
+
+    #[test]
+    fn a_tenth_of_the_total_is_kept_for_known_sessions() {
+        for (in_use, all, overloaded) in
+            [(0, 10, false), (9, 10, false), (10, 10, true), (91, 100, true), (90, 100, false), (1, 1, false)]
+        {
+            assert_eq!(is_overloaded(in_use, all), overloaded, "{in_use} of {all}");
+        }
+    }
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn a_burst_passes_and_then_the_rate() {
+        let rate = Rate { per_second: 10, burst: 3 };
+        let mut arrival = 0;
+        let mut passes = |now: u64| match rate.conform(Breadth::new(0, 2), arrival, now * MS) {
+            Ok(next) => {
+                arrival = next;
+                Ok(())
+            }
+            Err(wait) => Err(wait / MS),
+        };
+        assert_eq!([passes(1000), passes(1000), passes(1000)], [Ok(()); 3]);
+        assert_eq!([passes(1000), passes(1060)], [Err(100), Err(40)]);
+        assert_eq!([passes(1100), passes(1100)], [Ok(()), Err(100)]);
+        assert_eq!(
+            [passes(9000), passes(9000), passes(9000)],
+            [Ok(()); 3],
+            "a silent client has its burst again"
+        );
+        assert_eq!(passes(9000), Err(100));
+    }
+
+    proptest! {
+        #[test]
+        fn no_more_than_burst_and_rate_pass(rate in 1..1000_u32, burst in 1..100_u32, gaps in prop::collection::vec(0..50_u64, 1..300)) {
+            let limit = Rate { per_second: rate, burst };
+            let (mut arrival, mut now, mut passed) = (0, 1_000_000_000, 0_u64);
+            let start = now;
+            for gap in gaps {
+                now += gap * MS;
+                if let Ok(next) = limit.conform(Breadth::new(0, 2), arrival, now) {
+                    arrival = next;
+                    passed += 1;
+                }
+            }
+            let most = u64::from(burst) + (now - start) * u64::from(rate) / 1_000_000_000 + 1;
+            prop_assert!(passed <= most, "{passed} of {most}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Step 1 of a request: which client it counts for, and whether that client's limits and the load of the process allow it.
+//!
+//! Refused first are anonymous requests; sessions and tokens that are known in memory have limits of their own, so a flood
+//! from the same address, or from everywhere, does not stop them. Nothing is verified here: a refusal must stay cheap.
+
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::{HeaderMap, header, request::Parts};
+
+use super::{
+    ClientConnection, Gate,
+    answer::Refusal,
+    forwarded::{self, Client},
+    judge::Source,
+    select,
+};
+use crate::{
+    clock,
+    config::{Settings, TenantPolicy, directory::Found, hosts::HostFound},
+    domain::{
+        fairness::{Limit, Resource, is_overloaded},
+        tenant::{NamedTenant, Place},
+    },
+    sync::client_limits::{ClientState, Exceeded, Permit},
+    token::bearer::{self, Credential, Places},
+};
+
+/// The limits of the client that opens a connection. A trusted proxy has none: the clients it names have.
+pub fn connecting(gate: &Gate, settings: &Settings, peer: IpAddr) -> Arc<ClientState> {
+    if settings.server.trusted_proxies.iter().any(|net| net.contains(&peer)) {
+        return Arc::clone(gate.clients.all());
+    }
+    named(gate, settings, peer)
+}
+
+fn named(gate: &Gate, settings: &Settings, address: IpAddr) -> Arc<ClientState> {
+    if settings.limits.client.is_exempt(address) {
+        Arc::clone(gate.clients.all())
+    } else {
+        gate.clients.by_address(address)
+    }
+}
+
+/// Where a request comes from, as far as proxies before us are trusted. Before `hygiene::clean`, which removes their
+/// headers.
+pub fn client(settings: &Settings, (peer, tls): (IpAddr, bool), headers: &HeaderMap) -> Client {
+    let mut client = forwarded::client(peer, tls, headers, &settings.server.trusted_proxies);
+    // then TLS ends somewhere before us, whatever the last hop is
+    client.https |= settings.server.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
+    client
+}
+
+/// The same with the limits that count for it.
+pub fn source(
+    gate: &Gate,
+    settings: &Settings,
+    connection: &ClientConnection,
+    headers: &HeaderMap,
+) -> Source {
+    let peer = connection.peer.ip();
+    let client = client(settings, (peer, connection.tls), headers);
+    let client_state = if client.address == peer {
+        Arc::clone(connection.client())
+    } else {
+        named(gate, settings, client.address)
+    };
+    Source { client, client_state }
+}
+
+/// The permit counts the request for its client until the answer has ended.
+pub fn admit(
+    gate: &Gate,
+    settings: &Settings,
+    client: &Arc<ClientState>,
+    arrived: Instant,
+) -> Result<Permit, Refusal> {
+    let limits = &settings.limits;
+    gate.clients
+        .take_request(client, limits.client.request_rate, arrived)
+        .map_err(|wait| Refusal::ClientLimit { limit: Limit::RequestRate, retry_after: wait })?;
+    let permit = acquire(client, Resource::Request, settings)?;
+    let all = gate.clients.all();
+    let overloaded = is_overloaded(all.held(Resource::Request), limits.max_requests)
+        || is_overloaded(all.held(Resource::Connection), limits.max_connections);
+    // a client without limits of its own is the operator's: health checks of a load balancer are refused last
+    if overloaded && !Arc::ptr_eq(client, all) { Err(Refusal::Overloaded) } else { Ok(permit) }
+}
+
+/// What one client may hold of a resource; the refusal says whose limit was reached.
+pub fn acquire(
+    client: &Arc<ClientState>,
+    resource: Resource,
+    settings: &Settings,
+) -> Result<Permit, Refusal> {
+    const SOON: Duration = Duration::from_secs(1);
+    client.acquire(resource, 1, settings.limits.client.share(resource)).map_err(|exceeded| match exceeded {
+        Exceeded::Client => Refusal::ClientLimit { limit: Limit::Held(resource), retry_after: SOON },
+        Exceeded::All => Refusal::Overloaded,
+    })
+}
+
+/// A request that was refused as anonymous, once more as that of a known user.
+#[cold]
+pub async fn admit_known_user(
+    gate: &Gate,
+    settings: &Settings,
+    source: &Source,
+    parts: &Parts,
+    arrived: Instant,
+    refusal: Refusal,
+) -> Result<Permit, Refusal> {
+    let Some(user) = known_user(gate, settings, source, parts).await else { return Err(refusal) };
+    let limits = &settings.limits.client;
+    gate.clients
+        .take_request(&user, limits.request_rate, arrived)
+        .map_err(|wait| Refusal::ClientLimit { limit: Limit::RequestRate, retry_after: wait })?;
+    acquire(&user, Resource::Request, settings)
+}
+
+/// The user of a session or a token that was verified before, from memory.
+async fn known_user(
+    gate: &Gate,
+    settings: &Settings,
+    source: &Source,
+    parts: &Parts,
+) -> Option<Arc<ClientState>> {
+    if let Some(doors) = &gate.doors
+        && let Some(live) = doors.sessions().known(&parts.headers, source.client.https, clock::millis()).await
+    {
+        return Some(gate.clients.by_user(&live.user));
+    }
+    let policy = known_policy(gate, settings, source, parts)?;
+    let places = Places {
+        token_cookie: policy.token_cookie.as_deref(),
+        ..Places::header_only(settings.limits.max_token_bytes)
+    };
+    let Ok(Credential::Bearer(token)) = bearer::extract(&parts.headers, &places) else { return None };
+    let verified = gate.tokens.cached(&policy, &token, clock::now())?.ok()?;
+    Some(gate.clients.by_user(&verified.user))
+}
+
+/// The policy of the tenant that the request names, or of the default tenant.
+fn known_policy(
+    gate: &Gate,
+    settings: &Settings,
+    source: &Source,
+    parts: &Parts,
+) -> Option<Arc<TenantPolicy>> {
+    let sent = || parts.headers.get(header::HOST)?.to_str().ok();
+    let host = source.client.host.as_deref().or_else(sent).unwrap_or_default();
+    let by_host = match gate.tenants.by_host(host) {
+        HostFound::Tenant(tenant) => Some(NamedTenant { tenant, place: Place::Host }),
+        _ => None,
+    };
+    let named = select::named(parts.uri.path(), parts.uri.query(), &parts.headers, by_host).ok()?;
+    match gate.tenants.cached(named.as_ref().unwrap_or(&settings.tenancy.default_tenant))? {
+        Found::Tenant(policy) => Some(policy),
+        Found::Unknown => None,
+    }
+}

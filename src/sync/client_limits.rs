@@ -1,0 +1,375 @@
+//! What each client holds of the resources that clients share, and how often it asks: one atomic counter per resource and
+//! client, with links to the counters of the networks around it and of all clients.
+//!
+//! A client is looked up once per connection (or per request, behind a trusted proxy); counting takes no lock, no hash and
+//! no allocation. To limit another resource add a variant to [`Resource`], a key that becomes its [`Share`], and an
+//! [`acquire`](ClientState::acquire) where it is taken.
+//!
+//! Memory is bounded: an entry stays while something of it is held, or until its request rate has recovered, which takes
+//! at most burst / rate seconds. Beyond [`MAX_IDLE`] entries those that hold nothing go at once.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::domain::{
+    client::Network,
+    fairness::{Breadth, Rate, Resource, Share},
+    identity::User,
+};
+
+const SHARDS: usize = 16;
+/// Entries without anything held, about 150 bytes each.
+const MAX_IDLE: usize = 1 << 16;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Key {
+    Network(Network),
+    /// A keyed hash of tenant and name.
+    User(u64),
+}
+
+/// The clients that hold something now, of all workers.
+#[derive(Debug)]
+pub struct ClientRegistry {
+    shards: [Mutex<HashMap<Key, Arc<ClientState>>>; SHARDS],
+    hasher: RandomState,
+    all: Arc<ClientState>,
+    epoch: Instant,
+    /// In which second idle entries were last removed.
+    swept: AtomicU64,
+}
+
+/// What one client (or a network, or all clients together) holds.
+#[derive(Debug)]
+pub struct ClientState {
+    breadth: Breadth,
+    held: [AtomicUsize; Resource::COUNT],
+    /// When the next request is due, see [`Rate::conform`].
+    arrival: AtomicU64,
+    wider: Option<Arc<ClientState>>,
+}
+
+/// Whose limit would be exceeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exceeded {
+    /// The client's, or that of a network it belongs to.
+    Client,
+    /// That of all clients together.
+    All,
+}
+
+/// Part of a resource, given back when dropped.
+#[derive(Debug)]
+pub struct Permit {
+    client: Arc<ClientState>,
+    resource: Resource,
+    amount: usize,
+}
+
+impl Default for ClientRegistry {
+    fn default() -> Self {
+        Self {
+            shards: Default::default(),
+            hasher: RandomState::new(),
+            all: Arc::new(ClientState::new(Breadth::ALL, None)),
+            epoch: Instant::now(),
+            swept: AtomicU64::new(0),
+        }
+    }
+}
+
+impl ClientRegistry {
+    /// All clients together: also the state of a client that has no limit of its own.
+    pub fn all(&self) -> &Arc<ClientState> {
+        &self.all
+    }
+
+    pub fn by_address(&self, address: IpAddr) -> Arc<ClientState> {
+        let address = address.to_canonical();
+        let prefixes = Network::prefixes(address);
+        let steps = u8::try_from(prefixes.len()).unwrap_or(u8::MAX);
+        let mut wider = Arc::clone(&self.all);
+        // widest first: each is linked to the one around it
+        for (step, prefix) in (0..steps).zip(prefixes).rev() {
+            let key = Key::Network(Network::of(address, *prefix));
+            wider = self.entry(key, Breadth::new(step, steps), wider);
+        }
+        wider
+    }
+
+    /// An authenticated user is a client of its own, wherever it comes from.
+    pub fn by_user(&self, user: &User) -> Arc<ClientState> {
+        let key = Key::User(self.hasher.hash_one((user.tenant.as_str(), user.name.as_str())));
+        self.entry(key, Breadth::new(0, 1), Arc::clone(&self.all))
+    }
+
+    fn entry(&self, key: Key, breadth: Breadth, wider: Arc<ClientState>) -> Arc<ClientState> {
+        let Some(shard) = self.shard(&key) else { return wider };
+        let mut clients = lock(shard);
+        if let Some(known) = clients.get(&key) {
+            return Arc::clone(known);
+        }
+        // not at each insertion: entries that are in use are looked at in vain
+        if clients.len() >= MAX_IDLE / SHARDS && clients.len().is_multiple_of(512) {
+            clients.retain(|_, client| Arc::strong_count(client) > 1);
+        }
+        let new = Arc::new(ClientState::new(breadth, Some(wider)));
+        clients.insert(key, Arc::clone(&new));
+        new
+    }
+
+    fn shard(&self, key: &Key) -> Option<&Mutex<HashMap<Key, Arc<ClientState>>>> {
+        let hash = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or_default();
+        self.shards.get(hash)
+    }
+
+    /// Takes one request of the client's rate; `Err` is how long to wait. All clients together have no rate.
+    pub fn take_request(&self, client: &ClientState, rate: Rate, at: Instant) -> Result<(), Duration> {
+        let now = nanoseconds(at.saturating_duration_since(self.epoch));
+        let mut next = client;
+        while let Some(wider) = &next.wider {
+            let conform = |arrival| rate.conform(next.breadth, arrival, now).ok();
+            if let Err(arrival) = next.arrival.fetch_update(Ordering::Relaxed, Ordering::Relaxed, conform) {
+                let wait = rate.conform(next.breadth, arrival, now).err().unwrap_or_default();
+                return Err(Duration::from_nanos(wait));
+            }
+            next = wider;
+        }
+        Ok(())
+    }
+
+    /// Once a second: forgets clients that hold nothing and have their whole burst again.
+    pub fn sweep(&self, at: Instant) {
+        let since = at.saturating_duration_since(self.epoch);
+        if self.swept.swap(since.as_secs(), Ordering::Relaxed) == since.as_secs() {
+            return;
+        }
+        let now = nanoseconds(since);
+        for shard in &self.shards {
+            let mut clients = lock(shard);
+            clients.retain(|_, client| {
+                Arc::strong_count(client) > 1 || client.arrival.load(Ordering::Relaxed) > now
+            });
+            if clients.capacity() > 64 && clients.len() < clients.capacity() / 4 {
+                clients.shrink_to_fit();
+            }
+        }
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl ClientState {
+    fn new(breadth: Breadth, wider: Option<Arc<Self>>) -> Self {
+        Self { breadth, held: Default::default(), arrival: AtomicU64::new(0), wider }
+    }
+
+    /// How much of a resource is held now.
+    pub fn held(&self, resource: Resource) -> usize {
+        self.counter(resource).load(Ordering::Relaxed)
+    }
+
+    fn counter(&self, resource: Resource) -> &AtomicUsize {
+        let [connection, request, request_body, upgrade, upstream_connection] = &self.held;
+        match resource {
+            Resource::Connection => connection,
+            Resource::Request => request,
+            Resource::RequestBody => request_body,
+            Resource::Upgrade => upgrade,
+            Resource::UpstreamConnection => upstream_connection,
+        }
+    }
+
+    /// Takes part of a resource, for the client, the networks around it, and all clients.
+    pub fn acquire(
+        self: &Arc<Self>,
+        resource: Resource,
+        amount: usize,
+        share: Share,
+    ) -> Result<Permit, Exceeded> {
+        let mut at = &**self;
+        loop {
+            let held = at.counter(resource).fetch_add(amount, Ordering::Relaxed).saturating_add(amount);
+            match &at.wider {
+                // most hold less than the smallest limit
+                Some(wider) if held <= share.client || held <= share.limit(at.breadth) => at = wider,
+                None if held <= share.all => {
+                    return Ok(Permit { client: Arc::clone(self), resource, amount });
+                }
+                narrower => {
+                    self.release(resource, amount, Some(at));
+                    return Err(if narrower.is_some() { Exceeded::Client } else { Exceeded::All });
+                }
+            }
+        }
+    }
+
+    /// Gives back, from this state outwards, up to `last` or to all clients.
+    fn release(&self, resource: Resource, amount: usize, last: Option<&Self>) {
+        let mut at = self;
+        loop {
+            at.counter(resource).fetch_sub(amount, Ordering::Relaxed);
+            match &at.wider {
+                Some(wider) if !last.is_some_and(|last| std::ptr::eq(last, at)) => at = wider,
+                _ => return,
+            }
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.client.release(self.resource, self.amount, None);
+    }
+}
+
+fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::tenant::TenantId;
+
+    const SHARE: Share = Share { client: 2, all: 8 };
+
+    fn client(registry: &ClientRegistry, address: &str) -> Arc<ClientState> {
+        registry.by_address(address.parse().unwrap())
+    }
+
+    /// As many permits as an address gets.
+    fn take(registry: &ClientRegistry, address: &str) -> (Vec<Permit>, Exceeded) {
+        let client = client(registry, address);
+        let mut held = Vec::new();
+        loop {
+            match client.acquire(Resource::Upgrade, 1, SHARE) {
+                Ok(permit) => held.push(permit),
+                Err(exceeded) => return (held, exceeded),
+            }
+        }
+    }
+
+    #[test]
+    fn attack_addresses_of_one_network_take_everything() {
+        for addresses in [
+            ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "2001:db8:0:2::1", "2001:db8:0:100::1"],
+            ["192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"],
+        ] {
+            let registry = ClientRegistry::default();
+            let held: Vec<_> = addresses.iter().map(|address| take(&registry, address)).collect();
+            let of_the_network: usize = held.iter().map(|(permits, _)| permits.len()).sum();
+            assert!(of_the_network < SHARE.all, "{of_the_network}");
+            assert!(held.iter().all(|(permits, exceeded)| {
+                permits.len() <= SHARE.client && *exceeded == Exceeded::Client
+            }));
+            assert!(!take(&registry, "198.51.100.1").0.is_empty(), "another network is served");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_or_given_back_is_not_counted() {
+        let registry = ClientRegistry::default();
+        for _ in 0..3 {
+            let (held, exceeded) = take(&registry, "192.0.2.1");
+            assert_eq!((held.len(), exceeded), (2, Exceeded::Client));
+            assert_eq!(registry.all().held(Resource::Upgrade), 2);
+            assert_eq!(registry.all().held(Resource::Request), 0);
+            drop(held);
+            assert_eq!(registry.all().held(Resource::Upgrade), 0);
+        }
+    }
+
+    #[test]
+    fn all_clients_together_have_a_limit() {
+        let registry = ClientRegistry::default();
+        let held: Vec<_> = (1..=5).map(|n| take(&registry, &format!("192.0.{n}.1"))).collect();
+        assert_eq!(held.iter().map(|(permits, _)| permits.len()).collect::<Vec<_>>(), [2, 2, 2, 2, 0]);
+        assert_eq!(held.last().unwrap().1, Exceeded::All);
+        // a client without a limit of its own counts there, too
+        assert!(registry.all().acquire(Resource::Upgrade, 1, SHARE).is_err());
+    }
+
+    #[test]
+    fn a_user_is_one_client_from_every_address_and_apart_from_them() {
+        let registry = ClientRegistry::default();
+        let user = |name: &str| User {
+            name: name.to_owned(),
+            tenant: TenantId::super_tenant(),
+            email: None,
+            display_name: None,
+            roles: vec![],
+            scopes: vec![],
+            expires_at: 0,
+        };
+        let [one, again, other] = ["alex", "alex", "kim"].map(|name| registry.by_user(&user(name)));
+        assert!(Arc::ptr_eq(&one, &again) && !Arc::ptr_eq(&one, &other));
+        let _held = [(); 2].map(|()| one.acquire(Resource::Upgrade, 1, SHARE).unwrap());
+        assert_eq!(again.acquire(Resource::Upgrade, 1, SHARE).unwrap_err(), Exceeded::Client);
+        assert!(other.acquire(Resource::Upgrade, 1, SHARE).is_ok());
+    }
+
+    #[test]
+    fn attack_requests_from_one_network_share_its_rate() {
+        let (registry, rate) = (ClientRegistry::default(), Rate { per_second: 10, burst: 3 });
+        let now = Instant::now();
+        let passed = |address: &str| {
+            let client = client(&registry, address);
+            (0..10).filter(|_| registry.take_request(&client, rate, now).is_ok()).count()
+        };
+        let passed: Vec<_> = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "198.51.100.1"].map(passed).into();
+        assert_eq!(passed, [3, 3, 0, 3]);
+        let over = client(&registry, "192.0.2.1");
+        assert!(registry.take_request(&over, rate, now).unwrap_err() <= Duration::from_millis(100));
+        assert!(registry.take_request(&over, rate, now + Duration::from_secs(1)).is_ok());
+        assert!((0..100).all(|_| registry.take_request(registry.all(), rate, now).is_ok()), "no limit");
+    }
+
+    #[test]
+    fn attack_many_addresses_leave_nothing_behind() {
+        let (registry, rate) = (ClientRegistry::default(), Rate { per_second: 1, burst: 5 });
+        let now = Instant::now();
+        let stays = client(&registry, "203.0.113.1");
+        let held = stays.acquire(Resource::Upgrade, 1, SHARE).unwrap();
+        drop(stays);
+        for number in 0..200_000_u32 {
+            let address = IpAddr::from(number.wrapping_mul(2_654_435_761).to_be_bytes());
+            registry.take_request(&registry.by_address(address), rate, now).unwrap();
+        }
+        assert!(registry.len() <= MAX_IDLE + SHARDS, "{}", registry.len());
+        // with its rate: a client that closes its connection has no new burst
+        let greedy = client(&registry, "203.0.113.9");
+        while registry.take_request(&greedy, rate, now).is_ok() {}
+        drop(greedy);
+        registry.sweep(now + Duration::from_secs(1));
+        let greedy = client(&registry, "203.0.113.9");
+        assert!(registry.take_request(&greedy, rate, now).is_err());
+        drop(greedy);
+        registry.sweep(now + Duration::from_mins(1));
+        assert_eq!(registry.len(), 2, "the one that holds something, and its network");
+        drop(held);
+        registry.sweep(now + Duration::from_secs(61));
+        // a client goes first, its network with the next sweep
+        registry.sweep(now + Duration::from_secs(62));
+        assert!(registry.is_empty());
+    }
+}

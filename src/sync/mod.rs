@@ -1,0 +1,3 @@
+//! What many threads share: limits per client.
+
+pub mod client_limits;
