@@ -68,7 +68,7 @@ pub fn judge(
     let tenant = match &issuer.tenant_claim {
         None => issuer.tenant.clone(),
         Some(claim) => match look_up(claims, claim) {
-            Some(Value::String(tenant)) => TenantId::parse(tenant).map_err(|_| TokenError::Malformed)?,
+            Some(Value::String(tenant)) => tenant_named(tenant)?,
             Some(_) => return Err(TokenError::Malformed),
             None => return Err(TokenError::MissingClaim),
         },
@@ -172,6 +172,12 @@ fn user_name(claim: Option<&Value>) -> Result<String, TokenError> {
         Some(_) => return Err(TokenError::Malformed),
     };
     if is_safe(&name) { Ok(name) } else { Err(TokenError::Malformed) }
+}
+
+/// The tenant of a claim, compared exactly: an issuer lets other organisations register names that differ in case or in
+/// blanks, and their users are not users of this tenant.
+fn tenant_named(claim: &str) -> Result<TenantId, TokenError> {
+    TenantId::parse(claim).ok().filter(|tenant| tenant.as_str() == claim).ok_or(TokenError::Malformed)
 }
 
 /// Whether a text can be sent in a header and means the same on the other side: no control characters, and no

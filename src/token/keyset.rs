@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
-use super::{jws, roca};
+use super::{ed25519, jws, roca};
 
 /// An issuer in the middle of a rotation has two or three; a set of thousands is a mistake or an attack.
 const MAX_KEYS: usize = 256;
@@ -150,6 +150,9 @@ fn read_key(jwk: &Map<String, Value>) -> Result<Key, &'static str> {
             if point.len() != 32 {
                 return Err("its point has the wrong length");
             }
+            if ed25519::is_weak(&point) {
+                return Err("its point has small order or is not canonical");
+            }
             one(&signature::ED25519, Algorithm::EdDSA, point, algorithm)?
         }
         (Some("oct"), _) => return Err("it is a shared secret"),
@@ -179,6 +182,9 @@ fn rsa(n: &[u8], e: &[u8], algorithm: Option<&str>) -> Result<Checks, &'static s
     // exponent 1 lets anybody sign; an even one is no RSA key
     if matches!(e, [] | [1]) || e.last().is_some_and(|low| low % 2 == 0) {
         return Err("its exponent is no exponent");
+    }
+    if n.last().is_some_and(|low| low % 2 == 0) || roca::has_small_factor(n) {
+        return Err("its modulus has a small factor");
     }
     if roca::is_weak(n) {
         return Err("it is weak (ROCA, CVE-2017-15361)");

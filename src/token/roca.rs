@@ -12,6 +12,11 @@ pub fn is_weak(modulus: &[u8]) -> bool {
     PRIMES.iter().all(|prime| is_power_of_65537(remainder(modulus, *prime), *prime))
 }
 
+/// Whether one of these primes divides the modulus, which then is not the product of two large primes.
+pub fn has_small_factor(modulus: &[u8]) -> bool {
+    PRIMES.iter().any(|prime| remainder(modulus, *prime) == 0)
+}
+
 fn remainder(number: &[u8], prime: u32) -> u32 {
     number.iter().fold(0, |rest, byte| (rest * 256 + u32::from(*byte)) % prime)
 }

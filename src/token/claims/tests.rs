@@ -128,7 +128,10 @@ fn the_tenant_is_a_tenant_or_nothing() {
     let mut issuer = issuer(KeySource::None);
     issuer.tenant_claim = Some("org.domain".to_owned());
     for (changes, expected) in [
-        (json!({"org": {"domain": "Beta.com"}}), Ok("beta.com")),
+        (json!({"org": {"domain": "beta.com"}}), Ok("beta.com")),
+        (json!({"org": {"domain": "Beta.com"}}), Err(TokenError::Malformed)),
+        (json!({"org": {"domain": " beta.com"}}), Err(TokenError::Malformed)),
+        (json!({"org": {"domain": "beta.com\t"}}), Err(TokenError::Malformed)),
         (json!({"org.domain": "gamma.com"}), Ok("gamma.com")),
         (json!({}), Err(TokenError::MissingClaim)),
         (json!({"org": "beta.com"}), Err(TokenError::MissingClaim)),

@@ -83,6 +83,12 @@ impl Token {
         format!("{}.{}.", base64url(header.to_string().as_bytes()), self.payload())
     }
 
+    /// These claims under a signature that no private key made.
+    pub fn forged(&self, algorithm: &str, key_id: &str, signature: &[u8]) -> String {
+        let header = json!({"alg": algorithm, "typ": "JWT", "kid": key_id});
+        format!("{}.{}.{}", base64url(header.to_string().as_bytes()), self.payload(), base64url(signature))
+    }
+
     /// HMAC with the issuer's public key as the secret.
     pub fn hmac_with_the_public_key(mut self) -> String {
         self.header.alg = Algorithm::HS256;
