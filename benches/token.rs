@@ -20,7 +20,7 @@ use doorward::{
         tenant_file::{self, TenantConf},
     },
     domain::tenant::TenantId,
-    token::{Verifier, http_client},
+    token::{Verifier, http_clients},
 };
 use jsonwebtoken::{Algorithm, EncodingKey, jwk::Jwk};
 use serde_json::{Value, json};
@@ -96,7 +96,7 @@ fn token_costs(criterion: &mut Criterion) {
         let path = folder.path().join(format!("{algorithm:?}.json"));
         std::fs::write(&path, jwk.to_string()).unwrap();
         let mut policy = policy(&path, algorithm);
-        let verifier = Verifier::new(http_client(&[]).unwrap(), 20_000);
+        let verifier = Verifier::new(http_clients(&[]).unwrap(), 20_000);
         let one = token(&key, algorithm, 0);
         runtime.block_on(async {
             assert!(verifier.preload(&policy.issuers, NOW).await.is_empty());

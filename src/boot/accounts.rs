@@ -71,7 +71,7 @@ pub fn open(
     let hasher =
         Hasher::new(cost, hashing.parallel, hashing.queue, meters).context("accounts.hash_memory")?;
     let sessions = Sessions::new(store.clone(), Arc::clone(tenants), runtime.handle().clone(), seal);
-    let http = token::http_client(&[])?;
+    let http = token::http_clients(&[])?.everywhere;
     let tenants = Arc::clone(tenants);
     let doors = Doors::new(Parts { store, hasher, sessions, tenants, metrics, secret, http });
     // before the first request: no tenant is ever without what was set for it

@@ -125,7 +125,7 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
         doors: doors.clone(),
     };
     let access_log = access_log(&settings.log.access, &metrics)?;
-    let tokens = Verifier::new(token::http_client(&[])?, TOKEN_CACHE);
+    let tokens = Verifier::new(token::http_clients(&[])?, TOKEN_CACHE);
     let management = doors.as_ref().map(|doors| {
         management::router(management::Site::new(doors.clone(), Arc::clone(&tokens), Arc::clone(&tenants)))
     });

@@ -362,6 +362,7 @@ pub struct Issuer {
     pub tenant: TenantId,
     /// Named by the tenant itself. It is shown no token that may be meant for one of `deployment.toml`.
     pub of_tenant_file: bool,
+    pub reach: Reach,
     pub user_claim: String,
     pub roles_claim: String,
     pub introspection: Option<Introspection>,

@@ -9,7 +9,7 @@ use super::{
     document::{Findings, Key, Node, Value, json, nearest::nearest, read::read},
     governance::{Governed, Layers, Set, written},
     mistake::Mistake,
-    model::{Branding, Issuer, KeySource, Settings, SignIn, TenantPolicy},
+    model::{Branding, Issuer, KeySource, Reach, Settings, SignIn, TenantPolicy},
     raw::{self, access::Access as RawAccess, tenant::Doorward},
     resolve::{self, Scope, access::Access},
 };
@@ -161,6 +161,7 @@ fn doorward(
         // a tenant that could name the cookie would be handed other tenants' sessions
         token_cookie: None,
         forward_token: raw.forward_token,
+        private_responses: None,
         identity_headers: raw.identity_headers,
         route: raw.routes,
     };
@@ -211,6 +212,7 @@ pub fn resolve_with(
 ) -> TenantPolicy {
     let defaults = &settings.defaults;
     let ours = reach::our_ports(settings);
+    let reach = Reach::Confined { loopback: settings.tenancy.issuers_on_loopback };
     let forged =
         conf.issuers.iter().find_map(|issuer| Some((issuer, reach::forbidden(settings, &ours, issuer)?)));
     let own = conf.issuers.iter().filter(|_| forged.is_none());
@@ -222,7 +224,7 @@ pub fn resolve_with(
             KeySource::Discovery => KeySource::ConfinedDiscovery(Arc::clone(&ours)),
             keys => keys.clone(),
         };
-        Arc::new(Issuer { tenant: tenant.clone(), of_tenant_file: true, keys, ..issuer.clone() })
+        Arc::new(Issuer { tenant: tenant.clone(), of_tenant_file: true, reach, keys, ..issuer.clone() })
     });
     let mut problem = forged.map(|(issuer, place)| {
         let message = format!("the issuer {:?} is asked {place}", issuer.issuer);

@@ -2,7 +2,11 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use reqwest::{Client, Response, redirect};
+use reqwest::{
+    Client, Response,
+    dns::{Addrs, Name, Resolve, Resolving},
+    redirect,
+};
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::aws_lc_rs,
@@ -12,7 +16,10 @@ use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 
 use super::keys::Source;
-use crate::{config::tenant_file::reach::may_have_keys_at, domain::causes::with_causes};
+use crate::{
+    config::{model::Reach, tenant_file::reach::may_have_keys_at},
+    domain::causes::with_causes,
+};
 
 /// A key set with hundreds of certificates is smaller than this.
 const MAX_BODY: usize = 1024 * 1024;
@@ -29,9 +36,27 @@ pub enum ClientError {
     Http(#[from] reqwest::Error),
 }
 
-/// The control plane's client: the system's roots and `ca_files`, timeouts, no proxy from the environment, and no
-/// redirects, because an address that was checked must be the address that answers.
-pub fn http_client(ca_files: &[PathBuf]) -> Result<Client, ClientError> {
+/// The control plane's clients, one for each `Reach`.
+#[derive(Debug, Clone)]
+pub struct HttpClients {
+    pub everywhere: Client,
+    confined: Client,
+    confined_or_loopback: Client,
+}
+
+impl HttpClients {
+    pub const fn reaching(&self, reach: Reach) -> &Client {
+        match reach {
+            Reach::Everywhere => &self.everywhere,
+            Reach::Confined { loopback: false } => &self.confined,
+            Reach::Confined { loopback: true } => &self.confined_or_loopback,
+        }
+    }
+}
+
+/// The system's roots and `ca_files`, timeouts, no proxy from the environment, and no redirects, because an address that was
+/// checked must be the address that answers.
+pub fn http_clients(ca_files: &[PathBuf]) -> Result<HttpClients, ClientError> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
@@ -39,14 +64,19 @@ pub fn http_client(ca_files: &[PathBuf]) -> Result<Client, ClientError> {
         tracing::warn!(%problem, "a system certificate cannot be read");
     }
     add_files(&mut roots, ca_files)?;
-    build(roots)
+    let tls = tls(roots)?;
+    Ok(HttpClients {
+        everywhere: build(tls.clone(), Reach::Everywhere)?,
+        confined: build(tls.clone(), Reach::Confined { loopback: false })?,
+        confined_or_loopback: build(tls, Reach::Confined { loopback: true })?,
+    })
 }
 
 /// A client that trusts these authorities and no other.
-pub fn private_client(ca_file: PathBuf) -> Result<Client, ClientError> {
+pub fn private_client(ca_file: PathBuf, reach: Reach) -> Result<Client, ClientError> {
     let mut roots = RootCertStore::empty();
     add_files(&mut roots, &[ca_file])?;
-    build(roots)
+    build(tls(roots)?, reach)
 }
 
 fn add_files(roots: &mut RootCertStore, ca_files: &[PathBuf]) -> Result<(), ClientError> {
@@ -65,11 +95,14 @@ fn add_files(roots: &mut RootCertStore, ca_files: &[PathBuf]) -> Result<(), Clie
     Ok(())
 }
 
-fn build(roots: RootCertStore) -> Result<Client, ClientError> {
-    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+fn tls(roots: RootCertStore) -> Result<ClientConfig, ClientError> {
+    Ok(ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_no_client_auth())
+}
+
+fn build(tls: ClientConfig, reach: Reach) -> Result<Client, ClientError> {
     let client = Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(redirect::Policy::none())
@@ -77,9 +110,36 @@ fn build(roots: RootCertStore) -> Result<Client, ClientError> {
         .referer(false)
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(TIMEOUT)
-        .user_agent(concat!("doorward/", env!("CARGO_PKG_VERSION")))
-        .build()?;
-    Ok(client)
+        .user_agent(concat!("doorward/", env!("CARGO_PKG_VERSION")));
+    Ok(match reach {
+        Reach::Everywhere => client,
+        Reach::Confined { .. } => client.dns_resolver(Arc::new(ConfinedResolver(reach))),
+    }
+    .build()?)
+}
+
+/// Resolves names for connections to issuers of tenants' files, and leaves out the addresses that they may not reach. The
+/// check and the connection use the same answer, so a name cannot mean another address a moment later.
+struct ConfinedResolver(Reach);
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the name resolves to this machine or to a link-local address, which a tenant's issuer may not reach"
+)]
+struct NotReachable;
+
+impl Resolve for ConfinedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let reach = self.0;
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let allowed: Vec<_> = found.filter(|address| reach.allows(address.ip())).collect();
+            if allowed.is_empty() {
+                return Err(NotReachable.into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -109,12 +169,12 @@ pub async fn key_set(http: &Client, source: &Source) -> Result<Vec<u8>, FetchErr
             file.take(MAX_BODY as u64 + 1).read_to_end(&mut text).await?;
             if text.len() > MAX_BODY { Err(FetchError::TooLarge) } else { Ok(text) }
         }
-        Source::Url(url) => get(http, url).await,
+        Source::Url(url, _) => get(http, url).await,
         Source::Discovery(issuer) => {
             let document = discovery(http, issuer).await?;
             get(http, keys_address(issuer, &document)?.as_str()).await
         }
-        Source::ConfinedDiscovery(issuer, ours) => {
+        Source::ConfinedDiscovery(issuer, ours, _) => {
             let document = discovery(http, issuer).await?;
             let address = keys_address(issuer, &document)?;
             let issuer = url::Url::parse(issuer).map_err(|_| FetchError::KeyAddress)?;
@@ -197,7 +257,7 @@ mod tests {
     #[tokio::test]
     async fn why_nobody_answers_is_said() {
         let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let client = http_client(&[]).unwrap();
+        let client = http_clients(&[]).unwrap().everywhere;
         let told = get(&client, &format!("http://{nobody}/keys")).await.unwrap_err().to_string();
         assert!(told.starts_with("no answer: ") && told.contains("refused"), "{told}");
     }
@@ -206,7 +266,7 @@ mod tests {
     fn a_ca_file_without_a_certificate_is_a_mistake() {
         let empty = tempfile::NamedTempFile::new().unwrap();
         for path in [empty.path().to_owned(), PathBuf::from("/nowhere/ca.pem")] {
-            assert!(matches!(http_client(&[path]), Err(ClientError::CaFile(_))));
+            assert!(matches!(http_clients(&[path]), Err(ClientError::CaFile(_))));
         }
     }
 }

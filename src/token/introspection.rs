@@ -21,8 +21,12 @@ use tokio::sync::Semaphore;
 use url::form_urlencoded;
 
 use self::shares::Shares;
-use super::{cache::Key, fetch, object};
-use crate::config::model::{Introspection, Issuer};
+use super::{
+    cache::Key,
+    fetch::{self, HttpClients},
+    object,
+};
+use crate::config::model::{Introspection, Issuer, Reach};
 
 /// Answers kept. Most tokens never come here twice: what is verified is in the cache of verified tokens.
 const MAX_ANSWERS: u64 = 10_000;
@@ -49,9 +53,9 @@ pub struct Answer {
 type Question = (Key, Arc<Issuer>);
 
 pub struct Introspector {
-    http: Client,
+    http: HttpClients,
     answers: moka::future::Cache<Question, Arc<Answer>>,
-    endpoints: moka::future::Cache<(String, Option<PathBuf>), Arc<Endpoint>>,
+    endpoints: moka::future::Cache<(String, Option<PathBuf>, Reach), Arc<Endpoint>>,
 }
 
 struct Endpoint {
@@ -63,7 +67,7 @@ struct Endpoint {
 }
 
 impl Introspector {
-    pub fn new(http: Client) -> Self {
+    pub fn new(http: HttpClients) -> Self {
         Self {
             http,
             answers: moka::future::Cache::builder()
@@ -113,7 +117,8 @@ impl Introspector {
     pub async fn renew_clients(&self) {
         for (at, _) in &self.endpoints {
             let Some(file) = at.1.clone() else { continue };
-            match tokio::task::spawn_blocking(move || fetch::private_client(file)).await {
+            let reach = at.2;
+            match tokio::task::spawn_blocking(move || fetch::private_client(file, reach)).await {
                 Ok(Ok(http)) => self.endpoints.insert(at.as_ref().clone(), Endpoint::new(http)).await,
                 Ok(Err(error)) => {
                     tracing::error!(url = at.0, %error, "the authority cannot be used; the one before stays");
@@ -132,7 +137,7 @@ impl Introspector {
         client: IpAddr,
         now: u64,
     ) -> Result<Answer, NoAnswer> {
-        let endpoint = self.endpoint(settings).await?;
+        let endpoint = self.endpoint(settings, issuer.reach).await?;
         let asked = async {
             let _turn = endpoint.shares.turn(client).await;
             let Ok(_permit) = endpoint.questions.acquire().await else { return Err(Problem::Closed) };
@@ -159,12 +164,12 @@ impl Introspector {
         Ok(Answer { claims, until: now.saturating_add(lifetime.as_secs()), since: now })
     }
 
-    async fn endpoint(&self, settings: &Introspection) -> Result<Arc<Endpoint>, NoAnswer> {
-        let at = (settings.url.clone(), settings.ca_file.clone());
+    async fn endpoint(&self, settings: &Introspection, reach: Reach) -> Result<Arc<Endpoint>, NoAnswer> {
+        let at = (settings.url.clone(), settings.ca_file.clone(), reach);
         let made = self.endpoints.try_get_with(at, async {
             let http = match settings.ca_file.clone() {
-                None => self.http.clone(),
-                Some(file) => tokio::task::spawn_blocking(move || fetch::private_client(file))
+                None => self.http.reaching(reach).clone(),
+                Some(file) => tokio::task::spawn_blocking(move || fetch::private_client(file, reach))
                     .await
                     .map_err(|error| error.to_string())?
                     .map_err(|error| error.to_string())?,

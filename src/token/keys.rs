@@ -15,10 +15,10 @@ use futures_util::{StreamExt, stream};
 use moka::policy::EvictionPolicy;
 
 use super::{
-    fetch::{self, FetchError},
+    fetch::{self, FetchError, HttpClients},
     keyset::{KeySet, NotAKeySet},
 };
-use crate::config::model::{Issuer, KeySource};
+use crate::config::model::{Issuer, KeySource, Reach};
 
 /// Sources kept; beyond that the one unused for longest is forgotten and read again when needed.
 const MAX_SOURCES: u64 = 10_000;
@@ -30,11 +30,11 @@ const NEVER: u64 = u64::MAX;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source {
     File(PathBuf),
-    Url(String),
+    Url(String, Reach),
     /// The issuer whose discovery document names the address.
     Discovery(String),
     /// As named by a tenant; keys are not read at these ports.
-    ConfinedDiscovery(String, Arc<[SocketAddr]>),
+    ConfinedDiscovery(String, Arc<[SocketAddr]>, Reach),
 }
 
 impl Source {
@@ -42,11 +42,18 @@ impl Source {
         match &issuer.keys {
             KeySource::None => None,
             KeySource::File(path) => Some(Self::File(path.clone())),
-            KeySource::Url(url) => Some(Self::Url(url.clone())),
+            KeySource::Url(url) => Some(Self::Url(url.clone(), issuer.reach)),
             KeySource::Discovery => Some(Self::Discovery(issuer.issuer.clone())),
             KeySource::ConfinedDiscovery(ours) => {
-                Some(Self::ConfinedDiscovery(issuer.issuer.clone(), Arc::clone(ours)))
+                Some(Self::ConfinedDiscovery(issuer.issuer.clone(), Arc::clone(ours), issuer.reach))
             }
+        }
+    }
+
+    const fn reach(&self) -> Reach {
+        match self {
+            Self::Url(_, reach) | Self::ConfinedDiscovery(_, _, reach) => *reach,
+            Self::File(_) | Self::Discovery(_) => Reach::Everywhere,
         }
     }
 
@@ -54,7 +61,7 @@ impl Source {
     const fn pace(&self) -> (u64, u64) {
         match self {
             Self::File(_) => (5, 1),
-            Self::Url(_) | Self::Discovery(_) | Self::ConfinedDiscovery(..) => (300, 10),
+            Self::Url(..) | Self::Discovery(_) | Self::ConfinedDiscovery(..) => (300, 10),
         }
     }
 }
@@ -63,8 +70,8 @@ impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
-            Self::Url(url) => f.write_str(url),
-            Self::Discovery(issuer) | Self::ConfinedDiscovery(issuer, _) => {
+            Self::Url(url, _) => f.write_str(url),
+            Self::Discovery(issuer) | Self::ConfinedDiscovery(issuer, ..) => {
                 write!(f, "discovery of {issuer}")
             }
         }
@@ -83,12 +90,12 @@ pub struct KeyStatus {
 }
 
 pub struct Keys {
-    http: reqwest::Client,
+    http: HttpClients,
     slots: moka::sync::Cache<Source, Arc<Slot>>,
 }
 
 impl Keys {
-    pub fn new(http: reqwest::Client) -> Self {
+    pub fn new(http: HttpClients) -> Self {
         let slots = moka::sync::Cache::builder()
             .max_capacity(MAX_SOURCES)
             .eviction_policy(EvictionPolicy::lru())
@@ -99,7 +106,8 @@ impl Keys {
     /// The issuer's keys; `None` where it has none by configuration.
     pub fn of(&self, issuer: &Issuer) -> Option<Arc<Slot>> {
         let source = Source::of(issuer)?;
-        Some(self.slots.get_with(source.clone(), || Arc::new(Slot::new(source, self.http.clone()))))
+        let http = self.http.reaching(source.reach());
+        Some(self.slots.get_with(source.clone(), || Arc::new(Slot::new(source, http.clone()))))
     }
 
     /// Reads the keys of these issuers and names the sources that could not be read.

@@ -3,6 +3,7 @@
 pub mod bearer;
 mod cache;
 mod claims;
+mod ed25519;
 mod fetch;
 mod introspection;
 mod jws;
@@ -14,7 +15,7 @@ mod verify;
 
 use std::sync::{Arc, OnceLock};
 
-pub use fetch::{ClientError, http_client};
+pub use fetch::{ClientError, HttpClients, http_clients};
 pub use keys::KeyStatus;
 pub use verify::Verifier;
 

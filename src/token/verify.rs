@@ -9,6 +9,7 @@ use super::{
     TokenError, Verified,
     cache::{Key, TokenCache, digest_of},
     claims::{self, Voucher},
+    fetch::HttpClients,
     introspection::Introspector,
     jws::Jws,
     keys::{KeyStatus, Keys, Loaded, Slot},
@@ -34,8 +35,8 @@ pub struct Verifier {
 type Basis = Option<(Arc<Slot>, u64)>;
 
 impl Verifier {
-    /// `http` is `token::http_client`; `cache_capacity` is the number of verified tokens kept.
-    pub fn new(http: reqwest::Client, cache_capacity: u64) -> Arc<Self> {
+    /// `http` is `token::http_clients`; `cache_capacity` is the number of verified tokens kept.
+    pub fn new(http: HttpClients, cache_capacity: u64) -> Arc<Self> {
         Arc::new(Self {
             keys: Keys::new(http.clone()),
             introspector: Introspector::new(http),

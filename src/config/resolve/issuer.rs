@@ -9,7 +9,7 @@ use super::{
 use crate::{
     config::{
         document::Key,
-        model::{Introspection, Issuer, KeySource},
+        model::{Introspection, Issuer, KeySource, Reach},
         raw::{
             self,
             text::{As, Text},
@@ -105,6 +105,7 @@ fn issuer(
     let issuer = scope.required(&key.name("issuer"), raw.issuer, "write what these tokens have in `iss`")?;
     Some(Issuer {
         of_tenant_file: false,
+        reach: Reach::Everywhere,
         issuer: issuer.0,
         audiences,
         keys,

@@ -8,7 +8,7 @@ use std::{
 use url::{Host, Url};
 
 use crate::config::{
-    model::{Issuer, KeySource, Settings},
+    model::{Issuer, KeySource, Reach, Settings},
     raw::values::web::is_loopback,
 };
 
@@ -31,6 +31,8 @@ pub fn forbidden(settings: &Settings, ours: &[SocketAddr], issuer: &Issuer) -> O
             Some("at Doorward's own private port or management port")
         } else if is_here(&url) && !settings.tenancy.issuers_on_loopback {
             Some("on this machine, which tenancy.issuers_on_loopback does not allow")
+        } else if is_link_local(&url) {
+            Some("a link-local address, or one of a cloud's metadata service")
         } else {
             None
         }
@@ -46,6 +48,7 @@ pub fn may_have_keys_at(issuer: &Url, keys: &Url, ours: &[SocketAddr]) -> bool {
     }
     let port = Url::port_or_known_default;
     match keys.scheme() {
+        _ if is_link_local(keys) => false,
         "https" if !is_here(keys) => true,
         "https" | "http" => {
             is_here(keys)
@@ -74,6 +77,11 @@ fn is_here(url: &Url) -> bool {
         })
 }
 
+/// An address that nothing but this machine's network segment has. What a name resolves to is checked when it is asked.
+fn is_link_local(url: &Url) -> bool {
+    address(url).is_some_and(|ip| !Reach::Confined { loopback: true }.allows(ip))
+}
+
 fn address(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         Host::Domain(_) => None,
@@ -99,6 +107,9 @@ mod tests {
             (away, "https://localhost./", false),
             (away, "https://0.0.0.0/", false),
             (away, "https://10.0.0.1:9443/api", false),
+            (away, "https://169.254.169.254/latest/meta-data", false),
+            (away, "https://[fe80::1]/keys", false),
+            (away, "https://[::ffff:169.254.169.254]/keys", false),
             (away, "https://10.0.0.1:9444/keys", true),
             (away, "file:///etc/passwd", false),
             (here, "http://127.0.0.1:8080/keys", true),

@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, fs};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{config::model::KeySource, domain::identity::CrossTenant};
+use crate::{
+    config::model::{KeySource, Reach},
+    domain::identity::CrossTenant,
+};
 
 fn file() -> &'static Path {
     Path::new("/t/acme.com/tenant-conf.json")

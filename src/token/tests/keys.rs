@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::support::*;
 use crate::{
-    config::model::KeySource,
-    token::{TokenError, Verifier, http_client},
+    config::model::{Issuer, KeySource, Reach},
+    token::{TokenError, Verifier, http_clients},
 };
 
 /// Waits for a background reading to show.
@@ -196,6 +196,38 @@ async fn attack_request_forgery_by_the_discovery_document_of_a_tenants_issuer() 
     assert_eq!((victim.count("/jwks"), double.count("/jwks")), (0, 1));
 }
 
+/// A tenant's administrator owns the name and lets it resolve to this machine. `localhost` stands for such a name: the check
+/// of what is written is another one.
+#[tokio::test]
+async fn attack_issuer_name_that_resolves_to_this_machine() {
+    let signer = Signer::usual();
+    for (reach, is_asked) in [
+        (Reach::Confined { loopback: false }, false),
+        (Reach::Confined { loopback: true }, true),
+        (Reach::Everywhere, true),
+    ] {
+        let double = Double::with_keys(&[&signer]).await;
+        let by_name = double.address.replace("127.0.0.1", "localhost");
+        let document = json!({"issuer": by_name, "jwks_uri": format!("{by_name}/jwks")});
+        double.says("/.well-known/openid-configuration", 200, document.to_string());
+        let claims = claims_with(&json!({"iss": by_name}));
+        for keys in [KeySource::Url(format!("{by_name}/jwks")), KeySource::ConfinedDiscovery(Arc::default())]
+        {
+            let issuer = Issuer { issuer: by_name.clone(), reach, ..issuer(keys.clone()) };
+            let verified = verifier().verify(&policy(vec![issuer]), &signer.token(&claims), NOW).await;
+            assert_eq!(verified.is_ok(), is_asked, "{keys:?} {reach:?}: {verified:?}");
+            assert_eq!(double.count("/jwks") > 0, is_asked, "{keys:?} {reach:?}");
+        }
+        double.knows("opaque", json!({"active": true, "username": "ann"}));
+        let mut issuer = Issuer { reach, ..double.opaque_issuer() };
+        if let Some(introspection) = &mut issuer.introspection {
+            introspection.url = format!("{by_name}/introspect");
+        }
+        let verified = verifier().verify(&policy(vec![issuer]), "opaque", NOW).await;
+        assert_eq!((verified.is_ok(), double.count("/introspect") > 0), (is_asked, is_asked), "{reach:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_key_file_is_read_again_when_it_changes() {
     let (old, new) = (Signer::new(Algorithm::ES256, "old"), Signer::new(Algorithm::EdDSA, "new"));
@@ -222,7 +254,7 @@ async fn a_key_file_is_read_again_when_it_changes() {
     assert_eq!(verifier.verify(&policy, &of_old, NOW + 5).await.unwrap_err(), TokenError::UnknownKey);
 }
 
-/// `http_client(ca_files)`: keys come over TLS from whom the system or these files vouch for.
+/// `http_clients(ca_files)`: keys come over TLS from whom the system or these files vouch for.
 #[tokio::test]
 async fn keys_over_tls_need_a_trusted_authority() {
     let signer = Signer::usual();
@@ -230,7 +262,7 @@ async fn keys_over_tls_need_a_trusted_authority() {
     double.says("/jwks", 200, jwks(&[&signer]));
     let policy = policy(vec![double.issuer()]);
     let token = signer.token(&claims());
-    let trusting = Verifier::new(http_client(&[ca.path().to_owned()]).unwrap(), 10);
+    let trusting = Verifier::new(http_clients(&[ca.path().to_owned()]).unwrap(), 10);
     assert!(trusting.verify(&policy, &token, NOW).await.is_ok());
     assert_eq!(verifier().verify(&policy, &token, NOW).await.unwrap_err(), TokenError::Unavailable);
 }

@@ -39,12 +39,12 @@ use tokio::{
 use crate::{
     config::{
         TenantPolicy, load,
-        model::{Introspection, Issuer, KeySource},
+        model::{Introspection, Issuer, KeySource, Reach},
         secret::Secret,
         tenant_file::{self, TenantConf},
     },
     domain::tenant::TenantId,
-    token::{Verifier, http_client},
+    token::{Verifier, http_clients},
 };
 
 pub const NOW: u64 = 1_800_000_000;
@@ -160,6 +160,7 @@ pub fn jwks(signers: &[&Signer]) -> String {
 pub fn issuer(keys: KeySource) -> Issuer {
     Issuer {
         of_tenant_file: false,
+        reach: Reach::Everywhere,
         issuer: ISSUER.to_owned(),
         audiences: vec![AUDIENCE.to_owned()],
         keys,
@@ -197,7 +198,7 @@ pub fn policy(issuers: Vec<Issuer>) -> TenantPolicy {
 }
 
 pub fn verifier() -> Arc<Verifier> {
-    Verifier::new(http_client(&[]).unwrap(), 1000)
+    Verifier::new(http_clients(&[]).unwrap(), 1000)
 }
 
 /// An issuer on loopback that says what it is told to say and counts who asked.

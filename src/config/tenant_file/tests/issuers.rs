@@ -83,6 +83,16 @@ fn attack_request_forgery_against_what_else_listens_on_this_machine() {
             assert!(!policy.anonymous && policy.issuers.is_empty(), "{keys}");
         }
     }
+    for url in
+        ["https://169.254.169.254/", "https://[::ffff:169.254.169.254]/latest", "https://[fe80::1]/jwks"]
+    {
+        for below in ["", "[tenancy]\nissuers_on_loopback = true"] {
+            for keys in asked_at(url) {
+                let policy = with_issuer(below, &keys);
+                assert!(policy.problem.is_some() && policy.issuers.is_empty(), "{keys}");
+            }
+        }
+    }
     for keys in asked_at("https://id.example/jwks") {
         assert!(with_issuer("", &keys).problem.is_none(), "{keys}");
     }
@@ -93,4 +103,10 @@ fn a_tenants_discovery_is_confined() {
     let policy = with_issuer("", "\"issuer\": \"https://id.example\", \"discovery\": true");
     let ours = ["127.0.0.1:9901", "127.0.0.1:9902"].map(|at| at.parse().unwrap());
     assert_eq!(policy.issuers[0].keys, KeySource::ConfinedDiscovery(Arc::new(ours)));
+    assert_eq!(policy.issuers[0].reach, Reach::Confined { loopback: false });
+    let policy = with_issuer(
+        "[tenancy]\nissuers_on_loopback = true",
+        "\"issuer\": \"https://id.example\", \"discovery\": true",
+    );
+    assert_eq!(policy.issuers[0].reach, Reach::Confined { loopback: true });
 }
