@@ -5,10 +5,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -22,6 +19,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
+pub use super::upload_progress::{ClientFault, UploadProgress};
 use super::{
     account::Account,
     connection::{ClientConnection, OpenBody},
@@ -120,27 +118,6 @@ pub struct RequestBody {
     idle: Idle,
 }
 
-/// How far an upload has come, for the one who waits for the answer.
-#[derive(Debug, Default)]
-pub struct UploadProgress {
-    bytes: AtomicU64,
-}
-
-impl UploadProgress {
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    pub fn add(&self, bytes: usize) {
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    /// Since somebody looked last, who keeps `seen`.
-    pub fn has_moved(&self, seen: &mut u64) -> bool {
-        std::mem::replace(seen, self.bytes()) != self.bytes()
-    }
-}
-
 impl RequestBody {
     pub fn new(
         incoming: ClientBody,
@@ -159,6 +136,12 @@ impl RequestBody {
     fn ended(&mut self) {
         if let Some(open) = &mut self.open {
             open.has_ended();
+        }
+    }
+
+    fn failed(&self, fault: ClientFault) {
+        if let Some(progress) = &self.progress {
+            progress.fail(fault);
         }
     }
 
@@ -215,16 +198,23 @@ impl Body for RequestBody {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+            Poll::Ready(Some(Err(error))) => {
+                this.failed(ClientFault::Malformed);
+                Poll::Ready(Some(Err(error.into())))
+            }
             // a stream that is reset without an error looks ended to hyper, and is not
             Poll::Ready(None) if this.http2 && !this.incoming.is_end_stream() => {
+                this.failed(ClientFault::Malformed);
                 Poll::Ready(Some(Err(BodyError::Reset)))
             }
             Poll::Ready(None) => {
                 this.ended();
                 Poll::Ready(None)
             }
-            Poll::Pending => this.idle.poll_expired(cx).map(|error| Some(Err(error))),
+            Poll::Pending => this.idle.poll_expired(cx).map(|error| {
+                this.failed(ClientFault::Idle);
+                Some(Err(error))
+            }),
         }
     }
 

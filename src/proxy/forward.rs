@@ -13,7 +13,7 @@ use super::{
     added::Added,
     admission::acquire,
     answer::Refusal,
-    body::{ClientBody, RequestBody, ResponseBody},
+    body::{ClientBody, ClientFault, RequestBody, ResponseBody},
     headers::{IdentityHeaders, clean_response, identity_headers},
     hygiene::cookies,
     identify::Proof,
@@ -132,6 +132,18 @@ impl From<NoAnswer> for Refusal {
     }
 }
 
+impl From<ClientFault> for Refusal {
+    fn from(fault: ClientFault) -> Self {
+        match fault {
+            ClientFault::Malformed => Self::BadRequest("the body of the request is malformed or incomplete"),
+            ClientFault::Idle => Self::Unclear {
+                status: StatusCode::REQUEST_TIMEOUT,
+                detail: "the body of the request stopped",
+            },
+        }
+    }
+}
+
 /// Sends it and waits for the head of the answer.
 pub async fn forward(
     worker: &Worker,
@@ -146,7 +158,11 @@ pub async fn forward(
         return Box::pin(upgrade(worker, connection, judgement, &portal, (request, added), permit, now))
             .await;
     }
-    let failed = |error| NoAnswer::because(worker, portal.target(), judgement, &error);
+    let upload = request.body().progress();
+    let failed = |error| match upload.as_ref().and_then(|upload| upload.client_fault()) {
+        Some(fault) => NoAnswer { refusal: Refusal::from(fault), may_have_arrived: true },
+        None => NoAnswer::because(worker, portal.target(), judgement, &error),
+    };
     let mut answer =
         portal.forward(request, added, Client::of(judgement.client.address)).await.map_err(failed)?;
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {

@@ -185,7 +185,7 @@ pub(super) fn clean(headers: &mut HeaderMap) -> Result<Seen, Ambiguity> {
 /// Request smuggling lives where two programs see the body end in different places.
 fn body_length(headers: &HeaderMap, seen: Seen) -> Result<(), Ambiguity> {
     let length = headers.get(header::CONTENT_LENGTH);
-    if length.is_some_and(|l| l.is_empty() || !l.as_bytes().iter().all(u8::is_ascii_digit)) {
+    if length.is_some_and(|length| content_length(length.as_bytes()).is_none()) {
         return Err(Ambiguity::BodyLength);
     }
     if seen.others {
@@ -199,6 +199,15 @@ fn body_length(headers: &HeaderMap, seen: Seen) -> Result<(), Ambiguity> {
         }
     }
     Ok(())
+}
+
+/// The value of `Content-Length`: digits only, and a number that fits into a signed 64-bit integer, because a recipient that
+/// stores it in one would read another length (RFC 9110 §8.6).
+pub fn content_length(value: &[u8]) -> Option<u64> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(value).ok()?.parse().ok().filter(|length| i64::try_from(*length).is_ok())
 }
 
 pub(super) fn remove_connection(headers: &mut HeaderMap, seen: Seen) {

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::WireError;
+use crate::proxy::hygiene::fields::content_length;
 
 /// A head may be as long as this; portals set fat cookies.
 pub const MAX_HEAD: usize = 256 * 1024;
@@ -131,7 +132,8 @@ struct Lines {
 impl Lines {
     fn note(&mut self, name: &HeaderName, value: &[u8]) -> Result<(), WireError> {
         if *name == header::CONTENT_LENGTH {
-            let length = number(value).ok_or(WireError::Malformed("a Content-Length that is no number"))?;
+            let length = content_length(value.trim_ascii())
+                .ok_or(WireError::Malformed("a Content-Length that is no number"))?;
             self.repeated_length |= self.length.is_some();
             if self.length.is_some_and(|first| first != length) {
                 return Err(WireError::Malformed("two different Content-Length"));
@@ -176,13 +178,4 @@ impl Lines {
     fn keeps_alive(&self) -> bool {
         !self.close && (!self.http10 || self.keep_alive)
     }
-}
-
-/// Digits only: no sign, no list, no blanks inside.
-fn number(value: &[u8]) -> Option<u64> {
-    let digits = value.trim_ascii();
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }

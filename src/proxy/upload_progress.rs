@@ -1,0 +1,46 @@
+//! How far a client's upload has come, and whether the client has broken it off.
+
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// How far an upload has come, for the one who waits for the answer.
+#[derive(Debug, Default)]
+pub struct UploadProgress {
+    bytes: AtomicU64,
+    fault: OnceLock<ClientFault>,
+}
+
+/// Why a client's body could not be read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientFault {
+    /// It is malformed, or the client closed the connection or the stream.
+    Malformed,
+    Idle,
+}
+
+impl UploadProgress {
+    /// Set where the upload failed because of the client, and not because of the portal.
+    pub fn client_fault(&self) -> Option<ClientFault> {
+        self.fault.get().copied()
+    }
+
+    pub fn fail(&self, fault: ClientFault) {
+        // the first fault is the reason for those after it
+        let _ = self.fault.set(fault);
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Since somebody looked last, who keeps `seen`.
+    pub fn has_moved(&self, seen: &mut u64) -> bool {
+        std::mem::replace(seen, self.bytes()) != self.bytes()
+    }
+}
