@@ -12,6 +12,7 @@ use super::{
     hygiene::{self, Ambiguity, Cleaned},
     identify::{Asking, Proof, Scene, identify, is_foreign_origin},
     index_wait::wait_until,
+    method_override,
     select::{self, SelectError},
 };
 use crate::{
@@ -131,6 +132,7 @@ pub async fn judge(
     loop {
         // ── 4 route
         let route = policy.routes.classify(parts.method.as_str(), parts.uri.path()).clone();
+        let route = method_override::stricter(route, parts, &policy.routes);
         judgement.asked_by =
             if route.surface == Surface::Page { asked } else { asked_by(parts, upgrade, route.surface) };
         judgement.caller.wants_page = judgement.asked_by != browser::Caller::Program;

@@ -17,11 +17,14 @@ mod identify;
 mod index_wait;
 pub mod judge;
 mod management;
+mod method_override;
 mod pipeline;
+mod request_id;
 pub mod select;
 mod settings_answer;
 mod sign_in;
 mod upgrade;
+mod upload_progress;
 mod upstream;
 mod visitor;
 

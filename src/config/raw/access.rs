@@ -55,7 +55,8 @@ pub enum IdentityHeaders {
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct Route {
-    /// Which requests: methods (none: all) and a path in which `*` is one segment and a final `**` any rest. Required.
+    /// Which requests: methods (none: all) and a path in which `*` is one segment and a final `**` any rest. A portal that takes
+    /// another method from a field of a form (`_method`) serves that one: close such a path for `POST` as well. Required.
     #[schemars(extend("x-default" = "required"))]
     pub r#match: Option<As<Match>>,
     /// Who: `open` everybody, always; `anonymous` visitors while anonymous mode is on; `signed-in` users only. Required.

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, header};
 
-use super::Ambiguity;
+use super::{Ambiguity, target_headers::replaces_target};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -17,20 +17,14 @@ pub enum Kind {
 }
 
 /// Starts of the names that only a proxy writes: ours, and those of the neighbours a portal may have been
-/// set up to believe.
-const BY_PROXY_X: [&str; 33] = [
-    "x-forwarded",
+/// set up to believe. Those that replace the target of a request are in `target_headers`.
+const BY_PROXY_X: [&str; 26] = [
     "x-auth-request-",
     "x-remote-",
     "x-real-ip",
-    "x-original-",
     "x-originating-",
-    "x-rewrite-",
-    "x-http-method",
-    "x-method-override",
     "x-client-ip",
     "x-cluster-client-ip",
-    "x-host",
     "x-scheme",
     "x-url-scheme",
     "x-jwt-assertion",
@@ -49,7 +43,6 @@ const BY_PROXY_X: [&str; 33] = [
     "x-ms-client-principal",
     "x-ssl-",
     "x-client-cert",
-    "x-envoy-",
     "x-amzn-mtls-",
     "x-arr-clientcert",
 ];
@@ -77,7 +70,9 @@ pub fn kind(name: &str) -> Kind {
     use Kind::{ByProxy, Connection, Plain, Single};
     match name.as_bytes().first() {
         Some(b'x') if name == "x-wso2-tenant" => Single,
-        Some(b'x') if BY_PROXY_X.iter().any(|start| name.starts_with(start)) => ByProxy,
+        Some(b'x') if BY_PROXY_X.iter().any(|start| name.starts_with(start)) || replaces_target(name) => {
+            ByProxy
+        }
         Some(b'a') if name == "authorization" => Single,
         Some(b'c') => match name {
             "connection" => Connection,
@@ -100,13 +95,13 @@ pub fn kind(name: &str) -> Kind {
             "proxy-connection" | "proxy-authenticate" | "proxy-authorization" => Connection,
             // httpoxy: becomes HTTP_PROXY in CGI programs
             "proxy" => ByProxy,
-            _ if name.starts_with("proxy-") => ByProxy,
+            _ if name.starts_with("proxy-") || replaces_target(name) => ByProxy,
             _ => Plain,
         },
         Some(b'r') if name == "range" || name == "referer" => Single,
-        Some(b'r') if name.starts_with("remote-") => ByProxy,
+        Some(b'r') if name.starts_with("remote-") || replaces_target(name) => ByProxy,
         Some(b's') if name.starts_with("sec-fetch-") || name == "sec-websocket-key" => Single,
-        Some(b's') if name.starts_with("ssl-client-") => ByProxy,
+        Some(b's') if name.starts_with("ssl-client-") || replaces_target(name) => ByProxy,
         // SiteMinder's are many: SM_USER, SM_USERDN, SM_AUTHTYPE …
         Some(b's') if name.starts_with("sm-") => ByProxy,
         Some(b't') => match name {

@@ -11,6 +11,7 @@ pub mod fields;
 mod hop;
 pub mod host;
 mod target;
+mod target_headers;
 
 pub(in crate::proxy) use target::set_path_and_query;
 
