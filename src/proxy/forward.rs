@@ -37,7 +37,7 @@ use crate::{
     session::{Live, Sessions},
     sync::client_limits::Permit,
     telemetry::metrics::PortalError,
-    token::bearer,
+    token::bearer::{self, VerifiedCookies},
 };
 
 /// How long an upload waits for the portal's `100 Continue` before it starts anyway (RFC 9110 §10.1.1).
@@ -204,6 +204,7 @@ fn rewrite(
         (Identity::User(user), Some(Proof::Token(verified))) => {
             let make = || told(policy, user);
             known = Some(Arc::clone(verified.headers.get_or_init(make)));
+            without_unverified_cookies(policy, parts);
             if !policy.forward_token {
                 parts.headers.remove(header::AUTHORIZATION);
             }
@@ -249,6 +250,20 @@ fn rewrite(
 
 fn told(policy: &TenantPolicy, user: &User) -> IdentityHeaders {
     identity_headers(policy.identity_headers, user, &policy.tenant, &policy.cross_tenant)
+}
+
+/// Removes tokens in cookies beside the one that was verified: the portal may read them first.
+fn without_unverified_cookies(policy: &TenantPolicy, parts: &mut Parts) {
+    if !parts.headers.contains_key(header::COOKIE) {
+        return;
+    }
+    let token_cookie = policy.token_cookie.as_deref();
+    let verified = VerifiedCookies::of(&parts.headers, token_cookie, parts.uri.query());
+    cookies::strip_named(&mut parts.headers, |name| match name {
+        bearer::FIRST_HALF_COOKIE => !verified.first_half,
+        bearer::SECOND_HALF_COOKIE => !verified.second_half,
+        _ => !verified.whole && token_cookie == Some(name),
+    });
 }
 
 /// The portal gets no token that did not count.

@@ -95,6 +95,30 @@ pub fn extract<'a>(headers: &'a HeaderMap, places: &Places<'a>) -> Result<Creden
     if token.len() > places.max_bytes { Err(BadCredential::TooLong) } else { Ok(Credential::Bearer(token)) }
 }
 
+/// Which of the cookies that can hold a token belong to the token that `extract` found; nobody has verified the others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct VerifiedCookies {
+    pub whole: bool,
+    pub first_half: bool,
+    pub second_half: bool,
+}
+
+impl VerifiedCookies {
+    pub fn of(headers: &HeaderMap, token_cookie: Option<&str>, query: Option<&str>) -> Self {
+        let read = |name: &str| cookie(headers, name).ok().flatten();
+        if let Ok(Header::Bearer(token)) = authorization(headers) {
+            let second_half = !is_complete_jwt(token) && read(SECOND_HALF_COOKIE).is_some();
+            let first_half = second_half && read(FIRST_HALF_COOKIE) == Some(token);
+            return Self { whole: false, first_half, second_half };
+        }
+        if query.is_some_and(names_access_token) {
+            return Self { second_half: true, ..Self::default() };
+        }
+        let whole = token_cookie.is_some_and(|name| read(name).is_some());
+        Self { whole, first_half: !whole, second_half: !whole }
+    }
+}
+
 enum Header<'a> {
     Absent,
     OtherScheme,

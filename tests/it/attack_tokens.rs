@@ -305,3 +305,126 @@ fn attack_a_tenant_that_wants_to_see_the_portals_cookie() {
         gate.get("/devportal/apis?tenant=evil.com").cookie("SID", "victims-session").browser().send();
     assert_eq!((answer.status, idp.asked("/introspect")), (200, 0));
 }
+
+/// The issuer lets anybody register an organisation, also one whose name looks like another tenant's.
+#[test]
+fn attack_tenant_claim_that_looks_like_another_tenant() {
+    let (portal, idp) = (Portal::answering("secret").start(), Idp::start());
+    let mut issuer = configuration::issuer(&idp);
+    issuer["tenant_claim"] = json!("org");
+    let closed = json!({"EnableAnonymous": false});
+    let gate = Gate::before(&portal)
+        .anonymous(false)
+        .setting("issuer", json!([issuer]))
+        .tenant("closed.com", &closed)
+        .start();
+    let ask = |tenant: &str, claim: &serde_json::Value| {
+        let token = idp.token().claim("org", claim.clone()).sign();
+        gate.get(APIS).tenant(tenant).bearer(&token).api_client().send().status
+    };
+    for (tenant, claims) in [
+        (
+            "closed.com",
+            &[
+                "CLOSED.com",
+                "Closed.com",
+                "closed.com ",
+                " closed.com",
+                "\tclosed.com",
+                "closed.com\t",
+                "closed.com.",
+            ][..],
+        ),
+        ("carbon.super", &["Carbon.Super", "Carbon.Super ", "carbon.super\n", "carbon.super\u{0}"]),
+    ] {
+        for claim in claims {
+            assert_eq!(ask(tenant, &json!(claim)), 401, "{claim:?}");
+        }
+        assert_eq!(ask(tenant, &json!(tenant)), 200, "the exact name");
+    }
+    for claim in [json!(["closed.com"]), json!({"closed.com": 1}), json!(null), json!("")] {
+        assert_eq!(ask("closed.com", &claim), 401, "{claim}");
+    }
+}
+
+/// Anybody can sign under such a key.
+#[test]
+fn attack_eddsa_key_of_small_order_in_a_key_set() {
+    let (portal, idp) = (Portal::answering("secret").start(), Idp::start());
+    let point = |low: u8, rest: u8, high: u8| {
+        let mut point = [rest; 32];
+        (point[0], point[31]) = (low, high);
+        point
+    };
+    let identity = point(1, 0, 0);
+    for (what, key) in [
+        ("the identity", identity),
+        ("the identity with a sign", point(1, 0, 0x80)),
+        ("order 2", point(0xec, 0xff, 0x7f)),
+        ("order 4", point(0, 0, 0)),
+        ("not canonical", point(0xee, 0xff, 0x7f)),
+    ] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let jwk =
+            json!({"kty": "OKP", "crv": "Ed25519", "kid": "weak", "alg": "EdDSA", "x": base64url(&key)});
+        std::fs::write(file.path(), json!({"keys": [jwk]}).to_string()).unwrap();
+        let mut issuer = configuration::issuer(&idp);
+        issuer.as_object_mut().unwrap().remove("jwks_url");
+        issuer["jwks_file"] = json!(file.path());
+        let gate = Gate::before(&portal).anonymous(false).setting("issuer", json!([issuer])).start();
+        // R is the identity and S is zero: valid for every message under a key that is the identity
+        let forged = idp.token().forged("EdDSA", "weak", &[&identity[..], &[0; 32]].concat());
+        assert_eq!(status(&gate, &forged), 401, "{what}");
+    }
+    assert!(portal.saw_nothing());
+}
+
+/// Whichever token the portal reads first, it is the one that was verified.
+#[test]
+fn attack_unverified_token_in_a_cookie_beside_a_valid_header() {
+    let (portal, idp) = (Portal::answering("").start(), Idp::start());
+    let gate = Gate::before(&portal).issuer(&idp).setting("access.token_cookie", "SID").start();
+    let (good, bad) = (idp.token().sign(), idp.token().subject("admin").expired().sign());
+    let (first, second) = bad.split_at(bad.len() / 2);
+    let (good_first, good_second) = good.split_at(good.len() / 2);
+    let halves = |first: &str, second: &str| {
+        format!("WSO2_AM_TOKEN_1_Default={first}; AM_ACC_TOKEN_DEFAULT_P2={second}")
+    };
+    let sid = |token: &str| format!("SID={token}");
+    for (what, bearer, cookie, forwarded) in [
+        ("cookie with a whole token", Some(good.as_str()), sid(&bad), None),
+        ("cookie without a name", Some(&good), format!("={}", sid(&bad)), None),
+        ("a valid one of another user", Some(&good), sid(&idp.token().subject("admin").sign()), None),
+        ("two halves", Some(&good), halves(first, second), None),
+        ("second half", Some(&good), format!("AM_ACC_TOKEN_DEFAULT_P2={second}"), None),
+        (
+            "halves beside a cookie that counts",
+            None,
+            format!("{}; {}", sid(&good), halves(first, second)),
+            Some(sid(&good)),
+        ),
+        (
+            "header and half that make the token",
+            Some(good_first),
+            halves(good_first, good_second),
+            Some(halves(good_first, good_second)),
+        ),
+        (
+            "another first half",
+            Some(good_first),
+            halves(first, good_second),
+            Some(format!("AM_ACC_TOKEN_DEFAULT_P2={good_second}")),
+        ),
+    ] {
+        portal.forget();
+        let ask = gate.get(APIS).api_client().header("cookie", &format!("a=1; {cookie}"));
+        let answer = match bearer {
+            Some(token) => ask.bearer(token),
+            None => ask,
+        }
+        .send();
+        assert_eq!(answer.status, 200, "{what}");
+        let expected = forwarded.map_or_else(|| "a=1".to_owned(), |kept| format!("a=1; {kept}"));
+        assert_eq!(portal.only().header("cookie"), Some(expected.as_str()), "{what}");
+    }
+}

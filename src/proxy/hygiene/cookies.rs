@@ -4,10 +4,18 @@ use http::{HeaderMap, HeaderValue, header};
 
 const OWN: [&[u8]; 3] = [b"__Host-doorward", b"__Secure-doorward", b"doorward_"];
 
-/// Does this cookie belong to us? Its name may be followed by anything.
+/// Does this cookie belong to us? Its name may be followed by anything. A cookie without a name (`=doorward_session=x`) is
+/// sent by a browser as its value alone (RFC 6265bis §5.6), so it belongs to the name that its value starts with.
 pub fn is_own(cookie: &[u8]) -> bool {
+    let cookie = without_empty_name(cookie);
     // browsers read the `__Host-` of a name in any case
     OWN.iter().any(|own| cookie.get(..own.len()).is_some_and(|start| start.eq_ignore_ascii_case(own)))
+}
+
+/// The rest of a cookie behind any number of blanks and of `=` that have no name before them.
+fn without_empty_name(cookie: &[u8]) -> &[u8] {
+    let empty = cookie.iter().take_while(|byte| matches!(**byte, b'=' | b' ' | b'\t')).count();
+    cookie.get(empty..).unwrap_or_default()
 }
 
 /// HTTP/2 may send each cookie in a line of its own. One line, so that nobody reads only the first or the last.
@@ -30,6 +38,7 @@ pub fn strip_own(headers: &mut HeaderMap) {
 /// Takes cookies of these names out of a request.
 pub fn strip_named(headers: &mut HeaderMap, is_named: impl Fn(&str) -> bool) {
     strip(headers, |cookie| {
+        let cookie = without_empty_name(cookie);
         let name = cookie.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii();
         std::str::from_utf8(name).is_ok_and(&is_named)
     });
@@ -75,6 +84,9 @@ mod tests {
             ("a=1;__Host-doorward=x;b=2", Some("a=1;b=2")),
             ("__host-DOORWARD=x; doorward_t=1;a=1", Some("a=1")),
             ("__Secure-doorward_x=1", None),
+            ("=doorward_session=x; a=1", Some("a=1")),
+            ("a=1; = \t==__Host-doorward=x", Some("a=1")),
+            ("doorward_session", None),
             // somebody else's
             (
                 "xdoorward_a=1; notdoorward=__Host-doorward",
