@@ -84,6 +84,7 @@ pub fn written(settings: &Settings) -> Deployment {
             websocket_origins: Some(origins(&defaults.websocket_origins)),
             token_cookie: Some(As(CookieName(defaults.token_cookie.clone()))),
             forward_token: Some(defaults.forward_token),
+            private_responses: Some(defaults.private_responses),
             identity_headers: Some(match defaults.identity_headers {
                 HeaderProfile::Wso2 => IdentityHeaders::Wso2,
                 HeaderProfile::OAuth2Proxy => IdentityHeaders::OAuth2Proxy,
@@ -320,6 +321,7 @@ breached_url = "https://api.pwned.example/range/"
 cross_tenant = ["acme.com"]
 cors_allowed_origins = ["https://a.example"]
 token_cookie = "T"
+private_responses = false
 identity_headers = "authelia"
 [[access.route]]
 match = "GET,HEAD /docs/**"

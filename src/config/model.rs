@@ -261,6 +261,8 @@ pub struct TenantDefaults {
     pub token_cookie: Option<String>,
     /// Send the `Authorization` header of users on to the portal.
     pub forward_token: bool,
+    /// Add `Cache-Control: private` to answers to authenticated requests.
+    pub private_responses: bool,
     /// The portal's own sign-ins.
     pub guards: Vec<Arc<Guard>>,
     pub session: Session,

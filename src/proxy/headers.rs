@@ -8,7 +8,7 @@ mod origin;
 use http::HeaderValue;
 
 pub use self::{
-    answer::{clean_response, clean_response_trailers},
+    answer::{clean_response, clean_response_trailers, mark_private},
     identity::{IdentityHeaders, identity_headers},
     origin::Origin,
 };

@@ -18,6 +18,7 @@ use super::{
     body::{ArrivingBody, ClientBody, RequestBody, ResponseBody},
     forward::{forward, prepare},
     guard::{self, guarded},
+    headers::mark_private,
     identify::own_origin,
     judge::{Judgement, judge},
     management,
@@ -140,6 +141,9 @@ pub async fn handle(
             };
             match answered {
                 Ok((outcome, mut response)) => {
+                    if settings.defaults.private_responses && judgement.identity.user().is_some() {
+                        mark_private(response.headers_mut());
+                    }
                     remember(gate, &judgement, &memory, &mut response);
                     (outcome, response)
                 }

@@ -260,3 +260,130 @@ fn attack_an_identity_in_the_trailers() {
     gate.raw(upload).answer("POST").unwrap();
     assert_eq!(portal.last().trailers, [("x-md5".to_owned(), "7".to_owned())]);
 }
+
+/// Each of these is obeyed by some framework: it would serve another path, method or host than the one that was decided.
+#[test]
+fn attack_target_of_a_request_replaced_by_a_header() {
+    let portal = Portal::answering("").start();
+    let gate = Gate::before(&portal)
+        .generic(&[("/public/**", "open"), ("/**", "signed-in")])
+        .trusting("127.0.0.0/8")
+        .start();
+    for name in [
+        "X-Original-URL",
+        "X-Original-URI",
+        "X-Original-Method",
+        "X-Original-Host",
+        "X-Rewrite-URL",
+        "X-Override-URL",
+        "X-Request-Uri",
+        "X-Request-URL",
+        "X-Request-Path",
+        "X-Forwarded-Prefix",
+        "X-Forwarded-Path",
+        "X-Forwarded-Uri",
+        "X-Forwarded-Method",
+        "X-Forwarded-Script-Name",
+        "X-HTTP-Method-Override",
+        "X-HTTP-Method",
+        "X-HTTP-DestinationURL",
+        "X-HTTP-Host-Override",
+        "X-Method-Override",
+        "X-Proxy-URL",
+        "X-Host",
+        "X-Script-Name",
+        "X-Path-Info",
+        "X-Ingress-Path",
+        "X-Matched-Path",
+        "X-Invoke-Path",
+        "X-Middleware-Subrequest",
+        "X-Now-Route-Matches",
+        "X-MS-Original-URL",
+        "X-WAWS-Unencoded-URL",
+        "X-ApiGateway-Event",
+        "X-Envoy-Original-Path",
+        "X-Sendfile-Type",
+        "X-Accel-Mapping",
+        "Script-Name",
+        "Path-Info",
+        "Request-Uri",
+    ] {
+        for spelling in spellings(name) {
+            portal.forget();
+            gate.get("/public/x").header(&spelling, "/secret-of-another").send();
+            for request in portal.received() {
+                assert!(
+                    request.headers.iter().all(|(_, value)| !value.contains("secret-of-another")),
+                    "{spelling} came through"
+                );
+            }
+        }
+    }
+    portal.forget();
+    gate.get("/public/x").header("x-request-id", "1").header("x-requested-with", "XMLHttpRequest").send();
+    assert_eq!(portal.only().header("x-requested-with"), Some("XMLHttpRequest"));
+}
+
+/// RFC 6265bis §5.6: a browser stores `=a=b` as a cookie without a name and sends it as `a=b`.
+#[test]
+fn attack_nameless_cookie_becomes_a_cookie_of_doorward() {
+    for planted in [
+        "=doorward_session=x; Path=/",
+        "= doorward_session=x",
+        " =doorward_session=x",
+        "\t=\tdoorward_session=x",
+        "==doorward_session=x",
+        "=__Host-doorward=x; Secure; Path=/",
+        "=__host-DOORWARD-device=x",
+        "doorward_session",
+    ] {
+        let reply = Reply::text("").header("set-cookie", "a=1").header("set-cookie", planted);
+        let portal = Portal::replying(reply).start();
+        let answer = gate(&portal).start().get("/").send();
+        assert_eq!(answer.all("set-cookie"), ["a=1"], "{planted:?}");
+    }
+    let portal = Portal::answering("").start();
+    let gate = gate(&portal).start();
+    for sent in ["=doorward_session=x; a=1", "a=1; = __Host-doorward=x", "==doorward_form=x;a=1"] {
+        portal.forget();
+        gate.get("/").header("cookie", sent).send();
+        assert_eq!(portal.only().header("cookie"), Some("a=1"), "{sent:?}");
+    }
+}
+
+/// RFC 9111 §3.5 protects answers to requests with `Authorization`, and no others.
+#[test]
+fn attack_shared_cache_stores_what_one_user_sees() {
+    let idp = Idp::start();
+    let portal = Portal::answering("secret")
+        .route("/dated", Reply::text("secret").header("last-modified", "Mon, 02 Jan 2023 00:00:00 GMT"))
+        .route("/short", Reply::text("secret").header("cache-control", "max-age=60"))
+        .route("/shared", Reply::text("for all").header("cache-control", "public, max-age=60"))
+        .route("/never", Reply::text("secret").header("cache-control", "no-store"))
+        .start();
+    let rules = [("/open/**", "open"), ("/**", "anonymous")];
+    let start = |on: bool| {
+        let gate = Gate::before(&portal).generic(&rules).issuer(&idp);
+        gate.setting("access.token_cookie", "SID").setting("access.private_responses", on).start()
+    };
+    let (gate, token) = (start(true), idp.token().sign());
+    for (path, expected) in [
+        ("/plain", &["private"][..]),
+        ("/dated", &["private"]),
+        ("/short", &["max-age=60", "private"]),
+        ("/shared", &["public, max-age=60"]),
+        ("/never", &["no-store"]),
+        ("/open/logo.png", &[]),
+    ] {
+        for http2 in [false, true] {
+            let ask = gate.get(path).cookie("SID", &token);
+            let answer = if http2 { ask.http2() } else { ask }.send();
+            assert_eq!(answer.all("cache-control"), expected, "{path}");
+            let answer = gate.get(path).bearer(&token).send();
+            assert_eq!(answer.all("cache-control"), expected, "{path}");
+        }
+    }
+    assert_eq!(gate.get("/plain").send().header("cache-control"), None, "not authenticated");
+    let gate = start(false);
+    assert_eq!(gate.get("/plain").cookie("SID", &token).send().header("cache-control"), None);
+}

@@ -30,6 +30,10 @@ pub struct Access {
     /// token itself. A portal that trusts `identity_headers` does not.
     #[schemars(extend("x-default" = "`true` with `profile = \"wso2-apim\"`, `false` with `\"generic\"`"))]
     pub forward_token: Option<bool>,
+    /// Whether answers to authenticated requests get `Cache-Control: private` where the portal does not say whether a shared
+    /// cache may store them. Answers on `open` routes stay as they are.
+    #[schemars(extend("default" = true, "x-source" = "RFC 9111 §3.5"))]
+    pub private_responses: Option<bool>,
     /// The headers that tell the portal who is there. What clients send under these names never arrives.
     #[schemars(extend("x-default" = "`wso2` with `profile = \"wso2-apim\"`, `oauth2-proxy` with `\"generic\"`"))]
     pub identity_headers: Option<IdentityHeaders>,

@@ -34,6 +34,7 @@ pub struct Access {
     pub websocket_origins: Option<Vec<String>>,
     pub token_cookie: Option<Option<String>>,
     pub forward_token: Option<bool>,
+    pub private_responses: Option<bool>,
     pub identity_headers: Option<HeaderProfile>,
     pub routes: Vec<RouteRule>,
 }
@@ -50,6 +51,7 @@ pub fn access(raw: raw::access::Access, key: &Key, scope: &mut Scope<'_>) -> Acc
         websocket_origins: origins(raw.websocket_origins),
         token_cookie: raw.token_cookie.map(|cookie| cookie.0.0),
         forward_token: raw.forward_token,
+        private_responses: raw.private_responses,
         identity_headers: raw.identity_headers.map(Into::into),
         routes: routes(raw.route.unwrap_or_default(), &routes_key, scope),
     }

@@ -120,6 +120,7 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
             identity_headers: access.identity_headers.unwrap_or(profile.identity_headers()),
             token_cookie: access.token_cookie.flatten(),
             forward_token: access.forward_token.unwrap_or(profile == Profile::Wso2Apim),
+            private_responses: access.private_responses.unwrap_or(true),
             guards: guards.into_iter().map(Arc::new).collect(),
             session: session.over(&model::Session::default()),
             rules,

@@ -45,6 +45,24 @@ pub fn clean_response(headers: &mut HeaderMap, switching: bool) {
     }
 }
 
+/// Keeps shared caches from storing the answer to an authenticated request. For requests with `Authorization` caches do
+/// that by themselves unless the answer allows it (RFC 9111 §3.5); a session cookie and a token in a cookie have no such rule.
+pub fn mark_private(headers: &mut HeaderMap) {
+    let decides = |line: &HeaderValue| {
+        line.as_bytes().split(|byte| *byte == b',').any(|directive| {
+            let name = directive.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+            DECIDE_SHARED_STORING.iter().any(|decides| name.eq_ignore_ascii_case(decides))
+        })
+    };
+    if !headers.get_all(header::CACHE_CONTROL).iter().any(decides) {
+        headers.append(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+    }
+}
+
+/// Directives by which the portal itself says whether a shared cache may store an answer to an authenticated request.
+const DECIDE_SHARED_STORING: [&[u8]; 5] =
+    [b"private", b"no-store", b"public", b"s-maxage", b"must-revalidate"];
+
 /// Trailers of the portal's answer may neither frame it nor set anything (RFC 9110 §6.5.1).
 pub fn clean_response_trailers(trailers: &mut HeaderMap) {
     for name in OF_CONNECTION.iter().chain(&[
@@ -145,11 +163,37 @@ mod tests {
     }
 
     #[test]
+    fn attack_shared_cache_stores_an_authenticated_answer() {
+        for (sent, expected) in [
+            (&[][..], &["private"][..]),
+            (&["max-age=600"], &["max-age=600", "private"]),
+            (&["no-cache"], &["no-cache", "private"]),
+            (&["x-private, immutable", "max-age=9"], &["x-private, immutable", "max-age=9", "private"]),
+            (&["Private"], &["Private"]),
+            (&["max-age=9, no-store"], &["max-age=9, no-store"]),
+            (&["max-age=9 , public"], &["max-age=9 , public"]),
+            (&["s-maxage = 9"], &["s-maxage = 9"]),
+            (&["max-age=9", "must-revalidate"], &["max-age=9", "must-revalidate"]),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in sent {
+                headers.append(header::CACHE_CONTROL, HeaderValue::from_static(line));
+            }
+            mark_private(&mut headers);
+            let got: Vec<_> = headers.get_all(header::CACHE_CONTROL).iter().collect();
+            assert_eq!(got, expected, "{sent:?}");
+        }
+    }
+
+    #[test]
     fn cookie_tossing_the_portal_cannot_set_our_cookies() {
         let lines = [
             ("set-cookie", "a=1; Path=/"),
             ("set-cookie", "__Host-doorward=planted; Path=/; Secure"),
             ("set-cookie", " doorward_x=1"),
+            ("set-cookie", "=doorward_session=planted; Path=/"),
+            ("set-cookie", " = __Host-doorward=planted"),
+            ("set-cookie", "doorward_session"),
             ("set-cookie", "b=2"),
         ];
         assert_eq!(answer(&lines, false), ["set-cookie: a=1; Path=/", "set-cookie: b=2"]);

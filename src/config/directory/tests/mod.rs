@@ -136,6 +136,7 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             identity_headers: HeaderProfile::None,
             token_cookie: None,
             forward_token: true,
+            private_responses: true,
             guards: Vec::new(),
             session: Session::default(),
             rules: AccountRules::default(),
