@@ -148,10 +148,9 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
 }
 
 fn certificates(settings: &Settings) -> anyhow::Result<Shown> {
-    let public = settings.server.tls.as_ref().map(|tls| Certificates::load(&tls.cert_file, &tls.key_file));
+    let public = settings.server.tls.as_ref().map(|tls| Certificates::load(&tls.files));
     let management = &settings.management;
-    let own = management.certificate.as_ref().filter(|_| management.listen.is_some());
-    let own = own.map(|files| Certificates::load(&files.cert_file, &files.key_file));
+    let own = management.tls.as_ref().filter(|_| management.listen.is_some()).map(Certificates::load);
     Ok(Shown {
         public: public.transpose().context("server.tls")?,
         management: own.transpose().context("management.cert_file")?,

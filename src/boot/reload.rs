@@ -13,7 +13,7 @@ use crate::{
     config::{
         Settings, diff_needs_restart, environment,
         load::load,
-        model::{KeySource, Target},
+        model::{KeySource, Target, TlsFiles},
         watch::{FilesWatch, single_file_mounts, watch_files},
     },
     proxy::Gate,
@@ -82,14 +82,16 @@ impl Reloader {
     }
 
     fn reload_certificates(&self, settings: &Settings) {
-        let public = settings.server.tls.as_ref().map(|tls| (&tls.cert_file, &tls.key_file));
-        let own = settings.management.certificate.as_ref().map(|files| (&files.cert_file, &files.key_file));
+        let public = settings.server.tls.as_ref().map(|tls| &tls.files);
+        let own = settings.management.tls.as_ref();
         for (certificates, files) in
             [(&self.certificates.public, public), (&self.certificates.management, own)]
         {
-            let (Some(certificates), Some((cert_file, key_file))) = (certificates, files) else { continue };
-            match certificates.reload(cert_file, key_file) {
-                Ok(()) => tracing::info!(file = %cert_file.display(), "certificate reloaded"),
+            let (Some(certificates), Some(files)) = (certificates, files) else { continue };
+            match certificates.reload(files) {
+                Ok(()) => {
+                    tracing::info!(file = %files.certificate.cert_file.display(), "certificate reloaded");
+                }
                 // cert and key are two files: between the two writes they do not fit
                 Err(error) => tracing::error!(%error, "the certificate cannot be used; the one before stays"),
             }
@@ -166,9 +168,8 @@ fn replaceable(settings: &Settings) -> Vec<PathBuf> {
 }
 
 fn certificate_files(settings: &Settings) -> Vec<PathBuf> {
-    let public = settings.server.tls.iter().flat_map(|tls| [&tls.cert_file, &tls.key_file]);
-    let own = settings.management.certificate.iter().flat_map(|files| [&files.cert_file, &files.key_file]);
-    public.chain(own).cloned().collect()
+    let public = settings.server.tls.iter().map(|tls| &tls.files);
+    public.chain(&settings.management.tls).flat_map(TlsFiles::paths).cloned().collect()
 }
 
 fn files_of(settings: &Settings) -> BTreeSet<PathBuf> {

@@ -8,7 +8,9 @@ mod upstream;
 use std::path::Path;
 
 use super::{
-    model::{Branding, HeaderProfile, Profile, Settings, SignIn, Tenancy, Watch},
+    model::{
+        Branding, CertificateFiles, HeaderProfile, Profile, Settings, SignIn, Tenancy, Tls, TlsFiles, Watch,
+    },
     raw::{
         self, Deployment,
         access::{IdentityHeaders, Kind, Who},
@@ -17,6 +19,7 @@ use super::{
         values::{
             address::{FilePath, MaybeListen},
             duration::Positive,
+            hsts::Hsts,
             look::{Accent, Image, LogFilter},
             name::{Claimable, CookieName, NotEmpty},
             route::{Match, SignInUrl},
@@ -112,11 +115,30 @@ fn server(settings: &Settings) -> raw::server::Server {
         trusted_proxies: Some(server.trusted_proxies.iter().copied().map(As).collect()),
         drain_delay: Some(As(server.drain_delay)),
         drain_timeout: Some(As(Positive(server.drain_timeout))),
-        tls: server.tls.as_ref().map(|tls| raw::server::Tls {
-            listen: Some(tls.listen.iter().copied().map(As).collect()),
-            cert_file: Some(path(&tls.cert_file)),
-            key_file: Some(path(&tls.key_file)),
+        allowed_hosts: Some(server.allowed_hosts.iter().cloned().map(|host| As(Claimable(host))).collect()),
+        redirect_to_https: Some(server.redirect_to_https),
+        hsts: Some(As(Hsts(server.hsts.as_ref().and_then(|hsts| hsts.to_str().ok()).map(str::to_owned)))),
+        tls: server.tls.as_ref().map(tls),
+    }
+}
+
+fn tls(tls: &Tls) -> raw::server::Tls {
+    let TlsFiles { certificate, more, client_auth } = &tls.files;
+    let further = |files: &CertificateFiles| raw::server::Certificate {
+        cert_file: Some(path(&files.cert_file)),
+        key_file: Some(path(&files.key_file)),
+    };
+    raw::server::Tls {
+        listen: Some(tls.listen.iter().copied().map(As).collect()),
+        cert_file: Some(path(&certificate.cert_file)),
+        key_file: Some(path(&certificate.key_file)),
+        client_ca_file: client_auth.as_ref().map(|auth| path(&auth.ca_file)),
+        client_auth: Some(match client_auth {
+            None => raw::server::ClientAuth::Off,
+            Some(auth) if auth.required => raw::server::ClientAuth::Required,
+            Some(_) => raw::server::ClientAuth::Optional,
         }),
+        certificate: Some(more.iter().map(further).collect()),
     }
 }
 
@@ -224,17 +246,26 @@ listen = ["127.0.0.1:1", "[::1]:2"]
 workers = 3
 public_url = "https://portal.example.com"
 trusted_proxies = ["10.0.0.0/8", "::1"]
+allowed_hosts = ["portal.example.com", ".example.org"]
+redirect_to_https = true
+hsts = "max-age=31536000; includeSubDomains"
 drain_delay = "0s"
 drain_timeout = "1500ms"
 [server.tls]
 cert_file = "c.pem"
 key_file = "k.pem"
+client_ca_file = "clients.pem"
+client_auth = "optional"
+[[server.tls.certificate]]
+cert_file = "c2.pem"
+key_file = "k2.pem"
 [admin]
 listen = "off"
 [management]
 listen = "0.0.0.0:9443"
 cert_file = "mc.pem"
 key_file = "mk.pem"
+client_ca_file = "mca.pem"
 clear_text = true
 public = true
 read_only = true

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use super::model::{HostPattern, Tenancy};
+use super::model::{HostPattern, Settings, Tenancy};
 use crate::domain::tenant::TenantId;
 
 /// What a host name means.
@@ -137,12 +137,25 @@ pub fn find(tenancy: &Tenancy, claims: Option<&HostClaims>, written: &str) -> Ho
 
 /// Whether a tenant's file may claim this host (in its normal form).
 pub fn is_claimable(tenancy: &Tenancy, host: &str) -> bool {
-    tenancy.portal_host.as_deref() != Some(host)
-        && tenancy.claimable_hosts.iter().any(|allowed| match allowed.as_str() {
-            "*" => true,
-            suffix if suffix.starts_with('.') => host.len() > suffix.len() && host.ends_with(suffix),
-            name => name == host,
-        })
+    tenancy.portal_host.as_deref() != Some(host) && is_in(&tenancy.claimable_hosts, host)
+}
+
+/// Whether requests may name this host, as it was sent (`server.allowed_hosts`).
+pub fn is_allowed(settings: &Settings, host: &str) -> bool {
+    let allowed = &settings.server.allowed_hosts;
+    if allowed.is_empty() {
+        return true;
+    }
+    let host = normal(host);
+    settings.tenancy.portal_host.as_deref() == Some(&*host) || is_in(allowed, &host)
+}
+
+fn is_in(list: &[String], host: &str) -> bool {
+    list.iter().any(|allowed| match allowed.as_str() {
+        "*" => true,
+        suffix if suffix.starts_with('.') => host.len() > suffix.len() && host.ends_with(suffix),
+        name => name == host,
+    })
 }
 
 fn configured(tenancy: &Tenancy, host: &str) -> Option<TenantId> {

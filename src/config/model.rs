@@ -3,6 +3,8 @@
 mod account_rules;
 mod accounts;
 mod management;
+mod reach;
+mod server;
 
 use std::{
     collections::HashMap,
@@ -46,34 +48,6 @@ pub struct Settings {
     pub accounts: Accounts,
     /// What every tenant starts from.
     pub defaults: TenantDefaults,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
-    /// Clear text, HTTP/1.1 and HTTP/2 with prior knowledge.
-    pub listen: Vec<SocketAddr>,
-    pub tls: Option<Tls>,
-    /// 0 has been replaced by the number of cores this process may use.
-    pub workers: usize,
-    /// The origin browsers use, where it differs from what a request says (`https://portal.example.com`).
-    pub public_url: Option<url::Url>,
-    /// Peers whose `X-Forwarded-*` and `Forwarded` are believed. Empty: nobody's.
-    pub trusted_proxies: Vec<IpNet>,
-    /// After SIGTERM: how long to keep serving while not ready, and then how long to let requests finish.
-    pub drain_delay: Duration,
-    pub drain_timeout: Duration,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tls {
-    pub listen: Vec<SocketAddr>,
-    pub cert_file: PathBuf,
-    pub key_file: PathBuf,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Admin {
-    pub listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,13 +8,13 @@ pub fn diff_needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
     // at a listener that stays
     let encrypts = |settings: &Settings, other: &Settings| {
         let management = &settings.management;
-        management.certificate.is_some() && management.listen.is_some() && other.management.listen.is_some()
+        management.tls.is_some() && management.listen.is_some() && other.management.listen.is_some()
     };
     [
         ("server.listen", old.server.listen != new.server.listen),
         ("server.workers", old.server.workers != new.server.workers),
         ("server.tls.listen", tls(old) != tls(new)),
-        ("admin.listen", old.admin != new.admin),
+        ("admin.listen", old.admin.listen != new.admin.listen),
         ("management.listen", old.management.listen != new.management.listen),
         ("management.cert_file", encrypts(old, new) != encrypts(new, old)),
         ("tenancy.capacity", old.tenancy.capacity != new.tenancy.capacity),

@@ -46,12 +46,13 @@ fn named(gate: &Gate, settings: &Settings, address: IpAddr) -> Arc<ClientState> 
 }
 
 /// Where a request comes from, as far as proxies before us are trusted. Before `hygiene::clean`, which removes their
-/// headers.
-pub fn client(settings: &Settings, (peer, tls): (IpAddr, bool), headers: &HeaderMap) -> Client {
+/// headers. Also whether it came in clear text.
+pub fn client(settings: &Settings, (peer, tls): (IpAddr, bool), headers: &HeaderMap) -> (Client, bool) {
     let mut client = forwarded::client(peer, tls, headers, &settings.server.trusted_proxies);
+    let came_in_clear = !client.https;
     // then TLS ends somewhere before us, whatever the last hop is
     client.https |= settings.server.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
-    client
+    (client, came_in_clear)
 }
 
 /// The same with the limits that count for it.
@@ -62,13 +63,13 @@ pub fn source(
     headers: &HeaderMap,
 ) -> Source {
     let peer = connection.peer.ip();
-    let client = client(settings, (peer, connection.tls), headers);
+    let (client, came_in_clear) = client(settings, (peer, connection.tls), headers);
     let client_state = if client.address == peer {
         Arc::clone(connection.client())
     } else {
         named(gate, settings, client.address)
     };
-    Source { client, client_state }
+    Source { client, came_in_clear, client_state }
 }
 
 /// The permit counts the request for its client until the answer has ended.

@@ -10,7 +10,7 @@ use http::{
         ACCEPT_LANGUAGE, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
         ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
         ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL,
-        CONTENT_TYPE, ORIGIN, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+        CONTENT_TYPE, LOCATION, ORIGIN, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
     },
 };
 use serde::Serialize;
@@ -36,6 +36,10 @@ pub enum Refusal {
     Unclear {
         status: StatusCode,
         detail: &'static str,
+    },
+    /// It came in clear text, and HTTPS is wanted.
+    HttpsNeeded {
+        location: Option<HeaderValue>,
     },
     TenantConflict(NamedTenant, NamedTenant),
     UnknownTenant(String),
@@ -71,6 +75,8 @@ pub enum Refusal {
 pub const SIGN_IN_REFUSED: &str =
     "The user name or the password is not right, or there were too many attempts: wait a few minutes";
 
+const HTTPS_NEEDED: &str = "this server is asked by HTTPS only";
+
 /// Pages, and the headers each of them goes out with.
 pub struct PageSource {
     pub pages: Arc<dyn Pages>,
@@ -104,8 +110,11 @@ impl Refusal {
         match self {
             Self::BadRequest(_) | Self::TenantConflict(..) => StatusCode::BAD_REQUEST,
             Self::Unclear { status, .. } => *status,
+            Self::HttpsNeeded { location: Some(_) } => StatusCode::PERMANENT_REDIRECT,
             Self::UnknownTenant(_) => StatusCode::NOT_FOUND,
-            Self::BadToken(TokenError::MissingScope { .. }) | Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::HttpsNeeded { location: None }
+            | Self::BadToken(TokenError::MissingScope { .. })
+            | Self::ForeignOrigin => StatusCode::FORBIDDEN,
             Self::BadToken(TokenError::Unavailable) | Self::StoreDown | Self::Overloaded => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -123,6 +132,7 @@ impl Refusal {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::BadRequest(_) | Self::Unclear { .. } => "bad_request",
+            Self::HttpsNeeded { .. } => "https_needed",
             Self::TenantConflict(..) => "tenant_conflict",
             Self::UnknownTenant(_) => "unknown_tenant",
             Self::SignInNeeded { .. } => "sign_in_needed",
@@ -144,6 +154,7 @@ impl Refusal {
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::UnknownTenant(_) => Outcome::unknown_tenant,
+            Self::HttpsNeeded { location: Some(_) } => Outcome::local,
             Self::PortalDown | Self::PortalSlow => Outcome::portal_error,
             _ => match self.status() {
                 StatusCode::UNAUTHORIZED => Outcome::unauthorized,
@@ -158,6 +169,7 @@ impl Refusal {
     pub fn detail(&self) -> String {
         match self {
             Self::BadRequest(detail) | Self::Unclear { detail, .. } => (*detail).to_owned(),
+            Self::HttpsNeeded { .. } => HTTPS_NEEDED.to_owned(),
             Self::TenantConflict(first, second) => {
                 format!("The request names two tenants: {first} and {second}")
             }
@@ -177,6 +189,7 @@ impl Refusal {
     pub fn page(&self) -> Page {
         match self.clone() {
             Self::BadRequest(detail) | Self::Unclear { detail, .. } => Page::BadRequest { detail },
+            Self::HttpsNeeded { .. } => Page::BadRequest { detail: HTTPS_NEEDED },
             Self::TenantConflict(first, second) => Page::TenantConflict { first, second },
             Self::UnknownTenant(tenant) => Page::UnknownTenant { tenant },
             Self::SignInNeeded { sign_in_url } => Page::SignInNeeded { sign_in_url },
@@ -254,6 +267,9 @@ pub fn refuse(
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(challenge) = refusal.challenge(policy) {
         headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Refusal::HttpsNeeded { location: Some(location) } = refusal {
+        headers.insert(LOCATION, location.clone());
     }
     if let Some(seconds) = refusal.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

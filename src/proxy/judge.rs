@@ -1,9 +1,9 @@
 //! Steps 2 to 6 of a request: made plain, whose portal, which route, who asks, may they. Nothing is sent anywhere, so
 //! `doorward explain` asks the same function.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
-use http::{HeaderName, header, request::Parts};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 
 use super::{
     Gate,
@@ -16,7 +16,11 @@ use super::{
     select::{self, SelectError},
 };
 use crate::{
-    config::{Settings, TenantPolicy, directory::Found, hosts::HostFound},
+    config::{
+        Settings, TenantPolicy,
+        directory::Found,
+        hosts::{self, HostFound},
+    },
     domain::{
         access::{Decision, decide},
         browser::{self, Asked},
@@ -54,6 +58,8 @@ const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with")
 /// Where a request comes from.
 pub struct Source {
     pub client: Client,
+    /// Neither the connection nor a trusted proxy says that the client used HTTPS.
+    pub came_in_clear: bool,
     pub client_state: Arc<ClientState>,
 }
 
@@ -100,6 +106,7 @@ pub async fn judge(
     let upgrade = cleaned.as_ref().is_ok_and(|cleaned| cleaned.upgrade.is_some());
     // what the caller would understand, as long as the tenant's own routes are not known
     let asked = asked_by(parts, upgrade, Surface::Page);
+    let came_in_clear = source.came_in_clear;
     let mut judgement = Judgement::new(source, asked, caller);
     match cleaned {
         Ok(cleaned) => judgement.cleaned = cleaned,
@@ -109,8 +116,14 @@ pub async fn judge(
         }
     }
 
+    if settings.server.redirect_to_https && came_in_clear {
+        judgement.verdict =
+            Err(Refusal::HttpsNeeded { location: https_address(settings, &judgement, parts) });
+        return judgement;
+    }
+
     // ── 3 tenant: one snapshot of its policy, used to the end of the request
-    let named = match named_tenant(gate, &judgement.client, parts).await {
+    let named = match named_tenant(gate, settings, &judgement.client, parts).await {
         Ok(named) => named,
         Err(refusal) => {
             judgement.caller.surface = surface_for_all(settings, parts);
@@ -210,7 +223,36 @@ async fn tenant_of_host(gate: &Gate, host: &str) -> Result<Option<TenantId>, Ref
     }
 }
 
-async fn named_tenant(gate: &Gate, client: &Client, parts: &Parts) -> Result<Option<TenantId>, Refusal> {
+/// The same address by HTTPS, for what a browser can ask for again; anything else has been sent in clear text already.
+fn https_address(settings: &Settings, judgement: &Judgement, parts: &Parts) -> Option<HeaderValue> {
+    if parts.method != Method::GET && parts.method != Method::HEAD {
+        return None;
+    }
+    let sent = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = without_port(judgement.client.host.as_deref().or(sent)?);
+    let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    // behind a proxy at which TLS ends it is that proxy's port: the usual one
+    let ours = settings.server.tls.iter().flat_map(|tls| &tls.listen).map(SocketAddr::port).next();
+    let address = match ours.filter(|port| *port != 443 && judgement.client.host.is_none()) {
+        Some(port) => format!("https://{host}:{port}{target}"),
+        None => format!("https://{host}{target}"),
+    };
+    HeaderValue::try_from(address).ok()
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+async fn named_tenant(
+    gate: &Gate,
+    settings: &Settings,
+    client: &Client,
+    parts: &Parts,
+) -> Result<Option<TenantId>, Refusal> {
     // the portal sees `Host`, whatever a believed proxy was asked for: both must mean the same tenant
     let believed = client.host.as_deref();
     let sent = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
@@ -218,6 +260,12 @@ async fn named_tenant(gate: &Gate, client: &Client, parts: &Parts) -> Result<Opt
     for (host, place) in [(believed, Place::ForwardedHost), (sent, Place::Host)] {
         let Some(host) = host else { continue };
         let found = tenant_of_host(gate, host).await?.map(|tenant| NamedTenant { tenant, place });
+        if found.is_none() && !hosts::is_allowed(settings, host) {
+            return Err(Refusal::Unclear {
+                status: StatusCode::MISDIRECTED_REQUEST,
+                detail: "this server does not serve this host",
+            });
+        }
         match (found, by_host.take()) {
             (Some(second), Some(first)) if first.tenant != second.tenant => {
                 return Err(Refusal::TenantConflict(first, second));

@@ -22,6 +22,7 @@ use super::{
     identify::own_origin,
     judge::{Judgement, judge},
     management,
+    request_id::request_id,
     sign_in::{self, Way},
     visitor::{self, Memory},
 };
@@ -98,8 +99,7 @@ pub async fn handle(
     }
 
     // ── 7 answer
-    let is_management =
-        !is_limited && management::is_public(gate, &settings, parts.uri.path()) && understood(&judgement);
+    let is_management = !is_limited && management::is_public(gate, &settings, parts.uri.path());
     let (outcome, mut response) = if is_management {
         Box::pin(management::at_the_gate(gate, connection, &judgement, (parts, body), &request_id)).await
     } else if !is_limited && is_local(gate, parts.uri.path()) && understood(&judgement) {
@@ -152,6 +152,11 @@ pub async fn handle(
         }
     };
     response.headers_mut().insert(X_REQUEST_ID, request_id);
+    if let Some(hsts) = &settings.server.hsts
+        && judgement.client.https
+    {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+    }
     // under overload the connection is needed for another client
     if is_chunked || (is_limited && outcome == Outcome::unavailable && is_http1) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -276,7 +281,7 @@ fn with_tenant(target: &str, tenant: &str) -> String {
 
 /// Our own pages are for whoever could be understood, also where the tenant is unknown or the host is nobody's.
 pub(super) fn understood(judgement: &Judgement) -> bool {
-    !matches!(judgement.verdict, Err(Refusal::Unclear { .. }))
+    !matches!(judgement.verdict, Err(Refusal::Unclear { .. } | Refusal::HttpsNeeded { .. }))
 }
 
 /// Ours in front of every portal; and where password managers lead people who want to change a password, as long as it is
@@ -330,27 +335,6 @@ fn visit(worker: &Worker, settings: &Settings, judgement: &Judgement, parts: &Pa
 pub(super) fn is_chunked(request: &Request<Incoming>) -> bool {
     let body = request.body();
     request.version() < Version::HTTP_2 && !body.is_end_stream() && body.size_hint().exact().is_none()
-}
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
-/// A trusted proxy's id is kept, so that one id goes through all logs; nobody else's is believed.
-pub(super) fn request_id(settings: &Settings, connection: &ClientConnection, parts: &Parts) -> HeaderValue {
-    if !settings.server.trusted_proxies.is_empty()
-        && let Some(id) = parts.headers.get(X_REQUEST_ID)
-        && (1..=128).contains(&id.len())
-        && id.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-        && settings.server.trusted_proxies.iter().any(|net| net.contains(&connection.peer.ip()))
-    {
-        return id.clone();
-    }
-    let mut random = fastrand::u128(..);
-    let id: [u8; 32] = std::array::from_fn(|_| {
-        let digit = HEX.get((random & 15) as usize).copied().unwrap_or(b'0');
-        random >>= 4;
-        digit
-    });
-    HeaderValue::from_bytes(&id).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }
 
 /// What is logged of sign-ins names its request. For our own pages and guarded sign-ins only: what is forwarded does without.

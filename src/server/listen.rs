@@ -3,11 +3,12 @@
 use std::{
     io::{self, ErrorKind},
     net::{SocketAddr, TcpListener},
+    sync::Arc,
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio_rustls::TlsAcceptor;
 
+use super::tls::Certificates;
 use crate::proxy::Entrance;
 
 /// Connections the kernel keeps for us while every worker is busy.
@@ -16,7 +17,7 @@ const BACKLOG: i32 = 4096;
 pub struct Listener {
     pub entrance: Entrance,
     pub socket: TcpListener,
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<Arc<Certificates>>,
 }
 
 /// `key` is where the address is written.

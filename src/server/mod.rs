@@ -81,11 +81,11 @@ impl Server {
                 });
             }
             for listener in &https {
-                let tls = certificates.public.as_ref().map(Certificates::acceptor);
+                let tls = certificates.public.clone();
                 listeners.push(Listener { entrance: Entrance::Public, socket: listener.try_clone()?, tls });
             }
             if let Some(listener) = &management {
-                let tls = certificates.management.as_ref().map(Certificates::acceptor);
+                let tls = certificates.management.clone();
                 let socket = listener.try_clone()?;
                 listeners.push(Listener { entrance: Entrance::Management, socket, tls });
             }

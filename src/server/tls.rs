@@ -1,64 +1,151 @@
-//! Our certificate: read, checked, replaced while connections go on.
+//! Certificates of a TLS listener: read, checked, replaced while connections go on.
 
 use std::{
     fs::File,
     io::{self, BufReader},
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
 use rustls::{
-    ServerConfig,
+    RootCertStore, ServerConfig,
+    client::verify_server_name,
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::{ClientHello, ResolvesServerCert},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    server::{
+        ClientHello, ParsedCertificate, ResolvesServerCert, WebPkiClientVerifier, danger::ClientCertVerifier,
+    },
     sign::CertifiedKey,
 };
 use tokio_rustls::TlsAcceptor;
 
+use crate::config::model::{CertificateFiles, ClientAuth, TlsFiles};
+
 #[derive(Debug)]
 pub struct Certificates {
-    current: ArcSwap<CertifiedKey>,
+    resolver: Arc<Resolver>,
+    config: ArcSwap<ServerConfig>,
+    /// The configuration asks clients for certificates.
+    has_client_auth: AtomicBool,
 }
 
 impl Certificates {
-    pub fn load(cert_file: &Path, key_file: &Path) -> io::Result<Arc<Self>> {
-        Ok(Arc::new(Self { current: ArcSwap::from_pointee(read(cert_file, key_file)?) }))
+    pub fn load(files: &TlsFiles) -> io::Result<Arc<Self>> {
+        let resolver = Arc::new(Resolver(ArcSwap::from_pointee(Chains::read(files)?)));
+        let config = server_config(&resolver, files.client_auth.as_ref())?;
+        let has_client_auth = AtomicBool::new(files.client_auth.is_some());
+        Ok(Arc::new(Self { resolver, config: ArcSwap::new(config), has_client_auth }))
     }
 
-    /// Takes the files' new content for the next handshakes; on a mistake the old one stays.
-    pub fn reload(&self, cert_file: &Path, key_file: &Path) -> io::Result<()> {
-        self.current.store(Arc::new(read(cert_file, key_file)?));
+    /// Takes the files' new content for the next handshakes; after a mistake in one of them all stay as they were.
+    pub fn reload(&self, files: &TlsFiles) -> io::Result<()> {
+        let chains = Chains::read(files)?;
+        // without client certificates the configuration stays, and with it the sessions that clients resume
+        let has_client_auth = files.client_auth.is_some();
+        if has_client_auth || self.has_client_auth.load(Ordering::Relaxed) {
+            self.config.store(server_config(&self.resolver, files.client_auth.as_ref())?);
+            self.has_client_auth.store(has_client_auth, Ordering::Relaxed);
+        }
+        self.resolver.0.store(Arc::new(chains));
         Ok(())
     }
 
-    pub fn acceptor(self: &Arc<Self>) -> TlsAcceptor {
-        let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(self) as _;
-        let mut config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(resolver);
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        TlsAcceptor::from(Arc::new(config))
+    pub fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.config.load_full())
     }
 }
 
-impl ResolvesServerCert for Certificates {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.load_full())
+fn server_config(
+    resolver: &Arc<Resolver>,
+    client_auth: Option<&ClientAuth>,
+) -> io::Result<Arc<ServerConfig>> {
+    let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(resolver) as _;
+    let builder = ServerConfig::builder();
+    let builder = match client_auth {
+        None => builder.with_no_client_auth(),
+        Some(auth) => builder.with_client_cert_verifier(client_verifier(auth)?),
+    };
+    let mut config = builder.with_cert_resolver(resolver);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn client_verifier(auth: &ClientAuth) -> io::Result<Arc<dyn ClientCertVerifier>> {
+    let said =
+        |error: &dyn std::fmt::Display| io::Error::other(format!("{}: {error}", auth.ca_file.display()));
+    let mut roots = RootCertStore::empty();
+    for authority in chain(&auth.ca_file)? {
+        roots.add(authority).map_err(|error| said(&error))?;
     }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let builder = if auth.required { builder } else { builder.allow_unauthenticated() };
+    builder.build().map_err(|error| said(&error))
+}
+
+/// Shows the certificate that the client's server name (SNI) is in, or else the first.
+#[derive(Debug)]
+struct Resolver(ArcSwap<Chains>);
+
+#[derive(Debug)]
+struct Chains {
+    first: Arc<CertifiedKey>,
+    more: Vec<Arc<CertifiedKey>>,
+}
+
+impl Chains {
+    fn read(files: &TlsFiles) -> io::Result<Self> {
+        let read = |files: &CertificateFiles| read(&files.cert_file, &files.key_file).map(Arc::new);
+        let more = files.more.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Self { first: read(&files.certificate)?, more })
+    }
+
+    fn find(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
+        // most listeners have one certificate and pay nothing for the others
+        if self.more.is_empty() {
+            return None;
+        }
+        let name = ServerName::try_from(name).ok()?;
+        std::iter::once(&self.first).chain(&self.more).find(|key| is_for(key, &name))
+    }
+}
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let chains = self.0.load();
+        let found = hello.server_name().and_then(|name| chains.find(name));
+        Some(Arc::clone(found.unwrap_or(&chains.first)))
+    }
+}
+
+/// As a client would check it (RFC 9525), wildcards included.
+fn is_for(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
+    let parsed = key.end_entity_cert().and_then(ParsedCertificate::try_from);
+    parsed.is_ok_and(|parsed| verify_server_name(&parsed, name).is_ok())
+}
+
+fn chain(file: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+    let chain = CertificateDer::pem_reader_iter(open(file)?)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| io::Error::other(format!("{}: {error}", file.display())))?;
+    if chain.is_empty() {
+        return Err(io::Error::other(format!("{}: no certificate in this file", file.display())));
+    }
+    Ok(chain)
+}
+
+fn open(file: &Path) -> io::Result<BufReader<File>> {
+    File::open(file)
+        .map(BufReader::new)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))
 }
 
 fn read(cert_file: &Path, key_file: &Path) -> io::Result<CertifiedKey> {
-    let open = |file: &Path| {
-        File::open(file)
-            .map(BufReader::new)
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))
-    };
-    let chain = CertificateDer::pem_reader_iter(open(cert_file)?)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| io::Error::other(format!("{}: {error}", cert_file.display())))?;
-    if chain.is_empty() {
-        return Err(io::Error::other(format!("{}: no certificate in this file", cert_file.display())));
-    }
+    let chain = chain(cert_file)?;
     let key = PrivateKeyDer::from_pem_reader(open(key_file)?)
         .map_err(|error| io::Error::other(format!("{}: {error}", key_file.display())))?;
     CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).map_err(|error| {

@@ -23,6 +23,7 @@ use super::{
     connection,
     drain::{DrainSignal, Phase},
     listen::Listener,
+    tls::Certificates,
 };
 use crate::{
     clock,
@@ -167,7 +168,7 @@ impl Drop for OpenConnection {
     }
 }
 
-async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, port: Port) {
+async fn accept(listener: TcpListener, tls: Option<Arc<Certificates>>, port: Port) {
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -190,7 +191,7 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, port: Port) {
                 tokio::spawn(serve_clear(stream, connection, counted));
             }
             Some(tls) => {
-                tokio::spawn(serve_encrypted(tls.clone(), stream, connection, counted));
+                tokio::spawn(serve_encrypted(tls.acceptor(), stream, connection, counted));
             }
         }
     }

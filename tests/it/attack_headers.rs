@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use crate::support::{Gate, Idp, Portal, gate::GateBuilder};
+use crate::support::{Gate, Idp, Portal, Reply, gate::GateBuilder};
 
 /// Whatever any of the header profiles, or a portal's framework, takes as proof of identity.
 const IDENTITY: [&str; 12] = [

@@ -24,6 +24,7 @@ mod binary_accounts;
 mod command_line;
 mod complaints;
 mod documentation;
+mod edge;
 mod governance;
 mod guard;
 mod guard_wso2;

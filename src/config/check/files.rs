@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::store;
 use crate::config::{
     document::{Findings, Key, Node},
-    model::{AccessLog, CertificateFiles, Issuer, KeySource, Settings, StoreLocation, Target},
+    model::{AccessLog, CertificateFiles, Issuer, KeySource, Settings, StoreLocation, Target, TlsFiles},
     regular,
 };
 
@@ -27,12 +27,10 @@ pub fn look_at(settings: &Settings, root: &Node, findings: &mut Findings) {
         findings.add(root, &key, format!("{}: {problem}", path.display()), "");
     };
     if let Some(tls) = &settings.server.tls {
-        let key = key.name("server").name("tls");
-        pair(&key.name("cert_file"), &tls.cert_file, &key.name("key_file"), &tls.key_file, &mut note);
+        tls_files(&key.name("server").name("tls"), &tls.files, &mut note);
     }
-    if let Some(CertificateFiles { cert_file, key_file }) = &settings.management.certificate {
-        let key = key.name("management");
-        pair(&key.name("cert_file"), cert_file, &key.name("key_file"), key_file, &mut note);
+    if let Some(files) = &settings.management.tls {
+        tls_files(&key.name("management"), files, &mut note);
     }
     // the written order is not the resolved one: the path tells them apart
     for upstream in &settings.portal.upstreams {
@@ -76,6 +74,19 @@ pub fn look_at(settings: &Settings, root: &Node, findings: &mut Findings) {
     if !is_folder {
         let remedy = "make it, or leave the key out";
         findings.add(root, &key, format!("{}: this is not a folder", folder.display()), remedy);
+    }
+}
+
+fn tls_files(key: &Key, files: &TlsFiles, note: &mut impl FnMut(Key, &Path, String)) {
+    let mut check = |key: &Key, CertificateFiles { cert_file, key_file }: &CertificateFiles| {
+        pair(&key.name("cert_file"), cert_file, &key.name("key_file"), key_file, note);
+    };
+    check(key, &files.certificate);
+    for (index, more) in files.more.iter().enumerate() {
+        check(&key.name("certificate").item(index), more);
+    }
+    if let Some(auth) = &files.client_auth {
+        certificates(&key.name("client_ca_file"), &auth.ca_file, note);
     }
 }
 

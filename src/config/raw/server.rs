@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     text::As,
-    values::{address::FilePath, duration::Positive, web::Origin},
+    values::{address::FilePath, duration::Positive, hsts::Hsts, name::Claimable, web::Origin},
 };
 
 /// Where Doorward listens, and how it stops.
@@ -35,6 +35,18 @@ pub struct Server {
     /// After that: how long requests may take to finish.
     #[schemars(extend("default" = "30s"))]
     pub drain_timeout: Option<As<Positive>>,
+    /// Hosts that requests may name, beside those of tenants and of `public_url`; others get 421. A whole name, a suffix such as
+    /// `.portal.example.com`, or `*`. Empty: all.
+    #[schemars(extend("default" = [], "x-source" = "RFC 9110 §15.5.20"))]
+    pub allowed_hosts: Option<Vec<As<Claimable>>>,
+    /// Redirect what comes by plain HTTP to HTTPS: GET and HEAD with 308, all else gets 403. Where TLS ends before Doorward, the
+    /// proxy there has to be in `trusted_proxies`.
+    #[schemars(extend("default" = false))]
+    pub redirect_to_https: Option<bool>,
+    /// `Strict-Transport-Security` of answers over HTTPS, such as `"max-age=31536000; includeSubDomains"`. Browsers then use
+    /// HTTPS only, for every port of the host, for that long.
+    #[schemars(extend("default" = "", "x-source" = "RFC 6797"))]
+    pub hsts: Option<As<Hsts>>,
     /// Also listen with TLS. Certificate and key are read again when their files change.
     pub tls: Option<Tls>,
 }
@@ -46,6 +58,35 @@ pub struct Tls {
     /// Addresses for TLS: HTTP/1.1 and HTTP/2, by ALPN.
     #[schemars(extend("default" = ["0.0.0.0:8443"], "x-restart" = true))]
     pub listen: Option<Vec<As<SocketAddr>>>,
+    /// The certificate chain, PEM. Required.
+    #[schemars(extend("x-default" = "required"))]
+    pub cert_file: Option<As<FilePath>>,
+    /// Its private key, PEM. Required.
+    #[schemars(extend("x-default" = "required"))]
+    pub key_file: Option<As<FilePath>>,
+    /// Authorities whose client certificates count, PEM. Read again when the file changes.
+    #[schemars(extend("x-default" = "none"))]
+    pub client_ca_file: Option<As<FilePath>>,
+    /// Whether clients show a certificate of `client_ca_file`: `off`, `optional` (a wrong one is refused) or `required`.
+    #[schemars(extend("x-default" = "`required` with `client_ca_file`, otherwise `off`"))]
+    pub client_auth: Option<ClientAuth>,
+    /// A further certificate, shown to clients that ask for a host name that is in it (SNI). The one above is for all others.
+    pub certificate: Option<Vec<Certificate>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum ClientAuth {
+    Off,
+    Optional,
+    Required,
+}
+
+/// A further certificate, by the host names in it. Read again when its files change.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct Certificate {
     /// The certificate chain, PEM. Required.
     #[schemars(extend("x-default" = "required"))]
     pub cert_file: Option<As<FilePath>>,

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod duration;
+pub mod hsts;
 pub mod look;
 pub mod name;
 pub mod password;

@@ -4,6 +4,8 @@ use std::{net::Ipv6Addr, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 
+use http::HeaderValue;
+
 use super::Scope;
 use crate::config::{
     document::Key,
@@ -30,12 +32,25 @@ pub fn server(raw: raw::server::Server, key: &Key, scope: &mut Scope<'_>) -> Ser
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => usize::from(workers),
     };
+    let trusted_proxies: Vec<_> =
+        raw.trusted_proxies.unwrap_or_default().into_iter().map(|network| network.0).collect();
+    let redirect_to_https = raw.redirect_to_https.unwrap_or(false);
+    if redirect_to_https && tls.is_none() && trusted_proxies.is_empty() {
+        scope.mistake(
+            &key.name("redirect_to_https"),
+            "every request would be redirected for ever: nothing says which came by HTTPS",
+            "add [server.tls], or list the proxy at which TLS ends in trusted_proxies",
+        );
+    }
     Server {
+        allowed_hosts: raw.allowed_hosts.unwrap_or_default().into_iter().map(|host| host.0.0).collect(),
+        redirect_to_https,
+        hsts: raw.hsts.and_then(|hsts| HeaderValue::try_from(hsts.0.0?).ok()),
         listen,
         tls,
         workers,
         public_url: raw.public_url.map(|url| url.0.0),
-        trusted_proxies: raw.trusted_proxies.unwrap_or_default().into_iter().map(|net| net.0).collect(),
+        trusted_proxies,
         drain_delay: duration(raw.drain_delay, 5),
         drain_timeout: positive(raw.drain_timeout, 30),
     }
@@ -53,11 +68,26 @@ fn tls(raw: raw::server::Tls, key: &Key, scope: &mut Scope<'_>) -> Option<Tls> {
             "name an address, or remove [server.tls]",
         );
     }
+    let first = certificate(raw.cert_file, raw.key_file, key, scope);
+    let mut more = Vec::new();
+    for (index, raw) in raw.certificate.unwrap_or_default().into_iter().enumerate() {
+        let key = key.name("certificate").item(index);
+        more.extend(certificate(raw.cert_file, raw.key_file, &key, scope));
+    }
+    let client_auth = client_auth((raw.client_ca_file, raw.client_auth), key, scope);
+    Some(Tls { listen, files: TlsFiles { certificate: first?, more, client_auth } })
+}
+
+fn certificate(
+    cert_file: Option<As<FilePath>>,
+    key_file: Option<As<FilePath>>,
+    key: &Key,
+    scope: &mut Scope<'_>,
+) -> Option<CertificateFiles> {
     let (cert, private) = (key.name("cert_file"), key.name("key_file"));
-    let cert_file = scope.required(&cert, raw.cert_file, "name the certificate chain, PEM");
-    let key_file = scope.required(&private, raw.key_file, "name the private key, PEM");
-    Some(Tls {
-        listen,
+    let cert_file = scope.required(&cert, cert_file, "name the certificate chain, PEM");
+    let key_file = scope.required(&private, key_file, "name the private key, PEM");
+    Some(CertificateFiles {
         cert_file: scope.path(&cert, &cert_file?.0),
         key_file: scope.path(&private, &key_file?.0),
     })

@@ -1,6 +1,7 @@
 //! A private certificate authority and what it signs, as PEM files.
 
 use std::{
+    io::{self, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     sync::Arc,
@@ -8,10 +9,10 @@ use std::{
 
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme,
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::aws_lc_rs::default_provider,
-    pki_types::{CertificateDer, ServerName, UnixTime},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject as _},
 };
 
 pub struct Pki {
@@ -47,6 +48,11 @@ impl Pki {
         self.sign("client", &["doorward"], ExtendedKeyUsagePurpose::ClientAuth)
     }
 
+    /// For a server at these names.
+    pub fn server_at(&self, file: &str, names: &[&str]) -> Signed {
+        self.sign(file, names, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
     fn sign(&self, file: &str, names: &[&str], usage: ExtendedKeyUsagePurpose) -> Signed {
         let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
@@ -64,17 +70,45 @@ impl Pki {
 
 /// The certificate that a server shows, DER; whoever signed it.
 pub fn shown_certificate(server: SocketAddr) -> Vec<u8> {
+    let mut connection = ClientConnection::new(client_config(None), named("localhost")).unwrap();
+    connection.complete_io(&mut TcpStream::connect(server).unwrap()).unwrap();
+    connection.peer_certificates().unwrap()[0].to_vec()
+}
+
+/// The certificate that a server shows for this name, DER, and the first line of its answer, for a client with or without a
+/// certificate.
+pub fn ask_by_name(server: SocketAddr, name: &str, client: Option<&Signed>) -> io::Result<(Vec<u8>, String)> {
+    let connection = ClientConnection::new(client_config(client), named(name)).unwrap();
+    let mut tls = StreamOwned::new(connection, TcpStream::connect(server)?);
+    tls.write_all(format!("GET / HTTP/1.1\r\nhost: {name}\r\nconnection: close\r\n\r\n").as_bytes())?;
+    let mut answer = Vec::new();
+    match tls.read_to_end(&mut answer) {
+        // closed without a goodbye, behind a whole answer
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
+        _ => {}
+    }
+    let shown = tls.conn.peer_certificates().unwrap()[0].to_vec();
+    Ok((shown, String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()))
+}
+
+fn named(name: &str) -> ServerName<'static> {
+    ServerName::try_from(name.to_owned()).unwrap()
+}
+
+fn client_config(client: Option<&Signed>) -> Arc<ClientConfig> {
     let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
-    let config = builder
+    let builder = builder
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone))
-        .with_no_client_auth();
-    let name = ServerName::try_from("localhost").unwrap();
-    let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
-    connection.complete_io(&mut TcpStream::connect(server).unwrap()).unwrap();
-    connection.peer_certificates().unwrap()[0].to_vec()
+        .with_custom_certificate_verifier(Arc::new(Anyone));
+    Arc::new(match client {
+        None => builder.with_no_client_auth(),
+        Some(Signed { cert, key }) => {
+            let chain = CertificateDer::pem_file_iter(cert).unwrap().map(Result::unwrap).collect();
+            builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(key).unwrap()).unwrap()
+        }
+    })
 }
 
 /// Believes every server: to look at its certificate, not to talk to it.
