@@ -28,6 +28,8 @@ pub struct Call {
     pub address: IpAddr,
     /// Nobody on the way could read it: it came encrypted, through a proxy that says so, or from this machine.
     pub is_private: bool,
+    /// The origins of pages that are this server's own.
+    pub own_origins: Vec<String>,
     pub request_id: String,
     /// The tenant that path, query, header and, on a public listener, the host name.
     pub named: Result<Option<TenantId>, NotUnderstood>,

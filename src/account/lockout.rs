@@ -8,7 +8,9 @@ use super::notices::{Notices, Shown};
 use crate::{
     domain::{
         account::{LoginName, alike, names},
-        lockout::{self, Attempt, DeviceId, LockoutSettings, NameHash, Refused, Reserved, Success, Who},
+        lockout::{
+            self, Attempt, CounterKey, DeviceId, LockoutSettings, NameHash, Refused, Reserved, Success, Who,
+        },
         tenant::TenantId,
     },
     store::{Store, StoreError},
@@ -38,6 +40,14 @@ pub struct Guess {
     pub address: Option<IpAddr>,
     /// Out of a device cookie that was verified for this name.
     pub device: Option<DeviceId>,
+}
+
+impl Guess {
+    /// What decides the counters, and what else is known.
+    fn split(self) -> (Attempt, (Option<Shown>, bool)) {
+        let Self { tenant, who, alike, spelling, shown, bypass, address, device } = self;
+        (Attempt { tenant, who, alike, spelling, address, device }, (shown, bypass))
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -98,9 +108,30 @@ impl Lockout {
         guess: Guess,
         now: u64,
     ) -> Result<Reservation, NotReserved> {
-        let Guess { tenant, who, alike, spelling, shown, bypass, address, device } = guess;
-        let whose = tenant.clone();
-        let keys = lockout::keys(settings, &Attempt { tenant, who, alike, spelling, address, device });
+        let (attempt, rest) = guess.split();
+        let keys = lockout::keys(settings, &attempt);
+        self.reserve_counters(settings, (attempt.tenant, keys), rest, now).await
+    }
+
+    /// As `reserve`, at the management API: see [`lockout::at_management`].
+    pub async fn reserve_at_management(
+        &self,
+        settings: &LockoutSettings,
+        guess: Guess,
+        now: u64,
+    ) -> Result<Reservation, NotReserved> {
+        let (attempt, rest) = guess.split();
+        let (settings, keys) = lockout::at_management(settings, &attempt);
+        self.reserve_counters(&Arc::new(settings), (attempt.tenant, keys), rest, now).await
+    }
+
+    async fn reserve_counters(
+        &self,
+        settings: &Arc<LockoutSettings>,
+        (whose, keys): (TenantId, Vec<CounterKey>),
+        (shown, bypass): (Option<Shown>, bool),
+        now: u64,
+    ) -> Result<Reservation, NotReserved> {
         let rules = Arc::clone(settings);
         let reserved = self
             .store

@@ -192,7 +192,12 @@ impl Doors {
             address: Some(attempt.address),
             device,
         };
-        let reservation = match lockout.reserve(&policy.rules.account_lock, guess, now).await {
+        let rules = &policy.rules.account_lock;
+        let reserved = match attempt.door {
+            Door::Api => lockout.reserve_at_management(rules, guess, now).await,
+            Door::Form | Door::ChangePassword => lockout.reserve(rules, guess, now).await,
+        };
+        let reservation = match reserved {
             Ok(reservation) => reservation,
             Err(NotReserved::Store(error)) => return Err(error.into()),
             Err(NotReserved::Refused(refused)) => {

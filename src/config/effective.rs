@@ -270,6 +270,9 @@ clear_text = true
 public = true
 read_only = true
 admin_roles = ["admin", "Internal/ops"]
+allow = ["10.0.0.0/8"]
+changes_per_hour = 9
+audit_bytes_per_hour = 70000
 [portal]
 profile = "generic"
 [[portal.upstream]]

@@ -3,19 +3,21 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 use tower::ServiceExt;
 
 use super::{
     ClientConnection, Gate, Worker,
     account::Account,
-    answer::X_REQUEST_ID,
+    answer::{Refusal, X_REQUEST_ID},
     body::{ArrivingBody, ClientBody, RequestBody, ResponseBody},
     forwarded::{self, Client},
     hygiene,
+    identify::own_origin,
     judge::Judgement,
-    pipeline::{BODY_IDLE, arrived, is_chunked, request_id},
+    pipeline::{BODY_IDLE, arrived, is_chunked},
+    request_id::request_id,
     select,
 };
 use crate::{
@@ -47,7 +49,7 @@ pub async fn handle(
             Err(NotUnderstood { status: ambiguity.status(), detail: ambiguity.detail().to_owned() })
         }
     };
-    let call = Call { named, ..call(connection, &client, &request_id) };
+    let call = Call { named, ..call(&settings, connection, &client, &parts.headers, &request_id) };
     if let Some((entry, _)) = &mut entry {
         entry.client = Some(client.address);
     }
@@ -79,11 +81,20 @@ pub async fn at_the_gate(
     request: (Parts, ArrivingBody),
     request_id: &HeaderValue,
 ) -> (Outcome, Response<ResponseBody>) {
-    let named = judgement
-        .named
-        .clone()
-        .map_err(|refusal| NotUnderstood { status: refusal.status(), detail: refusal.detail() });
-    let call = Call { named, ..call(connection, &judgement.client, request_id) };
+    let not_understood = |status, detail| Err(NotUnderstood { status, detail });
+    let named = match (&judgement.verdict, &judgement.named) {
+        // no tenant was looked for
+        (Err(refusal @ Refusal::Unclear { .. }), _) => not_understood(refusal.status(), refusal.detail()),
+        // an API is not redirected: its caller would send the credentials in clear text each time
+        (Err(refusal @ Refusal::HttpsNeeded { .. }), _) => {
+            not_understood(StatusCode::FORBIDDEN, refusal.detail())
+        }
+        (_, Ok(named)) => Ok(named.clone()),
+        (_, Err(refusal)) => not_understood(refusal.status(), refusal.detail()),
+    };
+    let settings = gate.settings.load();
+    let (headers, client) = (&request.0.headers, &judgement.client);
+    let call = Call { named, ..call(&settings, connection, client, headers, request_id) };
     ask(gate, connection, call, request).await
 }
 
@@ -95,11 +106,19 @@ pub fn note(entry: &mut Entry, response: &Response<ResponseBody>) {
     entry.tenant = acted.tenant.as_ref().map(ToString::to_string);
 }
 
-fn call(connection: &ClientConnection, client: &Client, request_id: &HeaderValue) -> Call {
+fn call(
+    settings: &Settings,
+    connection: &ClientConnection,
+    client: &Client,
+    headers: &HeaderMap,
+    request_id: &HeaderValue,
+) -> Call {
     let from_here = |address: IpAddr| address.is_loopback();
+    let public = settings.server.public_url.as_ref().map(|url| url.origin().ascii_serialization());
     Call {
         address: client.address,
         is_private: client.https || (from_here(client.address) && from_here(connection.peer.ip())),
+        own_origins: public.into_iter().chain(own_origin(client, headers)).collect(),
         request_id: request_id.to_str().unwrap_or_default().to_owned(),
         named: Ok(None),
     }

@@ -11,14 +11,20 @@ use crate::config::{
 };
 
 pub fn management(management: &Management) -> raw::management::Management {
-    let files = management.certificate.as_ref();
+    let tls = management.tls.as_ref();
+    let files = tls.map(|tls| &tls.certificate);
+    let client_auth = tls.and_then(|tls| tls.client_auth.as_ref());
     raw::management::Management {
         listen: Some(As(MaybeListen(management.listen))),
         cert_file: files.map(|files| path(&files.cert_file)),
         key_file: files.map(|files| path(&files.key_file)),
+        client_ca_file: client_auth.map(|auth| path(&auth.ca_file)),
         clear_text: Some(management.clear_text),
         public: Some(management.public),
         read_only: Some(management.read_only),
+        allow: Some(management.allow.iter().copied().map(As).collect()),
+        changes_per_hour: Some(management.budget.changes),
+        audit_bytes_per_hour: Some(management.budget.audit_bytes),
         admin_roles: Some(management.admin_roles.iter().cloned().map(|role| As(NotEmpty(role))).collect()),
     }
 }

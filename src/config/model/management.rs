@@ -1,24 +1,46 @@
 //! The management API: where it listens, who may use it.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+use ipnet::IpNet;
+
+use super::TlsFiles;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Management {
     pub listen: Option<SocketAddr>,
     /// Of `listen`; without it clear text.
-    pub certificate: Option<CertificateFiles>,
+    pub tls: Option<TlsFiles>,
     /// Credentials count also where they arrive unencrypted from another machine.
     pub clear_text: bool,
     /// Also on the public listeners.
     pub public: bool,
     pub read_only: bool,
     pub admin_roles: Vec<String>,
+    /// Networks that may use the API. Empty: all.
+    pub allow: Vec<IpNet>,
+    pub budget: ChangeBudget,
 }
 
 impl Management {
     pub fn is_on(&self) -> bool {
         self.listen.is_some() || self.public
     }
+
+    pub fn allows(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.allow.is_empty() || self.allow.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// What the administrators of one tenant may do in an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeBudget {
+    pub changes: u32,
+    pub audit_bytes: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

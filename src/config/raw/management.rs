@@ -1,5 +1,6 @@
 //! `[management]`
 
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,9 @@ pub struct Management {
     /// Its private key, PEM.
     #[schemars(extend("x-default" = "none: clear text"))]
     pub key_file: Option<As<FilePath>>,
+    /// Authorities, PEM: only clients with a certificate of one of them may connect to `listen`. Read again when the file changes.
+    #[schemars(extend("x-default" = "none: no client certificates"))]
+    pub client_ca_file: Option<As<FilePath>>,
     /// Passwords and tokens may arrive unencrypted: where something before Doorward, such as a service mesh, encrypts.
     #[schemars(extend("default" = false))]
     pub clear_text: Option<bool>,
@@ -38,4 +42,13 @@ pub struct Management {
     /// change a tenant's file names the issuers whose tokens count for that tenant.
     #[schemars(extend("default" = ["admin"]))]
     pub admin_roles: Option<Vec<As<NotEmpty>>>,
+    /// Networks that may use the API; all by default. With it, strangers elsewhere cannot even try passwords.
+    #[schemars(extend("default" = []))]
+    pub allow: Option<Vec<As<IpNet>>>,
+    /// Changes that the administrators of one tenant may make in an hour, 1 to 1000000; then 429.
+    #[schemars(extend("default" = 600))]
+    pub changes_per_hour: Option<u32>,
+    /// Bytes that their changes may add to the audit records in an hour, 65536 or more; then 429.
+    #[schemars(extend("default" = 8_388_608))]
+    pub audit_bytes_per_hour: Option<u32>,
 }

@@ -1,9 +1,11 @@
 //! `[management]`
 
+use std::ops::RangeInclusive;
+
 use super::Scope;
 use crate::config::{
     document::Key,
-    model::{CertificateFiles, Management},
+    model::{CertificateFiles, ChangeBudget, ClientAuth, Management, TlsFiles},
     raw,
 };
 
@@ -35,9 +37,16 @@ pub fn management(
         (Some(cert_file), Some(key_file)) => Some(CertificateFiles { cert_file, key_file }),
         _ => None,
     };
+    let client_key = key.name("client_ca_file");
+    let client_auth = scope.maybe_path(&client_key, raw.client_ca_file);
+    if client_auth.is_some() && certificate.is_none() {
+        scope.mistake(&client_key, "without TLS clients show no certificate", "name cert_file and key_file");
+    }
+    let client_auth = client_auth.map(|ca_file| ClientAuth { ca_file, required: true });
+    let tls = certificate.map(|certificate| TlsFiles { certificate, more: Vec::new(), client_auth });
     let clear_text = raw.clear_text.unwrap_or(false);
     if let Some(at) = listen
-        && certificate.is_none()
+        && tls.is_none()
         && !clear_text
         && !at.ip().to_canonical().is_loopback()
     {
@@ -51,9 +60,21 @@ pub fn management(
     let admin_roles = raw
         .admin_roles
         .map_or_else(|| vec!["admin".to_owned()], |roles| roles.into_iter().map(|role| role.0.0).collect());
+    let mut bounded = |name: &str, written: Option<u32>, default: u32, range: RangeInclusive<u32>| {
+        let value = written.unwrap_or(default);
+        if !range.contains(&value) {
+            let remedy = format!("write a number from {} to {}", range.start(), range.end());
+            scope.mistake(&key.name(name), format!("{value} is out of range"), &remedy);
+        }
+        value
+    };
+    let changes = bounded("changes_per_hour", raw.changes_per_hour, 600, 1..=1_000_000);
+    let audit_bytes = bounded("audit_bytes_per_hour", raw.audit_bytes_per_hour, 8 << 20, 65_536..=u32::MAX);
     Management {
+        allow: raw.allow.unwrap_or_default().into_iter().map(|network| network.0).collect(),
+        budget: ChangeBudget { changes, audit_bytes },
         listen,
-        certificate,
+        tls,
         clear_text,
         public,
         read_only: raw.read_only.unwrap_or(false),
@@ -98,6 +119,12 @@ mod tests {
             (true, "cert_file = \"c\"".to_owned(), &["management.key_file"]),
             (true, "key_file = \"k\"".to_owned(), &["management.cert_file"]),
             (true, "admin_roles = [\"\"]".to_owned(), &["management.admin_roles[0]"]),
+            (true, "client_ca_file = \"ca\"".to_owned(), &["management.client_ca_file"]),
+            (true, format!("{tls}client_ca_file = \"ca\""), &[]),
+            (true, "allow = [\"10.0.0.0/8\", \"::1/128\"]".to_owned(), &[]),
+            (true, "allow = [\"everywhere\"]".to_owned(), &["management.allow[0]"]),
+            (true, "changes_per_hour = 0".to_owned(), &["management.changes_per_hour"]),
+            (true, "audit_bytes_per_hour = 100".to_owned(), &["management.audit_bytes_per_hour"]),
         ] {
             assert_eq!(mistakes(accounts, &management), keys, "accounts {accounts}: {management}");
         }

@@ -14,6 +14,7 @@ pub mod claims;
 mod counter;
 mod engine;
 mod key;
+mod management;
 pub mod message;
 mod settings;
 
@@ -21,6 +22,7 @@ pub use attempt::{Attempt, keys};
 pub use counter::{Counter, Lock, MAX_MILLIS};
 pub use engine::{Refused, Reserved, Success, cancel, reserve, succeed};
 pub use key::{ClientNet, CounterKey, DeviceId, NameHash, UNKNOWN_NAMES, Who};
+pub use management::at_management;
 pub use settings::{LockoutSettings, Threshold};
 
 #[cfg(test)]

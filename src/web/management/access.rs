@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 
 use super::{Parts, error::Problem, principal::Principal, route::Action};
 use crate::{
@@ -86,16 +86,36 @@ pub fn is_safe(call: &Call, settings: &Settings, headers: &HeaderMap) -> Result<
              server.trusted_proxies, or write management.clear_text = true.",
         ));
     }
+    let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    if origin.is_some_and(|origin| !call.own_origins.iter().any(|own| own == origin)) {
+        return Err(foreign_page());
+    }
     // a browser that knows the password sends it for any page that asks
     let site = headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes);
     if matches!(site, Some(b"cross-site" | b"same-site")) {
-        return Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "Operation not permitted.",
-            "This is not for pages of other web sites.",
-        ));
+        return Err(foreign_page());
     }
     Ok(())
+}
+
+fn foreign_page() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "Operation not permitted.",
+        "This is not for pages of other web sites.",
+    )
+}
+
+/// Checked before credentials are, so that other networks cannot count against an account.
+pub fn is_from_allowed_network(call: &Call, settings: &Settings) -> Result<(), Problem> {
+    if settings.management.allows(call.address) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "Operation not permitted.",
+        "Requests from this network are not allowed (management.allow).",
+    ))
 }
 
 pub fn read_only() -> Problem {

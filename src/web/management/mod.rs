@@ -2,6 +2,7 @@
 
 mod access;
 mod body;
+mod budget;
 mod credentials;
 mod error;
 mod etag;
@@ -18,7 +19,7 @@ use axum::{Router, body::Body, extract::State};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use tracing::Instrument as _;
 
-use self::{error::Problem, principal::Principal, route::Action, turns::Turns};
+use self::{budget::Budgets, error::Problem, principal::Principal, route::Action, turns::Turns};
 use crate::{
     account::Doors,
     clock,
@@ -37,6 +38,7 @@ struct Parts {
     tokens: Arc<Verifier>,
     tenants: Arc<TenantDirectory>,
     turns: Turns,
+    budgets: Budgets,
     /// Files are written one at a time.
     writing: tokio::sync::Mutex<()>,
 }
@@ -44,7 +46,9 @@ struct Parts {
 impl Site {
     pub fn new(doors: Doors, tokens: Arc<Verifier>, tenants: Arc<TenantDirectory>) -> Self {
         let turns = Turns::default();
-        Self(Arc::new(Parts { doors, tokens, tenants, turns, writing: tokio::sync::Mutex::default() }))
+        let budgets = Budgets::default();
+        let writing = tokio::sync::Mutex::default();
+        Self(Arc::new(Parts { doors, tokens, tenants, turns, budgets, writing }))
     }
 }
 
@@ -66,6 +70,12 @@ struct Ask {
 }
 
 impl Ask {
+    /// Takes bytes of the audit records out of the budget of the caller's tenant, before anything is changed.
+    fn spend_audit_bytes(&self, bytes: usize) -> Result<(), Problem> {
+        let budget = self.settings.management.budget;
+        self.site.0.budgets.spend_bytes(&self.principal.tenant, bytes, budget, clock::millis())
+    }
+
     /// For the record of what was done.
     fn actor(&self) -> Actor {
         Actor {
@@ -114,6 +124,7 @@ async fn answer(
         _ => Problem::new(why.status, "Invalid request.", why.detail),
     })?;
     let settings = site.0.tenants.settings();
+    access::is_from_allowed_network(&call, &settings)?;
     if let Some(document) = openapi::asked_for(&parts.method, parts.uri.path()) {
         return Ok(json(document));
     }
@@ -137,6 +148,9 @@ async fn answer(
     }
 
     // ── the answer
+    if action.changes() {
+        site.0.budgets.spend_change(&principal.tenant, settings.management.budget, now)?;
+    }
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let ask = Ask { site, settings, call, principal, tenant, headers: parts.headers, query };
     if !action.changes() {

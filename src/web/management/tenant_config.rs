@@ -61,6 +61,7 @@ pub async fn replace(ask: &Ask, body: Body) -> Result<Response<Body>, Problem> {
     let turn = site.writing.lock().await;
     let prepared = Arc::new(prepare(ask, &text).await?);
     let (deeds, actor) = (deeds("tenant-config.replace", prepared.before(), &text), ask.actor());
+    ask.spend_audit_bytes(deeds.iter().map(size_of_deed).sum())?;
     let recorded = site.doors.record(&ask.tenant, &actor, &deeds, clock::millis()).await;
     recorded.map_err(|_| Problem::unavailable())?;
     let to_commit = Arc::clone(&prepared);
@@ -104,6 +105,12 @@ fn undone(before: Option<&[u8]>, text: &str) -> Deed {
         before: Some(known_by(text.as_bytes())),
         after: before.map(known_by),
     }
+}
+
+/// Bytes that a deed takes in the audit records.
+fn size_of_deed(deed: &Deed) -> usize {
+    let text = |value: &Option<String>| value.as_ref().map_or(0, String::len);
+    deed.action.len() + deed.target.len() + text(&deed.before) + text(&deed.after)
 }
 
 /// The text may hold secrets: its tag and its size say which one it was.

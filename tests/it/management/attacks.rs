@@ -118,17 +118,17 @@ fn attack_brute_force_over_basic_is_counted_by_the_lockout() {
     for guess in 0..3 {
         assert_eq!(ask(&format!("guess-{guess}")), 401);
     }
-    assert_eq!(ask(PASSWORD), 401, "locked");
-    // at every door
+    assert_eq!(ask(PASSWORD), 401, "locked at this address");
+    // the sign-in page and the API have counters of their own: neither is a means to keep an administrator out of the other
     let mut browser = world.gate.visitor();
     browser.sign_in("acme.com", "admin", PASSWORD);
-    assert!(!browser.is_signed_in());
-    // and the other way round
+    assert!(browser.is_signed_in());
+    assert_eq!(ask(PASSWORD), 401, "signing in there unlocks nothing here");
     for _ in 0..3 {
         world.gate.visitor().sign_in("beta.com", "admin", "wrong");
     }
     let beta = "/t/beta.com/api/am/admin/v4/tenant-config";
-    assert_eq!(world.ask("GET", beta).basic("admin@beta.com", PASSWORD).send().status, 401);
+    assert_eq!(world.ask("GET", beta).basic("admin@beta.com", PASSWORD).send().status, 200);
 }
 
 #[test]
@@ -220,8 +220,147 @@ fn attack_a_tenants_own_guard_forgives_no_guess_at_another_tenants_administrator
         assert_eq!(world.ask("GET", TENANT_CONFIG).basic("admin@carbon.super", &password).send().status, 401);
         let forgive = world.gate.post("/commonauth").tenant("acme.com").api_client();
         let answer = forgive.json(&json!({"username": "admin@carbon.super", "password": "x"})).send();
-        // the portal is asked until the name is locked
-        assert_eq!(answer.status, if guess < 2 { 200 } else { 401 }, "{guess}");
+        assert_eq!(answer.status, 200, "{guess}");
     }
     assert_eq!(world.get(TENANT_CONFIG).status, 401, "locked after three guesses");
+}
+
+/// Clients of the API read one shape of errors; a proxy that answers in another one hides why.
+#[test]
+fn attack_path_that_cannot_be_read_gets_an_error_of_another_api() {
+    let world = Managed::with(|gate| gate.setting("management.public", true));
+    for path in [
+        "/api/server/v1/identity-governance/%00",
+        "/api/server/v1/identity-governance/a%0d%0ab/connectors",
+        "/api/server/v1/identity-governance/../identity-governance",
+        "/api/server/v1/identity-governance/%2e%2e/x",
+        "/api/server/v1/identity-governance/%ff",
+        "/api/server/v1/identity-governance/%zz",
+        "/api/server/v1/identity-governance/a%2fb",
+        "/api/am/admin/v4/tenant-config/%1f",
+        "/t/acme.com/api/am/admin/v4/tenant-config/..",
+        "/t/%00/api/am/admin/v4/tenant-config",
+    ] {
+        for public in [true, false] {
+            for browser in [true, false] {
+                let ask = if public { world.gate.get(path) } else { world.ask("GET", path) };
+                let ask = if browser { ask.browser() } else { ask.api_client() };
+                let answer = ask.basic("admin@carbon.super", PASSWORD).send();
+                assert!(matches!(answer.status, 400 | 404), "{path} public: {public}: {}", answer.status);
+                assert_eq!(
+                    answer.header("content-type"),
+                    Some("application/json"),
+                    "{path} public: {public}"
+                );
+                assert!(answer.json()["code"].is_string(), "{path}: {}", answer.text());
+            }
+        }
+    }
+}
+
+/// Five wrong passwords are enough where the name alone is counted.
+#[test]
+fn attack_stranger_locks_an_administrator_out() {
+    let world = Managed::with(|gate| {
+        gate.setting("account_lock.enabled", true)
+            .setting("account_lock.max_attempts", 3)
+            .trusting("127.0.0.0/8")
+            .setting("management.public", true)
+    });
+    let ask = |from: &str, password: &str| {
+        let ask = world.ask("GET", TENANT_CONFIG).basic("admin@carbon.super", password);
+        ask.header("x-forwarded-for", from).header("x-forwarded-proto", "https").send().status
+    };
+    for _ in 0..5 {
+        assert_eq!(ask("192.0.2.66", "wrong"), 401);
+    }
+    assert_eq!(ask("192.0.2.66", PASSWORD), 401, "guessing is bounded at that address");
+    assert_eq!(ask("2001:db8::7", PASSWORD), 200, "the administrator sits elsewhere");
+    // nor at the sign-in page
+    let mut stranger = world.gate.visitor();
+    for _ in 0..5 {
+        stranger.sign_in("carbon.super", "admin", "wrong");
+    }
+    assert_eq!(ask("2001:db8::7", PASSWORD), 200);
+    // unlocking the account opens it from there as well
+    assert_eq!(ask("192.0.2.66", PASSWORD), 401);
+}
+
+#[test]
+fn attack_administration_from_a_network_that_is_not_allowed() {
+    let world = Managed::with(|gate| {
+        gate.setting("management.allow", json!(["192.0.2.0/24", "2001:db8::/32"]))
+            .setting("account_lock.enabled", true)
+            .setting("account_lock.max_attempts", 2)
+            .trusting("127.0.0.0/8")
+    });
+    let ask = |from: &str, target: &str, password: &str| {
+        let ask = world.ask("GET", target).basic("admin@carbon.super", password);
+        ask.header("x-forwarded-for", from).header("x-forwarded-proto", "https").send()
+    };
+    for from in ["198.51.100.1", "2001:db9::1", "::ffff:198.51.100.1"] {
+        for target in [
+            TENANT_CONFIG,
+            "/api/server/v1/identity-governance",
+            "/api/server/v1/identity-governance/openapi.json",
+        ] {
+            let answer = ask(from, target, PASSWORD);
+            assert_eq!(answer.status, 403, "{from} {target}");
+            assert!(answer.json()["code"].is_string());
+        }
+    }
+    for _ in 0..3 {
+        assert_eq!(ask("198.51.100.1", TENANT_CONFIG, "wrong").status, 403, "not even counted");
+    }
+    for from in ["192.0.2.9", "2001:db8::9", "::ffff:192.0.2.9"] {
+        assert_eq!(ask(from, TENANT_CONFIG, PASSWORD).status, 200, "{from}");
+    }
+}
+
+/// A page of another website has the browser send the password it remembers.
+#[test]
+fn attack_foreign_origin_at_the_management_api() {
+    let world = Managed::start();
+    let own = format!("http://{}", world.gate.running.management.unwrap());
+    let ask = |origin: &str| {
+        let ask = world.ask("GET", TENANT_CONFIG).basic("admin@carbon.super", PASSWORD);
+        let host = own.trim_start_matches("http://");
+        ask.host(host).header("origin", origin).send().status
+    };
+    for origin in ["https://evil.example", "null", "", "http://localhost:1", &own.replace("http:", "https:")]
+    {
+        assert_eq!(ask(origin), 403, "{origin:?}");
+    }
+    assert_eq!(ask(&own), 200);
+}
+
+#[test]
+fn attack_tenant_administrator_fills_the_store_with_changes() {
+    let world = Managed::with(|gate| {
+        gate.setting("management.changes_per_hour", 3).setting("management.audit_bytes_per_hour", 65_536)
+    });
+    let put = |user: &str, target: &str, value: &str| {
+        let ask = world.ask("PUT", target).basic(user, PASSWORD);
+        ask.json(&json!({"note": value})).send()
+    };
+    for round in 0..3 {
+        assert_eq!(put("admin@acme.com", OF_ACME, &round.to_string()).status, 200);
+    }
+    let answer = put("admin@acme.com", OF_ACME, "once more");
+    assert_eq!(answer.status, 429, "{}", answer.text());
+    assert!(answer.text().contains("changes_per_hour") && answer.header("retry-after").is_some());
+    let revert = "/t/acme.com/api/server/v1/identity-governance/x/connectors/revert";
+    assert_eq!(world.ask("POST", revert).basic("admin@acme.com", PASSWORD).send().status, 429);
+    // others have a budget of their own, also for this tenant
+    assert_eq!(put("admin@carbon.super", OF_ACME, "rescue").status, 200);
+    // what is read costs nothing
+    assert_eq!(world.get_as("admin@acme.com", OF_ACME).status, 200);
+    let of_beta = "/t/beta.com/api/am/admin/v4/tenant-config";
+    let many: serde_json::Value = (0..300).map(|n| (format!("k{n}"), json!("x".repeat(400)))).collect();
+    let large = world.ask("PUT", of_beta).basic("admin@beta.com", PASSWORD).json(&many).send();
+    assert_eq!(large.status, 200, "one may go beyond");
+    let answer = put("admin@beta.com", of_beta, "small");
+    assert_eq!(answer.status, 429, "{}", answer.text());
+    assert!(answer.text().contains("audit_bytes_per_hour"), "{}", answer.text());
+    assert!(world.get_as("admin@beta.com", of_beta).text().contains("xxxx"), "nothing has been changed");
 }

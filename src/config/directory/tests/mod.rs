@@ -31,8 +31,9 @@ use crate::{
     config::{
         load,
         model::{
-            AccessLog, AccountRules, Accounts, Admin, Branding, Hashing, HeaderProfile, Log, Management,
-            Portal, Profile, Server, Session, SignIn, Store, StoreLocation, Tenancy, TenantDefaults, Watch,
+            AccessLog, AccountRules, Accounts, Admin, Branding, ChangeBudget, Hashing, HeaderProfile, Log,
+            Management, Portal, Profile, Server, Session, SignIn, Store, StoreLocation, Tenancy,
+            TenantDefaults, Watch,
         },
         tenant_file::TenantConf,
     },
@@ -96,6 +97,8 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             public: false,
             read_only: false,
             admin_roles: Vec::new(),
+            allow: Vec::new(),
+            budget: ChangeBudget { changes: 1, audit_bytes: 1 },
         },
         portal: Portal { profile: Profile::Generic, upstreams: Vec::new() },
         tenancy: Tenancy {

@@ -68,13 +68,13 @@ pub async fn change_connector(
     body: Body,
 ) -> Result<Response<Body>, Problem> {
     let connector = find_connector(category, id)?;
-    let properties = read::patch(&body::text(&ask.headers, body, MAX_BYTES).await?)?;
+    let properties = read::patch(&text_of_change(ask, body).await?)?;
     update(ask, &[(connector, properties)]).await
 }
 
 pub async fn change_connectors(ask: &Ask, id: &str, body: Body) -> Result<Response<Body>, Problem> {
     let category = find_category(id)?;
-    let sent = read::patches(&body::text(&ask.headers, body, MAX_BYTES).await?)?;
+    let sent = read::patches(&text_of_change(ask, body).await?)?;
     let mut changes: Vec<(&'static Connector, Vec<(String, String)>)> = Vec::new();
     for (id, properties) in sent {
         let connector = connector(&id).filter(|known| known.category == category.name);
@@ -89,7 +89,7 @@ pub async fn revert(ask: &Ask, category: &str, body: Body) -> Result<Response<Bo
         return Err(Problem::bad_request("Give the query parameter connectorId once."));
     };
     let connector = find_connector(category, &id)?;
-    let names = read::names(&body::text(&ask.headers, body, MAX_BYTES).await?)?;
+    let names = read::names(&text_of_change(ask, body).await?)?;
     let taken_back = [(connector, names)];
     let expected = expected(ask, ErrorCode::Reverting).await?;
     let kept = ask.site.0.doors.governance();
@@ -108,6 +108,13 @@ pub async fn preferences(ask: &Ask, body: Body) -> Result<Response<Body>, Proble
         found.push(view.preference(connector, properties.as_deref())?);
     }
     Ok(json(serde_json::to_string(&found).unwrap_or_default()))
+}
+
+/// What is sent is at most a few times shorter than what it adds to the audit records.
+async fn text_of_change(ask: &Ask, body: Body) -> Result<String, Problem> {
+    let text = body::text(&ask.headers, body, MAX_BYTES).await?;
+    ask.spend_audit_bytes(text.len())?;
+    Ok(text)
 }
 
 fn find_category(id: &str) -> Result<&'static Category, Problem> {

@@ -1,0 +1,119 @@
+//! How much the administrators of one tenant may change in an hour: each change is kept in the audit records, which all tenants
+//! share. The budget is that of the caller's tenant, so that it never keeps an administrator of `carbon.super` out.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use http::{HeaderValue, StatusCode, header};
+
+use super::error::Problem;
+use crate::{config::model::ChangeBudget, domain::tenant::TenantId};
+
+const HOUR_MILLIS: u64 = 60 * 60 * 1000;
+
+/// At most one entry a tenant: only callers who have proved who they are spend anything.
+#[derive(Default)]
+pub struct Budgets(Mutex<HashMap<TenantId, Spent>>);
+
+/// What has been spent since the start of an hour.
+#[derive(Debug, Clone, Copy, Default)]
+struct Spent {
+    since: u64,
+    changes: u32,
+    bytes: u64,
+}
+
+impl Budgets {
+    pub fn spend_change(&self, tenant: &TenantId, budget: ChangeBudget, now: u64) -> Result<(), Problem> {
+        self.spend(tenant, now, |spent| {
+            let is_left = spent.changes < budget.changes;
+            spent.changes += u32::from(is_left);
+            is_left.then_some(()).ok_or(("changes", "management.changes_per_hour"))
+        })
+    }
+
+    /// One change may go beyond what is left of the budget, so that a change is never too large for it.
+    pub fn spend_bytes(
+        &self,
+        tenant: &TenantId,
+        bytes: usize,
+        budget: ChangeBudget,
+        now: u64,
+    ) -> Result<(), Problem> {
+        self.spend(tenant, now, |spent| {
+            if spent.bytes >= u64::from(budget.audit_bytes) {
+                return Err(("bytes of audit records", "management.audit_bytes_per_hour"));
+            }
+            spent.bytes = spent.bytes.saturating_add(bytes as u64);
+            Ok(())
+        })
+    }
+
+    fn spend(
+        &self,
+        tenant: &TenantId,
+        now: u64,
+        take: impl FnOnce(&mut Spent) -> Result<(), (&'static str, &'static str)>,
+    ) -> Result<(), Problem> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let spent = all.entry(tenant.clone()).or_default();
+        // a clock set back starts a new hour as well
+        if now.abs_diff(spent.since) >= HOUR_MILLIS {
+            *spent = Spent { since: now, ..Spent::default() };
+        }
+        let until_next_hour = HOUR_MILLIS - now.abs_diff(spent.since);
+        take(spent).map_err(|(what, key)| exhausted(what, key, until_next_hour))
+    }
+}
+
+fn exhausted(what: &str, key: &str, wait_millis: u64) -> Problem {
+    let problem = Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "Too many changes.",
+        format!(
+            "Nothing has been changed: the administrators of this tenant have used up their {what} for this hour ({key})."
+        ),
+    );
+    match HeaderValue::try_from(wait_millis.div_ceil(1000).to_string()) {
+        Ok(seconds) => problem.with(header::RETRY_AFTER, seconds),
+        Err(_) => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn acme() -> TenantId {
+        TenantId::parse("acme.com").unwrap()
+    }
+
+    #[test]
+    fn attack_flood_of_changes_by_one_tenant() {
+        let (budgets, budget) = (Budgets::default(), ChangeBudget { changes: 3, audit_bytes: 100 });
+        let start = 7 * HOUR_MILLIS;
+        let change = |tenant: &TenantId, now| budgets.spend_change(tenant, budget, now).is_ok();
+        assert_eq!([0, 1, 2, 3, 4].map(|at| change(&acme(), start + at)), [true, true, true, false, false]);
+        assert!(change(&TenantId::super_tenant(), start + 5), "another tenant has its own");
+        assert!(!change(&acme(), start + HOUR_MILLIS - 1));
+        assert!(change(&acme(), start + HOUR_MILLIS), "the next hour");
+        assert!(change(&acme(), start - HOUR_MILLIS), "the clock was set back");
+    }
+
+    #[test]
+    fn attack_flood_of_audit_records_by_one_tenant() {
+        let (budgets, budget) = (Budgets::default(), ChangeBudget { changes: 3, audit_bytes: 100 });
+        let bytes = |bytes, now| budgets.spend_bytes(&acme(), bytes, budget, now).is_ok();
+        assert!(bytes(99, 9) && bytes(usize::MAX, 10), "the last one may go beyond");
+        assert!(!bytes(1, 11) && bytes(1, 9 + HOUR_MILLIS));
+        let problem = budgets.spend_bytes(&acme(), usize::MAX, budget, 9 + HOUR_MILLIS);
+        assert!(problem.is_ok());
+        let told = budgets.spend_bytes(&acme(), 1, budget, 10 + HOUR_MILLIS).unwrap_err().into_response("");
+        assert_eq!(
+            (told.status().as_u16(), told.headers()[header::RETRY_AFTER].to_str().unwrap()),
+            (429, "3600")
+        );
+    }
+}
