@@ -1,7 +1,7 @@
 //! The private port: probes and metrics for everybody who reaches it; what acts or reveals for loopback callers only.
 
+mod access;
 mod gauges;
-mod loopback;
 mod serve;
 
 use std::sync::{
@@ -77,7 +77,7 @@ pub fn router(gate: Arc<Gate>, readiness: Readiness, drain: Arc<DrainControl>) -
         .route("/drain", post(leave))
         .route("/config", get(config))
         .route("/explain", post(explain_request))
-        .layer(middleware::from_fn(loopback::only));
+        .layer(middleware::from_fn_with_state(Arc::clone(&admin.gate), access::only));
     Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(ready))

@@ -176,6 +176,7 @@ fn files_of(settings: &Settings) -> BTreeSet<PathBuf> {
     let mut files = BTreeSet::from([settings.file.clone()]);
     files.extend(replaceable(settings));
     files.extend(certificate_files(settings));
+    files.extend(settings.admin.token.iter().map(|token| token.path.clone()));
     for issuer in &settings.defaults.issuers {
         if let KeySource::File(file) = &issuer.keys {
             files.insert(file.clone());

@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     fs::{self, OpenOptions},
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -131,6 +132,8 @@ fn write(folder: &Path, profile: Profile) -> Result<(), String> {
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
+            // secrets may be written into it, and its group reads it
+            .mode(0o640)
             .open(&path)
             .map_err(|error| said(&path, &error))?;
         file.write_all(text(name, published, profile).as_bytes()).map_err(|error| said(&path, &error))?;
@@ -159,6 +162,18 @@ mod tests {
             let settings = load(&file, &BTreeMap::new()).unwrap();
             assert_eq!(settings.portal.profile, meant);
             assert!(settings.tenancy.claimable_hosts.is_empty());
+        }
+    }
+
+    #[test]
+    fn attack_secrets_in_a_configuration_that_every_user_can_read() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), Profile::Generic).unwrap();
+        for (name, _) in FILES {
+            let mode = folder.path().join(name).metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o137, 0, "{name}: {mode:o}");
         }
     }
 

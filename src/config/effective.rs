@@ -61,7 +61,10 @@ pub fn written(settings: &Settings) -> Deployment {
             devportal: Some(raw::apim::Devportal { enable_anonymous_mode: Some(defaults.anonymous) }),
         }),
         server: Some(server(settings)),
-        admin: Some(raw::admin::Admin { listen: Some(As(MaybeListen(settings.admin.listen))) }),
+        admin: Some(raw::admin::Admin {
+            listen: Some(As(MaybeListen(settings.admin.listen))),
+            token_file: settings.admin.token.as_ref().map(|token| path(&token.path)),
+        }),
         management: Some(management::management(&settings.management)),
         portal: Some(raw::portal::Portal {
             profile: Some(match settings.portal.profile {

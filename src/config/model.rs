@@ -21,7 +21,9 @@ use ipnet::IpNet;
 pub use self::{
     account_rules::AccountRules,
     accounts::{Accounts, ExpiryRules, Hashing, PasswordRules, Session},
-    management::{CertificateFiles, Management},
+    management::{CertificateFiles, ChangeBudget, Management},
+    reach::Reach,
+    server::{Admin, ClientAuth, Server, Tls, TlsFiles, TokenFile},
 };
 pub use super::store::{Store, StoreLocation};
 use super::{governance::Layers, mistake::Mistake, secret::Secret};

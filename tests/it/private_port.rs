@@ -120,3 +120,36 @@ fn a_request_leaves_no_trace_in_the_names_of_metrics() {
     }
     assert_eq!(series(), before);
 }
+
+/// Another user of the machine, or a program that a page has made send requests to loopback.
+#[test]
+fn attack_any_local_user_acts_at_the_private_port() {
+    let portal = Portal::answering("").start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "0123456789abcdef0123\n").unwrap();
+    let gate = Gate::before(&portal).setting("admin.token_file", file.to_str().unwrap()).start();
+    for guarded in GUARDED {
+        for header in [
+            &[][..],
+            &[("authorization", "Bearer wrong")],
+            &[("authorization", "Basic 0123456789abcdef0123")],
+            &[("authorization", "Bearer 0123456789abcdef012")],
+        ] {
+            let answer = ask(&gate, guarded, header, "localhost");
+            assert_eq!(answer.status, 401, "{guarded:?} {header:?}");
+            assert!(answer.header("www-authenticate").is_some() && !answer.text().contains("0123"));
+        }
+    }
+    let right = [("authorization", "Bearer 0123456789abcdef0123")];
+    assert_eq!(ask(&gate, ("GET", "/config"), &right, "localhost").status, 200);
+    assert_eq!(ask(&gate, ("GET", "/config"), &right, "evil.example").status, 403);
+    eventually(|| gate.admin("/readyz").status == 200);
+    // a new token counts as soon as its file has it
+    std::fs::write(&file, "fedcba9876543210fedc").unwrap();
+    let new = [("authorization", "Bearer fedcba9876543210fedc")];
+    eventually(|| ask(&gate, ("GET", "/config"), &new, "localhost").status == 200);
+    std::fs::write(&file, "short").unwrap();
+    let started = Gate::before(&portal).setting("admin.token_file", file.to_str().unwrap()).try_start();
+    assert!(started.is_err_and(|mistakes| mistakes[0].key == "admin.token_file"));
+}

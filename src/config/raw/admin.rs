@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{text::As, values::address::MaybeListen};
+use super::{
+    text::As,
+    values::address::{FilePath, MaybeListen},
+};
 
 /// The private port: health, metrics, cache flush.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -13,4 +16,8 @@ pub struct Admin {
     /// answers to loopback callers only.
     #[schemars(extend("default" = "127.0.0.1:9901", "x-restart" = true))]
     pub listen: Option<As<MaybeListen>>,
+    /// A file with a secret of at least 16 characters that callers of `/config`, `/explain`, `/cache/flush` and `/drain` send as
+    /// `Authorization: Bearer …`. Without it every user of this machine may call them.
+    #[schemars(extend("x-default" = "none"))]
+    pub token_file: Option<As<FilePath>>,
 }

@@ -28,7 +28,7 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
     let mut scope = Scope::of_deployment(root, file, findings);
     let key = Key::root();
     let server = server::server(raw.server.unwrap_or_default(), &key.name("server"), &mut scope);
-    let admin = server::admin(raw.admin.unwrap_or_default());
+    let admin = server::admin(raw.admin.unwrap_or_default(), &key.name("admin"), &mut scope);
     let portal = portal::portal(raw.portal.unwrap_or_default(), &key.name("portal"), &mut scope);
     let profile = portal.profile;
     let portal_host = server.public_url.as_ref().and_then(url::Url::host_str);

@@ -9,8 +9,15 @@ use http::HeaderValue;
 use super::Scope;
 use crate::config::{
     document::Key,
-    model::{AccessLog, Admin, ClientLimits, Limits, Log, Server, Tls},
-    raw::{self, text::As, values::duration::Positive},
+    model::{
+        AccessLog, Admin, CertificateFiles, ClientAuth, ClientLimits, Limits, Log, Server, Tls, TlsFiles,
+        TokenFile,
+    },
+    raw::{
+        self,
+        text::As,
+        values::{address::FilePath, duration::Positive},
+    },
 };
 use crate::domain::fairness::{Rate, Share};
 
@@ -93,8 +100,49 @@ fn certificate(
     })
 }
 
-pub fn admin(raw: raw::admin::Admin) -> Admin {
-    Admin { listen: raw.listen.map_or_else(|| Some(([127, 0, 0, 1], 9901).into()), |listen| listen.0.0) }
+fn client_auth(
+    (ca_file, mode): (Option<As<FilePath>>, Option<raw::server::ClientAuth>),
+    key: &Key,
+    scope: &mut Scope<'_>,
+) -> Option<ClientAuth> {
+    let ca_file = scope.maybe_path(&key.name("client_ca_file"), ca_file);
+    let required = match (mode, &ca_file) {
+        (None | Some(raw::server::ClientAuth::Off), None) | (Some(raw::server::ClientAuth::Off), Some(_)) => {
+            return None;
+        }
+        (Some(_), None) => {
+            scope.mistake(
+                &key.name("client_auth"),
+                "nothing says whose client certificates count",
+                "name client_ca_file",
+            );
+            return None;
+        }
+        (Some(raw::server::ClientAuth::Optional), Some(_)) => false,
+        (None | Some(raw::server::ClientAuth::Required), Some(_)) => true,
+    };
+    ca_file.map(|ca_file| ClientAuth { ca_file, required })
+}
+
+/// A shorter token can be guessed.
+const LEAST_TOKEN: usize = 16;
+
+pub fn admin(raw: raw::admin::Admin, key: &Key, scope: &mut Scope<'_>) -> Admin {
+    let token_key = key.name("token_file");
+    let token = raw.token_file.and_then(|file| {
+        let path = scope.path(&token_key, &file.0.0);
+        let secret = scope.secret(key, "token", None, Some(file))?;
+        if secret.expose().len() < LEAST_TOKEN {
+            scope.mistake(
+                &token_key,
+                "this token is too short",
+                "write at least 16 characters, such as those of: openssl rand -hex 32",
+            );
+        }
+        Some(TokenFile { path, secret })
+    });
+    let listen = raw.listen.map_or_else(|| Some(([127, 0, 0, 1], 9901).into()), |listen| listen.0.0);
+    Admin { listen, token }
 }
 
 pub fn log(raw: raw::log::Log, key: &Key, scope: &mut Scope<'_>) -> Log {

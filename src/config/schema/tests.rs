@@ -165,7 +165,14 @@ fn the_sample_names_every_key_and_its_commented_defaults_are_the_defaults() {
     if let Err(mistakes) = load::parse(&examples, &file, &BTreeMap::new()) {
         // what excludes each other or says one thing twice, and secret files that are not there
         for mistake in mistakes {
-            let expected = ["client_secret_file", "store_url_file", "guard", "issuer[0]", "issuer[0].tenant"];
+            let expected = [
+                "client_secret_file",
+                "store_url_file",
+                "token_file",
+                "guard",
+                "issuer[0]",
+                "issuer[0].tenant",
+            ];
             let twice = mistake.message.contains("is said twice");
             assert!(twice || expected.iter().any(|key| mistake.key.ends_with(key)), "{mistake}");
         }

@@ -89,7 +89,7 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             drain_delay: some_time,
             drain_timeout: some_time,
         },
-        admin: Admin { listen: None },
+        admin: Admin { listen: None, token: None },
         management: Management {
             listen: None,
             tls: None,

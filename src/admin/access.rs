@@ -1,0 +1,109 @@
+//! Who may use the endpoints that act or reveal: a caller on this machine, with the token where `admin.token_file` names one.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::{
+    extract::{ConnectInfo, Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode, header};
+
+use crate::{config::secret::Secret, proxy::Gate};
+
+/// The caller is on this machine (or in this pod), and is no web page: a page could be led to our port by a name that
+/// resolves to 127.0.0.1 (DNS rebinding), but it cannot hide its `Host`, nor, when it posts, its `Origin`.
+pub async fn only(
+    State(gate): State<Arc<Gate>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if !peer.ip().to_canonical().is_loopback() || is_from_a_page(request.headers()) {
+        return (StatusCode::FORBIDDEN, "only for callers on this machine\n").into_response();
+    }
+    let is_missing = {
+        let settings = gate.settings.load();
+        settings.admin.token.as_ref().is_some_and(|token| !has_token(request.headers(), &token.secret))
+    };
+    if is_missing {
+        let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"doorward\"")];
+        return (StatusCode::UNAUTHORIZED, challenge, "the token of admin.token_file is needed\n")
+            .into_response();
+    }
+    next.run(request).await
+}
+
+/// Compares in a time that does not depend on where the two differ.
+fn has_token(headers: &HeaderMap, expected: &Secret) -> bool {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let Some((scheme, token)) = value.as_bytes().split_at_checked(7) else { return false };
+    let is_equal = verify_slices_are_equal(token.trim_ascii(), expected.expose().as_bytes()).is_ok();
+    scheme.eq_ignore_ascii_case(b"bearer ") && is_equal
+}
+
+fn is_from_a_page(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
+    let name = name.map_or(host, |(name, _)| name).trim_matches(['[', ']']);
+    let local = name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    !local || headers.contains_key(header::ORIGIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_guess_of_the_private_ports_token() {
+        let secret = Secret::new("0123456789abcdef");
+        for (values, is_right) in [
+            (&["Bearer 0123456789abcdef"][..], true),
+            (&["bearer  0123456789abcdef"], true),
+            (&["Bearer 0123456789abcdeF"], false),
+            (&["Bearer 0123456789abcde"], false),
+            (&["Bearer 0123456789abcdef0"], false),
+            (&["Bearer "], false),
+            (&["Bearer"], false),
+            (&["0123456789abcdef"], false),
+            (&["Basic  0123456789abcdef"], false),
+            (&["Bearer 0123456789abcdef", "Bearer 0123456789abcdef"], false),
+            (&[], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::AUTHORIZATION, value.parse().unwrap());
+            }
+            assert_eq!(has_token(&headers, &secret), is_right, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn dns_rebinding_and_cross_site_posts_are_from_a_page() {
+        for (host, origin, page) in [
+            ("localhost:9901", None, false),
+            ("127.0.0.1:9901", None, false),
+            ("[::1]:9901", None, false),
+            ("127.0.0.1", None, false),
+            ("evil.example:9901", None, true),
+            ("localhost.evil.example", None, true),
+            ("127.0.0.1.evil.example", None, true),
+            ("", None, true),
+            ("localhost:9901", Some("https://evil.example"), true),
+            ("localhost:9901", Some("null"), true),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, host.parse().unwrap());
+            if let Some(origin) = origin {
+                headers.insert(header::ORIGIN, origin.parse().unwrap());
+            }
+            assert_eq!(is_from_a_page(&headers), page, "{host} {origin:?}");
+        }
+    }
+}
