@@ -37,8 +37,13 @@ pub fn render(gate: &Gate) -> String {
     level("tenant_problems", "Tenants whose file is not in force", tenants.problems as u64);
     level(
         "portal_connections",
-        "Open connections to the portal, without upgrades and HTTP/2",
+        "Open connections to the portal, without upgrades and the first HTTP/2 connection of each worker",
         gate.portal_connections.open() as u64,
+    );
+    level(
+        "buffered_bytes",
+        "Bytes reserved for slow clients and unread request bodies, against limits.max_buffered_bytes",
+        gate.buffers.reserved() as u64,
     );
     level(
         "upgrades_open",

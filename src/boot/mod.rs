@@ -32,7 +32,7 @@ use crate::{
         drain::{DrainControl, DrainSignal, Phase, drain},
         tls::Certificates,
     },
-    sync::client_limits::ClientRegistry,
+    sync::{BufferBudget, client_limits::ClientRegistry},
     telemetry::{access_log::AccessLog, metrics::Metrics},
     token::{self, Verifier},
     web::{HtmlPages, Site, management, security_headers},
@@ -144,6 +144,7 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
         access_log: ArcSwapOption::from(access_log),
         guards: crate::proxy::Guards::default(),
         portal_connections: Arc::default(),
+        buffers: BufferBudget::new(settings.limits.max_buffered_bytes),
     })
 }
 

@@ -213,6 +213,10 @@ fn limits(settings: &Settings) -> raw::limits::Limits {
         header_timeout: Some(As(Positive(limits.header_timeout))),
         keep_alive: Some(As(Positive(limits.keep_alive))),
         write_timeout: Some(As(Positive(limits.write_timeout))),
+        min_download_rate: Some(limits.download_rate.bytes_per_second),
+        min_upload_rate: Some(limits.upload_rate.bytes_per_second),
+        min_rate_grace: Some(As(Positive(limits.download_rate.grace))),
+        max_buffered_bytes: Some(limits.max_buffered_bytes as u64),
         client: Some(raw::limits::Client {
             connections: number(limits.client.connections.client),
             requests: number(limits.client.requests.client),

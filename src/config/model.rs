@@ -2,25 +2,19 @@
 
 mod account_rules;
 mod accounts;
+mod limits;
 mod management;
 mod reach;
 mod server;
 
-use std::{
-    collections::HashMap,
-    fmt,
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use http::HeaderValue;
-use ipnet::IpNet;
 
 pub use self::{
     account_rules::AccountRules,
     accounts::{Accounts, ExpiryRules, Hashing, PasswordRules, Session},
+    limits::{ClientLimits, Limits},
     management::{CertificateFiles, ChangeBudget, Management},
     reach::Reach,
     server::{Admin, ClientAuth, Server, Tls, TlsFiles, TokenFile},
@@ -28,12 +22,7 @@ pub use self::{
 pub use super::store::{Store, StoreLocation};
 use super::{governance::Layers, mistake::Mistake, secret::Secret};
 use crate::domain::{
-    fairness::{Rate, Resource, Share},
-    governance::Overrides,
-    guard::Guard,
-    identity::CrossTenant,
-    route::RouteTable,
-    tenant::TenantId,
+    governance::Overrides, guard::Guard, identity::CrossTenant, route::RouteTable, tenant::TenantId,
 };
 
 /// The whole of `deployment.toml`, resolved. One immutable snapshot; a reload makes a new one.
@@ -83,6 +72,16 @@ pub struct Upstream {
     pub idle_timeout: Duration,
     /// How long an unused connection is kept: shorter than the portal's own keep-alive.
     pub keep_alive: Duration,
+}
+
+/// Requests that an HTTP/2 connection to the portal carries at a time, unless the portal allows fewer.
+pub const HTTP2_STREAMS: usize = 100;
+
+impl Upstream {
+    /// Requests that can be under way at a time.
+    pub const fn max_requests(&self) -> usize {
+        if self.http2 { self.max_connections.saturating_mul(HTTP2_STREAMS) } else { self.max_connections }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -171,53 +170,6 @@ pub enum AccessLog {
     Off,
     Stdout,
     File(PathBuf),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    pub max_connections: usize,
-    pub max_header_bytes: usize,
-    pub max_headers: usize,
-    pub max_token_bytes: usize,
-    pub max_upgrades: usize,
-    pub max_requests: usize,
-    pub max_request_bodies: usize,
-    /// From accept (or the first byte of a request) to the end of its head.
-    pub header_timeout: Duration,
-    /// A keep-alive connection without a request is closed after this.
-    pub keep_alive: Duration,
-    /// A client that takes nothing of its answer for this long is given up.
-    pub write_timeout: Duration,
-    pub client: Arc<ClientLimits>,
-}
-
-/// Per client and in all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientLimits {
-    pub connections: Share,
-    pub requests: Share,
-    pub request_rate: Rate,
-    pub request_bodies: Share,
-    pub upgrades: Share,
-    pub upstream_connections: Share,
-    /// Addresses without limits of their own.
-    pub exempt: Vec<IpNet>,
-}
-
-impl ClientLimits {
-    pub const fn share(&self, resource: Resource) -> Share {
-        match resource {
-            Resource::Connection => self.connections,
-            Resource::Request => self.requests,
-            Resource::RequestBody => self.request_bodies,
-            Resource::Upgrade => self.upgrades,
-            Resource::UpstreamConnection => self.upstream_connections,
-        }
-    }
-
-    pub fn is_exempt(&self, address: IpAddr) -> bool {
-        self.exempt.iter().any(|net| net.contains(&address))
-    }
 }
 
 /// What `deployment.toml` says for every tenant; a tenant's file overrides it key by key.

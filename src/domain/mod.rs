@@ -21,3 +21,4 @@ pub mod return_address;
 pub mod route;
 pub mod session;
 pub mod tenant;
+pub mod transfer_rate;

@@ -45,6 +45,11 @@ impl Account {
 
     pub fn sent(&mut self, bytes: usize) {
         self.bytes_sent += bytes as u64;
+        self.connection.add_unflushed(bytes);
+    }
+
+    pub fn connection(&self) -> &ClientConnection {
+        &self.connection
     }
 
     pub fn broke_off(&mut self, error: &BodyError) {

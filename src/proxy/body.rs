@@ -1,4 +1,4 @@
-//! Bodies on their way through: streamed, never buffered, but for the sign-ins that are guarded.
+//! The portal's answers on their way to the client, and why bodies break off.
 
 use std::{
     collections::VecDeque,
@@ -11,23 +11,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::{
-    sync::Notify,
-    time::{Instant, Sleep, sleep},
-};
+use tokio::time::{Instant, Sleep, sleep};
 
-pub use super::upload_progress::{ClientFault, UploadProgress};
 use super::{
     account::Account,
-    connection::{ClientConnection, OpenBody},
     headers::clean_response_trailers,
-    hygiene::fields::clean_trailers,
-    upstream::{LeasedBody, WireError},
+    upstream::{LeasedBody, StreamPermit, UsePermit, WireError},
 };
-use crate::sync::client_limits::Permit;
 
 /// Why a body broke off. The peer sees an aborted message, never a short one that looks whole.
 #[derive(Debug, thiserror::Error)]
@@ -40,191 +32,10 @@ pub enum BodyError {
     Reset,
     #[error("silence in the middle of a body for {0:?}")]
     Idle(Duration),
+    #[error("the client sends its body at less than limits.min_upload_rate")]
+    TooSlow,
     #[error("a local page broke off: {0}")]
     Local(#[from] axum::Error),
-}
-
-/// A request body that arrives, counted for its client until it has arrived.
-pub struct ArrivingBody {
-    incoming: Incoming,
-    permit: Option<Permit>,
-}
-
-impl ArrivingBody {
-    pub const fn new(incoming: Incoming) -> Self {
-        Self { incoming, permit: None }
-    }
-
-    pub fn hold(&mut self, permit: Permit) {
-        self.permit = Some(permit);
-    }
-
-    pub fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        if self.permit.is_some() && polled.is_ready() && self.incoming.is_end_stream() {
-            self.permit = None;
-        }
-        polled
-    }
-}
-
-/// What a client sends.
-pub enum ClientBody {
-    Coming(ArrivingBody),
-    /// Read already, to know whose sign-in it is; sent on as it came.
-    Here(Option<Bytes>),
-}
-
-impl ClientBody {
-    pub fn here(bytes: Bytes) -> Self {
-        Self::Here(Some(bytes).filter(|bytes| !bytes.is_empty()))
-    }
-
-    pub fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Coming(upload) => upload.is_end_stream(),
-            Self::Here(bytes) => bytes.is_none(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Coming(upload) => upload.incoming.size_hint(),
-            Self::Here(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-        }
-    }
-
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match self {
-            Self::Coming(upload) => upload.poll_frame(cx),
-            Self::Here(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-        }
-    }
-}
-
-/// A client's body on its way to the portal.
-pub struct RequestBody {
-    incoming: ClientBody,
-    progress: Option<Arc<UploadProgress>>,
-    /// `Expect: 100-continue`: the body is not asked for before the portal wants it.
-    gate: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    wanted: Option<Arc<Notify>>,
-    open: Option<OpenBody>,
-    http2: bool,
-    idle: Idle,
-}
-
-impl RequestBody {
-    pub fn new(
-        incoming: ClientBody,
-        version: Version,
-        connection: &Arc<ClientConnection>,
-        idle_timeout: Duration,
-    ) -> Self {
-        let http2 = version == Version::HTTP_2;
-        let is_there = !incoming.is_end_stream();
-        let is_coming = is_there && matches!(incoming, ClientBody::Coming(_));
-        let open = is_coming.then(|| connection.open_body());
-        let progress = is_there.then(Arc::default);
-        Self { incoming, progress, gate: None, wanted: None, open, http2, idle: Idle::new(idle_timeout) }
-    }
-
-    fn ended(&mut self) {
-        if let Some(open) = &mut self.open {
-            open.has_ended();
-        }
-    }
-
-    fn failed(&self, fault: ClientFault) {
-        if let Some(progress) = &self.progress {
-            progress.fail(fault);
-        }
-    }
-
-    /// Holds the body back until `wanted` is notified, at most `patience` long (RFC 9110 §10.1.1).
-    pub fn wait_for(&mut self, wanted: Arc<Notify>, patience: Duration) {
-        self.wanted = Some(Arc::clone(&wanted));
-        self.gate = Some(Box::pin(async move {
-            let _ = tokio::time::timeout(patience, wanted.notified()).await;
-        }));
-    }
-
-    /// To be notified when the portal says `100 Continue`.
-    pub fn wanted(&self) -> Option<Arc<Notify>> {
-        self.wanted.clone()
-    }
-
-    /// The longest silence.
-    pub fn idle_timeout(&self) -> Duration {
-        self.idle.timeout
-    }
-
-    /// `None` when there is no body.
-    pub fn progress(&self) -> Option<Arc<UploadProgress>> {
-        self.progress.clone()
-    }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(gate) = &mut self.gate {
-            if gate.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            self.gate = None;
-        }
-        let this = &mut *self;
-        match this.incoming.poll_frame(cx) {
-            Poll::Ready(Some(Ok(mut frame))) => {
-                this.idle.progressed();
-                if let Some(trailers) = frame.trailers_mut() {
-                    clean_trailers(trailers);
-                }
-                if let Some(progress) = &this.progress {
-                    progress.add(frame.data_ref().map_or(0, Bytes::len));
-                }
-                if this.incoming.is_end_stream() {
-                    this.ended();
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Poll::Ready(Some(Err(error))) => {
-                this.failed(ClientFault::Malformed);
-                Poll::Ready(Some(Err(error.into())))
-            }
-            // a stream that is reset without an error looks ended to hyper, and is not
-            Poll::Ready(None) if this.http2 && !this.incoming.is_end_stream() => {
-                this.failed(ClientFault::Malformed);
-                Poll::Ready(Some(Err(BodyError::Reset)))
-            }
-            Poll::Ready(None) => {
-                this.ended();
-                Poll::Ready(None)
-            }
-            Poll::Pending => this.idle.poll_expired(cx).map(|error| {
-                this.failed(ClientFault::Idle);
-                Some(Err(error))
-            }),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
-    }
 }
 
 /// An answer's body on its way to the client. Dropping it ends the request's account.
@@ -238,11 +49,31 @@ enum Kind {
     /// From an HTTP/1.1 portal connection, which goes back to the pool when the body has ended.
     Leased(LeasedBody),
     /// From an HTTP/2 portal connection.
-    Shared(Incoming, Idle),
+    Shared(SharedBody),
     /// From our own pages.
     Local(axum::body::Body),
     /// The start has been read already, to know what it says.
     Begun(VecDeque<Frame<Bytes>>, Box<ResponseBody>),
+}
+
+#[expect(dead_code, reason = "permits are held, not read")]
+struct SharedBody {
+    incoming: Incoming,
+    idle: Idle,
+    /// The stream is in use as long as this exists.
+    stream: Arc<StreamPermit>,
+    permit: Option<UsePermit>,
+}
+
+impl Kind {
+    /// Gives back the memory of a buffer that is empty, as far as there is one.
+    fn release_buffer(&mut self) {
+        match self {
+            Self::Leased(body) => body.release_buffer(),
+            Self::Begun(_, rest) => rest.kind.release_buffer(),
+            Self::Whole(_) | Self::Shared(..) | Self::Local(_) => {}
+        }
+    }
 }
 
 impl ResponseBody {
@@ -258,8 +89,18 @@ impl ResponseBody {
         Self { kind: Kind::Leased(body), account: None }
     }
 
-    pub fn shared(incoming: Incoming, idle_timeout: Duration) -> Self {
-        Self { kind: Kind::Shared(incoming, Idle::new(idle_timeout)), account: None }
+    pub fn shared(incoming: Incoming, idle_timeout: Duration, stream: Arc<StreamPermit>) -> Self {
+        let idle = Idle::new(idle_timeout);
+        Self { kind: Kind::Shared(SharedBody { incoming, idle, stream, permit: None }), account: None }
+    }
+
+    /// Counts the stream for its client while it is in use.
+    #[must_use]
+    pub fn holding(mut self, permit: UsePermit) -> Self {
+        if let Kind::Shared(shared) = &mut self.kind {
+            shared.permit = Some(permit);
+        }
+        self
     }
 
     pub fn local(body: axum::body::Body) -> Self {
@@ -288,10 +129,19 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        if let Some(account) = &this.account
+            && account.connection().must_flush()
+        {
+            if account.connection().is_stalled() {
+                this.kind.release_buffer();
+            }
+            // the socket wakes the task when everything is written
+            return Poll::Pending;
+        }
         let polled = match &mut this.kind {
             Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Kind::Leased(body) => body.poll_frame(cx),
-            Kind::Shared(incoming, idle) => match Pin::new(incoming).poll_frame(cx) {
+            Kind::Shared(SharedBody { incoming, idle, .. }) => match Pin::new(incoming).poll_frame(cx) {
                 Poll::Ready(frame) => {
                     idle.progressed();
                     Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)))
@@ -326,7 +176,7 @@ impl Body for ResponseBody {
         match &self.kind {
             Kind::Whole(bytes) => bytes.is_none(),
             Kind::Leased(body) => body.is_end_stream(),
-            Kind::Shared(incoming, _) => incoming.is_end_stream(),
+            Kind::Shared(SharedBody { incoming, .. }) => incoming.is_end_stream(),
             Kind::Local(body) => body.is_end_stream(),
             Kind::Begun(read, rest) => read.is_empty() && rest.is_end_stream(),
         }
@@ -336,7 +186,7 @@ impl Body for ResponseBody {
         match &self.kind {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Kind::Leased(body) => body.size_hint(),
-            Kind::Shared(incoming, _) => incoming.size_hint(),
+            Kind::Shared(SharedBody { incoming, .. }) => incoming.size_hint(),
             Kind::Local(body) => body.size_hint(),
             Kind::Begun(read, rest) => {
                 let read = read.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum::<u64>();

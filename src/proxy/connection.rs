@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -12,6 +12,9 @@ use http::HeaderValue;
 
 use super::{forwarded::Client, headers::Origin, upgrade::Tunnel};
 use crate::sync::client_limits::{ClientState, Permit};
+
+/// An HTTP/1.1 answer gives no more of itself while so many bytes of it have not been written.
+const MAX_UNFLUSHED: usize = 16 * 1024;
 
 /// Which listener a client came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +41,12 @@ pub struct ClientConnection {
     spoiled: AtomicBool,
     /// The client does not take what has been sent, so an answer may still be on its way.
     blocked: AtomicBool,
+    /// It was `blocked` at the last tick too: memory that only helps a fast client can go.
+    stalled: AtomicBool,
+    /// Answers are held back while the write buffer is full: over HTTP/1.1, where hyper would fill it without a useful limit.
+    limits_unflushed: AtomicBool,
+    /// Bytes of answers that hyper has taken and not written to the socket. Only the connection's task changes it.
+    unflushed: AtomicUsize,
     /// Left by an accepted upgrade for the socket's task, which owns the other half.
     tunnel: Mutex<Option<Tunnel>>,
     /// What the portal is told of where requests come from: mostly the same for all requests of a connection.
@@ -63,6 +72,9 @@ impl ClientConnection {
             started: AtomicU64::new(0),
             spoiled: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
+            limits_unflushed: AtomicBool::new(false),
+            unflushed: AtomicUsize::new(0),
             tunnel: Mutex::new(None),
             origin: Mutex::new(None),
         }
@@ -99,6 +111,44 @@ impl ClientConnection {
 
     pub fn set_blocked(&self, blocked: bool) {
         self.blocked.store(blocked, Ordering::Relaxed);
+        if !blocked {
+            self.stalled.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// At each tick of the connection's task.
+    pub fn note_tick(&self) {
+        if self.blocked.load(Ordering::Relaxed) {
+            self.stalled.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The client has not taken what was sent for at least a tick.
+    pub fn is_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Relaxed)
+    }
+
+    /// From here on answers wait while hyper's write buffer is full.
+    pub fn limit_unflushed(&self) {
+        self.limits_unflushed.store(true, Ordering::Relaxed);
+    }
+
+    pub fn add_unflushed(&self, bytes: usize) {
+        let unflushed = self.unflushed.load(Ordering::Relaxed);
+        self.unflushed.store(unflushed.saturating_add(bytes), Ordering::Relaxed);
+    }
+
+    /// An answer gives no more of itself before what it gave is written.
+    pub fn must_flush(&self) -> bool {
+        self.unflushed.load(Ordering::Relaxed) >= MAX_UNFLUSHED
+            && self.limits_unflushed.load(Ordering::Relaxed)
+    }
+
+    /// Everything is written. Whether an answer may have waited for that.
+    pub fn has_flushed(&self) -> bool {
+        let waited = self.must_flush();
+        self.unflushed.store(0, Ordering::Relaxed);
+        waited
     }
 
     pub fn started(&self) -> u64 {

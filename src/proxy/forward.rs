@@ -13,14 +13,17 @@ use super::{
     added::Added,
     admission::acquire,
     answer::Refusal,
-    body::{ClientBody, ClientFault, RequestBody, ResponseBody},
+    body::ResponseBody,
     headers::{IdentityHeaders, clean_response, identity_headers},
     hygiene::cookies,
     identify::Proof,
     judge::Judgement,
+    no_answer::{NoAnswer, portal_failed},
+    request_body::{ClientBody, RequestBody},
     select, settings_answer,
     upgrade::{Ended, Tunnel},
-    upstream::{ForwardError, Portal, Upgraded},
+    upload_watch::UploadLimits,
+    upstream::{ForwardError, Portal, Sender, Upgraded},
 };
 use crate::{
     clock,
@@ -36,18 +39,20 @@ use crate::{
     },
     session::{Live, Sessions},
     sync::client_limits::Permit,
-    telemetry::metrics::PortalError,
     token::bearer::{self, VerifiedCookies},
 };
 
 /// How long an upload waits for the portal's `100 Continue` before it starts anyway (RFC 9110 §10.1.1).
 const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
 
+const GRPC: &[u8] = b"application/grpc";
+
 /// A request as the portal gets it, and the portal.
 pub struct Prepared {
     portal: Arc<Portal>,
     request: Request<RequestBody>,
     added: Added,
+    sender: Sender,
     special: Option<Special>,
 }
 
@@ -69,6 +74,11 @@ pub fn prepare(
     mut parts: Parts,
     body: ClientBody,
 ) -> Result<Prepared, Refusal> {
+    let gate = &*worker.gate;
+    if gate.buffers.is_exhausted() {
+        gate.metrics.requests_shed.inc();
+        return Err(Refusal::Overloaded);
+    }
     let Some(upstream) = find_upstream(&settings.portal.upstreams, parts.uri.path()) else {
         return Err(Refusal::PortalDown);
     };
@@ -96,7 +106,15 @@ pub fn prepare(
         parts.headers.insert(header::UPGRADE, protocol);
         special = Some(Special::Upgrade(permit));
     }
-    let mut body = RequestBody::new(body, version, connection, upstream.idle_timeout);
+    let upload = UploadLimits { idle_timeout: upstream.idle_timeout, rate: settings.limits.upload_rate };
+    let has_body = !body.is_end_stream();
+    let mut body = RequestBody::new(body, version, connection, upload);
+    if has_body {
+        body.reserve(&gate.buffers);
+        if is_grpc(&parts.headers) {
+            body.set_interactive();
+        }
+    }
     let wanted = expects_continue(&parts, &mut body);
     let mut request = Request::from_parts(parts, body);
     if let Some(wanted) = wanted {
@@ -106,42 +124,12 @@ pub fn prepare(
             }
         });
     }
-    Ok(Prepared { portal, request, added, special })
-}
-
-/// The portal gave no answer that counts.
-pub struct NoAnswer {
-    pub refusal: Refusal,
-    /// The portal may have seen the request all the same, and acted on it.
-    pub may_have_arrived: bool,
-}
-
-impl NoAnswer {
-    fn because(worker: &Worker, target: &Target, judgement: &Judgement, error: &ForwardError) -> Self {
-        let may_have_arrived = match error {
-            ForwardError::Connect(_) | ForwardError::ConnectTimeout | ForwardError::TooMany => false,
-            ForwardError::AnswerTimeout | ForwardError::Broken(_) | ForwardError::Upgrade => true,
-        };
-        Self { refusal: portal_failed(worker, target, judgement, error), may_have_arrived }
-    }
-}
-
-impl From<NoAnswer> for Refusal {
-    fn from(none: NoAnswer) -> Self {
-        none.refusal
-    }
-}
-
-impl From<ClientFault> for Refusal {
-    fn from(fault: ClientFault) -> Self {
-        match fault {
-            ClientFault::Malformed => Self::BadRequest("the body of the request is malformed or incomplete"),
-            ClientFault::Idle => Self::Unclear {
-                status: StatusCode::REQUEST_TIMEOUT,
-                detail: "the body of the request stopped",
-            },
-        }
-    }
+    let sender = Sender {
+        client: Client::of(judgement.client.address),
+        state: Arc::clone(&judgement.client_state),
+        share: settings.limits.client.share(Resource::UpstreamConnection),
+    };
+    Ok(Prepared { portal, request, added, sender, special })
 }
 
 /// Sends it and waits for the head of the answer.
@@ -153,18 +141,17 @@ pub async fn forward(
     prepared: Box<Prepared>,
     now: u64,
 ) -> Result<Response<ResponseBody>, NoAnswer> {
-    let Prepared { portal, request, added, special } = *prepared;
+    let Prepared { portal, request, added, sender, special } = *prepared;
     if let Some(Special::Upgrade(permit)) = special {
-        return Box::pin(upgrade(worker, connection, judgement, &portal, (request, added), permit, now))
-            .await;
+        let request = (request, added, sender);
+        return Box::pin(upgrade(worker, connection, judgement, &portal, request, permit, now)).await;
     }
     let upload = request.body().progress();
     let failed = |error| match upload.as_ref().and_then(|upload| upload.client_fault()) {
         Some(fault) => NoAnswer { refusal: Refusal::from(fault), may_have_arrived: true },
         None => NoAnswer::because(worker, portal.target(), judgement, &error),
     };
-    let mut answer =
-        portal.forward(request, added, Client::of(judgement.client.address)).await.map_err(failed)?;
+    let mut answer = portal.forward(request, added, sender).await.map_err(failed)?;
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // nobody asked for it: whatever follows would be read as somebody's answer
         return Err(failed(ForwardError::Upgrade));
@@ -315,28 +302,35 @@ fn expects_continue(parts: &Parts, body: &mut RequestBody) -> Option<Arc<Notify>
     Some(wanted)
 }
 
+/// Its messages are sent one by one, and the client may wait for the portal's first.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.as_bytes().get(..GRPC.len()))
+        .is_some_and(|start| start.eq_ignore_ascii_case(GRPC))
+}
+
 async fn upgrade(
     worker: &Worker,
     connection: &ClientConnection,
     judgement: &Judgement,
     portal: &Portal,
-    (request, added): (Request<RequestBody>, Added),
+    (request, added, sender): (Request<RequestBody>, Added, Sender),
     permit: Permit,
     now: u64,
 ) -> Result<Response<ResponseBody>, NoAnswer> {
     let failed = |error| NoAnswer::because(worker, portal.target(), judgement, &error);
-    let (mut headers, stream, early) =
-        match portal.forward_upgrade(request, &added, Client::of(judgement.client.address)).await {
-            Err(error) => return Err(failed(error)),
-            Ok(Upgraded::Switched { headers, .. }) if !is_wanted(judgement, &headers) => {
-                return Err(failed(ForwardError::Upgrade));
-            }
-            Ok(Upgraded::Switched { headers, stream, early }) => (headers, stream, early),
-            Ok(Upgraded::Declined(mut answer)) => {
-                clean_response(answer.headers_mut(), false);
-                return Ok(*answer);
-            }
-        };
+    let (mut headers, stream, early) = match portal.forward_upgrade(request, &added, &sender).await {
+        Err(error) => return Err(failed(error)),
+        Ok(Upgraded::Switched { headers, .. }) if !is_wanted(judgement, &headers) => {
+            return Err(failed(ForwardError::Upgrade));
+        }
+        Ok(Upgraded::Switched { headers, stream, early }) => (headers, stream, early),
+        Ok(Upgraded::Declined(mut answer)) => {
+            clean_response(answer.headers_mut(), false);
+            return Ok(*answer);
+        }
+    };
     let (mut until, mut ended) = (None, None);
     match (&judgement.identity, &judgement.proof, &worker.gate.doors) {
         (Identity::User(user), Some(Proof::Token(_)), _) => {
@@ -368,30 +362,6 @@ fn is_wanted(judgement: &Judgement, answer: &HeaderMap) -> bool {
     let chosen = answer.get(header::UPGRADE).map(text).unwrap_or_default();
     let asked = judgement.cleaned.upgrade.as_ref().map(text).unwrap_or_default();
     asked.split(',').any(|protocol| protocol.trim() == chosen)
-}
-
-/// Counted always, and in the log as often as an operator can read it.
-fn portal_failed(worker: &Worker, target: &Target, judgement: &Judgement, error: &ForwardError) -> Refusal {
-    let kind = match error {
-        ForwardError::Connect(_) => PortalError::connect,
-        ForwardError::ConnectTimeout => PortalError::connect_timeout,
-        ForwardError::TooMany => PortalError::too_many,
-        ForwardError::AnswerTimeout => PortalError::answer_timeout,
-        ForwardError::Broken(_) => PortalError::broken,
-        ForwardError::Upgrade => PortalError::upgrade,
-    };
-    let metrics = &worker.gate.metrics;
-    metrics.count_portal_error(kind);
-    if let Some(left_out) = metrics.portal_error_line(kind, clock::now()) {
-        let request_id = judgement.caller.request_id.to_str().unwrap_or_default();
-        let left_out = Some(left_out).filter(|lines| *lines > 0);
-        tracing::warn!(upstream = %target, %error, request_id, left_out, "the portal gave no answer");
-    }
-    match error {
-        ForwardError::TooMany => Refusal::Overloaded,
-        error if error.is_timeout() => Refusal::PortalSlow,
-        _ => Refusal::PortalDown,
-    }
 }
 
 #[cfg(test)]

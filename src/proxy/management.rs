@@ -11,14 +11,16 @@ use super::{
     ClientConnection, Gate, Worker,
     account::Account,
     answer::{Refusal, X_REQUEST_ID},
-    body::{ArrivingBody, ClientBody, RequestBody, ResponseBody},
+    body::ResponseBody,
     forwarded::{self, Client},
     hygiene,
     identify::own_origin,
     judge::Judgement,
     pipeline::{BODY_IDLE, arrived, is_chunked},
+    request_body::{ArrivingBody, ClientBody, RequestBody},
     request_id::request_id,
     select,
+    upload_watch::UploadLimits,
 };
 use crate::{
     config::Settings,
@@ -137,7 +139,12 @@ async fn ask(
     };
     parts.headers.remove(header::COOKIE);
     parts.extensions.insert(call);
-    let body = RequestBody::new(ClientBody::Coming(body), parts.version, connection, BODY_IDLE);
+    let body = RequestBody::new(
+        ClientBody::Coming(body),
+        parts.version,
+        connection,
+        UploadLimits::silence(BODY_IDLE),
+    );
     let request = Request::from_parts(parts, axum::body::Body::new(body));
     let response = match router.oneshot(request).await {
         Ok(response) => response.map(ResponseBody::local),

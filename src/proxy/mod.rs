@@ -18,13 +18,16 @@ mod index_wait;
 pub mod judge;
 mod management;
 mod method_override;
+mod no_answer;
 mod pipeline;
+mod request_body;
 mod request_id;
 pub mod select;
 mod settings_answer;
 mod sign_in;
 mod upgrade;
 mod upload_progress;
+mod upload_watch;
 mod upstream;
 mod visitor;
 
@@ -54,7 +57,7 @@ use crate::{
     account::Doors,
     config::{Mistake, Settings, TenantDirectory, directory::Found},
     domain::tenant::TenantId,
-    sync::client_limits::ClientRegistry,
+    sync::{BufferBudget, client_limits::ClientRegistry},
     telemetry::{access_log::AccessLog, metrics::Metrics},
     token::Verifier,
 };
@@ -81,6 +84,8 @@ pub struct Gate {
     pub access_log: ArcSwapOption<AccessLog>,
     pub guards: Guards,
     pub portal_connections: Arc<PortalConnections>,
+    /// Bytes that wait for slow peers.
+    pub buffers: Arc<BufferBudget>,
 }
 
 impl Gate {

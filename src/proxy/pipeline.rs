@@ -15,15 +15,17 @@ use super::{
     account::Account,
     admission::{acquire, admit, admit_known_user, source},
     answer::{self, Caller, Refusal, X_REQUEST_ID, refuse},
-    body::{ArrivingBody, ClientBody, RequestBody, ResponseBody},
+    body::ResponseBody,
     forward::{forward, prepare},
     guard::{self, guarded},
     headers::mark_private,
     identify::own_origin,
     judge::{Judgement, judge},
     management,
+    request_body::{ArrivingBody, ClientBody, RequestBody},
     request_id::request_id,
     sign_in::{self, Way},
+    upload_watch::UploadLimits,
     visitor::{self, Memory},
 };
 use crate::{
@@ -304,7 +306,8 @@ async fn local(
         axum::body::Body::empty()
     } else {
         let body = ClientBody::Coming(body);
-        axum::body::Body::new(RequestBody::new(body, parts.version, connection, BODY_IDLE))
+        let limits = UploadLimits { idle_timeout: BODY_IDLE, rate: settings.limits.upload_rate };
+        axum::body::Body::new(RequestBody::new(body, parts.version, connection, limits))
     };
     match worker.gate.local.clone().oneshot(Request::from_parts(parts, body)).await {
         Ok(response) => response.map(ResponseBody::local),

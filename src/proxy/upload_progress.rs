@@ -17,6 +17,7 @@ pub struct UploadProgress {
 pub enum ClientFault {
     /// It is malformed, or the client closed the connection or the stream.
     Malformed,
+    /// It came too slowly, or stopped.
     Idle,
 }
 

@@ -26,6 +26,7 @@ use super::{
     drain::{DrainSignal, Phase},
     http2::serve_http2,
     socket::{Rewound, Socket},
+    write_watch::WriteLimits,
 };
 use crate::{
     config::model::Limits,
@@ -39,16 +40,20 @@ pub const TICK: Duration = Duration::from_millis(250);
 const FIRST_TICK: Duration = Duration::from_millis(25);
 /// How long a client may take to notice the end of its connection.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// More than an answer gives before it is flushed: up to here hyper asks an answer that waits for more, which then gives back
+/// what it holds.
+const MIN_BUFFER_LIMIT: usize = 64 * 1024;
 const HYPERS_MAX_HEADERS: usize = 100;
 const HTTP2_PREFACE: &[u8] = b"PRI";
 
 pub async fn serve_clear(
-    stream: TcpStream,
+    mut stream: TcpStream,
     connection: Arc<ClientConnection>,
     worker: &Arc<Worker>,
     drain: DrainSignal,
 ) {
     let limits = worker.gate.settings.load().limits.clone();
+    stream.limit_write_buffers();
     match timeout(limits.header_timeout, first_bytes(&stream)).await {
         Ok(Some((true, early))) => {
             Box::pin(serve_http2(stream, early, connection, worker, drain, &limits)).await;
@@ -59,12 +64,13 @@ pub async fn serve_clear(
 }
 
 pub async fn serve_encrypted(
-    stream: TlsStream<TcpStream>,
+    mut stream: TlsStream<TcpStream>,
     connection: Arc<ClientConnection>,
     worker: &Arc<Worker>,
     drain: DrainSignal,
 ) {
     let limits = worker.gate.settings.load().limits.clone();
+    stream.limit_write_buffers();
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         Box::pin(serve_http2(stream, Bytes::new(), connection, worker, drain, &limits)).await;
     } else {
@@ -109,6 +115,7 @@ async fn serve_http1<T: Socket>(
     mut drain: DrainSignal,
     limits: &Limits,
 ) {
+    connection.limit_unflushed();
     loop {
         // on the heap, and gone while the connection is parked
         let active = Box::pin(serve_active(socket, early, &connection, worker, &drain, limits));
@@ -165,11 +172,16 @@ async fn serve_active<T: Socket>(
     let mut http = builder
         .half_close(false)
         .writev(false)
-        .max_buf_size(limits.max_header_bytes.max(8192))
+        .max_buf_size(limits.max_header_bytes.max(MIN_BUFFER_LIMIT))
         .max_header_size(limits.max_header_bytes)
         .header_read_timeout(None)
         .serve_connection(
-            TokioIo::new(Rewound::new(socket, early, connection, limits.write_timeout)),
+            TokioIo::new(Rewound::new(
+                socket,
+                early,
+                connection,
+                WriteLimits::new(limits, &worker.gate.buffers),
+            )),
             Service::new(worker, connection),
         );
     let end = drive_http1(&mut http, connection, drain, limits).await;
@@ -221,6 +233,7 @@ async fn drive_http1<T: Socket>(
             }
             pause = (pause * 2).min(TICK);
             tick.as_mut().reset(Instant::now() + pause);
+            connection.note_tick();
             if parking {
                 continue;
             }

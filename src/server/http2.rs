@@ -17,7 +17,8 @@ use super::{
     connection::TICK,
     drain::{DrainSignal, Phase},
     socket::{Rewound, Socket},
-    stall::{Streams, Watched},
+    stall::{PIECE, Streams, Watched},
+    write_watch::WriteLimits,
 };
 use crate::{
     config::model::Limits,
@@ -27,6 +28,11 @@ use crate::{
 /// A client that does not answer our goodbye is left behind after this.
 const HTTP2_GOODBYE: Duration = Duration::from_secs(5);
 
+/// Bytes of a request's body that may wait to be read; `MAX_UNREAD_BODY_BYTES` counts them.
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// The same for all streams of a connection.
+const CONNECTION_WINDOW: u32 = 256 * 1024;
+
 pub async fn serve_http2<T: Socket>(
     socket: T,
     early: Bytes,
@@ -35,16 +41,17 @@ pub async fn serve_http2<T: Socket>(
     drain: DrainSignal,
     limits: &Limits,
 ) {
-    let mut builder = http2::Builder::new(Streams::new(limits.write_timeout));
+    let write_limits = WriteLimits::new(limits, &worker.gate.buffers);
+    let mut builder = http2::Builder::new(Streams::new(write_limits.clone()));
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(100)
-        .max_send_buf_size(64 * 1024)
+        .max_send_buf_size(PIECE)
         .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
-        .initial_stream_window_size(1024 * 1024)
-        .initial_connection_window_size(4 * 1024 * 1024)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(Duration::from_secs(20));
-    let io = TokioIo::new(Rewound::new(socket, early, &connection, limits.write_timeout));
+    let io = TokioIo::new(Rewound::new(socket, early, &connection, write_limits));
     let mut http = pin!(builder.serve_connection(io, Watched(Service::new(worker, &connection))));
     let mut tick = pin!(sleep(TICK));
     let since = Instant::now();

@@ -11,6 +11,7 @@ mod socket;
 mod stall;
 pub mod tls;
 mod worker;
+mod write_watch;
 
 use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle};
 

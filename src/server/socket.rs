@@ -1,28 +1,38 @@
 //! A client's socket, clear or encrypted, with bytes that were read too early put back in front.
 
 use std::{
-    future::Future,
     io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    time::{Sleep, sleep},
 };
 use tokio_rustls::server::TlsStream;
 
+use super::write_watch::{WriteLimits, WriteWatch};
 use crate::proxy::ClientConnection;
+
+/// Bytes the kernel accepts beyond what the client's window takes; it would grow to megabytes.
+const UNSENT: u32 = 32 * 1024;
+/// Plaintext that rustls accepts while the socket takes nothing: one record. Its own limit is 64 KiB.
+const TLS_WRITE_BUFFER: usize = 16 * 1024;
 
 /// What a connection's task needs of its socket.
 pub trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// The transport below, to wait for bytes without a buffer to put them in.
     fn tcp(&self) -> &TcpStream;
+
+    /// Limits what waits below us for a client that does not read.
+    fn limit_write_buffers(&mut self) {
+        // where the kernel does not know the option, its own limit stays
+        let _ = SockRef::from(self.tcp()).set_tcp_notsent_lowat(UNSENT);
+    }
 }
 
 impl Socket for TcpStream {
@@ -35,21 +45,24 @@ impl Socket for TlsStream<TcpStream> {
     fn tcp(&self) -> &TcpStream {
         self.get_ref().0
     }
+
+    fn limit_write_buffers(&mut self) {
+        let (socket, tls) = self.get_mut();
+        socket.limit_write_buffers();
+        tls.set_buffer_limit(Some(TLS_WRITE_BUFFER));
+    }
 }
 
 pub struct Rewound<T> {
     socket: T,
     early: Bytes,
     connection: Arc<ClientConnection>,
-    /// A client that takes nothing for this long is gone, or wants to hold us up.
-    write_timeout: Duration,
-    /// Since when the client has taken nothing; made only when it does.
-    stalled: Option<Pin<Box<Sleep>>>,
+    watch: WriteWatch,
 }
 
 impl<T> Rewound<T> {
-    pub fn new(socket: T, early: Bytes, connection: &Arc<ClientConnection>, write_timeout: Duration) -> Self {
-        Self { socket, early, connection: Arc::clone(connection), write_timeout, stalled: None }
+    pub fn new(socket: T, early: Bytes, connection: &Arc<ClientConnection>, limits: WriteLimits) -> Self {
+        Self { socket, early, connection: Arc::clone(connection), watch: WriteWatch::new(limits) }
     }
 
     /// The socket, and what of the early bytes nobody has read.
@@ -57,17 +70,21 @@ impl<T> Rewound<T> {
         (self.socket, self.early)
     }
 
-    fn watched<R>(&mut self, written: Poll<io::Result<R>>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
-        if written.is_ready() {
-            if self.stalled.take().is_some() {
+    fn watched<R>(
+        &mut self,
+        written: Poll<io::Result<R>>,
+        bytes: impl FnOnce(&R) -> usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<R>> {
+        if let Poll::Ready(written) = written {
+            let bytes = written.as_ref().map_or(0, bytes);
+            if self.watch.progressed(bytes) {
                 self.connection.set_blocked(false);
             }
-            return written;
+            return Poll::Ready(written);
         }
         self.connection.set_blocked(true);
-        let write_timeout = self.write_timeout;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(write_timeout)));
-        stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        self.watch.poll_too_slow(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -90,7 +107,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Rewound<T> {
 impl<T: AsyncWrite + Unpin> AsyncWrite for Rewound<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(cx, buf);
-        self.watched(written, cx)
+        self.watched(written, |bytes| *bytes, cx)
     }
 
     fn poll_write_vectored(
@@ -99,7 +116,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Rewound<T> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
-        self.watched(written, cx)
+        self.watched(written, |bytes| *bytes, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -108,7 +125,12 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Rewound<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.socket).poll_flush(cx);
-        self.watched(flushed, cx)
+        let flushed = self.watched(flushed, |()| 0, cx);
+        if flushed.is_ready() && self.connection.has_flushed() {
+            // hyper polls the answer before it writes, so without this the answer would wait for ever
+            cx.waker().wake_by_ref();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

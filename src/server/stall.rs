@@ -1,4 +1,4 @@
-//! Ends HTTP/2 streams whose client takes nothing of its answer.
+//! Ends HTTP/2 streams whose client takes its answer too slowly, or not at all.
 //!
 //! A client can keep one stream's window shut while its connection is well: no socket is blocked, and hyper asks for no more
 //! of the body, so nothing in the body can notice. Each stream has a task, and the task watches here.
@@ -9,7 +9,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -21,53 +21,103 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::{body::Incoming, rt::Executor, service::Service as HyperService};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::proxy::{ResponseBody, Service};
+use super::write_watch::{EXHAUSTED_TIMEOUT, WriteLimits};
+use crate::{
+    domain::transfer_rate::{MinRate, TransferDebt},
+    proxy::{ResponseBody, Service},
+    sync::BufferReservation,
+};
 
 tokio::task_local! {
     /// How far the answer of this task's stream has come.
     static PROGRESS: Arc<Progress>;
 }
 
-/// One frame; a client that takes less than this within the timeout takes nothing.
-const PIECE: usize = 16 * 1024;
+/// One frame. An answer gives the next when hyper has room for it, which is one frame too.
+pub const PIECE: usize = 16 * 1024;
 
+/// Atomics because tasks may move; only the stream's task uses them.
 struct Progress {
+    rate: MinRate,
     since: Instant,
-    /// Milliseconds after `since` at which the body was last asked for more.
-    asked: AtomicU64,
+    /// Milliseconds after `since` at which the body was last polled.
+    polled: AtomicU64,
     /// There is something to take, so it is the client that is waited for, not the portal.
     clients_turn: AtomicBool,
+    /// Bytes that the client was given when the body was last polled.
+    given: AtomicUsize,
+    /// By how many milliseconds the client has fallen behind.
+    debt: AtomicU64,
 }
 
 impl Progress {
-    fn new() -> Self {
-        Self { since: Instant::now(), asked: AtomicU64::new(0), clients_turn: AtomicBool::new(false) }
-    }
-
-    fn note(&self, clients_turn: bool) {
-        let asked = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.asked.store(asked, Ordering::Relaxed);
-        self.clients_turn.store(clients_turn, Ordering::Relaxed);
-    }
-
-    /// Ready when the client has taken nothing for `timeout`. A busy stream costs no more than a look: the timer is moved
-    /// only when it has rung.
-    fn poll_stalled(
-        &self,
-        cx: &mut Context<'_>,
-        timer: &mut Option<Pin<Box<Sleep>>>,
-        timeout: Duration,
-    ) -> Poll<()> {
-        if !self.clients_turn.load(Ordering::Relaxed) {
-            return Poll::Pending;
+    fn new(rate: MinRate) -> Self {
+        Self {
+            rate,
+            since: Instant::now(),
+            polled: AtomicU64::new(0),
+            clients_turn: AtomicBool::new(false),
+            given: AtomicUsize::new(0),
+            debt: AtomicU64::new(0),
         }
-        let asked = self.since + Duration::from_millis(self.asked.load(Ordering::Relaxed));
-        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(asked + timeout)));
+    }
+
+    /// The client has taken what it was given before; now it gets so many bytes, or nothing that there is.
+    fn note(&self, given: Option<usize>) {
+        let now = milliseconds(self.since.elapsed());
+        if self.clients_turn.load(Ordering::Relaxed) {
+            let waited = now.saturating_sub(self.polled.load(Ordering::Relaxed));
+            let mut debt = self.debt();
+            debt.record(Duration::from_millis(waited), self.given.load(Ordering::Relaxed), self.rate);
+            self.debt.store(milliseconds(debt.get()), Ordering::Relaxed);
+        }
+        self.polled.store(now, Ordering::Relaxed);
+        self.given.store(given.unwrap_or(0), Ordering::Relaxed);
+        self.clients_turn.store(given.is_some(), Ordering::Relaxed);
+    }
+
+    fn debt(&self) -> TransferDebt {
+        TransferDebt::of(Duration::from_millis(self.debt.load(Ordering::Relaxed)))
+    }
+
+    /// Since when the client is waited for, if it is.
+    fn waits_since(&self) -> Option<Instant> {
+        let polled = Duration::from_millis(self.polled.load(Ordering::Relaxed));
+        self.clients_turn.load(Ordering::Relaxed).then(|| self.since + polled)
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What the task of a stream holds while its client is waited for.
+#[derive(Default)]
+struct Stall {
+    timer: Option<Pin<Box<Sleep>>>,
+    reservation: Option<BufferReservation>,
+}
+
+impl Stall {
+    /// Ready when the client is to be given up. A busy stream costs no more than a look: the timer is moved only when it
+    /// has rung.
+    fn poll_too_slow(&mut self, cx: &mut Context<'_>, progress: &Progress, limits: &WriteLimits) -> Poll<()> {
+        let Some(since) = progress.waits_since() else {
+            self.reservation = None;
+            return Poll::Pending;
+        };
+        self.reservation.get_or_insert_with(|| limits.reserve());
+        let end = since + limits.patience(progress.debt());
+        // from time to time also to see whether others need the memory
+        let next = |now: Instant| end.min(now + EXHAUSTED_TIMEOUT);
+        let timer =
+            self.timer.get_or_insert_with(|| Box::pin(sleep_until(end.min(since + EXHAUSTED_TIMEOUT))));
         while timer.as_mut().poll(cx).is_ready() {
-            if asked + timeout <= Instant::now() {
+            let now = Instant::now();
+            if end <= now || limits.is_in_the_way(now - since) {
                 return Poll::Ready(());
             }
-            timer.as_mut().reset(asked + timeout);
+            timer.as_mut().reset(next(now));
         }
         Poll::Pending
     }
@@ -77,12 +127,12 @@ impl Progress {
 /// the portal is closed.
 #[derive(Clone)]
 pub struct Streams {
-    timeout: Duration,
+    limits: WriteLimits,
 }
 
 impl Streams {
-    pub fn new(write_timeout: Duration) -> Self {
-        Self { timeout: write_timeout }
+    pub fn new(limits: WriteLimits) -> Self {
+        Self { limits }
     }
 }
 
@@ -91,18 +141,17 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        let timeout = self.timeout;
-        tokio::spawn(watch(stream, timeout));
+        tokio::spawn(watch(stream, self.limits.clone()));
     }
 }
 
-async fn watch(stream: impl Future<Output = ()>, timeout: Duration) {
-    let progress = Arc::new(Progress::new());
+async fn watch(stream: impl Future<Output = ()>, limits: WriteLimits) {
+    let progress = Arc::new(Progress::new(limits.rate));
     let mut stream = pin!(PROGRESS.scope(Arc::clone(&progress), stream));
-    let mut timer = None;
+    let mut stall = Stall::default();
     poll_fn(|cx| match stream.as_mut().poll(cx) {
         Poll::Ready(()) => Poll::Ready(()),
-        Poll::Pending => progress.poll_stalled(cx, &mut timer, timeout),
+        Poll::Pending => stall.poll_too_slow(cx, &progress, &limits),
     })
     .await;
 }
@@ -143,7 +192,7 @@ impl<B> WatchedBody<B> {
         let progress = PROGRESS.try_with(Arc::clone).ok();
         if let Some(progress) = &progress {
             // the head is on its way, and the first byte is the client's to ask for
-            progress.note(true);
+            progress.note(Some(0));
         }
         Self { body, rest: Bytes::new(), progress }
     }
@@ -170,7 +219,11 @@ impl<B: Body<Data = Bytes> + Unpin> Body for WatchedBody<B> {
             this.rest = data.split_off(PIECE);
         }
         if let Some(progress) = &this.progress {
-            progress.note(polled.is_ready());
+            progress.note(match &polled {
+                Poll::Ready(Some(Ok(frame))) => Some(frame.data_ref().map_or(0, Bytes::len)),
+                Poll::Ready(_) => Some(0),
+                Poll::Pending => None,
+            });
         }
         polled
     }
@@ -199,8 +252,14 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
+    use crate::sync::BufferBudget;
 
-    const TIMEOUT: Duration = Duration::from_mins(1);
+    const OFF: u32 = 0;
+
+    fn limits(bytes_per_second: u32) -> WriteLimits {
+        let rate = MinRate { bytes_per_second, grace: Duration::from_mins(1) };
+        WriteLimits::of(Duration::from_mins(1), rate, BufferBudget::new(usize::MAX))
+    }
 
     /// One byte at a time, each this long after it was asked for.
     struct Portal {
@@ -226,8 +285,8 @@ mod tests {
         }
     }
 
-    /// How long a stream lives whose portal and client take so long for each piece, of which there are ten.
-    async fn lives(portal: u64, client: u64) -> u64 {
+    /// How long a stream lives whose portal and client take so long for each piece, of which there are ten of a byte.
+    async fn lives(portal: u64, client: u64, rate: u32) -> u64 {
         let start = Instant::now();
         let stream = async move {
             let delay = Duration::from_secs(portal);
@@ -237,24 +296,33 @@ mod tests {
                 poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
             }
         };
-        watch(stream, TIMEOUT).await;
+        watch(stream, limits(rate)).await;
         start.elapsed().as_secs()
     }
 
     #[tokio::test(start_paused = true)]
     async fn attack_a_client_that_never_opens_its_window() {
-        assert_eq!(lives(0, 100_000).await, 60);
+        assert_eq!(lives(0, 100_000, OFF).await, 60);
+        assert_eq!(lives(0, 100_000, 240).await, 60);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_a_little_now_and_then_is_served_to_the_end() {
-        assert_eq!(lives(0, 50).await, 500);
+    async fn a_client_that_takes_a_little_now_and_then_is_served_where_no_rate_is_set() {
+        assert_eq!(lives(0, 50, OFF).await, 500);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_portal_is_not_the_clients_fault() {
-        assert_eq!(lives(100, 1).await, 1010);
-        assert_eq!(lives(100, 50).await, 1500);
+        assert_eq!(lives(100, 1, OFF).await, 1010);
+        assert_eq!(lives(100, 50, OFF).await, 1500);
+        // one second of ten bytes, and a thousand seconds of the portal's
+        assert_eq!(lives(100, 1, 240).await, 1010);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attack_a_stream_that_takes_a_byte_now_and_then() {
+        assert_eq!(lives(0, 50, 240).await, 60);
+        assert_eq!(lives(100, 50, 240).await, 160);
     }
 
     #[tokio::test]

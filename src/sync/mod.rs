@@ -1,3 +1,6 @@
-//! What many threads share: limits per client.
+//! What many threads share: limits per client, and the budget of buffered bytes.
 
+mod buffer_budget;
 pub mod client_limits;
+
+pub use self::buffer_budget::{BufferBudget, BufferReservation, MAX_UNREAD_BODY_BYTES, STALLED_ANSWER_BYTES};

@@ -115,6 +115,7 @@ pub struct Metrics {
     pub request_duration: Histogram,
     pub connections: Level,
     pub connections_refused: Count,
+    pub requests_shed: Count,
     pub tls_handshakes_failed: Count,
     pub reloads: Family<ReloadLabels, Count>,
     pub tokens_cached: Count,
@@ -189,6 +190,8 @@ impl Default for Metrics {
                 "connections_refused",
                 "Connections closed at once because of limits.max_connections",
             ),
+            requests_shed: new
+                .metric("requests_shed", "Requests rejected because limits.max_buffered_bytes was reached"),
             tls_handshakes_failed: new
                 .metric("tls_handshakes_failed", "TLS handshakes that failed or took too long"),
             reloads: new.metric("config_reloads", "Reloads of deployment.toml by result"),

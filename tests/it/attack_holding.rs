@@ -9,7 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use crate::support::{Gate, Portal, Reply, eventually, gate::GateBuilder};
+use crate::support::{Gate, Portal, PortalDoor, Reply, ask::Ask, eventually, gate::GateBuilder};
 
 /// More than all buffers on the way hold.
 const BIG: usize = 64 << 20;
@@ -141,4 +141,81 @@ fn a_changed_limit_counts_what_is_open() {
     );
     eventually(|| gate.get("/").api_client().send().status == 200);
     assert_eq!(portal_connections(&gate), 2);
+}
+
+/// From an address of its own, named by a proxy that is trusted.
+fn client(gate: &Gate, address: &str, path: &str) -> Ask<'static> {
+    gate.get(path).api_client().header("x-forwarded-for", address)
+}
+
+fn others_are_served(gate: &Gate) {
+    for last in 1..=5 {
+        assert_eq!(client(gate, &format!("198.51.100.{last}"), "/").send().status, 200);
+    }
+}
+
+#[test]
+fn attack_one_client_takes_every_connection_to_the_portal() {
+    let portal = Portal::answering("hello")
+        .route("/big", Reply::zeros(BIG as u64))
+        .route("/hang", Reply::raw_then_silence(""))
+        .start();
+    // a quarter of eight
+    let gate = before(&portal, 8, "500ms").trusting("127.0.0.0/8").start();
+    let mut unread = client(&gate, "192.0.2.1", "/big").open();
+    unread.head();
+    let _hanging = client(&gate, "192.0.2.1", "/hang").open();
+    eventually(|| portal.received().len() == 2);
+    let _more: Vec<_> = (0..10).map(|_| client(&gate, "192.0.2.1", "/hang").open()).collect();
+    others_are_served(&gate);
+    let refused = client(&gate, "192.0.2.1", "/").send();
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
+    let counted = "doorward_client_limit_rejections_total{resource=\"upstream_connections\"} ";
+    let metrics = gate.admin("/metrics").text();
+    assert!(metrics.lines().any(|line| line.strip_prefix(counted).is_some_and(|count| count != "0")));
+    // its next request is served when one of its own has ended
+    drop(unread);
+    eventually(|| client(&gate, "192.0.2.1", "/").send().status == 200);
+}
+
+#[test]
+fn a_request_over_the_share_waits_for_one_of_its_client() {
+    let (stream, hose) = Reply::stream();
+    let portal = Portal::answering("hello").route("/slow", stream).start();
+    let gate = before(&portal, 4, "10s").trusting("127.0.0.0/8").start();
+    let mut slow = client(&gate, "192.0.2.1", "/slow").open();
+    slow.head();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| client(&gate, "192.0.2.1", "/").send().text());
+        eventually(|| gate.admin("/metrics").text().contains("doorward_requests_in_flight 2"));
+        others_are_served(&gate);
+        drop(hose);
+        assert_eq!(slow.chunk(), "");
+        assert_eq!(waiting.join().unwrap(), "hello");
+    });
+}
+
+#[test]
+fn attack_one_client_takes_every_stream_over_http2_to_the_portal() {
+    let (unused, door) = (Portal::answering("").start(), PortalDoor::http2());
+    let upstream = json!([{
+        "path": "/",
+        "url": format!("http://{}", door.authority),
+        "http2": true,
+        "max_connections": 2,
+        "connect_timeout": "500ms",
+    }]);
+    let gate = before(&unused, 1, "1s")
+        .setting("portal.upstream", upstream)
+        .setting("limits.client.upstream_connections", 3)
+        .trusting("127.0.0.0/8")
+        .start();
+    let hold = |_| {
+        let mut held = client(&gate, "192.0.2.1", "/unread").open();
+        held.head();
+        held
+    };
+    let _held: Vec<_> = (0..3).map(hold).collect();
+    assert_eq!(client(&gate, "192.0.2.1", "/").send().status, 429);
+    others_are_served(&gate);
 }

@@ -42,6 +42,23 @@ pub struct Limits {
     /// not hold a connection to the portal for ever.
     #[schemars(extend("default" = "1m"))]
     pub write_timeout: Option<As<Positive>>,
+    /// The least rate, in bytes per second, at which a client takes an answer while bytes of it wait. A client that falls
+    /// behind by more than `min_rate_grace` loses its connection, or with HTTP/2 the stream. Time in which the portal sends
+    /// nothing does not count, so that server-sent events and long polls are not affected. 0: only `write_timeout` counts.
+    #[schemars(extend("default" = 240))]
+    pub min_download_rate: Option<u32>,
+    /// The least rate, in bytes per second, at which a client sends a request's body while Doorward waits for it; then 408.
+    /// Bodies of `application/grpc` are exempt. 0: only silence counts.
+    #[schemars(extend("default" = 240))]
+    pub min_upload_rate: Option<u32>,
+    /// By how much time a client may fall behind `min_download_rate` and `min_upload_rate`.
+    #[schemars(extend("default" = "1m"))]
+    pub min_rate_grace: Option<As<Positive>>,
+    /// Bytes that may wait in buffers for slow clients and portals, of all connections together: 1048576 or more. Socket
+    /// buffers in the kernel count. Above it new requests get 503, and a client that takes nothing for five seconds loses its
+    /// answer.
+    #[schemars(extend("x-default" = "half the memory of the machine or the container, at least 32 MiB"))]
+    pub max_buffered_bytes: Option<u64>,
     /// Limits of one client.
     pub client: Option<Client>,
 }
@@ -71,8 +88,9 @@ pub struct Client {
     /// WebSockets and other upgrades at a time.
     #[schemars(extend("x-default" = "half of `limits.max_upgrades`"))]
     pub upgrades: Option<u32>,
-    /// Upstream connections in use at a time.
-    #[schemars(extend("x-default" = "a quarter of the smallest `portal.upstream[].max_connections`"))]
+    /// Upstream connections in use at a time; with HTTP/2 to the portal, streams. A request over the limit waits until another
+    /// of the client's has ended, at most `portal.upstream[].connect_timeout`, and then gets 429.
+    #[schemars(extend("x-default" = "a quarter of the smallest `portal.upstream[].max_connections`; with `http2`, 25 times as many as those"))]
     pub upstream_connections: Option<u32>,
     /// Addresses without these limits: other machines of the operator, such as a monitoring system. Peers in
     /// `server.trusted_proxies` have none either: the client they name counts.

@@ -56,7 +56,7 @@ pub struct Upstream {
     pub client_key_file: Option<As<FilePath>>,
     /// Connections that requests may have open to the portal at a time, from all workers together; who finds none free
     /// waits in line, at most `connect_timeout`, and gets 503. WebSockets are counted by `limits.max_upgrades` instead;
-    /// with `http2` there is one connection a worker.
+    /// with `http2` each worker has one connection that does not count, and opens more when many requests are under way.
     #[schemars(extend("default" = 1024))]
     pub max_connections: Option<u32>,
     /// How long connecting may take; then 504.

@@ -6,6 +6,7 @@ pub mod guard;
 pub mod issuer;
 pub mod listen;
 pub mod management;
+mod memory;
 pub mod own;
 pub mod portal;
 pub mod scope;
@@ -82,13 +83,8 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
     }
     let route_table = access::table(profile, &access.routes, &[], &sign_in);
     let log = server::log(raw.log.unwrap_or_default(), &key.name("log"), &mut scope);
-    let upstream_connections = portal.upstreams.iter().map(|upstream| upstream.max_connections).min();
-    let limits = server::limits(
-        raw.limits.unwrap_or_default(),
-        upstream_connections.unwrap_or_default(),
-        &key.name("limits"),
-        &mut scope,
-    );
+    let limits =
+        server::limits(raw.limits.unwrap_or_default(), &portal.upstreams, &key.name("limits"), &mut scope);
     Some(Settings {
         file: file.to_owned(),
         server,

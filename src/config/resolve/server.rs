@@ -2,26 +2,33 @@
 
 use std::{net::Ipv6Addr, ops::RangeInclusive, sync::Arc, time::Duration};
 
+use http::HeaderValue;
 use ipnet::IpNet;
 
-use http::HeaderValue;
-
-use super::Scope;
-use crate::config::{
-    document::Key,
-    model::{
-        AccessLog, Admin, CertificateFiles, ClientAuth, ClientLimits, Limits, Log, Server, Tls, TlsFiles,
-        TokenFile,
+use super::{Scope, memory};
+use crate::{
+    config::{
+        document::Key,
+        model::{
+            AccessLog, Admin, CertificateFiles, ClientAuth, ClientLimits, Limits, Log, Server, Tls, TlsFiles,
+            TokenFile, Upstream,
+        },
+        raw::{
+            self,
+            text::As,
+            values::{address::FilePath, duration::Positive},
+        },
     },
-    raw::{
-        self,
-        text::As,
-        values::{address::FilePath, duration::Positive},
+    domain::{
+        fairness::{Rate, Share},
+        transfer_rate::MinRate,
     },
 };
-use crate::domain::fairness::{Rate, Share};
 
 const MOST_WORKERS: u16 = 1024;
+/// Bytes per second; a telephone on a bad line still has some hundred. Kestrel's default is the same.
+const DEFAULT_MIN_RATE: u32 = 240;
+const MIN_BUFFERED_BYTES: usize = 1024 * 1024;
 
 pub fn server(raw: raw::server::Server, key: &Key, scope: &mut Scope<'_>) -> Server {
     let tls = raw.tls.and_then(|raw| tls(raw, &key.name("tls"), scope));
@@ -156,10 +163,9 @@ pub fn log(raw: raw::log::Log, key: &Key, scope: &mut Scope<'_>) -> Log {
     }
 }
 
-/// `upstream_connections` is the smallest limit of an upstream.
 pub fn limits(
     raw: raw::limits::Limits,
-    upstream_connections: usize,
+    upstreams: &[Arc<Upstream>],
     key: &Key,
     scope: &mut Scope<'_>,
 ) -> Limits {
@@ -178,6 +184,9 @@ pub fn limits(
     let max_requests = bounded("max_requests", raw.max_requests, 10_000, 1..=10_000_000);
     let max_request_bodies = bounded("max_request_bodies", raw.max_request_bodies, 2_000, 1..=10_000_000);
     let max_upgrades = bounded("max_upgrades", raw.max_upgrades, 2_000, 0..=10_000_000);
+    let grace = positive(raw.min_rate_grace, 60);
+    let rate =
+        |written: Option<u32>| MinRate { bytes_per_second: written.unwrap_or(DEFAULT_MIN_RATE), grace };
     let limits = Limits {
         max_connections,
         max_header_bytes: bounded("max_header_bytes", raw.max_header_bytes, 32_768, 16_384..=1_048_576),
@@ -189,13 +198,25 @@ pub fn limits(
         header_timeout: positive(raw.header_timeout, 10),
         keep_alive: positive(raw.keep_alive, 75),
         write_timeout: positive(raw.write_timeout, 60),
+        download_rate: rate(raw.min_download_rate),
+        upload_rate: rate(raw.min_upload_rate),
+        max_buffered_bytes: raw
+            .max_buffered_bytes
+            .map_or_else(memory::default_buffer_budget, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
         client: Arc::new(client_limits(
             raw.client.unwrap_or_default(),
-            &Totals { max_connections, max_requests, max_request_bodies, max_upgrades, upstream_connections },
+            &Totals { max_connections, max_requests, max_request_bodies, max_upgrades, upstreams },
             &key.name("client"),
             scope,
         )),
     };
+    if limits.max_buffered_bytes < MIN_BUFFERED_BYTES {
+        scope.mistake(
+            &key.name("max_buffered_bytes"),
+            format!("{} is out of range", limits.max_buffered_bytes),
+            "write 1048576 or more, or leave it out",
+        );
+    }
     // a head that is out of range has been told already
     if limits.max_token_bytes >= limits.max_header_bytes.max(16_384) {
         scope.mistake(
@@ -208,17 +229,17 @@ pub fn limits(
 }
 
 /// What all clients together may hold.
-struct Totals {
+struct Totals<'a> {
     max_connections: usize,
     max_requests: usize,
     max_request_bodies: usize,
     max_upgrades: usize,
-    upstream_connections: usize,
+    upstreams: &'a [Arc<Upstream>],
 }
 
 fn client_limits(
     raw: raw::limits::Client,
-    totals: &Totals,
+    totals: &Totals<'_>,
     key: &Key,
     scope: &mut Scope<'_>,
 ) -> ClientLimits {
@@ -232,6 +253,8 @@ fn client_limits(
         }
         written.map_or(default, |written| written.max(1) as usize)
     };
+    let requests = totals.upstreams.iter().map(|upstream| upstream.max_requests());
+    let (smallest, sum) = (requests.clone().min().unwrap_or(1), requests.fold(0, usize::saturating_add));
     let mut share = |name: &str, written: Option<u32>, all: usize, divisor: usize| Share {
         client: at_least_1(name, written, Share::fraction(all, divisor)),
         all,
@@ -241,12 +264,11 @@ fn client_limits(
         requests: share("requests", raw.requests, totals.max_requests, 2),
         request_bodies: share("request_bodies", raw.request_bodies, totals.max_request_bodies, 4),
         upgrades: share("upgrades", raw.upgrades, totals.max_upgrades, 2),
-        upstream_connections: share(
-            "upstream_connections",
-            raw.upstream_connections,
-            totals.upstream_connections,
-            4,
-        ),
+        upstream_connections: Share {
+            // those that wait for a connection count too, and take turns there
+            all: sum.saturating_add(sum / 4).saturating_add(16),
+            ..share("upstream_connections", raw.upstream_connections, smallest, 4)
+        },
         request_rate: Rate {
             per_second: at_least_1("requests_per_second", raw.requests_per_second, 1_000)
                 .try_into()

@@ -21,9 +21,11 @@ use self::{known::Known, paces::Paces, shared::Share};
 use super::{
     ClientConnection, Gate, Worker,
     answer::Refusal,
-    body::{ArrivingBody, ResponseBody},
-    forward::{NoAnswer, forward, prepare},
+    body::ResponseBody,
+    forward::{forward, prepare},
     judge::Judgement,
+    no_answer::NoAnswer,
+    request_body::ArrivingBody,
 };
 use crate::{
     account::{NotForwarded, Reservation},

@@ -14,7 +14,8 @@ use crate::{
     domain::guard::{Doubt, Guard, Head, MAX_BODY},
     proxy::{
         ClientConnection,
-        body::{ArrivingBody, ClientBody, RequestBody},
+        request_body::{ArrivingBody, ClientBody, RequestBody},
+        upload_watch::UploadLimits,
     },
 };
 
@@ -104,7 +105,12 @@ async fn whole(
     if announced.is_some_and(|length| length > MAX_BODY as u64) {
         return Err(TOO_LARGE);
     }
-    let body = RequestBody::new(ClientBody::Coming(body), parts.version, connection, PATIENCE);
+    let body = RequestBody::new(
+        ClientBody::Coming(body),
+        parts.version,
+        connection,
+        UploadLimits::silence(PATIENCE),
+    );
     match tokio::time::timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(TOO_LARGE),

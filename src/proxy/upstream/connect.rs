@@ -13,6 +13,7 @@ use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
@@ -21,6 +22,11 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{lease::Lease, slots::Slot};
 use crate::config::model::{Target, Upstream};
+
+/// The kernel doubles it, for what it needs itself.
+const RECEIVE_BUFFER: usize = 128 * 1024;
+/// Bytes the kernel accepts beyond what the portal's window takes.
+const UNSENT: u32 = 64 * 1024;
 
 /// Knows how to reach one upstream; made once, used for every connection.
 pub struct Connector {
@@ -112,6 +118,11 @@ impl PortalStream {
 async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     let stream = TcpStream::connect((host, port)).await?;
     stream.set_nodelay(true)?;
+    let socket = SockRef::from(&stream);
+    // both are what the kernel holds for us while a client or the portal does not read; without them it would grow to megabytes
+    // where a kernel does not know them, its own limits stay
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    let _ = socket.set_tcp_notsent_lowat(UNSENT);
     Ok(stream)
 }
 

@@ -1,37 +1,63 @@
-//! HTTP/2 to the portal: one connection a worker, shared by all requests.
+//! HTTP/2 to the portal: a few connections a worker, each shared by many requests.
+//!
+//! A client must not hold up others that share its connection. A connection's window is as large as HTTP/2 allows, so that
+//! answers that are not read fill the windows of their own streams only. When the streams of a connection are in use another
+//! connection is opened. Bodies that are still arriving have connections of their own: the window for those is the portal's
+//! to choose, and a body that the portal does not read would hold up all others.
+
+use std::sync::Arc;
 
 use http::{Request, Response, Version};
-use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::sync::Mutex;
+use tokio::time::Instant;
 
-use super::{ForwardError, connect::Connector};
+use super::{
+    ForwardError,
+    connect::Connector,
+    h2_connections::{Group, StreamPermit},
+    lease::Lease,
+    slots::Slots,
+};
 use crate::{
-    config::model::Upstream,
-    proxy::body::{RequestBody, ResponseBody},
+    config::model::{HTTP2_STREAMS, Upstream},
+    domain::client::Client,
+    proxy::{body::ResponseBody, request_body::RequestBody},
 };
 
-#[derive(Default)]
+/// Streams of a connection for bodies that are still arriving.
+const MAX_UPLOADS: usize = 16;
+
+/// The connections of one worker to one upstream.
 pub struct Shared {
-    sender: Mutex<Option<SendRequest<RequestBody>>>,
+    requests: Arc<Group>,
+    uploads: Arc<Group>,
+    slots: Arc<Slots<Lease>>,
 }
 
 impl Shared {
+    pub fn new(slots: Arc<Slots<Lease>>) -> Self {
+        Self { requests: Group::new(HTTP2_STREAMS), uploads: Group::new(MAX_UPLOADS), slots }
+    }
+
     pub async fn forward(
         &self,
         upstream: &Upstream,
         connector: &Connector,
         mut request: Request<RequestBody>,
+        client: Client,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         *request.version_mut() = Version::HTTP_2;
         let upload = request.body().progress();
-        let mut sender = self.sender(upstream, connector).await?;
+        let permit = self.stream(upstream, connector, request.body().is_arriving(), client).await?;
+        let permit = Arc::new(permit);
+        request.body_mut().hold(&permit);
+        let mut sender = permit.sender();
         let mut answer = std::pin::pin!(sender.send_request(request));
         let mut seen = 0;
         loop {
             match tokio::time::timeout(upstream.header_timeout, answer.as_mut()).await {
                 Ok(Ok(answer)) => {
-                    return Ok(answer.map(|incoming| ResponseBody::shared(incoming, upstream.idle_timeout)));
+                    let body = |incoming| ResponseBody::shared(incoming, upstream.idle_timeout, permit);
+                    return Ok(answer.map(body));
                 }
                 Ok(Err(error)) => return Err(ForwardError::Broken(error.into())),
                 Err(_) => {
@@ -44,42 +70,34 @@ impl Shared {
         }
     }
 
-    /// The connection in use, or a new one; callers that come at the same time share one handshake.
-    async fn sender(
+    async fn stream(
         &self,
         upstream: &Upstream,
         connector: &Connector,
-    ) -> Result<SendRequest<RequestBody>, ForwardError> {
-        let mut slot = self.sender.lock().await;
-        if let Some(sender) = &mut *slot
-            && !sender.is_closed()
-            && sender.ready().await.is_ok()
-        {
-            return Ok(sender.clone());
+        is_upload: bool,
+        client: Client,
+    ) -> Result<StreamPermit, ForwardError> {
+        let (own, other) =
+            if is_upload { (&self.uploads, &self.requests) } else { (&self.requests, &self.uploads) };
+        if let Some(permit) = own.free() {
+            return Ok(permit);
         }
-        let connect = async {
-            let stream = connector.connect().await.map_err(ForwardError::Connect)?;
-            if stream.negotiated_http2() == Some(false) {
-                return Err(ForwardError::Connect(std::io::Error::other(
-                    "the portal does not offer HTTP/2; set http2 = false for this upstream",
-                )));
-            }
-            Builder::new(TokioExecutor::new())
-                .timer(TokioTimer::new())
-                .adaptive_window(true)
-                .keep_alive_interval(std::time::Duration::from_secs(20))
-                .handshake(TokioIo::new(stream))
-                .await
-                .map_err(|error| ForwardError::Broken(error.into()))
-        };
-        let (sender, connection) = tokio::time::timeout(upstream.connect_timeout, connect)
-            .await
-            .map_err(|_| ForwardError::ConnectTimeout)??;
-        tokio::spawn(async move {
-            // its errors reach each request through the sender
-            let _ = connection.await;
-        });
-        *slot = Some(sender.clone());
-        Ok(sender)
+        // each worker may have one connection that does not count, so that none is left without
+        let is_first = own.is_empty() && other.is_empty();
+        if !is_first
+            && self.slots.is_full()
+            && let Some(permit) = other.free()
+        {
+            return Ok(permit);
+        }
+        let slots = (!is_first).then_some(&self.slots);
+        own.stream(upstream, connector, slots, client).await
+    }
+
+    /// Once a second: closes connections that are not needed any more.
+    pub fn sweep(&self, upstream: &Upstream) {
+        let now = Instant::now();
+        self.requests.close_idle(now, upstream.keep_alive, 1);
+        self.uploads.close_idle(now, upstream.keep_alive, 0);
     }
 }

@@ -27,7 +27,7 @@ use super::{
     http1::{self, Answer, Frames, Reader, Sent, Upload, WireError},
     pool::Pool,
 };
-use crate::proxy::{added::Added, body::RequestBody};
+use crate::proxy::{added::Added, request_body::RequestBody};
 
 /// An idle connection keeps the buffer of its heads, but not of the largest.
 const KEPT_HEAD: usize = 8 * 1024;
@@ -90,6 +90,12 @@ impl Lease {
         };
         self.head.clear();
         http1::write_head(&mut self.head, &request, sent, |out| added.write(out));
+        // a small body goes out with the head, and needs no task
+        let whole = request.body().whole();
+        if let Some((data, trailers)) = whole {
+            http1::write_body(&mut self.head, sent, data, trailers);
+        }
+        let is_upload = sent != Sent::Nothing && whole.is_none();
         let to_head = *request.method() == Method::HEAD;
         let mut unsent = Some(request);
         async move {
@@ -106,7 +112,7 @@ impl Lease {
                 return Err((error, again));
             }
             let body = unsent.take().map(Request::into_body);
-            if let Some(body) = body.filter(|_| sent != Sent::Nothing) {
+            if let Some(body) = body.filter(|_| is_upload) {
                 let pool = Arc::clone(pool);
                 let Self { reader, mut deadline, .. } = self;
                 let upload =
@@ -218,7 +224,7 @@ mod tests {
     use tokio::{sync::oneshot, time::sleep};
 
     use super::*;
-    use crate::proxy::body::UploadProgress;
+    use crate::proxy::request_body::UploadProgress;
 
     /// The time of an answer counts from the end of its upload.
     #[tokio::test(start_paused = true)]

@@ -14,6 +14,7 @@ use super::{
     http1::{Framing, WireError},
     lease::{Deadline, Source},
     pool::Pool,
+    share::UsePermit,
 };
 use crate::proxy::body::BodyError;
 
@@ -27,6 +28,8 @@ pub struct LeasedBody {
     waiting: bool,
     /// For an answer that comes from a task, which keeps the connection's own.
     deadline: Option<Deadline>,
+    /// Counts the connection for its client while it is in use.
+    permit: Option<UsePermit>,
 }
 
 impl LeasedBody {
@@ -45,6 +48,7 @@ impl LeasedBody {
             idle_timeout,
             waiting: false,
             deadline: None,
+            permit: None,
         };
         if framing == Framing::Empty {
             body.give_back();
@@ -109,6 +113,18 @@ impl LeasedBody {
             && lease.parts().0.is_empty()
         {
             self.pool.put(lease);
+        }
+        self.permit = None;
+    }
+
+    pub fn hold(&mut self, permit: UsePermit) {
+        self.permit = self.source.is_some().then_some(permit);
+    }
+
+    /// While the client takes nothing.
+    pub fn release_buffer(&mut self) {
+        if let Some(Source::Lease(lease)) = &mut self.source {
+            lease.parts().0.rest();
         }
     }
 

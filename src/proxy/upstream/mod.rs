@@ -1,12 +1,14 @@
 //! The portal's side: which upstream, over which connection, and what may be tried again.
 
 mod connect;
+mod h2_connections;
 mod http1;
 mod http2;
 mod lease;
 mod leased_body;
 mod line;
 mod pool;
+mod share;
 mod slots;
 
 use std::{
@@ -28,11 +30,14 @@ use self::{
     pool::Pool,
     slots::{Grant, Home, Slots},
 };
-pub use self::{connect::PortalStream, http1::WireError, leased_body::LeasedBody};
-use super::{
-    added::Added,
-    body::{RequestBody, ResponseBody},
+pub use self::{
+    connect::PortalStream,
+    h2_connections::StreamPermit,
+    http1::WireError,
+    leased_body::LeasedBody,
+    share::{Sender, UsePermit},
 };
+use super::{added::Added, body::ResponseBody, request_body::RequestBody};
 use crate::{
     config::model::{Target, Upstream},
     domain::client::Client,
@@ -47,6 +52,8 @@ pub enum ForwardError {
     ConnectTimeout,
     #[error("as many connections as portal.upstream.max_connections allows are in use")]
     TooMany,
+    #[error("the client has as many connections in use as limits.client.upstream_connections allows")]
+    ClientShare,
     #[error("the portal does not answer in time")]
     AnswerTimeout,
     #[error("the portal broke the connection: {0}")]
@@ -83,8 +90,9 @@ pub struct Portal {
 impl Portal {
     pub fn new(upstream: Arc<Upstream>, slots: Arc<Slots<Lease>>) -> io::Result<Self> {
         let connector = Connector::new(&upstream)?;
+        let shared = Shared::new(Arc::clone(&slots));
         let pool = Arc::new(Pool::new(upstream.keep_alive, slots));
-        Ok(Self { upstream, connector, pool, shared: Shared::default() })
+        Ok(Self { upstream, connector, pool, shared })
     }
 
     /// Sends the request and gives back the answer with a streaming body. A request is sent a second time only when not
@@ -94,19 +102,26 @@ impl Portal {
         &self,
         mut request: Request<RequestBody>,
         added: Added,
-        client: Client,
+        sender: Sender,
     ) -> impl Future<Output = Result<Response<ResponseBody>, ForwardError>> + Send + '_ {
         async move {
+            if request.body().is_arriving() {
+                Box::pin(request.body_mut().read_start())
+                    .await
+                    .map_err(|error| ForwardError::Broken(error.into()))?;
+            }
+            let permit = self.share(&sender).await?;
             if self.upstream.http2 {
-                return Box::pin(self.shared.forward(&self.upstream, &self.connector, request)).await;
+                let shared = self.shared.forward(&self.upstream, &self.connector, request, sender.client);
+                return Box::pin(shared).await.map(|answer| answer.map(|body| body.holding(permit)));
             }
             loop {
                 let (lease, fresh) = match poll_fn(|cx| Poll::Ready(self.pool.take(cx))).await {
                     Some(lease) => (lease, false),
-                    None => Box::pin(self.open(self.pool.home, client)).await?,
+                    None => Box::pin(self.open(self.pool.home, sender.client)).await?,
                 };
                 match lease.send(request, &added, self.upstream.header_timeout, &self.pool).await {
-                    Ok((answer, source)) => return Ok(self.streaming(answer, source)),
+                    Ok((answer, source)) => return Ok(self.streaming(answer, source, permit)),
                     Err((_, Some(unsent))) if !fresh => request = *unsent,
                     Err((error, _)) => return Err(error),
                 }
@@ -118,9 +133,21 @@ impl Portal {
         &self.upstream.target
     }
 
-    fn streaming(&self, answer: Answer, source: Source) -> Response<ResponseBody> {
+    /// The client's share of the connections, which it may have to wait for.
+    async fn share(&self, sender: &Sender) -> Result<UsePermit, ForwardError> {
+        let queue = &self.pool.slots.share_queue;
+        match queue.take(sender) {
+            Ok(permit) => Ok(permit),
+            Err(_) => Box::pin(queue.wait(sender, self.upstream.connect_timeout))
+                .await
+                .map_err(|_| ForwardError::ClientShare),
+        }
+    }
+
+    fn streaming(&self, answer: Answer, source: Source, permit: UsePermit) -> Response<ResponseBody> {
         let (pool, idle_timeout) = (Arc::clone(&self.pool), self.upstream.idle_timeout);
-        let body = LeasedBody::new(source, answer.framing, answer.keep_alive, pool, idle_timeout);
+        let mut body = LeasedBody::new(source, answer.framing, answer.keep_alive, pool, idle_timeout);
+        body.hold(permit);
         let mut response = Response::new(ResponseBody::leased(body));
         *response.status_mut() = answer.status;
         *response.headers_mut() = answer.headers;
@@ -133,17 +160,18 @@ impl Portal {
         &self,
         request: Request<RequestBody>,
         added: &Added,
-        client: Client,
+        sender: &Sender,
     ) -> Result<Upgraded, ForwardError> {
+        let permit = self.share(sender).await?;
         // nobody's home: no used connection is handed to it
-        let (lease, _) = self.open(Home::new(), client).await?;
+        let (lease, _) = self.open(Home::new(), sender.client).await?;
         let sent = lease.send(request, added, self.upstream.header_timeout, &self.pool).await;
         match sent.map_err(|(error, _)| error)? {
             (answer, Source::Lease(lease)) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
                 let (stream, early) = lease.into_upgraded();
                 Ok(Upgraded::Switched { headers: answer.headers, stream, early })
             }
-            (answer, source) => Ok(Upgraded::Declined(Box::new(self.streaming(answer, source)))),
+            (answer, source) => Ok(Upgraded::Declined(Box::new(self.streaming(answer, source, permit)))),
         }
     }
 
@@ -171,6 +199,7 @@ impl Portal {
 
     pub fn sweep(&self) {
         self.pool.sweep();
+        self.shared.sweep(&self.upstream);
     }
 }
 

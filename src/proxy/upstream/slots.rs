@@ -16,7 +16,10 @@ use std::{
 
 use tokio::{sync::oneshot, time::timeout};
 
-use super::line::{Line, Place};
+use super::{
+    line::{Line, Place},
+    share::ShareQueue,
+};
 use crate::domain::client::Client;
 
 /// Which worker's connections; those of another worker cannot be used.
@@ -36,6 +39,8 @@ pub struct Slots<T> {
     state: Mutex<State<T>>,
     /// Length of the line, to be read without the lock.
     waiting: AtomicUsize,
+    /// Requests over their client's share, which stand in no line yet.
+    pub share_queue: Arc<ShareQueue>,
 }
 
 struct State<T> {
@@ -65,12 +70,17 @@ impl<T> Slots<T> {
             max: AtomicUsize::new(max),
             state: Mutex::new(State { taken: 0, line: Line::default() }),
             waiting: AtomicUsize::new(0),
+            share_queue: Arc::default(),
         })
     }
 
     /// What is open beyond a smaller number stays open until it is closed for another reason.
     pub fn set_max(&self, max: usize) {
         self.max.store(max, Ordering::Relaxed);
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.taken() >= self.max.load(Ordering::Relaxed)
     }
 
     pub fn taken(&self) -> usize {

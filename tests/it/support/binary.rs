@@ -177,6 +177,11 @@ impl Binary {
         self.status("VmRSS:")
     }
 
+    /// Memory of its own, without the program's file, in KiB.
+    pub fn anonymous_memory(&self) -> u64 {
+        self.status("RssAnon:")
+    }
+
     /// The most it ever had resident, in KiB.
     pub fn most_memory(&self) -> u64 {
         self.status("VmHWM:")

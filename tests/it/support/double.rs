@@ -215,6 +215,10 @@ fn answer(socket: &TcpStream, reader: &mut impl Read, reply: &Reply, request: &R
             }
             out.write_all(b"0\r\n\r\n")
         }
+        Body::Zeros(bytes) => {
+            out.write_all(format!("{head}content-length: {bytes}\r\n\r\n").as_bytes())?;
+            io::copy(&mut io::repeat(0).take(*bytes), &mut out).map(drop)
+        }
         Body::Trailers { body, trailers } => {
             out.write_all(
                 format!("{head}transfer-encoding: chunked\r\n\r\n{:x}\r\n", body.len()).as_bytes(),

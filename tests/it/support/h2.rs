@@ -1,13 +1,25 @@
 //! A caller that speaks HTTP/2, over TLS by ALPN or in clear text with prior knowledge.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, future::ready, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderName, HeaderValue, Request};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::BoxBody};
+use hyper::{
+    body::{Frame, Incoming},
+    client::conn::http2::{Builder, SendRequest},
+};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::{io::AsyncRead, io::AsyncWrite, net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    runtime::Handle,
+    sync::oneshot,
+    task::JoinHandle,
+    time::timeout,
+};
 use tokio_rustls::TlsConnector;
 
 use super::{answer::Answer, eventually::PATIENCE, message::Headers};
@@ -78,4 +90,67 @@ async fn exchange(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, requ
 fn owned(headers: &http::HeaderMap) -> Headers {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+}
+
+/// A connection whose streams a test opens one by one. Of the answers only what is asked for is read.
+pub struct H2Connection {
+    /// Of a thread of its own, so that the connection lives while the test waits for something else.
+    runtime: Handle,
+    sender: SendRequest<BoxBody<Bytes, Infallible>>,
+    _stopped_by_drop: oneshot::Sender<()>,
+}
+
+impl H2Connection {
+    /// Each stream takes at most `stream_window` bytes that are not read.
+    pub fn connect(addr: SocketAddr, stream_window: u32) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let handle = runtime.handle().clone();
+        let sender = runtime.block_on(async {
+            let socket = TcpStream::connect(addr).await.unwrap();
+            let (sender, connection) = Builder::new(TokioExecutor::new())
+                .initial_stream_window_size(stream_window)
+                .handshake(TokioIo::new(socket))
+                .await
+                .unwrap();
+            tokio::spawn(connection);
+            sender
+        });
+        let (stop, stopped) = oneshot::channel::<()>();
+        std::thread::spawn(move || runtime.block_on(stopped));
+        Self { runtime: handle, sender, _stopped_by_drop: stop }
+    }
+
+    /// Waits for the head only.
+    pub fn get(&mut self, path: &str) -> hyper::Response<Incoming> {
+        let request = Request::get(uri(path)).body(Empty::<Bytes>::new().boxed()).unwrap();
+        self.runtime.block_on(self.sender.send_request(request)).expect("an answer")
+    }
+
+    /// An upload of which `body` comes and then nothing; its answer, when it is waited for.
+    pub fn begin_upload(&mut self, path: &str, body: impl Into<Bytes>) -> Upload {
+        let start: Bytes = body.into();
+        let begun = stream::once(ready(Ok::<_, Infallible>(Frame::data(start)))).chain(stream::pending());
+        // it is a stream as well
+        let body = BodyExt::boxed(StreamBody::new(begun));
+        let request = Request::post(uri(path)).body(body).unwrap();
+        Upload(self.runtime.spawn(self.sender.send_request(request)))
+    }
+
+    /// The status of the answer to an upload.
+    pub fn status(&self, upload: Upload) -> Option<u16> {
+        let answer = self.runtime.block_on(async { timeout(PATIENCE, upload.0).await.unwrap().unwrap() });
+        answer.ok().map(|answer| answer.status().as_u16())
+    }
+
+    /// Whether the whole of an answer can be read.
+    pub fn is_whole(&self, answer: hyper::Response<Incoming>) -> bool {
+        let read = async { timeout(PATIENCE, answer.into_body().collect()).await.expect("an end in time") };
+        self.runtime.block_on(read).is_ok()
+    }
+}
+
+pub struct Upload(JoinHandle<hyper::Result<hyper::Response<Incoming>>>);
+
+fn uri(path: &str) -> String {
+    format!("http://portal.test{path}")
 }

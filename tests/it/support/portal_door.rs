@@ -29,6 +29,11 @@ use super::{
     portal::Portal,
 };
 
+/// Of a connection, at the same time.
+pub const HTTP2_STREAMS: u32 = 20;
+
+static PIECE: [u8; 64 * 1024] = [0; 64 * 1024];
+
 /// Open until it is dropped.
 pub struct PortalDoor {
     /// `127.0.0.1:port`; empty for a unix socket.
@@ -136,17 +141,30 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         }
         Behind::Http2 => {
             let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .max_concurrent_streams(HTTP2_STREAMS)
                 .serve_connection(TokioIo::new(stream), service_fn(repeat));
             drop(connection.await);
         }
     }
 }
 
-/// Refuses `/refused`; otherwise says method, address and headers, then the body as it comes, then its trailers.
+/// Refuses `/refused`; `/big` is larger than all buffers on the way; of `/unread` no body is read. Otherwise says method, address and headers, then the body as it comes, then its trailers.
 async fn repeat(
     request: Request<Incoming>,
 ) -> Result<Response<impl hyper::body::Body<Data = Bytes, Error = hyper::Error>>, Infallible> {
     let (parts, body) = request.into_parts();
+    if parts.uri.path() == "/big" {
+        let piece = Bytes::from_static(&PIECE);
+        let frames = futures_util::stream::repeat_with(move || Ok(Frame::data(piece.clone()))).take(1024);
+        return Ok(Response::new(StreamBody::new(frames.boxed())));
+    }
+    if parts.uri.path() == "/unread" {
+        let never = futures_util::stream::once(async move {
+            let _unread = body;
+            std::future::pending().await
+        });
+        return Ok(Response::new(StreamBody::new(never.boxed())));
+    }
     let refused = parts.uri.path() == "/refused";
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers: Headers =
@@ -168,5 +186,6 @@ async fn repeat(
     let frames =
         first.chain(body.into_data_stream().map(|data| data.map(Frame::data))).chain(last).take(wanted);
     let status = if refused { 413 } else { 200 };
-    Ok(Response::builder().status(status).header("trailer", "x-sum").body(StreamBody::new(frames)).unwrap())
+    let frames = StreamBody::new(frames.boxed());
+    Ok(Response::builder().status(status).header("trailer", "x-sum").body(frames).unwrap())
 }

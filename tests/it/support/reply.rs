@@ -21,6 +21,8 @@ pub enum Body {
     Echo,
     /// Chunked, each piece as the test hands it out; closed when the test drops the hose.
     Pieces(Arc<Mutex<Receiver<Vec<u8>>>>),
+    /// So many bytes, made as they are sent.
+    Zeros(u64),
     /// Chunked, with trailers.
     Trailers {
         body: Vec<u8>,
@@ -51,6 +53,11 @@ impl Reply {
 
     pub fn json(body: &serde_json::Value) -> Self {
         Self::of(Body::Whole(body.to_string().into_bytes())).header("content-type", "application/json")
+    }
+
+    /// An answer that need not fit into memory.
+    pub fn zeros(bytes: u64) -> Self {
+        Self::of(Body::Zeros(bytes))
     }
 
     /// Server-sent events, one piece at a time.

@@ -17,7 +17,7 @@ use std::io;
 pub use self::{
     answer::{Answer, Framing},
     reader::Reader,
-    request::{Sent, write_head},
+    request::{Sent, write_body, write_head},
     upload::{Frames, Upload, send},
 };
 

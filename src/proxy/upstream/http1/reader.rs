@@ -20,9 +20,10 @@ use super::{
     chunked::{Chunked, Piece},
 };
 
-/// A buffer begins like this and grows with a body that fills it.
+/// A buffer begins like this and grows with a body that fills it. What a client does not read is held here and once more in
+/// hyper's write buffer, so it stays small (`docs/adr/0015-one-budget-for-buffered-bytes.md`).
 const SMALL: usize = 8 * 1024;
-const LARGE: usize = 512 * 1024;
+const LARGE: usize = 32 * 1024;
 /// So many 1xx before an answer, and no more.
 pub const MAX_INTERIM: u32 = 32;
 /// With less room than this a new buffer is begun.
@@ -146,7 +147,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         self.read.is_empty()
     }
 
-    /// An idle connection keeps no buffer that a large body has left.
+    /// A connection that is idle, or whose client reads nothing, keeps no buffer that a large body has left.
     pub fn rest(&mut self) {
         if self.wanted > SMALL && self.read.is_empty() {
             self.wanted = SMALL;

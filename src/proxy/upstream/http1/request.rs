@@ -54,6 +54,23 @@ fn write_length(out: &mut Vec<u8>, length: u64) {
     let _ = write!(out, "content-length: {length}\r\n");
 }
 
+/// A body that is there as a whole.
+pub fn write_body(out: &mut Vec<u8>, sent: Sent, data: &[u8], trailers: Option<&HeaderMap>) {
+    match sent {
+        Sent::Nothing => {}
+        Sent::Length(_) => out.extend_from_slice(data),
+        Sent::Chunked => {
+            // a chunk of no bytes would be the last
+            if !data.is_empty() {
+                out.extend_from_slice(&chunk_size(data.len()));
+                out.extend_from_slice(data);
+                out.extend_from_slice(b"\r\n");
+            }
+            out.extend_from_slice(&last_chunk(trailers));
+        }
+    }
+}
+
 /// What stands before a chunk's data; behind it stands a line end.
 pub fn chunk_size(size: usize) -> Vec<u8> {
     format!("{size:x}\r\n").into_bytes()

@@ -18,7 +18,7 @@ use super::{
     reader::Reader,
     request::{Sent, chunk_size, last_chunk},
 };
-use crate::proxy::body::{RequestBody, UploadProgress};
+use crate::proxy::request_body::{RequestBody, UploadProgress};
 
 /// The pieces of an answer's body, and `None` behind the last: a channel that ends without it has lost the rest.
 pub type Frames = mpsc::Receiver<Result<Option<Frame<Bytes>>, WireError>>;
@@ -179,13 +179,15 @@ async fn pass_answer(
     let (give, frames) = mpsc::channel(1);
     tell.send(Ok((answer, frames))).map_err(|_| Gone)?;
     while framing != Framing::Empty {
+        // before the frame is read: a client that takes nothing holds one, not two
+        let place = give.reserve().await.map_err(|_| Gone)?;
         let frame = tokio::select! {
             biased;
             () = give.closed() => return Err(Gone),
             frame = reader.frame(&mut framing) => frame,
         };
         let (broken, ended) = (matches!(frame, Some(Err(_))), frame.is_none());
-        give.send(frame.transpose()).await.map_err(|_| Gone)?;
+        place.send(frame.transpose());
         if broken {
             return Err(Gone);
         }

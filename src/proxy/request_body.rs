@@ -1,0 +1,351 @@
+//! A client's body on its way to the portal: streamed, after its start has been read.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Version};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::{sync::Notify, time::sleep};
+
+pub use super::upload_progress::{ClientFault, UploadProgress};
+use super::{
+    body::BodyError,
+    connection::{ClientConnection, OpenBody},
+    hygiene::fields::clean_trailers,
+    upload_watch::{UploadLimits, UploadWatch},
+    upstream::StreamPermit,
+};
+use crate::sync::{BufferBudget, BufferReservation, MAX_UNREAD_BODY_BYTES, client_limits::Permit};
+
+/// So much of a body is read before a connection to the portal is taken; most forms and API calls are smaller.
+const START: usize = 16 * 1024;
+/// After the first bytes the rest of the start may take so long.
+const START_PAUSE: Duration = Duration::from_millis(500);
+
+/// A request body that arrives, counted for its client until it has arrived.
+pub struct ArrivingBody {
+    incoming: Incoming,
+    permit: Option<Permit>,
+}
+
+impl ArrivingBody {
+    pub const fn new(incoming: Incoming) -> Self {
+        Self { incoming, permit: None }
+    }
+
+    pub fn hold(&mut self, permit: Permit) {
+        self.permit = Some(permit);
+    }
+
+    pub fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        if self.permit.is_some() && polled.is_ready() && self.incoming.is_end_stream() {
+            self.permit = None;
+        }
+        polled
+    }
+}
+
+/// What a client sends.
+pub enum ClientBody {
+    Coming(ArrivingBody),
+    /// Read already, to know whose sign-in it is; sent on as it came.
+    Here(Option<Bytes>),
+}
+
+impl ClientBody {
+    pub fn here(bytes: Bytes) -> Self {
+        Self::Here(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    }
+
+    pub fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Coming(upload) => upload.is_end_stream(),
+            Self::Here(bytes) => bytes.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Coming(upload) => upload.incoming.size_hint(),
+            Self::Here(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self {
+            Self::Coming(upload) => upload.poll_frame(cx),
+            Self::Here(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+}
+
+/// A client's body on its way to the portal.
+pub struct RequestBody {
+    incoming: ClientBody,
+    http2: bool,
+    /// `None` when there is no body.
+    upload: Option<Box<Upload>>,
+}
+
+/// What only a request with a body needs.
+struct Upload {
+    start: Start,
+    progress: Arc<UploadProgress>,
+    /// `Expect: 100-continue`: the body is not asked for before the portal wants it.
+    gate: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    wanted: Option<Arc<Notify>>,
+    open: Option<OpenBody>,
+    /// For what may have arrived of it and is not read.
+    reservation: Option<BufferReservation>,
+    /// The stream it is sent over, with HTTP/2 to the portal.
+    stream: Option<Arc<StreamPermit>>,
+    /// gRPC: the client may wait for the answer before it sends, and send when it likes.
+    is_interactive: bool,
+    watch: UploadWatch,
+}
+
+/// What has been read of a body before it is sent on.
+#[derive(Default)]
+struct Start {
+    data: BytesMut,
+    trailers: Option<HeaderMap>,
+    /// It is the whole body.
+    is_whole: bool,
+}
+
+impl Start {
+    fn is_empty(&self) -> bool {
+        self.data.is_empty() && self.trailers.is_none()
+    }
+
+    fn take(&mut self) -> Option<Frame<Bytes>> {
+        if self.data.is_empty() {
+            return self.trailers.take().map(Frame::trailers);
+        }
+        Some(Frame::data(std::mem::take(&mut self.data).freeze()))
+    }
+}
+
+impl RequestBody {
+    pub fn new(
+        incoming: ClientBody,
+        version: Version,
+        connection: &Arc<ClientConnection>,
+        limits: UploadLimits,
+    ) -> Self {
+        let http2 = version == Version::HTTP_2;
+        let upload = (!incoming.is_end_stream()).then(|| {
+            let is_coming = matches!(incoming, ClientBody::Coming(_));
+            Box::new(Upload {
+                start: Start::default(),
+                progress: Arc::default(),
+                gate: None,
+                wanted: None,
+                open: is_coming.then(|| connection.open_body()),
+                reservation: None,
+                stream: None,
+                is_interactive: false,
+                watch: UploadWatch::new(limits),
+            })
+        });
+        Self { incoming, http2, upload }
+    }
+
+    /// Counts what of the body may wait to be read, until the body has ended.
+    pub fn reserve(&mut self, buffers: &Arc<BufferBudget>) {
+        let announced = self.incoming.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());
+        if let Some(upload) = self.upload.as_mut().filter(|upload| upload.open.is_some()) {
+            let bytes = announced.unwrap_or(usize::MAX).min(MAX_UNREAD_BODY_BYTES);
+            upload.reservation = Some(buffers.reserve(bytes));
+        }
+    }
+
+    /// Keeps the stream until the body has been sent.
+    pub fn hold(&mut self, stream: &Arc<StreamPermit>) {
+        if let Some(upload) = &mut self.upload {
+            upload.stream = Some(Arc::clone(stream));
+        }
+    }
+
+    /// The client and the portal talk over it: it is sent on as it comes, and no rate counts.
+    pub fn set_interactive(&mut self) {
+        if let Some(upload) = &mut self.upload {
+            upload.is_interactive = true;
+            upload.watch.ignore_rate();
+        }
+    }
+
+    /// Something of it has not been read yet.
+    pub fn is_arriving(&self) -> bool {
+        matches!(self.incoming, ClientBody::Coming(_))
+            && self.upload.as_ref().is_some_and(|upload| !upload.start.is_whole)
+            && !self.incoming.is_end_stream()
+    }
+
+    /// Reads the start of a body, so that a connection to the portal is taken only when there is something to send. Most
+    /// bodies are whole then, and a client that sends nothing holds no connection.
+    pub async fn read_start(&mut self) -> Result<(), BodyError> {
+        // a client that expects `100 Continue` waits for the portal's
+        if self.upload.as_ref().is_none_or(|upload| upload.gate.is_some() || upload.is_interactive) {
+            return Ok(());
+        }
+        let mut start = Start::default();
+        let mut pause = pin!(sleep(START_PAUSE));
+        while !self.incoming.is_end_stream() && !start.is_whole && start.data.len() < START {
+            let read = poll_fn(|cx| match self.poll_incoming(cx) {
+                Poll::Pending if !start.is_empty() => pause.as_mut().poll(cx).map(|()| None),
+                read => read.map(Some),
+            });
+            match read.await {
+                None => break,
+                Some(None) => start.is_whole = true,
+                Some(Some(frame)) => match frame?.into_data() {
+                    Ok(data) => start.data.extend_from_slice(&data),
+                    Err(frame) => start.trailers = frame.into_trailers().ok(),
+                },
+            }
+        }
+        start.is_whole |= self.incoming.is_end_stream();
+        if let Some(upload) = &mut self.upload {
+            upload.start = start;
+        }
+        Ok(())
+    }
+
+    /// The data and the trailers, if all of it has been read.
+    pub fn whole(&self) -> Option<(&[u8], Option<&HeaderMap>)> {
+        match (&self.incoming, &self.upload) {
+            (ClientBody::Here(Some(data)), _) => Some((data, None)),
+            (ClientBody::Coming(_), Some(upload)) if upload.start.is_whole => {
+                Some((&upload.start.data, upload.start.trailers.as_ref()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Holds the body back until `wanted` is notified, at most `patience` long (RFC 9110 §10.1.1).
+    pub fn wait_for(&mut self, wanted: Arc<Notify>, patience: Duration) {
+        if let Some(upload) = &mut self.upload {
+            upload.wanted = Some(Arc::clone(&wanted));
+            upload.gate = Some(Box::pin(async move {
+                let _ = tokio::time::timeout(patience, wanted.notified()).await;
+            }));
+        }
+    }
+
+    /// To be notified when the portal says `100 Continue`.
+    pub fn wanted(&self) -> Option<Arc<Notify>> {
+        self.upload.as_ref()?.wanted.clone()
+    }
+
+    /// The longest silence.
+    pub fn idle_timeout(&self) -> Duration {
+        self.upload.as_ref().map_or(Duration::ZERO, |upload| upload.watch.idle_timeout())
+    }
+
+    /// `None` when there is no body.
+    pub fn progress(&self) -> Option<Arc<UploadProgress>> {
+        self.upload.as_ref().map(|upload| Arc::clone(&upload.progress))
+    }
+
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(upload) = &mut self.upload else { return Poll::Ready(None) };
+        match self.incoming.poll_frame(cx) {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                upload.watch.progressed(bytes);
+                upload.progress.add(bytes);
+                if let Some(trailers) = frame.trailers_mut() {
+                    clean_trailers(trailers);
+                }
+                if self.incoming.is_end_stream() {
+                    upload.ended();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                upload.progress.fail(ClientFault::Malformed);
+                Poll::Ready(Some(Err(error.into())))
+            }
+            // a stream that is reset without an error looks ended to hyper, and is not
+            Poll::Ready(None) if self.http2 && !self.incoming.is_end_stream() => {
+                upload.progress.fail(ClientFault::Malformed);
+                Poll::Ready(Some(Err(BodyError::Reset)))
+            }
+            Poll::Ready(None) => {
+                upload.ended();
+                Poll::Ready(None)
+            }
+            Poll::Pending => upload.watch.poll_too_slow(cx).map(|error| {
+                upload.progress.fail(ClientFault::Idle);
+                Some(Err(error))
+            }),
+        }
+    }
+}
+
+impl Upload {
+    fn ended(&mut self) {
+        self.reservation = None;
+        if let Some(open) = &mut self.open {
+            open.has_ended();
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(upload) = &mut self.upload {
+            if let Some(gate) = &mut upload.gate {
+                if gate.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                upload.gate = None;
+            }
+            if let Some(frame) = upload.start.take() {
+                return Poll::Ready(Some(Ok(frame)));
+            }
+            if upload.start.is_whole {
+                return Poll::Ready(None);
+            }
+        }
+        self.poll_incoming(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.upload {
+            None => true,
+            Some(upload) => {
+                upload.start.is_empty() && (upload.start.is_whole || self.incoming.is_end_stream())
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = self.incoming.size_hint();
+        let start = self.upload.as_ref().map_or(0, |upload| upload.start.data.len() as u64);
+        match hint.exact() {
+            Some(left) => hint = SizeHint::with_exact(left.saturating_add(start)),
+            None => hint.set_lower(hint.lower().saturating_add(start)),
+        }
+        hint
+    }
+}

@@ -1,0 +1,175 @@
+//! Notices a client that takes its answer too slowly, over a connection's socket.
+
+use std::{
+    future::Future as _,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::{
+    config::model::Limits,
+    domain::transfer_rate::{MinRate, TransferDebt},
+    sync::{BufferBudget, BufferReservation, STALLED_ANSWER_BYTES},
+};
+
+/// How long a client may take nothing while `limits.max_buffered_bytes` is reached.
+pub const EXHAUSTED_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How slowly a client may take its answers.
+#[derive(Debug, Clone)]
+pub struct WriteLimits {
+    pub timeout: Duration,
+    pub rate: MinRate,
+    buffers: Arc<BufferBudget>,
+}
+
+impl WriteLimits {
+    pub fn new(limits: &Limits, buffers: &Arc<BufferBudget>) -> Self {
+        Self::of(limits.write_timeout, limits.download_rate, Arc::clone(buffers))
+    }
+
+    pub const fn of(timeout: Duration, rate: MinRate, buffers: Arc<BufferBudget>) -> Self {
+        Self { timeout, rate, buffers }
+    }
+
+    /// How long a client with this debt may take nothing.
+    pub fn patience(&self, debt: TransferDebt) -> Duration {
+        if self.rate.bytes_per_second == 0 {
+            return self.timeout;
+        }
+        self.timeout.min(debt.patience(self.rate))
+    }
+
+    /// Whether a client that has taken nothing for so long has to go, so that others are served.
+    pub fn is_in_the_way(&self, waited: Duration) -> bool {
+        waited >= EXHAUSTED_TIMEOUT && self.buffers.is_exhausted()
+    }
+
+    /// Counts what an answer holds while its client takes nothing.
+    pub fn reserve(&self) -> BufferReservation {
+        self.buffers.reserve(STALLED_ANSWER_BYTES)
+    }
+}
+
+pub struct WriteWatch {
+    limits: WriteLimits,
+    /// Made when the client first takes nothing.
+    stall: Option<Box<Stall>>,
+}
+
+struct Stall {
+    debt: TransferDebt,
+    timer: Pin<Box<Sleep>>,
+    /// Since when the client takes nothing, as long as it does.
+    waiting: Option<Waiting>,
+}
+
+struct Waiting {
+    since: Instant,
+    _reservation: BufferReservation,
+}
+
+impl WriteWatch {
+    pub fn new(limits: WriteLimits) -> Self {
+        Self { limits, stall: None }
+    }
+
+    /// The client took bytes. Whether it was waited for.
+    pub fn progressed(&mut self, bytes: usize) -> bool {
+        let Some(stall) = &mut self.stall else { return false };
+        let waiting = stall.waiting.take();
+        let waited = waiting.as_ref().map_or(Duration::ZERO, |waiting| waiting.since.elapsed());
+        stall.debt.record(waited, bytes, self.limits.rate);
+        waiting.is_some()
+    }
+
+    /// The client takes nothing. Ready when it is to be given up.
+    pub fn poll_too_slow(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let limits = &self.limits;
+        let stall = self.stall.get_or_insert_with(|| {
+            let timer = Box::pin(sleep_until(Instant::now() + limits.timeout));
+            Box::new(Stall { debt: TransferDebt::default(), timer, waiting: None })
+        });
+        let since = if let Some(waiting) = &stall.waiting {
+            waiting.since
+        } else {
+            let since = Instant::now();
+            stall.timer.as_mut().reset(since + limits.patience(stall.debt));
+            stall.waiting = Some(Waiting { since, _reservation: limits.reserve() });
+            since
+        };
+        if limits.is_in_the_way(since.elapsed()) {
+            return Poll::Ready(());
+        }
+        stall.timer.as_mut().poll(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    fn limits(bytes_per_second: u32, budget: usize) -> WriteLimits {
+        let rate = MinRate { bytes_per_second, grace: Duration::from_mins(1) };
+        WriteLimits::of(Duration::from_mins(1), rate, BufferBudget::new(budget))
+    }
+
+    /// How many seconds a client is served that takes `bytes` after each pause of `pause` seconds; at most an hour.
+    async fn served(limits: WriteLimits, pause: u64, bytes: usize) -> u64 {
+        let (start, mut watch) = (Instant::now(), WriteWatch::new(limits));
+        let pause = Duration::from_secs(pause);
+        while start.elapsed() < Duration::from_hours(1) {
+            let given_up = timeout(pause, async {
+                loop {
+                    // the connection's task ticks
+                    let tick = timeout(Duration::from_millis(250), poll_fn(|cx| watch.poll_too_slow(cx)));
+                    if tick.await.is_ok() {
+                        return;
+                    }
+                }
+            });
+            if given_up.await.is_ok() {
+                return start.elapsed().as_secs();
+            }
+            watch.progressed(bytes);
+            sleep(Duration::from_millis(1)).await;
+        }
+        3600
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attack_a_client_that_takes_a_little_now_and_then() {
+        for (rate, pause, bytes, seconds) in [
+            // nothing at all
+            (240, 100_000, 0, 60),
+            (0, 100_000, 0, 60),
+            // a byte every ten seconds
+            (240, 10, 1, 60),
+            // without a rate that is enough
+            (0, 10, 1, 3600),
+            // a bad line, and a good one with long pauses
+            (240, 10, 2_500, 3600),
+            (240, 50, 16_384, 3600),
+        ] {
+            let taken = served(limits(rate, usize::MAX), pause, bytes).await;
+            assert!(taken.abs_diff(seconds) <= 1, "{rate} B/s, {bytes} bytes each {pause} s: {taken} s");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_exhausted_budget_shortens_the_patience() {
+        assert_eq!(served(limits(240, STALLED_ANSWER_BYTES + 1), 100_000, 0).await, 60);
+        let crowded = limits(240, STALLED_ANSWER_BYTES);
+        let buffers = Arc::clone(&crowded.buffers);
+        assert_eq!(served(crowded, 100_000, 0).await, 5);
+        assert_eq!(buffers.reserved(), 0, "given back");
+    }
+}
