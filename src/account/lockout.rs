@@ -31,7 +31,7 @@ pub struct Guess {
     pub who: Who,
     /// At the portal's door: see [`Lockout::alike`].
     pub alike: Option<NameHash>,
-    /// At the portal's door, for an account of ours: what was typed.
+    /// At the portal's sign-in: the client and what it typed.
     pub spelling: Option<NameHash>,
     /// For the log; `None` for a name nobody has.
     pub shown: Option<Shown>,

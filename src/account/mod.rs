@@ -23,7 +23,7 @@ pub use self::{
     import::{ImportError, ImportedUser},
     lockout::{Guess, Lockout, NotReserved, Reservation},
     notices::{Notices, Shown},
-    portal::NotForwarded,
+    portal::{NotForwarded, PortalClient},
     rejected::{Rejected, Told},
     sign_in::{Attempt, Door, SignedIn},
 };

@@ -95,7 +95,8 @@ fn lockout_of(key: &CounterKey) -> LockoutOf {
         CounterKey::Account { .. }
         | CounterKey::Portal { .. }
         | CounterKey::Alike { .. }
-        | CounterKey::Spelling { .. } => LockoutOf::account,
+        | CounterKey::Spelling { .. }
+        | CounterKey::Forgiven { .. } => LockoutOf::account,
         CounterKey::Unknown { .. } => LockoutOf::unknown_name,
         CounterKey::Address { .. } => LockoutOf::address,
         CounterKey::AccountAddress { .. } => LockoutOf::account_and_address,

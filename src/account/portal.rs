@@ -3,12 +3,14 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{Doors, Guess, NotReserved, Reservation, Shown, sign_in::barred};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{Doors, Guess, Lockout, NotReserved, Reservation, Shown, sign_in::barred};
 use crate::{
     config::{TenantPolicy, directory::Found},
     domain::{
         account::{Account, LoginAttributes, LoginName, alike, names},
-        lockout::{Counter, CounterKey, Who},
+        lockout::{ClientNet, Counter, CounterKey, NameHash, Who},
         tenant::TenantId,
     },
     store::StoreError,
@@ -32,6 +34,32 @@ impl From<StoreError> for NotForwarded {
     }
 }
 
+impl From<NotReserved> for NotForwarded {
+    fn from(error: NotReserved) -> Self {
+        match error {
+            NotReserved::Refused(_) => Self::Refused,
+            NotReserved::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Who asks the portal.
+#[derive(Debug, Clone, Copy)]
+pub struct PortalClient<'a> {
+    pub address: IpAddr,
+    /// The tenant the request is for, which need not be the one that the name is counted for.
+    pub tenant: &'a TenantId,
+}
+
+impl PortalClient<'_> {
+    /// The counter of this client's failures under this spelling.
+    fn spelling(&self, lockout: &Lockout, owner: &TenantId, name: &str) -> NameHash {
+        let net = ClientNet::of(self.address).to_string();
+        let parts = ["client", &net, self.tenant.as_str(), owner.as_str(), name];
+        NameHash::of(&lockout.keyed(&parts))
+    }
+}
+
 /// Whose name it is, as far as anybody can tell before the portal does.
 struct Named {
     policy: Arc<TenantPolicy>,
@@ -42,12 +70,13 @@ struct Named {
 impl Doors {
     /// Counts an attempt at the portal's sign-in as failed, until the portal says that it was not. A name that an account
     /// of ours has is that account, though the portal may know somebody else by it; all others are the portal's people, each with a counter, and one with all whose names the
-    /// portal may take for it. A name that does not say whose it is belongs to the tenant `door`.
+    /// portal may take for it. A name that does not say whose it is belongs to the tenant `door`. `client` is who asks, as far
+    /// as a success may forgive the failures of no other.
     pub async fn reserve_at_portal(
         &self,
         door: &TenantId,
         login: &str,
-        address: IpAddr,
+        client: PortalClient<'_>,
         now: u64,
     ) -> Result<Reservation, NotForwarded> {
         let lockout = &self.0.lockout;
@@ -57,14 +86,14 @@ impl Doors {
         };
         let named = self.named_at_portal(policy, login).await?.ok_or(NotForwarded::NoName)?;
         let (Named { policy, name, account }, typed_as) = named;
-        let (who, spelling, shown) = if let Some(account) = &account {
-            // what is one account to us may be several people to the portal: the name as it was typed, and not taken apart
-            let whole = names::canonical(login).unwrap_or_else(|_| login.to_owned());
-            let spelling = lockout.portal_name(&policy.tenant, &whole);
-            (Who::Account(account.id.clone()), Some(spelling), Shown::of(account))
+        // what is one account to us may be several people to the portal: the name as it was typed, and not taken apart
+        let whole = names::canonical(login).unwrap_or_else(|_| login.to_owned());
+        let spelling = client.spelling(lockout, &policy.tenant, &whole);
+        let (who, shown) = if let Some(account) = &account {
+            (Who::Account(account.id.clone()), Shown::of(account))
         } else {
             let hash = lockout.portal_name(&policy.tenant, &typed_as);
-            (Who::Portal(hash), None, Shown::of_portal(hash, &policy.tenant))
+            (Who::Portal(hash), Shown::of_portal(hash, &policy.tenant))
         };
         // this spelling has a counter, and all that may be the same name have one together
         let all_called = account.as_ref().map_or(name.canonical.as_str(), |account| &account.username);
@@ -72,24 +101,47 @@ impl Doors {
             tenant: policy.tenant.clone(),
             who,
             alike: Some(lockout.alike(&policy.tenant, all_called)),
-            spelling,
+            spelling: Some(spelling),
             shown: Some(shown),
             bypass: account
                 .as_ref()
                 .is_some_and(|account| policy.rules.account_lock.bypassed_by(&account.roles)),
-            address: Some(address),
+            address: Some(client.address),
             device: None,
         };
-        let reservation =
-            lockout.reserve(&policy.rules.account_lock, guess, now).await.map_err(|error| match error {
-                NotReserved::Refused(_) => NotForwarded::Refused,
-                NotReserved::Store(error) => error.into(),
-            })?;
+        let reservation = lockout.reserve(&policy.rules.account_lock, guess, now).await?;
         if account.as_ref().is_some_and(|account| barred(account, &policy).is_some()) {
             reservation.failed();
             return Err(NotForwarded::Refused);
         }
         Ok(reservation)
+    }
+
+    /// As [`Self::reserve_at_portal`], of an attempt that names nobody: counted for the client and its cookies, of which a second factor
+    /// has one portal session, and for the client's address.
+    pub async fn reserve_nameless_at_portal(
+        &self,
+        door: &TenantId,
+        client: PortalClient<'_>,
+        cookies: &[u8],
+        now: u64,
+    ) -> Result<Reservation, NotForwarded> {
+        let lockout = &self.0.lockout;
+        let Found::Tenant(policy) = self.0.tenants.load(door).await else {
+            return Err(NotForwarded::Unavailable);
+        };
+        let hash = client.spelling(lockout, door, &URL_SAFE_NO_PAD.encode(cookies));
+        let guess = Guess {
+            tenant: policy.tenant.clone(),
+            who: Who::Portal(hash),
+            alike: None,
+            spelling: None,
+            shown: Some(Shown::of_portal(hash, &policy.tenant)),
+            bypass: false,
+            address: Some(client.address),
+            device: None,
+        };
+        lockout.reserve(&policy.rules.account_lock, guess, now).await.map_err(NotForwarded::from)
     }
 
     /// Forgets what was counted at the portal's sign-in of a name that no account of ours has. Was there anything?

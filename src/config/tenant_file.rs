@@ -246,7 +246,10 @@ pub fn resolve_with(
     };
     let inherited =
         |own: &Option<Vec<String>>, below: &[String]| own.clone().unwrap_or_else(|| below.to_vec());
-    let own_guards = conf.guards.iter().map(|guard| Arc::new(Guard { of_tenant: true, ..guard.clone() }));
+    let own_guards = conf.guards.iter().map(|guard| {
+        let guard = Guard { of_tenant: true, ..guard.clone() };
+        Arc::new(resolve::guard::of_profile(guard, settings.portal.profile))
+    });
     let governed = Governed {
         account_lock: conf.account_lock.over(&defaults.rules.account_lock),
         passwords: conf.password_policy.over(&defaults.rules.password_rules),

@@ -197,6 +197,7 @@ fn owner_of(key: &CounterKey) -> String {
         CounterKey::Unknown { tenant, bucket } => owner(tenant, &Who::Unknown(*bucket)),
         CounterKey::AccountAddress { tenant, who, .. }
         | CounterKey::Spelling { tenant, who, .. }
+        | CounterKey::Forgiven { tenant, who }
         | CounterKey::Device { tenant, who, .. }
         | CounterKey::Devices { tenant, who } => owner(tenant, who),
         CounterKey::Address { .. } | CounterKey::Alike { .. } => String::new(),

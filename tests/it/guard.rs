@@ -4,6 +4,8 @@ mod alike;
 mod bodies;
 mod closed;
 mod guesses;
+mod hostile;
+mod identifier_first;
 mod kinds;
 mod names;
 mod pace;

@@ -18,7 +18,10 @@ const KEY: &str = "9f3b1c52-7a55-4e0c-9d0b-2b8a8d0c6f11";
 fn identity_server() -> (Portal, Arc<Mutex<u32>>) {
     let checked = Arc::new(Mutex::new(0));
     let count = Arc::clone(&checked);
-    let portal = Portal::answering("devportal").deciding("/commonauth", move |request| {
+    let portal = Portal::answering("devportal").deciding("/", move |request| {
+        if !request.path().ends_with("/commonauth") {
+            return Reply::text("devportal");
+        }
         let field = |name: &str| field(request, name);
         let host = format!("https://{}", request.header("host").unwrap_or_default());
         if request.method == "GET" {
@@ -72,15 +75,12 @@ fn sign_in(gate: &Gate, user: &str, password: &str) -> Answer {
 }
 
 fn sign_in_with(gate: &Gate, user: &str, password: &str, key: &str) -> Answer {
-    let body = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs([
-            ("usernameUserInput", user),
-            ("username", user),
-            ("password", password),
-            ("sessionDataKey", key),
-        ])
-        .finish();
-    gate.post("/commonauth").browser().header("content-type", FORM).body(body).send()
+    sign_in_at(gate, "/commonauth", &[("username", user), ("password", password), ("sessionDataKey", key)])
+}
+
+fn sign_in_at(gate: &Gate, path: &str, fields: &[(&str, &str)]) -> Answer {
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    gate.post(path).browser().header("content-type", FORM).body(body).send()
 }
 
 fn in_each_document(test: impl Fn(&str)) {
@@ -158,5 +158,51 @@ fn signing_out_counts_for_nobody_and_an_expired_login_page_counts_as_wrong() {
         }
         let statuses: Vec<u16> = (0..6).map(|_| sign_in_with(&gate, "alex", RIGHT, "old").status).collect();
         assert_eq!(statuses, [302, 302, 302, 302, 302, 401], "{document}");
+    });
+}
+
+/// Attack: the same endpoint below a tenant or an organisation.
+#[test]
+fn attack_a_sign_in_below_a_tenant_or_an_organisation() {
+    in_each_document(|document| {
+        let (portal, checked) = identity_server();
+        let gate = guarded(&portal, document)
+            .tenant("acme.com", &serde_json::json!({"EnableAnonymous": true}))
+            .setting("access.route", serde_json::json!([{"match": "/o/**", "access": "open"}]))
+            .start();
+        for path in [
+            "/commonauth",
+            "/t/carbon.super/commonauth",
+            "/t/acme.com/commonauth",
+            "/t/acme.com/commonauth/",
+            "/t/acme.com/CommonAuth",
+            "/o/unit/commonauth",
+            "/o/commonauth",
+        ] {
+            for turn in 0..5 {
+                let guess = turn.to_string();
+                sign_in_at(
+                    &gate,
+                    path,
+                    &[("username", "alex"), ("password", &guess), ("sessionDataKey", KEY)],
+                );
+            }
+        }
+        assert_eq!(*checked.lock().unwrap(), 5, "{document}");
+    });
+}
+
+/// A second factor and the answer of an identity provider come to the same address and name nobody.
+#[test]
+fn a_second_factor_gets_through() {
+    in_each_document(|document| {
+        let (portal, _) = identity_server();
+        let gate = guarded(&portal, document).start();
+        let code = sign_in_at(&gate, "/commonauth", &[("token", "123456"), ("sessionDataKey", KEY)]);
+        assert!(code.location().contains("authFailure=true"), "{document}: {}", code.status);
+        let statuses: Vec<u16> = (0..5)
+            .map(|_| sign_in_at(&gate, "/commonauth", &[("token", "1"), ("sessionDataKey", KEY)]).status)
+            .collect();
+        assert_eq!(statuses, [302, 302, 302, 302, 401], "{document}");
     });
 }

@@ -200,6 +200,18 @@ fn each_rule_between_keys_has_its_mistake() {
             "[accounts]\nenabled = true\n[[guard]]\nmatch = \"/x\"\nuser_in = \"basic\"\nbody_bytes = 0",
             "guard[0].body_bytes: 0 is out of range",
         ),
+        (
+            "[accounts]\nenabled = true\n[[guard]]\nmatch = \"/x\"\nuser_in = \"form\"\nname_from = \"sid\"",
+            "guard[0].name_from: \"sid\" names no cookie, field or parameter",
+        ),
+        (
+            "[accounts]\nenabled = true\n[[guard]]\nmatch = \"/x\"\nuser_in = \"basic\"\nname_from = \"cookie:sid\"",
+            "guard[0].name_from: this has no effect",
+        ),
+        (
+            "[accounts]\nenabled = true\n[[guard]]\nmatch = \"/x\"\nuser_in = \"basic\"\nrequire_name = false",
+            "guard[0].require_name: this has no effect",
+        ),
         ("[sign_in]\nurl = \"//evil.example\"", "sign_in.url"),
         ("[sign_in]\nurl = \"/a;b\"", "sign_in.url: \"/a;b\": paths with ';'"),
         (

@@ -4,13 +4,14 @@ use super::Scope;
 use crate::{
     config::{
         document::Key,
+        model::Profile,
         raw::{
             self,
             guard::UserIn as Written,
             text::{As, Text},
             values::{
                 name::NotEmpty,
-                route::{LocalAddress, Match},
+                route::{LocalAddress, Match, NameFrom},
             },
         },
     },
@@ -61,9 +62,12 @@ fn guard(raw: raw::guard::Guard, key: &Key, scope: &mut Scope<'_>) -> Option<Gua
         Written::PasswordGrant => UserIn::PasswordGrant,
     };
     if matches!(user, UserIn::Basic | UserIn::PasswordGrant) {
-        for (name, is_written) in
-            [("user_fields", has_fields), ("locked_redirect", raw.locked_redirect.is_some())]
-        {
+        for (name, is_written) in [
+            ("user_fields", has_fields),
+            ("locked_redirect", raw.locked_redirect.is_some()),
+            ("name_from", raw.name_from.is_some()),
+            ("require_name", user == UserIn::Basic && raw.require_name.is_some()),
+        ] {
             if is_written {
                 scope.mistake(&key.name(name), "this has no effect with this `user_in`", "remove it");
             }
@@ -78,7 +82,8 @@ fn guard(raw: raw::guard::Guard, key: &Key, scope: &mut Scope<'_>) -> Option<Gua
             UserIn::Form(_) | UserIn::Json(_) => {}
         }
     }
-    if failed.is_empty() && succeeded.is_empty() {
+    // with `name_from` it is the page that asks for the name
+    if failed.is_empty() && succeeded.is_empty() && raw.name_from.is_none() {
         let remedy =
             "write succeeded_redirect, succeeded_status or succeeded_body; or what a wrong one looks like";
         scope.mistake(key, "nothing tells a wrong password from the right one", remedy);
@@ -91,14 +96,22 @@ fn guard(raw: raw::guard::Guard, key: &Key, scope: &mut Scope<'_>) -> Option<Gua
     }
     let Match { methods, pattern } = matched?;
     Some(Guard {
-        endpoint: Endpoint { methods, pattern },
+        endpoint: Endpoint { methods, pattern, below_tenants: false },
         user,
+        require_name: raw.require_name.unwrap_or(true),
+        name_from: raw.name_from.map(|written| written.0.0),
         failed,
         succeeded,
         searched: searched as usize,
         locked_redirect: raw.locked_redirect.map(|address| address.0.0),
         of_tenant: false,
     })
+}
+
+/// A guard under a portal profile: WSO2 serves each of its endpoints below every tenant and organisation as well.
+pub fn of_profile(mut guard: Guard, profile: Profile) -> Guard {
+    guard.endpoint.below_tenants = profile == Profile::Wso2Apim;
+    guard
 }
 
 fn signs(
@@ -121,7 +134,7 @@ fn texts(written: Vec<As<NotEmpty>>) -> Vec<String> {
 pub fn written(guard: &Guard) -> raw::guard::Guard {
     let texts = |texts: &[String]| Some(texts.iter().cloned().map(|text| As(NotEmpty(text))).collect());
     let globs = |globs: &[Glob]| Some(globs.iter().map(|glob| As(NotEmpty(glob.0.clone()))).collect());
-    let Endpoint { methods, pattern } = guard.endpoint.clone();
+    let Endpoint { methods, pattern, .. } = guard.endpoint.clone();
     let (user_in, user_fields) = match &guard.user {
         UserIn::Form(fields) => (Written::Form, texts(fields)),
         UserIn::Json(fields) => (Written::Json, texts(fields)),
@@ -132,6 +145,8 @@ pub fn written(guard: &Guard) -> raw::guard::Guard {
         r#match: Some(As(Match { methods, pattern })),
         user_in: Some(user_in),
         user_fields,
+        require_name: (guard.user != UserIn::Basic).then_some(guard.require_name),
+        name_from: guard.name_from.clone().map(|carrier| As(NameFrom(carrier))),
         failed_status: Some(guard.failed.status.clone()),
         failed_redirect: globs(&guard.failed.redirect),
         failed_body: texts(&guard.failed.body),

@@ -117,7 +117,7 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
             token_cookie: access.token_cookie.flatten(),
             forward_token: access.forward_token.unwrap_or(profile == Profile::Wso2Apim),
             private_responses: access.private_responses.unwrap_or(true),
-            guards: guards.into_iter().map(Arc::new).collect(),
+            guards: guards.into_iter().map(|guard| Arc::new(guard::of_profile(guard, profile))).collect(),
             session: session.over(&model::Session::default()),
             rules,
             governance: Arc::new(governance),

@@ -6,23 +6,57 @@ pub struct Endpoint {
     pub methods: Vec<String>,
     /// `*` is one segment, a final `**` any rest.
     pub pattern: String,
+    /// The portal serves it below `/t/{tenant}` and `/o/{organisation}` as well (WSO2).
+    pub below_tenants: bool,
 }
 
 impl Endpoint {
     /// `path` is in normal form.
     pub fn covers(&self, path: &str) -> bool {
-        walk(segments(&self.pattern), segments(path), str::eq_ignore_ascii_case)
+        self.is_served_at(path, |path| walk(segments(&self.pattern), segments(path), is_alike))
     }
 
     /// As `covers`, with every letter and slash as it is written.
     pub fn is_exactly(&self, path: &str) -> bool {
-        walk(self.pattern.split('/'), path.split('/'), |wanted, found| wanted == found)
+        self.is_served_at(path, |path| {
+            walk(self.pattern.split('/'), path.split('/'), |wanted, found| wanted == found)
+        })
+    }
+
+    /// Whether the path, or what is left of it below a tenant or an organisation, is one that `matches`.
+    fn is_served_at(&self, path: &str, matches: impl Fn(&str) -> bool) -> bool {
+        matches(path) || (self.below_tenants && is_below(path, &matches, 2))
     }
 
     /// Whether a body sent with this method signs somebody in.
     pub fn takes(&self, method: &str) -> bool {
         self.methods.is_empty() || self.methods.iter().any(|taken| taken == method)
     }
+}
+
+/// `/login` of `/t/acme.com/login`, of `/t/acme.com/o/unit/login`, and of `/o/login`, where the request names the organisation
+/// in another place. `depth`: of so many prefixes at most.
+fn is_below(path: &str, matches: &impl Fn(&str) -> bool, depth: u8) -> bool {
+    let [b'/', kind @ (b't' | b'T' | b'o' | b'O'), b'/', ..] = path.as_bytes() else { return false };
+    let is_found = |path: &str| matches(path) || (depth > 1 && is_below(path, matches, depth - 1));
+    let rest = path.get(2..).unwrap_or_default();
+    let unnamed = matches!(kind, b'o' | b'O') && is_found(rest);
+    let named = rest.get(1..).and_then(|rest| rest.find('/').and_then(|at| rest.get(at..)));
+    unnamed || named.is_some_and(is_found)
+}
+
+/// The same to some portal: in any case, with a format behind the name (`.json`, `.do`), or with dots and blanks there.
+fn is_alike(wanted: &str, found: &str) -> bool {
+    let Some((start, rest)) = found.split_at_checked(wanted.len()) else { return false };
+    start.eq_ignore_ascii_case(wanted) && is_ignored(rest)
+}
+
+fn is_ignored(rest: &str) -> bool {
+    let format = rest.trim_end_matches("%20").trim_end_matches(['.', '+']);
+    format.is_empty()
+        || format.strip_prefix('.').is_some_and(|format| {
+            format.len() <= 6 && format.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
 }
 
 fn walk<'a>(
@@ -48,6 +82,36 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
+    fn endpoint(pattern: &str, below_tenants: bool) -> Endpoint {
+        Endpoint { methods: Vec::new(), pattern: pattern.to_owned(), below_tenants }
+    }
+
+    /// Attack: the same endpoint of WSO2 below a tenant or an organisation, where no guess is counted.
+    #[test]
+    fn attack_a_sign_in_below_a_tenant_or_an_organisation() {
+        let wso2 = endpoint("/commonauth", true);
+        for path in [
+            "/commonauth",
+            "/t/acme.com/commonauth",
+            "/T/acme.com/CommonAuth/",
+            "/o/unit/commonauth",
+            "/o/commonauth",
+            "/t/acme.com/o/unit/commonauth",
+            "/t/acme.com/o/commonauth",
+        ] {
+            assert!(wso2.covers(path), "{path}");
+            assert_eq!(endpoint("/commonauth", false).covers(path), path == "/commonauth", "{path}");
+        }
+        for path in ["/t/commonauth", "/x/acme.com/commonauth", "/tt/x/commonauth", "/t/a/b/commonauth"] {
+            assert!(!wso2.covers(path), "{path}");
+        }
+        assert!(wso2.is_exactly("/t/acme.com/commonauth") && !wso2.is_exactly("/t/acme.com/Commonauth"));
+        let long = format!("/{}", "o/".repeat(4000));
+        assert!(!wso2.covers(&long));
+        let token = endpoint("/oauth2/token", true);
+        assert!(token.covers("/t/acme.com/oauth2/token") && !token.covers("/t/acme.com/oauth2/authorize"));
+    }
+
     #[test]
     fn attack_another_spelling_of_the_address_is_the_same_sign_in() {
         for (pattern, path, covered) in [
@@ -57,6 +121,14 @@ mod tests {
             ("/login/", "/login", true),
             ("/login", "/login/x", false),
             ("/login", "/logins", false),
+            // Rails and Spring look for a format behind the name, Windows overlooks dots and blanks there
+            ("/login", "/login.json", true),
+            ("/login", "/Login.HTML", true),
+            ("/login", "/login.", true),
+            ("/login", "/login%20", true),
+            ("/login", "/login-x", false),
+            ("/login", "/login.x-y", false),
+            ("/api/login", "/api/login.do", true),
             ("/login", "/", false),
             ("/t/*/login", "/t/acme.com/login", true),
             ("/t/*/login", "/t//login", false),
@@ -68,7 +140,7 @@ mod tests {
             ("/", "/", true),
             ("/", "/x", false),
         ] {
-            let endpoint = Endpoint { methods: Vec::new(), pattern: pattern.to_owned() };
+            let endpoint = endpoint(pattern, false);
             assert_eq!(endpoint.covers(path), covered, "{pattern} {path}");
         }
         for (pattern, path, exactly) in [
@@ -81,7 +153,7 @@ mod tests {
             ("/api/**", "/api", true),
             ("/api/**", "/API", false),
         ] {
-            let endpoint = Endpoint { methods: Vec::new(), pattern: pattern.to_owned() };
+            let endpoint = endpoint(pattern, false);
             assert_eq!(endpoint.is_exactly(path), exactly, "{pattern} {path}");
         }
     }

@@ -3,7 +3,7 @@
 
 use percent_encoding::percent_decode;
 
-use super::Doubt;
+use super::{Doubt, field::Alike};
 
 pub(super) fn texts(fields: &[String]) -> Vec<&str> {
     fields.iter().map(String::as_str).collect()
@@ -35,6 +35,14 @@ pub(super) fn value(fields: &[&str], body: &[u8]) -> Result<Option<String>, Doub
 pub(super) fn names_any(fields: &[&str], query: &[u8]) -> bool {
     let alike = Alike::to(fields);
     pairs(query).any(|(name, value)| parts(name, value).any(|name| alike.has(name)))
+}
+
+/// Whether a body or a query asks a framework for another method than that of the request (Rails, Laravel, Symfony).
+pub(super) fn overrides_method(text: &[u8]) -> bool {
+    pairs(text).any(|(name, value)| {
+        super::field::decoded(name).trim().eq_ignore_ascii_case("_method")
+            && !value.eq_ignore_ascii_case(b"post")
+    })
 }
 
 fn pairs(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -75,49 +83,10 @@ impl<'a, I: Iterator<Item = &'a [u8]>> EqConcat for I {
     }
 }
 
-/// Fields as somebody may read them: in any case (ASP.NET), with blanks around, cut at NUL (C) or `[` (PHP, Rails), with `_`
-/// for `.` and blanks (PHP), and however much of it is encoded.
-struct Alike {
-    folded: Vec<String>,
-    /// Folding makes no name longer than it is in bytes, so a body of a thousand tiny fields costs little.
-    shortest: usize,
-}
-
-impl Alike {
-    fn to(fields: &[&str]) -> Self {
-        let folded: Vec<String> = fields.iter().map(|field| folded(field.as_bytes())).collect();
-        let shortest = folded.iter().map(|field| field.chars().count()).min().unwrap_or(0);
-        Self { folded, shortest }
-    }
-
-    fn has(&self, name: &[u8]) -> bool {
-        if name.len() < self.shortest {
-            return false;
-        }
-        let name = folded(name);
-        self.folded.contains(&name)
-    }
-}
-
-fn folded(name: &[u8]) -> String {
-    let bytes: Vec<u8> = percent_decode(name).map(|b| if b == b'+' { b' ' } else { b }).collect();
-    let text = String::from_utf8_lossy(&bytes);
-    let blank = |c: char| c.is_whitespace() || c.is_control();
-    let text = text.trim_start_matches(blank);
-    let text = text.split('\0').next().unwrap_or_default().trim_end_matches(blank);
-    // `user[name]` is a field of its own; `username[]` and `username[0]` are lists of `username`
-    let text = match text.split_once('[') {
-        Some((list, rest)) if !list.is_empty() && rest.chars().all(|c| c == ']' || c.is_ascii_digit()) => {
-            list
-        }
-        _ => text,
-    };
-    text.trim_end_matches(blank)
-        .chars()
-        .flat_map(char::to_uppercase)
-        .flat_map(char::to_lowercase)
-        .map(|c| if c == '.' || c == ' ' { '_' } else { c })
-        .collect()
+/// With every encoded byte decoded, as a page may repeat it.
+pub(super) fn plain(text: &[u8]) -> Vec<u8> {
+    let spaced: Vec<u8> = text.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
+    percent_decode(&spaced).collect()
 }
 
 /// `+` is a blank; what is no encoding, or no UTF-8, is no value.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::Doubt;
+use super::{Doubt, field::folded};
 
 /// The one value of one of these members.
 pub(super) fn member(members: &[String], body: &[u8]) -> Result<Option<String>, Doubt> {
@@ -57,14 +57,6 @@ impl Json {
             Self::Null | Self::Text(_) => Ok(None),
         }
     }
-}
-
-fn folded(name: &str) -> String {
-    name.trim_matches(|c: char| c.is_whitespace() || c.is_control())
-        .chars()
-        .flat_map(char::to_uppercase)
-        .flat_map(char::to_lowercase)
-        .collect()
 }
 
 impl<'de> Deserialize<'de> for Json {

@@ -5,15 +5,22 @@
 //! guess that is counted for one name and checked for another would be a guess for free.
 
 mod basic;
+mod carrier;
 mod endpoint;
+mod field;
 mod form;
 mod json;
 mod media;
 pub mod outcome;
 pub mod pace;
+mod reading;
+pub mod rule;
 
+pub use carrier::Carrier;
 pub use endpoint::Endpoint;
-pub use outcome::{Glob, Outcome, Signs};
+pub use outcome::{Glob, Signs};
+pub use reading::Reading;
+pub use rule::Outcome;
 
 /// The body of a guarded request is read up to here; nobody's name and password are longer.
 pub const MAX_BODY: usize = 64 * 1024;
@@ -26,6 +33,10 @@ const MAX_NAME: usize = 512;
 pub struct Guard {
     pub endpoint: Endpoint,
     pub user: UserIn,
+    /// A sign-in without a user name that can be read is refused; otherwise it is counted on the client.
+    pub require_name: bool,
+    /// The portal asks for the name first and for the password later, and remembers the name by this.
+    pub name_from: Option<Carrier>,
     /// What the portal's answer to a wrong password has; any of it is enough.
     pub failed: Signs,
     /// What its answer to the right one has; any of it is enough.
@@ -86,6 +97,12 @@ pub enum Doubt {
     TooLong,
     /// A member of JSON that is no text.
     NotText,
+    /// A body where the method has none, or a method that a framework puts in the place of the one that was read.
+    Method,
+    /// No user name that can be read.
+    NoName,
+    /// More names in one portal session than are remembered.
+    ManyNames,
 }
 
 impl Doubt {
@@ -108,73 +125,11 @@ impl Doubt {
             Self::Control => "the user name has a control character",
             Self::TooLong => "the user name is too long",
             Self::NotText => "the user name is not a text",
+            Self::Method => "a sign-in cannot be sent with this method",
+            Self::NoName => "the sign-in has no user name that can be read",
+            Self::ManyNames => "too many user names were given in this session: begin the sign-in again",
         }
     }
-}
-
-impl Guard {
-    /// Whether both read the same part of a request: the header, or the body.
-    pub fn is_beside(&self, other: &Self) -> bool {
-        (self.user == UserIn::Basic) == (other.user == UserIn::Basic)
-    }
-
-    /// Whether a name may be in the body of a request with this method.
-    pub fn reads_body(&self, method: &str) -> bool {
-        self.user != UserIn::Basic && self.endpoint.takes(method)
-    }
-
-    /// The name somebody wants to sign in with; `None` where nobody does. `body` is empty where there is none.
-    pub fn name(&self, head: &Head<'_>, body: &[u8]) -> Result<Option<String>, Doubt> {
-        if let UserIn::Basic = self.user {
-            if !self.endpoint.takes(head.method) {
-                return Ok(None);
-            }
-            return checked(basic::user(head.authorization)?);
-        }
-        if head.query.is_some_and(|query| form::names_any(&self.fields(), query.as_bytes())) {
-            return Err(Doubt::InQuery);
-        }
-        if !self.endpoint.takes(head.method) || body.is_empty() {
-            return Ok(None);
-        }
-        media::check(head, matches!(self.user, UserIn::Json(_)))?;
-        checked(match &self.user {
-            UserIn::Form(fields) => form::value(&form::texts(fields), body)?,
-            UserIn::Json(members) => json::member(members, body)?,
-            UserIn::PasswordGrant if is_password_grant(body)? => form::value(&["username"], body)?,
-            UserIn::PasswordGrant | UserIn::Basic => None,
-        })
-    }
-
-    /// The fields that must not stand in the query.
-    fn fields(&self) -> Vec<&str> {
-        match &self.user {
-            UserIn::Form(fields) => form::texts(fields),
-            // frameworks put query and body into one map: there a member goes by its own name
-            UserIn::Json(members) => {
-                members.iter().map(|member| member.rsplit('/').next().unwrap_or(member)).collect()
-            }
-            UserIn::PasswordGrant => vec!["grant_type", "username"],
-            UserIn::Basic => Vec::new(),
-        }
-    }
-}
-
-/// Blanks and case count for as little as a generous portal makes of them.
-fn is_password_grant(body: &[u8]) -> Result<bool, Doubt> {
-    let grant = form::value(&["grant_type"], body)?;
-    Ok(grant.is_some_and(|grant| grant.trim().eq_ignore_ascii_case("password")))
-}
-
-fn checked(name: Option<String>) -> Result<Option<String>, Doubt> {
-    let Some(name) = name else { return Ok(None) };
-    if name.chars().any(char::is_control) {
-        return Err(Doubt::Control);
-    }
-    if name.len() > MAX_NAME {
-        return Err(Doubt::TooLong);
-    }
-    Ok(Some(name).filter(|name| !name.trim().is_empty()))
 }
 
 #[cfg(test)]

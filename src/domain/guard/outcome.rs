@@ -1,17 +1,9 @@
 //! Did it work? Read from the portal's answer: its status, where it leads, or a text in it.
 
-use super::{Guard, UserIn};
-
-/// What became of a sign-in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The answer has what only the right password gets: all that was counted before is forgiven.
-    Succeeded,
-    /// Nothing says that it was wrong, and nothing that it was right. The attempt is taken back and no more is forgiven:
-    /// otherwise any request that the portal answers without looking at the password would be a way to guess on.
-    Passed,
-    Failed,
-}
+use super::{
+    Guard, UserIn,
+    rule::{self, Attempt, Outcome, Shown},
+};
 
 /// What an answer may have; any of it is enough.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,12 +20,14 @@ impl Signs {
         self.status.is_empty() && self.redirect.is_empty() && self.body.is_empty()
     }
 
-    fn are_in(&self, answer: &Answer<'_>) -> bool {
+    /// `sent`: texts that it holds do not count.
+    fn are_in(&self, answer: &Answer<'_>, sent: &[u8]) -> bool {
         let leads = |glob: &Glob| {
             answer.location.is_some_and(|to| glob.matches(to) || glob.matches(without_origin(to)))
         };
-        let says =
-            |text: &String| answer.body.windows(text.len().max(1)).any(|window| window == text.as_bytes());
+        let holds =
+            |body: &[u8], text: &str| body.windows(text.len().max(1)).any(|window| window == text.as_bytes());
+        let says = |text: &String| holds(answer.body, text) && !holds(sent, text);
         self.status.contains(&answer.status) || self.redirect.iter().any(leads) || self.body.iter().any(says)
     }
 }
@@ -75,6 +69,8 @@ pub struct Answer<'a> {
     pub body: &'a [u8],
     /// Nothing of the body is left that was not read.
     pub is_whole: bool,
+    /// What the client sent, decoded: a text that it holds is repeated by the answer and proves nothing.
+    pub sent: &'a [u8],
 }
 
 impl Guard {
@@ -93,21 +89,20 @@ impl Guard {
         }
     }
 
-    /// In doubt it has failed: a guess that may have been checked is a guess. `path` is the one that was asked for: what
-    /// comes back from another spelling of it may be another page.
-    pub fn outcome(&self, path: &str, answer: &Answer<'_>) -> Outcome {
-        // a text that says it was wrong may stand where nobody has looked
+    /// What the answer shows. A text that says the password was wrong may stand where the answer was not read.
+    fn shown(&self, answer: &Answer<'_>) -> Shown {
         let unread = !self.failed.body.is_empty() && !answer.is_whole;
-        if unread || self.failed.are_in(answer) {
-            Outcome::Failed
-        } else if self.succeeded.is_empty() {
-            if self.may_be_wrong(answer.status) { Outcome::Failed } else { Outcome::Passed }
-        } else if !self.succeeded.are_in(answer) {
-            Outcome::Failed
-        } else if self.endpoint.is_exactly(path) {
-            Outcome::Succeeded
+        if unread || self.failed.are_in(answer, b"") {
+            Shown::Failure
+        } else if !self.succeeded.is_empty() && self.succeeded.are_in(answer, answer.sent) {
+            Shown::Success
         } else {
-            Outcome::Passed
+            Shown::Nothing { may_be_failure: self.may_be_wrong(answer.status) }
         }
+    }
+
+    /// What becomes of an attempt that was answered so.
+    pub fn outcome(&self, attempt: Attempt<'_>, answer: &Answer<'_>) -> Outcome {
+        rule::outcome(&self.user, !self.succeeded.is_empty(), attempt, self.shown(answer))
     }
 }

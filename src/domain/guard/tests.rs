@@ -1,14 +1,23 @@
 //! A guard as a whole: from a request to a name, and from an answer to what it means.
 
-use super::{outcome::Answer, *};
+use super::{
+    outcome::Answer,
+    rule::{Attempt, Named},
+    *,
+};
+
+mod guessing;
 
 fn guard(user: UserIn, methods: &[&str]) -> Guard {
     Guard {
         endpoint: Endpoint {
             methods: methods.iter().map(|method| (*method).to_owned()).collect(),
             pattern: "/login".to_owned(),
+            below_tenants: false,
         },
         user,
+        require_name: true,
+        name_from: None,
         failed: Signs::default(),
         succeeded: Signs::default(),
         searched: 1024,
@@ -33,14 +42,56 @@ fn form() -> Guard {
 
 #[test]
 fn names_come_from_the_body_and_nothing_else_is_a_sign_in() {
-    let named = |body: &str| form().name(&post(None), body.as_bytes());
-    assert_eq!(named("username=alex&password=x"), Ok(Some("alex".to_owned())));
-    assert_eq!(named("email=alex%40acme.com"), Ok(Some("alex@acme.com".to_owned())));
-    for body in ["", "consent=yes", "username=", "username=++"] {
-        assert_eq!(named(body), Ok(None), "{body}");
+    let read = |body: &str| form().read(&post(None), body.as_bytes());
+    assert_eq!(read("username=alex&password=x"), Ok(named("alex")));
+    assert_eq!(read("email=alex%40acme.com"), Ok(named("alex@acme.com")));
+    assert_eq!(read(""), Ok(Reading::NoSignIn));
+    for body in
+        ["consent=yes", "username=", "username=++", "password=x&constructor[prototype][username]x=alex"]
+    {
+        assert_eq!(read(body), Ok(Reading::Nameless), "{body}");
     }
     // the page itself
-    assert_eq!(form().name(&Head { method: "GET", path: "/login", ..Head::default() }, b""), Ok(None));
+    let page = Head { method: "GET", path: "/login", ..Head::default() };
+    assert_eq!(form().read(&page, b""), Ok(Reading::NoSignIn));
+}
+
+fn named(name: &str) -> Reading {
+    Reading::Named(name.to_owned())
+}
+
+/// Attack: a request that signs nobody in is answered with 200, and its body names the victim whose failures that forgives.
+#[test]
+fn attack_a_body_with_a_name_where_the_method_has_no_body() {
+    let json = guard(UserIn::Json(vec!["username".to_owned()]), &[]);
+    let grant = guard(UserIn::PasswordGrant, &["POST"]);
+    for method in ["OPTIONS", "GET", "HEAD", "TRACE"] {
+        let head = Head { method, ..post(None) };
+        for (guard, body) in [
+            (&form(), "username=victim"),
+            (&json, r#"{"username":"victim"}"#),
+            (&grant, "grant_type=password&username=victim"),
+            (&form(), "x"),
+        ] {
+            assert!(guard.reads_body(method), "{method}");
+            assert_eq!(guard.read(&head, body.as_bytes()), Err(Doubt::Method), "{method} {body}");
+        }
+        assert_eq!(form().read(&head, b""), Ok(Reading::NoSignIn), "{method}");
+    }
+}
+
+/// Attack: the framework is asked for another method than the one that was read, and answers `OPTIONS` with 200.
+#[test]
+fn attack_a_method_in_the_place_of_the_one_that_was_read() {
+    for (query, body) in [
+        (None, "username=victim&password=x&_method=OPTIONS"),
+        (None, "username=victim&%5FMETHOD=get"),
+        (Some("_method=OPTIONS"), "username=victim&password=x"),
+    ] {
+        assert_eq!(form().read(&post(query), body.as_bytes()), Err(Doubt::Method), "{query:?} {body}");
+    }
+    assert_eq!(form().read(&post(None), b"username=alex&_method=post"), Ok(named("alex")));
+    assert_eq!(form().read(&post(None), b"_method=delete"), Ok(Reading::Nameless), "to sign out");
 }
 
 #[test]
@@ -57,26 +108,26 @@ fn attack_an_alternative_field_in_the_query() {
             let head = Head { method, ..post(Some(query)) };
             for body in ["username=decoy&password=x", ""] {
                 assert_eq!(
-                    form().name(&head, body.as_bytes()),
+                    form().read(&head, body.as_bytes()),
                     Err(Doubt::InQuery),
                     "{method} {query} {body}"
                 );
             }
         }
     }
-    assert_eq!(form().name(&post(Some("next=/x&lang=de")), b"username=alex"), Ok(Some("alex".to_owned())));
+    assert_eq!(form().read(&post(Some("next=/x&lang=de")), b"username=alex"), Ok(named("alex")));
     let json = guard(UserIn::Json(vec!["/login/email".to_owned()]), &[]);
     let head = Head { content_type: Some("application/json"), ..post(Some("email=x")) };
-    assert_eq!(json.name(&head, b"{}"), Err(Doubt::InQuery));
+    assert_eq!(json.read(&head, b"{}"), Err(Doubt::InQuery));
 }
 
 #[test]
 fn attack_control_characters_in_the_name() {
     for body in ["username=alex%00", "username=al%0Aex", "username=%C2%85alex", "username=alex%7F"] {
-        assert_eq!(form().name(&post(None), body.as_bytes()), Err(Doubt::Control), "{body}");
+        assert_eq!(form().read(&post(None), body.as_bytes()), Err(Doubt::Control), "{body}");
     }
     let long = format!("username={}", "x".repeat(MAX_NAME + 1));
-    assert_eq!(form().name(&post(None), long.as_bytes()), Err(Doubt::TooLong));
+    assert_eq!(form().read(&post(None), long.as_bytes()), Err(Doubt::TooLong));
 }
 
 #[test]
@@ -88,37 +139,39 @@ fn attack_multipart_and_compressed_forms() {
         (Some("application/x-www-form-urlencoded;charset=utf-7"), None, Doubt::Charset),
     ] {
         let head = Head { content_type, content_encoding: coding, ..post(None) };
-        assert_eq!(form().name(&head, b"username=alex"), Err(doubt));
+        assert_eq!(form().read(&head, b"username=alex"), Err(doubt));
     }
 }
 
 #[test]
 fn only_password_grants_are_sign_ins() {
     let grant = guard(UserIn::PasswordGrant, &[]);
-    let alex = Ok(Some("alex".to_owned()));
+    let alex = Ok(named("alex"));
     for (body, said) in [
         ("grant_type=password&username=alex&password=x", alex.clone()),
         ("grant_type=Password+&username=alex&password=x", alex),
-        ("grant_type=refresh_token&refresh_token=x", Ok(None)),
-        ("grant_type=client_credentials&username=alex", Ok(None)),
-        ("username=alex&password=x", Ok(None)),
+        ("grant_type=refresh_token&refresh_token=x", Ok(Reading::NoSignIn)),
+        ("grant_type=client_credentials&username=alex", Ok(Reading::NoSignIn)),
+        ("username=alex&password=x", Ok(Reading::Nameless)),
+        ("grant_type=&username=alex&password=x", Ok(Reading::Nameless)),
+        ("grant_type=password&user=alex&password=x", Ok(Reading::Nameless)),
         ("grant_type=client_credentials&grant_type=password&username=alex", Err(Doubt::Twice)),
         ("grant_type=refresh_token&Grant_Type=password&username=alex", Err(Doubt::Alike)),
         ("grant_type=password&username=decoy&username=alex", Err(Doubt::Twice)),
     ] {
-        assert_eq!(grant.name(&post(None), body.as_bytes()), said, "{body}");
+        assert_eq!(grant.read(&post(None), body.as_bytes()), said, "{body}");
     }
-    let query = grant.name(&post(Some("grant_type=password")), b"username=alex&password=x");
+    let query = grant.read(&post(Some("grant_type=password")), b"username=alex&password=x");
     assert_eq!(query, Err(Doubt::InQuery));
 }
 
 #[test]
 fn basic_needs_no_body() {
     let basic = guard(UserIn::Basic, &[]);
-    assert!(!basic.reads_body("POST") && form().reads_body("POST") && !form().reads_body("GET"));
+    assert!(!basic.reads_body("POST") && form().reads_body("POST") && !form().reads_body("DELETE"));
     let head = Head { authorization: Some(b"Basic YWxleDpwYTpzcw=="), ..post(Some("username=x")) };
-    assert_eq!(basic.name(&head, b""), Ok(Some("alex".to_owned())));
-    assert_eq!(basic.name(&post(None), b""), Ok(None));
+    assert_eq!(basic.read(&head, b""), Ok(named("alex")));
+    assert_eq!(basic.read(&post(None), b""), Ok(Reading::NoSignIn));
 }
 
 fn signs(status: &[u16], redirect: &[&str], body: &[&str]) -> Signs {
@@ -133,9 +186,14 @@ fn signs(status: &[u16], redirect: &[&str], body: &[&str]) -> Signs {
 fn what_an_answer_means() {
     use Outcome::{Failed, Passed, Succeeded};
     let none = Signs::default;
-    let to = |status, location| Answer { status, location: Some(location), body: b"", is_whole: true };
-    let plain =
-        |status, body: &'static str| Answer { status, location: None, body: body.as_bytes(), is_whole: true };
+    let to =
+        |status, location| Answer { status, location: Some(location), is_whole: true, ..Answer::default() };
+    let plain = |status, body: &'static str| Answer {
+        status,
+        body: body.as_bytes(),
+        is_whole: true,
+        ..Answer::default()
+    };
     for (failed, succeeded, answer, outcome) in [
         (signs(&[401], &[], &[]), none(), plain(401, ""), Failed),
         (signs(&[401], &[], &[]), none(), plain(200, ""), Passed),
@@ -164,7 +222,7 @@ fn what_an_answer_means() {
     ] {
         let guard = Guard { failed, succeeded, ..form() };
         assert_eq!(
-            guard.outcome("/login", &answer),
+            guard.outcome(sign_in(), &answer),
             outcome,
             "{:?} {:?} {answer:?}",
             guard.failed,
@@ -192,7 +250,7 @@ fn a_status_of_http_basic_speaks_of_the_credentials_or_it_does_not() {
     ] {
         let basic = Guard { failed: signs(written, &[], &[]), ..guard(UserIn::Basic, &[]) };
         let answer = Answer { status, ..Answer::default() };
-        assert_eq!(basic.outcome("/login", &answer), outcome, "{written:?} {status}");
+        assert_eq!(basic.outcome(sign_in(), &answer), outcome, "{written:?} {status}");
     }
 }
 
@@ -204,19 +262,25 @@ fn attack_an_answer_that_was_not_read_whole_is_no_right_password() {
         [(signs(&[], &[], &["Wrong"]), Outcome::Failed), (Signs::default(), Outcome::Succeeded)]
     {
         let guard = Guard { failed, succeeded: signs(&[], &[], &["Welcome"]), ..form() };
-        assert_eq!(guard.outcome("/login", &answer), outcome, "{:?}", guard.failed);
+        assert_eq!(guard.outcome(sign_in(), &answer), outcome, "{:?}", guard.failed);
     }
 }
 
-/// Attack: a counter that anybody can reset is none. What is answered at another spelling of the address may be a page that
-/// everybody gets.
+/// A sign-in like any other.
+fn sign_in() -> Attempt<'static> {
+    Attempt { method: "POST", is_exact_path: true, named: Named::Once, is_authenticated: false }
+}
+
+/// Attack: what the client sends comes back in the answer to a wrong password, and looks like the right one's.
 #[test]
-fn attack_a_counter_reset_by_another_page() {
-    let guard = Guard { succeeded: signs(&[200], &[], &[]), ..form() };
-    let answer = Answer { status: 200, ..Answer::default() };
-    assert_eq!(guard.outcome("/login", &answer), Outcome::Succeeded);
-    for path in ["/Login", "/login/"] {
-        assert_eq!(guard.outcome(path, &answer), Outcome::Passed, "{path}");
+fn attack_an_answer_that_repeats_what_the_client_sent_proves_nothing() {
+    let guard = Guard { succeeded: signs(&[], &[], &["Welcome"]), ..form() };
+    for (sent, outcome) in
+        [("username=alex", Outcome::Succeeded), ("username=alex&x=Welcome", Outcome::Failed)]
+    {
+        let answer =
+            Answer { status: 200, body: b"<p>Welcome</p>", sent: sent.as_bytes(), ..Answer::default() };
+        assert_eq!(guard.outcome(sign_in(), &answer), outcome, "{sent}");
     }
 }
 

@@ -11,7 +11,7 @@ pub struct Attempt {
     pub who: Who,
     /// What all names are counted by that the portal may take for this one, where the portal is asked.
     pub alike: Option<NameHash>,
-    /// The spelling under which the portal is asked for an account of ours.
+    /// The client and the spelling under which it asks the portal.
     pub spelling: Option<NameHash>,
     /// None: an attempt without a network behind it, such as one on the command line.
     pub address: Option<IpAddr>,
@@ -29,6 +29,7 @@ pub fn keys(settings: &LockoutSettings, attempt: &Attempt) -> Vec<CounterKey> {
     }
     if let Some(name) = *spelling {
         keys.push(CounterKey::Spelling { tenant: tenant.clone(), who: who.clone(), name });
+        keys.push(CounterKey::Forgiven { tenant: tenant.clone(), who: who.clone() });
     }
     if let Some(address) = address.filter(|address| !settings.allows(*address)) {
         let net = ClientNet::of(address);

@@ -1,21 +1,24 @@
 //! Reserve, then verify: the three moves on the counters of an attempt. Each runs inside one transaction of the store.
 
-use super::{Counter, CounterKey, Lock, LockoutSettings, MAX_MILLIS, Threshold};
+use super::{
+    Counter, CounterKey, Lock, LockoutSettings, MAX_MILLIS, Threshold,
+    forgiveness::{Spelling, forgivable},
+};
 
 /// An attempt that has been counted as failed already and may now be verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reserved {
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Entry {
-    key: CounterKey,
+pub(super) struct Entry {
+    pub key: CounterKey,
     before: Counter,
-    after: Counter,
+    pub after: Counter,
     /// The locks in a row when this attempt was counted: with `after.since`, the round it belongs to.
-    lockouts: u32,
-    max_attempts: u32,
+    pub lockouts: u32,
+    pub max_attempts: u32,
 }
 
 /// An attempt that is not to be verified. It was counted nowhere, and prolongs nothing.
@@ -83,6 +86,7 @@ fn rule(settings: &LockoutSettings, key: &CounterKey, lockouts: u32) -> Option<R
             let max_attempts = threshold.max_attempts.max(1).saturating_mul(2);
             fixed(Threshold { max_attempts, ..threshold })
         }),
+        CounterKey::Forgiven { .. } => None,
         CounterKey::Spelling { .. } => (settings.enabled || settings.account_and_address.is_some())
             .then_some(Rule { max_attempts: u32::MAX, window: 0, lock: None }),
         CounterKey::Account { .. }
@@ -130,6 +134,11 @@ pub fn reserve(
     let mut entries = Vec::with_capacity(counters.len());
     for (key, counter) in counters.iter_mut().filter(|(key, _)| counted(key)) {
         let before = *counter;
+        if key.is_forgiven() {
+            // held with the others, and changed by a success only
+            entries.push(Entry { key: key.clone(), before, after: before, lockouts: 0, max_attempts: 0 });
+            continue;
+        }
         let Some(rule) = rule(settings, key, before.lockouts) else { continue };
         counter.refresh(rule.window, now);
         let lockouts = counter.lockouts;
@@ -183,8 +192,8 @@ impl Counter {
 
 /// The password was right: the name, the name at this address and the devices start anew. An address only gets this
 /// attempt back, or whoever has one account could clear the way for guesses at all others; and a known browser clears nothing
-/// for strangers next to it. What others are counted on, too, gets back what this spelling had at the portal, and no more: only a success
-/// at our own doors says whose account it is.
+/// for strangers next to it. A success at the portal takes off what the same client had failed under the same spelling, and of
+/// that no more in an hour than [`forgivable`] says: only a success at Doorward's own sign-in proves whose account it is.
 pub fn succeed(
     settings: &LockoutSettings,
     reserved: &Reserved,
@@ -192,8 +201,8 @@ pub fn succeed(
 ) -> Success {
     let mut success = Success::default();
     let known_device = reserved.keys().any(CounterKey::is_device);
-    let spelling = Spelling::of(reserved, counters);
-    let of_ours_at_portal = reserved.keys().any(|key| matches!(key, CounterKey::Spelling { .. }));
+    let spelling =
+        Spelling::of(reserved, counters).map(|spelling| forgivable(settings, reserved, counters, spelling));
     for entry in &reserved.entries {
         if entry.key.is_name() {
             let of_locks = u64::from(entry.lockouts).saturating_mul(u64::from(settings.max_attempts.max(1)));
@@ -202,10 +211,12 @@ pub fn succeed(
         }
         let Some((_, counter)) = counters.iter_mut().find(|(key, _)| *key == entry.key) else { continue };
         match &spelling {
-            Some(spelling) if entry.key.is_shared() => spelling.forgive(entry, counter),
+            _ if entry.key.is_forgiven() => {}
             // whom the portal knows by this name may be another than the account's owner
-            _ if of_ours_at_portal && matches!(entry.key, CounterKey::AccountAddress { .. }) => {
-                entry.take_back(counter);
+            Some(spelling)
+                if entry.key.is_shared() || matches!(entry.key, CounterKey::AccountAddress { .. }) =>
+            {
+                spelling.forgive(entry, counter);
             }
             _ if matches!(entry.key, CounterKey::Address { .. })
                 || (known_device && !entry.key.is_device()) =>
@@ -222,50 +233,11 @@ pub fn succeed(
 pub fn cancel(reserved: &Reserved, counters: &mut [(CounterKey, Counter)]) {
     // what a success has forgiven is not taken back a second time
     let forgiven = Spelling::of(reserved, counters).is_some_and(|spelling| !spelling.has_this_attempt);
-    for entry in reserved.entries.iter().filter(|entry| !(forgiven && entry.key.is_shared())) {
+    let is_untouched = |entry: &&Entry| entry.key.is_forgiven() || (forgiven && entry.key.is_shared());
+    for entry in reserved.entries.iter().filter(|entry| !is_untouched(entry)) {
         if let Some((_, counter)) = counters.iter_mut().find(|(key, _)| *key == entry.key) {
             entry.take_back(counter);
         }
-    }
-}
-
-/// What is counted of one spelling of a name at the portal, and so in the counters it shares with others.
-struct Spelling {
-    since: u64,
-    failures: u32,
-    lockouts: u32,
-    /// Not, if a success next to this attempt has forgiven it already.
-    has_this_attempt: bool,
-}
-
-impl Spelling {
-    fn of(reserved: &Reserved, counters: &[(CounterKey, Counter)]) -> Option<Self> {
-        let entry = reserved.entries.iter().find(|entry| entry.key.is_spelling())?;
-        let (_, counter) = counters.iter().find(|(key, _)| *key == entry.key)?;
-        let (failures, lockouts) = if entry.is_completed_in(counter) {
-            (entry.max_attempts, entry.lockouts)
-        } else {
-            (counter.failures, counter.lockouts)
-        };
-        let has_this_attempt = counter.since == entry.after.since;
-        Some(Self { since: counter.since, failures, lockouts, has_this_attempt })
-    }
-
-    fn forgive(&self, entry: &Entry, counter: &mut Counter) {
-        let failures = if counter.since <= self.since {
-            self.failures
-        } else {
-            // it has begun anew meanwhile: of what came before nobody knows how much is in it
-            u32::from(self.has_this_attempt && counter.since == entry.after.since)
-        };
-        if failures > 0 && entry.is_completed_in(counter) {
-            counter.failures = entry.max_attempts.saturating_sub(failures);
-            counter.lockouts = entry.lockouts;
-            counter.locked_until = Lock::None;
-        } else {
-            counter.failures = counter.failures.saturating_sub(failures);
-        }
-        counter.lockouts = counter.lockouts.saturating_sub(self.lockouts);
     }
 }
 
@@ -286,7 +258,7 @@ impl Entry {
     }
 
     /// The round this attempt was counted in has ended with a lock, by this attempt or by others.
-    fn is_completed_in(&self, counter: &Counter) -> bool {
+    pub fn is_completed_in(&self, counter: &Counter) -> bool {
         counter.since == self.after.since
             && counter.lockouts == self.lockouts.saturating_add(1)
             && counter.failures == 0

@@ -150,12 +150,17 @@ pub enum CounterKey {
         tenant: TenantId,
         name: NameHash,
     },
-    /// What the portal was asked for an account of ours under one spelling: it locks nothing, and says what a success there
-    /// may forgive.
+    /// The failures of one client at the portal's sign-in under one spelling of a name. It locks nothing, and bounds what a
+    /// success of that client may forgive.
     Spelling {
         tenant: TenantId,
         who: Who,
         name: NameHash,
+    },
+    /// How many failures of a name successes at the portal have forgiven lately. It locks nothing.
+    Forgiven {
+        tenant: TenantId,
+        who: Who,
     },
     Address {
         tenant: TenantId,
@@ -193,15 +198,18 @@ impl CounterKey {
         matches!(self, Self::Account { .. } | Self::Portal { .. } | Self::Unknown { .. })
     }
 
-    /// Whether it stands for one spelling of a name at the portal.
+    /// Whether it holds the failures of one client under one spelling of a name at the portal.
     pub(super) fn is_spelling(&self) -> bool {
-        matches!(self, Self::Portal { .. } | Self::Spelling { .. })
+        matches!(self, Self::Spelling { .. })
     }
 
-    /// Whether others count on it than the one spelling at the portal: others that may be somebody else to the portal, and
-    /// guesses at our own doors.
+    /// Whether other clients count on it, other spellings, or attempts at Doorward's own sign-in.
     pub(super) fn is_shared(&self) -> bool {
-        matches!(self, Self::Account { .. } | Self::Alike { .. })
+        matches!(self, Self::Account { .. } | Self::Portal { .. } | Self::Alike { .. })
+    }
+
+    pub(super) fn is_forgiven(&self) -> bool {
+        matches!(self, Self::Forgiven { .. })
     }
 
     /// Whether it is about known devices.
@@ -216,6 +224,7 @@ impl CounterKey {
             Self::Unknown { tenant, bucket } => format!("name|{tenant}|unknown:{bucket:04x}"),
             Self::Alike { tenant, name } => format!("alike|{tenant}|{name}"),
             Self::Spelling { tenant, who, name } => format!("spelling|{tenant}|{who}|{name}"),
+            Self::Forgiven { tenant, who } => format!("forgiven|{tenant}|{who}"),
             Self::Address { tenant, net } => format!("address|{tenant}|{net}"),
             Self::AccountAddress { tenant, who, net } => format!("name-address|{tenant}|{who}|{net}"),
             Self::Device { tenant, who, device } => format!("device|{tenant}|{who}|{device}"),
@@ -230,6 +239,7 @@ impl CounterKey {
         let third = parts.next()?;
         let key = match (kind, parts.next()) {
             ("name", None) => Self::of(tenant, Who::parse(third)?),
+            ("forgiven", None) => Self::Forgiven { tenant, who: Who::parse(third)? },
             ("devices", None) => Self::Devices { tenant, who: Who::parse(third)? },
             ("alike", None) => Self::Alike { tenant, name: NameHash::parse(third)? },
             ("address", None) => Self::Address { tenant, net: ClientNet::parse(third)? },

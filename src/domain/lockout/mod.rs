@@ -13,6 +13,7 @@ mod attempt;
 pub mod claims;
 mod counter;
 mod engine;
+mod forgiveness;
 mod key;
 mod management;
 pub mod message;

@@ -3,52 +3,86 @@
 //! Whose attempt it is and what the answer means say the rules in `domain::guard`; how many are too many says the lockout
 //! that guards Doorward's own doors, too.
 
+mod given;
 mod known;
 mod paces;
 mod read;
 mod refuse;
+mod reserve;
 mod settle;
 mod shared;
+mod steer;
+mod whose;
 
 use std::{
     sync::{Arc, OnceLock},
     time::Instant,
 };
 
-use http::{Response, header::AUTHORIZATION, request::Parts};
+use bytes::Bytes;
+use http::{Response, request::Parts};
 
-use self::{known::Known, paces::Paces, shared::Share};
+use self::{given::GivenNames, known::Known, paces::Paces, whose::Whose};
 use super::{
-    ClientConnection, Gate, Worker,
+    ClientConnection, Worker,
     answer::Refusal,
     body::ResponseBody,
     forward::{forward, prepare},
     judge::Judgement,
     no_answer::NoAnswer,
-    request_body::ArrivingBody,
+    request_body::{ArrivingBody, ClientBody},
 };
 use crate::{
     account::{NotForwarded, Reservation},
-    clock,
     config::{Settings, TenantPolicy},
     domain::{
-        guard::{Guard, Outcome as Said, UserIn},
+        guard::{Doubt, Guard, Outcome as Said, rule::Attempt},
+        identity::Identity,
         tenant::TenantId,
     },
     telemetry::metrics::{Guarded, Outcome},
 };
 
-/// What is remembered of guarded sign-ins, in memory: no name and no password.
+/// What is remembered of guarded sign-ins, in memory: no password, and names only between two pages of a sign-in.
 #[derive(Default)]
 pub struct Guards {
     paces: Paces,
     /// Made by the first guarded request: a portal without guards needs neither the memory nor the random key.
     known: OnceLock<Known<Reservation>>,
+    given: OnceLock<GivenNames>,
+}
+
+impl Guards {
+    fn given(&self) -> &GivenNames {
+        self.given.get_or_init(GivenNames::default)
+    }
 }
 
 /// Whether a request may be a sign-in of the portal's.
 pub fn concerns(policy: &TenantPolicy, path: &str) -> bool {
     policy.guards.iter().any(|guard| guard.endpoint.covers(path))
+}
+
+type Answered = Result<(Outcome, Response<ResponseBody>), Refusal>;
+
+/// A guarded request on its way.
+struct Guarding<'a> {
+    worker: &'a Worker,
+    connection: &'a Arc<ClientConnection>,
+    settings: &'a Settings,
+    judgement: &'a Judgement,
+    policy: &'a Arc<TenantPolicy>,
+    now: u64,
+}
+
+/// An attempt that a guard has found.
+struct Found<'a> {
+    guard: &'a Guard,
+    /// The tenant that names are counted for which do not say whose they are.
+    door: &'a TenantId,
+    whose: Whose,
+    /// Of the body.
+    bytes: Bytes,
 }
 
 /// Step 7 for a request that may sign somebody in.
@@ -61,89 +95,100 @@ pub async fn guarded(
     (mut parts, body): (Parts, ArrivingBody),
     now: u64,
 ) -> Result<(Outcome, Response<ResponseBody>), Refusal> {
-    let gate = &*worker.gate;
     let guards: Vec<&Arc<Guard>> =
         policy.guards.iter().filter(|guard| guard.endpoint.covers(parts.uri.path())).collect();
-    let sign_in = match read::sign_in(&guards, connection, &mut parts, body).await {
+    let guarding = Guarding { worker, connection, settings, judgement, policy, now };
+    let read::SignIn { found, body, bytes } = match read::sign_in(&guards, connection, &mut parts, body).await
+    {
         Ok(sign_in) => sign_in,
-        Err((guard, problem)) => {
-            gate.metrics.count_guarded(Guarded::doubtful);
-            return refuse::doubtful(guard, problem);
-        }
+        Err((guard, problem)) => return guarding.refuse(guard, problem),
     };
-    let read::SignIn { found, body } = sign_in;
     let Some((guard, name)) = found else {
-        let prepared = prepare(worker, connection, settings, judgement, policy, parts, body)?;
-        let answer = forward(worker, connection, judgement, policy, Box::new(prepared), now).await?;
-        return Ok((Outcome::forwarded, answer));
+        return guarding.forward(parts, body).await.map(forwarded).map_err(Refusal::from);
     };
-    if guard.searches_body() {
-        settle::plainly(&mut parts.headers);
+    let door = whose::door(guard, &policy.tenant, &settings.tenancy.default_tenant);
+    let whose = match Whose::find(guard, door, worker.gate.guards.given(), (&parts, &bytes), name) {
+        Ok(whose) => whose,
+        Err(problem) => return guarding.refuse(guard, problem),
+    };
+    if whose.names.is_empty() && guard.require_name {
+        return guarding.refuse(guard, Doubt::NoName.into());
     }
-    let known = gate.guards.known.get_or_init(Known::default);
-    let door = if guard.of_tenant { &policy.tenant } else { &settings.tenancy.default_tenant };
-    // the parts of a page come all at once with the same credentials: that is one guess, and not one for each
-    let credentials = match parts.headers.get(AUTHORIZATION) {
-        Some(sent) if guard.user == UserIn::Basic => Some(known.digest(&policy.tenant, door, sent)),
-        _ => None,
-    };
-    let reserving = reserve(gate, judgement, door, &name);
-    let reserved = match &credentials {
-        Some(digest) => known.join(digest, reserving).await,
-        None => reserving.await.map(|reservation| Some(Share::new(reservation))),
-    };
-    let share = match reserved {
-        Ok(share) => share,
-        Err(NotForwarded::Refused) => {
-            gate.metrics.count_guarded(Guarded::refused);
-            return refuse::locked(gate, policy, guard).await;
-        }
-        Err(NotForwarded::NoName) => {
-            gate.metrics.count_guarded(Guarded::doubtful);
-            return refuse::doubtful(guard, read::Problem::NO_NAME);
-        }
-        Err(NotForwarded::Unavailable) => return Err(Refusal::StoreDown),
-    };
-    let started = Instant::now();
-    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-    let sent = match prepare(worker, connection, settings, judgement, policy, parts, body) {
-        Ok(prepared) => forward(worker, connection, judgement, policy, Box::new(prepared), now).await,
-        Err(refusal) => Err(NoAnswer { refusal, may_have_arrived: false }),
-    };
-    let answer = match sent {
-        Ok(answer) => answer,
-        // who hangs up on the portal, or makes it stumble, may have had a password checked: it stays counted
-        Err(NoAnswer { refusal, may_have_arrived: true }) => return Err(refusal),
-        Err(NoAnswer { refusal, may_have_arrived: false }) => {
-            settle::cancel(share).await;
-            return Err(refusal);
-        }
-    };
-    let (said, answer) = settle::read(guard, (&method, &path), answer).await?;
-    let is_right = settle::settle(share, said, guard.of_tenant.then_some(&policy.tenant)).await;
-    if said == Said::Failed {
-        gate.guards.paces.record(&policy.tenant, guard, started.elapsed());
+    let found = Found { guard, door, whose, bytes };
+    if guard.only_names() {
+        let answer = guarding.forward(parts, body).await?;
+        found.whose.follow(guard, door, worker.gate.guards.given(), answer.headers());
+        return Ok(forwarded(answer));
     }
-    if let (Some(digest), Some(is_right)) = (&credentials, is_right) {
-        known.learn(digest, is_right);
-    }
-    gate.metrics.count_guarded(match said {
-        Said::Succeeded => Guarded::succeeded,
-        Said::Passed => Guarded::passed,
-        Said::Failed => Guarded::failed,
-    });
-    Ok((Outcome::forwarded, answer))
+    guarding.attempt(&found, parts, body).await
 }
 
-async fn reserve(
-    gate: &Gate,
-    judgement: &Judgement,
-    door: &TenantId,
-    name: &str,
-) -> Result<Reservation, NotForwarded> {
-    match &gate.doors {
-        Some(doors) => doors.reserve_at_portal(door, name, judgement.client.address, clock::millis()).await,
-        // without a store there is nothing to count with
-        None => Err(NotForwarded::Unavailable),
+fn forwarded(answer: Response<ResponseBody>) -> (Outcome, Response<ResponseBody>) {
+    (Outcome::forwarded, answer)
+}
+
+impl Guarding<'_> {
+    async fn forward(&self, parts: Parts, body: ClientBody) -> Result<Response<ResponseBody>, NoAnswer> {
+        let &Self { worker, connection, settings, judgement, policy, now } = self;
+        match prepare(worker, connection, settings, judgement, policy, parts, body) {
+            Ok(prepared) => forward(worker, connection, judgement, policy, Box::new(prepared), now).await,
+            Err(refusal) => Err(NoAnswer { refusal, may_have_arrived: false }),
+        }
+    }
+
+    fn refuse(&self, guard: &Guard, problem: read::Problem) -> Answered {
+        self.worker.gate.metrics.count_guarded(Guarded::doubtful);
+        refuse::doubtful(guard, problem)
+    }
+
+    /// Counted, forwarded, and settled by the answer.
+    async fn attempt(&self, found: &Found<'_>, mut parts: Parts, body: ClientBody) -> Answered {
+        let &Found { guard, door, ref whose, ref bytes } = found;
+        let gate = &*self.worker.gate;
+        let known = gate.guards.known.get_or_init(Known::default);
+        steer::hold(guard, &mut parts, self.judgement.client.https);
+        let credentials = reserve::credentials(known, guard, (&self.policy.tenant, door), &parts.headers);
+        let shares = match self.reserve(found, (known, credentials.as_ref()), &parts).await {
+            Ok(shares) => shares,
+            Err(NotForwarded::Refused) => {
+                gate.metrics.count_guarded(Guarded::refused);
+                return refuse::locked(gate, self.policy, guard).await;
+            }
+            Err(NotForwarded::NoName) => return self.refuse(guard, read::Problem::UNSEEN_NAME),
+            Err(NotForwarded::Unavailable) => return Err(Refusal::StoreDown),
+        };
+        let started = Instant::now();
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        let sent = guard.sent(parts.uri.query(), bytes);
+        let answer = match self.forward(parts, body).await {
+            Ok(answer) => answer,
+            // who hangs up on the portal, or makes it stumble, may have had a password checked: it stays counted
+            Err(NoAnswer { refusal, may_have_arrived: true }) => return Err(refusal),
+            Err(NoAnswer { refusal, may_have_arrived: false }) => {
+                settle::cancel(shares).await;
+                return Err(refusal);
+            }
+        };
+        let attempt = Attempt {
+            method: method.as_str(),
+            is_exact_path: guard.endpoint.is_exactly(&path),
+            named: whose.named(),
+            is_authenticated: self.judgement.identity != Identity::Anonymous,
+        };
+        let (said, answer) = settle::read(guard, attempt, &sent, answer).await?;
+        whose.follow(guard, door, gate.guards.given(), answer.headers());
+        let is_right = settle::settle(shares, said, guard.of_tenant.then_some(&self.policy.tenant)).await;
+        if said == Said::Failed {
+            gate.guards.paces.record(&self.policy.tenant, guard, started.elapsed());
+        }
+        if let (Some(digest), Some(is_right)) = (&credentials, is_right) {
+            known.learn(digest, is_right);
+        }
+        gate.metrics.count_guarded(match said {
+            Said::Succeeded => Guarded::succeeded,
+            Said::Passed => Guarded::passed,
+            Said::Failed => Guarded::failed,
+        });
+        Ok(forwarded(answer))
     }
 }

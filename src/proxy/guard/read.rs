@@ -11,7 +11,7 @@ use http::{
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::{
-    domain::guard::{Doubt, Guard, Head, MAX_BODY},
+    domain::guard::{Doubt, Guard, Head, MAX_BODY, Reading},
     proxy::{
         ClientConnection,
         request_body::{ArrivingBody, ClientBody, RequestBody},
@@ -24,9 +24,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request that may be a sign-in, as far as guards are concerned.
 pub(super) struct SignIn<'a> {
-    /// Which guard found a name, and which. `None`: nobody signs in.
-    pub found: Option<(&'a Arc<Guard>, String)>,
+    /// Which guard found an attempt, and the name in it, if there is one. `None`: no sign-in.
+    pub found: Option<(&'a Arc<Guard>, Option<String>)>,
     pub body: ClientBody,
+    /// Of the body, where a guard has read it.
+    pub bytes: Bytes,
 }
 
 /// Why it cannot be said whose sign-in it is.
@@ -34,17 +36,23 @@ pub(super) struct SignIn<'a> {
 pub(super) struct Problem {
     pub status: StatusCode,
     pub detail: &'static str,
+    /// There is no name to read.
+    pub is_nameless: bool,
 }
 
 impl Problem {
-    pub const NO_NAME: Self =
-        Self { status: StatusCode::BAD_REQUEST, detail: "the user name has a character that cannot be seen" };
+    pub const UNSEEN_NAME: Self =
+        Self::new(StatusCode::BAD_REQUEST, "the user name has a character that cannot be seen");
+
+    const fn new(status: StatusCode, detail: &'static str) -> Self {
+        Self { status, detail, is_nameless: false }
+    }
 }
 
 impl From<Doubt> for Problem {
     fn from(doubt: Doubt) -> Self {
         let status = StatusCode::from_u16(doubt.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        Self { status, detail: doubt.detail() }
+        Self { is_nameless: doubt == Doubt::NoName, ..Self::new(status, doubt.detail()) }
     }
 }
 
@@ -64,26 +72,40 @@ pub(super) async fn sign_in<'a>(
         }
         None => (Bytes::new(), ClientBody::Coming(body)),
     };
-    let head = Head {
+    let head = head(parts);
+    let mut named: Option<(&Arc<Guard>, String)> = None;
+    let mut nameless = None;
+    for guard in guards {
+        let reading = guard.read(&head, &bytes).map_err(|doubt| (*guard, doubt.into()))?;
+        match (&named, reading) {
+            (_, Reading::NoSignIn) => {}
+            (_, Reading::Nameless) => nameless = nameless.or(Some(*guard)),
+            (None, Reading::Named(name)) => named = Some((*guard, name)),
+            (Some((other, known)), Reading::Named(name)) if *known == name && other.is_beside(guard) => {}
+            // one answer cannot speak for two names, nor for two passwords of one: in the header, and in the body
+            (Some(_), Reading::Named(_)) => return Err((*guard, Doubt::Twice.into())),
+        }
+    }
+    let found = match (named, nameless) {
+        // the header has a name, and the body may have a password of another
+        (Some((named, _)), Some(nameless)) if !named.is_beside(nameless) => {
+            return Err((nameless, Doubt::Twice.into()));
+        }
+        (Some((guard, name)), _) => Some((guard, Some(name))),
+        (None, nameless) => nameless.map(|guard| (guard, None)),
+    };
+    Ok(SignIn { found, body, bytes })
+}
+
+pub(super) fn head(parts: &Parts) -> Head<'_> {
+    Head {
         method: parts.method.as_str(),
         path: parts.uri.path(),
         query: parts.uri.query(),
         content_type: text(&parts.headers, &CONTENT_TYPE),
         content_encoding: text(&parts.headers, &CONTENT_ENCODING),
         authorization: parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes),
-    };
-    let mut found: Option<(&Arc<Guard>, String)> = None;
-    for guard in guards {
-        let name = guard.name(&head, &bytes).map_err(|doubt| (*guard, doubt.into()))?;
-        match (&found, name) {
-            (_, None) => {}
-            (None, Some(name)) => found = Some((*guard, name)),
-            (Some((other, known)), Some(name)) if *known == name && other.is_beside(guard) => {}
-            // one answer cannot speak for two names, nor for two passwords of one: in the header, and in the body
-            (Some(_), Some(_)) => return Err((*guard, Doubt::Twice.into())),
-        }
     }
-    Ok(SignIn { found, body })
 }
 
 /// `Some("")` for what is there and no text, or there twice.
@@ -98,8 +120,7 @@ async fn whole(
     parts: &Parts,
     body: ArrivingBody,
 ) -> Result<Bytes, Problem> {
-    const TOO_LARGE: Problem =
-        Problem { status: StatusCode::PAYLOAD_TOO_LARGE, detail: "a sign-in has at most 64 KiB" };
+    const TOO_LARGE: Problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "a sign-in has at most 64 KiB");
     let announced =
         parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > MAX_BODY as u64) {
@@ -114,7 +135,7 @@ async fn whole(
     match tokio::time::timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(TOO_LARGE),
-        Ok(Err(_)) => Err(Problem { status: StatusCode::BAD_REQUEST, detail: "the sign-in broke off" }),
-        Err(_) => Err(Problem { status: StatusCode::REQUEST_TIMEOUT, detail: "the sign-in came too slowly" }),
+        Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "the sign-in broke off")),
+        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the sign-in came too slowly")),
     }
 }

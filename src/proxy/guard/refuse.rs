@@ -24,6 +24,12 @@ use crate::{
 type Refused = Result<(Outcome, Response<ResponseBody>), Refusal>;
 
 pub(super) fn doubtful(guard: &Guard, problem: Problem) -> Refused {
+    // an empty field is a typing error: the portal's own page for a wrong password says so
+    if problem.is_nameless
+        && let Some(answer) = guard.locked_redirect.as_deref().and_then(redirect)
+    {
+        return Ok((Outcome::bad_request, answer));
+    }
     if guard.user == UserIn::PasswordGrant {
         return Ok((Outcome::bad_request, token_error("invalid_request", problem.detail)));
     }

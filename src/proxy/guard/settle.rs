@@ -3,11 +3,8 @@
 use std::collections::VecDeque;
 
 use http::{
-    HeaderMap, Method, Response, StatusCode,
-    header::{
-        ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_ENCODING, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-        IF_RANGE, IF_UNMODIFIED_SINCE, LOCATION, RANGE,
-    },
+    Response, StatusCode,
+    header::{CONTENT_ENCODING, LOCATION},
 };
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -16,33 +13,19 @@ use super::shared::Share;
 use crate::{
     account::Reservation,
     domain::{
-        guard::{Guard, Outcome, outcome::Answer},
+        guard::{Guard, Outcome, outcome::Answer, rule::Attempt},
         tenant::TenantId,
     },
     proxy::{answer::Refusal, body::ResponseBody},
 };
 
-/// What would let whoever asks choose what the answer says, or how much of it: the answer is searched for texts.
-pub(super) fn plainly(headers: &mut HeaderMap) {
-    for choice in [
-        ACCEPT_ENCODING,
-        ACCEPT_LANGUAGE,
-        RANGE,
-        IF_RANGE,
-        IF_MATCH,
-        IF_NONE_MATCH,
-        IF_MODIFIED_SINCE,
-        IF_UNMODIFIED_SINCE,
-    ] {
-        headers.remove(choice);
-    }
-}
-
 /// The portal has not seen it, or says nothing of it, so nobody has learnt anything.
-pub(super) async fn cancel(share: Option<Share<Reservation>>) {
-    let Some(reservation) = share.and_then(Share::take_back) else { return };
-    if let Err(error) = reservation.cancel().await {
-        tracing::error!(%error, "an attempt that came to nothing stays counted");
+pub(super) async fn cancel(shares: impl IntoIterator<Item = Share<Reservation>>) {
+    for share in shares {
+        let Some(reservation) = share.take_back() else { continue };
+        if let Err(error) = reservation.cancel().await {
+            tracing::error!(%error, "an attempt that came to nothing stays counted");
+        }
     }
 }
 
@@ -50,44 +33,52 @@ pub(super) async fn cancel(share: Option<Share<Reservation>>) {
 /// the guard is from: what it calls a right password forgives wrong ones of that tenant's names, of others only itself.
 /// Whether these credentials are right, as far as anybody may remember; `None`: this answer says nothing of it.
 pub(super) async fn settle(
-    share: Option<Share<Reservation>>,
+    shares: Vec<Share<Reservation>>,
     said: Outcome,
     of: Option<&TenantId>,
 ) -> Option<bool> {
     match said {
+        // known to be right; which no tenant's own guard prolongs
+        Outcome::Succeeded if shares.is_empty() => of.is_none().then_some(true),
         Outcome::Succeeded => {
-            // known to be right; which no tenant's own guard prolongs
-            let Some(share) = share else { return of.is_none().then_some(true) };
-            // another one has settled it, and knows whose it is
-            let forgives =
-                share.look(|reservation| of.is_none_or(|tenant| tenant == reservation.tenant()))?;
-            if !forgives {
-                // others that share the guess may yet say that it was wrong
-                cancel(Some(share)).await;
-                return None;
+            let mut is_right = None;
+            for share in shares {
+                is_right = forgive(share, of).await;
             }
-            if let Err(error) = share.settle()?.succeeded().await {
-                tracing::error!(%error, "a sign-in that worked stays counted as failed");
-            }
-            Some(true)
+            is_right
         }
         Outcome::Failed => {
-            if let Some(reservation) = share.and_then(Share::settle) {
+            for reservation in shares.into_iter().filter_map(Share::settle) {
                 reservation.failed();
             }
             Some(false)
         }
         Outcome::Passed => {
-            cancel(share).await;
+            cancel(shares).await;
             Some(false)
         }
     }
 }
 
+async fn forgive(share: Share<Reservation>, of: Option<&TenantId>) -> Option<bool> {
+    // another one has settled it, and knows whose it is
+    let forgives = share.look(|reservation| of.is_none_or(|tenant| tenant == reservation.tenant()))?;
+    if !forgives {
+        // others that share the guess may yet say that it was wrong
+        cancel([share]).await;
+        return None;
+    }
+    if let Err(error) = share.settle()?.succeeded().await {
+        tracing::error!(%error, "a sign-in that worked stays counted as failed");
+    }
+    Some(true)
+}
+
 /// What the answer says, and the answer.
 pub(super) async fn read(
     guard: &Guard,
-    (method, path): (&Method, &str),
+    attempt: Attempt<'_>,
+    sent: &[u8],
     answer: Response<ResponseBody>,
 ) -> Result<(Outcome, Response<ResponseBody>), Refusal> {
     let (parts, mut body) = answer.into_parts();
@@ -96,15 +87,16 @@ pub(super) async fn read(
     if guard.searches_body() && !parts.headers.contains_key(CONTENT_ENCODING) {
         (start, body) = start_of(body, guard.searched).await?;
         let is_part = matches!(parts.status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED);
-        is_whole = start.len() <= guard.searched && !is_part && method != Method::HEAD;
+        is_whole = start.len() <= guard.searched && !is_part && attempt.method != "HEAD";
     }
     let said = guard.outcome(
-        path,
+        attempt,
         &Answer {
             status: parts.status.as_u16(),
             location: parts.headers.get(LOCATION).and_then(|location| location.to_str().ok()),
             body: start.get(..guard.searched).unwrap_or(&start),
             is_whole,
+            sent,
         },
     );
     Ok((said, Response::from_parts(parts, body)))

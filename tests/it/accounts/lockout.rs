@@ -3,7 +3,7 @@
 use std::sync::{Arc, Barrier, Mutex};
 
 use doorward::{
-    account::{ChangePassword, Rejected, hashing::Password},
+    account::{ChangePassword, PortalClient, Rejected, hashing::Password},
     domain::lockout::Lock,
 };
 use futures_util::future::join_all;
@@ -320,7 +320,8 @@ fn attack_a_namesake_at_the_portal_forgives_guesses_at_an_account_of_ours() {
         let tenant = desk.policy().await.tenant.clone();
         for _ in 0..5 {
             desk.wrong("alex", 4, START).await;
-            if let Ok(namesake) = desk.doors.reserve_at_portal(&tenant, "alex", ALICES.into(), START).await {
+            let client = PortalClient { address: ALICES.into(), tenant: &tenant };
+            if let Ok(namesake) = desk.doors.reserve_at_portal(&tenant, "alex", client, START).await {
                 namesake.succeeded().await.unwrap();
             }
         }

@@ -3,7 +3,7 @@
 use super::web::web_url;
 use crate::{
     config::raw::text::Text,
-    domain::{path::is_path_byte, return_address::ReturnAddress, route::parse_rule},
+    domain::{guard::Carrier, path::is_path_byte, return_address::ReturnAddress, route::parse_rule},
 };
 
 /// `/` or `/api/v1`: whole segments, no final slash.
@@ -128,6 +128,24 @@ impl Text for LocalAddress {
 
     fn show(&self) -> String {
         self.0.clone()
+    }
+}
+
+/// `cookie:sid`, `field:flow` or `query:execution`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameFrom(pub Carrier);
+
+impl Text for NameFrom {
+    const WHAT: &'static str = "\"cookie:NAME\", \"field:NAME\" or \"query:NAME\"";
+
+    fn read(written: &str) -> Result<Self, String> {
+        Carrier::parse(written)
+            .map(Self)
+            .ok_or_else(|| format!("{written:?} names no cookie, field or parameter"))
+    }
+
+    fn show(&self) -> String {
+        self.0.to_text()
     }
 }
 

@@ -36,7 +36,8 @@ fn an_attempt_has_the_counters_that_are_switched_on() {
     let ours = Attempt { spelling: Some(NameHash::of(&[0xef; 32])), ..attempt(None, false) };
     let spelling =
         "spelling|carbon.super|account:00000000000000000000000000000a1e|efefefefefefefefefefefefefefefef";
-    assert_eq!(texts(&wso2(), &ours), [name, spelling]);
+    let forgiven = "forgiven|carbon.super|account:00000000000000000000000000000a1e";
+    assert_eq!(texts(&wso2(), &ours), [name, spelling, forgiven]);
     // a lock is looked for even where nothing is counted
     assert_eq!(texts(&LockoutSettings::default(), &attempt(None, false)), [name]);
     assert_eq!(texts(&all, &attempt(None, false)), [name]);

@@ -12,7 +12,7 @@ fn named(n: u8) -> Attempt {
         tenant: tenant(),
         who: Who::Portal(hash(n)),
         alike: Some(hash(0)),
-        spelling: None,
+        spelling: Some(hash(n)),
         address: None,
         device: None,
     }
@@ -117,7 +117,7 @@ fn an_owner_who_only_uses_the_portal_is_forgiven_there_also_the_locks() {
     let mut now = NOW;
     for typos in [4, 3, 5, 2, 5, 4, 5, 0] {
         table.fail(&settings, &ours(1), typos, now);
-        now += 5 * MINUTE;
+        now += 60 * MINUTE;
         table.sign_in(&settings, &ours(1), now);
         for counter in [account(&table), alike(&table)] {
             assert_eq!((counter.failures, counter.lockouts), (0, 0), "{typos}");
@@ -136,4 +136,58 @@ fn attack_a_namesake_at_the_same_address() {
     table.fail(&settings, &here(at_our_door()), 1, NOW + 2);
     let refused = table.reserve(&settings, &here(at_our_door()), NOW + 3).unwrap_err();
     assert!(matches!(refused.by, CounterKey::AccountAddress { .. }), "{refused:?}");
+}
+
+/// The name `alex` at the portal, from the client with this number.
+fn from(client: u8) -> Attempt {
+    Attempt { spelling: Some(hash(client)), ..named(0) }
+}
+
+fn verifications(table: &mut Table, attempt: &Attempt, now: u64) -> usize {
+    (0..100).take_while(|_| table.reserve(&wso2(), attempt, now).is_ok()).count()
+}
+
+/// Attack: the attacker guesses four times, waits until the owner has signed in, and guesses again.
+#[test]
+fn attack_the_owners_success_forgives_guesses_of_another_client() {
+    let (settings, mut table) = (wso2(), Table::default());
+    table.fail(&settings, &from(1), 4, NOW);
+    for minute in 1..4 {
+        table.sign_in(&settings, &from(2), NOW + minute * MINUTE);
+    }
+    assert_eq!(verifications(&mut table, &from(1), NOW + 5 * MINUTE), 1);
+}
+
+/// Attack: the attacker gets an answer that looks like a success whenever it wants to.
+#[test]
+fn attack_a_client_that_provokes_successes_guesses_on() {
+    let (settings, mut table) = (wso2(), Table::default());
+    let (mut guesses, mut now) = (0, NOW);
+    while table.reserve(&settings, &from(1), now).is_ok() {
+        guesses += 1;
+        if guesses % 4 == 0 {
+            table.sign_in(&settings, &from(1), now);
+        }
+        now += 1000;
+        assert!(guesses <= 15, "more than two rounds forgiven and one failed");
+    }
+    // also the ladder of locks is forgiven only within the bound
+    for _ in 0..3 {
+        now += 30 * MINUTE;
+        guesses = verifications(&mut table, &from(1), now);
+        assert!(guesses <= 5, "{guesses}");
+    }
+}
+
+#[test]
+fn an_owner_is_forgiven_ten_failures_an_hour() {
+    let (settings, mut table) = (wso2(), Table::default());
+    for hour in 0..3 {
+        for _ in 0..3 {
+            table.fail(&settings, &from(1), 3, NOW + hour * 60 * MINUTE);
+            table.sign_in(&settings, &from(1), NOW + hour * 60 * MINUTE);
+        }
+    }
+    let name = table.of(&CounterKey::of(tenant(), Who::Portal(hash(0))));
+    assert_eq!((name.failures, name.lockouts, name.locked_until), (0, 0, Lock::None));
 }

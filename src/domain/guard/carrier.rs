@@ -1,0 +1,148 @@
+//! By what a portal remembers a name between the page that asks for it and the page that asks for the password.
+
+use super::{Doubt, Head, form, json};
+
+/// A cookie, a field of the body or a parameter of the query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Carrier {
+    Cookie(String),
+    Field(String),
+    Query(String),
+}
+
+/// Longer ones are not remembered.
+const MAX_VALUE: usize = 4096;
+
+impl Carrier {
+    /// `cookie:sid`, `field:flow`, `query:execution`.
+    pub fn parse(written: &str) -> Option<Self> {
+        let (kind, name) = written.split_once(':')?;
+        let is_name =
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && !b"=;,\"\\".contains(&b));
+        match (is_name, kind) {
+            (true, "cookie") => Some(Self::Cookie(name.to_owned())),
+            (true, "field") => Some(Self::Field(name.to_owned())),
+            (true, "query") => Some(Self::Query(name.to_owned())),
+            _ => None,
+        }
+    }
+
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Cookie(name) => format!("cookie:{name}"),
+            Self::Field(name) => format!("field:{name}"),
+            Self::Query(name) => format!("query:{name}"),
+        }
+    }
+
+    /// The value in a request; two are none that can be told.
+    pub fn in_request(&self, head: &Head<'_>, cookies: &str, body: &[u8]) -> Result<Option<String>, Doubt> {
+        let is_json = head.content_type.is_some_and(|written| written.to_ascii_lowercase().contains("json"));
+        let found = match self {
+            Self::Cookie(name) => in_cookies(name, cookies)?,
+            Self::Query(name) => form::value(&[name], head.query.unwrap_or_default().as_bytes())?,
+            Self::Field(_) if body.is_empty() => None,
+            Self::Field(name) if is_json => json::member(std::slice::from_ref(name), body)?,
+            Self::Field(name) => form::value(&[name], body)?,
+        };
+        Ok(found.and_then(|value| plain(&value)))
+    }
+
+    /// The value that an answer gives out: `Set-Cookie`, or the address it leads to.
+    pub fn in_answer<'a>(
+        &self,
+        location: Option<&str>,
+        mut set_cookies: impl Iterator<Item = &'a str>,
+    ) -> Option<String> {
+        let found = match self {
+            Self::Cookie(name) => set_cookies.find_map(|line| {
+                let (found, value) = line.split(';').next()?.split_once('=')?;
+                (found.trim() == name).then(|| value.trim().to_owned())
+            }),
+            Self::Query(name) => {
+                let (_, query) = location?.split_once('?')?;
+                let query = query.split('#').next().unwrap_or_default();
+                form::value(&[name], query.as_bytes()).ok().flatten()
+            }
+            Self::Field(_) => None,
+        };
+        found.and_then(|value| plain(&value))
+    }
+}
+
+/// One form of a value that portals read in several: `"S1"` is `S1` to Tomcat, `s%3AS1` is `s:S1` to Express.
+fn plain(value: &str) -> Option<String> {
+    let value =
+        percent_encoding::percent_decode_str(value.trim().trim_matches('"')).decode_utf8_lossy().into_owned();
+    (!value.is_empty() && value.len() <= MAX_VALUE).then_some(value)
+}
+
+fn in_cookies(name: &str, cookies: &str) -> Result<Option<String>, Doubt> {
+    let mut found = None;
+    for (sent, value) in cookies.split(';').filter_map(|cookie| cookie.split_once('=')) {
+        if sent.trim().eq_ignore_ascii_case(name) && found.replace(value.trim().to_owned()).is_some() {
+            return Err(Doubt::Twice);
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_portal_session_is_found_where_the_operator_says() {
+        let head = Head {
+            query: Some("tab=1&flow=Q"),
+            content_type: Some("application/x-www-form-urlencoded"),
+            ..Head::default()
+        };
+        for (carrier, found) in [
+            ("cookie:sid", Some("C")),
+            ("cookie:other", None),
+            ("field:flow", Some("B")),
+            ("query:flow", Some("Q")),
+            ("query:none", None),
+        ] {
+            let carrier = Carrier::parse(carrier).unwrap();
+            assert_eq!(Carrier::parse(&carrier.to_text()), Some(carrier.clone()));
+            let value = carrier.in_request(&head, "a=1; sid=C", b"flow=B&password=x").unwrap();
+            assert_eq!(value.as_deref(), found, "{carrier:?}");
+        }
+        for written in ["sid", "cookie:", "cookie:a b", "header:x", "cookie:a;b"] {
+            assert_eq!(Carrier::parse(written), None, "{written}");
+        }
+    }
+
+    #[test]
+    fn attack_two_portal_sessions_in_one_request() {
+        let cookie = Carrier::Cookie("sid".to_owned());
+        for cookies in ["sid=1; sid=2", "sid=1; SID=2"] {
+            assert_eq!(cookie.in_request(&Head::default(), cookies, b""), Err(Doubt::Twice), "{cookies}");
+        }
+        let query = Carrier::Query("flow".to_owned());
+        let head = Head { query: Some("flow=1&flow[]=2"), ..Head::default() };
+        assert_eq!(query.in_request(&head, "", b""), Err(Doubt::Alike));
+    }
+
+    /// Attack: the portal session of the victim's name in a spelling that only the portal takes for the same.
+    #[test]
+    fn attack_another_spelling_of_the_portal_session() {
+        let cookie = Carrier::Cookie("sid".to_owned());
+        for cookies in ["sid=s:1", "sid=s%3A1", "sid=\"s:1\"", "sid= s%3a1 "] {
+            let value = cookie.in_request(&Head::default(), cookies, b"").unwrap();
+            assert_eq!(value.as_deref(), Some("s:1"), "{cookies}");
+        }
+    }
+
+    #[test]
+    fn an_answer_may_begin_the_portal_session() {
+        let cookie = Carrier::Cookie("sid".to_owned());
+        let lines = ["other=1", "sid=N; Path=/; HttpOnly"];
+        assert_eq!(cookie.in_answer(None, lines.into_iter()).as_deref(), Some("N"));
+        let query = Carrier::Query("flow".to_owned());
+        let location = Some("/login/password?flow=N&x=1#y");
+        assert_eq!(query.in_answer(location, std::iter::empty()).as_deref(), Some("N"));
+    }
+}

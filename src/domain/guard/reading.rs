@@ -1,0 +1,120 @@
+//! What a request at a guarded address is: no sign-in, one with a name, or one without.
+
+use super::{Guard, Head, MAX_NAME, UserIn, basic, form, json, media, rule};
+use crate::domain::guard::Doubt;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// Nothing that could hold a password: the page itself, a token refreshed, a request without credentials.
+    NoSignIn,
+    Named(String),
+    /// It may hold a password, and names no user.
+    Nameless,
+}
+
+impl Guard {
+    /// Whether both read the same part of a request: the header, or the body.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        (self.user == UserIn::Basic) == (other.user == UserIn::Basic)
+    }
+
+    /// Whether the body of a request with this method has to be read.
+    pub fn reads_body(&self, method: &str) -> bool {
+        self.user != UserIn::Basic && (self.endpoint.takes(method) || rule::is_bodiless(method))
+    }
+
+    /// Whether a redirect says whether the password was right.
+    pub fn reads_redirect(&self) -> bool {
+        !self.failed.redirect.is_empty() || !self.succeeded.redirect.is_empty()
+    }
+
+    /// Whether the page only takes a name, for another that verifies the password: nothing is counted here.
+    pub fn only_names(&self) -> bool {
+        self.name_from.is_some() && self.failed.is_empty() && self.succeeded.is_empty()
+    }
+
+    /// `body` is empty where there is none.
+    pub fn read(&self, head: &Head<'_>, body: &[u8]) -> Result<Reading, Doubt> {
+        if self.user == UserIn::Basic {
+            let name = if self.endpoint.takes(head.method) { basic::user(head.authorization)? } else { None };
+            return Ok(checked(name)?.map_or(Reading::NoSignIn, Reading::Named));
+        }
+        let query = head.query.unwrap_or_default().as_bytes();
+        if form::names_any(&self.fields(), query) {
+            return Err(Doubt::InQuery);
+        }
+        if body.is_empty() {
+            return Ok(Reading::NoSignIn);
+        }
+        if rule::is_bodiless(head.method) {
+            return Err(Doubt::Method);
+        }
+        if !self.endpoint.takes(head.method) {
+            return Ok(Reading::NoSignIn);
+        }
+        let is_json = matches!(self.user, UserIn::Json(_));
+        media::check(head, is_json)?;
+        let name = match &self.user {
+            UserIn::Form(fields) => form::value(&form::texts(fields), body)?,
+            UserIn::Json(members) => json::member(members, body)?,
+            UserIn::PasswordGrant => match form::value(&["grant_type"], body)? {
+                Some(grant) if is_password(&grant) => form::value(&["username"], body)?,
+                Some(grant) if !grant.trim().is_empty() => return Ok(Reading::NoSignIn),
+                _ => None,
+            },
+            UserIn::Basic => None,
+        };
+        let Some(name) = checked(name)? else { return Ok(Reading::Nameless) };
+        if form::overrides_method(query) || (!is_json && form::overrides_method(body)) {
+            return Err(Doubt::Method);
+        }
+        Ok(Reading::Named(name))
+    }
+
+    /// What the client sent, decoded, where the answer is searched for a text that proves the password.
+    pub fn sent(&self, query: Option<&str>, body: &[u8]) -> Vec<u8> {
+        if self.succeeded.body.is_empty() {
+            return Vec::new();
+        }
+        let document = match self.user {
+            UserIn::Json(_) => serde_json::from_slice::<serde_json::Value>(body).ok(),
+            _ => None,
+        };
+        let mut sent = form::plain(query.unwrap_or_default().as_bytes());
+        sent.push(b'\n');
+        match document.map(|document| document.to_string()) {
+            Some(text) => sent.extend(text.replace("\\\"", "\"").into_bytes()),
+            None => sent.extend(form::plain(body)),
+        }
+        sent
+    }
+
+    /// The fields that must not stand in the query.
+    fn fields(&self) -> Vec<&str> {
+        match &self.user {
+            UserIn::Form(fields) => form::texts(fields),
+            // frameworks put query and body into one map: there a member goes by its own name
+            UserIn::Json(members) => {
+                members.iter().map(|member| member.rsplit('/').next().unwrap_or(member)).collect()
+            }
+            UserIn::PasswordGrant => vec!["grant_type", "username"],
+            UserIn::Basic => Vec::new(),
+        }
+    }
+}
+
+/// Blanks and case count for as little as a lenient portal makes of them.
+fn is_password(grant: &str) -> bool {
+    grant.trim().eq_ignore_ascii_case("password")
+}
+
+pub(super) fn checked(name: Option<String>) -> Result<Option<String>, Doubt> {
+    let Some(name) = name else { return Ok(None) };
+    if name.chars().any(char::is_control) {
+        return Err(Doubt::Control);
+    }
+    if name.len() > MAX_NAME {
+        return Err(Doubt::TooLong);
+    }
+    Ok(Some(name).filter(|name| !name.trim().is_empty()))
+}

@@ -1,0 +1,105 @@
+//! Names that were given on one page, for the password on the next: in memory, by the hash of the portal's session.
+
+use std::{sync::Arc, time::Duration};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use moka::{ops::compute::Op, policy::EvictionPolicy, sync::Cache};
+
+use crate::domain::tenant::TenantId;
+
+/// As long as a sign-in may take from the first page to the last password.
+const TTL: Duration = Duration::from_mins(15);
+/// In bytes, some of them for the key.
+const CAPACITY: u64 = 32 * 1024 * 1024;
+const OVERHEAD: usize = 128;
+/// Names in one portal session: a typing error or two.
+const MOST: usize = 4;
+
+/// A portal's session, hashed.
+pub(super) type Session = [u8; 32];
+
+pub(super) struct GivenNames {
+    names: Cache<Session, Arc<Vec<String>>>,
+}
+
+impl Default for GivenNames {
+    fn default() -> Self {
+        let weigh = |_: &Session, names: &Arc<Vec<String>>| {
+            let bytes = names.iter().map(|name| name.len() + OVERHEAD).sum::<usize>();
+            u32::try_from(bytes).unwrap_or(u32::MAX)
+        };
+        let names = Cache::builder()
+            .max_capacity(CAPACITY)
+            .weigher(weigh)
+            // the oldest make room: a flood of names keeps no new sign-in out
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_live(TTL)
+            .build();
+        Self { names }
+    }
+}
+
+/// `door`: the tenant whose names these are; `carrier`: how the portal carries the session.
+pub(super) fn session(door: &TenantId, carrier: &str, value: &str) -> Session {
+    let mut context = Context::new(&SHA256);
+    for part in [door.as_str(), carrier, value] {
+        context.update(part.as_bytes());
+        context.update(b"\0");
+    }
+    let mut session = Session::default();
+    session.iter_mut().zip(context.finish().as_ref()).for_each(|(to, from)| *to = *from);
+    session
+}
+
+impl GivenNames {
+    pub fn of(&self, session: &Session) -> Vec<String> {
+        self.names.get(session).map(|names| names.to_vec()).unwrap_or_default()
+    }
+
+    /// `false`: the session has had too many names.
+    pub fn give(&self, session: Session, given: &[String]) -> bool {
+        let mut has_room = true;
+        self.names.entry(session).and_compute_with(|entry| {
+            let mut names = entry.map(|entry| entry.into_value().to_vec()).unwrap_or_default();
+            for name in given {
+                if names.contains(name) {
+                    continue;
+                }
+                has_room &= names.len() < MOST;
+                if has_room {
+                    names.push(name.clone());
+                }
+            }
+            Op::Put(Arc::new(names))
+        });
+        has_room
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_has_all_names_that_were_given_in_it() {
+        let given = GivenNames::default();
+        let tenant = TenantId::super_tenant();
+        let [one, other] = ["1", "2"].map(|value| session(&tenant, "cookie:sid", value));
+        assert!(given.of(&one).is_empty());
+        for name in ["alex", "bea", "alex"] {
+            assert!(given.give(one, &[name.to_owned()]), "{name}");
+        }
+        assert_eq!(given.of(&one), ["alex", "bea"]);
+        assert!(given.of(&other).is_empty());
+        assert!(given.give(other, &given.of(&one)), "a session goes on under another value");
+        assert_eq!(given.of(&other), ["alex", "bea"]);
+    }
+
+    #[test]
+    fn attack_so_many_names_that_the_first_is_forgotten() {
+        let given = GivenNames::default();
+        let one = session(&TenantId::super_tenant(), "cookie:sid", "1");
+        let taken = (0..10).filter(|turn| given.give(one, &[turn.to_string()])).count();
+        assert_eq!((taken, given.of(&one)[0].as_str()), (MOST, "0"));
+    }
+}

@@ -1,0 +1,78 @@
+//! Which names an attempt is counted on: the one in it, and those that were given before in the same session of the portal.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, header, request::Parts};
+
+use super::{
+    given::{GivenNames, Session, session},
+    read::{self, Problem},
+};
+use crate::domain::{
+    guard::{Doubt, Guard, rule::Named},
+    tenant::TenantId,
+};
+
+/// The names of an attempt, and the session of the portal that it belongs to.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Whose {
+    pub names: Vec<String>,
+    session: Option<Session>,
+}
+
+impl Whose {
+    /// `in_it`: the name in the attempt itself, which the session has from now on.
+    pub fn find(
+        guard: &Guard,
+        door: &TenantId,
+        given: &GivenNames,
+        (parts, body): (&Parts, &[u8]),
+        in_it: Option<String>,
+    ) -> Result<Self, Problem> {
+        let Some(carrier) = &guard.name_from else {
+            return Ok(Self { names: in_it.into_iter().collect(), session: None });
+        };
+        let cookies = parts.headers.get(header::COOKIE).and_then(|cookies| cookies.to_str().ok());
+        let value = carrier.in_request(&read::head(parts), cookies.unwrap_or_default(), body)?;
+        let session = value.map(|value| session(door, &carrier.to_text(), &value));
+        let mut names = session.map(|session| given.of(&session)).unwrap_or_default();
+        if let Some(name) = in_it
+            && !names.contains(&name)
+        {
+            if session.is_some_and(|session| !given.give(session, std::slice::from_ref(&name))) {
+                return Err(Doubt::ManyNames.into());
+            }
+            names.push(name);
+        }
+        Ok(Self { names, session })
+    }
+
+    pub fn named(&self) -> Named {
+        match self.names.len() {
+            0 => Named::Never,
+            1 => Named::Once,
+            _ => Named::Severally,
+        }
+    }
+
+    /// The portal may go on with the session under another value, which its answer gives out.
+    pub fn follow(&self, guard: &Guard, door: &TenantId, given: &GivenNames, answer: &HeaderMap) {
+        let Some(carrier) = guard.name_from.as_ref().filter(|_| !self.names.is_empty()) else { return };
+        let text = |value: &HeaderValue| value.to_str().ok().map(ToOwned::to_owned);
+        let cookies: Vec<String> = answer.get_all(header::SET_COOKIE).iter().filter_map(text).collect();
+        let location = answer.get(header::LOCATION).and_then(text);
+        let Some(value) = carrier.in_answer(location.as_deref(), cookies.iter().map(String::as_str)) else {
+            return;
+        };
+        let session = session(door, &carrier.to_text(), &value);
+        if self.session != Some(session) {
+            given.give(session, &self.names);
+        }
+    }
+}
+
+/// A guard's names are its tenant's, and those of `deployment.toml` the default tenant's: one counter for each name, whichever tenant
+/// a request chooses.
+pub(super) fn door<'a>(guard: &Arc<Guard>, of_request: &'a TenantId, default: &'a TenantId) -> &'a TenantId {
+    if guard.of_tenant { of_request } else { default }
+}

@@ -1,0 +1,117 @@
+//! Sign-ins that ask for the name on one page and for the password on the next.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use serde_json::{Value, json};
+
+use super::{FORM, RIGHT, times};
+use crate::support::{Gate, Portal, Reply, accounts::with_lock, answer::Answer, double::Received};
+
+/// The portal remembers the name of a session, and checks the password of that name, whatever else is sent. A name of digits is refused, and
+/// the session keeps the one before.
+fn portal() -> Portal {
+    let names: Arc<Mutex<HashMap<String, String>>> = Arc::default();
+    let remembered = Arc::clone(&names);
+    let session = |request: &Received| {
+        let cookies = request.header("cookie").unwrap_or_default().to_owned();
+        cookies.split(';').find_map(|cookie| Some(cookie.trim().strip_prefix("sid=")?.to_owned()))
+    };
+    Portal::answering("page")
+        .deciding("/login/name", move |request| {
+            let body = String::from_utf8_lossy(&request.body).into_owned();
+            let Some(name) = body.strip_prefix("username=") else { return Reply::text("name?") };
+            let (sid, is_new) = match session(request) {
+                Some(sid) => (sid, false),
+                None => (format!("s{name}"), true),
+            };
+            if !name.bytes().all(|byte| byte.is_ascii_digit()) {
+                names.lock().unwrap().insert(sid.clone(), name.to_owned());
+            }
+            let answer = Reply::text("").status(302).header("location", "/login/password");
+            if is_new { answer.header("set-cookie", &format!("sid={sid}; Path=/")) } else { answer }
+        })
+        .deciding("/login/password", move |request| {
+            let known = session(request).and_then(|sid| remembered.lock().unwrap().get(&sid).cloned());
+            let is_right = String::from_utf8_lossy(&request.body).contains(RIGHT);
+            let to = if known.is_some() && is_right { "/home" } else { "/login/password?error" };
+            Reply::text("").status(302).header("location", to)
+        })
+        .start()
+}
+
+fn guards() -> Value {
+    json!([
+        {"match": "/login/name", "user_in": "form", "name_from": "cookie:sid"},
+        {"match": "/login/password", "user_in": "form", "name_from": "cookie:sid",
+            "succeeded_redirect": ["/home*"], "failed_redirect": ["/login/password?error*"]},
+    ])
+}
+
+fn gate(portal: &Portal) -> Gate {
+    with_lock(Gate::before(portal), 5).generic(&[("/**", "open")]).setting("guard", guards()).start()
+}
+
+fn ask(gate: &Gate, path: &str, session: &str, body: &str) -> Answer {
+    let ask = gate.post(path).browser().header("content-type", FORM).body(body);
+    if session.is_empty() { ask } else { ask.cookie("sid", session) }.send()
+}
+
+fn checked(portal: &Portal) -> usize {
+    portal.received().iter().filter(|request| request.path() == "/login/password").count()
+}
+
+#[test]
+fn a_password_without_a_name_counts_for_the_name_given_before() {
+    let portal = portal();
+    let gate = gate(&portal);
+    for _ in 0..3 {
+        assert_eq!(ask(&gate, "/login/name", "", "username=alex").location(), "/login/password");
+        assert_eq!(times(3, |_| ask(&gate, "/login/password", "salex", "password=x")), [302; 3]);
+        let right = ask(&gate, "/login/password", "salex", &format!("password={RIGHT}"));
+        assert_eq!(right.location(), "/home", "which forgives");
+    }
+    times(5, |_| ask(&gate, "/login/password", "salex", "password=x"));
+    portal.forget();
+    let locked = ask(&gate, "/login/password", "salex", &format!("password={RIGHT}"));
+    assert_eq!((locked.status, portal.saw_nothing()), (401, true));
+    // the name is the one that is locked
+    ask(&gate, "/login/name", "other", "username=alex");
+    assert_eq!(ask(&gate, "/login/password", "other", &format!("password={RIGHT}")).status, 401);
+    ask(&gate, "/login/name", "third", "username=bea");
+    assert_eq!(ask(&gate, "/login/password", "third", &format!("password={RIGHT}")).location(), "/home");
+}
+
+/// Attack: a portal session that Doorward has seen no name in.
+#[test]
+fn attack_a_password_in_a_session_without_a_known_name() {
+    let portal = portal();
+    let gate = gate(&portal);
+    ask(&gate, "/login/name", "s1", "username=alex");
+    for session in ["", "s2", "s1x"] {
+        let answer = ask(&gate, "/login/password", session, "password=x");
+        assert_eq!((answer.status, checked(&portal)), (400, 0), "{session}");
+    }
+    let two = gate.post("/login/password").header("content-type", FORM).header("cookie", "sid=s1; sid=s2");
+    assert_eq!((two.body("password=x").send().status, checked(&portal)), (400, 0));
+}
+
+/// Attack: the session is given another name, which the portal refuses; or the name comes with the password, where the portal does not look.
+#[test]
+fn attack_a_decoy_in_the_session_of_the_victim() {
+    let portal = portal();
+    let gate = gate(&portal);
+    let guess = |turn: usize| {
+        let session = format!("s{turn}");
+        ask(&gate, "/login/name", &session, "username=alex");
+        ask(&gate, "/login/name", &session, &format!("username={turn}"));
+        ask(&gate, "/login/password", &session, &format!("username=9{turn}&password=x"));
+        ask(&gate, "/login/password", &session, "password=x");
+    };
+    for turn in 0..20 {
+        guess(turn);
+    }
+    assert_eq!(checked(&portal), 5);
+}
