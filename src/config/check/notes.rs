@@ -1,10 +1,13 @@
 //! What is allowed and does not do what it seems to. Nothing fails by it.
 
 use crate::{
-    config::{document::Key, model::Settings},
+    config::{
+        document::Key,
+        model::{Profile, Settings},
+    },
     domain::{
         guard::{Guard, UserIn},
-        route::{Access, RouteTable, any_path},
+        route::{Access, RouteRule, RouteTable, any_path},
     },
 };
 
@@ -27,6 +30,7 @@ pub fn guards<'a>(
                 "write account_lock.enabled = true, or let an administrator switch it on",
             ));
         }
+        notes.extend(answers(&key.item(index), guard));
         let endpoint = &guard.endpoint;
         let method = endpoint.methods.first().map_or("GET", String::as_str);
         let route = routes.classify(method, &any_path(&endpoint.pattern));
@@ -41,12 +45,71 @@ pub fn guards<'a>(
     notes
 }
 
+/// Descriptions of answers by which a client may guess on.
+fn answers(key: &Key, guard: &Guard) -> Option<Note> {
+    let is_anywhere = guard.succeeded.redirect.iter().any(|glob| glob.0.starts_with('*'));
+    if guard.failed.is_empty() && is_anywhere {
+        return Some((
+            key.name("succeeded_redirect"),
+            "`*` at the start also matches an address that a wrong password leads to and that repeats what the client sent",
+            "write the address from its start, or what a wrong password gets: failed_redirect",
+        ));
+    }
+    (guard.succeeded.is_empty() && !guard.only_names() && guard.user != UserIn::Basic).then(|| {
+        (
+            key.clone(),
+            "only a wrong password is described: another answer to one below 400 is not counted, and a right one forgives nothing",
+            "write what only the right password gets: succeeded_redirect, succeeded_status or succeeded_body",
+        )
+    })
+}
+
+/// Where WSO2 verifies passwords.
+const WSO2_SIGN_INS: [&str; 2] = ["/commonauth", "/oauth2/token"];
+
+/// The last segment of the path of a sign-in, as portals call it.
+const SIGN_INS: [&str; 8] =
+    ["login", "signin", "sign-in", "sign_in", "logon", "token", "authenticate", "j_security_check"];
+
+/// Where the portal may sign somebody in and no guard counts, given that there are guards at all.
+fn unguarded(settings: &Settings) -> Vec<Note> {
+    let defaults = &settings.defaults;
+    if defaults.guards.is_empty() {
+        return Vec::new();
+    }
+    let is_guarded = |path: &str| defaults.guards.iter().any(|guard| guard.endpoint.covers(path));
+    let mut notes = Vec::new();
+    if settings.portal.profile == Profile::Wso2Apim && !WSO2_SIGN_INS.into_iter().all(is_guarded) {
+        notes.push((
+            Key::root().name("guard"),
+            "WSO2 verifies passwords at /commonauth and at /oauth2/token, and one of them has no guard",
+            "write a guard for each, as in docs/CONFIGURATION.md",
+        ));
+    }
+    let is_sign_in = |rule: &RouteRule| {
+        let name = rule.pattern.trim_end_matches("/**").rsplit('/').next().unwrap_or_default();
+        rule.access == Access::Open && SIGN_INS.iter().any(|known| name.eq_ignore_ascii_case(known))
+    };
+    for (index, rule) in defaults.routes.iter().enumerate() {
+        if is_sign_in(rule) && !is_guarded(&any_path(rule.pattern.trim_end_matches("/**"))) {
+            notes.push((
+                Key::root().name("access").name("route").item(index).name("match"),
+                "this path may sign somebody in, and no guard counts wrong passwords there",
+                "write a guard for it if it takes a password",
+            ));
+        }
+    }
+    notes
+}
+
 /// Those of `deployment.toml`. `locks`: some tenant's own file locks names, and a name may be that tenant's.
 pub fn deployment(settings: &Settings, locks: bool) -> Vec<Note> {
     let defaults = &settings.defaults;
     let locks = locks || defaults.rules.account_lock.enabled;
     let own = defaults.guards.iter().map(AsRef::as_ref);
-    guards(&Key::root().name("guard"), own, &defaults.route_table, locks)
+    let mut notes = guards(&Key::root().name("guard"), own, &defaults.route_table, locks);
+    notes.extend(unguarded(settings));
+    notes
 }
 
 /// A management API that nobody can use by a password: a note where somebody may come with a token, otherwise a mistake.

@@ -2,7 +2,7 @@
 
 use super::Deployment;
 
-const ACCOUNTS: &str = "[accounts]\nenabled = true\n";
+const ACCOUNTS: &str = "[portal]\nprofile = \"generic\"\n[accounts]\nenabled = true\n";
 const LOCK: &str = "[account_lock]\nenabled = true\n";
 const FORM: &str = "[[guard]]\nmatch = \"/login\"\nuser_in = \"form\"\nsucceeded_status = [200]\n";
 const BASIC: &str = "[[guard]]\nmatch = \"/api/**\"\nuser_in = \"basic\"\n";
@@ -47,13 +47,60 @@ fn a_guard_of_http_basic_where_nothing_is_open() {
         (route("POST /api/**", "open"), true),
         (route("/**", "open"), false),
     ] {
-        let generic = format!("[portal]\nprofile = \"generic\"\n{ACCOUNTS}{LOCK}{BASIC}{routes}");
+        let generic = format!("{ACCOUNTS}{LOCK}{BASIC}{routes}");
         let told = Deployment::of(&generic).noted();
         assert_eq!(told.len(), usize::from(noted), "{routes}: {told:?}");
         assert!(told.iter().all(|told| told.starts_with("d.toml:9:11: guard[0].user_in: ")), "{told:?}");
     }
     let told = Deployment::of(&format!("{ACCOUNTS}{LOCK}{FORM}")).noted();
     assert_eq!(told, Vec::<String>::new(), "a form needs no open route to be counted");
+}
+
+#[test]
+fn a_sign_in_path_without_a_guard() {
+    let open = |pattern: &str| format!("[[access.route]]\nmatch = \"{pattern}\"\naccess = \"open\"\n");
+    for (routes, noted) in [
+        (open("/login"), false),
+        (open("/LOGIN/"), false),
+        (open("/signin"), true),
+        (open("POST /api/v1/token"), true),
+        (open("/oauth/token/**"), true),
+        (open("/docs/**"), false),
+        (open("/signin").replace("open", "signed-in"), false),
+    ] {
+        let told = Deployment::of(&format!("{ACCOUNTS}{LOCK}{FORM}{routes}")).noted();
+        assert_eq!(told.len(), usize::from(noted), "{routes}: {told:?}");
+        assert!(
+            told.iter().all(|told| told.contains("access.route[0].match: this path may sign")),
+            "{told:?}"
+        );
+    }
+    let told = Deployment::of(&format!("{ACCOUNTS}{LOCK}{}", open("/signin"))).noted();
+    assert_eq!(told, Vec::<String>::new(), "nothing is said of a portal without guards");
+    // WSO2 has two, each also below its tenants
+    let wso2 = format!("[accounts]\nenabled = true\n{LOCK}");
+    let common = FORM.replace("/login", "/commonauth");
+    let grant = "[[guard]]\nmatch = \"/oauth2/token\"\nuser_in = \"password-grant\"\n";
+    let told = Deployment::of(&format!("{wso2}{common}")).noted();
+    assert!(told.len() == 1 && told[0].contains("/oauth2/token, and one of them has no guard"), "{told:?}");
+    assert_eq!(Deployment::of(&format!("{wso2}{common}{grant}")).noted(), Vec::<String>::new());
+}
+
+#[test]
+fn answers_by_which_a_client_guesses_on() {
+    let form =
+        |signs: &str| format!("{ACCOUNTS}{LOCK}[[guard]]\nmatch = \"/login\"\nuser_in = \"form\"\n{signs}\n");
+    for (signs, noted) in [
+        ("succeeded_redirect = [\"/home*\"]", None),
+        ("succeeded_redirect = [\"*/home*\"]", Some("guard[0].succeeded_redirect: `*` at the start")),
+        ("succeeded_redirect = [\"*/home*\"]\nfailed_redirect = [\"/login*\"]", None),
+        ("failed_redirect = [\"/login*\"]", Some("guard[0]: only a wrong password is described")),
+        ("name_from = \"cookie:sid\"", None),
+    ] {
+        let told = Deployment::of(&form(signs)).noted();
+        assert_eq!(told.len(), usize::from(noted.is_some()), "{signs}: {told:?}");
+        assert!(noted.is_none_or(|noted| told[0].contains(noted)), "{told:?}");
+    }
 }
 
 #[test]
@@ -90,10 +137,10 @@ fn a_management_api_that_no_role_may_use() {
     let issuer =
         "[[issuer]]\nissuer = \"https://i\"\naudiences = [\"a\"]\ndiscovery = true\ntenant_claim = \"t\"\n";
     let told = Deployment::of(&format!("{on}{issuer}")).noted();
-    assert!(told.len() == 1 && told[0].starts_with("d.toml:5:15: management.admin_roles: "), "{told:?}");
+    assert!(told.len() == 1 && told[0].starts_with("d.toml:7:15: management.admin_roles: "), "{told:?}");
     // nobody at all
     let told = Deployment::of(&on).told();
-    assert!(told.len() == 1 && told[0].starts_with("d.toml:5:15: management.admin_roles: "), "{told:?}");
+    assert!(told.len() == 1 && told[0].starts_with("d.toml:7:15: management.admin_roles: "), "{told:?}");
     // those of a tenant's own issuer
     let own = "{\"Doorward\": {\"issuers\": [{\"issuer\": \"https://i\", \"audiences\": [\"a\"], \"discovery\": true}]}}";
     assert_eq!(Deployment::of(&on).with("tenants/a.com/tenant-conf.json", own).noted().len(), 1);
