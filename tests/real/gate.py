@@ -25,6 +25,7 @@ url = "http://127.0.0.1:{upstream}"
 [tenancy]
 folder = "{home}/tenants"
 {routes}
+{more}
 """
 
 ROUTE = """
@@ -35,15 +36,16 @@ access = "{access}"
 
 
 class Gate:
-    """`routes`: pairs of a pattern and who may use it."""
+    """`routes`: pairs of a pattern and who may use it; `more`: sections of the configuration."""
 
-    def __init__(self, home, upstream, routes):
+    def __init__(self, home, upstream, routes, more=""):
         home = pathlib.Path(home) / f"gate-{upstream}"
         (home / "tenants").mkdir(parents=True)
         self.port, admin = free_port(), free_port()
         routes = "".join(ROUTE.format(match=match, access=access) for match, access in routes)
         file = home / "deployment.toml"
-        file.write_text(CONFIGURATION.format(port=self.port, admin=admin, upstream=upstream, home=home, routes=routes))
+        values = {"port": self.port, "admin": admin, "upstream": upstream, "home": home, "routes": routes, "more": more}
+        file.write_text(CONFIGURATION.format(**values))
         self.log = home / "log"
         # the environment overrides the file
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DOORWARD_")}
