@@ -41,6 +41,9 @@ use crate::{
 /// Verified tokens kept in memory; one takes about half a KiB.
 const TOKEN_CACHE: u64 = 50_000;
 
+/// How long the end waits for a log that cannot be written.
+const LOG_PATIENCE: Duration = Duration::from_secs(2);
+
 /// A Doorward that serves. Dropping it stops it.
 pub struct Running {
     pub http: Vec<SocketAddr>,
@@ -49,6 +52,7 @@ pub struct Running {
     /// The management API's own listener.
     pub management: Option<SocketAddr>,
     drain: Arc<DrainControl>,
+    gate: Arc<Gate>,
     server: Server,
     control: Option<JoinHandle<()>>,
 }
@@ -82,6 +86,7 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
     };
     let (http, https, management) = (server.http.clone(), server.https.clone(), server.management);
     let drain = Arc::clone(&control);
+    let serving = Arc::clone(&gate);
     let thread = std::thread::Builder::new().name("control".into()).spawn(move || {
         if let Some(doors) = &gate.doors {
             accounts::keep(doors, &runtime, &store_down);
@@ -92,7 +97,16 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
         }
         runtime.shutdown_timeout(Duration::from_millis(100));
     })?;
-    Ok(Running { http, https, admin, management, drain: control, server, control: Some(thread) })
+    Ok(Running {
+        http,
+        https,
+        admin,
+        management,
+        drain: control,
+        gate: serving,
+        server,
+        control: Some(thread),
+    })
 }
 
 /// All that judges a request, without sockets: `serve` and `explain` use the same.
@@ -265,6 +279,9 @@ impl Running {
             self.drain.advance(Phase::Gone);
             if control.join().is_err() {
                 tracing::error!("the control thread panicked");
+            }
+            if let Some(log) = self.gate.access_log.swap(None) {
+                log.close(LOG_PATIENCE);
             }
         }
     }

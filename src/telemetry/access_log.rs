@@ -1,28 +1,13 @@
-//! One line of JSON a request, written by a thread of its own: a slow disk or terminal never holds up a request.
+//! One line of JSON a request.
 
-mod target;
-
-use std::{
-    io::{self, BufWriter, Write},
-    net::IpAddr,
-    path::Path,
-    sync::{
-        Arc,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
-    },
-    thread,
-    time::Duration,
-};
+use std::{io, net::IpAddr, path::Path, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use self::target::{LogFile, Target};
-use super::metrics::Count;
-
-/// Lines that may wait for the writer; more are dropped and counted.
-const QUEUE: usize = 16 * 1024;
-/// How often the writer looks whether somebody (logrotate) has moved its file away.
-const LOOK: Duration = Duration::from_secs(1);
+use super::{
+    log_writer::{self, LogWriter, Target},
+    metrics::Count,
+};
 
 #[derive(Debug, Default, Serialize)]
 pub struct Entry {
@@ -54,84 +39,49 @@ fn rfc3339<S: serde::Serializer>(time: &jiff::Timestamp, serializer: S) -> Resul
     serializer.collect_str(&format_args!("{time:.3}"))
 }
 
-pub struct AccessLog {
-    queue: SyncSender<Box<Entry>>,
-    dropped: Count,
-}
+pub struct AccessLog(LogWriter<Entry>);
 
 impl AccessLog {
-    /// `dropped` counts the lines that found no place in the queue.
-    pub fn stdout(dropped: Count) -> io::Result<Arc<Self>> {
-        Self::start(io::stdout(), dropped)
+    /// `lost` counts the lines that could not be written.
+    pub fn stdout(lost: Count) -> io::Result<Arc<Self>> {
+        Self::start(log_writer::stdout()?, lost)
     }
 
     /// Follows the path, not the file: one that is moved away or removed is replaced by a new one within a second.
-    pub fn file(path: &Path, dropped: Count) -> io::Result<Arc<Self>> {
-        Self::start(LogFile::open(path)?, dropped)
+    pub fn file(path: &Path, lost: Count) -> io::Result<Arc<Self>> {
+        Self::start(log_writer::file(path)?, lost)
     }
 
-    fn start(target: impl Target + Send + 'static, dropped: Count) -> io::Result<Arc<Self>> {
-        let (queue, entries) = sync_channel(QUEUE);
-        thread::Builder::new().name("access-log".into()).spawn(move || write_all(&entries, target))?;
-        Ok(Arc::new(Self { queue, dropped }))
+    fn start(target: Box<dyn Target>, lost: Count) -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self(LogWriter::start("access log", target, Box::new(encode), lost)?)))
     }
 
     pub fn write(&self, entry: Box<Entry>) {
-        if self.queue.try_send(entry).is_err() {
-            self.dropped.inc();
-        }
+        self.0.write(entry);
+    }
+
+    /// Writes the lines that wait, as far as that takes no longer than `patience`.
+    pub fn close(&self, patience: Duration) {
+        self.0.close(patience);
     }
 }
 
-/// Flushes whenever nothing waits, so that a line is never late. Ends when nobody can send any more.
-fn write_all<T: Target>(entries: &Receiver<Box<Entry>>, target: T) {
-    let mut target = BufWriter::with_capacity(64 * 1024, target);
-    loop {
-        let mut next = match entries.recv_timeout(LOOK) {
-            Ok(entry) => Some(entry),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => return,
-        };
-        // before the line, which then goes to the new file
-        target.get_mut().refresh();
-        while let Some(entry) = next {
-            // nobody is left to be told when the log itself cannot be written
-            let _ = serde_json::to_writer(&mut target, &entry);
-            let _ = target.write_all(b"\n");
-            next = entries.try_recv().ok();
-        }
-        let _ = target.flush();
-    }
+/// An entry has nothing that JSON cannot hold, and memory takes every write.
+fn encode(entry: &Entry, out: &mut Vec<u8>) {
+    let _ = serde_json::to_writer(&mut *out, entry);
+    out.push(b'\n');
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    impl Target for &mut Vec<u8> {
-        fn refresh(&mut self) {}
-    }
-
     #[test]
     fn an_entry_is_one_line_of_json_without_the_query() {
         let mut line = Vec::new();
-        let (queue, entries) = sync_channel(1);
-        queue.send(Box::new(Entry { path: "/a\"b\n".into(), status: 302, ..Entry::default() })).unwrap();
-        drop(queue);
-        write_all(&entries, &mut line);
+        encode(&Entry { path: "/a\"b\n".into(), status: 302, ..Entry::default() }, &mut line);
         let text = String::from_utf8(line).unwrap();
         assert_eq!(text.lines().count(), 1);
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["path"], "/a\"b\n");
-    }
-
-    #[test]
-    fn a_full_queue_drops_lines_and_never_blocks() {
-        let (queue, entries) = sync_channel(1);
-        let log = AccessLog { queue, dropped: Count::default() };
-        for _ in 0..3 {
-            log.write(Box::default());
-        }
-        assert_eq!(log.dropped.get(), 2);
-        drop(entries);
     }
 }

@@ -197,8 +197,10 @@ impl Default for Metrics {
             reloads: new.metric("config_reloads", "Reloads of deployment.toml by result"),
             tokens_cached: new.metric("tokens_cached", "Tokens whose check was answered from memory"),
             tokens_checked: new.metric("tokens_checked", "Tokens that were checked in full"),
-            access_log_dropped: new
-                .metric("access_log_dropped", "Access log lines dropped because the writer was too slow"),
+            access_log_dropped: new.metric(
+                "access_log_dropped",
+                "Access log lines lost: the log could not be written, or not as fast as they came",
+            ),
             accounts,
             client_limit_rejections: Limit::ALL
                 .map(|limit| client_limits.get_or_create_owned(&LimitLabels { resource: limit.key() })),

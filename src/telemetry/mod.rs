@@ -2,5 +2,6 @@
 
 pub mod access_log;
 pub mod accounts;
+mod log_writer;
 pub mod metrics;
 pub mod seldom;

@@ -1,10 +1,14 @@
 //! The access log as operators handle it: moved by logrotate, removed, sent elsewhere by an edit.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+};
 
 use serde_json::Value;
 
-use crate::support::{Gate, Portal, eventually};
+use crate::support::{Gate, Portal, eventually, eventually::throughout, gate::GateBuilder};
 
 /// The paths of the requests a log has.
 fn logged(file: &Path) -> Vec<String> {
@@ -64,4 +68,98 @@ fn an_edit_sends_the_log_elsewhere_without_a_restart() {
     gate.get("/five").send();
     eventually(|| logged(&two) == ["/two", "/three", "/five"]);
     assert_eq!(logged(&one), ["/one"]);
+}
+
+fn logging_to(portal: &Portal, target: &Path) -> GateBuilder {
+    let target = target.display().to_string();
+    Gate::before(portal).generic(&[("/**", "open")]).setting("log.access", target)
+}
+
+const LOST: &str = "doorward_access_log_dropped_total";
+const FAILED: &str = "log cannot be written";
+
+#[test]
+fn a_full_disk_tears_no_line_and_loses_none_that_is_not_counted() {
+    let portal = Portal::answering("").start();
+    let gate = logging_to(&portal, Path::new("disk/access.log"));
+    let Some(mut gate) = gate.serve_with_disk("16k") else {
+        return eprintln!("left out: no namespaces here");
+    };
+    let (log, rest) = (gate.seen_by_it("disk/access.log"), gate.seen_by_it("disk/rest"));
+    let mut sent = 0;
+    while !gate.has_said(FAILED) {
+        sent += 1;
+        assert_eq!(gate.get(&format!("/{sent}")).send().status, 200);
+    }
+    let torn = fs::read_to_string(&log).unwrap();
+    fs::rename(&log, &rest).unwrap();
+    fs::remove_file(&rest).unwrap();
+    eventually(|| gate.has_said("log is written again"));
+    assert_eq!(gate.get("/last").send().status, 200);
+    eventually(|| logged(&log).last().is_some_and(|path| path == "/last"));
+    // what was whole before the file was removed, and what is there now
+    let whole = torn.matches('\n').count();
+    assert_eq!(whole + logged(&log).len(), sent + 1);
+    assert_eq!((gate.metric(LOST), gate.times_said(FAILED)), (0, 1));
+    gate.signal("TERM");
+    assert_eq!(gate.exit_code(), Some(0));
+}
+
+#[test]
+fn a_disk_that_stays_full_is_reported_once_and_counted_at_the_end() {
+    let portal = Portal::answering("").start();
+    let mut gate = logging_to(&portal, Path::new("/dev/full")).serve();
+    for _ in 0..20 {
+        assert_eq!(gate.get("/").send().status, 200);
+    }
+    eventually(|| gate.has_said(FAILED));
+    gate.signal("TERM");
+    assert_eq!(gate.exit_code(), Some(0));
+    assert_eq!(gate.times_said(FAILED), 1);
+    let lost = gate.said("log closed before all of its lines were written").unwrap();
+    assert_eq!((&lost["log"], &lost["lost"]), (&"access log".into(), &20.into()));
+}
+
+#[test]
+fn a_standard_output_that_is_closed_counts_every_line() {
+    let portal = Portal::answering("").start();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let gate = Gate::before(&portal).generic(&[("/**", "open")]).setting("log.access", "stdout");
+    let gate = gate.serve_with_stdout(writer);
+    drop(reader);
+    for _ in 0..20 {
+        assert_eq!(gate.get("/").send().status, 200);
+    }
+    eventually(|| gate.metric(LOST) == 20);
+    eventually(|| gate.has_said("log is written again") || gate.times_said(FAILED) == 1);
+}
+
+#[test]
+fn a_pipe_without_a_reader_delays_nothing_and_loses_nothing() {
+    let (portal, folder) = (Portal::answering("").start(), tempfile::tempdir().unwrap());
+    let pipe = folder.path().join("access.pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let gate = logging_to(&portal, &pipe).serve();
+    // far more than a pipe holds
+    for _ in 0..400 {
+        assert_eq!(gate.get(&format!("/{}", "x".repeat(500))).send().status, 200);
+    }
+    throughout(std::time::Duration::from_millis(300), || gate.metric(LOST) == 0);
+    let lines = BufReader::new(fs::File::open(&pipe).unwrap()).lines().take(400);
+    for line in lines {
+        assert!(serde_json::from_str::<Value>(&line.unwrap()).unwrap()["path"].is_string());
+    }
+    assert!(!gate.has_said(FAILED));
+}
+
+#[test]
+fn the_last_lines_are_written_before_the_process_ends() {
+    let portal = Portal::answering("").start();
+    let mut gate = logging_to(&portal, Path::new("access.log")).serve();
+    for _ in 0..50 {
+        gate.get("/").send();
+    }
+    gate.signal("TERM");
+    assert_eq!(gate.exit_code(), Some(0));
+    assert_eq!(logged(&gate.folder().join("access.log")).len(), 50);
 }

@@ -52,7 +52,9 @@ fn command<Word: AsRef<OsStr>>(words: impl IntoIterator<Item = Word>) -> Command
 }
 
 fn serving(file: &Path) -> Command {
-    command([OsStr::new("serve"), OsStr::new("--config"), file.as_os_str()])
+    let mut command = command([OsStr::new("serve"), OsStr::new("--config"), file.as_os_str()]);
+    command.stdout(Stdio::null());
+    command
 }
 
 impl GateBuilder {
@@ -72,10 +74,21 @@ impl GateBuilder {
     /// The same where no more than so many folders can be watched: in a user namespace of its own, which this machine does
     /// not notice. `None` where such namespaces are not allowed; `tests/all` says so.
     pub fn serve_with_watches(self, watches: u32) -> Option<Binary> {
-        let limit = format!("echo {watches} > /proc/sys/user/max_inotify_watches");
+        self.serve_in_namespace(&format!("echo {watches} > /proc/sys/user/max_inotify_watches"))
+    }
+
+    /// The same with a folder `disk` in its home that is a file system of its own, of this size.
+    pub fn serve_with_disk(self, size: &str) -> Option<Binary> {
+        let disk = self.home.path().join("disk");
+        std::fs::create_dir(&disk).unwrap();
+        self.serve_in_namespace(&format!("mount -t tmpfs -o size={size} tmpfs {}", disk.display()))
+    }
+
+    fn serve_in_namespace(self, prepare: &str) -> Option<Binary> {
         let unshare = |then: &str| {
             let mut unshare = Command::new("unshare");
-            unshare.args(["--user", "--map-root-user", "sh", "-ec", &format!("{limit}; {then}"), "sh"]);
+            unshare.args(["--user", "--map-root-user", "--mount", "sh", "-ec"]);
+            unshare.args([&format!("{prepare}; {then}"), "sh"]);
             unshare
         };
         if !unshare("true").output().is_ok_and(|output| output.status.success()) {
@@ -83,16 +96,21 @@ impl GateBuilder {
         }
         let (file, home) = self.write();
         let mut command = unshare("exec \"$@\"");
-        command
-            .arg(env!("CARGO_BIN_EXE_doorward"))
-            .args(["serve", "--config"])
-            .arg(file)
-            .stdin(Stdio::null());
+        command.arg(env!("CARGO_BIN_EXE_doorward")).args(["serve", "--config"]).arg(file);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
         Some(Self::started(command, Arc::new(home)))
     }
 
+    /// Starts the binary with this standard output.
+    pub fn serve_with_stdout(self, stdout: impl Into<Stdio>) -> Binary {
+        let (file, home) = self.write();
+        let mut command = serving(&file);
+        command.stdout(stdout);
+        Self::started(command, Arc::new(home))
+    }
+
     fn started(mut command: Command, home: Arc<TempDir>) -> Binary {
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = follow(child.stderr.take().unwrap());
         let mut serving = None;
         eventually(|| {
@@ -128,6 +146,27 @@ impl Binary {
 
     pub fn visitor(&self) -> Visitor<'_> {
         Visitor::at(&self.door)
+    }
+
+    /// A path as the process sees it, which may have file systems of its own.
+    pub fn seen_by_it(&self, path: &str) -> PathBuf {
+        let inside = self.home.path().join(path);
+        let root = Path::new("/proc").join(self.child.id().to_string()).join("root");
+        root.join(inside.strip_prefix("/").unwrap())
+    }
+
+    /// The value of a metric without labels.
+    #[track_caller]
+    pub fn metric(&self, name: &str) -> u64 {
+        let text = self.admin("/metrics").text();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+    }
+
+    /// How many lines of its log have this message.
+    pub fn times_said(&self, message: &str) -> usize {
+        let lines = self.log.lock().unwrap();
+        lines.iter().filter(|line| line.contains(&format!("\"message\":\"{message}"))).count()
     }
 
     /// As when the machine takes its life: no signal it could hear.

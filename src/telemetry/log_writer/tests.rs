@@ -1,0 +1,128 @@
+use std::collections::VecDeque;
+
+use super::{batch::Unit, *};
+
+/// What a write does: takes so many bytes, or fails.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Take(usize),
+    Fail(io::ErrorKind),
+    /// The file was moved away: what follows goes to a new one.
+    Rotate,
+}
+
+use Step::{Fail, Rotate, Take};
+
+#[derive(Default)]
+struct Disk {
+    steps: VecDeque<Step>,
+    files: Vec<String>,
+}
+
+struct Faulty(Arc<Mutex<Disk>>);
+
+impl Target for Faulty {
+    fn unit(&self) -> Unit {
+        Unit::Any
+    }
+
+    fn refresh(&mut self, begun: usize) -> bool {
+        let mut disk = self.0.lock().unwrap();
+        let rotate = matches!(disk.steps.front(), Some(Rotate));
+        if rotate {
+            disk.steps.pop_front();
+            let old = disk.files.last_mut().unwrap();
+            old.truncate(old.len() - begun);
+            disk.files.push(String::new());
+        }
+        rotate && begun > 0
+    }
+
+    fn wait(&self, _at_most: Duration) -> bool {
+        true
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut disk = self.0.lock().unwrap();
+        let taken = match disk.steps.pop_front() {
+            None | Some(Rotate) => bytes.len(),
+            Some(Take(most)) => bytes.len().min(most),
+            Some(Fail(kind)) => return Err(kind.into()),
+        };
+        let text = std::str::from_utf8(&bytes[..taken]).unwrap().to_owned();
+        disk.files.last_mut().unwrap().push_str(&text);
+        Ok(taken)
+    }
+
+    fn cut_back(&mut self, begun: usize) {
+        let mut disk = self.0.lock().unwrap();
+        let file = disk.files.last_mut().unwrap();
+        file.truncate(file.len() - begun);
+    }
+}
+
+/// The files that a log leaves behind, and how many lines it has lost.
+fn written(steps: &[Step], lines: &[&'static str]) -> (Vec<String>, u64) {
+    let disk = Disk { steps: steps.iter().copied().collect(), files: vec![String::new()] };
+    let disk = Arc::new(Mutex::new(disk));
+    let lost = Count::default();
+    let encode: Encode<&'static str> = Box::new(|line, out| out.extend_from_slice(line.as_bytes()));
+    let target = Box::new(Faulty(Arc::clone(&disk)));
+    let log = LogWriter::start("test log", target, encode, lost.clone()).unwrap();
+    for line in lines {
+        log.write(Box::new(*line));
+    }
+    log.close(Duration::from_secs(10));
+    let files = disk.lock().unwrap().files.clone();
+    (files, lost.get())
+}
+
+const FULL: Step = Fail(io::ErrorKind::StorageFull);
+const BROKEN: Step = Fail(io::ErrorKind::Other);
+
+#[test]
+fn every_line_is_whole_or_lost_and_counted() {
+    let all = "one\ntwo\nthree\n".to_owned();
+    let never = [FULL; 50];
+    let take_six_then_never = [&[Take(6)], &never[..]].concat();
+    for (steps, files, lost) in [
+        (&[] as &[Step], vec![all.clone()], 0),
+        // a full disk that is freed again, also one that took a part of a line
+        (&[FULL, FULL], vec![all.clone()], 0),
+        (&[Take(6), FULL, Take(1), FULL], vec![all.clone()], 0),
+        (&[Take(0), Take(1)], vec![all.clone()], 0),
+        (&[BROKEN, Take(3), BROKEN], vec![all.clone()], 0),
+        (&[Fail(io::ErrorKind::Interrupted), Fail(io::ErrorKind::WouldBlock)], vec![all.clone()], 0),
+        // a disk that stays full
+        (&never, vec![String::new()], 3),
+        (&take_six_then_never, vec!["one\n".to_owned()], 2),
+        // moved away between lines, and within one
+        (&[Take(4), Rotate], vec!["one\n".to_owned(), "two\nthree\n".to_owned()], 0),
+        (&[Take(6), FULL, Rotate], vec!["one\n".to_owned(), "two\nthree\n".to_owned()], 0),
+    ] {
+        assert_eq!(written(steps, &["one\n", "two\n", "three\n"]), (files, lost), "{steps:?}");
+    }
+}
+
+#[test]
+fn a_pipe_without_a_reader_keeps_no_lines_and_counts_all() {
+    let broken = [Fail(io::ErrorKind::BrokenPipe); 50];
+    let (_, lost) = written(&broken, &["one\n", "two\n", "three\n"]);
+    assert_eq!(lost, 3);
+}
+
+#[test]
+fn lines_that_find_no_room_are_counted_and_nothing_waits() {
+    let disk = Disk { steps: VecDeque::from(vec![FULL; 1000]), files: vec![String::new()] };
+    let lost = Count::default();
+    let target = Box::new(Faulty(Arc::new(Mutex::new(disk))));
+    let encode: Encode<()> = Box::new(|(), out| out.resize(out.len() + 64 * 1024, b'x'));
+    let log = LogWriter::start("test log", target, encode, lost.clone()).unwrap();
+    for _ in 0..QUEUE + 100 {
+        log.write(Box::default());
+    }
+    // the writer itself holds one batch, which one of these lines fills
+    assert!((98..=100).contains(&lost.get()), "{}", lost.get());
+    log.close(Duration::from_secs(10));
+    assert_eq!(lost.get(), QUEUE as u64 + 100, "those that waited are lost at the end, and counted");
+}
