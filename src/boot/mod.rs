@@ -29,11 +29,14 @@ use crate::{
     proxy::{Gate, PageSource},
     server::{
         Server, Shown, cannot_listen,
-        drain::{DrainControl, DrainSignal, Phase, drain},
+        drain::{Cut, DrainControl, DrainSignal, Phase, drain},
         tls::Certificates,
     },
     sync::{BufferBudget, client_limits::ClientRegistry},
-    telemetry::{access_log::AccessLog, metrics::Metrics},
+    telemetry::{
+        access_log::AccessLog,
+        metrics::{Level, Metrics},
+    },
     token::{self, Verifier},
     web::{HtmlPages, Site, management, security_headers},
 };
@@ -65,7 +68,8 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
     let settings = Arc::new(settings);
     let gate = Arc::new(gate(&settings, &runtime)?);
     let certificates = certificates(&settings)?;
-    let (control, signal) = drain();
+    let open = Arc::clone(&gate);
+    let (control, signal) = drain(move || count_open(&open));
     let control = Arc::new(control);
     let server = Server::start(&settings, &gate, &certificates, &signal)?;
     let keys_loaded = Arc::new(AtomicBool::new(false));
@@ -159,6 +163,7 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
         guards: crate::proxy::Guards::default(),
         portal_connections: Arc::default(),
         buffers: BufferBudget::new(settings.limits.max_buffered_bytes),
+        draining: AtomicBool::new(false),
     })
 }
 
@@ -170,6 +175,15 @@ fn certificates(settings: &Settings) -> anyhow::Result<Shown> {
         public: public.transpose().context("server.tls")?,
         management: own.transpose().context("management.cert_file")?,
     })
+}
+
+fn count_open(gate: &Gate) -> Cut {
+    let level = |level: &Level| u64::try_from(level.get()).unwrap_or(0);
+    Cut {
+        connections: level(&gate.metrics.connections),
+        requests: level(&gate.metrics.requests_in_flight),
+        websockets: gate.open_upgrades() as u64,
+    }
 }
 
 fn access_log(target: &model::AccessLog, metrics: &Metrics) -> anyhow::Result<Option<Arc<AccessLog>>> {
@@ -221,6 +235,7 @@ fn run_control(
     runtime.spawn(load_keys(Arc::clone(gate), Arc::clone(keys_loaded)));
     runtime.block_on(async {
         signal.reached(Phase::Leaving).await;
+        gate.draining.store(true, Ordering::Relaxed);
         let server = gate.settings.load().server.clone();
         tracing::info!(delay = ?server.drain_delay, timeout = ?server.drain_timeout, "leaving: not ready any more");
         tokio::select! {
@@ -263,8 +278,9 @@ impl Running {
     }
 
     /// Serves until somebody says it is time to leave (a signal, `POST /drain`), then as `stop`.
-    pub fn wait(mut self) {
+    pub fn wait(mut self) -> Cut {
         self.finish();
+        self.drain.cut()
     }
 
     /// For signal handlers and other threads.

@@ -8,7 +8,7 @@ use super::{demo::Door, logging, settings};
 use crate::{
     boot::{self, Running},
     config::raw::{text::Text as _, values::look::LogFilter},
-    server::drain::{DrainControl, Phase},
+    server::drain::{Cut, DrainControl, Phase},
 };
 
 pub fn run(file: &Path, log: Option<&str>) -> ExitCode {
@@ -46,8 +46,13 @@ pub fn run(file: &Path, log: Option<&str>) -> ExitCode {
         management = running.management.map(tracing::field::display),
         "serving"
     );
-    running.wait();
-    tracing::info!("gone");
+    let Cut { connections, requests, websockets } = running.wait();
+    tracing::info!(
+        connections_cut = connections,
+        requests_cut = requests,
+        websockets_cut = websockets,
+        "gone"
+    );
     ExitCode::SUCCESS
 }
 

@@ -342,7 +342,9 @@ async fn upgrade(
         }
         _ => {}
     }
-    connection.leave_tunnel(Tunnel { portal: stream, early, until, ended, permit });
+    let is_websocket =
+        headers.get(header::UPGRADE).is_some_and(|chosen| chosen.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    connection.leave_tunnel(Tunnel { portal: stream, early, is_websocket, until, ended, permit });
     clean_response(&mut headers, true);
     let mut answer = Response::new(ResponseBody::empty());
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

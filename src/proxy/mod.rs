@@ -30,17 +30,21 @@ mod upload_progress;
 mod upload_watch;
 mod upstream;
 mod visitor;
+mod websocket;
 
 use std::{
     convert::Infallible,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 
 use self::upstream::Portals;
@@ -86,12 +90,28 @@ pub struct Gate {
     pub portal_connections: Arc<PortalConnections>,
     /// Bytes that wait for slow peers.
     pub buffers: Arc<BufferBudget>,
+    /// After SIGTERM: clients of HTTP/1 are told to open their next connection elsewhere.
+    pub draining: AtomicBool,
 }
 
 impl Gate {
     /// Whether a tenant is in memory and exists: good enough for a suggestion.
     pub fn is_known(&self, tenant: &TenantId) -> bool {
         !matches!(self.tenants.cached(tenant), Some(Found::Unknown))
+    }
+
+    /// Open WebSockets and other upgrades.
+    pub fn open_upgrades(&self) -> usize {
+        self.clients.all().held(Resource::Upgrade)
+    }
+
+    fn close_when_draining(&self, answer: &mut Response<ResponseBody>, version: Version) {
+        if self.draining.load(Ordering::Relaxed)
+            && version < Version::HTTP_2
+            && answer.status() != StatusCode::SWITCHING_PROTOCOLS
+        {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
     }
 }
 
@@ -145,13 +165,18 @@ impl hyper::service::Service<Request<Incoming>> for Service {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (worker, connection) = (Arc::clone(&self.worker), Arc::clone(&self.connection));
+        let version = request.version();
         match connection.entrance {
-            Entrance::Public => {
-                Box::pin(async move { Ok(pipeline::handle(&worker, &connection, request).await) })
-            }
-            Entrance::Management => {
-                Box::pin(async move { Ok(management::handle(&worker, &connection, request).await) })
-            }
+            Entrance::Public => Box::pin(async move {
+                let mut answer = pipeline::handle(&worker, &connection, request).await;
+                worker.gate.close_when_draining(&mut answer, version);
+                Ok(answer)
+            }),
+            Entrance::Management => Box::pin(async move {
+                let mut answer = management::handle(&worker, &connection, request).await;
+                worker.gate.close_when_draining(&mut answer, version);
+                Ok(answer)
+            }),
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::upstream::PortalStream;
+use super::{upstream::PortalStream, websocket::FrameStream};
 use crate::sync::client_limits::Permit;
 
 /// Resolves when a session has ended.
@@ -25,6 +25,8 @@ pub struct Tunnel {
     pub portal: PortalStream,
     /// What the portal sent right behind its `101`.
     pub early: Bytes,
+    /// What the bytes are is known: a close frame can be sent between them.
+    pub is_websocket: bool,
     /// When the proof of identity ends, the connection ends.
     pub until: Option<Instant>,
     /// When the session that proved it ends, so does the connection.
@@ -40,11 +42,18 @@ impl fmt::Debug for Tunnel {
 }
 
 impl Tunnel {
-    /// Carries bytes both ways until one side ends, or time is up. `early` is what the client sent right behind its request.
-    pub async fn run<C>(mut self, mut client: C, early: Bytes) -> io::Result<()>
+    /// Carries bytes both ways until one side ends, time is up, or the server has `stopped`, which a WebSocket's client is
+    /// told. `early` is what the client sent right behind its request.
+    pub async fn run<C>(
+        mut self,
+        client: &mut C,
+        early: Bytes,
+        stopped: impl Future<Output = ()>,
+    ) -> io::Result<()>
     where
         C: AsyncRead + AsyncWrite + Unpin,
     {
+        let mut client = FrameStream::new(client);
         client.write_all(&self.early).await?;
         self.portal.write_all(&early).await?;
         let carry = tokio::io::copy_bidirectional(&mut client, &mut self.portal);
@@ -53,6 +62,7 @@ impl Tunnel {
         tokio::select! {
             carried = timeout_at(until, carry) => carried.map_or(Ok(()), |carried| carried.map(|_| ())),
             () = ended => Ok(()),
+            () = stopped => if self.is_websocket { client.close().await } else { Ok(()) },
         }
     }
 }

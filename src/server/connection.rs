@@ -125,9 +125,13 @@ async fn serve_http1<T: Socket>(
             End::Closed => break,
             End::Upgraded => {
                 if let Some(tunnel) = connection.take_tunnel() {
-                    let _ = Box::pin(tunnel.run(socket, early)).await;
+                    let stopped = drain.reached(Phase::Gone);
+                    let _ = Box::pin(tunnel.run(&mut socket, early, stopped)).await;
                 }
-                return;
+                if drain.phase() < Phase::Gone {
+                    return;
+                }
+                break;
             }
             End::Parked if !early.is_empty() => {}
             End::Parked => {

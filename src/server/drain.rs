@@ -1,5 +1,7 @@
 //! Going away politely: first not ready but serving, then no new connections, then the end.
 
+use std::sync::OnceLock;
+
 use tokio::sync::watch;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,17 +19,34 @@ pub enum Phase {
 #[derive(Debug, Clone)]
 pub struct DrainSignal(watch::Receiver<Phase>);
 
-pub struct DrainControl(watch::Sender<Phase>);
+/// What was still open when the drain ended, and was cut.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cut {
+    pub connections: u64,
+    pub requests: u64,
+    pub websockets: u64,
+}
 
-pub fn drain() -> (DrainControl, DrainSignal) {
-    let (sender, receiver) = watch::channel(Phase::Serving);
-    (DrainControl(sender), DrainSignal(receiver))
+pub struct DrainControl {
+    phase: watch::Sender<Phase>,
+    count_open: Box<dyn Fn() -> Cut + Send + Sync>,
+    cut: OnceLock<Cut>,
+}
+
+/// `count_open` counts what is open at the moment.
+pub fn drain(count_open: impl Fn() -> Cut + Send + Sync + 'static) -> (DrainControl, DrainSignal) {
+    let (phase, receiver) = watch::channel(Phase::Serving);
+    (DrainControl { phase, count_open: Box::new(count_open), cut: OnceLock::new() }, DrainSignal(receiver))
 }
 
 impl DrainControl {
     /// Phases only go forward.
     pub fn advance(&self, phase: Phase) {
-        self.0.send_if_modified(|current| {
+        if phase == Phase::Gone {
+            // before anything is cut
+            self.cut.get_or_init(&self.count_open);
+        }
+        self.phase.send_if_modified(|current| {
             let forward = phase > *current;
             if forward {
                 *current = phase;
@@ -37,7 +56,12 @@ impl DrainControl {
     }
 
     pub fn phase(&self) -> Phase {
-        *self.0.borrow()
+        *self.phase.borrow()
+    }
+
+    /// Nothing before the end of the drain.
+    pub fn cut(&self) -> Cut {
+        self.cut.get().copied().unwrap_or_default()
     }
 }
 

@@ -79,7 +79,13 @@ pub async fn serve_http2<T: Socket>(
                 return Poll::Ready(());
             }
             let idle = silent_since.elapsed() >= limits.keep_alive;
-            if leaving.is_none() && (idle || drain.phase() >= Phase::Closing) {
+            // a new connection is moved after its first request: its client has come before the balancer has noticed
+            let moves = match drain.phase() {
+                Phase::Serving => false,
+                Phase::Leaving => seen > 0,
+                Phase::Closing | Phase::Gone => true,
+            };
+            if leaving.is_none() && (idle || moves) {
                 leaving = Some(Instant::now());
                 http.as_mut().graceful_shutdown();
             }

@@ -39,6 +39,9 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// not keep them out.
 const MANAGEMENT_CONNECTIONS: usize = 500;
 
+/// How long WebSockets may take to be closed at the end of the drain.
+const FAREWELL: Duration = Duration::from_millis(500);
+
 /// A client that vanished without a word is noticed, also behind an open WebSocket.
 const KEEPALIVE: TcpKeepalive =
     TcpKeepalive::new().with_time(Duration::from_mins(1)).with_interval(Duration::from_secs(15));
@@ -82,12 +85,23 @@ async fn run(listeners: Vec<Listener>, worker: Arc<Worker>, open: Arc<Open>, mut
         }
     }
     accepting.shutdown().await;
+    let has_tunnels = || worker.gate.open_upgrades() > 0;
+    let mut closes_tunnels = has_tunnels();
     while open.any() && drain.phase() < Phase::Gone {
+        closes_tunnels = has_tunnels();
         tokio::select! {
             _ = tick.tick() => {}
             () = drain.reached(Phase::Gone) => {}
             () = sleep(Duration::from_millis(20)) => {}
         }
+    }
+    if closes_tunnels {
+        let _ = timeout(FAREWELL, async {
+            while open.any() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
     }
 }
 

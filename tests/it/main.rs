@@ -27,6 +27,7 @@ mod binary_accounts;
 mod command_line;
 mod complaints;
 mod documentation;
+mod draining;
 mod edge;
 mod governance;
 mod guard;

@@ -30,9 +30,11 @@ pub struct Server {
     #[schemars(extend("default" = [], "x-source" = "RFC 7239"))]
     pub trusted_proxies: Option<Vec<As<IpNet>>>,
     /// After SIGTERM: how long to keep serving while `/readyz` says no, so that load balancers notice.
+    /// Answers then carry `Connection: close`, and HTTP/2 connections are sent `GOAWAY`.
     #[schemars(extend("default" = "5s"))]
     pub drain_delay: Option<As<Duration>>,
-    /// After that: how long requests may take to finish.
+    /// After that: how long requests and WebSockets may take to end. What is left is cut, WebSockets with a close frame 1001;
+    /// the last line of the log has how many, and the exit code is 0.
     #[schemars(extend("default" = "30s"))]
     pub drain_timeout: Option<As<Positive>>,
     /// Hosts that requests may name, beside those of tenants and of `public_url`; others get 421. A whole name, a suffix such as

@@ -142,6 +142,16 @@ impl H2Connection {
         answer.ok().map(|answer| answer.status().as_u16())
     }
 
+    /// Whether the server ends the connection.
+    pub fn is_closed_by_server(&self) -> bool {
+        let closed = async {
+            while !self.sender.is_closed() {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        self.runtime.block_on(async { timeout(PATIENCE, closed).await.is_ok() })
+    }
+
     /// Whether the whole of an answer can be read.
     pub fn is_whole(&self, answer: hyper::Response<Incoming>) -> bool {
         let read = async { timeout(PATIENCE, answer.into_body().collect()).await.expect("an end in time") };
