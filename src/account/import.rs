@@ -13,12 +13,15 @@ use crate::{
     config::document::nearest::nearest,
     domain::{
         account::{
-            Account, AccountId, AdminLock, LockedReason, NewAccount, PRIMARY, Profile, StoredPassword,
+            AccountId, AdminLock, LockedReason, NewAccount, PRIMARY, Profile, StoredPassword,
         },
         tenant::TenantId,
     },
     store::{CreateError, StoreError},
 };
+
+/// Accounts that are created in one transaction: a few milliseconds in which other changes wait.
+pub const IMPORT_BATCH: usize = 100;
 
 /// One line of an import: JSON as it is here, or a CSV row under these names.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
@@ -154,12 +157,41 @@ fn flag(column: u32, name: &str, value: &str) -> Result<bool, String> {
 }
 
 impl Doors {
+    /// Imports these into one tenant, at most `IMPORT_BATCH` at a time; what became of each, in their order.
     pub async fn import(
+        &self,
+        tenant: &TenantId,
+        users: Vec<ImportedUser>,
+        now: u64,
+    ) -> Result<Vec<Result<AccountId, ImportError>>, StoreError> {
+        let mut prepared = Vec::with_capacity(users.len());
+        for user in users {
+            prepared.push(self.prepare_import(tenant, user, now).await);
+        }
+        let mut new = Vec::with_capacity(prepared.len());
+        let mut ids = Vec::with_capacity(prepared.len());
+        for account in prepared {
+            ids.push(account.map(|account| {
+                let id = account.id.clone();
+                new.push(account);
+                id
+            }));
+        }
+        let mut created = self.0.store.accounts().create_many(tenant, &new, now).await?.into_iter();
+        let outcome = |id: Result<AccountId, ImportError>| {
+            let id = id?;
+            created.next().unwrap_or(Ok(()))?;
+            Ok(id)
+        };
+        Ok(ids.into_iter().map(outcome).collect())
+    }
+
+    async fn prepare_import(
         &self,
         tenant: &TenantId,
         user: ImportedUser,
         now: u64,
-    ) -> Result<Account, ImportError> {
+    ) -> Result<NewAccount, ImportError> {
         let password = match (user.password_hash, user.password) {
             (Some(_), Some(_)) => return Err(ImportError::TwoPasswords),
             (Some(hash), None) => {
@@ -172,7 +204,7 @@ impl Doors {
             }
             (None, None) => StoredPassword::unusable(),
         };
-        let new = NewAccount {
+        Ok(NewAccount {
             id: AccountId::from_bytes(self.random()?),
             tenant: tenant.clone(),
             user_store: user.user_store.unwrap_or_else(|| PRIMARY.to_owned()),
@@ -189,8 +221,7 @@ impl Doors {
                 roles: user.roles,
                 claims: user.claims,
             },
-        };
-        Ok(self.0.store.accounts().create(&new, now).await?)
+        })
     }
 }
 

@@ -20,7 +20,7 @@ pub use self::{
     change_password::{ChangeError, ChangePassword, Changed},
     doors::{Doors, Parts},
     governance::{GovernError, Governance, Values},
-    import::{ImportError, ImportedUser},
+    import::{IMPORT_BATCH, ImportError, ImportedUser},
     lockout::{Guess, Lockout, NotReserved, Reservation},
     notices::{Notices, Shown},
     portal::{NotForwarded, PortalClient},

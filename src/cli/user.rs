@@ -2,6 +2,7 @@
 
 mod add;
 mod import;
+mod progress;
 mod show;
 
 use std::process::ExitCode;
@@ -20,11 +21,7 @@ pub struct Options {
 enum Action {
     /// Make an account
     Add(Box<add::Options>),
-    /// All accounts, in the order of their names
-    List {
-        #[command(flatten)]
-        at: Where,
-    },
+    List(show::ListOptions),
     /// An account with its locks, and WSO2's view of it
     Show(Named),
     /// Give an account another password; its sessions end
@@ -59,7 +56,7 @@ pub struct Named {
 pub fn run(options: Options) -> ExitCode {
     match options.action {
         Action::Add(options) => add::run(*options),
-        Action::List { at } => at_desk(&at, show::list),
+        Action::List(options) => at_desk(&options.at, async |desk| show::list(&desk, &options).await),
         Action::Show(who) => at_desk(&who.at, async |desk| show::show(&desk, &who.user).await),
         Action::SetPassword { who, password, must_change } => at_desk(&who.at, async |desk| {
             let account = desk.account(&who.user).await?;

@@ -2,16 +2,16 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, IsTerminal as _, Write as _},
+    io::{self, BufReader},
     path::{Path, PathBuf},
     process::ExitCode,
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
 
+use super::progress::{Position, Progress, Tally};
 use crate::{
-    account::{ImportError, ImportedUser},
+    account::{IMPORT_BATCH, ImportError, ImportedUser},
     cli::accounts::{Desk, Where, at_desk, say},
     clock,
     store::CreateError,
@@ -22,6 +22,9 @@ use crate::{
 /// Columns and keys: username, user_store, password_hash (bcrypt, PBKDF2, scrypt, argon2, {SSHA}, {wso2-sha256} …) or
 /// password, must_change_password, email, mobile, given_name, family_name, roles (in CSV separated by ;), disabled, locked,
 /// claims (in CSV columns claims.NAME). Lines with a mistake are named and left out; all others are taken.
+///
+/// An import that was interrupted is begun again with --skip-existing: names that are there already are recognised. How far
+/// it is, is on standard error, with --json in lines of JSON.
 #[derive(clap::Args)]
 pub struct Options {
     /// `….csv`, or `….jsonl`; `-` reads JSON lines from standard input
@@ -38,12 +41,11 @@ type Lines = Box<dyn Iterator<Item = (u64, Result<ImportedUser, String>)>>;
 
 pub fn run(options: &Options) -> ExitCode {
     at_desk(&options.at, async |desk| {
-        let lines = open(&options.people)?;
-        let tally = take(&desk, lines, options).await?;
+        let (lines, position) = open(&options.people)?;
+        let import = Import::new(&desk, options, Progress::start(position, desk.json));
+        let tally = import.run(lines).await?;
         if desk.json {
-            let Tally { imported, existing, mistakes } = tally;
-            say(&serde_json::json!({ "imported": imported, "existing": existing, "mistakes": mistakes })
-                .to_string());
+            say(&serde_json::json!(tally).to_string());
         } else {
             say(&format!("{} imported, {} there already", tally.imported, tally.existing));
         }
@@ -55,63 +57,93 @@ pub fn run(options: &Options) -> ExitCode {
     })
 }
 
-#[derive(Default)]
-struct Tally {
-    imported: u64,
-    existing: u64,
-    mistakes: u64,
+struct Import<'a> {
+    desk: &'a Desk,
+    file: String,
+    skip_existing: bool,
+    progress: Progress,
+    tally: Tally,
 }
 
-async fn take(desk: &Desk, lines: Lines, options: &Options) -> anyhow::Result<Tally> {
-    let mut tally = Tally::default();
-    let mut told = Instant::now();
-    let watched = io::stderr().is_terminal();
-    for (number, user) in lines {
-        let imported = match user {
-            Ok(user) => desk.doors.import(&desk.policy.tenant, user, clock::millis()).await,
-            Err(problem) => {
-                complain(&options.people, number, &problem);
-                tally.mistakes += 1;
-                continue;
-            }
-        };
-        match imported {
-            Ok(_) => tally.imported += 1,
-            Err(ImportError::Create(CreateError::NameTaken)) if options.skip_existing => tally.existing += 1,
-            // not this line's fault: the next would fail as well
-            Err(ImportError::Store(error) | ImportError::Create(CreateError::Store(error))) => {
-                return Err(error).context(format!("line {number}; those before it are imported"));
-            }
-            Err(problem) => {
-                complain(&options.people, number, &problem.to_string());
-                tally.mistakes += 1;
-            }
-        }
-        if watched && told.elapsed() > Duration::from_secs(1) {
-            told = Instant::now();
-            let _ = write!(io::stderr(), "\r{number} lines, {} imported", tally.imported);
+impl<'a> Import<'a> {
+    fn new(desk: &'a Desk, options: &Options, progress: Progress) -> Self {
+        Self {
+            desk,
+            file: options.people.display().to_string(),
+            skip_existing: options.skip_existing,
+            progress,
+            tally: Tally::default(),
         }
     }
-    if watched {
-        let _ = write!(io::stderr(), "\r\x1b[K");
+
+    async fn run(mut self, mut lines: Lines) -> anyhow::Result<Tally> {
+        let mut reached = 0;
+        loop {
+            let mut taken = 0;
+            let mut numbers = Vec::with_capacity(IMPORT_BATCH);
+            let mut users = Vec::with_capacity(IMPORT_BATCH);
+            for (number, user) in lines.by_ref().take(IMPORT_BATCH) {
+                (reached, taken) = (number, taken + 1);
+                match user {
+                    Ok(user) => {
+                        numbers.push(number);
+                        users.push(user);
+                    }
+                    Err(problem) => self.leave_out(number, &problem),
+                }
+                self.progress.show(reached, self.tally);
+            }
+            if let Some(first) = numbers.first() {
+                self.batch(*first, &numbers, users).await?;
+            }
+            if taken < IMPORT_BATCH {
+                break;
+            }
+        }
+        self.progress.end();
+        Ok(self.tally)
     }
-    Ok(tally)
+
+    async fn batch(&mut self, first: u64, numbers: &[u64], users: Vec<ImportedUser>) -> anyhow::Result<()> {
+        let outcomes = self.desk.doors.import(&self.desk.policy.tenant, users, clock::millis()).await;
+        // not the fault of these lines: the next would fail as well
+        let outcomes = outcomes.with_context(|| {
+            self.progress.end();
+            format!(
+                "line {first}; those before it are imported, and the same command with --skip-existing goes on from here"
+            )
+        })?;
+        for (number, outcome) in numbers.iter().zip(outcomes) {
+            match outcome {
+                Ok(_) => self.tally.imported += 1,
+                Err(ImportError::Create(CreateError::NameTaken)) if self.skip_existing => {
+                    self.tally.existing += 1;
+                }
+                Err(problem) => self.leave_out(*number, &problem.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    fn leave_out(&mut self, number: u64, problem: &str) {
+        self.progress.complain(&self.file, number, problem);
+        self.tally.mistakes += 1;
+    }
 }
 
-fn complain(file: &Path, line: u64, problem: &str) {
-    let _ = writeln!(io::stderr(), "{}:{line}: {problem}", file.display());
-}
-
-fn open(file: &Path) -> anyhow::Result<Lines> {
+fn open(file: &Path) -> anyhow::Result<(Lines, Position)> {
     if file == Path::new("-") {
-        return Ok(json_lines(io::stdin().lock()));
+        return Ok((json_lines(io::stdin().lock()), Position::default()));
     }
     let opened = File::open(file).with_context(|| file.display().to_string())?;
-    match file.extension().and_then(|end| end.to_str()) {
-        Some("csv") => csv_rows(opened),
-        Some("json" | "jsonl" | "ndjson") => Ok(json_lines(BufReader::new(opened))),
+    let position = Position::of(&opened);
+    let counted = position.counting(opened);
+    let lines = match file.extension().and_then(|end| end.to_str()) {
+        Some("csv") => csv_rows(counted)?,
+        Some("json" | "jsonl" | "ndjson") => json_lines(BufReader::new(counted)),
         _ => bail!("{}: name it ….csv or ….jsonl, so that it is clear how to read it", file.display()),
-    }
+    };
+    Ok((lines, position))
 }
 
 fn json_lines(from: impl io::BufRead + 'static) -> Lines {

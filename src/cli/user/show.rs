@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::accounts::{Desk, moment, say},
+    cli::accounts::{Desk, Where, moment, say},
     clock,
     domain::{
-        account::Account,
+        account::{Account, PRIMARY},
         lockout::{Counter, claims},
     },
     store::Page,
@@ -17,18 +17,50 @@ use crate::{
 /// Accounts read at a time.
 const PAGE: u32 = 500;
 
-pub async fn list(desk: Desk) -> anyhow::Result<()> {
+/// The accounts of a tenant, in the order of their names
+#[derive(clap::Args)]
+pub struct ListOptions {
+    #[command(flatten)]
+    pub at: Where,
+    /// Only accounts whose user name or e-mail address contains TEXT, in any case
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Begin behind this one, as the list shows it: the last name of the page before
+    #[arg(long, value_name = "STORE/USER")]
+    after: Option<String>,
+    /// One JSON document a line
+    #[arg(long, conflicts_with = "json")]
+    json_lines: bool,
+}
+
+impl ListOptions {
+    fn page(&self, listed: u32) -> Page {
+        let limit = self.limit.map_or(PAGE, |limit| (limit - listed).min(PAGE));
+        Page::first(limit).containing(self.filter.as_deref())
+    }
+}
+
+pub async fn list(desk: &Desk, options: &ListOptions) -> anyhow::Result<()> {
     let accounts = desk.doors.store().accounts();
     let tenant = &desk.policy.tenant;
-    let mut page = Page::first(PAGE);
-    let mut listed = 0_usize;
+    let mut page = options.page(0);
+    if let Some(after) = &options.after {
+        let (store, user) = after.split_once('/').unwrap_or((PRIMARY, after));
+        page = page.after(store, user);
+    }
+    let mut listed = 0_u32;
     loop {
         let part = accounts.list(tenant, &page).await?;
         let now = clock::millis();
         let counters = desk.doors.counters(&part).await?;
         for (account, counter) in part.iter().zip(counters) {
             let state = state(account, &counter, now);
-            if desk.json {
+            if options.json_lines {
+                say(&in_short(account, state).to_string());
+            } else if desk.json {
                 // one document, written as it is read: a list may be long
                 say(&format!("{} {}", if listed == 0 { '[' } else { ',' }, in_short(account, state)));
             } else {
@@ -38,7 +70,17 @@ pub async fn list(desk: Desk) -> anyhow::Result<()> {
             listed += 1;
         }
         match part.last() {
-            Some(last) if part.len() >= PAGE as usize => page = Page::following(last, PAGE),
+            Some(last) if options.limit == Some(listed) => {
+                let next = Page::first(1).containing(options.filter.as_deref());
+                let next = next.after(&last.user_store, &last.username);
+                if !accounts.list(tenant, &next).await?.is_empty() {
+                    eprintln!("there are more: --after {}", name(last));
+                }
+                break;
+            }
+            Some(last) if part.len() >= page.limit as usize => {
+                page = options.page(listed).after(&last.user_store, &last.username);
+            }
             _ => break,
         }
     }
@@ -46,7 +88,9 @@ pub async fn list(desk: Desk) -> anyhow::Result<()> {
         say(if listed == 0 { "[]" } else { "]" });
     }
     // not among what scripts count
-    if listed == 0 {
+    if listed == 0 && (options.filter.is_some() || options.after.is_some()) {
+        eprintln!("no account of tenant {tenant} matches");
+    } else if listed == 0 {
         let add = desk.command(&["user", "add", "NAME", "--tenant", tenant.as_str()]);
         eprintln!("tenant {tenant} has no accounts yet: `{add}` makes one");
     }

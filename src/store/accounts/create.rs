@@ -1,6 +1,8 @@
 //! Making an account, and changing what is known of its owner. A name or an address belongs to one account of a tenant.
 
-use sqlx::AnyConnection;
+use std::collections::HashSet;
+
+use sqlx::{AnyConnection, AssertSqlSafe};
 
 use super::{
     Accounts,
@@ -54,30 +56,21 @@ pub fn name_key(user_store: &str, username: &str) -> String {
 impl Accounts<'_> {
     /// Of several that come at once for one name, one gets it.
     pub async fn create(self, new: &NewAccount, now: u64) -> Result<Account, CreateError> {
-        let name = names::key(&names::canonical_store(&new.user_store)?, &names::canonical(&new.username)?);
-        let email = new.profile.check()?;
+        let names = Names::of(new)?;
         self.store
             .within(async {
                 let mut transaction = self.store.begin().await?;
-                insert(&mut transaction, new, &name, now).await?;
-                // in one order, so that two who want each other's name and address do not wait for each other; and whoever
-                // has an address as user name has it once
-                let mut wanted = vec![name.clone()];
-                wanted.extend(email.clone().filter(|email| *email != name));
-                wanted.sort();
-                let mut taken = Vec::new();
+                insert(&mut transaction, &[(new, names.clone())], now).await?;
+                // in one order, so that two who want each other's name and address do not wait for each other
+                let mut wanted: Vec<&str> = names.all().collect();
+                wanted.sort_unstable();
+                let mut taken = HashSet::new();
                 for wanted in wanted {
-                    if !claim(&mut transaction, &new.tenant, &wanted, &new.id).await? {
-                        taken.push(wanted);
+                    if !claim(&mut transaction, &new.tenant, wanted, &new.id).await? {
+                        taken.insert(wanted.to_owned());
                     }
                 }
-                if !taken.is_empty() {
-                    return Err(if taken.contains(&name) {
-                        CreateError::NameTaken
-                    } else {
-                        CreateError::EmailTaken
-                    });
-                }
+                names.check(&taken)?;
                 let account = load(&mut transaction, &new.id)
                     .await?
                     .ok_or_else(|| StoreError::Refused("it does not show a new account".to_owned()))?;
@@ -136,38 +129,82 @@ impl Accounts<'_> {
     }
 }
 
-async fn insert(
+/// What an account is found by: its name, and its e-mail address unless that is the name.
+#[derive(Debug, Clone)]
+pub struct Names {
+    name: String,
+    email: Option<String>,
+}
+
+impl Names {
+    pub fn of(new: &NewAccount) -> Result<Self, CreateError> {
+        let name = names::key(&names::canonical_store(&new.user_store)?, &names::canonical(&new.username)?);
+        let email = new.profile.check()?.filter(|email| *email != name);
+        Ok(Self { name, email })
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.name.as_str()).chain(self.email.as_deref())
+    }
+
+    pub fn check(&self, taken: &HashSet<String>) -> Result<(), CreateError> {
+        if taken.contains(&self.name) {
+            return Err(CreateError::NameTaken);
+        }
+        match &self.email {
+            Some(email) if taken.contains(email) => Err(CreateError::EmailTaken),
+            _ => Ok(()),
+        }
+    }
+}
+
+const COLUMNS: usize = 18;
+
+pub async fn insert(
     connection: &mut AnyConnection,
-    new: &NewAccount,
-    name: &str,
+    rows: &[(&NewAccount, Names)],
     now: u64,
 ) -> Result<(), StoreError> {
-    let profile = &new.profile;
-    sqlx::query(
+    let statement = format!(
         "INSERT INTO accounts (id, tenant, user_store, username, name_key, email, mobile, given_name, family_name, \
          roles, claims, disabled, lock_reason, locked_at, password, must_change_password, password_changed_at, \
-         created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17)",
-    )
-    .bind(new.id.as_str())
-    .bind(new.tenant.as_str())
-    .bind(new.user_store.trim().to_ascii_uppercase())
-    .bind(new.username.trim())
-    .bind(name)
-    .bind(trimmed(profile.email.as_ref()))
-    .bind(profile.mobile.clone())
-    .bind(profile.given_name.clone())
-    .bind(profile.family_name.clone())
-    .bind(to_json(&profile.roles)?)
-    .bind(to_json(&profile.claims)?)
-    .bind(flag(new.disabled))
-    .bind(new.admin_lock.map(|lock| lock.reason.as_str()))
-    .bind(new.admin_lock.map(|lock| number(lock.since)))
-    .bind(new.password.expose())
-    .bind(flag(new.must_change_password))
-    .bind(number(now))
-    .execute(connection)
-    .await?;
+         created_at) VALUES {}",
+        tuples(rows.len(), COLUMNS)
+    );
+    let mut query = sqlx::query(AssertSqlSafe(statement));
+    for (new, names) in rows {
+        let profile = &new.profile;
+        query = query
+            .bind(new.id.as_str())
+            .bind(new.tenant.as_str())
+            .bind(new.user_store.trim().to_ascii_uppercase())
+            .bind(new.username.trim())
+            .bind(names.name.as_str())
+            .bind(trimmed(profile.email.as_ref()))
+            .bind(profile.mobile.clone())
+            .bind(profile.given_name.clone())
+            .bind(profile.family_name.clone())
+            .bind(to_json(&profile.roles)?)
+            .bind(to_json(&profile.claims)?)
+            .bind(flag(new.disabled))
+            .bind(new.admin_lock.map(|lock| lock.reason.as_str()))
+            .bind(new.admin_lock.map(|lock| number(lock.since)))
+            .bind(new.password.expose())
+            .bind(flag(new.must_change_password))
+            .bind(number(now))
+            .bind(number(now));
+    }
+    query.execute(connection).await?;
     Ok(())
+}
+
+/// `($1, $2), ($3, $4)`
+pub fn tuples(rows: usize, columns: usize) -> String {
+    let tuple = |row: usize| {
+        let places = (1..=columns).map(|column| format!("${}", row * columns + column));
+        format!("({})", places.collect::<Vec<_>>().join(", "))
+    };
+    (0..rows).map(tuple).collect::<Vec<_>>().join(", ")
 }
 
 /// As it is within a transaction.
@@ -199,4 +236,14 @@ async fn claim(
 
 fn trimmed(text: Option<&String>) -> Option<String> {
     text.map(|text| text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_numbered_from_one_row_to_the_next() {
+        assert_eq!(tuples(2, 3), "($1, $2, $3), ($4, $5, $6)");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+mod create_many;
 mod find;
 mod password;
 mod row;
@@ -25,20 +26,56 @@ pub struct Accounts<'a> {
 /// A part of a list: at most `limit` after the account whose `key` is `after`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// Of the last account of the page before, as [`Page::key_of`] makes it.
+    /// The `name_key` of the last account of the page before.
     pub after: Option<String>,
+    /// Only accounts whose user name or e-mail address contains this, in any case.
+    pub containing: Option<String>,
     pub limit: u32,
 }
 
 impl Page {
     pub fn first(limit: u32) -> Self {
-        Self { after: None, limit }
+        Self { after: None, containing: None, limit }
     }
 
-    pub fn following(last: &Account, limit: u32) -> Self {
-        Self { after: Some(create::name_key(&last.user_store, &last.username)), limit }
+    /// The page that begins behind the account of this name.
+    #[must_use]
+    pub fn after(mut self, user_store: &str, username: &str) -> Self {
+        self.after = Some(create::name_key(user_store, username));
+        self
+    }
+
+    #[must_use]
+    pub fn containing(mut self, text: Option<&str>) -> Self {
+        self.containing = text.map(str::to_lowercase);
+        self
+    }
+
+    /// What `LIKE` compares with: its own signs in the text stand for themselves.
+    fn pattern(&self) -> String {
+        let mut pattern = "%".to_owned();
+        for character in self.containing.iter().flat_map(|text| text.chars()) {
+            if matches!(character, '%' | '_' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(character);
+        }
+        pattern.push('%');
+        pattern
     }
 }
+
+const LIST: &str = concat!(
+    "SELECT ",
+    row::columns!(),
+    " FROM accounts a WHERE a.tenant = $1 AND a.name_key > $2 ORDER BY a.name_key LIMIT $3"
+);
+const LIST_CONTAINING: &str = concat!(
+    "SELECT ",
+    row::columns!(),
+    " FROM accounts a WHERE a.tenant = $1 AND a.name_key > $2 \
+     AND (lower(a.name_key) LIKE $4 ESCAPE '\\' OR lower(a.email) LIKE $4 ESCAPE '\\') ORDER BY a.name_key LIMIT $3"
+);
 
 impl Accounts<'_> {
     pub async fn find(self, id: &AccountId) -> Result<Option<Account>, StoreError> {
@@ -76,16 +113,12 @@ impl Accounts<'_> {
     pub async fn list(self, tenant: &TenantId, page: &Page) -> Result<Vec<Account>, StoreError> {
         self.store
             .within(async {
-                let rows = sqlx::query(concat!(
-                    "SELECT ",
-                    row::columns!(),
-                    " FROM accounts a WHERE a.tenant = $1 AND a.name_key > $2 ORDER BY a.name_key LIMIT $3"
-                ))
-                .bind(tenant.as_str())
-                .bind(page.after.as_deref().unwrap_or_default())
-                .bind(i64::from(page.limit))
-                .fetch_all(self.store.read())
-                .await?;
+                let query = sqlx::query(if page.containing.is_some() { LIST_CONTAINING } else { LIST })
+                    .bind(tenant.as_str())
+                    .bind(page.after.as_deref().unwrap_or_default())
+                    .bind(i64::from(page.limit));
+                let query = if page.containing.is_some() { query.bind(page.pattern()) } else { query };
+                let rows = query.fetch_all(self.store.read()).await?;
                 rows.iter().map(|row| row::read(row).map(|(account, _)| account)).collect()
             })
             .await
@@ -102,5 +135,17 @@ impl Accounts<'_> {
                 Ok(u64::try_from(count).unwrap_or_default())
             })
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_searched_for_stands_for_itself() {
+        for (text, pattern) in [("Alex", "%alex%"), ("a_b%c\\d", "%a\\_b\\%c\\\\d%"), ("", "%%")] {
+            assert_eq!(Page::first(1).containing(Some(text)).pattern(), pattern);
+        }
     }
 }

@@ -141,6 +141,55 @@ fn an_import_takes_what_it_can_and_names_the_rest() {
 }
 
 #[test]
+fn an_import_that_was_interrupted_goes_on_where_it_was() {
+    let portal = Portal::answering("").start();
+    let gate = with_lock(Gate::before(&portal), 5).start();
+    let shell = Shell(&gate);
+    let mut people: Vec<_> = (0..250).map(|n| format!("{{\"username\": \"user{n:03}\"}}")).collect();
+    let part = write(gate.folder(), "part.jsonl", &people[..130].join("\n"));
+    assert_eq!(shell.json(&["user", "import", &part])["imported"], 130);
+    people.insert(140, "{".to_owned());
+    people.insert(200, people[199].clone());
+    let whole = write(gate.folder(), "whole.jsonl", &people.join("\n"));
+    let output = shell.run(&["user", "import", &whole, "--skip-existing", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told, serde_json::json!({ "imported": 120, "existing": 131, "mistakes": 1 }));
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let mistake: serde_json::Value = serde_json::from_str(stderr.lines().next().unwrap()).unwrap();
+    assert_eq!(mistake["line"], 141, "{stderr}");
+}
+
+#[test]
+fn a_list_is_filtered_and_comes_in_pages() {
+    let portal = Portal::answering("").start();
+    let gate = with_lock(Gate::before(&portal), 5).start();
+    let shell = Shell(&gate);
+    let people: Vec<_> = (0..25).map(|n| format!("{{\"username\": \"user{n:02}\"}}")).collect();
+    shell.ok(&["user", "import", &write(gate.folder(), "people.jsonl", &people.join("\n"))]);
+    let names = |words: &[&str]| {
+        let output = shell.run(&[&["user", "list", "--json-lines"], words].concat());
+        let line = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let names = text.lines().map(|text| line(text)["username"].as_str().unwrap().to_owned());
+        (names.collect::<Vec<_>>(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (first, more) = names(&["--filter", "USER1", "--limit", "4"]);
+    assert_eq!(
+        (&first[..], more.trim()),
+        (
+            &["user10", "user11", "user12", "user13"].map(String::from)[..],
+            "there are more: --after PRIMARY/user13"
+        )
+    );
+    let (rest, more) = names(&["--filter", "USER1", "--limit", "6", "--after", "PRIMARY/user13"]);
+    assert_eq!((rest.len(), rest[5].as_str(), more.as_str()), (6, "user19", ""));
+    assert_eq!(names(&[]).0.len(), 25);
+    assert!(names(&["--filter", "nobody"]).1.contains("no account of tenant carbon.super matches"));
+    assert_eq!(shell.json(&["user", "list", "--limit", "3"]).as_array().unwrap().len(), 3);
+}
+
+#[test]
 fn without_accounts_the_commands_say_so() {
     let portal = Portal::answering("").start();
     let gate = Gate::before(&portal).start();

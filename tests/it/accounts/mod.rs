@@ -10,10 +10,15 @@ mod sessions;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use doorward::{
-    account::{Attempt, Door, Doors, NewUser, Rejected, SignedIn, hashing::Password},
+    account::{
+        Attempt, Door, Doors, ImportError, ImportedUser, NewUser, Rejected, SignedIn, hashing::Password,
+    },
     boot,
     config::{Settings, TenantDirectory, TenantPolicy, directory::Found, load},
-    domain::{account::Account, tenant::TenantId},
+    domain::{
+        account::{Account, AccountId},
+        tenant::TenantId,
+    },
 };
 use tempfile::TempDir;
 
@@ -91,6 +96,15 @@ pub struct Desk {
 }
 
 impl Desk {
+    pub async fn import(
+        &self,
+        tenant: &TenantId,
+        user: ImportedUser,
+        now: u64,
+    ) -> Result<AccountId, ImportError> {
+        self.doors.import(tenant, vec![user], now).await.unwrap().remove(0)
+    }
+
     pub async fn policy(&self) -> Arc<TenantPolicy> {
         self.policy_of(self.default.as_str()).await
     }

@@ -23,6 +23,9 @@ on_both_databases!(
     locks_and_flags_stay_until_taken_back,
     who_is_deleted_leaves_nothing,
     a_list_comes_in_pages,
+    a_list_has_the_accounts_that_contain_a_text,
+    many_are_created_at_once_and_each_that_cannot_be_says_why,
+    many_who_want_the_same_names_at_once_get_each_once,
     attack_sql_in_names_and_profiles_is_text,
     people_are_found_by_what_their_tenant_allows,
     a_mobile_number_that_two_have_is_nobodys,
@@ -255,10 +258,84 @@ async fn a_list_comes_in_pages(database: Database) {
         assert!(part.len() <= 2);
         names.extend(part.iter().map(|account| account.username.clone()));
         let Some(last) = part.last() else { break };
-        page = Page::following(last, 2);
+        page = Page::first(2).after(&last.user_store, &last.username);
     }
     assert_eq!(names, ["Alex", "bo", "cy", "dan", "eve"]);
     assert_eq!(store.accounts().count(&acme()).await.unwrap(), 5);
+}
+
+async fn a_list_has_the_accounts_that_contain_a_text(database: Database) {
+    let store = database.open().await;
+    for (name, email) in [("Alex", Some("a_b@example.org")), ("kim", Some("KIM@Example.org")), ("pat", None)]
+    {
+        person(&store, acme(), name, email, "").await;
+    }
+    person(&store, globex(), "alexandra", None, "").await;
+    for (text, found) in [
+        ("LE", &["Alex"][..]),
+        ("example", &["Alex", "kim"]),
+        ("kim@example", &["kim"]),
+        ("_", &["Alex"]),
+        ("%", &[]),
+        ("'; DROP TABLE accounts; --", &[]),
+    ] {
+        let page = Page::first(10).containing(Some(text));
+        let listed = store.accounts().list(&acme(), &page).await.unwrap();
+        let names: Vec<_> = listed.iter().map(|account| account.username.as_str()).collect();
+        assert_eq!(names, found, "{text}");
+    }
+}
+
+async fn many_are_created_at_once_and_each_that_cannot_be_says_why(database: Database) {
+    let store = database.open().await;
+    person(&store, acme(), "there", Some("there@example.org"), "").await;
+    let new = |name: &str, email: Option<&str>| {
+        let mut new = new_account(acme(), name);
+        new.profile.email = email.map(str::to_owned);
+        new
+    };
+    let many = [
+        new("alex", Some("alex@example.org")),
+        new("There", None),
+        new("kim", Some("there@example.org")),
+        new("ALEX", None),
+        new("sam", Some("alex@example.org")),
+        new("pat@example.org", Some("pat@example.org")),
+        new("", None),
+        new("last", None),
+    ];
+    let outcomes = store.accounts().create_many(&acme(), &many, NOW).await.unwrap();
+    let outcomes: Vec<_> = outcomes
+        .iter()
+        .map(|outcome| match outcome {
+            Ok(()) => "created",
+            Err(CreateError::NameTaken) => "name",
+            Err(CreateError::EmailTaken) => "e-mail",
+            Err(_) => "bad",
+        })
+        .collect();
+    assert_eq!(outcomes, ["created", "name", "e-mail", "name", "e-mail", "created", "bad", "created"]);
+    let listed = store.accounts().list(&acme(), &Page::first(10)).await.unwrap();
+    let names: Vec<_> = listed.iter().map(|account| account.username.as_str()).collect();
+    assert_eq!(names, ["alex", "last", "pat@example.org", "there"]);
+    assert_eq!(store.accounts().create_many(&acme(), &[], NOW).await.unwrap().len(), 0);
+}
+
+async fn many_who_want_the_same_names_at_once_get_each_once(database: Database) {
+    let store = database.open().await;
+    let tasks: Vec<_> = (0..4)
+        .map(|_| {
+            let store = store.clone();
+            let many: Vec<_> = (0..50).map(|n| new_account(acme(), &format!("user{n:02}"))).collect();
+            tokio::spawn(async move { store.accounts().create_many(&acme(), &many, NOW).await })
+        })
+        .collect();
+    let mut created = 0;
+    for task in tasks {
+        let outcomes = task.await.unwrap().unwrap();
+        created += outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    }
+    assert_eq!((created, store.accounts().count(&acme()).await.unwrap()), (50, 50));
 }
 
 async fn attack_sql_in_names_and_profiles_is_text(database: Database) {

@@ -1,0 +1,219 @@
+//! How far an import is: lines, rate, time left. On a terminal one line that is replaced every second, otherwise a line every
+//! few seconds, or one of JSON.
+
+use std::{
+    fs::File,
+    io::{self, IsTerminal as _, Read, Write as _},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+use serde_json::json;
+
+/// What has become of the lines so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    pub imported: u64,
+    pub existing: u64,
+    pub mistakes: u64,
+}
+
+/// How much of the file has been read.
+#[derive(Debug, Clone, Default)]
+pub struct Position {
+    read: Arc<AtomicU64>,
+    /// `None` for standard input.
+    total: Option<u64>,
+}
+
+impl Position {
+    pub fn of(file: &File) -> Self {
+        let total = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
+        Self { read: Arc::default(), total }
+    }
+
+    pub fn counting<R: Read>(&self, inner: R) -> impl Read + use<R> {
+        Counting { inner, read: Arc::clone(&self.read) }
+    }
+
+    /// What is left of the file, as a multiple of what has been read.
+    fn left(&self) -> Option<f64> {
+        let (read, total) = (self.read.load(Ordering::Relaxed), self.total?);
+        (read > 0).then(|| as_f64(total.saturating_sub(read)) / as_f64(read))
+    }
+}
+
+struct Counting<R> {
+    inner: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+pub struct Progress {
+    position: Position,
+    started: Instant,
+    shown: Instant,
+    how: How,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    Terminal,
+    Lines,
+    Json,
+}
+
+impl How {
+    fn interval(self) -> Duration {
+        Duration::from_secs(if self == Self::Terminal { 1 } else { 5 })
+    }
+}
+
+impl Progress {
+    pub fn start(position: Position, json: bool) -> Self {
+        let how = match (json, io::stderr().is_terminal()) {
+            (true, _) => How::Json,
+            (false, true) => How::Terminal,
+            (false, false) => How::Lines,
+        };
+        Self { position, started: Instant::now(), shown: Instant::now(), how }
+    }
+
+    pub fn show(&mut self, lines: u64, tally: Tally) {
+        if self.shown.elapsed() < self.how.interval() {
+            return;
+        }
+        self.shown = Instant::now();
+        let reached = Reached::of(lines, self.started.elapsed(), self.position.left());
+        let mut stderr = io::stderr();
+        let _ = match self.how {
+            How::Terminal => write!(stderr, "\r{}\x1b[K", reached.as_text(tally)),
+            How::Lines => writeln!(stderr, "{}", reached.as_text(tally)),
+            How::Json => writeln!(stderr, "{}", reached.as_json(tally)),
+        };
+    }
+
+    /// Names a line that cannot be imported.
+    pub fn complain(&self, file: &str, line: u64, problem: &str) {
+        let mut stderr = io::stderr();
+        let _ = match self.how {
+            How::Terminal => writeln!(stderr, "\r\x1b[K{file}:{line}: {problem}"),
+            How::Lines => writeln!(stderr, "{file}:{line}: {problem}"),
+            How::Json => writeln!(stderr, "{}", json!({ "line": line, "problem": problem })),
+        };
+    }
+
+    pub fn end(&self) {
+        if self.how == How::Terminal {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reached {
+    lines: u64,
+    per_second: u64,
+    seconds_left: Option<u64>,
+}
+
+impl Reached {
+    /// `left`: what is left to read, as a multiple of what has been read.
+    fn of(lines: u64, elapsed: Duration, left: Option<f64>) -> Self {
+        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
+        let seconds_left = left.and_then(|left| {
+            let left = Duration::try_from_secs_f64(elapsed.as_secs_f64() * left).ok()?;
+            Some(left.as_secs())
+        });
+        Self { lines, per_second: lines.saturating_mul(1000) / millis, seconds_left }
+    }
+
+    fn as_text(&self, tally: Tally) -> String {
+        let Tally { imported, existing, mistakes } = tally;
+        let mut text = format!("{} lines: {imported} imported", self.lines);
+        for (count, what) in [(existing, "there already"), (mistakes, "left out")] {
+            if count > 0 {
+                text += &format!(", {count} {what}");
+            }
+        }
+        text += &format!("; {} a second", self.per_second);
+        if let Some(left) = self.seconds_left {
+            text += &match (left / 3600, left / 60 % 60, left % 60) {
+                (0, 0, seconds) => format!(", {seconds} s left"),
+                (0, minutes, seconds) => format!(", {minutes} min {seconds} s left"),
+                (hours, minutes, _) => format!(", {hours} h {minutes} min left"),
+            };
+        }
+        text
+    }
+
+    fn as_json(&self, tally: Tally) -> serde_json::Value {
+        let Tally { imported, existing, mistakes } = tally;
+        json!({
+            "lines": self.lines,
+            "imported": imported,
+            "existing": existing,
+            "mistakes": mistakes,
+            "per_second": self.per_second,
+            "seconds_left": self.seconds_left,
+        })
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "sizes of files, for an estimate")]
+fn as_f64(bytes: u64) -> f64 {
+    bytes as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_has_count_rate_and_time_left() {
+        let tally = Tally { imported: 900, existing: 60, mistakes: 40 };
+        for (seconds, left, text) in [
+            (2, None, "1000 lines: 900 imported, 60 there already, 40 left out; 500 a second"),
+            (
+                10,
+                Some(0.5),
+                "1000 lines: 900 imported, 60 there already, 40 left out; 100 a second, 5 s left",
+            ),
+            (
+                100,
+                Some(999.0),
+                "1000 lines: 900 imported, 60 there already, 40 left out; 10 a second, 27 h 45 min left",
+            ),
+        ] {
+            assert_eq!(Reached::of(1000, Duration::from_secs(seconds), left).as_text(tally), text);
+        }
+        let quarter = Reached::of(250, Duration::from_secs(30), Some(3.0));
+        let plain = Tally { imported: 250, ..Tally::default() };
+        assert_eq!(quarter.as_text(plain), "250 lines: 250 imported; 8 a second, 1 min 30 s left");
+        assert_eq!(quarter.as_json(plain)["seconds_left"], 90);
+        assert_eq!(Reached::of(0, Duration::ZERO, None).per_second, 0);
+    }
+
+    #[test]
+    fn what_is_left_is_estimated_by_the_bytes_read() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), [b'x'; 100]).unwrap();
+        let position = Position::of(file.as_file());
+        assert_eq!(position.left(), None);
+        let mut counting = position.counting(File::open(file.path()).unwrap());
+        counting.read_exact(&mut [0; 25]).unwrap();
+        assert_eq!(position.left(), Some(3.0));
+        assert_eq!(Position::default().left(), None);
+    }
+}
