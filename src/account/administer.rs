@@ -118,7 +118,17 @@ impl Doors {
             admin_lock: None,
             profile: new.profile,
         };
-        Ok(self.0.store.accounts().create(&new, now).await?)
+        let account = self.0.store.accounts().create(&new, now).await?;
+        let Account { id, username, .. } = &account;
+        tracing::info!(
+            target: "doorward::audit",
+            action = "account.created",
+            %tenant,
+            account = %id,
+            user = username,
+            "account created"
+        );
+        Ok(account)
     }
 
     /// Gives an account another password, held to the policy as its owner's own choice is. All its sessions end; locks
@@ -132,14 +142,24 @@ impl Doors {
         now: u64,
     ) -> Result<(), ChangeError> {
         let hash = self.accepted(policy, account, new).await?;
-        Ok(self.replace(policy, account, hash, must_change, now).await?)
+        self.replace(policy, account, hash, must_change, now).await?;
+        let Account { id, tenant, username, .. } = account;
+        tracing::info!(
+            target: "doorward::audit",
+            action = "password.set",
+            %tenant,
+            account = %id,
+            user = username,
+            "password set by an administrator"
+        );
+        Ok(())
     }
 
     /// Nobody can sign in until it is unlocked, and who is signed in no longer is.
     pub async fn lock(&self, id: &AccountId, now: u64) -> Result<(), AdminError> {
         let lock = AdminLock { reason: LockedReason::AdminInitiated, since: now };
         let found = self.0.store.accounts().set_admin_lock(id, Some(lock), now).await?;
-        self.changed(id, found).await
+        self.changed(id, "account.locked", found).await
     }
 
     /// Takes every lock away, an administrator's and that of wrong passwords, and with it the ladder. Ends nothing.
@@ -149,18 +169,18 @@ impl Doors {
         self.0.store.counters().reset_all_of(tenant, &Who::Account(id.clone())).await?;
         let name = self.0.lockout.alike(tenant, username);
         self.0.store.counters().reset(&[CounterKey::Alike { tenant: tenant.clone(), name }]).await?;
-        self.changed(id, found).await
+        self.changed(id, "account.unlocked", found).await
     }
 
     /// As if there were no such account, until it is enabled. Its sessions end.
     pub async fn disable(&self, id: &AccountId, now: u64) -> Result<(), AdminError> {
         let found = self.0.store.accounts().set_disabled(id, true, now).await?;
-        self.changed(id, found).await
+        self.changed(id, "account.disabled", found).await
     }
 
     pub async fn enable(&self, id: &AccountId, now: u64) -> Result<(), AdminError> {
         let found = self.0.store.accounts().set_disabled(id, false, now).await?;
-        self.changed(id, found).await
+        self.changed(id, "account.enabled", found).await
     }
 
     /// Wrong passwords so far, and the lock they may have set.
@@ -179,8 +199,12 @@ impl Doors {
     }
 
     /// In this process at once; others hear of it from the store.
-    async fn changed(&self, id: &AccountId, found: bool) -> Result<(), AdminError> {
+    async fn changed(&self, id: &AccountId, action: &'static str, found: bool) -> Result<(), AdminError> {
         self.0.sessions.changed(&Change::AccountChanged(id.clone())).await;
-        if found { Ok(()) } else { Err(AdminError::Missing) }
+        if !found {
+            return Err(AdminError::Missing);
+        }
+        tracing::info!(target: "doorward::audit", action, account = %id, "account changed by an administrator");
+        Ok(())
     }
 }

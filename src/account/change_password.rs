@@ -91,7 +91,15 @@ impl Doors {
         let hash = self.accepted(&policy, &account, new).await?;
         drop(trail);
         self.replace_own(&policy, &account, hash, keep, now).await?;
-        tracing::info!(user = account.username, tenant = %account.tenant, account = %account.id, "password changed");
+        tracing::info!(
+            target: "doorward::audit",
+            action = "password.changed",
+            user = account.username,
+            tenant = %account.tenant,
+            account = %account.id,
+            address = %attempt.address,
+            "password changed"
+        );
         account.password_changed_at = now;
         let device = self.device_cookie(&account, device, now)?;
         Ok(Changed { account, device })

@@ -12,9 +12,7 @@ use super::{
 use crate::{
     config::document::nearest::nearest,
     domain::{
-        account::{
-            AccountId, AdminLock, LockedReason, NewAccount, PRIMARY, Profile, StoredPassword,
-        },
+        account::{AccountId, AdminLock, LockedReason, NewAccount, PRIMARY, Profile, StoredPassword},
         tenant::TenantId,
     },
     store::{CreateError, StoreError},

@@ -56,6 +56,8 @@ impl Notices {
             match shown {
                 Some(shown) if key.is_name() => locked(shown, counter),
                 _ => tracing::warn!(
+                    target: "doorward::audit",
+                    action = "lockout.set",
                     counter = %key.to_text(),
                     until = %until(counter.locked_until),
                     "locked out by wrong passwords"
@@ -75,6 +77,8 @@ impl Notices {
 fn locked(shown: &Shown, counter: &Counter) {
     log_locked(shown);
     tracing::warn!(
+        target: "doorward::audit",
+        action = "lockout.set",
         user = shown.username,
         user_store = shown.user_store,
         tenant = %shown.tenant,

@@ -103,9 +103,20 @@ impl Doors {
         match &result {
             Ok(signed_in) => {
                 let Account { id, username, .. } = &signed_in.account;
-                tracing::info!(door, tenant, user = username, account = %id, address = %attempt.address, "signed in");
+                tracing::info!(
+                    target: "doorward::audit",
+                    action = "login.succeeded",
+                    door,
+                    tenant,
+                    user = username,
+                    account = %id,
+                    address = %attempt.address,
+                    "signed in"
+                );
             }
             Err(rejected) => tracing::info!(
+                target: "doorward::audit",
+                action = "login.rejected",
                 door,
                 tenant,
                 account = trail.account.as_ref().map(tracing::field::display),

@@ -1,6 +1,7 @@
 //! The one place that names concrete parts and wires them.
 
 mod accounts;
+mod logs;
 mod reload;
 
 use std::{
@@ -33,19 +34,13 @@ use crate::{
         tls::Certificates,
     },
     sync::{BufferBudget, client_limits::ClientRegistry},
-    telemetry::{
-        access_log::AccessLog,
-        metrics::{Level, Metrics},
-    },
+    telemetry::metrics::{Level, Metrics},
     token::{self, Verifier},
     web::{HtmlPages, Site, management, security_headers},
 };
 
 /// Verified tokens kept in memory; one takes about half a KiB.
 const TOKEN_CACHE: u64 = 50_000;
-
-/// How long the end waits for a log that cannot be written.
-const LOG_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A Doorward that serves. Dropping it stops it.
 pub struct Running {
@@ -67,6 +62,7 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
     let runtime = Builder::new_current_thread().max_blocking_threads(8).enable_all().build()?;
     let settings = Arc::new(settings);
     let gate = Arc::new(gate(&settings, &runtime)?);
+    logs::start_audit(&settings.log.audit, &gate.metrics)?;
     let certificates = certificates(&settings)?;
     let open = Arc::clone(&gate);
     let (control, signal) = drain(move || count_open(&open));
@@ -142,7 +138,7 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
         start: start.into(),
         doors: doors.clone(),
     };
-    let access_log = access_log(&settings.log.access, &metrics)?;
+    let access_log = logs::access(&settings.log.access, &metrics)?;
     let tokens = Verifier::new(token::http_clients(&[])?, TOKEN_CACHE);
     let management = doors.as_ref().map(|doors| {
         management::router(management::Site::new(doors.clone(), Arc::clone(&tokens), Arc::clone(&tenants)))
@@ -186,18 +182,6 @@ fn count_open(gate: &Gate) -> Cut {
     }
 }
 
-fn access_log(target: &model::AccessLog, metrics: &Metrics) -> anyhow::Result<Option<Arc<AccessLog>>> {
-    let dropped = metrics.access_log_dropped.clone();
-    Ok(match target {
-        model::AccessLog::Off => None,
-        model::AccessLog::Stdout => Some(AccessLog::stdout(dropped)?),
-        model::AccessLog::File(path) => Some(
-            AccessLog::file(path, dropped)
-                .with_context(|| format!("cannot write {} (log.access)", path.display()))?,
-        ),
-    })
-}
-
 /// Accounts without sockets, for a command beside a running Doorward.
 pub fn at_desk(
     settings: Settings,
@@ -213,11 +197,14 @@ pub fn at_desk(
     let settings = Arc::new(settings);
     let runtime = Builder::new_current_thread().max_blocking_threads(8).enable_all().build()?;
     let tenants = TenantDirectory::new(Arc::clone(&settings), runtime.handle());
-    let opened = accounts::open(&settings, &runtime, &tenants, &Metrics::default());
+    let metrics = Metrics::default();
+    logs::start_audit_of_command(&settings.log.audit, &metrics)?;
+    let opened = accounts::open(&settings, &runtime, &tenants, &metrics);
     let doors = opened.map_err(accounts::as_another_user)?;
     let done =
         runtime.block_on(work(doors.clone(), Arc::clone(&tenants), settings.tenancy.default_tenant.clone()));
     accounts::close(&doors, &runtime);
+    logs::close(None);
     done
 }
 
@@ -296,9 +283,7 @@ impl Running {
             if control.join().is_err() {
                 tracing::error!("the control thread panicked");
             }
-            if let Some(log) = self.gate.access_log.swap(None) {
-                log.close(LOG_PATIENCE);
-            }
+            logs::close(self.gate.access_log.swap(None));
         }
     }
 }

@@ -8,6 +8,7 @@ use std::{
 
 use tokio::runtime::Handle;
 
+use super::logs;
 use crate::{
     clock::now,
     config::{
@@ -99,15 +100,21 @@ impl Reloader {
     }
 
     /// Lines go to the new place from here on; where that cannot be written to, the old one stays in force.
-    fn take_over_access_log(&self, old: &Settings, mut new: Settings) -> Settings {
+    fn take_over_logs(&self, old: &Settings, mut new: Settings) -> Settings {
         if old.log.access != new.log.access {
-            match super::access_log(&new.log.access, &self.gate.metrics) {
+            match logs::access(&new.log.access, &self.gate.metrics) {
                 Ok(log) => self.gate.access_log.store(log),
                 Err(error) => {
                     tracing::error!("{error:#}; the access log goes on as before");
                     new.log.access = old.log.access.clone();
                 }
             }
+        }
+        if old.log.audit != new.log.audit
+            && let Err(error) = logs::start_audit(&new.log.audit, &self.gate.metrics)
+        {
+            tracing::error!("{error:#}; the audit log goes on as before");
+            new.log.audit = old.log.audit.clone();
         }
         new
     }
@@ -128,7 +135,7 @@ impl Reloader {
                 return;
             }
         };
-        let new = Arc::new(self.take_over_access_log(&old, new));
+        let new = Arc::new(self.take_over_logs(&old, new));
         for key in diff_needs_restart(&old, &new) {
             tracing::warn!(key, "this change needs a restart");
         }

@@ -104,6 +104,7 @@ pub fn written(settings: &Settings) -> Deployment {
         log: Some(raw::log::Log {
             level: Some(As(LogFilter(settings.log.level.clone()))),
             access: Some(As(settings.log.access.clone())),
+            audit: Some(As(settings.log.audit.clone())),
         }),
         limits: Some(limits(settings)),
     }

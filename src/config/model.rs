@@ -163,6 +163,7 @@ pub struct Log {
     /// `tracing` filter: `info`, `doorward=debug`.
     pub level: String,
     pub access: AccessLog,
+    pub audit: AuditLog,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,6 +171,22 @@ pub enum AccessLog {
     Off,
     Stdout,
     File(PathBuf),
+}
+
+/// Where audit events go beside the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditLog {
+    Off,
+    Stdout,
+    File(PathBuf),
+    Syslog(SyslogServer),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyslogServer {
+    Unix(PathBuf),
+    Udp { host: String, port: u16 },
+    Tcp { host: String, port: u16 },
 }
 
 /// What `deployment.toml` says for every tenant; a tenant's file overrides it key by key.

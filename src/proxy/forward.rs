@@ -342,8 +342,9 @@ async fn upgrade(
         }
         _ => {}
     }
-    let is_websocket =
-        headers.get(header::UPGRADE).is_some_and(|chosen| chosen.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let is_websocket = headers
+        .get(header::UPGRADE)
+        .is_some_and(|chosen| chosen.as_bytes().eq_ignore_ascii_case(b"websocket"));
     connection.leave_tunnel(Tunnel { portal: stream, early, is_websocket, until, ended, permit });
     clean_response(&mut headers, true);
     let mut answer = Response::new(ResponseBody::empty());

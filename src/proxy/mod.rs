@@ -60,7 +60,7 @@ pub use self::{
 use crate::{
     account::Doors,
     config::{Mistake, Settings, TenantDirectory, directory::Found},
-    domain::tenant::TenantId,
+    domain::{fairness::Resource, tenant::TenantId},
     sync::{BufferBudget, client_limits::ClientRegistry},
     telemetry::{access_log::AccessLog, metrics::Metrics},
     token::Verifier,

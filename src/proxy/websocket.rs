@@ -140,13 +140,13 @@ mod tests {
         let mut frame = vec![0x80 | opcode];
         let mask = if masked { 0x80 } else { 0 };
         match u16::try_from(length) {
-            Ok(length @ 0..126) => frame.push(mask | u8::try_from(length).unwrap()),
+            Ok(length @ 0..126) => frame.push(mask + u8::try_from(length).unwrap()),
             Ok(length) => {
-                frame.push(mask | 126);
+                frame.push(mask + 126);
                 frame.extend(length.to_be_bytes());
             }
             Err(_) => {
-                frame.push(mask | 127);
+                frame.push(mask + 127);
                 frame.extend((length as u64).to_be_bytes());
             }
         }

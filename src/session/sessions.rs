@@ -168,6 +168,15 @@ impl Sessions {
         if !self.0.store.sessions().insert(&session, account.password_changed_at, disabled_stay_out).await? {
             return Err(NotBegun::Changed);
         }
+        tracing::info!(
+            target: "doorward::audit",
+            action = "session.started",
+            session = session.hash.to_hex(),
+            tenant = %session.tenant,
+            account = %session.account,
+            %address,
+            "session started"
+        );
         if let Some(old) = old {
             self.end(&hash_of(old), now).await?;
         }
@@ -194,6 +203,10 @@ impl Sessions {
     pub async fn end(&self, hash: &SessionHash, now: u64) -> Result<bool, StoreError> {
         let ended = self.0.store.sessions().end(hash, now).await?;
         self.changed(&Change::SessionEnded(*hash)).await;
+        if ended {
+            let session = hash.to_hex();
+            tracing::info!(target: "doorward::audit", action = "session.ended", session, "session ended");
+        }
         Ok(ended)
     }
 
@@ -206,6 +219,15 @@ impl Sessions {
     ) -> Result<u64, StoreError> {
         let ended = self.0.store.sessions().end_all(account, except, now).await?;
         self.changed(&Change::SessionsOf(account.clone())).await;
+        if ended > 0 {
+            tracing::info!(
+                target: "doorward::audit",
+                action = "session.ended",
+                %account,
+                sessions = ended,
+                "sessions of an account ended"
+            );
+        }
         Ok(ended)
     }
 

@@ -121,6 +121,7 @@ pub struct Metrics {
     pub tokens_cached: Count,
     pub tokens_checked: Count,
     pub access_log_dropped: Count,
+    pub audit_log_dropped: Count,
     pub accounts: AccountMetrics,
     guarded: [Count; GUARDED.len()],
     client_limit_rejections: [Count; Limit::ALL.len()],
@@ -201,6 +202,8 @@ impl Default for Metrics {
                 "access_log_dropped",
                 "Access log lines lost: the log could not be written, or not as fast as they came",
             ),
+            audit_log_dropped: new
+                .metric("audit_log_dropped", "Audit events lost: the audit log could not be written"),
             accounts,
             client_limit_rejections: Limit::ALL
                 .map(|limit| client_limits.get_or_create_owned(&LimitLabels { resource: limit.key() })),

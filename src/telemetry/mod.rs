@@ -2,6 +2,7 @@
 
 pub mod access_log;
 pub mod accounts;
+pub mod audit;
 mod log_writer;
 pub mod metrics;
 pub mod seldom;

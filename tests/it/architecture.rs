@@ -43,7 +43,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "domain", "clock", "config", "store", "session", "account", "proxy", "web", "server", "demo",
+            "domain",
+            "clock",
+            "config",
+            "telemetry",
+            "store",
+            "session",
+            "account",
+            "proxy",
+            "web",
+            "server",
+            "demo",
             "boot",
         ],
     ),

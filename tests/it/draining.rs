@@ -26,7 +26,8 @@ fn drain(binary: &Binary) {
 
 #[test]
 fn answers_while_draining_close_their_connection() {
-    let binary = draining(&Portal::answering("hello").start()).serve();
+    let portal = Portal::answering("hello").start();
+    let binary = draining(&portal).serve();
     let mut kept = binary.get("/").open();
     assert_eq!(kept.answer("GET").unwrap().header("connection"), None);
     drain(&binary);
@@ -40,7 +41,8 @@ fn answers_while_draining_close_their_connection() {
 
 #[test]
 fn a_websocket_is_opened_while_draining() {
-    let binary = draining(&Portal::replying(Reply::upgrade_echo()).start()).serve();
+    let portal = Portal::replying(Reply::upgrade_echo()).start();
+    let binary = draining(&portal).serve();
     drain(&binary);
     let (head, mut wire) = binary.get("/ws").header("origin", &format!("http://{}", binary.http)).upgrade();
     assert!(head.first.contains("101"), "{}", head.first);
@@ -49,7 +51,8 @@ fn a_websocket_is_opened_while_draining() {
 
 #[test]
 fn http2_connections_are_sent_goaway_while_draining() {
-    let binary = draining(&Portal::answering("hello").start()).serve();
+    let portal = Portal::answering("hello").start();
+    let binary = draining(&portal).serve();
     let mut kept = H2Connection::connect(binary.http, WINDOW);
     assert_eq!(kept.get("/").status(), 200);
     drain(&binary);

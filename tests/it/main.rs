@@ -22,6 +22,7 @@ mod attack_redirects;
 mod attack_shares;
 mod attack_tokens;
 mod attack_wire;
+mod audit_log;
 mod binary;
 mod binary_accounts;
 mod command_line;

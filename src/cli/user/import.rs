@@ -77,13 +77,12 @@ impl<'a> Import<'a> {
     }
 
     async fn run(mut self, mut lines: Lines) -> anyhow::Result<Tally> {
-        let mut reached = 0;
         loop {
             let mut taken = 0;
             let mut numbers = Vec::with_capacity(IMPORT_BATCH);
             let mut users = Vec::with_capacity(IMPORT_BATCH);
             for (number, user) in lines.by_ref().take(IMPORT_BATCH) {
-                (reached, taken) = (number, taken + 1);
+                taken += 1;
                 match user {
                     Ok(user) => {
                         numbers.push(number);
@@ -91,7 +90,7 @@ impl<'a> Import<'a> {
                     }
                     Err(problem) => self.leave_out(number, &problem),
                 }
-                self.progress.show(reached, self.tally);
+                self.progress.show(number, self.tally);
             }
             if let Some(first) = numbers.first() {
                 self.batch(*first, &numbers, users).await?;

@@ -2,6 +2,7 @@
 //! few seconds, or one of JSON.
 
 use std::{
+    fmt::Write as _,
     fs::File,
     io::{self, IsTerminal as _, Read, Write as _},
     sync::{
@@ -141,18 +142,19 @@ impl Reached {
 
     fn as_text(&self, tally: Tally) -> String {
         let Tally { imported, existing, mistakes } = tally;
+        // writing to a string does not fail
         let mut text = format!("{} lines: {imported} imported", self.lines);
         for (count, what) in [(existing, "there already"), (mistakes, "left out")] {
             if count > 0 {
-                text += &format!(", {count} {what}");
+                let _ = write!(text, ", {count} {what}");
             }
         }
-        text += &format!("; {} a second", self.per_second);
+        let _ = write!(text, "; {} a second", self.per_second);
         if let Some(left) = self.seconds_left {
-            text += &match (left / 3600, left / 60 % 60, left % 60) {
-                (0, 0, seconds) => format!(", {seconds} s left"),
-                (0, minutes, seconds) => format!(", {minutes} min {seconds} s left"),
-                (hours, minutes, _) => format!(", {hours} h {minutes} min left"),
+            let _ = match (left / 3600, left / 60 % 60, left % 60) {
+                (0, 0, seconds) => write!(text, ", {seconds} s left"),
+                (0, minutes, seconds) => write!(text, ", {minutes} min {seconds} s left"),
+                (hours, minutes, _) => write!(text, ", {hours} h {minutes} min left"),
             };
         }
         text

@@ -17,7 +17,9 @@ use serde_json::Value;
 use super::store;
 use crate::config::{
     document::{Findings, Key, Node},
-    model::{AccessLog, CertificateFiles, Issuer, KeySource, Settings, StoreLocation, Target, TlsFiles},
+    model::{
+        AccessLog, AuditLog, CertificateFiles, Issuer, KeySource, Settings, StoreLocation, Target, TlsFiles,
+    },
     regular,
 };
 
@@ -48,10 +50,18 @@ pub fn look_at(settings: &Settings, root: &Node, findings: &mut Findings) {
     for (index, issuer) in settings.defaults.issuers.iter().enumerate() {
         issuer_files(&key.name("issuer").item(index), issuer, &mut note);
     }
-    if let AccessLog::File(path) = &settings.log.access
-        && !path.parent().is_some_and(Path::is_dir)
-    {
-        note(key.name("log").name("access"), path, "its folder does not exist".to_owned());
+    let access = match &settings.log.access {
+        AccessLog::File(path) => Some(("access", path)),
+        AccessLog::Off | AccessLog::Stdout => None,
+    };
+    let audit = match &settings.log.audit {
+        AuditLog::File(path) => Some(("audit", path)),
+        AuditLog::Off | AuditLog::Stdout | AuditLog::Syslog(_) => None,
+    };
+    for (name, path) in access.into_iter().chain(audit) {
+        if !path.parent().is_some_and(Path::is_dir) {
+            note(key.name("log").name(name), path, "its folder does not exist".to_owned());
+        }
     }
     if settings.accounts.enabled
         && let StoreLocation::Sqlite(file) = &settings.accounts.store.location

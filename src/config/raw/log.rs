@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{text::As, values::look::LogFilter};
-use crate::config::model::AccessLog;
+use crate::config::model::{AccessLog, AuditLog};
 
 /// What is logged.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -17,4 +17,8 @@ pub struct Log {
     /// needs it.
     #[schemars(extend("default" = "stdout"))]
     pub access: Option<As<AccessLog>>,
+    /// Where sign-ins, lockouts, sessions that begin and end, and what administrators change go beside the log: one line of
+    /// JSON each, or with a syslog server one message (RFC 5424) with that JSON.
+    #[schemars(extend("default" = "off", "x-source" = "RFC 5424, RFC 6587"))]
+    pub audit: Option<As<AuditLog>>,
 }

@@ -1,6 +1,7 @@
 //! The value types of the configuration and their text forms.
 
 pub mod address;
+pub mod audit_log;
 pub mod duration;
 pub mod hsts;
 pub mod look;

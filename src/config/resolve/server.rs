@@ -10,8 +10,8 @@ use crate::{
     config::{
         document::Key,
         model::{
-            AccessLog, Admin, CertificateFiles, ClientAuth, ClientLimits, Limits, Log, Server, Tls, TlsFiles,
-            TokenFile, Upstream,
+            AccessLog, Admin, AuditLog, CertificateFiles, ClientAuth, ClientLimits, Limits, Log, Server, Tls,
+            TlsFiles, TokenFile, Upstream,
         },
         raw::{
             self,
@@ -159,6 +159,11 @@ pub fn log(raw: raw::log::Log, key: &Key, scope: &mut Scope<'_>) -> Log {
             None => AccessLog::Stdout,
             Some(As(AccessLog::File(path))) => AccessLog::File(scope.path(&key.name("access"), &path)),
             Some(As(access)) => access,
+        },
+        audit: match raw.audit {
+            None => AuditLog::Off,
+            Some(As(AuditLog::File(path))) => AuditLog::File(scope.path(&key.name("audit"), &path)),
+            Some(As(audit)) => audit,
         },
     }
 }

@@ -44,14 +44,14 @@ impl Accounts<'_> {
         new: &[NewAccount],
         now: u64,
     ) -> Result<Option<Vec<Result<(), CreateError>>>, StoreError> {
-        let named: Vec<Result<Names, CreateError>> = new.iter().map(Names::of).collect();
+        let checked: Vec<Result<Names, CreateError>> = new.iter().map(Names::of).collect();
         self.store
             .within(async {
                 let mut transaction = self.store.begin().await?;
-                let mut taken = taken(&mut transaction, tenant, &named).await?;
+                let mut taken = taken(&mut transaction, tenant, &checked).await?;
                 let mut rows = Vec::with_capacity(new.len());
                 let mut outcomes = Vec::with_capacity(new.len());
-                for (new, names) in new.iter().zip(named) {
+                for (new, names) in new.iter().zip(checked) {
                     outcomes.push(names.and_then(|names| {
                         names.check(&taken)?;
                         taken.extend(names.all().map(ToOwned::to_owned));
@@ -76,9 +76,9 @@ impl Accounts<'_> {
 async fn taken(
     connection: &mut AnyConnection,
     tenant: &TenantId,
-    named: &[Result<Names, CreateError>],
+    checked: &[Result<Names, CreateError>],
 ) -> Result<HashSet<String>, StoreError> {
-    let names: Vec<&str> = named.iter().flatten().flat_map(Names::all).collect();
+    let names: Vec<&str> = checked.iter().flatten().flat_map(Names::all).collect();
     if names.is_empty() {
         return Ok(HashSet::new());
     }

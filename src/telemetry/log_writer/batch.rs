@@ -11,6 +11,8 @@ pub enum Unit {
     Any,
     /// Whole records up to this many bytes, or one that is longer: what other writers of a pipe write stays outside them.
     UpTo(usize),
+    /// One record: a datagram.
+    Record,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +50,7 @@ impl Batch {
         let first = self.lengths.front().map_or(0, |first| first - self.begun);
         let length = match unit {
             Unit::Any => rest.len(),
+            Unit::Record => first,
             Unit::UpTo(limit) => self.whole_records(first, limit),
         };
         rest.get(..length).unwrap_or(rest)
@@ -125,6 +128,7 @@ mod tests {
     fn a_write_takes_what_its_target_allows() {
         for (unit, next) in [
             (Unit::Any, "one\ntwo\nthree\n"),
+            (Unit::Record, "one\n"),
             (Unit::UpTo(2), "one\n"),
             (Unit::UpTo(8), "one\ntwo\n"),
             (Unit::UpTo(13), "one\ntwo\n"),

@@ -6,6 +6,7 @@
 mod batch;
 mod incident;
 mod log_file;
+mod syslog;
 mod target;
 mod writing;
 
@@ -21,8 +22,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::target::Target;
-use self::{log_file::LogFile, target::Stdout, writing::Writing};
+use self::{log_file::LogFile, syslog::Syslog, target::Stdout, writing::Writing};
+pub use self::{syslog::SyslogAddress, target::Target};
 use super::metrics::Count;
 
 /// Records that may wait for the target; more are lost and counted.
@@ -35,6 +36,10 @@ pub fn stdout() -> io::Result<Box<dyn Target>> {
 
 pub fn file(path: &Path) -> io::Result<Box<dyn Target>> {
     Ok(Box::new(LogFile::open(path)?))
+}
+
+pub fn syslog(address: SyslogAddress) -> Box<dyn Target> {
+    Box::new(Syslog::new(address))
 }
 
 /// Appends one whole record with what ends it.

@@ -31,9 +31,9 @@ use crate::{
     config::{
         load,
         model::{
-            AccessLog, AccountRules, Accounts, Admin, Branding, ChangeBudget, Hashing, HeaderProfile, Log,
-            Management, Portal, Profile, Server, Session, SignIn, Store, StoreLocation, Tenancy,
-            TenantDefaults, Watch,
+            AccessLog, AccountRules, Accounts, Admin, AuditLog, Branding, ChangeBudget, Hashing,
+            HeaderProfile, Log, Management, Portal, Profile, Server, Session, SignIn, Store, StoreLocation,
+            Tenancy, TenantDefaults, Watch,
         },
         tenant_file::TenantConf,
     },
@@ -115,7 +115,7 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             portal_host: None,
             selection_page: true,
         },
-        log: Log { level: "info".into(), access: AccessLog::Off },
+        log: Log { level: "info".into(), access: AccessLog::Off, audit: AuditLog::Off },
         limits: load::parse(
             "[[portal.upstream]]\nurl = \"http://127.0.0.1:1\"",
             Path::new("/d.toml"),

@@ -1,0 +1,115 @@
+//! Where audit events go.
+
+use std::path::PathBuf;
+
+use url::{Host, Url};
+
+use super::address::FilePath;
+use crate::config::{
+    model::{AuditLog, SyslogServer},
+    raw::text::Text,
+};
+
+/// The socket of the syslog server of this machine.
+const LOCAL_SYSLOG: &str = "/dev/log";
+const UNIX: &str = "syslog+unix://";
+
+impl Text for AuditLog {
+    const WHAT: &'static str = "\"off\", \"stdout\", the path of a file, \"syslog\" for /dev/log, \"syslog+unix:///path\", \
+                                \"syslog+udp://host:514\" or \"syslog+tcp://host:601\"";
+
+    fn read(written: &str) -> Result<Self, String> {
+        match written {
+            "off" => Ok(Self::Off),
+            "stdout" => Ok(Self::Stdout),
+            "syslog" => Ok(Self::Syslog(SyslogServer::Unix(LOCAL_SYSLOG.into()))),
+            _ if written.contains("://") => server(written).map(Self::Syslog),
+            path => FilePath::read(path).map(|path| Self::File(path.0)),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Off => "off".to_owned(),
+            Self::Stdout => "stdout".to_owned(),
+            Self::File(path) => path.display().to_string(),
+            Self::Syslog(SyslogServer::Unix(path)) => format!("{UNIX}{}", path.display()),
+            Self::Syslog(SyslogServer::Udp { host, port }) => {
+                format!("syslog+udp://{}:{port}", bracketed(host))
+            }
+            Self::Syslog(SyslogServer::Tcp { host, port }) => {
+                format!("syslog+tcp://{}:{port}", bracketed(host))
+            }
+        }
+    }
+}
+
+fn server(written: &str) -> Result<SyslogServer, String> {
+    if let Some(path) = written.strip_prefix(UNIX) {
+        if !path.starts_with('/') || path.contains('\0') {
+            return Err("the path of the socket has to begin with /".to_owned());
+        }
+        return Ok(SyslogServer::Unix(PathBuf::from(path)));
+    }
+    let url = Url::parse(written).map_err(|error| error.to_string())?;
+    let is_bare = matches!(url.path(), "" | "/")
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    let host = match url.host() {
+        Some(Host::Ipv6(address)) => address.to_string(),
+        Some(host) => host.to_string(),
+        None => String::new(),
+    };
+    let Some(port) = url.port().filter(|_| is_bare && !host.is_empty()) else {
+        return Err("only a host and a port belong behind the scheme".to_owned());
+    };
+    match url.scheme() {
+        "syslog+udp" => Ok(SyslogServer::Udp { host, port }),
+        "syslog+tcp" => Ok(SyslogServer::Tcp { host, port }),
+        scheme => Err(format!("{scheme} is no scheme for syslog")),
+    }
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_of_the_audit_log_are_read_as_they_are_shown() {
+        let unix = |path: &str| AuditLog::Syslog(SyslogServer::Unix(path.into()));
+        let udp = |host: &str, port| AuditLog::Syslog(SyslogServer::Udp { host: host.to_owned(), port });
+        let tcp = |host: &str, port| AuditLog::Syslog(SyslogServer::Tcp { host: host.to_owned(), port });
+        for (written, meant) in [
+            ("off", AuditLog::Off),
+            ("stdout", AuditLog::Stdout),
+            ("audit.log", AuditLog::File("audit.log".into())),
+            ("syslog", unix("/dev/log")),
+            ("syslog+unix:///run/doorward/log", unix("/run/doorward/log")),
+            ("syslog+udp://logs.example:514", udp("logs.example", 514)),
+            ("syslog+tcp://192.0.2.7:601", tcp("192.0.2.7", 601)),
+            ("syslog+tcp://[2001:db8::1]:601/", tcp("2001:db8::1", 601)),
+        ] {
+            assert_eq!(AuditLog::read(written), Ok(meant.clone()), "{written}");
+            assert_eq!(AuditLog::read(&meant.show()), Ok(meant), "{written}");
+        }
+        for wrong in [
+            "",
+            "syslog://logs.example:514",
+            "https://logs.example:514",
+            "syslog+tcp://logs.example",
+            "syslog+tcp://:601",
+            "syslog+tcp://a:b@logs.example:601",
+            "syslog+udp://logs.example:514/x",
+            "syslog+udp://logs.example:99999",
+            "syslog+unix://run/log",
+        ] {
+            assert!(AuditLog::read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

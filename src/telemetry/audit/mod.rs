@@ -1,0 +1,68 @@
+//! The audit log: sign-ins, lockouts, sessions that begin and end, and what administrators change, sent to a file or a syslog
+//! server beside the log.
+//!
+//! Events are those of `tracing` with the target [`TARGET`]; each has an `action`, which names it for programs and does not
+//! change with its text.
+
+mod layer;
+mod line;
+
+use std::{io, path::Path, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+
+pub use self::layer::AuditLayer;
+use self::line::AuditLine;
+pub use super::log_writer::SyslogAddress;
+use super::{
+    log_writer::{self, Encode, LogWriter},
+    metrics::Count,
+};
+
+/// The target of audit events.
+pub const TARGET: &str = "doorward::audit";
+
+/// Where audit events of this process go: one place, as `tracing` has one subscriber.
+static CURRENT: ArcSwapOption<AuditLog> = ArcSwapOption::const_empty();
+
+pub struct AuditLog(LogWriter<AuditLine>);
+
+impl AuditLog {
+    /// `lost` counts the events that could not be written.
+    pub fn stdout(lost: Count) -> io::Result<Self> {
+        Self::start(log_writer::stdout()?, Box::new(line::as_json_line), lost)
+    }
+
+    pub fn file(path: &Path, lost: Count) -> io::Result<Self> {
+        Self::start(log_writer::file(path)?, Box::new(line::as_json_line), lost)
+    }
+
+    /// A server that does not answer is no error: events wait for it.
+    pub fn syslog(address: SyslogAddress, lost: Count) -> io::Result<Self> {
+        let origin = line::Origin::of_this_process();
+        let encode: Encode<AuditLine> = match address {
+            SyslogAddress::Tcp { .. } => {
+                Box::new(move |line, out| line::as_counted_syslog(line, &origin, out))
+            }
+            SyslogAddress::Unix(_) | SyslogAddress::Udp { .. } => {
+                Box::new(move |line, out| line::as_syslog(line, &origin, out))
+            }
+        };
+        Self::start(log_writer::syslog(address), encode, lost)
+    }
+
+    fn start(
+        target: Box<dyn log_writer::Target>,
+        encode: Encode<AuditLine>,
+        lost: Count,
+    ) -> io::Result<Self> {
+        Ok(Self(LogWriter::start("audit log", target, encode, lost)?))
+    }
+}
+
+/// From here on, audit events go to `log`. What waits in the one before is written, for at most `patience`.
+pub fn replace(log: Option<AuditLog>, patience: Duration) {
+    if let Some(old) = CURRENT.swap(log.map(Arc::new)) {
+        old.0.close(patience);
+    }
+}

@@ -1,0 +1,162 @@
+//! A syslog server: a Unix datagram socket, UDP, or TCP with octet counting (RFC 6587 §3.4.1).
+
+use std::{
+    fmt,
+    io::{self, ErrorKind, Write as _},
+    net::{TcpStream, ToSocketAddrs as _, UdpSocket},
+    os::{fd::AsFd as _, unix::net::UnixDatagram},
+    path::PathBuf,
+    time::Duration,
+};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::{batch::Unit, target::Target};
+
+/// How long connecting, and a server that takes nothing, may hold up the thread of the log.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyslogAddress {
+    Unix(PathBuf),
+    Udp { host: String, port: u16 },
+    Tcp { host: String, port: u16 },
+}
+
+impl fmt::Display for SyslogAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "{}", path.display()),
+            Self::Udp { host, port } => write!(f, "udp {host}:{port}"),
+            Self::Tcp { host, port } => write!(f, "tcp {host}:{port}"),
+        }
+    }
+}
+
+pub struct Syslog {
+    address: SyslogAddress,
+    connection: Option<Connection>,
+}
+
+enum Connection {
+    Unix(UnixDatagram),
+    Udp(UdpSocket),
+    Tcp(TcpStream),
+}
+
+impl Syslog {
+    /// Connects with the first record, and again whenever the connection is lost.
+    pub fn new(address: SyslogAddress) -> Self {
+        Self { address, connection: None }
+    }
+
+    fn connected(&mut self) -> io::Result<&mut Connection> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => Connection::open(&self.address).map_err(|error| self.named(&error))?,
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    /// The error of a lost connection is no reason to give up records, as that of a pipe without a reader is.
+    fn named(&self, error: &io::Error) -> io::Error {
+        io::Error::other(format!("{}: {error}", self.address))
+    }
+}
+
+impl Target for Syslog {
+    fn unit(&self) -> Unit {
+        match self.address {
+            SyslogAddress::Tcp { .. } => Unit::Any,
+            SyslogAddress::Unix(_) | SyslogAddress::Udp { .. } => Unit::Record,
+        }
+    }
+
+    fn refresh(&mut self, begun: usize) -> bool {
+        if self.connection.as_ref().is_some_and(Connection::is_closed_by_server) {
+            self.connection = None;
+        }
+        self.connection.is_none() && begun > 0
+    }
+
+    fn wait(&self, _at_most: Duration) -> bool {
+        true
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let error = match self.connected()?.write(bytes) {
+            Ok(written) => return Ok(written),
+            Err(error) => error,
+        };
+        let is_kept = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+            || error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error());
+        if is_kept {
+            return Err(error);
+        }
+        self.connection = None;
+        Err(self.named(&error))
+    }
+
+    /// What has been sent cannot be taken back; a server drops what is incomplete when the connection ends.
+    fn cut_back(&mut self, _begun: usize) {}
+}
+
+impl Connection {
+    fn open(address: &SyslogAddress) -> io::Result<Self> {
+        match address {
+            SyslogAddress::Unix(path) => {
+                let socket = UnixDatagram::unbound()?;
+                socket.set_write_timeout(Some(PATIENCE))?;
+                socket.connect(path)?;
+                Ok(Self::Unix(socket))
+            }
+            SyslogAddress::Udp { host, port } => {
+                let (mut last, addresses) = (no_address(), (host.as_str(), *port).to_socket_addrs()?);
+                for address in addresses {
+                    let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+                    match UdpSocket::bind(any).and_then(|socket| socket.connect(address).map(|()| socket)) {
+                        Ok(socket) => {
+                            socket.set_write_timeout(Some(PATIENCE))?;
+                            return Ok(Self::Udp(socket));
+                        }
+                        Err(error) => last = error,
+                    }
+                }
+                Err(last)
+            }
+            SyslogAddress::Tcp { host, port } => {
+                let (mut last, addresses) = (no_address(), (host.as_str(), *port).to_socket_addrs()?);
+                for address in addresses {
+                    match TcpStream::connect_timeout(&address, PATIENCE) {
+                        Ok(stream) => {
+                            stream.set_write_timeout(Some(PATIENCE))?;
+                            return Ok(Self::Tcp(stream));
+                        }
+                        Err(error) => last = error,
+                    }
+                }
+                Err(last)
+            }
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(socket) => socket.send(bytes),
+            Self::Udp(socket) => socket.send(bytes),
+            Self::Tcp(stream) => stream.write(bytes),
+        }
+    }
+
+    /// A syslog server sends nothing: what can be read of a connection is its end. Without this check the first record after
+    /// a restart of the server would be written into the old connection and be lost.
+    fn is_closed_by_server(&self) -> bool {
+        let Self::Tcp(stream) = self else { return false };
+        let mut ends = [PollFd::from_borrowed_fd(stream.as_fd(), PollFlags::IN | PollFlags::RDHUP)];
+        poll(&mut ends, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
+    }
+}
+
+fn no_address() -> io::Error {
+    io::Error::new(ErrorKind::NotFound, "the name has no address")
+}

@@ -1,0 +1,173 @@
+//! The audit log as a monitoring system receives it: from a file, and as a syslog server.
+
+use std::{
+    fs,
+    io::{BufReader, Read},
+    net::{TcpListener, TcpStream, UdpSocket},
+    os::unix::net::UnixDatagram,
+    path::Path,
+};
+
+use serde_json::Value;
+
+use crate::support::{
+    Binary, Gate, People, Portal, binary::doorward, eventually, eventually::PATIENCE, gate::GateBuilder,
+};
+
+const RIGHT: &str = "correct horse battery";
+
+/// With the account `alex`, locked by two wrong passwords.
+fn auditing(portal: &Portal, target: &str) -> GateBuilder {
+    let gate = Gate::before(portal)
+        .generic(&[("/**", "signed-in")])
+        .accounts()
+        .setting("account_lock.enabled", true)
+        .setting("account_lock.max_attempts", 2)
+        .setting("log.audit", target)
+        // what the log leaves out is in the audit log all the same
+        .setting("log.level", "warn,doorward::audit=off,doorward::cli=info");
+    People::in_folder(gate.folder()).add("carbon.super", "alex", RIGHT);
+    gate
+}
+
+fn guess(binary: &Binary) -> String {
+    let answer = binary
+        .post("/.doorward/sign-in?tenant=carbon.super")
+        .header("accept", "text/html")
+        .header("sec-fetch-site", "same-origin")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("username=alex&password=wrong")
+        .send();
+    assert_eq!(answer.status, 403);
+    answer.header("x-request-id").unwrap().to_owned()
+}
+
+fn events(file: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn actions(file: &Path) -> Vec<String> {
+    events(file).iter().map(|event| event["action"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The JSON of a message, whose header is checked.
+fn event_of(message: &str) -> Value {
+    let (header, json) = message.split_once(" - {").unwrap();
+    let words: Vec<_> = header.split(' ').collect();
+    let event: Value = serde_json::from_str(&format!("{{{json}")).unwrap();
+    let priority = if event["action"] == "lockout.set" { "<84>1" } else { "<86>1" };
+    assert_eq!((words.len(), words[0], words[3]), (6, priority, "doorward"), "{message}");
+    assert_eq!((words[1], words[5]), (event["time"].as_str().unwrap(), event["action"].as_str().unwrap()));
+    event
+}
+
+#[test]
+fn sign_ins_lockouts_sessions_and_changes_are_in_the_audit_file() {
+    let portal = Portal::answering("").start();
+    let mut binary = auditing(&portal, "audit.log").serve();
+    let file = binary.folder().join("audit.log");
+    let mut visitor = binary.visitor();
+    visitor.sign_in("carbon.super", "alex", RIGHT);
+    eventually(|| actions(&file) == ["login.succeeded", "session.started"]);
+    let request = guess(&binary);
+    guess(&binary);
+    eventually(|| actions(&file)[2..] == ["login.rejected", "lockout.set", "login.rejected"]);
+    let rejected = &events(&file)[2];
+    assert_eq!((&rejected["request_id"], &rejected["door"]), (&request.into(), &"form".into()));
+    let config = binary.folder().join("deployment.toml").display().to_string();
+    for words in [["user", "lock", "alex"], ["user", "unlock", "alex"]] {
+        assert!(doorward(words.into_iter().chain(["--config", &config])).status.success());
+    }
+    assert_eq!(actions(&file)[5..], ["account.locked", "account.unlocked"]);
+    binary.signal("TERM");
+    assert_eq!(binary.exit_code(), Some(0));
+    assert!(!fs::read_to_string(&file).unwrap().contains("wrong\""), "no password is in it");
+}
+
+#[test]
+fn audit_events_are_sent_to_a_unix_socket_and_to_udp() {
+    let portal = Portal::answering("").start();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let unix = UnixDatagram::bind(&path).unwrap();
+    unix.set_read_timeout(Some(PATIENCE)).unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    udp.set_read_timeout(Some(PATIENCE)).unwrap();
+    let urls =
+        [format!("syslog+unix://{}", path.display()), format!("syslog+udp://{}", udp.local_addr().unwrap())];
+    for (url, is_unix) in urls.iter().zip([true, false]) {
+        let binary = auditing(&portal, url).serve();
+        let request = guess(&binary);
+        let mut message = vec![0; 4096];
+        let length = if is_unix { unix.recv(&mut message) } else { udp.recv(&mut message) }.unwrap();
+        let event = event_of(std::str::from_utf8(&message[..length]).unwrap());
+        assert_eq!((&event["action"], &event["request_id"]), (&"login.rejected".into(), &request.into()));
+    }
+}
+
+#[test]
+fn audit_events_are_sent_over_tcp_and_outlive_a_restart_of_the_server() {
+    let portal = Portal::answering("").start();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let binary = auditing(&portal, &format!("syslog+tcp://{}", server.local_addr().unwrap())).serve();
+    for _ in 0..2 {
+        let request = guess(&binary);
+        let (connection, _) = server.accept().unwrap();
+        connection.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut messages = BufReader::new(connection);
+        let event = std::iter::from_fn(|| Some(event_of(&counted(&mut messages))))
+            .find(|event| event["action"] == "login.rejected");
+        assert_eq!(event.unwrap()["request_id"], request);
+        // the connection is closed here
+    }
+}
+
+/// A message with its length in front.
+fn counted(connection: &mut BufReader<TcpStream>) -> String {
+    let mut length = String::new();
+    loop {
+        let mut byte = [0];
+        connection.read_exact(&mut byte).unwrap();
+        match byte[0] {
+            b' ' => break,
+            digit => length.push(digit.into()),
+        }
+    }
+    let mut message = vec![0; length.parse().unwrap()];
+    connection.read_exact(&mut message).unwrap();
+    String::from_utf8(message).unwrap()
+}
+
+#[test]
+fn a_syslog_server_that_is_away_delays_no_sign_in_and_loses_no_event() {
+    let portal = Portal::answering("").start();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let binary = auditing(&portal, &format!("syslog+unix://{}", path.display())).serve();
+    let request = guess(&binary);
+    // `log.level` leaves the warnings of the audit log itself in
+    eventually(|| binary.has_said("log cannot be written"));
+    assert_eq!(binary.metric("doorward_audit_log_dropped_total"), 0);
+    let server = UnixDatagram::bind(&path).unwrap();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut message = vec![0; 4096];
+    let length = server.recv(&mut message).unwrap();
+    assert_eq!(event_of(std::str::from_utf8(&message[..length]).unwrap())["request_id"], request);
+    assert_eq!(binary.times_said("log cannot be written"), 1);
+}
+
+#[test]
+fn an_edit_sends_audit_events_elsewhere_without_a_restart() {
+    let portal = Portal::answering("").start();
+    let binary = auditing(&portal, "one.log").serve();
+    let config = binary.folder().join("deployment.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    guess(&binary);
+    eventually(|| actions(&binary.folder().join("one.log")) == ["login.rejected"]);
+    fs::write(&config, text.replace("one.log", "two.log")).unwrap();
+    eventually(|| binary.admin("/config").text().contains("two.log"));
+    guess(&binary);
+    eventually(|| actions(&binary.folder().join("two.log")) == ["lockout.set", "login.rejected"]);
+    assert_eq!(actions(&binary.folder().join("one.log")).len(), 1);
+}
