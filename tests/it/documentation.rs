@@ -105,6 +105,30 @@ fn the_systemd_service_can_write_its_store() {
     }
 }
 
+/// What the unit and the pod allow is enough for the built-in limits, and a drain fits into the time they give it.
+#[test]
+fn the_examples_leave_room_for_the_built_in_limits() {
+    let settings = settings("[[portal.upstream]]\nurl = \"http://127.0.0.1:3000\"\n");
+    let drain = (settings.server.drain_delay + settings.server.drain_timeout).as_secs();
+    let number = |text: &str, key: &str| -> u64 {
+        let (_, value) = text.split_once(key).unwrap_or_else(|| panic!("{key}"));
+        let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+        value[..end].parse().unwrap()
+    };
+    let (unit, pod) = (read("deploy/doorward.service"), read("deploy/kubernetes-sidecar.yaml"));
+    let image = read("deploy/Containerfile");
+    let descriptors = 3 * settings.limits.max_connections as u64 + 1000;
+    assert!(number(&unit, "\nLimitNOFILE=") >= descriptors);
+    assert!(number(&image, "--ulimit nofile=") >= descriptors);
+    for (text, key) in [
+        (&unit, "\nTimeoutStopSec="),
+        (&pod, "\n      terminationGracePeriodSeconds: "),
+        (&image, "--stop-timeout "),
+    ] {
+        assert!(number(text, key) >= drain + 5, "{key}");
+    }
+}
+
 #[test]
 fn the_documents_name_only_what_is_there() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
