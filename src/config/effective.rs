@@ -16,6 +16,7 @@ use super::{
         access::{IdentityHeaders, Kind, Who},
         cross_tenant::Welcome,
         text::{As, Text},
+        upgrade::Upgrade,
         values::{
             address::{FilePath, MaybeListen},
             duration::Positive,
@@ -28,7 +29,10 @@ use super::{
     },
     resolve::guard,
 };
-use crate::domain::route::{Access as RouteAccess, RouteRule, Surface};
+use crate::domain::{
+    route::{Access as RouteAccess, RouteRule, Surface},
+    upgrade::UpgradeRule,
+};
 
 /// As TOML, to be read by people, and by Doorward again.
 pub fn to_toml(settings: &Settings) -> String {
@@ -189,6 +193,8 @@ fn route(rule: &RouteRule) -> raw::access::Route {
             Surface::Wso2Api => Kind::Wso2Api,
             Surface::Asset => Kind::Asset,
         }),
+        upgrade: (rule.upgrade != UpgradeRule::unwritten(rule.surface))
+            .then(|| Upgrade(rule.upgrade.clone())),
     }
 }
 
@@ -369,6 +375,15 @@ identity_headers = "authelia"
 match = "GET,HEAD /docs/**"
 access = "open"
 as = "asset"
+upgrade = ["websocket", "chat/1"]
+[[access.route]]
+match = "/live"
+access = "anonymous"
+upgrade = true
+[[access.route]]
+match = "/quiet"
+access = "anonymous"
+upgrade = false
 [[guard]]
 match = "/login"
 user_in = "form"

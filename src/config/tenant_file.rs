@@ -20,6 +20,7 @@ use crate::domain::{
     identity::CrossTenant,
     route::{Access as RouteAccess, any_path},
     tenant::TenantId,
+    upgrade::UpgradeRule,
 };
 
 pub mod reach;
@@ -317,6 +318,17 @@ pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(Key, &'sta
             )
         })
         .collect();
+    let kept_without_upgrade = conf.access.routes.iter().enumerate().filter(|(_, rule)| {
+        let method = rule.methods.first().map_or("GET", String::as_str);
+        let below = settings.defaults.route_table.classify(method, &any_path(&rule.pattern));
+        matches!(rule.upgrade, UpgradeRule::Protocols(_)) && below.upgrade == UpgradeRule::Never
+    });
+    found.extend(kept_without_upgrade.map(|(index, _)| {
+        let key = ours.name("routes").item(index).name("upgrade");
+        let message =
+            "deployment.toml or the profile forwards no upgrade on this path, so this has no effect";
+        (key, message, "write `upgrade` in a route of deployment.toml")
+    }));
     if let Some(rule) = conf.sign_in.as_ref().and_then(resolve::access::sign_in_route) {
         let key = ours.name("sign_in").name("url");
         // our own pages are everybody's, whatever the routes say

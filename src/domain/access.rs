@@ -22,6 +22,7 @@ pub enum Why {
     AnonymousModeOff,
     RouteNeedsUser,
     StrangerFromOtherTenant,
+    UpgradeNeedsUser,
 }
 
 /// Pure and total. `anonymous` is the tenant's anonymous mode.
@@ -52,6 +53,9 @@ impl Why {
             Self::StrangerFromOtherTenant => {
                 "sign-in: the token is another tenant's, which is not welcome here"
             }
+            Self::UpgradeNeedsUser => {
+                "sign-in: the request switches protocols, which needs an authenticated user on this route"
+            }
         }
     }
 
@@ -64,6 +68,7 @@ impl Why {
             Self::AnonymousModeOff => "anonymous_mode_off",
             Self::RouteNeedsUser => "route_needs_user",
             Self::StrangerFromOtherTenant => "stranger_from_other_tenant",
+            Self::UpgradeNeedsUser => "upgrade_needs_user",
         }
     }
 }

@@ -22,3 +22,4 @@ pub mod route;
 pub mod session;
 pub mod tenant;
 pub mod transfer_rate;
+pub mod upgrade;

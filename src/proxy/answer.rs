@@ -58,6 +58,8 @@ pub enum Refusal {
     },
     /// A WebSocket from a page of somebody else.
     ForeignOrigin,
+    /// A WebSocket on a route that has none.
+    UpgradeRefused,
     /// What is kept of accounts and sessions cannot be asked.
     StoreDown,
     PortalDown,
@@ -114,7 +116,8 @@ impl Refusal {
             Self::UnknownTenant(_) => StatusCode::NOT_FOUND,
             Self::HttpsNeeded { location: None }
             | Self::BadToken(TokenError::MissingScope { .. })
-            | Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            | Self::ForeignOrigin
+            | Self::UpgradeRefused => StatusCode::FORBIDDEN,
             Self::BadToken(TokenError::Unavailable) | Self::StoreDown | Self::Overloaded => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -142,6 +145,7 @@ impl Refusal {
             Self::BadToken(_) => "invalid_token",
             Self::SignInRefused { .. } => "sign_in_refused",
             Self::ForeignOrigin => "foreign_origin",
+            Self::UpgradeRefused => "upgrade_refused",
             Self::StoreDown => "store_unavailable",
             Self::PortalDown => "portal_down",
             Self::PortalSlow => "portal_slow",
@@ -178,6 +182,7 @@ impl Refusal {
             Self::BadToken(error) => error.to_string(),
             Self::SignInRefused { .. } => SIGN_IN_REFUSED.to_owned(),
             Self::ForeignOrigin => "The request comes from a page of another origin".to_owned(),
+            Self::UpgradeRefused => "This route does not switch protocols".to_owned(),
             Self::StoreDown => "Who signs in, or has signed in, cannot be found out now".to_owned(),
             Self::PortalDown => "The portal does not answer".to_owned(),
             Self::PortalSlow => "The portal does not answer in time".to_owned(),
@@ -200,6 +205,8 @@ impl Refusal {
             Self::SignInRefused { .. } => Page::SignInRefused,
             Self::ForeignOrigin => Page::ForeignOrigin,
             Self::ClientLimit { .. } => Page::TooManyRequests,
+            // never a page: a WebSocket is no navigation
+            Self::UpgradeRefused => Page::Forbidden { missing: Vec::new() },
             Self::PortalDown => Page::PortalDown,
             Self::PortalSlow => Page::PortalSlow,
         }

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use http::{HeaderName, HeaderValue, Method, Request, header};
+use http::{HeaderName, HeaderValue, Method, Request, header, request::Parts};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -18,13 +18,13 @@ use super::{
     pipeline::{is_local, understood},
 };
 use crate::{
-    config::Settings,
+    config::{Settings, TenantPolicy},
     domain::{
         access::Decision,
         browser,
         identity::Identity,
         management::{Api, target},
-        route::Access,
+        route::{Access, Route},
     },
 };
 
@@ -73,6 +73,7 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
     // a question is no request: it counts for no client
     let source = Source { client, came_in_clear, client_state: Arc::clone(gate.clients.all()) };
     let caller = Caller::new(&parts.headers, HeaderValue::from_static("explain"));
+    let requested = parts.headers.get(header::UPGRADE).cloned();
     let judgement = judge(gate, &settings, source, &mut parts, caller, now).await;
     let mut steps = vec![
         ("client", judgement.client.address.to_string()),
@@ -98,10 +99,14 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
     if let Some(route) = judgement.route.as_ref().filter(|_| !is_local(gate, parts.uri.path())) {
         let (who, what) = (route.access.sentence(), route.surface.sentence());
         steps.push(("route", format!("{}: {what}, {who}", route.rule)));
+        if let Some(policy) = &judgement.policy {
+            steps.push(("upgrade", upgrade(policy, route, &parts, requested.as_ref())));
+        }
     }
     if let (None, Some(policy), Some(route)) = (&judgement.proof, &judgement.policy, &judgement.route) {
         // what a browser that opens a page is not told
-        let asking = Asking { client: &judgement.client, by: browser::Caller::Program, now };
+        let by = browser::Caller::Program;
+        let asking = Asking { client: &judgement.client, by, needs_user: false, now };
         if let Err(Refusal::BadToken(error)) =
             identify(Scene { gate, settings: &settings, parts: &parts, policy, route, asking }).await
         {
@@ -114,7 +119,7 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
         }
     }
     let session = match (&gate.doors, &judgement.proof) {
-        _ if judgement.route.as_ref().is_some_and(|route| route.access == Access::Open) => {
+        (_, None) if judgement.route.as_ref().is_some_and(|route| route.access == Access::Open) => {
             "not asked: the route is open to everybody".to_owned()
         }
         (None, _) => "accounts are off".to_owned(),
@@ -156,6 +161,15 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
     Ok(Explanation { verdict, status, steps })
 }
 
+/// Which protocols the route forwards, and what becomes of those that the request names.
+fn upgrade(policy: &TenantPolicy, route: &Route, parts: &Parts, requested: Option<&HeaderValue>) -> String {
+    let rule = policy.routes.upgrade_rule(route, parts.method.as_str(), parts.uri.path());
+    match requested.and_then(|header| header.to_str().ok()) {
+        None => rule.sentence(),
+        Some(header) => format!("{}; {}", rule.sentence(), rule.choose(header).sentence()),
+    }
+}
+
 /// Whom the management API takes a request to be about: it lets no token and no session say so.
 fn managed(judgement: &Judgement, settings: &Settings, path: &str) -> String {
     match &judgement.named {
@@ -172,7 +186,7 @@ fn sentence(refusal: &Refusal) -> String {
     format!("refused: {}", refusal.detail())
 }
 
-fn request(question: &Question) -> Result<(http::request::Parts, bool), String> {
+fn request(question: &Question) -> Result<(Parts, bool), String> {
     let (url, origin_form) = if question.url.starts_with('/') {
         let url = format!("http://localhost{}", question.url);
         (Url::parse(&url), question.url.clone())

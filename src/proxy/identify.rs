@@ -32,6 +32,8 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub struct Asking<'a> {
     pub client: &'a Client,
     pub by: browser::Caller,
+    /// An upgrade that only users may have: an identity is looked for on an open route, too.
+    pub needs_user: bool,
     pub now: u64,
 }
 
@@ -91,7 +93,7 @@ impl fmt::Debug for Proof {
 pub async fn identify(scene: Scene<'_>) -> Result<Option<Proof>, Refusal> {
     let Scene { gate, parts, route, asking, .. } = scene;
     // sign-in itself uses the header in ways of its own (client credentials), and assets need nobody
-    if route.access == Access::Open {
+    if route.access == Access::Open && !asking.needs_user {
         return Ok(None);
     }
     let reads = parts.method == Method::GET || parts.method == Method::HEAD;

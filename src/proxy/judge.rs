@@ -27,6 +27,7 @@ use crate::{
         identity::Identity,
         route::{Route, Surface},
         tenant::{NamedTenant, Place, TenantId},
+        upgrade::UpgradeChoice,
     },
     sync::client_limits::ClientState,
 };
@@ -37,6 +38,7 @@ pub struct Judgement {
     pub client: Client,
     /// The limits that count for the request: of the authenticated user, or else of the client's address.
     pub client_state: Arc<ClientState>,
+    /// From the decision on, `upgrade` is what the route lets through of it.
     pub cleaned: Cleaned,
     pub caller: Caller,
     pub asked_by: browser::Caller,
@@ -103,9 +105,9 @@ pub async fn judge(
 ) -> Judgement {
     // ── 2 hygiene
     let cleaned = hygiene::clean(parts, hygiene::Limits::default());
-    let upgrade = cleaned.as_ref().is_ok_and(|cleaned| cleaned.upgrade.is_some());
+    let requested = cleaned.as_ref().ok().and_then(|cleaned| cleaned.upgrade.clone());
     // what the caller would understand, as long as the tenant's own routes are not known
-    let asked = asked_by(parts, upgrade, Surface::Page);
+    let asked = asked_by(parts, requested.is_some(), Surface::Page);
     let came_in_clear = source.came_in_clear;
     let mut judgement = Judgement::new(source, asked, caller);
     match cleaned {
@@ -146,8 +148,15 @@ pub async fn judge(
         // ── 4 route
         let route = policy.routes.classify(parts.method.as_str(), parts.uri.path()).clone();
         let route = method_override::stricter(route, parts, &policy.routes);
-        judgement.asked_by =
-            if route.surface == Surface::Page { asked } else { asked_by(parts, upgrade, route.surface) };
+        let choice = requested
+            .as_ref()
+            .map_or(UpgradeChoice::Ignored, |header| upgrade_choice(&policy, &route, parts, header));
+        let upgrade = choice != UpgradeChoice::Ignored;
+        judgement.asked_by = if route.surface == Surface::Page && upgrade == requested.is_some() {
+            asked
+        } else {
+            asked_by(parts, upgrade, route.surface)
+        };
         judgement.caller.wants_page = judgement.asked_by != browser::Caller::Program;
         judgement.caller.surface = route.surface;
 
@@ -155,7 +164,8 @@ pub async fn judge(
         let identified = if upgrade && is_foreign_origin(parts, &judgement.client, &policy) {
             Err(Refusal::ForeignOrigin)
         } else {
-            let asking = Asking { client: &judgement.client, by: judgement.asked_by, now };
+            let needs_user = choice.needs_user();
+            let asking = Asking { client: &judgement.client, by: judgement.asked_by, needs_user, now };
             identify(Scene { gate, settings, parts, policy: &policy, route: &route, asking }).await
         };
         if let Ok(Some(proof)) = &identified
@@ -169,7 +179,7 @@ pub async fn judge(
         }
 
         // ── 6 decide
-        judgement.verdict = identified.map(|proof| {
+        judgement.verdict = identified.and_then(|proof| {
             if let Some(proof) = &proof {
                 let user = Arc::clone(proof.user());
                 judgement.identity = Identity::of(user, &policy.tenant, &policy.cross_tenant);
@@ -178,12 +188,28 @@ pub async fn judge(
                 }
             }
             judgement.proof = proof;
-            decide(policy.anonymous, &route, &judgement.identity)
+            let decision = decide(policy.anonymous, &route, &judgement.identity);
+            choice.decide(decision, &judgement.identity).map_err(|_| Refusal::UpgradeRefused)
         });
+        judgement.cleaned.upgrade = match &choice {
+            UpgradeChoice::Forwarded { protocols, .. } => HeaderValue::try_from(protocols).ok(),
+            UpgradeChoice::Ignored | UpgradeChoice::Refused => None,
+        };
         judgement.policy = Some(policy);
         judgement.route = Some(route);
         return judgement;
     }
+}
+
+/// What the route says to the request's `Upgrade` header.
+fn upgrade_choice(
+    policy: &TenantPolicy,
+    route: &Route,
+    parts: &Parts,
+    header: &HeaderValue,
+) -> UpgradeChoice {
+    let rule = policy.routes.upgrade_rule(route, parts.method.as_str(), parts.uri.path());
+    rule.choose(header.to_str().unwrap_or_default())
 }
 
 fn refused(ambiguity: Ambiguity) -> Refusal {

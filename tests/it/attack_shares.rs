@@ -114,7 +114,7 @@ fn attack_one_client_leaves_requests_unanswered() {
 #[test]
 fn attack_one_client_opens_all_websockets() {
     let portal = Portal::answering("hello").route("/ws", Reply::upgrade_echo()).start();
-    let gate = behind_proxy(&portal).setting("limits.max_upgrades", 4).start();
+    let gate = behind_proxy(&portal).websockets_at("/ws").setting("limits.max_upgrades", 4).start();
     let open = |client: &str| from(client, gate.get("/ws")).upgrade();
     let taken: Vec<_> = (0..2).map(|_| open(GREEDY)).collect();
     assert!(taken.iter().all(|(head, _)| head.first.contains("101")));

@@ -238,7 +238,8 @@ fn an_upload_the_portal_reads_no_more_ends_with_its_client() {
 fn an_upgrade_before_an_http2_portal_has_each_header_once() {
     let portal = Portal::answering("").route("/ws", Reply::upgrade_echo()).start();
     let upstream = json!([{"path": "/", "url": portal.url(), "http2": true}]);
-    let gate = Gate::before(&portal).generic(&[("/**", "open")]).setting("portal.upstream", upstream).start();
+    let gate = Gate::before(&portal).generic(&[]).websockets_at("/ws");
+    let gate = gate.setting("portal.upstream", upstream).start();
     let mut client =
         gate.raw("GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
     assert!(client.head().first.contains(" 101 "));

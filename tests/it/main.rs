@@ -21,6 +21,7 @@ mod attack_rates;
 mod attack_redirects;
 mod attack_shares;
 mod attack_tokens;
+mod attack_upgrades;
 mod attack_wire;
 mod audit_log;
 mod binary;

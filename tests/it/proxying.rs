@@ -102,7 +102,7 @@ fn interim_answers_of_the_portal_do_not_confuse_the_gate() {
 #[test]
 fn a_websocket_passes_bytes_both_ways() {
     let portal = Portal::replying(Reply::upgrade_echo()).start();
-    let gate = open_gate(&portal).start();
+    let gate = open_gate(&portal).websockets_at("/ws").start();
     let origin = format!("http://{}", gate.authority());
     let (head, mut wire) = gate.get("/ws").header("origin", &origin).upgrade();
     assert!(head.first.contains("101"), "{}", head.first);

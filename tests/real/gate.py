@@ -34,15 +34,24 @@ match = "{match}"
 access = "{access}"
 """
 
+UPGRADE = """
+[[access.route]]
+match = "{match}"
+access = "open"
+upgrade = true
+"""
+
 
 class Gate:
-    """`routes`: pairs of a pattern and who may use it; `more`: sections of the configuration."""
+    """`routes`: pairs of a pattern and who may use it; `more`: sections of the configuration; `websockets`: patterns of open
+    routes with WebSockets."""
 
-    def __init__(self, home, upstream, routes, more=""):
+    def __init__(self, home, upstream, routes, more="", websockets=()):
         home = pathlib.Path(home) / f"gate-{upstream}"
         (home / "tenants").mkdir(parents=True)
         self.port, admin = free_port(), free_port()
         routes = "".join(ROUTE.format(match=match, access=access) for match, access in routes)
+        routes += "".join(UPGRADE.format(match=match) for match in websockets)
         file = home / "deployment.toml"
         values = {"port": self.port, "admin": admin, "upstream": upstream, "home": home, "routes": routes, "more": more}
         file.write_text(CONFIGURATION.format(**values))

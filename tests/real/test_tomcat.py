@@ -37,7 +37,8 @@ class BehindTomcat(unittest.TestCase):
         cls.home = tempfile.TemporaryDirectory(prefix="doorward-real-")
         cls.addClassCleanup(cls.home.cleanup)
         cls.tomcat = Tomcat(cls.home.name)
-        cls.gate = Gate(cls.home.name, cls.tomcat.port, [("/examples/**", "open"), ("/site/**", "open"), ("/**", "signed-in")])
+        routes = [("/examples/**", "open"), ("/site/**", "open"), ("/**", "signed-in")]
+        cls.gate = Gate(cls.home.name, cls.tomcat.port, routes, websockets=["/examples/websocket/**"])
 
     def test_pages_and_servlets_come_as_tomcat_made_them(self):
         for path in (

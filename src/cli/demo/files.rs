@@ -102,6 +102,12 @@ profile = "wso2-apim"
 [[portal.upstream]]
 url = "{portal}"
 
+# The lab's WebSocket, for visitors too: without `upgrade` only users open one.
+[[access.route]]
+match = "/devportal/home/lab/socket"
+access = "anonymous"
+upgrade = true
+
 # The sample portal signs its tokens with a key made at its start.
 [[issuer]]
 issuer = "{ISSUER}"

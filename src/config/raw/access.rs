@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     cross_tenant::Welcome,
     text::As,
+    upgrade::Upgrade,
     values::{name::CookieName, route::Match, web::Origin},
 };
 
@@ -70,6 +71,11 @@ pub struct Route {
     /// form, an `asset` a bare 401.
     #[schemars(extend("default" = "page"))]
     pub r#as: Option<Kind>,
+    /// Which protocols a request may switch to: `true` is WebSocket, a list names others beside it or instead, `false` is
+    /// none. What is listed passes for every request that `access` allows. Without this key WebSocket passes for users
+    /// only, and on an `asset` not at all; nor on the profile's own open paths. Other protocols are never forwarded.
+    #[schemars(extend("x-default" = "WebSocket for users; none with `as = \"asset\"`", "x-source" = "RFC 9110 §7.8, RFC 6455"))]
+    pub upgrade: Option<Upgrade>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]

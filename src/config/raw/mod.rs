@@ -23,6 +23,7 @@ pub mod sign_in;
 pub mod tenancy;
 pub mod tenant;
 pub mod text;
+pub mod upgrade;
 pub mod values;
 
 use schemars::JsonSchema;

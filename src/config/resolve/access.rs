@@ -19,7 +19,10 @@ use crate::{
     },
     domain::{
         identity::CrossTenant,
-        route::{Access as RouteAccess, BadPattern, RouteRule, RouteTable, Surface, generic, wso2_apim},
+        route::{
+            Access as RouteAccess, BadPattern, RouteRule, RouteTable, Surface, generic, wso2_apim,
+        },
+        upgrade::UpgradeRule,
     },
 };
 
@@ -90,7 +93,8 @@ fn routes(raw: Vec<raw::access::Route>, key: &Key, scope: &mut Scope<'_>) -> Vec
             Kind::Wso2Api => Surface::Wso2Api,
             Kind::Asset => Surface::Asset,
         };
-        rules.push(RouteRule { methods, pattern, access, surface });
+        let upgrade = raw.upgrade.map_or_else(|| UpgradeRule::unwritten(surface), |upgrade| upgrade.0);
+        rules.push(RouteRule { methods, pattern, access, surface, upgrade });
     }
     rules
 }
@@ -126,6 +130,7 @@ pub fn sign_in_route(sign_in: &SignIn) -> Option<RouteRule> {
         pattern: open_path(path),
         access: RouteAccess::Open,
         surface: Surface::Page,
+        upgrade: UpgradeRule::Never,
     })
 }
 

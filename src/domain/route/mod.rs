@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub use pattern::{any_path, parse_rule};
 pub use table::{BadPattern, RouteTable};
 
+use super::upgrade::UpgradeRule;
+
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -62,6 +64,7 @@ impl Surface {
 pub struct Route {
     pub access: Access,
     pub surface: Surface,
+    pub upgrade: UpgradeRule,
     /// The rule that matched, as the operator (or the profile) wrote it: for logs and `explain`.
     pub rule: Arc<str>,
 }
@@ -74,11 +77,14 @@ pub struct RouteRule {
     pub pattern: String,
     pub access: Access,
     pub surface: Surface,
+    pub upgrade: UpgradeRule,
 }
 
 impl RouteRule {
+    /// A built-in rule.
     pub fn new(methods: &[&str], pattern: &str, access: Access, surface: Surface) -> Self {
         let methods = methods.iter().map(|method| (*method).to_owned()).collect();
-        Self { methods, pattern: pattern.to_owned(), access, surface }
+        let upgrade = UpgradeRule::built_in(access, surface);
+        Self { methods, pattern: pattern.to_owned(), access, surface, upgrade }
     }
 }

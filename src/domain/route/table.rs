@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::{Access, Route, RouteRule, automaton, pattern};
+use crate::domain::upgrade::UpgradeRule;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{pattern:?}: {problem}")]
@@ -45,7 +46,12 @@ impl RouteTable {
                     if bad.is_empty() { "a method is missing" } else { "a method is written in capitals" },
                 ));
             }
-            routes.push(Route { access: rule.access, surface: rule.surface, rule: rule.to_string().into() });
+            routes.push(Route {
+                access: rule.access,
+                surface: rule.surface,
+                upgrade: rule.upgrade.clone(),
+                rule: rule.to_string().into(),
+            });
         }
         let states = automaton::build(&parsed, rules)?;
         Ok(Self { routes: routes.into(), states, fallback, floor: None })
@@ -72,6 +78,15 @@ impl RouteTable {
             _ => own,
         }
     }
+
+    /// What counts for a request that asks `route`, which `classify` has found, to switch protocols: where `floor` says
+    /// never, no rule here can say otherwise.
+    pub fn upgrade_rule<'t>(&'t self, route: &'t Route, method: &str, path: &str) -> &'t UpgradeRule {
+        match self.floor.as_ref().map(|floor| &floor.classify(method, path).upgrade) {
+            Some(never @ UpgradeRule::Never) => never,
+            _ => &route.upgrade,
+        }
+    }
 }
 
 impl std::fmt::Display for RouteRule {
@@ -87,7 +102,7 @@ impl std::fmt::Display for RouteRule {
 impl Route {
     /// The route of paths that no rule names.
     pub fn fallback(access: super::Access, surface: super::Surface) -> Self {
-        Self { access, surface, rule: Arc::from("(no rule)") }
+        Self { access, surface, upgrade: UpgradeRule::unwritten(surface), rule: Arc::from("(no rule)") }
     }
 }
 
@@ -100,7 +115,13 @@ mod tests {
 
     fn rule(written: &str) -> RouteRule {
         let (methods, pattern) = parse_rule(written).unwrap();
-        RouteRule { methods, pattern, access: Access::Open, surface: Surface::Page }
+        RouteRule {
+            methods,
+            pattern,
+            access: Access::Open,
+            surface: Surface::Page,
+            upgrade: UpgradeRule::Users,
+        }
     }
 
     fn table(rules: &[&str]) -> RouteTable {

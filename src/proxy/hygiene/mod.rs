@@ -15,7 +15,7 @@ mod target_headers;
 
 pub(in crate::proxy) use target::set_path_and_query;
 
-use http::{HeaderValue, StatusCode, request::Parts};
+use http::{HeaderValue, StatusCode, Version, request::Parts};
 
 use crate::domain::path::PathProblem;
 
@@ -34,7 +34,7 @@ impl Default for Limits {
 /// What the connection headers said, before they were taken out.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Cleaned {
-    /// The protocol the client wants to switch to. Never HTTP/2: clear-text upgrades to it are ignored.
+    /// The protocols the client asks to switch to. The route says which of them count (`domain::upgrade`).
     pub upgrade: Option<HeaderValue>,
     /// The client takes trailers.
     pub te_trailers: bool,
@@ -102,7 +102,11 @@ pub fn clean(parts: &mut Parts, limits: Limits) -> Result<Cleaned, Ambiguity> {
     target::clean(parts, limits)?;
     host::clean(parts)?;
     let seen = fields::clean(&mut parts.headers)?;
-    let cleaned = hop::clean(&mut parts.headers, seen)?;
+    let mut cleaned = hop::clean(&mut parts.headers, seen)?;
+    if parts.version != Version::HTTP_11 {
+        // RFC 9110 §7.8: HTTP/1.0 cannot switch; HTTP/2 has no such header
+        cleaned.upgrade = None;
+    }
     cookies::merge(&mut parts.headers);
     Ok(cleaned)
 }

@@ -191,6 +191,17 @@ impl GateBuilder {
         self.setting("portal.profile", "generic").setting("access.route", rules)
     }
 
+    /// One more open route, with WebSockets.
+    pub fn websockets_at(self, pattern: &str) -> Self {
+        self.route(json!({"match": pattern, "access": "open", "upgrade": true}))
+    }
+
+    /// One more route.
+    pub fn route(mut self, route: Value) -> Self {
+        self.configuration.push("access.route", route);
+        self
+    }
+
     pub fn trusting(self, network: &str) -> Self {
         self.setting("server.trusted_proxies", vec![network])
     }

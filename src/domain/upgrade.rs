@@ -1,0 +1,242 @@
+//! Which protocols a request may switch to (RFC 9110 §7.8): a property of its route, never implied by its access level.
+
+use std::sync::Arc;
+
+use super::{
+    access::{Decision, Why},
+    identity::Identity,
+    route::{Access, Surface},
+};
+
+/// The one protocol that a route without `upgrade` forwards (RFC 6455).
+pub const WEBSOCKET: &str = "websocket";
+
+/// What a route says about protocol upgrades.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum UpgradeRule {
+    /// Nothing is written: WebSocket, for authenticated users.
+    #[default]
+    Users,
+    Never,
+    /// These protocols, in lower case, for every request that the route allows.
+    Protocols(Arc<[Box<str>]>),
+}
+
+/// What becomes of one request's `Upgrade` header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpgradeChoice {
+    /// None of its protocols counts: the request is forwarded without the header, as RFC 9110 §7.8 allows.
+    Ignored,
+    /// Forwarded with these protocols only, in the client's order.
+    Forwarded { protocols: String, needs_user: bool },
+    /// A WebSocket handshake on a route without WebSockets: its client has no use for an ordinary answer.
+    Refused,
+}
+
+/// The request may be sent, but not with its upgrade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpgradeRefused;
+
+impl UpgradeRule {
+    /// Of a configured route that does not say: an asset never switches protocols.
+    pub fn unwritten(surface: Surface) -> Self {
+        if surface == Surface::Asset { Self::Never } else { Self::Users }
+    }
+
+    /// Of a built-in route: one that is open, so that sign-in works, never switches protocols.
+    pub fn built_in(access: Access, surface: Surface) -> Self {
+        if access == Access::Open { Self::Never } else { Self::unwritten(surface) }
+    }
+
+    /// The protocols have the form of `is_protocol`. None of them means never.
+    pub fn of<'a>(protocols: impl IntoIterator<Item = &'a str>) -> Self {
+        let protocols: Vec<Box<str>> =
+            protocols.into_iter().map(|protocol| protocol.to_ascii_lowercase().into()).collect();
+        if protocols.is_empty() { Self::Never } else { Self::Protocols(protocols.into()) }
+    }
+
+    /// `header` is the value of `Upgrade`.
+    pub fn choose(&self, header: &str) -> UpgradeChoice {
+        let requested = || header.split(',').map(|token| token.trim_matches([' ', '\t']));
+        let allows = |token: &str| match self {
+            Self::Users => token.eq_ignore_ascii_case(WEBSOCKET),
+            Self::Never => false,
+            Self::Protocols(known) => known.iter().any(|protocol| token.eq_ignore_ascii_case(protocol)),
+        };
+        let allowed: Vec<&str> = requested().filter(|token| allows(token)).collect();
+        if !allowed.is_empty() {
+            UpgradeChoice::Forwarded {
+                protocols: allowed.join(", "),
+                needs_user: matches!(self, Self::Users),
+            }
+        } else if requested().any(|token| token.eq_ignore_ascii_case(WEBSOCKET)) {
+            UpgradeChoice::Refused
+        } else {
+            UpgradeChoice::Ignored
+        }
+    }
+
+    /// For `explain`.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Users => "websocket, for authenticated users: the route has no `upgrade`".to_owned(),
+            Self::Never => {
+                "none: the route says `upgrade = false`, is an asset, or is open and built in".to_owned()
+            }
+            Self::Protocols(known) => {
+                format!("{}, for every request that the route allows", known.join(", "))
+            }
+        }
+    }
+}
+
+impl UpgradeChoice {
+    /// Whether an identity is looked for on an open route, too. A refused handshake is answered like a closed route first.
+    pub fn needs_user(&self) -> bool {
+        match self {
+            Self::Ignored => false,
+            Self::Forwarded { needs_user, .. } => *needs_user,
+            Self::Refused => true,
+        }
+    }
+
+    /// The access decision of the route, as it counts for a request with this upgrade.
+    pub fn decide(&self, decision: Decision, identity: &Identity) -> Result<Decision, UpgradeRefused> {
+        match decision {
+            Decision::Allow(_) if self.needs_user() && identity.user().is_none() => {
+                Ok(Decision::SignIn(Why::UpgradeNeedsUser))
+            }
+            Decision::Allow(_) if *self == Self::Refused => Err(UpgradeRefused),
+            decision => Ok(decision),
+        }
+    }
+
+    /// For `explain`.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Ignored => "the requested protocols are ignored".to_owned(),
+            Self::Forwarded { protocols, .. } => {
+                format!("{protocols} is forwarded if the request is allowed")
+            }
+            Self::Refused => "the WebSocket handshake is refused".to_owned(),
+        }
+    }
+}
+
+/// Why this is no protocol that a route may name: `None` where it is one. HTTP and TLS stay out, because requests inside of
+/// such a connection would be judged by no rule.
+pub fn bad_protocol(written: &str) -> Option<&'static str> {
+    let token = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    };
+    let (name, version) = written.split_once('/').map_or((written, None), |(name, rest)| (name, Some(rest)));
+    if !token(name) || !version.is_none_or(token) {
+        return Some("is not the name of a protocol");
+    }
+    let name = name.to_ascii_lowercase();
+    let carries_requests = ["http", "h2", "h3", "tls", "ssl", "spdy", "quic"];
+    if carries_requests.iter().any(|known| name.starts_with(known)) {
+        return Some("would carry requests that no rule sees");
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{identity::User, tenant::TenantId};
+
+    fn user() -> Arc<User> {
+        Arc::new(User {
+            name: "alice".into(),
+            tenant: TenantId::parse("acme.com").unwrap(),
+            email: None,
+            display_name: None,
+            roles: vec![],
+            scopes: vec![],
+            expires_at: 0,
+        })
+    }
+
+    #[test]
+    fn forwards_only_protocols_that_the_route_lists() {
+        let listed = UpgradeRule::of(["websocket", "Chat/1"]);
+        for (rule, header, chosen) in [
+            (&UpgradeRule::Users, "websocket", Some("websocket")),
+            (&UpgradeRule::Users, "WebSocket", Some("WebSocket")),
+            (&UpgradeRule::Users, "foo/2, websocket ,h2c", Some("websocket")),
+            (&UpgradeRule::Users, "TLS/1.0", None),
+            (&UpgradeRule::Users, "websocket/13", None),
+            (&UpgradeRule::Users, "websockets", None),
+            (&UpgradeRule::Users, "h2c", None),
+            (&UpgradeRule::Users, "", None),
+            (&listed, "foo, chat/1,websocket", Some("chat/1, websocket")),
+            (&listed, "chat", None),
+            (&UpgradeRule::Never, "foo", None),
+        ] {
+            let found = match rule.choose(header) {
+                UpgradeChoice::Forwarded { protocols, .. } => Some(protocols),
+                UpgradeChoice::Ignored => None,
+                UpgradeChoice::Refused => panic!("{header} is refused"),
+            };
+            assert_eq!(found.as_deref(), chosen, "{rule:?} {header:?}");
+        }
+        for rule in [UpgradeRule::Never, UpgradeRule::of(["chat"]), UpgradeRule::of([])] {
+            assert_eq!(rule.choose("foo, WebSocket"), UpgradeChoice::Refused, "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn upgrades_need_a_user_unless_the_route_says_otherwise() {
+        use Decision::{Allow, SignIn};
+        let (nobody, stranger, known) =
+            (Identity::Anonymous, Identity::Stranger(user()), Identity::User(user()));
+        let open = Allow(Why::OpenRoute);
+        let refused = SignIn(Why::UpgradeNeedsUser);
+        let (unwritten, listed, never) =
+            (UpgradeRule::Users, UpgradeRule::of([WEBSOCKET]), UpgradeRule::Never);
+        for (rule, decision, identity, decided) in [
+            (&unwritten, open, &nobody, Ok(refused)),
+            (&unwritten, Allow(Why::AnonymousModeOn), &nobody, Ok(refused)),
+            (&unwritten, Allow(Why::AnonymousModeOn), &stranger, Ok(refused)),
+            (&unwritten, SignIn(Why::AnonymousModeOff), &nobody, Ok(SignIn(Why::AnonymousModeOff))),
+            (&unwritten, Allow(Why::SignedIn), &known, Ok(Allow(Why::SignedIn))),
+            (&listed, open, &nobody, Ok(open)),
+            (&listed, SignIn(Why::RouteNeedsUser), &nobody, Ok(SignIn(Why::RouteNeedsUser))),
+            (&never, open, &nobody, Ok(refused)),
+            (&never, open, &known, Err(UpgradeRefused)),
+            (&never, Allow(Why::SignedIn), &known, Err(UpgradeRefused)),
+        ] {
+            let found = rule.choose("websocket").decide(decision, identity);
+            assert_eq!(found, decided, "{rule:?} {decision:?} {identity:?}");
+        }
+        // an ignored header changes no decision
+        assert_eq!(never.choose("h2c").decide(open, &nobody), Ok(open));
+    }
+
+    #[test]
+    fn built_in_and_asset_routes_never_switch_protocols() {
+        for (rule, expected) in [
+            (UpgradeRule::built_in(Access::Open, Surface::Page), UpgradeRule::Never),
+            (UpgradeRule::built_in(Access::Open, Surface::Asset), UpgradeRule::Never),
+            (UpgradeRule::built_in(Access::Anonymous, Surface::Page), UpgradeRule::Users),
+            (UpgradeRule::unwritten(Surface::Asset), UpgradeRule::Never),
+            (UpgradeRule::unwritten(Surface::Page), UpgradeRule::Users),
+        ] {
+            assert_eq!(rule, expected);
+        }
+    }
+
+    #[test]
+    fn protocols_that_carry_requests_cannot_be_listed() {
+        for written in ["websocket", "chat/2.0", "IRC", "x-custom_1"] {
+            assert_eq!(bad_protocol(written), None, "{written}");
+        }
+        for written in [
+            "", "/", "a/", "a b", "a,b", "h2c", "H2", "http/2.0", "HTTP2", "TLS/1.0", "spdy/3.1", "a/b/c",
+            "é",
+        ] {
+            assert!(bad_protocol(written).is_some(), "{written}");
+        }
+    }
+}
