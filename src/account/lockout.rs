@@ -1,10 +1,18 @@
 //! The lockout engine on the store's counters: reserve, then verify. All doors use this one.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aws_lc_rs::hmac;
+use tokio::time::{sleep, timeout};
 
-use super::notices::{Notices, Shown};
+use super::{
+    notices::{Notices, Shown},
+    pending::{Outlook, Pending, Underway, Watch},
+};
 use crate::{
     domain::{
         account::{LoginName, alike, names},
@@ -16,12 +24,20 @@ use crate::{
     store::{Store, StoreError},
 };
 
+/// A lock that another replica may still take back is looked at again this often, ...
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// ... while it is younger than this: longer than a verification takes.
+const YOUNG: Duration = Duration::from_secs(2);
+/// For `Retry-After`.
+const COME_AGAIN: Duration = Duration::from_secs(2);
+
 #[derive(Clone)]
 pub struct Lockout {
     store: Store,
     /// Names are counted by their keyed hash: without the key nobody can tell which share a counter.
     key: Arc<hmac::Key>,
     notices: Notices,
+    pending: Pending,
 }
 
 /// Who is trying, and from where.
@@ -54,6 +70,9 @@ impl Guess {
 pub enum NotReserved {
     #[error("locked out")]
     Refused(Refused),
+    /// Whether it is locked depends on attempts under way, and they take too long or too many wait for them.
+    #[error("too many attempts at once")]
+    Busy { retry_after: Duration },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -64,13 +83,15 @@ pub struct Reservation {
     tenant: TenantId,
     settings: Arc<LockoutSettings>,
     reserved: Reserved,
+    underway: Option<Underway>,
     shown: Option<Shown>,
     settled: bool,
 }
 
 impl Lockout {
     pub fn new(store: Store, secret: &[u8; 32], notices: Notices) -> Self {
-        Self { store, key: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret)), notices }
+        let key = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret));
+        Self { store, key, notices, pending: Pending::default() }
     }
 
     /// A name nobody has here.
@@ -101,16 +122,18 @@ impl Lockout {
         hash
     }
 
-    /// Counts the attempt as failed, before anybody has looked at the password; the last one allowed locks at once.
+    /// Counts the attempt as failed before the password is verified; the last one allowed locks at once. Where it meets such
+    /// a lock it waits, at most for `patience`, for the outcome of the attempts that have set it.
     pub async fn reserve(
         &self,
         settings: &Arc<LockoutSettings>,
         guess: Guess,
+        patience: Duration,
         now: u64,
     ) -> Result<Reservation, NotReserved> {
         let (attempt, rest) = guess.split();
         let keys = lockout::keys(settings, &attempt);
-        self.reserve_counters(settings, (attempt.tenant, keys), rest, now).await
+        self.reserve_counters(settings, (attempt.tenant, keys), rest, (patience, now)).await
     }
 
     /// As `reserve`, at the management API: see [`lockout::at_management`].
@@ -118,11 +141,12 @@ impl Lockout {
         &self,
         settings: &LockoutSettings,
         guess: Guess,
+        patience: Duration,
         now: u64,
     ) -> Result<Reservation, NotReserved> {
         let (attempt, rest) = guess.split();
         let (settings, keys) = lockout::at_management(settings, &attempt);
-        self.reserve_counters(&Arc::new(settings), (attempt.tenant, keys), rest, now).await
+        self.reserve_counters(&Arc::new(settings), (attempt.tenant, keys), rest, (patience, now)).await
     }
 
     async fn reserve_counters(
@@ -130,28 +154,71 @@ impl Lockout {
         settings: &Arc<LockoutSettings>,
         (whose, keys): (TenantId, Vec<CounterKey>),
         (shown, bypass): (Option<Shown>, bool),
-        now: u64,
+        (patience, now): (Duration, u64),
     ) -> Result<Reservation, NotReserved> {
-        let rules = Arc::clone(settings);
-        let reserved = self
-            .store
-            .counters()
-            .update(&keys, move |counters| lockout::reserve(&rules, counters, bypass, now))
-            .await?;
-        match reserved {
-            Ok(reserved) => Ok(Reservation {
-                lockout: self.clone(),
-                tenant: whose,
-                settings: Arc::clone(settings),
-                reserved,
-                shown,
-                settled: false,
-            }),
-            Err(refused) => {
-                self.notices.refused(shown.as_ref());
-                Err(NotReserved::Refused(refused))
+        let mut watch = self.pending.watch(&keys);
+        let start = Instant::now();
+        loop {
+            let waited = start.elapsed();
+            let now = now.saturating_add(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX));
+            let reserving = self.store.counters().update(&keys, |counters| {
+                let reserved = lockout::reserve(settings, counters, bypass, now)?;
+                // before the counters are seen by others, so that they find what the lock depends on
+                Ok((self.pending.register(reserved.keys()), reserved))
+            });
+            match reserving.await? {
+                Ok((underway, reserved)) => {
+                    return Ok(Reservation {
+                        lockout: self.clone(),
+                        tenant: whose,
+                        settings: Arc::clone(settings),
+                        reserved,
+                        underway: Some(underway),
+                        shown,
+                        settled: false,
+                    });
+                }
+                Err(refused) => {
+                    if !self
+                        .may_be_taken_back(&mut watch, &refused, patience.saturating_sub(waited), now)
+                        .await?
+                    {
+                        self.notices.refused(shown.as_ref());
+                        return Err(NotReserved::Refused(refused));
+                    }
+                }
             }
         }
+    }
+
+    /// Returns `true` when it is worth to try again, `false` when the lock stays.
+    async fn may_be_taken_back(
+        &self,
+        watch: &mut Watch,
+        refused: &Refused,
+        left: Duration,
+        now: u64,
+    ) -> Result<bool, NotReserved> {
+        let outcome = watch.outcome(&refused.by);
+        let changed = outcome.notified();
+        let outlook = watch.outlook(&refused.by);
+        let age = Duration::from_millis(now.saturating_sub(refused.since));
+        let elsewhere = self.store.has_replicas() && age < YOUNG;
+        match outlook {
+            Outlook::TakenBack => return Ok(true),
+            Outlook::Final if !elsewhere => return Ok(false),
+            Outlook::Final | Outlook::Open => {}
+        }
+        if left.is_zero() || !watch.may_wait() {
+            return Err(NotReserved::Busy { retry_after: COME_AGAIN });
+        }
+        if outlook == Outlook::Open {
+            // after the time is up the next look says so
+            let _ = timeout(left, changed).await;
+        } else {
+            sleep(LOOK_AGAIN.min(left)).await;
+        }
+        Ok(true)
     }
 }
 
@@ -168,6 +235,8 @@ impl Reservation {
     /// The password was right.
     pub async fn succeeded(mut self) -> Result<Success, StoreError> {
         self.settled = true;
+        // attempts that wait for the outcome try again when this is dropped
+        let _underway = self.underway.take().map(Underway::refunding);
         let keys: Vec<_> = self.reserved.keys().cloned().collect();
         let (settings, reserved) = (Arc::clone(&self.settings), self.reserved.clone());
         let counters = self.lockout.store.counters();
@@ -182,6 +251,8 @@ impl Reservation {
     /// The password was never looked at: exactly this attempt is taken back.
     pub async fn cancel(mut self) -> Result<(), StoreError> {
         self.settled = true;
+        // attempts that wait for the outcome try again when this is dropped
+        let _underway = self.underway.take().map(Underway::refunding);
         let keys: Vec<_> = self.reserved.keys().cloned().collect();
         let reserved = self.reserved.clone();
         let counters = self.lockout.store.counters();

@@ -10,6 +10,7 @@ pub mod hashing;
 mod import;
 mod lockout;
 mod notices;
+mod pending;
 mod portal;
 mod record;
 mod rejected;

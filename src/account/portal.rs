@@ -1,7 +1,7 @@
 //! The portal's own sign-in, which Doorward stands before: counted by the same engine as our own doors, while the portal
 //! looks at the password.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -23,9 +23,14 @@ pub enum NotForwarded {
     Refused,
     /// Nobody is called that, but for a portal that overlooks what cannot be seen.
     NoName,
+    /// Whether it is locked depends on sign-ins that the portal has not answered yet.
+    Busy { retry_after: Duration },
     /// The store does not answer: what cannot be counted is not let through.
     Unavailable,
 }
+
+/// How long a sign-in waits for the portal's answer to others of the same name. Less than `proxy` waits for it.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 impl From<StoreError> for NotForwarded {
     fn from(error: StoreError) -> Self {
@@ -38,6 +43,7 @@ impl From<NotReserved> for NotForwarded {
     fn from(error: NotReserved) -> Self {
         match error {
             NotReserved::Refused(_) => Self::Refused,
+            NotReserved::Busy { retry_after } => Self::Busy { retry_after },
             NotReserved::Store(error) => error.into(),
         }
     }
@@ -109,7 +115,7 @@ impl Doors {
             address: Some(client.address),
             device: None,
         };
-        let reservation = lockout.reserve(&policy.rules.account_lock, guess, now).await?;
+        let reservation = lockout.reserve(&policy.rules.account_lock, guess, PATIENCE, now).await?;
         if account.as_ref().is_some_and(|account| barred(account, &policy).is_some()) {
             reservation.failed();
             return Err(NotForwarded::Refused);
@@ -141,7 +147,7 @@ impl Doors {
             address: Some(client.address),
             device: None,
         };
-        lockout.reserve(&policy.rules.account_lock, guess, now).await.map_err(NotForwarded::from)
+        lockout.reserve(&policy.rules.account_lock, guess, PATIENCE, now).await.map_err(NotForwarded::from)
     }
 
     /// Forgets what was counted at the portal's sign-in of a name that no account of ours has. Was there anything?

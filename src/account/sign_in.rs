@@ -2,7 +2,7 @@
 //! the same way through this file, cost the same, and are answered as late as each other, also where an account still has
 //! the hash of another system.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::{
     Doors, Guess, NotReserved, Rejected, Shown,
@@ -18,6 +18,9 @@ use crate::{
     store::StoreError,
     telemetry::accounts::SignInOutcome,
 };
+
+/// How long a sign-in waits for the outcome of others of the same name, which may lock it or not.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where somebody stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,12 +208,13 @@ impl Doors {
         };
         let rules = &policy.rules.account_lock;
         let reserved = match attempt.door {
-            Door::Api => lockout.reserve_at_management(rules, guess, now).await,
-            Door::Form | Door::ChangePassword => lockout.reserve(rules, guess, now).await,
+            Door::Api => lockout.reserve_at_management(rules, guess, PATIENCE, now).await,
+            Door::Form | Door::ChangePassword => lockout.reserve(rules, guess, PATIENCE, now).await,
         };
         let reservation = match reserved {
             Ok(reservation) => reservation,
             Err(NotReserved::Store(error)) => return Err(error.into()),
+            Err(NotReserved::Busy { retry_after }) => return Err(Rejected::Busy { retry_after }),
             Err(NotReserved::Refused(refused)) => {
                 // who is locked out waits as long as everybody
                 let refusal = self.0.hasher.spend().await?;

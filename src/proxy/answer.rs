@@ -56,6 +56,10 @@ pub enum Refusal {
     SignInRefused {
         basic: bool,
     },
+    /// Too many sign-ins of one name at the portal at once.
+    TooManySignIns {
+        retry_after: Duration,
+    },
     /// A WebSocket from a page of somebody else.
     ForeignOrigin,
     /// A WebSocket on a route that has none.
@@ -78,6 +82,7 @@ pub const SIGN_IN_REFUSED: &str =
     "The user name or the password is not right, or there were too many attempts: wait a few minutes";
 
 const HTTPS_NEEDED: &str = "this server is asked by HTTPS only";
+pub const TOO_MANY_SIGN_INS: &str = "Too many sign-ins with this user name at once";
 
 /// Pages, and the headers each of them goes out with.
 pub struct PageSource {
@@ -125,7 +130,7 @@ impl Refusal {
             | Self::SignInLoop { .. }
             | Self::SignInRefused { .. }
             | Self::BadToken(_) => StatusCode::UNAUTHORIZED,
-            Self::ClientLimit { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::ClientLimit { .. } | Self::TooManySignIns { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::PortalDown => StatusCode::BAD_GATEWAY,
             Self::PortalSlow => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -144,6 +149,7 @@ impl Refusal {
             Self::BadToken(TokenError::MissingScope { .. }) => "insufficient_scope",
             Self::BadToken(_) => "invalid_token",
             Self::SignInRefused { .. } => "sign_in_refused",
+            Self::TooManySignIns { .. } => "too_many_sign_ins",
             Self::ForeignOrigin => "foreign_origin",
             Self::UpgradeRefused => "upgrade_refused",
             Self::StoreDown => "store_unavailable",
@@ -181,6 +187,7 @@ impl Refusal {
             Self::SignInNeeded { .. } | Self::SignInLoop { .. } => "Unauthenticated request".to_owned(),
             Self::BadToken(error) => error.to_string(),
             Self::SignInRefused { .. } => SIGN_IN_REFUSED.to_owned(),
+            Self::TooManySignIns { .. } => TOO_MANY_SIGN_INS.to_owned(),
             Self::ForeignOrigin => "The request comes from a page of another origin".to_owned(),
             Self::UpgradeRefused => "This route does not switch protocols".to_owned(),
             Self::StoreDown => "Who signs in, or has signed in, cannot be found out now".to_owned(),
@@ -204,7 +211,7 @@ impl Refusal {
             Self::BadToken(error) => Page::TokenRefused { reason: error.to_string() },
             Self::SignInRefused { .. } => Page::SignInRefused,
             Self::ForeignOrigin => Page::ForeignOrigin,
-            Self::ClientLimit { .. } => Page::TooManyRequests,
+            Self::ClientLimit { .. } | Self::TooManySignIns { .. } => Page::TooManyRequests,
             // never a page: a WebSocket is no navigation
             Self::UpgradeRefused => Page::Forbidden { missing: Vec::new() },
             Self::PortalDown => Page::PortalDown,
@@ -215,7 +222,9 @@ impl Refusal {
     /// When it is worth trying again, in seconds.
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::ClientLimit { retry_after, .. } => Some(retry_after.as_millis().div_ceil(1000)),
+            Self::ClientLimit { retry_after, .. } | Self::TooManySignIns { retry_after } => {
+                Some(retry_after.as_millis().div_ceil(1000))
+            }
             _ => (self.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(5),
         }
         .and_then(|seconds| u64::try_from(seconds).ok())

@@ -27,6 +27,8 @@ pub struct Refused {
     /// The counter whose lock lasts longest.
     pub by: CounterKey,
     pub until: Lock,
+    /// When the attempt that completed the lock was reserved.
+    pub since: u64,
 }
 
 /// What a success ended.
@@ -128,7 +130,7 @@ pub fn reserve(
         .filter(|(key, counter)| concerned(key) && !exempt(key) && counter.locked_until.in_force(now))
         .max_by_key(|(_, counter)| counter.locked_until.order());
     if let Some((by, counter)) = locked {
-        return Err(Refused { by: by.clone(), until: counter.locked_until });
+        return Err(Refused { by: by.clone(), until: counter.locked_until, since: counter.last_failure });
     }
 
     let mut entries = Vec::with_capacity(counters.len());
@@ -173,6 +175,11 @@ fn begin_anew(entries: &mut [Entry], counters: &mut [(CounterKey, Counter)], now
 }
 
 impl Counter {
+    /// Its last round has ended with a lock, whichever attempt it was that completed it.
+    pub(super) fn is_locked(&self) -> bool {
+        self.failures == 0 && self.lockouts > 0 && self.locked_until != Lock::None
+    }
+
     fn count(&mut self, rule: &Rule, may_lock: bool, now: u64) {
         if self.failures == 0 {
             self.since = now;

@@ -50,8 +50,8 @@ impl Spelling {
     pub fn of(reserved: &Reserved, counters: &[(CounterKey, Counter)]) -> Option<Self> {
         let entry = reserved.entries.iter().find(|entry| entry.key.is_spelling())?;
         let (_, counter) = counters.iter().find(|(key, _)| *key == entry.key)?;
-        let (failures, lockouts) = if entry.is_completed_in(counter) {
-            (entry.max_attempts, entry.lockouts)
+        let (failures, lockouts) = if entry.is_completed_in(counter) || counter.is_locked() {
+            (entry.max_attempts, counter.lockouts.saturating_sub(1))
         } else {
             (counter.failures, counter.lockouts)
         };
@@ -66,9 +66,9 @@ impl Spelling {
             // it has begun anew meanwhile: of what came before nobody knows how much is in it
             u32::from(self.has_this_attempt && counter.since == entry.after.since)
         };
-        if failures > 0 && entry.is_completed_in(counter) {
+        if failures > 0 && (entry.is_completed_in(counter) || counter.is_locked()) {
             counter.failures = entry.max_attempts.saturating_sub(failures);
-            counter.lockouts = entry.lockouts;
+            counter.lockouts = counter.lockouts.saturating_sub(1);
             counter.locked_until = Lock::None;
         } else {
             counter.failures = counter.failures.saturating_sub(failures);

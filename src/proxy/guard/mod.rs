@@ -155,6 +155,10 @@ impl Guarding<'_> {
                 return refuse::locked(gate, self.policy, guard).await;
             }
             Err(NotForwarded::NoName) => return self.refuse(guard, read::Problem::UNSEEN_NAME),
+            Err(NotForwarded::Busy { retry_after }) => {
+                gate.metrics.count_guarded(Guarded::refused);
+                return refuse::busy(guard, retry_after);
+            }
             Err(NotForwarded::Unavailable) => return Err(Refusal::StoreDown),
         };
         let started = Instant::now();

@@ -1,10 +1,12 @@
 //! A sign-in that is not let through, said as its caller expects it: the portal's own page for a wrong password, a page or
 //! problem of ours, a challenge of HTTP Basic, an error of a token endpoint.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA},
+    header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER},
 };
 use serde::Serialize;
 
@@ -14,7 +16,7 @@ use crate::{
     domain::guard::{Guard, UserIn},
     proxy::{
         Gate,
-        answer::{Refusal, SIGN_IN_REFUSED},
+        answer::{Refusal, SIGN_IN_REFUSED, TOO_MANY_SIGN_INS},
         body::ResponseBody,
         sign_in::redirect,
     },
@@ -46,6 +48,17 @@ pub(super) async fn locked(gate: &Gate, policy: &TenantPolicy, guard: &Guard) ->
         }
         (user, None) => Err(Refusal::SignInRefused { basic: *user == UserIn::Basic }),
     }
+}
+
+/// Too many sign-ins of one name at once. What is wrong is not the password.
+pub(super) fn busy(guard: &Guard, retry_after: Duration) -> Refused {
+    if guard.user != UserIn::PasswordGrant {
+        return Err(Refusal::TooManySignIns { retry_after });
+    }
+    let mut response = token_error("temporarily_unavailable", TOO_MANY_SIGN_INS);
+    *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
+    Ok((Outcome::limited, response))
 }
 
 #[derive(Serialize)]

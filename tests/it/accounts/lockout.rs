@@ -1,10 +1,13 @@
 //! The lockout on real counters: parallel guesses, the ladder, what survives a restart.
 
-use std::sync::{Arc, Barrier, Mutex};
+use std::{
+    sync::{Arc, Barrier, Mutex},
+    time::Duration,
+};
 
 use doorward::{
-    account::{ChangePassword, PortalClient, Rejected, hashing::Password},
-    domain::lockout::Lock,
+    account::{ChangePassword, Guess, NotReserved, PortalClient, Rejected, hashing::Password},
+    domain::lockout::{Lock, Who},
 };
 use futures_util::future::join_all;
 
@@ -56,6 +59,83 @@ fn attack_200_parallel_guesses_at_two_replicas_are_5_verifications() {
         })
         .join()
         .unwrap();
+    });
+}
+
+async fn sign_in_in_parallel(desk: &Desk, times: usize) -> Vec<Rejected> {
+    let (policy, right) = (desk.policy().await, Password::new(RIGHT));
+    let sign_ins = (0..times).map(|_| desk.doors.sign_in(&policy, attempt("alex", &right, None), START));
+    join_all(sign_ins).await.into_iter().filter_map(Result::err).collect()
+}
+
+#[test]
+fn right_passwords_at_once_are_not_refused_as_wrong() {
+    House::locking().open(async |desk| {
+        let alex = desk.add("alex").await;
+        desk.wrong("alex", 4, START).await;
+        assert_eq!(sign_in_in_parallel(&desk, 30).await, []);
+        assert_eq!(desk.doors.counter(&alex).await.unwrap().failures, 0);
+    });
+}
+
+#[test]
+fn right_passwords_at_two_replicas_at_once_are_not_refused_as_wrong() {
+    with(Kind::Postgres, async |database| {
+        let url = database.url.clone();
+        std::thread::spawn(move || {
+            let houses = [(); 2].map(|()| House::at(&url, "[account_lock]\nenabled = true\n"));
+            houses[0].open(async |desk| drop(desk.add("alex").await));
+            let start = Barrier::new(2);
+            let replica = |house: &House| {
+                house.open(async |desk| {
+                    start.wait();
+                    assert_eq!(sign_in_in_parallel(&desk, 15).await, []);
+                });
+            };
+            let [one, other] = &houses;
+            std::thread::scope(|scope| {
+                scope.spawn(|| replica(other));
+                replica(one);
+            });
+        })
+        .join()
+        .unwrap();
+    });
+}
+
+#[test]
+fn an_attempt_waits_for_attempts_under_way_but_not_for_ever() {
+    House::locking().open(async |desk| {
+        let (alex, policy) = (desk.add("alex").await, desk.policy().await);
+        let reserve = async |patience: Duration| {
+            let guess = Guess {
+                tenant: policy.tenant.clone(),
+                who: Who::Account(alex.id.clone()),
+                alike: None,
+                spelling: None,
+                shown: None,
+                bypass: false,
+                address: Some(ALICES.into()),
+                device: None,
+            };
+            desk.doors.lockout().reserve(&policy.rules.account_lock, guess, patience, START).await
+        };
+        let mut underway = Vec::new();
+        for _ in 0..5 {
+            underway.push(reserve(Duration::ZERO).await.unwrap());
+        }
+        let sixth = reserve(Duration::from_millis(20)).await.err();
+        assert!(matches!(sixth, Some(NotReserved::Busy { .. })), "nobody knows yet whether it is locked");
+        let minute = Duration::from_mins(1);
+        let (success, sixth) = tokio::join!(underway.remove(0).succeeded(), reserve(minute));
+        success.unwrap();
+        underway.push(sixth.unwrap());
+        for _ in 0..4 {
+            underway.push(reserve(minute).await.unwrap());
+        }
+        let fail = async { underway.clear() };
+        let (seventh, ()) = tokio::join!(reserve(minute), fail);
+        assert!(matches!(seventh, Err(NotReserved::Refused(_))), "all have failed: it is locked");
     });
 }
 

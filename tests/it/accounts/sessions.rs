@@ -224,7 +224,7 @@ fn readyz_says_when_the_store_is_down() {
         database.run("ALTER TABLE change_clock RENAME TO gone").await;
         std::thread::spawn(move || {
             within(std::time::Duration::from_secs(10), || gate.admin("/readyz").status == 503);
-            assert!(gate.admin("/readyz").text().contains("the store of accounts does not answer"));
+            assert!(gate.admin("/readyz").text().contains("store: does not answer"));
             gate
         })
         .join()

@@ -60,6 +60,15 @@ fn attack_fifty_guesses_at_once_are_five() {
 }
 
 #[test]
+fn right_passwords_at_once_all_reach_the_portal() {
+    let portal = portal().start();
+    let gate = guarded(&portal).setting("server.workers", 2).start();
+    assert_eq!(in_parallel(30, |_| grant(&gate, "alex", RIGHT).status), [200; 30]);
+    let pages = in_parallel(30, |_| form(&gate, "/login", "bob", RIGHT).send().location().to_owned());
+    assert!(pages.iter().all(|page| page == "/home"), "{pages:?}");
+}
+
+#[test]
 fn attack_fifty_guesses_at_two_replicas_are_five() {
     let portal = portal().start();
     let here = guarded(&portal).start();

@@ -43,6 +43,22 @@ fn an_owners_own_locks_are_forgiven_with_the_ladder() {
     assert_eq!((alike(&table).failures, alike(&table).lockouts), (0, 0));
 }
 
+#[test]
+fn right_passwords_of_two_rounds_at_once_leave_no_lock() {
+    let (settings, mut table) = (wso2(), Table::default());
+    let round =
+        |table: &mut Table, at: u64| [(); 5].map(|()| table.reserve(&settings, &named(1), at).unwrap());
+    let [quick, slow @ ..] = round(&mut table, NOW);
+    table.succeed(&settings, &quick);
+    // the first success makes room for five more, which lock again while four of the first round are under way
+    let next = round(&mut table, NOW + 1);
+    for reserved in slow.iter().chain(&next) {
+        table.succeed(&settings, reserved);
+    }
+    assert_eq!(alike(&table).locked_until, Lock::None);
+    assert!(table.reserve(&settings, &named(1), NOW + 2).is_ok());
+}
+
 /// Attack: attempts in flight that a success has forgiven are said to have come to nothing, and taken back once more.
 #[test]
 fn attack_an_attempt_is_not_forgiven_twice() {

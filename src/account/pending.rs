@@ -1,0 +1,221 @@
+//! Attempts under way: reserved, and without an outcome yet. A reservation that reaches the limit locks at once, and an
+//! outcome may take that lock back; so an attempt that meets such a lock waits for the outcome before it is called locked.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+use crate::domain::lockout::CounterKey;
+
+/// Attempts that wait at a time; more are told to come again.
+const MOST_WAITING: usize = 1024;
+
+#[derive(Clone, Default)]
+pub(super) struct Pending(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    counters: HashMap<CounterKey, Counted>,
+    /// How often a reservation has been taken back, by a success or because it was never verified.
+    refunds: u64,
+    waiting: usize,
+}
+
+#[derive(Default)]
+struct Counted {
+    reservations: usize,
+    watches: usize,
+    /// The number of the last refund on this counter.
+    refunded: u64,
+    outcome: Arc<Notify>,
+}
+
+/// A reservation without an outcome. Dropping it is the outcome.
+pub(super) struct Underway {
+    pending: Pending,
+    keys: Vec<CounterKey>,
+    is_refund: bool,
+}
+
+/// An attempt that may have to wait.
+pub(super) struct Watch {
+    pending: Pending,
+    keys: Vec<CounterKey>,
+    /// The number of the last refund before the attempt asked.
+    since: u64,
+    waits: bool,
+}
+
+/// What may become of a lock that an attempt has met.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outlook {
+    /// It stays.
+    Final,
+    /// It may be gone already.
+    TakenBack,
+    /// It depends on attempts under way.
+    Open,
+}
+
+impl Pending {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be called before the reservation can be seen by others.
+    pub fn register<'k>(&self, keys: impl Iterator<Item = &'k CounterKey>) -> Underway {
+        let keys: Vec<_> = keys.cloned().collect();
+        let mut state = self.state();
+        for key in &keys {
+            state.counters.entry(key.clone()).or_default().reservations += 1;
+        }
+        Underway { pending: self.clone(), keys, is_refund: false }
+    }
+
+    /// To be called before the attempt asks for a reservation.
+    pub fn watch(&self, keys: &[CounterKey]) -> Watch {
+        let mut state = self.state();
+        for key in keys {
+            state.counters.entry(key.clone()).or_default().watches += 1;
+        }
+        Watch { pending: self.clone(), keys: keys.to_vec(), since: state.refunds, waits: false }
+    }
+}
+
+impl State {
+    fn change(&mut self, key: &CounterKey, change: impl FnOnce(&mut Counted)) {
+        let Entry::Occupied(mut found) = self.counters.entry(key.clone()) else { return };
+        change(found.get_mut());
+        if found.get().reservations == 0 && found.get().watches == 0 {
+            found.remove();
+        }
+    }
+}
+
+impl Underway {
+    /// It no longer counts as failed.
+    pub fn refunding(mut self) -> Self {
+        self.is_refund = true;
+        self
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        let mut state = self.pending.state();
+        state.refunds += u64::from(self.is_refund);
+        let refunds = state.refunds;
+        for key in &self.keys {
+            state.change(key, |counted| {
+                counted.reservations -= 1;
+                if self.is_refund {
+                    counted.refunded = refunds;
+                }
+                if self.is_refund || counted.reservations == 0 {
+                    counted.outcome.notify_waiters();
+                }
+            });
+        }
+    }
+}
+
+impl Watch {
+    /// Signals the next outcome on this counter after the call of `notified`.
+    pub fn outcome(&self, key: &CounterKey) -> Arc<Notify> {
+        self.pending.state().counters.get(key).map(|counted| Arc::clone(&counted.outcome)).unwrap_or_default()
+    }
+
+    pub fn outlook(&mut self, key: &CounterKey) -> Outlook {
+        let state = self.pending.state();
+        match state.counters.get(key) {
+            Some(counted) if counted.refunded > self.since => {
+                self.since = state.refunds;
+                Outlook::TakenBack
+            }
+            Some(counted) if counted.reservations > 0 => Outlook::Open,
+            _ => Outlook::Final,
+        }
+    }
+
+    /// Takes one of the places of those that wait, once; `false`: there is none left.
+    pub fn may_wait(&mut self) -> bool {
+        let mut state = self.pending.state();
+        if !self.waits && state.waiting < MOST_WAITING {
+            state.waiting += 1;
+            self.waits = true;
+        }
+        self.waits
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut state = self.pending.state();
+        state.waiting -= usize::from(self.waits);
+        for key in &self.keys {
+            state.change(key, |counted| counted.watches -= 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::domain::{lockout::Who, tenant::TenantId};
+
+    fn key(bucket: u16) -> CounterKey {
+        CounterKey::of(TenantId::super_tenant(), Who::Unknown(bucket))
+    }
+
+    #[test]
+    fn a_lock_is_final_when_no_attempt_is_under_way() {
+        let (pending, keys) = (Pending::default(), [key(1), key(2)]);
+        let mut watch = pending.watch(&keys);
+        assert_eq!(watch.outlook(&key(1)), Outlook::Final, "none");
+        let (one, other) = (pending.register(keys.iter()), pending.register(keys.iter()));
+        assert_eq!(watch.outlook(&key(1)), Outlook::Open);
+        drop(one);
+        assert_eq!(watch.outlook(&key(1)), Outlook::Open, "one has failed, one is under way");
+        drop(other);
+        assert_eq!(watch.outlook(&key(1)), Outlook::Final, "all have failed");
+        drop(pending.register(keys.iter()).refunding());
+        assert_eq!(watch.outlook(&key(2)), Outlook::TakenBack);
+        assert_eq!(watch.outlook(&key(2)), Outlook::Final, "said once");
+        assert_eq!(pending.watch(&keys).outlook(&key(1)), Outlook::Final, "before this attempt asked");
+        drop(watch);
+        assert!(pending.state().counters.is_empty(), "nothing is left behind");
+    }
+
+    #[test]
+    fn an_outcome_wakes_attempts_that_it_may_concern() {
+        let (pending, keys) = (Pending::default(), [key(1)]);
+        let watch = pending.watch(&keys);
+        let wakes = |underway: Underway, is_refund: bool| {
+            let outcome = watch.outcome(&key(1));
+            let notified = outcome.notified();
+            drop(if is_refund { underway.refunding() } else { underway });
+            notified.now_or_never().is_some()
+        };
+        let (one, two, three) =
+            (pending.register(keys.iter()), pending.register(keys.iter()), pending.register(keys.iter()));
+        assert!(!wakes(one, false), "a failure among others changes nothing");
+        assert!(wakes(two, true));
+        assert!(wakes(three, false), "the last one");
+    }
+
+    #[test]
+    fn only_so_many_attempts_wait() {
+        let pending = Pending::default();
+        let mut watches: Vec<_> = (0..=MOST_WAITING).map(|_| pending.watch(&[key(1)])).collect();
+        let waiting = watches.iter_mut().filter_map(|watch| watch.may_wait().then_some(())).count();
+        assert_eq!(waiting, MOST_WAITING);
+        let last = watches.len() - 1;
+        drop(watches.remove(0));
+        assert!(watches[last - 1].may_wait(), "a place is free again");
+    }
+}
