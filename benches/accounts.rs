@@ -15,9 +15,18 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use doorward::{
     account::{Attempt, Door, Doors, NewUser, Rejected, SignedIn, hashing::Password},
     boot,
-    config::{TenantDirectory, TenantPolicy, directory::Found, load::load},
-    domain::tenant::TenantId,
+    config::{
+        TenantDirectory, TenantPolicy,
+        directory::Found,
+        load::load,
+        model::{Store as StoreSettings, StoreLocation},
+    },
+    domain::{
+        lockout::{Counter, CounterKey, Who},
+        tenant::TenantId,
+    },
     session::{CookieSecret, Seal, Sessions, hash_of},
+    store::Store,
 };
 use http::{HeaderMap, HeaderValue, header};
 use tempfile::TempDir;
@@ -156,6 +165,44 @@ fn sign_ins(bench: &mut Criterion) {
     group.finish();
 }
 
+/// Changes at a time, of as many callers.
+const CHANGES: usize = 64;
+
+/// Changes that are acknowledged when they are on the disk; beside them the same in memory, where a sync costs nothing.
+fn changes(bench: &mut Criterion) {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    for (place, parent) in [("on this disk", env!("CARGO_TARGET_TMPDIR")), ("in memory", "/dev/shm")] {
+        let folder = tempfile::tempdir_in(parent).unwrap();
+        let location = StoreLocation::Sqlite(folder.path().join("doorward.db"));
+        let store = runtime.block_on(Store::open(&StoreSettings { location, max_connections: 2 })).unwrap();
+        let key = |number: usize| {
+            CounterKey::of(TenantId::super_tenant(), Who::Unknown(u16::try_from(number).unwrap()))
+        };
+        let count = |counters: &mut [(CounterKey, Counter)]| {
+            for (_, counter) in counters {
+                counter.failures += 1;
+            }
+        };
+        let mut group = bench.benchmark_group(format!("changes, acknowledged {place}"));
+        for at_a_time in [1, CHANGES] {
+            group.throughput(Throughput::Elements(at_a_time as u64));
+            group.bench_function(format!("{at_a_time} at a time"), |b| {
+                b.iter(|| {
+                    runtime.block_on(async {
+                        let mut all = JoinSet::new();
+                        for number in 0..at_a_time {
+                            let (store, key) = (store.clone(), key(number));
+                            all.spawn(async move { store.counters().update(&[key], count).await });
+                        }
+                        all.join_all().await.into_iter().for_each(Result::unwrap);
+                    });
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
 /// Measured once: it is about memory, and about how many get an answer other than "come again".
 fn flood(_: &mut Criterion) {
     let house = House::new();
@@ -184,5 +231,5 @@ fn peak_mib() -> u64 {
     line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default() / 1024
 }
 
-criterion_group!(benches, flood, sessions, sign_ins);
+criterion_group!(benches, flood, sessions, changes, sign_ins);
 criterion_main!(benches);

@@ -10,11 +10,14 @@ use crate::{
     clock::now,
     domain::fairness::Resource,
     proxy::Gate,
-    telemetry::metrics::{Count, ReloadLabels, ReloadResult},
+    telemetry::{
+        metrics::{Count, ReloadLabels, ReloadResult},
+        store_state::StoreState,
+    },
 };
 
 /// The OpenMetrics text of everything.
-pub fn render(gate: &Gate) -> String {
+pub fn render(gate: &Gate, store: &StoreState) -> String {
     let mut registry = Registry::with_prefix("doorward");
     let tenants = gate.tenants.status();
     registry.register(
@@ -50,6 +53,10 @@ pub fn render(gate: &Gate) -> String {
         "Open WebSockets and other upgrades",
         gate.clients.all().held(Resource::Upgrade) as u64,
     );
+    if gate.doors.is_some() {
+        level("store_up", "1 while the store of accounts answers", store.down.is_none().into());
+        level("store_writable", "1 while the store of accounts takes changes", store.is_well().into());
+    }
     let keys = gate.tokens.status(now());
     level("key_sets", "Key sources in use", keys.len() as u64);
     level(

@@ -4,9 +4,12 @@ mod access;
 mod gauges;
 mod serve;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    fmt::Display,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use axum::{
@@ -22,13 +25,14 @@ use serde_json::{Value, json};
 pub use self::serve::serve;
 use crate::{
     clock,
-    config::{TenantDirectory, directory::Found, effective},
+    config::{TenantDirectory, directory::Found, effective, model::StoreProbe},
     domain::tenant::TenantId,
     proxy::{
         Gate,
         explain::{Question, explain},
     },
     server::drain::{DrainControl, DrainSignal, Phase},
+    telemetry::store_state::StoreStates,
 };
 
 /// Whether requests should be sent here.
@@ -37,19 +41,29 @@ pub struct Readiness {
     pub keys_loaded: Arc<AtomicBool>,
     pub drain: DrainSignal,
     pub tenants: Arc<TenantDirectory>,
-    pub store_down: Arc<AtomicBool>,
+    pub store: StoreStates,
 }
 
 impl Readiness {
-    /// `Err` says why not.
-    fn check(&self) -> Result<(), &'static str> {
+    /// `Err` says why not, `Ok` what else is wrong.
+    fn check(&self, probe: StoreProbe) -> Result<Option<String>, String> {
         if self.drain.phase() > Phase::Serving {
-            return Err("leaving");
+            return Err("leaving".to_owned());
         }
-        if self.store_down.load(Ordering::Acquire) {
-            return Err("the store of accounts does not answer");
+        let store = self.store.borrow().clone();
+        // what is written to a lost store is lost, whatever the operator thinks of the rest
+        let fails = store.lost.is_some()
+            || match probe {
+                StoreProbe::Nothing => false,
+                StoreProbe::Reads => store.down.is_some(),
+                StoreProbe::ReadsAndWrites => !store.is_well(),
+            };
+        let problem = store.problem();
+        if fails && let Some(problem) = problem {
+            return Err(problem);
         }
-        self.started()
+        self.started()?;
+        Ok(problem)
     }
 
     fn started(&self) -> Result<(), &'static str> {
@@ -87,25 +101,27 @@ pub fn router(gate: Arc<Gate>, readiness: Readiness, drain: Arc<DrainControl>) -
         .with_state(admin)
 }
 
-fn probe(result: Result<(), &'static str>) -> (StatusCode, String) {
+fn probe<E: Display>(result: Result<Option<String>, E>) -> (StatusCode, String) {
     match result {
-        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Ok(None) => (StatusCode::OK, "ok\n".to_owned()),
+        Ok(Some(problem)) => (StatusCode::OK, format!("ok\n{problem}\n")),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
     }
 }
 
 async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
-    probe(admin.readiness.check())
+    probe(admin.readiness.check(admin.gate.settings.load().admin.store_probe))
 }
 
 /// Once started, always started: leaving is not a reason to be killed.
 async fn started(State(admin): State<Admin>) -> (StatusCode, String) {
-    probe(admin.readiness.started())
+    probe(admin.readiness.started().map(|()| None))
 }
 
 async fn metrics(State(admin): State<Admin>) -> ([(header::HeaderName, HeaderValue); 1], String) {
     let content_type = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    ([(header::CONTENT_TYPE, content_type)], gauges::render(&admin.gate))
+    let store = admin.readiness.store.borrow().clone();
+    ([(header::CONTENT_TYPE, content_type)], gauges::render(&admin.gate, &store))
 }
 
 /// Everything is read again: tenants' files at once, tokens when they are next seen.

@@ -1,18 +1,12 @@
 //! Accounts: their store opened, and kept.
 
-use std::{
-    io::ErrorKind,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use aws_lc_rs::rand;
 use tokio::{
     runtime::Runtime,
+    select,
     time::{interval, sleep, timeout},
 };
 
@@ -33,8 +27,10 @@ use crate::{
 const PURGE_EVERY: Duration = Duration::from_mins(1);
 /// Hashes of other systems come with imports and go with sign-ins.
 const CALIBRATE_EVERY: Duration = Duration::from_mins(5);
-/// How often the store is asked whether it answers.
-const PING_EVERY: Duration = Duration::from_secs(2);
+/// How often the store is asked whether it works, ...
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// ... while it does not, and at most.
+const CHECK_AGAIN: Duration = Duration::from_millis(250);
 
 /// The secret names and browsers are hashed with.
 const SECRET: &str = "names";
@@ -91,7 +87,7 @@ pub fn as_another_user(error: anyhow::Error) -> anyhow::Error {
 }
 
 /// Background work, until the runtime ends.
-pub fn keep(doors: &Doors, runtime: &Runtime, down: &Arc<AtomicBool>) {
+pub fn keep(doors: &Doors, runtime: &Runtime) {
     let (sessions, governance) = (doors.sessions().clone(), doors.governance().clone());
     runtime.spawn(async move { sessions.follow(|change| governance.heard(change)).await });
     let governance = doors.governance().clone();
@@ -118,19 +114,17 @@ pub fn keep(doors: &Doors, runtime: &Runtime, down: &Arc<AtomicBool>) {
             measured = measuring.calibrate().await;
         }
     });
-    let (store, down) = (doors.store().clone(), Arc::clone(down));
+    let store = doors.store().clone();
     runtime.spawn(async move {
         loop {
-            let answer = store.ping().await;
-            let was_down = down.swap(answer.is_err(), Ordering::AcqRel);
-            match answer {
-                Err(error) if !was_down => {
-                    tracing::error!(%error, "not ready: only sessions in memory are known until the store answers");
+            let state = store.check(clock::millis()).await;
+            sleep(CHECK_AGAIN).await;
+            if state.is_well() {
+                select! {
+                    () = sleep(CHECK_EVERY) => {}
+                    () = store.doubted() => {}
                 }
-                Ok(()) if was_down => tracing::info!("the store answers again"),
-                _ => {}
             }
-            sleep(PING_EVERY).await;
         }
     });
 }

@@ -34,7 +34,10 @@ use crate::{
         tls::Certificates,
     },
     sync::{BufferBudget, client_limits::ClientRegistry},
-    telemetry::metrics::{Level, Metrics},
+    telemetry::{
+        metrics::{Level, Metrics},
+        store_state::no_store,
+    },
     token::{self, Verifier},
     web::{HtmlPages, Site, management, security_headers},
 };
@@ -69,12 +72,11 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
     let control = Arc::new(control);
     let server = Server::start(&settings, &gate, &certificates, &signal)?;
     let keys_loaded = Arc::new(AtomicBool::new(false));
-    let store_down = Arc::new(AtomicBool::new(false));
     let readiness = Readiness {
         keys_loaded: Arc::clone(&keys_loaded),
         drain: signal.clone(),
         tenants: Arc::clone(&gate.tenants),
-        store_down: Arc::clone(&store_down),
+        store: gate.doors.as_ref().map_or_else(no_store, |doors| doors.store().states()),
     };
     let admin = match settings.admin.listen {
         Some(address) => {
@@ -89,7 +91,7 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
     let serving = Arc::clone(&gate);
     let thread = std::thread::Builder::new().name("control".into()).spawn(move || {
         if let Some(doors) = &gate.doors {
-            accounts::keep(doors, &runtime, &store_down);
+            accounts::keep(doors, &runtime);
         }
         run_control(&runtime, &gate, certificates, &keys_loaded, &drain, signal);
         if let Some(doors) = &gate.doors {

@@ -9,7 +9,8 @@ use std::path::Path;
 
 use super::{
     model::{
-        Branding, CertificateFiles, HeaderProfile, Profile, Settings, SignIn, Tenancy, Tls, TlsFiles, Watch,
+        Branding, CertificateFiles, HeaderProfile, Profile, Settings, SignIn, StoreProbe, Tenancy, Tls,
+        TlsFiles, Watch,
     },
     raw::{
         self, Deployment,
@@ -68,6 +69,11 @@ pub fn written(settings: &Settings) -> Deployment {
         admin: Some(raw::admin::Admin {
             listen: Some(As(MaybeListen(settings.admin.listen))),
             token_file: settings.admin.token.as_ref().map(|token| path(&token.path)),
+            store_probe: Some(match settings.admin.store_probe {
+                StoreProbe::Nothing => raw::admin::StoreProbe::Off,
+                StoreProbe::Reads => raw::admin::StoreProbe::Read,
+                StoreProbe::ReadsAndWrites => raw::admin::StoreProbe::Write,
+            }),
         }),
         management: Some(management::management(&settings.management)),
         portal: Some(raw::portal::Portal {
@@ -275,6 +281,7 @@ cert_file = "c2.pem"
 key_file = "k2.pem"
 [admin]
 listen = "off"
+store_probe = "write"
 [management]
 listen = "0.0.0.0:9443"
 cert_file = "mc.pem"

@@ -41,6 +41,14 @@ pub struct Settings {
     pub defaults: TenantDefaults,
 }
 
+/// What of the store the readiness probe needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreProbe {
+    Nothing,
+    Reads,
+    ReadsAndWrites,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
     Wso2Apim,

@@ -7,6 +7,7 @@ use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 use super::{
     Change, Store, StoreError, audit, changes,
+    error::Failure,
     value::{number, read_number, read_tenant, read_text},
 };
 use crate::domain::{
@@ -38,6 +39,12 @@ pub enum GovernanceError<E> {
     Stale { version: u64 },
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl<E> Failure for GovernanceError<E> {
+    fn of_store(&self) -> Option<&StoreError> {
+        if let Self::Store(error) = self { Some(error) } else { None }
+    }
 }
 
 /// The rows of a tenant as they are, also those this version does not know.
@@ -117,7 +124,7 @@ impl Governance<'_> {
                 }
                 if deeds.is_empty() {
                     // the row made to be held goes with it
-                    transaction.rollback().await.map_err(StoreError::from)?;
+                    transaction.rollback().await?;
                     return Ok((found, deeds));
                 }
                 found.version += 1;
@@ -132,7 +139,7 @@ impl Governance<'_> {
                 audit::write(&mut transaction, tenant, actor, &deeds, now).await?;
                 changes::record(self.store, &mut transaction, &Change::Governance(tenant.clone()), now)
                     .await?;
-                transaction.commit().await.map_err(StoreError::from)?;
+                transaction.commit().await?;
                 Ok((found, deeds))
             })
             .await

@@ -22,6 +22,8 @@ pub fn all() -> Migrator {
     let mut migrator = Migrator::with_migrations(migrations.collect());
     // a newer replica has added what this one does not know, and need not
     migrator.set_ignore_missing(true);
+    // its own lock is one of the session, which a pooler would keep
+    migrator.set_locking(false);
     migrator
 }
 

@@ -11,11 +11,18 @@ mod crowd;
 mod dialect;
 mod error;
 mod governance;
+mod health;
+mod log_sync;
 mod migrations;
+mod postgres_server;
 mod purge;
+mod renewal;
 mod secrets;
 mod sessions;
 mod sqlite_file;
+#[cfg(test)]
+mod tests;
+mod transaction;
 mod value;
 mod watch;
 
@@ -24,10 +31,10 @@ use std::{
     future::{Future, poll_fn},
     pin::pin,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use sqlx::{Any, AnyPool, Transaction};
+use sqlx::AnyPool;
 use tokio::runtime::Handle;
 
 pub use accounts::{Accounts, CreateError, NewPassword, Page, UpdateError};
@@ -39,6 +46,9 @@ pub use governance::{Governance, GovernanceError, Stored};
 pub use purge::{Keep, Purged};
 pub use sessions::Sessions;
 pub use watch::Watch;
+
+use error::Failure;
+use health::Health;
 
 use crate::config::model::{Store as Settings, StoreLocation};
 
@@ -55,6 +65,7 @@ struct Shared {
     database: dialect::Database,
     location: StoreLocation,
     home: Handle,
+    health: Health,
 }
 
 impl Store {
@@ -64,7 +75,8 @@ impl Store {
     pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
         // a migration of large tables takes its time: no deadline
         let database = dialect::Database::open(settings, &migrations::all()).await?;
-        let shared = Shared { database, location: settings.location.clone(), home: Handle::current() };
+        let (location, home) = (settings.location.clone(), Handle::current());
+        let shared = Shared { database, location, home, health: Health::new() };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -107,6 +119,11 @@ impl Store {
         self.shared.database.write.close().await;
     }
 
+    /// Whether other replicas may work on it.
+    pub fn has_replicas(&self) -> bool {
+        matches!(self.shared.location, StoreLocation::Postgres(_))
+    }
+
     pub fn location(&self) -> &StoreLocation {
         &self.shared.location
     }
@@ -115,32 +132,49 @@ impl Store {
         &self.shared.database
     }
 
-    fn read(&self) -> &AnyPool {
-        &self.shared.database.read
+    fn health(&self) -> &Health {
+        &self.shared.health
     }
 
-    /// A transaction that may read and then write what it has read. It must not wait for anything but the store.
-    async fn begin(&self) -> Result<Transaction<'static, Any>, StoreError> {
-        Ok(self.shared.database.write.begin_with(self.shared.database.begin).await?)
+    fn read(&self) -> &AnyPool {
+        &self.shared.database.read
     }
 
     /// Does something with the store, and gives up if it neither answers nor fails, as a server does that has lost its
     /// network.
     ///
+    /// It does not even begin while the store is known not to answer, and ends as soon as that is found.
+    ///
     /// Whichever worker's thread this runs on, sockets and timers are those of the store's own runtime: a connection
     /// that was made here is used by other workers, also when this one has ended.
-    async fn within<T, E: From<StoreError>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    async fn within<T, E: Failure>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        if let Some(error) = self.health().down() {
+            return Err(error.into());
+        }
         let mut work = pin!(async {
-            tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| {
-                let text = format!("no answer within {} seconds", PATIENCE.as_secs());
-                Err(StoreError::Unavailable(text).into())
-            })
+            let in_time = tokio::time::timeout(PATIENCE, work);
+            tokio::select! {
+                biased;
+                done = in_time => done.unwrap_or_else(|_| {
+                    let text = format!("no answer within {} seconds", PATIENCE.as_secs());
+                    Err(StoreError::Unavailable(text).into())
+                }),
+                error = self.health().goes_down() => Err(error.into()),
+            }
         });
-        poll_fn(|context| {
+        let done = poll_fn(|context| {
             let _home = self.shared.home.enter();
             work.as_mut().poll(context)
         })
-        .await
+        .await;
+        let failed = done.as_ref().err().and_then(Failure::of_store);
+        if let Some(error) = failed.filter(|error| error.is_fault()) {
+            if matches!(error, StoreError::Unwritable(_)) {
+                self.database().renewal.record_fault(Instant::now());
+            }
+            self.health().failed(error);
+        }
+        done
     }
 }
 

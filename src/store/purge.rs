@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 
-use super::{Store, StoreError, value::number};
+use super::{Store, StoreError, health::LONGEST_CUT, value::number};
 
 /// Rows a statement takes away: milliseconds of work.
 pub(super) const BATCH: i64 = 500;
@@ -12,6 +12,8 @@ pub(super) const BATCH: i64 = 500;
 /// How long what is over is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
+    /// Sessions that are over. While a replica is cut off from the store they may yet be found to be in use.
+    pub sessions: Duration,
     /// Longer than a replica may be without the store and then still hear of every change.
     pub changes: Duration,
     /// Counters that only a success resets, without a new failure. Those of accounts stay as long as the account, those
@@ -26,6 +28,7 @@ pub struct Keep {
 impl Default for Keep {
     fn default() -> Self {
         Self {
+            sessions: LONGEST_CUT,
             changes: Duration::from_hours(24),
             counters: Duration::from_hours(90 * 24),
             strays: 1 << 18,
@@ -54,7 +57,7 @@ impl Store {
                 .in_batches(
                     "DELETE FROM sessions WHERE hash IN",
                     "SELECT hash FROM sessions WHERE ends_at <= $1 ORDER BY ends_at",
-                    number(now),
+                    before(keep.sessions),
                 )
                 .await?,
             changes: self

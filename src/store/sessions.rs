@@ -4,6 +4,7 @@ use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 use super::{
     Change, Store, StoreError, changes,
+    health::LONGEST_CUT,
     value::{flag, millis, number, read_account, read_number, read_tenant, read_text},
 };
 use crate::domain::{
@@ -15,6 +16,9 @@ use crate::domain::{
 pub struct Sessions<'a> {
     pub(super) store: &'a Store,
 }
+
+/// Whoever comes back within a minute after a cut finds the session alive.
+const SOON: u64 = 60_000;
 
 macro_rules! columns {
     () => {
@@ -104,6 +108,27 @@ impl Sessions<'_> {
                 Ok(done.rows_affected() == 1)
             })
             .await
+    }
+
+    /// The store was away from `since` to `now`: sessions that were alive then, and would have ended by silence meanwhile or
+    /// end at once, count as used now. Not after a cut that was too long. Several replicas may do this at once.
+    pub async fn bridge(self, since: u64, now: u64) -> Result<u64, StoreError> {
+        if now.saturating_sub(since) > u64::try_from(LONGEST_CUT.as_millis()).unwrap_or(u64::MAX) {
+            return Ok(0);
+        }
+        let mut transaction = self.store.begin().await?;
+        let done = sqlx::query(
+            "UPDATE sessions SET last_seen_at = $2, \
+             ends_at = CASE WHEN expires_at - $2 < idle THEN expires_at ELSE $2 + idle END \
+             WHERE ends_at > $1 AND ends_at <= $3 AND expires_at > $2",
+        )
+        .bind(number(since))
+        .bind(number(now))
+        .bind(number(now.saturating_add(SOON)))
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(done.rows_affected())
     }
 
     /// Ends one, on every replica. `false`: there was none.

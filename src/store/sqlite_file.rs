@@ -1,10 +1,11 @@
-//! The file SQLite keeps everything in: made for its owner alone, in a folder that exists.
+//! The file SQLite keeps everything in: made for its owner alone, in a folder that exists; and what tells a new file from
+//! one that was lost.
 
 use std::{
     fs::{self, OpenOptions},
     io::{Error, ErrorKind},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
-    path::Path,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
 };
 
 use super::StoreError;
@@ -18,10 +19,66 @@ pub fn prepare(path: &Path) -> Result<(), StoreError> {
             format!("the folder {} does not exist; make it, for the user Doorward runs as", folder.display());
         return Err(refused(Error::new(ErrorKind::NotFound, text)));
     }
+    let marker = marker(path);
+    if marker.exists() && fs::metadata(path).map_or(true, |found| found.len() == 0) {
+        let text = format!(
+            "it is missing or empty, and was not when Doorward last used it; bring it back from a backup, or remove {} to \
+             begin with an empty store",
+            marker.display()
+        );
+        return Err(refused(Error::new(ErrorKind::NotFound, text)));
+    }
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => check(path).map_err(refused),
         Err(error) => Err(refused(error)),
+    }
+}
+
+/// Says that there is a store here, in a file that `rm doorward.db*` does not remove.
+fn marker(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.in-use"))
+}
+
+/// To be called when the tables are on the disk.
+pub fn mark(path: &Path) -> Result<(), StoreError> {
+    let marker = marker(path);
+    let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&marker);
+    made.map(drop).map_err(|error| StoreError::Place { path: marker, error })
+}
+
+/// A file as it was when the store was opened, by device and inode.
+#[derive(Clone)]
+pub struct Identity {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    pub fn of(path: &Path) -> Result<Self, StoreError> {
+        let found = fs::metadata(path).map_err(|error| StoreError::Place { path: path.to_owned(), error })?;
+        Ok(Self { path: path.to_owned(), device: found.dev(), inode: found.ino() })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the path still leads to the file that is open: changes to another one, or to none, are lost.
+    pub fn verify(&self) -> Result<(), Error> {
+        let found = fs::metadata(&self.path);
+        let same = found.as_ref().is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode));
+        if same {
+            return Ok(());
+        }
+        let happened = if found.is_ok() { "replaced" } else { "removed" };
+        let path = self.path.display();
+        Err(Error::new(
+            ErrorKind::NotFound,
+            format!("{path} was {happened} while Doorward runs: bring it back, then restart Doorward"),
+        ))
     }
 }
 
@@ -50,6 +107,40 @@ mod tests {
         fs::write(&file, "kept").unwrap();
         prepare(&file).unwrap();
         assert_eq!(fs::read(&file).unwrap(), b"kept");
+    }
+
+    #[test]
+    fn a_lost_store_is_not_taken_for_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("doorward.db");
+        prepare(&file).unwrap();
+        prepare(&file).unwrap();
+        mark(&file).unwrap();
+        let refused = || prepare(&file).unwrap_err().to_string();
+        assert!(refused().contains("missing or empty"), "{}", refused());
+        fs::remove_file(&file).unwrap();
+        assert!(refused().contains("remove") && refused().contains(".doorward.db.in-use"), "{}", refused());
+        fs::write(&file, "kept").unwrap();
+        prepare(&file).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_was_removed_or_replaced_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, other] = ["doorward.db", "other.db"].map(|name| folder.path().join(name));
+        fs::write(&file, "one").unwrap();
+        fs::write(&other, "other").unwrap();
+        let identity = Identity::of(&file).unwrap();
+        fs::write(&file, "changed").unwrap();
+        identity.verify().unwrap();
+        let [away, back] = [(&file, &other), (&other, &file)];
+        fs::rename(&other, folder.path().join("third.db")).unwrap();
+        fs::rename(away.0, away.1).unwrap();
+        assert!(identity.verify().unwrap_err().to_string().contains("was removed"));
+        fs::write(&file, "new").unwrap();
+        assert!(identity.verify().unwrap_err().to_string().contains("was replaced"));
+        fs::rename(back.0, back.1).unwrap();
+        identity.verify().unwrap();
     }
 
     #[test]

@@ -6,3 +6,4 @@ pub mod audit;
 mod log_writer;
 pub mod metrics;
 pub mod seldom;
+pub mod store_state;

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use http::HeaderValue;
 use ipnet::IpNet;
 
-use super::CertificateFiles;
+use super::{CertificateFiles, StoreProbe};
 use crate::config::secret::Secret;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +67,7 @@ pub struct Admin {
     pub listen: Option<SocketAddr>,
     /// What callers of the acting and revealing endpoints have to send.
     pub token: Option<TokenFile>,
+    pub store_probe: StoreProbe,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use crate::{
     config::{
         document::Key,
         model::{
-            AccessLog, Admin, AuditLog, CertificateFiles, ClientAuth, ClientLimits, Limits, Log, Server, Tls,
-            TlsFiles, TokenFile, Upstream,
+            AccessLog, Admin, AuditLog, CertificateFiles, ClientAuth, ClientLimits, Limits, Log, Server,
+            StoreProbe, Tls, TlsFiles, TokenFile, Upstream,
         },
         raw::{
             self,
@@ -149,7 +149,12 @@ pub fn admin(raw: raw::admin::Admin, key: &Key, scope: &mut Scope<'_>) -> Admin 
         Some(TokenFile { path, secret })
     });
     let listen = raw.listen.map_or_else(|| Some(([127, 0, 0, 1], 9901).into()), |listen| listen.0.0);
-    Admin { listen, token }
+    let store_probe = match raw.store_probe.unwrap_or_default() {
+        raw::admin::StoreProbe::Off => StoreProbe::Nothing,
+        raw::admin::StoreProbe::Read => StoreProbe::Reads,
+        raw::admin::StoreProbe::Write => StoreProbe::ReadsAndWrites,
+    };
+    Admin { listen, token, store_probe }
 }
 
 pub fn log(raw: raw::log::Log, key: &Key, scope: &mut Scope<'_>) -> Log {

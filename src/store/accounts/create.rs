@@ -18,6 +18,7 @@ use crate::{
     },
     store::{
         Change, StoreError, changes,
+        error::Failure,
         value::{flag, number},
     },
 };
@@ -48,6 +49,18 @@ pub enum UpdateError {
     Store(#[from] StoreError),
 }
 
+impl Failure for CreateError {
+    fn of_store(&self) -> Option<&StoreError> {
+        if let Self::Store(error) = self { Some(error) } else { None }
+    }
+}
+
+impl Failure for UpdateError {
+    fn of_store(&self) -> Option<&StoreError> {
+        if let Self::Store(error) = self { Some(error) } else { None }
+    }
+}
+
 /// Where an account stands in lists, and its user name among `login_names`. A name that was kept can be read.
 pub fn name_key(user_store: &str, username: &str) -> String {
     names::key(user_store, &names::canonical(username).unwrap_or_default())
@@ -74,7 +87,7 @@ impl Accounts<'_> {
                 let account = load(&mut transaction, &new.id)
                     .await?
                     .ok_or_else(|| StoreError::Refused("it does not show a new account".to_owned()))?;
-                transaction.commit().await.map_err(StoreError::from)?;
+                transaction.commit().await?;
                 Ok(account)
             })
             .await
@@ -122,7 +135,7 @@ impl Accounts<'_> {
                 }
                 changes::record(self.store, &mut transaction, &Change::AccountChanged(id.clone()), now)
                     .await?;
-                transaction.commit().await.map_err(StoreError::from)?;
+                transaction.commit().await?;
                 Ok(())
             })
             .await

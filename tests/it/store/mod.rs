@@ -9,6 +9,7 @@ mod opening;
 mod passwords;
 mod pools;
 mod purge;
+mod server;
 mod sessions;
 
 use std::time::Duration;

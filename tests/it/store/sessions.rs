@@ -13,6 +13,7 @@ use crate::support::database::{Database, on_both_databases};
 on_both_databases!(
     a_session_is_kept_as_it_was_made,
     use_prolongs_a_session_up_to_its_latest_end,
+    sessions_that_ended_by_silence_while_the_store_was_away_are_alive_again,
     attack_an_ended_session_is_not_brought_back_by_using_it,
     one_or_all_of_an_account_are_ended,
     of_too_many_sessions_the_oldest_end,
@@ -39,6 +40,39 @@ async fn a_session_is_kept_as_it_was_made(database: Database) {
     let session = session_of(&store, &account).await;
     assert_eq!(store.sessions().find(&session.hash).await.unwrap().as_ref(), Some(&session));
     assert_eq!(store.sessions().find(&new_session(&account).hash).await.unwrap(), None);
+}
+
+async fn sessions_that_ended_by_silence_while_the_store_was_away_are_alive_again(database: Database) {
+    let store = database.open().await;
+    let account = alex(&store).await;
+    const MINUTE: u64 = 60_000;
+    let idle_until = async |end: u64| {
+        let mut session = new_session(&account);
+        session.last_seen_at = end - HOUR;
+        store.sessions().insert(&session, account.password_changed_at, true).await.unwrap();
+        session.hash
+    };
+    let (cut, back) = (NOW, NOW + 10 * MINUTE);
+    let [before, during, soon, late] = [
+        idle_until(cut).await,
+        idle_until(cut + 1).await,
+        idle_until(back + MINUTE).await,
+        idle_until(back + HOUR).await,
+    ];
+    let mut short = new_session(&account);
+    (short.last_seen_at, short.expires_at) = (cut - MINUTE, back);
+    store.sessions().insert(&short, account.password_changed_at, true).await.unwrap();
+    assert_eq!(store.sessions().bridge(cut, cut + HOUR + 1).await.unwrap(), 0, "too long a cut");
+    assert_eq!(store.sessions().bridge(cut, back).await.unwrap(), 2);
+    for (hash, last_seen_at) in
+        [(before, cut - HOUR), (during, back), (soon, back), (late, back), (short.hash, cut - MINUTE)]
+    {
+        let found = store.sessions().find(&hash).await.unwrap().unwrap();
+        assert_eq!(found.last_seen_at, last_seen_at);
+    }
+    assert_eq!(store.sessions().bridge(cut, back).await.unwrap(), 0, "by the first replica that notices");
+    assert!(store.sessions().touch(&during, back + 1).await.unwrap());
+    assert!(!store.sessions().touch(&before, back + 1).await.unwrap(), "it was over before");
 }
 
 async fn use_prolongs_a_session_up_to_its_latest_end(database: Database) {
@@ -126,7 +160,8 @@ async fn sessions_ended_by_many_at_once_are_ended(database: Database) {
         }
         let id = &account.id;
         let (one, other) = (stores[0].sessions(), stores[1].sessions());
-        let purge = stores[1].purge(doorward::store::Keep::default(), NOW + HOUR);
+        let keep = doorward::store::Keep { sessions: Duration::ZERO, ..doorward::store::Keep::default() };
+        let purge = stores[1].purge(keep, NOW + HOUR);
         let (all, oldest, purged) =
             tokio::join!(one.end_all(id, None, NOW), other.end_oldest(id, 1, NOW), purge);
         let ended = all.unwrap() + oldest.unwrap() + purged.unwrap().sessions;

@@ -109,7 +109,7 @@ impl GateBuilder {
         Self::started(command, Arc::new(home))
     }
 
-    fn started(mut command: Command, home: Arc<TempDir>) -> Binary {
+    pub(super) fn started(mut command: Command, home: Arc<TempDir>) -> Binary {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = follow(child.stderr.take().unwrap());
         let mut serving = None;
@@ -184,6 +184,10 @@ impl Binary {
         let id = self.child.id();
         let sent = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().unwrap();
         assert!(sent.success());
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits for its end; the exit code.

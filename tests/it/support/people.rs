@@ -61,6 +61,10 @@ impl People {
         Self { runtime, store, hasher: Hasher::new(cost, 1, 100, Meters::default()).unwrap() }
     }
 
+    pub fn close(self) {
+        self.runtime.block_on(self.store.close());
+    }
+
     /// Wrong passwords as they are counted.
     pub fn counter(&self, account: &Account) -> Counter {
         let key = CounterKey::of(account.tenant.clone(), Who::Account(account.id.clone()));

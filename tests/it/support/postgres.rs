@@ -119,20 +119,20 @@ impl Postgres {
     }
 }
 
-/// PostgreSQL refuses to run as root.
-struct Owner {
+/// PostgreSQL and PgBouncer refuse to run as root.
+pub(super) struct Owner {
     name: Option<&'static str>,
 }
 
 impl Owner {
-    fn of_server(ours: &Path) -> Self {
+    pub fn of_server(ours: &Path) -> Self {
         let is_root = fs::metadata(ours).unwrap().uid() == 0;
         let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
         let exists = |name: &str| users.lines().any(|line| line.split(':').next() == Some(name));
         Self { name: is_root.then(|| if exists("postgres") { "postgres" } else { "nobody" }) }
     }
 
-    fn command(&self, program: &Path) -> Command {
+    pub fn command(&self, program: &Path) -> Command {
         let Some(name) = self.name else { return Command::new(program) };
         let mut command = Command::new("runuser");
         command.args(["-u", name, "--"]).arg(program);
@@ -140,7 +140,7 @@ impl Owner {
         command
     }
 
-    fn owns(&self, folder: &Path) {
+    pub fn owns(&self, folder: &Path) {
         if let Some(name) = self.name {
             succeeded(&Command::new("chown").args(["-R", name]).arg(folder).output().unwrap());
         }

@@ -33,7 +33,7 @@ use crate::{
         model::{
             AccessLog, AccountRules, Accounts, Admin, AuditLog, Branding, ChangeBudget, Hashing,
             HeaderProfile, Log, Management, Portal, Profile, Server, Session, SignIn, Store, StoreLocation,
-            Tenancy, TenantDefaults, Watch,
+            StoreProbe, Tenancy, TenantDefaults, Watch,
         },
         tenant_file::TenantConf,
     },
@@ -89,7 +89,7 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             drain_delay: some_time,
             drain_timeout: some_time,
         },
-        admin: Admin { listen: None, token: None },
+        admin: Admin { listen: None, token: None, store_probe: StoreProbe::Reads },
         management: Management {
             listen: None,
             tls: None,

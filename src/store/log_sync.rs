@@ -1,0 +1,170 @@
+//! Group commit for SQLite: a change is acknowledged once the write-ahead log is on the disk, and changes made at the same
+//! time share one sync.
+//!
+//! `synchronous = FULL` would sync inside each transaction, one after the other. Here a transaction is committed first
+//! (`synchronous = NORMAL`, which syncs the log before and the database after a checkpoint), and a sync that begins after
+//! that acknowledges it.
+
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::{runtime::Handle, sync::Mutex};
+
+use super::{StoreError, sqlite_file::Identity};
+
+pub struct LogSync {
+    sync: Arc<dyn Fn() -> io::Result<()> + Send + Sync>,
+    background: Handle,
+    /// Changes committed so far: each has a number.
+    committed: AtomicU64,
+    synced: Mutex<Synced>,
+    syncs: AtomicU64,
+}
+
+#[derive(Default)]
+struct Synced {
+    /// The last change that a sync was made for, successful or not.
+    upto: u64,
+    /// The changes that are perhaps not on the disk: from the first to the last, and why.
+    failed: Option<(u64, u64, String)>,
+}
+
+impl LogSync {
+    /// For the database `identity`, with the current runtime's threads for blocking work.
+    pub fn of(identity: Identity) -> Self {
+        let log = Log::of(identity);
+        Self::with(Arc::new(move || log.sync()))
+    }
+
+    fn with(sync: Arc<dyn Fn() -> io::Result<()> + Send + Sync>) -> Self {
+        Self {
+            sync,
+            background: Handle::current(),
+            committed: AtomicU64::new(0),
+            synced: Mutex::default(),
+            syncs: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns when all that was committed before the call is on the disk.
+    pub async fn acknowledge(&self) -> Result<(), StoreError> {
+        let mine = self.committed.fetch_add(1, Ordering::AcqRel) + 1;
+        let mut synced = self.synced.lock().await;
+        if synced.upto < mine {
+            let (first, last) = (synced.upto + 1, self.committed.load(Ordering::Acquire));
+            let sync = Arc::clone(&self.sync);
+            self.syncs.fetch_add(1, Ordering::Relaxed);
+            let done = self.background.spawn_blocking(move || sync()).await;
+            let done = done.map_err(io::Error::other).and_then(|done| done);
+            synced.upto = last;
+            if let Err(error) = done {
+                // the kernel reports a failed write once: the next sync says nothing of what is lost here
+                let first = synced.failed.as_ref().map_or(first, |(earlier, ..)| first.min(*earlier));
+                synced.failed = Some((first, last, error.to_string()));
+            }
+        }
+        match &synced.failed {
+            Some((first, last, reason)) if (*first..=*last).contains(&mine) => {
+                Err(StoreError::Unwritable(reason.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How many syncs there were.
+    #[cfg(test)]
+    pub fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
+    }
+}
+
+/// The write-ahead log beside a database.
+struct Log {
+    database: Identity,
+    path: PathBuf,
+    folder: PathBuf,
+    /// The inode whose entry in the folder is on the disk.
+    known: AtomicU64,
+}
+
+impl Log {
+    fn of(database: Identity) -> Self {
+        let mut path = database.path().as_os_str().to_owned();
+        path.push("-wal");
+        let folder = database.path().parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).to_owned();
+        Self { path: path.into(), folder, database, known: AtomicU64::new(0) }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.database.verify()?;
+        // opened each time, because SQLite makes a new one after all connections were closed
+        let name =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display()));
+        let log = File::open(&self.path).map_err(name)?;
+        log.sync_data().map_err(name)?;
+        let inode = log.metadata().map_err(name)?.ino();
+        if self.known.swap(inode, Ordering::AcqRel) != inode {
+            File::open(&self.folder)?.sync_all()?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{Mutex as Lock, mpsc},
+        time::Duration,
+    };
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    /// A disk that waits before each sync until it is told the result.
+    fn disk() -> (LogSync, mpsc::Sender<io::Result<()>>) {
+        let (tell, told) = mpsc::channel();
+        let told = Lock::new(told);
+        (LogSync::with(Arc::new(move || told.lock().unwrap().recv().unwrap())), tell)
+    }
+
+    #[tokio::test]
+    async fn changes_made_during_a_sync_share_the_next_one() {
+        let (log, disk) = disk();
+        let first = async { log.acknowledge().await.unwrap() };
+        let others = async {
+            tokio::task::yield_now().await;
+            let others = join_all((0..50).map(|_| log.acknowledge()));
+            let release = async {
+                disk.send(Ok(())).unwrap();
+                disk.send(Ok(())).unwrap();
+            };
+            let (others, ()) = tokio::join!(others, release);
+            assert!(others.iter().all(Result::is_ok));
+        };
+        tokio::join!(first, others);
+        assert_eq!(log.syncs(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_change_is_not_acknowledged_before_its_sync_and_not_after_one_that_failed() {
+        let (log, disk) = disk();
+        let waiting = tokio::time::timeout(Duration::from_millis(20), log.acknowledge()).await;
+        assert!(waiting.is_err(), "the disk is not done");
+        disk.send(Ok(())).unwrap();
+        disk.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
+        let failed = log.acknowledge().await.unwrap_err();
+        assert!(matches!(failed, StoreError::Unwritable(_)), "{failed}");
+        disk.send(Ok(())).unwrap();
+        log.acknowledge().await.unwrap();
+    }
+}

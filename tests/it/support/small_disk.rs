@@ -1,0 +1,76 @@
+//! The binary with its store on a disk of its own, which the test fills and frees: a tmpfs in a mount namespace that this
+//! machine does not notice. `None` where such namespaces are not allowed; `tests/all` says so.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+};
+
+use super::{binary::Binary, gate::GateBuilder, people::People};
+
+const MOUNT: &str = "small";
+
+/// The disk as the binary sees it.
+pub struct SmallDisk {
+    folder: PathBuf,
+}
+
+impl GateBuilder {
+    /// Starts the binary with a copy of the store that `prepare` has filled, on a disk of `size`.
+    pub fn serve_on_small_disk(
+        self,
+        size: &str,
+        prepare: impl FnOnce(&People),
+    ) -> Option<(Binary, SmallDisk)> {
+        let home = self.home.path().to_owned();
+        let (source, mount) = (home.join("source"), home.join(MOUNT));
+        fs::create_dir(&source).unwrap();
+        fs::create_dir(&mount).unwrap();
+        let people = People::in_folder(&source);
+        prepare(&people);
+        people.close();
+        let gate = self.setting("accounts.store_url", format!("sqlite:{MOUNT}/people.db"));
+        let (file, home) = gate.write();
+        let script = format!(
+            "mount -t tmpfs -o size={size} tmpfs '{mount}' && cp '{source}'/* '{mount}' && exec \"$@\"",
+            mount = mount.display(),
+            source = source.display(),
+        );
+        let unshare = |script: &str| {
+            let mut unshare = Command::new("unshare");
+            unshare.args(["--user", "--map-root-user", "--mount", "sh", "-ec", script, "sh"]);
+            unshare
+        };
+        if !unshare(&script).arg("true").output().is_ok_and(|output| output.status.success()) {
+            return None;
+        }
+        let mut command = unshare(&script);
+        command
+            .arg(env!("CARGO_BIN_EXE_doorward"))
+            .args(["serve", "--config"])
+            .arg(file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .process_group(0);
+        let binary = Self::started(command, Arc::new(home));
+        // without `--fork` the binary has the process id of `unshare`
+        let root = Path::new("/proc").join(binary.id().to_string()).join("root");
+        let folder = root.join(mount.strip_prefix("/").unwrap());
+        Some((binary, SmallDisk { folder }))
+    }
+}
+
+impl SmallDisk {
+    pub fn fill(&self) {
+        let mut file = File::create(self.folder.join("fill")).unwrap();
+        while file.write_all(&[0; 512]).is_ok() {}
+    }
+
+    pub fn free(&self) {
+        fs::remove_file(self.folder.join("fill")).unwrap();
+    }
+}
