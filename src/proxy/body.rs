@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
+    access_watch::{AccessWatch, AnswerWatch},
     account::Account,
     headers::clean_response_trailers,
     upstream::{LeasedBody, StreamPermit, UsePermit, WireError},
@@ -34,6 +35,10 @@ pub enum BodyError {
     Idle(Duration),
     #[error("the client sends its body at less than limits.min_upload_rate")]
     TooSlow,
+    #[error(
+        "the request is no longer allowed: its session or token has ended, or the tenant's policy has changed"
+    )]
+    AccessEnded,
     #[error("a local page broke off: {0}")]
     Local(#[from] axum::Error),
 }
@@ -41,6 +46,7 @@ pub enum BodyError {
 /// An answer's body on its way to the client. Dropping it ends the request's account.
 pub struct ResponseBody {
     kind: Kind,
+    watch: Option<Box<AnswerWatch>>,
     account: Option<Account>,
 }
 
@@ -82,16 +88,16 @@ impl ResponseBody {
     }
 
     pub fn whole(bytes: Bytes) -> Self {
-        Self { kind: Kind::Whole((!bytes.is_empty()).then_some(bytes)), account: None }
+        Self::of(Kind::Whole((!bytes.is_empty()).then_some(bytes)))
     }
 
     pub fn leased(body: LeasedBody) -> Self {
-        Self { kind: Kind::Leased(body), account: None }
+        Self::of(Kind::Leased(body))
     }
 
     pub fn shared(incoming: Incoming, idle_timeout: Duration, stream: Arc<StreamPermit>) -> Self {
         let idle = Idle::new(idle_timeout);
-        Self { kind: Kind::Shared(SharedBody { incoming, idle, stream, permit: None }), account: None }
+        Self::of(Kind::Shared(SharedBody { incoming, idle, stream, permit: None }))
     }
 
     /// Counts the stream for its client while it is in use.
@@ -104,12 +110,23 @@ impl ResponseBody {
     }
 
     pub fn local(body: axum::body::Body) -> Self {
-        Self { kind: Kind::Local(body), account: None }
+        Self::of(Kind::Local(body))
     }
 
     /// `read` has been taken out of `rest`, and comes first.
     pub fn begun(read: VecDeque<Frame<Bytes>>, rest: Self) -> Self {
-        Self { kind: Kind::Begun(read, Box::new(rest)), account: None }
+        Self::of(Kind::Begun(read, Box::new(rest)))
+    }
+
+    const fn of(kind: Kind) -> Self {
+        Self { kind, watch: None, account: None }
+    }
+
+    /// An answer that may last ends when the request would no longer be allowed.
+    pub fn watch(&mut self, watch: impl FnOnce() -> AccessWatch) {
+        if !self.is_end_stream() {
+            self.watch = AnswerWatch::of(self.size_hint().exact(), watch);
+        }
     }
 
     /// The account is closed when this body ends or is dropped.
@@ -155,6 +172,14 @@ impl Body for ResponseBody {
                 Some(frame) => Poll::Ready(Some(Ok(frame))),
                 None => Pin::new(rest.as_mut()).poll_frame(cx),
             },
+        };
+        let polled = if let Some(watch) = &mut this.watch
+            && !matches!(polled, Poll::Ready(None))
+            && watch.poll_ended(cx, polled.is_pending()).is_ready()
+        {
+            Poll::Ready(Some(Err(BodyError::AccessEnded)))
+        } else {
+            polled
         };
         let polled = polled.map_ok(|mut frame| {
             if let Some(trailers) = frame.trailers_mut() {

@@ -6,10 +6,11 @@ use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, header, request::Parts, uri,
 };
 use hyper::ext::on_informational;
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
 
 use super::{
     ClientConnection, Worker,
+    access_watch::{AccessWatch, Judged},
     added::Added,
     admission::acquire,
     answer::Refusal,
@@ -21,12 +22,11 @@ use super::{
     no_answer::{NoAnswer, portal_failed},
     request_body::{ClientBody, RequestBody},
     select, settings_answer,
-    upgrade::{Ended, Tunnel},
+    upgrade::Tunnel,
     upload_watch::UploadLimits,
     upstream::{ForwardError, Portal, Sender, Upgraded},
 };
 use crate::{
-    clock,
     config::{
         Settings, TenantPolicy,
         model::{Profile, Target, Upstream},
@@ -37,7 +37,6 @@ use crate::{
         identity::{Identity, User},
         route::Access,
     },
-    session::{Live, Sessions},
     sync::client_limits::Permit,
     token::bearer::{self, VerifiedCookies},
 };
@@ -61,7 +60,7 @@ enum Special {
     /// The devportal's settings, whose answer is corrected.
     Settings,
     /// Wants to switch protocols.
-    Upgrade(Permit),
+    Upgrade(Permit, Judged),
 }
 
 /// Everything that can be done without waiting.
@@ -87,6 +86,7 @@ pub fn prepare(
         .get(upstream)
         .map_err(|error| portal_failed(worker, &upstream.target, judgement, &error))?;
     let version = parts.version;
+    let judged = judgement.cleaned.upgrade.is_some().then(|| Judged::of(&parts));
     let mut special = None;
     if settings.portal.profile == Profile::Wso2Apim
         && settings_answer::is_settings(parts.uri.path())
@@ -96,7 +96,7 @@ pub fn prepare(
         special = Some(Special::Settings);
     }
     let added = rewrite(connection, judgement, policy, upstream, &mut parts)?;
-    if let Some(protocol) = judgement.cleaned.upgrade.clone() {
+    if let (Some(protocol), Some(judged)) = (judgement.cleaned.upgrade.clone(), judged) {
         if !body.is_end_stream() {
             // where the body ends and the new protocol begins could be read in two ways
             return Err(Refusal::BadRequest("a request to switch protocols has no body"));
@@ -104,7 +104,7 @@ pub fn prepare(
         let permit = acquire(&judgement.client_state, Resource::Upgrade, settings)?;
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         parts.headers.insert(header::UPGRADE, protocol);
-        special = Some(Special::Upgrade(permit));
+        special = Some(Special::Upgrade(permit, judged));
     }
     let upload = UploadLimits { idle_timeout: upstream.idle_timeout, rate: settings.limits.upload_rate };
     let has_body = !body.is_end_stream();
@@ -142,9 +142,10 @@ pub async fn forward(
     now: u64,
 ) -> Result<Response<ResponseBody>, NoAnswer> {
     let Prepared { portal, request, added, sender, special } = *prepared;
-    if let Some(Special::Upgrade(permit)) = special {
+    if let Some(Special::Upgrade(permit, judged)) = special {
+        let watch = AccessWatch::new(worker, judgement, policy, judged, now);
         let request = (request, added, sender);
-        return Box::pin(upgrade(worker, connection, judgement, &portal, request, permit, now)).await;
+        return Box::pin(upgrade(worker, connection, judgement, &portal, request, (permit, watch))).await;
     }
     let upload = request.body().progress();
     let failed = |error| match upload.as_ref().and_then(|upload| upload.client_fault()) {
@@ -316,8 +317,7 @@ async fn upgrade(
     judgement: &Judgement,
     portal: &Portal,
     (request, added, sender): (Request<RequestBody>, Added, Sender),
-    permit: Permit,
-    now: u64,
+    (permit, watch): (Permit, AccessWatch),
 ) -> Result<Response<ResponseBody>, NoAnswer> {
     let failed = |error| NoAnswer::because(worker, portal.target(), judgement, &error);
     let (mut headers, stream, early) = match portal.forward_upgrade(request, &added, &sender).await {
@@ -331,32 +331,16 @@ async fn upgrade(
             return Ok(*answer);
         }
     };
-    let (mut until, mut ended) = (None, None);
-    match (&judgement.identity, &judgement.proof, &worker.gate.doors) {
-        (Identity::User(user), Some(Proof::Token(_)), _) => {
-            // an expiry beyond the end of time is none
-            until = Instant::now().checked_add(Duration::from_secs(user.expires_at.saturating_sub(now)));
-        }
-        (Identity::User(_), Some(Proof::Session(live)), Some(doors)) => {
-            ended = Some(session_ended(doors.sessions(), live));
-        }
-        _ => {}
-    }
     let is_websocket = headers
         .get(header::UPGRADE)
         .is_some_and(|chosen| chosen.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    connection.leave_tunnel(Tunnel { portal: stream, early, is_websocket, until, ended, permit });
+    let ended = Box::pin(watch.ended());
+    connection.leave_tunnel(Tunnel { portal: stream, early, is_websocket, ended, permit });
     clean_response(&mut headers, true);
     let mut answer = Response::new(ResponseBody::empty());
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *answer.headers_mut() = headers;
     Ok(answer)
-}
-
-/// Ends when the session has: by its owner, an administrator, silence or age, here or at another Doorward.
-fn session_ended(sessions: &Sessions, live: &Live) -> Ended {
-    let (sessions, open) = (sessions.clone(), sessions.open(live));
-    Box::pin(async move { sessions.ended(&open, clock::millis).await })
 }
 
 /// Is this the protocol, or one of those, that the client asked for?

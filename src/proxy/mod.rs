@@ -1,5 +1,6 @@
 //! The hot path: from a request to the portal's answer, or a refusal. `pipeline` shows the steps in order.
 
+mod access_watch;
 mod account;
 mod added;
 mod admission;
@@ -16,6 +17,7 @@ pub mod hygiene;
 mod identify;
 mod index_wait;
 pub mod judge;
+mod log_entry;
 mod management;
 mod method_override;
 mod no_answer;

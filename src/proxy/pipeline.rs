@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 
 use super::{
     ClientConnection, Gate, Worker,
+    access_watch::{AccessWatch, Judged},
     account::Account,
     admission::{acquire, admit, admit_known_user, source},
     answer::{self, Caller, Refusal, X_REQUEST_ID, refuse},
@@ -21,6 +22,7 @@ use super::{
     headers::mark_private,
     identify::own_origin,
     judge::{Judgement, judge},
+    log_entry::{arrived, judged},
     management,
     request_body::{ArrivingBody, ClientBody, RequestBody},
     request_id::request_id,
@@ -35,10 +37,9 @@ use crate::{
         access::Decision,
         browser,
         fairness::Resource,
-        identity::Identity,
         route::{Access, Surface},
     },
-    telemetry::{access_log::Entry, metrics::Outcome},
+    telemetry::metrics::Outcome,
     visit::Visit,
 };
 
@@ -120,6 +121,7 @@ pub async fn handle(
             ours
         } else {
             let policy = judgement.policy.as_ref();
+            let judged = Judged::of(&parts);
             let answered = match policy {
                 Some(policy) if guard::concerns(policy, parts.uri.path()) => {
                     let request = (parts, body);
@@ -147,6 +149,10 @@ pub async fn handle(
                         mark_private(response.headers_mut());
                     }
                     remember(gate, &judgement, &memory, &mut response);
+                    if let Some(policy) = policy {
+                        let watch = || AccessWatch::new(worker, &judgement, policy, judged, now);
+                        response.body_mut().watch(watch);
+                    }
                     (outcome, response)
                 }
                 Err(refusal) => refused(gate, &judgement, &refusal),
@@ -344,44 +350,4 @@ pub(super) fn is_chunked(request: &Request<Incoming>) -> bool {
 /// At the level of errors, so that it is there whichever lines are.
 fn named(request_id: &HeaderValue) -> tracing::Span {
     tracing::error_span!("request", request_id = request_id.to_str().unwrap_or_default())
-}
-
-pub(super) fn arrived(parts: &Parts, request_id: &HeaderValue) -> Box<Entry> {
-    let text = |name| parts.headers.get(name).map(|value| cut(&String::from_utf8_lossy(value.as_bytes())));
-    Box::new(Entry {
-        time: jiff::Timestamp::now(),
-        request_id: request_id.to_str().unwrap_or_default().to_owned(),
-        method: parts.method.to_string(),
-        host: text(header::HOST)
-            .or_else(|| parts.uri.authority().map(ToString::to_string))
-            .unwrap_or_default(),
-        path: cut(parts.uri.path()),
-        protocol: match parts.version {
-            http::Version::HTTP_2 => "HTTP/2",
-            http::Version::HTTP_10 => "HTTP/1.0",
-            _ => "HTTP/1.1",
-        },
-        user_agent: text(header::USER_AGENT),
-        ..Entry::default()
-    })
-}
-
-/// Thousands of lines may wait for a slow writer; none of them may be as long as a head.
-fn cut(text: &str) -> String {
-    const MAX_CHARS: usize = 512;
-    text.chars().take(MAX_CHARS).collect()
-}
-
-fn judged(entry: &mut Entry, judgement: &Judgement) {
-    entry.client = Some(judgement.client.address);
-    entry.tenant = judgement.policy.as_ref().map(|policy| policy.tenant.to_string());
-    entry.user = match &judgement.identity {
-        Identity::User(user) | Identity::Stranger(user) => Some(format!("{}@{}", user.name, user.tenant)),
-        Identity::Anonymous => None,
-    };
-    entry.rule = judgement.route.as_ref().map(|route| Arc::clone(&route.rule));
-    entry.reason = match &judgement.verdict {
-        Ok(Decision::Allow(why) | Decision::SignIn(why)) => why.as_str(),
-        Err(refusal) => refusal.reason(),
-    };
 }

@@ -1,24 +1,13 @@
-//! WebSocket and other upgrades: after `101` the two sockets are joined, counted, and closed when the identity ends.
+//! WebSocket and other upgrades: after `101` the two sockets are joined, counted, and closed when the request would no longer
+//! be allowed.
 
-use std::{
-    fmt,
-    future::{Future, pending},
-    io,
-    pin::Pin,
-    time::Duration,
-};
+use std::{fmt, future::Future, io};
 
 use bytes::Bytes;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
-    time::{Instant, timeout_at},
-};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use super::{upstream::PortalStream, websocket::FrameStream};
+use super::{access_watch::Ended, upstream::PortalStream, websocket::FrameStream};
 use crate::sync::client_limits::Permit;
-
-/// Resolves when a session has ended.
-pub type Ended = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The portal's half of an upgraded connection, waiting for the client's half.
 pub struct Tunnel {
@@ -27,10 +16,8 @@ pub struct Tunnel {
     pub early: Bytes,
     /// What the bytes are is known: a close frame can be sent between them.
     pub is_websocket: bool,
-    /// When the proof of identity ends, the connection ends.
-    pub until: Option<Instant>,
-    /// When the session that proved it ends, so does the connection.
-    pub ended: Option<Ended>,
+    /// When the request would no longer be allowed, the connection ends.
+    pub ended: Ended,
     /// Counts the upgrade for its client.
     pub permit: Permit,
 }
@@ -42,7 +29,7 @@ impl fmt::Debug for Tunnel {
 }
 
 impl Tunnel {
-    /// Carries bytes both ways until one side ends, time is up, or the server has `stopped`, which a WebSocket's client is
+    /// Carries bytes both ways until one side ends, access does, or the server has `stopped`, which a WebSocket's client is
     /// told. `early` is what the client sent right behind its request.
     pub async fn run<C>(
         mut self,
@@ -57,14 +44,10 @@ impl Tunnel {
         client.write_all(&self.early).await?;
         self.portal.write_all(&early).await?;
         let carry = tokio::io::copy_bidirectional(&mut client, &mut self.portal);
-        let until = self.until.unwrap_or_else(|| Instant::now() + FOREVER);
-        let ended = self.ended.unwrap_or_else(|| Box::pin(pending()));
         tokio::select! {
-            carried = timeout_at(until, carry) => carried.map_or(Ok(()), |carried| carried.map(|_| ())),
-            () = ended => Ok(()),
+            carried = carry => carried.map(|_| ()),
+            () = self.ended => Ok(()),
             () = stopped => if self.is_websocket { client.close().await } else { Ok(()) },
         }
     }
 }
-
-const FOREVER: Duration = Duration::from_hours(365 * 24);

@@ -16,6 +16,7 @@ mod attack_framing;
 mod attack_headers;
 mod attack_holding;
 mod attack_http2_upstream;
+mod attack_outliving;
 mod attack_paths;
 mod attack_rates;
 mod attack_redirects;
