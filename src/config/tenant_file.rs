@@ -18,7 +18,7 @@ use crate::domain::{
     governance::Overrides,
     guard::Guard,
     identity::CrossTenant,
-    route::{Access as RouteAccess, any_path},
+    route::{Access as RouteAccess, RouteRule, any_path},
     tenant::TenantId,
     upgrade::UpgradeRule,
 };
@@ -53,6 +53,11 @@ impl TenantConf {
     /// The tenant's own issuers; whose users they are says only [`resolve`].
     pub fn issuers(&self) -> &[Issuer] {
         &self.issuers
+    }
+
+    /// The tenant's own rules.
+    pub fn routes(&self) -> &[RouteRule] {
+        &self.access.routes
     }
 }
 

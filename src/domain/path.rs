@@ -5,6 +5,8 @@
 //! spellings as the same path, so `/%64evportal` must not get around a rule for `/devportal`, nor `/%40admin`
 //! around one for `/@admin`. Everything else keeps its spelling.
 
+pub mod readings;
+
 use std::borrow::Cow;
 
 /// Why a path can be understood in more than one way, or not at all.

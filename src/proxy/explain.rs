@@ -98,7 +98,8 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
     }
     if let Some(route) = judgement.route.as_ref().filter(|_| !is_local(gate, parts.uri.path())) {
         let (who, what) = (route.access.sentence(), route.surface.sentence());
-        steps.push(("route", format!("{}: {what}, {who}", route.rule)));
+        let spelling = spelling(&judgement, route, &parts);
+        steps.push(("route", format!("{}: {what}, {who}{spelling}", route.rule)));
         if let Some(policy) = &judgement.policy {
             steps.push(("upgrade", upgrade(policy, route, &parts, requested.as_ref())));
         }
@@ -159,6 +160,17 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
         }
     };
     Ok(Explanation { verdict, status, steps })
+}
+
+/// Which spelling of the path the rule was found by, where it is not the one that was sent.
+fn spelling(judgement: &Judgement, route: &Route, parts: &Parts) -> String {
+    let routes = judgement.policy.as_ref().map(|policy| &policy.routes);
+    match routes.and_then(|routes| routes.deciding_spelling(parts.method.as_str(), parts.uri.path())) {
+        Some(spelling) if route.access != Access::Open => {
+            format!("; it counts because a portal may read the path as {spelling}")
+        }
+        _ => String::new(),
+    }
 }
 
 /// Which protocols the route forwards, and what becomes of those that the request names.

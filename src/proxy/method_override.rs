@@ -16,16 +16,8 @@ pub fn stricter(sent: Route, parts: &Parts, routes: &RouteTable) -> Route {
     let Some(query) = parts.uri.query() else { return sent };
     methods(query).fold(sent, |strictest, method| {
         let other = routes.classify(&method, parts.uri.path());
-        if rank(other.access) > rank(strictest.access) { other.clone() } else { strictest }
+        if other.access > strictest.access { other.clone() } else { strictest }
     })
-}
-
-const fn rank(access: Access) -> u8 {
-    match access {
-        Access::Open => 0,
-        Access::Anonymous => 1,
-        Access::SignedIn => 2,
-    }
 }
 
 fn methods(query: &str) -> impl Iterator<Item = String> {

@@ -21,6 +21,7 @@ mod attack_paths;
 mod attack_rates;
 mod attack_redirects;
 mod attack_shares;
+mod attack_spellings;
 mod attack_tokens;
 mod attack_upgrades;
 mod attack_wire;

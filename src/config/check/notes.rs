@@ -1,5 +1,7 @@
 //! What is allowed and does not do what it seems to. Nothing fails by it.
 
+use std::collections::HashMap;
+
 use crate::{
     config::{
         document::Key,
@@ -7,7 +9,7 @@ use crate::{
     },
     domain::{
         guard::{Guard, UserIn},
-        route::{Access, RouteRule, RouteTable, any_path},
+        route::{Access, RouteRule, RouteTable, any_path, folded},
     },
 };
 
@@ -102,6 +104,24 @@ fn unguarded(settings: &Settings) -> Vec<Note> {
     notes
 }
 
+/// Rules of one file that differ in the spelling of their pattern only, and not in what they say: what each means depends on
+/// how a request spells its path.
+pub fn spellings(key: &Key, rules: &[RouteRule]) -> Vec<Note> {
+    let mut first: HashMap<String, &RouteRule> = HashMap::new();
+    let mut notes = Vec::new();
+    for (index, rule) in rules.iter().enumerate() {
+        let known = *first.entry(folded(&rule.pattern)).or_insert(rule);
+        if known.pattern != rule.pattern && known.access != rule.access {
+            notes.push((
+                key.item(index).name("match"),
+                "another rule differs from this one in case or a final slash only: all other spellings follow the stricter",
+                "give both the same access, or write both in the one spelling that the portal serves",
+            ));
+        }
+    }
+    notes
+}
+
 /// Those of `deployment.toml`. `locks`: some tenant's own file locks names, and a name may be that tenant's.
 pub fn deployment(settings: &Settings, locks: bool) -> Vec<Note> {
     let defaults = &settings.defaults;
@@ -109,6 +129,7 @@ pub fn deployment(settings: &Settings, locks: bool) -> Vec<Note> {
     let own = defaults.guards.iter().map(AsRef::as_ref);
     let mut notes = guards(&Key::root().name("guard"), own, &defaults.route_table, locks);
     notes.extend(unguarded(settings));
+    notes.extend(spellings(&Key::root().name("access").name("route"), &defaults.routes));
     notes
 }
 

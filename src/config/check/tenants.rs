@@ -148,6 +148,7 @@ fn said(tenant: &TenantId, (file, text): (&Path, &str), hosts: &mut Hosts<'_>, a
             let own = policy.guards.iter().map(AsRef::as_ref).filter(|guard| guard.of_tenant);
             noted = notes::guards(&Key::root().name(OURS).name("guards"), own, &policy.routes, locks);
         }
+        noted.extend(notes::spellings(&Key::root().name(OURS).name("routes"), conf.routes()));
         all.mistakes.extend(policy.problem);
     }
     let found = claims(tenant, &conf, hosts);

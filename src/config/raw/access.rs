@@ -41,7 +41,9 @@ pub struct Access {
     /// A rule. The most specific pattern wins, segment by segment. For the same pattern a tenant's rule wins over those here,
     /// and these over the profile's; side by side, a rule with methods wins over one without, and then the later one. A
     /// tenant's rule can close what is open here, but never open what is `signed-in` here. What no rule matches follows the
-    /// anonymous mode with `profile = "generic"` and is `signed-in` with `"wso2-apim"`.
+    /// anonymous mode with `profile = "generic"` and is `signed-in` with `"wso2-apim"`. A rule opens a path only as it is
+    /// written; it closes it in every spelling that a portal may read so: other case, a final slash more or less, encoded
+    /// twice (see "Which spellings of a path a rule covers").
     pub route: Option<Vec<Route>>,
 }
 

@@ -1,6 +1,6 @@
 //! `[access]`, the same keys of a tenant's file, and the table of routes
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::Scope;
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     domain::{
         identity::CrossTenant,
         route::{
-            Access as RouteAccess, BadPattern, RouteRule, RouteTable, Surface, generic, wso2_apim,
+            Access as RouteAccess, BadPattern, RouteRule, RouteTable, Surface, folded, generic, wso2_apim,
         },
         upgrade::UpgradeRule,
     },
@@ -114,9 +114,18 @@ pub fn table(
     for layer in [deployment, tenant, sign_in_route(sign_in).as_slice()] {
         // within one layer a rule that names the method is the more specific one, but a rule for all methods means all
         // methods to those below it: whoever closes a path has closed it
-        let all: HashSet<_> =
-            layer.iter().filter(|rule| rule.methods.is_empty()).map(|rule| rule.pattern.as_str()).collect();
-        rules.retain(|rule| !all.contains(rule.pattern.as_str()));
+        let all: Vec<_> = layer.iter().filter(|rule| rule.methods.is_empty()).collect();
+        let written: HashSet<_> = all.iter().map(|rule| rule.pattern.as_str()).collect();
+        // in another case or with another final slash it closes what a layer below has opened
+        let mut closing: HashMap<String, RouteAccess> = HashMap::new();
+        for rule in all {
+            let access = closing.entry(folded(&rule.pattern)).or_insert(rule.access);
+            *access = rule.access.max(*access);
+        }
+        rules.retain(|rule| {
+            let stricter = closing.get(&folded(&rule.pattern)).is_some_and(|access| *access > rule.access);
+            !stricter && !written.contains(rule.pattern.as_str())
+        });
         rules.extend_from_slice(layer);
     }
     RouteTable::compile(&rules, fallback)

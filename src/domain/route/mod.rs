@@ -4,17 +4,19 @@ mod automaton;
 pub mod generic;
 mod pattern;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod wso2_apim;
 
 use std::sync::Arc;
 
-pub use pattern::{any_path, parse_rule};
+pub use pattern::{any_path, folded, parse_rule};
 pub use table::{BadPattern, RouteTable};
 
 use super::upgrade::UpgradeRule;
 
-/// Who may use a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Who may use a route; the stricter is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
     /// Everybody, always: public assets and whatever sign-in itself needs. No identity is looked at.
     Open,

@@ -11,6 +11,19 @@ pub(super) struct Pattern<'a> {
     pub any_rest: bool,
 }
 
+impl Pattern<'_> {
+    /// Whether it matches this path as it is written.
+    pub fn covers(&self, path: &str) -> bool {
+        let mut path = path.strip_prefix('/').unwrap_or(path).split('/');
+        let all = self.segments.iter().all(|segment| match (segment, path.next()) {
+            (Segment::Literal(literal), Some(segment)) => *literal == segment,
+            (Segment::Any, Some(segment)) => !segment.is_empty(),
+            (_, None) => false,
+        });
+        all && (self.any_rest || path.next().is_none())
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Segment<'a> {
     /// The empty literal is what stands behind a final slash.
@@ -42,6 +55,15 @@ pub fn parse_rule(written: &str) -> Result<(Vec<String>, String), BadPattern> {
     }
     parse(pattern)?;
     Ok((named, pattern.to_owned()))
+}
+
+/// What patterns have in common that differ in case or a final slash only.
+pub fn folded(pattern: &str) -> String {
+    let folded = pattern.to_ascii_lowercase();
+    match folded.strip_suffix('/') {
+        Some("") | None => folded,
+        Some(without) => without.to_owned(),
+    }
 }
 
 /// Some path that the pattern covers.

@@ -1,13 +1,18 @@
 //! Rules compiled for look-up: what a look-up costs depends on the path, not on the number of rules.
 //!
-//! Two paths that differ in a final slash are two paths: `/a` does not match `/a/`. A rule that ends in `**`
-//! covers both (`/a/**`: `/a`, `/a/`, `/a/b/c`). `*` stands for one segment that is not empty. Case counts.
-//! HEAD follows the rules for GET where no rule of the same pattern names HEAD.
+//! A rule matches a path as it is written: case counts, and `/a` does not match `/a/`. A rule that ends in `**` covers both
+//! (`/a/**`: `/a`, `/a/`, `/a/b/c`). `*` stands for one segment that is not empty. HEAD follows the rules for GET where no
+//! rule of the same pattern names HEAD.
+//!
+//! Portals are more lenient: many serve `/Account` and `/account/` as `/account`. So a rule that closes a path against a
+//! weaker rule matches in every case and with or without a final slash, and of all readings of a path
+//! (`domain::path::readings`) the strictest counts. The most specific rule still wins; between two that differ in case or a
+//! final slash only, the one that is written exactly so.
 
 use std::sync::Arc;
 
 use super::{Access, Route, RouteRule, automaton, pattern};
-use crate::domain::upgrade::UpgradeRule;
+use crate::domain::{path::readings, upgrade::UpgradeRule};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{pattern:?}: {problem}")]
@@ -22,12 +27,17 @@ impl BadPattern {
     }
 }
 
+/// In the place of a rule.
+const UNCLEAR: &str = "(too many readings)";
+
 #[derive(Debug, Clone)]
 pub struct RouteTable {
     /// The fallback first, then one for each rule.
     routes: Box<[Route]>,
     states: automaton::Automaton,
     fallback: Route,
+    /// Of paths with more readings than can be looked at.
+    unclear: Route,
     /// What this table cannot open.
     floor: Option<Arc<RouteTable>>,
 }
@@ -53,8 +63,9 @@ impl RouteTable {
                 rule: rule.to_string().into(),
             });
         }
-        let states = automaton::build(&parsed, rules)?;
-        Ok(Self { routes: routes.into(), states, fallback, floor: None })
+        let states = automaton::build(&parsed, rules, fallback.access)?;
+        let unclear = Route { rule: UNCLEAR.into(), access: Access::SignedIn, ..fallback.clone() };
+        Ok(Self { routes: routes.into(), states, fallback, unclear, floor: None })
     }
 
     /// What `floor` keeps for users stays for users, whatever the rules here say.
@@ -65,6 +76,41 @@ impl RouteTable {
 
     /// `path` is in the normal form of `proxy::hygiene` and has no query.
     pub fn classify(&self, method: &str, path: &str) -> &Route {
+        let route = self.classify_reading(method, path);
+        if route.access == Access::SignedIn || !readings::may_have(path) {
+            return route;
+        }
+        self.strictest_reading(route, method, path)
+    }
+
+    #[cold]
+    fn strictest_reading<'t>(&'t self, as_sent: &'t Route, method: &str, path: &str) -> &'t Route {
+        let Some(readings) = readings::of(path) else { return &self.unclear };
+        readings.iter().map(|reading| self.classify_reading(method, reading)).fold(
+            as_sent,
+            |strictest, route| {
+                if route.access > strictest.access { route } else { strictest }
+            },
+        )
+    }
+
+    /// In which spelling of `path` the route was found that `classify` finds; `None`: as it is written.
+    pub fn deciding_spelling(&self, method: &str, path: &str) -> Option<String> {
+        let route = self.classify(method, path);
+        let spellings = || readings::of(path).unwrap_or_default();
+        let as_written = std::iter::once(path.to_owned());
+        let reading = as_written
+            .chain(spellings())
+            .find(|reading| std::ptr::eq(self.classify_reading(method, reading), route))?;
+        let pattern = route.rule.rsplit(' ').next().unwrap_or_default();
+        if pattern::parse(pattern).is_ok_and(|pattern| !pattern.covers(&reading)) {
+            let folded = reading.to_ascii_lowercase();
+            return Some(folded.strip_suffix('/').unwrap_or(&folded).to_owned());
+        }
+        Some(reading).filter(|reading| reading != path)
+    }
+
+    fn classify_reading(&self, method: &str, path: &str) -> &Route {
         let own = self
             .states
             .walk(path)
@@ -72,7 +118,7 @@ impl RouteTable {
             .unwrap_or(&self.fallback);
         match &self.floor {
             Some(floor) if own.access != Access::SignedIn => {
-                let below = floor.classify(method, path);
+                let below = floor.classify_reading(method, path);
                 if below.access == Access::SignedIn { below } else { own }
             }
             _ => own,

@@ -148,3 +148,29 @@ fn a_management_api_that_no_role_may_use() {
     let off = Deployment::of(&format!("{ACCOUNTS}[management]\nadmin_roles = []\n")).noted();
     assert_eq!(off, Vec::<String>::new());
 }
+
+#[test]
+fn rules_that_differ_in_case_or_a_final_slash_only() {
+    let route = |pattern: &str, access: &str| {
+        format!("[[access.route]]\nmatch = \"{pattern}\"\naccess = \"{access}\"\n")
+    };
+    for (first, second, noted) in [
+        (("/docs/**", "open"), ("/Docs/**", "signed-in"), true),
+        (("/account", "signed-in"), ("/account/", "open"), true),
+        (("GET /a", "open"), ("POST /A", "anonymous"), true),
+        (("/docs/**", "open"), ("/Docs/**", "open"), false),
+        (("GET /docs", "open"), ("/docs", "signed-in"), false),
+        (("/docs", "open"), ("/docs/**", "signed-in"), false),
+        (("/", "open"), ("/**", "signed-in"), false),
+    ] {
+        let text = route(first.0, first.1) + &route(second.0, second.1);
+        let told = Deployment::of(&text).noted();
+        assert_eq!(told.len(), usize::from(noted), "{text}: {told:?}");
+        assert!(told.iter().all(|told| told.contains(": access.route[1].match: another rule")), "{told:?}");
+    }
+    let routes = "{\"Doorward\": {\"routes\": [{\"match\": \"/x\", \"access\": \"signed-in\"}, {\"match\": \"/X\", \"access\": \"anonymous\"}]}}";
+    let told =
+        Deployment::of("[portal]\nprofile = \"generic\"\n").with("tenants/a.com/tenant-conf.json", routes);
+    let told = told.noted();
+    assert!(told.len() == 1 && told[0].contains("Doorward.routes[1].match: another rule"), "{told:?}");
+}

@@ -1,0 +1,264 @@
+//! Spellings of a path: a rule that closes covers all of them, a rule that opens covers what it says.
+
+use proptest::prelude::*;
+
+use super::{Access, Route, RouteRule, RouteTable, Surface, folded, pattern};
+
+use Access::{Anonymous, Open, SignedIn};
+
+fn rule(written: &str, access: Access) -> RouteRule {
+    let (methods, pattern) = super::parse_rule(written).unwrap();
+    RouteRule { methods, pattern, ..RouteRule::new(&[], "/", access, Surface::Page) }
+}
+
+fn table(rules: &[(&str, Access)], fallback: Access) -> RouteTable {
+    let rules: Vec<_> = rules.iter().map(|(written, access)| rule(written, *access)).collect();
+    RouteTable::compile(&rules, Route::fallback(fallback, Surface::Page)).unwrap()
+}
+
+#[test]
+fn attack_closed_path_in_another_case_or_with_a_final_slash() {
+    let table = table(
+        &[
+            ("/account", SignedIn),
+            ("/admin/**", SignedIn),
+            ("/Reports/", SignedIn),
+            ("/teams/*/secret", SignedIn),
+            ("POST /form", SignedIn),
+            ("/public/**", Open),
+            ("/public/admin/**", SignedIn),
+            ("/public/visitors/**", Anonymous),
+        ],
+        Anonymous,
+    );
+    for (request, access) in [
+        ("GET /account", SignedIn),
+        ("GET /Account", SignedIn),
+        ("GET /ACCOUNT/", SignedIn),
+        ("GET /account/", SignedIn),
+        ("GET /account/x", Anonymous),
+        ("GET /ADMIN/USERS", SignedIn),
+        ("GET /Admin", SignedIn),
+        ("GET /admin/users/", SignedIn),
+        ("GET /reports", SignedIn),
+        ("GET /Reports", SignedIn),
+        ("GET /REPORTS/", SignedIn),
+        ("GET /teams/x/Secret/", SignedIn),
+        ("GET /TEAMS/X/secret", SignedIn),
+        ("POST /FORM/", SignedIn),
+        ("GET /FORM/", Anonymous),
+        ("GET /public/x", Open),
+        ("GET /public/", Open),
+        ("GET /Public/x", Anonymous),
+        ("GET /public/Admin", SignedIn),
+        ("GET /public/ADMIN/x/", SignedIn),
+        ("GET /PUBLIC/ADMIN", SignedIn),
+        ("GET /public/Visitors/x", Anonymous),
+        ("GET /public/administration", Open),
+    ] {
+        let (method, path) = request.split_once(' ').unwrap();
+        assert_eq!(table.classify(method, path).access, access, "{request}");
+    }
+}
+
+#[test]
+fn a_rule_that_opens_counts_only_as_it_is_written() {
+    let table = table(
+        &[
+            ("/**", SignedIn),
+            ("/login", Open),
+            ("/Docs/**", Open),
+            ("/docs/**", SignedIn),
+            ("/x/", Anonymous),
+        ],
+        Open,
+    );
+    for (path, access) in [
+        ("/login", Open),
+        ("/Login", SignedIn),
+        ("/login/", SignedIn),
+        ("/Docs/a", Open),
+        ("/docs/a", SignedIn),
+        ("/DOCS/a", SignedIn),
+        ("/x/", Anonymous),
+        ("/x", SignedIn),
+        ("/X/", SignedIn),
+    ] {
+        assert_eq!(table.classify("GET", path).access, access, "{path}");
+    }
+}
+
+#[test]
+fn attack_closed_path_by_another_reading() {
+    let table = table(&[("/public/**", Open), ("/secret/**", SignedIn), ("/visitors", Anonymous)], Open);
+    for (path, access) in [
+        ("/public/x%20y", Open),
+        ("/public/caf%C3%A9", Open),
+        ("/public/%ef%bc%8e%ef%bc%8e/secret/x", SignedIn),
+        ("/public/%ef%bc%8e%ef%bc%8e/Secret", SignedIn),
+        ("/public/%ef%bc%8e%ef%bc%8e/visitors/", Anonymous),
+        ("/%ef%bd%93ecret/x", SignedIn),
+        ("/secret%20/x", SignedIn),
+        ("/visitors%3fx", Anonymous),
+        ("/public/%252e%252e/secret", SignedIn),
+        ("/public/%c0%ae%c0%ae/secret", SignedIn),
+    ] {
+        assert_eq!(table.classify("GET", path).access, access, "{path}");
+    }
+    let long = format!("/public/{}", "%20".repeat(1000));
+    assert_eq!(table.classify("GET", &long).access, SignedIn, "more readings than are looked at");
+}
+
+#[test]
+fn what_the_floor_keeps_for_users_stays_so_in_every_spelling() {
+    let floor = std::sync::Arc::new(table(&[("/admin/**", SignedIn)], Anonymous));
+    let own = table(&[("/Admin/**", Open), ("/**", Open)], Anonymous).under(floor);
+    for path in ["/admin", "/Admin/x", "/ADMIN/", "/%ef%bd%81dmin"] {
+        assert_eq!(own.classify("GET", path).access, SignedIn, "{path}");
+    }
+    assert_eq!(own.classify("GET", "/elsewhere").access, Open);
+}
+
+#[test]
+fn the_spelling_that_decided_is_known() {
+    let table = table(&[("/public/**", Open), ("/secret/**", SignedIn)], Open);
+    for (path, spelling) in [
+        ("/secret/x", None),
+        ("/Secret/X/", Some("/secret/x")),
+        ("/public/%ef%bc%8e%ef%bc%8e/secret", Some("/secret")),
+        ("/public/x", None),
+        ("/public/%20x", None),
+    ] {
+        assert_eq!(table.deciding_spelling("GET", path).as_deref(), spelling, "{path}");
+    }
+}
+
+/// One class for each segment of the path that the pattern covers; smaller is more specific.
+fn specificity(pattern: &str, path: &str) -> Option<Vec<u8>> {
+    let path: Vec<_> = path.strip_prefix('/')?.split('/').collect();
+    let pattern: Vec<_> = pattern.strip_prefix('/')?.split('/').collect();
+    let mut classes = Vec::new();
+    for (at, segment) in pattern.iter().enumerate() {
+        match (*segment, path.get(at)) {
+            ("**", _) => {
+                classes.push(2);
+                return Some(classes);
+            }
+            ("*", Some(s)) if !s.is_empty() => classes.push(1),
+            (literal, Some(s)) if literal == *s => classes.push(0),
+            _ => return None,
+        }
+    }
+    (pattern.len() == path.len()).then_some(classes)
+}
+
+/// As a lenient portal compares them.
+fn lenient_specificity(pattern: &str, path: &str) -> Option<Vec<u8>> {
+    let (pattern, path) = (folded(pattern), path.to_ascii_lowercase());
+    let with_slash = || (!pattern.ends_with('*') || pattern.ends_with("/*")).then(|| format!("{pattern}/"));
+    specificity(&pattern, &path).or_else(|| specificity(&with_slash()?, &path))
+}
+
+/// The rules read one by one, as the words say.
+fn naive(rules: &[RouteRule], fallback: Access, method: &str, path: &str) -> Access {
+    let with = |weakest: Access| {
+        let mut best = None;
+        for (at, rule) in rules.iter().enumerate() {
+            let named = |m: &str| rule.methods.iter().any(|known| known == m);
+            let method_class = match () {
+                () if named(method) => 0,
+                () if method == "HEAD" && named("GET") => 1,
+                () if rule.methods.is_empty() => 2,
+                () => continue,
+            };
+            let closes = rule.access >= weakest && rule.access != Open;
+            let lenient = if closes { lenient_specificity(&rule.pattern, path) } else { None };
+            for (inexact, classes) in [specificity(&rule.pattern, path), lenient].into_iter().enumerate() {
+                let Some(classes) = classes else { continue };
+                let key = (classes, inexact, method_class, std::cmp::Reverse(at));
+                if best.as_ref().is_none_or(|(known, _)| key < *known) {
+                    best = Some((key, rule.access));
+                }
+            }
+        }
+        best.map_or(fallback, |(_, access)| access)
+    };
+    if with(SignedIn) == SignedIn { SignedIn } else { with(Anonymous) }
+}
+
+fn accesses() -> impl Strategy<Value = Access> {
+    prop::sample::select(vec![Open, Anonymous, SignedIn])
+}
+
+fn rules() -> impl Strategy<Value = Vec<RouteRule>> {
+    let written = (
+        prop::sample::select(vec!["", "", "GET ", "HEAD ", "GET,POST "]),
+        prop::collection::vec(prop::sample::select(vec!["a", "A", "b", "*"]), 0..4),
+        prop::sample::select(vec!["", "/", "/**"]),
+        accesses(),
+    );
+    let written = written.prop_map(|(methods, segments, end, access)| {
+        let mut pattern: String = segments.iter().flat_map(|s| ["/", s]).collect();
+        pattern.push_str(end);
+        if pattern.is_empty() {
+            pattern.push('/');
+        }
+        rule(&format!("{methods}{pattern}"), access)
+    });
+    prop::collection::vec(written, 0..8)
+}
+
+fn path(segments: &[&str], slash: bool) -> String {
+    let mut path: String = segments.iter().flat_map(|s| ["/", s]).collect();
+    if slash || path.is_empty() {
+        path.push('/');
+    }
+    path
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn the_table_answers_as_the_rules_read_in_every_spelling(
+        rules in rules(),
+        fallback in accesses(),
+        method in prop::sample::select(vec!["GET", "HEAD", "POST"]),
+        segments in prop::collection::vec(prop::sample::select(vec!["a", "A", "b", "B", "c"]), 0..5),
+        slash in any::<bool>(),
+    ) {
+        let table = RouteTable::compile(&rules, Route::fallback(fallback, Surface::Page)).unwrap();
+        let path = path(&segments, slash);
+        let expected = naive(&rules, fallback, method, &path);
+        let found = table.classify(method, &path);
+        prop_assert_eq!(found.access, expected, "{} {} by {}", method, path, found.rule);
+    }
+
+    /// The promise: no spelling of a path is weaker than another, but by a rule that is written for it and not for the other.
+    #[test]
+    fn no_spelling_is_weaker_than_another_unless_a_rule_says_so(
+        rules in rules(),
+        fallback in accesses(),
+        method in prop::sample::select(vec!["GET", "HEAD", "POST"]),
+        segments in prop::collection::vec((prop::sample::select(vec!["a", "b", "c"]), any::<bool>(), any::<bool>()), 1..5),
+        slashes in any::<(bool, bool)>(),
+    ) {
+        let spelt = |second: bool, slash| {
+            let segments: Vec<String> = segments
+                .iter()
+                .map(|(s, one, two)| if if second { *two } else { *one } { s.to_uppercase() } else { (*s).to_owned() })
+                .collect();
+            path(&segments.iter().map(String::as_str).collect::<Vec<_>>(), slash)
+        };
+        let (one, other) = (spelt(false, slashes.0), spelt(true, slashes.1));
+        let table = RouteTable::compile(&rules, Route::fallback(fallback, Surface::Page)).unwrap();
+        let (first, second) = (table.classify(method, &one), table.classify(method, &other));
+        let written_for_it = || {
+            let pattern = first.rule.rsplit(' ').next().unwrap();
+            pattern::parse(pattern).is_ok_and(|pattern| pattern.covers(&one) && !pattern.covers(&other))
+        };
+        prop_assert!(
+            first.access >= second.access || written_for_it(),
+            "{} {} by {} is weaker than {} by {}", method, one, first.rule, other, second.rule
+        );
+    }
+}
