@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const [binary = fileURLToPath(new URL('../../target/debug/doorward', import.meta.url)), ...chosen] = process.argv.slice(2);
-const tests = chosen.length > 0 ? chosen : ['gallery.test.mjs', 'door.test.mjs', 'members.test.mjs', 'accounts.test.mjs'];
+const tests = chosen.length > 0 ? chosen : ['gallery.test.mjs', 'door.test.mjs', 'members.test.mjs', 'accounts.test.mjs', 'portals.test.mjs'];
 
 async function start() {
   const door = spawn(binary, ['demo', '--port', '0', '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -15,7 +15,7 @@ if [ $# -gt 0 ]; then
   set -- "$binary" "$@"
 fi
 cd "$here"
-if [ ! -d node_modules/playwright-core ] || [ package-lock.json -nt node_modules ]; then
+if [ ! -d node_modules/ws ] || [ package-lock.json -nt node_modules ]; then
   npm ci --ignore-scripts --no-audit --no-fund
   touch node_modules
 fi
