@@ -133,8 +133,8 @@ fn events_long_polls_and_websockets_may_be_silent() {
         .route("/poll", poll)
         .route("/ws", Reply::upgrade_echo())
         .start();
-    let gate =
-        before(&portal).setting("portal.upstream", json!([{"path": "/", "url": portal.url()}])).start();
+    let upstream = json!([{"path": "/", "url": portal.url()}]);
+    let gate = before(&portal).websockets_at("/ws").setting("portal.upstream", upstream).start();
     let mut events = gate.get("/events").open();
     events.head();
     let (_, mut socket) = gate.get("/ws").upgrade();

@@ -10,7 +10,7 @@ const GOING_AWAY: [u8; 4] = [0x88, 2, 0x03, 0xe9];
 const WINDOW: u32 = 65_535;
 
 fn before(portal: &Portal) -> GateBuilder {
-    Gate::before(portal).generic(&[("/**", "open")])
+    Gate::before(portal).generic(&[("/**", "open")]).websockets_at("/ws")
 }
 
 /// Not ready, and serving for as long as the test takes.

@@ -67,6 +67,7 @@ enabled = true
 [[access.route]]
 match = "/**"
 access = "anonymous"
+upgrade = true
 [log]
 level = "warn"
 access = "off"
