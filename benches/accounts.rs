@@ -94,7 +94,7 @@ impl House {
             let attempt = Attempt {
                 login: &login,
                 password: &password,
-                address: ADDRESS,
+                address: ADDRESS.into(),
                 device: None,
                 door: Door::Form,
             };

@@ -1,12 +1,12 @@
 //! What the gate has found out about a request to one of our own pages. `proxy` puts it into the request, `web` reads it.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use http::StatusCode;
 
 use crate::{
     config::TenantPolicy,
-    domain::{page::Page, tenant::TenantId},
+    domain::{client::ClientAddress, page::Page, tenant::TenantId},
 };
 
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub struct Visit {
     /// Whose portal it is; or the page that says why it is nobody's.
     pub tenant: Result<Arc<TenantPolicy>, Page>,
     /// The visitor's, as far as proxies before us may be believed.
-    pub address: IpAddr,
+    pub address: ClientAddress,
     pub https: bool,
     /// The origins under which browsers see us: scheme, host and port.
     pub own_origins: Vec<String>,
@@ -25,7 +25,7 @@ pub struct Visit {
 /// What has been found out about a request to the management API.
 #[derive(Debug, Clone)]
 pub struct Call {
-    pub address: IpAddr,
+    pub address: ClientAddress,
     /// Nobody on the way could read it: it came encrypted, through a proxy that says so, or from this machine.
     pub is_private: bool,
     /// The origins of pages that are this server's own.

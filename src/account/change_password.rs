@@ -1,7 +1,7 @@
 //! Changing one's own password: who knows the current one may, and the new one is held to the policy. Wrong guesses at the
 //! current one count like those at sign-in.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Attempt, Door, Doors, Rejected,
@@ -13,6 +13,7 @@ use crate::{
     config::TenantPolicy,
     domain::{
         account::{Account, StoredPassword},
+        client::ClientAddress,
         password::{About, Violation},
         session::SessionHash,
     },
@@ -27,7 +28,7 @@ pub struct ChangePassword<'a> {
     pub login: &'a str,
     pub current: &'a Password,
     pub new: &'a Password,
-    pub address: IpAddr,
+    pub address: ClientAddress,
     pub device: Option<&'a str>,
     /// The session of this browser, which stays; all others end.
     pub keep: Option<&'a SessionHash>,

@@ -1,7 +1,6 @@
 //! The lockout engine on the store's counters: reserve, then verify. All doors use this one.
 
 use std::{
-    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,6 +15,7 @@ use super::{
 use crate::{
     domain::{
         account::{LoginName, alike, names},
+        client::ClientAddress,
         lockout::{
             self, Attempt, CounterKey, DeviceId, LockoutSettings, NameHash, Refused, Reserved, Success, Who,
         },
@@ -53,7 +53,7 @@ pub struct Guess {
     pub shown: Option<Shown>,
     /// The account has the role that is never locked.
     pub bypass: bool,
-    pub address: Option<IpAddr>,
+    pub address: Option<ClientAddress>,
     /// Out of a device cookie that was verified for this name.
     pub device: Option<DeviceId>,
 }
@@ -62,6 +62,7 @@ impl Guess {
     /// What decides the counters, and what else is known.
     fn split(self) -> (Attempt, (Option<Shown>, bool)) {
         let Self { tenant, who, alike, spelling, shown, bypass, address, device } = self;
+        let address = address.map(|address| address.ip);
         (Attempt { tenant, who, alike, spelling, address, device }, (shown, bypass))
     }
 }
@@ -131,7 +132,9 @@ impl Lockout {
         patience: Duration,
         now: u64,
     ) -> Result<Reservation, NotReserved> {
-        let (attempt, rest) = guess.split();
+        let bypass = guess.bypass;
+        let address = guess.address.filter(|address| settings.counts_address(*address, bypass));
+        let (attempt, rest) = Guess { address, ..guess }.split();
         let keys = lockout::keys(settings, &attempt);
         self.reserve_counters(settings, (attempt.tenant, keys), rest, (patience, now)).await
     }

@@ -1,7 +1,7 @@
 //! The portal's own sign-in, which Doorward stands before: counted by the same engine as our own doors, while the portal
 //! looks at the password.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -10,6 +10,7 @@ use crate::{
     config::{TenantPolicy, directory::Found},
     domain::{
         account::{Account, LoginAttributes, LoginName, alike, names},
+        client::ClientAddress,
         lockout::{ClientNet, Counter, CounterKey, NameHash, Who},
         tenant::TenantId,
     },
@@ -52,7 +53,7 @@ impl From<NotReserved> for NotForwarded {
 /// Who asks the portal.
 #[derive(Debug, Clone, Copy)]
 pub struct PortalClient<'a> {
-    pub address: IpAddr,
+    pub address: ClientAddress,
     /// The tenant the request is for, which need not be the one that the name is counted for.
     pub tenant: &'a TenantId,
 }
@@ -60,7 +61,7 @@ pub struct PortalClient<'a> {
 impl PortalClient<'_> {
     /// The counter of this client's failures under this spelling.
     fn spelling(&self, lockout: &Lockout, owner: &TenantId, name: &str) -> NameHash {
-        let net = ClientNet::of(self.address).to_string();
+        let net = ClientNet::of(self.address.ip).to_string();
         let parts = ["client", &net, self.tenant.as_str(), owner.as_str(), name];
         NameHash::of(&lockout.keyed(&parts))
     }
@@ -144,7 +145,8 @@ impl Doors {
             spelling: None,
             shown: Some(Shown::of_portal(hash, &policy.tenant)),
             bypass: false,
-            address: Some(client.address),
+            // nothing else counts an attempt with other cookies, so the address does, whoever is behind it
+            address: Some(client.address.ip.into()),
             device: None,
         };
         lockout.reserve(&policy.rules.account_lock, guess, PATIENCE, now).await.map_err(NotForwarded::from)

@@ -2,7 +2,7 @@
 //! the same way through this file, cost the same, and are answered as late as each other, also where an account still has
 //! the hash of another system.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Doors, Guess, NotReserved, Rejected, Shown,
@@ -12,6 +12,7 @@ use crate::{
     config::{TenantPolicy, directory::Found},
     domain::{
         account::{Account, AccountId, LoginName, StoredPassword},
+        client::ClientAddress,
         lockout::{DeviceId, Who, message::Subject},
         tenant::TenantId,
     },
@@ -46,7 +47,7 @@ pub struct Attempt<'a> {
     /// As typed: a user name, an e-mail address, `user@tenant`, `STORE/user`.
     pub login: &'a str,
     pub password: &'a Password,
-    pub address: IpAddr,
+    pub address: ClientAddress,
     /// The value of the device cookie.
     pub device: Option<&'a str>,
     pub door: Door,
@@ -166,7 +167,13 @@ impl Doors {
         trail: &mut Trail,
         now: u64,
     ) -> Result<Proved, Rejected> {
-        trail.place = Some(self.0.hasher.place(attempt.address)?);
+        // a known browser has slots of its own; that it is one is seen below
+        let (place, only_known) = match (self.0.hasher.place(attempt.address), attempt.device) {
+            (Ok(place), _) => (place, None),
+            (Err(busy), Some(_)) => (self.0.hasher.reserved_place(attempt.address)?, Some(busy)),
+            (Err(busy), None) => return Err(busy.into()),
+        };
+        trail.place = Some(place);
         self.calibrated().await?;
         let lockout = &self.0.lockout;
         let named = self.tenant_in(attempt.login, &policy.tenant).await;
@@ -192,6 +199,9 @@ impl Doors {
         trail.account = account.map(|account| account.id.clone());
         let device =
             account.zip(attempt.device).and_then(|(account, cookie)| lockout.device(cookie, account, now));
+        if let (Some(busy), None) = (only_known, device) {
+            return Err(busy.into());
+        }
         let guess = Guess {
             alike: None,
             spelling: None,

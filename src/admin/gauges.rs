@@ -43,6 +43,17 @@ pub fn render(gate: &Gate, store: &StoreState) -> String {
         "Open connections to the portal, without upgrades and the first HTTP/2 connection of each worker",
         gate.portal_connections.open() as u64,
     );
+    let limits = gate.settings.load().limits.clone();
+    level(
+        "file_descriptors_limit",
+        "File descriptors this process may open",
+        limits.descriptors.available as u64,
+    );
+    level(
+        "connections_limit",
+        "Client connections at a time, as configured and as file descriptors allow",
+        limits.max_connections.min(limits.descriptors.most_connections()) as u64,
+    );
     level(
         "buffered_bytes",
         "Bytes reserved for slow clients and unread request bodies, against limits.max_buffered_bytes",

@@ -17,6 +17,7 @@ use crate::{
     },
     clock,
     config::{Settings, TenantDirectory},
+    domain::fairness::{Limit, Resource},
     session::{Seal, Sessions},
     store::{Keep, Store, StoreError},
     telemetry::metrics::Metrics,
@@ -58,14 +59,17 @@ pub fn open(
         .with_context(|| format!("cannot open the store {} (accounts.store_url)", accounts.store.location))?;
     let hashing = &accounts.hashing;
     let cost = Cost { memory_kib: hashing.memory, iterations: hashing.iterations, parallelism: 1 };
+    let share_full = metrics.client_limit(Limit::Held(Resource::HashSlot));
     let metrics = Arc::new(metrics.accounts.clone());
     let meters = Meters {
         verified: metrics.password_verifications.clone(),
         spent: metrics.passwords_spent.clone(),
         busy: metrics.password_queue_full.clone(),
+        share_full,
     };
-    let hasher =
-        Hasher::new(cost, hashing.parallel, hashing.queue, meters).context("accounts.hash_memory")?;
+    let share = settings.limits.client.hash_slots.client;
+    let hasher = Hasher::with_share(cost, hashing.parallel, hashing.queue, share, meters)
+        .context("accounts.hash_memory")?;
     let sessions = Sessions::new(store.clone(), Arc::clone(tenants), runtime.handle().clone(), seal);
     let http = token::http_clients(&[])?.everywhere;
     let tenants = Arc::clone(tenants);

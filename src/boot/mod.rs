@@ -1,6 +1,7 @@
 //! The one place that names concrete parts and wires them.
 
 mod accounts;
+mod descriptors;
 mod logs;
 mod reload;
 
@@ -63,6 +64,8 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
     // whoever installed one before us has installed this one
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = Builder::new_current_thread().max_blocking_threads(8).enable_all().build()?;
+    descriptors::raise();
+    descriptors::check(&settings)?;
     let settings = Arc::new(settings);
     let gate = Arc::new(gate(&settings, &runtime)?);
     logs::start_audit(&settings.log.audit, &gate.metrics)?;
@@ -154,6 +157,7 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
         local: crate::web::router(site),
         management,
         clients: ClientRegistry::default(),
+        unlisted_proxies: crate::proxy::UnlistedProxies::default(),
         bounces: crate::proxy::Cookieless::default(),
         doors,
         metrics,

@@ -127,6 +127,7 @@ fn server(settings: &Settings) -> raw::server::Server {
         workers: u16::try_from(server.workers).ok(),
         public_url: server.public_url.clone().map(|url| As(Origin(url))),
         trusted_proxies: Some(server.trusted_proxies.iter().copied().map(As).collect()),
+        proxy_protocol: Some(server.proxy_protocol.iter().copied().map(As).collect()),
         drain_delay: Some(As(server.drain_delay)),
         drain_timeout: Some(As(Positive(server.drain_timeout))),
         allowed_hosts: Some(server.allowed_hosts.iter().cloned().map(|host| As(Claimable(host))).collect()),
@@ -238,6 +239,7 @@ fn limits(settings: &Settings) -> raw::limits::Limits {
             request_bodies: number(limits.client.request_bodies.client),
             upgrades: number(limits.client.upgrades.client),
             upstream_connections: number(limits.client.upstream_connections.client),
+            hash_slots: number(limits.client.hash_slots.client),
             exempt: Some(limits.client.exempt.iter().copied().map(As).collect()),
         }),
     }
@@ -269,6 +271,7 @@ trusted_proxies = ["10.0.0.0/8", "::1"]
 allowed_hosts = ["portal.example.com", ".example.org"]
 redirect_to_https = true
 hsts = "max-age=31536000; includeSubDomains"
+proxy_protocol = ["192.168.0.0/16"]
 drain_delay = "0s"
 drain_timeout = "1500ms"
 [server.tls]

@@ -2,6 +2,7 @@
 //! (`Settings`, `TenantPolicy`): checked, defaulted, compiled, immutable.
 
 pub mod check;
+pub mod descriptors;
 pub mod directory;
 pub mod document;
 pub mod effective;

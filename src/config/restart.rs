@@ -27,6 +27,12 @@ pub fn diff_needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("accounts.hash_memory", old.accounts.hashing.memory != new.accounts.hashing.memory),
         ("accounts.hash_iterations", old.accounts.hashing.iterations != new.accounts.hashing.iterations),
         ("accounts.hash_parallel", old.accounts.hashing.parallel != new.accounts.hashing.parallel),
+        (
+            "limits.client.hash_slots",
+            // one that follows from the length of the queue is not named beside it
+            old.limits.client.hash_slots.all == new.limits.client.hash_slots.all
+                && old.limits.client.hash_slots != new.limits.client.hash_slots,
+        ),
         ("accounts.hash_queue", old.accounts.hashing.queue != new.accounts.hashing.queue),
     ]
     .into_iter()
@@ -46,7 +52,7 @@ mod tests {
         parse(&text, Path::new("d.toml"), &BTreeMap::new()).unwrap()
     }
 
-    const CASES: [(&str, &[&str]); 19] = [
+    const CASES: [(&str, &[&str]); 20] = [
         ("", &[]),
         ("[server]\nlisten = [\"127.0.0.1:1\"]", &["server.listen"]),
         ("[server]\nworkers = 63", &["server.workers"]),
@@ -68,6 +74,7 @@ mod tests {
         ("[accounts]\nhash_iterations = 3", &["accounts.hash_iterations"]),
         ("[accounts]\nhash_parallel = 63", &["accounts.hash_parallel"]),
         ("[accounts]\nhash_queue = 3", &["accounts.hash_queue"]),
+        ("[limits.client]\nhash_slots = 7", &["limits.client.hash_slots"]),
         (
             "[session]\nlifetime = \"1h\"\n[account_lock]\nenabled = true\n[password_policy]\nenabled = true",
             &[],

@@ -1,6 +1,7 @@
 //! Which networks an address belongs to where clients share something.
 
 use core::net::{IpAddr, Ipv6Addr};
+use std::fmt;
 
 /// The narrowest network that counts as one client: an IPv4 address, or an IPv6 /64, which one host has whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,6 +42,46 @@ impl Network {
     }
 }
 
+/// The address an attempt to sign in comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress {
+    pub ip: IpAddr,
+    /// A proxy that is not in `server.trusted_proxies`: the clients behind it cannot be told apart.
+    pub is_unlisted_proxy: bool,
+}
+
+impl ClientAddress {
+    /// Whether a peer that is not a trusted proxy, and sends a proxy's headers, is taken for one. Anybody can send them, so
+    /// the peer must be on a network that is not public: a stranger on the internet does not escape from what is counted
+    /// for its address.
+    pub fn of(ip: IpAddr, sends_proxy_headers: bool) -> Self {
+        Self { ip, is_unlisted_proxy: sends_proxy_headers && !is_public(ip) }
+    }
+}
+
+fn is_public(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => {
+            // RFC 6598
+            let is_carrier_grade_nat = v4.to_bits() >> 22 == 0b01_1001_0001;
+            !(v4.is_private() || v4.is_loopback() || v4.is_link_local() || is_carrier_grade_nat)
+        }
+        IpAddr::V6(v6) => !(v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local()),
+    }
+}
+
+impl<T: Into<IpAddr>> From<T> for ClientAddress {
+    fn from(ip: T) -> Self {
+        Self { ip: ip.into(), is_unlisted_proxy: false }
+    }
+}
+
+impl fmt::Display for ClientAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.ip.fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +96,31 @@ mod tests {
         ] {
             let client = |text: &str| Client::of(text.parse().unwrap());
             assert_eq!(client(one) == client(other), same, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn only_a_peer_on_a_private_network_is_taken_for_an_unlisted_proxy() {
+        for (ip, is_proxy) in [
+            ("127.0.0.1", true),
+            ("10.1.2.3", true),
+            ("172.17.0.1", true),
+            ("192.168.1.1", true),
+            ("100.64.0.1", true),
+            ("100.127.255.255", true),
+            ("100.128.0.1", false),
+            ("100.63.255.255", false),
+            ("169.254.1.1", true),
+            ("::ffff:10.0.0.1", true),
+            ("::1", true),
+            ("fd00::1", true),
+            ("fe80::1", true),
+            ("203.0.113.7", false),
+            ("2001:db8::1", false),
+        ] {
+            let ip = ip.parse().unwrap();
+            assert_eq!(ClientAddress::of(ip, true).is_unlisted_proxy, is_proxy, "{ip}");
+            assert!(!ClientAddress::of(ip, false).is_unlisted_proxy, "{ip}");
         }
     }
 

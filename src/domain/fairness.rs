@@ -13,11 +13,19 @@ pub enum Resource {
     Upgrade,
     /// A connection to an upstream, while it serves a request of the client.
     UpstreamConnection,
+    /// A password that is hashed or waits to be.
+    HashSlot,
 }
 
 impl Resource {
-    pub const ALL: [Self; 5] =
-        [Self::Connection, Self::Request, Self::RequestBody, Self::Upgrade, Self::UpstreamConnection];
+    pub const ALL: [Self; 6] = [
+        Self::Connection,
+        Self::Request,
+        Self::RequestBody,
+        Self::Upgrade,
+        Self::UpstreamConnection,
+        Self::HashSlot,
+    ];
     pub const COUNT: usize = Self::ALL.len();
 }
 
@@ -36,6 +44,7 @@ impl Limit {
         Self::Held(Resource::RequestBody),
         Self::Held(Resource::Upgrade),
         Self::Held(Resource::UpstreamConnection),
+        Self::Held(Resource::HashSlot),
     ];
 
     /// The key in `[limits.client]` and the label of the metric.
@@ -47,6 +56,7 @@ impl Limit {
             Self::Held(Resource::RequestBody) => "request_bodies",
             Self::Held(Resource::Upgrade) => "upgrades",
             Self::Held(Resource::UpstreamConnection) => "upstream_connections",
+            Self::Held(Resource::HashSlot) => "hash_slots",
         }
     }
 
@@ -59,6 +69,7 @@ impl Limit {
             Self::Held(Resource::RequestBody) => "client_limit_request_bodies",
             Self::Held(Resource::Upgrade) => "client_limit_upgrades",
             Self::Held(Resource::UpstreamConnection) => "client_limit_upstream_connections",
+            Self::Held(Resource::HashSlot) => "client_limit_hash_slots",
         }
     }
 
@@ -73,6 +84,7 @@ impl Limit {
             Self::Held(Resource::UpstreamConnection) => {
                 "Too many requests of this client wait for the portal at the same time"
             }
+            Self::Held(Resource::HashSlot) => "Too many sign-ins of this client at the same time",
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod browser;
 pub mod causes;
 pub mod client;
 pub mod colour;
+pub mod descriptors;
 pub mod fairness;
 pub mod governance;
 pub mod guard;

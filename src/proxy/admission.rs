@@ -5,7 +5,7 @@
 
 use std::{
     net::IpAddr,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -22,6 +22,7 @@ use crate::{
     clock,
     config::{Settings, TenantPolicy, directory::Found, hosts::HostFound},
     domain::{
+        client::ClientAddress,
         fairness::{Limit, Resource, is_overloaded},
         tenant::{NamedTenant, Place},
     },
@@ -69,7 +70,47 @@ pub fn source(
     } else {
         named(gate, settings, client.address)
     };
-    Source { client, came_in_clear, client_state }
+    Source { peer, client, came_in_clear, client_state }
+}
+
+/// The address that failed attempts to sign in count for. A peer that is not listed and sends a proxy's headers is reported:
+/// its clients cannot be told apart.
+pub fn counted_address(
+    gate: &Gate,
+    settings: &Settings,
+    (peer, client): (IpAddr, IpAddr),
+    forwarding: bool,
+) -> ClientAddress {
+    let trusts = |address: IpAddr| settings.server.trusted_proxies.iter().any(|net| net.contains(&address));
+    if !forwarding || trusts(peer) {
+        return client.into();
+    }
+    gate.metrics.unlisted_proxy_requests.inc();
+    if gate.unlisted_proxies.is_new(peer) {
+        tracing::warn!(
+            %peer,
+            "a peer that is not in server.trusted_proxies sends headers of a proxy (X-Forwarded-For or the like): if it is one, \
+             list it; until then its clients share one address"
+        );
+    }
+    ClientAddress::of(client, true)
+}
+
+/// Peers that were reported, a few of them: the log is not for everybody to fill.
+#[derive(Debug, Default)]
+pub struct UnlistedProxies(Mutex<Vec<IpAddr>>);
+
+impl UnlistedProxies {
+    const MOST: usize = 16;
+
+    fn is_new(&self, peer: IpAddr) -> bool {
+        let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = reported.len() < Self::MOST && !reported.contains(&peer);
+        if is_new {
+            reported.push(peer);
+        }
+        is_new
+    }
 }
 
 /// The permit counts the request for its client until the answer has ended.

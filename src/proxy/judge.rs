@@ -1,12 +1,15 @@
 //! Steps 2 to 6 of a request: made plain, whose portal, which route, who asks, may they. Nothing is sent anywhere, so
 //! `doorward explain` asks the same function.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 
 use super::{
-    Gate,
+    Gate, admission,
     answer::{Caller, Refusal},
     forwarded::Client,
     hygiene::{self, Ambiguity, Cleaned},
@@ -24,6 +27,7 @@ use crate::{
     domain::{
         access::{Decision, decide},
         browser::{self, Asked},
+        client::ClientAddress,
         identity::Identity,
         route::{Route, Surface},
         tenant::{NamedTenant, Place, TenantId},
@@ -36,6 +40,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Judgement {
     pub client: Client,
+    /// Of the client, for what is counted by address.
+    pub address: ClientAddress,
     /// The limits that count for the request: of the authenticated user, or else of the client's address.
     pub client_state: Arc<ClientState>,
     /// From the decision on, `upgrade` is what the route lets through of it.
@@ -59,6 +65,8 @@ const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with")
 
 /// Where a request comes from.
 pub struct Source {
+    /// Who opened the connection.
+    pub peer: IpAddr,
     pub client: Client,
     /// Neither the connection nor a trusted proxy says that the client used HTTPS.
     pub came_in_clear: bool,
@@ -78,6 +86,7 @@ impl Judgement {
     fn new(source: Source, asked_by: browser::Caller, mut caller: Caller) -> Self {
         caller.wants_page = asked_by != browser::Caller::Program;
         Self {
+            address: source.client.address.into(),
             client: source.client,
             client_state: source.client_state,
             cleaned: Cleaned::default(),
@@ -109,9 +118,14 @@ pub async fn judge(
     // what the caller would understand, as long as the tenant's own routes are not known
     let asked = asked_by(parts, requested.is_some(), Surface::Page);
     let came_in_clear = source.came_in_clear;
+    let (peer, client) = (source.peer, source.client.address);
     let mut judgement = Judgement::new(source, asked, caller);
     match cleaned {
-        Ok(cleaned) => judgement.cleaned = cleaned,
+        Ok(cleaned) => {
+            judgement.address =
+                admission::counted_address(gate, settings, (peer, client), cleaned.forwarding);
+            judgement.cleaned = cleaned;
+        }
         Err(ambiguity) => {
             judgement.verdict = Err(refused(ambiguity));
             return judgement;

@@ -10,6 +10,7 @@ use tower::ServiceExt;
 use super::{
     ClientConnection, Gate, Worker,
     account::Account,
+    admission::counted_address,
     answer::{Refusal, X_REQUEST_ID},
     body::ResponseBody,
     forwarded::{self, Client},
@@ -45,14 +46,19 @@ pub async fn handle(
     let mut entry = gate.access_log.load_full().map(|log| (arrived(&parts, &request_id), log));
     let trusted = &settings.server.trusted_proxies;
     let client = forwarded::client(connection.peer.ip(), connection.tls, &parts.headers, trusted);
+    let mut address = client.address.into();
     let named = match hygiene::clean(&mut parts, hygiene::Limits::default()) {
-        Ok(_) => select::named(parts.uri.path(), parts.uri.query(), &parts.headers, None)
-            .map_err(|error| NotUnderstood { status: StatusCode::BAD_REQUEST, detail: error.to_string() }),
+        Ok(cleaned) => {
+            address =
+                counted_address(gate, &settings, (connection.peer.ip(), client.address), cleaned.forwarding);
+            select::named(parts.uri.path(), parts.uri.query(), &parts.headers, None)
+                .map_err(|error| NotUnderstood { status: StatusCode::BAD_REQUEST, detail: error.to_string() })
+        }
         Err(ambiguity) => {
             Err(NotUnderstood { status: ambiguity.status(), detail: ambiguity.detail().to_owned() })
         }
     };
-    let call = Call { named, ..call(&settings, connection, &client, &parts.headers, &request_id) };
+    let call = Call { address, named, ..call(&settings, connection, &client, &parts.headers, &request_id) };
     if let Some((entry, _)) = &mut entry {
         entry.client = Some(client.address);
     }
@@ -97,7 +103,11 @@ pub async fn at_the_gate(
     };
     let settings = gate.settings.load();
     let (headers, client) = (&request.0.headers, &judgement.client);
-    let call = Call { named, ..call(&settings, connection, client, headers, request_id) };
+    let call = Call {
+        address: judgement.address,
+        named,
+        ..call(&settings, connection, client, headers, request_id)
+    };
     ask(gate, connection, call, request).await
 }
 
@@ -119,7 +129,7 @@ fn call(
     let from_here = |address: IpAddr| address.is_loopback();
     let public = settings.server.public_url.as_ref().map(|url| url.origin().ascii_serialization());
     Call {
-        address: client.address,
+        address: client.address.into(),
         is_private: client.https || (from_here(client.address) && from_here(connection.peer.ip())),
         own_origins: public.into_iter().chain(own_origin(client, headers)).collect(),
         request_id: request_id.to_str().unwrap_or_default().to_owned(),

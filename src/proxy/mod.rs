@@ -51,7 +51,7 @@ use hyper::body::Incoming;
 
 use self::upstream::Portals;
 pub use self::{
-    admission::connecting,
+    admission::{UnlistedProxies, connecting},
     answer::{Caller, PageSource, Refusal},
     body::ResponseBody,
     bounce::Cookieless,
@@ -85,6 +85,7 @@ pub struct Gate {
     pub doors: Option<Doors>,
     /// What each client holds now.
     pub clients: ClientRegistry,
+    pub unlisted_proxies: UnlistedProxies,
     pub bounces: Cookieless,
     pub metrics: Arc<Metrics>,
     pub access_log: ArcSwapOption<AccessLog>,

@@ -225,7 +225,7 @@ fn answer(
 
 fn refused(gate: &Gate, judgement: &Judgement, refusal: &Refusal) -> (Outcome, Response<ResponseBody>) {
     if let Refusal::ClientLimit { limit, .. } = refusal {
-        gate.metrics.count_client_limit(*limit);
+        gate.metrics.client_limit(*limit).inc();
     }
     (refusal.outcome(), refuse(refusal, &judgement.caller, judgement.policy.as_deref(), &gate.pages))
 }
@@ -331,7 +331,7 @@ fn visit(worker: &Worker, settings: &Settings, judgement: &Judgement, parts: &Pa
     };
     Visit {
         tenant,
-        address: judgement.client.address,
+        address: judgement.address,
         https: judgement.client.https,
         own_origins: public.into_iter().chain(own_origin(&judgement.client, &parts.headers)).collect(),
         several_tenants: worker.gate.tenants.several(),

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -23,10 +23,12 @@ use super::{
     connection,
     drain::{DrainSignal, Phase},
     listen::Listener,
+    proxy_protocol::{Announced, BadHeader, read_header},
     tls::Certificates,
 };
 use crate::{
     clock,
+    config::descriptors::MANAGEMENT_CONNECTIONS,
     domain::fairness::{Limit, Resource},
     proxy::{ClientConnection, Entrance, Gate, Worker, connecting},
     sync::client_limits::{ClientState, Permit},
@@ -34,10 +36,6 @@ use crate::{
 
 /// A TLS handshake that takes longer is somebody holding the door.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Administrators' connections at a time: beside those of `limits.max_connections`, so that a crowd at the public door does
-/// not keep them out.
-const MANAGEMENT_CONNECTIONS: usize = 500;
 
 /// How long WebSockets may take to be closed at the end of the drain.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -136,21 +134,38 @@ struct Port {
 impl Port {
     /// Counts a connection for its client; `None` when the client has too many.
     fn connecting(&self, peer: IpAddr) -> Option<(Arc<ClientState>, Option<Permit>)> {
-        let gate = &*self.worker.gate;
         if self.entrance == Entrance::Management {
-            return Some((Arc::clone(gate.clients.all()), None));
+            return Some(self.unlimited());
         }
+        let gate = &*self.worker.gate;
         let settings = gate.settings.load();
         let client = connecting(gate, &settings, peer);
         let Ok(permit) = client.acquire(Resource::Connection, 1, settings.limits.client.connections) else {
-            gate.metrics.count_client_limit(Limit::Held(Resource::Connection));
-            if let Some(left_out) = gate.metrics.client_limit_line(clock::now()) {
-                let left_out = Some(left_out).filter(|lines| *lines > 0);
+            gate.metrics.client_limit(Limit::Held(Resource::Connection)).inc();
+            self.log(|left_out| {
                 tracing::warn!(client = %peer, left_out, "connection closed: limits.client.connections is reached");
-            }
+            });
             return None;
         };
         Some((client, Some(permit)))
+    }
+
+    /// A peer of the operator, which has no limits of its own.
+    fn unlimited(&self) -> (Arc<ClientState>, Option<Permit>) {
+        (Arc::clone(self.worker.gate.clients.all()), None)
+    }
+
+    /// Whether the peer must say first whose connection it is.
+    fn is_announced(&self, peer: IpAddr) -> bool {
+        self.entrance == Entrance::Public
+            && self.worker.gate.settings.load().server.proxy_protocol.iter().any(|net| net.contains(&peer))
+    }
+
+    /// Once a second at most, with the number of lines that were left out.
+    fn log(&self, write: impl FnOnce(Option<u64>)) {
+        if let Some(left_out) = self.worker.gate.metrics.listener_line.turn(clock::now()) {
+            write(Some(left_out).filter(|lines| *lines > 0));
+        }
     }
 }
 
@@ -160,7 +175,11 @@ struct OpenConnection(Port);
 impl OpenConnection {
     fn enter(port: &Port) -> Option<Self> {
         let limit = match port.entrance {
-            Entrance::Public => port.worker.gate.settings.load().limits.max_connections,
+            Entrance::Public => {
+                let limits = &port.worker.gate.settings.load().limits;
+                // whatever was configured since the start: some descriptors stay free for the private port and the store
+                limits.max_connections.min(limits.descriptors.most_connections())
+            }
             Entrance::Management => MANAGEMENT_CONNECTIONS,
         };
         let open = port.open.at(port.entrance);
@@ -188,17 +207,22 @@ async fn accept(listener: TcpListener, tls: Option<Arc<Certificates>>, port: Por
             Ok(accepted) => accepted,
             Err(error) => {
                 // out of file descriptors, or the client has gone already: neither is a reason to stop or to spin
-                tracing::warn!(%error, "accept failed");
+                port.log(|left_out| tracing::warn!(%error, left_out, "accept failed"));
                 sleep(Duration::from_millis(20)).await;
                 continue;
             }
         };
         let peer = canonical(peer);
         let Some(counted) = OpenConnection::enter(&port) else { continue };
-        let Some(client) = port.connecting(peer.ip()) else { continue };
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
         let Ok(local) = stream.local_addr() else { continue };
+        if port.is_announced(peer.ip()) {
+            let tls = tls.as_ref().map(|tls| tls.acceptor());
+            tokio::spawn(serve_announced(tls, stream, (peer, local), counted));
+            continue;
+        }
+        let Some(client) = port.connecting(peer.ip()) else { continue };
         let connection = ClientConnection::new(port.entrance, (peer, local), tls.is_some(), client);
         match &tls {
             None => {
@@ -208,6 +232,34 @@ async fn accept(listener: TcpListener, tls: Option<Arc<Certificates>>, port: Por
                 tokio::spawn(serve_encrypted(tls.acceptor(), stream, connection, counted));
             }
         }
+    }
+}
+
+/// A connection of a load balancer, whose PROXY header says whose it is.
+async fn serve_announced(
+    tls: Option<TlsAcceptor>,
+    mut stream: TcpStream,
+    (peer, local): (SocketAddr, SocketAddr),
+    counted: OpenConnection,
+) {
+    let port = &counted.0;
+    let patience = port.worker.gate.settings.load().limits.header_timeout;
+    let header = Box::pin(timeout(patience, read_header(&mut stream))).await;
+    let (peer, client) = match header.map_err(|_| BadHeader::Missing).and_then(|read| read) {
+        Ok(Announced::Client(client)) => (client, port.connecting(client.ip())),
+        // a health check: the load balancer itself has no limits
+        Ok(Announced::Peer) => (peer, Some(port.unlimited())),
+        Err(error) => {
+            port.worker.gate.metrics.proxy_headers_rejected.inc();
+            port.log(|left_out| tracing::warn!(%peer, %error, left_out, "connection closed (server.proxy_protocol)"));
+            return;
+        }
+    };
+    let Some(client) = client else { return };
+    let connection = ClientConnection::new(port.entrance, (peer, local), tls.is_some(), client);
+    match tls {
+        None => serve_clear(stream, connection, counted).await,
+        Some(tls) => serve_encrypted(tls, stream, connection, counted).await,
     }
 }
 
@@ -234,6 +286,6 @@ async fn serve_encrypted(
 }
 
 /// An IPv4 client of a dual-stack listener is that IPv4 address, not an IPv6 one.
-fn canonical(peer: std::net::SocketAddr) -> std::net::SocketAddr {
-    std::net::SocketAddr::new(peer.ip().to_canonical(), peer.port())
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }

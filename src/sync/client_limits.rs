@@ -185,13 +185,14 @@ impl ClientState {
     }
 
     fn counter(&self, resource: Resource) -> &AtomicUsize {
-        let [connection, request, request_body, upgrade, upstream_connection] = &self.held;
+        let [connection, request, request_body, upgrade, upstream_connection, hash_slot] = &self.held;
         match resource {
             Resource::Connection => connection,
             Resource::Request => request,
             Resource::RequestBody => request_body,
             Resource::Upgrade => upgrade,
             Resource::UpstreamConnection => upstream_connection,
+            Resource::HashSlot => hash_slot,
         }
     }
 

@@ -117,6 +117,10 @@ pub struct Metrics {
     pub connections_refused: Count,
     pub requests_shed: Count,
     pub tls_handshakes_failed: Count,
+    pub proxy_headers_rejected: Count,
+    pub unlisted_proxy_requests: Count,
+    /// Of listeners: accepting failed, a PROXY header was missing or malformed.
+    pub listener_line: Seldom,
     pub reloads: Family<ReloadLabels, Count>,
     pub tokens_cached: Count,
     pub tokens_checked: Count,
@@ -125,7 +129,6 @@ pub struct Metrics {
     pub accounts: AccountMetrics,
     guarded: [Count; GUARDED.len()],
     client_limit_rejections: [Count; Limit::ALL.len()],
-    client_limit_line: Seldom,
 }
 
 const OUTCOMES: [Outcome; 10] = [
@@ -195,6 +198,15 @@ impl Default for Metrics {
                 .metric("requests_shed", "Requests rejected because limits.max_buffered_bytes was reached"),
             tls_handshakes_failed: new
                 .metric("tls_handshakes_failed", "TLS handshakes that failed or took too long"),
+            proxy_headers_rejected: new.metric(
+                "proxy_headers_rejected",
+                "Connections closed because their PROXY protocol header was missing or malformed",
+            ),
+            unlisted_proxy_requests: new.metric(
+                "unlisted_proxy_requests",
+                "Requests with a proxy's headers from a peer that is not in server.trusted_proxies",
+            ),
+            listener_line: Seldom::default(),
             reloads: new.metric("config_reloads", "Reloads of deployment.toml by result"),
             tokens_cached: new.metric("tokens_cached", "Tokens whose check was answered from memory"),
             tokens_checked: new.metric("tokens_checked", "Tokens that were checked in full"),
@@ -207,7 +219,6 @@ impl Default for Metrics {
             accounts,
             client_limit_rejections: Limit::ALL
                 .map(|limit| client_limits.get_or_create_owned(&LimitLabels { resource: limit.key() })),
-            client_limit_line: Seldom::default(),
             guarded: GUARDED.map(|result| guarded.get_or_create_owned(&GuardedLabels { result })),
             registry,
         }
@@ -242,16 +253,10 @@ impl Metrics {
         }
     }
 
-    pub fn count_client_limit(&self, limit: Limit) {
-        let counters = Limit::ALL.iter().zip(&self.client_limit_rejections);
-        if let Some((_, counter)) = counters.into_iter().find(|(known, _)| **known == limit) {
-            counter.inc();
-        }
-    }
-
-    /// Whether the log is to name a client whose connection was closed; see [`Self::portal_error_line`].
-    pub fn client_limit_line(&self, now: u64) -> Option<u64> {
-        self.client_limit_line.turn(now)
+    /// Rejections because of a limit of one client.
+    pub fn client_limit(&self, limit: Limit) -> Count {
+        let mut counters = Limit::ALL.iter().zip(&self.client_limit_rejections);
+        counters.find(|(known, _)| **known == limit).map(|(_, counter)| counter.clone()).unwrap_or_default()
     }
 
     pub fn count_portal_error(&self, kind: PortalError) {

@@ -105,14 +105,12 @@ fn is_form(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::*;
 
     fn visit() -> Visit {
         Visit {
             tenant: Err(Page::NotFound),
-            address: IpAddr::from([192, 0, 2, 1]),
+            address: [192, 0, 2, 1].into(),
             https: true,
             own_origins: vec!["https://portal.example".to_owned(), "http://portal.example".to_owned()],
             several_tenants: false,

@@ -95,7 +95,7 @@ pub async fn enter(guest: &Guest, signed_in: &SignedIn, to: Option<&ReturnAddres
     let old = guest.session_secret();
     let agent = guest.text(header::USER_AGENT);
     let begun =
-        guest.doors.begin_session(signed_in, agent, guest.visit.address, old.as_ref(), guest.now).await;
+        guest.doors.begin_session(signed_in, agent, guest.visit.address.ip, old.as_ref(), guest.now).await;
     let secret = match begun {
         Ok(secret) => secret,
         // as if the attempt had come a moment later

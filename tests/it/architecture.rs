@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("token", &["domain", "config", "sync"]),
     ("store", &["domain", "config", "telemetry"]),
     ("session", &["domain", "clock", "config", "sync", "store", "telemetry"]),
-    ("account", &["domain", "clock", "config", "store", "session", "telemetry"]),
+    ("account", &["domain", "clock", "config", "sync", "store", "session", "telemetry"]),
     ("visit", &["domain", "config"]),
     ("proxy", &["domain", "clock", "config", "sync", "telemetry", "token", "session", "account", "visit"]),
     ("web", &["domain", "clock", "config", "telemetry", "token", "session", "account", "visit"]),

@@ -1,13 +1,18 @@
 //! One client that takes as much as it gets of what clients share, while another one is served.
 
-use std::net::IpAddr;
+use std::{
+    net::{IpAddr, TcpStream},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 use serde_json::json;
 
 use crate::support::{
-    Gate, Portal, Reply,
+    Gate, People, Portal, Reply,
     accounts::{Desk, with_lock},
     ask::Ask,
+    binary::with_descriptors,
     eventually,
     gate::GateBuilder,
     wire::Wire,
@@ -180,4 +185,143 @@ fn attack_a_flood_of_anonymous_requests_stops_those_who_are_signed_in() {
     assert_eq!(signed_in("203.0.113.5").send().status, 200);
     assert_eq!(gate.get("/devportal/apis").tenant("acme.com").send().status, 200, "a health check");
     assert_eq!(gate.admin("/livez").status, 200);
+}
+
+/// Behind a proxy that is not listed all clients have one address: one of them must not lock out all others.
+#[test]
+fn attack_one_person_behind_an_unlisted_proxy_locks_out_everybody() {
+    let portal = Portal::answering("hello").start();
+    let gate = guessing(&portal).serve();
+    let guess = |name: &str, password: &str, header: &str| {
+        let mut visitor = gate.visitor();
+        let form = visitor.open("/.doorward/sign-in?tenant=acme.com");
+        let body = form.body(&[("username", name), ("password", password)]);
+        let headers = [("sec-fetch-site", "same-origin"), (header, "203.0.113.7")];
+        visitor.post("/.doorward/sign-in?tenant=acme.com", &body, &headers).status
+    };
+    for (round, header) in ["x-forwarded-for", "forwarded", "x-real-ip"].into_iter().enumerate() {
+        for stranger in 0..4 {
+            assert_eq!(guess(&format!("stranger{round}{stranger}"), "wrong", header), 403);
+        }
+        assert_eq!(guess("alex", "correct horse", header), 303, "{header}");
+    }
+    // the account's own lock holds whatever is sent
+    for _ in 0..5 {
+        guess("kim", "wrong", "x-forwarded-for");
+    }
+    assert_eq!(guess("kim", "correct horse", "x-forwarded-for"), 403);
+    let said = gate.said("a peer that is not in server.trusted_proxies").unwrap();
+    assert_eq!(said["peer"], "127.0.0.1");
+    // and where nothing is sent, the address counts
+    for stranger in 0..4 {
+        guess(&format!("direct{stranger}"), "wrong", "x-nothing");
+    }
+    assert_eq!(guess("alex", "correct horse", "x-nothing"), 403);
+}
+
+/// Who has the role that is never locked is guarded by the address alone, and so it counts.
+#[test]
+fn attack_a_forged_proxy_header_opens_an_account_that_is_never_locked_to_guesses() {
+    let portal = Portal::answering("hello").start();
+    let gate = guessing(&portal).start();
+    People::of(&gate).add_with("acme.com", "system", "correct horse", |account| {
+        account.profile.roles = vec!["Internal/system".to_owned()];
+    });
+    let mut visitor = gate.visitor();
+    let form = visitor.open("/.doorward/sign-in?tenant=acme.com");
+    let headers = [("sec-fetch-site", "same-origin"), ("x-forwarded-for", "203.0.113.7")];
+    let mut guess = |password: &str| {
+        let body = form.body(&[("username", "system"), ("password", password)]);
+        visitor.post("/.doorward/sign-in?tenant=acme.com", &body, &headers).status
+    };
+    for _ in 0..4 {
+        guess("wrong");
+    }
+    assert_eq!(guess("correct horse"), 403);
+}
+
+/// Four guesses an address, whatever the name; five a name.
+fn guessing(portal: &Portal) -> GateBuilder {
+    let gate = Gate::before(portal)
+        .tenant("acme.com", &json!({}))
+        .setting("account_lock.enabled", true)
+        .setting("account_lock.max_attempts", 5)
+        .setting("account_lock.address.max_attempts", 4)
+        .accounts();
+    let people = People::in_folder(gate.folder());
+    people.add("acme.com", "alex", "correct horse");
+    people.add("acme.com", "kim", "correct horse");
+    gate
+}
+
+/// More silent connections than the process may open files.
+#[test]
+fn attack_silent_connections_use_up_all_file_descriptors() {
+    let portal = Portal::answering("hello").start();
+    let gate = Gate::before(&portal).generic(&[("/**", "open")]).serve_with_descriptors(64, 400);
+    let said = gate.said("file descriptors").unwrap();
+    assert_eq!(said["file_descriptors"], 400);
+    let most = usize::try_from(said["max_connections"].as_u64().unwrap()).unwrap();
+    assert!((64..300).contains(&most), "{said}");
+    let silent: Vec<_> = (0..500).map(|_| TcpStream::connect(gate.http).unwrap()).collect();
+    eventually(|| gate.admin("/metrics").text().contains(&format!("doorward_connections {most}\n")));
+    assert_eq!(gate.admin("/livez").status, 200);
+    drop(silent);
+    eventually(|| gate.admin("/metrics").text().contains("doorward_connections 0\n"));
+    assert_eq!(gate.get("/").send().text(), "hello");
+}
+
+#[test]
+fn more_connections_than_file_descriptors_are_refused_at_the_start() {
+    let portal = Portal::answering("hello").start();
+    let builder = Gate::before(&portal).generic(&[("/**", "open")]).setting("limits.max_connections", 1000);
+    let (file, _home) = builder.write();
+    let output = with_descriptors(64, 400, &file).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in ["limits.max_connections = 1000 does not fit", "400 file descriptors", "write at most "] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+/// More guesses than the queue takes, each from a network of its own: who has signed in here before still can.
+#[test]
+fn attack_guesses_from_everywhere_keep_the_owner_out() {
+    let portal = Portal::answering("hello").start();
+    let gate = behind_proxy(&portal)
+        .tenant("acme.com", &json!({}))
+        .accounts()
+        .setting("accounts.hash_parallel", 1)
+        .setting("accounts.hash_queue", 7)
+        .start();
+    People::of(&gate).add("acme.com", "alex", "correct horse");
+    let mut owner = gate.visitor();
+    assert_eq!(owner.sign_in("acme.com", "alex", "correct horse").status, 303);
+    let body = |name: &str| format!("username={name}&password=correct+horse");
+    let guess = |client: &str, name: &str| {
+        from(client, gate.post("/.doorward/sign-in?tenant=acme.com"))
+            .header("sec-fetch-site", "same-origin")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body(name))
+            .send()
+            .status
+    };
+    let (over, guess) = (AtomicBool::new(false), &guess);
+    thread::scope(|scope| {
+        for network in 0..24 {
+            let over = &over;
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    guess(&format!("198.51.{network}.1"), &format!("stranger{network}"));
+                }
+            });
+        }
+        for _ in 0..3 {
+            eventually(|| guess("203.0.113.9", "kim") == 429);
+            let headers = [("sec-fetch-site", "same-origin"), ("x-forwarded-for", OTHER)];
+            let answer = owner.post("/.doorward/sign-in?tenant=acme.com", &body("alex"), &headers);
+            assert_eq!(answer.status, 303);
+        }
+        over.store(true, Ordering::Relaxed);
+    });
 }

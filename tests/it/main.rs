@@ -43,6 +43,7 @@ mod pages;
 mod pages_account;
 mod pages_sign_in;
 mod private_port;
+mod proxy_protocol;
 mod proxying;
 mod session_identity;
 mod store;

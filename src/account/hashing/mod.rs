@@ -17,7 +17,6 @@ mod shares;
 pub mod stored;
 
 use std::{
-    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -39,7 +38,10 @@ use queue::{Lane, Queue};
 use shares::Shares;
 use stored::Method;
 
-use crate::domain::{account::StoredPassword, client::Client};
+use crate::{
+    domain::{account::StoredPassword, client::ClientAddress, fairness::Share},
+    sync::client_limits::Exceeded,
+};
 
 /// Cheap to clone: all clones share one queue.
 #[derive(Clone)]
@@ -53,6 +55,15 @@ struct Inner {
     line: Line,
     /// A hash in the store needs so much memory that it has to be alone: then all in the line go one by one.
     one_by_one: AtomicBool,
+}
+
+impl Inner {
+    fn full(&self, exceeded: Exceeded) -> Busy {
+        if exceeded == Exceeded::Client {
+            self.queue.meters().share_full.inc();
+        }
+        self.queue.full()
+    }
 }
 
 #[derive(Debug)]
@@ -74,8 +85,20 @@ impl Verified {
 impl Hasher {
     /// `slots` hashes at a time, `queue` more may wait.
     pub fn new(cost: Cost, slots: usize, queue: usize, meters: Meters) -> Result<Self, BadCost> {
+        let share = Share::fraction(slots.saturating_add(queue), 4);
+        Self::with_share(cost, slots, queue, share, meters)
+    }
+
+    /// One client has `share` of the slots and the queue together.
+    pub fn with_share(
+        cost: Cost,
+        slots: usize,
+        queue: usize,
+        share: usize,
+        meters: Meters,
+    ) -> Result<Self, BadCost> {
         let queue = Queue::new(slots, queue, meters);
-        let shares = Shares::of(queue.capacity());
+        let shares = Shares::new(queue.capacity(), share);
         Ok(Self(Arc::new(Inner {
             argon: Argon::new(cost)?,
             queue,
@@ -88,8 +111,13 @@ impl Hasher {
 
     /// A place of the share this client has of the queue, to be held from before an attempt costs anything until its
     /// end.
-    pub fn place(&self, address: IpAddr) -> Result<Place, Busy> {
-        self.0.shares.take(Client::of(address)).ok_or_else(|| self.0.queue.full())
+    pub fn place(&self, address: ClientAddress) -> Result<Place, Busy> {
+        self.0.shares.take(address).map_err(|exceeded| self.0.full(exceeded))
+    }
+
+    /// The same of what is kept for known browsers.
+    pub fn reserved_place(&self, address: ClientAddress) -> Result<Place, Busy> {
+        self.0.shares.take_reserved(address).map_err(|exceeded| self.0.full(exceeded))
     }
 
     /// Whether this is the password behind a stored hash. A stored text that cannot be read matches nothing. Every attempt

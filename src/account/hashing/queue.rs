@@ -34,6 +34,8 @@ pub struct Meters {
     pub spent: Count,
     /// Times the queue, or a client's share of it, was full.
     pub busy: Count,
+    /// Times it was the client's share.
+    pub share_full: Count,
 }
 
 /// Which slots work waits for.

@@ -1,77 +1,103 @@
-//! Nobody shuts the door for everybody: each client has a share of the places in the queue, and no more.
+//! Per-client limits of the password-hash queue. A quarter of the queue is kept for browsers that an account's owner has used
+//! before, so that guesses from many networks do not keep the owner out.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+use std::time::Instant;
+
+use crate::{
+    domain::{
+        client::ClientAddress,
+        fairness::{Resource, Share},
+    },
+    sync::client_limits::{ClientRegistry, Exceeded, Permit},
 };
 
-use crate::domain::client::Client;
-
-/// How many places each client holds; of who holds none, nothing is kept.
-type Held = Mutex<HashMap<Client, usize>>;
-
 pub(super) struct Shares {
-    each: usize,
-    held: Arc<Held>,
+    ordinary: (ClientRegistry, Share),
+    reserved: (ClientRegistry, Share),
 }
 
 /// A client's right to one attempt, until it is dropped.
 pub struct Place {
-    held: Arc<Held>,
-    client: Client,
+    _permit: Permit,
 }
 
 impl Shares {
-    /// A quarter of the queue, so that three others may be greedy at the same time.
-    pub(super) fn of(capacity: usize) -> Self {
-        Self { each: (capacity / 4).max(1), held: Arc::default() }
+    pub(super) fn new(capacity: usize, client: usize) -> Self {
+        let reserved = capacity / 4;
+        let share =
+            |client: usize, all: usize| (ClientRegistry::default(), Share { client, all: all.max(1) });
+        Self {
+            ordinary: share(client, capacity - reserved),
+            reserved: share(Share::fraction(reserved, 4), reserved),
+        }
     }
 
-    /// `None`: the client holds all of its share.
-    pub(super) fn take(&self, client: Client) -> Option<Place> {
-        let mut held = lock(&self.held);
-        let places = held.entry(client).or_default();
-        if *places >= self.each {
-            return None;
-        }
-        *places += 1;
-        Some(Place { held: Arc::clone(&self.held), client })
+    pub(super) fn take(&self, address: ClientAddress) -> Result<Place, Exceeded> {
+        take(&self.ordinary, address)
+    }
+
+    /// For a browser that may be known.
+    pub(super) fn take_reserved(&self, address: ClientAddress) -> Result<Place, Exceeded> {
+        take(&self.reserved, address)
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Entry::Occupied(mut places) = lock(&self.held).entry(self.client) {
-            if *places.get() > 1 {
-                *places.get_mut() -= 1;
-            } else {
-                places.remove();
-            }
-        }
-    }
-}
-
-fn lock(held: &Held) -> MutexGuard<'_, HashMap<Client, usize>> {
-    held.lock().unwrap_or_else(PoisonError::into_inner)
+fn take((clients, share): &(ClientRegistry, Share), address: ClientAddress) -> Result<Place, Exceeded> {
+    clients.sweep(Instant::now());
+    let permit = if address.is_unlisted_proxy {
+        // its clients cannot be told apart: one of them would stop all others
+        clients.all().acquire(Resource::HashSlot, 1, *share)
+    } else {
+        clients.by_address(address.ip).acquire(Resource::HashSlot, 1, *share)
+    };
+    permit.map(|permit| Place { _permit: permit })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// As many places as these addresses get together.
+    fn taken(shares: &Shares, addresses: impl IntoIterator<Item = ClientAddress>) -> Vec<Place> {
+        let take = |address| std::iter::from_fn(move || shares.take(address).ok());
+        addresses.into_iter().flat_map(take).collect()
+    }
+
+    fn v4(host: u8) -> ClientAddress {
+        [192, 0, host, 1].into()
+    }
+
     #[test]
-    fn a_client_has_a_quarter_and_others_have_theirs() {
-        for (capacity, each) in [(0, 1), (3, 1), (8, 2), (102, 25)] {
-            let shares = Shares::of(capacity);
-            let [one, other] = [1, 2].map(|last| Client::of([192, 0, 2, last].into()));
-            let mut held: Vec<Place> = (0..each).map(|_| shares.take(one).unwrap()).collect();
-            assert!(shares.take(one).is_none(), "{capacity}");
-            assert!(shares.take(other).is_some(), "{capacity}");
+    fn a_client_has_its_share_and_others_have_theirs() {
+        for (capacity, each) in [(1, 1), (3, 1), (8, 2), (102, 25)] {
+            let shares = Shares::new(capacity, Share::fraction(capacity, 4));
+            let mut held = taken(&shares, [v4(1)]);
+            assert_eq!(held.len(), each, "{capacity}");
+            assert_eq!(shares.take(v4(2)).is_ok(), capacity > 1, "{capacity}");
             held.pop();
-            held.push(shares.take(one).unwrap());
-            assert!(shares.take(one).is_none(), "{capacity}");
-            drop(held);
-            assert!(lock(&shares.held).is_empty(), "nothing is kept of those who left");
+            held.extend(shares.take(v4(1)));
+            assert_eq!(held.len(), each, "{capacity}");
         }
+    }
+
+    #[test]
+    fn attack_guesses_from_many_networks_of_one_prefix_fill_the_queue() {
+        let shares = Shares::new(102, 25);
+        let networks = (0..130_u16).map(|net| [0x2001, 0xdb8, 0, net, 0, 0, 0, 1].into());
+        let held = taken(&shares, networks);
+        assert!(held.len() < 77, "{}", held.len());
+        assert!(shares.take([198, 51, 100, 7].into()).is_ok(), "another network");
+        // and from everywhere
+        let all = taken(&shares, (0..=255).map(v4));
+        assert_eq!(held.len() + all.len(), 77);
+        assert!(shares.take([198, 51, 100, 7].into()).is_err());
+        assert!(shares.take_reserved([198, 51, 100, 7].into()).is_ok(), "a known browser");
+    }
+
+    #[test]
+    fn clients_behind_an_unlisted_proxy_have_no_common_share() {
+        let shares = Shares::new(102, 25);
+        let proxy = ClientAddress { ip: [10, 0, 0, 1].into(), is_unlisted_proxy: true };
+        assert_eq!(taken(&shares, [proxy]).len(), 77);
     }
 }

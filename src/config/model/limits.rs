@@ -5,6 +5,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use ipnet::IpNet;
 
 use crate::domain::{
+    descriptors::Descriptors,
     fairness::{Rate, Resource, Share},
     transfer_rate::MinRate,
 };
@@ -31,6 +32,7 @@ pub struct Limits {
     /// Over all connections, socket buffers included.
     pub max_buffered_bytes: usize,
     pub client: Arc<ClientLimits>,
+    pub descriptors: Descriptors,
 }
 
 /// Per client and in all.
@@ -42,6 +44,7 @@ pub struct ClientLimits {
     pub request_bodies: Share,
     pub upgrades: Share,
     pub upstream_connections: Share,
+    pub hash_slots: Share,
     /// Addresses without limits of their own.
     pub exempt: Vec<IpNet>,
 }
@@ -54,6 +57,7 @@ impl ClientLimits {
             Resource::RequestBody => self.request_bodies,
             Resource::Upgrade => self.upgrades,
             Resource::UpstreamConnection => self.upstream_connections,
+            Resource::HashSlot => self.hash_slots,
         }
     }
 

@@ -19,6 +19,8 @@ pub struct Server {
     pub public_url: Option<url::Url>,
     /// Peers whose `X-Forwarded-*` and `Forwarded` are believed. Empty: nobody's.
     pub trusted_proxies: Vec<IpNet>,
+    /// Peers whose connections begin with a PROXY protocol header.
+    pub proxy_protocol: Vec<IpNet>,
     /// As in `claimable_hosts`. Empty: every host.
     pub allowed_hosts: Vec<String>,
     pub redirect_to_https: bool,

@@ -10,8 +10,9 @@ use super::{text::As, values::duration::Positive};
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct Limits {
-    /// Client connections at a time; the next one is closed at once and counted.
-    #[schemars(extend("default" = 10000))]
+    /// Client connections at a time; the next one is closed at once and counted. A number for which the process has not
+    /// enough file descriptors is an error at the start.
+    #[schemars(extend("x-default" = "10000, or as many as the hard limit of file descriptors allows"))]
     pub max_connections: Option<u32>,
     /// Requests at a time, from the head to the end of the answer. From 90 % on, of this or of `max_connections`, anonymous
     /// requests get 503; from 100 % on all do.
@@ -92,6 +93,9 @@ pub struct Client {
     /// of the client's has ended, at most `portal.upstream[].connect_timeout`, and then gets 429.
     #[schemars(extend("x-default" = "a quarter of the smallest `portal.upstream[].max_connections`; with `http2`, 25 times as many as those"))]
     pub upstream_connections: Option<u32>,
+    /// Passwords that are hashed or wait to be, at a time. A quarter of the queue is kept for known browsers.
+    #[schemars(extend("x-default" = "a quarter of `accounts.hash_parallel` and `accounts.hash_queue` together", "x-restart" = true))]
+    pub hash_slots: Option<u32>,
     /// Addresses without these limits: other machines of the operator, such as a monitoring system. Peers in
     /// `server.trusted_proxies` have none either: the client they name counts.
     #[schemars(extend("default" = ["127.0.0.0/8", "::1/128"]))]

@@ -29,6 +29,11 @@ pub struct Server {
     /// Peers whose `X-Forwarded-*` and `Forwarded` are believed. Nobody's by default.
     #[schemars(extend("default" = [], "x-source" = "RFC 7239"))]
     pub trusted_proxies: Option<Vec<As<IpNet>>>,
+    /// Peers that must begin each connection with a PROXY protocol header (version 1 or 2), such as a TCP load balancer: the
+    /// client is the one it names. A connection of theirs without one is closed; from all other peers a header is a bad
+    /// request.
+    #[schemars(extend("default" = [], "x-source" = "HAProxy PROXY protocol"))]
+    pub proxy_protocol: Option<Vec<As<IpNet>>>,
     /// After SIGTERM: how long to keep serving while `/readyz` says no, so that load balancers notice.
     /// Answers then carry `Connection: close`, and HTTP/2 connections are sent `GOAWAY`.
     #[schemars(extend("default" = "5s"))]

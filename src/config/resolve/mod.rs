@@ -18,6 +18,7 @@ use std::{path::Path, sync::Arc};
 pub use scope::Scope;
 
 use super::{
+    descriptors::descriptors,
     document::{Findings, Key, Node},
     governance::{Governed, written, wso2},
     model::{self, AccountRules, Branding, Profile, Settings, SignIn, TenantDefaults},
@@ -83,8 +84,15 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
     }
     let route_table = access::table(profile, &access.routes, &[], &sign_in);
     let log = server::log(raw.log.unwrap_or_default(), &key.name("log"), &mut scope);
-    let limits =
-        server::limits(raw.limits.unwrap_or_default(), &portal.upstreams, &key.name("limits"), &mut scope);
+    let limits = server::limits(
+        raw.limits.unwrap_or_default(),
+        &portal.upstreams,
+        (accounts.hashing.parallel + accounts.hashing.queue, |upgrades| {
+            descriptors(&server, &portal, &accounts, &management, upgrades)
+        }),
+        &key.name("limits"),
+        &mut scope,
+    );
     Some(Settings {
         file: file.to_owned(),
         server,

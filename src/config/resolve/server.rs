@@ -20,6 +20,7 @@ use crate::{
         },
     },
     domain::{
+        descriptors::Descriptors,
         fairness::{Rate, Share},
         transfer_rate::MinRate,
     },
@@ -65,6 +66,7 @@ pub fn server(raw: raw::server::Server, key: &Key, scope: &mut Scope<'_>) -> Ser
         workers,
         public_url: raw.public_url.map(|url| url.0.0),
         trusted_proxies,
+        proxy_protocol: raw.proxy_protocol.unwrap_or_default().into_iter().map(|net| net.0).collect(),
         drain_delay: duration(raw.drain_delay, 5),
         drain_timeout: positive(raw.drain_timeout, 30),
     }
@@ -173,9 +175,11 @@ pub fn log(raw: raw::log::Log, key: &Key, scope: &mut Scope<'_>) -> Log {
     }
 }
 
+/// `hash_slots` is the limit of all clients; `descriptors` says how many file descriptors there are beside so many upgrades.
 pub fn limits(
     raw: raw::limits::Limits,
     upstreams: &[Arc<Upstream>],
+    (hash_slots, descriptors): (usize, impl FnOnce(usize) -> Descriptors),
     key: &Key,
     scope: &mut Scope<'_>,
 ) -> Limits {
@@ -190,10 +194,12 @@ pub fn limits(
         }
         value as usize
     };
-    let max_connections = bounded("max_connections", raw.max_connections, 10_000, 1..=10_000_000);
     let max_requests = bounded("max_requests", raw.max_requests, 10_000, 1..=10_000_000);
     let max_request_bodies = bounded("max_request_bodies", raw.max_request_bodies, 2_000, 1..=10_000_000);
     let max_upgrades = bounded("max_upgrades", raw.max_upgrades, 2_000, 0..=10_000_000);
+    let descriptors = descriptors(max_upgrades);
+    let that_fit = u32::try_from(descriptors.connections(10_000)).unwrap_or(u32::MAX);
+    let max_connections = bounded("max_connections", raw.max_connections, that_fit, 1..=10_000_000);
     let grace = positive(raw.min_rate_grace, 60);
     let rate =
         |written: Option<u32>| MinRate { bytes_per_second: written.unwrap_or(DEFAULT_MIN_RATE), grace };
@@ -215,10 +221,18 @@ pub fn limits(
             .map_or_else(memory::default_buffer_budget, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
         client: Arc::new(client_limits(
             raw.client.unwrap_or_default(),
-            &Totals { max_connections, max_requests, max_request_bodies, max_upgrades, upstreams },
+            &Totals {
+                max_connections,
+                max_requests,
+                max_request_bodies,
+                max_upgrades,
+                upstreams,
+                hash_slots,
+            },
             &key.name("client"),
             scope,
         )),
+        descriptors,
     };
     if limits.max_buffered_bytes < MIN_BUFFERED_BYTES {
         scope.mistake(
@@ -245,6 +259,7 @@ struct Totals<'a> {
     max_request_bodies: usize,
     max_upgrades: usize,
     upstreams: &'a [Arc<Upstream>],
+    hash_slots: usize,
 }
 
 fn client_limits(
@@ -279,6 +294,7 @@ fn client_limits(
             all: sum.saturating_add(sum / 4).saturating_add(16),
             ..share("upstream_connections", raw.upstream_connections, smallest, 4)
         },
+        hash_slots: share("hash_slots", raw.hash_slots, totals.hash_slots, 4),
         request_rate: Rate {
             per_second: at_least_1("requests_per_second", raw.requests_per_second, 1_000)
                 .try_into()

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::domain::client::ClientAddress;
+
 /// The built-in defaults are WSO2's: counting is off, and where it is switched on, 5 guesses, 5 minutes, factor 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockoutSettings {
@@ -68,6 +70,12 @@ impl Default for LockoutSettings {
 impl LockoutSettings {
     pub fn bypassed_by(&self, roles: &[String]) -> bool {
         !self.bypass_role.is_empty() && roles.contains(&self.bypass_role)
+    }
+
+    /// Whether an attempt counts for its address. Behind a proxy that is not listed all clients have one address, and one
+    /// of them could lock out all others; there the counter of the name has to do, where it holds.
+    pub fn counts_address(&self, address: ClientAddress, bypass: bool) -> bool {
+        !address.is_unlisted_proxy || bypass || !self.enabled
     }
 
     pub(super) fn allows(&self, address: IpAddr) -> bool {

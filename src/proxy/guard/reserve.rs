@@ -42,7 +42,7 @@ impl Guarding<'_> {
     ) -> Result<Vec<Share<Reservation>>, NotForwarded> {
         // without a store there is nothing to count with
         let doors = self.worker.gate.doors.as_ref().ok_or(NotForwarded::Unavailable)?;
-        let client = PortalClient { address: self.judgement.client.address, tenant: &self.policy.tenant };
+        let client = PortalClient { address: self.judgement.address, tenant: &self.policy.tenant };
         if let ([name], Some(digest)) = (found.whose.names.as_slice(), credentials) {
             let reserving = doors.reserve_at_portal(found.door, name, client, clock::millis());
             return Ok(known.join(digest, reserving).await?.into_iter().collect());

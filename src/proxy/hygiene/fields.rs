@@ -47,6 +47,18 @@ const BY_PROXY_X: [&str; 26] = [
     "x-arr-clientcert",
 ];
 
+/// Those of them in which proxies name their client.
+const FORWARDING: [&str; 8] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+];
+
 const OTHERS_OF_CONNECTION: [HeaderName; 8] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -63,6 +75,8 @@ const OTHERS_OF_CONNECTION: [HeaderName; 8] = [
 pub(super) struct Seen {
     pub connection: bool,
     pub others: bool,
+    /// A header in which a proxy names its client.
+    pub forwarding: bool,
 }
 
 /// The kind of a name spelt with small letters, digits and `-`.
@@ -157,7 +171,11 @@ pub(super) fn clean(headers: &mut HeaderMap) -> Result<Seen, Ambiguity> {
         match folded_kind(name.as_str()) {
             (Kind::Plain, _) => {}
             // another spelling of a name that matters
-            (_, true) | (Kind::ByProxy, false) => drop.push(name.clone()),
+            (_, true) => drop.push(name.clone()),
+            (Kind::ByProxy, false) => {
+                seen.forwarding |= FORWARDING.contains(&name.as_str());
+                drop.push(name.clone());
+            }
             (Kind::Connection, false) if *name == header::CONNECTION => seen.connection = true,
             (Kind::Connection, false) => seen.others = true,
             (Kind::Single, false) if repeats && headers.get_all(name).iter().nth(1).is_some() => {

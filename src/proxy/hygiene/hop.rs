@@ -19,7 +19,7 @@ pub(super) fn clean(headers: &mut HeaderMap, seen: Seen) -> Result<Cleaned, Ambi
             }
         }
     }
-    let mut cleaned = Cleaned::default();
+    let mut cleaned = Cleaned { forwarding: seen.forwarding, ..Cleaned::default() };
     if seen.others {
         for token in tokens(headers, &header::TE) {
             cleaned.te_trailers |= token?.split(';').any(|t| t.trim().eq_ignore_ascii_case("trailers"));

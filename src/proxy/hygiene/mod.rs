@@ -36,6 +36,8 @@ impl Default for Limits {
 pub struct Cleaned {
     /// The protocols the client asks to switch to. The route says which of them count (`domain::upgrade`).
     pub upgrade: Option<HeaderValue>,
+    /// A proxy named its client, rightly or not.
+    pub forwarding: bool,
     /// The client takes trailers.
     pub te_trailers: bool,
 }

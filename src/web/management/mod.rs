@@ -82,7 +82,7 @@ impl Ask {
             name: self.principal.name.clone(),
             tenant: Some(self.principal.tenant.clone()),
             proof: self.principal.proof.clone(),
-            address: Some(self.call.address),
+            address: Some(self.call.address.ip),
             request_id: Some(self.call.request_id.clone()),
         }
     }

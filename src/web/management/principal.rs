@@ -94,7 +94,7 @@ pub async fn authenticate(
             by_password(site, call, door, &login, &password, settings, now).await
         }
         Credentials::Bearer(token) => {
-            let verified = site.tokens.verify_for(call.address, &door.policy, &token, clock::now()).await;
+            let verified = site.tokens.verify_for(call.address.ip, &door.policy, &token, clock::now()).await;
             let verified = verified.map_err(bad_token)?;
             let user = &verified.user;
             let has = |scope: &Scope| user.scopes.iter().any(|held| held == scope.as_str());

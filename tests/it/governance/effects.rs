@@ -272,8 +272,14 @@ mod effect {
         set(desk, &[(property, "false")]).await;
         let (policy, current, new) =
             (desk.policy().await, Password::new(RIGHT), Password::new("another one"));
-        let change =
-            ChangePassword { login: "alex", current: &current, new: &new, address, device: None, keep: None };
+        let change = ChangePassword {
+            login: "alex",
+            current: &current,
+            new: &new,
+            address: address.into(),
+            device: None,
+            keep: None,
+        };
         desk.doors.change_password(&policy, change, START).await.unwrap();
     }
 

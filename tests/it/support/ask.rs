@@ -28,6 +28,7 @@ pub struct Ask<'a> {
     body: Vec<u8>,
     http2: bool,
     tls: bool,
+    prefix: Vec<u8>,
     jar: Option<&'a mut Jar>,
 }
 
@@ -58,6 +59,7 @@ impl<'a> Ask<'a> {
             body: Vec::new(),
             http2: false,
             tls: false,
+            prefix: Vec::new(),
             jar: None,
         }
     }
@@ -125,6 +127,12 @@ impl<'a> Ask<'a> {
         self
     }
 
+    /// Sends these bytes first, before TLS.
+    pub fn behind(mut self, prefix: impl Into<Vec<u8>>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
     pub fn tls(mut self) -> Self {
         self.tls = true;
         self
@@ -188,14 +196,16 @@ impl<'a> Ask<'a> {
             headers: self.headers,
             body: self.body,
         };
-        h2::send(addr, tls, request)
+        h2::send(addr, &self.prefix, tls, request)
     }
 
     fn connect(&self) -> Wire {
         if self.tls {
-            Wire::connect_tls(self.https(), self.trust().http1)
+            Wire::connect_tls(self.https(), self.trust().http1, &self.prefix)
         } else {
-            Wire::connect(self.to.http)
+            let mut wire = Wire::connect(self.to.http);
+            wire.write(&self.prefix);
+            wire
         }
     }
 

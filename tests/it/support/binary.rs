@@ -57,6 +57,15 @@ fn serving(file: &Path) -> Command {
     command
 }
 
+/// `doorward serve` where a process may open so many files.
+pub fn with_descriptors(soft: u32, hard: u32, file: &Path) -> Command {
+    let mut command = Command::new("sh");
+    let limits = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$@\"");
+    command.args(["-ec", &limits, "sh", env!("CARGO_BIN_EXE_doorward"), "serve", "--config"]).arg(file);
+    command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
 impl GateBuilder {
     /// Writes the configuration and leaves the rest to the test; the folder goes when it is dropped.
     pub fn write(self) -> (PathBuf, TempDir) {
@@ -107,6 +116,12 @@ impl GateBuilder {
         let mut command = serving(&file);
         command.stdout(stdout);
         Self::started(command, Arc::new(home))
+    }
+
+    /// Starts the binary where a process may open so many files.
+    pub fn serve_with_descriptors(self, soft: u32, hard: u32) -> Binary {
+        let (file, home) = self.write();
+        Self::started(with_descriptors(soft, hard, &file), Arc::new(home))
     }
 
     pub(super) fn started(mut command: Command, home: Arc<TempDir>) -> Binary {

@@ -13,7 +13,7 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
     runtime::Handle,
     sync::oneshot,
@@ -34,11 +34,13 @@ pub struct H2Request {
     pub body: Vec<u8>,
 }
 
-pub fn send(addr: SocketAddr, tls: Option<Arc<ClientConfig>>, request: H2Request) -> Answer {
+/// `prefix` is sent before anything else.
+pub fn send(addr: SocketAddr, prefix: &[u8], tls: Option<Arc<ClientConfig>>, request: H2Request) -> Answer {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         timeout(PATIENCE, async {
-            let socket = TcpStream::connect(addr).await.unwrap();
+            let mut socket = TcpStream::connect(addr).await.unwrap();
+            socket.write_all(prefix).await.unwrap();
             match tls {
                 None => exchange(socket, request).await,
                 Some(config) => {

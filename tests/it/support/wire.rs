@@ -36,10 +36,13 @@ impl Wire {
         Self(BufReader::new(Stream::Plain(patient(unbound.into()))))
     }
 
-    pub fn connect_tls(addr: SocketAddr, config: Arc<ClientConfig>) -> Self {
+    /// `prefix` is sent in clear text, before TLS.
+    pub fn connect_tls(addr: SocketAddr, config: Arc<ClientConfig>, prefix: &[u8]) -> Self {
+        let mut clear = socket(addr);
+        clear.write_all(prefix).unwrap();
         let name = ServerName::try_from("localhost").unwrap();
         let connection = ClientConnection::new(config, name).unwrap();
-        Self(BufReader::new(Stream::Tls(Box::new(StreamOwned::new(connection, socket(addr))))))
+        Self(BufReader::new(Stream::Tls(Box::new(StreamOwned::new(connection, clear)))))
     }
 
     #[track_caller]

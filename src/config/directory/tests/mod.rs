@@ -86,6 +86,7 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             allowed_hosts: Vec::new(),
             redirect_to_https: false,
             hsts: None,
+            proxy_protocol: Vec::new(),
             drain_delay: some_time,
             drain_timeout: some_time,
         },
