@@ -272,7 +272,7 @@ async fn a_list_has_the_accounts_that_contain_a_text(database: Database) {
     }
     person(&store, globex(), "alexandra", None, "").await;
     for (text, found) in [
-        ("LE", &["Alex"][..]),
+        ("ALE", &["Alex"][..]),
         ("example", &["Alex", "kim"]),
         ("kim@example", &["kim"]),
         ("_", &["Alex"]),
