@@ -23,7 +23,7 @@ use super::{
 /// A buffer begins like this and grows with a body that fills it. What a client does not read is held here and once more in
 /// hyper's write buffer, so it stays small (`docs/adr/0015-one-budget-for-buffered-bytes.md`).
 const SMALL: usize = 8 * 1024;
-const LARGE: usize = 32 * 1024;
+const LARGE: usize = 24 * 1024;
 /// So many 1xx before an answer, and no more.
 pub const MAX_INTERIM: u32 = 32;
 /// With less room than this a new buffer is begun.
