@@ -241,9 +241,14 @@ impl Reservation {
         // attempts that wait for the outcome try again when this is dropped
         let _underway = self.underway.take().map(Underway::refunding);
         let keys: Vec<_> = self.reserved.keys().cloned().collect();
-        let (settings, reserved) = (Arc::clone(&self.settings), self.reserved.clone());
+        let (settings, reserved) = (&self.settings, &self.reserved);
+        let spelling = reserved.keys().find(|key| key.is_spelling());
         let counters = self.lockout.store.counters();
-        counters.update(&keys, move |counters| lockout::succeed(&settings, &reserved, counters)).await
+        let succeeding = counters.update(&keys, |counters| {
+            let others = spelling.map_or(0, |key| self.lockout.pending.others(key));
+            lockout::succeed_among(settings, reserved, counters, others)
+        });
+        succeeding.await
     }
 
     /// The password was wrong.

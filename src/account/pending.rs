@@ -75,6 +75,12 @@ impl Pending {
         Underway { pending: self.clone(), keys, is_refund: false }
     }
 
+    /// Attempts under way on this counter beside the one that asks.
+    pub fn others(&self, key: &CounterKey) -> u32 {
+        let reservations = self.state().counters.get(key).map_or(0, |counted| counted.reservations);
+        u32::try_from(reservations.saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
     /// To be called before the attempt asks for a reservation.
     pub fn watch(&self, keys: &[CounterKey]) -> Watch {
         let mut state = self.state();

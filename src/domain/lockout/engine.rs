@@ -206,10 +206,21 @@ pub fn succeed(
     reserved: &Reserved,
     counters: &mut [(CounterKey, Counter)],
 ) -> Success {
+    succeed_among(settings, reserved, counters, 0)
+}
+
+/// As [`succeed`], while so many other attempts of the client with this spelling are under way at the portal: they are no
+/// failures to forgive, and stay counted until their own outcome.
+pub fn succeed_among(
+    settings: &LockoutSettings,
+    reserved: &Reserved,
+    counters: &mut [(CounterKey, Counter)],
+    underway: u32,
+) -> Success {
     let mut success = Success::default();
     let known_device = reserved.keys().any(CounterKey::is_device);
-    let spelling =
-        Spelling::of(reserved, counters).map(|spelling| forgivable(settings, reserved, counters, spelling));
+    let spelling = Spelling::of(reserved, counters)
+        .map(|spelling| forgivable(settings, reserved, counters, spelling.among(underway)));
     for entry in &reserved.entries {
         if entry.key.is_name() {
             let of_locks = u64::from(entry.lockouts).saturating_mul(u64::from(settings.max_attempts.max(1)));
@@ -219,6 +230,9 @@ pub fn succeed(
         let Some((_, counter)) = counters.iter_mut().find(|(key, _)| *key == entry.key) else { continue };
         match &spelling {
             _ if entry.key.is_forgiven() => {}
+            Some(spelling) if entry.key.is_spelling() && spelling.underway > 0 => {
+                (counter.failures, counter.lockouts) = (spelling.underway, 0);
+            }
             // whom the portal knows by this name may be another than the account's owner
             Some(spelling)
                 if entry.key.is_shared() || matches!(entry.key, CounterKey::AccountAddress { .. }) =>

@@ -24,7 +24,7 @@ pub(super) fn forgivable(
     let left = round.saturating_mul(FORGIVEN_ROUNDS).saturating_sub(counter.failures);
     // the attempt that succeeded was no failure
     let own = u32::from(spelling.has_this_attempt);
-    let failures = spelling.failures.saturating_sub(own).min(left);
+    let failures = spelling.failures.saturating_sub(own.saturating_add(spelling.underway)).min(left);
     let lockouts = spelling.lockouts.min((left - failures) / round);
     let spent = failures.saturating_add(lockouts.saturating_mul(round));
     if spent > 0 {
@@ -44,6 +44,8 @@ pub(super) struct Spelling {
     lockouts: u32,
     /// Not, if a success next to this attempt has forgiven it already.
     pub has_this_attempt: bool,
+    /// Of the failures, attempts that have no outcome yet.
+    pub underway: u32,
 }
 
 impl Spelling {
@@ -56,7 +58,13 @@ impl Spelling {
             (counter.failures, counter.lockouts)
         };
         let has_this_attempt = counter.since == entry.after.since;
-        Some(Self { since: counter.since, failures, lockouts, has_this_attempt })
+        Some(Self { since: counter.since, failures, lockouts, has_this_attempt, underway: 0 })
+    }
+
+    /// With so many other attempts under way.
+    pub fn among(self, underway: u32) -> Self {
+        let own = u32::from(self.has_this_attempt);
+        Self { underway: underway.min(self.failures.saturating_sub(own)), ..self }
     }
 
     pub fn forgive(&self, entry: &Entry, counter: &mut Counter) {

@@ -199,7 +199,7 @@ impl CounterKey {
     }
 
     /// Whether it holds the failures of one client under one spelling of a name at the portal.
-    pub(super) fn is_spelling(&self) -> bool {
+    pub fn is_spelling(&self) -> bool {
         matches!(self, Self::Spelling { .. })
     }
 

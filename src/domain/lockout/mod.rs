@@ -21,7 +21,7 @@ mod settings;
 
 pub use attempt::{Attempt, keys};
 pub use counter::{Counter, Lock, MAX_MILLIS};
-pub use engine::{Refused, Reserved, Success, cancel, reserve, succeed};
+pub use engine::{Refused, Reserved, Success, cancel, reserve, succeed, succeed_among};
 pub use key::{ClientNet, CounterKey, DeviceId, NameHash, UNKNOWN_NAMES, Who};
 pub use management::at_management;
 pub use settings::{LockoutSettings, Threshold};

@@ -43,8 +43,12 @@ impl Table {
     }
 
     pub fn succeed(&mut self, settings: &LockoutSettings, reserved: &Reserved) {
+        self.succeed_among(settings, reserved, 0);
+    }
+
+    pub fn succeed_among(&mut self, settings: &LockoutSettings, reserved: &Reserved, underway: u32) {
         let keys: Vec<CounterKey> = reserved.keys().cloned().collect();
-        self.on(&keys, |rows| succeed(settings, reserved, rows));
+        self.on(&keys, |rows| succeed_among(settings, reserved, rows, underway));
     }
 
     pub fn cancel(&mut self, reserved: &Reserved) {

@@ -59,6 +59,23 @@ fn right_passwords_of_two_rounds_at_once_leave_no_lock() {
     assert!(table.reserve(&settings, &named(1), NOW + 2).is_ok());
 }
 
+#[test]
+fn right_passwords_at_once_spend_nothing_of_what_may_be_forgiven() {
+    let (settings, mut table) = (wso2(), Table::default());
+    for round in 0..20 {
+        let all = [(); 5].map(|()| table.reserve(&settings, &named(1), NOW + round).unwrap());
+        for (underway, reserved) in (0..5).rev().zip(&all) {
+            table.succeed_among(&settings, reserved, underway);
+            assert_eq!((alike(&table).failures, alike(&table).locked_until), (underway, Lock::None));
+        }
+    }
+    // one that fails among them is counted, and forgiven by the next success
+    let [wrong, right] = [(); 2].map(|()| table.reserve(&settings, &named(1), NOW + 20).unwrap());
+    drop(wrong);
+    table.succeed_among(&settings, &right, 0);
+    assert_eq!(alike(&table).failures, 0);
+}
+
 /// Attack: attempts in flight that a success has forgiven are said to have come to nothing, and taken back once more.
 #[test]
 fn attack_an_attempt_is_not_forgiven_twice() {
