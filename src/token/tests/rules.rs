@@ -37,7 +37,7 @@ async fn the_user_is_what_the_token_says() {
     issuer.tenant_claim = Some("org".to_owned());
     issuer.leeway = std::time::Duration::from_secs(30);
     let token = signer.token(&claims_with(&json!({
-        "sub": "ann@carbon.super", "org": "WSO2.com", "email": "ann@example.com", "name": "Ann Ämter",
+        "sub": "ann@carbon.super", "org": "wso2.com", "email": "ann@example.com", "name": "Ann Ämter",
         "scope": "openid apim:subscribe", "realm_access": {"roles": ["admin", "bad\r\nrole"]},
     })));
     let verified = verifier().verify(&policy(vec![issuer]), &token, NOW).await.unwrap();
