@@ -68,6 +68,9 @@ enabled = true
 match = "/**"
 access = "anonymous"
 upgrade = true
+[limits.client]
+exempt = []
+upgrade = true
 [log]
 level = "warn"
 access = "off"
