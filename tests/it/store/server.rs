@@ -141,7 +141,7 @@ fn a_pooler_in_transaction_mode_works_or_is_refused_with_a_remedy() {
         }
         let lenient = PgBouncer::before(&database, "ignore_startup_parameters = extra_float_digits").unwrap();
         let opened = Store::open(&settings(&lenient.url())).await;
-        if lenient.keeps_statements() {
+        if PgBouncer::keeps_statements() {
             work(&opened.unwrap()).await.unwrap();
         } else {
             let refused = opened.err().map(|error| error.to_string()).unwrap_or_default();

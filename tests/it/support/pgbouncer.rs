@@ -54,7 +54,7 @@ impl PgBouncer {
     }
 
     /// Whether it keeps prepared statements in transaction mode, from 1.21 on.
-    pub fn keeps_statements(&self) -> bool {
+    pub fn keeps_statements() -> bool {
         let output = Command::new(PROGRAM).arg("--version").output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let version = text.split_whitespace().nth(1).unwrap_or_default();
