@@ -24,7 +24,7 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// A lock that another replica may still take back is looked at again this often, ...
+/// How often a lock that another replica may still remove is read again, ...
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// ... while it is younger than this: longer than a verification takes.
 const YOUNG: Duration = Duration::from_secs(2);
@@ -194,7 +194,7 @@ impl Lockout {
         }
     }
 
-    /// Returns `true` when it is worth to try again, `false` when the lock stays.
+    /// Returns `true` if the attempt may be repeated, `false` if the lock stays.
     async fn may_be_taken_back(
         &self,
         watch: &mut Watch,
@@ -216,7 +216,7 @@ impl Lockout {
             return Err(NotReserved::Busy { retry_after: COME_AGAIN });
         }
         if outlook == Outlook::Open {
-            // after the time is up the next look says so
+            // when the time is up, the next iteration returns `Busy`
             let _ = timeout(left, changed).await;
         } else {
             sleep(LOOK_AGAIN.min(left)).await;

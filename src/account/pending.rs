@@ -1,5 +1,5 @@
-//! Attempts under way: reserved, and without an outcome yet. A reservation that reaches the limit locks at once, and an
-//! outcome may take that lock back; so an attempt that meets such a lock waits for the outcome before it is called locked.
+//! Sign-in attempts under way: reserved, and without an outcome yet. A reservation that reaches the limit locks at once, and
+//! an outcome may remove that lock; so an attempt that finds such a lock waits for the outcome before it is refused.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use crate::domain::lockout::CounterKey;
 
-/// Attempts that wait at a time; more are told to come again.
+/// Attempts that wait at a time; further ones get 429 and may be repeated.
 const MOST_WAITING: usize = 1024;
 
 #[derive(Clone, Default)]
@@ -49,12 +49,12 @@ pub(super) struct Watch {
     waits: bool,
 }
 
-/// What may become of a lock that an attempt has met.
+/// Whether a lock that an attempt has found may be removed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outlook {
-    /// It stays.
+    /// The lock stays.
     Final,
-    /// It may be gone already.
+    /// It may have been removed already.
     TakenBack,
     /// It depends on attempts under way.
     Open,
@@ -102,7 +102,7 @@ impl State {
 }
 
 impl Underway {
-    /// It no longer counts as failed.
+    /// Marks the attempt as no longer counted as failed.
     pub fn refunding(mut self) -> Self {
         self.is_refund = true;
         self
@@ -146,7 +146,7 @@ impl Watch {
         }
     }
 
-    /// Takes one of the places of those that wait, once; `false`: there is none left.
+    /// Counts this attempt as a waiting one, once; `false` if too many wait already.
     pub fn may_wait(&mut self) -> bool {
         let mut state = self.pending.state();
         if !self.waits && state.waiting < MOST_WAITING {
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(watch.outlook(&key(1)), Outlook::Final, "all have failed");
         drop(pending.register(keys.iter()).refunding());
         assert_eq!(watch.outlook(&key(2)), Outlook::TakenBack);
-        assert_eq!(watch.outlook(&key(2)), Outlook::Final, "said once");
+        assert_eq!(watch.outlook(&key(2)), Outlook::Final, "reported once");
         assert_eq!(pending.watch(&keys).outlook(&key(1)), Outlook::Final, "before this attempt asked");
         drop(watch);
         assert!(pending.state().counters.is_empty(), "nothing is left behind");
@@ -222,6 +222,6 @@ mod tests {
         assert_eq!(waiting, MOST_WAITING);
         let last = watches.len() - 1;
         drop(watches.remove(0));
-        assert!(watches[last - 1].may_wait(), "a place is free again");
+        assert!(watches[last - 1].may_wait(), "another attempt may wait");
     }
 }

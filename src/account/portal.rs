@@ -50,7 +50,7 @@ impl From<NotReserved> for NotForwarded {
     }
 }
 
-/// Who asks the portal.
+/// The client of a sign-in at the portal.
 #[derive(Debug, Clone, Copy)]
 pub struct PortalClient<'a> {
     pub address: ClientAddress,
@@ -77,8 +77,8 @@ struct Named {
 impl Doors {
     /// Counts an attempt at the portal's sign-in as failed, until the portal says that it was not. A name that an account
     /// of ours has is that account, though the portal may know somebody else by it; all others are the portal's people, each with a counter, and one with all whose names the
-    /// portal may take for it. A name that does not say whose it is belongs to the tenant `door`. `client` is who asks, as far
-    /// as a success may forgive the failures of no other.
+    /// portal may take for it. A name without a tenant belongs to the tenant `door`. A success forgives the failures of
+    /// `client` only.
     pub async fn reserve_at_portal(
         &self,
         door: &TenantId,
@@ -124,7 +124,7 @@ impl Doors {
         Ok(reservation)
     }
 
-    /// As [`Self::reserve_at_portal`], of an attempt that names nobody: counted for the client and its cookies, of which a second factor
+    /// As [`Self::reserve_at_portal`], of an attempt without a user name: counted for the client and its cookies, of which a second factor
     /// has one portal session, and for the client's address.
     pub async fn reserve_nameless_at_portal(
         &self,
@@ -145,7 +145,7 @@ impl Doors {
             spelling: None,
             shown: Some(Shown::of_portal(hash, &policy.tenant)),
             bypass: false,
-            // nothing else counts an attempt with other cookies, so the address does, whoever is behind it
+            // nothing else counts an attempt with other cookies, so the address is counted, also that of an unlisted proxy
             address: Some(client.address.ip.into()),
             device: None,
         };

@@ -1,4 +1,4 @@
-//! Who may use the endpoints that act or reveal: a caller on this machine, with the token where `admin.token_file` names one.
+//! Access to the endpoints that act or reveal: for callers on this machine, with the token where `admin.token_file` names one.
 
 use std::{
     net::{IpAddr, SocketAddr},

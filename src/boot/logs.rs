@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// How long the end waits for a log that cannot be written.
+/// How long the process waits at its end for a log that cannot be written.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub fn access(target: &model::AccessLog, metrics: &Metrics) -> anyhow::Result<Option<Arc<AccessLog>>> {

@@ -46,14 +46,14 @@ impl Network {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress {
     pub ip: IpAddr,
-    /// A proxy that is not in `server.trusted_proxies`: the clients behind it cannot be told apart.
+    /// A proxy that is not in `server.trusted_proxies`: the clients behind it cannot be distinguished.
     pub is_unlisted_proxy: bool,
 }
 
 impl ClientAddress {
-    /// Whether a peer that is not a trusted proxy, and sends a proxy's headers, is taken for one. Anybody can send them, so
-    /// the peer must be on a network that is not public: a stranger on the internet does not escape from what is counted
-    /// for its address.
+    /// Whether a peer that is not a trusted proxy, and sends a proxy's headers, is taken for one. Any client can send them, so
+    /// the peer must be on a network that is not public: a client on the internet cannot avoid what is counted for its
+    /// address.
     pub fn of(ip: IpAddr, sends_proxy_headers: bool) -> Self {
         Self { ip, is_unlisted_proxy: sends_proxy_headers && !is_public(ip) }
     }

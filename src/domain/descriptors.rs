@@ -25,7 +25,7 @@ impl Descriptors {
         let beside_upstreams = spare.saturating_sub(self.upstream);
         // with fewer connections than upgrades are allowed each may be an upgrade
         let beside_upgrades = beside_upstreams.saturating_sub(self.upgrades).max(beside_upstreams / 2);
-        // upstreams whose limit does not fit are not a reason to serve nobody
+        // upstreams whose limit does not fit must not leave clients without connections
         beside_upgrades.max(spare / 3).clamp(1, wanted.max(1))
     }
 }

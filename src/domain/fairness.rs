@@ -1,4 +1,4 @@
-//! How much of a shared resource one client may hold, its wider networks, and all clients together.
+//! How much of a shared resource one client, the networks around it, and all clients together may hold.
 
 /// A resource that clients share. Each is counted per client and in all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,7 +13,7 @@ pub enum Resource {
     Upgrade,
     /// A connection to an upstream, while it serves a request of the client.
     UpstreamConnection,
-    /// A password that is hashed or waits to be.
+    /// A password that is hashed or waits to be hashed.
     HashSlot,
 }
 
@@ -73,7 +73,7 @@ impl Limit {
         }
     }
 
-    /// What the client is told.
+    /// The error text for the client.
     pub const fn detail(self) -> &'static str {
         match self {
             Self::RequestRate => "Too many requests per second from this client",
@@ -105,7 +105,7 @@ impl Breadth {
     }
 }
 
-/// What one client may hold of a resource, and all clients together.
+/// How much of a resource one client and all clients together may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
     pub client: usize,
@@ -156,7 +156,7 @@ impl Rate {
     }
 }
 
-/// Whether more is in use than anonymous requests may take: a tenth of the total is kept for known sessions.
+/// Whether more is in use than anonymous requests may take: a tenth of the total is reserved for known sessions.
 pub const fn is_overloaded(in_use: usize, all: usize) -> bool {
     in_use > all.saturating_sub(all / 10)
 }
@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(
             [passes(9000), passes(9000), passes(9000)],
             [Ok(()); 3],
-            "a silent client has its burst again"
+            "an idle client has its burst again"
         );
         assert_eq!(passes(9000), Err(100));
     }

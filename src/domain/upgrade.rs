@@ -11,10 +11,10 @@ use super::{
 /// The one protocol that a route without `upgrade` forwards (RFC 6455).
 pub const WEBSOCKET: &str = "websocket";
 
-/// What a route says about protocol upgrades.
+/// The `upgrade` setting of a route.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum UpgradeRule {
-    /// Nothing is written: WebSocket, for authenticated users.
+    /// The route has no `upgrade`: WebSocket, for authenticated users.
     #[default]
     Users,
     Never,
@@ -22,33 +22,33 @@ pub enum UpgradeRule {
     Protocols(Arc<[Box<str>]>),
 }
 
-/// What becomes of one request's `Upgrade` header.
+/// How the `Upgrade` header of one request is handled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpgradeChoice {
-    /// None of its protocols counts: the request is forwarded without the header, as RFC 9110 §7.8 allows.
+    /// None of its protocols is allowed: the request is forwarded without the header, as RFC 9110 §7.8 allows.
     Ignored,
     /// Forwarded with these protocols only, in the client's order.
     Forwarded { protocols: String, needs_user: bool },
-    /// A WebSocket handshake on a route without WebSockets: its client has no use for an ordinary answer.
+    /// A WebSocket handshake on a route without WebSockets: its client cannot use an ordinary answer.
     Refused,
 }
 
-/// The request may be sent, but not with its upgrade.
+/// The request is allowed, its upgrade is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpgradeRefused;
 
 impl UpgradeRule {
-    /// Of a configured route that does not say: an asset never switches protocols.
+    /// The rule of a configured route without `upgrade`: an asset never switches protocols.
     pub fn unwritten(surface: Surface) -> Self {
         if surface == Surface::Asset { Self::Never } else { Self::Users }
     }
 
-    /// Of a built-in route: one that is open, so that sign-in works, never switches protocols.
+    /// The rule of a built-in route: one that is open, so that sign-in works, never switches protocols.
     pub fn built_in(access: Access, surface: Surface) -> Self {
         if access == Access::Open { Self::Never } else { Self::unwritten(surface) }
     }
 
-    /// The protocols have the form of `is_protocol`. None of them means never.
+    /// The protocols have the form of `is_protocol`. An empty list means `Never`.
     pub fn of<'a>(protocols: impl IntoIterator<Item = &'a str>) -> Self {
         let protocols: Vec<Box<str>> =
             protocols.into_iter().map(|protocol| protocol.to_ascii_lowercase().into()).collect();
@@ -91,7 +91,7 @@ impl UpgradeRule {
 }
 
 impl UpgradeChoice {
-    /// Whether an identity is looked for on an open route, too. A refused handshake is answered like a closed route first.
+    /// Whether the identity is determined on an open route, too. A refused handshake first gets the answer of a closed route.
     pub fn needs_user(&self) -> bool {
         match self {
             Self::Ignored => false,
@@ -123,8 +123,8 @@ impl UpgradeChoice {
     }
 }
 
-/// Why this is no protocol that a route may name: `None` where it is one. HTTP and TLS stay out, because requests inside of
-/// such a connection would be judged by no rule.
+/// Why a route may not name this protocol; `None` if it may. HTTP and TLS are excluded, because requests inside such a
+/// connection would be checked against no rule.
 pub fn bad_protocol(written: &str) -> Option<&'static str> {
     let token = |text: &str| {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
@@ -136,7 +136,7 @@ pub fn bad_protocol(written: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     let carries_requests = ["http", "h2", "h3", "tls", "ssl", "spdy", "quic"];
     if carries_requests.iter().any(|known| name.starts_with(known)) {
-        return Some("would carry requests that no rule sees");
+        return Some("would carry requests that no rule checks");
     }
     None
 }

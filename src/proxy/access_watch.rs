@@ -129,7 +129,7 @@ impl AccessWatch {
         let (method, path) = (method.as_str(), target.as_ref().map_or("/", PathAndQuery::path));
         let route = policy.routes.classify(method, path);
         let identity = match &self.proof {
-            // whose tokens no longer count here
+            // the tenant no longer accepts tokens of this issuer
             Some(Proof::Token(verified))
                 if !policy.issuers.iter().any(|i| i.issuer == verified.of.issuer) =>
             {

@@ -74,7 +74,7 @@ pub fn source(
 }
 
 /// The address that failed attempts to sign in count for. A peer that is not listed and sends a proxy's headers is reported:
-/// its clients cannot be told apart.
+/// its clients cannot be distinguished.
 pub fn counted_address(
     gate: &Gate,
     settings: &Settings,
@@ -96,7 +96,7 @@ pub fn counted_address(
     ClientAddress::of(client, true)
 }
 
-/// Peers that were reported, a few of them: the log is not for everybody to fill.
+/// Peers that were reported; bounded, so that clients cannot fill the log.
 #[derive(Debug, Default)]
 pub struct UnlistedProxies(Mutex<Vec<IpAddr>>);
 

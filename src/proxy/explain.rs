@@ -70,7 +70,7 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
     let settings = gate.settings.load_full();
     let peer = question.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let (client, came_in_clear) = admission::client(&settings, (peer, https), &parts.headers);
-    // a question is no request: it counts for no client
+    // `explain` sends no request: it counts for no client
     let source = Source { peer, client, came_in_clear, client_state: Arc::clone(gate.clients.all()) };
     let caller = Caller::new(&parts.headers, HeaderValue::from_static("explain"));
     let requested = parts.headers.get(header::UPGRADE).cloned();

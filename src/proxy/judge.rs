@@ -65,7 +65,7 @@ const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with")
 
 /// Where a request comes from.
 pub struct Source {
-    /// Who opened the connection.
+    /// The address that opened the connection.
     pub peer: IpAddr,
     pub client: Client,
     /// Neither the connection nor a trusted proxy says that the client used HTTPS.

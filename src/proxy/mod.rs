@@ -93,7 +93,7 @@ pub struct Gate {
     pub portal_connections: Arc<PortalConnections>,
     /// Bytes that wait for slow peers.
     pub buffers: Arc<BufferBudget>,
-    /// After SIGTERM: clients of HTTP/1 are told to open their next connection elsewhere.
+    /// After SIGTERM: HTTP/1 answers carry `Connection: close`.
     pub draining: AtomicBool,
 }
 

@@ -1,4 +1,4 @@
-//! A client's body on its way to the portal: streamed, after its start has been read.
+//! The body of a client's request: its start is read first, the rest is streamed to the portal.
 
 use std::{
     future::{Future, poll_fn},
@@ -24,9 +24,9 @@ use super::{
 };
 use crate::sync::{BufferBudget, BufferReservation, MAX_UNREAD_BODY_BYTES, client_limits::Permit};
 
-/// So much of a body is read before a connection to the portal is taken; most forms and API calls are smaller.
+/// Bytes of a body that are read before a connection to the portal is taken; most forms and API calls are smaller.
 const START: usize = 16 * 1024;
-/// After the first bytes the rest of the start may take so long.
+/// How long the rest of the start may take after the first bytes.
 const START_PAUSE: Duration = Duration::from_millis(500);
 
 /// A request body that arrives, counted for its client until it has arrived.
@@ -57,10 +57,10 @@ impl ArrivingBody {
     }
 }
 
-/// What a client sends.
+/// The body as the client sends it.
 pub enum ClientBody {
     Coming(ArrivingBody),
-    /// Read already, to know whose sign-in it is; sent on as it came.
+    /// Already read, to find the user name of a sign-in; forwarded unchanged.
     Here(Option<Bytes>),
 }
 
@@ -91,7 +91,7 @@ impl ClientBody {
     }
 }
 
-/// A client's body on its way to the portal.
+/// A client's body as it is forwarded to the portal.
 pub struct RequestBody {
     incoming: ClientBody,
     http2: bool,
@@ -99,17 +99,17 @@ pub struct RequestBody {
     upload: Option<Box<Upload>>,
 }
 
-/// What only a request with a body needs.
+/// State that only a request with a body has.
 struct Upload {
     start: Start,
     progress: Arc<UploadProgress>,
-    /// `Expect: 100-continue`: the body is not asked for before the portal wants it.
+    /// `Expect: 100-continue`: the body is not read before the portal asks for it.
     gate: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     wanted: Option<Arc<Notify>>,
     open: Option<OpenBody>,
-    /// For what may have arrived of it and is not read.
+    /// For bytes that may have arrived and are not read yet.
     reservation: Option<BufferReservation>,
-    /// The stream it is sent over, with HTTP/2 to the portal.
+    /// The stream over which the body is sent, with HTTP/2 to the portal.
     stream: Option<Arc<StreamPermit>>,
     /// gRPC: the client may wait for the answer before it sends, and send when it likes.
     is_interactive: bool,
@@ -121,7 +121,7 @@ struct Upload {
 struct Start {
     data: BytesMut,
     trailers: Option<HeaderMap>,
-    /// It is the whole body.
+    /// The start is the whole body.
     is_whole: bool,
 }
 
@@ -163,7 +163,7 @@ impl RequestBody {
         Self { incoming, http2, upload }
     }
 
-    /// Counts what of the body may wait to be read, until the body has ended.
+    /// Reserves buffer space for bytes of the body that may wait to be read, until the body has ended.
     pub fn reserve(&mut self, buffers: &Arc<BufferBudget>) {
         let announced = self.incoming.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());
         if let Some(upload) = self.upload.as_mut().filter(|upload| upload.open.is_some()) {
@@ -179,7 +179,7 @@ impl RequestBody {
         }
     }
 
-    /// The client and the portal talk over it: it is sent on as it comes, and no rate counts.
+    /// For a call in which client and portal exchange messages: the body is forwarded as it arrives, and no minimum rate applies.
     pub fn set_interactive(&mut self) {
         if let Some(upload) = &mut self.upload {
             upload.is_interactive = true;
@@ -187,7 +187,7 @@ impl RequestBody {
         }
     }
 
-    /// Something of it has not been read yet.
+    /// Part of the body has not been read yet.
     pub fn is_arriving(&self) -> bool {
         matches!(self.incoming, ClientBody::Coming(_))
             && self.upload.as_ref().is_some_and(|upload| !upload.start.is_whole)
@@ -195,7 +195,7 @@ impl RequestBody {
     }
 
     /// Reads the start of a body, so that a connection to the portal is taken only when there is something to send. Most
-    /// bodies are whole then, and a client that sends nothing holds no connection.
+    /// bodies are complete by then, and a client that sends nothing holds no connection.
     pub async fn read_start(&mut self) -> Result<(), BodyError> {
         // a client that expects `100 Continue` waits for the portal's
         if self.upload.as_ref().is_none_or(|upload| upload.gate.is_some() || upload.is_interactive) {
@@ -224,7 +224,7 @@ impl RequestBody {
         Ok(())
     }
 
-    /// The data and the trailers, if all of it has been read.
+    /// The data and the trailers, if the whole body has been read.
     pub fn whole(&self) -> Option<(&[u8], Option<&HeaderMap>)> {
         match (&self.incoming, &self.upload) {
             (ClientBody::Here(Some(data)), _) => Some((data, None)),
@@ -235,7 +235,7 @@ impl RequestBody {
         }
     }
 
-    /// Holds the body back until `wanted` is notified, at most `patience` long (RFC 9110 §10.1.1).
+    /// Holds the body back until `wanted` is notified, for at most `patience` (RFC 9110 §10.1.1).
     pub fn wait_for(&mut self, wanted: Arc<Notify>, patience: Duration) {
         if let Some(upload) = &mut self.upload {
             upload.wanted = Some(Arc::clone(&wanted));
@@ -250,7 +250,7 @@ impl RequestBody {
         self.upload.as_ref()?.wanted.clone()
     }
 
-    /// The longest silence.
+    /// How long the client may send nothing.
     pub fn idle_timeout(&self) -> Duration {
         self.upload.as_ref().map_or(Duration::ZERO, |upload| upload.watch.idle_timeout())
     }
@@ -279,7 +279,7 @@ impl RequestBody {
                 upload.progress.fail(ClientFault::Malformed);
                 Poll::Ready(Some(Err(error.into())))
             }
-            // a stream that is reset without an error looks ended to hyper, and is not
+            // hyper reports a stream that was reset without an error as ended
             Poll::Ready(None) if self.http2 && !self.incoming.is_end_stream() => {
                 upload.progress.fail(ClientFault::Malformed);
                 Poll::Ready(Some(Err(BodyError::Reset)))

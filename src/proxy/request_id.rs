@@ -7,7 +7,7 @@ use crate::config::Settings;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// A trusted proxy's id is kept, so that one id goes through all logs; nobody else's is believed.
+/// A trusted proxy's id is kept, so that all logs have the same id; an id from any other peer is replaced.
 pub(super) fn request_id(settings: &Settings, connection: &ClientConnection, parts: &Parts) -> HeaderValue {
     if !settings.server.trusted_proxies.is_empty()
         && let Some(id) = parts.headers.get(X_REQUEST_ID)

@@ -29,8 +29,8 @@ impl fmt::Debug for Tunnel {
 }
 
 impl Tunnel {
-    /// Carries bytes both ways until one side ends, access does, or the server has `stopped`, which a WebSocket's client is
-    /// told. `early` is what the client sent right behind its request.
+    /// Carries bytes both ways until one side ends, access does, or the server has `stopped`; then a WebSocket's client
+    /// gets a close frame. `early` is what the client sent right behind its request.
     pub async fn run<C>(
         mut self,
         client: &mut C,

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// How far an upload has come, for the one who waits for the answer.
+/// The progress of an upload, for the task that waits for the answer.
 #[derive(Debug, Default)]
 pub struct UploadProgress {
     bytes: AtomicU64,
@@ -40,7 +40,7 @@ impl UploadProgress {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Since somebody looked last, who keeps `seen`.
+    /// Whether bytes have arrived since the last call; the caller keeps `seen`.
     pub fn has_moved(&self, seen: &mut u64) -> bool {
         std::mem::replace(seen, self.bytes()) != self.bytes()
     }

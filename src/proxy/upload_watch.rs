@@ -14,7 +14,7 @@ use crate::domain::transfer_rate::{MinRate, TransferDebt};
 
 #[derive(Debug, Clone, Copy)]
 pub struct UploadLimits {
-    /// The longest silence.
+    /// How long the client may send nothing.
     pub idle_timeout: Duration,
     pub rate: MinRate,
 }

@@ -79,7 +79,7 @@ pub async fn serve_http2<T: Socket>(
                 return Poll::Ready(());
             }
             let idle = silent_since.elapsed() >= limits.keep_alive;
-            // a new connection is moved after its first request: its client has come before the balancer has noticed
+            // a new connection is moved after its first request: it was opened before the load balancer noticed the drain
             let moves = match drain.phase() {
                 Phase::Serving => false,
                 Phase::Leaving => seen > 0,

@@ -1,4 +1,4 @@
-//! PROXY protocol, versions 1 and 2: a load balancer that passes on TCP says in front of the connection whose it is
+//! PROXY protocol, versions 1 and 2: a load balancer that passes on TCP names the client in front of the connection
 //! (<https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt>). Listed peers must send a header; from all others it is
 //! part of a request, and a malformed one.
 
@@ -20,7 +20,7 @@ const V1_LONGEST: usize = 107;
 pub enum Announced {
     /// A client, behind the peer.
     Client(SocketAddr),
-    /// The peer itself, as for a health check (`LOCAL`), or somebody it cannot describe (`UNKNOWN`, `AF_UNSPEC`).
+    /// The peer itself, as for a health check (`LOCAL`), or a client that it cannot describe (`UNKNOWN`, `AF_UNSPEC`).
     Peer,
 }
 

@@ -99,8 +99,8 @@ struct Stall {
 }
 
 impl Stall {
-    /// Ready when the client is to be given up. A busy stream costs no more than a look: the timer is moved only when it
-    /// has rung.
+    /// Ready when the client is to be given up. A busy stream costs one comparison: the timer is moved only when it
+    /// has fired.
     fn poll_too_slow(&mut self, cx: &mut Context<'_>, progress: &Progress, limits: &WriteLimits) -> Poll<()> {
         let Some(since) = progress.waits_since() else {
             self.reservation = None;

@@ -155,7 +155,7 @@ impl Port {
         (Arc::clone(self.worker.gate.clients.all()), None)
     }
 
-    /// Whether the peer must say first whose connection it is.
+    /// Whether the peer must send a PROXY protocol header first.
     fn is_announced(&self, peer: IpAddr) -> bool {
         self.entrance == Entrance::Public
             && self.worker.gate.settings.load().server.proxy_protocol.iter().any(|net| net.contains(&peer))
@@ -235,7 +235,7 @@ async fn accept(listener: TcpListener, tls: Option<Arc<Certificates>>, port: Por
     }
 }
 
-/// A connection of a load balancer, whose PROXY header says whose it is.
+/// A connection of a load balancer, whose PROXY header names the client.
 async fn serve_announced(
     tls: Option<TlsAcceptor>,
     mut stream: TcpStream,

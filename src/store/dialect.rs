@@ -34,7 +34,7 @@ const CHANNEL: &str = "doorward_changes";
 /// SQLite: a plain `BEGIN` takes the write lock late and then fails with "database is locked" instead of waiting.
 /// PostgreSQL: what the rows locked below rely on, whatever the server's default is; and a transaction whose owner died
 /// elsewhere gives its locks back. All of it for this transaction only: behind a pooler the next one of this connection may be
-/// somebody else's.
+/// another client's.
 const BEGIN_SQLITE: &str = "BEGIN IMMEDIATE";
 const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'; \
                               SET LOCAL statement_timeout = '10s'; \
@@ -82,7 +82,7 @@ impl Database {
         self.file.as_ref().map_or(Ok(()), Identity::verify)
     }
 
-    /// Asks for a sign of life past the pools, which may be busy.
+    /// Checks that the database answers, without the pools, which may be busy.
     pub async fn ask_directly(&self) -> Result<(), Unreachable> {
         const LONG: Duration = Duration::from_secs(2);
         let Some(server) = &self.server else {

@@ -1,6 +1,6 @@
-//! Whether the store works: looked at by one task of the process, and known to all calls.
+//! Whether the store works: one task of the process checks it, and all calls read the result.
 //!
-//! Calls to a store that does not answer fail at once, until a look finds that it answers again. A call does not decide that
+//! Calls to a store that does not answer fail at once, until a check finds that it answers again. A call does not decide that
 //! by itself: under load it may wait for long although the store works.
 
 use std::{
@@ -19,11 +19,11 @@ use tokio::{
 use super::{PATIENCE, Store, StoreError, dialect::Unreachable};
 use crate::telemetry::store_state::{StoreState, StoreStates};
 
-/// A pool that gives no connection for so long is looked past: the server itself is asked.
+/// If a pool gives no connection for so long, the server is checked without the pool.
 const POOL: Duration = Duration::from_secs(1);
 /// Without a change for so long a write is tried.
 const WRITE_EVERY: Duration = Duration::from_secs(10);
-/// Sessions that would have ended by idleness in a cut of at most this long are prolonged.
+/// Sessions that would have ended by idleness in an outage of at most this long are prolonged.
 pub const LONGEST_CUT: Duration = Duration::from_hours(1);
 
 pub struct Health {
@@ -73,7 +73,7 @@ impl Health {
         self.written.store(self.millis(), Ordering::Release);
     }
 
-    /// A call has failed: the next look is due now.
+    /// A call has failed: the next check is due now.
     pub fn failed(&self, error: &StoreError) {
         if let StoreError::Unwritable(reason) = error {
             self.update(|state| state.unwritable = Some(reason.as_str().into()));
@@ -112,12 +112,12 @@ impl Store {
         self.health().states()
     }
 
-    /// Returns when a look at the store is due before its time.
+    /// Returns when a check of the store is due before its time.
     pub async fn doubted(&self) {
         self.health().doubt.notified().await;
     }
 
-    /// Looks whether the store answers and takes changes. `now`: milliseconds since the epoch.
+    /// Checks whether the store answers and accepts changes. `now`: milliseconds since the epoch.
     pub async fn check(&self, now: u64) -> StoreState {
         let health = self.health();
         let lost = self.database().verify().err().map(|error| error.to_string().into());
@@ -128,7 +128,7 @@ impl Store {
         if is_well && cut > 0 {
             self.database().renewal.record_fault(Instant::now());
             if let Err(error) = self.sessions().bridge(cut, now).await {
-                tracing::warn!(%error, "sessions that ended while the store was away could not be prolonged");
+                tracing::warn!(%error, "cannot prolong sessions that ended while the store did not answer");
                 return self.states().borrow().clone();
             }
             health.well_until.store(0, Ordering::Release);

@@ -130,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    /// A disk that waits before each sync until it is told the result.
+    /// A disk that waits before each sync until it receives the result.
     fn disk() -> (LogSync, mpsc::Sender<io::Result<()>>) {
         let (tell, told) = mpsc::channel();
         let told = Lock::new(told);

@@ -17,7 +17,7 @@ pub struct Sessions<'a> {
     pub(super) store: &'a Store,
 }
 
-/// Whoever comes back within a minute after a cut finds the session alive.
+/// A session that is used within a minute after an outage is still valid.
 const SOON: u64 = 60_000;
 
 macro_rules! columns {
@@ -110,8 +110,8 @@ impl Sessions<'_> {
             .await
     }
 
-    /// The store was away from `since` to `now`: sessions that were alive then, and would have ended by silence meanwhile or
-    /// end at once, count as used now. Not after a cut that was too long. Several replicas may do this at once.
+    /// The store did not answer from `since` to `now`: sessions that were valid then, and would have ended by idleness meanwhile or
+    /// end at once, count as used now. Not after an outage that was too long. Several replicas may do this at once.
     pub async fn bridge(self, since: u64, now: u64) -> Result<u64, StoreError> {
         if now.saturating_sub(since) > u64::try_from(LONGEST_CUT.as_millis()).unwrap_or(u64::MAX) {
             return Ok(0);

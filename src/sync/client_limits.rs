@@ -1,12 +1,12 @@
-//! What each client holds of the resources that clients share, and how often it asks: one atomic counter per resource and
-//! client, with links to the counters of the networks around it and of all clients.
+//! Limits per client: counts what each client holds of shared resources, and its request rate. There is one atomic counter
+//! per resource and client, linked to the counters of the networks around it and of all clients.
 //!
 //! A client is looked up once per connection (or per request, behind a trusted proxy); counting takes no lock, no hash and
 //! no allocation. To limit another resource add a variant to [`Resource`], a key that becomes its [`Share`], and an
 //! [`acquire`](ClientState::acquire) where it is taken.
 //!
-//! Memory is bounded: an entry stays while something of it is held, or until its request rate has recovered, which takes
-//! at most burst / rate seconds. Beyond [`MAX_IDLE`] entries those that hold nothing go at once.
+//! Memory is bounded: an entry is retained while its client holds a resource, and until its request rate has recovered,
+//! which takes at most burst / rate seconds. Above [`MAX_IDLE`] entries, those that hold nothing are removed at once.
 
 use std::{
     collections::HashMap,
@@ -26,7 +26,7 @@ use crate::domain::{
 };
 
 const SHARDS: usize = 16;
-/// Entries without anything held, about 150 bytes each.
+/// Entries that hold no resource, about 150 bytes each.
 const MAX_IDLE: usize = 1 << 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,14 +36,14 @@ enum Key {
     User(u64),
 }
 
-/// The clients that hold something now, of all workers.
+/// The clients of all workers that hold a resource, or whose request rate has not recovered.
 #[derive(Debug)]
 pub struct ClientRegistry {
     shards: [Mutex<HashMap<Key, Arc<ClientState>>>; SHARDS],
     hasher: RandomState,
     all: Arc<ClientState>,
     epoch: Instant,
-    /// In which second idle entries were last removed.
+    /// The second, counted from `epoch`, in which idle entries were last removed.
     swept: AtomicU64,
 }
 
@@ -57,7 +57,7 @@ pub struct ClientState {
     wider: Option<Arc<ClientState>>,
 }
 
-/// Whose limit would be exceeded.
+/// The limit that would be exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exceeded {
     /// The client's, or that of a network it belongs to.
@@ -105,7 +105,7 @@ impl ClientRegistry {
         wider
     }
 
-    /// An authenticated user is a client of its own, wherever it comes from.
+    /// An authenticated user is a client of its own, whatever its address.
     pub fn by_user(&self, user: &User) -> Arc<ClientState> {
         let key = Key::User(self.hasher.hash_one((user.tenant.as_str(), user.name.as_str())));
         self.entry(key, Breadth::new(0, 1), Arc::clone(&self.all))
@@ -117,7 +117,7 @@ impl ClientRegistry {
         if let Some(known) = clients.get(&key) {
             return Arc::clone(known);
         }
-        // not at each insertion: entries that are in use are looked at in vain
+        // not at each insertion: a scan of entries that are in use removes nothing
         if clients.len() >= MAX_IDLE / SHARDS && clients.len().is_multiple_of(512) {
             clients.retain(|_, client| Arc::strong_count(client) > 1);
         }
@@ -146,7 +146,7 @@ impl ClientRegistry {
         Ok(())
     }
 
-    /// Once a second: forgets clients that hold nothing and have their whole burst again.
+    /// At most once a second: removes clients that hold nothing and have their whole burst again.
     pub fn sweep(&self, at: Instant) {
         let since = at.saturating_duration_since(self.epoch);
         if self.swept.swap(since.as_secs(), Ordering::Relaxed) == since.as_secs() {
@@ -207,7 +207,7 @@ impl ClientState {
         loop {
             let held = at.counter(resource).fetch_add(amount, Ordering::Relaxed).saturating_add(amount);
             match &at.wider {
-                // most hold less than the smallest limit
+                // fast path: most clients hold less than the smallest limit
                 Some(wider) if held <= share.client || held <= share.limit(at.breadth) => at = wider,
                 None if held <= share.all => {
                     return Ok(Permit { client: Arc::clone(self), resource, amount });
@@ -220,7 +220,7 @@ impl ClientState {
         }
     }
 
-    /// Gives back, from this state outwards, up to `last` or to all clients.
+    /// Gives back at this state and at each wider one, up to and including `last`, or up to all clients.
     fn release(&self, resource: Resource, amount: usize, last: Option<&Self>) {
         let mut at = self;
         loop {
@@ -258,7 +258,7 @@ mod tests {
         registry.by_address(address.parse().unwrap())
     }
 
-    /// As many permits as an address gets.
+    /// Takes permits until the address gets no more.
     fn take(registry: &ClientRegistry, address: &str) -> (Vec<Permit>, Exceeded) {
         let client = client(registry, address);
         let mut held = Vec::new();
@@ -357,7 +357,7 @@ mod tests {
             registry.take_request(&registry.by_address(address), rate, now).unwrap();
         }
         assert!(registry.len() <= MAX_IDLE + SHARDS, "{}", registry.len());
-        // with its rate: a client that closes its connection has no new burst
+        // the rate is retained: a client that closes its connection gets no new burst
         let greedy = client(&registry, "203.0.113.9");
         while registry.take_request(&greedy, rate, now).is_ok() {}
         drop(greedy);

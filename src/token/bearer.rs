@@ -95,7 +95,7 @@ pub fn extract<'a>(headers: &'a HeaderMap, places: &Places<'a>) -> Result<Creden
     if token.len() > places.max_bytes { Err(BadCredential::TooLong) } else { Ok(Credential::Bearer(token)) }
 }
 
-/// Which of the cookies that can hold a token belong to the token that `extract` found; nobody has verified the others.
+/// Which of the cookies that can hold a token belong to the token that `extract` found; the others are not verified.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct VerifiedCookies {
     pub whole: bool,

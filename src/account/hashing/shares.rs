@@ -45,7 +45,7 @@ impl Shares {
 fn take((clients, share): &(ClientRegistry, Share), address: ClientAddress) -> Result<Place, Exceeded> {
     clients.sweep(Instant::now());
     let permit = if address.is_unlisted_proxy {
-        // its clients cannot be told apart: one of them would stop all others
+        // its clients cannot be distinguished: one of them would block all others
         clients.all().acquire(Resource::HashSlot, 1, *share)
     } else {
         clients.by_address(address.ip).acquire(Resource::HashSlot, 1, *share)

@@ -1,5 +1,5 @@
-//! How far an import is: lines, rate, time left. On a terminal one line that is replaced every second, otherwise a line every
-//! few seconds, or one of JSON.
+//! The progress of an import: lines, rate, time left. On a terminal it is one line that is replaced every second, otherwise a
+//! line of text or of JSON every few seconds.
 
 use std::{
     fmt::Write as _,
@@ -15,7 +15,7 @@ use std::{
 use serde::Serialize;
 use serde_json::json;
 
-/// What has become of the lines so far.
+/// The results of the lines so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     pub imported: u64,
@@ -41,7 +41,7 @@ impl Position {
         Counting { inner, read: Arc::clone(&self.read) }
     }
 
-    /// What is left of the file, as a multiple of what has been read.
+    /// The unread bytes of the file, as a multiple of those that have been read.
     fn left(&self) -> Option<f64> {
         let (read, total) = (self.read.load(Ordering::Relaxed), self.total?);
         (read > 0).then(|| as_f64(total.saturating_sub(read)) / as_f64(read))
@@ -105,7 +105,7 @@ impl Progress {
         };
     }
 
-    /// Names a line that cannot be imported.
+    /// Reports a line that cannot be imported.
     pub fn complain(&self, file: &str, line: u64, problem: &str) {
         let mut stderr = io::stderr();
         let _ = match self.how {
@@ -130,7 +130,7 @@ struct Reached {
 }
 
 impl Reached {
-    /// `left`: what is left to read, as a multiple of what has been read.
+    /// `left`: the unread bytes, as a multiple of those that have been read.
     fn of(lines: u64, elapsed: Duration, left: Option<f64>) -> Self {
         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
         let seconds_left = left.and_then(|left| {

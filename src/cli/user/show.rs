@@ -25,10 +25,10 @@ pub struct ListOptions {
     /// Only accounts whose user name or e-mail address contains TEXT, in any case
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
-    /// At most so many
+    /// List at most this many accounts
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
-    /// Begin behind this one, as the list shows it: the last name of the page before
+    /// Begin after this account, as the list shows it: the last name of the previous page
     #[arg(long, value_name = "STORE/USER")]
     after: Option<String>,
     /// One JSON document a line

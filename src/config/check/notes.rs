@@ -47,7 +47,7 @@ pub fn guards<'a>(
     notes
 }
 
-/// Descriptions of answers by which a client may guess on.
+/// Descriptions of answers that allow a client further guesses.
 fn answers(key: &Key, guard: &Guard) -> Option<Note> {
     let is_anywhere = guard.succeeded.redirect.iter().any(|glob| glob.0.starts_with('*'));
     if guard.failed.is_empty() && is_anywhere {
@@ -73,7 +73,7 @@ const WSO2_SIGN_INS: [&str; 2] = ["/commonauth", "/oauth2/token"];
 const SIGN_INS: [&str; 8] =
     ["login", "signin", "sign-in", "sign_in", "logon", "token", "authenticate", "j_security_check"];
 
-/// Where the portal may sign somebody in and no guard counts, given that there are guards at all.
+/// Paths at which the portal may accept a sign-in and no guard counts, if there are guards at all.
 fn unguarded(settings: &Settings) -> Vec<Note> {
     let defaults = &settings.defaults;
     if defaults.guards.is_empty() {

@@ -17,7 +17,7 @@ pub struct Server {
     pub workers: usize,
     /// The origin browsers use, where it differs from what a request says (`https://portal.example.com`).
     pub public_url: Option<url::Url>,
-    /// Peers whose `X-Forwarded-*` and `Forwarded` are believed. Empty: nobody's.
+    /// Peers whose `X-Forwarded-*` and `Forwarded` are believed. Empty: no peer.
     pub trusted_proxies: Vec<IpNet>,
     /// Peers whose connections begin with a PROXY protocol header.
     pub proxy_protocol: Vec<IpNet>,

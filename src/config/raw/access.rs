@@ -42,8 +42,8 @@ pub struct Access {
     /// and these over the profile's; side by side, a rule with methods wins over one without, and then the later one. A
     /// tenant's rule can close what is open here, but never open what is `signed-in` here. What no rule matches follows the
     /// anonymous mode with `profile = "generic"` and is `signed-in` with `"wso2-apim"`. A rule opens a path only as it is
-    /// written; it closes it in every spelling that a portal may read so: other case, a final slash more or less, encoded
-    /// twice (see "Which spellings of a path a rule covers").
+    /// written, and closes it in every spelling that a portal may accept for it: another case, with or without a final slash,
+    /// encoded twice (see "Which spellings of a path a rule covers").
     pub route: Option<Vec<Route>>,
 }
 
@@ -73,9 +73,9 @@ pub struct Route {
     /// form, an `asset` a bare 401.
     #[schemars(extend("default" = "page"))]
     pub r#as: Option<Kind>,
-    /// Which protocols a request may switch to: `true` is WebSocket, a list names others beside it or instead, `false` is
-    /// none. What is listed passes for every request that `access` allows. Without this key WebSocket passes for users
-    /// only, and on an `asset` not at all; nor on the profile's own open paths. Other protocols are never forwarded.
+    /// Which protocols a request may switch to: `true` is WebSocket, a list names others beside it or instead, `false` is none.
+    /// Listed protocols are forwarded for every request that `access` allows. Without this key WebSocket is forwarded for users
+    /// only, and neither on an `asset` nor on the profile's own open paths. Other protocols are never forwarded.
     #[schemars(extend("x-default" = "WebSocket for users; none with `as = \"asset\"`", "x-source" = "RFC 9110 §7.8, RFC 6455"))]
     pub upgrade: Option<Upgrade>,
 }

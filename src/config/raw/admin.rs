@@ -20,10 +20,11 @@ pub struct Admin {
     /// `Authorization: Bearer …`. Without it every user of this machine may call them.
     #[schemars(extend("x-default" = "none"))]
     pub token_file: Option<As<FilePath>>,
-    /// What of the store of accounts `/readyz` needs. `read`: the probe fails while the store does not answer; `write`: also
-    /// while it takes no changes (disk full, read-only, locked); `off`: neither. Anonymous requests and known sessions are
-    /// served all the time. Where all replicas share one store, `off` keeps it from taking all of them out of service at once;
-    /// where each has its own disk, `write` sends sign-ins to replicas that can take them. The answer names the fault anyway.
+    /// Which faults of the store of accounts make `/readyz` fail. `read`: the probe fails while the store does not answer;
+    /// `write`: also while it accepts no changes (disk full, read-only, locked); `off`: none. Anonymous requests and known
+    /// sessions are served all the time. Where all replicas share one store, `off` keeps it from taking all of them out of
+    /// service at once; where each has its own disk, `write` sends sign-ins to replicas that can take them. The answer names
+    /// the fault in all cases.
     #[schemars(extend("default" = "read"))]
     pub store_probe: Option<StoreProbe>,
 }

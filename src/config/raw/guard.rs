@@ -18,9 +18,10 @@ use super::{
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct Guard {
-    /// Which requests sign in: methods (none: all) and a path as in `[[access.route]]`; case, a final `/` and a format (`.json`) do
-    /// not count. In the profile `wso2-apim` the same path below `/t/{tenant}` and `/o/{organisation}` counts too. Write no method
-    /// unless the portal signs nobody in by another one. A body by `GET`, `HEAD` or `OPTIONS` is refused (400). Required.
+    /// Which requests sign in: methods (none: all) and a path as in `[[access.route]]`; case, a final `/` and a format
+    /// (`.json`) do not count. In the profile `wso2-apim` the same path below `/t/{tenant}` and `/o/{organisation}` counts too.
+    /// Write a method only if the portal accepts a sign-in by no other one. A body by `GET`, `HEAD` or `OPTIONS` is refused
+    /// (400). Required.
     #[schemars(extend("x-default" = "required"))]
     pub r#match: Option<As<Match>>,
     /// Where the user name is: in a field of a `form`, in a member of `json`, in the header of HTTP `basic` (the route must be
@@ -30,20 +31,20 @@ pub struct Guard {
     /// The fields, any of which holds the user name. With `json` also a JSON pointer such as `/login/email`.
     #[schemars(extend("x-default" = "`[\"username\"]` with `form` and `json`", "x-source" = "RFC 6901"))]
     pub user_fields: Option<Vec<As<NotEmpty>>>,
-    /// Refuse (400) a request that may hold a password and names no user that can be read. With `false` it reaches the portal, and
-    /// is counted for the client's address and cookies where the answer shows a failure: for a second factor at the same address,
-    /// or the answer of an identity provider. `basic` always has a name.
+    /// Refuse (400) a request that may hold a password but has no readable user name. With `false` it reaches the portal, and
+    /// is counted for the client's address and cookies where the answer shows a failure: for a second factor at the same
+    /// address, or the answer of an identity provider. `basic` always has a name.
     #[schemars(extend("x-default" = "`true`, with `form`, `json` and `password-grant`"))]
     pub require_name: Option<bool>,
-    /// The portal asks for the name on one page and for the password on the next, and remembers the name by this cookie, field of
-    /// the body or parameter of the query: `cookie:sid`, `field:flow`, `query:execution`. An attempt without a name counts for every
-    /// name that was given under the same value, for 15 minutes. A guard with `name_from` that describes no answer stands for the
-    /// page that asks for the name: nothing is counted there. With `form` and `json`.
+    /// The portal asks for the name on one page and for the password on the next, and remembers the name by this cookie, field
+    /// of the body or parameter of the query: `cookie:sid`, `field:flow`, `query:execution`. An attempt without a name counts
+    /// for every name that was given under the same value, for 15 minutes. A guard with `name_from` that describes no answer is
+    /// for the page that asks for the name: nothing is counted there. With `form` and `json`.
     #[schemars(extend("x-default" = "none: the name comes with the password"))]
     pub name_from: Option<As<NameFrom>>,
-    /// The password was right if the answer has one of these statuses. Write what only the right password gets: it forgives
-    /// the wrong ones of the same client before. Where nothing is said of right ones, an answer below 400 that is not a wrong one takes back its own
-    /// attempt and no more.
+    /// The password was right if the answer has one of these statuses. List only what the right password alone gets: such an
+    /// answer forgives the earlier failures of the same client. Where no success is described, an answer below 400 that is not
+    /// a failure takes back its own attempt only.
     #[schemars(extend("x-default" = "`[200]` with `password-grant`, otherwise none"))]
     pub succeeded_status: Option<Vec<u16>>,
     /// … or leads to one of these addresses, in which `*` is anything: `/home*`.

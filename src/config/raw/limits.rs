@@ -56,7 +56,7 @@ pub struct Limits {
     #[schemars(extend("default" = "1m"))]
     pub min_rate_grace: Option<As<Positive>>,
     /// Bytes that may wait in buffers for slow clients and portals, of all connections together: 1048576 or more. Socket
-    /// buffers in the kernel count. Above it new requests get 503, and a client that takes nothing for five seconds loses its
+    /// buffers in the kernel count. Above it new requests get 503, and a client that reads nothing for five seconds loses its
     /// answer.
     #[schemars(extend("x-default" = "half the memory of the machine or the container, at least 32 MiB"))]
     pub max_buffered_bytes: Option<u64>,

@@ -17,8 +17,8 @@ pub struct Log {
     /// needs it.
     #[schemars(extend("default" = "stdout"))]
     pub access: Option<As<AccessLog>>,
-    /// Where sign-ins, lockouts, sessions that begin and end, and what administrators change go beside the log: one line of
-    /// JSON each, or with a syslog server one message (RFC 5424) with that JSON.
+    /// Where audit events (sign-ins, lockouts, begin and end of sessions, changes by administrators) are written beside the
+    /// log: one line of JSON each, or with a syslog server one message (RFC 5424) with that JSON.
     #[schemars(extend("default" = "off", "x-source" = "RFC 5424, RFC 6587"))]
     pub audit: Option<As<AuditLog>>,
 }

@@ -42,7 +42,7 @@ pub struct Management {
     /// change a tenant's file names the issuers whose tokens count for that tenant.
     #[schemars(extend("default" = ["admin"]))]
     pub admin_roles: Option<Vec<As<NotEmpty>>>,
-    /// Networks that may use the API; all by default. With it, strangers elsewhere cannot even try passwords.
+    /// Networks that may use the API; all by default. With it, clients in other networks cannot try passwords.
     #[schemars(extend("default" = []))]
     pub allow: Option<Vec<As<IpNet>>>,
     /// Changes that the administrators of one tenant may make in an hour, 1 to 1000000; then 429.

@@ -38,16 +38,16 @@ pub struct Server {
     /// Answers then carry `Connection: close`, and HTTP/2 connections are sent `GOAWAY`.
     #[schemars(extend("default" = "5s"))]
     pub drain_delay: Option<As<Duration>>,
-    /// After that: how long requests and WebSockets may take to end. What is left is cut, WebSockets with a close frame 1001;
-    /// the last line of the log has how many, and the exit code is 0.
+    /// After that: how long requests and WebSockets may take to end. The rest are cut, WebSockets with a close frame 1001; the
+    /// last line of the log has their numbers, and the exit code is 0.
     #[schemars(extend("default" = "30s"))]
     pub drain_timeout: Option<As<Positive>>,
     /// Hosts that requests may name, beside those of tenants and of `public_url`; others get 421. A whole name, a suffix such as
     /// `.portal.example.com`, or `*`. Empty: all.
     #[schemars(extend("default" = [], "x-source" = "RFC 9110 §15.5.20"))]
     pub allowed_hosts: Option<Vec<As<Claimable>>>,
-    /// Redirect what comes by plain HTTP to HTTPS: GET and HEAD with 308, all else gets 403. Where TLS ends before Doorward, the
-    /// proxy there has to be in `trusted_proxies`.
+    /// Redirect plain HTTP requests to HTTPS: GET and HEAD with 308; other methods get 403. If a proxy in front of Doorward
+    /// terminates TLS, it has to be in `trusted_proxies`.
     #[schemars(extend("default" = false))]
     pub redirect_to_https: Option<bool>,
     /// `Strict-Transport-Security` of answers over HTTPS, such as `"max-age=31536000; includeSubDomains"`. Browsers then use

@@ -27,7 +27,7 @@ use crate::{
 };
 
 const MOST_WORKERS: u16 = 1024;
-/// Bytes per second; a telephone on a bad line still has some hundred. Kestrel's default is the same.
+/// Bytes per second, as in Kestrel; a mobile phone on a poor connection still reaches a few hundred.
 const DEFAULT_MIN_RATE: u32 = 240;
 const MIN_BUFFERED_BYTES: usize = 1024 * 1024;
 
@@ -53,7 +53,7 @@ pub fn server(raw: raw::server::Server, key: &Key, scope: &mut Scope<'_>) -> Ser
     if redirect_to_https && tls.is_none() && trusted_proxies.is_empty() {
         scope.mistake(
             &key.name("redirect_to_https"),
-            "every request would be redirected for ever: nothing says which came by HTTPS",
+            "every request would be redirected endlessly: Doorward cannot know which arrived over HTTPS",
             "add [server.tls], or list the proxy at which TLS ends in trusted_proxies",
         );
     }
@@ -122,7 +122,7 @@ fn client_auth(
         (Some(_), None) => {
             scope.mistake(
                 &key.name("client_auth"),
-                "nothing says whose client certificates count",
+                "client certificates cannot be verified without client_ca_file",
                 "name client_ca_file",
             );
             return None;
@@ -175,7 +175,7 @@ pub fn log(raw: raw::log::Log, key: &Key, scope: &mut Scope<'_>) -> Log {
     }
 }
 
-/// `hash_slots` is the limit of all clients; `descriptors` says how many file descriptors there are beside so many upgrades.
+/// `hash_slots` is the limit of all clients; `descriptors` returns the file descriptors beside a number of upgrades.
 pub fn limits(
     raw: raw::limits::Limits,
     upstreams: &[Arc<Upstream>],
@@ -252,7 +252,7 @@ pub fn limits(
     limits
 }
 
-/// What all clients together may hold.
+/// The limits of all clients together.
 struct Totals<'a> {
     max_connections: usize,
     max_requests: usize,
@@ -290,7 +290,7 @@ fn client_limits(
         request_bodies: share("request_bodies", raw.request_bodies, totals.max_request_bodies, 4),
         upgrades: share("upgrades", raw.upgrades, totals.max_upgrades, 2),
         upstream_connections: Share {
-            // those that wait for a connection count too, and take turns there
+            // requests that wait for a connection in the fair queue count too
             all: sum.saturating_add(sum / 4).saturating_add(16),
             ..share("upstream_connections", raw.upstream_connections, smallest, 4)
         },

@@ -1,4 +1,4 @@
-//! By what a portal remembers a name between the page that asks for it and the page that asks for the password.
+//! The value by which a portal remembers a name between the page that asks for it and the page that asks for the password.
 
 use super::{Doubt, Head, form, json};
 
@@ -35,7 +35,7 @@ impl Carrier {
         }
     }
 
-    /// The value in a request; two are none that can be told.
+    /// The value in a request; two values are ambiguous.
     pub fn in_request(&self, head: &Head<'_>, cookies: &str, body: &[u8]) -> Result<Option<String>, Doubt> {
         let is_json = head.content_type.is_some_and(|written| written.to_ascii_lowercase().contains("json"));
         let found = match self {

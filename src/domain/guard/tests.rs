@@ -60,7 +60,7 @@ fn named(name: &str) -> Reading {
     Reading::Named(name.to_owned())
 }
 
-/// Attack: a request that signs nobody in is answered with 200, and its body names the victim whose failures that forgives.
+/// Attack: a request that is no sign-in is answered with 200, and its body has the victim's name, whose failures that forgives.
 #[test]
 fn attack_a_body_with_a_name_where_the_method_has_no_body() {
     let json = guard(UserIn::Json(vec!["username".to_owned()]), &[]);

@@ -199,7 +199,7 @@ impl Counter {
 
 /// The password was right: the name, the name at this address and the devices start anew. An address only gets this
 /// attempt back, or whoever has one account could clear the way for guesses at all others; and a known browser clears nothing
-/// for strangers next to it. A success at the portal takes off what the same client had failed under the same spelling, and of
+/// for other clients at its address. A success at the portal takes off what the same client had failed under the same spelling, and of
 /// that no more in an hour than [`forgivable`] says: only a success at Doorward's own sign-in proves whose account it is.
 pub fn succeed(
     settings: &LockoutSettings,

@@ -71,7 +71,7 @@ impl Spelling {
         let failures = if counter.since <= self.since {
             self.failures
         } else {
-            // it has begun anew meanwhile: of what came before nobody knows how much is in it
+            // it has begun anew meanwhile: how many of the earlier failures are in it is unknown
             u32::from(self.has_this_attempt && counter.since == entry.after.since)
         };
         if failures > 0 && (entry.is_completed_in(counter) || counter.is_locked()) {

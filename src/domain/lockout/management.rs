@@ -1,5 +1,5 @@
 //! The lockout of the management API. An administrator's name is counted for each address by itself: a counter of the name
-//! alone would let anybody who can reach the API, or a sign-in page, keep the administrator out.
+//! alone would let every client that reaches the API, or a sign-in page, lock the administrator out.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! The paths that a lenient program could read in a path. The one place that knows how programs differ: a rule that closes
-//! a path applies to every reading of it.
+//! The paths that lenient programs may read from one path. All differences between programs are listed here: a rule that
+//! closes a path applies to every reading of it.
 
 use unicode_normalization::{UnicodeNormalization as _, is_nfkc};
 
-/// Each takes a path one step further; `None` where that changes nothing. Programs combine them in any order.
+/// Each applies one normalisation to a path; `None` if that changes nothing. Programs combine them in any order.
 const STEPS: [fn(&str) -> Option<String>; 8] = [
     decoded,
     compatible,
@@ -15,11 +15,11 @@ const STEPS: [fn(&str) -> Option<String>; 8] = [
     without_dots,
 ];
 
-/// More readings than this are not looked at one by one, nor are those of a longer path.
+/// A path with more readings, or a longer path, counts as one with too many.
 const MAX_READINGS: usize = 32;
 const MAX_BYTES: usize = 2048;
 
-/// Whether there may be readings of `path`, which is in its normal form: there, all of them begin with an encoded byte.
+/// Whether `path` may have other readings. It is in its normal form, in which every other reading needs an encoded byte.
 pub fn may_have(path: &str) -> bool {
     path.contains('%')
 }
@@ -104,7 +104,7 @@ fn text(bytes: &[u8]) -> String {
             }
             _ => {
                 let overlong = |byte: &u8| matches!(byte, 0xc0 | 0xc1 | 0xe0 | 0xf0);
-                // at least one byte, so that an overlong form that is none is left behind
+                // at least one byte, so that a lead byte without a valid overlong form is passed over
                 let end = rest.iter().skip(1).position(overlong).map_or(rest.len(), |at| at + 1);
                 let (plain, after) = rest.split_at(end);
                 out.push_str(&String::from_utf8_lossy(plain));
@@ -115,7 +115,7 @@ fn text(bytes: &[u8]) -> String {
     out
 }
 
-/// Fullwidth letters, dots and slashes, and others that become ASCII in NFKC, in a case mapping or in a code page.
+/// Fullwidth letters, dots and slashes, and other characters that become ASCII in NFKC, in a case mapping or in a code page.
 fn compatible(path: &str) -> Option<String> {
     if path.is_ascii() {
         return None;
@@ -139,13 +139,13 @@ fn without_parameters(path: &str) -> Option<String> {
     path.contains(';').then(|| by_segment(path, |segment| segment.split(';').next().unwrap_or_default()))
 }
 
-/// What was encoded begins a query, a fragment or the end of a C string, once decoded.
+/// A decoded `?`, `#` or NUL ends the path: it begins a query or a fragment, or ends a C string.
 fn without_query(path: &str) -> Option<String> {
     let (before, _) = path.split_once(['?', '#', '\0'])?;
     Some(before.to_owned())
 }
 
-/// Blanks around a segment and dots behind it, as Windows reads file names.
+/// Without blanks around a segment and dots at its end, as Windows reads file names.
 fn trimmed(path: &str) -> Option<String> {
     let blank = |letter: char| letter.is_whitespace() || letter.is_control();
     let trimmed = by_segment(path, |segment| {
@@ -263,7 +263,7 @@ mod tests {
         }
     }
 
-    /// Spells `path` as programs could undo it.
+    /// Encodes `path` in forms that lenient programs undo.
     fn obfuscated(path: &str, how: &[u8]) -> String {
         how.iter().fold(path.to_owned(), |path, how| match how {
             0 => path.replace('e', "%65"),

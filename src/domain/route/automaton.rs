@@ -148,7 +148,7 @@ impl<'n> Numbers<'n> {
     }
 }
 
-/// `fallback`: who may use what no rule matches.
+/// `fallback`: the access level of requests that no rule matches.
 pub(super) fn build(
     patterns: &[Pattern<'_>],
     rules: &[RouteRule],
@@ -196,7 +196,7 @@ fn folded_segments(pattern: &Pattern<'_>) -> Vec<FoldedSegment> {
             Segment::Any => None,
         })
         .collect();
-    // but `/`, which is nothing else
+    // except `/`, which consists of the final slash only
     if segments.len() > 1 && segments.last().is_some_and(|last| last.as_deref() == Some("")) {
         segments.pop();
     }
@@ -251,7 +251,7 @@ fn states(
             .map(|literal| {
                 let lower = literal.to_ascii_lowercase();
                 let exact = numbers.of(step(&groups, Some(literal), Some(&lower)));
-                // what has capital letters is not searched for again
+                // a literal with capital letters is not looked up a second time
                 let folded =
                     if lower == literal { numbers.of(step(&groups, None, Some(&lower))) } else { other };
                 Literal { text: literal.into(), exact, folded }
@@ -308,7 +308,7 @@ fn step<'n>(groups: &[Group<'n>], written: Option<&str>, folded: Option<&str>) -
     next
 }
 
-/// What counts at these places, method by method. A rule in the folded tree counts only against a weaker one: first those
+/// The rule that decides at these places, for each method. A rule in the folded tree counts only against a weaker one: first those
 /// for users against all others, then those that follow the anonymous mode against open ones.
 fn answer(groups: &[Group<'_>], rules: &[RouteRule], fallback: Access) -> Answer {
     let users = answer_with(groups, rules, Access::SignedIn);

@@ -1,4 +1,4 @@
-//! Spellings of a path: a rule that closes covers all of them, a rule that opens covers what it says.
+//! Spellings of a path: a rule that closes covers all of them, a rule that opens covers only the path as it is written.
 
 use proptest::prelude::*;
 
@@ -106,7 +106,7 @@ fn attack_closed_path_by_another_reading() {
         assert_eq!(table.classify("GET", path).access, access, "{path}");
     }
     let long = format!("/public/{}", "%20".repeat(1000));
-    assert_eq!(table.classify("GET", &long).access, SignedIn, "more readings than are looked at");
+    assert_eq!(table.classify("GET", &long).access, SignedIn, "more readings than are checked");
 }
 
 #[test]
@@ -152,14 +152,14 @@ fn specificity(pattern: &str, path: &str) -> Option<Vec<u8>> {
     (pattern.len() == path.len()).then_some(classes)
 }
 
-/// As a lenient portal compares them.
+/// The same without regard to case and a final slash, as a lenient portal compares.
 fn lenient_specificity(pattern: &str, path: &str) -> Option<Vec<u8>> {
     let (pattern, path) = (folded(pattern), path.to_ascii_lowercase());
     let with_slash = || (!pattern.ends_with('*') || pattern.ends_with("/*")).then(|| format!("{pattern}/"));
     specificity(&pattern, &path).or_else(|| specificity(&with_slash()?, &path))
 }
 
-/// The rules read one by one, as the words say.
+/// The reference: evaluates the rules one by one, as the documentation describes them.
 fn naive(rules: &[RouteRule], fallback: Access, method: &str, path: &str) -> Access {
     let with = |weakest: Access| {
         let mut best = None;
@@ -233,7 +233,7 @@ proptest! {
         prop_assert_eq!(found.access, expected, "{} {} by {}", method, path, found.rule);
     }
 
-    /// The promise: no spelling of a path is weaker than another, but by a rule that is written for it and not for the other.
+    /// The promise: no spelling of a path is less restricted than another, unless a rule is written for it and not for the other.
     #[test]
     fn no_spelling_is_weaker_than_another_unless_a_rule_says_so(
         rules in rules(),

@@ -31,7 +31,7 @@ impl Default for GivenNames {
         let names = Cache::builder()
             .max_capacity(CAPACITY)
             .weigher(weigh)
-            // the oldest make room: a flood of names keeps no new sign-in out
+            // the oldest are evicted: a flood of names does not block new sign-ins
             .eviction_policy(EvictionPolicy::lru())
             .time_to_live(TTL)
             .build();
@@ -39,7 +39,7 @@ impl Default for GivenNames {
     }
 }
 
-/// `door`: the tenant whose names these are; `carrier`: how the portal carries the session.
+/// `door`: the tenant that the names belong to; `carrier`: how the portal carries the session.
 pub(super) fn session(door: &TenantId, carrier: &str, value: &str) -> Session {
     let mut context = Context::new(&SHA256);
     for part in [door.as_str(), carrier, value] {

@@ -65,7 +65,7 @@ pub fn concerns(policy: &TenantPolicy, path: &str) -> bool {
 
 type Answered = Result<(Outcome, Response<ResponseBody>), Refusal>;
 
-/// A guarded request on its way.
+/// A guarded request that is being forwarded.
 struct Guarding<'a> {
     worker: &'a Worker,
     connection: &'a Arc<ClientConnection>,
@@ -78,7 +78,7 @@ struct Guarding<'a> {
 /// An attempt that a guard has found.
 struct Found<'a> {
     guard: &'a Guard,
-    /// The tenant that names are counted for which do not say whose they are.
+    /// The tenant for which names without a tenant are counted.
     door: &'a TenantId,
     whose: Whose,
     /// Of the body.
@@ -166,7 +166,7 @@ impl Guarding<'_> {
         let sent = guard.sent(parts.uri.query(), bytes);
         let answer = match self.forward(parts, body).await {
             Ok(answer) => answer,
-            // who hangs up on the portal, or makes it stumble, may have had a password checked: it stays counted
+            // the portal may have verified the password before the connection failed: the attempt stays counted
             Err(NoAnswer { refusal, may_have_arrived: true }) => return Err(refusal),
             Err(NoAnswer { refusal, may_have_arrived: false }) => {
                 settle::cancel(shares).await;

@@ -82,7 +82,7 @@ pub(super) async fn sign_in<'a>(
             (_, Reading::Nameless) => nameless = nameless.or(Some(*guard)),
             (None, Reading::Named(name)) => named = Some((*guard, name)),
             (Some((other, known)), Reading::Named(name)) if *known == name && other.is_beside(guard) => {}
-            // one answer cannot speak for two names, nor for two passwords of one: in the header, and in the body
+            // one answer cannot decide about two names, nor about two passwords of one: in the header, and in the body
             (Some(_), Reading::Named(_)) => return Err((*guard, Doubt::Twice.into())),
         }
     }

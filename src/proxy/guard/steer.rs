@@ -1,4 +1,4 @@
-//! Headers by which a client could choose what the answer to its sign-in looks like: removed, or said for it.
+//! Headers by which a client could choose what the answer to its sign-in looks like: they are removed or replaced.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,

@@ -136,7 +136,7 @@ impl Group {
     ) -> Result<StreamPermit, ForwardError> {
         let slot = match slots {
             None => None,
-            // a home of its own: no used connection is handed to it
+            // with a new `Home`, so that no used connection is handed to it
             Some(slots) => match slots.acquire(Home::new(), client, upstream.connect_timeout).await {
                 Some(Grant::Slot(slot)) => Some(slot),
                 Some(Grant::Used(_)) | None => return Err(ForwardError::TooMany),

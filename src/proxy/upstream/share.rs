@@ -1,7 +1,7 @@
 //! How many connections to the portal one client uses at a time.
 //!
 //! A request over its client's share waits until another of that client's requests has ended. Without this one client could
-//! use all connections, by answers that it does not read or bodies that it does not send, and others would wait in line for nothing.
+//! use all connections, by answers that it does not read or bodies that it does not send, and all others would wait.
 
 use std::{
     pin::pin,
@@ -22,10 +22,10 @@ use crate::{
     sync::client_limits::{ClientState, Exceeded, Permit},
 };
 
-/// Who sends a request, where clients share something.
+/// The client that sends a request, and its limits.
 #[derive(Debug, Clone)]
 pub struct Sender {
-    /// Its place in the line for a connection.
+    /// Identifies it in the fair queue for connections.
     pub client: Client,
     pub state: Arc<ClientState>,
     pub share: Share,

@@ -39,7 +39,7 @@ pub struct Slots<T> {
     state: Mutex<State<T>>,
     /// Length of the line, to be read without the lock.
     waiting: AtomicUsize,
-    /// Requests over their client's share, which stand in no line yet.
+    /// Requests over their client's share, which are not in the fair queue yet.
     pub share_queue: Arc<ShareQueue>,
 }
 

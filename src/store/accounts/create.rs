@@ -74,7 +74,7 @@ impl Accounts<'_> {
             .within(async {
                 let mut transaction = self.store.begin().await?;
                 insert(&mut transaction, &[(new, names.clone())], now).await?;
-                // in one order, so that two who want each other's name and address do not wait for each other
+                // in one order, so that two transactions that want each other's name and address do not deadlock
                 let mut wanted: Vec<&str> = names.all().collect();
                 wanted.sort_unstable();
                 let mut taken = HashSet::new();

@@ -1,4 +1,4 @@
-//! A log file, found by its path: one that is moved away or removed is replaced by a new one.
+//! A log file that is opened by its path, and again when it has been moved or removed.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
@@ -22,9 +22,9 @@ pub struct LogFile {
     path: PathBuf,
     output: Output,
     checked: Instant,
-    /// The file ends in the middle of a line that another process has left behind.
+    /// The file ends in the middle of a line that another process has left incomplete.
     needs_newline: bool,
-    /// How long the file was after a write that was not completed.
+    /// The length of the file after an incomplete write.
     incomplete_at: Option<u64>,
     /// Opening the file again failed, and that has been reported.
     failing: bool,
@@ -68,7 +68,7 @@ impl LogFile {
                 if !self.failing {
                     self.failing = true;
                     let path = self.path.display();
-                    tracing::error!(%path, %error, "log file cannot be opened again; lines go on into the file that was moved");
+                    tracing::error!(%path, %error, "log file cannot be reopened: lines are still written to the file that was moved");
                 }
                 false
             }
@@ -115,7 +115,7 @@ impl Target for LogFile {
 
     fn cut_back(&mut self, begun: usize) {
         let Ok(length) = self.output.file.metadata().map(|file| file.len()) else { return };
-        // what another process has appended since is not removed
+        // lines that another process has appended since are not removed
         if begun > 0
             && self.output.is_regular
             && self.incomplete_at == Some(length)
@@ -132,8 +132,8 @@ fn open(path: &Path) -> io::Result<Output> {
     if !fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo()) {
         return Output::new(options.create(true).append(true).open(path)?);
     }
-    // Opening a named pipe must not wait for its reader, and a reader that restarts must lose nothing that is in the pipe:
-    // on Linux one that is open for reading as well does neither. An unnamed one (`/dev/stdout`) has its reader already.
+    // Opening a named pipe must not wait for its reader, and a reader that restarts must not lose what is in the pipe:
+    // on Linux both hold for a pipe that is opened for reading as well. An unnamed one (`/dev/stdout`) already has its reader.
     let is_named = path.canonicalize().is_ok();
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     Output::new(options.read(is_named).write(true).custom_flags(flags).open(path)?)

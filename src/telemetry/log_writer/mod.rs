@@ -1,7 +1,7 @@
 //! Writes records on a thread of its own: a slow or full disk, pipe or terminal never delays a request.
 //!
 //! Records wait in a bounded queue while the target cannot be written. One that finds no room is lost and counted; no
-//! record is torn: what was written of it is completed, cut back or written again before the next one.
+//! record stays incomplete: it is completed, cut back or written again before the next one.
 
 mod batch;
 mod incident;
@@ -79,7 +79,7 @@ impl<R: Send + 'static> LogWriter<R> {
         }
     }
 
-    /// Writes what waits, and ends. Returns when that is done, or after `patience`.
+    /// Writes the waiting records, and ends. Returns when that is done, or after `patience`.
     pub fn close(&self, patience: Duration) {
         self.closing.store(true, Ordering::Release);
         // a writer whose queue is full is awake

@@ -13,7 +13,7 @@ use crate::{config::model::ChangeBudget, domain::tenant::TenantId};
 
 const HOUR_MILLIS: u64 = 60 * 60 * 1000;
 
-/// At most one entry a tenant: only callers who have proved who they are spend anything.
+/// At most one entry a tenant: only authenticated callers spend anything.
 #[derive(Default)]
 pub struct Budgets(Mutex<HashMap<TenantId, Spent>>);
 

@@ -1,5 +1,5 @@
-//! A search for a way to have more passwords of one person verified than the limit allows: any requests of several clients, at a portal
-//! that is as lenient as all frameworks together, while the owner signs in from elsewhere.
+//! Searches for a sequence of requests that has more passwords of one account verified than the limit allows: several clients send any
+//! requests to a portal that accepts what any framework accepts, while the owner signs in from another address.
 
 use std::collections::BTreeMap;
 
@@ -29,9 +29,9 @@ struct Sent {
     body: &'static str,
     name: &'static str,
     referer: Option<&'static str>,
-    /// The client comes with a session of its own, and the portal redirects home without looking at the password.
+    /// The client has a session of its own, and the portal redirects to `/home` without checking the password.
     has_session: bool,
-    /// The client leaves before it has the answer.
+    /// The client closes the connection before it has the answer.
     hangs_up: bool,
 }
 
@@ -54,7 +54,7 @@ enum Step {
     OwnerMistypes,
 }
 
-/// Mostly plain attempts, each of which has one thing about it that is not.
+/// Plain attempts, and attempts that differ from a plain one in one property.
 fn hostile() -> impl Strategy<Value = Sent> {
     let odd = prop_oneof![
         8 => Just(PLAIN),
@@ -99,7 +99,7 @@ fn steps(with_sessions: bool) -> impl Strategy<Value = Vec<Step>> {
 /// The portal: what it reads in a request, and what it answers.
 #[derive(Default)]
 struct LenientPortal {
-    /// Wrong passwords of the victim that it has looked at for somebody else.
+    /// Wrong passwords of the victim that it has verified for other clients than the owner.
     verified: usize,
 }
 
@@ -132,7 +132,7 @@ impl LenientPortal {
         (302, sent.referer.unwrap_or("/login?error").to_owned())
     }
 
-    /// As `qs`, ASP.NET, and what merges query and body, find them.
+    /// The names that `qs`, ASP.NET, and frameworks that merge query and body find.
     fn names(body: &str, query: Option<&str>) -> Vec<String> {
         let all = format!("{}&{body}", query.unwrap_or_default());
         let name = |pair: &str| {
@@ -146,7 +146,7 @@ impl LenientPortal {
     }
 }
 
-/// Doorward before it: the guard, and the counters.
+/// Doorward in front of the portal: the guard, and the counters.
 struct Doorward {
     guard: Guard,
     counters: BTreeMap<CounterKey, Counter>,
@@ -268,7 +268,7 @@ proptest! {
         }
     }
 
-    /// An answer that the attacker can always get, and that no rule tells from a success, is worth a bounded number of guesses.
+    /// An answer that the attacker can always get, and that no rule can distinguish from a success, allows a bounded number of guesses.
     #[test]
     fn attack_own_sessions_make_only_so_many_guesses_free(steps in steps(true)) {
         for succeeded in described() {
