@@ -1,6 +1,8 @@
 //! The paths that lenient programs may read from one path. All differences between programs are listed here: a rule that
 //! closes a path applies to every reading of it.
 
+use std::fmt::Write as _;
+
 use unicode_normalization::{UnicodeNormalization as _, is_nfkc};
 
 /// Each applies one normalisation to a path; `None` if that changes nothing. Programs combine them in any order.
@@ -107,12 +109,23 @@ fn text(bytes: &[u8]) -> String {
                 // at least one byte, so that a lead byte without a valid overlong form is passed over
                 let end = rest.iter().skip(1).position(overlong).map_or(rest.len(), |at| at + 1);
                 let (plain, after) = rest.split_at(end);
-                out.push_str(&String::from_utf8_lossy(plain));
+                push_encoded(&mut out, plain);
                 after
             }
         };
     }
     out
+}
+
+/// Appends UTF-8 as it is, and other bytes encoded: a program that decodes bytes twice may complete a character with them.
+fn push_encoded(out: &mut String, bytes: &[u8]) {
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            // writing to a `String` does not fail
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
 }
 
 /// Fullwidth letters, dots and slashes, and other characters that become ASCII in NFKC, in a case mapping or in a code page.
@@ -232,6 +245,8 @@ mod tests {
             ("/%ef%bd%93%ef%bd%85%ef%bd%83ret", "/secret"),
             ("/%c5%bfecret", "/secret"),
             ("/adm%c4%b1n", "/admin"),
+            // decoded twice, as bytes
+            ("/%%65f%bd%93ecret", "/secret"),
         ] {
             let found = of(path).unwrap();
             assert!(found.iter().any(|found| found == reading), "{path}: {found:?}");
