@@ -24,8 +24,8 @@ pub struct LogSync {
     sync: Arc<dyn Fn() -> io::Result<()> + Send + Sync>,
     background: Handle,
     /// Changes committed so far: each has a number.
-    committed: AtomicU64,
-    synced: Mutex<Synced>,
+    committed: Arc<AtomicU64>,
+    synced: Arc<Mutex<Synced>>,
     syncs: AtomicU64,
 }
 
@@ -35,6 +35,21 @@ struct Synced {
     upto: u64,
     /// The changes that are perhaps not on the disk: from the first to the last, and why.
     failed: Option<(u64, u64, String)>,
+}
+
+impl Synced {
+    fn record(&mut self, committed: &AtomicU64, sync: &dyn Fn() -> io::Result<()>) {
+        let (first, last) = (self.upto + 1, committed.load(Ordering::Acquire));
+        let Err(error) = sync() else {
+            self.upto = last;
+            return;
+        };
+        // the kernel reports a failed write once: the next sync says nothing of what was written before this one ended
+        let last = committed.load(Ordering::Acquire);
+        let first = self.failed.as_ref().map_or(first, |(earlier, ..)| first.min(*earlier));
+        self.failed = Some((first, last, error.to_string()));
+        self.upto = last;
+    }
 }
 
 impl LogSync {
@@ -48,8 +63,8 @@ impl LogSync {
         Self {
             sync,
             background: Handle::current(),
-            committed: AtomicU64::new(0),
-            synced: Mutex::default(),
+            committed: Arc::default(),
+            synced: Arc::default(),
             syncs: AtomicU64::new(0),
         }
     }
@@ -57,19 +72,16 @@ impl LogSync {
     /// Returns when all that was committed before the call is on the disk.
     pub async fn acknowledge(&self) -> Result<(), StoreError> {
         let mine = self.committed.fetch_add(1, Ordering::AcqRel) + 1;
-        let mut synced = self.synced.lock().await;
+        let mut synced = Arc::clone(&self.synced).lock_owned().await;
         if synced.upto < mine {
-            let (first, last) = (synced.upto + 1, self.committed.load(Ordering::Acquire));
-            let sync = Arc::clone(&self.sync);
+            let (sync, committed) = (Arc::clone(&self.sync), Arc::clone(&self.committed));
             self.syncs.fetch_add(1, Ordering::Relaxed);
-            let done = self.background.spawn_blocking(move || sync()).await;
-            let done = done.map_err(io::Error::other).and_then(|done| done);
-            synced.upto = last;
-            if let Err(error) = done {
-                // the kernel reports a failed write once: the next sync says nothing of what is lost here
-                let first = synced.failed.as_ref().map_or(first, |(earlier, ..)| first.min(*earlier));
-                synced.failed = Some((first, last, error.to_string()));
-            }
+            // recorded on that thread, so that a caller that gives up meanwhile loses no failure
+            let done = self.background.spawn_blocking(move || {
+                synced.record(&committed, &*sync);
+                synced
+            });
+            synced = done.await.map_err(|error| StoreError::Unwritable(error.to_string()))?;
         }
         match &synced.failed {
             Some((first, last, reason)) if (*first..=*last).contains(&mine) => {
@@ -164,6 +176,18 @@ mod tests {
         disk.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
         let failed = log.acknowledge().await.unwrap_err();
         assert!(matches!(failed, StoreError::Unwritable(_)), "{failed}");
+        disk.send(Ok(())).unwrap();
+        log.acknowledge().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_failed_sync_is_recorded_when_its_caller_has_given_up() {
+        let (log, disk) = disk();
+        let gives_up = tokio::time::timeout(Duration::from_millis(20), log.acknowledge()).await;
+        assert!(gives_up.is_err(), "the disk is not done");
+        let fails = async { disk.send(Err(io::ErrorKind::StorageFull.into())).unwrap() };
+        let (written_before, ()) = tokio::join!(log.acknowledge(), fails);
+        assert!(matches!(written_before.unwrap_err(), StoreError::Unwritable(_)));
         disk.send(Ok(())).unwrap();
         log.acknowledge().await.unwrap();
     }
