@@ -21,9 +21,11 @@ const STEPS: [fn(&str) -> Option<String>; 8] = [
 const MAX_READINGS: usize = 32;
 const MAX_BYTES: usize = 2048;
 
-/// Whether `path` may have other readings. It is in its normal form, in which every other reading needs an encoded byte.
+/// Whether `path` may have other readings. It is in its normal form, in which every other reading needs an encoded byte or a
+/// dot at the end of a segment.
 pub fn may_have(path: &str) -> bool {
-    path.contains('%')
+    memchr::memchr2(b'%', b'.', path.as_bytes())
+        .is_some_and(|_| path.contains('%') || path.contains("./") || path.ends_with('.'))
 }
 
 /// All readings but the path itself. `None`: too many.
@@ -262,6 +264,8 @@ mod tests {
             ("/.well-known/x", &[]),
             ("/caf%C3%A9/x", &["/café/x"]),
             ("/a%20b", &["/a b"]),
+            ("/secret.", &["/secret"]),
+            ("/secret../x", &["/secret/x"]),
             ("/wiki/C%23", &["/wiki/C#", "/wiki/C"]),
         ] {
             assert_eq!(of(path).unwrap(), readings, "{path}");
