@@ -32,10 +32,14 @@ use crate::{
 
 /// The limits of the client that opens a connection. A trusted proxy has none: the clients it names have.
 pub fn connecting(gate: &Gate, settings: &Settings, peer: IpAddr) -> Arc<ClientState> {
-    if settings.server.trusted_proxies.iter().any(|net| net.contains(&peer)) {
+    if is_trusted(settings, peer) {
         return Arc::clone(gate.clients.all());
     }
     named(gate, settings, peer)
+}
+
+fn is_trusted(settings: &Settings, peer: IpAddr) -> bool {
+    settings.server.trusted_proxies.iter().any(|net| net.contains(&peer))
 }
 
 fn named(gate: &Gate, settings: &Settings, address: IpAddr) -> Arc<ClientState> {
@@ -65,10 +69,13 @@ pub fn source(
 ) -> Source {
     let peer = connection.peer.ip();
     let (client, came_in_clear) = client(settings, (peer, connection.tls), headers);
-    let client_state = if client.address == peer {
-        Arc::clone(connection.client())
-    } else {
+    let client_state = if client.address != peer {
         named(gate, settings, client.address)
+    } else if is_trusted(settings, peer) && forwarded::may_name_client(headers) {
+        // contradictory or unreadable: a client that sends such headers through a proxy must not have the proxy's exemption
+        gate.clients.by_address(peer)
+    } else {
+        Arc::clone(connection.client())
     };
     Source { peer, client, came_in_clear, client_state }
 }
@@ -81,8 +88,7 @@ pub fn counted_address(
     (peer, client): (IpAddr, IpAddr),
     forwarding: bool,
 ) -> ClientAddress {
-    let trusts = |address: IpAddr| settings.server.trusted_proxies.iter().any(|net| net.contains(&address));
-    if !forwarding || trusts(peer) {
+    if !forwarding || is_trusted(settings, peer) {
         return client.into();
     }
     gate.metrics.unlisted_proxy_requests.inc();

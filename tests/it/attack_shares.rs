@@ -76,6 +76,25 @@ fn attack_one_client_opens_all_connections() {
     eventually(|| !connections(&gate, "127.1.1.1", 1).is_empty());
 }
 
+/// A proxy appends to one of these headers and passes the client's other one through.
+#[test]
+fn attack_contradictory_forwarding_headers_escape_the_limits() {
+    let portal = Portal::answering("hello").start();
+    let gate = behind_proxy(&portal)
+        .setting("limits.client.requests_per_second", 1)
+        .setting("limits.client.request_burst", 2)
+        .start();
+    let statuses = [
+        ("forwarded", "for=203.0.113.9"),
+        ("forwarded", "for=\"unfinished"),
+        ("x-forwarded-for", "unknown"),
+        ("forwarded", "for=203.0.113.10"),
+    ]
+    .map(|(name, value)| from(GREEDY, gate.get("/")).header(name, value).send().status);
+    assert_eq!(statuses, [200, 200, 429, 429]);
+    assert_eq!(from(OTHER, gate.get("/")).send().status, 200);
+}
+
 #[test]
 fn attack_one_client_sends_requests_without_pause() {
     let portal = Portal::answering("hello").start();
