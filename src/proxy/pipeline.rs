@@ -155,7 +155,12 @@ pub async fn handle(
                     }
                     (outcome, response)
                 }
-                Err(refusal) => refused(gate, &judgement, &refusal),
+                Err(refusal) => {
+                    if let Some((entry, _)) = &mut entry {
+                        entry.reason = refusal.reason();
+                    }
+                    refused(gate, &judgement, &refusal)
+                }
             }
         }
     };

@@ -40,6 +40,19 @@ fn a_log_that_is_moved_or_removed_is_begun_anew_and_loses_no_line() {
 }
 
 #[test]
+fn the_reason_names_a_refusal_after_the_decision() {
+    let (portal, logs) = (Portal::answering("").start(), tempfile::tempdir().unwrap());
+    let log = logs.path().join("access.log");
+    let gate = Gate::before(&portal)
+        .generic(&[("/**", "open")])
+        .setting("portal.upstream", serde_json::json!([{"path": "/", "url": "http://127.0.0.1:1"}]))
+        .setting("log.access", log.display().to_string())
+        .start();
+    assert_eq!(gate.get("/").send().status, 502);
+    eventually(|| fs::read_to_string(&log).is_ok_and(|text| text.contains(r#""reason":"portal_down""#)));
+}
+
+#[test]
 fn an_edit_sends_the_log_elsewhere_without_a_restart() {
     let (portal, logs) = (Portal::answering("").start(), tempfile::tempdir().unwrap());
     let (one, two) = (logs.path().join("one.log"), logs.path().join("two.log"));
