@@ -2,7 +2,7 @@
 
 mod elsewhere;
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
 use super::{
     document::{Findings, Key, env, read::read, toml},
@@ -24,11 +24,15 @@ pub fn environment() -> BTreeMap<String, String> {
 pub fn load(file: &Path, env: &BTreeMap<String, String>) -> Result<Settings, Vec<Mistake>> {
     match fs::read_to_string(file) {
         Ok(text) => parse(&text, file, env),
-        Err(error) => Err(vec![Mistake::whole(
-            file,
-            format!("cannot be read: {error}"),
-            "write one with `doorward init`, or name another with --config",
-        )]),
+        Err(error) => {
+            let remedy = match error.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    "give its group to the user that Doorward runs as: chgrp GROUP FILE (`doorward init` writes mode 0640)"
+                }
+                _ => "write one with `doorward init`, or name another with --config",
+            };
+            Err(vec![Mistake::whole(file, format!("cannot be read: {error}"), remedy)])
+        }
     }
 }
 
