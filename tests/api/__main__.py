@@ -29,6 +29,9 @@ listen = "127.0.0.1:{admin}"
 
 [management]
 listen = "127.0.0.1:{management}"
+# more than a generator of requests makes
+changes_per_hour = 1000000
+audit_bytes_per_hour = 4294967295
 
 [[portal.upstream]]
 url = "http://127.0.0.1:{public}"
