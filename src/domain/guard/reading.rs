@@ -33,6 +33,15 @@ impl Guard {
         self.name_from.is_some() && self.failed.is_empty() && self.succeeded.is_empty()
     }
 
+    /// Whether a request with this method may be an attempt though it has no body: it needs no name, and some portals also
+    /// read the password from the query.
+    fn takes_nameless(&self, method: &str) -> bool {
+        (self.name_from.is_some() || !self.require_name)
+            && !self.only_names()
+            && self.endpoint.takes(method)
+            && rule::may_sign_in(&self.user, method)
+    }
+
     /// `body` is empty where there is none.
     pub fn read(&self, head: &Head<'_>, body: &[u8]) -> Result<Reading, Doubt> {
         if self.user == UserIn::Basic {
@@ -44,7 +53,8 @@ impl Guard {
             return Err(Doubt::InQuery);
         }
         if body.is_empty() {
-            return Ok(Reading::NoSignIn);
+            let is_attempt = self.takes_nameless(head.method);
+            return Ok(if is_attempt { Reading::Nameless } else { Reading::NoSignIn });
         }
         if rule::is_bodiless(head.method) {
             return Err(Doubt::Method);

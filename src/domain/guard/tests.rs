@@ -121,6 +121,27 @@ fn attack_an_alternative_field_in_the_query() {
     assert_eq!(json.read(&head, b"{}"), Err(Doubt::InQuery));
 }
 
+/// Attack: the name was given on the page before, or is not required, and the portal reads the password from the query.
+#[test]
+fn attack_a_password_in_the_query_beside_an_empty_body() {
+    let carrier = || Some(Carrier::Cookie("sid".to_owned()));
+    let second_page = Guard { name_from: carrier(), failed: signs(&[401], &[], &[]), ..form() };
+    let first_page = Guard { name_from: carrier(), ..form() };
+    let without_name = Guard { require_name: false, ..form() };
+    for (guard, method, reading) in [
+        (&second_page, "POST", Reading::Nameless),
+        (&second_page, "GET", Reading::NoSignIn),
+        (&second_page, "DELETE", Reading::NoSignIn),
+        (&without_name, "POST", Reading::Nameless),
+        (&without_name, "OPTIONS", Reading::NoSignIn),
+        (&first_page, "POST", Reading::NoSignIn),
+        (&form(), "POST", Reading::NoSignIn),
+    ] {
+        let head = Head { method, ..post(Some("password=guess")) };
+        assert_eq!(guard.read(&head, b""), Ok(reading), "{method} {guard:?}");
+    }
+}
+
 #[test]
 fn attack_control_characters_in_the_name() {
     for body in ["username=alex%00", "username=al%0Aex", "username=%C2%85alex", "username=alex%7F"] {

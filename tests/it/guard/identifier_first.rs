@@ -115,3 +115,13 @@ fn attack_a_decoy_in_the_session_of_the_victim() {
     }
     assert_eq!(checked(&portal), 5);
 }
+
+/// Attack: the portal also reads the password from the query, and the body is empty.
+#[test]
+fn attack_a_password_in_the_query_beside_an_empty_body() {
+    let portal = portal();
+    let gate = gate(&portal);
+    ask(&gate, "/login/name", "s1", "username=alex");
+    let statuses = times(8, |turn| ask(&gate, &format!("/login/password?password={turn}"), "s1", ""));
+    assert_eq!(statuses, [302, 302, 302, 302, 302, 401, 401, 401]);
+}
