@@ -79,12 +79,30 @@ fn plain(value: &str) -> Option<String> {
 
 fn in_cookies(name: &str, cookies: &str) -> Result<Option<String>, Doubt> {
     let mut found = None;
-    for (sent, value) in cookies.split(';').filter_map(|cookie| cookie.split_once('=')) {
-        if sent.trim().eq_ignore_ascii_case(name) && found.replace(value.trim().to_owned()).is_some() {
+    for cookie in cookies.split(';') {
+        // some portals also separate cookies at `,` (RFC 2965)
+        if cookie.split(',').skip(1).any(|part| value_of(name, part).is_some()) {
+            return Err(Doubt::Alike);
+        }
+        let Some(value) = value_of(name, cookie) else { continue };
+        // where a value with another character ends, portals disagree (RFC 6265 section 4.1.1)
+        if !value.trim_matches('"').bytes().all(is_cookie_octet) {
+            return Err(Doubt::Encoding);
+        }
+        if found.replace(value.to_owned()).is_some() {
             return Err(Doubt::Twice);
         }
     }
     Ok(found)
+}
+
+fn value_of<'a>(name: &str, cookie: &'a str) -> Option<&'a str> {
+    let (sent, value) = cookie.split_once('=')?;
+    sent.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+}
+
+const fn is_cookie_octet(byte: u8) -> bool {
+    matches!(byte, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e)
 }
 
 #[cfg(test)]
@@ -133,6 +151,27 @@ mod tests {
         for cookies in ["sid=s:1", "sid=s%3A1", "sid=\"s:1\"", "sid= s%3a1 "] {
             let value = cookie.in_request(&Head::default(), cookies, b"").unwrap();
             assert_eq!(value.as_deref(), Some("s:1"), "{cookies}");
+        }
+    }
+
+    /// Attack: the portal session stands where only the portal finds it, or has a value that only the portal cuts off.
+    #[test]
+    fn attack_cookies_that_portals_separate_otherwise() {
+        let cookie = Carrier::Cookie("sid".to_owned());
+        for (cookies, doubt) in [
+            ("a=1, sid=X", Doubt::Alike),
+            ("a=1,SID=X; b=2", Doubt::Alike),
+            ("a=\"1, sid=X\"", Doubt::Alike),
+            ("sid=X, b=2", Doubt::Encoding),
+            ("sid=X b", Doubt::Encoding),
+            ("sid=\"X\"b", Doubt::Encoding),
+            ("sid=X\u{fffd}", Doubt::Encoding),
+        ] {
+            assert_eq!(cookie.in_request(&Head::default(), cookies, b""), Err(doubt), "{cookies}");
+        }
+        for cookies in ["sid=X; a=\u{fffd}", "a=1,2; sid=X", "a={\"b\":1,\"c\":2}; sid=X"] {
+            let value = cookie.in_request(&Head::default(), cookies, b"").unwrap();
+            assert_eq!(value.as_deref(), Some("X"), "{cookies}");
         }
     }
 

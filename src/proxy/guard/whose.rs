@@ -32,8 +32,10 @@ impl Whose {
         let Some(carrier) = &guard.name_from else {
             return Ok(Self { names: in_it.into_iter().collect(), session: None });
         };
-        let cookies = parts.headers.get(header::COOKIE).and_then(|cookies| cookies.to_str().ok());
-        let value = carrier.in_request(&read::head(parts), cookies.unwrap_or_default(), body)?;
+        // lossy: one byte that is not ASCII must not hide all other cookies, which the portal may read
+        let cookies =
+            parts.headers.get(header::COOKIE).map(|cookies| String::from_utf8_lossy(cookies.as_bytes()));
+        let value = carrier.in_request(&read::head(parts), cookies.as_deref().unwrap_or_default(), body)?;
         let session = value.map(|value| session(door, &carrier.to_text(), &value));
         let mut names = session.map(|session| given.of(&session)).unwrap_or_default();
         if let Some(name) = in_it

@@ -125,3 +125,20 @@ fn attack_a_password_in_the_query_beside_an_empty_body() {
     let statuses = times(8, |turn| ask(&gate, &format!("/login/password?password={turn}"), "s1", ""));
     assert_eq!(statuses, [302, 302, 302, 302, 302, 401, 401, 401]);
 }
+
+/// Attack: a byte that is not ASCII in another cookie, or a `,` before it, hides the session in which the victim is named.
+#[test]
+fn attack_a_cookie_header_that_hides_the_session_of_the_victim() {
+    let portal = portal();
+    let gate = gate(&portal);
+    ask(&gate, "/login/name", "s1", "username=decoy");
+    let name = |cookies: &str| {
+        let ask = gate.post("/login/name").browser().header("content-type", FORM).header("cookie", cookies);
+        ask.body("username=alex").send().status
+    };
+    assert_eq!(name("a=1, sid=s1"), 400);
+    assert_eq!(name("sid=s1; a=\u{ff}"), 302);
+    times(5, |_| ask(&gate, "/login/password", "s1", "password=x"));
+    ask(&gate, "/login/name", "s2", "username=alex");
+    assert_eq!(ask(&gate, "/login/password", "s2", &format!("password={RIGHT}")).status, 401);
+}
