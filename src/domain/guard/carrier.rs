@@ -52,13 +52,16 @@ impl Carrier {
     pub fn in_answer<'a>(
         &self,
         location: Option<&str>,
-        mut set_cookies: impl Iterator<Item = &'a str>,
+        set_cookies: impl Iterator<Item = &'a str>,
     ) -> Option<String> {
         let found = match self {
-            Self::Cookie(name) => set_cookies.find_map(|line| {
-                let (found, value) = line.split(';').next()?.split_once('=')?;
-                (found.trim() == name).then(|| value.trim().to_owned())
-            }),
+            // the last, as in browsers; an empty one deletes the cookie, perhaps of another path
+            Self::Cookie(name) => set_cookies
+                .filter_map(|line| {
+                    let (found, value) = line.split(';').next()?.split_once('=')?;
+                    (found.trim() == name && !value.trim().is_empty()).then(|| value.trim().to_owned())
+                })
+                .last(),
             Self::Query(name) => {
                 let (_, query) = location?.split_once('?')?;
                 let query = query.split('#').next().unwrap_or_default();
@@ -180,6 +183,8 @@ mod tests {
         let cookie = Carrier::Cookie("sid".to_owned());
         let lines = ["other=1", "sid=N; Path=/; HttpOnly"];
         assert_eq!(cookie.in_answer(None, lines.into_iter()).as_deref(), Some("N"));
+        let lines = ["sid=old; Path=/", "sid=N; Path=/", "sid=; Path=/login; Max-Age=0"];
+        assert_eq!(cookie.in_answer(None, lines.into_iter()).as_deref(), Some("N"), "browsers keep the last");
         let query = Carrier::Query("flow".to_owned());
         let location = Some("/login/password?flow=N&x=1#y");
         assert_eq!(query.in_answer(location, std::iter::empty()).as_deref(), Some("N"));
