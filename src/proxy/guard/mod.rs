@@ -38,6 +38,7 @@ use crate::{
     domain::{
         guard::{Doubt, Guard, Outcome as Said, rule::Attempt},
         identity::Identity,
+        path::readings,
         tenant::TenantId,
     },
     telemetry::metrics::{Guarded, Outcome},
@@ -60,7 +61,21 @@ impl Guards {
 
 /// Whether a request may be a sign-in of the portal's.
 pub fn concerns(policy: &TenantPolicy, path: &str) -> bool {
-    policy.guards.iter().any(|guard| guard.endpoint.covers(path))
+    !covering(policy, path).is_empty()
+}
+
+/// The guards whose address some program may read in this path; all of them if it has too many readings.
+fn covering<'a>(policy: &'a TenantPolicy, path: &str) -> Vec<&'a Arc<Guard>> {
+    let has_readings = !policy.guards.is_empty() && readings::may_have(path);
+    let readings = if has_readings { readings::of(path) } else { Some(Vec::new()) };
+    let covers = |guard: &Guard, readings: &[String]| {
+        guard.endpoint.covers(path) || readings.iter().any(|reading| guard.endpoint.covers(reading))
+    };
+    policy
+        .guards
+        .iter()
+        .filter(|guard| readings.as_deref().is_none_or(|found| covers(guard, found)))
+        .collect()
 }
 
 type Answered = Result<(Outcome, Response<ResponseBody>), Refusal>;
@@ -95,8 +110,7 @@ pub async fn guarded(
     (mut parts, body): (Parts, ArrivingBody),
     now: u64,
 ) -> Result<(Outcome, Response<ResponseBody>), Refusal> {
-    let guards: Vec<&Arc<Guard>> =
-        policy.guards.iter().filter(|guard| guard.endpoint.covers(parts.uri.path())).collect();
+    let guards = covering(policy, parts.uri.path());
     let guarding = Guarding { worker, connection, settings, judgement, policy, now };
     let read::SignIn { found, body, bytes } = match read::sign_in(&guards, connection, &mut parts, body).await
     {

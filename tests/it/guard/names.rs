@@ -51,6 +51,20 @@ fn attack_another_spelling_of_the_name_is_the_same_name() {
     assert!(portal.saw_nothing());
 }
 
+/// Attack: a path that only the portal folds to that of its sign-in, where no guess is counted.
+#[test]
+fn attack_a_path_that_some_programs_read_as_the_sign_in() {
+    let portal = portal().start();
+    let gate = guarded(&portal).start();
+    for path in ["/log%c4%b1n", "/%ef%bd%8cogin", "/login%3fx", "/login%23", "/log%C4%B0n"] {
+        assert_ne!(form(&gate, path, "alex", "wrong").send().status, 401, "{path}");
+    }
+    assert_eq!(portal.received().len(), 5, "none is refused");
+    portal.forget();
+    let answer = form(&gate, "/login", "alex", RIGHT).send();
+    assert_eq!((answer.status, portal.saw_nothing()), (401, true));
+}
+
 /// What two programs could read as two names reaches no portal, and is counted for nobody.
 #[test]
 fn attack_ambiguous_sign_ins_reach_no_portal() {
