@@ -1,13 +1,19 @@
 //! WebSocket and other upgrades: after `101` the two sockets are joined, counted, and closed when the request would no longer
 //! be allowed.
 
-use std::{fmt, future::Future, io};
+use std::{fmt, future::Future, io, time::Duration};
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    time::timeout,
+};
 
 use super::{access_watch::Ended, upstream::PortalStream, websocket::FrameStream};
 use crate::sync::client_limits::Permit;
+
+/// How long a client may take to accept the close frame.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The portal's half of an upgraded connection, waiting for the client's half.
 pub struct Tunnel {
@@ -32,7 +38,7 @@ impl Tunnel {
     /// Carries bytes both ways until one side ends, access does, or the server has `stopped`; then a WebSocket's client
     /// gets a close frame. `early` is what the client sent right behind its request.
     pub async fn run<C>(
-        mut self,
+        self,
         client: &mut C,
         early: Bytes,
         stopped: impl Future<Output = ()>,
@@ -40,14 +46,21 @@ impl Tunnel {
     where
         C: AsyncRead + AsyncWrite + Unpin,
     {
+        let Self { mut portal, early: first, is_websocket, ended, permit: _permit } = self;
         let mut client = FrameStream::new(client);
-        client.write_all(&self.early).await?;
-        self.portal.write_all(&early).await?;
-        let carry = tokio::io::copy_bidirectional(&mut client, &mut self.portal);
+        let carry = async {
+            client.write_all(&first).await?;
+            portal.write_all(&early).await?;
+            tokio::io::copy_bidirectional(&mut client, &mut portal).await.map(|_| ())
+        };
         tokio::select! {
-            carried = carry => carried.map(|_| ()),
-            () = self.ended => Ok(()),
-            () = stopped => if self.is_websocket { client.close().await } else { Ok(()) },
+            carried = carry => carried,
+            () = ended => Ok(()),
+            () = stopped => if is_websocket {
+                timeout(CLOSE_TIMEOUT, client.close()).await.unwrap_or(Ok(()))
+            } else {
+                Ok(())
+            },
         }
     }
 }
