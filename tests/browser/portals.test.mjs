@@ -55,7 +55,9 @@ url = "http://127.0.0.1:${server.address().port}"
 [sign_in]
 url = "none"
 ${routes.join('')}`);
-  const started = spawn(process.env.BINARY, ['serve', '--config', join(folder, 'deployment.toml')], { stdio: ['ignore', 'ignore', 'inherit'] });
+  // the environment overrides the file
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('DOORWARD_')));
+  const started = spawn(process.env.BINARY, ['serve', '--config', join(folder, 'deployment.toml')], { env, stdio: ['ignore', 'ignore', 'inherit'] });
   const ready = async () => {
     try {
       return (await fetch(`http://127.0.0.1:${admin}/readyz`)).ok;
