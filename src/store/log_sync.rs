@@ -38,8 +38,9 @@ struct Synced {
 }
 
 impl Synced {
-    fn record(&mut self, committed: &AtomicU64, sync: &dyn Fn() -> io::Result<()>) {
-        let (first, last) = (self.upto + 1, committed.load(Ordering::Acquire));
+    /// `last`: the last change committed before the sync.
+    fn record(&mut self, last: u64, committed: &AtomicU64, sync: &dyn Fn() -> io::Result<()>) {
+        let first = self.upto + 1;
         let Err(error) = sync() else {
             self.upto = last;
             return;
@@ -75,10 +76,11 @@ impl LogSync {
         let mut synced = Arc::clone(&self.synced).lock_owned().await;
         if synced.upto < mine {
             let (sync, committed) = (Arc::clone(&self.sync), Arc::clone(&self.committed));
+            let last = committed.load(Ordering::Acquire);
             self.syncs.fetch_add(1, Ordering::Relaxed);
             // recorded on that thread, so that a caller that gives up meanwhile loses no failure
             let done = self.background.spawn_blocking(move || {
-                synced.record(&committed, &*sync);
+                synced.record(last, &committed, &*sync);
                 synced
             });
             synced = done.await.map_err(|error| StoreError::Unwritable(error.to_string()))?;
