@@ -96,7 +96,7 @@ fn unguarded(settings: &Settings) -> Vec<Note> {
         if is_sign_in(rule) && !is_guarded(&any_path(rule.pattern.trim_end_matches("/**"))) {
             notes.push((
                 Key::root().name("access").name("route").item(index).name("match"),
-                "this path may sign somebody in, and no guard counts wrong passwords there",
+                "this path may be a sign-in, and no guard counts wrong passwords there",
                 "write a guard for it if it takes a password",
             ));
         }

@@ -100,7 +100,7 @@ struct Found<'a> {
     bytes: Bytes,
 }
 
-/// Step 7 for a request that may sign somebody in.
+/// Step 7 for a request that may be a sign-in.
 pub async fn guarded(
     worker: &Worker,
     connection: &Arc<ClientConnection>,
