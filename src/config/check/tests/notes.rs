@@ -71,7 +71,7 @@ fn a_sign_in_path_without_a_guard() {
         let told = Deployment::of(&format!("{ACCOUNTS}{LOCK}{FORM}{routes}")).noted();
         assert_eq!(told.len(), usize::from(noted), "{routes}: {told:?}");
         assert!(
-            told.iter().all(|told| told.contains("access.route[0].match: this path may sign")),
+            told.iter().all(|told| told.contains("access.route[0].match: this path may be a sign-in")),
             "{told:?}"
         );
     }
