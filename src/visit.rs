@@ -42,6 +42,12 @@ pub struct NotUnderstood {
     pub detail: String,
 }
 
+/// Why a page of Doorward's own has refused a request for now, for the access log: in the answer's extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    pub reason: &'static str,
+}
+
 /// Who a request to the management API was from and whom it was about, for the access log: in the answer's extensions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acted {

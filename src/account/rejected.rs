@@ -1,7 +1,6 @@
 //! Why somebody was not let in: the whole truth for logs and metrics, and the one sentence a stranger may hear.
 
-use std::time::Duration;
-
+use super::hashing::Busy;
 use crate::{
     domain::{
         account::Account,
@@ -20,10 +19,8 @@ pub enum Rejected {
     Disabled,
     /// The password was right, and has to be changed first.
     PasswordExpired(Box<Account>),
-    /// Too many passwords wait to be looked at.
-    Busy {
-        retry_after: Duration,
-    },
+    /// Too many passwords wait to be verified.
+    Busy(Busy),
     /// The store does not answer.
     Unavailable,
 }
@@ -39,9 +36,7 @@ pub enum Told {
     },
     Disabled,
     MustChangePassword,
-    Busy {
-        retry_after: Duration,
-    },
+    Busy(Busy),
     Unavailable,
 }
 
@@ -57,7 +52,7 @@ impl Rejected {
                 Told::WrongOrLocked
             }
             Self::PasswordExpired(_) => Told::MustChangePassword,
-            Self::Busy { retry_after } => Told::Busy { retry_after: *retry_after },
+            Self::Busy(busy) => Told::Busy(*busy),
             Self::Unavailable => Told::Unavailable,
         }
     }

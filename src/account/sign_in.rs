@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Doors, Guess, NotReserved, Rejected, Shown,
-    hashing::{Busy, Password, Place, Refusal, Verified},
+    hashing::{Busy, BusyCause, Password, Place, Refusal, Verified},
 };
 use crate::{
     config::{TenantPolicy, directory::Found},
@@ -224,7 +224,9 @@ impl Doors {
         let reservation = match reserved {
             Ok(reservation) => reservation,
             Err(NotReserved::Store(error)) => return Err(error.into()),
-            Err(NotReserved::Busy { retry_after }) => return Err(Rejected::Busy { retry_after }),
+            Err(NotReserved::Busy { retry_after }) => {
+                return Err(Rejected::Busy(Busy { retry_after, cause: BusyCause::SameName }));
+            }
             Err(NotReserved::Refused(refused)) => {
                 // who is locked out waits as long as everybody
                 let refusal = self.0.hasher.spend().await?;
@@ -311,6 +313,6 @@ impl From<StoreError> for Rejected {
 
 impl From<Busy> for Rejected {
     fn from(busy: Busy) -> Self {
-        Self::Busy { retry_after: busy.retry_after }
+        Self::Busy(busy)
     }
 }

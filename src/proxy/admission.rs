@@ -16,6 +16,7 @@ use super::{
     answer::Refusal,
     forwarded::{self, Client},
     judge::Source,
+    overload::Overload,
     select,
 };
 use crate::{
@@ -135,7 +136,11 @@ pub fn admit(
     let overloaded = is_overloaded(all.held(Resource::Request), limits.max_requests)
         || is_overloaded(all.held(Resource::Connection), limits.max_connections);
     // a client without limits of its own is the operator's: health checks of a load balancer are refused last
-    if overloaded && !Arc::ptr_eq(client, all) { Err(Refusal::Overloaded) } else { Ok(permit) }
+    if overloaded && !Arc::ptr_eq(client, all) {
+        Err(Refusal::Overloaded(Overload::AnonymousReserve))
+    } else {
+        Ok(permit)
+    }
 }
 
 /// What one client may hold of a resource; the refusal says whose limit was reached.
@@ -147,7 +152,7 @@ pub fn acquire(
     const SOON: Duration = Duration::from_secs(1);
     client.acquire(resource, 1, settings.limits.client.share(resource)).map_err(|exceeded| match exceeded {
         Exceeded::Client => Refusal::ClientLimit { limit: Limit::Held(resource), retry_after: SOON },
-        Exceeded::All => Refusal::Overloaded,
+        Exceeded::All => Refusal::Overloaded(Overload::Total(resource)),
     })
 }
 

@@ -15,7 +15,7 @@ use http::{
 };
 use serde::Serialize;
 
-use super::body::ResponseBody;
+use super::{body::ResponseBody, overload::Overload};
 use crate::{
     config::TenantPolicy,
     domain::{
@@ -69,7 +69,7 @@ pub enum Refusal {
     PortalDown,
     PortalSlow,
     /// All clients together ask for too much.
-    Overloaded,
+    Overloaded(Overload),
     /// This client asks for too much.
     ClientLimit {
         limit: Limit,
@@ -123,7 +123,7 @@ impl Refusal {
             | Self::BadToken(TokenError::MissingScope { .. })
             | Self::ForeignOrigin
             | Self::UpgradeRefused => StatusCode::FORBIDDEN,
-            Self::BadToken(TokenError::Unavailable) | Self::StoreDown | Self::Overloaded => {
+            Self::BadToken(TokenError::Unavailable) | Self::StoreDown | Self::Overloaded(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::SignInNeeded { .. }
@@ -155,7 +155,7 @@ impl Refusal {
             Self::StoreDown => "store_unavailable",
             Self::PortalDown => "portal_down",
             Self::PortalSlow => "portal_slow",
-            Self::Overloaded => "overloaded",
+            Self::Overloaded(cause) => cause.reason(),
             Self::ClientLimit { limit, .. } => limit.reason(),
         }
     }
@@ -193,7 +193,7 @@ impl Refusal {
             Self::StoreDown => "Who signs in, or has signed in, cannot be found out now".to_owned(),
             Self::PortalDown => "The portal does not answer".to_owned(),
             Self::PortalSlow => "The portal does not answer in time".to_owned(),
-            Self::Overloaded => "Too many requests at once".to_owned(),
+            Self::Overloaded(_) => "Too many requests at once".to_owned(),
             Self::ClientLimit { limit, .. } => limit.detail().to_owned(),
         }
     }
@@ -207,7 +207,9 @@ impl Refusal {
             Self::SignInNeeded { sign_in_url } => Page::SignInNeeded { sign_in_url },
             Self::SignInLoop { sign_in_url } => Page::SignInLoop { sign_in_url },
             Self::BadToken(TokenError::MissingScope { required }) => Page::Forbidden { missing: required },
-            Self::BadToken(TokenError::Unavailable) | Self::StoreDown | Self::Overloaded => Page::Unavailable,
+            Self::BadToken(TokenError::Unavailable) | Self::StoreDown | Self::Overloaded(_) => {
+                Page::Unavailable
+            }
             Self::BadToken(error) => Page::TokenRefused { reason: error.to_string() },
             Self::SignInRefused { .. } => Page::SignInRefused,
             Self::ForeignOrigin => Page::ForeignOrigin,

@@ -20,6 +20,7 @@ use super::{
     identify::Proof,
     judge::Judgement,
     no_answer::{NoAnswer, portal_failed},
+    overload::Overload,
     request_body::{ClientBody, RequestBody},
     select, settings_answer,
     upgrade::Tunnel,
@@ -76,7 +77,7 @@ pub fn prepare(
     let gate = &*worker.gate;
     if gate.buffers.is_exhausted() {
         gate.metrics.requests_shed.inc();
-        return Err(Refusal::Overloaded);
+        return Err(Refusal::Overloaded(Overload::Buffers));
     }
     let Some(upstream) = find_upstream(&settings.portal.upstreams, parts.uri.path()) else {
         return Err(Refusal::PortalDown);

@@ -16,6 +16,7 @@ use super::{
     identify::{Asking, Proof, Scene, identify, is_foreign_origin},
     index_wait::wait_until,
     method_override,
+    overload::Overload,
     select::{self, SelectError},
 };
 use crate::{
@@ -98,7 +99,7 @@ impl Judgement {
             route: None,
             identity: Identity::Anonymous,
             proof: None,
-            verdict: Err(Refusal::Overloaded),
+            verdict: Err(Refusal::Overloaded(Overload::Undecided)),
         }
     }
 }
@@ -259,7 +260,7 @@ async fn tenant_of_host(gate: &Gate, host: &str) -> Result<Option<TenantId>, Ref
         HostFound::None => Ok(None),
         HostFound::Conflict => Err(Refusal::BadRequest("two tenants claim this host name")),
         // it may be somebody's; nobody may be judged by the wrong rules meanwhile
-        HostFound::IndexNotReady => Err(Refusal::Overloaded),
+        HostFound::IndexNotReady => Err(Refusal::Overloaded(Overload::HostIndex)),
     }
 }
 

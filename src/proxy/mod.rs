@@ -21,6 +21,7 @@ mod log_entry;
 mod management;
 mod method_override;
 mod no_answer;
+mod overload;
 mod pipeline;
 mod request_body;
 mod request_id;

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Worker, answer::Refusal, judge::Judgement, request_body::ClientFault, upstream::ForwardError};
+use super::{
+    Worker, answer::Refusal, judge::Judgement, overload::Overload, request_body::ClientFault,
+    upstream::ForwardError,
+};
 use crate::{
     clock,
     config::model::Target,
@@ -81,7 +84,7 @@ pub(super) fn portal_failed(
         tracing::warn!(upstream = %target, %error, request_id, left_out, "the portal gave no answer");
     }
     match error {
-        ForwardError::TooMany => Refusal::Overloaded,
+        ForwardError::TooMany => Refusal::Overloaded(Overload::Total(Resource::UpstreamConnection)),
         error if error.is_timeout() => Refusal::PortalSlow,
         _ => Refusal::PortalDown,
     }

@@ -24,6 +24,7 @@ use super::{
     judge::{Judgement, judge},
     log_entry::{arrived, judged},
     management,
+    overload::Overload,
     request_body::{ArrivingBody, ClientBody, RequestBody},
     request_id::request_id,
     sign_in::{self, Way},
@@ -40,7 +41,7 @@ use crate::{
         route::{Access, Surface},
     },
     telemetry::metrics::Outcome,
-    visit::Visit,
+    visit::{Refused, Visit},
 };
 
 /// Paths that are ours, in front of every portal.
@@ -106,12 +107,14 @@ pub async fn handle(
     let (outcome, mut response) = if is_management {
         Box::pin(management::at_the_gate(gate, connection, &judgement, (parts, body), &request_id)).await
     } else if !is_limited && is_local(gate, parts.uri.path()) && understood(&judgement) {
-        (
-            Outcome::local,
-            Box::pin(local(worker, connection, &settings, &judgement, (parts, body), &request_id))
-                .instrument(named(&request_id))
-                .await,
-        )
+        let response = Box::pin(local(worker, connection, &settings, &judgement, (parts, body), &request_id))
+            .instrument(named(&request_id))
+            .await;
+        let refused = response.extensions().get::<Refused>();
+        if let (Some((entry, _)), Some(refused)) = (&mut entry, refused) {
+            entry.reason = refused.reason;
+        }
+        (refused.map_or(Outcome::local, |_| Outcome::limited), response)
     } else {
         let memory = match judgement.asked_by {
             browser::Caller::Navigation => Memory::read(&parts.headers, judgement.client.https),
@@ -141,7 +144,7 @@ pub async fn handle(
                         Err(refusal) => Err(refusal),
                     }
                 }
-                None => Err(Refusal::Overloaded),
+                None => Err(Refusal::Overloaded(Overload::Undecided)),
             };
             match answered {
                 Ok((outcome, mut response)) => {
@@ -210,7 +213,7 @@ fn answer(
         (Ok(Decision::SignIn(_)), Some(policy)) => policy,
         (Err(refusal), _) => return Some(refused(gate, judgement, refusal)),
         // a verdict is always some tenant's
-        (Ok(_), None) => return Some(refused(gate, judgement, &Refusal::Overloaded)),
+        (Ok(_), None) => return Some(refused(gate, judgement, &Refusal::Overloaded(Overload::Undecided))),
     };
     if let Some(preflight) = answer::preflight(&parts.method, &parts.headers, policy) {
         return Some((Outcome::local, preflight));
@@ -332,7 +335,7 @@ fn visit(worker: &Worker, settings: &Settings, judgement: &Judgement, parts: &Pa
     let tenant = match (&judgement.policy, &judgement.verdict) {
         (Some(policy), _) => Ok(Arc::clone(policy)),
         (None, Err(refusal)) => Err(refusal.page()),
-        (None, Ok(_)) => Err(Refusal::Overloaded.page()),
+        (None, Ok(_)) => Err(Refusal::Overloaded(Overload::Undecided).page()),
     };
     Visit {
         tenant,

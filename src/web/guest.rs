@@ -14,7 +14,7 @@ use super::{
     view::{Trouble, View},
 };
 use crate::{
-    account::Doors,
+    account::{Doors, hashing::BusyCause},
     clock,
     config::TenantPolicy,
     domain::{
@@ -23,7 +23,7 @@ use crate::{
         tenant::TenantId,
     },
     session::{Cookie, CookieSecret, Live, csrf},
-    visit::Visit,
+    visit::{Refused, Visit},
 };
 
 pub const SIGN_IN: &str = "/.doorward/sign-in";
@@ -178,7 +178,13 @@ impl Guest {
     }
 }
 
-pub fn retry_after(mut response: Response<Body>, seconds: u32) -> Response<Body> {
+/// A page that says why the password was not verified.
+pub fn busy(mut response: Response<Body>, seconds: u32, cause: BusyCause) -> Response<Body> {
+    response.extensions_mut().insert(Refused { reason: cause.reason() });
+    retry_after(response, seconds)
+}
+
+fn retry_after(mut response: Response<Body>, seconds: u32) -> Response<Body> {
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
 }

@@ -8,7 +8,7 @@ use http::{Request, Response, header};
 use super::{
     account::password,
     form::Form,
-    guest::{Guest, SIGN_IN, parameter, retry_after, target},
+    guest::{Guest, SIGN_IN, busy, parameter, target},
     view::{Reason, SignInView, Trouble},
 };
 use crate::{
@@ -53,7 +53,7 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
             password::due(&guest, login, reason, to.as_ref())
         }
         Err(rejected) => match trouble(told(&guest, &rejected), Trouble::Wrong) {
-            busy @ Trouble::Busy { seconds } => retry_after(again(busy), seconds),
+            trouble @ Trouble::Busy { seconds, cause } => busy(again(trouble), seconds, cause),
             trouble => again(trouble),
         },
     }
@@ -80,7 +80,7 @@ pub fn trouble(told: Told, wrong: Trouble) -> Trouble {
         Told::WrongOrLocked | Told::MustChangePassword => wrong,
         Told::Locked { minutes } => Trouble::Locked { minutes },
         Told::Disabled => Trouble::Disabled,
-        Told::Busy { retry_after } => Trouble::Busy { seconds: whole_seconds(retry_after) },
+        Told::Busy(busy) => Trouble::Busy { seconds: whole_seconds(busy.retry_after), cause: busy.cause },
         Told::Unavailable => Trouble::Unavailable,
     }
 }
@@ -138,18 +138,20 @@ fn form(guest: &Guest, to: Option<&ReturnAddress>, login: &str, trouble: Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::hashing::{Busy, BusyCause};
 
     #[test]
     fn strangers_hear_one_sentence_and_when_to_come_back() {
-        let busy = |ms| Told::Busy { retry_after: Duration::from_millis(ms) };
+        let cause = BusyCause::ClientShare;
+        let busy = |ms| Told::Busy(Busy { retry_after: Duration::from_millis(ms), cause });
         for (told, said) in [
             (Told::WrongOrLocked, Trouble::Wrong),
             (Told::MustChangePassword, Trouble::Wrong),
             (Told::Unavailable, Trouble::Unavailable),
             (Told::Locked { minutes: Some(5) }, Trouble::Locked { minutes: Some(5) }),
             (Told::Disabled, Trouble::Disabled),
-            (busy(0), Trouble::Busy { seconds: 1 }),
-            (busy(1001), Trouble::Busy { seconds: 2 }),
+            (busy(0), Trouble::Busy { seconds: 1, cause }),
+            (busy(1001), Trouble::Busy { seconds: 2, cause }),
         ] {
             assert_eq!(trouble(told, Trouble::Wrong), said, "{told:?}");
         }

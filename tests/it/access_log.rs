@@ -8,7 +8,9 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Gate, Portal, eventually, eventually::throughout, gate::GateBuilder};
+use crate::support::{
+    Gate, Portal, Reply, accounts::with_lock, eventually, eventually::throughout, gate::GateBuilder,
+};
 
 /// The paths of the requests a log has.
 fn logged(file: &Path) -> Vec<String> {
@@ -50,6 +52,61 @@ fn the_reason_names_a_refusal_after_the_decision() {
         .start();
     assert_eq!(gate.get("/").send().status, 502);
     eventually(|| fs::read_to_string(&log).is_ok_and(|text| text.contains(r#""reason":"portal_down""#)));
+}
+
+#[test]
+fn the_reason_says_which_total_a_503_is_about() {
+    let (portal, logs) = (
+        Portal::answering("").route("/hang", Reply::raw_then_silence("")).start(),
+        tempfile::tempdir().unwrap(),
+    );
+    let log = logs.path().join("access.log");
+    let gate = Gate::before(&portal)
+        .generic(&[("/**", "open")])
+        .trusting("127.0.0.0/8")
+        .setting("limits.max_requests", 10)
+        .setting("log.access", log.display().to_string())
+        .start();
+    let mut hanging = Vec::new();
+    for (number, reason) in [(9, "total_reserved_for_sessions"), (10, "total_requests")] {
+        while hanging.len() < number {
+            hanging.push(gate.get("/hang").open());
+        }
+        eventually(|| gate.admin("/metrics").text().contains(&format!("requests_in_flight {number}\n")));
+        assert_eq!(gate.get("/").header("x-forwarded-for", "203.0.113.5").send().status, 503);
+        let line = format!(r#""reason":"{reason}""#);
+        eventually(|| fs::read_to_string(&log).is_ok_and(|text| text.contains(&line)));
+    }
+}
+
+#[test]
+fn a_sign_in_over_the_clients_share_is_limited_with_its_reason() {
+    let (portal, logs) = (Portal::answering("").start(), tempfile::tempdir().unwrap());
+    let log = logs.path().join("access.log");
+    let gate = with_lock(Gate::before(&portal), 100)
+        .generic(&[("/**", "open")])
+        .setting("accounts.hash_memory", 65536)
+        .setting("accounts.hash_iterations", 3)
+        .setting("accounts.hash_parallel", 1)
+        .setting("limits.client.hash_slots", 1)
+        .setting("log.access", log.display().to_string())
+        .start();
+    let sign_in = || {
+        let ask = gate.post("/.doorward/sign-in?tenant=carbon.super").header("accept", "text/html");
+        let ask = ask.header("sec-fetch-site", "same-origin");
+        let ask = ask.header("content-type", "application/x-www-form-urlencoded");
+        ask.body("username=alex&password=wrong").send()
+    };
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..12).map(|_| scope.spawn(sign_in)).collect();
+        asking.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    let refused = answers.iter().find(|answer| answer.status == 429).expect("one at a time");
+    assert!(refused.text().contains("Too many sign-ins from your network"));
+    assert!(refused.header("retry-after").is_some());
+    let line = r#""decision":"limited","reason":"client_limit_hash_slots""#;
+    eventually(|| fs::read_to_string(&log).is_ok_and(|text| text.contains(line)));
+    assert!(gate.admin("/metrics").text().contains("doorward_requests_total{outcome=\"limited\"}"));
 }
 
 #[test]

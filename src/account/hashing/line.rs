@@ -14,7 +14,7 @@ use std::{
 
 use tokio::{sync::OwnedSemaphorePermit, time::sleep_until};
 
-use super::queue::Busy;
+use super::queue::{Busy, BusyCause};
 
 /// So long the last in the line waits at most for its turn; twice that, should all have passwords with two spellings.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -45,7 +45,7 @@ impl Refusal {
     /// Everybody who is not right is told the same while the line is full, and the attempt counts: whether it was compared
     /// with anything is not to be seen.
     pub fn turned_away(&self) -> Option<Busy> {
-        matches!(self.0, Wait::Full).then_some(Busy { retry_after: PATIENCE })
+        matches!(self.0, Wait::Full).then_some(Busy { retry_after: PATIENCE, cause: BusyCause::Queue })
     }
 }
 

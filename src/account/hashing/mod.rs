@@ -28,7 +28,7 @@ pub use argon::{BadCost, Cost};
 pub use kinds::Kinds;
 pub use line::Refusal;
 pub use password::Password;
-pub use queue::{Busy, Meters};
+pub use queue::{Busy, BusyCause, Meters};
 pub use shares::Place;
 
 use argon::Argon;
@@ -59,10 +59,12 @@ struct Inner {
 
 impl Inner {
     fn full(&self, exceeded: Exceeded) -> Busy {
-        if exceeded == Exceeded::Client {
-            self.queue.meters().share_full.inc();
+        let full = self.queue.full();
+        if exceeded != Exceeded::Client {
+            return full;
         }
-        self.queue.full()
+        self.queue.meters().share_full.inc();
+        Busy { cause: BusyCause::ClientShare, ..full }
     }
 }
 

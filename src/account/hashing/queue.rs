@@ -10,18 +10,44 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::telemetry::metrics::Count;
+use crate::{
+    domain::fairness::{Limit, Resource},
+    telemetry::metrics::Count,
+};
 
 /// The queue is full, or a hash could not be made for want of memory: come back later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many passwords are being checked; try again in {} s", .retry_after.as_secs())]
 pub struct Busy {
     pub retry_after: Duration,
+    pub cause: BusyCause,
+}
+
+/// Why an attempt is refused before its password is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BusyCause {
+    /// The queue is full, of all clients.
+    Queue,
+    /// The client has used up its share of the queue.
+    ClientShare,
+    /// Whether the name is locked depends on other attempts that are not decided yet.
+    SameName,
+}
+
+impl BusyCause {
+    /// The reason in the access log.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Queue => "total_hash_slots",
+            Self::ClientShare => Limit::Held(Resource::HashSlot).reason(),
+            Self::SameName => "too_many_sign_ins",
+        }
+    }
 }
 
 impl Busy {
     pub(super) const fn soon() -> Self {
-        Self { retry_after: Duration::from_secs(1) }
+        Self { retry_after: Duration::from_secs(1), cause: BusyCause::Queue }
     }
 }
 
@@ -175,7 +201,8 @@ impl Queue {
     fn busy(&self) -> Busy {
         let rounds = u64::try_from(self.capacity.div_ceil(self.at_a_time)).unwrap_or(u64::MAX);
         let micros = self.typical.load(Ordering::Relaxed).saturating_mul(rounds);
-        Busy { retry_after: Duration::from_secs(micros.div_ceil(1_000_000).clamp(1, 30)) }
+        let retry_after = Duration::from_secs(micros.div_ceil(1_000_000).clamp(1, 30));
+        Busy { retry_after, cause: BusyCause::Queue }
     }
 }
 

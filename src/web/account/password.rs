@@ -10,7 +10,7 @@ use crate::{
     session::Cookie,
     web::{
         form::Form,
-        guest::{ACCOUNT, Guest, PASSWORD, SIGN_IN, parameter, retry_after, target},
+        guest::{ACCOUNT, Guest, PASSWORD, SIGN_IN, busy, parameter, target},
         sign_in::{enter, told, trouble, try_door, whole_seconds},
         view::{Notice, PasswordView, Reason, RuleLine, Trouble},
     },
@@ -95,7 +95,9 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
         Err(ChangeError::Policy { first, all }) => {
             return again(refused(&first), &rules::judged(policy, &first, &all));
         }
-        Err(ChangeError::Busy(busy)) => Trouble::Busy { seconds: whole_seconds(busy.retry_after) },
+        Err(ChangeError::Busy(busy)) => {
+            Trouble::Busy { seconds: whole_seconds(busy.retry_after), cause: busy.cause }
+        }
         Err(ChangeError::Store(error)) => {
             tracing::error!(%error, "a password could not be changed");
             Trouble::Unavailable
@@ -103,7 +105,7 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
     };
     let response = again(trouble, &rules::asked(policy));
     match trouble {
-        Trouble::Busy { seconds } => retry_after(response, seconds),
+        Trouble::Busy { seconds, cause } => busy(response, seconds, cause),
         _ => response,
     }
 }

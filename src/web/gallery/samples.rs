@@ -1,6 +1,7 @@
 //! One of every page, filled in with made-up visitors.
 
 use crate::{
+    account::hashing::BusyCause,
     domain::{
         page::Page,
         password::Rule,
@@ -64,7 +65,11 @@ pub fn forms() -> Vec<(&'static str, Box<dyn View>)> {
         ),
         (
             "sign-in-busy",
-            Box::new(SignInView { trouble: Some(Trouble::Busy { seconds: 2 }), login: "alex", ..SIGN_IN }),
+            Box::new(SignInView {
+                trouble: Some(Trouble::Busy { seconds: 2, cause: BusyCause::Queue }),
+                login: "alex",
+                ..SIGN_IN
+            }),
         ),
         ("sign-in-expired", Box::new(SignInView { trouble: Some(Trouble::FormExpired), ..SIGN_IN })),
         ("sign-out", Box::new(SignOutView { action: "/.doorward/sign-out", csrf: "token", user: "alex" })),

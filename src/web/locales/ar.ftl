@@ -152,6 +152,8 @@ sign-in-locked-for-good-text = يبقى مقفلًا حتى يفتحه القا�
 sign-in-disabled-title = هذا الحساب معطّل
 sign-in-disabled-text = اطلب من القائمين على البوابة تفعيله من جديد.
 sign-in-busy-title = يسجّل كثيرون دخولهم الآن
+sign-in-busy-client-title = محاولات دخول كثيرة من شبكتك في الوقت نفسه
+sign-in-busy-name-title = محاولات دخول كثيرة بهذا الاسم في الوقت نفسه
 sign-in-busy-text = { $seconds ->
     [zero] لم تُفحص كلمة مرورك. أعد المحاولة الآن.
     [one] لم تُفحص كلمة مرورك. أعد المحاولة بعد ثانية.

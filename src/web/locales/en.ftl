@@ -142,6 +142,8 @@ sign-in-locked-for-good-text = It stays locked until the people who run the port
 sign-in-disabled-title = This account is switched off
 sign-in-disabled-text = Ask the people who run the portal to switch it on again.
 sign-in-busy-title = Too many people are signing in
+sign-in-busy-client-title = Too many sign-ins from your network at once
+sign-in-busy-name-title = Too many sign-ins with this user name at once
 sign-in-busy-text = { $seconds ->
     [one] Your password was not checked. Try again in a second.
    *[other] Your password was not checked. Try again in { $seconds } seconds.

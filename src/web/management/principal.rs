@@ -128,7 +128,7 @@ async fn by_password(
             let scopes = if is_admin { Scope::ALL.to_vec() } else { vec![Scope::Login] };
             Ok(Principal { name: account.username, tenant: account.tenant, proof: Proof::Account, scopes })
         }
-        Err(Rejected::Busy { retry_after }) => Err(busy(retry_after)),
+        Err(Rejected::Busy(refused)) => Err(busy(refused.retry_after)),
         Err(Rejected::Unavailable) => Err(Problem::unavailable()),
         // one answer for all of them: who does not have the password learns nothing about the account
         Err(_) => Err(unauthenticated(None)),

@@ -2,7 +2,7 @@
 
 use fluent_bundle::FluentArgs;
 
-use crate::web::i18n::Locale;
+use crate::{account::hashing::BusyCause, web::i18n::Locale};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
@@ -15,8 +15,10 @@ pub enum Trouble {
         minutes: Option<u32>,
     },
     Disabled,
+    /// The password was not verified.
     Busy {
         seconds: u32,
+        cause: BusyCause,
     },
     Unavailable,
     /// The form's token does not count any more.
@@ -74,10 +76,19 @@ impl Trouble {
         let mut arguments = FluentArgs::new();
         match self {
             Self::Locked { minutes: Some(minutes) } => arguments.set("minutes", minutes),
-            Self::Busy { seconds } => arguments.set("seconds", seconds),
+            Self::Busy { seconds, .. } => arguments.set("seconds", seconds),
             _ => {}
         }
-        ["title", "text"].map(|part| locale.text(&format!("{}-{part}", self.key()), &arguments))
+        [self.title_key(), format!("{}-text", self.key())].map(|key| locale.text(&key, &arguments))
+    }
+
+    /// What is to be done is the same whoever uses up the queue; who it is, the title says.
+    fn title_key(self) -> String {
+        match self {
+            Self::Busy { cause: BusyCause::ClientShare, .. } => "sign-in-busy-client-title".to_owned(),
+            Self::Busy { cause: BusyCause::SameName, .. } => "sign-in-busy-name-title".to_owned(),
+            _ => format!("{}-title", self.key()),
+        }
     }
 }
 
@@ -130,7 +141,9 @@ mod tests {
             Trouble::Locked { minutes: Some(3) },
             Trouble::Locked { minutes: None },
             Trouble::Disabled,
-            Trouble::Busy { seconds: 2 },
+            Trouble::Busy { seconds: 2, cause: BusyCause::Queue },
+            Trouble::Busy { seconds: 2, cause: BusyCause::ClientShare },
+            Trouble::Busy { seconds: 2, cause: BusyCause::SameName },
             Trouble::Unavailable,
             Trouble::FormExpired,
             Trouble::WrongCurrent,
@@ -151,6 +164,16 @@ mod tests {
             assert_eq!(Notice::parse(notice.word()), Some(notice));
         }
         assert_eq!(Notice::parse("nonsense"), None);
+    }
+
+    #[test]
+    fn each_cause_of_a_full_queue_has_a_title_of_its_own() {
+        let texts = Texts::new(None);
+        for tag in ["en", "ar"] {
+            let title = |cause| Trouble::Busy { seconds: 2, cause }.words(&texts.locale(tag))[0].clone();
+            let titles = [BusyCause::Queue, BusyCause::ClientShare, BusyCause::SameName].map(title);
+            assert!(titles[0] != titles[1] && titles[1] != titles[2] && titles[0] != titles[2], "{titles:?}");
+        }
     }
 
     /// The sentence must not say which of the reasons it was.

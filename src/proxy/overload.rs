@@ -1,0 +1,51 @@
+//! Why a request gets 503 although its client is within its own limits.
+
+use crate::domain::fairness::Resource;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overload {
+    /// All clients together hold as much of a resource as there is; for upstream connections, none was free in time.
+    Total(Resource),
+    /// The request is anonymous, and the last tenth of `limits.max_requests` or `limits.max_connections` is reserved.
+    AnonymousReserve,
+    /// `limits.max_buffered_bytes` is reached.
+    Buffers,
+    /// The host names that tenants claim are not known completely yet.
+    HostIndex,
+    /// The request ended without a decision, which is a defect of Doorward.
+    Undecided,
+}
+
+impl Overload {
+    /// The reason in the access log.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Total(Resource::Connection) => "total_connections",
+            Self::Total(Resource::Request) => "total_requests",
+            Self::Total(Resource::RequestBody) => "total_request_bodies",
+            Self::Total(Resource::Upgrade) => "total_upgrades",
+            Self::Total(Resource::UpstreamConnection) => "total_upstream_connections",
+            Self::Total(Resource::HashSlot) => "total_hash_slots",
+            Self::AnonymousReserve => "total_reserved_for_sessions",
+            Self::Buffers => "total_buffered_bytes",
+            Self::HostIndex => "host_names_unknown",
+            Self::Undecided => "undecided",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_cause_of_an_overload_has_a_reason_of_its_own() {
+        let others =
+            [Overload::AnonymousReserve, Overload::Buffers, Overload::HostIndex, Overload::Undecided];
+        let causes: Vec<_> = Resource::ALL.map(Overload::Total).into_iter().chain(others).collect();
+        let reasons: HashSet<_> = causes.iter().map(|cause| cause.reason()).collect();
+        assert_eq!(reasons.len(), causes.len(), "{reasons:?}");
+    }
+}
