@@ -97,7 +97,7 @@ pub async fn identify(scene: Scene<'_>) -> Result<Option<Proof>, Refusal> {
         return Ok(None);
     }
     let reads = parts.method == Method::GET || parts.method == Method::HEAD;
-    let by_own_page = reads || is_from_own_page(parts, asking.client);
+    let by_own_page = reads || is_from_own_page(parts, asking.client, scene.settings);
     let bearer = by_token(scene, (reads, by_own_page)).await?;
     match (bearer, &gate.doors) {
         (Some(verified), _) => Ok(Some(Proof::Token(verified))),
@@ -185,18 +185,28 @@ fn would_show_a_tenant(policy: &TenantPolicy, token: &str) -> bool {
 
 /// Cross-site WebSocket hijacking: a page of another origin opens a socket with the visitor's cookies. Programs send no
 /// `Origin`, and no cookies they did not choose.
-pub fn is_foreign_origin(parts: &Parts, client: &Client, policy: &TenantPolicy) -> bool {
+pub fn is_foreign_origin(parts: &Parts, client: &Client, settings: &Settings, policy: &TenantPolicy) -> bool {
     let Some(origin) = parts.headers.get(header::ORIGIN) else { return false };
     let Ok(origin) = origin.to_str() else { return true };
     let own = own_origin(client, &parts.headers);
-    own.as_deref() != Some(origin) && !policy.websocket_origins.iter().any(|allowed| allowed == origin)
+    own.as_deref() != Some(origin)
+        && !policy.websocket_origins.iter().any(|allowed| allowed == origin)
+        && !is_public_origin(settings, origin)
+}
+
+/// Whether it is the origin of `server.public_url`, which a proxy before us may serve under another host name than it sends.
+fn is_public_origin(settings: &Settings, origin: &str) -> bool {
+    let public = settings.server.public_url.as_ref();
+    public.is_some_and(|url| url.origin().ascii_serialization() == origin)
 }
 
 /// Cross-site request forgery: a form of another origin is sent with the visitor's cookies.
-fn is_from_own_page(parts: &Parts, client: &Client) -> bool {
+fn is_from_own_page(parts: &Parts, client: &Client, settings: &Settings) -> bool {
     let text = |name: &HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let (site, origin) = (text(&SEC_FETCH_SITE), text(&header::ORIGIN));
     let own = own_origin(client, &parts.headers);
-    browser::from_own_page(text(&SEC_FETCH_SITE), text(&header::ORIGIN), own.as_deref())
+    browser::from_own_page(site, origin, own.as_deref())
+        || (site.is_none() && origin.is_some_and(|origin| is_public_origin(settings, origin)))
 }
 
 /// The origin the browser sees us under: scheme and host of the request, as far as proxies before us may be believed.

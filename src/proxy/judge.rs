@@ -176,7 +176,7 @@ pub async fn judge(
         judgement.caller.surface = route.surface;
 
         // ── 5 identity
-        let identified = if upgrade && is_foreign_origin(parts, &judgement.client, &policy) {
+        let identified = if upgrade && is_foreign_origin(parts, &judgement.client, settings, &policy) {
             Err(Refusal::ForeignOrigin)
         } else {
             let needs_user = choice.needs_user();

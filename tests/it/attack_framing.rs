@@ -188,6 +188,27 @@ fn attack_a_websocket_from_a_foreign_page() {
     assert!(portal.saw_nothing());
 }
 
+/// A proxy before Doorward may send another host name than browsers use.
+#[test]
+fn a_page_under_the_public_url_is_of_the_same_origin() {
+    let portal = Portal::replying(Reply::upgrade_echo()).start();
+    let gate = open_gate(&portal)
+        .websockets_at("/ws")
+        .setting("server.public_url", "https://portal.example:8443")
+        .start();
+    for (origin, status) in [
+        ("https://portal.example:8443", "101"),
+        ("https://portal.example", "403"),
+        ("http://portal.example:8443", "403"),
+        ("https://portal.example:8443.evil.test", "403"),
+        ("https://evil.test", "403"),
+        ("null", "403"),
+    ] {
+        let (head, _) = gate.get("/ws").host("internal.test").header("origin", origin).upgrade();
+        assert!(head.first.contains(status), "{origin}: {}", head.first);
+    }
+}
+
 #[test]
 fn attack_a_head_that_is_too_big() {
     let portal = Portal::answering("").start();
