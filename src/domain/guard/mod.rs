@@ -90,6 +90,8 @@ pub enum Doubt {
     Alike,
     /// In the address, beside or instead of the body.
     InQuery,
+    /// A password in the address, with a method that is not counted.
+    PasswordInQuery,
     /// `%zz`, no UTF-8, broken JSON, odd base64.
     Encoding,
     /// NUL, a line break or the like inside a name.
@@ -121,6 +123,7 @@ impl Doubt {
             Self::Twice => "the sign-in has more than one user name, or one in two places",
             Self::Alike => "the sign-in has a field that can be mistaken for the user name",
             Self::InQuery => "a user name does not belong into the address",
+            Self::PasswordInQuery => "a password does not belong in the address",
             Self::Encoding => "the sign-in is not encoded as it should be",
             Self::Control => "the user name has a control character",
             Self::TooLong => "the user name is too long",

@@ -3,6 +3,23 @@
 use super::{Guard, Head, MAX_NAME, UserIn, basic, form, json, media, rule};
 use crate::domain::guard::Doubt;
 
+/// Names under which portals read a password or a one-time code, in every spelling that some program takes for one of them.
+const PASSWORD_FIELDS: [&str; 13] = [
+    "password",
+    "passwd",
+    "pass",
+    "pwd",
+    "passphrase",
+    "passcode",
+    "secret",
+    "pin",
+    "otp",
+    "totp",
+    "otpcode",
+    "onetimepassword",
+    "j_password",
+];
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {
     /// Nothing that could hold a password: the page itself, a token refreshed, a request without credentials.
@@ -36,10 +53,16 @@ impl Guard {
     /// Whether a request with this method may be an attempt though it has no body: it needs no name, and some portals also
     /// read the password from the query.
     fn takes_nameless(&self, method: &str) -> bool {
-        (self.name_from.is_some() || !self.require_name)
-            && !self.only_names()
-            && self.endpoint.takes(method)
-            && rule::may_sign_in(&self.user, method)
+        self.verifies_nameless() && self.counts(method)
+    }
+
+    /// Whether the portal may verify a password here without a name in the same request.
+    fn verifies_nameless(&self) -> bool {
+        (self.name_from.is_some() || !self.require_name) && !self.only_names()
+    }
+
+    fn counts(&self, method: &str) -> bool {
+        self.endpoint.takes(method) && rule::may_sign_in(&self.user, method)
     }
 
     /// `body` is empty where there is none.
@@ -51,6 +74,10 @@ impl Guard {
         let query = head.query.unwrap_or_default().as_bytes();
         if form::names_any(&self.fields(), query) {
             return Err(Doubt::InQuery);
+        }
+        // many portals read a field from the query as well, also after a method that is not counted
+        if self.verifies_nameless() && !self.counts(head.method) && form::names_any(&PASSWORD_FIELDS, query) {
+            return Err(Doubt::PasswordInQuery);
         }
         if body.is_empty() {
             let is_attempt = self.takes_nameless(head.method);

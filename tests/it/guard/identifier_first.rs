@@ -126,6 +126,20 @@ fn attack_a_password_in_the_query_beside_an_empty_body() {
     assert_eq!(statuses, [302, 302, 302, 302, 302, 401, 401, 401]);
 }
 
+/// Attack: the same by a method that is not counted, which the portal answers as if it were the form.
+#[test]
+fn attack_a_password_in_the_query_of_a_method_that_is_not_counted() {
+    let portal = portal();
+    let gate = gate(&portal);
+    ask(&gate, "/login/name", "s1", "username=alex");
+    for method in ["GET", "HEAD", "OPTIONS", "DELETE"] {
+        let ask = gate.ask(method, &format!("/login/password?password={RIGHT}")).cookie("sid", "s1");
+        assert_eq!((ask.send().status, checked(&portal)), (400, 0), "{method}");
+    }
+    let page = gate.get("/login/password?flow=e1s2").browser().cookie("sid", "s1");
+    assert_eq!((page.send().status, checked(&portal)), (302, 1), "the page itself");
+}
+
 /// Attack: a byte that is not ASCII in another cookie, or a `,` before it, hides the session in which the victim is named.
 #[test]
 fn attack_a_cookie_header_that_hides_the_session_of_the_victim() {
