@@ -38,6 +38,7 @@ use crate::{
     domain::{
         guard::{Doubt, Guard, Outcome as Said, rule::Attempt},
         identity::Identity,
+        lockout::ClientNet,
         path::readings,
         tenant::TenantId,
     },
@@ -121,7 +122,8 @@ pub async fn guarded(
         return guarding.forward(parts, body).await.map(forwarded).map_err(Refusal::from);
     };
     let door = whose::door(guard, &policy.tenant, &settings.tenancy.default_tenant);
-    let whose = match Whose::find(guard, door, worker.gate.guards.given(), (&parts, &bytes), name) {
+    let given = (worker.gate.guards.given(), ClientNet::of(judgement.address.ip));
+    let whose = match Whose::find(guard, door, given, (&parts, &bytes), name) {
         Ok(whose) => whose,
         Err(problem) => return guarding.refuse(guard, problem),
     };
@@ -131,7 +133,7 @@ pub async fn guarded(
     let found = Found { guard, door, whose, bytes };
     if guard.only_names() {
         let answer = guarding.forward(parts, body).await?;
-        found.whose.follow(guard, door, worker.gate.guards.given(), answer.headers());
+        found.whose.follow(guard, door, given, answer.headers());
         return Ok(forwarded(answer));
     }
     guarding.attempt(&found, parts, body).await
@@ -194,7 +196,8 @@ impl Guarding<'_> {
             is_authenticated: self.judgement.identity != Identity::Anonymous,
         };
         let (said, answer) = settle::read(guard, attempt, &sent, answer).await?;
-        whose.follow(guard, door, gate.guards.given(), answer.headers());
+        let given = (gate.guards.given(), ClientNet::of(self.judgement.address.ip));
+        whose.follow(guard, door, given, answer.headers());
         let is_right = settle::settle(shares, said, guard.of_tenant.then_some(&self.policy.tenant)).await;
         if said == Said::Failed {
             gate.guards.paces.record(&self.policy.tenant, guard, started.elapsed());

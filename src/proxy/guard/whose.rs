@@ -10,6 +10,7 @@ use super::{
 };
 use crate::domain::{
     guard::{Doubt, Guard, rule::Named},
+    lockout::ClientNet,
     tenant::TenantId,
 };
 
@@ -25,7 +26,7 @@ impl Whose {
     pub fn find(
         guard: &Guard,
         door: &TenantId,
-        given: &GivenNames,
+        (given, client): (&GivenNames, ClientNet),
         (parts, body): (&Parts, &[u8]),
         in_it: Option<String>,
     ) -> Result<Self, Problem> {
@@ -41,7 +42,7 @@ impl Whose {
         if let Some(name) = in_it
             && !names.contains(&name)
         {
-            if session.is_some_and(|session| !given.give(session, std::slice::from_ref(&name))) {
+            if session.is_some_and(|session| !given.give(client, session, std::slice::from_ref(&name))) {
                 return Err(Doubt::ManyNames.into());
             }
             names.push(name);
@@ -58,7 +59,13 @@ impl Whose {
     }
 
     /// The portal may go on with the session under another value, which its answer gives out.
-    pub fn follow(&self, guard: &Guard, door: &TenantId, given: &GivenNames, answer: &HeaderMap) {
+    pub fn follow(
+        &self,
+        guard: &Guard,
+        door: &TenantId,
+        (given, client): (&GivenNames, ClientNet),
+        answer: &HeaderMap,
+    ) {
         let Some(carrier) = guard.name_from.as_ref().filter(|_| !self.names.is_empty()) else { return };
         let text = |value: &HeaderValue| value.to_str().ok().map(ToOwned::to_owned);
         let cookies: Vec<String> = answer.get_all(header::SET_COOKIE).iter().filter_map(text).collect();
@@ -68,7 +75,7 @@ impl Whose {
         };
         let session = session(door, &carrier.to_text(), &value);
         if self.session != Some(session) {
-            given.give(session, &self.names);
+            given.give(client, session, &self.names);
         }
     }
 }
