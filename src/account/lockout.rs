@@ -152,6 +152,19 @@ impl Lockout {
         self.reserve_counters(&Arc::new(settings), (attempt.tenant, keys), rest, (patience, now)).await
     }
 
+    /// As `reserve`, of an attempt without a user name: see [`lockout::without_name`].
+    pub async fn reserve_nameless(
+        &self,
+        settings: &Arc<LockoutSettings>,
+        guess: Guess,
+        patience: Duration,
+        now: u64,
+    ) -> Result<Reservation, NotReserved> {
+        let (attempt, rest) = guess.split();
+        let keys = lockout::without_name(settings, &attempt);
+        self.reserve_counters(settings, (attempt.tenant, keys), rest, (patience, now)).await
+    }
+
     async fn reserve_counters(
         &self,
         settings: &Arc<LockoutSettings>,
@@ -248,7 +261,14 @@ impl Reservation {
             let others = spelling.map_or(0, |key| self.lockout.pending.others(key));
             lockout::succeed_among(settings, reserved, counters, others)
         });
-        succeeding.await
+        let success = succeeding.await?;
+        if let Some(CounterKey::KnownNetwork { tenant, who, .. }) = reserved.new_network() {
+            let limited = counters.limit_known_networks(tenant, who, lockout::MAX_KNOWN_NETWORKS).await;
+            if let Err(error) = limited {
+                tracing::warn!(%error, "failed to limit the known networks of an account");
+            }
+        }
+        Ok(success)
     }
 
     /// The password was wrong.

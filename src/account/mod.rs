@@ -24,7 +24,7 @@ pub use self::{
     import::{IMPORT_BATCH, ImportError, ImportedUser},
     lockout::{Guess, Lockout, NotReserved, Reservation},
     notices::{Notices, Shown},
-    portal::{NotForwarded, PortalClient},
+    portal::{NotForwarded, PortalClient, PortalSession},
     rejected::{Rejected, Told},
     sign_in::{Attempt, Door, SignedIn},
 };

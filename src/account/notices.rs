@@ -100,9 +100,11 @@ fn lockout_of(key: &CounterKey) -> LockoutOf {
         | CounterKey::Portal { .. }
         | CounterKey::Alike { .. }
         | CounterKey::Spelling { .. }
-        | CounterKey::Forgiven { .. } => LockoutOf::account,
+        | CounterKey::Forgiven { .. }
+        | CounterKey::UnknownNetworks { .. }
+        | CounterKey::KnownNetwork { .. } => LockoutOf::account,
         CounterKey::Unknown { .. } => LockoutOf::unknown_name,
-        CounterKey::Address { .. } => LockoutOf::address,
+        CounterKey::Address { .. } | CounterKey::Nameless { .. } => LockoutOf::address,
         CounterKey::AccountAddress { .. } => LockoutOf::account_and_address,
         CounterKey::Device { .. } | CounterKey::Devices { .. } => LockoutOf::device,
     }

@@ -67,6 +67,28 @@ impl PortalClient<'_> {
     }
 }
 
+/// What an attempt without a user name presents as its session of the portal.
+#[derive(Debug, Clone, Copy)]
+pub enum PortalSession<'a> {
+    /// The value by which the portal remembers the session (`name_from`), hashed.
+    Carried(&'a [u8; 32]),
+    /// All its cookies, because it is not known which of them is the session.
+    Cookies(&'a [u8]),
+}
+
+impl PortalSession<'_> {
+    /// The counter of this session's failures.
+    fn hash(self, lockout: &Lockout, owner: &TenantId, client: PortalClient<'_>) -> NameHash {
+        match self {
+            Self::Carried(hash) => {
+                let hash = URL_SAFE_NO_PAD.encode(hash);
+                NameHash::of(&lockout.keyed(&["portal session", owner.as_str(), &hash]))
+            }
+            Self::Cookies(cookies) => client.spelling(lockout, owner, &URL_SAFE_NO_PAD.encode(cookies)),
+        }
+    }
+}
+
 /// Whose name it is, as far as anybody can tell before the portal does.
 struct Named {
     policy: Arc<TenantPolicy>,
@@ -124,20 +146,20 @@ impl Doors {
         Ok(reservation)
     }
 
-    /// As [`Self::reserve_at_portal`], of an attempt without a user name: counted for the client and its cookies, of which a second factor
-    /// has one portal session, and for the client's address.
+    /// As [`Self::reserve_at_portal`], of an attempt without a user name: counted for the portal session and for the client's
+    /// network.
     pub async fn reserve_nameless_at_portal(
         &self,
         door: &TenantId,
         client: PortalClient<'_>,
-        cookies: &[u8],
+        session: PortalSession<'_>,
         now: u64,
     ) -> Result<Reservation, NotForwarded> {
         let lockout = &self.0.lockout;
         let Found::Tenant(policy) = self.0.tenants.load(door).await else {
             return Err(NotForwarded::Unavailable);
         };
-        let hash = client.spelling(lockout, door, &URL_SAFE_NO_PAD.encode(cookies));
+        let hash = session.hash(lockout, door, client);
         let guess = Guess {
             tenant: policy.tenant.clone(),
             who: Who::Portal(hash),
@@ -145,11 +167,12 @@ impl Doors {
             spelling: None,
             shown: Some(Shown::of_portal(hash, &policy.tenant)),
             bypass: false,
-            // nothing else counts an attempt with other cookies, so the address is counted, also that of an unlisted proxy
+            // nothing else bounds attempts with changing cookies, so the address is counted, also that of an unlisted proxy
             address: Some(client.address.ip.into()),
             device: None,
         };
-        lockout.reserve(&policy.rules.account_lock, guess, PATIENCE, now).await.map_err(NotForwarded::from)
+        let settings = &policy.rules.account_lock;
+        lockout.reserve_nameless(settings, guess, PATIENCE, now).await.map_err(NotForwarded::from)
     }
 
     /// Forgets what was counted at the portal's sign-in of a name that no account of ours has. Was there anything?

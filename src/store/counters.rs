@@ -101,6 +101,30 @@ impl Counters<'_> {
             })
             .await
     }
+
+    /// Keeps so many networks of the account, those with the latest successes.
+    pub async fn limit_known_networks(
+        self,
+        tenant: &TenantId,
+        who: &Who,
+        most: u32,
+    ) -> Result<u64, StoreError> {
+        self.store
+            .within(async {
+                let mut transaction = self.store.begin().await?;
+                let done = sqlx::query(
+                    "DELETE FROM counters WHERE owner = $1 AND name NOT IN (SELECT name FROM counters \
+                     WHERE owner = $1 ORDER BY last_failure DESC, name LIMIT $2)",
+                )
+                .bind(owner_of_networks(tenant, who))
+                .bind(i64::from(most))
+                .execute(&mut *transaction)
+                .await?;
+                transaction.commit().await?;
+                Ok(done.rows_affected())
+            })
+            .await
+    }
 }
 
 /// Makes the rows that are missing and locks all. In the order of their names, so that no two wait for each other.
@@ -198,10 +222,17 @@ fn owner_of(key: &CounterKey) -> String {
         CounterKey::AccountAddress { tenant, who, .. }
         | CounterKey::Spelling { tenant, who, .. }
         | CounterKey::Forgiven { tenant, who }
+        | CounterKey::UnknownNetworks { tenant, who }
         | CounterKey::Device { tenant, who, .. }
         | CounterKey::Devices { tenant, who } => owner(tenant, who),
-        CounterKey::Address { .. } | CounterKey::Alike { .. } => String::new(),
+        // an unlock does not make the networks of an account unknown
+        CounterKey::KnownNetwork { tenant, who, .. } => owner_of_networks(tenant, who),
+        CounterKey::Address { .. } | CounterKey::Nameless { .. } | CounterKey::Alike { .. } => String::new(),
     }
+}
+
+fn owner_of_networks(tenant: &TenantId, who: &Who) -> String {
+    format!("known-network|{}", owner(tenant, who))
 }
 
 fn owner(tenant: &TenantId, who: &Who) -> String {

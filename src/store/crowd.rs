@@ -26,10 +26,12 @@ macro_rules! worth {
     };
 }
 
-/// All but the counters of accounts and of unknown names, of which there are only so many anyhow.
+/// All but the counters of accounts and of unknown names, and the known networks of accounts, of which there are only so many
+/// anyhow.
 macro_rules! strays {
     () => {
-        " FROM counters WHERE name NOT LIKE 'name|%|account:%' AND name NOT LIKE 'name|%|unknown:%'"
+        " FROM counters WHERE name NOT LIKE 'name|%|account:%' AND name NOT LIKE 'name|%|unknown:%' \
+         AND name NOT LIKE 'unknown-networks|%' AND name NOT LIKE 'known-network|%'"
     };
 }
 

@@ -9,6 +9,7 @@ mod identifier_first;
 mod kinds;
 mod names;
 mod pace;
+mod second_factor;
 mod together;
 mod unlock;
 

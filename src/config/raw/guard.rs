@@ -32,7 +32,7 @@ pub struct Guard {
     #[schemars(extend("x-default" = "`[\"username\"]` with `form` and `json`", "x-source" = "RFC 6901"))]
     pub user_fields: Option<Vec<As<NotEmpty>>>,
     /// Refuse (400) a request that may hold a password but has no readable user name. With `false` it reaches the portal, and
-    /// is counted for the client's address and cookies where the answer shows a failure: for a second factor at the same
+    /// is counted for its portal session and the client's network where the answer shows a failure: for a second factor at the same
     /// address, or the answer of an identity provider. `basic` always has a name.
     #[schemars(extend("x-default" = "`true`, with `form`, `json` and `password-grant`"))]
     pub require_name: Option<bool>,

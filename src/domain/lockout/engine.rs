@@ -3,6 +3,7 @@
 use super::{
     Counter, CounterKey, Lock, LockoutSettings, MAX_MILLIS, Threshold,
     forgiveness::{Spelling, forgivable},
+    management::{is_known, renew},
 };
 
 /// An attempt that has been counted as failed already and may now be verified.
@@ -56,6 +57,17 @@ impl Reserved {
         self.locks().find(|(key, _)| key.is_name()).map(|(_, counter)| counter)
     }
 
+    /// The network, if a success of this attempt adds it to those that the account is known to use.
+    pub fn new_network(&self) -> Option<&CounterKey> {
+        let is_new = |entry: &&Entry| entry.key.is_known_network() && entry.before == Counter::default();
+        self.entries.iter().find(is_new).map(|entry| &entry.key)
+    }
+
+    /// When the attempt was counted.
+    pub(super) fn at(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.after.last_failure).max().unwrap_or_default()
+    }
+
     /// Failures of this name so far and how many there may be: the context of code 17002.
     pub fn attempts(&self) -> Option<(u32, u32)> {
         let entry = self.entries.iter().find(|entry| entry.key.is_name())?;
@@ -88,7 +100,10 @@ fn rule(settings: &LockoutSettings, key: &CounterKey, lockouts: u32) -> Option<R
             let max_attempts = threshold.max_attempts.max(1).saturating_mul(2);
             fixed(Threshold { max_attempts, ..threshold })
         }),
-        CounterKey::Forgiven { .. } => None,
+        CounterKey::Forgiven { .. } | CounterKey::KnownNetwork { .. } => None,
+        CounterKey::Nameless { .. } | CounterKey::UnknownNetworks { .. } => {
+            settings.enabled.then(|| fixed(settings.shared_threshold()))
+        }
         CounterKey::Spelling { .. } => (settings.enabled || settings.account_and_address.is_some())
             .then_some(Rule { max_attempts: u32::MAX, window: 0, lock: None }),
         CounterKey::Account { .. }
@@ -118,11 +133,16 @@ pub fn reserve(
     let known_device = settings.device.is_some()
         && devices.peek().is_some()
         && devices.all(|(_, counter)| !counter.locked_until.in_force(now));
+    // failures from unknown networks do not lock the account at a known one
+    let known_network =
+        counters.iter().any(|(key, counter)| key.is_known_network() && is_known(counter, now));
+    let applies = |key: &CounterKey| !(known_network && matches!(key, CounterKey::UnknownNetworks { .. }));
     // A known browser answers for itself alone, and has itself to blame; a locked one is a stranger like all others.
-    let concerned = |key: &CounterKey| key.is_device() == known_device;
+    let concerned = |key: &CounterKey| applies(key) && key.is_device() == known_device;
     // Its guesses are its address's too, so that a thief of cookies locks out where he sits; it is not stopped by that, or
     // strangers next to the owner could lock the owner out.
-    let counted = |key: &CounterKey| if known_device { !key.is_name() } else { !key.is_device() };
+    let counted =
+        |key: &CounterKey| applies(key) && if known_device { !key.is_name() } else { !key.is_device() };
     let exempt = |key: &CounterKey| bypass && !matches!(key, CounterKey::Address { .. });
 
     let locked = counters
@@ -136,7 +156,7 @@ pub fn reserve(
     let mut entries = Vec::with_capacity(counters.len());
     for (key, counter) in counters.iter_mut().filter(|(key, _)| counted(key)) {
         let before = *counter;
-        if key.is_forgiven() {
+        if key.is_record() {
             // held with the others, and changed by a success only
             entries.push(Entry { key: key.clone(), before, after: before, lockouts: 0, max_attempts: 0 });
             continue;
@@ -230,6 +250,7 @@ pub fn succeed_among(
         let Some((_, counter)) = counters.iter_mut().find(|(key, _)| *key == entry.key) else { continue };
         match &spelling {
             _ if entry.key.is_forgiven() => {}
+            _ if entry.key.is_known_network() => renew(counter, reserved.at()),
             Some(spelling) if entry.key.is_spelling() && spelling.underway > 0 => {
                 (counter.failures, counter.lockouts) = (spelling.underway, 0);
             }
@@ -239,9 +260,7 @@ pub fn succeed_among(
             {
                 spelling.forgive(entry, counter);
             }
-            _ if matches!(entry.key, CounterKey::Address { .. })
-                || (known_device && !entry.key.is_device()) =>
-            {
+            _ if entry.key.is_network() || (known_device && !entry.key.is_device()) => {
                 entry.take_back(counter);
             }
             _ => *counter = Counter::default(),
@@ -254,7 +273,7 @@ pub fn succeed_among(
 pub fn cancel(reserved: &Reserved, counters: &mut [(CounterKey, Counter)]) {
     // what a success has forgiven is not taken back a second time
     let forgiven = Spelling::of(reserved, counters).is_some_and(|spelling| !spelling.has_this_attempt);
-    let is_untouched = |entry: &&Entry| entry.key.is_forgiven() || (forgiven && entry.key.is_shared());
+    let is_untouched = |entry: &&Entry| entry.key.is_record() || (forgiven && entry.key.is_shared());
     for entry in reserved.entries.iter().filter(|entry| !is_untouched(entry)) {
         if let Some((_, counter)) = counters.iter_mut().find(|(key, _)| *key == entry.key) {
             entry.take_back(counter);

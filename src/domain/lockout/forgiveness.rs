@@ -17,7 +17,7 @@ pub(super) fn forgivable(
     counters: &mut [(CounterKey, Counter)],
     spelling: Spelling,
 ) -> Spelling {
-    let now = reserved.entries.iter().map(|entry| entry.after.last_failure).max().unwrap_or_default();
+    let now = reserved.at();
     let Some((_, counter)) = counters.iter_mut().find(|(key, _)| key.is_forgiven()) else { return spelling };
     counter.refresh(FORGIVEN_WINDOW, now);
     let round = settings.max_attempts.max(1);

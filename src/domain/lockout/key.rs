@@ -166,6 +166,22 @@ pub enum CounterKey {
         tenant: TenantId,
         net: ClientNet,
     },
+    /// A network that has failed at a guard without a user name: all its portal sessions together.
+    Nameless {
+        tenant: TenantId,
+        net: ClientNet,
+    },
+    /// A name at the management API, from all networks together from which it has not signed in there lately.
+    UnknownNetworks {
+        tenant: TenantId,
+        who: Who,
+    },
+    /// A network from which the account has signed in at the management API. It counts no failures and locks nothing.
+    KnownNetwork {
+        tenant: TenantId,
+        who: Who,
+        net: ClientNet,
+    },
     AccountAddress {
         tenant: TenantId,
         who: Who,
@@ -212,6 +228,20 @@ impl CounterKey {
         matches!(self, Self::Forgiven { .. })
     }
 
+    pub(super) fn is_known_network(&self) -> bool {
+        matches!(self, Self::KnownNetwork { .. })
+    }
+
+    /// Whether only a success writes it: it records something else than failed attempts.
+    pub(super) fn is_record(&self) -> bool {
+        self.is_forgiven() || self.is_known_network()
+    }
+
+    /// Whether it counts a whole network, whose other users' failures a success must not remove, or many networks.
+    pub(super) fn is_network(&self) -> bool {
+        matches!(self, Self::Address { .. } | Self::Nameless { .. } | Self::UnknownNetworks { .. })
+    }
+
     /// Whether it is about known devices.
     pub(super) fn is_device(&self) -> bool {
         matches!(self, Self::Device { .. } | Self::Devices { .. })
@@ -226,6 +256,9 @@ impl CounterKey {
             Self::Spelling { tenant, who, name } => format!("spelling|{tenant}|{who}|{name}"),
             Self::Forgiven { tenant, who } => format!("forgiven|{tenant}|{who}"),
             Self::Address { tenant, net } => format!("address|{tenant}|{net}"),
+            Self::Nameless { tenant, net } => format!("nameless|{tenant}|{net}"),
+            Self::UnknownNetworks { tenant, who } => format!("unknown-networks|{tenant}|{who}"),
+            Self::KnownNetwork { tenant, who, net } => format!("known-network|{tenant}|{who}|{net}"),
             Self::AccountAddress { tenant, who, net } => format!("name-address|{tenant}|{who}|{net}"),
             Self::Device { tenant, who, device } => format!("device|{tenant}|{who}|{device}"),
             Self::Devices { tenant, who } => format!("devices|{tenant}|{who}"),
@@ -243,6 +276,11 @@ impl CounterKey {
             ("devices", None) => Self::Devices { tenant, who: Who::parse(third)? },
             ("alike", None) => Self::Alike { tenant, name: NameHash::parse(third)? },
             ("address", None) => Self::Address { tenant, net: ClientNet::parse(third)? },
+            ("nameless", None) => Self::Nameless { tenant, net: ClientNet::parse(third)? },
+            ("unknown-networks", None) => Self::UnknownNetworks { tenant, who: Who::parse(third)? },
+            ("known-network", Some(net)) => {
+                Self::KnownNetwork { tenant, who: Who::parse(third)?, net: ClientNet::parse(net)? }
+            }
             ("name-address", Some(net)) => {
                 Self::AccountAddress { tenant, who: Who::parse(third)?, net: ClientNet::parse(net)? }
             }

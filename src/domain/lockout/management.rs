@@ -1,12 +1,38 @@
 //! The lockout of the management API. An administrator's name is counted for each address by itself: a counter of the name
-//! alone would let every client that reaches the API, or a sign-in page, lock the administrator out.
+//! alone would let every client that reaches the API, or a sign-in page, lock the administrator out. Networks from which the
+//! account has not signed in lately have one counter together, so that guesses from many addresses are bounded.
 
 use std::time::Duration;
 
-use super::{Attempt, ClientNet, CounterKey, LockoutSettings, Threshold, keys};
+use super::{Attempt, ClientNet, Counter, CounterKey, LockoutSettings, Threshold, keys};
 
 /// A lock is at least this long, because it does not grow.
 const LEAST_LOCK: Duration = Duration::from_mins(15);
+
+/// A network is known for 30 days after the last success from it.
+const KNOWN_MILLIS: u64 = 30 * 24 * 60 * 60 * 1000;
+/// So many networks are known of an account; those without a success for the longest time are dropped.
+pub const MAX_KNOWN_NETWORKS: u32 = 32;
+
+/// A success renews it once a day, so that not every request writes it.
+const RENEWED_AFTER_MILLIS: u64 = 24 * 60 * 60 * 1000;
+
+/// What the store holds of a network after a success: a counter that expires like any other.
+pub(super) fn renew(counter: &mut Counter, now: u64) {
+    if counter.failures == 0 || now.saturating_sub(counter.since) >= RENEWED_AFTER_MILLIS {
+        *counter = Counter {
+            failures: 1,
+            since: now,
+            last_failure: now,
+            window: KNOWN_MILLIS,
+            ..Counter::default()
+        };
+    }
+}
+
+pub(super) fn is_known(counter: &Counter, now: u64) -> bool {
+    counter.failures > 0 && now.saturating_sub(counter.since) < KNOWN_MILLIS
+}
 
 /// The settings and the counters of an attempt. Networks in `account_lock.allow` are counted, too: their users share an
 /// address, but not a name.
@@ -24,7 +50,15 @@ pub fn at_management(settings: &LockoutSettings, attempt: &Attempt) -> (LockoutS
     let mut counters = keys(&settings, attempt);
     if let Some(address) = attempt.address {
         counters.retain(|key| matches!(key, CounterKey::Address { .. }));
-        let (tenant, who, net) = (attempt.tenant.clone(), attempt.who.clone(), ClientNet::of(address));
+        let (tenant, who, net) = (&attempt.tenant, &attempt.who, ClientNet::of(address));
+        let own = || (tenant.clone(), who.clone());
+        if settings.enabled {
+            let (tenant, who) = own();
+            counters.push(CounterKey::UnknownNetworks { tenant, who });
+            let (tenant, who) = own();
+            counters.push(CounterKey::KnownNetwork { tenant, who, net });
+        }
+        let (tenant, who) = own();
         counters.push(CounterKey::AccountAddress { tenant, who, net });
         counters.sort();
     }
@@ -33,19 +67,103 @@ pub fn at_management(settings: &LockoutSettings, attempt: &Attempt) -> (LockoutS
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::domain::{lockout::Who, tenant::TenantId};
+    use std::collections::BTreeMap;
 
-    fn counters(settings: &LockoutSettings, address: &str) -> Vec<String> {
-        let attempt = Attempt {
+    use super::*;
+    use crate::domain::{
+        lockout::{Refused, Reserved, Who, reserve, succeed},
+        tenant::TenantId,
+    };
+
+    const NOW: u64 = 1_800_000_000_000;
+    const HOUR: u64 = 60 * 60 * 1000;
+
+    fn attempt(address: &str) -> Attempt {
+        Attempt {
             tenant: TenantId::parse("acme.com").unwrap(),
             who: Who::Unknown(7),
             alike: None,
             spelling: None,
             address: Some(address.parse().unwrap()),
             device: None,
-        };
-        at_management(settings, &attempt).1.iter().map(CounterKey::to_text).collect()
+        }
+    }
+
+    fn counters(settings: &LockoutSettings, address: &str) -> Vec<String> {
+        at_management(settings, &attempt(address)).1.iter().map(CounterKey::to_text).collect()
+    }
+
+    /// The counters in the store.
+    #[derive(Default)]
+    struct Table(BTreeMap<CounterKey, Counter>);
+
+    impl Table {
+        fn reserve(&mut self, address: &str, now: u64) -> Result<Reserved, Refused> {
+            let on = LockoutSettings { enabled: true, ..LockoutSettings::default() };
+            let (settings, keys) = at_management(&on, &attempt(address));
+            let mut rows = self.rows(&keys);
+            let reserved = reserve(&settings, &mut rows, false, now);
+            self.0.extend(rows);
+            reserved
+        }
+
+        fn succeed(&mut self, address: &str, now: u64) -> bool {
+            let Ok(reserved) = self.reserve(address, now) else { return false };
+            let keys: Vec<_> = reserved.keys().cloned().collect();
+            let mut rows = self.rows(&keys);
+            succeed(&LockoutSettings::default(), &reserved, &mut rows);
+            self.0.extend(rows);
+            true
+        }
+
+        fn rows(&self, keys: &[CounterKey]) -> Vec<(CounterKey, Counter)> {
+            keys.iter().map(|key| (key.clone(), self.0.get(key).copied().unwrap_or_default())).collect()
+        }
+
+        /// How many of so many guesses are verified, each from an address of its own.
+        fn guesses(&mut self, count: u16, now: u64) -> usize {
+            (0..count).filter(|n| self.reserve(&format!("2001:db8:0:{n:x}::1"), now).is_ok()).count()
+        }
+    }
+
+    #[test]
+    fn attack_guesses_from_many_addresses_have_a_common_bound() {
+        let mut table = Table::default();
+        assert!(table.succeed("192.0.2.1", NOW));
+        assert_eq!(table.guesses(200, NOW + 1), 50, "ten times max_attempts");
+        assert!(!table.succeed("198.51.100.1", NOW + 2), "an unknown network");
+        assert!(table.succeed("192.0.2.1", NOW + 3), "the administrator's network");
+        assert_eq!(table.guesses(200, NOW + HOUR), 0, "the lock lasts an hour from the last of them");
+        assert_eq!(table.guesses(200, NOW + HOUR + 2), 50);
+    }
+
+    #[test]
+    fn a_known_network_is_counted_by_itself_and_expires() {
+        let mut table = Table::default();
+        assert!(table.succeed("192.0.2.1", NOW));
+        for guess in 0..9 {
+            assert_eq!(table.reserve("192.0.2.1", NOW + 1).is_ok(), guess < 5);
+        }
+        let elsewhere = CounterKey::UnknownNetworks { tenant: attempt("::1").tenant, who: Who::Unknown(7) };
+        assert_eq!(table.0.get(&elsewhere).copied().unwrap_or_default(), Counter::default());
+        for (days, is_open) in [(29, true), (29 + 30, false)] {
+            let now = NOW + days * 24 * HOUR;
+            table.guesses(200, now);
+            assert_eq!(table.succeed("192.0.2.1", now + 1), is_open, "{days}");
+        }
+    }
+
+    #[test]
+    fn a_success_at_an_unknown_network_removes_no_failures_of_others() {
+        let mut table = Table::default();
+        assert_eq!(table.guesses(49, NOW), 49);
+        let before = table.reserve("192.0.2.1", NOW + 1).unwrap();
+        assert!(before.new_network().is_some());
+        let mut rows = table.rows(&before.keys().cloned().collect::<Vec<_>>());
+        succeed(&LockoutSettings::default(), &before, &mut rows);
+        table.0.extend(rows);
+        assert!(table.reserve("192.0.2.1", NOW + 2).unwrap().new_network().is_none());
+        assert_eq!(table.guesses(200, NOW + 3), 1);
     }
 
     #[test]
@@ -61,11 +179,17 @@ mod tests {
         let pair = "name-address|acme.com|unknown:0007|10.0.0.7";
         // present also where nothing is counted: a transaction needs a row
         assert_eq!(counters(&off, "10.0.0.7"), [pair]);
-        assert_eq!(counters(&on, "10.0.0.7"), [pair]);
-        assert_eq!(counters(&office, "10.0.0.7"), [pair]);
+        let all = "unknown-networks|acme.com|unknown:0007";
+        assert_eq!(counters(&on, "10.0.0.7"), [all, "known-network|acme.com|unknown:0007|10.0.0.7", pair]);
+        assert_eq!(counters(&office, "10.0.0.7"), counters(&on, "10.0.0.7"));
         assert_eq!(
             counters(&office, "192.0.2.1"),
-            ["address|acme.com|192.0.2.1", "name-address|acme.com|unknown:0007|192.0.2.1"]
+            [
+                "address|acme.com|192.0.2.1",
+                all,
+                "known-network|acme.com|unknown:0007|192.0.2.1",
+                "name-address|acme.com|unknown:0007|192.0.2.1",
+            ]
         );
     }
 }

@@ -37,6 +37,11 @@ pub struct LockoutSettings {
     pub tell: bool,
 }
 
+/// A counter that many clients share locks after so many times `max_attempts` failures ...
+const SHARED_FACTOR: u32 = 10;
+/// ... within this time, and for this time.
+const SHARED_WINDOW: Duration = Duration::from_hours(1);
+
 /// So many failures within a window lock for a time. It does not grow: behind an address may be many people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Threshold {
@@ -76,6 +81,13 @@ impl LockoutSettings {
     /// of them could lock out all others; there the counter of the name has to do, where it holds.
     pub fn counts_address(&self, address: ClientAddress, bypass: bool) -> bool {
         !address.is_unlisted_proxy || bypass || !self.enabled
+    }
+
+    /// The threshold of a counter that many clients share: high enough for an office behind one address, and low enough that
+    /// distributed guesses are bounded.
+    pub(super) fn shared_threshold(&self) -> Threshold {
+        let max_attempts = self.max_attempts.max(1).saturating_mul(SHARED_FACTOR);
+        Threshold { max_attempts, window: SHARED_WINDOW, time: SHARED_WINDOW }
     }
 
     pub(super) fn allows(&self, address: IpAddr) -> bool {

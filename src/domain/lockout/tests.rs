@@ -2,6 +2,7 @@
 
 mod beyond;
 mod keys;
+mod nameless;
 mod portal;
 mod properties;
 

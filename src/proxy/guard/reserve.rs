@@ -13,7 +13,7 @@ use super::{
     shared::Share,
 };
 use crate::{
-    account::{Doors, NotForwarded, PortalClient, Reservation},
+    account::{Doors, NotForwarded, PortalClient, PortalSession, Reservation},
     clock,
     domain::{
         guard::{Guard, UserIn},
@@ -48,8 +48,11 @@ impl Guarding<'_> {
             return Ok(known.join(digest, reserving).await?.into_iter().collect());
         }
         if found.whose.names.is_empty() {
-            let cookies = parts.headers.get(COOKIE).map_or(&[][..], HeaderValue::as_bytes);
-            let reserving = doors.reserve_nameless_at_portal(found.door, client, cookies, clock::millis());
+            let session = match found.whose.session() {
+                Some(session) => PortalSession::Carried(session),
+                None => PortalSession::Cookies(parts.headers.get(COOKIE).map_or(&[], HeaderValue::as_bytes)),
+            };
+            let reserving = doors.reserve_nameless_at_portal(found.door, client, session, clock::millis());
             return Ok(vec![Share::new(reserving.await?)]);
         }
         on_each_name(doors, found, client).await

@@ -50,6 +50,11 @@ impl Whose {
         Ok(Self { names, session })
     }
 
+    /// The portal session that the attempt belongs to, if the guard says how the portal carries it.
+    pub fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+
     pub fn named(&self) -> Named {
         match self.names.len() {
             0 => Named::Never,

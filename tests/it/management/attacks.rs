@@ -286,6 +286,37 @@ fn attack_stranger_locks_an_administrator_out() {
     assert_eq!(ask("192.0.2.66", PASSWORD), 401);
 }
 
+/// Attack: each address has its own counter, so a client with many addresses would have as many guesses.
+#[test]
+fn attack_administrator_guessed_from_many_addresses() {
+    let world = Managed::with(|gate| {
+        gate.setting("account_lock.enabled", true)
+            .setting("account_lock.max_attempts", 2)
+            .trusting("127.0.0.0/8")
+            .setting("management.public", true)
+    });
+    let ask = |name: &str, from: &str, password: &str| {
+        let ask = world.ask("GET", TENANT_CONFIG).basic(name, password);
+        ask.header("x-forwarded-for", from).header("x-forwarded-proto", "https").send().status
+    };
+    let (admin, known) = ("admin@carbon.super", "2001:db8::7");
+    assert_eq!(ask(admin, known, PASSWORD), 200);
+    for turn in 0..20 {
+        assert_eq!(ask(admin, &format!("203.0.113.{turn}"), "wrong"), 401);
+        assert_eq!(ask("nobody@carbon.super", &format!("203.0.113.{turn}"), "wrong"), 401);
+    }
+    for from in ["198.51.100.1", "2001:db8:1::1", "203.0.113.1"] {
+        assert_eq!(ask(admin, from, PASSWORD), 401, "guesses from unknown networks are bounded: {from}");
+    }
+    assert_eq!(ask(admin, known, PASSWORD), 200, "the administrator's own network");
+    // where it has a bound of its own
+    for _ in 0..2 {
+        assert_eq!(ask(admin, known, "wrong"), 401);
+    }
+    assert_eq!(ask(admin, known, PASSWORD), 401);
+    assert_ne!(ask("admin@acme.com", "198.51.100.1", PASSWORD), 401, "other accounts");
+}
+
 #[test]
 fn attack_administration_from_a_network_that_is_not_allowed() {
     let world = Managed::with(|gate| {

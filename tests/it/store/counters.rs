@@ -30,6 +30,7 @@ on_both_databases!(
     whoever_gives_up_half_way_holds_nobody_up,
     threads_with_a_runtime_each_share_a_store,
     an_unlock_resets_all_counters_of_a_name_and_no_other,
+    known_networks_are_limited_and_survive_an_unlock,
     kill_9_of_the_process_that_counts_loses_no_count,
 );
 
@@ -229,6 +230,29 @@ async fn an_unlock_resets_all_counters_of_a_name_and_no_other(database: Database
     }
     for (key, counter) in store.counters().read(&others).await.unwrap() {
         assert_eq!(counter.failures, 1, "{key:?}");
+    }
+}
+
+async fn known_networks_are_limited_and_survive_an_unlock(database: Database) {
+    let store = database.open().await;
+    let key = |id: u8, host: u8| CounterKey::KnownNetwork {
+        tenant: acme(),
+        who: Who::Account(AccountId::from_bytes([id; 16])),
+        net: net(&format!("192.0.2.{host}")),
+    };
+    let alex = Who::Account(AccountId::from_bytes([1; 16]));
+    for host in 1..=5 {
+        let at = NOW + u64::from(host);
+        let known = Counter { failures: 1, since: at, last_failure: at, ..Counter::default() };
+        for key in [key(1, host), key(2, host)] {
+            let update = |rows: &mut [(CounterKey, Counter)]| rows[0].1 = known;
+            store.counters().update(&[key], update).await.unwrap();
+        }
+    }
+    assert_eq!(store.counters().limit_known_networks(&acme(), &alex, 3).await.unwrap(), 2);
+    store.counters().reset_all_of(&acme(), &alex).await.unwrap();
+    for (host, left) in [(1, [0, 1]), (2, [0, 1]), (3, [1, 1]), (5, [1, 1])] {
+        assert_eq!([failures(&store, &key(1, host)).await, failures(&store, &key(2, host)).await], left);
     }
 }
 

@@ -81,6 +81,7 @@ fn a_key_is_written_and_read_back() {
         CounterKey::Alike { tenant: tenant(), name: NameHash::of(&hash) },
         CounterKey::Address { tenant: tenant(), net: net("2001:db8::1") },
         CounterKey::Address { tenant: tenant(), net: net("192.0.2.1") },
+        CounterKey::Nameless { tenant: tenant(), net: net("192.0.2.1") },
     ];
     for who in everybody {
         written.extend([
@@ -88,6 +89,8 @@ fn a_key_is_written_and_read_back() {
             CounterKey::AccountAddress { tenant: tenant(), who: who.clone(), net: net("2001:db8::1") },
             CounterKey::Spelling { tenant: tenant(), who: who.clone(), name: NameHash::of(&hash) },
             CounterKey::Device { tenant: tenant(), who: who.clone(), device: DeviceId::new([1; 16]) },
+            CounterKey::UnknownNetworks { tenant: tenant(), who: who.clone() },
+            CounterKey::KnownNetwork { tenant: tenant(), who: who.clone(), net: net("2001:db8::1") },
             CounterKey::Devices { tenant: tenant(), who },
         ]);
     }

@@ -1,0 +1,121 @@
+//! Attempts without a user name: each portal session and each network has a bound.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const NETWORK: &str = "192.0.2.1";
+
+/// The counters in the store.
+#[derive(Default)]
+struct Table(BTreeMap<CounterKey, Counter>);
+
+impl Table {
+    fn rows(&self, keys: &[CounterKey]) -> Vec<(CounterKey, Counter)> {
+        keys.iter().map(|key| (key.clone(), self.0.get(key).copied().unwrap_or_default())).collect()
+    }
+
+    fn reserve(
+        &mut self,
+        settings: &LockoutSettings,
+        session: u8,
+        address: &str,
+        now: u64,
+    ) -> Option<Reserved> {
+        let attempt = Attempt {
+            tenant: tenant(),
+            who: Who::Portal(NameHash::of(&[session; 32])),
+            alike: None,
+            spelling: None,
+            address: Some(address.parse().unwrap()),
+            device: None,
+        };
+        let mut rows = self.rows(&without_name(settings, &attempt));
+        let reserved = reserve(settings, &mut rows, false, now).ok();
+        self.0.extend(rows);
+        reserved
+    }
+
+    fn end(&mut self, reserved: &Reserved, settle: impl FnOnce(&Reserved, &mut [(CounterKey, Counter)])) {
+        let mut rows = self.rows(&reserved.keys().cloned().collect::<Vec<_>>());
+        settle(reserved, &mut rows);
+        self.0.extend(rows);
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Failed,
+    Passed,
+    Succeeded,
+}
+
+fn ends() -> impl Strategy<Value = Vec<(u8, End)>> {
+    let end = prop_oneof![6 => Just(End::Failed), 1 => Just(End::Passed), 1 => Just(End::Succeeded)];
+    prop::collection::vec((any::<u8>(), end), 0..200)
+}
+
+proptest! {
+    /// Whatever cookies the client sends, and whatever successes of its own it has between its guesses.
+    #[test]
+    fn failures_of_a_network_are_bounded_whatever_its_cookies(n in 1_u32..4, attempts in ends()) {
+        let settings = LockoutSettings { max_attempts: n, ..wso2() };
+        let (mut table, mut failures) = (Table::default(), 0);
+        for (turn, (session, end)) in (0..).zip(attempts) {
+            let Some(reserved) = table.reserve(&settings, session, NETWORK, NOW + turn) else { continue };
+            match end {
+                End::Failed => failures += 1,
+                End::Passed => table.end(&reserved, cancel),
+                End::Succeeded => table.end(&reserved, |reserved, rows| {
+                    succeed(&settings, reserved, rows);
+                }),
+            }
+            prop_assert!(failures <= 10 * n, "{failures} failures of {n}");
+        }
+    }
+
+    #[test]
+    fn passes_and_successes_use_up_nothing(turns in 0_u64..100) {
+        let (settings, mut table) = (wso2(), Table::default());
+        for turn in 0..turns {
+            let reserved = table.reserve(&settings, 7, NETWORK, NOW + turn).unwrap();
+            if turn % 2 == 0 {
+                table.end(&reserved, cancel);
+            } else {
+                table.end(&reserved, |reserved, rows| { succeed(&settings, reserved, rows); });
+            }
+        }
+        prop_assert!(table.0.values().all(|counter| counter.failures == 0 && counter.lockouts == 0));
+    }
+}
+
+#[test]
+fn ten_times_max_attempts_lock_a_network_for_an_hour() {
+    let office = LockoutSettings { allow: vec!["10.0.0.0/8".parse().unwrap()], ..wso2() };
+    for (settings, address) in [(wso2(), NETWORK), (office, "10.0.0.1")] {
+        let mut table = Table::default();
+        let mut fail =
+            |session: u8, address: &str, now: u64| table.reserve(&settings, session, address, now).is_some();
+        // five failures lock one portal session, and no other behind the same address
+        assert_eq!([(); 7].map(|()| fail(0, address, NOW)), [true, true, true, true, true, false, false]);
+        assert_eq!((1..200).filter(|session| fail(*session, address, NOW + 1)).count(), 45);
+        assert!(fail(200, "198.51.100.1", NOW + 2), "another network");
+        assert!(!fail(201, address, NOW + 60 * MINUTE));
+        assert!(fail(201, address, NOW + 60 * MINUTE + 1));
+    }
+}
+
+#[test]
+fn account_lock_address_replaces_the_shared_threshold() {
+    let threshold =
+        Threshold { max_attempts: 7, window: Duration::from_mins(10), time: Duration::from_mins(15) };
+    let settings = LockoutSettings { address: Some(threshold), ..wso2() };
+    let mut table = Table::default();
+    let counted =
+        (0..100).filter(|session| table.reserve(&settings, *session, NETWORK, NOW).is_some()).count();
+    assert_eq!(counted, 7);
+    let off = LockoutSettings::default();
+    assert!((0..100).all(|session| table.reserve(&off, session, "198.51.100.1", NOW).is_some()));
+}

@@ -1,0 +1,104 @@
+//! Attempts without a user name: one-time codes at a page that knows the user by the portal's session alone.
+
+use serde_json::json;
+
+use super::FORM;
+use crate::support::{Gate, Portal, Reply, accounts::with_lock, gate::GateBuilder};
+
+const CODE: &str = "424242";
+const MAX_ATTEMPTS: usize = 2;
+/// What one network has, whatever it sends.
+const BOUND: usize = 10 * MAX_ATTEMPTS;
+
+fn portal() -> Portal {
+    Portal::answering("page")
+        .deciding("/otp", |request| {
+            let is_right = String::from_utf8_lossy(&request.body).contains(CODE);
+            Reply::text("").status(302).header("location", if is_right { "/home" } else { "/otp?error" })
+        })
+        .start()
+}
+
+/// Client addresses are those in `X-Forwarded-For`.
+fn gate(portal: &Portal, carrier: Option<&str>) -> GateBuilder {
+    let mut guard = json!({"match": "/otp", "user_in": "form", "require_name": false,
+        "failed_redirect": ["/otp?error*"], "succeeded_redirect": ["/home*"]});
+    if let Some(carrier) = carrier {
+        guard["name_from"] = json!(carrier);
+    }
+    with_lock(Gate::before(portal), u32::try_from(MAX_ATTEMPTS).unwrap())
+        .generic(&[("/**", "open")])
+        .setting("guard", json!([guard]))
+        .trusting("127.0.0.0/8")
+}
+
+fn code(gate: &Gate, from: &str, cookies: &str, code: &str) -> String {
+    let ask = gate.post("/otp").browser().header("content-type", FORM).header("x-forwarded-for", from);
+    let ask = if cookies.is_empty() { ask } else { ask.header("cookie", cookies) };
+    let answer = ask.body(format!("code={code}")).send();
+    if answer.status == 302 { answer.location().to_owned() } else { answer.status.to_string() }
+}
+
+/// Attack: each guess comes with other cookies, so that each has a counter of its own.
+#[test]
+fn attack_second_factor_guessed_with_changing_cookies() {
+    let portal = portal();
+    let gate = gate(&portal, None).start();
+    let cookies: [(&str, fn(usize) -> String); 5] = [
+        ("junk cookie", |turn| format!("sid=victim; junk={turn}")),
+        ("junk in front", |turn| format!("j{turn}=1; sid=victim")),
+        ("order", |turn| {
+            let mut all: Vec<_> = (0..8).map(|n| format!("c{n}=1")).collect();
+            all.swap(turn % 8, turn / 8);
+            format!("sid=victim; {}", all.join("; "))
+        }),
+        ("duplicates", |turn| vec!["sid=victim"; turn + 1].join("; ")),
+        ("other sessions", |turn| format!("sid=s{turn}")),
+    ];
+    for (number, (name, cookies)) in cookies.into_iter().enumerate() {
+        portal.forget();
+        let from = format!("203.0.113.{number}");
+        for turn in 0..BOUND + 10 {
+            code(&gate, &from, &cookies(turn), "000000");
+        }
+        assert!(portal.received().len() <= BOUND, "{name}: {}", portal.received().len());
+        assert_eq!(code(&gate, &from, "sid=victim", CODE), "401", "{name}: the network is locked");
+    }
+    portal.forget();
+    for _ in 0..9 {
+        code(&gate, "203.0.113.9", "", "000000");
+    }
+    assert_eq!(portal.received().len(), MAX_ATTEMPTS, "no cookies");
+    assert_eq!(code(&gate, "198.51.100.1", "sid=owner", CODE), "/home", "another network");
+}
+
+/// Attack: guesses at one portal session from many addresses and with changing cookies, where the guard knows its cookie.
+#[test]
+fn attack_second_factor_guessed_from_many_addresses() {
+    let portal = portal();
+    let gate = gate(&portal, Some("cookie:sid")).start();
+    for turn in 0..20 {
+        code(&gate, &format!("203.0.113.{turn}"), &format!("sid=victim; junk={turn}"), "000000");
+    }
+    assert_eq!(portal.received().len(), MAX_ATTEMPTS);
+    assert_eq!(code(&gate, "203.0.113.1", "sid=other", CODE), "/home");
+}
+
+#[test]
+fn one_portal_session_does_not_lock_others_behind_its_address() {
+    let portal = portal();
+    for carrier in [None, Some("cookie:sid")] {
+        let gate = gate(&portal, carrier).start();
+        for _ in 0..6 {
+            code(&gate, "192.0.2.1", "sid=one", "000000");
+        }
+        assert_eq!(code(&gate, "192.0.2.1", "sid=one", CODE), "401", "its own session is locked");
+        for session in 0..3 * BOUND {
+            let cookies = format!("sid=s{session}");
+            if session % 4 == 0 {
+                assert_eq!(code(&gate, "192.0.2.1", &cookies, "000000"), "/otp?error");
+            }
+            assert_eq!(code(&gate, "192.0.2.1", &cookies, CODE), "/home", "{session}");
+        }
+    }
+}
