@@ -167,13 +167,10 @@ impl Doors {
         trail: &mut Trail,
         now: u64,
     ) -> Result<Proved, Rejected> {
-        // a known browser has slots of its own; that it is one is seen below
-        let (place, only_known) = match (self.0.hasher.place(attempt.address), attempt.device) {
-            (Ok(place), _) => (place, None),
-            (Err(busy), Some(_)) => (self.0.hasher.reserved_place(attempt.address)?, Some(busy)),
-            (Err(busy), None) => return Err(busy.into()),
-        };
-        trail.place = Some(place);
+        let place = self.0.hasher.place(attempt.address);
+        if let (Err(busy), None) = (&place, attempt.device) {
+            return Err((*busy).into());
+        }
         self.calibrated().await?;
         let lockout = &self.0.lockout;
         let named = self.tenant_in(attempt.login, &policy.tenant).await;
@@ -199,9 +196,12 @@ impl Doors {
         trail.account = account.map(|account| account.id.clone());
         let device =
             account.zip(attempt.device).and_then(|(account, cookie)| lockout.device(cookie, account, now));
-        if let (Some(busy), None) = (only_known, device) {
-            return Err(busy.into());
-        }
+        trail.place = Some(match (place, device) {
+            (Ok(place), _) => place,
+            // reserved for browsers whose device cookie has been verified
+            (Err(_), Some(_)) => self.0.hasher.reserved_place(attempt.address)?,
+            (Err(busy), None) => return Err(busy.into()),
+        });
         let guess = Guess {
             alike: None,
             spelling: None,

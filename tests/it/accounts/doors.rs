@@ -289,6 +289,36 @@ fn told(rejected: &Rejected) -> Told {
     rejected.told(&LockoutSettings::default(), START)
 }
 
+/// Attack: places in the queue are reserved for known browsers, and every attempt says that it comes from one.
+#[test]
+fn attack_junk_device_cookies_take_the_places_of_known_browsers() {
+    let house = House::new("[account_lock]\nenabled = true\n[account_lock.device]\nmax_attempts = 5\n");
+    let mut settings = house.settings();
+    (settings.accounts.hashing.parallel, settings.accounts.hashing.queue) = (2, 38);
+    let flooded = doorward::boot::at_desk(settings, async |doors, tenants, default| {
+        let desk = Desk { doors, tenants, default };
+        desk.add("alex").await;
+        let device = desk.try_at("alex", RIGHT, START).await.unwrap().device;
+        let forged = device.replacen(|c: char| c.is_ascii_lowercase(), "A", 1);
+        let policy = desk.policy().await;
+        let (wrong, right) = (Password::new("wrong"), Password::new(RIGHT));
+        let names: Vec<String> = (0..200).map(|number| format!("n{number}")).collect();
+        let flood = join_all((1_u8..).zip(&names).map(|(number, name)| {
+            let cookie = if number % 2 == 0 { "a.b.c" } else { forged.as_str() };
+            let from = [number, 0, 0, 1];
+            let attempt = Attempt { address: from.into(), ..attempt(name, &wrong, Some(cookie)) };
+            desk.doors.sign_in(&policy, attempt, START)
+        }));
+        let owner = Attempt { address: [250, 0, 0, 7].into(), ..attempt("alex", &right, Some(&device)) };
+        let (rejected, let_in) = join(flood, desk.doors.sign_in(&policy, owner, START)).await;
+        let busy = rejected.iter().filter(|result| matches!(result, Err(Rejected::Busy { .. }))).count();
+        assert!(busy >= 150, "{busy} of 200 were refused");
+        let_in.unwrap();
+        Ok(())
+    });
+    flooded.unwrap();
+}
+
 /// Whether its names are guessed at, or its address is locked out and spends for nobody.
 #[test]
 fn attack_one_client_leaves_room_for_others() {
