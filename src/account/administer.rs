@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ChangeError, Doors, change_password::Owner, hashing::Password};
+use super::{ChangeError, Doors, audit::account_changed, change_password::Owner, hashing::Password};
 use crate::{
     config::{TenantPolicy, directory::Found},
     domain::{
@@ -10,6 +10,7 @@ use crate::{
             Account, AccountId, AdminLock, LockedReason, LoginAttributes, LoginName, NewAccount, PRIMARY,
             Profile, StoredPassword,
         },
+        audit::Actor,
         lockout::{Counter, CounterKey, Who},
         tenant::TenantId,
     },
@@ -119,15 +120,7 @@ impl Doors {
             profile: new.profile,
         };
         let account = self.0.store.accounts().create(&new, now).await?;
-        let Account { id, username, .. } = &account;
-        tracing::info!(
-            target: "doorward::audit",
-            action = "account.created",
-            %tenant,
-            account = %id,
-            user = username,
-            "account created"
-        );
+        account_changed("account.created", &account, None);
         Ok(account)
     }
 
@@ -143,44 +136,36 @@ impl Doors {
     ) -> Result<(), ChangeError> {
         let hash = self.accepted(policy, account, new).await?;
         self.replace(policy, account, hash, must_change, now).await?;
-        let Account { id, tenant, username, .. } = account;
-        tracing::info!(
-            target: "doorward::audit",
-            action = "password.set",
-            %tenant,
-            account = %id,
-            user = username,
-            "password set by an administrator"
-        );
+        account_changed("password.set", account, None);
         Ok(())
     }
 
     /// Nobody can sign in until it is unlocked, and who is signed in no longer is.
-    pub async fn lock(&self, id: &AccountId, now: u64) -> Result<(), AdminError> {
+    pub async fn lock(&self, account: &Account, actor: &Actor, now: u64) -> Result<(), AdminError> {
         let lock = AdminLock { reason: LockedReason::AdminInitiated, since: now };
-        let found = self.0.store.accounts().set_admin_lock(id, Some(lock), now).await?;
-        self.changed(id, "account.locked", found).await
+        let found = self.0.store.accounts().set_admin_lock(&account.id, Some(lock), now).await?;
+        self.changed(account, actor, "account.locked", found).await
     }
 
     /// Takes every lock away, an administrator's and that of wrong passwords, and with it the ladder. Ends nothing.
-    pub async fn unlock(&self, account: &Account, now: u64) -> Result<(), AdminError> {
+    pub async fn unlock(&self, account: &Account, actor: &Actor, now: u64) -> Result<(), AdminError> {
         let Account { id, tenant, username, .. } = account;
         let found = self.0.store.accounts().set_admin_lock(id, None, now).await?;
         self.0.store.counters().reset_all_of(tenant, &Who::Account(id.clone())).await?;
         let name = self.0.lockout.alike(tenant, username);
         self.0.store.counters().reset(&[CounterKey::Alike { tenant: tenant.clone(), name }]).await?;
-        self.changed(id, "account.unlocked", found).await
+        self.changed(account, actor, "account.unlocked", found).await
     }
 
     /// As if there were no such account, until it is enabled. Its sessions end.
-    pub async fn disable(&self, id: &AccountId, now: u64) -> Result<(), AdminError> {
-        let found = self.0.store.accounts().set_disabled(id, true, now).await?;
-        self.changed(id, "account.disabled", found).await
+    pub async fn disable(&self, account: &Account, actor: &Actor, now: u64) -> Result<(), AdminError> {
+        let found = self.0.store.accounts().set_disabled(&account.id, true, now).await?;
+        self.changed(account, actor, "account.disabled", found).await
     }
 
-    pub async fn enable(&self, id: &AccountId, now: u64) -> Result<(), AdminError> {
-        let found = self.0.store.accounts().set_disabled(id, false, now).await?;
-        self.changed(id, "account.enabled", found).await
+    pub async fn enable(&self, account: &Account, actor: &Actor, now: u64) -> Result<(), AdminError> {
+        let found = self.0.store.accounts().set_disabled(&account.id, false, now).await?;
+        self.changed(account, actor, "account.enabled", found).await
     }
 
     /// Wrong passwords so far, and the lock they may have set.
@@ -199,12 +184,18 @@ impl Doors {
     }
 
     /// In this process at once; others hear of it from the store.
-    async fn changed(&self, id: &AccountId, action: &'static str, found: bool) -> Result<(), AdminError> {
-        self.0.sessions.changed(&Change::AccountChanged(id.clone())).await;
+    async fn changed(
+        &self,
+        account: &Account,
+        actor: &Actor,
+        action: &'static str,
+        found: bool,
+    ) -> Result<(), AdminError> {
+        self.0.sessions.changed(&Change::AccountChanged(account.id.clone())).await;
         if !found {
             return Err(AdminError::Missing);
         }
-        tracing::info!(target: "doorward::audit", action, account = %id, "account changed by an administrator");
+        account_changed(action, account, Some(actor));
         Ok(())
     }
 }

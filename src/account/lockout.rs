@@ -9,6 +9,7 @@ use aws_lc_rs::hmac;
 use tokio::time::{sleep, timeout};
 
 use super::{
+    GuardedName,
     notices::{Notices, Shown},
     pending::{Outlook, Pending, Underway, Watch},
 };
@@ -60,11 +61,19 @@ pub struct Guess {
 
 impl Guess {
     /// What decides the counters, and what else is known.
-    fn split(self) -> (Attempt, (Option<Shown>, bool)) {
+    fn split(self) -> (Attempt, Context) {
         let Self { tenant, who, alike, spelling, shown, bypass, address, device } = self;
-        let address = address.map(|address| address.ip);
-        (Attempt { tenant, who, alike, spelling, address, device }, (shown, bypass))
+        let ip = address.map(|address| address.ip);
+        let attempt = Attempt { tenant, who, alike, spelling, address: ip, device };
+        (attempt, Context { shown, bypass, address })
     }
+}
+
+/// What is known of an attempt beside its counters.
+struct Context {
+    shown: Option<Shown>,
+    bypass: bool,
+    address: Option<ClientAddress>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +94,7 @@ pub struct Reservation {
     settings: Arc<LockoutSettings>,
     reserved: Reserved,
     underway: Option<Underway>,
-    shown: Option<Shown>,
+    context: Context,
     settled: bool,
 }
 
@@ -132,11 +141,11 @@ impl Lockout {
         patience: Duration,
         now: u64,
     ) -> Result<Reservation, NotReserved> {
-        let bypass = guess.bypass;
-        let address = guess.address.filter(|address| settings.counts_address(*address, bypass));
-        let (attempt, rest) = Guess { address, ..guess }.split();
+        let (mut attempt, context) = guess.split();
+        let counts = |address| settings.counts_address(address, context.bypass);
+        attempt.address = context.address.filter(|address| counts(*address)).map(|address| address.ip);
         let keys = lockout::keys(settings, &attempt);
-        self.reserve_counters(settings, (attempt.tenant, keys), rest, (patience, now)).await
+        self.reserve_counters(settings, (attempt.tenant, keys), context, (patience, now)).await
     }
 
     /// As `reserve`, at the management API: see [`lockout::at_management`].
@@ -147,9 +156,9 @@ impl Lockout {
         patience: Duration,
         now: u64,
     ) -> Result<Reservation, NotReserved> {
-        let (attempt, rest) = guess.split();
+        let (attempt, context) = guess.split();
         let (settings, keys) = lockout::at_management(settings, &attempt);
-        self.reserve_counters(&Arc::new(settings), (attempt.tenant, keys), rest, (patience, now)).await
+        self.reserve_counters(&Arc::new(settings), (attempt.tenant, keys), context, (patience, now)).await
     }
 
     /// As `reserve`, of an attempt without a user name: see [`lockout::without_name`].
@@ -160,18 +169,19 @@ impl Lockout {
         patience: Duration,
         now: u64,
     ) -> Result<Reservation, NotReserved> {
-        let (attempt, rest) = guess.split();
+        let (attempt, context) = guess.split();
         let keys = lockout::without_name(settings, &attempt);
-        self.reserve_counters(settings, (attempt.tenant, keys), rest, (patience, now)).await
+        self.reserve_counters(settings, (attempt.tenant, keys), context, (patience, now)).await
     }
 
     async fn reserve_counters(
         &self,
         settings: &Arc<LockoutSettings>,
         (whose, keys): (TenantId, Vec<CounterKey>),
-        (shown, bypass): (Option<Shown>, bool),
+        context: Context,
         (patience, now): (Duration, u64),
     ) -> Result<Reservation, NotReserved> {
+        let bypass = context.bypass;
         let mut watch = self.pending.watch(&keys);
         let start = Instant::now();
         loop {
@@ -190,7 +200,7 @@ impl Lockout {
                         settings: Arc::clone(settings),
                         reserved,
                         underway: Some(underway),
-                        shown,
+                        context,
                         settled: false,
                     });
                 }
@@ -199,7 +209,7 @@ impl Lockout {
                         .may_be_taken_back(&mut watch, &refused, patience.saturating_sub(waited), now)
                         .await?
                     {
-                        self.notices.refused(shown.as_ref());
+                        self.notices.refused(context.shown.as_ref());
                         return Err(NotReserved::Refused(refused));
                     }
                 }
@@ -248,6 +258,15 @@ impl Reservation {
         &self.tenant
     }
 
+    /// The account whose counters it uses, for the audit log.
+    pub fn guarded_name(&self) -> GuardedName {
+        let account = self.reserved.keys().find_map(|key| match key {
+            CounterKey::Account { account, .. } => Some(account.clone()),
+            _ => None,
+        });
+        GuardedName { tenant: self.tenant.clone(), account }
+    }
+
     /// The password was right.
     pub async fn succeeded(mut self) -> Result<Success, StoreError> {
         self.settled = true;
@@ -291,7 +310,8 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.settled {
-            self.lockout.notices.failed(&self.reserved, self.shown.as_ref());
+            let Context { shown, address, .. } = &self.context;
+            self.lockout.notices.failed(&self.reserved, shown.as_ref(), *address);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Accounts in use: signing in, changing passwords, what administrators do, and the lockout that guards every door.
 
 mod administer;
+mod audit;
 mod breached;
 mod change_password;
 mod device;
@@ -18,6 +19,7 @@ mod sign_in;
 
 pub use self::{
     administer::{AddError, AdminError, NewUser},
+    audit::GuardedName,
     change_password::{ChangeError, ChangePassword, Changed},
     doors::{Doors, Parts},
     governance::{GovernError, Governance, Values},

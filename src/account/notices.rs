@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     domain::{
         account::{Account, PRIMARY},
+        client::ClientAddress,
         lockout::{Counter, CounterKey, Lock, NameHash, Reserved, message::Subject},
         tenant::TenantId,
     },
@@ -46,7 +47,7 @@ impl Notices {
     }
 
     /// An attempt has failed, and with it these locks are set.
-    pub fn failed(&self, reserved: &Reserved, shown: Option<&Shown>) {
+    pub fn failed(&self, reserved: &Reserved, shown: Option<&Shown>, address: Option<ClientAddress>) {
         for (key, counter) in reserved.locks() {
             // the name itself is told of
             if matches!(key, CounterKey::Alike { .. }) && reserved.name_locked().is_some() {
@@ -54,11 +55,12 @@ impl Notices {
             }
             self.metrics.count_lockout(lockout_of(key));
             match shown {
-                Some(shown) if key.is_name() => locked(shown, counter),
+                Some(shown) if key.is_name() => locked(shown, counter, address),
                 _ => tracing::warn!(
                     target: "doorward::audit",
                     action = "lockout.set",
                     counter = %key.to_text(),
+                    address = address.map(tracing::field::display),
                     until = %until(counter.locked_until),
                     "locked out by wrong passwords"
                 ),
@@ -74,7 +76,7 @@ impl Notices {
     }
 }
 
-fn locked(shown: &Shown, counter: &Counter) {
+fn locked(shown: &Shown, counter: &Counter, address: Option<ClientAddress>) {
     log_locked(shown);
     tracing::warn!(
         target: "doorward::audit",
@@ -83,6 +85,7 @@ fn locked(shown: &Shown, counter: &Counter) {
         user_store = shown.user_store,
         tenant = %shown.tenant,
         lockouts = counter.lockouts,
+        address = address.map(tracing::field::display),
         until = %until(counter.locked_until),
         "account locked by wrong passwords"
     );

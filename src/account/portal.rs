@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{Doors, Guess, Lockout, NotReserved, Reservation, Shown, sign_in::barred};
+use super::{Doors, GuardedName, Guess, Lockout, NotReserved, Reservation, Shown, sign_in::barred};
 use crate::{
     config::{TenantPolicy, directory::Found},
     domain::{
@@ -15,6 +15,7 @@ use crate::{
         tenant::TenantId,
     },
     store::StoreError,
+    telemetry::metrics::Guarded,
 };
 
 /// Why the portal is not asked.
@@ -96,6 +97,18 @@ struct Named {
     account: Option<Account>,
 }
 
+/// Records an attempt that is refused because of a lock; others are recorded with the portal's answer.
+fn audited(
+    reserved: Result<Reservation, NotReserved>,
+    tried: &GuardedName,
+    client: PortalClient<'_>,
+) -> Result<Reservation, NotForwarded> {
+    if matches!(reserved, Err(NotReserved::Refused(_))) {
+        tried.record(Guarded::refused, client.address);
+    }
+    reserved.map_err(NotForwarded::from)
+}
+
 impl Doors {
     /// Counts an attempt at the portal's sign-in as failed, until the portal says that it was not. A name that an account
     /// of ours has is that account, though the portal may know somebody else by it; all others are the portal's people, each with a counter, and one with all whose names the
@@ -138,9 +151,15 @@ impl Doors {
             address: Some(client.address),
             device: None,
         };
-        let reservation = lockout.reserve(&policy.rules.account_lock, guess, PATIENCE, now).await?;
+        let tried = GuardedName {
+            tenant: policy.tenant.clone(),
+            account: account.as_ref().map(|account| account.id.clone()),
+        };
+        let reserved = lockout.reserve(&policy.rules.account_lock, guess, PATIENCE, now).await;
+        let reservation = audited(reserved, &tried, client)?;
         if account.as_ref().is_some_and(|account| barred(account, &policy).is_some()) {
             reservation.failed();
+            tried.record(Guarded::refused, client.address);
             return Err(NotForwarded::Refused);
         }
         Ok(reservation)
@@ -172,7 +191,9 @@ impl Doors {
             device: None,
         };
         let settings = &policy.rules.account_lock;
-        lockout.reserve_nameless(settings, guess, PATIENCE, now).await.map_err(NotForwarded::from)
+        let tried = GuardedName { tenant: policy.tenant.clone(), account: None };
+        let reserved = lockout.reserve_nameless(settings, guess, PATIENCE, now).await;
+        audited(reserved, &tried, client)
     }
 
     /// Forgets what was counted at the portal's sign-in of a name that no account of ours has. Was there anything?

@@ -103,14 +103,14 @@ impl Doors {
         let result = self.let_in(policy, &attempt, &mut trail, now).await;
         let outcome = result.as_ref().map_or_else(Rejected::outcome, |_| SignInOutcome::signed_in);
         self.0.metrics.count_sign_in(outcome);
-        let (door, tenant) = (attempt.door.as_str(), policy.tenant.as_str());
+        let (channel, tenant) = (attempt.door.as_str(), policy.tenant.as_str());
         match &result {
             Ok(signed_in) => {
                 let Account { id, username, .. } = &signed_in.account;
                 tracing::info!(
                     target: "doorward::audit",
                     action = "login.succeeded",
-                    door,
+                    channel,
                     tenant,
                     user = username,
                     account = %id,
@@ -121,7 +121,7 @@ impl Doors {
             Err(rejected) => tracing::info!(
                 target: "doorward::audit",
                 action = "login.rejected",
-                door,
+                channel,
                 tenant,
                 account = trail.account.as_ref().map(tracing::field::display),
                 address = %attempt.address,

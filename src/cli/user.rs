@@ -7,7 +7,7 @@ mod show;
 
 use std::process::ExitCode;
 
-use super::accounts::{Desk, PasswordFrom, Where, at_desk, say};
+use super::accounts::{Desk, PasswordFrom, Where, at_desk, operator, say};
 use crate::{account::AdminError, clock};
 
 /// The accounts of a tenant; what is changed here counts at once, also while Doorward serves
@@ -67,11 +67,11 @@ pub fn run(options: Options) -> ExitCode {
             Ok(())
         }),
         Action::Lock(who) => change(&who, "is locked", async |desk, account| {
-            desk.doors.lock(&account.id, clock::millis()).await
+            desk.doors.lock(account, &operator(), clock::millis()).await
         }),
         Action::Unlock(who) => at_desk(&who.at, async |desk| unlock(&desk, &who.user).await),
         Action::Disable(who) => change(&who, "is disabled", async |desk, account| {
-            desk.doors.disable(&account.id, clock::millis()).await
+            desk.doors.disable(account, &operator(), clock::millis()).await
         }),
         Action::Enable(who) => at_desk(&who.at, async |desk| enable(&desk, &who.user).await),
         Action::Import(options) => import::run(&options),
@@ -100,7 +100,7 @@ async fn unlock(desk: &Desk, user: &str) -> anyhow::Result<()> {
         done(desk, user, "has no account here; at the portal's own sign-in the name is unlocked");
         return Ok(());
     };
-    desk.doors.unlock(&account, clock::millis()).await?;
+    desk.doors.unlock(&account, &operator(), clock::millis()).await?;
     let still = if account.disabled { ", but disabled still: `doorward user enable` ends that" } else { "" };
     done(desk, &account.username, &format!("is unlocked{still}"));
     Ok(())
@@ -109,7 +109,7 @@ async fn unlock(desk: &Desk, user: &str) -> anyhow::Result<()> {
 async fn enable(desk: &Desk, user: &str) -> anyhow::Result<()> {
     let account = desk.account(user).await?;
     let now = clock::millis();
-    desk.doors.enable(&account.id, now).await?;
+    desk.doors.enable(&account, &operator(), now).await?;
     let locked =
         account.admin_lock.is_some() || desk.doors.counter(&account).await?.locked_until.in_force(now);
     let still = if locked { ", but locked still: `doorward user unlock` ends that" } else { "" };

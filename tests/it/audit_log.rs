@@ -8,10 +8,11 @@ use std::{
     path::Path,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{
-    Binary, Gate, People, Portal, binary::doorward, eventually, eventually::PATIENCE, gate::GateBuilder,
+    Binary, Gate, People, Portal, Reply, binary::doorward, eventually, eventually::PATIENCE,
+    gate::GateBuilder,
 };
 
 const RIGHT: &str = "correct horse battery";
@@ -74,15 +75,75 @@ fn sign_ins_lockouts_sessions_and_changes_are_in_the_audit_file() {
     guess(&binary);
     eventually(|| actions(&file)[2..] == ["login.rejected", "lockout.set", "login.rejected"]);
     let rejected = &events(&file)[2];
-    assert_eq!((&rejected["request_id"], &rejected["door"]), (&request.into(), &"form".into()));
+    assert_eq!((&rejected["request_id"], &rejected["channel"]), (&request.into(), &"form".into()));
+    let lock = &events(&file)[3];
+    assert_eq!((&lock["address"], &lock["user"]), (&"127.0.0.1".into(), &"alex".into()));
     let config = binary.folder().join("deployment.toml").display().to_string();
     for words in [["user", "lock", "alex"], ["user", "unlock", "alex"]] {
         assert!(doorward(words.into_iter().chain(["--config", &config])).status.success());
     }
     assert_eq!(actions(&file)[5..], ["account.locked", "account.unlocked"]);
+    for event in &events(&file)[5..] {
+        assert_eq!((&event["tenant"], &event["user"]), (&"carbon.super".into(), &"alex".into()));
+        assert_eq!(event["account"], rejected["account"]);
+        assert!(event["actor"].as_str().unwrap().starts_with("command line"), "{event}");
+    }
     binary.signal("TERM");
     assert_eq!(binary.exit_code(), Some(0));
     assert!(!fs::read_to_string(&file).unwrap().contains("wrong\""), "no password is in it");
+}
+
+#[test]
+fn attempts_at_a_guard_are_audited_without_unknown_names() {
+    let portal = Portal::answering("")
+        .deciding("/login", |request| {
+            let body = String::from_utf8_lossy(&request.body).into_owned();
+            let location = if body.contains("password=right") { "/home" } else { "/login?error" };
+            Reply::text("").status(302).header("location", location)
+        })
+        .start();
+    let guard = json!([{"match": "/login", "user_in": "form", "failed_redirect": ["/login?error*"],
+        "succeeded_redirect": ["/home*"]},
+        {"match": "/otp", "user_in": "form", "require_name": false, "failed_status": [401]}]);
+    let gate = Gate::before(&portal)
+        .generic(&[("/**", "open")])
+        .accounts()
+        .setting("account_lock.enabled", true)
+        .setting("account_lock.max_attempts", 3)
+        .setting("guard", guard)
+        .setting("log.audit", "audit.log");
+    People::in_folder(gate.folder()).add("carbon.super", "alex", RIGHT);
+    let binary = gate.serve();
+    let file = binary.folder().join("audit.log");
+    let sign_in = |path: &str, body: &str| {
+        let ask = binary.post(path).header("content-type", "application/x-www-form-urlencoded");
+        ask.body(body.to_owned()).send();
+    };
+    sign_in("/login", "username=alex&password=right");
+    for _ in 0..4 {
+        sign_in("/login", "username=alex&password=wrong");
+    }
+    sign_in("/login", "username=hunter2&password=wrong");
+    sign_in("/otp", "code=1");
+    let expected = [
+        ("login.succeeded", "succeeded", true),
+        ("login.rejected", "failed", true),
+        ("login.rejected", "failed", true),
+        ("login.rejected", "failed", true),
+        ("login.rejected", "refused", true),
+        ("login.rejected", "failed", false),
+        ("login.undecided", "passed", false),
+    ];
+    let at_guard =
+        || events(&file).into_iter().filter(|event| event["channel"] == "guard").collect::<Vec<_>>();
+    eventually(|| at_guard().len() == expected.len());
+    for (event, (action, outcome, has_account)) in at_guard().iter().zip(expected) {
+        assert_eq!((&event["action"], &event["outcome"]), (&action.into(), &outcome.into()), "{event}");
+        assert_eq!(event["account"].is_string(), has_account, "{event}");
+        assert_eq!((&event["tenant"], &event["address"]), (&"carbon.super".into(), &"127.0.0.1".into()));
+        assert!(event["request_id"].is_string(), "{event}");
+    }
+    assert!(!fs::read_to_string(&file).unwrap().contains("hunter2"));
 }
 
 #[test]

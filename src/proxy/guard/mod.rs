@@ -22,7 +22,7 @@ use std::{
 use bytes::Bytes;
 use http::{Response, request::Parts};
 
-use self::{given::GivenNames, known::Known, paces::Paces, whose::Whose};
+use self::{given::GivenNames, known::Known, paces::Paces, shared::Share, whose::Whose};
 use super::{
     ClientConnection, Worker,
     answer::Refusal,
@@ -183,7 +183,10 @@ impl Guarding<'_> {
         let answer = match self.forward(parts, body).await {
             Ok(answer) => answer,
             // the portal may have verified the password before the connection failed: the attempt stays counted
-            Err(NoAnswer { refusal, may_have_arrived: true }) => return Err(refusal),
+            Err(NoAnswer { refusal, may_have_arrived: true }) => {
+                self.record(&shares, Guarded::failed);
+                return Err(refusal);
+            }
             Err(NoAnswer { refusal, may_have_arrived: false }) => {
                 settle::cancel(shares).await;
                 return Err(refusal);
@@ -198,6 +201,12 @@ impl Guarding<'_> {
         let (said, answer) = settle::read(guard, attempt, &sent, answer).await?;
         let given = (gate.guards.given(), ClientNet::of(self.judgement.address.ip));
         whose.follow(guard, door, given, answer.headers());
+        let outcome = match said {
+            Said::Succeeded => Guarded::succeeded,
+            Said::Passed => Guarded::passed,
+            Said::Failed => Guarded::failed,
+        };
+        self.record(&shares, outcome);
         let is_right = settle::settle(shares, said, guard.of_tenant.then_some(&self.policy.tenant)).await;
         if said == Said::Failed {
             gate.guards.paces.record(&self.policy.tenant, guard, started.elapsed());
@@ -205,11 +214,14 @@ impl Guarding<'_> {
         if let (Some(digest), Some(is_right)) = (&credentials, is_right) {
             known.learn(digest, is_right);
         }
-        gate.metrics.count_guarded(match said {
-            Said::Succeeded => Guarded::succeeded,
-            Said::Passed => Guarded::passed,
-            Said::Failed => Guarded::failed,
-        });
+        gate.metrics.count_guarded(outcome);
         Ok(forwarded(answer))
+    }
+
+    /// Into the audit log, once for each name.
+    fn record(&self, shares: &[Share<Reservation>], outcome: Guarded) {
+        for name in shares.iter().filter_map(|share| share.look(Reservation::guarded_name)) {
+            name.record(outcome, self.judgement.address);
+        }
     }
 }

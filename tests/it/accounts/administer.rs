@@ -2,7 +2,7 @@
 
 use doorward::session::{Begin, CookieSecret, hash_of};
 
-use super::{ALICES, Desk, House, RIGHT, START};
+use super::{ALICES, Desk, House, RIGHT, START, actor};
 use doorward::{
     account::{AddError, NewUser, hashing::Password},
     domain::account::Account,
@@ -30,19 +30,19 @@ fn a_lock_and_a_disabled_account_end_sessions_and_their_end_ends_nothing() {
     House::locking().open(async |desk| {
         let alex = desk.add("alex").await;
         let session = begin(&desk, &alex).await;
-        desk.doors.lock(&alex.id, START).await.unwrap();
+        desk.doors.lock(&alex, &actor(), START).await.unwrap();
         assert!(!alive(&desk, &session).await);
         assert!(desk.try_at("alex", RIGHT, START).await.is_err());
-        desk.doors.unlock(&alex, START).await.unwrap();
+        desk.doors.unlock(&alex, &actor(), START).await.unwrap();
         assert!(desk.try_at("alex", RIGHT, START).await.is_ok());
 
         let session = begin(&desk, &alex).await;
-        desk.doors.unlock(&alex, START).await.unwrap();
+        desk.doors.unlock(&alex, &actor(), START).await.unwrap();
         assert!(alive(&desk, &session).await);
-        desk.doors.disable(&alex.id, START).await.unwrap();
+        desk.doors.disable(&alex, &actor(), START).await.unwrap();
         assert!(!alive(&desk, &session).await);
         assert!(desk.try_at("alex", RIGHT, START).await.is_err());
-        desk.doors.enable(&alex.id, START).await.unwrap();
+        desk.doors.enable(&alex, &actor(), START).await.unwrap();
         assert!(desk.try_at("alex", RIGHT, START).await.is_ok());
     });
 }

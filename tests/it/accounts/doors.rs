@@ -8,7 +8,7 @@ use doorward::{
 };
 use futures_util::future::{join, join_all};
 
-use super::{ALICES, Desk, House, MINUTE, RIGHT, START, attempt};
+use super::{ALICES, Desk, House, MINUTE, RIGHT, START, actor, attempt};
 
 const DOORS: [Door; 3] = [Door::Form, Door::Api, Door::ChangePassword];
 
@@ -41,10 +41,10 @@ fn each_door_against_each_state_of_an_account() {
         for (number, door) in DOORS.into_iter().enumerate() {
             let name = |state: &str| format!("{state}{number}");
             for state in ["open", "wrong", "locked", "elsewhere", "admin", "disabled", "unusable"] {
-                let id = desk.add(&name(state)).await.id;
+                let account = desk.add(&name(state)).await;
                 match state {
-                    "admin" => desk.doors.lock(&id, START).await.unwrap(),
-                    "disabled" => desk.doors.disable(&id, START).await.unwrap(),
+                    "admin" => desk.doors.lock(&account, &actor(), START).await.unwrap(),
+                    "disabled" => desk.doors.disable(&account, &actor(), START).await.unwrap(),
                     // the API counts by itself: see `attack_stranger_locks_an_administrator_out`
                     "locked" if door == Door::Api => {
                         for _ in 0..5 {
@@ -199,8 +199,8 @@ fn attack_account_enumeration_by_time_the_states_cost_the_same() {
         for state in ["wrong", "locked", "admin", "disabled"] {
             let account = desk.add(state).await;
             match state {
-                "admin" => desk.doors.lock(&account.id, START).await.unwrap(),
-                "disabled" => desk.doors.disable(&account.id, START).await.unwrap(),
+                "admin" => desk.doors.lock(&account, &actor(), START).await.unwrap(),
+                "disabled" => desk.doors.disable(&account, &actor(), START).await.unwrap(),
                 "locked" => {
                     let key = CounterKey::of(account.tenant.clone(), Who::Account(account.id.clone()));
                     let lock = |counters: &mut [(CounterKey, Counter)]| {
@@ -255,7 +255,7 @@ fn attack_account_enumeration_by_time_an_imported_account_is_like_a_name_that_no
         }
         desk.add("native").await;
         let disabled = desk.add("disabled").await;
-        desk.doors.disable(&disabled.id, START).await.unwrap();
+        desk.doors.disable(&disabled, &actor(), START).await.unwrap();
         let states = ["unknown", "native", "disabled", "wso2", "bcrypt"];
         let mut times = states.map(|_| Vec::new());
         // the first guess is among them: nobody has to be the one from whom the process learns

@@ -11,7 +11,7 @@ use doorward::{
 };
 use futures_util::future::join_all;
 
-use super::{ALICES, Desk, House, MINUTE, RIGHT, START, attempt};
+use super::{ALICES, Desk, House, MINUTE, RIGHT, START, actor, attempt};
 use crate::support::database::{Kind, with};
 
 async fn guess_in_parallel(desk: &Desk, times: usize) -> Vec<Rejected> {
@@ -167,7 +167,7 @@ fn an_administrators_unlock_ends_the_ladder_too() {
         }
         let now = START + 6 * MINUTE;
         assert!(desk.try_at("alex", RIGHT, now).await.is_err());
-        desk.doors.unlock(&alex, now).await.unwrap();
+        desk.doors.unlock(&alex, &actor(), now).await.unwrap();
         assert_eq!(desk.doors.counter(&alex).await.unwrap(), doorward::domain::lockout::Counter::default());
         desk.wrong("alex", 5, now).await;
         let first = desk.try_at("alex", RIGHT, now).await.unwrap_err();
@@ -182,7 +182,7 @@ fn a_lock_of_no_time_is_until_an_administrator_unlocks() {
         desk.wrong("alex", 5, START).await;
         let years = START + 10 * 365 * 24 * 60 * MINUTE;
         assert_eq!(desk.try_at("alex", RIGHT, years).await.unwrap_err(), Rejected::Locked(Lock::UntilAdmin));
-        desk.doors.unlock(&alex, years).await.unwrap();
+        desk.doors.unlock(&alex, &actor(), years).await.unwrap();
         assert!(desk.try_at("alex", RIGHT, years).await.is_ok());
     });
 }

@@ -17,6 +17,7 @@ use doorward::{
     config::{Settings, TenantDirectory, TenantPolicy, directory::Found, load},
     domain::{
         account::{Account, AccountId},
+        audit::{Actor, Proof},
         tenant::TenantId,
     },
 };
@@ -27,6 +28,17 @@ pub const MINUTE: u64 = 60_000;
 pub const START: u64 = 1_800_000_000_000;
 pub const RIGHT: &str = "correct horse battery";
 pub const ALICES: [u8; 4] = [192, 0, 2, 1];
+
+/// The operator at the command line.
+pub fn actor() -> Actor {
+    Actor {
+        name: "operator".to_owned(),
+        tenant: None,
+        proof: Proof::Machine,
+        address: None,
+        request_id: None,
+    }
+}
 
 /// A deployment on disk: each `open` is a start of Doorward.
 pub struct House {

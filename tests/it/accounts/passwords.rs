@@ -12,7 +12,7 @@ use doorward::{
     store::NewPassword,
 };
 
-use super::{ALICES, Desk, House, RIGHT, START};
+use super::{ALICES, Desk, House, RIGHT, START, actor};
 
 const STRICT: &str = "[account_lock]\nenabled = true\n[password_policy]\nenabled = true\nmin_length = 8\n\
     max_length = 64\npattern = \".*\"\nhistory = 3\n";
@@ -180,12 +180,12 @@ fn attack_a_change_under_way_undoes_an_administrators_reset() {
 
 #[test]
 fn attack_a_change_under_way_goes_on_behind_an_administrators_lock() {
-    let refused = under_way(async |desk, alex| desk.doors.lock(&alex.id, START + 1).await.unwrap());
+    let refused = under_way(async |desk, alex| desk.doors.lock(alex, &actor(), START + 1).await.unwrap());
     assert!(matches!(refused, ChangeError::Rejected(Rejected::LockedByAdmin)), "{refused:?}");
 }
 
 #[test]
 fn attack_a_change_under_way_goes_on_for_a_disabled_account() {
-    let refused = under_way(async |desk, alex| desk.doors.disable(&alex.id, START + 1).await.unwrap());
+    let refused = under_way(async |desk, alex| desk.doors.disable(alex, &actor(), START + 1).await.unwrap());
     assert!(matches!(refused, ChangeError::Rejected(Rejected::Disabled)), "{refused:?}");
 }

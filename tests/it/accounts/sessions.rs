@@ -8,7 +8,7 @@ use doorward::{
 };
 use sqlx::{AnyConnection, Connection as _};
 
-use super::{ALICES, Desk, House, MINUTE, RIGHT, START};
+use super::{ALICES, Desk, House, MINUTE, RIGHT, START, actor};
 use crate::support::eventually::within;
 
 async fn begin(desk: &Desk, account: &Account, old: Option<&CookieSecret>, now: u64) -> CookieSecret {
@@ -238,10 +238,10 @@ fn attack_a_session_is_not_born_after_a_lock() {
         let alex = desk.add("alex").await;
         let signed_in = desk.try_at("alex", RIGHT, START).await.unwrap();
         // between the look at the password and the session
-        desk.doors.lock(&alex.id, START).await.unwrap();
+        desk.doors.lock(&alex, &actor(), START).await.unwrap();
         let begun = desk.doors.begin_session(&signed_in, "", ALICES.into(), None, START).await;
         assert!(matches!(begun, Err(NotBegun::Changed)), "{begun:?}");
-        desk.doors.unlock(&alex, START).await.unwrap();
+        desk.doors.unlock(&alex, &actor(), START).await.unwrap();
         assert_eq!(desk.doors.sessions_of(&alex.id, START).await.unwrap(), []);
     });
 }

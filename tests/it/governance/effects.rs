@@ -11,7 +11,7 @@ use doorward::{
 };
 
 use super::patch;
-use crate::accounts::{Desk, House, MINUTE, RIGHT, START};
+use crate::accounts::{Desk, House, MINUTE, RIGHT, START, actor};
 
 const DAY: u64 = 24 * 60 * MINUTE;
 
@@ -252,7 +252,7 @@ mod effect {
 
     pub async fn who_is_switched_off_stays_out(desk: &Desk, property: &str) {
         let alex = desk.add("alex").await;
-        desk.doors.disable(&alex.id, START).await.unwrap();
+        desk.doors.disable(&alex, &actor(), START).await.unwrap();
         assert!(!is_let_in(desk, "alex", START).await);
         set(desk, &[(property, "false")]).await;
         let signed_in = desk.try_at("alex", RIGHT, START).await.unwrap();

@@ -1,0 +1,52 @@
+//! Audit events about accounts: what administrators change, and attempts at the portal's own sign-in.
+
+use crate::{
+    domain::{
+        account::{Account, AccountId},
+        audit::Actor,
+        client::ClientAddress,
+        tenant::TenantId,
+    },
+    telemetry::metrics::Guarded,
+};
+
+/// What an administrator has done to an account.
+pub(super) fn account_changed(action: &'static str, account: &Account, actor: Option<&Actor>) {
+    let Account { id, tenant, username, .. } = account;
+    tracing::info!(
+        target: "doorward::audit",
+        action,
+        %tenant,
+        account = %id,
+        user = username,
+        actor = actor.map(tracing::field::display),
+        "account changed by an administrator"
+    );
+}
+
+/// The account that an attempt at the portal's sign-in was for. A name without an account is never written.
+#[derive(Debug, Clone)]
+pub struct GuardedName {
+    pub(super) tenant: TenantId,
+    pub(super) account: Option<AccountId>,
+}
+
+impl GuardedName {
+    pub fn record(&self, outcome: Guarded, address: ClientAddress) {
+        let action = match outcome {
+            Guarded::succeeded => "login.succeeded",
+            Guarded::passed => "login.undecided",
+            Guarded::failed | Guarded::refused | Guarded::doubtful => "login.rejected",
+        };
+        tracing::info!(
+            target: "doorward::audit",
+            action,
+            channel = "guard",
+            tenant = %self.tenant,
+            account = self.account.as_ref().map(tracing::field::display),
+            %address,
+            ?outcome,
+            "attempt at the portal's own sign-in"
+        );
+    }
+}
