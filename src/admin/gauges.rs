@@ -57,7 +57,12 @@ pub fn render(gate: &Gate, store: &StoreState) -> String {
     level(
         "buffered_bytes",
         "Bytes reserved for slow clients and unread request bodies, against limits.max_buffered_bytes",
-        gate.buffers.reserved() as u64,
+        gate.clients.all().held(Resource::BufferedBytes) as u64,
+    );
+    level(
+        "request_bodies_open",
+        "Request bodies that are arriving, against limits.max_request_bodies",
+        gate.clients.all().held(Resource::RequestBody) as u64,
     );
     level(
         "upgrades_open",

@@ -164,7 +164,7 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
         access_log: ArcSwapOption::from(access_log),
         guards: crate::proxy::Guards::default(),
         portal_connections: Arc::default(),
-        buffers: BufferBudget::new(settings.limits.max_buffered_bytes),
+        buffers: BufferBudget::new(settings.limits.client.buffered_bytes),
         draining: AtomicBool::new(false),
     })
 }

@@ -140,7 +140,7 @@ impl Reloader {
             tracing::warn!(key, "this change needs a restart");
         }
         self.gate.settings.store(Arc::clone(&new));
-        self.gate.buffers.set_limit(new.limits.max_buffered_bytes);
+        self.gate.buffers.set_share(new.limits.client.buffered_bytes);
         self.gate.mistakes.store(Arc::default());
         self.runtime.block_on(self.gate.tenants.replace_settings(Arc::clone(&new)));
         self.reload_certificates(&new);

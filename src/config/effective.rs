@@ -230,7 +230,7 @@ fn limits(settings: &Settings) -> raw::limits::Limits {
         min_download_rate: Some(limits.download_rate.bytes_per_second),
         min_upload_rate: Some(limits.upload_rate.bytes_per_second),
         min_rate_grace: Some(As(Positive(limits.download_rate.grace))),
-        max_buffered_bytes: Some(limits.max_buffered_bytes as u64),
+        max_buffered_bytes: Some(limits.client.buffered_bytes.all as u64),
         client: Some(raw::limits::Client {
             connections: number(limits.client.connections.client),
             requests: number(limits.client.requests.client),
@@ -240,6 +240,7 @@ fn limits(settings: &Settings) -> raw::limits::Limits {
             upgrades: number(limits.client.upgrades.client),
             upstream_connections: number(limits.client.upstream_connections.client),
             hash_slots: number(limits.client.hash_slots.client),
+            buffered_bytes: Some(limits.client.buffered_bytes.client as u64),
             exempt: Some(limits.client.exempt.iter().copied().map(As).collect()),
         }),
     }

@@ -15,16 +15,19 @@ pub enum Resource {
     UpstreamConnection,
     /// A password that is hashed or waits to be hashed.
     HashSlot,
+    /// A byte that waits in a buffer for a slow client or portal.
+    BufferedBytes,
 }
 
 impl Resource {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Connection,
         Self::Request,
         Self::RequestBody,
         Self::Upgrade,
         Self::UpstreamConnection,
         Self::HashSlot,
+        Self::BufferedBytes,
     ];
     pub const COUNT: usize = Self::ALL.len();
 }
@@ -45,6 +48,7 @@ impl Limit {
         Self::Held(Resource::Upgrade),
         Self::Held(Resource::UpstreamConnection),
         Self::Held(Resource::HashSlot),
+        Self::Held(Resource::BufferedBytes),
     ];
 
     /// The key in `[limits.client]` and the label of the metric.
@@ -57,6 +61,7 @@ impl Limit {
             Self::Held(Resource::Upgrade) => "upgrades",
             Self::Held(Resource::UpstreamConnection) => "upstream_connections",
             Self::Held(Resource::HashSlot) => "hash_slots",
+            Self::Held(Resource::BufferedBytes) => "buffered_bytes",
         }
     }
 
@@ -70,6 +75,7 @@ impl Limit {
             Self::Held(Resource::Upgrade) => "client_limit_upgrades",
             Self::Held(Resource::UpstreamConnection) => "client_limit_upstream_connections",
             Self::Held(Resource::HashSlot) => "client_limit_hash_slots",
+            Self::Held(Resource::BufferedBytes) => "client_limit_buffered_bytes",
         }
     }
 
@@ -85,6 +91,7 @@ impl Limit {
                 "Too many requests of this client wait for the portal at the same time"
             }
             Self::Held(Resource::HashSlot) => "Too many sign-ins of this client at the same time",
+            Self::Held(Resource::BufferedBytes) => "Too many bytes wait to be read by this client",
         }
     }
 }

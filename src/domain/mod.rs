@@ -5,6 +5,7 @@ pub mod account;
 pub mod anonymous;
 pub mod audit;
 pub mod browser;
+pub mod buffer_load;
 pub mod causes;
 pub mod client;
 pub mod colour;

@@ -7,7 +7,7 @@ use std::{
 
 use super::{body::BodyError, connection::ClientConnection};
 use crate::{
-    sync::client_limits::Permit,
+    sync::client_limits::{ClientState, Permit},
     telemetry::{
         access_log::{AccessLog, Entry},
         metrics::Metrics,
@@ -22,13 +22,23 @@ pub struct Account {
     entry: Option<(Box<Entry>, Arc<AccessLog>)>,
     /// Counts the request for its client.
     permit: Option<Permit>,
+    /// The client for which the answer counts while it waits to be read. Taken by the task of an HTTP/2 stream.
+    client: Option<Arc<ClientState>>,
 }
 
 impl Account {
     pub fn open(connection: Arc<ClientConnection>, metrics: Arc<Metrics>) -> Self {
         connection.request_started();
         metrics.requests_in_flight.inc();
-        Self { connection, metrics, started: Instant::now(), bytes_sent: 0, entry: None, permit: None }
+        Self {
+            connection,
+            metrics,
+            started: Instant::now(),
+            bytes_sent: 0,
+            entry: None,
+            permit: None,
+            client: None,
+        }
     }
 
     pub const fn started(&self) -> Instant {
@@ -37,6 +47,14 @@ impl Account {
 
     pub fn hold(&mut self, permit: Permit) {
         self.permit = Some(permit);
+    }
+
+    pub fn set_client(&mut self, client: Arc<ClientState>) {
+        self.client = Some(client);
+    }
+
+    pub const fn take_client(&mut self) -> Option<Arc<ClientState>> {
+        self.client.take()
     }
 
     pub fn log(&mut self, entry: Box<Entry>, log: Arc<AccessLog>) {
@@ -62,6 +80,7 @@ impl Account {
 impl Drop for Account {
     fn drop(&mut self) {
         let duration = self.started.elapsed();
+        self.connection.set_answer_left(Some(0));
         self.connection.request_ended();
         self.metrics.requests_in_flight.dec();
         self.metrics.request_duration.observe(duration.as_secs_f64());

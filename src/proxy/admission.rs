@@ -15,7 +15,7 @@ use super::{
     ClientConnection, Gate,
     answer::Refusal,
     forwarded::{self, Client},
-    judge::Source,
+    judge::{Judgement, Source},
     overload::Overload,
     select,
 };
@@ -23,6 +23,7 @@ use crate::{
     clock,
     config::{Settings, TenantPolicy, directory::Found, hosts::HostFound},
     domain::{
+        buffer_load::{BufferShortage, STALL_TIMEOUT},
         client::ClientAddress,
         fairness::{Limit, Resource, is_overloaded},
         tenant::{NamedTenant, Place},
@@ -153,6 +154,21 @@ pub fn acquire(
     client.acquire(resource, 1, settings.limits.client.share(resource)).map_err(|exceeded| match exceeded {
         Exceeded::Client => Refusal::ClientLimit { limit: Limit::Held(resource), retry_after: SOON },
         Exceeded::All => Refusal::Overloaded(Overload::Total(resource)),
+    })
+}
+
+/// Whether a request may begin, with the bytes that wait for its client and for all clients.
+pub fn check_buffers(gate: &Gate, judgement: &Judgement) -> Result<(), Refusal> {
+    let (client, all) = (&judgement.client_state, gate.clients.all());
+    let priority = judgement.identity.user().is_some() || Arc::ptr_eq(client, all);
+    gate.buffers.load(client).check_request(priority).map_err(|shortage| match shortage {
+        BufferShortage::Client => {
+            Refusal::ClientLimit { limit: Limit::Held(Resource::BufferedBytes), retry_after: STALL_TIMEOUT }
+        }
+        BufferShortage::All => {
+            gate.metrics.requests_shed.inc();
+            Refusal::Overloaded(Overload::Total(Resource::BufferedBytes))
+        }
     })
 }
 

@@ -21,6 +21,7 @@ use super::{
     headers::clean_response_trailers,
     upstream::{LeasedBody, StreamPermit, UsePermit, WireError},
 };
+use crate::sync::client_limits::ClientState;
 
 /// Why a body broke off. The peer sees an aborted message, never a short one that looks whole.
 #[derive(Debug, thiserror::Error)]
@@ -132,8 +133,14 @@ impl ResponseBody {
     /// The account is closed when this body ends or is dropped.
     #[must_use]
     pub fn with_account(mut self, account: Account) -> Self {
+        account.connection().set_answer_left(self.size_hint().upper());
         self.account = Some(account);
         self
+    }
+
+    /// The client for which the answer counts while it waits to be read.
+    pub fn take_client(&mut self) -> Option<Arc<ClientState>> {
+        self.account.as_mut()?.take_client()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -11,7 +11,10 @@ use std::{
 use http::HeaderValue;
 
 use super::{forwarded::Client, headers::Origin, upgrade::Tunnel};
-use crate::sync::client_limits::{ClientState, Permit};
+use crate::sync::{
+    STALLED_CONNECTION_BYTES, StalledAnswer,
+    client_limits::{ClientState, Permit},
+};
 
 /// An HTTP/1.1 answer gives no more of itself while so many bytes of it have not been written.
 const MAX_UNFLUSHED: usize = 16 * 1024;
@@ -47,10 +50,20 @@ pub struct ClientConnection {
     limits_unflushed: AtomicBool,
     /// Bytes of answers that hyper has taken and not written to the socket. Only the connection's task changes it.
     unflushed: AtomicUsize,
+    /// Bytes that the body of the last answer has not given yet; `usize::MAX` where its length is not known. Of HTTP/1.1 only.
+    answer_left: AtomicUsize,
     /// Left by an accepted upgrade for the socket's task, which owns the other half.
     tunnel: Mutex<Option<Tunnel>>,
-    /// What the portal is told of where requests come from: mostly the same for all requests of a connection.
-    origin: Mutex<Option<Arc<Origin>>>,
+    last: Mutex<LastRequest>,
+}
+
+/// What is mostly the same for all requests of a connection.
+#[derive(Debug, Default)]
+struct LastRequest {
+    /// What the portal is told of where requests come from.
+    origin: Option<Arc<Origin>>,
+    /// For which client the answer counts, where that is not the client that opened the connection.
+    client: Option<Arc<ClientState>>,
 }
 
 impl ClientConnection {
@@ -75,8 +88,9 @@ impl ClientConnection {
             stalled: AtomicBool::new(false),
             limits_unflushed: AtomicBool::new(false),
             unflushed: AtomicUsize::new(0),
+            answer_left: AtomicUsize::new(0),
             tunnel: Mutex::new(None),
-            origin: Mutex::new(None),
+            last: Mutex::default(),
         }
     }
 
@@ -136,6 +150,31 @@ impl ClientConnection {
     pub fn add_unflushed(&self, bytes: usize) {
         let unflushed = self.unflushed.load(Ordering::Relaxed);
         self.unflushed.store(unflushed.saturating_add(bytes), Ordering::Relaxed);
+        let left = self.answer_left.load(Ordering::Relaxed);
+        if left != usize::MAX {
+            self.answer_left.store(left.saturating_sub(bytes), Ordering::Relaxed);
+        }
+    }
+
+    /// How many bytes the body of an answer has; `None` where that is not known.
+    pub fn set_answer_left(&self, bytes: Option<u64>) {
+        let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
+        self.answer_left.store(bytes, Ordering::Relaxed);
+    }
+
+    /// What waits while the socket takes nothing. The bodies of HTTP/2 streams count apart, each for its own client.
+    pub fn stalled_answer(&self) -> StalledAnswer {
+        let overhead = STALLED_CONNECTION_BYTES;
+        if !self.limits_unflushed.load(Ordering::Relaxed) {
+            return StalledAnswer { client: Arc::clone(&self.client), overhead, unsent: 0, left: 0 };
+        }
+        let client = self.last().client.clone().unwrap_or_else(|| Arc::clone(&self.client));
+        StalledAnswer {
+            client,
+            overhead,
+            unsent: self.unflushed.load(Ordering::Relaxed),
+            left: self.answer_left.load(Ordering::Relaxed),
+        }
     }
 
     /// An answer gives no more of itself before what it gave is written.
@@ -161,18 +200,33 @@ impl ClientConnection {
         }
     }
 
-    /// What the portal is told of where a request comes from.
-    pub fn origin(&self, client: &Client, host: &HeaderValue) -> Option<Arc<Origin>> {
-        let mut known = self.origin.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.as_ref().is_none_or(|origin| !origin.is_of(client, host)) {
-            *known = Origin::new(client, host).map(Arc::new);
+    /// What the portal is told of where a request comes from. The answer counts for the client with these limits.
+    pub fn origin(
+        &self,
+        client: &Client,
+        host: &HeaderValue,
+        limits: &Arc<ClientState>,
+    ) -> Option<Arc<Origin>> {
+        let mut last = self.last();
+        last.set_client(limits, &self.client);
+        if last.origin.as_ref().is_none_or(|origin| !origin.is_of(client, host)) {
+            last.origin = Origin::new(client, host).map(Arc::new);
         }
-        known.clone()
+        last.origin.clone()
+    }
+
+    /// For an answer of our own: it counts for the client with these limits.
+    pub fn set_answered_client(&self, limits: &Arc<ClientState>) {
+        self.last().set_client(limits, &self.client);
     }
 
     /// Lets go of what only helps a busy connection.
     pub fn park(&self) {
-        self.origin.lock().unwrap_or_else(PoisonError::into_inner).take();
+        *self.last() = LastRequest::default();
+    }
+
+    fn last(&self) -> MutexGuard<'_, LastRequest> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn has_tunnel(&self) -> bool {
@@ -181,6 +235,16 @@ impl ClientConnection {
 
     pub fn take_tunnel(&self) -> Option<Tunnel> {
         self.tunnel.lock().ok()?.take()
+    }
+}
+
+impl LastRequest {
+    fn set_client(&mut self, client: &Arc<ClientState>, opened_by: &Arc<ClientState>) {
+        if Arc::ptr_eq(client, opened_by) {
+            self.client = None;
+        } else if !self.client.as_ref().is_some_and(|known| Arc::ptr_eq(known, client)) {
+            self.client = Some(Arc::clone(client));
+        }
     }
 }
 

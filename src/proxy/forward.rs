@@ -12,7 +12,7 @@ use super::{
     ClientConnection, Worker,
     access_watch::{AccessWatch, Judged},
     added::Added,
-    admission::acquire,
+    admission::{acquire, check_buffers},
     answer::Refusal,
     body::ResponseBody,
     headers::{IdentityHeaders, clean_response, identity_headers},
@@ -20,7 +20,6 @@ use super::{
     identify::Proof,
     judge::Judgement,
     no_answer::{NoAnswer, portal_failed},
-    overload::Overload,
     request_body::{ClientBody, RequestBody},
     select, settings_answer,
     upgrade::Tunnel,
@@ -75,10 +74,7 @@ pub fn prepare(
     body: ClientBody,
 ) -> Result<Prepared, Refusal> {
     let gate = &*worker.gate;
-    if gate.buffers.is_exhausted() {
-        gate.metrics.requests_shed.inc();
-        return Err(Refusal::Overloaded(Overload::Buffers));
-    }
+    check_buffers(gate, judgement)?;
     let Some(upstream) = find_upstream(&settings.portal.upstreams, parts.uri.path()) else {
         return Err(Refusal::PortalDown);
     };
@@ -111,7 +107,7 @@ pub fn prepare(
     let has_body = !body.is_end_stream();
     let mut body = RequestBody::new(body, version, connection, upload);
     if has_body {
-        body.reserve(&gate.buffers);
+        body.reserve(&judgement.client_state);
         if is_grpc(&parts.headers) {
             body.set_interactive();
         }
@@ -214,7 +210,7 @@ fn rewrite(
         _ => without_tokens(policy, parts)?,
     }
     let host = parts.headers.get(header::HOST);
-    let origin = host.and_then(|host| connection.origin(&judgement.client, host));
+    let origin = host.and_then(|host| connection.origin(&judgement.client, host, &judgement.client_state));
     let (tenant, request_id) = (policy.header_value.clone(), judgement.caller.request_id.clone());
     let added = Added::new(&mut parts.headers, tenant, request_id, origin, known);
     if judgement.cleaned.te_trailers {

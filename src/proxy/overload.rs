@@ -8,8 +8,6 @@ pub enum Overload {
     Total(Resource),
     /// The request is anonymous, and the last tenth of `limits.max_requests` or `limits.max_connections` is reserved.
     AnonymousReserve,
-    /// `limits.max_buffered_bytes` is reached.
-    Buffers,
     /// The host names that tenants claim are not known completely yet.
     HostIndex,
     /// The request ended without a decision, which is a defect of Doorward.
@@ -26,8 +24,8 @@ impl Overload {
             Self::Total(Resource::Upgrade) => "total_upgrades",
             Self::Total(Resource::UpstreamConnection) => "total_upstream_connections",
             Self::Total(Resource::HashSlot) => "total_hash_slots",
+            Self::Total(Resource::BufferedBytes) => "total_buffered_bytes",
             Self::AnonymousReserve => "total_reserved_for_sessions",
-            Self::Buffers => "total_buffered_bytes",
             Self::HostIndex => "host_names_unknown",
             Self::Undecided => "undecided",
         }
@@ -42,8 +40,7 @@ mod tests {
 
     #[test]
     fn each_cause_of_an_overload_has_a_reason_of_its_own() {
-        let others =
-            [Overload::AnonymousReserve, Overload::Buffers, Overload::HostIndex, Overload::Undecided];
+        let others = [Overload::AnonymousReserve, Overload::HostIndex, Overload::Undecided];
         let causes: Vec<_> = Resource::ALL.map(Overload::Total).into_iter().chain(others).collect();
         let reasons: HashSet<_> = causes.iter().map(|cause| cause.reason()).collect();
         assert_eq!(reasons.len(), causes.len(), "{reasons:?}");

@@ -188,6 +188,7 @@ pub async fn handle(
         }
         account.log(entry, log);
     }
+    account.set_client(judgement.client_state);
     response.map(|body| body.with_account(account))
 }
 
@@ -314,6 +315,7 @@ async fn local(
     (mut parts, body): (Parts, ArrivingBody),
     request_id: &HeaderValue,
 ) -> Response<ResponseBody> {
+    connection.set_answered_client(&judgement.client_state);
     parts.headers.insert(X_REQUEST_ID, request_id.clone());
     parts.extensions.insert(visit(worker, settings, judgement, &parts));
     let body = if body.is_end_stream() {

@@ -22,7 +22,13 @@ use super::{
     upload_watch::{UploadLimits, UploadWatch},
     upstream::StreamPermit,
 };
-use crate::sync::{BufferBudget, BufferReservation, MAX_UNREAD_BODY_BYTES, client_limits::Permit};
+use crate::{
+    domain::fairness::Resource,
+    sync::{
+        MAX_UNREAD_BODY_BYTES,
+        client_limits::{ClientState, Permit},
+    },
+};
 
 /// Bytes of a body that are read before a connection to the portal is taken; most forms and API calls are smaller.
 const START: usize = 16 * 1024;
@@ -108,7 +114,7 @@ struct Upload {
     wanted: Option<Arc<Notify>>,
     open: Option<OpenBody>,
     /// For bytes that may have arrived and are not read yet.
-    reservation: Option<BufferReservation>,
+    reservation: Option<Permit>,
     /// The stream over which the body is sent, with HTTP/2 to the portal.
     stream: Option<Arc<StreamPermit>>,
     /// gRPC: the client may wait for the answer before it sends, and send when it likes.
@@ -163,12 +169,12 @@ impl RequestBody {
         Self { incoming, http2, upload }
     }
 
-    /// Reserves buffer space for bytes of the body that may wait to be read, until the body has ended.
-    pub fn reserve(&mut self, buffers: &Arc<BufferBudget>) {
+    /// Counts the bytes of the body that may wait to be read for the client, until the body has ended.
+    pub fn reserve(&mut self, client: &Arc<ClientState>) {
         let announced = self.incoming.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());
         if let Some(upload) = self.upload.as_mut().filter(|upload| upload.open.is_some()) {
             let bytes = announced.unwrap_or(usize::MAX).min(MAX_UNREAD_BODY_BYTES);
-            upload.reservation = Some(buffers.reserve(bytes));
+            upload.reservation = Some(client.reserve(Resource::BufferedBytes, bytes));
         }
     }
 

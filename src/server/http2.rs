@@ -42,7 +42,8 @@ pub async fn serve_http2<T: Socket>(
     limits: &Limits,
 ) {
     let write_limits = WriteLimits::new(limits, &worker.gate.buffers);
-    let mut builder = http2::Builder::new(Streams::new(write_limits.clone()));
+    let mut builder =
+        http2::Builder::new(Streams::new(write_limits.clone(), Arc::clone(connection.client())));
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(100)

@@ -84,7 +84,8 @@ impl<T> Rewound<T> {
             return Poll::Ready(written);
         }
         self.connection.set_blocked(true);
-        self.watch.poll_too_slow(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let stalled = self.watch.poll_too_slow(cx, || self.connection.stalled_answer());
+        stalled.map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
@@ -21,11 +21,17 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::{body::Incoming, rt::Executor, service::Service as HyperService};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::write_watch::{EXHAUSTED_TIMEOUT, WriteLimits};
+use super::write_watch::{WriteLimits, reserve};
 use crate::{
-    domain::transfer_rate::{MinRate, TransferDebt},
+    domain::{
+        buffer_load::STALL_TIMEOUT,
+        transfer_rate::{MinRate, TransferDebt},
+    },
     proxy::{ResponseBody, Service},
-    sync::BufferReservation,
+    sync::{
+        STALLED_STREAM_BYTES, StalledAnswer,
+        client_limits::{ClientState, Permit},
+    },
 };
 
 tokio::task_local! {
@@ -43,9 +49,13 @@ struct Progress {
     /// Milliseconds after `since` at which the body was last polled.
     polled: AtomicU64,
     /// There is something to take, so it is the client that is waited for, not the portal.
-    clients_turn: AtomicBool,
+    waits_for_client: AtomicBool,
     /// Bytes that the client was given when the body was last polled.
     given: AtomicUsize,
+    /// Bytes that the body has not given yet; `usize::MAX` where its length is not known.
+    left: AtomicUsize,
+    /// For which the answer counts.
+    client: OnceLock<Arc<ClientState>>,
     /// By how many milliseconds the client has fallen behind.
     debt: AtomicU64,
 }
@@ -56,8 +66,10 @@ impl Progress {
             rate,
             since: Instant::now(),
             polled: AtomicU64::new(0),
-            clients_turn: AtomicBool::new(false),
+            waits_for_client: AtomicBool::new(false),
             given: AtomicUsize::new(0),
+            left: AtomicUsize::new(0),
+            client: OnceLock::new(),
             debt: AtomicU64::new(0),
         }
     }
@@ -65,7 +77,7 @@ impl Progress {
     /// The client has taken what it was given before; now it gets so many bytes, or nothing that there is.
     fn note(&self, given: Option<usize>) {
         let now = milliseconds(self.since.elapsed());
-        if self.clients_turn.load(Ordering::Relaxed) {
+        if self.waits_for_client.load(Ordering::Relaxed) {
             let waited = now.saturating_sub(self.polled.load(Ordering::Relaxed));
             let mut debt = self.debt();
             debt.record(Duration::from_millis(waited), self.given.load(Ordering::Relaxed), self.rate);
@@ -73,7 +85,22 @@ impl Progress {
         }
         self.polled.store(now, Ordering::Relaxed);
         self.given.store(given.unwrap_or(0), Ordering::Relaxed);
-        self.clients_turn.store(given.is_some(), Ordering::Relaxed);
+        self.waits_for_client.store(given.is_some(), Ordering::Relaxed);
+    }
+
+    fn set_left(&self, bytes: Option<u64>) {
+        let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
+        self.left.store(bytes, Ordering::Relaxed);
+    }
+
+    /// What waits while the client takes nothing. `opened_by`: the client of the connection.
+    fn stalled_answer(&self, opened_by: &Arc<ClientState>) -> StalledAnswer {
+        StalledAnswer {
+            client: Arc::clone(self.client.get().unwrap_or(opened_by)),
+            overhead: STALLED_STREAM_BYTES,
+            unsent: self.given.load(Ordering::Relaxed),
+            left: self.left.load(Ordering::Relaxed),
+        }
     }
 
     fn debt(&self) -> TransferDebt {
@@ -83,7 +110,7 @@ impl Progress {
     /// Since when the client is waited for, if it is.
     fn waits_since(&self) -> Option<Instant> {
         let polled = Duration::from_millis(self.polled.load(Ordering::Relaxed));
-        self.clients_turn.load(Ordering::Relaxed).then(|| self.since + polled)
+        self.waits_for_client.load(Ordering::Relaxed).then(|| self.since + polled)
     }
 }
 
@@ -95,26 +122,31 @@ fn milliseconds(duration: Duration) -> u64 {
 #[derive(Default)]
 struct Stall {
     timer: Option<Pin<Box<Sleep>>>,
-    reservation: Option<BufferReservation>,
+    reservation: Option<Permit>,
 }
 
 impl Stall {
     /// Ready when the client is to be given up. A busy stream costs one comparison: the timer is moved only when it
     /// has fired.
-    fn poll_too_slow(&mut self, cx: &mut Context<'_>, progress: &Progress, limits: &WriteLimits) -> Poll<()> {
+    fn poll_too_slow(&mut self, cx: &mut Context<'_>, progress: &Progress, streams: &Streams) -> Poll<()> {
+        let limits = &streams.limits;
         let Some(since) = progress.waits_since() else {
             self.reservation = None;
             return Poll::Pending;
         };
-        self.reservation.get_or_insert_with(|| limits.reserve());
+        let is_new = self.reservation.is_none();
+        let reservation =
+            self.reservation.get_or_insert_with(|| reserve(&progress.stalled_answer(&streams.client)));
+        if is_new && limits.must_end(reservation, Duration::ZERO) {
+            return Poll::Ready(());
+        }
         let end = since + limits.patience(progress.debt());
         // from time to time also to see whether others need the memory
-        let next = |now: Instant| end.min(now + EXHAUSTED_TIMEOUT);
-        let timer =
-            self.timer.get_or_insert_with(|| Box::pin(sleep_until(end.min(since + EXHAUSTED_TIMEOUT))));
+        let next = |now: Instant| end.min(now + STALL_TIMEOUT);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(next(since))));
         while timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
-            if end <= now || limits.is_in_the_way(now - since) {
+            if end <= now || limits.must_end(reservation, now - since) {
                 return Poll::Ready(());
             }
             timer.as_mut().reset(next(now));
@@ -128,11 +160,13 @@ impl Stall {
 #[derive(Clone)]
 pub struct Streams {
     limits: WriteLimits,
+    /// The client that opened the connection.
+    client: Arc<ClientState>,
 }
 
 impl Streams {
-    pub fn new(limits: WriteLimits) -> Self {
-        Self { limits }
+    pub const fn new(limits: WriteLimits, client: Arc<ClientState>) -> Self {
+        Self { limits, client }
     }
 }
 
@@ -141,17 +175,17 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        tokio::spawn(watch(stream, self.limits.clone()));
+        tokio::spawn(watch(stream, self.clone()));
     }
 }
 
-async fn watch(stream: impl Future<Output = ()>, limits: WriteLimits) {
-    let progress = Arc::new(Progress::new(limits.rate));
+async fn watch(stream: impl Future<Output = ()>, streams: Streams) {
+    let progress = Arc::new(Progress::new(streams.limits.rate));
     let mut stream = pin!(PROGRESS.scope(Arc::clone(&progress), stream));
     let mut stall = Stall::default();
     poll_fn(|cx| match stream.as_mut().poll(cx) {
         Poll::Ready(()) => Poll::Ready(()),
-        Poll::Pending => stall.poll_too_slow(cx, &progress, &limits),
+        Poll::Pending => stall.poll_too_slow(cx, &progress, &streams),
     })
     .await;
 }
@@ -175,7 +209,11 @@ impl Future for Answering {
     type Output = Result<Response<WatchedBody<ResponseBody>>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx).map_ok(|answer| answer.map(WatchedBody::new))
+        let watched = |mut body: ResponseBody| {
+            let client = body.take_client();
+            WatchedBody::new(body, client)
+        };
+        self.0.as_mut().poll(cx).map_ok(|answer| answer.map(watched))
     }
 }
 
@@ -187,10 +225,15 @@ pub struct WatchedBody<B> {
     progress: Option<Arc<Progress>>,
 }
 
-impl<B> WatchedBody<B> {
-    fn new(body: B) -> Self {
+impl<B: Body> WatchedBody<B> {
+    fn new(body: B, client: Option<Arc<ClientState>>) -> Self {
         let progress = PROGRESS.try_with(Arc::clone).ok();
         if let Some(progress) = &progress {
+            if let Some(client) = client {
+                // once a stream
+                let _ = progress.client.set(client);
+            }
+            progress.set_left(body.size_hint().upper());
             // the head is on its way, and the first byte is the client's to ask for
             progress.note(Some(0));
         }
@@ -219,6 +262,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for WatchedBody<B> {
             this.rest = data.split_off(PIECE);
         }
         if let Some(progress) = &this.progress {
+            progress.set_left(this.size_hint().upper());
             progress.note(match &polled {
                 Poll::Ready(Some(Ok(frame))) => Some(frame.data_ref().map_or(0, Bytes::len)),
                 Poll::Ready(_) => Some(0),
@@ -252,13 +296,17 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
-    use crate::sync::BufferBudget;
+    use crate::{
+        domain::fairness::{Resource, Share},
+        sync::{BufferBudget, STALLED_ANSWER_BYTES, client_limits::ClientRegistry},
+    };
 
     const OFF: u32 = 0;
 
-    fn limits(bytes_per_second: u32) -> WriteLimits {
+    fn streams(bytes_per_second: u32, share: Share, client: &Arc<ClientState>) -> Streams {
         let rate = MinRate { bytes_per_second, grace: Duration::from_mins(1) };
-        WriteLimits::of(Duration::from_mins(1), rate, BufferBudget::new(usize::MAX))
+        let limits = WriteLimits::of(Duration::from_mins(1), rate, BufferBudget::new(share));
+        Streams::new(limits, Arc::clone(client))
     }
 
     /// One byte at a time, each this long after it was asked for.
@@ -287,16 +335,21 @@ mod tests {
 
     /// How long a stream lives whose portal and client take so long for each piece, of which there are ten of a byte.
     async fn lives(portal: u64, client: u64, rate: u32) -> u64 {
+        let unlimited = Share { client: usize::MAX, all: usize::MAX };
+        lives_in(portal, client, streams(rate, unlimited, ClientRegistry::default().all())).await
+    }
+
+    async fn lives_in(portal: u64, client: u64, streams: Streams) -> u64 {
         let start = Instant::now();
         let stream = async move {
             let delay = Duration::from_secs(portal);
-            let mut body = WatchedBody::new(Portal { delay, next: None });
+            let mut body = WatchedBody::new(Portal { delay, next: None }, None);
             for _ in 0..10 {
                 sleep(Duration::from_secs(client)).await;
                 poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
             }
         };
-        watch(stream, limits(rate)).await;
+        watch(stream, streams).await;
         start.elapsed().as_secs()
     }
 
@@ -325,12 +378,26 @@ mod tests {
         assert_eq!(lives(100, 50, 240).await, 160);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn attack_one_client_holds_the_buffers_of_all() {
+        const STALLED: usize = STALLED_ANSWER_BYTES;
+        let clients = ClientRegistry::default();
+        let [greedy, other] = [[192, 0, 2, 1], [198, 51, 100, 1]].map(|ip| clients.by_address(ip.into()));
+        let share = Share { client: 4 * STALLED, all: 8 * STALLED };
+        for (held, seconds, others) in [(2, 60, 60), (4, 5, 60), (6, 0, 60), (7, 0, 5)] {
+            let _held = greedy.reserve(Resource::BufferedBytes, held * STALLED);
+            assert_eq!(lives_in(0, 100_000, streams(OFF, share, &greedy)).await, seconds, "{held}");
+            assert_eq!(lives_in(0, 100_000, streams(OFF, share, &other)).await, others, "{held}");
+        }
+        assert_eq!(clients.all().held(Resource::BufferedBytes), 0);
+    }
+
     #[tokio::test]
     async fn a_large_piece_is_handed_out_in_frames_and_nothing_is_lost() {
         use http_body_util::{BodyExt, Full};
 
         let sent: Bytes = (0..3 * PIECE + 5).map(|n| n.to_le_bytes()[0]).collect();
-        let mut body = WatchedBody::new(Full::new(sent.clone()));
+        let mut body = WatchedBody::new(Full::new(sent.clone()), None);
         let (mut received, mut frames) = (Vec::new(), 0);
         while let Some(frame) = body.frame().await {
             received.extend_from_slice(&frame.unwrap().into_data().unwrap());

@@ -12,12 +12,12 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
     config::model::Limits,
-    domain::transfer_rate::{MinRate, TransferDebt},
-    sync::{BufferBudget, BufferReservation, STALLED_ANSWER_BYTES},
+    domain::{
+        fairness::Resource,
+        transfer_rate::{MinRate, TransferDebt},
+    },
+    sync::{BufferBudget, StalledAnswer, client_limits::Permit},
 };
-
-/// How long a client may take nothing while `limits.max_buffered_bytes` is reached.
-pub const EXHAUSTED_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How slowly a client may take its answers.
 #[derive(Debug, Clone)]
@@ -44,15 +44,16 @@ impl WriteLimits {
         self.timeout.min(debt.patience(self.rate))
     }
 
-    /// Whether a client that has taken nothing for so long has to go, so that others are served.
-    pub fn is_in_the_way(&self, waited: Duration) -> bool {
-        waited >= EXHAUSTED_TIMEOUT && self.buffers.is_exhausted()
+    /// Whether an answer of which the client has taken nothing for so long is ended, so that others are served.
+    pub fn must_end(&self, reservation: &Permit, waited: Duration) -> bool {
+        let timeout = self.buffers.load(reservation.client()).stall_timeout();
+        timeout.is_some_and(|timeout| waited >= timeout)
     }
+}
 
-    /// Counts what an answer holds while its client takes nothing.
-    pub fn reserve(&self) -> BufferReservation {
-        self.buffers.reserve(STALLED_ANSWER_BYTES)
-    }
+/// Counts what an answer holds while its client takes nothing.
+pub fn reserve(answer: &StalledAnswer) -> Permit {
+    answer.client.reserve(Resource::BufferedBytes, answer.bytes())
 }
 
 pub struct WriteWatch {
@@ -70,7 +71,7 @@ struct Stall {
 
 struct Waiting {
     since: Instant,
-    _reservation: BufferReservation,
+    reservation: Permit,
 }
 
 impl WriteWatch {
@@ -87,22 +88,23 @@ impl WriteWatch {
         waiting.is_some()
     }
 
-    /// The client takes nothing. Ready when it is to be given up.
-    pub fn poll_too_slow(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// The client takes nothing of `answer`. Ready when it is to be given up.
+    pub fn poll_too_slow(
+        &mut self,
+        cx: &mut Context<'_>,
+        answer: impl FnOnce() -> StalledAnswer,
+    ) -> Poll<()> {
         let limits = &self.limits;
         let stall = self.stall.get_or_insert_with(|| {
             let timer = Box::pin(sleep_until(Instant::now() + limits.timeout));
             Box::new(Stall { debt: TransferDebt::default(), timer, waiting: None })
         });
-        let since = if let Some(waiting) = &stall.waiting {
-            waiting.since
-        } else {
+        let waiting = stall.waiting.get_or_insert_with(|| {
             let since = Instant::now();
             stall.timer.as_mut().reset(since + limits.patience(stall.debt));
-            stall.waiting = Some(Waiting { since, _reservation: limits.reserve() });
-            since
-        };
-        if limits.is_in_the_way(since.elapsed()) {
+            Waiting { since, reservation: reserve(&answer()) }
+        });
+        if limits.must_end(&waiting.reservation, waiting.since.elapsed()) {
             return Poll::Ready(());
         }
         stall.timer.as_mut().poll(cx)
@@ -116,21 +118,44 @@ mod tests {
     use tokio::time::{sleep, timeout};
 
     use super::*;
+    use crate::{
+        domain::fairness::Share,
+        sync::{
+            STALLED_ANSWER_BYTES,
+            client_limits::{ClientRegistry, ClientState},
+        },
+    };
 
     fn limits(bytes_per_second: u32, budget: usize) -> WriteLimits {
         let rate = MinRate { bytes_per_second, grace: Duration::from_mins(1) };
-        WriteLimits::of(Duration::from_mins(1), rate, BufferBudget::new(budget))
+        WriteLimits::of(
+            Duration::from_mins(1),
+            rate,
+            BufferBudget::new(Share { client: budget, all: budget }),
+        )
+    }
+
+    fn answer(client: &Arc<ClientState>) -> StalledAnswer {
+        StalledAnswer { client: Arc::clone(client), overhead: 0, unsent: 0, left: usize::MAX }
     }
 
     /// How many seconds a client is served that takes `bytes` after each pause of `pause` seconds; at most an hour.
     async fn served(limits: WriteLimits, pause: u64, bytes: usize) -> u64 {
+        let clients = ClientRegistry::default();
+        let seconds = served_to(clients.all(), limits, pause, bytes).await;
+        assert_eq!(clients.all().held(Resource::BufferedBytes), 0, "given back");
+        seconds
+    }
+
+    async fn served_to(client: &Arc<ClientState>, limits: WriteLimits, pause: u64, bytes: usize) -> u64 {
         let (start, mut watch) = (Instant::now(), WriteWatch::new(limits));
         let pause = Duration::from_secs(pause);
         while start.elapsed() < Duration::from_hours(1) {
             let given_up = timeout(pause, async {
                 loop {
                     // the connection's task ticks
-                    let tick = timeout(Duration::from_millis(250), poll_fn(|cx| watch.poll_too_slow(cx)));
+                    let polled = poll_fn(|cx| watch.poll_too_slow(cx, || answer(client)));
+                    let tick = timeout(Duration::from_millis(250), polled);
                     if tick.await.is_ok() {
                         return;
                     }
@@ -167,9 +192,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_exhausted_budget_shortens_the_patience() {
         assert_eq!(served(limits(240, STALLED_ANSWER_BYTES + 1), 100_000, 0).await, 60);
-        let crowded = limits(240, STALLED_ANSWER_BYTES);
-        let buffers = Arc::clone(&crowded.buffers);
-        assert_eq!(served(crowded, 100_000, 0).await, 5);
-        assert_eq!(buffers.reserved(), 0, "given back");
+        assert_eq!(served(limits(240, STALLED_ANSWER_BYTES), 100_000, 0).await, 5);
+    }
+
+    /// Beside answers that began before the client reached its share.
+    #[tokio::test(start_paused = true)]
+    async fn attack_one_client_holds_the_buffers_of_all() {
+        let mut limits = limits(240, 0);
+        let share = Share { client: 4 * STALLED_ANSWER_BYTES, all: 8 * STALLED_ANSWER_BYTES };
+        limits.buffers = BufferBudget::new(share);
+        let clients = ClientRegistry::default();
+        let [greedy, other] = [[192, 0, 2, 1], [198, 51, 100, 1]].map(|ip| clients.by_address(ip.into()));
+        for (held, seconds, others) in [(2, 60, 60), (4, 5, 60), (6, 0, 60), (7, 0, 5)] {
+            let _held: Vec<_> = (0..held).map(|_| reserve(&answer(&greedy))).collect();
+            assert_eq!(served_to(&greedy, limits.clone(), 100_000, 0).await, seconds, "{held}");
+            assert_eq!(served_to(&other, limits.clone(), 100_000, 0).await, others, "{held}");
+        }
     }
 }

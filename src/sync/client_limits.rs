@@ -185,7 +185,8 @@ impl ClientState {
     }
 
     fn counter(&self, resource: Resource) -> &AtomicUsize {
-        let [connection, request, request_body, upgrade, upstream_connection, hash_slot] = &self.held;
+        let [connection, request, request_body, upgrade, upstream_connection, hash_slot, buffered_bytes] =
+            &self.held;
         match resource {
             Resource::Connection => connection,
             Resource::Request => request,
@@ -193,6 +194,7 @@ impl ClientState {
             Resource::Upgrade => upgrade,
             Resource::UpstreamConnection => upstream_connection,
             Resource::HashSlot => hash_slot,
+            Resource::BufferedBytes => buffered_bytes,
         }
     }
 
@@ -220,6 +222,28 @@ impl ClientState {
         }
     }
 
+    /// Counts what the client holds already, whatever the limits are.
+    pub fn reserve(self: &Arc<Self>, resource: Resource, amount: usize) -> Permit {
+        let mut next = Some(self);
+        while let Some(at) = next {
+            at.counter(resource).fetch_add(amount, Ordering::Relaxed);
+            next = at.wider.as_ref();
+        }
+        Permit { client: Arc::clone(self), resource, amount }
+    }
+
+    /// Whether the client, or a network that it belongs to, holds its share or more; and what all clients hold.
+    pub fn usage(&self, resource: Resource, share: Share) -> (bool, usize) {
+        let (mut at, mut is_over_share) = (self, false);
+        while let Some(wider) = &at.wider {
+            let held = at.held(resource);
+            // fast path: most clients hold less than the smallest limit
+            is_over_share |= held >= share.client && held >= share.limit(at.breadth);
+            at = wider;
+        }
+        (is_over_share, at.held(resource))
+    }
+
     /// Gives back at this state and at each wider one, up to and including `last`, or up to all clients.
     fn release(&self, resource: Resource, amount: usize, last: Option<&Self>) {
         let mut at = self;
@@ -230,6 +254,12 @@ impl ClientState {
                 _ => return,
             }
         }
+    }
+}
+
+impl Permit {
+    pub const fn client(&self) -> &Arc<ClientState> {
+        &self.client
     }
 }
 

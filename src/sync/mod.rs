@@ -3,4 +3,6 @@
 mod buffer_budget;
 pub mod client_limits;
 
-pub use self::buffer_budget::{BufferBudget, BufferReservation, MAX_UNREAD_BODY_BYTES, STALLED_ANSWER_BYTES};
+pub use self::buffer_budget::{
+    BufferBudget, MAX_UNREAD_BODY_BYTES, STALLED_ANSWER_BYTES, STALLED_CONNECTION_BYTES, STALLED_STREAM_BYTES, StalledAnswer,
+};

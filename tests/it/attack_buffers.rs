@@ -6,16 +6,21 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::{
-    Binary, Gate, Portal, Reply, eventually,
+    Binary, Gate, Portal, Reply,
+    accounts::{Desk, with_lock},
+    eventually,
     eventually::{throughout, within},
     gate::GateBuilder,
     h2::H2Connection,
+    wire::Wire,
 };
 
 const BIG: u64 = 50 << 20;
 static UPLOAD: [u8; 2 << 20] = [0; 2 << 20];
 /// What `doorward_buffered_bytes` counts for an answer that its client does not read.
 const STALLED: usize = 320 * 1024;
+const GREEDY: &str = "192.0.2.1";
+const OTHER: &str = "198.51.100.7";
 
 fn before(portal: &Portal) -> GateBuilder {
     Gate::before(portal).generic(&[("/**", "open")])
@@ -123,4 +128,96 @@ fn a_changed_budget_counts_at_once() {
     assert_eq!(gate.get("/").send().status, 200);
     gate.edit_deployment("limits.max_buffered_bytes", 1 << 20);
     eventually(|| gate.get("/").api_client().send().status == 503);
+}
+
+/// One client may hold four unread answers of eight, and asks for more. `status` sends a request for a client.
+fn only_the_greedy_client_is_rejected(gate: &Gate, status: impl Fn(&str) -> u16) {
+    eventually(|| status(GREEDY) == 429);
+    for _ in 0..10 {
+        assert_eq!((status(OTHER), status(GREEDY)), (200, 429));
+    }
+    let metrics = gate.admin("/metrics").text();
+    assert!(gauge(&metrics, "doorward_client_limit_rejections_total{resource=\"buffered_bytes\"}") >= 11);
+    assert_eq!(gauge(&metrics, "doorward_requests_shed_total"), 0);
+    // its answers are ended, and it is served again
+    eventually(|| status(GREEDY) == 200);
+}
+
+fn with_eight_answers(gate: GateBuilder) -> Gate {
+    gate.setting("limits.max_buffered_bytes", 8 * STALLED).start()
+}
+
+#[test]
+fn attack_one_client_holds_the_buffers_of_all_over_http1() {
+    let portal = greedy_portal();
+    let gate = with_eight_answers(before(&portal).trusting("127.0.0.0/8"));
+    let request = |client: &str, path: &str| gate.get(path).api_client().header("x-forwarded-for", client);
+    let _unread: Vec<_> = (0..20).map(|_| request(GREEDY, "/big").open()).collect();
+    only_the_greedy_client_is_rejected(&gate, |client| request(client, "/").send().status);
+    let _unread: Vec<_> = (0..20).map(|_| request(GREEDY, "/big").open()).collect();
+    eventually(|| request(GREEDY, "/").send().status == 429);
+    let rejected = request(GREEDY, "/").send();
+    assert_eq!((rejected.status, rejected.header("retry-after")), (429, Some("5")));
+    assert!(rejected.text().contains("Too many bytes wait to be read by this client"), "{}", rejected.text());
+}
+
+#[test]
+fn attack_one_client_holds_the_buffers_of_all_over_its_own_connections() {
+    let portal = greedy_portal();
+    let none: [&str; 0] = [];
+    let gate = with_eight_answers(before(&portal).setting("limits.client.exempt", json!(none)));
+    let send = |client: &str, path: &str| {
+        let address = if client == GREEDY { "127.1.1.1" } else { "127.2.2.2" };
+        let mut wire = Wire::connect_from(address.parse().unwrap(), gate.addr());
+        wire.write(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n"));
+        wire
+    };
+    let _unread: Vec<_> = (0..20).map(|_| send(GREEDY, "/big")).collect();
+    only_the_greedy_client_is_rejected(&gate, |client| send(client, "/").answer("GET").unwrap().status);
+}
+
+#[test]
+fn attack_one_client_holds_the_buffers_of_all_over_http2() {
+    let portal = greedy_portal();
+    let gate = with_eight_answers(before(&portal).trusting("127.0.0.0/8"));
+    let mut connection = H2Connection::connect(gate.addr(), 16 * 1024);
+    let _unread: Vec<_> = (0..20).map(|_| connection.get_for(GREEDY, "/big")).collect();
+    // over one connection of the proxy
+    let connection = std::cell::RefCell::new(connection);
+    only_the_greedy_client_is_rejected(&gate, |client| {
+        connection.borrow_mut().get_for(client, "/").status().as_u16()
+    });
+}
+
+#[test]
+fn attack_closed_windows_reserve_no_more_than_the_page_has() {
+    let portal = Portal::answering("hello").start();
+    let gate = before(&portal).start();
+    let mut connection = H2Connection::connect(gate.addr(), 0);
+    let _unread: Vec<_> = (0..50).map(|_| connection.get("/")).collect();
+    let reserved = || gauge(&gate.admin("/metrics").text(), "doorward_buffered_bytes");
+    eventually(|| (50 * 8 * 1024..50 * 9 * 1024).contains(&reserved()));
+}
+
+#[test]
+fn a_tenth_of_the_buffers_is_for_known_sessions_and_health_checks() {
+    let portal = Portal::answering("hello").route("/devportal/big", Reply::zeros(BIG)).start();
+    let gate = with_lock(Gate::before(&portal), 5)
+        .trusting("127.0.0.0/8")
+        .anonymous(true)
+        .tenant("acme.com", &json!({}))
+        .setting("limits.max_buffered_bytes", 20 * STALLED)
+        .start();
+    let desk = Desk::of(gate.folder());
+    let session = desk.session(&desk.account("acme.com", "alex"));
+    let page = |path: &str| gate.get(path).tenant("acme.com");
+    let anonymous = || page("/devportal/apis").header("x-forwarded-for", OTHER).browser();
+    assert_eq!(anonymous().send().status, 200);
+    // the operator's own machine holds 19 of 20
+    let _unread: Vec<_> = (0..19).map(|_| page("/devportal/big").open()).collect();
+    eventually(|| gauge(&gate.admin("/metrics").text(), "doorward_buffered_bytes") == 19 * STALLED);
+    let rejected = anonymous().send();
+    assert_eq!((rejected.status, rejected.header("retry-after")), (503, Some("5")));
+    assert_eq!(anonymous().cookie("doorward_session", &session).send().status, 200);
+    assert_eq!(page("/devportal/apis").send().status, 200, "a health check");
 }

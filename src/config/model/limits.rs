@@ -29,8 +29,6 @@ pub struct Limits {
     pub download_rate: MinRate,
     /// At which clients send bodies.
     pub upload_rate: MinRate,
-    /// Over all connections, socket buffers included.
-    pub max_buffered_bytes: usize,
     pub client: Arc<ClientLimits>,
     pub descriptors: Descriptors,
 }
@@ -45,6 +43,8 @@ pub struct ClientLimits {
     pub upgrades: Share,
     pub upstream_connections: Share,
     pub hash_slots: Share,
+    /// Socket buffers included.
+    pub buffered_bytes: Share,
     /// Addresses without limits of their own.
     pub exempt: Vec<IpNet>,
 }
@@ -58,6 +58,7 @@ impl ClientLimits {
             Resource::Upgrade => self.upgrades,
             Resource::UpstreamConnection => self.upstream_connections,
             Resource::HashSlot => self.hash_slots,
+            Resource::BufferedBytes => self.buffered_bytes,
         }
     }
 

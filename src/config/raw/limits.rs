@@ -56,8 +56,8 @@ pub struct Limits {
     #[schemars(extend("default" = "1m"))]
     pub min_rate_grace: Option<As<Positive>>,
     /// Bytes that may wait in buffers for slow clients and portals, of all connections together: 1048576 or more. Socket
-    /// buffers in the kernel count. Above it new requests get 503, and a client that reads nothing for five seconds loses its
-    /// answer.
+    /// buffers in the kernel count. Above it new requests get 503, those of anonymous clients from 90 % on, and a client that
+    /// reads nothing for five seconds loses its answer.
     #[schemars(extend("x-default" = "half the memory of the machine or the container, at least 32 MiB"))]
     pub max_buffered_bytes: Option<u64>,
     /// Limits of one client.
@@ -65,8 +65,8 @@ pub struct Limits {
 }
 
 /// Limits of one client. A client is an IPv4 address or an IPv6 /64; the networks around it (IPv4 /24, IPv6 /56 and /48)
-/// have limits between these and those of all clients. Request bodies, upgrades and upstream connections of authenticated
-/// users are counted per user instead. A client over a limit gets 429; a connection over the limit is closed at once.
+/// have limits between these and those of all clients. Request bodies, upgrades, upstream connections and buffered bytes of
+/// authenticated users are counted per user instead. A client over a limit gets 429; a connection over the limit is closed at once.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct Client {
@@ -96,6 +96,11 @@ pub struct Client {
     /// Passwords that are hashed or wait to be, at a time. A quarter of the queue is kept for known browsers.
     #[schemars(extend("x-default" = "a quarter of `accounts.hash_parallel` and `accounts.hash_queue` together", "x-restart" = true))]
     pub hash_slots: Option<u32>,
+    /// Bytes that may wait in buffers because the client does not read its answers or the portal does not read its request
+    /// bodies. A client that holds more gets 429 for new requests, and loses answers of which it reads nothing for five
+    /// seconds, or at once above three quarters of `limits.max_buffered_bytes`.
+    #[schemars(extend("x-default" = "half of `limits.max_buffered_bytes`"))]
+    pub buffered_bytes: Option<u64>,
     /// Addresses without these limits: other machines of the operator, such as a monitoring system. Peers in
     /// `server.trusted_proxies` have none either: the client they name counts.
     #[schemars(extend("default" = ["127.0.0.0/8", "::1/128"]))]

@@ -203,6 +203,7 @@ pub fn limits(
     let grace = positive(raw.min_rate_grace, 60);
     let rate =
         |written: Option<u32>| MinRate { bytes_per_second: written.unwrap_or(DEFAULT_MIN_RATE), grace };
+    let max_buffered_bytes = raw.max_buffered_bytes.map_or_else(memory::default_buffer_budget, bytes);
     let limits = Limits {
         max_connections,
         max_header_bytes: bounded("max_header_bytes", raw.max_header_bytes, 32_768, 16_384..=1_048_576),
@@ -216,9 +217,6 @@ pub fn limits(
         write_timeout: positive(raw.write_timeout, 60),
         download_rate: rate(raw.min_download_rate),
         upload_rate: rate(raw.min_upload_rate),
-        max_buffered_bytes: raw
-            .max_buffered_bytes
-            .map_or_else(memory::default_buffer_budget, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
         client: Arc::new(client_limits(
             raw.client.unwrap_or_default(),
             &Totals {
@@ -228,16 +226,17 @@ pub fn limits(
                 max_upgrades,
                 upstreams,
                 hash_slots,
+                max_buffered_bytes,
             },
             &key.name("client"),
             scope,
         )),
         descriptors,
     };
-    if limits.max_buffered_bytes < MIN_BUFFERED_BYTES {
+    if max_buffered_bytes < MIN_BUFFERED_BYTES {
         scope.mistake(
             &key.name("max_buffered_bytes"),
-            format!("{} is out of range", limits.max_buffered_bytes),
+            format!("{max_buffered_bytes} is out of range"),
             "write 1048576 or more, or leave it out",
         );
     }
@@ -260,6 +259,7 @@ struct Totals<'a> {
     max_upgrades: usize,
     upstreams: &'a [Arc<Upstream>],
     hash_slots: usize,
+    max_buffered_bytes: usize,
 }
 
 fn client_limits(
@@ -268,7 +268,7 @@ fn client_limits(
     key: &Key,
     scope: &mut Scope<'_>,
 ) -> ClientLimits {
-    let mut at_least_1 = |name: &str, written: Option<u32>, default: usize| {
+    let mut at_least_1 = |name: &str, written: Option<usize>, default: usize| {
         if written == Some(0) {
             scope.mistake(
                 &key.name(name),
@@ -276,13 +276,19 @@ fn client_limits(
                 "write at least 1, or remove the key",
             );
         }
-        written.map_or(default, |written| written.max(1) as usize)
+        written.map_or(default, |written| written.max(1))
     };
     let requests = totals.upstreams.iter().map(|upstream| upstream.max_requests());
     let (smallest, sum) = (requests.clone().min().unwrap_or(1), requests.fold(0, usize::saturating_add));
-    let mut share = |name: &str, written: Option<u32>, all: usize, divisor: usize| Share {
+    let number = |written: Option<u32>| written.map(|written| written as usize);
+    let mut share_of = |name: &str, written: Option<usize>, all: usize, divisor: usize| Share {
         client: at_least_1(name, written, Share::fraction(all, divisor)),
         all,
+    };
+    let buffered_bytes =
+        share_of("buffered_bytes", raw.buffered_bytes.map(bytes), totals.max_buffered_bytes, 2);
+    let mut share = |name: &str, written: Option<u32>, all: usize, divisor: usize| {
+        share_of(name, number(written), all, divisor)
     };
     ClientLimits {
         connections: share("connections", raw.connections, totals.max_connections, 2),
@@ -295,14 +301,21 @@ fn client_limits(
             ..share("upstream_connections", raw.upstream_connections, smallest, 4)
         },
         hash_slots: share("hash_slots", raw.hash_slots, totals.hash_slots, 4),
+        buffered_bytes,
         request_rate: Rate {
-            per_second: at_least_1("requests_per_second", raw.requests_per_second, 1_000)
+            per_second: at_least_1("requests_per_second", number(raw.requests_per_second), 1_000)
                 .try_into()
                 .unwrap_or(u32::MAX),
-            burst: at_least_1("request_burst", raw.request_burst, 5_000).try_into().unwrap_or(u32::MAX),
+            burst: at_least_1("request_burst", number(raw.request_burst), 5_000)
+                .try_into()
+                .unwrap_or(u32::MAX),
         },
         exempt: raw.exempt.map_or_else(loopback, |nets| nets.into_iter().map(|net| net.0).collect()),
     }
+}
+
+fn bytes(written: u64) -> usize {
+    usize::try_from(written).unwrap_or(usize::MAX)
 }
 
 fn loopback() -> Vec<IpNet> {

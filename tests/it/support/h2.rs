@@ -124,7 +124,16 @@ impl H2Connection {
 
     /// Waits for the head only.
     pub fn get(&mut self, path: &str) -> hyper::Response<Incoming> {
-        let request = Request::get(uri(path)).body(Empty::<Bytes>::new().boxed()).unwrap();
+        self.send_get(Request::get(uri(path)))
+    }
+
+    /// The same for a client that a trusted proxy names.
+    pub fn get_for(&mut self, client: &str, path: &str) -> hyper::Response<Incoming> {
+        self.send_get(Request::get(uri(path)).header("x-forwarded-for", client))
+    }
+
+    fn send_get(&mut self, request: http::request::Builder) -> hyper::Response<Incoming> {
+        let request = request.body(Empty::<Bytes>::new().boxed()).unwrap();
         self.runtime.block_on(self.sender.send_request(request)).expect("an answer")
     }
 
