@@ -29,6 +29,7 @@ const RECEIVE_BUFFER: usize = 128 * 1024;
 const UNSENT: u32 = 64 * 1024;
 
 /// Knows how to reach one upstream; made once, used for every connection.
+#[derive(Clone)]
 pub struct Connector {
     target: Target,
     tls: Option<TlsConnector>,

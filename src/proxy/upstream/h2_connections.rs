@@ -11,6 +11,10 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, Shared, WeakShared},
+};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
@@ -34,15 +38,49 @@ const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 const SEND_BUFFER: usize = 32 * 1024;
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 
+/// An attempt to open a connection. The requests that wait for it drive it together, so that it goes on when the request
+/// that began it is cancelled, and ends when none waits any more.
+type Attempt = BoxFuture<'static, Result<(), OpenError>>;
+
 /// Connections for one kind of requests.
 pub struct Group {
     /// Streams of a connection.
     limit: usize,
     connections: Mutex<Vec<Open>>,
-    /// One at a time opens a connection.
-    opening: tokio::sync::Mutex<()>,
+    /// The attempt that is under way: there is at most one.
+    attempt: Mutex<Option<WeakShared<Attempt>>>,
     /// A stream has ended.
     freed: Notify,
+}
+
+/// What a request needs to open a connection.
+pub struct Opener<'a> {
+    pub upstream: &'a Arc<Upstream>,
+    pub connector: &'a Connector,
+    /// Counts connections, but for the first one of a worker.
+    pub slots: &'a Arc<Slots<Lease>>,
+    pub is_first: bool,
+    pub client: Client,
+}
+
+/// Why a connection could not be opened, for each request that waited for it.
+#[derive(Debug, Clone)]
+enum OpenError {
+    Connect(Arc<io::Error>),
+    ConnectTimeout,
+    TooMany,
+    Handshake(Arc<hyper::Error>),
+}
+
+impl From<OpenError> for ForwardError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Connect(error) => Self::Connect(io::Error::new(error.kind(), error)),
+            OpenError::ConnectTimeout => Self::ConnectTimeout,
+            OpenError::TooMany => Self::TooMany,
+            OpenError::Handshake(error) => Self::Broken(error.into()),
+        }
+    }
 }
 
 struct Open {
@@ -82,7 +120,7 @@ impl Group {
         Arc::new(Self {
             limit,
             connections: Mutex::default(),
-            opening: tokio::sync::Mutex::default(),
+            attempt: Mutex::default(),
             freed: Notify::new(),
         })
     }
@@ -99,68 +137,53 @@ impl Group {
         Some(StreamPermit { connection: Arc::clone(&connection.connection), group: Arc::clone(self) })
     }
 
-    /// A stream that comes free, or one of a new connection. `slots`: what a further connection counts against.
-    pub async fn stream(
-        self: &Arc<Self>,
-        upstream: &Upstream,
-        connector: &Connector,
-        slots: Option<&Arc<Slots<Lease>>>,
-        client: Client,
-    ) -> Result<StreamPermit, ForwardError> {
-        let mut opened = pin!(async {
-            let _one = self.opening.lock().await;
+    /// A stream that comes free, or one of a new connection. All requests that wait share the result of one attempt to open
+    /// a connection: where the portal does not answer, none waits for the attempts of others.
+    pub async fn stream(self: &Arc<Self>, opener: &Opener<'_>) -> Result<StreamPermit, ForwardError> {
+        let until = Instant::now() + opener.upstream.connect_timeout;
+        loop {
+            let mut attempt = self.join_attempt(opener);
+            let opened = loop {
+                tokio::select! {
+                    biased;
+                    opened = &mut attempt => break opened,
+                    () = self.freed.notified() => {
+                        if let Some(permit) = self.free() {
+                            return Ok(permit);
+                        }
+                    }
+                }
+            };
+            opened?;
+            // other requests may have taken its streams
             if let Some(permit) = self.free() {
                 return Ok(permit);
             }
-            self.open(upstream, connector, slots, client).await
-        });
-        loop {
-            tokio::select! {
-                biased;
-                permit = &mut opened => return permit,
-                () = self.freed.notified() => {
-                    if let Some(permit) = self.free() {
-                        return Ok(permit);
-                    }
-                }
+            if Instant::now() >= until {
+                return Err(ForwardError::TooMany);
             }
         }
     }
 
-    async fn open(
-        self: &Arc<Self>,
-        upstream: &Upstream,
-        connector: &Connector,
-        slots: Option<&Arc<Slots<Lease>>>,
-        client: Client,
-    ) -> Result<StreamPermit, ForwardError> {
-        let slot = match slots {
-            None => None,
-            // with a new `Home`, so that no used connection is handed to it
-            Some(slots) => match slots.acquire(Home::new(), client, upstream.connect_timeout).await {
-                Some(Grant::Slot(slot)) => Some(slot),
-                Some(Grant::Used(_)) | None => return Err(ForwardError::TooMany),
-            },
+    /// The attempt that is under way, or a new one.
+    fn join_attempt(self: &Arc<Self>, opener: &Opener<'_>) -> Shared<Attempt> {
+        let mut current = self.attempt.lock().unwrap_or_else(PoisonError::into_inner);
+        let under_way = current.as_ref().and_then(WeakShared::upgrade);
+        if let Some(attempt) = under_way.filter(|attempt| attempt.peek().is_none()) {
+            return attempt;
+        }
+        let is_counted = !opener.is_first || !self.is_empty();
+        let slots = is_counted.then(|| Arc::clone(opener.slots));
+        let (upstream, connector) = (Arc::clone(opener.upstream), opener.connector.clone());
+        let (group, client) = (Arc::clone(self), opener.client);
+        let attempt = async move {
+            let connection = open(&upstream, &connector, slots, client).await?;
+            group.lock().push(Open { connection: Arc::new(connection), idle_since: None });
+            Ok(())
         };
-        let connect = async {
-            let stream = connector.connect().await.map_err(ForwardError::Connect)?;
-            if stream.negotiated_http2() == Some(false) {
-                return Err(ForwardError::Connect(io::Error::other(
-                    "the portal does not offer HTTP/2; set http2 = false for this upstream",
-                )));
-            }
-            let stream = match slot {
-                Some(slot) => stream.counted(slot),
-                None => stream,
-            };
-            handshake(stream).await.map_err(|error| ForwardError::Broken(error.into()))
-        };
-        let connection =
-            timeout(upstream.connect_timeout, connect).await.map_err(|_| ForwardError::ConnectTimeout)??;
-        let connection = Arc::new(connection);
-        connection.streams.store(1, Ordering::Relaxed);
-        self.lock().push(Open { connection: Arc::clone(&connection), idle_since: None });
-        Ok(StreamPermit { connection, group: Arc::clone(self) })
+        let attempt = attempt.boxed().shared();
+        *current = attempt.downgrade();
+        attempt
     }
 
     /// Forgets connections that have not been used for `keep_alive`, but for `kept` of them; they close by themselves.
@@ -192,6 +215,36 @@ impl Connection {
     }
 }
 
+async fn open(
+    upstream: &Upstream,
+    connector: &Connector,
+    slots: Option<Arc<Slots<Lease>>>,
+    client: Client,
+) -> Result<Connection, OpenError> {
+    let slot = match slots {
+        None => None,
+        // with a new `Home`, so that no used connection is handed to it
+        Some(slots) => match slots.acquire(Home::new(), client, upstream.connect_timeout).await {
+            Some(Grant::Slot(slot)) => Some(slot),
+            Some(Grant::Used(_)) | None => return Err(OpenError::TooMany),
+        },
+    };
+    let connect = async {
+        let stream = connector.connect().await.map_err(|error| OpenError::Connect(Arc::new(error)))?;
+        if stream.negotiated_http2() == Some(false) {
+            return Err(OpenError::Connect(Arc::new(io::Error::other(
+                "the portal does not offer HTTP/2; set http2 = false for this upstream",
+            ))));
+        }
+        let stream = match slot {
+            Some(slot) => stream.counted(slot),
+            None => stream,
+        };
+        handshake(stream).await.map_err(|error| OpenError::Handshake(Arc::new(error)))
+    };
+    timeout(upstream.connect_timeout, connect).await.map_err(|_| OpenError::ConnectTimeout)?
+}
+
 async fn handshake(stream: PortalStream) -> hyper::Result<Connection> {
     let (sender, connection) = Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -214,4 +267,71 @@ async fn handshake(stream: PortalStream) -> hyper::Result<Connection> {
         .await;
     });
     Ok(Connection { sender, streams: AtomicUsize::new(0), max_streams })
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::config::model::Target;
+
+    const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+    /// A portal that accepts connections and never answers the TLS handshake.
+    fn silent() -> (std::net::TcpListener, Arc<Upstream>) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let target = Target::Tls {
+            host: "127.0.0.1".to_owned(),
+            port: listener.local_addr().unwrap().port(),
+            ca_file: None,
+            client_cert_file: None,
+            client_key_file: None,
+        };
+        let upstream = Upstream {
+            path: "/".to_owned(),
+            target,
+            http2: true,
+            host: None,
+            max_connections: 1,
+            connect_timeout: CONNECT_TIMEOUT,
+            header_timeout: Duration::ZERO,
+            idle_timeout: Duration::ZERO,
+            keep_alive: Duration::ZERO,
+        };
+        (listener, Arc::new(upstream))
+    }
+
+    fn client() -> Client {
+        Client::of([192, 0, 2, 1].into())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attack_requests_queue_up_for_a_portal_that_does_not_answer() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let (listener, upstream) = silent();
+        let (connector, slots) = (Connector::new(&upstream).unwrap(), Slots::new(1));
+        let opener = |is_first| {
+            let (upstream, connector, slots) = (&upstream, &connector, &slots);
+            Opener { upstream, connector, slots, is_first, client: client() }
+        };
+        let (first, further) = (opener(true), opener(false));
+        let group = Group::new(10);
+        let start = Instant::now();
+        // the request that began the attempt is cancelled, the attempt goes on
+        let cancelled = timeout(CONNECT_TIMEOUT / 4, group.stream(&first));
+        let (cancelled, results) = tokio::join!(cancelled, join_all((0..50).map(|_| group.stream(&first))));
+        assert!(cancelled.is_err());
+        assert!(results.iter().all(|result| matches!(result, Err(ForwardError::ConnectTimeout))));
+        assert!(start.elapsed() < CONNECT_TIMEOUT * 3 / 2, "{:?}", start.elapsed());
+        assert!(listener.accept().is_ok() && listener.accept().is_err(), "one connection");
+
+        // with all connections in use the error is another one
+        let _in_use = slots.acquire(Home::new(), client(), CONNECT_TIMEOUT).await;
+        let start = Instant::now();
+        let results = join_all((0..50).map(|_| group.stream(&further))).await;
+        assert!(results.iter().all(|result| matches!(result, Err(ForwardError::TooMany))));
+        assert!(start.elapsed() < CONNECT_TIMEOUT * 3 / 2, "{:?}", start.elapsed());
+    }
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{
     ForwardError,
     connect::Connector,
-    h2_connections::{Group, StreamPermit},
+    h2_connections::{Group, Opener, StreamPermit},
     lease::Lease,
     slots::Slots,
 };
@@ -40,7 +40,7 @@ impl Shared {
 
     pub async fn forward(
         &self,
-        upstream: &Upstream,
+        upstream: &Arc<Upstream>,
         connector: &Connector,
         mut request: Request<RequestBody>,
         client: Client,
@@ -72,7 +72,7 @@ impl Shared {
 
     async fn stream(
         &self,
-        upstream: &Upstream,
+        upstream: &Arc<Upstream>,
         connector: &Connector,
         is_upload: bool,
         client: Client,
@@ -90,8 +90,7 @@ impl Shared {
         {
             return Ok(permit);
         }
-        let slots = (!is_first).then_some(&self.slots);
-        own.stream(upstream, connector, slots, client).await
+        own.stream(&Opener { upstream, connector, slots: &self.slots, is_first, client }).await
     }
 
     /// Once a second: closes connections that are not needed any more.
