@@ -147,12 +147,17 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// Nanoseconds from one request to the next.
+    pub fn interval(self, breadth: Breadth) -> u64 {
+        const SECOND: u64 = 1_000_000_000;
+        SECOND / u64::from(self.per_second.max(1)) / (u64::from(breadth.step) + 1)
+    }
+
     /// The generic cell rate algorithm (ITU-T I.371): `arrival` is when the next request is due if all came evenly, in
     /// nanoseconds like `now`. `Ok` is the next due time, `Err` how long to wait. A network that is `step` times wider
     /// has `step` times more.
     pub fn conform(self, breadth: Breadth, arrival: u64, now: u64) -> Result<u64, u64> {
-        const SECOND: u64 = 1_000_000_000;
-        let every = SECOND / u64::from(self.per_second.max(1)) / (u64::from(breadth.step) + 1);
+        let every = self.interval(breadth);
         let tolerance =
             every.saturating_mul(u64::from(self.burst)).saturating_mul(u64::from(breadth.step) + 1);
         let next = arrival.max(now).saturating_add(every);

@@ -131,7 +131,8 @@ impl ClientRegistry {
         self.shards.get(hash)
     }
 
-    /// Takes one request of the client's rate; `Err` is how long to wait. All clients together have no rate.
+    /// Takes one request of the client's rate; `Err` is how long to wait. All clients together have no rate. A request that
+    /// the rate of a network rejects does not count for the client.
     pub fn take_request(&self, client: &ClientState, rate: Rate, at: Instant) -> Result<(), Duration> {
         let now = nanoseconds(at.saturating_duration_since(self.epoch));
         let mut next = client;
@@ -142,6 +143,7 @@ impl ClientRegistry {
                 return Err(Duration::from_nanos(wait));
             }
             next = wider;
+                client.give_back_request(rate, next);
         }
         Ok(())
     }
@@ -207,6 +209,16 @@ impl ClientState {
     ) -> Result<Permit, Exceeded> {
         let mut at = &**self;
         loop {
+    /// Takes a request back from this state and each wider one below `rejected_by`.
+    fn give_back_request(&self, rate: Rate, rejected_by: &Self) {
+        let mut at = self;
+        while !std::ptr::eq(at, rejected_by) {
+            at.arrival.fetch_sub(rate.interval(at.breadth), Ordering::Relaxed);
+            let Some(wider) = &at.wider else { return };
+            at = wider;
+        }
+    }
+
             let held = at.counter(resource).fetch_add(amount, Ordering::Relaxed).saturating_add(amount);
             match &at.wider {
                 // fast path: most clients hold less than the smallest limit
@@ -404,3 +416,18 @@ mod tests {
         assert!(registry.is_empty());
     }
 }
+    #[test]
+    fn a_request_that_the_network_rejects_is_not_spent_by_the_client() {
+        let (registry, rate) = (ClientRegistry::default(), Rate { per_second: 10, burst: 3 });
+        let now = Instant::now();
+        let passed = |address: &str, milliseconds: u64| {
+            let (client, at) = (client(&registry, address), now + Duration::from_millis(milliseconds));
+            (0..10).filter(|_| registry.take_request(&client, rate, at).is_ok()).count()
+        };
+        // two addresses use up the rate of the network, which is twice as high
+        assert_eq!([passed("192.0.2.1", 0), passed("192.0.2.2", 0), passed("192.0.2.3", 0)], [3, 3, 0]);
+        // three more after 150 ms, and the third has spent nothing
+        assert_eq!(passed("192.0.2.3", 150), 3);
+        assert_eq!(passed("192.0.2.3", 200), 0, "its own rate");
+    }
+
