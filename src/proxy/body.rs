@@ -19,9 +19,9 @@ use super::{
     access_watch::{AccessWatch, AnswerWatch},
     account::Account,
     headers::clean_response_trailers,
-    upstream::{LeasedBody, StreamPermit, UsePermit, WireError},
+    upstream::{LeasedBody, StreamPermit, WireError},
 };
-use crate::sync::client_limits::ClientState;
+use crate::sync::client_limits::{ClientState, Permit};
 
 /// Why a body broke off. The peer sees an aborted message, never a short one that looks whole.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +69,7 @@ struct SharedBody {
     idle: Idle,
     /// The stream is in use as long as this exists.
     stream: Arc<StreamPermit>,
-    permit: Option<UsePermit>,
+    permit: Option<Permit>,
 }
 
 impl Kind {
@@ -103,7 +103,7 @@ impl ResponseBody {
 
     /// Counts the stream for its client while it is in use.
     #[must_use]
-    pub fn holding(mut self, permit: UsePermit) -> Self {
+    pub fn holding(mut self, permit: Permit) -> Self {
         if let Kind::Shared(shared) = &mut self.kind {
             shared.permit = Some(permit);
         }

@@ -19,6 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::permit_queue::PermitQueue;
 use crate::domain::{
     client::Network,
     fairness::{Breadth, Rate, Resource, Share},
@@ -26,7 +27,7 @@ use crate::domain::{
 };
 
 const SHARDS: usize = 16;
-/// Entries that hold no resource, about 150 bytes each.
+/// Entries that hold no resource, about 200 bytes each.
 const MAX_IDLE: usize = 1 << 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,6 +56,8 @@ pub struct ClientState {
     /// When the next request is due, see [`Rate::conform`].
     arrival: AtomicU64,
     wider: Option<Arc<ClientState>>,
+    /// Requests that wait for an upstream connection.
+    pub(super) queue: PermitQueue,
 }
 
 /// The limit that would be exceeded.
@@ -140,10 +143,10 @@ impl ClientRegistry {
             let conform = |arrival| rate.conform(next.breadth, arrival, now).ok();
             if let Err(arrival) = next.arrival.fetch_update(Ordering::Relaxed, Ordering::Relaxed, conform) {
                 let wait = rate.conform(next.breadth, arrival, now).err().unwrap_or_default();
+                client.give_back_request(rate, next);
                 return Err(Duration::from_nanos(wait));
             }
             next = wider;
-                client.give_back_request(rate, next);
         }
         Ok(())
     }
@@ -178,7 +181,13 @@ impl ClientRegistry {
 
 impl ClientState {
     fn new(breadth: Breadth, wider: Option<Arc<Self>>) -> Self {
-        Self { breadth, held: Default::default(), arrival: AtomicU64::new(0), wider }
+        Self {
+            breadth,
+            held: Default::default(),
+            arrival: AtomicU64::new(0),
+            wider,
+            queue: PermitQueue::default(),
+        }
     }
 
     /// How much of a resource is held now.
@@ -200,15 +209,6 @@ impl ClientState {
         }
     }
 
-    /// Takes part of a resource, for the client, the networks around it, and all clients.
-    pub fn acquire(
-        self: &Arc<Self>,
-        resource: Resource,
-        amount: usize,
-        share: Share,
-    ) -> Result<Permit, Exceeded> {
-        let mut at = &**self;
-        loop {
     /// Takes a request back from this state and each wider one below `rejected_by`.
     fn give_back_request(&self, rate: Rate, rejected_by: &Self) {
         let mut at = self;
@@ -219,16 +219,39 @@ impl ClientState {
         }
     }
 
-            let held = at.counter(resource).fetch_add(amount, Ordering::Relaxed).saturating_add(amount);
+    /// Takes part of a resource, for the client, the networks around it, and all clients.
+    pub fn acquire(
+        self: &Arc<Self>,
+        resource: Resource,
+        amount: usize,
+        share: Share,
+    ) -> Result<Permit, Exceeded> {
+        self.try_acquire(resource, amount, share).map_err(|limit| match limit.wider {
+            Some(_) => Exceeded::Client,
+            None => Exceeded::All,
+        })
+    }
+
+    /// `Err` is the state whose limit would be exceeded.
+    pub(super) fn try_acquire(
+        self: &Arc<Self>,
+        resource: Resource,
+        amount: usize,
+        share: Share,
+    ) -> Result<Permit, &Self> {
+        let mut at = &**self;
+        loop {
+            // sequentially consistent with `PermitQueue`; it costs as much as a relaxed operation on x86
+            let held = at.counter(resource).fetch_add(amount, Ordering::SeqCst).saturating_add(amount);
             match &at.wider {
                 // fast path: most clients hold less than the smallest limit
                 Some(wider) if held <= share.client || held <= share.limit(at.breadth) => at = wider,
                 None if held <= share.all => {
                     return Ok(Permit { client: Arc::clone(self), resource, amount });
                 }
-                narrower => {
+                _ => {
                     self.release(resource, amount, Some(at));
-                    return Err(if narrower.is_some() { Exceeded::Client } else { Exceeded::All });
+                    return Err(at);
                 }
             }
         }
@@ -260,7 +283,7 @@ impl ClientState {
     fn release(&self, resource: Resource, amount: usize, last: Option<&Self>) {
         let mut at = self;
         loop {
-            at.counter(resource).fetch_sub(amount, Ordering::Relaxed);
+            at.counter(resource).fetch_sub(amount, Ordering::SeqCst);
             match &at.wider {
                 Some(wider) if !last.is_some_and(|last| std::ptr::eq(last, at)) => at = wider,
                 _ => return,
@@ -278,6 +301,13 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.client.release(self.resource, self.amount, None);
+        if self.resource == Resource::UpstreamConnection {
+            let mut next = Some(&self.client);
+            while let Some(at) = next {
+                at.queue.wake_one();
+                next = at.wider.as_ref();
+            }
+        }
     }
 }
 
@@ -388,6 +418,21 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_the_network_rejects_is_not_spent_by_the_client() {
+        let (registry, rate) = (ClientRegistry::default(), Rate { per_second: 10, burst: 3 });
+        let now = Instant::now();
+        let passed = |address: &str, milliseconds: u64| {
+            let (client, at) = (client(&registry, address), now + Duration::from_millis(milliseconds));
+            (0..10).filter(|_| registry.take_request(&client, rate, at).is_ok()).count()
+        };
+        // two addresses use up the rate of the network, which is twice as high
+        assert_eq!([passed("192.0.2.1", 0), passed("192.0.2.2", 0), passed("192.0.2.3", 0)], [3, 3, 0]);
+        // three more after 150 ms, and the third has spent nothing
+        assert_eq!(passed("192.0.2.3", 150), 3);
+        assert_eq!(passed("192.0.2.3", 200), 0, "its own rate");
+    }
+
+    #[test]
     fn attack_many_addresses_leave_nothing_behind() {
         let (registry, rate) = (ClientRegistry::default(), Rate { per_second: 1, burst: 5 });
         let now = Instant::now();
@@ -416,18 +461,3 @@ mod tests {
         assert!(registry.is_empty());
     }
 }
-    #[test]
-    fn a_request_that_the_network_rejects_is_not_spent_by_the_client() {
-        let (registry, rate) = (ClientRegistry::default(), Rate { per_second: 10, burst: 3 });
-        let now = Instant::now();
-        let passed = |address: &str, milliseconds: u64| {
-            let (client, at) = (client(&registry, address), now + Duration::from_millis(milliseconds));
-            (0..10).filter(|_| registry.take_request(&client, rate, at).is_ok()).count()
-        };
-        // two addresses use up the rate of the network, which is twice as high
-        assert_eq!([passed("192.0.2.1", 0), passed("192.0.2.2", 0), passed("192.0.2.3", 0)], [3, 3, 0]);
-        // three more after 150 ms, and the third has spent nothing
-        assert_eq!(passed("192.0.2.3", 150), 3);
-        assert_eq!(passed("192.0.2.3", 200), 0, "its own rate");
-    }
-

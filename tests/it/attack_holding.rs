@@ -219,3 +219,31 @@ fn attack_one_client_takes_every_stream_over_http2_to_the_portal() {
     assert_eq!(client(&gate, "192.0.2.1", "/").send().status, 429);
     others_are_served(&gate);
 }
+
+/// Without one queue for all upstreams the request would wait for its whole `connect_timeout`, and get 429.
+#[test]
+fn a_permit_freed_at_one_upstream_serves_a_request_to_another() {
+    let (stream, hose) = Reply::stream();
+    let portal = Portal::answering("hello").route("/slow", stream).start();
+    let other = Portal::answering("other").start();
+    let upstreams = json!([
+        {"path": "/", "url": portal.url(), "connect_timeout": "10s"},
+        {"path": "/other", "url": other.url(), "connect_timeout": "10s"},
+    ]);
+    let gate = before(&portal, 1, "10s")
+        .setting("portal.upstream", upstreams)
+        .setting("limits.client.upstream_connections", 1)
+        .trusting("127.0.0.0/8")
+        .start();
+    let mut slow = client(&gate, "192.0.2.1", "/slow").open();
+    slow.head();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| client(&gate, "192.0.2.1", "/other").send());
+        eventually(|| gate.admin("/metrics").text().contains("doorward_requests_in_flight 2"));
+        hose.send("the end");
+        drop(hose);
+        assert_eq!((slow.chunk().as_str(), slow.chunk().as_str()), ("the end", ""));
+        let answer = waiting.join().unwrap();
+        assert_eq!((answer.status, answer.text().as_str()), (200, "other"));
+    });
+}

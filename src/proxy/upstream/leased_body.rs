@@ -14,9 +14,8 @@ use super::{
     http1::{Framing, WireError},
     lease::{Deadline, Source},
     pool::Pool,
-    share::UsePermit,
 };
-use crate::proxy::body::BodyError;
+use crate::{proxy::body::BodyError, sync::client_limits::Permit};
 
 pub struct LeasedBody {
     /// `None` when the body has ended and the connection is back in the pool, or gone.
@@ -29,7 +28,7 @@ pub struct LeasedBody {
     /// For an answer that comes from a task, which keeps the connection's own.
     deadline: Option<Deadline>,
     /// Counts the connection for its client while it is in use.
-    permit: Option<UsePermit>,
+    permit: Option<Permit>,
 }
 
 impl LeasedBody {
@@ -117,7 +116,7 @@ impl LeasedBody {
         self.permit = None;
     }
 
-    pub fn hold(&mut self, permit: UsePermit) {
+    pub fn hold(&mut self, permit: Permit) {
         self.permit = self.source.is_some().then_some(permit);
     }
 

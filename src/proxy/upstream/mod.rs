@@ -31,16 +31,14 @@ use self::{
     slots::{Grant, Home, Slots},
 };
 pub use self::{
-    connect::PortalStream,
-    h2_connections::StreamPermit,
-    http1::WireError,
-    leased_body::LeasedBody,
-    share::{Sender, UsePermit},
+    connect::PortalStream, h2_connections::StreamPermit, http1::WireError, leased_body::LeasedBody,
+    share::Sender,
 };
 use super::{added::Added, body::ResponseBody, request_body::RequestBody};
 use crate::{
     config::model::{Target, Upstream},
     domain::client::Client,
+    sync::client_limits::Permit,
 };
 
 /// Why the portal gave no answer.
@@ -110,7 +108,7 @@ impl Portal {
                     .await
                     .map_err(|error| ForwardError::Broken(error.into()))?;
             }
-            let permit = self.share(&sender).await?;
+            let permit = sender.permit(self.upstream.connect_timeout).await?;
             if self.upstream.http2 {
                 let shared = self.shared.forward(&self.upstream, &self.connector, request, sender.client);
                 return Box::pin(shared).await.map(|answer| answer.map(|body| body.holding(permit)));
@@ -133,18 +131,7 @@ impl Portal {
         &self.upstream.target
     }
 
-    /// The client's share of the connections, which it may have to wait for.
-    async fn share(&self, sender: &Sender) -> Result<UsePermit, ForwardError> {
-        let queue = &self.pool.slots.share_queue;
-        match queue.take(sender) {
-            Ok(permit) => Ok(permit),
-            Err(_) => Box::pin(queue.wait(sender, self.upstream.connect_timeout))
-                .await
-                .map_err(|_| ForwardError::ClientShare),
-        }
-    }
-
-    fn streaming(&self, answer: Answer, source: Source, permit: UsePermit) -> Response<ResponseBody> {
+    fn streaming(&self, answer: Answer, source: Source, permit: Permit) -> Response<ResponseBody> {
         let (pool, idle_timeout) = (Arc::clone(&self.pool), self.upstream.idle_timeout);
         let mut body = LeasedBody::new(source, answer.framing, answer.keep_alive, pool, idle_timeout);
         body.hold(permit);
@@ -162,7 +149,7 @@ impl Portal {
         added: &Added,
         sender: &Sender,
     ) -> Result<Upgraded, ForwardError> {
-        let permit = self.share(sender).await?;
+        let permit = sender.permit(self.upstream.connect_timeout).await?;
         // nobody's home: no used connection is handed to it
         let (lease, _) = self.open(Home::new(), sender.client).await?;
         let sent = lease.send(request, added, self.upstream.header_timeout, &self.pool).await;

@@ -16,10 +16,7 @@ use std::{
 
 use tokio::{sync::oneshot, time::timeout};
 
-use super::{
-    line::{Line, Place},
-    share::ShareQueue,
-};
+use super::line::{Line, Place};
 use crate::domain::client::Client;
 
 /// Which worker's connections; those of another worker cannot be used.
@@ -39,8 +36,6 @@ pub struct Slots<T> {
     state: Mutex<State<T>>,
     /// Length of the line, to be read without the lock.
     waiting: AtomicUsize,
-    /// Requests over their client's share, which are not in the fair queue yet.
-    pub share_queue: Arc<ShareQueue>,
 }
 
 struct State<T> {
@@ -70,7 +65,6 @@ impl<T> Slots<T> {
             max: AtomicUsize::new(max),
             state: Mutex::new(State { taken: 0, line: Line::default() }),
             waiting: AtomicUsize::new(0),
-            share_queue: Arc::default(),
         })
     }
 
