@@ -151,7 +151,7 @@ async fn ask(
     parts.headers.remove(header::COOKIE);
     parts.extensions.insert(call);
     let body = RequestBody::new(
-        ClientBody::Coming(body),
+        ClientBody::Arriving(body),
         parts.version,
         connection,
         UploadLimits::silence(BODY_IDLE),

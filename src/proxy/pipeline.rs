@@ -133,7 +133,7 @@ pub async fn handle(
                         .await
                 }
                 Some(policy) => {
-                    let body = ClientBody::Coming(body);
+                    let body = ClientBody::Arriving(body);
                     match prepare(worker, connection, &settings, &judgement, policy, parts, body)
                         .map(Box::new)
                     {
@@ -321,7 +321,7 @@ async fn local(
     let body = if body.is_end_stream() {
         axum::body::Body::empty()
     } else {
-        let body = ClientBody::Coming(body);
+        let body = ClientBody::Arriving(body);
         let limits = UploadLimits { idle_timeout: BODY_IDLE, rate: settings.limits.upload_rate };
         axum::body::Body::new(RequestBody::new(body, parts.version, connection, limits))
     };

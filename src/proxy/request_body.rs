@@ -65,34 +65,34 @@ impl ArrivingBody {
 
 /// The body as the client sends it.
 pub enum ClientBody {
-    Coming(ArrivingBody),
+    Arriving(ArrivingBody),
     /// Already read, to find the user name of a sign-in; forwarded unchanged.
-    Here(Option<Bytes>),
+    Buffered(Option<Bytes>),
 }
 
 impl ClientBody {
-    pub fn here(bytes: Bytes) -> Self {
-        Self::Here(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    pub fn buffered(bytes: Bytes) -> Self {
+        Self::Buffered(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
 
     pub fn is_end_stream(&self) -> bool {
         match self {
-            Self::Coming(upload) => upload.is_end_stream(),
-            Self::Here(bytes) => bytes.is_none(),
+            Self::Arriving(upload) => upload.is_end_stream(),
+            Self::Buffered(bytes) => bytes.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Coming(upload) => upload.incoming.size_hint(),
-            Self::Here(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Arriving(upload) => upload.incoming.size_hint(),
+            Self::Buffered(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
         }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self {
-            Self::Coming(upload) => upload.poll_frame(cx),
-            Self::Here(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Arriving(upload) => upload.poll_frame(cx),
+            Self::Buffered(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 }
@@ -110,7 +110,7 @@ struct Upload {
     start: Start,
     progress: Arc<UploadProgress>,
     /// `Expect: 100-continue`: the body is not read before the portal asks for it.
-    gate: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    continue_wait: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     wanted: Option<Arc<Notify>>,
     open: Option<OpenBody>,
     /// For bytes that may have arrived and are not read yet.
@@ -153,13 +153,13 @@ impl RequestBody {
     ) -> Self {
         let http2 = version == Version::HTTP_2;
         let upload = (!incoming.is_end_stream()).then(|| {
-            let is_coming = matches!(incoming, ClientBody::Coming(_));
+            let is_arriving = matches!(incoming, ClientBody::Arriving(_));
             Box::new(Upload {
                 start: Start::default(),
                 progress: Arc::default(),
-                gate: None,
+                continue_wait: None,
                 wanted: None,
-                open: is_coming.then(|| connection.open_body()),
+                open: is_arriving.then(|| connection.open_body()),
                 reservation: None,
                 stream: None,
                 is_interactive: false,
@@ -195,7 +195,7 @@ impl RequestBody {
 
     /// Part of the body has not been read yet.
     pub fn is_arriving(&self) -> bool {
-        matches!(self.incoming, ClientBody::Coming(_))
+        matches!(self.incoming, ClientBody::Arriving(_))
             && self.upload.as_ref().is_some_and(|upload| !upload.start.is_whole)
             && !self.incoming.is_end_stream()
     }
@@ -204,7 +204,7 @@ impl RequestBody {
     /// bodies are complete by then, and a client that sends nothing holds no connection.
     pub async fn read_start(&mut self) -> Result<(), BodyError> {
         // a client that expects `100 Continue` waits for the portal's
-        if self.upload.as_ref().is_none_or(|upload| upload.gate.is_some() || upload.is_interactive) {
+        if self.upload.as_ref().is_none_or(|upload| upload.continue_wait.is_some() || upload.is_interactive) {
             return Ok(());
         }
         let mut start = Start::default();
@@ -233,8 +233,8 @@ impl RequestBody {
     /// The data and the trailers, if the whole body has been read.
     pub fn whole(&self) -> Option<(&[u8], Option<&HeaderMap>)> {
         match (&self.incoming, &self.upload) {
-            (ClientBody::Here(Some(data)), _) => Some((data, None)),
-            (ClientBody::Coming(_), Some(upload)) if upload.start.is_whole => {
+            (ClientBody::Buffered(Some(data)), _) => Some((data, None)),
+            (ClientBody::Arriving(_), Some(upload)) if upload.start.is_whole => {
                 Some((&upload.start.data, upload.start.trailers.as_ref()))
             }
             _ => None,
@@ -245,7 +245,7 @@ impl RequestBody {
     pub fn wait_for(&mut self, wanted: Arc<Notify>, patience: Duration) {
         if let Some(upload) = &mut self.upload {
             upload.wanted = Some(Arc::clone(&wanted));
-            upload.gate = Some(Box::pin(async move {
+            upload.continue_wait = Some(Box::pin(async move {
                 let _ = tokio::time::timeout(patience, wanted.notified()).await;
             }));
         }
@@ -320,11 +320,11 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Some(upload) = &mut self.upload {
-            if let Some(gate) = &mut upload.gate {
-                if gate.as_mut().poll(cx).is_pending() {
+            if let Some(wait) = &mut upload.continue_wait {
+                if wait.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }
-                upload.gate = None;
+                upload.continue_wait = None;
             }
             if let Some(frame) = upload.start.take() {
                 return Poll::Ready(Some(Ok(frame)));

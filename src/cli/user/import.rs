@@ -125,7 +125,7 @@ impl<'a> Import<'a> {
     }
 
     fn leave_out(&mut self, number: u64, problem: &str) {
-        self.progress.complain(&self.file, number, problem);
+        self.progress.report_problem(&self.file, number, problem);
         self.tally.mistakes += 1;
     }
 }

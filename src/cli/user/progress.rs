@@ -106,7 +106,7 @@ impl Progress {
     }
 
     /// Reports a line that cannot be imported.
-    pub fn complain(&self, file: &str, line: u64, problem: &str) {
+    pub fn report_problem(&self, file: &str, line: u64, problem: &str) {
         let mut stderr = io::stderr();
         let _ = match self.how {
             How::Terminal => writeln!(stderr, "\r\x1b[K{file}:{line}: {problem}"),

@@ -68,9 +68,9 @@ pub(super) async fn sign_in<'a>(
             let bytes = whole(connection, parts, body).await.map_err(|problem| (*guard, problem))?;
             // the portal need not ask for it any more
             parts.headers.remove(EXPECT);
-            (bytes.clone(), ClientBody::here(bytes))
+            (bytes.clone(), ClientBody::buffered(bytes))
         }
-        None => (Bytes::new(), ClientBody::Coming(body)),
+        None => (Bytes::new(), ClientBody::Arriving(body)),
     };
     let head = head(parts);
     let mut named: Option<(&Arc<Guard>, String)> = None;
@@ -127,7 +127,7 @@ async fn whole(
         return Err(TOO_LARGE);
     }
     let body = RequestBody::new(
-        ClientBody::Coming(body),
+        ClientBody::Arriving(body),
         parts.version,
         connection,
         UploadLimits::silence(PATIENCE),
