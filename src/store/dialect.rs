@@ -39,6 +39,9 @@ const BEGIN_SQLITE: &str = "BEGIN IMMEDIATE";
 const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'; \
                               SET LOCAL statement_timeout = '10s'; \
                               SET LOCAL idle_in_transaction_session_timeout = '15s'";
+/// 40 pages of 8 KiB. Rows that are shorter than 2 KB are neither compressed nor stored elsewhere.
+const PROBE_POSTGRES: &str = "CREATE TEMPORARY TABLE doorward_space_probe ON COMMIT DROP AS \
+                              SELECT repeat(md5(page::text), 50) FROM generate_series(1, 160) AS page";
 /// One process at a time brings the tables up to date. A lock of the transaction: one of the session would stay with a pooler.
 const BEGIN_MIGRATION: &str = "BEGIN; SELECT pg_advisory_xact_lock(7163102746)";
 
@@ -106,6 +109,18 @@ impl Database {
             }
             Err(_) => Err(Unreachable::Down(format!("no answer within {} seconds", LONG.as_secs()))),
         }
+    }
+
+    /// Makes the database take new pages of its disk for a moment: more of them than a change needs.
+    pub async fn probe_space(&self) -> Result<(), StoreError> {
+        if let Some(file) = self.file.clone() {
+            let probing = tokio::task::spawn_blocking(move || sqlite_file::probe_space(file.path()));
+            return probing.await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())));
+        }
+        // a table of this connection's own: its pages are given back when the transaction ends
+        let mut transaction = self.write.begin_with(self.begin).await?;
+        sqlx::raw_sql(PROBE_POSTGRES).execute(&mut *transaction).await?;
+        Ok(transaction.rollback().await?)
     }
 
     /// What is told at once when something changes, where the database can do that.

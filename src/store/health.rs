@@ -4,9 +4,10 @@
 //! by itself: under load it may wait for long although the store works.
 
 use std::{
+    future::Future,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -31,6 +32,10 @@ pub struct Health {
     start: Instant,
     /// Milliseconds after `start` of the last change that was acknowledged.
     written: AtomicU64,
+    /// A call has failed since the last check: the next one tries a write.
+    is_write_due: AtomicBool,
+    /// Changes that the database refused so far.
+    refused_changes: AtomicU64,
     /// The last moment before the present fault at which all was well, in milliseconds since the epoch; 0: no fault.
     well_until: AtomicU64,
     /// The last moment at which all was well.
@@ -44,6 +49,8 @@ impl Health {
             state: watch::Sender::default(),
             start: Instant::now(),
             written: AtomicU64::new(0),
+            is_write_due: AtomicBool::new(false),
+            refused_changes: AtomicU64::new(0),
             well_until: AtomicU64::new(0),
             last_well: AtomicU64::new(0),
             doubt: Notify::new(),
@@ -76,8 +83,13 @@ impl Health {
     /// A call has failed: the next check is due now.
     pub fn failed(&self, error: &StoreError) {
         if let StoreError::Unwritable(reason) = error {
-            self.update(|state| state.unwritable = Some(reason.as_str().into()));
+            self.refused_changes.fetch_add(1, Ordering::AcqRel);
+            // the first reason stays until a check finds another: several are reported for one full disk
+            self.update(|state| {
+                state.unwritable.get_or_insert_with(|| reason.as_str().into());
+            });
         }
+        self.is_write_due.store(true, Ordering::Release);
         self.doubt.notify_one();
     }
 
@@ -120,6 +132,7 @@ impl Store {
     /// Checks whether the store answers and accepts changes. `now`: milliseconds since the epoch.
     pub async fn check(&self, now: u64) -> StoreState {
         let health = self.health();
+        let refused_before = health.refused_changes.load(Ordering::Acquire);
         let lost = self.database().verify().err().map(|error| error.to_string().into());
         let down = self.answers().await.err().map(Arc::from);
         let unwritable = if lost.is_none() && down.is_none() { self.takes_changes().await } else { None };
@@ -127,7 +140,7 @@ impl Store {
         let cut = health.well_until.load(Ordering::Acquire);
         if is_well && cut > 0 {
             self.database().renewal.record_fault(Instant::now());
-            if let Err(error) = self.sessions().bridge(cut, now).await {
+            if let Err(error) = in_time(self.sessions().bridge(cut, now)).await {
                 tracing::warn!(%error, "cannot prolong sessions that ended while the store did not answer");
                 return self.states().borrow().clone();
             }
@@ -137,7 +150,12 @@ impl Store {
         } else if cut == 0 {
             health.well_until.store(health.last_well.load(Ordering::Acquire).max(1), Ordering::Release);
         }
-        health.update(|state| *state = StoreState { down, unwritable, lost });
+        health.update(|state| {
+            // a change that was refused during the check says more than the check
+            let is_refused = health.refused_changes.load(Ordering::Acquire) != refused_before;
+            let refused = state.unwritable.take().filter(|_| is_refused);
+            *state = StoreState { down, unwritable: unwritable.or(refused), lost };
+        });
         self.states().borrow().clone()
     }
 
@@ -166,23 +184,70 @@ impl Store {
         let health = self.health();
         let known = health.state.borrow().unwritable.clone();
         let since = health.millis().saturating_sub(health.written.load(Ordering::Acquire));
-        if known.is_none() && Duration::from_millis(since) < WRITE_EVERY {
+        let is_due = health.is_write_due.swap(false, Ordering::AcqRel);
+        if known.is_none() && !is_due && Duration::from_millis(since) < WRITE_EVERY {
             return None;
         }
-        let changing = async {
-            let mut transaction = self.begin().await?;
-            sqlx::query("UPDATE change_clock SET last = last").execute(&mut *transaction).await?;
-            transaction.commit().await
-        };
-        let changed = timeout(PATIENCE, changing).await;
-        match changed.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer".to_owned()))) {
-            Ok(()) => None,
+        match in_time(self.change_a_row()).await {
+            Ok(()) => {}
             // all connections are in use: that says nothing about the store
-            Err(StoreError::Exhausted(_)) => known,
+            Err(StoreError::Exhausted(_)) => return known,
             Err(error) => {
                 self.database().renewal.record_fault(Instant::now());
-                Some(error.reason().into())
+                return Some(error.reason().into());
             }
         }
+        // a full disk still takes a small change, at times: those of users are larger
+        match known {
+            Some(reason) if !self.has_space().await => Some(reason),
+            _ => None,
+        }
+    }
+
+    async fn change_a_row(&self) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        sqlx::query("UPDATE change_clock SET last = last").execute(&mut *transaction).await?;
+        transaction.commit().await
+    }
+
+    /// Whether the disk of the database takes new pages, more of them than a change needs.
+    async fn has_space(&self) -> bool {
+        match in_time(self.database().probe_space()).await {
+            Ok(()) => true,
+            // the probe itself is not possible, which says nothing about space
+            Err(error) => !error.is_fault(),
+        }
+    }
+}
+
+/// Ends work of a check that neither succeeds nor fails.
+async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let late = |_| Err(unavailable(&format!("no answer within {} seconds", PATIENCE.as_secs())));
+    timeout(PATIENCE, work).await.unwrap_or_else(late)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    fn full() -> StoreError {
+        StoreError::Unwritable("disk is full".to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_of_a_check_that_never_ends_is_given_up() {
+        let error = in_time::<()>(pending()).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+        assert!(in_time(async { Ok(7) }).await.is_ok_and(|seven| seven == 7));
+    }
+
+    #[test]
+    fn one_fault_keeps_its_first_reason() {
+        let health = Health::new();
+        health.failed(&full());
+        health.failed(&StoreError::Unwritable("disk I/O error".to_owned()));
+        assert_eq!(health.state.borrow().unwritable.as_deref(), Some("disk is full"));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, OpenOptions},
-    io::{Error, ErrorKind},
+    io::{Error, ErrorKind, Write as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
@@ -46,6 +46,31 @@ pub fn mark(path: &Path) -> Result<(), StoreError> {
     let marker = marker(path);
     let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&marker);
     made.map(drop).map_err(|error| StoreError::Place { path: marker, error })
+}
+
+/// More than a change adds to the write-ahead log.
+const PROBE_BYTES: usize = 256 * 1024;
+
+/// Whether a new file beside the database gets space on the disk. What says nothing about space is no error.
+pub fn probe_space(path: &Path) -> Result<(), StoreError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let probe = path.with_file_name(format!(".{name}.space-probe"));
+    // one that a killed process left; made anew, so that a link of this name is not followed
+    drop(fs::remove_file(&probe));
+    let full = |error: Error| StoreError::Unwritable(format!("{}: {error}", probe.display()));
+    let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&probe) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            return Err(full(error));
+        }
+        Err(_) => return Ok(()),
+    };
+    // random, since a file system may store zeros without using space
+    let mut bytes = vec![0; PROBE_BYTES];
+    fastrand::fill(&mut bytes);
+    let written = file.write_all(&bytes).and_then(|()| file.sync_data());
+    drop(fs::remove_file(&probe));
+    written.map_err(full)
 }
 
 /// A file as it was when the store was opened, by device and inode.
@@ -141,6 +166,18 @@ mod tests {
         assert!(identity.verify().unwrap_err().to_string().contains("was replaced"));
         fs::rename(back.0, back.1).unwrap();
         identity.verify().unwrap();
+    }
+
+    #[test]
+    fn a_space_probe_leaves_nothing_and_follows_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, other] = ["doorward.db", "other"].map(|name| folder.path().join(name));
+        fs::write(&other, "kept").unwrap();
+        std::os::unix::fs::symlink(&other, folder.path().join(".doorward.db.space-probe")).unwrap();
+        probe_space(&file).unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"kept");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        probe_space(&folder.path().join("missing/doorward.db")).unwrap();
     }
 
     #[test]

@@ -2,7 +2,14 @@
 
 use std::time::Duration;
 
-use crate::support::{Gate, People, Portal, binary::doorward, eventually::within};
+use sqlx::{AnyConnection, Connection as _};
+
+use crate::support::{
+    Gate, People, Portal,
+    binary::{Binary, doorward},
+    database::block_on,
+    eventually::{throughout, within},
+};
 
 const RIGHT: &str = "correct horse battery";
 
@@ -51,6 +58,92 @@ fn a_store_that_takes_no_changes_is_reported_and_fails_the_probe_where_it_should
     }
 }
 
+/// A small change still finds a place, which is less than a sign-in needs.
+#[test]
+fn the_reported_state_does_not_change_while_the_disk_stays_full() {
+    let portal = Portal::answering("portal").start();
+    let gate = Gate::before(&portal).generic(&[("/**", "signed-in")]).accounts();
+    let gate = gate.setting("admin.store_probe", "write");
+    let small = gate.serve_on_small_disk("2m", |people| drop(people.add("carbon.super", "alex", RIGHT)));
+    let Some((binary, disk)) = small else { return };
+    let sign_in = || binary.visitor().sign_in("carbon.super", "alex", RIGHT).status;
+    within(Duration::from_secs(5), || {
+        disk.fill_but(8192);
+        sign_in() == 503
+    });
+    within(Duration::from_secs(3), || binary.admin("/readyz").status == 503);
+    throughout(Duration::from_secs(4), || {
+        disk.fill_but(8192);
+        sign_in();
+        binary.admin("/readyz").status == 503
+    });
+    assert_eq!(
+        ["the store of accounts has a fault", "the store of accounts works again"]
+            .map(|message| binary.times_said(message)),
+        [1, 0]
+    );
+    disk.free();
+    within(Duration::from_secs(2), || binary.admin("/readyz").status == 200);
+    within(Duration::from_secs(1), || sign_in() == 303);
+}
+
+/// SQLITE_BUSY: another process, such as a backup, holds the write lock.
+#[test]
+fn a_locked_database_is_reported_and_heals_by_itself() {
+    let (binary, _portal) = with_alex();
+    let sign_in = || binary.visitor().sign_in("carbon.super", "alex", RIGHT).status;
+    let mut known = binary.visitor();
+    assert_eq!(known.sign_in("carbon.super", "alex", RIGHT).status, 303);
+    let mut lock = connection(&binary, "BEGIN IMMEDIATE");
+    assert_eq!(sign_in(), 503);
+    let reported = "store: cannot write: database is locked";
+    within(Duration::from_secs(15), || binary.admin("/readyz").text().contains(reported));
+    assert!(known.is_signed_in(), "known sessions are served");
+    block_on(sqlx::raw_sql("ROLLBACK").execute(&mut lock)).unwrap();
+    within(Duration::from_secs(7), || binary.admin("/readyz").text() == "ok\n");
+    assert_eq!([sign_in(), sign_in()], [303, 303]);
+}
+
+/// SQLITE_IOERR: the file system refuses to let the write-ahead log grow (`EFBIG`), which is not a full disk.
+#[test]
+fn an_io_error_of_the_database_is_reported_and_heals_by_itself() {
+    let (binary, _portal) = with_alex();
+    let sign_in = || binary.visitor().sign_in("carbon.super", "alex", RIGHT).status;
+    let mut known = binary.visitor();
+    assert_eq!(known.sign_in("carbon.super", "alex", RIGHT).status, 303);
+    // a log that is in use is not begun anew
+    let _reader = connection(&binary, "SELECT * FROM change_clock");
+    let log = std::fs::metadata(binary.folder().join("people.db-wal")).unwrap().len();
+    binary.limit_file_size(Some(log));
+    within(Duration::from_secs(5), || sign_in() == 503);
+    let reported = "store: cannot write: disk I/O error";
+    within(Duration::from_secs(3), || binary.admin("/readyz").text().contains(reported));
+    throughout(Duration::from_secs(2), || {
+        sign_in() == 503 && binary.admin("/readyz").text().contains(reported)
+    });
+    assert!(known.is_signed_in(), "known sessions are served");
+    binary.limit_file_size(None);
+    within(Duration::from_secs(2), || binary.admin("/readyz").text() == "ok\n");
+    assert_eq!([sign_in(), sign_in()], [303, 303], "whichever connection it meets");
+}
+
+/// The disk as it is at the moment of the last acknowledgement, without what the kernel has not written yet.
+#[test]
+fn acknowledged_sessions_survive_a_power_cut() {
+    let portal = Portal::answering("portal").start();
+    let gate = Gate::before(&portal).generic(&[("/**", "signed-in")]).accounts();
+    let on_image = gate.serve_on_image(|people| drop(people.add("carbon.super", "alex", RIGHT)));
+    let Some((binary, image)) = on_image else { return };
+    let mut browsers: Vec<_> = (0..5).map(|_| binary.visitor()).collect();
+    for browser in &mut browsers {
+        assert_eq!(browser.sign_in("carbon.super", "alex", RIGHT).status, 303);
+    }
+    let after = image.cut_power(&binary);
+    for browser in &browsers {
+        assert!(after.visitor().with_cookies_of(browser).is_signed_in(), "an acknowledged session is lost");
+    }
+}
+
 #[test]
 fn nothing_is_acknowledged_into_a_store_that_was_removed() {
     let portal = Portal::answering("portal").start();
@@ -84,4 +177,24 @@ fn a_lost_store_is_an_error_at_the_start_and_not_a_new_one() {
     assert!(!said.status.success() && error.contains("missing or empty"), "{error}");
     assert!(error.contains(".people.db.in-use"), "the remedy: {error}");
     drop(folder);
+}
+
+fn with_alex() -> (Binary, Portal) {
+    let portal = Portal::answering("portal").start();
+    let gate = Gate::before(&portal).generic(&[("/**", "signed-in")]).accounts();
+    let people = People::in_folder(gate.folder());
+    people.add("carbon.super", "alex", RIGHT);
+    people.close();
+    (gate.serve_without_size_signal(), portal)
+}
+
+/// A connection of the test's own to a binary's database, after this statement.
+fn connection(binary: &Binary, statement: &'static str) -> AnyConnection {
+    sqlx::any::install_default_drivers();
+    let url = format!("sqlite:{}", binary.folder().join("people.db").display());
+    block_on(async {
+        let mut connection = AnyConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+        connection
+    })
 }

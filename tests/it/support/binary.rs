@@ -10,6 +10,7 @@ use std::{
     thread,
 };
 
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -110,6 +111,16 @@ impl GateBuilder {
         Some(Self::started(command, Arc::new(home)))
     }
 
+    /// Starts the binary where a file that may not grow is an error, and no signal that ends the process.
+    pub fn serve_without_size_signal(self) -> Binary {
+        let (file, home) = self.write();
+        let mut command = Command::new("sh");
+        command.args(["-ec", "trap '' XFSZ; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_doorward")]);
+        command.args(["serve", "--config"]).arg(file);
+        command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+        Self::started(command, Arc::new(home))
+    }
+
     /// Starts the binary with this standard output.
     pub fn serve_with_stdout(self, stdout: impl Into<Stdio>) -> Binary {
         let (file, home) = self.write();
@@ -206,6 +217,13 @@ impl Binary {
     }
 
     /// Waits for its end; the exit code.
+    /// How large files may become that it writes (`RLIMIT_FSIZE`); `None`: as large as the hard limit says.
+    pub fn limit_file_size(&self, bytes: Option<u64>) {
+        let id = Pid::from_raw(self.child.id().try_into().unwrap());
+        let maximum = getrlimit(Resource::Fsize).maximum;
+        prlimit(id, Resource::Fsize, Rlimit { current: bytes.or(maximum), maximum }).unwrap();
+    }
+
     #[track_caller]
     pub fn exit_code(&mut self) -> Option<i32> {
         let mut status = None;

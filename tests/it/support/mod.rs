@@ -12,6 +12,7 @@ pub mod eventually;
 pub mod gate;
 pub mod h2;
 pub mod idp;
+pub mod image;
 pub mod jar;
 pub mod jwt;
 pub mod keys;

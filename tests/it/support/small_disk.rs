@@ -66,8 +66,17 @@ impl GateBuilder {
 
 impl SmallDisk {
     pub fn fill(&self) {
-        let mut file = File::create(self.folder.join("fill")).unwrap();
+        // what fills it already stays, so that there is no space in between
+        let mut file = File::options().create(true).append(true).open(self.folder.join("fill")).unwrap();
         while file.write_all(&[0; 512]).is_ok() {}
+    }
+
+    /// Fills it but for so many bytes.
+    pub fn fill_but(&self, bytes: u64) {
+        self.fill();
+        let file = File::options().write(true).open(self.folder.join("fill")).unwrap();
+        let length = file.metadata().unwrap().len();
+        file.set_len(length.saturating_sub(bytes)).unwrap();
     }
 
     pub fn free(&self) {

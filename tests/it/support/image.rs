@@ -1,0 +1,71 @@
+//! The binary with its store on a file system in an image file. A copy of the image has what had reached the disk, and
+//! nothing of what the kernel had not written yet: it is the disk after a power cut. Needs root, for a loop device in a
+//! mount namespace that this machine does not notice. `None` without; `tests/all` says so.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+};
+
+use tempfile::TempDir;
+
+use super::{binary::Binary, gate::GateBuilder, people::People};
+
+const MOUNT: &str = "image";
+
+pub struct Image {
+    home: Arc<TempDir>,
+    file: PathBuf,
+    configuration: PathBuf,
+}
+
+impl GateBuilder {
+    /// Starts the binary with a copy of the store that `prepare` has filled.
+    pub fn serve_on_image(self, prepare: impl FnOnce(&People)) -> Option<(Binary, Image)> {
+        let home = self.home.path().to_owned();
+        let (source, file) = (home.join("source"), home.join("disk.img"));
+        fs::create_dir(&source).unwrap();
+        fs::create_dir(home.join(MOUNT)).unwrap();
+        let people = People::in_folder(&source);
+        prepare(&people);
+        people.close();
+        File::create(&file).unwrap().set_len(16 << 20).unwrap();
+        let make = ["mkfs.ext4", "/usr/sbin/mkfs.ext4"]
+            .map(|program| Command::new(program).arg("-q").arg("-d").args([&source, &file]).output());
+        let made = make.into_iter().flatten().any(|output| output.status.success());
+        if !made || !mounting(&file, &home.join(MOUNT)).arg("true").output().ok()?.status.success() {
+            return None;
+        }
+        let gate = self.setting("accounts.store_url", format!("sqlite:{MOUNT}/people.db"));
+        let (configuration, home) = gate.write();
+        let image = Image { home: Arc::new(home), file, configuration };
+        Some((image.serve(&image.file), image))
+    }
+}
+
+impl Image {
+    /// Copies the disk as it is now, ends the binary, and starts another on the copy.
+    pub fn cut_power(&self, binary: &Binary) -> Binary {
+        let copy = self.file.with_extension("copy");
+        fs::copy(&self.file, &copy).unwrap();
+        binary.signal("KILL");
+        self.serve(&copy)
+    }
+
+    fn serve(&self, file: &Path) -> Binary {
+        let mut command = mounting(file, &self.home.path().join(MOUNT));
+        command.arg(env!("CARGO_BIN_EXE_doorward")).args(["serve", "--config"]).arg(&self.configuration);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        GateBuilder::started(command, Arc::clone(&self.home))
+    }
+}
+
+/// Runs what is appended, where the image is mounted.
+fn mounting(file: &Path, at: &Path) -> Command {
+    let script = format!("mount -o loop '{}' '{}' && exec \"$@\"", file.display(), at.display());
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-ec", &script, "sh"]);
+    command
+}
