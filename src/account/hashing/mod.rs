@@ -15,6 +15,7 @@ mod queue;
 mod salted;
 mod shares;
 pub mod stored;
+mod threads;
 
 use std::{
     sync::{

@@ -10,6 +10,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::threads::HashThreads;
 use crate::{
     domain::fairness::{Limit, Resource},
     telemetry::metrics::Count,
@@ -84,6 +85,7 @@ pub(super) struct Queue {
     others: Arc<Semaphore>,
     /// Those that ask for more memory than ours run one at a time.
     greedy: Arc<Semaphore>,
+    threads: HashThreads,
     capacity: usize,
     at_a_time: usize,
     /// How long a hash takes, in microseconds: a moving average.
@@ -100,6 +102,8 @@ impl Queue {
             slots: Arc::new(Semaphore::new(slots)),
             others: Arc::new(Semaphore::new(slots.div_ceil(2))),
             greedy: Arc::new(Semaphore::new(1)),
+            // no lane waits for another's thread
+            threads: HashThreads::new(slots + slots.div_ceil(2) + 1),
             capacity,
             at_a_time: slots,
             typical: AtomicU64::new(50_000),
@@ -148,14 +152,14 @@ impl Queue {
         self.with((place, slot), work).await
     }
 
-    /// Runs the work on a thread that may block. What is held belongs to the work, not to the caller: should the caller go
+    /// Runs the work on a thread for hashes. What is held belongs to the work, not to the caller: should the caller go
     /// away, or the work panic, it is free when the work has ended, and not before.
     pub(super) async fn with<T: Send + 'static>(
         &self,
         held: impl Send + 'static,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
-        let hashed = tokio::task::spawn_blocking(move || {
+        let hashed = self.threads.spawn(move || {
             let _held = held;
             let start = Instant::now();
             (work(), start.elapsed())
