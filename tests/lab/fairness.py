@@ -2,14 +2,16 @@
 """Measures the latency of 1,000 well-behaved clients while one client attacks, against the latency without the attack.
 
     make fairness                      # builds the release binary first
-    python3 tests/lab/fairness.py --doorward PATH [--seconds 10] [--only uploads,resets] [--http2]
+    python3 tests/lab/fairness.py --doorward PATH [--rounds 3] [--seconds 6] [--only uploads,resets] [--http2]
 
 Each well-behaved client has an address of its own (127.1.0.0/16), one kept connection, and makes one request a second.
-The attacker has one address (127.9.9.9). Proxy on CPU 1; clients, attacker and portal on CPU 0. All traffic is on loopback.
-Needs Debian's nginx as the portal. Prints one line per attack: p50 and p99 without and with it, the ratio, failed requests.
+The attacker has one address (127.9.9.9). Proxy on CPU 1; clients, attacker (at the lowest priority) and portal on CPU 0. All traffic is on loopback.
+Needs Debian's nginx as the portal. Each round measures without and then with the attack, on a new proxy. Prints one line per attack:
+medians over the rounds of p50, p99 and their ratio, and the failed requests of all rounds.
 """
 import argparse
 import asyncio
+import collections
 import multiprocessing
 import os
 import pathlib
@@ -70,7 +72,6 @@ access = "anonymous"
 upgrade = true
 [limits.client]
 exempt = []
-upgrade = true
 [log]
 level = "warn"
 access = "off"
@@ -83,14 +84,14 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for(port):
+def wait_for(port, log):
     for _ in range(400):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return
         except OSError:
             time.sleep(0.05)
-    raise SystemExit(f"port {port} does not open")
+    raise SystemExit(f"port {port} does not open: {pathlib.Path(log.name).read_text()}")
 
 
 def run_on(cpu, command, log):
@@ -111,9 +112,9 @@ class Bench:
         self.log = (self.home / "log").open("wb")
         nginx = shutil.which("nginx") or "/usr/sbin/nginx"
         self.nginx = run_on(0, [nginx, "-c", str(self.home / "nginx.conf"), "-e", str(self.home / "nginx.err")], self.log)
-        wait_for(portal)
+        wait_for(portal, self.log)
         self.proxy = run_on(1, [doorward, "serve", "--config", str(self.home / "deployment.toml")], self.log)
-        wait_for(self.port)
+        wait_for(self.port, self.log)
 
     def memory_mib(self):
         text = pathlib.Path(f"/proc/{self.proxy.pid}/status").read_text()
@@ -306,6 +307,8 @@ ATTACKS = [connections, uploads, trickled, slow_readers, slow_streams, sign_ins,
 
 def attack(name, port, seconds):
     os.sched_setaffinity(0, {0})
+    # the clients share the CPU with the attacker: what is measured is the proxy, not who of them gets it
+    os.nice(19)
     chosen = next(one for one in ATTACKS if one.__name__ == name)
     asyncio.run(chosen(port, time.monotonic() + seconds))
 
@@ -318,10 +321,32 @@ def measure(port, seconds):
     return quantile(0.5), quantile(0.99), len(failures), len(latencies) + len(failures), failures
 
 
+Round = collections.namedtuple("Round", "before during memory rejected")
+
+
+def one_round(options, name):
+    bench = Bench(options.doorward, options.http2)
+    try:
+        measure(bench.port, 2)
+        before = measure(bench.port, options.seconds)
+        attacker = multiprocessing.Process(target=attack, args=(name, bench.port, options.seconds + 4))
+        attacker.start()
+        time.sleep(3)
+        during = measure(bench.port, options.seconds)
+        memory, rejected = bench.memory_mib(), bench.rejected()
+        attacker.join(60)
+        if attacker.is_alive():
+            attacker.kill()
+        return Round(before, during, memory, rejected)
+    finally:
+        bench.stop()
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--doorward", default=os.environ.get("DOORWARD", "target/release/doorward"))
-    arguments.add_argument("--seconds", type=float, default=10)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--seconds", type=float, default=6)
     arguments.add_argument("--only", default="")
     arguments.add_argument("--http2", action="store_true", help="speak HTTP/2 with the portal")
     options = arguments.parse_args()
@@ -332,26 +357,17 @@ def main():
     print("| --- | --- | --- | ---: | ---: | ---: | --- |")
     worst = 0.0
     for name in names:
-        bench = Bench(options.doorward, options.http2)
-        try:
-            measure(bench.port, 3)
-            before = measure(bench.port, options.seconds)
-            attacker = multiprocessing.Process(target=attack, args=(name, bench.port, options.seconds + 4))
-            attacker.start()
-            time.sleep(3)
-            during = measure(bench.port, options.seconds)
-            memory, rejected = bench.memory_mib(), bench.rejected()
-            attacker.join(60)
-            if attacker.is_alive():
-                attacker.kill()
-        finally:
-            bench.stop()
-        ratio = during[1] / before[1]
+        rounds = [one_round(options, name) for _ in range(options.rounds)]
+        median = lambda figure: statistics.median(figure(one) for one in rounds)
+        ratio = median(lambda one: one.during[1] / one.before[1])
         worst = max(worst, ratio)
-        print(f"| {name} | {before[0]:.2f} / {during[0]:.2f} | {before[1]:.2f} / {during[1]:.2f} | {ratio:.2f} "
-              f"| {during[2]} of {during[3]} | {memory:.0f} | {rejected} |", flush=True)
-        for failure in sorted(set(during[4]))[:3]:
-            print(f"  {during[4].count(failure)} x {failure}", file=sys.stderr)
+        failures = [failure for one in rounds for failure in one.during[4]]
+        print(f"| {name} | {median(lambda one: one.before[0]):.2f} / {median(lambda one: one.during[0]):.2f} "
+              f"| {median(lambda one: one.before[1]):.2f} / {median(lambda one: one.during[1]):.2f} | {ratio:.2f} "
+              f"| {len(failures)} of {sum(one.during[3] for one in rounds)} | {median(lambda one: one.memory):.0f} "
+              f"| {rounds[-1].rejected} |", flush=True)
+        for failure in sorted(set(failures))[:3]:
+            print(f"  {failures.count(failure)} x {failure}", file=sys.stderr)
     sys.exit(0 if worst <= 2 else 1)
 
 
