@@ -24,7 +24,7 @@ use super::{
     select, settings_answer,
     upgrade::Tunnel,
     upload_watch::UploadLimits,
-    upstream::{ForwardError, Portal, Sender, Upgraded},
+    upstream::{ForwardError, Outgoing, Portal, Sender, Upgraded},
 };
 use crate::{
     config::{
@@ -49,9 +49,7 @@ const GRPC: &[u8] = b"application/grpc";
 /// A request as the portal gets it, and the portal.
 pub struct Prepared {
     portal: Arc<Portal>,
-    request: Request<RequestBody>,
-    added: Added,
-    sender: Sender,
+    outgoing: Outgoing,
     special: Option<Special>,
 }
 
@@ -72,7 +70,7 @@ pub fn prepare(
     policy: &TenantPolicy,
     mut parts: Parts,
     body: ClientBody,
-) -> Result<Prepared, Refusal> {
+) -> Result<Box<Prepared>, Refusal> {
     let gate = &*worker.gate;
     check_buffers(gate, judgement)?;
     let Some(upstream) = find_upstream(&settings.portal.upstreams, parts.uri.path()) else {
@@ -126,7 +124,7 @@ pub fn prepare(
         state: Arc::clone(&judgement.client_state),
         share: settings.limits.client.share(Resource::UpstreamConnection),
     };
-    Ok(Prepared { portal, request, added, sender, special })
+    Ok(Box::new(Prepared { portal, outgoing: Outgoing { request, added, sender }, special }))
 }
 
 /// Sends it and waits for the head of the answer.
@@ -135,21 +133,21 @@ pub async fn forward(
     connection: &ClientConnection,
     judgement: &Judgement,
     policy: &TenantPolicy,
-    prepared: Box<Prepared>,
+    mut prepared: Box<Prepared>,
     now: u64,
 ) -> Result<Response<ResponseBody>, NoAnswer> {
-    let Prepared { portal, request, added, sender, special } = *prepared;
+    let special = prepared.special.take();
+    let Prepared { portal, outgoing, .. } = &mut *prepared;
     if let Some(Special::Upgrade(permit, judged)) = special {
         let watch = AccessWatch::new(worker, judgement, policy, judged, now);
-        let request = (request, added, sender);
-        return Box::pin(upgrade(worker, connection, judgement, &portal, request, (permit, watch))).await;
+        return Box::pin(upgrade(worker, connection, judgement, (portal, outgoing), (permit, watch))).await;
     }
-    let upload = request.body().progress();
+    let upload = outgoing.request.body().progress();
     let failed = |error| match upload.as_ref().and_then(|upload| upload.client_fault()) {
         Some(fault) => NoAnswer { refusal: Refusal::from(fault), may_have_arrived: true },
         None => NoAnswer::because(worker, portal.target(), judgement, &error),
     };
-    let mut answer = portal.forward(request, added, sender).await.map_err(failed)?;
+    let mut answer = portal.forward(outgoing).await.map_err(failed)?;
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // nobody asked for it: whatever follows would be read as somebody's answer
         return Err(failed(ForwardError::Upgrade));
@@ -312,12 +310,11 @@ async fn upgrade(
     worker: &Worker,
     connection: &ClientConnection,
     judgement: &Judgement,
-    portal: &Portal,
-    (request, added, sender): (Request<RequestBody>, Added, Sender),
+    (portal, outgoing): (&Portal, &mut Outgoing),
     (permit, watch): (Permit, AccessWatch),
 ) -> Result<Response<ResponseBody>, NoAnswer> {
     let failed = |error| NoAnswer::because(worker, portal.target(), judgement, &error);
-    let (mut headers, stream, early) = match portal.forward_upgrade(request, &added, &sender).await {
+    let (mut headers, stream, early) = match portal.forward_upgrade(outgoing).await {
         Err(error) => return Err(failed(error)),
         Ok(Upgraded::Switched { headers, .. }) if !is_wanted(judgement, &headers) => {
             return Err(failed(ForwardError::Upgrade));

@@ -134,9 +134,7 @@ pub async fn handle(
                 }
                 Some(policy) => {
                     let body = ClientBody::Arriving(body);
-                    match prepare(worker, connection, &settings, &judgement, policy, parts, body)
-                        .map(Box::new)
-                    {
+                    match prepare(worker, connection, &settings, &judgement, policy, parts, body) {
                         Ok(prepared) => forward(worker, connection, &judgement, policy, prepared, now)
                             .await
                             .map(|answer| (Outcome::forwarded, answer))

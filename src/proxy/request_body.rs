@@ -169,6 +169,15 @@ impl RequestBody {
         Self { incoming, http2, upload }
     }
 
+    pub const fn empty() -> Self {
+        Self { incoming: ClientBody::Buffered(None), http2: false, upload: None }
+    }
+
+    /// The body itself; an empty one stays.
+    pub fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::empty())
+    }
+
     /// Counts the bytes of the body that may wait to be read for the client, until the body has ended.
     pub fn reserve(&mut self, client: &Arc<ClientState>) {
         let announced = self.incoming.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());

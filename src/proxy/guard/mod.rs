@@ -147,7 +147,7 @@ impl Guarding<'_> {
     async fn forward(&self, parts: Parts, body: ClientBody) -> Result<Response<ResponseBody>, NoAnswer> {
         let &Self { worker, connection, settings, judgement, policy, now } = self;
         match prepare(worker, connection, settings, judgement, policy, parts, body) {
-            Ok(prepared) => forward(worker, connection, judgement, policy, Box::new(prepared), now).await,
+            Ok(prepared) => forward(worker, connection, judgement, policy, prepared, now).await,
             Err(refusal) => Err(NoAnswer { refusal, may_have_arrived: false }),
         }
     }

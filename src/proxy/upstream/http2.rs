@@ -7,11 +7,11 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response, Version};
+use http::{Response, Version};
 use tokio::time::Instant;
 
 use super::{
-    ForwardError,
+    ForwardError, Outgoing,
     connect::Connector,
     h2_connections::{Group, Opener, StreamPermit},
     lease::Lease,
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     config::model::{HTTP2_STREAMS, Upstream},
     domain::client::Client,
-    proxy::{body::ResponseBody, request_body::RequestBody},
+    proxy::body::ResponseBody,
 };
 
 /// Streams of a connection for bodies that are still arriving.
@@ -42,9 +42,10 @@ impl Shared {
         &self,
         upstream: &Arc<Upstream>,
         connector: &Connector,
-        mut request: Request<RequestBody>,
-        client: Client,
+        outgoing: &mut Outgoing,
     ) -> Result<Response<ResponseBody>, ForwardError> {
+        let client = outgoing.sender.client;
+        let mut request = outgoing.take_request();
         *request.version_mut() = Version::HTTP_2;
         let upload = request.body().progress();
         let permit = self.stream(upstream, connector, request.body().is_arriving(), client).await?;

@@ -14,7 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::{HeaderMap, Method};
 use http_body::Body as _;
 use tokio::{
     io::AsyncWrite,
@@ -22,22 +22,26 @@ use tokio::{
 };
 
 use super::{
-    ForwardError,
+    ForwardError, Outgoing,
     connect::PortalStream,
     http1::{self, Answer, Frames, Reader, Sent, Upload, WireError},
     pool::Pool,
 };
-use crate::proxy::{added::Added, request_body::RequestBody};
 
 /// An idle connection keeps the buffer of its heads, but not of the largest.
 const KEPT_HEAD: usize = 8 * 1024;
 
+/// Small, because it is moved several times a request.
 pub struct Lease {
+    connection: Box<Connection>,
+    /// Since when it is unused, as far as the worker's sweep has noticed.
+    pub(super) idle_since: Option<Instant>,
+}
+
+struct Connection {
     reader: Reader<PortalStream>,
     head: Vec<u8>,
     deadline: Deadline,
-    /// Since when nobody has used it, as far as the worker's sweep has noticed.
-    pub(super) idle_since: Option<Instant>,
 }
 
 /// Where the body of an answer comes from.
@@ -47,8 +51,17 @@ pub enum Source {
     Task(Frames),
 }
 
-/// Why there is no answer, and the request where it can be sent again.
-pub type Unanswered = (ForwardError, Option<Box<Request<RequestBody>>>);
+/// Why there is no answer, and whether the request can be sent again: not a byte of it has been written.
+pub struct Unanswered {
+    pub error: ForwardError,
+    pub is_unsent: bool,
+}
+
+impl From<ForwardError> for Unanswered {
+    fn from(error: ForwardError) -> Self {
+        Self { error, is_unsent: false }
+    }
+}
 
 impl Lease {
     pub fn new(stream: PortalStream) -> Self {
@@ -56,107 +69,110 @@ impl Lease {
     }
 
     fn of(reader: Reader<PortalStream>) -> Self {
-        Self { reader, head: Vec::new(), deadline: Deadline::new(Instant::now()), idle_since: None }
+        let connection = Connection { reader, head: Vec::new(), deadline: Deadline::new(Instant::now()) };
+        Self { connection: Box::new(connection), idle_since: None }
     }
 
     /// Whether a request can be sent at once: not closed by the portal in the meantime, and nothing said unasked.
     pub fn is_usable(&mut self, cx: &mut Context<'_>) -> bool {
-        self.reader.is_quiet(cx)
+        self.connection.reader.is_quiet(cx)
     }
 
     /// Between two requests: no more memory than needed.
     pub fn rest(&mut self) {
         self.idle_since = None;
-        if self.head.capacity() > KEPT_HEAD {
-            self.head = Vec::new();
+        if self.connection.head.capacity() > KEPT_HEAD {
+            self.connection.head = Vec::new();
         }
-        self.reader.rest();
+        self.connection.reader.rest();
     }
 
-    /// Sends and waits for the head of the answer. An error that gives the request back means that not a byte of it has
-    /// been written.
-    pub fn send(
+    /// Sends and waits for the head of the answer.
+    pub async fn send(
         mut self,
-        request: Request<RequestBody>,
-        added: &Added,
+        outgoing: &mut Outgoing,
         timeout: Duration,
         pool: &Arc<Pool>,
-    ) -> impl Future<Output = Result<(Answer, Source), Unanswered>> + Send {
+    ) -> Result<(Answer, Source), Unanswered> {
+        let Outgoing { request, added, .. } = outgoing;
+        let Connection { reader, head, deadline } = &mut *self.connection;
         let body = request.body();
         let sent = match body.size_hint().exact() {
             _ if body.is_end_stream() => Sent::Nothing,
             Some(length) => Sent::Length(length),
             None => Sent::Chunked,
         };
-        self.head.clear();
-        http1::write_head(&mut self.head, &request, sent, |out| added.write(out));
+        head.clear();
+        http1::write_head(head, request, sent, |out| added.write(out));
         // a small body goes out with the head, and needs no task
-        let whole = request.body().whole();
+        let whole = body.whole();
         if let Some((data, trailers)) = whole {
-            http1::write_body(&mut self.head, sent, data, trailers);
+            http1::write_body(head, sent, data, trailers);
         }
         let is_upload = sent != Sent::Nothing && whole.is_none();
         let to_head = *request.method() == Method::HEAD;
-        let mut unsent = Some(request);
-        async move {
-            let mut written = 0;
-            self.deadline.set(Instant::now() + timeout);
-            let wrote = poll_fn(|cx| {
-                if let Poll::Ready(wrote) = self.poll_write_head(cx, &mut written) {
-                    return Poll::Ready(wrote.map_err(|error| broken(error.into())));
-                }
-                self.deadline.poll(cx).map(|()| Err(ForwardError::AnswerTimeout))
-            });
-            if let Err(error) = wrote.await {
-                let again = unsent.filter(|_| written == 0 && !error.is_timeout()).map(Box::new);
-                return Err((error, again));
+        let mut written = 0;
+        deadline.set(Instant::now() + timeout);
+        let wrote = poll_fn(|cx| {
+            if let Poll::Ready(wrote) = poll_write_head(cx, &mut reader.io, head, &mut written) {
+                return Poll::Ready(wrote.map_err(|error| broken(error.into())));
             }
-            let body = unsent.take().map(Request::into_body);
-            if let Some(body) = body.filter(|_| is_upload) {
-                let pool = Arc::clone(pool);
-                let Self { reader, mut deadline, .. } = self;
-                let upload =
-                    http1::send(reader, body, sent, to_head, move |reader| pool.put(Self::of(reader)));
-                return answer_of_upload(upload, &mut deadline, timeout).await;
-            }
-            let answer = poll_fn(|cx| {
-                loop {
-                    match self.reader.poll_answer(cx, to_head) {
-                        Poll::Ready(Ok(answer)) if answer.is_interim() => {}
-                        Poll::Ready(answer) => {
-                            return Poll::Ready(answer.map_err(|error| (broken(error), None)));
-                        }
-                        Poll::Pending => break,
-                    }
-                }
-                self.deadline.poll(cx).map(|()| Err((ForwardError::AnswerTimeout, None)))
-            })
-            .await?;
-            Ok((answer, Source::Lease(self)))
+            deadline.poll(cx).map(|()| Err(ForwardError::AnswerTimeout))
+        });
+        if let Err(error) = wrote.await {
+            let is_unsent = written == 0 && !error.is_timeout();
+            return Err(Unanswered { error, is_unsent });
         }
-    }
-
-    fn poll_write_head(&mut self, cx: &mut Context<'_>, written: &mut usize) -> Poll<io::Result<()>> {
-        let mut io = Pin::new(&mut self.reader.io);
-        while let Some(rest) = self.head.get(*written..).filter(|rest| !rest.is_empty()) {
-            match ready!(io.as_mut().poll_write(cx, rest))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                more => *written += more,
-            }
+        let body = request.body_mut().take();
+        // while the portal thinks, a request costs no more memory than needed
+        *request.headers_mut() = HeaderMap::new();
+        if is_upload {
+            let pool = Arc::clone(pool);
+            let Connection { reader, mut deadline, .. } = *self.connection;
+            let upload = http1::send(reader, body, sent, to_head, move |reader| pool.put(Self::of(reader)));
+            return answer_of_upload(upload, &mut deadline, timeout).await;
         }
-        io.poll_flush(cx)
+        drop(body);
+        let answer = poll_fn(|cx| {
+            loop {
+                match reader.poll_answer(cx, to_head) {
+                    Poll::Ready(Ok(answer)) if answer.is_interim() => {}
+                    Poll::Ready(answer) => return Poll::Ready(answer.map_err(broken)),
+                    Poll::Pending => break,
+                }
+            }
+            deadline.poll(cx).map(|()| Err(ForwardError::AnswerTimeout))
+        })
+        .await?;
+        Ok((answer, Source::Lease(self)))
     }
 
     /// The socket after `101 Switching Protocols`; bytes the portal has already sent come with it.
     pub fn into_upgraded(self) -> (PortalStream, Bytes) {
-        let (mut stream, early) = self.reader.into_parts();
+        let (mut stream, early) = self.connection.reader.into_parts();
         stream.count_no_more();
         (stream, early)
     }
 
     pub(super) fn parts(&mut self) -> (&mut Reader<PortalStream>, &mut Deadline) {
-        (&mut self.reader, &mut self.deadline)
+        (&mut self.connection.reader, &mut self.connection.deadline)
     }
+}
+
+fn poll_write_head(
+    cx: &mut Context<'_>,
+    stream: &mut PortalStream,
+    head: &[u8],
+    written: &mut usize,
+) -> Poll<io::Result<()>> {
+    let mut stream = Pin::new(stream);
+    while let Some(rest) = head.get(*written..).filter(|rest| !rest.is_empty()) {
+        match ready!(stream.as_mut().poll_write(cx, rest))? {
+            0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            more => *written += more,
+        }
+    }
+    stream.poll_flush(cx)
 }
 
 async fn answer_of_upload(
@@ -173,14 +189,14 @@ async fn answer_of_upload(
         while deadline.poll(cx).is_ready() {
             // the answer's time counts from the end of the upload
             if !upload.progress.as_ref().is_some_and(|progress| progress.has_moved(&mut uploaded)) {
-                return Poll::Ready(Err((ForwardError::AnswerTimeout, None)));
+                return Poll::Ready(Err(ForwardError::AnswerTimeout));
             }
             deadline.set(Instant::now() + timeout);
         }
         Poll::Pending
     })
     .await?;
-    let (answer, frames) = answer.unwrap_or(Err(WireError::Upload)).map_err(|error| (broken(error), None))?;
+    let (answer, frames) = answer.unwrap_or(Err(WireError::Upload)).map_err(broken)?;
     Ok((answer, Source::Task(frames)))
 }
 
@@ -241,7 +257,7 @@ mod tests {
             });
             let mut deadline = Deadline::new(Instant::now());
             let got = answer_of_upload(upload, &mut deadline, Duration::from_secs(1)).await;
-            let in_time = !matches!(got, Err((ForwardError::AnswerTimeout, _)));
+            let in_time = !matches!(got, Err(Unanswered { error: ForwardError::AnswerTimeout, .. }));
             assert_eq!(in_time, answered, "silent for {silence} ms");
         }
     }

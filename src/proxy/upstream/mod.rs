@@ -66,6 +66,20 @@ impl ForwardError {
     }
 }
 
+/// A request on its way to the portal. Steps borrow it, because moving it costs more than most of them.
+pub struct Outgoing {
+    pub request: Request<RequestBody>,
+    pub added: Added,
+    pub sender: Sender,
+}
+
+impl Outgoing {
+    /// The request itself; an empty one stays.
+    fn take_request(&mut self) -> Request<RequestBody> {
+        std::mem::replace(&mut self.request, Request::new(RequestBody::empty()))
+    }
+}
+
 /// What the portal says to a request to switch protocols.
 pub enum Upgraded {
     /// 101; `early` has been sent already, in the new protocol.
@@ -95,34 +109,25 @@ impl Portal {
 
     /// Sends the request and gives back the answer with a streaming body. A request is sent a second time only when not
     /// a byte of it had been written the first time.
-    #[expect(clippy::manual_async_fn, reason = "an async fn would hold the request twice")]
-    pub fn forward(
-        &self,
-        mut request: Request<RequestBody>,
-        added: Added,
-        sender: Sender,
-    ) -> impl Future<Output = Result<Response<ResponseBody>, ForwardError>> + Send + '_ {
-        async move {
-            if request.body().is_arriving() {
-                Box::pin(request.body_mut().read_start())
-                    .await
-                    .map_err(|error| ForwardError::Broken(error.into()))?;
-            }
-            let permit = sender.permit(self.upstream.connect_timeout).await?;
-            if self.upstream.http2 {
-                let shared = self.shared.forward(&self.upstream, &self.connector, request, sender.client);
-                return Box::pin(shared).await.map(|answer| answer.map(|body| body.holding(permit)));
-            }
-            loop {
-                let (lease, fresh) = match poll_fn(|cx| Poll::Ready(self.pool.take(cx))).await {
-                    Some(lease) => (lease, false),
-                    None => Box::pin(self.open(self.pool.home, sender.client)).await?,
-                };
-                match lease.send(request, &added, self.upstream.header_timeout, &self.pool).await {
-                    Ok((answer, source)) => return Ok(self.streaming(answer, source, permit)),
-                    Err((_, Some(unsent))) if !fresh => request = *unsent,
-                    Err((error, _)) => return Err(error),
-                }
+    pub async fn forward(&self, outgoing: &mut Outgoing) -> Result<Response<ResponseBody>, ForwardError> {
+        let body = outgoing.request.body_mut();
+        if body.is_arriving() {
+            Box::pin(body.read_start()).await.map_err(|error| ForwardError::Broken(error.into()))?;
+        }
+        let permit = outgoing.sender.permit(self.upstream.connect_timeout).await?;
+        if self.upstream.http2 {
+            let shared = self.shared.forward(&self.upstream, &self.connector, outgoing);
+            return Box::pin(shared).await.map(|answer| answer.map(|body| body.holding(permit)));
+        }
+        loop {
+            let (lease, fresh) = match poll_fn(|cx| Poll::Ready(self.pool.take(cx))).await {
+                Some(lease) => (lease, false),
+                None => Box::pin(self.open(self.pool.home, outgoing.sender.client)).await?,
+            };
+            match lease.send(outgoing, self.upstream.header_timeout, &self.pool).await {
+                Ok((answer, source)) => return Ok(self.streaming(answer, source, permit)),
+                Err(unanswered) if unanswered.is_unsent && !fresh => {}
+                Err(unanswered) => return Err(unanswered.error),
             }
         }
     }
@@ -143,17 +148,12 @@ impl Portal {
 
     /// For upgrades: a new connection, which comes to the pool only when the portal declines, and does not count any more
     /// once it is a tunnel.
-    pub async fn forward_upgrade(
-        &self,
-        request: Request<RequestBody>,
-        added: &Added,
-        sender: &Sender,
-    ) -> Result<Upgraded, ForwardError> {
-        let permit = sender.permit(self.upstream.connect_timeout).await?;
-        // nobody's home: no used connection is handed to it
-        let (lease, _) = self.open(Home::new(), sender.client).await?;
-        let sent = lease.send(request, added, self.upstream.header_timeout, &self.pool).await;
-        match sent.map_err(|(error, _)| error)? {
+    pub async fn forward_upgrade(&self, outgoing: &mut Outgoing) -> Result<Upgraded, ForwardError> {
+        let permit = outgoing.sender.permit(self.upstream.connect_timeout).await?;
+        // with a new `Home`, so that no used connection is handed to it
+        let (lease, _) = self.open(Home::new(), outgoing.sender.client).await?;
+        let sent = lease.send(outgoing, self.upstream.header_timeout, &self.pool).await;
+        match sent.map_err(|unanswered| unanswered.error)? {
             (answer, Source::Lease(lease)) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
                 let (stream, early) = lease.into_upgraded();
                 Ok(Upgraded::Switched { headers: answer.headers, stream, early })
