@@ -157,6 +157,7 @@ pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate>
         local: crate::web::router(site),
         management,
         clients: ClientRegistry::default(),
+        management_clients: ClientRegistry::default(),
         unlisted_proxies: crate::proxy::UnlistedProxies::default(),
         bounces: crate::proxy::Cookieless::default(),
         doors,

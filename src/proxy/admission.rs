@@ -12,7 +12,7 @@ use std::{
 use http::{HeaderMap, header, request::Parts};
 
 use super::{
-    ClientConnection, Gate,
+    ClientConnection, Entrance, Gate,
     answer::Refusal,
     forwarded::{self, Client},
     judge::{Judgement, Source},
@@ -21,34 +21,62 @@ use super::{
 };
 use crate::{
     clock,
-    config::{Settings, TenantPolicy, directory::Found, hosts::HostFound},
+    config::{
+        Settings, TenantPolicy, descriptors::MANAGEMENT_CONNECTIONS, directory::Found, hosts::HostFound,
+    },
     domain::{
         buffer_load::{BufferShortage, STALL_TIMEOUT},
         client::ClientAddress,
-        fairness::{Limit, Resource, is_overloaded},
+        fairness::{Limit, Resource, Share, is_overloaded},
         tenant::{NamedTenant, Place},
     },
-    sync::client_limits::{ClientState, Exceeded, Permit},
+    sync::client_limits::{ClientRegistry, ClientState, Exceeded, Permit},
     token::bearer::{self, Credential, Places},
 };
 
-/// The limits of the client that opens a connection. A trusted proxy has none: the clients it names have.
-pub fn connecting(gate: &Gate, settings: &Settings, peer: IpAddr) -> Arc<ClientState> {
-    if is_trusted(settings, peer) {
-        return Arc::clone(gate.clients.all());
+/// The client that opens a connection, and what counts the connection for it. A trusted proxy has no limits: the clients it
+/// names have.
+pub fn connecting(
+    gate: &Gate,
+    settings: &Settings,
+    entrance: Entrance,
+    peer: IpAddr,
+) -> Result<(Arc<ClientState>, Permit), Exceeded> {
+    // bytes that wait in buffers have one budget, whatever the listener
+    let client = of_peer(&gate.clients, settings, peer);
+    let counted = match entrance {
+        Entrance::Public => Arc::clone(&client),
+        Entrance::Management => of_peer(&gate.management_clients, settings, peer),
+    };
+    let permit = counted.acquire(Resource::Connection, 1, connection_share(settings, entrance))?;
+    Ok((client, permit))
+}
+
+fn of_peer(clients: &ClientRegistry, settings: &Settings, peer: IpAddr) -> Arc<ClientState> {
+    if is_trusted(settings, peer) { Arc::clone(clients.all()) } else { named(clients, settings, peer) }
+}
+
+/// The management listener has a total of its own, so that connections to the public ones take nothing of it.
+fn connection_share(settings: &Settings, entrance: Entrance) -> Share {
+    let public = settings.limits.client.connections;
+    match entrance {
+        Entrance::Public => public,
+        Entrance::Management => {
+            let most = Share::fraction(MANAGEMENT_CONNECTIONS, 2);
+            Share { client: public.client.min(most), all: MANAGEMENT_CONNECTIONS }
+        }
     }
-    named(gate, settings, peer)
 }
 
 fn is_trusted(settings: &Settings, peer: IpAddr) -> bool {
     settings.server.trusted_proxies.iter().any(|net| net.contains(&peer))
 }
 
-fn named(gate: &Gate, settings: &Settings, address: IpAddr) -> Arc<ClientState> {
+fn named(clients: &ClientRegistry, settings: &Settings, address: IpAddr) -> Arc<ClientState> {
     if settings.limits.client.is_exempt(address) {
-        Arc::clone(gate.clients.all())
+        Arc::clone(clients.all())
     } else {
-        gate.clients.by_address(address)
+        clients.by_address(address)
     }
 }
 
@@ -71,27 +99,60 @@ pub fn source(
 ) -> Source {
     let peer = connection.peer.ip();
     let (client, came_in_clear) = client(settings, (peer, connection.tls), headers);
-    let client_state = if client.address != peer {
-        named(gate, settings, client.address)
+    let client_state = client_state(gate, settings, connection, client.address, headers);
+    Source { peer, client, came_in_clear, client_state, is_counted: true }
+}
+
+/// The limits that count for a request: those of the connection's client, or of the one that a trusted proxy names.
+fn client_state(
+    gate: &Gate,
+    settings: &Settings,
+    connection: &ClientConnection,
+    client: IpAddr,
+    headers: &HeaderMap,
+) -> Arc<ClientState> {
+    let peer = connection.peer.ip();
+    if client != peer {
+        named(&gate.clients, settings, client)
     } else if is_trusted(settings, peer) && forwarded::may_name_client(headers) {
         // contradictory or unreadable: a client that sends such headers through a proxy must not have the proxy's exemption
         gate.clients.by_address(peer)
     } else {
         Arc::clone(connection.client())
-    };
-    Source { peer, client, came_in_clear, client_state }
+    }
 }
 
-/// The address that failed attempts to sign in count for. A peer that is not listed and sends a proxy's headers is reported:
-/// its clients cannot be distinguished.
-pub fn counted_address(
+/// The same at the management listener, where requests are counted apart.
+pub fn administrator_state(
     gate: &Gate,
+    settings: &Settings,
+    peer: IpAddr,
+    client: IpAddr,
+    headers: &HeaderMap,
+) -> Arc<ClientState> {
+    let clients = &gate.management_clients;
+    if client != peer {
+        named(clients, settings, client)
+    } else if is_trusted(settings, peer) && forwarded::may_name_client(headers) {
+        clients.by_address(peer)
+    } else {
+        of_peer(clients, settings, peer)
+    }
+}
+
+/// The address that failed attempts to sign in count for.
+pub fn counted_address(
     settings: &Settings,
     (peer, client): (IpAddr, IpAddr),
     forwarding: bool,
 ) -> ClientAddress {
+    if forwarding && !is_trusted(settings, peer) { ClientAddress::of(client, true) } else { client.into() }
+}
+
+/// A peer that is not listed and sends a proxy's headers: its clients cannot be distinguished.
+pub fn report_unlisted_proxy(gate: &Gate, settings: &Settings, peer: IpAddr, forwarding: bool) {
     if !forwarding || is_trusted(settings, peer) {
-        return client.into();
+        return;
     }
     gate.metrics.unlisted_proxy_requests.inc();
     if gate.unlisted_proxies.is_new(peer) {
@@ -101,7 +162,6 @@ pub fn counted_address(
              list it; until then its clients share one address"
         );
     }
-    ClientAddress::of(client, true)
 }
 
 /// Peers that were reported; bounded, so that clients cannot fill the log.
@@ -142,6 +202,19 @@ pub fn admit(
     } else {
         Ok(permit)
     }
+}
+
+/// The same at the management listener, whose clients are counted apart.
+pub fn admit_administrator(
+    gate: &Gate,
+    settings: &Settings,
+    client: &Arc<ClientState>,
+    arrived: Instant,
+) -> Result<Permit, Refusal> {
+    gate.management_clients
+        .take_request(client, settings.limits.client.request_rate, arrived)
+        .map_err(|wait| Refusal::ClientLimit { limit: Limit::RequestRate, retry_after: wait })?;
+    acquire(client, Resource::Request, settings)
 }
 
 /// What one client may hold of a resource; the refusal says whose limit was reached.

@@ -222,7 +222,7 @@ impl Refusal {
     }
 
     /// When it is worth trying again, in seconds.
-    fn retry_after(&self) -> Option<u64> {
+    pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::ClientLimit { retry_after, .. } | Self::TooManySignIns { retry_after } => {
                 Some(retry_after.as_millis().div_ceil(1000))

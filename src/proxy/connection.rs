@@ -34,7 +34,7 @@ pub struct ClientConnection {
     pub local: SocketAddr,
     pub tls: bool,
     client: Arc<ClientState>,
-    /// Counts the connection for the client that opened it; `None` on the management API's own listener.
+    /// Counts the connection for the client that opened it; `None` for a load balancer's own health check.
     _permit: Option<Permit>,
     /// Requests whose answer has not been written to its end.
     in_flight: AtomicU32,

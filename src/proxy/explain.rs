@@ -71,7 +71,13 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
     let peer = question.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let (client, came_in_clear) = admission::client(&settings, (peer, https), &parts.headers);
     // `explain` sends no request: it counts for no client
-    let source = Source { peer, client, came_in_clear, client_state: Arc::clone(gate.clients.all()) };
+    let source = Source {
+        peer,
+        client,
+        came_in_clear,
+        client_state: Arc::clone(gate.clients.all()),
+        is_counted: false,
+    };
     let caller = Caller::new(&parts.headers, HeaderValue::from_static("explain"));
     let requested = parts.headers.get(header::UPGRADE).cloned();
     let judgement = judge(gate, &settings, source, &mut parts, caller, now).await;
@@ -107,7 +113,7 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
     if let (None, Some(policy), Some(route)) = (&judgement.proof, &judgement.policy, &judgement.route) {
         // what a browser that opens a page is not told
         let by = browser::Caller::Program;
-        let asking = Asking { client: &judgement.client, by, needs_user: false, now };
+        let asking = Asking { client: &judgement.client, by, needs_user: false, now, is_counted: false };
         if let Err(Refusal::BadToken(error)) =
             identify(Scene { gate, settings: &settings, parts: &parts, policy, route, asking }).await
         {

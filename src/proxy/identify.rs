@@ -35,6 +35,8 @@ pub struct Asking<'a> {
     /// An upgrade that only users may have: an identity is looked for on an open route, too.
     pub needs_user: bool,
     pub now: u64,
+    /// Metrics count the check of a token.
+    pub is_counted: bool,
 }
 
 /// Who is it that asks for this?
@@ -160,10 +162,10 @@ async fn by_token(
         Credential::Bearer(token) => token,
     };
     let verified = if let Some(known) = gate.tokens.cached(policy, &token, asking.now) {
-        gate.metrics.tokens_cached.inc();
+        gate.metrics.tokens_cached.inc_by(u64::from(asking.is_counted));
         known
     } else {
-        gate.metrics.tokens_checked.inc();
+        gate.metrics.tokens_checked.inc_by(u64::from(asking.is_counted));
         Box::pin(gate.tokens.verify_for(asking.client.address, policy, &token, asking.now)).await
     };
     match verified {

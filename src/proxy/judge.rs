@@ -72,6 +72,8 @@ pub struct Source {
     /// Neither the connection nor a trusted proxy says that the client used HTTPS.
     pub came_in_clear: bool,
     pub client_state: Arc<ClientState>,
+    /// Metrics and the log count it. Not so for `explain`, whose request does not exist.
+    pub is_counted: bool,
 }
 
 impl Judgement {
@@ -119,12 +121,14 @@ pub async fn judge(
     // what the caller would understand, as long as the tenant's own routes are not known
     let asked = asked_by(parts, requested.is_some(), Surface::Page);
     let came_in_clear = source.came_in_clear;
-    let (peer, client) = (source.peer, source.client.address);
+    let (peer, client, is_counted) = (source.peer, source.client.address, source.is_counted);
     let mut judgement = Judgement::new(source, asked, caller);
     match cleaned {
         Ok(cleaned) => {
-            judgement.address =
-                admission::counted_address(gate, settings, (peer, client), cleaned.forwarding);
+            judgement.address = admission::counted_address(settings, (peer, client), cleaned.forwarding);
+            if is_counted {
+                admission::report_unlisted_proxy(gate, settings, peer, cleaned.forwarding);
+            }
             judgement.cleaned = cleaned;
         }
         Err(ambiguity) => {
@@ -180,7 +184,8 @@ pub async fn judge(
             Err(Refusal::ForeignOrigin)
         } else {
             let needs_user = choice.needs_user();
-            let asking = Asking { client: &judgement.client, by: judgement.asked_by, needs_user, now };
+            let (client, by) = (&judgement.client, judgement.asked_by);
+            let asking = Asking { client, by, needs_user, now, is_counted };
             identify(Scene { gate, settings, parts, policy: &policy, route: &route, asking }).await
         };
         if let Ok(Some(proof)) = &identified

@@ -10,7 +10,7 @@ use tower::ServiceExt;
 use super::{
     ClientConnection, Gate, Worker,
     account::Account,
-    admission::counted_address,
+    admission::{administrator_state, admit_administrator, counted_address, report_unlisted_proxy},
     answer::{Refusal, X_REQUEST_ID},
     body::ResponseBody,
     forwarded::{self, Client},
@@ -47,10 +47,19 @@ pub async fn handle(
     let trusted = &settings.server.trusted_proxies;
     let client = forwarded::client(connection.peer.ip(), connection.tls, &parts.headers, trusted);
     let mut address = client.address.into();
-    let named = match hygiene::clean(&mut parts, hygiene::Limits::default()) {
+    let peer = connection.peer.ip();
+    let state = administrator_state(gate, &settings, peer, client.address, &parts.headers);
+    let refusal = match admit_administrator(gate, &settings, &state, account.started()) {
+        Ok(permit) => {
+            account.hold(permit);
+            None
+        }
+        Err(refusal) => Some(refusal),
+    };
+    let mut named = match hygiene::clean(&mut parts, hygiene::Limits::default()) {
         Ok(cleaned) => {
-            address =
-                counted_address(gate, &settings, (connection.peer.ip(), client.address), cleaned.forwarding);
+            address = counted_address(&settings, (peer, client.address), cleaned.forwarding);
+            report_unlisted_proxy(gate, &settings, peer, cleaned.forwarding);
             select::named(parts.uri.path(), parts.uri.query(), &parts.headers, None)
                 .map_err(|error| NotUnderstood { status: StatusCode::BAD_REQUEST, detail: error.to_string() })
         }
@@ -58,11 +67,19 @@ pub async fn handle(
             Err(NotUnderstood { status: ambiguity.status(), detail: ambiguity.detail().to_owned() })
         }
     };
+    if let Some(refusal) = &refusal {
+        let (status, detail) = (refusal.status(), refusal.detail().to_owned());
+        named = Err(NotUnderstood { status, detail });
+    }
     let call = Call { address, named, ..call(&settings, connection, &client, &parts.headers, &request_id) };
     if let Some((entry, _)) = &mut entry {
         entry.client = Some(client.address);
     }
-    let (outcome, mut response) = ask(gate, connection, call, (parts, ArrivingBody::new(body))).await;
+    let (mut outcome, mut response) = ask(gate, connection, call, (parts, ArrivingBody::new(body))).await;
+    if let Some(refusal) = &refusal {
+        outcome = refusal.outcome();
+        count_limit(gate, refusal, &mut response);
+    }
     response.headers_mut().insert(X_REQUEST_ID, request_id);
     if is_chunked {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -72,9 +89,22 @@ pub async fn handle(
         entry.status = response.status().as_u16();
         entry.decision = outcome.as_str();
         note(&mut entry, &response);
+        if let Some(refusal) = &refusal {
+            entry.reason = refusal.reason();
+        }
         account.log(entry, log);
     }
     response.map(|body| body.with_account(account))
+}
+
+/// The limit a refused request has reached: in the metrics, and in the answer.
+fn count_limit(gate: &Gate, refusal: &Refusal, response: &mut Response<ResponseBody>) {
+    if let Refusal::ClientLimit { limit, .. } = refusal {
+        gate.metrics.client_limit(*limit).inc();
+    }
+    if let Some(seconds) = refusal.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
 }
 
 /// Whether a path of a public listener is the API's and not the portal's.

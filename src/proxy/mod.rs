@@ -86,6 +86,8 @@ pub struct Gate {
     pub doors: Option<Doors>,
     /// What each client holds now.
     pub clients: ClientRegistry,
+    /// Connections and requests at the management listener, so that those at the public ones take nothing of them.
+    pub management_clients: ClientRegistry,
     pub unlisted_proxies: UnlistedProxies,
     pub bounces: Cookieless,
     pub metrics: Arc<Metrics>,
@@ -136,6 +138,7 @@ impl Worker {
     /// Once a second: closes portal connections that have been idle too long, and all of them after a reload.
     pub fn sweep(&self) {
         self.gate.clients.sweep(Instant::now());
+        self.gate.management_clients.sweep(Instant::now());
         let gate_settings = self.gate.settings.load_full();
         let settings = Arc::downgrade(&gate_settings);
         let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -134,13 +134,8 @@ struct Port {
 impl Port {
     /// Counts a connection for its client; `None` when the client has too many.
     fn connecting(&self, peer: IpAddr) -> Option<(Arc<ClientState>, Option<Permit>)> {
-        if self.entrance == Entrance::Management {
-            return Some(self.unlimited());
-        }
         let gate = &*self.worker.gate;
-        let settings = gate.settings.load();
-        let client = connecting(gate, &settings, peer);
-        let Ok(permit) = client.acquire(Resource::Connection, 1, settings.limits.client.connections) else {
+        let Ok((client, permit)) = connecting(gate, &gate.settings.load(), self.entrance, peer) else {
             gate.metrics.client_limit(Limit::Held(Resource::Connection)).inc();
             self.log(|left_out| {
                 tracing::warn!(client = %peer, left_out, "connection closed: limits.client.connections is reached");

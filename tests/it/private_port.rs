@@ -31,6 +31,29 @@ fn who_is_on_this_machine_may_act_and_look() {
 }
 
 #[test]
+fn explain_changes_no_metric() {
+    let portal = Portal::answering("").start();
+    let gate = Gate::before(&portal).start();
+    let question = json!({
+        "url": "/api/am/devportal/v3/apis",
+        "client": "10.0.0.9",
+        "headers": ["X-Forwarded-For: 192.0.2.1"],
+        "token": "a.b.c",
+    });
+    let explain = || {
+        let ask = gate.admin_ask("POST", "/explain").header("content-type", "application/json");
+        assert_eq!(ask.body(question.to_string()).send().status, 200);
+    };
+    let metrics =
+        || -> BTreeSet<String> { gate.admin("/metrics").text().lines().map(ToOwned::to_owned).collect() };
+    // the first one reads the tenant's file
+    explain();
+    let before = metrics();
+    explain();
+    assert_eq!(metrics(), before);
+}
+
+#[test]
 fn attack_dns_rebinding_leads_a_page_to_the_private_port() {
     let portal = Portal::answering("").start();
     let gate = Gate::before(&portal).start();

@@ -70,7 +70,7 @@ pub struct Limits {
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct Client {
-    /// Connections at a time.
+    /// Connections at a time. Those to `management.listen` are counted apart, and at most 250.
     #[schemars(extend("x-default" = "half of `limits.max_connections`"))]
     pub connections: Option<u32>,
     /// Requests at a time. Each HTTP/2 stream is one.

@@ -121,6 +121,9 @@ async fn answer(
     let named = call.named.clone().map_err(|why| match Action::find(&parts.method, parts.uri.path()) {
         // also a method that nobody serves is told those that are served here
         Err(not_allowed) if why.status == StatusCode::METHOD_NOT_ALLOWED => not_allowed,
+        _ if why.status == StatusCode::TOO_MANY_REQUESTS => {
+            Problem::new(why.status, "Too many requests.", why.detail)
+        }
         _ => Problem::new(why.status, "Invalid request.", why.detail),
     })?;
     let settings = site.0.tenants.settings();

@@ -1,6 +1,9 @@
 //! Attacks on the API, by name.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 
@@ -8,6 +11,7 @@ use crate::support::{
     ask::basic,
     eventually,
     management::{Managed, PASSWORD, TENANT_CONFIG},
+    wire::Wire,
 };
 
 const OF_ACME: &str = "/t/acme.com/api/am/admin/v4/tenant-config";
@@ -25,6 +29,51 @@ fn attack_a_session_cookie_is_no_credential() {
         let ask = if public { world.gate.ask("GET", target) } else { world.ask("GET", target) };
         assert_eq!(ask.header("cookie", &cookies).send().status, 401);
     }
+}
+
+/// Neither at the management listener, nor by what it holds at the public ones.
+#[test]
+fn attack_one_client_takes_every_connection_to_the_management_api() {
+    let none: [&str; 0] = [];
+    let world = Managed::with(|gate| {
+        gate.setting("limits.client.exempt", none.to_vec()).setting("limits.client.connections", 8)
+    });
+    let management = world.gate.running.management.unwrap();
+    let open = |from: &str, to: SocketAddr, at_most: usize| -> Vec<Wire> {
+        let connect = |_| {
+            let mut wire = Wire::connect_from(from.parse().unwrap(), to);
+            wire.try_write("GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n").ok()?;
+            wire.answer("GET").ok().map(|_| wire)
+        };
+        (0..at_most).map_while(connect).collect()
+    };
+    let public = open("127.1.1.1", world.gate.addr(), 20);
+    let greedy = open("127.1.1.1", management, 20);
+    assert_eq!((public.len(), greedy.len()), (8, 8));
+    assert_eq!(open("127.2.2.2", management, 3).len(), 3, "another client");
+    let metrics = world.gate.admin("/metrics").text();
+    assert!(metrics.contains("client_limit_rejections_total{resource=\"connections\"} 2\n"), "{metrics}");
+    drop(greedy);
+    eventually(|| open("127.1.1.1", management, 1).len() == 1);
+}
+
+#[test]
+fn attack_one_client_sends_requests_without_pause_to_the_management_api() {
+    let world = Managed::with(|gate| {
+        gate.trusting("127.0.0.0/8")
+            .setting("management.clear_text", true)
+            .setting("limits.client.requests_per_second", 1)
+            .setting("limits.client.request_burst", 4)
+    });
+    let ask = |client: &str| world.ask("GET", TENANT_CONFIG).header("x-forwarded-for", client);
+    let statuses = [(); 6].map(|()| ask("192.0.2.1").send().status);
+    assert_eq!(statuses, [401, 401, 401, 401, 429, 429]);
+    let refused = ask("192.0.2.1").basic("admin", PASSWORD).send();
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
+    assert_eq!(refused.json()["code"], "MGT-42900");
+    let streams = [(); 6].map(|()| ask("198.51.100.7").http2().send().status);
+    assert_eq!(streams, [401, 401, 401, 401, 429, 429], "each stream is a request");
+    assert_eq!(ask("203.0.113.9").basic("admin", PASSWORD).send().status, 200, "another client");
 }
 
 #[test]
