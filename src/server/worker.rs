@@ -32,6 +32,7 @@ use crate::{
     domain::fairness::{Limit, Resource},
     proxy::{ClientConnection, Entrance, Gate, Worker, connecting},
     sync::client_limits::{ClientState, Permit},
+    telemetry::metrics::ConnectionFault,
 };
 
 /// A TLS handshake that takes longer is somebody holding the door.
@@ -137,7 +138,7 @@ impl Port {
         let gate = &*self.worker.gate;
         let Ok((client, permit)) = connecting(gate, &gate.settings.load(), self.entrance, peer) else {
             gate.metrics.client_limit(Limit::Held(Resource::Connection)).inc();
-            self.log(|left_out| {
+            self.log(ConnectionFault::ClientLimit, |left_out| {
                 tracing::warn!(client = %peer, left_out, "connection closed: limits.client.connections is reached");
             });
             return None;
@@ -156,9 +157,9 @@ impl Port {
             && self.worker.gate.settings.load().server.proxy_protocol.iter().any(|net| net.contains(&peer))
     }
 
-    /// Once a second at most, with the number of lines that were left out.
-    fn log(&self, write: impl FnOnce(Option<u64>)) {
-        if let Some(left_out) = self.worker.gate.metrics.listener_line.turn(clock::now()) {
+    /// Once a second and kind of fault at most, with the number of lines that were left out.
+    fn log(&self, fault: ConnectionFault, write: impl FnOnce(Option<u64>)) {
+        if let Some(left_out) = self.worker.gate.metrics.connection_fault_line(fault, clock::now()) {
             write(Some(left_out).filter(|lines| *lines > 0));
         }
     }
@@ -168,7 +169,7 @@ impl Port {
 struct OpenConnection(Port);
 
 impl OpenConnection {
-    fn enter(port: &Port) -> Option<Self> {
+    fn enter(port: &Port, peer: IpAddr) -> Option<Self> {
         let limit = match port.entrance {
             Entrance::Public => {
                 let limits = &port.worker.gate.settings.load().limits;
@@ -182,6 +183,14 @@ impl OpenConnection {
         if open.fetch_add(1, Ordering::Relaxed) >= limit {
             open.fetch_sub(1, Ordering::Relaxed);
             metrics.connections_refused.inc();
+            port.log(ConnectionFault::TotalLimit, |left_out| match port.entrance {
+                Entrance::Public => {
+                    tracing::warn!(client = %peer, limit, left_out, "connection closed: limits.max_connections is reached");
+                }
+                Entrance::Management => {
+                    tracing::warn!(client = %peer, limit, left_out, "connection closed: the management listener has no more");
+                }
+            });
             return None;
         }
         metrics.connections.inc();
@@ -202,13 +211,16 @@ async fn accept(listener: TcpListener, tls: Option<Arc<Certificates>>, port: Por
             Ok(accepted) => accepted,
             Err(error) => {
                 // out of file descriptors, or the client has gone already: neither is a reason to stop or to spin
-                port.log(|left_out| tracing::warn!(%error, left_out, "accept failed"));
+                port.log(
+                    ConnectionFault::Accept,
+                    |left_out| tracing::warn!(%error, left_out, "accept failed"),
+                );
                 sleep(Duration::from_millis(20)).await;
                 continue;
             }
         };
         let peer = canonical(peer);
-        let Some(counted) = OpenConnection::enter(&port) else { continue };
+        let Some(counted) = OpenConnection::enter(&port, peer.ip()) else { continue };
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
         let Ok(local) = stream.local_addr() else { continue };
@@ -246,7 +258,9 @@ async fn serve_announced(
         Ok(Announced::Peer) => (peer, Some(port.unlimited())),
         Err(error) => {
             port.worker.gate.metrics.proxy_headers_rejected.inc();
-            port.log(|left_out| tracing::warn!(%peer, %error, left_out, "connection closed (server.proxy_protocol)"));
+            port.log(ConnectionFault::ProxyHeader, |left_out| {
+                tracing::warn!(%peer, %error, left_out, "connection closed (server.proxy_protocol)");
+            });
             return;
         }
     };
@@ -270,12 +284,23 @@ async fn serve_encrypted(
     counted: OpenConnection,
 ) {
     let port = &counted.0;
-    match Box::pin(timeout(HANDSHAKE_TIMEOUT, tls.accept(stream))).await {
-        Ok(Ok(stream)) => {
+    let late = |_| {
+        io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("not finished in {} seconds", HANDSHAKE_TIMEOUT.as_secs()),
+        )
+    };
+    let handshake = Box::pin(timeout(HANDSHAKE_TIMEOUT, tls.accept(stream))).await;
+    match handshake.map_err(late).and_then(|finished| finished) {
+        Ok(stream) => {
             connection::serve_encrypted(stream, Arc::new(connection), &port.worker, port.drain.clone()).await;
         }
-        Ok(Err(_)) | Err(_) => {
+        Err(error) => {
             port.worker.gate.metrics.tls_handshakes_failed.inc();
+            // often the client's fault, such as a scan or a browser that does not trust the certificate
+            port.log(ConnectionFault::TlsHandshake, |left_out| {
+                tracing::info!(client = %connection.peer.ip(), %error, left_out, "TLS handshake failed");
+            });
         }
     }
 }

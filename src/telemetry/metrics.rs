@@ -106,6 +106,25 @@ struct LimitLabels {
     resource: &'static str,
 }
 
+/// Why a connection never became one that serves requests; each is logged once a second at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionFault {
+    /// `accept` failed.
+    Accept,
+    /// The limit of one client was reached.
+    ClientLimit,
+    /// The limit of all clients was reached.
+    TotalLimit,
+    /// The TLS handshake failed or took too long.
+    TlsHandshake,
+    /// The PROXY protocol header was missing or malformed.
+    ProxyHeader,
+}
+
+impl ConnectionFault {
+    const COUNT: usize = 5;
+}
+
 pub struct Metrics {
     pub registry: Registry,
     requests: [Count; OUTCOMES.len()],
@@ -119,8 +138,7 @@ pub struct Metrics {
     pub tls_handshakes_failed: Count,
     pub proxy_headers_rejected: Count,
     pub unlisted_proxy_requests: Count,
-    /// Of listeners: accepting failed, a PROXY header was missing or malformed.
-    pub listener_line: Seldom,
+    connection_faults: [Seldom; ConnectionFault::COUNT],
     pub reloads: Family<ReloadLabels, Count>,
     pub tokens_cached: Count,
     pub tokens_checked: Count,
@@ -206,7 +224,7 @@ impl Default for Metrics {
                 "unlisted_proxy_requests",
                 "Requests with a proxy's headers from a peer that is not in server.trusted_proxies",
             ),
-            listener_line: Seldom::default(),
+            connection_faults: Default::default(),
             reloads: new.metric("config_reloads", "Reloads of deployment.toml by result"),
             tokens_cached: new.metric("tokens_cached", "Tokens whose check was answered from memory"),
             tokens_checked: new.metric("tokens_checked", "Tokens that were checked in full"),
@@ -265,6 +283,11 @@ impl Metrics {
         }
     }
 
+    /// Whether the log has a line for this one, and how many of its kind were left out since the last.
+    pub fn connection_fault_line(&self, fault: ConnectionFault, now: u64) -> Option<u64> {
+        self.connection_faults.get(fault as usize)?.turn(now)
+    }
+
     /// Whether the log is to say so, and how many of the kind it did not mention since it last did.
     pub fn portal_error_line(&self, kind: PortalError, now: u64) -> Option<u64> {
         self.portal_error_lines.get(kind as usize)?.turn(now)
@@ -283,5 +306,6 @@ mod tests {
         for (place, kind) in PORTAL_ERRORS.into_iter().enumerate() {
             assert_eq!(kind as usize, place);
         }
+        assert_eq!(ConnectionFault::ProxyHeader as usize, ConnectionFault::COUNT - 1);
     }
 }

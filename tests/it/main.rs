@@ -31,6 +31,7 @@ mod binary_accounts;
 mod binary_store_faults;
 mod command_line;
 mod complaints;
+mod connection_faults;
 mod documentation;
 mod draining;
 mod edge;

@@ -195,6 +195,11 @@ impl Binary {
         lines.iter().filter(|line| line.contains(&format!("\"message\":\"{message}"))).count()
     }
 
+    /// Whether some line of its log contains this.
+    pub fn has_line(&self, part: &str) -> bool {
+        self.log.lock().unwrap().iter().any(|line| line.contains(part))
+    }
+
     /// As when the machine takes its life: no signal it could hear.
     pub fn kill_9(self) -> Killed {
         Killed(Arc::clone(&self.home))
@@ -212,11 +217,6 @@ impl Binary {
         assert!(sent.success());
     }
 
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Waits for its end; the exit code.
     /// How large files may become that it writes (`RLIMIT_FSIZE`); `None`: as large as the hard limit says.
     pub fn limit_file_size(&self, bytes: Option<u64>) {
         let id = Pid::from_raw(self.child.id().try_into().unwrap());
@@ -224,6 +224,11 @@ impl Binary {
         prlimit(id, Resource::Fsize, Rlimit { current: bytes.or(maximum), maximum }).unwrap();
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end; the exit code.
     #[track_caller]
     pub fn exit_code(&mut self) -> Option<i32> {
         let mut status = None;

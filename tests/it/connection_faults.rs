@@ -1,0 +1,62 @@
+//! Connections that never serve a request: counted, and logged once a second with the reason.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+};
+
+use crate::support::{Binary, Gate, Portal, eventually};
+
+fn https(binary: &Binary) -> SocketAddr {
+    let serving = binary.said("serving").unwrap();
+    let text = serving["https"].as_str().unwrap();
+    text.trim_matches(['[', ']']).parse().unwrap()
+}
+
+/// A client that speaks no TLS, until it is refused.
+fn fail_handshake(at: SocketAddr) {
+    let mut stream = TcpStream::connect(at).unwrap();
+    let _ = stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    let _ = stream.read(&mut [0; 64]);
+}
+
+#[test]
+fn failed_tls_handshakes_are_logged_once_a_second() {
+    let portal = Portal::answering("").start();
+    let binary = Gate::before(&portal).tls().serve();
+    let (at, message) = (https(&binary), "TLS handshake failed");
+    let start = std::time::Instant::now();
+    for _ in 0..50 {
+        fail_handshake(at);
+    }
+    eventually(|| binary.metric("doorward_tls_handshakes_failed_total") == 50);
+    let lines = binary.times_said(message);
+    assert!((1..=2 + usize::try_from(start.elapsed().as_secs()).unwrap()).contains(&lines), "{lines}");
+    let first = binary.said(message).unwrap();
+    assert_eq!((&first["client"], &first["level"]), (&"127.0.0.1".into(), &"INFO".into()), "{first}");
+    assert!(first["error"].as_str().is_some_and(|error| !error.is_empty()), "{first}");
+    // the next line says how many were left out
+    eventually(|| {
+        fail_handshake(at);
+        binary.times_said(message) > lines
+    });
+    assert!(binary.has_line("\"left_out\":"), "left out");
+}
+
+#[test]
+fn connections_above_the_total_are_logged() {
+    let portal = Portal::answering("hello").start();
+    let binary = Gate::before(&portal).setting("limits.max_connections", 1).serve();
+    let message = "connection closed: limits.max_connections is reached";
+    let mut held = binary.get("/").open();
+    held.head();
+    assert!(!binary.has_said(message));
+    eventually(|| {
+        let mut refused = TcpStream::connect(binary.http).unwrap();
+        let _ = refused.read(&mut [0; 1]);
+        binary.has_said(message)
+    });
+    let line = binary.said(message).unwrap();
+    assert_eq!((&line["client"], &line["limit"]), (&"127.0.0.1".into(), &1.into()), "{line}");
+    assert!(binary.metric("doorward_connections_refused_total") >= 1);
+}
