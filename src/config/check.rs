@@ -1,6 +1,7 @@
 //! `doorward check`: every file, every mistake, and what is in effect.
 
 mod files;
+mod ineffective;
 mod notes;
 mod store;
 mod tenants;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::ineffective;
 use crate::{
     config::{
         document::Key,
@@ -130,6 +131,7 @@ pub fn deployment(settings: &Settings, locks: bool) -> Vec<Note> {
     let mut notes = guards(&Key::root().name("guard"), own, &defaults.route_table, locks);
     notes.extend(unguarded(settings));
     notes.extend(spellings(&Key::root().name("access").name("route"), &defaults.routes));
+    notes.extend(ineffective::notes(settings));
     notes
 }
 

@@ -174,3 +174,70 @@ fn rules_that_differ_in_case_or_a_final_slash_only() {
     let told = told.noted();
     assert!(told.len() == 1 && told[0].contains("Doorward.routes[1].match: another rule"), "{told:?}");
 }
+
+#[test]
+fn a_client_certificate_that_is_not_asked_for_at_the_public_addresses() {
+    let management = |public: bool, authorities: &str| {
+        format!(
+            "{ACCOUNTS}[management]\npublic = {public}\nlisten = \"127.0.0.1:9443\"\ncert_file = \"c\"\nkey_file = \"k\"\n{authorities}"
+        )
+    };
+    for (public, authorities, noted) in [
+        (true, "client_ca_file = \"ca\"\n", true),
+        (false, "client_ca_file = \"ca\"\n", false),
+        (true, "", false),
+    ] {
+        let text = management(public, authorities);
+        // the files are missing, which is another matter
+        let notes: Vec<_> = Deployment::of(&text).check().notes.iter().map(ToString::to_string).collect();
+        assert_eq!(notes.len(), usize::from(noted), "{text}: {notes:?}");
+        assert!(notes.iter().all(|note| note.contains("management.client_ca_file: ")), "{notes:?}");
+    }
+}
+
+#[test]
+fn a_client_limit_above_the_limit_of_all_clients() {
+    for (limits, noted) in [
+        ("", None),
+        ("max_connections = 100\n[limits.client]\nconnections = 100", None),
+        ("max_connections = 100\n[limits.client]\nconnections = 101", Some("connections")),
+        ("max_requests = 50\n[limits.client]\nrequests = 60", Some("requests")),
+        ("max_request_bodies = 50\n[limits.client]\nrequest_bodies = 60", Some("request_bodies")),
+        ("max_upgrades = 50\n[limits.client]\nupgrades = 60", Some("upgrades")),
+        ("max_upgrades = 0", None),
+        ("[limits.client]\nupstream_connections = 100000", Some("upstream_connections")),
+        ("[limits.client]\nhash_slots = 1000000", Some("hash_slots")),
+    ] {
+        let notes = Deployment::of(&format!("{ACCOUNTS}[limits]\n{limits}\n")).noted();
+        assert_eq!(notes.len(), usize::from(noted.is_some()), "{limits}: {notes:?}");
+        let key = noted.map(|name| format!(": limits.client.{name}: "));
+        assert!(key.is_none_or(|key| notes.iter().all(|note| note.contains(&key))), "{notes:?}");
+    }
+}
+
+#[test]
+fn a_network_with_bits_behind_its_prefix() {
+    for (written, noted) in [
+        ("10.0.0.1/8", true),
+        ("2001:db8::1/32", true),
+        ("10.0.0.0/8", false),
+        ("10.0.0.1", false),
+        ("10.0.0.1/32", false),
+        ("2001:db8::/32", false),
+        ("0.0.0.0/0", false),
+    ] {
+        for (table, key) in [
+            ("server", "trusted_proxies"),
+            ("server", "proxy_protocol"),
+            ("limits.client", "exempt"),
+            ("management", "allow"),
+            ("account_lock", "allow"),
+        ] {
+            let text = format!("{ACCOUNTS}[{table}]\n{key} = [\"192.0.2.0/24\", \"{written}\"]\n");
+            let notes = Deployment::of(&text).noted();
+            assert_eq!(notes.len(), usize::from(noted), "{text}: {notes:?}");
+            let key = format!(": {table}.{key}[1]: the address has bits");
+            assert!(notes.iter().all(|note| note.contains(&key)), "{notes:?}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Settings that have no effect, or another one than they seem to have.
+
+use ipnet::IpNet;
+
+use super::notes::Note;
+use crate::config::{document::Key, model::Settings};
+
+pub fn notes(settings: &Settings) -> Vec<Note> {
+    let mut notes = Vec::new();
+    notes.extend(certificate_at_public_addresses(settings));
+    notes.extend(limits_above_totals(settings));
+    notes.extend(networks_with_host_bits(settings));
+    notes
+}
+
+fn certificate_at_public_addresses(settings: &Settings) -> Option<Note> {
+    let management = &settings.management;
+    let asks = management.tls.as_ref().is_some_and(|tls| tls.client_auth.is_some());
+    (management.public && asks).then(|| {
+        (
+            Key::root().name("management").name("client_ca_file"),
+            "management.public is true, and at the public addresses the management API asks for no client certificate",
+            "remove management.public, or set management.allow as well",
+        )
+    })
+}
+
+/// Limits of one client that the limit of all clients is reached before.
+fn limits_above_totals(settings: &Settings) -> Vec<Note> {
+    let client = &settings.limits.client;
+    let key = Key::root().name("limits").name("client");
+    [
+        ("connections", client.connections),
+        ("requests", client.requests),
+        ("request_bodies", client.request_bodies),
+        ("upgrades", client.upgrades),
+        ("upstream_connections", client.upstream_connections),
+        ("hash_slots", client.hash_slots),
+        ("buffered_bytes", client.buffered_bytes),
+    ]
+    .into_iter()
+    // with an upgrade limit of 0 there are none
+    .filter(|(_, share)| share.client > share.all.max(1))
+    .map(|(name, _)| {
+        (
+            key.name(name),
+            "one client may have more than all clients together, so this limit has no effect",
+            "write less than the limit of all clients, or remove the key",
+        )
+    })
+    .collect()
+}
+
+fn networks_with_host_bits(settings: &Settings) -> Vec<Note> {
+    let root = Key::root();
+    let (server, limits) = (root.name("server"), root.name("limits"));
+    [
+        (server.name("trusted_proxies"), &settings.server.trusted_proxies),
+        (server.name("proxy_protocol"), &settings.server.proxy_protocol),
+        (limits.name("client").name("exempt"), &settings.limits.client.exempt),
+        (root.name("management").name("allow"), &settings.management.allow),
+        (root.name("account_lock").name("allow"), &settings.defaults.rules.account_lock.allow),
+    ]
+    .iter()
+    .flat_map(|(key, networks)| {
+        let written = networks.iter().enumerate().filter(|(_, network)| has_host_bits(network));
+        written.map(|(index, _)| {
+            (
+                key.item(index),
+                "the address has bits behind the prefix: the whole network counts, not this address alone",
+                "write the network's first address, or /32 (IPv6: /128) for one address",
+            )
+        })
+    })
+    .collect()
+}
+
+fn has_host_bits(network: &IpNet) -> bool {
+    network.trunc() != *network
+}
