@@ -1,11 +1,19 @@
 //! `doorward health`: the probe for images without a shell or curl.
 
 use std::{
+    fs,
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
+
+use super::CONFIG;
+use crate::config::load::admin_listen;
+
+/// Where the private port is unless the configuration says otherwise.
+const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
 
 /// Ask a running Doorward's private port how it is
 #[derive(clap::Args)]
@@ -13,9 +21,12 @@ pub struct Options {
     /// Which probe
     #[arg(value_parser = ["live", "ready", "startup"], default_value = "ready")]
     probe: String,
-    /// The private port: an IP address and port, or http:// before them
-    #[arg(long, env = "DOORWARD_ADMIN__LISTEN", default_value = "127.0.0.1:9901", value_parser = address)]
-    address: SocketAddr,
+    /// The private port: an IP address and port, or http:// before them [default: admin.listen of the configuration file]
+    #[arg(long, env = "DOORWARD_ADMIN__LISTEN", value_parser = address)]
+    address: Option<SocketAddr>,
+    /// The configuration file [default: config/deployment.toml, if it exists]
+    #[arg(long = "config", short = 'c', env = "DOORWARD_CONFIG")]
+    file: Option<PathBuf>,
     /// Seconds to wait
     #[arg(long, default_value_t = 3)]
     timeout: u64,
@@ -40,25 +51,50 @@ fn address(written: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// Exit code 0: yes. 1: no, or no answer.
+/// Where to ask. An edit that is not in force must not fail the probe of a running process: of the file only the address is read.
+fn find(options: &Options) -> Result<SocketAddr, String> {
+    if let Some(address) = options.address {
+        return Ok(address);
+    }
+    let file = options.file.as_deref().unwrap_or(Path::new(CONFIG));
+    let text = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(_) if options.file.is_none() => return Ok(DEFAULT),
+        Err(error) => return Err(format!("{} cannot be read: {error}", file.display())),
+    };
+    match admin_listen(&text, file) {
+        None => Ok(DEFAULT),
+        Some(listen) => {
+            address(&listen).map_err(|error| format!("{}: admin.listen: {error}", file.display()))
+        }
+    }
+}
+
+/// Exit code 0: yes. 1: no, or no answer. 2: no address to ask.
 pub fn run(options: &Options) -> ExitCode {
-    match ask(options) {
+    let address = match find(options) {
+        Ok(address) => address,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    match ask(options, address) {
         Ok((true, _)) => ExitCode::SUCCESS,
         Ok((false, answer)) => {
             eprintln!("not {}: {}", options.probe, answer.trim());
             ExitCode::from(1)
         }
         Err(error) => {
-            eprintln!("no answer from {}: {error}", options.address);
+            eprintln!("no answer from {address}: {error}");
             ExitCode::from(1)
         }
     }
 }
 
-fn ask(options: &Options) -> std::io::Result<(bool, String)> {
+fn ask(options: &Options, mut address: SocketAddr) -> std::io::Result<(bool, String)> {
     let timeout = Duration::from_secs(options.timeout.max(1));
     // listening everywhere is asked here
-    let mut address = options.address;
     if address.ip().is_unspecified() {
         address.set_ip(match address {
             SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
@@ -107,5 +143,31 @@ mod tests {
             let error = address(written).unwrap_err();
             assert!(error.contains(told), "{written}: {error}");
         }
+    }
+
+    #[test]
+    fn the_private_port_is_that_of_the_configuration_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("deployment.toml");
+        let found = |text: &str, address: Option<SocketAddr>| {
+            fs::write(&file, text).unwrap();
+            find(&Options { probe: String::new(), address, file: Some(file.clone()), timeout: 1 })
+        };
+        let port = |port: u16| Ok::<_, String>(SocketAddr::from(([127, 0, 0, 1], port)));
+        let listen = "[admin]\nlisten = \"127.0.0.1:7777\"\n";
+        assert_eq!(found(listen, None), port(7777));
+        assert_eq!(found(listen, port(8888).ok()), port(8888), "the argument goes first");
+        assert_eq!(
+            found(&format!("{listen}[server]\nworkers = \"many\"\n"), None),
+            port(7777),
+            "a mistake elsewhere"
+        );
+        for text in ["", "[admin]\n", "[admin", "[admin]\nlisten = 7"] {
+            assert_eq!(found(text, None), Ok(DEFAULT), "{text}");
+        }
+        assert!(found("[admin]\nlisten = \"off\"", None).unwrap_err().contains("no private port"));
+        fs::remove_file(&file).unwrap();
+        let missing = Options { probe: String::new(), address: None, file: Some(file), timeout: 1 };
+        assert!(find(&missing).unwrap_err().contains("cannot be read"));
     }
 }

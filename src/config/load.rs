@@ -5,7 +5,7 @@ mod elsewhere;
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use super::{
-    document::{Findings, Key, env, read::read, toml},
+    document::{Findings, Key, Value, env, read::read, toml},
     mistake::Mistake,
     model::Settings,
     raw::Deployment,
@@ -50,6 +50,16 @@ pub fn parse(text: &str, file: &Path, env: &BTreeMap<String, String>) -> Result<
             elsewhere::hint(&mut mistakes);
             Err(mistakes)
         }
+    }
+}
+
+/// `admin.listen` as the file has it, whatever else is wrong there: a probe of a running Doorward must not fail by an edit
+/// that is not in force.
+pub fn admin_listen(text: &str, file: &Path) -> Option<String> {
+    let root = toml::parse(text, &mut Findings::new(file))?;
+    match &root.at(&Key::root().name("admin").name("listen"))?.value {
+        Value::Text(listen) => Some(listen.clone()),
+        _ => None,
     }
 }
 

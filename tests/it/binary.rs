@@ -87,6 +87,11 @@ fn health_asks_the_private_port() {
     let portal = Portal::answering("").start();
     let mut binary = served(&portal).setting("server.drain_delay", "10m").serve();
     assert_eq!(["live", "ready", "startup"].map(|probe| health(&binary, probe)), [Some(0); 3]);
+    let file = binary.folder().join("deployment.toml").display().to_string();
+    let written = std::fs::read_to_string(&file).unwrap().replace("127.0.0.1:0", &binary.admin.to_string());
+    let copy = binary.folder().join("copy.toml").display().to_string();
+    std::fs::write(&copy, written).unwrap();
+    assert_eq!(doorward(["health", "--config", &copy]).status.code(), Some(0));
     let url = format!("http://{}/readyz", binary.admin);
     assert_eq!(doorward(["health", "--address", &url]).status.code(), Some(0));
     binary.signal("TERM");
