@@ -65,5 +65,8 @@ fn address(server: &model::SyslogServer) -> SyslogAddress {
         model::SyslogServer::Unix(path) => SyslogAddress::Unix(path.clone()),
         model::SyslogServer::Udp { host, port } => SyslogAddress::Udp { host: host.clone(), port: *port },
         model::SyslogServer::Tcp { host, port } => SyslogAddress::Tcp { host: host.clone(), port: *port },
+        model::SyslogServer::Tls { host, port, ca_file } => {
+            SyslogAddress::Tls { host: host.clone(), port: *port, ca_file: ca_file.clone() }
+        }
     }
 }

@@ -193,8 +193,20 @@ pub enum AuditLog {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SyslogServer {
     Unix(PathBuf),
-    Udp { host: String, port: u16 },
-    Tcp { host: String, port: u16 },
+    Udp {
+        host: String,
+        port: u16,
+    },
+    Tcp {
+        host: String,
+        port: u16,
+    },
+    /// Without a file: the authorities of the system.
+    Tls {
+        host: String,
+        port: u16,
+        ca_file: Option<PathBuf>,
+    },
 }
 
 /// What `deployment.toml` says for every tenant; a tenant's file overrides it key by key.

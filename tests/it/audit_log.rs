@@ -2,17 +2,22 @@
 
 use std::{
     fs,
-    io::{BufReader, Read},
+    io::{BufRead as _, BufReader, Read},
     net::{TcpListener, TcpStream, UdpSocket},
     os::unix::net::UnixDatagram,
     path::Path,
 };
 
+use rustls::{ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Binary, Gate, People, Portal, Reply, binary::doorward, eventually, eventually::PATIENCE,
+    Binary, Gate, People, Portal, Reply,
+    binary::doorward,
+    eventually,
+    eventually::PATIENCE,
     gate::GateBuilder,
+    pki::{Pki, Signed},
 };
 
 const RIGHT: &str = "correct horse battery";
@@ -184,8 +189,41 @@ fn audit_events_are_sent_over_tcp_and_outlive_a_restart_of_the_server() {
     }
 }
 
+#[test]
+fn audit_events_are_sent_over_tls_to_the_server_that_is_meant_only() {
+    let portal = Portal::answering("").start();
+    let folder = tempfile::tempdir().unwrap();
+    let pki = Pki::new(folder.path());
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    let url = format!("syslog+tls://localhost:{port}?ca_file={}", pki.ca().display());
+    let binary = auditing(&portal, &url).serve();
+    let request = guess(&binary);
+    // another server of the same authority gets nothing
+    let other = pki.server_at("other", &["other.example"]);
+    assert!(accept_tls(&server, &other).fill_buf().is_err());
+    eventually(|| binary.has_said("log cannot be written"));
+    // twice: the connection is closed in between, and the server is reached again
+    let shown = pki.server();
+    for request in [request, String::new()] {
+        let request = if request.is_empty() { guess(&binary) } else { request };
+        let mut messages = accept_tls(&server, &shown);
+        let event = std::iter::from_fn(|| Some(event_of(&counted(&mut messages))))
+            .find(|event| event["action"] == "login.rejected");
+        assert_eq!(event.unwrap()["request_id"], request);
+    }
+    assert_eq!(binary.metric("doorward_audit_log_dropped_total"), 0);
+}
+
+/// The next connection, as a server that shows this certificate.
+fn accept_tls(server: &TcpListener, shown: &Signed) -> BufReader<StreamOwned<ServerConnection, TcpStream>> {
+    let (connection, _) = server.accept().unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    BufReader::new(StreamOwned::new(ServerConnection::new(shown.server_config()).unwrap(), connection))
+}
+
 /// A message with its length in front.
-fn counted(connection: &mut BufReader<TcpStream>) -> String {
+fn counted(connection: &mut impl Read) -> String {
     let mut length = String::new();
     loop {
         let mut byte = [0];

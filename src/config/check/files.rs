@@ -18,7 +18,8 @@ use super::store;
 use crate::config::{
     document::{Findings, Key, Node},
     model::{
-        AccessLog, AuditLog, CertificateFiles, Issuer, KeySource, Settings, StoreLocation, Target, TlsFiles,
+        AccessLog, AuditLog, CertificateFiles, Issuer, KeySource, Settings, StoreLocation, SyslogServer,
+        Target, TlsFiles,
     },
     regular,
 };
@@ -58,6 +59,9 @@ pub fn look_at(settings: &Settings, root: &Node, findings: &mut Findings) {
         AuditLog::File(path) => Some(("audit", path)),
         AuditLog::Off | AuditLog::Stdout | AuditLog::Syslog(_) => None,
     };
+    if let AuditLog::Syslog(SyslogServer::Tls { ca_file: Some(ca), .. }) = &settings.log.audit {
+        certificates(&key.name("log").name("audit"), ca, &mut note);
+    }
     for (name, path) in access.into_iter().chain(audit) {
         if !path.parent().is_some_and(Path::is_dir) {
             note(key.name("log").name(name), path, "its folder does not exist".to_owned());

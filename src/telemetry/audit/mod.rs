@@ -41,7 +41,7 @@ impl AuditLog {
     pub fn syslog(address: SyslogAddress, lost: Count) -> io::Result<Self> {
         let origin = line::Origin::of_this_process();
         let encode: Encode<AuditLine> = match address {
-            SyslogAddress::Tcp { .. } => {
+            SyslogAddress::Tcp { .. } | SyslogAddress::Tls { .. } => {
                 Box::new(move |line, out| line::as_counted_syslog(line, &origin, out))
             }
             SyslogAddress::Unix(_) | SyslogAddress::Udp { .. } => {

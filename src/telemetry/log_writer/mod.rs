@@ -7,6 +7,7 @@ mod batch;
 mod incident;
 mod log_file;
 mod syslog;
+mod syslog_tls;
 mod target;
 mod writing;
 

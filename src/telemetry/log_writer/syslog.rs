@@ -1,4 +1,4 @@
-//! A syslog server: a Unix datagram socket, UDP, or TCP with octet counting (RFC 6587 §3.4.1).
+//! A syslog server: a Unix datagram socket, UDP, or TCP with octet counting (RFC 6587 §3.4.1), with TLS or without (RFC 5425).
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{batch::Unit, target::Target};
+use super::{batch::Unit, syslog_tls::TlsStream, target::Target};
 
 /// How long connecting, and a server that takes nothing, may hold up the thread of the log.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -19,8 +19,20 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SyslogAddress {
     Unix(PathBuf),
-    Udp { host: String, port: u16 },
-    Tcp { host: String, port: u16 },
+    Udp {
+        host: String,
+        port: u16,
+    },
+    Tcp {
+        host: String,
+        port: u16,
+    },
+    /// Verified by the authorities in the file, or by those of the system.
+    Tls {
+        host: String,
+        port: u16,
+        ca_file: Option<PathBuf>,
+    },
 }
 
 impl fmt::Display for SyslogAddress {
@@ -29,6 +41,7 @@ impl fmt::Display for SyslogAddress {
             Self::Unix(path) => write!(f, "{}", path.display()),
             Self::Udp { host, port } => write!(f, "udp {host}:{port}"),
             Self::Tcp { host, port } => write!(f, "tcp {host}:{port}"),
+            Self::Tls { host, port, .. } => write!(f, "tls {host}:{port}"),
         }
     }
 }
@@ -42,6 +55,7 @@ enum Connection {
     Unix(UnixDatagram),
     Udp(UdpSocket),
     Tcp(TcpStream),
+    Tls(Box<TlsStream>),
 }
 
 impl Syslog {
@@ -67,13 +81,13 @@ impl Syslog {
 impl Target for Syslog {
     fn unit(&self) -> Unit {
         match self.address {
-            SyslogAddress::Tcp { .. } => Unit::Any,
+            SyslogAddress::Tcp { .. } | SyslogAddress::Tls { .. } => Unit::Any,
             SyslogAddress::Unix(_) | SyslogAddress::Udp { .. } => Unit::Record,
         }
     }
 
     fn refresh(&mut self, begun: usize) -> bool {
-        if self.connection.as_ref().is_some_and(Connection::is_closed_by_server) {
+        if self.connection.as_mut().is_some_and(Connection::is_closed_by_server) {
             self.connection = None;
         }
         self.connection.is_none() && begun > 0
@@ -124,18 +138,10 @@ impl Connection {
                 }
                 Err(last)
             }
-            SyslogAddress::Tcp { host, port } => {
-                let (mut last, addresses) = (no_address(), (host.as_str(), *port).to_socket_addrs()?);
-                for address in addresses {
-                    match TcpStream::connect_timeout(&address, PATIENCE) {
-                        Ok(stream) => {
-                            stream.set_write_timeout(Some(PATIENCE))?;
-                            return Ok(Self::Tcp(stream));
-                        }
-                        Err(error) => last = error,
-                    }
-                }
-                Err(last)
+            SyslogAddress::Tcp { host, port } => connect((host, *port)).map(Self::Tcp),
+            SyslogAddress::Tls { host, port, ca_file } => {
+                let socket = connect((host, *port))?;
+                Ok(Self::Tls(Box::new(TlsStream::connect(socket, host, ca_file.as_deref())?)))
             }
         }
     }
@@ -145,16 +151,48 @@ impl Connection {
             Self::Unix(socket) => socket.send(bytes),
             Self::Udp(socket) => socket.send(bytes),
             Self::Tcp(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
         }
     }
 
     /// A syslog server sends nothing: what can be read of a connection is its end. Without this check the first record after
     /// a restart of the server would be written into the old connection and be lost.
-    fn is_closed_by_server(&self) -> bool {
-        let Self::Tcp(stream) = self else { return false };
-        let mut ends = [PollFd::from_borrowed_fd(stream.as_fd(), PollFlags::IN | PollFlags::RDHUP)];
-        poll(&mut ends, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
+    fn is_closed_by_server(&mut self) -> bool {
+        match self {
+            Self::Unix(_) | Self::Udp(_) => false,
+            Self::Tcp(stream) => has_arrived(stream),
+            Self::Tls(stream) => {
+                // within TLS a server does send something: session tickets
+                while has_arrived(stream.socket()) {
+                    if !stream.read_what_arrived() {
+                        return true;
+                    }
+                }
+                false
+            }
+        }
     }
+}
+
+fn connect((host, port): (&str, u16)) -> io::Result<TcpStream> {
+    let (mut last, addresses) = (no_address(), (host, port).to_socket_addrs()?);
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(stream) => {
+                stream.set_write_timeout(Some(PATIENCE))?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Whether there is something to read, or the end.
+fn has_arrived(stream: &TcpStream) -> bool {
+    let mut ends = [PollFd::from_borrowed_fd(stream.as_fd(), PollFlags::IN | PollFlags::RDHUP)];
+    poll(&mut ends, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
 }
 
 fn no_address() -> io::Error {

@@ -13,10 +13,11 @@ use crate::config::{
 /// The socket of the syslog server of this machine.
 const LOCAL_SYSLOG: &str = "/dev/log";
 const UNIX: &str = "syslog+unix://";
+const CA_FILE: &str = "ca_file";
 
 impl Text for AuditLog {
     const WHAT: &'static str = "\"off\", \"stdout\", the path of a file, \"syslog\" for /dev/log, \"syslog+unix:///path\", \
-                                \"syslog+udp://host:514\" or \"syslog+tcp://host:601\"";
+                                \"syslog+udp://host:514\", \"syslog+tcp://host:601\" or \"syslog+tls://host:6514\"";
 
     fn read(written: &str) -> Result<Self, String> {
         match written {
@@ -40,6 +41,10 @@ impl Text for AuditLog {
             Self::Syslog(SyslogServer::Tcp { host, port }) => {
                 format!("syslog+tcp://{}:{port}", bracketed(host))
             }
+            Self::Syslog(SyslogServer::Tls { host, port, ca_file }) => {
+                let file = ca_file.as_ref().map(|file| format!("?{CA_FILE}={}", file.display()));
+                format!("syslog+tls://{}:{port}{}", bracketed(host), file.unwrap_or_default())
+            }
         }
     }
 }
@@ -52,8 +57,9 @@ fn server(written: &str) -> Result<SyslogServer, String> {
         return Ok(SyslogServer::Unix(PathBuf::from(path)));
     }
     let url = Url::parse(written).map_err(|error| error.to_string())?;
+    let is_tls = url.scheme() == "syslog+tls";
     let is_bare = matches!(url.path(), "" | "/")
-        && url.query().is_none()
+        && (is_tls || url.query().is_none())
         && url.fragment().is_none()
         && url.username().is_empty()
         && url.password().is_none();
@@ -68,8 +74,20 @@ fn server(written: &str) -> Result<SyslogServer, String> {
     match url.scheme() {
         "syslog+udp" => Ok(SyslogServer::Udp { host, port }),
         "syslog+tcp" => Ok(SyslogServer::Tcp { host, port }),
+        "syslog+tls" => Ok(SyslogServer::Tls { host, port, ca_file: ca_file(&url)? }),
         scheme => Err(format!("{scheme} is no scheme for syslog")),
     }
+}
+
+fn ca_file(url: &Url) -> Result<Option<PathBuf>, String> {
+    let mut file = None;
+    for (name, value) in url.query_pairs() {
+        if name != CA_FILE || !value.starts_with('/') || file.is_some() {
+            return Err(format!("behind `?` belongs {CA_FILE}= with a path that begins with /"));
+        }
+        file = Some(PathBuf::from(value.into_owned()));
+    }
+    Ok(file)
 }
 
 fn bracketed(host: &str) -> String {
@@ -85,6 +103,10 @@ mod tests {
         let unix = |path: &str| AuditLog::Syslog(SyslogServer::Unix(path.into()));
         let udp = |host: &str, port| AuditLog::Syslog(SyslogServer::Udp { host: host.to_owned(), port });
         let tcp = |host: &str, port| AuditLog::Syslog(SyslogServer::Tcp { host: host.to_owned(), port });
+        let tls = |host: &str, ca_file: Option<&str>| {
+            let (host, ca_file) = (host.to_owned(), ca_file.map(PathBuf::from));
+            AuditLog::Syslog(SyslogServer::Tls { host, port: 6514, ca_file })
+        };
         for (written, meant) in [
             ("off", AuditLog::Off),
             ("stdout", AuditLog::Stdout),
@@ -94,6 +116,12 @@ mod tests {
             ("syslog+udp://logs.example:514", udp("logs.example", 514)),
             ("syslog+tcp://192.0.2.7:601", tcp("192.0.2.7", 601)),
             ("syslog+tcp://[2001:db8::1]:601/", tcp("2001:db8::1", 601)),
+            ("syslog+tls://logs.example:6514", tls("logs.example", None)),
+            (
+                "syslog+tls://logs.example:6514?ca_file=/etc/logs.pem",
+                tls("logs.example", Some("/etc/logs.pem")),
+            ),
+            ("syslog+tls://[2001:db8::1]:6514", tls("2001:db8::1", None)),
         ] {
             assert_eq!(AuditLog::read(written), Ok(meant.clone()), "{written}");
             assert_eq!(AuditLog::read(&meant.show()), Ok(meant), "{written}");
@@ -108,6 +136,10 @@ mod tests {
             "syslog+udp://logs.example:514/x",
             "syslog+udp://logs.example:99999",
             "syslog+unix://run/log",
+            "syslog+tcp://logs.example:601?ca_file=/etc/logs.pem",
+            "syslog+tls://logs.example:6514?ca_file=logs.pem",
+            "syslog+tls://logs.example:6514?ca_file=/a&ca_file=/b",
+            "syslog+tls://logs.example:6514?verify=no",
         ] {
             assert!(AuditLog::read(wrong).is_err(), "{wrong}");
         }
