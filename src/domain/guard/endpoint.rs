@@ -1,5 +1,7 @@
 //! Which requests are sign-ins. A portal may tell `/login` from `/Login` or `/login/`, or not: to a guard they are one.
 
+use crate::domain::path::readings::Readings;
+
 /// Methods (none: all of them) and a path pattern, as routes have them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -11,9 +13,14 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// `path` is in normal form.
+    /// `path` is in normal form. Some program may read the endpoint's address in it.
     pub fn covers(&self, path: &str) -> bool {
-        self.is_served_at(path, |path| walk(segments(&self.pattern), segments(path), is_alike))
+        self.covers_any(&Readings::of(path))
+    }
+
+    pub fn covers_any(&self, readings: &Readings<'_>) -> bool {
+        let covers = |path: &str| walk(segments(&self.pattern), segments(path), is_alike);
+        readings.any(|reading| self.is_served_at(reading, covers))
     }
 
     /// As `covers`, with every letter and slash as it is written.
@@ -45,14 +52,14 @@ fn is_below(path: &str, matches: &impl Fn(&str) -> bool, depth: u8) -> bool {
     unnamed || named.is_some_and(is_found)
 }
 
-/// The same to some portal: in any case, with a format behind the name (`.json`, `.do`), or with dots and blanks there.
+/// The same to some portal: in any case, with a format behind the name (`.json`, `.do`) or a blank as forms encode it.
 fn is_alike(wanted: &str, found: &str) -> bool {
     let Some((start, rest)) = found.split_at_checked(wanted.len()) else { return false };
     start.eq_ignore_ascii_case(wanted) && is_ignored(rest)
 }
 
 fn is_ignored(rest: &str) -> bool {
-    let format = rest.trim_end_matches("%20").trim_end_matches(['.', '+']);
+    let format = rest.trim_end_matches('+');
     format.is_empty()
         || format.strip_prefix('.').is_some_and(|format| {
             format.len() <= 6 && format.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -126,6 +133,12 @@ mod tests {
             ("/login", "/Login.HTML", true),
             ("/login", "/login.", true),
             ("/login", "/login%20", true),
+            ("/login", "/login+", true),
+            ("/login", "/login.json.", true),
+            ("/login", "/login.json%20", true),
+            ("/login", "/%6cogin", true),
+            ("/login", "/x/%2e%2e/login", true),
+            ("/login", "/login%3bx=1", true),
             ("/login", "/login-x", false),
             ("/login", "/login.x-y", false),
             ("/api/login", "/api/login.do", true),

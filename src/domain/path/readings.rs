@@ -52,6 +52,26 @@ pub fn of(path: &str) -> Option<Vec<String>> {
     Some(found)
 }
 
+/// A path with all its readings.
+pub struct Readings<'p> {
+    path: &'p str,
+    /// `None`: too many.
+    others: Option<Vec<String>>,
+}
+
+impl<'p> Readings<'p> {
+    pub fn of(path: &'p str) -> Self {
+        let others = if may_have(path) { of(path) } else { Some(Vec::new()) };
+        Self { path, others }
+    }
+
+    /// Whether one of them `matches`, or there are too many to tell.
+    pub fn any(&self, matches: impl Fn(&str) -> bool) -> bool {
+        matches(self.path)
+            || self.others.as_deref().is_none_or(|others| others.iter().any(|reading| matches(reading)))
+    }
+}
+
 /// Decoded once: `%2e`, `%u002e` (IIS), and overlong UTF-8 such as `%c0%ae`.
 fn decoded(path: &str) -> Option<String> {
     if !path.contains('%') {

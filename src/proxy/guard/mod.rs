@@ -39,7 +39,7 @@ use crate::{
         guard::{Doubt, Guard, Outcome as Said, rule::Attempt},
         identity::Identity,
         lockout::ClientNet,
-        path::readings,
+        path::readings::Readings,
         tenant::TenantId,
     },
     telemetry::metrics::{Guarded, Outcome},
@@ -67,16 +67,11 @@ pub fn concerns(policy: &TenantPolicy, path: &str) -> bool {
 
 /// The guards whose address some program may read in this path; all of them if it has too many readings.
 fn covering<'a>(policy: &'a TenantPolicy, path: &str) -> Vec<&'a Arc<Guard>> {
-    let has_readings = !policy.guards.is_empty() && readings::may_have(path);
-    let readings = if has_readings { readings::of(path) } else { Some(Vec::new()) };
-    let covers = |guard: &Guard, readings: &[String]| {
-        guard.endpoint.covers(path) || readings.iter().any(|reading| guard.endpoint.covers(reading))
-    };
-    policy
-        .guards
-        .iter()
-        .filter(|guard| readings.as_deref().is_none_or(|found| covers(guard, found)))
-        .collect()
+    if policy.guards.is_empty() {
+        return Vec::new();
+    }
+    let readings = Readings::of(path);
+    policy.guards.iter().filter(|guard| guard.endpoint.covers_any(&readings)).collect()
 }
 
 type Answered = Result<(Outcome, Response<ResponseBody>), Refusal>;
