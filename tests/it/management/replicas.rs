@@ -24,7 +24,7 @@ use crate::support::{
     database::{Kind, with},
     eventually,
     eventually::within,
-    gate::FLIP,
+    gate::{FLIP, GateBuilder},
     management::{GOVERNANCE, Managed, PASSWORD},
 };
 
@@ -32,11 +32,39 @@ const OF_ACME: &str = "/t/acme.com/api/server/v1/identity-governance";
 
 /// A second Doorward with the accounts and the settings of the first.
 fn replica(world: &Managed, portal: &Portal) -> Gate {
+    replicating(world, portal).start()
+}
+
+fn replicating(world: &Managed, portal: &Portal) -> GateBuilder {
     Gate::before(portal)
         .management()
         .setting("accounts.store_url", world.gate.configuration.get("accounts.store_url").clone())
         .tenant("acme.com", &json!({}))
-        .start()
+}
+
+/// Attack: guesses at an administrator are spread over replicas; the administrator's network is known to all of them.
+#[test]
+fn attack_administrator_guessed_at_several_replicas() {
+    let lock = |gate: GateBuilder| {
+        gate.setting("account_lock.enabled", true)
+            .setting("account_lock.max_attempts", 2)
+            .trusting("127.0.0.0/8")
+    };
+    let (world, portal) = (Managed::with(lock), Portal::answering("").start());
+    let second = lock(replicating(&world, &portal)).start();
+    let ask = |gate: &Gate, from: &str, password: &str| {
+        let ask = gate.manage("GET", OF_ACME).basic("admin@acme.com", password);
+        ask.header("x-forwarded-for", from).header("x-forwarded-proto", "https").send().status
+    };
+    assert_eq!(ask(&world.gate, "192.0.2.1", PASSWORD), 200);
+    for turn in 0..20 {
+        let gate = if turn % 2 == 0 { &world.gate } else { &second };
+        assert_eq!(ask(gate, &format!("203.0.113.{turn}"), "wrong"), 401);
+    }
+    for gate in [&world.gate, &second] {
+        assert_eq!(ask(gate, "198.51.100.1", PASSWORD), 401, "an unknown network");
+        assert_eq!(ask(gate, "192.0.2.1", PASSWORD), 200, "a known one");
+    }
 }
 
 fn shown(gate: &Gate, connector: &str, name: &str) -> String {
