@@ -196,6 +196,7 @@ async fn ask(
         StatusCode::FORBIDDEN => Outcome::forbidden,
         StatusCode::BAD_REQUEST => Outcome::bad_request,
         StatusCode::SERVICE_UNAVAILABLE => Outcome::unavailable,
+        StatusCode::TOO_MANY_REQUESTS => Outcome::limited,
         _ => Outcome::local,
     };
     (outcome, response)

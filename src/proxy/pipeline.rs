@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::Guard;
-use http::{HeaderValue, Request, Response, Version, header, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tower::ServiceExt;
@@ -114,7 +114,7 @@ pub async fn handle(
         if let (Some((entry, _)), Some(refused)) = (&mut entry, refused) {
             entry.reason = refused.reason;
         }
-        (refused.map_or(Outcome::local, |_| Outcome::limited), response)
+        (own_outcome(refused, response.status()), response)
     } else {
         let memory = match judgement.asked_by {
             browser::Caller::Navigation => Memory::read(&parts.headers, judgement.client.https),
@@ -326,6 +326,15 @@ async fn local(
     match worker.gate.local.clone().oneshot(Request::from_parts(parts, body)).await {
         Ok(response) => response.map(ResponseBody::local),
         Err(never) => match never {},
+    }
+}
+
+/// What an answer of Doorward's own pages counts as.
+fn own_outcome(refused: Option<&Refused>, status: StatusCode) -> Outcome {
+    match refused {
+        None => Outcome::local,
+        Some(_) if status == StatusCode::TOO_MANY_REQUESTS => Outcome::limited,
+        Some(_) => Outcome::unavailable,
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     view::{Trouble, View},
 };
 use crate::{
-    account::{Doors, hashing::BusyCause},
+    account::Doors,
     clock,
     config::TenantPolicy,
     domain::{
@@ -25,6 +25,9 @@ use crate::{
     session::{Cookie, CookieSecret, Live, csrf},
     visit::{Refused, Visit},
 };
+
+/// The reason in the access log.
+const STORE_UNAVAILABLE: &str = "store_unavailable";
 
 pub const SIGN_IN: &str = "/.doorward/sign-in";
 pub const SIGN_OUT: &str = "/.doorward/sign-out";
@@ -160,7 +163,7 @@ impl Guest {
     }
 
     pub fn unavailable(&self) -> Response<Body> {
-        retry_after(self.page(&Page::Unavailable), 5)
+        because(retry_after(self.page(&Page::Unavailable), 5), STORE_UNAVAILABLE)
     }
 
     pub fn not_read(&self, why: &NotRead) -> Response<Body> {
@@ -178,10 +181,18 @@ impl Guest {
     }
 }
 
-/// A page that says why the password was not verified.
-pub fn busy(mut response: Response<Body>, seconds: u32, cause: BusyCause) -> Response<Body> {
-    response.extensions_mut().insert(Refused { reason: cause.reason() });
-    retry_after(response, seconds)
+/// The form again, and why the password was not verified, for the access log and for the client.
+pub fn refused(response: Response<Body>, trouble: Trouble) -> Response<Body> {
+    match trouble {
+        Trouble::Busy { seconds, cause } => because(retry_after(response, seconds), cause.reason()),
+        Trouble::Unavailable => because(response, STORE_UNAVAILABLE),
+        _ => response,
+    }
+}
+
+fn because(mut response: Response<Body>, reason: &'static str) -> Response<Body> {
+    response.extensions_mut().insert(Refused { reason });
+    response
 }
 
 fn retry_after(mut response: Response<Body>, seconds: u32) -> Response<Body> {

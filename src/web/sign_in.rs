@@ -8,7 +8,7 @@ use http::{Request, Response, header};
 use super::{
     account::password,
     form::Form,
-    guest::{Guest, SIGN_IN, busy, parameter, target},
+    guest::{Guest, SIGN_IN, parameter, refused, target},
     view::{Reason, SignInView, Trouble},
 };
 use crate::{
@@ -52,10 +52,10 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
             let reason = if account.must_change_password { Reason::Must } else { Reason::Expired };
             password::due(&guest, login, reason, to.as_ref())
         }
-        Err(rejected) => match trouble(told(&guest, &rejected), Trouble::Wrong) {
-            trouble @ Trouble::Busy { seconds, cause } => busy(again(trouble), seconds, cause),
-            trouble => again(trouble),
-        },
+        Err(rejected) => {
+            let trouble = trouble(told(&guest, &rejected), Trouble::Wrong);
+            refused(again(trouble), trouble)
+        }
     }
 }
 

@@ -61,6 +61,8 @@ fn known_sessions_do_not_wait_for_a_store_that_is_away() {
             assert_eq!(answer.status, 503);
             assert!(took < AT_ONCE, "a sign-in waited for {took:?}");
         }
+        let metrics = gate.admin("/metrics").text();
+        assert!(!metrics.contains("doorward_requests_total{outcome=\"unavailable\"} 0"), "{metrics}");
         network.mend();
         within(Duration::from_secs(3), || {
             gate.visitor().sign_in("carbon.super", "alex", RIGHT).status == 303

@@ -10,7 +10,7 @@ use crate::{
     session::Cookie,
     web::{
         form::Form,
-        guest::{ACCOUNT, Guest, PASSWORD, SIGN_IN, busy, parameter, target},
+        guest::{self, ACCOUNT, Guest, PASSWORD, SIGN_IN, parameter, target},
         sign_in::{enter, told, trouble, try_door, whole_seconds},
         view::{Notice, PasswordView, Reason, RuleLine, Trouble},
     },
@@ -103,11 +103,7 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
             Trouble::Unavailable
         }
     };
-    let response = again(trouble, &rules::asked(policy));
-    match trouble {
-        Trouble::Busy { seconds, cause } => busy(response, seconds, cause),
-        _ => response,
-    }
+    guest::refused(again(trouble, &rules::asked(policy)), trouble)
 }
 
 const fn refused(violation: &Violation) -> Trouble {

@@ -431,6 +431,8 @@ fn attack_tenant_administrator_fills_the_store_with_changes() {
     assert!(answer.text().contains("changes_per_hour") && answer.header("retry-after").is_some());
     let revert = "/t/acme.com/api/server/v1/identity-governance/x/connectors/revert";
     assert_eq!(world.ask("POST", revert).basic("admin@acme.com", PASSWORD).send().status, 429);
+    let metrics = world.gate.admin("/metrics").text();
+    assert!(metrics.contains("doorward_requests_total{outcome=\"limited\"} 2"), "{metrics}");
     // others have a budget of their own, also for this tenant
     assert_eq!(put("admin@carbon.super", OF_ACME, "rescue").status, 200);
     // what is read costs nothing
