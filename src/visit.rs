@@ -42,9 +42,9 @@ pub struct NotUnderstood {
     pub detail: String,
 }
 
-/// Why a page of Doorward's own has refused a request for now, for the access log: in the answer's extensions.
+/// Why one of Doorward's own pages has answered 429 or 503, for the access log: in the answer's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refused {
+pub struct PageRefusal {
     pub reason: &'static str,
 }
 

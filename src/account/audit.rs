@@ -10,7 +10,7 @@ use crate::{
     telemetry::metrics::Guarded,
 };
 
-/// What an administrator has done to an account.
+/// Records a change of an account by an administrator.
 pub(super) fn account_changed(action: &'static str, account: &Account, actor: Option<&Actor>) {
     let Account { id, tenant, username, .. } = account;
     tracing::info!(

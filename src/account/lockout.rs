@@ -69,7 +69,7 @@ impl Guess {
     }
 }
 
-/// What is known of an attempt beside its counters.
+/// What is known of an attempt in addition to its counters.
 struct Context {
     shown: Option<Shown>,
     bypass: bool,
@@ -161,7 +161,7 @@ impl Lockout {
         self.reserve_counters(&Arc::new(settings), (attempt.tenant, keys), context, (patience, now)).await
     }
 
-    /// As `reserve`, of an attempt without a user name: see [`lockout::without_name`].
+    /// As `reserve`, for an attempt without a user name: see [`lockout::without_name`].
     pub async fn reserve_nameless(
         &self,
         settings: &Arc<LockoutSettings>,

@@ -68,7 +68,7 @@ impl PortalClient<'_> {
     }
 }
 
-/// What an attempt without a user name presents as its session of the portal.
+/// The portal session that an attempt without a user name presents.
 #[derive(Debug, Clone, Copy)]
 pub enum PortalSession<'a> {
     /// The value by which the portal remembers the session (`name_from`), hashed.
@@ -98,7 +98,7 @@ struct Named {
 }
 
 /// Records an attempt that is refused because of a lock; others are recorded with the portal's answer.
-fn audited(
+fn record_refusal(
     reserved: Result<Reservation, NotReserved>,
     tried: &GuardedName,
     client: PortalClient<'_>,
@@ -156,7 +156,7 @@ impl Doors {
             account: account.as_ref().map(|account| account.id.clone()),
         };
         let reserved = lockout.reserve(&policy.rules.account_lock, guess, PATIENCE, now).await;
-        let reservation = audited(reserved, &tried, client)?;
+        let reservation = record_refusal(reserved, &tried, client)?;
         if account.as_ref().is_some_and(|account| barred(account, &policy).is_some()) {
             reservation.failed();
             tried.record(Guarded::refused, client.address);
@@ -193,7 +193,7 @@ impl Doors {
         let settings = &policy.rules.account_lock;
         let tried = GuardedName { tenant: policy.tenant.clone(), account: None };
         let reserved = lockout.reserve_nameless(settings, guess, PATIENCE, now).await;
-        audited(reserved, &tried, client)
+        record_refusal(reserved, &tried, client)
     }
 
     /// Forgets what was counted at the portal's sign-in of a name that no account of ours has. Was there anything?

@@ -12,7 +12,7 @@ use std::{
 use super::CONFIG;
 use crate::config::load::admin_listen;
 
-/// Where the private port is unless the configuration says otherwise.
+/// The private port's address where the configuration sets none.
 const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
 
 /// Ask a running Doorward's private port how it is
@@ -51,8 +51,9 @@ fn address(written: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// Where to ask. An edit that is not in force must not fail the probe of a running process: of the file only the address is read.
-fn find(options: &Options) -> Result<SocketAddr, String> {
+/// The address to ask. Only the address is read from the file, so that a mistake in an edit that is not in force yet does not
+/// fail the probe of a running process.
+fn find_address(options: &Options) -> Result<SocketAddr, String> {
     if let Some(address) = options.address {
         return Ok(address);
     }
@@ -72,7 +73,7 @@ fn find(options: &Options) -> Result<SocketAddr, String> {
 
 /// Exit code 0: yes. 1: no, or no answer. 2: no address to ask.
 pub fn run(options: &Options) -> ExitCode {
-    let address = match find(options) {
+    let address = match find_address(options) {
         Ok(address) => address,
         Err(error) => {
             eprintln!("error: {error}");
@@ -146,17 +147,17 @@ mod tests {
     }
 
     #[test]
-    fn the_private_port_is_that_of_the_configuration_file() {
+    fn health_asks_the_private_port_of_the_configuration_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("deployment.toml");
         let found = |text: &str, address: Option<SocketAddr>| {
             fs::write(&file, text).unwrap();
-            find(&Options { probe: String::new(), address, file: Some(file.clone()), timeout: 1 })
+            find_address(&Options { probe: String::new(), address, file: Some(file.clone()), timeout: 1 })
         };
         let port = |port: u16| Ok::<_, String>(SocketAddr::from(([127, 0, 0, 1], port)));
         let listen = "[admin]\nlisten = \"127.0.0.1:7777\"\n";
         assert_eq!(found(listen, None), port(7777));
-        assert_eq!(found(listen, port(8888).ok()), port(8888), "the argument goes first");
+        assert_eq!(found(listen, port(8888).ok()), port(8888), "the argument takes precedence");
         assert_eq!(
             found(&format!("{listen}[server]\nworkers = \"many\"\n"), None),
             port(7777),
@@ -168,6 +169,6 @@ mod tests {
         assert!(found("[admin]\nlisten = \"off\"", None).unwrap_err().contains("no private port"));
         fs::remove_file(&file).unwrap();
         let missing = Options { probe: String::new(), address: None, file: Some(file), timeout: 1 };
-        assert!(find(&missing).unwrap_err().contains("cannot be read"));
+        assert!(find_address(&missing).unwrap_err().contains("cannot be read"));
     }
 }

@@ -53,8 +53,8 @@ pub fn parse(text: &str, file: &Path, env: &BTreeMap<String, String>) -> Result<
     }
 }
 
-/// `admin.listen` as the file has it, whatever else is wrong there: a probe of a running Doorward must not fail by an edit
-/// that is not in force.
+/// Reads `admin.listen` and ignores mistakes elsewhere in the file: an edit that is not in force must not fail the probe of a
+/// running Doorward.
 pub fn admin_listen(text: &str, file: &Path) -> Option<String> {
     let root = toml::parse(text, &mut Findings::new(file))?;
     match &root.at(&Key::root().name("admin").name("listen"))?.value {

@@ -7,7 +7,7 @@ use super::fairness::is_overloaded;
 /// How long a client may take nothing of an answer while it holds more than its share, or all clients hold too much.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Bytes that wait in buffers, as one client sees them.
+/// Bytes that wait in buffers, compared with the limits of one client and of all clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BufferLoad {
     /// The client, or a network that it belongs to, holds its share or more.
@@ -28,12 +28,12 @@ pub enum BufferShortage {
 }
 
 impl BufferLoad {
-    /// Whether a new request of the client may begin. The last tenth is for requests with `priority`: those of authenticated
+    /// Whether a new request of the client may begin. The last tenth is for requests that have priority: those of authenticated
     /// users, and of clients without limits of their own, such as the health checks of a load balancer.
-    pub const fn check_request(self, priority: bool) -> Result<(), BufferShortage> {
+    pub const fn check_request(self, has_priority: bool) -> Result<(), BufferShortage> {
         if self.is_over_share {
             Err(BufferShortage::Client)
-        } else if self.bytes >= self.limit || (!priority && is_overloaded(self.bytes, self.limit)) {
+        } else if self.bytes >= self.limit || (!has_priority && is_overloaded(self.bytes, self.limit)) {
             Err(BufferShortage::All)
         } else {
             Ok(())
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn one_client_alone_leaves_room_for_anonymous_requests() {
+    fn one_client_alone_leaves_buffers_for_anonymous_requests() {
         for limit in [1 << 20, 32 << 20, 1 << 40] {
             let left_by_one_client = limit - limit / 4;
             let load = BufferLoad { is_over_share: false, bytes: left_by_one_client, limit };

@@ -34,15 +34,15 @@ use crate::{
     token::bearer::{self, Credential, Places},
 };
 
-/// The client that opens a connection, and what counts the connection for it. A trusted proxy has no limits: the clients it
-/// names have.
+/// The client that opens a connection, and the permit that counts the connection. A trusted proxy has no limits: the clients
+/// that it names have them.
 pub fn connecting(
     gate: &Gate,
     settings: &Settings,
     entrance: Entrance,
     peer: IpAddr,
 ) -> Result<(Arc<ClientState>, Permit), Exceeded> {
-    // bytes that wait in buffers have one budget, whatever the listener
+    // bytes that wait in buffers have one budget for all listeners
     let client = of_peer(&gate.clients, settings, peer);
     let counted = match entrance {
         Entrance::Public => Arc::clone(&client),
@@ -56,7 +56,7 @@ fn of_peer(clients: &ClientRegistry, settings: &Settings, peer: IpAddr) -> Arc<C
     if is_trusted(settings, peer) { Arc::clone(clients.all()) } else { named(clients, settings, peer) }
 }
 
-/// The management listener has a total of its own, so that connections to the public ones take nothing of it.
+/// The management listener has a total of its own, so that connections to the public listeners do not use it up.
 fn connection_share(settings: &Settings, entrance: Entrance) -> Share {
     let public = settings.limits.client.connections;
     match entrance {
@@ -103,7 +103,7 @@ pub fn source(
     Source { peer, client, came_in_clear, client_state, is_counted: true }
 }
 
-/// The limits that count for a request: those of the connection's client, or of the one that a trusted proxy names.
+/// The client for which a request counts: that of the connection, or the one that a trusted proxy names.
 fn client_state(
     gate: &Gate,
     settings: &Settings,
@@ -140,7 +140,7 @@ pub fn administrator_state(
     }
 }
 
-/// The address that failed attempts to sign in count for.
+/// The address for which failed sign-ins count.
 pub fn counted_address(
     settings: &Settings,
     (peer, client): (IpAddr, IpAddr),
@@ -149,7 +149,7 @@ pub fn counted_address(
     if forwarding && !is_trusted(settings, peer) { ClientAddress::of(client, true) } else { client.into() }
 }
 
-/// A peer that is not listed and sends a proxy's headers: its clients cannot be distinguished.
+/// Reports a peer that sends a proxy's headers but is not listed: its clients cannot be distinguished.
 pub fn report_unlisted_proxy(gate: &Gate, settings: &Settings, peer: IpAddr, forwarding: bool) {
     if !forwarding || is_trusted(settings, peer) {
         return;
@@ -230,11 +230,11 @@ pub fn acquire(
     })
 }
 
-/// Whether a request may begin, with the bytes that wait for its client and for all clients.
+/// Rejects a request when too many bytes wait in buffers for its client, or for all clients.
 pub fn check_buffers(gate: &Gate, judgement: &Judgement) -> Result<(), Refusal> {
     let (client, all) = (&judgement.client_state, gate.clients.all());
-    let priority = judgement.identity.user().is_some() || Arc::ptr_eq(client, all);
-    gate.buffers.load(client).check_request(priority).map_err(|shortage| match shortage {
+    let has_priority = judgement.identity.user().is_some() || Arc::ptr_eq(client, all);
+    gate.buffers.load(client).check_request(has_priority).map_err(|shortage| match shortage {
         BufferShortage::Client => {
             Refusal::ClientLimit { limit: Limit::Held(Resource::BufferedBytes), retry_after: STALL_TIMEOUT }
         }

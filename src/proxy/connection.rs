@@ -50,19 +50,19 @@ pub struct ClientConnection {
     limits_unflushed: AtomicBool,
     /// Bytes of answers that hyper has taken and not written to the socket. Only the connection's task changes it.
     unflushed: AtomicUsize,
-    /// Bytes that the body of the last answer has not given yet; `usize::MAX` where its length is not known. Of HTTP/1.1 only.
+    /// Bytes that hyper has not taken yet of the last answer's body; `usize::MAX`: not known. With HTTP/1.1 only.
     answer_left: AtomicUsize,
     /// Left by an accepted upgrade for the socket's task, which owns the other half.
     tunnel: Mutex<Option<Tunnel>>,
     last: Mutex<LastRequest>,
 }
 
-/// What is mostly the same for all requests of a connection.
+/// Values that are mostly the same for all requests of a connection.
 #[derive(Debug, Default)]
 struct LastRequest {
-    /// What the portal is told of where requests come from.
+    /// The client and host that the headers to the portal name.
     origin: Option<Arc<Origin>>,
-    /// For which client the answer counts, where that is not the client that opened the connection.
+    /// The client for which the answer counts, if another client opened the connection.
     client: Option<Arc<ClientState>>,
 }
 
@@ -162,7 +162,7 @@ impl ClientConnection {
         self.answer_left.store(bytes, Ordering::Relaxed);
     }
 
-    /// What waits while the socket takes nothing. The bodies of HTTP/2 streams count apart, each for its own client.
+    /// The answer that waits while the socket takes nothing. Each HTTP/2 stream counts its body for its own client.
     pub fn stalled_answer(&self) -> StalledAnswer {
         let overhead = STALLED_CONNECTION_BYTES;
         if !self.limits_unflushed.load(Ordering::Relaxed) {
@@ -200,7 +200,7 @@ impl ClientConnection {
         }
     }
 
-    /// What the portal is told of where a request comes from. The answer counts for the client with these limits.
+    /// The client and host that the headers to the portal name. The answer counts for the client in `limits`.
     pub fn origin(
         &self,
         client: &Client,
@@ -215,7 +215,7 @@ impl ClientConnection {
         last.origin.clone()
     }
 
-    /// For an answer of our own: it counts for the client with these limits.
+    /// Counts an answer by Doorward itself for the client in `limits`.
     pub fn set_answered_client(&self, limits: &Arc<ClientState>) {
         self.last().set_client(limits, &self.client);
     }

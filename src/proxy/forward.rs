@@ -24,7 +24,7 @@ use super::{
     select, settings_answer,
     upgrade::Tunnel,
     upload_watch::UploadLimits,
-    upstream::{ForwardError, Outgoing, Portal, Sender, Upgraded},
+    upstream::{ForwardError, OutgoingRequest, Portal, Sender, Upgraded},
 };
 use crate::{
     config::{
@@ -49,7 +49,7 @@ const GRPC: &[u8] = b"application/grpc";
 /// A request as the portal gets it, and the portal.
 pub struct Prepared {
     portal: Arc<Portal>,
-    outgoing: Outgoing,
+    outgoing: OutgoingRequest,
     special: Option<Special>,
 }
 
@@ -124,7 +124,7 @@ pub fn prepare(
         state: Arc::clone(&judgement.client_state),
         share: settings.limits.client.share(Resource::UpstreamConnection),
     };
-    Ok(Box::new(Prepared { portal, outgoing: Outgoing { request, added, sender }, special }))
+    Ok(Box::new(Prepared { portal, outgoing: OutgoingRequest { request, added, sender }, special }))
 }
 
 /// Sends it and waits for the head of the answer.
@@ -310,7 +310,7 @@ async fn upgrade(
     worker: &Worker,
     connection: &ClientConnection,
     judgement: &Judgement,
-    (portal, outgoing): (&Portal, &mut Outgoing),
+    (portal, outgoing): (&Portal, &mut OutgoingRequest),
     (permit, watch): (Permit, AccessWatch),
 ) -> Result<Response<ResponseBody>, NoAnswer> {
     let failed = |error| NoAnswer::because(worker, portal.target(), judgement, &error);

@@ -35,7 +35,7 @@ pub struct Asking<'a> {
     /// An upgrade that only users may have: an identity is looked for on an open route, too.
     pub needs_user: bool,
     pub now: u64,
-    /// Metrics count the check of a token.
+    /// Whether metrics count the check of a token.
     pub is_counted: bool,
 }
 
@@ -196,7 +196,7 @@ pub fn is_foreign_origin(parts: &Parts, client: &Client, settings: &Settings, po
         && !is_public_origin(settings, origin)
 }
 
-/// Whether it is the origin of `server.public_url`, which a proxy before us may serve under another host name than it sends.
+/// Whether it is the origin of `server.public_url`. A proxy before Doorward may send another host name than browsers use.
 fn is_public_origin(settings: &Settings, origin: &str) -> bool {
     let public = settings.server.public_url.as_ref();
     public.is_some_and(|url| url.origin().ascii_serialization() == origin)

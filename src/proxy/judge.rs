@@ -72,7 +72,7 @@ pub struct Source {
     /// Neither the connection nor a trusted proxy says that the client used HTTPS.
     pub came_in_clear: bool,
     pub client_state: Arc<ClientState>,
-    /// Metrics and the log count it. Not so for `explain`, whose request does not exist.
+    /// Whether metrics and the log count it. `false` for `explain`, which sends no request.
     pub is_counted: bool,
 }
 

@@ -97,7 +97,7 @@ pub async fn handle(
     response.map(|body| body.with_account(account))
 }
 
-/// The limit a refused request has reached: in the metrics, and in the answer.
+/// Counts the limit that a refused request has reached, and sets `Retry-After`.
 fn count_limit(gate: &Gate, refusal: &Refusal, response: &mut Response<ResponseBody>) {
     if let Refusal::ClientLimit { limit, .. } = refusal {
         gate.metrics.client_limit(*limit).inc();

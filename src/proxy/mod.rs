@@ -86,7 +86,7 @@ pub struct Gate {
     pub doors: Option<Doors>,
     /// What each client holds now.
     pub clients: ClientRegistry,
-    /// Connections and requests at the management listener, so that those at the public ones take nothing of them.
+    /// Connections and requests at the management listener, counted apart from those at the public listeners.
     pub management_clients: ClientRegistry,
     pub unlisted_proxies: UnlistedProxies,
     pub bounces: Cookieless,

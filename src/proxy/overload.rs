@@ -4,7 +4,7 @@ use crate::domain::fairness::Resource;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overload {
-    /// All clients together hold as much of a resource as there is; for upstream connections, none was free in time.
+    /// All clients together hold the whole of a resource; for upstream connections: none was free in time.
     Total(Resource),
     /// The request is anonymous, and the last tenth of `limits.max_requests` or `limits.max_connections` is reserved.
     AnonymousReserve,

@@ -41,7 +41,7 @@ use crate::{
         route::{Access, Surface},
     },
     telemetry::metrics::Outcome,
-    visit::{Refused, Visit},
+    visit::{PageRefusal, Visit},
 };
 
 /// Paths that are ours, in front of every portal.
@@ -110,7 +110,7 @@ pub async fn handle(
         let response = Box::pin(local(worker, connection, &settings, &judgement, (parts, body), &request_id))
             .instrument(named(&request_id))
             .await;
-        let refused = response.extensions().get::<Refused>();
+        let refused = response.extensions().get::<PageRefusal>();
         if let (Some((entry, _)), Some(refused)) = (&mut entry, refused) {
             entry.reason = refused.reason;
         }
@@ -329,8 +329,8 @@ async fn local(
     }
 }
 
-/// What an answer of Doorward's own pages counts as.
-fn own_outcome(refused: Option<&Refused>, status: StatusCode) -> Outcome {
+/// The outcome of an answer by one of Doorward's own pages.
+fn own_outcome(refused: Option<&PageRefusal>, status: StatusCode) -> Outcome {
     match refused {
         None => Outcome::local,
         Some(_) if status == StatusCode::TOO_MANY_REQUESTS => Outcome::limited,

@@ -173,12 +173,12 @@ impl RequestBody {
         Self { incoming: ClientBody::Buffered(None), http2: false, upload: None }
     }
 
-    /// The body itself; an empty one stays.
+    /// Takes the body and leaves an empty one.
     pub fn take(&mut self) -> Self {
         std::mem::replace(self, Self::empty())
     }
 
-    /// Counts the bytes of the body that may wait to be read for the client, until the body has ended.
+    /// Counts for the client the bytes of the body that may wait to be read, until the body has ended.
     pub fn reserve(&mut self, client: &Arc<ClientState>) {
         let announced = self.incoming.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());
         if let Some(upload) = self.upload.as_mut().filter(|upload| upload.open.is_some()) {

@@ -54,7 +54,7 @@ struct Progress {
     given: AtomicUsize,
     /// Bytes that the body has not given yet; `usize::MAX` where its length is not known.
     left: AtomicUsize,
-    /// For which the answer counts.
+    /// The client for which the answer counts.
     client: OnceLock<Arc<ClientState>>,
     /// By how many milliseconds the client has fallen behind.
     debt: AtomicU64,
@@ -93,7 +93,7 @@ impl Progress {
         self.left.store(bytes, Ordering::Relaxed);
     }
 
-    /// What waits while the client takes nothing. `opened_by`: the client of the connection.
+    /// The answer that waits while the client takes nothing. `opened_by`: the client of the connection.
     fn stalled_answer(&self, opened_by: &Arc<ClientState>) -> StalledAnswer {
         StalledAnswer {
             client: Arc::clone(self.client.get().unwrap_or(opened_by)),
@@ -230,7 +230,7 @@ impl<B: Body> WatchedBody<B> {
         let progress = PROGRESS.try_with(Arc::clone).ok();
         if let Some(progress) = &progress {
             if let Some(client) = client {
-                // once a stream
+                // set once per stream
                 let _ = progress.client.set(client);
             }
             progress.set_left(body.size_hint().upper());

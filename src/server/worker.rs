@@ -157,7 +157,7 @@ impl Port {
             && self.worker.gate.settings.load().server.proxy_protocol.iter().any(|net| net.contains(&peer))
     }
 
-    /// Once a second and kind of fault at most, with the number of lines that were left out.
+    /// Logs at most once a second for each kind of fault, with the number of lines that were left out.
     fn log(&self, fault: ConnectionFault, write: impl FnOnce(Option<u64>)) {
         if let Some(left_out) = self.worker.gate.metrics.connection_fault_line(fault, clock::now()) {
             write(Some(left_out).filter(|lines| *lines > 0));
@@ -188,7 +188,7 @@ impl OpenConnection {
                     tracing::warn!(client = %peer, limit, left_out, "connection closed: limits.max_connections is reached");
                 }
                 Entrance::Management => {
-                    tracing::warn!(client = %peer, limit, left_out, "connection closed: the management listener has no more");
+                    tracing::warn!(client = %peer, limit, left_out, "connection closed: the limit of the management listener is reached");
                 }
             });
             return None;

@@ -44,7 +44,7 @@ impl WriteLimits {
         self.timeout.min(debt.patience(self.rate))
     }
 
-    /// Whether an answer of which the client has taken nothing for so long is ended, so that others are served.
+    /// Whether an answer must end because its client has taken nothing for this time, so that others are served.
     pub fn must_end(&self, reservation: &Permit, waited: Duration) -> bool {
         let timeout = self.buffers.load(reservation.client()).stall_timeout();
         timeout.is_some_and(|timeout| waited >= timeout)
@@ -88,7 +88,7 @@ impl WriteWatch {
         waiting.is_some()
     }
 
-    /// The client takes nothing of `answer`. Ready when it is to be given up.
+    /// Called while the client takes nothing of `answer`. Ready when the answer must end.
     pub fn poll_too_slow(
         &mut self,
         cx: &mut Context<'_>,

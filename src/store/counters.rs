@@ -102,7 +102,7 @@ impl Counters<'_> {
             .await
     }
 
-    /// Keeps so many networks of the account, those with the latest successes.
+    /// Deletes all known networks of the account except the `most` with the latest successes.
     pub async fn limit_known_networks(
         self,
         tenant: &TenantId,
@@ -225,7 +225,7 @@ fn owner_of(key: &CounterKey) -> String {
         | CounterKey::UnknownNetworks { tenant, who }
         | CounterKey::Device { tenant, who, .. }
         | CounterKey::Devices { tenant, who } => owner(tenant, who),
-        // an unlock does not make the networks of an account unknown
+        // an unlock does not remove the known networks of an account
         CounterKey::KnownNetwork { tenant, who, .. } => owner_of_networks(tenant, who),
         CounterKey::Address { .. } | CounterKey::Nameless { .. } | CounterKey::Alike { .. } => String::new(),
     }

@@ -26,8 +26,8 @@ macro_rules! worth {
     };
 }
 
-/// All but the counters of accounts and of unknown names, and the known networks of accounts, of which there are only so many
-/// anyhow.
+/// All counters except those of accounts and of unknown names and the known networks of accounts, whose number is bounded
+/// otherwise.
 macro_rules! strays {
     () => {
         " FROM counters WHERE name NOT LIKE 'name|%|account:%' AND name NOT LIKE 'name|%|unknown:%' \

@@ -111,7 +111,7 @@ impl Database {
         }
     }
 
-    /// Makes the database take new pages of its disk for a moment: more of them than a change needs.
+    /// Makes the database allocate new pages on its disk for a moment, more than a change needs.
     pub async fn probe_space(&self) -> Result<(), StoreError> {
         if let Some(file) = self.file.clone() {
             let probing = tokio::task::spawn_blocking(move || sqlite_file::probe_space(file.path()));

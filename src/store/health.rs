@@ -32,7 +32,7 @@ pub struct Health {
     start: Instant,
     /// Milliseconds after `start` of the last change that was acknowledged.
     written: AtomicU64,
-    /// A call has failed since the last check: the next one tries a write.
+    /// A call has failed since the last check, so the next check tries a write.
     is_write_due: AtomicBool,
     /// Changes that the database refused so far.
     refused_changes: AtomicU64,
@@ -84,7 +84,7 @@ impl Health {
     pub fn failed(&self, error: &StoreError) {
         if let StoreError::Unwritable(reason) = error {
             self.refused_changes.fetch_add(1, Ordering::AcqRel);
-            // the first reason stays until a check finds another: several are reported for one full disk
+            // a full disk causes several errors: the first one is reported until a check finds another
             self.update(|state| {
                 state.unwritable.get_or_insert_with(|| reason.as_str().into());
             });
@@ -140,7 +140,7 @@ impl Store {
         let cut = health.well_until.load(Ordering::Acquire);
         if is_well && cut > 0 {
             self.database().renewal.record_fault(Instant::now());
-            if let Err(error) = in_time(self.sessions().bridge(cut, now)).await {
+            if let Err(error) = with_timeout(self.sessions().bridge(cut, now)).await {
                 tracing::warn!(%error, "cannot prolong sessions that ended while the store did not answer");
                 return self.states().borrow().clone();
             }
@@ -151,7 +151,7 @@ impl Store {
             health.well_until.store(health.last_well.load(Ordering::Acquire).max(1), Ordering::Release);
         }
         health.update(|state| {
-            // a change that was refused during the check says more than the check
+            // a change that was refused during the check overrides the result of the check
             let is_refused = health.refused_changes.load(Ordering::Acquire) != refused_before;
             let refused = state.unwritable.take().filter(|_| is_refused);
             *state = StoreState { down, unwritable: unwritable.or(refused), lost };
@@ -188,7 +188,7 @@ impl Store {
         if known.is_none() && !is_due && Duration::from_millis(since) < WRITE_EVERY {
             return None;
         }
-        match in_time(self.change_a_row()).await {
+        match with_timeout(self.change_a_row()).await {
             Ok(()) => {}
             // all connections are in use: that says nothing about the store
             Err(StoreError::Exhausted(_)) => return known,
@@ -197,7 +197,7 @@ impl Store {
                 return Some(error.reason().into());
             }
         }
-        // a full disk still takes a small change, at times: those of users are larger
+        // a full disk may still take a small change, but those of users are larger
         match known {
             Some(reason) if !self.has_space().await => Some(reason),
             _ => None,
@@ -210,18 +210,18 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Whether the disk of the database takes new pages, more of them than a change needs.
+    /// Whether the disk of the database takes more new pages than a change needs.
     async fn has_space(&self) -> bool {
-        match in_time(self.database().probe_space()).await {
+        match with_timeout(self.database().probe_space()).await {
             Ok(()) => true,
-            // the probe itself is not possible, which says nothing about space
+            // the probe failed for another reason than space
             Err(error) => !error.is_fault(),
         }
     }
 }
 
-/// Ends work of a check that neither succeeds nor fails.
-async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+/// Ends a step of a check that neither succeeds nor fails.
+async fn with_timeout<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let late = |_| Err(unavailable(&format!("no answer within {} seconds", PATIENCE.as_secs())));
     timeout(PATIENCE, work).await.unwrap_or_else(late)
 }
@@ -237,14 +237,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_of_a_check_that_never_ends_is_given_up() {
-        let error = in_time::<()>(pending()).await.unwrap_err();
+    async fn a_check_that_does_not_end_times_out() {
+        let error = with_timeout::<()>(pending()).await.unwrap_err();
         assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
-        assert!(in_time(async { Ok(7) }).await.is_ok_and(|seven| seven == 7));
+        assert!(with_timeout(async { Ok(7) }).await.is_ok_and(|seven| seven == 7));
     }
 
     #[test]
-    fn one_fault_keeps_its_first_reason() {
+    fn a_fault_is_reported_with_its_first_reason() {
         let health = Health::new();
         health.failed(&full());
         health.failed(&StoreError::Unwritable("disk I/O error".to_owned()));

@@ -51,11 +51,12 @@ pub fn mark(path: &Path) -> Result<(), StoreError> {
 /// More than a change adds to the write-ahead log.
 const PROBE_BYTES: usize = 256 * 1024;
 
-/// Whether a new file beside the database gets space on the disk. What says nothing about space is no error.
+/// Tests whether a new file beside the database gets space on the disk. It is no error if the file cannot be created for another
+/// reason.
 pub fn probe_space(path: &Path) -> Result<(), StoreError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let probe = path.with_file_name(format!(".{name}.space-probe"));
-    // one that a killed process left; made anew, so that a link of this name is not followed
+    // removes what a killed process left, and a link of this name, which must not be followed
     drop(fs::remove_file(&probe));
     let full = |error: Error| StoreError::Unwritable(format!("{}: {error}", probe.display()));
     let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&probe) {

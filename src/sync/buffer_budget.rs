@@ -20,23 +20,25 @@ use crate::domain::{
 /// of the upstream connection (200 KiB) and in the send buffer of the client's (50 KiB).
 pub const STALLED_ANSWER_BYTES: usize = 320 * 1024;
 
-/// What a connection holds whose client does not read, beside its answer: the send buffer of the socket and one TLS record.
+/// What a connection holds in addition to its answer while its client does not read: the send buffer of the socket and one TLS
+/// record.
 pub const STALLED_CONNECTION_BYTES: usize = 64 * 1024;
 
-/// What an HTTP/2 stream holds whose client does not read, beside its body: its head and its task.
+/// What an HTTP/2 stream holds in addition to its body while its client does not read: its head and its task.
 pub const STALLED_STREAM_BYTES: usize = 8 * 1024;
 
 /// The most a request's body may hold before it is sent on: the window of an HTTP/2 stream.
 pub const MAX_UNREAD_BODY_BYTES: usize = 64 * 1024;
 
-/// An answer whose client takes nothing, and what may wait for that client: bytes that were given to hyper, and those that
-/// the answer has left (`usize::MAX`: not known).
+/// An answer whose client takes nothing, and the bytes that may wait for that client.
 #[derive(Debug)]
 pub struct StalledAnswer {
     pub client: Arc<ClientState>,
     /// [`STALLED_CONNECTION_BYTES`] or [`STALLED_STREAM_BYTES`].
     pub overhead: usize,
+    /// Bytes that hyper has taken and not sent.
     pub unsent: usize,
+    /// Bytes that hyper has not taken yet; `usize::MAX`: not known.
     pub left: usize,
 }
 
@@ -95,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn reservations_count_for_their_client_and_for_all_until_they_are_dropped() {
+    fn reservations_count_for_the_client_and_all_until_dropped() {
         let (clients, budget) =
             (ClientRegistry::default(), BufferBudget::new(Share { client: 50, all: 100 }));
         let client = |address: &str| clients.by_address(address.parse().unwrap());

@@ -209,7 +209,7 @@ impl ClientState {
         }
     }
 
-    /// Takes a request back from this state and each wider one below `rejected_by`.
+    /// Removes a request from the rate of this state and of each wider one below `rejected_by`.
     fn give_back_request(&self, rate: Rate, rejected_by: &Self) {
         let mut at = self;
         while !std::ptr::eq(at, rejected_by) {
@@ -257,7 +257,7 @@ impl ClientState {
         }
     }
 
-    /// Counts what the client holds already, whatever the limits are.
+    /// Counts what the client already holds, even above the limits.
     pub fn reserve(self: &Arc<Self>, resource: Resource, amount: usize) -> Permit {
         let mut next = Some(self);
         while let Some(at) = next {
@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_the_network_rejects_is_not_spent_by_the_client() {
+    fn rejection_by_the_network_does_not_use_the_clients_own_rate() {
         let (registry, rate) = (ClientRegistry::default(), Rate { per_second: 10, burst: 3 });
         let now = Instant::now();
         let passed = |address: &str, milliseconds: u64| {
@@ -427,7 +427,7 @@ mod tests {
         };
         // two addresses use up the rate of the network, which is twice as high
         assert_eq!([passed("192.0.2.1", 0), passed("192.0.2.2", 0), passed("192.0.2.3", 0)], [3, 3, 0]);
-        // three more after 150 ms, and the third has spent nothing
+        // three more after 150 ms, and the third has used none of its own rate
         assert_eq!(passed("192.0.2.3", 150), 3);
         assert_eq!(passed("192.0.2.3", 200), 0, "its own rate");
     }

@@ -1,4 +1,5 @@
-//! Waiting for a permit of a client that holds its whole share: the next one that is given back, wherever it was used.
+//! A queue for requests of a client that holds its whole share. Each waits for the next permit that is given back, at any
+//! upstream.
 
 use std::{
     pin::pin,
@@ -23,7 +24,8 @@ pub(super) struct PermitQueue {
 }
 
 impl PermitQueue {
-    /// After a permit has been given back. One request is woken, not all of them: that would be work for each end of a request.
+    /// Called after a permit has been given back. Wakes one request, because waking all would cost work at the end of each
+    /// request.
     pub fn wake_one(&self) {
         // both sides are sequentially consistent: either this sees the request that waits, or its attempt sees the permit
         if self.waiting.load(Ordering::SeqCst) > 0 {
@@ -46,7 +48,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl ClientState {
-    /// An upstream connection, after waiting until other requests have given theirs back.
+    /// Waits up to `patience` until another request gives its upstream connection back.
     pub async fn wait_for_upstream_connection(
         self: &Arc<Self>,
         share: Share,
@@ -56,7 +58,7 @@ impl ClientState {
     }
 
     async fn acquire_freed(self: &Arc<Self>, share: Share) -> Permit {
-        // whose limit is reached: the client's, or that of a network around it
+        // the state whose limit is reached: the client, or a network around it
         let mut reached: &Self = self;
         loop {
             let _waiting = reached.queue.join();
@@ -67,7 +69,7 @@ impl ClientState {
                 Ok(permit) => return permit,
                 Err(limit) if ptr::eq(limit, reached) => freed.await,
                 Err(limit) => {
-                    // here is a permit for another request
+                    // another request of this queue may take the permit
                     reached.queue.wake_one();
                     reached = limit;
                 }
@@ -112,7 +114,7 @@ mod tests {
         let waiting = wait(&greedy).await;
         drop(others);
         yield_now().await;
-        assert!(!waiting.is_finished(), "another client's is of no use");
+        assert!(!waiting.is_finished(), "another client's permit does not count");
         drop(held);
         assert!(waiting.await.unwrap().is_ok());
         assert_eq!(greedy.queue.waiting.load(Ordering::Relaxed), 0);
@@ -136,7 +138,7 @@ mod tests {
     async fn a_permit_of_the_network_wakes_another_address_of_it() {
         let clients = ClientRegistry::default();
         let [one, two, third] = [1, 2, 3].map(|host| client(&clients, [192, 0, 2, host]));
-        // 3 of 4 are for the network
+        // the network may hold 3 of 4
         let (first, _second) = (take(&one).unwrap(), [take(&two).unwrap(), take(&two).unwrap()]);
         let waiting = [wait(&third).await, wait(&third).await];
         drop(first);

@@ -106,7 +106,7 @@ struct LimitLabels {
     resource: &'static str,
 }
 
-/// Why a connection never became one that serves requests; each is logged once a second at most.
+/// Why a connection ended before it served a request. Each kind is logged once a second at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionFault {
     /// `accept` failed.
@@ -283,7 +283,7 @@ impl Metrics {
         }
     }
 
-    /// Whether the log has a line for this one, and how many of its kind were left out since the last.
+    /// `Some` if this fault is to be logged: how many of its kind were left out since the last log line.
     pub fn connection_fault_line(&self, fault: ConnectionFault, now: u64) -> Option<u64> {
         self.connection_faults.get(fault as usize)?.turn(now)
     }

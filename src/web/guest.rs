@@ -23,7 +23,7 @@ use crate::{
         tenant::TenantId,
     },
     session::{Cookie, CookieSecret, Live, csrf},
-    visit::{Refused, Visit},
+    visit::{PageRefusal, Visit},
 };
 
 /// The reason in the access log.
@@ -163,7 +163,7 @@ impl Guest {
     }
 
     pub fn unavailable(&self) -> Response<Body> {
-        because(retry_after(self.page(&Page::Unavailable), 5), STORE_UNAVAILABLE)
+        with_reason(retry_after(self.page(&Page::Unavailable), 5), STORE_UNAVAILABLE)
     }
 
     pub fn not_read(&self, why: &NotRead) -> Response<Body> {
@@ -181,17 +181,17 @@ impl Guest {
     }
 }
 
-/// The form again, and why the password was not verified, for the access log and for the client.
-pub fn refused(response: Response<Body>, trouble: Trouble) -> Response<Body> {
+/// Adds to the form why the password was not verified: a reason for the access log, and `Retry-After`.
+pub fn mark_refused(response: Response<Body>, trouble: Trouble) -> Response<Body> {
     match trouble {
-        Trouble::Busy { seconds, cause } => because(retry_after(response, seconds), cause.reason()),
-        Trouble::Unavailable => because(response, STORE_UNAVAILABLE),
+        Trouble::Busy { seconds, cause } => with_reason(retry_after(response, seconds), cause.reason()),
+        Trouble::Unavailable => with_reason(response, STORE_UNAVAILABLE),
         _ => response,
     }
 }
 
-fn because(mut response: Response<Body>, reason: &'static str) -> Response<Body> {
-    response.extensions_mut().insert(Refused { reason });
+fn with_reason(mut response: Response<Body>, reason: &'static str) -> Response<Body> {
+    response.extensions_mut().insert(PageRefusal { reason });
     response
 }
 

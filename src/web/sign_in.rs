@@ -8,7 +8,7 @@ use http::{Request, Response, header};
 use super::{
     account::password,
     form::Form,
-    guest::{Guest, SIGN_IN, parameter, refused, target},
+    guest::{Guest, SIGN_IN, mark_refused, parameter, target},
     view::{Reason, SignInView, Trouble},
 };
 use crate::{
@@ -54,7 +54,7 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
         }
         Err(rejected) => {
             let trouble = trouble(told(&guest, &rejected), Trouble::Wrong);
-            refused(again(trouble), trouble)
+            mark_refused(again(trouble), trouble)
         }
     }
 }

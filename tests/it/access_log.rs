@@ -55,7 +55,7 @@ fn the_reason_names_a_refusal_after_the_decision() {
 }
 
 #[test]
-fn the_reason_says_which_total_a_503_is_about() {
+fn the_reason_names_the_total_that_caused_a_503() {
     let (portal, logs) = (
         Portal::answering("").route("/hang", Reply::raw_then_silence("")).start(),
         tempfile::tempdir().unwrap(),

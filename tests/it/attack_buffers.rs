@@ -162,7 +162,7 @@ fn attack_one_client_holds_the_buffers_of_all_over_http1() {
 }
 
 #[test]
-fn attack_one_client_holds_the_buffers_of_all_over_its_own_connections() {
+fn attack_one_client_holds_the_buffers_of_all_without_a_proxy() {
     let portal = greedy_portal();
     let none: [&str; 0] = [];
     let gate = with_eight_answers(before(&portal).setting("limits.client.exempt", json!(none)));
@@ -200,7 +200,7 @@ fn attack_closed_windows_reserve_no_more_than_the_page_has() {
 }
 
 #[test]
-fn a_tenth_of_the_buffers_is_for_known_sessions_and_health_checks() {
+fn a_tenth_of_the_buffers_is_for_sessions_and_health_checks() {
     let portal = Portal::answering("hello").route("/devportal/big", Reply::zeros(BIG)).start();
     let gate = with_lock(Gate::before(&portal), 5)
         .trusting("127.0.0.0/8")

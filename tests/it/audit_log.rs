@@ -190,7 +190,7 @@ fn audit_events_are_sent_over_tcp_and_outlive_a_restart_of_the_server() {
 }
 
 #[test]
-fn audit_events_are_sent_over_tls_to_the_server_that_is_meant_only() {
+fn audit_events_over_tls_reach_only_the_named_server() {
     let portal = Portal::answering("").start();
     let folder = tempfile::tempdir().unwrap();
     let pki = Pki::new(folder.path());
@@ -203,7 +203,7 @@ fn audit_events_are_sent_over_tls_to_the_server_that_is_meant_only() {
     let other = pki.server_at("other", &["other.example"]);
     assert!(accept_tls(&server, &other).fill_buf().is_err());
     eventually(|| binary.has_said("log cannot be written"));
-    // twice: the connection is closed in between, and the server is reached again
+    // twice: the server closes the connection in between, and Doorward connects again
     let shown = pki.server();
     for request in [request, String::new()] {
         let request = if request.is_empty() { guess(&binary) } else { request };
@@ -215,7 +215,7 @@ fn audit_events_are_sent_over_tls_to_the_server_that_is_meant_only() {
     assert_eq!(binary.metric("doorward_audit_log_dropped_total"), 0);
 }
 
-/// The next connection, as a server that shows this certificate.
+/// Accepts the next connection, as a server with this certificate.
 fn accept_tls(server: &TcpListener, shown: &Signed) -> BufReader<StreamOwned<ServerConnection, TcpStream>> {
     let (connection, _) = server.accept().unwrap();
     connection.set_read_timeout(Some(PATIENCE)).unwrap();

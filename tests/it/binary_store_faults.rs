@@ -24,7 +24,7 @@ fn sign_ins_work_again_within_a_second_of_free_space() {
     for _ in 0..2 {
         disk.fill();
         within(Duration::from_secs(5), || sign_in() == 503);
-        assert_eq!(sign_in(), 503, "whichever connection it meets");
+        assert_eq!(sign_in(), 503, "on each pooled connection");
         disk.free();
         within(Duration::from_secs(1), || sign_in() == 303);
         assert_eq!([sign_in(), sign_in()], [303, 303], "for good");
@@ -58,7 +58,7 @@ fn a_store_that_takes_no_changes_is_reported_and_fails_the_probe_where_it_should
     }
 }
 
-/// A small change still finds a place, which is less than a sign-in needs.
+/// The disk still has space for a small change, but not for a sign-in.
 #[test]
 fn the_reported_state_does_not_change_while_the_disk_stays_full() {
     let portal = Portal::answering("portal").start();
@@ -89,7 +89,7 @@ fn the_reported_state_does_not_change_while_the_disk_stays_full() {
 
 /// SQLITE_BUSY: another process, such as a backup, holds the write lock.
 #[test]
-fn a_locked_database_is_reported_and_heals_by_itself() {
+fn a_locked_database_is_reported_and_needs_no_restart() {
     let (binary, _portal) = with_alex();
     let sign_in = || binary.visitor().sign_in("carbon.super", "alex", RIGHT).status;
     let mut known = binary.visitor();
@@ -106,12 +106,12 @@ fn a_locked_database_is_reported_and_heals_by_itself() {
 
 /// SQLITE_IOERR: the file system refuses to let the write-ahead log grow (`EFBIG`), which is not a full disk.
 #[test]
-fn an_io_error_of_the_database_is_reported_and_heals_by_itself() {
+fn an_io_error_of_the_database_is_reported_and_needs_no_restart() {
     let (binary, _portal) = with_alex();
     let sign_in = || binary.visitor().sign_in("carbon.super", "alex", RIGHT).status;
     let mut known = binary.visitor();
     assert_eq!(known.sign_in("carbon.super", "alex", RIGHT).status, 303);
-    // a log that is in use is not begun anew
+    // SQLite does not restart a write-ahead log that has a reader
     let _reader = connection(&binary, "SELECT * FROM change_clock");
     let log = std::fs::metadata(binary.folder().join("people.db-wal")).unwrap().len();
     binary.limit_file_size(Some(log));
@@ -124,7 +124,7 @@ fn an_io_error_of_the_database_is_reported_and_heals_by_itself() {
     assert!(known.is_signed_in(), "known sessions are served");
     binary.limit_file_size(None);
     within(Duration::from_secs(2), || binary.admin("/readyz").text() == "ok\n");
-    assert_eq!([sign_in(), sign_in()], [303, 303], "whichever connection it meets");
+    assert_eq!([sign_in(), sign_in()], [303, 303], "on each pooled connection");
 }
 
 /// The disk as it is at the moment of the last acknowledgement, without what the kernel has not written yet.
@@ -188,7 +188,7 @@ fn with_alex() -> (Binary, Portal) {
     (gate.serve_without_size_signal(), portal)
 }
 
-/// A connection of the test's own to a binary's database, after this statement.
+/// Opens another connection to the binary's database and runs this statement.
 fn connection(binary: &Binary, statement: &'static str) -> AnyConnection {
     sqlx::any::install_default_drivers();
     let url = format!("sqlite:{}", binary.folder().join("people.db").display());

@@ -13,7 +13,7 @@ fn https(binary: &Binary) -> SocketAddr {
     text.trim_matches(['[', ']']).parse().unwrap()
 }
 
-/// A client that speaks no TLS, until it is refused.
+/// Sends a request without TLS and waits until the server closes the connection.
 fn fail_handshake(at: SocketAddr) {
     let mut stream = TcpStream::connect(at).unwrap();
     let _ = stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n");

@@ -307,7 +307,7 @@ ATTACKS = [connections, uploads, trickled, slow_readers, slow_streams, sign_ins,
 
 def attack(name, port, seconds):
     os.sched_setaffinity(0, {0})
-    # the clients share the CPU with the attacker: what is measured is the proxy, not who of them gets it
+    # the clients share a CPU with the attacker and must not wait for it: only the proxy is measured
     os.nice(19)
     chosen = next(one for one in ATTACKS if one.__name__ == name)
     asyncio.run(chosen(port, time.monotonic() + seconds))

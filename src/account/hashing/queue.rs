@@ -27,7 +27,7 @@ pub struct Busy {
 /// Why an attempt is refused before its password is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BusyCause {
-    /// The queue is full, of all clients.
+    /// The queue of all clients is full.
     Queue,
     /// The client has used up its share of the queue.
     ClientShare,
@@ -102,7 +102,7 @@ impl Queue {
             slots: Arc::new(Semaphore::new(slots)),
             others: Arc::new(Semaphore::new(slots.div_ceil(2))),
             greedy: Arc::new(Semaphore::new(1)),
-            // no lane waits for another's thread
+            // one thread for each permit of the three semaphores
             threads: HashThreads::new(slots + slots.div_ceil(2) + 1),
             capacity,
             at_a_time: slots,
@@ -152,7 +152,7 @@ impl Queue {
         self.with((place, slot), work).await
     }
 
-    /// Runs the work on a thread for hashes. What is held belongs to the work, not to the caller: should the caller go
+    /// Runs the work on a thread that hashes passwords. What is held belongs to the work, not to the caller: should the caller go
     /// away, or the work panic, it is free when the work has ended, and not before.
     pub(super) async fn with<T: Send + 'static>(
         &self,

@@ -6,12 +6,12 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Added to the niceness of the process (`nice(2)`): such a thread gets about a tenth of a CPU that a serving thread wants too.
+/// Added to the niceness of the process (`nice(2)`): such a thread gets about a tenth of a CPU that a serving thread also uses.
 const NICENESS: i32 = 10;
 
 pub(super) struct HashThreads {
-    /// Never runs a future; only its threads for blocking work are used. `None`: it could not be made, and the threads of the
-    /// caller's runtime are used, at their priority.
+    /// Never runs a future; only its threads for blocking work are used. `None`: it could not be built, and the threads of
+    /// the caller's runtime are used, at the priority of requests.
     runtime: Option<Runtime>,
 }
 
@@ -23,7 +23,7 @@ impl HashThreads {
             .on_thread_start(lower_priority)
             .build();
         if let Err(error) = &runtime {
-            tracing::warn!(%error, "password hashes run at the priority of requests: cannot start threads for them");
+            tracing::warn!(%error, "cannot start threads for password hashes: they run at the priority of requests");
         }
         Self { runtime: runtime.ok() }
     }
@@ -48,7 +48,7 @@ impl Drop for HashThreads {
     }
 }
 
-/// On Linux a priority is a thread's own.
+/// On Linux `nice` changes the priority of the calling thread only.
 fn lower_priority() {
     if let Err(error) = rustix::process::nice(NICENESS) {
         tracing::debug!(%error, "cannot lower the priority of a thread that hashes passwords");
@@ -68,6 +68,6 @@ mod tests {
         let before = niceness();
         let threads = HashThreads::new(2);
         assert_eq!(threads.spawn(niceness).await.unwrap(), (before + NICENESS).min(19));
-        assert_eq!(niceness(), before, "the priority of the caller stays");
+        assert_eq!(niceness(), before, "the priority of the caller is unchanged");
     }
 }

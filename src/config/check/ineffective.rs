@@ -1,4 +1,4 @@
-//! Settings that have no effect, or another one than they seem to have.
+//! Notes on settings that have no effect, or a different one than they seem to have.
 
 use ipnet::IpNet;
 
@@ -25,7 +25,7 @@ fn certificate_at_public_addresses(settings: &Settings) -> Option<Note> {
     })
 }
 
-/// Limits of one client that the limit of all clients is reached before.
+/// Limits of one client above the limit of all clients, which is reached first.
 fn limits_above_totals(settings: &Settings) -> Vec<Note> {
     let client = &settings.limits.client;
     let key = Key::root().name("limits").name("client");
@@ -39,7 +39,7 @@ fn limits_above_totals(settings: &Settings) -> Vec<Note> {
         ("buffered_bytes", client.buffered_bytes),
     ]
     .into_iter()
-    // with an upgrade limit of 0 there are none
+    // an upgrade limit of 0 switches upgrades off: nothing to note
     .filter(|(_, share)| share.client > share.all.max(1))
     .map(|(name, _)| {
         (
@@ -67,7 +67,7 @@ fn networks_with_host_bits(settings: &Settings) -> Vec<Note> {
         written.map(|(index, _)| {
             (
                 key.item(index),
-                "the address has bits behind the prefix: the whole network counts, not this address alone",
+                "the address has host bits: the whole network counts, not this address alone",
                 "write the network's first address, or /32 (IPv6: /128) for one address",
             )
         })

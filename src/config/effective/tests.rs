@@ -1,4 +1,4 @@
-//! What is shown of the settings in effect can be read again, and shows no secret.
+//! The settings in effect are shown so that they can be read again, and without secrets.
 
 use std::collections::BTreeMap;
 

@@ -13,7 +13,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// `path` is in normal form. Some program may read the endpoint's address in it.
+    /// Whether some program may read the endpoint's address in this path, which is in normal form.
     pub fn covers(&self, path: &str) -> bool {
         self.covers_any(&Readings::of(path))
     }
@@ -52,7 +52,8 @@ fn is_below(path: &str, matches: &impl Fn(&str) -> bool, depth: u8) -> bool {
     unnamed || named.is_some_and(is_found)
 }
 
-/// The same to some portal: in any case, with a format behind the name (`.json`, `.do`) or a blank as forms encode it.
+/// Whether some portal takes both for the same: in any case, with a format after the name (`.json`, `.do`) or a blank as forms
+/// encode it.
 fn is_alike(wanted: &str, found: &str) -> bool {
     let Some((start, rest)) = found.split_at_checked(wanted.len()) else { return false };
     start.eq_ignore_ascii_case(wanted) && is_ignored(rest)

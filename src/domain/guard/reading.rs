@@ -3,7 +3,7 @@
 use super::{Guard, Head, MAX_NAME, UserIn, basic, form, json, media, rule};
 use crate::domain::guard::Doubt;
 
-/// Names under which portals read a password or a one-time code, in every spelling that some program takes for one of them.
+/// Fields in which portals read a password or a one-time code. Other spellings are compared by [`form::names_any`].
 const PASSWORD_FIELDS: [&str; 13] = [
     "password",
     "passwd",
@@ -75,7 +75,7 @@ impl Guard {
         if form::names_any(&self.fields(), query) {
             return Err(Doubt::InQuery);
         }
-        // many portals read a field from the query as well, also after a method that is not counted
+        // many portals also read fields from the query, with any method
         if self.verifies_nameless() && !self.counts(head.method) && form::names_any(&PASSWORD_FIELDS, query) {
             return Err(Doubt::PasswordInQuery);
         }

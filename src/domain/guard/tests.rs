@@ -142,7 +142,7 @@ fn attack_a_password_in_the_query_beside_an_empty_body() {
 
 /// Attack: the same with a method that is not counted, and that the portal answers as if it were a form.
 #[test]
-fn attack_a_password_in_the_query_of_a_method_that_is_not_counted() {
+fn attack_a_password_in_the_query_of_an_uncounted_method() {
     let endpoint = Endpoint { methods: vec!["POST".to_owned()], ..form().endpoint };
     let by_session = Guard {
         name_from: Some(Carrier::Cookie("sid".to_owned())),

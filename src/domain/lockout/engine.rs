@@ -57,7 +57,7 @@ impl Reserved {
         self.locks().find(|(key, _)| key.is_name()).map(|(_, counter)| counter)
     }
 
-    /// The network, if a success of this attempt adds it to those that the account is known to use.
+    /// The network that a success of this attempt adds to the known networks of the account.
     pub fn new_network(&self) -> Option<&CounterKey> {
         let is_new = |entry: &&Entry| entry.key.is_known_network() && entry.before == Counter::default();
         self.entries.iter().find(is_new).map(|entry| &entry.key)

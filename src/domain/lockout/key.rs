@@ -166,17 +166,17 @@ pub enum CounterKey {
         tenant: TenantId,
         net: ClientNet,
     },
-    /// A network that has failed at a guard without a user name: all its portal sessions together.
+    /// Attempts from one network at guards without a user name, over all portal sessions.
     Nameless {
         tenant: TenantId,
         net: ClientNet,
     },
-    /// A name at the management API, from all networks together from which it has not signed in there lately.
+    /// Attempts for one name at the management API, from all networks without a recent success of that name.
     UnknownNetworks {
         tenant: TenantId,
         who: Who,
     },
-    /// A network from which the account has signed in at the management API. It counts no failures and locks nothing.
+    /// A network from which the account has used the management API. It counts no failures and locks nothing.
     KnownNetwork {
         tenant: TenantId,
         who: Who,
@@ -232,12 +232,12 @@ impl CounterKey {
         matches!(self, Self::KnownNetwork { .. })
     }
 
-    /// Whether only a success writes it: it records something else than failed attempts.
+    /// Whether only a success writes it, because it records something else than failed attempts.
     pub(super) fn is_record(&self) -> bool {
         self.is_forgiven() || self.is_known_network()
     }
 
-    /// Whether it counts a whole network, whose other users' failures a success must not remove, or many networks.
+    /// Whether it counts a whole network or several. A success must not remove the failures of other users there.
     pub(super) fn is_network(&self) -> bool {
         matches!(self, Self::Address { .. } | Self::Nameless { .. } | Self::UnknownNetworks { .. })
     }

@@ -1,6 +1,6 @@
 //! The lockout of the management API. An administrator's name is counted for each address by itself: a counter of the name
-//! alone would let every client that reaches the API, or a sign-in page, lock the administrator out. Networks from which the
-//! account has not signed in lately have one counter together, so that guesses from many addresses are bounded.
+//! alone would let every client that reaches the API, or a sign-in page, lock the administrator out. Networks without
+//! a recent success of the account share one counter, so that guesses from many addresses are bounded.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ const LEAST_LOCK: Duration = Duration::from_mins(15);
 
 /// A network is known for 30 days after the last success from it.
 const KNOWN_MILLIS: u64 = 30 * 24 * 60 * 60 * 1000;
-/// So many networks are known of an account; those without a success for the longest time are dropped.
+/// The most known networks of one account; the ones whose last success is oldest are removed.
 pub const MAX_KNOWN_NETWORKS: u32 = 32;
 
-/// A success renews it once a day, so that not every request writes it.
+/// A success renews a known network once a day at most, so that not every request writes to the store.
 const RENEWED_AFTER_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
-/// What the store holds of a network after a success: a counter that expires like any other.
+/// Records a success from a network, as a counter that expires like all others.
 pub(super) fn renew(counter: &mut Counter, now: u64) {
     if counter.failures == 0 || now.saturating_sub(counter.since) >= RENEWED_AFTER_MILLIS {
         *counter = Counter {
@@ -93,7 +93,7 @@ mod tests {
         at_management(settings, &attempt(address)).1.iter().map(CounterKey::to_text).collect()
     }
 
-    /// The counters in the store.
+    /// Stands for the counters in the store.
     #[derive(Default)]
     struct Table(BTreeMap<CounterKey, Counter>);
 
@@ -120,7 +120,7 @@ mod tests {
             keys.iter().map(|key| (key.clone(), self.0.get(key).copied().unwrap_or_default())).collect()
         }
 
-        /// How many of so many guesses are verified, each from an address of its own.
+        /// Sends `count` guesses, each from another address, and returns how many are verified.
         fn guesses(&mut self, count: u16, now: u64) -> usize {
             (0..count).filter(|n| self.reserve(&format!("2001:db8:0:{n:x}::1"), now).is_ok()).count()
         }
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_at_an_unknown_network_removes_no_failures_of_others() {
+    fn success_at_an_unknown_network_removes_no_other_failures() {
         let mut table = Table::default();
         assert_eq!(table.guesses(49, NOW), 49);
         let before = table.reserve("192.0.2.1", NOW + 1).unwrap();

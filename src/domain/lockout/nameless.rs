@@ -1,5 +1,5 @@
 //! The lockout of attempts without a user name at a guard: a second factor, or the answer of an identity provider. Such an
-//! attempt is counted for the portal session that the client presents. A client can make up as many of those as it likes, so
+//! attempt is counted for the portal session that the client presents. A client can invent any number of sessions, so
 //! its network is always counted too, with a threshold that many users behind one address do not reach.
 
 use super::{Attempt, ClientNet, CounterKey, LockoutSettings, keys};

@@ -37,9 +37,9 @@ pub struct LockoutSettings {
     pub tell: bool,
 }
 
-/// A counter that many clients share locks after so many times `max_attempts` failures ...
+/// A counter that many clients share locks after this multiple of `max_attempts` failures.
 const SHARED_FACTOR: u32 = 10;
-/// ... within this time, and for this time.
+/// The time within which these failures count, and the duration of the lock.
 const SHARED_WINDOW: Duration = Duration::from_hours(1);
 
 /// So many failures within a window lock for a time. It does not grow: behind an address may be many people.

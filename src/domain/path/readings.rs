@@ -65,7 +65,7 @@ impl<'p> Readings<'p> {
         Self { path, others }
     }
 
-    /// Whether one of them `matches`, or there are too many to tell.
+    /// Whether one of them `matches`, or there are too many to compare.
     pub fn any(&self, matches: impl Fn(&str) -> bool) -> bool {
         matches(self.path)
             || self.others.as_deref().is_none_or(|others| others.iter().any(|reading| matches(reading)))

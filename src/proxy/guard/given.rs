@@ -19,10 +19,10 @@ const CAPACITY: u64 = 32 * 1024 * 1024;
 const OVERHEAD: usize = 128;
 /// Names in one portal session: a typing error or two.
 const MOST: usize = 4;
-/// Portal sessions with a name that one client has begun; its oldest is forgotten. With names of the greatest length this is less
-/// than a twentieth of the capacity.
+/// The most portal sessions with a name that one client may have; its oldest is removed. With names of the maximum length this is
+/// less than a twentieth of the capacity.
 const SHARE: usize = 512;
-/// Clients whose shares are counted, those that were seen last.
+/// The most clients whose shares are counted.
 const CLIENTS: u64 = 4096;
 
 /// A portal's session, hashed.
@@ -139,7 +139,7 @@ mod tests {
         }
         assert_eq!(given.of(&one), ["alex", "bea"]);
         assert!(given.of(&other).is_empty());
-        assert!(given.give(client(1), other, &given.of(&one)), "a session goes on under another value");
+        assert!(given.give(client(1), other, &given.of(&one)), "a session continues under another value");
         assert_eq!(given.of(&other), ["alex", "bea"]);
     }
 

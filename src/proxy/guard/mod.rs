@@ -213,7 +213,7 @@ impl Guarding<'_> {
         Ok(forwarded(answer))
     }
 
-    /// Into the audit log, once for each name.
+    /// Writes the outcome to the audit log, once for each name.
     fn record(&self, shares: &[Share<Reservation>], outcome: Guarded) {
         for name in shares.iter().filter_map(|share| share.look(Reservation::guarded_name)) {
             name.record(outcome, self.judgement.address);

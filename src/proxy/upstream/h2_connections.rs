@@ -38,9 +38,9 @@ const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 const SEND_BUFFER: usize = 32 * 1024;
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 
-/// An attempt to open a connection. The requests that wait for it drive it together, so that it goes on when the request
-/// that began it is cancelled, and ends when none waits any more.
-type Attempt = BoxFuture<'static, Result<(), OpenError>>;
+/// An attempt to open a connection, polled by all requests that wait for it. It continues when the request that began it is
+/// cancelled, and is dropped when no request waits for it.
+type OpenAttempt = BoxFuture<'static, Result<(), OpenError>>;
 
 /// Connections for one kind of requests.
 pub struct Group {
@@ -48,7 +48,7 @@ pub struct Group {
     limit: usize,
     connections: Mutex<Vec<Open>>,
     /// The attempt that is under way: there is at most one.
-    attempt: Mutex<Option<WeakShared<Attempt>>>,
+    attempt: Mutex<Option<WeakShared<OpenAttempt>>>,
     /// A stream has ended.
     freed: Notify,
 }
@@ -57,7 +57,7 @@ pub struct Group {
 pub struct Opener<'a> {
     pub upstream: &'a Arc<Upstream>,
     pub connector: &'a Connector,
-    /// Counts connections, but for the first one of a worker.
+    /// Counts all connections except the first one of a worker.
     pub slots: &'a Arc<Slots<Lease>>,
     pub is_first: bool,
     pub client: Client,
@@ -137,8 +137,8 @@ impl Group {
         Some(StreamPermit { connection: Arc::clone(&connection.connection), group: Arc::clone(self) })
     }
 
-    /// A stream that comes free, or one of a new connection. All requests that wait share the result of one attempt to open
-    /// a connection: where the portal does not answer, none waits for the attempts of others.
+    /// A stream that becomes free, or one of a new connection. All requests that wait share one attempt to open a connection, so
+    /// that a portal that does not answer delays each of them by one `connect_timeout`.
     pub async fn stream(self: &Arc<Self>, opener: &Opener<'_>) -> Result<StreamPermit, ForwardError> {
         let until = Instant::now() + opener.upstream.connect_timeout;
         loop {
@@ -166,7 +166,7 @@ impl Group {
     }
 
     /// The attempt that is under way, or a new one.
-    fn join_attempt(self: &Arc<Self>, opener: &Opener<'_>) -> Shared<Attempt> {
+    fn join_attempt(self: &Arc<Self>, opener: &Opener<'_>) -> Shared<OpenAttempt> {
         let mut current = self.attempt.lock().unwrap_or_else(PoisonError::into_inner);
         let under_way = current.as_ref().and_then(WeakShared::upgrade);
         if let Some(attempt) = under_way.filter(|attempt| attempt.peek().is_none()) {
@@ -319,7 +319,7 @@ mod tests {
         let (first, further) = (opener(true), opener(false));
         let group = Group::new(10);
         let start = Instant::now();
-        // the request that began the attempt is cancelled, the attempt goes on
+        // the request that began the attempt is cancelled, the attempt continues
         let cancelled = timeout(CONNECT_TIMEOUT / 4, group.stream(&first));
         let (cancelled, results) = tokio::join!(cancelled, join_all((0..50).map(|_| group.stream(&first))));
         assert!(cancelled.is_err());
@@ -327,7 +327,7 @@ mod tests {
         assert!(start.elapsed() < CONNECT_TIMEOUT * 3 / 2, "{:?}", start.elapsed());
         assert!(listener.accept().is_ok() && listener.accept().is_err(), "one connection");
 
-        // with all connections in use the error is another one
+        // with all connections in use the error is `TooMany`
         let _in_use = slots.acquire(Home::new(), client(), CONNECT_TIMEOUT).await;
         let start = Instant::now();
         let results = join_all((0..50).map(|_| group.stream(&further))).await;

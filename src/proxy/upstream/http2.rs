@@ -11,7 +11,7 @@ use http::{Response, Version};
 use tokio::time::Instant;
 
 use super::{
-    ForwardError, Outgoing,
+    ForwardError, OutgoingRequest,
     connect::Connector,
     h2_connections::{Group, Opener, StreamPermit},
     lease::Lease,
@@ -42,7 +42,7 @@ impl Shared {
         &self,
         upstream: &Arc<Upstream>,
         connector: &Connector,
-        outgoing: &mut Outgoing,
+        outgoing: &mut OutgoingRequest,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let client = outgoing.sender.client;
         let mut request = outgoing.take_request();

@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    ForwardError, Outgoing,
+    ForwardError, OutgoingRequest,
     connect::PortalStream,
     http1::{self, Answer, Frames, Reader, Sent, Upload, WireError},
     pool::Pool,
@@ -31,7 +31,7 @@ use super::{
 /// An idle connection keeps the buffer of its heads, but not of the largest.
 const KEPT_HEAD: usize = 8 * 1024;
 
-/// Small, because it is moved several times a request.
+/// Small, because it is moved several times per request.
 pub struct Lease {
     connection: Box<Connection>,
     /// Since when it is unused, as far as the worker's sweep has noticed.
@@ -51,9 +51,10 @@ pub enum Source {
     Task(Frames),
 }
 
-/// Why there is no answer, and whether the request can be sent again: not a byte of it has been written.
+/// Why there is no answer.
 pub struct Unanswered {
     pub error: ForwardError,
+    /// No byte of the request has been written, so it can be sent again.
     pub is_unsent: bool,
 }
 
@@ -90,11 +91,11 @@ impl Lease {
     /// Sends and waits for the head of the answer.
     pub async fn send(
         mut self,
-        outgoing: &mut Outgoing,
+        outgoing: &mut OutgoingRequest,
         timeout: Duration,
         pool: &Arc<Pool>,
     ) -> Result<(Answer, Source), Unanswered> {
-        let Outgoing { request, added, .. } = outgoing;
+        let OutgoingRequest { request, added, .. } = outgoing;
         let Connection { reader, head, deadline } = &mut *self.connection;
         let body = request.body();
         let sent = match body.size_hint().exact() {
@@ -124,7 +125,7 @@ impl Lease {
             return Err(Unanswered { error, is_unsent });
         }
         let body = request.body_mut().take();
-        // while the portal thinks, a request costs no more memory than needed
+        // frees memory while the request waits for the answer
         *request.headers_mut() = HeaderMap::new();
         if is_upload {
             let pool = Arc::clone(pool);

@@ -66,15 +66,15 @@ impl ForwardError {
     }
 }
 
-/// A request on its way to the portal. Steps borrow it, because moving it costs more than most of them.
-pub struct Outgoing {
+/// A request to the portal and what its forwarding needs. Functions borrow it, because moving it is expensive.
+pub struct OutgoingRequest {
     pub request: Request<RequestBody>,
     pub added: Added,
     pub sender: Sender,
 }
 
-impl Outgoing {
-    /// The request itself; an empty one stays.
+impl OutgoingRequest {
+    /// Takes the request and leaves an empty one.
     fn take_request(&mut self) -> Request<RequestBody> {
         std::mem::replace(&mut self.request, Request::new(RequestBody::empty()))
     }
@@ -109,7 +109,10 @@ impl Portal {
 
     /// Sends the request and gives back the answer with a streaming body. A request is sent a second time only when not
     /// a byte of it had been written the first time.
-    pub async fn forward(&self, outgoing: &mut Outgoing) -> Result<Response<ResponseBody>, ForwardError> {
+    pub async fn forward(
+        &self,
+        outgoing: &mut OutgoingRequest,
+    ) -> Result<Response<ResponseBody>, ForwardError> {
         let body = outgoing.request.body_mut();
         if body.is_arriving() {
             Box::pin(body.read_start()).await.map_err(|error| ForwardError::Broken(error.into()))?;
@@ -148,7 +151,7 @@ impl Portal {
 
     /// For upgrades: a new connection, which comes to the pool only when the portal declines, and does not count any more
     /// once it is a tunnel.
-    pub async fn forward_upgrade(&self, outgoing: &mut Outgoing) -> Result<Upgraded, ForwardError> {
+    pub async fn forward_upgrade(&self, outgoing: &mut OutgoingRequest) -> Result<Upgraded, ForwardError> {
         let permit = outgoing.sender.permit(self.upstream.connect_timeout).await?;
         // with a new `Home`, so that no used connection is handed to it
         let (lease, _) = self.open(Home::new(), outgoing.sender.client).await?;

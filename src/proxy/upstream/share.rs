@@ -24,7 +24,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// One of the client's connections, which it may have to wait for.
+    /// A permit for one of the client's connections. Waits for one up to `patience`.
     pub async fn permit(&self, patience: Duration) -> Result<Permit, ForwardError> {
         match self.state.acquire(Resource::UpstreamConnection, 1, self.share) {
             Ok(permit) => Ok(permit),

@@ -162,9 +162,9 @@ impl Connection {
             Self::Unix(_) | Self::Udp(_) => false,
             Self::Tcp(stream) => has_arrived(stream),
             Self::Tls(stream) => {
-                // within TLS a server does send something: session tickets
+                // over TLS a server does send bytes: session tickets
                 while has_arrived(stream.socket()) {
-                    if !stream.read_what_arrived() {
+                    if !stream.read_available() {
                         return true;
                     }
                 }

@@ -1,4 +1,4 @@
-//! A connection to a syslog server over TLS (RFC 5425), for a thread of its own: sockets block, for a bounded time.
+//! A connection to a syslog server over TLS (RFC 5425), for a separate thread: its socket blocks, but no longer than its timeouts.
 
 use std::{
     io::{self, ErrorKind, Write as _},
@@ -38,7 +38,7 @@ impl TlsStream {
         &self.0.sock
     }
 
-    /// Bytes that were taken may still wait in this connection; the error of a lost one is returned all the same.
+    /// Bytes that were accepted may still wait in this connection. The error of a lost connection is always returned.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.0.write(bytes)?;
         match self.0.flush() {
@@ -48,7 +48,7 @@ impl TlsStream {
     }
 
     /// Reads what has arrived, such as session tickets. False: the server has ended the connection.
-    pub fn read_what_arrived(&mut self) -> bool {
+    pub fn read_available(&mut self) -> bool {
         let StreamOwned { conn, sock } = &mut self.0;
         let is_open = conn.read_tls(sock).is_ok_and(|bytes| bytes > 0);
         is_open && conn.process_new_packets().is_ok_and(|state| !state.peer_has_closed())
@@ -68,7 +68,7 @@ fn roots(ca_file: Option<&Path>) -> io::Result<RootCertStore> {
         roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
     }
     if roots.is_empty() {
-        return Err(unreadable("no certificate in it".to_owned()));
+        return Err(unreadable("there is no certificate in it".to_owned()));
     }
     Ok(roots)
 }

@@ -10,7 +10,7 @@ use crate::{
     session::Cookie,
     web::{
         form::Form,
-        guest::{self, ACCOUNT, Guest, PASSWORD, SIGN_IN, parameter, target},
+        guest::{ACCOUNT, Guest, PASSWORD, SIGN_IN, mark_refused, parameter, target},
         sign_in::{enter, told, trouble, try_door, whole_seconds},
         view::{Notice, PasswordView, Reason, RuleLine, Trouble},
     },
@@ -103,7 +103,7 @@ pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
             Trouble::Unavailable
         }
     };
-    guest::refused(again(trouble, &rules::asked(policy)), trouble)
+    mark_refused(again(trouble, &rules::asked(policy)), trouble)
 }
 
 const fn refused(violation: &Violation) -> Trouble {

@@ -82,7 +82,7 @@ impl Trouble {
         [self.title_key(), format!("{}-text", self.key())].map(|key| locale.text(&key, &arguments))
     }
 
-    /// What is to be done is the same whoever uses up the queue; who it is, the title says.
+    /// The title names the cause; the text is the same for all causes.
     fn title_key(self) -> String {
         match self {
             Self::Busy { cause: BusyCause::ClientShare, .. } => "sign-in-busy-client-title".to_owned(),

@@ -128,7 +128,7 @@ fn attack_a_password_in_the_query_beside_an_empty_body() {
 
 /// Attack: the same by a method that is not counted, which the portal answers as if it were the form.
 #[test]
-fn attack_a_password_in_the_query_of_a_method_that_is_not_counted() {
+fn attack_a_password_in_the_query_of_an_uncounted_method() {
     let portal = portal();
     let gate = gate(&portal);
     ask(&gate, "/login/name", "s1", "username=alex");

@@ -7,7 +7,7 @@ use crate::support::{Gate, Portal, Reply, accounts::with_lock, gate::GateBuilder
 
 const CODE: &str = "424242";
 const MAX_ATTEMPTS: usize = 2;
-/// What one network has, whatever it sends.
+/// Attempts of one network, with any cookies.
 const BOUND: usize = 10 * MAX_ATTEMPTS;
 
 fn portal() -> Portal {

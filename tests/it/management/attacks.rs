@@ -31,9 +31,9 @@ fn attack_a_session_cookie_is_no_credential() {
     }
 }
 
-/// Neither at the management listener, nor by what it holds at the public ones.
+/// Neither with connections to the management listener, nor with connections to the public ones.
 #[test]
-fn attack_one_client_takes_every_connection_to_the_management_api() {
+fn attack_one_client_takes_all_management_connections() {
     let none: [&str; 0] = [];
     let world = Managed::with(|gate| {
         gate.setting("limits.client.exempt", none.to_vec()).setting("limits.client.connections", 8)
@@ -58,7 +58,7 @@ fn attack_one_client_takes_every_connection_to_the_management_api() {
 }
 
 #[test]
-fn attack_one_client_sends_requests_without_pause_to_the_management_api() {
+fn attack_one_client_floods_the_management_api() {
     let world = Managed::with(|gate| {
         gate.trusting("127.0.0.0/8")
             .setting("management.clear_text", true)
@@ -358,7 +358,7 @@ fn attack_administrator_guessed_from_many_addresses() {
         assert_eq!(ask(admin, from, PASSWORD), 401, "guesses from unknown networks are bounded: {from}");
     }
     assert_eq!(ask(admin, known, PASSWORD), 200, "the administrator's own network");
-    // where it has a bound of its own
+    // which has a limit of its own
     for _ in 0..2 {
         assert_eq!(ask(admin, known, "wrong"), 401);
     }

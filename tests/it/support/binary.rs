@@ -111,7 +111,7 @@ impl GateBuilder {
         Some(Self::started(command, Arc::new(home)))
     }
 
-    /// Starts the binary where a file that may not grow is an error, and no signal that ends the process.
+    /// Starts the binary with `SIGXFSZ` ignored: a write above the file size limit fails and does not end the process.
     pub fn serve_without_size_signal(self) -> Binary {
         let (file, home) = self.write();
         let mut command = Command::new("sh");
@@ -217,7 +217,7 @@ impl Binary {
         assert!(sent.success());
     }
 
-    /// How large files may become that it writes (`RLIMIT_FSIZE`); `None`: as large as the hard limit says.
+    /// Limits the size of the files that it writes (`RLIMIT_FSIZE`); `None`: the hard limit.
     pub fn limit_file_size(&self, bytes: Option<u64>) {
         let id = Pid::from_raw(self.child.id().try_into().unwrap());
         let maximum = getrlimit(Resource::Fsize).maximum;

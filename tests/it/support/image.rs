@@ -1,6 +1,6 @@
-//! The binary with its store on a file system in an image file. A copy of the image has what had reached the disk, and
-//! nothing of what the kernel had not written yet: it is the disk after a power cut. Needs root, for a loop device in a
-//! mount namespace that this machine does not notice. `None` without; `tests/all` says so.
+//! The binary with its store on a file system in an image file. A copy of the image contains what has reached the disk,
+//! and not what the kernel has still to write, as after a power cut. Needs root, for a loop device in a mount namespace of its
+//! own. `None` without root; `tests/all` reports it.
 
 use std::{
     fs::{self, File},
@@ -62,7 +62,7 @@ impl Image {
     }
 }
 
-/// Runs what is appended, where the image is mounted.
+/// A command that mounts the image and then runs the appended arguments.
 fn mounting(file: &Path, at: &Path) -> Command {
     let script = format!("mount -o loop '{}' '{}' && exec \"$@\"", file.display(), at.display());
     let mut command = Command::new("unshare");

@@ -27,7 +27,7 @@ pub struct Signed {
 }
 
 impl Signed {
-    /// Of a server that shows it.
+    /// The TLS settings of a server with this certificate.
     pub fn server_config(&self) -> Arc<ServerConfig> {
         let chain = CertificateDer::pem_file_iter(&self.cert).unwrap().map(Result::unwrap).collect();
         let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));

@@ -66,12 +66,12 @@ impl GateBuilder {
 
 impl SmallDisk {
     pub fn fill(&self) {
-        // what fills it already stays, so that there is no space in between
+        // appends, so that no space becomes free in between
         let mut file = File::options().create(true).append(true).open(self.folder.join("fill")).unwrap();
         while file.write_all(&[0; 512]).is_ok() {}
     }
 
-    /// Fills it but for so many bytes.
+    /// Fills it except for `bytes`.
     pub fn fill_but(&self, bytes: u64) {
         self.fill();
         let file = File::options().write(true).open(self.folder.join("fill")).unwrap();

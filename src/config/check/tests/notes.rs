@@ -176,7 +176,7 @@ fn rules_that_differ_in_case_or_a_final_slash_only() {
 }
 
 #[test]
-fn a_client_certificate_that_is_not_asked_for_at_the_public_addresses() {
+fn notes_a_client_ca_file_beside_a_public_management_api() {
     let management = |public: bool, authorities: &str| {
         format!(
             "{ACCOUNTS}[management]\npublic = {public}\nlisten = \"127.0.0.1:9443\"\ncert_file = \"c\"\nkey_file = \"k\"\n{authorities}"
@@ -188,7 +188,7 @@ fn a_client_certificate_that_is_not_asked_for_at_the_public_addresses() {
         (true, "", false),
     ] {
         let text = management(public, authorities);
-        // the files are missing, which is another matter
+        // the missing files are mistakes, not notes
         let notes: Vec<_> = Deployment::of(&text).check().notes.iter().map(ToString::to_string).collect();
         assert_eq!(notes.len(), usize::from(noted), "{text}: {notes:?}");
         assert!(notes.iter().all(|note| note.contains("management.client_ca_file: ")), "{notes:?}");
@@ -196,7 +196,7 @@ fn a_client_certificate_that_is_not_asked_for_at_the_public_addresses() {
 }
 
 #[test]
-fn a_client_limit_above_the_limit_of_all_clients() {
+fn notes_a_client_limit_above_the_limit_of_all_clients() {
     for (limits, noted) in [
         ("", None),
         ("max_connections = 100\n[limits.client]\nconnections = 100", None),
@@ -216,7 +216,7 @@ fn a_client_limit_above_the_limit_of_all_clients() {
 }
 
 #[test]
-fn a_network_with_bits_behind_its_prefix() {
+fn notes_a_network_with_host_bits() {
     for (written, noted) in [
         ("10.0.0.1/8", true),
         ("2001:db8::1/32", true),
@@ -236,7 +236,7 @@ fn a_network_with_bits_behind_its_prefix() {
             let text = format!("{ACCOUNTS}[{table}]\n{key} = [\"192.0.2.0/24\", \"{written}\"]\n");
             let notes = Deployment::of(&text).noted();
             assert_eq!(notes.len(), usize::from(noted), "{text}: {notes:?}");
-            let key = format!(": {table}.{key}[1]: the address has bits");
+            let key = format!(": {table}.{key}[1]: the address has host bits: ");
             assert!(notes.iter().all(|note| note.contains(&key)), "{notes:?}");
         }
     }

@@ -83,7 +83,7 @@ fn ca_file(url: &Url) -> Result<Option<PathBuf>, String> {
     let mut file = None;
     for (name, value) in url.query_pairs() {
         if name != CA_FILE || !value.starts_with('/') || file.is_some() {
-            return Err(format!("behind `?` belongs {CA_FILE}= with a path that begins with /"));
+            return Err(format!("only {CA_FILE}= may follow `?`, once, with a path that begins with /"));
         }
         file = Some(PathBuf::from(value.into_owned()));
     }

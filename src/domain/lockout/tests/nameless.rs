@@ -8,7 +8,7 @@ use super::*;
 
 const NETWORK: &str = "192.0.2.1";
 
-/// The counters in the store.
+/// Stands for the counters in the store.
 #[derive(Default)]
 struct Table(BTreeMap<CounterKey, Counter>);
 
@@ -38,9 +38,9 @@ impl Table {
         reserved
     }
 
-    fn end(&mut self, reserved: &Reserved, settle: impl FnOnce(&Reserved, &mut [(CounterKey, Counter)])) {
+    fn end(&mut self, reserved: &Reserved, record: impl FnOnce(&Reserved, &mut [(CounterKey, Counter)])) {
         let mut rows = self.rows(&reserved.keys().cloned().collect::<Vec<_>>());
-        settle(reserved, &mut rows);
+        record(reserved, &mut rows);
         self.0.extend(rows);
     }
 }
@@ -58,7 +58,7 @@ fn ends() -> impl Strategy<Value = Vec<(u8, End)>> {
 }
 
 proptest! {
-    /// Whatever cookies the client sends, and whatever successes of its own it has between its guesses.
+    /// For any cookies that the client sends, and any successes of its own between its guesses.
     #[test]
     fn failures_of_a_network_are_bounded_whatever_its_cookies(n in 1_u32..4, attempts in ends()) {
         let settings = LockoutSettings { max_attempts: n, ..wso2() };
@@ -77,7 +77,7 @@ proptest! {
     }
 
     #[test]
-    fn passes_and_successes_use_up_nothing(turns in 0_u64..100) {
+    fn passed_and_successful_attempts_leave_no_failures(turns in 0_u64..100) {
         let (settings, mut table) = (wso2(), Table::default());
         for turn in 0..turns {
             let reserved = table.reserve(&settings, 7, NETWORK, NOW + turn).unwrap();
