@@ -107,15 +107,37 @@ fn ten_times_max_attempts_lock_a_network_for_an_hour() {
     }
 }
 
+/// Attack: `account_lock.address` as `doorward init` writes it allows more guesses than the bound of attempts without a name.
 #[test]
-fn account_lock_address_replaces_the_shared_threshold() {
-    let threshold =
-        Threshold { max_attempts: 7, window: Duration::from_mins(10), time: Duration::from_mins(15) };
-    let settings = LockoutSettings { address: Some(threshold), ..wso2() };
-    let mut table = Table::default();
-    let counted =
-        (0..100).filter(|session| table.reserve(&settings, *session, NETWORK, NOW).is_some()).count();
-    assert_eq!(counted, 7);
+fn attack_second_factor_guessed_where_addresses_have_a_limit() {
+    let limit = |max_attempts, minutes| Threshold {
+        max_attempts,
+        window: Duration::from_mins(minutes),
+        time: Duration::from_mins(minutes),
+    };
+    for (address, verified) in [
+        (None, 50),
+        (Some(limit(100, 15)), 50),
+        (Some(limit(1000, 1)), 50),
+        (Some(limit(50, 1)), 50),
+        // a stricter one holds as well
+        (Some(limit(7, 60)), 7),
+        (Some(limit(7, 15)), 28),
+    ] {
+        for allow in [vec![], vec!["192.0.2.0/24".parse().unwrap()]] {
+            let is_allowed = !allow.is_empty();
+            let settings = LockoutSettings { address, allow, ..wso2() };
+            let mut table = Table::default();
+            // four guesses a second for an hour, each in a portal session that has had fewer than five
+            let guesses = (0..14_400_u64).filter(|turn| {
+                let session = u8::try_from(turn % 250).unwrap();
+                table.reserve(&settings, session, NETWORK, NOW + turn * 250).is_some()
+            });
+            let expected = if is_allowed { 50 } else { verified };
+            assert_eq!(guesses.count(), expected, "{address:?} {is_allowed}");
+        }
+    }
     let off = LockoutSettings::default();
+    let mut table = Table::default();
     assert!((0..100).all(|session| table.reserve(&off, session, "198.51.100.1", NOW).is_some()));
 }
