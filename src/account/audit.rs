@@ -33,6 +33,15 @@ pub struct GuardedName {
 
 impl GuardedName {
     pub fn record(&self, outcome: Guarded, address: ClientAddress) {
+        self.write(outcome, address, None);
+    }
+
+    /// A refusal because of a lock, and how many before it were left out.
+    pub(super) fn record_refusal(&self, address: ClientAddress, left_out: u64) {
+        self.write(Guarded::refused, address, Some(left_out).filter(|events| *events > 0));
+    }
+
+    fn write(&self, outcome: Guarded, address: ClientAddress, left_out: Option<u64>) {
         let action = match outcome {
             Guarded::succeeded => "login.succeeded",
             Guarded::passed => "login.undecided",
@@ -46,6 +55,7 @@ impl GuardedName {
             account = self.account.as_ref().map(tracing::field::display),
             %address,
             ?outcome,
+            left_out,
             "attempt at the portal's own sign-in"
         );
     }

@@ -1,6 +1,7 @@
 //! The lockout engine on the store's counters: reserve, then verify. All doors use this one.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -63,9 +64,10 @@ impl Guess {
     /// What decides the counters, and what else is known.
     fn split(self) -> (Attempt, Context) {
         let Self { tenant, who, alike, spelling, shown, bypass, address, device } = self;
+        let is_guarded = spelling.is_some() || matches!(who, Who::Portal(_));
         let ip = address.map(|address| address.ip);
         let attempt = Attempt { tenant, who, alike, spelling, address: ip, device };
-        (attempt, Context { shown, bypass, address })
+        (attempt, Context { shown, bypass, address, is_guarded })
     }
 }
 
@@ -74,6 +76,15 @@ struct Context {
     shown: Option<Shown>,
     bypass: bool,
     address: Option<ClientAddress>,
+    /// At the portal's sign-in, where the caller reports refusals: see [`Notices::refused_at_portal`].
+    is_guarded: bool,
+}
+
+impl Context {
+    fn counted_address(&self, settings: &LockoutSettings) -> Option<IpAddr> {
+        let address = self.address.filter(|address| settings.counts_address(*address, self.bypass));
+        address.map(|address| address.ip)
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +113,10 @@ impl Lockout {
     pub fn new(store: Store, secret: &[u8; 32], notices: Notices) -> Self {
         let key = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret));
         Self { store, key, notices, pending: Pending::default() }
+    }
+
+    pub(super) const fn notices(&self) -> &Notices {
+        &self.notices
     }
 
     /// A name nobody has here.
@@ -142,8 +157,7 @@ impl Lockout {
         now: u64,
     ) -> Result<Reservation, NotReserved> {
         let (mut attempt, context) = guess.split();
-        let counts = |address| settings.counts_address(address, context.bypass);
-        attempt.address = context.address.filter(|address| counts(*address)).map(|address| address.ip);
+        attempt.address = context.counted_address(settings);
         let keys = lockout::keys(settings, &attempt);
         self.reserve_counters(settings, (attempt.tenant, keys), context, (patience, now)).await
     }
@@ -156,7 +170,8 @@ impl Lockout {
         patience: Duration,
         now: u64,
     ) -> Result<Reservation, NotReserved> {
-        let (attempt, context) = guess.split();
+        let (attempt, mut context) = guess.split();
+        context.bypass = lockout::bypasses_at_management(context.bypass, &attempt);
         let (settings, keys) = lockout::at_management(settings, &attempt);
         self.reserve_counters(&Arc::new(settings), (attempt.tenant, keys), context, (patience, now)).await
     }
@@ -169,7 +184,8 @@ impl Lockout {
         patience: Duration,
         now: u64,
     ) -> Result<Reservation, NotReserved> {
-        let (attempt, context) = guess.split();
+        let (mut attempt, context) = guess.split();
+        attempt.address = context.counted_address(settings);
         let keys = lockout::without_name(settings, &attempt);
         self.reserve_counters(settings, (attempt.tenant, keys), context, (patience, now)).await
     }
@@ -209,7 +225,9 @@ impl Lockout {
                         .may_be_taken_back(&mut watch, &refused, patience.saturating_sub(waited), now)
                         .await?
                     {
-                        self.notices.refused(context.shown.as_ref());
+                        if !context.is_guarded {
+                            self.notices.refused(context.shown.as_ref());
+                        }
                         return Err(NotReserved::Refused(refused));
                     }
                 }

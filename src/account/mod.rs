@@ -14,6 +14,7 @@ mod notices;
 mod pending;
 mod portal;
 mod record;
+mod refusals;
 mod rejected;
 mod sign_in;
 

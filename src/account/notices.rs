@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::{GuardedName, refusals::Refusals};
 use crate::{
     domain::{
         account::{Account, PRIMARY},
@@ -39,11 +40,12 @@ impl Shown {
 #[derive(Clone)]
 pub struct Notices {
     metrics: Arc<AccountMetrics>,
+    refusals: Refusals,
 }
 
 impl Notices {
     pub fn new(metrics: Arc<AccountMetrics>) -> Self {
-        Self { metrics }
+        Self { metrics, refusals: Refusals::default() }
     }
 
     /// An attempt has failed, and with it these locks are set.
@@ -65,6 +67,20 @@ impl Notices {
                     "locked out by wrong passwords"
                 ),
             }
+        }
+    }
+
+    /// An attempt at the portal's sign-in is refused because of the lock of the counter `by`. `now` is in milliseconds.
+    pub(super) fn refused_at_portal(
+        &self,
+        by: &CounterKey,
+        (tried, shown): (&GuardedName, &Shown),
+        address: ClientAddress,
+        now: u64,
+    ) {
+        if let Some(left_out) = self.refusals.turn(by, tried.account.as_ref(), address, now) {
+            log_locked(shown);
+            tried.record_refusal(address, left_out);
         }
     }
 

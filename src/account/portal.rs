@@ -15,6 +15,7 @@ use crate::{
         tenant::TenantId,
     },
     store::StoreError,
+    sync::client_limits::Exceeded,
     telemetry::metrics::Guarded,
 };
 
@@ -27,6 +28,8 @@ pub enum NotForwarded {
     NoName,
     /// Whether it is locked depends on sign-ins that the portal has not answered yet.
     Busy { retry_after: Duration },
+    /// Too many sign-ins at guards are under way.
+    Limited(Exceeded),
     /// The store does not answer: what cannot be counted is not let through.
     Unavailable,
 }
@@ -97,16 +100,26 @@ struct Named {
     account: Option<Account>,
 }
 
-/// Records an attempt that is refused because of a lock; others are recorded with the portal's answer.
-fn record_refusal(
-    reserved: Result<Reservation, NotReserved>,
-    tried: &GuardedName,
-    client: PortalClient<'_>,
-) -> Result<Reservation, NotForwarded> {
-    if matches!(reserved, Err(NotReserved::Refused(_))) {
-        tried.record(Guarded::refused, client.address);
+/// An attempt as the logs show it.
+struct Tried {
+    name: GuardedName,
+    shown: Shown,
+    address: ClientAddress,
+}
+
+impl Tried {
+    /// Records an attempt that is refused because of a lock; others are recorded with the portal's answer.
+    fn record_refusal(
+        &self,
+        reserved: Result<Reservation, NotReserved>,
+        lockout: &Lockout,
+        now: u64,
+    ) -> Result<Reservation, NotForwarded> {
+        if let Err(NotReserved::Refused(refused)) = &reserved {
+            lockout.notices().refused_at_portal(&refused.by, (&self.name, &self.shown), self.address, now);
+        }
+        reserved.map_err(NotForwarded::from)
     }
-    reserved.map_err(NotForwarded::from)
 }
 
 impl Doors {
@@ -144,22 +157,23 @@ impl Doors {
             who,
             alike: Some(lockout.alike(&policy.tenant, all_called)),
             spelling: Some(spelling),
-            shown: Some(shown),
+            shown: Some(shown.clone()),
             bypass: account
                 .as_ref()
                 .is_some_and(|account| policy.rules.account_lock.bypassed_by(&account.roles)),
             address: Some(client.address),
             device: None,
         };
-        let tried = GuardedName {
+        let name = GuardedName {
             tenant: policy.tenant.clone(),
             account: account.as_ref().map(|account| account.id.clone()),
         };
+        let tried = Tried { name, shown, address: client.address };
         let reserved = lockout.reserve(&policy.rules.account_lock, guess, PATIENCE, now).await;
-        let reservation = record_refusal(reserved, &tried, client)?;
+        let reservation = tried.record_refusal(reserved, lockout, now)?;
         if account.as_ref().is_some_and(|account| barred(account, &policy).is_some()) {
             reservation.failed();
-            tried.record(Guarded::refused, client.address);
+            tried.name.record(Guarded::refused, client.address);
             return Err(NotForwarded::Refused);
         }
         Ok(reservation)
@@ -179,21 +193,26 @@ impl Doors {
             return Err(NotForwarded::Unavailable);
         };
         let hash = session.hash(lockout, door, client);
+        let shown = Shown::of_portal(hash, &policy.tenant);
         let guess = Guess {
             tenant: policy.tenant.clone(),
             who: Who::Portal(hash),
             alike: None,
             spelling: None,
-            shown: Some(Shown::of_portal(hash, &policy.tenant)),
+            shown: Some(shown.clone()),
             bypass: false,
-            // nothing else bounds attempts with changing cookies, so the address is counted, also that of an unlisted proxy
-            address: Some(client.address.ip.into()),
+            address: Some(match session {
+                PortalSession::Carried(_) => client.address,
+                // nothing else bounds attempts with changing cookies, so the address of an unlisted proxy is counted, too
+                PortalSession::Cookies(_) => client.address.ip.into(),
+            }),
             device: None,
         };
         let settings = &policy.rules.account_lock;
-        let tried = GuardedName { tenant: policy.tenant.clone(), account: None };
+        let name = GuardedName { tenant: policy.tenant.clone(), account: None };
+        let tried = Tried { name, shown, address: client.address };
         let reserved = lockout.reserve_nameless(settings, guess, PATIENCE, now).await;
-        record_refusal(reserved, &tried, client)
+        tried.record_refusal(reserved, lockout, now)
     }
 
     /// Forgets what was counted at the portal's sign-in of a name that no account of ours has. Was there anything?

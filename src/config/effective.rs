@@ -231,6 +231,7 @@ fn limits(settings: &Settings) -> raw::limits::Limits {
         min_upload_rate: Some(limits.upload_rate.bytes_per_second),
         min_rate_grace: Some(As(Positive(limits.download_rate.grace))),
         max_buffered_bytes: Some(limits.client.buffered_bytes.all as u64),
+        max_guarded_sign_ins: number(limits.client.guarded_sign_ins.all),
         client: Some(raw::limits::Client {
             connections: number(limits.client.connections.client),
             requests: number(limits.client.requests.client),
@@ -241,6 +242,7 @@ fn limits(settings: &Settings) -> raw::limits::Limits {
             upstream_connections: number(limits.client.upstream_connections.client),
             hash_slots: number(limits.client.hash_slots.client),
             buffered_bytes: Some(limits.client.buffered_bytes.client as u64),
+            guarded_sign_ins: number(limits.client.guarded_sign_ins.client),
             exempt: Some(limits.client.exempt.iter().copied().map(As).collect()),
         }),
     }

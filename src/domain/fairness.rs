@@ -17,10 +17,12 @@ pub enum Resource {
     HashSlot,
     /// A byte that waits in a buffer for a slow client or portal.
     BufferedBytes,
+    /// A sign-in at a `[[guard]]`, from the reservation of its counters until its outcome is recorded.
+    GuardedSignIn,
 }
 
 impl Resource {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Connection,
         Self::Request,
         Self::RequestBody,
@@ -28,6 +30,7 @@ impl Resource {
         Self::UpstreamConnection,
         Self::HashSlot,
         Self::BufferedBytes,
+        Self::GuardedSignIn,
     ];
     pub const COUNT: usize = Self::ALL.len();
 }
@@ -49,6 +52,7 @@ impl Limit {
         Self::Held(Resource::UpstreamConnection),
         Self::Held(Resource::HashSlot),
         Self::Held(Resource::BufferedBytes),
+        Self::Held(Resource::GuardedSignIn),
     ];
 
     /// The key in `[limits.client]` and the label of the metric.
@@ -62,6 +66,7 @@ impl Limit {
             Self::Held(Resource::UpstreamConnection) => "upstream_connections",
             Self::Held(Resource::HashSlot) => "hash_slots",
             Self::Held(Resource::BufferedBytes) => "buffered_bytes",
+            Self::Held(Resource::GuardedSignIn) => "guarded_sign_ins",
         }
     }
 
@@ -76,6 +81,7 @@ impl Limit {
             Self::Held(Resource::UpstreamConnection) => "client_limit_upstream_connections",
             Self::Held(Resource::HashSlot) => "client_limit_hash_slots",
             Self::Held(Resource::BufferedBytes) => "client_limit_buffered_bytes",
+            Self::Held(Resource::GuardedSignIn) => "client_limit_guarded_sign_ins",
         }
     }
 
@@ -92,6 +98,9 @@ impl Limit {
             }
             Self::Held(Resource::HashSlot) => "Too many sign-ins of this client at the same time",
             Self::Held(Resource::BufferedBytes) => "Too many bytes wait to be read by this client",
+            Self::Held(Resource::GuardedSignIn) => {
+                "Too many sign-ins of this client at the portal at the same time"
+            }
         }
     }
 }

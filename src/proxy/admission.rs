@@ -223,11 +223,16 @@ pub fn acquire(
     resource: Resource,
     settings: &Settings,
 ) -> Result<Permit, Refusal> {
+    let acquired = client.acquire(resource, 1, settings.limits.client.share(resource));
+    acquired.map_err(|exceeded| limit_reached(resource, exceeded))
+}
+
+pub fn limit_reached(resource: Resource, exceeded: Exceeded) -> Refusal {
     const SOON: Duration = Duration::from_secs(1);
-    client.acquire(resource, 1, settings.limits.client.share(resource)).map_err(|exceeded| match exceeded {
+    match exceeded {
         Exceeded::Client => Refusal::ClientLimit { limit: Limit::Held(resource), retry_after: SOON },
         Exceeded::All => Refusal::Overloaded(Overload::Total(resource)),
-    })
+    }
 }
 
 /// Rejects a request when too many bytes wait in buffers for its client, or for all clients.

@@ -25,6 +25,7 @@ impl Overload {
             Self::Total(Resource::UpstreamConnection) => "total_upstream_connections",
             Self::Total(Resource::HashSlot) => "total_hash_slots",
             Self::Total(Resource::BufferedBytes) => "total_buffered_bytes",
+            Self::Total(Resource::GuardedSignIn) => "total_guarded_sign_ins",
             Self::AnonymousReserve => "total_reserved_for_sessions",
             Self::HostIndex => "host_names_unknown",
             Self::Undecided => "undecided",

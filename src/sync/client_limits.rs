@@ -196,8 +196,16 @@ impl ClientState {
     }
 
     fn counter(&self, resource: Resource) -> &AtomicUsize {
-        let [connection, request, request_body, upgrade, upstream_connection, hash_slot, buffered_bytes] =
-            &self.held;
+        let [
+            connection,
+            request,
+            request_body,
+            upgrade,
+            upstream_connection,
+            hash_slot,
+            buffered_bytes,
+            guarded_sign_in,
+        ] = &self.held;
         match resource {
             Resource::Connection => connection,
             Resource::Request => request,
@@ -206,6 +214,7 @@ impl ClientState {
             Resource::UpstreamConnection => upstream_connection,
             Resource::HashSlot => hash_slot,
             Resource::BufferedBytes => buffered_bytes,
+            Resource::GuardedSignIn => guarded_sign_in,
         }
     }
 

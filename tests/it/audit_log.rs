@@ -151,6 +151,112 @@ fn attempts_at_a_guard_are_audited_without_unknown_names() {
     assert!(!fs::read_to_string(&file).unwrap().contains("hunter2"));
 }
 
+/// A portal that never answers a body with `hold`, breaks off after `break`, and says that every other password is wrong.
+fn guarding_portal() -> Portal {
+    Portal::answering("")
+        .deciding("/", |request| {
+            let body = String::from_utf8_lossy(&request.body).into_owned();
+            let wrong = Reply::text("").status(302).header("location", "/login?error");
+            match () {
+                () if body.contains("hold") => Reply::raw_then_silence(""),
+                () if body.contains("break") => Reply::raw("HTTP/1.1 302 Fo"),
+                () => wrong,
+            }
+        })
+        .start()
+}
+
+fn guarding(portal: &Portal) -> Binary {
+    let guard = json!([{"match": "/login", "user_in": "form", "failed_redirect": ["/login?error*"],
+        "succeeded_redirect": ["/home*"]},
+        {"match": "/otp", "user_in": "form", "require_name": false, "failed_redirect": ["/login?error*"],
+        "succeeded_redirect": ["/home*"]}]);
+    let gate = Gate::before(portal)
+        .generic(&[("/**", "open")])
+        .accounts()
+        .trusting("127.0.0.0/8")
+        .setting("account_lock.enabled", true)
+        .setting("account_lock.max_attempts", 3)
+        .setting("guard", guard)
+        .setting("log.audit", "audit.log");
+    People::in_folder(gate.folder()).add("carbon.super", "alex", RIGHT);
+    gate.serve()
+}
+
+fn at_guard(binary: &Binary) -> Vec<Value> {
+    let events = events(&binary.folder().join("audit.log"));
+    events.into_iter().filter(|event| event["channel"] == "guard").collect()
+}
+
+/// Attack: the client hangs up before the answer, so that its guesses are counted and in no audit log.
+#[test]
+fn attack_client_hangs_up_and_its_guess_is_not_audited() {
+    let portal = guarding_portal();
+    let binary = guarding(&portal);
+    let sign_in = |path: &str, body: &str| {
+        let ask = binary.post(path).header("x-forwarded-for", "192.0.2.1");
+        ask.header("content-type", "application/x-www-form-urlencoded").body(body.to_owned())
+    };
+    for (turn, (path, body, has_account)) in [
+        ("/login", "username=alex&password=hold", true),
+        ("/login", "username=hunter2&password=hold", false),
+        ("/otp", "code=hold", false),
+        // one event each, where the portal fails
+        ("/login", "username=alex&password=break", true),
+        ("/otp", "code=break", false),
+        ("/login", "username=hunter2&password=wrong", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let wire = sign_in(path, body).open();
+        eventually(|| portal.received().len() > turn);
+        if body.contains("hold") {
+            drop(wire);
+        }
+        eventually(|| at_guard(&binary).len() > turn);
+        let seen = at_guard(&binary);
+        assert_eq!(seen.len(), turn + 1, "{body}: {seen:?}");
+        let event = &seen[turn];
+        assert_eq!((&event["action"], &event["outcome"]), (&"login.rejected".into(), &"failed".into()));
+        assert_eq!(event["account"].is_string(), has_account, "{event}");
+        assert_eq!(event["address"], "192.0.2.1");
+        assert!(event["request_id"].is_string(), "{event}");
+    }
+}
+
+/// Attack: refusals of a locked name cost the client nothing, and each of them fills the logs.
+#[test]
+fn attack_refused_guesses_fill_the_audit_log() {
+    let portal = guarding_portal();
+    let binary = guarding(&portal);
+    let sign_in = |path: &str, from: &str, body: &str| {
+        let ask = binary.post(path).header("x-forwarded-for", from).cookie("sid", "1");
+        let ask = ask.header("content-type", "application/x-www-form-urlencoded");
+        ask.body(body.to_owned()).send().status
+    };
+    let floods = [
+        ("/login", "192.0.2.1", "username=alex&password=wrong"),
+        ("/login", "192.0.2.2", "username=alex&password=wrong"),
+        ("/login", "192.0.2.1", "username=hunter2&password=wrong"),
+        ("/otp", "192.0.2.1", "code=wrong"),
+    ];
+    for (path, from, body) in floods {
+        for _ in 0..25 {
+            sign_in(path, from, body);
+        }
+    }
+    let refused = || at_guard(&binary).into_iter().filter(|event| event["outcome"] == "refused").count();
+    eventually(|| refused() == floods.len());
+    assert_eq!(
+        at_guard(&binary).len(),
+        3 * 3 + floods.len(),
+        "three guesses each for two names and a session"
+    );
+    let metric = "doorward_guarded_sign_ins_total{result=\"refused\"} 91\n";
+    assert!(binary.admin("/metrics").text().contains(metric), "all of them are counted");
+}
+
 #[test]
 fn audit_events_are_sent_to_a_unix_socket_and_to_udp() {
     let portal = Portal::answering("").start();

@@ -3,6 +3,7 @@
 mod alike;
 mod bodies;
 mod closed;
+mod flood;
 mod guesses;
 mod hostile;
 mod identifier_first;

@@ -37,6 +37,7 @@ fn limits_above_totals(settings: &Settings) -> Vec<Note> {
         ("upstream_connections", client.upstream_connections),
         ("hash_slots", client.hash_slots),
         ("buffered_bytes", client.buffered_bytes),
+        ("guarded_sign_ins", client.guarded_sign_ins),
     ]
     .into_iter()
     // an upgrade limit of 0 switches upgrades off: nothing to note

@@ -45,6 +45,7 @@ pub struct ClientLimits {
     pub hash_slots: Share,
     /// Socket buffers included.
     pub buffered_bytes: Share,
+    pub guarded_sign_ins: Share,
     /// Addresses without limits of their own.
     pub exempt: Vec<IpNet>,
 }
@@ -59,6 +60,7 @@ impl ClientLimits {
             Resource::UpstreamConnection => self.upstream_connections,
             Resource::HashSlot => self.hash_slots,
             Resource::BufferedBytes => self.buffered_bytes,
+            Resource::GuardedSignIn => self.guarded_sign_ins,
         }
     }
 

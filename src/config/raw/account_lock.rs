@@ -46,7 +46,8 @@ pub struct AccountLock {
     /// Addresses that are never locked out as addresses; accounts still are.
     #[schemars(extend("default" = []))]
     pub allow: Option<Vec<As<IpNet>>>,
-    /// Accounts with this role are never locked by wrong passwords; an address that guesses at them is.
+    /// Accounts with this role are never locked by wrong passwords; an address that guesses at them is. At the management API
+    /// their failures count for each network, and for all networks without a recent success, like those of other accounts.
     #[schemars(extend("default" = "Internal/system", "x-source" = "WSO2 account lock handler"))]
     pub bypass_role: Option<As<NotEmpty>>,
     /// Say at the sign-in page that an account is locked, and for how many minutes more, or switched off. Locks by wrong

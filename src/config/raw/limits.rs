@@ -60,6 +60,9 @@ pub struct Limits {
     /// reads nothing for five seconds loses its answer.
     #[schemars(extend("x-default" = "half the memory of the machine or the container, at least 32 MiB"))]
     pub max_buffered_bytes: Option<u64>,
+    /// Sign-ins at a `[[guard]]` at a time, from the count of the attempt to the portal's answer; then 503.
+    #[schemars(extend("default" = 512))]
+    pub max_guarded_sign_ins: Option<u32>,
     /// Limits of one client.
     pub client: Option<Client>,
 }
@@ -101,6 +104,9 @@ pub struct Client {
     /// seconds, or at once above three quarters of `limits.max_buffered_bytes`.
     #[schemars(extend("x-default" = "half of `limits.max_buffered_bytes`"))]
     pub buffered_bytes: Option<u64>,
+    /// Sign-ins at a `[[guard]]` at a time, from the count of the attempt to the portal's answer.
+    #[schemars(extend("x-default" = "an eighth of `limits.max_guarded_sign_ins`"))]
+    pub guarded_sign_ins: Option<u32>,
     /// Addresses without these limits: other machines of the operator, such as a monitoring system. Peers in
     /// `server.trusted_proxies` have none either: the client they name counts.
     #[schemars(extend("default" = ["127.0.0.0/8", "::1/128"]))]

@@ -196,6 +196,7 @@ pub fn limits(
     };
     let max_requests = bounded("max_requests", raw.max_requests, 10_000, 1..=10_000_000);
     let max_request_bodies = bounded("max_request_bodies", raw.max_request_bodies, 2_000, 1..=10_000_000);
+    let max_guarded_sign_ins = bounded("max_guarded_sign_ins", raw.max_guarded_sign_ins, 512, 1..=1_000_000);
     let max_upgrades = bounded("max_upgrades", raw.max_upgrades, 2_000, 0..=10_000_000);
     let descriptors = descriptors(max_upgrades);
     let that_fit = u32::try_from(descriptors.connections(10_000)).unwrap_or(u32::MAX);
@@ -227,6 +228,7 @@ pub fn limits(
                 upstreams,
                 hash_slots,
                 max_buffered_bytes,
+                max_guarded_sign_ins,
             },
             &key.name("client"),
             scope,
@@ -260,6 +262,7 @@ struct Totals<'a> {
     upstreams: &'a [Arc<Upstream>],
     hash_slots: usize,
     max_buffered_bytes: usize,
+    max_guarded_sign_ins: usize,
 }
 
 fn client_limits(
@@ -302,6 +305,7 @@ fn client_limits(
         },
         hash_slots: share("hash_slots", raw.hash_slots, totals.hash_slots, 4),
         buffered_bytes,
+        guarded_sign_ins: share("guarded_sign_ins", raw.guarded_sign_ins, totals.max_guarded_sign_ins, 8),
         request_rate: Rate {
             per_second: at_least_1("requests_per_second", number(raw.requests_per_second), 1_000)
                 .try_into()

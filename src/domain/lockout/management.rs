@@ -65,6 +65,13 @@ pub fn at_management(settings: &LockoutSettings, attempt: &Attempt) -> (LockoutS
     (settings, counters)
 }
 
+/// Whether the role that is never locked exempts an attempt from its locks. At the management API it does only where the
+/// counter is that of the name: the others cannot lock the owner out of a known network, and without them such an
+/// administrator's password could be guessed without end.
+pub const fn bypasses_at_management(has_role: bool, attempt: &Attempt) -> bool {
+    has_role && attempt.address.is_none()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -191,5 +198,22 @@ mod tests {
                 "name-address|acme.com|unknown:0007|192.0.2.1",
             ]
         );
+    }
+
+    #[test]
+    fn the_role_that_is_never_locked_exempts_counters_of_a_name_only() {
+        let over_network = attempt("192.0.2.1");
+        let local = Attempt { address: None, ..over_network.clone() };
+        for (attempt, has_role, is_exempt) in [
+            (&over_network, true, false),
+            (&over_network, false, false),
+            (&local, true, true),
+            (&local, false, false),
+        ] {
+            assert_eq!(bypasses_at_management(has_role, attempt), is_exempt, "{has_role}");
+        }
+        let on = LockoutSettings { enabled: true, ..LockoutSettings::default() };
+        assert!(at_management(&on, &local).1.iter().all(CounterKey::is_name));
+        assert!(!at_management(&on, &over_network).1.iter().any(CounterKey::is_name));
     }
 }

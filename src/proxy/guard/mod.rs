@@ -6,6 +6,7 @@
 mod given;
 mod known;
 mod paces;
+mod pending;
 mod read;
 mod refuse;
 mod reserve;
@@ -22,9 +23,12 @@ use std::{
 use bytes::Bytes;
 use http::{Response, request::Parts};
 
-use self::{given::GivenNames, known::Known, paces::Paces, shared::Share, whose::Whose};
+use self::{
+    given::GivenNames, known::Known, paces::Paces, pending::PendingAttempt, shared::Share, whose::Whose,
+};
 use super::{
     ClientConnection, Worker,
+    admission::limit_reached,
     answer::Refusal,
     body::ResponseBody,
     forward::{forward, prepare},
@@ -33,9 +37,10 @@ use super::{
     request_body::{ArrivingBody, ClientBody},
 };
 use crate::{
-    account::{NotForwarded, Reservation},
+    account::NotForwarded,
     config::{Settings, TenantPolicy},
     domain::{
+        fairness::Resource,
         guard::{Doubt, Guard, Outcome as Said, rule::Attempt},
         identity::Identity,
         lockout::ClientNet,
@@ -50,7 +55,7 @@ use crate::{
 pub struct Guards {
     paces: Paces,
     /// Made by the first guarded request: a portal without guards needs neither the memory nor the random key.
-    known: OnceLock<Known<Reservation>>,
+    known: OnceLock<Known<PendingAttempt>>,
     given: OnceLock<GivenNames>,
 }
 
@@ -170,6 +175,9 @@ impl Guarding<'_> {
                 gate.metrics.count_guarded(Guarded::refused);
                 return refuse::busy(guard, retry_after);
             }
+            Err(NotForwarded::Limited(exceeded)) => {
+                return Err(limit_reached(Resource::GuardedSignIn, exceeded));
+            }
             Err(NotForwarded::Unavailable) => return Err(Refusal::StoreDown),
         };
         let started = Instant::now();
@@ -178,10 +186,7 @@ impl Guarding<'_> {
         let answer = match self.forward(parts, body).await {
             Ok(answer) => answer,
             // the portal may have verified the password before the connection failed: the attempt stays counted
-            Err(NoAnswer { refusal, may_have_arrived: true }) => {
-                self.record(&shares, Guarded::failed);
-                return Err(refusal);
-            }
+            Err(NoAnswer { refusal, may_have_arrived: true }) => return Err(refusal),
             Err(NoAnswer { refusal, may_have_arrived: false }) => {
                 settle::cancel(shares).await;
                 return Err(refusal);
@@ -201,7 +206,7 @@ impl Guarding<'_> {
             Said::Passed => Guarded::passed,
             Said::Failed => Guarded::failed,
         };
-        self.record(&shares, outcome);
+        record(&shares, outcome);
         let is_right = settle::settle(shares, said, guard.of_tenant.then_some(&self.policy.tenant)).await;
         if said == Said::Failed {
             gate.guards.paces.record(&self.policy.tenant, guard, started.elapsed());
@@ -212,11 +217,11 @@ impl Guarding<'_> {
         gate.metrics.count_guarded(outcome);
         Ok(forwarded(answer))
     }
+}
 
-    /// Writes the outcome to the audit log, once for each name.
-    fn record(&self, shares: &[Share<Reservation>], outcome: Guarded) {
-        for name in shares.iter().filter_map(|share| share.look(Reservation::guarded_name)) {
-            name.record(outcome, self.judgement.address);
-        }
+/// Writes the outcome to the audit log, once for each name.
+fn record(shares: &[Share<PendingAttempt>], outcome: Guarded) {
+    for share in shares {
+        share.look(|attempt| attempt.record(outcome));
     }
 }

@@ -1,5 +1,7 @@
 //! Counting an attempt before the portal gets it: on each name that it may be for, or on the client where it has none.
 
+use std::sync::Arc;
+
 use http::{
     HeaderMap, HeaderValue,
     header::{AUTHORIZATION, COOKIE},
@@ -9,21 +11,25 @@ use http::{
 use super::{
     Found, Guarding,
     known::{Digest, Known},
+    pending::PendingAttempt,
     settle,
     shared::Share,
 };
 use crate::{
-    account::{Doors, NotForwarded, PortalClient, PortalSession, Reservation},
+    account::{Doors, NotForwarded, PortalClient, PortalSession},
     clock,
     domain::{
+        fairness::Resource,
         guard::{Guard, UserIn},
+        identity::Identity,
         tenant::TenantId,
     },
+    sync::client_limits::Permit,
 };
 
 /// The parts of a page come all at once with the same credentials of HTTP Basic: that is one attempt, and not one for each.
 pub(super) fn credentials(
-    known: &Known<Reservation>,
+    known: &Known<PendingAttempt>,
     guard: &Guard,
     (tenant, door): (&TenantId, &TenantId),
     headers: &HeaderMap,
@@ -37,25 +43,40 @@ impl Guarding<'_> {
     pub(super) async fn reserve(
         &self,
         found: &Found<'_>,
-        (known, credentials): (&Known<Reservation>, Option<&Digest>),
+        (known, credentials): (&Known<PendingAttempt>, Option<&Digest>),
         parts: &Parts,
-    ) -> Result<Vec<Share<Reservation>>, NotForwarded> {
+    ) -> Result<Vec<Share<PendingAttempt>>, NotForwarded> {
         // without a store there is nothing to count with
         let doors = self.worker.gate.doors.as_ref().ok_or(NotForwarded::Unavailable)?;
         let client = PortalClient { address: self.judgement.address, tenant: &self.policy.tenant };
         if let ([name], Some(digest)) = (found.whose.names.as_slice(), credentials) {
-            let reserving = doors.reserve_at_portal(found.door, name, client, clock::millis());
+            let reserving = async {
+                let permit = self.permit()?;
+                let reserving = doors.reserve_at_portal(found.door, name, client, clock::millis());
+                Ok(PendingAttempt::new(reserving.await?, client.address, permit))
+            };
             return Ok(known.join(digest, reserving).await?.into_iter().collect());
         }
+        let permit = self.permit()?;
         if found.whose.names.is_empty() {
             let session = match found.whose.session() {
                 Some(session) => PortalSession::Carried(session),
                 None => PortalSession::Cookies(parts.headers.get(COOKIE).map_or(&[], HeaderValue::as_bytes)),
             };
             let reserving = doors.reserve_nameless_at_portal(found.door, client, session, clock::millis());
-            return Ok(vec![Share::new(reserving.await?)]);
+            return Ok(vec![Share::new(PendingAttempt::new(reserving.await?, client.address, permit))]);
         }
-        on_each_name(doors, found, client).await
+        on_each_name(doors, found, client, &permit).await
+    }
+
+    /// Counts the sign-in for its client, until the permit is dropped.
+    fn permit(&self) -> Result<Arc<Permit>, NotForwarded> {
+        let &Self { worker, settings, judgement, .. } = self;
+        // clients behind a proxy that is not listed cannot be distinguished: one of them would block all others
+        let is_shared = judgement.address.is_unlisted_proxy && judgement.identity == Identity::Anonymous;
+        let client = if is_shared { worker.gate.clients.all() } else { &judgement.client_state };
+        let share = settings.limits.client.share(Resource::GuardedSignIn);
+        client.acquire(Resource::GuardedSignIn, 1, share).map(Arc::new).map_err(NotForwarded::Limited)
     }
 }
 
@@ -64,11 +85,15 @@ async fn on_each_name(
     doors: &Doors,
     found: &Found<'_>,
     client: PortalClient<'_>,
-) -> Result<Vec<Share<Reservation>>, NotForwarded> {
+    permit: &Arc<Permit>,
+) -> Result<Vec<Share<PendingAttempt>>, NotForwarded> {
     let mut shares = Vec::with_capacity(found.whose.names.len());
     for name in &found.whose.names {
         match doors.reserve_at_portal(found.door, name, client, clock::millis()).await {
-            Ok(reservation) => shares.push(Share::new(reservation)),
+            Ok(reservation) => {
+                let pending = PendingAttempt::new(reservation, client.address, Arc::clone(permit));
+                shares.push(Share::new(pending));
+            }
             Err(refused) => {
                 settle::cancel(shares).await;
                 return Err(refused);

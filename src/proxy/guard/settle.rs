@@ -9,9 +9,8 @@ use http::{
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
-use super::shared::Share;
+use super::{pending::PendingAttempt, shared::Share};
 use crate::{
-    account::Reservation,
     domain::{
         guard::{Guard, Outcome, outcome::Answer, rule::Attempt},
         tenant::TenantId,
@@ -20,7 +19,7 @@ use crate::{
 };
 
 /// The portal has not seen it, or says nothing of it, so nobody has learnt anything.
-pub(super) async fn cancel(shares: impl IntoIterator<Item = Share<Reservation>>) {
+pub(super) async fn cancel(shares: impl IntoIterator<Item = Share<PendingAttempt>>) {
     for share in shares {
         let Some(reservation) = share.take_back() else { continue };
         if let Err(error) = reservation.cancel().await {
@@ -33,7 +32,7 @@ pub(super) async fn cancel(shares: impl IntoIterator<Item = Share<Reservation>>)
 /// the guard is from: what it calls a right password forgives wrong ones of that tenant's names, of others only itself.
 /// Whether these credentials are right, as far as anybody may remember; `None`: this answer says nothing of it.
 pub(super) async fn settle(
-    shares: Vec<Share<Reservation>>,
+    shares: Vec<Share<PendingAttempt>>,
     said: Outcome,
     of: Option<&TenantId>,
 ) -> Option<bool> {
@@ -48,9 +47,8 @@ pub(super) async fn settle(
             is_right
         }
         Outcome::Failed => {
-            for reservation in shares.into_iter().filter_map(Share::settle) {
-                reservation.failed();
-            }
+            // dropped, they stay counted
+            shares.into_iter().filter_map(Share::settle).for_each(drop);
             Some(false)
         }
         Outcome::Passed => {
@@ -60,7 +58,7 @@ pub(super) async fn settle(
     }
 }
 
-async fn forgive(share: Share<Reservation>, of: Option<&TenantId>) -> Option<bool> {
+async fn forgive(share: Share<PendingAttempt>, of: Option<&TenantId>) -> Option<bool> {
     // another one has settled it, and knows whose it is
     let forgives = share.look(|reservation| of.is_none_or(|tenant| tenant == reservation.tenant()))?;
     if !forgives {

@@ -102,3 +102,37 @@ fn one_portal_session_does_not_lock_others_behind_its_address() {
         }
     }
 }
+
+/// Attack: failures behind a proxy that is not listed lock its address, which is that of all its clients.
+#[test]
+fn attack_nameless_failures_lock_out_everybody_behind_an_unlisted_proxy() {
+    let portal = portal();
+    let none: [&str; 0] = [];
+    for (carrier, header, cookie, is_open) in [
+        (Some("cookie:sid"), "x-forwarded-for", "sid", true),
+        (Some("cookie:sid"), "x-real-ip", "sid", true),
+        (Some("cookie:sid"), "forwarded", "sid", true),
+        // without a portal session nothing else bounds the attempts
+        (Some("cookie:sid"), "x-forwarded-for", "other", false),
+        (None, "x-forwarded-for", "sid", false),
+        // no proxy
+        (Some("cookie:sid"), "x-nothing", "sid", false),
+    ] {
+        let gate = gate(&portal, carrier).setting("server.trusted_proxies", json!(none)).start();
+        let code = |session: &str, code: &str| {
+            let ask = gate.post("/otp").browser().header("content-type", FORM);
+            let ask = ask.header(header, "203.0.113.7").cookie(cookie, session);
+            let answer = ask.body(format!("code={code}")).send();
+            if answer.status == 302 { answer.location().to_owned() } else { answer.status.to_string() }
+        };
+        for session in 0..BOUND {
+            assert_eq!(code(&format!("s{session}"), "000000"), "/otp?error");
+        }
+        let expected = if is_open { "/home" } else { "401" };
+        assert_eq!(code("owner", CODE), expected, "{carrier:?} {header} {cookie}");
+        for _ in 0..MAX_ATTEMPTS {
+            code("guessed", "000000");
+        }
+        assert_eq!(code("guessed", CODE), "401", "each portal session has its own bound");
+    }
+}

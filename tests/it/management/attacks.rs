@@ -366,6 +366,39 @@ fn attack_administrator_guessed_from_many_addresses() {
     assert_ne!(ask("admin@acme.com", "198.51.100.1", PASSWORD), 401, "other accounts");
 }
 
+/// Attack: the role that is never locked would leave an administrator's password without any bound.
+#[test]
+fn attack_administrator_who_is_never_locked_guessed_without_end() {
+    let world = Managed::with(|gate| {
+        gate.setting("account_lock.enabled", true)
+            .setting("account_lock.max_attempts", 2)
+            .trusting("127.0.0.0/8")
+            .setting("management.public", true)
+    });
+    world.people.add_at(doorward::clock::millis(), "carbon.super", "system", PASSWORD, |account| {
+        account.profile.roles = vec!["admin".to_owned(), "Internal/system".to_owned()];
+    });
+    let ask = |from: &str, password: &str| {
+        let ask = world.ask("GET", TENANT_CONFIG).basic("system@carbon.super", password);
+        ask.header("x-forwarded-for", from).header("x-forwarded-proto", "https").send().status
+    };
+    let (known, other) = ("2001:db8::7", "2001:db8:0:1::7");
+    assert_eq!([known, other].map(|from| ask(from, PASSWORD)), [200, 200]);
+    // one network
+    for _ in 0..2 {
+        assert_eq!(ask(other, "wrong"), 401);
+    }
+    assert_eq!(ask(other, PASSWORD), 401);
+    // all unknown networks together
+    for turn in 0..20 {
+        assert_eq!(ask(&format!("203.0.113.{turn}"), "wrong"), 401);
+    }
+    for from in ["198.51.100.1", "2001:db8:1::1"] {
+        assert_eq!(ask(from, PASSWORD), 401, "{from}");
+    }
+    assert_eq!(ask(known, PASSWORD), 200, "a known network");
+}
+
 #[test]
 fn attack_administration_from_a_network_that_is_not_allowed() {
     let world = Managed::with(|gate| {

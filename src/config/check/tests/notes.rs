@@ -207,6 +207,7 @@ fn notes_a_client_limit_above_the_limit_of_all_clients() {
         ("max_upgrades = 0", None),
         ("[limits.client]\nupstream_connections = 100000", Some("upstream_connections")),
         ("[limits.client]\nhash_slots = 1000000", Some("hash_slots")),
+        ("max_guarded_sign_ins = 8\n[limits.client]\nguarded_sign_ins = 9", Some("guarded_sign_ins")),
     ] {
         let notes = Deployment::of(&format!("{ACCOUNTS}[limits]\n{limits}\n")).noted();
         assert_eq!(notes.len(), usize::from(noted.is_some()), "{limits}: {notes:?}");
