@@ -68,7 +68,7 @@ pub async fn handle(
         }
     };
     if let Some(refusal) = &refusal {
-        let (status, detail) = (refusal.status(), refusal.detail().to_owned());
+        let (status, detail) = (refusal.status(), refusal.detail());
         named = Err(NotUnderstood { status, detail });
     }
     let call = Call { address, named, ..call(&settings, connection, &client, &parts.headers, &request_id) };

@@ -143,10 +143,10 @@ impl Group {
         let until = Instant::now() + opener.upstream.connect_timeout;
         loop {
             let mut attempt = self.join_attempt(opener);
-            let opened = loop {
+            let result = loop {
                 tokio::select! {
                     biased;
-                    opened = &mut attempt => break opened,
+                    result = &mut attempt => break result,
                     () = self.freed.notified() => {
                         if let Some(permit) = self.free() {
                             return Ok(permit);
@@ -154,7 +154,7 @@ impl Group {
                     }
                 }
             };
-            opened?;
+            result?;
             // other requests may have taken its streams
             if let Some(permit) = self.free() {
                 return Ok(permit);
