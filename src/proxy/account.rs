@@ -20,7 +20,7 @@ pub struct Account {
     started: Instant,
     bytes_sent: u64,
     entry: Option<(Box<Entry>, Arc<AccessLog>)>,
-    /// Counts the request for its client.
+    /// Counts the request for its client, unless it is for an asset and the client is over a limit.
     permit: Option<Permit>,
     /// The client for which the answer counts while it waits to be read. Taken by the task of an HTTP/2 stream.
     client: Option<Arc<ClientState>>,
@@ -45,8 +45,8 @@ impl Account {
         self.started
     }
 
-    pub fn hold(&mut self, permit: Permit) {
-        self.permit = Some(permit);
+    pub fn hold(&mut self, permit: Option<Permit>) {
+        self.permit = permit;
     }
 
     pub fn set_client(&mut self, client: Arc<ClientState>) {

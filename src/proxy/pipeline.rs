@@ -47,6 +47,9 @@ use crate::{
 /// Paths that are ours, in front of every portal.
 const LOCAL: &str = "/.doorward/";
 
+/// Style sheets, scripts and icons of our own pages.
+const ASSETS: &str = "/.doorward/assets/";
+
 /// <https://w3c.github.io/webappsec-change-password-url/>
 const CHANGE_PASSWORD: &str = "/.well-known/change-password";
 
@@ -73,10 +76,12 @@ pub async fn handle(
 
     let source = source(gate, &settings, connection, &parts.headers);
     let admitted = match admit(gate, &settings, &source.client_state, account.started()) {
-        Ok(permit) => Ok(permit),
+        Ok(permit) => Ok(Some(permit)),
+        // small and in memory; without them the page that explains the limit cannot be read
+        Err(_) if parts.uri.path().starts_with(ASSETS) => Ok(None),
         Err(refusal) => {
             let again = admit_known_user(gate, &settings, &source, &parts, account.started(), refusal);
-            Box::pin(again).await
+            Box::pin(again).await.map(Some)
         }
     };
 

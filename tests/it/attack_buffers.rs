@@ -162,7 +162,11 @@ fn attack_one_client_holds_the_buffers_of_all_over_http1() {
         let answer = request(GREEDY, "/").send();
         if answer.status == 429 {
             assert_eq!(answer.header("retry-after"), Some("5"));
-            assert!(answer.text().contains("Too many bytes wait to be read by this client"), "{}", answer.text());
+            assert!(
+                answer.text().contains("Too many bytes wait to be read by this client"),
+                "{}",
+                answer.text()
+            );
         }
         answer.status == 429
     });

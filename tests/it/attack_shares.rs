@@ -120,6 +120,10 @@ fn attack_one_client_sends_requests_without_pause() {
     assert_eq!(statuses(OTHER, 2), [200, 200]);
     assert_eq!(gate.admin("/readyz").status, 200);
     assert_eq!(rejections(&gate, "requests_per_second"), 6);
+    // the page can be read: its style sheet is not limited
+    let page = person.text();
+    let style = page.split('"').find(|text| text.ends_with(".css")).unwrap().to_owned();
+    assert_eq!(from(GREEDY, gate.get(&style)).send().status, 200, "{style}");
 }
 
 #[test]
