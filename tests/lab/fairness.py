@@ -5,13 +5,14 @@
     python3 tests/lab/fairness.py --doorward PATH [--rounds 3] [--seconds 6] [--only uploads,resets] [--http2]
 
 Each well-behaved client has an address of its own (127.1.0.0/16), one kept connection, and makes one request a second.
-The attacker has one address (127.9.9.9). Proxy on CPU 1; clients, attacker (at the lowest priority) and portal on CPU 0. All traffic is on loopback.
+The attacker has one address (127.9.9.9). Proxy on CPU 1; clients, attacker (only while they are idle) and portal on CPU 0. All traffic is on loopback.
 Needs Debian's nginx as the portal. Each round measures without and then with the attack, on a new proxy. Prints one line per attack:
 medians over the rounds of p50, p99 and their ratio, and the failed requests of all rounds.
 """
 import argparse
 import asyncio
 import collections
+import gc
 import multiprocessing
 import os
 import pathlib
@@ -315,6 +316,8 @@ def attack(name, port, seconds):
 
 def measure(port, seconds):
     os.sched_setaffinity(0, {0})
+    gc.collect()
+    gc.disable()
     latencies, failures = asyncio.run(well_behaved(port, seconds))
     latencies.sort()
     quantile = lambda q: 1000 * latencies[min(len(latencies) - 1, int(len(latencies) * q))] if latencies else float("inf")
