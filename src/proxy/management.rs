@@ -51,7 +51,7 @@ pub async fn handle(
     let state = administrator_state(gate, &settings, peer, client.address, &parts.headers);
     let refusal = match admit_administrator(gate, &settings, &state, account.started()) {
         Ok(permit) => {
-            account.hold(permit);
+            account.hold(Some(permit));
             None
         }
         Err(refusal) => Some(refusal),

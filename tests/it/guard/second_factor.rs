@@ -42,9 +42,10 @@ fn code(gate: &Gate, from: &str, cookies: &str, code: &str) -> String {
 /// Attack: each guess comes with other cookies, so that each has a counter of its own.
 #[test]
 fn attack_second_factor_guessed_with_changing_cookies() {
+    type Cookies = fn(usize) -> String;
     let portal = portal();
     let gate = gate(&portal, None).start();
-    let cookies: [(&str, fn(usize) -> String); 5] = [
+    let cookies: [(&str, Cookies); 5] = [
         ("junk cookie", |turn| format!("sid=victim; junk={turn}")),
         ("junk in front", |turn| format!("j{turn}=1; sid=victim")),
         ("order", |turn| {

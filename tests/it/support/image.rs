@@ -34,8 +34,8 @@ impl GateBuilder {
         File::create(&file).unwrap().set_len(16 << 20).unwrap();
         let make = ["mkfs.ext4", "/usr/sbin/mkfs.ext4"]
             .map(|program| Command::new(program).arg("-q").arg("-d").args([&source, &file]).output());
-        let made = make.into_iter().flatten().any(|output| output.status.success());
-        if !made || !mounting(&file, &home.join(MOUNT)).arg("true").output().ok()?.status.success() {
+        let is_formatted = make.into_iter().flatten().any(|output| output.status.success());
+        if !is_formatted || !mounting(&file, &home.join(MOUNT)).arg("true").output().ok()?.status.success() {
             return None;
         }
         let gate = self.setting("accounts.store_url", format!("sqlite:{MOUNT}/people.db"));
