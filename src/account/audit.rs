@@ -5,6 +5,7 @@ use crate::{
         account::{Account, AccountId},
         audit::Actor,
         client::ClientAddress,
+        lockout::NameHash,
         tenant::TenantId,
     },
     telemetry::metrics::Guarded,
@@ -21,6 +22,19 @@ pub(super) fn account_changed(action: &'static str, account: &Account, actor: Op
         user = username,
         actor = actor.map(tracing::field::display),
         "account changed by an administrator"
+    );
+}
+
+/// An administrator has removed the locks of a name that no account has. As in `lockout.set`, `user` is its hash.
+pub(super) fn name_unlocked(tenant: &TenantId, name: NameHash, actor: &Actor) {
+    tracing::info!(
+        target: "doorward::audit",
+        action = "account.unlocked",
+        of = "name",
+        %tenant,
+        user = %name,
+        %actor,
+        "unknown name unlocked by an administrator"
     );
 }
 

@@ -329,7 +329,7 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.settled {
             let Context { shown, address, .. } = &self.context;
-            self.lockout.notices.failed(&self.reserved, shown.as_ref(), *address);
+            self.lockout.notices.failed(&self.reserved, &self.tenant, shown.as_ref(), *address);
         }
     }
 }

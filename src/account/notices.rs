@@ -5,18 +5,29 @@ use std::sync::Arc;
 use super::{GuardedName, refusals::Refusals};
 use crate::{
     domain::{
-        account::{Account, PRIMARY},
+        account::{Account, AccountId, PRIMARY},
         client::ClientAddress,
-        lockout::{Counter, CounterKey, Lock, NameHash, Reserved, message::Subject},
+        lockout::{CounterKey, Lock, NameHash, Reserved, message::Subject},
         tenant::TenantId,
     },
     telemetry::accounts::{AccountMetrics, LockoutOf},
 };
 
+/// What an attempt without a network or a browser is counted for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoginSubject {
+    Account(AccountId),
+    /// A user name that no account has.
+    Name,
+    /// The portal's session, of an attempt without a user name.
+    PortalSession,
+}
+
 /// Whose name an attempt was for, as logs show it. Names nobody has are not written down: they may be passwords, typed
 /// into the wrong field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
+    pub subject: LoginSubject,
     pub username: String,
     pub user_store: String,
     pub tenant: TenantId,
@@ -25,6 +36,7 @@ pub struct Shown {
 impl Shown {
     pub fn of(account: &Account) -> Self {
         Self {
+            subject: LoginSubject::Account(account.id.clone()),
             username: account.username.clone(),
             user_store: account.user_store.clone(),
             tenant: account.tenant.clone(),
@@ -33,7 +45,24 @@ impl Shown {
 
     /// A name only the portal behind us may know, by its hash.
     pub fn of_portal(name: NameHash, tenant: &TenantId) -> Self {
-        Self { username: name.to_string(), user_store: PRIMARY.to_owned(), tenant: tenant.clone() }
+        Self {
+            subject: LoginSubject::Name,
+            username: name.to_string(),
+            user_store: PRIMARY.to_owned(),
+            tenant: tenant.clone(),
+        }
+    }
+
+    fn account(&self) -> Option<&AccountId> {
+        match &self.subject {
+            LoginSubject::Account(id) => Some(id),
+            LoginSubject::Name | LoginSubject::PortalSession => None,
+        }
+    }
+
+    /// A session of the portal, by its hash.
+    pub fn of_portal_session(session: NameHash, tenant: &TenantId) -> Self {
+        Self { subject: LoginSubject::PortalSession, ..Self::of_portal(session, tenant) }
     }
 }
 
@@ -48,25 +77,40 @@ impl Notices {
         Self { metrics, refusals: Refusals::default() }
     }
 
-    /// An attempt has failed, and with it these locks are set.
-    pub fn failed(&self, reserved: &Reserved, shown: Option<&Shown>, address: Option<ClientAddress>) {
+    /// Records the locks that a failed attempt of `tenant` has set.
+    pub fn failed(
+        &self,
+        reserved: &Reserved,
+        tenant: &TenantId,
+        shown: Option<&Shown>,
+        address: Option<ClientAddress>,
+    ) {
         for (key, counter) in reserved.locks() {
-            // the name itself is told of
+            // the lock of the name itself is recorded
             if matches!(key, CounterKey::Alike { .. }) && reserved.name_locked().is_some() {
                 continue;
             }
-            self.metrics.count_lockout(lockout_of(key));
-            match shown {
-                Some(shown) if key.is_name() => locked(shown, counter, address),
-                _ => tracing::warn!(
-                    target: "doorward::audit",
-                    action = "lockout.set",
-                    counter = %key.to_text(),
-                    address = address.map(tracing::field::display),
-                    until = %until(counter.locked_until),
-                    "locked out by wrong passwords"
-                ),
+            let LockKind { metric, of, message } = LockKind::of(key, shown.map(|shown| &shown.subject));
+            self.metrics.count_lockout(metric);
+            let shown = shown.filter(|_| metric != LockoutOf::address);
+            if key.is_name() {
+                log_locked(shown);
             }
+            let named = shown.filter(|shown| shown.subject != LoginSubject::PortalSession);
+            tracing::warn!(
+                target: "doorward::audit",
+                action = "lockout.set",
+                of,
+                %tenant,
+                account = shown.and_then(Shown::account).map(tracing::field::display),
+                user = named.map(|shown| shown.username.as_str()),
+                user_store = named.map(|shown| shown.user_store.as_str()),
+                counter = %key.to_text(),
+                lockouts = counter.lockouts,
+                address = address.map(tracing::field::display),
+                until = %until(counter.locked_until),
+                "{message}"
+            );
         }
     }
 
@@ -79,54 +123,69 @@ impl Notices {
         now: u64,
     ) {
         if let Some(left_out) = self.refusals.turn(by, tried.account.as_ref(), address, now) {
-            log_locked(shown);
+            log_locked(Some(shown));
             tried.record_refusal(address, left_out);
         }
     }
 
-    /// Somebody has come to a locked account.
+    /// An attempt met a lock.
     pub fn refused(&self, shown: Option<&Shown>) {
-        if let Some(shown) = shown {
-            log_locked(shown);
-        }
+        log_locked(shown);
     }
 }
 
-fn locked(shown: &Shown, counter: &Counter, address: Option<ClientAddress>) {
-    log_locked(shown);
-    tracing::warn!(
-        target: "doorward::audit",
-        action = "lockout.set",
-        user = shown.username,
-        user_store = shown.user_store,
-        tenant = %shown.tenant,
-        lockouts = counter.lockouts,
-        address = address.map(tracing::field::display),
-        until = %until(counter.locked_until),
-        "account locked by wrong passwords"
-    );
+/// What a lock is of, for the metric and the audit log.
+struct LockKind {
+    metric: LockoutOf,
+    of: &'static str,
+    message: &'static str,
 }
 
-/// The line that log scrapers of WSO2 look for, to the byte.
-fn log_locked(shown: &Shown) {
+impl LockKind {
+    fn of(key: &CounterKey, subject: Option<&LoginSubject>) -> Self {
+        let (metric, of, message) = match key {
+            CounterKey::Account { .. }
+            | CounterKey::Portal { .. }
+            | CounterKey::Unknown { .. }
+            | CounterKey::Alike { .. }
+            | CounterKey::Spelling { .. }
+            | CounterKey::Forgiven { .. } => match subject {
+                Some(LoginSubject::Account(_)) => {
+                    (LockoutOf::account, "account", "account locked by wrong passwords")
+                }
+                Some(LoginSubject::PortalSession) => {
+                    (LockoutOf::portal_session, "portal-session", "portal session locked by failed attempts")
+                }
+                Some(LoginSubject::Name) | None => {
+                    (LockoutOf::unknown_name, "name", "unknown name locked by wrong passwords")
+                }
+            },
+            CounterKey::UnknownNetworks { .. } => (
+                LockoutOf::account,
+                "unknown-networks",
+                "account locked by wrong passwords at the management API, for networks that it has not used",
+            ),
+            CounterKey::AccountAddress { .. } | CounterKey::KnownNetwork { .. } => (
+                LockoutOf::account_and_address,
+                "account-and-network",
+                "account locked by wrong passwords, for one network",
+            ),
+            CounterKey::Address { .. } | CounterKey::Nameless { .. } => {
+                (LockoutOf::address, "network", "network locked by failed attempts")
+            }
+            CounterKey::Device { .. } | CounterKey::Devices { .. } => {
+                (LockoutOf::device, "browser", "known browsers of an account locked by wrong passwords")
+            }
+        };
+        Self { metric, of, message }
+    }
+}
+
+/// The line that log scrapers of WSO2 look for, to the byte. A portal session is no user.
+fn log_locked(shown: Option<&Shown>) {
+    let Some(shown) = shown.filter(|shown| shown.subject != LoginSubject::PortalSession) else { return };
     let subject = Subject { user: &shown.username, user_store: &shown.user_store, tenant: &shown.tenant };
     tracing::error!("{}", subject.locked());
-}
-
-fn lockout_of(key: &CounterKey) -> LockoutOf {
-    match key {
-        CounterKey::Account { .. }
-        | CounterKey::Portal { .. }
-        | CounterKey::Alike { .. }
-        | CounterKey::Spelling { .. }
-        | CounterKey::Forgiven { .. }
-        | CounterKey::UnknownNetworks { .. }
-        | CounterKey::KnownNetwork { .. } => LockoutOf::account,
-        CounterKey::Unknown { .. } => LockoutOf::unknown_name,
-        CounterKey::Address { .. } | CounterKey::Nameless { .. } => LockoutOf::address,
-        CounterKey::AccountAddress { .. } => LockoutOf::account_and_address,
-        CounterKey::Device { .. } | CounterKey::Devices { .. } => LockoutOf::device,
-    }
 }
 
 fn until(lock: Lock) -> String {
@@ -143,11 +202,80 @@ fn until(lock: Lock) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::lockout::{ClientNet, Who};
 
     /// Attack by mishap: who types the password into the field of the name writes it into every log.
     #[test]
     fn attack_a_password_typed_as_a_name_is_logged_as_a_hash() {
         let shown = Shown::of_portal(NameHash::of(&[7; 32]), &TenantId::super_tenant());
         assert_eq!(shown.username, "07".repeat(16));
+    }
+
+    #[test]
+    fn audit_log_says_what_a_lock_is_of() {
+        let tenant = TenantId::super_tenant();
+        let id = AccountId::from_bytes([1; 16]);
+        let name = NameHash::of(&[7; 32]);
+        let subjects = [LoginSubject::Account(id.clone()), LoginSubject::Name, LoginSubject::PortalSession];
+        let [account, unknown, session] = &subjects;
+        let portal = || CounterKey::Portal { tenant: tenant.clone(), name };
+        let net = ClientNet::of([192, 0, 2, 1].into());
+        let who = || Who::Account(id.clone());
+        for (key, subject, metric, of) in [
+            (CounterKey::of(tenant.clone(), who()), Some(account), LockoutOf::account, "account"),
+            (
+                CounterKey::Alike { tenant: tenant.clone(), name },
+                Some(account),
+                LockoutOf::account,
+                "account",
+            ),
+            (portal(), Some(unknown), LockoutOf::unknown_name, "name"),
+            (
+                CounterKey::Alike { tenant: tenant.clone(), name },
+                Some(unknown),
+                LockoutOf::unknown_name,
+                "name",
+            ),
+            (
+                CounterKey::Unknown { tenant: tenant.clone(), bucket: 7 },
+                None,
+                LockoutOf::unknown_name,
+                "name",
+            ),
+            (portal(), Some(session), LockoutOf::portal_session, "portal-session"),
+            (
+                CounterKey::Nameless { tenant: tenant.clone(), net },
+                Some(session),
+                LockoutOf::address,
+                "network",
+            ),
+            (
+                CounterKey::Address { tenant: tenant.clone(), net },
+                Some(account),
+                LockoutOf::address,
+                "network",
+            ),
+            (
+                CounterKey::UnknownNetworks { tenant: tenant.clone(), who: who() },
+                Some(account),
+                LockoutOf::account,
+                "unknown-networks",
+            ),
+            (
+                CounterKey::AccountAddress { tenant: tenant.clone(), who: who(), net },
+                Some(account),
+                LockoutOf::account_and_address,
+                "account-and-network",
+            ),
+            (
+                CounterKey::Devices { tenant: tenant.clone(), who: who() },
+                Some(account),
+                LockoutOf::device,
+                "browser",
+            ),
+        ] {
+            let kind = LockKind::of(&key, subject);
+            assert_eq!((kind.metric, kind.of), (metric, of), "{key:?}");
+        }
     }
 }

@@ -5,11 +5,15 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{Doors, GuardedName, Guess, Lockout, NotReserved, Reservation, Shown, sign_in::barred};
+use super::{
+    Doors, GuardedName, Guess, Lockout, NotReserved, Reservation, Shown, audit::name_unlocked,
+    sign_in::barred,
+};
 use crate::{
     config::{TenantPolicy, directory::Found},
     domain::{
         account::{Account, LoginAttributes, LoginName, alike, names},
+        audit::Actor,
         client::ClientAddress,
         lockout::{ClientNet, Counter, CounterKey, NameHash, Who},
         tenant::TenantId,
@@ -193,7 +197,7 @@ impl Doors {
             return Err(NotForwarded::Unavailable);
         };
         let hash = session.hash(lockout, door, client);
-        let shown = Shown::of_portal(hash, &policy.tenant);
+        let shown = Shown::of_portal_session(hash, &policy.tenant);
         let guess = Guess {
             tenant: policy.tenant.clone(),
             who: Who::Portal(hash),
@@ -215,23 +219,29 @@ impl Doors {
         tried.record_refusal(reserved, lockout, now)
     }
 
-    /// Forgets what was counted at the portal's sign-in of a name that no account of ours has. Was there anything?
+    /// Removes the counters of a name that no account has, as the portal's sign-in counts it. `false`: there were none.
     pub async fn unlock_at_portal(
         &self,
         policy: &Arc<TenantPolicy>,
         login: &str,
+        actor: &Actor,
     ) -> Result<bool, StoreError> {
         let Some((named, typed_as)) = self.named_at_portal(Arc::clone(policy), login).await? else {
             return Ok(false);
         };
         let Named { policy, name, account: None } = named else { return Ok(false) };
         let (lockout, counters) = (&self.0.lockout, self.0.store.counters());
-        let who = Who::Portal(lockout.portal_name(&policy.tenant, &typed_as));
+        let hash = lockout.portal_name(&policy.tenant, &typed_as);
+        let who = Who::Portal(hash);
         let alike = lockout.alike(&policy.tenant, &name.canonical);
         let alike = [CounterKey::Alike { tenant: policy.tenant.clone(), name: alike }];
         let shared = counters.read(&alike).await?.iter().any(|(_, counter)| *counter != Counter::default());
         counters.reset(&alike).await?;
-        Ok(counters.reset_all_of(&policy.tenant, &who).await? > 0 || shared)
+        let found = counters.reset_all_of(&policy.tenant, &who).await? > 0 || shared;
+        if found {
+            name_unlocked(&policy.tenant, hash, actor);
+        }
+        Ok(found)
     }
 
     /// Whose name it is at the portal, and the spelling it is counted by; `None`: nobody can be called that.

@@ -104,20 +104,21 @@ impl Desk {
         let found = self.doors.account(&self.policy, login).await?;
         match found {
             Some(account) => Ok(account),
-            None => Err(self.nobody(login).await),
+            None => Err(self.nobody(login, "").await),
         }
     }
 
-    pub async fn nobody(&self, login: &str) -> anyhow::Error {
+    /// The error for a name without an account; `also`: what else was not found, with a comma before it.
+    pub async fn nobody(&self, login: &str, also: &str) -> anyhow::Error {
         let tenant = &self.policy.tenant;
         let other = self.doors.tenant_in(login, tenant).await;
         match other.as_ref().zip(login.rsplit_once('@')) {
             Some((other, (user, _))) => anyhow!(
-                "there is no account {login} in tenant {tenant}, and no {user} in tenant {other}; if {login} is a name or an \
+                "there is no account {login} in tenant {tenant}{also}, and no {user} in tenant {other}; if {login} is a name or an \
                  e-mail address there, add --tenant {other}",
                 other = other.tenant
             ),
-            None => anyhow!("there is no account {login} in tenant {tenant}"),
+            None => anyhow!("there is no account {login} in tenant {tenant}{also}"),
         }
     }
 

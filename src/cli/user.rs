@@ -93,9 +93,9 @@ fn change(
 
 async fn unlock(desk: &Desk, user: &str) -> anyhow::Result<()> {
     let Some(account) = desk.doors.account(&desk.policy, user).await? else {
-        // the portal's own people are locked out by their names alone
-        if !desk.doors.unlock_at_portal(&desk.policy, user).await? {
-            return Err(desk.nobody(user).await);
+        // the portal's users without an account are locked by their names alone
+        if !desk.doors.unlock_at_portal(&desk.policy, user, &operator()).await? {
+            return Err(desk.nobody(user, ", and no lock of that name at the portal's own sign-in").await);
         }
         done(desk, user, "has no account here; at the portal's own sign-in the name is unlocked");
         return Ok(());

@@ -36,7 +36,7 @@ struct SignInLabels {
     outcome: SignInOutcome,
 }
 
-/// Whose lock it is: of a name, an address, a name at an address, a browser.
+/// What a lock is of. `unknown_name`: a user name that no account has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[expect(non_camel_case_types, reason = "the names are the label values")]
 pub enum LockoutOf {
@@ -45,14 +45,16 @@ pub enum LockoutOf {
     address,
     account_and_address,
     device,
+    portal_session,
 }
 
-const LOCKOUTS: [LockoutOf; 5] = [
+const LOCKOUTS: [LockoutOf; 6] = [
     LockoutOf::account,
     LockoutOf::unknown_name,
     LockoutOf::address,
     LockoutOf::account_and_address,
     LockoutOf::device,
+    LockoutOf::portal_session,
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

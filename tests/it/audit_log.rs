@@ -258,6 +258,59 @@ fn attack_refused_guesses_fill_the_audit_log() {
 }
 
 #[test]
+fn locks_at_a_guard_say_what_they_are_of() {
+    let portal = Portal::answering("")
+        .route("/login", Reply::text("wrong").status(401))
+        .route("/otp", Reply::text("wrong").status(401))
+        .start();
+    let guard = json!([{"match": "/login", "user_in": "form", "failed_status": [401]},
+        {"match": "/otp", "user_in": "form", "require_name": false, "failed_status": [401]}]);
+    let binary = Gate::before(&portal)
+        .generic(&[("/**", "open")])
+        .accounts()
+        .setting("account_lock.enabled", true)
+        .setting("account_lock.max_attempts", 2)
+        .setting("guard", guard)
+        .setting("log.audit", "audit.log")
+        .serve();
+    let file = binary.folder().join("audit.log");
+    let send = |path: &str, cookie: &str, body: &str| {
+        let ask = binary.post(path).header("content-type", "application/x-www-form-urlencoded");
+        ask.header("cookie", cookie).body(body.to_owned()).send();
+    };
+    for _ in 0..2 {
+        send("/login", "a=1", "username=hunter2&password=wrong");
+        send("/otp", "sid=one", "code=1");
+    }
+    // ten times `max_attempts` for the network
+    for session in 0..18 {
+        send("/otp", &format!("sid=other{session}"), "code=1");
+    }
+    let of = |event: &Value| event["of"].as_str().unwrap_or_default().to_owned();
+    let locks = || {
+        let locks = events(&file).into_iter().filter(|event| event["action"] == "lockout.set");
+        locks.collect::<Vec<_>>()
+    };
+    eventually(|| locks().iter().map(of).collect::<Vec<_>>() == ["name", "portal-session", "network"]);
+    for lock in locks() {
+        assert_eq!(lock["tenant"], "carbon.super", "{lock}");
+        assert_eq!(lock["user"].is_string(), lock["of"] == "name", "{lock}");
+        assert!(!lock["message"].as_str().unwrap().contains("account locked"), "{lock}");
+    }
+    for of in ["unknown_name", "portal_session", "address"] {
+        assert_eq!(binary.metric(&format!("doorward_lockouts_total{{of=\"{of}\"}}")), 1, "{of}");
+    }
+    let config = binary.folder().join("deployment.toml").display().to_string();
+    assert!(doorward(["user", "unlock", "hunter2", "--config", &config]).status.success());
+    let all = events(&file);
+    let unlocked = all.last().unwrap();
+    assert_eq!((&unlocked["action"], &unlocked["of"]), (&"account.unlocked".into(), &"name".into()));
+    assert_eq!((&unlocked["user"], &unlocked["tenant"]), (&locks()[0]["user"], &"carbon.super".into()));
+    assert!(unlocked["actor"].as_str().unwrap().starts_with("command line"), "{unlocked}");
+    assert!(!fs::read_to_string(&file).unwrap().contains("hunter2"));
+}
+
+#[test]
 fn audit_events_are_sent_to_a_unix_socket_and_to_udp() {
     let portal = Portal::answering("").start();
     let folder = tempfile::tempdir().unwrap();

@@ -125,8 +125,8 @@ fn what_is_logged_of_a_sign_in_names_its_request() {
             .send()
     };
     for (path, said) in [
+        ("/login", "unknown name locked by wrong passwords"),
         ("/.doorward/sign-in?tenant=carbon.super", "sign-in rejected"),
-        ("/login", "account locked by wrong passwords"),
     ] {
         let answer = sign_in(path);
         let mut line = None;
