@@ -1,6 +1,7 @@
 //! What the operator wrote (`deployment.toml`, `tenants/<domain>/tenant-conf.json`) becomes what is meant
 //! (`Settings`, `TenantPolicy`): checked, defaulted, compiled, immutable.
 
+mod certificates;
 pub mod check;
 pub mod descriptors;
 pub mod directory;

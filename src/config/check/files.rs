@@ -1,11 +1,6 @@
 //! The files that `deployment.toml` names: there, readable, and what they should be.
 
-use std::{
-    fs,
-    io::{ErrorKind, Read as _},
-    path::Path,
-    sync::Arc,
-};
+use std::{fs, io::ErrorKind, path::Path, sync::Arc};
 
 use rustls::{
     crypto::aws_lc_rs,
@@ -16,12 +11,11 @@ use serde_json::Value;
 
 use super::store;
 use crate::config::{
+    certificates::{read_bytes, read_certificates},
     document::{Findings, Key, Node},
     model::{
-        AccessLog, AuditLog, CertificateFiles, Issuer, KeySource, Settings, StoreLocation, SyslogServer,
-        Target, TlsFiles,
+        AccessLog, AuditLog, CertificateFiles, Issuer, KeySource, Settings, StoreLocation, Target, TlsFiles,
     },
-    regular,
 };
 
 pub fn look_at(settings: &Settings, root: &Node, findings: &mut Findings) {
@@ -59,9 +53,6 @@ pub fn look_at(settings: &Settings, root: &Node, findings: &mut Findings) {
         AuditLog::File(path) => Some(("audit", path)),
         AuditLog::Off | AuditLog::Stdout | AuditLog::Syslog(_) => None,
     };
-    if let AuditLog::Syslog(SyslogServer::Tls { ca_file: Some(ca), .. }) = &settings.log.audit {
-        certificates(&key.name("log").name("audit"), ca, &mut note);
-    }
     for (name, path) in access.into_iter().chain(audit) {
         if !path.parent().is_some_and(Path::is_dir) {
             note(key.name("log").name(name), path, "its folder does not exist".to_owned());
@@ -142,14 +133,6 @@ fn certificates(
     }
 }
 
-fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = read(path)?;
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&text)
-        .collect::<Result<_, _>>()
-        .map_err(|_| "this is not PEM".to_owned())?;
-    if certificates.is_empty() { Err("there is no certificate in it".to_owned()) } else { Ok(certificates) }
-}
-
 fn pair(
     cert_key: &Key,
     cert: &Path,
@@ -176,9 +159,7 @@ fn pair(
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let read = regular::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
-    read.map(|_| bytes).map_err(|error| error.to_string())
+    read_bytes(path).map_err(|error| error.to_string())
 }
 
 /// RFC 7517, public keys only.

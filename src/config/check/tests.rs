@@ -69,6 +69,17 @@ fn a_folder_that_cannot_be_listed_is_not_an_empty_one() {
 }
 
 #[test]
+fn authorities_of_a_syslog_server_that_cannot_be_read_are_a_mistake() {
+    let text = "[log]\naudit = \"syslog+tls://logs.example:6514?ca_file=/nosuch.pem\"";
+    let told = Deployment::of(text).told();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("log.audit: /nosuch.pem: No such file"), "{told:?}");
+    // the file is refused at the start and at a reload, as for every other mistake
+    let loaded = load::parse(text, Path::new("d.toml"), &BTreeMap::new());
+    assert!(loaded.unwrap_err().iter().any(|mistake| mistake.to_string().contains("/nosuch.pem")));
+}
+
+#[test]
 fn every_tenant_is_looked_at() {
     let deployment = Deployment::of("")
         .with("tenants/acme.com/tenant-conf.json", "{\"EnableAnonymous\": false}")

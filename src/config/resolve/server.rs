@@ -8,10 +8,11 @@ use ipnet::IpNet;
 use super::{Scope, memory};
 use crate::{
     config::{
+        certificates::read_certificates,
         document::Key,
         model::{
             AccessLog, Admin, AuditLog, CertificateFiles, ClientAuth, ClientLimits, Limits, Log, Server,
-            StoreProbe, Tls, TlsFiles, TokenFile, Upstream,
+            StoreProbe, SyslogServer, Tls, TlsFiles, TokenFile, Upstream,
         },
         raw::{
             self,
@@ -170,8 +171,21 @@ pub fn log(raw: raw::log::Log, key: &Key, scope: &mut Scope<'_>) -> Log {
         audit: match raw.audit {
             None => AuditLog::Off,
             Some(As(AuditLog::File(path))) => AuditLog::File(scope.path(&key.name("audit"), &path)),
-            Some(As(audit)) => audit,
+            Some(As(audit)) => {
+                authorities_of_syslog(&audit, &key.name("audit"), scope);
+                audit
+            }
         },
+    }
+}
+
+/// A server whose certificate cannot be verified gets no event, so a file without authorities is a mistake.
+fn authorities_of_syslog(audit: &AuditLog, key: &Key, scope: &mut Scope<'_>) {
+    if let AuditLog::Syslog(SyslogServer::Tls { ca_file: Some(file), .. }) = audit
+        && let Err(problem) = read_certificates(file)
+    {
+        let remedy = "write a file with the certificates of the server's authorities behind ca_file=";
+        scope.mistake(key, format!("{}: {problem}", file.display()), remedy);
     }
 }
 

@@ -1,0 +1,26 @@
+//! Reads a file of certificates (PEM).
+
+use std::{
+    io::{self, Read as _},
+    path::Path,
+};
+
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+
+use super::regular;
+
+/// At least one; the error says what is wrong with the file.
+pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let text = read_bytes(path).map_err(|error| error.to_string())?;
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<_, _>>()
+        .map_err(|_| "this is not PEM".to_owned())?;
+    if certificates.is_empty() { Err("there is no certificate in it".to_owned()) } else { Ok(certificates) }
+}
+
+/// A regular file as a whole.
+pub fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    regular::open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
