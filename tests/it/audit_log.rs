@@ -429,3 +429,22 @@ fn an_edit_sends_audit_events_elsewhere_without_a_restart() {
     eventually(|| actions(&binary.folder().join("two.log")) == ["lockout.set", "login.rejected"]);
     assert_eq!(actions(&binary.folder().join("one.log")).len(), 1);
 }
+
+#[test]
+fn an_edit_hands_waiting_events_over_and_a_mistake_changes_nothing() {
+    let portal = Portal::answering("").start();
+    let folder = tempfile::tempdir().unwrap();
+    let away = format!("syslog+unix://{}", folder.path().join("away").display());
+    let binary = auditing(&portal, &away).serve();
+    let config = binary.folder().join("deployment.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    guess(&binary);
+    eventually(|| binary.has_said("log cannot be written"));
+    let wrong = "syslog+tls://localhost:6514?ca_file=/nosuch.pem";
+    fs::write(&config, text.replace(&away, wrong)).unwrap();
+    eventually(|| binary.has_said("deployment.toml is not taken over"));
+    assert!(!binary.has_said("deployment.toml is in force"));
+    fs::write(&config, text.replace(&away, "two.log")).unwrap();
+    eventually(|| actions(&binary.folder().join("two.log")) == ["login.rejected"]);
+    assert_eq!(binary.metric("doorward_audit_log_dropped_total"), 0);
+}

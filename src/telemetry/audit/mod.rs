@@ -60,9 +60,13 @@ impl AuditLog {
     }
 }
 
-/// From here on, audit events go to `log`. What waits in the one before is written, for at most `patience`.
+/// From here on, audit events go to `log`. What waits in the one before is written there, for at most `patience`; then `log`
+/// takes it over.
 pub fn replace(log: Option<AuditLog>, patience: Duration) {
-    if let Some(old) = CURRENT.swap(log.map(Arc::new)) {
-        old.0.close(patience);
+    let log = log.map(Arc::new);
+    let Some(old) = CURRENT.swap(log.clone()) else { return };
+    match log {
+        Some(log) => old.0.hand_over(patience).into_iter().for_each(|event| log.0.write(event)),
+        None => old.0.close(patience),
     }
 }

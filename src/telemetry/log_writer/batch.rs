@@ -36,6 +36,10 @@ impl Batch {
         self.lengths.is_empty()
     }
 
+    pub fn len(&self) -> usize {
+        self.lengths.len()
+    }
+
     pub fn is_full(&self) -> bool {
         self.bytes.len() - self.start >= CAPACITY
     }

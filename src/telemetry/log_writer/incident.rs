@@ -1,9 +1,12 @@
-//! Groups failed writes and lost records into incidents: each is reported once when it begins and once when it has ended.
+//! Groups failed writes and lost records into incidents: each is reported when it begins, when its reason is another one, and
+//! when it has ended.
 
 use std::time::{Duration, Instant};
 
 /// An incident has ended when nothing has failed for this long: a reader that is always a little too slow is one incident.
 const QUIET: Duration = Duration::from_secs(2);
+/// An incident is reported again with another reason after this time at the earliest.
+const REPEAT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
 pub struct Incident {
@@ -17,12 +20,19 @@ struct Open {
     since: Instant,
     last: Instant,
     lost_before: u64,
+    /// When it was reported, and the failure that was reported.
+    reported: Instant,
+    failure: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Report {
-    Began,
-    Ended { lost: u64, lasted: Duration },
+    /// The log cannot be written, now for this reason.
+    Cannot,
+    Ended {
+        lost: u64,
+        lasted: Duration,
+    },
 }
 
 impl Incident {
@@ -31,19 +41,26 @@ impl Incident {
         Self { open: None, lost }
     }
 
-    /// `failed`: the target could not be written; `lost`: all records ever lost.
-    pub fn observe(&mut self, failed: bool, lost: u64, now: Instant) -> Option<Report> {
+    /// `failure`: why the target could not be written; `lost`: all records ever lost.
+    pub fn observe(&mut self, failure: Option<&str>, lost: u64, now: Instant) -> Option<Report> {
         let lost_before = std::mem::replace(&mut self.lost, lost);
-        let bad = failed || lost > lost_before;
+        let bad = failure.is_some() || lost > lost_before;
         match &mut self.open {
             None if bad => {
-                self.open = Some(Open { since: now, last: now, lost_before });
-                Some(Report::Began)
+                let failure = failure.map(str::to_owned);
+                self.open = Some(Open { since: now, last: now, lost_before, reported: now, failure });
+                Some(Report::Cannot)
             }
             None => None,
             Some(open) if bad => {
                 open.last = now;
-                None
+                let is_other = failure.is_some() && failure != open.failure.as_deref();
+                if !is_other || now.saturating_duration_since(open.reported) < REPEAT {
+                    return None;
+                }
+                open.reported = now;
+                open.failure = failure.map(str::to_owned);
+                Some(Report::Cannot)
             }
             Some(open) if now.saturating_duration_since(open.last) < QUIET => None,
             Some(open) => {
@@ -62,25 +79,49 @@ impl Incident {
 mod tests {
     use super::*;
 
-    #[test]
-    fn one_report_when_an_incident_begins_and_one_when_it_has_ended() {
+    /// Observations by second: the failure, and all records ever lost.
+    fn check(observed: &[(u64, Option<&str>, u64, Option<Report>)]) {
         let start = Instant::now();
         let mut incident = Incident::after(7);
-        let ended = |lost, seconds| Some(Report::Ended { lost, lasted: Duration::from_secs(seconds) });
-        for (second, failed, lost, report) in [
-            (0, false, 7, None),
-            (1, true, 7, Some(Report::Began)),
-            (2, true, 9, None),
-            (3, false, 9, None),
-            (4, false, 10, None),
-            (5, false, 10, None),
-            (6, false, 10, ended(3, 3)),
-            (7, false, 10, None),
-            (8, false, 11, Some(Report::Began)),
-            (10, false, 11, ended(1, 0)),
-        ] {
-            let now = start + Duration::from_secs(second);
-            assert_eq!(incident.observe(failed, lost, now), report, "second {second}");
+        for (second, failure, lost, report) in observed {
+            let now = start + Duration::from_secs(*second);
+            assert_eq!(incident.observe(*failure, *lost, now), *report, "second {second}");
         }
+    }
+
+    fn ended(lost: u64, seconds: u64) -> Option<Report> {
+        Some(Report::Ended { lost, lasted: Duration::from_secs(seconds) })
+    }
+
+    #[test]
+    fn one_report_when_an_incident_begins_and_one_when_it_has_ended() {
+        let full = Some("disk full");
+        check(&[
+            (0, None, 7, None),
+            (1, full, 7, Some(Report::Cannot)),
+            (2, full, 9, None),
+            (3, None, 9, None),
+            (4, None, 10, None),
+            (5, None, 10, None),
+            (6, None, 10, ended(3, 3)),
+            (7, None, 10, None),
+            (8, None, 11, Some(Report::Cannot)),
+            (10, None, 11, ended(1, 0)),
+        ]);
+    }
+
+    #[test]
+    fn an_incident_with_another_reason_is_reported_again() {
+        let (refused, certificate) = (Some("connection refused"), Some("certificate expired"));
+        check(&[
+            (0, None, 8, Some(Report::Cannot)),
+            (1, refused, 8, None),
+            (10, refused, 8, Some(Report::Cannot)),
+            (11, certificate, 8, None),
+            (19, refused, 8, None),
+            (20, certificate, 8, Some(Report::Cannot)),
+            (21, None, 9, None),
+            (31, certificate, 9, None),
+        ]);
     }
 }

@@ -17,7 +17,7 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc::{SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -53,10 +53,20 @@ enum Message<R> {
 }
 
 pub struct LogWriter<R> {
+    /// Records that a closed writer could not write. Without this receiver they are lost and counted, so it is dropped
+    /// before the queue is.
+    unwritten: Mutex<Option<Receiver<Vec<Box<R>>>>>,
     queue: SyncSender<Message<R>>,
     lost: Count,
     closing: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What a writer's thread shares with the rest of the process.
+struct Shared<R> {
+    lost: Count,
+    closing: Arc<AtomicBool>,
+    unwritten: Sender<Vec<Box<R>>>,
 }
 
 impl<R: Send + 'static> LogWriter<R> {
@@ -69,9 +79,17 @@ impl<R: Send + 'static> LogWriter<R> {
     ) -> io::Result<Self> {
         let (queue, records) = sync_channel(QUEUE);
         let closing = Arc::new(AtomicBool::new(false));
-        let writing = Writing::new(name, records, target, encode, (lost.clone(), Arc::clone(&closing)));
+        let (send, unwritten) = channel();
+        let shared = Shared { lost: lost.clone(), closing: Arc::clone(&closing), unwritten: send };
+        let writing = Writing::new(name, records, target, encode, shared);
         let thread = thread::Builder::new().name(name.replace(' ', "-")).spawn(move || writing.run())?;
-        Ok(Self { queue, lost, closing, thread: Mutex::new(Some(thread)) })
+        Ok(Self {
+            unwritten: Mutex::new(Some(unwritten)),
+            queue,
+            lost,
+            closing,
+            thread: Mutex::new(Some(thread)),
+        })
     }
 
     pub fn write(&self, record: Box<R>) {
@@ -80,8 +98,25 @@ impl<R: Send + 'static> LogWriter<R> {
         }
     }
 
-    /// Writes the waiting records, and ends. Returns when that is done, or after `patience`.
+    /// Writes the waiting records, and ends. Returns when that is done, or after `patience`. Records that remain are lost and
+    /// counted.
     pub fn close(&self, patience: Duration) {
+        drop(self.take_unwritten());
+        self.end(patience);
+    }
+
+    /// As `close`, but returns the records that remain.
+    pub fn hand_over(&self, patience: Duration) -> Vec<Box<R>> {
+        let unwritten = self.take_unwritten();
+        self.end(patience);
+        unwritten.and_then(|unwritten| unwritten.try_recv().ok()).unwrap_or_default()
+    }
+
+    fn take_unwritten(&self) -> Option<Receiver<Vec<Box<R>>>> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn end(&self, patience: Duration) {
         self.closing.store(true, Ordering::Release);
         // a writer whose queue is full is awake
         if let Err(TrySendError::Disconnected(_)) = self.queue.try_send(Message::Wake) {

@@ -111,6 +111,10 @@ impl Target for Syslog {
         Err(self.named(&error))
     }
 
+    fn delay(&self) -> &'static str {
+        if self.connection.is_some() { "the server reads too slowly" } else { "no connection yet" }
+    }
+
     /// What has been sent cannot be taken back; a server drops what is incomplete when the connection ends.
     fn cut_back(&mut self, _begun: usize) {}
 }

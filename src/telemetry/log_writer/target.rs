@@ -26,6 +26,11 @@ pub trait Target: Send + 'static {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
+    /// Why records wait although no write has failed.
+    fn delay(&self) -> &'static str {
+        "its reader is too slow"
+    }
+
     /// Removes a record of which only `begun` bytes could be written, where the target allows it.
     fn cut_back(&mut self, begun: usize);
 }

@@ -105,6 +105,28 @@ fn every_line_is_whole_or_lost_and_counted() {
 }
 
 #[test]
+fn unwritten_records_are_handed_over_once_and_not_counted_as_lost() {
+    for (steps, file, rest) in [
+        (vec![FULL; 50], "", vec!["one\n", "two\n", "three\n"]),
+        ([vec![Take(6)], vec![FULL; 50]].concat(), "one\n", vec!["two\n", "three\n"]),
+        (Vec::new(), "one\ntwo\nthree\n", Vec::new()),
+    ] {
+        let disk = Disk { steps: steps.into(), files: vec![String::new()] };
+        let disk = Arc::new(Mutex::new(disk));
+        let lost = Count::default();
+        let encode: Encode<&'static str> = Box::new(|line, out| out.extend_from_slice(line.as_bytes()));
+        let log = LogWriter::start("test log", Box::new(Faulty(Arc::clone(&disk))), encode, lost.clone());
+        let log = log.unwrap();
+        for line in ["one\n", "two\n", "three\n"] {
+            log.write(Box::new(line));
+        }
+        let unwritten = log.hand_over(Duration::from_secs(10));
+        assert_eq!(unwritten.into_iter().map(|line| *line).collect::<Vec<_>>(), rest);
+        assert_eq!((disk.lock().unwrap().files.as_slice(), lost.get()), ([file.to_owned()].as_slice(), 0));
+    }
+}
+
+#[test]
 fn a_pipe_without_a_reader_keeps_no_lines_and_counts_all() {
     let broken = [Fail(io::ErrorKind::BrokenPipe); 50];
     let (_, lost) = written(&broken, &["one\n", "two\n", "three\n"]);

@@ -1,11 +1,11 @@
 //! The thread of a log: takes records from the queue, writes them, and reports incidents.
 
 use std::{
+    collections::VecDeque,
     io::{self, ErrorKind},
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, TryRecvError},
+        atomic::Ordering,
+        mpsc::{Receiver, RecvTimeoutError, SendError, TryRecvError},
     },
     thread,
     time::{Duration, Instant},
@@ -14,12 +14,11 @@ use std::{
 use rustix::io::Errno;
 
 use super::{
-    Encode, Message, QUEUE,
+    Encode, Message, QUEUE, Shared,
     batch::Batch,
     incident::{Incident, Report},
     target::Target,
 };
-use crate::telemetry::metrics::Count;
 
 /// How often a log without records checks its file and its incident.
 const TICK: Duration = Duration::from_secs(1);
@@ -34,9 +33,10 @@ pub struct Writing<R> {
     target: Box<dyn Target>,
     encode: Encode<R>,
     batch: Batch,
-    lost: Count,
+    /// The records of the batch, for a writer that takes over.
+    records: VecDeque<Box<R>>,
+    shared: Shared<R>,
     incident: Incident,
-    closing: Arc<AtomicBool>,
     closing_since: Option<Instant>,
 }
 
@@ -54,25 +54,25 @@ impl<R> Writing<R> {
         queue: Receiver<Message<R>>,
         target: Box<dyn Target>,
         encode: Encode<R>,
-        (lost, closing): (Count, Arc<AtomicBool>),
+        shared: Shared<R>,
     ) -> Self {
-        let incident = Incident::after(lost.get());
+        let incident = Incident::after(shared.lost.get());
         Self {
             name,
             queue,
             target,
             encode,
             batch: Batch::default(),
-            lost,
+            records: VecDeque::new(),
+            shared,
             incident,
-            closing,
             closing_since: None,
         }
     }
 
     pub fn run(mut self) {
         loop {
-            let is_open = self.fill() && !self.closing.load(Ordering::Acquire);
+            let is_open = self.fill() && !self.shared.closing.load(Ordering::Acquire);
             let attempt = self.write_batch();
             self.report(&attempt);
             let is_done = matches!(attempt, Attempt::Done);
@@ -110,6 +110,7 @@ impl<R> Writing<R> {
     fn take(&mut self, message: Message<R>) {
         if let Message::Record(record) = message {
             self.batch.push(|out| (self.encode)(&record, out));
+            self.records.push_back(record);
         }
     }
 
@@ -133,7 +134,10 @@ impl<R> Writing<R> {
             }
             match self.target.write(self.batch.next(self.target.unit())) {
                 Ok(0) => return Attempt::Failed(ErrorKind::WriteZero.into()),
-                Ok(written) => self.batch.advance(written),
+                Ok(written) => {
+                    self.batch.advance(written);
+                    self.forget_written();
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     thread::park_timeout(RETRY);
@@ -147,13 +151,20 @@ impl<R> Writing<R> {
         }
     }
 
+    /// Drops records that the batch no longer holds.
+    fn forget_written(&mut self) {
+        let written = self.records.len().saturating_sub(self.batch.len());
+        drop(self.records.drain(..written));
+    }
+
     /// A pipe without a reader has nowhere to keep records for later, and a message that is too long never gets shorter.
     fn drop_unwritable(&mut self, error: &io::Error) {
         if error.kind() == ErrorKind::BrokenPipe {
-            self.lost.inc_by(self.batch.drop_all());
+            self.shared.lost.inc_by(self.batch.drop_all());
         } else if error.raw_os_error() == Some(Errno::MSGSIZE.raw_os_error()) {
-            self.lost.inc_by(self.batch.drop_record());
+            self.shared.lost.inc_by(self.batch.drop_record());
         }
+        self.forget_written();
     }
 
     fn report(&mut self, attempt: &Attempt) {
@@ -162,10 +173,11 @@ impl<R> Writing<R> {
             Attempt::Done | Attempt::Blocked => None,
         };
         let log = self.name;
-        match self.incident.observe(error.is_some(), self.lost.get(), Instant::now()) {
+        let failure = error.map(ToString::to_string);
+        match self.incident.observe(failure.as_deref(), self.shared.lost.get(), Instant::now()) {
             None => {}
-            Some(Report::Began) => {
-                let reason = error.map_or_else(|| "its reader is too slow".to_owned(), ToString::to_string);
+            Some(Report::Cannot) => {
+                let reason = failure.as_deref().unwrap_or_else(|| self.target.delay());
                 tracing::warn!(
                     log,
                     reason,
@@ -178,15 +190,19 @@ impl<R> Writing<R> {
         }
     }
 
-    /// Leaves whole lines behind and counts what is lost.
+    /// Leaves whole lines behind. What remains is for the writer that takes over; without one it is lost and counted.
     fn give_up(mut self) {
         self.target.cut_back(self.batch.begun());
-        let mut lost = self.batch.drop_all();
+        let mut records = Vec::from(self.records);
         while let Ok(message) = self.queue.try_recv() {
-            lost += u64::from(matches!(message, Message::Record(_)));
+            if let Message::Record(record) = message {
+                records.push(record);
+            }
         }
+        let Err(SendError(unsent)) = self.shared.unwritten.send(records) else { return };
+        let lost = unsent.len() as u64;
         if lost > 0 {
-            self.lost.inc_by(lost);
+            self.shared.lost.inc_by(lost);
             tracing::warn!(log = self.name, lost, "log closed before all of its lines were written");
         }
     }
