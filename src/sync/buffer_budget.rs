@@ -11,14 +11,11 @@ use std::sync::{
 };
 
 use super::client_limits::ClientState;
+pub use crate::domain::buffer_load::STALLED_ANSWER_BYTES;
 use crate::domain::{
     buffer_load::BufferLoad,
     fairness::{Resource, Share},
 };
-
-/// The most an answer may hold while its client does not read: at most 64 KiB in this process, the rest in the receive buffer
-/// of the upstream connection (200 KiB) and in the send buffer of the client's (50 KiB).
-pub const STALLED_ANSWER_BYTES: usize = 320 * 1024;
 
 /// What a connection holds in addition to its answer while its client does not read: the send buffer of the socket and one TLS
 /// record.

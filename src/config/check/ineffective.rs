@@ -3,12 +3,16 @@
 use ipnet::IpNet;
 
 use super::notes::Note;
-use crate::config::{document::Key, model::Settings};
+use crate::{
+    config::{document::Key, model::Settings},
+    domain::buffer_load::STALLED_ANSWER_BYTES,
+};
 
 pub fn notes(settings: &Settings) -> Vec<Note> {
     let mut notes = Vec::new();
     notes.extend(certificate_at_public_addresses(settings));
     notes.extend(limits_above_totals(settings));
+    notes.extend(buffer_of_less_than_an_answer(settings));
     notes.extend(networks_with_host_bits(settings));
     notes
 }
@@ -16,7 +20,8 @@ pub fn notes(settings: &Settings) -> Vec<Note> {
 fn certificate_at_public_addresses(settings: &Settings) -> Option<Note> {
     let management = &settings.management;
     let asks = management.tls.as_ref().is_some_and(|tls| tls.client_auth.is_some());
-    (management.public && asks).then(|| {
+    // without a certificate, networks are what restricts who reaches the API
+    (management.public && asks && management.allow.is_empty()).then(|| {
         (
             Key::root().name("management").name("client_ca_file"),
             "management.public is true, and at the public addresses the management API asks for no client certificate",
@@ -50,6 +55,17 @@ fn limits_above_totals(settings: &Settings) -> Vec<Note> {
         )
     })
     .collect()
+}
+
+/// A client that has used its share of the buffers gets 429, so one answer must fit.
+fn buffer_of_less_than_an_answer(settings: &Settings) -> Option<Note> {
+    (settings.limits.client.buffered_bytes.client <= STALLED_ANSWER_BYTES).then(|| {
+        (
+            Key::root().name("limits").name("client").name("buffered_bytes"),
+            "one answer that is read slowly can need more, so its client gets 429 until it has read it",
+            "write more than 327680 (320 KiB), or remove the key",
+        )
+    })
 }
 
 fn networks_with_host_bits(settings: &Settings) -> Vec<Note> {

@@ -186,6 +186,7 @@ fn notes_a_client_ca_file_beside_a_public_management_api() {
         (true, "client_ca_file = \"ca\"\n", true),
         (false, "client_ca_file = \"ca\"\n", false),
         (true, "", false),
+        (true, "client_ca_file = \"ca\"\nallow = [\"10.0.0.0/24\"]\n", false),
     ] {
         let text = management(public, authorities);
         // the missing files are mistakes, not notes
@@ -208,6 +209,9 @@ fn notes_a_client_limit_above_the_limit_of_all_clients() {
         ("[limits.client]\nupstream_connections = 100000", Some("upstream_connections")),
         ("[limits.client]\nhash_slots = 1000000", Some("hash_slots")),
         ("max_guarded_sign_ins = 8\n[limits.client]\nguarded_sign_ins = 9", Some("guarded_sign_ins")),
+        ("[limits.client]\nbuffered_bytes = 1", Some("buffered_bytes")),
+        ("[limits.client]\nbuffered_bytes = 327680", Some("buffered_bytes")),
+        ("[limits.client]\nbuffered_bytes = 327681", None),
     ] {
         let notes = Deployment::of(&format!("{ACCOUNTS}[limits]\n{limits}\n")).noted();
         assert_eq!(notes.len(), usize::from(noted.is_some()), "{limits}: {notes:?}");
