@@ -51,22 +51,30 @@ fn address(written: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// The address to ask. Only the address is read from the file, so that a mistake in an edit that is not in force yet does not
-/// fail the probe of a running process.
-fn find_address(options: &Options) -> Result<SocketAddr, String> {
+/// The address to ask, and a note where the file does not say which. Only the address is read from the file, so that a mistake
+/// in an edit that is not in force yet does not fail the probe of a running process.
+fn find_address(options: &Options) -> Result<(SocketAddr, Option<String>), String> {
     if let Some(address) = options.address {
-        return Ok(address);
+        return Ok((address, None));
     }
     let file = options.file.as_deref().unwrap_or(Path::new(CONFIG));
     let text = match fs::read_to_string(file) {
         Ok(text) => text,
-        Err(_) if options.file.is_none() => return Ok(DEFAULT),
+        Err(_) if options.file.is_none() => return Ok((DEFAULT, None)),
         Err(error) => return Err(format!("{} cannot be read: {error}", file.display())),
     };
     match admin_listen(&text, file) {
-        None => Ok(DEFAULT),
-        Some(listen) => {
-            address(&listen).map_err(|error| format!("{}: admin.listen: {error}", file.display()))
+        Ok(None) => Ok((DEFAULT, None)),
+        Ok(Some(listen)) => match address(&listen) {
+            Ok(address) => Ok((address, None)),
+            Err(error) => Err(format!("{}: admin.listen: {error}", file.display())),
+        },
+        Err(mistake) => {
+            let line = mistake.and_then(|mistake| mistake.line);
+            let line = line.map_or_else(String::new, |line| format!(" (line {line})"));
+            let file = file.display();
+            let note = format!("{file} is not TOML{line}: asked the default, {DEFAULT}; use --address");
+            Ok((DEFAULT, Some(note)))
         }
     }
 }
@@ -74,14 +82,26 @@ fn find_address(options: &Options) -> Result<SocketAddr, String> {
 /// Exit code 0: yes. 1: no, or no answer. 2: no address to ask.
 pub fn run(options: &Options) -> ExitCode {
     let address = match find_address(options) {
-        Ok(address) => address,
+        Ok((address, note)) => {
+            if let Some(note) = note {
+                eprintln!("warning: {note}");
+            }
+            address
+        }
         Err(error) => {
             eprintln!("error: {error}");
             return ExitCode::from(2);
         }
     };
     match ask(options, address) {
-        Ok((true, _)) => ExitCode::SUCCESS,
+        Ok((true, answer)) => {
+            // `/readyz` also reports what is wrong although requests are served
+            let answer = answer.trim();
+            if !matches!(answer, "" | "ok") {
+                println!("{answer}");
+            }
+            ExitCode::SUCCESS
+        }
         Ok((false, answer)) => {
             eprintln!("not {}: {}", options.probe, answer.trim());
             ExitCode::from(1)
@@ -152,7 +172,8 @@ mod tests {
         let file = folder.path().join("deployment.toml");
         let found = |text: &str, address: Option<SocketAddr>| {
             fs::write(&file, text).unwrap();
-            find_address(&Options { probe: String::new(), address, file: Some(file.clone()), timeout: 1 })
+            let options = Options { probe: String::new(), address, file: Some(file.clone()), timeout: 1 };
+            find_address(&options).map(|(address, _)| address)
         };
         let port = |port: u16| Ok::<_, String>(SocketAddr::from(([127, 0, 0, 1], port)));
         let listen = "[admin]\nlisten = \"127.0.0.1:7777\"\n";
@@ -166,6 +187,13 @@ mod tests {
         for text in ["", "[admin]\n", "[admin", "[admin]\nlisten = 7"] {
             assert_eq!(found(text, None), Ok(DEFAULT), "{text}");
         }
+        fs::write(&file, "[admin]\nlisten = \n").unwrap();
+        let broken = Options { probe: String::new(), address: None, file: Some(file.clone()), timeout: 1 };
+        let note = find_address(&broken).unwrap().1.unwrap();
+        assert!(
+            note.ends_with("is not TOML (line 2): asked the default, 127.0.0.1:9901; use --address"),
+            "{note}"
+        );
         assert!(found("[admin]\nlisten = \"off\"", None).unwrap_err().contains("no private port"));
         fs::remove_file(&file).unwrap();
         let missing = Options { probe: String::new(), address: None, file: Some(file), timeout: 1 };

@@ -54,13 +54,16 @@ pub fn parse(text: &str, file: &Path, env: &BTreeMap<String, String>) -> Result<
 }
 
 /// Reads `admin.listen` and ignores mistakes elsewhere in the file: an edit that is not in force must not fail the probe of a
-/// running Doorward.
-pub fn admin_listen(text: &str, file: &Path) -> Option<String> {
-    let root = toml::parse(text, &mut Findings::new(file))?;
-    match &root.at(&Key::root().name("admin").name("listen"))?.value {
-        Value::Text(listen) => Some(listen.clone()),
+/// running Doorward. The error is the first mistake of a file that is not TOML.
+pub fn admin_listen(text: &str, file: &Path) -> Result<Option<String>, Option<Mistake>> {
+    let mut findings = Findings::new(file);
+    let Some(root) = toml::parse(text, &mut findings) else {
+        return Err(findings.into_mistakes().into_iter().next());
+    };
+    Ok(match root.at(&Key::root().name("admin").name("listen")).map(|node| &node.value) {
+        Some(Value::Text(listen)) => Some(listen.clone()),
         _ => None,
-    }
+    })
 }
 
 #[cfg(test)]
