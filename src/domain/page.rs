@@ -27,8 +27,10 @@ pub enum Page {
     PortalDown,
     /// 504: the portal does not answer in time.
     PortalSlow,
-    /// 503: we cannot check tokens now, or have too much to do.
+    /// 503: what is needed to check the request cannot be read now.
     Unavailable,
+    /// 503: a limit of all clients together is reached.
+    Overloaded,
     /// 429: the client asks for too much.
     TooManyRequests,
     /// 401: a sign-in of the portal's that was not let through. What was wrong is not said.
@@ -59,7 +61,7 @@ impl Page {
             Self::UnknownTenant { .. } | Self::NotFound => 404,
             Self::TooManyRequests => 429,
             Self::PortalDown => 502,
-            Self::Unavailable => 503,
+            Self::Unavailable | Self::Overloaded => 503,
             Self::PortalSlow => 504,
         }
     }

@@ -207,9 +207,8 @@ impl Refusal {
             Self::SignInNeeded { sign_in_url } => Page::SignInNeeded { sign_in_url },
             Self::SignInLoop { sign_in_url } => Page::SignInLoop { sign_in_url },
             Self::BadToken(TokenError::MissingScope { required }) => Page::Forbidden { missing: required },
-            Self::BadToken(TokenError::Unavailable) | Self::StoreDown | Self::Overloaded(_) => {
-                Page::Unavailable
-            }
+            Self::Overloaded(cause) => cause.page(),
+            Self::BadToken(TokenError::Unavailable) | Self::StoreDown => Page::Unavailable,
             Self::BadToken(error) => Page::TokenRefused { reason: error.to_string() },
             Self::SignInRefused { .. } => Page::SignInRefused,
             Self::ForeignOrigin => Page::ForeignOrigin,

@@ -1,6 +1,6 @@
 //! Why a request gets 503 although its client is within its own limits.
 
-use crate::domain::fairness::Resource;
+use crate::domain::{fairness::Resource, page::Page};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overload {
@@ -31,6 +31,13 @@ impl Overload {
             Self::Undecided => "undecided",
         }
     }
+
+    pub const fn page(self) -> Page {
+        match self {
+            Self::Total(_) | Self::AnonymousReserve => Page::Overloaded,
+            Self::HostIndex | Self::Undecided => Page::Unavailable,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -45,5 +52,17 @@ mod tests {
         let causes: Vec<_> = Resource::ALL.map(Overload::Total).into_iter().chain(others).collect();
         let reasons: HashSet<_> = causes.iter().map(|cause| cause.reason()).collect();
         assert_eq!(reasons.len(), causes.len(), "{reasons:?}");
+    }
+
+    #[test]
+    fn only_a_limit_of_all_clients_is_shown_as_a_busy_portal() {
+        for (cause, page) in [
+            (Overload::Total(Resource::BufferedBytes), Page::Overloaded),
+            (Overload::AnonymousReserve, Page::Overloaded),
+            (Overload::HostIndex, Page::Unavailable),
+            (Overload::Undecided, Page::Unavailable),
+        ] {
+            assert_eq!(cause.page(), page, "{cause:?}");
+        }
     }
 }

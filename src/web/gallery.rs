@@ -132,6 +132,7 @@ mod tests {
             Page::PortalDown,
             Page::PortalSlow,
             Page::Unavailable,
+            Page::Overloaded,
             Page::TooManyRequests,
             Page::NotFound,
             Page::SignedOut { sign_in_url: String::new() },

@@ -26,6 +26,8 @@ use crate::{
     visit::{PageRefusal, Visit},
 };
 
+/// For `Retry-After`, in seconds, where the store or another service does not answer.
+const RETRY_UNAVAILABLE: u32 = 5;
 /// The reason in the access log.
 const STORE_UNAVAILABLE: &str = "store_unavailable";
 
@@ -155,6 +157,9 @@ impl Guest {
             headers.insert(name, value);
         }
         headers.extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
+        if code == 503 {
+            response = retry_after(response, RETRY_UNAVAILABLE);
+        }
         response
     }
 
@@ -163,7 +168,7 @@ impl Guest {
     }
 
     pub fn unavailable(&self) -> Response<Body> {
-        with_reason(retry_after(self.page(&Page::Unavailable), 5), STORE_UNAVAILABLE)
+        with_reason(retry_after(self.page(&Page::Unavailable), RETRY_UNAVAILABLE), STORE_UNAVAILABLE)
     }
 
     pub fn not_read(&self, why: &NotRead) -> Response<Body> {

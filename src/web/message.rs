@@ -121,6 +121,7 @@ impl<'a> Message<'a> {
             Page::PortalDown => Self::new("portal-down", "plug").actions([Action::Retry, Action::Home]),
             Page::PortalSlow => Self::new("portal-slow", "clock").actions([Action::Retry, Action::Home]),
             Page::Unavailable => Self::new("unavailable", "clock").actions([Action::Retry, Action::Home]),
+            Page::Overloaded => Self::new("overloaded", "clock").actions([Action::Retry, Action::Home]),
             Page::TooManyRequests => {
                 Self::new("too-many-requests", "clock").actions([Action::Retry, Action::Home])
             }

@@ -226,6 +226,7 @@ mod tests {
             Page::PortalDown,
             Page::PortalSlow,
             Page::Unavailable,
+            Page::Overloaded,
             Page::TooManyRequests,
             Page::SignInRefused,
             Page::NotFound,

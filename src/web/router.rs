@@ -91,7 +91,7 @@ async fn tenants(State(site): State<Site>, RawQuery(query): RawQuery, headers: H
         Some(names) => {
             let wish = Wish::parse(query.as_deref().unwrap_or_default());
             let Some(listing) = list(names, wish, Arc::clone(&site.start)).await else {
-                let html = site.pages.render(&Page::Unavailable, context);
+                let html = site.pages.render(&Page::Overloaded, context);
                 let mut busy = page(StatusCode::SERVICE_UNAVAILABLE, html);
                 busy.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
                 return busy;

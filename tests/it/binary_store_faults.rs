@@ -95,9 +95,13 @@ fn a_locked_database_is_reported_and_needs_no_restart() {
     let mut known = binary.visitor();
     assert_eq!(known.sign_in("carbon.super", "alex", RIGHT).status, 303);
     let mut lock = connection(&binary, "BEGIN IMMEDIATE");
-    assert_eq!(sign_in(), 503);
+    let refused = binary.visitor().sign_in("carbon.super", "alex", RIGHT);
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
     let reported = "store: cannot write: database is locked";
     within(Duration::from_secs(15), || binary.admin("/readyz").text().contains(reported));
+    let health = doorward(["health", "--address", &binary.admin.to_string()]);
+    assert!(health.status.success(), "the default probe only needs reads");
+    assert!(String::from_utf8_lossy(&health.stdout).contains(reported), "{health:?}");
     assert!(known.is_signed_in(), "known sessions are served");
     block_on(sqlx::raw_sql("ROLLBACK").execute(&mut lock)).unwrap();
     within(Duration::from_secs(7), || binary.admin("/readyz").text() == "ok\n");

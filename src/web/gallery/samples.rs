@@ -39,6 +39,7 @@ pub fn pages() -> Vec<(&'static str, Page)> {
         ("portal-down", Page::PortalDown),
         ("portal-slow", Page::PortalSlow),
         ("unavailable", Page::Unavailable),
+        ("overloaded", Page::Overloaded),
         ("too-many-requests", Page::TooManyRequests),
         ("sign-in-refused", Page::SignInRefused),
         ("not-found", Page::NotFound),

@@ -70,11 +70,15 @@ portal-slow-meaning = It received your request, but no answer came in time. If y
 portal-slow-remedy = Check whether what you sent is there before you send it again.
 
 unavailable-title = Please come back in a moment
-unavailable-meaning = Sign-ins cannot be checked right now, or there is too much to do. Your account is not affected.
+unavailable-meaning = Your request cannot be checked right now. Your account is not affected.
 unavailable-remedy = This usually passes within a minute. Then try again.
 
+overloaded-title = The portal is very busy
+overloaded-meaning = More requests have arrived than it serves at the same time. Your account is not affected.
+overloaded-remedy = This usually passes within a minute. Then try again.
+
 too-many-requests-title = Too many requests
-too-many-requests-meaning = The portal has received more requests from your device or your network than it serves at the same time. Your account is not affected.
+too-many-requests-meaning = The portal has received more requests from your device or your network than it serves to one of them. Your account is not affected.
 too-many-requests-remedy = Wait a moment, then try again. If this happens again, ask the people who run the portal.
 
 sign-in-refused-title = Signing in did not work
