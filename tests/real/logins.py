@@ -63,6 +63,20 @@ class PhpLogin(Login):
         super().__init__(home, "php", ["php", "-S", "127.0.0.1:PORT", "router.php"], VERIFICATIONS=str(counts))
 
 
+class PhpProgram(PhpLogin):
+    """Without a router: PHP itself serves every path below `/login.php` by the program."""
+
+    path, counts = "/login.php", "/login.php?verifications"
+
+    def __init__(self, home):
+        files = pathlib.Path(home) / "php"
+        files.mkdir()
+        shutil.copy(HERE / "router.php", files / "login.php")
+        counts = pathlib.Path(home) / "php.json"
+        command = ["php", "-S", "127.0.0.1:PORT", "-t", str(files)]
+        Login.__init__(self, home, "php-program", command, VERIFICATIONS=str(counts))
+
+
 class TomcatLogin(Login):
     path, counts = "/site/login.jsp", "/site/login.jsp?verifications"
 

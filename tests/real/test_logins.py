@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 from gate import Gate
-from logins import Login, PhpLogin, TomcatLogin, flask_python, has_express, has_php
+from logins import Login, PhpLogin, PhpProgram, TomcatLogin, flask_python, has_express, has_php
 from portals import Tomcat, has_tomcat
 
 LIMIT = 5
@@ -68,7 +68,7 @@ BODIES = [
     "@FIELD=@ENCODED&password=x",
 ]
 METHODS = ["POST", "PUT", "PATCH", "DELETE", "GET", "OPTIONS", "HEAD", "PROPFIND"]
-PATHS = ["@PATH", "@PATH/", "@CASE", "@PATH.json", "@PATH;x=1", "/.@PATH", "/@PATH", "@PATH%20", "@PATH?x=1",
+PATHS = ["@PATH", "@PATH/", "@PATH/a", "@PATH/a/b.css", "@CASE", "@PATH.json", "@PATH.abcdefg", "@PATH.x-y", "@PATH;x=1", "/.@PATH", "/@PATH", "@PATH%20", "@PATH?x=1",
          "@PATH?@FIELD=@USER&password=x"]
 
 
@@ -161,7 +161,9 @@ class Logins(Guessing, unittest.TestCase):
 
     @unittest.skipUnless(has_php(), "php is missing")
     def test_no_more_than_the_limit_before_php(self):
-        self.before(PhpLogin)
+        for portal in (PhpLogin, PhpProgram):
+            with self.subTest(portal.__name__):
+                self.before(portal)
 
     @unittest.skipUnless(has_tomcat(), "tomcat10-common or java is missing")
     def test_no_more_than_the_limit_before_tomcat(self):

@@ -19,14 +19,17 @@ impl Endpoint {
     }
 
     pub fn covers_any(&self, readings: &Readings<'_>) -> bool {
-        let covers = |path: &str| walk(segments(&self.pattern), segments(path), is_alike);
+        let covers = |path: &str| {
+            let extends = |literal: &str, found: &str| literal.contains('.') || found.contains('.');
+            walk(segments(&self.pattern), segments(path), is_alike, extends)
+        };
         readings.any(|reading| self.is_served_at(reading, covers))
     }
 
     /// As `covers`, with every letter and slash as it is written.
     pub fn is_exactly(&self, path: &str) -> bool {
         self.is_served_at(path, |path| {
-            walk(self.pattern.split('/'), path.split('/'), |wanted, found| wanted == found)
+            walk(self.pattern.split('/'), path.split('/'), |wanted, found| wanted == found, |_, _| false)
         })
     }
 
@@ -61,22 +64,27 @@ fn is_alike(wanted: &str, found: &str) -> bool {
 
 fn is_ignored(rest: &str) -> bool {
     let format = rest.trim_end_matches('+');
-    format.is_empty()
-        || format.strip_prefix('.').is_some_and(|format| {
-            format.len() <= 6 && format.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        })
+    // Rails takes any format
+    format.is_empty() || format.starts_with('.')
 }
 
+/// `extends`: whether the program at the last literal segment also serves every path below it. PHP, CGI and ASP.NET serve
+/// `/login.php/a` by `/login.php`.
 fn walk<'a>(
     mut wanted: impl Iterator<Item = &'a str>,
     mut found: impl Iterator<Item = &'a str>,
     is_same: impl Fn(&str, &str) -> bool,
+    extends: impl Fn(&str, &str) -> bool,
 ) -> bool {
+    let mut is_extended = false;
     loop {
         match (wanted.next(), found.next()) {
             (Some("**"), _) | (None, None) => return true,
+            (None, Some(_)) => return is_extended,
             (Some("*"), Some(segment)) if !segment.is_empty() => {}
-            (Some(literal), Some(segment)) if is_same(literal, segment) => {}
+            (Some(literal), Some(segment)) if is_same(literal, segment) => {
+                is_extended = extends(literal, segment);
+            }
             _ => return false,
         }
     }
@@ -120,6 +128,56 @@ mod tests {
         assert!(token.covers("/t/acme.com/oauth2/token") && !token.covers("/t/acme.com/oauth2/authorize"));
     }
 
+    /// Attack: Rails and Spring overlook any format, however long it is.
+    #[test]
+    fn attack_a_format_of_any_length_at_the_address() {
+        for path in [
+            "/login.abcdefg",
+            "/login.x-y",
+            "/login.%61bc",
+            "/login.a.b",
+            "/login.%20",
+            "/login.é",
+            "/LOGIN.abcdefghijklmnopqrstuvwxyz/",
+            "/login.json;x=1",
+        ] {
+            assert!(endpoint("/login", false).covers(path), "{path}");
+            assert!(!endpoint("/login", false).is_exactly(path), "{path}");
+        }
+        for path in ["/login-x.json", "/logins.json", "/x.login", "/.login"] {
+            assert!(!endpoint("/login", false).covers(path), "{path}");
+        }
+    }
+
+    /// Attack: PHP, CGI and ASP.NET serve every path below a program by the program.
+    #[test]
+    fn attack_path_info_behind_the_address_of_a_program() {
+        for (pattern, path, covered) in [
+            ("/login.php", "/login.php/a", true),
+            ("/login.php", "/login.php/", true),
+            ("/login.php", "/login.php/a/b", true),
+            ("/login.php", "/Login.PHP/a", true),
+            ("/login.php", "/login.php%2fa", true),
+            ("/login.php", "/login.php%3bx=1/a", true),
+            ("/app/login.aspx", "/app/login.aspx/a/b.css", true),
+            ("/*/login.php", "/x/login.php/a", true),
+            ("/login.php/*", "/login.php/a/b", true),
+            // the portal finds the program without its suffix
+            ("/login", "/login.php/a", true),
+            ("/login", "/login/a", false),
+            ("/login.php", "/x/login.php/a", false),
+            ("/login.php", "/index.php/login.php", false),
+            ("/v1.0/login", "/v1.0/logout", false),
+            ("/v1.0/login", "/v1.0/login/a", false),
+        ] {
+            let endpoint = endpoint(pattern, false);
+            assert_eq!(endpoint.covers(path), covered, "{pattern} {path}");
+            assert!(!endpoint.is_exactly(path), "{pattern} {path}");
+        }
+        let below = endpoint("/login.php", true);
+        assert!(below.covers("/t/acme.com/login.php/a"));
+    }
+
     #[test]
     fn attack_another_spelling_of_the_address_is_the_same_sign_in() {
         for (pattern, path, covered) in [
@@ -141,7 +199,6 @@ mod tests {
             ("/login", "/x/%2e%2e/login", true),
             ("/login", "/login%3bx=1", true),
             ("/login", "/login-x", false),
-            ("/login", "/login.x-y", false),
             ("/api/login", "/api/login.do", true),
             ("/login", "/", false),
             ("/t/*/login", "/t/acme.com/login", true),
