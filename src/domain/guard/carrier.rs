@@ -12,6 +12,9 @@ pub enum Carrier {
 
 /// Longer ones are not remembered.
 const MAX_VALUE: usize = 4096;
+/// An identifier of a session has at least this many characters, or other clients could guess it: 64 bits in Base64. What is
+/// shorter before a dot is a version (`v4.public.…`), which many sessions have.
+const MIN_ID: usize = 11;
 
 impl Carrier {
     /// `cookie:sid`, `field:flow`, `query:execution`.
@@ -73,10 +76,13 @@ impl Carrier {
     }
 }
 
-/// One form of a value that portals read in several: `"S1"` is `S1` to Tomcat, `s%3AS1` is `s:S1` to Express.
+/// One form of a value that portals read in several: `"S1"` is `S1` to Tomcat, `s%3AS1` is `s:S1` to Express. After the last dot
+/// stands what some portals do not compare: Jetty takes any name of a node (`S1.node0`), Express has a signature there.
 fn plain(value: &str) -> Option<String> {
     let value =
         percent_encoding::percent_decode_str(value.trim().trim_matches('"')).decode_utf8_lossy().into_owned();
+    let id = value.rsplit_once('.').map(|(id, _)| id).filter(|id| id.len() >= MIN_ID);
+    let value = id.map(ToOwned::to_owned).unwrap_or(value);
     (!value.is_empty() && value.len() <= MAX_VALUE).then_some(value)
 }
 
@@ -154,6 +160,38 @@ mod tests {
         for cookies in ["sid=s:1", "sid=s%3A1", "sid=\"s:1\"", "sid= s%3a1 "] {
             let value = cookie.in_request(&Head::default(), cookies, b"").unwrap();
             assert_eq!(value.as_deref(), Some("s:1"), "{cookies}");
+        }
+    }
+
+    /// Attack: one session of Jetty under the name of another node, in which the guard has seen no name.
+    #[test]
+    fn attack_another_node_name_in_the_portal_session() {
+        let cookie = Carrier::Cookie("sid".to_owned());
+        let id = "node01abcdefghij0";
+        for value in [
+            id.to_owned(),
+            format!("{id}.node0"),
+            format!("{id}.x1"),
+            format!("{id}."),
+            format!("{id}%2enode0"),
+            format!("\"{id}.node0\""),
+            format!("{id}.{}", "x".repeat(200)),
+        ] {
+            let read = cookie.in_request(&Head::default(), &format!("sid={value}"), b"").unwrap();
+            assert_eq!(read.as_deref(), Some(id), "{value}");
+            let line = format!("sid={value}; Path=/");
+            let given = cookie.in_answer(None, std::iter::once(line.as_str()));
+            assert_eq!(given.as_deref(), Some(id), "{value}");
+        }
+        for (value, read) in [
+            ("s%3Aabcdefghijklmnop.c2lnbmF0dXJl", "s:abcdefghijklmnop"),
+            ("eyJhbGciOiJIUzI1NiJ9.payload.signature", "eyJhbGciOiJIUzI1NiJ9.payload"),
+            // these differ after the dot
+            ("v4.public", "v4.public"),
+            ("1.abcdefghijklmnop", "1.abcdefghijklmnop"),
+        ] {
+            let found = cookie.in_request(&Head::default(), &format!("sid={value}"), b"").unwrap();
+            assert_eq!(found.as_deref(), Some(read), "{value}");
         }
     }
 
