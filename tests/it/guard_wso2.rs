@@ -192,6 +192,39 @@ fn attack_a_sign_in_below_a_tenant_or_an_organisation() {
     });
 }
 
+/// Attack: WSO2's servlet handles `GET` as it handles `POST`, so a one-time code may come in the query.
+#[test]
+fn attack_a_one_time_code_in_the_query_of_a_get() {
+    in_each_document(|document| {
+        let portal = Portal::answering("devportal").deciding("/commonauth", |request| {
+            let is_guess = request.target.contains("answer=");
+            let failed = "/authenticationendpoint/totp.do?authFailure=true";
+            Reply::text("").status(302).header("location", if is_guess { failed } else { "/devportal" })
+        });
+        let portal = portal.start();
+        let gate = guarded(&portal, document).start();
+        let ask =
+            |method: &str, query: &str| gate.ask(method, &format!("/commonauth?{query}")).browser().send();
+        for method in ["GET", "HEAD"] {
+            for query in ["sessionDataKey=x&token=123456", "sessionDataKey=x&code=123456", "Token[]=123456"] {
+                assert_eq!(ask(method, query).status, 400, "{document} {method} {query}");
+            }
+        }
+        assert!(portal.saw_nothing(), "{document}");
+        // redirects of the sign-in and of the sign-out are no failures, however many there are
+        for turn in 0..60 {
+            for query in ["commonAuthLogout=true&type=oidc", "sessionDataKey=x&code=y&state=z"] {
+                assert_eq!(ask("GET", query).status, 302, "{document} {turn} {query}");
+            }
+        }
+        portal.forget();
+        for turn in 0..20 {
+            ask(if turn % 2 == 0 { "GET" } else { "HEAD" }, &format!("sessionDataKey=x&answer={turn}"));
+        }
+        assert_eq!(portal.received().len(), 5, "{document}");
+    });
+}
+
 /// A second factor and the answer of an identity provider come to the same address and name nobody.
 #[test]
 fn a_second_factor_gets_through() {

@@ -81,28 +81,30 @@ impl Guard {
 
     /// Of an answer in which nothing was found. HTTP Basic has its own status for wrong credentials (RFC 7617 §2), so what is
     /// not there (404) is no wrong password; a portal that is in trouble may have stumbled after it looked.
-    fn may_be_wrong(&self, status: u16) -> bool {
+    fn may_be_wrong(&self, method: &str, status: u16) -> bool {
         match (&self.user, status) {
             (UserIn::Basic, 403) => self.failed.status.is_empty(),
             (UserIn::Basic, 400..500) => matches!(status, 401 | 407 | 429),
+            // a page or a picture that is not there
+            (_, 404 | 405 | 410) if rule::is_bodiless(method) => false,
             (_, status) => status >= 400,
         }
     }
 
     /// What the answer shows. A text that says the password was wrong may stand where the answer was not read.
-    fn shown(&self, answer: &Answer<'_>) -> Shown {
+    fn shown(&self, method: &str, answer: &Answer<'_>) -> Shown {
         let unread = !self.failed.body.is_empty() && !answer.is_whole;
         if unread || self.failed.are_in(answer, b"") {
             Shown::Failure
         } else if !self.succeeded.is_empty() && self.succeeded.are_in(answer, answer.sent) {
             Shown::Success
         } else {
-            Shown::Nothing { may_be_failure: self.may_be_wrong(answer.status) }
+            Shown::Nothing { may_be_failure: self.may_be_wrong(method, answer.status) }
         }
     }
 
     /// What becomes of an attempt that was answered so.
     pub fn outcome(&self, attempt: Attempt<'_>, answer: &Answer<'_>) -> Outcome {
-        rule::outcome(&self.user, !self.succeeded.is_empty(), attempt, self.shown(answer))
+        rule::outcome(&self.user, !self.succeeded.is_empty(), attempt, self.shown(attempt.method, answer))
     }
 }

@@ -4,7 +4,7 @@ use super::{Guard, Head, MAX_NAME, UserIn, basic, form, json, media, rule};
 use crate::domain::guard::Doubt;
 
 /// Fields in which portals read a password or a one-time code. Other spellings are compared by [`form::names_any`].
-const PASSWORD_FIELDS: [&str; 13] = [
+const PASSWORD_FIELDS: [&str; 14] = [
     "password",
     "passwd",
     "pass",
@@ -17,6 +17,7 @@ const PASSWORD_FIELDS: [&str; 13] = [
     "totp",
     "otpcode",
     "onetimepassword",
+    "token",
     "j_password",
 ];
 
@@ -61,6 +62,22 @@ impl Guard {
         (self.name_from.is_some() || !self.require_name) && !self.only_names()
     }
 
+    /// Whether a request without a body may be an attempt by its query: many portals handle `GET` as they handle `POST`. An answer
+    /// that shows no failure takes the attempt back.
+    fn takes_query(&self, head: &Head<'_>) -> bool {
+        let is_of_attempt = |query: &str| !query.is_empty() && !self.is_of_locked_redirect(query);
+        !self.require_name
+            && !self.only_names()
+            && matches!(head.method, "GET" | "HEAD")
+            && head.query.is_some_and(is_of_attempt)
+    }
+
+    /// A browser is sent there while it is locked: counted, that request would be redirected to itself.
+    fn is_of_locked_redirect(&self, query: &str) -> bool {
+        let written = self.locked_redirect.as_deref().and_then(|address| address.split_once('?'));
+        written.is_some_and(|(_, written)| written.split('#').next() == Some(query))
+    }
+
     fn counts(&self, method: &str) -> bool {
         self.endpoint.takes(method) && rule::may_sign_in(&self.user, method)
     }
@@ -76,11 +93,11 @@ impl Guard {
             return Err(Doubt::InQuery);
         }
         // many portals also read fields from the query, with any method
-        if self.verifies_nameless() && !self.counts(head.method) && form::names_any(&PASSWORD_FIELDS, query) {
+        if self.verifies_nameless() && !self.counts(head.method) && has_password(query) {
             return Err(Doubt::PasswordInQuery);
         }
         if body.is_empty() {
-            let is_attempt = self.takes_nameless(head.method);
+            let is_attempt = self.takes_nameless(head.method) || self.takes_query(head);
             return Ok(if is_attempt { Reading::Nameless } else { Reading::NoSignIn });
         }
         if rule::is_bodiless(head.method) {
@@ -138,6 +155,12 @@ impl Guard {
             UserIn::Basic => Vec::new(),
         }
     }
+}
+
+/// A `code` beside a `state` is the answer of an identity provider (RFC 6749 section 4.1.2).
+fn has_password(query: &[u8]) -> bool {
+    form::names_any(&PASSWORD_FIELDS, query)
+        || (form::names_any(&["code"], query) && !form::names_any(&["state"], query))
 }
 
 /// Blanks and case count for as little as a lenient portal makes of them.

@@ -7,6 +7,7 @@ use super::{
 };
 
 mod guessing;
+mod queries;
 
 fn guard(user: UserIn, methods: &[&str]) -> Guard {
     Guard {
@@ -119,68 +120,6 @@ fn attack_an_alternative_field_in_the_query() {
     let json = guard(UserIn::Json(vec!["/login/email".to_owned()]), &[]);
     let head = Head { content_type: Some("application/json"), ..post(Some("email=x")) };
     assert_eq!(json.read(&head, b"{}"), Err(Doubt::InQuery));
-}
-
-/// Attack: the name was given on the page before, or is not required, and the portal reads the password from the query.
-#[test]
-fn attack_a_password_in_the_query_beside_an_empty_body() {
-    let carrier = || Some(Carrier::Cookie("sid".to_owned()));
-    let second_page = Guard { name_from: carrier(), failed: signs(&[401], &[], &[]), ..form() };
-    let first_page = Guard { name_from: carrier(), ..form() };
-    let without_name = Guard { require_name: false, ..form() };
-    for (guard, method, reading) in [
-        (&second_page, "POST", Reading::Nameless),
-        (&without_name, "POST", Reading::Nameless),
-        (&first_page, "POST", Reading::NoSignIn),
-        (&first_page, "GET", Reading::NoSignIn),
-        (&form(), "POST", Reading::NoSignIn),
-    ] {
-        let head = Head { method, ..post(Some("password=guess")) };
-        assert_eq!(guard.read(&head, b""), Ok(reading), "{method} {guard:?}");
-    }
-}
-
-/// Attack: the same with a method that is not counted, and that the portal answers as if it were a form.
-#[test]
-fn attack_a_password_in_the_query_of_an_uncounted_method() {
-    let endpoint = Endpoint { methods: vec!["POST".to_owned()], ..form().endpoint };
-    let by_session = Guard {
-        name_from: Some(Carrier::Cookie("sid".to_owned())),
-        failed: signs(&[401], &[], &[]),
-        endpoint,
-        ..form()
-    };
-    let without_name = Guard { require_name: false, ..form() };
-    for guard in [&by_session, &without_name] {
-        for method in ["GET", "HEAD", "OPTIONS", "DELETE", "PROPFIND", "TRACE"] {
-            for query in [
-                "password=guess",
-                "a=1&PassWord[]=guess",
-                "%70assword=guess",
-                "user[password]=guess",
-                "j_password=guess",
-                "x;pwd=guess",
-                "otp=123456",
-                "OTPcode=123456",
-            ] {
-                for body in ["", "a=1"] {
-                    let head = Head { method, ..post(Some(query)) };
-                    let reading = guard.read(&head, body.as_bytes());
-                    assert_eq!(reading, Err(Doubt::PasswordInQuery), "{method} {query} {body}");
-                }
-            }
-        }
-        // the page itself, and the answer of an identity provider
-        for query in
-            ["execution=e1s2", "code=x&state=y&session_state=z", "error=password", "passwordReset=true"]
-        {
-            let head = Head { method: "GET", ..post(Some(query)) };
-            assert_eq!(guard.read(&head, b""), Ok(Reading::NoSignIn), "{query}");
-        }
-    }
-    // where a name is needed, the query would have to name it, too
-    let head = Head { method: "GET", ..post(Some("password=guess")) };
-    assert_eq!(form().read(&head, b""), Ok(Reading::NoSignIn));
 }
 
 #[test]

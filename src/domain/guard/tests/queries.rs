@@ -1,0 +1,116 @@
+//! Passwords and one-time codes in the query.
+
+use super::*;
+
+/// Attack: the name was given on the page before, or is not required, and the portal reads the password from the query.
+#[test]
+fn attack_a_password_in_the_query_beside_an_empty_body() {
+    let carrier = || Some(Carrier::Cookie("sid".to_owned()));
+    let second_page = Guard { name_from: carrier(), failed: signs(&[401], &[], &[]), ..form() };
+    let first_page = Guard { name_from: carrier(), ..form() };
+    let without_name = Guard { require_name: false, ..form() };
+    for (guard, method, reading) in [
+        (&second_page, "POST", Reading::Nameless),
+        (&without_name, "POST", Reading::Nameless),
+        (&first_page, "POST", Reading::NoSignIn),
+        (&first_page, "GET", Reading::NoSignIn),
+        (&form(), "POST", Reading::NoSignIn),
+    ] {
+        let head = Head { method, ..post(Some("password=guess")) };
+        assert_eq!(guard.read(&head, b""), Ok(reading), "{method} {guard:?}");
+    }
+}
+
+/// Attack: the same with a method that is not counted, and that the portal answers as if it were a form.
+#[test]
+fn attack_a_password_in_the_query_of_an_uncounted_method() {
+    let endpoint = Endpoint { methods: vec!["POST".to_owned()], ..form().endpoint };
+    let by_session = Guard {
+        name_from: Some(Carrier::Cookie("sid".to_owned())),
+        failed: signs(&[401], &[], &[]),
+        endpoint,
+        ..form()
+    };
+    let without_name = Guard { require_name: false, ..form() };
+    for guard in [&by_session, &without_name] {
+        for method in ["GET", "HEAD", "OPTIONS", "DELETE", "PROPFIND", "TRACE"] {
+            for query in [
+                "password=guess",
+                "a=1&PassWord[]=guess",
+                "%70assword=guess",
+                "user[password]=guess",
+                "j_password=guess",
+                "x;pwd=guess",
+                "otp=123456",
+                "OTPcode=123456",
+                "sessionDataKey=x&token=123456",
+                "sessionDataKey=x&code=123456",
+            ] {
+                for body in ["", "a=1"] {
+                    let head = Head { method, ..post(Some(query)) };
+                    let reading = guard.read(&head, body.as_bytes());
+                    assert_eq!(reading, Err(Doubt::PasswordInQuery), "{method} {query} {body}");
+                }
+            }
+        }
+        // the page itself, and the answer of an identity provider
+        for query in
+            ["execution=e1s2", "code=x&state=y&session_state=z", "error=password", "passwordReset=true"]
+        {
+            let head = Head { method: "GET", ..post(Some(query)) };
+            let reading = if guard.require_name { Reading::NoSignIn } else { Reading::Nameless };
+            assert_eq!(guard.read(&head, b""), Ok(reading), "{query}");
+        }
+    }
+    // where a name is needed, the query would have to name it, too
+    let head = Head { method: "GET", ..post(Some("password=guess")) };
+    assert_eq!(form().read(&head, b""), Ok(Reading::NoSignIn));
+}
+
+/// Attack: a one-time code in a field of the query that has no known name, where the portal handles `GET` as it handles `POST`.
+#[test]
+fn attack_a_one_time_code_in_the_query_of_a_get() {
+    let nameless = Guard {
+        require_name: false,
+        failed: signs(&[], &["*authFailure=true*"], &[]),
+        locked_redirect: Some("/login?error=locked#top".to_owned()),
+        ..form()
+    };
+    let named = Guard { require_name: true, ..nameless.clone() };
+    let name_step = Guard {
+        require_name: false,
+        name_from: Some(Carrier::Cookie("sid".to_owned())),
+        failed: Signs::default(),
+        ..form()
+    };
+    for (guard, method, query, reading) in [
+        (&nameless, "GET", Some("sessionDataKey=x&answer=123456"), Reading::Nameless),
+        (&nameless, "HEAD", Some("sessionDataKey=x&answer=123456"), Reading::Nameless),
+        (&nameless, "GET", Some("123456"), Reading::Nameless),
+        (&nameless, "GET", Some("code=123456&state=x"), Reading::Nameless),
+        (&nameless, "GET", Some("error=locked&x=123456"), Reading::Nameless),
+        (&nameless, "GET", Some("error=locked"), Reading::NoSignIn),
+        (&nameless, "GET", Some(""), Reading::NoSignIn),
+        (&nameless, "GET", None, Reading::NoSignIn),
+        (&nameless, "OPTIONS", Some("answer=123456"), Reading::NoSignIn),
+        (&named, "GET", Some("answer=123456"), Reading::NoSignIn),
+        (&name_step, "GET", Some("answer=123456"), Reading::NoSignIn),
+    ] {
+        let head = Head { method, ..post(query) };
+        assert_eq!(guard.read(&head, b""), Ok(reading), "{method} {query:?}");
+    }
+    // an answer that shows no failure takes the attempt back
+    let attempt = Attempt { method: "GET", named: Named::Never, ..sign_in() };
+    for (status, location, outcome) in [
+        (302, "/x/totp.do?authFailure=true", Outcome::Failed),
+        (302, "/oauth2/authorize?sessionDataKey=x", Outcome::Passed),
+        (200, "", Outcome::Passed),
+        (404, "", Outcome::Passed),
+        (401, "", Outcome::Failed),
+        (500, "", Outcome::Failed),
+    ] {
+        let location = Some(location).filter(|location| !location.is_empty());
+        let answer = Answer { status, location, is_whole: true, ..Answer::default() };
+        assert_eq!(nameless.outcome(attempt, &answer), outcome, "{status} {location:?}");
+    }
+}
