@@ -190,6 +190,20 @@ impl Lockout {
         self.reserve_counters(settings, (attempt.tenant, keys), context, (patience, now)).await
     }
 
+    /// Counts an attempt for its portal session and its network, beside its name: see [`lockout::of_portal_session`].
+    pub async fn reserve_portal_session(
+        &self,
+        settings: &Arc<LockoutSettings>,
+        (guess, session): (Guess, NameHash),
+        patience: Duration,
+        now: u64,
+    ) -> Result<Reservation, NotReserved> {
+        let (mut attempt, context) = guess.split();
+        attempt.address = context.counted_address(settings);
+        let keys = lockout::of_portal_session(settings, &attempt, session);
+        self.reserve_counters(settings, (attempt.tenant, keys), context, (patience, now)).await
+    }
+
     async fn reserve_counters(
         &self,
         settings: &Arc<LockoutSettings>,

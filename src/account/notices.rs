@@ -149,7 +149,8 @@ impl LockKind {
             | CounterKey::Unknown { .. }
             | CounterKey::Alike { .. }
             | CounterKey::Spelling { .. }
-            | CounterKey::Forgiven { .. } => match subject {
+            | CounterKey::Forgiven { .. }
+            | CounterKey::PortalSession { .. } => match subject {
                 Some(LoginSubject::Account(_)) => {
                     (LockoutOf::account, "account", "account locked by wrong passwords")
                 }

@@ -219,6 +219,38 @@ impl Doors {
         tried.record_refusal(reserved, lockout, now)
     }
 
+    /// Counts an attempt with a name for its portal session and the client's network too: the name that the portal verifies
+    /// may be one that was given in the session before this process knew it.
+    pub async fn reserve_session_at_portal(
+        &self,
+        door: &TenantId,
+        client: PortalClient<'_>,
+        session: &[u8; 32],
+        now: u64,
+    ) -> Result<Reservation, NotForwarded> {
+        let lockout = &self.0.lockout;
+        let Found::Tenant(policy) = self.0.tenants.load(door).await else {
+            return Err(NotForwarded::Unavailable);
+        };
+        let hash = PortalSession::Carried(session).hash(lockout, door, client);
+        let shown = Shown::of_portal_session(hash, &policy.tenant);
+        let guess = Guess {
+            tenant: policy.tenant.clone(),
+            who: Who::Portal(hash),
+            alike: None,
+            spelling: None,
+            shown: Some(shown.clone()),
+            bypass: false,
+            address: Some(client.address),
+            device: None,
+        };
+        let settings = &policy.rules.account_lock;
+        let name = GuardedName { tenant: policy.tenant.clone(), account: None };
+        let tried = Tried { name, shown, address: client.address };
+        let reserved = lockout.reserve_portal_session(settings, (guess, hash), PATIENCE, now).await;
+        tried.record_refusal(reserved, lockout, now)
+    }
+
     /// Removes the counters of a name that no account has, as the portal's sign-in counts it. `false`: there were none.
     pub async fn unlock_at_portal(
         &self,

@@ -227,7 +227,10 @@ fn owner_of(key: &CounterKey) -> String {
         | CounterKey::Devices { tenant, who } => owner(tenant, who),
         // an unlock does not remove the known networks of an account
         CounterKey::KnownNetwork { tenant, who, .. } => owner_of_networks(tenant, who),
-        CounterKey::Address { .. } | CounterKey::Nameless { .. } | CounterKey::Alike { .. } => String::new(),
+        CounterKey::Address { .. }
+        | CounterKey::Nameless { .. }
+        | CounterKey::PortalSession { .. }
+        | CounterKey::Alike { .. } => String::new(),
     }
 }
 

@@ -105,12 +105,15 @@ pub enum Doubt {
     NoName,
     /// More names in one portal session than are remembered.
     ManyNames,
+    /// More portal sessions of one client than are remembered.
+    ManySessions,
 }
 
 impl Doubt {
     pub const fn status(self) -> u16 {
         match self {
             Self::MediaType | Self::Coding | Self::Charset => 415,
+            Self::ManySessions => 429,
             _ => 400,
         }
     }
@@ -131,6 +134,7 @@ impl Doubt {
             Self::Method => "a sign-in cannot be sent with this method",
             Self::NoName => "the sign-in has no user name that can be read",
             Self::ManyNames => "too many user names were given in this session: begin the sign-in again",
+            Self::ManySessions => "Too many sign-ins were begun by this client: try again in 15 minutes",
         }
     }
 }

@@ -104,6 +104,9 @@ fn rule(settings: &LockoutSettings, key: &CounterKey, lockouts: u32) -> Option<R
         CounterKey::Nameless { .. } | CounterKey::UnknownNetworks { .. } => {
             settings.enabled.then(|| fixed(settings.shared_threshold()))
         }
+        CounterKey::PortalSession { .. } => {
+            settings.enabled.then(|| fixed(settings.portal_session_threshold()))
+        }
         CounterKey::Spelling { .. } => (settings.enabled || settings.account_and_address.is_some())
             .then_some(Rule { max_attempts: u32::MAX, window: 0, lock: None }),
         CounterKey::Account { .. }

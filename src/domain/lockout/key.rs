@@ -171,6 +171,11 @@ pub enum CounterKey {
         tenant: TenantId,
         net: ClientNet,
     },
+    /// A portal session in which a name was given, whichever name that was.
+    PortalSession {
+        tenant: TenantId,
+        session: NameHash,
+    },
     /// Attempts for one name at the management API, from all networks without a recent success of that name.
     UnknownNetworks {
         tenant: TenantId,
@@ -257,6 +262,7 @@ impl CounterKey {
             Self::Forgiven { tenant, who } => format!("forgiven|{tenant}|{who}"),
             Self::Address { tenant, net } => format!("address|{tenant}|{net}"),
             Self::Nameless { tenant, net } => format!("nameless|{tenant}|{net}"),
+            Self::PortalSession { tenant, session } => format!("portal-session|{tenant}|{session}"),
             Self::UnknownNetworks { tenant, who } => format!("unknown-networks|{tenant}|{who}"),
             Self::KnownNetwork { tenant, who, net } => format!("known-network|{tenant}|{who}|{net}"),
             Self::AccountAddress { tenant, who, net } => format!("name-address|{tenant}|{who}|{net}"),
@@ -277,6 +283,7 @@ impl CounterKey {
             ("alike", None) => Self::Alike { tenant, name: NameHash::parse(third)? },
             ("address", None) => Self::Address { tenant, net: ClientNet::parse(third)? },
             ("nameless", None) => Self::Nameless { tenant, net: ClientNet::parse(third)? },
+            ("portal-session", None) => Self::PortalSession { tenant, session: NameHash::parse(third)? },
             ("unknown-networks", None) => Self::UnknownNetworks { tenant, who: Who::parse(third)? },
             ("known-network", Some(net)) => {
                 Self::KnownNetwork { tenant, who: Who::parse(third)?, net: ClientNet::parse(net)? }

@@ -25,7 +25,7 @@ pub use counter::{Counter, Lock, MAX_MILLIS};
 pub use engine::{Refused, Reserved, Success, cancel, reserve, succeed, succeed_among};
 pub use key::{ClientNet, CounterKey, DeviceId, NameHash, UNKNOWN_NAMES, Who};
 pub use management::{MAX_KNOWN_NETWORKS, at_management, bypasses_at_management};
-pub use nameless::without_name;
+pub use nameless::{of_portal_session, without_name};
 pub use settings::{LockoutSettings, Threshold};
 
 #[cfg(test)]

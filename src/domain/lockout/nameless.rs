@@ -2,7 +2,9 @@
 //! attempt is counted for the portal session that the client presents. A client can invent any number of sessions, so
 //! its network is counted too, with a threshold that many users behind one address do not reach.
 
-use super::{Attempt, ClientNet, CounterKey, LockoutSettings, keys};
+use core::net::IpAddr;
+
+use super::{Attempt, ClientNet, CounterKey, LockoutSettings, NameHash, keys};
 
 /// The counters of an attempt. The shared threshold also holds beside `account_lock.address`, which may allow more guesses, and
 /// for networks in `account_lock.allow`: otherwise guesses from there would not be bounded at all.
@@ -10,6 +12,23 @@ pub fn without_name(settings: &LockoutSettings, attempt: &Attempt) -> Vec<Counte
     let mut counters = keys(settings, attempt);
     if let Some(address) = attempt.address.filter(|_| settings.enabled) {
         counters.push(CounterKey::Nameless { tenant: attempt.tenant.clone(), net: ClientNet::of(address) });
+        counters.sort();
+    }
+    counters
+}
+
+/// The counters of an attempt in a portal session in which a name was given, beside those of the name: Doorward may have forgotten
+/// another name of the session, or another replica has it. `attempt` has the address, if it is counted.
+pub fn of_portal_session(
+    settings: &LockoutSettings,
+    attempt: &Attempt,
+    session: NameHash,
+) -> Vec<CounterKey> {
+    let tenant = &attempt.tenant;
+    let mut counters = vec![CounterKey::PortalSession { tenant: tenant.clone(), session }];
+    let counts = |address: &IpAddr| settings.enabled && !settings.allows(*address);
+    if let Some(address) = attempt.address.filter(counts) {
+        counters.push(CounterKey::Nameless { tenant: tenant.clone(), net: ClientNet::of(address) });
         counters.sort();
     }
     counters

@@ -90,6 +90,12 @@ impl LockoutSettings {
         Threshold { max_attempts, window: SHARED_WINDOW, time: SHARED_WINDOW }
     }
 
+    /// The threshold of a portal session: above that of a name, so that a name that was unlocked can be used again in it.
+    pub(super) fn portal_session_threshold(&self) -> Threshold {
+        let max_attempts = self.max_attempts.max(1).saturating_mul(2);
+        Threshold { max_attempts, window: SHARED_WINDOW, time: SHARED_WINDOW }
+    }
+
     pub(super) fn allows(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.allow.iter().any(|net| net.contains(&address))

@@ -4,13 +4,13 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use aws_lc_rs::digest::{Context, SHA256};
 use moka::{ops::compute::Op, policy::EvictionPolicy, sync::Cache};
 
-use crate::domain::{lockout::ClientNet, tenant::TenantId};
+use crate::domain::{client::ClientAddress, guard::Doubt, lockout::ClientNet, tenant::TenantId};
 
 /// As long as a sign-in may take from the first page to the last password.
 const TTL: Duration = Duration::from_mins(15);
@@ -19,8 +19,8 @@ const CAPACITY: u64 = 32 * 1024 * 1024;
 const OVERHEAD: usize = 128;
 /// Names in one portal session: a typing error or two.
 const MOST: usize = 4;
-/// The most portal sessions with a name that one client may have; its oldest is removed. With names of the maximum length this is
-/// less than a twentieth of the capacity.
+/// The most portal sessions with a name that one client may have; it can begin no more until the oldest ends. With names of the
+/// maximum length this is less than a twentieth of the capacity.
 const SHARE: usize = 512;
 /// The most clients whose shares are counted.
 const CLIENTS: u64 = 4096;
@@ -28,9 +28,13 @@ const CLIENTS: u64 = 4096;
 /// A portal's session, hashed.
 pub(super) type Session = [u8; 32];
 
+/// The portal sessions that one client has begun, the longest unused first.
+#[derive(Default)]
+struct Begun(VecDeque<(Instant, Session)>);
+
 pub(super) struct GivenNames {
     names: Cache<Session, Arc<Vec<String>>>,
-    begun: Cache<ClientNet, Arc<Mutex<VecDeque<Session>>>>,
+    begun: Cache<ClientNet, Arc<Mutex<Begun>>>,
 }
 
 impl Default for GivenNames {
@@ -46,7 +50,12 @@ impl Default for GivenNames {
             .eviction_policy(EvictionPolicy::lru())
             .time_to_live(TTL)
             .build();
-        Self { names, begun: Cache::builder().max_capacity(CLIENTS).time_to_idle(TTL).build() }
+        let begun = Cache::builder()
+            .max_capacity(CLIENTS)
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_idle(TTL)
+            .build();
+        Self { names, begun }
     }
 }
 
@@ -67,12 +76,13 @@ impl GivenNames {
         self.names.get(session).map(|names| names.to_vec()).unwrap_or_default()
     }
 
-    /// `false`: the session has had too many names.
-    pub fn give(&self, client: ClientNet, session: Session, given: &[String]) -> bool {
-        let mut has_room = true;
-        if !self.names.contains_key(&session) {
-            self.count(client, session);
+    /// An error if the session has too many names, or the client too many sessions. Clients behind a proxy that is not listed cannot
+    /// be distinguished, so none of them has a share.
+    pub fn give(&self, client: ClientAddress, session: Session, given: &[String]) -> Result<(), Doubt> {
+        if !client.is_unlisted_proxy && !self.begin(ClientNet::of(client.ip), session, Instant::now()) {
+            return Err(Doubt::ManySessions);
         }
+        let mut has_room = true;
         self.names.entry(session).and_compute_with(|entry| {
             let mut names = entry.map(|entry| entry.into_value().to_vec()).unwrap_or_default();
             for name in given {
@@ -86,19 +96,35 @@ impl GivenNames {
             }
             Op::Put(Arc::new(names))
         });
-        has_room
+        if has_room { Ok(()) } else { Err(Doubt::ManyNames) }
     }
 
-    /// Counts a new session for the client that has begun it.
-    fn count(&self, client: ClientNet, session: Session) {
+    /// Whether the session is known already, or the client has room for it, which it takes.
+    fn begin(&self, client: ClientNet, session: Session, now: Instant) -> bool {
         let begun = self.begun.get_with(client, Arc::default);
         let mut begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
-        begun.push_back(session);
-        if begun.len() > SHARE
-            && let Some(oldest) = begun.pop_front()
-        {
-            self.names.invalidate(&oldest);
+        begun.renew(&session, now) || self.names.contains_key(&session) || begun.add(session, now)
+    }
+}
+
+impl Begun {
+    /// Whether the client has begun this session itself.
+    fn renew(&mut self, session: &Session, now: Instant) -> bool {
+        let known = self.0.iter().position(|(_, known)| known == session);
+        let Some(known) = known.and_then(|at| self.0.remove(at)) else { return false };
+        self.0.push_back((now, known.1));
+        true
+    }
+
+    fn add(&mut self, session: Session, now: Instant) -> bool {
+        while self.0.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) >= TTL) {
+            self.0.pop_front();
         }
+        let has_room = self.0.len() < SHARE;
+        if has_room {
+            self.0.push_back((now, session));
+        }
+        has_room
     }
 }
 
@@ -106,26 +132,70 @@ impl GivenNames {
 mod tests {
     use super::*;
 
-    fn client(host: u8) -> ClientNet {
-        ClientNet::of([192, 0, 2, host].into())
+    fn client(host: u8) -> ClientAddress {
+        [192, 0, 2, host].into()
+    }
+
+    fn junk(turn: usize) -> Session {
+        session(&TenantId::super_tenant(), "cookie:sid", &turn.to_string())
     }
 
     #[test]
     fn attack_one_client_evicts_the_names_of_others() {
         let (given, tenant) = (GivenNames::default(), TenantId::super_tenant());
         let victim = session(&tenant, "cookie:sid", "victim");
-        assert!(given.give(client(1), victim, &["alex".to_owned()]));
+        assert_eq!(given.give(client(1), victim, &["alex".to_owned()]), Ok(()));
         let name = "x".repeat(512);
         for turn in 0..60_000 {
-            let junk = session(&tenant, "cookie:sid", &turn.to_string());
-            given.give(client(2), junk, std::slice::from_ref(&name));
+            let result = given.give(client(2), junk(turn), std::slice::from_ref(&name));
+            assert_eq!(result.is_ok(), turn < SHARE, "{turn}");
         }
         given.names.run_pending_tasks();
         assert_eq!(given.of(&victim), ["alex"]);
-        let held = (0..60_000)
-            .filter(|turn| !given.of(&session(&tenant, "cookie:sid", &turn.to_string())).is_empty())
-            .count();
-        assert_eq!(held, SHARE, "the client's latest");
+        let held = (0..60_000).filter(|turn| !given.of(&junk(*turn)).is_empty()).count();
+        assert_eq!(held, SHARE, "the client's first");
+    }
+
+    /// Attack: the name of the victim is given, many other sessions make Doorward forget it, and a name without an account follows.
+    #[test]
+    fn attack_junk_sessions_evict_the_name_of_the_victim() {
+        let (given, tenant) = (GivenNames::default(), TenantId::super_tenant());
+        let own = session(&tenant, "cookie:sid", "own");
+        let name = |name: &str| [name.to_owned()];
+        assert_eq!(given.give(client(1), own, &name("victim")), Ok(()));
+        let results: Vec<_> = (0..600).map(|turn| given.give(client(1), junk(turn), &name("junk"))).collect();
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), SHARE - 1);
+        assert_eq!(results.last(), Some(&Err(Doubt::ManySessions)));
+        assert_eq!(given.give(client(1), own, &name("unknown")), Ok(()), "a session that is known");
+        assert_eq!(given.of(&own), ["victim", "unknown"]);
+        // other clients continue the session, and begin their own
+        assert_eq!(given.give(client(2), own, &name("third")), Ok(()));
+        assert_eq!(given.give(client(2), junk(1000), &name("junk")), Ok(()));
+    }
+
+    #[test]
+    fn a_client_begins_sessions_again_when_its_oldest_have_ended() {
+        let (given, start) = (GivenNames::default(), Instant::now());
+        let net = ClientNet::of(client(1).ip);
+        assert!((0..SHARE).all(|turn| given.begin(net, junk(turn), start)));
+        let later = start + TTL / 2;
+        assert!(!given.begin(net, junk(1000), later));
+        assert!(given.begin(net, junk(0), later), "which renews it");
+        let begun = (1000..2000).filter(|turn| given.begin(net, junk(*turn), start + TTL)).count();
+        assert_eq!(begun, SHARE - 1);
+    }
+
+    /// Attack: one client behind a proxy that is not listed uses up the share of all clients there.
+    #[test]
+    fn attack_share_of_an_unlisted_proxy_used_up_by_one_client() {
+        let (given, tenant) = (GivenNames::default(), TenantId::super_tenant());
+        let proxy = ClientAddress { ip: [10, 0, 0, 1].into(), is_unlisted_proxy: true };
+        let owner = session(&tenant, "cookie:sid", "owner");
+        assert_eq!(given.give(proxy, owner, &["alex".to_owned()]), Ok(()));
+        for turn in 0..2 * SHARE {
+            assert_eq!(given.give(proxy, junk(turn), &["junk".to_owned()]), Ok(()), "{turn}");
+        }
+        assert_eq!(given.of(&owner), ["alex"]);
     }
 
     #[test]
@@ -135,11 +205,15 @@ mod tests {
         let [one, other] = ["1", "2"].map(|value| session(&tenant, "cookie:sid", value));
         assert!(given.of(&one).is_empty());
         for name in ["alex", "bea", "alex"] {
-            assert!(given.give(client(1), one, &[name.to_owned()]), "{name}");
+            assert_eq!(given.give(client(1), one, &[name.to_owned()]), Ok(()), "{name}");
         }
         assert_eq!(given.of(&one), ["alex", "bea"]);
         assert!(given.of(&other).is_empty());
-        assert!(given.give(client(1), other, &given.of(&one)), "a session continues under another value");
+        assert_eq!(
+            given.give(client(1), other, &given.of(&one)),
+            Ok(()),
+            "a session continues under another value"
+        );
         assert_eq!(given.of(&other), ["alex", "bea"]);
     }
 
@@ -147,7 +221,7 @@ mod tests {
     fn attack_so_many_names_that_the_first_is_forgotten() {
         let given = GivenNames::default();
         let one = session(&TenantId::super_tenant(), "cookie:sid", "1");
-        let taken = (0..10).filter(|turn| given.give(client(1), one, &[turn.to_string()])).count();
+        let taken = (0..10).filter(|turn| given.give(client(1), one, &[turn.to_string()]).is_ok()).count();
         assert_eq!((taken, given.of(&one)[0].as_str()), (MOST, "0"));
     }
 }

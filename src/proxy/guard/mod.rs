@@ -23,9 +23,7 @@ use std::{
 use bytes::Bytes;
 use http::{Response, request::Parts};
 
-use self::{
-    given::GivenNames, known::Known, paces::Paces, pending::PendingAttempt, shared::Share, whose::Whose,
-};
+use self::{given::GivenNames, known::Known, paces::Paces, pending::PendingAttempt, whose::Whose};
 use super::{
     ClientConnection, Worker,
     admission::limit_reached,
@@ -43,7 +41,6 @@ use crate::{
         fairness::Resource,
         guard::{Doubt, Guard, Outcome as Said, rule::Attempt},
         identity::Identity,
-        lockout::ClientNet,
         path::readings::Readings,
         tenant::TenantId,
     },
@@ -122,7 +119,7 @@ pub async fn guarded(
         return guarding.forward(parts, body).await.map(forwarded).map_err(Refusal::from);
     };
     let door = whose::door(guard, &policy.tenant, &settings.tenancy.default_tenant);
-    let given = (worker.gate.guards.given(), ClientNet::of(judgement.address.ip));
+    let given = (worker.gate.guards.given(), judgement.address);
     let whose = match Whose::find(guard, door, given, (&parts, &bytes), name) {
         Ok(whose) => whose,
         Err(problem) => return guarding.refuse(guard, problem),
@@ -133,8 +130,10 @@ pub async fn guarded(
     let found = Found { guard, door, whose, bytes };
     if guard.only_names() {
         let answer = guarding.forward(parts, body).await?;
-        found.whose.follow(guard, door, given, answer.headers());
-        return Ok(forwarded(answer));
+        return match found.whose.follow(guard, door, given, answer.headers()) {
+            Ok(()) => Ok(forwarded(answer)),
+            Err(problem) => guarding.refuse(guard, problem),
+        };
     }
     guarding.attempt(&found, parts, body).await
 }
@@ -164,8 +163,8 @@ impl Guarding<'_> {
         let known = gate.guards.known.get_or_init(Known::default);
         steer::hold(guard, &mut parts, self.judgement.client.https);
         let credentials = reserve::credentials(known, guard, (&self.policy.tenant, door), &parts.headers);
-        let shares = match self.reserve(found, (known, credentials.as_ref()), &parts).await {
-            Ok(shares) => shares,
+        let reserved = match self.reserve(found, (known, credentials.as_ref()), &parts).await {
+            Ok(reserved) => reserved,
             Err(NotForwarded::Refused) => {
                 gate.metrics.count_guarded(Guarded::refused);
                 return refuse::locked(gate, self.policy, guard).await;
@@ -188,7 +187,7 @@ impl Guarding<'_> {
             // the portal may have verified the password before the connection failed: the attempt stays counted
             Err(NoAnswer { refusal, may_have_arrived: true }) => return Err(refusal),
             Err(NoAnswer { refusal, may_have_arrived: false }) => {
-                settle::cancel(shares).await;
+                reserved.cancel().await;
                 return Err(refusal);
             }
         };
@@ -198,16 +197,19 @@ impl Guarding<'_> {
             named: whose.named(),
             is_authenticated: self.judgement.identity != Identity::Anonymous,
         };
-        let (said, answer) = settle::read(guard, attempt, &sent, answer).await?;
-        let given = (gate.guards.given(), ClientNet::of(self.judgement.address.ip));
-        whose.follow(guard, door, given, answer.headers());
+        let attempts = [attempt, whose.in_session(attempt)];
+        let ([said, in_session], answer) = settle::read(guard, attempts, &sent, answer).await?;
+        let given = (gate.guards.given(), self.judgement.address);
+        let followed = whose.follow(guard, door, given, answer.headers());
         let outcome = match said {
             Said::Succeeded => Guarded::succeeded,
             Said::Passed => Guarded::passed,
             Said::Failed => Guarded::failed,
         };
-        record(&shares, outcome);
-        let is_right = settle::settle(shares, said, guard.of_tenant.then_some(&self.policy.tenant)).await;
+        reserved.record(outcome);
+        let of = guard.of_tenant.then_some(&self.policy.tenant);
+        settle::settle_session(reserved.of_session, in_session, of).await;
+        let is_right = settle::settle(reserved.of_names, said, of).await;
         if said == Said::Failed {
             gate.guards.paces.record(&self.policy.tenant, guard, started.elapsed());
         }
@@ -215,13 +217,9 @@ impl Guarding<'_> {
             known.learn(digest, is_right);
         }
         gate.metrics.count_guarded(outcome);
-        Ok(forwarded(answer))
-    }
-}
-
-/// Writes the outcome to the audit log, once for each name.
-fn record(shares: &[Share<PendingAttempt>], outcome: Guarded) {
-    for share in shares {
-        share.look(|attempt| attempt.record(outcome));
+        match followed {
+            Err(problem) if said != Said::Succeeded => self.refuse(guard, problem),
+            _ => Ok(forwarded(answer)),
+        }
     }
 }

@@ -16,15 +16,16 @@ use super::{
     shared::Share,
 };
 use crate::{
-    account::{Doors, NotForwarded, PortalClient, PortalSession},
+    account::{Doors, NotForwarded, PortalClient, PortalSession, Reservation},
     clock,
     domain::{
         fairness::Resource,
-        guard::{Guard, UserIn},
+        guard::{Guard, Outcome, UserIn},
         identity::Identity,
         tenant::TenantId,
     },
     sync::client_limits::Permit,
+    telemetry::metrics::Guarded,
 };
 
 /// The parts of a page come all at once with the same credentials of HTTP Basic: that is one attempt, and not one for each.
@@ -38,6 +39,33 @@ pub(super) fn credentials(
     Some(known.digest(tenant, door, sent))
 }
 
+/// The reservations of one attempt. Those that are dropped stay counted.
+pub(super) struct AttemptReservations {
+    /// One for each name, or one for the client of an attempt without a name. None for credentials of HTTP Basic that are known.
+    pub of_names: Vec<Share<PendingAttempt>>,
+    /// Of an attempt with a name: for its portal session.
+    pub of_session: Option<Reservation>,
+}
+
+impl AttemptReservations {
+    const fn of_names(of_names: Vec<Share<PendingAttempt>>) -> Self {
+        Self { of_names, of_session: None }
+    }
+
+    /// Writes the outcome to the audit log, once for each name.
+    pub fn record(&self, outcome: Guarded) {
+        for share in &self.of_names {
+            share.look(|attempt| attempt.record(outcome));
+        }
+    }
+
+    /// Takes all of them back: the portal has not seen the attempt.
+    pub async fn cancel(self) {
+        settle::settle_session(self.of_session, Outcome::Passed, None).await;
+        settle::cancel(self.of_names).await;
+    }
+}
+
 impl Guarding<'_> {
     /// None for credentials that the portal found right a moment ago.
     pub(super) async fn reserve(
@@ -45,7 +73,7 @@ impl Guarding<'_> {
         found: &Found<'_>,
         (known, credentials): (&Known<PendingAttempt>, Option<&Digest>),
         parts: &Parts,
-    ) -> Result<Vec<Share<PendingAttempt>>, NotForwarded> {
+    ) -> Result<AttemptReservations, NotForwarded> {
         // without a store there is nothing to count with
         let doors = self.worker.gate.doors.as_ref().ok_or(NotForwarded::Unavailable)?;
         let client = PortalClient { address: self.judgement.address, tenant: &self.policy.tenant };
@@ -55,7 +83,8 @@ impl Guarding<'_> {
                 let reserving = doors.reserve_at_portal(found.door, name, client, clock::millis());
                 Ok(PendingAttempt::new(reserving.await?, client.address, permit))
             };
-            return Ok(known.join(digest, reserving).await?.into_iter().collect());
+            let shared = known.join(digest, reserving).await?;
+            return Ok(AttemptReservations::of_names(shared.into_iter().collect()));
         }
         let permit = self.permit()?;
         if found.whose.names.is_empty() {
@@ -64,9 +93,20 @@ impl Guarding<'_> {
                 None => PortalSession::Cookies(parts.headers.get(COOKIE).map_or(&[], HeaderValue::as_bytes)),
             };
             let reserving = doors.reserve_nameless_at_portal(found.door, client, session, clock::millis());
-            return Ok(vec![Share::new(PendingAttempt::new(reserving.await?, client.address, permit))]);
+            let pending = PendingAttempt::new(reserving.await?, client.address, permit);
+            return Ok(AttemptReservations::of_names(vec![Share::new(pending)]));
         }
-        on_each_name(doors, found, client, &permit).await
+        let of_names = on_each_name(doors, found, client, &permit).await?;
+        let Some(session) = found.whose.session() else {
+            return Ok(AttemptReservations::of_names(of_names));
+        };
+        match doors.reserve_session_at_portal(found.door, client, session, clock::millis()).await {
+            Ok(of_session) => Ok(AttemptReservations { of_names, of_session: Some(of_session) }),
+            Err(refused) => {
+                settle::cancel(of_names).await;
+                Err(refused)
+            }
+        }
     }
 
     /// Counts the sign-in for its client, until the permit is dropped.

@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 
 use super::{pending::PendingAttempt, shared::Share};
 use crate::{
+    account::Reservation,
     domain::{
         guard::{Guard, Outcome, outcome::Answer, rule::Attempt},
         tenant::TenantId,
@@ -72,31 +73,48 @@ async fn forgive(share: Share<PendingAttempt>, of: Option<&TenantId>) -> Option<
     Some(true)
 }
 
-/// What the answer says, and the answer.
+/// A success resets the counter of the portal session, and takes back its own attempt only on that of the network. `of` as in
+/// [`settle`].
+pub(super) async fn settle_session(session: Option<Reservation>, said: Outcome, of: Option<&TenantId>) {
+    let Some(reservation) = session else { return };
+    let forgives = of.is_none_or(|tenant| tenant == reservation.tenant());
+    let settled = match said {
+        Outcome::Failed => {
+            reservation.failed();
+            return;
+        }
+        Outcome::Succeeded if forgives => reservation.succeeded().await.map(drop),
+        Outcome::Succeeded | Outcome::Passed => reservation.cancel().await,
+    };
+    if let Err(error) = settled {
+        tracing::error!(%error, "failed to release the lockout reservation of a portal session");
+    }
+}
+
+/// What the answer says of each of the attempts, and the answer.
 pub(super) async fn read(
     guard: &Guard,
-    attempt: Attempt<'_>,
+    attempts: [Attempt<'_>; 2],
     sent: &[u8],
     answer: Response<ResponseBody>,
-) -> Result<(Outcome, Response<ResponseBody>), Refusal> {
+) -> Result<([Outcome; 2], Response<ResponseBody>), Refusal> {
     let (parts, mut body) = answer.into_parts();
     let (mut start, mut is_whole) = (Vec::new(), false);
     // what is compressed although nobody asked for it says nothing, and so nothing good
     if guard.searches_body() && !parts.headers.contains_key(CONTENT_ENCODING) {
         (start, body) = start_of(body, guard.searched).await?;
         let is_part = matches!(parts.status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED);
-        is_whole = start.len() <= guard.searched && !is_part && attempt.method != "HEAD";
+        let has_body = attempts.iter().all(|attempt| attempt.method != "HEAD");
+        is_whole = start.len() <= guard.searched && !is_part && has_body;
     }
-    let said = guard.outcome(
-        attempt,
-        &Answer {
-            status: parts.status.as_u16(),
-            location: parts.headers.get(LOCATION).and_then(|location| location.to_str().ok()),
-            body: start.get(..guard.searched).unwrap_or(&start),
-            is_whole,
-            sent,
-        },
-    );
+    let shown = Answer {
+        status: parts.status.as_u16(),
+        location: parts.headers.get(LOCATION).and_then(|location| location.to_str().ok()),
+        body: start.get(..guard.searched).unwrap_or(&start),
+        is_whole,
+        sent,
+    };
+    let said = attempts.map(|attempt| guard.outcome(attempt, &shown));
     Ok((said, Response::from_parts(parts, body)))
 }
 

@@ -9,8 +9,11 @@ use super::{
     read::{self, Problem},
 };
 use crate::domain::{
-    guard::{Doubt, Guard, rule::Named},
-    lockout::ClientNet,
+    client::ClientAddress,
+    guard::{
+        Guard,
+        rule::{self, Attempt, Named},
+    },
     tenant::TenantId,
 };
 
@@ -19,6 +22,8 @@ use crate::domain::{
 pub(super) struct Whose {
     pub names: Vec<String>,
     session: Option<Session>,
+    /// The request itself has no name.
+    is_remembered: bool,
 }
 
 impl Whose {
@@ -26,28 +31,38 @@ impl Whose {
     pub fn find(
         guard: &Guard,
         door: &TenantId,
-        (given, client): (&GivenNames, ClientNet),
+        (given, client): (&GivenNames, ClientAddress),
         (parts, body): (&Parts, &[u8]),
         in_it: Option<String>,
     ) -> Result<Self, Problem> {
         let Some(carrier) = &guard.name_from else {
-            return Ok(Self { names: in_it.into_iter().collect(), session: None });
+            return Ok(Self { names: in_it.into_iter().collect(), ..Self::default() });
         };
         // lossy: one byte that is not ASCII must not hide all other cookies, which the portal may read
         let cookies =
             parts.headers.get(header::COOKIE).map(|cookies| String::from_utf8_lossy(cookies.as_bytes()));
         let value = carrier.in_request(&read::head(parts), cookies.as_deref().unwrap_or_default(), body)?;
         let session = value.map(|value| session(door, &carrier.to_text(), &value));
-        let mut names = session.map(|session| given.of(&session)).unwrap_or_default();
+        // a page with a query may be any page of the sign-in, so it counts for the session and not for its names
+        let counts_names = !rule::is_bodiless(parts.method.as_str());
+        let mut names =
+            session.filter(|_| counts_names).map(|session| given.of(&session)).unwrap_or_default();
+        let is_remembered = in_it.is_none();
         if let Some(name) = in_it
             && !names.contains(&name)
         {
-            if session.is_some_and(|session| !given.give(client, session, std::slice::from_ref(&name))) {
-                return Err(Doubt::ManyNames.into());
+            if let Some(session) = session {
+                given.give(client, session, std::slice::from_ref(&name))?;
             }
             names.push(name);
         }
-        Ok(Self { names, session })
+        Ok(Self { names, session, is_remembered })
+    }
+
+    /// As an attempt with a name counts for its portal session. One whose own name is counted counts only where the answer shows a
+    /// failure: the page may be the one that asks for the name.
+    pub fn in_session<'a>(&self, attempt: Attempt<'a>) -> Attempt<'a> {
+        if self.is_remembered { attempt } else { Attempt { named: Named::Never, ..attempt } }
     }
 
     /// The portal session that the attempt belongs to, if the guard says how the portal carries it.
@@ -63,25 +78,29 @@ impl Whose {
         }
     }
 
-    /// The portal may go on with the session under another value, which its answer gives out.
+    /// The portal may go on with the session under another value, which its answer gives out. An error if the names cannot be
+    /// remembered for that value, so the client must not get it.
     pub fn follow(
         &self,
         guard: &Guard,
         door: &TenantId,
-        (given, client): (&GivenNames, ClientNet),
+        (given, client): (&GivenNames, ClientAddress),
         answer: &HeaderMap,
-    ) {
-        let Some(carrier) = guard.name_from.as_ref().filter(|_| !self.names.is_empty()) else { return };
+    ) -> Result<(), Problem> {
+        let Some(carrier) = guard.name_from.as_ref().filter(|_| !self.names.is_empty()) else {
+            return Ok(());
+        };
         let text = |value: &HeaderValue| value.to_str().ok().map(ToOwned::to_owned);
         let cookies: Vec<String> = answer.get_all(header::SET_COOKIE).iter().filter_map(text).collect();
         let location = answer.get(header::LOCATION).and_then(text);
         let Some(value) = carrier.in_answer(location.as_deref(), cookies.iter().map(String::as_str)) else {
-            return;
+            return Ok(());
         };
         let session = session(door, &carrier.to_text(), &value);
         if self.session != Some(session) {
-            given.give(client, session, &self.names);
+            given.give(client, session, &self.names)?;
         }
+        Ok(())
     }
 }
 

@@ -156,3 +156,126 @@ fn attack_a_cookie_header_that_hides_the_session_of_the_victim() {
     ask(&gate, "/login/name", "s2", "username=alex");
     assert_eq!(ask(&gate, "/login/password", "s2", &format!("password={RIGHT}")).status, 401);
 }
+
+/// The addresses of clients are those in `X-Forwarded-For`.
+fn ask_from(gate: &Gate, client: &str, path: &str, (session, body): (&str, &str)) -> Answer {
+    let ask = gate.post(path).browser().header("content-type", FORM).header("x-forwarded-for", client);
+    ask.cookie("sid", session).body(body).send()
+}
+
+/// Attack: many sessions of the attacker make Doorward forget the name of the victim; then a name without an account follows.
+#[test]
+fn attack_junk_sessions_evict_the_name_of_the_victim() {
+    let portal = portal();
+    let gate = with_lock(Gate::before(&portal), 5)
+        .generic(&[("/**", "open")])
+        .setting("guard", guards())
+        .trusting("127.0.0.0/8")
+        .start();
+    let own = |path: &str, body: &str| ask_from(&gate, "203.0.113.1", path, ("own", body)).status;
+    own("/login/name", "username=victim");
+    let statuses = times(600, |turn| {
+        ask_from(&gate, "203.0.113.1", "/login/name", (&format!("junk{turn}"), "username=junk"))
+    });
+    assert_eq!(statuses.iter().filter(|status| **status == 302).count(), 511);
+    assert_eq!(statuses.last(), Some(&429));
+    for round in 0..4 {
+        own("/login/name", &format!("username={round}"));
+        for turn in 0..4 {
+            own("/login/password", &format!("password={turn}"));
+        }
+    }
+    assert_eq!(checked(&portal), 5);
+    // a session that the portal begins in its answer is not given out either
+    let begun = gate.post("/login/name").browser().header("content-type", FORM);
+    let begun = begun.header("x-forwarded-for", "203.0.113.1").body("username=late").send();
+    assert_eq!((begun.status, begun.header("set-cookie")), (429, None));
+    // other clients sign in as before
+    let other = |path: &str, body: &str| ask_from(&gate, "203.0.113.2", path, ("other", body));
+    assert_eq!(other("/login/name", "username=bea").status, 302);
+    assert_eq!(other("/login/password", &format!("password={RIGHT}")).location(), "/home");
+}
+
+/// Attack: names of the victim are given in many sessions and forgotten: by a restart, after 15 minutes, or at another replica.
+/// Then each session gets a name without an account, beside the password or before it.
+#[test]
+fn attack_sessions_whose_names_were_forgotten() {
+    let portal = portal();
+    for name_beside_password in [false, true] {
+        portal.forget();
+        let before = gate(&portal);
+        for turn in 0..40 {
+            ask(&before, "/login/name", &format!("p{turn}"), "username=victim");
+        }
+        drop(before);
+        let after = gate(&portal);
+        for turn in 0..40 {
+            let session = format!("p{turn}");
+            for guess in 0..4 {
+                // the portal ignores a name of digits
+                let name = format!("{turn}{guess}");
+                if name_beside_password {
+                    ask(&after, "/login/password", &session, &format!("username={name}&password=x"));
+                } else {
+                    ask(&after, "/login/name", &session, &format!("username={name}"));
+                    ask(&after, "/login/password", &session, "password=x");
+                }
+            }
+        }
+        assert_eq!(checked(&portal), 50, "ten times max_attempts; {name_beside_password}");
+    }
+}
+
+/// Attack: the same in one session, from many networks.
+#[test]
+fn attack_one_forgotten_session_from_many_networks() {
+    let portal = portal();
+    let start = || {
+        with_lock(Gate::before(&portal), 3)
+            .generic(&[("/**", "open")])
+            .setting("guard", guards())
+            .trusting("127.0.0.0/8")
+            .start()
+    };
+    let before = start();
+    ask_from(&before, "203.0.113.1", "/login/name", ("one", "username=victim"));
+    drop(before);
+    let after = start();
+    for turn in 0..4 {
+        for guess in 0..3 {
+            let client = format!("203.0.113.1{turn}{guess}");
+            ask_from(&after, &client, "/login/name", ("one", &format!("username={turn}")));
+            ask_from(&after, &client, "/login/password", ("one", "password=x"));
+        }
+    }
+    assert!(checked(&portal) <= 6, "twice max_attempts: {}", checked(&portal));
+}
+
+/// Behind a proxy that is not listed all clients have one address: no share, and no lock of the network.
+#[test]
+fn attack_one_client_takes_the_sessions_of_an_unlisted_proxy() {
+    let portal = portal();
+    let gate = gate(&portal);
+    let proxied =
+        |path: &str, session: &str, body: &str| ask_from(&gate, "203.0.113.1", path, (session, body));
+    assert_eq!(proxied("/login/name", "owner", "username=alex").status, 302);
+    for turn in 0..520 {
+        assert_eq!(proxied("/login/name", &format!("junk{turn}"), &format!("username=j{turn}")).status, 302);
+    }
+    for turn in 0..60 {
+        proxied("/login/password", &format!("junk{turn}"), "password=x");
+    }
+    assert_eq!(proxied("/login/password", "owner", &format!("password={RIGHT}")).location(), "/home");
+}
+
+#[test]
+fn a_success_forgives_the_failures_of_its_portal_session() {
+    let portal = portal();
+    let gate = gate(&portal);
+    ask(&gate, "/login/name", "s1", "username=alex");
+    for turn in 0..12 {
+        ask(&gate, "/login/password", "s1", "password=x");
+        let right = ask(&gate, "/login/password", "s1", &format!("password={RIGHT}"));
+        assert_eq!(right.location(), "/home", "{turn}");
+    }
+}

@@ -82,6 +82,7 @@ fn a_key_is_written_and_read_back() {
         CounterKey::Address { tenant: tenant(), net: net("2001:db8::1") },
         CounterKey::Address { tenant: tenant(), net: net("192.0.2.1") },
         CounterKey::Nameless { tenant: tenant(), net: net("192.0.2.1") },
+        CounterKey::PortalSession { tenant: tenant(), session: NameHash::of(&hash) },
     ];
     for who in everybody {
         written.extend([
