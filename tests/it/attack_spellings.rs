@@ -48,6 +48,41 @@ fn attack_closed_page_in_another_case_or_with_a_final_slash() {
     }
 }
 
+/// PHP, CGI and ASP.NET serve `/admin.php/x` as `/admin.php` (`PATH_INFO`).
+#[test]
+fn attack_closed_script_with_a_path_behind_its_name() {
+    let portal = Portal::answering("secret").start();
+    let rules = [
+        ("/**", "open"),
+        ("/admin.php", "signed-in"),
+        ("/App/Users.aspx", "signed-in"),
+        ("/index.php", "signed-in"),
+        ("/index.php/public/**", "open"),
+    ];
+    let gate = Gate::before(&portal).generic(&rules).start();
+    for target in [
+        "/admin.php/x",
+        "/admin.php/x/y.css?z=1",
+        "/Admin.PHP/x/",
+        "/admin%2ephp/x",
+        "/%61dmin.php/x",
+        "/app/users.aspx/x",
+        "/index.php/x",
+        "/index.php/Public/x",
+    ] {
+        assert_eq!(status(&gate, target), 401, "{target}");
+    }
+    let encoded = status(&gate, "/admin.php%2fx");
+    assert!(refused(encoded) && portal.saw_nothing(), "{encoded}");
+    for target in ["/", "/admin.phpx/x", "/admin/x", "/index.php/public/x"] {
+        assert_eq!(status(&gate, target), 200, "{target}");
+    }
+    let question = json!({"url": "/Admin.php/x"}).to_string();
+    let ask = gate.admin_ask("POST", "/explain").header("content-type", "application/json");
+    let explained = ask.body(question).send().json()["steps"].to_string();
+    assert!(explained.contains("a portal may read the path as /admin.php\""), "{explained}");
+}
+
 #[test]
 fn attack_closed_page_in_a_spelling_that_other_rules_open() {
     let portal = Portal::answering("secret").start();

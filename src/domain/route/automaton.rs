@@ -175,6 +175,9 @@ pub(super) fn build(
                 end.tails.push(at);
             } else {
                 end.ends.push(at);
+                if pattern.names_script() {
+                    end.tails.push(at);
+                }
                 // with a final slash, too
                 end.insert([Some("")], &mut nodes).ends.push(at);
             }

@@ -22,6 +22,24 @@ impl Pattern<'_> {
         });
         all && (self.any_rest || path.next().is_none())
     }
+
+    /// Whether its last segment may be the name of a script, such as `/admin.php`: PHP, CGI, ASP.NET and servlet containers
+    /// may serve everything below it (`PATH_INFO`, RFC 3875 §4.1.5) as the script itself.
+    pub fn names_script(&self) -> bool {
+        let mut segments =
+            self.segments.iter().rev().skip_while(|segment| matches!(segment, Segment::Literal("")));
+        !self.any_rest && matches!(segments.next(), Some(Segment::Literal(last)) if last.contains('.'))
+    }
+
+    /// The path of the script in `path` that the pattern names, as a lenient portal reads it; `None`: `path` is not below it.
+    pub fn script_in<'p>(&self, path: &'p str) -> Option<&'p str> {
+        if !self.names_script() {
+            return None;
+        }
+        let names = self.segments.iter().filter(|segment| !matches!(segment, Segment::Literal(""))).count();
+        let (end, _) = path.match_indices('/').nth(names)?;
+        path.get(..end)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

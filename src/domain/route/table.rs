@@ -8,6 +8,9 @@
 //! weaker rule matches in every case and with or without a final slash, and of all readings of a path
 //! (`domain::path::readings`) the strictest counts. The most specific rule still wins; between two that differ in case or a
 //! final slash only, the one that is written exactly so.
+//!
+//! Where the last segment of such a closing rule has a dot, as in `/admin.php`, it may name a script, and many servers serve
+//! `/admin.php/x` as `/admin.php` (`PATH_INFO`). The rule then also matches as `/admin.php/**` would.
 
 use std::sync::Arc;
 
@@ -103,9 +106,12 @@ impl RouteTable {
             .chain(spellings())
             .find(|reading| std::ptr::eq(self.classify_reading(method, reading), route))?;
         let pattern = route.rule.rsplit(' ').next().unwrap_or_default();
-        if pattern::parse(pattern).is_ok_and(|pattern| !pattern.covers(&reading)) {
+        if let Ok(pattern) = pattern::parse(pattern)
+            && !pattern.covers(&reading)
+        {
             let folded = reading.to_ascii_lowercase();
-            return Some(folded.strip_suffix('/').unwrap_or(&folded).to_owned());
+            let script = pattern.script_in(&folded).unwrap_or(&folded);
+            return Some(script.strip_suffix('/').unwrap_or(script).to_owned());
         }
         Some(reading).filter(|reading| reading != path)
     }

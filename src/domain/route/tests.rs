@@ -62,6 +62,75 @@ fn attack_closed_path_in_another_case_or_with_a_final_slash() {
 }
 
 #[test]
+fn attack_closed_script_by_a_path_below_it() {
+    let table = table(
+        &[
+            ("/**", Open),
+            ("/admin.php", SignedIn),
+            ("/App/Users.aspx/", SignedIn),
+            ("/cgi-bin/*/report.pl", SignedIn),
+            ("POST /save.jsp", SignedIn),
+            ("/visitors.php", Anonymous),
+            ("/index.php", SignedIn),
+            ("/index.php/public/**", Open),
+            ("/index.php/help", Open),
+            ("/moved.php", SignedIn),
+            ("/moved.php/**", Open),
+            ("/*/style.css", Open),
+            ("/account", SignedIn),
+            ("/files.d/*", SignedIn),
+        ],
+        Open,
+    );
+    for (request, access) in [
+        ("GET /admin.php", SignedIn),
+        ("GET /admin.php/", SignedIn),
+        ("GET /admin.php/x", SignedIn),
+        ("GET /admin.php/x/y/", SignedIn),
+        ("GET /Admin.PHP/x", SignedIn),
+        ("GET /admin.php/style.css", SignedIn),
+        ("GET /admin%2ephp/x", SignedIn),
+        ("GET /admin.php%2fx", SignedIn),
+        ("GET /admin.php%20/x", SignedIn),
+        ("HEAD /app/users.aspx/x", SignedIn),
+        ("GET /App/Users.aspx/x", SignedIn),
+        ("GET /cgi-bin/a/report.pl/x", SignedIn),
+        ("POST /save.jsp/x", SignedIn),
+        ("GET /save.jsp/x", Open),
+        ("GET /visitors.php/x", Anonymous),
+        // a rule below the script is more specific
+        ("GET /index.php/x", SignedIn),
+        ("GET /index.php/public", Open),
+        ("GET /index.php/public/x", Open),
+        ("GET /index.php/Public/x", SignedIn),
+        ("GET /index.php/help", Open),
+        ("GET /index.php/help/x", SignedIn),
+        ("GET /moved.php", SignedIn),
+        ("GET /moved.php/x", Open),
+        ("GET /Moved.php/x", SignedIn),
+        // no script
+        ("GET /admin.phpx/x", Open),
+        ("GET /account/x", Open),
+        ("GET /files.d/x", SignedIn),
+        ("GET /files.d/x/y", Open),
+    ] {
+        let (method, path) = request.split_once(' ').unwrap();
+        assert_eq!(table.classify(method, path).access, access, "{request}");
+    }
+}
+
+#[test]
+fn paths_below_a_script_follow_the_fallback_where_no_rule_closes_it() {
+    for (fallback, below_anonymous) in [(Open, Anonymous), (Anonymous, Anonymous), (SignedIn, SignedIn)] {
+        let table = table(&[("/open.php", Open), ("/visitors.php", Anonymous)], fallback);
+        assert_eq!(table.classify("GET", "/open.php").access, Open);
+        assert_eq!(table.classify("GET", "/open.php/x").access, fallback);
+        assert_eq!(table.classify("GET", "/visitors.php/x").access, below_anonymous);
+        assert_eq!(table.classify("GET", "/other.php/x").access, fallback);
+    }
+}
+
+#[test]
 fn a_rule_that_opens_counts_only_as_it_is_written() {
     let table = table(
         &[
@@ -121,8 +190,21 @@ fn what_the_floor_keeps_for_users_stays_so_in_every_spelling() {
 
 #[test]
 fn the_spelling_that_decided_is_known() {
-    let table = table(&[("/public/**", Open), ("/secret/**", SignedIn)], Open);
+    let table = table(
+        &[
+            ("/public/**", Open),
+            ("/secret/**", SignedIn),
+            ("/a/Admin.php", SignedIn),
+            ("/b/admin.php/", SignedIn),
+        ],
+        Open,
+    );
     for (path, spelling) in [
+        ("/a/Admin.php", None),
+        ("/a/admin.php/", Some("/a/admin.php")),
+        ("/a/Admin.php/x/Y/", Some("/a/admin.php")),
+        ("/b/admin.php/x", Some("/b/admin.php")),
+        ("/public/%ef%bc%8e%ef%bc%8e/a/admin.php/x", Some("/a/admin.php")),
         ("/secret/x", None),
         ("/Secret/X/", Some("/secret/x")),
         ("/public/%ef%bc%8e%ef%bc%8e/secret", Some("/secret")),
@@ -152,11 +234,15 @@ fn specificity(pattern: &str, path: &str) -> Option<Vec<u8>> {
     (pattern.len() == path.len()).then_some(classes)
 }
 
-/// The same without regard to case and a final slash, as a lenient portal compares.
+/// The same as a lenient portal compares: without regard to case and a final slash, and a script with all below it.
 fn lenient_specificity(pattern: &str, path: &str) -> Option<Vec<u8>> {
     let (pattern, path) = (folded(pattern), path.to_ascii_lowercase());
     let with_slash = || (!pattern.ends_with('*') || pattern.ends_with("/*")).then(|| format!("{pattern}/"));
-    specificity(&pattern, &path).or_else(|| specificity(&with_slash()?, &path))
+    let below_script = || {
+        let last = pattern.rsplit('/').next()?;
+        specificity(&format!("{pattern}/**"), &path).filter(|_| last.contains('.'))
+    };
+    specificity(&pattern, &path).or_else(|| specificity(&with_slash()?, &path)).or_else(below_script)
 }
 
 /// The reference: evaluates the rules one by one, as the documentation describes them.
@@ -193,7 +279,7 @@ fn accesses() -> impl Strategy<Value = Access> {
 fn rules() -> impl Strategy<Value = Vec<RouteRule>> {
     let written = (
         prop::sample::select(vec!["", "", "GET ", "HEAD ", "GET,POST "]),
-        prop::collection::vec(prop::sample::select(vec!["a", "A", "b", "*"]), 0..4),
+        prop::collection::vec(prop::sample::select(vec!["a", "A", "b", "b.c", "B.c", "*"]), 0..4),
         prop::sample::select(vec!["", "/", "/**"]),
         accesses(),
     );
@@ -223,7 +309,7 @@ proptest! {
         rules in rules(),
         fallback in accesses(),
         method in prop::sample::select(vec!["GET", "HEAD", "POST"]),
-        segments in prop::collection::vec(prop::sample::select(vec!["a", "A", "b", "B", "c"]), 0..5),
+        segments in prop::collection::vec(prop::sample::select(vec!["a", "A", "b", "B", "b.c", "B.c", "B.C", "c"]), 0..5),
         slash in any::<bool>(),
     ) {
         let table = RouteTable::compile(&rules, Route::fallback(fallback, Surface::Page)).unwrap();
@@ -239,7 +325,7 @@ proptest! {
         rules in rules(),
         fallback in accesses(),
         method in prop::sample::select(vec!["GET", "HEAD", "POST"]),
-        segments in prop::collection::vec((prop::sample::select(vec!["a", "b", "c"]), any::<bool>(), any::<bool>()), 1..5),
+        segments in prop::collection::vec((prop::sample::select(vec!["a", "b", "b.c", "c"]), any::<bool>(), any::<bool>()), 1..5),
         slashes in any::<(bool, bool)>(),
     ) {
         let spelt = |second: bool, slash| {
