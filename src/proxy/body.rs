@@ -21,7 +21,7 @@ use super::{
     headers::clean_response_trailers,
     upstream::{LeasedBody, StreamPermit, WireError},
 };
-use crate::sync::client_limits::{ClientState, Permit};
+use crate::sync::client_limits::ClientState;
 
 /// Why a body broke off. The peer sees an aborted message, never a short one that looks whole.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +69,6 @@ struct SharedBody {
     idle: Idle,
     /// The stream is in use as long as this exists.
     stream: Arc<StreamPermit>,
-    permit: Option<Permit>,
 }
 
 impl Kind {
@@ -98,16 +97,7 @@ impl ResponseBody {
 
     pub fn shared(incoming: Incoming, idle_timeout: Duration, stream: Arc<StreamPermit>) -> Self {
         let idle = Idle::new(idle_timeout);
-        Self::of(Kind::Shared(SharedBody { incoming, idle, stream, permit: None }))
-    }
-
-    /// Counts the stream for its client while it is in use.
-    #[must_use]
-    pub fn holding(mut self, permit: Permit) -> Self {
-        if let Kind::Shared(shared) = &mut self.kind {
-            shared.permit = Some(permit);
-        }
-        self
+        Self::of(Kind::Shared(SharedBody { incoming, idle, stream }))
     }
 
     pub fn local(body: axum::body::Body) -> Self {

@@ -124,7 +124,8 @@ pub fn prepare(
         state: Arc::clone(&judgement.client_state),
         share: settings.limits.client.share(Resource::UpstreamConnection),
     };
-    Ok(Box::new(Prepared { portal, outgoing: OutgoingRequest { request, added, sender }, special }))
+    let outgoing = OutgoingRequest { request, added, sender, permit: None };
+    Ok(Box::new(Prepared { portal, outgoing, special }))
 }
 
 /// Sends it and waits for the head of the answer.

@@ -220,6 +220,50 @@ fn attack_one_client_takes_every_stream_over_http2_to_the_portal() {
     others_are_served(&gate);
 }
 
+/// Attack: the portal answers before the upload has ended, and the upload goes on. `authority` is the portal's.
+fn uploads_hold_their_permits(authority: &str, http2: bool) {
+    let unused = Portal::answering("").start();
+    let upstream = json!([{
+        "path": "/",
+        "url": format!("http://{authority}"),
+        "http2": http2,
+        "max_connections": 8,
+        "connect_timeout": "500ms",
+    }]);
+    let gate = before(&unused, 1, "1s")
+        .setting("portal.upstream", upstream)
+        .setting("limits.client.upstream_connections", 2)
+        .trusting("127.0.0.0/8")
+        .start();
+    let upload = || {
+        let mut wire = gate.raw(
+            "PUT /early HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 192.0.2.1\r\naccept: application/json\r\n\
+             content-length: 8388608\r\n\r\nfirst",
+        );
+        let answer = wire.answer("PUT").unwrap();
+        (answer.status, wire)
+    };
+    let held = [upload(), upload()];
+    assert_eq!([held[0].0, held[1].0], [404, 404]);
+    assert_eq!(client(&gate, "192.0.2.1", "/").send().status, 429, "its uploads go on");
+    others_are_served(&gate);
+    drop(held);
+    eventually(|| client(&gate, "192.0.2.1", "/").send().status == 200);
+}
+
+#[test]
+fn attack_uploads_go_on_after_the_answer_without_a_permit() {
+    let early = "HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\nno";
+    let portal = Portal::answering("hello").route("/early", Reply::raw_then_silence(early)).start();
+    uploads_hold_their_permits(&portal.authority(), false);
+}
+
+#[test]
+fn attack_uploads_go_on_after_the_answer_without_a_permit_over_http2() {
+    let door = PortalDoor::http2();
+    uploads_hold_their_permits(&door.authority, true);
+}
+
 /// Without one queue for all upstreams the request would wait for its whole `connect_timeout`, and get 429.
 #[test]
 fn a_permit_freed_at_one_upstream_serves_a_request_to_another() {

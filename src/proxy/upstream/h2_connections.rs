@@ -28,7 +28,10 @@ use super::{
     lease::Lease,
     slots::{Grant, Home, Slots},
 };
-use crate::{config::model::Upstream, domain::client::Client, proxy::request_body::RequestBody};
+use crate::{
+    config::model::Upstream, domain::client::Client, proxy::request_body::RequestBody,
+    sync::client_limits::Permit,
+};
 
 /// Bytes of an answer that may wait for its client.
 const STREAM_WINDOW: u32 = 64 * 1024;
@@ -100,9 +103,17 @@ struct Connection {
 pub struct StreamPermit {
     connection: Arc<Connection>,
     group: Arc<Group>,
+    /// Counts the stream for its client.
+    client: Option<Permit>,
 }
 
 impl StreamPermit {
+    #[must_use]
+    pub fn counted(mut self, client: Option<Permit>) -> Self {
+        self.client = client;
+        self
+    }
+
     pub fn sender(&self) -> SendRequest<RequestBody> {
         self.connection.sender.clone()
     }
@@ -134,7 +145,8 @@ impl Group {
         let mut connections = self.lock();
         connections.retain(|open| !open.connection.sender.is_closed());
         let connection = connections.iter().find(|open| open.connection.take(self.limit))?;
-        Some(StreamPermit { connection: Arc::clone(&connection.connection), group: Arc::clone(self) })
+        let connection = Arc::clone(&connection.connection);
+        Some(StreamPermit { connection, group: Arc::clone(self), client: None })
     }
 
     /// A stream that becomes free, or one of a new connection. All requests that wait share one attempt to open a connection, so

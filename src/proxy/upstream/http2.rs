@@ -49,7 +49,7 @@ impl Shared {
         *request.version_mut() = Version::HTTP_2;
         let upload = request.body().progress();
         let permit = self.stream(upstream, connector, request.body().is_arriving(), client).await?;
-        let permit = Arc::new(permit);
+        let permit = Arc::new(permit.counted(outgoing.permit.take()));
         request.body_mut().hold(&permit);
         let mut sender = permit.sender();
         let mut answer = std::pin::pin!(sender.send_request(request));

@@ -130,7 +130,15 @@ impl Lease {
         if is_upload {
             let pool = Arc::clone(pool);
             let Connection { reader, mut deadline, .. } = *self.connection;
-            let upload = http1::send(reader, body, sent, to_head, move |reader| pool.put(Self::of(reader)));
+            // it may use the connection longer than the answer
+            let permit = outgoing.permit.take();
+            let done = move |reader: Option<_>| {
+                if let Some(reader) = reader {
+                    pool.put(Self::of(reader));
+                }
+                drop(permit);
+            };
+            let upload = http1::send(reader, body, sent, to_head, done);
             return answer_of_upload(upload, &mut deadline, timeout).await;
         }
         drop(body);

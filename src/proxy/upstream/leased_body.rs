@@ -27,7 +27,8 @@ pub struct LeasedBody {
     waiting: bool,
     /// For an answer that comes from a task, which keeps the connection's own.
     deadline: Option<Deadline>,
-    /// Counts the connection for its client while it is in use.
+    /// Counts the connection for its client while it is in use. The task of an upload has it instead of this body: it uses
+    /// the connection longer than the answer where the portal answers before the upload has ended.
     permit: Option<Permit>,
 }
 
@@ -116,8 +117,8 @@ impl LeasedBody {
         self.permit = None;
     }
 
-    pub fn hold(&mut self, permit: Permit) {
-        self.permit = self.source.is_some().then_some(permit);
+    pub fn hold(&mut self, permit: Option<Permit>) {
+        self.permit = permit.filter(|_| self.source.is_some());
     }
 
     /// While the client takes nothing.

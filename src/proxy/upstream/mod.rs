@@ -71,6 +71,8 @@ pub struct OutgoingRequest {
     pub request: Request<RequestBody>,
     pub added: Added,
     pub sender: Sender,
+    /// Counts the connection for the client; taken by what uses the connection.
+    pub permit: Option<Permit>,
 }
 
 impl OutgoingRequest {
@@ -117,10 +119,9 @@ impl Portal {
         if body.is_arriving() {
             Box::pin(body.read_start()).await.map_err(|error| ForwardError::Broken(error.into()))?;
         }
-        let permit = outgoing.sender.permit(self.upstream.connect_timeout).await?;
+        outgoing.permit = Some(outgoing.sender.permit(self.upstream.connect_timeout).await?);
         if self.upstream.http2 {
-            let shared = self.shared.forward(&self.upstream, &self.connector, outgoing);
-            return Box::pin(shared).await.map(|answer| answer.map(|body| body.holding(permit)));
+            return Box::pin(self.shared.forward(&self.upstream, &self.connector, outgoing)).await;
         }
         loop {
             let (lease, fresh) = match poll_fn(|cx| Poll::Ready(self.pool.take(cx))).await {
@@ -128,7 +129,7 @@ impl Portal {
                 None => Box::pin(self.open(self.pool.home, outgoing.sender.client)).await?,
             };
             match lease.send(outgoing, self.upstream.header_timeout, &self.pool).await {
-                Ok((answer, source)) => return Ok(self.streaming(answer, source, permit)),
+                Ok((answer, source)) => return Ok(self.streaming(answer, source, outgoing.permit.take())),
                 Err(unanswered) if unanswered.is_unsent && !fresh => {}
                 Err(unanswered) => return Err(unanswered.error),
             }
@@ -139,7 +140,7 @@ impl Portal {
         &self.upstream.target
     }
 
-    fn streaming(&self, answer: Answer, source: Source, permit: Permit) -> Response<ResponseBody> {
+    fn streaming(&self, answer: Answer, source: Source, permit: Option<Permit>) -> Response<ResponseBody> {
         let (pool, idle_timeout) = (Arc::clone(&self.pool), self.upstream.idle_timeout);
         let mut body = LeasedBody::new(source, answer.framing, answer.keep_alive, pool, idle_timeout);
         body.hold(permit);
@@ -152,7 +153,7 @@ impl Portal {
     /// For upgrades: a new connection, which comes to the pool only when the portal declines, and does not count any more
     /// once it is a tunnel.
     pub async fn forward_upgrade(&self, outgoing: &mut OutgoingRequest) -> Result<Upgraded, ForwardError> {
-        let permit = outgoing.sender.permit(self.upstream.connect_timeout).await?;
+        outgoing.permit = Some(outgoing.sender.permit(self.upstream.connect_timeout).await?);
         // with a new `Home`, so that no used connection is handed to it
         let (lease, _) = self.open(Home::new(), outgoing.sender.client).await?;
         let sent = lease.send(outgoing, self.upstream.header_timeout, &self.pool).await;
@@ -161,7 +162,10 @@ impl Portal {
                 let (stream, early) = lease.into_upgraded();
                 Ok(Upgraded::Switched { headers: answer.headers, stream, early })
             }
-            (answer, source) => Ok(Upgraded::Declined(Box::new(self.streaming(answer, source, permit)))),
+            (answer, source) => {
+                let declined = self.streaming(answer, source, outgoing.permit.take());
+                Ok(Upgraded::Declined(Box::new(declined)))
+            }
         }
     }
 

@@ -148,7 +148,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     }
 }
 
-/// Refuses `/refused`; `/big` is larger than all buffers on the way; of `/unread` no body is read. Otherwise says method, address and headers, then the body as it comes, then its trailers.
+/// Refuses `/refused`; `/big` is larger than all buffers on the way; of `/unread` no body is read, and `/early` is answered before its body has ended. Otherwise says method, address and headers, then the body as it comes, then its trailers.
 async fn repeat(
     request: Request<Incoming>,
 ) -> Result<Response<impl hyper::body::Body<Data = Bytes, Error = hyper::Error>>, Infallible> {
@@ -157,6 +157,15 @@ async fn repeat(
         let piece = Bytes::from_static(&PIECE);
         let frames = futures_util::stream::repeat_with(move || Ok(Frame::data(piece.clone()))).take(1024);
         return Ok(Response::new(StreamBody::new(frames.boxed())));
+    }
+    if parts.uri.path() == "/early" {
+        // its client may go on sending
+        tokio::spawn(async move {
+            let _unread = body;
+            std::future::pending::<()>().await;
+        });
+        let none = futures_util::stream::empty();
+        return Ok(Response::builder().status(404).body(StreamBody::new(none.boxed())).unwrap());
     }
     if parts.uri.path() == "/unread" {
         let never = futures_util::stream::once(async move {

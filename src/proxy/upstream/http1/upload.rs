@@ -29,13 +29,14 @@ pub struct Upload {
     pub progress: Option<Arc<UploadProgress>>,
 }
 
-/// Sends `body` after a head that has been written. `done` gets the connection back if it can be used again.
+/// Sends `body` after a head that has been written. `done` is called when the connection is not used any more, with the
+/// connection if it can be used again.
 pub fn send<S>(
     reader: Reader<S>,
     body: RequestBody,
     sent: Sent,
     to_head: bool,
-    done: impl FnOnce(Reader<S>) + Send + 'static,
+    done: impl FnOnce(Option<Reader<S>>) + Send + 'static,
 ) -> Upload
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -58,9 +59,9 @@ where
             seen.as_deref(),
             patience,
         );
-        if both.await {
-            done(reader.with_io(|read| read.unsplit(writer)));
-        }
+        let is_reusable = both.await;
+        let reader = reader.with_io(|read| read.unsplit(writer));
+        done(Some(reader).filter(|_| is_reusable));
     });
     Upload { answer, progress }
 }
