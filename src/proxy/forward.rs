@@ -72,7 +72,10 @@ pub fn prepare(
     body: ClientBody,
 ) -> Result<Box<Prepared>, Refusal> {
     let gate = &*worker.gate;
-    check_buffers(gate, judgement)?;
+    // the body of a guarded sign-in was admitted before it was read, and must not be refused because of itself
+    if !matches!(body, ClientBody::Buffered(Some(_))) {
+        check_buffers(gate, judgement)?;
+    }
     let Some(upstream) = find_upstream(&settings.portal.upstreams, parts.uri.path()) else {
         return Err(Refusal::PortalDown);
     };

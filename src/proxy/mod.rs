@@ -8,6 +8,7 @@ mod answer;
 mod body;
 mod bounce;
 mod connection;
+mod counted_bytes;
 pub mod explain;
 mod forward;
 pub mod forwarded;

@@ -18,6 +18,7 @@ pub use super::upload_progress::{ClientFault, UploadProgress};
 use super::{
     body::BodyError,
     connection::{ClientConnection, OpenBody},
+    counted_bytes::counted,
     hygiene::fields::clean_trailers,
     upload_watch::{UploadLimits, UploadWatch},
     upstream::StreamPermit,
@@ -113,7 +114,7 @@ struct Upload {
     continue_wait: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     wanted: Option<Arc<Notify>>,
     open: Option<OpenBody>,
-    /// For bytes that may have arrived and are not read yet.
+    /// For bytes of the body that wait: to be read, for a connection to the portal, or to be written to it.
     reservation: Option<Permit>,
     /// The stream over which the body is sent, with HTTP/2 to the portal.
     stream: Option<Arc<StreamPermit>>,
@@ -178,7 +179,7 @@ impl RequestBody {
         std::mem::replace(self, Self::empty())
     }
 
-    /// Counts for the client the bytes of the body that may wait to be read, until the body has ended.
+    /// Counts for the client the bytes of the body that may wait, until the body has been written to the portal.
     pub fn reserve(&mut self, client: &Arc<ClientState>) {
         let announced = self.incoming.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());
         if let Some(upload) = self.upload.as_mut().filter(|upload| upload.open.is_some()) {
@@ -313,9 +314,16 @@ impl RequestBody {
 
 impl Upload {
     fn ended(&mut self) {
-        self.reservation = None;
         if let Some(open) = &mut self.open {
             open.has_ended();
+        }
+    }
+
+    /// The last frame of the body. It holds the reservation, since it may still wait to be written to the portal.
+    fn last(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        match self.reservation.take() {
+            Some(reservation) => frame.map_data(|data| counted(data, reservation)),
+            None => frame,
         }
     }
 }
@@ -336,13 +344,21 @@ impl Body for RequestBody {
                 upload.continue_wait = None;
             }
             if let Some(frame) = upload.start.take() {
-                return Poll::Ready(Some(Ok(frame)));
+                let is_last = upload.start.is_whole && upload.start.is_empty();
+                return Poll::Ready(Some(Ok(if is_last { upload.last(frame) } else { frame })));
             }
             if upload.start.is_whole {
                 return Poll::Ready(None);
             }
         }
-        self.poll_incoming(cx)
+        let this = &mut *self;
+        let polled = this.poll_incoming(cx);
+        match (polled, &mut this.upload) {
+            (Poll::Ready(Some(Ok(frame))), Some(upload)) if this.incoming.is_end_stream() => {
+                Poll::Ready(Some(Ok(upload.last(frame))))
+            }
+            (polled, _) => polled,
+        }
     }
 
     fn is_end_stream(&self) -> bool {

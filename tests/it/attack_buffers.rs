@@ -200,6 +200,91 @@ fn attack_one_client_holds_the_buffers_of_all_over_http2() {
     });
 }
 
+/// A portal with a guarded sign-in at `/login`, and `/hang`, which it never answers.
+fn with_guard(portal: &Portal, connections: u32) -> Gate {
+    let upstream = json!([{
+        "path": "/",
+        "url": portal.url(),
+        "max_connections": connections,
+        "connect_timeout": "1m",
+    }]);
+    with_lock(Gate::before(portal), 5)
+        .generic(&[("/**", "open")])
+        .setting("portal.upstream", upstream)
+        .setting("guard", json!([{"match": "/login", "user_in": "form", "succeeded_redirect": ["/home*"]}]))
+        .setting("limits.max_buffered_bytes", 1 << 20)
+        .trusting("127.0.0.0/8")
+        .start()
+}
+
+fn reserved(gate: &Gate) -> usize {
+    gauge(&gate.admin("/metrics").text(), "doorward_buffered_bytes")
+}
+
+/// The head of a form of `length` bytes, from a client of its own.
+fn form(path: &str, length: impl std::fmt::Display) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\naccept: application/json\r\nx-forwarded-for: {GREEDY}\r\n\
+         content-type: application/x-www-form-urlencoded\r\n{length}\r\n\r\n"
+    )
+}
+
+fn with_length(path: &str, length: usize) -> String {
+    form(path, format!("content-length: {length}"))
+}
+
+#[test]
+fn attack_bodies_that_were_read_and_wait_for_the_portal() {
+    // a sign-in is held twice: as it was read, and behind the head of its request
+    for (path, length, counted) in [("/login", 60_000, 120_000), ("/upload", 10_000, 10_000)] {
+        let portal = Portal::answering("hello").route("/hang", Reply::raw_then_silence("")).start();
+        let gate = with_guard(&portal, 1);
+        let hanging = gate.get("/hang").header("x-forwarded-for", OTHER).open();
+        eventually(|| portal.received().len() == 1);
+        let send = |turn: usize| {
+            let name = format!("username=alex{turn}&password=");
+            gate.raw(format!("{}{name:x<length$}", with_length(path, length)))
+        };
+        let share: usize = 1 << 19;
+        let count = share.div_ceil(counted);
+        let waiting: Vec<_> = (0..count).map(send).collect();
+        eventually(|| reserved(&gate) >= count * counted);
+        let refused = send(count).answer("POST").unwrap();
+        assert_eq!((refused.status, refused.header("retry-after")), (429, Some("5")), "{path}");
+        assert!(refused.text().contains("Too many bytes wait to be read by this client"), "{path}");
+        assert_eq!(portal.received().len(), 1, "{path}");
+        drop((waiting, hanging));
+        eventually(|| reserved(&gate) == 0);
+    }
+}
+
+#[test]
+fn attack_a_sign_in_whose_body_does_not_end() {
+    let portal = Portal::answering("hello").start();
+    let gate = with_guard(&portal, 8);
+    for (head, counted) in [
+        (with_length("/login", 60_000), 120_000),
+        (form("/login", "transfer-encoding: chunked"), 2 * 64 * 1024),
+    ] {
+        let begun = gate.raw(head);
+        eventually(|| reserved(&gate) == counted);
+        drop(begun);
+        eventually(|| reserved(&gate) == 0);
+    }
+    assert!(portal.saw_nothing());
+}
+
+#[test]
+fn bodies_do_not_count_while_the_portal_works() {
+    let portal = Portal::replying(Reply::raw_then_silence("")).start();
+    let gate = with_guard(&portal, 8);
+    let body =
+        |path, length: usize| format!("{}{:x<length$}", with_length(path, length), "username=alex&password=");
+    let _held = [gate.raw(body("/login", 30_000)), gate.raw(body("/upload", 10_000))];
+    eventually(|| portal.received().len() == 2);
+    eventually(|| reserved(&gate) == 0);
+}
+
 #[test]
 fn attack_closed_windows_reserve_no_more_than_the_page_has() {
     let portal = Portal::answering("hello").start();

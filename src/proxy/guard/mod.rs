@@ -26,9 +26,10 @@ use http::{Response, request::Parts};
 use self::{given::GivenNames, known::Known, paces::Paces, pending::PendingAttempt, whose::Whose};
 use super::{
     ClientConnection, Worker,
-    admission::limit_reached,
+    admission::{check_buffers, limit_reached},
     answer::Refusal,
     body::ResponseBody,
+    counted_bytes::counted,
     forward::{forward, prepare},
     judge::Judgement,
     no_answer::NoAnswer,
@@ -94,8 +95,6 @@ struct Found<'a> {
     /// The tenant for which names without a tenant are counted.
     door: &'a TenantId,
     whose: Whose,
-    /// Of the body.
-    bytes: Bytes,
 }
 
 /// Step 7 for a request that may be a sign-in.
@@ -110,12 +109,16 @@ pub async fn guarded(
 ) -> Result<(Outcome, Response<ResponseBody>), Refusal> {
     let guards = covering(policy, parts.uri.path());
     let guarding = Guarding { worker, connection, settings, judgement, policy, now };
-    let read::SignIn { found, body, bytes } = match read::sign_in(&guards, connection, &mut parts, body).await
-    {
+    if !body.is_end_stream() {
+        check_buffers(&worker.gate, judgement)?;
+    }
+    let client = (connection, &judgement.client_state);
+    let read::SignIn { found, body, bytes } = match read::sign_in(&guards, client, &mut parts, body).await {
         Ok(sign_in) => sign_in,
         Err((guard, problem)) => return guarding.refuse(guard, problem),
     };
     let Some((guard, name)) = found else {
+        drop(bytes);
         return guarding.forward(parts, body).await.map(forwarded).map_err(Refusal::from);
     };
     let door = whose::door(guard, &policy.tenant, &settings.tenancy.default_tenant);
@@ -127,15 +130,16 @@ pub async fn guarded(
     if whose.names.is_empty() && guard.require_name {
         return guarding.refuse(guard, Doubt::NoName.into());
     }
-    let found = Found { guard, door, whose, bytes };
+    let found = Found { guard, door, whose };
     if guard.only_names() {
+        drop(bytes);
         let answer = guarding.forward(parts, body).await?;
         return match found.whose.follow(guard, door, given, answer.headers()) {
             Ok(()) => Ok(forwarded(answer)),
             Err(problem) => guarding.refuse(guard, problem),
         };
     }
-    guarding.attempt(&found, parts, body).await
+    guarding.attempt(&found, bytes, (parts, body)).await
 }
 
 fn forwarded(answer: Response<ResponseBody>) -> (Outcome, Response<ResponseBody>) {
@@ -151,14 +155,27 @@ impl Guarding<'_> {
         }
     }
 
+    /// What the guard compares with the answer. The body itself is not held while the portal thinks.
+    fn sent(&self, guard: &Guard, query: Option<&str>, body: Bytes) -> Bytes {
+        let sent = guard.sent(query, &body);
+        drop(body);
+        let reservation = self.judgement.client_state.reserve(Resource::BufferedBytes, sent.len());
+        counted(Bytes::from(sent), reservation)
+    }
+
     fn refuse(&self, guard: &Guard, problem: read::Problem) -> Answered {
         self.worker.gate.metrics.count_guarded(Guarded::doubtful);
         refuse::doubtful(guard, problem)
     }
 
-    /// Counted, forwarded, and settled by the answer.
-    async fn attempt(&self, found: &Found<'_>, mut parts: Parts, body: ClientBody) -> Answered {
-        let &Found { guard, door, ref whose, ref bytes } = found;
+    /// Counted, forwarded, and settled by the answer. `bytes` are those of the body.
+    async fn attempt(
+        &self,
+        found: &Found<'_>,
+        bytes: Bytes,
+        (mut parts, body): (Parts, ClientBody),
+    ) -> Answered {
+        let &Found { guard, door, ref whose } = found;
         let gate = &*self.worker.gate;
         let known = gate.guards.known.get_or_init(Known::default);
         steer::hold(guard, &mut parts, self.judgement.client.https);
@@ -181,7 +198,7 @@ impl Guarding<'_> {
         };
         let started = Instant::now();
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-        let sent = guard.sent(parts.uri.query(), bytes);
+        let sent = self.sent(guard, parts.uri.query(), bytes);
         let answer = match self.forward(parts, body).await {
             Ok(answer) => answer,
             // the portal may have verified the password before the connection failed: the attempt stays counted

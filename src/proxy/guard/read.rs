@@ -11,16 +11,24 @@ use http::{
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::{
-    domain::guard::{Doubt, Guard, Head, MAX_BODY, Reading},
+    domain::{
+        fairness::Resource,
+        guard::{Doubt, Guard, Head, MAX_BODY, Reading},
+    },
     proxy::{
         ClientConnection,
+        counted_bytes::counted,
         request_body::{ArrivingBody, ClientBody, RequestBody},
         upload_watch::UploadLimits,
     },
+    sync::client_limits::ClientState,
 };
 
 /// Nobody types this slowly, and who wants to hold a connection gets no longer to do it.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// While it is read, a body is held as pieces and as a whole; while it is sent, as a whole and beside the head.
+const COPIES: usize = 2;
 
 /// A request that may be a sign-in, as far as guards are concerned.
 pub(super) struct SignIn<'a> {
@@ -58,14 +66,15 @@ impl From<Doubt> for Problem {
 
 pub(super) async fn sign_in<'a>(
     guards: &[&'a Arc<Guard>],
-    connection: &Arc<ClientConnection>,
+    (connection, client): (&Arc<ClientConnection>, &Arc<ClientState>),
     parts: &mut Parts,
     body: ArrivingBody,
 ) -> Result<SignIn<'a>, (&'a Arc<Guard>, Problem)> {
     let reader = guards.iter().find(|guard| guard.reads_body(parts.method.as_str()));
     let (bytes, body) = match reader {
         Some(guard) => {
-            let bytes = whole(connection, parts, body).await.map_err(|problem| (*guard, problem))?;
+            let read = whole((connection, client), parts, body);
+            let bytes = read.await.map_err(|problem| (*guard, problem))?;
             // the portal need not ask for it any more
             parts.headers.remove(EXPECT);
             (bytes.clone(), ClientBody::buffered(bytes))
@@ -115,8 +124,9 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     Some(if lines.next().is_some() { "" } else { first.to_str().unwrap_or_default() })
 }
 
+/// The whole body. It counts for the client from here on, until it has been written to the portal.
 async fn whole(
-    connection: &Arc<ClientConnection>,
+    (connection, client): (&Arc<ClientConnection>, &Arc<ClientState>),
     parts: &Parts,
     body: ArrivingBody,
 ) -> Result<Bytes, Problem> {
@@ -126,6 +136,11 @@ async fn whole(
     if announced.is_some_and(|length| length > MAX_BODY as u64) {
         return Err(TOO_LARGE);
     }
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let most = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(MAX_BODY);
+    let reservation = client.reserve(Resource::BufferedBytes, COPIES * most);
     let body = RequestBody::new(
         ClientBody::Arriving(body),
         parts.version,
@@ -133,7 +148,7 @@ async fn whole(
         UploadLimits::silence(PATIENCE),
     );
     match tokio::time::timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Ok(collected)) => Ok(counted(collected.to_bytes(), reservation)),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(TOO_LARGE),
         Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "the sign-in broke off")),
         Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the sign-in came too slowly")),

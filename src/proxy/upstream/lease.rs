@@ -127,6 +127,9 @@ impl Lease {
         let body = request.body_mut().take();
         // frees memory while the request waits for the answer
         *request.headers_mut() = HeaderMap::new();
+        if head.capacity() > KEPT_HEAD {
+            *head = Vec::new();
+        }
         if is_upload {
             let pool = Arc::clone(pool);
             let Connection { reader, mut deadline, .. } = *self.connection;
