@@ -146,8 +146,12 @@ pub fn is_allowed(settings: &Settings, host: &str) -> bool {
     if allowed.is_empty() {
         return true;
     }
-    let host = normal(host);
-    settings.tenancy.portal_host.as_deref() == Some(&*host) || is_in(allowed, &host)
+    is_portal_host(&settings.tenancy, host) || is_in(allowed, &normal(host))
+}
+
+/// Whether it is the host of `server.public_url`, as it was sent.
+pub fn is_portal_host(tenancy: &Tenancy, host: &str) -> bool {
+    tenancy.portal_host.as_deref() == Some(&*normal(host))
 }
 
 fn is_in(list: &[String], host: &str) -> bool {

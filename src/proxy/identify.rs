@@ -10,6 +10,7 @@ use crate::{
     clock,
     config::{
         Settings, TenantPolicy,
+        hosts::{self, HostFound},
         model::{Issuer, KeySource, Profile},
     },
     domain::{
@@ -99,7 +100,7 @@ pub async fn identify(scene: Scene<'_>) -> Result<Option<Proof>, Refusal> {
         return Ok(None);
     }
     let reads = parts.method == Method::GET || parts.method == Method::HEAD;
-    let by_own_page = reads || is_from_own_page(parts, asking.client, scene.settings);
+    let by_own_page = reads || is_from_own_page((gate, scene.settings), parts, asking.client);
     let bearer = by_token(scene, (reads, by_own_page)).await?;
     match (bearer, &gate.doors) {
         (Some(verified), _) => Ok(Some(Proof::Token(verified))),
@@ -187,28 +188,53 @@ fn would_show_a_tenant(policy: &TenantPolicy, token: &str) -> bool {
 
 /// Cross-site WebSocket hijacking: a page of another origin opens a socket with the visitor's cookies. Programs send no
 /// `Origin`, and no cookies they did not choose.
-pub fn is_foreign_origin(parts: &Parts, client: &Client, settings: &Settings, policy: &TenantPolicy) -> bool {
+pub fn is_foreign_origin(
+    (gate, settings): (&Gate, &Settings),
+    parts: &Parts,
+    client: &Client,
+    policy: &TenantPolicy,
+) -> bool {
     let Some(origin) = parts.headers.get(header::ORIGIN) else { return false };
     let Ok(origin) = origin.to_str() else { return true };
-    let own = own_origin(client, &parts.headers);
-    own.as_deref() != Some(origin)
-        && !policy.websocket_origins.iter().any(|allowed| allowed == origin)
-        && !is_public_origin(settings, origin)
+    let is_own = own_origin(client, &parts.headers).as_deref() == Some(origin)
+        || policy.websocket_origins.iter().any(|allowed| allowed == origin)
+        || public_origin((gate, settings), client, &parts.headers).as_deref() == Some(origin);
+    !is_own
 }
 
-/// Whether it is the origin of `server.public_url`. A proxy before Doorward may send another host name than browsers use.
-fn is_public_origin(settings: &Settings, origin: &str) -> bool {
-    let public = settings.server.public_url.as_ref();
-    public.is_some_and(|url| url.origin().ascii_serialization() == origin)
+/// The origin of `server.public_url`, which browsers use where a proxy before Doorward sends another host name. `None` where
+/// the request's host is a tenant's: pages of the public host are another origin to it.
+fn public_origin(
+    (gate, settings): (&Gate, &Settings),
+    client: &Client,
+    headers: &HeaderMap,
+) -> Option<String> {
+    let public = settings.server.public_url.as_ref()?;
+    let host =
+        client.host.as_deref().or_else(|| headers.get(header::HOST)?.to_str().ok()).unwrap_or_default();
+    let is_public = hosts::is_portal_host(&settings.tenancy, host);
+    (is_public || gate.tenants.by_host(host) == HostFound::None)
+        .then(|| public.origin().ascii_serialization())
+}
+
+/// The origins whose pages may send requests to this host in a browser's name.
+pub fn own_origins(
+    (gate, settings): (&Gate, &Settings),
+    client: &Client,
+    headers: &HeaderMap,
+) -> Vec<String> {
+    public_origin((gate, settings), client, headers).into_iter().chain(own_origin(client, headers)).collect()
 }
 
 /// Cross-site request forgery: a form of another origin is sent with the visitor's cookies.
-fn is_from_own_page(parts: &Parts, client: &Client, settings: &Settings) -> bool {
+fn is_from_own_page((gate, settings): (&Gate, &Settings), parts: &Parts, client: &Client) -> bool {
     let text = |name: &HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let (site, origin) = (text(&SEC_FETCH_SITE), text(&header::ORIGIN));
     let own = own_origin(client, &parts.headers);
     browser::from_own_page(site, origin, own.as_deref())
-        || (site.is_none() && origin.is_some_and(|origin| is_public_origin(settings, origin)))
+        || (site.is_none()
+            && origin.is_some()
+            && public_origin((gate, settings), client, &parts.headers).as_deref() == origin)
 }
 
 /// The origin the browser sees us under: scheme and host of the request, as far as proxies before us may be believed.

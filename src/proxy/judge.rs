@@ -180,7 +180,8 @@ pub async fn judge(
         judgement.caller.surface = route.surface;
 
         // ── 5 identity
-        let identified = if upgrade && is_foreign_origin(parts, &judgement.client, settings, &policy) {
+        let identified = if upgrade && is_foreign_origin((gate, settings), parts, &judgement.client, &policy)
+        {
             Err(Refusal::ForeignOrigin)
         } else {
             let needs_user = choice.needs_user();

@@ -15,7 +15,7 @@ use super::{
     body::ResponseBody,
     forwarded::{self, Client},
     hygiene,
-    identify::own_origin,
+    identify::own_origins,
     judge::Judgement,
     log_entry::arrived,
     pipeline::{BODY_IDLE, is_chunked},
@@ -71,7 +71,8 @@ pub async fn handle(
         let (status, detail) = (refusal.status(), refusal.detail());
         named = Err(NotUnderstood { status, detail });
     }
-    let call = Call { address, named, ..call(&settings, connection, &client, &parts.headers, &request_id) };
+    let call =
+        Call { address, named, ..call((gate, &settings), connection, &client, &parts.headers, &request_id) };
     if let Some((entry, _)) = &mut entry {
         entry.client = Some(client.address);
     }
@@ -136,7 +137,7 @@ pub async fn at_the_gate(
     let call = Call {
         address: judgement.address,
         named,
-        ..call(&settings, connection, client, headers, request_id)
+        ..call((gate, &settings), connection, client, headers, request_id)
     };
     ask(gate, connection, call, request).await
 }
@@ -150,18 +151,17 @@ pub fn note(entry: &mut Entry, response: &Response<ResponseBody>) {
 }
 
 fn call(
-    settings: &Settings,
+    (gate, settings): (&Gate, &Settings),
     connection: &ClientConnection,
     client: &Client,
     headers: &HeaderMap,
     request_id: &HeaderValue,
 ) -> Call {
     let from_here = |address: IpAddr| address.is_loopback();
-    let public = settings.server.public_url.as_ref().map(|url| url.origin().ascii_serialization());
     Call {
         address: client.address.into(),
         is_private: client.https || (from_here(client.address) && from_here(connection.peer.ip())),
-        own_origins: public.into_iter().chain(own_origin(client, headers)).collect(),
+        own_origins: own_origins((gate, settings), client, headers),
         request_id: request_id.to_str().unwrap_or_default().to_owned(),
         named: Ok(None),
     }

@@ -20,7 +20,7 @@ use super::{
     forward::{forward, prepare},
     guard::{self, guarded},
     headers::mark_private,
-    identify::own_origin,
+    identify::own_origins,
     judge::{Judgement, judge},
     log_entry::{arrived, judged},
     management,
@@ -345,7 +345,6 @@ fn own_outcome(refused: Option<&PageRefusal>, status: StatusCode) -> Outcome {
 
 /// What our own pages may know of a request.
 fn visit(worker: &Worker, settings: &Settings, judgement: &Judgement, parts: &Parts) -> Visit {
-    let public = settings.server.public_url.as_ref().map(|url| url.origin().ascii_serialization());
     let tenant = match (&judgement.policy, &judgement.verdict) {
         (Some(policy), _) => Ok(Arc::clone(policy)),
         (None, Err(refusal)) => Err(refusal.page()),
@@ -355,7 +354,7 @@ fn visit(worker: &Worker, settings: &Settings, judgement: &Judgement, parts: &Pa
         tenant,
         address: judgement.address,
         https: judgement.client.https,
-        own_origins: public.into_iter().chain(own_origin(&judgement.client, &parts.headers)).collect(),
+        own_origins: own_origins((&worker.gate, settings), &judgement.client, &parts.headers),
         several_tenants: worker.gate.tenants.several(),
     }
 }

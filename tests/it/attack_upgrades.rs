@@ -22,6 +22,38 @@ fn status(head: &crate::support::message::Head) -> u16 {
 }
 
 #[test]
+fn attack_websocket_of_a_tenants_host_from_a_page_of_the_public_host() {
+    let portal = any_path();
+    let gate = Gate::before(&portal)
+        .generic(&[])
+        .websockets_at("/ws")
+        .setting("server.public_url", "https://portal.test")
+        .setting("tenancy.hosts", json!({"a.test": "a.com", "b.test": "b.com"}))
+        .setting("tenancy.host_pattern", "{tenant}.users.test")
+        .setting("tenancy.claimable_hosts", json!([".test"]))
+        .tenant("a.com", &json!({}))
+        .tenant("b.com", &json!({"Doorward": {"hosts": ["c.test"]}}))
+        .start();
+    for (host, origin, is_own) in [
+        ("b.test", "https://portal.test", false),
+        ("B.Test:443", "https://portal.test", false),
+        ("b.com.users.test", "https://portal.test", false),
+        ("c.test", "https://portal.test", false),
+        ("b.test", "https://a.test", false),
+        ("portal.test", "https://b.test", false),
+        ("b.test", "https://b.test", true),
+        ("portal.test", "https://portal.test", true),
+        ("portal.test:8443", "https://portal.test", true),
+        // a name that only the proxy in front uses
+        ("inner.test", "https://portal.test", true),
+    ] {
+        let (head, _) = gate.get("/ws").host(host).header("origin", origin).upgrade();
+        assert_eq!(status(&head), if is_own { 101 } else { 403 }, "{host} {origin}");
+    }
+    assert_eq!(portal.received().len(), 4);
+}
+
+#[test]
 fn attack_websocket_of_a_closed_tenant_by_an_open_path() {
     let portal = any_path();
     let generic = Gate::before(&portal)

@@ -331,6 +331,29 @@ fn attack_cross_site_websocket_hijacking_with_a_session() {
     assert!(head.first.contains("403") && portal.saw_nothing(), "{}", head.first);
 }
 
+/// The same by a form, which a browser without Fetch Metadata sends with its `Origin` only.
+#[test]
+fn attack_form_of_the_public_host_at_a_tenants_host() {
+    let portal = Portal::answering("done").start();
+    let gate = closed(&portal)
+        .setting("server.public_url", "https://portal.test")
+        .setting("tenancy.hosts", json!({"acme.test": "acme.com"}))
+        .start();
+    let desk = desk(&gate);
+    let session = desk.session(&desk.account("acme.com", "alex"));
+    for (host, origin, is_own) in [
+        ("acme.test", "https://portal.test", false),
+        ("acme.test", "https://beta.test", false),
+        ("acme.test", "https://acme.test", true),
+        ("portal.test", "https://portal.test", true),
+        ("inner.test", "https://portal.test", true),
+    ] {
+        let ask = gate.post(PAGE).host(host).tenant("acme.com").api_client();
+        let answer = ask.cookie("__Host-doorward", &session).header("origin", origin).send();
+        assert_eq!(answer.status, if is_own { 200 } else { 401 }, "{host} {origin}");
+    }
+}
+
 #[test]
 fn explain_shows_what_the_session_said() {
     let portal = Portal::answering("").start();
