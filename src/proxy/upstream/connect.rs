@@ -103,6 +103,10 @@ impl PortalStream {
         }
     }
 
+    pub const fn is_tls(&self) -> bool {
+        matches!(self.transport, Transport::Tls(_))
+    }
+
     /// From here on it counts, until it is closed.
     #[must_use]
     pub fn counted(mut self, slot: Slot<Lease>) -> Self {

@@ -30,6 +30,8 @@ use super::{
 
 /// An idle connection keeps the buffer of its heads, but not of the largest.
 const KEPT_HEAD: usize = 8 * 1024;
+/// The most plaintext of one TLS record (RFC 8446 §5.1).
+const TLS_RECORD: usize = 16 * 1024;
 
 /// Small, because it is moved several times per request.
 pub struct Lease {
@@ -121,7 +123,7 @@ impl Lease {
             deadline.poll(cx).map(|()| Err(ForwardError::AnswerTimeout))
         });
         if let Err(error) = wrote.await {
-            let is_unsent = written == 0 && !error.is_timeout();
+            let is_unsent = is_unsent(written, head.len(), reader.io.is_tls()) && !error.is_timeout();
             return Err(Unanswered { error, is_unsent });
         }
         let body = request.body_mut().take();
@@ -169,6 +171,13 @@ impl Lease {
     pub(super) fn parts(&mut self) -> (&mut Reader<PortalStream>, &mut Deadline) {
         (&mut self.connection.reader, &mut self.connection.deadline)
     }
+}
+
+/// Whether an error proves that the portal has received no part of a request of `bytes` bytes, so that it can be sent again.
+/// Over TLS, one write may send several records, and an error at the second hides that the first has been sent. Part of a
+/// record is nothing: the portal cannot decrypt it.
+const fn is_unsent(written: usize, bytes: usize, is_tls: bool) -> bool {
+    written == 0 && (!is_tls || bytes <= TLS_RECORD)
 }
 
 fn poll_write_head(
@@ -253,6 +262,22 @@ mod tests {
 
     use super::*;
     use crate::proxy::request_body::UploadProgress;
+
+    #[test]
+    fn attack_a_request_over_tls_that_is_sent_twice_after_its_first_record() {
+        for (written, bytes, is_tls, repeated) in [
+            (0, 500, false, true),
+            (0, 60_000, false, true),
+            (1, 500, false, false),
+            (0, 500, true, true),
+            (0, TLS_RECORD, true, true),
+            (0, TLS_RECORD + 1, true, false),
+            (0, 60_000, true, false),
+            (TLS_RECORD, 60_000, true, false),
+        ] {
+            assert_eq!(is_unsent(written, bytes, is_tls), repeated, "{written} of {bytes}, TLS: {is_tls}");
+        }
+    }
 
     /// The time of an answer counts from the end of its upload.
     #[tokio::test(start_paused = true)]
