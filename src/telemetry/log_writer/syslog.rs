@@ -145,7 +145,7 @@ impl Connection {
             SyslogAddress::Tcp { host, port } => connect((host, *port)).map(Self::Tcp),
             SyslogAddress::Tls { host, port, ca_file } => {
                 let socket = connect((host, *port))?;
-                Ok(Self::Tls(Box::new(TlsStream::connect(socket, host, ca_file.as_deref())?)))
+                Ok(Self::Tls(Box::new(TlsStream::connect(socket, host, ca_file.as_deref(), PATIENCE)?)))
             }
         }
     }

@@ -1,10 +1,11 @@
 //! A connection to a syslog server over TLS (RFC 5425), for a separate thread: its socket blocks, but no longer than its timeouts.
 
 use std::{
-    io::{self, ErrorKind, Write as _},
+    io::{self, ErrorKind, Read, Write},
     net::TcpStream,
     path::Path,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use rustls::{
@@ -16,8 +17,13 @@ pub struct TlsStream(StreamOwned<ClientConnection, TcpStream>);
 
 impl TlsStream {
     /// Authenticates the server by the authorities in `ca_file`, which is read for each connection, or else by those of the
-    /// system. `socket` has timeouts in both directions.
-    pub fn connect(socket: TcpStream, host: &str, ca_file: Option<&Path>) -> io::Result<Self> {
+    /// system. `socket` has timeouts in both directions; `patience` is how long the whole handshake may take.
+    pub fn connect(
+        socket: TcpStream,
+        host: &str,
+        ca_file: Option<&Path>,
+        patience: Duration,
+    ) -> io::Result<Self> {
         let roots = roots(ca_file)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
@@ -28,9 +34,13 @@ impl TlsStream {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         let connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
         let mut stream = StreamOwned::new(connection, socket);
+        let timeouts = (stream.sock.read_timeout()?, stream.sock.write_timeout()?);
+        let mut limited = Limited { socket: &stream.sock, until: Instant::now() + patience };
         while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock).map_err(late)?;
+            stream.conn.complete_io(&mut limited).map_err(late)?;
         }
+        stream.sock.set_read_timeout(timeouts.0)?;
+        stream.sock.set_write_timeout(timeouts.1)?;
         Ok(Self(stream))
     }
 
@@ -55,6 +65,37 @@ impl TlsStream {
     }
 }
 
+/// A socket up to a point in time: a server that sends single bytes does not extend it, as it would a timeout of each read.
+struct Limited<'a> {
+    socket: &'a TcpStream,
+    until: Instant,
+}
+
+impl Limited<'_> {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+    }
+}
+
+impl Read for Limited<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.socket.set_read_timeout(self.left()?)?;
+        self.socket.read(buffer)
+    }
+}
+
+impl Write for Limited<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.set_write_timeout(self.left()?)?;
+        self.socket.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
+    }
+}
+
 fn roots(ca_file: Option<&Path>) -> io::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     let Some(file) = ca_file else {
@@ -75,7 +116,52 @@ fn roots(ca_file: Option<&Path>) -> io::Result<RootCertStore> {
 
 fn late(error: io::Error) -> io::Error {
     match error.kind() {
-        ErrorKind::WouldBlock => io::Error::new(ErrorKind::TimedOut, "the TLS handshake takes too long"),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            io::Error::new(ErrorKind::TimedOut, "the TLS handshake takes too long")
+        }
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, sync::mpsc, thread};
+
+    use super::*;
+
+    /// Connects to a server that sends `start` and then one byte each `pause`, and returns the error and the time until it.
+    fn handshake_with(start: &'static [u8], pause: Duration, patience: Duration) -> (io::Error, Duration) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = mpsc::channel::<()>();
+        let server = thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let _ = socket.write_all(start);
+            while stopped.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
+                if socket.write_all(&[0]).is_err() {
+                    return;
+                }
+            }
+        });
+        let socket = TcpStream::connect(address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let since = Instant::now();
+        let error = TlsStream::connect(socket, "localhost", None, patience).err().unwrap();
+        let elapsed = since.elapsed();
+        drop(stop);
+        server.join().unwrap();
+        (error, elapsed)
+    }
+
+    #[test]
+    fn attack_a_syslog_server_that_stretches_the_handshake_byte_by_byte() {
+        let (pause, patience) = (Duration::from_millis(20), Duration::from_millis(300));
+        // a handshake record that announces 16,384 bytes, and nothing at all
+        for start in [&b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"[..], b""] {
+            let pause = if start.is_empty() { Duration::from_mins(1) } else { pause };
+            let (error, elapsed) = handshake_with(start, pause, patience);
+            assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+            assert!(elapsed < Duration::from_secs(4), "{elapsed:?}");
+        }
     }
 }
