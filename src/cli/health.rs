@@ -69,8 +69,8 @@ fn find_address(options: &Options) -> Result<(SocketAddr, Option<String>), Strin
             Ok(address) => Ok((address, None)),
             Err(error) => Err(format!("{}: admin.listen: {error}", file.display())),
         },
-        Err(mistake) => {
-            let line = mistake.and_then(|mistake| mistake.line);
+        Err(mistakes) => {
+            let line = mistakes.first().and_then(|mistake| mistake.line);
             let line = line.map_or_else(String::new, |line| format!(" (line {line})"));
             let file = file.display();
             let note = format!("{file} is not TOML{line}: asked the default, {DEFAULT}; use --address");

@@ -54,12 +54,10 @@ pub fn parse(text: &str, file: &Path, env: &BTreeMap<String, String>) -> Result<
 }
 
 /// Reads `admin.listen` and ignores mistakes elsewhere in the file: an edit that is not in force must not fail the probe of a
-/// running Doorward. The error is the first mistake of a file that is not TOML.
-pub fn admin_listen(text: &str, file: &Path) -> Result<Option<String>, Option<Mistake>> {
+/// running Doorward. An error: the file is not TOML.
+pub fn admin_listen(text: &str, file: &Path) -> Result<Option<String>, Vec<Mistake>> {
     let mut findings = Findings::new(file);
-    let Some(root) = toml::parse(text, &mut findings) else {
-        return Err(findings.into_mistakes().into_iter().next());
-    };
+    let Some(root) = toml::parse(text, &mut findings) else { return Err(findings.into_mistakes()) };
     Ok(match root.at(&Key::root().name("admin").name("listen")).map(|node| &node.value) {
         Some(Value::Text(listen)) => Some(listen.clone()),
         _ => None,

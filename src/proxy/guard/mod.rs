@@ -139,7 +139,7 @@ pub async fn guarded(
             Err(problem) => guarding.refuse(guard, problem),
         };
     }
-    guarding.attempt(&found, bytes, (parts, body)).await
+    Box::pin(guarding.attempt(&found, bytes, (parts, body))).await
 }
 
 fn forwarded(answer: Response<ResponseBody>) -> (Outcome, Response<ResponseBody>) {

@@ -89,8 +89,8 @@ mod tests {
         }
     }
 
-    fn ended(lost: u64, seconds: u64) -> Option<Report> {
-        Some(Report::Ended { lost, lasted: Duration::from_secs(seconds) })
+    fn ended(lost: u64, seconds: u64) -> Report {
+        Report::Ended { lost, lasted: Duration::from_secs(seconds) }
     }
 
     #[test]
@@ -103,10 +103,10 @@ mod tests {
             (3, None, 9, None),
             (4, None, 10, None),
             (5, None, 10, None),
-            (6, None, 10, ended(3, 3)),
+            (6, None, 10, Some(ended(3, 3))),
             (7, None, 10, None),
             (8, None, 11, Some(Report::Cannot)),
-            (10, None, 11, ended(1, 0)),
+            (10, None, 11, Some(ended(1, 0))),
         ]);
     }
 
