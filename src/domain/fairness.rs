@@ -162,6 +162,12 @@ impl Rate {
         SECOND / u64::from(self.per_second.max(1)) / (u64::from(breadth.step) + 1)
     }
 
+    /// Whether a client sends more at once than a browser that opens a page. `arrival` as in [`Self::conform`].
+    pub fn is_burst(self, arrival: u64, now: u64) -> bool {
+        const REQUESTS_OF_A_PAGE: u64 = 16;
+        arrival.saturating_sub(now) > REQUESTS_OF_A_PAGE * self.interval(Breadth::new(0, 1))
+    }
+
     /// The generic cell rate algorithm (ITU-T I.371): `arrival` is when the next request is due if all came evenly, in
     /// nanoseconds like `now`. `Ok` is the next due time, `Err` how long to wait. A network that is `step` times wider
     /// has `step` times more.
@@ -251,6 +257,16 @@ mod tests {
             "an idle client has its burst again"
         );
         assert_eq!(passes(9000), Err(100));
+    }
+
+    #[test]
+    fn more_than_sixteen_requests_at_once_are_a_burst() {
+        let rate = Rate { per_second: 1000, burst: 2000 };
+        for (due, now, is_burst) in
+            [(0, 1000, false), (1016, 1000, false), (1017, 1000, true), (1017, 1001, false)]
+        {
+            assert_eq!(rate.is_burst(due * MS, now * MS), is_burst, "{due} at {now}");
+        }
     }
 
     proptest! {

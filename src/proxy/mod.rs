@@ -65,7 +65,7 @@ use crate::{
     account::Doors,
     config::{Mistake, Settings, TenantDirectory, directory::Found},
     domain::{fairness::Resource, tenant::TenantId},
-    sync::{BufferBudget, client_limits::ClientRegistry},
+    sync::{BufferBudget, BurstQueue, client_limits::ClientRegistry},
     telemetry::{access_log::AccessLog, metrics::Metrics},
     token::Verifier,
 };
@@ -125,6 +125,7 @@ impl Gate {
 /// One worker's share: the gate, and portal connections of its own.
 pub struct Worker {
     pub gate: Arc<Gate>,
+    pub burst_queue: BurstQueue,
     portals: Portals,
     /// The settings the portals were last looked over with.
     swept: Mutex<Weak<Settings>>,
@@ -133,7 +134,7 @@ pub struct Worker {
 impl Worker {
     pub fn new(gate: Arc<Gate>) -> Self {
         let portals = Portals::new(&gate.portal_connections);
-        Self { gate, portals, swept: Mutex::default() }
+        Self { gate, burst_queue: BurstQueue::default(), portals, swept: Mutex::default() }
     }
 
     /// Once a second: closes portal connections that have been idle too long, and all of them after a reload.

@@ -37,6 +37,7 @@ use crate::{
     domain::{
         access::Decision,
         browser,
+        client::Client,
         fairness::Resource,
         route::{Access, Surface},
     },
@@ -64,7 +65,6 @@ pub async fn handle(
     // ── 1 arrive
     let gate = &*worker.gate;
     let settings: Guard<Arc<Settings>> = gate.settings.load();
-    let now = clock::now();
     let is_chunked = is_chunked(&request);
     let is_http1 = request.version() <= Version::HTTP_11;
     let mut account = Account::open(Arc::clone(connection), Arc::clone(&gate.metrics));
@@ -75,8 +75,19 @@ pub async fn handle(
     let mut entry = gate.access_log.load_full().map(|log| (arrived(&parts, &request_id), log));
 
     let source = source(gate, &settings, connection, &parts.headers);
+    let is_burst = gate.clients.is_in_burst(
+        &source.client_state,
+        settings.limits.client.request_rate,
+        account.started(),
+    );
     let admitted = match admit(gate, &settings, &source.client_state, account.started()) {
-        Ok(permit) => Ok(Some(permit)),
+        Ok(permit) => {
+            // only requests within the limits wait, so that the queue is bounded
+            if is_burst {
+                Box::pin(worker.burst_queue.enter(Client::of(source.client.address))).await;
+            }
+            Ok(Some(permit))
+        }
         // small and in memory; without them the page that explains the limit cannot be read
         Err(_) if parts.uri.path().starts_with(ASSETS) => Ok(None),
         Err(refusal) => {
@@ -84,6 +95,7 @@ pub async fn handle(
             Box::pin(again).await.map(Some)
         }
     };
+    let now = clock::now();
 
     // ── 2 hygiene, 3 tenant, 4 route, 5 identity, 6 decide
     let mut is_limited = admitted.is_err();

@@ -154,8 +154,10 @@ async fn serve_http1<T: Socket>(
 /// left, or leaves when we do, keeps nobody waiting.
 async fn say_goodbye<T: Socket>(socket: &mut T) {
     if socket.shutdown().await.is_ok() {
-        let mut unread = vec![0; 16 * 1024];
-        while matches!(socket.read(&mut unread).await, Ok(1..)) {}
+        let mut unread = BytesMut::with_capacity(4096);
+        while matches!(socket.read_buf(&mut unread).await, Ok(1..)) {
+            unread.clear();
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::JoinSet,
+    task::{JoinSet, yield_now},
     time::{interval, sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
@@ -61,6 +61,8 @@ pub fn start(
 }
 
 async fn run(listeners: Vec<Listener>, worker: Arc<Worker>, open: Arc<Open>, mut drain: DrainSignal) {
+    let of_burst_queue = Arc::clone(&worker);
+    tokio::spawn(async move { of_burst_queue.burst_queue.run().await });
     let mut accepting = JoinSet::new();
     for listener in listeners {
         match TcpListener::from_std(listener.socket) {
@@ -207,6 +209,8 @@ impl Drop for OpenConnection {
 
 async fn accept(listener: TcpListener, tls: Option<Arc<Certificates>>, port: Port) {
     loop {
+        // between two connections the sockets of other clients are polled
+        yield_now().await;
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {

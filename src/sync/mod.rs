@@ -1,10 +1,16 @@
-//! What many threads share: limits per client, and the budget of buffered bytes.
+//! What many requests share: limits per client, queues, and the budget of buffered bytes.
 
 mod buffer_budget;
+mod burst_queue;
 pub mod client_limits;
+mod fair_queue;
 mod permit_queue;
 
-pub use self::buffer_budget::{
-    BufferBudget, MAX_UNREAD_BODY_BYTES, STALLED_ANSWER_BYTES, STALLED_CONNECTION_BYTES,
-    STALLED_STREAM_BYTES, StalledAnswer,
+pub use self::{
+    buffer_budget::{
+        BufferBudget, MAX_UNREAD_BODY_BYTES, STALLED_ANSWER_BYTES, STALLED_CONNECTION_BYTES,
+        STALLED_STREAM_BYTES, StalledAnswer,
+    },
+    burst_queue::BurstQueue,
+    fair_queue::{FairQueue, Place},
 };

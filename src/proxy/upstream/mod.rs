@@ -6,7 +6,6 @@ mod http1;
 mod http2;
 mod lease;
 mod leased_body;
-mod line;
 mod pool;
 mod share;
 mod slots;

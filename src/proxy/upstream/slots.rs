@@ -16,8 +16,10 @@ use std::{
 
 use tokio::{sync::oneshot, time::timeout};
 
-use super::line::{Line, Place};
-use crate::domain::client::Client;
+use crate::{
+    domain::client::Client,
+    sync::{FairQueue, Place},
+};
 
 /// Which worker's connections; those of another worker cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +42,7 @@ pub struct Slots<T> {
 
 struct State<T> {
     taken: usize,
-    line: Line<Waiter<T>>,
+    line: FairQueue<Waiter<T>>,
 }
 
 struct Waiter<T> {
@@ -63,7 +65,7 @@ impl<T> Slots<T> {
     pub fn new(max: usize) -> Arc<Self> {
         Arc::new(Self {
             max: AtomicUsize::new(max),
-            state: Mutex::new(State { taken: 0, line: Line::default() }),
+            state: Mutex::new(State { taken: 0, line: FairQueue::default() }),
             waiting: AtomicUsize::new(0),
         })
     }

@@ -1,4 +1,4 @@
-//! A line in which clients take turns: each new place of a client is behind those of all others that wait less often.
+//! A queue in which clients take turns: each new place of a client is behind those of all others that wait less often.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,7 +8,7 @@ use crate::domain::client::Client;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place(u64, u64);
 
-pub struct Line<W> {
+pub struct FairQueue<W> {
     places: BTreeMap<Place, (Client, W)>,
     clients: HashMap<Client, Places>,
     /// That of whoever was served last.
@@ -22,13 +22,13 @@ struct Places {
     last_round: u64,
 }
 
-impl<W> Default for Line<W> {
+impl<W> Default for FairQueue<W> {
     fn default() -> Self {
         Self { places: BTreeMap::new(), clients: HashMap::new(), round: 0, number: 0 }
     }
 }
 
-impl<W> Line<W> {
+impl<W> FairQueue<W> {
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
@@ -91,8 +91,8 @@ mod tests {
         Client::of([192, 0, 2, number].into())
     }
 
-    fn served(line: &mut Line<u8>) -> Vec<u8> {
-        std::iter::from_fn(|| line.serve()).collect()
+    fn served(queue: &mut FairQueue<u8>) -> Vec<u8> {
+        std::iter::from_fn(|| queue.serve()).collect()
     }
 
     #[test]
@@ -103,50 +103,50 @@ mod tests {
             (&[1, 1, 1, 2, 2, 3], &[1, 2, 3, 1, 2, 1]),
             (&[], &[]),
         ] {
-            let mut line = Line::default();
+            let mut queue = FairQueue::default();
             for number in came {
-                line.join(client(*number), *number);
+                queue.join(client(*number), *number);
             }
-            assert_eq!(served(&mut line), served_as, "{came:?}");
-            assert!(line.clients.is_empty(), "nobody is remembered");
+            assert_eq!(served(&mut queue), served_as, "{came:?}");
+            assert!(queue.clients.is_empty(), "nobody is remembered");
         }
     }
 
     #[test]
     fn who_comes_later_is_not_put_behind_all_that_one_client_waits_for() {
-        let mut line = Line::default();
+        let mut queue = FairQueue::default();
         for _ in 0..100 {
-            line.join(client(1), 1);
+            queue.join(client(1), 1);
         }
         for _ in 0..50 {
-            line.serve();
+            queue.serve();
         }
-        line.join(client(2), 2);
-        assert_eq!([line.serve(), line.serve()], [Some(2), Some(1)]);
+        queue.join(client(2), 2);
+        assert_eq!([queue.serve(), queue.serve()], [Some(2), Some(1)]);
     }
 
     proptest! {
         #[test]
         fn whoever_waits_is_served_once_or_leaves(moves in proptest::collection::vec((0u8..3, 0u8..4), 0..60)) {
-            let mut line = Line::default();
+            let mut queue = FairQueue::default();
             let mut waiting = Vec::new();
             for (what, number) in moves {
                 match what {
-                    0 => waiting.push((line.join(client(number), number), number)),
+                    0 => waiting.push((queue.join(client(number), number), number)),
                     1 => {
                         let first = waiting.iter().map(|(place, _)| *place).min();
-                        prop_assert_eq!(line.serve().is_some(), first.is_some());
+                        prop_assert_eq!(queue.serve().is_some(), first.is_some());
                         waiting.retain(|(place, _)| Some(*place) != first);
                     }
                     _ => if let Some((place, number)) = waiting.pop() {
-                        prop_assert_eq!(line.leave(client(number), place), Some(number));
-                        prop_assert_eq!(line.leave(client(number), place), None);
+                        prop_assert_eq!(queue.leave(client(number), place), Some(number));
+                        prop_assert_eq!(queue.leave(client(number), place), None);
                     }
                 }
-                prop_assert_eq!(line.len(), waiting.len());
+                prop_assert_eq!(queue.len(), waiting.len());
             }
-            prop_assert_eq!(served(&mut line).len(), waiting.len());
-            prop_assert!(line.clients.is_empty());
+            prop_assert_eq!(served(&mut queue).len(), waiting.len());
+            prop_assert!(queue.clients.is_empty());
         }
     }
 }
