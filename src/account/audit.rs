@@ -25,7 +25,8 @@ pub(super) fn account_changed(action: &'static str, account: &Account, actor: Op
     );
 }
 
-/// An administrator has removed the locks of a name that no account has. As in `lockout.set`, `user` is its hash.
+/// Records that an administrator has removed the locks of a name without an account. As in `lockout.set`, `user` is the
+/// hash of the name.
 pub(super) fn name_unlocked(tenant: &TenantId, name: NameHash, actor: &Actor) {
     tracing::info!(
         target: "doorward::audit",

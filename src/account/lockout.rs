@@ -190,7 +190,8 @@ impl Lockout {
         self.reserve_counters(settings, (attempt.tenant, keys), context, (patience, now)).await
     }
 
-    /// Counts an attempt for its portal session and its network, beside its name: see [`lockout::of_portal_session`].
+    /// Reserves an attempt on the counters of its portal session and its network, in addition to those of its name: see
+    /// [`lockout::of_portal_session`].
     pub async fn reserve_portal_session(
         &self,
         settings: &Arc<LockoutSettings>,

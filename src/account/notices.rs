@@ -13,13 +13,13 @@ use crate::{
     telemetry::accounts::{AccountMetrics, LockoutOf},
 };
 
-/// What an attempt without a network or a browser is counted for.
+/// The subject that lockout counters of an attempt are for, besides its network and its browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginSubject {
     Account(AccountId),
     /// A user name that no account has.
     Name,
-    /// The portal's session, of an attempt without a user name.
+    /// A session of the portal: for attempts without a user name, and beside the name for attempts in a session.
     PortalSession,
 }
 
@@ -86,7 +86,7 @@ impl Notices {
         address: Option<ClientAddress>,
     ) {
         for (key, counter) in reserved.locks() {
-            // the lock of the name itself is recorded
+            // one event is enough: the lock of the name itself is recorded
             if matches!(key, CounterKey::Alike { .. }) && reserved.name_locked().is_some() {
                 continue;
             }
@@ -128,13 +128,13 @@ impl Notices {
         }
     }
 
-    /// An attempt met a lock.
+    /// Logs an attempt that is rejected because of a lock.
     pub fn refused(&self, shown: Option<&Shown>) {
         log_locked(shown);
     }
 }
 
-/// What a lock is of, for the metric and the audit log.
+/// The kind of a lock, for the metric and the audit log.
 struct LockKind {
     metric: LockoutOf,
     of: &'static str,
@@ -182,7 +182,8 @@ impl LockKind {
     }
 }
 
-/// The line that log scrapers of WSO2 look for, to the byte. A portal session is no user.
+/// Writes the line that log scrapers of WSO2 search for, byte for byte. The line names a user, so locks of a portal session
+/// have none.
 fn log_locked(shown: Option<&Shown>) {
     let Some(shown) = shown.filter(|shown| shown.subject != LoginSubject::PortalSession) else { return };
     let subject = Subject { user: &shown.username, user_store: &shown.user_store, tenant: &shown.tenant };
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn audit_log_says_what_a_lock_is_of() {
+    fn audit_log_names_the_kind_of_a_lock() {
         let tenant = TenantId::super_tenant();
         let id = AccountId::from_bytes([1; 16]);
         let name = NameHash::of(&[7; 32]);

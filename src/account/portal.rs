@@ -219,8 +219,8 @@ impl Doors {
         tried.record_refusal(reserved, lockout, now)
     }
 
-    /// Counts an attempt with a name for its portal session and the client's network too: the name that the portal verifies
-    /// may be one that was given in the session before this process knew it.
+    /// Reserves an attempt with a name on the counters of its portal session and of the client's network too: the portal
+    /// may verify another name of the session, which this process has forgotten or never received.
     pub async fn reserve_session_at_portal(
         &self,
         door: &TenantId,
@@ -251,7 +251,7 @@ impl Doors {
         tried.record_refusal(reserved, lockout, now)
     }
 
-    /// Removes the counters of a name that no account has, as the portal's sign-in counts it. `false`: there were none.
+    /// Removes the counters that the portal's sign-in has for a name without an account. Returns whether there were any.
     pub async fn unlock_at_portal(
         &self,
         policy: &Arc<TenantPolicy>,

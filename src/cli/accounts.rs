@@ -108,7 +108,7 @@ impl Desk {
         }
     }
 
-    /// The error for a name without an account; `also`: what else was not found, with a comma before it.
+    /// The error for a name without an account; `also` names what else was not found and begins with a comma.
     pub async fn nobody(&self, login: &str, also: &str) -> anyhow::Error {
         let tenant = &self.policy.tenant;
         let other = self.doors.tenant_in(login, tenant).await;

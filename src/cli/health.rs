@@ -51,8 +51,8 @@ fn address(written: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// The address to ask, and a note where the file does not say which. Only the address is read from the file, so that a mistake
-/// in an edit that is not in force yet does not fail the probe of a running process.
+/// The address to probe, and a warning if the file cannot be parsed. Only the address is read from the file, so that a
+/// mistake in an edit that is not in force yet does not fail the probe of a running process.
 fn find_address(options: &Options) -> Result<(SocketAddr, Option<String>), String> {
     if let Some(address) = options.address {
         return Ok((address, None));
@@ -73,7 +73,8 @@ fn find_address(options: &Options) -> Result<(SocketAddr, Option<String>), Strin
             let line = mistakes.first().and_then(|mistake| mistake.line);
             let line = line.map_or_else(String::new, |line| format!(" (line {line})"));
             let file = file.display();
-            let note = format!("{file} is not TOML{line}: asked the default, {DEFAULT}; use --address");
+            let note =
+                format!("{file} is not TOML{line}: probed the default address, {DEFAULT}; use --address");
             Ok((DEFAULT, Some(note)))
         }
     }
@@ -95,7 +96,7 @@ pub fn run(options: &Options) -> ExitCode {
     };
     match ask(options, address) {
         Ok((true, answer)) => {
-            // `/readyz` also reports what is wrong although requests are served
+            // `/readyz` also reports faults that do not stop requests from being served
             let answer = answer.trim();
             if !matches!(answer, "" | "ok") {
                 println!("{answer}");
@@ -191,7 +192,7 @@ mod tests {
         let broken = Options { probe: String::new(), address: None, file: Some(file.clone()), timeout: 1 };
         let note = find_address(&broken).unwrap().1.unwrap();
         assert!(
-            note.ends_with("is not TOML (line 2): asked the default, 127.0.0.1:9901; use --address"),
+            note.ends_with("is not TOML (line 2): probed the default address, 127.0.0.1:9901; use --address"),
             "{note}"
         );
         assert!(found("[admin]\nlisten = \"off\"", None).unwrap_err().contains("no private port"));

@@ -93,7 +93,7 @@ fn change(
 
 async fn unlock(desk: &Desk, user: &str) -> anyhow::Result<()> {
     let Some(account) = desk.doors.account(&desk.policy, user).await? else {
-        // the portal's users without an account are locked by their names alone
+        // for users of the portal without an account, the lock is on the name
         if !desk.doors.unlock_at_portal(&desk.policy, user, &operator()).await? {
             return Err(desk.nobody(user, ", and no lock of that name at the portal's own sign-in").await);
         }

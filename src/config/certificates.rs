@@ -1,4 +1,4 @@
-//! Reads a file of certificates (PEM).
+//! Reads files of certificates (PEM).
 
 use std::{
     io::{self, Read as _},
@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
 use super::regular;
 
-/// At least one; the error says what is wrong with the file.
+/// Reads all certificates of a file. A file without any is an error.
 pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let text = read_bytes(path).map_err(|error| error.to_string())?;
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&text)
@@ -18,7 +18,7 @@ pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, St
     if certificates.is_empty() { Err("there is no certificate in it".to_owned()) } else { Ok(certificates) }
 }
 
-/// A regular file as a whole.
+/// Reads a regular file as a whole.
 pub fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     regular::open(path)?.read_to_end(&mut bytes)?;

@@ -149,7 +149,7 @@ pub fn is_allowed(settings: &Settings, host: &str) -> bool {
     is_portal_host(&settings.tenancy, host) || is_in(allowed, &normal(host))
 }
 
-/// Whether it is the host of `server.public_url`, as it was sent.
+/// Whether the host of a request, as it was sent, is that of `server.public_url`.
 pub fn is_portal_host(tenancy: &Tenancy, host: &str) -> bool {
     tenancy.portal_host.as_deref() == Some(&*normal(host))
 }

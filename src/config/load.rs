@@ -54,7 +54,7 @@ pub fn parse(text: &str, file: &Path, env: &BTreeMap<String, String>) -> Result<
 }
 
 /// Reads `admin.listen` and ignores mistakes elsewhere in the file: an edit that is not in force must not fail the probe of a
-/// running Doorward. An error: the file is not TOML.
+/// running Doorward. Fails only if the file is not TOML.
 pub fn admin_listen(text: &str, file: &Path) -> Result<Option<String>, Vec<Mistake>> {
     let mut findings = Findings::new(file);
     let Some(root) = toml::parse(text, &mut findings) else { return Err(findings.into_mistakes()) };

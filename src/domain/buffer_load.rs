@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::fairness::is_overloaded;
 
-/// The most an answer may hold while its client does not read: at most 64 KiB in this process, the rest in the receive buffer
-/// of the upstream connection (200 KiB) and in the send buffer of the client's (50 KiB).
+/// The maximum number of bytes buffered for an answer while its client does not read: at most 64 KiB in this process, the
+/// rest in the receive buffer of the upstream connection (200 KiB) and in the send buffer of the client's (50 KiB).
 pub const STALLED_ANSWER_BYTES: usize = 320 * 1024;
 
 /// How long a client may take nothing of an answer while it holds more than its share, or all clients hold too much.

@@ -27,7 +27,7 @@ pub enum Page {
     PortalDown,
     /// 504: the portal does not answer in time.
     PortalSlow,
-    /// 503: what is needed to check the request cannot be read now.
+    /// 503: data that the check of the request needs cannot be read now.
     Unavailable,
     /// 503: a limit of all clients together is reached.
     Overloaded,

@@ -1,10 +1,10 @@
-//! Bytes of a request that count for its client until the last reference to them is dropped.
+//! Bytes of a request that count as buffered for its client until the last reference to them is dropped.
 
 use bytes::Bytes;
 
 use crate::sync::client_limits::Permit;
 
-/// Owns the bytes and what was reserved for them, so that both are released at the same time.
+/// Owns the bytes and their reservation, so that both are released at the same time.
 struct CountedBytes {
     bytes: Bytes,
     #[expect(dead_code, reason = "permits are held, not read")]
@@ -17,8 +17,8 @@ impl AsRef<[u8]> for CountedBytes {
     }
 }
 
-/// The same bytes. `reservation` is released when they are freed, wherever they wait until then: for a connection to the
-/// portal, or in the send buffer of one.
+/// Attaches `reservation` to the bytes: it is released when they are freed, after they waited for a connection to the
+/// portal or in its send buffer.
 pub fn counted(bytes: Bytes, reservation: Permit) -> Bytes {
     Bytes::from_owner(CountedBytes { bytes, reservation })
 }

@@ -202,8 +202,8 @@ pub fn is_foreign_origin(
     !is_own
 }
 
-/// The origin of `server.public_url`, which browsers use where a proxy before Doorward sends another host name. `None` where
-/// the request's host is a tenant's: pages of the public host are another origin to it.
+/// The origin of `server.public_url`, which browsers use if a proxy in front of Doorward replaces the host name. `None` if
+/// the request's host is a tenant's, because pages of the public host are cross-origin there.
 fn public_origin(
     (gate, settings): (&Gate, &Settings),
     client: &Client,
@@ -217,7 +217,7 @@ fn public_origin(
         .then(|| public.origin().ascii_serialization())
 }
 
-/// The origins whose pages may send requests to this host in a browser's name.
+/// The origins whose pages may send requests with the browser's cookies to this host.
 pub fn own_origins(
     (gate, settings): (&Gate, &Settings),
     client: &Client,

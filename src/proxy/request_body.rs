@@ -114,7 +114,7 @@ struct Upload {
     continue_wait: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     wanted: Option<Arc<Notify>>,
     open: Option<OpenBody>,
-    /// For bytes of the body that wait: to be read, for a connection to the portal, or to be written to it.
+    /// Reservation for bytes of the body that wait to be read, for a connection to the portal, or to be written to it.
     reservation: Option<Permit>,
     /// The stream over which the body is sent, with HTTP/2 to the portal.
     stream: Option<Arc<StreamPermit>>,
@@ -319,7 +319,7 @@ impl Upload {
         }
     }
 
-    /// The last frame of the body. It holds the reservation, since it may still wait to be written to the portal.
+    /// The last frame of the body. It holds the reservation, because it may still wait to be written to the portal.
     fn last(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
         match self.reservation.take() {
             Some(reservation) => frame.map_data(|data| counted(data, reservation)),

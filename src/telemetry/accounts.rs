@@ -36,7 +36,7 @@ struct SignInLabels {
     outcome: SignInOutcome,
 }
 
-/// What a lock is of. `unknown_name`: a user name that no account has.
+/// The subject of a lock. `unknown_name`: a user name that no account has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[expect(non_camel_case_types, reason = "the names are the label values")]
 pub enum LockoutOf {

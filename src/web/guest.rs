@@ -26,7 +26,7 @@ use crate::{
     visit::{PageRefusal, Visit},
 };
 
-/// For `Retry-After`, in seconds, where the store or another service does not answer.
+/// `Retry-After` in seconds if the store or another service does not answer.
 const RETRY_UNAVAILABLE: u32 = 5;
 /// The reason in the access log.
 const STORE_UNAVAILABLE: &str = "store_unavailable";

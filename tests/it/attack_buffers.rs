@@ -235,7 +235,7 @@ fn with_length(path: &str, length: usize) -> String {
 
 #[test]
 fn attack_bodies_that_were_read_and_wait_for_the_portal() {
-    // a sign-in is held twice: as it was read, and behind the head of its request
+    // the body of a sign-in counts twice: as it was read, and behind the head of its request
     for (path, length, counted) in [("/login", 60_000, 120_000), ("/upload", 10_000, 10_000)] {
         let portal = Portal::answering("hello").route("/hang", Reply::raw_then_silence("")).start();
         let gate = with_guard(&portal, 1);

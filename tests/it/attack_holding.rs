@@ -220,7 +220,7 @@ fn attack_one_client_takes_every_stream_over_http2_to_the_portal() {
     others_are_served(&gate);
 }
 
-/// Attack: the portal answers before the upload has ended, and the upload goes on. `authority` is the portal's.
+/// Attack: the portal answers before the upload has ended, and the upload continues. `authority` is the portal's.
 fn uploads_hold_their_permits(authority: &str, http2: bool) {
     let unused = Portal::answering("").start();
     let upstream = json!([{
@@ -252,14 +252,14 @@ fn uploads_hold_their_permits(authority: &str, http2: bool) {
 }
 
 #[test]
-fn attack_uploads_go_on_after_the_answer_without_a_permit() {
+fn attack_uploads_after_the_answer_without_a_permit() {
     let early = "HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\nno";
     let portal = Portal::answering("hello").route("/early", Reply::raw_then_silence(early)).start();
     uploads_hold_their_permits(&portal.authority(), false);
 }
 
 #[test]
-fn attack_uploads_go_on_after_the_answer_without_a_permit_over_http2() {
+fn attack_uploads_after_the_answer_without_a_permit_over_http2() {
     let door = PortalDoor::http2();
     uploads_hold_their_permits(&door.authority, true);
 }

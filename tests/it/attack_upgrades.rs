@@ -22,7 +22,7 @@ fn status(head: &crate::support::message::Head) -> u16 {
 }
 
 #[test]
-fn attack_websocket_of_a_tenants_host_from_a_page_of_the_public_host() {
+fn attack_websocket_of_a_tenant_host_from_the_public_host() {
     let portal = any_path();
     let gate = Gate::before(&portal)
         .generic(&[])
@@ -44,7 +44,7 @@ fn attack_websocket_of_a_tenants_host_from_a_page_of_the_public_host() {
         ("b.test", "https://b.test", true),
         ("portal.test", "https://portal.test", true),
         ("portal.test:8443", "https://portal.test", true),
-        // a name that only the proxy in front uses
+        // a host name that only the proxy in front sends
         ("inner.test", "https://portal.test", true),
     ] {
         let (head, _) = gate.get("/ws").host(host).header("origin", origin).upgrade();

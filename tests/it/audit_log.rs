@@ -258,7 +258,7 @@ fn attack_refused_guesses_fill_the_audit_log() {
 }
 
 #[test]
-fn locks_at_a_guard_say_what_they_are_of() {
+fn audit_log_names_the_kind_of_a_lock_at_a_guard() {
     let portal = Portal::answering("")
         .route("/login", Reply::text("wrong").status(401))
         .route("/otp", Reply::text("wrong").status(401))
@@ -431,7 +431,7 @@ fn an_edit_sends_audit_events_elsewhere_without_a_restart() {
 }
 
 #[test]
-fn an_edit_hands_waiting_events_over_and_a_mistake_changes_nothing() {
+fn reload_hands_over_waiting_events_unless_it_is_invalid() {
     let portal = Portal::answering("").start();
     let folder = tempfile::tempdir().unwrap();
     let away = format!("syslog+unix://{}", folder.path().join("away").display());

@@ -192,7 +192,7 @@ fn attack_a_sign_in_below_a_tenant_or_an_organisation() {
     });
 }
 
-/// Attack: WSO2's servlet handles `GET` as it handles `POST`, so a one-time code may come in the query.
+/// Attack: WSO2's servlet handles `GET` like `POST`, so a one-time code may be in the query.
 #[test]
 fn attack_a_one_time_code_in_the_query_of_a_get() {
     in_each_document(|document| {

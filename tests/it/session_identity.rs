@@ -331,7 +331,7 @@ fn attack_cross_site_websocket_hijacking_with_a_session() {
     assert!(head.first.contains("403") && portal.saw_nothing(), "{}", head.first);
 }
 
-/// The same by a form, which a browser without Fetch Metadata sends with its `Origin` only.
+/// Attack: a form of the public host; a browser without Fetch Metadata sends it with `Origin` only.
 #[test]
 fn attack_form_of_the_public_host_at_a_tenants_host() {
     let portal = Portal::answering("done").start();

@@ -64,7 +64,7 @@ class PhpLogin(Login):
 
 
 class PhpProgram(PhpLogin):
-    """Without a router: PHP itself serves every path below `/login.php` by the program."""
+    """Without a router: PHP itself serves every path below `/login.php` with that script."""
 
     path, counts = "/login.php", "/login.php?verifications"
 

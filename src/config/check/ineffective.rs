@@ -20,7 +20,7 @@ pub fn notes(settings: &Settings) -> Vec<Note> {
 fn certificate_at_public_addresses(settings: &Settings) -> Option<Note> {
     let management = &settings.management;
     let asks = management.tls.as_ref().is_some_and(|tls| tls.client_auth.is_some());
-    // without a certificate, networks are what restricts who reaches the API
+    // `management.allow` restricts the API at the public addresses without a client certificate
     (management.public && asks && management.allow.is_empty()).then(|| {
         (
             Key::root().name("management").name("client_ca_file"),
@@ -57,12 +57,12 @@ fn limits_above_totals(settings: &Settings) -> Vec<Note> {
     .collect()
 }
 
-/// A client that has used its share of the buffers gets 429, so one answer must fit.
+/// A client whose buffered bytes reach the limit gets 429, so the limit must be above the bytes that one answer can buffer.
 fn buffer_of_less_than_an_answer(settings: &Settings) -> Option<Note> {
     (settings.limits.client.buffered_bytes.client <= STALLED_ANSWER_BYTES).then(|| {
         (
             Key::root().name("limits").name("client").name("buffered_bytes"),
-            "one answer that is read slowly can need more, so its client gets 429 until it has read it",
+            "one answer that is read slowly can buffer more, so its client gets 429 until the answer has been read",
             "write more than 327680 (320 KiB), or remove the key",
         )
     })

@@ -69,7 +69,7 @@ fn a_folder_that_cannot_be_listed_is_not_an_empty_one() {
 }
 
 #[test]
-fn authorities_of_a_syslog_server_that_cannot_be_read_are_a_mistake() {
+fn rejects_a_syslog_ca_file_that_cannot_be_read() {
     let text = "[log]\naudit = \"syslog+tls://logs.example:6514?ca_file=/nosuch.pem\"";
     let told = Deployment::of(text).told();
     assert_eq!(told.len(), 1, "{told:?}");

@@ -179,12 +179,12 @@ pub fn log(raw: raw::log::Log, key: &Key, scope: &mut Scope<'_>) -> Log {
     }
 }
 
-/// A server whose certificate cannot be verified gets no event, so a file without authorities is a mistake.
+/// Checks the `ca_file` of a syslog server. Without a CA certificate no event could be sent, so such a file is a mistake.
 fn authorities_of_syslog(audit: &AuditLog, key: &Key, scope: &mut Scope<'_>) {
     if let AuditLog::Syslog(SyslogServer::Tls { ca_file: Some(file), .. }) = audit
         && let Err(problem) = read_certificates(file)
     {
-        let remedy = "write a file with the certificates of the server's authorities behind ca_file=";
+        let remedy = "write the path of a file with the server's CA certificates after ca_file=";
         scope.mistake(key, format!("{}: {problem}", file.display()), remedy);
     }
 }

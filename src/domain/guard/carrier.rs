@@ -12,8 +12,8 @@ pub enum Carrier {
 
 /// Longer ones are not remembered.
 const MAX_VALUE: usize = 4096;
-/// An identifier of a session has at least this many characters, or other clients could guess it: 64 bits in Base64. What is
-/// shorter before a dot is a version (`v4.public.…`), which many sessions have.
+/// A session identifier has at least this many characters (64 bits in Base64), because clients could guess a shorter one. A
+/// shorter text before a dot is taken for a version (`v4.public.…`), which many sessions share.
 const MIN_ID: usize = 11;
 
 impl Carrier {
@@ -76,8 +76,9 @@ impl Carrier {
     }
 }
 
-/// One form of a value that portals read in several: `"S1"` is `S1` to Tomcat, `s%3AS1` is `s:S1` to Express. After the last dot
-/// stands what some portals do not compare: Jetty takes any name of a node (`S1.node0`), Express has a signature there.
+/// Normalises a value that portals accept in several forms: `"S1"` is `S1` to Tomcat, `s%3AS1` is `s:S1` to Express. The
+/// text after the last dot is removed, because some portals do not compare it: Jetty accepts any node name there
+/// (`S1.node0`), and Express writes a signature.
 fn plain(value: &str) -> Option<String> {
     let value =
         percent_encoding::percent_decode_str(value.trim().trim_matches('"')).decode_utf8_lossy().into_owned();
@@ -163,7 +164,7 @@ mod tests {
         }
     }
 
-    /// Attack: one session of Jetty under the name of another node, in which the guard has seen no name.
+    /// Attack: the client changes the node name of its Jetty session, so that the guard knows no user name for the value.
     #[test]
     fn attack_another_node_name_in_the_portal_session() {
         let cookie = Carrier::Cookie("sid".to_owned());
@@ -186,7 +187,7 @@ mod tests {
         for (value, read) in [
             ("s%3Aabcdefghijklmnop.c2lnbmF0dXJl", "s:abcdefghijklmnop"),
             ("eyJhbGciOiJIUzI1NiJ9.payload.signature", "eyJhbGciOiJIUzI1NiJ9.payload"),
-            // these differ after the dot
+            // values that are distinguished by the text after the dot
             ("v4.public", "v4.public"),
             ("1.abcdefghijklmnop", "1.abcdefghijklmnop"),
         ] {

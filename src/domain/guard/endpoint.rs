@@ -64,12 +64,12 @@ fn is_alike(wanted: &str, found: &str) -> bool {
 
 fn is_ignored(rest: &str) -> bool {
     let format = rest.trim_end_matches('+');
-    // Rails takes any format
+    // Rails accepts any format
     format.is_empty() || format.starts_with('.')
 }
 
-/// `extends`: whether the program at the last literal segment also serves every path below it. PHP, CGI and ASP.NET serve
-/// `/login.php/a` by `/login.php`.
+/// `extends`: whether the last literal segment may name a script, which also serves every path below it: PHP, CGI and
+/// ASP.NET serve `/login.php/a` with `/login.php`.
 fn walk<'a>(
     mut wanted: impl Iterator<Item = &'a str>,
     mut found: impl Iterator<Item = &'a str>,
@@ -128,7 +128,7 @@ mod tests {
         assert!(token.covers("/t/acme.com/oauth2/token") && !token.covers("/t/acme.com/oauth2/authorize"));
     }
 
-    /// Attack: Rails and Spring overlook any format, however long it is.
+    /// Attack: Rails and Spring ignore a format of any length.
     #[test]
     fn attack_a_format_of_any_length_at_the_address() {
         for path in [
@@ -149,7 +149,7 @@ mod tests {
         }
     }
 
-    /// Attack: PHP, CGI and ASP.NET serve every path below a program by the program.
+    /// Attack: PHP, CGI and ASP.NET serve every path below a script with that script.
     #[test]
     fn attack_path_info_behind_the_address_of_a_program() {
         for (pattern, path, covered) in [
@@ -162,7 +162,7 @@ mod tests {
             ("/app/login.aspx", "/app/login.aspx/a/b.css", true),
             ("/*/login.php", "/x/login.php/a", true),
             ("/login.php/*", "/login.php/a/b", true),
-            // the portal finds the program without its suffix
+            // the portal serves the script without its suffix
             ("/login", "/login.php/a", true),
             ("/login", "/login/a", false),
             ("/login.php", "/x/login.php/a", false),

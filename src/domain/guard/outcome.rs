@@ -85,7 +85,7 @@ impl Guard {
         match (&self.user, status) {
             (UserIn::Basic, 403) => self.failed.status.is_empty(),
             (UserIn::Basic, 400..500) => matches!(status, 401 | 407 | 429),
-            // a page or a picture that is not there
+            // the page or image does not exist
             (_, 404 | 405 | 410) if rule::is_bodiless(method) => false,
             (_, status) => status >= 400,
         }

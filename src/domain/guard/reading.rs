@@ -62,8 +62,8 @@ impl Guard {
         (self.name_from.is_some() || !self.require_name) && !self.only_names()
     }
 
-    /// Whether a request without a body may be an attempt by its query: many portals handle `GET` as they handle `POST`. An answer
-    /// that shows no failure takes the attempt back.
+    /// Whether the query of a request without a body may be an attempt: many portals handle `GET` like `POST`. The
+    /// reservation is released if the answer shows no failure.
     fn takes_query(&self, head: &Head<'_>) -> bool {
         let is_of_attempt = |query: &str| !query.is_empty() && !self.is_of_locked_redirect(query);
         !self.require_name
@@ -72,7 +72,8 @@ impl Guard {
             && head.query.is_some_and(is_of_attempt)
     }
 
-    /// A browser is sent there while it is locked: counted, that request would be redirected to itself.
+    /// Whether it is the query of `locked_redirect`. A locked browser is redirected there, so counting that request would
+    /// redirect it to itself.
     fn is_of_locked_redirect(&self, query: &str) -> bool {
         let written = self.locked_redirect.as_deref().and_then(|address| address.split_once('?'));
         written.is_some_and(|(_, written)| written.split('#').next() == Some(query))
@@ -157,7 +158,8 @@ impl Guard {
     }
 }
 
-/// A `code` beside a `state` is the answer of an identity provider (RFC 6749 section 4.1.2).
+/// Whether the query has a password or a one-time code. A `code` with a `state` is the authorization response of an
+/// identity provider (RFC 6749 §4.1.2).
 fn has_password(query: &[u8]) -> bool {
     form::names_any(&PASSWORD_FIELDS, query)
         || (form::names_any(&["code"], query) && !form::names_any(&["state"], query))

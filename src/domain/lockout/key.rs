@@ -171,7 +171,7 @@ pub enum CounterKey {
         tenant: TenantId,
         net: ClientNet,
     },
-    /// A portal session in which a name was given, whichever name that was.
+    /// Attempts in one portal session in which a name was given, for any name.
     PortalSession {
         tenant: TenantId,
         session: NameHash,

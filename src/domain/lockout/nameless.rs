@@ -17,8 +17,8 @@ pub fn without_name(settings: &LockoutSettings, attempt: &Attempt) -> Vec<Counte
     counters
 }
 
-/// The counters of an attempt in a portal session in which a name was given, beside those of the name: Doorward may have forgotten
-/// another name of the session, or another replica has it. `attempt` has the address, if it is counted.
+/// The counters of an attempt in a portal session in which a name was given, in addition to those of the name: another name
+/// of the session may be forgotten, or known to another replica only. `attempt` has the address, if it is counted.
 pub fn of_portal_session(
     settings: &LockoutSettings,
     attempt: &Attempt,

@@ -90,7 +90,8 @@ impl LockoutSettings {
         Threshold { max_attempts, window: SHARED_WINDOW, time: SHARED_WINDOW }
     }
 
-    /// The threshold of a portal session: above that of a name, so that a name that was unlocked can be used again in it.
+    /// The threshold of a portal session. It is above that of a name, so that an unlocked name can be used again in the
+    /// session.
     pub(super) fn portal_session_threshold(&self) -> Threshold {
         let max_attempts = self.max_attempts.max(1).saturating_mul(2);
         Threshold { max_attempts, window: SHARED_WINDOW, time: SHARED_WINDOW }

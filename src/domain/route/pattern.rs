@@ -23,7 +23,7 @@ impl Pattern<'_> {
         all && (self.any_rest || path.next().is_none())
     }
 
-    /// Whether its last segment may be the name of a script, such as `/admin.php`: PHP, CGI, ASP.NET and servlet containers
+    /// Whether the last segment may be the name of a script, such as `/admin.php`: PHP, CGI, ASP.NET and servlet containers
     /// may serve everything below it (`PATH_INFO`, RFC 3875 §4.1.5) as the script itself.
     pub fn names_script(&self) -> bool {
         let mut segments =

@@ -108,7 +108,7 @@ fn attack_closed_script_by_a_path_below_it() {
         ("GET /moved.php", SignedIn),
         ("GET /moved.php/x", Open),
         ("GET /Moved.php/x", SignedIn),
-        // no script
+        // the last segment does not name a script
         ("GET /admin.phpx/x", Open),
         ("GET /account/x", Open),
         ("GET /files.d/x", SignedIn),
@@ -120,7 +120,7 @@ fn attack_closed_script_by_a_path_below_it() {
 }
 
 #[test]
-fn paths_below_a_script_follow_the_fallback_where_no_rule_closes_it() {
+fn paths_below_script_follow_fallback_if_no_rule_closes_it() {
     for (fallback, below_anonymous) in [(Open, Anonymous), (Anonymous, Anonymous), (SignedIn, SignedIn)] {
         let table = table(&[("/open.php", Open), ("/visitors.php", Anonymous)], fallback);
         assert_eq!(table.classify("GET", "/open.php").access, Open);
@@ -234,7 +234,7 @@ fn specificity(pattern: &str, path: &str) -> Option<Vec<u8>> {
     (pattern.len() == path.len()).then_some(classes)
 }
 
-/// The same as a lenient portal compares: without regard to case and a final slash, and a script with all below it.
+/// Matches like a lenient portal: ignores case and a final slash, and a script serves all paths below it.
 fn lenient_specificity(pattern: &str, path: &str) -> Option<Vec<u8>> {
     let (pattern, path) = (folded(pattern), path.to_ascii_lowercase());
     let with_slash = || (!pattern.ends_with('*') || pattern.ends_with("/*")).then(|| format!("{pattern}/"));

@@ -19,8 +19,8 @@ const CAPACITY: u64 = 32 * 1024 * 1024;
 const OVERHEAD: usize = 128;
 /// Names in one portal session: a typing error or two.
 const MOST: usize = 4;
-/// The most portal sessions with a name that one client may have; it can begin no more until the oldest ends. With names of the
-/// maximum length this is less than a twentieth of the capacity.
+/// The maximum number of portal sessions with a name for each client; the client can begin no further one until the oldest
+/// has expired. With names of the maximum length they need less than a twentieth of the capacity.
 const SHARE: usize = 512;
 /// The most clients whose shares are counted.
 const CLIENTS: u64 = 4096;
@@ -28,7 +28,7 @@ const CLIENTS: u64 = 4096;
 /// A portal's session, hashed.
 pub(super) type Session = [u8; 32];
 
-/// The portal sessions that one client has begun, the longest unused first.
+/// The portal sessions that one client has begun, the least recently used first.
 #[derive(Default)]
 struct Begun(VecDeque<(Instant, Session)>);
 
@@ -76,8 +76,9 @@ impl GivenNames {
         self.names.get(session).map(|names| names.to_vec()).unwrap_or_default()
     }
 
-    /// An error if the session has too many names, or the client too many sessions. Clients behind a proxy that is not listed cannot
-    /// be distinguished, so none of them has a share.
+    /// Remembers names of a portal session. Fails if the session has too many names or the client too many sessions.
+    /// Clients behind a proxy that is not in `server.trusted_proxies` cannot be distinguished, so the limit of sessions
+    /// does not apply to them.
     pub fn give(&self, client: ClientAddress, session: Session, given: &[String]) -> Result<(), Doubt> {
         if !client.is_unlisted_proxy && !self.begin(ClientNet::of(client.ip), session, Instant::now()) {
             return Err(Doubt::ManySessions);
@@ -99,7 +100,7 @@ impl GivenNames {
         if has_room { Ok(()) } else { Err(Doubt::ManyNames) }
     }
 
-    /// Whether the session is known already, or the client has room for it, which it takes.
+    /// Counts the session for its client. Returns whether the session is already known or the client is below its limit.
     fn begin(&self, client: ClientNet, session: Session, now: Instant) -> bool {
         let begun = self.begun.get_with(client, Arc::default);
         let mut begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,7 +109,7 @@ impl GivenNames {
 }
 
 impl Begun {
-    /// Whether the client has begun this session itself.
+    /// Marks the session as used now. Returns whether this client has begun it.
     fn renew(&mut self, session: &Session, now: Instant) -> bool {
         let known = self.0.iter().position(|(_, known)| known == session);
         let Some(known) = known.and_then(|at| self.0.remove(at)) else { return false };
@@ -156,7 +157,8 @@ mod tests {
         assert_eq!(held, SHARE, "the client's first");
     }
 
-    /// Attack: the name of the victim is given, many other sessions make Doorward forget it, and a name without an account follows.
+    /// Attack: a client gives the name of the victim, begins many other sessions so that the name is evicted, and then
+    /// gives a name without an account.
     #[test]
     fn attack_junk_sessions_evict_the_name_of_the_victim() {
         let (given, tenant) = (GivenNames::default(), TenantId::super_tenant());
@@ -166,9 +168,9 @@ mod tests {
         let results: Vec<_> = (0..600).map(|turn| given.give(client(1), junk(turn), &name("junk"))).collect();
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), SHARE - 1);
         assert_eq!(results.last(), Some(&Err(Doubt::ManySessions)));
-        assert_eq!(given.give(client(1), own, &name("unknown")), Ok(()), "a session that is known");
+        assert_eq!(given.give(client(1), own, &name("unknown")), Ok(()), "the session is known");
         assert_eq!(given.of(&own), ["victim", "unknown"]);
-        // other clients continue the session, and begin their own
+        // other clients can continue the session and begin their own
         assert_eq!(given.give(client(2), own, &name("third")), Ok(()));
         assert_eq!(given.give(client(2), junk(1000), &name("junk")), Ok(()));
     }
@@ -180,12 +182,12 @@ mod tests {
         assert!((0..SHARE).all(|turn| given.begin(net, junk(turn), start)));
         let later = start + TTL / 2;
         assert!(!given.begin(net, junk(1000), later));
-        assert!(given.begin(net, junk(0), later), "which renews it");
+        assert!(given.begin(net, junk(0), later), "a known session is renewed");
         let begun = (1000..2000).filter(|turn| given.begin(net, junk(*turn), start + TTL)).count();
         assert_eq!(begun, SHARE - 1);
     }
 
-    /// Attack: one client behind a proxy that is not listed uses up the share of all clients there.
+    /// Attack: one client behind an unlisted proxy uses up the limit of sessions for all clients behind it.
     #[test]
     fn attack_share_of_an_unlisted_proxy_used_up_by_one_client() {
         let (given, tenant) = (GivenNames::default(), TenantId::super_tenant());

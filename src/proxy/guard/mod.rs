@@ -155,7 +155,8 @@ impl Guarding<'_> {
         }
     }
 
-    /// What the guard compares with the answer. The body itself is not held while the portal thinks.
+    /// The parts of the request that the guard compares with the answer. The body itself is not held while the portal
+    /// handles the request.
     fn sent(&self, guard: &Guard, query: Option<&str>, body: Bytes) -> Bytes {
         let sent = guard.sent(query, &body);
         drop(body);
@@ -168,7 +169,7 @@ impl Guarding<'_> {
         refuse::doubtful(guard, problem)
     }
 
-    /// Counted, forwarded, and settled by the answer. `bytes` are those of the body.
+    /// Reserves the attempt, forwards it, and records the outcome that the answer shows. `bytes` is the request body.
     async fn attempt(
         &self,
         found: &Found<'_>,

@@ -27,7 +27,7 @@ use crate::{
 /// Nobody types this slowly, and who wants to hold a connection gets no longer to do it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// While it is read, a body is held as pieces and as a whole; while it is sent, as a whole and beside the head.
+/// A body is in memory twice: while it is read, in frames and as a whole; while it is sent, as a whole and behind the head.
 const COPIES: usize = 2;
 
 /// A request that may be a sign-in, as far as guards are concerned.
@@ -124,7 +124,7 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     Some(if lines.next().is_some() { "" } else { first.to_str().unwrap_or_default() })
 }
 
-/// The whole body. It counts for the client from here on, until it has been written to the portal.
+/// Reads the whole body. Its bytes count for the client until they have been written to the portal.
 async fn whole(
     (connection, client): (&Arc<ClientConnection>, &Arc<ClientState>),
     parts: &Parts,

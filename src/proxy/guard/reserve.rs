@@ -39,11 +39,12 @@ pub(super) fn credentials(
     Some(known.digest(tenant, door, sent))
 }
 
-/// The reservations of one attempt. Those that are dropped stay counted.
+/// The lockout reservations of one attempt. Dropping a reservation counts the attempt as failed.
 pub(super) struct AttemptReservations {
-    /// One for each name, or one for the client of an attempt without a name. None for credentials of HTTP Basic that are known.
+    /// One for each name, or one in all for an attempt without a name. Empty for HTTP Basic credentials that are known to
+    /// be right.
     pub of_names: Vec<Share<PendingAttempt>>,
-    /// Of an attempt with a name: for its portal session.
+    /// For the portal session of an attempt with a name.
     pub of_session: Option<Reservation>,
 }
 
@@ -59,7 +60,7 @@ impl AttemptReservations {
         }
     }
 
-    /// Takes all of them back: the portal has not seen the attempt.
+    /// Releases all reservations, because the portal has not received the attempt.
     pub async fn cancel(self) {
         settle::settle_session(self.of_session, Outcome::Passed, None).await;
         settle::cancel(self.of_names).await;

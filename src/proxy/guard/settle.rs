@@ -73,8 +73,8 @@ async fn forgive(share: Share<PendingAttempt>, of: Option<&TenantId>) -> Option<
     Some(true)
 }
 
-/// A success resets the counter of the portal session, and takes back its own attempt only on that of the network. `of` as in
-/// [`settle`].
+/// Records the outcome for the portal session and the network. A success resets the counter of the session; on that of the
+/// network it releases its own reservation only. `of` as in [`settle`].
 pub(super) async fn settle_session(session: Option<Reservation>, said: Outcome, of: Option<&TenantId>) {
     let Some(reservation) = session else { return };
     let forgives = of.is_none_or(|tenant| tenant == reservation.tenant());
@@ -91,7 +91,7 @@ pub(super) async fn settle_session(session: Option<Reservation>, said: Outcome, 
     }
 }
 
-/// What the answer says of each of the attempts, and the answer.
+/// Returns the outcome that the answer shows for each attempt, and the answer.
 pub(super) async fn read(
     guard: &Guard,
     attempts: [Attempt<'_>; 2],

@@ -22,7 +22,7 @@ use crate::domain::{
 pub(super) struct Whose {
     pub names: Vec<String>,
     session: Option<Session>,
-    /// The request itself has no name.
+    /// Whether the request itself has no name, so that all names are those remembered for the session.
     is_remembered: bool,
 }
 
@@ -43,7 +43,7 @@ impl Whose {
             parts.headers.get(header::COOKIE).map(|cookies| String::from_utf8_lossy(cookies.as_bytes()));
         let value = carrier.in_request(&read::head(parts), cookies.as_deref().unwrap_or_default(), body)?;
         let session = value.map(|value| session(door, &carrier.to_text(), &value));
-        // a page with a query may be any page of the sign-in, so it counts for the session and not for its names
+        // a `GET` with a query may be for any page of the sign-in, so it counts for the session and not for its names
         let counts_names = !rule::is_bodiless(parts.method.as_str());
         let mut names =
             session.filter(|_| counts_names).map(|session| given.of(&session)).unwrap_or_default();
@@ -59,8 +59,8 @@ impl Whose {
         Ok(Self { names, session, is_remembered })
     }
 
-    /// As an attempt with a name counts for its portal session. One whose own name is counted counts only where the answer shows a
-    /// failure: the page may be the one that asks for the name.
+    /// The attempt as it counts for its portal session. An attempt that has a name itself counts there only if the answer
+    /// shows a failure, because the page may be the one that requests the name.
     pub fn in_session<'a>(&self, attempt: Attempt<'a>) -> Attempt<'a> {
         if self.is_remembered { attempt } else { Attempt { named: Named::Never, ..attempt } }
     }
@@ -78,8 +78,8 @@ impl Whose {
         }
     }
 
-    /// The portal may go on with the session under another value, which its answer gives out. An error if the names cannot be
-    /// remembered for that value, so the client must not get it.
+    /// Remembers the names for a new value of the session that the portal's answer sets. Fails if the names cannot be
+    /// remembered; the client must then not get the answer, unless it shows a success.
     pub fn follow(
         &self,
         guard: &Guard,

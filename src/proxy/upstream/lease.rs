@@ -30,7 +30,7 @@ use super::{
 
 /// An idle connection keeps the buffer of its heads, but not of the largest.
 const KEPT_HEAD: usize = 8 * 1024;
-/// The most plaintext of one TLS record (RFC 8446 §5.1).
+/// The maximum plaintext length of one TLS record, in bytes (RFC 8446 §5.1).
 const TLS_RECORD: usize = 16 * 1024;
 
 /// Small, because it is moved several times per request.
@@ -135,7 +135,7 @@ impl Lease {
         if is_upload {
             let pool = Arc::clone(pool);
             let Connection { reader, mut deadline, .. } = *self.connection;
-            // it may use the connection longer than the answer
+            // the upload may use the connection longer than the answer
             let permit = outgoing.permit.take();
             let done = move |reader: Option<_>| {
                 if let Some(reader) = reader {
@@ -173,9 +173,9 @@ impl Lease {
     }
 }
 
-/// Whether an error proves that the portal has received no part of a request of `bytes` bytes, so that it can be sent again.
-/// Over TLS, one write may send several records, and an error at the second hides that the first has been sent. Part of a
-/// record is nothing: the portal cannot decrypt it.
+/// Whether an error proves that the portal has received no part of a request of `bytes` bytes, so that it can be sent
+/// again. Over TLS, one write may send several records, and an error at the second hides that the first has been sent. A
+/// partial record does not count, because the portal cannot decrypt it.
 const fn is_unsent(written: usize, bytes: usize, is_tls: bool) -> bool {
     written == 0 && (!is_tls || bytes <= TLS_RECORD)
 }
@@ -264,7 +264,7 @@ mod tests {
     use crate::proxy::request_body::UploadProgress;
 
     #[test]
-    fn attack_a_request_over_tls_that_is_sent_twice_after_its_first_record() {
+    fn attack_request_over_tls_sent_twice_after_its_first_record() {
         for (written, bytes, is_tls, repeated) in [
             (0, 500, false, true),
             (0, 60_000, false, true),

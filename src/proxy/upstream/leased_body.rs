@@ -27,8 +27,8 @@ pub struct LeasedBody {
     waiting: bool,
     /// For an answer that comes from a task, which keeps the connection's own.
     deadline: Option<Deadline>,
-    /// Counts the connection for its client while it is in use. The task of an upload has it instead of this body: it uses
-    /// the connection longer than the answer where the portal answers before the upload has ended.
+    /// Counts the connection for its client while it is in use. During an upload its task holds the permit instead of this
+    /// body, because the upload may continue after the portal's answer.
     permit: Option<Permit>,
 }
 

@@ -70,7 +70,7 @@ pub struct OutgoingRequest {
     pub request: Request<RequestBody>,
     pub added: Added,
     pub sender: Sender,
-    /// Counts the connection for the client; taken by what uses the connection.
+    /// Counts the connection for the client; moved to the task or body that uses the connection.
     pub permit: Option<Permit>,
 }
 

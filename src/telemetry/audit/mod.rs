@@ -60,8 +60,8 @@ impl AuditLog {
     }
 }
 
-/// From here on, audit events go to `log`. What waits in the one before is written there, for at most `patience`; then `log`
-/// takes it over.
+/// Replaces the audit log by `log`. The previous log writes its waiting events for at most `patience`; the remaining ones
+/// go to `log`.
 pub fn replace(log: Option<AuditLog>, patience: Duration) {
     let log = log.map(Arc::new);
     let Some(old) = CURRENT.swap(log.clone()) else { return };

@@ -1,11 +1,11 @@
-//! Groups failed writes and lost records into incidents: each is reported when it begins, when its reason is another one, and
-//! when it has ended.
+//! Groups failed writes and lost records into incidents: each is reported when it begins, when its reason changes, and when
+//! it has ended.
 
 use std::time::{Duration, Instant};
 
 /// An incident has ended when nothing has failed for this long: a reader that is always a little too slow is one incident.
 const QUIET: Duration = Duration::from_secs(2);
-/// An incident is reported again with another reason after this time at the earliest.
+/// The minimum time between two reports of one incident; it is reported again only if the reason has changed.
 const REPEAT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
@@ -20,14 +20,14 @@ struct Open {
     since: Instant,
     last: Instant,
     lost_before: u64,
-    /// When it was reported, and the failure that was reported.
+    /// The time of the last report, and the failure in it.
     reported: Instant,
     failure: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Report {
-    /// The log cannot be written, now for this reason.
+    /// The log cannot be written; the reason is the current one.
     Cannot,
     Ended {
         lost: u64,

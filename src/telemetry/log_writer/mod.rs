@@ -53,8 +53,8 @@ enum Message<R> {
 }
 
 pub struct LogWriter<R> {
-    /// Records that a closed writer could not write. Without this receiver they are lost and counted, so it is dropped
-    /// before the queue is.
+    /// Receives the records that a closed writer could not write. Without a receiver they are counted as lost, so this
+    /// field must be dropped before the queue.
     unwritten: Mutex<Option<Receiver<Vec<Box<R>>>>>,
     queue: SyncSender<Message<R>>,
     lost: Count,
@@ -62,7 +62,7 @@ pub struct LogWriter<R> {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What a writer's thread shares with the rest of the process.
+/// State that the writer's thread shares with the rest of the process.
 struct Shared<R> {
     lost: Count,
     closing: Arc<AtomicBool>,
@@ -98,14 +98,14 @@ impl<R: Send + 'static> LogWriter<R> {
         }
     }
 
-    /// Writes the waiting records, and ends. Returns when that is done, or after `patience`. Records that remain are lost and
-    /// counted.
+    /// Writes the waiting records and ends the thread. Returns when that is done, or after `patience`. Remaining records
+    /// are counted as lost.
     pub fn close(&self, patience: Duration) {
         drop(self.take_unwritten());
         self.end(patience);
     }
 
-    /// As `close`, but returns the records that remain.
+    /// As `close`, but returns the remaining records.
     pub fn hand_over(&self, patience: Duration) -> Vec<Box<R>> {
         let unwritten = self.take_unwritten();
         self.end(patience);

@@ -17,7 +17,7 @@ pub struct TlsStream(StreamOwned<ClientConnection, TcpStream>);
 
 impl TlsStream {
     /// Authenticates the server by the authorities in `ca_file`, which is read for each connection, or else by those of the
-    /// system. `socket` has timeouts in both directions; `patience` is how long the whole handshake may take.
+    /// system. `socket` has timeouts in both directions; `patience` limits the whole handshake.
     pub fn connect(
         socket: TcpStream,
         host: &str,
@@ -65,7 +65,8 @@ impl TlsStream {
     }
 }
 
-/// A socket up to a point in time: a server that sends single bytes does not extend it, as it would a timeout of each read.
+/// A socket with one deadline for all reads and writes: a server that sends single bytes cannot extend it, unlike a timeout
+/// for each read.
 struct Limited<'a> {
     socket: &'a TcpStream,
     until: Instant,
@@ -129,7 +130,8 @@ mod tests {
 
     use super::*;
 
-    /// Connects to a server that sends `start` and then one byte each `pause`, and returns the error and the time until it.
+    /// Connects to a server that sends `start` and then one byte every `pause`. Returns the error and the time until it
+    /// occurred.
     fn handshake_with(start: &'static [u8], pause: Duration, patience: Duration) -> (io::Error, Duration) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -154,9 +156,9 @@ mod tests {
     }
 
     #[test]
-    fn attack_a_syslog_server_that_stretches_the_handshake_byte_by_byte() {
+    fn attack_syslog_server_stretches_the_tls_handshake() {
         let (pause, patience) = (Duration::from_millis(20), Duration::from_millis(300));
-        // a handshake record that announces 16,384 bytes, and nothing at all
+        // a handshake record that announces 16,384 bytes; a server that sends nothing
         for start in [&b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"[..], b""] {
             let pause = if start.is_empty() { Duration::from_mins(1) } else { pause };
             let (error, elapsed) = handshake_with(start, pause, patience);

@@ -26,7 +26,7 @@ pub trait Target: Send + 'static {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Why records wait although no write has failed.
+    /// The reason why records wait although no write has failed.
     fn delay(&self) -> &'static str {
         "its reader is too slow"
     }

@@ -105,7 +105,7 @@ fn every_line_is_whole_or_lost_and_counted() {
 }
 
 #[test]
-fn unwritten_records_are_handed_over_once_and_not_counted_as_lost() {
+fn hands_over_unwritten_records_without_counting_them_lost() {
     for (steps, file, rest) in [
         (vec![FULL; 50], "", vec!["one\n", "two\n", "three\n"]),
         ([vec![Take(6)], vec![FULL; 50]].concat(), "one\n", vec!["two\n", "three\n"]),

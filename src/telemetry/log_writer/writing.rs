@@ -33,7 +33,7 @@ pub struct Writing<R> {
     target: Box<dyn Target>,
     encode: Encode<R>,
     batch: Batch,
-    /// The records of the batch, for a writer that takes over.
+    /// The records of the batch, for the writer that replaces this one.
     records: VecDeque<Box<R>>,
     shared: Shared<R>,
     incident: Incident,
@@ -190,7 +190,8 @@ impl<R> Writing<R> {
         }
     }
 
-    /// Leaves whole lines behind. What remains is for the writer that takes over; without one it is lost and counted.
+    /// Removes a partly written line from the target. The remaining records go to the writer that replaces this one;
+    /// without one they are counted as lost.
     fn give_up(mut self) {
         self.target.cut_back(self.batch.begun());
         let mut records = Vec::from(self.records);

@@ -157,13 +157,14 @@ fn attack_a_cookie_header_that_hides_the_session_of_the_victim() {
     assert_eq!(ask(&gate, "/login/password", "s2", &format!("password={RIGHT}")).status, 401);
 }
 
-/// The addresses of clients are those in `X-Forwarded-For`.
+/// Sends a sign-in request with the address of the client in `X-Forwarded-For`.
 fn ask_from(gate: &Gate, client: &str, path: &str, (session, body): (&str, &str)) -> Answer {
     let ask = gate.post(path).browser().header("content-type", FORM).header("x-forwarded-for", client);
     ask.cookie("sid", session).body(body).send()
 }
 
-/// Attack: many sessions of the attacker make Doorward forget the name of the victim; then a name without an account follows.
+/// Attack: a client begins many sessions so that the name of the victim is evicted, and then gives a name without an
+/// account.
 #[test]
 fn attack_junk_sessions_evict_the_name_of_the_victim() {
     let portal = portal();
@@ -186,7 +187,7 @@ fn attack_junk_sessions_evict_the_name_of_the_victim() {
         }
     }
     assert_eq!(checked(&portal), 5);
-    // a session that the portal begins in its answer is not given out either
+    // nor does the client get a session that the portal begins in its answer
     let begun = gate.post("/login/name").browser().header("content-type", FORM);
     let begun = begun.header("x-forwarded-for", "203.0.113.1").body("username=late").send();
     assert_eq!((begun.status, begun.header("set-cookie")), (429, None));
@@ -196,8 +197,8 @@ fn attack_junk_sessions_evict_the_name_of_the_victim() {
     assert_eq!(other("/login/password", &format!("password={RIGHT}")).location(), "/home");
 }
 
-/// Attack: names of the victim are given in many sessions and forgotten: by a restart, after 15 minutes, or at another replica.
-/// Then each session gets a name without an account, beside the password or before it.
+/// Attack: a client gives the name of the victim in many sessions, and Doorward forgets it: by a restart, after 15 minutes,
+/// or at another replica. Then the client gives a name without an account in each session, with the password or before it.
 #[test]
 fn attack_sessions_whose_names_were_forgotten() {
     let portal = portal();
@@ -226,7 +227,7 @@ fn attack_sessions_whose_names_were_forgotten() {
     }
 }
 
-/// Attack: the same in one session, from many networks.
+/// Attack: guesses from many networks in one session whose name was forgotten.
 #[test]
 fn attack_one_forgotten_session_from_many_networks() {
     let portal = portal();
@@ -251,7 +252,8 @@ fn attack_one_forgotten_session_from_many_networks() {
     assert!(checked(&portal) <= 6, "twice max_attempts: {}", checked(&portal));
 }
 
-/// Behind a proxy that is not listed all clients have one address: no share, and no lock of the network.
+/// All clients behind an unlisted proxy have one address, so there is neither a limit of sessions nor a lock of the
+/// network.
 #[test]
 fn attack_one_client_takes_the_sessions_of_an_unlisted_proxy() {
     let portal = portal();

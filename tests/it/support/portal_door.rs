@@ -148,7 +148,9 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     }
 }
 
-/// Refuses `/refused`; `/big` is larger than all buffers on the way; of `/unread` no body is read, and `/early` is answered before its body has ended. Otherwise says method, address and headers, then the body as it comes, then its trailers.
+/// Refuses `/refused`; `/big` is larger than all buffers on the way; the body of `/unread` is not read, and `/early` is
+/// answered before its body has ended. Any other answer repeats method, address and headers, then the body as it arrives,
+/// then its trailers.
 async fn repeat(
     request: Request<Incoming>,
 ) -> Result<Response<impl hyper::body::Body<Data = Bytes, Error = hyper::Error>>, Infallible> {
@@ -159,7 +161,7 @@ async fn repeat(
         return Ok(Response::new(StreamBody::new(frames.boxed())));
     }
     if parts.uri.path() == "/early" {
-        // its client may go on sending
+        // its client may continue to send
         tokio::spawn(async move {
             let _unread = body;
             std::future::pending::<()>().await;

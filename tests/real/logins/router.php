@@ -1,5 +1,5 @@
 <?php
-// The login form in PHP, as a router (`php -S 127.0.0.1:PORT router.php`) or as the program `login.php`. Each request is a
+// The login form in PHP, as a router (`php -S 127.0.0.1:PORT router.php`) or as the script `login.php`. Each request is a
 // process of its own, so a file counts.
 $file = getenv("VERIFICATIONS");
 $verified = json_decode(@file_get_contents($file) ?: "{}", true);

@@ -1,4 +1,4 @@
-//! Passwords and one-time codes in the query.
+//! Tests: passwords and one-time codes in the query.
 
 use super::*;
 
@@ -21,7 +21,7 @@ fn attack_a_password_in_the_query_beside_an_empty_body() {
     }
 }
 
-/// Attack: the same with a method that is not counted, and that the portal answers as if it were a form.
+/// Attack: the password is in the query of a method that is not counted, and that the portal handles like `POST`.
 #[test]
 fn attack_a_password_in_the_query_of_an_uncounted_method() {
     let endpoint = Endpoint { methods: vec!["POST".to_owned()], ..form().endpoint };
@@ -53,7 +53,7 @@ fn attack_a_password_in_the_query_of_an_uncounted_method() {
                 }
             }
         }
-        // the page itself, and the answer of an identity provider
+        // the page itself, and the authorization response of an identity provider
         for query in
             ["execution=e1s2", "code=x&state=y&session_state=z", "error=password", "passwordReset=true"]
         {
@@ -62,12 +62,12 @@ fn attack_a_password_in_the_query_of_an_uncounted_method() {
             assert_eq!(guard.read(&head, b""), Ok(reading), "{query}");
         }
     }
-    // where a name is needed, the query would have to name it, too
+    // a guard that requires a name finds none in this query
     let head = Head { method: "GET", ..post(Some("password=guess")) };
     assert_eq!(form().read(&head, b""), Ok(Reading::NoSignIn));
 }
 
-/// Attack: a one-time code in a field of the query that has no known name, where the portal handles `GET` as it handles `POST`.
+/// Attack: a query field with an unknown name has a one-time code, and the portal handles `GET` like `POST`.
 #[test]
 fn attack_a_one_time_code_in_the_query_of_a_get() {
     let nameless = Guard {
@@ -99,7 +99,7 @@ fn attack_a_one_time_code_in_the_query_of_a_get() {
         let head = Head { method, ..post(query) };
         assert_eq!(guard.read(&head, b""), Ok(reading), "{method} {query:?}");
     }
-    // an answer that shows no failure takes the attempt back
+    // an answer that shows no failure releases the reservation
     let attempt = Attempt { method: "GET", named: Named::Never, ..sign_in() };
     for (status, location, outcome) in [
         (302, "/x/totp.do?authFailure=true", Outcome::Failed),

@@ -29,8 +29,8 @@ pub struct Upload {
     pub progress: Option<Arc<UploadProgress>>,
 }
 
-/// Sends `body` after a head that has been written. `done` is called when the connection is not used any more, with the
-/// connection if it can be used again.
+/// Sends `body` after the head has been written. Calls `done` when the connection is no longer in use, with the connection
+/// if it can be reused.
 pub fn send<S>(
     reader: Reader<S>,
     body: RequestBody,
