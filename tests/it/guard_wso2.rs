@@ -84,7 +84,7 @@ fn sign_in_at(gate: &Gate, path: &str, fields: &[(&str, &str)]) -> Answer {
 }
 
 fn in_each_document(test: impl Fn(&str)) {
-    for document in ["README.md", "docs/CONFIGURATION.md"] {
+    for document in ["docs/INTEGRATIONS.md", "docs/guides/login-guard.md"] {
         test(document);
     }
 }

@@ -86,7 +86,7 @@ fn unguarded(settings: &Settings) -> Vec<Note> {
         notes.push((
             Key::root().name("guard"),
             "WSO2 verifies passwords at /commonauth and at /oauth2/token, and one of them has no guard",
-            "write a guard for each, as in docs/CONFIGURATION.md",
+            "write a guard for each, as in docs/INTEGRATIONS.md",
         ));
     }
     let is_sign_in = |rule: &RouteRule| {
