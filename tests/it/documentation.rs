@@ -1,18 +1,67 @@
 //! What the documents show works: every example is read by the real loader.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use doorward::config::{Settings, load::load, tenant_file};
+use doorward::{
+    config::{Settings, load::load, tenant_file},
+    domain::route::Access,
+};
 use http::StatusCode;
 
 #[test]
 fn the_configuration_shown_in_the_readme_is_accepted() {
-    let examples = blocks("README.md", "toml");
-    let [smallest, generic, accounts] = &examples[..] else { panic!("{}", examples.len()) };
-    settings(generic);
-    let settings = settings(&format!("{smallest}\n{accounts}"));
+    let smallest = blocks("README.md", "toml");
+    let accounts = blocks("docs/guides/accounts.md", "toml");
+    let guards = blocks("docs/guides/login-guard.md", "toml");
+    assert_eq!((smallest.len(), accounts.len()), (1, 1));
+    // a reader adds the tables of the next page to the file of this one
+    let settings = settings(&format!("{}\n{}\n{}", smallest[0], accounts[0], guards[0]));
     assert!(settings.accounts.enabled && settings.defaults.rules.account_lock.enabled);
-    assert_eq!(settings.defaults.guards.len(), 1);
+    assert_eq!(settings.defaults.guards.len(), 2);
+}
+
+/// Each example is a whole file, or tables that are added to one.
+#[test]
+fn accepts_every_toml_example_of_the_documents() {
+    let mut examples = 0;
+    for document in documents() {
+        for example in blocks(&document, "toml") {
+            let mut text = example.clone();
+            if !example.contains("[[portal.upstream]]") {
+                text.push_str("\n[[portal.upstream]]\nurl = \"http://127.0.0.1:3000\"\n");
+            }
+            if example.contains("[[guard]]") && !example.contains("[accounts]") {
+                text.push_str("\n[accounts]\nenabled = true\n[account_lock]\nenabled = true\n");
+            }
+            let settings = settings(&text);
+            let guards = example.lines().filter(|line| line.starts_with("[[guard]]")).count();
+            assert_eq!(settings.defaults.guards.len(), guards, "{document}: {example}");
+            examples += 1;
+        }
+    }
+    assert!(examples >= 25, "{examples}");
+}
+
+/// A rule for portals of any kind, as INTEGRATIONS.md shows it.
+#[test]
+fn the_rules_shown_for_any_portal_mean_what_they_say() {
+    let examples = blocks("docs/INTEGRATIONS.md", "toml");
+    let generic = examples.iter().find(|example| example.contains("profile = \"generic\"")).unwrap();
+    let settings = settings(generic);
+    let routes = &settings.defaults.route_table;
+    for (method, path, access) in [
+        ("GET", "/assets/app.css", Access::Open),
+        ("GET", "/docs/start", Access::Anonymous),
+        ("GET", "/account/password", Access::SignedIn),
+        ("GET", "/Account", Access::SignedIn),
+    ] {
+        assert_eq!(routes.classify(method, path).access, access, "{method} {path}");
+    }
 }
 
 #[test]
@@ -92,14 +141,14 @@ fn the_systemd_service_can_write_its_store() {
         assert!(has(line), "{line}");
     }
     let url = "sqlite:/var/lib/doorward/doorward.db";
-    for (file, text) in [("README.md", read("README.md")), ("the unit", unit.clone())] {
+    for (file, text) in [("OPERATIONS.md", read("docs/OPERATIONS.md")), ("the unit", unit.clone())] {
         assert!(text.contains(&format!("store_url = \"{url}\"")), "{file}");
     }
     // where it is installed, systemd itself reads the unit
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("doorward.service");
     fs::write(&file, unit.replace("/usr/local/bin/doorward", env!("CARGO_BIN_EXE_doorward"))).unwrap();
-    if let Ok(verified) = std::process::Command::new("systemd-analyze").arg("verify").arg(&file).output() {
+    if let Ok(verified) = Command::new("systemd-analyze").arg("verify").arg(&file).output() {
         let said = String::from_utf8_lossy(&verified.stderr);
         assert!(verified.status.success() && !said.contains("doorward.service"), "{said}");
     }
@@ -132,17 +181,50 @@ fn the_examples_leave_room_for_the_built_in_limits() {
 #[test]
 fn the_documents_name_only_what_is_there() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    for (document, folder) in [("README.md", ""), ("docs/adr/README.md", "docs/adr")] {
-        for link in read(document).split("](").skip(1).filter_map(|rest| rest.split_once(')')) {
-            let there = link.0.starts_with("http")
-                || link.0.starts_with('#')
-                || root.join(folder).join(link.0).exists();
-            assert!(there, "{document} links to {}", link.0);
+    let mut links = 0;
+    for document in documents() {
+        let folder = document.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let text = read(&document);
+        for (link, _) in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')) {
+            if link.starts_with("http") {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { root.join(&document) } else { root.join(folder).join(file) };
+            assert!(target.exists(), "{document} links to {link}");
+            let is_there =
+                anchor.is_empty() || anchors(&fs::read_to_string(&target).unwrap()).contains(anchor);
+            assert!(is_there, "{document} links to {link}: no such heading");
+            links += 1;
         }
     }
+    assert!(links > 100, "{links}");
     for file in ["deploy/doorward.service", "deploy/kubernetes-sidecar.yaml", "deploy/Containerfile"] {
-        assert!(read("README.md").contains(file) && root.join(file).exists(), "{file}");
+        assert!(read("docs/OPERATIONS.md").contains(file) && root.join(file).exists(), "{file}");
     }
+}
+
+/// A document that no other names is not found by a reader.
+#[test]
+fn each_guide_is_linked_from_the_configuration_reference() {
+    let reference = read("docs/CONFIGURATION.md");
+    let guides: Vec<String> =
+        documents().into_iter().filter(|document| document.starts_with("docs/guides/")).collect();
+    assert!(guides.len() >= 10, "{guides:?}");
+    for guide in guides {
+        let link = format!("]({}", guide.strip_prefix("docs/").unwrap());
+        assert!(reference.contains(&link), "{guide}");
+    }
+}
+
+#[test]
+fn the_readme_is_short_and_shows_both_commands() {
+    let readme = read("README.md");
+    assert!(readme.lines().count() <= 150, "move what is for one kind of reader to its document");
+    for command in ["make demo", "make test"] {
+        assert!(readme.contains(command), "{command}");
+    }
+    assert!(read("CHANGELOG.md").lines().count() <= 80, "one short entry for each version");
 }
 
 #[test]
@@ -216,9 +298,51 @@ fn sources() -> Vec<(PathBuf, String)> {
 fn settings(text: &str) -> Settings {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("tenants")).unwrap();
+    if text.contains("\"certs/") {
+        make_certificates(&folder.path().join("certs"));
+    }
     let file = folder.path().join("deployment.toml");
     fs::write(&file, text).unwrap();
     load(&file, &BTreeMap::new()).unwrap_or_else(|mistakes| panic!("{text}\n{mistakes:#?}"))
+}
+
+/// Those that the guides tell readers to make.
+fn make_certificates(folder: &Path) {
+    let made = Command::new(env!("CARGO_BIN_EXE_doorward")).args(["certs", "--folder"]).arg(folder).output();
+    assert!(made.unwrap().status.success());
+    fs::copy(folder.join("ca.pem"), folder.join("admins.pem")).unwrap();
+}
+
+/// Everything written for readers, named from the root.
+fn documents() -> Vec<String> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut found: Vec<String> = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(str::to_owned).into();
+    for folder in ["docs", "docs/guides", "docs/adr"] {
+        for entry in fs::read_dir(root.join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".md") {
+                found.push(format!("{folder}/{name}"));
+            }
+        }
+    }
+    found
+}
+
+/// The headings of a document, as links name them.
+fn anchors(text: &str) -> HashSet<String> {
+    let mut is_code = false;
+    let mut found = HashSet::new();
+    for line in text.lines() {
+        is_code ^= line.starts_with("```");
+        if let Some((_, heading)) =
+            line.split_once("# ").filter(|(marks, _)| marks.trim_matches('#').is_empty())
+            && !is_code
+        {
+            let dashed = heading.trim().to_lowercase().replace(' ', "-");
+            found.insert(dashed.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect());
+        }
+    }
+    found
 }
 
 fn blocks(document: &str, language: &str) -> Vec<String> {
