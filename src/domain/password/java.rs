@@ -10,11 +10,21 @@ const BLANKS: &str = r"\t \x{A0}\x{1680}\x{180E}\x{2000}-\x{200A}\x{202F}\x{205F
 pub(super) fn translate(pattern: &str) -> Result<String, BadPattern> {
     let mut reader =
         Reader { chars: pattern.chars().collect(), at: 0, out: String::new(), dot_is_all: false };
+    let mut open_groups: usize = 0;
     while let Some(c) = reader.next() {
         match c {
             '\\' => reader.escape(false)?,
             '[' => reader.class(0)?,
-            '(' => reader.group()?,
+            '(' => {
+                open_groups += 1;
+                reader.group()?;
+            }
+            // it would close the group around the whole pattern, and a part of a password would be enough
+            ')' => {
+                let unmatched = || BadPattern::Invalid("a ')' has no '('".to_owned());
+                open_groups = open_groups.checked_sub(1).ok_or_else(unmatched)?;
+                reader.out.push(')');
+            }
             '{' => reader.repetition()?,
             '.' if !reader.dot_is_all => reader.emit(DOT),
             '$' if reader.peek() == Some('{') => return Err(reader.placeholder()),
