@@ -54,13 +54,12 @@ impl Framing {
 /// Takes a whole head off the front of `read`; `None` when there is none yet. `scanned` remembers how far the search for its
 /// end has come, and is 0 for a new head.
 pub fn take(read: &mut BytesMut, scanned: &mut usize, to_head: bool) -> Result<Option<Answer>, WireError> {
-    let Some(end) = end_of_head(read, scanned) else {
-        return if read.len() > MAX_HEAD {
-            Err(WireError::Malformed("the head is too long"))
-        } else {
-            Ok(None)
-        };
-    };
+    let end = end_of_head(read, scanned);
+    // the same head is refused however the network cuts it
+    if end.unwrap_or(read.len()) > MAX_HEAD {
+        return Err(WireError::Malformed("the head is too long"));
+    }
+    let Some(end) = end else { return Ok(None) };
     parse(&read.split_to(end).freeze(), to_head).map(Some)
 }
 

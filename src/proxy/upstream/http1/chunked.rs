@@ -7,8 +7,8 @@ use httparse::Status;
 use super::{WireError, answer::end_of_head};
 
 /// A chunk's size with its extensions, which are of no use to anybody.
-const MAX_SIZE_LINE: usize = 4 * 1024;
-const MAX_TRAILERS: usize = 16 * 1024;
+pub const MAX_SIZE_LINE: usize = 4 * 1024;
+pub const MAX_TRAILERS: usize = 16 * 1024;
 const MAX_TRAILER_LINES: usize = 64;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,9 @@ impl Chunked {
                     return Err(WireError::Malformed("a chunk without a size"));
                 }
                 Self::Size => match httparse::parse_chunk_size(read) {
-                    Ok(Status::Complete((line, size))) if is_one_line(read, line) => {
+                    Ok(Status::Complete((line, size)))
+                        if line <= MAX_SIZE_LINE && is_one_line(read, line) =>
+                    {
                         read.advance(line);
                         *self = if size == 0 { Self::Trailers } else { Self::Data(size) };
                     }
@@ -80,9 +82,11 @@ impl Chunked {
             _ => {}
         }
         let malformed = || WireError::Malformed("the trailers");
-        let Some(end) = end_of_head(read, &mut 0) else {
-            return if read.len() > MAX_TRAILERS { Err(malformed()) } else { Ok(Piece::Wanting) };
-        };
+        let end = end_of_head(read, &mut 0);
+        if end.unwrap_or(read.len()) > MAX_TRAILERS {
+            return Err(malformed());
+        }
+        let Some(end) = end else { return Ok(Piece::Wanting) };
         let block = read.split_to(end).freeze();
         let mut slots = [httparse::EMPTY_HEADER; MAX_TRAILER_LINES];
         let lines = match httparse::parse_headers(&block, &mut slots) {

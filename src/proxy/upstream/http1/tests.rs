@@ -10,7 +10,12 @@ use http::{HeaderMap, Request};
 use proptest::prelude::*;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::{answer::MAX_HEAD, reader::MAX_INTERIM, *};
+use super::{
+    answer::MAX_HEAD,
+    chunked::{MAX_SIZE_LINE, MAX_TRAILERS},
+    reader::MAX_INTERIM,
+    *,
+};
 
 /// A portal that sends these pieces, one a read, and then closes or falls silent.
 struct Sends {
@@ -136,6 +141,35 @@ async fn a_head_without_end_is_given_up() {
     assert!(matches!(framing(&endless).await, Err(WireError::Malformed("the head is too long"))));
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(1000));
     assert!(matches!(framing(&many).await, Err(WireError::Malformed(_))));
+}
+
+/// One message, in reads of a few bytes and of as many as fit into the buffer.
+#[tokio::test]
+async fn limits_are_the_same_however_the_network_cuts() {
+    let chunked = |body: &str| format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
+    let size_line = |length: usize| chunked(&format!("2;{}\r\nok\r\n0\r\n\r\n", "x".repeat(length - 4)));
+    let trailers = |length: usize| chunked(&format!("0\r\nA: {}\r\n\r\n", "x".repeat(length - 7)));
+    let head = |length: usize| {
+        let start = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nA: ";
+        format!("{start}{}\r\n\r\n", "x".repeat(length - start.len() - 4))
+    };
+    for (text, is_taken) in [
+        (size_line(MAX_SIZE_LINE), true),
+        (size_line(MAX_SIZE_LINE + 1), false),
+        (trailers(MAX_TRAILERS), true),
+        (trailers(MAX_TRAILERS + 1), false),
+        (head(MAX_HEAD), true),
+        (head(MAX_HEAD + 1), false),
+    ] {
+        for size in [1000, 8192] {
+            let mut reader = pieces(text.as_bytes().chunks(size).map(<[u8]>::to_vec).collect());
+            let read = match reader.answer(false).await {
+                Ok(answer) => body(&mut reader, &answer).await.map(|_| ()),
+                Err(error) => Err(error),
+            };
+            assert_eq!(read.is_ok(), is_taken, "{} bytes in reads of {size}: {read:?}", text.len());
+        }
+    }
 }
 
 #[tokio::test]
