@@ -182,21 +182,24 @@ fn join(first: &str, second: &str) -> Cow<'static, str> {
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, BadCredential> {
     let mut found = None;
     for pair in headers.get_all(COOKIE).iter().flat_map(pairs) {
-        let Some((written, value)) = pair.split_once('=') else { continue };
-        if written.trim() != name {
+        let mut parts = pair.splitn(2, |byte| *byte == b'=');
+        let (Some(written), Some(value)) = (parts.next(), parts.next()) else { continue };
+        if written.trim_ascii() != name.as_bytes() {
             continue;
         }
-        match found.replace(value.trim()) {
-            Some(before) if before != value.trim() => return Err(BadCredential::TwoTokens),
+        // no token, and another value than every token
+        let value = std::str::from_utf8(value.trim_ascii()).unwrap_or("?");
+        match found.replace(value) {
+            Some(before) if before != value => return Err(BadCredential::TwoTokens),
             _ => {}
         }
     }
     Ok(found.filter(|value| is_token68(value)))
 }
 
-fn pairs(header: &HeaderValue) -> impl Iterator<Item = &str> {
-    // a value with bytes beyond ASCII may hold the portal's own cookies; ours are ASCII
-    std::str::from_utf8(header.as_bytes()).unwrap_or_default().split(';')
+/// As bytes: a cookie of the portal beside ours may have another encoding than UTF-8.
+fn pairs(header: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    header.as_bytes().split(|byte| *byte == b';')
 }
 
 /// Whether a query names `access_token`, in any spelling of the name.

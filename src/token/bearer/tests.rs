@@ -198,6 +198,22 @@ fn the_query_counts_for_downloads_and_as_a_half_only() {
     assert_eq!(extract(&both, &download("access_token=abc")), Err(BadCredential::TwoTokens));
 }
 
+/// A browser sends all cookies in one line; HTTP/2 may send each in its own.
+#[test]
+fn reads_token_cookie_beside_cookies_in_another_encoding() {
+    let places = Places { token_cookie: Some("t"), ..places() };
+    let read = |lines: &[&[u8]]| {
+        let lines = lines.iter().map(|line| (COOKIE, HeaderValue::from_bytes(line).unwrap()));
+        let headers: HeaderMap = lines.collect();
+        extract(&headers, &places).map(|found| format!("{found:?}"))
+    };
+    let found = Ok("Bearer(\"abc\")".to_owned());
+    assert_eq!(read(&[b"name=M\xfcller; t=abc"]), found);
+    assert_eq!(read(&[b"name=M\xfcller", b"t=abc"]), found);
+    assert_eq!(read(&[b"t=\xfc"]), Ok("None".to_owned()));
+    assert_eq!(read(&[b"t=abc; t=\xfc"]), Err(BadCredential::TwoTokens));
+}
+
 #[test]
 fn a_joined_token_has_the_same_limit() {
     let half = "a".repeat(600);
