@@ -29,3 +29,8 @@ pub mod demo;
 pub mod admin;
 pub mod boot;
 pub mod cli;
+
+/// Fuzz targets; no release has them.
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzz;

@@ -32,7 +32,7 @@ mod sign_in;
 mod upgrade;
 mod upload_progress;
 mod upload_watch;
-mod upstream;
+pub(crate) mod upstream;
 mod visitor;
 mod websocket;
 

@@ -6,7 +6,7 @@ mod claims;
 mod ed25519;
 mod fetch;
 mod introspection;
-mod jws;
+pub(crate) mod jws;
 mod keys;
 mod keyset;
 mod object;

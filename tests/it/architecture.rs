@@ -57,6 +57,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "boot",
         ],
     ),
+    ("fuzz", &["domain", "config", "token", "session", "proxy"]),
 ];
 
 /// Files over `LONG` lines, each with its reason.

@@ -2,7 +2,7 @@
 
 mod connect;
 mod h2_connections;
-mod http1;
+pub(crate) mod http1;
 mod http2;
 mod lease;
 mod leased_body;

@@ -4,8 +4,8 @@
 //! portal's, so that nothing has to be handed from task to task (`docs/PERFORMANCE.md`). `httparse` reads the heads. Whatever
 //! could be read in two ways ends the connection and is a 502.
 
-mod answer;
-mod chunked;
+pub(crate) mod answer;
+pub(crate) mod chunked;
 mod reader;
 mod request;
 #[cfg(test)]

@@ -1,0 +1,132 @@
+//! Request targets: the normal form of a path, its readings, and the route rules that decide about it.
+
+use std::borrow::Cow;
+
+use http::{Method, Uri, request::Parts};
+use percent_encoding::percent_decode_str;
+
+use super::{lines, request};
+use crate::{
+    domain::{
+        guard::Endpoint,
+        path::{
+            normal_form,
+            readings::{self, may_have},
+        },
+        route::{Access, Route, RouteRule, RouteTable, Surface, any_path, parse_rule},
+    },
+    proxy::hygiene::{self, Limits},
+};
+
+/// The first line of the input is a method and a request target; each further line is an access level and a route rule.
+///
+/// - The normal form is stable, not longer, decodes to the same text, and has no step up and nothing left to decode.
+/// - The strictest reading of a path decides; a path without other readings is known to have none.
+/// - A rule that closes a path closes it in capitals and with a final slash.
+/// - A rule that is written again is read as the same rule, and matches a path that it covers.
+pub fn request_target(data: &[u8]) {
+    let mut lines = lines(data);
+    let parts = lines.next().and_then(request_line);
+    let rules: Vec<_> = lines.take(16).filter_map(rule).collect();
+    rules.iter().for_each(rule_covers_its_path);
+    let Some(mut parts) = parts else { return };
+    let sent = parts.uri.clone();
+    if hygiene::clean(&mut parts, Limits::default()).is_err() {
+        return;
+    }
+    is_normal(&sent, &mut parts);
+    let (method, path) = (parts.method.as_str(), parts.uri.path());
+    strictest_reading_decides(&rules, method, path);
+    for rule in &rules {
+        closes_every_spelling(rule, method, path);
+    }
+}
+
+fn request_line(line: &[u8]) -> Option<Parts> {
+    let blank = line.iter().position(|byte| *byte == b' ')?;
+    let (method, target) = line.split_at_checked(blank)?;
+    let mut parts = request();
+    parts.method = Method::from_bytes(method).ok()?;
+    parts.uri = Uri::try_from(target.trim_ascii()).ok()?;
+    Some(parts)
+}
+
+fn rule(line: &[u8]) -> Option<RouteRule> {
+    let (access, written) = std::str::from_utf8(line).ok()?.split_once(' ')?;
+    let access = match access {
+        "open" => Access::Open,
+        "anonymous" => Access::Anonymous,
+        "signed-in" => Access::SignedIn,
+        _ => return None,
+    };
+    let (methods, pattern) = parse_rule(written).ok()?;
+    Some(RouteRule { methods, pattern, ..RouteRule::new(&[], "/", access, Surface::Page) })
+}
+
+fn table(rules: &[RouteRule]) -> Option<RouteTable> {
+    RouteTable::compile(rules, Route::fallback(Access::Open, Surface::Page)).ok()
+}
+
+fn rule_covers_its_path(rule: &RouteRule) {
+    let again = parse_rule(&rule.to_string());
+    assert_eq!(again, Ok((rule.methods.clone(), rule.pattern.clone())), "written and read again");
+    let method = rule.methods.first().map_or("GET", String::as_str);
+    let path = any_path(&rule.pattern);
+    let closing = RouteRule { access: Access::SignedIn, ..rule.clone() };
+    let Some(table) = table(&[closing]) else { unreachable!("{rule} is no rule") };
+    assert_eq!(table.classify(method, &path).access, Access::SignedIn, "{rule} does not match {path}");
+    let endpoint = Endpoint { methods: Vec::new(), pattern: rule.pattern.clone(), below_tenants: false };
+    assert!(!endpoint.is_exactly(&path) || endpoint.covers(&path), "{rule} does not cover {path}");
+}
+
+fn is_normal(sent: &Uri, parts: &mut Parts) {
+    let cleaned = parts.uri.clone();
+    let path = cleaned.path();
+    assert!(matches!(normal_form(path), Ok(Cow::Borrowed(same)) if same == path), "{path} is not stable");
+    let whole = cleaned.path_and_query().map_or(0, |target| target.as_str().len());
+    let before = sent.path_and_query().map_or(0, |target| target.as_str().len());
+    assert!(whole <= Limits::default().max_target_bytes + 1 && whole <= before + 1, "{cleaned} is longer");
+    assert_eq!(cleaned.query(), sent.query());
+    let decoded = decoded(path);
+    assert_eq!(decoded, self::decoded(sent.path()), "{path} is another path");
+    assert!(decoded.split('/').all(|segment| segment != "." && segment != ".."), "{decoded}");
+    assert!(!decoded.contains(['\\', ';']) && !decoded.contains("//"), "{decoded}");
+    assert!(!decoded.contains(|letter: char| letter.is_ascii_control()), "{decoded}");
+    assert_eq!(decoded.matches('/').count(), path.matches('/').count(), "{decoded}");
+    assert_eq!(self::decoded(&decoded), decoded, "{path} is encoded twice");
+    assert!(hygiene::clean(parts, Limits::default()).is_ok(), "{cleaned} is refused the second time");
+    assert_eq!(parts.uri, cleaned, "normalised twice");
+}
+
+fn decoded(path: &str) -> String {
+    percent_decode_str(path).decode_utf8_lossy().into_owned()
+}
+
+fn strictest_reading_decides(rules: &[RouteRule], method: &str, path: &str) {
+    let Some(table) = table(rules) else { return };
+    let access = table.classify(method, path).access;
+    let Some(found) = readings::of(path) else {
+        assert_eq!(access, Access::SignedIn, "{path} has more readings than are compared");
+        return;
+    };
+    assert!(may_have(path) || found.is_empty(), "{path} has readings: {found:?}");
+    for reading in found.iter().filter(|reading| readings::of(reading).is_some()) {
+        assert!(table.classify(method, reading).access <= access, "{path} is weaker than {reading}");
+    }
+}
+
+fn closes_every_spelling(rule: &RouteRule, method: &str, path: &str) {
+    let closing = RouteRule { access: Access::SignedIn, ..rule.clone() };
+    let Some(table) = table(&[closing]) else { return };
+    let is_closed = |path: &str| table.classify(method, path).access == Access::SignedIn;
+    if readings::of(path).is_none() || !is_closed(path) {
+        return;
+    }
+    assert!(is_closed(&path.to_ascii_uppercase()), "{rule} does not close {path} in capitals");
+    let other_slash = match path.strip_suffix('/') {
+        Some("") => return,
+        Some(without) => without.to_owned(),
+        None => format!("{path}/"),
+    };
+    assert!(is_closed(&other_slash), "{rule} closes {path} and not {other_slash}");
+}
