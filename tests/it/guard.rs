@@ -10,6 +10,7 @@ mod identifier_first;
 mod kinds;
 mod names;
 mod pace;
+mod queries;
 mod second_factor;
 mod together;
 mod unlock;

@@ -87,6 +87,8 @@ impl Guard {
             (UserIn::Basic, 400..500) => matches!(status, 401 | 407 | 429),
             // the page or image does not exist
             (_, 404 | 405 | 410) if rule::is_bodiless(method) => false,
+            // the portal does not know the method
+            (_, 405 | 501) if !rule::may_sign_in(&self.user, method) => false,
             (_, status) => status >= 400,
         }
     }

@@ -62,13 +62,13 @@ impl Guard {
         (self.name_from.is_some() || !self.require_name) && !self.only_names()
     }
 
-    /// Whether the query of a request without a body may be an attempt: many portals handle `GET` like `POST`. The
-    /// reservation is released if the answer shows no failure.
+    /// Whether a request with a method that is not counted may be an attempt by its query: many portals read the query with any
+    /// method (PHP, Rack, Jakarta Servlet). An answer that shows no failure takes the attempt back.
     fn takes_query(&self, head: &Head<'_>) -> bool {
         let is_of_attempt = |query: &str| !query.is_empty() && !self.is_of_locked_redirect(query);
         !self.require_name
             && !self.only_names()
-            && matches!(head.method, "GET" | "HEAD")
+            && !self.counts(head.method)
             && head.query.is_some_and(is_of_attempt)
     }
 
@@ -97,15 +97,12 @@ impl Guard {
         if self.verifies_nameless() && !self.counts(head.method) && has_password(query) {
             return Err(Doubt::PasswordInQuery);
         }
-        if body.is_empty() {
-            let is_attempt = self.takes_nameless(head.method) || self.takes_query(head);
-            return Ok(if is_attempt { Reading::Nameless } else { Reading::NoSignIn });
-        }
-        if rule::is_bodiless(head.method) {
+        if !body.is_empty() && rule::is_bodiless(head.method) {
             return Err(Doubt::Method);
         }
-        if !self.endpoint.takes(head.method) {
-            return Ok(Reading::NoSignIn);
+        if body.is_empty() || !self.endpoint.takes(head.method) {
+            let is_attempt = self.takes_nameless(head.method) || self.takes_query(head);
+            return Ok(if is_attempt { Reading::Nameless } else { Reading::NoSignIn });
         }
         let is_json = matches!(self.user, UserIn::Json(_));
         media::check(head, is_json)?;

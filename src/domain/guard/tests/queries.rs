@@ -92,7 +92,7 @@ fn attack_a_one_time_code_in_the_query_of_a_get() {
         (&nameless, "GET", Some("error=locked"), Reading::NoSignIn),
         (&nameless, "GET", Some(""), Reading::NoSignIn),
         (&nameless, "GET", None, Reading::NoSignIn),
-        (&nameless, "OPTIONS", Some("answer=123456"), Reading::NoSignIn),
+        (&nameless, "DELETE", None, Reading::NoSignIn),
         (&named, "GET", Some("answer=123456"), Reading::NoSignIn),
         (&name_step, "GET", Some("answer=123456"), Reading::NoSignIn),
     ] {
@@ -112,5 +112,40 @@ fn attack_a_one_time_code_in_the_query_of_a_get() {
         let location = Some(location).filter(|location| !location.is_empty());
         let answer = Answer { status, location, is_whole: true, ..Answer::default() };
         assert_eq!(nameless.outcome(attempt, &answer), outcome, "{status} {location:?}");
+    }
+}
+
+/// Attack: PHP, Rack and Jakarta Servlet read the query with any method, also with one that does not exist.
+#[test]
+fn attack_a_one_time_code_in_the_query_of_any_method() {
+    let any = Guard { require_name: false, failed: signs(&[], &["/mfa?error*"], &[]), ..form() };
+    let any = Guard { endpoint: Endpoint { methods: Vec::new(), ..any.endpoint }, ..any };
+    let only_post = Guard { endpoint: form().endpoint, ..any.clone() };
+    for guard in [&any, &only_post] {
+        for method in ["GET", "HEAD", "OPTIONS", "TRACE", "DELETE", "PROPFIND", "FOO", "post"] {
+            let head = Head { method, ..post(Some("mfa_code=123456")) };
+            assert_eq!(guard.read(&head, b""), Ok(Reading::Nameless), "{method}");
+            let page = Head { method, ..post(None) };
+            assert_eq!(guard.read(&page, b""), Ok(Reading::NoSignIn), "{method}");
+        }
+    }
+    for method in ["DELETE", "PUT"] {
+        let head = Head { method, ..post(Some("mfa_code=123456")) };
+        assert_eq!(only_post.read(&head, b"a=1"), Ok(Reading::Nameless), "{method}: a body that is not read");
+    }
+    // an answer that shows no failure takes the attempt back
+    for (method, status, location, outcome) in [
+        ("DELETE", 302, "/mfa?error", Outcome::Failed),
+        ("FOO", 302, "/mfa?error", Outcome::Failed),
+        ("DELETE", 204, "", Outcome::Passed),
+        ("PROPFIND", 405, "", Outcome::Passed),
+        ("FOO", 501, "", Outcome::Passed),
+        ("FOO", 400, "", Outcome::Failed),
+        ("DELETE", 404, "", Outcome::Failed),
+    ] {
+        let attempt = Attempt { method, named: Named::Never, ..sign_in() };
+        let location = Some(location).filter(|location| !location.is_empty());
+        let answer = Answer { status, location, is_whole: true, ..Answer::default() };
+        assert_eq!(any.outcome(attempt, &answer), outcome, "{method} {status}");
     }
 }

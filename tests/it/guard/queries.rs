@@ -1,0 +1,56 @@
+//! Passwords and one-time codes in the query, by any method: the portal reads it with all of them.
+
+use serde_json::{Value, json};
+
+use crate::support::{Gate, Portal, Reply, accounts::with_lock};
+
+const CODE: &str = "424242";
+const MAX_ATTEMPTS: usize = 3;
+
+/// Verifies a code in the query or in the body, whatever the method is and whatever its field is called.
+fn portal() -> Portal {
+    Portal::answering("page")
+        .deciding("/mfa", |request| {
+            let sent = format!("{} {}", request.target, String::from_utf8_lossy(&request.body));
+            let to = match sent.split_once("code=") {
+                _ if sent.contains(CODE) => "/home",
+                Some(_) => "/mfa?error",
+                None => return Reply::text("code?"),
+            };
+            Reply::text("").status(302).header("location", to)
+        })
+        .start()
+}
+
+fn gate(portal: &Portal, more: &Value) -> Gate {
+    let mut guard = json!({"match": "/mfa", "user_in": "form", "failed_redirect": ["/mfa?error*"],
+        "succeeded_redirect": ["/home*"]});
+    for (key, value) in more.as_object().unwrap() {
+        guard[key] = value.clone();
+    }
+    with_lock(Gate::before(portal), u32::try_from(MAX_ATTEMPTS).unwrap())
+        .generic(&[("/**", "open")])
+        .setting("guard", json!([guard]))
+        .start()
+}
+
+/// Codes that the portal has verified.
+fn verified(portal: &Portal) -> usize {
+    portal.received().iter().filter(|request| request.target.contains("code=")).count()
+}
+
+#[test]
+fn attack_a_one_time_code_in_the_query_of_any_method() {
+    let portal = portal();
+    for method in ["GET", "HEAD", "OPTIONS", "DELETE", "PROPFIND", "FOO"] {
+        portal.forget();
+        let gate = gate(&portal, &json!({"require_name": false}));
+        let ask = |query: &str| gate.ask(method, &format!("/mfa{query}")).cookie("sid", "victim").send().status;
+        for turn in 0..10 {
+            ask(&format!("?mfa_code={turn}"));
+        }
+        assert_eq!(verified(&portal), MAX_ATTEMPTS, "{method}");
+        assert_eq!(ask(&format!("?mfa_code={CODE}")), 401, "{method}: the portal session is locked");
+        assert_eq!(ask(""), 200, "{method}: the page itself");
+    }
+}
