@@ -66,10 +66,7 @@ impl Guard {
     /// method (PHP, Rack, Jakarta Servlet). An answer that shows no failure takes the attempt back.
     fn takes_query(&self, head: &Head<'_>) -> bool {
         let is_of_attempt = |query: &str| !query.is_empty() && !self.is_of_locked_redirect(query);
-        !self.require_name
-            && !self.only_names()
-            && !self.counts(head.method)
-            && head.query.is_some_and(is_of_attempt)
+        self.verifies_nameless() && !self.counts(head.method) && head.query.is_some_and(is_of_attempt)
     }
 
     /// Whether it is the query of `locked_redirect`. A locked browser is redirected there, so counting that request would
@@ -81,6 +78,11 @@ impl Guard {
 
     fn counts(&self, method: &str) -> bool {
         self.endpoint.takes(method) && rule::may_sign_in(&self.user, method)
+    }
+
+    /// Whether an attempt is refused if no name is known. One by its query alone may be the page itself.
+    pub fn needs_name(&self, method: &str, has_body: bool) -> bool {
+        self.require_name && (self.counts(method) || (has_body && self.endpoint.takes(method)))
     }
 
     /// `body` is empty where there is none.

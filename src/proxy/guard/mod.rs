@@ -127,7 +127,7 @@ pub async fn guarded(
         Ok(whose) => whose,
         Err(problem) => return guarding.refuse(guard, problem),
     };
-    if whose.names.is_empty() && guard.require_name {
+    if whose.names.is_empty() && guard.needs_name(parts.method.as_str(), !bytes.is_empty()) {
         return guarding.refuse(guard, Doubt::NoName.into());
     }
     let found = Found { guard, door, whose };

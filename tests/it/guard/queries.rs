@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::times_of;
 use crate::support::{Gate, Portal, Reply, accounts::with_lock};
 
 const CODE: &str = "424242";
@@ -52,5 +53,24 @@ fn attack_a_one_time_code_in_the_query_of_any_method() {
         assert_eq!(verified(&portal), MAX_ATTEMPTS, "{method}");
         assert_eq!(ask(&format!("?mfa_code={CODE}")), 401, "{method}: the portal session is locked");
         assert_eq!(ask(""), 200, "{method}: the page itself");
+    }
+}
+
+/// Attack: the name was given on the page before; the code stands in a field without a known name, or beside a `state`.
+#[test]
+fn attack_a_password_in_the_query_where_the_name_was_given_before() {
+    let portal = portal();
+    for (method, query) in
+        [("GET", "mfa_code="), ("GET", "state=x&code="), ("HEAD", "code="), ("FOO", "state=x&mfa_code=")]
+    {
+        portal.forget();
+        let gate = gate(&portal, &json!({"name_from": "cookie:sid"}));
+        let ask = |query: &str| gate.ask(method, &format!("/mfa?{query}")).cookie("sid", "victim").send().status;
+        assert_eq!(times_of(10, || ask("flow=e1s2")), [200; 10], "{method}: the page itself");
+        for turn in 0..10 {
+            ask(&format!("{query}{turn}"));
+        }
+        let most = if query == "code=" { 0 } else { MAX_ATTEMPTS };
+        assert_eq!(verified(&portal), most, "{method} {query}");
     }
 }

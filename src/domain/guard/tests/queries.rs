@@ -58,8 +58,7 @@ fn attack_a_password_in_the_query_of_an_uncounted_method() {
             ["execution=e1s2", "code=x&state=y&session_state=z", "error=password", "passwordReset=true"]
         {
             let head = Head { method: "GET", ..post(Some(query)) };
-            let reading = if guard.require_name { Reading::NoSignIn } else { Reading::Nameless };
-            assert_eq!(guard.read(&head, b""), Ok(reading), "{query}");
+            assert_eq!(guard.read(&head, b""), Ok(Reading::Nameless), "{query}");
         }
     }
     // a guard that requires a name finds none in this query
@@ -148,4 +147,26 @@ fn attack_a_one_time_code_in_the_query_of_any_method() {
         let answer = Answer { status, location, is_whole: true, ..Answer::default() };
         assert_eq!(any.outcome(attempt, &answer), outcome, "{method} {status}");
     }
+}
+
+/// Attack: the name was given on the page before, and the query of a `GET` has the password in a field without a known name, or a
+/// `code` beside a `state`.
+#[test]
+fn attack_a_password_in_the_query_where_the_name_was_given_before() {
+    let second_page =
+        Guard { name_from: Some(Carrier::Cookie("sid".to_owned())), failed: signs(&[401], &[], &[]), ..form() };
+    let first_page = Guard { failed: Signs::default(), ..second_page.clone() };
+    for method in ["GET", "HEAD", "OPTIONS", "DELETE", "FOO"] {
+        for query in ["code=123456&state=x", "mfa_code=123456", "answer=guess", "guess"] {
+            let head = Head { method, ..post(Some(query)) };
+            assert_eq!(second_page.read(&head, b""), Ok(Reading::Nameless), "{method} {query}");
+            assert_eq!(first_page.read(&head, b""), Ok(Reading::NoSignIn), "{method} {query}");
+        }
+        let page = Head { method, ..post(None) };
+        assert_eq!(second_page.read(&page, b""), Ok(Reading::NoSignIn), "{method}");
+        assert!(!second_page.needs_name(method, false), "{method}: the page is served before a name is known");
+    }
+    let any = Guard { endpoint: Endpoint { methods: Vec::new(), ..form().endpoint }, ..second_page };
+    assert!(any.needs_name("POST", false) && any.needs_name("POST", true) && any.needs_name("DELETE", true));
+    assert!(!Guard { require_name: false, ..any }.needs_name("POST", true));
 }
