@@ -80,9 +80,14 @@ impl Guard {
         self.endpoint.takes(method) && rule::may_sign_in(&self.user, method)
     }
 
-    /// Whether an attempt is refused if no name is known. One by its query alone may be the page itself.
+    /// Whether an attempt is refused if no name is known.
     pub fn needs_name(&self, method: &str, has_body: bool) -> bool {
-        self.require_name && (self.counts(method) || (has_body && self.endpoint.takes(method)))
+        self.require_name && !self.may_be_page(method, has_body)
+    }
+
+    /// Whether a request without a name is an attempt by its query alone, so that it may be any page of the sign-in.
+    pub fn may_be_page(&self, method: &str, has_body: bool) -> bool {
+        !self.counts(method) && !(has_body && self.endpoint.takes(method))
     }
 
     /// `body` is empty where there is none.

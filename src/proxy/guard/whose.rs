@@ -12,7 +12,7 @@ use crate::domain::{
     client::ClientAddress,
     guard::{
         Guard,
-        rule::{self, Attempt, Named},
+        rule::{Attempt, Named},
     },
     tenant::TenantId,
 };
@@ -24,6 +24,8 @@ pub(super) struct Whose {
     session: Option<Session>,
     /// Whether the request itself has no name, so that all names are those remembered for the session.
     is_remembered: bool,
+    /// An attempt by its query alone: it may be any page of the sign-in.
+    may_be_page: bool,
 }
 
 impl Whose {
@@ -43,11 +45,9 @@ impl Whose {
             parts.headers.get(header::COOKIE).map(|cookies| String::from_utf8_lossy(cookies.as_bytes()));
         let value = carrier.in_request(&read::head(parts), cookies.as_deref().unwrap_or_default(), body)?;
         let session = value.map(|value| session(door, &carrier.to_text(), &value));
-        // a `GET` with a query may be for any page of the sign-in, so it counts for the session and not for its names
-        let counts_names = !rule::is_bodiless(parts.method.as_str());
-        let mut names =
-            session.filter(|_| counts_names).map(|session| given.of(&session)).unwrap_or_default();
+        let mut names = session.map(|session| given.of(&session)).unwrap_or_default();
         let is_remembered = in_it.is_none();
+        let may_be_page = is_remembered && guard.may_be_page(parts.method.as_str(), !body.is_empty());
         if let Some(name) = in_it
             && !names.contains(&name)
         {
@@ -56,7 +56,7 @@ impl Whose {
             }
             names.push(name);
         }
-        Ok(Self { names, session, is_remembered })
+        Ok(Self { names, session, is_remembered, may_be_page })
     }
 
     /// The attempt as it counts for its portal session. An attempt that has a name itself counts there only if the answer
@@ -70,7 +70,11 @@ impl Whose {
         self.session.as_ref()
     }
 
+    /// An attempt that may be a page counts for the names only where the answer shows a failure, as one without a name does.
     pub fn named(&self) -> Named {
+        if self.may_be_page {
+            return Named::Never;
+        }
         match self.names.len() {
             0 => Named::Never,
             1 => Named::Once,

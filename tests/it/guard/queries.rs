@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::times_of;
-use crate::support::{Gate, Portal, Reply, accounts::with_lock};
+use super::{FORM, times_of};
+use crate::support::{Gate, Portal, Reply, accounts::with_lock, double::Received};
 
 const CODE: &str = "424242";
 const MAX_ATTEMPTS: usize = 3;
@@ -37,7 +37,10 @@ fn gate(portal: &Portal, more: &Value) -> Gate {
 
 /// Codes that the portal has verified.
 fn verified(portal: &Portal) -> usize {
-    portal.received().iter().filter(|request| request.target.contains("code=")).count()
+    let has_code = |request: &&Received| {
+        request.target.contains("code=") || String::from_utf8_lossy(&request.body).contains("code=")
+    };
+    portal.received().iter().filter(has_code).count()
 }
 
 #[test]
@@ -46,7 +49,8 @@ fn attack_a_one_time_code_in_the_query_of_any_method() {
     for method in ["GET", "HEAD", "OPTIONS", "DELETE", "PROPFIND", "FOO"] {
         portal.forget();
         let gate = gate(&portal, &json!({"require_name": false}));
-        let ask = |query: &str| gate.ask(method, &format!("/mfa{query}")).cookie("sid", "victim").send().status;
+        let ask =
+            |query: &str| gate.ask(method, &format!("/mfa{query}")).cookie("sid", "victim").send().status;
         for turn in 0..10 {
             ask(&format!("?mfa_code={turn}"));
         }
@@ -65,7 +69,8 @@ fn attack_a_password_in_the_query_where_the_name_was_given_before() {
     {
         portal.forget();
         let gate = gate(&portal, &json!({"name_from": "cookie:sid"}));
-        let ask = |query: &str| gate.ask(method, &format!("/mfa?{query}")).cookie("sid", "victim").send().status;
+        let ask =
+            |query: &str| gate.ask(method, &format!("/mfa?{query}")).cookie("sid", "victim").send().status;
         assert_eq!(times_of(10, || ask("flow=e1s2")), [200; 10], "{method}: the page itself");
         for turn in 0..10 {
             ask(&format!("{query}{turn}"));
@@ -73,4 +78,26 @@ fn attack_a_password_in_the_query_where_the_name_was_given_before() {
         let most = if query == "code=" { 0 } else { MAX_ATTEMPTS };
         assert_eq!(verified(&portal), most, "{method} {query}");
     }
+}
+
+/// Attack: guesses by `GET` in many sessions of one name, which count for each session alone; then by `POST`.
+#[test]
+fn attack_guesses_by_get_and_by_post_are_counted_apart() {
+    let portal = portal();
+    let gate = gate(&portal, &json!({"name_from": "cookie:sid"}));
+    let post = |session: usize, body: &str| {
+        let ask =
+            gate.post("/mfa").browser().header("content-type", FORM).cookie("sid", &session.to_string());
+        ask.body(body).send().status
+    };
+    let get = |session: usize, query: &str| {
+        gate.get(&format!("/mfa?{query}")).browser().cookie("sid", &session.to_string()).send().status
+    };
+    assert_eq!(post(0, "username=alex&code=0"), 302, "the first guess gives the session the name");
+    assert_eq!(times_of(10, || get(0, "flow=e1s2")), [200; 10], "the page itself");
+    assert_eq!(times_of(3, || get(0, "mfa_code=1")), [302, 302, 401]);
+    assert_eq!(verified(&portal), MAX_ATTEMPTS);
+    assert_eq!(post(0, &format!("code={CODE}")), 401);
+    assert_eq!(post(1, &format!("username=alex&code={CODE}")), 401, "the name is locked");
+    assert_eq!(post(2, &format!("username=bea&code={CODE}")), 302, "others are not");
 }

@@ -153,8 +153,11 @@ fn attack_a_one_time_code_in_the_query_of_any_method() {
 /// `code` beside a `state`.
 #[test]
 fn attack_a_password_in_the_query_where_the_name_was_given_before() {
-    let second_page =
-        Guard { name_from: Some(Carrier::Cookie("sid".to_owned())), failed: signs(&[401], &[], &[]), ..form() };
+    let second_page = Guard {
+        name_from: Some(Carrier::Cookie("sid".to_owned())),
+        failed: signs(&[401], &[], &[]),
+        ..form()
+    };
     let first_page = Guard { failed: Signs::default(), ..second_page.clone() };
     for method in ["GET", "HEAD", "OPTIONS", "DELETE", "FOO"] {
         for query in ["code=123456&state=x", "mfa_code=123456", "answer=guess", "guess"] {
@@ -164,7 +167,10 @@ fn attack_a_password_in_the_query_where_the_name_was_given_before() {
         }
         let page = Head { method, ..post(None) };
         assert_eq!(second_page.read(&page, b""), Ok(Reading::NoSignIn), "{method}");
-        assert!(!second_page.needs_name(method, false), "{method}: the page is served before a name is known");
+        assert!(
+            !second_page.needs_name(method, false),
+            "{method}: the page is served before a name is known"
+        );
     }
     let any = Guard { endpoint: Endpoint { methods: Vec::new(), ..form().endpoint }, ..second_page };
     assert!(any.needs_name("POST", false) && any.needs_name("POST", true) && any.needs_name("DELETE", true));
