@@ -9,6 +9,7 @@ mod hostile;
 mod identifier_first;
 mod kinds;
 mod names;
+mod overlaps;
 mod pace;
 mod queries;
 mod second_factor;

@@ -25,7 +25,8 @@ pub fn guards<'a>(
     locks: bool,
 ) -> Vec<Note> {
     let mut notes = Vec::new();
-    for (index, guard) in guards.enumerate() {
+    let guards: Vec<_> = guards.collect();
+    for (index, guard) in guards.iter().enumerate() {
         if index == 0 && !locks {
             notes.push((
                 key.clone(),
@@ -34,6 +35,15 @@ pub fn guards<'a>(
             ));
         }
         notes.extend(answers(&key.item(index), guard));
+        let path = any_path(&guard.endpoint.pattern);
+        let mut others = guards.iter().enumerate().filter(|(other, _)| *other != index);
+        if others.any(|(_, other)| other.is_beside(guard) && other.endpoint.covers(&path)) {
+            notes.push((
+                key.item(index).name("match"),
+                "another guard covers this path, too: the more specific one judges the answer where the path is written as in `match`, otherwise both do, and the strictest outcome counts",
+                "write guards that do not overlap, or describe the answers of both paths in each",
+            ));
+        }
         let endpoint = &guard.endpoint;
         let method = endpoint.methods.first().map_or("GET", String::as_str);
         let route = routes.classify(method, &any_path(&endpoint.pattern));

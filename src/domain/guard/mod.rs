@@ -12,6 +12,7 @@ mod form;
 mod json;
 mod media;
 pub mod outcome;
+mod overlap;
 pub mod pace;
 mod reading;
 pub mod rule;

@@ -84,8 +84,8 @@ impl Guard {
     fn may_be_wrong(&self, method: &str, status: u16) -> bool {
         match (&self.user, status) {
             (UserIn::Basic, 403) => self.failed.status.is_empty(),
-            (UserIn::Basic, 400..500) => matches!(status, 401 | 407 | 429),
-            // the page or image does not exist
+            (UserIn::Basic, 400..=499) => matches!(status, 401 | 407 | 429),
+            // a page or a picture that is not there
             (_, 404 | 405 | 410) if rule::is_bodiless(method) => false,
             // the portal does not know the method
             (_, 405 | 501) if !rule::may_sign_in(&self.user, method) => false,

@@ -3,8 +3,8 @@
 
 use super::UserIn;
 
-/// What became of a sign-in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What became of a sign-in. The strictest is the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// Forgiven: the answer has what only the right password gets. Failures of the same client are taken off with the attempt.
     Succeeded,

@@ -37,7 +37,7 @@ fn post(query: Option<&'static str>) -> Head<'static> {
     }
 }
 
-fn form() -> Guard {
+pub(super) fn form() -> Guard {
     guard(UserIn::Form(vec!["username".to_owned(), "email".to_owned()]), &["POST"])
 }
 

@@ -23,7 +23,14 @@ use std::{
 use bytes::Bytes;
 use http::{Response, request::Parts};
 
-use self::{given::GivenNames, known::Known, paces::Paces, pending::PendingAttempt, whose::Whose};
+use self::{
+    given::GivenNames,
+    known::Known,
+    paces::Paces,
+    pending::PendingAttempt,
+    read::{FoundAttempt, Judge},
+    whose::Whose,
+};
 use super::{
     ClientConnection, Worker,
     admission::{check_buffers, limit_reached},
@@ -40,7 +47,10 @@ use crate::{
     config::{Settings, TenantPolicy},
     domain::{
         fairness::Resource,
-        guard::{Doubt, Guard, Outcome as Said, rule::Attempt},
+        guard::{
+            Doubt, Guard, Outcome as Said,
+            rule::{Attempt, Named},
+        },
         identity::Identity,
         path::readings::Readings,
         tenant::TenantId,
@@ -68,13 +78,19 @@ pub fn concerns(policy: &TenantPolicy, path: &str) -> bool {
     !covering(policy, path).is_empty()
 }
 
-/// The guards whose address some program may read in this path; all of them if it has too many readings.
+/// The guards whose address some program may read in this path, none of them superseded by a later one; all of them if it has too
+/// many readings.
 fn covering<'a>(policy: &'a TenantPolicy, path: &str) -> Vec<&'a Arc<Guard>> {
     if policy.guards.is_empty() {
         return Vec::new();
     }
     let readings = Readings::of(path);
-    policy.guards.iter().filter(|guard| guard.endpoint.covers_any(&readings)).collect()
+    let covers = |guard: &&Arc<Guard>| guard.endpoint.covers_any(&readings);
+    let mut guards: Vec<_> = policy.guards.iter().filter(covers).collect();
+    if guards.len() > 1 {
+        Guard::sort_by_precision(&mut guards, path);
+    }
+    guards
 }
 
 type Answered = Result<(Outcome, Response<ResponseBody>), Refusal>;
@@ -95,6 +111,7 @@ struct Found<'a> {
     /// The tenant for which names without a tenant are counted.
     door: &'a TenantId,
     whose: Whose,
+    judges: Vec<Judge<'a>>,
 }
 
 /// Step 7 for a request that may be a sign-in.
@@ -117,7 +134,7 @@ pub async fn guarded(
         Ok(sign_in) => sign_in,
         Err((guard, problem)) => return guarding.refuse(guard, problem),
     };
-    let Some((guard, name)) = found else {
+    let Some(FoundAttempt { guard, name, judges }) = found else {
         drop(bytes);
         return guarding.forward(parts, body).await.map(forwarded).map_err(Refusal::from);
     };
@@ -130,7 +147,7 @@ pub async fn guarded(
     if whose.names.is_empty() && guard.needs_name(parts.method.as_str(), !bytes.is_empty()) {
         return guarding.refuse(guard, Doubt::NoName.into());
     }
-    let found = Found { guard, door, whose };
+    let found = Found { guard, door, whose, judges };
     if guard.only_names() {
         drop(bytes);
         let answer = guarding.forward(parts, body).await?;
@@ -155,10 +172,10 @@ impl Guarding<'_> {
         }
     }
 
-    /// The parts of the request that the guard compares with the answer. The body itself is not held while the portal
-    /// handles the request.
-    fn sent(&self, guard: &Guard, query: Option<&str>, body: Bytes) -> Bytes {
-        let sent = guard.sent(query, &body);
+    /// What the guards compare with the answer. The body itself is not held while the portal thinks.
+    fn sent(&self, judges: &[Judge<'_>], query: Option<&str>, body: Bytes) -> Bytes {
+        let sent = judges.iter().map(|judge| judge.guard.sent(query, &body));
+        let sent = sent.max_by_key(Vec::len).unwrap_or_default();
         drop(body);
         let reservation = self.judgement.client_state.reserve(Resource::BufferedBytes, sent.len());
         counted(Bytes::from(sent), reservation)
@@ -176,10 +193,12 @@ impl Guarding<'_> {
         bytes: Bytes,
         (mut parts, body): (Parts, ClientBody),
     ) -> Answered {
-        let &Found { guard, door, ref whose } = found;
+        let &Found { guard, door, ref whose, ref judges } = found;
         let gate = &*self.worker.gate;
         let known = gate.guards.known.get_or_init(Known::default);
-        steer::hold(guard, &mut parts, self.judgement.client.https);
+        for judge in judges {
+            steer::hold(judge.guard, &mut parts, self.judgement.client.https);
+        }
         let credentials = reserve::credentials(known, guard, (&self.policy.tenant, door), &parts.headers);
         let reserved = match self.reserve(found, (known, credentials.as_ref()), &parts).await {
             Ok(reserved) => reserved,
@@ -199,7 +218,7 @@ impl Guarding<'_> {
         };
         let started = Instant::now();
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-        let sent = self.sent(guard, parts.uri.query(), bytes);
+        let sent = self.sent(judges, parts.uri.query(), bytes);
         let answer = match self.forward(parts, body).await {
             Ok(answer) => answer,
             // the portal may have verified the password before the connection failed: the attempt stays counted
@@ -209,14 +228,19 @@ impl Guarding<'_> {
                 return Err(refusal);
             }
         };
-        let attempt = Attempt {
-            method: method.as_str(),
-            is_exact_path: guard.endpoint.is_exactly(&path),
-            named: whose.named(),
-            is_authenticated: self.judgement.identity != Identity::Anonymous,
-        };
-        let attempts = [attempt, whose.in_session(attempt)];
-        let ([said, in_session], answer) = settle::read(guard, attempts, &sent, answer).await?;
+        let judging: Vec<_> = judges
+            .iter()
+            .map(|judge| {
+                let attempt = Attempt {
+                    method: method.as_str(),
+                    is_exact_path: judge.guard.endpoint.is_exactly(&path),
+                    named: if judge.is_named { whose.named() } else { Named::Never },
+                    is_authenticated: self.judgement.identity != Identity::Anonymous,
+                };
+                (judge.guard, [attempt, whose.in_session(attempt)])
+            })
+            .collect();
+        let ([said, in_session], answer) = settle::read(&judging, &sent, answer).await?;
         let given = (gate.guards.given(), self.judgement.address);
         let followed = whose.follow(guard, door, given, answer.headers());
         let outcome = match said {

@@ -32,11 +32,27 @@ const COPIES: usize = 2;
 
 /// A request that may be a sign-in, as far as guards are concerned.
 pub(super) struct SignIn<'a> {
-    /// Which guard found an attempt, and the name in it, if there is one. `None`: no sign-in.
-    pub found: Option<(&'a Arc<Guard>, Option<String>)>,
+    /// `None`: no sign-in.
+    pub found: Option<FoundAttempt<'a>>,
     pub body: ClientBody,
     /// Of the body, where a guard has read it.
     pub bytes: Bytes,
+}
+
+/// An attempt that at least one guard has found.
+pub(super) struct FoundAttempt<'a> {
+    /// The guard that says whose attempt it is.
+    pub guard: &'a Arc<Guard>,
+    pub name: Option<String>,
+    pub judges: Vec<Judge<'a>>,
+}
+
+/// A guard that judges the answer.
+#[derive(Clone, Copy)]
+pub(super) struct Judge<'a> {
+    pub guard: &'a Guard,
+    /// It says whose attempt it is, or has found the same name.
+    pub is_named: bool,
 }
 
 /// Why it cannot be said whose sign-in it is.
@@ -64,6 +80,7 @@ impl From<Doubt> for Problem {
     }
 }
 
+/// `guards`: none is superseded by a later one.
 pub(super) async fn sign_in<'a>(
     guards: &[&'a Arc<Guard>],
     (connection, client): (&Arc<ClientConnection>, &Arc<ClientState>),
@@ -82,28 +99,45 @@ pub(super) async fn sign_in<'a>(
         None => (Bytes::new(), ClientBody::Arriving(body)),
     };
     let head = head(parts);
-    let mut named: Option<(&Arc<Guard>, String)> = None;
-    let mut nameless = None;
+    let mut attempts: Vec<(&Arc<Guard>, Option<String>)> = Vec::new();
     for guard in guards {
-        let reading = guard.read(&head, &bytes).map_err(|doubt| (*guard, doubt.into()))?;
-        match (&named, reading) {
-            (_, Reading::NoSignIn) => {}
-            (_, Reading::Nameless) => nameless = nameless.or(Some(*guard)),
-            (None, Reading::Named(name)) => named = Some((*guard, name)),
-            (Some((other, known)), Reading::Named(name)) if *known == name && other.is_beside(guard) => {}
-            // one answer cannot decide about two names, nor about two passwords of one: in the header, and in the body
-            (Some(_), Reading::Named(_)) => return Err((*guard, Doubt::Twice.into())),
+        if attempts.iter().any(|(other, _)| other.supersedes(guard, head.path)) {
+            continue;
+        }
+        match guard.read(&head, &bytes).map_err(|doubt| (*guard, doubt.into()))? {
+            Reading::NoSignIn => {}
+            Reading::Nameless => attempts.push((guard, None)),
+            Reading::Named(name) => {
+                let known = attempts.iter().find_map(|(other, known)| Some((other, known.as_ref()?)));
+                // one answer cannot decide about two names, nor about two passwords of one: in the header, and in the body
+                if known.is_some_and(|(other, known)| *known != name || !other.is_beside(guard)) {
+                    return Err((*guard, Doubt::Twice.into()));
+                }
+                attempts.push((guard, Some(name)));
+            }
         }
     }
-    let found = match (named, nameless) {
-        // the header has a name, and the body may have a password of another
-        (Some((named, _)), Some(nameless)) if !named.is_beside(nameless) => {
-            return Err((nameless, Doubt::Twice.into()));
-        }
-        (Some((guard, name)), _) => Some((guard, Some(name))),
-        (None, nameless) => nameless.map(|guard| (guard, None)),
-    };
+    let found = decided(attempts)?;
     Ok(SignIn { found, body, bytes })
+}
+
+/// Which of the guards says whose attempt it is: one that verifies a password before one that takes a name only, and one of
+/// `deployment.toml` before one of a tenant.
+fn decided(
+    attempts: Vec<(&Arc<Guard>, Option<String>)>,
+) -> Result<Option<FoundAttempt<'_>>, (&Arc<Guard>, Problem)> {
+    let order = |(guard, name): &&(&Arc<Guard>, Option<String>)| {
+        (guard.only_names(), name.is_none(), guard.of_tenant)
+    };
+    let Some((guard, name)) = attempts.iter().min_by_key(order) else { return Ok(None) };
+    // the header has a name, and the body may have a password of another
+    if let Some((nameless, _)) = attempts.iter().find(|(other, _)| !other.is_beside(guard)) {
+        return Err((nameless, Doubt::Twice.into()));
+    }
+    let judges = attempts.iter().filter(|(judge, _)| !judge.only_names());
+    let judges = judges
+        .map(|(judge, found)| Judge { guard: judge, is_named: Arc::ptr_eq(judge, guard) || found.is_some() });
+    Ok(Some(FoundAttempt { guard, name: name.clone(), judges: judges.collect() }))
 }
 
 pub(super) fn head(parts: &Parts) -> Head<'_> {

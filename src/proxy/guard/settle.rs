@@ -91,30 +91,38 @@ pub(super) async fn settle_session(session: Option<Reservation>, said: Outcome, 
     }
 }
 
-/// Returns the outcome that the answer shows for each attempt, and the answer.
+/// What the answer says of each of the attempts, and the answer. Where several guards judge it, the strictest outcome counts.
 pub(super) async fn read(
-    guard: &Guard,
-    attempts: [Attempt<'_>; 2],
+    judging: &[(&Guard, [Attempt<'_>; 2])],
     sent: &[u8],
     answer: Response<ResponseBody>,
 ) -> Result<([Outcome; 2], Response<ResponseBody>), Refusal> {
     let (parts, mut body) = answer.into_parts();
-    let (mut start, mut is_whole) = (Vec::new(), false);
+    let mut start = Vec::new();
     // what is compressed although nobody asked for it says nothing, and so nothing good
-    if guard.searches_body() && !parts.headers.contains_key(CONTENT_ENCODING) {
-        (start, body) = start_of(body, guard.searched).await?;
-        let is_part = matches!(parts.status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED);
-        let has_body = attempts.iter().all(|attempt| attempt.method != "HEAD");
-        is_whole = start.len() <= guard.searched && !is_part && has_body;
+    let is_readable = !parts.headers.contains_key(CONTENT_ENCODING);
+    let searching = judging.iter().filter(|(guard, _)| is_readable && guard.searches_body());
+    if let Some(searched) = searching.map(|(guard, _)| guard.searched).max() {
+        (start, body) = start_of(body, searched).await?;
     }
-    let shown = Answer {
-        status: parts.status.as_u16(),
-        location: parts.headers.get(LOCATION).and_then(|location| location.to_str().ok()),
-        body: start.get(..guard.searched).unwrap_or(&start),
-        is_whole,
-        sent,
+    let is_part = matches!(parts.status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED);
+    let said = judging.iter().map(|(guard, attempts)| {
+        let has_body = attempts.iter().all(|attempt| attempt.method != "HEAD");
+        let is_read = is_readable && guard.searches_body() && start.len() <= guard.searched;
+        let shown = Answer {
+            status: parts.status.as_u16(),
+            location: parts.headers.get(LOCATION).and_then(|location| location.to_str().ok()),
+            body: start.get(..guard.searched).unwrap_or(&start),
+            is_whole: is_read && !is_part && has_body,
+            sent,
+        };
+        attempts.map(|attempt| guard.outcome(attempt, &shown))
+    });
+    let strictest = |one: [Outcome; 2], other: [Outcome; 2]| {
+        let ([one, in_session], [other, other_in_session]) = (one, other);
+        [one.max(other), in_session.max(other_in_session)]
     };
-    let said = attempts.map(|attempt| guard.outcome(attempt, &shown));
+    let said = said.reduce(strictest).unwrap_or([Outcome::Failed; 2]);
     Ok((said, Response::from_parts(parts, body)))
 }
 

@@ -104,6 +104,23 @@ fn answers_by_which_a_client_guesses_on() {
 }
 
 #[test]
+fn guards_that_cover_the_same_path() {
+    let guard = |pattern: &str, user_in: &str| {
+        format!("[[guard]]\nmatch = \"{pattern}\"\nuser_in = \"{user_in}\"\nsucceeded_status = [204]\n")
+    };
+    for (one, other, noted) in [
+        ("/login.php", "/login.php/api", Some("guard[1].match: another guard covers this path, too")),
+        ("/login", "/logout", None),
+        ("/login", "/login/api", None),
+    ] {
+        let told = Deployment::of(&format!("{ACCOUNTS}{LOCK}{}{}", guard(one, "form"), guard(other, "form")))
+            .noted();
+        assert_eq!(told.len(), usize::from(noted.is_some()), "{one} {other}: {told:?}");
+        assert!(noted.is_none_or(|noted| told[0].contains(noted)), "{told:?}");
+    }
+}
+
+#[test]
 fn guards_of_a_tenant() {
     let guards = "\"guards\": [{\"match\": \"/x\", \"user_in\": \"basic\"}]";
     let told = Deployment::of(ACCOUNTS)
