@@ -1,5 +1,7 @@
 //! The value by which a portal remembers a name between the page that asks for it and the page that asks for the password.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
 use super::{Doubt, Head, form, json};
 
 /// A cookie, a field of the body or a parameter of the query.
@@ -76,15 +78,33 @@ impl Carrier {
     }
 }
 
-/// Normalises a value that portals accept in several forms: `"S1"` is `S1` to Tomcat, `s%3AS1` is `s:S1` to Express. The
-/// text after the last dot is removed, because some portals do not compare it: Jetty accepts any node name there
-/// (`S1.node0`), and Express writes a signature.
+/// One form of a value that portals read in several: `"S1"` is `S1` to Tomcat, `s%3AS1` is `s:S1` to Express.
 fn plain(value: &str) -> Option<String> {
-    let value =
-        percent_encoding::percent_decode_str(value.trim().trim_matches('"')).decode_utf8_lossy().into_owned();
-    let id = value.rsplit_once('.').map(|(id, _)| id).filter(|id| id.len() >= MIN_ID);
-    let value = id.map(ToOwned::to_owned).unwrap_or(value);
-    (!value.is_empty() && value.len() <= MAX_VALUE).then_some(value)
+    let value = percent_encoding::percent_decode_str(value.trim().trim_matches('"')).decode_utf8_lossy();
+    let value = id(&value);
+    (!value.is_empty() && value.len() <= MAX_VALUE).then(|| value.to_owned())
+}
+
+/// The value without what some portals do not compare: the name of a node after `.` (Tomcat, Jetty, WildFly), `!` (WebLogic) or `:`
+/// (WebSphere), and a signature after the last dot (Express). The first part of a token (JWT, Flask, Django) is the same or alike in
+/// many sessions, so a token is only cut before its signature.
+fn id(value: &str) -> &str {
+    let mut separators = value.match_indices(['.', '!', ':']).map(|(at, _)| at);
+    let first = value.split(['.', '!', ':']).next().unwrap_or_default();
+    // Django and Flask write a dot before compressed data
+    let is_token = value.starts_with('.') || is_json_object(first);
+    let end = if is_token {
+        value.rfind('.').filter(|at| *at >= MIN_ID)
+    } else {
+        separators.find(|at| *at >= MIN_ID)
+    };
+    end.and_then(|end| value.get(..end)).unwrap_or(value)
+}
+
+/// In Base64, as the header of a JWT. The first letters are not enough: an identifier of a session can begin with them, too.
+fn is_json_object(part: &str) -> bool {
+    let decoded = URL_SAFE_NO_PAD.decode(part.trim_end_matches('='));
+    decoded.is_ok_and(|json| serde_json::from_slice::<serde_json::Map<_, _>>(&json).is_ok())
 }
 
 fn in_cookies(name: &str, cookies: &str) -> Result<Option<String>, Doubt> {
@@ -175,6 +195,12 @@ mod tests {
             format!("{id}.x1"),
             format!("{id}."),
             format!("{id}%2enode0"),
+            format!("{id}.node0.x"),
+            format!("{id}!1203475!-98765!1700000000"),
+            format!("{id}%21node"),
+            format!("{id}:clone1"),
+            format!("{id}:clone1.x"),
+            format!("{id}.x:y!z"),
             format!("\"{id}.node0\""),
             format!("{id}.{}", "x".repeat(200)),
         ] {
@@ -186,9 +212,18 @@ mod tests {
         }
         for (value, read) in [
             ("s%3Aabcdefghijklmnop.c2lnbmF0dXJl", "s:abcdefghijklmnop"),
+            ("0000abcdefghijklmnopqrstuvw:-1", "0000abcdefghijklmnopqrstuvw"),
+            // begins as a JWT does, and is none
+            ("eyJabcdefghij!x", "eyJabcdefghij"),
+            // tokens: their first part is the same in many sessions
             ("eyJhbGciOiJIUzI1NiJ9.payload.signature", "eyJhbGciOiJIUzI1NiJ9.payload"),
-            // values that are distinguished by the text after the dot
+            ("eyJhbGciOiJkaXIifQ.key.iv.text.tag", "eyJhbGciOiJkaXIifQ.key.iv.text"),
+            ("eyJuYW1lIjoiYSJ9:1abcde:signature", "eyJuYW1lIjoiYSJ9:1abcde:signature"),
+            (".eJyrVkrLz1eyUkpKLFKqBQA.aBcDeF.signature", ".eJyrVkrLz1eyUkpKLFKqBQA.aBcDeF"),
+            ("v4.public.payload", "v4.public.payload"),
+            // these differ after the dot
             ("v4.public", "v4.public"),
+            ("urn:uuid:1234", "urn:uuid:1234"),
             ("1.abcdefghijklmnop", "1.abcdefghijklmnop"),
         ] {
             let found = cookie.in_request(&Head::default(), &format!("sid={value}"), b"").unwrap();
