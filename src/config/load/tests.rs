@@ -212,6 +212,14 @@ fn each_rule_between_keys_has_its_mistake() {
             "[accounts]\nenabled = true\n[[guard]]\nmatch = \"/x\"\nuser_in = \"basic\"\nrequire_name = false",
             "guard[0].require_name: this has no effect",
         ),
+        (
+            "[accounts]\nenabled = true\n[[guard]]\nmatch = \"/x\"\nuser_in = \"form\"\nname_from = \"cookie:sid\"\nsucceeded_status = [200]",
+            "guard[0]: attempts without a user name count only where the answer shows a failure",
+        ),
+        (
+            "[accounts]\nenabled = true\n[[guard]]\nmatch = \"/x\"\nuser_in = \"json\"\nrequire_name = false\nsucceeded_status = [200]",
+            "guard[0]: attempts without a user name count only where the answer shows a failure",
+        ),
         ("[sign_in]\nurl = \"//evil.example\"", "sign_in.url"),
         ("[sign_in]\nurl = \"/a;b\"", "sign_in.url: \"/a;b\": paths with ';'"),
         (

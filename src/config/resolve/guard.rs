@@ -88,6 +88,18 @@ fn guard(raw: raw::guard::Guard, key: &Key, scope: &mut Scope<'_>) -> Option<Gua
             "write succeeded_redirect, succeeded_status or succeeded_body; or what a wrong one looks like";
         scope.mistake(key, "nothing tells a wrong password from the right one", remedy);
     }
+    // a second factor, or a page that the name in the request does not belong to
+    let may_be_nameless = raw.name_from.is_some() || raw.require_name == Some(false);
+    if matches!(user, UserIn::Form(_) | UserIn::Json(_))
+        && may_be_nameless
+        && failed.is_empty()
+        && !succeeded.is_empty()
+    {
+        let remedy = "write failed_redirect, failed_status or failed_body beside it";
+        let message =
+            "attempts without a user name count only where the answer shows a failure, and none is described";
+        scope.mistake(key, message, remedy);
+    }
     if !failed.body.is_empty() && succeeded.is_empty() {
         let remedy =
             "write what only the right password gets: succeeded_redirect, succeeded_status or succeeded_body";
