@@ -22,6 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("server", &["domain", "clock", "config", "sync", "telemetry", "proxy"]),
     ("admin", &["domain", "clock", "config", "sync", "telemetry", "token", "proxy", "server"]),
     ("demo", &["domain", "web"]),
+    ("fuzz", &["domain", "config", "token", "session", "proxy"]),
     (
         "boot",
         &[
