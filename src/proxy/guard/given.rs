@@ -1,61 +1,50 @@
 //! Names that were given on one page, for the password on the next: in memory, by the hash of the portal's session. Each client
-//! has a share, so that one client's names do not evict those of others.
+//! has a share, and so have the networks around it, so that the names of one client or site do not evict those of others.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use moka::{ops::compute::Op, policy::EvictionPolicy, sync::Cache};
 
-use crate::domain::{client::ClientAddress, guard::Doubt, lockout::ClientNet, tenant::TenantId};
+use super::session_shares::{HeldSession, SessionShares};
+use crate::domain::{fairness::Share, guard::Doubt, tenant::TenantId};
 
 /// As long as a sign-in may take from the first page to the last password.
 const TTL: Duration = Duration::from_mins(15);
-/// In bytes, some of them for the key.
-const CAPACITY: u64 = 32 * 1024 * 1024;
-const OVERHEAD: usize = 128;
+/// In bytes.
+const CAPACITY: usize = 32 * 1024 * 1024;
+/// Of a session and of a name, in bytes, beside the text of the names.
+const OVERHEAD: usize = 256;
+const OVERHEAD_OF_NAME: usize = 32;
 /// Names in one portal session: a typing error or two.
 const MOST: usize = 4;
-/// The maximum number of portal sessions with a name for each client; the client can begin no further one until the oldest
-/// has expired. With names of the maximum length they need less than a twentieth of the capacity.
-const SHARE: usize = 512;
-/// The most clients whose shares are counted.
-const CLIENTS: u64 = 4096;
+/// Of all names in one portal session, in bytes. The names themselves are needed to find their counters; one has at most as many.
+const MOST_BYTES: usize = 512;
+/// Sessions that have room with names of the maximum length.
+const SESSIONS: usize = CAPACITY / (OVERHEAD + MOST * OVERHEAD_OF_NAME + MOST_BYTES);
+/// The most portal sessions with a name that one client may have; it can begin no more until the oldest ends. Networks around it have
+/// more, as for limits of requests, but none has more than a quarter of the room.
+const SHARE: Share = Share { client: 512, all: SESSIONS / 4 };
 
 /// A portal's session, hashed.
 pub(super) type Session = [u8; 32];
 
-/// The portal sessions that one client has begun, the least recently used first.
-#[derive(Default)]
-struct Begun(VecDeque<(Instant, Session)>);
+/// The names of one session.
+#[derive(Debug, Clone, Default)]
+struct Given {
+    names: Vec<String>,
+    /// `None`: the client that began it has no share.
+    _held: Option<Arc<HeldSession>>,
+}
 
 pub(super) struct GivenNames {
-    names: Cache<Session, Arc<Vec<String>>>,
-    begun: Cache<ClientNet, Arc<Mutex<Begun>>>,
+    sessions: Cache<Session, Arc<Given>>,
+    shares: Arc<SessionShares>,
 }
 
 impl Default for GivenNames {
     fn default() -> Self {
-        let weigh = |_: &Session, names: &Arc<Vec<String>>| {
-            let bytes = names.iter().map(|name| name.len() + OVERHEAD).sum::<usize>();
-            u32::try_from(bytes).unwrap_or(u32::MAX)
-        };
-        let names = Cache::builder()
-            .max_capacity(CAPACITY)
-            .weigher(weigh)
-            // the oldest are evicted: a flood of names does not block new sign-ins
-            .eviction_policy(EvictionPolicy::lru())
-            .time_to_live(TTL)
-            .build();
-        let begun = Cache::builder()
-            .max_capacity(CLIENTS)
-            .eviction_policy(EvictionPolicy::lru())
-            .time_to_idle(TTL)
-            .build();
-        Self { names, begun }
+        Self::new(TTL)
     }
 }
 
@@ -72,60 +61,73 @@ pub(super) fn session(door: &TenantId, carrier: &str, value: &str) -> Session {
 }
 
 impl GivenNames {
-    pub fn of(&self, session: &Session) -> Vec<String> {
-        self.names.get(session).map(|names| names.to_vec()).unwrap_or_default()
+    fn new(ttl: Duration) -> Self {
+        let weigh = |_: &Session, given: &Arc<Given>| {
+            let names = given.names.iter().map(|name| name.len() + OVERHEAD_OF_NAME).sum::<usize>();
+            u32::try_from(OVERHEAD + names).unwrap_or(u32::MAX)
+        };
+        let sessions = Cache::builder()
+            .max_capacity(CAPACITY as u64)
+            .weigher(weigh)
+            // the oldest are evicted: a flood of names does not block new sign-ins
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_live(ttl)
+            .build();
+        Self { sessions, shares: Arc::new(SessionShares::new(SHARE)) }
     }
 
-    /// Remembers names of a portal session. Fails if the session has too many names or the client too many sessions.
-    /// Clients behind a proxy that is not in `server.trusted_proxies` cannot be distinguished, so the limit of sessions
-    /// does not apply to them.
-    pub fn give(&self, client: ClientAddress, session: Session, given: &[String]) -> Result<(), Doubt> {
-        if !client.is_unlisted_proxy && !self.begin(ClientNet::of(client.ip), session, Instant::now()) {
-            return Err(Doubt::ManySessions);
+    pub fn of(&self, session: &Session) -> Vec<String> {
+        self.sessions.get(session).map(|given| given.names.clone()).unwrap_or_default()
+    }
+
+    /// An error if the session has too many names, or the client too many sessions. `client`: the address whose share counts, if
+    /// one does.
+    pub fn give(&self, client: Option<IpAddr>, session: Session, names: &[String]) -> Result<(), Doubt> {
+        let mut given = self.try_give(client, session, names);
+        if given == Err(Doubt::ManySessions) {
+            // sessions that have ended are removed only now and then
+            self.sessions.run_pending_tasks();
+            given = self.try_give(client, session, names);
         }
-        let mut has_room = true;
-        self.names.entry(session).and_compute_with(|entry| {
-            let mut names = entry.map(|entry| entry.into_value().to_vec()).unwrap_or_default();
-            for name in given {
-                if names.contains(name) {
-                    continue;
-                }
-                has_room &= names.len() < MOST;
-                if has_room {
-                    names.push(name.clone());
+        given
+    }
+
+    fn try_give(&self, client: Option<IpAddr>, session: Session, names: &[String]) -> Result<(), Doubt> {
+        let mut result = Ok(());
+        self.sessions.entry(session).and_compute_with(|known| {
+            let mut given = match (known, client) {
+                (Some(known), _) => Given::clone(&known.into_value()),
+                (None, None) => Given::default(),
+                (None, Some(client)) => match self.shares.acquire(client) {
+                    Some(held) => Given { _held: Some(Arc::new(held)), ..Given::default() },
+                    None => {
+                        result = Err(Doubt::ManySessions);
+                        return Op::Nop;
+                    }
+                },
+            };
+            for name in names {
+                if let Err(doubt) = given.add(name) {
+                    result = Err(doubt);
                 }
             }
-            Op::Put(Arc::new(names))
+            Op::Put(Arc::new(given))
         });
-        if has_room { Ok(()) } else { Err(Doubt::ManyNames) }
-    }
-
-    /// Counts the session for its client. Returns whether the session is already known or the client is below its limit.
-    fn begin(&self, client: ClientNet, session: Session, now: Instant) -> bool {
-        let begun = self.begun.get_with(client, Arc::default);
-        let mut begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
-        begun.renew(&session, now) || self.names.contains_key(&session) || begun.add(session, now)
+        result
     }
 }
 
-impl Begun {
-    /// Marks the session as used now. Returns whether this client has begun it.
-    fn renew(&mut self, session: &Session, now: Instant) -> bool {
-        let known = self.0.iter().position(|(_, known)| known == session);
-        let Some(known) = known.and_then(|at| self.0.remove(at)) else { return false };
-        self.0.push_back((now, known.1));
-        true
-    }
-
-    fn add(&mut self, session: Session, now: Instant) -> bool {
-        while self.0.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) >= TTL) {
-            self.0.pop_front();
+impl Given {
+    fn add(&mut self, name: &str) -> Result<(), Doubt> {
+        if self.names.iter().any(|known| known == name) {
+            return Ok(());
         }
-        let has_room = self.0.len() < SHARE;
-        if has_room {
-            self.0.push_back((now, session));
+        let bytes = self.names.iter().map(String::len).sum::<usize>() + name.len();
+        if self.names.len() >= MOST || bytes > MOST_BYTES {
+            return Err(Doubt::ManyNames);
         }
-        has_room
+        self.names.push(name.to_owned());
+        Ok(())
     }
 }
 
@@ -133,8 +135,8 @@ impl Begun {
 mod tests {
     use super::*;
 
-    fn client(host: u8) -> ClientAddress {
-        [192, 0, 2, host].into()
+    fn client(host: u8) -> Option<IpAddr> {
+        Some([192, 0, 2, host].into())
     }
 
     fn junk(turn: usize) -> Session {
@@ -149,12 +151,12 @@ mod tests {
         let name = "x".repeat(512);
         for turn in 0..60_000 {
             let result = given.give(client(2), junk(turn), std::slice::from_ref(&name));
-            assert_eq!(result.is_ok(), turn < SHARE, "{turn}");
+            assert_eq!(result.is_ok(), turn < SHARE.client, "{turn}");
         }
-        given.names.run_pending_tasks();
+        given.sessions.run_pending_tasks();
         assert_eq!(given.of(&victim), ["alex"]);
         let held = (0..60_000).filter(|turn| !given.of(&junk(*turn)).is_empty()).count();
-        assert_eq!(held, SHARE, "the client's first");
+        assert_eq!(held, SHARE.client, "the client's first");
     }
 
     /// Attack: a client gives the name of the victim, begins many other sessions so that the name is evicted, and then
@@ -166,7 +168,7 @@ mod tests {
         let name = |name: &str| [name.to_owned()];
         assert_eq!(given.give(client(1), own, &name("victim")), Ok(()));
         let results: Vec<_> = (0..600).map(|turn| given.give(client(1), junk(turn), &name("junk"))).collect();
-        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), SHARE - 1);
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), SHARE.client - 1);
         assert_eq!(results.last(), Some(&Err(Doubt::ManySessions)));
         assert_eq!(given.give(client(1), own, &name("unknown")), Ok(()), "the session is known");
         assert_eq!(given.of(&own), ["victim", "unknown"]);
@@ -177,24 +179,38 @@ mod tests {
 
     #[test]
     fn a_client_begins_sessions_again_when_its_oldest_have_ended() {
-        let (given, start) = (GivenNames::default(), Instant::now());
-        let net = ClientNet::of(client(1).ip);
-        assert!((0..SHARE).all(|turn| given.begin(net, junk(turn), start)));
-        let later = start + TTL / 2;
-        assert!(!given.begin(net, junk(1000), later));
-        assert!(given.begin(net, junk(0), later), "a known session is renewed");
-        let begun = (1000..2000).filter(|turn| given.begin(net, junk(*turn), start + TTL)).count();
-        assert_eq!(begun, SHARE - 1);
+        let given = GivenNames::new(Duration::ZERO);
+        for turn in 0..3 * SHARE.client {
+            assert_eq!(given.give(client(1), junk(turn), &["alex".to_owned()]), Ok(()), "{turn}");
+        }
     }
 
-    /// Attack: one client behind an unlisted proxy uses up the limit of sessions for all clients behind it.
+    /// Attack: one site has many networks, each with a share.
+    #[test]
+    fn attack_networks_of_one_site_evict_the_names_of_others() {
+        let (given, tenant) = (GivenNames::default(), TenantId::super_tenant());
+        let victim = session(&tenant, "cookie:sid", "victim");
+        assert_eq!(given.give(client(1), victim, &["alex".to_owned()]), Ok(()));
+        let names: Vec<_> = (0..MOST).map(|turn| format!("{turn}{}", "x".repeat(127))).collect();
+        let of_site = |net: u16| Some(IpAddr::from([0x2001, 0xdb8, 0, net, 0, 0, 0, 1]));
+        let mut taken = 0;
+        for net in 0..256_u16 {
+            let sessions = (0..SHARE.client).map(|turn| usize::from(net) * SHARE.client + turn);
+            taken += sessions.filter(|turn| given.give(of_site(net), junk(*turn), &names).is_ok()).count();
+        }
+        given.sessions.run_pending_tasks();
+        assert!(taken < SESSIONS / 4, "{taken}");
+        assert_eq!(given.of(&victim), ["alex"]);
+    }
+
+    /// Attack: one client behind a proxy that is not listed, or in a network of `account_lock.allow`, uses up the share of all there.
     #[test]
     fn attack_share_of_an_unlisted_proxy_used_up_by_one_client() {
         let (given, tenant) = (GivenNames::default(), TenantId::super_tenant());
-        let proxy = ClientAddress { ip: [10, 0, 0, 1].into(), is_unlisted_proxy: true };
+        let proxy = None;
         let owner = session(&tenant, "cookie:sid", "owner");
         assert_eq!(given.give(proxy, owner, &["alex".to_owned()]), Ok(()));
-        for turn in 0..2 * SHARE {
+        for turn in 0..2 * SHARE.client {
             assert_eq!(given.give(proxy, junk(turn), &["junk".to_owned()]), Ok(()), "{turn}");
         }
         assert_eq!(given.of(&owner), ["alex"]);
@@ -225,5 +241,9 @@ mod tests {
         let one = session(&TenantId::super_tenant(), "cookie:sid", "1");
         let taken = (0..10).filter(|turn| given.give(client(1), one, &[turn.to_string()]).is_ok()).count();
         assert_eq!((taken, given.of(&one)[0].as_str()), (MOST, "0"));
+        let long = session(&TenantId::super_tenant(), "cookie:sid", "long");
+        let name = |start: &str| [format!("{start}{}", "x".repeat(300))];
+        assert_eq!(given.give(client(1), long, &name("a")), Ok(()));
+        assert_eq!(given.give(client(1), long, &name("b")), Err(Doubt::ManyNames));
     }
 }

@@ -10,12 +10,14 @@ mod pending;
 mod read;
 mod refuse;
 mod reserve;
+mod session_shares;
 mod settle;
 mod shared;
 mod steer;
 mod whose;
 
 use std::{
+    net::IpAddr,
     sync::{Arc, OnceLock},
     time::Instant,
 };
@@ -139,7 +141,7 @@ pub async fn guarded(
         return guarding.forward(parts, body).await.map(forwarded).map_err(Refusal::from);
     };
     let door = whose::door(guard, &policy.tenant, &settings.tenancy.default_tenant);
-    let given = (worker.gate.guards.given(), judgement.address);
+    let given = (worker.gate.guards.given(), guarding.session_share());
     let whose = match Whose::find(guard, door, given, (&parts, &bytes), name) {
         Ok(whose) => whose,
         Err(problem) => return guarding.refuse(guard, problem),
@@ -179,6 +181,13 @@ impl Guarding<'_> {
         drop(body);
         let reservation = self.judgement.client_state.reserve(Resource::BufferedBytes, sent.len());
         counted(Bytes::from(sent), reservation)
+    }
+
+    /// The address in whose share a portal session counts that gets a name.
+    fn session_share(&self) -> Option<IpAddr> {
+        let address = self.judgement.address;
+        // clients there cannot be distinguished, so none of them has a share
+        (!address.is_unlisted_proxy).then_some(address.ip)
     }
 
     fn refuse(&self, guard: &Guard, problem: read::Problem) -> Answered {
@@ -241,7 +250,7 @@ impl Guarding<'_> {
             })
             .collect();
         let ([said, in_session], answer) = settle::read(&judging, &sent, answer).await?;
-        let given = (gate.guards.given(), self.judgement.address);
+        let given = (gate.guards.given(), self.session_share());
         let followed = whose.follow(guard, door, given, answer.headers());
         let outcome = match said {
             Said::Succeeded => Guarded::succeeded,

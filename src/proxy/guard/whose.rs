@@ -1,6 +1,6 @@
 //! Which names an attempt is counted on: the one in it, and those that were given before in the same session of the portal.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, header, request::Parts};
 
@@ -9,7 +9,6 @@ use super::{
     read::{self, Problem},
 };
 use crate::domain::{
-    client::ClientAddress,
     guard::{
         Guard,
         rule::{Attempt, Named},
@@ -33,7 +32,7 @@ impl Whose {
     pub fn find(
         guard: &Guard,
         door: &TenantId,
-        (given, client): (&GivenNames, ClientAddress),
+        (given, client): (&GivenNames, Option<IpAddr>),
         (parts, body): (&Parts, &[u8]),
         in_it: Option<String>,
     ) -> Result<Self, Problem> {
@@ -88,7 +87,7 @@ impl Whose {
         &self,
         guard: &Guard,
         door: &TenantId,
-        (given, client): (&GivenNames, ClientAddress),
+        (given, client): (&GivenNames, Option<IpAddr>),
         answer: &HeaderMap,
     ) -> Result<(), Problem> {
         let Some(carrier) = guard.name_from.as_ref().filter(|_| !self.names.is_empty()) else {

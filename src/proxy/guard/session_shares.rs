@@ -1,0 +1,111 @@
+//! How many portal sessions with a name each client has, and the networks around it: in memory, by address prefix.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::domain::{
+    client::Network,
+    fairness::{Breadth, Share},
+};
+
+#[derive(Debug)]
+pub(super) struct SessionShares {
+    share: Share,
+    held: Mutex<HashMap<Network, usize>>,
+}
+
+/// The place of one session in the shares of its client. It is given back when dropped.
+#[derive(Debug)]
+pub(super) struct HeldSession {
+    shares: Arc<SessionShares>,
+    client: IpAddr,
+}
+
+impl SessionShares {
+    pub fn new(share: Share) -> Self {
+        Self { share, held: Mutex::default() }
+    }
+
+    /// `None`: the client, or a network that it belongs to, has its share.
+    pub fn acquire(self: &Arc<Self>, client: IpAddr) -> Option<HeldSession> {
+        let client = client.to_canonical();
+        let mut held = self.lock();
+        let has_room = networks(client)
+            .all(|(network, breadth)| held.get(&network).copied().unwrap_or(0) < self.share.limit(breadth));
+        if !has_room {
+            return None;
+        }
+        for (network, _) in networks(client) {
+            *held.entry(network).or_default() += 1;
+        }
+        Some(HeldSession { shares: Arc::clone(self), client })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for HeldSession {
+    fn drop(&mut self) {
+        let mut held = self.shares.lock();
+        for (network, _) in networks(self.client) {
+            if let Entry::Occupied(mut entry) = held.entry(network) {
+                let left = entry.get().saturating_sub(1);
+                if left == 0 {
+                    entry.remove();
+                } else {
+                    entry.insert(left);
+                }
+            }
+        }
+    }
+}
+
+/// The client and the networks around it, narrowest first, as for limits of requests.
+fn networks(client: IpAddr) -> impl Iterator<Item = (Network, Breadth)> {
+    let prefixes = Network::prefixes(client);
+    let steps = u8::try_from(prefixes.len()).unwrap_or(u8::MAX);
+    (0..steps)
+        .zip(prefixes)
+        .map(move |(step, prefix)| (Network::of(client, *prefix), Breadth::new(step, steps)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHARE: Share = Share { client: 4, all: 34 };
+
+    /// Places that the addresses get in all, each until it gets no more.
+    fn acquired(shares: &Arc<SessionShares>, addresses: &[String]) -> Vec<HeldSession> {
+        let of_one = |address: &String| {
+            let address = address.parse().unwrap();
+            std::iter::from_fn(move || shares.acquire(address))
+        };
+        addresses.iter().flat_map(of_one).collect()
+    }
+
+    /// Attack: one site has many networks, each of which is a client.
+    #[test]
+    fn attack_networks_of_one_site_hold_the_sessions_of_all() {
+        let addresses = |of: fn(u16) -> String| (0..100).map(of).collect::<Vec<_>>();
+        for (name, addresses, most) in [
+            ("one address", addresses(|_| "192.0.2.1".to_owned()), 4),
+            ("one /64", addresses(|n| format!("2001:db8::{n:x}")), 4),
+            ("one /56", addresses(|n| format!("2001:db8:0:{n:x}::1")), 14),
+            ("one /48", addresses(|n| format!("2001:db8:0:{n:x}00::1")), 24),
+            ("one /24", addresses(|n| format!("192.0.2.{n}")), 19),
+        ] {
+            let shares = Arc::new(SessionShares::new(SHARE));
+            let held = acquired(&shares, &addresses);
+            assert_eq!(held.len(), most, "{name}");
+            assert!(shares.acquire([198, 51, 100, 1].into()).is_some(), "{name}: another network");
+            drop(held);
+            assert!(shares.lock().is_empty(), "{name}: nothing is left behind");
+        }
+    }
+}
