@@ -97,6 +97,12 @@ impl LockoutSettings {
         Threshold { max_attempts, window: SHARED_WINDOW, time: SHARED_WINDOW }
     }
 
+    /// Whether portal sessions with a name are limited for the address. Behind a proxy that is not listed one client would use up the
+    /// share of all others; in `allow` an administrator lists networks with many users behind one address.
+    pub fn limits_portal_sessions(&self, address: ClientAddress) -> bool {
+        !address.is_unlisted_proxy && !self.allows(address.ip)
+    }
+
     pub(super) fn allows(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.allow.iter().any(|net| net.contains(&address))

@@ -186,8 +186,8 @@ impl Guarding<'_> {
     /// The address in whose share a portal session counts that gets a name.
     fn session_share(&self) -> Option<IpAddr> {
         let address = self.judgement.address;
-        // clients there cannot be distinguished, so none of them has a share
-        (!address.is_unlisted_proxy).then_some(address.ip)
+        let account_lock = &self.settings.defaults.rules.account_lock;
+        account_lock.limits_portal_sessions(address).then_some(address.ip)
     }
 
     fn refuse(&self, guard: &Guard, problem: read::Problem) -> Answered {

@@ -141,3 +141,23 @@ fn attack_second_factor_guessed_where_addresses_have_a_limit() {
     let mut table = Table::default();
     assert!((0..100).all(|session| table.reserve(&off, session, "198.51.100.1", NOW).is_some()));
 }
+
+/// Attack: one user of an office uses up the portal sessions of all others behind its address.
+#[test]
+fn attack_portal_sessions_of_an_office_used_up_by_one_user() {
+    let settings = LockoutSettings {
+        allow: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/48".parse().unwrap()],
+        ..LockoutSettings::default()
+    };
+    for (address, is_unlisted_proxy, is_limited) in [
+        ("192.0.2.1", false, false),
+        ("::ffff:192.0.2.1", false, false),
+        ("2001:db8::1", false, false),
+        ("192.0.3.1", false, true),
+        ("2001:db8:1::1", false, true),
+        ("10.0.0.1", true, false),
+    ] {
+        let client = crate::domain::client::ClientAddress { ip: address.parse().unwrap(), is_unlisted_proxy };
+        assert_eq!(settings.limits_portal_sessions(client), is_limited, "{address}");
+    }
+}
