@@ -1,7 +1,6 @@
 //! Fuzz targets: each reads untrusted bytes with one parser and asserts what must hold for every input.
 //!
 //! libFuzzer calls them from `fuzz/`; `tests` calls them with the seeds in `fuzz/corpus` and a fixed number of mutations.
-#![expect(clippy::missing_panics_doc, reason = "a target reports a fault by a panic")]
 
 mod chunked_body;
 mod cookies;

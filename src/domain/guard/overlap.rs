@@ -17,11 +17,10 @@ impl Guard {
             && self.is_beside(other)
             && self.endpoint.is_exactly(path)
             && match self.endpoint.classes().cmp(&other.endpoint.classes()) {
-                Ordering::Greater => true,
                 Ordering::Equal if other.endpoint.is_exactly(path) => {
                     other.endpoint.has_rest() && !self.endpoint.has_rest()
                 }
-                Ordering::Equal => true,
+                Ordering::Greater | Ordering::Equal => true,
                 Ordering::Less => false,
             }
     }

@@ -87,7 +87,7 @@ impl Guard {
 
     /// Whether a request without a name is an attempt by its query alone, so that it may be any page of the sign-in.
     pub fn may_be_page(&self, method: &str, has_body: bool) -> bool {
-        !self.counts(method) && !(has_body && self.endpoint.takes(method))
+        !(self.counts(method) || (has_body && self.endpoint.takes(method)))
     }
 
     /// `body` is empty where there is none.

@@ -98,13 +98,13 @@ impl GivenNames {
             let mut given = match (known, client) {
                 (Some(known), _) => Given::clone(&known.into_value()),
                 (None, None) => Given::default(),
-                (None, Some(client)) => match self.shares.acquire(client) {
-                    Some(held) => Given { _held: Some(Arc::new(held)), ..Given::default() },
-                    None => {
+                (None, Some(client)) => {
+                    let Some(held) = self.shares.acquire(client) else {
                         result = Err(Doubt::ManySessions);
                         return Op::Nop;
-                    }
-                },
+                    };
+                    Given { _held: Some(Arc::new(held)), ..Given::default() }
+                }
             };
             for name in names {
                 if let Err(doubt) = given.add(name) {
@@ -135,8 +135,8 @@ impl Given {
 mod tests {
     use super::*;
 
-    fn client(host: u8) -> Option<IpAddr> {
-        Some([192, 0, 2, host].into())
+    fn client(host: u8) -> IpAddr {
+        [192, 0, 2, host].into()
     }
 
     fn junk(turn: usize) -> Session {
@@ -147,10 +147,10 @@ mod tests {
     fn attack_one_client_evicts_the_names_of_others() {
         let (given, tenant) = (GivenNames::default(), TenantId::super_tenant());
         let victim = session(&tenant, "cookie:sid", "victim");
-        assert_eq!(given.give(client(1), victim, &["alex".to_owned()]), Ok(()));
+        assert_eq!(given.give(Some(client(1)), victim, &["alex".to_owned()]), Ok(()));
         let name = "x".repeat(512);
         for turn in 0..60_000 {
-            let result = given.give(client(2), junk(turn), std::slice::from_ref(&name));
+            let result = given.give(Some(client(2)), junk(turn), std::slice::from_ref(&name));
             assert_eq!(result.is_ok(), turn < SHARE.client, "{turn}");
         }
         given.sessions.run_pending_tasks();
@@ -166,22 +166,23 @@ mod tests {
         let (given, tenant) = (GivenNames::default(), TenantId::super_tenant());
         let own = session(&tenant, "cookie:sid", "own");
         let name = |name: &str| [name.to_owned()];
-        assert_eq!(given.give(client(1), own, &name("victim")), Ok(()));
-        let results: Vec<_> = (0..600).map(|turn| given.give(client(1), junk(turn), &name("junk"))).collect();
+        assert_eq!(given.give(Some(client(1)), own, &name("victim")), Ok(()));
+        let results: Vec<_> =
+            (0..600).map(|turn| given.give(Some(client(1)), junk(turn), &name("junk"))).collect();
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), SHARE.client - 1);
         assert_eq!(results.last(), Some(&Err(Doubt::ManySessions)));
-        assert_eq!(given.give(client(1), own, &name("unknown")), Ok(()), "the session is known");
+        assert_eq!(given.give(Some(client(1)), own, &name("unknown")), Ok(()), "the session is known");
         assert_eq!(given.of(&own), ["victim", "unknown"]);
         // other clients can continue the session and begin their own
-        assert_eq!(given.give(client(2), own, &name("third")), Ok(()));
-        assert_eq!(given.give(client(2), junk(1000), &name("junk")), Ok(()));
+        assert_eq!(given.give(Some(client(2)), own, &name("third")), Ok(()));
+        assert_eq!(given.give(Some(client(2)), junk(1000), &name("junk")), Ok(()));
     }
 
     #[test]
     fn a_client_begins_sessions_again_when_its_oldest_have_ended() {
         let given = GivenNames::new(Duration::ZERO);
         for turn in 0..3 * SHARE.client {
-            assert_eq!(given.give(client(1), junk(turn), &["alex".to_owned()]), Ok(()), "{turn}");
+            assert_eq!(given.give(Some(client(1)), junk(turn), &["alex".to_owned()]), Ok(()), "{turn}");
         }
     }
 
@@ -190,7 +191,7 @@ mod tests {
     fn attack_networks_of_one_site_evict_the_names_of_others() {
         let (given, tenant) = (GivenNames::default(), TenantId::super_tenant());
         let victim = session(&tenant, "cookie:sid", "victim");
-        assert_eq!(given.give(client(1), victim, &["alex".to_owned()]), Ok(()));
+        assert_eq!(given.give(Some(client(1)), victim, &["alex".to_owned()]), Ok(()));
         let names: Vec<_> = (0..MOST).map(|turn| format!("{turn}{}", "x".repeat(127))).collect();
         let of_site = |net: u16| Some(IpAddr::from([0x2001, 0xdb8, 0, net, 0, 0, 0, 1]));
         let mut taken = 0;
@@ -223,12 +224,12 @@ mod tests {
         let [one, other] = ["1", "2"].map(|value| session(&tenant, "cookie:sid", value));
         assert!(given.of(&one).is_empty());
         for name in ["alex", "bea", "alex"] {
-            assert_eq!(given.give(client(1), one, &[name.to_owned()]), Ok(()), "{name}");
+            assert_eq!(given.give(Some(client(1)), one, &[name.to_owned()]), Ok(()), "{name}");
         }
         assert_eq!(given.of(&one), ["alex", "bea"]);
         assert!(given.of(&other).is_empty());
         assert_eq!(
-            given.give(client(1), other, &given.of(&one)),
+            given.give(Some(client(1)), other, &given.of(&one)),
             Ok(()),
             "a session continues under another value"
         );
@@ -239,11 +240,12 @@ mod tests {
     fn attack_so_many_names_that_the_first_is_forgotten() {
         let given = GivenNames::default();
         let one = session(&TenantId::super_tenant(), "cookie:sid", "1");
-        let taken = (0..10).filter(|turn| given.give(client(1), one, &[turn.to_string()]).is_ok()).count();
+        let taken =
+            (0..10).filter(|turn| given.give(Some(client(1)), one, &[turn.to_string()]).is_ok()).count();
         assert_eq!((taken, given.of(&one)[0].as_str()), (MOST, "0"));
         let long = session(&TenantId::super_tenant(), "cookie:sid", "long");
         let name = |start: &str| [format!("{start}{}", "x".repeat(300))];
-        assert_eq!(given.give(client(1), long, &name("a")), Ok(()));
-        assert_eq!(given.give(client(1), long, &name("b")), Err(Doubt::ManyNames));
+        assert_eq!(given.give(Some(client(1)), long, &name("a")), Ok(()));
+        assert_eq!(given.give(Some(client(1)), long, &name("b")), Err(Doubt::ManyNames));
     }
 }

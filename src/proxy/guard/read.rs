@@ -117,15 +117,15 @@ pub(super) async fn sign_in<'a>(
             }
         }
     }
-    let found = decided(attempts)?;
+    let found = decided(&attempts)?;
     Ok(SignIn { found, body, bytes })
 }
 
 /// Which of the guards says whose attempt it is: one that verifies a password before one that takes a name only, and one of
 /// `deployment.toml` before one of a tenant.
-fn decided(
-    attempts: Vec<(&Arc<Guard>, Option<String>)>,
-) -> Result<Option<FoundAttempt<'_>>, (&Arc<Guard>, Problem)> {
+fn decided<'g>(
+    attempts: &[(&'g Arc<Guard>, Option<String>)],
+) -> Result<Option<FoundAttempt<'g>>, (&'g Arc<Guard>, Problem)> {
     let order = |(guard, name): &&(&Arc<Guard>, Option<String>)| {
         (guard.only_names(), name.is_none(), guard.of_tenant)
     };
