@@ -28,7 +28,7 @@ pub fn deployment_toml(data: &[u8]) {
         let again = written.ok().and_then(|written| tree(&written));
         assert_eq!(again.as_ref(), Some(document), "written and read again");
     }
-    let (file, environment) = (Path::new("deployment.toml"), BTreeMap::new());
+    let (file, environment) = (Path::new("/etc/doorward/deployment.toml"), BTreeMap::new());
     assert_eq!(admin_listen(text, file).is_ok(), document.is_some());
     match parse(text, file, &environment) {
         Err(mistakes) => are_explained(&mistakes, text),
