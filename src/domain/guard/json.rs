@@ -25,6 +25,12 @@ pub(super) fn member(members: &[String], body: &[u8]) -> Result<Option<String>, 
     Ok(found)
 }
 
+/// Whether the document has one of these members, at any place that [`Json`] keeps.
+pub(super) fn names_any(members: &[&str], body: &[u8]) -> bool {
+    let folded_members: Vec<String> = members.iter().map(|member| folded(member)).collect();
+    serde_json::from_slice::<Json>(body).is_ok_and(|document| document.names_any(&folded_members))
+}
+
 /// A document in which no object has a member twice. Only what names can be made of is kept.
 enum Json {
     Null,
@@ -34,6 +40,13 @@ enum Json {
 }
 
 impl Json {
+    fn names_any(&self, folded_members: &[String]) -> bool {
+        let Self::Object(members) = self else { return false };
+        members
+            .iter()
+            .any(|(name, value)| folded_members.contains(&folded(name)) || value.names_any(folded_members))
+    }
+
     fn find(&self, steps: &[String]) -> Result<Option<String>, Doubt> {
         let Some((step, rest)) = steps.split_first() else {
             return match self {
@@ -138,6 +151,20 @@ mod tests {
             (r#""alex""#, None),
         ] {
             assert_eq!(user(body), Ok(name.map(ToOwned::to_owned)), "{body}");
+        }
+    }
+
+    #[test]
+    fn finds_members_in_any_spelling_and_depth() {
+        for (body, found) in [
+            (r#"{"code":"1"}"#, true),
+            (r#"{"Code":"1"}"#, true),
+            (r#"{"params":{"username":"a","c_ode":1}}"#, true),
+            (r#"{"params":{"codes":1}}"#, false),
+            ("{}", false),
+            ("no JSON", false),
+        ] {
+            assert_eq!(names_any(&["code"], body.as_bytes()), found, "{body}");
         }
     }
 

@@ -21,6 +21,23 @@ const PASSWORD_FIELDS: [&str; 14] = [
     "j_password",
 ];
 
+/// Fields in which portals read a one-time code.
+const CODE_FIELDS: [&str; 13] = [
+    "code",
+    "otp",
+    "totp",
+    "token",
+    "pin",
+    "passcode",
+    "otpcode",
+    "otptoken",
+    "mfacode",
+    "backupcode",
+    "verificationcode",
+    "twofactorcode",
+    "onetimepassword",
+];
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {
     /// Nothing that could hold a password: the page itself, a token refreshed, a request without credentials.
@@ -128,6 +145,17 @@ impl Guard {
             return Err(Doubt::Method);
         }
         Ok(Reading::Named(name))
+    }
+
+    /// Whether a request that has a name may verify a one-time code of the portal session instead, so that the name may be an
+    /// invented one.
+    pub fn has_code(&self, body: &[u8]) -> bool {
+        !self.require_name
+            && match &self.user {
+                UserIn::Form(_) => form::names_any(&CODE_FIELDS, body),
+                UserIn::Json(_) => json::names_any(&CODE_FIELDS, body),
+                UserIn::PasswordGrant | UserIn::Basic => false,
+            }
     }
 
     /// What the client sent, decoded, where the answer is searched for a text that proves the password.

@@ -113,6 +113,8 @@ struct Found<'a> {
     /// The tenant for which names without a tenant are counted.
     door: &'a TenantId,
     whose: Whose,
+    /// The portal may verify a one-time code instead of a password of the name.
+    has_code: bool,
     judges: Vec<Judge<'a>>,
 }
 
@@ -149,7 +151,7 @@ pub async fn guarded(
     if whose.names.is_empty() && guard.needs_name(parts.method.as_str(), !bytes.is_empty()) {
         return guarding.refuse(guard, Doubt::NoName.into());
     }
-    let found = Found { guard, door, whose, judges };
+    let found = Found { guard, door, whose, has_code: guard.has_code(&bytes), judges };
     if guard.only_names() {
         drop(bytes);
         let answer = guarding.forward(parts, body).await?;
@@ -202,7 +204,7 @@ impl Guarding<'_> {
         bytes: Bytes,
         (mut parts, body): (Parts, ClientBody),
     ) -> Answered {
-        let &Found { guard, door, ref whose, ref judges } = found;
+        let &Found { guard, door, ref whose, ref judges, .. } = found;
         let gate = &*self.worker.gate;
         let known = gate.guards.known.get_or_init(Known::default);
         for judge in judges {

@@ -44,7 +44,7 @@ pub(super) struct AttemptReservations {
     /// One for each name, or one in all for an attempt without a name. Empty for HTTP Basic credentials that are known to
     /// be right.
     pub of_names: Vec<Share<PendingAttempt>>,
-    /// For the portal session of an attempt with a name.
+    /// For the portal session of an attempt with a name, or for the client of one that also has a one-time code.
     pub of_session: Option<Reservation>,
 }
 
@@ -88,20 +88,23 @@ impl Guarding<'_> {
             return Ok(AttemptReservations::of_names(shared.into_iter().collect()));
         }
         let permit = self.permit()?;
+        let cookies = PortalSession::Cookies(parts.headers.get(COOKIE).map_or(&[], HeaderValue::as_bytes));
         if found.whose.names.is_empty() {
-            let session = match found.whose.session() {
-                Some(session) => PortalSession::Carried(session),
-                None => PortalSession::Cookies(parts.headers.get(COOKIE).map_or(&[], HeaderValue::as_bytes)),
-            };
+            let session = found.whose.session().map_or(cookies, PortalSession::Carried);
             let reserving = doors.reserve_nameless_at_portal(found.door, client, session, clock::millis());
             let pending = PendingAttempt::new(reserving.await?, client.address, permit);
             return Ok(AttemptReservations::of_names(vec![Share::new(pending)]));
         }
         let of_names = on_each_name(doors, found, client, &permit).await?;
-        let Some(session) = found.whose.session() else {
-            return Ok(AttemptReservations::of_names(of_names));
+        let now = clock::millis();
+        let reserved = match found.whose.session() {
+            Some(session) => doors.reserve_session_at_portal(found.door, client, session, now).await,
+            None if found.has_code => {
+                doors.reserve_nameless_at_portal(found.door, client, cookies, now).await
+            }
+            None => return Ok(AttemptReservations::of_names(of_names)),
         };
-        match doors.reserve_session_at_portal(found.door, client, session, clock::millis()).await {
+        match reserved {
             Ok(of_session) => Ok(AttemptReservations { of_names, of_session: Some(of_session) }),
             Err(refused) => {
                 settle::cancel(of_names).await;

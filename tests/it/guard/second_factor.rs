@@ -73,6 +73,28 @@ fn attack_second_factor_guessed_with_changing_cookies() {
     assert_eq!(code(&gate, "198.51.100.1", "sid=owner", CODE), "/home", "another network");
 }
 
+/// Attack: each guess has an invented name beside the code, so that each counts for another name. The portal knows the user by its session.
+#[test]
+fn attack_second_factor_guessed_with_invented_names() {
+    let portal = portal();
+    let gate = gate(&portal, None).start();
+    for (number, fields) in ["username=junk", "password=x&username=junk"].into_iter().enumerate() {
+        portal.forget();
+        let from = format!("203.0.113.{number}");
+        let guess = |turn: usize, code: &str| {
+            let ask =
+                gate.post("/otp").browser().header("content-type", FORM).header("x-forwarded-for", &from);
+            let ask = ask.header("cookie", &format!("sid=victim; junk={turn}"));
+            ask.body(format!("code={code}&{fields}{turn}")).send().status
+        };
+        for turn in 0..BOUND + 10 {
+            guess(turn, "000000");
+        }
+        assert_eq!(portal.received().len(), BOUND, "{fields}");
+        assert_eq!(guess(1000, CODE), 401, "{fields}");
+    }
+}
+
 /// Attack: guesses at one portal session from many addresses and with changing cookies, where the guard knows its cookie.
 #[test]
 fn attack_second_factor_guessed_from_many_addresses() {
