@@ -17,6 +17,8 @@ use super::{
 
 /// How often the path is compared with the open file.
 const INTERVAL: Duration = Duration::from_millis(900);
+/// Logs have addresses and user names: owner and group may read them.
+const NEW_FILE_MODE: u32 = 0o640;
 
 pub struct LogFile {
     path: PathBuf,
@@ -130,7 +132,7 @@ impl Target for LogFile {
 fn open(path: &Path) -> io::Result<Output> {
     let mut options = OpenOptions::new();
     if !fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo()) {
-        return Output::new(options.create(true).append(true).open(path)?);
+        return Output::new(options.create(true).append(true).mode(NEW_FILE_MODE).open(path)?);
     }
     // Opening a named pipe must not wait for its reader, and a reader that restarts must not lose what is in the pipe:
     // on Linux both hold for a pipe that is opened for reading as well. An unnamed one (`/dev/stdout`) already has its reader.
@@ -231,6 +233,14 @@ mod tests {
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"theirs\n").unwrap();
         log.cut_back(2);
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwtheirs\n");
+    }
+
+    #[test]
+    fn other_users_cannot_read_a_new_log_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        LogFile::open(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o007, 0);
     }
 
     #[test]
