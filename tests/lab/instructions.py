@@ -38,7 +38,8 @@ level = "warn"
 access = "off"
 """
 # this machine has no limits per client unless this is written; an older binary to compare with does not know the key
-NO_EXEMPTION = "[limits.client]\nexempt = []\n"
+# the client counts, and is not in a burst, whose requests wait in a queue
+NO_EXEMPTION = "[limits.client]\nexempt = []\nrequests_per_second = 1000000\n"
 # what browsers send with a navigation
 REQUEST = (b"GET /docs/page HTTP/1.1\r\nHost: portal.test\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n"
            b"Accept: text/html,application/xhtml+xml\r\nAccept-Language: en\r\nAccept-Encoding: gzip, br\r\n"
