@@ -196,25 +196,8 @@ impl Doors {
         let Found::Tenant(policy) = self.0.tenants.load(door).await else {
             return Err(NotForwarded::Unavailable);
         };
-        let hash = session.hash(lockout, door, client);
-        let shown = Shown::of_portal_session(hash, &policy.tenant);
-        let guess = Guess {
-            tenant: policy.tenant.clone(),
-            who: Who::Portal(hash),
-            alike: None,
-            spelling: None,
-            shown: Some(shown.clone()),
-            bypass: false,
-            address: Some(match session {
-                PortalSession::Carried(_) => client.address,
-                // nothing else bounds attempts with changing cookies, so the address of an unlisted proxy is counted, too
-                PortalSession::Cookies(_) => client.address.ip.into(),
-            }),
-            device: None,
-        };
+        let (guess, _, tried) = self.of_session(&policy, door, client, session);
         let settings = &policy.rules.account_lock;
-        let name = GuardedName { tenant: policy.tenant.clone(), account: None };
-        let tried = Tried { name, shown, address: client.address };
         let reserved = lockout.reserve_nameless(settings, guess, PATIENCE, now).await;
         tried.record_refusal(reserved, lockout, now)
     }
@@ -232,7 +215,21 @@ impl Doors {
         let Found::Tenant(policy) = self.0.tenants.load(door).await else {
             return Err(NotForwarded::Unavailable);
         };
-        let hash = PortalSession::Carried(session).hash(lockout, door, client);
+        let (guess, hash, tried) = self.of_session(&policy, door, client, PortalSession::Carried(session));
+        let settings = &policy.rules.account_lock;
+        let reserved = lockout.reserve_portal_session(settings, (guess, hash), PATIENCE, now).await;
+        tried.record_refusal(reserved, lockout, now)
+    }
+
+    /// An attempt as it counts for its portal session, the hash of the session, and the attempt as the logs show it.
+    fn of_session(
+        &self,
+        policy: &TenantPolicy,
+        door: &TenantId,
+        client: PortalClient<'_>,
+        session: PortalSession<'_>,
+    ) -> (Guess, NameHash, Tried) {
+        let hash = session.hash(&self.0.lockout, door, client);
         let shown = Shown::of_portal_session(hash, &policy.tenant);
         let guess = Guess {
             tenant: policy.tenant.clone(),
@@ -241,14 +238,15 @@ impl Doors {
             spelling: None,
             shown: Some(shown.clone()),
             bypass: false,
-            address: Some(client.address),
+            address: Some(match session {
+                PortalSession::Carried(_) => client.address,
+                // nothing else bounds attempts with changing cookies, so the address of an unlisted proxy is counted, too
+                PortalSession::Cookies(_) => client.address.ip.into(),
+            }),
             device: None,
         };
-        let settings = &policy.rules.account_lock;
         let name = GuardedName { tenant: policy.tenant.clone(), account: None };
-        let tried = Tried { name, shown, address: client.address };
-        let reserved = lockout.reserve_portal_session(settings, (guess, hash), PATIENCE, now).await;
-        tried.record_refusal(reserved, lockout, now)
+        (guess, hash, Tried { name, shown, address: client.address })
     }
 
     /// Removes the counters that the portal's sign-in has for a name without an account. Returns whether there were any.

@@ -104,12 +104,12 @@ impl Desk {
         let found = self.doors.account(&self.policy, login).await?;
         match found {
             Some(account) => Ok(account),
-            None => Err(self.nobody(login, "").await),
+            None => Err(self.unknown_user(login, "").await),
         }
     }
 
     /// The error for a name without an account; `also` names what else was not found and begins with a comma.
-    pub async fn nobody(&self, login: &str, also: &str) -> anyhow::Error {
+    pub async fn unknown_user(&self, login: &str, also: &str) -> anyhow::Error {
         let tenant = &self.policy.tenant;
         let other = self.doors.tenant_in(login, tenant).await;
         match other.as_ref().zip(login.rsplit_once('@')) {

@@ -95,7 +95,9 @@ async fn unlock(desk: &Desk, user: &str) -> anyhow::Result<()> {
     let Some(account) = desk.doors.account(&desk.policy, user).await? else {
         // for users of the portal without an account, the lock is on the name
         if !desk.doors.unlock_at_portal(&desk.policy, user, &operator()).await? {
-            return Err(desk.nobody(user, ", and no lock of that name at the portal's own sign-in").await);
+            return Err(desk
+                .unknown_user(user, ", and no lock of that name at the portal's own sign-in")
+                .await);
         }
         done(desk, user, "has no account here; at the portal's own sign-in the name is unlocked");
         return Ok(());

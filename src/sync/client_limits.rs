@@ -137,7 +137,7 @@ impl ClientRegistry {
     /// Whether the client has sent many requests at once. All clients together have no rate.
     pub fn is_in_burst(&self, client: &ClientState, rate: Rate, at: Instant) -> bool {
         let arrival = client.arrival.load(Ordering::Relaxed);
-        arrival > 0 && rate.is_burst(arrival, nanoseconds(at.saturating_duration_since(self.epoch)))
+        rate.is_burst(arrival, nanoseconds(at.saturating_duration_since(self.epoch)))
     }
 
     /// Takes one request of the client's rate; `Err` is how long to wait. All clients together have no rate. A request that

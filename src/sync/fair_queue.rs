@@ -108,7 +108,7 @@ mod tests {
                 queue.join(client(*number), *number);
             }
             assert_eq!(served(&mut queue), served_as, "{came:?}");
-            assert!(queue.clients.is_empty(), "nobody is remembered");
+            assert!(queue.clients.is_empty(), "no client is remembered");
         }
     }
 
