@@ -13,19 +13,21 @@ use std::{
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use doorward::{
-    account::{Attempt, Door, Doors, NewUser, Rejected, SignedIn, hashing::Password},
+    account::{
+        AccountServices, LoginChannel, LoginError, LoginRequest, LoginSuccess, NewUser, hashing::Password,
+    },
     boot,
     config::{
-        TenantDirectory, TenantPolicy,
-        directory::Found,
+        TenantPolicy, TenantRegistry,
+        directory::TenantLookup,
         load::load,
-        model::{Store as StoreSettings, StoreLocation},
+        model::{StoreLocation, StoreSettings},
     },
     domain::{
-        lockout::{Counter, CounterKey, Who},
+        lockout::{Counter, CounterKey, LoginSubject},
         tenant::TenantId,
     },
-    session::{CookieSecret, Seal, Sessions, hash_of},
+    session::{CookieSecret, CookieSigner, SessionService, hash_of},
     store::Store,
 };
 use http::{HeaderMap, HeaderValue, header};
@@ -43,21 +45,21 @@ const NOW: u64 = 1_800_000_000_000;
 const PASSWORD: &str = "Correct-Horse-7-Battery!";
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// Sign-ins at a time, each of somebody else.
+/// Concurrent sign-ins, each of another user.
 const PEOPLE: usize = 8;
 /// A flood: so many in the same moment.
 const FLOOD: usize = 5000;
 
 /// Accounts in a SQLite file, hashed as by default.
-struct House {
+struct BenchAccounts {
     runtime: Runtime,
-    doors: Doors,
+    accounts: AccountServices,
     policy: Arc<TenantPolicy>,
-    tenants: Arc<TenantDirectory>,
+    tenants: Arc<TenantRegistry>,
     _folder: TempDir,
 }
 
-impl House {
+impl BenchAccounts {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("deployment.toml");
@@ -67,16 +69,17 @@ impl House {
         fs::write(&file, settings).unwrap();
         let settings = Arc::new(load(&file, &BTreeMap::new()).unwrap());
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let gate = boot::gate(&settings, &runtime).unwrap();
-        let Found::Tenant(policy) = runtime.block_on(gate.tenants.load(&TenantId::super_tenant())) else {
+        let gate = boot::state(&settings, &runtime).unwrap();
+        let TenantLookup::Tenant(policy) = runtime.block_on(gate.tenants.load(&TenantId::super_tenant()))
+        else {
             unreachable!("the default tenant is always there")
         };
-        let (doors, tenants) = (gate.doors.unwrap(), gate.tenants);
-        let house = Self { runtime, doors, policy, tenants, _folder: folder };
+        let (doors, tenants) = (gate.accounts.unwrap(), gate.tenants);
+        let house = Self { runtime, accounts: doors, policy, tenants, _folder: folder };
         let password = Password::new(PASSWORD);
         for number in 0..PEOPLE {
             let new = NewUser { username: name(number), ..NewUser::default() };
-            let made = house.doors.add(&house.policy, new, Some(&password), NOW);
+            let made = house.accounts.create_account(&house.policy, new, Some(&password), NOW);
             house.runtime.block_on(made).unwrap();
         }
         house
@@ -87,64 +90,69 @@ impl House {
         &self,
         login: String,
         password: &'static str,
-    ) -> impl Future<Output = Result<SignedIn, Rejected>> + use<> {
-        let (doors, policy) = (self.doors.clone(), Arc::clone(&self.policy));
+    ) -> impl Future<Output = Result<LoginSuccess, LoginError>> + use<> {
+        let (doors, policy) = (self.accounts.clone(), Arc::clone(&self.policy));
         async move {
             let password = Password::new(password);
-            let attempt = Attempt {
+            let attempt = LoginRequest {
                 login: &login,
                 password: &password,
                 address: ADDRESS.into(),
                 device: None,
-                door: Door::Form,
+                channel: LoginChannel::Form,
             };
-            doors.sign_in(&policy, attempt, NOW).await
+            doors.login(&policy, attempt, NOW).await
         }
     }
 
     fn session(&self) -> CookieSecret {
         self.runtime.block_on(async {
             let signed_in = self.sign_in(name(0), PASSWORD).await.unwrap();
-            self.doors.begin_session(&signed_in, "bench", ADDRESS, None, NOW).await.unwrap()
+            self.accounts.begin_session(&signed_in, "bench", ADDRESS, None, NOW).await.unwrap()
         })
     }
 }
 
 fn name(number: usize) -> String {
-    format!("visitor{number}")
+    format!("user{number}")
 }
 
 fn sessions(bench: &mut Criterion) {
-    let house = House::new();
+    let house = BenchAccounts::new();
     let secret = house.session();
     let cookie = format!("lang=en; doorward_session={}", secret.value());
     let mut headers = HeaderMap::new();
     headers.insert(header::COOKIE, HeaderValue::from_str(&cookie).unwrap());
-    let known = house.doors.sessions();
+    let known = house.accounts.sessions();
     bench.bench_function("session, from its cookie, in memory", |b| {
         b.iter(|| {
-            house.runtime.block_on(known.of_request(black_box(&headers), false, NOW)).unwrap().unwrap()
+            house.runtime.block_on(known.find_for_request(black_box(&headers), false, NOW)).unwrap().unwrap()
         });
     });
     let hash = hash_of(&secret);
     bench.bench_function("session, from the store (SQLite)", |b| {
         b.iter_batched(
             || {
-                let (store, tenants) = (house.doors.store().clone(), Arc::clone(&house.tenants));
-                Sessions::new(store, tenants, house.runtime.handle().clone(), Seal::new(&[7; 32]))
+                let (store, tenants) = (house.accounts.store().clone(), Arc::clone(&house.tenants));
+                SessionService::new(
+                    store,
+                    tenants,
+                    house.runtime.handle().clone(),
+                    CookieSigner::new(&[7; 32]),
+                )
             },
             |fresh| house.runtime.block_on(fresh.find(black_box(&hash), NOW)).unwrap().unwrap(),
             BatchSize::SmallInput,
         );
     });
-    let nobody = hash_of(&CookieSecret::new([7; 32]));
-    bench.bench_function("session nobody has, remembered as such", |b| {
-        b.iter(|| assert!(house.runtime.block_on(known.find(black_box(&nobody), NOW)).unwrap().is_none()));
+    let unknown = hash_of(&CookieSecret::new([7; 32]));
+    bench.bench_function("unknown session, cached as unknown", |b| {
+        b.iter(|| assert!(house.runtime.block_on(known.find(black_box(&unknown), NOW)).unwrap().is_none()));
     });
 }
 
 fn sign_ins(bench: &mut Criterion) {
-    let house = House::new();
+    let house = BenchAccounts::new();
     let mut group = bench.benchmark_group("sign-in");
     group.sample_size(10).throughput(Throughput::Elements(PEOPLE as u64));
     group.bench_function("eight people at a time, each with a new session", |b| {
@@ -152,7 +160,7 @@ fn sign_ins(bench: &mut Criterion) {
             house.runtime.block_on(async {
                 let mut all = JoinSet::new();
                 for number in 0..PEOPLE {
-                    let (attempt, doors) = (house.sign_in(name(number), PASSWORD), house.doors.clone());
+                    let (attempt, doors) = (house.sign_in(name(number), PASSWORD), house.accounts.clone());
                     all.spawn(async move {
                         let signed_in = attempt.await.unwrap();
                         doors.begin_session(&signed_in, "bench", ADDRESS, None, NOW).await.unwrap()
@@ -176,7 +184,10 @@ fn changes(bench: &mut Criterion) {
         let location = StoreLocation::Sqlite(folder.path().join("doorward.db"));
         let store = runtime.block_on(Store::open(&StoreSettings { location, max_connections: 2 })).unwrap();
         let key = |number: usize| {
-            CounterKey::of(TenantId::super_tenant(), Who::Unknown(u16::try_from(number).unwrap()))
+            CounterKey::of(
+                TenantId::super_tenant(),
+                LoginSubject::UnknownName(u16::try_from(number).unwrap()),
+            )
         };
         let count = |counters: &mut [(CounterKey, Counter)]| {
             for (_, counter) in counters {
@@ -205,22 +216,20 @@ fn changes(bench: &mut Criterion) {
 
 /// Measured once: it is about memory, and about how many get an answer other than "come again".
 fn flood(_: &mut Criterion) {
-    let house = House::new();
+    let house = BenchAccounts::new();
     let before = peak_mib();
-    let judged = house.runtime.block_on(async {
+    let verified = house.runtime.block_on(async {
         let mut all = JoinSet::new();
         for number in 0..FLOOD {
-            all.spawn(house.sign_in(format!("nobody{number}"), "wrong"));
+            all.spawn(house.sign_in(format!("unknown{number}"), "wrong"));
         }
         all.join_all()
             .await
             .into_iter()
-            .filter(|answer| !matches!(answer, Err(Rejected::Busy { .. })))
+            .filter(|answer| !matches!(answer, Err(LoginError::Busy { .. })))
             .count()
     });
-    println!(
-        "flood: of {FLOOD} sign-ins in the same moment {judged} were judged, the others told to come again;"
-    );
+    println!("flood: of {FLOOD} sign-ins at once {verified} were verified, the others got Busy;");
     println!("       peak memory {before} MiB before it, {} MiB after", peak_mib());
 }
 

@@ -1,4 +1,4 @@
-//! What judging a request costs, part by part: hygiene, tenant, route, decision, headers.
+//! The cost of evaluating a request, part by part: validation, tenant, route, decision, headers.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has to stop")]
 
 use std::{hint::black_box, net::IpAddr};
@@ -8,17 +8,17 @@ use doorward::{
     config::model::HeaderProfile,
     domain::{
         access,
-        browser::{self, Asked},
-        identity::{CrossTenant, Identity, User},
+        browser::{self, FetchMetadata},
+        identity::{CrossTenantAccess, Identity, User},
         return_address::ReturnAddress,
-        route::{Access, Route, RouteRule, RouteTable, Surface, wso2_apim},
+        route::{AccessLevel, Route, RouteKind, RouteRule, RouteTable, wso2_apim},
         tenant::TenantId,
     },
     proxy::{
         forwarded,
-        headers::{Origin, clean_response, identity_headers},
-        hygiene::{self, Limits, cookies},
-        select,
+        headers::{ForwardingHeaders, clean_response, identity_headers},
+        tenant_selection,
+        validation::{self, ValidationLimits, cookies},
     },
 };
 use http::{HeaderMap, HeaderValue, Request, request::Parts};
@@ -66,13 +66,13 @@ fn user() -> User {
     }
 }
 
-fn hygiene(c: &mut Criterion) {
-    let mut group = c.benchmark_group("hygiene");
+fn validation(c: &mut Criterion) {
+    let mut group = c.benchmark_group("validation");
     let mut case = |name: &str, parts: &Parts| {
         group.bench_function(name, |b| {
             b.iter_batched_ref(
                 || parts.clone(),
-                |parts| hygiene::clean(parts, Limits::default()),
+                |parts| validation::validate(parts, ValidationLimits::default()),
                 BatchSize::SmallInput,
             );
         });
@@ -95,16 +95,18 @@ fn hygiene(c: &mut Criterion) {
     });
 }
 
-fn judge(c: &mut Criterion) {
+fn evaluation(c: &mut Criterion) {
     let parts = browser_request(PATH);
     let nothing = browser_request("/devportal/apis/0ab1c2d3-e4f5-6789/documents?query=pizza");
     let (path, query) = (parts.uri.path(), parts.uri.query());
-    let mut group = c.benchmark_group("judge");
+    let mut group = c.benchmark_group("evaluation");
     group.bench_function("tenant_named", |b| {
-        b.iter(|| select::named(black_box(path), query, &parts.headers, None));
+        b.iter(|| tenant_selection::select_tenant(black_box(path), query, &parts.headers, None));
     });
     group.bench_function("tenant_not_named", |b| {
-        b.iter(|| select::named(black_box(path), nothing.uri.query(), &nothing.headers, None));
+        b.iter(|| {
+            tenant_selection::select_tenant(black_box(path), nothing.uri.query(), &nothing.headers, None)
+        });
     });
 
     let table = RouteTable::compile(&wso2_apim::rules(), wso2_apim::fallback()).unwrap();
@@ -113,9 +115,12 @@ fn judge(c: &mut Criterion) {
     group.bench_function("classify_api", |b| b.iter(|| table.classify("GET", black_box(api))));
     for rules in [10, 1_000, 100_000] {
         let rules: Vec<_> = (0..rules)
-            .map(|i| RouteRule::new(&["GET"], &format!("/docs/{i}/*/page"), Access::Open, Surface::Page))
+            .map(|i| {
+                RouteRule::new(&["GET"], &format!("/docs/{i}/*/page"), AccessLevel::Open, RouteKind::Page)
+            })
             .collect();
-        let table = RouteTable::compile(&rules, Route::fallback(Access::SignedIn, Surface::Page)).unwrap();
+        let table =
+            RouteTable::compile(&rules, Route::fallback(AccessLevel::SignedIn, RouteKind::Page)).unwrap();
         group.bench_function(format!("classify_of_{}_rules", rules.len()), |b| {
             b.iter(|| table.classify("GET", black_box("/docs/7/x/page")));
         });
@@ -128,7 +133,7 @@ fn judge(c: &mut Criterion) {
     group.bench_function("redirect_or_401", |b| {
         let text = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok());
         b.iter(|| {
-            let asked = Asked {
+            let asked = FetchMetadata {
                 method: parts.method.as_str(),
                 sec_fetch_mode: text("sec-fetch-mode"),
                 sec_fetch_dest: text("sec-fetch-dest"),
@@ -136,7 +141,7 @@ fn judge(c: &mut Criterion) {
                 x_requested_with: text("x-requested-with"),
                 upgrade: false,
             };
-            browser::caller(black_box(&asked), Surface::Page)
+            browser::classify_caller(black_box(&asked), RouteKind::Page)
         });
     });
     group.bench_function("return_address", |b| b.iter(|| ReturnAddress::parse(black_box(PATH))));
@@ -146,15 +151,24 @@ fn write(c: &mut Criterion) {
     let mut group = c.benchmark_group("write");
     let (user, tenant) = (user(), TenantId::parse("acme.com").unwrap());
     group.bench_function("identity_headers", |b| {
-        b.iter(|| identity_headers(HeaderProfile::Wso2, black_box(&user), &tenant, &CrossTenant::Nobody));
+        b.iter(|| {
+            identity_headers(
+                HeaderProfile::Wso2,
+                black_box(&user),
+                &tenant,
+                &CrossTenantAccess::OwnTenantOnly,
+            )
+        });
     });
     let host = HeaderValue::from_static("portal.example.com");
     let peer: IpAddr = [203, 0, 113, 7].into();
     let empty = HeaderMap::new();
     group.bench_function("client_and_origin", |b| {
-        b.iter(|| Origin::new(&forwarded::client(black_box(peer), true, &empty, &[]), &host));
+        b.iter(|| {
+            ForwardingHeaders::new(&forwarded::resolve_client(black_box(peer), true, &empty, &[]), &host)
+        });
     });
-    let origin = Origin::new(&forwarded::client(peer, true, &empty, &[]), &host).unwrap();
+    let origin = ForwardingHeaders::new(&forwarded::resolve_client(peer, true, &empty, &[]), &host).unwrap();
     let parts = browser_request(PATH);
     group.bench_function("origin_into_headers", |b| {
         b.iter_batched_ref(|| parts.headers.clone(), |headers| origin.insert(headers), BatchSize::SmallInput);
@@ -177,5 +191,5 @@ fn write(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, hygiene, judge, write);
+criterion_group!(benches, validation, evaluation, write);
 criterion_main!(benches);

@@ -1,4 +1,4 @@
-//! The whole way of a request, over loopback sockets: client → Doorward → portal, beside client → portal in the same run.
+//! A request from end to end, over loopback sockets: client → Doorward → portal, beside client → portal in the same run.
 //! One request at a time, so this is added latency, not throughput; for that see `make lab`.
 #![expect(
     clippy::unwrap_used,
@@ -16,7 +16,7 @@ use std::{
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use doorward::{
-    boot::{self, Running},
+    boot::{self, RunningProxy},
     config::load::load,
     demo::{AUDIENCE, ISSUER, SamplePortal},
 };
@@ -45,7 +45,7 @@ fn portal() -> SocketAddr {
     address
 }
 
-fn gate(portal: SocketAddr, folder: &std::path::Path, issuer: &SamplePortal) -> Running {
+fn start_proxy(portal: SocketAddr, folder: &std::path::Path, issuer: &SamplePortal) -> RunningProxy {
     let keys = folder.join("keys.json");
     std::fs::write(&keys, issuer.key_set()).unwrap();
     let file = folder.join("deployment.toml");
@@ -86,9 +86,10 @@ fn end_to_end(c: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let issuer = SamplePortal::start("127.0.0.1:0".parse().unwrap()).unwrap();
     let portal = portal();
-    let gate = gate(portal, folder.path(), &issuer);
-    let token =
-        issuer.mint("alice", "carbon.super", doorward::clock::now(), Duration::from_hours(1)).unwrap();
+    let gate = start_proxy(portal, folder.path(), &issuer);
+    let token = issuer
+        .mint("alice", "carbon.super", doorward::clock::unix_seconds(), Duration::from_hours(1))
+        .unwrap();
     let mut group = c.benchmark_group("end_to_end");
     group.bench_function("direct", |b| b.iter(exchange(portal, "")));
     group.bench_function("through doorward, anonymous", |b| b.iter(exchange(gate.http[0], "")));

@@ -1,4 +1,4 @@
-//! What it costs when administrators have set something for each of many tenants: nothing to those who look a tenant up,
+//! What it costs when administrators have set something for each of many tenants: look-ups of a tenant cost nothing,
 //! and little memory.
 #![expect(
     clippy::unwrap_used,
@@ -12,9 +12,9 @@ use std::{collections::BTreeMap, fs, hint::black_box, path::Path, sync::Arc, tim
 use criterion::{Criterion, criterion_group, criterion_main};
 use doorward::{
     config::{
-        Settings, TenantDirectory,
-        directory::Found,
-        governance::{Set, value_of},
+        Settings, TenantRegistry,
+        directory::TenantLookup,
+        governance::{TenantOverrides, effective_value},
         load::load,
         tenant_file::{self, TenantConf},
     },
@@ -28,7 +28,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const TENANTS: usize = 10_000;
 
 /// What one administrator may have set: five settings in force, five that are only kept.
-fn set(number: usize) -> Set {
+fn set(number: usize) -> TenantOverrides {
     let rows = [
         ("account.lock.handler.lock.on.max.failed.attempts.enable", "true".to_owned()),
         ("account.lock.handler.On.Failure.Max.Attempts", (3 + number % 5).to_string()),
@@ -41,9 +41,9 @@ fn set(number: usize) -> Set {
         ("Recovery.ExpiryTime", (60 + number % 60).to_string()),
         ("suspension.notification.enable", "true".to_owned()),
     ];
-    let (overrides, left_out) = Overrides::read(rows.map(|(name, value)| (name.to_owned(), value)));
+    let (overrides, left_out) = Overrides::from_rows(rows.map(|(name, value)| (name.to_owned(), value)));
     assert!(left_out.is_empty());
-    Set::new(1, overrides)
+    TenantOverrides::new(1, overrides)
 }
 
 fn tenants() -> Vec<TenantId> {
@@ -68,10 +68,10 @@ fn resident() -> i64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-fn load_all(directory: &TenantDirectory, tenants: &[TenantId], runtime: &Runtime) {
+fn load_all(directory: &TenantRegistry, tenants: &[TenantId], runtime: &Runtime) {
     runtime.block_on(async {
         for tenant in tenants {
-            assert!(matches!(directory.load(tenant).await, Found::Tenant(_)));
+            assert!(matches!(directory.load(tenant).await, TenantLookup::Tenant(_)));
         }
     });
 }
@@ -82,11 +82,12 @@ fn resolving(c: &mut Criterion) {
     let (tenant, conf) = (TenantId::super_tenant(), TenantConf::default());
     let mut group = c.benchmark_group("governance/resolving");
     let pattern =
-        Overrides::read([("passwordPolicy.pattern".to_owned(), r"(?=.*\d)(?=.*[a-z]).{8,}".to_owned())]).0;
+        Overrides::from_rows([("passwordPolicy.pattern".to_owned(), r"(?=.*\d)(?=.*[a-z]).{8,}".to_owned())])
+            .0;
     for (name, set) in [
-        ("nothing set", Set::nothing()),
+        ("nothing set", TenantOverrides::none()),
         ("ten properties set", set(1)),
-        ("a password pattern set", Set::new(1, pattern)),
+        ("a password pattern set", TenantOverrides::new(1, pattern)),
     ] {
         group.bench_function(name, |b| {
             b.iter(|| tenant_file::resolve_with(&settings, &tenant, black_box(&conf), &set, 1));
@@ -94,7 +95,7 @@ fn resolving(c: &mut Criterion) {
     }
     let policy = tenant_file::resolve_with(&settings, &tenant, &conf, &set(1), 1);
     group.bench_function("one value read", |b| {
-        b.iter(|| value_of(&policy, black_box("passwordPolicy.min.length")));
+        b.iter(|| effective_value(&policy, black_box("passwordPolicy.min.length")));
     });
     group.finish();
 }
@@ -108,26 +109,26 @@ fn looking_up(c: &mut Criterion) {
         for tenant in &tenants {
             fs::create_dir_all(base.path().join("tenants").join(tenant.as_str())).unwrap();
         }
-        let directory = TenantDirectory::new(Arc::new(settings(base.path())), runtime.handle());
+        let directory = TenantRegistry::new(Arc::new(settings(base.path())), runtime.handle());
         let before = resident();
         if governed {
             let all =
                 tenants.iter().enumerate().map(|(number, tenant)| (tenant.clone(), set(number))).collect();
-            runtime.block_on(directory.govern_all(all));
+            runtime.block_on(directory.replace_all_overrides(all));
         }
         let known = resident();
         load_all(&directory, &tenants, &runtime);
         println!(
-            "{name}: {:.2} KiB a tenant to know what is set, {:.2} KiB with its policy in memory",
+            "{name}: {:.2} KiB a tenant for its overrides, {:.2} KiB with its policy in memory",
             (known - before) as f64 / TENANTS as f64,
             (resident() - before) as f64 / TENANTS as f64,
         );
         if governed {
             let (tenant, start) = (&tenants[7], Instant::now());
             for version in 2..1002 {
-                let Set { overrides, .. } = set(version);
-                let set = Set { version: version as u64, overrides };
-                runtime.block_on(directory.govern(tenant, set));
+                let TenantOverrides { overrides, .. } = set(version);
+                let set = TenantOverrides { version: version as u64, overrides };
+                runtime.block_on(directory.set_overrides(tenant, set));
             }
             println!("{name}: a change of one tenant is in force after {:?}", start.elapsed() / 1000);
         }

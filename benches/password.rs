@@ -1,14 +1,14 @@
-//! What a password costs: judged by the policy, verified, and counted by the lockout before that.
+//! The cost of a password: policy check, verification, and the lockout reservation before it.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
 
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use doorward::{
-    account::hashing::{Cost, Hasher, Meters, Password},
+    account::hashing::{Argon2Cost, HashMetrics, Password, PasswordHasher},
     domain::{
-        lockout::{Counter, CounterKey, LockoutSettings, Who, cancel, reserve},
-        password::{About, PasswordPolicy, Pattern, WSO2_PATTERN},
+        lockout::{Counter, CounterKey, LockoutSettings, LoginSubject, release, reserve},
+        password::{JavaPattern, PasswordContext, PasswordPolicy, WSO2_PATTERN},
         tenant::TenantId,
     },
 };
@@ -18,7 +18,7 @@ const PASSWORD: &str = "Correct-Horse-7-Battery!";
 
 fn policy(bench: &mut Criterion) {
     let tenant = TenantId::super_tenant();
-    let about = About {
+    let about = PasswordContext {
         username: "alex",
         email: Some("alex.doe@example.org"),
         given_name: Some("Alexandra"),
@@ -33,8 +33,8 @@ fn policy(bench: &mut Criterion) {
     bench.bench_function("policy, everything, 100 characters that cost", |b| {
         b.iter(|| all.violations(black_box(&costly), &about));
     });
-    bench.bench_function("pattern, compiled", |b| b.iter(|| Pattern::compile(black_box(WSO2_PATTERN))));
-    let pattern = Pattern::compile(WSO2_PATTERN).unwrap();
+    bench.bench_function("pattern, compiled", |b| b.iter(|| JavaPattern::compile(black_box(WSO2_PATTERN))));
+    let pattern = JavaPattern::compile(WSO2_PATTERN).unwrap();
     bench.bench_function("pattern, matched", |b| b.iter(|| pattern.matches(black_box(PASSWORD))));
 }
 
@@ -43,10 +43,10 @@ fn hashing(bench: &mut Criterion) {
     let mut group = bench.benchmark_group("argon2id");
     group.sample_size(20);
     for (name, cost) in [
-        ("19 MiB, 2 passes", Cost::default()),
-        ("64 MiB, 3 passes", Cost { memory_kib: 64 * 1024, iterations: 3, parallelism: 1 }),
+        ("19 MiB, 2 passes", Argon2Cost::default()),
+        ("64 MiB, 3 passes", Argon2Cost { memory_kib: 64 * 1024, iterations: 3, parallelism: 1 }),
     ] {
-        let hasher = Hasher::new(cost, 1, 8, Meters::default()).unwrap();
+        let hasher = PasswordHasher::new(cost, 1, 8, HashMetrics::default()).unwrap();
         let password = Password::new(PASSWORD);
         let stored = runtime.block_on(hasher.hash(&password)).unwrap();
         group.bench_function(name, |b| {
@@ -58,11 +58,12 @@ fn hashing(bench: &mut Criterion) {
 
 fn lockout(bench: &mut Criterion) {
     let settings = LockoutSettings { enabled: true, ..LockoutSettings::default() };
-    let mut rows = [(CounterKey::of(TenantId::super_tenant(), Who::Unknown(7)), Counter::default())];
+    let mut rows =
+        [(CounterKey::of(TenantId::super_tenant(), LoginSubject::UnknownName(7)), Counter::default())];
     bench.bench_function("lockout, an attempt reserved and taken back", |b| {
         b.iter(|| {
             let reserved = reserve(&settings, black_box(&mut rows), false, NOW).unwrap();
-            cancel(&reserved, &mut rows);
+            release(&reserved, &mut rows);
         });
     });
 }

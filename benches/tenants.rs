@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, hint::black_box, path::Path, sync::Arc};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use doorward::{
-    config::{TenantDirectory, directory::Found, load::load},
+    config::{TenantRegistry, directory::TenantLookup, load::load},
     domain::tenant::TenantId,
 };
 use tokio::runtime::{Builder, Runtime};
@@ -20,7 +20,7 @@ fn tenants(number: usize) -> Vec<TenantId> {
 }
 
 /// A folder for each tenant, all of them in the cache, in an order unlike the one they are asked for in.
-fn directory(base: &Path, tenants: &[TenantId], runtime: &Runtime) -> Arc<TenantDirectory> {
+fn directory(base: &Path, tenants: &[TenantId], runtime: &Runtime) -> Arc<TenantRegistry> {
     for tenant in tenants {
         fs::create_dir_all(base.join("tenants").join(tenant.as_str())).unwrap();
     }
@@ -32,10 +32,10 @@ fn directory(base: &Path, tenants: &[TenantId], runtime: &Runtime) -> Arc<Tenant
     );
     fs::write(&file, text).unwrap();
     let settings = load(&file, &BTreeMap::new()).unwrap();
-    let directory = TenantDirectory::new(Arc::new(settings), runtime.handle());
+    let directory = TenantRegistry::new(Arc::new(settings), runtime.handle());
     runtime.block_on(async {
         for tenant in tenants.iter().rev() {
-            assert!(matches!(directory.load(tenant).await, Found::Tenant(_)));
+            assert!(matches!(directory.load(tenant).await, TenantLookup::Tenant(_)));
         }
     });
     directory
@@ -64,12 +64,12 @@ fn unknown(c: &mut Criterion) {
     let runtime = background();
     let base = tempfile::tempdir().unwrap();
     let directory = directory(base.path(), &tenants(1_000), &runtime);
-    let nobody = TenantId::parse("nobody.example.com").unwrap();
+    let unknown_tenant = TenantId::parse("nobody.example.com").unwrap();
     let mut group = c.benchmark_group("tenant/unknown");
     group.throughput(Throughput::Elements(1));
-    runtime.block_on(directory.load(&nobody));
+    runtime.block_on(directory.load(&unknown_tenant));
     group.bench_function("asked before", |b| {
-        b.iter(|| black_box(directory.cached(black_box(&nobody))));
+        b.iter(|| black_box(directory.cached(black_box(&unknown_tenant))));
     });
     let mut n = 0_u64;
     group.bench_function("never asked", |b| {
@@ -88,8 +88,8 @@ fn by_host(c: &mut Criterion) {
     let directory = directory(base.path(), &tenants(1_000), &runtime);
     let mut group = c.benchmark_group("tenant/by host");
     group.throughput(Throughput::Elements(1));
-    group.bench_function("nobody's", |b| {
-        b.iter(|| black_box(directory.by_host(black_box("portal.example.com:8443"))));
+    group.bench_function("unclaimed", |b| {
+        b.iter(|| black_box(directory.find_by_host(black_box("portal.example.com:8443"))));
     });
     group.finish();
 }

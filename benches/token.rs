@@ -102,7 +102,7 @@ fn token_costs(criterion: &mut Criterion) {
             assert!(verifier.preload(&policy.issuers, NOW).await.is_empty());
             criterion.bench_function(&format!("cold {algorithm:?}"), |bencher| {
                 bencher.iter(|| {
-                    // another policy: nothing is remembered for it
+                    // another policy: its cache is empty
                     policy.generation += 1;
                     let answer = futures_util::FutureExt::now_or_never(verifier.verify(&policy, &one, NOW));
                     assert!(black_box(answer).unwrap().is_ok());

@@ -1,7 +1,7 @@
 //! Doorward: an authentication sidecar for developer portals.
 //!
 //! The modules below stand in the order of dependency: each may use those above it, none below.
-//! `domain` knows nobody and does no I/O; `proxy` and `web` do not know each other; only `boot`
+//! `domain` depends on no other module and does no I/O; `proxy` and `web` do not know each other; only `boot`
 //! names concrete parts and wires them. `tests/it/architecture.rs` holds this.
 
 pub mod domain;
@@ -13,7 +13,7 @@ pub mod telemetry;
 
 pub mod store;
 pub mod token;
-pub mod visit;
+pub mod web_context;
 
 pub mod session;
 

@@ -8,7 +8,7 @@ use crate::{
         lockout::NameHash,
         tenant::TenantId,
     },
-    telemetry::metrics::Guarded,
+    telemetry::metrics::GuardedLoginResult,
 };
 
 /// Records a change of an account by an administrator.
@@ -47,20 +47,22 @@ pub struct GuardedName {
 }
 
 impl GuardedName {
-    pub fn record(&self, outcome: Guarded, address: ClientAddress) {
+    pub fn record(&self, outcome: GuardedLoginResult, address: ClientAddress) {
         self.write(outcome, address, None);
     }
 
     /// A refusal because of a lock, and how many before it were left out.
     pub(super) fn record_refusal(&self, address: ClientAddress, left_out: u64) {
-        self.write(Guarded::refused, address, Some(left_out).filter(|events| *events > 0));
+        self.write(GuardedLoginResult::refused, address, Some(left_out).filter(|events| *events > 0));
     }
 
-    fn write(&self, outcome: Guarded, address: ClientAddress, left_out: Option<u64>) {
+    fn write(&self, outcome: GuardedLoginResult, address: ClientAddress, left_out: Option<u64>) {
         let action = match outcome {
-            Guarded::succeeded => "login.succeeded",
-            Guarded::passed => "login.undecided",
-            Guarded::failed | Guarded::refused | Guarded::doubtful => "login.rejected",
+            GuardedLoginResult::succeeded => "login.succeeded",
+            GuardedLoginResult::passed => "login.undecided",
+            GuardedLoginResult::failed | GuardedLoginResult::refused | GuardedLoginResult::doubtful => {
+                "login.rejected"
+            }
         };
         tracing::info!(
             target: "doorward::audit",

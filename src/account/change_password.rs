@@ -1,48 +1,48 @@
-//! Changing one's own password: who knows the current one may, and the new one is held to the policy. Wrong guesses at the
-//! current one count like those at sign-in.
+//! Password change by the user, who must know the current password. Wrong current passwords count like
+//! failed logins, and the new password must satisfy the policy.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Attempt, Door, Doors, Rejected,
-    breached::BreachedPasswords,
-    hashing::{Busy, Password},
-    sign_in::{Proved, Trail, barred},
+    AccountServices, LoginChannel, LoginError, LoginRequest,
+    breach_list::BreachListClient,
+    hashing::{HasherBusy, Password},
+    login::{AttemptGuard, Authenticated, block},
 };
 use crate::{
     config::TenantPolicy,
     domain::{
         account::{Account, StoredPassword},
         client::ClientAddress,
-        password::{About, Violation},
+        password::{PasswordContext, Violation},
         session::SessionHash,
     },
-    store::{Change, NewPassword, StoreError},
+    store::{NewPassword, StoreChange, StoreError},
 };
 
-/// A person waits for the list of breached passwords.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Timeout of the breach lookup, during which the user waits.
+const BREACH_LIST_TIMEOUT: Duration = Duration::from_secs(3);
 
-pub struct ChangePassword<'a> {
-    /// Who: as typed at sign-in, or the user name of who is signed in.
+pub struct PasswordChangeRequest<'a> {
+    /// The login name as entered, or the user name of the session.
     pub login: &'a str,
     pub current: &'a Password,
     pub new: &'a Password,
     pub address: ClientAddress,
     pub device: Option<&'a str>,
-    /// The session of this browser, which stays; all others end.
-    pub keep: Option<&'a SessionHash>,
+    /// The session of this browser, which is retained; all others end.
+    pub retained_session: Option<&'a SessionHash>,
 }
 
 #[derive(Debug)]
-pub struct Changed {
+pub struct PasswordChanged {
     pub account: Account,
-    /// What the device cookie is to hold from now on: those of before are void.
+    /// The new value of the device cookie: earlier ones are invalid.
     pub device: String,
 }
 
-/// Whose password it is to be: words that are no good in it.
-pub(super) struct Owner {
+/// The user of the new password: the source of its context words.
+pub(super) struct PasswordOwner {
     pub username: String,
     pub email: Option<String>,
     pub given_name: Option<String>,
@@ -50,48 +50,49 @@ pub(super) struct Owner {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// The current password is wrong, or the account locked, or …: `Rejected::told` says what may be said.
-    #[error("the current password does not open the account")]
-    Rejected(Rejected),
+pub enum PasswordChangeError {
+    /// The current password is wrong, the account is locked, or …: `LoginError::public_error` is the error for the client.
+    #[error("the current password was rejected")]
+    CurrentPassword(LoginError),
     #[error("the new password is the current one")]
-    Same,
-    #[error("the new password breaks a rule: {first}")]
+    Unchanged,
+    #[error("the new password violates the policy: {first}")]
     Policy {
         first: Violation,
-        /// What else is broken of the rules that need nobody to be asked.
+        /// All violations that can be found without a lookup.
         all: Vec<Violation>,
     },
-    #[error("too many passwords wait to be looked at")]
-    Busy(Busy),
+    #[error("too many password checks at once")]
+    Busy(HasherBusy),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-impl Doors {
+impl AccountServices {
     pub async fn change_password(
         &self,
         policy: &Arc<TenantPolicy>,
-        change: ChangePassword<'_>,
+        change: PasswordChangeRequest<'_>,
         now: u64,
-    ) -> Result<Changed, ChangeError> {
-        let ChangePassword { login, current, new, address, device, keep } = change;
-        let attempt = Attempt { login, password: current, address, device, door: Door::ChangePassword };
-        let mut trail = Trail::default();
-        let Proved { mut account, policy, device } = match self.prove(policy, &attempt, &mut trail, now).await
-        {
-            Ok(proved) => proved,
-            Err(rejected) => {
-                self.hold_back(trail, current).await;
-                return Err(ChangeError::Rejected(rejected));
-            }
-        };
+    ) -> Result<PasswordChanged, PasswordChangeError> {
+        let PasswordChangeRequest { login, current, new, address, device, retained_session } = change;
+        let attempt =
+            LoginRequest { login, password: current, address, device, channel: LoginChannel::ChangePassword };
+        let mut guard = AttemptGuard::default();
+        let Authenticated { mut account, policy, device } =
+            match self.authenticate(policy, &attempt, &mut guard, now).await {
+                Ok(authenticated) => authenticated,
+                Err(rejected) => {
+                    self.delay_refusal(guard, current).await;
+                    return Err(PasswordChangeError::CurrentPassword(rejected));
+                }
+            };
         if new.expose() == current.expose() {
-            return Err(ChangeError::Same);
+            return Err(PasswordChangeError::Unchanged);
         }
-        let hash = self.accepted(&policy, &account, new).await?;
-        drop(trail);
-        self.replace_own(&policy, &account, hash, keep, now).await?;
+        let hash = self.hash_checked(&policy, &account, new).await?;
+        drop(guard);
+        self.replace_by_owner(&policy, &account, hash, retained_session, now).await?;
         tracing::info!(
             target: "doorward::audit",
             action = "password.changed",
@@ -103,102 +104,109 @@ impl Doors {
         );
         account.password_changed_at = now;
         let device = self.device_cookie(&account, device, now)?;
-        Ok(Changed { account, device })
+        Ok(PasswordChanged { account, device })
     }
 
-    /// The hash of a new password that breaks no rule.
-    pub(super) async fn accepted(
+    /// Hashes a new password after checking policy, breach list and history.
+    pub(super) async fn hash_checked(
         &self,
         policy: &TenantPolicy,
         account: &Account,
         new: &Password,
-    ) -> Result<StoredPassword, ChangeError> {
+    ) -> Result<StoredPassword, PasswordChangeError> {
         let rules = &policy.rules.password_policy;
-        let owner = Owner {
+        let owner = PasswordOwner {
             username: account.username.clone(),
             email: account.email.clone(),
             given_name: account.given_name.clone(),
             family_name: account.family_name.clone(),
         };
-        self.keeps_rules(policy, owner, new).await?;
-        if rules.looks_back() > 0 {
-            let old = self.0.store.accounts().password_history(&account.id, rules.looks_back()).await?;
+        self.check_password_policy(policy, owner, new).await?;
+        if rules.history_length() > 0 {
+            let old = self.0.store.accounts().password_history(&account.id, rules.history_length()).await?;
             let old = old.iter().map(|old| old.expose().to_owned()).collect();
             let matched = self.0.hasher.matches_any(new, old).await?;
             if let Some(first) = rules.history_violation(matched) {
-                return Err(ChangeError::Policy { first, all: Vec::new() });
+                return Err(PasswordChangeError::Policy { first, all: Vec::new() });
             }
         }
         Ok(StoredPassword::new(self.0.hasher.hash(new).await?))
     }
 
-    /// The rules that need no account, only what is known of its owner.
-    pub(super) async fn keeps_rules(
+    /// Checks the policy and the breach list, which need the user's names but no account.
+    pub(super) async fn check_password_policy(
         &self,
         policy: &TenantPolicy,
-        owner: Owner,
+        owner: PasswordOwner,
         new: &Password,
-    ) -> Result<(), ChangeError> {
+    ) -> Result<(), PasswordChangeError> {
         let rules = &policy.rules.password_policy;
-        let (judge, tenant, password) = (Arc::clone(rules), policy.tenant.clone(), new.clone());
-        // it takes about as long as a hash, so it waits where hashes wait
-        let judged = self.0.hasher.run(move || {
-            let about = About {
+        let (rules_of_task, tenant, password) = (Arc::clone(rules), policy.tenant.clone(), new.clone());
+        // the check takes about as long as a hash, so it runs in the hash queue
+        let violations = self.0.hasher.run(move || {
+            let about = PasswordContext {
                 username: &owner.username,
                 email: owner.email.as_deref(),
                 given_name: owner.given_name.as_deref(),
                 family_name: owner.family_name.as_deref(),
                 tenant: &tenant,
             };
-            judge.violations(password.expose(), &about)
+            rules_of_task.violations(password.expose(), &about)
         });
-        let all = judged.await?;
+        let all = violations.await?;
         if let Some(first) = all.first().cloned() {
-            return Err(ChangeError::Policy { first, all });
+            return Err(PasswordChangeError::Policy { first, all });
         }
         if let (Some(breached), Some(url)) = (rules.breached, &policy.breached_url) {
             let unavailable = self.0.metrics.breached_unavailable.clone();
-            let list = BreachedPasswords::new(self.0.http.clone(), url, PATIENCE, unavailable);
+            let list = BreachListClient::new(self.0.http.clone(), url, BREACH_LIST_TIMEOUT, unavailable);
             let seen = match list {
-                Ok(list) => list.seen(new).await,
+                Ok(list) => list.occurrences(new).await,
                 Err(problem) => {
-                    tracing::error!(%problem, "password_policy.breached_url");
+                    tracing::error!(%problem, "invalid password_policy.breached_url");
                     None
                 }
             };
             if let Some(first) = breached.violation(seen) {
-                return Err(ChangeError::Policy { first, all: Vec::new() });
+                return Err(PasswordChangeError::Policy { first, all: Vec::new() });
             }
         }
         Ok(())
     }
 
-    /// Puts an owner's choice in force, unless an administrator has been there since the old password was given: the list of
-    /// breached passwords may take its time.
-    async fn replace_own(
+    /// Stores a password chosen by the user, unless an administrator has changed the account since the
+    /// current password was verified: the breach lookup may take seconds.
+    async fn replace_by_owner(
         &self,
         policy: &TenantPolicy,
         account: &Account,
         hash: StoredPassword,
-        keep: Option<&SessionHash>,
+        retained_session: Option<&SessionHash>,
         now: u64,
-    ) -> Result<(), ChangeError> {
-        let (new, proved) = (new_password(policy, hash, false), account.password_changed_at);
+    ) -> Result<(), PasswordChangeError> {
+        let (new, verified_at) = (new_password(policy, hash, false), account.password_changed_at);
         let accounts = self.0.store.accounts();
         if !accounts
-            .change_password(&account.id, &new, proved, policy.rules.disabled_stay_out, keep, now)
+            .change_password(
+                &account.id,
+                &new,
+                verified_at,
+                policy.rules.reject_disabled_accounts,
+                retained_session,
+                now,
+            )
             .await?
         {
             let found = accounts.find_with_password(&account.id).await?;
-            let barred = found.as_ref().and_then(|(account, _)| barred(account, policy));
-            return Err(ChangeError::Rejected(barred.unwrap_or(Rejected::BadCredentials)));
+            let barred = found.as_ref().and_then(|(account, _)| block(account, policy));
+            return Err(PasswordChangeError::CurrentPassword(barred.unwrap_or(LoginError::BadCredentials)));
         }
-        self.0.sessions.changed(&Change::AccountChanged(account.id.clone())).await;
+        self.0.sessions.apply_change(&StoreChange::AccountChanged(account.id.clone())).await;
         Ok(())
     }
 
-    /// Puts an administrator's choice in force, and ends all sessions that the old one opened.
-    pub(super) async fn replace(
+    /// Stores a password set by an administrator, and ends all sessions.
+    pub(super) async fn replace_by_admin(
         &self,
         policy: &TenantPolicy,
         account: &Account,
@@ -208,17 +216,17 @@ impl Doors {
     ) -> Result<(), StoreError> {
         let new = new_password(policy, hash, must_change);
         self.0.store.accounts().set_password(&account.id, &new, None, now).await?;
-        self.0.sessions.changed(&Change::AccountChanged(account.id.clone())).await;
+        self.0.sessions.apply_change(&StoreChange::AccountChanged(account.id.clone())).await;
         Ok(())
     }
 }
 
 fn new_password(policy: &TenantPolicy, hash: StoredPassword, must_change: bool) -> NewPassword {
-    NewPassword { hash, must_change, keep_history: policy.rules.password_policy.looks_back().max(1) }
+    NewPassword { hash, must_change, history_length: policy.rules.password_policy.history_length().max(1) }
 }
 
-impl From<Busy> for ChangeError {
-    fn from(busy: Busy) -> Self {
+impl From<HasherBusy> for PasswordChangeError {
+    fn from(busy: HasherBusy) -> Self {
         Self::Busy(busy)
     }
 }

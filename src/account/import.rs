@@ -1,4 +1,4 @@
-//! Accounts from elsewhere, with their passwords as hashes, so that nobody has to choose a new one.
+//! Import of accounts from other systems with their password hashes, so that users keep their passwords.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -6,30 +6,30 @@ use serde::Deserialize;
 use serde_json::error::Category;
 
 use super::{
-    Doors,
-    hashing::{Busy, Password, stored::Method, stored::Unreadable},
+    AccountServices,
+    hashing::{HasherBusy, Password, hash_method::HashMethod, hash_method::InvalidHash},
 };
 use crate::{
     config::document::nearest::nearest,
     domain::{
-        account::{AccountId, AdminLock, LockedReason, NewAccount, PRIMARY, Profile, StoredPassword},
+        account::{AccountId, AdminLock, LockedReason, NewAccount, PRIMARY, StoredPassword, UserProfile},
         tenant::TenantId,
     },
     store::{CreateError, StoreError},
 };
 
-/// Accounts that are created in one transaction: a few milliseconds in which other changes wait.
+/// Accounts per transaction, which blocks other writers for a few milliseconds.
 pub const IMPORT_BATCH: usize = 100;
 
-/// One line of an import: JSON as it is here, or a CSV row under these names.
+/// One user of an import: a JSON object with these fields, or a CSV row with these columns.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImportedUser {
     pub username: String,
     pub user_store: Option<String>,
-    /// A hash of any kind Doorward can verify. Its owner keeps the password.
+    /// A hash of any supported method; the password stays valid.
     pub password_hash: Option<String>,
-    /// The password itself, where it is known; hashed at once, and not held to the policy.
+    /// The plaintext password, if known; hashed at once, without a policy check.
     pub password: Option<String>,
     #[serde(default)]
     pub must_change_password: bool,
@@ -68,16 +68,16 @@ pub enum ImportError {
     #[error("both password and password_hash are given: keep one")]
     TwoPasswords,
     #[error("password_hash: {0}")]
-    Hash(#[from] Unreadable),
+    Hash(#[from] InvalidHash),
     #[error(transparent)]
     Create(#[from] CreateError),
     #[error(transparent)]
-    Busy(#[from] Busy),
+    Busy(#[from] HasherBusy),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Who it is, and nothing that opens the account or is only the owner's business.
+/// Prints the user name only, no credentials or personal data.
 impl fmt::Debug for ImportedUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { username, user_store, .. } = self;
@@ -89,9 +89,9 @@ impl fmt::Debug for ImportedUser {
 }
 
 impl ImportedUser {
-    pub fn of_json(line: &str) -> Result<Self, String> {
+    pub fn from_json(line: &str) -> Result<Self, String> {
         serde_json::from_str(line).map_err(|error| {
-            // its own words quote what was found, which may be a password in the wrong place
+            // serde's message quotes the input, which may be a password in the wrong column
             let problem = match error.classify() {
                 Category::Data => {
                     "a key that is unknown or there twice, a value of the wrong type, or no username"
@@ -102,8 +102,8 @@ impl ImportedUser {
         })
     }
 
-    /// Roles are separated by `;`, a claim has a column `claims.NAME`; what is empty is not there.
-    pub fn of_csv<'a>(row: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Result<Self, String> {
+    /// Roles are separated by `;`, a claim has a column `claims.NAME`; empty values are ignored.
+    pub fn from_csv<'a>(row: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Result<Self, String> {
         let mut user = Self::default();
         for ((name, value), column) in row.clone().zip(1..) {
             if value.is_empty() {
@@ -115,17 +115,17 @@ impl ImportedUser {
                 "user_store" => user.user_store = text(),
                 "password_hash" => user.password_hash = text(),
                 "password" => user.password = text(),
-                "must_change_password" => user.must_change_password = flag(column, name, value)?,
+                "must_change_password" => user.must_change_password = parse_flag(column, name, value)?,
                 "email" => user.email = text(),
                 "mobile" => user.mobile = text(),
                 "given_name" => user.given_name = text(),
                 "family_name" => user.family_name = text(),
                 "roles" => user.roles = value.split(';').map(|role| role.trim().to_owned()).collect(),
-                "disabled" => user.disabled = flag(column, name, value)?,
-                "locked" => user.locked = flag(column, name, value)?,
+                "disabled" => user.disabled = parse_flag(column, name, value)?,
+                "locked" => user.locked = parse_flag(column, name, value)?,
                 _ => match name.strip_prefix("claims.") {
                     Some(claim) => drop(user.claims.insert(claim.to_owned(), value.to_owned())),
-                    None => return Err(unknown(column, name, row.map(|(name, _)| name))),
+                    None => return Err(unknown_column(column, name, row.map(|(name, _)| name))),
                 },
             }
         }
@@ -133,9 +133,9 @@ impl ImportedUser {
     }
 }
 
-/// In a file without its line of names, what stands in the place of a name may be a password: it is shown only where one of
-/// those beside it shows that they are names.
-fn unknown<'a>(column: u32, name: &str, mut names: impl Iterator<Item = &'a str>) -> String {
+/// If a file has no header line, its first line may contain a password: an unknown column name is quoted
+/// only if another column shows that the line is a header.
+fn unknown_column<'a>(column: u32, name: &str, mut names: impl Iterator<Item = &'a str>) -> String {
     if !names.any(|name| name == "username") {
         return format!(
             "column {column} has no name that is known; the first line has to be names of columns, `username` among them"
@@ -145,7 +145,7 @@ fn unknown<'a>(column: u32, name: &str, mut names: impl Iterator<Item = &'a str>
     format!("column {column}: `{name}` is not known ({near}`doorward user import --help` names all)")
 }
 
-fn flag(column: u32, name: &str, value: &str) -> Result<bool, String> {
+fn parse_flag(column: u32, name: &str, value: &str) -> Result<bool, String> {
     let value = value.to_ascii_lowercase();
     match value.as_str() {
         "1" | "yes" => Ok(true),
@@ -154,8 +154,8 @@ fn flag(column: u32, name: &str, value: &str) -> Result<bool, String> {
     }
 }
 
-impl Doors {
-    /// Imports these into one tenant, at most `IMPORT_BATCH` at a time; what became of each, in their order.
+impl AccountServices {
+    /// Imports users into one tenant, at most `IMPORT_BATCH` per call; returns the result of each, in order.
     pub async fn import(
         &self,
         tenant: &TenantId,
@@ -193,8 +193,8 @@ impl Doors {
         let password = match (user.password_hash, user.password) {
             (Some(_), Some(_)) => return Err(ImportError::TwoPasswords),
             (Some(hash), None) => {
-                // nobody could ever sign in with what cannot be read
-                Method::parse(&hash)?;
+                // a hash that cannot be parsed could never be verified
+                HashMethod::parse(&hash)?;
                 StoredPassword::new(hash)
             }
             (None, Some(password)) => {
@@ -203,7 +203,7 @@ impl Doors {
             (None, None) => StoredPassword::unusable(),
         };
         Ok(NewAccount {
-            id: AccountId::from_bytes(self.random()?),
+            id: AccountId::from_bytes(self.random_bytes()?),
             tenant: tenant.clone(),
             user_store: user.user_store.unwrap_or_else(|| PRIMARY.to_owned()),
             username: user.username,
@@ -211,7 +211,7 @@ impl Doors {
             must_change_password: user.must_change_password,
             disabled: user.disabled,
             admin_lock: user.locked.then_some(AdminLock { reason: LockedReason::AdminInitiated, since: now }),
-            profile: Profile {
+            profile: UserProfile {
                 email: user.email,
                 mobile: user.mobile,
                 given_name: user.given_name,
@@ -228,11 +228,11 @@ mod tests {
     use super::*;
 
     fn csv(row: &[(&str, &str)]) -> Result<ImportedUser, String> {
-        ImportedUser::of_csv(row.iter().copied())
+        ImportedUser::from_csv(row.iter().copied())
     }
 
     #[test]
-    fn a_row_and_a_line_of_json_say_the_same() {
+    fn csv_and_json_import_the_same_user() {
         let row = csv(&[
             ("username", "alex"),
             ("email", "alex@example.org"),
@@ -244,10 +244,10 @@ mod tests {
         ]);
         let line = r#"{"username": "alex", "email": "alex@example.org", "roles": ["Internal/subscriber", "admin"],
             "claims": {"country": "DE"}, "locked": true, "password_hash": "{SSHA}x"}"#;
-        assert_eq!(row, ImportedUser::of_json(line));
+        assert_eq!(row, ImportedUser::from_json(line));
     }
 
-    /// Attack by mishap: what a program prints of an import ends in terminals, tickets and logs.
+    /// Attack by mishap: debug output of an import ends up in terminals, tickets and logs.
     #[test]
     fn attack_a_broken_import_prints_no_password_and_no_hash() {
         for line in [
@@ -260,10 +260,10 @@ mod tests {
             r#""hunter2hunter2""#,
             "hunter2hunter2",
         ] {
-            let said = ImportedUser::of_json(line).unwrap_err();
+            let said = ImportedUser::from_json(line).unwrap_err();
             assert!(!said.contains("hunter2") && !said.contains("4711") && said.contains("column"), "{said}");
         }
-        // a file without its line of names has a password where a name should be
+        // a file without a header line has a password where a column name should be
         for row in [
             [("alex", "kim"), ("hunter2", "x")],
             [("hunter2", "x"), ("passw0rd", "y")],
@@ -275,14 +275,14 @@ mod tests {
         let user = ImportedUser {
             password: Some("hunter2".to_owned()),
             password_hash: Some("$2b$04$hunter2".to_owned()),
-            ..ImportedUser::of_json(r#"{"username": "alex"}"#).unwrap()
+            ..ImportedUser::from_json(r#"{"username": "alex"}"#).unwrap()
         };
         let printed = format!("{user:?} {user:#?}");
         assert!(!printed.contains("hunter2") && printed.contains("alex"), "{printed}");
     }
 
     #[test]
-    fn a_column_that_is_not_known_is_named_where_the_first_line_is_names_of_columns() {
+    fn names_unknown_column_only_if_there_is_a_header_line() {
         let row = |column| csv(&[("username", "a"), (column, "x")]).unwrap_err();
         assert_eq!(
             row("role"),
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_said_and_not_dropped() {
+    fn rejects_values_that_cannot_be_parsed() {
         for (row, said) in [
             (&[("username", "a"), ("colour", "red")][..], "column 2"),
             (&[("username", "a"), ("locked", "perhaps")], "locked"),
@@ -313,7 +313,7 @@ mod tests {
             assert!(csv(row).unwrap_err().contains(said), "{row:?}");
         }
         for line in ["", "{}", "[]", r#"{"username": "a", "colour": "red"}"#, r#"{"username": 1}"#] {
-            assert!(ImportedUser::of_json(line).is_err(), "{line}");
+            assert!(ImportedUser::from_json(line).is_err(), "{line}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The lockout engine on the store's counters: reserve, then verify. All doors use this one.
+//! The lockout engine on the counters of the store: reserve, then verify. All login channels use it.
 
 use std::{
     net::IpAddr,
@@ -11,69 +11,70 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     GuardedName,
-    notices::{Notices, Shown},
-    pending::{Outlook, Pending, Underway, Watch},
+    lockout_log::{LockoutLog, LogSubject},
+    pending_attempts::{LockOutlook, OutcomeWatch, PendingAttempts, PendingReservation},
 };
 use crate::{
     domain::{
-        account::{LoginName, alike, names},
+        account::{LoginName, confusable, names},
         client::ClientAddress,
         lockout::{
-            self, Attempt, CounterKey, DeviceId, LockoutSettings, NameHash, Refused, Reserved, Success, Who,
+            self, CountedAttempt, CounterKey, DeviceId, LockoutRefusal, LockoutSettings, LoginSubject,
+            NameHash, ReservedCounters, SuccessSummary,
         },
         tenant::TenantId,
     },
     store::{Store, StoreError},
 };
 
-/// How often a lock that another replica may still remove is read again, ...
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Interval in which a lock that another replica may still remove is read again, ...
+const RECHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// ... while it is younger than this: longer than a verification takes.
-const YOUNG: Duration = Duration::from_secs(2);
-/// For `Retry-After`.
-const COME_AGAIN: Duration = Duration::from_secs(2);
+const RECENT_LOCK: Duration = Duration::from_secs(2);
+/// The value of `Retry-After`.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub struct Lockout {
     store: Store,
-    /// Names are counted by their keyed hash: without the key nobody can tell which share a counter.
+    /// Names are counted by their keyed hash: without the key, names that share a counter cannot be found.
     key: Arc<hmac::Key>,
-    notices: Notices,
-    pending: Pending,
+    log: LockoutLog,
+    pending: PendingAttempts,
 }
 
-/// Who is trying, and from where.
+/// A login attempt for the lockout: subject and origin.
 #[derive(Debug, Clone)]
-pub struct Guess {
+pub struct LoginAttempt {
     pub tenant: TenantId,
-    pub who: Who,
-    /// At the portal's door: see [`Lockout::alike`].
-    pub alike: Option<NameHash>,
-    /// At the portal's sign-in: the client and what it typed.
+    pub subject: LoginSubject,
+    /// Set at the portal's login: see [`Lockout::confusable_hash`].
+    pub confusable: Option<NameHash>,
+    /// Set at the portal's login: the hash of client and spelling.
     pub spelling: Option<NameHash>,
-    /// For the log; `None` for a name nobody has.
-    pub shown: Option<Shown>,
+    /// For the log; `None` for an unknown name.
+    pub log_subject: Option<LogSubject>,
     /// The account has the role that is never locked.
     pub bypass: bool,
     pub address: Option<ClientAddress>,
-    /// Out of a device cookie that was verified for this name.
+    /// From a verified device cookie of this account.
     pub device: Option<DeviceId>,
 }
 
-impl Guess {
-    /// What decides the counters, and what else is known.
-    fn split(self) -> (Attempt, Context) {
-        let Self { tenant, who, alike, spelling, shown, bypass, address, device } = self;
-        let is_guarded = spelling.is_some() || matches!(who, Who::Portal(_));
+impl LoginAttempt {
+    /// Splits into the part that determines the counters, and the rest.
+    fn split(self) -> (CountedAttempt, Context) {
+        let Self { tenant, subject, confusable, spelling, log_subject, bypass, address, device } = self;
+        let is_guarded = spelling.is_some() || matches!(subject, LoginSubject::PortalName(_));
         let ip = address.map(|address| address.ip);
-        let attempt = Attempt { tenant, who, alike, spelling, address: ip, device };
-        (attempt, Context { shown, bypass, address, is_guarded })
+        let attempt = CountedAttempt { tenant, subject, confusable, spelling, address: ip, device };
+        (attempt, Context { log_subject, bypass, address, is_guarded })
     }
 }
 
 /// What is known of an attempt in addition to its counters.
 struct Context {
-    shown: Option<Shown>,
+    log_subject: Option<LogSubject>,
     bypass: bool,
     address: Option<ClientAddress>,
     /// At the portal's sign-in, where the caller reports refusals: see [`Notices::refused_at_portal`].
@@ -88,91 +89,91 @@ impl Context {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum NotReserved {
+pub enum ReserveError {
     #[error("locked out")]
-    Refused(Refused),
-    /// Whether it is locked depends on attempts under way, and they take too long or too many wait for them.
+    Refused(LockoutRefusal),
+    /// Whether the name is locked depends on pending attempts, which take too long, or too many attempts wait for them.
     #[error("too many attempts at once")]
     Busy { retry_after: Duration },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// An attempt that is counted as failed until it is said to have succeeded. Dropped, it has failed.
+/// A reserved attempt, counted as failed until a success is recorded. Dropping it leaves it failed.
 pub struct Reservation {
     lockout: Lockout,
     tenant: TenantId,
     settings: Arc<LockoutSettings>,
-    reserved: Reserved,
-    underway: Option<Underway>,
+    reserved: ReservedCounters,
+    pending: Option<PendingReservation>,
     context: Context,
-    settled: bool,
+    is_resolved: bool,
 }
 
 impl Lockout {
-    pub fn new(store: Store, secret: &[u8; 32], notices: Notices) -> Self {
+    pub fn new(store: Store, secret: &[u8; 32], log: LockoutLog) -> Self {
         let key = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret));
-        Self { store, key, notices, pending: Pending::default() }
+        Self { store, key, log, pending: PendingAttempts::default() }
     }
 
-    pub(super) const fn notices(&self) -> &Notices {
-        &self.notices
+    pub(super) const fn notices(&self) -> &LockoutLog {
+        &self.log
     }
 
-    /// A name nobody has here.
-    pub fn unknown(&self, name: &LoginName) -> Who {
-        Who::unknown(&self.keyed(&["unknown", &names::key(&name.user_store, &name.canonical)]))
+    /// The subject of a name without an account.
+    pub fn unknown_subject(&self, name: &LoginName) -> LoginSubject {
+        LoginSubject::unknown(&self.keyed_hash(&["unknown", &names::key(&name.user_store, &name.canonical)]))
     }
 
-    /// What cannot be a name.
-    pub(super) fn no_name(&self, written: &str) -> Who {
-        Who::unknown(&self.keyed(&["no name", written]))
+    /// The subject of a text that is not a valid name.
+    pub(super) fn invalid_name_subject(&self, written: &str) -> LoginSubject {
+        LoginSubject::unknown(&self.keyed_hash(&["no name", written]))
     }
 
-    /// A name only the portal behind us knows.
-    pub fn portal_name(&self, tenant: &TenantId, name: &str) -> NameHash {
-        NameHash::of(&self.keyed(&["portal", tenant.as_str(), name]))
+    /// The hash of a name without a Doorward account, for the portal's login.
+    pub fn portal_name_hash(&self, tenant: &TenantId, name: &str) -> NameHash {
+        NameHash::of(&self.keyed_hash(&["portal", tenant.as_str(), name]))
     }
 
-    /// All names that a portal may take for this one.
-    pub(super) fn alike(&self, tenant: &TenantId, name: &str) -> NameHash {
+    /// The hash that all names share which the portal may treat as this one.
+    pub(super) fn confusable(&self, tenant: &TenantId, name: &str) -> NameHash {
         let name = names::canonical(name).unwrap_or_else(|_| name.to_owned());
-        NameHash::of(&self.keyed(&["alike", tenant.as_str(), &alike::skeleton(&name)]))
+        NameHash::of(&self.keyed_hash(&["alike", tenant.as_str(), &confusable::skeleton(&name)]))
     }
 
-    pub(super) fn keyed(&self, parts: &[&str]) -> [u8; 32] {
+    pub(super) fn keyed_hash(&self, parts: &[&str]) -> [u8; 32] {
         let tag = hmac::sign(&self.key, parts.join("\0").as_bytes());
         let mut hash = [0; 32];
         hash.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
         hash
     }
 
-    /// Counts the attempt as failed before the password is verified; the last one allowed locks at once. Where it meets such
-    /// a lock it waits, at most for `patience`, for the outcome of the attempts that have set it.
+    /// Counts the attempt as failed before the password is verified; the last one allowed locks at once. If it meets
+    /// such a lock, it waits, at most for `max_wait`, for the outcome of the attempts that have set it.
     pub async fn reserve(
         &self,
         settings: &Arc<LockoutSettings>,
-        guess: Guess,
-        patience: Duration,
+        login_attempt: LoginAttempt,
+        max_wait: Duration,
         now: u64,
-    ) -> Result<Reservation, NotReserved> {
-        let (mut attempt, context) = guess.split();
+    ) -> Result<Reservation, ReserveError> {
+        let (mut attempt, context) = login_attempt.split();
         attempt.address = context.counted_address(settings);
-        let keys = lockout::keys(settings, &attempt);
-        self.reserve_counters(settings, (attempt.tenant, keys), context, (patience, now)).await
+        let keys = lockout::counter_keys(settings, &attempt);
+        self.reserve_counters(settings, (attempt.tenant, keys), context, (max_wait, now)).await
     }
 
-    /// As `reserve`, at the management API: see [`lockout::at_management`].
+    /// As `reserve`, at the management API: see [`lockout::management_lockout`].
     pub async fn reserve_at_management(
         &self,
         settings: &LockoutSettings,
-        guess: Guess,
+        login_attempt: LoginAttempt,
         patience: Duration,
         now: u64,
-    ) -> Result<Reservation, NotReserved> {
-        let (attempt, mut context) = guess.split();
+    ) -> Result<Reservation, ReserveError> {
+        let (attempt, mut context) = login_attempt.split();
         context.bypass = lockout::bypasses_at_management(context.bypass, &attempt);
-        let (settings, keys) = lockout::at_management(settings, &attempt);
+        let (settings, keys) = lockout::management_lockout(settings, &attempt);
         self.reserve_counters(&Arc::new(settings), (attempt.tenant, keys), context, (patience, now)).await
     }
 
@@ -180,10 +181,10 @@ impl Lockout {
     pub async fn reserve_nameless(
         &self,
         settings: &Arc<LockoutSettings>,
-        guess: Guess,
+        guess: LoginAttempt,
         patience: Duration,
         now: u64,
-    ) -> Result<Reservation, NotReserved> {
+    ) -> Result<Reservation, ReserveError> {
         let (mut attempt, context) = guess.split();
         attempt.address = context.counted_address(settings);
         let keys = lockout::without_name(settings, &attempt);
@@ -195,10 +196,10 @@ impl Lockout {
     pub async fn reserve_portal_session(
         &self,
         settings: &Arc<LockoutSettings>,
-        (guess, session): (Guess, NameHash),
+        (guess, session): (LoginAttempt, NameHash),
         patience: Duration,
         now: u64,
-    ) -> Result<Reservation, NotReserved> {
+    ) -> Result<Reservation, ReserveError> {
         let (mut attempt, context) = guess.split();
         attempt.address = context.counted_address(settings);
         let keys = lockout::of_portal_session(settings, &attempt, session);
@@ -208,10 +209,10 @@ impl Lockout {
     async fn reserve_counters(
         &self,
         settings: &Arc<LockoutSettings>,
-        (whose, keys): (TenantId, Vec<CounterKey>),
+        (tenant, keys): (TenantId, Vec<CounterKey>),
         context: Context,
         (patience, now): (Duration, u64),
-    ) -> Result<Reservation, NotReserved> {
+    ) -> Result<Reservation, ReserveError> {
         let bypass = context.bypass;
         let mut watch = self.pending.watch(&keys);
         let start = Instant::now();
@@ -220,30 +221,30 @@ impl Lockout {
             let now = now.saturating_add(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX));
             let reserving = self.store.counters().update(&keys, |counters| {
                 let reserved = lockout::reserve(settings, counters, bypass, now)?;
-                // before the counters are seen by others, so that they find what the lock depends on
+                // before other attempts read the counters, so that they find the attempts that the lock depends on
                 Ok((self.pending.register(reserved.keys()), reserved))
             });
             match reserving.await? {
-                Ok((underway, reserved)) => {
+                Ok((pending, reserved)) => {
                     return Ok(Reservation {
                         lockout: self.clone(),
-                        tenant: whose,
+                        tenant,
                         settings: Arc::clone(settings),
                         reserved,
-                        underway: Some(underway),
+                        pending: Some(pending),
                         context,
-                        settled: false,
+                        is_resolved: false,
                     });
                 }
                 Err(refused) => {
                     if !self
-                        .may_be_taken_back(&mut watch, &refused, patience.saturating_sub(waited), now)
+                        .wait_for_release(&mut watch, &refused, patience.saturating_sub(waited), now)
                         .await?
                     {
                         if !context.is_guarded {
-                            self.notices.refused(context.shown.as_ref());
+                            self.log.log_refusal(context.log_subject.as_ref());
                         }
-                        return Err(NotReserved::Refused(refused));
+                        return Err(ReserveError::Refused(refused));
                     }
                 }
             }
@@ -251,42 +252,42 @@ impl Lockout {
     }
 
     /// Returns `true` if the attempt may be repeated, `false` if the lock stays.
-    async fn may_be_taken_back(
+    async fn wait_for_release(
         &self,
-        watch: &mut Watch,
-        refused: &Refused,
-        left: Duration,
+        watch: &mut OutcomeWatch,
+        refused: &LockoutRefusal,
+        remaining: Duration,
         now: u64,
-    ) -> Result<bool, NotReserved> {
+    ) -> Result<bool, ReserveError> {
         let outcome = watch.outcome(&refused.by);
         let changed = outcome.notified();
         let outlook = watch.outlook(&refused.by);
         let age = Duration::from_millis(now.saturating_sub(refused.since));
-        let elsewhere = self.store.has_replicas() && age < YOUNG;
+        let elsewhere = self.store.has_replicas() && age < RECENT_LOCK;
         match outlook {
-            Outlook::TakenBack => return Ok(true),
-            Outlook::Final if !elsewhere => return Ok(false),
-            Outlook::Final | Outlook::Open => {}
+            LockOutlook::Released => return Ok(true),
+            LockOutlook::Final if !elsewhere => return Ok(false),
+            LockOutlook::Final | LockOutlook::Undecided => {}
         }
-        if left.is_zero() || !watch.may_wait() {
-            return Err(NotReserved::Busy { retry_after: COME_AGAIN });
+        if remaining.is_zero() || !watch.may_wait() {
+            return Err(ReserveError::Busy { retry_after: RETRY_AFTER });
         }
-        if outlook == Outlook::Open {
+        if outlook == LockOutlook::Undecided {
             // when the time is up, the next iteration returns `Busy`
-            let _ = timeout(left, changed).await;
+            let _ = timeout(remaining, changed).await;
         } else {
-            sleep(LOOK_AGAIN.min(left)).await;
+            sleep(RECHECK_INTERVAL.min(remaining)).await;
         }
         Ok(true)
     }
 }
 
 impl Reservation {
-    pub fn reserved(&self) -> &Reserved {
+    pub fn reserved(&self) -> &ReservedCounters {
         &self.reserved
     }
 
-    /// Whose name it is that was tried.
+    /// The tenant of the attempted name.
     pub fn tenant(&self) -> &TenantId {
         &self.tenant
     }
@@ -300,18 +301,18 @@ impl Reservation {
         GuardedName { tenant: self.tenant.clone(), account }
     }
 
-    /// The password was right.
-    pub async fn succeeded(mut self) -> Result<Success, StoreError> {
-        self.settled = true;
+    /// Records that the password was correct.
+    pub async fn record_success(mut self) -> Result<SuccessSummary, StoreError> {
+        self.is_resolved = true;
         // attempts that wait for the outcome try again when this is dropped
-        let _underway = self.underway.take().map(Underway::refunding);
+        let _pending = self.pending.take().map(PendingReservation::into_refund);
         let keys: Vec<_> = self.reserved.keys().cloned().collect();
         let (settings, reserved) = (&self.settings, &self.reserved);
         let spelling = reserved.keys().find(|key| key.is_spelling());
         let counters = self.lockout.store.counters();
         let succeeding = counters.update(&keys, |counters| {
             let others = spelling.map_or(0, |key| self.lockout.pending.others(key));
-            lockout::succeed_among(settings, reserved, counters, others)
+            lockout::record_success_among(settings, reserved, counters, others)
         });
         let success = succeeding.await?;
         if let Some(CounterKey::KnownNetwork { tenant, who, .. }) = reserved.new_network() {
@@ -323,28 +324,28 @@ impl Reservation {
         Ok(success)
     }
 
-    /// The password was wrong.
-    pub fn failed(self) {
+    /// Records that the password was wrong.
+    pub fn record_failure(self) {
         drop(self);
     }
 
-    /// The password was never looked at: exactly this attempt is taken back.
-    pub async fn cancel(mut self) -> Result<(), StoreError> {
-        self.settled = true;
+    /// Releases the reservation of an attempt whose password was not verified.
+    pub async fn release(mut self) -> Result<(), StoreError> {
+        self.is_resolved = true;
         // attempts that wait for the outcome try again when this is dropped
-        let _underway = self.underway.take().map(Underway::refunding);
+        let _pending = self.pending.take().map(PendingReservation::into_refund);
         let keys: Vec<_> = self.reserved.keys().cloned().collect();
         let reserved = self.reserved.clone();
         let counters = self.lockout.store.counters();
-        counters.update(&keys, move |counters| lockout::cancel(&reserved, counters)).await
+        counters.update(&keys, move |counters| lockout::release(&reserved, counters)).await
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if !self.settled {
-            let Context { shown, address, .. } = &self.context;
-            self.lockout.notices.failed(&self.reserved, &self.tenant, shown.as_ref(), *address);
+        if !self.is_resolved {
+            let Context { log_subject: shown, address, .. } = &self.context;
+            self.lockout.log.log_failure(&self.reserved, &self.tenant, shown.as_ref(), *address);
         }
     }
 }

@@ -1,33 +1,33 @@
-//! Accounts in use: signing in, changing passwords, what administrators do, and the lockout that guards every door.
+//! Use cases of accounts: login, password change, administration, and the lockout of all login channels.
 
-mod administer;
+mod administration;
 mod audit;
-mod breached;
+mod audit_trail;
+mod breach_list;
 mod change_password;
-mod device;
-mod doors;
-mod governance;
+mod device_cookie;
+mod governance_service;
 pub mod hashing;
 mod import;
 mod lockout;
-mod notices;
-mod pending;
-mod portal;
-mod record;
+mod lockout_log;
+mod login;
+mod login_error;
+mod pending_attempts;
+mod portal_login;
 mod refusals;
-mod rejected;
-mod sign_in;
+mod services;
 
 pub use self::{
-    administer::{AddError, AdminError, NewUser},
+    administration::{AdminError, CreateAccountError, NewUser},
     audit::GuardedName,
-    change_password::{ChangeError, ChangePassword, Changed},
-    doors::{Doors, Parts},
-    governance::{GovernError, Governance, Values},
+    change_password::{PasswordChangeError, PasswordChangeRequest, PasswordChanged},
+    governance_service::{EffectiveProperties, GovernanceService, GovernanceServiceError},
     import::{IMPORT_BATCH, ImportError, ImportedUser},
-    lockout::{Guess, Lockout, NotReserved, Reservation},
-    notices::{Notices, Shown},
-    portal::{NotForwarded, PortalClient, PortalSession},
-    rejected::{Rejected, Told},
-    sign_in::{Attempt, Door, SignedIn},
+    lockout::{Lockout, LoginAttempt, Reservation, ReserveError},
+    lockout_log::{LockoutLog, LogSubject},
+    login::{LoginChannel, LoginRequest, LoginSuccess},
+    login_error::{LoginError, PublicLoginError},
+    portal_login::{PortalLoginClient, PortalLoginRefusal, PortalSession},
+    services::{AccountDependencies, AccountServices},
 };

@@ -9,9 +9,9 @@ use crate::{
     domain::{
         account::AccountId,
         client::ClientAddress,
-        lockout::{ClientNet, CounterKey},
+        lockout::{ClientNetwork, CounterKey},
     },
-    telemetry::seldom::Seldom,
+    telemetry::log_throttle::LogThrottle,
 };
 
 const INTERVAL_MILLIS: u64 = 60_000;
@@ -20,10 +20,10 @@ const TTL: Duration = Duration::from_mins(10);
 /// An entry that is evicted costs one event more.
 const CAPACITY: u64 = 10_000;
 
-type Key = (CounterKey, Option<AccountId>, ClientNet);
+type Key = (CounterKey, Option<AccountId>, ClientNetwork);
 
 #[derive(Clone)]
-pub(super) struct Refusals(Cache<Key, Arc<Seldom>>);
+pub(super) struct Refusals(Cache<Key, Arc<LogThrottle>>);
 
 impl Default for Refusals {
     fn default() -> Self {
@@ -41,7 +41,7 @@ impl Refusals {
         address: ClientAddress,
         now: u64,
     ) -> Option<u64> {
-        let key = (by.clone(), account.cloned(), ClientNet::of(address.ip));
+        let key = (by.clone(), account.cloned(), ClientNetwork::of(address.ip));
         self.0.get_with(key, Arc::default).turn_each(INTERVAL_MILLIS, now)
     }
 }
@@ -57,8 +57,8 @@ mod tests {
     fn attack_flood_of_refusals_fills_the_audit_log() {
         let refusals = Refusals::default();
         let tenant = TenantId::super_tenant;
-        let name = |byte: u8| CounterKey::Portal { tenant: tenant(), name: NameHash::of(&[byte; 32]) };
-        let net = ClientNet::of([192, 0, 2, 1].into());
+        let name = |byte: u8| CounterKey::PortalName { tenant: tenant(), name: NameHash::of(&[byte; 32]) };
+        let net = ClientNetwork::of([192, 0, 2, 1].into());
         let (alex, kim) = ("00000000000000000000000000000a1e", "00000000000000000000000000000b0b");
         let account = |id: &str| AccountId::parse(id).unwrap();
         let (first, second) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
@@ -88,7 +88,7 @@ mod tests {
         for turn in 0..30_000_u32 {
             let mut hash = [0; 32];
             hash[..4].copy_from_slice(&turn.to_be_bytes());
-            let by = CounterKey::Portal { tenant: TenantId::super_tenant(), name: NameHash::of(&hash) };
+            let by = CounterKey::PortalName { tenant: TenantId::super_tenant(), name: NameHash::of(&hash) };
             refusals.turn(&by, None, [192, 0, 2, 1].into(), NOW);
         }
         refusals.0.run_pending_tasks();

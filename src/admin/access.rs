@@ -1,4 +1,4 @@
-//! Access to the endpoints that act or reveal: for callers on this machine, with the token where `admin.token_file` names one.
+//! Private port endpoints that change or disclose state: for callers on this machine, with the token if `admin.token_file` is set.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -13,32 +13,42 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header};
 
-use crate::{config::secret::Secret, proxy::Gate};
+use crate::{config::secret::Secret, proxy::ProxyState};
 
-/// The caller is on this machine (or in this pod), and is no web page: a page could be led to our port by a name that
+/// The caller must be on this machine (or in this pod) and must not be a web page: a page could reach the port by a name that
 /// resolves to 127.0.0.1 (DNS rebinding), but it cannot hide its `Host`, nor, when it posts, its `Origin`.
-pub async fn only(
-    State(gate): State<Arc<Gate>>,
+pub async fn require_local_caller(
+    State(state): State<Arc<ProxyState>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
 ) -> Response {
-    if !peer.ip().to_canonical().is_loopback() || is_from_a_page(request.headers()) {
-        return (StatusCode::FORBIDDEN, "only for callers on this machine\n").into_response();
+    if !peer.ip().to_canonical().is_loopback() || is_browser_request(request.headers()) {
+        return (
+            StatusCode::FORBIDDEN,
+            "only callers on this machine are allowed
+",
+        )
+            .into_response();
     }
     let is_missing = {
-        let settings = gate.settings.load();
+        let settings = state.settings.load();
         settings.admin.token.as_ref().is_some_and(|token| !has_token(request.headers(), &token.secret))
     };
     if is_missing {
         let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"doorward\"")];
-        return (StatusCode::UNAUTHORIZED, challenge, "the token of admin.token_file is needed\n")
+        return (
+            StatusCode::UNAUTHORIZED,
+            challenge,
+            "the token of admin.token_file is required
+",
+        )
             .into_response();
     }
     next.run(request).await
 }
 
-/// Compares in a time that does not depend on where the two differ.
+/// Compares in constant time.
 fn has_token(headers: &HeaderMap, expected: &Secret) -> bool {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
@@ -47,7 +57,7 @@ fn has_token(headers: &HeaderMap, expected: &Secret) -> bool {
     scheme.eq_ignore_ascii_case(b"bearer ") && is_equal
 }
 
-fn is_from_a_page(headers: &HeaderMap) -> bool {
+fn is_browser_request(headers: &HeaderMap) -> bool {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
     let name = name.map_or(host, |(name, _)| name).trim_matches(['[', ']']);
@@ -61,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attack_guess_of_the_private_ports_token() {
+    fn attack_guessed_admin_token() {
         let secret = Secret::new("0123456789abcdef");
         for (values, is_right) in [
             (&["Bearer 0123456789abcdef"][..], true),
@@ -85,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn dns_rebinding_and_cross_site_posts_are_from_a_page() {
+    fn attack_dns_rebinding_and_cross_site_post() {
         for (host, origin, page) in [
             ("localhost:9901", None, false),
             ("127.0.0.1:9901", None, false),
@@ -103,7 +113,7 @@ mod tests {
             if let Some(origin) = origin {
                 headers.insert(header::ORIGIN, origin.parse().unwrap());
             }
-            assert_eq!(is_from_a_page(&headers), page, "{host} {origin:?}");
+            assert_eq!(is_browser_request(&headers), page, "{host} {origin:?}");
         }
     }
 }

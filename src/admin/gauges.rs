@@ -1,4 +1,4 @@
-//! Metrics that are looked up when they are asked for, beside those that are counted as they happen.
+//! Metrics that are read when they are scraped, beside those that are counted as they happen.
 
 use prometheus_client::{
     encoding::text::{encode_eof, encode_registry},
@@ -7,22 +7,22 @@ use prometheus_client::{
 };
 
 use crate::{
-    clock::now,
+    clock::unix_seconds,
     domain::fairness::Resource,
-    proxy::Gate,
+    proxy::ProxyState,
     telemetry::{
         metrics::{Count, ReloadLabels, ReloadResult},
         store_state::StoreState,
     },
 };
 
-/// The OpenMetrics text of everything.
-pub fn render(gate: &Gate, store: &StoreState) -> String {
+/// The OpenMetrics text of all metrics.
+pub fn render(state: &ProxyState, store: &StoreState) -> String {
     let mut registry = Registry::with_prefix("doorward");
-    let tenants = gate.tenants.status();
+    let tenants = state.tenants.status();
     registry.register(
         "tenant_file_reads",
-        "Looks at tenants' files since the start",
+        "Reads of tenants' files since the start",
         ConstCounter::new(tenants.reads + tenants.index_reads),
     );
     let reloads = Family::<ReloadLabels, Count>::default();
@@ -31,63 +31,63 @@ pub fn render(gate: &Gate, store: &StoreState) -> String {
     {
         reloads.get_or_create(&ReloadLabels { result }).inc_by(number);
     }
-    registry.register("tenant_reloads", "Tenants' files that came into force, and that could not", reloads);
-    let mut level = |name: &str, help: &str, value: u64| {
+    registry.register("tenant_reloads", "Reloads of tenants' files by result", reloads);
+    let mut gauge = |name: &str, help: &str, value: u64| {
         registry.register(name, help, ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)));
     };
-    level("tenants", "Tenants that have a folder", tenants.tenants as u64);
-    level("tenants_cached", "Tenants whose policy is in memory", tenants.cached);
-    level("tenant_problems", "Tenants whose file is not in force", tenants.problems as u64);
-    level(
+    gauge("tenants", "Tenants that have a folder", tenants.tenants as u64);
+    gauge("tenants_cached", "Tenants whose policy is in memory", tenants.cached);
+    gauge("tenant_problems", "Tenants whose file is not in force", tenants.problems as u64);
+    gauge(
         "portal_connections",
         "Open connections to the portal, without upgrades and the first HTTP/2 connection of each worker",
-        gate.portal_connections.open() as u64,
+        state.portal_connections.open() as u64,
     );
-    let limits = gate.settings.load().limits.clone();
-    level(
+    let limits = state.settings.load().limits.clone();
+    gauge(
         "file_descriptors_limit",
         "File descriptors this process may open",
         limits.descriptors.available as u64,
     );
-    level(
+    gauge(
         "connections_limit",
         "Client connections at a time, as configured and as file descriptors allow",
-        limits.max_connections.min(limits.descriptors.most_connections()) as u64,
+        limits.max_connections.min(limits.descriptors.max_connections()) as u64,
     );
-    level(
+    gauge(
         "buffered_bytes",
         "Bytes reserved for slow clients and unread request bodies, against limits.max_buffered_bytes",
-        gate.clients.all().held(Resource::BufferedBytes) as u64,
+        state.clients.all().held(Resource::BufferedBytes) as u64,
     );
-    level(
+    gauge(
         "request_bodies_open",
         "Request bodies that are arriving, against limits.max_request_bodies",
-        gate.clients.all().held(Resource::RequestBody) as u64,
+        state.clients.all().held(Resource::RequestBody) as u64,
     );
-    level(
+    gauge(
         "upgrades_open",
         "Open WebSockets and other upgrades",
-        gate.clients.all().held(Resource::Upgrade) as u64,
+        state.clients.all().held(Resource::Upgrade) as u64,
     );
-    if gate.doors.is_some() {
-        level("store_up", "1 while the store of accounts answers", store.down.is_none().into());
-        level("store_writable", "1 while the store of accounts takes changes", store.is_well().into());
+    if state.accounts.is_some() {
+        gauge("store_up", "1 while the store of accounts answers", store.down.is_none().into());
+        gauge("store_writable", "1 while the store of accounts takes changes", store.is_healthy().into());
     }
-    let keys = gate.tokens.status(now());
-    level("key_sets", "Key sources in use", keys.len() as u64);
-    level(
+    let keys = state.tokens.status(unix_seconds());
+    gauge("key_sets", "Key sources in use", keys.len() as u64);
+    gauge(
         "key_sets_failing",
         "Key sources whose last reading failed",
         keys.iter().filter(|source| source.failures > 0).count() as u64,
     );
-    level(
+    gauge(
         "key_set_age_max_seconds",
         "Age of the oldest keys in use",
         keys.iter().filter_map(|source| source.age).max().unwrap_or(0),
     );
     let mut text = String::new();
     // writing to a string does not fail
-    let _ = encode_registry(&mut text, &gate.metrics.registry);
+    let _ = encode_registry(&mut text, &state.metrics.registry);
     let _ = encode_registry(&mut text, &registry);
     let _ = encode_eof(&mut text);
     text

@@ -1,4 +1,4 @@
-//! The private port: probes and metrics for everybody who reaches it; what acts or reveals for loopback callers only.
+//! The private port: probes and metrics for every caller; operator actions and disclosing endpoints for loopback callers only.
 
 mod access;
 mod gauges;
@@ -25,52 +25,52 @@ use serde_json::{Value, json};
 pub use self::serve::serve;
 use crate::{
     clock,
-    config::{TenantDirectory, directory::Found, effective, model::StoreProbe},
+    config::{TenantRegistry, directory::TenantLookup, effective, model::StoreProbe},
     domain::tenant::TenantId,
     proxy::{
-        Gate,
-        explain::{Question, explain},
+        ProxyState,
+        explain::{ExplainRequest, explain},
     },
-    server::drain::{DrainControl, DrainSignal, Phase},
+    server::drain::{DrainControl, DrainPhase, DrainSignal},
     telemetry::store_state::StoreStates,
 };
 
-/// Whether requests should be sent here.
+/// State that the readiness probe reads.
 #[derive(Clone)]
 pub struct Readiness {
     pub keys_loaded: Arc<AtomicBool>,
     pub drain: DrainSignal,
-    pub tenants: Arc<TenantDirectory>,
+    pub tenants: Arc<TenantRegistry>,
     pub store: StoreStates,
 }
 
 impl Readiness {
-    /// `Err` says why not, `Ok` what else is wrong.
+    /// `Err` is the reason why not, `Ok` a problem that does not affect readiness.
     fn check(&self, probe: StoreProbe) -> Result<Option<String>, String> {
-        if self.drain.phase() > Phase::Serving {
-            return Err("leaving".to_owned());
+        if self.drain.phase() > DrainPhase::Serving {
+            return Err("draining".to_owned());
         }
         let store = self.store.borrow().clone();
-        // what is written to a lost store is lost, whatever the operator thinks of the rest
+        // changes written to a lost store are lost, so this fails whatever probe is configured
         let fails = store.lost.is_some()
             || match probe {
-                StoreProbe::Nothing => false,
-                StoreProbe::Reads => store.down.is_some(),
-                StoreProbe::ReadsAndWrites => !store.is_well(),
+                StoreProbe::Off => false,
+                StoreProbe::Read => store.down.is_some(),
+                StoreProbe::ReadWrite => !store.is_healthy(),
             };
         let problem = store.problem();
         if fails && let Some(problem) = problem {
             return Err(problem);
         }
-        self.started()?;
+        self.check_startup()?;
         Ok(problem)
     }
 
-    fn started(&self) -> Result<(), &'static str> {
+    fn check_startup(&self) -> Result<(), &'static str> {
         if !self.keys_loaded.load(Ordering::Acquire) {
             return Err("the keys of an issuer are not loaded yet");
         }
-        if !self.tenants.index_ready() {
+        if !self.tenants.is_index_ready() {
             return Err("the tenants' host names are not read yet");
         }
         Ok(())
@@ -78,20 +78,20 @@ impl Readiness {
 }
 
 #[derive(Clone)]
-struct Admin {
-    gate: Arc<Gate>,
+struct AdminState {
+    state: Arc<ProxyState>,
     readiness: Readiness,
     drain: Arc<DrainControl>,
 }
 
-pub fn router(gate: Arc<Gate>, readiness: Readiness, drain: Arc<DrainControl>) -> Router {
-    let admin = Admin { gate, readiness, drain };
+pub fn router(state: Arc<ProxyState>, readiness: Readiness, drain: Arc<DrainControl>) -> Router {
+    let admin = AdminState { state, readiness, drain };
     let private = Router::new()
         .route("/cache/flush", post(flush))
-        .route("/drain", post(leave))
+        .route("/drain", post(start_drain))
         .route("/config", get(config))
         .route("/explain", post(explain_request))
-        .layer(middleware::from_fn_with_state(Arc::clone(&admin.gate), access::only));
+        .layer(middleware::from_fn_with_state(Arc::clone(&admin.state), access::require_local_caller));
     Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -109,48 +109,51 @@ fn probe<E: Display>(result: Result<Option<String>, E>) -> (StatusCode, String) 
     }
 }
 
-async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
-    probe(admin.readiness.check(admin.gate.settings.load().admin.store_probe))
+async fn ready(State(admin): State<AdminState>) -> (StatusCode, String) {
+    probe(admin.readiness.check(admin.state.settings.load().admin.store_probe))
 }
 
-/// Once started, always started: leaving is not a reason to be killed.
-async fn started(State(admin): State<Admin>) -> (StatusCode, String) {
-    probe(admin.readiness.started().map(|()| None))
+/// Once started, always started: draining is not a reason to be killed.
+async fn started(State(admin): State<AdminState>) -> (StatusCode, String) {
+    probe(admin.readiness.check_startup().map(|()| None))
 }
 
-async fn metrics(State(admin): State<Admin>) -> ([(header::HeaderName, HeaderValue); 1], String) {
+async fn metrics(State(admin): State<AdminState>) -> ([(header::HeaderName, HeaderValue); 1], String) {
     let content_type = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     let store = admin.readiness.store.borrow().clone();
-    ([(header::CONTENT_TYPE, content_type)], gauges::render(&admin.gate, &store))
+    ([(header::CONTENT_TYPE, content_type)], gauges::render(&admin.state, &store))
 }
 
-/// Everything is read again: tenants' files at once, tokens when they are next seen.
-async fn flush(State(admin): State<Admin>) -> Json<Value> {
-    admin.gate.tenants.flush();
-    admin.gate.tokens.flush();
+/// Drops the caches: tenants' files are read again at once, tokens verified again when next seen.
+async fn flush(State(admin): State<AdminState>) -> Json<Value> {
+    admin.state.tenants.flush();
+    admin.state.tokens.flush();
     tracing::info!("caches flushed");
     Json(json!({ "flushed": true }))
 }
 
-async fn leave(State(admin): State<Admin>) -> (StatusCode, Json<Value>) {
-    admin.drain.advance(Phase::Leaving);
-    (StatusCode::ACCEPTED, Json(json!({ "leaving": true })))
+async fn start_drain(State(admin): State<AdminState>) -> (StatusCode, Json<Value>) {
+    admin.drain.advance(DrainPhase::Draining);
+    (StatusCode::ACCEPTED, Json(json!({ "draining": true })))
 }
 
 #[derive(Deserialize)]
-struct Which {
+struct ConfigQuery {
     tenant: Option<String>,
 }
 
-/// What is in effect, secrets masked: of `deployment.toml`, or of one tenant. Beside it, what was written and is not in
+/// The effective settings, secrets masked: of `deployment.toml`, or of one tenant. Beside them, what is written and not in
 /// effect: `mistakes` in `deployment.toml`, `problems` of tenants.
-async fn config(State(admin): State<Admin>, Query(which): Query<Which>) -> (StatusCode, Json<Value>) {
-    let Some(tenant) = which.tenant else {
-        let problems = admin.gate.tenants.problems();
+async fn config(
+    State(admin): State<AdminState>,
+    Query(query): Query<ConfigQuery>,
+) -> (StatusCode, Json<Value>) {
+    let Some(tenant) = query.tenant else {
+        let problems = admin.state.tenants.problems();
         let problems: Value =
             problems.iter().map(|(tenant, problem)| (tenant.to_string(), json!(problem))).collect();
-        let settings = effective::to_json(&admin.gate.settings.load());
-        let mistakes = admin.gate.mistakes.load();
+        let settings = effective::to_json(&admin.state.settings.load());
+        let mistakes = admin.state.mistakes.load();
         return (
             StatusCode::OK,
             Json(json!({ "settings": settings, "mistakes": **mistakes, "problems": problems })),
@@ -158,9 +161,9 @@ async fn config(State(admin): State<Admin>, Query(which): Query<Which>) -> (Stat
     };
     let unknown = (StatusCode::NOT_FOUND, Json(json!({ "error": "there is no such tenant" })));
     let Ok(tenant) = TenantId::parse(&tenant) else { return unknown };
-    match admin.gate.tenants.load(&tenant).await {
-        Found::Unknown => unknown,
-        Found::Tenant(policy) => (
+    match admin.state.tenants.load(&tenant).await {
+        TenantLookup::Unknown => unknown,
+        TenantLookup::Tenant(policy) => (
             StatusCode::OK,
             Json(json!({
                 "tenant": policy.tenant,
@@ -174,8 +177,11 @@ async fn config(State(admin): State<Admin>, Query(which): Query<Which>) -> (Stat
     }
 }
 
-async fn explain_request(State(admin): State<Admin>, Json(question): Json<Question>) -> Json<Value> {
-    Json(match explain(&admin.gate, &question, clock::now()).await {
+async fn explain_request(
+    State(admin): State<AdminState>,
+    Json(explain_query): Json<ExplainRequest>,
+) -> Json<Value> {
+    Json(match explain(&admin.state, &explain_query, clock::unix_seconds()).await {
         Ok(explanation) => json!(explanation),
         Err(error) => json!({ "error": error }),
     })

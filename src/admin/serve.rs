@@ -8,7 +8,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, time::sleep};
 use tower::ServiceExt;
 
-/// A probe that takes longer to ask is none.
+/// A slower probe is disconnected.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Binds and serves in the background of the current runtime.
@@ -32,7 +32,7 @@ pub async fn serve(address: SocketAddr, router: Router) -> io::Result<SocketAddr
                 router.clone().oneshot(request)
             });
             tokio::spawn(async move {
-                // a caller that goes away early is its own business
+                // a caller may disconnect early
                 let _ = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEADER_TIMEOUT)

@@ -1,4 +1,4 @@
-//! Accounts: their store opened, and kept.
+//! Opens the account store and runs its background tasks.
 
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 
@@ -12,37 +12,37 @@ use tokio::{
 
 use crate::{
     account::{
-        Doors, Parts,
-        hashing::{Cost, Hasher, Meters},
+        AccountDependencies, AccountServices,
+        hashing::{Argon2Cost, HashMetrics, PasswordHasher},
     },
     clock,
-    config::{Settings, TenantDirectory},
+    config::{Settings, TenantRegistry},
     domain::fairness::{Limit, Resource},
-    session::{Seal, Sessions},
-    store::{Keep, Store, StoreError},
+    session::{CookieSigner, SessionService},
+    store::{Retention, Store, StoreError},
     telemetry::metrics::Metrics,
     token,
 };
 
-/// What is over is taken away this often; in the meantime a flood can make as many counters as the store can write.
-const PURGE_EVERY: Duration = Duration::from_mins(1);
-/// Hashes of other systems come with imports and go with sign-ins.
-const CALIBRATE_EVERY: Duration = Duration::from_mins(5);
-/// How often the store is asked whether it works, ...
-const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// ... while it does not, and at most.
-const CHECK_AGAIN: Duration = Duration::from_millis(250);
+/// Interval of purging expired rows; between two purges the number of counters is bounded by the store's write rate.
+const PURGE_INTERVAL: Duration = Duration::from_mins(1);
+/// Imported hashes of other systems arrive with imports and are replaced at sign-in.
+const CALIBRATION_INTERVAL: Duration = Duration::from_mins(5);
+/// Interval of the store's health check, ...
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// ... while it fails, and at least.
+const RECHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The secret names and browsers are hashed with.
+/// Name of the secret that user names and device cookies are hashed with.
 const SECRET: &str = "names";
 
-/// Opens the store, which must answer: who starts without it would turn everybody away.
+/// Opens the store, which must answer: a start without it would lock out all users.
 pub fn open(
     settings: &Settings,
     runtime: &Runtime,
-    tenants: &Arc<TenantDirectory>,
+    tenants: &Arc<TenantRegistry>,
     metrics: &Metrics,
-) -> anyhow::Result<Doors> {
+) -> anyhow::Result<AccountServices> {
     let accounts = &settings.accounts;
     let mut fresh = [[0; 32]; 2];
     for fresh in &mut fresh {
@@ -53,91 +53,92 @@ pub fn open(
             let store = Store::open(&accounts.store).await?;
             let [for_names, for_sessions] = fresh;
             let secret = store.secret(SECRET, for_names).await?;
-            let seal = Seal::new(&store.secret(Seal::NAME, for_sessions).await?);
+            let seal = CookieSigner::new(&store.secret(CookieSigner::SECRET_NAME, for_sessions).await?);
             Ok::<_, StoreError>((store, secret, seal))
         })
         .with_context(|| format!("cannot open the store {} (accounts.store_url)", accounts.store.location))?;
     let hashing = &accounts.hashing;
-    let cost = Cost { memory_kib: hashing.memory, iterations: hashing.iterations, parallelism: 1 };
-    let share_full = metrics.client_limit(Limit::Held(Resource::HashSlot));
+    let cost = Argon2Cost { memory_kib: hashing.memory, iterations: hashing.iterations, parallelism: 1 };
+    let share_full = metrics.client_limit(Limit::Concurrency(Resource::HashSlot));
     let metrics = Arc::new(metrics.accounts.clone());
-    let meters = Meters {
+    let meters = HashMetrics {
         verified: metrics.password_verifications.clone(),
-        spent: metrics.passwords_spent.clone(),
+        dummy: metrics.passwords_spent.clone(),
         busy: metrics.password_queue_full.clone(),
-        share_full,
+        client_limit: share_full,
     };
     let share = settings.limits.client.hash_slots.client;
-    let hasher = Hasher::with_share(cost, hashing.parallel, hashing.queue, share, meters)
+    let hasher = PasswordHasher::with_client_limit(cost, hashing.parallel, hashing.queue, share, meters)
         .context("accounts.hash_memory")?;
-    let sessions = Sessions::new(store.clone(), Arc::clone(tenants), runtime.handle().clone(), seal);
+    let sessions = SessionService::new(store.clone(), Arc::clone(tenants), runtime.handle().clone(), seal);
     let http = token::http_clients(&[])?.everywhere;
     let tenants = Arc::clone(tenants);
-    let doors = Doors::new(Parts { store, hasher, sessions, tenants, metrics, secret, http });
-    // before the first request: no tenant is ever without what was set for it
-    let governed = runtime.block_on(doors.governance().refresh_all());
-    governed.context("cannot read what administrators have set")?;
-    Ok(doors)
+    let services =
+        AccountServices::new(AccountDependencies { store, hasher, sessions, tenants, metrics, secret, http });
+    // before the first request: administrator overrides apply from the first request on
+    let refreshed = runtime.block_on(services.governance().refresh_all());
+    refreshed.context("cannot read administrator overrides")?;
+    Ok(services)
 }
 
-/// A command beside a running Doorward is often somebody else's than the store: what to do then.
-pub fn as_another_user(error: anyhow::Error) -> anyhow::Error {
+/// A command is often run as another user than the one that owns the store: adds the remedy to the error.
+pub fn add_owner_hint(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref() {
-        Some(StoreError::Place { error: cause, .. }) if cause.kind() == ErrorKind::PermissionDenied => {
+        Some(StoreError::File { error: cause, .. }) if cause.kind() == ErrorKind::PermissionDenied => {
             anyhow!("{error:#} (run this as the user Doorward runs as, or as root)")
         }
         _ => error,
     }
 }
 
-/// Background work, until the runtime ends.
-pub fn keep(doors: &Doors, runtime: &Runtime) {
-    let (sessions, governance) = (doors.sessions().clone(), doors.governance().clone());
-    runtime.spawn(async move { sessions.follow(|change| governance.heard(change)).await });
-    let governance = doors.governance().clone();
-    runtime.spawn(async move { governance.keep().await });
-    let store = doors.store().clone();
+/// Starts background tasks, which run until the runtime ends.
+pub fn spawn_background_tasks(accounts: &AccountServices, runtime: &Runtime) {
+    let (sessions, governance) = (accounts.sessions().clone(), accounts.governance().clone());
+    runtime.spawn(async move { sessions.follow_changes(|change| governance.pending(change)).await });
+    let governance = accounts.governance().clone();
+    runtime.spawn(async move { governance.run().await });
+    let store = accounts.store().clone();
     runtime.spawn(async move {
-        let mut due = interval(PURGE_EVERY);
+        let mut due = interval(PURGE_INTERVAL);
         loop {
             due.tick().await;
-            match store.purge(Keep::default(), clock::millis()).await {
-                Ok(gone) => tracing::debug!(?gone, "what is over has been purged"),
-                Err(error) => tracing::warn!(%error, "what is over cannot be purged"),
+            match store.purge(Retention::default(), clock::unix_millis()).await {
+                Ok(gone) => tracing::debug!(?gone, "expired rows purged"),
+                Err(error) => tracing::warn!(%error, "failed to purge expired rows"),
             }
         }
     });
-    let measuring = doors.clone();
+    let measuring = accounts.clone();
     runtime.spawn(async move {
-        let mut measured = measuring.calibrated().await;
+        let mut measured = measuring.ensure_calibrated().await;
         loop {
             if let Err(problem) = measured {
-                tracing::warn!(?problem, "what imported passwords cost to verify could not be measured");
+                tracing::warn!(?problem, "failed to measure the cost of imported password hashes");
             }
-            sleep(CALIBRATE_EVERY).await;
+            sleep(CALIBRATION_INTERVAL).await;
             measured = measuring.calibrate().await;
         }
     });
-    let store = doors.store().clone();
+    let store = accounts.store().clone();
     runtime.spawn(async move {
         loop {
-            let state = store.check(clock::millis()).await;
-            sleep(CHECK_AGAIN).await;
-            if state.is_well() {
+            let state = store.check(clock::unix_millis()).await;
+            sleep(RECHECK_INTERVAL).await;
+            if state.is_healthy() {
                 select! {
-                    () = sleep(CHECK_EVERY) => {}
-                    () = store.doubted() => {}
+                    () = sleep(CHECK_INTERVAL) => {}
+                    () = store.wait_for_check_request() => {}
                 }
             }
         }
     });
 }
 
-/// After the last request: what is under way is finished.
-pub fn close(doors: &Doors, runtime: &Runtime) {
-    let closed = runtime.block_on(async { timeout(Duration::from_secs(5), doors.store().close()).await });
+/// Called after the last request: finishes writes in progress.
+pub fn close(accounts: &AccountServices, runtime: &Runtime) {
+    let closed = runtime.block_on(async { timeout(Duration::from_secs(5), accounts.store().close()).await });
     if closed.is_err() {
-        tracing::warn!("the store was left before it had finished");
+        tracing::warn!("account store closed before all writes were finished");
     }
 }
 
@@ -146,18 +147,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_may_not_open_the_store_is_told_who_may() {
+    fn permission_error_names_the_required_user() {
         let failed = |kind: ErrorKind| {
-            let cause = StoreError::Place { path: "/srv/doorward.db".into(), error: kind.into() };
+            let cause = StoreError::File { path: "/srv/doorward.db".into(), error: kind.into() };
             let error = anyhow::Error::new(cause).context("cannot open the store");
-            format!("{:#}", as_another_user(error))
+            format!("{:#}", add_owner_hint(error))
         };
-        let told = failed(ErrorKind::PermissionDenied);
+        let message = failed(ErrorKind::PermissionDenied);
         assert!(
-            told.starts_with("cannot open the store: cannot keep accounts in /srv/doorward.db: "),
-            "{told}"
+            message.starts_with("cannot open the store: cannot store accounts in /srv/doorward.db: "),
+            "{message}"
         );
-        assert!(told.ends_with("(run this as the user Doorward runs as, or as root)"), "{told}");
+        assert!(message.ends_with("(run this as the user Doorward runs as, or as root)"), "{message}");
         assert!(!failed(ErrorKind::StorageFull).contains("root"));
     }
 }

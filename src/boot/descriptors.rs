@@ -1,4 +1,4 @@
-//! File descriptors at the start: the soft limit is raised to the hard one, and what does not fit is refused.
+//! File descriptors at the start: raises the soft limit to the hard one, and refuses limits that do not fit.
 
 use anyhow::bail;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -19,7 +19,7 @@ pub fn raise() {
 /// Whether the configured number of connections leaves descriptors for the private port, the store and files.
 pub fn check(settings: &Settings) -> anyhow::Result<()> {
     let (descriptors, connections) = (settings.limits.descriptors, settings.limits.max_connections);
-    let most = descriptors.most_connections();
+    let most = descriptors.max_connections();
     if connections > most {
         bail!(
             "limits.max_connections = {connections} does not fit: this process may open {} file descriptors and needs {} of \
@@ -35,7 +35,7 @@ pub fn check(settings: &Settings) -> anyhow::Result<()> {
         max_connections = connections,
         "file descriptors"
     );
-    if descriptors.connections(connections) < connections {
+    if descriptors.connections_for(connections) < connections {
         tracing::warn!(
             file_descriptors = descriptors.available,
             upstream_connections = descriptors.upstream,

@@ -13,51 +13,51 @@ use crate::{
     },
 };
 
-/// How long the process waits at its end for a log that cannot be written.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Time the process waits at its end for a log that cannot be written.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-pub fn access(target: &model::AccessLog, metrics: &Metrics) -> anyhow::Result<Option<Arc<AccessLog>>> {
+pub fn access(target: &model::AccessLogTarget, metrics: &Metrics) -> anyhow::Result<Option<Arc<AccessLog>>> {
     let lost = metrics.access_log_dropped.clone();
     Ok(match target {
-        model::AccessLog::Off => None,
-        model::AccessLog::Stdout => Some(AccessLog::stdout(lost)?),
-        model::AccessLog::File(path) => Some(
+        model::AccessLogTarget::Off => None,
+        model::AccessLogTarget::Stdout => Some(AccessLog::stdout(lost)?),
+        model::AccessLogTarget::File(path) => Some(
             AccessLog::file(path, lost)
                 .with_context(|| format!("cannot write {} (log.access)", path.display()))?,
         ),
     })
 }
 
-/// From here on audit events go where the settings say.
-pub fn start_audit(target: &model::AuditLog, metrics: &Metrics) -> anyhow::Result<()> {
+/// Sends audit events to the target of the settings from now on.
+pub fn start_audit(target: &model::AuditLogTarget, metrics: &Metrics) -> anyhow::Result<()> {
     let lost = metrics.audit_log_dropped.clone();
     let log = match target {
-        model::AuditLog::Off => None,
-        model::AuditLog::Stdout => Some(AuditLog::stdout(lost)?),
-        model::AuditLog::File(path) => Some(
+        model::AuditLogTarget::Off => None,
+        model::AuditLogTarget::Stdout => Some(AuditLog::stdout(lost)?),
+        model::AuditLogTarget::File(path) => Some(
             AuditLog::file(path, lost)
                 .with_context(|| format!("cannot write {} (log.audit)", path.display()))?,
         ),
-        model::AuditLog::Syslog(server) => Some(AuditLog::syslog(address(server), lost)?),
+        model::AuditLogTarget::Syslog(server) => Some(AuditLog::syslog(address(server), lost)?),
     };
-    audit::replace(log, PATIENCE);
+    audit::replace(log, CLOSE_TIMEOUT);
     Ok(())
 }
 
-/// The same for a command, whose standard output is its own.
-pub fn start_audit_of_command(target: &model::AuditLog, metrics: &Metrics) -> anyhow::Result<()> {
+/// The same for a command: a log to standard output is not opened, since the command's output goes there.
+pub fn start_audit_of_command(target: &model::AuditLogTarget, metrics: &Metrics) -> anyhow::Result<()> {
     match target {
-        model::AuditLog::Stdout => Ok(()),
+        model::AuditLogTarget::Stdout => Ok(()),
         target => start_audit(target, metrics),
     }
 }
 
-/// Writes what waits.
+/// Writes the queued entries and closes the logs.
 pub fn close(access: Option<Arc<AccessLog>>) {
     if let Some(log) = access {
-        log.close(PATIENCE);
+        log.close(CLOSE_TIMEOUT);
     }
-    audit::replace(None, PATIENCE);
+    audit::replace(None, CLOSE_TIMEOUT);
 }
 
 fn address(server: &model::SyslogServer) -> SyslogAddress {

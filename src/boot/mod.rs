@@ -1,4 +1,4 @@
-//! The one place that names concrete parts and wires them.
+//! Composition root: the one place that builds concrete parts and wires them.
 
 mod accounts;
 mod descriptors;
@@ -23,15 +23,15 @@ use tokio::{
 };
 
 use crate::{
-    account::Doors,
+    account::AccountServices,
     admin::{self, Readiness},
-    clock::now,
-    config::{Settings, TenantDirectory, model},
+    clock::unix_seconds,
+    config::{Settings, TenantRegistry, model},
     domain::tenant::TenantId,
-    proxy::{Gate, PageSource},
+    proxy::{PageSource, ProxyState},
     server::{
-        Server, Shown, cannot_listen,
-        drain::{Cut, DrainControl, DrainSignal, Phase, drain},
+        ProxyServer, ServerCertificates, cannot_listen,
+        drain::{DrainControl, DrainPhase, DrainReport, DrainSignal, drain_channel},
         tls::Certificates,
     },
     sync::{BufferBudget, client_limits::ClientRegistry},
@@ -40,50 +40,50 @@ use crate::{
         store_state::no_store,
     },
     token::{self, Verifier},
-    web::{HtmlPages, Site, management, security_headers},
+    web::{HtmlPages, WebState, management, security_headers},
 };
 
 /// Verified tokens kept in memory; one takes about half a KiB.
 const TOKEN_CACHE: u64 = 50_000;
 
-/// A Doorward that serves. Dropping it stops it.
-pub struct Running {
+/// A running Doorward. Dropping it stops it.
+pub struct RunningProxy {
     pub http: Vec<SocketAddr>,
     pub https: Vec<SocketAddr>,
     pub admin: Option<SocketAddr>,
     /// The management API's own listener.
     pub management: Option<SocketAddr>,
     drain: Arc<DrainControl>,
-    gate: Arc<Gate>,
-    server: Server,
+    state: Arc<ProxyState>,
+    server: ProxyServer,
     control: Option<JoinHandle<()>>,
 }
 
-/// Opens every port, then answers. Returns as soon as requests are accepted; `/readyz` says when all keys are loaded.
-pub fn start(settings: Settings) -> anyhow::Result<Running> {
-    // whoever installed one before us has installed this one
+/// Opens every port, then serves. Returns as soon as requests are accepted; `/readyz` reports when all keys are loaded.
+pub fn start(settings: Settings) -> anyhow::Result<RunningProxy> {
+    // a provider that is already installed is the same one
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = Builder::new_current_thread().max_blocking_threads(8).enable_all().build()?;
     descriptors::raise();
     descriptors::check(&settings)?;
     let settings = Arc::new(settings);
-    let gate = Arc::new(gate(&settings, &runtime)?);
-    logs::start_audit(&settings.log.audit, &gate.metrics)?;
+    let state = Arc::new(state(&settings, &runtime)?);
+    logs::start_audit(&settings.log.audit, &state.metrics)?;
     let certificates = certificates(&settings)?;
-    let open = Arc::clone(&gate);
-    let (control, signal) = drain(move || count_open(&open));
+    let open = Arc::clone(&state);
+    let (control, signal) = drain_channel(move || count_open(&open));
     let control = Arc::new(control);
-    let server = Server::start(&settings, &gate, &certificates, &signal)?;
+    let server = ProxyServer::start(&settings, &state, &certificates, &signal)?;
     let keys_loaded = Arc::new(AtomicBool::new(false));
     let readiness = Readiness {
         keys_loaded: Arc::clone(&keys_loaded),
         drain: signal.clone(),
-        tenants: Arc::clone(&gate.tenants),
-        store: gate.doors.as_ref().map_or_else(no_store, |doors| doors.store().states()),
+        tenants: Arc::clone(&state.tenants),
+        store: state.accounts.as_ref().map_or_else(no_store, |accounts| accounts.store().states()),
     };
     let admin = match settings.admin.listen {
         Some(address) => {
-            let router = admin::router(Arc::clone(&gate), readiness, Arc::clone(&control));
+            let router = admin::router(Arc::clone(&state), readiness, Arc::clone(&control));
             let listening = runtime.block_on(admin::serve(address, router));
             Some(listening.map_err(|error| cannot_listen(address, "admin.listen", &error))?)
         }
@@ -91,108 +91,112 @@ pub fn start(settings: Settings) -> anyhow::Result<Running> {
     };
     let (http, https, management) = (server.http.clone(), server.https.clone(), server.management);
     let drain = Arc::clone(&control);
-    let serving = Arc::clone(&gate);
+    let serving = Arc::clone(&state);
     let thread = std::thread::Builder::new().name("control".into()).spawn(move || {
-        if let Some(doors) = &gate.doors {
-            accounts::keep(doors, &runtime);
+        if let Some(accounts) = &state.accounts {
+            accounts::spawn_background_tasks(accounts, &runtime);
         }
-        run_control(&runtime, &gate, certificates, &keys_loaded, &drain, signal);
-        if let Some(doors) = &gate.doors {
-            accounts::close(doors, &runtime);
+        run_control(&runtime, &state, certificates, &keys_loaded, &drain, signal);
+        if let Some(accounts) = &state.accounts {
+            accounts::close(accounts, &runtime);
         }
         runtime.shutdown_timeout(Duration::from_millis(100));
     })?;
-    Ok(Running {
+    Ok(RunningProxy {
         http,
         https,
         admin,
         management,
         drain: control,
-        gate: serving,
+        state: serving,
         server,
         control: Some(thread),
     })
 }
 
-/// All that judges a request, without sockets: `serve` and `explain` use the same.
-pub fn gate(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Gate> {
-    let tenants = TenantDirectory::new(Arc::clone(settings), runtime.handle());
+/// Builds the state that evaluates requests, without sockets: `serve` and `explain` use the same.
+pub fn state(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<ProxyState> {
+    let tenants = TenantRegistry::new(Arc::clone(settings), runtime.handle());
     let metrics = Arc::new(Metrics::default());
-    let doors = if settings.accounts.enabled {
+    let accounts = if settings.accounts.enabled {
         Some(accounts::open(settings, runtime, &tenants, &metrics)?)
     } else {
         None
     };
     let start = match settings.portal.profile {
-        model::Profile::Wso2Apim => "/devportal/apis",
-        model::Profile::Generic => "/",
+        model::PortalProfile::Wso2Apim => "/devportal/apis",
+        model::PortalProfile::Generic => "/",
     };
     let pages = Arc::new(
         HtmlPages::new(settings.file.parent())
-            .with_home(start)
+            .with_start_page(start)
             .with_tenant_list(settings.tenancy.selection_page),
     );
     let names = Arc::clone(&tenants);
-    let shown = settings.tenancy.selection_page;
-    let site = Site {
+    let lists_tenants = settings.tenancy.selection_page;
+    let site = WebState {
         pages: Arc::clone(&pages),
         tenants: Arc::new(move || {
-            let names = shown.then(|| Arc::clone(&names));
+            let names = lists_tenants.then(|| Arc::clone(&names));
             Box::pin(async move { Some(names?.names().await) })
         }),
-        start: start.into(),
-        doors: doors.clone(),
+        start_page: start.into(),
+        accounts: accounts.clone(),
     };
     let access_log = logs::access(&settings.log.access, &metrics)?;
     let tokens = Verifier::new(token::http_clients(&[])?, TOKEN_CACHE);
-    let management = doors.as_ref().map(|doors| {
-        management::router(management::Site::new(doors.clone(), Arc::clone(&tokens), Arc::clone(&tenants)))
+    let management = accounts.as_ref().map(|accounts| {
+        management::router(management::ManagementState::new(
+            accounts.clone(),
+            Arc::clone(&tokens),
+            Arc::clone(&tenants),
+        ))
     });
-    Ok(Gate {
+    Ok(ProxyState {
         settings: ArcSwap::from(Arc::clone(settings)),
         mistakes: ArcSwap::default(),
         tenants,
         tokens,
         pages: PageSource { pages, headers: security_headers().to_vec() },
-        local: crate::web::router(site),
-        management,
+        own_pages: crate::web::router(site),
+        management_api: management,
         clients: ClientRegistry::default(),
         management_clients: ClientRegistry::default(),
         unlisted_proxies: crate::proxy::UnlistedProxies::default(),
-        bounces: crate::proxy::Cookieless::default(),
-        doors,
+        cookieless_redirects: crate::proxy::CookielessRedirects::default(),
+        accounts,
         metrics,
         access_log: ArcSwapOption::from(access_log),
-        guards: crate::proxy::Guards::default(),
+        login_guards: crate::proxy::LoginGuards::default(),
         portal_connections: Arc::default(),
         buffers: BufferBudget::new(settings.limits.client.buffered_bytes),
         draining: AtomicBool::new(false),
     })
 }
 
-fn certificates(settings: &Settings) -> anyhow::Result<Shown> {
+fn certificates(settings: &Settings) -> anyhow::Result<ServerCertificates> {
     let public = settings.server.tls.as_ref().map(|tls| Certificates::load(&tls.files));
     let management = &settings.management;
     let own = management.tls.as_ref().filter(|_| management.listen.is_some()).map(Certificates::load);
-    Ok(Shown {
+    Ok(ServerCertificates {
         public: public.transpose().context("server.tls")?,
         management: own.transpose().context("management.cert_file")?,
     })
 }
 
-fn count_open(gate: &Gate) -> Cut {
+fn count_open(state: &ProxyState) -> DrainReport {
     let level = |level: &Level| u64::try_from(level.get()).unwrap_or(0);
-    Cut {
-        connections: level(&gate.metrics.connections),
-        requests: level(&gate.metrics.requests_in_flight),
-        websockets: gate.open_upgrades() as u64,
+    DrainReport {
+        connections: level(&state.metrics.connections),
+        requests: level(&state.metrics.requests_in_flight),
+        websockets: state.open_upgrades() as u64,
     }
 }
 
-/// Accounts without sockets, for a command beside a running Doorward.
-pub fn at_desk(
+/// Runs a command with the account services, without sockets, beside a running Doorward.
+pub fn with_account_store(
     settings: Settings,
-    work: impl AsyncFnOnce(Doors, Arc<TenantDirectory>, TenantId) -> anyhow::Result<()>,
+    operation: impl AsyncFnOnce(AccountServices, Arc<TenantRegistry>, TenantId) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     if !settings.accounts.enabled {
@@ -203,78 +207,81 @@ pub fn at_desk(
     }
     let settings = Arc::new(settings);
     let runtime = Builder::new_current_thread().max_blocking_threads(8).enable_all().build()?;
-    let tenants = TenantDirectory::new(Arc::clone(&settings), runtime.handle());
+    let tenants = TenantRegistry::new(Arc::clone(&settings), runtime.handle());
     let metrics = Metrics::default();
     logs::start_audit_of_command(&settings.log.audit, &metrics)?;
     let opened = accounts::open(&settings, &runtime, &tenants, &metrics);
-    let doors = opened.map_err(accounts::as_another_user)?;
-    let done =
-        runtime.block_on(work(doors.clone(), Arc::clone(&tenants), settings.tenancy.default_tenant.clone()));
-    accounts::close(&doors, &runtime);
+    let accounts = opened.map_err(accounts::add_owner_hint)?;
+    let result = runtime.block_on(operation(
+        accounts.clone(),
+        Arc::clone(&tenants),
+        settings.tenancy.default_tenant.clone(),
+    ));
+    accounts::close(&accounts, &runtime);
     logs::close(None);
-    done
+    result
 }
 
-/// Keys, files, and in the end the drain.
+/// Loads keys, watches files, and drains at the end.
 fn run_control(
     runtime: &Runtime,
-    gate: &Arc<Gate>,
-    certificates: Shown,
+    state: &Arc<ProxyState>,
+    certificates: ServerCertificates,
     keys_loaded: &Arc<AtomicBool>,
     drain: &DrainControl,
     mut signal: DrainSignal,
 ) {
-    let reloader = reload::Reloader::new(Arc::clone(gate), certificates, runtime.handle().clone());
+    let reloader = reload::Reloader::new(Arc::clone(state), certificates, runtime.handle().clone());
     let watching = reloader.watch();
-    runtime.spawn(load_keys(Arc::clone(gate), Arc::clone(keys_loaded)));
+    runtime.spawn(load_keys(Arc::clone(state), Arc::clone(keys_loaded)));
     runtime.block_on(async {
-        signal.reached(Phase::Leaving).await;
-        gate.draining.store(true, Ordering::Relaxed);
-        let server = gate.settings.load().server.clone();
-        tracing::info!(delay = ?server.drain_delay, timeout = ?server.drain_timeout, "leaving: not ready any more");
+        signal.reached(DrainPhase::Draining).await;
+        state.draining.store(true, Ordering::Relaxed);
+        let server = state.settings.load().server.clone();
+        tracing::info!(delay = ?server.drain_delay, timeout = ?server.drain_timeout, "draining: not ready any more");
         tokio::select! {
             () = sleep(server.drain_delay) => {}
-            () = signal.reached(Phase::Closing) => {}
+            () = signal.reached(DrainPhase::Closing) => {}
         }
-        drain.advance(Phase::Closing);
+        drain.advance(DrainPhase::Closing);
         tokio::select! {
             () = sleep(server.drain_timeout) => {}
-            () = signal.reached(Phase::Gone) => {}
+            () = signal.reached(DrainPhase::Terminated) => {}
         }
-        drain.advance(Phase::Gone);
+        drain.advance(DrainPhase::Terminated);
     });
     drop(watching);
 }
 
-/// The keys of `deployment.toml`'s issuers, until all of them are there.
-async fn load_keys(gate: Arc<Gate>, keys_loaded: Arc<AtomicBool>) {
-    let mut complained = Vec::new();
+/// Loads the keys of `deployment.toml`'s issuers, and retries until all are loaded.
+async fn load_keys(state: Arc<ProxyState>, keys_loaded: Arc<AtomicBool>) {
+    let mut reported = Vec::new();
     loop {
-        let issuers = gate.settings.load().defaults.issuers.clone();
-        let missing = gate.tokens.preload(&issuers, now()).await;
+        let issuers = state.settings.load().defaults.issuers.clone();
+        let missing = state.tokens.preload(&issuers, unix_seconds()).await;
         if missing.is_empty() {
             keys_loaded.store(true, Ordering::Release);
             return;
         }
-        if missing != complained {
-            tracing::error!(sources = ?missing, "not ready: the keys of these issuers cannot be read");
-            complained = missing;
+        if missing != reported {
+            tracing::error!(sources = ?missing, "not ready: keys of issuers cannot be read");
+            reported = missing;
         }
         sleep(Duration::from_secs(1)).await;
     }
 }
 
-impl Running {
-    /// Leaves politely and returns when everything has ended: not ready, keep serving, finish, gone.
+impl RunningProxy {
+    /// Drains and returns when everything has ended: not ready, still serving, closing, terminated.
     pub fn stop(&mut self) {
-        self.drain.advance(Phase::Leaving);
+        self.drain.advance(DrainPhase::Draining);
         self.finish();
     }
 
-    /// Serves until somebody says it is time to leave (a signal, `POST /drain`), then as `stop`.
-    pub fn wait(mut self) -> Cut {
+    /// Serves until the drain starts (a signal, `POST /drain`), then as `stop`.
+    pub fn wait(mut self) -> DrainReport {
         self.finish();
-        self.drain.cut()
+        self.drain.report()
     }
 
     /// For signal handlers and other threads.
@@ -284,18 +291,18 @@ impl Running {
 
     fn finish(&mut self) {
         if let Some(control) = self.control.take() {
-            // workers end when their last connection has, or when time is up
+            // workers end when their last connection has ended, or at the drain timeout
             self.server.join();
-            self.drain.advance(Phase::Gone);
+            self.drain.advance(DrainPhase::Terminated);
             if control.join().is_err() {
                 tracing::error!("the control thread panicked");
             }
-            logs::close(self.gate.access_log.swap(None));
+            logs::close(self.state.access_log.swap(None));
         }
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningProxy {
     fn drop(&mut self) {
         self.stop();
     }

@@ -1,73 +1,73 @@
-//! `doorward audit`: who has changed what.
+//! `doorward audit`: lists administrator actions.
 
 use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::accounts::{Where, at_desk, moment, say};
-use crate::{domain::audit::Record, store::AuditPage};
+use super::command_context::{TenantArgs, format_time, print_line, with_tenant_accounts};
+use crate::{domain::audit::AuditRecord, store::AuditPage};
 
-/// Who has changed what
+/// List administrator actions
 #[derive(clap::Args)]
 pub struct Options {
     #[command(subcommand)]
-    action: Action,
+    action: AuditCommand,
 }
 
 #[derive(clap::Subcommand)]
-enum Action {
-    /// What was changed for a tenant, the newest first
+enum AuditCommand {
+    /// The changes to a tenant, newest first
     List {
         #[command(flatten)]
-        at: Where,
+        at: TenantArgs,
         /// For all tenants
         #[arg(long, conflicts_with = "tenant")]
         all: bool,
-        /// So many at most
+        /// At most this many records
         #[arg(long, default_value_t = 100)]
         limit: u32,
-        /// Only what was before the record with this number
+        /// Only records before the one with this number
         #[arg(long, value_name = "NUMBER")]
         before: Option<u64>,
     },
 }
 
 pub fn run(options: Options) -> ExitCode {
-    let Action::List { at, all, limit, before } = options.action;
-    at_desk(&at, async |desk| {
-        let tenant = (!all).then_some(&desk.policy.tenant);
-        let records = desk.doors.store().audit().list(tenant, AuditPage { before, limit }).await?;
-        if desk.json {
-            say(&format!("{:#}", records.iter().map(as_json).collect::<serde_json::Value>()));
+    let AuditCommand::List { at, all, limit, before } = options.action;
+    with_tenant_accounts(&at, async |context| {
+        let tenant = (!all).then_some(&context.policy.tenant);
+        let records = context.accounts.store().audit().list(tenant, AuditPage { before, limit }).await?;
+        if context.json {
+            print_line(&format!("{:#}", records.iter().map(as_json).collect::<serde_json::Value>()));
         } else {
             for record in &records {
-                say(&as_text(record));
+                print_line(&as_text(record));
             }
         }
         Ok(())
     })
 }
 
-fn as_json(record: &Record) -> serde_json::Value {
-    let Record { id, at, tenant, actor, address, request_id, action, target, before, after } = record;
+fn as_json(record: &AuditRecord) -> serde_json::Value {
+    let AuditRecord { id, at, tenant, actor, address, request_id, action, target, before, after } = record;
     json!({
         "id": id, "at": at, "tenant": tenant, "actor": actor, "address": address, "request_id": request_id,
         "action": action, "target": target, "before": before, "after": after,
     })
 }
 
-fn as_text(record: &Record) -> String {
-    let Record { id, at, tenant, actor, address, action, target, before, after, .. } = record;
+fn as_text(record: &AuditRecord) -> String {
+    let AuditRecord { id, at, tenant, actor, address, action, target, before, after, .. } = record;
     let value = |value: &Option<String>| {
         value.as_ref().map_or_else(|| "(not set)".to_owned(), |value| format!("{value:?}"))
     };
-    // the name of a token's bearer is its issuer's to choose, and a key in a file its writer's: neither is to look like the
-    // rest of the line, or of the next
+    // log injection: an issuer chooses the name in its tokens, and an author the keys of a file; neither may imitate the
+    // rest of the line, or the next line
     let [actor, target] =
         [actor, target].map(|chosen| chosen.escape_debug().to_string().replace("  ", " \\u{20}"));
     format!(
         "{id}  {}  {tenant}  {actor}  {}  {action}  {target}: {} -> {}",
-        moment(*at),
+        format_time(*at),
         address.as_deref().unwrap_or("-"),
         value(before),
         value(after),
@@ -79,10 +79,10 @@ mod tests {
     use super::*;
     use crate::domain::tenant::TenantId;
 
-    /// Attack: the `sub` of a token of a tenant's own issuer goes on like a line of this list.
+    /// Attack: the `sub` of a token of a tenant's own issuer imitates a line of this list.
     #[test]
-    fn attack_a_name_that_looks_like_the_rest_of_a_record() {
-        let record = Record {
+    fn attack_log_injection_by_actor_name() {
+        let record = AuditRecord {
             id: 7,
             at: 0,
             tenant: TenantId::super_tenant(),
@@ -97,7 +97,7 @@ mod tests {
         let line = as_text(&record);
         assert!(!line.contains("command line (root)  -  governance.update  a: \"1\""), "{line}");
         assert!(!line.contains('\u{202e}'), "{line}");
-        let plain = Record { actor: "command line (root)".to_owned(), ..record };
+        let plain = AuditRecord { actor: "command line (root)".to_owned(), ..record };
         assert!(as_text(&plain).contains("  command line (root)  "), "{}", as_text(&plain));
     }
 }

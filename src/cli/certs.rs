@@ -41,32 +41,32 @@ pub struct Options {
 
 pub fn run(options: &Options) -> ExitCode {
     let today = Zoned::now().date();
-    match make(options, today) {
+    match generate_files(options, today) {
         Ok(()) => {
             let mut out = io::stdout().lock();
-            // nobody listens: the files are there all the same
+            // standard output may be closed: the files are written all the same
             let _ = out.write_all(report(options).as_bytes());
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("error: {}", super::in_words(&error));
+            eprintln!("error: {}", super::error_chain_text(&error));
             ExitCode::from(2)
         }
     }
 }
 
-fn make(options: &Options, today: Date) -> anyhow::Result<()> {
+fn generate_files(options: &Options, today: Date) -> anyhow::Result<()> {
     for name in &options.names {
-        check(name)?;
+        check_name(name)?;
     }
     let folder = &options.folder;
-    let there: Vec<&str> =
+    let existing: Vec<&str> =
         [CA, CA_KEY, SERVER, SERVER_KEY].into_iter().filter(|name| folder.join(name).exists()).collect();
-    if !there.is_empty() && !options.force {
+    if !existing.is_empty() && !options.force {
         anyhow::bail!(
-            "{} already holds {}\n  --force replaces them; whoever trusts the old CA has to trust the new one",
+            "{} already holds {}\n  --force replaces them; clients that trust the old CA have to trust the new one",
             folder.display(),
-            there.join(", ")
+            existing.join(", ")
         );
     }
     fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
@@ -77,8 +77,8 @@ fn make(options: &Options, today: Date) -> anyhow::Result<()> {
     write(&folder.join(SERVER_KEY), &files.server_key, 0o600)
 }
 
-/// What no client would ever ask for is a slip.
-fn check(name: &str) -> anyhow::Result<()> {
+/// Rejects names that no client can request.
+fn check_name(name: &str) -> anyhow::Result<()> {
     let host = name.strip_prefix("*.").unwrap_or(name);
     if name.parse::<IpAddr>().is_err() && DnsName::try_from(host).is_err() {
         anyhow::bail!(
@@ -89,23 +89,25 @@ fn check(name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Files {
+struct GeneratedFiles {
     ca: String,
     ca_key: String,
     server: String,
     server_key: String,
 }
 
-fn issue(names: &[String], today: Date) -> anyhow::Result<Files> {
+fn issue(names: &[String], today: Date) -> anyhow::Result<GeneratedFiles> {
     let ca_key = KeyPair::generate()?;
     let mut ca = CertificateParams::new(Vec::new())?;
     ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     ca.distinguished_name.push(DnType::CommonName, format!("Doorward development CA, {today}"));
-    // whoever steals its key cannot pose as any other site
-    ca.name_constraints =
-        Some(NameConstraints { permitted_subtrees: permitted(names), excluded_subtrees: Vec::new() });
-    valid(&mut ca, today, CA_DAYS)?;
+    // name constraints: a stolen CA key cannot sign for other names
+    ca.name_constraints = Some(NameConstraints {
+        permitted_subtrees: permitted_subtrees(names),
+        excluded_subtrees: Vec::new(),
+    });
+    set_validity(&mut ca, today, CA_DAYS)?;
     let ca_certificate = ca.self_signed(&ca_key)?.pem();
 
     let server_key = KeyPair::generate()?;
@@ -115,11 +117,11 @@ fn issue(names: &[String], today: Date) -> anyhow::Result<Files> {
     server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     server.use_authority_key_identifier_extension = true;
-    valid(&mut server, today, SERVER_DAYS)?;
+    set_validity(&mut server, today, SERVER_DAYS)?;
     let ca_key_pem = ca_key.serialize_pem();
     let server_certificate = server.signed_by(&server_key, &Issuer::new(ca, ca_key))?.pem();
 
-    Ok(Files {
+    Ok(GeneratedFiles {
         // servers send the whole chain
         server: format!("{server_certificate}{ca_certificate}"),
         ca: ca_certificate,
@@ -129,7 +131,7 @@ fn issue(names: &[String], today: Date) -> anyhow::Result<Files> {
 }
 
 /// A kind of name that is not listed here would be allowed altogether.
-fn permitted(names: &[String]) -> Vec<GeneralSubtree> {
+fn permitted_subtrees(names: &[String]) -> Vec<GeneralSubtree> {
     let mut subtrees: Vec<GeneralSubtree> = names
         .iter()
         .map(|name| match name.parse::<IpAddr>() {
@@ -152,7 +154,7 @@ fn permitted(names: &[String]) -> Vec<GeneralSubtree> {
 }
 
 /// From yesterday, for clocks that are behind.
-fn valid(params: &mut CertificateParams, today: Date, days: i64) -> anyhow::Result<()> {
+fn set_validity(params: &mut CertificateParams, today: Date, days: i64) -> anyhow::Result<()> {
     let moment = |date: Date| -> anyhow::Result<_> {
         Ok(rcgen::date_time_ymd(
             i32::from(date.year()),
@@ -165,11 +167,11 @@ fn valid(params: &mut CertificateParams, today: Date, days: i64) -> anyhow::Resu
     Ok(())
 }
 
-/// Written beside and renamed over: the mode is right from the first byte on, and nobody reads half a file.
+/// Writes a temporary file and renames it: the mode is right from the first byte on, and no reader sees half a file.
 fn write(file: &Path, content: &str, mode: u32) -> anyhow::Result<()> {
-    let beside = file.with_extension("pem.new");
+    let temp_file = file.with_extension("pem.new");
     let written = || -> io::Result<()> {
-        match fs::remove_file(&beside) {
+        match fs::remove_file(&temp_file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
@@ -177,10 +179,10 @@ fn write(file: &Path, content: &str, mode: u32) -> anyhow::Result<()> {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-        let mut open = options.open(&beside)?;
+        let mut open = options.open(&temp_file)?;
         open.write_all(content.as_bytes())?;
         open.sync_all()?;
-        fs::rename(&beside, file)
+        fs::rename(&temp_file, file)
     };
     written().with_context(|| format!("cannot write {}", file.display()))
 }
@@ -232,9 +234,9 @@ mod tests {
     }
 
     #[test]
-    fn clients_that_trust_the_ca_accept_the_certificate_for_its_names_only() {
+    fn certificate_is_valid_for_its_names_only() {
         let folder = tempfile::tempdir().unwrap();
-        make(&options(folder.path(), false), Zoned::now().date()).unwrap();
+        generate_files(&options(folder.path(), false), Zoned::now().date()).unwrap();
         for (name, accepted) in [
             ("localhost", true),
             ("127.0.0.1", true),
@@ -250,7 +252,8 @@ mod tests {
     #[test]
     fn an_old_certificate_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        make(&options(folder.path(), false), Zoned::now().date().checked_sub(400.days()).unwrap()).unwrap();
+        generate_files(&options(folder.path(), false), Zoned::now().date().checked_sub(400.days()).unwrap())
+            .unwrap();
         assert!(!accepts(folder.path(), "localhost"));
     }
 
@@ -259,7 +262,7 @@ mod tests {
     fn keys_are_readable_by_their_owner_only() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        make(&options(folder.path(), false), Zoned::now().date()).unwrap();
+        generate_files(&options(folder.path(), false), Zoned::now().date()).unwrap();
         for (name, mode) in [(CA_KEY, 0o600), (SERVER_KEY, 0o600)] {
             assert_eq!(
                 fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777,
@@ -273,11 +276,11 @@ mod tests {
     fn nothing_is_overwritten_without_force() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(CA_KEY), "precious").unwrap();
-        let refusal = make(&options(folder.path(), false), Zoned::now().date()).unwrap_err();
+        let refusal = generate_files(&options(folder.path(), false), Zoned::now().date()).unwrap_err();
         assert!(refusal.to_string().contains("--force"), "{refusal}");
         assert_eq!(fs::read_to_string(folder.path().join(CA_KEY)).unwrap(), "precious");
         assert!(!folder.path().join(CA).exists(), "and nothing is half-written");
-        make(&options(folder.path(), true), Zoned::now().date()).unwrap();
+        generate_files(&options(folder.path(), true), Zoned::now().date()).unwrap();
         assert!(accepts(folder.path(), "localhost"));
     }
 }

@@ -1,10 +1,10 @@
-//! `doorward check`: prints what is in effect, then every mistake.
+//! `doorward check`: prints the effective configuration, then every mistake.
 
 use std::{fmt::Write as _, io::Write as _, path::Path, process::ExitCode};
 
 use crate::{
     config::{
-        check::{Report, check},
+        check::{CheckReport, check},
         environment,
     },
     web,
@@ -13,18 +13,18 @@ use crate::{
 /// Every file that Doorward would read. Exit code 0: no mistake. 2: there are some.
 pub fn run(file: &Path, json: bool) -> ExitCode {
     let mut report = check(file, &environment());
-    if let Some(mistake) = super::folder_is_no_file(file) {
+    if let Some(mistake) = super::folder_mistake(file) {
         report.mistakes = vec![mistake];
     }
-    // what is put in place of our pages, beside the configuration
+    // the operator's templates and texts, beside the configuration
     report.mistakes.extend(web::mistakes(file.parent().unwrap_or(Path::new(""))));
     let text = if json { as_json(&report) } else { as_text(&report) };
-    // whoever closed the pipe has read enough
+    // a closed pipe means that the reader needs no more
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
     ExitCode::from(if report.is_clean() { 0 } else { 2 })
 }
 
-fn as_text(report: &Report) -> String {
+fn as_text(report: &CheckReport) -> String {
     let mut text = String::new();
     if let Some(effective) = &report.effective_toml {
         let _ = writeln!(text, "# in effect:\n\n{effective}");
@@ -47,7 +47,7 @@ fn as_text(report: &Report) -> String {
     text
 }
 
-fn as_json(report: &Report) -> String {
+fn as_json(report: &CheckReport) -> String {
     let document = serde_json::json!({ "ok": report.is_clean(), "report": report });
     format!("{document:#}\n")
 }
@@ -58,7 +58,7 @@ mod tests {
 
     use super::*;
 
-    fn report(text: &str) -> Report {
+    fn report(text: &str) -> CheckReport {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("d.toml");
         std::fs::write(&file, text).unwrap();
@@ -69,7 +69,7 @@ mod tests {
         [issuer.introspection]\nurl = \"https://i\"\nclient_id = \"c\"\nclient_secret = \"geheim\"\n";
 
     #[test]
-    fn what_is_in_effect_is_printed_and_secrets_are_not() {
+    fn prints_effective_configuration_without_secrets() {
         for text in [as_text(&report(GOOD)), as_json(&report(GOOD))] {
             assert!(text.contains("enable_anonymous_mode") && text.contains("********"), "{text}");
             assert!(!text.contains("geheim"), "{text}");
@@ -84,7 +84,7 @@ mod tests {
         for (tenants, said) in
             [(0, "0 tenant folders\n"), (1, "1 tenant folder\n"), (2, "2 tenant folders\n")]
         {
-            let text = as_text(&Report { tenants, ..report(GOOD) });
+            let text = as_text(&CheckReport { tenants, ..report(GOOD) });
             assert!(text.contains(said), "{text}");
         }
     }
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_stand_below_what_is_in_effect() {
+    fn mistakes_follow_the_effective_configuration() {
         let text = as_text(&report(&format!("[tenancy]\nfolder = \"nowhere\"\n{GOOD}")));
         let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what}: {text}"));
         assert!(at("enable_anonymous_mode") < at("this is not a folder"), "{text}");
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note_is_told_and_fails_nothing() {
+    fn notes_do_not_change_the_exit_code() {
         let on = "[accounts]\nenabled = true\n[management]\npublic = true\nadmin_roles = []\n";
         let noted = report(&format!("{on}{}", GOOD.replace("\"x\"\n", "\"x\"\ntenant_claim = \"t\"\n")));
         let text = as_text(&noted);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_exit_code_tells() {
+    fn exit_code_reports_mistakes() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("d.toml");
         let code = |code: ExitCode| format!("{code:?}");

@@ -1,8 +1,8 @@
-//! `doorward demo`: the sample portal, the real Doorward in front of it, four tenants, and what to try.
+//! `doorward demo`: starts the sample portal with Doorward in front of it, and prints the URLs to open and the demo accounts.
 
 mod files;
-mod kept;
-mod people;
+mod previous_config;
+mod users;
 
 use std::{
     fmt::Write as _,
@@ -15,9 +15,9 @@ use std::{
 
 use serde_json::json;
 
-use super::quoted;
+use super::shell_quoted;
 use crate::{
-    demo::{Loopback, MEMBERS, PASSWORD, SamplePortal, USERS},
+    demo::{LoopbackServer, MEMBERS, PASSWORD, SamplePortal, USERS},
     web::{HtmlPages, gallery},
 };
 
@@ -37,11 +37,11 @@ pub struct Options {
     pub json: bool,
 }
 
-/// Where the demo is, unless told otherwise.
-const PORT: u16 = 8080;
+/// The default port of the demo.
+const DEFAULT_PORT: u16 = 8080;
 
 /// The running Doorward, as `boot` started it.
-pub struct Door {
+pub struct RunningServer {
     pub http: SocketAddr,
     pub admin: Option<SocketAddr>,
     /// Returns when Doorward has stopped.
@@ -49,18 +49,21 @@ pub struct Door {
 }
 
 /// `open` starts Doorward with a configuration file, just as `doorward serve` does.
-pub fn run(options: &Options, open: impl FnOnce(&Path) -> anyhow::Result<Door>) -> ExitCode {
+pub fn run(options: &Options, open: impl FnOnce(&Path) -> anyhow::Result<RunningServer>) -> ExitCode {
     match try_run(options, open) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", super::in_words(&error));
+            eprintln!("error: {}", super::error_chain_text(&error));
             ExitCode::from(2)
         }
     }
 }
 
-fn try_run(options: &Options, open: impl FnOnce(&Path) -> anyhow::Result<Door>) -> anyhow::Result<()> {
-    let say = |line: &str| -> io::Result<()> {
+fn try_run(
+    options: &Options,
+    open: impl FnOnce(&Path) -> anyhow::Result<RunningServer>,
+) -> anyhow::Result<()> {
+    let print = |line: &str| -> io::Result<()> {
         if options.json {
             return Ok(());
         }
@@ -68,24 +71,24 @@ fn try_run(options: &Options, open: impl FnOnce(&Path) -> anyhow::Result<Door>) 
         writeln!(out, "{line}")?;
         out.flush()
     };
-    say("Starting a sample developer portal, and Doorward in front of it ...")?;
+    print("Starting a sample developer portal, and Doorward in front of it ...")?;
     let port = options.port.unwrap_or_else(free_port);
-    if options.port.is_none() && port != PORT {
-        say(&format!("Port {PORT} is taken; using a free one."))?;
+    if options.port.is_none() && port != DEFAULT_PORT {
+        print(&format!("Port {DEFAULT_PORT} is taken; using a free one."))?;
     }
     let portal = SamplePortal::start(loopback(0))?;
-    let folder = files::Folder::make(options.folder.clone())?;
+    let folder = files::DemoFolder::make(options.folder.clone())?;
     let file = files::write(folder.path(), loopback(port), &portal)?;
 
-    people::add(&file)?;
+    users::add_users(&file)?;
 
-    let pages = HtmlPages::new(Some(folder.path())).with_home("/devportal/");
-    let gallery = Loopback::serve(loopback(0), gallery::router(Arc::new(pages)))?;
+    let pages = HtmlPages::new(Some(folder.path())).with_start_page("/devportal/");
+    let gallery = LoopbackServer::serve(loopback(0), gallery::router(Arc::new(pages)))?;
 
-    let door = open(&file)?;
+    let server = open(&file)?;
     let addresses = Addresses {
-        door: door.http,
-        admin: door.admin,
+        server: server.http,
+        admin: server.admin,
         portal: portal.addr,
         gallery: gallery.addr,
         folder: folder.path(),
@@ -95,8 +98,8 @@ fn try_run(options: &Options, open: impl FnOnce(&Path) -> anyhow::Result<Door>) 
     out.write_all(text.as_bytes())?;
     out.flush()?;
     drop(out);
-    (door.wait)()?;
-    say("Stopped.")?;
+    (server.wait)()?;
+    print("Stopped.")?;
     Ok(())
 }
 
@@ -104,16 +107,16 @@ const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
-/// The usual port, or 0 (any) where somebody has it.
+/// The default port, or 0 (any free one) if it is in use.
 fn free_port() -> u16 {
-    match TcpListener::bind(loopback(PORT)) {
+    match TcpListener::bind(loopback(DEFAULT_PORT)) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => 0,
-        _ => PORT,
+        _ => DEFAULT_PORT,
     }
 }
 
 struct Addresses<'a> {
-    door: SocketAddr,
+    server: SocketAddr,
     admin: Option<SocketAddr>,
     portal: SocketAddr,
     gallery: SocketAddr,
@@ -125,25 +128,25 @@ impl Addresses<'_> {
     fn json(&self) -> String {
         let http = |address: SocketAddr| format!("http://{address}");
         let line = json!({
-            "door": http(self.door),
+            "door": http(self.server),
             "admin": self.admin.map(http),
             "portal": http(self.portal),
             "gallery": http(self.gallery),
             "folder": self.folder,
             "password": PASSWORD,
-            "members": { "tenant": MEMBERS, "users": people::NAMES, "password": people::PASSWORD },
+            "members": { "tenant": MEMBERS, "users": users::USERNAMES, "password": users::USER_PASSWORD },
         });
         format!("{line}\n")
     }
 
     fn text(&self) -> String {
-        let door = self.door;
+        let proxy = self.server;
         let folder = self.folder.display();
         let user = USERS.first().copied().unwrap_or_default();
         let mut text =
-            String::from("\nDoorward stands in front of a sample developer portal. Ctrl-C stops it.\n");
+            String::from("\nDoorward runs in front of a sample developer portal. Ctrl-C stops it.\n");
         if cfg!(debug_assertions) {
-            text.push_str("This is a debug build: right for looking around, not for measuring speed.\n");
+            text.push_str("This is a debug build: good for trying, not for measuring speed.\n");
         }
         let mut section = |title: &str, rows: &[(&str, String)]| {
             let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
@@ -156,12 +159,12 @@ impl Addresses<'_> {
         section(
             "Open in a browser",
             &[
-                ("choose a tenant", format!("http://{door}/devportal/")),
-                ("open tenant", format!("http://{door}/devportal/apis?tenant=carbon.super")),
-                ("closed tenant", format!("http://{door}/devportal/apis?tenant=closed.example")),
-                ("inheriting tenant", format!("http://{door}/devportal/apis?tenant=inherits.example")),
-                ("tenant with accounts", format!("http://{door}/devportal/apis?tenant={MEMBERS}")),
-                ("unknown tenant", format!("http://{door}/devportal/apis?tenant=nobody.example")),
+                ("choose a tenant", format!("http://{proxy}/devportal/")),
+                ("open tenant", format!("http://{proxy}/devportal/apis?tenant=carbon.super")),
+                ("closed tenant", format!("http://{proxy}/devportal/apis?tenant=closed.example")),
+                ("inheriting tenant", format!("http://{proxy}/devportal/apis?tenant=inherits.example")),
+                ("tenant with accounts", format!("http://{proxy}/devportal/apis?tenant={MEMBERS}")),
+                ("unknown tenant", format!("http://{proxy}/devportal/apis?tenant=nobody.example")),
                 ("all of our pages", format!("http://{}/", self.gallery)),
             ],
         );
@@ -169,30 +172,31 @@ impl Addresses<'_> {
             "Sign in at the portal's own form; Doorward guards it",
             &[("user", USERS.join(" or ")), ("password", PASSWORD.to_owned())],
         );
-        let member = people::NAMES.first().copied().unwrap_or_default();
+        let member = users::USERNAMES.first().copied().unwrap_or_default();
         let doorward =
             std::env::current_exe().map_or_else(|_| "doorward".into(), |path| path.display().to_string());
-        let doorward = quoted(&doorward);
-        let there = format!("--tenant {MEMBERS} --config {}", quoted(&format!("{folder}/deployment.toml")));
+        let doorward = shell_quoted(&doorward);
+        let options =
+            format!("--tenant {MEMBERS} --config {}", shell_quoted(&format!("{folder}/deployment.toml")));
         section(
             "Sign in to the tenant with accounts, on Doorward's own page",
             &[
-                ("user", people::NAMES.join(" or ")),
-                ("password", people::PASSWORD.to_owned()),
-                ("your account", format!("http://{door}/.doorward/account?tenant={MEMBERS}")),
-                ("sign out", format!("http://{door}/.doorward/sign-out?tenant={MEMBERS}")),
+                ("user", users::USERNAMES.join(" or ")),
+                ("password", users::USER_PASSWORD.to_owned()),
+                ("your account", format!("http://{proxy}/.doorward/account?tenant={MEMBERS}")),
+                ("sign out", format!("http://{proxy}/.doorward/sign-out?tenant={MEMBERS}")),
                 (
                     "be locked out",
                     "five wrong passwords; the next try, even with the right one, says that the account is locked"
                         .to_owned(),
                 ),
-                ("see the lock", format!("{doorward} user show {member} {there}")),
-                ("take it away", format!("{doorward} user unlock {member} {there}")),
-                ("one more person", format!("{doorward} user add erin {there}")),
+                ("see the lock", format!("{doorward} user show {member} {options}")),
+                ("remove the lock", format!("{doorward} user unlock {member} {options}")),
+                ("add a user", format!("{doorward} user add erin {options}")),
             ],
         );
         section(
-            "Open or close a door: edit, then reload the browser. It counts within a second",
+            "Turn anonymous mode on or off: edit, then reload the browser. It applies within a second",
             &[
                 ("tenants that inherit", format!("enable_anonymous_mode in {folder}/deployment.toml")),
                 (
@@ -207,9 +211,9 @@ impl Addresses<'_> {
                 ),
             ],
         );
-        let api = format!("http://{door}/api/am/devportal/v3");
+        let api = format!("http://{proxy}/api/am/devportal/v3");
         let token_call = format!(
-            "TOKEN=$(curl -s http://{door}/oauth2/token -d grant_type=password -d username={user}@closed.example \
+            "TOKEN=$(curl -s http://{proxy}/oauth2/token -d grant_type=password -d username={user}@closed.example \
              -d password={PASSWORD} | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')"
         );
         section(
@@ -218,7 +222,7 @@ impl Addresses<'_> {
                 ("refused, 401", format!("curl -i {api}/apis -H 'X-WSO2-Tenant: closed.example'")),
                 ("get a token", token_call),
                 (
-                    "let in, 200",
+                    "accepted, 200",
                     format!(
                         "curl -i {api}/apis -H 'X-WSO2-Tenant: closed.example' -H \"Authorization: Bearer $TOKEN\""
                     ),
@@ -235,13 +239,13 @@ impl Addresses<'_> {
                 ),
             ],
         );
-        let mut behind = vec![("portal itself", format!("http://{}/", self.portal))];
+        let mut internals = vec![("portal itself", format!("http://{}/", self.portal))];
         if let Some(admin) = self.admin {
-            behind.push(("metrics", format!("http://{admin}/metrics")));
-            behind.push(("readiness", format!("http://{admin}/readyz")));
+            internals.push(("metrics", format!("http://{admin}/metrics")));
+            internals.push(("readiness", format!("http://{admin}/readyz")));
         }
-        behind.push(("access log", format!("{folder}/access.log")));
-        section("Behind the door", &behind);
+        internals.push(("access log", format!("{folder}/access.log")));
+        section("Internal addresses", &internals);
         text
     }
 }
@@ -252,7 +256,7 @@ mod tests {
 
     fn addresses(folder: &Path) -> Addresses<'_> {
         let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Addresses { door: at(8080), admin: Some(at(9901)), portal: at(3000), gallery: at(3001), folder }
+        Addresses { server: at(8080), admin: Some(at(9901)), portal: at(3000), gallery: at(3001), folder }
     }
 
     #[test]
@@ -264,7 +268,7 @@ mod tests {
             "/tmp/demo/tenants/closed.example/tenant-conf.json",
             "http://127.0.0.1:9901/metrics",
             PASSWORD,
-            people::PASSWORD,
+            users::USER_PASSWORD,
             "user unlock carol --tenant members.example --config /tmp/demo/deployment.toml\n",
             "five wrong passwords; the next try, even with the right one, says that the account is locked\n",
         ] {
@@ -283,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn doorward_gets_a_configuration_and_the_folder_is_removed_at_the_end() {
+    fn writes_configuration_and_removes_temporary_folder() {
         let options = Options { port: Some(0), folder: None, json: true };
         let mut seen = PathBuf::new();
         try_run(&options, |file| {
@@ -292,7 +296,7 @@ mod tests {
             let report = crate::config::check::check(file, &crate::config::environment());
             assert!(report.is_clean() && report.tenants == 4, "{:?}", report.mistakes);
             assert!(file.with_file_name("doorward.db").exists(), "people have been added");
-            Ok(Door {
+            Ok(RunningServer {
                 http: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
                 admin: None,
                 wait: Box::new(|| Ok(())),

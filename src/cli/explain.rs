@@ -1,22 +1,22 @@
-//! `doorward explain URL`: why a request would be let in or not.
+//! `doorward explain URL`: explains the access decision for a request.
 
 use std::{fmt::Write as _, io::Write as _, net::IpAddr, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 
-use super::{Config, settings};
+use super::{ConfigArgs, settings};
 use crate::{
     boot, clock,
-    proxy::explain::{Explanation, Question, explain},
+    proxy::explain::{ExplainRequest, Explanation, explain},
 };
 
-/// Say why a request would be let in or not; nothing is sent to the portal
+/// Explain the access decision for a request; nothing is sent to the portal
 #[derive(clap::Args)]
 pub struct Options {
     /// An address, or a path with query
     url: String,
     #[command(flatten)]
-    config: Config,
+    config: ConfigArgs,
     #[arg(long, default_value = "GET")]
     method: String,
     /// As if the client named this tenant in X-WSO2-Tenant
@@ -27,7 +27,7 @@ pub struct Options {
     token: Option<String>,
     #[arg(long)]
     token_file: Option<std::path::PathBuf>,
-    /// `Name: value`, as often as needed; without any, a browser asks
+    /// `Name: value`, as often as needed; without any, as from a browser
     #[arg(long = "header", short = 'H')]
     headers: Vec<String>,
     /// The client's address
@@ -44,28 +44,31 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(settings) => settings,
         Err(code) => return code,
     };
-    match ask(options, settings) {
+    match explain_request(options, settings) {
         Ok(explanation) => {
             let text = if options.json {
                 serde_json::to_string_pretty(&explanation).unwrap_or_default() + "\n"
             } else {
                 as_text(&explanation)
             };
-            // whoever closed the pipe has read enough
+            // a closed pipe means that the reader needs no more
             let _ = std::io::stdout().lock().write_all(text.as_bytes());
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("error: {}", super::in_words(&error));
+            eprintln!("error: {}", super::error_chain_text(&error));
             ExitCode::from(2)
         }
     }
 }
 
-fn ask(options: &Options, settings: crate::config::Settings) -> anyhow::Result<Explanation> {
+fn explain_request(options: &Options, settings: crate::config::Settings) -> anyhow::Result<Explanation> {
     // another process may be writing to the real one
     let settings = crate::config::Settings {
-        log: crate::config::model::Log { access: crate::config::model::AccessLog::Off, ..settings.log },
+        log: crate::config::model::LogSettings {
+            access: crate::config::model::AccessLogTarget::Off,
+            ..settings.log
+        },
         ..settings
     };
     let token = match &options.token_file {
@@ -76,7 +79,7 @@ fn ask(options: &Options, settings: crate::config::Settings) -> anyhow::Result<E
         }
         None => options.token.clone(),
     };
-    let question = Question {
+    let question = ExplainRequest {
         url: options.url.clone(),
         method: Some(options.method.clone()),
         tenant: options.tenant.clone(),
@@ -86,14 +89,14 @@ fn ask(options: &Options, settings: crate::config::Settings) -> anyhow::Result<E
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let gate = boot::gate(&Arc::new(settings), &runtime)?;
+    let state = boot::state(&Arc::new(settings), &runtime)?;
     runtime.block_on(async {
         // host names of tenants are read in the background
-        gate.tenants.names().await;
-        while !gate.tenants.index_ready() {
+        state.tenants.names().await;
+        while !state.tenants.is_index_ready() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-        explain(&gate, &question, clock::now()).await.map_err(anyhow::Error::msg)
+        explain(&state, &question, clock::unix_seconds()).await.map_err(anyhow::Error::msg)
     })
 }
 

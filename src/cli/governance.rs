@@ -5,36 +5,39 @@ use std::process::ExitCode;
 use anyhow::{anyhow, bail};
 use serde_json::json;
 
-use super::accounts::{Desk, Where, at_desk, at_desk_in_force, operator, say};
+use super::command_context::{
+    CommandContext, TenantArgs, operator_actor, print_line, with_tenant_accounts,
+    with_tenant_accounts_in_force,
+};
 use crate::{
-    account::Values,
+    account::EffectiveProperties,
     clock,
     config::document::nearest::nearest,
-    domain::governance::{Connector, Effect, MASK, Named, categories, names, property},
+    domain::governance::{Connector, Effect, MASK, ResolvedProperty, categories, names, property},
 };
 
-/// A tenant's settings by WSO2's names; what is changed here counts at once, also while Doorward serves
+/// A tenant's settings by WSO2's names; changes apply at once, also to a running Doorward
 #[derive(clap::Args)]
 pub struct Options {
     #[command(subcommand)]
-    action: Action,
+    action: GovernanceCommand,
 }
 
 #[derive(clap::Subcommand)]
-enum Action {
+enum GovernanceCommand {
     /// All properties with their values in force; `*` marks what an administrator has set
     List {
         /// Only those whose names begin so
         #[arg(default_value = "")]
         begin: String,
         #[command(flatten)]
-        at: Where,
+        at: TenantArgs,
     },
     /// The value in force of one property
     Get {
         property: String,
         #[command(flatten)]
-        at: Where,
+        at: TenantArgs,
     },
     /// Set properties, all or none
     Set {
@@ -42,56 +45,60 @@ enum Action {
         #[arg(required = true)]
         properties: Vec<String>,
         #[command(flatten)]
-        at: Where,
+        at: TenantArgs,
     },
-    /// What the files say about these properties counts again, about all or none
+    /// Remove these overrides, all or none: the values of the files apply again
     Revert {
         /// Names, of one connector or of several
         #[arg(required = true)]
         properties: Vec<String>,
         #[command(flatten)]
-        at: Where,
+        at: TenantArgs,
     },
 }
 
 pub fn run(options: Options) -> ExitCode {
-    act(options.action).unwrap_or_else(|error| {
+    dispatch(options.action).unwrap_or_else(|error| {
         eprintln!("error: {error}");
         ExitCode::from(2)
     })
 }
 
 /// An error here is a word that was mistyped: nothing has been opened yet.
-fn act(action: Action) -> anyhow::Result<ExitCode> {
+fn dispatch(action: GovernanceCommand) -> anyhow::Result<ExitCode> {
     Ok(match action {
-        Action::List { begin, at } => at_desk_in_force(&at, async |desk| list(&desk, &begin).await),
-        Action::Get { property, at } => {
-            let named = known(&property)?;
-            at_desk_in_force(&at, async |desk| get(&desk, &named).await)
+        GovernanceCommand::List { begin, at } => {
+            with_tenant_accounts_in_force(&at, async |context| list(&context, &begin).await)
         }
-        Action::Set { properties, at } => {
-            let pairs: Vec<_> = properties.iter().map(|written| pair(written)).collect::<Result<_, _>>()?;
-            at_desk(&at, async |desk| set(&desk, pairs).await)
+        GovernanceCommand::Get { property, at } => {
+            let named = find_property(&property)?;
+            with_tenant_accounts_in_force(&at, async |context| get(&context, &named).await)
         }
-        Action::Revert { properties, at } => {
-            let named: Vec<_> = properties.iter().map(|name| known(name)).collect::<Result<_, _>>()?;
-            at_desk(&at, async |desk| revert(&desk, named).await)
+        GovernanceCommand::Set { properties, at } => {
+            let pairs: Vec<_> =
+                properties.iter().map(|written| parse_pair(written)).collect::<Result<_, _>>()?;
+            with_tenant_accounts(&at, async |context| set(&context, pairs).await)
+        }
+        GovernanceCommand::Revert { properties, at } => {
+            let named: Vec<_> =
+                properties.iter().map(|name| find_property(name)).collect::<Result<_, _>>()?;
+            with_tenant_accounts(&at, async |context| revert(&context, named).await)
         }
     })
 }
 
-type Wanted<T> = Vec<(&'static Connector, Vec<T>)>;
+type ByConnector<T> = Vec<(&'static Connector, Vec<T>)>;
 
-fn pair(written: &str) -> anyhow::Result<(Named, String)> {
+fn parse_pair(written: &str) -> anyhow::Result<(ResolvedProperty, String)> {
     let Some((name, value)) = written.split_once('=') else {
         bail!("{written:?} is not NAME=VALUE: write passwordPolicy.min.length=12");
     };
-    Ok((known(name)?, value.to_owned()))
+    Ok((find_property(name)?, value.to_owned()))
 }
 
-/// As the use case wants them.
-fn by_connector<T>(properties: impl IntoIterator<Item = (&'static Connector, T)>) -> Wanted<T> {
-    let mut wanted: Wanted<T> = Vec::new();
+/// Groups properties by connector.
+fn by_connector<T>(properties: impl IntoIterator<Item = (&'static Connector, T)>) -> ByConnector<T> {
+    let mut wanted: ByConnector<T> = Vec::new();
     for (connector, property) in properties {
         match wanted.iter_mut().find(|(known, _)| known.name == connector.name) {
             Some((_, properties)) => properties.push(property),
@@ -101,55 +108,61 @@ fn by_connector<T>(properties: impl IntoIterator<Item = (&'static Connector, T)>
     wanted
 }
 
-async fn get(desk: &Desk, named: &Named) -> anyhow::Result<()> {
-    let value = shown(&values(desk).await?, named);
-    if desk.json {
-        say(&json!({ "name": named.name, "value": value }).to_string());
+async fn get(context: &CommandContext, named: &ResolvedProperty) -> anyhow::Result<()> {
+    let value = display_value(&values(context).await?, named);
+    if context.json {
+        print_line(&json!({ "name": named.name, "value": value }).to_string());
     } else {
-        say(&value);
+        print_line(&value);
     }
     Ok(())
 }
 
-async fn set(desk: &Desk, pairs: Vec<(Named, String)>) -> anyhow::Result<()> {
+async fn set(context: &CommandContext, pairs: Vec<(ResolvedProperty, String)>) -> anyhow::Result<()> {
     let names: Vec<_> = pairs.iter().map(|(named, _)| named.name.clone().into_owned()).collect();
     let changes = pairs.into_iter().map(|(named, value)| (named.connector, (named.name.into_owned(), value)));
-    let (changes, tenant) = (by_connector(changes), &desk.policy.tenant);
-    let values = desk.doors.governance().patch(tenant, &changes, None, &operator(), clock::millis()).await?;
-    if desk.json {
+    let (changes, tenant) = (by_connector(changes), &context.policy.tenant);
+    let values = context
+        .accounts
+        .governance()
+        .patch(tenant, &changes, None, &operator_actor(), clock::unix_millis())
+        .await?;
+    if context.json {
         let version = values.version();
-        say(&json!({ "ok": true, "tenant": tenant, "version": version }).to_string());
+        print_line(&json!({ "ok": true, "tenant": tenant, "version": version }).to_string());
     } else {
-        say(&format!("the settings of {tenant} are at version {}", values.version()));
+        print_line(&format!("the settings of {tenant} are at version {}", values.version()));
         for name in &names {
-            without_effect(name);
+            warn_without_effect(name);
         }
     }
     Ok(())
 }
 
-async fn revert(desk: &Desk, properties: Vec<Named>) -> anyhow::Result<()> {
-    let before = values(desk).await?;
+async fn revert(context: &CommandContext, properties: Vec<ResolvedProperty>) -> anyhow::Result<()> {
+    let before = values(context).await?;
     let names = properties.iter().map(|named| named.name.as_ref());
     let not_set: Vec<_> = names.filter(|name| !before.is_set(name)).map(str::to_owned).collect();
     let wanted = by_connector(properties.into_iter().map(|named| (named.connector, named.name.into_owned())));
-    let (tenant, now) = (&desk.policy.tenant, clock::millis());
-    let values = desk.doors.governance().revert(tenant, &wanted, None, &operator(), now).await?;
+    let (tenant, now) = (&context.policy.tenant, clock::unix_millis());
+    let values = context.accounts.governance().revert(tenant, &wanted, None, &operator_actor(), now).await?;
     let version = values.version();
-    if desk.json {
-        say(&json!({ "ok": true, "tenant": tenant, "version": version, "not_set": not_set }).to_string());
+    if context.json {
+        print_line(
+            &json!({ "ok": true, "tenant": tenant, "version": version, "not_set": not_set }).to_string(),
+        );
     } else {
         for name in &not_set {
-            say(&format!("{name} was not set"));
+            print_line(&format!("{name} was not set"));
         }
         let same = if version == before.version() { ", as before" } else { "" };
-        say(&format!("the settings of {tenant} are at version {version}{same}"));
+        print_line(&format!("the settings of {tenant} are at version {version}{same}"));
     }
     Ok(())
 }
 
-async fn list(desk: &Desk, begin: &str) -> anyhow::Result<()> {
-    let values = values(desk).await?;
+async fn list(context: &CommandContext, begin: &str) -> anyhow::Result<()> {
+    let values = values(context).await?;
     let connectors = categories().iter().flat_map(|category| category.connectors);
     let plain = connectors.clone().flat_map(|connector| connector.properties);
     let all = plain.map(|property| property.name.to_owned());
@@ -158,41 +171,43 @@ async fn list(desk: &Desk, begin: &str) -> anyhow::Result<()> {
         numbered.flat_map(|rule| values.rule_numbers().map(|number| format!("{}{number}", rule.name)));
     let mut listed = Vec::new();
     for name in all.chain(rules).filter(|name| name.starts_with(begin)) {
-        let named = known(&name)?;
-        let (value, set) = (shown(&values, &named), values.is_set(&name));
-        if desk.json {
+        let named = find_property(&name)?;
+        let (value, set) = (display_value(&values, &named), values.is_set(&name));
+        if context.json {
             listed.push(json!({ "name": name, "value": value, "set": set }));
         } else {
-            say(&format!("{}{name} = {value}", if set { "* " } else { "  " }));
+            print_line(&format!("{}{name} = {value}", if set { "* " } else { "  " }));
         }
     }
-    if desk.json {
-        let (tenant, version) = (&desk.policy.tenant, values.version());
-        say(&format!("{:#}", json!({ "tenant": tenant, "version": version, "properties": listed })));
+    if context.json {
+        let (tenant, version) = (&context.policy.tenant, values.version());
+        print_line(&format!("{:#}", json!({ "tenant": tenant, "version": version, "properties": listed })));
     }
     Ok(())
 }
 
-async fn values(desk: &Desk) -> anyhow::Result<Values> {
-    Ok(desk.doors.governance().read(&desk.policy.tenant).await?)
+async fn values(context: &CommandContext) -> anyhow::Result<EffectiveProperties> {
+    Ok(context.accounts.governance().read(&context.policy.tenant).await?)
 }
 
-fn known(name: &str) -> anyhow::Result<Named> {
+fn find_property(name: &str) -> anyhow::Result<ResolvedProperty> {
     property(name).ok_or_else(|| match nearest(name, names()) {
         Some(near) => anyhow!("there is no property {name} (did you mean {near}?)"),
         None => anyhow!("there is no property {name}; `doorward governance list` names all"),
     })
 }
 
-/// Secrets are nobody's to read.
-fn shown(values: &Values, named: &Named) -> String {
+/// Secrets are masked.
+fn display_value(values: &EffectiveProperties, named: &ResolvedProperty) -> String {
     let value = values.get(&named.name);
     if named.property.is_secret() && !value.is_empty() { MASK.to_owned() } else { value }
 }
 
-/// Whoever sets what nothing acts on yet should not wait for it.
-fn without_effect(name: &str) {
-    if let Some(Effect::Stored { waits_for }) = property(name).map(|named| named.property.effect) {
-        say(&format!("{name} is only stored: nothing acts on it yet, it waits for {waits_for}"));
+/// Warns that a property is stored without effect in this version.
+fn warn_without_effect(name: &str) {
+    if let Some(Effect::Stored { missing_feature: waits_for }) =
+        property(name).map(|named| named.property.effect)
+    {
+        print_line(&format!("{name} is only stored: nothing acts on it yet, it waits for {waits_for}"));
     }
 }

@@ -9,20 +9,20 @@ use std::{
     time::Duration,
 };
 
-use super::CONFIG;
+use super::DEFAULT_CONFIG_FILE;
 use crate::config::load::admin_listen;
 
 /// The private port's address where the configuration sets none.
 const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
 
-/// Ask a running Doorward's private port how it is
+/// Query a probe of a running Doorward at its private port
 #[derive(clap::Args)]
 pub struct Options {
     /// Which probe
     #[arg(value_parser = ["live", "ready", "startup"], default_value = "ready")]
     probe: String,
     /// The private port: an IP address and port, or http:// before them [default: admin.listen of the configuration file]
-    #[arg(long, env = "DOORWARD_ADMIN__LISTEN", value_parser = address)]
+    #[arg(long, env = "DOORWARD_ADMIN__LISTEN", value_parser = parse_address)]
     address: Option<SocketAddr>,
     /// The configuration file [default: config/deployment.toml, if it exists]
     #[arg(long = "config", short = 'c', env = "DOORWARD_CONFIG")]
@@ -33,7 +33,7 @@ pub struct Options {
 }
 
 /// `127.0.0.1:9901`, `http://127.0.0.1:9901/`, `http://localhost:9901/readyz`: only host and port count.
-fn address(written: &str) -> Result<SocketAddr, String> {
+fn parse_address(written: &str) -> Result<SocketAddr, String> {
     let wanted = "write an IP address and port such as 127.0.0.1:9901, or http://127.0.0.1:9901";
     let rest = match written.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
@@ -57,7 +57,7 @@ fn find_address(options: &Options) -> Result<(SocketAddr, Option<String>), Strin
     if let Some(address) = options.address {
         return Ok((address, None));
     }
-    let file = options.file.as_deref().unwrap_or(Path::new(CONFIG));
+    let file = options.file.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG_FILE));
     let text = match fs::read_to_string(file) {
         Ok(text) => text,
         Err(_) if options.file.is_none() => return Ok((DEFAULT, None)),
@@ -65,7 +65,7 @@ fn find_address(options: &Options) -> Result<(SocketAddr, Option<String>), Strin
     };
     match admin_listen(&text, file) {
         Ok(None) => Ok((DEFAULT, None)),
-        Ok(Some(listen)) => match address(&listen) {
+        Ok(Some(listen)) => match parse_address(&listen) {
             Ok(address) => Ok((address, None)),
             Err(error) => Err(format!("{}: admin.listen: {error}", file.display())),
         },
@@ -94,7 +94,7 @@ pub fn run(options: &Options) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match ask(options, address) {
+    match probe(options, address) {
         Ok((true, answer)) => {
             // `/readyz` also reports faults that do not stop requests from being served
             let answer = answer.trim();
@@ -114,9 +114,9 @@ pub fn run(options: &Options) -> ExitCode {
     }
 }
 
-fn ask(options: &Options, mut address: SocketAddr) -> std::io::Result<(bool, String)> {
+fn probe(options: &Options, mut address: SocketAddr) -> std::io::Result<(bool, String)> {
     let timeout = Duration::from_secs(options.timeout.max(1));
-    // listening everywhere is asked here
+    // a server on the unspecified address is probed at loopback
     if address.ip().is_unspecified() {
         address.set_ip(match address {
             SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
@@ -132,10 +132,10 @@ fn ask(options: &Options, mut address: SocketAddr) -> std::io::Result<(bool, Str
         _ => "/readyz",
     };
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.take(64 * 1024).read_to_string(&mut answer)?;
-    let status = answer.split(' ').nth(1).unwrap_or_default();
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    let mut response = String::new();
+    stream.take(64 * 1024).read_to_string(&mut response)?;
+    let status = response.split(' ').nth(1).unwrap_or_default();
+    let body = response.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     Ok((status == "200", body.to_owned()))
 }
 
@@ -152,18 +152,18 @@ mod tests {
             "http://localhost:9901/readyz",
             "HTTP://127.0.0.1:9901/?x",
         ] {
-            assert_eq!(address(written), Ok(([127, 0, 0, 1], 9901).into()), "{written}");
+            assert_eq!(parse_address(written), Ok(([127, 0, 0, 1], 9901).into()), "{written}");
         }
-        assert!(address("http://[::1]:9901/").unwrap().is_ipv6());
-        for (written, told) in [
+        assert!(parse_address("http://[::1]:9901/").unwrap().is_ipv6());
+        for (written, expected) in [
             ("127.0.0.1", "such as 127.0.0.1:9901"),
             ("portal.example.com:9901", "such as 127.0.0.1:9901"),
             ("https://127.0.0.1:9901", "speaks http, not https"),
             ("off", "no private port"),
             ("", "such as 127.0.0.1:9901"),
         ] {
-            let error = address(written).unwrap_err();
-            assert!(error.contains(told), "{written}: {error}");
+            let error = parse_address(written).unwrap_err();
+            assert!(error.contains(expected), "{written}: {error}");
         }
     }
 

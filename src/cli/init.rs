@@ -17,13 +17,13 @@ pub struct Options {
     /// Where to write it
     #[arg(default_value = "config")]
     folder: PathBuf,
-    /// What is known of the portal: nothing (generic), or that it is WSO2 API Manager's developer portal
-    #[arg(long, value_enum, default_value_t = Profile::Wso2Apim)]
-    profile: Profile,
+    /// The kind of portal: generic, or WSO2 API Manager's developer portal
+    #[arg(long, value_enum, default_value_t = InitProfile::Wso2Apim)]
+    profile: InitProfile,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Profile {
+enum InitProfile {
     Generic,
     Wso2Apim,
 }
@@ -41,7 +41,7 @@ const FILES: [(&str, &str); 4] = [
 
 const DEPLOYMENT: &str = "deployment.toml";
 
-/// The published configuration has an example tenant; a new one has none who could claim a host.
+/// The published configuration has an example tenant; a new configuration has none that could claim a host.
 const FOR_ALL: [(&str, &str); 1] = [("\nclaimable_hosts = ", "\n# claimable_hosts = ")];
 
 /// Where the profile `generic` has other defaults.
@@ -91,43 +91,43 @@ pub fn run(options: &Options) -> ExitCode {
     }
 }
 
-fn text(name: &str, published: &'static str, profile: Profile) -> Cow<'static, str> {
+fn text(name: &str, published: &'static str, profile: InitProfile) -> Cow<'static, str> {
     if name != DEPLOYMENT {
         return published.into();
     }
     let for_profile: &[(&str, &str)] = match profile {
-        Profile::Generic => &FOR_GENERIC,
-        Profile::Wso2Apim => &[],
+        InitProfile::Generic => &FOR_GENERIC,
+        InitProfile::Wso2Apim => &[],
     };
     let edits = FOR_ALL.iter().chain(for_profile);
     edits.fold(published.to_owned(), |text, (from, to)| text.replacen(from, to, 1)).into()
 }
 
-fn write(folder: &Path, profile: Profile) -> Result<(), String> {
-    let said = |path: &Path, error: &io::Error| format!("{}: {error}", path.display());
+fn write(folder: &Path, profile: InitProfile) -> Result<(), String> {
+    let io_error = |path: &Path, error: &io::Error| format!("{}: {error}", path.display());
     if folder.is_file() {
         return Err(format!(
             "{0} is a file: name a folder, one that need not be there yet: doorward init FOLDER",
             folder.display()
         ));
     }
-    let there: Vec<String> = FILES
+    let existing: Vec<String> = FILES
         .iter()
         .map(|(name, _)| folder.join(name))
         .filter(|path| path.symlink_metadata().is_ok())
         .map(|path| path.display().to_string())
         .collect();
-    if !there.is_empty() {
-        let (is, it) = if there.len() == 1 { ("is", "it") } else { ("are", "them") };
+    if !existing.is_empty() {
+        let (is, it) = if existing.len() == 1 { ("is", "it") } else { ("are", "them") };
         return Err(format!(
             "{} {is} there already; nothing was written. Move {it} away, or name another folder: doorward init FOLDER",
-            there.join(", ")
+            existing.join(", ")
         ));
     }
     for (name, published) in FILES {
         let path = folder.join(name);
         let parent = path.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).map_err(|error| said(parent, &error))?;
+        fs::create_dir_all(parent).map_err(|error| io_error(parent, &error))?;
         // never over a file that appeared in the meantime
         let mut file = OpenOptions::new()
             .write(true)
@@ -135,8 +135,8 @@ fn write(folder: &Path, profile: Profile) -> Result<(), String> {
             // secrets may be written into it, and its group reads it
             .mode(0o640)
             .open(&path)
-            .map_err(|error| said(&path, &error))?;
-        file.write_all(text(name, published, profile).as_bytes()).map_err(|error| said(&path, &error))?;
+            .map_err(|error| io_error(&path, &error))?;
+        file.write_all(text(name, published, profile).as_bytes()).map_err(|error| io_error(&path, &error))?;
     }
     Ok(())
 }
@@ -149,11 +149,12 @@ mod tests {
     use crate::config::{check::check, load::load, model};
 
     #[test]
-    fn what_it_writes_passes_the_check() {
+    fn generated_configuration_passes_the_check() {
         let folder = tempfile::tempdir().unwrap();
-        for (profile, meant) in
-            [(Profile::Wso2Apim, model::Profile::Wso2Apim), (Profile::Generic, model::Profile::Generic)]
-        {
+        for (profile, meant) in [
+            (InitProfile::Wso2Apim, model::PortalProfile::Wso2Apim),
+            (InitProfile::Generic, model::PortalProfile::Generic),
+        ] {
             let new = folder.path().join(format!("{profile:?}"));
             write(&new, profile).unwrap();
             let file = new.join(DEPLOYMENT);
@@ -170,7 +171,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
 
         let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), Profile::Generic).unwrap();
+        write(folder.path(), InitProfile::Generic).unwrap();
         for (name, _) in FILES {
             let mode = folder.path().join(name).metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o137, 0, "{name}: {mode:o}");
@@ -186,10 +187,10 @@ mod tests {
         }
     }
 
-    /// What stands after `#` is the profile's default: uncommented, it changes nothing.
+    /// The values after `#` are the profile's defaults: uncommented, they change nothing.
     #[test]
-    fn the_defaults_it_shows_are_those_of_the_profile() {
-        for profile in [Profile::Wso2Apim, Profile::Generic] {
+    fn shown_defaults_match_the_profile() {
+        for profile in [InitProfile::Wso2Apim, InitProfile::Generic] {
             let (name, published) = FILES[FILES.len() - 1];
             let written = text(name, published, profile);
             let shown =
@@ -210,23 +211,26 @@ mod tests {
     }
 
     #[test]
-    fn a_second_init_names_what_is_in_the_way_and_overwrites_nothing() {
+    fn second_init_names_existing_files_and_overwrites_nothing() {
         let folder = tempfile::tempdir().unwrap();
         for (name, _) in FILES {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, "mine").unwrap();
-            let told = write(folder.path(), Profile::Generic).unwrap_err();
-            assert!(told.starts_with(&format!("{} is there already", path.display())), "{told}");
-            assert!(told.contains("Move it away") && told.contains("doorward init FOLDER"), "{told}");
+            let message = write(folder.path(), InitProfile::Generic).unwrap_err();
+            assert!(message.starts_with(&format!("{} is there already", path.display())), "{message}");
+            assert!(
+                message.contains("Move it away") && message.contains("doorward init FOLDER"),
+                "{message}"
+            );
             assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
             fs::remove_file(&path).unwrap();
         }
-        write(folder.path(), Profile::Generic).unwrap();
-        let told = write(folder.path(), Profile::Generic).unwrap_err();
+        write(folder.path(), InitProfile::Generic).unwrap();
+        let message = write(folder.path(), InitProfile::Generic).unwrap_err();
         assert!(
-            FILES.iter().all(|(name, _)| told.contains(name)) && told.contains("Move them away"),
-            "{told}"
+            FILES.iter().all(|(name, _)| message.contains(name)) && message.contains("Move them away"),
+            "{message}"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The log of what happens to Doorward itself: standard error, one JSON object a line, or text on a terminal. Beside it, the
+//! The application log: standard error, one JSON object a line, or text on a terminal. Beside it, the
 //! audit log.
 
 use std::io::{IsTerminal, stderr};

@@ -1,9 +1,9 @@
 //! The command line: one file a command.
 
-mod accounts;
 mod audit;
 pub mod certs;
 pub mod check;
+mod command_context;
 pub mod demo;
 mod explain;
 mod governance;
@@ -25,7 +25,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::mistake::Mistake;
 
-/// The doorkeeper of a developer portal.
+/// Authentication reverse proxy for developer portals.
 ///
 /// Exit codes: 0 all went well, 1 it failed while running, 2 wrong usage or configuration.
 #[derive(Parser)]
@@ -37,18 +37,18 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Stand in front of the portal
+    /// Run the proxy in front of the portal
     Serve {
         #[command(flatten)]
-        config: Config,
-        /// What to log: error, warn, info, debug, or a filter such as doorward=debug [default: log.level]
+        config: ConfigArgs,
+        /// Log level: error, warn, info, debug, or a filter such as doorward=debug [default: log.level]
         #[arg(long, env = "DOORWARD_LOG")]
         log: Option<String>,
     },
-    /// Validate all configuration files and show what is in effect
+    /// Validate all configuration files and show the effective configuration
     Check {
         #[command(flatten)]
-        config: Config,
+        config: ConfigArgs,
         /// One JSON document instead of text
         #[arg(long)]
         json: bool,
@@ -65,19 +65,19 @@ enum Command {
 }
 
 #[derive(Args)]
-struct Config {
+struct ConfigArgs {
     /// The configuration file
-    #[arg(long = "config", short = 'c', env = "DOORWARD_CONFIG", default_value = CONFIG)]
+    #[arg(long = "config", short = 'c', env = "DOORWARD_CONFIG", default_value = DEFAULT_CONFIG_FILE)]
     file: PathBuf,
 }
 
-const CONFIG: &str = "config/deployment.toml";
+const DEFAULT_CONFIG_FILE: &str = "config/deployment.toml";
 
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(args) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // nobody is left to be told when even this cannot be printed
+            // a failure to print cannot be reported
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
@@ -85,7 +85,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     match arguments.command {
         Command::Serve { config, log } => serve::run(&config.file, log.as_deref()),
         Command::Check { config, json } => check::run(&config.file, json),
-        Command::Demo(options) => demo::run(&options, serve::open),
+        Command::Demo(options) => demo::run(&options, serve::start_for_demo),
         Command::Init(options) => init::run(&options),
         Command::Certs(options) => certs::run(&options),
         Command::Explain(options) => explain::run(&options),
@@ -100,21 +100,22 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 /// The settings, or every mistake in them on standard error.
 fn settings(file: &Path) -> Result<crate::config::Settings, ExitCode> {
     crate::config::load::load(file, &crate::config::environment()).map_err(|mistakes| {
-        for mistake in &folder_is_no_file(file).map_or(mistakes, |mistake| vec![mistake]) {
+        for mistake in &folder_mistake(file).map_or(mistakes, |mistake| vec![mistake]) {
             eprintln!("error: {mistake}");
         }
         ExitCode::from(2)
     })
 }
 
-/// What is wrong with `--config FOLDER`, where it is one.
-fn folder_is_no_file(file: &Path) -> Option<Mistake> {
-    let remedy = || format!("write --config {}", quoted(&file.join("deployment.toml").display().to_string()));
+/// The mistake to report if `--config` names a folder.
+fn folder_mistake(file: &Path) -> Option<Mistake> {
+    let remedy =
+        || format!("write --config {}", shell_quoted(&file.join("deployment.toml").display().to_string()));
     file.is_dir().then(|| Mistake::whole(file, "this is a folder", remedy()))
 }
 
 /// A word as a shell reads it.
-fn quoted(word: &str) -> Cow<'_, str> {
+fn shell_quoted(word: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_alphanumeric() || "_@%+=:,./-".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.into()
@@ -123,8 +124,8 @@ fn quoted(word: &str) -> Cow<'_, str> {
     }
 }
 
-/// An error with its causes, without those that the one before has said already.
-fn in_words(error: &anyhow::Error) -> String {
+/// The error chain as one text, without causes that the text already contains.
+fn error_chain_text(error: &anyhow::Error) -> String {
     let mut words = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if !words.contains(&cause) {
@@ -143,17 +144,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_is_said_once() {
-        let told = |error: anyhow::Error| in_words(&error);
+    fn error_chain_does_not_repeat_causes() {
+        let message = |error: anyhow::Error| error_chain_text(&error);
         assert_eq!(
-            told(anyhow!("no such role").context("the store refused: no such role").context("cannot open")),
+            message(
+                anyhow!("no such role").context("the store refused: no such role").context("cannot open")
+            ),
             "cannot open: the store refused: no such role"
         );
-        assert_eq!(told(anyhow!("disk full").context("cannot write")), "cannot write: disk full");
+        assert_eq!(message(anyhow!("disk full").context("cannot write")), "cannot write: disk full");
     }
 
     #[test]
-    fn a_word_is_quoted_where_a_shell_would_take_it_apart() {
+    fn quotes_words_that_a_shell_would_split() {
         for (word, shown) in [
             ("alex@acme.com", "alex@acme.com"),
             ("LDAP/zoë", "LDAP/zoë"),
@@ -163,7 +166,7 @@ mod tests {
             ("a;b", "'a;b'"),
             ("", "''"),
         ] {
-            assert_eq!(quoted(word), shown);
+            assert_eq!(shell_quoted(word), shown);
         }
     }
 

@@ -1,21 +1,21 @@
-//! `doorward serve`: until a signal says otherwise.
+//! `doorward serve`: runs the proxy until a signal stops it.
 
 use std::{path::Path, process::ExitCode, sync::Arc};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{demo::Door, logging, settings};
+use super::{demo::RunningServer, logging, settings};
 use crate::{
-    boot::{self, Running},
-    config::raw::{text::Text as _, values::look::LogFilter},
-    server::drain::{Cut, DrainControl, Phase},
+    boot::{self, RunningProxy},
+    config::raw::{text_form::TextForm as _, values::appearance::LogFilter},
+    server::drain::{DrainControl, DrainPhase, DrainReport},
 };
 
 pub fn run(file: &Path, log: Option<&str>) -> ExitCode {
-    // units and compose files hand down a variable that nobody set as an empty one
+    // systemd units and compose files pass an unset variable as an empty one
     let log = log.filter(|filter| !filter.is_empty());
-    if let Some(problem) = log.and_then(|filter| LogFilter::read(filter).err()) {
-        eprintln!("error: --log (DOORWARD_LOG): {problem} (write {})", LogFilter::WHAT);
+    if let Some(problem) = log.and_then(|filter| LogFilter::from_text(filter).err()) {
+        eprintln!("error: --log (DOORWARD_LOG): {problem} (write {})", LogFilter::EXPECTED);
         return ExitCode::from(2);
     }
     let settings = match settings(file) {
@@ -24,9 +24,7 @@ pub fn run(file: &Path, log: Option<&str>) -> ExitCode {
     };
     logging::start(log.unwrap_or(&settings.log.level));
     if settings.server.trusted_proxies.is_empty() {
-        tracing::info!(
-            "server.trusted_proxies is empty: X-Forwarded-* and Forwarded are believed from nobody"
-        );
+        tracing::info!("server.trusted_proxies is empty: X-Forwarded-* and Forwarded are ignored");
     }
     if settings.defaults.issuers.is_empty() && !settings.accounts.enabled {
         tracing::warn!("deployment.toml has no [[issuer]]: only a tenant with one of its own can have users");
@@ -34,7 +32,7 @@ pub fn run(file: &Path, log: Option<&str>) -> ExitCode {
     let running = match start(settings) {
         Ok(running) => running,
         Err(error) => {
-            eprintln!("error: {}", super::in_words(&error));
+            eprintln!("error: {}", super::error_chain_text(&error));
             return ExitCode::from(1);
         }
     };
@@ -46,26 +44,26 @@ pub fn run(file: &Path, log: Option<&str>) -> ExitCode {
         management = running.management.map(tracing::field::display),
         "serving"
     );
-    let Cut { connections, requests, websockets } = running.wait();
+    let DrainReport { connections, requests, websockets } = running.wait();
     tracing::info!(
         connections_cut = connections,
         requests_cut = requests,
         websockets_cut = websockets,
-        "gone"
+        "stopped"
     );
     ExitCode::SUCCESS
 }
 
-fn start(settings: crate::config::Settings) -> anyhow::Result<Running> {
+fn start(settings: crate::config::Settings) -> anyhow::Result<RunningProxy> {
     // what a thread leaves behind goes back to the system with it; the main thread only waits from here on and would keep it
     let starting = std::thread::Builder::new().name("start".into()).spawn(move || boot::start(settings))?;
     let running = starting.join().map_err(|_| anyhow::anyhow!("the start panicked"))??;
-    leave_on_signal(running.control())?;
+    drain_on_signal(running.control())?;
     Ok(running)
 }
 
 /// For `doorward demo`: the same start, from a file.
-pub fn open(file: &Path) -> anyhow::Result<Door> {
+pub fn start_for_demo(file: &Path) -> anyhow::Result<RunningServer> {
     let settings = settings(file).map_err(|_| anyhow::anyhow!("the configuration has mistakes"))?;
     logging::start(&settings.log.level);
     let running = start(settings)?;
@@ -75,11 +73,11 @@ pub fn open(file: &Path) -> anyhow::Result<Door> {
         running.wait();
         Ok(())
     });
-    Ok(Door { http, admin, wait })
+    Ok(RunningServer { http, admin, wait })
 }
 
-/// SIGTERM and SIGINT leave politely; a second one at once.
-fn leave_on_signal(control: Arc<DrainControl>) -> anyhow::Result<()> {
+/// SIGTERM and SIGINT start draining; a second signal stops at once.
+fn drain_on_signal(control: Arc<DrainControl>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut terminate, mut interrupt) = {
         let _inside = runtime.enter();
@@ -87,7 +85,7 @@ fn leave_on_signal(control: Arc<DrainControl>) -> anyhow::Result<()> {
     };
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         runtime.block_on(async {
-            for phase in [Phase::Leaving, Phase::Gone] {
+            for phase in [DrainPhase::Draining, DrainPhase::Terminated] {
                 tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}

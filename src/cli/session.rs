@@ -1,4 +1,4 @@
-//! `doorward session`: who is signed in, and an end to it.
+//! `doorward session`: lists and ends sessions.
 
 use std::process::ExitCode;
 
@@ -7,27 +7,27 @@ use clap::ArgGroup;
 use serde_json::json;
 
 use super::{
-    accounts::{at_desk, moment, say},
-    user::Named,
+    command_context::{format_time, print_line, with_tenant_accounts},
+    user::AccountArgs,
 };
 use crate::{clock, domain::session::Session};
 
-/// Who is signed in; what is ended here ends at once, also while Doorward serves
+/// List and end sessions; a session ends at once, also in a running Doorward
 #[derive(clap::Args)]
 pub struct Options {
     #[command(subcommand)]
-    action: Action,
+    action: SessionCommand,
 }
 
 #[derive(clap::Subcommand)]
-enum Action {
+enum SessionCommand {
     /// The sessions of an account, the one used last first
-    List(Named),
+    List(AccountArgs),
     /// End one session of an account, or all
     #[command(group = ArgGroup::new("which").required(true))]
     End {
         #[command(flatten)]
-        who: Named,
+        who: AccountArgs,
         /// As `session list` names it; its beginning is enough
         #[arg(long, group = "which")]
         session: Option<String>,
@@ -39,14 +39,14 @@ enum Action {
 
 pub fn run(options: Options) -> ExitCode {
     match options.action {
-        Action::List(who) => at_desk(&who.at, async |desk| {
-            let account = desk.account(&who.user).await?;
-            let sessions = desk.doors.sessions_of(&account.id, clock::millis()).await?;
-            if desk.json {
-                say(&format!("{:#}", sessions.iter().map(as_json).collect::<serde_json::Value>()));
+        SessionCommand::List(who) => with_tenant_accounts(&who.at, async |context| {
+            let account = context.account(&who.user).await?;
+            let sessions = context.accounts.list_sessions(&account.id, clock::unix_millis()).await?;
+            if context.json {
+                print_line(&format!("{:#}", sessions.iter().map(as_json).collect::<serde_json::Value>()));
             } else {
                 for session in &sessions {
-                    say(&as_text(session));
+                    print_line(&as_text(session));
                 }
                 if sessions.is_empty() {
                     eprintln!("{} is signed in nowhere", account.username);
@@ -54,26 +54,27 @@ pub fn run(options: Options) -> ExitCode {
             }
             Ok(())
         }),
-        Action::End { who, session, all } => at_desk(&who.at, async |desk| {
-            let account = desk.account(&who.user).await?;
-            let now = clock::millis();
+        SessionCommand::End { who, session, all } => with_tenant_accounts(&who.at, async |context| {
+            let account = context.account(&who.user).await?;
+            let now = clock::unix_millis();
             let ended = if all {
-                desk.doors.sessions().end_all(&account.id, None, now).await?
+                context.accounts.sessions().end_all(&account.id, None, now).await?
             } else {
                 let begin = session.unwrap_or_default();
-                let sessions = desk.doors.sessions_of(&account.id, now).await?;
-                let mut meant = sessions.iter().filter(|session| session.hash.to_hex().starts_with(&begin));
-                match (meant.next(), meant.next()) {
-                    (Some(one), None) => u64::from(desk.doors.end_session(&one.hash, now).await?),
+                let sessions = context.accounts.list_sessions(&account.id, now).await?;
+                let mut matching =
+                    sessions.iter().filter(|session| session.hash.to_hex().starts_with(&begin));
+                match (matching.next(), matching.next()) {
+                    (Some(one), None) => u64::from(context.accounts.end_session(&one.hash, now).await?),
                     (Some(_), Some(_)) => bail!("more than one session begins with {begin:?}"),
                     (None, _) => bail!("{} has no session {begin:?}", account.username),
                 }
             };
-            if desk.json {
-                say(&json!({ "ended": ended }).to_string());
+            if context.json {
+                print_line(&json!({ "ended": ended }).to_string());
             } else {
                 let s = if ended == 1 { "" } else { "s" };
-                say(&format!("{ended} session{s} of {} ended", account.username));
+                print_line(&format!("{ended} session{s} of {} ended", account.username));
             }
             Ok(())
         }),
@@ -96,8 +97,8 @@ fn as_text(session: &Session) -> String {
     format!(
         "{}  signed in {}  used {}  {}  {}",
         hash.get(..12).unwrap_or(&hash),
-        moment(session.signed_in_at),
-        moment(session.last_seen_at),
+        format_time(session.signed_in_at),
+        format_time(session.last_seen_at),
         session.address,
         session.user_agent,
     )

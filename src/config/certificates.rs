@@ -7,7 +7,7 @@ use std::{
 
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
-use super::regular;
+use super::regular_file;
 
 /// Reads all certificates of a file. A file without any is an error.
 pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -21,6 +21,6 @@ pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, St
 /// Reads a regular file as a whole.
 pub fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    regular::open(path)?.read_to_end(&mut bytes)?;
+    regular_file::open_regular_file(path)?.read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -1,4 +1,4 @@
-//! `doorward check`: every file, every mistake, and what is in effect.
+//! `doorward check`: validates every file, and reports every mistake and the effective configuration.
 
 mod files;
 mod ineffective;
@@ -13,24 +13,24 @@ use std::{
 };
 
 use serde::Serialize;
-pub use tenants::{in_text, unusable_files};
+pub use tenants::{check_tenant_text, unusable_files};
 
 use super::{
-    document::{Findings, Key, Node, Value, env, toml},
+    document::{DocumentNode, Findings, KeyPath, NodeValue, env, toml},
     effective,
     load::{self, load},
     mistake::Mistake,
     model::Settings,
 };
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct CheckReport {
     pub file: PathBuf,
     pub mistakes: Vec<Mistake>,
-    /// What is allowed and does not do what it seems to; nothing fails by it.
+    /// Settings that are valid but probably not intended; they do not change the exit code.
     pub notes: Vec<Mistake>,
-    /// Tenant folders that were looked at.
+    /// Number of tenant folders that were checked.
     pub tenants: usize,
     /// The configuration in effect, secrets masked; `None` where `deployment.toml` has mistakes.
     pub effective: Option<serde_json::Value>,
@@ -38,59 +38,64 @@ pub struct Report {
     pub effective_toml: Option<String>,
 }
 
-impl Report {
+impl CheckReport {
     pub fn is_clean(&self) -> bool {
         self.mistakes.is_empty()
     }
 }
 
-/// Reads `deployment.toml`, the files it names, and every tenant's file; looks at the place of the store.
-pub fn check(file: &Path, env: &BTreeMap<String, String>) -> Report {
+/// Reads `deployment.toml`, the files it names, and every tenant's file; checks the location of the store.
+pub fn check(file: &Path, env: &BTreeMap<String, String>) -> CheckReport {
     let Ok(text) = fs::read_to_string(file) else {
-        // `load` says why
-        return report(file, load(file, env).err().unwrap_or_default(), 0, None);
+        // `load` reports the reason
+        return build_report(file, load(file, env).err().unwrap_or_default(), 0, None);
     };
     let mut findings = Findings::new(file);
     let root = toml::parse(&text, &mut findings).map(|mut root| {
-        env::overlay(&mut root, env);
+        env::apply_environment(&mut root, env);
         root
     });
     match (load::parse(&text, file, env), root) {
         (Ok(settings), Some(root)) => {
-            files::look_at(&settings, &root, &mut findings);
+            files::check_files(&settings, &root, &mut findings);
             let found = tenants::check(&settings.tenancy.folder, Some(&settings));
-            let mut remarks = Findings::new(file);
-            for (key, message, remedy) in notes::deployment(&settings, found.locks) {
-                remarks.add(&root, &key, message, remedy);
+            let mut note_findings = Findings::new(file);
+            for (key, message, remedy) in notes::deployment_notes(&settings, found.locks_accounts) {
+                note_findings.add(&root, &key, message, remedy);
             }
-            if let Some((key, message, remedy)) = notes::no_administrator(&settings) {
-                let by_token = found.issuers || !settings.defaults.issuers.is_empty();
-                let findings = if by_token { &mut remarks } else { &mut findings };
+            if let Some((key, message, remedy)) = notes::admin_roles_note(&settings) {
+                let by_token = found.has_own_issuers || !settings.defaults.issuers.is_empty();
+                let findings = if by_token { &mut note_findings } else { &mut findings };
                 findings.add(&root, &key, message, remedy);
             }
-            let notes = [remarks.into_mistakes(), found.notes].concat();
+            let notes = [note_findings.into_mistakes(), found.notes].concat();
             let mistakes = [findings.into_mistakes(), found.mistakes].concat();
-            Report { notes, ..report(file, mistakes, found.tenants, Some(&settings)) }
+            CheckReport { notes, ..build_report(file, mistakes, found.folders, Some(&settings)) }
         }
         (loaded, root) => {
-            // a mistake up here hides none down there
-            let folder = file.with_file_name("").join(root.as_ref().map_or("tenants", folder));
+            // tenant files are checked even if `deployment.toml` has mistakes
+            let folder = file.with_file_name("").join(root.as_ref().map_or("tenants", tenants_folder));
             let found = tenants::check(&folder, None);
             let mistakes = [loaded.err().unwrap_or_default(), found.mistakes].concat();
-            report(file, mistakes, found.tenants, None)
+            build_report(file, mistakes, found.folders, None)
         }
     }
 }
 
-fn folder(root: &Node) -> &str {
-    match root.at(&Key::root().name("tenancy").name("folder")).map(|node| &node.value) {
-        Some(Value::Text(folder)) => folder,
+fn tenants_folder(root: &DocumentNode) -> &str {
+    match root.at(&KeyPath::root().name("tenancy").name("folder")).map(|node| &node.value) {
+        Some(NodeValue::Text(folder)) => folder,
         _ => "tenants",
     }
 }
 
-fn report(file: &Path, mistakes: Vec<Mistake>, tenants: usize, settings: Option<&Settings>) -> Report {
-    Report {
+fn build_report(
+    file: &Path,
+    mistakes: Vec<Mistake>,
+    tenants: usize,
+    settings: Option<&Settings>,
+) -> CheckReport {
+    CheckReport {
         file: file.to_owned(),
         mistakes,
         notes: Vec::new(),

@@ -2,11 +2,11 @@
 
 use rustix::process::{Resource, getrlimit};
 
-use super::model::{Accounts, Management, Portal, Server};
+use super::model::{AccountSettings, ManagementSettings, PortalSettings, ServerSettings};
 use crate::domain::descriptors::Descriptors;
 
 /// Probes and scrapes at the private port, files that are read or written, connections to issuers, standard streams.
-const ALWAYS: usize = 96;
+const RESERVED_ALWAYS: usize = 96;
 /// Of each worker: its event queue, its wake-up, its handles of the listeners come on top.
 const PER_WORKER: usize = 4;
 /// A SQLite connection has the file, its log and its index open.
@@ -15,10 +15,10 @@ const PER_STORE_CONNECTION: usize = 3;
 pub const MANAGEMENT_CONNECTIONS: usize = 500;
 
 pub fn descriptors(
-    server: &Server,
-    portal: &Portal,
-    accounts: &Accounts,
-    management: &Management,
+    server: &ServerSettings,
+    portal: &PortalSettings,
+    accounts: &AccountSettings,
+    management: &ManagementSettings,
     upgrades: usize,
 ) -> Descriptors {
     let listeners = server.listen.len()
@@ -30,7 +30,11 @@ pub fn descriptors(
     let hard = getrlimit(Resource::Nofile).maximum;
     Descriptors {
         available: hard.and_then(|hard| usize::try_from(hard).ok()).unwrap_or(usize::MAX),
-        reserved: ALWAYS + server.workers * (PER_WORKER + listeners) + listeners + store + administrators,
+        reserved: RESERVED_ALWAYS
+            + server.workers * (PER_WORKER + listeners)
+            + listeners
+            + store
+            + administrators,
         upstream: portal.upstreams.iter().map(|upstream| upstream.max_connections).sum(),
         upgrades,
     }

@@ -1,14 +1,14 @@
 //! `deployment.toml` → `Settings`.
 
-mod elsewhere;
+mod misplaced_keys;
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use super::{
-    document::{Findings, Key, Value, env, read::read, toml},
+    document::{Findings, KeyPath, NodeValue, env, read::read, toml},
     mistake::Mistake,
     model::Settings,
-    raw::Deployment,
+    raw::DeploymentFile,
     resolve,
 };
 
@@ -36,18 +36,18 @@ pub fn load(file: &Path, env: &BTreeMap<String, String>) -> Result<Settings, Vec
     }
 }
 
-/// Like [`load`], with the text at hand; `file` says what relative paths are relative to.
+/// Like [`load`], with the text at hand; relative paths are resolved against the folder of `file`.
 pub fn parse(text: &str, file: &Path, env: &BTreeMap<String, String>) -> Result<Settings, Vec<Mistake>> {
     let mut findings = Findings::new(file);
     let Some(mut root) = toml::parse(text, &mut findings) else { return Err(findings.into_mistakes()) };
-    env::overlay(&mut root, env);
-    let raw: Deployment = read(&mut root, &Key::root(), &mut findings);
+    env::apply_environment(&mut root, env);
+    let raw: DeploymentFile = read(&mut root, &KeyPath::root(), &mut findings);
     let settings = resolve::deployment(raw, &root, file, &mut findings);
     match settings {
         Some(settings) if findings.is_empty() => Ok(settings),
         _ => {
             let mut mistakes = findings.into_mistakes();
-            elsewhere::hint(&mut mistakes);
+            misplaced_keys::add_placement_hints(&mut mistakes);
             Err(mistakes)
         }
     }
@@ -58,8 +58,8 @@ pub fn parse(text: &str, file: &Path, env: &BTreeMap<String, String>) -> Result<
 pub fn admin_listen(text: &str, file: &Path) -> Result<Option<String>, Vec<Mistake>> {
     let mut findings = Findings::new(file);
     let Some(root) = toml::parse(text, &mut findings) else { return Err(findings.into_mistakes()) };
-    Ok(match root.at(&Key::root().name("admin").name("listen")).map(|node| &node.value) {
-        Some(Value::Text(listen)) => Some(listen.clone()),
+    Ok(match root.at(&KeyPath::root().name("admin").name("listen")).map(|node| &node.value) {
+        Some(NodeValue::Text(listen)) => Some(listen.clone()),
         _ => None,
     })
 }

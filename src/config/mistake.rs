@@ -1,4 +1,4 @@
-//! A mistake in what the operator wrote: where it is, what is wrong, what to do.
+//! A mistake in a configuration file: position, message and remedy.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! What the operator wrote (`deployment.toml`, `tenants/<domain>/tenant-conf.json`) becomes what is meant
+//! Turns the operator's files (`deployment.toml`, `tenants/<domain>/tenant-conf.json`) into resolved settings
 //! (`Settings`, `TenantPolicy`): checked, defaulted, compiled, immutable.
 
 mod certificates;
@@ -13,18 +13,18 @@ pub mod load;
 pub mod mistake;
 pub mod model;
 pub mod raw;
-mod regular;
+mod regular_file;
 pub mod resolve;
 pub mod restart;
 pub mod schema;
 pub mod secret;
 pub mod store;
 pub mod tenant_file;
-pub mod tenant_write;
+pub mod tenant_writer;
 pub mod watch;
 
-pub use directory::TenantDirectory;
+pub use directory::TenantRegistry;
 pub use load::environment;
 pub use mistake::Mistake;
 pub use model::{Settings, TenantPolicy};
-pub use restart::diff_needs_restart;
+pub use restart::keys_needing_restart;

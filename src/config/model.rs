@@ -1,10 +1,10 @@
-//! What is meant: no `Option` that only says "not written", everything parsed, everything compiled.
+//! Resolved settings: no `Option` that only means "not written"; every value is parsed and compiled.
 
 mod account_rules;
 mod accounts;
+mod egress_policy;
 mod limits;
 mod management;
-mod reach;
 mod server;
 
 use std::{collections::HashMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -13,51 +13,52 @@ use http::HeaderValue;
 
 pub use self::{
     account_rules::AccountRules,
-    accounts::{Accounts, ExpiryRules, Hashing, PasswordRules, Session},
-    limits::{ClientLimits, Limits},
-    management::{CertificateFiles, ChangeBudget, Management},
-    reach::Reach,
-    server::{Admin, ClientAuth, Server, Tls, TlsFiles, TokenFile},
+    accounts::{AccountSettings, ExpiryRules, HashingSettings, PasswordRules, SessionSettings},
+    egress_policy::EgressPolicy,
+    limits::{ClientLimits, LimitSettings},
+    management::{CertificateFiles, ChangeBudget, ManagementSettings},
+    server::{AdminSettings, ClientAuth, ServerSettings, TlsFiles, TlsSettings, TokenFile},
 };
-pub use super::store::{Store, StoreLocation};
-use super::{governance::Layers, mistake::Mistake, secret::Secret};
+pub use super::store::{StoreLocation, StoreSettings};
+use super::{governance::GovernanceLayers, mistake::Mistake, secret::Secret};
 use crate::domain::{
-    governance::Overrides, guard::Guard, identity::CrossTenant, route::RouteTable, tenant::TenantId,
+    governance::Overrides, guard::LoginGuard, identity::CrossTenantAccess, route::RouteTable,
+    tenant::TenantId,
 };
 
 /// The whole of `deployment.toml`, resolved. One immutable snapshot; a reload makes a new one.
 #[derive(Debug)]
 pub struct Settings {
     pub file: PathBuf,
-    pub server: Server,
-    pub admin: Admin,
-    pub management: Management,
-    pub portal: Portal,
-    pub tenancy: Tenancy,
-    pub log: Log,
-    pub limits: Limits,
-    pub accounts: Accounts,
-    /// What every tenant starts from.
+    pub server: ServerSettings,
+    pub admin: AdminSettings,
+    pub management: ManagementSettings,
+    pub portal: PortalSettings,
+    pub tenancy: TenancySettings,
+    pub log: LogSettings,
+    pub limits: LimitSettings,
+    pub accounts: AccountSettings,
+    /// Defaults of every tenant.
     pub defaults: TenantDefaults,
 }
 
-/// What of the store the readiness probe needs.
+/// The store operations that the readiness probe requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreProbe {
-    Nothing,
-    Reads,
-    ReadsAndWrites,
+    Off,
+    Read,
+    ReadWrite,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Profile {
+pub enum PortalProfile {
     Wso2Apim,
     Generic,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Portal {
-    pub profile: Profile,
+pub struct PortalSettings {
+    pub profile: PortalProfile,
     /// Longest path prefix first; the last one has the path `/`.
     pub upstreams: Vec<Arc<Upstream>>,
 }
@@ -66,7 +67,7 @@ pub struct Portal {
 pub struct Upstream {
     /// Path prefix in whole segments: `/` or `/api` (which covers `/api` and `/api/…`, not `/apis`).
     pub path: String,
-    pub target: Target,
+    pub target: UpstreamTarget,
     /// Speak HTTP/2 to the portal (over TLS by ALPN, in clear text with prior knowledge).
     pub http2: bool,
     /// Send this `Host` instead of the one the browser sent.
@@ -93,7 +94,7 @@ impl Upstream {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Target {
+pub enum UpstreamTarget {
     /// `http://host:port`; an IPv6 address has no brackets here.
     Tcp { host: String, port: u16 },
     /// `https://host:port`; an IPv6 address has no brackets here.
@@ -109,7 +110,7 @@ pub enum Target {
     Unix { path: PathBuf },
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for UpstreamTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, host, port) = match self {
             Self::Tcp { host, port } => ("http", host, port),
@@ -125,7 +126,7 @@ impl fmt::Display for Target {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tenancy {
+pub struct TenancySettings {
     /// Holds one folder per tenant: `<folder>/<domain>/tenant-conf.json`.
     pub folder: PathBuf,
     pub default_tenant: TenantId,
@@ -135,18 +136,18 @@ pub struct Tenancy {
     pub negative_ttl: Duration,
     /// Tenants kept in memory.
     pub capacity: u64,
-    pub watch: Watch,
+    pub watch: FileWatchMode,
     /// Explicit host names (lower case, no port).
     pub hosts: HashMap<String, TenantId>,
     /// `{tenant}.portal.example.com`: the text before and after `{tenant}`.
     pub host_pattern: Option<HostPattern>,
-    /// What tenants may claim in their files: `*`, `.suffix` or a whole name.
+    /// Host names that tenant files may claim: `*`, `.suffix` or a whole name.
     pub claimable_hosts: Vec<String>,
     /// Whether tenants' issuers may be on this machine.
     pub issuers_on_loopback: bool,
     /// Of `server.public_url`: the portal's own, which no tenant can claim.
     pub portal_host: Option<String>,
-    /// Ask the visitor to choose where several tenants exist and none is named.
+    /// Show the tenant selection page if several tenants exist and the request names none.
     pub selection_page: bool,
 }
 
@@ -157,25 +158,25 @@ pub struct HostPattern {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Watch {
-    /// File events; and every `poll_interval` a look at what is loaded, for file systems without events.
+pub enum FileWatchMode {
+    /// File events, and a poll every `poll_interval` for file systems without events.
     Auto { poll_interval: Duration },
-    /// No events, only the look.
+    /// Polling only.
     Poll { poll_interval: Duration },
     /// Nothing: the TTL alone.
     Off,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
+pub struct LogSettings {
     /// `tracing` filter: `info`, `doorward=debug`.
     pub level: String,
-    pub access: AccessLog,
-    pub audit: AuditLog,
+    pub access: AccessLogTarget,
+    pub audit: AuditLogTarget,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AccessLog {
+pub enum AccessLogTarget {
     Off,
     Stdout,
     File(PathBuf),
@@ -183,7 +184,7 @@ pub enum AccessLog {
 
 /// Where audit events go beside the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AuditLog {
+pub enum AuditLogTarget {
     Off,
     Stdout,
     File(PathBuf),
@@ -209,13 +210,13 @@ pub enum SyslogServer {
     },
 }
 
-/// What `deployment.toml` says for every tenant; a tenant's file overrides it key by key.
+/// The settings of `deployment.toml` for every tenant; a tenant's file overrides them key by key.
 #[derive(Debug, Clone)]
 pub struct TenantDefaults {
     pub anonymous: bool,
     pub issuers: Vec<Arc<Issuer>>,
-    pub sign_in: SignIn,
-    pub cross_tenant: CrossTenant,
+    pub sign_in: SignInSettings,
+    pub cross_tenant: CrossTenantAccess,
     pub routes: Vec<crate::domain::route::RouteRule>,
     /// The profile's rules and `routes`, compiled: shared by all tenants that add none of their own.
     pub route_table: Arc<RouteTable>,
@@ -229,25 +230,25 @@ pub struct TenantDefaults {
     /// Add `Cache-Control: private` to answers to authenticated requests.
     pub private_responses: bool,
     /// The portal's own sign-ins.
-    pub guards: Vec<Arc<Guard>>,
-    pub session: Session,
+    pub guards: Vec<Arc<LoginGuard>>,
+    pub session: SessionSettings,
     pub rules: AccountRules,
-    /// What the file says by WSO2's names of properties.
+    /// Governance properties of the file.
     pub governance: Arc<Overrides>,
     pub branding: Branding,
 }
 
-/// One tenant's settings, resolved: what a request carries from the tenant step to its end.
+/// One tenant's resolved settings; a request uses one instance from the tenant step to its end.
 #[derive(Debug)]
 pub struct TenantPolicy {
     pub tenant: TenantId,
     /// Unique in this process; a changed policy has a new one, an unchanged file keeps it.
     pub generation: u64,
     pub anonymous: bool,
-    /// Those of `deployment.toml` first, so that no tenant's file can stand in for one of them; then the tenant's own.
+    /// Those of `deployment.toml` first, so that no tenant's file can replace one of them; then the tenant's own.
     pub issuers: Vec<Arc<Issuer>>,
-    pub sign_in: SignIn,
-    pub cross_tenant: CrossTenant,
+    pub sign_in: SignInSettings,
+    pub cross_tenant: CrossTenantAccess,
     pub routes: Arc<RouteTable>,
     pub cors_allowed_origins: Vec<HeaderValue>,
     /// Origins beside our own from which WebSockets may be opened.
@@ -257,40 +258,40 @@ pub struct TenantPolicy {
     /// Send the `Authorization` header of users on to the portal.
     pub forward_token: bool,
     /// The portal's own sign-ins: those of `deployment.toml` first, then the tenant's.
-    pub guards: Vec<Arc<Guard>>,
-    pub session: Session,
+    pub guards: Vec<Arc<LoginGuard>>,
+    pub session: SessionSettings,
     pub rules: AccountRules,
-    /// What is said by WSO2's names of properties, and where.
-    pub governance: Layers,
-    /// Who is asked about breached passwords, where the policy wants that.
+    /// Governance properties by source.
+    pub governance: GovernanceLayers,
+    /// URL of the breached-password service, if the policy uses one.
     pub breached_url: Option<Arc<str>>,
     pub branding: Branding,
     /// The tenant's domain, ready to be sent to the portal.
     pub header_value: HeaderValue,
-    /// Why this policy is not what the file says now (kept from an earlier version, or closed).
+    /// The reason why this policy differs from the current file (last good one, or closed).
     pub problem: Option<Mistake>,
 }
 
-/// Where a visitor signs in. Placeholders: `{tenant}`, `{return_url}` (absolute), `{return_path}` (path and query), all
-/// percent-encoded when filled in. Empty where nobody can sign in with a browser.
+/// The sign-in address. Placeholders: `{tenant}`, `{return_url}` (absolute), `{return_path}` (path and query), all
+/// percent-encoded when filled in. Empty if sign-in with a browser is not available.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignIn {
+pub struct SignInSettings {
     pub url: String,
 }
 
-impl SignIn {
+impl SignInSettings {
     /// Whether there is an address at all.
     pub fn is_configured(&self) -> bool {
         !self.url.is_empty()
     }
 
-    /// Whether this is a page of ours, which waits for a person.
-    pub fn is_ours(&self) -> bool {
+    /// Whether this is Doorward's own page, which waits for user input.
+    pub fn is_own_page(&self) -> bool {
         self.url.starts_with("/.doorward/")
     }
 
     /// Whether the sign-in service itself sends the browser back to where it wanted to go.
-    pub fn returns_by_itself(&self) -> bool {
+    pub fn has_return_placeholder(&self) -> bool {
         self.url.contains("{return_url}") || self.url.contains("{return_path}")
     }
 }
@@ -313,7 +314,7 @@ pub struct Branding {
     pub accent: Option<String>,
 }
 
-/// Who issues tokens, and which of them count.
+/// A token issuer, and the conditions under which its tokens are accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Issuer {
     /// The exact `iss`.
@@ -327,9 +328,9 @@ pub struct Issuer {
     /// Claim with the user's tenant. Without it every token of this issuer belongs to `tenant`.
     pub tenant_claim: Option<String>,
     pub tenant: TenantId,
-    /// Named by the tenant itself. It is shown no token that may be meant for one of `deployment.toml`.
-    pub of_tenant_file: bool,
-    pub reach: Reach,
+    /// Defined in a tenant's file. It receives no token that may belong to an issuer of `deployment.toml`.
+    pub is_tenant_defined: bool,
+    pub egress: EgressPolicy,
     pub user_claim: String,
     pub roles_claim: String,
     pub introspection: Option<Introspection>,
@@ -345,7 +346,7 @@ pub enum KeySource {
     Url(String),
     /// `<issuer>/.well-known/openid-configuration`
     Discovery,
-    /// Discovery for an issuer of a tenant's file. It never leads to these ports, which are ours.
+    /// Discovery for an issuer of a tenant's file. It never connects to these addresses: the private and the management port.
     ConfinedDiscovery(Arc<[SocketAddr]>),
 }
 

@@ -3,7 +3,7 @@
 use super::model::Settings;
 
 /// The changed keys that need a restart, as they are written; everything else applies at once.
-pub fn diff_needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
+pub fn keys_needing_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let tls = |settings: &Settings| settings.server.tls.as_ref().map(|tls| tls.listen.clone());
     // at a listener that stays
     let encrypts = |settings: &Settings, other: &Settings| {
@@ -85,26 +85,26 @@ mod tests {
     ];
 
     #[test]
-    fn what_needs_a_restart_is_named() {
+    fn lists_changed_keys_that_need_a_restart() {
         let old = settings("");
         for (text, keys) in CASES {
-            assert_eq!(diff_needs_restart(&old, &settings(text)), keys, "{text}");
+            assert_eq!(keys_needing_restart(&old, &settings(text)), keys, "{text}");
         }
     }
 
     /// Attack: passwords that go on in clear text where a certificate has been written.
     #[test]
-    fn attack_eavesdropping_on_a_listener_that_looks_encrypted() {
+    fn attack_eavesdropping_after_a_certificate_is_added() {
         let listen = "[accounts]\nenabled = true\n[management]\nlisten = \"127.0.0.1:9443\"\n";
         let with = |cert: &str| settings(&format!("{listen}cert_file = \"{cert}\"\nkey_file = \"k\""));
         let without = settings(listen);
-        assert_eq!(diff_needs_restart(&without, &with("c")), ["management.cert_file"]);
-        assert_eq!(diff_needs_restart(&with("c"), &without), ["management.cert_file"]);
-        assert!(diff_needs_restart(&with("c"), &with("d")).is_empty(), "another one is taken over");
+        assert_eq!(keys_needing_restart(&without, &with("c")), ["management.cert_file"]);
+        assert_eq!(keys_needing_restart(&with("c"), &without), ["management.cert_file"]);
+        assert!(keys_needing_restart(&with("c"), &with("d")).is_empty(), "another one is taken over");
     }
 
     #[test]
-    fn the_reference_names_the_same_keys() {
+    fn restart_keys_match_the_schema() {
         let documented: Vec<_> = schema::keys(&schema::deployment())
             .into_iter()
             .filter(|key| key.restart || key.effect.contains("needs a restart"))

@@ -3,19 +3,19 @@
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::Value;
 
-use super::raw::{Deployment, tenant::TenantFile};
+use super::raw::{DeploymentFile, tenant::TenantFile};
 
 /// Of `deployment.toml`.
 pub fn deployment() -> Value {
-    of::<Deployment>()
+    schema_of::<DeploymentFile>()
 }
 
 /// Of `tenant-conf.json`: our keys in it.
 pub fn tenant_conf() -> Value {
-    of::<TenantFile>()
+    schema_of::<TenantFile>()
 }
 
-fn of<T: JsonSchema>() -> Value {
+fn schema_of<T: JsonSchema>() -> Value {
     SchemaSettings::draft2020_12()
         .with_transform(RecursiveTransform(without_null))
         .into_generator()
@@ -23,7 +23,7 @@ fn of<T: JsonSchema>() -> Value {
         .to_value()
 }
 
-/// A key may be left out; `null` is no way to write that.
+/// A key is left out instead of being `null`.
 fn without_null(schema: &mut Schema) {
     let Some(object) = schema.as_object_mut() else { return };
     if let Some(Value::Array(types)) = object.get_mut("type") {
@@ -75,10 +75,10 @@ fn collect(root: &Value, schema: &Value, prefix: &str, keys: &mut Vec<Documented
     };
     // plain keys before tables, as TOML wants them
     let (tables, plain): (Vec<_>, Vec<_>) =
-        properties.iter().partition(|(_, property)| inner(root, property).get("properties").is_some());
+        properties.iter().partition(|(_, property)| item_schema(root, property).get("properties").is_some());
     for (name, property) in plain.into_iter().chain(tables) {
         let many = property.get("type").is_some_and(|name| name == "array");
-        let inside = inner(root, property);
+        let inside = item_schema(root, property);
         let table = inside.get("properties").is_some();
         let path = if many && table { format!("{prefix}{name}[]") } else { format!("{prefix}{name}") };
         let word = |name: &str| property.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -97,8 +97,8 @@ fn collect(root: &Value, schema: &Value, prefix: &str, keys: &mut Vec<Documented
     }
 }
 
-/// What a reference, or a list of one kind, comes down to.
-fn inner<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+/// Resolves a reference, or the items of a list.
+fn item_schema<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     let schema = resolved(root, schema);
     schema.get("items").map_or(schema, |items| resolved(root, items))
 }

@@ -4,7 +4,7 @@ use std::{fmt, io::Read, path::Path};
 
 use serde::{Serialize, Serializer};
 
-use super::regular;
+use super::regular_file;
 
 /// A secret. It prints and serialises as `********`; only `expose` gives it away.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,14 +33,14 @@ impl Serialize for Secret {
 }
 
 /// No secret is longer; keeps a wrong path (a log, a device) from being read whole.
-const LONGEST: u64 = 64 * 1024;
+const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 /// The secret in a file, without the line break that editors leave at its end. The error never holds the content.
 pub fn read_file(path: &Path) -> Result<Secret, String> {
     let mut text = String::new();
-    let file = regular::open(path).map_err(|error| error.to_string())?;
-    file.take(LONGEST + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    if text.len() as u64 > LONGEST {
+    let file = regular_file::open_regular_file(path).map_err(|error| error.to_string())?;
+    file.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    if text.len() as u64 > MAX_SECRET_BYTES {
         return Err("longer than 64 KiB".to_owned());
     }
     let secret =

@@ -11,7 +11,7 @@ use url::Url;
 use super::secret::Secret;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Store {
+pub struct StoreSettings {
     pub location: StoreLocation,
     /// Connections kept at most. SQLite: those that read; there is one that writes beside them.
     pub max_connections: u32,
@@ -25,7 +25,7 @@ pub enum StoreLocation {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadStoreUrl {
+pub enum StoreUrlError {
     #[error(
         "a store is `sqlite:doorward.db` (a file, beside the configuration unless its path is absolute) or \
          `postgres://user:password@host/database`"
@@ -40,7 +40,7 @@ pub enum BadStoreUrl {
     #[error("the path of the SQLite file is not UTF-8 when its %-signs are read")]
     NotUtf8,
     #[error(
-        "PostgreSQL's URL has no parameter `{0}` that is known here; how the server is proved is `sslmode` and `sslrootcert`"
+        "PostgreSQL's URL has no parameter `{0}` that is known here; the server is verified as `sslmode` and `sslrootcert` say"
     )]
     Parameter(String),
     #[error("`sslmode` is one of {}", SSL_MODES.join(", "))]
@@ -55,36 +55,36 @@ pub enum BadStoreUrl {
 
 impl StoreLocation {
     /// Reads a URL as written in a file in `folder`.
-    pub fn parse(url: &str, folder: &Path) -> Result<Self, BadStoreUrl> {
-        let (scheme, rest) = url.trim().split_once(':').ok_or(BadStoreUrl::Unknown)?;
+    pub fn parse(url: &str, folder: &Path) -> Result<Self, StoreUrlError> {
+        let (scheme, rest) = url.trim().split_once(':').ok_or(StoreUrlError::Unknown)?;
         match scheme.to_ascii_lowercase().as_str() {
-            "sqlite" => sqlite(rest.strip_prefix("//").unwrap_or(rest), folder),
+            "sqlite" => sqlite_location(rest.strip_prefix("//").unwrap_or(rest), folder),
             "postgres" | "postgresql" => {
                 // before any message can have a piece of the password in it
-                if cut_in_the_password(rest) {
-                    return Err(BadStoreUrl::Password);
+                if splits_password(rest) {
+                    return Err(StoreUrlError::Password);
                 }
-                let parsed = Url::parse(url.trim()).map_err(BadStoreUrl::Postgres)?;
+                let parsed = Url::parse(url.trim()).map_err(StoreUrlError::Postgres)?;
                 if parsed.cannot_be_a_base() {
-                    return Err(BadStoreUrl::Unknown);
+                    return Err(StoreUrlError::Unknown);
                 }
-                parameters(&parsed)?;
+                check_parameters(&parsed)?;
                 Ok(Self::Postgres(Secret::new(url.trim())))
             }
-            _ => Err(BadStoreUrl::Unknown),
+            _ => Err(StoreUrlError::Unknown),
         }
     }
 }
 
-/// Who writes `p/w` or `p#w` before the `@` has named a host `user`, and shows the rest to whoever reads the log.
-fn cut_in_the_password(rest: &str) -> bool {
+/// An unescaped `/` or `#` in the password makes `user` the host, and the log would show the rest of the password.
+fn splits_password(rest: &str) -> bool {
     let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
     let (rest, _) = rest.split_once('?').unwrap_or((rest, ""));
     let path = rest.strip_prefix("//").unwrap_or(rest).split_once('/').map_or("", |(_, path)| path);
     path.contains('@') || fragment.contains('@')
 }
 
-/// What the library we ask with knows. It leaves out what it does not: a misspelt `sslmode` would mean no proof of the server.
+/// Parameters of the client library, which ignores unknown ones: a misspelt `sslmode` would disable server verification.
 const PARAMETERS: [&str; 18] = [
     "application_name",
     "dbname",
@@ -107,35 +107,35 @@ const PARAMETERS: [&str; 18] = [
 ];
 const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
-fn parameters(url: &Url) -> Result<(), BadStoreUrl> {
+fn check_parameters(url: &Url) -> Result<(), StoreUrlError> {
     for (name, value) in url.query_pairs() {
         if !PARAMETERS.contains(&name.as_ref()) && !name.starts_with("options[") {
             // `12?34@host` has a piece of a password here
             if url.query().is_some_and(|query| query.contains('@')) {
-                return Err(BadStoreUrl::Password);
+                return Err(StoreUrlError::Password);
             }
-            return Err(BadStoreUrl::Parameter(name.chars().take(40).collect()));
+            return Err(StoreUrlError::Parameter(name.chars().take(40).collect()));
         }
         let is_mode = matches!(name.as_ref(), "sslmode" | "ssl-mode");
         if is_mode && !SSL_MODES.contains(&value.to_ascii_lowercase().as_str()) {
-            return Err(BadStoreUrl::SslMode);
+            return Err(StoreUrlError::SslMode);
         }
     }
     Ok(())
 }
 
-fn sqlite(path: &str, folder: &Path) -> Result<StoreLocation, BadStoreUrl> {
+fn sqlite_location(path: &str, folder: &Path) -> Result<StoreLocation, StoreUrlError> {
     if path.contains(['?', '#']) {
         return Err(if path.contains("mode=memory") {
-            BadStoreUrl::InMemory
+            StoreUrlError::InMemory
         } else {
-            BadStoreUrl::Parameters
+            StoreUrlError::Parameters
         });
     }
-    let path = percent_decode_str(path).decode_utf8().map_err(|_| BadStoreUrl::NotUtf8)?;
+    let path = percent_decode_str(path).decode_utf8().map_err(|_| StoreUrlError::NotUtf8)?;
     match path.as_ref() {
-        "" => Err(BadStoreUrl::Unknown),
-        ":memory:" => Err(BadStoreUrl::InMemory),
+        "" => Err(StoreUrlError::Unknown),
+        ":memory:" => Err(StoreUrlError::InMemory),
         path => Ok(StoreLocation::Sqlite(folder.join(path))),
     }
 }
@@ -167,7 +167,7 @@ impl fmt::Debug for StoreLocation {
 mod tests {
     use super::*;
 
-    fn shown(url: &str) -> Result<String, BadStoreUrl> {
+    fn shown(url: &str) -> Result<String, StoreUrlError> {
         StoreLocation::parse(url, Path::new("/etc/doorward")).map(|location| location.to_string())
     }
 
@@ -191,27 +191,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_store_says_so() {
+    fn rejects_urls_that_are_not_a_store() {
         for (url, mistake) in [
-            ("", BadStoreUrl::Unknown),
-            ("doorward.db", BadStoreUrl::Unknown),
-            ("sqlite:", BadStoreUrl::Unknown),
-            ("mysql://db/doorward", BadStoreUrl::Unknown),
-            ("postgres:doorward", BadStoreUrl::Unknown),
-            ("sqlite::memory:", BadStoreUrl::InMemory),
-            ("sqlite://x?mode=memory", BadStoreUrl::InMemory),
-            ("sqlite:a.db?mode=ro", BadStoreUrl::Parameters),
-            ("sqlite:%ff.db", BadStoreUrl::NotUtf8),
-            ("postgres://db/x?sslmod=verify-full", BadStoreUrl::Parameter("sslmod".to_owned())),
-            ("postgres://db/x?sslmode=verify_full", BadStoreUrl::SslMode),
+            ("", StoreUrlError::Unknown),
+            ("doorward.db", StoreUrlError::Unknown),
+            ("sqlite:", StoreUrlError::Unknown),
+            ("mysql://db/doorward", StoreUrlError::Unknown),
+            ("postgres:doorward", StoreUrlError::Unknown),
+            ("sqlite::memory:", StoreUrlError::InMemory),
+            ("sqlite://x?mode=memory", StoreUrlError::InMemory),
+            ("sqlite:a.db?mode=ro", StoreUrlError::Parameters),
+            ("sqlite:%ff.db", StoreUrlError::NotUtf8),
+            ("postgres://db/x?sslmod=verify-full", StoreUrlError::Parameter("sslmod".to_owned())),
+            ("postgres://db/x?sslmode=verify_full", StoreUrlError::SslMode),
         ] {
             assert_eq!(shown(url), Err(mistake), "{url}");
         }
-        assert!(matches!(shown("postgres://[::1"), Err(BadStoreUrl::Postgres(_))));
+        assert!(matches!(shown("postgres://[::1"), Err(StoreUrlError::Postgres(_))));
     }
 
     #[test]
-    fn a_password_that_ends_the_address_is_named_and_not_shown() {
+    fn rejects_unescaped_password_without_showing_it() {
         for url in [
             "postgres://ann:ge/heim@db/doorward",
             "postgres://ann:ge@h/eim@db/doorward",
@@ -221,7 +221,7 @@ mod tests {
             "postgres://ann:1234?he=im@db/doorward",
             "postgres://ann:ge#heim@db/doorward",
         ] {
-            assert_eq!(shown(url), Err(BadStoreUrl::Password), "{url}");
+            assert_eq!(shown(url), Err(StoreUrlError::Password), "{url}");
         }
         for url in [
             "postgres://ann:ge@heim@db/doorward",
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_does_not_print() {
+    fn store_location_does_not_print_its_password() {
         let location = StoreLocation::parse("postgres://ann:geheim@db/doorward", Path::new("/")).unwrap();
         assert!(!format!("{location:?} {location}").contains("geheim"));
     }

@@ -6,51 +6,51 @@ use std::{path::Path, sync::Arc};
 use http::HeaderValue;
 
 use super::{
-    document::{Findings, Key, Node, Value, json, nearest::nearest, read::read},
-    governance::{Governed, Layers, Set, written},
+    document::{DocumentNode, Findings, KeyPath, NodeValue, json, nearest::nearest, read::read},
+    governance::{GovernanceLayers, GovernedSettings, TenantOverrides, file_properties},
     mistake::Mistake,
-    model::{Branding, Issuer, KeySource, Reach, Settings, SignIn, TenantPolicy},
-    raw::{self, access::Access as RawAccess, tenant::Doorward},
-    resolve::{self, Scope, access::Access},
+    model::{Branding, EgressPolicy, Issuer, KeySource, Settings, SignInSettings, TenantPolicy},
+    raw::{self, access::AccessSection as RawAccess, tenant::TenantSection},
+    resolve::{self, DocumentContext, access::AccessSettings},
 };
 use crate::domain::{
     anonymous::{is_anonymous_allowed, parse_boolean},
     governance::Overrides,
-    guard::Guard,
-    identity::CrossTenant,
-    route::{Access as RouteAccess, RouteRule, any_path},
+    guard::LoginGuard,
+    identity::CrossTenantAccess,
+    route::{AccessLevel as RouteAccess, RouteRule, any_path},
     tenant::TenantId,
     upgrade::UpgradeRule,
 };
 
-pub mod reach;
+pub mod ssrf_guard;
 
 /// Far more than WSO2's own files have; keeps a wrong file from filling the memory.
 pub const MAX_BYTES: usize = 1024 * 1024;
 
-pub(super) const ANONYMOUS: &str = "EnableAnonymous";
-pub(super) const OURS: &str = "Doorward";
+pub(super) const ANONYMOUS_KEY: &str = "EnableAnonymous";
+pub(super) const DOORWARD_KEY: &str = "Doorward";
 
-/// What one tenant's file says, parsed and checked, not yet merged with `deployment.toml`.
+/// One tenant's file, parsed and checked, not yet merged with `deployment.toml`.
 #[derive(Debug, Clone, Default)]
 pub struct TenantConf {
     pub anonymous: Option<bool>,
     /// Host names that mean this tenant (lower case, no port).
     pub hosts: Vec<String>,
-    /// Their `tenant` is filled in by `resolve`: no file can say it.
+    /// Their `tenant` is set by `resolve`: no file can set it.
     issuers: Vec<Issuer>,
-    sign_in: Option<SignIn>,
-    access: Access,
-    guards: Vec<Guard>,
-    session: raw::session::Session,
-    account_lock: raw::account_lock::AccountLock,
-    password_policy: raw::password_policy::PasswordPolicy,
+    sign_in: Option<SignInSettings>,
+    access: AccessSettings,
+    guards: Vec<LoginGuard>,
+    session: raw::session::SessionSection,
+    account_lock: raw::account_lock::AccountLockSection,
+    password_policy: raw::password_policy::PasswordPolicySection,
     governance: Arc<Overrides>,
     branding: Branding,
 }
 
 impl TenantConf {
-    /// The tenant's own issuers; whose users they are says only [`resolve`].
+    /// The tenant's own issuers; only [`resolve`] sets their tenant.
     pub fn issuers(&self) -> &[Issuer] {
         &self.issuers
     }
@@ -61,7 +61,7 @@ impl TenantConf {
     }
 }
 
-/// Parses the text of a tenant's file. Files it names are looked for in the folder of `file`, and nowhere else.
+/// Parses the text of a tenant's file. Files it names must be in the folder of `file`.
 pub fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
     if text.len() > MAX_BYTES {
         return Err(vec![Mistake::whole(file, "larger than 1 MiB", "keep other data elsewhere")]);
@@ -70,33 +70,38 @@ pub fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
     let mut root = match json::parse(text) {
         Ok(root) => root,
         Err(error) => {
-            findings.push(Key::root(), error.place, format!("not JSON: {}", error.message), String::new());
+            findings.push(
+                KeyPath::root(),
+                error.place,
+                format!("not JSON: {}", error.message),
+                String::new(),
+            );
             return Err(findings.into_mistakes());
         }
     };
-    if !matches!(root.value, Value::Table(_)) {
+    if !matches!(root.value, NodeValue::Table(_)) {
         return Err(vec![Mistake::whole(file, "not a JSON object", "write { … }")]);
     }
     let anonymous = anonymous(&root, &mut findings);
-    near_anonymous(&root, &mut findings);
-    unambiguous(&root, &Key::root(), &mut findings);
-    let key = Key::root().name(OURS);
-    let raw: Doorward =
-        if root.at(&key).is_some() { read(&mut root, &key, &mut findings) } else { Doorward::default() };
-    let conf = doorward(raw, anonymous, &root, file, &mut findings);
+    report_misspelt_anonymous(&root, &mut findings);
+    reject_duplicates(&root, &KeyPath::root(), &mut findings);
+    let key = KeyPath::root().name(DOORWARD_KEY);
+    let raw: TenantSection =
+        if root.at(&key).is_some() { read(&mut root, &key, &mut findings) } else { TenantSection::default() };
+    let conf = resolve_conf(raw, anonymous, &root, file, &mut findings);
     if findings.is_empty() { Ok(conf) } else { Err(findings.into_mistakes()) }
 }
 
 /// WSO2 reads a boolean, or a text as Java's `parseBoolean` does.
-fn anonymous(root: &Node, findings: &mut Findings) -> Option<bool> {
-    let entry = root.entry(ANONYMOUS)?;
+fn anonymous(root: &DocumentNode, findings: &mut Findings) -> Option<bool> {
+    let entry = root.entry(ANONYMOUS_KEY)?;
     match &entry.node.value {
-        Value::Bool(value) => Some(*value),
-        Value::Text(text) => Some(parse_boolean(text)),
+        NodeValue::Bool(value) => Some(*value),
+        NodeValue::Text(text) => Some(parse_boolean(text)),
         _ => {
             findings.add(
                 root,
-                &Key::root().name(ANONYMOUS),
+                &KeyPath::root().name(ANONYMOUS_KEY),
                 "neither a boolean nor a text",
                 "write true or false",
             );
@@ -105,25 +110,25 @@ fn anonymous(root: &Node, findings: &mut Findings) -> Option<bool> {
     }
 }
 
-/// Keys we do not know are WSO2's; one that is nearly ours was meant to count, and without it a door would stay open.
-fn near_anonymous(root: &Node, findings: &mut Findings) {
+/// Unknown keys are WSO2's, but a misspelt `EnableAnonymous` would leave anonymous mode on, so it is a mistake.
+fn report_misspelt_anonymous(root: &DocumentNode, findings: &mut Findings) {
     for entry in root.entries() {
-        if entry.name != ANONYMOUS && nearest(&entry.name, [ANONYMOUS]).is_some() {
-            let key = Key::root().name(&entry.name);
-            let remedy = format!("did you mean `{ANONYMOUS}`?");
+        if entry.name != ANONYMOUS_KEY && nearest(&entry.name, [ANONYMOUS_KEY]).is_some() {
+            let key = KeyPath::root().name(&entry.name);
+            let remedy = format!("did you mean `{ANONYMOUS_KEY}`?");
             findings.push(key, entry.place.clone(), "this key has no effect".to_owned(), remedy);
         }
     }
 }
 
-/// A name that is there twice has two meanings, and readers differ in which they take. WSO2's keys are not ours to judge.
-fn unambiguous(node: &Node, key: &Key, findings: &mut Findings) {
+/// A name that is there twice has two meanings, and readers differ in which they take. WSO2's keys are not checked.
+fn reject_duplicates(node: &DocumentNode, key: &KeyPath, findings: &mut Findings) {
     let at_root = key.steps().is_empty();
     match &node.value {
-        Value::Table(entries) => {
+        NodeValue::Table(entries) => {
             let mut seen = std::collections::HashSet::new();
             for entry in entries {
-                if at_root && entry.name != ANONYMOUS && entry.name != OURS {
+                if at_root && entry.name != ANONYMOUS_KEY && entry.name != DOORWARD_KEY {
                     continue;
                 }
                 let key = key.name(&entry.name);
@@ -131,35 +136,35 @@ fn unambiguous(node: &Node, key: &Key, findings: &mut Findings) {
                     let message = "this key is here twice".to_owned();
                     findings.push(key.clone(), entry.place.clone(), message, "keep one".to_owned());
                 }
-                if entry.name != ANONYMOUS {
-                    unambiguous(&entry.node, &key, findings);
+                if entry.name != ANONYMOUS_KEY {
+                    reject_duplicates(&entry.node, &key, findings);
                 }
             }
         }
-        Value::List(items) => {
+        NodeValue::List(items) => {
             for item in items {
-                unambiguous(&item.node, &key.item(item.index), findings);
+                reject_duplicates(&item.node, &key.item(item.index), findings);
             }
         }
-        Value::Null => findings.push(
+        NodeValue::Null => findings.push(
             key.clone(),
             node.place.clone(),
             "null says nothing".to_owned(),
             "leave the key out".to_owned(),
         ),
-        Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
+        NodeValue::Bool(_) | NodeValue::Number(_) | NodeValue::Text(_) => {}
     }
 }
 
-fn doorward(
-    raw: Doorward,
+fn resolve_conf(
+    raw: TenantSection,
     anonymous: Option<bool>,
-    root: &Node,
+    root: &DocumentNode,
     file: &Path,
     findings: &mut Findings,
 ) -> TenantConf {
-    let mut scope = Scope::of_tenant(root, file, findings);
-    let key = Key::root().name(OURS);
+    let mut scope = DocumentContext::of_tenant(root, file, findings);
+    let key = KeyPath::root().name(DOORWARD_KEY);
     let access = RawAccess {
         cross_tenant: raw.cross_tenant,
         cors_allowed_origins: raw.cors_allowed_origins,
@@ -171,81 +176,96 @@ fn doorward(
         identity_headers: raw.identity_headers,
         route: raw.routes,
     };
-    let governance =
-        written::governance(&raw.governance.unwrap_or_default(), &key.name("governance"), &mut scope);
-    let governance = Arc::new(written::overrides(governance, &key, &mut scope));
+    let governance = file_properties::governance_properties(
+        &raw.governance.unwrap_or_default(),
+        &key.name("governance"),
+        &mut scope,
+    );
+    let governance = Arc::new(file_properties::overrides(governance, &key, &mut scope));
     // stands in until `resolve` names the tenant
-    let nobody = TenantId::super_tenant();
+    let placeholder_tenant = TenantId::super_tenant();
     TenantConf {
         anonymous,
         hosts: raw.hosts.unwrap_or_default().into_iter().map(|host| host.0.0).collect(),
         issuers: resolve::issuer::issuers(
             raw.issuers.unwrap_or_default(),
-            &nobody,
+            &placeholder_tenant,
             &key.name("issuers"),
             &mut scope,
         ),
         sign_in: raw
             .sign_in
             .and_then(|sign_in| sign_in.url)
-            .map(|url| SignIn { url: url.0.0.unwrap_or_default() }),
+            .map(|url| SignInSettings { url: url.0.0.unwrap_or_default() }),
         access: resolve::access::access(access, &key, &mut scope),
         guards: resolve::guard::guards(raw.guards.unwrap_or_default(), &key.name("guards"), &mut scope),
-        session: raw.session.unwrap_or_default().checked(&key.name("session"), &mut scope),
-        account_lock: raw.account_lock.unwrap_or_default().checked(&key.name("account_lock"), &mut scope),
+        session: raw.session.unwrap_or_default().validated(&key.name("session"), &mut scope),
+        account_lock: raw.account_lock.unwrap_or_default().validated(&key.name("account_lock"), &mut scope),
         password_policy: raw
             .password_policy
             .unwrap_or_default()
-            .checked(&key.name("password_policy"), &mut scope),
+            .validated(&key.name("password_policy"), &mut scope),
         governance,
         branding: resolve::branding(raw.branding.unwrap_or_default()),
     }
 }
 
-/// As files alone have it.
+/// The policy without administrator overrides.
 pub fn resolve(settings: &Settings, tenant: &TenantId, conf: &TenantConf, generation: u64) -> TenantPolicy {
-    resolve_with(settings, tenant, conf, &Set::nothing(), generation)
+    resolve_with(settings, tenant, conf, &TenantOverrides::none(), generation)
 }
 
-/// Merges: what administrators have set over the tenant's own word over `deployment.toml`. Never fails: what could fail was
-/// checked when it was written.
+/// Merges administrator overrides over the tenant's file over `deployment.toml`. Never fails: every value was
+/// validated when it was written.
 pub fn resolve_with(
     settings: &Settings,
     tenant: &TenantId,
     conf: &TenantConf,
-    set: &Set,
+    overrides: &TenantOverrides,
     generation: u64,
 ) -> TenantPolicy {
     let defaults = &settings.defaults;
-    let ours = reach::our_ports(settings);
-    let reach = Reach::Confined { loopback: settings.tenancy.issuers_on_loopback };
-    let forged =
-        conf.issuers.iter().find_map(|issuer| Some((issuer, reach::forbidden(settings, &ours, issuer)?)));
-    let own = conf.issuers.iter().filter(|_| forged.is_none());
+    let private_ports = ssrf_guard::private_ports(settings);
+    let reach = EgressPolicy::Confined { loopback: settings.tenancy.issuers_on_loopback };
+    let forbidden_issuer = conf
+        .issuers
+        .iter()
+        .find_map(|issuer| Some((issuer, ssrf_guard::forbidden_reason(settings, &private_ports, issuer)?)));
+    let own = conf.issuers.iter().filter(|_| forbidden_issuer.is_none());
     let sign_in = conf.sign_in.as_ref().unwrap_or(&defaults.sign_in);
     let access = &conf.access;
     let cross_tenant = access.cross_tenant.as_ref().unwrap_or(&defaults.cross_tenant);
     let own = own.map(|issuer| {
         let keys = match &issuer.keys {
-            KeySource::Discovery => KeySource::ConfinedDiscovery(Arc::clone(&ours)),
+            KeySource::Discovery => KeySource::ConfinedDiscovery(Arc::clone(&private_ports)),
             keys => keys.clone(),
         };
-        Arc::new(Issuer { tenant: tenant.clone(), of_tenant_file: true, reach, keys, ..issuer.clone() })
+        Arc::new(Issuer {
+            tenant: tenant.clone(),
+            is_tenant_defined: true,
+            egress: reach,
+            keys,
+            ..issuer.clone()
+        })
     });
-    let mut problem = forged.map(|(issuer, place)| {
+    let mut problem = forbidden_issuer.map(|(issuer, place)| {
         let message = format!("the issuer {:?} is asked {place}", issuer.issuer);
-        mistake(settings, tenant, "Doorward.issuers", message)
+        policy_mistake(settings, tenant, "Doorward.issuers", message)
     });
     let routes = if access.routes.is_empty() && conf.sign_in.is_none() {
         Arc::clone(&defaults.route_table)
     } else {
-        let table =
-            resolve::access::table(settings.portal.profile, &defaults.routes, &access.routes, sign_in);
+        let table = resolve::access::compile_table(
+            settings.portal.profile,
+            &defaults.routes,
+            &access.routes,
+            sign_in,
+        );
         match table {
-            Ok(table) => Arc::new(table.under(Arc::clone(&defaults.route_table))),
+            Ok(table) => Arc::new(table.with_baseline(Arc::clone(&defaults.route_table))),
             Err(bad) => {
                 // each rule was checked on its own; together they can still be too many
-                problem = Some(mistake(settings, tenant, "Doorward.routes", bad.to_string()));
+                problem = Some(policy_mistake(settings, tenant, "Doorward.routes", bad.to_string()));
                 Arc::clone(&defaults.route_table)
             }
         }
@@ -253,16 +273,16 @@ pub fn resolve_with(
     let inherited =
         |own: &Option<Vec<String>>, below: &[String]| own.clone().unwrap_or_else(|| below.to_vec());
     let own_guards = conf.guards.iter().map(|guard| {
-        let guard = Guard { of_tenant: true, ..guard.clone() };
-        Arc::new(resolve::guard::of_profile(guard, settings.portal.profile))
+        let guard = LoginGuard { is_tenant_defined: true, ..guard.clone() };
+        Arc::new(resolve::guard::for_profile(guard, settings.portal.profile))
     });
-    let governed = Governed {
-        account_lock: conf.account_lock.over(&defaults.rules.account_lock),
-        passwords: conf.password_policy.over(&defaults.rules.password_rules),
-        login: defaults.rules.login.clone(),
-        disabled_stay_out: defaults.rules.disabled_stay_out,
+    let governed = GovernedSettings {
+        account_lock: conf.account_lock.inherit_from(&defaults.rules.account_lock),
+        password_rules: conf.password_policy.inherit_from(&defaults.rules.password_rules),
+        login: defaults.rules.login_attributes.clone(),
+        reject_disabled_accounts: defaults.rules.reject_disabled_accounts,
     };
-    let rules = defaults.rules.changed(governed.with(&conf.governance).with(&set.overrides));
+    let rules = defaults.rules.with_governed(governed.with(&conf.governance).with(&overrides.overrides));
     TenantPolicy {
         tenant: tenant.clone(),
         generation,
@@ -280,14 +300,14 @@ pub fn resolve_with(
         token_cookie: defaults.token_cookie.clone(),
         forward_token: access.forward_token.unwrap_or(defaults.forward_token),
         guards: defaults.guards.iter().cloned().chain(own_guards).collect(),
-        session: conf.session.over(&defaults.session),
+        session: conf.session.inherit_from(&defaults.session),
         breached_url: rules.password_rules.breached_url.clone(),
         rules,
-        governance: Layers {
+        governance: GovernanceLayers {
             deployment: Arc::clone(&defaults.governance),
             tenant_file: Arc::clone(&conf.governance),
-            administrators: Arc::clone(&set.overrides),
-            version: set.version,
+            administrators: Arc::clone(&overrides.overrides),
+            version: overrides.version,
         },
         branding: Branding {
             name: conf.branding.name.clone().or_else(|| defaults.branding.name.clone()),
@@ -300,26 +320,26 @@ pub fn resolve_with(
     }
 }
 
-const OPEN_IT: &str = "open it in deployment.toml";
-const SWITCH_ON: &str = "write `enabled = true` below [accounts] in deployment.toml";
+const REMEDY_OPEN: &str = "open it in deployment.toml";
+const REMEDY_ENABLE_ACCOUNTS: &str = "write `enabled = true` below [accounts] in deployment.toml";
 
-/// What the tenant's file would open and `deployment.toml` (or the profile) keeps for users: it stays closed. And what needs
-/// accounts where there are none. Each with a remedy.
-pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(Key, &'static str, &'static str)> {
+/// Settings without effect, each with a remedy: routes that `deployment.toml` or the profile keeps for users, and settings
+/// that need accounts while accounts are off.
+pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(KeyPath, &'static str, &'static str)> {
     let is_kept = |methods: &[String], pattern: &str| {
         let method = methods.first().map_or("GET", String::as_str);
         settings.defaults.route_table.classify(method, &any_path(pattern)).access == RouteAccess::SignedIn
     };
-    let ours = Key::root().name(OURS);
+    let doorward_key = KeyPath::root().name(DOORWARD_KEY);
     let routes = conf.access.routes.iter().enumerate();
     let mut found: Vec<_> = routes
         .filter(|(_, rule)| rule.access != RouteAccess::SignedIn && is_kept(&rule.methods, &rule.pattern))
         .map(|(index, _)| {
-            let key = ours.name("routes").item(index).name("access");
+            let key = doorward_key.name("routes").item(index).name("access");
             (
                 key,
                 "deployment.toml or the profile keeps this path for users, so this opens nothing there",
-                OPEN_IT,
+                REMEDY_OPEN,
             )
         })
         .collect();
@@ -329,49 +349,54 @@ pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(Key, &'sta
         matches!(rule.upgrade, UpgradeRule::Protocols(_)) && below.upgrade == UpgradeRule::Never
     });
     found.extend(kept_without_upgrade.map(|(index, _)| {
-        let key = ours.name("routes").item(index).name("upgrade");
+        let key = doorward_key.name("routes").item(index).name("upgrade");
         let message =
             "deployment.toml or the profile forwards no upgrade on this path, so this has no effect";
         (key, message, "write `upgrade` in a route of deployment.toml")
     }));
     if let Some(rule) = conf.sign_in.as_ref().and_then(resolve::access::sign_in_route) {
-        let key = ours.name("sign_in").name("url");
-        // our own pages are everybody's, whatever the routes say
+        let key = doorward_key.name("sign_in").name("url");
+        // Doorward's own pages are open, regardless of routes
         let is_own_page = rule.pattern.starts_with("/.doorward/");
         if is_own_page && !settings.accounts.enabled {
             let message = "accounts are off in deployment.toml, so there is no sign-in page of Doorward's";
-            found.push((key, message, SWITCH_ON));
+            found.push((key, message, REMEDY_ENABLE_ACCOUNTS));
         } else if !is_own_page && is_kept(&rule.methods, &rule.pattern) {
             let message =
-                "deployment.toml or the profile keeps this path for users, so nobody can sign in there";
-            found.push((key, message, OPEN_IT));
+                "deployment.toml or the profile keeps this path for users, so sign-in there is impossible";
+            found.push((key, message, REMEDY_OPEN));
         }
     }
     if !conf.guards.is_empty() && !settings.accounts.enabled {
-        let message = "accounts are off in deployment.toml: nothing can be counted, so nobody gets through these sign-ins";
-        found.push((ours.name("guards"), message, SWITCH_ON));
+        let message =
+            "accounts are off in deployment.toml: nothing can be counted, so these sign-ins are refused";
+        found.push((doorward_key.name("guards"), message, REMEDY_ENABLE_ACCOUNTS));
     }
     found
 }
 
-fn mistake(settings: &Settings, tenant: &TenantId, key: &str, message: String) -> Mistake {
+fn policy_mistake(settings: &Settings, tenant: &TenantId, key: &str, message: String) -> Mistake {
     let file = settings.tenancy.folder.join(tenant.as_str()).join("tenant-conf.json");
     let mistake = Mistake::whole(&file, message, "correct it; until then the tenant is closed");
     Mistake { key: key.to_owned(), ..mistake }
 }
 
-/// The policy of a tenant whose file cannot be read and that has no last good one: nobody comes in but this tenant's own
-/// users, by a token of `deployment.toml`'s issuers, and only what sign-in needs is open.
-pub fn closed(
+/// The policy of a tenant whose file cannot be read and that has no last good one: accepts only this tenant's own
+/// users, by a token of `deployment.toml`'s issuers, and only the sign-in route is open.
+pub fn closed_policy(
     settings: &Settings,
     tenant: &TenantId,
     problem: Mistake,
-    set: &Set,
+    overrides: &TenantOverrides,
     generation: u64,
 ) -> Arc<TenantPolicy> {
     let conf = TenantConf { anonymous: Some(false), ..TenantConf::default() };
-    let policy = resolve_with(settings, tenant, &conf, set, generation);
-    Arc::new(TenantPolicy { problem: Some(problem), cross_tenant: CrossTenant::Nobody, ..policy })
+    let policy = resolve_with(settings, tenant, &conf, overrides, generation);
+    Arc::new(TenantPolicy {
+        problem: Some(problem),
+        cross_tenant: CrossTenantAccess::OwnTenantOnly,
+        ..policy
+    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the sample portal shows: four tenants and their APIs.
+//! Content of the sample portal: four tenants and their APIs.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ pub const PASSWORD: &str = "letmein";
 /// The demo users; each exists in every tenant that the portal signs in by itself.
 pub const USERS: [&str; 2] = ["alice", "bob"];
 
-/// The tenant whose users the portal does not know by itself: it is told who they are.
+/// The tenant whose users the portal takes from identity headers.
 pub const MEMBERS: &str = "members.example";
 
 pub const TENANTS: [&str; 4] = ["carbon.super", "closed.example", "inherits.example", MEMBERS];
@@ -20,7 +20,7 @@ pub fn has_own_sign_in(tenant: &str) -> bool {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Api {
+pub struct SampleApi {
     pub tenant: &'static str,
     pub id: &'static str,
     pub name: &'static str,
@@ -32,7 +32,7 @@ pub struct Api {
 
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-pub struct Application {
+pub struct SampleApplication {
     #[serde(rename = "applicationId")]
     pub id: String,
     pub name: String,
@@ -49,11 +49,11 @@ const fn api(
     (name, version, context): (&'static str, &'static str, &'static str),
     description: &'static str,
     tags: &'static [&'static str],
-) -> Api {
-    Api { tenant, id, name, version, context, description, tags }
+) -> SampleApi {
+    SampleApi { tenant, id, name, version, context, description, tags }
 }
 
-pub const APIS: [Api; 12] = [
+pub const APIS: [SampleApi; 12] = [
     api(
         ("carbon.super", "01e1f3a0-0001-4000-8000-000000000001"),
         ("Tides", "2.1.0", "/tides"),
@@ -128,7 +128,7 @@ pub const APIS: [Api; 12] = [
     ),
 ];
 
-pub fn apis_of(tenant: &str) -> impl Iterator<Item = &'static Api> {
+pub fn apis_of(tenant: &str) -> impl Iterator<Item = &'static SampleApi> {
     APIS.iter().filter(move |api| api.tenant == tenant)
 }
 
@@ -145,7 +145,7 @@ pub fn tags_of(tenant: &str) -> Vec<(&'static str, usize)> {
     counted
 }
 
-impl Api {
+impl SampleApi {
     /// WSO2's short form, as lists have it.
     pub fn summary(&self) -> Value {
         json!({

@@ -1,4 +1,4 @@
-//! Things to try a proxy with: what reached the portal, slow answers, streams both ways, events, a WebSocket.
+//! Endpoints to try a proxy with: request echo, slow responses, streams both ways, events, a WebSocket.
 
 use std::{convert::Infallible, fmt::Write, time::Duration};
 
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::websocket;
 
 /// One piece of a download.
-static PIECE: [u8; 64 * 1024] = [b'.'; 64 * 1024];
+static DOWNLOAD_CHUNK: [u8; 64 * 1024] = [b'.'; 64 * 1024];
 
 pub fn router() -> Router {
     Router::new()
@@ -66,7 +66,7 @@ async fn clock() -> Response {
     (headers, Body::from_stream(ticks)).into_response()
 }
 
-/// Reads as it comes, keeps nothing, and tells size and hash.
+/// Reads the body as a stream and returns its size and hash.
 async fn upload(body: Body) -> Response {
     match count(body).await {
         Ok((bytes, sha256)) => Json(json!({ "bytes": bytes, "sha256": sha256 })).into_response(),
@@ -96,12 +96,12 @@ fn hex(bytes: &[u8]) -> String {
 
 /// So many bytes, made as they are read.
 async fn download(Path(bytes): Path<u64>) -> Response {
-    let piece = Bytes::from_static(&PIECE);
-    let body = stream::unfold(bytes, move |left| {
+    let piece = Bytes::from_static(&DOWNLOAD_CHUNK);
+    let body = stream::unfold(bytes, move |remaining| {
         let piece = piece.clone();
         async move {
-            let length = usize::try_from(left).unwrap_or(PIECE.len()).min(PIECE.len());
-            (length > 0).then(|| (Ok::<_, Infallible>(piece.slice(..length)), left - length as u64))
+            let length = usize::try_from(remaining).unwrap_or(DOWNLOAD_CHUNK.len()).min(DOWNLOAD_CHUNK.len());
+            (length > 0).then(|| (Ok::<_, Infallible>(piece.slice(..length)), remaining - length as u64))
         }
     });
     let headers = [

@@ -11,13 +11,13 @@ use hyper::server::conn::http1;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{runtime, sync::oneshot};
 
-pub struct Loopback {
+pub struct LoopbackServer {
     pub addr: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Loopback {
+impl LoopbackServer {
     /// Returns once connections are accepted.
     pub fn serve(listen: SocketAddr, router: Router) -> io::Result<Self> {
         let listener = TcpListener::bind(listen)?;
@@ -41,10 +41,10 @@ impl Loopback {
     }
 }
 
-impl Drop for Loopback {
+impl Drop for LoopbackServer {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
-            // an error only says that the thread has ended already
+            // an error means that the thread has already ended
             let _ = stop.send(());
         }
         if let Some(thread) = self.thread.take() {

@@ -1,14 +1,14 @@
 //! A small but real developer portal of WSO2's shape, for `doorward demo` and for tests: four tenants, their APIs,
-//! sign-in with real tokens. It knows nothing of Doorward; for one tenant it believes the `Remote-User` of whoever stands before it.
+//! sign-in with real tokens. It knows nothing of Doorward; for one tenant it trusts the `Remote-User` of the proxy in front of it.
 
 mod data;
 mod lab;
 mod loopback;
 mod pages;
+mod portal_request;
 mod rest;
 mod sign_in;
 mod token;
-mod visitor;
 mod websocket;
 
 use std::{
@@ -21,21 +21,21 @@ use std::{
 use axum::Router;
 
 pub use data::{MEMBERS, PASSWORD, TENANTS, USERS};
-pub use loopback::Loopback;
+pub use loopback::LoopbackServer;
 pub use token::{AUDIENCE, ISSUER};
 
 /// The portal, running on a thread of its own until it is dropped.
 pub struct SamplePortal {
     pub addr: SocketAddr,
-    keys: Arc<token::Keys>,
-    _server: Loopback,
+    keys: Arc<token::SigningKeys>,
+    _server: LoopbackServer,
 }
 
 impl SamplePortal {
     /// Port 0 picks a free one.
     pub fn start(listen: SocketAddr) -> io::Result<Self> {
-        let keys = Arc::new(token::Keys::generate().map_err(io::Error::other)?);
-        let server = Loopback::serve(listen, router(Arc::clone(&keys)))?;
+        let keys = Arc::new(token::SigningKeys::generate().map_err(io::Error::other)?);
+        let server = LoopbackServer::serve(listen, router(Arc::clone(&keys)))?;
         Ok(Self { addr: server.addr, keys, _server: server })
     }
 
@@ -55,27 +55,27 @@ impl SamplePortal {
     }
 }
 
-/// What the portal remembers.
-struct Portal {
-    keys: Arc<token::Keys>,
-    memory: Mutex<Memory>,
+/// Shared state of the portal.
+struct PortalState {
+    keys: Arc<token::SigningKeys>,
+    data: Mutex<PortalData>,
 }
 
 #[derive(Default)]
-struct Memory {
-    applications: Vec<data::Application>,
+struct PortalData {
+    applications: Vec<data::SampleApplication>,
     /// Authorization codes that have not been redeemed.
-    codes: Vec<sign_in::Code>,
+    codes: Vec<sign_in::AuthorizationCode>,
 }
 
-impl Portal {
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+impl PortalState {
+    fn data(&self) -> MutexGuard<'_, PortalData> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn router(keys: Arc<token::Keys>) -> Router {
-    let portal = Arc::new(Portal { keys, memory: Mutex::default() });
+fn router(keys: Arc<token::SigningKeys>) -> Router {
+    let portal = Arc::new(PortalState { keys, data: Mutex::default() });
     pages::router()
         .merge(sign_in::router())
         .merge(rest::router())
@@ -100,13 +100,13 @@ mod tests {
 
     /// The portal without a socket.
     struct Sample {
-        keys: Arc<token::Keys>,
+        keys: Arc<token::SigningKeys>,
         router: Router,
     }
 
     impl Sample {
         fn new() -> Self {
-            let keys = Arc::new(token::Keys::generate().unwrap());
+            let keys = Arc::new(token::SigningKeys::generate().unwrap());
             Self { router: router(Arc::clone(&keys)), keys }
         }
 
@@ -217,9 +217,9 @@ mod tests {
         assert!(headers.get(header::SET_COOKIE).is_none(), "a code counts once");
     }
 
-    /// Of one tenant the portal is told who is there; in all others such a header means nothing.
+    /// The portal trusts identity headers in one tenant; in all others it ignores them.
     #[tokio::test]
-    async fn the_user_is_told_by_a_header_in_one_tenant_only() {
+    async fn identity_header_is_trusted_in_one_tenant_only() {
         let sample = Sample::new();
         for tenant in TENANTS {
             let request = Request::get(format!("/devportal/applications?tenant={tenant}"))
@@ -231,7 +231,7 @@ mod tests {
             let links = ["Sign out Carol Marsh", "/.doorward/account?", "/.doorward/sign-out?"];
             assert_eq!(links.map(|link| page.contains(link)), [tenant == MEMBERS; 3], "{tenant}: {page}");
         }
-        // nor does its own sign-in let anybody in there
+        // nor does its own sign-in work there
         let form = format!("tenant={MEMBERS}&username=alice@{MEMBERS}&password={PASSWORD}");
         let post = Request::post("/commonauth").header("content-type", "application/x-www-form-urlencoded");
         assert_eq!(sample.send(post, &form).await.0, StatusCode::UNAUTHORIZED);
@@ -250,7 +250,7 @@ mod tests {
 
     /// Attack: open redirect through the address to come back to.
     #[tokio::test]
-    async fn open_redirect_after_sign_out() {
+    async fn attack_open_redirect_after_sign_out() {
         for hostile in ["https://evil.example", "//evil.example", "/%5Cevil.example"] {
             let (_, headers, _) =
                 Sample::new().get(&format!("/devportal/services/logout?returnTo={hostile}")).await;
@@ -263,8 +263,8 @@ mod tests {
         let sample = Sample::new();
         let (_, headers, body) = sample.get("/devportal/home/lab/download/200000").await;
         assert_eq!((body.len(), &headers[header::CONTENT_LENGTH]), (200_000, &"200000".parse().unwrap()));
-        let (_, _, told) = sample.send(Request::post(format!("{API}/lab/upload")), "abc").await;
-        assert!(told.contains("\"bytes\":3") && told.contains("ba7816bf"), "{told}");
+        let (_, _, message) = sample.send(Request::post(format!("{API}/lab/upload")), "abc").await;
+        assert!(message.contains("\"bytes\":3") && message.contains("ba7816bf"), "{message}");
     }
 
     #[test]

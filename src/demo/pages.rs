@@ -12,11 +12,11 @@ use http::{StatusCode, header};
 use minijinja::{Environment, Value, context};
 
 use super::{
-    Portal,
-    data::{self, Api},
+    PortalState,
+    data::{self, SampleApi},
+    portal_request::PortalRequest,
     rest::NewApplication,
-    sign_in::found,
-    visitor::Visitor,
+    sign_in::redirect,
 };
 
 const STYLE: &str = include_str!("templates/portal.css");
@@ -41,7 +41,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
-pub fn router() -> Router<Arc<Portal>> {
+pub fn router() -> Router<Arc<PortalState>> {
     Router::new()
         .route("/", get(start))
         .route("/devportal", get(start))
@@ -63,9 +63,9 @@ pub fn render(name: &str, context: Value) -> Html<String> {
     }))
 }
 
-/// What every page shows: the tenant, who is signed in, and what the portal was told.
-fn frame(visitor: &Visitor) -> Value {
-    let told: Value = visitor
+/// Values of every page: the tenant, the user, and the headers that the portal received.
+fn frame_values(request: &PortalRequest) -> Value {
+    let told: Value = request
         .headers
         .iter()
         .filter(|(name, _)| {
@@ -77,17 +77,17 @@ fn frame(visitor: &Visitor) -> Value {
         })
         .collect();
     context! {
-        tenant => &visitor.tenant,
-        here => &visitor.here,
-        user => visitor.user.as_ref().map(|user| user.name.as_str()),
-        user_tenant => visitor.user.as_ref().map(|user| user.tenant.as_str()),
+        tenant => &request.tenant,
+        here => &request.path_and_query,
+        user => request.user.as_ref().map(|user| user.name.as_str()),
+        user_tenant => request.user.as_ref().map(|user| user.tenant.as_str()),
         told => told,
-        // where the portal is told who is there, it is also told where they sign out
-        by_proxy => visitor.tenant == data::MEMBERS,
+        // with identity headers from the proxy, sign-out is the proxy's too
+        by_proxy => request.tenant == data::MEMBERS,
     }
 }
 
-fn card(api: &Api) -> Value {
+fn card(api: &SampleApi) -> Value {
     context! {
         id => api.id,
         name => api.name,
@@ -98,66 +98,66 @@ fn card(api: &Api) -> Value {
     }
 }
 
-async fn start(visitor: Visitor) -> Response {
+async fn start(request: PortalRequest) -> Response {
     let query =
-        url::form_urlencoded::Serializer::new(String::new()).append_pair("tenant", &visitor.tenant).finish();
-    found(&format!("/devportal/apis?{query}"))
+        url::form_urlencoded::Serializer::new(String::new()).append_pair("tenant", &request.tenant).finish();
+    redirect(&format!("/devportal/apis?{query}"))
 }
 
-async fn apis(visitor: Visitor) -> Response {
-    if !visitor.knows_tenant() {
-        return missing(&visitor);
+async fn apis(request: PortalRequest) -> Response {
+    if !request.is_known_tenant() {
+        return missing_page(&request);
     }
-    let apis: Value = data::apis_of(&visitor.tenant).map(card).collect();
-    render("apis.html", context! { apis => apis, ..frame(&visitor) }).into_response()
+    let apis: Value = data::apis_of(&request.tenant).map(card).collect();
+    render("apis.html", context! { apis => apis, ..frame_values(&request) }).into_response()
 }
 
-async fn api(visitor: Visitor, Path(id): Path<String>) -> Response {
-    data::apis_of(&visitor.tenant).find(|api| api.id == id).map_or_else(
-        || missing(&visitor),
+async fn api(request: PortalRequest, Path(id): Path<String>) -> Response {
+    data::apis_of(&request.tenant).find(|api| api.id == id).map_or_else(
+        || missing_page(&request),
         |api| {
             let definition = serde_json::to_string_pretty(&api.definition()).unwrap_or_default();
-            let page = context! { api => card(api), definition => definition, ..frame(&visitor) };
+            let page = context! { api => card(api), definition => definition, ..frame_values(&request) };
             render("api.html", page).into_response()
         },
     )
 }
 
-async fn applications(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
-    let Some(user) = &visitor.user else { return to_sign_in(&visitor) };
+async fn applications(State(portal): State<Arc<PortalState>>, request: PortalRequest) -> Response {
+    let Some(user) = &request.user else { return to_sign_in(&request) };
     let mine: Value = portal
-        .memory()
+        .data()
         .applications_of(&user.sub, &user.tenant)
         .map(|application| context! { name => &application.name, description => &application.description })
         .collect();
-    render("applications.html", context! { applications => mine, ..frame(&visitor) }).into_response()
+    render("applications.html", context! { applications => mine, ..frame_values(&request) }).into_response()
 }
 
 async fn create_application(
-    State(portal): State<Arc<Portal>>,
-    visitor: Visitor,
+    State(portal): State<Arc<PortalState>>,
+    request: PortalRequest,
     Form(new): Form<NewApplication>,
 ) -> Response {
-    let Some(user) = &visitor.user else { return to_sign_in(&visitor) };
+    let Some(user) = &request.user else { return to_sign_in(&request) };
     // a name that is taken or empty changes nothing; the list shows it
-    let _ = portal.memory().create(&new, &user.sub, &user.tenant);
-    found(&visitor.here)
+    let _ = portal.data().create(&new, &user.sub, &user.tenant);
+    redirect(&request.path_and_query)
 }
 
-fn to_sign_in(visitor: &Visitor) -> Response {
+fn to_sign_in(request: &PortalRequest) -> Response {
     let query = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("tenant", &visitor.tenant)
-        .append_pair("returnTo", &visitor.here)
+        .append_pair("tenant", &request.tenant)
+        .append_pair("returnTo", &request.path_and_query)
         .finish();
-    found(&format!("/devportal/services/configs?{query}"))
+    redirect(&format!("/devportal/services/configs?{query}"))
 }
 
 pub async fn not_found() -> Response {
     (StatusCode::NOT_FOUND, render("missing.html", context! { tenant => "carbon.super" })).into_response()
 }
 
-fn missing(visitor: &Visitor) -> Response {
-    (StatusCode::NOT_FOUND, render("missing.html", frame(visitor))).into_response()
+fn missing_page(request: &PortalRequest) -> Response {
+    (StatusCode::NOT_FOUND, render("missing.html", frame_values(request))).into_response()
 }
 
 async fn style() -> Response {

@@ -13,15 +13,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Portal,
-    data::{self, Api, Application},
+    PortalState,
+    data::{self, SampleApi, SampleApplication},
     lab,
-    visitor::Visitor,
+    portal_request::PortalRequest,
 };
 
 const BASE: &str = "/api/am/devportal/{version}";
 
-pub fn router() -> Router<Arc<Portal>> {
+pub fn router() -> Router<Arc<PortalState>> {
     let at = |path: &str| format!("{BASE}{path}");
     Router::new()
         .route(&at("/settings"), get(settings))
@@ -30,20 +30,20 @@ pub fn router() -> Router<Arc<Portal>> {
         .route(&at("/search"), get(apis))
         .route(&at("/apis/{id}"), get(api))
         .route(&at("/apis/{id}/swagger"), get(definition))
-        .route(&at("/apis/{id}/documents"), get(nothing))
-        .route(&at("/apis/{id}/comments"), get(nothing))
+        .route(&at("/apis/{id}/documents"), get(empty_list))
+        .route(&at("/apis/{id}/comments"), get(empty_list))
         .route(&at("/tags"), get(tags))
-        .route(&at("/api-categories"), get(nothing))
+        .route(&at("/api-categories"), get(empty_list))
         .route(&at("/throttling-policies/{level}"), get(policies))
         .route(&at("/applications"), get(applications).post(create_application))
         .route(&at("/applications/{id}"), get(application).delete(delete_application))
-        .route(&at("/subscriptions"), get(nothing_of_mine))
+        .route(&at("/subscriptions"), get(empty_list_for_user))
         .route(&at("/swagger.yaml"), get(own_definition))
         .route(&at("/echo"), axum::routing::any(lab::echo))
 }
 
-/// The portal's own idea of anonymous mode is `true` for everybody: what a tenant wants is Doorward's business.
-async fn settings(visitor: Visitor) -> Json<Value> {
+/// The portal reports anonymous mode as on; Doorward enforces each tenant's setting.
+async fn settings(request: PortalRequest) -> Json<Value> {
     Json(json!({
         "IsAnonymousModeEnabled": true,
         "grantTypes": ["authorization_code", "client_credentials", "password", "refresh_token"],
@@ -53,7 +53,7 @@ async fn settings(visitor: Visitor) -> Json<Value> {
         "applicationSharingEnabled": false,
         "mapExistingAuthApps": false,
         "monetizationEnabled": false,
-        "apiGatewayEndpoint": format!("https://gateway.example/t/{}", visitor.tenant),
+        "apiGatewayEndpoint": format!("https://gateway.example/t/{}", request.tenant),
     }))
 }
 
@@ -64,7 +64,7 @@ async fn tenants() -> Json<Value> {
 }
 
 #[derive(Deserialize)]
-struct Page {
+struct ListQuery {
     #[serde(default)]
     offset: usize,
     limit: Option<usize>,
@@ -72,11 +72,11 @@ struct Page {
     query: String,
 }
 
-async fn apis(visitor: Visitor, Query(page): Query<Page>) -> Json<Value> {
+async fn apis(request: PortalRequest, Query(page): Query<ListQuery>) -> Json<Value> {
     let wanted = page.query.to_lowercase();
-    let found: Vec<Value> = data::apis_of(&visitor.tenant)
+    let found: Vec<Value> = data::apis_of(&request.tenant)
         .filter(|api| wanted.is_empty() || api.name.to_lowercase().contains(&wanted))
-        .map(Api::summary)
+        .map(SampleApi::summary)
         .collect();
     let limit = page.limit.unwrap_or(25);
     let total = found.len();
@@ -88,9 +88,9 @@ async fn apis(visitor: Visitor, Query(page): Query<Page>) -> Json<Value> {
     }))
 }
 
-async fn api(visitor: Visitor, Path((_, id)): Path<(String, String)>) -> Response {
-    find(&visitor, &id).map_or_else(
-        || missing("API", &id),
+async fn api(request: PortalRequest, Path((_, id)): Path<(String, String)>) -> Response {
+    find(&request, &id).map_or_else(
+        || not_found("API", &id),
         |api| {
             let mut full = api.summary();
             if let Some(fields) = full.as_object_mut() {
@@ -103,12 +103,12 @@ async fn api(visitor: Visitor, Path((_, id)): Path<(String, String)>) -> Respons
     )
 }
 
-async fn definition(visitor: Visitor, Path((_, id)): Path<(String, String)>) -> Response {
-    find(&visitor, &id).map_or_else(|| missing("API", &id), |api| Json(api.definition()).into_response())
+async fn definition(request: PortalRequest, Path((_, id)): Path<(String, String)>) -> Response {
+    find(&request, &id).map_or_else(|| not_found("API", &id), |api| Json(api.definition()).into_response())
 }
 
-async fn tags(visitor: Visitor) -> Json<Value> {
-    let list: Vec<Value> = data::tags_of(&visitor.tenant)
+async fn tags(request: PortalRequest) -> Json<Value> {
+    let list: Vec<Value> = data::tags_of(&request.tenant)
         .into_iter()
         .map(|(value, count)| json!({ "value": value, "count": count }))
         .collect();
@@ -121,17 +121,18 @@ async fn policies() -> Json<Value> {
     )
 }
 
-async fn nothing() -> Json<Value> {
+async fn empty_list() -> Json<Value> {
     Json(json!({ "count": 0, "list": [] }))
 }
 
-async fn nothing_of_mine(visitor: Visitor) -> Response {
-    if visitor.user.is_some() { nothing().await.into_response() } else { unauthenticated() }
+async fn empty_list_for_user(request: PortalRequest) -> Response {
+    if request.user.is_some() { empty_list().await.into_response() } else { unauthenticated() }
 }
 
-async fn applications(State(portal): State<Arc<Portal>>, visitor: Visitor) -> Response {
-    let Some(user) = &visitor.user else { return unauthenticated() };
-    let list: Vec<Application> = portal.memory().applications_of(&user.sub, &user.tenant).cloned().collect();
+async fn applications(State(portal): State<Arc<PortalState>>, request: PortalRequest) -> Response {
+    let Some(user) = &request.user else { return unauthenticated() };
+    let list: Vec<SampleApplication> =
+        portal.data().applications_of(&user.sub, &user.tenant).cloned().collect();
     Json(json!({ "count": list.len(), "list": list })).into_response()
 }
 
@@ -143,14 +144,14 @@ pub struct NewApplication {
 }
 
 async fn create_application(
-    State(portal): State<Arc<Portal>>,
-    visitor: Visitor,
+    State(portal): State<Arc<PortalState>>,
+    request: PortalRequest,
     Json(new): Json<NewApplication>,
 ) -> Response {
-    let Some(user) = &visitor.user else { return unauthenticated() };
-    match portal.memory().create(&new, &user.sub, &user.tenant) {
+    let Some(user) = &request.user else { return unauthenticated() };
+    match portal.data().create(&new, &user.sub, &user.tenant) {
         Some(application) => (StatusCode::CREATED, Json(application)).into_response(),
-        None => refusal(
+        None => error_response(
             StatusCode::CONFLICT,
             "The name is empty, too long or taken, or there are too many applications",
         ),
@@ -158,30 +159,30 @@ async fn create_application(
 }
 
 async fn application(
-    State(portal): State<Arc<Portal>>,
-    visitor: Visitor,
+    State(portal): State<Arc<PortalState>>,
+    request: PortalRequest,
     Path((_, id)): Path<(String, String)>,
 ) -> Response {
-    let Some(user) = &visitor.user else { return unauthenticated() };
-    let memory = portal.memory();
-    let mut mine = memory.applications_of(&user.sub, &user.tenant);
+    let Some(user) = &request.user else { return unauthenticated() };
+    let data = portal.data();
+    let mut mine = data.applications_of(&user.sub, &user.tenant);
     mine.find(|application| application.id == id)
-        .map_or_else(|| missing("Application", &id), |application| Json(application).into_response())
+        .map_or_else(|| not_found("Application", &id), |application| Json(application).into_response())
 }
 
 async fn delete_application(
-    State(portal): State<Arc<Portal>>,
-    visitor: Visitor,
+    State(portal): State<Arc<PortalState>>,
+    request: PortalRequest,
     Path((_, id)): Path<(String, String)>,
 ) -> Response {
-    let Some(user) = &visitor.user else { return unauthenticated() };
-    let mut memory = portal.memory();
-    let before = memory.applications.len();
-    memory.applications.retain(|application| {
+    let Some(user) = &request.user else { return unauthenticated() };
+    let mut data = portal.data();
+    let before = data.applications.len();
+    data.applications.retain(|application| {
         application.id != id || application.owner != user.sub || application.tenant != user.tenant
     });
-    if memory.applications.len() == before {
-        missing("Application", &id)
+    if data.applications.len() == before {
+        not_found("Application", &id)
     } else {
         StatusCode::OK.into_response()
     }
@@ -192,25 +193,25 @@ async fn own_definition() -> Response {
     ([(header::CONTENT_TYPE, "application/yaml")], text).into_response()
 }
 
-impl super::Memory {
+impl super::PortalData {
     pub fn applications_of<'m>(
         &'m self,
         owner: &'m str,
         tenant: &'m str,
-    ) -> impl Iterator<Item = &'m Application> {
+    ) -> impl Iterator<Item = &'m SampleApplication> {
         self.applications
             .iter()
             .filter(move |application| application.owner == owner && application.tenant == tenant)
     }
 
     /// `None` when the name is empty, too long or taken, or when the sample is full.
-    pub fn create(&mut self, new: &NewApplication, owner: &str, tenant: &str) -> Option<Application> {
+    pub fn create(&mut self, new: &NewApplication, owner: &str, tenant: &str) -> Option<SampleApplication> {
         let name = new.name.trim();
         let taken = self.applications_of(owner, tenant).any(|application| application.name == name);
         if name.is_empty() || name.len() > 70 || taken || self.applications.len() >= 1000 {
             return None;
         }
-        let application = Application {
+        let application = SampleApplication {
             id: format!("{:032x}", fastrand::u128(..)),
             name: name.to_owned(),
             description: new.description.chars().take(500).collect(),
@@ -224,20 +225,20 @@ impl super::Memory {
     }
 }
 
-fn find(visitor: &Visitor, id: &str) -> Option<&'static Api> {
-    data::apis_of(&visitor.tenant).find(|api| api.id == id)
+fn find(request: &PortalRequest, id: &str) -> Option<&'static SampleApi> {
+    data::apis_of(&request.tenant).find(|api| api.id == id)
 }
 
-fn missing(kind: &str, id: &str) -> Response {
-    refusal(StatusCode::NOT_FOUND, &format!("{kind} with id {id} not found"))
+fn not_found(kind: &str, id: &str) -> Response {
+    error_response(StatusCode::NOT_FOUND, &format!("{kind} with id {id} not found"))
 }
 
 fn unauthenticated() -> Response {
-    refusal(StatusCode::UNAUTHORIZED, "Unauthenticated request")
+    error_response(StatusCode::UNAUTHORIZED, "Unauthenticated request")
 }
 
 /// WSO2's error shape.
-fn refusal(status: StatusCode, description: &str) -> Response {
+fn error_response(status: StatusCode, description: &str) -> Response {
     let body = json!({
         "code": status.as_u16(), "message": "", "description": description, "moreInfo": "", "error": []
     });

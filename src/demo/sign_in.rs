@@ -17,24 +17,24 @@ use serde::Deserialize;
 use serde_json::json;
 use url::form_urlencoded;
 
-use super::{Portal, data, pages};
+use super::{PortalState, data, pages};
 use crate::domain::return_address::ReturnAddress;
 
 /// How long an access token is good for.
 const LIFETIME: Duration = Duration::from_hours(1);
 
-/// An authorization code: who signed in, waiting to be redeemed.
-pub struct Code {
+/// An authorization code that has not been redeemed.
+pub struct AuthorizationCode {
     secret: String,
     user: String,
     tenant: String,
 }
 
-pub fn router() -> Router<Arc<Portal>> {
+pub fn router() -> Router<Arc<PortalState>> {
     Router::new()
         .route("/devportal/services/configs", get(start))
         .route("/authenticationendpoint/login.do", get(form))
-        .route("/commonauth", post(check))
+        .route("/commonauth", post(verify_credentials))
         .route("/devportal/services/auth/callback/login", get(callback))
         .route("/devportal/services/logout", get(log_out).post(log_out))
         .route("/oauth2/token", post(token))
@@ -43,7 +43,7 @@ pub fn router() -> Router<Arc<Portal>> {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Login {
+struct SignInQuery {
     tenant: String,
     #[serde(rename = "returnTo")]
     return_to: String,
@@ -52,13 +52,13 @@ struct Login {
     code: String,
 }
 
-impl Login {
+impl SignInQuery {
     fn tenant(&self) -> &str {
         if data::has_own_sign_in(&self.tenant) { &self.tenant } else { "carbon.super" }
     }
 
     /// Only to a page of ours; otherwise to the tenant's list of APIs.
-    fn goal(&self) -> String {
+    fn return_target(&self) -> String {
         ReturnAddress::parse(&self.return_to).map_or_else(
             || format!("/devportal/apis?{}", query(&[("tenant", self.tenant())])),
             |address| address.as_str().to_owned(),
@@ -70,16 +70,16 @@ fn query(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-async fn start(Query(login): Query<Login>) -> Response {
+async fn start(Query(login): Query<SignInQuery>) -> Response {
     let query = query(&[("tenant", login.tenant()), ("returnTo", &login.return_to)]);
-    found(&format!("/authenticationendpoint/login.do?{query}"))
+    redirect(&format!("/authenticationendpoint/login.do?{query}"))
 }
 
-async fn form(Query(login): Query<Login>) -> Html<String> {
+async fn form(Query(login): Query<SignInQuery>) -> Html<String> {
     show_form(&login, false)
 }
 
-fn show_form(login: &Login, failed: bool) -> Html<String> {
+fn show_form(login: &SignInQuery, failed: bool) -> Html<String> {
     pages::render(
         "login.html",
         context! {
@@ -93,7 +93,10 @@ fn show_form(login: &Login, failed: bool) -> Html<String> {
     )
 }
 
-async fn check(State(portal): State<Arc<Portal>>, Form(login): Form<Login>) -> Response {
+async fn verify_credentials(
+    State(portal): State<Arc<PortalState>>,
+    Form(login): Form<SignInQuery>,
+) -> Response {
     // `alice` is Alice of the tenant one is in, `alice@closed.example` the one of that tenant
     let written = login.username.trim();
     let (user, tenant) = written.split_once('@').unwrap_or((written, login.tenant()));
@@ -101,28 +104,32 @@ async fn check(State(portal): State<Arc<Portal>>, Form(login): Form<Login>) -> R
         return (StatusCode::UNAUTHORIZED, show_form(&login, true)).into_response();
     }
     let code = format!("{:032x}", fastrand::u128(..));
-    let mut memory = portal.memory();
-    // codes that nobody redeems do not pile up
-    if memory.codes.len() >= 100 {
-        memory.codes.remove(0);
+    let mut data = portal.data();
+    // bounds the number of codes that are never redeemed
+    if data.codes.len() >= 100 {
+        data.codes.remove(0);
     }
-    memory.codes.push(Code { secret: code.clone(), user: user.to_owned(), tenant: tenant.to_owned() });
-    drop(memory);
+    data.codes.push(AuthorizationCode {
+        secret: code.clone(),
+        user: user.to_owned(),
+        tenant: tenant.to_owned(),
+    });
+    drop(data);
     let query = query(&[("code", &code), ("tenant", login.tenant()), ("returnTo", &login.return_to)]);
-    found(&format!("/devportal/services/auth/callback/login?{query}"))
+    redirect(&format!("/devportal/services/auth/callback/login?{query}"))
 }
 
 async fn callback(
-    State(portal): State<Arc<Portal>>,
+    State(portal): State<Arc<PortalState>>,
     headers: HeaderMap,
-    Query(login): Query<Login>,
+    Query(login): Query<SignInQuery>,
 ) -> Response {
     let redeemed = {
-        let mut memory = portal.memory();
-        let place = memory.codes.iter().position(|known| known.secret == login.code);
-        place.map(|place| memory.codes.swap_remove(place))
+        let mut data = portal.data();
+        let index = data.codes.iter().position(|known| known.secret == login.code);
+        index.map(|index| data.codes.swap_remove(index))
     };
-    let Some(Code { user, tenant, .. }) = redeemed else {
+    let Some(AuthorizationCode { user, tenant, .. }) = redeemed else {
         // an old link, opened again: start over
         return start(Query(login)).await;
     };
@@ -132,7 +139,7 @@ async fn callback(
     let (first, second) = token.split_at(token.len() / 2);
     let age = LIFETIME.as_secs();
     let secure = if is_https(&headers) { "; Secure" } else { "" };
-    let mut response = found(&login.goal());
+    let mut response = redirect(&login.return_target());
     for cookie in [
         format!("WSO2_AM_TOKEN_1_Default={first}; Path=/devportal/; Max-Age={age}; SameSite=Lax{secure}"),
         format!(
@@ -148,8 +155,8 @@ async fn callback(
     response
 }
 
-async fn log_out(Query(login): Query<Login>) -> Response {
-    let mut response = found(&login.goal());
+async fn log_out(Query(login): Query<SignInQuery>) -> Response {
+    let mut response = redirect(&login.return_target());
     for (name, path) in [
         ("WSO2_AM_TOKEN_1_Default", "/devportal/"),
         ("AM_ACC_TOKEN_DEFAULT_P2", "/devportal/"),
@@ -162,7 +169,7 @@ async fn log_out(Query(login): Query<Login>) -> Response {
 }
 
 #[derive(Deserialize)]
-struct Grant {
+struct TokenRequest {
     #[serde(rename = "grant_type")]
     kind: String,
     #[serde(default)]
@@ -172,7 +179,7 @@ struct Grant {
 }
 
 /// `password` for the demo users (`alice@closed.example`), `client_credentials` for a robot of the super tenant.
-async fn token(State(portal): State<Arc<Portal>>, Form(grant): Form<Grant>) -> Response {
+async fn token(State(portal): State<Arc<PortalState>>, Form(grant): Form<TokenRequest>) -> Response {
     let (user, tenant) = match grant.kind.as_str() {
         "password" => grant.username.split_once('@').unwrap_or((&grant.username, "carbon.super")),
         "client_credentials" => ("robot", "carbon.super"),
@@ -199,7 +206,7 @@ fn oauth_error(error: &str) -> Response {
     (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response()
 }
 
-async fn key_set(State(portal): State<Arc<Portal>>) -> Response {
+async fn key_set(State(portal): State<Arc<PortalState>>) -> Response {
     ([(header::CONTENT_TYPE, "application/jwk-set+json")], portal.keys.public_set()).into_response()
 }
 
@@ -211,7 +218,7 @@ fn is_https(headers: &HeaderMap) -> bool {
     headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https")
 }
 
-pub fn found(location: &str) -> Response {
+pub fn redirect(location: &str) -> Response {
     match HeaderValue::try_from(location) {
         Ok(location) => {
             let headers =

@@ -33,13 +33,13 @@ pub struct Claims {
     pub jti: String,
 }
 
-pub struct Keys {
+pub struct SigningKeys {
     id: String,
     private: EncodingKey,
     public: Jwk,
 }
 
-impl Keys {
+impl SigningKeys {
     pub fn generate() -> anyhow::Result<Self> {
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
             .map_err(|_| anyhow::anyhow!("no key could be made"))?;
@@ -99,18 +99,19 @@ mod tests {
 
     #[test]
     fn a_token_is_accepted_by_its_own_key_only() {
-        let keys = Keys::generate().unwrap();
+        let keys = SigningKeys::generate().unwrap();
         let token = keys.mint("alice", "closed.example", now(), Duration::from_mins(1)).unwrap();
         let claims = keys.verify(&token).unwrap();
         assert_eq!((claims.sub.as_str(), claims.tenant.as_str()), ("alice", "closed.example"));
-        assert!(Keys::generate().unwrap().verify(&token).is_none());
+        assert!(SigningKeys::generate().unwrap().verify(&token).is_none());
         let expired = keys.mint("alice", "closed.example", now() - 1000, Duration::from_mins(1)).unwrap();
         assert!(keys.verify(&expired).is_none());
     }
 
     #[test]
     fn the_key_set_has_no_private_part() {
-        let set: serde_json::Value = serde_json::from_str(&Keys::generate().unwrap().public_set()).unwrap();
+        let set: serde_json::Value =
+            serde_json::from_str(&SigningKeys::generate().unwrap().public_set()).unwrap();
         assert_eq!(set["keys"][0]["kty"], "EC");
         assert_eq!(set["keys"][0]["alg"], "ES256");
         assert!(set["keys"][0].get("d").is_none());

@@ -10,17 +10,17 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{self, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// RFC 6455, 1.3: proves that the server understood the handshake.
-const MAGIC: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+const HANDSHAKE_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
 /// Longest frame that is sent back; a longer one ends the connection.
-const LONGEST: u64 = 1024 * 1024;
+const MAX_FRAME_BYTES: u64 = 1024 * 1024;
 
 pub async fn echo(mut request: Request<Body>) -> Response {
-    let Some(accept) = accept(request.headers()) else {
+    let Some(accept) = accept_header(request.headers()) else {
         return (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], "This is a WebSocket.\n")
             .into_response();
     };
@@ -43,13 +43,13 @@ pub async fn echo(mut request: Request<Body>) -> Response {
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
-fn accept(headers: &HeaderMap) -> Option<HeaderValue> {
+fn accept_header(headers: &HeaderMap) -> Option<HeaderValue> {
     let upgrade = headers.get(header::UPGRADE)?.to_str().ok()?;
     let key = headers.get(header::SEC_WEBSOCKET_KEY)?.to_str().ok()?;
     if !upgrade.eq_ignore_ascii_case("websocket") {
         return None;
     }
-    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, format!("{key}{MAGIC}").as_bytes());
+    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, format!("{key}{HANDSHAKE_GUID}").as_bytes());
     HeaderValue::try_from(base64(hash.as_ref())).ok()
 }
 
@@ -67,7 +67,7 @@ async fn relay(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()
             short => u64::from(short),
         };
         // RFC 6455, 5.1: a client masks every frame
-        if second & 0x80 == 0 || length > LONGEST {
+        if second & 0x80 == 0 || length > MAX_FRAME_BYTES {
             return Err(io::ErrorKind::InvalidData.into());
         }
         let mask = stream.read_u32().await?.to_be_bytes();
@@ -128,7 +128,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::UPGRADE, HeaderValue::from_static("WebSocket"));
         headers.insert(header::SEC_WEBSOCKET_KEY, HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="));
-        assert_eq!(accept(&headers).unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(accept_header(&headers).unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         assert_eq!([base64(b"a"), base64(b"ab"), base64(b"abc")], ["YQ==", "YWI=", "YWJj"]);
     }
 

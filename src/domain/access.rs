@@ -2,56 +2,62 @@
 
 use super::{
     identity::Identity,
-    route::{Access, Route},
+    route::{AccessLevel, Route},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    Allow(Why),
-    /// The visitor has to prove who they are. How that is said (302 or 401) depends on the caller, not on
+    Allow(DecisionReason),
+    /// The user has to authenticate. Whether the response is a 302 or a 401 depends on the caller, not on
     /// the decision.
-    SignIn(Why),
+    SignIn(DecisionReason),
 }
 
 /// The reason, for the access log, the metrics and `doorward explain`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum DecisionReason {
     OpenRoute,
     SignedIn,
     AnonymousModeOn,
     AnonymousModeOff,
     RouteNeedsUser,
-    StrangerFromOtherTenant,
+    ForeignUser,
     UpgradeNeedsUser,
 }
 
 /// Pure and total. `anonymous` is the tenant's anonymous mode.
 pub fn decide(anonymous: bool, route: &Route, identity: &Identity) -> Decision {
     match (route.access, identity) {
-        (Access::Open, _) => Decision::Allow(Why::OpenRoute),
-        (Access::Anonymous | Access::SignedIn, Identity::User(_)) => Decision::Allow(Why::SignedIn),
-        (Access::Anonymous, Identity::Anonymous | Identity::Stranger(_)) if anonymous => {
-            Decision::Allow(Why::AnonymousModeOn)
+        (AccessLevel::Open, _) => Decision::Allow(DecisionReason::OpenRoute),
+        (AccessLevel::Anonymous | AccessLevel::SignedIn, Identity::User(_)) => {
+            Decision::Allow(DecisionReason::SignedIn)
         }
-        (Access::Anonymous | Access::SignedIn, Identity::Stranger(_)) => {
-            Decision::SignIn(Why::StrangerFromOtherTenant)
+        (AccessLevel::Anonymous, Identity::Anonymous | Identity::ForeignUser(_)) if anonymous => {
+            Decision::Allow(DecisionReason::AnonymousModeOn)
         }
-        (Access::Anonymous, Identity::Anonymous) => Decision::SignIn(Why::AnonymousModeOff),
-        (Access::SignedIn, Identity::Anonymous) => Decision::SignIn(Why::RouteNeedsUser),
+        (AccessLevel::Anonymous | AccessLevel::SignedIn, Identity::ForeignUser(_)) => {
+            Decision::SignIn(DecisionReason::ForeignUser)
+        }
+        (AccessLevel::Anonymous, Identity::Anonymous) => Decision::SignIn(DecisionReason::AnonymousModeOff),
+        (AccessLevel::SignedIn, Identity::Anonymous) => Decision::SignIn(DecisionReason::RouteNeedsUser),
     }
 }
 
-impl Why {
-    /// For people.
+impl DecisionReason {
+    /// A description, for `explain`.
     pub const fn sentence(self) -> &'static str {
         match self {
-            Self::OpenRoute => "allowed: this route is open to everybody, always",
+            Self::OpenRoute => "allowed: this route is open to all requests",
             Self::SignedIn => "allowed: signed in",
             Self::AnonymousModeOn => "allowed: the tenant's anonymous mode is on",
-            Self::AnonymousModeOff => "sign-in: the tenant's anonymous mode is off, and nobody is signed in",
-            Self::RouteNeedsUser => "sign-in: this route is for users only, whatever the anonymous mode",
-            Self::StrangerFromOtherTenant => {
-                "sign-in: the token is another tenant's, which is not welcome here"
+            Self::AnonymousModeOff => {
+                "sign-in: the tenant's anonymous mode is off, and the request is not authenticated"
+            }
+            Self::RouteNeedsUser => {
+                "sign-in: this route requires an authenticated user, independently of the anonymous mode"
+            }
+            Self::ForeignUser => {
+                "sign-in: the token belongs to another tenant, which this tenant does not allow"
             }
             Self::UpgradeNeedsUser => {
                 "sign-in: the request switches protocols, which needs an authenticated user on this route"
@@ -59,7 +65,7 @@ impl Why {
         }
     }
 
-    /// The word used in logs and metrics.
+    /// The value in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OpenRoute => "open_route",
@@ -67,7 +73,7 @@ impl Why {
             Self::AnonymousModeOn => "anonymous_mode_on",
             Self::AnonymousModeOff => "anonymous_mode_off",
             Self::RouteNeedsUser => "route_needs_user",
-            Self::StrangerFromOtherTenant => "stranger_from_other_tenant",
+            Self::ForeignUser => "stranger_from_other_tenant",
             Self::UpgradeNeedsUser => "upgrade_needs_user",
         }
     }
@@ -79,8 +85,8 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        identity::{CrossTenant, User},
-        route::Surface,
+        identity::{CrossTenantAccess, User},
+        route::RouteKind,
         tenant::TenantId,
     };
 
@@ -98,38 +104,53 @@ mod tests {
 
     #[test]
     fn every_case_is_decided() {
-        use Access::{Anonymous, Open, SignedIn};
+        use AccessLevel::{Anonymous, Open, SignedIn};
         use Decision::{Allow, SignIn};
         let visitor = Identity::Anonymous;
         let alice = Identity::User(user("acme.com"));
-        let stranger = Identity::Stranger(user("other.com"));
+        let stranger = Identity::ForeignUser(user("other.com"));
         for (access, identity, when_open, when_closed) in [
-            (Open, &visitor, Allow(Why::OpenRoute), Allow(Why::OpenRoute)),
-            (Open, &alice, Allow(Why::OpenRoute), Allow(Why::OpenRoute)),
-            (Open, &stranger, Allow(Why::OpenRoute), Allow(Why::OpenRoute)),
-            (Anonymous, &visitor, Allow(Why::AnonymousModeOn), SignIn(Why::AnonymousModeOff)),
-            (Anonymous, &alice, Allow(Why::SignedIn), Allow(Why::SignedIn)),
-            (Anonymous, &stranger, Allow(Why::AnonymousModeOn), SignIn(Why::StrangerFromOtherTenant)),
-            (SignedIn, &visitor, SignIn(Why::RouteNeedsUser), SignIn(Why::RouteNeedsUser)),
-            (SignedIn, &alice, Allow(Why::SignedIn), Allow(Why::SignedIn)),
-            (SignedIn, &stranger, SignIn(Why::StrangerFromOtherTenant), SignIn(Why::StrangerFromOtherTenant)),
+            (Open, &visitor, Allow(DecisionReason::OpenRoute), Allow(DecisionReason::OpenRoute)),
+            (Open, &alice, Allow(DecisionReason::OpenRoute), Allow(DecisionReason::OpenRoute)),
+            (Open, &stranger, Allow(DecisionReason::OpenRoute), Allow(DecisionReason::OpenRoute)),
+            (
+                Anonymous,
+                &visitor,
+                Allow(DecisionReason::AnonymousModeOn),
+                SignIn(DecisionReason::AnonymousModeOff),
+            ),
+            (Anonymous, &alice, Allow(DecisionReason::SignedIn), Allow(DecisionReason::SignedIn)),
+            (
+                Anonymous,
+                &stranger,
+                Allow(DecisionReason::AnonymousModeOn),
+                SignIn(DecisionReason::ForeignUser),
+            ),
+            (
+                SignedIn,
+                &visitor,
+                SignIn(DecisionReason::RouteNeedsUser),
+                SignIn(DecisionReason::RouteNeedsUser),
+            ),
+            (SignedIn, &alice, Allow(DecisionReason::SignedIn), Allow(DecisionReason::SignedIn)),
+            (SignedIn, &stranger, SignIn(DecisionReason::ForeignUser), SignIn(DecisionReason::ForeignUser)),
         ] {
-            let route = Route::fallback(access, Surface::Page);
+            let route = Route::fallback(access, RouteKind::Page);
             assert_eq!(decide(true, &route, identity), when_open, "{access:?} {identity:?}, open");
             assert_eq!(decide(false, &route, identity), when_closed, "{access:?} {identity:?}, closed");
         }
     }
 
     #[test]
-    fn a_user_counts_where_its_tenant_is_welcome() {
+    fn user_of_an_allowed_tenant_is_authenticated() {
         let requested = TenantId::parse("acme.com").unwrap();
         let other = || vec![TenantId::parse("other.com").unwrap()];
         for (tenant, welcomed, counts) in [
-            ("acme.com", CrossTenant::Nobody, true),
-            ("other.com", CrossTenant::Nobody, false),
-            ("other.com", CrossTenant::Everybody, true),
-            ("other.com", CrossTenant::Of(other()), true),
-            ("third.com", CrossTenant::Of(other()), false),
+            ("acme.com", CrossTenantAccess::OwnTenantOnly, true),
+            ("other.com", CrossTenantAccess::OwnTenantOnly, false),
+            ("other.com", CrossTenantAccess::AnyTenant, true),
+            ("other.com", CrossTenantAccess::Listed(other()), true),
+            ("third.com", CrossTenantAccess::Listed(other()), false),
         ] {
             let identity = Identity::of(user(tenant), &requested, &welcomed);
             assert_eq!(identity.user().is_some(), counts, "{tenant} {welcomed:?}");

@@ -1,8 +1,8 @@
-//! Anonymous mode: may a visitor who has not signed in see the portal's public pages?
+//! Anonymous mode: whether anonymous requests may access the public pages of the portal.
 
-/// WSO2's precedence: the tenant's own word wins in both directions, otherwise the global one counts.
-/// `None` means that the tenant's file has no `EnableAnonymous`. An unreadable file is not `None`: the
-/// caller keeps the last good policy, or closes the tenant.
+/// WSO2's precedence: the setting of the tenant overrides the global one in both directions. `None` means
+/// that the tenant's file has no `EnableAnonymous`. An unreadable file is not `None`: the caller retains
+/// the last good policy, or rejects requests for the tenant.
 pub fn is_anonymous_allowed(global: bool, tenant: Option<bool>) -> bool {
     tenant.unwrap_or(global)
 }

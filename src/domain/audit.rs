@@ -1,61 +1,63 @@
-//! Who has changed what: the record that outlives the change.
+//! Audit records: which actor changed which setting.
 
 use std::{
     fmt::{self, Write as _},
     net::IpAddr,
 };
 
-mod changed;
+mod json_diff;
 
-pub use changed::changed;
+pub use json_diff::diff_json;
 
 use super::tenant::TenantId;
 
-/// Stands in a record where the value itself is nobody's to read.
-pub const SECRET: &str = "(secret)";
+/// Replaces a secret value in an audit record.
+pub const REDACTED: &str = "(secret)";
 
-/// Somebody who may change something, and from where it came.
+/// The actor of an administrator action, and the origin of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     pub name: String,
-    /// Whose administrator; `None`: whoever has the machine itself, at its command line.
+    /// The tenant of the administrator; `None` for an actor on the command line of the host.
     pub tenant: Option<TenantId>,
-    pub proof: Proof,
+    pub credential: ActorCredential,
     pub address: Option<IpAddr>,
     /// As in the access log.
     pub request_id: Option<String>,
 }
 
-/// Who says that it is them.
+/// How the actor was authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proof {
-    /// The machine itself, whose command line it is.
-    Machine,
-    /// A password of ours.
+pub enum ActorCredential {
+    /// The command line of the host: access to the host is the credential.
+    CommandLine,
+    /// The password of a Doorward account.
     Account,
-    /// Whoever signs for this issuer, which chooses the names of its people.
-    Token(TokenOf),
+    /// A token of this issuer, which chooses the names of its users.
+    Token(TokenIssuer),
 }
 
-/// Whose token it is.
+/// The issuer of the actor's token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenOf {
+pub struct TokenIssuer {
     pub issuer: String,
-    /// Named by the tenant's own file, and so by whoever may write that.
-    pub of_tenant_file: bool,
+    /// The issuer is configured in the tenant's file, so anyone who can write that file controls it.
+    pub is_tenant_defined: bool,
 }
 
-/// `alex@acme.com` is an account of ours, and nothing else looks like one: `alex@acme.com (token of https://idp.acme.com)`.
+/// `alex@acme.com` is a Doorward account; a token subject has a suffix: `alex@acme.com (token of https://idp.acme.com)`.
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.proof {
-            Proof::Token(_) => escape(&self.name, f)?,
-            Proof::Machine | Proof::Account => f.write_str(&self.name)?,
+        match &self.credential {
+            ActorCredential::Token(_) => escape(&self.name, f)?,
+            ActorCredential::CommandLine | ActorCredential::Account => f.write_str(&self.name)?,
         }
         if let Some(tenant) = &self.tenant {
             write!(f, "@{tenant}")?;
         }
-        if let Proof::Token(TokenOf { issuer, of_tenant_file }) = &self.proof {
+        if let ActorCredential::Token(TokenIssuer { issuer, is_tenant_defined: of_tenant_file }) =
+            &self.credential
+        {
             f.write_str(if *of_tenant_file { " (token of the tenant's own " } else { " (token of " })?;
             escape(issuer, f)?;
             f.write_char(')')?;
@@ -64,7 +66,7 @@ impl fmt::Display for Actor {
     }
 }
 
-/// What an issuer chooses is one word, and without brackets: it cannot go on like the rest of the text.
+/// Escapes blanks and brackets in names that an issuer chooses, so that they cannot imitate the text around them.
 fn escape(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for character in text.chars() {
         if character.is_whitespace() || matches!(character, '(' | ')' | '\\') {
@@ -76,26 +78,26 @@ fn escape(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// One thing that was changed.
+/// One change by an administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deed {
+pub struct AdminAction {
     /// `governance.update`
     pub action: &'static str,
-    /// The property, the file.
+    /// The property or the file.
     pub target: String,
-    /// `None`: there was nothing, what is below counted.
+    /// `None`: no value was set, and the inherited one applied.
     pub before: Option<String>,
     pub after: Option<String>,
 }
 
-/// A deed as it was written down.
+/// An administrator action as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// In the order in which things happened.
+pub struct AuditRecord {
+    /// Ascending in the order of the changes.
     pub id: u64,
     /// Milliseconds since the epoch.
     pub at: u64,
-    /// Whose settings were changed.
+    /// The tenant whose settings were changed.
     pub tenant: TenantId,
     pub actor: String,
     pub address: Option<String>,
@@ -115,7 +117,11 @@ mod tests {
         let actor = |tenant: Option<&str>| Actor {
             name: "alex".to_owned(),
             tenant: tenant.map(|tenant| TenantId::parse(tenant).unwrap()),
-            proof: if tenant.is_some() { Proof::Account } else { Proof::Machine },
+            credential: if tenant.is_some() {
+                ActorCredential::Account
+            } else {
+                ActorCredential::CommandLine
+            },
             address: None,
             request_id: None,
         };
@@ -123,13 +129,17 @@ mod tests {
         assert_eq!(actor(None).to_string(), "alex");
     }
 
-    /// Attack: an issuer that a tenant names itself calls its people, and itself, like somebody else.
+    /// Attack: an issuer configured by a tenant uses the name of another issuer and of its users.
     #[test]
-    fn attack_a_tokens_bearer_is_called_like_an_account() {
+    fn attack_token_subject_imitates_an_account() {
         let text = |name: &str, issuer: &str, of_tenant_file| {
-            let proof = Proof::Token(TokenOf { issuer: issuer.to_owned(), of_tenant_file });
+            let proof = ActorCredential::Token(TokenIssuer {
+                issuer: issuer.to_owned(),
+                is_tenant_defined: of_tenant_file,
+            });
             let tenant = TenantId::parse("acme.com").ok();
-            Actor { name: name.to_owned(), tenant, proof, address: None, request_id: None }.to_string()
+            Actor { name: name.to_owned(), tenant, credential: proof, address: None, request_id: None }
+                .to_string()
         };
         for (name, issuer, own, shown) in [
             ("admin", "https://idp", false, "admin@acme.com (token of https://idp)"),

@@ -1,43 +1,43 @@
-//! Who has to sign in, a person in front of a browser or a program? One gets a redirect, the other a 401.
+//! Classifies the caller of a request: a browser navigation gets a redirect, a program gets a 401.
 
-use super::route::Surface;
+use super::route::RouteKind;
 
-/// What a request says about who made it; absent headers are `None`.
+/// The headers that classify the caller; absent headers are `None`.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Asked<'a> {
+pub struct FetchMetadata<'a> {
     pub method: &'a str,
     pub sec_fetch_mode: Option<&'a str>,
     pub sec_fetch_dest: Option<&'a str>,
     pub accept: Option<&'a str>,
     pub x_requested_with: Option<&'a str>,
-    /// Wants to switch protocols (WebSocket).
+    /// The request asks to switch protocols (WebSocket).
     pub upgrade: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caller {
-    /// A browser goes to a page: send it to sign-in (302).
+pub enum CallerKind {
+    /// A browser navigation: redirect to sign-in (302).
     Navigation,
-    /// A browser submits a form or the like: a redirect would lose what was sent, and to send it again to the
-    /// sign-in service would give it away. It gets a page (401) that says so.
+    /// A form submission: a redirect would lose the body, and repeating it to the sign-in service would
+    /// disclose it. The response is a page (401).
     Submission,
-    /// A script, a program, a WebSocket: 401 in the format of the API it called.
+    /// A script, a program, a WebSocket: 401 in the format of the API.
     Program,
 }
 
-/// Is this a browser navigation that may be answered with a redirect?
-pub fn wants_page(asked: &Asked<'_>, surface: Surface) -> bool {
-    caller(asked, surface) == Caller::Navigation
+/// Whether the response may be a redirect.
+pub fn is_navigation(asked: &FetchMetadata<'_>, surface: RouteKind) -> bool {
+    classify_caller(asked, surface) == CallerKind::Navigation
 }
 
-/// `Sec-Fetch-*` decides where the browser sends it (over HTTPS, and to localhost); otherwise `X-Requested-With`
-/// and `Accept`. An API never redirects, whoever calls.
-pub fn caller(asked: &Asked<'_>, surface: Surface) -> Caller {
+/// `Sec-Fetch-*` is authoritative where the browser sends it (over HTTPS, and to localhost); otherwise
+/// `X-Requested-With` and `Accept` decide. An API never redirects.
+pub fn classify_caller(asked: &FetchMetadata<'_>, surface: RouteKind) -> CallerKind {
     let navigates = match surface {
-        Surface::Wso2Api | Surface::Api => false,
+        RouteKind::Wso2Api | RouteKind::Api => false,
         _ if asked.upgrade => false,
-        Surface::Page | Surface::Asset => match asked.sec_fetch_mode {
-            // `embed`, `object` and images would show a sign-in page where nobody can use it
+        RouteKind::Page | RouteKind::Asset => match asked.sec_fetch_mode {
+            // a sign-in page cannot be used in `embed`, `object` or an image
             Some(mode) => {
                 mode.eq_ignore_ascii_case("navigate")
                     && asked.sec_fetch_dest.is_none_or(|dest| {
@@ -51,28 +51,28 @@ pub fn caller(asked: &Asked<'_>, surface: Surface) -> Caller {
             {
                 false
             }
-            // without Sec-Fetch-* a script and a navigation may ask for an asset with the same words
-            None => surface == Surface::Page && asked.accept.is_some_and(prefers_html),
+            // without Sec-Fetch-* a script and a navigation may request an asset with the same headers
+            None => surface == RouteKind::Page && asked.accept.is_some_and(prefers_html),
         },
     };
     match asked.method {
-        _ if !navigates => Caller::Program,
-        "GET" | "HEAD" => Caller::Navigation,
-        _ => Caller::Submission,
+        _ if !navigates => CallerKind::Program,
+        "GET" | "HEAD" => CallerKind::Navigation,
+        _ => CallerKind::Submission,
     }
 }
 
-/// Whether a page of our own origin sent this. Cookies that scripts of ours can read count as proof of identity only then
-/// (or where nothing is changed): otherwise any website could submit a form in the visitor's name. Browsers write both
-/// headers themselves; `Origin` says `null` where the page keeps its referrer to itself.
-pub fn from_own_page(sec_fetch_site: Option<&str>, origin: Option<&str>, own_origin: Option<&str>) -> bool {
+/// Whether a page of our own origin sent this request. Cookies that our scripts can read prove the identity
+/// only then (or where nothing is changed): otherwise any website could submit a form in the user's name.
+/// Browsers set both headers themselves; `Origin` is `null` where the page suppresses its referrer.
+pub fn is_same_origin(sec_fetch_site: Option<&str>, origin: Option<&str>, own_origin: Option<&str>) -> bool {
     match sec_fetch_site {
         Some(site) => site.eq_ignore_ascii_case("same-origin"),
         None => origin.is_some() && origin == own_origin,
     }
 }
 
-/// HTML is named, and no JSON is named with more weight, or with the same weight and earlier. `*/*` names nothing.
+/// Whether HTML is listed, and no JSON type has a higher weight, or the same weight and an earlier position. `*/*` is ignored.
 fn prefers_html(accept: &str) -> bool {
     let mut html = 0;
     let mut json = 0;
@@ -94,7 +94,7 @@ fn prefers_html(accept: &str) -> bool {
     html > 0 && html >= json
 }
 
-/// Thousandths; what is no weight weighs nothing.
+/// In thousandths; an invalid weight is 0.
 fn weight(written: &str) -> u16 {
     match written.parse::<f32>() {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1000")]
@@ -110,20 +110,20 @@ mod tests {
     const CHROME: &str =
         "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
 
-    fn asked(mode: &'static str, dest: &'static str, accept: &'static str) -> Asked<'static> {
+    fn asked(mode: &'static str, dest: &'static str, accept: &'static str) -> FetchMetadata<'static> {
         let some = |s: &'static str| (!s.is_empty()).then_some(s);
-        Asked {
+        FetchMetadata {
             method: "GET",
             sec_fetch_mode: some(mode),
             sec_fetch_dest: some(dest),
             accept: some(accept),
-            ..Asked::default()
+            ..FetchMetadata::default()
         }
     }
 
     /// oauth2-proxy#1522, #1393, #2292, envoy#30102, pomerium#456: a script never gets a redirect to sign-in.
     #[test]
-    fn who_is_redirected() {
+    fn redirects_only_navigations() {
         for (mode, dest, accept, redirected, what) in [
             ("navigate", "document", CHROME, true, "a browser"),
             ("navigate", "iframe", CHROME, true, "a frame"),
@@ -153,36 +153,40 @@ mod tests {
             ("", "", "application/vnd.api+json, text/html", false, "JSON of some kind first"),
             ("", "", "text/event-stream", false, "an event source"),
         ] {
-            assert_eq!(wants_page(&asked(mode, dest, accept), Surface::Page), redirected, "{what}: {accept}");
+            assert_eq!(
+                is_navigation(&asked(mode, dest, accept), RouteKind::Page),
+                redirected,
+                "{what}: {accept}"
+            );
         }
     }
 
     #[test]
     fn an_api_never_redirects() {
-        for surface in [Surface::Wso2Api, Surface::Api] {
-            assert_eq!(caller(&asked("navigate", "document", CHROME), surface), Caller::Program);
+        for surface in [RouteKind::Wso2Api, RouteKind::Api] {
+            assert_eq!(classify_caller(&asked("navigate", "document", CHROME), surface), CallerKind::Program);
         }
     }
 
     #[test]
-    fn an_asset_redirects_only_who_surely_navigates() {
-        assert!(wants_page(&asked("navigate", "document", CHROME), Surface::Asset));
-        assert!(!wants_page(&asked("no-cors", "style", "text/css,*/*;q=0.1"), Surface::Asset));
-        assert!(!wants_page(&asked("", "", CHROME), Surface::Asset));
+    fn redirects_assets_only_with_fetch_metadata() {
+        assert!(is_navigation(&asked("navigate", "document", CHROME), RouteKind::Asset));
+        assert!(!is_navigation(&asked("no-cors", "style", "text/css,*/*;q=0.1"), RouteKind::Asset));
+        assert!(!is_navigation(&asked("", "", CHROME), RouteKind::Asset));
     }
 
     #[test]
-    fn xhr_and_upgrades_are_programs() {
+    fn xhr_and_upgrades_are_not_redirected() {
         let browser = asked("", "", CHROME);
-        let with = |w| Asked { x_requested_with: Some(w), ..browser };
-        assert_eq!(caller(&with("XMLHttpRequest"), Surface::Page), Caller::Program);
-        assert_eq!(caller(&with("xmlhttprequest"), Surface::Page), Caller::Program);
-        assert_eq!(caller(&with("com.example.app"), Surface::Page), Caller::Navigation);
-        let upgrade = Asked { upgrade: true, ..asked("navigate", "document", CHROME) };
-        assert_eq!(caller(&upgrade, Surface::Page), Caller::Program);
+        let with = |w| FetchMetadata { x_requested_with: Some(w), ..browser };
+        assert_eq!(classify_caller(&with("XMLHttpRequest"), RouteKind::Page), CallerKind::Program);
+        assert_eq!(classify_caller(&with("xmlhttprequest"), RouteKind::Page), CallerKind::Program);
+        assert_eq!(classify_caller(&with("com.example.app"), RouteKind::Page), CallerKind::Navigation);
+        let upgrade = FetchMetadata { upgrade: true, ..asked("navigate", "document", CHROME) };
+        assert_eq!(classify_caller(&upgrade, RouteKind::Page), CallerKind::Program);
     }
 
-    /// Attack: cross-site request forgery. A form of another website arrives with the visitor's cookies.
+    /// Attack: cross-site request forgery. A form of another website arrives with the user's cookies.
     #[test]
     fn cross_site_request_forgery_is_not_from_an_own_page() {
         const OWN: Option<&str> = Some("https://portal.example");
@@ -199,19 +203,19 @@ mod tests {
             (None, Some("null"), false),
             (None, None, false),
         ] {
-            assert_eq!(from_own_page(site, origin, OWN), own, "{site:?} {origin:?}");
+            assert_eq!(is_same_origin(site, origin, OWN), own, "{site:?} {origin:?}");
         }
-        assert!(!from_own_page(None, None, None), "nothing known is nobody's");
+        assert!(!is_same_origin(None, None, None), "a request without both headers is not same-origin");
     }
 
     #[test]
     fn a_form_is_not_redirected_but_gets_a_page() {
         for method in ["POST", "PUT", "DELETE"] {
-            let form = Asked { method, ..asked("navigate", "document", CHROME) };
-            assert_eq!(caller(&form, Surface::Page), Caller::Submission);
-            assert!(!wants_page(&form, Surface::Page));
+            let form = FetchMetadata { method, ..asked("navigate", "document", CHROME) };
+            assert_eq!(classify_caller(&form, RouteKind::Page), CallerKind::Submission);
+            assert!(!is_navigation(&form, RouteKind::Page));
         }
-        let head = Asked { method: "HEAD", ..asked("navigate", "document", CHROME) };
-        assert_eq!(caller(&head, Surface::Page), Caller::Navigation);
+        let head = FetchMetadata { method: "HEAD", ..asked("navigate", "document", CHROME) };
+        assert_eq!(classify_caller(&head, RouteKind::Page), CallerKind::Navigation);
     }
 }

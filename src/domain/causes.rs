@@ -1,13 +1,13 @@
-//! An error and what caused it, in one line of a log.
+//! Formats an error with its sources on one log line.
 
 use std::{error::Error, iter};
 
-/// Some errors say what was wanted; why it failed (refused, no such host, not trusted) only their causes say.
-pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+/// Some errors state the operation only; the reason (refused, no such host, not trusted) is in their sources.
+pub fn with_sources(error: &(dyn Error + 'static)) -> String {
     let causes = iter::successors(error.source(), |&cause| cause.source());
     causes.fold(error.to_string(), |mut text, cause| {
         let cause = cause.to_string();
-        // some causes repeat what they were caused by
+        // some sources repeat the text of their own source
         if !text.ends_with(&cause) {
             text.push_str(": ");
             text.push_str(&cause);
@@ -27,12 +27,12 @@ mod tests {
     struct Layer(&'static str, #[source] io::Error);
 
     #[test]
-    fn each_cause_is_said_once() {
+    fn each_source_appears_once() {
         for (said, cause, line) in [
             ("cannot ask", "refused", "cannot ask: refused"),
             ("cannot ask: refused", "refused", "cannot ask: refused"),
         ] {
-            assert_eq!(with_causes(&Layer(said, io::Error::other(cause))), line);
+            assert_eq!(with_sources(&Layer(said, io::Error::other(cause))), line);
         }
     }
 }

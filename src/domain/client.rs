@@ -1,13 +1,13 @@
-//! Which networks an address belongs to where clients share something.
+//! The networks of an address for which shared resources are counted.
 
 use core::net::{IpAddr, Ipv6Addr};
 use std::fmt;
 
-/// The narrowest network that counts as one client: an IPv4 address, or an IPv6 /64, which one host has whole.
+/// The narrowest network that counts as one client: an IPv4 address, or an IPv6 /64, which is assigned to one host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Client(IpAddr);
+pub struct ClientPrefix(IpAddr);
 
-impl Client {
+impl ClientPrefix {
     pub fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
@@ -51,9 +51,9 @@ pub struct ClientAddress {
 }
 
 impl ClientAddress {
-    /// Whether a peer that is not a trusted proxy, and sends a proxy's headers, is taken for one. Any client can send them, so
-    /// the peer must be on a network that is not public: a client on the internet cannot avoid what is counted for its
-    /// address.
+    /// Whether a peer that is not a trusted proxy, but sends proxy headers, counts as an unlisted proxy.
+    /// Any client can send them, so the peer must also be on a private network: a client on the internet
+    /// cannot avoid its address counter.
     pub fn of(ip: IpAddr, sends_proxy_headers: bool) -> Self {
         Self { ip, is_unlisted_proxy: sends_proxy_headers && !is_public(ip) }
     }
@@ -94,13 +94,13 @@ mod tests {
             ("::ffff:192.0.2.1", "192.0.2.1", true),
             ("192.0.2.1", "192.0.2.2", false),
         ] {
-            let client = |text: &str| Client::of(text.parse().unwrap());
+            let client = |text: &str| ClientPrefix::of(text.parse().unwrap());
             assert_eq!(client(one) == client(other), same, "{one} {other}");
         }
     }
 
     #[test]
-    fn only_a_peer_on_a_private_network_is_taken_for_an_unlisted_proxy() {
+    fn only_private_peers_count_as_unlisted_proxies() {
         for (ip, is_proxy) in [
             ("127.0.0.1", true),
             ("10.1.2.3", true),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbouring_addresses_share_their_wider_networks() {
+    fn adjacent_addresses_share_their_wider_networks() {
         for (one, other, shared) in [
             ("192.0.2.1", "192.0.2.1", &[true, true][..]),
             ("192.0.2.1", "192.0.2.255", &[false, true]),

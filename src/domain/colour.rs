@@ -1,4 +1,4 @@
-//! Colours and their contrast, by the rules of WCAG 2: may this accent colour carry text?
+//! Colours and their contrast, by the rules of WCAG 2: checks whether an accent colour can carry text.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ pub struct Colour {
     pub blue: u8,
 }
 
-/// What text needs against its ground (WCAG 2.2, 1.4.3 AA).
+/// Minimum contrast of text to its background (WCAG 2.2, 1.4.3 AA).
 pub const TEXT_CONTRAST: f64 = 4.5;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -50,24 +50,24 @@ impl Colour {
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
-    /// Black or white, whichever reads better on this colour.
+    /// Black or white: the one with the higher contrast to this colour.
     #[must_use]
-    pub fn ink(self) -> Self {
+    pub fn text_colour(self) -> Self {
         if self.contrast(Self::WHITE) >= self.contrast(Self::BLACK) { Self::WHITE } else { Self::BLACK }
     }
 
     /// This colour, moved towards black or white in small steps until it can be read as text on `ground`.
     #[must_use]
     pub fn readable_on(self, ground: Self) -> Self {
-        let goal = ground.ink();
+        let goal = ground.text_colour();
         (0..=32u8)
-            .map(|step| self.mixed(goal, step))
+            .map(|step| self.blend(goal, step))
             .find(|colour| colour.contrast(ground) >= TEXT_CONTRAST)
             .unwrap_or(goal)
     }
 
     /// `step` of 32 parts of `other`.
-    fn mixed(self, other: Self, step: u8) -> Self {
+    fn blend(self, other: Self, step: u8) -> Self {
         let mix = |from: u8, to: u8| {
             let sum =
                 u16::from(from) * u16::from(32 - step.min(32)) + u16::from(to) * u16::from(step.min(32));
@@ -130,7 +130,7 @@ mod tests {
             let accent = Colour::new(accent[0], accent[1], accent[2]);
             let ground = Colour::new(ground[0], ground[1], ground[2]);
             prop_assert!(accent.readable_on(ground).contrast(ground) >= TEXT_CONTRAST);
-            prop_assert!(accent.ink().contrast(accent) >= TEXT_CONTRAST);
+            prop_assert!(accent.text_colour().contrast(accent) >= TEXT_CONTRAST);
         }
 
         #[test]

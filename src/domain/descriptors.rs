@@ -1,6 +1,6 @@
-//! How many of the file descriptors of a process client connections may take.
+//! Divides the file descriptors of the process between client connections and everything else.
 
-/// The descriptors of the process, and what needs them beside client connections.
+/// The descriptors of the process, and their uses beside client connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Descriptors {
     /// The hard limit: the soft one is raised to it at the start.
@@ -9,19 +9,19 @@ pub struct Descriptors {
     pub reserved: usize,
     /// Connections to upstreams, at most.
     pub upstream: usize,
-    /// Upgrades, each of which has a connection to an upstream too.
+    /// Upgrades; each also uses a connection to an upstream.
     pub upgrades: usize,
 }
 
 impl Descriptors {
     /// The most client connections that leave the reserve untouched.
-    pub const fn most_connections(self) -> usize {
+    pub const fn max_connections(self) -> usize {
         self.available.saturating_sub(self.reserved)
     }
 
-    /// So many client connections, or fewer where those to upstreams would not find a descriptor beside them.
-    pub fn connections(self, wanted: usize) -> usize {
-        let spare = self.most_connections();
+    /// The wanted number of client connections, reduced so that upstream connections find descriptors as well.
+    pub fn connections_for(self, wanted: usize) -> usize {
+        let spare = self.max_connections();
         let beside_upstreams = spare.saturating_sub(self.upstream);
         // with fewer connections than upgrades are allowed each may be an upgrade
         let beside_upgrades = beside_upstreams.saturating_sub(self.upgrades).max(beside_upstreams / 2);
@@ -47,8 +47,8 @@ mod tests {
             (0, 1),
         ] {
             let descriptors = Descriptors { available, reserved: 100, upstream: 1024, upgrades: 2000 };
-            assert_eq!(descriptors.connections(10_000), connections, "{available}");
-            assert!(connections == 1 || connections <= descriptors.most_connections());
+            assert_eq!(descriptors.connections_for(10_000), connections, "{available}");
+            assert!(connections == 1 || connections <= descriptors.max_connections());
         }
     }
 }

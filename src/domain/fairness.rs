@@ -1,11 +1,11 @@
-//! How much of a shared resource one client, the networks around it, and all clients together may hold.
+//! Limits on a shared resource for one client, for the networks around it, and for all clients together.
 
 /// A resource that clients share. Each is counted per client and in all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Resource {
     /// A client's connection to a public listener.
     Connection,
-    /// A request from its head to the end of its answer; each HTTP/2 stream is one.
+    /// A request from its head to the end of its response; each HTTP/2 stream is one.
     Request,
     /// A request body that has not arrived completely.
     RequestBody,
@@ -39,34 +39,34 @@ impl Resource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Limit {
     RequestRate,
-    Held(Resource),
+    Concurrency(Resource),
 }
 
 impl Limit {
     pub const ALL: [Self; Resource::COUNT + 1] = [
         Self::RequestRate,
-        Self::Held(Resource::Connection),
-        Self::Held(Resource::Request),
-        Self::Held(Resource::RequestBody),
-        Self::Held(Resource::Upgrade),
-        Self::Held(Resource::UpstreamConnection),
-        Self::Held(Resource::HashSlot),
-        Self::Held(Resource::BufferedBytes),
-        Self::Held(Resource::GuardedSignIn),
+        Self::Concurrency(Resource::Connection),
+        Self::Concurrency(Resource::Request),
+        Self::Concurrency(Resource::RequestBody),
+        Self::Concurrency(Resource::Upgrade),
+        Self::Concurrency(Resource::UpstreamConnection),
+        Self::Concurrency(Resource::HashSlot),
+        Self::Concurrency(Resource::BufferedBytes),
+        Self::Concurrency(Resource::GuardedSignIn),
     ];
 
     /// The key in `[limits.client]` and the label of the metric.
     pub const fn key(self) -> &'static str {
         match self {
             Self::RequestRate => "requests_per_second",
-            Self::Held(Resource::Connection) => "connections",
-            Self::Held(Resource::Request) => "requests",
-            Self::Held(Resource::RequestBody) => "request_bodies",
-            Self::Held(Resource::Upgrade) => "upgrades",
-            Self::Held(Resource::UpstreamConnection) => "upstream_connections",
-            Self::Held(Resource::HashSlot) => "hash_slots",
-            Self::Held(Resource::BufferedBytes) => "buffered_bytes",
-            Self::Held(Resource::GuardedSignIn) => "guarded_sign_ins",
+            Self::Concurrency(Resource::Connection) => "connections",
+            Self::Concurrency(Resource::Request) => "requests",
+            Self::Concurrency(Resource::RequestBody) => "request_bodies",
+            Self::Concurrency(Resource::Upgrade) => "upgrades",
+            Self::Concurrency(Resource::UpstreamConnection) => "upstream_connections",
+            Self::Concurrency(Resource::HashSlot) => "hash_slots",
+            Self::Concurrency(Resource::BufferedBytes) => "buffered_bytes",
+            Self::Concurrency(Resource::GuardedSignIn) => "guarded_sign_ins",
         }
     }
 
@@ -74,14 +74,14 @@ impl Limit {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::RequestRate => "client_limit_requests_per_second",
-            Self::Held(Resource::Connection) => "client_limit_connections",
-            Self::Held(Resource::Request) => "client_limit_requests",
-            Self::Held(Resource::RequestBody) => "client_limit_request_bodies",
-            Self::Held(Resource::Upgrade) => "client_limit_upgrades",
-            Self::Held(Resource::UpstreamConnection) => "client_limit_upstream_connections",
-            Self::Held(Resource::HashSlot) => "client_limit_hash_slots",
-            Self::Held(Resource::BufferedBytes) => "client_limit_buffered_bytes",
-            Self::Held(Resource::GuardedSignIn) => "client_limit_guarded_sign_ins",
+            Self::Concurrency(Resource::Connection) => "client_limit_connections",
+            Self::Concurrency(Resource::Request) => "client_limit_requests",
+            Self::Concurrency(Resource::RequestBody) => "client_limit_request_bodies",
+            Self::Concurrency(Resource::Upgrade) => "client_limit_upgrades",
+            Self::Concurrency(Resource::UpstreamConnection) => "client_limit_upstream_connections",
+            Self::Concurrency(Resource::HashSlot) => "client_limit_hash_slots",
+            Self::Concurrency(Resource::BufferedBytes) => "client_limit_buffered_bytes",
+            Self::Concurrency(Resource::GuardedSignIn) => "client_limit_guarded_sign_ins",
         }
     }
 
@@ -89,31 +89,33 @@ impl Limit {
     pub const fn detail(self) -> &'static str {
         match self {
             Self::RequestRate => "Too many requests per second from this client",
-            Self::Held(Resource::Connection) => "Too many connections of this client at the same time",
-            Self::Held(Resource::Request) => "Too many requests of this client at the same time",
-            Self::Held(Resource::RequestBody) => "Too many uploads of this client at the same time",
-            Self::Held(Resource::Upgrade) => "Too many upgraded connections of this client at the same time",
-            Self::Held(Resource::UpstreamConnection) => {
+            Self::Concurrency(Resource::Connection) => "Too many connections of this client at the same time",
+            Self::Concurrency(Resource::Request) => "Too many requests of this client at the same time",
+            Self::Concurrency(Resource::RequestBody) => "Too many uploads of this client at the same time",
+            Self::Concurrency(Resource::Upgrade) => {
+                "Too many upgraded connections of this client at the same time"
+            }
+            Self::Concurrency(Resource::UpstreamConnection) => {
                 "Too many requests of this client wait for the portal at the same time"
             }
-            Self::Held(Resource::HashSlot) => "Too many sign-ins of this client at the same time",
-            Self::Held(Resource::BufferedBytes) => "Too many bytes wait to be read by this client",
-            Self::Held(Resource::GuardedSignIn) => {
+            Self::Concurrency(Resource::HashSlot) => "Too many sign-ins of this client at the same time",
+            Self::Concurrency(Resource::BufferedBytes) => "Too many bytes wait to be read by this client",
+            Self::Concurrency(Resource::GuardedSignIn) => {
                 "Too many sign-ins of this client at the portal at the same time"
             }
         }
     }
 }
 
-/// How far a counter is from one client: `step` 0 is the client itself, `steps` is all clients, between them are the
+/// The scope of a counter: `step` 0 is one client, `steps` is all clients, between them are the
 /// networks around the client's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Breadth {
+pub struct LimitScope {
     step: u8,
     steps: u8,
 }
 
-impl Breadth {
+impl LimitScope {
     pub const ALL: Self = Self { step: 1, steps: 1 };
 
     pub const fn new(step: u8, steps: u8) -> Self {
@@ -121,14 +123,14 @@ impl Breadth {
     }
 }
 
-/// How much of a resource one client and all clients together may hold.
+/// The maximum of a resource for one client, and for all clients together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Share {
+pub struct ResourceLimit {
     pub client: usize,
     pub all: usize,
 }
 
-impl Share {
+impl ResourceLimit {
     /// A fraction of the total, at least 1, for one client.
     pub const fn fraction(all: usize, divisor: usize) -> usize {
         match all.checked_div(divisor) {
@@ -138,7 +140,7 @@ impl Share {
     }
 
     /// The limit rises evenly from the client's to the total, so that no network takes everything.
-    pub fn limit(self, breadth: Breadth) -> usize {
+    pub fn limit(self, breadth: LimitScope) -> usize {
         if breadth.step == 0 {
             return self.client;
         }
@@ -157,7 +159,7 @@ pub struct Rate {
 
 impl Rate {
     /// Nanoseconds from one request to the next.
-    pub fn interval(self, breadth: Breadth) -> u64 {
+    pub fn interval(self, breadth: LimitScope) -> u64 {
         const SECOND: u64 = 1_000_000_000;
         SECOND / u64::from(self.per_second.max(1)) / (u64::from(breadth.step) + 1)
     }
@@ -165,13 +167,13 @@ impl Rate {
     /// Whether a client sends more at once than a browser that opens a page. `arrival` as in [`Self::conform`].
     pub fn is_burst(self, arrival: u64, now: u64) -> bool {
         const REQUESTS_OF_A_PAGE: u64 = 16;
-        arrival.saturating_sub(now) > REQUESTS_OF_A_PAGE * self.interval(Breadth::new(0, 1))
+        arrival.saturating_sub(now) > REQUESTS_OF_A_PAGE * self.interval(LimitScope::new(0, 1))
     }
 
     /// The generic cell rate algorithm (ITU-T I.371): `arrival` is when the next request is due if all came evenly, in
     /// nanoseconds like `now`. `Ok` is the next due time, `Err` how long to wait. A network that is `step` times wider
     /// has `step` times more.
-    pub fn conform(self, breadth: Breadth, arrival: u64, now: u64) -> Result<u64, u64> {
+    pub fn conform(self, breadth: LimitScope, arrival: u64, now: u64) -> Result<u64, u64> {
         let every = self.interval(breadth);
         let tolerance =
             every.saturating_mul(u64::from(self.burst)).saturating_mul(u64::from(breadth.step) + 1);
@@ -183,7 +185,7 @@ impl Rate {
     }
 }
 
-/// Whether more is in use than anonymous requests may take: a tenth of the total is reserved for known sessions.
+/// Whether anonymous requests are rejected: a tenth of the total is reserved for authenticated sessions.
 pub const fn is_overloaded(in_use: usize, all: usize) -> bool {
     in_use > all.saturating_sub(all / 10)
 }
@@ -196,14 +198,14 @@ mod tests {
 
     #[test]
     fn a_wider_network_has_a_larger_share_and_never_all() {
-        let share = Share { client: 2500, all: 10_000 };
+        let share = ResourceLimit { client: 2500, all: 10_000 };
         for (breadth, limit) in [
-            (Breadth::new(0, 2), 2500),
-            (Breadth::new(1, 2), 6250),
-            (Breadth::new(0, 3), 2500),
-            (Breadth::new(1, 3), 5000),
-            (Breadth::new(2, 3), 7500),
-            (Breadth::ALL, 10_000),
+            (LimitScope::new(0, 2), 2500),
+            (LimitScope::new(1, 2), 6250),
+            (LimitScope::new(0, 3), 2500),
+            (LimitScope::new(1, 3), 5000),
+            (LimitScope::new(2, 3), 7500),
+            (LimitScope::ALL, 10_000),
         ] {
             assert_eq!(share.limit(breadth), limit, "{breadth:?}");
         }
@@ -212,7 +214,7 @@ mod tests {
     #[test]
     fn every_resource_has_its_limit_and_its_reason() {
         for resource in Resource::ALL {
-            assert!(Limit::ALL.contains(&Limit::Held(resource)), "{resource:?}");
+            assert!(Limit::ALL.contains(&Limit::Concurrency(resource)), "{resource:?}");
         }
         for limit in Limit::ALL {
             assert_eq!(limit.reason().strip_prefix("client_limit_"), Some(limit.key()));
@@ -222,12 +224,12 @@ mod tests {
     #[test]
     fn a_share_is_at_least_one() {
         for (all, divisor, share) in [(0, 4, 1), (1, 4, 1), (7, 4, 1), (8, 4, 2), (1024, 4, 256), (5, 0, 1)] {
-            assert_eq!(Share::fraction(all, divisor), share, "{all}/{divisor}");
+            assert_eq!(ResourceLimit::fraction(all, divisor), share, "{all}/{divisor}");
         }
     }
 
     #[test]
-    fn a_tenth_of_the_total_is_kept_for_known_sessions() {
+    fn reserves_a_tenth_for_authenticated_sessions() {
         for (in_use, all, overloaded) in
             [(0, 10, false), (9, 10, false), (10, 10, true), (91, 100, true), (90, 100, false), (1, 1, false)]
         {
@@ -241,7 +243,7 @@ mod tests {
     fn a_burst_passes_and_then_the_rate() {
         let rate = Rate { per_second: 10, burst: 3 };
         let mut arrival = 0;
-        let mut passes = |now: u64| match rate.conform(Breadth::new(0, 2), arrival, now * MS) {
+        let mut passes = |now: u64| match rate.conform(LimitScope::new(0, 2), arrival, now * MS) {
             Ok(next) => {
                 arrival = next;
                 Ok(())
@@ -277,7 +279,7 @@ mod tests {
             let start = now;
             for gap in gaps {
                 now += gap * MS;
-                if let Ok(next) = limit.conform(Breadth::new(0, 2), arrival, now) {
+                if let Ok(next) = limit.conform(LimitScope::new(0, 2), arrival, now) {
                     arrival = next;
                     passed += 1;
                 }

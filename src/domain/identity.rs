@@ -1,13 +1,13 @@
-//! Who is asking.
+//! The identity of a request: anonymous, or an authenticated user.
 
 use std::sync::Arc;
 
 use super::tenant::TenantId;
 
-/// The bearer of a token (later: of a session) that has been verified.
+/// The user of a verified token or session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// The name the portal knows the user by (claim `sub`, or what `user_claim` names).
+    /// The user name for the portal (claim `sub`, or the claim that `user_claim` names).
     pub name: String,
     /// The tenant the user belongs to.
     pub tenant: TenantId,
@@ -15,7 +15,7 @@ pub struct User {
     pub display_name: Option<String>,
     pub roles: Vec<String>,
     pub scopes: Vec<String>,
-    /// When the proof of identity ends, in seconds since the epoch.
+    /// Expiry of the token or session, in seconds since the epoch.
     pub expires_at: u64,
 }
 
@@ -23,44 +23,44 @@ pub struct User {
 pub enum Identity {
     Anonymous,
     User(Arc<User>),
-    /// Signed in, but in a tenant that this one does not welcome.
-    Stranger(Arc<User>),
+    /// Authenticated for another tenant, which the requested tenant does not allow.
+    ForeignUser(Arc<User>),
 }
 
 impl Identity {
-    /// A user of another tenant counts only where the requested tenant welcomes it (WSO2: cross-tenant
-    /// subscription); elsewhere the bearer is a stranger, which is as good as anonymous.
-    pub fn of(user: Arc<User>, requested: &TenantId, welcomed: &CrossTenant) -> Self {
-        if user.tenant == *requested || welcomed.welcomes(&user.tenant) {
+    /// A user of another tenant is authenticated only if the requested tenant allows that tenant (WSO2:
+    /// cross-tenant subscription); otherwise the user is treated like an anonymous one.
+    pub fn of(user: Arc<User>, requested: &TenantId, allowed: &CrossTenantAccess) -> Self {
+        if user.tenant == *requested || allowed.allows(&user.tenant) {
             Self::User(user)
         } else {
-            Self::Stranger(user)
+            Self::ForeignUser(user)
         }
     }
 
     pub fn user(&self) -> Option<&Arc<User>> {
         match self {
             Self::User(user) => Some(user),
-            Self::Anonymous | Self::Stranger(_) => None,
+            Self::Anonymous | Self::ForeignUser(_) => None,
         }
     }
 }
 
-/// Whose users a tenant welcomes beside its own.
+/// The other tenants whose users a tenant allows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum CrossTenant {
+pub enum CrossTenantAccess {
     #[default]
-    Nobody,
-    Everybody,
-    Of(Vec<TenantId>),
+    OwnTenantOnly,
+    AnyTenant,
+    Listed(Vec<TenantId>),
 }
 
-impl CrossTenant {
-    pub fn welcomes(&self, tenant: &TenantId) -> bool {
+impl CrossTenantAccess {
+    pub fn allows(&self, tenant: &TenantId) -> bool {
         match self {
-            Self::Nobody => false,
-            Self::Everybody => true,
-            Self::Of(tenants) => tenants.contains(tenant),
+            Self::OwnTenantOnly => false,
+            Self::AnyTenant => true,
+            Self::Listed(tenants) => tenants.contains(tenant),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The rules, pure: no clock, no socket, no file, no randomness. Those come in as arguments.
+//! Business rules, pure: no clock, sockets, files or randomness. Callers pass those as arguments.
 
 pub mod access;
 pub mod account;

@@ -1,53 +1,53 @@
-//! Pages Doorward shows in a visitor's way, as values. `web` turns them into HTML; `proxy` only says which.
+//! Doorward's own pages as values. `proxy` selects a page, `web` renders it as HTML.
 
 use std::sync::Arc;
 
-use super::tenant::{NamedTenant, TenantId};
+use super::tenant::{RequestedTenant, TenantId};
 
-/// A page for a person, with the way out.
+/// A page that explains a response, with the next step for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Page {
-    /// 400: the request cannot be understood in only one way.
+pub enum StatusPage {
+    /// 400: the request is ambiguous.
     BadRequest { detail: &'static str },
     /// 400: the request names two different tenants.
-    TenantConflict { first: NamedTenant, second: NamedTenant },
+    TenantConflict { first: RequestedTenant, second: RequestedTenant },
     /// 404: no such tenant.
     UnknownTenant { tenant: String },
     /// 401: a page that needs sign-in, where no sign-in address is configured or the request was not a navigation.
     SignInNeeded { sign_in_url: Option<String> },
-    /// 401: sent to sign-in three times in 30 s and always came back unknown.
+    /// 401: redirected to sign-in three times within 30 s, and still not authenticated.
     SignInLoop { sign_in_url: String },
-    /// 401: the access token that came with the request does not count.
+    /// 401: the access token of the request is rejected.
     TokenRefused { reason: String },
     /// 403: signed in, but the token lacks a scope.
     Forbidden { missing: Vec<String> },
-    /// 403: a page of another website opens a connection in the visitor's name.
-    ForeignOrigin,
+    /// 403: a page of another origin opens a connection in the user's name.
+    CrossOriginUpgrade,
     /// 502: the portal does not answer.
-    PortalDown,
+    PortalUnreachable,
     /// 504: the portal does not answer in time.
-    PortalSlow,
+    PortalTimeout,
     /// 503: data that the check of the request needs cannot be read now.
     Unavailable,
     /// 503: a limit of all clients together is reached.
     Overloaded,
-    /// 429: the client asks for too much.
+    /// 429: the client exceeds a limit.
     TooManyRequests,
-    /// 401: a sign-in of the portal's that was not let through. What was wrong is not said.
+    /// 401: a login at the portal that was not forwarded. The reason is not disclosed.
     SignInRefused,
-    /// 404: nothing of ours at this address.
+    /// 404: Doorward has no page at this path.
     NotFound,
     /// 200: the session has ended.
     SignedOut { sign_in_url: String },
-    /// 403: a page of another website sends a form in the visitor's name.
-    ForeignForm,
-    /// 403: the form's token does not count any more.
-    StaleForm,
-    /// 400: what was sent is no form of ours.
+    /// 403: a page of another origin submits a form in the user's name.
+    CrossSiteForm,
+    /// 403: the CSRF token of the form has expired.
+    ExpiredForm,
+    /// 400: the body is not a form of Doorward.
     BadForm,
 }
 
-impl Page {
+impl StatusPage {
     /// The status a page is sent with.
     pub const fn status(&self) -> u16 {
         match self {
@@ -57,19 +57,21 @@ impl Page {
             | Self::SignInLoop { .. }
             | Self::TokenRefused { .. }
             | Self::SignInRefused => 401,
-            Self::Forbidden { .. } | Self::ForeignOrigin | Self::ForeignForm | Self::StaleForm => 403,
+            Self::Forbidden { .. } | Self::CrossOriginUpgrade | Self::CrossSiteForm | Self::ExpiredForm => {
+                403
+            }
             Self::UnknownTenant { .. } | Self::NotFound => 404,
             Self::TooManyRequests => 429,
-            Self::PortalDown => 502,
+            Self::PortalUnreachable => 502,
             Self::Unavailable | Self::Overloaded => 503,
-            Self::PortalSlow => 504,
+            Self::PortalTimeout => 504,
         }
     }
 }
 
-/// What a page needs besides what it says.
+/// The data that a page needs beside its content.
 #[derive(Debug, Clone, Copy)]
-pub struct PageContext<'a> {
+pub struct RenderContext<'a> {
     pub request_id: &'a str,
     /// The tenant's display name, logo and accent colour, where the tenant is known.
     pub tenant: Option<&'a TenantId>,
@@ -81,15 +83,15 @@ pub struct PageContext<'a> {
 }
 
 /// Renders pages. `web` implements it; never fails, so that an error page is always possible.
-pub trait Pages: Send + Sync {
-    fn render(&self, page: &Page, context: PageContext<'_>) -> String;
+pub trait PageRenderer: Send + Sync {
+    fn render(&self, page: &StatusPage, context: RenderContext<'_>) -> String;
 
-    /// Reads again what pages are made of, where an operator can replace it.
+    /// Reloads templates that an operator can replace.
     fn reload(&self) {}
 }
 
-impl<P: Pages + ?Sized> Pages for Arc<P> {
-    fn render(&self, page: &Page, context: PageContext<'_>) -> String {
+impl<P: PageRenderer + ?Sized> PageRenderer for Arc<P> {
+    fn render(&self, page: &StatusPage, context: RenderContext<'_>) -> String {
         (**self).render(page, context)
     }
 

@@ -1,15 +1,15 @@
-//! The one normal form of a path: what is matched against rules is what is forwarded, byte for byte.
+//! The normal form of a path: the same bytes are matched against rules and forwarded.
 //!
-//! Where two programs could read a path differently it is refused, not repaired. The single repair is to
-//! decode `%XX` that stands for a character that may stand in a path as it is, but `/`: most servers read both
-//! spellings as the same path, so `/%64evportal` must not get around a rule for `/devportal`, nor `/%40admin`
-//! around one for `/@admin`. Everything else keeps its spelling.
+//! A path that two programs could read differently is rejected, not repaired. The only normalisation
+//! decodes `%XX` of characters that are allowed unencoded in a path, except `/`: most servers treat both
+//! spellings as equal, so `/%64evportal` must not bypass a rule for `/devportal`, nor `/%40admin` one for
+//! `/@admin`. All other bytes keep their spelling.
 
 pub mod readings;
 
 use std::borrow::Cow;
 
-/// Why a path can be understood in more than one way, or not at all.
+/// Why a path is ambiguous or invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.detail())]
 pub enum PathProblem {
@@ -44,25 +44,25 @@ impl PathProblem {
     }
 }
 
-/// The path in its normal form; borrowed when it already has it, which is one look at each byte.
+/// The path in normal form; borrowed if it is already normal, after one pass over its bytes.
 pub fn normal_form(path: &str) -> Result<Cow<'_, str>, PathProblem> {
     if !path.starts_with('/') {
         return Err(PathProblem::NotAbsolute);
     }
-    if !shape(path)? {
+    if !scan(path)? {
         return Ok(Cow::Borrowed(path));
     }
     let Some(decoded) = decode(path)? else {
-        no_double_encoding(path)?;
+        reject_double_encoding(path)?;
         return Ok(Cow::Borrowed(path));
     };
     // decoding may have brought dots together, or digits behind a `%25`
-    shape(&decoded)?;
-    no_double_encoding(&decoded)?;
+    scan(&decoded)?;
+    reject_double_encoding(&decoded)?;
     Ok(Cow::Owned(decoded))
 }
 
-/// May this byte stand in a path as it is? (`%` may not: it starts an encoded byte.)
+/// Whether this byte is allowed unencoded in a path. (`%` is not: it starts an encoded byte.)
 pub const fn is_path_byte(byte: u8) -> bool {
     matches!(
         byte,
@@ -71,8 +71,8 @@ pub const fn is_path_byte(byte: u8) -> bool {
     ) || is_tolerated(byte)
 }
 
-/// Not in RFC 3986, but browsers send them as they are, and most servers read them as themselves. Some refuse them, so
-/// they keep their spelling, and no rule can name them.
+/// Not allowed by RFC 3986, but browsers send these characters unencoded, and most servers accept them.
+/// Some reject them, so they keep their spelling, and no rule can contain them.
 pub const fn is_tolerated(byte: u8) -> bool {
     matches!(byte, b'[' | b']' | b'|')
 }
@@ -92,8 +92,8 @@ const PLAIN: [bool; 256] = {
     }
 };
 
-/// One pass over the bytes: refuses what is never allowed, says whether there is anything encoded.
-fn shape(path: &str) -> Result<bool, PathProblem> {
+/// One pass over the bytes: rejects forbidden bytes, and returns whether any byte is encoded.
+fn scan(path: &str) -> Result<bool, PathProblem> {
     let bytes = path.as_bytes();
     let mut encoded = false;
     for (at, &byte) in bytes.iter().enumerate() {
@@ -103,7 +103,7 @@ fn shape(path: &str) -> Result<bool, PathProblem> {
         match byte {
             b'/' => match bytes.get(at + 1..).unwrap_or_default() {
                 [b'/', ..] => return Err(PathProblem::EmptySegment),
-                // `..%20` is `..` to who trims
+                // programs that trim read `..%20` as `..`
                 [b'.', rest @ ..] if is_dots_and_blanks(rest) => return Err(PathProblem::DotSegment),
                 [b'.'] | [b'.', b'/', ..] | [b'.', b'.'] | [b'.', b'.', b'/', ..] => {
                     return Err(PathProblem::DotSegment);
@@ -119,7 +119,7 @@ fn shape(path: &str) -> Result<bool, PathProblem> {
     Ok(encoded)
 }
 
-/// The rest of a segment that began with a dot: nothing but dots, and encoded blanks behind them.
+/// Whether the rest of a segment after a leading dot consists of dots, followed by encoded blanks.
 fn is_dots_and_blanks(rest: &[u8]) -> bool {
     let segment = rest.split(|byte| *byte == b'/').next().unwrap_or_default();
     let dots = segment.iter().take_while(|byte| **byte == b'.').count();
@@ -127,7 +127,7 @@ fn is_dots_and_blanks(rest: &[u8]) -> bool {
     dots <= 1 && !blanks.is_empty() && blanks.chunks(3).all(|three| three == b"%20")
 }
 
-/// `None` when nothing had to be decoded.
+/// `None` if no byte had to be decoded.
 fn decode(path: &str) -> Result<Option<String>, PathProblem> {
     // overlong forms such as %c0%af are not UTF-8: some programs still read a '/' there
     if percent_encoding::percent_decode_str(path).decode_utf8().is_err() {
@@ -160,8 +160,8 @@ fn decode(path: &str) -> Result<Option<String>, PathProblem> {
     Ok(changed.then_some(out))
 }
 
-/// `%252e` is `%2e` to who decodes once and `.` to who decodes twice.
-fn no_double_encoding(path: &str) -> Result<(), PathProblem> {
+/// `%252e` decodes to `%2e` once, and to `.` twice.
+fn reject_double_encoding(path: &str) -> Result<(), PathProblem> {
     let twice = path
         .split("%25")
         .skip(1)
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_stand_in_a_path_has_one_spelling() {
+    fn path_characters_have_one_spelling() {
         for (written, normal) in [
             ("/%40admin/x", "/@admin/x"),
             ("/%3A%24%21%26%27%28%29%2A%2b%2C%3d", "/:$!&'()*+,="),
@@ -213,7 +213,7 @@ mod tests {
 
     /// GHSA-p224-6x5r-fjpm, CVE-2019-9901, CVE-2021-29492, CVE-2026-73511, CVE-2026-63177, CVE-2026-34908
     #[test]
-    fn t8_what_two_programs_could_read_differently_is_refused() {
+    fn attack_path_confusion() {
         use PathProblem::{
             Backslash, BadEncoding, DotSegment, DoubleEncoding, EmptySegment, EncodedControl, EncodedSlash,
             NotAbsolute, NotUtf8, PathParameter, RawCharacter,

@@ -1,11 +1,11 @@
-//! Where a browser may be sent back to after sign-in: a path on our own origin, read as a browser reads it.
+//! Validates return addresses after sign-in: a path on our own origin, as a browser resolves it.
 //!
-//! Nothing is repaired: what is not plainly a path of ours is no return address. Whether it leads back to our
-//! own sign-in, sign-out or other pages, and so in a circle, is for the caller to see: only it knows those paths.
+//! Nothing is repaired: a text that is not clearly a path on our origin is rejected. The caller checks whether the
+//! path is our own sign-in or sign-out page, which would cause a redirect loop: only the caller knows those paths.
 
 use super::path;
 
-/// Longest return address; longer ones would not fit into other programs' limits once encoded into a URL.
+/// Maximum length; a longer one, encoded into a URL, would exceed the limits of other programs.
 pub const MAX_BYTES: usize = 2048;
 
 /// A path with query (and nothing else) that every browser resolves to our own origin.
@@ -105,7 +105,7 @@ mod tests {
 
     /// CVE-2020-5233, CVE-2020-11053, CVE-2020-4037
     #[test]
-    fn t1_open_redirects_are_refused() {
+    fn attack_open_redirect() {
         for payload in [
             "",
             " ",
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn t1_no_control_character_in_any_encoding() {
+    fn attack_control_characters_in_the_return_address() {
         for control in (0_u8..=0x1f).chain([0x7f]) {
             for middle in [
                 char::from(control).to_string(),
@@ -316,7 +316,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4000))]
         #[test]
-        fn t1_whatever_is_accepted_stays_with_us(address in r"[/\\.%259cCfF2eE@:;?#a\t\n é-]{0,16}") {
+        fn accepted_return_addresses_stay_on_our_origin(address in r"[/\\.%259cCfF2eE@:;?#a\t\n é-]{0,16}") {
             if let Some(accepted) = ReturnAddress::parse(&address) {
                 prop_assert!(stays(accepted.as_str()), "{:?}", accepted);
                 prop_assert!(stays(&address));
@@ -328,7 +328,7 @@ mod tests {
         }
 
         #[test]
-        fn t1_any_text_at_all(address in "/?\\PC{0,32}") {
+        fn parse_never_panics(address in "/?\\PC{0,32}") {
             if let Some(accepted) = ReturnAddress::parse(&address) {
                 prop_assert!(stays(accepted.as_str()));
             }

@@ -1,4 +1,4 @@
-//! A browser that signed in. What the cookie holds is a secret; what is kept is its hash.
+//! Browser sessions. The cookie contains a secret; the store contains its hash.
 
 use core::net::IpAddr;
 use std::{fmt, time::Duration};
@@ -8,10 +8,10 @@ use super::{
     tenant::TenantId,
 };
 
-/// The most that is kept of a `User-Agent`: people recognise a browser by its beginning.
-const LONGEST_USER_AGENT: usize = 255;
+/// Maximum stored length of a `User-Agent`: its beginning identifies the browser.
+const MAX_USER_AGENT_BYTES: usize = 255;
 
-/// SHA-256 of the secret in the cookie. It opens no door, and names the session in lists and logs.
+/// SHA-256 of the secret in the cookie. It grants no access, and identifies the session in lists and logs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionHash([u8; 32]);
 
@@ -67,35 +67,35 @@ pub struct Session {
     pub tenant: TenantId,
     pub created_at: u64,
     pub last_seen_at: u64,
-    /// When the password was given: earlier than `created_at` where a session was renewed.
+    /// When the password was verified: before `created_at` if the session was renewed.
     pub signed_in_at: u64,
-    /// The latest end, however busy it is.
+    /// The absolute expiry.
     pub expires_at: u64,
-    /// The longest silence.
+    /// The idle timeout.
     pub idle: Duration,
     pub user_agent: String,
     pub address: IpAddr,
 }
 
 impl Session {
-    /// When it ends if nobody uses it again.
+    /// When the session ends if it is not used again.
     pub fn ends_at(&self) -> u64 {
         let idle = u64::try_from(self.idle.as_millis()).unwrap_or(u64::MAX);
         self.expires_at.min(self.last_seen_at.saturating_add(idle))
     }
 
-    pub fn is_over(&self, now: u64) -> bool {
+    pub fn is_expired(&self, now: u64) -> bool {
         now >= self.ends_at()
     }
 }
 
-/// A `User-Agent` as it is kept and shown: no controls, not too long.
-pub fn shown_user_agent(sent: &str) -> String {
-    let mut kept: String = sent.chars().filter(|c| !c.is_control()).take(LONGEST_USER_AGENT).collect();
-    while kept.len() > LONGEST_USER_AGENT {
-        kept.pop();
+/// A `User-Agent` for storage and display: truncated, without control characters.
+pub fn sanitized_user_agent(sent: &str) -> String {
+    let mut truncated: String = sent.chars().filter(|c| !c.is_control()).take(MAX_USER_AGENT_BYTES).collect();
+    while truncated.len() > MAX_USER_AGENT_BYTES {
+        truncated.pop();
     }
-    kept
+    truncated
 }
 
 #[cfg(test)]
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_ends_by_silence_or_by_age_whichever_is_first() {
+    fn session_ends_at_idle_timeout_or_lifetime() {
         let minute = Duration::from_mins(1);
         for (last_seen_at, idle, expires_at, ends_at) in [
             (0, minute, 1_000_000, 60_000),
@@ -130,7 +130,7 @@ mod tests {
         ] {
             let session = session(last_seen_at, idle, expires_at);
             assert_eq!(session.ends_at(), ends_at);
-            assert!(session.is_over(ends_at) && !session.is_over(ends_at - 1));
+            assert!(session.is_expired(ends_at) && !session.is_expired(ends_at - 1));
         }
     }
 
@@ -147,9 +147,9 @@ mod tests {
     }
 
     #[test]
-    fn of_a_user_agent_the_beginning_is_kept() {
-        assert_eq!(shown_user_agent("Mozilla/5.0\u{1b}[31m\n(X11)"), "Mozilla/5.0[31m(X11)");
-        assert_eq!(shown_user_agent(&"a".repeat(9_000)).len(), 255);
-        assert!(shown_user_agent(&"ü".repeat(9_000)).len() <= 255);
+    fn truncates_user_agent() {
+        assert_eq!(sanitized_user_agent("Mozilla/5.0\u{1b}[31m\n(X11)"), "Mozilla/5.0[31m(X11)");
+        assert_eq!(sanitized_user_agent(&"a".repeat(9_000)).len(), 255);
+        assert!(sanitized_user_agent(&"ü".repeat(9_000)).len() <= 255);
     }
 }

@@ -1,10 +1,10 @@
-//! Whose portal a request is for.
+//! Tenants, and how a request names one.
 
 use std::{fmt, sync::Arc};
 
 use serde::Serialize;
 
-/// The tenant WSO2 uses when none is named.
+/// WSO2's default tenant.
 pub const SUPER_TENANT: &str = "carbon.super";
 
 /// A tenant's domain in its one normal form: lower case, letters, digits, `.`, `-` and `_`, starting with
@@ -20,7 +20,7 @@ pub struct TenantId(Arc<str>);
 pub struct BadTenantId;
 
 impl TenantId {
-    /// Reads a tenant domain as a person or a client writes it (upper case and outer blanks are tolerated).
+    /// Parses a tenant domain; upper case and surrounding blanks are tolerated.
     pub fn parse(written: &str) -> Result<Self, BadTenantId> {
         let written = written.trim_matches([' ', '\t']);
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
@@ -54,21 +54,21 @@ impl TenantId {
     }
 }
 
-/// Where a request names a tenant.
+/// The part of a request that names a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum TenantSource {
     Host,
-    /// The host a proxy before us was asked for.
+    /// The host in a forwarding header.
     ForwardedHost,
     Path,
     Query,
     Header,
 }
 
-impl Place {
+impl TenantSource {
     pub const ALL: [Self; 5] = [Self::Host, Self::ForwardedHost, Self::Path, Self::Query, Self::Header];
 
-    /// One word, for messages and as the key of a text.
+    /// One word, for messages and as a translation key.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Host => "host",
@@ -80,16 +80,16 @@ impl Place {
     }
 }
 
-/// A tenant as some part of a request names it.
+/// A tenant with the part of the request that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedTenant {
+pub struct RequestedTenant {
     pub tenant: TenantId,
-    pub place: Place,
+    pub source: TenantSource,
 }
 
-impl fmt::Display for NamedTenant {
+impl fmt::Display for RequestedTenant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.tenant, self.place.as_str())
+        write!(f, "{} ({})", self.tenant, self.source.as_str())
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_leave_the_tenants_folder_is_no_tenant() {
+    fn attack_path_traversal_in_a_tenant_domain() {
         for written in
             ["", ".", "..", "../x", "a/b", "a\\b", "a..b", ".hidden", "a.", "a\0b", "a b", "ä.com", "..data"]
         {

@@ -1,25 +1,25 @@
-//! Decides whether a peer that is waited for transfers bytes fast enough.
+//! Decides whether a peer transfers bytes fast enough.
 //!
-//! Time counts only while the peer is waited for, and each byte it transfers is worth `1 / rate` seconds of it. A peer that
-//! falls behind by more than the grace period is too slow. A peer that is faster saves nothing up for later.
+//! Time counts only while Doorward waits for the peer, and each byte it transfers is worth `1 / rate` seconds. A peer that
+//! falls behind by more than the grace period is too slow. A faster peer accumulates no credit.
 
 use core::time::Duration;
 
-/// The least rate of one direction, as `[limits]` sets it.
+/// The minimum rate of one direction, as configured in `[limits]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MinRate {
-    /// 0: no least rate, only silence counts.
+    /// 0: no minimum rate, only the grace period applies.
     pub bytes_per_second: u32,
     /// By how much a peer may fall behind.
     pub grace: Duration,
 }
 
-/// How far one peer has fallen behind.
+/// How far a peer is behind the minimum rate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TransferDebt(Duration);
 
 impl TransferDebt {
-    /// After waiting for the peer so long, and then getting these bytes transferred.
+    /// Records a wait for the peer, and the bytes that it transferred afterwards.
     pub fn record(&mut self, waited: Duration, bytes: usize, rate: MinRate) {
         let worth = match rate.bytes_per_second {
             0 => Duration::MAX,
@@ -39,8 +39,8 @@ impl TransferDebt {
         self.0
     }
 
-    /// How long the peer may go on transferring nothing.
-    pub fn patience(self, rate: MinRate) -> Duration {
+    /// How long the peer may still transfer nothing.
+    pub fn remaining_grace(self, rate: MinRate) -> Duration {
         rate.grace.saturating_sub(self.0)
     }
 }
@@ -56,7 +56,7 @@ mod tests {
         let rate = MinRate { bytes_per_second: rate, grace: GRACE };
         let (mut debt, step) = (TransferDebt::default(), Duration::from_secs(seconds));
         (1..=1000).find(|_| {
-            let too_slow = debt.patience(rate) < step;
+            let too_slow = debt.remaining_grace(rate) < step;
             debt.record(step, bytes, rate);
             too_slow
         })
@@ -88,6 +88,6 @@ mod tests {
         let mut debt = TransferDebt::default();
         debt.record(Duration::from_secs(1), 1 << 30, rate);
         assert!(debt.get().is_zero());
-        assert_eq!(debt.patience(rate), GRACE);
+        assert_eq!(debt.remaining_grace(rate), GRACE);
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    access::{Decision, Why},
+    access::{Decision, DecisionReason},
     identity::Identity,
-    route::{Access, Surface},
+    route::{AccessLevel, RouteKind},
 };
 
 /// The one protocol that a route without `upgrade` forwards (RFC 6455).
@@ -39,13 +39,13 @@ pub struct UpgradeRefused;
 
 impl UpgradeRule {
     /// The rule of a configured route without `upgrade`: an asset never switches protocols.
-    pub fn unwritten(surface: Surface) -> Self {
-        if surface == Surface::Asset { Self::Never } else { Self::Users }
+    pub fn default_for(surface: RouteKind) -> Self {
+        if surface == RouteKind::Asset { Self::Never } else { Self::Users }
     }
 
     /// The rule of a built-in route: one that is open, so that sign-in works, never switches protocols.
-    pub fn built_in(access: Access, surface: Surface) -> Self {
-        if access == Access::Open { Self::Never } else { Self::unwritten(surface) }
+    pub fn built_in(access: AccessLevel, surface: RouteKind) -> Self {
+        if access == AccessLevel::Open { Self::Never } else { Self::default_for(surface) }
     }
 
     /// The protocols have the form of `is_protocol`. An empty list means `Never`.
@@ -100,11 +100,11 @@ impl UpgradeChoice {
         }
     }
 
-    /// The access decision of the route, as it counts for a request with this upgrade.
+    /// The access decision of the route for a request with this upgrade.
     pub fn decide(&self, decision: Decision, identity: &Identity) -> Result<Decision, UpgradeRefused> {
         match decision {
             Decision::Allow(_) if self.needs_user() && identity.user().is_none() => {
-                Ok(Decision::SignIn(Why::UpgradeNeedsUser))
+                Ok(Decision::SignIn(DecisionReason::UpgradeNeedsUser))
             }
             Decision::Allow(_) if *self == Self::Refused => Err(UpgradeRefused),
             decision => Ok(decision),
@@ -125,7 +125,7 @@ impl UpgradeChoice {
 
 /// Why a route may not name this protocol; `None` if it may. HTTP and TLS are excluded, because requests inside such a
 /// connection would be checked against no rule.
-pub fn bad_protocol(written: &str) -> Option<&'static str> {
+pub fn protocol_problem(written: &str) -> Option<&'static str> {
     let token = |text: &str| {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
     };
@@ -190,22 +190,32 @@ mod tests {
     fn upgrades_need_a_user_unless_the_route_says_otherwise() {
         use Decision::{Allow, SignIn};
         let (nobody, stranger, known) =
-            (Identity::Anonymous, Identity::Stranger(user()), Identity::User(user()));
-        let open = Allow(Why::OpenRoute);
-        let refused = SignIn(Why::UpgradeNeedsUser);
+            (Identity::Anonymous, Identity::ForeignUser(user()), Identity::User(user()));
+        let open = Allow(DecisionReason::OpenRoute);
+        let refused = SignIn(DecisionReason::UpgradeNeedsUser);
         let (unwritten, listed, never) =
             (UpgradeRule::Users, UpgradeRule::of([WEBSOCKET]), UpgradeRule::Never);
         for (rule, decision, identity, decided) in [
             (&unwritten, open, &nobody, Ok(refused)),
-            (&unwritten, Allow(Why::AnonymousModeOn), &nobody, Ok(refused)),
-            (&unwritten, Allow(Why::AnonymousModeOn), &stranger, Ok(refused)),
-            (&unwritten, SignIn(Why::AnonymousModeOff), &nobody, Ok(SignIn(Why::AnonymousModeOff))),
-            (&unwritten, Allow(Why::SignedIn), &known, Ok(Allow(Why::SignedIn))),
+            (&unwritten, Allow(DecisionReason::AnonymousModeOn), &nobody, Ok(refused)),
+            (&unwritten, Allow(DecisionReason::AnonymousModeOn), &stranger, Ok(refused)),
+            (
+                &unwritten,
+                SignIn(DecisionReason::AnonymousModeOff),
+                &nobody,
+                Ok(SignIn(DecisionReason::AnonymousModeOff)),
+            ),
+            (&unwritten, Allow(DecisionReason::SignedIn), &known, Ok(Allow(DecisionReason::SignedIn))),
             (&listed, open, &nobody, Ok(open)),
-            (&listed, SignIn(Why::RouteNeedsUser), &nobody, Ok(SignIn(Why::RouteNeedsUser))),
+            (
+                &listed,
+                SignIn(DecisionReason::RouteNeedsUser),
+                &nobody,
+                Ok(SignIn(DecisionReason::RouteNeedsUser)),
+            ),
             (&never, open, &nobody, Ok(refused)),
             (&never, open, &known, Err(UpgradeRefused)),
-            (&never, Allow(Why::SignedIn), &known, Err(UpgradeRefused)),
+            (&never, Allow(DecisionReason::SignedIn), &known, Err(UpgradeRefused)),
         ] {
             let found = rule.choose("websocket").decide(decision, identity);
             assert_eq!(found, decided, "{rule:?} {decision:?} {identity:?}");
@@ -217,11 +227,11 @@ mod tests {
     #[test]
     fn built_in_and_asset_routes_never_switch_protocols() {
         for (rule, expected) in [
-            (UpgradeRule::built_in(Access::Open, Surface::Page), UpgradeRule::Never),
-            (UpgradeRule::built_in(Access::Open, Surface::Asset), UpgradeRule::Never),
-            (UpgradeRule::built_in(Access::Anonymous, Surface::Page), UpgradeRule::Users),
-            (UpgradeRule::unwritten(Surface::Asset), UpgradeRule::Never),
-            (UpgradeRule::unwritten(Surface::Page), UpgradeRule::Users),
+            (UpgradeRule::built_in(AccessLevel::Open, RouteKind::Page), UpgradeRule::Never),
+            (UpgradeRule::built_in(AccessLevel::Open, RouteKind::Asset), UpgradeRule::Never),
+            (UpgradeRule::built_in(AccessLevel::Anonymous, RouteKind::Page), UpgradeRule::Users),
+            (UpgradeRule::default_for(RouteKind::Asset), UpgradeRule::Never),
+            (UpgradeRule::default_for(RouteKind::Page), UpgradeRule::Users),
         ] {
             assert_eq!(rule, expected);
         }
@@ -230,13 +240,13 @@ mod tests {
     #[test]
     fn protocols_that_carry_requests_cannot_be_listed() {
         for written in ["websocket", "chat/2.0", "IRC", "x-custom_1"] {
-            assert_eq!(bad_protocol(written), None, "{written}");
+            assert_eq!(protocol_problem(written), None, "{written}");
         }
         for written in [
             "", "/", "a/", "a b", "a,b", "h2c", "H2", "http/2.0", "HTTP2", "TLS/1.0", "spdy/3.1", "a/b/c",
             "é",
         ] {
-            assert!(bad_protocol(written).is_some(), "{written}");
+            assert!(protocol_problem(written).is_some(), "{written}");
         }
     }
 }

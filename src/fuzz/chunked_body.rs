@@ -4,8 +4,8 @@ use bytes::BytesMut;
 use http::HeaderMap;
 
 use crate::proxy::upstream::http1::{
-    Sent,
-    chunked::{Chunked, MAX_SIZE_LINE, MAX_TRAILERS, Piece},
+    RequestFraming,
+    chunked::{ChunkedDecoder, MAX_SIZE_LINE, MAX_TRAILERS, Piece},
     write_body,
 };
 
@@ -31,7 +31,7 @@ pub fn chunked_body(data: &[u8]) {
     assert_eq!(body.trailers.is_none(), trailers == b"\r\n", "{trailers:?}");
 
     let mut written = Vec::new();
-    write_body(&mut written, Sent::Chunked, &body.data, body.trailers.as_ref());
+    write_body(&mut written, RequestFraming::Chunked, &body.data, body.trailers.as_ref());
     let again = read(&written, written.len());
     let end = End::Complete { consumed: written.len() };
     assert_eq!(again, ChunkedBody { end, ..body }, "written and read again");
@@ -56,7 +56,7 @@ enum End {
 
 fn read(data: &[u8], size: usize) -> ChunkedBody {
     let mut body = ChunkedBody { data: Vec::new(), trailers: None, end: End::Unfinished };
-    let mut state = Chunked::default();
+    let mut state = ChunkedDecoder::default();
     let mut buffer = BytesMut::new();
     let mut fed = 0;
     for piece in data.chunks(size.max(1)) {
@@ -64,7 +64,7 @@ fn read(data: &[u8], size: usize) -> ChunkedBody {
         fed += piece.len();
         loop {
             match state.take(&mut buffer) {
-                Ok(Piece::Wanting) => break,
+                Ok(Piece::Incomplete) => break,
                 Ok(Piece::Data(data)) => body.data.extend_from_slice(&data),
                 Ok(Piece::Trailers(trailers)) => body.trailers = Some(trailers),
                 Ok(Piece::End) => {

@@ -4,9 +4,9 @@ use http::{HeaderMap, HeaderValue, header::COOKIE};
 
 use super::{lines, request};
 use crate::{
-    proxy::hygiene::{self, Limits, cookies::strip_named, cookies::strip_own},
-    session::cookie::{Cookie, CookieSecret},
-    token::bearer::{Places, extract},
+    proxy::validation::{self, ValidationLimits, cookies::strip_named, cookies::strip_own},
+    session::cookie::{CookieSecret, OwnCookie},
+    token::bearer::{TokenLocations, extract},
 };
 
 const TOKEN_COOKIE: &str = "token";
@@ -23,7 +23,7 @@ pub fn cookies(data: &[u8]) {
         parts.headers.append(COOKIE, value);
     }
     let separate = parts.headers.clone();
-    assert!(hygiene::clean(&mut parts, Limits::default()).is_ok(), "cookies are refused");
+    assert!(validation::validate(&mut parts, ValidationLimits::default()).is_ok(), "cookies are refused");
     let joined = parts.headers;
     assert!(joined.get_all(COOKIE).iter().count() <= 1);
     for (cookie, https) in own() {
@@ -33,7 +33,7 @@ pub fn cookies(data: &[u8]) {
             assert_eq!(Some(secret.value().as_str()), value, "another spelling of a secret");
         }
     }
-    let places = Places {
+    let places = TokenLocations {
         max_bytes: 64 * 1024,
         token_cookie: Some(TOKEN_COOKIE),
         both_halves_as_cookies: true,
@@ -65,8 +65,8 @@ pub fn cookies(data: &[u8]) {
     }
 }
 
-fn own() -> impl Iterator<Item = (Cookie, bool)> {
-    Cookie::ALL.into_iter().flat_map(|cookie| [(cookie, false), (cookie, true)])
+fn own() -> impl Iterator<Item = (OwnCookie, bool)> {
+    OwnCookie::ALL.into_iter().flat_map(|cookie| [(cookie, false), (cookie, true)])
 }
 
 /// The cookies of a request, without blanks around them.

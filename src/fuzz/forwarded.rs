@@ -7,9 +7,9 @@ use ipnet::IpNet;
 
 use super::{header_line, lines};
 use crate::proxy::{
-    forwarded::{Client, client},
-    headers::Origin,
-    hygiene::host,
+    forwarded::{ResolvedClient, resolve_client},
+    headers::ForwardingHeaders,
+    validation::host,
 };
 
 const LISTS: [&str; 3] = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"];
@@ -27,9 +27,17 @@ pub fn forwarded(data: &[u8]) {
             headers.append(name, value);
         }
     }
-    let direct = Client { address: IpAddr::from([192, 0, 2, 1]), https: true, host: None };
-    assert_eq!(client(direct.address, true, &headers, &trusted()), direct, "an unlisted peer is believed");
-    assert_eq!(client(direct.address, true, &headers, &[]), direct, "a peer is believed without a list");
+    let direct = ResolvedClient { address: IpAddr::from([192, 0, 2, 1]), https: true, host: None };
+    assert_eq!(
+        resolve_client(direct.address, true, &headers, &trusted()),
+        direct,
+        "an unlisted peer is believed"
+    );
+    assert_eq!(
+        resolve_client(direct.address, true, &headers, &[]),
+        direct,
+        "a peer is believed without a list"
+    );
 
     let both = read(&headers);
     is_normal(&both);
@@ -50,15 +58,15 @@ fn trusted() -> Vec<IpNet> {
     ["10.0.0.0/8", "fd00::/8"].iter().filter_map(|net| net.parse().ok()).collect()
 }
 
-fn peer() -> Client {
-    Client { address: IpAddr::from([10, 0, 0, 1]), https: false, host: None }
+fn peer() -> ResolvedClient {
+    ResolvedClient { address: IpAddr::from([10, 0, 0, 1]), https: false, host: None }
 }
 
-fn read(headers: &HeaderMap) -> Client {
-    client(peer().address, peer().https, headers, &trusted())
+fn read(headers: &HeaderMap) -> ResolvedClient {
+    resolve_client(peer().address, peer().https, headers, &trusted())
 }
 
-fn is_normal(client: &Client) {
+fn is_normal(client: &ResolvedClient) {
     assert_eq!(client.address, client.address.to_canonical(), "IPv4 as IPv6");
     assert!(client.host.as_deref().is_none_or(host::is_valid), "{client:?}");
 }
@@ -74,7 +82,7 @@ fn is_decided_from_the_right(headers: &HeaderMap, written: &[(&'static str, &str
     }
     let (before, after) = (read(headers), read(&extended));
     let is_trusted = trusted().iter().any(|net| net.contains(&before.address));
-    let replaced = Client { address: IpAddr::from([6, 6, 6, 6]), ..before.clone() };
+    let replaced = ResolvedClient { address: IpAddr::from([6, 6, 6, 6]), ..before.clone() };
     // every address before is one of a trusted proxy, so the client is the next
     assert!(after == before || (is_trusted && after == replaced), "{before:?} becomes {after:?}");
 }
@@ -90,13 +98,15 @@ fn joined(headers: &HeaderMap) -> HeaderMap {
     out
 }
 
-fn is_read_by_next_proxy(sent: &Client) {
+fn is_read_by_next_proxy(sent: &ResolvedClient) {
     let host = HeaderValue::from_static("portal.example");
-    let Some(origin) = Origin::new(sent, &host) else { unreachable!("{sent:?} cannot be written") };
+    let Some(origin) = ForwardingHeaders::new(sent, &host) else {
+        unreachable!("{sent:?} cannot be written")
+    };
     let mut headers = HeaderMap::new();
     origin.insert(&mut headers);
     let host = sent.host.clone().or(Some("portal.example".into()));
-    assert_eq!(read(&headers), Client { host, ..sent.clone() }, "as the next proxy reads it");
-    let lines = lines(origin.text()).filter_map(header_line);
+    assert_eq!(read(&headers), ResolvedClient { host, ..sent.clone() }, "as the next proxy reads it");
+    let lines = lines(origin.http1_lines()).filter_map(header_line);
     assert_eq!(lines.collect::<HeaderMap>(), headers, "as lines");
 }

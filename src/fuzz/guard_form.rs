@@ -7,7 +7,10 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use super::header_line;
-use crate::domain::guard::{Doubt, Endpoint, Guard, Head, MAX_BODY, Reading, Signs, UserIn};
+use crate::domain::guard::{
+    AmbiguousLogin, GuardedHead, LoginClassification, LoginEndpoint, LoginGuard, LoginNameSource, MAX_BODY,
+    ResponseSigns,
+};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const MAX_NAME_BYTES: usize = 512;
@@ -27,7 +30,7 @@ pub fn guard_form(data: &[u8]) {
     let (Some(method), Some(target)) = (words.next(), words.next()) else { return };
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let head = Head {
+    let head = GuardedHead {
         method,
         path,
         query,
@@ -36,61 +39,66 @@ pub fn guard_form(data: &[u8]) {
         authorization: headers.get("authorization").map(http::HeaderValue::as_bytes),
     };
     for guard in &*GUARDS {
-        let read = guard.read(&head, body);
+        let read = guard.classify(&head, body);
         let in_query = names(query.unwrap_or_default().as_bytes(), fields(guard));
         assert!(in_query.is_empty() || read.is_err(), "a name in the query: {read:?}");
         let Ok(reading) = read else { continue };
-        if let Reading::Named(name) = &reading {
+        if let LoginClassification::Named(name) = &reading {
             assert!(name.len() <= MAX_NAME_BYTES && !name.trim().is_empty(), "{name:?}");
             assert!(!name.contains(char::is_control), "{name:?}");
             is_read_as_written(guard, name);
         }
-        match &guard.user {
-            UserIn::Basic => is_in_credentials(&reading, &head),
+        match &guard.name_source {
+            LoginNameSource::Basic => is_in_credentials(&reading, &head),
             // a body that the guard does not read
-            _ if body.is_empty() || !guard.endpoint.takes(method) => {
-                assert!(!matches!(reading, Reading::Named(_)), "{reading:?} of no body");
+            _ if body.is_empty() || !guard.endpoint.accepts_method(method) => {
+                assert!(!matches!(reading, LoginClassification::Named(_)), "{reading:?} of no body");
             }
-            UserIn::Json(_) => is_in_json(&reading, &head, body),
-            UserIn::Form(_) | UserIn::PasswordGrant => is_in_form(&reading, guard, &head, body),
+            LoginNameSource::Json(_) => is_in_json(&reading, &head, body),
+            LoginNameSource::Form(_) | LoginNameSource::PasswordGrant => {
+                is_in_form(&reading, guard, &head, body);
+            }
         }
     }
 }
 
 /// The fields in which a guard expects a name.
-fn fields(guard: &Guard) -> &'static [&'static str] {
-    match guard.user {
-        UserIn::Form(_) | UserIn::Json(_) => &["username", "email"],
-        UserIn::PasswordGrant => &["username"],
-        UserIn::Basic => &[],
+fn fields(guard: &LoginGuard) -> &'static [&'static str] {
+    match guard.name_source {
+        LoginNameSource::Form(_) | LoginNameSource::Json(_) => &["username", "email"],
+        LoginNameSource::PasswordGrant => &["username"],
+        LoginNameSource::Basic => &[],
     }
 }
 
-static GUARDS: LazyLock<Vec<Guard>> = LazyLock::new(|| {
+static GUARDS: LazyLock<Vec<LoginGuard>> = LazyLock::new(|| {
     let fields = || vec!["username".to_owned(), "email".to_owned()];
     [
-        UserIn::Form(fields()),
-        UserIn::Json(vec!["username".to_owned(), "/login/email".to_owned()]),
-        UserIn::PasswordGrant,
-        UserIn::Basic,
+        LoginNameSource::Form(fields()),
+        LoginNameSource::Json(vec!["username".to_owned(), "/login/email".to_owned()]),
+        LoginNameSource::PasswordGrant,
+        LoginNameSource::Basic,
     ]
     .map(guard)
     .into()
 });
 
-fn guard(user: UserIn) -> Guard {
-    let endpoint =
-        Endpoint { methods: vec!["POST".to_owned()], pattern: "/login".to_owned(), below_tenants: false };
-    Guard {
+fn guard(user: LoginNameSource) -> LoginGuard {
+    let endpoint = LoginEndpoint {
+        methods: vec!["POST".to_owned()],
+        pattern: "/login".to_owned(),
+        below_tenants: false,
+    };
+    LoginGuard {
         endpoint,
-        user,
+        name_source: user,
         require_name: true,
-        name_from: None,
-        failed: Signs::default(),
-        succeeded: Signs::default(),
-        searched: 1024,
+        name_carrier: None,
+        failure_signs: ResponseSigns::default(),
+        success_signs: ResponseSigns::default(),
+        max_searched_bytes: 1024,
         locked_redirect: None,
-        of_tenant: false,
+        is_tenant_defined: false,
     }
 }
 
@@ -125,24 +133,28 @@ fn names(form: &[u8], fields: &[&str]) -> Vec<String> {
     found
 }
 
-fn is_in_form(reading: &Reading, guard: &Guard, head: &Head<'_>, body: &[u8]) {
+fn is_in_form(reading: &LoginClassification, guard: &LoginGuard, head: &GuardedHead<'_>, body: &[u8]) {
     assert_eq!(media(head), FORM, "{reading:?} of another type");
     let found = names(body, fields(guard));
     let mut grants = url::form_urlencoded::parse(body).filter(|(name, _)| name == "grant_type");
     let grant = grants.next().map(|(_, grant)| grant.trim().to_ascii_lowercase());
     match reading {
-        Reading::Named(name) => assert_eq!(found, [name.as_str()]),
+        LoginClassification::Named(name) => assert_eq!(found, [name.as_str()]),
         // refused for the lack of a grant
-        Reading::Nameless if guard.user == UserIn::PasswordGrant && grant.as_deref() != Some("password") => {}
-        Reading::Nameless => assert!(found.iter().all(|name| name.trim().is_empty()), "{found:?}"),
-        Reading::NoSignIn => {
-            assert_eq!(guard.user, UserIn::PasswordGrant);
+        LoginClassification::Nameless
+            if guard.name_source == LoginNameSource::PasswordGrant
+                && grant.as_deref() != Some("password") => {}
+        LoginClassification::Nameless => {
+            assert!(found.iter().all(|name| name.trim().is_empty()), "{found:?}");
+        }
+        LoginClassification::NotLogin => {
+            assert_eq!(guard.name_source, LoginNameSource::PasswordGrant);
             assert!(grant.is_some_and(|grant| grant != "password"), "a grant that has a password");
         }
     }
 }
 
-fn is_in_json(reading: &Reading, head: &Head<'_>, body: &[u8]) {
+fn is_in_json(reading: &LoginClassification, head: &GuardedHead<'_>, body: &[u8]) {
     assert!(media(head).ends_with("json"), "{reading:?} of another type");
     let document: Value = serde_json::from_slice(body).unwrap_or_default();
     let mut found = member(&document, "username");
@@ -153,9 +165,11 @@ fn is_in_json(reading: &Reading, head: &Head<'_>, body: &[u8]) {
         .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
         .collect();
     match reading {
-        Reading::Named(name) => assert_eq!(texts, [name.as_str()]),
-        Reading::Nameless => assert!(texts.iter().all(|name| name.trim().is_empty()), "{texts:?}"),
-        Reading::NoSignIn => unreachable!("a body that is no attempt"),
+        LoginClassification::Named(name) => assert_eq!(texts, [name.as_str()]),
+        LoginClassification::Nameless => {
+            assert!(texts.iter().all(|name| name.trim().is_empty()), "{texts:?}");
+        }
+        LoginClassification::NotLogin => unreachable!("a body that is no attempt"),
     }
 }
 
@@ -165,52 +179,52 @@ fn member<'v>(object: &'v Value, wanted: &str) -> Vec<&'v Value> {
     members.filter(|(name, _)| name.trim().to_lowercase() == wanted).map(|(_, value)| value).collect()
 }
 
-fn is_in_credentials(reading: &Reading, head: &Head<'_>) {
+fn is_in_credentials(reading: &LoginClassification, head: &GuardedHead<'_>) {
     let written = String::from_utf8_lossy(head.authorization.unwrap_or_default());
     let decoded = written.split_once(' ').and_then(|(_, encoded)| STANDARD.decode(encoded).ok());
     let decoded = decoded.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let name = decoded.as_deref().and_then(|text| text.split_once(':')).map(|(name, _)| name);
     match reading {
-        Reading::Named(read) => assert_eq!(Some(read.as_str()), name),
-        Reading::NoSignIn => {
+        LoginClassification::Named(read) => assert_eq!(Some(read.as_str()), name),
+        LoginClassification::NotLogin => {
             let is_basic = written.to_ascii_lowercase().starts_with("basic ") && head.method == "POST";
             assert!(!is_basic || name.is_some_and(|name| name.trim().is_empty()), "{written}");
         }
-        Reading::Nameless => unreachable!("credentials without a name are none"),
+        LoginClassification::Nameless => unreachable!("credentials without a name are none"),
     }
 }
 
-fn media(head: &Head<'_>) -> String {
+fn media(head: &GuardedHead<'_>) -> String {
     let written = head.content_type.unwrap_or_default();
     written.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-fn is_read_as_written(guard: &Guard, name: &str) {
+fn is_read_as_written(guard: &LoginGuard, name: &str) {
     let form = |grant: &[(&str, &str)]| {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(grant).append_pair("username", name).append_pair("password", "x").finish()
     };
-    let head = |content_type| Head {
+    let head = |content_type| GuardedHead {
         method: "POST",
         path: "/login",
         content_type: Some(content_type),
-        ..Head::default()
+        ..GuardedHead::default()
     };
     let credentials = format!("Basic {}", STANDARD.encode(format!("{name}:x")));
-    let (head, body): (_, Cow<'_, str>) = match guard.user {
-        UserIn::Form(_) => (head(FORM), form(&[]).into()),
-        UserIn::PasswordGrant => (head(FORM), form(&[("grant_type", "password")]).into()),
-        UserIn::Json(_) => {
+    let (head, body): (_, Cow<'_, str>) = match guard.name_source {
+        LoginNameSource::Form(_) => (head(FORM), form(&[]).into()),
+        LoginNameSource::PasswordGrant => (head(FORM), form(&[("grant_type", "password")]).into()),
+        LoginNameSource::Json(_) => {
             (head("application/json"), serde_json::json!({"username": name}).to_string().into())
         }
-        UserIn::Basic => {
-            (Head { authorization: Some(credentials.as_bytes()), ..head(FORM) }, Cow::Borrowed(""))
+        LoginNameSource::Basic => {
+            (GuardedHead { authorization: Some(credentials.as_bytes()), ..head(FORM) }, Cow::Borrowed(""))
         }
     };
-    let again = guard.read(&head, body.as_bytes());
-    assert_eq!(again, Ok(Reading::Named(name.to_owned())), "written and read again");
-    if guard.user != UserIn::Basic {
-        let multipart = Head { content_type: Some("multipart/form-data; boundary=x"), ..head };
-        assert_eq!(guard.read(&multipart, body.as_bytes()), Err(Doubt::MediaType));
+    let again = guard.classify(&head, body.as_bytes());
+    assert_eq!(again, Ok(LoginClassification::Named(name.to_owned())), "written and read again");
+    if guard.name_source != LoginNameSource::Basic {
+        let multipart = GuardedHead { content_type: Some("multipart/form-data; boundary=x"), ..head };
+        assert_eq!(guard.classify(&multipart, body.as_bytes()), Err(AmbiguousLogin::MediaType));
     }
 }

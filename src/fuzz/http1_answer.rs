@@ -11,8 +11,8 @@ use http::{HeaderMap, StatusCode, header};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::proxy::upstream::http1::{
-    Answer, Framing, Reader, Sent, WireError,
-    answer::{MAX_HEAD, take},
+    Framing, RequestFraming, ResponseHead, ResponseReader, WireError,
+    response_head::{MAX_HEAD, take_head},
     write_body,
 };
 
@@ -89,9 +89,9 @@ impl Message {
         }
         out.extend_from_slice(b"\r\n");
         let sent = match self.framing {
-            Framing::Empty => Sent::Nothing,
-            Framing::Chunked => Sent::Chunked,
-            Framing::Length(_) | Framing::UntilClose => Sent::Length(self.body.len() as u64),
+            Framing::Empty => RequestFraming::Empty,
+            Framing::Chunked => RequestFraming::Chunked,
+            Framing::Length(_) | Framing::UntilClose => RequestFraming::Length(self.body.len() as u64),
         };
         write_body(&mut out, sent, &self.body, self.trailers.as_ref());
         out
@@ -113,18 +113,18 @@ struct Connection {
 }
 
 fn read(data: &[u8], size: usize, to_head: bool) -> Connection {
-    let mut reader = Reader::new(Fragments { rest: data, size });
+    let mut reader = ResponseReader::new(Fragments { rest: data, size });
     let cx = &mut Context::from_waker(Waker::noop());
     let mut messages = Vec::new();
     while messages.len() < MAX_ANSWERS {
-        let answer = match ready(reader.poll_answer(cx, to_head)) {
+        let answer = match ready(reader.poll_head(cx, to_head)) {
             Ok(answer) => answer,
-            Err(WireError::NoAnswer) => break,
+            Err(WireError::NoResponse) => break,
             Err(error) => {
                 return Connection { messages, head_error: Some(error.to_string()), body_error: None };
             }
         };
-        let Answer { status, headers, framing, keep_alive } = answer;
+        let ResponseHead { status, headers, framing, keep_alive } = answer;
         let mut message = Message { status, headers, framing, keep_alive, body: Vec::new(), trailers: None };
         let mut left = framing;
         let mut body_error = None;
@@ -173,7 +173,7 @@ fn ready<T>(poll: Poll<T>) -> T {
 
 fn head_ends_at_first_empty_line(data: &[u8]) {
     let mut rest = BytesMut::from(data);
-    let taken = take(&mut rest, &mut 0, false);
+    let taken = take_head(&mut rest, &mut 0, false);
     let read = data.len() - rest.len();
     match taken {
         Ok(Some(_)) => {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{are_explained, is_in};
 use crate::config::{
     document::{
-        Node, Place, Value,
+        DocumentNode, NodeValue, SourcePosition,
         json::{self, MAX_DEPTH},
     },
     tenant_file,
@@ -34,7 +34,7 @@ pub fn json_document(data: &[u8]) {
         }
         (Ok(_), Err(error)) => unreachable!("accepted what serde_json refuses: {error}"),
         (Err(error), reference) => {
-            let Place::Text { line, column } = error.place else { unreachable!("{error:?}") };
+            let SourcePosition::Text { line, column } = error.place else { unreachable!("{error:?}") };
             assert!(is_in(text, line, column), "{error:?} is not in the text");
             let bounded = ["nested too deeply", "a key with a name of more than 1,000 bytes"];
             assert!(reference.is_err() || bounded.contains(&error.message), "{error:?}");
@@ -45,23 +45,27 @@ pub fn json_document(data: &[u8]) {
     }
 }
 
-fn is_in_place(node: &Node, lines: &[Vec<char>], depth: usize) {
+fn is_in_place(node: &DocumentNode, lines: &[Vec<char>], depth: usize) {
     assert!(depth <= MAX_DEPTH, "{depth} levels");
-    let Place::Text { line, column } = node.place else { unreachable!("{node:?}") };
+    let SourcePosition::Text { line, column } = node.place else { unreachable!("{node:?}") };
     let line = line.checked_sub(1).and_then(|index| lines.get(index));
     let first = column.checked_sub(1).and_then(|index| line?.get(index)).copied().unwrap_or_default();
     let is_here = match &node.value {
-        Value::Null => first == 'n',
-        Value::Bool(value) => first == if *value { 't' } else { 'f' },
-        Value::Number(_) => first == '-' || first.is_ascii_digit(),
-        Value::Text(_) => first == '"',
-        Value::List(_) => first == '[',
-        Value::Table(_) => first == '{',
+        NodeValue::Null => first == 'n',
+        NodeValue::Bool(value) => first == if *value { 't' } else { 'f' },
+        NodeValue::Number(_) => first == '-' || first.is_ascii_digit(),
+        NodeValue::Text(_) => first == '"',
+        NodeValue::List(_) => first == '[',
+        NodeValue::Table(_) => first == '{',
     };
     assert!(is_here, "{node:?} begins with {first:?}");
     match &node.value {
-        Value::List(items) => items.iter().for_each(|item| is_in_place(&item.node, lines, depth + 1)),
-        Value::Table(entries) => entries.iter().for_each(|entry| is_in_place(&entry.node, lines, depth + 1)),
+        NodeValue::List(items) => items.iter().for_each(|item| is_in_place(&item.node, lines, depth + 1)),
+        NodeValue::Table(entries) => {
+            for entry in entries {
+                is_in_place(&entry.node, lines, depth + 1);
+            }
+        }
         _ => {}
     }
 }

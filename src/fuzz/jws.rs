@@ -8,7 +8,7 @@ use http::{
 use serde_json::Value;
 
 use crate::token::{
-    bearer::{Credential, Places, SECOND_HALF_COOKIE, extract, is_opaque},
+    bearer::{Credential, SECOND_HALF_COOKIE, TokenLocations, extract, is_opaque},
     jws::{Jws, algorithm},
 };
 
@@ -61,13 +61,13 @@ fn header_is_understood(jws: &Jws<'_>, json: &[u8]) {
 }
 
 fn is_read_from_requests(token: &str) {
-    let places = Places::header_only(MAX_TOKEN_BYTES);
+    let places = TokenLocations::header_only(MAX_TOKEN_BYTES);
     if token.len() > places.max_bytes {
         return;
     }
     let whole = Ok(Credential::Bearer(token.into()));
     assert_eq!(extract(&headers(token, None), &places), whole);
-    let short = Places::header_only(token.len() - 1);
+    let short = TokenLocations::header_only(token.len() - 1);
     assert!(extract(&headers(token, None), &short).is_err(), "longer than the limit");
     // a half that ends before the signature is never a complete token
     let end = token.rfind('.').unwrap_or_default();

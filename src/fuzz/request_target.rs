@@ -8,14 +8,14 @@ use percent_encoding::percent_decode_str;
 use super::{lines, request};
 use crate::{
     domain::{
-        guard::Endpoint,
+        guard::LoginEndpoint,
         path::{
             normal_form,
             readings::{self, may_have},
         },
-        route::{Access, Route, RouteRule, RouteTable, Surface, any_path, parse_rule},
+        route::{AccessLevel, Route, RouteKind, RouteRule, RouteTable, any_path, parse_rule},
     },
-    proxy::hygiene::{self, Limits},
+    proxy::validation::{self, ValidationLimits},
 };
 
 /// The first line of the input is a method and a request target; each further line is an access level and a route rule.
@@ -31,7 +31,7 @@ pub fn request_target(data: &[u8]) {
     rules.iter().for_each(rule_covers_its_path);
     let Some(mut parts) = parts else { return };
     let sent = parts.uri.clone();
-    if hygiene::clean(&mut parts, Limits::default()).is_err() {
+    if validation::validate(&mut parts, ValidationLimits::default()).is_err() {
         return;
     }
     is_normal(&sent, &mut parts);
@@ -54,17 +54,17 @@ fn request_line(line: &[u8]) -> Option<Parts> {
 fn rule(line: &[u8]) -> Option<RouteRule> {
     let (access, written) = std::str::from_utf8(line).ok()?.split_once(' ')?;
     let access = match access {
-        "open" => Access::Open,
-        "anonymous" => Access::Anonymous,
-        "signed-in" => Access::SignedIn,
+        "open" => AccessLevel::Open,
+        "anonymous" => AccessLevel::Anonymous,
+        "signed-in" => AccessLevel::SignedIn,
         _ => return None,
     };
     let (methods, pattern) = parse_rule(written).ok()?;
-    Some(RouteRule { methods, pattern, ..RouteRule::new(&[], "/", access, Surface::Page) })
+    Some(RouteRule { methods, pattern, ..RouteRule::new(&[], "/", access, RouteKind::Page) })
 }
 
 fn table(rules: &[RouteRule]) -> Option<RouteTable> {
-    RouteTable::compile(rules, Route::fallback(Access::Open, Surface::Page)).ok()
+    RouteTable::compile(rules, Route::fallback(AccessLevel::Open, RouteKind::Page)).ok()
 }
 
 fn rule_covers_its_path(rule: &RouteRule) {
@@ -72,11 +72,11 @@ fn rule_covers_its_path(rule: &RouteRule) {
     assert_eq!(again, Ok((rule.methods.clone(), rule.pattern.clone())), "written and read again");
     let method = rule.methods.first().map_or("GET", String::as_str);
     let path = any_path(&rule.pattern);
-    let closing = RouteRule { access: Access::SignedIn, ..rule.clone() };
+    let closing = RouteRule { access: AccessLevel::SignedIn, ..rule.clone() };
     let Some(table) = table(&[closing]) else { unreachable!("{rule} is no rule") };
-    assert_eq!(table.classify(method, &path).access, Access::SignedIn, "{rule} does not match {path}");
-    let endpoint = Endpoint { methods: Vec::new(), pattern: rule.pattern.clone(), below_tenants: false };
-    assert!(!endpoint.is_exactly(&path) || endpoint.covers(&path), "{rule} does not cover {path}");
+    assert_eq!(table.classify(method, &path).access, AccessLevel::SignedIn, "{rule} does not match {path}");
+    let endpoint = LoginEndpoint { methods: Vec::new(), pattern: rule.pattern.clone(), below_tenants: false };
+    assert!(!endpoint.matches_exactly(&path) || endpoint.matches(&path), "{rule} does not cover {path}");
 }
 
 fn is_normal(sent: &Uri, parts: &mut Parts) {
@@ -85,7 +85,10 @@ fn is_normal(sent: &Uri, parts: &mut Parts) {
     assert!(matches!(normal_form(path), Ok(Cow::Borrowed(same)) if same == path), "{path} is not stable");
     let whole = cleaned.path_and_query().map_or(0, |target| target.as_str().len());
     let before = sent.path_and_query().map_or(0, |target| target.as_str().len());
-    assert!(whole <= Limits::default().max_target_bytes + 1 && whole <= before + 1, "{cleaned} is longer");
+    assert!(
+        whole <= ValidationLimits::default().max_target_bytes + 1 && whole <= before + 1,
+        "{cleaned} is longer"
+    );
     assert_eq!(cleaned.query(), sent.query());
     let decoded = decoded(path);
     assert_eq!(decoded, self::decoded(sent.path()), "{path} is another path");
@@ -94,7 +97,10 @@ fn is_normal(sent: &Uri, parts: &mut Parts) {
     assert!(!decoded.contains(|letter: char| letter.is_ascii_control()), "{decoded}");
     assert_eq!(decoded.matches('/').count(), path.matches('/').count(), "{decoded}");
     assert_eq!(self::decoded(&decoded), decoded, "{path} is encoded twice");
-    assert!(hygiene::clean(parts, Limits::default()).is_ok(), "{cleaned} is refused the second time");
+    assert!(
+        validation::validate(parts, ValidationLimits::default()).is_ok(),
+        "{cleaned} is refused the second time"
+    );
     assert_eq!(parts.uri, cleaned, "normalised twice");
 }
 
@@ -106,7 +112,7 @@ fn strictest_reading_decides(rules: &[RouteRule], method: &str, path: &str) {
     let Some(table) = table(rules) else { return };
     let access = table.classify(method, path).access;
     let Some(found) = readings::of(path) else {
-        assert_eq!(access, Access::SignedIn, "{path} has more readings than are compared");
+        assert_eq!(access, AccessLevel::SignedIn, "{path} has more readings than are compared");
         return;
     };
     assert!(may_have(path) || found.is_empty(), "{path} has readings: {found:?}");
@@ -116,9 +122,9 @@ fn strictest_reading_decides(rules: &[RouteRule], method: &str, path: &str) {
 }
 
 fn closes_every_spelling(rule: &RouteRule, method: &str, path: &str) {
-    let closing = RouteRule { access: Access::SignedIn, ..rule.clone() };
+    let closing = RouteRule { access: AccessLevel::SignedIn, ..rule.clone() };
     let Some(table) = table(&[closing]) else { return };
-    let is_closed = |path: &str| table.classify(method, path).access == Access::SignedIn;
+    let is_closed = |path: &str| table.classify(method, path).access == AccessLevel::SignedIn;
     if readings::of(path).is_none() || !is_closed(path) {
         return;
     }

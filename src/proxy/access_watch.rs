@@ -1,5 +1,5 @@
-//! Ends what outlives the decision about its request, an upgraded connection or an answer that streams, once the same request
-//! would be refused: its token or session has ended, or the tenant's policy has changed.
+//! Closes an upgraded connection or a streaming response once the same request would be refused: its token or session has
+//! expired, or the tenant's policy has changed.
 
 use std::{
     future::{Future, pending},
@@ -12,10 +12,10 @@ use std::{
 use http::{HeaderValue, Method, request::Parts, uri::PathAndQuery};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Gate, Worker, identify::Proof, judge::Judgement};
+use super::{ProxyState, Worker, authenticate::VerifiedCredential, evaluate::RequestContext};
 use crate::{
     clock,
-    config::{TenantPolicy, directory::Found},
+    config::{TenantPolicy, directory::TenantLookup},
     domain::{
         access::{Decision, decide},
         identity::Identity,
@@ -24,38 +24,38 @@ use crate::{
     },
 };
 
-/// How often a policy is compared with the one the request was allowed by: one look-up in memory.
-const CHECK_EVERY: Duration = Duration::from_millis(500);
+/// Interval between two comparisons of the policy with the one that allowed the request: one look-up in memory.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Answers of a known length up to this are not watched: what they hold was read while the request was allowed.
-const SHORT_ANSWER: u64 = 1 << 20;
+/// Responses of a known length up to this are not watched: all of it was read while the request was allowed.
+const MAX_UNWATCHED_BYTES: u64 = 1 << 20;
 
 /// Resolves when the request would no longer be allowed.
-pub type Ended = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub type AccessEndFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What the decision was about, before the request is rewritten for the portal.
-pub struct Judged {
+/// Method and target the decision was made for, before the request is rewritten for the portal.
+pub struct OriginalRequest {
     method: Method,
     target: Option<PathAndQuery>,
 }
 
-impl Judged {
+impl OriginalRequest {
     pub fn of(parts: &Parts) -> Self {
         Self { method: parts.method.clone(), target: parts.uri.path_and_query().cloned() }
     }
 }
 
-/// What a request was allowed by.
+/// The policy, credential and route that allowed a request.
 pub struct AccessWatch {
-    gate: Arc<Gate>,
+    state: Arc<ProxyState>,
     tenant: TenantId,
-    /// The policy of this generation allowed it.
+    /// The generation of the policy that allowed the request.
     generation: u64,
-    judged: Judged,
-    /// The protocols it switched to.
+    original: OriginalRequest,
+    /// The protocols the connection was switched to.
     upgrade: Option<HeaderValue>,
-    proof: Option<Proof>,
-    /// When the token ends.
+    credential: Option<VerifiedCredential>,
+    /// When the token expires.
     expires: Option<Instant>,
 }
 
@@ -63,37 +63,37 @@ impl AccessWatch {
     /// `now` is seconds since the epoch.
     pub fn new(
         worker: &Worker,
-        judgement: &Judgement,
+        context: &RequestContext,
         policy: &TenantPolicy,
-        judged: Judged,
+        original: OriginalRequest,
         now: u64,
     ) -> Self {
-        let expires = match &judgement.proof {
+        let expires = match &context.credential {
             // an expiry beyond the end of time is none
-            Some(Proof::Token(verified)) => {
+            Some(VerifiedCredential::Token(verified)) => {
                 Instant::now().checked_add(Duration::from_secs(verified.user.expires_at.saturating_sub(now)))
             }
-            Some(Proof::Session(_)) | None => None,
+            Some(VerifiedCredential::Session(_)) | None => None,
         };
         Self {
-            gate: Arc::clone(&worker.gate),
+            state: Arc::clone(&worker.state),
             tenant: policy.tenant.clone(),
             generation: policy.generation,
-            judged,
-            upgrade: judgement.cleaned.upgrade.clone(),
-            proof: judgement.proof.clone(),
+            original,
+            upgrade: context.connection_options.upgrade.clone(),
+            credential: context.credential.clone(),
             expires,
         }
     }
 
     /// Returns when the request would no longer be allowed.
     pub async fn ended(mut self) {
-        let (gate, proof) = (Arc::clone(&self.gate), self.proof.clone());
+        let (state, credential) = (Arc::clone(&self.state), self.credential.clone());
         let session_ended = async {
-            match (&gate.doors, &proof) {
-                (Some(doors), Some(Proof::Session(live))) => {
-                    let sessions = doors.sessions();
-                    sessions.ended(&sessions.open(live), clock::millis).await;
+            match (&state.accounts, &credential) {
+                (Some(accounts), Some(VerifiedCredential::Session(live))) => {
+                    let sessions = accounts.sessions();
+                    sessions.wait_for_end(&sessions.open(live), clock::unix_millis).await;
                 }
                 _ => pending().await,
             }
@@ -110,7 +110,7 @@ impl AccessWatch {
             tokio::select! {
                 () = &mut session_ended => return,
                 () = &mut token_expired => return,
-                () = sleep(CHECK_EVERY) => {}
+                () = sleep(CHECK_INTERVAL) => {}
             }
             if !self.is_allowed().await {
                 return;
@@ -118,24 +118,26 @@ impl AccessWatch {
         }
     }
 
-    /// Under the policy as it is now.
+    /// Evaluates the request again under the current policy.
     async fn is_allowed(&mut self) -> bool {
-        let Found::Tenant(policy) = self.gate.tenants.load(&self.tenant).await else { return false };
+        let TenantLookup::Tenant(policy) = self.state.tenants.load(&self.tenant).await else { return false };
         if policy.generation == self.generation {
             return true;
         }
         self.generation = policy.generation;
-        let Judged { method, target } = &self.judged;
+        let OriginalRequest { method, target } = &self.original;
         let (method, path) = (method.as_str(), target.as_ref().map_or("/", PathAndQuery::path));
         let route = policy.routes.classify(method, path);
-        let identity = match &self.proof {
+        let identity = match &self.credential {
             // the tenant no longer accepts tokens of this issuer
-            Some(Proof::Token(verified))
-                if !policy.issuers.iter().any(|i| i.issuer == verified.of.issuer) =>
+            Some(VerifiedCredential::Token(verified))
+                if !policy.issuers.iter().any(|i| i.issuer == verified.source.issuer) =>
             {
                 return false;
             }
-            Some(proof) => Identity::of(Arc::clone(proof.user()), &policy.tenant, &policy.cross_tenant),
+            Some(credential) => {
+                Identity::of(Arc::clone(credential.user()), &policy.tenant, &policy.cross_tenant)
+            }
             None => Identity::Anonymous,
         };
         let decision = decide(policy.anonymous, route, &identity);
@@ -147,42 +149,42 @@ impl AccessWatch {
     }
 }
 
-/// The watch over an answer's body. Nothing runs before the answer has to wait for the portal, or has lasted a while.
-pub struct AnswerWatch {
+/// Watches the body of a response. Nothing runs before the response waits for the portal or has lasted for a while.
+pub struct ResponseWatch {
     started: Instant,
-    state: State,
+    state: ResponseWatchState,
 }
 
-enum State {
+enum ResponseWatchState {
     Waiting(Option<AccessWatch>),
-    Running(Ended),
+    Running(AccessEndFuture),
 }
 
-impl AnswerWatch {
-    /// `None` for an answer that is short by what it says of its length. `length` is `None` where it says nothing.
+impl ResponseWatch {
+    /// `None` for a short response, by its announced length. `length` is `None` if none is announced.
     pub fn of(length: Option<u64>, watch: impl FnOnce() -> AccessWatch) -> Option<Box<Self>> {
-        if length.is_some_and(|length| length <= SHORT_ANSWER) {
+        if length.is_some_and(|length| length <= MAX_UNWATCHED_BYTES) {
             return None;
         }
-        let state = State::Waiting(Some(watch()));
+        let state = ResponseWatchState::Waiting(Some(watch()));
         Some(Box::new(Self { started: Instant::now(), state }))
     }
 
-    /// `waits`: the portal has sent nothing new.
+    /// `waits`: the portal has sent no new data.
     pub fn poll_ended(&mut self, cx: &mut Context<'_>, waits: bool) -> Poll<()> {
-        if let State::Waiting(watch) = &mut self.state
-            && (waits || self.started.elapsed() >= CHECK_EVERY)
+        if let ResponseWatchState::Waiting(watch) = &mut self.state
+            && (waits || self.started.elapsed() >= CHECK_INTERVAL)
             && let Some(watch) = watch.take()
         {
-            self.state = State::Running(Box::pin(async {
-                // most have come to their end by then
-                sleep(CHECK_EVERY).await;
+            self.state = ResponseWatchState::Running(Box::pin(async {
+                // most responses have ended by then
+                sleep(CHECK_INTERVAL).await;
                 watch.ended().await;
             }));
         }
         match &mut self.state {
-            State::Waiting(_) => Poll::Pending,
-            State::Running(ended) => ended.as_mut().poll(cx),
+            ResponseWatchState::Waiting(_) => Poll::Pending,
+            ResponseWatchState::Running(ended) => ended.as_mut().poll(cx),
         }
     }
 }

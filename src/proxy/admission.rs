@@ -1,6 +1,6 @@
-//! Step 1 of a request: which client it counts for, and whether that client's limits and the load of the process allow it.
+//! Step 1 of a request: selects the client it counts for and checks that client's limits and the load of the process.
 //!
-//! Refused first are anonymous requests; sessions and tokens that are known in memory have limits of their own, so a flood
+//! Anonymous requests are refused first; known sessions and tokens have limits of their own, so a flood
 //! from the same address, or from everywhere, does not stop them. Nothing is verified here: a refusal must stay cheap.
 
 use std::{
@@ -12,58 +12,63 @@ use std::{
 use http::{HeaderMap, header, request::Parts};
 
 use super::{
-    ClientConnection, Entrance, Gate,
-    answer::Refusal,
-    forwarded::{self, Client},
-    judge::{Judgement, Source},
+    ClientConnection, ListenerKind, ProxyState,
+    evaluate::{NetworkOrigin, RequestContext},
+    forwarded::{self, ResolvedClient},
     overload::Overload,
-    select,
+    refusal::Refusal,
+    tenant_selection,
 };
 use crate::{
     clock,
     config::{
-        Settings, TenantPolicy, descriptors::MANAGEMENT_CONNECTIONS, directory::Found, hosts::HostFound,
+        Settings, TenantPolicy, descriptors::MANAGEMENT_CONNECTIONS, directory::TenantLookup,
+        hosts::HostLookup,
     },
     domain::{
         buffer_load::{BufferShortage, STALL_TIMEOUT},
         client::ClientAddress,
-        fairness::{Limit, Resource, Share, is_overloaded},
-        tenant::{NamedTenant, Place},
+        fairness::{Limit, Resource, ResourceLimit, is_overloaded},
+        tenant::{RequestedTenant, TenantSource},
     },
     sync::client_limits::{ClientRegistry, ClientState, Exceeded, Permit},
-    token::bearer::{self, Credential, Places},
+    token::bearer::{self, Credential, TokenLocations},
 };
 
 /// The client that opens a connection, and the permit that counts the connection. A trusted proxy has no limits: the clients
 /// that it names have them.
-pub fn connecting(
-    gate: &Gate,
+pub fn connection_client_state(
+    state: &ProxyState,
     settings: &Settings,
-    entrance: Entrance,
+    entrance: ListenerKind,
     peer: IpAddr,
 ) -> Result<(Arc<ClientState>, Permit), Exceeded> {
     // bytes that wait in buffers have one budget for all listeners
-    let client = of_peer(&gate.clients, settings, peer);
+    let client = of_peer(&state.clients, settings, peer);
     let counted = match entrance {
-        Entrance::Public => Arc::clone(&client),
-        Entrance::Management => of_peer(&gate.management_clients, settings, peer),
+        ListenerKind::Public => Arc::clone(&client),
+        ListenerKind::Management => of_peer(&state.management_clients, settings, peer),
     };
     let permit = counted.acquire(Resource::Connection, 1, connection_share(settings, entrance))?;
     Ok((client, permit))
 }
 
 fn of_peer(clients: &ClientRegistry, settings: &Settings, peer: IpAddr) -> Arc<ClientState> {
-    if is_trusted(settings, peer) { Arc::clone(clients.all()) } else { named(clients, settings, peer) }
+    if is_trusted(settings, peer) {
+        Arc::clone(clients.all())
+    } else {
+        client_state_by_address(clients, settings, peer)
+    }
 }
 
 /// The management listener has a total of its own, so that connections to the public listeners do not use it up.
-fn connection_share(settings: &Settings, entrance: Entrance) -> Share {
+fn connection_share(settings: &Settings, entrance: ListenerKind) -> ResourceLimit {
     let public = settings.limits.client.connections;
     match entrance {
-        Entrance::Public => public,
-        Entrance::Management => {
-            let most = Share::fraction(MANAGEMENT_CONNECTIONS, 2);
-            Share { client: public.client.min(most), all: MANAGEMENT_CONNECTIONS }
+        ListenerKind::Public => public,
+        ListenerKind::Management => {
+            let most = ResourceLimit::fraction(MANAGEMENT_CONNECTIONS, 2);
+            ResourceLimit { client: public.client.min(most), all: MANAGEMENT_CONNECTIONS }
         }
     }
 }
@@ -72,7 +77,11 @@ fn is_trusted(settings: &Settings, peer: IpAddr) -> bool {
     settings.server.trusted_proxies.iter().any(|net| net.contains(&peer))
 }
 
-fn named(clients: &ClientRegistry, settings: &Settings, address: IpAddr) -> Arc<ClientState> {
+fn client_state_by_address(
+    clients: &ClientRegistry,
+    settings: &Settings,
+    address: IpAddr,
+) -> Arc<ClientState> {
     if settings.limits.client.is_exempt(address) {
         Arc::clone(clients.all())
     } else {
@@ -80,32 +89,36 @@ fn named(clients: &ClientRegistry, settings: &Settings, address: IpAddr) -> Arc<
     }
 }
 
-/// Where a request comes from, as far as proxies before us are trusted. Before `hygiene::clean`, which removes their
-/// headers. Also whether it came in clear text.
-pub fn client(settings: &Settings, (peer, tls): (IpAddr, bool), headers: &HeaderMap) -> (Client, bool) {
-    let mut client = forwarded::client(peer, tls, headers, &settings.server.trusted_proxies);
+/// Address, scheme and host of the client as far as proxies are trusted. Called before `validation::validate`, which removes their
+/// headers. The flag tells whether the request arrived in clear text.
+pub fn resolve_client(
+    settings: &Settings,
+    (peer, tls): (IpAddr, bool),
+    headers: &HeaderMap,
+) -> (ResolvedClient, bool) {
+    let mut client = forwarded::resolve_client(peer, tls, headers, &settings.server.trusted_proxies);
     let came_in_clear = !client.https;
-    // then TLS ends somewhere before us, whatever the last hop is
+    // then TLS is terminated before Doorward, whatever the last hop uses
     client.https |= settings.server.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
     (client, came_in_clear)
 }
 
-/// The same with the limits that count for it.
-pub fn source(
-    gate: &Gate,
+/// The same with the limits of the client.
+pub fn resolve_network_origin(
+    state: &ProxyState,
     settings: &Settings,
     connection: &ClientConnection,
     headers: &HeaderMap,
-) -> Source {
+) -> NetworkOrigin {
     let peer = connection.peer.ip();
-    let (client, came_in_clear) = client(settings, (peer, connection.tls), headers);
-    let client_state = client_state(gate, settings, connection, client.address, headers);
-    Source { peer, client, came_in_clear, client_state, is_counted: true }
+    let (client, came_in_clear) = resolve_client(settings, (peer, connection.tls), headers);
+    let client_state = client_state(state, settings, connection, client.address, headers);
+    NetworkOrigin { peer, client, is_cleartext: came_in_clear, client_state, is_counted: true }
 }
 
 /// The client for which a request counts: that of the connection, or the one that a trusted proxy names.
 fn client_state(
-    gate: &Gate,
+    gate: &ProxyState,
     settings: &Settings,
     connection: &ClientConnection,
     client: IpAddr,
@@ -113,18 +126,18 @@ fn client_state(
 ) -> Arc<ClientState> {
     let peer = connection.peer.ip();
     if client != peer {
-        named(&gate.clients, settings, client)
+        client_state_by_address(&gate.clients, settings, client)
     } else if is_trusted(settings, peer) && forwarded::may_name_client(headers) {
-        // contradictory or unreadable: a client that sends such headers through a proxy must not have the proxy's exemption
+        // contradictory or unreadable: a client that sends such headers through a proxy must not get the proxy's exemption
         gate.clients.by_address(peer)
     } else {
-        Arc::clone(connection.client())
+        Arc::clone(connection.client_state())
     }
 }
 
 /// The same at the management listener, where requests are counted apart.
 pub fn administrator_state(
-    gate: &Gate,
+    gate: &ProxyState,
     settings: &Settings,
     peer: IpAddr,
     client: IpAddr,
@@ -132,7 +145,7 @@ pub fn administrator_state(
 ) -> Arc<ClientState> {
     let clients = &gate.management_clients;
     if client != peer {
-        named(clients, settings, client)
+        client_state_by_address(clients, settings, client)
     } else if is_trusted(settings, peer) && forwarded::may_name_client(headers) {
         clients.by_address(peer)
     } else {
@@ -150,12 +163,12 @@ pub fn counted_address(
 }
 
 /// Reports a peer that sends a proxy's headers but is not listed: its clients cannot be distinguished.
-pub fn report_unlisted_proxy(gate: &Gate, settings: &Settings, peer: IpAddr, forwarding: bool) {
+pub fn report_unlisted_proxy(gate: &ProxyState, settings: &Settings, peer: IpAddr, forwarding: bool) {
     if !forwarding || is_trusted(settings, peer) {
         return;
     }
     gate.metrics.unlisted_proxy_requests.inc();
-    if gate.unlisted_proxies.is_new(peer) {
+    if gate.unlisted_proxies.mark_reported(peer) {
         tracing::warn!(
             %peer,
             "a peer that is not in server.trusted_proxies sends headers of a proxy (X-Forwarded-For or the like): if it is one, \
@@ -164,16 +177,16 @@ pub fn report_unlisted_proxy(gate: &Gate, settings: &Settings, peer: IpAddr, for
     }
 }
 
-/// Peers that were reported; bounded, so that clients cannot fill the log.
+/// Reported peers; bounded, so that clients cannot fill the log.
 #[derive(Debug, Default)]
 pub struct UnlistedProxies(Mutex<Vec<IpAddr>>);
 
 impl UnlistedProxies {
-    const MOST: usize = 16;
+    const MAX_REPORTED: usize = 16;
 
-    fn is_new(&self, peer: IpAddr) -> bool {
+    fn mark_reported(&self, peer: IpAddr) -> bool {
         let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = reported.len() < Self::MOST && !reported.contains(&peer);
+        let is_new = reported.len() < Self::MAX_REPORTED && !reported.contains(&peer);
         if is_new {
             reported.push(peer);
         }
@@ -183,20 +196,21 @@ impl UnlistedProxies {
 
 /// The permit counts the request for its client until the answer has ended.
 pub fn admit(
-    gate: &Gate,
+    state: &ProxyState,
     settings: &Settings,
     client: &Arc<ClientState>,
     arrived: Instant,
 ) -> Result<Permit, Refusal> {
     let limits = &settings.limits;
-    gate.clients
+    state
+        .clients
         .take_request(client, limits.client.request_rate, arrived)
         .map_err(|wait| Refusal::ClientLimit { limit: Limit::RequestRate, retry_after: wait })?;
     let permit = acquire(client, Resource::Request, settings)?;
-    let all = gate.clients.all();
+    let all = state.clients.all();
     let overloaded = is_overloaded(all.held(Resource::Request), limits.max_requests)
         || is_overloaded(all.held(Resource::Connection), limits.max_connections);
-    // a client without limits of its own is the operator's: health checks of a load balancer are refused last
+    // the operator exempts load balancers from limits: their health checks are refused last
     if overloaded && !Arc::ptr_eq(client, all) {
         Err(Refusal::Overloaded(Overload::AnonymousReserve))
     } else {
@@ -206,7 +220,7 @@ pub fn admit(
 
 /// The same at the management listener, whose clients are counted apart.
 pub fn admit_administrator(
-    gate: &Gate,
+    gate: &ProxyState,
     settings: &Settings,
     client: &Arc<ClientState>,
     arrived: Instant,
@@ -217,7 +231,7 @@ pub fn admit_administrator(
     acquire(client, Resource::Request, settings)
 }
 
-/// What one client may hold of a resource; the refusal says whose limit was reached.
+/// Acquires a resource for one client; the refusal names the limit that was reached.
 pub fn acquire(
     client: &Arc<ClientState>,
     resource: Resource,
@@ -230,19 +244,20 @@ pub fn acquire(
 pub fn limit_reached(resource: Resource, exceeded: Exceeded) -> Refusal {
     const SOON: Duration = Duration::from_secs(1);
     match exceeded {
-        Exceeded::Client => Refusal::ClientLimit { limit: Limit::Held(resource), retry_after: SOON },
+        Exceeded::Client => Refusal::ClientLimit { limit: Limit::Concurrency(resource), retry_after: SOON },
         Exceeded::All => Refusal::Overloaded(Overload::Total(resource)),
     }
 }
 
 /// Rejects a request when too many bytes wait in buffers for its client, or for all clients.
-pub fn check_buffers(gate: &Gate, judgement: &Judgement) -> Result<(), Refusal> {
+pub fn check_buffers(gate: &ProxyState, judgement: &RequestContext) -> Result<(), Refusal> {
     let (client, all) = (&judgement.client_state, gate.clients.all());
     let has_priority = judgement.identity.user().is_some() || Arc::ptr_eq(client, all);
     gate.buffers.load(client).check_request(has_priority).map_err(|shortage| match shortage {
-        BufferShortage::Client => {
-            Refusal::ClientLimit { limit: Limit::Held(Resource::BufferedBytes), retry_after: STALL_TIMEOUT }
-        }
+        BufferShortage::Client => Refusal::ClientLimit {
+            limit: Limit::Concurrency(Resource::BufferedBytes),
+            retry_after: STALL_TIMEOUT,
+        },
         BufferShortage::All => {
             gate.metrics.requests_shed.inc();
             Refusal::Overloaded(Overload::Total(Resource::BufferedBytes))
@@ -250,62 +265,67 @@ pub fn check_buffers(gate: &Gate, judgement: &Judgement) -> Result<(), Refusal> 
     })
 }
 
-/// A request that was refused as anonymous, once more as that of a known user.
+/// Admits a request that was refused as anonymous if its user is known.
 #[cold]
 pub async fn admit_known_user(
-    gate: &Gate,
+    state: &ProxyState,
     settings: &Settings,
-    source: &Source,
+    source: &NetworkOrigin,
     parts: &Parts,
     arrived: Instant,
     refusal: Refusal,
 ) -> Result<Permit, Refusal> {
-    let Some(user) = known_user(gate, settings, source, parts).await else { return Err(refusal) };
+    let Some(user) = known_user(state, settings, source, parts).await else { return Err(refusal) };
     let limits = &settings.limits.client;
-    gate.clients
+    state
+        .clients
         .take_request(&user, limits.request_rate, arrived)
         .map_err(|wait| Refusal::ClientLimit { limit: Limit::RequestRate, retry_after: wait })?;
     acquire(&user, Resource::Request, settings)
 }
 
-/// The user of a session or a token that was verified before, from memory.
+/// The user of a session or of a token that was verified before, from memory.
 async fn known_user(
-    gate: &Gate,
+    state: &ProxyState,
     settings: &Settings,
-    source: &Source,
+    source: &NetworkOrigin,
     parts: &Parts,
 ) -> Option<Arc<ClientState>> {
-    if let Some(doors) = &gate.doors
-        && let Some(live) = doors.sessions().known(&parts.headers, source.client.https, clock::millis()).await
+    if let Some(accounts) = &state.accounts
+        && let Some(live) = accounts
+            .sessions()
+            .cached_for_request(&parts.headers, source.client.https, clock::unix_millis())
+            .await
     {
-        return Some(gate.clients.by_user(&live.user));
+        return Some(state.clients.by_user(&live.user));
     }
-    let policy = known_policy(gate, settings, source, parts)?;
-    let places = Places {
+    let policy = known_policy(state, settings, source, parts)?;
+    let places = TokenLocations {
         token_cookie: policy.token_cookie.as_deref(),
-        ..Places::header_only(settings.limits.max_token_bytes)
+        ..TokenLocations::header_only(settings.limits.max_token_bytes)
     };
     let Ok(Credential::Bearer(token)) = bearer::extract(&parts.headers, &places) else { return None };
-    let verified = gate.tokens.cached(&policy, &token, clock::now())?.ok()?;
-    Some(gate.clients.by_user(&verified.user))
+    let verified = state.tokens.cached(&policy, &token, clock::unix_seconds())?.ok()?;
+    Some(state.clients.by_user(&verified.user))
 }
 
 /// The policy of the tenant that the request names, or of the default tenant.
 fn known_policy(
-    gate: &Gate,
+    state: &ProxyState,
     settings: &Settings,
-    source: &Source,
+    source: &NetworkOrigin,
     parts: &Parts,
 ) -> Option<Arc<TenantPolicy>> {
     let sent = || parts.headers.get(header::HOST)?.to_str().ok();
     let host = source.client.host.as_deref().or_else(sent).unwrap_or_default();
-    let by_host = match gate.tenants.by_host(host) {
-        HostFound::Tenant(tenant) => Some(NamedTenant { tenant, place: Place::Host }),
+    let by_host = match state.tenants.find_by_host(host) {
+        HostLookup::Tenant(tenant) => Some(RequestedTenant { tenant, source: TenantSource::Host }),
         _ => None,
     };
-    let named = select::named(parts.uri.path(), parts.uri.query(), &parts.headers, by_host).ok()?;
-    match gate.tenants.cached(named.as_ref().unwrap_or(&settings.tenancy.default_tenant))? {
-        Found::Tenant(policy) => Some(policy),
-        Found::Unknown => None,
+    let named =
+        tenant_selection::select_tenant(parts.uri.path(), parts.uri.query(), &parts.headers, by_host).ok()?;
+    match state.tenants.cached(named.as_ref().unwrap_or(&settings.tenancy.default_tenant))? {
+        TenantLookup::Tenant(policy) => Some(policy),
+        TenantLookup::Unknown => None,
     }
 }

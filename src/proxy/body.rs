@@ -1,4 +1,4 @@
-//! The portal's answers on their way to the client, and why bodies break off.
+//! Response bodies on their way to the client, and the errors that abort a body.
 
 use std::{
     collections::VecDeque,
@@ -16,14 +16,14 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
-    access_watch::{AccessWatch, AnswerWatch},
-    account::Account,
+    access_watch::{AccessWatch, ResponseWatch},
     headers::clean_response_trailers,
+    request_log::RequestRecord,
     upstream::{LeasedBody, StreamPermit, WireError},
 };
 use crate::sync::client_limits::ClientState;
 
-/// Why a body broke off. The peer sees an aborted message, never a short one that looks whole.
+/// Why a body was aborted. The peer sees an aborted message, never a short one that looks complete.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     #[error(transparent)]
@@ -44,40 +44,40 @@ pub enum BodyError {
     Local(#[from] axum::Error),
 }
 
-/// An answer's body on its way to the client. Dropping it ends the request's account.
+/// The body of a response. Dropping it closes the request record.
 pub struct ResponseBody {
     kind: Kind,
-    watch: Option<Box<AnswerWatch>>,
-    account: Option<Account>,
+    watch: Option<Box<ResponseWatch>>,
+    record: Option<RequestRecord>,
 }
 
 enum Kind {
     Whole(Option<Bytes>),
-    /// From an HTTP/1.1 portal connection, which goes back to the pool when the body has ended.
+    /// From an HTTP/1.1 portal connection, which is returned to the pool when the body has ended.
     Leased(LeasedBody),
     /// From an HTTP/2 portal connection.
-    Shared(SharedBody),
-    /// From our own pages.
+    Http2(Http2Body),
+    /// From Doorward's own pages.
     Local(axum::body::Body),
-    /// The start has been read already, to know what it says.
-    Begun(VecDeque<Frame<Bytes>>, Box<ResponseBody>),
+    /// The first frames have been read already, to evaluate the response.
+    Prefixed(VecDeque<Frame<Bytes>>, Box<ResponseBody>),
 }
 
 #[expect(dead_code, reason = "permits are held, not read")]
-struct SharedBody {
+struct Http2Body {
     incoming: Incoming,
-    idle: Idle,
+    idle: IdleTimer,
     /// The stream is in use as long as this exists.
     stream: Arc<StreamPermit>,
 }
 
 impl Kind {
-    /// Gives back the memory of a buffer that is empty, as far as there is one.
+    /// Releases the memory of an empty buffer.
     fn release_buffer(&mut self) {
         match self {
             Self::Leased(body) => body.release_buffer(),
-            Self::Begun(_, rest) => rest.kind.release_buffer(),
-            Self::Whole(_) | Self::Shared(..) | Self::Local(_) => {}
+            Self::Prefixed(_, rest) => rest.kind.release_buffer(),
+            Self::Whole(_) | Self::Http2(..) | Self::Local(_) => {}
         }
     }
 }
@@ -95,42 +95,42 @@ impl ResponseBody {
         Self::of(Kind::Leased(body))
     }
 
-    pub fn shared(incoming: Incoming, idle_timeout: Duration, stream: Arc<StreamPermit>) -> Self {
-        let idle = Idle::new(idle_timeout);
-        Self::of(Kind::Shared(SharedBody { incoming, idle, stream }))
+    pub fn http2(incoming: Incoming, idle_timeout: Duration, stream: Arc<StreamPermit>) -> Self {
+        let idle = IdleTimer::new(idle_timeout);
+        Self::of(Kind::Http2(Http2Body { incoming, idle, stream }))
     }
 
     pub fn local(body: axum::body::Body) -> Self {
         Self::of(Kind::Local(body))
     }
 
-    /// `read` has been taken out of `rest`, and comes first.
-    pub fn begun(read: VecDeque<Frame<Bytes>>, rest: Self) -> Self {
-        Self::of(Kind::Begun(read, Box::new(rest)))
+    /// `read` was taken out of `rest` and is sent first.
+    pub fn prefixed(read: VecDeque<Frame<Bytes>>, rest: Self) -> Self {
+        Self::of(Kind::Prefixed(read, Box::new(rest)))
     }
 
     const fn of(kind: Kind) -> Self {
-        Self { kind, watch: None, account: None }
+        Self { kind, watch: None, record: None }
     }
 
-    /// An answer that may last ends when the request would no longer be allowed.
-    pub fn watch(&mut self, watch: impl FnOnce() -> AccessWatch) {
+    /// A long response is aborted when the request would no longer be allowed.
+    pub fn watch_access(&mut self, watch: impl FnOnce() -> AccessWatch) {
         if !self.is_end_stream() {
-            self.watch = AnswerWatch::of(self.size_hint().exact(), watch);
+            self.watch = ResponseWatch::of(self.size_hint().exact(), watch);
         }
     }
 
-    /// The account is closed when this body ends or is dropped.
+    /// The request record is closed when this body ends or is dropped.
     #[must_use]
-    pub fn with_account(mut self, account: Account) -> Self {
-        account.connection().set_answer_left(self.size_hint().upper());
-        self.account = Some(account);
+    pub fn with_record(mut self, record: RequestRecord) -> Self {
+        record.connection().set_answer_left(self.size_hint().upper());
+        self.record = Some(record);
         self
     }
 
     /// The client for which the answer counts while it waits to be read.
     pub fn take_client(&mut self) -> Option<Arc<ClientState>> {
-        self.account.as_mut()?.take_client()
+        self.record.as_mut()?.take_client()
     }
 }
 
@@ -143,10 +143,10 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        if let Some(account) = &this.account
-            && account.connection().must_flush()
+        if let Some(record) = &this.record
+            && record.connection().must_flush()
         {
-            if account.connection().is_stalled() {
+            if record.connection().is_stalled() {
                 this.kind.release_buffer();
             }
             // the socket wakes the task when everything is written
@@ -155,9 +155,9 @@ impl Body for ResponseBody {
         let polled = match &mut this.kind {
             Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Kind::Leased(body) => body.poll_frame(cx),
-            Kind::Shared(SharedBody { incoming, idle, .. }) => match Pin::new(incoming).poll_frame(cx) {
+            Kind::Http2(Http2Body { incoming, idle, .. }) => match Pin::new(incoming).poll_frame(cx) {
                 Poll::Ready(frame) => {
-                    idle.progressed();
+                    idle.record_progress();
                     Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)))
                 }
                 Poll::Pending => idle.poll_expired(cx).map(|error| Some(Err(error))),
@@ -165,7 +165,7 @@ impl Body for ResponseBody {
             Kind::Local(body) => {
                 Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(BodyError::from)))
             }
-            Kind::Begun(read, rest) => match read.pop_front() {
+            Kind::Prefixed(read, rest) => match read.pop_front() {
                 Some(frame) => Poll::Ready(Some(Ok(frame))),
                 None => Pin::new(rest.as_mut()).poll_frame(cx),
             },
@@ -184,10 +184,10 @@ impl Body for ResponseBody {
             }
             frame
         });
-        if let (Poll::Ready(frame), Some(account)) = (&polled, &mut this.account) {
+        if let (Poll::Ready(frame), Some(record)) = (&polled, &mut this.record) {
             match frame {
-                Some(Ok(frame)) => account.sent(frame.data_ref().map_or(0, Bytes::len)),
-                Some(Err(error)) => account.broke_off(error),
+                Some(Ok(frame)) => record.record_sent(frame.data_ref().map_or(0, Bytes::len)),
+                Some(Err(error)) => record.record_error(error),
                 None => {}
             }
         }
@@ -198,9 +198,9 @@ impl Body for ResponseBody {
         match &self.kind {
             Kind::Whole(bytes) => bytes.is_none(),
             Kind::Leased(body) => body.is_end_stream(),
-            Kind::Shared(SharedBody { incoming, .. }) => incoming.is_end_stream(),
+            Kind::Http2(Http2Body { incoming, .. }) => incoming.is_end_stream(),
             Kind::Local(body) => body.is_end_stream(),
-            Kind::Begun(read, rest) => read.is_empty() && rest.is_end_stream(),
+            Kind::Prefixed(read, rest) => read.is_empty() && rest.is_end_stream(),
         }
     }
 
@@ -208,9 +208,9 @@ impl Body for ResponseBody {
         match &self.kind {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Kind::Leased(body) => body.size_hint(),
-            Kind::Shared(SharedBody { incoming, .. }) => incoming.size_hint(),
+            Kind::Http2(Http2Body { incoming, .. }) => incoming.size_hint(),
             Kind::Local(body) => body.size_hint(),
-            Kind::Begun(read, rest) => {
+            Kind::Prefixed(read, rest) => {
                 let read = read.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum::<u64>();
                 let rest = rest.size_hint();
                 let mut hint = SizeHint::new();
@@ -224,19 +224,19 @@ impl Body for ResponseBody {
     }
 }
 
-/// Notices silence. The timer is made only when a body has to wait for the first time.
-pub struct Idle {
+/// Idle timeout of a body. The timer is created when a body has to wait for the first time.
+pub struct IdleTimer {
     timeout: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     progressed: bool,
 }
 
-impl Idle {
+impl IdleTimer {
     pub fn new(timeout: Duration) -> Self {
         Self { timeout, timer: None, progressed: false }
     }
 
-    pub fn progressed(&mut self) {
+    pub fn record_progress(&mut self) {
         self.progressed = true;
     }
 

@@ -1,4 +1,4 @@
-//! What a request's connection knows about itself, shared between the socket's task and the pipeline.
+//! State of a client connection, shared between the socket's task and the pipeline.
 
 use std::{
     net::SocketAddr,
@@ -10,49 +10,49 @@ use std::{
 
 use http::HeaderValue;
 
-use super::{forwarded::Client, headers::Origin, upgrade::Tunnel};
+use super::{forwarded::ResolvedClient, headers::ForwardingHeaders, upgrade::Tunnel};
 use crate::sync::{
     STALLED_CONNECTION_BYTES, StalledAnswer,
     client_limits::{ClientState, Permit},
 };
 
-/// An HTTP/1.1 answer gives no more of itself while so many bytes of it have not been written.
+/// An HTTP/1.1 response is not read further while this many of its bytes have not been written.
 const MAX_UNFLUSHED: usize = 16 * 1024;
 
-/// Which listener a client came to.
+/// The listener that accepted a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entrance {
+pub enum ListenerKind {
     Public,
-    /// The management API's own.
+    /// The listener of the management API.
     Management,
 }
 
 #[derive(Debug)]
 pub struct ClientConnection {
-    pub entrance: Entrance,
+    pub listener: ListenerKind,
     pub peer: SocketAddr,
     pub local: SocketAddr,
     pub tls: bool,
-    client: Arc<ClientState>,
+    client_state: Arc<ClientState>,
     /// Counts the connection for the client that opened it; `None` for a load balancer's own health check.
     _permit: Option<Permit>,
-    /// Requests whose answer has not been written to its end.
+    /// Requests whose response has not been written completely.
     in_flight: AtomicU32,
-    /// Requests ever started, so that the socket's task can tell an idle connection from a busy one.
-    started: AtomicU64,
-    /// A request's body was given up before its end: what comes next over an HTTP/1.1 connection is no request.
-    spoiled: AtomicBool,
-    /// The client does not take what has been sent, so an answer may still be on its way.
+    /// Requests ever started: the socket's task distinguishes idle and busy connections by it.
+    requests_started: AtomicU64,
+    /// A request body was abandoned before its end: the next bytes of an HTTP/1.1 connection are no request.
+    has_abandoned_body: AtomicBool,
+    /// The client does not read, so a response may still be in transit.
     blocked: AtomicBool,
-    /// It was `blocked` at the last tick too: memory that only helps a fast client can go.
+    /// It was `blocked` at the last tick too: buffers that only help a fast client can be released.
     stalled: AtomicBool,
-    /// Answers are held back while the write buffer is full: over HTTP/1.1, where hyper would fill it without a useful limit.
+    /// Responses wait while the write buffer is full: over HTTP/1.1, where hyper would fill it without a useful limit.
     limits_unflushed: AtomicBool,
     /// Bytes of answers that hyper has taken and not written to the socket. Only the connection's task changes it.
     unflushed: AtomicUsize,
     /// Bytes that hyper has not taken yet of the last answer's body; `usize::MAX`: not known. With HTTP/1.1 only.
     answer_left: AtomicUsize,
-    /// Left by an accepted upgrade for the socket's task, which owns the other half.
+    /// Stored by an accepted upgrade for the socket's task, which owns the other half.
     tunnel: Mutex<Option<Tunnel>>,
     last: Mutex<LastRequest>,
 }
@@ -61,7 +61,7 @@ pub struct ClientConnection {
 #[derive(Debug, Default)]
 struct LastRequest {
     /// The client and host that the headers to the portal name.
-    origin: Option<Arc<Origin>>,
+    origin: Option<Arc<ForwardingHeaders>>,
     /// The client for which the answer counts, if another client opened the connection.
     client: Option<Arc<ClientState>>,
 }
@@ -69,21 +69,21 @@ struct LastRequest {
 impl ClientConnection {
     /// A connection from `peer` to `local`.
     pub fn new(
-        entrance: Entrance,
+        listener: ListenerKind,
         (peer, local): (SocketAddr, SocketAddr),
         tls: bool,
-        (client, permit): (Arc<ClientState>, Option<Permit>),
+        (client_state, permit): (Arc<ClientState>, Option<Permit>),
     ) -> Self {
         Self {
-            entrance,
+            listener,
             peer,
             local,
             tls,
-            client,
+            client_state,
             _permit: permit,
             in_flight: AtomicU32::new(0),
-            started: AtomicU64::new(0),
-            spoiled: AtomicBool::new(false),
+            requests_started: AtomicU64::new(0),
+            has_abandoned_body: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
             limits_unflushed: AtomicBool::new(false),
@@ -95,30 +95,30 @@ impl ClientConnection {
     }
 
     /// The limits of the client that opened the connection; a trusted proxy has none.
-    pub const fn client(&self) -> &Arc<ClientState> {
-        &self.client
+    pub const fn client_state(&self) -> &Arc<ClientState> {
+        &self.client_state
     }
 
-    /// For as long as a request's body is on its way; the request itself may have been answered before.
+    /// Held while a request body is in transit; the request itself may have been answered before.
     pub fn open_body(self: &Arc<Self>) -> OpenBody {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        OpenBody { connection: Arc::clone(self), whole: false }
+        OpenBody { connection: Arc::clone(self), is_complete: false }
     }
 
-    pub fn is_spoiled(&self) -> bool {
-        self.spoiled.load(Ordering::Relaxed)
+    pub fn has_abandoned_body(&self) -> bool {
+        self.has_abandoned_body.load(Ordering::Relaxed)
     }
 
     pub fn request_started(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        self.started.fetch_add(1, Ordering::Relaxed);
+        self.requests_started.fetch_add(1, Ordering::Relaxed);
     }
 
     pub fn request_ended(&self) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// A request is under way, or the end of its answer.
+    /// A request is in progress, or the end of its response is being written.
     pub fn is_busy(&self) -> bool {
         self.in_flight.load(Ordering::Relaxed) > 0 || self.blocked.load(Ordering::Relaxed)
     }
@@ -130,8 +130,8 @@ impl ClientConnection {
         }
     }
 
-    /// At each tick of the connection's task.
-    pub fn note_tick(&self) {
+    /// Called at each tick of the connection's task.
+    pub fn record_tick(&self) {
         if self.blocked.load(Ordering::Relaxed) {
             self.stalled.store(true, Ordering::Relaxed);
         }
@@ -142,7 +142,7 @@ impl ClientConnection {
         self.stalled.load(Ordering::Relaxed)
     }
 
-    /// From here on answers wait while hyper's write buffer is full.
+    /// From now on responses wait while hyper's write buffer is full.
     pub fn limit_unflushed(&self) {
         self.limits_unflushed.store(true, Ordering::Relaxed);
     }
@@ -166,9 +166,9 @@ impl ClientConnection {
     pub fn stalled_answer(&self) -> StalledAnswer {
         let overhead = STALLED_CONNECTION_BYTES;
         if !self.limits_unflushed.load(Ordering::Relaxed) {
-            return StalledAnswer { client: Arc::clone(&self.client), overhead, unsent: 0, left: 0 };
+            return StalledAnswer { client: Arc::clone(&self.client_state), overhead, unsent: 0, left: 0 };
         }
-        let client = self.last().client.clone().unwrap_or_else(|| Arc::clone(&self.client));
+        let client = self.last().client.clone().unwrap_or_else(|| Arc::clone(&self.client_state));
         StalledAnswer {
             client,
             overhead,
@@ -177,50 +177,50 @@ impl ClientConnection {
         }
     }
 
-    /// An answer gives no more of itself before what it gave is written.
+    /// The response must not be read further before the bytes read so far are written.
     pub fn must_flush(&self) -> bool {
         self.unflushed.load(Ordering::Relaxed) >= MAX_UNFLUSHED
             && self.limits_unflushed.load(Ordering::Relaxed)
     }
 
-    /// Everything is written. Whether an answer may have waited for that.
-    pub fn has_flushed(&self) -> bool {
+    /// Records that all bytes are written; returns whether a response may have waited for that.
+    pub fn mark_flushed(&self) -> bool {
         let waited = self.must_flush();
         self.unflushed.store(0, Ordering::Relaxed);
         waited
     }
 
-    pub fn started(&self) -> u64 {
-        self.started.load(Ordering::Relaxed)
+    pub fn requests_started(&self) -> u64 {
+        self.requests_started.load(Ordering::Relaxed)
     }
 
-    pub fn leave_tunnel(&self, tunnel: Tunnel) {
+    pub fn put_tunnel(&self, tunnel: Tunnel) {
         if let Ok(mut slot) = self.tunnel.lock() {
             *slot = Some(tunnel);
         }
     }
 
     /// The client and host that the headers to the portal name. The answer counts for the client in `limits`.
-    pub fn origin(
+    pub fn forwarding_headers(
         &self,
-        client: &Client,
+        client: &ResolvedClient,
         host: &HeaderValue,
         limits: &Arc<ClientState>,
-    ) -> Option<Arc<Origin>> {
+    ) -> Option<Arc<ForwardingHeaders>> {
         let mut last = self.last();
-        last.set_client(limits, &self.client);
-        if last.origin.as_ref().is_none_or(|origin| !origin.is_of(client, host)) {
-            last.origin = Origin::new(client, host).map(Arc::new);
+        last.set_client(limits, &self.client_state);
+        if last.origin.as_ref().is_none_or(|origin| !origin.matches(client, host)) {
+            last.origin = ForwardingHeaders::new(client, host).map(Arc::new);
         }
         last.origin.clone()
     }
 
     /// Counts an answer by Doorward itself for the client in `limits`.
     pub fn set_answered_client(&self, limits: &Arc<ClientState>) {
-        self.last().set_client(limits, &self.client);
+        self.last().set_client(limits, &self.client_state);
     }
 
-    /// Lets go of what only helps a busy connection.
+    /// Releases what only helps a busy connection.
     pub fn park(&self) {
         *self.last() = LastRequest::default();
     }
@@ -248,22 +248,22 @@ impl LastRequest {
     }
 }
 
-/// A request's body on its way. A connection is busy while there is one, and spoiled if it goes before its end.
+/// A request body in transit. The connection is busy while it exists, and cannot be reused if it is dropped before its end.
 pub struct OpenBody {
     connection: Arc<ClientConnection>,
-    whole: bool,
+    is_complete: bool,
 }
 
 impl OpenBody {
-    pub fn has_ended(&mut self) {
-        self.whole = true;
+    pub fn mark_complete(&mut self) {
+        self.is_complete = true;
     }
 }
 
 impl Drop for OpenBody {
     fn drop(&mut self) {
-        if !self.whole {
-            self.connection.spoiled.store(true, Ordering::Relaxed);
+        if !self.is_complete {
+            self.connection.has_abandoned_body.store(true, Ordering::Relaxed);
         }
         self.connection.in_flight.fetch_sub(1, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Why a request would be let in or not: the judge is asked, nothing is sent.
+//! Explains the decision about a request: evaluates it without forwarding it.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    Caller, Gate, Refusal, admission, guard,
-    identify::{Asking, Proof, Scene, identify},
-    judge::{Judgement, Source, judge},
-    management,
-    pipeline::{is_local, understood},
+    ProxyState, Refusal, ResponseContext, admission,
+    authenticate::{AuthContext, RequestOrigin, VerifiedCredential, authenticate},
+    evaluate::{NetworkOrigin, RequestContext, evaluate},
+    guard, management,
+    pipeline::{is_own_path, is_well_formed},
 };
 use crate::{
     config::{Settings, TenantPolicy},
@@ -23,15 +23,15 @@ use crate::{
         access::Decision,
         browser,
         identity::Identity,
-        management::{Api, target},
-        route::{Access, Route},
+        management::{ManagementApi, match_path},
+        route::{AccessLevel, Route},
     },
 };
 
-/// A request somebody wonders about.
+/// A request to explain.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Question {
+pub struct ExplainRequest {
     /// Absolute, or a path.
     pub url: String,
     #[serde(default)]
@@ -43,7 +43,7 @@ pub struct Question {
     /// `Name: value`
     #[serde(default)]
     pub headers: Vec<String>,
-    /// Who asks; otherwise this machine.
+    /// Address of the client; loopback by default.
     #[serde(default)]
     pub client: Option<IpAddr>,
 }
@@ -52,49 +52,49 @@ pub struct Question {
 pub struct Explanation {
     /// `allow`, `sign-in` or `refuse`
     pub verdict: &'static str,
-    /// The status a caller of this kind would get from Doorward; `None` where the portal answers, or one of our own services.
+    /// The status a caller of this kind would get from Doorward; `None` if the portal or one of Doorward's services responds.
     pub status: Option<u16>,
-    /// The steps in their order: what was found out, and from what.
+    /// The steps in their order: the result of each and its source.
     pub steps: Vec<(&'static str, String)>,
 }
 
-const OWN_PAGE: &str = "Doorward's own address: it answers itself, whatever the routes and the anonymous mode say; \
+const DECISION_OWN_PAGE: &str = "Doorward's own address: it answers itself, whatever the routes and the anonymous mode say; \
                         pages about an account ask for a sign-in";
-const MANAGED: &str = "the management API answers here, not the portal (management.public): it asks for an administrator's password \
+const DECISION_MANAGEMENT_API: &str = "the management API answers here, not the portal (management.public): it asks for an administrator's password \
                        or token itself, whatever the routes and the anonymous mode say";
-const GUARDED: &str =
-    "a sign-in here is counted before the portal sees it, and refused while its name is locked";
+const DECISION_LOGIN_GUARD: &str =
+    "a sign-in here is counted before it is forwarded, and refused while its user name is locked";
 
-pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Explanation, String> {
-    let (mut parts, https) = request(question)?;
-    let settings = gate.settings.load_full();
-    let peer = question.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let (client, came_in_clear) = admission::client(&settings, (peer, https), &parts.headers);
-    // `explain` sends no request: it counts for no client
-    let source = Source {
+pub async fn explain(state: &ProxyState, request: &ExplainRequest, now: u64) -> Result<Explanation, String> {
+    let (mut parts, https) = build_request(request)?;
+    let settings = state.settings.load_full();
+    let peer = request.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let (client, came_in_clear) = admission::resolve_client(&settings, (peer, https), &parts.headers);
+    // `explain` forwards no request: it counts for no client
+    let source = NetworkOrigin {
         peer,
         client,
-        came_in_clear,
-        client_state: Arc::clone(gate.clients.all()),
+        is_cleartext: came_in_clear,
+        client_state: Arc::clone(state.clients.all()),
         is_counted: false,
     };
-    let caller = Caller::new(&parts.headers, HeaderValue::from_static("explain"));
+    let caller = ResponseContext::new(&parts.headers, HeaderValue::from_static("explain"));
     let requested = parts.headers.get(header::UPGRADE).cloned();
-    let judgement = judge(gate, &settings, source, &mut parts, caller, now).await;
+    let context = evaluate(state, &settings, source, &mut parts, caller, now).await;
     let mut steps = vec![
-        ("client", judgement.client.address.to_string()),
+        ("client", context.client.address.to_string()),
         ("request", format!("{} {}", parts.method, parts.uri)),
     ];
-    if management::is_public(gate, &settings, parts.uri.path()) && understood(&judgement) {
-        steps.push(("tenant", managed(&judgement, &settings, parts.uri.path())));
-        steps.push(("decision", MANAGED.to_owned()));
+    if management::is_public_api_path(state, &settings, parts.uri.path()) && is_well_formed(&context) {
+        steps.push(("tenant", management_tenant(&context, &settings, parts.uri.path())));
+        steps.push(("decision", DECISION_MANAGEMENT_API.to_owned()));
         return Ok(Explanation { verdict: "allow", status: None, steps });
     }
-    if let Some(policy) = &judgement.policy {
-        let how = if judgement.tenant_named {
+    if let Some(policy) = &context.policy {
+        let how = if context.has_named_tenant {
             "named by the request, its host or its token"
         } else {
-            "nobody named one"
+            "default: the request selects none"
         };
         steps.push(("tenant", format!("{} ({how})", policy.tenant)));
         steps.push(("anonymous mode", if policy.anonymous { "on" } else { "off" }.to_owned()));
@@ -102,22 +102,35 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
             steps.push(("problem", format!("the file is not in force: {problem}")));
         }
     }
-    if let Some(route) = judgement.route.as_ref().filter(|_| !is_local(gate, parts.uri.path())) {
-        let (who, what) = (route.access.sentence(), route.surface.sentence());
-        let spelling = spelling(&judgement, route, &parts);
-        steps.push(("route", format!("{}: {what}, {who}{spelling}", route.rule)));
-        if let Some(policy) = &judgement.policy {
-            steps.push(("upgrade", upgrade(policy, route, &parts, requested.as_ref())));
+    if let Some(route) = context.route.as_ref().filter(|_| !is_own_path(state, parts.uri.path())) {
+        let (access, surface) = (route.access.sentence(), route.kind.sentence());
+        let spelling = describe_spelling(&context, route, &parts);
+        steps.push(("route", format!("{}: {surface}, {access}{spelling}", route.rule)));
+        if let Some(policy) = &context.policy {
+            steps.push(("upgrade", describe_upgrade(policy, route, &parts, requested.as_ref())));
         }
     }
-    if let (None, Some(policy), Some(route)) = (&judgement.proof, &judgement.policy, &judgement.route) {
-        // what a browser that opens a page is not told
-        let by = browser::Caller::Program;
-        let asking = Asking { client: &judgement.client, by, needs_user: false, now, is_counted: false };
-        if let Err(Refusal::BadToken(error)) =
-            identify(Scene { gate, settings: &settings, parts: &parts, policy, route, asking }).await
+    if let (None, Some(policy), Some(route)) = (&context.credential, &context.policy, &context.route) {
+        // the error is not shown to a browser that opens a page
+        let by = browser::CallerKind::Program;
+        let asking = RequestOrigin {
+            client: &context.client,
+            caller_kind: by,
+            needs_user: false,
+            now,
+            is_counted: false,
+        };
+        if let Err(Refusal::BadToken(error)) = authenticate(AuthContext {
+            state,
+            settings: &settings,
+            parts: &parts,
+            policy,
+            route,
+            origin: asking,
+        })
+        .await
         {
-            let counts = if judgement.verdict.is_ok() {
+            let counts = if context.verdict.is_ok() {
                 "; a browser that opens a page with it counts as one without"
             } else {
                 ""
@@ -125,62 +138,72 @@ pub async fn explain(gate: &Gate, question: &Question, now: u64) -> Result<Expla
             steps.push(("token", format!("refused: {error}{counts}")));
         }
     }
-    let session = match (&gate.doors, &judgement.proof) {
-        (_, None) if judgement.route.as_ref().is_some_and(|route| route.access == Access::Open) => {
-            "not asked: the route is open to everybody".to_owned()
+    let session = match (&state.accounts, &context.credential) {
+        (_, None) if context.route.as_ref().is_some_and(|route| route.access == AccessLevel::Open) => {
+            "not read: the route is open".to_owned()
         }
         (None, _) => "accounts are off".to_owned(),
-        (Some(_), Some(Proof::Session(live))) => format!("alive, of {}@{}", live.user.name, live.user.tenant),
-        (Some(_), Some(Proof::Token(_))) => "not asked: a token goes first".to_owned(),
-        (Some(_), None) => "none that counts here".to_owned(),
+        (Some(_), Some(VerifiedCredential::Session(live))) => {
+            format!("alive, of {}@{}", live.user.name, live.user.tenant)
+        }
+        (Some(_), Some(VerifiedCredential::Token(_))) => "not read: a token takes precedence".to_owned(),
+        (Some(_), None) => "none that is valid here".to_owned(),
     };
     steps.push(("session", session));
-    let by = judgement.proof.as_ref().map_or_else(String::new, |proof| format!(", by {}", proof.kind()));
-    let identity = match &judgement.identity {
-        Identity::Anonymous => "nobody known".to_owned(),
+    let by = context.credential.as_ref().map_or_else(String::new, |proof| format!(", by {}", proof.kind()));
+    let identity = match &context.identity {
+        Identity::Anonymous => "anonymous".to_owned(),
         Identity::User(user) => format!("{}@{}{by}", user.name, user.tenant),
-        Identity::Stranger(user) => format!("{}@{}, a stranger here{by}", user.name, user.tenant),
+        Identity::ForeignUser(user) => {
+            format!("{}@{}, not allowed at this tenant{by}", user.name, user.tenant)
+        }
     };
     steps.push(("identity", identity));
-    let (verdict, status) = match &judgement.verdict {
-        _ if is_local(gate, parts.uri.path()) && understood(&judgement) => {
-            steps.push(("decision", OWN_PAGE.to_owned()));
+    let (verdict, status) = match &context.verdict {
+        _ if is_own_path(state, parts.uri.path()) && is_well_formed(&context) => {
+            steps.push(("decision", DECISION_OWN_PAGE.to_owned()));
             ("allow", None)
         }
         Ok(Decision::Allow(why)) => {
             steps.push(("decision", why.sentence().to_owned()));
-            if judgement.policy.as_ref().is_some_and(|policy| guard::concerns(policy, parts.uri.path())) {
-                steps.push(("guard", GUARDED.to_owned()));
+            if context.policy.as_ref().is_some_and(|policy| guard::is_guarded_path(policy, parts.uri.path()))
+            {
+                steps.push(("guard", DECISION_LOGIN_GUARD.to_owned()));
             }
             ("allow", None)
         }
         Ok(Decision::SignIn(why)) => {
             steps.push(("decision", why.sentence().to_owned()));
-            let redirected = judgement.asked_by == browser::Caller::Navigation
-                && judgement.policy.as_ref().is_some_and(|policy| policy.sign_in.is_configured());
+            let redirected = context.caller_kind == browser::CallerKind::Navigation
+                && context.policy.as_ref().is_some_and(|policy| policy.sign_in.is_configured());
             ("sign-in", Some(if redirected { 302 } else { 401 }))
         }
         Err(refusal) => {
-            steps.push(("decision", sentence(refusal)));
+            steps.push(("decision", refusal_sentence(refusal)));
             ("refuse", Some(refusal.status().as_u16()))
         }
     };
     Ok(Explanation { verdict, status, steps })
 }
 
-/// Which spelling of the path the rule was found by, where it is not the one that was sent.
-fn spelling(judgement: &Judgement, route: &Route, parts: &Parts) -> String {
-    let routes = judgement.policy.as_ref().map(|policy| &policy.routes);
+/// The spelling of the path by which the rule was found, if it differs from the request's.
+fn describe_spelling(context: &RequestContext, route: &Route, parts: &Parts) -> String {
+    let routes = context.policy.as_ref().map(|policy| &policy.routes);
     match routes.and_then(|routes| routes.deciding_spelling(parts.method.as_str(), parts.uri.path())) {
-        Some(spelling) if route.access != Access::Open => {
-            format!("; it counts because a portal may read the path as {spelling}")
+        Some(spelling) if route.access != AccessLevel::Open => {
+            format!("; it applies because a portal may read the path as {spelling}")
         }
         _ => String::new(),
     }
 }
 
-/// Which protocols the route forwards, and what becomes of those that the request names.
-fn upgrade(policy: &TenantPolicy, route: &Route, parts: &Parts, requested: Option<&HeaderValue>) -> String {
+/// The protocols the route forwards, and the decision for those the request names.
+fn describe_upgrade(
+    policy: &TenantPolicy,
+    route: &Route,
+    parts: &Parts,
+    requested: Option<&HeaderValue>,
+) -> String {
     let rule = policy.routes.upgrade_rule(route, parts.method.as_str(), parts.uri.path());
     match requested.and_then(|header| header.to_str().ok()) {
         None => rule.sentence(),
@@ -188,23 +211,23 @@ fn upgrade(policy: &TenantPolicy, route: &Route, parts: &Parts, requested: Optio
     }
 }
 
-/// Whom the management API takes a request to be about: it lets no token and no session say so.
-fn managed(judgement: &Judgement, settings: &Settings, path: &str) -> String {
-    match &judgement.named {
+/// The tenant of a management API request: neither a token nor a session selects it.
+fn management_tenant(context: &RequestContext, settings: &Settings, path: &str) -> String {
+    match &context.named_tenant {
         Ok(Some(tenant)) => format!("{tenant} (named by the request or its host)"),
-        Ok(None) if matches!(target(path), Some((Api::Governance, _))) => {
-            format!("{} (nobody named one)", settings.tenancy.default_tenant)
+        Ok(None) if matches!(match_path(path), Some((ManagementApi::Governance, _))) => {
+            format!("{} (default: the request selects none)", settings.tenancy.default_tenant)
         }
-        Ok(None) => "the caller's own (nobody named one)".to_owned(),
-        Err(refusal) => sentence(refusal),
+        Ok(None) => "the caller's own (the request selects none)".to_owned(),
+        Err(refusal) => refusal_sentence(refusal),
     }
 }
 
-fn sentence(refusal: &Refusal) -> String {
+fn refusal_sentence(refusal: &Refusal) -> String {
     format!("refused: {}", refusal.detail())
 }
 
-fn request(question: &Question) -> Result<(Parts, bool), String> {
+fn build_request(question: &ExplainRequest) -> Result<(Parts, bool), String> {
     let (url, origin_form) = if question.url.starts_with('/') {
         let url = format!("http://localhost{}", question.url);
         (Url::parse(&url), question.url.clone())
@@ -226,7 +249,7 @@ fn request(question: &Question) -> Result<(Parts, bool), String> {
         (Some(host), None) => host.to_owned(),
         (None, _) => return Err(format!("{}: no host", question.url)),
     };
-    // the path as it was written, since hygiene is to judge it
+    // the path as it was written, since validation is part of the evaluation
     let target = origin_form.split('#').next().unwrap_or("/");
     let mut request = Request::builder()
         .method(Method::from_str(method).map_err(|_| format!("{method}: not a method"))?)
@@ -245,7 +268,7 @@ fn request(question: &Question) -> Result<(Parts, bool), String> {
         headers.append(name, value(text.trim())?);
     }
     if let Some(tenant) = &question.tenant {
-        headers.insert(super::select::X_WSO2_TENANT, value(tenant)?);
+        headers.insert(super::tenant_selection::X_WSO2_TENANT, value(tenant)?);
     }
     if let Some(token) = &question.token {
         headers.insert(header::AUTHORIZATION, value(&format!("Bearer {token}"))?);

@@ -1,4 +1,4 @@
-//! Step 7 for a request that may come in: to the portal, as the tenant and the user it was judged as.
+//! Step 7 for an allowed request: forwards it with the tenant and the user it was evaluated for.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,161 +10,163 @@ use tokio::sync::Notify;
 
 use super::{
     ClientConnection, Worker,
-    access_watch::{AccessWatch, Judged},
-    added::Added,
+    access_watch::{AccessWatch, OriginalRequest},
     admission::{acquire, check_buffers},
-    answer::Refusal,
+    authenticate::VerifiedCredential,
     body::ResponseBody,
+    evaluate::RequestContext,
+    forward_failure::{ForwardFailure, record_portal_failure},
     headers::{IdentityHeaders, clean_response, identity_headers},
-    hygiene::cookies,
-    identify::Proof,
-    judge::Judgement,
-    no_answer::{NoAnswer, portal_failed},
+    portal_settings,
+    refusal::Refusal,
     request_body::{ClientBody, RequestBody},
-    select, settings_answer,
+    tenant_selection,
     upgrade::Tunnel,
     upload_watch::UploadLimits,
-    upstream::{ForwardError, OutgoingRequest, Portal, Sender, Upgraded},
+    upstream::{ForwardError, OutgoingRequest, UpgradeResponse, UpstreamClient, UpstreamSender},
+    upstream_headers::UpstreamHeaders,
+    validation::cookies,
 };
 use crate::{
     config::{
         Settings, TenantPolicy,
-        model::{Profile, Target, Upstream},
+        model::{PortalProfile, Upstream, UpstreamTarget},
     },
     domain::{
-        client::Client,
+        client::ClientPrefix,
         fairness::Resource,
         identity::{Identity, User},
-        route::Access,
+        route::AccessLevel,
     },
     sync::client_limits::Permit,
     token::bearer::{self, VerifiedCookies},
 };
 
-/// How long an upload waits for the portal's `100 Continue` before it starts anyway (RFC 9110 §10.1.1).
-const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
+/// Time an upload waits for the portal's `100 Continue` before it starts anyway (RFC 9110 §10.1.1).
+const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 
 const GRPC: &[u8] = b"application/grpc";
 
-/// A request as the portal gets it, and the portal.
-pub struct Prepared {
-    portal: Arc<Portal>,
+/// A request ready to be forwarded, and its upstream.
+pub struct PreparedRequest {
+    portal: Arc<UpstreamClient>,
     outgoing: OutgoingRequest,
-    special: Option<Special>,
+    special: Option<SpecialHandling>,
 }
 
-/// What not every request is.
-enum Special {
-    /// The devportal's settings, whose answer is corrected.
+/// Handling that only some requests need.
+enum SpecialHandling {
+    /// The devportal's settings document: the response is corrected.
     Settings,
-    /// Wants to switch protocols.
-    Upgrade(Permit, Judged),
+    /// A request to switch protocols.
+    Upgrade(Permit, OriginalRequest),
 }
 
-/// Everything that can be done without waiting.
+/// All steps that need no waiting.
 pub fn prepare(
     worker: &Worker,
     connection: &Arc<ClientConnection>,
     settings: &Settings,
-    judgement: &Judgement,
+    context: &RequestContext,
     policy: &TenantPolicy,
     mut parts: Parts,
     body: ClientBody,
-) -> Result<Box<Prepared>, Refusal> {
-    let gate = &*worker.gate;
+) -> Result<Box<PreparedRequest>, Refusal> {
+    let state = &*worker.state;
     // the body of a guarded sign-in was admitted before it was read, and must not be refused because of itself
     if !matches!(body, ClientBody::Buffered(Some(_))) {
-        check_buffers(gate, judgement)?;
+        check_buffers(state, context)?;
     }
     let Some(upstream) = find_upstream(&settings.portal.upstreams, parts.uri.path()) else {
         return Err(Refusal::PortalDown);
     };
     let portal = worker
-        .portals
+        .upstreams
         .get(upstream)
-        .map_err(|error| portal_failed(worker, &upstream.target, judgement, &error))?;
+        .map_err(|error| record_portal_failure(worker, &upstream.target, context, &error))?;
     let version = parts.version;
-    let judged = judgement.cleaned.upgrade.is_some().then(|| Judged::of(&parts));
+    let original = context.connection_options.upgrade.is_some().then(|| OriginalRequest::of(&parts));
     let mut special = None;
-    if settings.portal.profile == Profile::Wso2Apim
-        && settings_answer::is_settings(parts.uri.path())
+    if settings.portal.profile == PortalProfile::Wso2Apim
+        && portal_settings::is_settings_path(parts.uri.path())
         && parts.method == http::Method::GET
     {
-        settings_answer::prepare(&mut parts.headers);
-        special = Some(Special::Settings);
+        portal_settings::request_plain_document(&mut parts.headers);
+        special = Some(SpecialHandling::Settings);
     }
-    let added = rewrite(connection, judgement, policy, upstream, &mut parts)?;
-    if let (Some(protocol), Some(judged)) = (judgement.cleaned.upgrade.clone(), judged) {
+    let upstream_headers = rewrite_request(connection, context, policy, upstream, &mut parts)?;
+    if let (Some(protocol), Some(original)) = (context.connection_options.upgrade.clone(), original) {
         if !body.is_end_stream() {
-            // where the body ends and the new protocol begins could be read in two ways
+            // the end of the body and the start of the new protocol would be ambiguous
             return Err(Refusal::BadRequest("a request to switch protocols has no body"));
         }
-        let permit = acquire(&judgement.client_state, Resource::Upgrade, settings)?;
+        let permit = acquire(&context.client_state, Resource::Upgrade, settings)?;
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         parts.headers.insert(header::UPGRADE, protocol);
-        special = Some(Special::Upgrade(permit, judged));
+        special = Some(SpecialHandling::Upgrade(permit, original));
     }
     let upload = UploadLimits { idle_timeout: upstream.idle_timeout, rate: settings.limits.upload_rate };
     let has_body = !body.is_end_stream();
     let mut body = RequestBody::new(body, version, connection, upload);
     if has_body {
-        body.reserve(&judgement.client_state);
+        body.reserve(&context.client_state);
         if is_grpc(&parts.headers) {
             body.set_interactive();
         }
     }
-    let wanted = expects_continue(&parts, &mut body);
+    let continue_received = defer_body_until_continue(&parts, &mut body);
     let mut request = Request::from_parts(parts, body);
-    if let Some(wanted) = wanted {
+    if let Some(continue_received) = continue_received {
         on_informational(&mut request, move |answer| {
             if answer.status() == StatusCode::CONTINUE {
-                wanted.notify_one();
+                continue_received.notify_one();
             }
         });
     }
-    let sender = Sender {
-        client: Client::of(judgement.client.address),
-        state: Arc::clone(&judgement.client_state),
+    let sender = UpstreamSender {
+        client: ClientPrefix::of(context.client.address),
+        state: Arc::clone(&context.client_state),
         share: settings.limits.client.share(Resource::UpstreamConnection),
     };
-    let outgoing = OutgoingRequest { request, added, sender, permit: None };
-    Ok(Box::new(Prepared { portal, outgoing, special }))
+    let outgoing = OutgoingRequest { request, added: upstream_headers, sender, permit: None };
+    Ok(Box::new(PreparedRequest { portal, outgoing, special }))
 }
 
-/// Sends it and waits for the head of the answer.
+/// Sends the request and waits for the head of the response.
 pub async fn forward(
     worker: &Worker,
     connection: &ClientConnection,
-    judgement: &Judgement,
+    context: &RequestContext,
     policy: &TenantPolicy,
-    mut prepared: Box<Prepared>,
+    mut prepared: Box<PreparedRequest>,
     now: u64,
-) -> Result<Response<ResponseBody>, NoAnswer> {
+) -> Result<Response<ResponseBody>, ForwardFailure> {
     let special = prepared.special.take();
-    let Prepared { portal, outgoing, .. } = &mut *prepared;
-    if let Some(Special::Upgrade(permit, judged)) = special {
-        let watch = AccessWatch::new(worker, judgement, policy, judged, now);
-        return Box::pin(upgrade(worker, connection, judgement, (portal, outgoing), (permit, watch))).await;
+    let PreparedRequest { portal, outgoing, .. } = &mut *prepared;
+    if let Some(SpecialHandling::Upgrade(permit, original)) = special {
+        let watch = AccessWatch::new(worker, context, policy, original, now);
+        return Box::pin(forward_upgrade(worker, connection, context, (portal, outgoing), (permit, watch)))
+            .await;
     }
     let upload = outgoing.request.body().progress();
     let failed = |error| match upload.as_ref().and_then(|upload| upload.client_fault()) {
-        Some(fault) => NoAnswer { refusal: Refusal::from(fault), may_have_arrived: true },
-        None => NoAnswer::because(worker, portal.target(), judgement, &error),
+        Some(fault) => ForwardFailure { refusal: Refusal::from(fault), may_have_arrived: true },
+        None => ForwardFailure::from_error(worker, portal.target(), context, &error),
     };
-    let mut answer = portal.forward(outgoing).await.map_err(failed)?;
-    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-        // nobody asked for it: whatever follows would be read as somebody's answer
+    let mut response = portal.forward(outgoing).await.map_err(failed)?;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // not requested: the following bytes would be read as the response to another request
         return Err(failed(ForwardError::Upgrade));
     }
-    // a message of ours, whatever the portal still speaks (RFC 9110 §6.2)
-    *answer.version_mut() = Version::HTTP_11;
-    clean_response(answer.headers_mut(), false);
-    if matches!(special, Some(Special::Settings)) {
-        answer = Box::pin(settings_answer::correct(answer, policy.anonymous))
+    // a message of Doorward, whatever version the portal speaks (RFC 9110 §6.2)
+    *response.version_mut() = Version::HTTP_11;
+    clean_response(response.headers_mut(), false);
+    if matches!(special, Some(SpecialHandling::Settings)) {
+        response = Box::pin(portal_settings::correct_anonymous_mode(response, policy.anonymous))
             .await
             .map_err(|()| failed(ForwardError::Broken("its settings break off, or are too long".into())))?;
     }
-    Ok(answer)
+    Ok(response)
 }
 
 /// Longest prefix in whole segments; the list is sorted that way and ends with `/`.
@@ -175,47 +177,49 @@ fn find_upstream<'a>(upstreams: &'a [Arc<Upstream>], path: &str) -> Option<&'a A
     })
 }
 
-/// The request as the portal gets it: one tenant, one identity, one origin, none of our cookies.
-fn rewrite(
+/// Rewrites the request for the portal: one tenant, one identity, one client address, no cookies of Doorward.
+fn rewrite_request(
     connection: &ClientConnection,
-    judgement: &Judgement,
+    context: &RequestContext,
     policy: &TenantPolicy,
     upstream: &Upstream,
     parts: &mut Parts,
-) -> Result<Added, Refusal> {
-    select::settle(parts, &policy.tenant)
-        .map_err(|ambiguity| Refusal::Unclear { status: ambiguity.status(), detail: ambiguity.detail() })?;
+) -> Result<UpstreamHeaders, Refusal> {
+    tenant_selection::normalize_tenant(parts, &policy.tenant)
+        .map_err(|ambiguity| Refusal::Invalid { status: ambiguity.status(), detail: ambiguity.detail() })?;
     cookies::strip_own(&mut parts.headers);
-    let mut known = None;
-    match (&judgement.identity, &judgement.proof) {
-        (Identity::User(user), Some(Proof::Token(verified))) => {
-            let make = || told(policy, user);
-            known = Some(Arc::clone(verified.headers.get_or_init(make)));
-            without_unverified_cookies(policy, parts);
+    let mut identity = None;
+    match (&context.identity, &context.credential) {
+        (Identity::User(user), Some(VerifiedCredential::Token(verified))) => {
+            let make = || identity_headers_for(policy, user);
+            identity = Some(Arc::clone(verified.headers.get_or_init(make)));
+            remove_unverified_token_cookies(policy, parts);
             if !policy.forward_token {
                 parts.headers.remove(header::AUTHORIZATION);
             }
         }
-        // whatever else came along is not what let the request in
-        (Identity::User(user), Some(Proof::Session(live))) => {
-            without_tokens(policy, parts)?;
-            let make = || told(policy, user);
-            known = Some(match live.headers.get_or_init(|| (policy.generation, make())) {
+        // other credentials of the request did not allow it
+        (Identity::User(user), Some(VerifiedCredential::Session(live))) => {
+            remove_tokens(policy, parts)?;
+            let make = || identity_headers_for(policy, user);
+            identity = Some(match live.headers.get_or_init(|| (policy.generation, make())) {
                 (generation, headers) if *generation == policy.generation => Arc::clone(headers),
-                // a tenant that is visited, or a policy that has changed
+                // a user of another tenant, or a changed policy
                 _ => make(),
             });
         }
-        // on an open route nobody was looked for: the header is the portal's business
-        (Identity::Anonymous, _) if judgement.route.as_ref().is_some_and(|r| r.access == Access::Open) => {}
-        // as good as nobody, to the portal too: it may read tokens itself
-        _ => without_tokens(policy, parts)?,
+        // on an open route no credential is verified: the header is left to the portal
+        (Identity::Anonymous, _) if context.route.as_ref().is_some_and(|r| r.access == AccessLevel::Open) => {
+        }
+        // anonymous for the portal too: it may read tokens itself
+        _ => remove_tokens(policy, parts)?,
     }
     let host = parts.headers.get(header::HOST);
-    let origin = host.and_then(|host| connection.origin(&judgement.client, host, &judgement.client_state));
-    let (tenant, request_id) = (policy.header_value.clone(), judgement.caller.request_id.clone());
-    let added = Added::new(&mut parts.headers, tenant, request_id, origin, known);
-    if judgement.cleaned.te_trailers {
+    let origin =
+        host.and_then(|host| connection.forwarding_headers(&context.client, host, &context.client_state));
+    let (tenant, request_id) = (policy.header_value.clone(), context.response_context.request_id.clone());
+    let upstream_headers = UpstreamHeaders::new(&mut parts.headers, tenant, request_id, origin, identity);
+    if context.connection_options.accepts_trailers {
         parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
         if !upstream.http2 {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
@@ -227,20 +231,20 @@ fn rewrite(
         parts.headers.insert(header::HOST, host);
     }
     // protocols are switched on HTTP/1.1 alone
-    let http2 = upstream.http2 && judgement.cleaned.upgrade.is_none();
+    let http2 = upstream.http2 && context.connection_options.upgrade.is_none();
     if http2 {
-        added.insert(&mut parts.headers);
+        upstream_headers.insert_into(&mut parts.headers);
     }
-    address(upstream, http2, parts)?;
-    Ok(added)
+    set_request_target(upstream, http2, parts)?;
+    Ok(upstream_headers)
 }
 
-fn told(policy: &TenantPolicy, user: &User) -> IdentityHeaders {
+fn identity_headers_for(policy: &TenantPolicy, user: &User) -> IdentityHeaders {
     identity_headers(policy.identity_headers, user, &policy.tenant, &policy.cross_tenant)
 }
 
 /// Removes tokens in cookies beside the one that was verified: the portal may read them first.
-fn without_unverified_cookies(policy: &TenantPolicy, parts: &mut Parts) {
+fn remove_unverified_token_cookies(policy: &TenantPolicy, parts: &mut Parts) {
     if !parts.headers.contains_key(header::COOKIE) {
         return;
     }
@@ -253,27 +257,27 @@ fn without_unverified_cookies(policy: &TenantPolicy, parts: &mut Parts) {
     });
 }
 
-/// The portal gets no token that did not count.
-fn without_tokens(policy: &TenantPolicy, parts: &mut Parts) -> Result<(), Refusal> {
+/// Removes tokens that were not accepted, so that the portal cannot read them.
+fn remove_tokens(policy: &TenantPolicy, parts: &mut Parts) -> Result<(), Refusal> {
     parts.headers.remove(header::AUTHORIZATION);
     cookies::strip_named(&mut parts.headers, |name| {
         name == bearer::FIRST_HALF_COOKIE
             || name == bearer::SECOND_HALF_COOKIE
             || policy.token_cookie.as_deref() == Some(name)
     });
-    if parts.uri.query().is_some_and(bearer::names_access_token) {
+    if parts.uri.query().is_some_and(bearer::has_access_token_parameter) {
         return Err(Refusal::SignInNeeded { sign_in_url: None });
     }
     Ok(())
 }
 
-/// The request target in the form the portal's protocol wants.
-fn address(upstream: &Upstream, http2: bool, parts: &mut Parts) -> Result<(), Refusal> {
+/// The request target in the form of the upstream protocol.
+fn set_request_target(upstream: &Upstream, http2: bool, parts: &mut Parts) -> Result<(), Refusal> {
     let unclear = || Refusal::BadRequest("the host is not a valid host name");
     if http2 {
         let host = parts.headers.remove(header::HOST).ok_or_else(unclear)?;
         let mut target = std::mem::take(&mut parts.uri).into_parts();
-        let encrypted = matches!(upstream.target, Target::Tls { .. });
+        let encrypted = matches!(upstream.target, UpstreamTarget::Tls { .. });
         target.scheme = Some(if encrypted { uri::Scheme::HTTPS } else { uri::Scheme::HTTP });
         target.authority = Some(uri::Authority::try_from(host.as_bytes()).map_err(|_| unclear())?);
         parts.uri = Uri::from_parts(target).map_err(|_| unclear())?;
@@ -289,7 +293,7 @@ fn address(upstream: &Upstream, http2: bool, parts: &mut Parts) -> Result<(), Re
     Ok(())
 }
 
-fn expects_continue(parts: &Parts, body: &mut RequestBody) -> Option<Arc<Notify>> {
+fn defer_body_until_continue(parts: &Parts, body: &mut RequestBody) -> Option<Arc<Notify>> {
     let expects = parts
         .headers
         .get(header::EXPECT)
@@ -297,12 +301,12 @@ fn expects_continue(parts: &Parts, body: &mut RequestBody) -> Option<Arc<Notify>
     if !expects {
         return None;
     }
-    let wanted = Arc::new(Notify::new());
-    body.wait_for(Arc::clone(&wanted), CONTINUE_PATIENCE);
-    Some(wanted)
+    let continue_received = Arc::new(Notify::new());
+    body.defer_until_continue(Arc::clone(&continue_received), CONTINUE_TIMEOUT);
+    Some(continue_received)
 }
 
-/// Its messages are sent one by one, and the client may wait for the portal's first.
+/// gRPC messages are sent one by one, and the client may wait for the portal's first.
 fn is_grpc(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_TYPE)
@@ -310,43 +314,43 @@ fn is_grpc(headers: &HeaderMap) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case(GRPC))
 }
 
-async fn upgrade(
+async fn forward_upgrade(
     worker: &Worker,
     connection: &ClientConnection,
-    judgement: &Judgement,
-    (portal, outgoing): (&Portal, &mut OutgoingRequest),
+    context: &RequestContext,
+    (portal, outgoing): (&UpstreamClient, &mut OutgoingRequest),
     (permit, watch): (Permit, AccessWatch),
-) -> Result<Response<ResponseBody>, NoAnswer> {
-    let failed = |error| NoAnswer::because(worker, portal.target(), judgement, &error);
+) -> Result<Response<ResponseBody>, ForwardFailure> {
+    let failed = |error| ForwardFailure::from_error(worker, portal.target(), context, &error);
     let (mut headers, stream, early) = match portal.forward_upgrade(outgoing).await {
         Err(error) => return Err(failed(error)),
-        Ok(Upgraded::Switched { headers, .. }) if !is_wanted(judgement, &headers) => {
+        Ok(UpgradeResponse::Switched { headers, .. }) if !is_requested_protocol(context, &headers) => {
             return Err(failed(ForwardError::Upgrade));
         }
-        Ok(Upgraded::Switched { headers, stream, early }) => (headers, stream, early),
-        Ok(Upgraded::Declined(mut answer)) => {
-            clean_response(answer.headers_mut(), false);
-            return Ok(*answer);
+        Ok(UpgradeResponse::Switched { headers, stream, early }) => (headers, stream, early),
+        Ok(UpgradeResponse::Declined(mut response)) => {
+            clean_response(response.headers_mut(), false);
+            return Ok(*response);
         }
     };
     let is_websocket = headers
         .get(header::UPGRADE)
         .is_some_and(|chosen| chosen.as_bytes().eq_ignore_ascii_case(b"websocket"));
     let ended = Box::pin(watch.ended());
-    connection.leave_tunnel(Tunnel { portal: stream, early, is_websocket, ended, permit });
+    connection.put_tunnel(Tunnel { portal: stream, early, is_websocket, access_ended: ended, permit });
     clean_response(&mut headers, true);
-    let mut answer = Response::new(ResponseBody::empty());
-    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    *answer.headers_mut() = headers;
-    Ok(answer)
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.headers_mut() = headers;
+    Ok(response)
 }
 
-/// Is this the protocol, or one of those, that the client asked for?
-fn is_wanted(judgement: &Judgement, answer: &HeaderMap) -> bool {
+/// Whether the chosen protocol is one that the client requested.
+fn is_requested_protocol(context: &RequestContext, response_headers: &HeaderMap) -> bool {
     let text = |value: &HeaderValue| value.to_str().unwrap_or_default().trim().to_ascii_lowercase();
-    let chosen = answer.get(header::UPGRADE).map(text).unwrap_or_default();
-    let asked = judgement.cleaned.upgrade.as_ref().map(text).unwrap_or_default();
-    asked.split(',').any(|protocol| protocol.trim() == chosen)
+    let chosen = response_headers.get(header::UPGRADE).map(text).unwrap_or_default();
+    let requested = context.connection_options.upgrade.as_ref().map(text).unwrap_or_default();
+    requested.split(',').any(|protocol| protocol.trim() == chosen)
 }
 
 #[cfg(test)]
@@ -356,7 +360,7 @@ mod tests {
     fn upstream(path: &str) -> Arc<Upstream> {
         Arc::new(Upstream {
             path: path.to_owned(),
-            target: Target::Unix { path: "/run/portal.sock".into() },
+            target: UpstreamTarget::Unix { path: "/run/portal.sock".into() },
             http2: false,
             host: None,
             max_connections: 1,

@@ -1,33 +1,33 @@
-//! Who the client is: its address, and the scheme and host it used, as far as proxies before us may be believed.
+//! Address of the client, and the scheme and host it used, as far as proxies are trusted.
 //!
-//! Nobody is believed unless listed. What a listed proxy says is read from the right, the end it wrote itself;
-//! what cannot be read is not believed, and neither is anything left of it.
+//! Only listed proxies are trusted. A listed proxy's headers are read from the right, the end it wrote itself;
+//! an entry that cannot be read is ignored, and so is everything left of it.
 
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
 
-use super::hygiene::host;
+use super::validation::host;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
-    /// Never an IPv4 address in IPv6 clothes.
+pub struct ResolvedClient {
+    /// Never an IPv4-mapped IPv6 address.
     pub address: IpAddr,
     pub https: bool,
-    /// The host a believed proxy was asked for, where it says so; otherwise `Host` counts.
+    /// The host as a trusted proxy reports it; otherwise `Host` applies.
     pub host: Option<Box<str>>,
 }
 
-/// `peer` is who has opened the connection, `tls` whether it is encrypted. Call before `hygiene::clean`, which
-/// takes these headers out.
-pub fn client(peer: IpAddr, tls: bool, headers: &HeaderMap, trusted: &[IpNet]) -> Client {
+/// `peer` opened the connection, `tls` tells whether it is encrypted. Call before `validation::validate`, which
+/// removes these headers.
+pub fn resolve_client(peer: IpAddr, tls: bool, headers: &HeaderMap, trusted: &[IpNet]) -> ResolvedClient {
     let peer = peer.to_canonical();
-    let direct = Client { address: peer, https: tls, host: None };
+    let direct = ResolvedClient { address: peer, https: tls, host: None };
     if !is_trusted(peer, trusted) {
         return direct;
     }
@@ -38,11 +38,11 @@ pub fn client(peer: IpAddr, tls: bool, headers: &HeaderMap, trusted: &[IpNet]) -
         (false, false) => direct,
         (true, false) => by_x_forwarded(&direct, headers, trusted),
         (false, true) => by_forwarded(&direct, headers, trusted).unwrap_or(direct),
-        // a proxy maintains one of them and lets the client's other one through: both must say the same
+        // a proxy maintains one of them and passes the client's other one on: both must agree
         (true, true) => {
             let one = by_x_forwarded(&direct, headers, trusted);
             match by_forwarded(&direct, headers, trusted) {
-                Some(other) if other.address == one.address && other.https == one.https => Client {
+                Some(other) if other.address == one.address && other.https == one.https => ResolvedClient {
                     host: one.host.filter(|h| other.host.as_ref().is_none_or(|o| o.eq_ignore_ascii_case(h))),
                     ..other
                 },
@@ -52,7 +52,7 @@ pub fn client(peer: IpAddr, tls: bool, headers: &HeaderMap, trusted: &[IpNet]) -
     }
 }
 
-/// Whether a header is there that names the client's address, readable or not.
+/// Whether a header that names the client's address is present, readable or not.
 pub fn may_name_client(headers: &HeaderMap) -> bool {
     headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(header::FORWARDED)
 }
@@ -61,16 +61,16 @@ fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&address))
 }
 
-fn by_x_forwarded(direct: &Client, headers: &HeaderMap, trusted: &[IpNet]) -> Client {
+fn by_x_forwarded(direct: &ResolvedClient, headers: &HeaderMap, trusted: &[IpNet]) -> ResolvedClient {
     let last = |name| items_from_the_right(headers, name).next();
-    Client {
+    ResolvedClient {
         address: nearest_untrusted(direct.address, items_from_the_right(headers, &X_FORWARDED_FOR), trusted),
         https: last(&X_FORWARDED_PROTO).and_then(is_https).unwrap_or(direct.https),
         host: last(&X_FORWARDED_HOST).filter(|h| host::is_valid(h)).map(Into::into),
     }
 }
 
-/// Items of a list header over all its lines, the last one first. What is no text is one unreadable item.
+/// Items of a list header over all its lines, the last one first. A line that is not text is one unreadable item.
 fn items_from_the_right<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
     headers.get_all(name).iter().rev().flat_map(|line| {
         line.as_bytes().rsplit(|b| *b == b',').map(|item| str::from_utf8(item).unwrap_or("?").trim())
@@ -78,16 +78,16 @@ fn items_from_the_right<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl I
 }
 
 /// RFC 7239; `None` when the header cannot be read as a whole.
-fn by_forwarded(direct: &Client, headers: &HeaderMap, trusted: &[IpNet]) -> Option<Client> {
+fn by_forwarded(direct: &ResolvedClient, headers: &HeaderMap, trusted: &[IpNet]) -> Option<ResolvedClient> {
     let mut elements = Vec::new();
     for line in headers.get_all(header::FORWARDED) {
         parse_forwarded(line.to_str().ok()?, &mut elements)?;
     }
     let last = elements.last()?;
-    Some(Client {
+    Some(ResolvedClient {
         https: last.proto.as_deref().and_then(is_https).unwrap_or(direct.https),
         host: last.host.as_deref().filter(|h| host::is_valid(h)).map(Into::into),
-        // an element without `for` tells nothing of who stands behind it
+        // an element without `for` does not name a client
         address: nearest_untrusted(
             direct.address,
             elements.iter().rev().map(|e| e.node.as_deref().unwrap_or("?")),
@@ -96,11 +96,11 @@ fn by_forwarded(direct: &Client, headers: &HeaderMap, trusted: &[IpNet]) -> Opti
     })
 }
 
-/// From our peer outwards, the first address that no listed proxy has; the last readable one where all have.
+/// Going from the peer outwards, the first address that is not a listed proxy; the last readable one if all are listed.
 fn nearest_untrusted<'h>(peer: IpAddr, hops: impl Iterator<Item = &'h str>, trusted: &[IpNet]) -> IpAddr {
     let mut nearest = peer;
     for hop in hops {
-        let Some(address) = address(hop) else { break };
+        let Some(address) = parse_address(hop) else { break };
         nearest = address;
         if !is_trusted(address, trusted) {
             break;
@@ -110,7 +110,7 @@ fn nearest_untrusted<'h>(peer: IpAddr, hops: impl Iterator<Item = &'h str>, trus
 }
 
 /// An address, with a port or without, IPv6 in brackets or bare. No name, no zone, no `unknown`.
-fn address(hop: &str) -> Option<IpAddr> {
+fn parse_address(hop: &str) -> Option<IpAddr> {
     let bare = hop.parse::<IpAddr>().ok();
     let bracketed =
         || hop.strip_prefix('[')?.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().ok().map(IpAddr::V6);
@@ -144,7 +144,7 @@ fn parse_forwarded(line: &str, elements: &mut Vec<Element>) -> Option<()> {
         let mut element = Element::default();
         loop {
             let (name, after) = rest.split_once('=')?;
-            let (value, after) = value(after)?;
+            let (value, after) = parse_value(after)?;
             let slot = match name {
                 n if n.eq_ignore_ascii_case("for") => Some(&mut element.node),
                 n if n.eq_ignore_ascii_case("proto") => Some(&mut element.proto),
@@ -172,7 +172,7 @@ fn parse_forwarded(line: &str, elements: &mut Vec<Element>) -> Option<()> {
 }
 
 /// A token or a quoted string, and what follows it.
-fn value(text: &str) -> Option<(String, &str)> {
+fn parse_value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.bytes().position(|b| !is_token(b)).unwrap_or(text.len());
         let (token, rest) = text.split_at_checked(end)?;
@@ -200,23 +200,23 @@ mod tests {
 
     use super::*;
 
-    fn seen(peer: &str, trusted: &[&str], headers: &[(&str, &str)]) -> Client {
+    fn resolve(peer: &str, trusted: &[&str], headers: &[(&str, &str)]) -> ResolvedClient {
         let trusted: Vec<IpNet> = trusted.iter().map(|n| n.parse().unwrap()).collect();
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
             map.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        client(peer.parse().unwrap(), false, &map, &trusted)
+        resolve_client(peer.parse().unwrap(), false, &map, &trusted)
     }
 
     fn address_of(headers: &[(&str, &str)]) -> String {
-        seen("10.0.0.1", &["10.0.0.0/8"], headers).address.to_string()
+        resolve("10.0.0.1", &["10.0.0.0/8"], headers).address.to_string()
     }
 
-    /// CVE-2026-40575, CVE-2026-20896, GHSA-vhr5-ggp3-qq85: by default nobody is believed.
+    /// CVE-2026-40575, CVE-2026-20896, GHSA-vhr5-ggp3-qq85: by default no peer is trusted.
     #[test]
-    fn t7_an_unlisted_peer_says_nothing_about_itself() {
+    fn attack_forged_forwarding_headers_from_unlisted_peer() {
         let lies = [
             ("x-forwarded-for", "127.0.0.1"),
             ("x-forwarded-proto", "https"),
@@ -224,13 +224,16 @@ mod tests {
             ("forwarded", "for=127.0.0.1;proto=https;host=admin.example"),
         ];
         for trusted in [&[][..], &["192.168.0.0/16"], &["10.0.0.2/32"]] {
-            let client = seen("10.0.0.1", trusted, &lies);
-            assert_eq!(client, Client { address: "10.0.0.1".parse().unwrap(), https: false, host: None });
+            let client = resolve("10.0.0.1", trusted, &lies);
+            assert_eq!(
+                client,
+                ResolvedClient { address: "10.0.0.1".parse().unwrap(), https: false, host: None }
+            );
         }
     }
 
     #[test]
-    fn the_nearest_address_that_is_no_listed_proxy_is_the_client() {
+    fn client_is_nearest_address_that_is_no_trusted_proxy() {
         for (chain, client) in [
             ("203.0.113.7", "203.0.113.7"),
             ("6.6.6.6, 203.0.113.7", "203.0.113.7"),
@@ -247,13 +250,13 @@ mod tests {
         }
         let lines = [("x-forwarded-for", "6.6.6.6, 203.0.113.7"), ("x-forwarded-for", "10.0.0.2")];
         assert_eq!(address_of(&lines), "203.0.113.7");
-        let mapped = seen("::ffff:10.0.0.1", &["10.0.0.0/8"], &[("x-forwarded-for", "203.0.113.7")]);
+        let mapped = resolve("::ffff:10.0.0.1", &["10.0.0.0/8"], &[("x-forwarded-for", "203.0.113.7")]);
         assert_eq!(mapped.address.to_string(), "203.0.113.7");
     }
 
-    /// CVE-2024-47070: what cannot be read is not believed, and nothing left of it either.
+    /// CVE-2024-47070: an unreadable entry is ignored, and so is everything left of it.
     #[test]
-    fn t6_garbage_is_not_believed() {
+    fn attack_malformed_address_in_x_forwarded_for() {
         let long = "1".repeat(10_000);
         for garbage in [
             "a",
@@ -283,7 +286,7 @@ mod tests {
             [("https", true), ("HTTPS", true), ("http", false), ("http, https", true), ("x", false)]
         {
             assert_eq!(
-                seen("10.0.0.1", &["10.0.0.1/32"], &[("x-forwarded-proto", proto)]).https,
+                resolve("10.0.0.1", &["10.0.0.1/32"], &[("x-forwarded-proto", proto)]).https,
                 https,
                 "{proto}"
             );
@@ -295,14 +298,14 @@ mod tests {
             ("u@a", None),
             ("", None),
         ] {
-            let client = seen("10.0.0.1", &["10.0.0.1/32"], &[("x-forwarded-host", host)]);
+            let client = resolve("10.0.0.1", &["10.0.0.1/32"], &[("x-forwarded-host", host)]);
             assert_eq!(client.host.as_deref(), believed, "{host}");
         }
     }
 
     #[test]
-    fn rfc_7239() {
-        let ask = |value: &str| seen("10.0.0.1", &["10.0.0.0/8"], &[("forwarded", value)]);
+    fn parses_forwarded_header_of_rfc_7239() {
+        let ask = |value: &str| resolve("10.0.0.1", &["10.0.0.0/8"], &[("forwarded", value)]);
         let client = ask("for=6.6.6.6, For=\"[2001:db8::1]:47\";proto=https;by=x;HOST=\"a.example:8443\"");
         assert_eq!(client.address.to_string(), "2001:db8::1");
         assert!(client.https);
@@ -331,18 +334,18 @@ mod tests {
 
     /// nginx writes X-Forwarded-For and lets the client's Forwarded through; others do the reverse.
     #[test]
-    fn t6_two_headers_that_disagree_are_both_not_believed() {
+    fn attack_contradictory_forwarding_headers() {
         let one = ("x-forwarded-for", "203.0.113.7");
         assert_eq!(address_of(&[one, ("forwarded", "for=6.6.6.6")]), "10.0.0.1");
         assert_eq!(address_of(&[one, ("forwarded", "garbage")]), "10.0.0.1");
         assert_eq!(address_of(&[one, ("forwarded", "for=203.0.113.7")]), "203.0.113.7");
         let hosts = [("x-forwarded-host", "a.example"), ("forwarded", "for=10.0.0.1;host=evil.example")];
-        assert_eq!(seen("10.0.0.1", &["10.0.0.0/8"], &hosts).host, None);
+        assert_eq!(resolve("10.0.0.1", &["10.0.0.0/8"], &hosts).host, None);
     }
 
     proptest! {
         #[test]
-        fn no_header_is_too_strange(value in "[ -~]{0,40}") {
+        fn accepts_any_header_value_without_panic(value in "[ -~]{0,40}") {
             address_of(&[("x-forwarded-for", &value), ("x-forwarded-host", &value)]);
             address_of(&[("forwarded", &value)]);
         }

@@ -1,19 +1,19 @@
-//! Headers we write: who the user is and where the request came from, for the portal; and what of the portal's
-//! answer is not for the browser.
+//! Headers that Doorward writes: user and client address for the portal; and response headers of the portal that are not
+//! for the browser.
 
-mod answer;
+mod forwarding;
 mod identity;
-mod origin;
+mod response;
 
 use http::HeaderValue;
 
 pub use self::{
-    answer::{clean_response, clean_response_trailers, mark_private},
+    forwarding::ForwardingHeaders,
     identity::{IdentityHeaders, identity_headers},
-    origin::Origin,
+    response::{clean_response, clean_response_trailers, mark_private},
 };
 
-fn value(text: String) -> Option<HeaderValue> {
+fn header_value(text: String) -> Option<HeaderValue> {
     let trimmed = text.trim() == text && !text.is_empty();
     trimmed.then(|| HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok()).flatten()
 }

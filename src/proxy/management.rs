@@ -1,5 +1,5 @@
-//! Requests to the management API: at a listener of its own, where all of them are, and at the public ones. `web` answers
-//! them; here is found out what it has to know of where they come from. Cookies are taken out: no browser may be led here.
+//! Requests to the management API, at its own listener and at the public ones. `web` responds to them; this module
+//! collects the context of the request. Cookies are removed: no browser session may authenticate here.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -8,98 +8,105 @@ use hyper::body::Incoming;
 use tower::ServiceExt;
 
 use super::{
-    ClientConnection, Gate, Worker,
-    account::Account,
+    ClientConnection, ProxyState, Worker,
     admission::{administrator_state, admit_administrator, counted_address, report_unlisted_proxy},
-    answer::{Refusal, X_REQUEST_ID},
+    authenticate::own_origins,
     body::ResponseBody,
-    forwarded::{self, Client},
-    hygiene,
-    identify::own_origins,
-    judge::Judgement,
-    log_entry::arrived,
-    pipeline::{BODY_IDLE, is_chunked},
+    evaluate::RequestContext,
+    forwarded::{self, ResolvedClient},
+    log_entry::start_entry,
+    pipeline::{BODY_IDLE_TIMEOUT, is_chunked},
+    refusal::{Refusal, X_REQUEST_ID},
     request_body::{ArrivingBody, ClientBody, RequestBody},
     request_id::request_id,
-    select,
+    request_log::RequestRecord,
+    tenant_selection,
     upload_watch::UploadLimits,
+    validation,
 };
 use crate::{
     config::Settings,
     domain::management,
-    telemetry::{access_log::Entry, metrics::Outcome},
-    visit::{Acted, Call, NotUnderstood},
+    telemetry::{access_log::AccessLogEntry, metrics::RequestOutcome},
+    web_context::{ApiActor, ApiContext, InvalidRequest},
 };
 
-/// The way of a request at the API's own listener.
+/// Handles a request at the API's own listener.
 pub async fn handle(
     worker: &Worker,
     connection: &Arc<ClientConnection>,
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
-    let gate = &*worker.gate;
-    let settings = gate.settings.load();
+    let state = &*worker.state;
+    let settings = state.settings.load();
     let is_chunked = is_chunked(&request);
-    let mut account = Account::open(Arc::clone(connection), Arc::clone(&gate.metrics));
+    let mut record = RequestRecord::start(Arc::clone(connection), Arc::clone(&state.metrics));
     let (mut parts, body) = request.into_parts();
     let request_id = request_id(&settings, connection, &parts);
-    let mut entry = gate.access_log.load_full().map(|log| (arrived(&parts, &request_id), log));
+    let mut entry = state.access_log.load_full().map(|log| (start_entry(&parts, &request_id), log));
     let trusted = &settings.server.trusted_proxies;
-    let client = forwarded::client(connection.peer.ip(), connection.tls, &parts.headers, trusted);
+    let client = forwarded::resolve_client(connection.peer.ip(), connection.tls, &parts.headers, trusted);
     let mut address = client.address.into();
     let peer = connection.peer.ip();
-    let state = administrator_state(gate, &settings, peer, client.address, &parts.headers);
-    let refusal = match admit_administrator(gate, &settings, &state, account.started()) {
+    let client_state = administrator_state(state, &settings, peer, client.address, &parts.headers);
+    let refusal = match admit_administrator(state, &settings, &client_state, record.started()) {
         Ok(permit) => {
-            account.hold(Some(permit));
+            record.hold_permit(Some(permit));
             None
         }
         Err(refusal) => Some(refusal),
     };
-    let mut named = match hygiene::clean(&mut parts, hygiene::Limits::default()) {
+    let mut named = match validation::validate(&mut parts, validation::ValidationLimits::default()) {
         Ok(cleaned) => {
-            address = counted_address(&settings, (peer, client.address), cleaned.forwarding);
-            report_unlisted_proxy(gate, &settings, peer, cleaned.forwarding);
-            select::named(parts.uri.path(), parts.uri.query(), &parts.headers, None)
-                .map_err(|error| NotUnderstood { status: StatusCode::BAD_REQUEST, detail: error.to_string() })
+            address = counted_address(&settings, (peer, client.address), cleaned.has_forwarding_headers);
+            report_unlisted_proxy(state, &settings, peer, cleaned.has_forwarding_headers);
+            tenant_selection::select_tenant(parts.uri.path(), parts.uri.query(), &parts.headers, None)
+                .map_err(|error| InvalidRequest {
+                    status: StatusCode::BAD_REQUEST,
+                    detail: error.to_string(),
+                })
         }
         Err(ambiguity) => {
-            Err(NotUnderstood { status: ambiguity.status(), detail: ambiguity.detail().to_owned() })
+            Err(InvalidRequest { status: ambiguity.status(), detail: ambiguity.detail().to_owned() })
         }
     };
     if let Some(refusal) = &refusal {
         let (status, detail) = (refusal.status(), refusal.detail());
-        named = Err(NotUnderstood { status, detail });
+        named = Err(InvalidRequest { status, detail });
     }
-    let call =
-        Call { address, named, ..call((gate, &settings), connection, &client, &parts.headers, &request_id) };
+    let context = ApiContext {
+        address,
+        named_tenant: named,
+        ..api_context((state, &settings), connection, &client, &parts.headers, &request_id)
+    };
     if let Some((entry, _)) = &mut entry {
         entry.client = Some(client.address);
     }
-    let (mut outcome, mut response) = ask(gate, connection, call, (parts, ArrivingBody::new(body))).await;
+    let (mut outcome, mut response) =
+        dispatch(state, connection, context, (parts, ArrivingBody::new(body))).await;
     if let Some(refusal) = &refusal {
         outcome = refusal.outcome();
-        count_limit(gate, refusal, &mut response);
+        count_limit(state, refusal, &mut response);
     }
     response.headers_mut().insert(X_REQUEST_ID, request_id);
     if is_chunked {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    gate.metrics.count(outcome);
+    state.metrics.count(outcome);
     if let Some((mut entry, log)) = entry {
         entry.status = response.status().as_u16();
         entry.decision = outcome.as_str();
-        note(&mut entry, &response);
+        record_actor(&mut entry, &response);
         if let Some(refusal) = &refusal {
             entry.reason = refusal.reason();
         }
-        account.log(entry, log);
+        record.log(entry, log);
     }
-    response.map(|body| body.with_account(account))
+    response.map(|body| body.with_record(record))
 }
 
 /// Counts the limit that a refused request has reached, and sets `Retry-After`.
-fn count_limit(gate: &Gate, refusal: &Refusal, response: &mut Response<ResponseBody>) {
+fn count_limit(gate: &ProxyState, refusal: &Refusal, response: &mut Response<ResponseBody>) {
     if let Refusal::ClientLimit { limit, .. } = refusal {
         gate.metrics.client_limit(*limit).inc();
     }
@@ -108,83 +115,81 @@ fn count_limit(gate: &Gate, refusal: &Refusal, response: &mut Response<ResponseB
     }
 }
 
-/// Whether a path of a public listener is the API's and not the portal's.
-pub fn is_public(gate: &Gate, settings: &Settings, path: &str) -> bool {
-    settings.management.public && gate.management.is_some() && management::target(path).is_some()
+/// Whether a path of a public listener belongs to the API and not to the portal.
+pub fn is_public_api_path(state: &ProxyState, settings: &Settings, path: &str) -> bool {
+    settings.management.public && state.management_api.is_some() && management::match_path(path).is_some()
 }
 
-/// At a public listener, behind the judgement, which has looked at the host too.
-pub async fn at_the_gate(
-    gate: &Gate,
+/// Handles a request at a public listener, after its evaluation, which has validated the host too.
+pub async fn handle_public(
+    state: &ProxyState,
     connection: &Arc<ClientConnection>,
-    judgement: &Judgement,
+    context: &RequestContext,
     request: (Parts, ArrivingBody),
     request_id: &HeaderValue,
-) -> (Outcome, Response<ResponseBody>) {
-    let not_understood = |status, detail| Err(NotUnderstood { status, detail });
-    let named = match (&judgement.verdict, &judgement.named) {
-        // no tenant was looked for
-        (Err(refusal @ Refusal::Unclear { .. }), _) => not_understood(refusal.status(), refusal.detail()),
-        // an API is not redirected: its caller would send the credentials in clear text each time
-        (Err(refusal @ Refusal::HttpsNeeded { .. }), _) => {
-            not_understood(StatusCode::FORBIDDEN, refusal.detail())
-        }
+) -> (RequestOutcome, Response<ResponseBody>) {
+    let invalid = |status, detail| Err(InvalidRequest { status, detail });
+    let named = match (&context.verdict, &context.named_tenant) {
+        // no tenant was determined
+        (Err(refusal @ Refusal::Invalid { .. }), _) => invalid(refusal.status(), refusal.detail()),
+        // an API is not redirected: its client would send the credentials in clear text each time
+        (Err(refusal @ Refusal::HttpsNeeded { .. }), _) => invalid(StatusCode::FORBIDDEN, refusal.detail()),
         (_, Ok(named)) => Ok(named.clone()),
-        (_, Err(refusal)) => not_understood(refusal.status(), refusal.detail()),
+        (_, Err(refusal)) => invalid(refusal.status(), refusal.detail()),
     };
-    let settings = gate.settings.load();
-    let (headers, client) = (&request.0.headers, &judgement.client);
-    let call = Call {
-        address: judgement.address,
-        named,
-        ..call((gate, &settings), connection, client, headers, request_id)
+    let settings = state.settings.load();
+    let (headers, client) = (&request.0.headers, &context.client);
+    let api_context = ApiContext {
+        address: context.address,
+        named_tenant: named,
+        ..api_context((state, &settings), connection, client, headers, request_id)
     };
-    ask(gate, connection, call, request).await
+    dispatch(state, connection, api_context, request).await
 }
 
-/// Who it was, into the line of the log.
-pub fn note(entry: &mut Entry, response: &Response<ResponseBody>) {
+/// Copies the actor into the access log entry.
+pub fn record_actor(entry: &mut AccessLogEntry, response: &Response<ResponseBody>) {
     entry.reason = "management";
-    let Some(acted) = response.extensions().get::<Acted>() else { return };
-    entry.user.clone_from(&acted.user);
-    entry.tenant = acted.tenant.as_ref().map(ToString::to_string);
+    let Some(actor) = response.extensions().get::<ApiActor>() else { return };
+    entry.user.clone_from(&actor.user);
+    entry.tenant = actor.tenant.as_ref().map(ToString::to_string);
 }
 
-fn call(
-    (gate, settings): (&Gate, &Settings),
+fn api_context(
+    (gate, settings): (&ProxyState, &Settings),
     connection: &ClientConnection,
-    client: &Client,
+    client: &ResolvedClient,
     headers: &HeaderMap,
     request_id: &HeaderValue,
-) -> Call {
-    let from_here = |address: IpAddr| address.is_loopback();
-    Call {
+) -> ApiContext {
+    let is_loopback = |address: IpAddr| address.is_loopback();
+    ApiContext {
         address: client.address.into(),
-        is_private: client.https || (from_here(client.address) && from_here(connection.peer.ip())),
+        is_confidential: client.https || (is_loopback(client.address) && is_loopback(connection.peer.ip())),
         own_origins: own_origins((gate, settings), client, headers),
         request_id: request_id.to_str().unwrap_or_default().to_owned(),
-        named: Ok(None),
+        named_tenant: Ok(None),
     }
 }
 
-async fn ask(
-    gate: &Gate,
+async fn dispatch(
+    state: &ProxyState,
     connection: &Arc<ClientConnection>,
-    call: Call,
+    context: ApiContext,
     (mut parts, body): (Parts, ArrivingBody),
-) -> (Outcome, Response<ResponseBody>) {
-    let Some(router) = gate.management.clone() else {
+) -> (RequestOutcome, Response<ResponseBody>) {
+    let Some(router) = state.management_api.clone() else {
         let mut closed = Response::new(ResponseBody::empty());
         *closed.status_mut() = StatusCode::NOT_FOUND;
-        return (Outcome::local, closed);
+        return (RequestOutcome::local, closed);
     };
     parts.headers.remove(header::COOKIE);
-    parts.extensions.insert(call);
+    parts.extensions.insert(context);
     let body = RequestBody::new(
         ClientBody::Arriving(body),
         parts.version,
         connection,
-        UploadLimits::silence(BODY_IDLE),
+        UploadLimits::idle_only(BODY_IDLE_TIMEOUT),
     );
     let request = Request::from_parts(parts, axum::body::Body::new(body));
     let response = match router.oneshot(request).await {
@@ -192,12 +197,12 @@ async fn ask(
         Err(never) => match never {},
     };
     let outcome = match response.status() {
-        StatusCode::UNAUTHORIZED => Outcome::unauthorized,
-        StatusCode::FORBIDDEN => Outcome::forbidden,
-        StatusCode::BAD_REQUEST => Outcome::bad_request,
-        StatusCode::SERVICE_UNAVAILABLE => Outcome::unavailable,
-        StatusCode::TOO_MANY_REQUESTS => Outcome::limited,
-        _ => Outcome::local,
+        StatusCode::UNAUTHORIZED => RequestOutcome::unauthorized,
+        StatusCode::FORBIDDEN => RequestOutcome::forbidden,
+        StatusCode::BAD_REQUEST => RequestOutcome::bad_request,
+        StatusCode::SERVICE_UNAVAILABLE => RequestOutcome::unavailable,
+        StatusCode::TOO_MANY_REQUESTS => RequestOutcome::limited,
+        _ => RequestOutcome::local,
     };
     (outcome, response)
 }

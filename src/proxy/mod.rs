@@ -1,39 +1,39 @@
-//! The hot path: from a request to the portal's answer, or a refusal. `pipeline` shows the steps in order.
+//! The hot path: from a request to the portal's response, or a refusal. `pipeline` shows the steps in order.
 
 mod access_watch;
-mod account;
-mod added;
 mod admission;
-mod answer;
+mod authenticate;
 mod body;
-mod bounce;
+mod challenge;
 mod connection;
 mod counted_bytes;
+pub mod evaluate;
 pub mod explain;
 mod forward;
+mod forward_failure;
 pub mod forwarded;
 mod guard;
 pub mod headers;
-pub mod hygiene;
-mod identify;
-mod index_wait;
-pub mod judge;
+mod host_index_wait;
 mod log_entry;
 mod management;
 mod method_override;
-mod no_answer;
 mod overload;
 mod pipeline;
+mod portal_settings;
+mod redirect_loop;
+mod refusal;
 mod request_body;
 mod request_id;
-pub mod select;
-mod settings_answer;
-mod sign_in;
+mod request_log;
+pub mod tenant_selection;
 mod upgrade;
 mod upload_progress;
 mod upload_watch;
 pub(crate) mod upstream;
-mod visitor;
+mod upstream_headers;
+pub mod validation;
+mod visitor_cookies;
 mod websocket;
 
 use std::{
@@ -51,49 +51,49 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 
-use self::upstream::Portals;
+use self::upstream::UpstreamClients;
 pub use self::{
-    admission::{UnlistedProxies, connecting},
-    answer::{Caller, PageSource, Refusal},
+    admission::{UnlistedProxies, connection_client_state},
     body::ResponseBody,
-    bounce::Cookieless,
-    connection::{ClientConnection, Entrance},
-    guard::Guards,
-    upstream::Counted as PortalConnections,
+    connection::{ClientConnection, ListenerKind},
+    guard::LoginGuards,
+    redirect_loop::CookielessRedirects,
+    refusal::{PageSource, Refusal, ResponseContext},
+    upstream::PortalConnections,
 };
 use crate::{
-    account::Doors,
-    config::{Mistake, Settings, TenantDirectory, directory::Found},
+    account::AccountServices,
+    config::{Mistake, Settings, TenantRegistry, directory::TenantLookup},
     domain::{fairness::Resource, tenant::TenantId},
     sync::{BufferBudget, BurstQueue, client_limits::ClientRegistry},
     telemetry::{access_log::AccessLog, metrics::Metrics},
     token::Verifier,
 };
 
-/// Everything a request may ask, shared by all workers.
-pub struct Gate {
+/// Shared state that request handlers read: settings, tenants, tokens, sessions, upstreams.
+pub struct ProxyState {
     pub settings: ArcSwap<Settings>,
     /// Why `deployment.toml` as it is now is not in force; empty when it is.
     pub mistakes: ArcSwap<Vec<Mistake>>,
-    pub tenants: Arc<TenantDirectory>,
+    pub tenants: Arc<TenantRegistry>,
     pub tokens: Arc<Verifier>,
     /// Error pages.
     pub pages: PageSource,
     /// Everything under `/.doorward/`.
-    pub local: axum::Router,
+    pub own_pages: axum::Router,
     /// The management API, when `[accounts]` is on.
-    pub management: Option<axum::Router>,
-    /// Accounts of our own, when `[accounts]` is on.
-    pub doors: Option<Doors>,
-    /// What each client holds now.
+    pub management_api: Option<axum::Router>,
+    /// Services for Doorward's own accounts, when `[accounts]` is on.
+    pub accounts: Option<AccountServices>,
+    /// Resources that each client holds at the moment.
     pub clients: ClientRegistry,
     /// Connections and requests at the management listener, counted apart from those at the public listeners.
     pub management_clients: ClientRegistry,
     pub unlisted_proxies: UnlistedProxies,
-    pub bounces: Cookieless,
+    pub cookieless_redirects: CookielessRedirects,
     pub metrics: Arc<Metrics>,
     pub access_log: ArcSwapOption<AccessLog>,
-    pub guards: Guards,
+    pub login_guards: LoginGuards,
     pub portal_connections: Arc<PortalConnections>,
     /// Bytes that wait for slow peers.
     pub buffers: Arc<BufferBudget>,
@@ -101,10 +101,10 @@ pub struct Gate {
     pub draining: AtomicBool,
 }
 
-impl Gate {
-    /// Whether a tenant is in memory and exists: good enough for a suggestion.
-    pub fn is_known(&self, tenant: &TenantId) -> bool {
-        !matches!(self.tenants.cached(tenant), Some(Found::Unknown))
+impl ProxyState {
+    /// Whether a tenant may exist, by the cache alone: good enough for a suggestion.
+    pub fn may_exist(&self, tenant: &TenantId) -> bool {
+        !matches!(self.tenants.cached(tenant), Some(TenantLookup::Unknown))
     }
 
     /// Open WebSockets and other upgrades.
@@ -122,33 +122,33 @@ impl Gate {
     }
 }
 
-/// One worker's share: the gate, and portal connections of its own.
+/// State of one worker: the shared state, and portal connections of its own.
 pub struct Worker {
-    pub gate: Arc<Gate>,
+    pub state: Arc<ProxyState>,
     pub burst_queue: BurstQueue,
-    portals: Portals,
-    /// The settings the portals were last looked over with.
-    swept: Mutex<Weak<Settings>>,
+    upstreams: UpstreamClients,
+    /// The settings that the upstream clients were created with.
+    swept_settings: Mutex<Weak<Settings>>,
 }
 
 impl Worker {
-    pub fn new(gate: Arc<Gate>) -> Self {
-        let portals = Portals::new(&gate.portal_connections);
-        Self { gate, burst_queue: BurstQueue::default(), portals, swept: Mutex::default() }
+    pub fn new(state: Arc<ProxyState>) -> Self {
+        let upstreams = UpstreamClients::new(&state.portal_connections);
+        Self { state, burst_queue: BurstQueue::default(), upstreams, swept_settings: Mutex::default() }
     }
 
     /// Once a second: closes portal connections that have been idle too long, and all of them after a reload.
     pub fn sweep(&self) {
-        self.gate.clients.sweep(Instant::now());
-        self.gate.management_clients.sweep(Instant::now());
-        let gate_settings = self.gate.settings.load_full();
-        let settings = Arc::downgrade(&gate_settings);
-        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
-        if swept.ptr_eq(&settings) {
-            self.portals.sweep();
+        self.state.clients.sweep(Instant::now());
+        self.state.management_clients.sweep(Instant::now());
+        let current = self.state.settings.load_full();
+        let settings = Arc::downgrade(&current);
+        let mut swept_settings = self.swept_settings.lock().unwrap_or_else(PoisonError::into_inner);
+        if swept_settings.ptr_eq(&settings) {
+            self.upstreams.sweep();
         } else {
-            *swept = settings;
-            self.portals.renew(&gate_settings.portal.upstreams);
+            *swept_settings = settings;
+            self.upstreams.replace_all(&current.portal.upstreams);
         }
     }
 }
@@ -156,18 +156,18 @@ impl Worker {
 /// The pipeline as hyper calls it, for one client connection. Its future is made for every request and lives on the heap, so
 /// the steps a usual request does not take are boxed apart: with all of them inside it had 21 KiB.
 #[derive(Clone)]
-pub struct Service {
+pub struct ProxyService {
     worker: Arc<Worker>,
     connection: Arc<ClientConnection>,
 }
 
-impl Service {
+impl ProxyService {
     pub fn new(worker: &Arc<Worker>, connection: &Arc<ClientConnection>) -> Self {
         Self { worker: Arc::clone(worker), connection: Arc::clone(connection) }
     }
 }
 
-impl hyper::service::Service<Request<Incoming>> for Service {
+impl hyper::service::Service<Request<Incoming>> for ProxyService {
     type Response = Response<ResponseBody>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
@@ -175,16 +175,16 @@ impl hyper::service::Service<Request<Incoming>> for Service {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (worker, connection) = (Arc::clone(&self.worker), Arc::clone(&self.connection));
         let version = request.version();
-        match connection.entrance {
-            Entrance::Public => Box::pin(async move {
-                let mut answer = pipeline::handle(&worker, &connection, request).await;
-                worker.gate.close_when_draining(&mut answer, version);
-                Ok(answer)
+        match connection.listener {
+            ListenerKind::Public => Box::pin(async move {
+                let mut response = pipeline::handle(&worker, &connection, request).await;
+                worker.state.close_when_draining(&mut response, version);
+                Ok(response)
             }),
-            Entrance::Management => Box::pin(async move {
-                let mut answer = management::handle(&worker, &connection, request).await;
-                worker.gate.close_when_draining(&mut answer, version);
-                Ok(answer)
+            ListenerKind::Management => Box::pin(async move {
+                let mut response = management::handle(&worker, &connection, request).await;
+                worker.state.close_when_draining(&mut response, version);
+                Ok(response)
             }),
         }
     }

@@ -1,6 +1,6 @@
 //! Why a request gets 503 although its client is within its own limits.
 
-use crate::domain::{fairness::Resource, page::Page};
+use crate::domain::{fairness::Resource, page::StatusPage};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overload {
@@ -32,10 +32,10 @@ impl Overload {
         }
     }
 
-    pub const fn page(self) -> Page {
+    pub const fn page(self) -> StatusPage {
         match self {
-            Self::Total(_) | Self::AnonymousReserve => Page::Overloaded,
-            Self::HostIndex | Self::Undecided => Page::Unavailable,
+            Self::Total(_) | Self::AnonymousReserve => StatusPage::Overloaded,
+            Self::HostIndex | Self::Undecided => StatusPage::Unavailable,
         }
     }
 }
@@ -57,10 +57,10 @@ mod tests {
     #[test]
     fn only_a_limit_of_all_clients_is_shown_as_a_busy_portal() {
         for (cause, page) in [
-            (Overload::Total(Resource::BufferedBytes), Page::Overloaded),
-            (Overload::AnonymousReserve, Page::Overloaded),
-            (Overload::HostIndex, Page::Unavailable),
-            (Overload::Undecided, Page::Unavailable),
+            (Overload::Total(Resource::BufferedBytes), StatusPage::Overloaded),
+            (Overload::AnonymousReserve, StatusPage::Overloaded),
+            (Overload::HostIndex, StatusPage::Unavailable),
+            (Overload::Undecided, StatusPage::Unavailable),
         ] {
             assert_eq!(cause.page(), page, "{cause:?}");
         }

@@ -1,5 +1,5 @@
-//! The way of a request, from top to bottom. Steps 2 to 6 are in `judge`, so that they can be asked for without a request
-//! being sent; here is what follows from them.
+//! The pipeline of a request, from top to bottom. Steps 2 to 6 are in `evaluate`, so that `explain` can run them without
+//! forwarding a request; steps 1, 7 and 8 are here.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,25 +11,25 @@ use tower::ServiceExt;
 use tracing::Instrument as _;
 
 use super::{
-    ClientConnection, Gate, Worker,
-    access_watch::{AccessWatch, Judged},
-    account::Account,
-    admission::{acquire, admit, admit_known_user, source},
-    answer::{self, Caller, Refusal, X_REQUEST_ID, refuse},
+    ClientConnection, ProxyState, Worker,
+    access_watch::{AccessWatch, OriginalRequest},
+    admission::{acquire, admit, admit_known_user, resolve_network_origin},
+    authenticate::own_origins,
     body::ResponseBody,
+    challenge::{self, SignInChallenge},
+    evaluate::{RequestContext, evaluate},
     forward::{forward, prepare},
-    guard::{self, guarded},
+    guard::{self, forward_guarded},
     headers::mark_private,
-    identify::own_origins,
-    judge::{Judgement, judge},
-    log_entry::{arrived, judged},
+    log_entry::{record_decision, start_entry},
     management,
     overload::Overload,
+    refusal::{self, Refusal, ResponseContext, X_REQUEST_ID, render_refusal},
     request_body::{ArrivingBody, ClientBody, RequestBody},
     request_id::request_id,
-    sign_in::{self, Way},
+    request_log::RequestRecord,
     upload_watch::UploadLimits,
-    visitor::{self, Memory},
+    visitor_cookies::{self, VisitorCookies},
 };
 use crate::{
     clock,
@@ -37,139 +37,140 @@ use crate::{
     domain::{
         access::Decision,
         browser,
-        client::Client,
+        client::ClientPrefix,
         fairness::Resource,
-        route::{Access, Surface},
+        route::{AccessLevel, RouteKind},
     },
-    telemetry::metrics::Outcome,
-    visit::{PageRefusal, Visit},
+    telemetry::metrics::RequestOutcome,
+    web_context::{PageContext, PageRefusal},
 };
 
-/// Paths that are ours, in front of every portal.
-const LOCAL: &str = "/.doorward/";
+/// Prefix of Doorward's own paths, in front of every portal.
+const OWN_PATH_PREFIX: &str = "/.doorward/";
 
 /// Style sheets, scripts and icons of our own pages.
 const ASSETS: &str = "/.doorward/assets/";
 
 /// <https://w3c.github.io/webappsec-change-password-url/>
-const CHANGE_PASSWORD: &str = "/.well-known/change-password";
+const CHANGE_PASSWORD_PATH: &str = "/.well-known/change-password";
 
-/// The longest silence in the middle of what is sent to ourselves.
-pub(super) const BODY_IDLE: Duration = Duration::from_secs(10);
+/// Idle timeout of request bodies sent to Doorward's own pages and APIs.
+pub(super) const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub async fn handle(
     worker: &Worker,
     connection: &Arc<ClientConnection>,
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
-    // ── 1 arrive
-    let gate = &*worker.gate;
-    let settings: Guard<Arc<Settings>> = gate.settings.load();
+    // ── 1 accept
+    let state = &*worker.state;
+    let settings: Guard<Arc<Settings>> = state.settings.load();
     let is_chunked = is_chunked(&request);
     let is_http1 = request.version() <= Version::HTTP_11;
-    let mut account = Account::open(Arc::clone(connection), Arc::clone(&gate.metrics));
+    let mut record = RequestRecord::start(Arc::clone(connection), Arc::clone(&state.metrics));
     let (mut parts, body) = request.into_parts();
     let mut body = ArrivingBody::new(body);
     let request_id = request_id(&settings, connection, &parts);
-    let caller = Caller::new(&parts.headers, request_id.clone());
-    let mut entry = gate.access_log.load_full().map(|log| (arrived(&parts, &request_id), log));
+    let response_context = ResponseContext::new(&parts.headers, request_id.clone());
+    let mut entry = state.access_log.load_full().map(|log| (start_entry(&parts, &request_id), log));
 
-    let source = source(gate, &settings, connection, &parts.headers);
-    let is_burst = gate.clients.is_in_burst(
-        &source.client_state,
+    let origin = resolve_network_origin(state, &settings, connection, &parts.headers);
+    let is_burst = state.clients.is_in_burst(
+        &origin.client_state,
         settings.limits.client.request_rate,
-        account.started(),
+        record.started(),
     );
-    let admitted = match admit(gate, &settings, &source.client_state, account.started()) {
+    let admitted = match admit(state, &settings, &origin.client_state, record.started()) {
         Ok(permit) => {
             // only requests within the limits wait, so that the queue is bounded
             if is_burst {
-                Box::pin(worker.burst_queue.enter(Client::of(source.client.address))).await;
+                Box::pin(worker.burst_queue.enter(ClientPrefix::of(origin.client.address))).await;
             }
             Ok(Some(permit))
         }
         // small and in memory; without them the page that explains the limit cannot be read
         Err(_) if parts.uri.path().starts_with(ASSETS) => Ok(None),
         Err(refusal) => {
-            let again = admit_known_user(gate, &settings, &source, &parts, account.started(), refusal);
+            let again = admit_known_user(state, &settings, &origin, &parts, record.started(), refusal);
             Box::pin(again).await.map(Some)
         }
     };
-    let now = clock::now();
+    let now = clock::unix_seconds();
 
-    // ── 2 hygiene, 3 tenant, 4 route, 5 identity, 6 decide
+    // ── 2 validate, 3 tenant, 4 route, 5 authenticate, 6 decide
     let mut is_limited = admitted.is_err();
-    let mut judgement = match admitted {
+    let mut context = match admitted {
         Ok(permit) => {
-            account.hold(permit);
-            judge(gate, &settings, source, &mut parts, caller, now).await
+            record.hold_permit(permit);
+            evaluate(state, &settings, origin, &mut parts, response_context, now).await
         }
-        Err(refusal) => Judgement::refused(source, &parts, caller, refusal),
+        Err(refusal) => RequestContext::refusal_of_ambiguity(origin, &parts, response_context, refusal),
     };
     if !is_limited && !body.is_end_stream() {
-        match acquire(&judgement.client_state, Resource::RequestBody, &settings) {
-            Ok(permit) => body.hold(permit),
+        match acquire(&context.client_state, Resource::RequestBody, &settings) {
+            Ok(permit) => body.hold_permit(permit),
             Err(refusal) => {
                 is_limited = true;
-                judgement.verdict = Err(refusal);
+                context.verdict = Err(refusal);
             }
         }
     }
     if let Some((entry, _)) = &mut entry {
-        judged(entry, &judgement);
+        record_decision(entry, &context);
     }
 
-    // ── 7 answer
-    let is_management = !is_limited && management::is_public(gate, &settings, parts.uri.path());
+    // ── 7 respond
+    let is_management = !is_limited && management::is_public_api_path(state, &settings, parts.uri.path());
     let (outcome, mut response) = if is_management {
-        Box::pin(management::at_the_gate(gate, connection, &judgement, (parts, body), &request_id)).await
-    } else if !is_limited && is_local(gate, parts.uri.path()) && understood(&judgement) {
-        let response = Box::pin(local(worker, connection, &settings, &judgement, (parts, body), &request_id))
-            .instrument(named(&request_id))
-            .await;
+        Box::pin(management::handle_public(state, connection, &context, (parts, body), &request_id)).await
+    } else if !is_limited && is_own_path(state, parts.uri.path()) && is_well_formed(&context) {
+        let response =
+            Box::pin(serve_own_page(worker, connection, &settings, &context, (parts, body), &request_id))
+                .instrument(request_span(&request_id))
+                .await;
         let refused = response.extensions().get::<PageRefusal>();
         if let (Some((entry, _)), Some(refused)) = (&mut entry, refused) {
             entry.reason = refused.reason;
         }
         (own_outcome(refused, response.status()), response)
     } else {
-        let memory = match judgement.asked_by {
-            browser::Caller::Navigation => Memory::read(&parts.headers, judgement.client.https),
-            _ => Memory::default(),
+        let cookies = match context.caller_kind {
+            browser::CallerKind::Navigation => VisitorCookies::read(&parts.headers, context.client.https),
+            _ => VisitorCookies::default(),
         };
-        if let Some(ours) = answer(gate, &settings, &judgement, &parts, &memory, now) {
+        if let Some(ours) = own_response(state, &settings, &context, &parts, &cookies, now) {
             ours
         } else {
-            let policy = judgement.policy.as_ref();
-            let judged = Judged::of(&parts);
-            let answered = match policy {
-                Some(policy) if guard::concerns(policy, parts.uri.path()) => {
+            let policy = context.policy.as_ref();
+            let original = OriginalRequest::of(&parts);
+            let forwarded = match policy {
+                Some(policy) if guard::is_guarded_path(policy, parts.uri.path()) => {
                     let request = (parts, body);
-                    Box::pin(guarded(worker, connection, &settings, &judgement, policy, request, now))
-                        .instrument(named(&request_id))
+                    Box::pin(forward_guarded(worker, connection, &settings, &context, policy, request, now))
+                        .instrument(request_span(&request_id))
                         .await
                 }
                 Some(policy) => {
                     let body = ClientBody::Arriving(body);
-                    match prepare(worker, connection, &settings, &judgement, policy, parts, body) {
-                        Ok(prepared) => forward(worker, connection, &judgement, policy, prepared, now)
+                    match prepare(worker, connection, &settings, &context, policy, parts, body) {
+                        Ok(prepared) => forward(worker, connection, &context, policy, prepared, now)
                             .await
-                            .map(|answer| (Outcome::forwarded, answer))
+                            .map(|answer| (RequestOutcome::forwarded, answer))
                             .map_err(Refusal::from),
                         Err(refusal) => Err(refusal),
                     }
                 }
                 None => Err(Refusal::Overloaded(Overload::Undecided)),
             };
-            match answered {
+            match forwarded {
                 Ok((outcome, mut response)) => {
-                    if settings.defaults.private_responses && judgement.identity.user().is_some() {
+                    if settings.defaults.private_responses && context.identity.user().is_some() {
                         mark_private(response.headers_mut());
                     }
-                    remember(gate, &judgement, &memory, &mut response);
+                    set_visitor_cookies(state, &context, &cookies, &mut response);
                     if let Some(policy) = policy {
-                        let watch = || AccessWatch::new(worker, &judgement, policy, judged, now);
-                        response.body_mut().watch(watch);
+                        let watch = || AccessWatch::new(worker, &context, policy, original, now);
+                        response.body_mut().watch_access(watch);
                     }
                     (outcome, response)
                 }
@@ -177,210 +178,234 @@ pub async fn handle(
                     if let Some((entry, _)) = &mut entry {
                         entry.reason = refusal.reason();
                     }
-                    refused(gate, &judgement, &refusal)
+                    refusal_response(state, &context, &refusal)
                 }
             }
         }
     };
     response.headers_mut().insert(X_REQUEST_ID, request_id);
     if let Some(hsts) = &settings.server.hsts
-        && judgement.client.https
+        && context.client.https
     {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
     }
     // under overload the connection is needed for another client
-    if is_chunked || (is_limited && outcome == Outcome::unavailable && is_http1) {
+    if is_chunked || (is_limited && outcome == RequestOutcome::unavailable && is_http1) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
 
-    // ── 8 account: closed when the body has ended
-    gate.metrics.count(outcome);
+    // ── 8 record: written when the body has ended
+    state.metrics.count(outcome);
     if let Some((mut entry, log)) = entry {
         entry.status = response.status().as_u16();
         entry.decision = outcome.as_str();
         if is_management {
-            management::note(&mut entry, &response);
+            management::record_actor(&mut entry, &response);
         }
-        account.log(entry, log);
+        record.log(entry, log);
     }
-    account.set_client(judgement.client_state);
-    response.map(|body| body.with_account(account))
+    record.set_client(context.client_state);
+    response.map(|body| body.with_record(record))
 }
 
-/// Our own answer; `None` when the portal has to give it.
-fn answer(
-    gate: &Gate,
+/// Doorward's own response; `None` if the request has to be forwarded.
+fn own_response(
+    state: &ProxyState,
     settings: &Settings,
-    judgement: &Judgement,
+    context: &RequestContext,
     parts: &Parts,
-    memory: &Memory,
+    cookies: &VisitorCookies,
     now: u64,
-) -> Option<(Outcome, Response<ResponseBody>)> {
-    if let Some(choice) = choose_tenant(gate, settings, judgement, parts, memory) {
-        return Some((Outcome::local, choice));
+) -> Option<(RequestOutcome, Response<ResponseBody>)> {
+    if let Some(choice) = tenant_selection_redirect(state, settings, context, parts, cookies) {
+        return Some((RequestOutcome::local, choice));
     }
-    let policy = match (&judgement.verdict, judgement.policy.as_deref()) {
+    let policy = match (&context.verdict, context.policy.as_deref()) {
         (Ok(Decision::Allow(_)), Some(_)) => {
-            let arrived = judgement.identity.user().is_some();
-            let onward =
-                arrived.then(|| sign_in::continue_way(parts, memory, judgement.client.https)).flatten();
-            return onward.map(|onward| (Outcome::local, onward));
+            let is_authenticated = context.identity.user().is_some();
+            let resumed = is_authenticated
+                .then(|| challenge::resume_redirect(parts, cookies, context.client.https))
+                .flatten();
+            return resumed.map(|resumed| (RequestOutcome::local, resumed));
         }
         (Ok(Decision::SignIn(_)), Some(policy)) => policy,
-        (Err(refusal), _) => return Some(refused(gate, judgement, refusal)),
-        // a verdict is always some tenant's
-        (Ok(_), None) => return Some(refused(gate, judgement, &Refusal::Overloaded(Overload::Undecided))),
+        (Err(refusal), _) => return Some(refusal_response(state, context, refusal)),
+        // a decision always comes with a policy
+        (Ok(_), None) => {
+            return Some(refusal_response(state, context, &Refusal::Overloaded(Overload::Undecided)));
+        }
     };
-    if let Some(preflight) = answer::preflight(&parts.method, &parts.headers, policy) {
-        return Some((Outcome::local, preflight));
+    if let Some(preflight) = refusal::cors_preflight(&parts.method, &parts.headers, policy) {
+        return Some((RequestOutcome::local, preflight));
     }
-    let refusal = if judgement.asked_by == browser::Caller::Navigation {
-        match sign_in::way(gate, settings, judgement, policy, parts, memory, now) {
-            Way::Redirect(response) => return Some((Outcome::sign_in, response)),
-            Way::Loop(sign_in_url) => Refusal::SignInLoop { sign_in_url },
-            Way::Nowhere => Refusal::SignInNeeded { sign_in_url: None },
+    let refusal = if context.caller_kind == browser::CallerKind::Navigation {
+        match challenge::challenge(state, settings, context, policy, parts, cookies, now) {
+            SignInChallenge::Redirect(response) => return Some((RequestOutcome::sign_in, response)),
+            SignInChallenge::Loop(sign_in_url) => Refusal::SignInLoop { sign_in_url },
+            SignInChallenge::NotConfigured => Refusal::SignInNeeded { sign_in_url: None },
         }
     } else {
-        let target = sign_in::wanted(parts);
-        Refusal::SignInNeeded { sign_in_url: sign_in::address(settings, judgement, policy, parts, &target) }
+        let target = challenge::requested_address(parts);
+        Refusal::SignInNeeded {
+            sign_in_url: challenge::sign_in_url(settings, context, policy, parts, &target),
+        }
     };
-    Some(refused(gate, judgement, &refusal))
+    Some(refusal_response(state, context, &refusal))
 }
 
-fn refused(gate: &Gate, judgement: &Judgement, refusal: &Refusal) -> (Outcome, Response<ResponseBody>) {
+fn refusal_response(
+    state: &ProxyState,
+    context: &RequestContext,
+    refusal: &Refusal,
+) -> (RequestOutcome, Response<ResponseBody>) {
     if let Refusal::ClientLimit { limit, .. } = refusal {
-        gate.metrics.client_limit(*limit).inc();
+        state.metrics.client_limit(*limit).inc();
     }
-    (refusal.outcome(), refuse(refusal, &judgement.caller, judgement.policy.as_deref(), &gate.pages))
+    (
+        refusal.outcome(),
+        render_refusal(refusal, &context.response_context, context.policy.as_deref(), &state.pages),
+    )
 }
 
-/// What a browser that opened a page takes along: no way left to go, and the tenant it chose.
-fn remember(gate: &Gate, judgement: &Judgement, memory: &Memory, response: &mut Response<ResponseBody>) {
-    if judgement.asked_by != browser::Caller::Navigation {
+/// Cookies for a browser that opened a page: removes the return address once it is reached, and stores the chosen tenant.
+fn set_visitor_cookies(
+    state: &ProxyState,
+    context: &RequestContext,
+    cookies: &VisitorCookies,
+    response: &mut Response<ResponseBody>,
+) {
+    if context.caller_kind != browser::CallerKind::Navigation {
         return;
     }
-    let (headers, https) = (response.headers_mut(), judgement.client.https);
-    if judgement.identity.user().is_some() && (memory.return_to.is_some() || memory.bounces.is_some()) {
-        for cookie in visitor::forget_way(https) {
+    let (headers, https) = (response.headers_mut(), context.client.https);
+    if context.identity.user().is_some()
+        && (cookies.return_to.is_some() || cookies.sign_in_redirects.is_some())
+    {
+        for cookie in visitor_cookies::expire_return_cookies(https) {
             headers.append(header::SET_COOKIE, cookie);
         }
     }
-    if let Some(policy) = &judgement.policy
-        && judgement.tenant_named
-        && gate.tenants.several()
-        && memory.tenant.as_ref() != Some(&policy.tenant)
-        && let Some(cookie) = visitor::remember_tenant(&policy.tenant, https)
+    if let Some(policy) = &context.policy
+        && context.has_named_tenant
+        && state.tenants.has_several_tenants()
+        && cookies.tenant.as_ref() != Some(&policy.tenant)
+        && let Some(cookie) = visitor_cookies::tenant_cookie(&policy.tenant, https)
     {
         headers.append(header::SET_COOKIE, cookie);
     }
 }
 
-/// A visitor who opens a page without saying whose it is, where several tenants exist, goes on with the tenant chosen
-/// last, or is asked to choose.
-fn choose_tenant(
-    gate: &Gate,
+/// Several tenants exist and the request of a browser selects none: redirects to the tenant chosen
+/// last, or to the tenant list.
+fn tenant_selection_redirect(
+    state: &ProxyState,
     settings: &Settings,
-    judgement: &Judgement,
+    context: &RequestContext,
     parts: &Parts,
-    memory: &Memory,
+    cookies: &VisitorCookies,
 ) -> Option<Response<ResponseBody>> {
-    let route = judgement.route.as_ref()?;
-    let asked = judgement.asked_by == browser::Caller::Navigation
-        && route.surface == Surface::Page
-        && route.access != Access::Open
-        && !judgement.tenant_named
+    let route = context.route.as_ref()?;
+    let must_choose = context.caller_kind == browser::CallerKind::Navigation
+        && route.kind == RouteKind::Page
+        && route.access != AccessLevel::Open
+        && !context.has_named_tenant
         && settings.tenancy.selection_page
-        && judgement.verdict.is_ok()
-        && gate.tenants.several();
-    if !asked {
+        && context.verdict.is_ok()
+        && state.tenants.has_several_tenants();
+    if !must_choose {
         return None;
     }
-    let wanted = sign_in::wanted(parts);
-    let to = match &memory.tenant {
-        Some(tenant) if gate.is_known(tenant) => with_tenant(wanted.as_str(), tenant.as_str()),
+    let wanted = challenge::requested_address(parts);
+    let to = match &cookies.tenant {
+        Some(tenant) if state.may_exist(tenant) => add_tenant_parameter(wanted.as_str(), tenant.as_str()),
         _ => format!(
-            "{LOCAL}tenants?to={}",
-            percent_encoding::utf8_percent_encode(wanted.as_str(), visitor::COMPONENT)
+            "{OWN_PATH_PREFIX}tenants?to={}",
+            percent_encoding::utf8_percent_encode(wanted.as_str(), visitor_cookies::COMPONENT)
         ),
     };
-    sign_in::redirect(&to)
+    challenge::redirect_to(&to)
 }
 
-fn with_tenant(target: &str, tenant: &str) -> String {
+fn add_tenant_parameter(target: &str, tenant: &str) -> String {
     let joint = if target.contains('?') { '&' } else { '?' };
     format!("{target}{joint}tenant={tenant}")
 }
 
-/// Our own pages are for whoever could be understood, also where the tenant is unknown or the host is nobody's.
-pub(super) fn understood(judgement: &Judgement) -> bool {
-    !matches!(judgement.verdict, Err(Refusal::Unclear { .. } | Refusal::HttpsNeeded { .. }))
+/// Own pages respond to every well-formed request, also if the tenant is unknown or no tenant claims the host.
+pub(super) fn is_well_formed(context: &RequestContext) -> bool {
+    !matches!(context.verdict, Err(Refusal::Invalid { .. } | Refusal::HttpsNeeded { .. }))
 }
 
-/// Ours in front of every portal; and where password managers lead people who want to change a password, as long as it is
-/// us who keep passwords.
-pub(super) fn is_local(gate: &Gate, path: &str) -> bool {
-    path.starts_with(LOCAL) || (path == CHANGE_PASSWORD && gate.doors.is_some())
+/// Doorward's own paths in front of every portal; and the one where password managers send users who want to change a password, if
+/// Doorward manages the passwords.
+pub(super) fn is_own_path(state: &ProxyState, path: &str) -> bool {
+    path.starts_with(OWN_PATH_PREFIX) || (path == CHANGE_PASSWORD_PATH && state.accounts.is_some())
 }
 
-async fn local(
+async fn serve_own_page(
     worker: &Worker,
     connection: &Arc<ClientConnection>,
     settings: &Settings,
-    judgement: &Judgement,
+    context: &RequestContext,
     (mut parts, body): (Parts, ArrivingBody),
     request_id: &HeaderValue,
 ) -> Response<ResponseBody> {
-    connection.set_answered_client(&judgement.client_state);
+    connection.set_answered_client(&context.client_state);
     parts.headers.insert(X_REQUEST_ID, request_id.clone());
-    parts.extensions.insert(visit(worker, settings, judgement, &parts));
+    parts.extensions.insert(page_context(worker, settings, context, &parts));
     let body = if body.is_end_stream() {
         axum::body::Body::empty()
     } else {
         let body = ClientBody::Arriving(body);
-        let limits = UploadLimits { idle_timeout: BODY_IDLE, rate: settings.limits.upload_rate };
+        let limits = UploadLimits { idle_timeout: BODY_IDLE_TIMEOUT, rate: settings.limits.upload_rate };
         axum::body::Body::new(RequestBody::new(body, parts.version, connection, limits))
     };
-    match worker.gate.local.clone().oneshot(Request::from_parts(parts, body)).await {
+    match worker.state.own_pages.clone().oneshot(Request::from_parts(parts, body)).await {
         Ok(response) => response.map(ResponseBody::local),
         Err(never) => match never {},
     }
 }
 
 /// The outcome of an answer by one of Doorward's own pages.
-fn own_outcome(refused: Option<&PageRefusal>, status: StatusCode) -> Outcome {
+fn own_outcome(refused: Option<&PageRefusal>, status: StatusCode) -> RequestOutcome {
     match refused {
-        None => Outcome::local,
-        Some(_) if status == StatusCode::TOO_MANY_REQUESTS => Outcome::limited,
-        Some(_) => Outcome::unavailable,
+        None => RequestOutcome::local,
+        Some(_) if status == StatusCode::TOO_MANY_REQUESTS => RequestOutcome::limited,
+        Some(_) => RequestOutcome::unavailable,
     }
 }
 
-/// What our own pages may know of a request.
-fn visit(worker: &Worker, settings: &Settings, judgement: &Judgement, parts: &Parts) -> Visit {
-    let tenant = match (&judgement.policy, &judgement.verdict) {
+/// The context of a request for Doorward's own pages.
+fn page_context(
+    worker: &Worker,
+    settings: &Settings,
+    context: &RequestContext,
+    parts: &Parts,
+) -> PageContext {
+    let tenant = match (&context.policy, &context.verdict) {
         (Some(policy), _) => Ok(Arc::clone(policy)),
         (None, Err(refusal)) => Err(refusal.page()),
         (None, Ok(_)) => Err(Refusal::Overloaded(Overload::Undecided).page()),
     };
-    Visit {
+    PageContext {
         tenant,
-        address: judgement.address,
-        https: judgement.client.https,
-        own_origins: own_origins((&worker.gate, settings), &judgement.client, &parts.headers),
-        several_tenants: worker.gate.tenants.several(),
+        address: context.address,
+        https: context.client.https,
+        own_origins: own_origins((&worker.state, settings), &context.client, &parts.headers),
+        several_tenants: worker.state.tenants.has_several_tenants(),
     }
 }
 
-/// Was the body sent with `Transfer-Encoding`? A `Content-Length` beside it has been dropped before we could see it, and a
-/// proxy before us may have believed that one: RFC 9112 §6.3 wants such a connection closed, so that nothing in it is
+/// Whether the body was sent with `Transfer-Encoding`. hyper drops a `Content-Length` beside it, and a
+/// proxy in front may have used that one: RFC 9112 §6.3 requires closing such a connection, so that nothing in it is
 /// ever read as a second request (CL.TE smuggling).
 pub(super) fn is_chunked(request: &Request<Incoming>) -> bool {
     let body = request.body();
     request.version() < Version::HTTP_2 && !body.is_end_stream() && body.size_hint().exact().is_none()
 }
 
-/// What is logged of sign-ins names its request. For our own pages and guarded sign-ins only: what is forwarded does without.
-/// At the level of errors, so that it is there whichever lines are.
-fn named(request_id: &HeaderValue) -> tracing::Span {
+/// Span that adds the request id to log lines about sign-ins. For own pages and guarded sign-ins only: forwarding needs none.
+/// At level ERROR, so that the span is enabled at every log level.
+fn request_span(request_id: &HeaderValue) -> tracing::Span {
     tracing::error_span!("request", request_id = request_id.to_str().unwrap_or_default())
 }

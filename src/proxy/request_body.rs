@@ -1,4 +1,4 @@
-//! The body of a client's request: its start is read first, the rest is streamed to the portal.
+//! The body of a client's request: its first bytes are read at once, the rest is streamed to the portal.
 
 use std::{
     future::{Future, poll_fn},
@@ -19,9 +19,9 @@ use super::{
     body::BodyError,
     connection::{ClientConnection, OpenBody},
     counted_bytes::counted,
-    hygiene::fields::clean_trailers,
     upload_watch::{UploadLimits, UploadWatch},
     upstream::StreamPermit,
+    validation::fields::clean_trailers,
 };
 use crate::{
     domain::fairness::Resource,
@@ -32,11 +32,11 @@ use crate::{
 };
 
 /// Bytes of a body that are read before a connection to the portal is taken; most forms and API calls are smaller.
-const START: usize = 16 * 1024;
-/// How long the rest of the start may take after the first bytes.
-const START_PAUSE: Duration = Duration::from_millis(500);
+const PREFIX_BYTES: usize = 16 * 1024;
+/// Timeout for the rest of the prefix after its first bytes.
+const PREFIX_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A request body that arrives, counted for its client until it has arrived.
+/// A request body in transit, counted for its client until it has ended.
 pub struct ArrivingBody {
     incoming: Incoming,
     permit: Option<Permit>,
@@ -47,7 +47,7 @@ impl ArrivingBody {
         Self { incoming, permit: None }
     }
 
-    pub fn hold(&mut self, permit: Permit) {
+    pub fn hold_permit(&mut self, permit: Permit) {
         self.permit = Some(permit);
     }
 
@@ -103,36 +103,36 @@ pub struct RequestBody {
     incoming: ClientBody,
     http2: bool,
     /// `None` when there is no body.
-    upload: Option<Box<Upload>>,
+    upload: Option<Box<UploadState>>,
 }
 
 /// State that only a request with a body has.
-struct Upload {
-    start: Start,
+struct UploadState {
+    prefix: BodyPrefix,
     progress: Arc<UploadProgress>,
-    /// `Expect: 100-continue`: the body is not read before the portal asks for it.
+    /// `Expect: 100-continue`: the body is not read before the portal sends `100 Continue`.
     continue_wait: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    wanted: Option<Arc<Notify>>,
+    continue_received: Option<Arc<Notify>>,
     open: Option<OpenBody>,
     /// Reservation for bytes of the body that wait to be read, for a connection to the portal, or to be written to it.
     reservation: Option<Permit>,
     /// The stream over which the body is sent, with HTTP/2 to the portal.
     stream: Option<Arc<StreamPermit>>,
-    /// gRPC: the client may wait for the answer before it sends, and send when it likes.
+    /// gRPC: the client may wait for the response before it sends, and send at any time.
     is_interactive: bool,
     watch: UploadWatch,
 }
 
-/// What has been read of a body before it is sent on.
+/// The first bytes of a body, read before it is forwarded.
 #[derive(Default)]
-struct Start {
+struct BodyPrefix {
     data: BytesMut,
     trailers: Option<HeaderMap>,
-    /// The start is the whole body.
-    is_whole: bool,
+    /// The prefix is the complete body.
+    is_complete: bool,
 }
 
-impl Start {
+impl BodyPrefix {
     fn is_empty(&self) -> bool {
         self.data.is_empty() && self.trailers.is_none()
     }
@@ -155,11 +155,11 @@ impl RequestBody {
         let http2 = version == Version::HTTP_2;
         let upload = (!incoming.is_end_stream()).then(|| {
             let is_arriving = matches!(incoming, ClientBody::Arriving(_));
-            Box::new(Upload {
-                start: Start::default(),
+            Box::new(UploadState {
+                prefix: BodyPrefix::default(),
                 progress: Arc::default(),
                 continue_wait: None,
-                wanted: None,
+                continue_received: None,
                 open: is_arriving.then(|| connection.open_body()),
                 reservation: None,
                 stream: None,
@@ -188,8 +188,8 @@ impl RequestBody {
         }
     }
 
-    /// Keeps the stream until the body has been sent.
-    pub fn hold(&mut self, stream: &Arc<StreamPermit>) {
+    /// Holds the stream until the body has been sent.
+    pub fn hold_stream(&mut self, stream: &Arc<StreamPermit>) {
         if let Some(upload) = &mut self.upload {
             upload.stream = Some(Arc::clone(stream));
         }
@@ -206,64 +206,64 @@ impl RequestBody {
     /// Part of the body has not been read yet.
     pub fn is_arriving(&self) -> bool {
         matches!(self.incoming, ClientBody::Arriving(_))
-            && self.upload.as_ref().is_some_and(|upload| !upload.start.is_whole)
+            && self.upload.as_ref().is_some_and(|upload| !upload.prefix.is_complete)
             && !self.incoming.is_end_stream()
     }
 
-    /// Reads the start of a body, so that a connection to the portal is taken only when there is something to send. Most
+    /// Reads the first bytes of a body, so that a connection to the portal is taken only when there is something to send. Most
     /// bodies are complete by then, and a client that sends nothing holds no connection.
-    pub async fn read_start(&mut self) -> Result<(), BodyError> {
+    pub async fn read_prefix(&mut self) -> Result<(), BodyError> {
         // a client that expects `100 Continue` waits for the portal's
         if self.upload.as_ref().is_none_or(|upload| upload.continue_wait.is_some() || upload.is_interactive) {
             return Ok(());
         }
-        let mut start = Start::default();
-        let mut pause = pin!(sleep(START_PAUSE));
-        while !self.incoming.is_end_stream() && !start.is_whole && start.data.len() < START {
+        let mut prefix = BodyPrefix::default();
+        let mut pause = pin!(sleep(PREFIX_TIMEOUT));
+        while !self.incoming.is_end_stream() && !prefix.is_complete && prefix.data.len() < PREFIX_BYTES {
             let read = poll_fn(|cx| match self.poll_incoming(cx) {
-                Poll::Pending if !start.is_empty() => pause.as_mut().poll(cx).map(|()| None),
+                Poll::Pending if !prefix.is_empty() => pause.as_mut().poll(cx).map(|()| None),
                 read => read.map(Some),
             });
             match read.await {
                 None => break,
-                Some(None) => start.is_whole = true,
+                Some(None) => prefix.is_complete = true,
                 Some(Some(frame)) => match frame?.into_data() {
-                    Ok(data) => start.data.extend_from_slice(&data),
-                    Err(frame) => start.trailers = frame.into_trailers().ok(),
+                    Ok(data) => prefix.data.extend_from_slice(&data),
+                    Err(frame) => prefix.trailers = frame.into_trailers().ok(),
                 },
             }
         }
-        start.is_whole |= self.incoming.is_end_stream();
+        prefix.is_complete |= self.incoming.is_end_stream();
         if let Some(upload) = &mut self.upload {
-            upload.start = start;
+            upload.prefix = prefix;
         }
         Ok(())
     }
 
     /// The data and the trailers, if the whole body has been read.
-    pub fn whole(&self) -> Option<(&[u8], Option<&HeaderMap>)> {
+    pub fn complete_body(&self) -> Option<(&[u8], Option<&HeaderMap>)> {
         match (&self.incoming, &self.upload) {
             (ClientBody::Buffered(Some(data)), _) => Some((data, None)),
-            (ClientBody::Arriving(_), Some(upload)) if upload.start.is_whole => {
-                Some((&upload.start.data, upload.start.trailers.as_ref()))
+            (ClientBody::Arriving(_), Some(upload)) if upload.prefix.is_complete => {
+                Some((&upload.prefix.data, upload.prefix.trailers.as_ref()))
             }
             _ => None,
         }
     }
 
-    /// Holds the body back until `wanted` is notified, for at most `patience` (RFC 9110 §10.1.1).
-    pub fn wait_for(&mut self, wanted: Arc<Notify>, patience: Duration) {
+    /// Delays the body until `continue_received` is notified, for at most `timeout` (RFC 9110 §10.1.1).
+    pub fn defer_until_continue(&mut self, continue_received: Arc<Notify>, timeout: Duration) {
         if let Some(upload) = &mut self.upload {
-            upload.wanted = Some(Arc::clone(&wanted));
+            upload.continue_received = Some(Arc::clone(&continue_received));
             upload.continue_wait = Some(Box::pin(async move {
-                let _ = tokio::time::timeout(patience, wanted.notified()).await;
+                let _ = tokio::time::timeout(timeout, continue_received.notified()).await;
             }));
         }
     }
 
-    /// To be notified when the portal says `100 Continue`.
-    pub fn wanted(&self) -> Option<Arc<Notify>> {
-        self.upload.as_ref()?.wanted.clone()
+    /// Notified when the portal sends `100 Continue`.
+    pub fn continue_received(&self) -> Option<Arc<Notify>> {
+        self.upload.as_ref()?.continue_received.clone()
     }
 
     /// How long the client may send nothing.
@@ -281,13 +281,13 @@ impl RequestBody {
         match self.incoming.poll_frame(cx) {
             Poll::Ready(Some(Ok(mut frame))) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
-                upload.watch.progressed(bytes);
+                upload.watch.record_progress(bytes);
                 upload.progress.add(bytes);
                 if let Some(trailers) = frame.trailers_mut() {
                     clean_trailers(trailers);
                 }
                 if self.incoming.is_end_stream() {
-                    upload.ended();
+                    upload.mark_ended();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -301,7 +301,7 @@ impl RequestBody {
                 Poll::Ready(Some(Err(BodyError::Reset)))
             }
             Poll::Ready(None) => {
-                upload.ended();
+                upload.mark_ended();
                 Poll::Ready(None)
             }
             Poll::Pending => upload.watch.poll_too_slow(cx).map(|error| {
@@ -312,10 +312,10 @@ impl RequestBody {
     }
 }
 
-impl Upload {
-    fn ended(&mut self) {
+impl UploadState {
+    fn mark_ended(&mut self) {
         if let Some(open) = &mut self.open {
-            open.has_ended();
+            open.mark_complete();
         }
     }
 
@@ -343,11 +343,11 @@ impl Body for RequestBody {
                 }
                 upload.continue_wait = None;
             }
-            if let Some(frame) = upload.start.take() {
-                let is_last = upload.start.is_whole && upload.start.is_empty();
+            if let Some(frame) = upload.prefix.take() {
+                let is_last = upload.prefix.is_complete && upload.prefix.is_empty();
                 return Poll::Ready(Some(Ok(if is_last { upload.last(frame) } else { frame })));
             }
-            if upload.start.is_whole {
+            if upload.prefix.is_complete {
                 return Poll::Ready(None);
             }
         }
@@ -365,14 +365,14 @@ impl Body for RequestBody {
         match &self.upload {
             None => true,
             Some(upload) => {
-                upload.start.is_empty() && (upload.start.is_whole || self.incoming.is_end_stream())
+                upload.prefix.is_empty() && (upload.prefix.is_complete || self.incoming.is_end_stream())
             }
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         let mut hint = self.incoming.size_hint();
-        let start = self.upload.as_ref().map_or(0, |upload| upload.start.data.len() as u64);
+        let start = self.upload.as_ref().map_or(0, |upload| upload.prefix.data.len() as u64);
         match hint.exact() {
             Some(left) => hint = SizeHint::with_exact(left.saturating_add(start)),
             None => hint.set_lower(hint.lower().saturating_add(start)),

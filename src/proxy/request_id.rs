@@ -2,12 +2,12 @@
 
 use http::{HeaderValue, request::Parts};
 
-use super::{ClientConnection, answer::X_REQUEST_ID};
+use super::{ClientConnection, refusal::X_REQUEST_ID};
 use crate::config::Settings;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// A trusted proxy's id is kept, so that all logs have the same id; an id from any other peer is replaced.
+/// A trusted proxy's id is retained, so that all logs have the same id; an id from any other peer is replaced.
 pub(super) fn request_id(settings: &Settings, connection: &ClientConnection, parts: &Parts) -> HeaderValue {
     if !settings.server.trusted_proxies.is_empty()
         && let Some(id) = parts.headers.get(X_REQUEST_ID)

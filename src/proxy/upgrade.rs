@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{access_watch::Ended, upstream::PortalStream, websocket::FrameStream};
+use super::{access_watch::AccessEndFuture, upstream::PortalStream, websocket::FrameStream};
 use crate::sync::client_limits::Permit;
 
 /// How long a client may take to accept the close frame.
@@ -18,12 +18,12 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The portal's half of an upgraded connection, waiting for the client's half.
 pub struct Tunnel {
     pub portal: PortalStream,
-    /// What the portal sent right behind its `101`.
+    /// Bytes the portal sent directly after its `101`.
     pub early: Bytes,
-    /// What the bytes are is known: a close frame can be sent between them.
+    /// The protocol is known: a close frame can be sent between its frames.
     pub is_websocket: bool,
-    /// When the request would no longer be allowed, the connection ends.
-    pub ended: Ended,
+    /// Resolves when the request would no longer be allowed.
+    pub access_ended: AccessEndFuture,
     /// Counts the upgrade for its client.
     pub permit: Permit,
 }
@@ -35,8 +35,8 @@ impl fmt::Debug for Tunnel {
 }
 
 impl Tunnel {
-    /// Carries bytes both ways until one side ends, access does, or the server has `stopped`; then a WebSocket's client
-    /// gets a close frame. `early` is what the client sent right behind its request.
+    /// Copies bytes in both directions until one side closes, access ends, or the server has `stopped`; then a WebSocket's client
+    /// gets a close frame. `early` holds the bytes that the client sent directly after its request.
     pub async fn run<C>(
         self,
         client: &mut C,
@@ -46,7 +46,7 @@ impl Tunnel {
     where
         C: AsyncRead + AsyncWrite + Unpin,
     {
-        let Self { mut portal, early: first, is_websocket, ended, permit: _permit } = self;
+        let Self { mut portal, early: first, is_websocket, access_ended, permit: _permit } = self;
         let mut client = FrameStream::new(client);
         let carry = async {
             client.write_all(&first).await?;
@@ -55,7 +55,7 @@ impl Tunnel {
         };
         tokio::select! {
             carried = carry => carried,
-            () = ended => Ok(()),
+            () = access_ended => Ok(()),
             () = stopped => if is_websocket {
                 timeout(CLOSE_TIMEOUT, client.close()).await.unwrap_or(Ok(()))
             } else {

@@ -1,4 +1,4 @@
-//! How far a client's upload has come, and whether the client has broken it off.
+//! Progress of a client's upload, and whether the client has aborted it.
 
 use std::sync::{
     OnceLock,
@@ -40,8 +40,8 @@ impl UploadProgress {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Whether bytes have arrived since the last call; the caller keeps `seen`.
-    pub fn has_moved(&self, seen: &mut u64) -> bool {
+    /// Whether bytes have arrived since the last call; the caller stores `seen`.
+    pub fn has_progressed(&self, seen: &mut u64) -> bool {
         std::mem::replace(seen, self.bytes()) != self.bytes()
     }
 }

@@ -1,4 +1,4 @@
-//! Notices a client that sends its body too slowly, or not at all.
+//! Detects a client that sends its body too slowly, or not at all.
 
 use std::{
     future::Future as _,
@@ -20,8 +20,8 @@ pub struct UploadLimits {
 }
 
 impl UploadLimits {
-    /// Without a least rate, where something else limits how long a body may take.
-    pub const fn silence(idle_timeout: Duration) -> Self {
+    /// Without a minimum rate, where another timeout limits the duration of a body.
+    pub const fn idle_only(idle_timeout: Duration) -> Self {
         Self { idle_timeout, rate: MinRate { bytes_per_second: 0, grace: idle_timeout } }
     }
 }
@@ -29,15 +29,15 @@ impl UploadLimits {
 pub struct UploadWatch {
     limits: UploadLimits,
     debt: TransferDebt,
-    /// Since when the client is waited for.
-    waiting: Option<Instant>,
-    /// Made when the client has to be waited for.
+    /// Since when the client has sent nothing.
+    waiting_since: Option<Instant>,
+    /// Created when the client sends nothing for the first time.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl UploadWatch {
     pub const fn new(limits: UploadLimits) -> Self {
-        Self { limits, debt: TransferDebt::of(Duration::ZERO), waiting: None, timer: None }
+        Self { limits, debt: TransferDebt::of(Duration::ZERO), waiting_since: None, timer: None }
     }
 
     pub const fn idle_timeout(&self) -> Duration {
@@ -48,25 +48,25 @@ impl UploadWatch {
         self.limits.rate.bytes_per_second = 0;
     }
 
-    pub fn progressed(&mut self, bytes: usize) {
-        let waited = self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed());
+    pub fn record_progress(&mut self, bytes: usize) {
+        let waited = self.waiting_since.take().map_or(Duration::ZERO, |since| since.elapsed());
         self.debt.record(waited, bytes, self.limits.rate);
     }
 
     pub fn poll_too_slow(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
         let UploadLimits { idle_timeout, rate } = self.limits;
-        let patience = match rate.bytes_per_second {
+        let time_left = match rate.bytes_per_second {
             0 => idle_timeout,
-            _ => idle_timeout.min(self.debt.patience(rate)),
+            _ => idle_timeout.min(self.debt.remaining_grace(rate)),
         };
-        let is_new = self.waiting.is_none();
-        let since = *self.waiting.get_or_insert_with(Instant::now);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(since + patience)));
+        let is_new = self.waiting_since.is_none();
+        let since = *self.waiting_since.get_or_insert_with(Instant::now);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(since + time_left)));
         if is_new {
-            timer.as_mut().reset(since + patience);
+            timer.as_mut().reset(since + time_left);
         }
         timer.as_mut().poll(cx).map(|()| {
-            if patience < idle_timeout { BodyError::TooSlow } else { BodyError::Idle(idle_timeout) }
+            if time_left < idle_timeout { BodyError::TooSlow } else { BodyError::Idle(idle_timeout) }
         })
     }
 }
@@ -79,8 +79,8 @@ mod tests {
 
     use super::*;
 
-    /// After how many seconds a client is given up that sends `bytes` each `pause` seconds; at most an hour.
-    async fn given_up(bytes_per_second: u32, pause: u64, bytes: usize) -> u64 {
+    /// Seconds after which the upload of a client is aborted that sends `bytes` each `pause` seconds; at most an hour.
+    async fn seconds_until_abort(bytes_per_second: u32, pause: u64, bytes: usize) -> u64 {
         let rate = MinRate { bytes_per_second, grace: Duration::from_mins(1) };
         let mut watch = UploadWatch::new(UploadLimits { idle_timeout: Duration::from_mins(5), rate });
         let (start, pause) = (Instant::now(), Duration::from_secs(pause));
@@ -88,23 +88,23 @@ mod tests {
             if timeout(pause, poll_fn(|cx| watch.poll_too_slow(cx))).await.is_ok() {
                 break;
             }
-            watch.progressed(bytes);
+            watch.record_progress(bytes);
         }
         start.elapsed().as_secs()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn attack_an_upload_of_a_byte_now_and_then() {
+    async fn attack_slow_upload() {
         for (rate, pause, bytes, seconds) in [
             (240, 10, 1, 60),
             (240, 1000, 1, 60),
             (240, 10, 2_400, 3600),
             (240, 59, 16_384, 3600),
-            // without a rate silence counts
+            // without a rate the idle timeout applies
             (0, 10, 1, 3600),
             (0, 1000, 1, 300),
         ] {
-            let taken = given_up(rate, pause, bytes).await;
+            let taken = seconds_until_abort(rate, pause, bytes).await;
             assert!(taken.abs_diff(seconds) <= 60, "{rate} B/s, {bytes} bytes each {pause} s: {taken} s");
         }
     }

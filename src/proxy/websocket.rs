@@ -1,4 +1,4 @@
-//! Follows the frames of a WebSocket (RFC 6455 §5.2) without reading what they carry, so that a frame of our own can be
+//! Tracks the frames of a WebSocket (RFC 6455 §5.2) without reading their payload, so that a close frame can be
 //! sent between two of them.
 
 use std::{
@@ -13,16 +13,16 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 const GOING_AWAY: [u8; 4] = [0x88, 2, 0x03, 0xe9];
 const CLOSE: u8 = 8;
 
-/// Where the bytes written so far have ended.
+/// Position in the frame structure after the bytes written so far.
 #[derive(Debug, Default)]
-pub struct Frames {
-    at: At,
+pub struct FrameTracker {
+    position: FramePosition,
     /// A close frame has begun: no frame may follow it.
     is_closed: bool,
 }
 
 #[derive(Debug, Default)]
-enum At {
+enum FramePosition {
     #[default]
     Boundary,
     Length,
@@ -36,34 +36,34 @@ enum At {
     },
 }
 
-impl Frames {
+impl FrameTracker {
     pub fn advance(&mut self, mut bytes: &[u8]) {
         while let Some((&byte, rest)) = bytes.split_first() {
             bytes = rest;
-            self.at = match self.at {
-                At::Boundary => {
+            self.position = match self.position {
+                FramePosition::Boundary => {
                     self.is_closed |= byte & 0x0f == CLOSE;
-                    At::Length
+                    FramePosition::Length
                 }
-                At::Length => {
+                FramePosition::Length => {
                     let mask = if byte & 0x80 == 0 { 0 } else { 4 };
                     match byte & 0x7f {
-                        126 => At::ExtendedLength { bytes_left: 2, length: 0, mask },
-                        127 => At::ExtendedLength { bytes_left: 8, length: 0, mask },
-                        length => At::payload(u64::from(length) + mask),
+                        126 => FramePosition::ExtendedLength { bytes_left: 2, length: 0, mask },
+                        127 => FramePosition::ExtendedLength { bytes_left: 8, length: 0, mask },
+                        length => FramePosition::payload(u64::from(length) + mask),
                     }
                 }
-                At::ExtendedLength { bytes_left, length, mask } => {
+                FramePosition::ExtendedLength { bytes_left, length, mask } => {
                     let length = length << 8 | u64::from(byte);
                     match bytes_left {
-                        1 => At::payload(length.saturating_add(mask)),
-                        _ => At::ExtendedLength { bytes_left: bytes_left - 1, length, mask },
+                        1 => FramePosition::payload(length.saturating_add(mask)),
+                        _ => FramePosition::ExtendedLength { bytes_left: bytes_left - 1, length, mask },
                     }
                 }
-                At::Payload { bytes_left } => {
+                FramePosition::Payload { bytes_left } => {
                     let more = usize::try_from(bytes_left - 1).unwrap_or(usize::MAX).min(bytes.len());
                     bytes = bytes.get(more..).unwrap_or_default();
-                    At::payload(bytes_left - 1 - more as u64)
+                    FramePosition::payload(bytes_left - 1 - more as u64)
                 }
             };
         }
@@ -71,11 +71,11 @@ impl Frames {
 
     /// Whether a close frame may be written now.
     pub fn may_close(&self) -> bool {
-        matches!(self.at, At::Boundary) && !self.is_closed
+        matches!(self.position, FramePosition::Boundary) && !self.is_closed
     }
 }
 
-impl At {
+impl FramePosition {
     fn payload(bytes_left: u64) -> Self {
         if bytes_left == 0 { Self::Boundary } else { Self::Payload { bytes_left } }
     }
@@ -84,15 +84,15 @@ impl At {
 /// The client's half of a WebSocket.
 pub struct FrameStream<'a, C> {
     client: &'a mut C,
-    written: Frames,
+    written: FrameTracker,
 }
 
 impl<'a, C: AsyncRead + AsyncWrite + Unpin> FrameStream<'a, C> {
     pub fn new(client: &'a mut C) -> Self {
-        Self { client, written: Frames::default() }
+        Self { client, written: FrameTracker::default() }
     }
 
-    /// Tells the client that the server goes away, unless it is in the middle of a frame.
+    /// Sends a close frame (1001, going away), unless the client is in the middle of a frame.
     pub async fn close(&mut self) -> io::Result<()> {
         if self.written.may_close() {
             self.client.write_all(&GOING_AWAY).await?;
@@ -155,9 +155,9 @@ mod tests {
     }
 
     #[test]
-    fn a_close_frame_fits_between_frames_only() {
+    fn allows_close_frame_only_between_frames() {
         let after = |bytes: &[u8]| {
-            let mut frames = Frames::default();
+            let mut frames = FrameTracker::default();
             frames.advance(bytes);
             frames.may_close()
         };
@@ -178,11 +178,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn how_the_bytes_were_cut_makes_no_difference(
+        fn tracks_frames_however_bytes_are_split(
             lengths in proptest::collection::vec((0usize..70_000, any::<bool>()), 1..6),
             cut in 1usize..5000,
         ) {
-            let mut frames = Frames::default();
+            let mut frames = FrameTracker::default();
             for (length, masked) in lengths {
                 for piece in frame(2, masked, length).chunks(cut) {
                     frames.advance(piece);

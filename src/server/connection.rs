@@ -1,7 +1,7 @@
 //! One client connection from its first byte to its last.
 //!
-//! A connection without a request holds no buffers: after a short silence it is taken apart down to its socket
-//! ("parked") and put together again when bytes arrive. 5,000 idle connections cost what their sockets cost.
+//! A connection without a request holds no buffers: after a short idle time it is reduced to its socket
+//! ("parked") and set up again when bytes arrive. An idle connection costs no more than its socket.
 
 use std::{
     future::{Future, poll_fn},
@@ -23,38 +23,38 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 use super::{
-    drain::{DrainSignal, Phase},
+    drain::{DrainPhase, DrainSignal},
     http2::serve_http2,
-    socket::{Rewound, Socket},
+    socket::{RewoundSocket, Socket},
     write_watch::WriteLimits,
 };
 use crate::{
-    config::model::Limits,
-    proxy::{ClientConnection, Service, Worker},
+    config::model::LimitSettings,
+    proxy::{ClientConnection, ProxyService, Worker},
 };
 
-/// How often a connection looks whether it is idle, too slow, or has to go.
+/// Interval at which a connection checks whether it is idle, too slow, or has to be closed.
 pub const TICK: Duration = Duration::from_millis(250);
-/// A connection that has just woken up is looked at sooner: many make one request and fall silent, and each holds its
-/// buffers until somebody looks.
+/// The first check of a connection comes sooner: many send one request and are idle then, and each holds its
+/// buffers until the next check.
 const FIRST_TICK: Duration = Duration::from_millis(25);
-/// How long a client may take to notice the end of its connection.
-const GOODBYE: Duration = Duration::from_secs(1);
-/// More than an answer gives before it is flushed: up to here hyper asks an answer that waits for more, which then gives back
-/// what it holds.
+/// Timeout of a lingering close.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+/// Larger than the unflushed bytes of a response: up to here hyper polls a waiting response for more, which then releases
+/// its buffer.
 const MIN_BUFFER_LIMIT: usize = 64 * 1024;
-const HYPERS_MAX_HEADERS: usize = 100;
+const HYPER_DEFAULT_MAX_HEADERS: usize = 100;
 const HTTP2_PREFACE: &[u8] = b"PRI";
 
-pub async fn serve_clear(
+pub async fn serve_cleartext(
     mut stream: TcpStream,
     connection: Arc<ClientConnection>,
     worker: &Arc<Worker>,
     drain: DrainSignal,
 ) {
-    let limits = worker.gate.settings.load().limits.clone();
+    let limits = worker.state.settings.load().limits.clone();
     stream.limit_write_buffers();
-    match timeout(limits.header_timeout, first_bytes(&stream)).await {
+    match timeout(limits.header_timeout, detect_http2(&stream)).await {
         Ok(Some((true, early))) => {
             Box::pin(serve_http2(stream, early, connection, worker, drain, &limits)).await;
         }
@@ -63,13 +63,13 @@ pub async fn serve_clear(
     }
 }
 
-pub async fn serve_encrypted(
+pub async fn serve_tls(
     mut stream: TlsStream<TcpStream>,
     connection: Arc<ClientConnection>,
     worker: &Arc<Worker>,
     drain: DrainSignal,
 ) {
-    let limits = worker.gate.settings.load().limits.clone();
+    let limits = worker.state.settings.load().limits.clone();
     stream.limit_write_buffers();
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         Box::pin(serve_http2(stream, Bytes::new(), connection, worker, drain, &limits)).await;
@@ -78,16 +78,16 @@ pub async fn serve_encrypted(
     }
 }
 
-/// Reads the first bytes, to tell the protocols apart; they are handed on. `None`: the client left without a word.
-async fn first_bytes(stream: &TcpStream) -> Option<(bool, Bytes)> {
+/// Reads the first bytes to detect HTTP/2; they are passed on. `None`: the client closed without sending anything.
+async fn detect_http2(stream: &TcpStream) -> Option<(bool, Bytes)> {
     let mut first = BytesMut::with_capacity(HTTP2_PREFACE.len());
     loop {
         stream.readable().await.ok()?;
         let mut rest = [0; HTTP2_PREFACE.len()];
-        let room = rest.get_mut(..HTTP2_PREFACE.len() - first.len())?;
-        match stream.try_read(room) {
+        let buffer = rest.get_mut(..HTTP2_PREFACE.len() - first.len())?;
+        match stream.try_read(buffer) {
             Ok(0) => return None,
-            Ok(read) => first.extend_from_slice(room.get(..read)?),
+            Ok(read) => first.extend_from_slice(buffer.get(..read)?),
             Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
             Err(_) => return None,
         }
@@ -100,7 +100,7 @@ async fn first_bytes(stream: &TcpStream) -> Option<(bool, Bytes)> {
     }
 }
 
-enum End {
+enum ConnectionEnd {
     Closed,
     /// Idle: the socket can be taken back.
     Parked,
@@ -113,7 +113,7 @@ async fn serve_http1<T: Socket>(
     connection: Arc<ClientConnection>,
     worker: &Arc<Worker>,
     mut drain: DrainSignal,
-    limits: &Limits,
+    limits: &LimitSettings,
 ) {
     connection.limit_unflushed();
     loop {
@@ -122,24 +122,24 @@ async fn serve_http1<T: Socket>(
         let end;
         (end, socket, early) = active.await;
         match end {
-            End::Closed => break,
-            End::Upgraded => {
+            ConnectionEnd::Closed => break,
+            ConnectionEnd::Upgraded => {
                 if let Some(tunnel) = connection.take_tunnel() {
-                    let stopped = drain.reached(Phase::Gone);
+                    let stopped = drain.reached(DrainPhase::Terminated);
                     let _ = Box::pin(tunnel.run(&mut socket, early, stopped)).await;
                 }
-                if drain.phase() < Phase::Gone {
+                if drain.phase() < DrainPhase::Terminated {
                     return;
                 }
                 break;
             }
-            End::Parked if !early.is_empty() => {}
-            End::Parked => {
+            ConnectionEnd::Parked if !early.is_empty() => {}
+            ConnectionEnd::Parked => {
                 connection.park();
                 let readable = tokio::select! {
                     ready = socket.tcp().readable() => ready.is_ok(),
                     () = sleep(limits.keep_alive) => false,
-                    () = drain.reached(Phase::Closing) => false,
+                    () = drain.reached(DrainPhase::Closing) => false,
                 };
                 if !readable {
                     break;
@@ -147,12 +147,12 @@ async fn serve_http1<T: Socket>(
             }
         }
     }
-    let _ = timeout(GOODBYE, say_goodbye(&mut socket)).await;
+    let _ = timeout(LINGER_TIMEOUT, close_lingering(&mut socket)).await;
 }
 
-/// A client that still sends would be reset by a plain close, and might never read its answer (RFC 9112 §9.6). One that has
-/// left, or leaves when we do, keeps nobody waiting.
-async fn say_goodbye<T: Socket>(socket: &mut T) {
+/// A plain close would reset a client that still sends, and it might never read its response (RFC 9112 §9.6). A client
+/// that has closed, or closes in reply, causes no delay.
+async fn close_lingering<T: Socket>(socket: &mut T) {
     if socket.shutdown().await.is_ok() {
         let mut unread = BytesMut::with_capacity(4096);
         while matches!(socket.read_buf(&mut unread).await, Ok(1..)) {
@@ -161,18 +161,18 @@ async fn say_goodbye<T: Socket>(socket: &mut T) {
     }
 }
 
-/// From the first byte of a request to the next silence.
+/// From the first byte of a request to the next idle time.
 async fn serve_active<T: Socket>(
     socket: T,
     early: Bytes,
     connection: &Arc<ClientConnection>,
     worker: &Arc<Worker>,
     drain: &DrainSignal,
-    limits: &Limits,
-) -> (End, T, Bytes) {
+    limits: &LimitSettings,
+) -> (ConnectionEnd, T, Bytes) {
     let mut builder = http1::Builder::new();
-    if limits.max_headers != HYPERS_MAX_HEADERS {
-        // any number but the built-in one is paid for with an allocation a request
+    if limits.max_headers != HYPER_DEFAULT_MAX_HEADERS {
+        // any number but the built-in one costs an allocation a request
         builder.max_headers(limits.max_headers);
     }
     let mut http = builder
@@ -182,24 +182,24 @@ async fn serve_active<T: Socket>(
         .max_header_size(limits.max_header_bytes)
         .header_read_timeout(None)
         .serve_connection(
-            TokioIo::new(Rewound::new(
+            TokioIo::new(RewoundSocket::new(
                 socket,
                 early,
                 connection,
-                WriteLimits::new(limits, &worker.gate.buffers),
+                WriteLimits::new(limits, &worker.state.buffers),
             )),
-            Service::new(worker, connection),
+            ProxyService::new(worker, connection),
         );
     let end = drive_http1(&mut http, connection, drain, limits).await;
-    let (socket, early) = taken_apart(http);
+    let (socket, early) = into_socket(http);
     (end, socket, early)
 }
 
-/// The socket, and what was read of the next request.
-fn taken_apart<T: Socket>(http: Http1<T>) -> (T, Bytes) {
+/// The socket, and the bytes read of the next request.
+fn into_socket<T: Socket>(http: Http1Server<T>) -> (T, Bytes) {
     let http1::Parts { io, read_buf, .. } = http.into_parts();
     let (socket, unread) = io.into_inner().into_parts();
-    // even an empty rest keeps the whole buffer it was read into
+    // even an empty rest holds the whole buffer it was read into
     let early = match (read_buf.is_empty(), unread.is_empty()) {
         (true, true) => Bytes::new(),
         (false, true) => read_buf,
@@ -208,30 +208,32 @@ fn taken_apart<T: Socket>(http: Http1<T>) -> (T, Bytes) {
     (socket, early)
 }
 
-type Http1<T> = http1::Connection<TokioIo<Rewound<T>>, Service>;
+type Http1Server<T> = http1::Connection<TokioIo<RewoundSocket<T>>, ProxyService>;
 
 async fn drive_http1<T: Socket>(
-    http: &mut Http1<T>,
+    http: &mut Http1Server<T>,
     connection: &ClientConnection,
     drain: &DrainSignal,
-    limits: &Limits,
-) -> End {
-    let first = connection.started();
+    limits: &LimitSettings,
+) -> ConnectionEnd {
+    let first = connection.requests_started();
     let mut seen = first;
     let head_deadline = Instant::now() + limits.header_timeout;
     let mut pause = FIRST_TICK;
     let mut tick = pin!(sleep(pause));
     let mut parking = false;
-    let mut leaving = false;
+    let mut is_closing = false;
     poll_fn(|cx| {
         loop {
             match http.poll_without_shutdown(cx) {
-                Poll::Ready(Ok(())) if parking && !connection.is_spoiled() => {
-                    return Poll::Ready(End::Parked);
+                Poll::Ready(Ok(())) if parking && !connection.has_abandoned_body() => {
+                    return Poll::Ready(ConnectionEnd::Parked);
                 }
-                Poll::Ready(Ok(())) if connection.has_tunnel() => return Poll::Ready(End::Upgraded),
-                Poll::Ready(_) => return Poll::Ready(End::Closed),
-                // also while parking: the end of an answer may still be on its way to a slow reader
+                Poll::Ready(Ok(())) if connection.has_tunnel() => {
+                    return Poll::Ready(ConnectionEnd::Upgraded);
+                }
+                Poll::Ready(_) => return Poll::Ready(ConnectionEnd::Closed),
+                // also while parking: the end of a response may still be in transit to a slow reader
                 Poll::Pending => {}
             }
             if tick.as_mut().poll(cx).is_pending() {
@@ -239,23 +241,23 @@ async fn drive_http1<T: Socket>(
             }
             pause = (pause * 2).min(TICK);
             tick.as_mut().reset(Instant::now() + pause);
-            connection.note_tick();
+            connection.record_tick();
             if parking {
                 continue;
             }
-            let started = connection.started();
-            let silent = !connection.is_busy() && started == seen;
+            let started = connection.requests_started();
+            let is_idle = !connection.is_busy() && started == seen;
             seen = started;
-            if silent && started == first {
-                // not one whole head yet
+            if is_idle && started == first {
+                // no complete head yet
                 if Instant::now() >= head_deadline {
-                    return Poll::Ready(End::Closed);
+                    return Poll::Ready(ConnectionEnd::Closed);
                 }
-            } else if silent {
+            } else if is_idle {
                 parking = true;
                 Pin::new(&mut *http).graceful_shutdown();
-            } else if !leaving && drain.phase() >= Phase::Closing {
-                leaving = true;
+            } else if !is_closing && drain.phase() >= DrainPhase::Closing {
+                is_closing = true;
                 Pin::new(&mut *http).graceful_shutdown();
             }
         }

@@ -1,50 +1,52 @@
-//! Going away politely: first not ready but serving, then no new connections, then the end.
+//! Draining: first not ready but serving, then no new connections, then termination.
 
 use std::sync::OnceLock;
 
 use tokio::sync::watch;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
+pub enum DrainPhase {
     Serving,
-    /// Not ready any more, so that the balancer stops sending; everything still works.
-    Leaving,
+    /// Not ready any more, so that the load balancer stops sending; everything is still served.
+    Draining,
     /// No new connections; those that are open end with their current request.
     Closing,
-    /// What is left is cut.
-    Gone,
+    /// Remaining connections are closed.
+    Terminated,
 }
 
-/// Says which phase it is; cheap to clone.
+/// Reports the drain phase; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct DrainSignal(watch::Receiver<Phase>);
+pub struct DrainSignal(watch::Receiver<DrainPhase>);
 
-/// What was still open when the drain ended, and was cut.
+/// Connections and requests that were still open when the drain ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Cut {
+pub struct DrainReport {
     pub connections: u64,
     pub requests: u64,
     pub websockets: u64,
 }
 
 pub struct DrainControl {
-    phase: watch::Sender<Phase>,
-    count_open: Box<dyn Fn() -> Cut + Send + Sync>,
-    cut: OnceLock<Cut>,
+    phase: watch::Sender<DrainPhase>,
+    count_open: Box<dyn Fn() -> DrainReport + Send + Sync>,
+    report: OnceLock<DrainReport>,
 }
 
-/// `count_open` counts what is open at the moment.
-pub fn drain(count_open: impl Fn() -> Cut + Send + Sync + 'static) -> (DrainControl, DrainSignal) {
-    let (phase, receiver) = watch::channel(Phase::Serving);
-    (DrainControl { phase, count_open: Box::new(count_open), cut: OnceLock::new() }, DrainSignal(receiver))
+/// `count_open` counts open connections and requests at the moment.
+pub fn drain_channel(
+    count_open: impl Fn() -> DrainReport + Send + Sync + 'static,
+) -> (DrainControl, DrainSignal) {
+    let (phase, receiver) = watch::channel(DrainPhase::Serving);
+    (DrainControl { phase, count_open: Box::new(count_open), report: OnceLock::new() }, DrainSignal(receiver))
 }
 
 impl DrainControl {
     /// Phases only go forward.
-    pub fn advance(&self, phase: Phase) {
-        if phase == Phase::Gone {
-            // before anything is cut
-            self.cut.get_or_init(&self.count_open);
+    pub fn advance(&self, phase: DrainPhase) {
+        if phase == DrainPhase::Terminated {
+            // before connections are closed
+            self.report.get_or_init(&self.count_open);
         }
         self.phase.send_if_modified(|current| {
             let forward = phase > *current;
@@ -55,23 +57,23 @@ impl DrainControl {
         });
     }
 
-    pub fn phase(&self) -> Phase {
+    pub fn phase(&self) -> DrainPhase {
         *self.phase.borrow()
     }
 
-    /// Nothing before the end of the drain.
-    pub fn cut(&self) -> Cut {
-        self.cut.get().copied().unwrap_or_default()
+    /// All zero before the end of the drain.
+    pub fn report(&self) -> DrainReport {
+        self.report.get().copied().unwrap_or_default()
     }
 }
 
 impl DrainSignal {
-    pub fn phase(&self) -> Phase {
+    pub fn phase(&self) -> DrainPhase {
         *self.0.borrow()
     }
 
-    /// Returns when `phase` has come (also when nobody is left who could say so).
-    pub async fn reached(&mut self, phase: Phase) {
+    /// Returns when `phase` is reached (also when the `DrainControl` was dropped).
+    pub async fn reached(&mut self, phase: DrainPhase) {
         let _ = self.0.wait_for(|current| *current >= phase).await;
     }
 }

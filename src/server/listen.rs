@@ -9,18 +9,18 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::tls::Certificates;
-use crate::proxy::Entrance;
+use crate::proxy::ListenerKind;
 
-/// Connections the kernel keeps for us while every worker is busy.
+/// Connections the kernel queues while every worker is busy.
 const BACKLOG: i32 = 4096;
 
 pub struct Listener {
-    pub entrance: Entrance,
+    pub kind: ListenerKind,
     pub socket: TcpListener,
     pub tls: Option<Arc<Certificates>>,
 }
 
-/// `key` is where the address is written.
+/// `key` is the configuration key of the address.
 pub fn bind(address: SocketAddr, key: &str) -> io::Result<TcpListener> {
     let bind = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
@@ -33,7 +33,7 @@ pub fn bind(address: SocketAddr, key: &str) -> io::Result<TcpListener> {
     bind().map_err(|error| cannot_listen(address, key, &error))
 }
 
-/// Which key to change, and what else helps.
+/// Names the configuration key to change, and other remedies.
 pub fn cannot_listen(address: SocketAddr, key: &str, error: &io::Error) -> io::Error {
     let remedy = match error.kind() {
         ErrorKind::AddrInUse => " (another process listens there: end it, or write another address)",

@@ -1,4 +1,4 @@
-//! Sockets: accept, TLS, limits, drain. What happens inside a request is `proxy`'s.
+//! Sockets: accept, TLS, limits, drain. `proxy` handles the requests.
 //!
 //! One thread and one single-threaded runtime per core; a connection stays on the worker that accepted it
 //! (`docs/adr/0001-one-current-thread-runtime-per-core.md`).
@@ -9,7 +9,7 @@ mod http2;
 mod listen;
 mod proxy_protocol;
 mod socket;
-mod stall;
+mod stream_stall;
 pub mod tls;
 mod worker;
 mod write_watch;
@@ -21,35 +21,35 @@ use self::{
     drain::DrainSignal,
     listen::{Listener, bind},
     tls::Certificates,
-    worker::Open,
+    worker::ConnectionCounts,
 };
 use crate::{
     config::Settings,
-    proxy::{Entrance, Gate},
+    proxy::{ListenerKind, ProxyState},
 };
 
-/// The certificates in use.
+/// The TLS certificates in use.
 #[derive(Debug, Clone, Default)]
-pub struct Shown {
+pub struct ServerCertificates {
     pub public: Option<Arc<Certificates>>,
-    /// At the management API's own listener.
+    /// Of the management API's own listener.
     pub management: Option<Arc<Certificates>>,
 }
 
 /// The listeners, but for the private port, and the threads that serve them.
-pub struct Server {
+pub struct ProxyServer {
     pub http: Vec<SocketAddr>,
     pub https: Vec<SocketAddr>,
     pub management: Option<SocketAddr>,
     workers: Vec<JoinHandle<()>>,
 }
 
-impl Server {
-    /// Binds every address before the first thread starts, so that a wrong address is an error and not half a server.
+impl ProxyServer {
+    /// Binds every address before the first thread starts, so that a wrong address is an error and not a partial start.
     pub fn start(
         settings: &Settings,
-        gate: &Arc<Gate>,
-        certificates: &Shown,
+        state: &Arc<ProxyState>,
+        certificates: &ServerCertificates,
         drain: &DrainSignal,
     ) -> io::Result<Self> {
         let http = settings
@@ -69,40 +69,40 @@ impl Server {
         let bound = |sockets: &[std::net::TcpListener]| {
             sockets.iter().map(std::net::TcpListener::local_addr).collect::<io::Result<Vec<_>>>()
         };
-        let (plain, encrypted) = (bound(&http)?, bound(&https)?);
-        let managed = management.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
-        let open = Arc::new(Open::default());
+        let (plain_addresses, tls_addresses) = (bound(&http)?, bound(&https)?);
+        let management_address = management.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
+        let connection_counts = Arc::new(ConnectionCounts::default());
         let mut workers = Vec::with_capacity(settings.server.workers);
         for number in 0..settings.server.workers.max(1) {
             let mut listeners = Vec::new();
             for listener in &http {
                 listeners.push(Listener {
-                    entrance: Entrance::Public,
+                    kind: ListenerKind::Public,
                     socket: listener.try_clone()?,
                     tls: None,
                 });
             }
             for listener in &https {
                 let tls = certificates.public.clone();
-                listeners.push(Listener { entrance: Entrance::Public, socket: listener.try_clone()?, tls });
+                listeners.push(Listener { kind: ListenerKind::Public, socket: listener.try_clone()?, tls });
             }
             if let Some(listener) = &management {
                 let tls = certificates.management.clone();
                 let socket = listener.try_clone()?;
-                listeners.push(Listener { entrance: Entrance::Management, socket, tls });
+                listeners.push(Listener { kind: ListenerKind::Management, socket, tls });
             }
             workers.push(worker::start(
                 number,
                 listeners,
-                Arc::clone(gate),
-                Arc::clone(&open),
+                Arc::clone(state),
+                Arc::clone(&connection_counts),
                 drain.clone(),
             )?);
         }
-        Ok(Self { http: plain, https: encrypted, management: managed, workers })
+        Ok(Self { http: plain_addresses, https: tls_addresses, management: management_address, workers })
     }
 
-    /// Waits until every worker has ended, which they do after the drain.
+    /// Waits until every worker has ended, after the drain.
     pub fn join(&mut self) {
         for worker in self.workers.drain(..) {
             if worker.join().is_err() {

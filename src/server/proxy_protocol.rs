@@ -1,4 +1,4 @@
-//! PROXY protocol, versions 1 and 2: a load balancer that passes on TCP names the client in front of the connection
+//! PROXY protocol, versions 1 and 2: a load balancer that forwards TCP sends the client's address in front of the connection
 //! (<https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt>). Listed peers must send a header; from all others it is
 //! part of a request, and a malformed one.
 
@@ -9,23 +9,23 @@ use tokio::{io::AsyncReadExt, net::TcpStream};
 
 const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Signature, version and command, family and protocol, length.
-const V2_FIXED: usize = 16;
+const V2_FIXED_BYTES: usize = 16;
 /// With all TLVs; what the specification allows is 16 times as much.
-const V2_LONGEST: usize = 4096;
+const V2_MAX_BYTES: usize = 4096;
 const V1_PREFIX: &[u8] = b"PROXY ";
-const V1_LONGEST: usize = 107;
+const V1_MAX_BYTES: usize = 107;
 
-/// What the header says of the connection.
+/// The source of the connection according to the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Announced {
-    /// A client, behind the peer.
+pub enum AnnouncedSource {
+    /// A client behind the peer.
     Client(SocketAddr),
     /// The peer itself, as for a health check (`LOCAL`), or a client that it cannot describe (`UNKNOWN`, `AF_UNSPEC`).
     Peer,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum BadHeader {
+pub enum ProxyHeaderError {
     #[error("the connection ended before its PROXY header: {0}")]
     Io(#[from] io::Error),
     #[error("no PROXY header")]
@@ -36,8 +36,8 @@ pub enum BadHeader {
     TooLong,
 }
 
-/// Reads exactly the header: what follows belongs to TLS or HTTP.
-pub async fn read_header(stream: &mut TcpStream) -> Result<Announced, BadHeader> {
+/// Reads exactly the header: the following bytes belong to TLS or HTTP.
+pub async fn read_proxy_header(stream: &mut TcpStream) -> Result<AnnouncedSource, ProxyHeaderError> {
     let mut header = vec![0; V2_SIGNATURE.len()];
     stream.read_exact(&mut header).await?;
     if header == V2_SIGNATURE {
@@ -45,35 +45,36 @@ pub async fn read_header(stream: &mut TcpStream) -> Result<Announced, BadHeader>
     } else if header.starts_with(V1_PREFIX) {
         read_v1(stream, &mut header).await?;
     } else {
-        return Err(BadHeader::Missing);
+        return Err(ProxyHeaderError::Missing);
     }
     parse(&header)
 }
 
-async fn read_v2(stream: &mut TcpStream, header: &mut Vec<u8>) -> Result<(), BadHeader> {
-    let mut fixed = [0; V2_FIXED - V2_SIGNATURE.len()];
+async fn read_v2(stream: &mut TcpStream, header: &mut Vec<u8>) -> Result<(), ProxyHeaderError> {
+    let mut fixed = [0; V2_FIXED_BYTES - V2_SIGNATURE.len()];
     stream.read_exact(&mut fixed).await?;
     let [.., high, low] = fixed;
-    let length = V2_FIXED + usize::from(u16::from_be_bytes([high, low]));
-    if length > V2_LONGEST {
-        return Err(BadHeader::TooLong);
+    let length = V2_FIXED_BYTES + usize::from(u16::from_be_bytes([high, low]));
+    if length > V2_MAX_BYTES {
+        return Err(ProxyHeaderError::TooLong);
     }
     header.extend_from_slice(&fixed);
     header.resize(length, 0);
-    if let Some(rest) = header.get_mut(V2_FIXED..) {
+    if let Some(rest) = header.get_mut(V2_FIXED_BYTES..) {
         stream.read_exact(rest).await?;
     }
     Ok(())
 }
 
-/// A line: looked at before it is taken, so that nothing behind it is.
-async fn read_v1(stream: &mut TcpStream, header: &mut Vec<u8>) -> Result<(), BadHeader> {
+/// Peeks the line before reading it, so that nothing after it is consumed.
+async fn read_v1(stream: &mut TcpStream, header: &mut Vec<u8>) -> Result<(), ProxyHeaderError> {
     while !header.ends_with(b"\n") {
-        let mut ahead = [0; V1_LONGEST];
-        let room = ahead.get_mut(..V1_LONGEST.saturating_sub(header.len())).filter(|room| !room.is_empty());
-        let room = room.ok_or(BadHeader::TooLong)?;
-        let seen = stream.peek(room).await?;
-        let line = room.get(..seen).filter(|seen| !seen.is_empty()).ok_or(io::ErrorKind::UnexpectedEof);
+        let mut ahead = [0; V1_MAX_BYTES];
+        let buffer =
+            ahead.get_mut(..V1_MAX_BYTES.saturating_sub(header.len())).filter(|buffer| !buffer.is_empty());
+        let buffer = buffer.ok_or(ProxyHeaderError::TooLong)?;
+        let seen = stream.peek(buffer).await?;
+        let line = buffer.get(..seen).filter(|seen| !seen.is_empty()).ok_or(io::ErrorKind::UnexpectedEof);
         let line = line.map_err(io::Error::from)?;
         let take = line.iter().position(|byte| *byte == b'\n').map_or(seen, |end| end + 1);
         let start = header.len();
@@ -85,19 +86,19 @@ async fn read_v1(stream: &mut TcpStream, header: &mut Vec<u8>) -> Result<(), Bad
     Ok(())
 }
 
-/// Of a whole header and nothing else.
-fn parse(header: &[u8]) -> Result<Announced, BadHeader> {
+/// Parses a complete header and nothing else.
+fn parse(header: &[u8]) -> Result<AnnouncedSource, ProxyHeaderError> {
     let (parsed, length) =
-        ProxyHeader::parse(header, ParseConfig::default()).map_err(|_| BadHeader::Malformed)?;
+        ProxyHeader::parse(header, ParseConfig::default()).map_err(|_| ProxyHeaderError::Malformed)?;
     if length != header.len() || !parsed.tlvs().all(|tlv| tlv.is_ok()) {
-        return Err(BadHeader::Malformed);
+        return Err(ProxyHeaderError::Malformed);
     }
     match parsed.proxied_address() {
-        None => Ok(Announced::Peer),
+        None => Ok(AnnouncedSource::Peer),
         Some(ProxiedAddress { protocol: Protocol::Stream, source, .. }) => {
-            Ok(Announced::Client(SocketAddr::new(source.ip().to_canonical(), source.port())))
+            Ok(AnnouncedSource::Client(SocketAddr::new(source.ip().to_canonical(), source.port())))
         }
-        Some(_) => Err(BadHeader::Malformed),
+        Some(_) => Err(ProxyHeaderError::Malformed),
     }
 }
 
@@ -107,8 +108,8 @@ mod tests {
 
     use super::*;
 
-    /// What is read of these bytes, and what is left for the next reader.
-    async fn read(sent: &[&[u8]]) -> (Result<Announced, String>, Vec<u8>) {
+    /// The parsed header, and the bytes left for the next reader.
+    async fn read(sent: &[&[u8]]) -> (Result<AnnouncedSource, String>, Vec<u8>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (mut server, _) = listener.accept().await.unwrap();
@@ -119,7 +120,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        let (read, ()) = tokio::join!(read_header(&mut server), write);
+        let (read, ()) = tokio::join!(read_proxy_header(&mut server), write);
         let mut rest = Vec::new();
         if read.is_ok() {
             server.read_to_end(&mut rest).await.unwrap();
@@ -140,21 +141,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn announces_the_client_and_leaves_what_follows() {
-        let client = |text: &str| Announced::Client(text.parse().unwrap());
+    async fn names_the_client_and_reads_no_further() {
+        let client = |text: &str| AnnouncedSource::Client(text.parse().unwrap());
         let with_tlvs = [&V4[..], &[0x04, 0, 1, 0], &[0xea, 0, 3, 1, 2, 3]].concat();
         for (header, announced) in [
             (b"PROXY TCP4 192.0.2.1 10.0.0.1 12345 443\r\n".to_vec(), client("192.0.2.1:12345")),
             (b"PROXY TCP6 2001:db8::1 2001:db8::2 12345 443\r\n".to_vec(), client("[2001:db8::1]:12345")),
             (b"PROXY TCP6 ::ffff:192.0.2.1 ::1 12345 443\r\n".to_vec(), client("192.0.2.1:12345")),
-            (b"PROXY UNKNOWN\r\n".to_vec(), Announced::Peer),
-            (b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n".to_vec(), Announced::Peer),
+            (b"PROXY UNKNOWN\r\n".to_vec(), AnnouncedSource::Peer),
+            (b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n".to_vec(), AnnouncedSource::Peer),
             (v2(0x21, 0x11, &V4), client("192.0.2.1:12345")),
             (v2(0x21, 0x11, &with_tlvs), client("192.0.2.1:12345")),
             (v2(0x21, 0x21, &v6("2001:db8::1")), client("[2001:db8::1]:12345")),
-            (v2(0x20, 0x00, &[]), Announced::Peer),
-            (v2(0x20, 0x11, &V4), Announced::Peer),
-            (v2(0x21, 0x00, &[]), Announced::Peer),
+            (v2(0x20, 0x00, &[]), AnnouncedSource::Peer),
+            (v2(0x20, 0x11, &V4), AnnouncedSource::Peer),
+            (v2(0x21, 0x00, &[]), AnnouncedSource::Peer),
         ] {
             let whole = [&header[..], b"GET / HTTP/1.1\r\n"].concat();
             assert_eq!(read(&[&whole]).await, (Ok(announced), b"GET / HTTP/1.1\r\n".to_vec()), "{header:?}");

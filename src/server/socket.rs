@@ -1,4 +1,4 @@
-//! A client's socket, clear or encrypted, with bytes that were read too early put back in front.
+//! A client's socket, clear or encrypted, with bytes that were read ahead put back in front.
 
 use std::{
     io,
@@ -18,20 +18,20 @@ use tokio_rustls::server::TlsStream;
 use super::write_watch::{WriteLimits, WriteWatch};
 use crate::proxy::ClientConnection;
 
-/// Bytes the kernel accepts beyond what the client's window takes; it would grow to megabytes.
-const UNSENT: u32 = 32 * 1024;
-/// Plaintext that rustls accepts while the socket takes nothing: one record. Its own limit is 64 KiB.
+/// Bytes the kernel accepts beyond the client's window; it would grow to megabytes.
+const UNSENT_LOW_WATERMARK: u32 = 32 * 1024;
+/// Plaintext that rustls accepts while the socket is blocked: one record. Its own limit is 64 KiB.
 const TLS_WRITE_BUFFER: usize = 16 * 1024;
 
-/// What a connection's task needs of its socket.
+/// Operations that a connection's task needs of its socket.
 pub trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// The transport below, to wait for bytes without a buffer to put them in.
     fn tcp(&self) -> &TcpStream;
 
-    /// Limits what waits below us for a client that does not read.
+    /// Limits the kernel and TLS buffers for a client that does not read.
     fn limit_write_buffers(&mut self) {
-        // where the kernel does not know the option, its own limit stays
-        let _ = SockRef::from(self.tcp()).set_tcp_notsent_lowat(UNSENT);
+        // a kernel without this option applies its own limit
+        let _ = SockRef::from(self.tcp()).set_tcp_notsent_lowat(UNSENT_LOW_WATERMARK);
     }
 }
 
@@ -53,24 +53,24 @@ impl Socket for TlsStream<TcpStream> {
     }
 }
 
-pub struct Rewound<T> {
+pub struct RewoundSocket<T> {
     socket: T,
     early: Bytes,
     connection: Arc<ClientConnection>,
     watch: WriteWatch,
 }
 
-impl<T> Rewound<T> {
+impl<T> RewoundSocket<T> {
     pub fn new(socket: T, early: Bytes, connection: &Arc<ClientConnection>, limits: WriteLimits) -> Self {
         Self { socket, early, connection: Arc::clone(connection), watch: WriteWatch::new(limits) }
     }
 
-    /// The socket, and what of the early bytes nobody has read.
+    /// The socket, and the unread part of the early bytes.
     pub fn into_parts(self) -> (T, Bytes) {
         (self.socket, self.early)
     }
 
-    fn watched<R>(
+    fn record_write<R>(
         &mut self,
         written: Poll<io::Result<R>>,
         bytes: impl FnOnce(&R) -> usize,
@@ -78,7 +78,7 @@ impl<T> Rewound<T> {
     ) -> Poll<io::Result<R>> {
         if let Poll::Ready(written) = written {
             let bytes = written.as_ref().map_or(0, bytes);
-            if self.watch.progressed(bytes) {
+            if self.watch.record_progress(bytes) {
                 self.connection.set_blocked(false);
             }
             return Poll::Ready(written);
@@ -89,7 +89,7 @@ impl<T> Rewound<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Rewound<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for RewoundSocket<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -105,10 +105,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Rewound<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Rewound<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for RewoundSocket<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(cx, buf);
-        self.watched(written, |bytes| *bytes, cx)
+        self.record_write(written, |bytes| *bytes, cx)
     }
 
     fn poll_write_vectored(
@@ -117,7 +117,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Rewound<T> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
-        self.watched(written, |bytes| *bytes, cx)
+        self.record_write(written, |bytes| *bytes, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -126,9 +126,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Rewound<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.socket).poll_flush(cx);
-        let flushed = self.watched(flushed, |()| 0, cx);
-        if flushed.is_ready() && self.connection.has_flushed() {
-            // hyper polls the answer before it writes, so without this the answer would wait for ever
+        let flushed = self.record_write(flushed, |()| 0, cx);
+        if flushed.is_ready() && self.connection.mark_flushed() {
+            // hyper polls the response before it writes, so without this the response would wait for ever
             cx.waker().wake_by_ref();
         }
         flushed

@@ -1,4 +1,4 @@
-//! Certificates of a TLS listener: read, checked, replaced while connections go on.
+//! Certificates of a TLS listener: loaded, validated, replaced while connections continue.
 
 use std::{
     fs::File,
@@ -27,23 +27,25 @@ use crate::config::model::{CertificateFiles, ClientAuth, TlsFiles};
 
 #[derive(Debug)]
 pub struct Certificates {
-    resolver: Arc<Resolver>,
+    resolver: Arc<CertificateResolver>,
     config: ArcSwap<ServerConfig>,
-    /// The configuration asks clients for certificates.
+    /// The configuration requests client certificates.
     has_client_auth: AtomicBool,
 }
 
 impl Certificates {
     pub fn load(files: &TlsFiles) -> io::Result<Arc<Self>> {
-        let resolver = Arc::new(Resolver(ArcSwap::from_pointee(Chains::read(files)?)));
+        let resolver = Arc::new(CertificateResolver(ArcSwap::from_pointee(
+            CertificateChains::read_certified_key(files)?,
+        )));
         let config = server_config(&resolver, files.client_auth.as_ref())?;
         let has_client_auth = AtomicBool::new(files.client_auth.is_some());
         Ok(Arc::new(Self { resolver, config: ArcSwap::new(config), has_client_auth }))
     }
 
-    /// Takes the files' new content for the next handshakes; after a mistake in one of them all stay as they were.
+    /// Uses the files' new content for the next handshakes; if one of them is invalid all stay as they were.
     pub fn reload(&self, files: &TlsFiles) -> io::Result<()> {
-        let chains = Chains::read(files)?;
+        let chains = CertificateChains::read_certified_key(files)?;
         // without client certificates the configuration stays, and with it the sessions that clients resume
         let has_client_auth = files.client_auth.is_some();
         if has_client_auth || self.has_client_auth.load(Ordering::Relaxed) {
@@ -60,7 +62,7 @@ impl Certificates {
 }
 
 fn server_config(
-    resolver: &Arc<Resolver>,
+    resolver: &Arc<CertificateResolver>,
     client_auth: Option<&ClientAuth>,
 ) -> io::Result<Arc<ServerConfig>> {
     let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(resolver) as _;
@@ -75,46 +77,46 @@ fn server_config(
 }
 
 fn client_verifier(auth: &ClientAuth) -> io::Result<Arc<dyn ClientCertVerifier>> {
-    let said =
+    let with_path =
         |error: &dyn std::fmt::Display| io::Error::other(format!("{}: {error}", auth.ca_file.display()));
     let mut roots = RootCertStore::empty();
-    for authority in chain(&auth.ca_file)? {
-        roots.add(authority).map_err(|error| said(&error))?;
+    for authority in read_chain(&auth.ca_file)? {
+        roots.add(authority).map_err(|error| with_path(&error))?;
     }
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     let builder = if auth.required { builder } else { builder.allow_unauthenticated() };
-    builder.build().map_err(|error| said(&error))
+    builder.build().map_err(|error| with_path(&error))
 }
 
-/// Shows the certificate that the client's server name (SNI) is in, or else the first.
+/// Presents the certificate that matches the client's server name (SNI), or else the first.
 #[derive(Debug)]
-struct Resolver(ArcSwap<Chains>);
+struct CertificateResolver(ArcSwap<CertificateChains>);
 
 #[derive(Debug)]
-struct Chains {
+struct CertificateChains {
     first: Arc<CertifiedKey>,
-    more: Vec<Arc<CertifiedKey>>,
+    others: Vec<Arc<CertifiedKey>>,
 }
 
-impl Chains {
-    fn read(files: &TlsFiles) -> io::Result<Self> {
+impl CertificateChains {
+    fn read_certified_key(files: &TlsFiles) -> io::Result<Self> {
         let read = |files: &CertificateFiles| read(&files.cert_file, &files.key_file).map(Arc::new);
         let more = files.more.iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { first: read(&files.certificate)?, more })
+        Ok(Self { first: read(&files.certificate)?, others: more })
     }
 
     fn find(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
-        // most listeners have one certificate and pay nothing for the others
-        if self.more.is_empty() {
+        // most listeners have one certificate and need no look-up
+        if self.others.is_empty() {
             return None;
         }
         let name = ServerName::try_from(name).ok()?;
-        std::iter::once(&self.first).chain(&self.more).find(|key| is_for(key, &name))
+        std::iter::once(&self.first).chain(&self.others).find(|key| matches_server_name(key, &name))
     }
 }
 
-impl ResolvesServerCert for Resolver {
+impl ResolvesServerCert for CertificateResolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let chains = self.0.load();
         let found = hello.server_name().and_then(|name| chains.find(name));
@@ -122,13 +124,13 @@ impl ResolvesServerCert for Resolver {
     }
 }
 
-/// As a client would check it (RFC 9525), wildcards included.
-fn is_for(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
+/// Verified as a client would (RFC 9525), wildcards included.
+fn matches_server_name(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
     let parsed = key.end_entity_cert().and_then(ParsedCertificate::try_from);
     parsed.is_ok_and(|parsed| verify_server_name(&parsed, name).is_ok())
 }
 
-fn chain(file: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+fn read_chain(file: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     let chain = CertificateDer::pem_reader_iter(open(file)?)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| io::Error::other(format!("{}: {error}", file.display())))?;
@@ -145,7 +147,7 @@ fn open(file: &Path) -> io::Result<BufReader<File>> {
 }
 
 fn read(cert_file: &Path, key_file: &Path) -> io::Result<CertifiedKey> {
-    let chain = chain(cert_file)?;
+    let chain = read_chain(cert_file)?;
     let key = PrivateKeyDer::from_pem_reader(open(key_file)?)
         .map_err(|error| io::Error::other(format!("{}: {error}", key_file.display())))?;
     CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).map_err(|error| {

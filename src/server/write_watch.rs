@@ -1,4 +1,4 @@
-//! Notices a client that takes its answer too slowly, over a connection's socket.
+//! Detects a client that reads responses too slowly, over a connection's socket.
 
 use std::{
     future::Future as _,
@@ -11,7 +11,7 @@ use std::{
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
-    config::model::Limits,
+    config::model::LimitSettings,
     domain::{
         fairness::Resource,
         transfer_rate::{MinRate, TransferDebt},
@@ -19,7 +19,7 @@ use crate::{
     sync::{BufferBudget, StalledAnswer, client_limits::Permit},
 };
 
-/// How slowly a client may take its answers.
+/// Limits for slow readers.
 #[derive(Debug, Clone)]
 pub struct WriteLimits {
     pub timeout: Duration,
@@ -28,7 +28,7 @@ pub struct WriteLimits {
 }
 
 impl WriteLimits {
-    pub fn new(limits: &Limits, buffers: &Arc<BufferBudget>) -> Self {
+    pub fn new(limits: &LimitSettings, buffers: &Arc<BufferBudget>) -> Self {
         Self::of(limits.write_timeout, limits.download_rate, Arc::clone(buffers))
     }
 
@@ -36,12 +36,12 @@ impl WriteLimits {
         Self { timeout, rate, buffers }
     }
 
-    /// How long a client with this debt may take nothing.
-    pub fn patience(&self, debt: TransferDebt) -> Duration {
+    /// How long a client with this debt may read nothing.
+    pub fn time_left(&self, debt: TransferDebt) -> Duration {
         if self.rate.bytes_per_second == 0 {
             return self.timeout;
         }
-        self.timeout.min(debt.patience(self.rate))
+        self.timeout.min(debt.remaining_grace(self.rate))
     }
 
     /// Whether an answer must end because its client has taken nothing for this time, so that others are served.
@@ -51,25 +51,25 @@ impl WriteLimits {
     }
 }
 
-/// Counts what an answer holds while its client takes nothing.
+/// Reserves the bytes of a response whose client reads nothing.
 pub fn reserve(answer: &StalledAnswer) -> Permit {
     answer.client.reserve(Resource::BufferedBytes, answer.bytes())
 }
 
 pub struct WriteWatch {
     limits: WriteLimits,
-    /// Made when the client first takes nothing.
-    stall: Option<Box<Stall>>,
+    /// Created when the client first reads nothing.
+    stall: Option<Box<WriteStall>>,
 }
 
-struct Stall {
+struct WriteStall {
     debt: TransferDebt,
     timer: Pin<Box<Sleep>>,
-    /// Since when the client takes nothing, as long as it does.
-    waiting: Option<Waiting>,
+    /// Since when the client reads nothing, while it does.
+    blocked: Option<BlockedWrite>,
 }
 
-struct Waiting {
+struct BlockedWrite {
     since: Instant,
     reservation: Permit,
 }
@@ -79,13 +79,13 @@ impl WriteWatch {
         Self { limits, stall: None }
     }
 
-    /// The client took bytes. Whether it was waited for.
-    pub fn progressed(&mut self, bytes: usize) -> bool {
+    /// The client read bytes. Returns whether it had been blocked.
+    pub fn record_progress(&mut self, bytes: usize) -> bool {
         let Some(stall) = &mut self.stall else { return false };
-        let waiting = stall.waiting.take();
-        let waited = waiting.as_ref().map_or(Duration::ZERO, |waiting| waiting.since.elapsed());
+        let blocked = stall.blocked.take();
+        let waited = blocked.as_ref().map_or(Duration::ZERO, |blocked| blocked.since.elapsed());
         stall.debt.record(waited, bytes, self.limits.rate);
-        waiting.is_some()
+        blocked.is_some()
     }
 
     /// Called while the client takes nothing of `answer`. Ready when the answer must end.
@@ -97,12 +97,12 @@ impl WriteWatch {
         let limits = &self.limits;
         let stall = self.stall.get_or_insert_with(|| {
             let timer = Box::pin(sleep_until(Instant::now() + limits.timeout));
-            Box::new(Stall { debt: TransferDebt::default(), timer, waiting: None })
+            Box::new(WriteStall { debt: TransferDebt::default(), timer, blocked: None })
         });
-        let waiting = stall.waiting.get_or_insert_with(|| {
+        let waiting = stall.blocked.get_or_insert_with(|| {
             let since = Instant::now();
-            stall.timer.as_mut().reset(since + limits.patience(stall.debt));
-            Waiting { since, reservation: reserve(&answer()) }
+            stall.timer.as_mut().reset(since + limits.time_left(stall.debt));
+            BlockedWrite { since, reservation: reserve(&answer()) }
         });
         if limits.must_end(&waiting.reservation, waiting.since.elapsed()) {
             return Poll::Ready(());
@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::fairness::Share,
+        domain::fairness::ResourceLimit,
         sync::{
             STALLED_ANSWER_BYTES,
             client_limits::{ClientRegistry, ClientState},
@@ -131,7 +131,7 @@ mod tests {
         WriteLimits::of(
             Duration::from_mins(1),
             rate,
-            BufferBudget::new(Share { client: budget, all: budget }),
+            BufferBudget::new(ResourceLimit { client: budget, all: budget }),
         )
     }
 
@@ -139,11 +139,11 @@ mod tests {
         StalledAnswer { client: Arc::clone(client), overhead: 0, unsent: 0, left: usize::MAX }
     }
 
-    /// How many seconds a client is served that takes `bytes` after each pause of `pause` seconds; at most an hour.
-    async fn served(limits: WriteLimits, pause: u64, bytes: usize) -> u64 {
+    /// Seconds until a client is disconnected that reads `bytes` after each pause of `pause` seconds; at most an hour.
+    async fn seconds_until_disconnect(limits: WriteLimits, pause: u64, bytes: usize) -> u64 {
         let clients = ClientRegistry::default();
         let seconds = served_to(clients.all(), limits, pause, bytes).await;
-        assert_eq!(clients.all().held(Resource::BufferedBytes), 0, "given back");
+        assert_eq!(clients.all().held(Resource::BufferedBytes), 0, "released");
         seconds
     }
 
@@ -164,42 +164,42 @@ mod tests {
             if given_up.await.is_ok() {
                 return start.elapsed().as_secs();
             }
-            watch.progressed(bytes);
+            watch.record_progress(bytes);
             sleep(Duration::from_millis(1)).await;
         }
         3600
     }
 
     #[tokio::test(start_paused = true)]
-    async fn attack_a_client_that_takes_a_little_now_and_then() {
+    async fn attack_slow_read() {
         for (rate, pause, bytes, seconds) in [
             // nothing at all
             (240, 100_000, 0, 60),
             (0, 100_000, 0, 60),
             // a byte every ten seconds
             (240, 10, 1, 60),
-            // without a rate that is enough
+            // without a minimum rate that is enough
             (0, 10, 1, 3600),
-            // a bad line, and a good one with long pauses
+            // a slow link, and a fast one with long pauses
             (240, 10, 2_500, 3600),
             (240, 50, 16_384, 3600),
         ] {
-            let taken = served(limits(rate, usize::MAX), pause, bytes).await;
+            let taken = seconds_until_disconnect(limits(rate, usize::MAX), pause, bytes).await;
             assert!(taken.abs_diff(seconds) <= 1, "{rate} B/s, {bytes} bytes each {pause} s: {taken} s");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_exhausted_budget_shortens_the_patience() {
-        assert_eq!(served(limits(240, STALLED_ANSWER_BYTES + 1), 100_000, 0).await, 60);
-        assert_eq!(served(limits(240, STALLED_ANSWER_BYTES), 100_000, 0).await, 5);
+    async fn disconnects_sooner_if_buffer_budget_is_exhausted() {
+        assert_eq!(seconds_until_disconnect(limits(240, STALLED_ANSWER_BYTES + 1), 100_000, 0).await, 60);
+        assert_eq!(seconds_until_disconnect(limits(240, STALLED_ANSWER_BYTES), 100_000, 0).await, 5);
     }
 
     /// Beside answers that began before the client reached its share.
     #[tokio::test(start_paused = true)]
     async fn attack_one_client_holds_the_buffers_of_all() {
         let mut limits = limits(240, 0);
-        let share = Share { client: 4 * STALLED_ANSWER_BYTES, all: 8 * STALLED_ANSWER_BYTES };
+        let share = ResourceLimit { client: 4 * STALLED_ANSWER_BYTES, all: 8 * STALLED_ANSWER_BYTES };
         limits.buffers = BufferBudget::new(share);
         let clients = ClientRegistry::default();
         let [greedy, other] = [[192, 0, 2, 1], [198, 51, 100, 1]].map(|ip| clients.by_address(ip.into()));

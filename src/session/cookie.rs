@@ -1,25 +1,25 @@
-//! Our cookies: what they are called, how they are set, and how they are read. Each is a name, not a container.
+//! Doorward's cookies: names, attributes and parsing. Each is an opaque id, not a container.
 
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderValue, header};
 
-/// A cookie of ours. Over HTTPS its name begins with `__Host-`: no other host and no path can have set it.
+/// A cookie of Doorward. Over HTTPS its name has the prefix `__Host-`, so no other host or path can set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cookie {
-    /// Names a session.
+pub enum OwnCookie {
+    /// The session id.
     Session,
-    /// Holds a form to the browser it was shown to, before there is a session.
+    /// Binds a form to its browser before there is a session.
     Form,
-    /// A browser on which an account has signed in before.
+    /// Identifies a browser that has signed in before.
     Device,
 }
 
 /// Half a year.
-const DEVICE_SECONDS: u32 = 180 * 24 * 3600;
+const DEVICE_MAX_AGE_SECONDS: u32 = 180 * 24 * 3600;
 
-impl Cookie {
+impl OwnCookie {
     pub const ALL: [Self; 3] = [Self::Session, Self::Form, Self::Device];
 
     pub const fn name(self, https: bool) -> &'static str {
@@ -33,12 +33,12 @@ impl Cookie {
         }
     }
 
-    /// Its value in a request. A name that is there twice says nothing: somebody else wrote one of the two.
+    /// The value in a request. A duplicate cookie is ignored: one of the two was set by another party.
     pub fn read(self, headers: &HeaderMap, https: bool) -> Option<&str> {
         let name = self.name(https);
         let mut found = None;
         for line in headers.get_all(header::COOKIE) {
-            // a line may hold other people's bytes; ours are ASCII
+            // a header line may contain non-ASCII bytes of other cookies
             for pair in line.as_bytes().split(|byte| *byte == b';') {
                 let pair = pair.trim_ascii();
                 let Some(value) = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
@@ -54,22 +54,22 @@ impl Cookie {
         found
     }
 
-    /// `Set-Cookie` with this value, which must be one of ours: letters, digits, `-`, `_` and `.`.
+    /// `Set-Cookie` with this value: letters, digits, `-`, `_` and `.` only.
     pub fn set(self, value: &str, https: bool) -> Option<HeaderValue> {
         let age = match self {
-            Self::Device => format!("; Max-Age={DEVICE_SECONDS}"),
-            // as long as the browser is open; the session itself ends at the server
+            Self::Device => format!("; Max-Age={DEVICE_MAX_AGE_SECONDS}"),
+            // until the browser is closed; the session itself expires at the server
             Self::Session | Self::Form => String::new(),
         };
-        self.line(value, &age, https)
+        self.set_cookie_header(value, &age, https)
     }
 
-    /// `Set-Cookie` that takes it away.
+    /// `Set-Cookie` that deletes the cookie.
     pub fn clear(self, https: bool) -> Option<HeaderValue> {
-        self.line("", "; Max-Age=0", https)
+        self.set_cookie_header("", "; Max-Age=0", https)
     }
 
-    fn line(self, value: &str, age: &str, https: bool) -> Option<HeaderValue> {
+    fn set_cookie_header(self, value: &str, age: &str, https: bool) -> Option<HeaderValue> {
         let ours = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if !value.bytes().all(ours) {
             return None;
@@ -80,7 +80,7 @@ impl Cookie {
     }
 }
 
-/// 32 bytes, most of them random: what a session or form cookie holds. It does not print.
+/// The value of a session or form cookie: 32 bytes, most of them random. `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CookieSecret([u8; 32]);
 
@@ -89,7 +89,7 @@ impl CookieSecret {
         Self(random)
     }
 
-    /// `None`: nothing we ever gave out.
+    /// `None` if the value is not 32 bytes in base64url.
     pub fn parse(value: &str) -> Option<Self> {
         let mut bytes = [0; 32];
         let length = URL_SAFE_NO_PAD.decode_slice(value, &mut bytes).ok()?;
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn a_session_cookie_is_at_most_256_bytes_and_locked_to_its_host() {
         let secret = CookieSecret::new([0xff; 32]);
-        let line = Cookie::Session.set(&secret.value(), true).unwrap();
+        let line = OwnCookie::Session.set(&secret.value(), true).unwrap();
         assert_eq!(
             line.to_str().unwrap(),
             "__Host-doorward=__________________________________________8; Path=/; HttpOnly; SameSite=Lax; Secure"
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(CookieSecret::parse(&secret.value()), Some(secret.clone()));
         assert_eq!(format!("{secret:?}"), "********");
         // browsers refuse `__Host-` over clear text
-        let line = Cookie::Session.set(&secret.value(), false).unwrap();
+        let line = OwnCookie::Session.set(&secret.value(), false).unwrap();
         assert!(line.to_str().unwrap().starts_with("doorward_session="));
         assert!(!line.to_str().unwrap().contains("Secure"));
     }
@@ -150,30 +150,30 @@ mod tests {
             (&["__host-doorward=a"], None),
             (&[], None),
         ] {
-            assert_eq!(Cookie::Session.read(&request(lines), true), value, "{lines:?}");
+            assert_eq!(OwnCookie::Session.read(&request(lines), true), value, "{lines:?}");
         }
     }
 
     #[test]
-    fn attack_cookie_tossing_a_second_cookie_of_the_name_counts_for_neither() {
+    fn attack_cookie_tossing() {
         for lines in
             [&["doorward_session=a; doorward_session=b"][..], &["doorward_session=a", "doorward_session=b"]]
         {
-            assert_eq!(Cookie::Session.read(&request(lines), false), None);
+            assert_eq!(OwnCookie::Session.read(&request(lines), false), None);
         }
-        // and over https the clear-text name is nobody's
-        assert_eq!(Cookie::Session.read(&request(&["doorward_session=a"]), true), None);
+        // and over HTTPS the name for clear text is ignored
+        assert_eq!(OwnCookie::Session.read(&request(&["doorward_session=a"]), true), None);
     }
 
     #[test]
     fn attack_header_injection_by_a_cookie_value() {
         for value in ["a;b", "a\r\nSet-Cookie: x=y", "a b", "a,b", "ä"] {
-            assert_eq!(Cookie::Session.set(value, true), None, "{value:?}");
+            assert_eq!(OwnCookie::Session.set(value, true), None, "{value:?}");
         }
     }
 
     #[test]
-    fn what_we_never_gave_out_is_no_secret() {
+    fn rejects_values_that_are_not_32_bytes() {
         let short = URL_SAFE_NO_PAD.encode([1; 31]);
         let long = URL_SAFE_NO_PAD.encode([1; 33]);
         for value in ["", "a", &short, &long, &"!".repeat(43), &"a".repeat(100_000)] {

@@ -1,17 +1,17 @@
-//! Against forms that other websites submit in somebody's name: a token bound to the browser's cookie, and what the
-//! browser itself says about where a request comes from.
+//! Protection against cross-site request forgery: a token bound to the browser's cookie, and the fetch
+//! metadata of the browser.
 
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::cookie::CookieSecret;
 
-/// The hidden field of a form: `purpose` keeps the token of one form from being used for another.
+/// The hidden field of a form: `purpose` prevents the use of a token in another form.
 pub fn token(cookie: &CookieSecret, purpose: &str) -> String {
     URL_SAFE_NO_PAD.encode(hmac::sign(&key(cookie), purpose.as_bytes()))
 }
 
-/// Whether `given` is that token; takes the same time for every wrong one.
+/// Whether `given` is that token; in constant time.
 pub fn is_token(cookie: &CookieSecret, purpose: &str, given: &str) -> bool {
     let Ok(given) = URL_SAFE_NO_PAD.decode(given) else { return false };
     hmac::verify(&key(cookie), purpose.as_bytes(), &given).is_ok()
@@ -21,12 +21,12 @@ fn key(cookie: &CookieSecret) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, cookie.as_bytes())
 }
 
-/// Whether the browser says that another website sent this. Browsers say it with `Sec-Fetch-Site` over HTTPS and to
-/// localhost, and elsewhere with `Origin`; where neither says anything the token alone decides.
+/// Whether the request is cross-site according to the browser. Browsers send `Sec-Fetch-Site` over HTTPS
+/// and to localhost, and otherwise `Origin`; without both, the token alone decides.
 pub fn is_cross_site(sec_fetch_site: Option<&str>, origin: Option<&str>, own_origin: Option<&str>) -> bool {
     match (sec_fetch_site, origin) {
         (Some(site), _) => !site.eq_ignore_ascii_case("same-origin"),
-        // a page that keeps its referrer to itself
+        // a page that suppresses its referrer
         (None, None | Some("null")) => false,
         (None, Some(origin)) => own_origin != Some(origin),
     }
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attack_cross_site_request_forgery_a_token_fits_one_browser_and_one_form() {
+    fn attack_cross_site_request_forgery_with_another_form_token() {
         let (mine, other) = (CookieSecret::new([1; 32]), CookieSecret::new([2; 32]));
         let token = token(&mine, "sign-in");
         assert!(is_token(&mine, "sign-in", &token));
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn attack_cross_site_request_forgery_the_browser_tells() {
+    fn attack_cross_site_request_forgery_by_fetch_metadata() {
         const OWN: Option<&str> = Some("https://portal.example");
         for (site, origin, cross) in [
             (Some("same-origin"), OWN, false),
@@ -66,6 +66,6 @@ mod tests {
         ] {
             assert_eq!(is_cross_site(site, origin, OWN), cross, "{site:?} {origin:?}");
         }
-        assert!(is_cross_site(None, OWN, None), "an own origin that is not known is nobody's");
+        assert!(is_cross_site(None, OWN, None), "an unknown own origin matches no origin");
     }
 }

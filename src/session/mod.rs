@@ -1,19 +1,19 @@
-//! Who is signed in with this browser: the cookie that names a session, the session in the store, and the memory that
-//! spares the store every request but the first.
+//! Browser sessions: the cookie with the session id, the session in the store, and the session cache, which
+//! saves the store access of all requests but the first.
 
+mod active_session;
+mod change_feed_health;
 pub mod cookie;
+mod cookie_signer;
 pub mod csrf;
-mod live;
-mod memory;
-mod news;
-mod open;
-mod seal;
-mod sessions;
+mod open_connections;
+mod session_cache;
+mod session_service;
 
 pub use self::{
-    cookie::{Cookie, CookieSecret},
-    live::Live,
-    open::Open,
-    seal::Seal,
-    sessions::{Begin, NotBegun, Sessions, Unavailable, hash_of},
+    active_session::ActiveSession,
+    cookie::{CookieSecret, OwnCookie},
+    cookie_signer::CookieSigner,
+    open_connections::SessionConnection,
+    session_service::{BeginSessionError, NewSession, SessionService, SessionsUnavailable, hash_of},
 };

@@ -1,4 +1,4 @@
-//! Who has changed what, in the order in which it happened. Written in the transaction of the change itself.
+//! Audit records in the order of the changes, written in the transaction of the change itself.
 
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
@@ -7,46 +7,50 @@ use super::{
     value::{number, read_number, read_tenant, read_text},
 };
 use crate::domain::{
-    audit::{Actor, Deed, Record},
+    audit::{Actor, AdminAction, AuditRecord},
     tenant::TenantId,
 };
 
 #[derive(Clone, Copy)]
-pub struct Audit<'a> {
+pub struct AuditRepository<'a> {
     pub(super) store: &'a Store,
 }
 
-/// A part of the records, the newest first: at most `limit` before the one whose id is `before`.
+/// A page of records, the newest first: at most `limit` before the record `before`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuditPage {
     pub before: Option<u64>,
     pub limit: u32,
 }
 
-impl Audit<'_> {
-    /// Writes down what was changed elsewhere than in the store: in a tenant's file.
+impl AuditRepository<'_> {
+    /// Records changes outside of the store, such as in a tenant's file.
     pub async fn record(
         self,
         tenant: &TenantId,
         actor: &Actor,
-        deeds: &[Deed],
+        actions: &[AdminAction],
         now: u64,
     ) -> Result<(), StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
-                write(&mut transaction, tenant, actor, deeds, now).await?;
+                write(&mut transaction, tenant, actor, actions, now).await?;
                 transaction.commit().await?;
                 Ok(())
             })
             .await
     }
 
-    /// Those about a tenant, or all.
-    pub async fn list(self, tenant: Option<&TenantId>, page: AuditPage) -> Result<Vec<Record>, StoreError> {
+    /// The records of a tenant, or all.
+    pub async fn list(
+        self,
+        tenant: Option<&TenantId>,
+        page: AuditPage,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
         let before = page.before.map_or(i64::MAX, number);
         self.store
-            .within(async {
+            .with_deadline(async {
                 let query = match tenant {
                     Some(tenant) => sqlx::query(concat!(
                         "SELECT id, at, tenant, actor, address, request_id, action, target, before, after FROM audit ",
@@ -66,20 +70,20 @@ impl Audit<'_> {
     }
 }
 
-/// After all other rows of a transaction but the change record: until commit, nobody else can write one.
+/// Call after all other rows of a transaction except the change record: blocks other writers until commit.
 pub(super) async fn write(
     connection: &mut AnyConnection,
     tenant: &TenantId,
     actor: &Actor,
-    deeds: &[Deed],
+    actions: &[AdminAction],
     now: u64,
 ) -> Result<(), StoreError> {
     let row = sqlx::query("UPDATE audit_clock SET last = last + $1 RETURNING last")
-        .bind(i64::try_from(deeds.len()).unwrap_or(i64::MAX))
+        .bind(i64::try_from(actions.len()).unwrap_or(i64::MAX))
         .fetch_one(&mut *connection)
         .await?;
     let last: i64 = row.try_get("last")?;
-    for (deed, to_come) in deeds.iter().zip((0..deeds.len()).rev()) {
+    for (deed, to_come) in actions.iter().zip((0..actions.len()).rev()) {
         sqlx::query(
             "INSERT INTO audit (id, at, tenant, actor, address, request_id, action, target, before, after) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -100,8 +104,8 @@ pub(super) async fn write(
     Ok(())
 }
 
-fn read(row: &AnyRow) -> Result<Record, StoreError> {
-    Ok(Record {
+fn read(row: &AnyRow) -> Result<AuditRecord, StoreError> {
+    Ok(AuditRecord {
         id: read_number(row, "id")?,
         at: read_number(row, "at")?,
         tenant: read_tenant(row)?,

@@ -1,5 +1,5 @@
-//! Wrong guesses. Whoever updates counters holds them until it is done, so that of two hundred guesses at once each is
-//! counted, on one replica or on ten.
+//! Lockout counters. An update locks its rows until commit, so that each of two hundred parallel attempts
+//! is counted, on one replica or on ten.
 
 use std::{collections::HashMap, fmt::Write as _};
 
@@ -10,44 +10,44 @@ use super::{
     value::{number, read_number, read_text},
 };
 use crate::domain::{
-    lockout::{Counter, CounterKey, Lock, Who},
+    lockout::{Counter, CounterKey, LockState, LoginSubject},
     tenant::TenantId,
 };
 
 #[derive(Clone, Copy)]
-pub struct Counters<'a> {
+pub struct CounterRepository<'a> {
     pub(super) store: &'a Store,
 }
 
-/// As a row: locked until an administrator unlocks.
+/// The column value of "locked until an administrator unlocks".
 const UNTIL_ADMIN: i64 = -1;
 
-impl Counters<'_> {
-    /// Gives the counters of `keys`, in that order, to `decide`, and keeps what it makes of them: one transaction,
-    /// with nobody between. What `decide` answers is worth nothing unless this succeeds.
+impl CounterRepository<'_> {
+    /// Passes the counters of `keys`, in that order, to `decide`, and stores the result in one transaction
+    /// that locks their rows. The result of `decide` is valid only if this succeeds.
     pub async fn update<T>(
         self,
         keys: &[CounterKey],
         decide: impl FnOnce(&mut [(CounterKey, Counter)]) -> T,
     ) -> Result<T, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 if keys.is_empty() {
                     return Ok(decide(&mut []));
                 }
                 let mut transaction = self.store.begin().await?;
-                let before = hold(&mut transaction, keys).await?;
+                let before = lock_rows(&mut transaction, keys).await?;
                 let mut after = in_order(keys, &before);
                 let decided = decide(&mut after);
                 let was = |key: &CounterKey| before.get(&key.to_text()).copied().unwrap_or_default();
                 let changed: Vec<_> = after.iter().filter(|(key, counter)| *counter != was(key)).collect();
                 if changed.is_empty() {
-                    // the rows made to be held go with it
+                    // the rows that were inserted for locking are removed
                     transaction.rollback().await?;
                     return Ok(decided);
                 }
                 write(&mut transaction, &changed).await?;
-                let void: Vec<_> = after.iter().filter(|(_, counter)| says_nothing(counter)).collect();
+                let void: Vec<_> = after.iter().filter(|(_, counter)| is_blank(counter)).collect();
                 remove(&mut transaction, &void).await?;
                 transaction.commit().await?;
                 Ok(decided)
@@ -55,16 +55,16 @@ impl Counters<'_> {
             .await
     }
 
-    /// As they stand, in the order of `keys`.
+    /// The current counters, in the order of `keys`.
     pub async fn read(self, keys: &[CounterKey]) -> Result<Vec<(CounterKey, Counter)>, StoreError> {
-        self.store.within(async {
+        self.store.with_deadline(async {
             if keys.is_empty() {
                 return Ok(Vec::new());
             }
             let statement = format!(
                 "SELECT name, failures, lockouts, locked_until, since, last_failure, window_ms FROM counters \
                  WHERE name IN {}",
-                places(keys.len())
+                placeholders(keys.len())
             );
             let mut query = sqlx::query(AssertSqlSafe(statement));
             for key in keys {
@@ -77,7 +77,7 @@ impl Counters<'_> {
         .await
     }
 
-    /// As if there had never been a wrong guess.
+    /// Resets counters.
     pub async fn reset(self, keys: &[CounterKey]) -> Result<(), StoreError> {
         self.update(keys, |counters| {
             for (_, counter) in counters {
@@ -87,13 +87,13 @@ impl Counters<'_> {
         .await
     }
 
-    /// The same for everything counted of a name: its own counter, at each address, in each known browser.
-    pub async fn reset_all_of(self, tenant: &TenantId, who: &Who) -> Result<u64, StoreError> {
+    /// Resets all counters of a name: its own, per address, and per known device.
+    pub async fn reset_all_of(self, tenant: &TenantId, subject: &LoginSubject) -> Result<u64, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
                 let done = sqlx::query("DELETE FROM counters WHERE owner = $1")
-                    .bind(owner(tenant, who))
+                    .bind(owner(tenant, subject))
                     .execute(&mut *transaction)
                     .await?;
                 transaction.commit().await?;
@@ -106,11 +106,11 @@ impl Counters<'_> {
     pub async fn limit_known_networks(
         self,
         tenant: &TenantId,
-        who: &Who,
+        who: &LoginSubject,
         most: u32,
     ) -> Result<u64, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
                 let done = sqlx::query(
                     "DELETE FROM counters WHERE owner = $1 AND name NOT IN (SELECT name FROM counters \
@@ -127,8 +127,8 @@ impl Counters<'_> {
     }
 }
 
-/// Makes the rows that are missing and locks all. In the order of their names, so that no two wait for each other.
-async fn hold(
+/// Inserts missing rows and locks all. Sorted by name, so that two transactions do not deadlock.
+async fn lock_rows(
     connection: &mut AnyConnection,
     keys: &[CounterKey],
 ) -> Result<HashMap<String, Counter>, StoreError> {
@@ -153,7 +153,7 @@ async fn hold(
 }
 
 async fn write(connection: &mut AnyConnection, changed: &[&(CounterKey, Counter)]) -> Result<(), StoreError> {
-    for (key, counter) in changed.iter().filter(|(_, counter)| !says_nothing(counter)) {
+    for (key, counter) in changed.iter().filter(|(_, counter)| !is_blank(counter)) {
         sqlx::query(
             "UPDATE counters SET failures = $2, lockouts = $3, locked_until = $4, since = $5, last_failure = $6, \
              window_ms = $7 WHERE name = $1",
@@ -162,10 +162,10 @@ async fn write(connection: &mut AnyConnection, changed: &[&(CounterKey, Counter)
         .bind(i64::from(counter.failures))
         .bind(i64::from(counter.lockouts))
         .bind(match counter.locked_until {
-            Lock::None => 0,
-            // a lock until the epoch is none, and must not read as one
-            Lock::Until(until) => number(until).max(1),
-            Lock::UntilAdmin => UNTIL_ADMIN,
+            LockState::None => 0,
+            // 0 means no lock, so a lock until the epoch is stored as 1
+            LockState::Until(until) => number(until).max(1),
+            LockState::UntilAdmin => UNTIL_ADMIN,
         })
         .bind(number(counter.since))
         .bind(number(counter.last_failure))
@@ -180,7 +180,7 @@ async fn remove(connection: &mut AnyConnection, void: &[&(CounterKey, Counter)])
     if void.is_empty() {
         return Ok(());
     }
-    let statement = format!("DELETE FROM counters WHERE name IN {}", places(void.len()));
+    let statement = format!("DELETE FROM counters WHERE name IN {}", placeholders(void.len()));
     let mut query = sqlx::query(AssertSqlSafe(statement));
     for (key, _) in void {
         query = query.bind(key.to_text());
@@ -189,9 +189,9 @@ async fn remove(connection: &mut AnyConnection, void: &[&(CounterKey, Counter)])
     Ok(())
 }
 
-/// No row means the same.
-fn says_nothing(counter: &Counter) -> bool {
-    counter.failures == 0 && counter.lockouts == 0 && counter.locked_until == Lock::None
+/// Equal to a missing row.
+fn is_blank(counter: &Counter) -> bool {
+    counter.failures == 0 && counter.lockouts == 0 && counter.locked_until == LockState::None
 }
 
 fn in_order(keys: &[CounterKey], found: &HashMap<String, Counter>) -> Vec<(CounterKey, Counter)> {
@@ -204,8 +204,8 @@ fn read(row: &AnyRow) -> Result<(String, Counter), StoreError> {
         failures: count("failures")?,
         lockouts: count("lockouts")?,
         locked_until: match row.try_get::<i64, _>("locked_until")? {
-            0 => Lock::None,
-            until => u64::try_from(until).map_or(Lock::UntilAdmin, Lock::Until),
+            0 => LockState::None,
+            until => u64::try_from(until).map_or(LockState::UntilAdmin, LockState::Until),
         },
         since: read_number(row, "since")?,
         last_failure: read_number(row, "last_failure")?,
@@ -216,34 +216,34 @@ fn read(row: &AnyRow) -> Result<(String, Counter), StoreError> {
 
 fn owner_of(key: &CounterKey) -> String {
     match key {
-        CounterKey::Account { tenant, account } => owner(tenant, &Who::Account(account.clone())),
-        CounterKey::Portal { tenant, name } => owner(tenant, &Who::Portal(*name)),
-        CounterKey::Unknown { tenant, bucket } => owner(tenant, &Who::Unknown(*bucket)),
-        CounterKey::AccountAddress { tenant, who, .. }
-        | CounterKey::Spelling { tenant, who, .. }
-        | CounterKey::Forgiven { tenant, who }
-        | CounterKey::UnknownNetworks { tenant, who }
-        | CounterKey::Device { tenant, who, .. }
-        | CounterKey::Devices { tenant, who } => owner(tenant, who),
+        CounterKey::Account { tenant, account } => owner(tenant, &LoginSubject::Account(account.clone())),
+        CounterKey::PortalName { tenant, name } => owner(tenant, &LoginSubject::PortalName(*name)),
+        CounterKey::UnknownName { tenant, bucket } => owner(tenant, &LoginSubject::UnknownName(*bucket)),
+        CounterKey::AccountAddress { tenant, subject, .. }
+        | CounterKey::Spelling { tenant, subject, .. }
+        | CounterKey::Forgiven { tenant, subject }
+        | CounterKey::UnknownNetworks { tenant, who: subject }
+        | CounterKey::Device { tenant, subject, .. }
+        | CounterKey::Devices { tenant, subject } => owner(tenant, subject),
         // an unlock does not remove the known networks of an account
-        CounterKey::KnownNetwork { tenant, who, .. } => owner_of_networks(tenant, who),
+        CounterKey::KnownNetwork { tenant, who: subject, .. } => owner_of_networks(tenant, subject),
         CounterKey::Address { .. }
         | CounterKey::Nameless { .. }
         | CounterKey::PortalSession { .. }
-        | CounterKey::Alike { .. } => String::new(),
+        | CounterKey::Confusable { .. } => String::new(),
     }
 }
 
-fn owner_of_networks(tenant: &TenantId, who: &Who) -> String {
+fn owner_of_networks(tenant: &TenantId, who: &LoginSubject) -> String {
     format!("known-network|{}", owner(tenant, who))
 }
 
-fn owner(tenant: &TenantId, who: &Who) -> String {
-    format!("{tenant}|{who}")
+fn owner(tenant: &TenantId, subject: &LoginSubject) -> String {
+    format!("{tenant}|{subject}")
 }
 
-/// `($1, $2, $3)`: numbers only, whatever is asked for.
-pub(super) fn places(count: usize) -> String {
+/// `($1, $2, $3)`: placeholders for this many values.
+pub(super) fn placeholders(count: usize) -> String {
     let numbers: Vec<String> = (1..=count).map(|number| format!("${number}")).collect();
     format!("({})", numbers.join(", "))
 }

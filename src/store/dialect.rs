@@ -1,4 +1,4 @@
-//! Where SQLite and PostgreSQL differ. No other file asks which of the two it talks to.
+//! Differences between SQLite and PostgreSQL. No other file distinguishes the two.
 
 use std::{
     borrow::Cow,
@@ -19,22 +19,22 @@ use super::{
     StoreError,
     log_sync::LogSync,
     postgres_server,
-    renewal::Renewal,
-    sqlite_file::{self, Identity},
+    renewal::ConnectionRenewal,
+    sqlite_file::{self, FileIdentity},
 };
-use crate::config::model::{Store as Settings, StoreLocation};
+use crate::config::model::{StoreLocation, StoreSettings as Settings};
 
 /// How long a statement waits for a connection or for another writer.
-const WAIT: Duration = Duration::from_secs(5);
-/// The channel PostgreSQL wakes watchers on.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The PostgreSQL notification channel of the change feed.
 const CHANNEL: &str = "doorward_changes";
 
 /// The first statement of a transaction that reads and then writes what it has read.
 ///
 /// SQLite: a plain `BEGIN` takes the write lock late and then fails with "database is locked" instead of waiting.
-/// PostgreSQL: what the rows locked below rely on, whatever the server's default is; and a transaction whose owner died
-/// elsewhere gives its locks back. All of it for this transaction only: behind a pooler the next one of this connection may be
-/// another client's.
+/// PostgreSQL: the isolation level that the row locks rely on, whatever the default of the server is; and
+/// timeouts that release the locks of a client that has died. Set per transaction: behind a pooler the next
+/// one of this connection may belong to another client.
 const BEGIN_SQLITE: &str = "BEGIN IMMEDIATE";
 const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'; \
                               SET LOCAL statement_timeout = '10s'; \
@@ -42,30 +42,31 @@ const BEGIN_POSTGRES: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lo
 /// 40 pages of 8 KiB. Rows that are shorter than 2 KB are neither compressed nor stored elsewhere.
 const PROBE_POSTGRES: &str = "CREATE TEMPORARY TABLE doorward_space_probe ON COMMIT DROP AS \
                               SELECT repeat(md5(page::text), 50) FROM generate_series(1, 160) AS page";
-/// One process at a time brings the tables up to date. A lock of the transaction: one of the session would stay with a pooler.
+/// One process at a time migrates the tables. The lock belongs to the transaction: a session lock would
+/// stay with a pooler.
 const BEGIN_MIGRATION: &str = "BEGIN; SELECT pg_advisory_xact_lock(7163102746)";
 
 /// Connections to one database.
 pub struct Database {
-    /// SQLite has one writer at a time: a second would only wait in a worse queue. With PostgreSQL half of all.
+    /// SQLite has one writer at a time: a second connection would only wait inside SQLite. With PostgreSQL half of all connections.
     pub write: AnyPool,
     pub read: AnyPool,
     pub begin: &'static str,
-    /// A statement of the transaction that records a change, to wake who watches elsewhere.
-    pub wake: Option<&'static str>,
-    /// Behind a `SELECT` of rows to delete: passes over those somebody else works on, and waits for nobody.
-    pub pass_over: &'static str,
+    /// Notifies the change feeds of other replicas, in the transaction that records a change.
+    pub notify_statement: Option<&'static str>,
+    /// Suffix of a `SELECT` of rows to delete: skips locked rows instead of waiting for them.
+    pub skip_locked: &'static str,
     /// Which connections of both pools are replaced.
-    pub renewal: Renewal,
-    /// What puts committed changes on the disk, where the database does not do that itself.
+    pub renewal: ConnectionRenewal,
+    /// Syncs committed changes to the disk, if the database does not do that itself.
     pub log: Option<LogSync>,
-    file: Option<Identity>,
+    file: Option<FileIdentity>,
     server: Option<AnyConnectOptions>,
 }
 
-/// Why a server gives no connection.
-pub enum Unreachable {
-    /// It answers, and has given as many as it may.
+/// Why a server refuses connections.
+pub enum ServerUnreachable {
+    /// The server responds, but its connection limit is reached.
     Full(String),
     Down(String),
 }
@@ -82,17 +83,17 @@ impl Database {
 
     /// Whether the file is still the one that was opened.
     pub fn verify(&self) -> io::Result<()> {
-        self.file.as_ref().map_or(Ok(()), Identity::verify)
+        self.file.as_ref().map_or(Ok(()), FileIdentity::verify)
     }
 
-    /// Checks that the database answers, without the pools, which may be busy.
-    pub async fn ask_directly(&self) -> Result<(), Unreachable> {
+    /// Checks the database on a new connection, because the pools may be busy.
+    pub async fn check_without_pool(&self) -> Result<(), ServerUnreachable> {
         const LONG: Duration = Duration::from_secs(2);
         let Some(server) = &self.server else {
             let answer = sqlx::query("SELECT last FROM change_clock").fetch_one(&self.read).await;
             return answer.map(drop).or_else(|error| match error {
                 sqlx::Error::PoolTimedOut => Ok(()),
-                error => Err(Unreachable::Down(StoreError::from(error).reason())),
+                error => Err(ServerUnreachable::Down(StoreError::from(error).reason())),
             });
         };
         let asking = async {
@@ -105,9 +106,9 @@ impl Database {
             Ok(Err(error)) => {
                 let is_full = code(&error).is_some_and(|code| code == "53300");
                 let reason = StoreError::from(error).reason();
-                Err(if is_full { Unreachable::Full(reason) } else { Unreachable::Down(reason) })
+                Err(if is_full { ServerUnreachable::Full(reason) } else { ServerUnreachable::Down(reason) })
             }
-            Err(_) => Err(Unreachable::Down(format!("no answer within {} seconds", LONG.as_secs()))),
+            Err(_) => Err(ServerUnreachable::Down(format!("no answer within {} seconds", LONG.as_secs()))),
         }
     }
 
@@ -123,7 +124,7 @@ impl Database {
         Ok(transaction.rollback().await?)
     }
 
-    /// What is told at once when something changes, where the database can do that.
+    /// Subscribes to change notifications, if the database supports them.
     pub async fn listen(&self) -> Result<Option<PgListener>, StoreError> {
         let Some(options) = &self.server else { return Ok(None) };
         let mut listener = PgListener::connect(options.database_url.as_str()).await?;
@@ -135,11 +136,11 @@ impl Database {
 async fn sqlite(path: &Path, readers: u32, migrator: &Migrator) -> Result<Database, StoreError> {
     sqlite_file::prepare(path)?;
     let options = options(&sqlite_url(path))?;
-    let renewal = Renewal::new(Instant::now());
+    let renewal = ConnectionRenewal::new(Instant::now());
     let pool = || {
-        // a file does not go away as a server does: connections are kept, and not asked whether they live
+        // a file does not disconnect like a server: connections are kept, and not tested
         replacing_outdated(AnyPoolOptions::new(), &renewal)
-            .acquire_timeout(WAIT)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
@@ -154,10 +155,10 @@ async fn sqlite(path: &Path, readers: u32, migrator: &Migrator) -> Result<Databa
     let mut transaction = write.begin_with(BEGIN_SQLITE).await?;
     migrator.run(&mut *transaction).await.map_err(schema)?;
     transaction.commit().await?;
-    let file = Identity::of(path)?;
+    let file = FileIdentity::of(path)?;
     let log = LogSync::of(file.clone());
     log.acknowledge().await?;
-    sqlite_file::mark(path)?;
+    sqlite_file::write_marker(path)?;
     let read = pool()
         .max_connections(readers.max(1))
         .after_connect(|connection, _| Box::pin(prepare(connection, PREPARE_READER)))
@@ -167,8 +168,8 @@ async fn sqlite(path: &Path, readers: u32, migrator: &Migrator) -> Result<Databa
         write,
         read,
         begin: BEGIN_SQLITE,
-        wake: None,
-        pass_over: "",
+        notify_statement: None,
+        skip_locked: "",
         renewal,
         log: Some(log),
         file: Some(file),
@@ -176,7 +177,7 @@ async fn sqlite(path: &Path, readers: u32, migrator: &Migrator) -> Result<Databa
     })
 }
 
-fn replacing_outdated(pool: AnyPoolOptions, renewal: &Renewal) -> AnyPoolOptions {
+fn replacing_outdated(pool: AnyPoolOptions, renewal: &ConnectionRenewal) -> AnyPoolOptions {
     let renewal = renewal.clone();
     pool.before_acquire(move |_, connection| {
         let is_current = !renewal.is_outdated(connection.age, Instant::now());
@@ -184,19 +185,19 @@ fn replacing_outdated(pool: AnyPoolOptions, renewal: &Renewal) -> AnyPoolOptions
     })
 }
 
-/// With WAL, `synchronous = NORMAL` loses nothing when a process dies; what the machine could lose is synced by `LogSync`.
+/// With WAL, `synchronous = NORMAL` loses nothing if the process crashes; `LogSync` protects against a crash of the host.
 const PREPARE_WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; \
                               PRAGMA journal_size_limit = 67108864;";
 const PREPARE_READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON;";
 
-/// Readers then do not wait for the writer. The file remembers it. SQLite does not wait for the lock this needs, so
-/// that of two processes that start together one has to try again.
+/// With WAL, readers do not wait for the writer. The mode is stored in the file. SQLite does not wait for
+/// the lock that the switch needs, so one of two processes that start together has to retry.
 async fn switch_to_wal(options: &AnyConnectOptions) -> Result<(), StoreError> {
     let start = Instant::now();
     let mut connection = options.connect().await?;
     loop {
         match prepare(&mut connection, "PRAGMA journal_mode = WAL;").await {
-            Err(error) if start.elapsed() < WAIT && is_busy(&error) => {
+            Err(error) if start.elapsed() < ACQUIRE_TIMEOUT && is_busy(&error) => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             switched => {
@@ -217,7 +218,7 @@ fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
 
 async fn postgres(url: &str, connections: u32, migrator: &Migrator) -> Result<Database, StoreError> {
     let options = options(url)?;
-    let connecting = tokio::time::timeout(WAIT, options.connect()).await;
+    let connecting = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await;
     let late = |_| StoreError::Unavailable("no connection within 5 seconds".to_owned());
     let mut connection = connecting.map_err(late)??;
     let opened = async {
@@ -230,21 +231,21 @@ async fn postgres(url: &str, connections: u32, migrator: &Migrator) -> Result<Da
     let opened = opened.await;
     drop(connection.close().await);
     let connections = opened?;
-    let renewal = Renewal::new(Instant::now());
+    let renewal = ConnectionRenewal::new(Instant::now());
     let pool = |connections: u32| {
         replacing_outdated(AnyPoolOptions::new(), &renewal)
-            .acquire_timeout(WAIT)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
             .max_connections(connections.max(1))
             .connect_with(options.clone())
     };
-    // writers wait for each other's rows, as two hundred do who guess at one name: no reader waits behind them
+    // writers wait for row locks, as do two hundred attempts at one name: readers have their own pool
     let readers = connections.div_ceil(2);
     Ok(Database {
         read: pool(readers).await?,
         write: pool(connections.saturating_sub(readers)).await?,
         begin: BEGIN_POSTGRES,
-        wake: Some("SELECT pg_notify('doorward_changes', '')"),
-        pass_over: " FOR UPDATE SKIP LOCKED",
+        notify_statement: Some("SELECT pg_notify('doorward_changes', '')"),
+        skip_locked: " FOR UPDATE SKIP LOCKED",
         renewal: renewal.clone(),
         log: None,
         file: None,
@@ -258,7 +259,7 @@ async fn prepare(connection: &mut AnyConnection, statements: &'static str) -> sq
 
 fn options(url: &str) -> Result<AnyConnectOptions, StoreError> {
     let options = AnyConnectOptions::from_str(url)?;
-    // names and hashes are in statements' arguments; what is slow shows in the metrics
+    // statement logs would contain names and hashes; slow statements show in the metrics
     Ok(options.disable_statement_logging())
 }
 
@@ -271,16 +272,16 @@ fn schema(error: MigrateError) -> StoreError {
     match error {
         MigrateError::Execute(error) => StoreError::from(error),
         MigrateError::VersionMismatch(version) => StoreError::Schema(format!(
-            "its tables of version {version} are not those of this program: it belongs to something else"
+            "its tables of version {version} were not created by Doorward: the database belongs to another program"
         )),
         error => StoreError::Schema(error.to_string()),
     }
 }
 
-/// Whether an error, by its code, says that the database is down, full or overloaded, not that we made a mistake.
-/// PostgreSQL has five letters (<https://www.postgresql.org/docs/current/errcodes-appendix.html>), SQLite a number
-/// (<https://www.sqlite.org/rescode.html>).
-pub fn passes_by_itself(code: &str) -> bool {
+/// Whether an error code means that the database is down, full or overloaded, and not a programming error. PostgreSQL
+/// codes have five characters (<https://www.postgresql.org/docs/current/errcodes-appendix.html>), SQLite codes are
+/// numbers (<https://www.sqlite.org/rescode.html>).
+pub fn is_transient(code: &str) -> bool {
     if code.len() == 5 {
         // connection, transaction rollback, resources, operator intervention, system; and a transaction that waited too
         // long, for its owner or for a lock
@@ -291,7 +292,7 @@ pub fn passes_by_itself(code: &str) -> bool {
     matches!(sqlite_class(code), Some(5 | 6))
 }
 
-/// Whether an error, by its code, says that the database takes no changes, and its connection is to be replaced.
+/// Whether an error code means that the database accepts no changes, and its connection has to be replaced.
 pub fn is_unwritable(code: &str) -> bool {
     if code.len() == 5 {
         // a read-only transaction, the server's disk is full, its files fail
@@ -311,7 +312,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_of_a_database_that_is_down_are_known() {
+    fn classifies_codes_of_an_unavailable_database() {
         for (code, passes) in [
             ("57P01", true),
             ("53300", true),
@@ -326,12 +327,12 @@ mod tests {
             ("1", false),
             ("", false),
         ] {
-            assert_eq!(passes_by_itself(code), passes, "{code}");
+            assert_eq!(is_transient(code), passes, "{code}");
         }
     }
 
     #[test]
-    fn codes_of_a_database_that_takes_no_changes_are_known() {
+    fn classifies_codes_of_an_unwritable_database() {
         for (code, unwritable) in [
             ("25006", true),
             ("53100", true),

@@ -1,4 +1,4 @@
-//! What can go wrong with the store, by what somebody can do about it.
+//! Errors of the store, grouped by how the caller or the operator can react.
 
 use std::{io, path::PathBuf};
 
@@ -6,20 +6,20 @@ use super::{dialect, postgres_server};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It may answer again by itself: whoever asked must be refused for now, never let in.
+    /// The store may recover by itself: the caller must reject the request, never allow it.
     #[error("the store does not answer: {0}")]
     Unavailable(String),
-    /// All connections are in use, or the server gives no more of them.
+    /// All connections are in use, or the server accepts no more.
     #[error("the store has no connection left: {0}")]
     Exhausted(String),
-    /// Its disk is full, fails, or it is read-only. The connection that met this is replaced.
-    #[error("the store takes no changes: {0}")]
+    /// The disk is full or fails, or the database is read-only. The connection is replaced.
+    #[error("the store accepts no changes: {0}")]
     Unwritable(String),
-    #[error("cannot keep accounts in {}: {error}", path.display())]
-    Place { path: PathBuf, error: io::Error },
+    #[error("cannot store accounts in {}: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
     #[error("the store cannot be brought up to date: {0}")]
     Schema(String),
-    /// It answers, with something that this version never wrote.
+    /// The store contains a value that this version never wrote.
     #[error("the store holds {what} that cannot be read: {detail}")]
     Unreadable { what: &'static str, detail: String },
     #[error("the store refused: {0}")]
@@ -27,12 +27,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether it says something about the store rather than about one call.
+    /// Whether the error is a fault of the store, not of one call.
     pub(super) fn is_fault(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Unwritable(_) | Self::Exhausted(_))
     }
 
-    /// Without what kind of error it is.
+    /// The reason without the kind of the error.
     pub(super) fn reason(&self) -> String {
         match self {
             Self::Unavailable(reason) | Self::Unwritable(reason) | Self::Exhausted(reason) => reason.clone(),
@@ -58,13 +58,13 @@ impl From<sqlx::Error> for StoreError {
             Error::PoolTimedOut => Self::Exhausted("none was free within 5 seconds".to_owned()),
             Error::Database(database) => {
                 let code = database.code().unwrap_or_default();
-                let said = in_words(database.message(), &code);
+                let message = describe(database.message(), &code);
                 if dialect::is_unwritable(&code) {
-                    Self::Unwritable(said)
-                } else if dialect::passes_by_itself(&code) {
-                    Self::Unavailable(said)
+                    Self::Unwritable(message)
+                } else if dialect::is_transient(&code) {
+                    Self::Unavailable(message)
                 } else {
-                    Self::Refused(said)
+                    Self::Refused(message)
                 }
             }
             Error::ColumnDecode { .. } | Error::Decode(_) => Self::unreadable("a value", &error),
@@ -73,19 +73,19 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// An error of a call to the store, of which the store's own may be a part.
-pub trait Failure: From<StoreError> {
-    fn of_store(&self) -> Option<&StoreError>;
+/// An error type that may contain a store error.
+pub trait HasStoreError: From<StoreError> {
+    fn store_error(&self) -> Option<&StoreError>;
 }
 
-impl Failure for StoreError {
-    fn of_store(&self) -> Option<&StoreError> {
+impl HasStoreError for StoreError {
+    fn store_error(&self) -> Option<&StoreError> {
         Some(self)
     }
 }
 
-/// What the database says, without the line of its own source code that the driver adds; and what to do, where that is known.
-fn in_words(message: &str, code: &str) -> String {
+/// The message of the database, without the source line that the driver adds, and with a remedy if one is known.
+fn describe(message: &str, code: &str) -> String {
     match postgres_server::remedy(code, message) {
         Some(remedy) => format!("{message} (code {code}): {remedy}"),
         None if code.is_empty() => message.to_owned(),
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_store_that_is_down_is_told_from_a_mistake() {
+    fn distinguishes_unavailable_store_from_refused_statement() {
         let down = [
             sqlx::Error::PoolClosed,
             sqlx::Error::WorkerCrashed,

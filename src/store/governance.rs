@@ -1,85 +1,85 @@
-//! What administrators have set for tenants. A change is all or nothing: values, version, audit and the news of it are
-//! one transaction.
+//! Governance overrides of tenants. A change is atomic: values, version, audit records and change record
+//! are one transaction.
 
 use std::collections::BTreeMap;
 
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 use super::{
-    Change, Store, StoreError, audit, changes,
-    error::Failure,
+    Store, StoreChange, StoreError, audit, change_log,
+    error::HasStoreError,
     value::{number, read_number, read_tenant, read_text},
 };
 use crate::domain::{
-    audit::{Actor, Deed, SECRET},
-    governance::{self, Overrides, Write},
+    audit::{Actor, AdminAction, REDACTED},
+    governance::{self, Overrides, PropertyWrite},
     tenant::TenantId,
 };
 
 #[derive(Clone, Copy)]
-pub struct Governance<'a> {
+pub struct GovernanceRepository<'a> {
     pub(super) store: &'a Store,
 }
 
-/// What is set for one tenant.
+/// The overrides of one tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct VersionedOverrides {
     pub tenant: TenantId,
-    /// One more with each change; 0: nothing was ever set.
+    /// Incremented by each change; 0: nothing was ever set.
     pub version: u64,
     pub overrides: Overrides,
 }
 
-/// Why nothing was changed.
+/// Why a change was rejected.
 #[derive(Debug, thiserror::Error)]
-pub enum GovernanceError<E> {
+pub enum GovernanceStoreError<E> {
     #[error("{0}")]
     Refused(E),
-    #[error("somebody else has changed these settings meanwhile: they are at version {version}")]
+    #[error("these settings were changed concurrently: they are at version {version}")]
     Stale { version: u64 },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-impl<E> Failure for GovernanceError<E> {
-    fn of_store(&self) -> Option<&StoreError> {
+impl<E> HasStoreError for GovernanceStoreError<E> {
+    fn store_error(&self) -> Option<&StoreError> {
         if let Self::Store(error) = self { Some(error) } else { None }
     }
 }
 
-/// The rows of a tenant as they are, also those this version does not know.
-type Rows = BTreeMap<String, String>;
+/// The rows of a tenant, including properties that this version does not know.
+type PropertyRows = BTreeMap<String, String>;
 
-impl Governance<'_> {
+impl GovernanceRepository<'_> {
     /// All tenants for which something was ever set.
-    pub async fn all(self) -> Result<Vec<Stored>, StoreError> {
+    pub async fn all(self) -> Result<Vec<VersionedOverrides>, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let rows = sqlx::query(
                     "SELECT v.tenant, v.version, g.name, g.value FROM governance_versions v \
                      LEFT JOIN governance g ON g.tenant = v.tenant ORDER BY v.tenant",
                 )
                 .fetch_all(self.store.read())
                 .await?;
-                let mut all: Vec<(TenantId, u64, Rows)> = Vec::new();
+                let mut all: Vec<(TenantId, u64, PropertyRows)> = Vec::new();
                 for row in &rows {
                     let tenant = read_text(row, "tenant")?;
                     if all.last().is_none_or(|(last, ..)| last.as_str() != tenant) {
-                        all.push((read_tenant(row)?, read_number(row, "version")?, Rows::new()));
+                        all.push((read_tenant(row)?, read_number(row, "version")?, PropertyRows::new()));
                     }
                     if let Some((_, _, values)) = all.last_mut() {
                         values.extend(value(row)?);
                     }
                 }
-                Ok(all.into_iter().map(|(tenant, version, rows)| stored(tenant, version, rows)).collect())
+                Ok(all.into_iter().map(|(tenant, version, rows)| from_rows(tenant, version, rows)).collect())
             })
             .await
     }
 
-    pub async fn of(self, tenant: &TenantId) -> Result<Stored, StoreError> {
+    pub async fn of(self, tenant: &TenantId) -> Result<VersionedOverrides, StoreError> {
         self.store
-            .within(async {
-                // one statement, so that version and values are of one moment
+            .with_deadline(async {
+                // one statement, so that version and values are consistent
                 let rows = sqlx::query(
                     "SELECT v.version, g.name, g.value FROM governance_versions v \
                      LEFT JOIN governance g ON g.tenant = v.tenant WHERE v.tenant = $1",
@@ -88,44 +88,46 @@ impl Governance<'_> {
                 .fetch_all(self.store.read())
                 .await?;
                 let version = rows.first().map(|row| read_number(row, "version")).transpose()?;
-                let mut values = Rows::new();
+                let mut values = PropertyRows::new();
                 for row in &rows {
                     values.extend(value(row)?);
                 }
-                Ok(stored(tenant.clone(), version.unwrap_or_default(), values))
+                Ok(from_rows(tenant.clone(), version.unwrap_or_default(), values))
             })
             .await
     }
 
-    /// Does what `decide` makes of what is set, with nobody between, and writes down that `actor` did. `expected` is the
-    /// version the change was made for; what changes nothing leaves it as it is.
+    /// Applies the changes that `decide` derives from the stored overrides, with their rows locked, and
+    /// records them as actions of `actor`. `expected` is the version that the change is based on; a change
+    /// without effect does not increment it.
     pub async fn update<E>(
         self,
         tenant: &TenantId,
         expected: Option<u64>,
-        decide: impl FnOnce(&Stored) -> Result<Vec<Write>, E>,
+        decide: impl FnOnce(&VersionedOverrides) -> Result<Vec<PropertyWrite>, E>,
         (action, actor): (&'static str, &Actor),
         now: u64,
-    ) -> Result<(Stored, Vec<Deed>), GovernanceError<E>> {
+    ) -> Result<(VersionedOverrides, Vec<AdminAction>), GovernanceStoreError<E>> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
-                let (version, rows) = hold(&mut transaction, tenant).await?;
+                let (version, rows) = lock_tenant(&mut transaction, tenant).await?;
                 if expected.is_some_and(|expected| expected != version) {
-                    return Err(GovernanceError::Stale { version });
+                    return Err(GovernanceStoreError::Stale { version });
                 }
-                let mut found = stored(tenant.clone(), version, rows.clone());
-                let writes = decide(&found).map_err(GovernanceError::Refused)?;
-                let mut deeds = Vec::new();
+                let mut found = from_rows(tenant.clone(), version, rows.clone());
+                let writes = decide(&found).map_err(GovernanceStoreError::Refused)?;
+                let mut actions = Vec::new();
                 for write in &writes {
-                    if let Some(deed) = put(&mut transaction, tenant, &rows, write, action).await? {
-                        deeds.push(deed);
+                    if let Some(deed) = write_property(&mut transaction, tenant, &rows, write, action).await?
+                    {
+                        actions.push(deed);
                     }
                 }
-                if deeds.is_empty() {
-                    // the row made to be held goes with it
+                if actions.is_empty() {
+                    // the row that was inserted for locking is removed
                     transaction.rollback().await?;
-                    return Ok((found, deeds));
+                    return Ok((found, actions));
                 }
                 found.version += 1;
                 found.overrides.apply(&writes);
@@ -136,18 +138,26 @@ impl Governance<'_> {
                     .execute(&mut *transaction)
                     .await
                     .map_err(StoreError::from)?;
-                audit::write(&mut transaction, tenant, actor, &deeds, now).await?;
-                changes::record(self.store, &mut transaction, &Change::Governance(tenant.clone()), now)
-                    .await?;
+                audit::write(&mut transaction, tenant, actor, &actions, now).await?;
+                change_log::record(
+                    self.store,
+                    &mut transaction,
+                    &StoreChange::GovernanceChanged(tenant.clone()),
+                    now,
+                )
+                .await?;
                 transaction.commit().await?;
-                Ok((found, deeds))
+                Ok((found, actions))
             })
             .await
     }
 }
 
-/// Locks what is set for a tenant, also if nothing is.
-async fn hold(connection: &mut AnyConnection, tenant: &TenantId) -> Result<(u64, Rows), StoreError> {
+/// Locks the overrides of a tenant, also if there are none.
+async fn lock_tenant(
+    connection: &mut AnyConnection,
+    tenant: &TenantId,
+) -> Result<(u64, PropertyRows), StoreError> {
     let row = sqlx::query(
         "INSERT INTO governance_versions (tenant, version, changed_at) VALUES ($1, 0, 0) \
          ON CONFLICT (tenant) DO UPDATE SET tenant = excluded.tenant RETURNING version",
@@ -160,7 +170,7 @@ async fn hold(connection: &mut AnyConnection, tenant: &TenantId) -> Result<(u64,
         .bind(tenant.as_str())
         .fetch_all(connection)
         .await?;
-    let mut values = Rows::new();
+    let mut values = PropertyRows::new();
     for row in &rows {
         values.extend(value(row)?);
     }
@@ -168,16 +178,16 @@ async fn hold(connection: &mut AnyConnection, tenant: &TenantId) -> Result<(u64,
 }
 
 /// One write; `None` if it changes nothing.
-async fn put(
+async fn write_property(
     connection: &mut AnyConnection,
     tenant: &TenantId,
-    rows: &Rows,
-    write: &Write,
+    rows: &PropertyRows,
+    write: &PropertyWrite,
     action: &'static str,
-) -> Result<Option<Deed>, StoreError> {
+) -> Result<Option<AdminAction>, StoreError> {
     let (name, after) = match write {
-        Write::Set { name, value } => (name, Some(value)),
-        Write::Clear { name } => (name, None),
+        PropertyWrite::Set { name, value } => (name, Some(value)),
+        PropertyWrite::Clear { name } => (name, None),
     };
     let before = rows.get(name);
     if before == after {
@@ -197,13 +207,13 @@ async fn put(
     };
     query.execute(connection).await?;
     let shown = |value: Option<&String>| {
-        value.map(|value| if is_secret(name) { SECRET.to_owned() } else { value.clone() })
+        value.map(|value| if is_secret(name) { REDACTED.to_owned() } else { value.clone() })
     };
-    Ok(Some(Deed { action, target: name.clone(), before: shown(before), after: shown(after) }))
+    Ok(Some(AdminAction { action, target: name.clone(), before: shown(before), after: shown(after) }))
 }
 
 fn is_secret(name: &str) -> bool {
-    name.starts_with(governance::SECRET)
+    name.starts_with(governance::SECRET_PREFIX)
 }
 
 /// A value, where the row has one.
@@ -213,10 +223,10 @@ fn value(row: &AnyRow) -> Result<Option<(String, String)>, StoreError> {
     Ok(name.zip(value))
 }
 
-fn stored(tenant: TenantId, version: u64, rows: Rows) -> Stored {
-    let (overrides, left_out) = Overrides::read(rows);
+fn from_rows(tenant: TenantId, version: u64, rows: PropertyRows) -> VersionedOverrides {
+    let (overrides, left_out) = Overrides::from_rows(rows);
     if !left_out.is_empty() {
-        tracing::warn!(%tenant, properties = ?left_out, "these settings have no effect: this version does not know them");
+        tracing::warn!(%tenant, properties = ?left_out, "settings ignored: this version does not know them");
     }
-    Stored { tenant, version, overrides }
+    VersionedOverrides { tenant, version, overrides }
 }

@@ -1,7 +1,7 @@
-//! Whether the store works: one task of the process checks it, and all calls read the result.
+//! Health of the store: one task of the process checks it, and all calls read the result.
 //!
-//! Calls to a store that does not answer fail at once, until a check finds that it answers again. A call does not decide that
-//! by itself: under load it may wait for long although the store works.
+//! Calls to an unavailable store fail at once, until a check succeeds. A single call cannot decide that:
+//! under load it may wait for long although the store works.
 
 use std::{
     future::Future,
@@ -17,43 +17,43 @@ use tokio::{
     time::timeout,
 };
 
-use super::{PATIENCE, Store, StoreError, dialect::Unreachable};
+use super::{CALL_TIMEOUT, Store, StoreError, dialect::ServerUnreachable};
 use crate::telemetry::store_state::{StoreState, StoreStates};
 
-/// If a pool gives no connection for so long, the server is checked without the pool.
-const POOL: Duration = Duration::from_secs(1);
-/// Without a change for so long a write is tried.
-const WRITE_EVERY: Duration = Duration::from_secs(10);
-/// Sessions that would have ended by idleness in an outage of at most this long are prolonged.
-pub const LONGEST_CUT: Duration = Duration::from_hours(1);
+/// If a pool provides no connection within this time, the server is checked without the pool.
+const POOL_TIMEOUT: Duration = Duration::from_secs(1);
+/// After this time without a write, a check tries one.
+const WRITE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
+/// Sessions that became idle during an outage of at most this length are extended.
+pub const MAX_BRIDGED_OUTAGE: Duration = Duration::from_hours(1);
 
-pub struct Health {
+pub struct StoreHealth {
     state: watch::Sender<StoreState>,
     start: Instant,
     /// Milliseconds after `start` of the last change that was acknowledged.
-    written: AtomicU64,
+    last_write: AtomicU64,
     /// A call has failed since the last check, so the next check tries a write.
     is_write_due: AtomicBool,
     /// Changes that the database refused so far.
     refused_changes: AtomicU64,
-    /// The last moment before the present fault at which all was well, in milliseconds since the epoch; 0: no fault.
-    well_until: AtomicU64,
-    /// The last moment at which all was well.
-    last_well: AtomicU64,
-    doubt: Notify,
+    /// The time of the last successful check before the current fault, in milliseconds since the epoch; 0: no fault.
+    healthy_until: AtomicU64,
+    /// The time of the last successful check.
+    last_healthy: AtomicU64,
+    check_requested: Notify,
 }
 
-impl Health {
+impl StoreHealth {
     pub fn new() -> Self {
         Self {
             state: watch::Sender::default(),
             start: Instant::now(),
-            written: AtomicU64::new(0),
+            last_write: AtomicU64::new(0),
             is_write_due: AtomicBool::new(false),
             refused_changes: AtomicU64::new(0),
-            well_until: AtomicU64::new(0),
-            last_well: AtomicU64::new(0),
-            doubt: Notify::new(),
+            healthy_until: AtomicU64::new(0),
+            last_healthy: AtomicU64::new(0),
+            check_requested: Notify::new(),
         }
     }
 
@@ -66,22 +66,22 @@ impl Health {
     }
 
     /// Returns when the store is found not to answer.
-    pub async fn goes_down(&self) -> StoreError {
+    pub async fn wait_until_down(&self) -> StoreError {
         let mut states = self.state.subscribe();
         let down = states.wait_for(|state| state.down.is_some()).await.map(|state| state.down.clone());
         match down {
             Ok(reason) => unavailable(reason.as_deref().unwrap_or_default()),
-            // the sender is ours, and does not go away
+            // `self` owns the sender, which is never dropped while this runs
             Err(_) => std::future::pending().await,
         }
     }
 
-    pub fn wrote(&self) {
-        self.written.store(self.millis(), Ordering::Release);
+    pub fn record_write(&self) {
+        self.last_write.store(self.millis(), Ordering::Release);
     }
 
     /// A call has failed: the next check is due now.
-    pub fn failed(&self, error: &StoreError) {
+    pub fn record_failure(&self, error: &StoreError) {
         if let StoreError::Unwritable(reason) = error {
             self.refused_changes.fetch_add(1, Ordering::AcqRel);
             // a full disk causes several errors: the first one is reported until a check finds another
@@ -90,7 +90,7 @@ impl Health {
             });
         }
         self.is_write_due.store(true, Ordering::Release);
-        self.doubt.notify_one();
+        self.check_requested.notify_one();
     }
 
     fn millis(&self) -> u64 {
@@ -103,10 +103,10 @@ impl Health {
             change(state);
             let (was, is) = (before.problem(), state.problem());
             match (&was, &is) {
-                (None, Some(problem)) => tracing::error!(problem, "the store of accounts has a fault"),
-                (Some(_), None) => tracing::info!("the store of accounts works again"),
+                (None, Some(problem)) => tracing::error!(problem, "store fault"),
+                (Some(_), None) => tracing::info!("store recovered"),
                 (Some(was), Some(is)) if was != is => {
-                    tracing::error!(problem = is, "the store of accounts has another fault");
+                    tracing::error!(problem = is, "store fault changed");
                 }
                 _ => {}
             }
@@ -124,9 +124,9 @@ impl Store {
         self.health().states()
     }
 
-    /// Returns when a check of the store is due before its time.
-    pub async fn doubted(&self) {
-        self.health().doubt.notified().await;
+    /// Returns when an early check of the store is requested.
+    pub async fn wait_for_check_request(&self) {
+        self.health().check_requested.notified().await;
     }
 
     /// Checks whether the store answers and accepts changes. `now`: milliseconds since the epoch.
@@ -134,21 +134,21 @@ impl Store {
         let health = self.health();
         let refused_before = health.refused_changes.load(Ordering::Acquire);
         let lost = self.database().verify().err().map(|error| error.to_string().into());
-        let down = self.answers().await.err().map(Arc::from);
-        let unwritable = if lost.is_none() && down.is_none() { self.takes_changes().await } else { None };
+        let down = self.check_connection().await.err().map(Arc::from);
+        let unwritable = if lost.is_none() && down.is_none() { self.check_writable().await } else { None };
         let is_well = lost.is_none() && down.is_none() && unwritable.is_none();
-        let cut = health.well_until.load(Ordering::Acquire);
-        if is_well && cut > 0 {
+        let outage_start = health.healthy_until.load(Ordering::Acquire);
+        if is_well && outage_start > 0 {
             self.database().renewal.record_fault(Instant::now());
-            if let Err(error) = with_timeout(self.sessions().bridge(cut, now)).await {
+            if let Err(error) = with_timeout(self.sessions().extend_after_outage(outage_start, now)).await {
                 tracing::warn!(%error, "cannot prolong sessions that ended while the store did not answer");
                 return self.states().borrow().clone();
             }
-            health.well_until.store(0, Ordering::Release);
+            health.healthy_until.store(0, Ordering::Release);
         } else if is_well {
-            health.last_well.store(now, Ordering::Release);
-        } else if cut == 0 {
-            health.well_until.store(health.last_well.load(Ordering::Acquire).max(1), Ordering::Release);
+            health.last_healthy.store(now, Ordering::Release);
+        } else if outage_start == 0 {
+            health.healthy_until.store(health.last_healthy.load(Ordering::Acquire).max(1), Ordering::Release);
         }
         health.update(|state| {
             // a change that was refused during the check overrides the result of the check
@@ -159,38 +159,38 @@ impl Store {
         self.states().borrow().clone()
     }
 
-    async fn answers(&self) -> Result<(), String> {
+    async fn check_connection(&self) -> Result<(), String> {
         let asking = sqlx::query("SELECT last FROM change_clock").fetch_one(self.read());
         if self.health().down().is_none()
-            && let Ok(Ok(_)) = timeout(POOL, asking).await
+            && let Ok(Ok(_)) = timeout(POOL_TIMEOUT, asking).await
         {
             return Ok(());
         }
-        match self.database().ask_directly().await {
+        match self.database().check_without_pool().await {
             Ok(()) => Ok(()),
-            Err(Unreachable::Full(reason)) => {
+            Err(ServerUnreachable::Full(reason)) => {
                 tracing::warn!(
                     reason,
-                    "the store gives this process no more connections: lower accounts.store_connections or raise the limit"
+                    "the server refuses further connections: lower accounts.store_connections or raise the limit"
                 );
                 Ok(())
             }
-            Err(Unreachable::Down(reason)) => Err(reason),
+            Err(ServerUnreachable::Down(reason)) => Err(reason),
         }
     }
 
-    /// Why not, if it does not.
-    async fn takes_changes(&self) -> Option<Arc<str>> {
+    /// Checks whether the store accepts changes; returns the reason if it does not.
+    async fn check_writable(&self) -> Option<Arc<str>> {
         let health = self.health();
         let known = health.state.borrow().unwritable.clone();
-        let since = health.millis().saturating_sub(health.written.load(Ordering::Acquire));
+        let since = health.millis().saturating_sub(health.last_write.load(Ordering::Acquire));
         let is_due = health.is_write_due.swap(false, Ordering::AcqRel);
-        if known.is_none() && !is_due && Duration::from_millis(since) < WRITE_EVERY {
+        if known.is_none() && !is_due && Duration::from_millis(since) < WRITE_CHECK_INTERVAL {
             return None;
         }
         match with_timeout(self.change_a_row()).await {
             Ok(()) => {}
-            // all connections are in use: that says nothing about the store
+            // all connections are in use: not a fault of the store
             Err(StoreError::Exhausted(_)) => return known,
             Err(error) => {
                 self.database().renewal.record_fault(Instant::now());
@@ -222,8 +222,8 @@ impl Store {
 
 /// Ends a step of a check that neither succeeds nor fails.
 async fn with_timeout<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    let late = |_| Err(unavailable(&format!("no answer within {} seconds", PATIENCE.as_secs())));
-    timeout(PATIENCE, work).await.unwrap_or_else(late)
+    let late = |_| Err(unavailable(&format!("no answer within {} seconds", CALL_TIMEOUT.as_secs())));
+    timeout(CALL_TIMEOUT, work).await.unwrap_or_else(late)
 }
 
 #[cfg(test)]
@@ -245,9 +245,9 @@ mod tests {
 
     #[test]
     fn a_fault_is_reported_with_its_first_reason() {
-        let health = Health::new();
-        health.failed(&full());
-        health.failed(&StoreError::Unwritable("disk I/O error".to_owned()));
+        let health = StoreHealth::new();
+        health.record_failure(&full());
+        health.record_failure(&StoreError::Unwritable("disk I/O error".to_owned()));
         assert_eq!(health.state.borrow().unwritable.as_deref(), Some("disk is full"));
     }
 }

@@ -18,26 +18,26 @@ use std::{
 
 use tokio::{runtime::Handle, sync::Mutex};
 
-use super::{StoreError, sqlite_file::Identity};
+use super::{StoreError, sqlite_file::FileIdentity};
 
 pub struct LogSync {
     sync: Arc<dyn Fn() -> io::Result<()> + Send + Sync>,
     background: Handle,
     /// Changes committed so far: each has a number.
     committed: Arc<AtomicU64>,
-    synced: Arc<Mutex<Synced>>,
+    synced: Arc<Mutex<SyncState>>,
     syncs: AtomicU64,
 }
 
 #[derive(Default)]
-struct Synced {
+struct SyncState {
     /// The last change that a sync was made for, successful or not.
     upto: u64,
-    /// The changes that are perhaps not on the disk: from the first to the last, and why.
+    /// The range of changes that may not be on the disk, and the reason.
     failed: Option<(u64, u64, String)>,
 }
 
-impl Synced {
+impl SyncState {
     /// `last`: the last change committed before the sync.
     fn record(&mut self, last: u64, committed: &AtomicU64, sync: &dyn Fn() -> io::Result<()>) {
         let first = self.upto + 1;
@@ -45,7 +45,7 @@ impl Synced {
             self.upto = last;
             return;
         };
-        // the kernel reports a failed write once: the next sync says nothing of what was written before this one ended
+        // the kernel reports a failed write once: the next sync does not cover earlier writes
         let last = committed.load(Ordering::Acquire);
         let first = self.failed.as_ref().map_or(first, |(earlier, ..)| first.min(*earlier));
         self.failed = Some((first, last, error.to_string()));
@@ -55,8 +55,8 @@ impl Synced {
 
 impl LogSync {
     /// For the database `identity`, with the current runtime's threads for blocking work.
-    pub fn of(identity: Identity) -> Self {
-        let log = Log::of(identity);
+    pub fn of(identity: FileIdentity) -> Self {
+        let log = WriteAheadLog::of(identity);
         Self::with(Arc::new(move || log.sync()))
     }
 
@@ -78,7 +78,7 @@ impl LogSync {
             let (sync, committed) = (Arc::clone(&self.sync), Arc::clone(&self.committed));
             let last = committed.load(Ordering::Acquire);
             self.syncs.fetch_add(1, Ordering::Relaxed);
-            // recorded on that thread, so that a caller that gives up meanwhile loses no failure
+            // recorded on that thread, so that a failure is not lost if the caller is cancelled
             let done = self.background.spawn_blocking(move || {
                 synced.record(last, &committed, &*sync);
                 synced
@@ -93,7 +93,7 @@ impl LogSync {
         }
     }
 
-    /// How many syncs there were.
+    /// The number of syncs.
     #[cfg(test)]
     pub fn syncs(&self) -> u64 {
         self.syncs.load(Ordering::Relaxed)
@@ -101,16 +101,16 @@ impl LogSync {
 }
 
 /// The write-ahead log beside a database.
-struct Log {
-    database: Identity,
+struct WriteAheadLog {
+    database: FileIdentity,
     path: PathBuf,
     folder: PathBuf,
     /// The inode whose entry in the folder is on the disk.
     known: AtomicU64,
 }
 
-impl Log {
-    fn of(database: Identity) -> Self {
+impl WriteAheadLog {
+    fn of(database: FileIdentity) -> Self {
         let mut path = database.path().as_os_str().to_owned();
         path.push("-wal");
         let folder = database.path().parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_is_not_acknowledged_before_its_sync_and_not_after_one_that_failed() {
+    async fn acknowledges_a_change_only_after_a_successful_sync() {
         let (log, disk) = disk();
         let waiting = tokio::time::timeout(Duration::from_millis(20), log.acknowledge()).await;
         assert!(waiting.is_err(), "the disk is not done");

@@ -1,5 +1,5 @@
-//! The tables, version by version. Forward only, and only adding: replicas of the version before go on working with the
-//! tables of the next while they are replaced one by one. What is no longer used is dropped a release later.
+//! Schema migrations. Forward only, and additive only: replicas of the previous version keep working with
+//! the new tables during a rolling update. Unused columns are dropped one release later.
 
 use std::borrow::Cow;
 
@@ -20,9 +20,9 @@ pub fn all() -> Migrator {
         Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql.into_sql_str(), false)
     });
     let mut migrator = Migrator::with_migrations(migrations.collect());
-    // a newer replica has added what this one does not know, and need not
+    // a newer replica may have added migrations that this version does not know
     migrator.set_ignore_missing(true);
-    // its own lock is one of the session, which a pooler would keep
+    // sqlx's own lock belongs to the session, and would stay with a pooler
     migrator.set_locking(false);
     migrator
 }

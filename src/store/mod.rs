@@ -1,13 +1,14 @@
-//! What must outlive a restart: accounts, sessions, counters, what administrators set. One SQL for SQLite and PostgreSQL.
+//! Persistent store: accounts, sessions, counters, governance overrides. One SQL for SQLite and PostgreSQL.
 //!
-//! A change is on the disk, or with the server, when the call returns; a call that is given up half-way leaves
-//! nothing behind. What other processes have to hear about is written down in the same transaction (`changes`).
+//! A change is durable when the call returns; a cancelled call leaves no partial change. Changes that
+//! concern other replicas are recorded in the same transaction (`change_log`).
 
 mod accounts;
 mod audit;
-mod changes;
+mod change_feed;
+mod change_log;
+mod counter_eviction;
 mod counters;
-mod crowd;
 mod dialect;
 mod error;
 mod governance;
@@ -24,7 +25,6 @@ mod sqlite_file;
 mod tests;
 mod transaction;
 mod value;
-mod watch;
 
 use std::{
     fmt,
@@ -37,89 +37,89 @@ use std::{
 use sqlx::AnyPool;
 use tokio::runtime::Handle;
 
-pub use accounts::{Accounts, CreateError, NewPassword, Page, UpdateError};
-pub use audit::{Audit, AuditPage};
-pub use changes::{Change, Changes};
-pub use counters::Counters;
+pub use accounts::{AccountPage, AccountRepository, CreateError, NewPassword, UpdateError};
+pub use audit::{AuditPage, AuditRepository};
+pub use change_feed::ChangeFeed;
+pub use change_log::{ChangeLog, StoreChange};
+pub use counters::CounterRepository;
 pub use error::StoreError;
-pub use governance::{Governance, GovernanceError, Stored};
-pub use purge::{Keep, Purged};
-pub use sessions::Sessions;
-pub use watch::Watch;
+pub use governance::{GovernanceRepository, GovernanceStoreError, VersionedOverrides};
+pub use purge::{PurgedRows, Retention};
+pub use sessions::SessionRepository;
 
-use error::Failure;
-use health::Health;
+use error::HasStoreError;
+use health::StoreHealth;
 
-use crate::config::model::{Store as Settings, StoreLocation};
+use crate::config::model::{StoreLocation, StoreSettings as Settings};
 
-/// Longer than any statement takes on a store that works. After it the caller is told that the store is down.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Timeout of a call, longer than any statement on a healthy store.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A handle, cheap to clone: all clones share the connections.
 #[derive(Clone)]
 pub struct Store {
-    shared: Arc<Shared>,
+    shared: Arc<StoreInner>,
 }
 
-struct Shared {
+struct StoreInner {
     database: dialect::Database,
     location: StoreLocation,
-    home: Handle,
-    health: Health,
+    runtime: Handle,
+    health: StoreHealth,
 }
 
 impl Store {
-    /// Connects, and brings the tables up to date. Several processes may do this at once.
+    /// Connects and migrates the tables. Several processes may do this concurrently.
     ///
-    /// The runtime it is called on moves the bytes for all others: it must outlive the store, and never block.
+    /// All connections use the runtime of this call: it must outlive the store, and never block.
     pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
-        // a migration of large tables takes its time: no deadline
+        // no timeout: a migration of large tables may take long
         let database = dialect::Database::open(settings, &migrations::all()).await?;
         let (location, home) = (settings.location.clone(), Handle::current());
-        let shared = Shared { database, location, home, health: Health::new() };
+        let shared = StoreInner { database, location, runtime: home, health: StoreHealth::new() };
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    pub fn accounts(&self) -> Accounts<'_> {
-        Accounts { store: self }
+    pub fn accounts(&self) -> AccountRepository<'_> {
+        AccountRepository { store: self }
     }
 
-    pub fn sessions(&self) -> Sessions<'_> {
-        Sessions { store: self }
+    pub fn sessions(&self) -> SessionRepository<'_> {
+        SessionRepository { store: self }
     }
 
-    pub fn counters(&self) -> Counters<'_> {
-        Counters { store: self }
+    pub fn counters(&self) -> CounterRepository<'_> {
+        CounterRepository { store: self }
     }
 
-    pub fn governance(&self) -> Governance<'_> {
-        Governance { store: self }
+    pub fn governance(&self) -> GovernanceRepository<'_> {
+        GovernanceRepository { store: self }
     }
 
-    pub fn audit(&self) -> Audit<'_> {
-        Audit { store: self }
+    pub fn audit(&self) -> AuditRepository<'_> {
+        AuditRepository { store: self }
     }
 
-    pub fn changes(&self) -> Changes<'_> {
-        Changes { store: self }
+    pub fn changes(&self) -> ChangeLog<'_> {
+        ChangeLog { store: self }
     }
 
-    /// For probes: whether it answers now.
+    /// For probes: checks that the store responds.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.within(async {
+        self.with_deadline(async {
             sqlx::query("SELECT last FROM change_clock").fetch_one(self.read()).await?;
             Ok(())
         })
         .await
     }
 
-    /// Ends all connections; what is under way is finished first. SQLite then folds its log into the file.
+    /// Closes all connections after their current work. SQLite then merges its log into the file.
     pub async fn close(&self) {
         self.shared.database.read.close().await;
         self.shared.database.write.close().await;
     }
 
-    /// Whether other replicas may work on it.
+    /// Whether other replicas may use the same store.
     pub fn has_replicas(&self) -> bool {
         matches!(self.shared.location, StoreLocation::Postgres(_))
     }
@@ -132,7 +132,7 @@ impl Store {
         &self.shared.database
     }
 
-    fn health(&self) -> &Health {
+    fn health(&self) -> &StoreHealth {
         &self.shared.health
     }
 
@@ -140,39 +140,42 @@ impl Store {
         &self.shared.database.read
     }
 
-    /// Does something with the store, and gives up if it neither answers nor fails, as a server does that has lost its
-    /// network.
+    /// Runs a call with a timeout, because a server that has lost its network neither responds nor
+    /// fails.
     ///
-    /// It does not even begin while the store is known not to answer, and ends as soon as that is found.
+    /// Fails at once while the store is known to be unavailable, and as soon as that is detected.
     ///
-    /// Whichever worker's thread this runs on, sockets and timers are those of the store's own runtime: a connection
-    /// that was made here is used by other workers, also when this one has ended.
-    async fn within<T, E: Failure>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    /// Sockets and timers belong to the runtime of the store, whichever worker calls this: a connection
+    /// that is opened here is used by other workers, also after this one has ended.
+    async fn with_deadline<T, E: HasStoreError>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         if let Some(error) = self.health().down() {
             return Err(error.into());
         }
         let mut work = pin!(async {
-            let in_time = tokio::time::timeout(PATIENCE, work);
+            let in_time = tokio::time::timeout(CALL_TIMEOUT, work);
             tokio::select! {
                 biased;
                 done = in_time => done.unwrap_or_else(|_| {
-                    let text = format!("no answer within {} seconds", PATIENCE.as_secs());
+                    let text = format!("no answer within {} seconds", CALL_TIMEOUT.as_secs());
                     Err(StoreError::Unavailable(text).into())
                 }),
-                error = self.health().goes_down() => Err(error.into()),
+                error = self.health().wait_until_down() => Err(error.into()),
             }
         });
         let done = poll_fn(|context| {
-            let _home = self.shared.home.enter();
+            let _home = self.shared.runtime.enter();
             work.as_mut().poll(context)
         })
         .await;
-        let failed = done.as_ref().err().and_then(Failure::of_store);
+        let failed = done.as_ref().err().and_then(HasStoreError::store_error);
         if let Some(error) = failed.filter(|error| error.is_fault()) {
             if matches!(error, StoreError::Unwritable(_)) {
                 self.database().renewal.record_fault(Instant::now());
             }
-            self.health().failed(error);
+            self.health().record_failure(error);
         }
         done
     }

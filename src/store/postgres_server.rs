@@ -1,15 +1,15 @@
-//! What a PostgreSQL server, or a pooler before it, allows: how many connections, and what it says when it is not enough.
+//! Connection limits of a PostgreSQL server or pooler, and remedies for their errors.
 
 use sqlx::{AnyConnection, ConnectOptions as _, Connection as _, Row as _, any::AnyConnectOptions};
 
 /// The database's and the role's `CONNECTION LIMIT`; superusers have none.
 const LIMITS: &str = "SELECT r.rolconnlimit AS role, d.datconnlimit AS database FROM pg_roles r, pg_database d \
                       WHERE r.rolname = current_user AND d.datname = current_database() AND NOT r.rolsuper";
-/// The one that listens for changes.
+/// The connection that listens for changes.
 const LISTENER: u32 = 1;
 
-/// How many connections the pools may have together: as configured, or fewer where the server would refuse the rest. One that
-/// is refused keeps a request waiting for seconds.
+/// The maximum number of connections of both pools: as configured, or fewer if the server would refuse
+/// them. A refused connection delays a request by seconds.
 pub async fn allowed_connections(connection: &mut AnyConnection, configured: u32) -> sqlx::Result<u32> {
     let Some(row) = sqlx::query(LIMITS).fetch_optional(connection).await? else { return Ok(configured) };
     let limits: [i32; 2] = [row.try_get("role")?, row.try_get("database")?];
@@ -24,8 +24,8 @@ pub async fn allowed_connections(connection: &mut AnyConnection, configured: u32
     Ok(allowed)
 }
 
-/// Whether prepared statements stay with the connection that made them. Behind a pooler in transaction mode that does not see
-/// to it, two connections that come one after the other have the same one of the server, and the second finds its name taken.
+/// Checks that prepared statements stay with their connection. Behind a pooler in transaction mode without support
+/// for them, two consecutive connections share one server connection, and the second finds its statement name taken.
 pub async fn check_statements(one: &mut AnyConnection, server: &AnyConnectOptions) -> sqlx::Result<()> {
     let mut other = server.connect().await?;
     for _ in 0..2 {
@@ -42,7 +42,7 @@ fn within(limits: [i32; 2], configured: u32) -> u32 {
     lowest.map_or(configured, |limit| limit.saturating_sub(LISTENER).clamp(2, configured.max(2)))
 }
 
-/// What to do about an error that a pooler causes.
+/// The remedy for an error that a pooler causes.
 pub fn remedy(code: &str, message: &str) -> Option<&'static str> {
     match code {
         // duplicate, unknown
@@ -70,7 +70,7 @@ mod tests {
             ([-1, 6], 10, 5),
             ([8, 6], 10, 5),
             ([11, -1], 10, 10),
-            // one reads and one writes, whatever it comes to
+            // at least one reader and one writer
             ([1, -1], 10, 2),
             ([0, 0], 1, 2),
         ] {

@@ -1,46 +1,46 @@
-//! Taking away what nobody needs any more, in small batches, so that nobody waits for it.
+//! Deletes outdated rows in small batches, so that other statements do not wait.
 
 use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 
-use super::{Store, StoreError, health::LONGEST_CUT, value::number};
+use super::{Store, StoreError, health::MAX_BRIDGED_OUTAGE, value::number};
 
-/// Rows a statement takes away: milliseconds of work.
+/// Rows per statement: milliseconds of work.
 pub(super) const BATCH: i64 = 500;
 
-/// How long what is over is kept.
+/// Retention periods of outdated rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keep {
-    /// Sessions that are over. While a replica is cut off from the store they may yet be found to be in use.
+pub struct Retention {
+    /// Ended sessions. A replica without access to the store may still report their use.
     pub sessions: Duration,
-    /// Longer than a replica may be without the store and then still hear of every change.
+    /// The change log. A replica that is without the store for longer may miss changes.
     pub changes: Duration,
-    /// Counters that only a success resets, without a new failure. Those of accounts stay as long as the account, those
-    /// that are locked until somebody unlocks for good.
+    /// Counters without a window, after their last failure. Counters of accounts stay as long as the
+    /// account, counters that are locked until an administrator unlocks stay without limit.
     pub counters: Duration,
-    /// So many counters of what strangers can make up without end; see [`super::crowd`].
-    pub strays: u64,
-    /// Records of who has changed what.
+    /// The maximum number of counters that attackers can create; see [`super::counter_eviction`].
+    pub max_evictable_counters: u64,
+    /// Audit records.
     pub audit: Duration,
 }
 
-impl Default for Keep {
+impl Default for Retention {
     fn default() -> Self {
         Self {
-            sessions: LONGEST_CUT,
+            sessions: MAX_BRIDGED_OUTAGE,
             changes: Duration::from_hours(24),
             counters: Duration::from_hours(90 * 24),
-            strays: 1 << 18,
+            max_evictable_counters: 1 << 18,
             // PCI DSS 4.0 §10.5.1 asks for a year
             audit: Duration::from_hours(400 * 24),
         }
     }
 }
 
-/// How many rows are gone.
+/// The number of deleted rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Purged {
+pub struct PurgedRows {
     pub sessions: u64,
     pub changes: u64,
     pub counters: u64,
@@ -48,23 +48,23 @@ pub struct Purged {
 }
 
 impl Store {
-    /// Several replicas may do this at once.
-    pub async fn purge(&self, keep: Keep, now: u64) -> Result<Purged, StoreError> {
+    /// Several replicas may run this concurrently.
+    pub async fn purge(&self, retention: Retention, now: u64) -> Result<PurgedRows, StoreError> {
         let before =
             |age: Duration| number(now.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));
-        let mut purged = Purged {
+        let mut purged = PurgedRows {
             sessions: self
                 .in_batches(
                     "DELETE FROM sessions WHERE hash IN",
                     "SELECT hash FROM sessions WHERE ends_at <= $1 ORDER BY ends_at",
-                    before(keep.sessions),
+                    before(retention.sessions),
                 )
                 .await?,
             changes: self
                 .in_batches(
                     "DELETE FROM changes WHERE id IN",
                     "SELECT id FROM changes WHERE recorded_at <= $1 ORDER BY id",
-                    before(keep.changes),
+                    before(retention.changes),
                 )
                 .await?,
             counters: self
@@ -79,7 +79,7 @@ impl Store {
                 .in_batches(
                     "DELETE FROM audit WHERE id IN",
                     "SELECT id FROM audit WHERE at <= $1 ORDER BY at",
-                    before(keep.audit),
+                    before(retention.audit),
                 )
                 .await?,
         };
@@ -90,10 +90,10 @@ impl Store {
                 "SELECT name FROM counters WHERE last_failure <= $1 AND locked_until >= 0 AND locked_until <= $1 \
                  AND NOT EXISTS (SELECT 1 FROM accounts WHERE id = substr(counters.name, length(counters.name) - 31)) \
                  ORDER BY last_failure",
-                before(keep.counters),
+                before(retention.counters),
             )
             .await?;
-        purged.counters += self.crowd_out(keep.strays, number(now)).await?;
+        purged.counters += self.evict_counters(retention.max_evictable_counters, number(now)).await?;
         Ok(purged)
     }
 
@@ -103,11 +103,11 @@ impl Store {
         pick: &'static str,
         before: i64,
     ) -> Result<u64, StoreError> {
-        let statement = format!("{delete} ({pick} LIMIT $2{})", self.database().pass_over);
+        let statement = format!("{delete} ({pick} LIMIT $2{})", self.database().skip_locked);
         let mut gone = 0;
         loop {
             let batch = self
-                .within(async {
+                .with_deadline(async {
                     let mut transaction = self.begin().await?;
                     let done = sqlx::query(AssertSqlSafe(statement.as_str()))
                         .bind(before)
@@ -119,7 +119,7 @@ impl Store {
                 })
                 .await?;
             gone += batch;
-            // a batch that was not full was the last: another may have come meanwhile, and waits for the next time
+            // a batch that is not full is the last; rows that are added meanwhile wait for the next run
             if i64::try_from(batch).is_ok_and(|batch| batch < BATCH) {
                 return Ok(gone);
             }

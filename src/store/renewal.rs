@@ -1,4 +1,4 @@
-//! Which database connections are replaced: all that were opened before the last fault.
+//! Replaces database connections that were opened before the last fault.
 //!
 //! After a full disk SQLite rolls the transaction back by itself, and the driver's connection is left with the wrong
 //! transaction depth; a connection opened to a read-only database or file stays read-only when the database no longer is.
@@ -12,20 +12,20 @@ use std::{
 };
 
 #[derive(Clone)]
-pub struct Renewal(Arc<Inner>);
+pub struct ConnectionRenewal(Arc<RenewalInner>);
 
-struct Inner {
+struct RenewalInner {
     start: Instant,
     /// Milliseconds after `start`, plus one; 0: no fault yet.
     last_fault: AtomicU64,
 }
 
-impl Renewal {
+impl ConnectionRenewal {
     pub fn new(start: Instant) -> Self {
-        Self(Arc::new(Inner { start, last_fault: AtomicU64::new(0) }))
+        Self(Arc::new(RenewalInner { start, last_fault: AtomicU64::new(0) }))
     }
 
-    /// A connection has failed in a way that the next statement on it would meet again.
+    /// Records a fault that would repeat on the same connection.
     pub fn record_fault(&self, at: Instant) {
         self.0.last_fault.fetch_max(self.millis(at), Ordering::AcqRel);
     }
@@ -50,7 +50,7 @@ mod tests {
     fn connections_opened_before_a_fault_are_replaced_once() {
         let start = Instant::now();
         let second = |number: u64| start + Duration::from_secs(number);
-        let (renewal, age) = (Renewal::new(start), Duration::from_secs(5));
+        let (renewal, age) = (ConnectionRenewal::new(start), Duration::from_secs(5));
         assert!(!renewal.is_outdated(age, second(5)), "no fault yet");
         renewal.record_fault(second(8));
         for (opened, outdated) in [(0, true), (7, true), (8, true), (9, false)] {

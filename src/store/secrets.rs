@@ -1,4 +1,4 @@
-//! Secrets of the whole deployment: made by the replica that needs one first, the same for all from then on.
+//! Secrets of the deployment: created by the first replica that needs one, and shared by all.
 
 use sqlx::Row as _;
 
@@ -6,13 +6,13 @@ use super::{Store, StoreError};
 use crate::domain::session::SessionHash;
 
 impl Store {
-    /// The secret of this name. `fresh`, which must be random, becomes it where there is none yet.
+    /// Returns the secret of this name, and creates it from `fresh`, which must be random, if it does not exist.
     pub async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
-        self.within(async {
+        self.with_deadline(async {
             let mut transaction = self.begin().await?;
             sqlx::query("INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
                 .bind(name)
-                // 32 bytes have one form in this store
+                // 32-byte values are stored in this form
                 .bind(SessionHash::new(fresh).to_hex())
                 .execute(&mut *transaction)
                 .await?;

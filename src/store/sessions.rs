@@ -1,10 +1,10 @@
-//! Browsers that are signed in.
+//! Browser sessions in the store.
 
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 use super::{
-    Change, Store, StoreError, changes,
-    health::LONGEST_CUT,
+    Store, StoreChange, StoreError, change_log,
+    health::MAX_BRIDGED_OUTAGE,
     value::{flag, millis, number, read_account, read_number, read_tenant, read_text},
 };
 use crate::domain::{
@@ -13,12 +13,12 @@ use crate::domain::{
 };
 
 #[derive(Clone, Copy)]
-pub struct Sessions<'a> {
+pub struct SessionRepository<'a> {
     pub(super) store: &'a Store,
 }
 
-/// A session that is used within a minute after an outage is still valid.
-const SOON: u64 = 60_000;
+/// An extended session stays valid for at least one minute after an outage.
+const MIN_REMAINING_MS: u64 = 60_000;
 
 macro_rules! columns {
     () => {
@@ -26,26 +26,26 @@ macro_rules! columns {
     };
 }
 
-impl Sessions<'_> {
-    /// For an account as it was when its owner proved who they are. `false`: it has been locked, disabled (where that
-    /// counts), deleted or given another password meanwhile.
+impl SessionRepository<'_> {
+    /// Inserts a session if the account has not changed since its password was verified. `false`: the account has
+    /// been locked, disabled (if the tenant rejects disabled accounts), deleted or given another password since.
     pub async fn insert(
         self,
         session: &Session,
         password_changed_at: u64,
-        disabled_stay_out: bool,
+        reject_disabled_accounts: bool,
     ) -> Result<bool, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
-                // holds the account until commit: a lock comes before, and is seen, or after, and ends this session
+                // locks the account row until commit: an administrator lock is either seen here, or ends this session afterwards
                 let held = sqlx::query(
                     "UPDATE accounts SET disabled = disabled \
                      WHERE id = $1 AND disabled <= $3 AND lock_reason IS NULL AND password_changed_at = $2",
                 )
                 .bind(session.account.as_str())
                 .bind(number(password_changed_at))
-                .bind(flag(!disabled_stay_out))
+                .bind(flag(!reject_disabled_accounts))
                 .execute(&mut *transaction)
                 .await?;
                 if held.rows_affected() == 0 {
@@ -75,10 +75,10 @@ impl Sessions<'_> {
             .await
     }
 
-    /// Also one that is over and not yet purged: `Session::is_over` tells.
+    /// May return an expired session that is not yet purged: check `Session::is_expired`.
     pub async fn find(self, hash: &SessionHash) -> Result<Option<Session>, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let found = sqlx::query(concat!("SELECT ", columns!(), " FROM sessions WHERE hash = $1"))
                     .bind(hash.to_hex())
                     .fetch_optional(self.store.read())
@@ -88,10 +88,10 @@ impl Sessions<'_> {
             .await
     }
 
-    /// It is in use: its silence begins anew. `false`: it is over, and stays so.
+    /// Records a use, which restarts the idle timeout. `false`: the session has ended.
     pub async fn touch(self, hash: &SessionHash, now: u64) -> Result<bool, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
                 let done = sqlx::query(
                     "UPDATE sessions SET \
@@ -110,10 +110,11 @@ impl Sessions<'_> {
             .await
     }
 
-    /// The store did not answer from `since` to `now`: sessions that were valid then, and would have ended by idleness meanwhile or
-    /// end at once, count as used now. Not after an outage that was too long. Several replicas may do this at once.
-    pub async fn bridge(self, since: u64, now: u64) -> Result<u64, StoreError> {
-        if now.saturating_sub(since) > u64::try_from(LONGEST_CUT.as_millis()).unwrap_or(u64::MAX) {
+    /// Extends sessions after an outage from `since` to `now`: sessions that were valid before, and would
+    /// have become idle during the outage or directly after it, count as used now. Not after a longer
+    /// outage. Several replicas may run this concurrently.
+    pub async fn extend_after_outage(self, since: u64, now: u64) -> Result<u64, StoreError> {
+        if now.saturating_sub(since) > u64::try_from(MAX_BRIDGED_OUTAGE.as_millis()).unwrap_or(u64::MAX) {
             return Ok(0);
         }
         let mut transaction = self.store.begin().await?;
@@ -124,17 +125,17 @@ impl Sessions<'_> {
         )
         .bind(number(since))
         .bind(number(now))
-        .bind(number(now.saturating_add(SOON)))
+        .bind(number(now.saturating_add(MIN_REMAINING_MS)))
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
         Ok(done.rows_affected())
     }
 
-    /// Ends one, on every replica. `false`: there was none.
+    /// Ends a session on every replica. `false`: it does not exist.
     pub async fn end(self, hash: &SessionHash, now: u64) -> Result<bool, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
                 let done = sqlx::query("DELETE FROM sessions WHERE hash = $1")
                     .bind(hash.to_hex())
@@ -143,14 +144,15 @@ impl Sessions<'_> {
                 if done.rows_affected() == 0 {
                     return Ok(false);
                 }
-                changes::record(self.store, &mut transaction, &Change::SessionEnded(*hash), now).await?;
+                change_log::record(self.store, &mut transaction, &StoreChange::SessionEnded(*hash), now)
+                    .await?;
                 transaction.commit().await?;
                 Ok(true)
             })
             .await
     }
 
-    /// Ends all of an account but, maybe, the one that asks; how many there were.
+    /// Ends all sessions of an account except, optionally, the caller's; returns their number.
     pub async fn end_all(
         self,
         account: &AccountId,
@@ -158,13 +160,18 @@ impl Sessions<'_> {
         now: u64,
     ) -> Result<u64, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
-                hold(&mut transaction, account).await?;
-                let ended = end_of(&mut transaction, account, except).await?;
+                lock_account(&mut transaction, account).await?;
+                let ended = end_sessions_of(&mut transaction, account, except).await?;
                 if ended > 0 {
-                    changes::record(self.store, &mut transaction, &Change::SessionsOf(account.clone()), now)
-                        .await?;
+                    change_log::record(
+                        self.store,
+                        &mut transaction,
+                        &StoreChange::SessionsChanged(account.clone()),
+                        now,
+                    )
+                    .await?;
                     transaction.commit().await?;
                 }
                 Ok(ended)
@@ -172,12 +179,12 @@ impl Sessions<'_> {
             .await
     }
 
-    /// Ends those of an account that were used longest ago, until `keep` are left; how many.
+    /// Ends the least recently used sessions of an account until `keep` are left; returns their number.
     pub async fn end_oldest(self, account: &AccountId, keep: u32, now: u64) -> Result<u64, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
-                hold(&mut transaction, account).await?;
+                lock_account(&mut transaction, account).await?;
                 let done = sqlx::query(
                     "DELETE FROM sessions WHERE account = $1 AND hash NOT IN \
                  (SELECT hash FROM sessions WHERE account = $1 ORDER BY last_seen_at DESC, hash LIMIT $2)",
@@ -187,8 +194,13 @@ impl Sessions<'_> {
                 .execute(&mut *transaction)
                 .await?;
                 if done.rows_affected() > 0 {
-                    changes::record(self.store, &mut transaction, &Change::SessionsOf(account.clone()), now)
-                        .await?;
+                    change_log::record(
+                        self.store,
+                        &mut transaction,
+                        &StoreChange::SessionsChanged(account.clone()),
+                        now,
+                    )
+                    .await?;
                     transaction.commit().await?;
                 }
                 Ok(done.rows_affected())
@@ -199,7 +211,7 @@ impl Sessions<'_> {
     /// The sessions of an account, the one used last first.
     pub async fn list(self, account: &AccountId) -> Result<Vec<Session>, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let rows = sqlx::query(concat!(
                     "SELECT ",
                     columns!(),
@@ -214,8 +226,8 @@ impl Sessions<'_> {
     }
 }
 
-/// In the transaction of whoever holds the account; how many there were.
-pub(super) async fn end_of(
+/// Ends sessions in a transaction that has locked the account; returns their number.
+pub(super) async fn end_sessions_of(
     connection: &mut AnyConnection,
     account: &AccountId,
     except: Option<&SessionHash>,
@@ -228,8 +240,8 @@ pub(super) async fn end_of(
     Ok(done.rows_affected())
 }
 
-/// Whoever ends several sessions of an account does so alone, or two would wait for each other's half.
-async fn hold(connection: &mut AnyConnection, account: &AccountId) -> Result<(), StoreError> {
+/// Locks the account row: two transactions that end several of its sessions could otherwise deadlock.
+async fn lock_account(connection: &mut AnyConnection, account: &AccountId) -> Result<(), StoreError> {
     sqlx::query("UPDATE accounts SET disabled = disabled WHERE id = $1")
         .bind(account.as_str())
         .execute(connection)

@@ -1,5 +1,5 @@
-//! The file SQLite keeps everything in: made for its owner alone, in a folder that exists; and what tells a new file from
-//! one that was lost.
+//! The SQLite database file: created with mode 0600 in an existing folder; a marker file distinguishes a
+//! new store from a lost one.
 
 use std::{
     fs::{self, OpenOptions},
@@ -10,19 +10,21 @@ use std::{
 
 use super::StoreError;
 
-/// Makes sure that there is a file to open. SQLite gives the files beside it (`-wal`, `-shm`) the same mode.
+/// Creates the file if it is missing. SQLite creates `-wal` and `-shm` with the same mode.
 pub fn prepare(path: &Path) -> Result<(), StoreError> {
-    let refused = |error: Error| StoreError::Place { path: path.to_owned(), error };
+    let refused = |error: Error| StoreError::File { path: path.to_owned(), error };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
-        let text =
-            format!("the folder {} does not exist; make it, for the user Doorward runs as", folder.display());
+        let text = format!(
+            "the folder {} does not exist; create it for the user that Doorward runs as",
+            folder.display()
+        );
         return Err(refused(Error::new(ErrorKind::NotFound, text)));
     }
-    let marker = marker(path);
+    let marker = marker_path(path);
     if marker.exists() && fs::metadata(path).map_or(true, |found| found.len() == 0) {
         let text = format!(
-            "it is missing or empty, and was not when Doorward last used it; bring it back from a backup, or remove {} to \
+            "it is missing or empty, but Doorward has used it before; restore it from a backup, or remove {} to \
              begin with an empty store",
             marker.display()
         );
@@ -35,17 +37,17 @@ pub fn prepare(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Says that there is a store here, in a file that `rm doorward.db*` does not remove.
-fn marker(path: &Path) -> PathBuf {
+/// The marker file of an existing store, which `rm doorward.db*` does not remove.
+fn marker_path(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.in-use"))
 }
 
-/// To be called when the tables are on the disk.
-pub fn mark(path: &Path) -> Result<(), StoreError> {
-    let marker = marker(path);
+/// Writes the marker; call after the tables are on the disk.
+pub fn write_marker(path: &Path) -> Result<(), StoreError> {
+    let marker = marker_path(path);
     let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&marker);
-    made.map(drop).map_err(|error| StoreError::Place { path: marker, error })
+    made.map(drop).map_err(|error| StoreError::File { path: marker, error })
 }
 
 /// More than a change adds to the write-ahead log.
@@ -74,17 +76,17 @@ pub fn probe_space(path: &Path) -> Result<(), StoreError> {
     written.map_err(full)
 }
 
-/// A file as it was when the store was opened, by device and inode.
+/// The identity of the opened file: device and inode.
 #[derive(Clone)]
-pub struct Identity {
+pub struct FileIdentity {
     path: PathBuf,
     device: u64,
     inode: u64,
 }
 
-impl Identity {
+impl FileIdentity {
     pub fn of(path: &Path) -> Result<Self, StoreError> {
-        let found = fs::metadata(path).map_err(|error| StoreError::Place { path: path.to_owned(), error })?;
+        let found = fs::metadata(path).map_err(|error| StoreError::File { path: path.to_owned(), error })?;
         Ok(Self { path: path.to_owned(), device: found.dev(), inode: found.ino() })
     }
 
@@ -92,7 +94,7 @@ impl Identity {
         &self.path
     }
 
-    /// Whether the path still leads to the file that is open: changes to another one, or to none, are lost.
+    /// Checks that the path still refers to the open file: changes to a removed or replaced file are lost.
     pub fn verify(&self) -> Result<(), Error> {
         let found = fs::metadata(&self.path);
         let same = found.as_ref().is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode));
@@ -103,7 +105,7 @@ impl Identity {
         let path = self.path.display();
         Err(Error::new(
             ErrorKind::NotFound,
-            format!("{path} was {happened} while Doorward runs: bring it back, then restart Doorward"),
+            format!("{path} was {happened} while Doorward runs: restore it, then restart Doorward"),
         ))
     }
 }
@@ -116,7 +118,7 @@ fn check(path: &Path) -> Result<(), Error> {
     if found.permissions().mode() & 0o077 != 0 {
         tracing::warn!(file = %path.display(), "other users of this machine can open the store: chmod 600");
     }
-    // SQLite says only that it cannot; this says why
+    // SQLite reports only that it cannot open the file; this reports the reason
     OpenOptions::new().read(true).write(true).open(path).map(drop)
 }
 
@@ -125,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_file_is_its_owners_alone() {
+    fn new_file_has_mode_0600() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("doorward.db");
         prepare(&file).unwrap();
@@ -136,12 +138,12 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_store_is_not_taken_for_a_new_one() {
+    fn missing_file_with_a_marker_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("doorward.db");
         prepare(&file).unwrap();
         prepare(&file).unwrap();
-        mark(&file).unwrap();
+        write_marker(&file).unwrap();
         let refused = || prepare(&file).unwrap_err().to_string();
         assert!(refused().contains("missing or empty"), "{}", refused());
         fs::remove_file(&file).unwrap();
@@ -156,7 +158,7 @@ mod tests {
         let [file, other] = ["doorward.db", "other.db"].map(|name| folder.path().join(name));
         fs::write(&file, "one").unwrap();
         fs::write(&other, "other").unwrap();
-        let identity = Identity::of(&file).unwrap();
+        let identity = FileIdentity::of(&file).unwrap();
         fs::write(&file, "changed").unwrap();
         identity.verify().unwrap();
         let [away, back] = [(&file, &other), (&other, &file)];
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_file_can_be_is_said() {
+    fn error_names_the_missing_folder() {
         let folder = tempfile::tempdir().unwrap();
         let missing = prepare(&folder.path().join("var/doorward.db")).unwrap_err().to_string();
         assert!(missing.contains("/var does not exist"), "{missing}");

@@ -1,4 +1,4 @@
-//! A transaction that may read and then write what it has read.
+//! A transaction that reads rows and then writes them.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -16,11 +16,11 @@ pub(super) struct Transaction<'s> {
 }
 
 impl Store {
-    /// It must not wait for anything but the store.
+    /// Begins a transaction; it must not wait for anything but the store.
     pub(super) async fn begin(&self) -> Result<Transaction<'_>, StoreError> {
         let database = self.database();
         let begun = match database.write.begin_with(database.begin).await {
-            // the database has rolled back what the driver takes for open: the connection is of no use any more
+            // the database has rolled back a transaction that the driver considers open: the connection is unusable
             Err(sqlx::Error::InvalidSavePointStatement | sqlx::Error::BeginFailed) => {
                 database.renewal.record_fault(Instant::now());
                 database.write.begin_with(database.begin).await
@@ -32,14 +32,14 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// Returns when the changes are on the disk, or with the server.
+    /// Returns when the changes are durable.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.inner.commit().await?;
-        // the connection is free by now: others commit while this waits for the disk
+        // the connection is released: other transactions commit while this waits for the disk
         if let Some(log) = &self.store.database().log {
             log.acknowledge().await?;
         }
-        self.store.health().wrote();
+        self.store.health().record_write();
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Between our types and those both databases have.
+//! Conversions between Rust types and the types that both databases support.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use sqlx::{Row as _, any::AnyRow};
 use super::StoreError;
 use crate::domain::{account::AccountId, tenant::TenantId};
 
-/// A time or a number as it is kept. What no clock will ever show is cut to the largest number kept.
+/// A timestamp or number as stored, saturated at `i64::MAX`.
 pub fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
@@ -21,13 +21,13 @@ pub fn flag(value: bool) -> i64 {
 }
 
 pub fn read_number(row: &AnyRow, column: &str) -> Result<u64, StoreError> {
-    let kept: i64 = row.try_get(column)?;
-    Ok(u64::try_from(kept).unwrap_or_default())
+    let stored: i64 = row.try_get(column)?;
+    Ok(u64::try_from(stored).unwrap_or_default())
 }
 
 pub fn read_optional_number(row: &AnyRow, column: &str) -> Result<Option<u64>, StoreError> {
-    let kept: Option<i64> = row.try_get(column)?;
-    Ok(kept.map(|kept| u64::try_from(kept).unwrap_or_default()))
+    let stored: Option<i64> = row.try_get(column)?;
+    Ok(stored.map(|stored| u64::try_from(stored).unwrap_or_default()))
 }
 
 pub fn read_flag(row: &AnyRow, column: &str) -> Result<bool, StoreError> {

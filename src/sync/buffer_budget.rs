@@ -14,7 +14,7 @@ use super::client_limits::ClientState;
 pub use crate::domain::buffer_load::STALLED_ANSWER_BYTES;
 use crate::domain::{
     buffer_load::BufferLoad,
-    fairness::{Resource, Share},
+    fairness::{Resource, ResourceLimit},
 };
 
 /// What a connection holds in addition to its answer while its client does not read: the send buffer of the socket and one TLS
@@ -24,7 +24,7 @@ pub const STALLED_CONNECTION_BYTES: usize = 64 * 1024;
 /// What an HTTP/2 stream holds in addition to its body while its client does not read: its head and its task.
 pub const STALLED_STREAM_BYTES: usize = 8 * 1024;
 
-/// The most a request's body may hold before it is sent on: the window of an HTTP/2 stream.
+/// The maximum buffered for a request body before it is forwarded: the window of an HTTP/2 stream.
 pub const MAX_UNREAD_BODY_BYTES: usize = 64 * 1024;
 
 /// An answer whose client takes nothing, and the bytes that may wait for that client.
@@ -53,18 +53,20 @@ pub struct BufferBudget {
 }
 
 impl BufferBudget {
-    pub fn new(share: Share) -> Arc<Self> {
+    pub fn new(share: ResourceLimit) -> Arc<Self> {
         Arc::new(Self { client: AtomicUsize::new(share.client), all: AtomicUsize::new(share.all) })
     }
 
-    pub fn set_share(&self, share: Share) {
+    pub fn set_share(&self, share: ResourceLimit) {
         self.client.store(share.client, Ordering::Relaxed);
         self.all.store(share.all, Ordering::Relaxed);
     }
 
     pub fn load(&self, client: &ClientState) -> BufferLoad {
-        let share =
-            Share { client: self.client.load(Ordering::Relaxed), all: self.all.load(Ordering::Relaxed) };
+        let share = ResourceLimit {
+            client: self.client.load(Ordering::Relaxed),
+            all: self.all.load(Ordering::Relaxed),
+        };
         let (is_over_share, bytes) = client.usage(Resource::BufferedBytes, share);
         BufferLoad { is_over_share, bytes, limit: share.all }
     }
@@ -96,7 +98,7 @@ mod tests {
     #[test]
     fn reservations_count_for_the_client_and_all_until_dropped() {
         let (clients, budget) =
-            (ClientRegistry::default(), BufferBudget::new(Share { client: 50, all: 100 }));
+            (ClientRegistry::default(), BufferBudget::new(ResourceLimit { client: 50, all: 100 }));
         let client = |address: &str| clients.by_address(address.parse().unwrap());
         let (greedy, other) = (client("192.0.2.1"), client("198.51.100.1"));
         let check = |client: &ClientState| budget.load(client).check_request(true);
@@ -107,7 +109,7 @@ mod tests {
         assert_eq!(check(&other), Err(BufferShortage::All));
         drop(first);
         assert_eq!((check(&greedy), check(&other)), (Ok(()), Ok(())));
-        budget.set_share(Share { client: 40, all: 100 });
+        budget.set_share(ResourceLimit { client: 40, all: 100 });
         assert_eq!(check(&other), Err(BufferShortage::Client), "a smaller limit counts at once");
         drop(second);
         assert_eq!(clients.all().held(Resource::BufferedBytes), 0);
@@ -116,7 +118,7 @@ mod tests {
     #[test]
     fn attack_addresses_of_one_network_hold_the_buffers_of_all() {
         let (clients, budget) =
-            (ClientRegistry::default(), BufferBudget::new(Share { client: 50, all: 100 }));
+            (ClientRegistry::default(), BufferBudget::new(ResourceLimit { client: 50, all: 100 }));
         for network in ["192.0.2.#", "2001:db8::#", "2001:db8:0:#::1"] {
             let address = |number: usize| network.replace('#', &number.to_string()).parse().unwrap();
             let held: Vec<_> = (1..=20)

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::FairQueue;
-use crate::domain::client::Client;
+use crate::domain::client::ClientPrefix;
 
 /// The queue of one worker, which handles one request from it between two polls of the sockets.
 #[derive(Default)]
@@ -19,9 +19,9 @@ pub struct BurstQueue {
 
 impl BurstQueue {
     /// Waits for a turn of this client.
-    pub async fn enter(&self, client: Client) {
+    pub async fn enter(&self, client: ClientPrefix) {
         let (sender, turn) = oneshot::channel();
-        self.waiting().join(client, sender);
+        self.waiting().push(client, sender);
         self.joined.notify_one();
         // an error: the runtime of the worker ends
         let _ = turn.await;
@@ -42,7 +42,7 @@ impl BurstQueue {
     /// Requests that were given up have no turn.
     fn start_next(&self) {
         let mut waiting = self.waiting();
-        while let Some(request) = waiting.serve() {
+        while let Some(request) = waiting.pop() {
             if request.send(()).is_ok() {
                 return;
             }
@@ -63,8 +63,8 @@ mod tests {
 
     use super::*;
 
-    fn client(number: u8) -> Client {
-        Client::of([192, 0, 2, number].into())
+    fn client(number: u8) -> ClientPrefix {
+        ClientPrefix::of([192, 0, 2, number].into())
     }
 
     fn run(queue: &Arc<BurstQueue>) -> tokio::task::JoinHandle<()> {

@@ -2,7 +2,7 @@
 //! per resource and client, linked to the counters of the networks around it and of all clients.
 //!
 //! A client is looked up once per connection (or per request, behind a trusted proxy); counting takes no lock, no hash and
-//! no allocation. To limit another resource add a variant to [`Resource`], a key that becomes its [`Share`], and an
+//! no allocation. To limit another resource add a variant to [`Resource`], a key that becomes its [`ResourceLimit`], and an
 //! [`acquire`](ClientState::acquire) where it is taken.
 //!
 //! Memory is bounded: an entry is retained while its client holds a resource, and until its request rate has recovered,
@@ -22,7 +22,7 @@ use std::{
 use super::permit_queue::PermitQueue;
 use crate::domain::{
     client::Network,
-    fairness::{Breadth, Rate, Resource, Share},
+    fairness::{LimitScope, Rate, Resource, ResourceLimit},
     identity::User,
 };
 
@@ -31,7 +31,7 @@ const SHARDS: usize = 16;
 const MAX_IDLE: usize = 1 << 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Key {
+enum ClientKey {
     Network(Network),
     /// A keyed hash of tenant and name.
     User(u64),
@@ -40,7 +40,7 @@ enum Key {
 /// The clients of all workers that hold a resource, or whose request rate has not recovered.
 #[derive(Debug)]
 pub struct ClientRegistry {
-    shards: [Mutex<HashMap<Key, Arc<ClientState>>>; SHARDS],
+    shards: [Mutex<HashMap<ClientKey, Arc<ClientState>>>; SHARDS],
     hasher: RandomState,
     all: Arc<ClientState>,
     epoch: Instant,
@@ -48,10 +48,10 @@ pub struct ClientRegistry {
     swept: AtomicU64,
 }
 
-/// What one client (or a network, or all clients together) holds.
+/// The resources held by one client, by a network, or by all clients together.
 #[derive(Debug)]
 pub struct ClientState {
-    breadth: Breadth,
+    breadth: LimitScope,
     held: [AtomicUsize; Resource::COUNT],
     /// When the next request is due, see [`Rate::conform`].
     arrival: AtomicU64,
@@ -82,7 +82,7 @@ impl Default for ClientRegistry {
         Self {
             shards: Default::default(),
             hasher: RandomState::new(),
-            all: Arc::new(ClientState::new(Breadth::ALL, None)),
+            all: Arc::new(ClientState::new(LimitScope::ALL, None)),
             epoch: Instant::now(),
             swept: AtomicU64::new(0),
         }
@@ -102,19 +102,19 @@ impl ClientRegistry {
         let mut wider = Arc::clone(&self.all);
         // widest first: each is linked to the one around it
         for (step, prefix) in (0..steps).zip(prefixes).rev() {
-            let key = Key::Network(Network::of(address, *prefix));
-            wider = self.entry(key, Breadth::new(step, steps), wider);
+            let key = ClientKey::Network(Network::of(address, *prefix));
+            wider = self.entry(key, LimitScope::new(step, steps), wider);
         }
         wider
     }
 
     /// An authenticated user is a client of its own, whatever its address.
     pub fn by_user(&self, user: &User) -> Arc<ClientState> {
-        let key = Key::User(self.hasher.hash_one((user.tenant.as_str(), user.name.as_str())));
-        self.entry(key, Breadth::new(0, 1), Arc::clone(&self.all))
+        let key = ClientKey::User(self.hasher.hash_one((user.tenant.as_str(), user.name.as_str())));
+        self.entry(key, LimitScope::new(0, 1), Arc::clone(&self.all))
     }
 
-    fn entry(&self, key: Key, breadth: Breadth, wider: Arc<ClientState>) -> Arc<ClientState> {
+    fn entry(&self, key: ClientKey, breadth: LimitScope, wider: Arc<ClientState>) -> Arc<ClientState> {
         let Some(shard) = self.shard(&key) else { return wider };
         let mut clients = lock(shard);
         if let Some(known) = clients.get(&key) {
@@ -129,7 +129,7 @@ impl ClientRegistry {
         new
     }
 
-    fn shard(&self, key: &Key) -> Option<&Mutex<HashMap<Key, Arc<ClientState>>>> {
+    fn shard(&self, key: &ClientKey) -> Option<&Mutex<HashMap<ClientKey, Arc<ClientState>>>> {
         let hash = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or_default();
         self.shards.get(hash)
     }
@@ -175,7 +175,7 @@ impl ClientRegistry {
         }
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
     }
@@ -186,7 +186,7 @@ impl ClientRegistry {
 }
 
 impl ClientState {
-    fn new(breadth: Breadth, wider: Option<Arc<Self>>) -> Self {
+    fn new(breadth: LimitScope, wider: Option<Arc<Self>>) -> Self {
         Self {
             breadth,
             held: Default::default(),
@@ -196,7 +196,7 @@ impl ClientState {
         }
     }
 
-    /// How much of a resource is held now.
+    /// The amount of a resource that is held now.
     pub fn held(&self, resource: Resource) -> usize {
         self.counter(resource).load(Ordering::Relaxed)
     }
@@ -239,7 +239,7 @@ impl ClientState {
         self: &Arc<Self>,
         resource: Resource,
         amount: usize,
-        share: Share,
+        share: ResourceLimit,
     ) -> Result<Permit, Exceeded> {
         self.try_acquire(resource, amount, share).map_err(|limit| match limit.wider {
             Some(_) => Exceeded::Client,
@@ -252,7 +252,7 @@ impl ClientState {
         self: &Arc<Self>,
         resource: Resource,
         amount: usize,
-        share: Share,
+        share: ResourceLimit,
     ) -> Result<Permit, &Self> {
         let mut at = &**self;
         loop {
@@ -283,7 +283,7 @@ impl ClientState {
     }
 
     /// Whether the client, or a network that it belongs to, holds its share or more; and what all clients hold.
-    pub fn usage(&self, resource: Resource, share: Share) -> (bool, usize) {
+    pub fn usage(&self, resource: Resource, share: ResourceLimit) -> (bool, usize) {
         let (mut at, mut is_over_share) = (self, false);
         while let Some(wider) = &at.wider {
             let held = at.held(resource);
@@ -339,7 +339,7 @@ mod tests {
     use super::*;
     use crate::domain::tenant::TenantId;
 
-    const SHARE: Share = Share { client: 2, all: 8 };
+    const SHARE: ResourceLimit = ResourceLimit { client: 2, all: 8 };
 
     fn client(registry: &ClientRegistry, address: &str) -> Arc<ClientState> {
         registry.by_address(address.parse().unwrap())
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_or_given_back_is_not_counted() {
+    fn rejected_and_released_permits_are_not_counted() {
         let registry = ClientRegistry::default();
         for _ in 0..3 {
             let (held, exceeded) = take(&registry, "192.0.2.1");

@@ -12,5 +12,5 @@ pub use self::{
         STALLED_STREAM_BYTES, StalledAnswer,
     },
     burst_queue::BurstQueue,
-    fair_queue::{FairQueue, Place},
+    fair_queue::{FairQueue, QueuePosition},
 };

@@ -14,7 +14,7 @@ use std::{
 use tokio::{sync::Notify, time::timeout};
 
 use super::client_limits::{ClientState, Exceeded, Permit};
-use crate::domain::fairness::{Resource, Share};
+use crate::domain::fairness::{Resource, ResourceLimit};
 
 /// Requests that wait for a permit of one client, of a network, or of all clients.
 #[derive(Debug, Default)]
@@ -51,13 +51,13 @@ impl ClientState {
     /// Waits up to `patience` until another request gives its upstream connection back.
     pub async fn wait_for_upstream_connection(
         self: &Arc<Self>,
-        share: Share,
+        share: ResourceLimit,
         patience: Duration,
     ) -> Result<Permit, Exceeded> {
         timeout(patience, self.acquire_freed(share)).await.map_err(|_| Exceeded::Client)
     }
 
-    async fn acquire_freed(self: &Arc<Self>, share: Share) -> Permit {
+    async fn acquire_freed(self: &Arc<Self>, share: ResourceLimit) -> Permit {
         // the state whose limit is reached: the client, or a network around it
         let mut reached: &Self = self;
         loop {
@@ -86,7 +86,7 @@ mod tests {
     use crate::sync::client_limits::ClientRegistry;
 
     const PATIENCE: Duration = Duration::from_secs(2);
-    const SHARE: Share = Share { client: 2, all: 4 };
+    const SHARE: ResourceLimit = ResourceLimit { client: 2, all: 4 };
 
     fn take(client: &Arc<ClientState>) -> Result<Permit, Exceeded> {
         client.acquire(Resource::UpstreamConnection, 1, SHARE)

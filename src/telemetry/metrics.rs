@@ -1,4 +1,4 @@
-//! Prometheus metrics. Labels are words of ours, never what a client sent, so their number is bounded; every series is
+//! Prometheus metrics. Label values are constants, never client input, so their number is bounded; every series is
 //! resolved once at start, so that counting is one atomic addition.
 
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -9,7 +9,7 @@ use prometheus_client::{
     registry::{Metric, Registry},
 };
 
-use super::{accounts::AccountMetrics, seldom::Seldom};
+use super::{account_metrics::AccountMetrics, log_throttle::LogThrottle};
 use crate::domain::fairness::Limit;
 
 pub type Count = Counter<u64, AtomicU64>;
@@ -17,7 +17,7 @@ pub type Level = Gauge<i64, AtomicI64>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[expect(non_camel_case_types, reason = "the names are the label values")]
-pub enum Outcome {
+pub enum RequestOutcome {
     forwarded,
     local,
     sign_in,
@@ -31,7 +31,7 @@ pub enum Outcome {
     limited,
 }
 
-impl Outcome {
+impl RequestOutcome {
     /// The word used in the access log.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl Outcome {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
-    outcome: Outcome,
+    outcome: RequestOutcome,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -82,23 +82,23 @@ pub struct ReloadLabels {
     pub result: ReloadResult,
 }
 
-/// What became of a sign-in of the portal's own.
+/// Outcome of a guarded sign-in at the portal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[expect(non_camel_case_types, reason = "the names are the label values")]
-pub enum Guarded {
+pub enum GuardedLoginResult {
     succeeded,
-    /// Neither wrong nor right, as far as it was described.
+    /// Neither success nor failure, as far as it is configured.
     passed,
     failed,
     /// Locked.
     refused,
-    /// Two programs could read two names.
+    /// The user name is ambiguous or unreadable.
     doubtful,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct GuardedLabels {
-    result: Guarded,
+    result: GuardedLoginResult,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -129,7 +129,7 @@ pub struct Metrics {
     pub registry: Registry,
     requests: [Count; OUTCOMES.len()],
     portal_errors: [Count; PORTAL_ERRORS.len()],
-    portal_error_lines: [Seldom; PORTAL_ERRORS.len()],
+    portal_error_throttles: [LogThrottle; PORTAL_ERRORS.len()],
     pub requests_in_flight: Level,
     pub request_duration: Histogram,
     pub connections: Level,
@@ -138,7 +138,7 @@ pub struct Metrics {
     pub tls_handshakes_failed: Count,
     pub proxy_headers_rejected: Count,
     pub unlisted_proxy_requests: Count,
-    connection_faults: [Seldom; ConnectionFault::COUNT],
+    connection_faults: [LogThrottle; ConnectionFault::COUNT],
     pub reloads: Family<ReloadLabels, Count>,
     pub tokens_cached: Count,
     pub tokens_checked: Count,
@@ -149,17 +149,17 @@ pub struct Metrics {
     client_limit_rejections: [Count; Limit::ALL.len()],
 }
 
-const OUTCOMES: [Outcome; 10] = [
-    Outcome::forwarded,
-    Outcome::local,
-    Outcome::sign_in,
-    Outcome::unauthorized,
-    Outcome::forbidden,
-    Outcome::bad_request,
-    Outcome::unknown_tenant,
-    Outcome::unavailable,
-    Outcome::portal_error,
-    Outcome::limited,
+const OUTCOMES: [RequestOutcome; 10] = [
+    RequestOutcome::forwarded,
+    RequestOutcome::local,
+    RequestOutcome::sign_in,
+    RequestOutcome::unauthorized,
+    RequestOutcome::forbidden,
+    RequestOutcome::bad_request,
+    RequestOutcome::unknown_tenant,
+    RequestOutcome::unavailable,
+    RequestOutcome::portal_error,
+    RequestOutcome::limited,
 ];
 
 const PORTAL_ERRORS: [PortalError; 6] = [
@@ -171,8 +171,13 @@ const PORTAL_ERRORS: [PortalError; 6] = [
     PortalError::too_many,
 ];
 
-const GUARDED: [Guarded; 5] =
-    [Guarded::succeeded, Guarded::passed, Guarded::failed, Guarded::refused, Guarded::doubtful];
+const GUARDED: [GuardedLoginResult; 5] = [
+    GuardedLoginResult::succeeded,
+    GuardedLoginResult::passed,
+    GuardedLoginResult::failed,
+    GuardedLoginResult::refused,
+    GuardedLoginResult::doubtful,
+];
 
 /// Seconds; from a cached page to a long download.
 const DURATIONS: [f64; 14] =
@@ -181,19 +186,18 @@ const DURATIONS: [f64; 14] =
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("doorward");
-        let mut new = Registering(&mut registry);
-        let requests: Family<RequestLabels, Count> =
-            new.metric("requests", "Requests by what became of them");
+        let mut new = MetricRegistrar(&mut registry);
+        let requests: Family<RequestLabels, Count> = new.metric("requests", "Requests by outcome");
         let portal_errors: Family<PortalErrorLabels, Count> =
-            new.metric("portal_errors", "Requests the portal did not answer");
+            new.metric("portal_errors", "Requests without a response of the portal, by error");
         let request_duration = Histogram::new(DURATIONS);
         new.add(
             "request_duration_seconds",
-            "From the head of a request to the end of its answer",
+            "From the head of a request to the end of its response",
             &request_duration,
         );
         let guarded: Family<GuardedLabels, Count> =
-            new.metric("guarded_sign_ins", "Sign-ins of the portal's own by what became of them");
+            new.metric("guarded_sign_ins", "Guarded sign-ins at the portal by result");
         let client_limits: Family<LimitLabels, Count> = new.metric(
             "client_limit_rejections",
             "Connections and requests rejected because of a limit in [limits.client]",
@@ -204,8 +208,8 @@ impl Default for Metrics {
             requests: OUTCOMES.map(|outcome| requests.get_or_create_owned(&RequestLabels { outcome })),
             portal_errors: PORTAL_ERRORS
                 .map(|kind| portal_errors.get_or_create_owned(&PortalErrorLabels { kind })),
-            portal_error_lines: Default::default(),
-            requests_in_flight: new.metric("requests_in_flight", "Requests whose answer has not ended"),
+            portal_error_throttles: Default::default(),
+            requests_in_flight: new.metric("requests_in_flight", "Requests whose response has not ended"),
             request_duration,
             connections: new.metric("connections", "Open client connections"),
             connections_refused: new.metric(
@@ -226,8 +230,8 @@ impl Default for Metrics {
             ),
             connection_faults: Default::default(),
             reloads: new.metric("config_reloads", "Reloads of deployment.toml by result"),
-            tokens_cached: new.metric("tokens_cached", "Tokens whose check was answered from memory"),
-            tokens_checked: new.metric("tokens_checked", "Tokens that were checked in full"),
+            tokens_cached: new.metric("tokens_cached", "Tokens whose verification was cached"),
+            tokens_checked: new.metric("tokens_checked", "Tokens that were verified in full"),
             access_log_dropped: new.metric(
                 "access_log_dropped",
                 "Access log lines lost: the log could not be written, or not as fast as they came",
@@ -243,10 +247,10 @@ impl Default for Metrics {
     }
 }
 
-/// Makes a metric and registers it in one go.
-struct Registering<'a>(&'a mut Registry);
+/// Creates a metric and registers it.
+struct MetricRegistrar<'a>(&'a mut Registry);
 
-impl Registering<'_> {
+impl MetricRegistrar<'_> {
     fn metric<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
         let metric = M::default();
         self.add(name, help, &metric);
@@ -259,13 +263,13 @@ impl Registering<'_> {
 }
 
 impl Metrics {
-    pub fn count(&self, outcome: Outcome) {
+    pub fn count(&self, outcome: RequestOutcome) {
         if let Some(counter) = self.requests.get(outcome as usize) {
             counter.inc();
         }
     }
 
-    pub fn count_guarded(&self, result: Guarded) {
+    pub fn count_guarded(&self, result: GuardedLoginResult) {
         if let Some(counter) = self.guarded.get(result as usize) {
             counter.inc();
         }
@@ -285,12 +289,12 @@ impl Metrics {
 
     /// `Some` if this fault is to be logged: how many of its kind were left out since the last log line.
     pub fn connection_fault_line(&self, fault: ConnectionFault, now: u64) -> Option<u64> {
-        self.connection_faults.get(fault as usize)?.turn(now)
+        self.connection_faults.get(fault as usize)?.admit(now)
     }
 
-    /// Whether the log is to say so, and how many of the kind it did not mention since it last did.
-    pub fn portal_error_line(&self, kind: PortalError, now: u64) -> Option<u64> {
-        self.portal_error_lines.get(kind as usize)?.turn(now)
+    /// Whether to write a log line, and how many of the kind were suppressed since the last one.
+    pub fn throttle_portal_error_log(&self, kind: PortalError, now: u64) -> Option<u64> {
+        self.portal_error_throttles.get(kind as usize)?.admit(now)
     }
 }
 
@@ -299,7 +303,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_outcome_has_the_place_of_its_number() {
+    fn every_outcome_has_the_index_of_its_discriminant() {
         for (place, outcome) in OUTCOMES.into_iter().enumerate() {
             assert_eq!(outcome as usize, place);
         }

@@ -1,9 +1,9 @@
-//! What can be seen: the log of what happens to us, the access log, the metrics.
+//! Observability: log, access log, audit log, metrics.
 
 pub mod access_log;
-pub mod accounts;
+pub mod account_metrics;
 pub mod audit;
+pub mod log_throttle;
 mod log_writer;
 pub mod metrics;
-pub mod seldom;
 pub mod store_state;

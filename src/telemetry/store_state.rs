@@ -1,28 +1,28 @@
-//! What is known of the store of accounts: written by the store, read by the readiness probe, metrics and logs.
+//! Health of the account store: written by the store, read by the readiness probe, metrics and logs.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Each is the reason, `None` where all is well.
+/// Each is the reason, `None` if healthy.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StoreState {
     /// It does not answer: calls fail at once until it does.
     pub down: Option<Arc<str>>,
     /// It takes no changes: its disk is full, it is read-only or locked.
     pub unwritable: Option<Arc<str>>,
-    /// Its file was removed or replaced: what is written to it would be lost.
+    /// Its file was removed or replaced: changes written to it would be lost.
     pub lost: Option<Arc<str>>,
 }
 
 pub type StoreStates = watch::Receiver<StoreState>;
 
 impl StoreState {
-    pub fn is_well(&self) -> bool {
+    pub fn is_healthy(&self) -> bool {
         *self == Self::default()
     }
 
-    /// As probes and logs say it.
+    /// The text for probes and logs.
     pub fn problem(&self) -> Option<String> {
         let lost = self.lost.as_ref().map(|reason| format!("store: lost: {reason}"));
         let down = || self.down.as_ref().map(|reason| format!("store: does not answer: {reason}"));
@@ -31,7 +31,7 @@ impl StoreState {
     }
 }
 
-/// Of a deployment without accounts.
+/// For a deployment without accounts.
 pub fn no_store() -> StoreStates {
     watch::channel(StoreState::default()).1
 }
@@ -41,16 +41,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_problem_is_reported() {
+    fn reports_the_worst_problem() {
         let reason = |text: &str| Some(Arc::from(text));
         let mut state = StoreState::default();
-        assert_eq!((state.is_well(), state.problem()), (true, None));
+        assert_eq!((state.is_healthy(), state.problem()), (true, None));
         state.unwritable = reason("disk is full");
         assert_eq!(state.problem().as_deref(), Some("store: cannot write: disk is full"));
         state.down = reason("connection refused");
         assert_eq!(state.problem().as_deref(), Some("store: does not answer: connection refused"));
         state.lost = reason("removed");
-        assert_eq!(state.problem().as_deref(), Some("store: lost: removed"));
-        assert!(!state.is_well());
+        assert_eq!(state.problem().as_deref(), Some("store: removed"));
+        assert!(!state.is_healthy());
     }
 }

@@ -1,12 +1,12 @@
-//! Where a request carries its token. Pure: header values and the query go in, a credential or a reason comes out.
+//! Reads the credential of a request. Pure: header values and the query go in, a credential or a reason comes out.
 //!
 //! WSO2's portals keep an access token in two halves, so that no script can read it and no forged request can carry
 //! it: the first half goes in the `Authorization` header (or, for a page, in a cookie scripts can read), the second in
 //! the HttpOnly cookie `AM_ACC_TOKEN_DEFAULT_P2`. The cut may be anywhere (newer versions cut at half the length
-//! of the *refresh* token), so a half is known only by what it is not: where the second cookie exists, a header value that
+//! of the *refresh* token), so a half cannot be recognised as such: where the second cookie exists, a header value that
 //! is no complete JWT is taken for a first half and joined, as WSO2 does. Complete means three parts of which the
 //! first names a signature algorithm and the last has exactly the length of such a signature. Joining can
-//! not make a token out of two people's: what comes out has to carry one valid signature over all of it.
+//! not make a token out of two users': the result has to carry one valid signature over all of it.
 
 use std::borrow::Cow;
 
@@ -43,9 +43,9 @@ pub enum BadCredential {
     TooLong,
 }
 
-/// What the caller allows for this request, beside the header.
+/// Places allowed for this request, beside the header.
 #[derive(Debug, Clone, Copy)]
-pub struct Places<'a> {
+pub struct TokenLocations<'a> {
     /// Longest token accepted, joined or whole (`limits.max_token_bytes`).
     pub max_bytes: usize,
     /// Cookie with a whole token (the tenant's `token_cookie`).
@@ -56,35 +56,40 @@ pub struct Places<'a> {
     pub query: Option<&'a str>,
 }
 
-impl Places<'_> {
+impl TokenLocations<'_> {
     pub const fn header_only(max_bytes: usize) -> Self {
         Self { max_bytes, token_cookie: None, both_halves_as_cookies: false, query: None }
     }
 }
 
-/// Only introspection can say what it means. One dot or many: no JWS, no JWE, but some issuers' opaque tokens look like that.
+/// Only introspection can verify it. One dot or many: no JWS, no JWE, but some issuers' opaque tokens look like that.
 pub fn is_opaque(token: &str) -> bool {
     !matches!(token.bytes().filter(|byte| *byte == b'.').count(), 2 | 4)
 }
 
 /// Finds the one credential of a request. In this order: `Authorization`, the query of a download, the cookie with a
 /// whole token, the two halves as cookies.
-pub fn extract<'a>(headers: &'a HeaderMap, places: &Places<'a>) -> Result<Credential<'a>, BadCredential> {
+pub fn extract<'a>(
+    headers: &'a HeaderMap,
+    places: &TokenLocations<'a>,
+) -> Result<Credential<'a>, BadCredential> {
     let in_header = match authorization(headers)? {
-        Header::Absent => None,
-        Header::OtherScheme => return Ok(Credential::OtherScheme),
-        Header::Bearer(token) if token.len() > places.max_bytes => return Err(BadCredential::TooLong),
-        Header::Bearer(token) => Some(token),
+        AuthorizationHeader::Absent => None,
+        AuthorizationHeader::OtherScheme => return Ok(Credential::OtherScheme),
+        AuthorizationHeader::Bearer(token) if token.len() > places.max_bytes => {
+            return Err(BadCredential::TooLong);
+        }
+        AuthorizationHeader::Bearer(token) => Some(token),
     };
     let in_query = places.query.map_or(Ok(None), access_token)?;
     let token = match (in_header, in_query) {
         (Some(_), Some(_)) => return Err(BadCredential::TwoTokens),
         (Some(token), None) => match cookie(headers, SECOND_HALF_COOKIE)? {
-            Some(second) if !is_complete_jwt(token) => join(token, second),
+            Some(second) if !is_complete_jwt(token) => join_halves(token, second),
             _ => Cow::Borrowed(token),
         },
         (None, Some(first)) => match cookie(headers, SECOND_HALF_COOKIE)? {
-            Some(second) => join(&first, second),
+            Some(second) => join_halves(&first, second),
             None => return Ok(Credential::None),
         },
         (None, None) => match in_cookies(headers, places)? {
@@ -106,12 +111,12 @@ pub struct VerifiedCookies {
 impl VerifiedCookies {
     pub fn of(headers: &HeaderMap, token_cookie: Option<&str>, query: Option<&str>) -> Self {
         let read = |name: &str| cookie(headers, name).ok().flatten();
-        if let Ok(Header::Bearer(token)) = authorization(headers) {
+        if let Ok(AuthorizationHeader::Bearer(token)) = authorization(headers) {
             let second_half = !is_complete_jwt(token) && read(SECOND_HALF_COOKIE).is_some();
             let first_half = second_half && read(FIRST_HALF_COOKIE) == Some(token);
             return Self { whole: false, first_half, second_half };
         }
-        if query.is_some_and(names_access_token) {
+        if query.is_some_and(has_access_token_parameter) {
             return Self { second_half: true, ..Self::default() };
         }
         let whole = token_cookie.is_some_and(|name| read(name).is_some());
@@ -119,16 +124,16 @@ impl VerifiedCookies {
     }
 }
 
-enum Header<'a> {
+enum AuthorizationHeader<'a> {
     Absent,
     OtherScheme,
     Bearer(&'a str),
 }
 
 /// RFC 6750 §2.1: the scheme in any case, blanks, one token68, nothing more.
-fn authorization(headers: &HeaderMap) -> Result<Header<'_>, BadCredential> {
+fn authorization(headers: &HeaderMap) -> Result<AuthorizationHeader<'_>, BadCredential> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(Header::Absent) };
+    let Some(value) = values.next() else { return Ok(AuthorizationHeader::Absent) };
     if values.next().is_some() {
         return Err(BadCredential::TwoHeaders);
     }
@@ -136,10 +141,14 @@ fn authorization(headers: &HeaderMap) -> Result<Header<'_>, BadCredential> {
     let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
         let is_scheme = !scheme.is_empty() && scheme.bytes().all(is_scheme_byte);
-        return if is_scheme { Ok(Header::OtherScheme) } else { Err(BadCredential::NotOneToken) };
+        return if is_scheme {
+            Ok(AuthorizationHeader::OtherScheme)
+        } else {
+            Err(BadCredential::NotOneToken)
+        };
     }
     let token = rest.trim_matches(' ');
-    if is_token68(token) { Ok(Header::Bearer(token)) } else { Err(BadCredential::NotOneToken) }
+    if is_token68(token) { Ok(AuthorizationHeader::Bearer(token)) } else { Err(BadCredential::NotOneToken) }
 }
 
 fn is_scheme_byte(byte: u8) -> bool {
@@ -154,7 +163,7 @@ fn is_token68(text: &str) -> bool {
 
 fn in_cookies<'a>(
     headers: &'a HeaderMap,
-    places: &Places<'_>,
+    places: &TokenLocations<'_>,
 ) -> Result<Option<Cow<'a, str>>, BadCredential> {
     if let Some(name) = places.token_cookie
         && let Some(token) = cookie(headers, name)?
@@ -165,12 +174,12 @@ fn in_cookies<'a>(
         return Ok(None);
     }
     match (cookie(headers, FIRST_HALF_COOKIE)?, cookie(headers, SECOND_HALF_COOKIE)?) {
-        (Some(first), Some(second)) => Ok(Some(join(first, second))),
+        (Some(first), Some(second)) => Ok(Some(join_halves(first, second))),
         _ => Ok(None),
     }
 }
 
-fn join(first: &str, second: &str) -> Cow<'static, str> {
+fn join_halves(first: &str, second: &str) -> Cow<'static, str> {
     let mut whole = String::with_capacity(first.len() + second.len());
     whole.push_str(first);
     whole.push_str(second);
@@ -178,7 +187,7 @@ fn join(first: &str, second: &str) -> Cow<'static, str> {
 }
 
 /// The cookie's value, if it could be (part of) a token. Two cookies of that name with different values are an attempt
-/// to plant one (another path, another subdomain); which of them is the visitor's own cannot be known.
+/// to plant one (another path, another subdomain); which of them belongs to the user cannot be determined.
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, BadCredential> {
     let mut found = None;
     for pair in headers.get_all(COOKIE).iter().flat_map(pairs) {
@@ -203,7 +212,7 @@ fn pairs(header: &HeaderValue) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Whether a query names `access_token`, in any spelling of the name.
-pub fn names_access_token(query: &str) -> bool {
+pub fn has_access_token_parameter(query: &str) -> bool {
     query.split('&').any(|pair| is_access_token(pair.split('=').next().unwrap_or_default()))
 }
 
@@ -230,7 +239,7 @@ fn access_token(query: &str) -> Result<Option<Cow<'_, str>>, BadCredential> {
 /// keys of several lengths could a cut fall on the length of a smaller key (one cut in several hundred).
 fn is_complete_jwt(text: &str) -> bool {
     #[derive(Deserialize)]
-    struct Head<'a> {
+    struct JoseHeader<'a> {
         #[serde(borrow)]
         alg: Cow<'a, str>,
     }
@@ -241,13 +250,13 @@ fn is_complete_jwt(text: &str) -> bool {
         return false;
     };
     let Ok(head) = URL_SAFE_NO_PAD.decode(head) else { return false };
-    let Ok(Head { alg }) = serde_json::from_slice(&head) else { return false };
+    let Ok(JoseHeader { alg }) = serde_json::from_slice(&head) else { return false };
     // characters of base64url for 64 bytes; 96 bytes; RSA of 2048, 3072, 4096, 6144 and 8192 bits
     let lengths: &[usize] = match alg.get(..2) {
         _ if alg == "ES384" => &[128],
         Some("ES" | "Ed") => &[86],
         Some("RS" | "PS") => &[342, 512, 683, 1024, 1366],
-        // not ours to verify, but somebody's whole token: it gets its own refusal
+        // not verifiable here, but a complete token: it gets its own refusal
         _ => return !payload.is_empty() && !signature.is_empty(),
     };
     !payload.is_empty() && lengths.contains(&signature.len())

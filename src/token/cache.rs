@@ -1,4 +1,4 @@
-//! Tokens whose answer is known, by their hash: the way of almost every request that carries one.
+//! Cache of verified and refused tokens, by their hash: answers almost every request that carries one.
 
 use std::{
     sync::Arc,
@@ -8,17 +8,17 @@ use std::{
 use aws_lc_rs::digest;
 use moka::{Expiry, policy::EvictionPolicy, sync::Cache};
 
-use super::{TokenError, Verified, keys::Slot};
+use super::{TokenError, VerifiedToken, key_set_cache::CachedKeySet};
 
-/// How long a refusal is remembered: long enough to blunt a client that repeats itself, short enough that nobody who
-/// repairs something waits for it.
+/// How long a refusal is cached: long enough to blunt a client that repeats itself, short enough that a fix takes effect
+/// without a noticeable delay.
 const REFUSAL_SECONDS: u64 = 5;
 const MAX_REFUSALS: u64 = 4096;
 
-pub type Digest = [u8; digest::SHA256_OUTPUT_LEN];
+pub type TokenDigest = [u8; digest::SHA256_OUTPUT_LEN];
 
-pub fn digest_of(token: &str) -> Digest {
-    let mut bytes = Digest::default();
+pub fn digest_token(token: &str) -> TokenDigest {
+    let mut bytes = TokenDigest::default();
     let hash = digest::digest(&digest::SHA256, token.as_bytes());
     for (to, from) in bytes.iter_mut().zip(hash.as_ref()) {
         *to = *from;
@@ -26,103 +26,114 @@ pub fn digest_of(token: &str) -> Digest {
     bytes
 }
 
-/// The token and the policy it was judged by: another tenant, or the same after an edit, judges anew.
+/// The token and the generation of the policy it was evaluated under: after an edit, or for another tenant, it is evaluated again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Key {
-    pub digest: Digest,
+pub struct TokenKey {
+    pub digest: TokenDigest,
     pub policy: u64,
 }
 
-/// An answer and what it rests on.
-pub struct Entry {
-    pub answer: Result<Arc<Verified>, TokenError>,
+/// A result and the keys it depends on.
+pub struct CachedToken {
+    pub result: Result<Arc<VerifiedToken>, TokenError>,
     /// The keys it was verified with and their generation; `None` for opaque tokens.
-    pub keys: Option<(Arc<Slot>, u64)>,
-    /// When the answer has to be found again.
-    pub until: u64,
-    /// When it was found.
-    pub since: u64,
+    pub keys: Option<(Arc<CachedKeySet>, u64)>,
+    /// When the result expires.
+    pub expires_at: u64,
+    /// When the result was cached.
+    pub cached_at: u64,
 }
 
 pub struct TokenCache {
-    verified: Cache<Key, Arc<Entry>>,
-    refused: Cache<Key, Arc<Entry>>,
+    verified: Cache<TokenKey, Arc<CachedToken>>,
+    refused: Cache<TokenKey, Arc<CachedToken>>,
 }
 
 impl TokenCache {
     pub fn new(capacity: u64) -> Self {
-        let verified = Cache::builder().max_capacity(capacity).expire_after(OwnLifetime).build();
-        // their own room: a flood of bad tokens must not push out the good ones
+        let verified = Cache::builder().max_capacity(capacity).expire_after(CachedTokenExpiry).build();
+        // a cache of their own: a flood of invalid tokens must not evict the valid ones
         let refused = Cache::builder()
             .max_capacity(capacity.min(MAX_REFUSALS))
             .eviction_policy(EvictionPolicy::lru())
-            .expire_after(OwnLifetime)
+            .expire_after(CachedTokenExpiry)
             .build();
         Self { verified, refused }
     }
 
-    pub fn get(&self, key: &Key, now: u64) -> Option<Result<Arc<Verified>, TokenError>> {
-        answer(&self.verified, key, now).or_else(|| answer(&self.refused, key, now))
+    pub fn get(&self, key: &TokenKey, now: u64) -> Option<Result<Arc<VerifiedToken>, TokenError>> {
+        lookup(&self.verified, key, now).or_else(|| lookup(&self.refused, key, now))
     }
 
-    pub fn remember_verified(
+    pub fn insert_verified(
         &self,
-        key: Key,
-        verified: &Arc<Verified>,
-        keys: Option<(Arc<Slot>, u64)>,
+        key: TokenKey,
+        verified: &Arc<VerifiedToken>,
+        keys: Option<(Arc<CachedKeySet>, u64)>,
         now: u64,
         until: u64,
     ) {
         let answer = Ok(Arc::clone(verified));
-        self.verified.insert(key, Arc::new(Entry { answer, keys, until, since: now }));
+        self.verified
+            .insert(key, Arc::new(CachedToken { result: answer, keys, expires_at: until, cached_at: now }));
     }
 
-    /// Remembers refusals that cost something to find; never that an answer could not be found.
-    pub fn remember_refused(&self, key: Key, error: &TokenError, keys: Option<(Arc<Slot>, u64)>, now: u64) {
+    /// Caches refusals that are expensive to find; never that a token could not be verified.
+    pub fn insert_refused(
+        &self,
+        key: TokenKey,
+        error: &TokenError,
+        keys: Option<(Arc<CachedKeySet>, u64)>,
+        now: u64,
+    ) {
         if matches!(error, TokenError::Unavailable | TokenError::NotYetValid | TokenError::TooLong) {
             return;
         }
         let until = now.saturating_add(REFUSAL_SECONDS);
-        let entry = Entry { answer: Err(error.clone()), keys, until, since: now };
+        let entry = CachedToken { result: Err(error.clone()), keys, expires_at: until, cached_at: now };
         self.refused.insert(key, Arc::new(entry));
     }
 
-    /// Forgets everything.
+    /// Drops all entries.
     pub fn clear(&self) {
         self.verified.invalidate_all();
         self.refused.invalidate_all();
     }
 }
 
-fn answer(cache: &Cache<Key, Arc<Entry>>, key: &Key, now: u64) -> Option<Result<Arc<Verified>, TokenError>> {
+fn lookup(
+    cache: &Cache<TokenKey, Arc<CachedToken>>,
+    key: &TokenKey,
+    now: u64,
+) -> Option<Result<Arc<VerifiedToken>, TokenError>> {
     let entry = cache.get(key)?;
     if let Some((slot, generation)) = &entry.keys {
-        slot.look_after(now);
+        slot.refresh_if_due(now);
         if slot.generation() != *generation {
             return None;
         }
     }
-    if let Ok(verified) = &entry.answer
+    if let Ok(verified) = &entry.result
         && now >= verified.user.expires_at
     {
         return Some(Err(TokenError::Expired));
     }
-    // before `since` the clock was set back: what was true then need not be true now
-    (entry.since..entry.until).contains(&now).then(|| entry.answer.clone())
+    // before `cached_at` the clock was set back: the result need not apply
+    (entry.cached_at..entry.expires_at).contains(&now).then(|| entry.result.clone())
 }
 
-/// Frees the memory of what is over; the answer itself is bound to the caller's clock.
-struct OwnLifetime;
+/// Evicts expired entries; whether a result still applies is decided by the caller's clock.
+struct CachedTokenExpiry;
 
-impl Expiry<Key, Arc<Entry>> for OwnLifetime {
-    fn expire_after_create(&self, _: &Key, entry: &Arc<Entry>, _: Instant) -> Option<Duration> {
-        Some(Duration::from_secs(entry.until.saturating_sub(entry.since)))
+impl Expiry<TokenKey, Arc<CachedToken>> for CachedTokenExpiry {
+    fn expire_after_create(&self, _: &TokenKey, entry: &Arc<CachedToken>, _: Instant) -> Option<Duration> {
+        Some(Duration::from_secs(entry.expires_at.saturating_sub(entry.cached_at)))
     }
 
     fn expire_after_update(
         &self,
-        key: &Key,
-        entry: &Arc<Entry>,
+        key: &TokenKey,
+        entry: &Arc<CachedToken>,
         updated_at: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {

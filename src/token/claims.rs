@@ -1,4 +1,4 @@
-//! What a token claims → who its bearer is, by the rules of the issuer it comes from. Pure: `now` is an argument.
+//! Evaluates claims: from a token's claims to its user, by the rules of its issuer. Pure: `now` is an argument.
 
 use serde_json::{Map, Value};
 
@@ -10,49 +10,49 @@ use crate::{
 
 const MAX_NAME_BYTES: usize = 1024;
 
-/// Who vouches for the claims.
+/// The source of the claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Voucher {
+pub enum ClaimsSource {
     /// A signature: `iss`, `aud` and `exp` have to be there.
     Signature,
-    /// The issuer itself, asked by introspection: what it leaves out it has checked, what it says has to fit.
+    /// The issuer's introspection response: a missing claim was checked by the issuer, a present one has to match.
     Introspection,
 }
 
-/// Judges claims whose origin has been proven. A token counts while `now < exp + leeway`; the user's
-/// `expires_at` is that moment, so that whoever ends a connection by it and this rule agree.
-pub fn judge(
+/// Evaluates claims whose source has been verified. A token is valid while `now < exp + leeway`; the user's
+/// `expires_at` is that moment, so that connections end at the same time.
+pub fn evaluate(
     claims: &Map<String, Value>,
     issuer: &Issuer,
-    voucher: Voucher,
+    source: ClaimsSource,
     now: u64,
 ) -> Result<User, TokenError> {
     let leeway = issuer.leeway.as_secs();
     match claims.get("iss") {
         Some(Value::String(iss)) if *iss == issuer.issuer => {}
-        None if voucher == Voucher::Introspection => {}
+        None if source == ClaimsSource::Introspection => {}
         None => return Err(TokenError::MissingClaim),
         Some(_) => return Err(TokenError::UnknownIssuer),
     }
-    if is_no_access_token(claims) {
+    if is_other_token_type(claims) {
         return Err(TokenError::WrongAudience);
     }
     let expires_at = match claims.get("exp") {
-        Some(exp) => seconds(exp)?.saturating_add(leeway),
-        None if voucher == Voucher::Introspection => now.saturating_add(issuer.cache_ttl.as_secs()),
+        Some(exp) => parse_numeric_date(exp)?.saturating_add(leeway),
+        None if source == ClaimsSource::Introspection => now.saturating_add(issuer.cache_ttl.as_secs()),
         None => return Err(TokenError::MissingClaim),
     };
     if now >= expires_at {
         return Err(TokenError::Expired);
     }
     if let Some(nbf) = claims.get("nbf")
-        && now.saturating_add(leeway) < seconds(nbf)?
+        && now.saturating_add(leeway) < parse_numeric_date(nbf)?
     {
         return Err(TokenError::NotYetValid);
     }
     match claims.get("aud") {
-        Some(aud) if is_for_us(aud, &issuer.audiences)? => {}
-        None if voucher == Voucher::Introspection => {}
+        Some(aud) if contains_audience(aud, &issuer.audiences)? => {}
+        None if source == ClaimsSource::Introspection => {}
         None => return Err(TokenError::MissingClaim),
         Some(_) => return Err(TokenError::WrongAudience),
     }
@@ -60,47 +60,48 @@ pub fn judge(
     if issuer.required_scopes.iter().any(|required| !scopes.contains(required)) {
         return Err(TokenError::MissingScope { required: issuer.required_scopes.clone() });
     }
-    let name = match look_up(claims, &issuer.user_claim) {
+    let name = match claim_at_path(claims, &issuer.user_claim) {
         // RFC 7662 names the user `username`; `sub` is optional there
-        None if voucher == Voucher::Introspection => claims.get("username"),
+        None if source == ClaimsSource::Introspection => claims.get("username"),
         found => found,
     };
     let tenant = match &issuer.tenant_claim {
         None => issuer.tenant.clone(),
-        Some(claim) => match look_up(claims, claim) {
-            Some(Value::String(tenant)) => tenant_named(tenant)?,
+        Some(claim) => match claim_at_path(claims, claim) {
+            Some(Value::String(tenant)) => parse_tenant(tenant)?,
             Some(_) => return Err(TokenError::Malformed),
             None => return Err(TokenError::MissingClaim),
         },
     };
-    let optional = |claim: &str| claims.get(claim).and_then(Value::as_str).filter(|text| is_safe(text));
+    let optional =
+        |claim: &str| claims.get(claim).and_then(Value::as_str).filter(|text| is_header_safe(text));
     Ok(User {
         name: user_name(name)?,
         tenant,
         email: optional("email").map(str::to_owned),
         display_name: optional("name").map(str::to_owned),
-        roles: look_up(claims, &issuer.roles_claim).map(words).unwrap_or_default(),
+        roles: claim_at_path(claims, &issuer.roles_claim).map(string_list).unwrap_or_default(),
         scopes,
         expires_at,
     })
 }
 
-/// Tokens that the same issuer signs with the same key for other ears: ID tokens (OpenID Connect Core), refresh tokens,
-/// logout tokens. Keycloak says so in `typ`, Cognito and Hydra in `token_use`.
-fn is_no_access_token(claims: &Map<String, Value>) -> bool {
-    let says = |claim: &str, others: &[&str]| {
+/// Tokens that the same issuer signs with the same key for other purposes: ID tokens (OpenID Connect Core), refresh tokens,
+/// logout tokens. Keycloak marks them by `typ`, Cognito and Hydra by `token_use`.
+fn is_other_token_type(claims: &Map<String, Value>) -> bool {
+    let has_value = |claim: &str, others: &[&str]| {
         claims
             .get(claim)
             .and_then(Value::as_str)
             .is_some_and(|said| others.iter().any(|o| o.eq_ignore_ascii_case(said)))
     };
     ["at_hash", "c_hash", "s_hash", "events"].iter().any(|claim| claims.contains_key(*claim))
-        || says("typ", &["ID", "Refresh", "Offline", "Logout"])
-        || says("token_use", &["id", "id_token", "refresh", "refresh_token"])
+        || has_value("typ", &["ID", "Refresh", "Offline", "Logout"])
+        || has_value("token_use", &["id", "id_token", "refresh", "refresh_token"])
 }
 
 /// NumericDate: seconds, possibly with a fraction, never before 1970.
-fn seconds(date: &Value) -> Result<u64, TokenError> {
+fn parse_numeric_date(date: &Value) -> Result<u64, TokenError> {
     if let Some(whole) = date.as_u64() {
         return Ok(whole);
     }
@@ -115,7 +116,7 @@ fn seconds(date: &Value) -> Result<u64, TokenError> {
     }
 }
 
-fn is_for_us(aud: &Value, ours: &[String]) -> Result<bool, TokenError> {
+fn contains_audience(aud: &Value, ours: &[String]) -> Result<bool, TokenError> {
     match aud {
         Value::String(one) => Ok(ours.contains(one)),
         Value::Array(many) => {
@@ -130,40 +131,40 @@ fn is_for_us(aud: &Value, ours: &[String]) -> Result<bool, TokenError> {
     }
 }
 
-/// `scope` in blanks (RFC 8693), or `scp` (Microsoft, Okta); both also as a list.
+/// `scope` separated by blanks (RFC 8693), or `scp` (Microsoft, Okta); both also as a list.
 fn scopes(claims: &Map<String, Value>) -> Vec<String> {
     let mut scopes = Vec::new();
     for claim in ["scope", "scp"] {
         match claims.get(claim) {
             Some(Value::String(text)) => scopes.extend(text.split_ascii_whitespace().map(str::to_owned)),
-            Some(list) => scopes.extend(words(list)),
+            Some(list) => scopes.extend(string_list(list)),
             None => {}
         }
     }
-    scopes.retain(|scope| is_safe(scope));
+    scopes.retain(|scope| is_header_safe(scope));
     scopes
 }
 
-/// A list of texts, or one text. What could not stand in a header is left out.
-fn words(value: &Value) -> Vec<String> {
+/// A list of strings, or one string. Values that cannot be sent in a header are omitted.
+fn string_list(value: &Value) -> Vec<String> {
     match value {
-        Value::String(one) if is_safe(one) => vec![one.clone()],
+        Value::String(one) if is_header_safe(one) => vec![one.clone()],
         Value::Array(many) => {
-            many.iter().filter_map(Value::as_str).filter(|w| is_safe(w)).map(str::to_owned).collect()
+            many.iter().filter_map(Value::as_str).filter(|w| is_header_safe(w)).map(str::to_owned).collect()
         }
         _ => Vec::new(),
     }
 }
 
 /// The claim of that name, or else the path of names joined by dots (Keycloak's `realm_access.roles`).
-fn look_up<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+fn claim_at_path<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     claims.get(name).or_else(|| {
         let (outer, inner) = name.split_once('.')?;
-        look_up(claims.get(outer)?.as_object()?, inner)
+        claim_at_path(claims.get(outer)?.as_object()?, inner)
     })
 }
 
-/// The name as the issuer writes it: WSO2's `admin@carbon.super` stays as it is, the portal knows it by that name.
+/// The name as the issuer writes it: WSO2's `admin@carbon.super` stays unchanged, since the portal uses that name.
 fn user_name(claim: Option<&Value>) -> Result<String, TokenError> {
     let name = match claim {
         None => return Err(TokenError::MissingClaim),
@@ -171,18 +172,18 @@ fn user_name(claim: Option<&Value>) -> Result<String, TokenError> {
         Some(Value::Number(number)) if number.is_u64() => number.to_string(),
         Some(_) => return Err(TokenError::Malformed),
     };
-    if is_safe(&name) { Ok(name) } else { Err(TokenError::Malformed) }
+    if is_header_safe(&name) { Ok(name) } else { Err(TokenError::Malformed) }
 }
 
 /// The tenant of a claim, compared exactly: an issuer lets other organisations register names that differ in case or in
 /// blanks, and their users are not users of this tenant.
-fn tenant_named(claim: &str) -> Result<TenantId, TokenError> {
+fn parse_tenant(claim: &str) -> Result<TenantId, TokenError> {
     TenantId::parse(claim).ok().filter(|tenant| tenant.as_str() == claim).ok_or(TokenError::Malformed)
 }
 
-/// Whether a text can be sent in a header and means the same on the other side: no control characters, and no
-/// outer blanks, which every reader of headers cuts off.
-fn is_safe(text: &str) -> bool {
+/// Whether a text can be sent in a header without changing: no control characters, and no
+/// outer blanks, which every reader of headers trims.
+fn is_header_safe(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= MAX_NAME_BYTES
         && text.trim() == text

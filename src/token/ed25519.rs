@@ -1,4 +1,4 @@
-//! Ed25519 public keys under which anybody can make a signature, and encodings that RFC 8032 §5.1.3 does not allow.
+//! Ed25519 public keys under which every signature verifies, and encodings that RFC 8032 §5.1.3 does not allow.
 
 /// The least significant byte of p = 2^255 - 19; all other bytes but the last are 0xff.
 const P_LOW: u8 = 0xed;
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn points_of_small_order_and_other_encodings_are_weak() {
+    fn rejects_points_of_small_order_and_non_canonical_ones() {
         let mut weak = vec![
             ("order 4", encoding(0, 0, 0)),
             ("the identity", encoding(1, 0, 0)),

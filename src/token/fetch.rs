@@ -1,4 +1,4 @@
-//! HTTP of the control plane: one bounded client for key sets, discovery and introspection.
+//! HTTP client of the control plane: bounded, for key sets, discovery and introspection.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -15,10 +15,10 @@ use rustls::{
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 
-use super::keys::Source;
+use super::key_set_cache::KeySetSource;
 use crate::{
-    config::{model::Reach, tenant_file::reach::may_have_keys_at},
-    domain::causes::with_causes,
+    config::{model::EgressPolicy, tenant_file::ssrf_guard::is_allowed_key_url},
+    domain::causes::with_sources,
 };
 
 /// A key set with hundreds of certificates is smaller than this.
@@ -45,17 +45,17 @@ pub struct HttpClients {
 }
 
 impl HttpClients {
-    pub const fn reaching(&self, reach: Reach) -> &Client {
+    pub const fn reaching(&self, reach: EgressPolicy) -> &Client {
         match reach {
-            Reach::Everywhere => &self.everywhere,
-            Reach::Confined { loopback: false } => &self.confined,
-            Reach::Confined { loopback: true } => &self.confined_or_loopback,
+            EgressPolicy::Unrestricted => &self.everywhere,
+            EgressPolicy::Confined { loopback: false } => &self.confined,
+            EgressPolicy::Confined { loopback: true } => &self.confined_or_loopback,
         }
     }
 }
 
-/// The system's roots and `ca_files`, timeouts, no proxy from the environment, and no redirects, because an address that was
-/// checked must be the address that answers.
+/// The system's roots and `ca_files`, timeouts, no proxy from the environment, and no redirects, because the address that was
+/// checked must be the address that responds.
 pub fn http_clients(ca_files: &[PathBuf]) -> Result<HttpClients, ClientError> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
@@ -66,14 +66,14 @@ pub fn http_clients(ca_files: &[PathBuf]) -> Result<HttpClients, ClientError> {
     add_files(&mut roots, ca_files)?;
     let tls = tls(roots)?;
     Ok(HttpClients {
-        everywhere: build(tls.clone(), Reach::Everywhere)?,
-        confined: build(tls.clone(), Reach::Confined { loopback: false })?,
-        confined_or_loopback: build(tls, Reach::Confined { loopback: true })?,
+        everywhere: build(tls.clone(), EgressPolicy::Unrestricted)?,
+        confined: build(tls.clone(), EgressPolicy::Confined { loopback: false })?,
+        confined_or_loopback: build(tls, EgressPolicy::Confined { loopback: true })?,
     })
 }
 
 /// A client that trusts these authorities and no other.
-pub fn private_client(ca_file: PathBuf, reach: Reach) -> Result<Client, ClientError> {
+pub fn private_client(ca_file: PathBuf, reach: EgressPolicy) -> Result<Client, ClientError> {
     let mut roots = RootCertStore::empty();
     add_files(&mut roots, &[ca_file])?;
     build(tls(roots)?, reach)
@@ -102,7 +102,7 @@ fn tls(roots: RootCertStore) -> Result<ClientConfig, ClientError> {
         .with_no_client_auth())
 }
 
-fn build(tls: ClientConfig, reach: Reach) -> Result<Client, ClientError> {
+fn build(tls: ClientConfig, reach: EgressPolicy) -> Result<Client, ClientError> {
     let client = Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(redirect::Policy::none())
@@ -112,30 +112,30 @@ fn build(tls: ClientConfig, reach: Reach) -> Result<Client, ClientError> {
         .timeout(TIMEOUT)
         .user_agent(concat!("doorward/", env!("CARGO_PKG_VERSION")));
     Ok(match reach {
-        Reach::Everywhere => client,
-        Reach::Confined { .. } => client.dns_resolver(Arc::new(ConfinedResolver(reach))),
+        EgressPolicy::Unrestricted => client,
+        EgressPolicy::Confined { .. } => client.dns_resolver(Arc::new(ConfinedResolver(reach))),
     }
     .build()?)
 }
 
-/// Resolves names for connections to issuers of tenants' files, and leaves out the addresses that they may not reach. The
-/// check and the connection use the same answer, so a name cannot mean another address a moment later.
-struct ConfinedResolver(Reach);
+/// Resolves names for connections to issuers of tenants' files, and omits the addresses that they may not reach. The
+/// check and the connection use the same result, so a name cannot resolve to another address in between (DNS rebinding).
+struct ConfinedResolver(EgressPolicy);
 
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the name resolves to this machine or to a link-local address, which a tenant's issuer may not reach"
 )]
-struct NotReachable;
+struct AddressNotAllowed;
 
 impl Resolve for ConfinedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let reach = self.0;
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<_> = found.filter(|address| reach.allows(address.ip())).collect();
+            let allowed: Vec<_> = found.filter(|address| reach.allows_address(address.ip())).collect();
             if allowed.is_empty() {
-                return Err(NotReachable.into());
+                return Err(AddressNotAllowed.into());
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
@@ -144,7 +144,7 @@ impl Resolve for ConfinedResolver {
 
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    #[error("no answer: {}", with_causes(.0))]
+    #[error("no answer: {}", with_sources(.0))]
     Http(#[from] reqwest::Error),
     #[error("the answer has status {0}")]
     Status(u16),
@@ -155,31 +155,31 @@ pub enum FetchError {
     #[error("the discovery document cannot be read")]
     Discovery,
     #[error("the discovery document is of another issuer")]
-    OtherIssuer,
-    #[error("jwks_uri is no address keys may come from")]
-    KeyAddress,
+    IssuerMismatch,
+    #[error("jwks_uri is not an allowed address")]
+    InvalidJwksUri,
 }
 
-/// The text of a key set, from wherever it is kept.
-pub async fn key_set(http: &Client, source: &Source) -> Result<Vec<u8>, FetchError> {
+/// The text of a key set, from its source.
+pub async fn key_set(http: &Client, source: &KeySetSource) -> Result<Vec<u8>, FetchError> {
     match source {
-        Source::File(path) => {
+        KeySetSource::File(path) => {
             let file = tokio::fs::File::open(path).await?;
             let mut text = Vec::new();
             file.take(MAX_BODY as u64 + 1).read_to_end(&mut text).await?;
             if text.len() > MAX_BODY { Err(FetchError::TooLarge) } else { Ok(text) }
         }
-        Source::Url(url, _) => get(http, url).await,
-        Source::Discovery(issuer) => {
+        KeySetSource::Url(url, _) => get(http, url).await,
+        KeySetSource::Discovery(issuer) => {
             let document = discovery(http, issuer).await?;
-            get(http, keys_address(issuer, &document)?.as_str()).await
+            get(http, jwks_uri(issuer, &document)?.as_str()).await
         }
-        Source::ConfinedDiscovery(issuer, ours, _) => {
+        KeySetSource::ConfinedDiscovery(issuer, ours, _) => {
             let document = discovery(http, issuer).await?;
-            let address = keys_address(issuer, &document)?;
-            let issuer = url::Url::parse(issuer).map_err(|_| FetchError::KeyAddress)?;
-            if !may_have_keys_at(&issuer, &address, ours) {
-                return Err(FetchError::KeyAddress);
+            let address = jwks_uri(issuer, &document)?;
+            let issuer = url::Url::parse(issuer).map_err(|_| FetchError::InvalidJwksUri)?;
+            if !is_allowed_key_url(&issuer, &address, ours) {
+                return Err(FetchError::InvalidJwksUri);
             }
             get(http, address.as_str()).await
         }
@@ -190,9 +190,9 @@ async fn discovery(http: &Client, issuer: &str) -> Result<Vec<u8>, FetchError> {
     get(http, &format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))).await
 }
 
-/// Where an issuer's discovery document says its keys are. The document has to be the issuer's own, to the letter
-/// (OpenID Connect Discovery §4.3), and keys of an `https` issuer do not come over an open line.
-fn keys_address(issuer: &str, document: &[u8]) -> Result<url::Url, FetchError> {
+/// The `jwks_uri` of an issuer's discovery document. The document has to be the issuer's own, to the letter
+/// (OpenID Connect Discovery §4.3), and keys of an `https` issuer are not fetched in clear text.
+fn jwks_uri(issuer: &str, document: &[u8]) -> Result<url::Url, FetchError> {
     #[derive(Deserialize)]
     struct Document {
         issuer: String,
@@ -200,13 +200,13 @@ fn keys_address(issuer: &str, document: &[u8]) -> Result<url::Url, FetchError> {
     }
     let document: Document = serde_json::from_slice(document).map_err(|_| FetchError::Discovery)?;
     if document.issuer != issuer {
-        return Err(FetchError::OtherIssuer);
+        return Err(FetchError::IssuerMismatch);
     }
-    let address = url::Url::parse(&document.jwks_uri).map_err(|_| FetchError::KeyAddress)?;
+    let address = url::Url::parse(&document.jwks_uri).map_err(|_| FetchError::InvalidJwksUri)?;
     match address.scheme() {
         "https" => {}
         "http" if issuer.starts_with("http://") => {}
-        _ => return Err(FetchError::KeyAddress),
+        _ => return Err(FetchError::InvalidJwksUri),
     }
     Ok(address)
 }
@@ -215,7 +215,7 @@ async fn get(http: &Client, url: &str) -> Result<Vec<u8>, FetchError> {
     body(http.get(url).header("accept", "application/json, application/jwk-set+json").send().await?).await
 }
 
-/// The body of a `200` answer, read no further than the limit.
+/// The body of a `200` response, up to the limit.
 pub async fn body(mut response: Response) -> Result<Vec<u8>, FetchError> {
     if response.status() != reqwest::StatusCode::OK {
         return Err(FetchError::Status(response.status().as_u16()));
@@ -235,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_issuers_own_document_names_its_keys() {
+    fn accepts_jwks_uri_only_of_the_issuers_own_document() {
         let document = |issuer: &str, keys: &str| format!(r#"{{"issuer":"{issuer}","jwks_uri":"{keys}"}}"#);
         let issuer = "https://id.example/realm";
         for (issuer_in_document, keys, good) in [
@@ -248,22 +248,22 @@ mod tests {
             (issuer, "file:///etc/passwd", false),
             (issuer, "/keys", false),
         ] {
-            let found = keys_address(issuer, document(issuer_in_document, keys).as_bytes());
+            let found = jwks_uri(issuer, document(issuer_in_document, keys).as_bytes());
             assert_eq!(found.is_ok(), good, "{issuer_in_document} {keys}");
         }
-        assert!(keys_address(issuer, b"<html>").is_err());
+        assert!(jwks_uri(issuer, b"<html>").is_err());
     }
 
     #[tokio::test]
-    async fn why_nobody_answers_is_said() {
-        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    async fn error_names_the_cause_of_a_failed_connection() {
+        let unused_address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let client = http_clients(&[]).unwrap().everywhere;
-        let told = get(&client, &format!("http://{nobody}/keys")).await.unwrap_err().to_string();
-        assert!(told.starts_with("no answer: ") && told.contains("refused"), "{told}");
+        let message = get(&client, &format!("http://{unused_address}/keys")).await.unwrap_err().to_string();
+        assert!(message.starts_with("no answer: ") && message.contains("refused"), "{message}");
     }
 
     #[test]
-    fn a_ca_file_without_a_certificate_is_a_mistake() {
+    fn rejects_ca_file_without_certificate() {
         let empty = tempfile::NamedTempFile::new().unwrap();
         for path in [empty.path().to_owned(), PathBuf::from("/nowhere/ca.pem")] {
             assert!(matches!(http_clients(&[path]), Err(ClientError::CaFile(_))));

@@ -1,6 +1,6 @@
-//! Opaque tokens: the issuer is asked (RFC 7662), its answer remembered, also when it is no.
+//! Introspection of opaque tokens at their issuer (RFC 7662); the result is cached, also a negative one.
 
-mod shares;
+mod client_limits;
 
 use std::{
     net::IpAddr,
@@ -20,49 +20,49 @@ use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use url::form_urlencoded;
 
-use self::shares::Shares;
+use self::client_limits::IntrospectionLimits;
 use super::{
-    cache::Key,
+    cache::TokenKey,
     fetch::{self, HttpClients},
-    object,
+    strict_json,
 };
-use crate::config::model::{Introspection, Issuer, Reach};
+use crate::config::model::{EgressPolicy, Introspection, Issuer};
 
-/// Answers kept. Most tokens never come here twice: what is verified is in the cache of verified tokens.
-const MAX_ANSWERS: u64 = 10_000;
-/// Questions one issuer gets at the same time: a flood of invented tokens is not passed on in full.
-const MAX_QUESTIONS: usize = 64;
-/// Of these, one client's: others must get through beside it.
-const MAX_OF_ONE_CLIENT: usize = 16;
+/// Cached results. Most tokens never come here twice: verified ones are in the cache of verified tokens.
+const MAX_CACHED_RESULTS: u64 = 10_000;
+/// Concurrent requests to one issuer: a flood of invented tokens is not passed on in full.
+const MAX_CONCURRENT_REQUESTS: usize = 64;
+/// Concurrent requests of one client: others must get through beside it.
+const MAX_CONCURRENT_PER_CLIENT: usize = 16;
 const MAX_ENDPOINTS: u64 = 10_000;
 
-/// The issuer cannot be asked.
+/// The issuer cannot be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoAnswer;
+pub struct IntrospectionUnavailable;
 
-/// What an issuer said of a token.
+/// The issuer's result for a token.
 #[derive(Debug)]
-pub struct Answer {
-    /// The claims of an active token; `None`: it is not active, and that is all one is told.
+pub struct IntrospectionResult {
+    /// The claims of an active token; `None`: the token is not active, with no further reason.
     pub claims: Option<Map<String, Value>>,
-    pub until: u64,
-    since: u64,
+    pub expires_at: u64,
+    cached_at: u64,
 }
 
-/// A tenant's policy, the token and the issuer with all its settings: no answer serves anybody else's question.
-type Question = (Key, Arc<Issuer>);
+/// A tenant's policy, the token and the issuer with all its settings: a cached result is never used for another tenant or issuer.
+type IntrospectionKey = (TokenKey, Arc<Issuer>);
 
 pub struct Introspector {
     http: HttpClients,
-    answers: moka::future::Cache<Question, Arc<Answer>>,
-    endpoints: moka::future::Cache<(String, Option<PathBuf>, Reach), Arc<Endpoint>>,
+    results: moka::future::Cache<IntrospectionKey, Arc<IntrospectionResult>>,
+    endpoints: moka::future::Cache<(String, Option<PathBuf>, EgressPolicy), Arc<IntrospectionEndpoint>>,
 }
 
-struct Endpoint {
+struct IntrospectionEndpoint {
     http: Client,
-    questions: Semaphore,
-    shares: Shares,
-    /// The last question got no answer.
+    permits: Semaphore,
+    client_limits: IntrospectionLimits,
+    /// The last request failed.
     failing: AtomicBool,
 }
 
@@ -70,10 +70,10 @@ impl Introspector {
     pub fn new(http: HttpClients) -> Self {
         Self {
             http,
-            answers: moka::future::Cache::builder()
-                .max_capacity(MAX_ANSWERS)
+            results: moka::future::Cache::builder()
+                .max_capacity(MAX_CACHED_RESULTS)
                 .eviction_policy(EvictionPolicy::lru())
-                .expire_after(OwnLifetime)
+                .expire_after(IntrospectionExpiry)
                 .build(),
             endpoints: moka::future::Cache::builder()
                 .max_capacity(MAX_ENDPOINTS)
@@ -82,46 +82,48 @@ impl Introspector {
         }
     }
 
-    /// What the issuer says of the token: from memory, or by asking on behalf of `client`. Callers with the same question
-    /// share one answer.
-    pub async fn ask(
+    /// The result of the issuer for the token: cached, or by a request on behalf of `client`. Concurrent callers with the same
+    /// key share one request.
+    pub async fn introspect(
         &self,
         issuer: &Arc<Issuer>,
         settings: &Introspection,
         token: &str,
-        key: Key,
+        key: TokenKey,
         client: IpAddr,
         now: u64,
-    ) -> Result<Arc<Answer>, NoAnswer> {
-        let question = (key, Arc::clone(issuer));
-        if let Some(known) = self.answers.get(&question).await {
-            if (known.since..known.until).contains(&now) {
+    ) -> Result<Arc<IntrospectionResult>, IntrospectionUnavailable> {
+        let cache_key = (key, Arc::clone(issuer));
+        if let Some(known) = self.results.get(&cache_key).await {
+            if (known.cached_at..known.expires_at).contains(&now) {
                 return Ok(known);
             }
-            self.answers.invalidate(&question).await;
+            self.results.invalidate(&cache_key).await;
         }
-        self.answers
-            .try_get_with(question, async {
-                self.question(issuer, settings, token, client, now).await.map(Arc::new)
+        self.results
+            .try_get_with(cache_key, async {
+                self.cache_key(issuer, settings, token, client, now).await.map(Arc::new)
             })
             .await
-            .map_err(|_| NoAnswer)
+            .map_err(|_| IntrospectionUnavailable)
     }
 
-    /// Forgets every answer.
+    /// Drops all cached results.
     pub fn clear(&self) {
-        self.answers.invalidate_all();
+        self.results.invalidate_all();
     }
 
-    /// Reads authorities in files again; where one cannot be read, the one before stays.
+    /// Reads CA files again; if one cannot be read, the previous one stays in use.
     pub async fn renew_clients(&self) {
         for (at, _) in &self.endpoints {
             let Some(file) = at.1.clone() else { continue };
             let reach = at.2;
             match tokio::task::spawn_blocking(move || fetch::private_client(file, reach)).await {
-                Ok(Ok(http)) => self.endpoints.insert(at.as_ref().clone(), Endpoint::new(http)).await,
+                Ok(Ok(http)) => {
+                    self.endpoints.insert(at.as_ref().clone(), IntrospectionEndpoint::new(http)).await;
+                }
                 Ok(Err(error)) => {
-                    tracing::error!(url = at.0, %error, "the authority cannot be used; the one before stays");
+                    tracing::error!(url = at.0, %error, "CA file cannot be used: the previous one stays in use");
                 }
                 // fails only at the end of the runtime
                 Err(_) => return,
@@ -129,22 +131,27 @@ impl Introspector {
         }
     }
 
-    async fn question(
+    async fn cache_key(
         &self,
         issuer: &Issuer,
         settings: &Introspection,
         token: &str,
         client: IpAddr,
         now: u64,
-    ) -> Result<Answer, NoAnswer> {
-        let endpoint = self.endpoint(settings, issuer.reach).await?;
-        let asked = async {
-            let _turn = endpoint.shares.turn(client).await;
-            let Ok(_permit) = endpoint.questions.acquire().await else { return Err(Problem::Closed) };
+    ) -> Result<IntrospectionResult, IntrospectionUnavailable> {
+        let endpoint = self.endpoint(settings, issuer.egress).await?;
+        let exchange = async {
+            let _turn = endpoint.client_limits.permit(client).await;
+            let Ok(_permit) = endpoint.permits.acquire().await else {
+                return Err(IntrospectionError::Closed);
+            };
             let answer = endpoint
                 .http
                 .post(&settings.url)
-                .header(header::AUTHORIZATION, basic(settings).ok_or(Problem::Credentials)?)
+                .header(
+                    header::AUTHORIZATION,
+                    basic_credentials(settings).ok_or(IntrospectionError::Credentials)?,
+                )
                 .header(header::ACCEPT, "application/json")
                 .form(&[("token", token), ("token_type_hint", "access_token")])
                 .timeout(settings.timeout)
@@ -153,18 +160,22 @@ impl Introspector {
                 .map_err(fetch::FetchError::from)?;
             Ok(fetch::body(answer).await?)
         };
-        // the time spent waiting for a turn counts
-        let read = match tokio::time::timeout(settings.timeout, asked).await {
-            Ok(answer) => answer.and_then(|body| read(&body)),
-            Err(_) => Err(Problem::Late),
+        // the time spent waiting for a permit counts
+        let read = match tokio::time::timeout(settings.timeout, exchange).await {
+            Ok(answer) => answer.and_then(|body| parse_response(&body)),
+            Err(_) => Err(IntrospectionError::Timeout),
         };
-        endpoint.note(&issuer.issuer, read.as_ref().err());
-        let claims = read.map_err(|_| NoAnswer)?;
+        endpoint.record_result(&issuer.issuer, read.as_ref().err());
+        let claims = read.map_err(|_| IntrospectionUnavailable)?;
         let lifetime = if claims.is_some() { settings.cache_ttl } else { settings.negative_ttl };
-        Ok(Answer { claims, until: now.saturating_add(lifetime.as_secs()), since: now })
+        Ok(IntrospectionResult { claims, expires_at: now.saturating_add(lifetime.as_secs()), cached_at: now })
     }
 
-    async fn endpoint(&self, settings: &Introspection, reach: Reach) -> Result<Arc<Endpoint>, NoAnswer> {
+    async fn endpoint(
+        &self,
+        settings: &Introspection,
+        reach: EgressPolicy,
+    ) -> Result<Arc<IntrospectionEndpoint>, IntrospectionUnavailable> {
         let at = (settings.url.clone(), settings.ca_file.clone(), reach);
         let made = self.endpoints.try_get_with(at, async {
             let http = match settings.ca_file.clone() {
@@ -174,21 +185,21 @@ impl Introspector {
                     .map_err(|error| error.to_string())?
                     .map_err(|error| error.to_string())?,
             };
-            Ok::<_, String>(Endpoint::new(http))
+            Ok::<_, String>(IntrospectionEndpoint::new(http))
         });
         made.await.map_err(|error| {
-            tracing::error!(url = settings.url, %error, "the introspection client cannot be made");
-            NoAnswer
+            tracing::error!(url = settings.url, %error, "introspection client cannot be created");
+            IntrospectionUnavailable
         })
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Problem {
+enum IntrospectionError {
     #[error(transparent)]
     Fetch(#[from] fetch::FetchError),
     #[error("no answer in time")]
-    Late,
+    Timeout,
     #[error("the answer is no introspection response")]
     Unreadable,
     #[error("the client's credentials cannot be sent")]
@@ -197,43 +208,43 @@ enum Problem {
     Closed,
 }
 
-impl Endpoint {
+impl IntrospectionEndpoint {
     fn new(http: Client) -> Arc<Self> {
         Arc::new(Self {
             http,
-            questions: Semaphore::new(MAX_QUESTIONS),
-            shares: Shares::new(MAX_OF_ONE_CLIENT),
+            permits: Semaphore::new(MAX_CONCURRENT_REQUESTS),
+            client_limits: IntrospectionLimits::new(MAX_CONCURRENT_PER_CLIENT),
             failing: AtomicBool::new(false),
         })
     }
 
-    /// Says once that it stopped answering and once that it answers again. No token is ever written anywhere.
-    fn note(&self, issuer: &str, problem: Option<&Problem>) {
+    /// Logs once that the endpoint failed and once that it responds again. Tokens are never logged.
+    fn record_result(&self, issuer: &str, problem: Option<&IntrospectionError>) {
         match problem {
             Some(error) if !self.failing.swap(true, Ordering::Relaxed) => {
                 tracing::warn!(issuer, %error, "introspection fails");
             }
             Some(error) => tracing::debug!(issuer, %error, "introspection still fails"),
             None if self.failing.swap(false, Ordering::Relaxed) => {
-                tracing::info!(issuer, "introspection answers again");
+                tracing::info!(issuer, "introspection has recovered");
             }
             None => {}
         }
     }
 }
 
-/// The claims of an active token, `None` for another; anything that is not clearly one of both is no answer.
-fn read(body: &[u8]) -> Result<Option<Map<String, Value>>, Problem> {
-    let claims = object::parse(body).ok_or(Problem::Unreadable)?;
+/// The claims of an active token, `None` for an inactive one; any other content is an error.
+fn parse_response(body: &[u8]) -> Result<Option<Map<String, Value>>, IntrospectionError> {
+    let claims = strict_json::parse_object(body).ok_or(IntrospectionError::Unreadable)?;
     match claims.get("active") {
         Some(Value::Bool(true)) => Ok(Some(claims)),
         Some(Value::Bool(false)) => Ok(None),
-        _ => Err(Problem::Unreadable),
+        _ => Err(IntrospectionError::Unreadable),
     }
 }
 
 /// RFC 6749 §2.3.1: both parts form-encoded first, so that neither a colon nor a letter beyond ASCII gets lost.
-fn basic(settings: &Introspection) -> Option<HeaderValue> {
+fn basic_credentials(settings: &Introspection) -> Option<HeaderValue> {
     let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let pair = format!("{}:{}", encode(&settings.client_id), encode(settings.client_secret.expose()));
     let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair))).ok()?;
@@ -241,18 +252,23 @@ fn basic(settings: &Introspection) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// Frees the memory of what is over; whether an answer still counts is decided by the caller's clock.
-struct OwnLifetime;
+/// Evicts expired entries; whether a result still applies is decided by the caller's clock.
+struct IntrospectionExpiry;
 
-impl Expiry<Question, Arc<Answer>> for OwnLifetime {
-    fn expire_after_create(&self, _: &Question, answer: &Arc<Answer>, _: Instant) -> Option<Duration> {
-        Some(Duration::from_secs(answer.until.saturating_sub(answer.since)))
+impl Expiry<IntrospectionKey, Arc<IntrospectionResult>> for IntrospectionExpiry {
+    fn expire_after_create(
+        &self,
+        _: &IntrospectionKey,
+        answer: &Arc<IntrospectionResult>,
+        _: Instant,
+    ) -> Option<Duration> {
+        Some(Duration::from_secs(answer.expires_at.saturating_sub(answer.cached_at)))
     }
 
     fn expire_after_update(
         &self,
-        question: &Question,
-        answer: &Arc<Answer>,
+        question: &IntrospectionKey,
+        answer: &Arc<IntrospectionResult>,
         updated_at: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {

@@ -1,19 +1,19 @@
-//! A compact JWS (RFC 7515) taken apart. What its header may say is decided here; its claims are not looked at.
+//! Parses a compact JWS (RFC 7515). Its header is validated here; its claims are not read.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
-use super::{TokenError, object};
+use super::{TokenError, strict_json};
 
 /// Far above any real header; certificates in `x5c` are the only reason to come near it.
 const MAX_HEADER_CHARS: usize = 8 * 1024;
 const MAX_KEY_ID_BYTES: usize = 512;
 
-/// A token that has the form of a JWS and asks for nothing we would not do. It is not verified yet.
+/// A token in the form of a JWS that requires no unsupported feature. It is not verified yet.
 #[derive(Debug)]
 pub struct Jws<'a> {
-    /// What the token says of itself; whether it may is for the issuer's settings and the key to say.
+    /// The algorithm the token names; the issuer's settings and the key decide whether it is allowed.
     pub algorithm: Algorithm,
     pub key_id: Option<String>,
     pub payload: Vec<u8>,
@@ -28,7 +28,8 @@ impl<'a> Jws<'a> {
         if header.len() > MAX_HEADER_CHARS {
             return Err(TokenError::Malformed);
         }
-        let header = decode(header).and_then(|json| object::parse(&json)).ok_or(TokenError::Malformed)?;
+        let header =
+            decode(header).and_then(|json| strict_json::parse_object(&json)).ok_or(TokenError::Malformed)?;
         let (algorithm, key_id) = read_header(&header)?;
         // with five parts (a JWE, whose content may be unsigned) there are dots in the middle, which do not decode
         let payload = decode(payload).ok_or(TokenError::Malformed)?;
@@ -42,10 +43,10 @@ fn decode(part: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(part).ok()
 }
 
-/// `jwk`, `jku`, `x5u`, `x5c` and `x5t` are not read at all: a token does not choose the key that judges it.
+/// `jwk`, `jku`, `x5u`, `x5c` and `x5t` are not read at all: a token does not choose the key that verifies it.
 fn read_header(header: &Map<String, Value>) -> Result<(Algorithm, Option<String>), TokenError> {
-    // `crit` announces something a reader has to understand, and we understand none of it; `b64` would change
-    // what is signed; `enc` and `zip` belong to JWE
+    // `crit` names extensions that a reader has to support, and none is supported; `b64` would change
+    // the signed bytes; `enc` and `zip` belong to JWE
     if ["crit", "b64", "enc", "zip"].iter().any(|name| header.contains_key(*name)) {
         return Err(TokenError::Malformed);
     }
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_access_tokens_are_read() {
+    fn reads_headers_of_access_tokens() {
         for header in [
             r#"{"alg":"RS256"}"#,
             r#"{"alg":"RS256","typ":"JWT"}"#,
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_ask_for_something_else_are_refused() {
+    fn rejects_headers_of_other_token_types() {
         for (header, error) in [
             (r"{}", TokenError::Malformed),
             (r#"{"alg":null}"#, TokenError::Malformed),
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_compact_jws_is_refused() {
+    fn rejects_what_is_no_compact_jws() {
         let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256"}"#);
         for token in [
             String::new(),

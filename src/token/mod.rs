@@ -1,4 +1,4 @@
-//! Bearer tokens: JWT by key sets, opaque tokens by introspection, and the cache of those verified.
+//! Bearer tokens: JWT by key sets, opaque tokens by introspection, and the cache of verified ones.
 
 pub mod bearer;
 mod cache;
@@ -7,36 +7,36 @@ mod ed25519;
 mod fetch;
 mod introspection;
 pub(crate) mod jws;
-mod keys;
-mod keyset;
-mod object;
+mod key_set;
+mod key_set_cache;
 mod roca;
+mod strict_json;
 mod verify;
 
 use std::sync::{Arc, OnceLock};
 
 pub use fetch::{ClientError, HttpClients, http_clients};
-pub use keys::KeyStatus;
+pub use key_set_cache::KeyStatus;
 pub use verify::Verifier;
 
 use crate::{
-    domain::{audit::TokenOf, identity::User},
+    domain::{audit::TokenIssuer, identity::User},
     sync::client_limits::ClientState,
 };
 
 /// A token that has been verified under one tenant's policy.
 #[derive(Debug)]
-pub struct Verified {
+pub struct VerifiedToken {
     pub user: Arc<User>,
-    /// Who vouches for all of that.
-    pub of: TokenOf,
-    /// Identity headers for the portal, made by the proxy when first needed.
+    /// The source of these claims.
+    pub source: TokenIssuer,
+    /// Identity headers for the portal, built by the proxy when first needed.
     pub headers: OnceLock<Arc<[(http::HeaderName, http::HeaderValue)]>>,
     /// The user's limits, looked up by the proxy when first needed.
     pub client_state: OnceLock<Arc<ClientState>>,
 }
 
-/// Why a token does not count; `error_description` of RFC 6750 is the `Display` form and tells no secret.
+/// Why a token is refused; `error_description` of RFC 6750 is the `Display` form and discloses no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     #[error("the token is malformed")]
@@ -53,7 +53,7 @@ pub enum TokenError {
     Expired,
     #[error("the token is not valid yet")]
     NotYetValid,
-    #[error("the token is meant for somebody else")]
+    #[error("the token is for another audience")]
     WrongAudience,
     #[error("the token lacks a claim that is required here")]
     MissingClaim,
@@ -63,7 +63,7 @@ pub enum TokenError {
     #[error("the token lacks a scope that is required here")]
     MissingScope { required: Vec<String> },
     /// Keys or introspection cannot be reached: 503, never "no token"
-    #[error("tokens cannot be checked at the moment")]
+    #[error("tokens cannot be verified at the moment")]
     Unavailable,
 }
 

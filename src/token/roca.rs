@@ -1,4 +1,4 @@
-//! ROCA (CVE-2017-15361): RSA keys made by a flawed library can be factored, and are known by their modulus.
+//! ROCA (CVE-2017-15361): RSA keys made by a flawed library can be factored, and are recognised by their modulus.
 
 /// The primes that divide the flawed generator's constant at every key size.
 const PRIMES: [u32; 38] = [
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn powers_of_the_generator_are_found() {
+    fn recognizes_powers_of_the_generator() {
         for prime in PRIMES {
             assert!(is_power_of_65537(1, prime));
             assert!(is_power_of_65537(65_537 % prime, prime));
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ordinary_modulus_is_not_weak() {
+    fn ordinary_modulus_is_not_weak() {
         assert!(is_weak(&[1]));
         assert!(!is_weak(&[0x0c, 0xa1]));
     }

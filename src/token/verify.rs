@@ -1,4 +1,4 @@
-//! The full check of a token, in the order in which it is cheapest to refuse and safe to believe.
+//! Verifies a token, in the order in which it is cheapest to refuse and safe to accept.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -6,80 +6,80 @@ use std::{
 };
 
 use super::{
-    TokenError, Verified,
-    cache::{Key, TokenCache, digest_of},
-    claims::{self, Voucher},
+    TokenError, VerifiedToken,
+    cache::{TokenCache, TokenKey, digest_token},
+    claims::{self, ClaimsSource},
     fetch::HttpClients,
     introspection::Introspector,
     jws::Jws,
-    keys::{KeyStatus, Keys, Loaded, Slot},
-    keyset::Found,
-    object,
+    key_set::KeyMatch,
+    key_set_cache::{CachedKeySet, KeySetCache, KeyStatus, LoadedKeySet},
+    strict_json,
 };
 use crate::{
     config::{TenantPolicy, model::Issuer},
-    domain::{audit::TokenOf, identity::User},
+    domain::{audit::TokenIssuer, identity::User},
 };
 
-/// Nothing longer is looked at, whatever a listener lets through.
+/// Longer tokens are refused at once, whatever a listener accepts.
 const MAX_TOKEN_BYTES: usize = 64 * 1024;
 
-/// Verifies tokens under tenants' policies and remembers what it found.
+/// Verifies tokens under tenants' policies and caches the results.
 pub struct Verifier {
-    keys: Keys,
+    keys: KeySetCache,
     introspector: Introspector,
     cache: TokenCache,
 }
 
-/// What an answer rests on: the keys and their generation.
-type Basis = Option<(Arc<Slot>, u64)>;
+/// The key set and generation that a result depends on.
+type KeyGeneration = Option<(Arc<CachedKeySet>, u64)>;
 
 impl Verifier {
-    /// `http` is `token::http_clients`; `cache_capacity` is the number of verified tokens kept.
+    /// `http` is `token::http_clients`; `cache_capacity` is the maximum number of cached tokens.
     pub fn new(http: HttpClients, cache_capacity: u64) -> Arc<Self> {
         Arc::new(Self {
-            keys: Keys::new(http.clone()),
+            keys: KeySetCache::new(http.clone()),
             introspector: Introspector::new(http),
             cache: TokenCache::new(cache_capacity),
         })
     }
 
-    /// The answer from memory, if there is one. `now` is seconds since the epoch.
+    /// The cached result, if there is one. `now` is seconds since the epoch.
     pub fn cached(
         &self,
         policy: &TenantPolicy,
         token: &str,
         now: u64,
-    ) -> Option<Result<Arc<Verified>, TokenError>> {
+    ) -> Option<Result<Arc<VerifiedToken>, TokenError>> {
         if token.len() > MAX_TOKEN_BYTES {
             return Some(Err(TokenError::TooLong));
         }
-        self.cache.get(&key(policy, token), now)
+        self.cache.get(&cache_key(policy, token), now)
     }
 
-    /// The full check for a caller on this machine.
+    /// Verifies a token for a caller on this machine.
     pub async fn verify(
         &self,
         policy: &TenantPolicy,
         token: &str,
         now: u64,
-    ) -> Result<Arc<Verified>, TokenError> {
+    ) -> Result<Arc<VerifiedToken>, TokenError> {
         self.verify_for(IpAddr::V4(Ipv4Addr::LOCALHOST), policy, token, now).await
     }
 
-    /// The full check; remembers the answer. `client` is who sent the token: one client cannot have all questions to an
-    /// issuer to itself.
+    /// Verifies a token and caches the result. `client` sent the token: one client cannot use up all introspection requests to an
+    /// issuer.
     pub async fn verify_for(
         &self,
         client: IpAddr,
         policy: &TenantPolicy,
         token: &str,
         now: u64,
-    ) -> Result<Arc<Verified>, TokenError> {
+    ) -> Result<Arc<VerifiedToken>, TokenError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLong);
         }
-        let key = key(policy, token);
+        let key = cache_key(policy, token);
         if let Some(known) = self.cache.get(&key, now) {
             return known;
         }
@@ -96,18 +96,18 @@ impl Verifier {
         &self,
         issuers: &[Arc<Issuer>],
         token: &str,
-        key: Key,
+        key: TokenKey,
         client: IpAddr,
         now: u64,
-    ) -> Result<Arc<Verified>, TokenError> {
+    ) -> Result<Arc<VerifiedToken>, TokenError> {
         let jws = Jws::parse(token)?;
-        let claims = object::parse(&jws.payload).ok_or(TokenError::Malformed)?;
-        // the unverified `iss` only selects among the issuers this tenant trusts; `judge` compares it again
+        let claims = strict_json::parse_object(&jws.payload).ok_or(TokenError::Malformed)?;
+        // the unverified `iss` only selects among the issuers this tenant trusts; `evaluate` compares it again
         let named =
             claims.get("iss").ok_or(TokenError::MissingClaim)?.as_str().ok_or(TokenError::Malformed)?;
         let issuer = issuers.iter().find(|i| i.issuer == named).ok_or(TokenError::UnknownIssuer)?;
-        let Some(slot) = self.keys.of(issuer) else {
-            // an issuer without keys that answers questions: its JWTs are opaque to us
+        let Some(key_set) = self.keys.for_issuer(issuer) else {
+            // an issuer with introspection but without keys: its JWTs are opaque here
             let asked = std::slice::from_ref(issuer);
             return if issuer.introspection.is_some() {
                 self.verify_opaque(asked, token, key, client, now).await
@@ -118,78 +118,84 @@ impl Verifier {
         if !issuer.algorithms.contains(&jws.algorithm) {
             return Err(TokenError::BadSignature);
         }
-        let (signed, generation) = check_signature(&slot, &jws, now).await;
-        let basis = generation.map(|generation| (slot, generation));
-        let judged = signed.and_then(|()| claims::judge(&claims, issuer, Voucher::Signature, now));
-        match judged {
+        let (signed, generation) = check_signature(&key_set, &jws, now).await;
+        let key_generation = generation.map(|generation| (key_set, generation));
+        let evaluated = signed.and_then(|()| claims::evaluate(&claims, issuer, ClaimsSource::Signature, now));
+        match evaluated {
             Ok(user) => {
                 let until = now.saturating_add(issuer.cache_ttl.as_secs());
-                Ok(self.remember(key, (issuer, user), basis, now, until))
+                Ok(self.cache_verified(key, (issuer, user), key_generation, now, until))
             }
             Err(error) => {
-                self.cache.remember_refused(key, &error, basis, now);
+                self.cache.insert_refused(key, &error, key_generation, now);
                 Err(error)
             }
         }
     }
 
-    /// Asks the issuers that can be asked, in the tenant's order, until one knows the token. That another one cannot be
-    /// reached matters only if none does: the token might be its. The tenant's own come last, and only after a clear no.
+    /// Introspects the token at the tenant's issuers in order, until one knows it. An unreachable issuer
+    /// matters only if no other knows the token. The tenant's own come last, and only if all others report it inactive.
     async fn verify_opaque(
         &self,
         issuers: &[Arc<Issuer>],
         token: &str,
-        key: Key,
+        key: TokenKey,
         client: IpAddr,
         now: u64,
-    ) -> Result<Arc<Verified>, TokenError> {
-        let mut nobody_knows = TokenError::Inactive;
+    ) -> Result<Arc<VerifiedToken>, TokenError> {
+        let mut default_error = TokenError::Inactive;
         let mut refusal = None;
         for issuer in issuers {
             let Some(settings) = &issuer.introspection else { continue };
-            // whom the tenant named may be shown only what is surely nobody else's
-            let may_be_anothers = refusal.is_some() || nobody_knows != TokenError::Inactive;
-            if issuer.of_tenant_file && may_be_anothers {
+            // a tenant's own endpoint must not see a token that may belong to another issuer
+            let may_belong_to_another_issuer = refusal.is_some() || default_error != TokenError::Inactive;
+            if issuer.is_tenant_defined && may_belong_to_another_issuer {
                 continue;
             }
-            let Ok(answer) = self.introspector.ask(issuer, settings, token, key, client, now).await else {
-                nobody_knows = TokenError::Unavailable;
+            let Ok(answer) = self.introspector.introspect(issuer, settings, token, key, client, now).await
+            else {
+                default_error = TokenError::Unavailable;
                 continue;
             };
             let Some(claims) = &answer.claims else { continue };
-            match claims::judge(claims, issuer, Voucher::Introspection, now) {
-                Ok(user) => return Ok(self.remember(key, (issuer, user), None, now, answer.until)),
+            match claims::evaluate(claims, issuer, ClaimsSource::Introspection, now) {
+                Ok(user) => {
+                    return Ok(self.cache_verified(key, (issuer, user), None, now, answer.expires_at));
+                }
                 Err(error) => refusal = Some(error),
             }
         }
-        Err(refusal.unwrap_or(nobody_knows))
+        Err(refusal.unwrap_or(default_error))
     }
 
-    fn remember(
+    fn cache_verified(
         &self,
-        key: Key,
+        key: TokenKey,
         (issuer, user): (&Issuer, User),
-        basis: Basis,
+        key_generation: KeyGeneration,
         now: u64,
         until: u64,
-    ) -> Arc<Verified> {
+    ) -> Arc<VerifiedToken> {
         let until = until.min(user.expires_at);
-        let verified = Arc::new(Verified {
+        let verified = Arc::new(VerifiedToken {
             user: Arc::new(user),
-            of: TokenOf { issuer: issuer.issuer.clone(), of_tenant_file: issuer.of_tenant_file },
+            source: TokenIssuer {
+                issuer: issuer.issuer.clone(),
+                is_tenant_defined: issuer.is_tenant_defined,
+            },
             headers: OnceLock::new(),
             client_state: OnceLock::new(),
         });
-        self.cache.remember_verified(key, &verified, basis, now, until);
+        self.cache.insert_verified(key, &verified, key_generation, now, until);
         verified
     }
 
-    /// Reads the keys of these issuers before the first request needs them; names the sources that could not be read.
+    /// Loads the keys of these issuers before the first request needs them; returns the sources that could not be read.
     pub async fn preload(&self, issuers: &[Arc<Issuer>], now: u64) -> Vec<String> {
         self.keys.preload(issuers, now).await
     }
 
-    /// Reads key files again: for whoever watches them. (They are also looked at every few seconds of use.)
+    /// Refreshes key files: called by the file watcher. (They are also refreshed every few seconds of use.)
     pub async fn reload_files(&self, now: u64) {
         self.keys.reload_files(now).await;
     }
@@ -199,43 +205,47 @@ impl Verifier {
         self.keys.status(now)
     }
 
-    /// Private authorities of introspection endpoints may be other ones now.
+    /// Reads the CA files of introspection endpoints again.
     pub async fn renew_clients(&self) {
         self.introspector.renew_clients().await;
     }
 
-    /// Forgets all answers (not the keys).
+    /// Drops all cached results (not the keys).
     pub fn flush(&self) {
         self.cache.clear();
         self.introspector.clear();
     }
 }
 
-fn key(policy: &TenantPolicy, token: &str) -> Key {
-    Key { digest: digest_of(token), policy: policy.generation }
+fn cache_key(policy: &TenantPolicy, token: &str) -> TokenKey {
+    TokenKey { digest: digest_token(token), policy: policy.generation }
 }
 
-/// Whether one of the issuer's keys made the signature, and the generation of the keys that were asked.
-async fn check_signature(slot: &Arc<Slot>, jws: &Jws<'_>, now: u64) -> (Result<(), TokenError>, Option<u64>) {
-    let Ok(loaded) = slot.keys(now).await else { return (Err(TokenError::Unavailable), None) };
-    if let Some(verdict) = verdict(&loaded, jws) {
+/// Whether one of the issuer's keys verifies the signature, and the generation of the keys that were used.
+async fn check_signature(
+    key_set: &Arc<CachedKeySet>,
+    jws: &Jws<'_>,
+    now: u64,
+) -> (Result<(), TokenError>, Option<u64>) {
+    let Ok(loaded) = key_set.keys(now).await else { return (Err(TokenError::Unavailable), None) };
+    if let Some(verdict) = verify_with(&loaded, jws) {
         return (verdict, Some(loaded.generation));
     }
-    let Some(loaded) = slot.newer_keys(now).await else { return (Err(TokenError::Unavailable), None) };
-    let verdict = verdict(&loaded, jws).unwrap_or_else(|| {
-        // the key may exist; it is the issuer that cannot be asked
-        Err(if slot.is_failing() { TokenError::Unavailable } else { TokenError::UnknownKey })
+    let Some(loaded) = key_set.refreshed_keys(now).await else { return (Err(TokenError::Unavailable), None) };
+    let verdict = verify_with(&loaded, jws).unwrap_or_else(|| {
+        // the key may exist; the issuer cannot be reached
+        Err(if key_set.is_failing() { TokenError::Unavailable } else { TokenError::UnknownKey })
     });
     (verdict, Some(loaded.generation))
 }
 
-/// `None`: these keys do not know the token's.
-fn verdict(loaded: &Loaded, jws: &Jws<'_>) -> Option<Result<(), TokenError>> {
+/// `None`: the set does not have the token's key.
+fn verify_with(loaded: &LoadedKeySet, jws: &Jws<'_>) -> Option<Result<(), TokenError>> {
     match loaded.set.find(jws.key_id.as_deref(), jws.algorithm) {
-        Found::Key(key) => {
+        KeyMatch::Key(key) => {
             Some(key.verify_sig(jws.signed, &jws.signature).map_err(|_| TokenError::BadSignature))
         }
-        Found::Unfit => Some(Err(TokenError::BadSignature)),
-        Found::Nothing => None,
+        KeyMatch::Unsuitable => Some(Err(TokenError::BadSignature)),
+        KeyMatch::NotFound => None,
     }
 }

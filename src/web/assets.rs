@@ -9,39 +9,39 @@ pub const SCRIPT: &str = include_str!("assets/doorward.js");
 pub const ICON: &str = include_str!("assets/doorward.svg");
 
 /// Everything of ours lies below this; the portal never sees it.
-pub const ROOT: &str = "/.doorward";
+pub const OWN_PATH_PREFIX: &str = "/.doorward";
 
 /// The cards' grounds, light and dark, as the style sheet has them.
 const CARD_LIGHT: Colour = Colour::WHITE;
 const CARD_DARK: Colour = Colour::new(0x1c, 0x1f, 0x25);
 
-/// A file name with its content's hash: what is behind a name never changes, so it may be kept for ever.
-fn hashed(stem: &str, content: &str, extension: &str) -> String {
+/// A file name with its content's hash: the content of a name never changes, so it may be cached for ever.
+fn content_hashed_name(stem: &str, content: &str, extension: &str) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content.as_bytes());
     let tag: u64 = digest.as_ref().iter().take(8).fold(0, |tag, byte| (tag << 8) | u64::from(*byte));
     format!("{stem}-{tag:016x}.{extension}")
 }
 
-static STYLE_NAME: LazyLock<String> = LazyLock::new(|| hashed("doorward", STYLE, "css"));
-static SCRIPT_NAME: LazyLock<String> = LazyLock::new(|| hashed("doorward", SCRIPT, "js"));
-static ICON_NAME: LazyLock<String> = LazyLock::new(|| hashed("doorward", ICON, "svg"));
+static STYLE_NAME: LazyLock<String> = LazyLock::new(|| content_hashed_name("doorward", STYLE, "css"));
+static SCRIPT_NAME: LazyLock<String> = LazyLock::new(|| content_hashed_name("doorward", SCRIPT, "js"));
+static ICON_NAME: LazyLock<String> = LazyLock::new(|| content_hashed_name("doorward", ICON, "svg"));
 
 pub fn style_href() -> String {
-    format!("{ROOT}/assets/{}", *STYLE_NAME)
+    format!("{OWN_PATH_PREFIX}/assets/{}", *STYLE_NAME)
 }
 
 pub fn script_href() -> String {
-    format!("{ROOT}/assets/{}", *SCRIPT_NAME)
+    format!("{OWN_PATH_PREFIX}/assets/{}", *SCRIPT_NAME)
 }
 
 pub fn icon_href() -> String {
-    format!("{ROOT}/assets/{}", *ICON_NAME)
+    format!("{OWN_PATH_PREFIX}/assets/{}", *ICON_NAME)
 }
 
 /// Where the sheet of this accent colour is. `None` for what is no colour: the page keeps our own accent.
 pub fn brand_href(accent: &str) -> Option<String> {
     let colour = Colour::parse(accent).ok()?.to_string();
-    Some(format!("{ROOT}/assets/brand/{}.css", colour.trim_start_matches('#')))
+    Some(format!("{OWN_PATH_PREFIX}/assets/brand/{}.css", colour.trim_start_matches('#')))
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,16 +51,16 @@ pub struct Asset {
     pub cache_control: &'static str,
 }
 
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
-const A_DAY: &str = "public, max-age=86400";
+const CACHE_IMMUTABLE: &str = "public, max-age=31536000, immutable";
+const CACHE_ONE_DAY: &str = "public, max-age=86400";
 
 /// The file behind `/.doorward/assets/{name}`. An outdated hash gets today's content, uncached: a page of the
 /// previous version, still open while replicas are replaced, is not left without its style.
-pub fn find(name: &str) -> Option<Asset> {
+pub fn find_asset(name: &str) -> Option<Asset> {
     let asset = |content_type, content: &'static str, current: bool| Asset {
         content_type,
         content: content.into(),
-        cache_control: if current { FOR_EVER } else { "no-cache" },
+        cache_control: if current { CACHE_IMMUTABLE } else { "no-cache" },
     };
     match name.strip_prefix("doorward")?.rsplit_once('.')? {
         (_, "css") => Some(asset("text/css; charset=utf-8", STYLE, name == *STYLE_NAME)),
@@ -71,19 +71,19 @@ pub fn find(name: &str) -> Option<Asset> {
 }
 
 /// The file behind `/.doorward/assets/brand/{name}`, for `name` = `rrggbb.css`.
-pub fn find_brand(name: &str) -> Option<Asset> {
+pub fn find_brand_style(name: &str) -> Option<Asset> {
     let accent = Colour::parse(&format!("#{}", name.strip_suffix(".css")?)).ok()?;
     Some(Asset {
         content_type: "text/css; charset=utf-8",
         content: brand_style(accent).into(),
-        cache_control: A_DAY,
+        cache_control: CACHE_ONE_DAY,
     })
 }
 
 /// A surface keeps the exact accent, with black or white on it; text and lines get the nearest colour that is
 /// readable on the card.
 fn brand_style(accent: Colour) -> String {
-    let ink = accent.ink();
+    let ink = accent.text_colour();
     let light = accent.readable_on(CARD_LIGHT);
     let dark = accent.readable_on(CARD_DARK);
     format!(
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_style_sheet_has_the_grounds_the_contrast_is_computed_for() {
+    fn style_sheet_uses_the_colours_contrast_is_computed_for() {
         for ground in [CARD_LIGHT, CARD_DARK] {
             assert!(STYLE.contains(&format!("--card: {ground};")), "{ground}");
         }
@@ -152,23 +152,23 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_todays_hash_is_kept_for_ever_and_another_is_not() {
+    fn current_hash_is_immutable_and_old_hash_is_not_cached() {
         let name = style_href().rsplit('/').next().unwrap().to_owned();
-        assert_eq!(find(&name).unwrap().cache_control, FOR_EVER);
-        let outdated = find("doorward-0000000000000000.css").unwrap();
+        assert_eq!(find_asset(&name).unwrap().cache_control, CACHE_IMMUTABLE);
+        let outdated = find_asset("doorward-0000000000000000.css").unwrap();
         assert_eq!((outdated.content.as_ref(), outdated.cache_control), (STYLE, "no-cache"));
         for unknown in ["", "doorward", "other.css", "../doorward.css", "doorward.html"] {
-            assert_eq!(find(unknown), None, "{unknown:?}");
+            assert_eq!(find_asset(unknown), None, "{unknown:?}");
         }
     }
 
     #[test]
     fn a_brand_sheet_holds_colours_and_nothing_else() {
-        let sheet = find_brand("ffeb3b.css").unwrap().content;
+        let sheet = find_brand_style("ffeb3b.css").unwrap().content;
         assert!(sheet.contains("--accent:#ffeb3b") && sheet.contains("--on-accent:#000000"), "{sheet}");
         assert!(!sheet.contains("--accent-text:#ffeb3b;") && !sheet.contains("url"), "{sheet}");
         for hostile in ["", ".css", "fff.css", "ffeb3b", "ffeb3b.css}body{.css", "red.css", "#ffeb3b.css"] {
-            assert_eq!(find_brand(hostile), None, "{hostile:?}");
+            assert_eq!(find_brand_style(hostile), None, "{hostile:?}");
         }
         assert_eq!(brand_href("#FFEB3B").as_deref(), Some("/.doorward/assets/brand/ffeb3b.css"));
         assert_eq!(brand_href("red"), None);

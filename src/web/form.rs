@@ -1,4 +1,4 @@
-//! Reading a form of ours: only as our pages send it, from our pages, and not too much of it.
+//! Reads a form of Doorward's own pages: origin, content type and size are checked.
 
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode, header};
@@ -6,68 +6,71 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use url::form_urlencoded;
 
 use crate::{
-    domain::{browser, page::Page},
+    domain::{browser, page::StatusPage},
     session::csrf,
-    visit::Visit,
+    web_context::PageContext,
 };
 
-/// Two passwords, a name and an address fit many times over.
-pub const LONGEST: usize = 16 * 1024;
+/// Maximum size of a form body; forms are much smaller.
+pub const MAX_FORM_BYTES: usize = 16 * 1024;
 
-/// What was sent. Fields that are there twice say nothing: our pages send each once.
+/// The fields of a form. Duplicate fields are ignored: Doorward's pages send each once.
 pub struct Form {
     fields: Vec<(String, String)>,
-    vouched_for: bool,
+    is_from_own_page: bool,
 }
 
-/// Why a form is not looked at any further.
+/// Why a form is rejected before it is evaluated.
 #[derive(Debug, PartialEq, Eq)]
-pub enum NotRead {
+pub enum FormReadError {
     /// Another website sent it.
-    Foreign,
+    CrossSite,
     TooLong,
     NotAForm,
-    /// It broke off; nobody waits for an answer.
-    BrokeOff,
+    /// The body ended early; the client no longer waits for a response.
+    Incomplete,
 }
 
-impl NotRead {
+impl FormReadError {
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::Foreign => StatusCode::FORBIDDEN,
+            Self::CrossSite => StatusCode::FORBIDDEN,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::BrokeOff => StatusCode::BAD_REQUEST,
+            Self::Incomplete => StatusCode::BAD_REQUEST,
         }
     }
 
-    pub const fn page(&self) -> Page {
+    pub const fn page(&self) -> StatusPage {
         match self {
-            Self::Foreign => Page::ForeignForm,
-            Self::TooLong | Self::NotAForm | Self::BrokeOff => Page::BadForm,
+            Self::CrossSite => StatusPage::CrossSiteForm,
+            Self::TooLong | Self::NotAForm | Self::Incomplete => StatusPage::BadForm,
         }
     }
 }
 
 impl Form {
-    /// Who sent it is looked at before anything of it is read.
-    pub async fn read(visit: &Visit, request: Request<Body>) -> Result<Self, NotRead> {
-        if is_foreign(visit, request.headers()) {
-            return Err(NotRead::Foreign);
+    /// The origin is checked before the body is read.
+    pub async fn read(context: &PageContext, request: Request<Body>) -> Result<Self, FormReadError> {
+        if is_sent_by_other_site(context, request.headers()) {
+            return Err(FormReadError::CrossSite);
         }
-        let vouched_for = is_vouched_for(visit, request.headers());
-        if !is_form(request.headers()) {
-            return Err(NotRead::NotAForm);
+        let vouched_for = is_vouched_for(context, request.headers());
+        if !is_form_content_type(request.headers()) {
+            return Err(FormReadError::NotAForm);
         }
-        let body = Limited::new(request.into_body(), LONGEST).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() { NotRead::TooLong } else { NotRead::BrokeOff }
+        let body = Limited::new(request.into_body(), MAX_FORM_BYTES).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() { FormReadError::TooLong } else { FormReadError::Incomplete }
         })?;
-        Ok(Self { fields: form_urlencoded::parse(&body.to_bytes()).into_owned().collect(), vouched_for })
+        Ok(Self {
+            fields: form_urlencoded::parse(&body.to_bytes()).into_owned().collect(),
+            is_from_own_page: vouched_for,
+        })
     }
 
-    /// The browser says that one of our own pages sent this, not only that no other website did.
-    pub const fn is_vouched_for(&self) -> bool {
-        self.vouched_for
+    /// Fetch metadata or `Origin` prove that an own page sent this, not only that no other site did.
+    pub const fn is_from_own_page(&self) -> bool {
+        self.is_from_own_page
     }
 
     /// Empty where it is missing.
@@ -80,22 +83,22 @@ impl Form {
     }
 }
 
-/// Did another website make the browser send this?
-fn is_foreign(visit: &Visit, headers: &HeaderMap) -> bool {
+/// Whether another site made the browser send this (CSRF).
+fn is_sent_by_other_site(context: &PageContext, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"));
     let (site, origin) = (text("sec-fetch-site"), text("origin"));
     let foreign_to = |own: Option<&str>| csrf::is_cross_site(site, origin, own);
-    foreign_to(None) && visit.own_origins.iter().all(|own| foreign_to(Some(own)))
+    foreign_to(None) && context.own_origins.iter().all(|own| foreign_to(Some(own)))
 }
 
-fn is_vouched_for(visit: &Visit, headers: &HeaderMap) -> bool {
+fn is_vouched_for(context: &PageContext, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let (site, origin) = (text("sec-fetch-site"), text("origin"));
-    browser::from_own_page(site, origin, None)
-        || visit.own_origins.iter().any(|own| browser::from_own_page(site, origin, Some(own)))
+    browser::is_same_origin(site, origin, None)
+        || context.own_origins.iter().any(|own| browser::is_same_origin(site, origin, Some(own)))
 }
 
-fn is_form(headers: &HeaderMap) -> bool {
+fn is_form_content_type(headers: &HeaderMap) -> bool {
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     media
         .split(';')
@@ -107,9 +110,9 @@ fn is_form(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
-    fn visit() -> Visit {
-        Visit {
-            tenant: Err(Page::NotFound),
+    fn context() -> PageContext {
+        PageContext {
+            tenant: Err(StatusPage::NotFound),
             address: [192, 0, 2, 1].into(),
             https: true,
             own_origins: vec!["https://portal.example".to_owned(), "http://portal.example".to_owned()],
@@ -119,10 +122,10 @@ mod tests {
 
     const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
-    async fn read(headers: &[(&str, &str)], body: impl Into<Body>) -> Result<Form, NotRead> {
+    async fn read(headers: &[(&str, &str)], body: impl Into<Body>) -> Result<Form, FormReadError> {
         let request =
             headers.iter().fold(Request::post("/"), |request, (name, value)| request.header(*name, *value));
-        Form::read(&visit(), request.body(body.into()).unwrap()).await
+        Form::read(&context(), request.body(body.into()).unwrap()).await
     }
 
     #[tokio::test]
@@ -136,13 +139,13 @@ mod tests {
 
     #[tokio::test]
     async fn attack_oversized_form_is_not_kept_in_memory() {
-        let error = read(&[FORM], vec![b'a'; LONGEST + 1]).await.err();
-        assert_eq!(error, Some(NotRead::TooLong));
-        assert!(read(&[FORM], vec![b'a'; LONGEST]).await.is_ok());
+        let error = read(&[FORM], vec![b'a'; MAX_FORM_BYTES + 1]).await.err();
+        assert_eq!(error, Some(FormReadError::TooLong));
+        assert!(read(&[FORM], vec![b'a'; MAX_FORM_BYTES]).await.is_ok());
     }
 
     #[tokio::test]
-    async fn attack_cross_site_request_forgery_by_a_form_of_another_website() {
+    async fn attack_csrf_by_a_form_of_another_site() {
         for foreign in [
             &[FORM, ("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")][..],
             &[FORM, ("sec-fetch-site", "same-site"), ("origin", "https://portal.example")],
@@ -151,26 +154,26 @@ mod tests {
             &[FORM, ("sec-fetch-site", "none")],
             &[FORM, ("origin", "\u{e9}")],
         ] {
-            assert_eq!(read(foreign, "a=1").await.err(), Some(NotRead::Foreign), "{foreign:?}");
+            assert_eq!(read(foreign, "a=1").await.err(), Some(FormReadError::CrossSite), "{foreign:?}");
         }
         for (own, vouched_for) in [
             (&[FORM, ("sec-fetch-site", "same-origin")][..], true),
             (&[FORM, ("sec-fetch-site", "same-origin"), ("origin", "null")], true),
             (&[FORM, ("origin", "https://portal.example")], true),
-            // nobody has said anything: the token decides
+            // no fetch metadata and no Origin: the token decides
             (&[FORM, ("origin", "null")], false),
             (&[FORM], false),
         ] {
             let form = read(own, "a=1").await.unwrap_or_else(|_| panic!("{own:?}"));
-            assert_eq!(form.is_vouched_for(), vouched_for, "{own:?}");
+            assert_eq!(form.is_from_own_page(), vouched_for, "{own:?}");
         }
     }
 
     #[tokio::test]
-    async fn what_a_script_of_another_website_may_send_unasked_is_no_form() {
+    async fn rejects_content_types_that_need_no_preflight() {
         for media in ["text/plain", "multipart/form-data; boundary=x", "application/json", ""] {
             let error = read(&[("content-type", media)], "a=1").await.err();
-            assert_eq!(error, Some(NotRead::NotAForm), "{media}");
+            assert_eq!(error, Some(FormReadError::NotAForm), "{media}");
         }
         assert!(
             read(&[("content-type", "Application/X-WWW-Form-Urlencoded; charset=utf-8")], "").await.is_ok()

@@ -13,9 +13,11 @@ use axum::{
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
-use super::{HtmlPages, assets, router as site, security_headers, security_headers::form_headers, tenants};
+use super::{
+    HtmlPages, assets, router as site, security_headers, security_headers::form_headers, tenant_list,
+};
 use crate::domain::{
-    page::{PageContext, Pages},
+    page::{PageRenderer, RenderContext},
     tenant::TenantId,
 };
 
@@ -26,11 +28,11 @@ const TENANTS: usize = 1234;
 pub fn router(pages: Arc<HtmlPages>) -> Router {
     let names: Arc<[TenantId]> =
         (1..=TENANTS).filter_map(|n| TenantId::parse(&format!("team-{n:04}.example")).ok()).collect();
-    let local = site::Site {
+    let local = site::WebState {
         pages: Arc::clone(&pages),
         tenants: Arc::new(move || Box::pin(std::future::ready(Some(Arc::clone(&names))))),
-        start: "/devportal/apis".into(),
-        doors: None,
+        start_page: "/devportal/apis".into(),
+        accounts: None,
     };
     let own = Router::new().route("/", get(index)).route("/pages/{name}", get(show)).with_state(pages);
     own.merge(site::router(local))
@@ -47,8 +49,8 @@ async fn index() -> Response {
         list.push_str("</a></li>");
     }
     let style = assets::style_href();
-    let list_of_tenants = tenants::PATH;
-    secured(format!(
+    let list_of_tenants = tenant_list::TENANTS_PATH;
+    with_security_headers(format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Doorward's pages</title>\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <link rel=\"stylesheet\" href=\"{style}\"><body><main class=\"card\"><h1>Doorward's pages</h1>\
@@ -59,7 +61,7 @@ async fn index() -> Response {
 }
 
 #[derive(Deserialize)]
-struct Look {
+struct GalleryQuery {
     brand: Option<String>,
     languages: Option<String>,
 }
@@ -67,37 +69,39 @@ struct Look {
 async fn show(
     State(pages): State<Arc<HtmlPages>>,
     Path(name): Path<String>,
-    Query(look): Query<Look>,
+    Query(query): Query<GalleryQuery>,
     headers: HeaderMap,
 ) -> Response {
     let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let tenant = TenantId::parse("closed.example").ok();
-    let is_branded = look.brand.is_some();
-    let accent = look.brand.filter(|accent| !accent.is_empty()).map(|hex| format!("#{hex}"));
-    let context = PageContext {
+    let is_branded = query.brand.is_some();
+    let accent = query.brand.filter(|accent| !accent.is_empty()).map(|hex| format!("#{hex}"));
+    let context = RenderContext {
         request_id: "01jd3k8w5t7q9r2x4z6b0c8e1f",
         tenant: tenant.as_ref().filter(|_| is_branded),
         name: is_branded.then_some("Closed Example Industries"),
         logo: None,
         accent: is_branded.then(|| accent.as_deref().unwrap_or("#b3261e")),
-        languages: look.languages.as_deref().or(accepted).unwrap_or_default(),
+        languages: query.languages.as_deref().or(accepted).unwrap_or_default(),
     };
     if let Some((_, page)) = samples::pages().into_iter().find(|(known, _)| *known == name) {
-        let mut response = secured(pages.render(&page, context));
+        let mut response = with_security_headers(pages.render(&page, context));
         *response.status_mut() = StatusCode::from_u16(page.status()).unwrap_or_default();
         return response;
     }
     let Some((_, form)) = samples::forms().into_iter().find(|(known, _)| *known == name) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let mut response = secured(pages.show(&*form, PageContext { tenant: tenant.as_ref(), ..context }));
+    let mut response = with_security_headers(
+        pages.render_form(&*form, RenderContext { tenant: tenant.as_ref(), ..context }),
+    );
     for (name, value) in form_headers() {
         response.headers_mut().insert(name, value);
     }
     response
 }
 
-fn secured(html: String) -> Response {
+fn with_security_headers(html: String) -> Response {
     let mut response = Html(html).into_response();
     response.headers_mut().extend(security_headers().iter().cloned());
     response
@@ -107,38 +111,38 @@ fn secured(html: String) -> Response {
 mod tests {
     use super::*;
     use crate::domain::{
-        page::Page,
-        tenant::{NamedTenant, Place},
+        page::StatusPage,
+        tenant::{RequestedTenant, TenantSource},
     };
 
     /// A page that is added and not shown here would escape the browser tests.
     #[test]
     fn every_page_is_in_the_gallery() {
-        let shown = |page: &Page| {
+        let shown = |page: &StatusPage| {
             samples::pages()
                 .iter()
                 .any(|(_, sample)| std::mem::discriminant(sample) == std::mem::discriminant(page))
         };
-        let tenant = NamedTenant { tenant: TenantId::super_tenant(), place: Place::Host };
+        let tenant = RequestedTenant { tenant: TenantId::super_tenant(), source: TenantSource::Host };
         for page in [
-            Page::BadRequest { detail: "" },
-            Page::TenantConflict { first: tenant.clone(), second: tenant },
-            Page::UnknownTenant { tenant: String::new() },
-            Page::SignInNeeded { sign_in_url: None },
-            Page::SignInLoop { sign_in_url: String::new() },
-            Page::TokenRefused { reason: String::new() },
-            Page::Forbidden { missing: vec![] },
-            Page::ForeignOrigin,
-            Page::PortalDown,
-            Page::PortalSlow,
-            Page::Unavailable,
-            Page::Overloaded,
-            Page::TooManyRequests,
-            Page::NotFound,
-            Page::SignedOut { sign_in_url: String::new() },
-            Page::ForeignForm,
-            Page::StaleForm,
-            Page::BadForm,
+            StatusPage::BadRequest { detail: "" },
+            StatusPage::TenantConflict { first: tenant.clone(), second: tenant },
+            StatusPage::UnknownTenant { tenant: String::new() },
+            StatusPage::SignInNeeded { sign_in_url: None },
+            StatusPage::SignInLoop { sign_in_url: String::new() },
+            StatusPage::TokenRefused { reason: String::new() },
+            StatusPage::Forbidden { missing: vec![] },
+            StatusPage::CrossOriginUpgrade,
+            StatusPage::PortalUnreachable,
+            StatusPage::PortalTimeout,
+            StatusPage::Unavailable,
+            StatusPage::Overloaded,
+            StatusPage::TooManyRequests,
+            StatusPage::NotFound,
+            StatusPage::SignedOut { sign_in_url: String::new() },
+            StatusPage::CrossSiteForm,
+            StatusPage::ExpiredForm,
+            StatusPage::BadForm,
         ] {
             assert!(shown(&page), "{page:?}");
         }

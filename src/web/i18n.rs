@@ -18,7 +18,7 @@ pub use check::mistakes;
 const ENGLISH: &str = include_str!("locales/en.ftl");
 const ARABIC: &str = include_str!("locales/ar.ftl");
 
-/// What is built in. English stands first: it is the fallback.
+/// The built-in locales. English is first: it is the fallback.
 const BUILT_IN: [(&str, &str); 2] = [("en", ENGLISH), ("ar", ARABIC)];
 
 /// Languages written from right to left, by primary subtag.
@@ -26,14 +26,14 @@ const RIGHT_TO_LEFT: [&str; 12] = ["ar", "arc", "ckb", "dv", "fa", "he", "ks", "
 
 type Bundle = FluentBundle<FluentResource>;
 
-/// One language our pages speak.
+/// One language of the pages.
 pub struct Locale {
     /// The primary language subtag, as in `<html lang>`.
     pub tag: String,
     /// `ltr` or `rtl`, as in `<html dir>`.
     pub direction: &'static str,
     /// The operator's texts.
-    own: Option<Bundle>,
+    operator_texts: Option<Bundle>,
     built_in: Option<Bundle>,
     fallback: Option<Arc<Locale>>,
 }
@@ -51,9 +51,9 @@ impl Locale {
     }
 
     fn lookup(&self, key: &str, arguments: &FluentArgs<'_>) -> Option<String> {
-        // an operator's text that asks for what there is not gives way to ours
-        let own = self.own.as_ref().and_then(|bundle| {
-            let (text, complete) = filled_in(bundle, key, arguments)?;
+        // an operator's text with an unknown variable falls back to the built-in one
+        let own = self.operator_texts.as_ref().and_then(|bundle| {
+            let (text, complete) = format_text(bundle, key, arguments)?;
             if !complete {
                 tracing::warn!(
                     locale = self.tag,
@@ -63,14 +63,14 @@ impl Locale {
             }
             complete.then_some(text)
         });
-        let built_in = || self.built_in.as_ref().and_then(|bundle| filled_in(bundle, key, arguments));
+        let built_in = || self.built_in.as_ref().and_then(|bundle| format_text(bundle, key, arguments));
         own.or_else(|| built_in().map(|(text, _)| text))
             .or_else(|| self.fallback.as_ref()?.lookup(key, arguments))
     }
 }
 
 /// The text, and whether every variable in it had a value.
-fn filled_in(bundle: &Bundle, key: &str, arguments: &FluentArgs<'_>) -> Option<(String, bool)> {
+fn format_text(bundle: &Bundle, key: &str, arguments: &FluentArgs<'_>) -> Option<(String, bool)> {
     let pattern = bundle.get_message(key)?.value()?;
     let mut mistakes = Vec::new();
     let text = bundle.format_pattern(pattern, Some(arguments), &mut mistakes).into_owned();
@@ -97,7 +97,7 @@ struct Locales(Vec<Arc<Locale>>);
 impl Locales {
     /// `folder`: the operator's files, if there are any.
     fn read(folder: Option<&Path>) -> Self {
-        let mut own = folder.map(files::read).unwrap_or_default();
+        let mut own = folder.map(files::read_folder).unwrap_or_default();
         let mut locales: Vec<Arc<Locale>> = Vec::new();
         for (tag, source) in BUILT_IN {
             // a test holds that ours have no mistakes
@@ -106,7 +106,7 @@ impl Locales {
             locales.push(Arc::new(Locale {
                 tag: tag.to_owned(),
                 direction: direction(tag),
-                own: own.remove(tag).map(|resource| bundle(tag, resource)),
+                operator_texts: own.remove(tag).map(|resource| bundle(tag, resource)),
                 built_in: Some(bundle(tag, resource)),
                 fallback: locales.first().cloned(),
             }));
@@ -115,7 +115,7 @@ impl Locales {
             let direction = direction(&tag);
             let own = Some(bundle(&tag, resource));
             let fallback = locales.first().cloned();
-            locales.push(Arc::new(Locale { tag, direction, own, built_in: None, fallback }));
+            locales.push(Arc::new(Locale { tag, direction, operator_texts: own, built_in: None, fallback }));
         }
         Self(locales)
     }
@@ -150,7 +150,7 @@ impl Texts {
     pub fn negotiate(&self, accept_language: &str) -> Arc<Locale> {
         let locales = self.locales.load();
         let known = |tag: &str| locales.0.iter().find(|locale| locale.tag.eq_ignore_ascii_case(tag)).cloned();
-        negotiate::wishes(accept_language)
+        negotiate::preferred_languages(accept_language)
             .into_iter()
             .find_map(|tag| if tag == "*" { locales.0.first().cloned() } else { known(tag) })
             .unwrap_or_else(|| english(&locales))
@@ -160,14 +160,14 @@ impl Texts {
 fn english(locales: &Guard<Arc<Locales>>) -> Arc<Locale> {
     locales.0.first().cloned().unwrap_or_else(|| {
         let (tag, direction) = ("en".to_owned(), "ltr");
-        Arc::new(Locale { tag, direction, own: None, built_in: None, fallback: None })
+        Arc::new(Locale { tag, direction, operator_texts: None, built_in: None, fallback: None })
     })
 }
 
-/// The files of texts an operator may put into `folder`, as far as they can be named: what we speak, and what is there now.
+/// The files of texts an operator may put into `folder`, as far as they are known: the built-in languages, and the existing files.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = BUILT_IN.iter().map(|(tag, _)| folder.join(format!("{tag}.ftl"))).collect();
-    files.extend(files::present(folder).into_iter().map(|(_, file)| file));
+    files.extend(files::list_files(folder).into_iter().map(|(_, file)| file));
     files.sort();
     files.dedup();
     files

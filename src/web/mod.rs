@@ -1,24 +1,24 @@
-//! Our own pages, server-rendered; and the management API.
+//! Doorward's own pages, server-rendered, and the management API.
 
 mod account;
 pub mod assets;
 mod form;
 pub mod gallery;
-mod guest;
 pub mod i18n;
 pub mod management;
-mod message;
-#[cfg(test)]
-mod overrides;
+mod page_message;
+mod page_request;
 pub mod pages;
 pub mod router;
 pub mod security_headers;
 mod sign_in;
 mod sign_out;
 pub mod template;
-pub mod tenants;
+pub mod tenant_list;
+#[cfg(test)]
+mod test_overrides;
 pub mod view;
 
 pub use pages::{HtmlPages, mistakes, replaceable};
-pub use router::{Site, router};
+pub use router::{WebState, router};
 pub use security_headers::security_headers;

@@ -1,4 +1,4 @@
-//! Pages for a person, as HTML: what happened, what it means, what to do now, and a way out.
+//! Renders pages as HTML: what happened, what it means, what to do now, and a link.
 
 mod check;
 
@@ -15,24 +15,24 @@ use minijinja::{Value, context};
 use super::{
     assets,
     i18n::{self, Locale, Texts},
-    message::{Action, Message, is_web_address},
+    page_message::{PageAction, PageMessage, is_web_address},
     template::{self, Templates},
-    tenants::{self, Listing},
-    view::View,
+    tenant_list::{self, TenantPage},
+    view::FormView,
 };
 use crate::domain::{
-    page::{Page, PageContext, Pages},
+    page::{PageRenderer, RenderContext, StatusPage},
     tenant::TenantId,
 };
 
-/// Folders beside the configuration file in which an operator replaces what we show.
+/// Folders beside the configuration file in which an operator overrides templates and texts.
 const TEMPLATES: &str = "templates";
 const LOCALES: &str = "locales";
 
 /// The template of every page that has neither form nor list.
-const PROBLEM: &str = "problem.html";
+const PROBLEM_TEMPLATE: &str = "problem.html";
 
-/// The files with which an operator may replace what we show, there or not.
+/// The files by which an operator can override templates and texts, present or not.
 pub fn replaceable(folder: &Path) -> Vec<PathBuf> {
     let mut files = template::files(&folder.join(TEMPLATES));
     files.extend(i18n::files(&folder.join(LOCALES)));
@@ -43,8 +43,8 @@ pub fn replaceable(folder: &Path) -> Vec<PathBuf> {
 pub struct HtmlPages {
     templates: Templates,
     texts: Arc<Texts>,
-    home: String,
-    tenant_list: bool,
+    start_page: String,
+    has_tenant_list: bool,
 }
 
 impl HtmlPages {
@@ -52,39 +52,39 @@ impl HtmlPages {
     pub fn new(folder: Option<&Path>) -> Self {
         let texts = Arc::new(Texts::new(folder.map(|folder| folder.join(LOCALES))));
         let templates = Templates::new(folder.map(|folder| folder.join(TEMPLATES)), Arc::clone(&texts));
-        Self { templates, texts, home: "/".to_owned(), tenant_list: true }
+        Self { templates, texts, start_page: "/".to_owned(), has_tenant_list: true }
     }
 
     /// The portal's start page (a path), where "Go to the start page" leads.
     #[must_use]
-    pub fn with_home(mut self, home: impl Into<String>) -> Self {
-        self.home = home.into();
+    pub fn with_start_page(mut self, home: impl Into<String>) -> Self {
+        self.start_page = home.into();
         self
     }
 
-    /// Whether pages may send a visitor to the list of tenants.
+    /// Whether pages may link to the list of tenants.
     #[must_use]
     pub const fn with_tenant_list(mut self, shown: bool) -> Self {
-        self.tenant_list = shown;
+        self.has_tenant_list = shown;
         self
     }
 
-    /// The page on which a visitor chooses a tenant.
-    pub fn render_tenants(&self, listing: &Listing, context: PageContext<'_>) -> String {
+    /// The tenant selection page.
+    pub fn render_tenants(&self, listing: &TenantPage, context: RenderContext<'_>) -> String {
         let locale = self.texts.negotiate(context.languages);
         let title = locale.plain("tenants-title");
-        self.templates.render("tenants.html", listed(listing, &locale, &title, context))
+        self.templates.render("tenants.html", tenant_page_values(listing, &locale, &title, context))
     }
 
     /// A page with a form. The request id is small print for when something went wrong.
-    pub fn show(&self, view: &dyn View, context: PageContext<'_>) -> String {
-        self.templates.render(view.template(), self.form(view, context))
+    pub fn render_form(&self, view: &dyn FormView, context: RenderContext<'_>) -> String {
+        self.templates.render(view.template(), self.form_values(view, context))
     }
 
-    fn form(&self, view: &dyn View, mut context: PageContext<'_>) -> Value {
+    fn form_values(&self, view: &dyn FormView, mut context: RenderContext<'_>) -> Value {
         let locale = self.texts.negotiate(context.languages);
         let heading = locale.plain(view.title());
-        let trouble = view.trouble().map(|trouble| trouble.words(&locale));
+        let trouble = view.error().map(|trouble| trouble.title_and_text(&locale));
         let mut title = heading.clone();
         if trouble.is_some() {
             let mut arguments = FluentArgs::new();
@@ -97,22 +97,29 @@ impl HtmlPages {
             heading => heading,
             trouble => trouble.map(|[title, text]| context! { title => title, text => text }),
             notice => view.notice().map(|notice| locale.plain(notice.key())),
-            home_href => self.href(&Action::Home, context),
-            tenants_href => self.tenant_list.then_some(tenants::PATH),
+            home_href => self.href(&PageAction::StartPage, context),
+            tenants_href => self.has_tenant_list.then_some(tenant_list::TENANTS_PATH),
             script_href => assets::script_href(),
-            ..context! { ..view.values(&locale), ..frame(&locale, &title, context) }
+            ..context! { ..view.values(&locale), ..frame_values(&locale, &title, context) }
         }
     }
 
     /// A page in place of the list: there is no tenant yet, or the list is not public.
-    pub fn render_no_tenants(&self, public: bool, context: PageContext<'_>) -> String {
+    pub fn render_no_tenants(&self, public: bool, context: RenderContext<'_>) -> String {
         let key = if public { "tenants-none" } else { "tenants-off" };
         let locale = self.texts.negotiate(context.languages);
-        self.templates
-            .render(PROBLEM, self.problem(&locale, context, &Message::new(key, "search").with_home()))
+        self.templates.render(
+            PROBLEM_TEMPLATE,
+            self.message_values(&locale, context, &PageMessage::new(key, "search").with_start_page()),
+        )
     }
 
-    fn problem(&self, locale: &Locale, context: PageContext<'_>, message: &Message<'_>) -> Value {
+    fn message_values(
+        &self,
+        locale: &Locale,
+        context: RenderContext<'_>,
+        message: &PageMessage<'_>,
+    ) -> Value {
         let none = FluentArgs::new();
         let title = locale.text(&format!("{}-title", message.key), &message.arguments);
         let meaning = locale.text(&format!("{}-meaning", message.key), &message.arguments);
@@ -124,7 +131,7 @@ impl HtmlPages {
         let actions: Vec<Value> = message
             .actions
             .iter()
-            .filter(|action| self.tenant_list || !matches!(action, Action::ChooseTenant))
+            .filter(|action| self.has_tenant_list || !matches!(action, PageAction::ChooseTenant))
             .map(|action| context! { href => self.href(action, context), label => locale.text(action.label(), &none) })
             .collect();
         let facts_label = message.facts_label.map(|key| locale.text(key, &none));
@@ -137,33 +144,37 @@ impl HtmlPages {
             facts_label => facts_label,
             facts => Value::from_iter(facts),
             actions => Value::from_iter(actions),
-            ..frame(locale, &title, context)
+            ..frame_values(locale, &title, context)
         }
     }
 
-    fn href(&self, action: &Action<'_>, context: PageContext<'_>) -> String {
+    fn href(&self, action: &PageAction<'_>, context: RenderContext<'_>) -> String {
         match action {
             // the same address again
-            Action::Retry => String::new(),
-            Action::SignIn(url) | Action::SignInAgain(url) => (*url).to_owned(),
-            Action::ChooseTenant => tenants::PATH.to_owned(),
+            PageAction::Retry => String::new(),
+            PageAction::SignIn(url) | PageAction::SignInAgain(url) => (*url).to_owned(),
+            PageAction::ChooseTenant => tenant_list::TENANTS_PATH.to_owned(),
             // the start page of the tenant one is in (a refresh must not lose it)
-            Action::Home => match context.tenant {
-                Some(tenant) if !tenant.is_super_tenant() => tenants::deep_link(&self.home, tenant),
-                _ => self.home.clone(),
+            PageAction::StartPage => match context.tenant {
+                Some(tenant) if !tenant.is_super_tenant() => tenant_list::deep_link(&self.start_page, tenant),
+                _ => self.start_page.clone(),
             },
         }
     }
 }
 
-impl Pages for HtmlPages {
-    fn render(&self, page: &Page, mut context: PageContext<'_>) -> String {
+impl PageRenderer for HtmlPages {
+    fn render(&self, page: &StatusPage, mut context: RenderContext<'_>) -> String {
         if page.status() < 400 {
             // small print for when something went wrong
             context.request_id = "";
         }
-        let values = self.problem(&self.texts.negotiate(context.languages), context, &Message::of(page));
-        self.templates.render(PROBLEM, values)
+        let values = self.message_values(
+            &self.texts.negotiate(context.languages),
+            context,
+            &PageMessage::for_page(page),
+        );
+        self.templates.render(PROBLEM_TEMPLATE, values)
     }
 
     fn reload(&self) {
@@ -172,12 +183,17 @@ impl Pages for HtmlPages {
     }
 }
 
-fn listed(listing: &Listing, locale: &Locale, title: &str, context: PageContext<'_>) -> Value {
-    context! { ..listing.values(), ..frame(locale, title, context) }
+fn tenant_page_values(
+    listing: &TenantPage,
+    locale: &Locale,
+    title: &str,
+    context: RenderContext<'_>,
+) -> Value {
+    context! { ..listing.values(), ..frame_values(locale, title, context) }
 }
 
-/// What every page's frame needs.
-fn frame(locale: &Locale, title: &str, context: PageContext<'_>) -> Value {
+/// The values of the layout.
+fn frame_values(locale: &Locale, title: &str, context: RenderContext<'_>) -> Value {
     let name = context.name.or_else(|| context.tenant.map(TenantId::as_str));
     context! {
         lang => locale.tag.as_str(),
@@ -195,10 +211,10 @@ fn frame(locale: &Locale, title: &str, context: PageContext<'_>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::tenant::{NamedTenant, Place};
+    use crate::domain::tenant::{RequestedTenant, TenantSource};
 
-    fn context() -> PageContext<'static> {
-        PageContext {
+    fn context() -> RenderContext<'static> {
+        RenderContext {
             request_id: "0190-42",
             tenant: None,
             name: None,
@@ -208,41 +224,41 @@ mod tests {
         }
     }
 
-    fn all() -> Vec<Page> {
+    fn all() -> Vec<StatusPage> {
         let tenant = |name| TenantId::parse(name).unwrap();
         vec![
-            Page::BadRequest { detail: "the path has a backslash" },
-            Page::TenantConflict {
-                first: NamedTenant { tenant: tenant("acme.com"), place: Place::Host },
-                second: NamedTenant { tenant: tenant("beta.org"), place: Place::Query },
+            StatusPage::BadRequest { detail: "the path has a backslash" },
+            StatusPage::TenantConflict {
+                first: RequestedTenant { tenant: tenant("acme.com"), source: TenantSource::Host },
+                second: RequestedTenant { tenant: tenant("beta.org"), source: TenantSource::Query },
             },
-            Page::UnknownTenant { tenant: "nobody.example".into() },
-            Page::SignInNeeded { sign_in_url: Some("/login?a=1&b=2".into()) },
-            Page::SignInNeeded { sign_in_url: None },
-            Page::SignInLoop { sign_in_url: "https://id.example.com/".into() },
-            Page::TokenRefused { reason: "the token has expired".into() },
-            Page::Forbidden { missing: vec!["apim:subscribe".into()] },
-            Page::ForeignOrigin,
-            Page::PortalDown,
-            Page::PortalSlow,
-            Page::Unavailable,
-            Page::Overloaded,
-            Page::TooManyRequests,
-            Page::SignInRefused,
-            Page::NotFound,
-            Page::SignedOut { sign_in_url: "/.doorward/sign-in".into() },
-            Page::ForeignForm,
-            Page::StaleForm,
-            Page::BadForm,
+            StatusPage::UnknownTenant { tenant: "nobody.example".into() },
+            StatusPage::SignInNeeded { sign_in_url: Some("/login?a=1&b=2".into()) },
+            StatusPage::SignInNeeded { sign_in_url: None },
+            StatusPage::SignInLoop { sign_in_url: "https://id.example.com/".into() },
+            StatusPage::TokenRefused { reason: "the token has expired".into() },
+            StatusPage::Forbidden { missing: vec!["apim:subscribe".into()] },
+            StatusPage::CrossOriginUpgrade,
+            StatusPage::PortalUnreachable,
+            StatusPage::PortalTimeout,
+            StatusPage::Unavailable,
+            StatusPage::Overloaded,
+            StatusPage::TooManyRequests,
+            StatusPage::SignInRefused,
+            StatusPage::NotFound,
+            StatusPage::SignedOut { sign_in_url: "/.doorward/sign-in".into() },
+            StatusPage::CrossSiteForm,
+            StatusPage::ExpiredForm,
+            StatusPage::BadForm,
         ]
     }
 
     #[test]
-    fn every_page_says_what_happened_and_shows_a_way_out_and_the_request_id() {
+    fn every_page_has_explanation_action_and_request_id() {
         let pages = HtmlPages::new(None);
         for languages in ["en", "ar"] {
             for page in all() {
-                let html = pages.render(&page, PageContext { languages, ..context() });
+                let html = pages.render(&page, RenderContext { languages, ..context() });
                 assert_eq!(html.matches("<h1>").count(), 1, "{page:?}");
                 assert!(html.contains("class=\"button\""), "{page:?}: {html}");
                 let is_error = page.status() >= 400;
@@ -257,25 +273,29 @@ mod tests {
 
     /// The form was sent to `/commonauth` or its like; as a page that address is an error.
     #[test]
-    fn a_refused_sign_in_of_the_portals_is_not_opened_again_as_a_page() {
-        let html = HtmlPages::new(None).with_home("/devportal/apis").render(&Page::SignInRefused, context());
+    fn refused_portal_sign_in_offers_no_retry() {
+        let html = HtmlPages::new(None)
+            .with_start_page("/devportal/apis")
+            .render(&StatusPage::SignInRefused, context());
         assert!(html.contains("class=\"button\" href=\"&#x2f;devportal&#x2f;apis"), "{html}");
         assert!(!html.contains("href=\"\""), "{html}");
     }
 
     #[test]
     fn arabic_is_written_from_right_to_left() {
-        let html = HtmlPages::new(None)
-            .render(&Page::PortalDown, PageContext { languages: "ar-EG,en;q=0.5", ..context() });
+        let html = HtmlPages::new(None).render(
+            &StatusPage::PortalUnreachable,
+            RenderContext { languages: "ar-EG,en;q=0.5", ..context() },
+        );
         assert!(html.contains("<html lang=\"ar\" dir=\"rtl\">"), "{html}");
     }
 
     #[test]
-    fn a_page_wears_its_tenants_brand() {
+    fn a_page_shows_its_tenants_branding() {
         let tenant = TenantId::parse("acme.com").unwrap();
-        let html = HtmlPages::new(None).with_home("/devportal/apis").render(
-            &Page::PortalDown,
-            PageContext {
+        let html = HtmlPages::new(None).with_start_page("/devportal/apis").render(
+            &StatusPage::PortalUnreachable,
+            RenderContext {
                 tenant: Some(&tenant),
                 name: Some("Acme & Sons"),
                 logo: Some("/logo.svg"),
@@ -295,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_hidden_tenant_list_is_not_offered() {
-        let page = Page::UnknownTenant { tenant: "x".into() };
+        let page = StatusPage::UnknownTenant { tenant: "x".into() };
         assert!(HtmlPages::new(None).render(&page, context()).contains(".doorward&#x2f;tenants"));
         let hidden = HtmlPages::new(None).with_tenant_list(false).render(&page, context());
         assert!(!hidden.contains(".doorward&#x2f;tenants") && hidden.contains("class=\"button\""));
@@ -303,17 +323,17 @@ mod tests {
 
     /// Attack: a tenant name or a sign-in address that carries markup or a script.
     #[test]
-    fn cross_site_scripting_through_names_and_addresses() {
+    fn attack_xss_by_names_and_addresses() {
         let pages = HtmlPages::new(None);
         for page in [
-            Page::UnknownTenant { tenant: "<img src=x onerror=alert(1)>".into() },
-            Page::SignInNeeded { sign_in_url: Some("javascript:alert(1)".into()) },
-            Page::SignInLoop { sign_in_url: "/\"><script>alert(1)</script>".into() },
-            Page::Forbidden { missing: vec!["<script>".into()] },
+            StatusPage::UnknownTenant { tenant: "<img src=x onerror=alert(1)>".into() },
+            StatusPage::SignInNeeded { sign_in_url: Some("javascript:alert(1)".into()) },
+            StatusPage::SignInLoop { sign_in_url: "/\"><script>alert(1)</script>".into() },
+            StatusPage::Forbidden { missing: vec!["<script>".into()] },
         ] {
             let html = pages.render(
                 &page,
-                PageContext { request_id: "<script>", logo: Some("javascript:alert(1)"), ..context() },
+                RenderContext { request_id: "<script>", logo: Some("javascript:alert(1)"), ..context() },
             );
             assert!(
                 !html.contains("<script") && !html.contains("<img") && !html.contains("javascript:"),

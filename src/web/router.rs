@@ -1,4 +1,4 @@
-//! What lies under `/.doorward/`: assets, the list of tenants, signing in and out, one's own account. Served by us, never
+//! Routes under `/.doorward/`: assets, the list of tenants, sign-in and sign-out, the account page. Served by Doorward, never
 //! forwarded.
 
 use std::{sync::Arc, time::Duration};
@@ -16,16 +16,16 @@ use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 use super::{
     account,
     assets::{self, Asset},
-    guest::{self, Guest},
+    page_request::{self, PageRequest},
     pages::HtmlPages,
     security_headers::security_headers,
     sign_in, sign_out,
-    tenants::{Listing, Wish},
+    tenant_list::{TenantPage, TenantQuery},
 };
 use crate::{
-    account::Doors,
+    account::AccountServices,
     domain::{
-        page::{Page, PageContext, Pages},
+        page::{PageRenderer, RenderContext, StatusPage},
         tenant::TenantId,
     },
 };
@@ -33,111 +33,130 @@ use crate::{
 /// Asks for the tenants, sorted; `None` while the list is not public.
 pub type TenantNames = Arc<dyn Fn() -> BoxFuture<'static, Option<Arc<[TenantId]>>> + Send + Sync>;
 
-/// What the local service needs.
+/// Shared state of the pages.
 #[derive(Clone)]
-pub struct Site {
+pub struct WebState {
     pub pages: Arc<HtmlPages>,
     pub tenants: TenantNames,
-    /// The portal's page a chosen tenant leads to when the visitor came from nowhere: `/devportal/apis`.
-    pub start: Arc<str>,
+    /// The portal's start page, used if there is no return address: `/devportal/apis`.
+    pub start_page: Arc<str>,
     /// Accounts, where they are on.
-    pub doors: Option<Doors>,
+    pub accounts: Option<AccountServices>,
 }
 
 /// A service for every path below `/.doorward/`. The request id is read from `X-Request-Id`, which the pipeline sets.
-pub fn router(site: Site) -> Router {
+pub fn router(state: WebState) -> Router {
     Router::new()
         .route("/.doorward/assets/{name}", get(asset))
         .route("/.doorward/assets/brand/{name}", get(brand))
         .route("/.doorward/tenants", get(tenants))
-        .route(guest::SIGN_IN, get(sign_in::show).post(sign_in::submit))
-        .route(guest::SIGN_OUT, get(sign_out::ask).post(sign_out::submit))
-        .route(guest::SIGNED_OUT, get(sign_out::done))
-        .route(guest::ACCOUNT, get(account::show))
-        .route(guest::SESSIONS, get(to_account).post(account::end_sessions))
-        .route(guest::PASSWORD, get(account::password::show).post(account::password::submit))
-        .route("/.well-known/change-password", get(to_password))
+        .route(page_request::SIGN_IN, get(sign_in::show).post(sign_in::submit))
+        .route(page_request::SIGN_OUT, get(sign_out::show_confirmation).post(sign_out::submit))
+        .route(page_request::SIGNED_OUT, get(sign_out::show_signed_out))
+        .route(page_request::ACCOUNT, get(account::show))
+        .route(page_request::SESSIONS, get(redirect_to_account).post(account::end_sessions))
+        .route(page_request::PASSWORD, get(account::password::show).post(account::password::submit))
+        .route("/.well-known/change-password", get(redirect_to_password))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .with_state(site)
+        .with_state(state)
 }
 
-/// Where a reload or a bookmark of what only takes forms leads.
-async fn to_account(guest: Guest) -> Response<Body> {
-    guest.go(&guest.href(guest::ACCOUNT, &[]))
+/// The target of a reload or bookmark of an address that only accepts forms.
+async fn redirect_to_account(request: PageRequest) -> Response<Body> {
+    request.redirect(&request.href(page_request::ACCOUNT, &[]))
 }
 
 /// Where password managers lead people (<https://w3c.github.io/webappsec-change-password-url/>).
-async fn to_password(guest: Guest) -> Response<Body> {
-    let mut response = guest.go(&guest.href(guest::PASSWORD, &[]));
+async fn redirect_to_password(request: PageRequest) -> Response<Body> {
+    let mut response = request.redirect(&request.href(page_request::PASSWORD, &[]));
     *response.status_mut() = StatusCode::FOUND;
     response
 }
 
-async fn asset(State(site): State<Site>, Path(name): Path<String>, headers: HeaderMap) -> Response<Body> {
-    assets::find(&name).map_or_else(|| missing(&site, &headers), serve)
+async fn asset(
+    State(state): State<WebState>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    assets::find_asset(&name).map_or_else(|| not_found_response(&state, &headers), serve)
 }
 
-async fn brand(State(site): State<Site>, Path(name): Path<String>, headers: HeaderMap) -> Response<Body> {
-    assets::find_brand(&name).map_or_else(|| missing(&site, &headers), serve)
+async fn brand(
+    State(state): State<WebState>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    assets::find_brand_style(&name).map_or_else(|| not_found_response(&state, &headers), serve)
 }
 
-async fn tenants(State(site): State<Site>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response<Body> {
-    let names = (site.tenants)().await;
-    let context = context(&headers);
+async fn tenants(
+    State(state): State<WebState>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let names = (state.tenants)().await;
+    let context = render_context(&headers);
     match names {
-        None => page(StatusCode::NOT_FOUND, site.pages.render_no_tenants(false, context)),
-        Some(names) if names.is_empty() => page(StatusCode::OK, site.pages.render_no_tenants(true, context)),
+        None => html_response(StatusCode::NOT_FOUND, state.pages.render_no_tenants(false, context)),
+        Some(names) if names.is_empty() => {
+            html_response(StatusCode::OK, state.pages.render_no_tenants(true, context))
+        }
         Some(names) => {
-            let wish = Wish::parse(query.as_deref().unwrap_or_default());
-            let Some(listing) = list(names, wish, Arc::clone(&site.start)).await else {
-                let html = site.pages.render(&Page::Overloaded, context);
-                let mut busy = page(StatusCode::SERVICE_UNAVAILABLE, html);
+            let query_values = TenantQuery::parse(query.as_deref().unwrap_or_default());
+            let Some(listing) = search_tenants(names, query_values, Arc::clone(&state.start_page)).await
+            else {
+                let html = state.pages.render(&StatusPage::Overloaded, context);
+                let mut busy = html_response(StatusCode::SERVICE_UNAVAILABLE, html);
                 busy.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
                 return busy;
             };
-            page(StatusCode::OK, site.pages.render_tenants(&listing, context))
+            html_response(StatusCode::OK, state.pages.render_tenants(&listing, context))
         }
     }
 }
 
-/// More names than this are searched elsewhere: 100,000 take 5 ms, in which a worker would answer nobody else.
-const SEARCHED_HERE: usize = 2000;
+/// More names than this are searched on a blocking thread: 100,000 take 5 ms, which would block a worker.
+const MAX_INLINE_SEARCH: usize = 2000;
 /// Searches of many names, one at a time, so that a flood of them costs the machine one thread.
-static SEARCH: Semaphore = Semaphore::const_new(1);
-/// Who searches waits this long for others.
-const PATIENCE: Duration = Duration::from_secs(2);
+static SEARCH_SLOT: Semaphore = Semaphore::const_new(1);
+/// How long a search waits for the slot.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// `None`: too many are searching.
-async fn list(names: Arc<[TenantId]>, wish: Wish, start: Arc<str>) -> Option<Listing> {
-    if !wish.searches() || names.len() <= SEARCHED_HERE {
-        return Some(Listing::new(&names, wish, &start));
+async fn search_tenants(names: Arc<[TenantId]>, query: TenantQuery, start: Arc<str>) -> Option<TenantPage> {
+    if !query.is_search() || names.len() <= MAX_INLINE_SEARCH {
+        return Some(TenantPage::new(&names, query, &start));
     }
-    let turn = timeout(PATIENCE, SEARCH.acquire()).await.ok()?.ok()?;
-    // the turn ends with the search, also when the visitor has gone
+    let slot = timeout(SEARCH_TIMEOUT, SEARCH_SLOT.acquire()).await.ok()?.ok()?;
+    // the slot is released when the search ends, even if the client has disconnected
     let search = spawn_blocking(move || {
-        let listing = Listing::new(&names, wish, &start);
-        drop(turn);
+        let listing = TenantPage::new(&names, query, &start);
+        drop(slot);
         listing
     });
     search.await.ok()
 }
 
-async fn not_found(State(site): State<Site>, request: Request<Body>) -> Response<Body> {
-    missing(&site, request.headers())
+async fn not_found(State(state): State<WebState>, request: Request<Body>) -> Response<Body> {
+    not_found_response(&state, request.headers())
 }
 
 async fn method_not_allowed(headers: HeaderMap) -> Response<Body> {
-    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD work here.", &headers);
+    let mut response =
+        problem_response(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD work here.", &headers);
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     response
 }
 
-pub(super) fn missing(site: &Site, headers: &HeaderMap) -> Response<Body> {
+pub(super) fn not_found_response(state: &WebState, headers: &HeaderMap) -> Response<Body> {
     if wants_html(headers) {
-        page(StatusCode::NOT_FOUND, site.pages.render(&Page::NotFound, context(headers)))
+        html_response(
+            StatusCode::NOT_FOUND,
+            state.pages.render(&StatusPage::NotFound, render_context(headers)),
+        )
     } else {
-        problem(StatusCode::NOT_FOUND, "There is nothing at this address.", headers)
+        problem_response(StatusCode::NOT_FOUND, "There is nothing at this address.", headers)
     }
 }
 
@@ -146,21 +165,21 @@ fn serve(asset: Asset) -> Response<Body> {
         std::borrow::Cow::Borrowed(content) => content.as_bytes().into(),
         std::borrow::Cow::Owned(content) => bytes::Bytes::from(content),
     }));
-    secure(&mut response, asset.content_type);
+    set_security_headers(&mut response, asset.content_type);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(asset.cache_control));
     response
 }
 
-pub(super) fn page(status: StatusCode, html: String) -> Response<Body> {
+pub(super) fn html_response(status: StatusCode, html: String) -> Response<Body> {
     let mut response = Response::new(Body::from(html));
     *response.status_mut() = status;
-    secure(&mut response, "text/html; charset=utf-8");
+    set_security_headers(&mut response, "text/html; charset=utf-8");
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept-Language"));
     response
 }
 
 /// RFC 9457.
-fn problem(status: StatusCode, detail: &str, headers: &HeaderMap) -> Response<Body> {
+fn problem_response(status: StatusCode, detail: &str, headers: &HeaderMap) -> Response<Body> {
     let body = serde_json::json!({
         "type": "about:blank",
         "title": status.canonical_reason(),
@@ -170,11 +189,11 @@ fn problem(status: StatusCode, detail: &str, headers: &HeaderMap) -> Response<Bo
     });
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
-    secure(&mut response, "application/problem+json");
+    set_security_headers(&mut response, "application/problem+json");
     response
 }
 
-fn secure(response: &mut Response<Body>, content_type: &'static str) {
+fn set_security_headers(response: &mut Response<Body>, content_type: &'static str) {
     let headers = response.headers_mut();
     headers.extend(security_headers().iter().cloned());
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -188,9 +207,9 @@ fn wants_html(headers: &HeaderMap) -> bool {
         .any(|value| value.contains("text/html"))
 }
 
-pub(super) fn context(headers: &HeaderMap) -> PageContext<'_> {
+pub(super) fn render_context(headers: &HeaderMap) -> RenderContext<'_> {
     let languages = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    PageContext {
+    RenderContext {
         request_id: request_id(headers),
         tenant: None,
         name: None,
@@ -218,11 +237,11 @@ mod tests {
     fn site(names: Option<&[&str]>) -> Router {
         let names: Option<Arc<[TenantId]>> =
             names.map(|names| names.iter().map(|name| TenantId::parse(name).unwrap()).collect());
-        router(Site {
+        router(WebState {
             pages: Arc::new(HtmlPages::new(None)),
             tenants: Arc::new(move || Box::pin(std::future::ready(names.clone()))),
-            start: "/devportal/apis".into(),
-            doors: None,
+            start_page: "/devportal/apis".into(),
+            accounts: None,
         })
     }
 
@@ -242,15 +261,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn attack_a_flood_of_searches_over_many_names_takes_one_thread() {
-        let many: Vec<String> = (0..=SEARCHED_HERE).map(|n| format!("t{n}.example")).collect();
+        let many: Vec<String> = (0..=MAX_INLINE_SEARCH).map(|n| format!("t{n}.example")).collect();
         let many = site(Some(&many.iter().map(String::as_str).collect::<Vec<_>>()));
         let ask = |site: Router, path: &'static str| send(site, "GET", path, HTML);
         let (status, _, found) = ask(many.clone(), "/.doorward/tenants?q=T77.").await;
         assert!(status == 200 && found.contains("t77.example"), "{found}");
-        let others = SEARCH.acquire().await.unwrap();
+        let others = SEARCH_SLOT.acquire().await.unwrap();
         let (status, headers, _) = ask(many.clone(), "/.doorward/tenants?q=t77.").await;
         assert_eq!((status.as_u16(), headers["retry-after"].as_bytes()), (503, &b"5"[..]));
-        // nobody waits who does not search, or searches a few names
+        // requests without a search, or over few names, do not wait
         assert_eq!(ask(many.clone(), "/.doorward/tenants?page=2").await.0, 200);
         assert_eq!(ask(site(Some(&["a.example"])), "/.doorward/tenants?q=a").await.0, 200);
         drop(others);
@@ -302,7 +321,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_tenant_yet_and_no_public_list_have_pages_of_their_own() {
+    async fn empty_and_private_tenant_lists_have_own_pages() {
         let (status, _, body) = send(site(Some(&[])), "GET", "/.doorward/tenants", HTML).await;
         assert!(status == StatusCode::OK && body.contains("There is no tenant yet"), "{body}");
         let (status, _, body) = send(site(None), "GET", "/.doorward/tenants", HTML).await;
@@ -310,7 +329,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_deep_address_is_kept_through_the_choice() {
+    async fn tenant_choice_keeps_the_requested_address() {
         let path = "/.doorward/tenants?to=%2Fdevportal%2Fapis%2F7%3Ftab%3Ddocs%26tenant%3Dold.example";
         let (_, _, body) = send(site(Some(&["a.example"])), "GET", path, HTML).await;
         assert!(
@@ -325,7 +344,7 @@ mod tests {
 
     /// Attack: open redirect, here through links that the visitor is meant to follow.
     #[tokio::test]
-    async fn open_redirect_by_return_address() {
+    async fn attack_open_redirect_by_tenant_list_address() {
         for hostile in [
             "https://evil.example/",
             "//evil.example",
@@ -342,14 +361,14 @@ mod tests {
 
     /// Attack: markup in the search field.
     #[tokio::test]
-    async fn reflected_cross_site_scripting_by_search() {
+    async fn attack_reflected_xss_by_search() {
         let path = "/.doorward/tenants?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E";
         let (_, _, body) = send(site(Some(&["a.example"])), "GET", path, HTML).await;
         assert!(!body.contains("<script"), "{body}");
     }
 
     #[tokio::test]
-    async fn what_is_not_there_is_said_in_the_callers_language() {
+    async fn not_found_is_negotiated_by_accept_header() {
         let (status, headers, body) = send(site(None), "GET", "/.doorward/nothing", HTML).await;
         assert_eq!(
             (status, &headers[header::CONTENT_TYPE]),

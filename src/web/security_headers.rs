@@ -1,4 +1,4 @@
-//! The headers every page of ours carries: nothing runs, nothing is framed, nothing is kept.
+//! Security headers of every page: no scripts, no framing, no caching.
 
 use http::{HeaderName, HeaderValue, header};
 
@@ -25,8 +25,8 @@ static HEADERS: [(HeaderName, HeaderValue); 9] = [
 pub const FORM_CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
      img-src 'self' https: data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// What pages with a form carry in place of the same header above. Browsers say `Origin: null` for the forms of a page that
-/// keeps its referrer to itself, and where there is no TLS that is all they say.
+/// The headers that pages with a form replace. Browsers send `Origin: null` with the forms of a page that
+/// sends no referrer, and without TLS that is their only origin header.
 pub fn form_headers() -> [(HeaderName, HeaderValue); 2] {
     [
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FORM_CONTENT_SECURITY_POLICY)),

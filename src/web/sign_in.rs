@@ -1,4 +1,4 @@
-//! The sign-in page: shows the form, takes it, and lets in or says no.
+//! The sign-in page: shows the form, verifies it, and begins a session or reports an error.
 
 use std::time::Duration;
 
@@ -8,152 +8,176 @@ use http::{Request, Response, header};
 use super::{
     account::password,
     form::Form,
-    guest::{Guest, SIGN_IN, mark_refused, parameter, target},
-    view::{Reason, SignInView, Trouble},
+    page_request::{PageRequest, SIGN_IN, mark_refused, query_parameter, return_target},
+    view::{ChangeReason, FormError, SignInView},
 };
 use crate::{
-    account::{Attempt, Door, Rejected, SignedIn, Told, hashing::Password},
+    account::{LoginChannel, LoginError, LoginRequest, LoginSuccess, PublicLoginError, hashing::Password},
     domain::return_address::ReturnAddress,
-    session::{Cookie, NotBegun},
+    session::{BeginSessionError, OwnCookie},
 };
 
-const PURPOSE: &str = "sign-in";
+const CSRF_PURPOSE: &str = "sign-in";
 
-/// Whoever is signed in already goes on.
-pub async fn show(guest: Guest, RawQuery(query): RawQuery) -> Response<Body> {
-    let to = target(&parameter(query.as_deref(), "to"));
-    match guest.live().await {
-        Ok(Some(live)) if guest.welcomes(&live.user.tenant) => {
-            guest.go(&to.map_or_else(|| guest.start(&guest.policy.tenant), |to| to.as_str().to_owned()))
-        }
-        Ok(_) => form(&guest, to.as_ref(), "", None),
+/// Redirects a browser that has a session.
+pub async fn show(request: PageRequest, RawQuery(query): RawQuery) -> Response<Body> {
+    let to = return_target(&query_parameter(query.as_deref(), "to"));
+    match request.current_session().await {
+        Ok(Some(live)) if request.allows_users_of(&live.user.tenant) => request.redirect(
+            &to.map_or_else(|| request.start_page(&request.policy.tenant), |to| to.as_str().to_owned()),
+        ),
+        Ok(_) => sign_in_form(&request, to.as_ref(), "", None),
         Err(unavailable) => unavailable,
     }
 }
 
-pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
-    let sent = match Form::read(&guest.visit, request).await {
-        Ok(sent) => sent,
-        Err(why) => return guest.not_read(&why),
+pub async fn submit(page_request: PageRequest, request: Request<Body>) -> Response<Body> {
+    let submitted = match Form::read(&page_request.context, request).await {
+        Ok(submitted) => submitted,
+        Err(read_error) => return page_request.form_error_page(&read_error),
     };
-    let to = target(sent.field("to"));
-    let login = sent.field("username");
-    let again = |trouble| form(&guest, to.as_ref(), login, Some(trouble));
-    if !guest.is_own_form(PURPOSE, &sent) {
-        return again(Trouble::FormExpired);
+    let to = return_target(submitted.field("to"));
+    let login = submitted.field("username");
+    let show_again = |error| sign_in_form(&page_request, to.as_ref(), login, Some(error));
+    if !page_request.is_own_form(CSRF_PURPOSE, &submitted) {
+        return show_again(FormError::FormExpired);
     }
-    let password = Password::new(sent.field("password"));
+    let password = Password::new(submitted.field("password"));
     if login.trim().is_empty() || password.is_empty() {
-        return again(Trouble::Empty);
+        return show_again(FormError::EmptyField);
     }
-    match try_door(&guest, login, &password).await {
-        Ok(signed_in) => enter(&guest, &signed_in, to.as_ref()).await,
-        Err(Rejected::PasswordExpired(account)) => {
-            let reason = if account.must_change_password { Reason::Must } else { Reason::Expired };
-            password::due(&guest, login, reason, to.as_ref())
+    match attempt_sign_in(&page_request, login, &password).await {
+        Ok(signed_in) => begin_session(&page_request, &signed_in, to.as_ref()).await,
+        Err(LoginError::PasswordExpired(account)) => {
+            let reason = if account.must_change_password {
+                ChangeReason::SetByAdministrator
+            } else {
+                ChangeReason::Expired
+            };
+            password::require_password_change(&page_request, login, reason, to.as_ref())
         }
         Err(rejected) => {
-            let trouble = trouble(told(&guest, &rejected), Trouble::Wrong);
-            mark_refused(again(trouble), trouble)
+            let error = error(public_error(&page_request, &rejected), FormError::WrongCredentials);
+            mark_refused(show_again(error), error)
         }
     }
 }
 
-pub async fn try_door(guest: &Guest, login: &str, password: &Password) -> Result<SignedIn, Rejected> {
-    let attempt = Attempt {
+pub async fn attempt_sign_in(
+    request: &PageRequest,
+    login: &str,
+    password: &Password,
+) -> Result<LoginSuccess, LoginError> {
+    let attempt = LoginRequest {
         login,
         password,
-        address: guest.visit.address,
-        device: Cookie::Device.read(&guest.headers, guest.visit.https),
-        door: Door::Form,
+        address: request.context.address,
+        device: OwnCookie::Device.read(&request.headers, request.context.https),
+        channel: LoginChannel::Form,
     };
-    guest.doors.sign_in(&guest.policy, attempt, guest.now).await
+    request.accounts.login(&request.policy, attempt, request.now).await
 }
 
-pub fn told(guest: &Guest, rejected: &Rejected) -> Told {
-    rejected.told(&guest.policy.rules.account_lock, guest.now)
+pub fn public_error(request: &PageRequest, rejected: &LoginError) -> PublicLoginError {
+    rejected.public_error(&request.policy.rules.account_lock, request.now)
 }
 
-/// What may be said; `wrong` is the sentence for whatever is nobody's business.
-pub fn trouble(told: Told, wrong: Trouble) -> Trouble {
-    match told {
-        Told::WrongOrLocked | Told::MustChangePassword => wrong,
-        Told::Locked { minutes } => Trouble::Locked { minutes },
-        Told::Disabled => Trouble::Disabled,
-        Told::Busy(busy) => Trouble::Busy { seconds: whole_seconds(busy.retry_after), cause: busy.cause },
-        Told::Unavailable => Trouble::Unavailable,
+/// The error to show; `fallback` is the uniform one for every state that must not be disclosed.
+pub fn error(public: PublicLoginError, fallback: FormError) -> FormError {
+    match public {
+        PublicLoginError::InvalidCredentials | PublicLoginError::MustChangePassword => fallback,
+        PublicLoginError::Locked { minutes } => FormError::Locked { minutes },
+        PublicLoginError::Disabled => FormError::Disabled,
+        PublicLoginError::Busy(busy) => {
+            FormError::Busy { seconds: whole_seconds(busy.retry_after), cause: busy.cause }
+        }
+        PublicLoginError::Unavailable => FormError::Unavailable,
     }
 }
 
-/// Rounded up: who comes back then is not too early.
+/// Rounded up, so that a retry at that time is not too early.
 pub fn whole_seconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
 }
 
-/// Begins a session under a new name and sends the browser where it wanted to go.
-pub async fn enter(guest: &Guest, signed_in: &SignedIn, to: Option<&ReturnAddress>) -> Response<Body> {
-    let old = guest.session_secret();
-    let agent = guest.text(header::USER_AGENT);
-    let begun =
-        guest.doors.begin_session(signed_in, agent, guest.visit.address.ip, old.as_ref(), guest.now).await;
+/// Begins a session with a new identifier and redirects to the return address.
+pub async fn begin_session(
+    request: &PageRequest,
+    signed_in: &LoginSuccess,
+    to: Option<&ReturnAddress>,
+) -> Response<Body> {
+    let old = request.session_secret();
+    let agent = request.header_text(header::USER_AGENT);
+    let begun = request
+        .accounts
+        .begin_session(signed_in, agent, request.context.address.ip, old.as_ref(), request.now)
+        .await;
     let secret = match begun {
         Ok(secret) => secret,
-        // as if the attempt had come a moment later
-        Err(NotBegun::Changed) => return form(guest, to, "", Some(Trouble::Wrong)),
-        Err(NotBegun::Store(error)) => {
-            tracing::error!(%error, "a session could not be begun");
-            return guest.unavailable();
+        // the account changed meanwhile: the same result as for a later attempt
+        Err(BeginSessionError::AccountChanged) => {
+            return sign_in_form(request, to, "", Some(FormError::WrongCredentials));
+        }
+        Err(BeginSessionError::Store(error)) => {
+            tracing::error!(%error, "failed to begin session");
+            return request.unavailable();
         }
     };
-    let home = &signed_in.account.tenant;
+    let account_tenant = &signed_in.account.tenant;
     let target = match to {
-        // this tenant would only ask to sign in once more
-        _ if !guest.welcomes(home) => guest.start(home),
+        // this tenant does not accept users of that one, and would ask for sign-in again
+        _ if !request.allows_users_of(account_tenant) => request.start_page(account_tenant),
         Some(to) => to.as_str().to_owned(),
-        None => guest.start(&guest.policy.tenant),
+        None => request.start_page(&request.policy.tenant),
     };
-    let mut response = guest.go(&target);
-    let https = guest.visit.https;
-    let cookies = [Cookie::Session.set(&secret.value(), https), Cookie::Device.set(&signed_in.device, https)];
+    let mut response = request.redirect(&target);
+    let https = request.context.https;
+    let cookies =
+        [OwnCookie::Session.set(&secret.value(), https), OwnCookie::Device.set(&signed_in.device, https)];
     for cookie in cookies.into_iter().flatten() {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
 }
 
-fn form(guest: &Guest, to: Option<&ReturnAddress>, login: &str, trouble: Option<Trouble>) -> Response<Body> {
-    let Some((csrf, cookie)) = guest.form_token(PURPOSE) else { return guest.unavailable() };
+fn sign_in_form(
+    request: &PageRequest,
+    to: Option<&ReturnAddress>,
+    login: &str,
+    error: Option<FormError>,
+) -> Response<Body> {
+    let Some((csrf, cookie)) = request.form_token(CSRF_PURPOSE) else { return request.unavailable() };
     let view = SignInView {
-        action: &guest.href(SIGN_IN, &[]),
+        action: &request.href(SIGN_IN, &[]),
         csrf: &csrf,
         to: to.map(ReturnAddress::as_str),
         login,
-        trouble,
-        look_around: guest.policy.anonymous,
-        choose_tenant: guest.visit.several_tenants,
+        error,
+        allows_anonymous: request.policy.anonymous,
+        has_other_tenants: request.context.several_tenants,
     };
-    guest.show(&view, cookie)
+    request.form_page(&view, cookie)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::hashing::{Busy, BusyCause};
+    use crate::account::hashing::{BusyCause, HasherBusy};
 
     #[test]
-    fn strangers_hear_one_sentence_and_when_to_come_back() {
+    fn public_errors_are_uniform_with_retry_time() {
         let cause = BusyCause::ClientShare;
-        let busy = |ms| Told::Busy(Busy { retry_after: Duration::from_millis(ms), cause });
-        for (told, said) in [
-            (Told::WrongOrLocked, Trouble::Wrong),
-            (Told::MustChangePassword, Trouble::Wrong),
-            (Told::Unavailable, Trouble::Unavailable),
-            (Told::Locked { minutes: Some(5) }, Trouble::Locked { minutes: Some(5) }),
-            (Told::Disabled, Trouble::Disabled),
-            (busy(0), Trouble::Busy { seconds: 1, cause }),
-            (busy(1001), Trouble::Busy { seconds: 2, cause }),
+        let busy = |ms| PublicLoginError::Busy(HasherBusy { retry_after: Duration::from_millis(ms), cause });
+        for (public, expected) in [
+            (PublicLoginError::InvalidCredentials, FormError::WrongCredentials),
+            (PublicLoginError::MustChangePassword, FormError::WrongCredentials),
+            (PublicLoginError::Unavailable, FormError::Unavailable),
+            (PublicLoginError::Locked { minutes: Some(5) }, FormError::Locked { minutes: Some(5) }),
+            (PublicLoginError::Disabled, FormError::Disabled),
+            (busy(0), FormError::Busy { seconds: 1, cause }),
+            (busy(1001), FormError::Busy { seconds: 2, cause }),
         ] {
-            assert_eq!(trouble(told, Trouble::Wrong), said, "{told:?}");
+            assert_eq!(error(public, FormError::WrongCredentials), expected, "{public:?}");
         }
     }
 }

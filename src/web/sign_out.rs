@@ -1,67 +1,69 @@
-//! Signing out: asked for once, by a form, so that no link and no other website can do it.
+//! Sign-out by a form with a CSRF token, so that no link and no other site can trigger it.
 
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Request, Response, header};
 
 use super::{
     form::Form,
-    guest::{ACCOUNT, Guest, SIGN_IN, SIGN_OUT, SIGNED_OUT},
+    page_request::{ACCOUNT, PageRequest, SIGN_IN, SIGN_OUT, SIGNED_OUT},
     view::SignOutView,
 };
 use crate::{
-    domain::page::Page,
-    session::{Cookie, csrf, hash_of},
+    domain::page::StatusPage,
+    session::{OwnCookie, csrf, hash_of},
 };
 
-const PURPOSE: &str = "sign-out";
+const CSRF_PURPOSE: &str = "sign-out";
 
-/// What others might read from this computer afterwards. Cookies and storage are the portal's own business.
+/// Clears the browser cache for later users of the device. Cookies and storage belong to the portal.
 const CLEAR_SITE_DATA: (HeaderName, HeaderValue) =
     (HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""));
 
-pub async fn ask(guest: Guest) -> Response<Body> {
-    let live = match guest.live().await {
+pub async fn show_confirmation(request: PageRequest) -> Response<Body> {
+    let live = match request.current_session().await {
         Ok(live) => live,
         Err(unavailable) => return unavailable,
     };
-    let (Some(live), Some(secret)) = (live, guest.session_secret()) else {
-        return guest.go(&guest.href(SIGNED_OUT, &[]));
+    let (Some(live), Some(secret)) = (live, request.session_secret()) else {
+        return request.redirect(&request.href(SIGNED_OUT, &[]));
     };
     let view = SignOutView {
-        action: &guest.href(SIGN_OUT, &[]),
-        csrf: &csrf::token(&secret, PURPOSE),
+        action: &request.href(SIGN_OUT, &[]),
+        csrf: &csrf::token(&secret, CSRF_PURPOSE),
         user: &live.user.name,
     };
-    guest.show(&view, None)
+    request.form_page(&view, None)
 }
 
-pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
-    let sent = match Form::read(&guest.visit, request).await {
-        Ok(sent) => sent,
-        Err(why) => return guest.not_read(&why),
+pub async fn submit(page_request: PageRequest, request: Request<Body>) -> Response<Body> {
+    let form = match Form::read(&page_request.context, request).await {
+        Ok(form) => form,
+        Err(read_error) => return page_request.form_error_page(&read_error),
     };
-    // whoever has no session any more is where they wanted to be
-    if let Some(secret) = guest.session_secret() {
-        if !csrf::is_token(&secret, PURPOSE, sent.field("csrf")) {
-            return guest.page(&Page::StaleForm);
+    // without a session there is nothing to end
+    if let Some(secret) = page_request.session_secret() {
+        if !csrf::is_token(&secret, CSRF_PURPOSE, form.field("csrf")) {
+            return page_request.page(&StatusPage::ExpiredForm);
         }
-        if let Err(error) = guest.doors.end_session(&hash_of(&secret), guest.now).await {
-            tracing::error!(%error, "a session could not be ended");
-            return guest.unavailable();
+        if let Err(error) = page_request.accounts.end_session(&hash_of(&secret), page_request.now).await {
+            tracing::error!(%error, "failed to end session");
+            return page_request.unavailable();
         }
     }
-    let mut response = guest.go(&guest.href(SIGNED_OUT, &[]));
+    let mut response = page_request.redirect(&page_request.href(SIGNED_OUT, &[]));
     let headers = response.headers_mut();
-    headers.extend(Cookie::Session.clear(guest.visit.https).map(|cookie| (header::SET_COOKIE, cookie)));
-    headers.extend(guest.visit.https.then_some(CLEAR_SITE_DATA));
+    headers.extend(
+        OwnCookie::Session.clear(page_request.context.https).map(|cookie| (header::SET_COOKIE, cookie)),
+    );
+    headers.extend(page_request.context.https.then_some(CLEAR_SITE_DATA));
     response
 }
 
-/// Where signing out leads.
-pub async fn done(guest: Guest) -> Response<Body> {
-    match guest.live().await {
-        Ok(None) => guest.page(&Page::SignedOut { sign_in_url: guest.href(SIGN_IN, &[]) }),
-        Ok(Some(_)) => guest.go(&guest.href(ACCOUNT, &[])),
+/// The page after sign-out.
+pub async fn show_signed_out(request: PageRequest) -> Response<Body> {
+    match request.current_session().await {
+        Ok(None) => request.page(&StatusPage::SignedOut { sign_in_url: request.href(SIGN_IN, &[]) }),
+        Ok(Some(_)) => request.redirect(&request.href(ACCOUNT, &[])),
         Err(unavailable) => unavailable,
     }
 }

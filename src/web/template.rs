@@ -20,7 +20,7 @@ use super::i18n::Texts;
 
 pub use check::{mistake, mistakes};
 
-const EMBEDDED: [(&str, &str); 11] = [
+const EMBEDDED_TEMPLATES: [(&str, &str); 11] = [
     ("account.html", include_str!("templates/account.html")),
     ("alert.html", include_str!("templates/alert.html")),
     ("layout.html", include_str!("templates/layout.html")),
@@ -36,10 +36,10 @@ const EMBEDDED: [(&str, &str); 11] = [
 
 /// The files an operator may put into `folder`, beside the configuration.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
-    EMBEDDED.iter().map(|(name, _)| folder.join(name)).collect()
+    EMBEDDED_TEMPLATES.iter().map(|(name, _)| folder.join(name)).collect()
 }
 
-/// What is left when even our own template fails, which the tests rule out.
+/// Shown if a built-in template fails, which the tests rule out.
 const LAST_RESORT: &str = "<!doctype html><html lang=\"en\"><title>Doorward</title>\
     <h1>Something went wrong</h1><p>Please try again in a moment.</p></html>";
 
@@ -48,33 +48,33 @@ pub struct Templates {
     texts: Arc<Texts>,
     embedded: Environment<'static>,
     /// With the operator's files in place of ours; empty when there are none.
-    replaced: ArcSwapOption<Environment<'static>>,
+    overridden: ArcSwapOption<Environment<'static>>,
 }
 
 impl Templates {
     /// `folder`: `templates/` beside the configuration file; it need not exist.
     pub fn new(folder: Option<PathBuf>, texts: Arc<Texts>) -> Self {
-        let embedded = embedded(&texts);
-        let templates = Self { folder, texts, embedded, replaced: ArcSwapOption::empty() };
+        let embedded = embedded_environment(&texts);
+        let templates = Self { folder, texts, embedded, overridden: ArcSwapOption::empty() };
         templates.reload();
         templates
     }
 
     /// Reads the operator's files again.
     pub fn reload(&self) {
-        let replaced = self.folder.as_deref().and_then(|folder| replaced(folder, &self.texts));
-        self.replaced.store(replaced.map(Into::into));
+        let replaced = self.folder.as_deref().and_then(|folder| load_overrides(folder, &self.texts));
+        self.overridden.store(replaced.map(Into::into));
     }
 
     /// Why a page cannot be rendered with the operator's templates, where they have replaced any.
     pub fn failure(&self, name: &str, context: Value) -> Option<Error> {
-        let environment = self.replaced.load_full()?;
+        let environment = self.overridden.load_full()?;
         environment.get_template(name).and_then(|template| template.render(context)).err()
     }
 
-    /// Never fails: a replacement that cannot be rendered gives way to our own template.
+    /// Never fails: if a replacement cannot be rendered, the built-in template is used.
     pub fn render(&self, name: &str, context: Value) -> String {
-        if let Some(environment) = &*self.replaced.load() {
+        if let Some(environment) = &*self.overridden.load() {
             match environment.get_template(name).and_then(|template| template.render(context.clone())) {
                 Ok(page) => return page,
                 Err(error) => {
@@ -91,15 +91,15 @@ impl Templates {
     }
 }
 
-fn embedded(texts: &Arc<Texts>) -> Environment<'static> {
+fn embedded_environment(texts: &Arc<Texts>) -> Environment<'static> {
     let mut environment = Environment::new();
     // `t("key")` inside a template; an unknown variable is an error, so that a misspelt one is found
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     let texts = Arc::clone(texts);
     environment.add_function("t", move |state: &State, key: String, values: Kwargs| {
-        text(&texts, state, &key, &values)
+        template_text(&texts, state, &key, &values)
     });
-    for (name, source) in EMBEDDED {
+    for (name, source) in EMBEDDED_TEMPLATES {
         if let Err(error) = environment.add_template(name, source) {
             tracing::error!(template = name, %error, "a built-in template has a mistake");
         }
@@ -108,10 +108,10 @@ fn embedded(texts: &Arc<Texts>) -> Environment<'static> {
 }
 
 /// `None` when the folder holds no replacement.
-fn replaced(folder: &Path, texts: &Arc<Texts>) -> Option<Environment<'static>> {
-    let mut environment = embedded(texts);
+fn load_overrides(folder: &Path, texts: &Arc<Texts>) -> Option<Environment<'static>> {
+    let mut environment = embedded_environment(texts);
     let mut any = false;
-    for (name, _) in EMBEDDED {
+    for (name, _) in EMBEDDED_TEMPLATES {
         let file = folder.join(name);
         let source = match fs::read_to_string(&file) {
             Ok(source) => source,
@@ -132,18 +132,18 @@ fn replaced(folder: &Path, texts: &Arc<Texts>) -> Option<Environment<'static>> {
 }
 
 /// The template function `t(key, name=value, …)`: the text in the page's language.
-fn text(texts: &Texts, state: &State, key: &str, values: &Kwargs) -> Result<String, Error> {
+fn template_text(texts: &Texts, state: &State, key: &str, values: &Kwargs) -> Result<String, Error> {
     let language = state.lookup("lang");
     let mut arguments = FluentArgs::new();
     for name in values.args() {
         let value: Value = values.get(name)?;
-        arguments.set(name.to_owned(), fluent(&value));
+        arguments.set(name.to_owned(), to_fluent_value(&value));
     }
     let tag = language.as_ref().and_then(Value::as_str).unwrap_or_default();
     Ok(texts.locale(tag).text(key, &arguments))
 }
 
-fn fluent(value: &Value) -> FluentValue<'static> {
+fn to_fluent_value(value: &Value) -> FluentValue<'static> {
     match value.kind() {
         ValueKind::Number => i64::try_from(value.clone()).map_or(FluentValue::None, FluentValue::from),
         _ => FluentValue::from(value.to_string()),
@@ -155,7 +155,7 @@ mod tests {
     use minijinja::context;
 
     use super::*;
-    use crate::web::overrides::folder;
+    use crate::web::test_overrides::folder;
 
     fn texts() -> Arc<Texts> {
         Arc::new(Texts::new(None))
@@ -198,7 +198,7 @@ mod tests {
 
     /// Attack: markup in a value. Templates escape what they are given.
     #[test]
-    fn cross_site_scripting_by_value_is_escaped() {
+    fn attack_xss_by_template_value() {
         let folder = folder(&[("mark.html", "{{ name }} {{ t(\"unknown-tenant-title\", tenant=name) }}")]);
         let templates = templates(folder.path());
         let rendered = templates.render("mark.html", context! { lang => "en", name => "<script>" });
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn templates_hold_nothing_inline_that_the_policy_forbids() {
-        for (name, source) in EMBEDDED {
+        for (name, source) in EMBEDDED_TEMPLATES {
             let scripts = source.matches("<script").count();
             assert_eq!(
                 scripts,
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn every_text_a_template_asks_for_exists() {
-        for (name, source) in EMBEDDED {
+        for (name, source) in EMBEDDED_TEMPLATES {
             for key in source.split("t(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
                 let shown = texts().locale("en").plain(key);
                 assert_ne!(shown, key, "{name}: {key}");

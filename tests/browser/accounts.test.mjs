@@ -1,8 +1,8 @@
-// Doorward's own door, as people use it: sign in, be locked out and let in again, end sessions, change the password, sign out.
+// Doorward's sign-in and account pages: sign in, be locked out and unlocked, end sessions, change the password, sign out.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { PASSWORD, TENANT, start } from './account-door.mjs';
+import { PASSWORD, TENANT, start } from './account-server.mjs';
 import { close, findings, fitsItsWindow, launch, open, screenshot, targetsAreLarge } from './browser.mjs';
 import { heading, signIn as signInWith, submit } from './page.mjs';
 
@@ -11,50 +11,50 @@ const ACCOUNT = `/.doorward/account?tenant=${TENANT}`;
 const NEW = 'seven lighthouses near reykjavik';
 
 let browser;
-let door;
-before(async () => { [browser, door] = await Promise.all([launch(), start()]); });
-after(async () => { await browser.close(); await door.stop(); });
+let server;
+before(async () => { [browser, server] = await Promise.all([launch(), start()]); });
+after(async () => { await browser.close(); await server.stop(); });
 
 const signIn = (page, user, password = PASSWORD) => signInWith(page, user, password);
 
 async function signedIn(user, options = {}) {
   const page = await open(browser, options);
-  await page.goto(door.url + ACCOUNT);
+  await page.goto(server.url + ACCOUNT);
   await signIn(page, user);
   assert.equal(await heading(page), 'Your account');
   return page;
 }
 
 for (const javaScriptEnabled of [true, false]) {
-  const way = javaScriptEnabled ? 'with JavaScript' : 'without JavaScript';
+  const mode = javaScriptEnabled ? 'with JavaScript' : 'without JavaScript';
   const short = javaScriptEnabled ? 'js' : 'nojs';
 
-  test(`a visitor signs in to a closed tenant, arrives at the deep link, and signs out, ${way}`, async () => {
-    const user = door.person(`deep-${short}`);
+  test(`signing in to a closed tenant leads to the deep link; signing out works, ${mode}`, async () => {
+    const user = server.person(`deep-${short}`);
     const page = await open(browser, { javaScriptEnabled });
-    await page.goto(door.url + DEEP);
+    await page.goto(server.url + DEEP);
     assert.equal(await heading(page), 'Sign in');
     // typing begins at once, and Enter sends
     await page.keyboard.type(user);
     await page.keyboard.press('Tab');
     await page.keyboard.type(PASSWORD);
-    await Promise.all([page.waitForURL(door.url + DEEP), page.keyboard.press('Enter')]);
+    await Promise.all([page.waitForURL(server.url + DEEP), page.keyboard.press('Enter')]);
     assert.equal(await heading(page), 'Payroll');
 
-    await page.goto(`${door.url}/.doorward/sign-out?tenant=${TENANT}`);
+    await page.goto(`${server.url}/.doorward/sign-out?tenant=${TENANT}`);
     assert.equal(await heading(page), 'Sign out?');
     await screenshot(page, `account-sign-out-${short}`);
     await submit(page, 'Sign out');
     assert.equal(await heading(page), 'You are signed out');
-    await page.goto(door.url + DEEP);
+    await page.goto(server.url + DEEP);
     assert.equal(await heading(page), 'Sign in');
     await close(page);
   });
 
-  test(`who is locked out is let in again by doorward user unlock, ${way}`, async () => {
-    const user = door.person(`locked-${short}`);
+  test(`doorward user unlock removes a lock, ${mode}`, async () => {
+    const user = server.person(`locked-${short}`);
     const page = await open(browser, { javaScriptEnabled });
-    await page.goto(door.url + ACCOUNT);
+    await page.goto(server.url + ACCOUNT);
     for (let attempt = 0; attempt < 3; attempt += 1) {
       await signIn(page, user, 'wrong');
       assert.match(await page.getByRole('alert').textContent(), /You could not be signed in/);
@@ -63,14 +63,14 @@ for (const javaScriptEnabled of [true, false]) {
     await signIn(page, user);
     assert.match(await page.getByRole('alert').textContent(), /You could not be signed in/);
     await screenshot(page, `account-locked-${short}`);
-    door.user('unlock', user);
+    server.user('unlock', user);
     await signIn(page, user);
     assert.equal(await heading(page), 'Your account');
     await close(page);
   });
 
-  test(`one browser ends another, and all others, ${way}`, async () => {
-    const user = door.person(`sessions-${short}`);
+  test(`one browser ends another, and all others, ${mode}`, async () => {
+    const user = server.person(`sessions-${short}`);
     const mine = await signedIn(user, { javaScriptEnabled });
     const phone = await signedIn(user, {
       userAgent: 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) Version/18.5 Mobile/15E148 Safari/604.1',
@@ -92,10 +92,10 @@ for (const javaScriptEnabled of [true, false]) {
     for (const page of [mine, phone, laptop]) await close(page);
   });
 
-  test(`the password is changed by its rules and the old one opens nothing, ${way}`, async () => {
-    const user = door.person(`password-${short}`);
+  test(`the password is changed by its rules and the old one opens nothing, ${mode}`, async () => {
+    const user = server.person(`password-${short}`);
     const page = await signedIn(user, { javaScriptEnabled });
-    await page.goto(`${door.url}/.well-known/change-password?tenant=${TENANT}`);
+    await page.goto(`${server.url}/.well-known/change-password?tenant=${TENANT}`);
     assert.equal(await heading(page), 'Change your password');
     assert.match(await page.locator('.rules').textContent(), /At least 12 characters/);
     const change = async (current, wanted, again = wanted) => {
@@ -112,7 +112,7 @@ for (const javaScriptEnabled of [true, false]) {
     await change(PASSWORD, NEW);
     assert.match(await page.getByRole('status').textContent(), /Your password is changed/);
     const other = await open(browser);
-    await other.goto(door.url + ACCOUNT);
+    await other.goto(server.url + ACCOUNT);
     await signIn(other, user);
     assert.match(await other.getByRole('alert').textContent(), /You could not be signed in/);
     await signIn(other, user, NEW);
@@ -123,9 +123,9 @@ for (const javaScriptEnabled of [true, false]) {
 }
 
 test('tabs that were opened before sign-in all arrive where they wanted', async () => {
-  const user = door.person('tabs');
+  const user = server.person('tabs');
   const context = await browser.newContext({ locale: 'en' });
-  const targets = ['1', '2', '3'].map((n) => `${door.url}/devportal/apis?tenant=${TENANT}&tab=${n}`);
+  const targets = ['1', '2', '3'].map((n) => `${server.url}/devportal/apis?tenant=${TENANT}&tab=${n}`);
   const tabs = await Promise.all(targets.map(async (target) => {
     const page = await context.newPage();
     await page.goto(target);
@@ -136,9 +136,9 @@ test('tabs that were opened before sign-in all arrive where they wanted', async 
   await context.close();
 });
 
-test('what was typed can be shown, and is sent as a password all the same', async () => {
+test('a typed password can be shown, and is still sent as a password', async () => {
   const page = await open(browser);
-  await page.goto(door.url + ACCOUNT);
+  await page.goto(server.url + ACCOUNT);
   const field = page.getByLabel('Password', { exact: true });
   const button = page.getByRole('button', { name: 'Show: Password' });
   await field.fill('secret');
@@ -149,14 +149,14 @@ test('what was typed can be shown, and is sent as a password all the same', asyn
   assert.equal(await field.getAttribute('type'), 'password');
   await close(page);
   const without = await open(browser, { javaScriptEnabled: false });
-  await without.goto(door.url + ACCOUNT);
+  await without.goto(server.url + ACCOUNT);
   assert.equal(await without.locator('button[data-shows]').isVisible(), false);
   await close(without);
 });
 
 test('the back button after signing out shows nothing of the account', async () => {
-  const page = await signedIn(door.person('back'));
-  await page.goto(`${door.url}/.doorward/sign-out?tenant=${TENANT}`);
+  const page = await signedIn(server.person('back'));
+  await page.goto(`${server.url}/.doorward/sign-out?tenant=${TENANT}`);
   await submit(page, 'Sign out');
   await page.goBack();
   await page.goBack();
@@ -165,8 +165,8 @@ test('the back button after signing out shows nothing of the account', async () 
   await close(page);
 });
 
-test('every page of the door: axe finds nothing, it fits, targets are large', async () => {
-  const user = door.person('looks');
+test('every sign-in and account page: axe finds nothing, it fits, targets are large', async () => {
+  const user = server.person('looks');
   for (const [look, options] of Object.entries({
     light: {}, dark: { colorScheme: 'dark' }, narrow: { viewport: { width: 320, height: 640 } },
   })) {
@@ -175,17 +175,17 @@ test('every page of the door: axe finds nothing, it fits, targets are large', as
       assert.deepEqual(await findings(page), [], `${name}, ${look}`);
       await fitsItsWindow(page);
       await targetsAreLarge(page);
-      await screenshot(page, `door-${name}-${look}`);
+      await screenshot(page, `account-${name}-${look}`);
     };
-    await page.goto(door.url + ACCOUNT);
+    await page.goto(server.url + ACCOUNT);
     await look_at('sign-in');
     await signIn(page, 'nobody', 'wrong');
     await look_at('sign-in-wrong');
     await signIn(page, user);
     await look_at('account');
-    await page.goto(`${door.url}/.doorward/account/password?tenant=${TENANT}`);
+    await page.goto(`${server.url}/.doorward/account/password?tenant=${TENANT}`);
     await look_at('password');
-    await page.goto(`${door.url}/.doorward/sign-out?tenant=${TENANT}`);
+    await page.goto(`${server.url}/.doorward/sign-out?tenant=${TENANT}`);
     await look_at('sign-out');
     await submit(page, 'Sign out');
     await look_at('signed-out');

@@ -1,4 +1,4 @@
-// Every page Doorward can show, in every way it can be looked at.
+// Every page of Doorward in every colour scheme, language and width.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -12,7 +12,7 @@ const PAGES = listed.concat([
   ['tenants', '/.doorward/tenants'],
   ['tenants-middle', '/.doorward/tenants?page=12'],
   ['tenants-search', '/.doorward/tenants?q=team-004'],
-  ['tenants-empty', '/.doorward/tenants?q=nobody'],
+  ['tenants-empty', '/.doorward/tenants?q=unknown'],
 ]);
 
 const LOOKS = {

@@ -1,4 +1,4 @@
-// The demo's tenant with accounts, as whoever tries the demo meets it; and the portal's own form, which Doorward guards.
+// The demo's tenant with accounts; and the portal's own form, which Doorward guards.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -24,10 +24,10 @@ function doorward(...words) {
 }
 
 for (const javaScriptEnabled of [true, false]) {
-  const way = javaScriptEnabled ? 'with JavaScript' : 'without JavaScript';
+  const mode = javaScriptEnabled ? 'with JavaScript' : 'without JavaScript';
   const short = javaScriptEnabled ? 'js' : 'nojs';
 
-  test(`a member signs in to the demo, is known to the portal, sees the account and signs out, ${way}`, async () => {
+  test(`a member signs in to the demo, is known to the portal, sees the account and signs out, ${mode}`, async () => {
     const there = demo.door + deep(`member-${short}`);
     const page = await open(browser, { javaScriptEnabled });
     await page.goto(there);
@@ -38,9 +38,9 @@ for (const javaScriptEnabled of [true, false]) {
     assert.equal(await heading(page), 'Moorings');
     await screenshot(page, `members-portal-${short}`);
     await page.getByRole('link', { name: 'Applications' }).click();
-    await page.getByLabel('Name').fill(`Dinghy ${way}`);
+    await page.getByLabel('Name').fill(`Dinghy ${mode}`);
     await page.getByRole('button', { name: 'Create application' }).click();
-    await page.getByRole('heading', { name: `Dinghy ${way}` }).waitFor();
+    await page.getByRole('heading', { name: `Dinghy ${mode}` }).waitFor();
 
     await page.getByRole('link', { name: 'Account' }).click();
     assert.equal(await heading(page), 'Your account');
@@ -54,7 +54,7 @@ for (const javaScriptEnabled of [true, false]) {
     await close(page);
   });
 
-  test(`the demo locks after five wrong passwords, says so, and its command lets in again, ${way}`, async () => {
+  test(`the demo locks after five wrong passwords, says so, and its command lets in again, ${mode}`, async () => {
     const there = demo.door + deep(`locked-${short}`);
     const page = await open(browser, { javaScriptEnabled });
     await page.goto(there);
@@ -69,11 +69,11 @@ for (const javaScriptEnabled of [true, false]) {
     await close(page);
   });
 
-  test(`wrong passwords at the portal’s own form lock a name as well, ${way}`, async () => {
+  test(`wrong passwords at the portal’s own form lock a name as well, ${mode}`, async () => {
     const page = await open(browser, { javaScriptEnabled });
     const form = `${demo.door}/devportal/applications?tenant=closed.example`;
     const wrong = async () => {
-      await page.getByLabel('User name').fill(`stranger-${short}`);
+      await page.getByLabel('User name').fill(`unknown-${short}`);
       await page.getByLabel('Password').fill('wrong');
       await submit(page, 'Sign in');
     };

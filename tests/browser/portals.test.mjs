@@ -81,7 +81,7 @@ ${routes.join('')}`);
 }
 
 /** What a WebSocket client gets: the first message, or the status that refused it. */
-function knock(port, path) {
+function webSocketResult(port, path) {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`);
     socket.on('message', (message) => { socket.terminate(); resolve(String(message)); });
@@ -105,15 +105,15 @@ test('attack: a WebSocket of a closed tenant by a path that is open', async () =
   const portal = createServer((request, answer) => answer.end('page'));
   const sockets = new WebSocketServer({ server: portal });
   sockets.on('connection', (socket) => socket.send('live data'));
-  const door = await doorward(portal, false);
+  const server = await doorward(portal, false);
   try {
     for (const path of ['/favicon.ico', '/robots.txt', '/public/x', '/public/live', '/', '/account', '/Live/x']) {
-      assert.equal(await knock(door.port, path), 401, path);
+      assert.equal(await webSocketResult(server.port, path), 401, path);
     }
-    assert.equal(await knock(door.port, '/live/x'), 'live data');
-    assert.deepEqual(await ask(door.port, '/public/x'), [200, 'page']);
+    assert.equal(await webSocketResult(server.port, '/live/x'), 'live data');
+    assert.deepEqual(await ask(server.port, '/public/x'), [200, 'page']);
   } finally {
-    await door.stop();
+    await server.stop();
   }
 });
 
@@ -123,20 +123,20 @@ test('attack: a closed page of Express in another spelling', async () => {
     portal.get(path, (request, answer) => answer.send('secret'));
   }
   portal.get('/public/page', (request, answer) => answer.send('public'));
-  const door = await doorward(createServer(portal), true);
+  const server = await doorward(createServer(portal), true);
   try {
     for (const path of [
       '/account', '/Account', '/account/', '/ACCOUNT/', '/%61ccount', '/%41CCOUNT/',
       '/admin/users', '/ADMIN/USERS', '/Admin/Users/', '/public/Admin/users', '/PUBLIC/ADMIN/USERS', '/public/admin/users/',
       '/public/%ef%bc%8e%ef%bc%8e/admin/users', '/public/..%2fadmin/users', '/public/%252e%252e/admin/users', '//account',
     ]) {
-      const [status, body] = await ask(door.port, path);
+      const [status, body] = await ask(server.port, path);
       assert.ok([400, 401].includes(status) && !body.includes('secret'), `${path}: ${status} ${body}`);
     }
     for (const path of ['/public/page', '/public/page/', '/PUBLIC/page']) {
-      assert.deepEqual(await ask(door.port, path), [200, 'public'], path);
+      assert.deepEqual(await ask(server.port, path), [200, 'public'], path);
     }
   } finally {
-    await door.stop();
+    await server.stop();
   }
 });

@@ -7,22 +7,22 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const [binary = fileURLToPath(new URL('../../target/debug/doorward', import.meta.url)), ...chosen] = process.argv.slice(2);
-const tests = chosen.length > 0 ? chosen : ['gallery.test.mjs', 'door.test.mjs', 'members.test.mjs', 'accounts.test.mjs', 'portals.test.mjs'];
+const tests = chosen.length > 0 ? chosen : ['gallery.test.mjs', 'portal.test.mjs', 'members.test.mjs', 'accounts.test.mjs', 'portals.test.mjs'];
 
 async function start() {
-  const door = spawn(binary, ['demo', '--port', '0', '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const lines = createInterface({ input: door.stdout });
+  const server = spawn(binary, ['demo', '--port', '0', '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: server.stdout });
   const [line] = await Promise.race([
     once(lines, 'line'),
-    once(door, 'exit').then(([code]) => { throw new Error(`${binary} demo ended with ${code} before it was ready`); }),
-    once(door, 'error').then(([error]) => { throw error; }),
+    once(server, 'exit').then(([code]) => { throw new Error(`${binary} demo ended with ${code} before it was ready`); }),
+    once(server, 'error').then(([error]) => { throw error; }),
   ]);
-  return [door, line];
+  return [server, line];
 }
 
-let door;
+let server;
 let addresses = process.env.DOORWARD_DEMO;
-if (!addresses) [door, addresses] = await start();
+if (!addresses) [server, addresses] = await start();
 
 // a file that hangs is a failure with a name, not a run that never ends
 const runner = spawn(process.execPath, ['--test', '--test-timeout=600000', '--test-concurrency=1', '--test-reporter=spec', ...tests], {
@@ -32,9 +32,9 @@ const runner = spawn(process.execPath, ['--test', '--test-timeout=600000', '--te
 });
 const [code] = await once(runner, 'exit');
 
-if (door) {
-  const stopped = once(door, 'exit');
-  door.kill('SIGTERM');
+if (server) {
+  const stopped = once(server, 'exit');
+  server.kill('SIGTERM');
   const [status] = await stopped;
   if (status !== 0) console.error(`doorward demo ended with ${status}`);
   process.exitCode = code || status;

@@ -9,7 +9,8 @@ use std::{
 use serde_json::Value;
 
 use crate::support::{
-    Gate, Portal, Reply, accounts::with_lock, eventually, eventually::throughout, gate::GateBuilder,
+    Portal, Reply, TestProxy, accounts::with_lockout, eventually, eventually::throughout,
+    proxy::TestProxyBuilder,
 };
 
 /// The paths of the requests a log has.
@@ -20,24 +21,24 @@ fn logged(file: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_log_that_is_moved_or_removed_is_begun_anew_and_loses_no_line() {
+fn reopens_a_moved_or_removed_log_without_losing_lines() {
     let (portal, logs) = (Portal::answering("").start(), tempfile::tempdir().unwrap());
     let (log, moved) = (logs.path().join("access.log"), logs.path().join("access.log.1"));
-    let gate = Gate::before(&portal)
+    let proxy = TestProxy::in_front_of(&portal)
         .generic(&[("/**", "open")])
         .setting("log.access", log.display().to_string())
         .start();
-    gate.get("/one").send();
+    proxy.get("/one").send();
     eventually(|| logged(&log) == ["/one"]);
     fs::rename(&log, &moved).unwrap();
-    // also where nobody asks for anything
+    // also while no request arrives
     eventually(|| log.exists());
-    gate.get("/two").send();
+    proxy.get("/two").send();
     eventually(|| logged(&log) == ["/two"]);
     assert_eq!(logged(&moved), ["/one"]);
     fs::remove_file(&log).unwrap();
     eventually(|| log.exists());
-    gate.get("/three").send();
+    proxy.get("/three").send();
     eventually(|| logged(&log) == ["/three"]);
 }
 
@@ -45,12 +46,12 @@ fn a_log_that_is_moved_or_removed_is_begun_anew_and_loses_no_line() {
 fn the_reason_names_a_refusal_after_the_decision() {
     let (portal, logs) = (Portal::answering("").start(), tempfile::tempdir().unwrap());
     let log = logs.path().join("access.log");
-    let gate = Gate::before(&portal)
+    let proxy = TestProxy::in_front_of(&portal)
         .generic(&[("/**", "open")])
         .setting("portal.upstream", serde_json::json!([{"path": "/", "url": "http://127.0.0.1:1"}]))
         .setting("log.access", log.display().to_string())
         .start();
-    assert_eq!(gate.get("/").send().status, 502);
+    assert_eq!(proxy.get("/").send().status, 502);
     eventually(|| fs::read_to_string(&log).is_ok_and(|text| text.contains(r#""reason":"portal_down""#)));
 }
 
@@ -61,7 +62,7 @@ fn the_reason_names_the_total_that_caused_a_503() {
         tempfile::tempdir().unwrap(),
     );
     let log = logs.path().join("access.log");
-    let gate = Gate::before(&portal)
+    let proxy = TestProxy::in_front_of(&portal)
         .generic(&[("/**", "open")])
         .trusting("127.0.0.0/8")
         .setting("limits.max_requests", 10)
@@ -70,20 +71,20 @@ fn the_reason_names_the_total_that_caused_a_503() {
     let mut hanging = Vec::new();
     for (number, reason) in [(9, "total_reserved_for_sessions"), (10, "total_requests")] {
         while hanging.len() < number {
-            hanging.push(gate.get("/hang").open());
+            hanging.push(proxy.get("/hang").open());
         }
-        eventually(|| gate.admin("/metrics").text().contains(&format!("requests_in_flight {number}\n")));
-        assert_eq!(gate.get("/").header("x-forwarded-for", "203.0.113.5").send().status, 503);
+        eventually(|| proxy.admin("/metrics").text().contains(&format!("requests_in_flight {number}\n")));
+        assert_eq!(proxy.get("/").header("x-forwarded-for", "203.0.113.5").send().status, 503);
         let line = format!(r#""reason":"{reason}""#);
         eventually(|| fs::read_to_string(&log).is_ok_and(|text| text.contains(&line)));
     }
 }
 
 #[test]
-fn a_sign_in_over_the_clients_share_is_limited_with_its_reason() {
+fn sign_in_over_the_client_limit_is_logged_with_its_reason() {
     let (portal, logs) = (Portal::answering("").start(), tempfile::tempdir().unwrap());
     let log = logs.path().join("access.log");
-    let gate = with_lock(Gate::before(&portal), 100)
+    let proxy = with_lockout(TestProxy::in_front_of(&portal), 100)
         .generic(&[("/**", "open")])
         .setting("accounts.hash_memory", 65536)
         .setting("accounts.hash_iterations", 3)
@@ -92,7 +93,7 @@ fn a_sign_in_over_the_clients_share_is_limited_with_its_reason() {
         .setting("log.access", log.display().to_string())
         .start();
     let sign_in = || {
-        let ask = gate.post("/.doorward/sign-in?tenant=carbon.super").header("accept", "text/html");
+        let ask = proxy.post("/.doorward/sign-in?tenant=carbon.super").header("accept", "text/html");
         let ask = ask.header("sec-fetch-site", "same-origin");
         let ask = ask.header("content-type", "application/x-www-form-urlencoded");
         ask.body("username=alex&password=wrong").send()
@@ -106,87 +107,87 @@ fn a_sign_in_over_the_clients_share_is_limited_with_its_reason() {
     assert!(refused.header("retry-after").is_some());
     let line = r#""decision":"limited","reason":"client_limit_hash_slots""#;
     eventually(|| fs::read_to_string(&log).is_ok_and(|text| text.contains(line)));
-    assert!(gate.admin("/metrics").text().contains("doorward_requests_total{outcome=\"limited\"}"));
+    assert!(proxy.admin("/metrics").text().contains("doorward_requests_total{outcome=\"limited\"}"));
 }
 
 #[test]
-fn an_edit_sends_the_log_elsewhere_without_a_restart() {
+fn changes_the_log_target_without_a_restart() {
     let (portal, logs) = (Portal::answering("").start(), tempfile::tempdir().unwrap());
     let (one, two) = (logs.path().join("one.log"), logs.path().join("two.log"));
-    let mut gate = Gate::before(&portal)
+    let mut proxy = TestProxy::in_front_of(&portal)
         .generic(&[("/**", "open")])
         .setting("log.access", one.display().to_string())
         .start();
-    gate.get("/one").send();
+    proxy.get("/one").send();
     eventually(|| logged(&one) == ["/one"]);
-    gate.edit_deployment("log.access", two.display().to_string());
-    eventually(|| gate.admin("/config").text().contains("two.log"));
-    gate.get("/two").send();
+    proxy.edit_deployment("log.access", two.display().to_string());
+    eventually(|| proxy.admin("/config").text().contains("two.log"));
+    proxy.get("/two").send();
     eventually(|| logged(&two) == ["/two"]);
     // where it cannot go, it stays
-    gate.edit_deployment("log.access", logs.path().join("nowhere/three.log").display().to_string());
-    gate.edit_deployment("branding.name", "edited");
-    eventually(|| gate.admin("/config").text().contains("edited"));
-    gate.get("/three").send();
+    proxy.edit_deployment("log.access", logs.path().join("nowhere/three.log").display().to_string());
+    proxy.edit_deployment("branding.name", "edited");
+    eventually(|| proxy.admin("/config").text().contains("edited"));
+    proxy.get("/three").send();
     eventually(|| logged(&two) == ["/two", "/three"]);
-    assert!(gate.admin("/config").text().contains("two.log"));
-    gate.edit_deployment("log.access", "off");
-    eventually(|| !gate.admin("/config").text().contains("two.log"));
-    gate.get("/four").send();
-    gate.edit_deployment("log.access", two.display().to_string());
-    eventually(|| gate.admin("/config").text().contains("two.log"));
-    gate.get("/five").send();
+    assert!(proxy.admin("/config").text().contains("two.log"));
+    proxy.edit_deployment("log.access", "off");
+    eventually(|| !proxy.admin("/config").text().contains("two.log"));
+    proxy.get("/four").send();
+    proxy.edit_deployment("log.access", two.display().to_string());
+    eventually(|| proxy.admin("/config").text().contains("two.log"));
+    proxy.get("/five").send();
     eventually(|| logged(&two) == ["/two", "/three", "/five"]);
     assert_eq!(logged(&one), ["/one"]);
 }
 
-fn logging_to(portal: &Portal, target: &Path) -> GateBuilder {
+fn logging_to(portal: &Portal, target: &Path) -> TestProxyBuilder {
     let target = target.display().to_string();
-    Gate::before(portal).generic(&[("/**", "open")]).setting("log.access", target)
+    TestProxy::in_front_of(portal).generic(&[("/**", "open")]).setting("log.access", target)
 }
 
 const LOST: &str = "doorward_access_log_dropped_total";
 const FAILED: &str = "log cannot be written";
 
 #[test]
-fn a_full_disk_tears_no_line_and_loses_none_that_is_not_counted() {
+fn full_disk_tears_no_line_and_counts_every_lost_line() {
     let portal = Portal::answering("").start();
-    let gate = logging_to(&portal, Path::new("disk/access.log"));
-    let Some(mut gate) = gate.serve_with_disk("16k") else {
+    let proxy = logging_to(&portal, Path::new("disk/access.log"));
+    let Some(mut proxy) = proxy.serve_with_disk("16k") else {
         return eprintln!("left out: no namespaces here");
     };
-    let (log, rest) = (gate.seen_by_it("disk/access.log"), gate.seen_by_it("disk/rest"));
+    let (log, rest) = (proxy.path_in_namespace("disk/access.log"), proxy.path_in_namespace("disk/rest"));
     let mut sent = 0;
-    while !gate.has_said(FAILED) {
+    while !proxy.has_logged(FAILED) {
         sent += 1;
-        assert_eq!(gate.get(&format!("/{sent}")).send().status, 200);
+        assert_eq!(proxy.get(&format!("/{sent}")).send().status, 200);
     }
     let torn = fs::read_to_string(&log).unwrap();
     fs::rename(&log, &rest).unwrap();
     fs::remove_file(&rest).unwrap();
-    eventually(|| gate.has_said("log is written again"));
-    assert_eq!(gate.get("/last").send().status, 200);
+    eventually(|| proxy.has_logged("log is written again"));
+    assert_eq!(proxy.get("/last").send().status, 200);
     eventually(|| logged(&log).last().is_some_and(|path| path == "/last"));
-    // what was whole before the file was removed, and what is there now
+    // complete lines of the removed file, and the new file
     let whole = torn.matches('\n').count();
     assert_eq!(whole + logged(&log).len(), sent + 1);
-    assert_eq!((gate.metric(LOST), gate.times_said(FAILED)), (0, 1));
-    gate.signal("TERM");
-    assert_eq!(gate.exit_code(), Some(0));
+    assert_eq!((proxy.metric(LOST), proxy.log_count(FAILED)), (0, 1));
+    proxy.signal("TERM");
+    assert_eq!(proxy.exit_code(), Some(0));
 }
 
 #[test]
-fn a_disk_that_stays_full_is_reported_once_and_counted_at_the_end() {
+fn persistent_full_disk_is_reported_once_and_counted() {
     let portal = Portal::answering("").start();
-    let mut gate = logging_to(&portal, Path::new("/dev/full")).serve();
+    let mut proxy = logging_to(&portal, Path::new("/dev/full")).serve();
     for _ in 0..20 {
-        assert_eq!(gate.get("/").send().status, 200);
+        assert_eq!(proxy.get("/").send().status, 200);
     }
-    eventually(|| gate.has_said(FAILED));
-    gate.signal("TERM");
-    assert_eq!(gate.exit_code(), Some(0));
-    assert_eq!(gate.times_said(FAILED), 1);
-    let lost = gate.said("log closed before all of its lines were written").unwrap();
+    eventually(|| proxy.has_logged(FAILED));
+    proxy.signal("TERM");
+    assert_eq!(proxy.exit_code(), Some(0));
+    assert_eq!(proxy.log_count(FAILED), 1);
+    let lost = proxy.log_line("log closed before all of its lines were written").unwrap();
     assert_eq!((&lost["log"], &lost["lost"]), (&"access log".into(), &20.into()));
 }
 
@@ -194,14 +195,14 @@ fn a_disk_that_stays_full_is_reported_once_and_counted_at_the_end() {
 fn a_standard_output_that_is_closed_counts_every_line() {
     let portal = Portal::answering("").start();
     let (reader, writer) = std::io::pipe().unwrap();
-    let gate = Gate::before(&portal).generic(&[("/**", "open")]).setting("log.access", "stdout");
-    let gate = gate.serve_with_stdout(writer);
+    let proxy = TestProxy::in_front_of(&portal).generic(&[("/**", "open")]).setting("log.access", "stdout");
+    let proxy = proxy.serve_with_stdout(writer);
     drop(reader);
     for _ in 0..20 {
-        assert_eq!(gate.get("/").send().status, 200);
+        assert_eq!(proxy.get("/").send().status, 200);
     }
-    eventually(|| gate.metric(LOST) == 20);
-    eventually(|| gate.has_said("log is written again") || gate.times_said(FAILED) == 1);
+    eventually(|| proxy.metric(LOST) == 20);
+    eventually(|| proxy.has_logged("log is written again") || proxy.log_count(FAILED) == 1);
 }
 
 #[test]
@@ -209,27 +210,27 @@ fn a_pipe_without_a_reader_delays_nothing_and_loses_nothing() {
     let (portal, folder) = (Portal::answering("").start(), tempfile::tempdir().unwrap());
     let pipe = folder.path().join("access.pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let gate = logging_to(&portal, &pipe).serve();
+    let proxy = logging_to(&portal, &pipe).serve();
     // far more than a pipe holds
     for _ in 0..400 {
-        assert_eq!(gate.get(&format!("/{}", "x".repeat(500))).send().status, 200);
+        assert_eq!(proxy.get(&format!("/{}", "x".repeat(500))).send().status, 200);
     }
-    throughout(std::time::Duration::from_millis(300), || gate.metric(LOST) == 0);
+    throughout(std::time::Duration::from_millis(300), || proxy.metric(LOST) == 0);
     let lines = BufReader::new(fs::File::open(&pipe).unwrap()).lines().take(400);
     for line in lines {
         assert!(serde_json::from_str::<Value>(&line.unwrap()).unwrap()["path"].is_string());
     }
-    assert!(!gate.has_said(FAILED));
+    assert!(!proxy.has_logged(FAILED));
 }
 
 #[test]
 fn the_last_lines_are_written_before_the_process_ends() {
     let portal = Portal::answering("").start();
-    let mut gate = logging_to(&portal, Path::new("access.log")).serve();
+    let mut proxy = logging_to(&portal, Path::new("access.log")).serve();
     for _ in 0..50 {
-        gate.get("/").send();
+        proxy.get("/").send();
     }
-    gate.signal("TERM");
-    assert_eq!(gate.exit_code(), Some(0));
-    assert_eq!(logged(&gate.folder().join("access.log")).len(), 50);
+    proxy.signal("TERM");
+    assert_eq!(proxy.exit_code(), Some(0));
+    assert_eq!(logged(&proxy.folder().join("access.log")).len(), 50);
 }

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use crate::support::{Gate, Idp, Portal, Reply, gate::GateBuilder};
+use crate::support::{Idp, Portal, Reply, TestProxy, proxy::TestProxyBuilder};
 
 /// Whatever any of the header profiles, or a portal's framework, takes as proof of identity.
 const IDENTITY: [&str; 12] = [
@@ -22,11 +22,11 @@ const IDENTITY: [&str; 12] = [
     "X-Forwarded-Access-Token",
 ];
 
-fn gate(portal: &Portal) -> GateBuilder {
-    Gate::before(portal).generic(&[("/**", "anonymous")])
+fn proxy(portal: &Portal) -> TestProxyBuilder {
+    TestProxy::in_front_of(portal).generic(&[("/**", "anonymous")])
 }
 
-/// The ways to write one name so that a CGI-like portal reads it as the same.
+/// Spellings of one header name that a CGI-like portal reads as the same.
 fn spellings(name: &str) -> Vec<String> {
     vec![
         name.to_owned(),
@@ -43,13 +43,13 @@ fn spellings(name: &str) -> Vec<String> {
 fn attack_identity_header_from_the_client_in_any_spelling() {
     let portal = Portal::answering("").start();
     for profile in ["wso2", "oauth2-proxy", "authelia", "none"] {
-        let gate = gate(&portal).setting("access.identity_headers", profile).start();
+        let proxy = proxy(&portal).setting("access.identity_headers", profile).start();
         for name in IDENTITY {
             for spelling in spellings(name) {
                 for http2 in [false, true] {
-                    portal.forget();
+                    portal.clear_received();
                     let name_sent = if http2 { spelling.to_ascii_lowercase() } else { spelling.clone() };
-                    let ask = gate.get("/").header(&name_sent, "admin").header(&name_sent, "root");
+                    let ask = proxy.get("/").header(&name_sent, "admin").header(&name_sent, "root");
                     if http2 { ask.http2() } else { ask }.send();
                     for request in portal.received() {
                         assert!(request.folded(name).is_empty(), "{profile}: {name_sent} came through");
@@ -64,10 +64,10 @@ fn attack_identity_header_from_the_client_in_any_spelling() {
 fn attack_identity_header_beside_a_real_identity() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
     for (profile, name) in [("authelia", "Remote-User"), ("oauth2-proxy", "X-Forwarded-User")] {
-        let gate = gate(&portal).issuer(&idp).setting("access.identity_headers", profile).start();
+        let proxy = proxy(&portal).issuer(&idp).setting("access.identity_headers", profile).start();
         for spelling in spellings(name) {
-            portal.forget();
-            gate.get("/").bearer(&idp.token().sign()).header(&spelling, "admin").send();
+            portal.clear_received();
+            proxy.get("/").bearer(&idp.token().sign()).header(&spelling, "admin").send();
             // a refusal is as good as a removal
             for request in portal.received() {
                 assert_eq!(request.folded(name), ["ann"], "{spelling}: exactly one, ours");
@@ -77,19 +77,19 @@ fn attack_identity_header_beside_a_real_identity() {
 }
 
 #[test]
-fn attack_connection_header_removes_what_the_gate_adds() {
+fn attack_connection_header_removes_proxy_headers() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
-    let gate = gate(&portal).issuer(&idp).setting("access.identity_headers", "authelia").start();
+    let proxy = proxy(&portal).issuer(&idp).setting("access.identity_headers", "authelia").start();
     let token = idp.token().sign();
-    let ask = || gate.get("/").bearer(&token);
+    let ask = || proxy.get("/").bearer(&token);
     for nominated in ["Remote-User", "X-Forwarded-For", "X-Forwarded-Host", "X-WSO2-Tenant", "Authorization"]
     {
         let answer = ask().header("connection", &format!("close, {nominated}")).send();
         assert_eq!(answer.status, 400, "{nominated}");
     }
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
     ask().header("connection", "close, X-Request-Id").send();
-    let request = portal.only();
+    let request = portal.only_request();
     assert_eq!(request.all("remote-user"), ["ann"]);
     assert_eq!(request.all("x-wso2-tenant"), ["carbon.super"]);
     for name in ["x-forwarded-for", "x-forwarded-host", "x-request-id"] {
@@ -98,10 +98,11 @@ fn attack_connection_header_removes_what_the_gate_adds() {
 }
 
 #[test]
-fn attack_hop_by_hop_headers_end_at_the_gate() {
+fn attack_hop_by_hop_headers_are_forwarded() {
     let portal = Portal::answering("").start();
-    let gate = gate(&portal).start();
-    gate.get("/")
+    let proxy = proxy(&portal).start();
+    proxy
+        .get("/")
         .header("connection", "keep-alive, x-secret")
         .header("x-secret", "1")
         .header("keep-alive", "timeout=5")
@@ -110,15 +111,15 @@ fn attack_hop_by_hop_headers_end_at_the_gate() {
         .header("te", "gzip")
         .send();
     for name in ["x-secret", "keep-alive", "proxy-authorization", "proxy-connection", "te"] {
-        assert_eq!(portal.only().all(name), [""; 0], "{name}");
+        assert_eq!(portal.only_request().all(name), [""; 0], "{name}");
     }
 }
 
 #[test]
-fn attack_forwarded_headers_from_a_peer_nobody_trusts() {
+fn attack_forwarded_headers_from_an_untrusted_peer() {
     let portal = Portal::answering("").start();
-    let gate = gate(&portal).start();
-    let told = [
+    let proxy = proxy(&portal).start();
+    let claimed = [
         ("x-forwarded-for", "6.6.6.6"),
         ("x-forwarded-host", "evil.test"),
         ("x-forwarded-proto", "gopher"),
@@ -135,19 +136,19 @@ fn attack_forwarded_headers_from_a_peer_nobody_trusts() {
         ("x-client-ip", "6.6.6.6"),
         ("true-client-ip", "6.6.6.6"),
     ];
-    for (name, value) in told {
+    for (name, value) in claimed {
         for spelling in spellings(name) {
-            portal.forget();
-            gate.get("/x").host("portal.test").header(&spelling, value).send();
+            portal.clear_received();
+            proxy.get("/x").host("portal.test").header(&spelling, value).send();
             for request in portal.received() {
                 let lies: Vec<_> = request.headers.iter().filter(|(_, v)| v.contains(value)).collect();
                 assert!(lies.is_empty(), "{spelling}: {lies:?}");
             }
         }
     }
-    portal.forget();
-    gate.get("/x").host("portal.test").send();
-    let request = portal.only();
+    portal.clear_received();
+    proxy.get("/x").host("portal.test").send();
+    let request = portal.only_request();
     assert_eq!(
         (request.header("x-forwarded-for"), request.header("x-forwarded-proto")),
         (Some("127.0.0.1"), Some("http"))
@@ -156,27 +157,28 @@ fn attack_forwarded_headers_from_a_peer_nobody_trusts() {
 }
 
 #[test]
-fn attack_forwarded_headers_that_are_garbage_decide_nothing() {
+fn attack_malformed_forwarded_headers() {
     let portal = Portal::answering("secret").start();
-    let gate = Gate::before(&portal).anonymous(false).trusting("127.0.0.0/8").start();
+    let proxy = TestProxy::in_front_of(&portal).anonymous(false).trusting("127.0.0.0/8").start();
     let long = "1.1.1.1, ".repeat(1000);
     for value in
         ["a", "", ",", "::ffff:", "fe80::1%eth0", "unknown", "1.2.3.4.5", "[::1", "\"", long.as_str()]
     {
         for name in ["x-forwarded-for", "forwarded", "x-forwarded-proto", "x-forwarded-host"] {
-            let status = gate.get("/api/am/devportal/v3/apis").header(name, value).api_client().send().status;
+            let status =
+                proxy.get("/api/am/devportal/v3/apis").header(name, value).api_client().send().status;
             assert!(matches!(status, 400 | 401 | 431), "{name}: {value:.20}: {status}");
         }
     }
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
 }
 
 #[test]
 fn forwarded_headers_of_a_trusted_proxy_are_believed() {
     let portal = Portal::answering("").start();
-    let gate = gate(&portal).trusting("127.0.0.0/8").start();
-    gate.get("/").header("x-forwarded-for", "6.6.6.6, 9.9.9.9").header("x-forwarded-proto", "https").send();
-    let request = portal.only();
+    let proxy = proxy(&portal).trusting("127.0.0.0/8").start();
+    proxy.get("/").header("x-forwarded-for", "6.6.6.6, 9.9.9.9").header("x-forwarded-proto", "https").send();
+    let request = portal.only_request();
     assert_eq!(request.header("x-forwarded-proto"), Some("https"));
     assert!(request.header("x-forwarded-for").is_some_and(|v| v.contains("9.9.9.9")), "{request:?}");
 }
@@ -184,7 +186,7 @@ fn forwarded_headers_of_a_trusted_proxy_are_believed() {
 #[test]
 fn attack_two_hosts_in_one_request() {
     let portal = Portal::answering("").start();
-    let gate = gate(&portal).start();
+    let proxy = proxy(&portal).start();
     for request in [
         "GET / HTTP/1.1\r\nhost: a.test\r\nhost: b.test\r\n\r\n",
         "GET / HTTP/1.1\r\n\r\n",
@@ -193,16 +195,16 @@ fn attack_two_hosts_in_one_request() {
         "GET / HTTP/1.1\r\nhost: user@a.test\r\n\r\n",
         "GET / HTTP/1.1\r\nhost: a b\r\n\r\n",
     ] {
-        assert_eq!(gate.raw(request).answer("GET").map_or(400, |a| a.status), 400, "{request:?}");
+        assert_eq!(proxy.raw(request).answer("GET").map_or(400, |a| a.status), 400, "{request:?}");
     }
-    assert_eq!(gate.get("/").http2().host("a.test").header("host", "b.test").send().status, 400);
-    assert!(portal.saw_nothing());
+    assert_eq!(proxy.get("/").http2().host("a.test").header("host", "b.test").send().status, 400);
+    assert!(portal.received_nothing());
 }
 
 #[test]
 fn attack_a_host_in_another_spelling_is_the_same_host() {
     let portal = Portal::answering("secret").start();
-    let gate = Gate::before(&portal)
+    let proxy = TestProxy::in_front_of(&portal)
         .anonymous(true)
         .tenant("closed.com", &json!({"EnableAnonymous": false}))
         .setting("tenancy.hosts", json!({"closed.test": "closed.com", "xn--bcher-kva.test": "closed.com"}))
@@ -216,56 +218,57 @@ fn attack_a_host_in_another_spelling_is_the_same_host() {
         "XN--bcher-kva.test",
     ];
     for host in hosts {
-        for ask in [gate.get("/api/am/devportal/v3/apis"), gate.get("/api/am/devportal/v3/apis").http2()] {
+        for ask in [proxy.get("/api/am/devportal/v3/apis"), proxy.get("/api/am/devportal/v3/apis").http2()] {
             let status = ask.host(host).api_client().send().status;
             assert!(matches!(status, 400 | 401), "{host}: {status}");
         }
     }
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
 }
 
 #[test]
-fn attack_no_header_makes_a_request_a_health_check() {
+fn attack_request_disguised_as_a_health_check() {
     let portal = Portal::answering("secret").start();
-    let gate = Gate::before(&portal).anonymous(false).start();
+    let proxy = TestProxy::in_front_of(&portal).anonymous(false).start();
     for agent in ["kube-probe/1.33", "GoogleHC/1.0", "ELB-HealthChecker/2.0", "Prometheus/3"] {
-        let answer = gate.get("/devportal/apis").header("user-agent", agent).send();
+        let answer = proxy.get("/devportal/apis").header("user-agent", agent).send();
         assert!(matches!(answer.status, 302 | 401), "{agent}");
     }
     for path in ["/livez", "/readyz", "/startupz", "/metrics", "/cache/flush", "/config", "/drain"] {
-        let answer = gate.get(path).api_client().send();
+        let answer = proxy.get(path).api_client().send();
         assert!(matches!(answer.status, 401 | 404), "{path} is served on the public port: {}", answer.status);
     }
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
 }
 
 #[test]
-fn our_cookies_never_reach_the_portal_and_others_do() {
+fn own_cookies_are_not_forwarded_and_others_are() {
     let portal = Portal::answering("").start();
-    let gate = Gate::before(&portal).anonymous(false).sign_in("https://s.test/?b={return_url}").start();
+    let proxy =
+        TestProxy::in_front_of(&portal).anonymous(false).sign_in("https://s.test/?b={return_url}").start();
     let mut jar = crate::support::Jar::default();
-    gate.get("/devportal/apis").browser().with_jar(&mut jar).send();
+    proxy.get("/devportal/apis").browser().with_jar(&mut jar).send();
     let ours = jar.header("/").expect("a cookie that counts the bounces");
     let both = format!("JSESSIONID=1; {ours}; theme=dark");
-    gate.get("/devportal/services/configs").header("cookie", &both).send();
-    assert_eq!(portal.only().all("cookie").join("; "), "JSESSIONID=1; theme=dark");
+    proxy.get("/devportal/services/configs").header("cookie", &both).send();
+    assert_eq!(portal.only_request().all("cookie").join("; "), "JSESSIONID=1; theme=dark");
 }
 
 /// Back ends that merge trailers would believe them.
 #[test]
 fn attack_an_identity_in_the_trailers() {
     let portal = Portal::answering("").start();
-    let gate = gate(&portal).start();
+    let proxy = proxy(&portal).start();
     let upload = "POST /up HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ntrailer: x-md5, remote-user, x-wso2-username\r\n\r\n2\r\nhi\r\n0\r\nx-md5: 7\r\nremote-user: admin\r\nx_wso2_username: admin\r\nx-wso2-tenant: other.com\r\n\r\n";
-    gate.raw(upload).answer("POST").unwrap();
-    assert_eq!(portal.last().trailers, [("x-md5".to_owned(), "7".to_owned())]);
+    proxy.raw(upload).answer("POST").unwrap();
+    assert_eq!(portal.last_request().trailers, [("x-md5".to_owned(), "7".to_owned())]);
 }
 
 /// Each of these is obeyed by some framework: it would serve another path, method or host than the one that was decided.
 #[test]
 fn attack_target_of_a_request_replaced_by_a_header() {
     let portal = Portal::answering("").start();
-    let gate = Gate::before(&portal)
+    let proxy = TestProxy::in_front_of(&portal)
         .generic(&[("/public/**", "open"), ("/**", "signed-in")])
         .trusting("127.0.0.0/8")
         .start();
@@ -309,8 +312,8 @@ fn attack_target_of_a_request_replaced_by_a_header() {
         "Request-Uri",
     ] {
         for spelling in spellings(name) {
-            portal.forget();
-            gate.get("/public/x").header(&spelling, "/secret-of-another").send();
+            portal.clear_received();
+            proxy.get("/public/x").header(&spelling, "/secret-of-another").send();
             for request in portal.received() {
                 assert!(
                     request.headers.iter().all(|(_, value)| !value.contains("secret-of-another")),
@@ -319,9 +322,9 @@ fn attack_target_of_a_request_replaced_by_a_header() {
             }
         }
     }
-    portal.forget();
-    gate.get("/public/x").header("x-request-id", "1").header("x-requested-with", "XMLHttpRequest").send();
-    assert_eq!(portal.only().header("x-requested-with"), Some("XMLHttpRequest"));
+    portal.clear_received();
+    proxy.get("/public/x").header("x-request-id", "1").header("x-requested-with", "XMLHttpRequest").send();
+    assert_eq!(portal.only_request().header("x-requested-with"), Some("XMLHttpRequest"));
 }
 
 /// RFC 6265bis §5.6: a browser stores `=a=b` as a cookie without a name and sends it as `a=b`.
@@ -339,15 +342,15 @@ fn attack_nameless_cookie_becomes_a_cookie_of_doorward() {
     ] {
         let reply = Reply::text("").header("set-cookie", "a=1").header("set-cookie", planted);
         let portal = Portal::replying(reply).start();
-        let answer = gate(&portal).start().get("/").send();
+        let answer = proxy(&portal).start().get("/").send();
         assert_eq!(answer.all("set-cookie"), ["a=1"], "{planted:?}");
     }
     let portal = Portal::answering("").start();
-    let gate = gate(&portal).start();
+    let proxy = proxy(&portal).start();
     for sent in ["=doorward_session=x; a=1", "a=1; = __Host-doorward=x", "==doorward_form=x;a=1"] {
-        portal.forget();
-        gate.get("/").header("cookie", sent).send();
-        assert_eq!(portal.only().header("cookie"), Some("a=1"), "{sent:?}");
+        portal.clear_received();
+        proxy.get("/").header("cookie", sent).send();
+        assert_eq!(portal.only_request().header("cookie"), Some("a=1"), "{sent:?}");
     }
 }
 
@@ -363,10 +366,10 @@ fn attack_shared_cache_stores_what_one_user_sees() {
         .start();
     let rules = [("/open/**", "open"), ("/**", "anonymous")];
     let start = |on: bool| {
-        let gate = Gate::before(&portal).generic(&rules).issuer(&idp);
-        gate.setting("access.token_cookie", "SID").setting("access.private_responses", on).start()
+        let proxy = TestProxy::in_front_of(&portal).generic(&rules).issuer(&idp);
+        proxy.setting("access.token_cookie", "SID").setting("access.private_responses", on).start()
     };
-    let (gate, token) = (start(true), idp.token().sign());
+    let (proxy, token) = (start(true), idp.token().sign());
     for (path, expected) in [
         ("/plain", &["private"][..]),
         ("/dated", &["private"]),
@@ -376,14 +379,14 @@ fn attack_shared_cache_stores_what_one_user_sees() {
         ("/open/logo.png", &[]),
     ] {
         for http2 in [false, true] {
-            let ask = gate.get(path).cookie("SID", &token);
+            let ask = proxy.get(path).cookie("SID", &token);
             let answer = if http2 { ask.http2() } else { ask }.send();
             assert_eq!(answer.all("cache-control"), expected, "{path}");
-            let answer = gate.get(path).bearer(&token).send();
+            let answer = proxy.get(path).bearer(&token).send();
             assert_eq!(answer.all("cache-control"), expected, "{path}");
         }
     }
-    assert_eq!(gate.get("/plain").send().header("cache-control"), None, "not authenticated");
-    let gate = start(false);
-    assert_eq!(gate.get("/plain").cookie("SID", &token).send().header("cache-control"), None);
+    assert_eq!(proxy.get("/plain").send().header("cache-control"), None, "not authenticated");
+    let proxy = start(false);
+    assert_eq!(proxy.get("/plain").cookie("SID", &token).send().header("cache-control"), None);
 }

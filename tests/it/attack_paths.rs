@@ -1,9 +1,9 @@
-//! Paths that mean one thing to the gate and another to the portal. Advisories: GHSA-p224-6x5r-fjpm, CVE-2019-9901,
+//! Paths that the proxy and the portal could interpret differently. Advisories: GHSA-p224-6x5r-fjpm, CVE-2019-9901,
 //! CVE-2021-29492, CVE-2021-32779, CVE-2025-54576, CVE-2026-41059, CVE-2026-63177, CVE-2026-73511.
 
 use serde_json::json;
 
-use crate::support::{Gate, Portal};
+use crate::support::{Portal, TestProxy};
 
 const PUBLIC: &str = "/devportal/site/public/";
 
@@ -31,9 +31,10 @@ fn as_the_laxest_portal_reads(target: &str) -> String {
 }
 
 #[test]
-fn attack_a_closed_page_dressed_as_a_public_one() {
+fn attack_closed_page_disguised_as_a_public_one() {
     let portal = Portal::answering("secret").start();
-    let gate = Gate::before(&portal).tenant("acme.com", &json!({"EnableAnonymous": false})).start();
+    let proxy =
+        TestProxy::in_front_of(&portal).tenant("acme.com", &json!({"EnableAnonymous": false})).start();
     let disguises = [
         "../../apis",
         "./../../apis",
@@ -76,8 +77,8 @@ fn attack_a_closed_page_dressed_as_a_public_one() {
     for disguise in disguises {
         for ending in ["", "/", "?x=.js", "?/devportal/site/public/x", ";.js", "%00.js"] {
             let target = format!("{PUBLIC}{disguise}{ending}");
-            portal.forget();
-            let status = gate.get(&target).tenant("acme.com").api_client().send().status;
+            portal.clear_received();
+            let status = proxy.get(&target).tenant("acme.com").api_client().send().status;
             for request in portal.received() {
                 let read = as_the_laxest_portal_reads(&request.target);
                 assert!(read.starts_with(PUBLIC.trim_end_matches('/')), "{target} reached {read} ({status})");
@@ -89,7 +90,7 @@ fn attack_a_closed_page_dressed_as_a_public_one() {
 #[test]
 fn attack_a_closed_page_that_mentions_a_public_one() {
     let portal = Portal::answering("secret").start();
-    let gate = Gate::before(&portal).anonymous(false).start();
+    let proxy = TestProxy::in_front_of(&portal).anonymous(false).start();
     for target in [
         "/devportal/apis?x=/devportal/site/public/",
         "/devportal/apis?/devportal/site/public/x.js",
@@ -108,37 +109,37 @@ fn attack_a_closed_page_that_mentions_a_public_one() {
         "/devportal/apis%20",
         "/devportal;a=b/apis",
     ] {
-        let status = gate.get(target).api_client().send().status;
+        let status = proxy.get(target).api_client().send().status;
         assert!(matches!(status, 400 | 401 | 404), "{target}: {status}");
     }
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
 }
 
 #[test]
-fn attack_a_path_that_can_be_read_in_two_ways_is_refused() {
+fn attack_ambiguous_path() {
     let portal = Portal::answering("").start();
-    let gate = Gate::before(&portal).generic(&[("/**", "open")]).start();
+    let proxy = TestProxy::in_front_of(&portal).generic(&[("/**", "open")]).start();
     for target in ["/a%2fb", "/a%5cb", "/a\\b", "/a%00b", "/a%2", "/a%zz", "/a/%2e%2e/%2e%2e/b", "/../a"] {
-        assert_eq!(gate.get(target).send().status, 400, "{target}");
+        assert_eq!(proxy.get(target).send().status, 400, "{target}");
     }
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
 }
 
 #[test]
-fn what_was_matched_is_what_is_forwarded() {
+fn forwards_the_path_that_was_matched() {
     let portal = Portal::answering("").start();
-    let gate = Gate::before(&portal).generic(&[("/**", "open")]).start();
+    let proxy = TestProxy::in_front_of(&portal).generic(&[("/**", "open")]).start();
     for target in ["/a/b", "/a%20b", "/%C3%A4?%2e%2e/%00", "/a/", "/a.b/..c/d..", "/~x/@y:z", "/a?b=//../c"] {
-        portal.forget();
-        assert_eq!(gate.get(target).send().status, 200, "{target}");
-        assert_eq!(portal.only().target, target);
+        portal.clear_received();
+        assert_eq!(proxy.get(target).send().status, 200, "{target}");
+        assert_eq!(portal.only_request().target, target);
     }
 }
 
 #[test]
 fn attack_a_target_that_is_not_a_path() {
     let portal = Portal::answering("secret").start();
-    let gate = Gate::before(&portal).anonymous(false).start();
+    let proxy = TestProxy::in_front_of(&portal).anonymous(false).start();
     for first in [
         "CONNECT evil.test:443 HTTP/1.1",
         "CONNECT / HTTP/1.1",
@@ -151,17 +152,18 @@ fn attack_a_target_that_is_not_a_path() {
         "GET ?/devportal/apis HTTP/1.1",
         "TRACE / HTTP/1.1",
     ] {
-        let mut wire = gate.raw(format!("{first}\r\nhost: portal.test\r\n\r\n"));
+        let mut wire = proxy.raw(format!("{first}\r\nhost: portal.test\r\n\r\n"));
         let status = wire.answer("GET").map(|answer| answer.status);
         assert!(matches!(status, Ok(400 | 401 | 404 | 405 | 421 | 501) | Err(_)), "{first}: {status:?}");
     }
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
 }
 
 #[test]
-fn attack_a_method_that_is_no_method_or_another_one() {
+fn attack_invalid_or_overridden_method() {
     let portal = Portal::answering("").start();
-    let gate = Gate::before(&portal).generic(&[("GET /docs/**", "open"), ("/**", "signed-in")]).start();
+    let proxy =
+        TestProxy::in_front_of(&portal).generic(&[("GET /docs/**", "open"), ("/**", "signed-in")]).start();
     for (method, header) in [
         ("POST", None),
         ("get", None),
@@ -169,17 +171,17 @@ fn attack_a_method_that_is_no_method_or_another_one() {
         ("POST", Some(("x-http-method-override", "GET"))),
         ("GETX", None),
     ] {
-        let mut ask = gate.ask(method, "/docs/x").api_client();
+        let mut ask = proxy.request(method, "/docs/x").api_client();
         if let Some((name, value)) = header {
             ask = ask.header(name, value);
         }
         let status = ask.send().status;
         assert!(matches!(status, 400 | 401 | 405 | 501), "{method}: {status}");
     }
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
     for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
-        portal.forget();
-        gate.get("/docs/x").header(name, "DELETE").send();
+        portal.clear_received();
+        proxy.get("/docs/x").header(name, "DELETE").send();
         assert!(
             portal.received().iter().all(|r| r.folded(name).is_empty()),
             "{name} changes what was judged"

@@ -1,12 +1,12 @@
 //! Where is the browser sent? Only to the sign-in address, and from there only back to us. CVE-2020-5233,
 //! CVE-2020-11053, GHSA-5m6c-jp6f-2vcv, CVE-2021-21291, CVE-2026-7504, CVE-2026-3872.
 
-use crate::support::{Gate, Portal, gate::GateBuilder};
+use crate::support::{Portal, TestProxy, proxy::TestProxyBuilder};
 
 const OURS: &str = "https://portal.test";
 
-fn closed(portal: &Portal) -> GateBuilder {
-    Gate::before(portal)
+fn closed(portal: &Portal) -> TestProxyBuilder {
+    TestProxy::in_front_of(portal)
         .generic(&[("/**", "signed-in")])
         .setting("server.public_url", OURS)
         .sign_in("https://sign-in.test/login?back={return_url}&path={return_path}")
@@ -14,7 +14,7 @@ fn closed(portal: &Portal) -> GateBuilder {
 
 /// Reads the redirect as a browser does: both return addresses must lead to our own origin.
 #[track_caller]
-fn leads_home(location: &str, attack: &str) {
+fn assert_stays_on_portal(location: &str, attack: &str) {
     let redirect = url::Url::parse(location).unwrap();
     assert_eq!(redirect.host_str(), Some("sign-in.test"), "{attack}: {location}");
     let back: Vec<_> = redirect.query_pairs().collect();
@@ -27,9 +27,9 @@ fn leads_home(location: &str, attack: &str) {
 }
 
 #[test]
-fn attack_a_return_address_that_leaves_us() {
+fn attack_return_address_to_another_site() {
     let portal = Portal::answering("").start();
-    let gate = closed(&portal).start();
+    let proxy = closed(&portal).start();
     for target in [
         "//evil.test",
         "//evil.test/%2e%2e",
@@ -63,20 +63,20 @@ fn attack_a_return_address_that_leaves_us() {
         "http://evil.test/",
         "https://portal.test@evil.test/",
     ] {
-        let answer = gate.raw(format!("GET {target} HTTP/1.1\r\nhost: portal.test\r\nsec-fetch-mode: navigate\r\nsec-fetch-dest: document\r\naccept: text/html\r\n\r\n")).answer("GET");
+        let answer = proxy.raw(format!("GET {target} HTTP/1.1\r\nhost: portal.test\r\nsec-fetch-mode: navigate\r\nsec-fetch-dest: document\r\naccept: text/html\r\n\r\n")).answer("GET");
         let Ok(answer) = answer else { continue };
         match answer.status {
-            302 => leads_home(answer.location(), target),
+            302 => assert_stays_on_portal(answer.location(), target),
             status => assert!(matches!(status, 400 | 404 | 421), "{target}: {status}"),
         }
     }
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
 }
 
 #[test]
 fn attack_a_host_header_that_poisons_the_return_address() {
     let portal = Portal::answering("").start();
-    let gate = closed(&portal).start();
+    let proxy = closed(&portal).start();
     for host in [
         "evil.test",
         "portal.test.evil.test",
@@ -84,25 +84,26 @@ fn attack_a_host_header_that_poisons_the_return_address() {
         "portal.test#.evil.test",
         "evilportal.test",
     ] {
-        let answer = gate.get("/apis").host(host).browser().send();
+        let answer = proxy.get("/apis").host(host).browser().send();
         if answer.status == 302 {
-            leads_home(answer.location(), host);
+            assert_stays_on_portal(answer.location(), host);
         } else {
             assert!(matches!(answer.status, 400 | 404 | 421), "{host}: {}", answer.status);
         }
     }
-    let told = gate.get("/apis").host("portal.test").header("x-forwarded-host", "evil.test").browser().send();
-    leads_home(told.location(), "x-forwarded-host");
+    let answer =
+        proxy.get("/apis").host("portal.test").header("x-forwarded-host", "evil.test").browser().send();
+    assert_stays_on_portal(answer.location(), "x-forwarded-host");
 }
 
 #[test]
 fn attack_a_line_break_in_a_redirect() {
     let portal = Portal::answering("").start();
-    let gate = closed(&portal).start();
+    let proxy = closed(&portal).start();
     for target in
         ["/a?x=%0d%0aset-cookie:%20a=b", "/a%0d%0aset-cookie:%20a=b", "/a?%E5%98%8A%E5%98%8Dset-cookie:x"]
     {
-        let answer = gate.get(target).host("portal.test").browser().send();
+        let answer = proxy.get(target).host("portal.test").browser().send();
         assert!(
             answer
                 .all("set-cookie")
@@ -113,15 +114,17 @@ fn attack_a_line_break_in_a_redirect() {
 }
 
 #[test]
-fn attack_a_refusal_that_carries_what_it_refuses() {
+fn attack_refusal_leaks_the_refused_content() {
     let portal = Portal::answering("the secret").start();
-    let gate = closed(&portal).start();
-    for ask in
-        [gate.get("/apis").browser(), gate.get("/apis").api_client(), gate.post("/apis").browser().body("x")]
-    {
+    let proxy = closed(&portal).start();
+    for ask in [
+        proxy.get("/apis").browser(),
+        proxy.get("/apis").api_client(),
+        proxy.post("/apis").browser().body("x"),
+    ] {
         let answer = ask.host("portal.test").send();
         assert!(answer.status != 200 && !answer.text().contains("secret"));
         assert_eq!(answer.header("cache-control"), Some("no-store"));
     }
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
 }

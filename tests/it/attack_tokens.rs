@@ -4,22 +4,22 @@
 use serde_json::json;
 
 use crate::support::{
-    Gate, Idp, Portal, configuration, eventually,
+    Idp, Portal, TestProxy, configuration, eventually,
     jwt::{base64url, now},
     keys::SigningKey,
 };
 
 const APIS: &str = "/api/am/devportal/v3/apis";
 
-fn status(gate: &Gate, token: &str) -> u16 {
-    gate.get(APIS).bearer(token).api_client().send().status
+fn status(proxy: &TestProxy, token: &str) -> u16 {
+    proxy.get(APIS).bearer(token).api_client().send().status
 }
 
 #[test]
 fn attack_tokens_that_are_forged_or_meant_for_others() {
     let (portal, idp, other) =
         (Portal::answering("").start(), Idp::start(), Idp::signing_with(SigningKey::ec("first")));
-    let gate = Gate::before(&portal).anonymous(false).issuer(&idp).start();
+    let proxy = TestProxy::in_front_of(&portal).anonymous(false).issuer(&idp).start();
     let good = idp.token();
     let eve = SigningKey::rsa("first", 1);
     for (attack, token) in [
@@ -56,11 +56,11 @@ fn attack_tokens_that_are_forged_or_meant_for_others() {
         ("dots", "..".to_owned()),
         ("opaque", "f3b2a1".to_owned()),
     ] {
-        assert_eq!(status(&gate, &token), 401, "{attack}");
+        assert_eq!(status(&proxy, &token), 401, "{attack}");
     }
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
     assert_eq!(
-        status(&gate, &good.sign()),
+        status(&proxy, &good.sign()),
         200,
         "the good one, so that the others were refused for their reason"
     );
@@ -71,17 +71,17 @@ fn every_family_of_keys_is_accepted() {
     for key in [SigningKey::rsa("k", 0), SigningKey::ec("k"), SigningKey::ed25519("k")] {
         let (portal, algorithm) = (Portal::answering("").start(), key.algorithm);
         let idp = Idp::signing_with(key);
-        let gate = Gate::before(&portal).anonymous(false).issuer(&idp).start();
-        assert_eq!(status(&gate, &idp.token().sign()), 200, "{algorithm:?}");
+        let proxy = TestProxy::in_front_of(&portal).anonymous(false).issuer(&idp).start();
+        assert_eq!(status(&proxy, &idp.token().sign()), 200, "{algorithm:?}");
     }
 }
 
 #[test]
 fn attack_a_token_in_an_odd_place() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
-    let gate = Gate::before(&portal).anonymous(false).issuer(&idp).start();
+    let proxy = TestProxy::in_front_of(&portal).anonymous(false).issuer(&idp).start();
     let token = idp.token().sign();
-    let get = |target: &str| gate.get(target).api_client();
+    let get = |target: &str| proxy.get(target).api_client();
     for (place, ask) in [
         ("twice", get(APIS).bearer(&token).bearer(&token)),
         (
@@ -97,17 +97,20 @@ fn attack_a_token_in_an_odd_place() {
         let status = ask.send().status;
         assert!(matches!(status, 400 | 401), "{place}: {status}");
     }
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
 }
 
 #[test]
-fn attack_a_token_too_long_to_be_looked_at() {
+fn attack_token_over_the_length_limit() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
-    let gate =
-        Gate::before(&portal).anonymous(false).issuer(&idp).setting("limits.max_token_bytes", 1024).start();
+    let proxy = TestProxy::in_front_of(&portal)
+        .anonymous(false)
+        .issuer(&idp)
+        .setting("limits.max_token_bytes", 1024)
+        .start();
     let long = idp.token().claim("filler", "x".repeat(2000)).sign();
-    assert!(matches!(status(&gate, &long), 400 | 401 | 431));
-    assert!(portal.saw_nothing());
+    assert!(matches!(status(&proxy, &long), 400 | 401 | 431));
+    assert!(portal.received_nothing());
 }
 
 #[test]
@@ -115,125 +118,129 @@ fn a_missing_scope_is_403_and_names_the_scope() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
     let mut issuer = configuration::issuer(&idp);
     issuer["required_scopes"] = json!(["apim:subscribe"]);
-    let gate = Gate::before(&portal).anonymous(false).setting("issuer", json!([issuer])).start();
-    let answer = gate.get(APIS).bearer(&idp.token().scope("openid").sign()).api_client().send();
+    let proxy = TestProxy::in_front_of(&portal).anonymous(false).setting("issuer", json!([issuer])).start();
+    let answer = proxy.get(APIS).bearer(&idp.token().scope("openid").sign()).api_client().send();
     let challenge = answer.header("www-authenticate").unwrap_or_default();
     assert_eq!(answer.status, 403);
     assert!(challenge.contains("insufficient_scope") && challenge.contains("apim:subscribe"), "{challenge}");
-    assert_eq!(status(&gate, &idp.token().scope("openid apim:subscribe").sign()), 200);
+    assert_eq!(status(&proxy, &idp.token().scope("openid apim:subscribe").sign()), 200);
 }
 
 #[test]
-fn a_rotated_key_is_fetched_once_however_many_ask() {
+fn rotated_key_is_fetched_once_for_parallel_requests() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
-    let gate = Gate::before(&portal).anonymous(false).issuer(&idp).start();
-    assert_eq!(status(&gate, &idp.token().sign()), 200);
-    let before = idp.asked("/jwks");
+    let proxy = TestProxy::in_front_of(&portal).anonymous(false).issuer(&idp).start();
+    assert_eq!(status(&proxy, &idp.token().sign()), 200);
+    let before = idp.request_count("/jwks");
     idp.rotate(SigningKey::ec("second"));
     let token = idp.token().sign();
     std::thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| assert_eq!(status(&gate, &token), 200));
+            scope.spawn(|| assert_eq!(status(&proxy, &token), 200));
         }
     });
-    assert_eq!(idp.asked("/jwks"), before + 1);
+    assert_eq!(idp.request_count("/jwks"), before + 1);
 }
 
 #[test]
-fn attack_unknown_keys_do_not_make_us_hammer_the_issuer() {
+fn attack_unknown_key_ids_flood_the_issuer() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
-    let gate = Gate::before(&portal).anonymous(false).issuer(&idp).start();
-    eventually(|| gate.admin("/readyz").status == 200);
-    let before = idp.asked("/jwks");
+    let proxy = TestProxy::in_front_of(&portal).anonymous(false).issuer(&idp).start();
+    eventually(|| proxy.admin("/readyz").status == 200);
+    let before = idp.request_count("/jwks");
     for n in 0..50 {
         let token = idp.token().kid(Some(&format!("made-up-{n}"))).signed_by(&SigningKey::rsa("x", 1));
-        assert_eq!(status(&gate, &token.kid(Some(&format!("made-up-{n}"))).sign()), 401);
+        assert_eq!(status(&proxy, &token.kid(Some(&format!("made-up-{n}"))).sign()), 401);
     }
-    assert!(idp.asked("/jwks") <= before + 1, "{} fetches", idp.asked("/jwks") - before);
+    assert!(idp.request_count("/jwks") <= before + 1, "{} fetches", idp.request_count("/jwks") - before);
 }
 
 #[test]
 fn known_keys_serve_while_the_issuer_is_down() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
-    let gate = Gate::before(&portal).anonymous(false).issuer(&idp).start();
-    eventually(|| gate.admin("/readyz").status == 200);
-    idp.down(true);
-    assert_eq!(status(&gate, &idp.token().subject("bob").sign()), 200);
+    let proxy = TestProxy::in_front_of(&portal).anonymous(false).issuer(&idp).start();
+    eventually(|| proxy.admin("/readyz").status == 200);
+    idp.set_down(true);
+    assert_eq!(status(&proxy, &idp.token().subject("bob").sign()), 200);
     let unknown = idp.token().signed_by(&SigningKey::rsa("x", 1)).kid(Some("unknown")).sign();
-    assert!(matches!(status(&gate, &unknown), 401 | 503), "never let in");
+    assert!(matches!(status(&proxy, &unknown), 401 | 503), "never let in");
 }
 
 #[test]
-fn keys_not_loaded_is_never_no_token() {
+fn token_is_not_ignored_while_keys_are_missing() {
     let (portal, idp) = (Portal::answering("[]").start(), Idp::start());
-    idp.down(true);
-    let gate = Gate::before(&portal).anonymous(true).issuer(&idp).start();
-    assert_eq!(status(&gate, &idp.token().sign()), 503);
-    assert!(portal.saw_nothing());
-    assert_ne!(gate.admin("/readyz").status, 200, "not ready without keys");
-    idp.down(false);
-    eventually(|| status(&gate, &idp.token().sign()) == 200);
+    idp.set_down(true);
+    let proxy = TestProxy::in_front_of(&portal).anonymous(true).issuer(&idp).start();
+    assert_eq!(status(&proxy, &idp.token().sign()), 503);
+    assert!(portal.received_nothing());
+    assert_ne!(proxy.admin("/readyz").status, 200, "not ready without keys");
+    idp.set_down(false);
+    eventually(|| status(&proxy, &idp.token().sign()) == 200);
 }
 
 #[test]
-fn an_opaque_token_is_asked_for_once_and_a_bad_one_too() {
+fn introspection_result_is_cached_also_if_negative() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
-    let gate = Gate::before(&portal).anonymous(false).introspecting(&idp).start();
+    let proxy = TestProxy::in_front_of(&portal).anonymous(false).introspecting(&idp).start();
     let good = idp.opaque("ann");
     for _ in 0..3 {
-        assert_eq!(status(&gate, &good), 200);
+        assert_eq!(status(&proxy, &good), 200);
     }
-    assert_eq!(idp.asked("/introspect"), 1);
+    assert_eq!(idp.request_count("/introspect"), 1);
     for _ in 0..3 {
-        assert_eq!(status(&gate, "made-up"), 401);
+        assert_eq!(status(&proxy, "made-up"), 401);
     }
-    assert_eq!(idp.asked("/introspect"), 2);
+    assert_eq!(idp.request_count("/introspect"), 2);
 }
 
 #[test]
-fn attack_an_answer_remembered_for_one_tenant_does_not_count_for_another() {
+fn attack_cached_introspection_of_another_tenant() {
     let (portal, strict, lax) = (Portal::answering("").start(), Idp::start(), Idp::start());
     let of = |idp: &Idp| json!({"EnableAnonymous": false, "Doorward": {"issuers": [configuration::introspecting_issuer(idp)]}});
-    let gate = Gate::before(&portal).tenant("strict.com", &of(&strict)).tenant("lax.com", &of(&lax)).start();
+    let proxy = TestProxy::in_front_of(&portal)
+        .tenant("strict.com", &of(&strict))
+        .tenant("lax.com", &of(&lax))
+        .start();
     let token = lax.opaque("ann");
-    let at = |tenant: &str| gate.get(APIS).tenant(tenant).bearer(&token).api_client().send().status;
+    let at = |tenant: &str| proxy.get(APIS).tenant(tenant).bearer(&token).api_client().send().status;
     assert_eq!([at("lax.com"), at("strict.com"), at("lax.com"), at("strict.com")], [200, 401, 200, 401]);
 }
 
 #[test]
-fn a_verified_token_ends_with_its_expiry_and_with_a_policy_change() {
+fn cached_token_ends_with_its_expiry_or_a_policy_change() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
     let mut issuer = configuration::issuer(&idp);
     issuer["leeway"] = json!("0s");
-    let mut gate = Gate::before(&portal).anonymous(false).setting("issuer", json!([issuer])).start();
+    let mut proxy =
+        TestProxy::in_front_of(&portal).anonymous(false).setting("issuer", json!([issuer])).start();
     let short = idp.token().expires_in(2).sign();
-    assert_eq!(status(&gate, &short), 200);
-    eventually(|| status(&gate, &short) == 401);
+    assert_eq!(status(&proxy, &short), 200);
+    eventually(|| status(&proxy, &short) == 401);
     let long = idp.token().sign();
-    assert_eq!(status(&gate, &long), 200);
-    issuer["audiences"] = json!(["somebody else"]);
-    gate.edit_deployment("issuer", json!([issuer]));
-    eventually(|| status(&gate, &long) == 401);
+    assert_eq!(status(&proxy, &long), 200);
+    issuer["audiences"] = json!(["another-audience"]);
+    proxy.edit_deployment("issuer", json!([issuer]));
+    eventually(|| status(&proxy, &long) == 401);
 }
 
 #[test]
-fn the_two_halves_of_a_split_token_count_together_only() {
+fn split_token_needs_both_halves() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
-    let gate = Gate::before(&portal).anonymous(false).issuer(&idp).start();
+    let proxy = TestProxy::in_front_of(&portal).anonymous(false).issuer(&idp).start();
     let token = idp.token().sign();
     let (first, second) = token.split_at(token.len() / 2);
     let p2 = "AM_ACC_TOKEN_DEFAULT_P2";
-    assert_eq!(gate.get(APIS).bearer(first).cookie(p2, second).api_client().send().status, 200);
+    assert_eq!(proxy.get(APIS).bearer(first).cookie(p2, second).api_client().send().status, 200);
     assert_eq!(
-        portal.only().header("authorization"),
+        portal.only_request().header("authorization"),
         Some(&*format!("Bearer {first}")),
         "the portal joins them itself"
     );
     for ask in [
-        gate.get(APIS).bearer(first),
-        gate.get(APIS).cookie(p2, second),
-        gate.get(APIS).bearer(second).cookie(p2, first),
-        gate.get(APIS).bearer(first).cookie(p2, second).cookie(p2, "x"),
+        proxy.get(APIS).bearer(first),
+        proxy.get(APIS).cookie(p2, second),
+        proxy.get(APIS).bearer(second).cookie(p2, first),
+        proxy.get(APIS).bearer(first).cookie(p2, second).cookie(p2, "x"),
     ] {
         let status = ask.api_client().send().status;
         assert!(matches!(status, 400 | 401), "{status}");
@@ -243,7 +250,7 @@ fn the_two_halves_of_a_split_token_count_together_only() {
 #[test]
 fn attack_a_cookie_header_made_of_nonsense() {
     let portal = Portal::answering("secret").start();
-    let gate = Gate::before(&portal).anonymous(false).start();
+    let proxy = TestProxy::in_front_of(&portal).anonymous(false).start();
     let many = "a=1; ".repeat(2000);
     for cookie in [
         "",
@@ -256,10 +263,10 @@ fn attack_a_cookie_header_made_of_nonsense() {
         "__Host-doorward_1=99999999",
         many.as_str(),
     ] {
-        let status = gate.get(APIS).header("cookie", cookie).api_client().send().status;
+        let status = proxy.get(APIS).header("cookie", cookie).api_client().send().status;
         assert!(matches!(status, 400 | 401 | 431), "{cookie:.30}: {status}");
     }
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
 }
 
 #[test]
@@ -267,10 +274,12 @@ fn a_websocket_ends_when_its_token_does() {
     let (portal, idp) = (Portal::replying(crate::support::Reply::upgrade_echo()).start(), Idp::start());
     let mut issuer = configuration::issuer(&idp);
     issuer["leeway"] = json!("0s");
-    let gate =
-        Gate::before(&portal).generic(&[("/**", "signed-in")]).setting("issuer", json!([issuer])).start();
-    let origin = format!("http://{}", gate.authority());
-    let ask = gate.get("/ws").bearer(&idp.token().expires_in(2).sign()).header("origin", &origin);
+    let proxy = TestProxy::in_front_of(&portal)
+        .generic(&[("/**", "signed-in")])
+        .setting("issuer", json!([issuer]))
+        .start();
+    let origin = format!("http://{}", proxy.authority());
+    let ask = proxy.get("/ws").bearer(&idp.token().expires_in(2).sign()).header("origin", &origin);
     let (head, mut wire) = ask.upgrade();
     assert!(head.first.contains("101"), "{}", head.first);
     assert_eq!(wire.write("ping").bytes(4), b"ping");
@@ -278,49 +287,51 @@ fn a_websocket_ends_when_its_token_does() {
 }
 
 #[test]
-fn a_key_file_needs_no_network_and_is_read_again_when_it_changes() {
+fn key_file_is_reloaded_when_it_changes() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.json");
     std::fs::write(&file, idp.key_set().to_string()).unwrap();
     let issuer =
         json!({"issuer": idp.issuer(), "audiences": ["portal"], "jwks_file": file.display().to_string()});
-    let gate = Gate::before(&portal).anonymous(false).setting("issuer", json!([issuer])).start();
-    assert_eq!(status(&gate, &idp.token().sign()), 200);
+    let proxy = TestProxy::in_front_of(&portal).anonymous(false).setting("issuer", json!([issuer])).start();
+    assert_eq!(status(&proxy, &idp.token().sign()), 200);
     idp.rotate(SigningKey::ec("second"));
     std::fs::write(&file, idp.key_set().to_string()).unwrap();
-    eventually(|| status(&gate, &idp.token().sign()) == 200);
-    assert_eq!(idp.asked("/jwks"), 0);
+    eventually(|| status(&proxy, &idp.token().sign()) == 200);
+    assert_eq!(idp.request_count("/jwks"), 0);
 }
 
-/// A tenant's file names an introspection endpoint; a visitor whom somebody leads to that tenant's address brings the cookie
+/// A tenant's file names an introspection endpoint; a user who follows a link to that tenant's address sends the cookie
 /// of the whole portal along.
 #[test]
-fn attack_a_tenant_that_wants_to_see_the_portals_cookie() {
+fn attack_tenant_introspection_receives_the_portals_cookie() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
     let greedy = json!({"Doorward": {"issuers": [configuration::introspecting_issuer(&idp)]}});
-    let gate =
-        Gate::before(&portal).setting("access.token_cookie", "SID").tenant("evil.com", &greedy).start();
+    let proxy = TestProxy::in_front_of(&portal)
+        .setting("access.token_cookie", "SID")
+        .tenant("evil.com", &greedy)
+        .start();
     let answer =
-        gate.get("/devportal/apis?tenant=evil.com").cookie("SID", "victims-session").browser().send();
-    assert_eq!((answer.status, idp.asked("/introspect")), (200, 0));
+        proxy.get("/devportal/apis?tenant=evil.com").cookie("SID", "victims-session").browser().send();
+    assert_eq!((answer.status, idp.request_count("/introspect")), (200, 0));
 }
 
-/// The issuer lets anybody register an organisation, also one whose name looks like another tenant's.
+/// The issuer lets any user register an organisation, also one whose name looks like another tenant's.
 #[test]
 fn attack_tenant_claim_that_looks_like_another_tenant() {
     let (portal, idp) = (Portal::answering("secret").start(), Idp::start());
     let mut issuer = configuration::issuer(&idp);
     issuer["tenant_claim"] = json!("org");
     let closed = json!({"EnableAnonymous": false});
-    let gate = Gate::before(&portal)
+    let proxy = TestProxy::in_front_of(&portal)
         .anonymous(false)
         .setting("issuer", json!([issuer]))
         .tenant("closed.com", &closed)
         .start();
     let ask = |tenant: &str, claim: &serde_json::Value| {
         let token = idp.token().claim("org", claim.clone()).sign();
-        gate.get(APIS).tenant(tenant).bearer(&token).api_client().send().status
+        proxy.get(APIS).tenant(tenant).bearer(&token).api_client().send().status
     };
     for (tenant, claims) in [
         (
@@ -347,7 +358,7 @@ fn attack_tenant_claim_that_looks_like_another_tenant() {
     }
 }
 
-/// Anybody can sign under such a key.
+/// Any client can make a token with such a key.
 #[test]
 fn attack_eddsa_key_of_small_order_in_a_key_set() {
     let (portal, idp) = (Portal::answering("secret").start(), Idp::start());
@@ -371,19 +382,20 @@ fn attack_eddsa_key_of_small_order_in_a_key_set() {
         let mut issuer = configuration::issuer(&idp);
         issuer.as_object_mut().unwrap().remove("jwks_url");
         issuer["jwks_file"] = json!(file.path());
-        let gate = Gate::before(&portal).anonymous(false).setting("issuer", json!([issuer])).start();
+        let proxy =
+            TestProxy::in_front_of(&portal).anonymous(false).setting("issuer", json!([issuer])).start();
         // R is the identity and S is zero: valid for every message under a key that is the identity
         let forged = idp.token().forged("EdDSA", "weak", &[&identity[..], &[0; 32]].concat());
-        assert_eq!(status(&gate, &forged), 401, "{what}");
+        assert_eq!(status(&proxy, &forged), 401, "{what}");
     }
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
 }
 
 /// Whichever token the portal reads first, it is the one that was verified.
 #[test]
 fn attack_unverified_token_in_a_cookie_beside_a_valid_header() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
-    let gate = Gate::before(&portal).issuer(&idp).setting("access.token_cookie", "SID").start();
+    let proxy = TestProxy::in_front_of(&portal).issuer(&idp).setting("access.token_cookie", "SID").start();
     let (good, bad) = (idp.token().sign(), idp.token().subject("admin").expired().sign());
     let (first, second) = bad.split_at(bad.len() / 2);
     let (good_first, good_second) = good.split_at(good.len() / 2);
@@ -416,8 +428,8 @@ fn attack_unverified_token_in_a_cookie_beside_a_valid_header() {
             Some(format!("AM_ACC_TOKEN_DEFAULT_P2={good_second}")),
         ),
     ] {
-        portal.forget();
-        let ask = gate.get(APIS).api_client().header("cookie", &format!("a=1; {cookie}"));
+        portal.clear_received();
+        let ask = proxy.get(APIS).api_client().header("cookie", &format!("a=1; {cookie}"));
         let answer = match bearer {
             Some(token) => ask.bearer(token),
             None => ask,
@@ -425,6 +437,6 @@ fn attack_unverified_token_in_a_cookie_beside_a_valid_header() {
         .send();
         assert_eq!(answer.status, 200, "{what}");
         let expected = forwarded.map_or_else(|| "a=1".to_owned(), |kept| format!("a=1; {kept}"));
-        assert_eq!(portal.only().header("cookie"), Some(expected.as_str()), "{what}");
+        assert_eq!(portal.only_request().header("cookie"), Some(expected.as_str()), "{what}");
     }
 }

@@ -1,20 +1,20 @@
-//! Protocol upgrades where no rule allows them: behind a `101` requests and messages are judged by nothing.
+//! Protocol upgrades where no rule allows them: after a `101` no rule applies to requests and messages.
 
 use serde_json::json;
 
-use crate::support::{Gate, Idp, Portal, Reply, gate::GateBuilder};
+use crate::support::{Idp, Portal, Reply, TestProxy, proxy::TestProxyBuilder};
 
 /// A portal like npm `ws` attached to its server: it takes every upgrade, whatever the path.
 fn any_path() -> Portal {
     Portal::replying(Reply::upgrade_echo()).start()
 }
 
-/// A gate with an issuer, and a token that counts for its default tenant.
-fn with_issuer(gate: GateBuilder) -> (Gate, String, Idp) {
+/// A proxy with an issuer, and a valid token for its default tenant.
+fn with_issuer(proxy: TestProxyBuilder) -> (TestProxy, String, Idp) {
     let idp = Idp::start();
-    let gate = gate.issuer(&idp).start();
+    let proxy = proxy.issuer(&idp).start();
     let token = idp.token().sign();
-    (gate, token, idp)
+    (proxy, token, idp)
 }
 
 fn status(head: &crate::support::message::Head) -> u16 {
@@ -24,7 +24,7 @@ fn status(head: &crate::support::message::Head) -> u16 {
 #[test]
 fn attack_websocket_of_a_tenant_host_from_the_public_host() {
     let portal = any_path();
-    let gate = Gate::before(&portal)
+    let proxy = TestProxy::in_front_of(&portal)
         .generic(&[])
         .websockets_at("/ws")
         .setting("server.public_url", "https://portal.test")
@@ -47,7 +47,7 @@ fn attack_websocket_of_a_tenant_host_from_the_public_host() {
         // a host name that only the proxy in front sends
         ("inner.test", "https://portal.test", true),
     ] {
-        let (head, _) = gate.get("/ws").host(host).header("origin", origin).upgrade();
+        let (head, _) = proxy.get("/ws").host(host).header("origin", origin).upgrade();
         assert_eq!(status(&head), if is_own { 101 } else { 403 }, "{host} {origin}");
     }
     assert_eq!(portal.received().len(), 4);
@@ -56,13 +56,13 @@ fn attack_websocket_of_a_tenant_host_from_the_public_host() {
 #[test]
 fn attack_websocket_of_a_closed_tenant_by_an_open_path() {
     let portal = any_path();
-    let generic = Gate::before(&portal)
+    let generic = TestProxy::in_front_of(&portal)
         .generic(&[("/public/**", "open"), ("/visitors/**", "anonymous")])
         .route(json!({"match": "/app.js", "access": "open", "as": "asset"}))
         .route(json!({"match": "/off", "access": "open", "upgrade": false}))
         .anonymous(false)
         .sign_in("none");
-    let wso2 = Gate::before(&portal).anonymous(false);
+    let wso2 = TestProxy::in_front_of(&portal).anonymous(false);
     let open = ["/favicon.ico", "/robots.txt"];
     let generic_paths = ["/public/x", "/public/", "/visitors/x", "/app.js", "/off", "/x"];
     let wso2_paths = [
@@ -77,36 +77,38 @@ fn attack_websocket_of_a_closed_tenant_by_an_open_path() {
         "/api/am/devportal/v3/settings",
         "/devportal/apis",
     ];
-    for (gate, paths) in [(generic.start(), &generic_paths[..]), (wso2.start(), &wso2_paths[..])] {
+    for (proxy, paths) in [(generic.start(), &generic_paths[..]), (wso2.start(), &wso2_paths[..])] {
         for path in open.iter().chain(paths) {
             for connection in ["Upgrade", "upgrade", "UPGRADE", "keep-alive, UpGrade"] {
-                let ask = gate.get(path).header("connection", connection).header("upgrade", "WebSocket");
+                let ask = proxy.get(path).header("connection", connection).header("upgrade", "WebSocket");
                 let answer = ask.header("sec-websocket-version", "13").send();
                 assert_eq!(answer.status, 401, "{path} {connection}");
                 assert!(answer.header("location").is_none(), "{path}: a WebSocket follows no redirect");
             }
         }
     }
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
 }
 
 #[test]
-fn attack_websocket_of_a_visitor_while_anonymous_mode_is_on() {
+fn attack_anonymous_websocket_while_anonymous_mode_is_on() {
     let portal = any_path();
-    for gate in [Gate::before(&portal).generic(&[("/public/**", "open")]), Gate::before(&portal)] {
-        let gate = gate.start();
+    for proxy in
+        [TestProxy::in_front_of(&portal).generic(&[("/public/**", "open")]), TestProxy::in_front_of(&portal)]
+    {
+        let proxy = proxy.start();
         for path in ["/public/ws", "/devportal/ws", "/"] {
-            assert_eq!(status(&gate.get(path).upgrade().0), 401, "{path}");
+            assert_eq!(status(&proxy.get(path).upgrade().0), 401, "{path}");
         }
     }
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
 }
 
 #[test]
-fn users_open_websockets_where_the_route_does_not_say_otherwise() {
+fn authenticated_users_may_open_websockets_by_default() {
     let portal = any_path();
-    let (gate, token, _idp) = with_issuer(
-        Gate::before(&portal)
+    let (proxy, token, _idp) = with_issuer(
+        TestProxy::in_front_of(&portal)
             .generic(&[("/public/**", "open"), ("/members/**", "signed-in"), ("/some/**", "anonymous")])
             .route(json!({"match": "/app.js", "access": "open", "as": "asset"}))
             .route(json!({"match": "/off", "access": "signed-in", "upgrade": false})),
@@ -120,17 +122,17 @@ fn users_open_websockets_where_the_route_does_not_say_otherwise() {
         ("/off", 403),
         ("/favicon.ico", 403),
     ] {
-        let (head, _) = gate.get(path).bearer(&token).upgrade();
+        let (head, _) = proxy.get(path).bearer(&token).upgrade();
         assert_eq!(status(&head), expected, "{path}");
     }
-    // a token that does not count is told so, on an open route too
-    assert_eq!(status(&gate.get("/public/ws").bearer("nonsense").upgrade().0), 401);
+    // an invalid token is refused, on an open route too
+    assert_eq!(status(&proxy.get("/public/ws").bearer("nonsense").upgrade().0), 401);
 }
 
 #[test]
-fn a_route_says_who_may_switch_to_which_protocol() {
+fn route_sets_the_allowed_upgrade_protocols() {
     let portal = any_path();
-    let gate = Gate::before(&portal)
+    let proxy = TestProxy::in_front_of(&portal)
         .generic(&[])
         .websockets_at("/live/**")
         .route(json!({"match": "/visitors/**", "access": "anonymous", "upgrade": true}))
@@ -146,32 +148,33 @@ fn a_route_says_who_may_switch_to_which_protocol() {
         ("/members", "carbon.super", 401),
         ("/chat", "carbon.super", 401),
     ] {
-        let (head, _) = gate.get(path).tenant(tenant).upgrade();
+        let (head, _) = proxy.get(path).tenant(tenant).upgrade();
         assert_eq!(status(&head), expected, "{path} {tenant}");
     }
-    let mut wire = gate.get("/chat").header("connection", "upgrade").header("upgrade", "chat/1").open();
+    let mut wire = proxy.get("/chat").header("connection", "upgrade").header("upgrade", "chat/1").open();
     assert_eq!(status(&wire.head()), 101);
     assert_eq!(wire.write("ping").bytes(4), b"ping");
 }
 
-/// CVE-2026-73548, RFC 9110 §7.8: what no rule lists is not forwarded, and the request is an ordinary one.
+/// CVE-2026-73548, RFC 9110 §7.8: a protocol that no rule lists is not forwarded, and the request is an ordinary one.
 #[test]
 fn attack_another_protocol_than_websocket() {
     let portal = any_path();
-    let gate = Gate::before(&portal).generic(&[("/public/**", "open")]).websockets_at("/ws").start();
+    let proxy =
+        TestProxy::in_front_of(&portal).generic(&[("/public/**", "open")]).websockets_at("/ws").start();
     let plain = Portal::answering("plain").start();
-    let plain_gate = Gate::before(&plain).generic(&[("/**", "open")]).start();
+    let plain_gate = TestProxy::in_front_of(&plain).generic(&[("/**", "open")]).start();
     for protocol in
         ["TLS/1.0", "foo/2", "SPDY/3.1", "h2c", "HTTP/2.0", "IRC/6.9, RTA/x11", "websocket/13", "web socket"]
     {
-        let ask = |gate: &Gate, path: &str| {
-            let ask = gate.get(path).header("connection", "Upgrade, HTTP2-Settings");
+        let ask = |proxy: &TestProxy, path: &str| {
+            let ask = proxy.get(path).header("connection", "Upgrade, HTTP2-Settings");
             ask.header("upgrade", protocol).header("http2-settings", "AAMAAABkAAQAAP__").api_client().send()
         };
         for path in ["/public/x", "/ws"] {
             // this portal answers 101 to everything
-            assert_eq!(ask(&gate, path).status, 502, "{protocol} {path}");
-            let request = portal.last();
+            assert_eq!(ask(&proxy, path).status, 502, "{protocol} {path}");
+            let request = portal.last_request();
             for name in ["upgrade", "connection", "http2-settings"] {
                 assert!(request.all(name).is_empty(), "{protocol}: {:?}", request.headers);
             }
@@ -183,12 +186,12 @@ fn attack_another_protocol_than_websocket() {
 #[test]
 fn only_the_allowed_one_of_several_protocols_is_forwarded() {
     let portal = any_path();
-    let gate = Gate::before(&portal).generic(&[]).websockets_at("/ws").start();
+    let proxy = TestProxy::in_front_of(&portal).generic(&[]).websockets_at("/ws").start();
     for written in ["websocket, h2c", "TLS/1.0 ,websocket", "foo/2,websocket,bar"] {
-        let ask = gate.get("/ws").header("connection", "Upgrade").header("upgrade", written);
+        let ask = proxy.get("/ws").header("connection", "Upgrade").header("upgrade", written);
         let mut wire = ask.open();
         assert_eq!(status(&wire.head()), 101, "{written}");
-        assert_eq!(portal.last().all("upgrade"), ["websocket"], "{written}");
+        assert_eq!(portal.last_request().all("upgrade"), ["websocket"], "{written}");
     }
 }
 
@@ -199,8 +202,8 @@ fn attack_portal_that_switches_to_another_protocol_than_asked() {
     {
         let reply = format!("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n{switched}\r\n");
         let portal = Portal::replying(Reply::raw_then_silence(reply)).start();
-        let gate = Gate::before(&portal).generic(&[]).websockets_at("/ws").start();
-        let (head, _) = gate.get("/ws").upgrade();
+        let proxy = TestProxy::in_front_of(&portal).generic(&[]).websockets_at("/ws").start();
+        let (head, _) = proxy.get("/ws").upgrade();
         assert_eq!(status(&head), 502, "{switched:?}");
     }
 }
@@ -208,41 +211,42 @@ fn attack_portal_that_switches_to_another_protocol_than_asked() {
 #[test]
 fn attack_upgrade_where_the_protocol_has_none() {
     let portal = any_path();
-    let gate = Gate::before(&portal).generic(&[]).websockets_at("/ws").start();
+    let proxy = TestProxy::in_front_of(&portal).generic(&[]).websockets_at("/ws").start();
     // RFC 9110 §7.8: HTTP/1.0 cannot switch
     let old = "GET /ws HTTP/1.0\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
-    assert_ne!(gate.raw(old).answer("GET").unwrap().status, 101);
+    assert_ne!(proxy.raw(old).answer("GET").unwrap().status, 101);
     assert!(portal.received().iter().all(|request| request.all("upgrade").is_empty()));
     // RFC 8441 is not offered
     let connect =
-        gate.raw("CONNECT /ws HTTP/1.1\r\nhost: x\r\n\r\n").answer("GET").map(|answer| answer.status);
+        proxy.raw("CONNECT /ws HTTP/1.1\r\nhost: x\r\n\r\n").answer("GET").map(|answer| answer.status);
     assert!(matches!(connect, Ok(400 | 405) | Err(_)), "{connect:?}");
     // not asked for: the header without its nomination
-    let lone = gate.get("/ws").header("upgrade", "websocket").api_client().send();
+    let lone = proxy.get("/ws").header("upgrade", "websocket").api_client().send();
     assert_eq!(lone.status, 502, "this portal answers 101 to everything");
-    assert!(portal.last().all("upgrade").is_empty());
+    assert!(portal.last_request().all("upgrade").is_empty());
 }
 
 #[test]
-fn attack_tenant_that_opens_upgrades_which_the_deployment_keeps_shut() {
+fn attack_tenant_route_allows_upgrades_the_deployment_denies() {
     let portal = any_path();
     let routes = json!([{"match": "/quiet/**", "access": "open", "upgrade": true}, {"match": "/own", "access": "open", "upgrade": true}]);
-    let gate = Gate::before(&portal)
+    let proxy = TestProxy::in_front_of(&portal)
         .generic(&[])
         .route(json!({"match": "/quiet/**", "access": "open", "upgrade": false}))
         .tenant("acme.com", &json!({"Doorward": {"routes": routes}}))
         .start();
-    let asked = |path: &str| status(&gate.get(path).tenant("acme.com").upgrade().0);
+    let asked = |path: &str| status(&proxy.get(path).tenant("acme.com").upgrade().0);
     assert_eq!((asked("/quiet/ws"), asked("/own")), (401, 101));
 }
 
 #[test]
-fn explain_says_which_upgrades_pass() {
+fn explain_lists_the_allowed_upgrades() {
     let portal = Portal::answering("").start();
-    let gate = Gate::before(&portal).generic(&[("/public/**", "open")]).websockets_at("/live").start();
+    let proxy =
+        TestProxy::in_front_of(&portal).generic(&[("/public/**", "open")]).websockets_at("/live").start();
     let explained = |path: &str, headers: &[&str]| {
         let question = json!({"url": path, "headers": headers}).to_string();
-        let ask = gate.admin_ask("POST", "/explain").header("content-type", "application/json");
+        let ask = proxy.admin_request("POST", "/explain").header("content-type", "application/json");
         ask.body(question).send().json()
     };
     let socket = ["Connection: upgrade", "Upgrade: websocket"];
@@ -255,8 +259,8 @@ fn explain_says_which_upgrades_pass() {
         ("/live", &socket[..], "allow", "websocket is forwarded"),
         ("/live", &["Connection: upgrade", "Upgrade: h2c"][..], "allow", "ignored"),
     ] {
-        let told = explained(path, headers);
-        assert_eq!(told["verdict"], verdict, "{path} {told}");
-        assert!(told["steps"].to_string().contains(said), "{path}: {told}");
+        let explanation = explained(path, headers);
+        assert_eq!(explanation["verdict"], verdict, "{path} {explanation}");
+        assert!(explanation["steps"].to_string().contains(said), "{path}: {explanation}");
     }
 }

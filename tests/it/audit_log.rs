@@ -12,28 +12,28 @@ use rustls::{ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Binary, Gate, People, Portal, Reply,
+    Binary, Portal, Reply, TestAccounts, TestProxy,
     binary::doorward,
     eventually,
     eventually::PATIENCE,
-    gate::GateBuilder,
     pki::{Pki, Signed},
+    proxy::TestProxyBuilder,
 };
 
 const RIGHT: &str = "correct horse battery";
 
 /// With the account `alex`, locked by two wrong passwords.
-fn auditing(portal: &Portal, target: &str) -> GateBuilder {
-    let gate = Gate::before(portal)
+fn auditing(portal: &Portal, target: &str) -> TestProxyBuilder {
+    let proxy = TestProxy::in_front_of(portal)
         .generic(&[("/**", "signed-in")])
         .accounts()
         .setting("account_lock.enabled", true)
         .setting("account_lock.max_attempts", 2)
         .setting("log.audit", target)
-        // what the log leaves out is in the audit log all the same
+        // events below the log level are in the audit log
         .setting("log.level", "warn,doorward::audit=off,doorward::cli=info");
-    People::in_folder(gate.folder()).add("carbon.super", "alex", RIGHT);
-    gate
+    TestAccounts::in_folder(proxy.folder()).add("carbon.super", "alex", RIGHT);
+    proxy
 }
 
 fn guess(binary: &Binary) -> String {
@@ -73,8 +73,8 @@ fn sign_ins_lockouts_sessions_and_changes_are_in_the_audit_file() {
     let portal = Portal::answering("").start();
     let mut binary = auditing(&portal, "audit.log").serve();
     let file = binary.folder().join("audit.log");
-    let mut visitor = binary.visitor();
-    visitor.sign_in("carbon.super", "alex", RIGHT);
+    let mut browser = binary.browser();
+    browser.sign_in("carbon.super", "alex", RIGHT);
     eventually(|| actions(&file) == ["login.succeeded", "session.started"]);
     let request = guess(&binary);
     guess(&binary);
@@ -101,7 +101,7 @@ fn sign_ins_lockouts_sessions_and_changes_are_in_the_audit_file() {
 #[test]
 fn attempts_at_a_guard_are_audited_without_unknown_names() {
     let portal = Portal::answering("")
-        .deciding("/login", |request| {
+        .route_with("/login", |request| {
             let body = String::from_utf8_lossy(&request.body).into_owned();
             let location = if body.contains("password=right") { "/home" } else { "/login?error" };
             Reply::text("").status(302).header("location", location)
@@ -110,15 +110,15 @@ fn attempts_at_a_guard_are_audited_without_unknown_names() {
     let guard = json!([{"match": "/login", "user_in": "form", "failed_redirect": ["/login?error*"],
         "succeeded_redirect": ["/home*"]},
         {"match": "/otp", "user_in": "form", "require_name": false, "failed_status": [401]}]);
-    let gate = Gate::before(&portal)
+    let proxy = TestProxy::in_front_of(&portal)
         .generic(&[("/**", "open")])
         .accounts()
         .setting("account_lock.enabled", true)
         .setting("account_lock.max_attempts", 3)
         .setting("guard", guard)
         .setting("log.audit", "audit.log");
-    People::in_folder(gate.folder()).add("carbon.super", "alex", RIGHT);
-    let binary = gate.serve();
+    TestAccounts::in_folder(proxy.folder()).add("carbon.super", "alex", RIGHT);
+    let binary = proxy.serve();
     let file = binary.folder().join("audit.log");
     let sign_in = |path: &str, body: &str| {
         let ask = binary.post(path).header("content-type", "application/x-www-form-urlencoded");
@@ -154,7 +154,7 @@ fn attempts_at_a_guard_are_audited_without_unknown_names() {
 /// A portal that never answers a body with `hold`, breaks off after `break`, and says that every other password is wrong.
 fn guarding_portal() -> Portal {
     Portal::answering("")
-        .deciding("/", |request| {
+        .route_with("/", |request| {
             let body = String::from_utf8_lossy(&request.body).into_owned();
             let wrong = Reply::text("").status(302).header("location", "/login?error");
             match () {
@@ -171,7 +171,7 @@ fn guarding(portal: &Portal) -> Binary {
         "succeeded_redirect": ["/home*"]},
         {"match": "/otp", "user_in": "form", "require_name": false, "failed_redirect": ["/login?error*"],
         "succeeded_redirect": ["/home*"]}]);
-    let gate = Gate::before(portal)
+    let proxy = TestProxy::in_front_of(portal)
         .generic(&[("/**", "open")])
         .accounts()
         .trusting("127.0.0.0/8")
@@ -179,8 +179,8 @@ fn guarding(portal: &Portal) -> Binary {
         .setting("account_lock.max_attempts", 3)
         .setting("guard", guard)
         .setting("log.audit", "audit.log");
-    People::in_folder(gate.folder()).add("carbon.super", "alex", RIGHT);
-    gate.serve()
+    TestAccounts::in_folder(proxy.folder()).add("carbon.super", "alex", RIGHT);
+    proxy.serve()
 }
 
 fn at_guard(binary: &Binary) -> Vec<Value> {
@@ -265,7 +265,7 @@ fn audit_log_names_the_kind_of_a_lock_at_a_guard() {
         .start();
     let guard = json!([{"match": "/login", "user_in": "form", "failed_status": [401]},
         {"match": "/otp", "user_in": "form", "require_name": false, "failed_status": [401]}]);
-    let binary = Gate::before(&portal)
+    let binary = TestProxy::in_front_of(&portal)
         .generic(&[("/**", "open")])
         .accounts()
         .setting("account_lock.enabled", true)
@@ -332,7 +332,7 @@ fn audit_events_are_sent_to_a_unix_socket_and_to_udp() {
 }
 
 #[test]
-fn audit_events_are_sent_over_tcp_and_outlive_a_restart_of_the_server() {
+fn audit_events_over_tcp_survive_a_syslog_server_restart() {
     let portal = Portal::answering("").start();
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let binary = auditing(&portal, &format!("syslog+tcp://{}", server.local_addr().unwrap())).serve();
@@ -361,7 +361,7 @@ fn audit_events_over_tls_reach_only_the_named_server() {
     // another server of the same authority gets nothing
     let other = pki.server_at("other", &["other.example"]);
     assert!(accept_tls(&server, &other).fill_buf().is_err());
-    eventually(|| binary.has_said("log cannot be written"));
+    eventually(|| binary.has_logged("log cannot be written"));
     // twice: the server closes the connection in between, and Doorward connects again
     let shown = pki.server();
     for request in [request, String::new()] {
@@ -398,25 +398,25 @@ fn counted(connection: &mut impl Read) -> String {
 }
 
 #[test]
-fn a_syslog_server_that_is_away_delays_no_sign_in_and_loses_no_event() {
+fn unreachable_syslog_server_delays_and_loses_nothing() {
     let portal = Portal::answering("").start();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     let binary = auditing(&portal, &format!("syslog+unix://{}", path.display())).serve();
     let request = guess(&binary);
     // `log.level` leaves the warnings of the audit log itself in
-    eventually(|| binary.has_said("log cannot be written"));
+    eventually(|| binary.has_logged("log cannot be written"));
     assert_eq!(binary.metric("doorward_audit_log_dropped_total"), 0);
     let server = UnixDatagram::bind(&path).unwrap();
     server.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut message = vec![0; 4096];
     let length = server.recv(&mut message).unwrap();
     assert_eq!(event_of(std::str::from_utf8(&message[..length]).unwrap())["request_id"], request);
-    assert_eq!(binary.times_said("log cannot be written"), 1);
+    assert_eq!(binary.log_count("log cannot be written"), 1);
 }
 
 #[test]
-fn an_edit_sends_audit_events_elsewhere_without_a_restart() {
+fn changes_the_audit_target_without_a_restart() {
     let portal = Portal::answering("").start();
     let binary = auditing(&portal, "one.log").serve();
     let config = binary.folder().join("deployment.toml");
@@ -439,11 +439,11 @@ fn reload_hands_over_waiting_events_unless_it_is_invalid() {
     let config = binary.folder().join("deployment.toml");
     let text = fs::read_to_string(&config).unwrap();
     guess(&binary);
-    eventually(|| binary.has_said("log cannot be written"));
+    eventually(|| binary.has_logged("log cannot be written"));
     let wrong = "syslog+tls://localhost:6514?ca_file=/nosuch.pem";
     fs::write(&config, text.replace(&away, wrong)).unwrap();
-    eventually(|| binary.has_said("deployment.toml is not taken over"));
-    assert!(!binary.has_said("deployment.toml is in force"));
+    eventually(|| binary.has_logged("deployment.toml is not taken over"));
+    assert!(!binary.has_logged("deployment.toml is in force"));
     fs::write(&config, text.replace(&away, "two.log")).unwrap();
     eventually(|| actions(&binary.folder().join("two.log")) == ["login.rejected"]);
     assert_eq!(binary.metric("doorward_audit_log_dropped_total"), 0);

@@ -5,11 +5,12 @@ use std::{net::TcpStream, process::Output};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Binary, Gate, Idp, Portal, Reply, binary::doorward, eventually, eventually::throughout, gate::GateBuilder,
+    Binary, Idp, Portal, Reply, TestProxy, binary::doorward, eventually, eventually::throughout,
+    proxy::TestProxyBuilder,
 };
 
-fn served(portal: &Portal) -> GateBuilder {
-    Gate::before(portal).generic(&[("/**", "open")]).setting("server.drain_timeout", "10s")
+fn served(portal: &Portal) -> TestProxyBuilder {
+    TestProxy::in_front_of(portal).generic(&[("/**", "open")]).setting("server.drain_timeout", "10s")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -17,7 +18,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Runs a command with the builder's configuration.
-fn run(builder: GateBuilder, words: &[&str]) -> Output {
+fn run(builder: TestProxyBuilder, words: &[&str]) -> Output {
     let (file, _home) = builder.write();
     doorward(words.iter().copied().chain(["--config", file.to_str().unwrap()]))
 }
@@ -27,8 +28,8 @@ fn health(binary: &Binary, probe: &str) -> Option<i32> {
 }
 
 #[test]
-fn sigterm_not_ready_then_finishes_what_it_has_then_exit_code_0() {
-    let (stream, hose) = Reply::stream();
+fn sigterm_drains_and_exits_with_0() {
+    let (stream, sender) = Reply::stream();
     let portal = Portal::answering("hello").route("/slow", stream).start();
     let mut binary = served(&portal).setting("server.drain_delay", "2s").serve();
     let mut wire = binary.get("/slow").open();
@@ -39,11 +40,11 @@ fn sigterm_not_ready_then_finishes_what_it_has_then_exit_code_0() {
     assert_eq!(binary.get("/").send().text(), "hello", "still served until the balancer has noticed");
     eventually(|| TcpStream::connect(binary.http).is_err());
     assert!(binary.is_running(), "a request is in flight");
-    hose.send("the end");
-    drop(hose);
+    sender.send("the end");
+    drop(sender);
     assert_eq!((wire.chunk().as_str(), wire.chunk().as_str()), ("the end", ""));
     assert_eq!(binary.exit_code(), Some(0));
-    assert!(binary.has_said("gone"));
+    assert!(binary.has_logged("stopped"));
 }
 
 #[test]
@@ -58,7 +59,7 @@ fn sigterm_with_idle_connections_ends_at_once() {
 }
 
 #[test]
-fn a_second_signal_does_not_wait() {
+fn second_signal_stops_at_once() {
     let (stream, _hose) = Reply::stream();
     let portal = Portal::replying(stream).start();
     let mut binary = served(&portal).setting("server.drain_timeout", "10m").serve();
@@ -72,7 +73,7 @@ fn a_second_signal_does_not_wait() {
 }
 
 #[test]
-fn what_outlives_the_drain_is_cut() {
+fn drain_timeout_closes_open_connections() {
     let (stream, _hose) = Reply::stream();
     let portal = Portal::replying(stream).start();
     let mut binary = served(&portal).setting("server.drain_timeout", "300ms").serve();
@@ -83,7 +84,7 @@ fn what_outlives_the_drain_is_cut() {
 }
 
 #[test]
-fn health_asks_the_private_port() {
+fn health_command_queries_the_private_port() {
     let portal = Portal::answering("").start();
     let mut binary = served(&portal).setting("server.drain_delay", "10m").serve();
     assert_eq!(["live", "ready", "startup"].map(|probe| health(&binary, probe)), [Some(0); 3]);
@@ -99,15 +100,15 @@ fn health_asks_the_private_port() {
     assert_eq!((health(&binary, "live"), health(&binary, "startup")), (Some(0), Some(0)));
     binary.signal("TERM");
     binary.exit_code();
-    assert_eq!(health(&binary, "live"), Some(1), "nobody answers");
+    assert_eq!(health(&binary, "live"), Some(1), "no server answers");
     assert_eq!(doorward(["health", "mood"]).status.code(), Some(2));
-    let told = doorward(["health", "--address", "localhost"]);
-    assert_eq!(told.status.code(), Some(2));
-    assert!(text(&told.stderr).contains("such as 127.0.0.1:9901"), "{}", text(&told.stderr));
+    let message = doorward(["health", "--address", "localhost"]);
+    assert_eq!(message.status.code(), Some(2));
+    assert!(text(&message.stderr).contains("such as 127.0.0.1:9901"), "{}", text(&message.stderr));
 }
 
 #[test]
-fn what_is_logged_of_a_sign_in_names_its_request() {
+fn sign_in_log_lines_carry_the_request_id() {
     let portal = Portal::answering("").route("/login", Reply::text("wrong").status(401)).start();
     let guard = json!([{"match": "POST /login", "user_in": "form", "succeeded_status": [200]}]);
     let binary = served(&portal)
@@ -131,7 +132,7 @@ fn what_is_logged_of_a_sign_in_names_its_request() {
         let answer = sign_in(path);
         let mut line = None;
         eventually(|| {
-            line = binary.said(said);
+            line = binary.log_line(said);
             line.is_some()
         });
         let line = line.unwrap();
@@ -140,16 +141,16 @@ fn what_is_logged_of_a_sign_in_names_its_request() {
 }
 
 #[test]
-fn why_a_portal_is_down_is_in_the_log() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{nobody}");
+fn logs_why_the_portal_is_unreachable() {
+    let closed_port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{closed_port}");
     let portal = Portal::answering("").start();
     let binary = served(&portal).setting("portal.upstream", json!([{"path": "/", "url": url}])).serve();
     let answer = binary.get("/").send();
     assert_eq!(answer.status, 502);
     let mut line = None;
     eventually(|| {
-        line = binary.said("the portal gave no answer");
+        line = binary.log_line("the portal gave no answer");
         line.is_some()
     });
     let line = line.unwrap();
@@ -159,7 +160,7 @@ fn why_a_portal_is_down_is_in_the_log() {
 }
 
 #[test]
-fn init_writes_for_either_profile_what_check_accepts() {
+fn init_writes_a_valid_configuration_for_each_profile() {
     let home = tempfile::tempdir().unwrap();
     for (profile, written) in
         [(None, "wso2-apim"), (Some("wso2-apim"), "wso2-apim"), (Some("generic"), "generic")]
@@ -182,7 +183,7 @@ fn init_writes_for_either_profile_what_check_accepts() {
 }
 
 #[test]
-fn check_exits_with_0_or_2_and_says_where() {
+fn check_exits_with_0_or_2_and_reports_positions() {
     let portal = Portal::answering("").start();
     let good = run(served(&portal), &["check"]);
     assert_eq!(good.status.code(), Some(0));
@@ -196,7 +197,7 @@ fn check_exits_with_0_or_2_and_says_where() {
 }
 
 #[test]
-fn check_reads_texts_and_templates_and_looks_at_the_place_of_the_store() {
+fn check_validates_texts_templates_and_store_path() {
     let portal = Portal::answering("").start();
     let checked = |text: &str, broken: bool| {
         let (file, home) =
@@ -231,7 +232,7 @@ fn check_reads_texts_and_templates_and_looks_at_the_place_of_the_store() {
 #[test]
 fn check_json_is_one_document() {
     let portal = Portal::answering("").start();
-    let document = |builder: GateBuilder| {
+    let document = |builder: TestProxyBuilder| {
         let output = run(builder, &["check", "--json"]);
         (output.status.code(), serde_json::from_slice::<Value>(&output.stdout).unwrap())
     };
@@ -244,7 +245,7 @@ fn check_json_is_one_document() {
 }
 
 #[test]
-fn a_configuration_with_mistakes_is_not_served() {
+fn serve_rejects_an_invalid_configuration() {
     let portal = Portal::answering("").start();
     let refused = run(served(&portal).setting("server.wokers", 1), &["serve"]);
     assert_eq!(refused.status.code(), Some(2));
@@ -252,52 +253,52 @@ fn a_configuration_with_mistakes_is_not_served() {
 }
 
 #[test]
-fn a_log_filter_that_means_nothing_is_refused() {
+fn rejects_an_invalid_log_filter() {
     let portal = Portal::answering("").start();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = json!([taken.local_addr().unwrap().to_string()]);
     for (filter, code) in [("inof", 2), ("info,doorward=loud", 2), ("info,doorward::token=debug", 1), ("", 1)]
     {
-        // who gets past the filter ends at a port that is taken
+        // a valid filter leads to the next error: a port in use
         let output =
             run(served(&portal).setting("server.listen", listen.clone()), &["serve", "--log", filter]);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{filter}: {said}");
-        let told = format!("--log (DOORWARD_LOG): {filter:?} is not a log level or filter (write a level");
-        assert_eq!(said.contains(&told), code == 2, "{said}");
+        let message = format!("--log (DOORWARD_LOG): {filter:?} is not a log level or filter (write a level");
+        assert_eq!(said.contains(&message), code == 2, "{said}");
     }
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_with_its_key_and_what_to_do() {
+fn port_in_use_error_names_the_key_and_a_remedy() {
     let portal = Portal::answering("").start();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let at = taken.local_addr().unwrap().to_string();
     for key in ["server.listen", "server.tls.listen", "management.listen", "admin.listen"] {
         let address = if key.starts_with("server") { json!([at]) } else { json!(at) };
-        let mut gate = served(&portal).accounts();
+        let mut proxy = served(&portal).accounts();
         if key == "server.tls.listen" {
-            gate = gate.tls();
+            proxy = proxy.tls();
         }
-        let output = run(gate.setting(key, address), &["serve"]);
+        let output = run(proxy.setting(key, address), &["serve"]);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{key}: {said}");
-        let told = format!("error: cannot listen on {at} ({key}): Address already in use");
+        let message = format!("error: cannot listen on {at} ({key}): Address already in use");
         let remedy = "another process listens there: end it, or write another address";
-        assert!(said.contains(&told) && said.contains(remedy), "{key}: {said}");
+        assert!(said.contains(&message) && said.contains(remedy), "{key}: {said}");
         assert_eq!(said.matches("cannot listen").count(), 1, "{said}");
     }
 }
 
 #[test]
-fn a_tenants_key_file_that_cannot_be_used_is_in_the_log() {
+fn logs_an_unusable_key_file_of_a_tenant() {
     let portal = Portal::answering("").start();
     let issuer = json!({"issuer": "x", "audiences": ["a"], "jwks_file": "nosuch.json"});
     let binary = served(&portal).tenant("acme.com", &json!({"Doorward": {"issuers": [issuer]}})).serve();
     binary.get("/").tenant("acme.com").send();
     let mut line = None;
     eventually(|| {
-        line = binary.said("Doorward.issuers[0].jwks_file");
+        line = binary.log_line("Doorward.issuers[0].jwks_file");
         line.is_some()
     });
     let line = line.unwrap();
@@ -306,9 +307,10 @@ fn a_tenants_key_file_that_cannot_be_used_is_in_the_log() {
 }
 
 #[test]
-fn explain_says_allow_sign_in_or_refuse() {
+fn explain_returns_allow_sign_in_or_refuse() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
-    let closed = || Gate::before(&portal).anonymous(false).issuer(&idp).sign_in("https://idp.test/login");
+    let closed =
+        || TestProxy::in_front_of(&portal).anonymous(false).issuer(&idp).sign_in("https://idp.test/login");
     let apis = "/api/am/devportal/v3/apis";
     let token = idp.token().sign();
     let (program, json) = (["-H", "Accept: application/json"], "--json");
@@ -329,16 +331,16 @@ fn explain_says_allow_sign_in_or_refuse() {
             "{words:?}"
         );
     }
-    assert!(portal.saw_nothing(), "nothing is sent");
-    let told = text(&run(closed(), &["explain", apis]).stdout);
-    assert!(told.contains("verdict") && told.contains("carbon.super"), "{told}");
-    let in_words = "one of WSO2's APIs, open to visitors while the anonymous mode is on";
-    assert!(told.contains(in_words), "{told}");
-    let told = text(&run(closed(), &["explain", "/devportal/apis", "--token", "nonsense"]).stdout);
-    assert!(told.contains("token           refused: the token is "), "{told}");
-    assert!(told.contains("; a browser that opens a page with it counts as one without"), "{told}");
-    let told = text(&run(closed(), &["explain", "/devportal/apis", "--token", &token]).stdout);
-    assert!(told.contains("by a token") && !told.contains("refused"), "{told}");
+    assert!(portal.received_nothing(), "nothing is sent");
+    let message = text(&run(closed(), &["explain", apis]).stdout);
+    assert!(message.contains("verdict") && message.contains("carbon.super"), "{message}");
+    let in_words = "one of WSO2's APIs, open to anonymous requests while the anonymous mode is on";
+    assert!(message.contains(in_words), "{message}");
+    let message = text(&run(closed(), &["explain", "/devportal/apis", "--token", "nonsense"]).stdout);
+    assert!(message.contains("token           refused: the token is "), "{message}");
+    assert!(message.contains("; a browser that opens a page with it counts as one without"), "{message}");
+    let message = text(&run(closed(), &["explain", "/devportal/apis", "--token", &token]).stdout);
+    assert!(message.contains("by a token") && !message.contains("refused"), "{message}");
     let unclear = run(closed(), &["explain", "docs"]);
     assert_eq!(unclear.status.code(), Some(2));
     assert!(

@@ -1,14 +1,16 @@
-//! The real binary with accounts: killed while people sign in, and flooded by them.
+//! The real binary with accounts: killed during sign-ins, and flooded with sign-ins.
 
 use doorward::domain::account::Account;
 
-use crate::support::{Binary, Gate, Portal, Reply, ask::Ask, gate::GateBuilder, people::People};
+use crate::support::{
+    Binary, Portal, Reply, TestProxy, browser::TestAccounts, proxy::TestProxyBuilder, request::RequestBuilder,
+};
 
 const RIGHT: &str = "correct horse battery";
 const SIGN_IN: &str = "/.doorward/sign-in?tenant=carbon.super";
 
 /// A wrong password, sent by a browser that vouches for our page.
-fn wrong(binary: &Binary, name: &str) -> Ask<'static> {
+fn wrong(binary: &Binary, name: &str) -> RequestBuilder<'static> {
     binary
         .post(SIGN_IN)
         .header("accept", "text/html")
@@ -17,17 +19,17 @@ fn wrong(binary: &Binary, name: &str) -> Ask<'static> {
         .body(format!("username={name}&password=wrong"))
 }
 
-fn with_accounts(portal: &Portal, locks_after: u32) -> (GateBuilder, People) {
-    let gate = Gate::before(portal)
+fn with_accounts(portal: &Portal, locks_after: u32) -> (TestProxyBuilder, TestAccounts) {
+    let proxy = TestProxy::in_front_of(portal)
         .generic(&[("/**", "signed-in")])
         .accounts()
         .setting("account_lock.enabled", true)
         .setting("account_lock.max_attempts", locks_after);
-    let people = People::in_folder(gate.folder());
-    (gate, people)
+    let accounts = TestAccounts::in_folder(proxy.folder());
+    (proxy, accounts)
 }
 
-/// Sends so many guesses at once, hears the first few answers, kills the binary, and tells how many it answered at all.
+/// Sends this many guesses at once, reads the first few answers, kills the binary, and returns how many it answered.
 fn killed_while_guessing(binary: Binary, name: &str, guesses: usize, heard: usize) -> (u32, Binary) {
     let mut wires: Vec<_> = (0..guesses).map(|_| wrong(&binary, name).open()).collect();
     let later = wires.split_off(heard);
@@ -38,30 +40,30 @@ fn killed_while_guessing(binary: Binary, name: &str, guesses: usize, heard: usiz
     }
     let killed = binary.kill_9();
     for mut wire in later {
-        // what it had sent before it died counts, too
+        // answers sent before the kill count, too
         answered += u32::from(wire.answer("POST").is_ok_and(|answer| answer.status == 403));
     }
     (answered, killed.serve_again())
 }
 
 #[test]
-fn kill_9_of_the_binary_loses_no_count_no_lock_no_session_and_no_account() {
+fn kill_9_loses_no_counter_lock_session_or_account() {
     let portal = Portal::replying(Reply::text("portal")).start();
-    let (gate, people) = with_accounts(&portal, 5);
-    let [alex, kim, sam] = ["alex", "kim", "sam"].map(|name| people.add("carbon.super", name, RIGHT));
-    let failures = |account: &Account| people.counter(account).failures;
-    let mut binary = gate.serve();
+    let (proxy, accounts) = with_accounts(&portal, 5);
+    let [alex, kim, sam] = ["alex", "kim", "sam"].map(|name| accounts.add("carbon.super", name, RIGHT));
+    let failures = |account: &Account| accounts.counter(account).failures;
+    let mut binary = proxy.serve();
 
     let jar = {
-        let mut visitor = binary.visitor();
-        visitor.sign_in("carbon.super", "alex", RIGHT);
-        assert!(visitor.is_signed_in());
-        visitor.jar
+        let mut browser = binary.browser();
+        browser.sign_in("carbon.super", "alex", RIGHT);
+        assert!(browser.is_signed_in());
+        browser.jar
     };
     for _ in 0..5 {
         assert_eq!(wrong(&binary, "kim").send().status, 403);
     }
-    let locked = people.counter(&kim);
+    let locked = accounts.counter(&kim);
     let mut answered = 0;
     for _ in 0..2 {
         let (more, again) = killed_while_guessing(binary, "sam", 2, 1);
@@ -70,42 +72,42 @@ fn kill_9_of_the_binary_loses_no_count_no_lock_no_session_and_no_account() {
         assert!((answered..=4).contains(&counted), "{answered} were answered, {counted} are counted");
     }
 
-    let mut visitor = binary.visitor();
-    visitor.jar = jar;
-    assert!(visitor.is_signed_in(), "the cookie that was given out");
-    assert_eq!(people.counter(&kim), locked);
-    assert_eq!(binary.visitor().sign_in("carbon.super", "kim", RIGHT).status, 403, "still locked");
-    // all accounts are there, and who was not locked gets in
-    assert_eq!(binary.visitor().sign_in("carbon.super", "sam", RIGHT).status, 303);
+    let mut browser = binary.browser();
+    browser.jar = jar;
+    assert!(browser.is_signed_in(), "the cookie that was given out");
+    assert_eq!(accounts.counter(&kim), locked);
+    assert_eq!(binary.browser().sign_in("carbon.super", "kim", RIGHT).status, 403, "still locked");
+    // all accounts exist, and those that were not locked can sign in
+    assert_eq!(binary.browser().sign_in("carbon.super", "sam", RIGHT).status, 303);
     assert_eq!((failures(&sam), failures(&alex)), (0, 0));
 }
 
 #[test]
 fn kill_9_amid_many_guesses_loses_none_that_was_answered() {
     let portal = Portal::answering("portal").start();
-    let (gate, people) = with_accounts(&portal, 1000);
-    let alex = people.add("carbon.super", "alex", RIGHT);
-    let mut binary = gate.serve();
+    let (proxy, accounts) = with_accounts(&portal, 1000);
+    let alex = accounts.add("carbon.super", "alex", RIGHT);
+    let mut binary = proxy.serve();
     let (mut answered, mut sent) = (0, 0);
     for heard in [1, 7, 15] {
         let (more, again) = killed_while_guessing(binary, "alex", 20, heard);
         (answered, sent, binary) = (answered + more, sent + 20, again);
-        let counted = people.counter(&alex).failures;
+        let counted = accounts.counter(&alex).failures;
         assert!((answered..=sent).contains(&counted), "{answered} were answered, {counted} are counted");
     }
 }
 
 /// Attack: as many sign-ins at once as there are connections, each worth the memory of a hash if it could.
 #[test]
-fn attack_a_flood_of_sign_ins_takes_no_more_memory_than_the_settings_say() {
+fn attack_sign_in_flood_exceeds_the_memory_limit() {
     const HASH_KIB: u64 = 19_456;
     const AT_A_TIME: u64 = 2;
     // 200 connections of a debug build, and hashes whose memory the allocator has not given back yet
     const MARGIN_KIB: u64 = 64 << 10;
     let portal = Portal::answering("portal").start();
-    let (gate, people) = with_accounts(&portal, 1000);
-    people.add("carbon.super", "alex", RIGHT);
-    let binary = gate
+    let (proxy, accounts) = with_accounts(&portal, 1000);
+    accounts.add("carbon.super", "alex", RIGHT);
+    let binary = proxy
         .trusting("127.0.0.0/8")
         .setting("accounts.hash_memory", HASH_KIB)
         .setting("accounts.hash_iterations", 1)
@@ -126,7 +128,7 @@ fn attack_a_flood_of_sign_ins_takes_no_more_memory_than_the_settings_say() {
     let (verified, refused): (Vec<_>, Vec<_>) = answers.partition(|status| *status == 403);
     assert!(refused.iter().all(|status| *status == 429), "{refused:?}");
     assert!(verified.len() > 10 * usize::try_from(AT_A_TIME).unwrap(), "{} were verified", verified.len());
-    let most = binary.most_memory();
+    let most = binary.peak_memory();
     println!("{} MiB before, at most {} MiB", before >> 10, most >> 10);
     assert!(most < before + AT_A_TIME * HASH_KIB + MARGIN_KIB, "{before} KiB before, {most} KiB at most");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{AnyConnection, Connection as _};
 
 use crate::support::{
-    Gate, People, Portal,
+    Portal, TestAccounts, TestProxy,
     binary::{Binary, doorward},
     database::block_on,
     eventually::{throughout, within},
@@ -16,10 +16,10 @@ const RIGHT: &str = "correct horse battery";
 #[test]
 fn sign_ins_work_again_within_a_second_of_free_space() {
     let portal = Portal::answering("portal").start();
-    let gate = Gate::before(&portal).generic(&[("/**", "signed-in")]).accounts();
-    let small = gate.serve_on_small_disk("2m", |people| drop(people.add("carbon.super", "alex", RIGHT)));
+    let proxy = TestProxy::in_front_of(&portal).generic(&[("/**", "signed-in")]).accounts();
+    let small = proxy.serve_on_small_disk("2m", |accounts| drop(accounts.add("carbon.super", "alex", RIGHT)));
     let Some((binary, disk)) = small else { return };
-    let sign_in = || binary.visitor().sign_in("carbon.super", "alex", RIGHT).status;
+    let sign_in = || binary.browser().sign_in("carbon.super", "alex", RIGHT).status;
     assert_eq!(sign_in(), 303);
     for _ in 0..2 {
         disk.fill();
@@ -33,19 +33,20 @@ fn sign_ins_work_again_within_a_second_of_free_space() {
 
 /// On SQLite; what the probe says and whether it fails.
 #[test]
-fn a_store_that_takes_no_changes_is_reported_and_fails_the_probe_where_it_should() {
+fn read_only_store_is_reported_and_fails_the_write_probe() {
     for (probe, fails) in [("read", false), ("write", true)] {
         let portal = Portal::answering("portal").start();
-        let gate = Gate::before(&portal).generic(&[("/**", "signed-in")]).accounts();
-        let gate = gate.setting("admin.store_probe", probe);
-        let small = gate.serve_on_small_disk("2m", |people| drop(people.add("carbon.super", "alex", RIGHT)));
+        let proxy = TestProxy::in_front_of(&portal).generic(&[("/**", "signed-in")]).accounts();
+        let proxy = proxy.setting("admin.store_probe", probe);
+        let small =
+            proxy.serve_on_small_disk("2m", |accounts| drop(accounts.add("carbon.super", "alex", RIGHT)));
         let Some((binary, disk)) = small else { return };
-        let mut known = binary.visitor();
+        let mut known = binary.browser();
         known.sign_in("carbon.super", "alex", RIGHT);
         disk.fill();
         let metric = |name: &str| binary.admin("/metrics").text().contains(name);
         within(Duration::from_secs(15), || {
-            binary.visitor().sign_in("carbon.super", "alex", RIGHT);
+            binary.browser().sign_in("carbon.super", "alex", RIGHT);
             metric("doorward_store_writable 0\n")
         });
         let ready = binary.admin("/readyz");
@@ -62,11 +63,11 @@ fn a_store_that_takes_no_changes_is_reported_and_fails_the_probe_where_it_should
 #[test]
 fn the_reported_state_does_not_change_while_the_disk_stays_full() {
     let portal = Portal::answering("portal").start();
-    let gate = Gate::before(&portal).generic(&[("/**", "signed-in")]).accounts();
-    let gate = gate.setting("admin.store_probe", "write");
-    let small = gate.serve_on_small_disk("2m", |people| drop(people.add("carbon.super", "alex", RIGHT)));
+    let proxy = TestProxy::in_front_of(&portal).generic(&[("/**", "signed-in")]).accounts();
+    let proxy = proxy.setting("admin.store_probe", "write");
+    let small = proxy.serve_on_small_disk("2m", |accounts| drop(accounts.add("carbon.super", "alex", RIGHT)));
     let Some((binary, disk)) = small else { return };
-    let sign_in = || binary.visitor().sign_in("carbon.super", "alex", RIGHT).status;
+    let sign_in = || binary.browser().sign_in("carbon.super", "alex", RIGHT).status;
     within(Duration::from_secs(5), || {
         disk.fill_but(8192);
         sign_in() == 503
@@ -79,7 +80,7 @@ fn the_reported_state_does_not_change_while_the_disk_stays_full() {
     });
     assert_eq!(
         ["the store of accounts has a fault", "the store of accounts works again"]
-            .map(|message| binary.times_said(message)),
+            .map(|message| binary.log_count(message)),
         [1, 0]
     );
     disk.free();
@@ -91,11 +92,11 @@ fn the_reported_state_does_not_change_while_the_disk_stays_full() {
 #[test]
 fn a_locked_database_is_reported_and_needs_no_restart() {
     let (binary, _portal) = with_alex();
-    let sign_in = || binary.visitor().sign_in("carbon.super", "alex", RIGHT).status;
-    let mut known = binary.visitor();
+    let sign_in = || binary.browser().sign_in("carbon.super", "alex", RIGHT).status;
+    let mut known = binary.browser();
     assert_eq!(known.sign_in("carbon.super", "alex", RIGHT).status, 303);
     let mut lock = connection(&binary, "BEGIN IMMEDIATE");
-    let refused = binary.visitor().sign_in("carbon.super", "alex", RIGHT);
+    let refused = binary.browser().sign_in("carbon.super", "alex", RIGHT);
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
     let reported = "store: cannot write: database is locked";
     within(Duration::from_secs(15), || binary.admin("/readyz").text().contains(reported));
@@ -112,8 +113,8 @@ fn a_locked_database_is_reported_and_needs_no_restart() {
 #[test]
 fn an_io_error_of_the_database_is_reported_and_needs_no_restart() {
     let (binary, _portal) = with_alex();
-    let sign_in = || binary.visitor().sign_in("carbon.super", "alex", RIGHT).status;
-    let mut known = binary.visitor();
+    let sign_in = || binary.browser().sign_in("carbon.super", "alex", RIGHT).status;
+    let mut known = binary.browser();
     assert_eq!(known.sign_in("carbon.super", "alex", RIGHT).status, 303);
     // SQLite does not restart a write-ahead log that has a reader
     let _reader = connection(&binary, "SELECT * FROM change_clock");
@@ -135,28 +136,28 @@ fn an_io_error_of_the_database_is_reported_and_needs_no_restart() {
 #[test]
 fn acknowledged_sessions_survive_a_power_cut() {
     let portal = Portal::answering("portal").start();
-    let gate = Gate::before(&portal).generic(&[("/**", "signed-in")]).accounts();
-    let on_image = gate.serve_on_image(|people| drop(people.add("carbon.super", "alex", RIGHT)));
+    let proxy = TestProxy::in_front_of(&portal).generic(&[("/**", "signed-in")]).accounts();
+    let on_image = proxy.serve_on_image(|accounts| drop(accounts.add("carbon.super", "alex", RIGHT)));
     let Some((binary, image)) = on_image else { return };
-    let mut browsers: Vec<_> = (0..5).map(|_| binary.visitor()).collect();
+    let mut browsers: Vec<_> = (0..5).map(|_| binary.browser()).collect();
     for browser in &mut browsers {
         assert_eq!(browser.sign_in("carbon.super", "alex", RIGHT).status, 303);
     }
     let after = image.cut_power(&binary);
     for browser in &browsers {
-        assert!(after.visitor().with_cookies_of(browser).is_signed_in(), "an acknowledged session is lost");
+        assert!(after.browser().with_cookies_of(browser).is_signed_in(), "an acknowledged session is lost");
     }
 }
 
 #[test]
 fn nothing_is_acknowledged_into_a_store_that_was_removed() {
     let portal = Portal::answering("portal").start();
-    let gate = Gate::before(&portal).generic(&[("/**", "signed-in")]).accounts();
-    let people = People::in_folder(gate.folder());
-    people.add("carbon.super", "alex", RIGHT);
-    people.close();
-    let binary = gate.serve();
-    let sign_in = || binary.visitor().sign_in("carbon.super", "alex", RIGHT).status;
+    let proxy = TestProxy::in_front_of(&portal).generic(&[("/**", "signed-in")]).accounts();
+    let accounts = TestAccounts::in_folder(proxy.folder());
+    accounts.add("carbon.super", "alex", RIGHT);
+    accounts.close();
+    let binary = proxy.serve();
+    let sign_in = || binary.browser().sign_in("carbon.super", "alex", RIGHT).status;
     assert_eq!(sign_in(), 303);
     let (file, away) = (binary.folder().join("people.db"), binary.folder().join("away.db"));
     std::fs::rename(&file, &away).unwrap();
@@ -170,12 +171,12 @@ fn nothing_is_acknowledged_into_a_store_that_was_removed() {
 }
 
 #[test]
-fn a_lost_store_is_an_error_at_the_start_and_not_a_new_one() {
+fn start_fails_if_the_store_was_lost() {
     let portal = Portal::answering("portal").start();
-    let gate = Gate::before(&portal).generic(&[("/**", "signed-in")]).accounts();
-    People::in_folder(gate.folder()).close();
-    std::fs::write(gate.folder().join("people.db"), "").unwrap();
-    let (file, folder) = gate.write();
+    let proxy = TestProxy::in_front_of(&portal).generic(&[("/**", "signed-in")]).accounts();
+    TestAccounts::in_folder(proxy.folder()).close();
+    std::fs::write(proxy.folder().join("people.db"), "").unwrap();
+    let (file, folder) = proxy.write();
     let said = doorward(["serve", "--config", &file.display().to_string()]);
     let error = String::from_utf8_lossy(&said.stderr);
     assert!(!said.status.success() && error.contains("missing or empty"), "{error}");
@@ -185,11 +186,11 @@ fn a_lost_store_is_an_error_at_the_start_and_not_a_new_one() {
 
 fn with_alex() -> (Binary, Portal) {
     let portal = Portal::answering("portal").start();
-    let gate = Gate::before(&portal).generic(&[("/**", "signed-in")]).accounts();
-    let people = People::in_folder(gate.folder());
-    people.add("carbon.super", "alex", RIGHT);
-    people.close();
-    (gate.serve_without_size_signal(), portal)
+    let proxy = TestProxy::in_front_of(&portal).generic(&[("/**", "signed-in")]).accounts();
+    let accounts = TestAccounts::in_folder(proxy.folder());
+    accounts.add("carbon.super", "alex", RIGHT);
+    accounts.close();
+    (proxy.serve_without_size_signal(), portal)
 }
 
 /// Opens another connection to the binary's database and runs this statement.

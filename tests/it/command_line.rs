@@ -1,17 +1,17 @@
-//! Commands that need no accounts, asked wrongly: what they say, and what they leave alone.
+//! Usage errors of commands that need no accounts: the message, and that no file is changed.
 
 use std::{fs, path::Path};
 
 use crate::support::binary::doorward;
 
-/// Asked wrongly, it ends with this code; what it says.
+/// Runs a command that must fail with this exit code, and returns its message.
 #[track_caller]
 fn refused(words: &[&str], code: i32) -> String {
     let output = doorward(words);
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{words:?}: {told}");
-    assert!(told.starts_with("error: "), "{words:?}: {told}");
-    told
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{words:?}: {message}");
+    assert!(message.starts_with("error: "), "{words:?}: {message}");
+    message
 }
 
 fn path(folder: &Path, name: &str) -> String {
@@ -19,14 +19,14 @@ fn path(folder: &Path, name: &str) -> String {
 }
 
 #[test]
-fn the_demo_leaves_a_folder_that_is_not_its_own_as_it_is() {
+fn demo_does_not_change_a_foreign_folder() {
     let home = tempfile::tempdir().unwrap();
     let folder = path(home.path(), "other");
     assert!(doorward(["init", &folder]).status.success());
     let file = path(home.path(), "other/deployment.toml");
     let before = fs::read_to_string(&file).unwrap();
-    let told = refused(&["demo", "--folder", &folder, "--port", "0"], 2);
-    assert_eq!(told, format!("error: {file} is not the demo's: name another --folder\n"));
+    let message = refused(&["demo", "--folder", &folder, "--port", "0"], 2);
+    assert_eq!(message, format!("error: {file} is not the demo's: name another --folder\n"));
     assert_eq!(fs::read_to_string(&file).unwrap(), before);
     for name in ["doorward.db", "sample-portal-keys.json", "tenants/closed.example"] {
         assert!(!Path::new(&folder).join(name).exists(), "{name}");
@@ -34,67 +34,67 @@ fn the_demo_leaves_a_folder_that_is_not_its_own_as_it_is() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named_with_the_flag_that_named_it() {
+fn missing_file_error_names_its_flag() {
     let home = tempfile::tempdir().unwrap();
     let folder = path(home.path(), "config");
     assert!(doorward(["init", &folder]).status.success());
     let file = path(home.path(), "config/deployment.toml");
     let missing = path(home.path(), "nosuch");
-    let told = refused(&["explain", "/", "--token-file", &missing, "--config", &file], 2);
-    assert!(told.starts_with(&format!("error: --token-file {missing}: No such file")), "{told}");
+    let message = refused(&["explain", "/", "--token-file", &missing, "--config", &file], 2);
+    assert!(message.starts_with(&format!("error: --token-file {missing}: No such file")), "{message}");
 }
 
 #[test]
-fn a_folder_in_place_of_a_file_and_a_file_in_place_of_a_folder_are_said_with_a_remedy() {
+fn file_and_folder_mixups_are_reported_with_a_remedy() {
     let home = tempfile::tempdir().unwrap();
     let folder = path(home.path(), "config");
     assert!(doorward(["init", &folder]).status.success());
     for command in ["check", "serve"] {
         let output = doorward([command, "--config", &folder]);
-        let told = [output.stdout, output.stderr].concat();
-        let told = String::from_utf8_lossy(&told).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{told}");
+        let message = [output.stdout, output.stderr].concat();
+        let message = String::from_utf8_lossy(&message).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{message}");
         assert!(
-            told.contains(&format!("this is a folder (write --config {folder}/deployment.toml)")),
-            "{told}"
+            message.contains(&format!("this is a folder (write --config {folder}/deployment.toml)")),
+            "{message}"
         );
     }
     let file = path(home.path(), "config/deployment.toml");
-    let told = refused(&["init", &file], 1);
-    assert!(told.contains(&format!("{file} is a file: name a folder")), "{told}");
+    let message = refused(&["init", &file], 1);
+    assert!(message.contains(&format!("{file} is a file: name a folder")), "{message}");
 }
 
 #[test]
-fn a_certificate_is_made_for_host_names_and_addresses_only() {
+fn certs_accepts_only_host_names_and_addresses() {
     let home = tempfile::tempdir().unwrap();
     let folder = path(home.path(), "certs");
     for name in ["bad name", "", "https://portal.example", "portal.example:8443", "*", "a.*.example"] {
-        let told = refused(&["certs", "--folder", &folder, name], 2);
-        assert!(told.contains(&format!("{name:?} is neither a host name nor an IP address")), "{told}");
+        let message = refused(&["certs", "--folder", &folder, name], 2);
+        assert!(message.contains(&format!("{name:?} is neither a host name nor an IP address")), "{message}");
     }
-    let told = refused(&["certs", "--folder", &folder, "bad name"], 2);
-    assert!(told.contains("no space"), "{told}");
+    let message = refused(&["certs", "--folder", &folder, "bad name"], 2);
+    assert!(message.contains("no space"), "{message}");
     assert!(!Path::new(&folder).exists(), "nothing is made");
     let output = doorward(["certs", "--folder", &folder, "*.portal.example", "portal.example", "::1"]);
     assert!(output.status.success());
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let message = String::from_utf8_lossy(&output.stdout).into_owned();
     for key in ["server.tls.cert_file", "server.tls.key_file", "management.cert_file", "management.key_file"]
     {
-        assert!(told.contains(key), "{key}: {told}");
+        assert!(message.contains(key), "{key}: {message}");
     }
 }
 
 #[test]
-fn help_says_of_each_command_what_its_tenant_is() {
+fn help_describes_the_tenant_flag_of_each_command() {
     for words in [&["governance", "get"][..], &["audit", "list"], &["session", "list"], &["user", "list"]] {
         let output = doorward(words.iter().copied().chain(["--help"]));
-        let told = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(told.contains("The tenant it is about"), "{words:?}: {told}");
+        let message = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(message.contains("The tenant it is about"), "{words:?}: {message}");
     }
 }
 
 #[test]
-fn the_configuration_has_a_short_flag() {
-    let told = refused(&["user", "list", "-c", "nosuch.toml"], 2);
-    assert!(told.contains("nosuch.toml"), "{told}");
+fn config_flag_has_a_short_form() {
+    let message = refused(&["user", "list", "-c", "nosuch.toml"], 2);
+    assert!(message.contains("nosuch.toml"), "{message}");
 }

@@ -1,4 +1,4 @@
-//! What the documents show works: every example is read by the real loader.
+//! The examples of the documents work: the real loader reads each of them.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -9,7 +9,7 @@ use std::{
 
 use doorward::{
     config::{Settings, load::load, tenant_file},
-    domain::route::Access,
+    domain::route::AccessLevel,
 };
 use http::StatusCode;
 
@@ -55,17 +55,17 @@ fn the_rules_shown_for_any_portal_mean_what_they_say() {
     let settings = settings(generic);
     let routes = &settings.defaults.route_table;
     for (method, path, access) in [
-        ("GET", "/assets/app.css", Access::Open),
-        ("GET", "/docs/start", Access::Anonymous),
-        ("GET", "/account/password", Access::SignedIn),
-        ("GET", "/Account", Access::SignedIn),
+        ("GET", "/assets/app.css", AccessLevel::Open),
+        ("GET", "/docs/start", AccessLevel::Anonymous),
+        ("GET", "/account/password", AccessLevel::SignedIn),
+        ("GET", "/Account", AccessLevel::SignedIn),
     ] {
         assert_eq!(routes.classify(method, path).access, access, "{method} {path}");
     }
 }
 
 #[test]
-fn the_tenant_file_shown_in_the_readme_means_what_it_says() {
+fn readme_tenant_file_is_valid() {
     let examples = blocks("README.md", "json");
     let conf = tenant_file::parse(&examples[0], &PathBuf::from("tenant-conf.json")).unwrap();
     assert_eq!((conf.anonymous, conf.hosts), (Some(false), vec!["apis.acme.example".to_owned()]));
@@ -85,7 +85,7 @@ fn the_configuration_in_the_kubernetes_example_is_accepted() {
     assert_eq!(yaml.matches(&format!("prometheus.io/port: \"{admin}\"")).count(), 1);
 }
 
-/// What the Kubernetes example says for accounts, with its comment signs taken away.
+/// The account settings of the Kubernetes example, uncommented.
 #[test]
 fn the_kubernetes_example_can_be_given_accounts() {
     let yaml = read("deploy/kubernetes-sidecar.yaml");
@@ -111,7 +111,7 @@ fn the_kubernetes_example_can_be_given_accounts() {
     let accounts = settings(&text).accounts;
     assert!(accounts.enabled);
     assert_eq!(accounts.store.location.to_string(), "postgres://postgres.example:5432/doorward");
-    assert!(url.contains("sslmode=verify-full"), "whoever is in between must not read the hashes");
+    assert!(url.contains("sslmode=verify-full"), "a machine in between must not read the hashes");
     // the file is where the secret is mounted, and the secret is the one that is shown
     let folder = written.trim_matches('"').rsplit_once('/').unwrap().0.to_owned();
     assert!(yaml.contains(&format!("- {{ name: store, mountPath: {folder}, readOnly: true }}")), "{folder}");
@@ -154,9 +154,9 @@ fn the_systemd_service_can_write_its_store() {
     }
 }
 
-/// What the unit and the pod allow is enough for the built-in limits, and a drain fits into the time they give it.
+/// The limits of the unit and the pod suffice for the built-in limits, and for the time of a drain.
 #[test]
-fn the_examples_leave_room_for_the_built_in_limits() {
+fn deploy_examples_fit_the_built_in_limits() {
     let settings = settings("[[portal.upstream]]\nurl = \"http://127.0.0.1:3000\"\n");
     let drain = (settings.server.drain_delay + settings.server.drain_timeout).as_secs();
     let number = |text: &str, key: &str| -> u64 {
@@ -179,7 +179,7 @@ fn the_examples_leave_room_for_the_built_in_limits() {
 }
 
 #[test]
-fn the_documents_name_only_what_is_there() {
+fn document_links_resolve() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let mut links = 0;
     for document in documents() {
@@ -228,7 +228,7 @@ fn the_readme_is_short_and_shows_both_commands() {
 }
 
 #[test]
-fn decisions_that_the_code_names_are_there_and_each_number_stands_for_one() {
+fn adr_references_exist_and_numbers_are_unique() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let mut named = 0;
     for (path, text) in sources() {

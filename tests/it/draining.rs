@@ -1,26 +1,28 @@
-//! After SIGTERM: clients are moved elsewhere, and what cannot end in time is closed properly and counted.
+//! Draining after SIGTERM: clients are asked to reconnect, and connections that do not end in time are closed and counted.
 
 use serde_json::json;
 
-use crate::support::{Binary, Gate, Portal, Reply, eventually, gate::GateBuilder, h2::H2Connection};
+use crate::support::{
+    Binary, Portal, Reply, TestProxy, eventually, h2::H2Connection, proxy::TestProxyBuilder,
+};
 
 /// A close frame with status 1001.
 const GOING_AWAY: [u8; 4] = [0x88, 2, 0x03, 0xe9];
 /// As HTTP/2 begins with it.
 const WINDOW: u32 = 65_535;
 
-fn before(portal: &Portal) -> GateBuilder {
-    Gate::before(portal).generic(&[("/**", "open")]).websockets_at("/ws")
+fn before(portal: &Portal) -> TestProxyBuilder {
+    TestProxy::in_front_of(portal).generic(&[("/**", "open")]).websockets_at("/ws")
 }
 
 /// Not ready, and serving for as long as the test takes.
-fn draining(portal: &Portal) -> GateBuilder {
+fn draining(portal: &Portal) -> TestProxyBuilder {
     before(portal).setting("server.drain_delay", "10m")
 }
 
 fn drain(binary: &Binary) {
     binary.signal("TERM");
-    eventually(|| binary.has_said("leaving"));
+    eventually(|| binary.has_logged("draining: not ready any more"));
     assert_eq!(binary.admin("/readyz").status, 503);
 }
 
@@ -82,7 +84,7 @@ fn websockets_are_closed_with_1001_at_the_end_of_the_drain() {
 }
 
 #[test]
-fn the_last_line_of_the_log_counts_what_was_cut() {
+fn last_log_line_counts_closed_connections() {
     let (stream, _hose) = Reply::stream();
     let portal = Portal::answering("hello").route("/slow", stream).start();
     for signals in [&["TERM"][..], &["TERM", "INT"]] {
@@ -107,8 +109,8 @@ fn the_last_line_of_the_log_counts_what_was_cut() {
 
 /// Connections, requests, WebSockets.
 fn cut(binary: &Binary) -> (u64, u64, u64) {
-    eventually(|| binary.has_said("gone"));
-    let line = binary.said("gone").unwrap_or(json!(null));
+    eventually(|| binary.has_logged("stopped"));
+    let line = binary.log_line("stopped").unwrap_or(json!(null));
     let count = |name: &str| line[name].as_u64().unwrap();
     (count("connections_cut"), count("requests_cut"), count("websockets_cut"))
 }

@@ -1,4 +1,4 @@
-//! What a server at the edge does before a portal is asked: HTTPS only, known hosts only, the certificate of the name that is
+//! Duties of an edge server before a request reaches the portal: HTTPS only, known hosts only, the certificate of the name that is
 //! asked for, and client certificates.
 
 use std::path::Path;
@@ -7,43 +7,44 @@ use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde_json::json;
 
 use crate::support::{
-    Gate, Portal, eventually,
-    gate::GateBuilder,
-    pki::{Pki, Signed, ask_by_name},
+    Portal, TestProxy, eventually,
+    pki::{Pki, Signed, request_by_name},
+    proxy::TestProxyBuilder,
 };
 
-fn gate(portal: &Portal) -> GateBuilder {
-    Gate::before(portal).generic(&[("/**", "open")])
+fn proxy(portal: &Portal) -> TestProxyBuilder {
+    TestProxy::in_front_of(portal).generic(&[("/**", "open")])
 }
 
 #[test]
 fn hsts_is_sent_over_https_only() {
     let portal = Portal::answering("").start();
     let value = "max-age=31536000; includeSubDomains";
-    let gate = gate(&portal).tls().trusting("127.0.0.0/8").setting("server.hsts", value).start();
+    let proxy = proxy(&portal).tls().trusting("127.0.0.0/8").setting("server.hsts", value).start();
     for (ask, expected) in [
-        (gate.get("/").tls(), Some(value)),
-        (gate.get("/").tls().http2(), Some(value)),
-        (gate.get("/.doorward/nothing").tls(), Some(value)),
-        (gate.get("/a/../b").tls(), Some(value)),
-        (gate.get("/").header("x-forwarded-proto", "https"), Some(value)),
+        (proxy.get("/").tls(), Some(value)),
+        (proxy.get("/").tls().http2(), Some(value)),
+        (proxy.get("/.doorward/nothing").tls(), Some(value)),
+        (proxy.get("/a/../b").tls(), Some(value)),
+        (proxy.get("/").header("x-forwarded-proto", "https"), Some(value)),
         // RFC 6797 §7.2
-        (gate.get("/"), None),
-        (gate.get("/").header("x-forwarded-proto", "http"), None),
+        (proxy.get("/"), None),
+        (proxy.get("/").header("x-forwarded-proto", "http"), None),
     ] {
         assert_eq!(ask.send().header("strict-transport-security"), expected);
     }
-    let mistakes = Gate::before(&portal).setting("server.hsts", "one year").try_start().err().unwrap();
+    let mistakes =
+        TestProxy::in_front_of(&portal).setting("server.hsts", "one year").try_start().err().unwrap();
     assert_eq!(mistakes[0].key, "server.hsts");
 }
 
 #[test]
 fn attack_eavesdropping_on_a_request_in_clear_text() {
     let portal = Portal::answering("").start();
-    let redirecting = gate(&portal).tls().trusting("127.0.0.0/8").setting("server.redirect_to_https", true);
-    let gate = redirecting.start();
-    let port = gate.running.https[0].port();
-    let answer = gate.get("/a/b?c=d").host("portal.test:8080").browser().send();
+    let redirecting = proxy(&portal).tls().trusting("127.0.0.0/8").setting("server.redirect_to_https", true);
+    let proxy = redirecting.start();
+    let port = proxy.running.https[0].port();
+    let answer = proxy.get("/a/b?c=d").host("portal.test:8080").browser().send();
     assert_eq!(answer.status, 308);
     let configured = answer.header("location").unwrap();
     assert!(
@@ -51,17 +52,18 @@ fn attack_eavesdropping_on_a_request_in_clear_text() {
         "{configured}"
     );
     // the proxy before Doorward is at the usual port
-    let ask = gate.get("/x").header("x-forwarded-proto", "http").header("x-forwarded-host", "portal.test");
+    let ask = proxy.get("/x").header("x-forwarded-proto", "http").header("x-forwarded-host", "portal.test");
     assert_eq!(ask.send().header("location"), Some("https://portal.test/x"));
     for target in ["/login", "/.doorward/sign-in"] {
-        let answer = gate.post(target).body("password=secret").send();
+        let answer = proxy.post(target).body("password=secret").send();
         assert_eq!((answer.status, answer.header("location")), (403, None), "{target}");
     }
-    assert_eq!(gate.get("/.doorward/sign-in").send().status, 308);
-    assert!(portal.saw_nothing());
-    assert_eq!(gate.get("/").tls().send().status, 200);
-    assert_eq!(gate.get("/").header("x-forwarded-proto", "https").send().status, 200);
-    let endless = Gate::before(&portal).setting("server.redirect_to_https", true).try_start().err().unwrap();
+    assert_eq!(proxy.get("/.doorward/sign-in").send().status, 308);
+    assert!(portal.received_nothing());
+    assert_eq!(proxy.get("/").tls().send().status, 200);
+    assert_eq!(proxy.get("/").header("x-forwarded-proto", "https").send().status, 200);
+    let endless =
+        TestProxy::in_front_of(&portal).setting("server.redirect_to_https", true).try_start().err().unwrap();
     assert_eq!(endless[0].key, "server.redirect_to_https");
 }
 
@@ -69,7 +71,7 @@ fn attack_eavesdropping_on_a_request_in_clear_text() {
 #[test]
 fn attack_host_that_this_server_does_not_serve() {
     let portal = Portal::answering("").start();
-    let gate = gate(&portal)
+    let proxy = proxy(&portal)
         .setting("server.allowed_hosts", json!(["portal.test", ".users.test"]))
         .setting("server.public_url", "http://public.test")
         .setting("tenancy.hosts", json!({"acme.test": "acme.com"}))
@@ -79,15 +81,15 @@ fn attack_host_that_this_server_does_not_serve() {
         ["evil.test", "portal.test.evil.test", "notportal.test", "users.test", "127.0.0.1", "portal.test.."]
     {
         for target in ["/", "/.doorward/tenants"] {
-            let status = gate.get(target).host(host).send().status;
+            let status = proxy.get(target).host(host).send().status;
             assert!(status == 421 || (host.ends_with("..") && status == 400), "{host} {target}: {status}");
-            let status = gate.get(target).http2().host(host).send().status;
+            let status = proxy.get(target).http2().host(host).send().status;
             assert!(status == 421 || (host.ends_with("..") && status == 400), "{host} {target}: {status}");
         }
     }
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
     for host in ["portal.test", "PORTAL.test:8080", "a.users.test", "public.test", "acme.test"] {
-        assert_eq!(gate.get("/").host(host).send().status, 200, "{host}");
+        assert_eq!(proxy.get("/").host(host).send().status, 200, "{host}");
     }
 }
 
@@ -95,14 +97,15 @@ fn der(signed: &Signed) -> Vec<u8> {
     CertificateDer::from_pem_file(&signed.cert).unwrap().to_vec()
 }
 
-fn with_certificate(gate: GateBuilder, signed: &Signed) -> GateBuilder {
-    gate.setting("server.tls.listen", vec!["127.0.0.1:0"])
+fn with_certificate(proxy: TestProxyBuilder, signed: &Signed) -> TestProxyBuilder {
+    proxy
+        .setting("server.tls.listen", vec!["127.0.0.1:0"])
         .setting("server.tls.cert_file", signed.cert.to_str().unwrap())
         .setting("server.tls.key_file", signed.key.to_str().unwrap())
 }
 
 #[test]
-fn each_name_is_shown_its_own_certificate() {
+fn selects_the_certificate_by_sni() {
     let (portal, folder) = (Portal::answering("").start(), tempfile::tempdir().unwrap());
     let pki = Pki::new(folder.path());
     let first = pki.server_at("first", &["first.test"]);
@@ -112,8 +115,8 @@ fn each_name_is_shown_its_own_certificate() {
         .map(|signed| json!({"cert_file": signed.cert, "key_file": signed.key}))
         .into_iter()
         .collect();
-    let gate = with_certificate(gate(&portal), &first).setting("server.tls.certificate", more).start();
-    let shown = |name: &str| ask_by_name(gate.running.https[0], name, None).unwrap().0;
+    let proxy = with_certificate(proxy(&portal), &first).setting("server.tls.certificate", more).start();
+    let shown = |name: &str| request_by_name(proxy.running.https[0], name, None).unwrap().0;
     for (name, signed) in [
         ("first.test", &first),
         ("second.test", &second),
@@ -143,11 +146,11 @@ fn attack_client_without_a_certificate_of_the_authority() {
     let (ours, others) = (Pki::new(&path("ours")), Pki::new(&path("others")));
     let (known, foreign, server) = (ours.client(), others.client(), ours.server());
     let start = |ca: &Path, mode: Option<&str>| {
-        let gate = with_certificate(gate(&portal), &server);
-        let gate = gate.setting("server.tls.client_ca_file", ca.to_str().unwrap());
+        let proxy = with_certificate(proxy(&portal), &server);
+        let proxy = proxy.setting("server.tls.client_ca_file", ca.to_str().unwrap());
         match mode {
-            Some(mode) => gate.setting("server.tls.client_auth", mode),
-            None => gate,
+            Some(mode) => proxy.setting("server.tls.client_auth", mode),
+            None => proxy,
         }
         .start()
     };
@@ -157,9 +160,9 @@ fn attack_client_without_a_certificate_of_the_authority() {
         (Some("optional"), true, false),
         (Some("off"), true, true),
     ] {
-        let gate = start(&ours.ca(), mode);
+        let proxy = start(&ours.ca(), mode);
         let is_served = |client: Option<&Signed>| {
-            let asked = ask_by_name(gate.running.https[0], "localhost", client);
+            let asked = request_by_name(proxy.running.https[0], "localhost", client);
             asked.is_ok_and(|(_, status)| status == "HTTP/1.1 200 OK")
         };
         assert!(is_served(Some(&known)), "{mode:?}");
@@ -168,15 +171,15 @@ fn attack_client_without_a_certificate_of_the_authority() {
     // another authority is in force as soon as its file has it
     let file = folder.path().join("ca.pem");
     std::fs::copy(ours.ca(), &file).unwrap();
-    let gate = start(&file, None);
+    let proxy = start(&file, None);
     let is_served = |client: &Signed| {
-        let asked = ask_by_name(gate.running.https[0], "localhost", Some(client));
+        let asked = request_by_name(proxy.running.https[0], "localhost", Some(client));
         asked.is_ok_and(|(_, status)| status == "HTTP/1.1 200 OK")
     };
     assert!(is_served(&known) && !is_served(&foreign));
     std::fs::copy(others.ca(), &file).unwrap();
     eventually(|| is_served(&foreign) && !is_served(&known));
-    let mistakes = with_certificate(Gate::before(&portal), &server)
+    let mistakes = with_certificate(TestProxy::in_front_of(&portal), &server)
         .setting("server.tls.client_auth", "required")
         .try_start()
         .err()
@@ -189,13 +192,14 @@ fn attack_administration_without_a_client_certificate() {
     let (portal, folder) = (Portal::answering("").start(), tempfile::tempdir().unwrap());
     let pki = Pki::new(folder.path());
     let (server, client) = (pki.server(), pki.client());
-    let gate = Gate::before(&portal)
+    let proxy = TestProxy::in_front_of(&portal)
         .management()
         .setting("management.cert_file", server.cert.to_str().unwrap())
         .setting("management.key_file", server.key.to_str().unwrap())
         .setting("management.client_ca_file", pki.ca().to_str().unwrap())
         .start();
-    let ask = |client: Option<&Signed>| ask_by_name(gate.running.management.unwrap(), "localhost", client);
+    let ask =
+        |client: Option<&Signed>| request_by_name(proxy.running.management.unwrap(), "localhost", client);
     assert!(ask(None).is_err_and(|error| error.to_string().contains("CertificateRequired")));
     assert_eq!(ask(Some(&client)).unwrap().1, "HTTP/1.1 401 Unauthorized");
 }

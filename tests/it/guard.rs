@@ -1,51 +1,51 @@
-//! The portal's own sign-ins, guarded: what reaches the portal, what does not, and what a stranger gets to see.
+//! The guard of the portal's own sign-in: which requests reach the portal, which do not, and what an anonymous client can see.
 
-mod alike;
 mod bodies;
-mod closed;
+mod concurrent_basic;
 mod flood;
 mod guesses;
 mod hostile;
 mod identifier_first;
 mod kinds;
+mod locked_accounts;
 mod names;
 mod overlaps;
-mod pace;
 mod queries;
+mod response_time;
 mod second_factor;
-mod together;
+mod similar_names;
 mod unlock;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Gate, Portal, Reply, accounts::with_lock, answer::Answer, ask::Ask, double::Received, gate::GateBuilder,
-    portal::PortalBuilder,
+    Portal, Reply, TestProxy, accounts::with_lockout, answer::Answer, double::Received,
+    portal::PortalBuilder, proxy::TestProxyBuilder, request::RequestBuilder,
 };
 
 const RIGHT: &str = "correct+horse%21";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A portal with a sign-in of each kind. Alex's password is right; nobody else's is.
+/// A portal with a sign-in of each kind. Only Alex's password is right.
 fn portal() -> PortalBuilder {
     fn knows(request: &Received, proof: &str) -> bool {
         String::from_utf8_lossy(&request.body).contains(proof)
     }
     Portal::answering("portal")
-        .deciding("/login", |request| {
+        .route_with("/login", |request| {
             let right = knows(request, &format!("password={RIGHT}"));
             Reply::text("").status(302).header("location", if right { "/home" } else { "/login?error" })
         })
-        .deciding("/marked", |request| {
+        .route_with("/marked", |request| {
             let right = knows(request, &format!("password={RIGHT}"));
             Reply::trailers(if right { "<p>Welcome</p>" } else { "<p>Wrong password</p>" }, &[])
         })
-        .deciding("/api/session", |request| {
+        .route_with("/api/session", |request| {
             let right = knows(request, "\"password\":\"right\"");
             Reply::json(&json!({"ok": right})).status(if right { 200 } else { 401 })
         })
-        .deciding("/oauth2/token", |request| {
+        .route_with("/oauth2/token", |request| {
             let right = knows(request, &format!("password={RIGHT}")) || knows(request, "refresh_token");
             if right {
                 Reply::json(&json!({"access_token": "t"}))
@@ -53,12 +53,12 @@ fn portal() -> PortalBuilder {
                 Reply::json(&json!({"error": "invalid_grant"})).status(400)
             }
         })
-        .deciding("/known", |request| {
+        .route_with("/known", |request| {
             let right = request.header("authorization") == Some(&basic("alex", "right"));
             Reply::text("").status(if right { 200 } else { 401 })
         })
         .route("/basic/public", Reply::text("everybody's"))
-        .deciding("/basic", |request| {
+        .route_with("/basic", |request| {
             let right = request.header("authorization") == Some(&basic("alex", "right"));
             Reply::text(if right { "in" } else { "out" }).status(if right { 200 } else { 401 })
         })
@@ -79,22 +79,22 @@ fn guards() -> Value {
     ])
 }
 
-fn guarded(portal: &Portal) -> GateBuilder {
-    guarding(with_lock(Gate::before(portal), 5))
+fn guarded(portal: &Portal) -> TestProxyBuilder {
+    guarding(with_lockout(TestProxy::in_front_of(portal), 5))
 }
 
-fn guarding(gate: GateBuilder) -> GateBuilder {
-    gate.generic(&[("/basic/**", "open"), ("/known/**", "open")]).setting("guard", guards())
+fn guarding(proxy: TestProxyBuilder) -> TestProxyBuilder {
+    proxy.generic(&[("/basic/**", "open"), ("/known/**", "open")]).setting("guard", guards())
 }
 
-fn form<'a>(gate: &Gate, path: &str, user: &str, password: &str) -> Ask<'a> {
+fn form<'a>(proxy: &TestProxy, path: &str, user: &str, password: &str) -> RequestBuilder<'a> {
     let body = format!("csrf=x&username={user}&password={password}");
-    gate.post(path).browser().header("content-type", FORM).body(body)
+    proxy.post(path).browser().header("content-type", FORM).body(body)
 }
 
-fn grant(gate: &Gate, user: &str, password: &str) -> Answer {
+fn grant(proxy: &TestProxy, user: &str, password: &str) -> Answer {
     let body = format!("grant_type=password&username={user}&password={password}");
-    gate.post("/oauth2/token").api_client().header("content-type", FORM).body(body).send()
+    proxy.post("/oauth2/token").api_client().header("content-type", FORM).body(body).send()
 }
 
 fn times(count: usize, mut ask: impl FnMut(usize) -> Answer) -> Vec<u16> {

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use crate::support::{
-    Gate, Portal, Reply, accounts::with_lock, answer::Answer, double::Received, gate::GateBuilder,
+    Portal, Reply, TestProxy, accounts::with_lockout, answer::Answer, double::Received,
+    proxy::TestProxyBuilder,
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -14,11 +15,11 @@ const RIGHT: &str = "correct horse";
 const KEY: &str = "9f3b1c52-7a55-4e0c-9d0b-2b8a8d0c6f11";
 
 /// `/commonauth` of API Manager 4.x: it always redirects, to the authorization endpoint that takes the sign-in up again, or back to the
-/// login page with what the caller had sent there.
+/// login page with the parameters of the caller.
 fn identity_server() -> (Portal, Arc<Mutex<u32>>) {
     let checked = Arc::new(Mutex::new(0));
     let count = Arc::clone(&checked);
-    let portal = Portal::answering("devportal").deciding("/", move |request| {
+    let portal = Portal::answering("devportal").route_with("/", move |request| {
         if !request.path().ends_with("/commonauth") {
             return Reply::text("devportal");
         }
@@ -37,7 +38,7 @@ fn identity_server() -> (Portal, Arc<Mutex<u32>>) {
             let on = format!("{host}/oauth2/authorize?sessionDataKey={KEY}");
             return Reply::text("").status(302).header("location", &on).header("set-cookie", "commonAuthId=x; Path=/");
         }
-        // what came with the authorization request is repeated, percent-encoded
+        // the parameters of the authorization request are repeated, percent-encoded
         let page = "/authenticationendpoint/login.do?client_id=devportal&commonAuthCallerPath=%2Foauth2%2Fauthorize\
             &forceAuth=false&passiveAuth=false\
             &redirect_uri=https%3A%2F%2Fportal%2Fdevportal%2Fservices%2Fauth%2Fcallback%2Flogin&response_type=code\
@@ -66,21 +67,21 @@ fn recipe(document: &str) -> Value {
 }
 
 /// WSO2's profile, with nothing but the recipe.
-fn guarded(portal: &Portal, document: &str) -> GateBuilder {
-    with_lock(Gate::before(portal), 5).setting("guard", recipe(document))
+fn guarded(portal: &Portal, document: &str) -> TestProxyBuilder {
+    with_lockout(TestProxy::in_front_of(portal), 5).setting("guard", recipe(document))
 }
 
-fn sign_in(gate: &Gate, user: &str, password: &str) -> Answer {
-    sign_in_with(gate, user, password, KEY)
+fn sign_in(proxy: &TestProxy, user: &str, password: &str) -> Answer {
+    sign_in_with(proxy, user, password, KEY)
 }
 
-fn sign_in_with(gate: &Gate, user: &str, password: &str, key: &str) -> Answer {
-    sign_in_at(gate, "/commonauth", &[("username", user), ("password", password), ("sessionDataKey", key)])
+fn sign_in_with(proxy: &TestProxy, user: &str, password: &str, key: &str) -> Answer {
+    sign_in_at(proxy, "/commonauth", &[("username", user), ("password", password), ("sessionDataKey", key)])
 }
 
-fn sign_in_at(gate: &Gate, path: &str, fields: &[(&str, &str)]) -> Answer {
+fn sign_in_at(proxy: &TestProxy, path: &str, fields: &[(&str, &str)]) -> Answer {
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    gate.post(path).browser().header("content-type", FORM).body(body).send()
+    proxy.post(path).browser().header("content-type", FORM).body(body).send()
 }
 
 fn in_each_document(test: impl Fn(&str)) {
@@ -93,32 +94,32 @@ fn in_each_document(test: impl Fn(&str)) {
 fn five_wrong_passwords_lock_a_name_and_no_sixth_is_checked() {
     in_each_document(|document| {
         let (portal, checked) = identity_server();
-        let gate = guarded(&portal, document).start();
+        let proxy = guarded(&portal, document).start();
         for turn in 0..5 {
-            let wrong = sign_in(&gate, "alex", &format!("guess {turn}"));
+            let wrong = sign_in(&proxy, "alex", &format!("guess {turn}"));
             assert!(wrong.location().contains("authFailure=true"), "{document}: {}", wrong.location());
         }
-        let locked = sign_in(&gate, "alex", RIGHT);
+        let locked = sign_in(&proxy, "alex", RIGHT);
         assert_eq!((locked.status, *checked.lock().unwrap()), (401, 5), "{document}");
         assert!(
             locked.header("set-cookie").is_none_or(|cookie| !cookie.contains("commonAuthId")),
             "{document}"
         );
-        // somebody else is not concerned
-        assert_eq!(sign_in(&gate, "bea", "x").status, 302, "{document}");
+        // another user is not affected
+        assert_eq!(sign_in(&proxy, "bea", "x").status, 302, "{document}");
     });
 }
 
 #[test]
-fn the_right_password_forgives_the_wrong_ones_before_it() {
+fn right_password_resets_the_counter_of_wso2_logins() {
     in_each_document(|document| {
         let (portal, checked) = identity_server();
-        let gate = guarded(&portal, document).start();
+        let proxy = guarded(&portal, document).start();
         for _ in 0..3 {
             for _ in 0..4 {
-                assert_eq!(sign_in(&gate, "alex", "wrong").status, 302, "{document}");
+                assert_eq!(sign_in(&proxy, "alex", "wrong").status, 302, "{document}");
             }
-            let right = sign_in(&gate, "alex", RIGHT);
+            let right = sign_in(&proxy, "alex", RIGHT);
             assert!(
                 right.location().ends_with(&format!("/oauth2/authorize?sessionDataKey={KEY}")),
                 "{document}"
@@ -130,33 +131,33 @@ fn the_right_password_forgives_the_wrong_ones_before_it() {
 
 /// Attack: the state of one's own authorization request comes back in the answer to a wrong password, and looks like the right one's.
 #[test]
-fn attack_a_wrong_password_that_quotes_the_address_of_the_right_one_counts() {
+fn attack_failure_redirect_that_quotes_the_success_url() {
     in_each_document(|document| {
-        let portal = Portal::answering("").deciding("/commonauth", |_| {
+        let portal = Portal::answering("").route_with("/commonauth", |_| {
             let quoted =
                 "/authenticationendpoint/login.do?state=/oauth2/authorize?sessionDataKey=1&authFailure=true";
             Reply::text("").status(302).header("location", quoted)
         });
         let portal = portal.start();
-        let gate = guarded(&portal, document).start();
-        let statuses: Vec<u16> = (0..6).map(|_| sign_in(&gate, "alex", "guess").status).collect();
+        let proxy = guarded(&portal, document).start();
+        let statuses: Vec<u16> = (0..6).map(|_| sign_in(&proxy, "alex", "guess").status).collect();
         assert_eq!(statuses, [302, 302, 302, 302, 302, 401], "{document}");
     });
 }
 
 #[test]
-fn signing_out_counts_for_nobody_and_an_expired_login_page_counts_as_wrong() {
+fn sign_out_is_not_counted_and_an_expired_page_is() {
     in_each_document(|document| {
         let (portal, _) = identity_server();
-        let gate = guarded(&portal, document).start();
+        let proxy = guarded(&portal, document).start();
         for _ in 0..8 {
-            let out = gate
+            let out = proxy
                 .get("/commonauth?commonAuthLogout=true&type=oidc&relyingParty=devportal")
                 .browser()
                 .send();
             assert_eq!(out.status, 302, "{document}");
         }
-        let statuses: Vec<u16> = (0..6).map(|_| sign_in_with(&gate, "alex", RIGHT, "old").status).collect();
+        let statuses: Vec<u16> = (0..6).map(|_| sign_in_with(&proxy, "alex", RIGHT, "old").status).collect();
         assert_eq!(statuses, [302, 302, 302, 302, 302, 401], "{document}");
     });
 }
@@ -166,7 +167,7 @@ fn signing_out_counts_for_nobody_and_an_expired_login_page_counts_as_wrong() {
 fn attack_a_sign_in_below_a_tenant_or_an_organisation() {
     in_each_document(|document| {
         let (portal, checked) = identity_server();
-        let gate = guarded(&portal, document)
+        let proxy = guarded(&portal, document)
             .tenant("acme.com", &serde_json::json!({"EnableAnonymous": true}))
             .setting("access.route", serde_json::json!([{"match": "/o/**", "access": "open"}]))
             .start();
@@ -182,7 +183,7 @@ fn attack_a_sign_in_below_a_tenant_or_an_organisation() {
             for turn in 0..5 {
                 let guess = turn.to_string();
                 sign_in_at(
-                    &gate,
+                    &proxy,
                     path,
                     &[("username", "alex"), ("password", &guess), ("sessionDataKey", KEY)],
                 );
@@ -196,28 +197,29 @@ fn attack_a_sign_in_below_a_tenant_or_an_organisation() {
 #[test]
 fn attack_a_one_time_code_in_the_query_of_a_get() {
     in_each_document(|document| {
-        let portal = Portal::answering("devportal").deciding("/commonauth", |request| {
+        let portal = Portal::answering("devportal").route_with("/commonauth", |request| {
             let is_guess = request.target.contains("answer=");
             let failed = "/authenticationendpoint/totp.do?authFailure=true";
             Reply::text("").status(302).header("location", if is_guess { failed } else { "/devportal" })
         });
         let portal = portal.start();
-        let gate = guarded(&portal, document).start();
-        let ask =
-            |method: &str, query: &str| gate.ask(method, &format!("/commonauth?{query}")).browser().send();
+        let proxy = guarded(&portal, document).start();
+        let ask = |method: &str, query: &str| {
+            proxy.request(method, &format!("/commonauth?{query}")).browser().send()
+        };
         for method in ["GET", "HEAD"] {
             for query in ["sessionDataKey=x&token=123456", "sessionDataKey=x&code=123456", "Token[]=123456"] {
                 assert_eq!(ask(method, query).status, 400, "{document} {method} {query}");
             }
         }
-        assert!(portal.saw_nothing(), "{document}");
+        assert!(portal.received_nothing(), "{document}");
         // redirects of the sign-in and of the sign-out are no failures, however many there are
         for turn in 0..60 {
             for query in ["commonAuthLogout=true&type=oidc", "sessionDataKey=x&code=y&state=z"] {
                 assert_eq!(ask("GET", query).status, 302, "{document} {turn} {query}");
             }
         }
-        portal.forget();
+        portal.clear_received();
         for turn in 0..20 {
             ask(if turn % 2 == 0 { "GET" } else { "HEAD" }, &format!("sessionDataKey=x&answer={turn}"));
         }
@@ -225,16 +227,16 @@ fn attack_a_one_time_code_in_the_query_of_a_get() {
     });
 }
 
-/// A second factor and the answer of an identity provider come to the same address and name nobody.
+/// Second factors and answers of an identity provider are sent to the same address, without a user name.
 #[test]
 fn a_second_factor_gets_through() {
     in_each_document(|document| {
         let (portal, _) = identity_server();
-        let gate = guarded(&portal, document).start();
-        let code = sign_in_at(&gate, "/commonauth", &[("token", "123456"), ("sessionDataKey", KEY)]);
+        let proxy = guarded(&portal, document).start();
+        let code = sign_in_at(&proxy, "/commonauth", &[("token", "123456"), ("sessionDataKey", KEY)]);
         assert!(code.location().contains("authFailure=true"), "{document}: {}", code.status);
         let statuses: Vec<u16> = (0..5)
-            .map(|_| sign_in_at(&gate, "/commonauth", &[("token", "1"), ("sessionDataKey", KEY)]).status)
+            .map(|_| sign_in_at(&proxy, "/commonauth", &[("token", "1"), ("sessionDataKey", KEY)]).status)
             .collect();
         assert_eq!(statuses, [302, 302, 302, 302, 401], "{document}");
     });

@@ -1,4 +1,4 @@
-//! The one integration binary: the whole gate, on real sockets, against a portal that records what reaches it.
+//! The integration tests, one binary: the whole proxy on real sockets, before a portal that records each request.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,25 +12,24 @@ mod accounts;
 mod anonymous;
 mod architecture;
 mod attack_buffers;
+mod attack_client_limits;
+mod attack_expired_streams;
 mod attack_framing;
 mod attack_headers;
-mod attack_holding;
+mod attack_held_connections;
 mod attack_http2_upstream;
-mod attack_outliving;
+mod attack_path_spellings;
 mod attack_paths;
-mod attack_rates;
+mod attack_portal_connection;
 mod attack_redirects;
-mod attack_shares;
-mod attack_spellings;
+mod attack_slow_clients;
 mod attack_tokens;
 mod attack_upgrades;
-mod attack_wire;
 mod audit_log;
 mod binary;
 mod binary_accounts;
 mod binary_store_faults;
 mod command_line;
-mod complaints;
 mod connection_faults;
 mod documentation;
 mod draining;
@@ -46,9 +45,10 @@ mod pages_sign_in;
 mod private_port;
 mod proxy_protocol;
 mod proxying;
+mod reported_issues;
 mod session_identity;
 mod store;
-mod store_away;
+mod store_outage;
 mod support;
 mod tenancy;
 mod uploads;

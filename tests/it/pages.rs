@@ -1,43 +1,43 @@
-//! What a person sees of the gate, and what an operator can change about it.
+//! The pages of the proxy, and what an operator can change about them.
 
-use crate::support::{Gate, Idp, Portal, eventually};
+use crate::support::{Idp, Portal, TestProxy, eventually};
 
 const FORM: &str = "/devportal/applications";
 
-/// A form of a website is sent with the visitor's cookies, whoever's website it is.
-fn submit(gate: &Gate, token: &str, headers: &[(&str, &str)]) -> u16 {
+/// A browser sends a form of any website with its cookies for ours.
+fn submit(proxy: &TestProxy, token: &str, headers: &[(&str, &str)]) -> u16 {
     let (first, second) = token.split_at(token.len() / 2);
     let cookies = format!("WSO2_AM_TOKEN_1_Default={first}; AM_ACC_TOKEN_DEFAULT_P2={second}");
-    let ask = gate.post(FORM).header("accept", "text/html").header("cookie", &cookies).body("name=Boat");
+    let ask = proxy.post(FORM).header("accept", "text/html").header("cookie", &cookies).body("name=Boat");
     headers.iter().fold(ask, |ask, (name, value)| ask.header(name, value)).send().status
 }
 
 #[test]
 fn attack_cross_site_request_forgery_with_the_split_cookies() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
-    let gate = Gate::before(&portal).anonymous(false).issuer(&idp).start();
+    let proxy = TestProxy::in_front_of(&portal).anonymous(false).issuer(&idp).start();
     let token = idp.token().sign();
     for foreign in [
         [("sec-fetch-site", "cross-site"), ("origin", "https://evil.test")].as_slice(),
-        &[("sec-fetch-site", "same-site"), ("origin", "http://neighbour.localhost")],
+        &[("sec-fetch-site", "same-site"), ("origin", "http://other.localhost")],
         &[("origin", "https://evil.test")],
         &[("origin", "null")],
         &[],
     ] {
-        assert_eq!(submit(&gate, &token, foreign), 401, "{foreign:?}");
+        assert_eq!(submit(&proxy, &token, foreign), 401, "{foreign:?}");
     }
-    assert!(portal.saw_nothing());
-    let own = format!("http://{}", gate.authority());
+    assert!(portal.received_nothing());
+    let own = format!("http://{}", proxy.authority());
     for own in [[("sec-fetch-site", "same-origin"), ("origin", "null")].as_slice(), &[("origin", &own)]] {
-        assert_eq!(submit(&gate, &token, own), 200, "{own:?}");
+        assert_eq!(submit(&proxy, &token, own), 200, "{own:?}");
     }
 }
 
 #[test]
-fn a_socket_from_another_origin_is_told_so() {
+fn websocket_from_another_origin_gets_403() {
     let portal = Portal::answering("").start();
-    let gate = Gate::before(&portal).start();
-    let answer = gate
+    let proxy = TestProxy::in_front_of(&portal).start();
+    let answer = proxy
         .get("/devportal/home")
         .header("origin", "https://evil.test")
         .header("connection", "upgrade")
@@ -47,16 +47,16 @@ fn a_socket_from_another_origin_is_told_so() {
         .send();
     assert_eq!(answer.status, 403);
     assert_eq!(answer.json()["detail"], "The request comes from a page of another origin");
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
 }
 
 #[test]
-fn templates_of_the_operator_are_taken_over_while_running_and_broken_ones_are_not_shown() {
+fn custom_templates_are_reloaded_and_broken_ones_ignored() {
     let portal = Portal::answering("").start();
-    let gate = Gate::before(&portal).start();
-    let page = || gate.get("/devportal/apis?tenant=nobody.test").browser().send().text();
+    let proxy = TestProxy::in_front_of(&portal).start();
+    let page = || proxy.get("/devportal/apis?tenant=nobody.test").browser().send().text();
     assert!(page().contains("There is no tenant"));
-    let folder = gate.folder().join("templates");
+    let folder = proxy.folder().join("templates");
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("problem.html"), "Ours: {{ title }}").unwrap();
     eventually(|| page().starts_with("Ours: There is no tenant"));
@@ -65,13 +65,13 @@ fn templates_of_the_operator_are_taken_over_while_running_and_broken_ones_are_no
 }
 
 #[test]
-fn the_private_port_says_what_is_written_and_not_in_force() {
+fn private_port_lists_configuration_mistakes() {
     let portal = Portal::answering("").start();
-    let mut gate = Gate::before(&portal).start();
-    let mistakes = |gate: &Gate| gate.admin("/config").json()["mistakes"].as_array().unwrap().clone();
-    assert!(mistakes(&gate).is_empty());
-    gate.break_deployment("[tenancy]\nttll = \"1m\"\n");
-    eventually(|| mistakes(&gate).iter().any(|mistake| mistake["key"] == "tenancy.ttll"));
-    gate.edit_deployment("tenancy.ttl", "1m");
-    eventually(|| mistakes(&gate).is_empty());
+    let mut proxy = TestProxy::in_front_of(&portal).start();
+    let mistakes = |proxy: &TestProxy| proxy.admin("/config").json()["mistakes"].as_array().unwrap().clone();
+    assert!(mistakes(&proxy).is_empty());
+    proxy.replace_deployment("[tenancy]\nttll = \"1m\"\n");
+    eventually(|| mistakes(&proxy).iter().any(|mistake| mistake["key"] == "tenancy.ttll"));
+    proxy.edit_deployment("tenancy.ttl", "1m");
+    eventually(|| mistakes(&proxy).is_empty());
 }

@@ -1,14 +1,14 @@
-//! One's own account at the gate: sessions, and changing the password.
+//! The account pages: sessions, and changing the password.
 
 use serde_json::json;
 
 use crate::support::{
-    Gate, People, Portal,
-    people::{Shown, Visitor},
+    Portal, TestAccounts, TestProxy,
+    browser::{FormPage, TestBrowser},
 };
 
-fn gate(portal: &Portal) -> Gate {
-    Gate::before(portal)
+fn proxy(portal: &Portal) -> TestProxy {
+    TestProxy::in_front_of(portal)
         .tenant("acme.com", &json!({"EnableAnonymous": false}))
         .setting("account_lock.enabled", true)
         .setting("account_lock.max_attempts", 3)
@@ -29,25 +29,25 @@ fn session(page: &str, nth: usize) -> String {
 }
 
 #[test]
-fn whoever_is_not_signed_in_signs_in_first_and_comes_back() {
+fn account_page_redirects_to_sign_in_and_back() {
     let portal = Portal::answering("").start();
-    let gate = gate(&portal);
-    People::of(&gate).add("acme.com", "alex", "correct horse");
-    let mut visitor = gate.visitor();
-    let answer = visitor.get(ACCOUNT);
+    let proxy = proxy(&portal);
+    TestAccounts::of(&proxy).add("acme.com", "alex", "correct horse");
+    let mut browser = proxy.browser();
+    let answer = browser.get(ACCOUNT);
     assert_eq!(answer.status, 303);
-    let form = visitor.open(answer.location());
-    let answer = visitor.submit(&form, &[("username", "alex"), ("password", "correct horse")]);
+    let form = browser.open(answer.location());
+    let answer = browser.submit(&form, &[("username", "alex"), ("password", "correct horse")]);
     assert_eq!(answer.location(), ACCOUNT);
-    assert!(visitor.get(ACCOUNT).text().contains("alex@mail.example"));
+    assert!(browser.get(ACCOUNT).text().contains("alex@mail.example"));
 }
 
 #[test]
-fn one_browser_ends_another_and_then_all_others() {
+fn user_ends_one_session_then_all_others() {
     let portal = Portal::answering("").start();
-    let gate = gate(&portal);
-    People::of(&gate).add("acme.com", "alex", "correct horse");
-    let mut browsers: Vec<_> = (0..4).map(|_| gate.visitor()).collect();
+    let proxy = proxy(&portal);
+    TestAccounts::of(&proxy).add("acme.com", "alex", "correct horse");
+    let mut browsers: Vec<_> = (0..4).map(|_| proxy.browser()).collect();
     for browser in &mut browsers {
         browser.sign_in("acme.com", "alex", "correct horse");
     }
@@ -58,7 +58,7 @@ fn one_browser_ends_another_and_then_all_others() {
     let answer = mine.submit(&form, &[("session", &one)]);
     assert_eq!((answer.status, answer.location()), (303, "/.doorward/account?tenant=acme.com&done=session"));
     assert!(mine.get(answer.location()).text().contains("That browser is signed out."));
-    let alive = |others: &mut [Visitor<'_>]| {
+    let alive = |others: &mut [TestBrowser<'_>]| {
         others.iter_mut().filter_map(|other| other.is_signed_in().then_some(())).count()
     };
     assert_eq!(alive(others), 2);
@@ -71,22 +71,22 @@ fn one_browser_ends_another_and_then_all_others() {
 }
 
 #[test]
-fn attack_ending_the_session_of_somebody_else() {
+fn attack_ending_the_session_of_another_account() {
     let portal = Portal::answering("").start();
-    let gate = gate(&portal);
-    let people = People::of(&gate);
-    people.add("acme.com", "alex", "correct horse");
-    people.add("acme.com", "mallory", "battery staple");
-    let (mut alex, mut second, mut mallory) = (gate.visitor(), gate.visitor(), gate.visitor());
+    let proxy = proxy(&portal);
+    let accounts = TestAccounts::of(&proxy);
+    accounts.add("acme.com", "alex", "correct horse");
+    accounts.add("acme.com", "mallory", "battery staple");
+    let (mut alex, mut second, mut mallory) = (proxy.browser(), proxy.browser(), proxy.browser());
     alex.sign_in("acme.com", "alex", "correct horse");
     second.sign_in("acme.com", "alex", "correct horse");
     mallory.sign_in("acme.com", "mallory", "battery staple");
     let known = session(&second.get(ACCOUNT).text(), 0);
-    let mut other = gate.visitor();
+    let mut other = proxy.browser();
     other.sign_in("acme.com", "mallory", "battery staple");
     let form = mallory.open(ACCOUNT);
     let answer = mallory.submit(&form, &[("session", &known)]);
-    assert!(answer.location().ends_with("done=already"), "as if it were nobody's");
+    assert!(answer.location().ends_with("done=already"), "as if the session did not exist");
     assert!(alex.is_signed_in() && second.is_signed_in());
     // and with another website's form, or without the token
     let body = form.body(&[("session", "others")]);
@@ -97,11 +97,11 @@ fn attack_ending_the_session_of_somebody_else() {
 }
 
 #[test]
-fn a_new_password_is_held_to_the_policy_and_ends_all_other_sessions() {
+fn new_password_obeys_policy_and_ends_other_sessions() {
     let portal = Portal::answering("").start();
-    let gate = gate(&portal);
-    People::of(&gate).add("acme.com", "alex", "correct horse");
-    let (mut mine, mut other) = (gate.visitor(), gate.visitor());
+    let proxy = proxy(&portal);
+    TestAccounts::of(&proxy).add("acme.com", "alex", "correct horse");
+    let (mut mine, mut other) = (proxy.browser(), proxy.browser());
     mine.sign_in("acme.com", "alex", "correct horse");
     other.sign_in("acme.com", "alex", "correct horse");
     let form = mine.open(PASSWORD);
@@ -116,7 +116,7 @@ fn a_new_password_is_held_to_the_policy_and_ends_all_other_sessions() {
         assert!(html.contains(part), "{part}: {html}");
     }
     let long = "battery staple";
-    for (current, new, again, told) in [
+    for (current, new, again, message) in [
         ("wrong", long, long, "current password is not right"),
         ("correct horse", long, "battery stable", "not the same"),
         ("correct horse", "short", "short", "class=\"unmet\""),
@@ -124,8 +124,8 @@ fn a_new_password_is_held_to_the_policy_and_ends_all_other_sessions() {
         ("correct horse", "", "", "Fill in every field"),
     ] {
         let answer = mine.submit(&form, &[("current", current), ("new", new), ("again", again)]);
-        assert!(matches!(answer.status, 400 | 403), "{told}");
-        assert!(answer.text().contains(told), "{told}: {}", answer.text());
+        assert!(matches!(answer.status, 400 | 403), "{message}");
+        assert!(answer.text().contains(message), "{message}: {}", answer.text());
         assert!(!answer.text().contains("value=\"correct"), "no password is ever shown again");
     }
     let answer = mine.submit(&form, &[("current", "correct horse"), ("new", long), ("again", long)]);
@@ -133,56 +133,56 @@ fn a_new_password_is_held_to_the_policy_and_ends_all_other_sessions() {
     assert_eq!(answer.location(), "/.doorward/account?tenant=acme.com&done=password");
     assert!(mine.get(answer.location()).text().contains("Your password is changed"));
     assert!(!other.is_signed_in());
-    assert_eq!(gate.visitor().sign_in("acme.com", "alex", "correct horse").status, 403);
-    assert_eq!(gate.visitor().sign_in("acme.com", "alex", long).status, 303);
+    assert_eq!(proxy.browser().sign_in("acme.com", "alex", "correct horse").status, 403);
+    assert_eq!(proxy.browser().sign_in("acme.com", "alex", long).status, 303);
 }
 
 #[test]
-fn wrong_guesses_at_the_current_password_lock_like_those_at_the_door() {
+fn wrong_current_passwords_lock_like_failed_sign_ins() {
     let portal = Portal::answering("").start();
-    let gate = gate(&portal);
-    People::of(&gate).add("acme.com", "alex", "correct horse");
-    let mut visitor = gate.visitor();
-    let form = visitor.open(PASSWORD);
-    let try_it = |visitor: &mut Visitor<'_>, current: &str| {
+    let proxy = proxy(&portal);
+    TestAccounts::of(&proxy).add("acme.com", "alex", "correct horse");
+    let mut browser = proxy.browser();
+    let form = browser.open(PASSWORD);
+    let try_it = |browser: &mut TestBrowser<'_>, current: &str| {
         let new = "battery staple";
         let fields = [("username", "alex"), ("current", current), ("new", new), ("again", new)];
-        visitor.submit(&form, &fields)
+        browser.submit(&form, &fields)
     };
     for _ in 0..3 {
-        assert_eq!(try_it(&mut visitor, "wrong").status, 403);
+        assert_eq!(try_it(&mut browser, "wrong").status, 403);
     }
-    assert_eq!(try_it(&mut visitor, "correct horse").status, 403);
-    assert_eq!(gate.visitor().sign_in("acme.com", "alex", "correct horse").status, 403);
+    assert_eq!(try_it(&mut browser, "correct horse").status, 403);
+    assert_eq!(proxy.browser().sign_in("acme.com", "alex", "correct horse").status, 403);
 }
 
 #[test]
-fn a_password_that_is_due_is_changed_on_the_way_in() {
+fn forced_password_change_happens_during_sign_in() {
     let portal = Portal::answering("").start();
-    let gate = gate(&portal);
-    People::of(&gate)
+    let proxy = proxy(&portal);
+    TestAccounts::of(&proxy)
         .add_with("acme.com", "alex", "correct horse", |account| account.must_change_password = true);
-    let mut visitor = gate.visitor();
+    let mut browser = proxy.browser();
     let form =
-        visitor.open("/.doorward/sign-in?tenant=acme.com&to=%2Fdevportal%2Fapis%2F7%3Ftenant%3Dacme.com");
-    let answer = visitor.submit(&form, &[("username", "alex"), ("password", "correct horse")]);
+        browser.open("/.doorward/sign-in?tenant=acme.com&to=%2Fdevportal%2Fapis%2F7%3Ftenant%3Dacme.com");
+    let answer = browser.submit(&form, &[("username", "alex"), ("password", "correct horse")]);
     assert!(answer.text().contains("set by somebody else"), "{}", answer.text());
-    assert!(!visitor.is_signed_in());
-    let form = Shown::of(answer);
+    assert!(!browser.is_signed_in());
+    let form = FormPage::parse(answer);
     let new = "battery staple";
-    let answer = visitor
+    let answer = browser
         .submit(&form, &[("username", "alex"), ("current", "correct horse"), ("new", new), ("again", new)]);
     assert_eq!((answer.status, answer.location()), (303, "/devportal/apis/7?tenant=acme.com"));
-    assert!(visitor.is_signed_in());
+    assert!(browser.is_signed_in());
 }
 
 #[test]
-fn password_managers_find_the_way() {
+fn well_known_change_password_redirects() {
     let portal = Portal::answering("the portal's own").start();
-    let answer = gate(&portal).get("/.well-known/change-password?tenant=acme.com").browser().send();
+    let answer = proxy(&portal).get("/.well-known/change-password?tenant=acme.com").browser().send();
     assert_eq!((answer.status, answer.location()), (302, PASSWORD));
     // where passwords are not kept here, the address is the portal's
-    let without = Gate::before(&portal).start();
+    let without = TestProxy::in_front_of(&portal).start();
     let answer = without.get("/.well-known/change-password?tenant=carbon.super").browser().send();
     assert_ne!(answer.header("location"), Some("/.doorward/account/password?tenant=carbon.super"));
 }

@@ -1,39 +1,39 @@
-//! The private port: what everybody may see, and what only this machine may do.
+//! The private port: paths that any peer may read, and actions that only this machine may call.
 
 use std::collections::BTreeSet;
 
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::support::{Gate, Idp, Portal, answer::Answer, eventually};
+use crate::support::{Idp, Portal, TestProxy, answer::Answer, eventually};
 
-/// What acts or reveals.
+/// The endpoints that change state or disclose settings.
 const GUARDED: [(&str, &str); 4] =
     [("POST", "/cache/flush"), ("POST", "/drain"), ("GET", "/config"), ("POST", "/explain")];
 
-fn ask(gate: &Gate, (method, target): (&str, &str), headers: &[(&str, &str)], host: &str) -> Answer {
-    let ask = gate.admin_ask(method, target).host(host).header("content-type", "application/json");
+fn ask(proxy: &TestProxy, (method, target): (&str, &str), headers: &[(&str, &str)], host: &str) -> Answer {
+    let ask = proxy.admin_request(method, target).host(host).header("content-type", "application/json");
     let body = if target == "/explain" { json!({"url": "/"}).to_string() } else { String::new() };
     headers.iter().fold(ask.body(body), |ask, (name, value)| ask.header(name, value)).send()
 }
 
 #[test]
-fn who_is_on_this_machine_may_act_and_look() {
+fn loopback_clients_may_use_operator_actions() {
     let portal = Portal::answering("").start();
-    let gate = Gate::before(&portal).start();
-    let port = gate.running.admin.unwrap().port();
+    let proxy = TestProxy::in_front_of(&portal).start();
+    let port = proxy.running.admin.unwrap().port();
     for host in ["localhost", "127.0.0.1", &format!("localhost:{port}"), &format!("[::1]:{port}")] {
         for guarded in GUARDED.into_iter().filter(|guarded| guarded.1 != "/drain") {
-            assert_eq!(ask(&gate, guarded, &[], host).status, 200, "{guarded:?} {host}");
+            assert_eq!(ask(&proxy, guarded, &[], host).status, 200, "{guarded:?} {host}");
         }
     }
-    assert_eq!(ask(&gate, ("POST", "/drain"), &[], "localhost").status, 202);
+    assert_eq!(ask(&proxy, ("POST", "/drain"), &[], "localhost").status, 202);
 }
 
 #[test]
 fn explain_changes_no_metric() {
     let portal = Portal::answering("").start();
-    let gate = Gate::before(&portal).start();
+    let proxy = TestProxy::in_front_of(&portal).start();
     let question = json!({
         "url": "/api/am/devportal/v3/apis",
         "client": "10.0.0.9",
@@ -41,11 +41,11 @@ fn explain_changes_no_metric() {
         "token": "a.b.c",
     });
     let explain = || {
-        let ask = gate.admin_ask("POST", "/explain").header("content-type", "application/json");
+        let ask = proxy.admin_request("POST", "/explain").header("content-type", "application/json");
         assert_eq!(ask.body(question.to_string()).send().status, 200);
     };
     let metrics =
-        || -> BTreeSet<String> { gate.admin("/metrics").text().lines().map(ToOwned::to_owned).collect() };
+        || -> BTreeSet<String> { proxy.admin("/metrics").text().lines().map(ToOwned::to_owned).collect() };
     // the first one reads the tenant's file
     explain();
     let before = metrics();
@@ -56,67 +56,67 @@ fn explain_changes_no_metric() {
 #[test]
 fn attack_dns_rebinding_leads_a_page_to_the_private_port() {
     let portal = Portal::answering("").start();
-    let gate = Gate::before(&portal).start();
+    let proxy = TestProxy::in_front_of(&portal).start();
     for host in ["evil.example", "evil.example:9901", "localhost.evil.example", "127.0.0.1.evil.example"] {
         for guarded in GUARDED {
-            let answer = ask(&gate, guarded, &[], host);
+            let answer = ask(&proxy, guarded, &[], host);
             assert_eq!(answer.status, 403, "{guarded:?} {host}");
             assert!(!answer.text().contains("portal"), "{}", answer.text());
         }
     }
     // it has not been drained
-    eventually(|| gate.admin("/readyz").status == 200);
+    eventually(|| proxy.admin("/readyz").status == 200);
 }
 
 #[test]
 fn attack_csrf_a_page_posts_to_the_private_port() {
     let portal = Portal::answering("").start();
-    let gate = Gate::before(&portal).start();
+    let proxy = TestProxy::in_front_of(&portal).start();
     for origin in ["https://evil.example", "http://localhost:3000", "null"] {
         for guarded in GUARDED {
-            assert_eq!(ask(&gate, guarded, &[("origin", origin)], "localhost").status, 403, "{guarded:?}");
+            assert_eq!(ask(&proxy, guarded, &[("origin", origin)], "localhost").status, 403, "{guarded:?}");
         }
     }
     // it has not been drained
-    eventually(|| gate.admin("/readyz").status == 200);
+    eventually(|| proxy.admin("/readyz").status == 200);
 }
 
 #[test]
-fn attack_a_proxy_header_makes_nobody_local() {
+fn attack_proxy_header_claims_a_loopback_host() {
     let portal = Portal::answering("").start();
-    let gate = Gate::before(&portal).start();
+    let proxy = TestProxy::in_front_of(&portal).start();
     for header in ["x-forwarded-host", "forwarded", "x-original-host"] {
         let headers = [(header, "localhost"), ("x-forwarded-for", "127.0.0.1")];
-        assert_eq!(ask(&gate, ("GET", "/config"), &headers, "evil.example").status, 403);
+        assert_eq!(ask(&proxy, ("GET", "/config"), &headers, "evil.example").status, 403);
     }
 }
 
 #[test]
-fn attack_nothing_private_is_on_the_public_port() {
+fn attack_operator_actions_on_the_public_port() {
     let portal = Portal::answering("the portal").start();
-    let gate = Gate::before(&portal).generic(&[("/**", "open")]).start();
+    let proxy = TestProxy::in_front_of(&portal).generic(&[("/**", "open")]).start();
     for (method, target) in GUARDED.into_iter().chain([("GET", "/metrics"), ("GET", "/readyz")]) {
-        assert_eq!(gate.ask(method, target).send().text(), "the portal", "{target}");
+        assert_eq!(proxy.request(method, target).send().text(), "the portal", "{target}");
     }
 }
 
 #[test]
-fn nothing_secret_is_shown() {
+fn config_output_masks_secrets() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
-    let gate = Gate::before(&portal).introspecting(&idp).start();
-    let shown = gate.admin("/config").text();
+    let proxy = TestProxy::in_front_of(&portal).introspecting(&idp).start();
+    let shown = proxy.admin("/config").text();
     assert!(shown.contains(&idp.introspection_url()) && !shown.contains("s3cret"), "{shown}");
 }
 
 #[test]
-fn the_names_of_the_metrics_and_of_their_labels_are_a_promise() {
+fn metric_and_label_names_are_stable() {
     let portal = Portal::answering("").start();
-    let gate = Gate::before(&portal).setting("portal.profile", "generic").start();
+    let proxy = TestProxy::in_front_of(&portal).setting("portal.profile", "generic").start();
     // label values that appear only once something has happened
-    gate.get("/").send();
-    portal.die();
-    eventually(|| gate.get("/").api_client().send().status != 200);
-    let text = gate.admin("/metrics").text();
+    proxy.get("/").send();
+    portal.stop();
+    eventually(|| proxy.get("/").api_client().send().status != 200);
+    let text = proxy.admin("/metrics").text();
     assert!(text.ends_with("# EOF\n"));
     let names: BTreeSet<&str> = text
         .lines()
@@ -131,15 +131,18 @@ fn the_names_of_the_metrics_and_of_their_labels_are_a_promise() {
 }
 
 #[test]
-fn a_request_leaves_no_trace_in_the_names_of_metrics() {
+fn requests_add_no_metric_series() {
     let portal = Portal::answering("").start();
-    let gate = Gate::before(&portal).tenant("acme.com", &json!({})).start();
-    let series = || gate.admin("/metrics").text().lines().count();
-    gate.get("/devportal/apis").send();
+    let proxy = TestProxy::in_front_of(&portal).tenant("acme.com", &json!({})).start();
+    let series = || proxy.admin("/metrics").text().lines().count();
+    proxy.get("/devportal/apis").send();
     let before = series();
     for number in 0..50 {
-        gate.ask("BREW", &format!("/{number}?tenant=t{number}.com")).host(&format!("h{number}.test")).send();
-        gate.get("/devportal/apis").tenant("acme.com").send();
+        proxy
+            .request("BREW", &format!("/{number}?tenant=t{number}.com"))
+            .host(&format!("h{number}.test"))
+            .send();
+        proxy.get("/devportal/apis").tenant("acme.com").send();
     }
     assert_eq!(series(), before);
 }
@@ -151,7 +154,7 @@ fn attack_any_local_user_acts_at_the_private_port() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
     std::fs::write(&file, "0123456789abcdef0123\n").unwrap();
-    let gate = Gate::before(&portal).setting("admin.token_file", file.to_str().unwrap()).start();
+    let proxy = TestProxy::in_front_of(&portal).setting("admin.token_file", file.to_str().unwrap()).start();
     for guarded in GUARDED {
         for header in [
             &[][..],
@@ -159,20 +162,21 @@ fn attack_any_local_user_acts_at_the_private_port() {
             &[("authorization", "Basic 0123456789abcdef0123")],
             &[("authorization", "Bearer 0123456789abcdef012")],
         ] {
-            let answer = ask(&gate, guarded, header, "localhost");
+            let answer = ask(&proxy, guarded, header, "localhost");
             assert_eq!(answer.status, 401, "{guarded:?} {header:?}");
             assert!(answer.header("www-authenticate").is_some() && !answer.text().contains("0123"));
         }
     }
     let right = [("authorization", "Bearer 0123456789abcdef0123")];
-    assert_eq!(ask(&gate, ("GET", "/config"), &right, "localhost").status, 200);
-    assert_eq!(ask(&gate, ("GET", "/config"), &right, "evil.example").status, 403);
-    eventually(|| gate.admin("/readyz").status == 200);
+    assert_eq!(ask(&proxy, ("GET", "/config"), &right, "localhost").status, 200);
+    assert_eq!(ask(&proxy, ("GET", "/config"), &right, "evil.example").status, 403);
+    eventually(|| proxy.admin("/readyz").status == 200);
     // a new token counts as soon as its file has it
     std::fs::write(&file, "fedcba9876543210fedc").unwrap();
     let new = [("authorization", "Bearer fedcba9876543210fedc")];
-    eventually(|| ask(&gate, ("GET", "/config"), &new, "localhost").status == 200);
+    eventually(|| ask(&proxy, ("GET", "/config"), &new, "localhost").status == 200);
     std::fs::write(&file, "short").unwrap();
-    let started = Gate::before(&portal).setting("admin.token_file", file.to_str().unwrap()).try_start();
+    let started =
+        TestProxy::in_front_of(&portal).setting("admin.token_file", file.to_str().unwrap()).try_start();
     assert!(started.is_err_and(|mistakes| mistakes[0].key == "admin.token_file"));
 }

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-from gate import Gate
+from doorward import Doorward
 from logins import Login, PhpLogin, PhpProgram, TomcatLogin, flask_python, has_express, has_php
 from portals import Tomcat, has_tomcat
 
@@ -106,70 +106,70 @@ def hostile(portal):
     yield "GET", filled("@PATH?@FIELD=@USER&password=x"), ""
 
 
-class Guessing:
+class GuessingTests:
     """What every portal is put through."""
 
     def attack(self, portal, home):
         guard = GUARD.format(home=home, limit=LIMIT, path=portal.path, field=portal.field)
-        gate = Gate(home, portal.port, [("/**", "open")], guard)
-        potent = 0
+        doorward = Doorward(home, portal.port, [("/**", "open")], guard)
+        read_as_sign_in = 0
         for number, (method, path, body) in enumerate(hostile(portal)):
             user = f"user{number}"
             path = path.replace("@USER", user)
             body = body.replace("@USER", user).replace("@ENCODED", f"u%73er{number}")
             send(portal.port, method, path, body)
-            read = self.looked_at(portal, user)
-            potent += read
+            read = self.verified_count(portal, user)
+            read_as_sign_in += read
             for turn in range(GUESSES):
-                send(gate.port, method, path, body, [("Referer", "http://127.0.0.1/home")])
-                send(gate.port, method, path, body.replace("password=x", f"password={turn}"))
+                send(doorward.port, method, path, body, [("Referer", "http://127.0.0.1/home")])
+                send(doorward.port, method, path, body.replace("password=x", f"password={turn}"))
                 # and what would reset the counter
                 plain = f"{portal.field}={user}&password=x"
-                send(gate.port, "OPTIONS", portal.path, plain)
-                send(gate.port, "HEAD", portal.path, plain)
-                send(gate.port, "POST", portal.path, plain, [("X-HTTP-Method-Override", "OPTIONS")])
-            guesses = self.looked_at(portal, user) - read
+                send(doorward.port, "OPTIONS", portal.path, plain)
+                send(doorward.port, "HEAD", portal.path, plain)
+                send(doorward.port, "POST", portal.path, plain, [("X-HTTP-Method-Override", "OPTIONS")])
+            guesses = self.verified_count(portal, user) - read
             self.assertLessEqual(guesses, LIMIT, f"{portal.name}: {method} {path} {body!r}")
         # an honest user gets in, and mistakes are forgiven
         for _ in range(2):
             for _ in range(LIMIT - 1):
-                self.assertEqual(send(gate.port, "POST", portal.path, f"{portal.field}=honest&password=x"), 302)
-            self.assertEqual(send(gate.port, "POST", portal.path, f"{portal.field}=honest&password=correct"), 302)
-        self.assertEqual(self.looked_at(portal, "honest"), 2 * LIMIT)
-        print(f"\n{portal.name}: {number + 1} hostile forms, {potent} of which the portal reads as a sign-in", flush=True)
-        self.assertGreater(potent, 5)
+                self.assertEqual(send(doorward.port, "POST", portal.path, f"{portal.field}=honest&password=x"), 302)
+            self.assertEqual(send(doorward.port, "POST", portal.path, f"{portal.field}=honest&password=correct"), 302)
+        self.assertEqual(self.verified_count(portal, "honest"), 2 * LIMIT)
+        print(f"\n{portal.name}: {number + 1} hostile forms, {read_as_sign_in} of which the portal reads as a sign-in", flush=True)
+        self.assertGreater(read_as_sign_in, 5)
 
-    def looked_at(self, portal, user):
+    def verified_count(self, portal, user):
         """As lists and spellings of a portal name one user."""
         return sum(count for name, count in portal.verifications().items() if user in [part.strip() for part in name.split(",")])
 
 
-class Logins(Guessing, unittest.TestCase):
+class Logins(GuessingTests, unittest.TestCase):
     def before(self, start_portal):
         with tempfile.TemporaryDirectory(prefix="doorward-real-") as home:
             self.attack(start_portal(home), home)
 
     @unittest.skipUnless(has_express(), "node or npm is missing, or Express could not be installed")
-    def test_no_more_than_the_limit_before_express(self):
+    def test_limit_holds_before_express(self):
         for version in ("express4", "express5"):
             with self.subTest(version):
                 self.before(lambda home: Login(home, version, ["node", "express.cjs", version, "PORT"]))
 
     @unittest.skipUnless(flask_python(), "flask is missing")
-    def test_no_more_than_the_limit_before_flask(self):
+    def test_limit_holds_before_flask(self):
         self.before(lambda home: Login(home, "flask", [flask_python(), "flask_login.py", "PORT"]))
 
     @unittest.skipUnless(has_php(), "php is missing")
-    def test_no_more_than_the_limit_before_php(self):
+    def test_limit_holds_before_php(self):
         for portal in (PhpLogin, PhpProgram):
             with self.subTest(portal.__name__):
                 self.before(portal)
 
     @unittest.skipUnless(has_tomcat(), "tomcat10-common or java is missing")
-    def test_no_more_than_the_limit_before_tomcat(self):
+    def test_limit_holds_before_tomcat(self):
         self.before(lambda home: TomcatLogin(Tomcat(home)))
 
-    def test_no_more_than_the_limit_before_parsers_like_those_of_aspnet_and_rails(self):
+    def test_limit_holds_before_lenient_parsers(self):
         for kind in ("aspnet", "rails"):
             with self.subTest(kind):
                 self.before(lambda home: Login(home, kind, [sys.executable, "lenient.py", kind, "PORT"]))

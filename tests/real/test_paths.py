@@ -1,13 +1,13 @@
-"""The differential path test: what the gate lets through as public is public to the portal as well.
+"""The differential path test: each path that Doorward allows as public is public to the portal as well.
 
-Each hostile path is sent byte for byte, once to the portal itself and once through the gate. The gate may refuse it; if
-it lets it through, the portal must answer with what is public, and just as it would have answered directly.
+Each hostile path is sent byte for byte, once to the portal itself and once through Doorward. Doorward may refuse it; if
+it forwards it, the portal must answer with a public page, and exactly as it answers directly.
 """
 
 import tempfile
 import unittest
 
-from gate import Gate
+from doorward import Doorward
 from portals import Nginx, Tomcat, has_nginx, has_tomcat
 from wire import exchange
 
@@ -50,23 +50,23 @@ HOSTILE = SINGLE + sorted({form.format(u=up, s=slash) for form in FORMS for up i
 
 
 class Differential:
-    def compare(self, portal, gate):
-        potent = let_through = 0
+    def compare(self, portal, doorward):
+        reached_directly = let_through = 0
         for path in HOSTILE:
             target = path.encode("utf-8")
             direct_status, direct = exchange(portal.port, target)
-            through_status, through = exchange(gate.port, target)
+            through_status, through = exchange(doorward.port, target)
             private = b"PRIVATE" in direct
-            potent += private
+            reached_directly += private
             self.assertNotIn(b"PRIVATE", through, f"{path!r} shows the private page (direct: {direct_status})")
             refused = through_status in (0, 302, 400, 401, 404, 405, 414, 421)
             if not refused or b"PUBLIC" in through:
                 let_through += 1
-                self.assertEqual((through_status, through), (direct_status, direct), f"{path!r} is answered in another way")
-        print(f"\n{type(portal).__name__}: {len(HOSTILE)} paths, {potent} reach the private page directly, "
-              f"{let_through} pass the gate, 0 reach it through the gate", flush=True)
-        # otherwise the list is toothless, or the gate refuses everything
-        self.assertGreater(potent, 5)
+                self.assertEqual((through_status, through), (direct_status, direct), f"{path!r} has another answer")
+        print(f"\n{type(portal).__name__}: {len(HOSTILE)} paths, {reached_directly} reach the private page directly, "
+              f"{let_through} pass Doorward, 0 reach it through Doorward", flush=True)
+        # otherwise the list tests nothing, or Doorward refuses everything
+        self.assertGreater(reached_directly, 5)
         self.assertGreater(let_through, 0)
 
 
@@ -75,15 +75,15 @@ ROUTES = [("/site/public/**", "open"), ("/**", "signed-in")]
 
 @unittest.skipUnless(has_tomcat(), "tomcat10-common, tomcat10-examples or java is missing")
 class TomcatPaths(Differential, unittest.TestCase):
-    def test_public_to_the_gate_is_public_to_tomcat(self):
+    def test_public_path_is_public_to_tomcat(self):
         with tempfile.TemporaryDirectory(prefix="doorward-real-") as home:
             tomcat = Tomcat(home)
-            self.compare(tomcat, Gate(home, tomcat.port, ROUTES))
+            self.compare(tomcat, Doorward(home, tomcat.port, ROUTES))
 
 
 @unittest.skipUnless(has_nginx(), "nginx is missing")
 class NginxPaths(Differential, unittest.TestCase):
-    def test_public_to_the_gate_is_public_to_nginx(self):
+    def test_public_path_is_public_to_nginx(self):
         with tempfile.TemporaryDirectory(prefix="doorward-real-") as home:
             nginx = Nginx(home)
-            self.compare(nginx, Gate(home, nginx.port, ROUTES))
+            self.compare(nginx, Doorward(home, nginx.port, ROUTES))

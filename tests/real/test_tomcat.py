@@ -1,4 +1,4 @@
-"""A real Tomcat behind the gate: pages, large files at constant memory, WebSocket."""
+"""A real Tomcat behind Doorward: pages, large files at constant memory, WebSocket."""
 
 import hashlib
 import http.client
@@ -7,13 +7,13 @@ import tempfile
 import time
 import unittest
 
-from gate import Gate
+from doorward import Doorward
 from portals import Tomcat, has_tomcat
 from wire import WebSocket, exchange
 
 MIB = 1024 * 1024
 SIZE = int(os.environ.get("REAL_MIB", "1024"))
-# of the process with the file over the process without it: what is in flight, in both directions
+# of the process with the file over the process without it: the bytes in flight, in both directions
 GROWTH_LIMIT_MIB = 32
 
 
@@ -38,9 +38,9 @@ class BehindTomcat(unittest.TestCase):
         cls.addClassCleanup(cls.home.cleanup)
         cls.tomcat = Tomcat(cls.home.name)
         routes = [("/examples/**", "open"), ("/site/**", "open"), ("/**", "signed-in")]
-        cls.gate = Gate(cls.home.name, cls.tomcat.port, routes, websockets=["/examples/websocket/**"])
+        cls.doorward = Doorward(cls.home.name, cls.tomcat.port, routes, websockets=["/examples/websocket/**"])
 
-    def test_pages_and_servlets_come_as_tomcat_made_them(self):
+    def test_pages_and_servlets_are_unchanged(self):
         for path in (
             "/examples/",
             "/examples/index.html",
@@ -51,41 +51,41 @@ class BehindTomcat(unittest.TestCase):
             "/examples/not-there",
         ):
             with self.subTest(path):
-                direct, through = exchange(self.tomcat.port, path), exchange(self.gate.port, path)
+                direct, through = exchange(self.tomcat.port, path), exchange(self.doorward.port, path)
                 self.assertEqual(through[0], direct[0])
                 self.assertEqual(through[1], direct[1])
-        self.assertIn(b"Hello", exchange(self.gate.port, "/examples/servlets/servlet/HelloWorldExample")[1])
+        self.assertIn(b"Hello", exchange(self.doorward.port, "/examples/servlets/servlet/HelloWorldExample")[1])
 
-    def test_a_page_that_is_not_open_never_reaches_tomcat(self):
-        self.assertEqual(exchange(self.gate.port, "/manager/html")[0], 401)
+    def test_closed_page_never_reaches_tomcat(self):
+        self.assertEqual(exchange(self.doorward.port, "/manager/html")[0], 401)
 
-    def test_a_large_file_goes_up_and_comes_down_at_constant_memory(self):
-        pieces, idle = Pieces(), self.gate.peak_memory_mib()
+    def test_large_file_passes_at_constant_memory(self):
+        pieces, idle = Pieces(), self.doorward.peak_memory_mib()
         started = time.monotonic()
-        up = http.client.HTTPConnection("127.0.0.1", self.gate.port, timeout=120)
+        up = http.client.HTTPConnection("127.0.0.1", self.doorward.port, timeout=120)
         up.request("PUT", "/site/large.bin", body=iter(pieces), headers={"Content-Length": str(SIZE * MIB)})
         self.assertIn(up.getresponse().status, (201, 204))
         uploaded = time.monotonic()
-        down = http.client.HTTPConnection("127.0.0.1", self.gate.port, timeout=120)
+        down = http.client.HTTPConnection("127.0.0.1", self.doorward.port, timeout=120)
         down.request("GET", "/site/large.bin")
         answer, received = down.getresponse(), hashlib.blake2b()
         while piece := answer.read(MIB):
             received.update(piece)
         self.assertEqual(received.hexdigest(), pieces.hash.hexdigest())
-        peak = self.gate.peak_memory_mib()
+        peak = self.doorward.peak_memory_mib()
         print(f"\n{SIZE} MiB up in {uploaded - started:.1f} s, down in {time.monotonic() - uploaded:.1f} s, "
               f"peak resident memory {peak:.1f} MiB, before {idle:.1f} MiB", flush=True)
         self.assertLess(peak - idle, GROWTH_LIMIT_MIB)
 
     def test_a_chunked_upload_arrives_whole(self):
-        up = http.client.HTTPConnection("127.0.0.1", self.gate.port, timeout=30)
+        up = http.client.HTTPConnection("127.0.0.1", self.doorward.port, timeout=30)
         up.request("PUT", "/site/chunked.txt", body=iter([b"one ", b"two ", b"three"]), encode_chunked=True,
                    headers={"Transfer-Encoding": "chunked"})
         self.assertIn(up.getresponse().status, (201, 204))
         self.assertEqual((self.tomcat.files / "chunked.txt").read_bytes(), b"one two three")
 
     def test_a_websocket_echoes(self):
-        socket = WebSocket(self.gate.port, "/examples/websocket/echoProgrammatic")
+        socket = WebSocket(self.doorward.port, "/examples/websocket/echoProgrammatic")
         self.addCleanup(socket.close)
         self.assertEqual(socket.status, 101)
         for text in ("hello", "x" * 5000, "ünïcode"):

@@ -6,14 +6,14 @@ import subprocess
 import tempfile
 import unittest
 
-from gate import Gate
+from doorward import Doorward
 from portals import Nginx, Tomcat, has_nginx, has_tomcat
 
 MIB = 1024 * 1024
 SIZE = 64 * MIB
 # far more than any of these takes, far less than a hanging one
 SECONDS = 20
-WAYS = {
+CLIENTS = {
     "at once": ["-H", "Expect:"],
     "asking first": ["-H", "Expect: 100-continue", "--expect100-timeout", str(SECONDS)],
     "chunked": ["-H", "Expect:", "-H", "Transfer-Encoding: chunked"],
@@ -32,8 +32,8 @@ class Uploads(unittest.TestCase):
         cls.file.write_bytes(bytes(range(256)) * (SIZE // 256))
         cls.tomcat, cls.nginx = Tomcat(cls.home), Nginx(cls.home)
         routes = [("/site/**", "open"), ("/examples/**", "open"), ("/**", "signed-in")]
-        cls.before_tomcat = Gate(cls.home, cls.tomcat.port, routes)
-        cls.before_nginx = Gate(cls.home, cls.nginx.port, routes)
+        cls.before_tomcat = Doorward(cls.home, cls.tomcat.port, routes)
+        cls.before_nginx = Doorward(cls.home, cls.nginx.port, routes)
 
     def put(self, port, path, options):
         """Returns the status and how many bytes were sent."""
@@ -44,34 +44,34 @@ class Uploads(unittest.TestCase):
         status, sent = result.stdout.split()
         return int(status), int(sent)
 
-    def test_an_upload_arrives_whole_in_every_way(self):
-        for way, options in WAYS.items():
-            with self.subTest(way):
+    def test_upload_arrives_whole_from_every_client(self):
+        for client, options in CLIENTS.items():
+            with self.subTest(client):
                 arrived = self.tomcat.files / "upload.bin"
                 arrived.unlink(missing_ok=True)
                 status, _ = self.put(self.before_tomcat.port, "/site/upload.bin", options)
                 self.assertEqual((status, arrived.stat().st_size), (201, SIZE))
 
     def test_a_portal_that_refuses_early_ends_the_upload(self):
-        for way, options in WAYS.items():
-            if way == "HTTP/2":
+        for client, options in CLIENTS.items():
+            if client == "HTTP/2":
                 continue  # curl 7 calls an answer before the end of the upload a broken stream (tests/it/uploads.rs)
-            for gate, path, expected in (
+            for doorward, path, expected in (
                 (self.before_nginx, "/small/upload.bin", 413),
                 (self.before_tomcat, "/examples/servlets/servlet/HelloWorldExample", 405),
-                # this one the gate refuses itself
+                # Doorward itself refuses this one
                 (self.before_tomcat, "/private/upload.bin", 401),
             ):
-                with self.subTest(f"{way}: {path}"):
+                with self.subTest(f"{client}: {path}"):
                     path = f"/site{path}" if expected == 413 else path
-                    status, sent = self.put(gate.port, path, options)
+                    status, sent = self.put(doorward.port, path, options)
                     self.assertEqual(status, expected)
                     self.assertLess(sent, SIZE)
-                    if way == "asking first" and expected != 405:
+                    if client == "asking first" and expected != 405:
                         # Tomcat says 100 first, whatever its servlet says
-                        self.assertEqual(sent, 0, "nobody said that the upload may begin")
+                        self.assertEqual(sent, 0, "no 100 Continue was sent")
 
-    def test_the_gate_goes_on_after_uploads_that_were_refused(self):
+    def test_serves_on_after_refused_uploads(self):
         for _ in range(20):
-            self.put(self.before_nginx.port, "/site/small/upload.bin", WAYS["at once"])
-        self.assertEqual(self.put(self.before_tomcat.port, "/site/after.bin", WAYS["at once"])[0], 201)
+            self.put(self.before_nginx.port, "/site/small/upload.bin", CLIENTS["at once"])
+        self.assertEqual(self.put(self.before_tomcat.port, "/site/after.bin", CLIENTS["at once"])[0], 201)

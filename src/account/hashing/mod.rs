@@ -1,21 +1,22 @@
-//! Passwords are hashed here and nowhere else: argon2id, so many at a time, in a queue that has an end.
+//! Password hashing: argon2id, with limited concurrency and a bounded queue.
 //!
-//! A hash costs memory and time on purpose. So there are `slots`, each with the memory of one hash, and a bounded queue
-//! before them; whoever finds it full is told to come back ([`Busy`]), and the process never runs out of memory.
-//! Hashes that other systems made are verified too ([`stored`]) and are to be replaced by ours at the first success. They
-//! cost a hash of ours first, as every attempt does, and then their own in slots apart; and whoever is refused waits for such a
-//! slot, too, and as long as the costliest of them takes ([`Hasher::hold_back`]), so that time tells nothing about a name.
+//! A hash is expensive in memory and time by design. So there are `slots`, each with the memory of one
+//! hash, and a bounded queue before them; if it is full, the caller gets [`HasherBusy`], and memory stays
+//! bounded. Hashes of other systems are verified as well ([`hash_method`]) and replaced at the first
+//! success. Each attempt first computes one current hash, then the foreign hash in separate slots; a
+//! refused attempt waits for such a slot as well, and as long as the costliest of them takes
+//! ([`PasswordHasher::delay_refusal`]), so that timing discloses nothing about a name.
 
 mod argon;
-mod floor;
-mod kinds;
-mod line;
+mod client_limits;
+mod costliest_methods;
+pub mod hash_method;
+mod hash_queue;
 mod password;
-mod queue;
+mod response_floor;
 mod salted;
-mod shares;
-pub mod stored;
 mod threads;
+mod wait_queue;
 
 use std::{
     sync::{
@@ -25,238 +26,263 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use argon::{BadCost, Cost};
-pub use kinds::Kinds;
-pub use line::Refusal;
+pub use argon::{Argon2Cost, InvalidArgon2Cost};
+pub use client_limits::HashSlotPermit;
+pub use costliest_methods::CostliestMethods;
+pub use hash_queue::{BusyCause, HashMetrics, HasherBusy};
 pub use password::Password;
-pub use queue::{Busy, BusyCause, Meters};
-pub use shares::Place;
+pub use wait_queue::DelayedRefusal;
 
-use argon::Argon;
-use floor::Floor;
-use line::{InLine, Line, Wait};
-use queue::{Lane, Queue};
-use shares::Shares;
-use stored::Method;
+use argon::Argon2Hasher;
+use client_limits::HashClientLimits;
+use hash_method::HashMethod;
+use hash_queue::{HashQueue, SlotClass};
+use response_floor::ResponseTimeFloor;
+use wait_queue::{RefusalDelay, WaitQueue, WaitQueuePlace};
 
 use crate::{
-    domain::{account::StoredPassword, client::ClientAddress, fairness::Share},
+    domain::{account::StoredPassword, client::ClientAddress, fairness::ResourceLimit},
     sync::client_limits::Exceeded,
 };
 
 /// Cheap to clone: all clones share one queue.
 #[derive(Clone)]
-pub struct Hasher(Arc<Inner>);
+pub struct PasswordHasher(Arc<HasherInner>);
 
-struct Inner {
-    argon: Argon,
-    queue: Queue,
-    shares: Shares,
-    floor: Mutex<Floor>,
-    line: Line,
-    /// A hash in the store needs so much memory that it has to be alone: then all in the line go one by one.
-    one_by_one: AtomicBool,
+struct HasherInner {
+    argon: Argon2Hasher,
+    queue: HashQueue,
+    client_limits: HashClientLimits,
+    response_floor: Mutex<ResponseTimeFloor>,
+    wait_queue: WaitQueue,
+    /// A stored hash needs so much memory that it must run alone: all turns are then serialised.
+    is_serialized: AtomicBool,
 }
 
-impl Inner {
-    fn full(&self, exceeded: Exceeded) -> Busy {
-        let full = self.queue.full();
+impl HasherInner {
+    fn busy_for_limit(&self, exceeded: Exceeded) -> HasherBusy {
+        let full = self.queue.reject_full();
         if exceeded != Exceeded::Client {
             return full;
         }
-        self.queue.meters().share_full.inc();
-        Busy { cause: BusyCause::ClientShare, ..full }
+        self.queue.meters().client_limit.inc();
+        HasherBusy { cause: BusyCause::ClientShare, ..full }
     }
 }
 
 #[derive(Debug)]
-pub struct Verified {
+pub struct PasswordVerification {
     pub matches: bool,
-    /// The hash is another system's, or made at another cost: hash the password anew, now that it is known.
+    /// The hash is foreign or has other parameters: hash the password again while it is available.
     pub needs_rehash: bool,
-    /// What the attempt has yet to wait for, if it is refused.
-    pub refusal: Refusal,
+    /// The remaining delay if the attempt is refused.
+    pub refusal: DelayedRefusal,
 }
 
-impl Verified {
-    /// A password that was compared with nothing.
-    pub(super) fn nobodys(refusal: Refusal) -> Self {
+impl PasswordVerification {
+    /// The result for a password without a stored hash.
+    pub(super) fn without_stored_hash(refusal: DelayedRefusal) -> Self {
         Self { matches: false, needs_rehash: false, refusal }
     }
 }
 
-impl Hasher {
+impl PasswordHasher {
     /// `slots` hashes at a time, `queue` more may wait.
-    pub fn new(cost: Cost, slots: usize, queue: usize, meters: Meters) -> Result<Self, BadCost> {
-        let share = Share::fraction(slots.saturating_add(queue), 4);
-        Self::with_share(cost, slots, queue, share, meters)
-    }
-
-    /// One client has `share` of the slots and the queue together.
-    pub fn with_share(
-        cost: Cost,
+    pub fn new(
+        cost: Argon2Cost,
         slots: usize,
         queue: usize,
-        share: usize,
-        meters: Meters,
-    ) -> Result<Self, BadCost> {
-        let queue = Queue::new(slots, queue, meters);
-        let shares = Shares::new(queue.capacity(), share);
-        Ok(Self(Arc::new(Inner {
-            argon: Argon::new(cost)?,
+        meters: HashMetrics,
+    ) -> Result<Self, InvalidArgon2Cost> {
+        let client_limit = ResourceLimit::fraction(slots.saturating_add(queue), 4);
+        Self::with_client_limit(cost, slots, queue, client_limit, meters)
+    }
+
+    /// `share`: maximum for one client of slots and queue together.
+    pub fn with_client_limit(
+        cost: Argon2Cost,
+        slots: usize,
+        queue: usize,
+        client_limit: usize,
+        meters: HashMetrics,
+    ) -> Result<Self, InvalidArgon2Cost> {
+        let queue = HashQueue::new(slots, queue, meters);
+        let shares = HashClientLimits::new(queue.capacity(), client_limit);
+        Ok(Self(Arc::new(HasherInner {
+            argon: Argon2Hasher::new(cost)?,
             queue,
-            shares,
-            floor: Mutex::default(),
-            line: Line::default(),
-            one_by_one: AtomicBool::new(false),
+            client_limits: shares,
+            response_floor: Mutex::default(),
+            wait_queue: WaitQueue::default(),
+            is_serialized: AtomicBool::new(false),
         })))
     }
 
-    /// A place of the share this client has of the queue, to be held from before an attempt costs anything until its
+    /// Acquires a permit of the client's limit, to be held from the beginning of an attempt until its
     /// end.
-    pub fn place(&self, address: ClientAddress) -> Result<Place, Busy> {
-        self.0.shares.take(address).map_err(|exceeded| self.0.full(exceeded))
+    pub fn acquire_permit(&self, address: ClientAddress) -> Result<HashSlotPermit, HasherBusy> {
+        self.0.client_limits.acquire(address).map_err(|exceeded| self.0.busy_for_limit(exceeded))
     }
 
-    /// The same of what is kept for known browsers.
-    pub fn reserved_place(&self, address: ClientAddress) -> Result<Place, Busy> {
-        self.0.shares.take_reserved(address).map_err(|exceeded| self.0.full(exceeded))
+    /// As [`Self::acquire_permit`], from the reserve for known devices.
+    pub fn acquire_reserved_permit(&self, address: ClientAddress) -> Result<HashSlotPermit, HasherBusy> {
+        self.0.client_limits.acquire_reserved(address).map_err(|exceeded| self.0.busy_for_limit(exceeded))
     }
 
-    /// Whether this is the password behind a stored hash. A stored text that cannot be read matches nothing. Every attempt
-    /// costs one hash of ours in one of our slots; a hash of another system comes on top, in slots of its own.
-    pub async fn verify(&self, password: &Password, stored: &str) -> Result<Verified, Busy> {
-        let method = Method::parse(stored);
+    /// Verifies a password against a stored hash. An unreadable hash matches nothing. Every attempt computes one
+    /// current hash in one of the slots; a foreign hash is verified in addition, in separate slots.
+    pub async fn verify(
+        &self,
+        password: &Password,
+        stored: &str,
+    ) -> Result<PasswordVerification, HasherBusy> {
+        let method = HashMethod::parse(stored);
         // an account whose owner has yet to choose a password is nothing to warn of
         if let Err(problem) = &method
             && stored != StoredPassword::unusable().expose()
         {
-            tracing::warn!(%problem, "a stored password can match nothing");
+            tracing::warn!(%problem, "a stored password hash cannot be read; it matches no password");
         }
         let (inner, password) = (Arc::clone(&self.0), password.clone());
         let queued = inner.queue.enter()?;
         inner.queue.meters().verified.inc();
         let method = match method {
-            // a second spelling would cost a second hash, and tell that the name is known
-            Ok(method) if inner.argon.made(&method) && !password.is_too_long() => {
-                let ours = move || method.matches_normal(&password);
-                let matches = inner.queue.timed(&queued, Lane::Ours, ours).await??;
-                // who is right waits for nobody
-                let refusal = if matches { Refusal(Wait::Nothing) } else { self.refusal() };
-                return Ok(Verified { matches, needs_rehash: false, refusal });
+            // hashing a second spelling would take longer, and disclose that the name is known
+            Ok(method) if inner.argon.is_current(&method) && !password.is_too_long() => {
+                let ours = move || method.matches_normalized(&password);
+                let matches = inner.queue.run_in_slot(&queued, SlotClass::Current, ours).await??;
+                // a correct password is not delayed
+                let refusal = if matches { DelayedRefusal(RefusalDelay::None) } else { self.queue_refusal() };
+                return Ok(PasswordVerification { matches, needs_rehash: false, refusal });
             }
             method => method.ok().filter(|_| !password.is_too_long()),
         };
         let spending = Arc::clone(&inner);
-        inner.queue.timed(&queued, Lane::Ours, move || spending.argon.spend()).await??;
-        // from here on it takes no room from those whose hash is ours
+        inner.queue.run_in_slot(&queued, SlotClass::Current, move || spending.argon.hash_dummy()).await??;
+        // release the place in the queue for attempts with current hashes
         drop(queued);
-        let Some(method) = method else { return Ok(Verified::nobodys(self.refusal())) };
-        self.verify_others(password, method).await
-    }
-
-    /// A hash of another system, in a turn as long as anybody's.
-    async fn verify_others(&self, password: Password, method: Method) -> Result<Verified, Busy> {
-        let (queue, ways) = (&self.0.queue, password.ways());
-        let lane = if self.is_greedy(&method) { Lane::Greedy } else { self.lane() };
-        let each = self.floor().of(Instant::now());
-        let Some(place) = self.0.line.enter(queue.width(lane), each) else {
-            return Ok(Verified::nobodys(self.full()));
+        let Some(method) = method else {
+            return Ok(PasswordVerification::without_stored_hash(self.queue_refusal()));
         };
-        let held = Arc::new((place, queue.slot(lane).await?));
+        self.verify_foreign(password, method).await
+    }
+
+    /// Verifies a foreign hash in a turn of the common length.
+    async fn verify_foreign(
+        &self,
+        password: Password,
+        method: HashMethod,
+    ) -> Result<PasswordVerification, HasherBusy> {
+        let (queue, spellings) = (&self.0.queue, password.spelling_count());
+        let slots = if self.is_memory_heavy(&method) { SlotClass::MemoryHeavy } else { self.slots() };
+        let turn = self.response_floor().current(Instant::now());
+        let Some(place) = self.0.wait_queue.enter(queue.slot_count(slots), turn) else {
+            return Ok(PasswordVerification::without_stored_hash(self.refuse_full_queue()));
+        };
+        let held = Arc::new((place, queue.slot(slots).await?));
         let began = Instant::now();
-        line::keep(Arc::clone(&held), began, each.saturating_mul(ways));
-        let matches = queue.with(held, move || method.matches_any_spelling(&password)).await?;
+        wait_queue::hold_slot_for_turn(Arc::clone(&held), began, turn.saturating_mul(spellings));
+        let matches = queue.run_blocking(held, move || method.matches_any_spelling(&password)).await?;
         let now = Instant::now();
-        self.floor().see(now.saturating_duration_since(began) / ways, now);
+        self.response_floor().observe(now.saturating_duration_since(began) / spellings, now);
         let matches = matches?;
-        Ok(Verified { matches, needs_rehash: matches, refusal: Refusal(Wait::HadTurn(began)) })
+        Ok(PasswordVerification {
+            matches,
+            needs_rehash: matches,
+            refusal: DelayedRefusal(RefusalDelay::TurnTaken(began)),
+        })
     }
 
-    /// For an attempt that has nothing more to verify: a place among those who have.
-    fn refusal(&self) -> Refusal {
-        let each = self.floor().of(Instant::now());
+    /// Queues an attempt without a foreign hash among those with one.
+    fn queue_refusal(&self) -> DelayedRefusal {
+        let each = self.response_floor().current(Instant::now());
         if each.is_zero() {
-            return Refusal(Wait::Nothing);
+            return DelayedRefusal(RefusalDelay::None);
         }
-        let place = self.0.line.enter(self.0.queue.width(self.lane()), each);
-        place.map_or_else(|| self.full(), |place| Refusal(Wait::Turn(place)))
+        let place = self.0.wait_queue.enter(self.0.queue.slot_count(self.slots()), each);
+        place.map_or_else(|| self.refuse_full_queue(), |place| DelayedRefusal(RefusalDelay::Queued(place)))
     }
 
-    fn full(&self) -> Refusal {
+    fn refuse_full_queue(&self) -> DelayedRefusal {
         self.0.queue.meters().busy.inc();
-        Refusal(Wait::Full)
+        DelayedRefusal(RefusalDelay::Full)
     }
 
-    /// Until when a refused attempt waits for its answer: its turn in the line, asleep, and for as long as the costliest hash
-    /// takes. A password that is spelled in two ways may cost two hashes, for a name that nobody has as for all others.
-    pub async fn hold_back(&self, refusal: Refusal, password: &Password) {
+    /// Delays the response of a refused attempt: by its turn in the wait queue, and for as long as the costliest hash
+    /// takes. A password with two spellings may take two hashes, for unknown names as for all others.
+    pub async fn delay_refusal(&self, refusal: DelayedRefusal, password: &Password) {
         let began = match refusal.0 {
-            Wait::Nothing | Wait::Full => return,
-            Wait::HadTurn(began) => began,
-            Wait::Turn(place) => match self.sleep_through(place, password).await {
+            RefusalDelay::None | RefusalDelay::Full => return,
+            RefusalDelay::TurnTaken(began) => began,
+            RefusalDelay::Queued(place) => match self.wait_for_turn(place, password).await {
                 Ok(began) => began,
                 Err(_) => return,
             },
         };
-        let least = self.floor().of(Instant::now()).saturating_mul(password.ways());
-        let rest = least.saturating_sub(began.elapsed());
+        let min_delay =
+            self.response_floor().current(Instant::now()).saturating_mul(password.spelling_count());
+        let rest = min_delay.saturating_sub(began.elapsed());
         if !rest.is_zero() {
             tokio::time::sleep(rest).await;
         }
     }
 
-    /// Takes a turn, in which nothing is done.
-    async fn sleep_through(&self, place: InLine, password: &Password) -> Result<Instant, Busy> {
-        let slot = self.0.queue.slot(self.lane()).await?;
-        let (began, each) = (Instant::now(), self.floor().of(Instant::now()));
-        line::keep(Arc::new((place, slot)), began, each.saturating_mul(password.ways()));
+    /// Waits for a turn without work.
+    async fn wait_for_turn(&self, place: WaitQueuePlace, password: &Password) -> Result<Instant, HasherBusy> {
+        let slot = self.0.queue.slot(self.slots()).await?;
+        let (began, each) = (Instant::now(), self.response_floor().current(Instant::now()));
+        wait_queue::hold_slot_for_turn(
+            Arc::new((place, slot)),
+            began,
+            each.saturating_mul(password.spelling_count()),
+        );
         Ok(began)
     }
 
-    /// What the hashes that we make today begin with, and how long they are; all others are to be in `calibrate`'s hands.
-    pub fn form(&self) -> (String, usize) {
-        self.0.argon.form()
+    /// The prefix and the length of current hashes; all others have to be passed to `calibrate`.
+    pub fn hash_format(&self) -> (String, usize) {
+        self.0.argon.hash_format()
     }
 
-    /// Measures what the costliest of the hashes in the store takes to verify on this machine, each kind once.
-    pub async fn calibrate(&self, kinds: Kinds) -> Result<(), Busy> {
+    /// Measures the verification of the costliest stored hashes on this machine, each method once.
+    pub async fn calibrate(&self, methods: CostliestMethods) -> Result<(), HasherBusy> {
         let (mut most, mut one_by_one) = (Duration::ZERO, false);
-        for method in kinds.into_methods().into_iter().filter(|method| !self.0.argon.made(method)) {
-            let greedy = self.is_greedy(&method);
-            one_by_one |= greedy;
+        for method in methods.into_methods().into_iter().filter(|method| !self.0.argon.is_current(method)) {
+            let is_memory_heavy = self.is_memory_heavy(&method);
+            one_by_one |= is_memory_heavy;
             let work = move || {
                 let start = Instant::now();
-                method.matches_normal(&Password::new("nobody's password"))?;
+                method.matches_normalized(&Password::new("dummy password"))?;
                 Ok(start.elapsed())
             };
-            let lane = if greedy { Lane::Greedy } else { Lane::Others };
+            let lane = if is_memory_heavy { SlotClass::MemoryHeavy } else { SlotClass::Foreign };
             most = most.max(self.0.queue.run(lane, work).await??);
         }
-        self.floor().know(most);
-        self.0.one_by_one.store(one_by_one, Ordering::Relaxed);
+        self.response_floor().set_calibrated(most);
+        self.0.is_serialized.store(one_by_one, Ordering::Relaxed);
         Ok(())
     }
 
-    fn is_greedy(&self, method: &Method) -> bool {
+    fn is_memory_heavy(&self, method: &HashMethod) -> bool {
         method.memory_kib() > self.0.argon.cost().memory_kib
     }
 
-    /// Where everybody waits whose password is not right.
-    fn lane(&self) -> Lane {
-        if self.0.one_by_one.load(Ordering::Relaxed) { Lane::Greedy } else { Lane::Others }
+    /// The slots that refused attempts wait for.
+    fn slots(&self) -> SlotClass {
+        if self.0.is_serialized.load(Ordering::Relaxed) { SlotClass::MemoryHeavy } else { SlotClass::Foreign }
     }
 
-    fn floor(&self) -> MutexGuard<'_, Floor> {
-        self.0.floor.lock().unwrap_or_else(PoisonError::into_inner)
+    fn response_floor(&self) -> MutexGuard<'_, ResponseTimeFloor> {
+        self.0.response_floor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the password is one of those before; which one, is nobody's concern. Counted as no guess.
-    pub async fn matches_any(&self, password: &Password, stored: Vec<String>) -> Result<bool, Busy> {
-        let methods: Vec<Method> = stored.iter().filter_map(|text| Method::parse(text).ok()).collect();
+    /// Whether the password matches one of the history. Not counted as an attempt.
+    pub async fn matches_any(&self, password: &Password, stored: Vec<String>) -> Result<bool, HasherBusy> {
+        let methods: Vec<HashMethod> =
+            stored.iter().filter_map(|text| HashMethod::parse(text).ok()).collect();
         let password = password.clone();
-        let greedy = methods.iter().any(|method| self.is_greedy(method));
-        let lane = if greedy { Lane::Greedy } else { Lane::Ours };
+        let greedy = methods.iter().any(|method| self.is_memory_heavy(method));
+        let lane = if greedy { SlotClass::MemoryHeavy } else { SlotClass::Current };
         let any = move || {
             methods
                 .iter()
@@ -265,27 +291,30 @@ impl Hasher {
         self.0.queue.run(lane, any).await?
     }
 
-    /// A new hash, to be stored.
-    pub async fn hash(&self, password: &Password) -> Result<String, Busy> {
+    /// Computes a new hash for storage.
+    pub async fn hash(&self, password: &Password) -> Result<String, HasherBusy> {
         let inner = Arc::clone(&self.0);
         let password = password.clone();
-        self.0.queue.run(Lane::Ours, move || inner.argon.hash(&password)).await?
+        self.0.queue.run(SlotClass::Current, move || inner.argon.hash(&password)).await?
     }
 
-    /// Other work that takes its time, such as judging a password by a policy, in the same queue.
-    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
-        self.0.queue.run(Lane::Ours, work).await
+    /// Runs other expensive work, such as a policy check, in the same queue.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, HasherBusy> {
+        self.0.queue.run(SlotClass::Current, work).await
     }
 
-    /// What a verification costs, for a name that has no password.
-    pub async fn spend(&self) -> Result<Refusal, Busy> {
+    /// Spends the cost of a verification for a name without a password.
+    pub async fn verify_dummy(&self) -> Result<DelayedRefusal, HasherBusy> {
         let inner = Arc::clone(&self.0);
         let work = move || {
-            inner.queue.meters().spent.inc();
-            inner.argon.spend()
+            inner.queue.meters().dummy.inc();
+            inner.argon.hash_dummy()
         };
-        self.0.queue.run(Lane::Ours, work).await??;
-        Ok(self.refusal())
+        self.0.queue.run(SlotClass::Current, work).await??;
+        Ok(self.queue_refusal())
     }
 }
 

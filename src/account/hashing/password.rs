@@ -1,18 +1,18 @@
-//! A password on its way from a form to a hash. It prints nothing and leaves nothing behind in memory.
+//! A plaintext password between the form and the hash. `Debug` does not print it, and its memory is zeroed.
 
 use std::fmt;
 
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 use zeroize::Zeroizing;
 
-/// More than any password policy allows: whatever is longer is verified against nothing.
-const LONGEST: usize = 4096;
+/// Longer than any policy allows: a longer password matches no hash.
+const MAX_PASSWORD_BYTES: usize = 4096;
 
 #[derive(Clone)]
 pub struct Password(Zeroizing<String>);
 
 impl Password {
-    /// As it was typed.
+    /// The password as entered.
     pub fn new(typed: impl Into<String>) -> Self {
         Self(Zeroizing::new(typed.into()))
     }
@@ -27,23 +27,23 @@ impl Password {
     }
 
     pub(super) fn is_too_long(&self) -> bool {
-        self.0.len() > LONGEST
+        self.0.len() > MAX_PASSWORD_BYTES
     }
 
-    /// In the one form keyboards do not differ in (NFC, as NIST SP 800-63B asks for): this is what we hash.
-    pub(in crate::account) fn normal(&self) -> Zeroizing<String> {
+    /// In NFC, as NIST SP 800-63B requires, because keyboards produce different forms: this form is hashed.
+    pub(in crate::account) fn normalized(&self) -> Zeroizing<String> {
         if is_nfc(&self.0) { self.0.clone() } else { Zeroizing::new(self.0.nfc().collect()) }
     }
 
-    /// How many spellings there are: as many hashes of another system may have to be compared.
-    pub(super) fn ways(&self) -> u32 {
+    /// The number of spellings, and so of foreign hashes to compare at most.
+    pub(super) fn spelling_count(&self) -> u32 {
         if is_nfc(&self.0) { 1 } else { 2 }
     }
 
-    /// The normal form, and what was typed if that differs: another system may have hashed it so.
+    /// The normal form, and the original if it differs: another system may have hashed that.
     pub(super) fn spellings(&self) -> impl Iterator<Item = Zeroizing<String>> {
         let typed = (!is_nfc(&self.0)).then(|| self.0.clone());
-        std::iter::once(self.normal()).chain(typed)
+        std::iter::once(self.normalized()).chain(typed)
     }
 }
 

@@ -1,17 +1,17 @@
-//! Known answers for every form, hostile forms, and what the hasher says about its own hashes.
+//! Known answers for every format, hostile formats, and the hasher's own hashes.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 
-use super::{stored::Unreadable, *};
+use super::{hash_method::InvalidHash, *};
 
 const PASSWORD: &str = "correct horse";
 
 /// Cheap enough for a test.
-const CHEAP: Cost = Cost { memory_kib: 64, iterations: 1, parallelism: 1 };
+const CHEAP: Argon2Cost = Argon2Cost { memory_kib: 64, iterations: 1, parallelism: 1 };
 
-fn hasher(cost: Cost) -> (Hasher, Meters) {
-    let meters = Meters::default();
-    (Hasher::new(cost, 2, 8, meters.clone()).unwrap(), meters)
+fn hasher(cost: Argon2Cost) -> (PasswordHasher, HashMetrics) {
+    let meters = HashMetrics::default();
+    (PasswordHasher::new(cost, 2, 8, meters.clone()).unwrap(), meters)
 }
 
 fn now<T>(future: impl Future<Output = T>) -> T {
@@ -98,48 +98,48 @@ fn attack_a_hostile_import_gets_no_memory_and_no_time() {
         "pbkdf2_sha256$4294967296$",
     ] {
         let stored = format!("{numbers}{salt_and_hash}");
-        assert_eq!(Method::parse(&stored).err(), Some(Unreadable::TooCostly), "{numbers}");
+        assert_eq!(HashMethod::parse(&stored).err(), Some(InvalidHash::TooCostly), "{numbers}");
         assert_eq!(verify(PASSWORD, &stored), (false, false));
     }
     let bcrypt = "$2b$16$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e";
-    assert_eq!(Method::parse(bcrypt).err(), Some(Unreadable::TooCostly));
+    assert_eq!(HashMethod::parse(bcrypt).err(), Some(InvalidHash::TooCostly));
 }
 
 #[test]
-fn what_is_no_hash_matches_nothing() {
+fn unreadable_hash_matches_no_password() {
     let long = "x".repeat(2000);
     for (stored, problem) in [
-        ("", Unreadable::Unknown),
-        ("!", Unreadable::Unknown),
-        ("correct horse", Unreadable::Unknown),
-        ("$1$salt$hash", Unreadable::Unknown),
-        ("$2x$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", Unreadable::Unknown),
-        ("{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", Unreadable::Unknown),
-        ("{PLAIN}correct horse", Unreadable::Unknown),
-        ("{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", Unreadable::Malformed),
-        ("{SSHA}", Unreadable::Malformed),
-        ("{SSHA}*", Unreadable::Malformed),
-        ("{wso2-sha256}$H4+/APwdA1JcISqgM2C36A0+x84QdRXCLCQ1454n23k=", Unreadable::Malformed),
-        ("{wso2-sha256}H4+/APwdA1JcISqgM2C36A0+x84QdRXCLCQ1454n23k=", Unreadable::Malformed),
-        ("{wso2-md5}MDEy$H4+/", Unreadable::Unknown),
-        ("$2b$03$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e", Unreadable::Malformed),
-        ("$2b$05$short", Unreadable::Malformed),
-        ("$pbkdf2-sha256$0$c2FsdA$cBg8D2DungRB9k76szThf5ehfyBz991ay6PT8Srwk4M", Unreadable::Malformed),
-        ("$pbkdf2-sha256$-5$c2FsdA$cBg8D2DungRB9k76szThf5ehfyBz991ay6PT8Srwk4M", Unreadable::Malformed),
-        ("$pbkdf2-sha256$l=5$c2FsdA$cBg8D2DungRB9k76szThf5ehfyBz991ay6PT8Srwk4M", Unreadable::Malformed),
-        ("$pbkdf2-sha256$1000$$cBg8D2DungRB9k76szThf5ehfyBz991ay6PT8Srwk4M", Unreadable::Malformed),
-        // a hash of one byte is right for one password in 256
-        ("$pbkdf2-sha256$1000$c2FsdA$cA", Unreadable::Malformed),
-        ("$scrypt$ln=10,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$", Unreadable::Malformed),
-        ("$scrypt$ln=10,r=0,p=1$c2FsdA$cBg8D2DungRB9k76szThf5ehfyBz991ay6PT8Srwk4M", Unreadable::Malformed),
-        ("$argon2id$v=19$m=64,t=1,p=1", Unreadable::Malformed),
+        ("", InvalidHash::Unknown),
+        ("!", InvalidHash::Unknown),
+        ("correct horse", InvalidHash::Unknown),
+        ("$1$salt$hash", InvalidHash::Unknown),
+        ("$2x$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", InvalidHash::Unknown),
+        ("{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", InvalidHash::Unknown),
+        ("{PLAIN}correct horse", InvalidHash::Unknown),
+        ("{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", InvalidHash::Malformed),
+        ("{SSHA}", InvalidHash::Malformed),
+        ("{SSHA}*", InvalidHash::Malformed),
+        ("{wso2-sha256}$H4+/APwdA1JcISqgM2C36A0+x84QdRXCLCQ1454n23k=", InvalidHash::Malformed),
+        ("{wso2-sha256}H4+/APwdA1JcISqgM2C36A0+x84QdRXCLCQ1454n23k=", InvalidHash::Malformed),
+        ("{wso2-md5}MDEy$H4+/", InvalidHash::Unknown),
+        ("$2b$03$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e", InvalidHash::Malformed),
+        ("$2b$05$short", InvalidHash::Malformed),
+        ("$pbkdf2-sha256$0$c2FsdA$cBg8D2DungRB9k76szThf5ehfyBz991ay6PT8Srwk4M", InvalidHash::Malformed),
+        ("$pbkdf2-sha256$-5$c2FsdA$cBg8D2DungRB9k76szThf5ehfyBz991ay6PT8Srwk4M", InvalidHash::Malformed),
+        ("$pbkdf2-sha256$l=5$c2FsdA$cBg8D2DungRB9k76szThf5ehfyBz991ay6PT8Srwk4M", InvalidHash::Malformed),
+        ("$pbkdf2-sha256$1000$$cBg8D2DungRB9k76szThf5ehfyBz991ay6PT8Srwk4M", InvalidHash::Malformed),
+        // a hash of one byte matches one password in 256
+        ("$pbkdf2-sha256$1000$c2FsdA$cA", InvalidHash::Malformed),
+        ("$scrypt$ln=10,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$", InvalidHash::Malformed),
+        ("$scrypt$ln=10,r=0,p=1$c2FsdA$cBg8D2DungRB9k76szThf5ehfyBz991ay6PT8Srwk4M", InvalidHash::Malformed),
+        ("$argon2id$v=19$m=64,t=1,p=1", InvalidHash::Malformed),
         (
             "$argon2id$v=20$m=64,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
-            Unreadable::Malformed,
+            InvalidHash::Malformed,
         ),
-        (&long, Unreadable::Malformed),
+        (&long, InvalidHash::Malformed),
     ] {
-        assert_eq!(Method::parse(stored).err(), Some(problem), "{stored}");
+        assert_eq!(HashMethod::parse(stored).err(), Some(problem), "{stored}");
         for password in ["", "correct horse", stored] {
             assert_eq!(verify(password, stored), (false, false), "{stored}");
         }
@@ -158,9 +158,9 @@ fn our_hashes_are_salted_and_known_as_ours() {
         assert_eq!((verified.matches, verified.needs_rehash), (true, false));
         let wrong = hasher.verify(&Password::new("wrong"), &one).await.unwrap();
         assert_eq!((wrong.matches, wrong.needs_rehash), (false, false));
-        assert_eq!((meters.verified.get(), meters.spent.get()), (2, 0));
-        hasher.spend().await.unwrap();
-        assert_eq!((meters.verified.get(), meters.spent.get()), (2, 1));
+        assert_eq!((meters.verified.get(), meters.dummy.get()), (2, 0));
+        hasher.verify_dummy().await.unwrap();
+        assert_eq!((meters.verified.get(), meters.dummy.get()), (2, 1));
     });
 }
 
@@ -168,10 +168,10 @@ fn our_hashes_are_salted_and_known_as_ours() {
 fn a_hash_of_another_cost_is_to_be_made_anew() {
     let stored = now(hasher(CHEAP).0.hash(&Password::new(PASSWORD))).unwrap();
     for cost in [
-        Cost { memory_kib: 128, ..CHEAP },
-        Cost { memory_kib: 32, ..CHEAP },
-        Cost { iterations: 2, ..CHEAP },
-        Cost { parallelism: 2, ..CHEAP },
+        Argon2Cost { memory_kib: 128, ..CHEAP },
+        Argon2Cost { memory_kib: 32, ..CHEAP },
+        Argon2Cost { iterations: 2, ..CHEAP },
+        Argon2Cost { parallelism: 2, ..CHEAP },
     ] {
         let verified = now(hasher(cost).0.verify(&Password::new(PASSWORD), &stored)).unwrap();
         assert_eq!((verified.matches, verified.needs_rehash), (true, true), "{cost:?}");
@@ -179,18 +179,21 @@ fn a_hash_of_another_cost_is_to_be_made_anew() {
 }
 
 #[test]
-fn costs_that_cannot_be_paid_are_mistakes() {
+fn rejects_argon2_costs_out_of_bounds() {
     for cost in [
-        Cost { memory_kib: 7, ..CHEAP },
-        Cost { memory_kib: 15, parallelism: 2, ..CHEAP },
-        Cost { iterations: 0, ..CHEAP },
-        Cost { parallelism: 0, ..CHEAP },
-        Cost { parallelism: 65, memory_kib: 1024, iterations: 1 },
-        Cost { memory_kib: 128 * 1024 + 1, ..CHEAP },
+        Argon2Cost { memory_kib: 7, ..CHEAP },
+        Argon2Cost { memory_kib: 15, parallelism: 2, ..CHEAP },
+        Argon2Cost { iterations: 0, ..CHEAP },
+        Argon2Cost { parallelism: 0, ..CHEAP },
+        Argon2Cost { parallelism: 65, memory_kib: 1024, iterations: 1 },
+        Argon2Cost { memory_kib: 128 * 1024 + 1, ..CHEAP },
     ] {
-        assert!(Hasher::new(cost, 1, 1, Meters::default()).is_err(), "{cost:?}");
+        assert!(PasswordHasher::new(cost, 1, 1, HashMetrics::default()).is_err(), "{cost:?}");
     }
-    assert!(Hasher::new(Cost::default(), 0, 0, Meters::default()).is_ok(), "there is always one slot");
+    assert!(
+        PasswordHasher::new(Argon2Cost::default(), 0, 0, HashMetrics::default()).is_ok(),
+        "there is always one slot"
+    );
 }
 
 #[test]
@@ -209,7 +212,7 @@ fn a_password_is_the_same_from_every_keyboard() {
 }
 
 #[test]
-fn attack_a_second_spelling_costs_no_second_hash_of_a_known_name() {
+fn attack_timing_of_a_second_unicode_spelling_of_a_password() {
     let typed = "cafe\u{301}";
     let (salt, mut output) = ([7; 16], [0; 32]);
     let params = argon2::Params::new(CHEAP.memory_kib, CHEAP.iterations, CHEAP.parallelism, None).unwrap();
@@ -217,34 +220,34 @@ fn attack_a_second_spelling_costs_no_second_hash_of_a_known_name() {
     argon.hash_password_into(typed.as_bytes(), &salt, &mut output).unwrap();
     let base64 = |bytes: &[u8]| STANDARD_NO_PAD.encode(bytes);
     let stored = format!("$argon2id$v=19$m=64,t=1,p=1${}${}", base64(&salt), base64(&output));
-    // it would match, were it looked for
-    assert!(Method::parse(&stored).unwrap().matches_any_spelling(&Password::new(typed)).unwrap());
+    // it would match if it were compared
+    assert!(HashMethod::parse(&stored).unwrap().matches_any_spelling(&Password::new(typed)).unwrap());
     assert_eq!(verify(typed, &stored), (false, false));
 }
 
-/// Attack: the first guess at each name tells which were taken over from elsewhere.
+/// Attack: the response time of the first attempt discloses imported accounts.
 #[test]
-fn attack_account_enumeration_by_time_hashes_of_others_are_measured_before_anybody_guesses() {
+fn attack_account_enumeration_by_time_before_calibration() {
     let bcrypt = |cost| format!("$2b${cost}$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e");
     now(async {
         let (hasher, meters) = hasher(CHEAP);
-        let floor = |hasher: &Hasher| hasher.floor().of(Instant::now());
+        let floor = |hasher: &PasswordHasher| hasher.response_floor().current(Instant::now());
         let ours = hasher.hash(&Password::new(PASSWORD)).await.unwrap();
         let kinds = |stored: &[&str]| {
-            let mut kinds = Kinds::default();
+            let mut kinds = CostliestMethods::default();
             for stored in stored {
                 kinds.add(stored);
             }
             kinds
         };
-        assert_eq!((ours.len(), ours.starts_with(&hasher.form().0)), (hasher.form().1, true));
+        assert_eq!((ours.len(), ours.starts_with(&hasher.hash_format().0)), (hasher.hash_format().1, true));
         hasher.calibrate(kinds(&[&ours])).await.unwrap();
-        assert_eq!(floor(&hasher), Duration::ZERO, "where all are ours nobody waits");
+        assert_eq!(floor(&hasher), Duration::ZERO, "no delay without foreign hashes");
         hasher.calibrate(kinds(&[&ours, &bcrypt("04"), &bcrypt("08")])).await.unwrap();
         assert_eq!(meters.verified.get(), 0, "that is no guess");
         assert!(floor(&hasher) > Duration::ZERO);
         // and what a verification takes in earnest counts, whatever was measured
-        hasher.calibrate(Kinds::default()).await.unwrap();
+        hasher.calibrate(CostliestMethods::default()).await.unwrap();
         assert_eq!(floor(&hasher), Duration::ZERO);
         assert!(!hasher.verify(&Password::new("wrong"), &bcrypt("04")).await.unwrap().matches);
         assert!(floor(&hasher) > Duration::ZERO);
@@ -252,78 +255,79 @@ fn attack_account_enumeration_by_time_hashes_of_others_are_measured_before_anybo
 }
 
 #[test]
-fn attack_account_enumeration_by_time_whoever_is_refused_is_held_back() {
+fn attack_account_enumeration_by_time_of_refusals() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let (hasher, _) = hasher(CHEAP);
-        hasher.floor().know(Duration::from_millis(40));
+        hasher.response_floor().set_calibrated(Duration::from_millis(40));
         for (password, least) in [("wrong", 50), ("cafe\u{301}", 100)] {
             // two spellings are twice the work where the hash is another system's
-            let refusal = hasher.spend().await.unwrap();
+            let refusal = hasher.verify_dummy().await.unwrap();
             let start = Instant::now();
-            hasher.hold_back(refusal, &Password::new(password)).await;
+            hasher.delay_refusal(refusal, &Password::new(password)).await;
             assert!(start.elapsed() >= Duration::from_millis(least), "{password}");
         }
     });
 }
 
-/// Attack: guess at names nobody has, so that nobody can sign in while the guesses wait to be refused.
+/// Attack: attempts at unknown names fill the wait queue, so that no user can sign in.
 #[test]
-fn attack_flood_of_refusals_keeps_nobody_out_who_is_right() {
+fn attack_flood_of_refusals_does_not_delay_valid_logins() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let (hasher, meters) = hasher(CHEAP);
         let right = Password::new(PASSWORD);
         let ours = hasher.hash(&right).await.unwrap();
-        hasher.floor().know(Duration::from_secs(4));
+        hasher.response_floor().set_calibrated(Duration::from_secs(4));
         let mut refused = Vec::new();
         loop {
-            let refusal = hasher.spend().await.unwrap();
-            if refusal.turned_away().is_some() {
+            let refusal = hasher.verify_dummy().await.unwrap();
+            if refusal.busy().is_some() {
                 break;
             }
             let hasher = hasher.clone();
-            refused.push(tokio::spawn(async move { hasher.hold_back(refusal, &Password::new("x")).await }));
+            refused
+                .push(tokio::spawn(async move { hasher.delay_refusal(refusal, &Password::new("x")).await }));
         }
-        // now all who are not right are told the same, known or not; who is right is let in
+        // all attempts with wrong passwords get the same error, known or not; correct passwords are accepted
         assert_eq!(refused.len(), 2);
         let foreign = "$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e";
         for stored in [foreign, &ours, "!"] {
             let verified = hasher.verify(&Password::new("wrong"), stored).await.unwrap();
-            assert!(!verified.matches && verified.refusal.turned_away().is_some(), "{stored}");
+            assert!(!verified.matches && verified.refusal.busy().is_some(), "{stored}");
         }
         for _ in 0..20 {
             let verified = hasher.verify(&right, &ours).await.unwrap();
-            assert!(verified.matches && verified.refusal.turned_away().is_none());
+            assert!(verified.matches && verified.refusal.busy().is_none());
         }
         assert!(refused.iter().all(|refused| !refused.is_finished()));
-        // who hangs up frees the place where nobody has begun, and only that
+        // a cancelled attempt releases a place whose turn has not begun, and no other
         for refused in refused {
             refused.abort();
             assert!(refused.await.unwrap_err().is_cancelled());
         }
         assert_eq!(meters.busy.get(), 4);
-        let refusal = hasher.spend().await.unwrap();
-        assert!(refusal.turned_away().is_none());
-        assert!(hasher.spend().await.unwrap().turned_away().is_some(), "the slot is kept for its time");
+        let refusal = hasher.verify_dummy().await.unwrap();
+        assert!(refusal.busy().is_none());
+        assert!(hasher.verify_dummy().await.unwrap().busy().is_some(), "the slot is kept for its time");
     });
 }
 
 #[test]
-fn nothing_is_cut_off_a_password() {
+fn hashes_the_whole_password() {
     now(async {
         let (hasher, _) = hasher(CHEAP);
         let long = "a".repeat(1024);
         let stored = hasher.hash(&Password::new(long.clone())).await.unwrap();
         assert!(hasher.verify(&Password::new(long.clone()), &stored).await.unwrap().matches);
         assert!(!hasher.verify(&Password::new(format!("{long}a")), &stored).await.unwrap().matches);
-        // not even looked at
+        // not even compared
         assert!(!hasher.verify(&Password::new("a".repeat(5000)), &stored).await.unwrap().matches);
     });
 }
 
 #[test]
-fn passwords_of_before_are_found() {
+fn matches_passwords_of_the_history() {
     now(async {
         let (hasher, meters) = hasher(CHEAP);
         let before = [
@@ -344,7 +348,7 @@ fn passwords_of_before_are_found() {
 }
 
 #[test]
-fn a_policy_is_judged_in_the_queue_too() {
+fn policy_checks_run_in_the_hash_queue() {
     use crate::domain::password::PasswordPolicy;
     let policy = PasswordPolicy { not_common: true, ..PasswordPolicy::default() };
     let rules = now(hasher(CHEAP).0.run(move || policy.requirements().len()));
@@ -357,16 +361,16 @@ fn a_password_does_not_print() {
     assert_eq!(Password::new(PASSWORD).expose(), PASSWORD);
 }
 
-/// Attack: one guess at each of many names, all at once. Those with another system's hash wait for each other in slots of
-/// their own; nobody else waits there, and the floor was read before they were seen.
+/// Attack: one attempt at each of many names, all at once. Verifications of foreign hashes wait for each other in
+/// their own slots; no other attempt would wait there, and the floor was read before they were observed.
 #[test]
-fn attack_account_enumeration_by_time_one_guess_at_many_names_at_once() {
+fn attack_account_enumeration_by_time_of_parallel_guesses() {
     const NAMES: usize = 8;
     let imported = "$2b$09$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e";
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let hasher = Hasher::new(CHEAP, 2, 4 * NAMES, Meters::default()).unwrap();
-        let mut kinds = Kinds::default();
+        let hasher = PasswordHasher::new(CHEAP, 2, 4 * NAMES, HashMetrics::default()).unwrap();
+        let mut kinds = CostliestMethods::default();
         kinds.add(imported);
         hasher.calibrate(kinds).await.unwrap();
         let wrong = Password::new("wrong");
@@ -378,9 +382,9 @@ fn attack_account_enumeration_by_time_one_guess_at_many_names_at_once() {
                     let refusal = if name % 2 == 0 {
                         hasher.verify(&wrong, imported).await.unwrap().refusal
                     } else {
-                        hasher.spend().await.unwrap()
+                        hasher.verify_dummy().await.unwrap()
                     };
-                    hasher.hold_back(refusal, &wrong).await;
+                    hasher.delay_refusal(refusal, &wrong).await;
                     start.elapsed()
                 })
             })
@@ -390,6 +394,6 @@ fn attack_account_enumeration_by_time_one_guess_at_many_names_at_once() {
             took[name % 2] = took[name % 2].max(guess.await.unwrap());
         }
         let [known, unknown] = took;
-        assert!(known < 2 * unknown, "names with an imported hash: {known:?}, names nobody has: {unknown:?}");
+        assert!(known < 2 * unknown, "names with an imported hash: {known:?}, unknown names: {unknown:?}");
     });
 }

@@ -8,23 +8,23 @@ use std::{
 
 use anyhow::Context;
 
-use super::kept::{self, MARK};
+use super::previous_config::{self, MARK};
 use crate::demo::{AUDIENCE, ISSUER, MEMBERS, SamplePortal};
 
 /// The folder of the demo; removed at the end, unless the caller named it.
-pub struct Folder {
+pub struct DemoFolder {
     path: PathBuf,
-    is_ours: bool,
+    is_temporary: bool,
 }
 
-impl Folder {
+impl DemoFolder {
     pub fn make(named: Option<PathBuf>) -> anyhow::Result<Self> {
         let is_ours = named.is_none();
         let path = named
             .unwrap_or_else(|| std::env::temp_dir().join(format!("doorward-demo-{:08x}", fastrand::u32(..))));
         let made = if is_ours { make_private(&path) } else { fs::create_dir_all(&path) };
         made.with_context(|| format!("cannot make the folder {}", path.display()))?;
-        Ok(Self { path, is_ours })
+        Ok(Self { path, is_temporary: is_ours })
     }
 
     pub fn path(&self) -> &Path {
@@ -32,9 +32,9 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for DemoFolder {
     fn drop(&mut self) {
-        if self.is_ours
+        if self.is_temporary
             && let Err(error) = fs::remove_dir_all(&self.path)
         {
             tracing::warn!(folder = %self.path.display(), %error, "the demo's folder could not be removed");
@@ -42,7 +42,7 @@ impl Drop for Folder {
     }
 }
 
-/// Fails where anything of that name exists: the folder for temporary files is everybody's.
+/// Fails if the name exists: every local user can write to the folder for temporary files.
 fn make_private(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
@@ -51,26 +51,26 @@ fn make_private(path: &Path) -> io::Result<()> {
 }
 
 /// Writes `deployment.toml` (into one of an earlier demo only the addresses) and the tenants' files (where missing). Returns
-/// the former. Nothing is written into a folder with somebody else's.
+/// the former. A folder with a configuration that the demo did not write is not changed.
 pub fn write(folder: &Path, listen: SocketAddr, portal: &SamplePortal) -> anyhow::Result<PathBuf> {
     let file = folder.join("deployment.toml");
-    let deployment = match kept::read(&file)? {
-        None => deployment(listen, &portal.url()),
-        Some(text) => kept::at(&text, listen, &portal.url())
-            .with_context(|| format!("{}: mend it, or delete it and get a new one", file.display()))?,
+    let deployment = match previous_config::read(&file)? {
+        None => deployment_toml(listen, &portal.url()),
+        Some(text) => previous_config::with_addresses(&text, listen, &portal.url())
+            .with_context(|| format!("{}: fix it, or delete it to get a new one", file.display()))?,
     };
-    put(&folder.join("sample-portal-keys.json"), &portal.key_set())?;
-    put(&file, &deployment)?;
+    write_file(&folder.join("sample-portal-keys.json"), &portal.key_set())?;
+    write_file(&file, &deployment)?;
     for (tenant, content) in TENANTS {
         let conf = folder.join("tenants").join(tenant).join("tenant-conf.json");
         if !conf.exists() {
-            put(&conf, content)?;
+            write_file(&conf, content)?;
         }
     }
     Ok(file)
 }
 
-fn put(file: &Path, content: &str) -> anyhow::Result<()> {
+fn write_file(file: &Path, content: &str) -> anyhow::Result<()> {
     let written = || -> io::Result<()> {
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder)?;
@@ -80,12 +80,12 @@ fn put(file: &Path, content: &str) -> anyhow::Result<()> {
     written().with_context(|| format!("cannot write {}", file.display()))
 }
 
-fn deployment(listen: SocketAddr, portal: &str) -> String {
+fn deployment_toml(listen: SocketAddr, portal: &str) -> String {
     format!(
         r#"{MARK} Edit it while the demo runs: most keys count within a second.
 
 [apim.devportal]
-# Whether visitors who have not signed in may look around, where a tenant does not say otherwise.
+# Whether anonymous visitors may see the portal, where a tenant does not say otherwise.
 enable_anonymous_mode = true
 
 [server]
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn edits_of_its_configuration_survive_the_next_start_with_other_ports() {
+    fn edited_configuration_survives_a_start_on_other_ports() {
         let folder = tempfile::tempdir().unwrap();
         let file = written(folder.path());
         let first = fs::read_to_string(&file).unwrap();
@@ -259,26 +259,26 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_configuration_is_not_touched() {
+    fn foreign_configuration_is_not_overwritten() {
         for theirs in ["", "[server]\nlisten = [\"127.0.0.1:1\"]\n", "\n# Written by `doorward demo`.\n"] {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("deployment.toml");
             fs::write(&file, theirs).unwrap();
             let portal = SamplePortal::start("127.0.0.1:0".parse().unwrap()).unwrap();
-            let told = write(folder.path(), "127.0.0.1:8080".parse().unwrap(), &portal).unwrap_err();
+            let message = write(folder.path(), "127.0.0.1:8080".parse().unwrap(), &portal).unwrap_err();
             let expected = format!("{} is not the demo's: name another --folder", file.display());
-            assert_eq!(told.to_string(), expected);
+            assert_eq!(message.to_string(), expected);
             assert_eq!(fs::read_to_string(&file).unwrap(), theirs);
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is written beside it");
         }
     }
 
     #[test]
-    fn only_a_folder_of_ours_is_removed() {
+    fn removes_only_its_own_temporary_folder() {
         let named = tempfile::tempdir().unwrap();
-        drop(Folder::make(Some(named.path().to_owned())).unwrap());
+        drop(DemoFolder::make(Some(named.path().to_owned())).unwrap());
         assert!(named.path().exists());
-        let ours = Folder::make(None).unwrap();
+        let ours = DemoFolder::make(None).unwrap();
         let path = ours.path().to_owned();
         assert!(make_private(&path).is_err(), "what exists is never taken over");
         drop(ours);

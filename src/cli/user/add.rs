@@ -6,19 +6,19 @@ use anyhow::bail;
 
 use crate::{
     account::NewUser,
-    cli::accounts::{PasswordFrom, Where, at_desk},
+    cli::command_context::{PasswordSource, TenantArgs, with_tenant_accounts},
     clock,
-    domain::account::{PRIMARY, Profile, names},
+    domain::account::{PRIMARY, UserProfile, names},
 };
 
 #[derive(clap::Args)]
 pub struct Options {
     username: String,
     #[command(flatten)]
-    at: Where,
+    at: TenantArgs,
     #[command(flatten)]
-    password: PasswordFrom,
-    /// Make the account without a password: nobody can sign in to it until it is given one
+    password: PasswordSource,
+    /// Create the account without a password: sign-in is refused until it has one
     #[arg(long, conflicts_with = "password_file")]
     no_password: bool,
     /// Its owner has to choose another password at the first sign-in
@@ -35,7 +35,7 @@ pub struct Options {
     /// As often as needed
     #[arg(long = "role")]
     roles: Vec<String>,
-    /// The user store the account stands in [default: PRIMARY]
+    /// The user store of the account [default: PRIMARY]
     #[arg(long, value_parser = user_store)]
     user_store: Option<String>,
     /// Any other claim, NAME=VALUE, as often as needed
@@ -44,8 +44,8 @@ pub struct Options {
 }
 
 fn email(written: &str) -> Result<String, String> {
-    let profile = Profile { email: Some(written.to_owned()), ..Profile::default() };
-    match profile.check() {
+    let profile = UserProfile { email: Some(written.to_owned()), ..UserProfile::default() };
+    match profile.validate() {
         Ok(_) => Ok(written.to_owned()),
         Err(problem) => Err(format!("{problem}; write alex@example.org")),
     }
@@ -53,7 +53,7 @@ fn email(written: &str) -> Result<String, String> {
 
 fn user_store(written: &str) -> Result<String, &'static str> {
     let wanted = "a user store has letters, digits, `.`, `-` and `_` in its name, 64 at most; write LDAP";
-    names::canonical_store(written).map_err(|_| wanted)
+    names::canonical_user_store(written).map_err(|_| wanted)
 }
 
 fn claim(written: &str) -> Result<(String, String), &'static str> {
@@ -63,14 +63,16 @@ fn claim(written: &str) -> Result<(String, String), &'static str> {
 }
 
 pub fn run(options: Options) -> ExitCode {
-    at_desk(&options.at, async |desk| {
+    with_tenant_accounts(&options.at, async |context| {
         if options.at.tenant.is_none()
-            && let Some(other) = desk.doors.tenant_in(&options.username, &desk.policy.tenant).await
+            && let Some(other) =
+                context.accounts.suffix_tenant(&options.username, &context.policy.tenant).await
         {
-            let (name, here, there) = (&options.username, &desk.policy.tenant, &other.tenant);
+            let (name, current_tenant, other_tenant) =
+                (&options.username, &context.policy.tenant, &other.tenant);
             bail!(
-                "{name} would be a name in tenant {here}: for an account of tenant {there} leave @{there} out and add \
-                 --tenant {there}, or write --tenant {here} if it is meant"
+                "{name} would be a name in tenant {current_tenant}: for an account of tenant {other_tenant} leave @{other_tenant} out and add \
+                 --tenant {other_tenant}, or write --tenant {current_tenant} if it is meant"
             );
         }
         let password = if options.no_password { None } else { Some(options.password.read()?) };
@@ -78,7 +80,7 @@ pub fn run(options: Options) -> ExitCode {
             user_store: options.user_store,
             username: options.username,
             must_change_password: options.must_change,
-            profile: Profile {
+            profile: UserProfile {
                 email: options.email,
                 mobile: options.mobile,
                 given_name: options.given_name,
@@ -87,17 +89,20 @@ pub fn run(options: Options) -> ExitCode {
                 claims: options.claims.into_iter().collect(),
             },
         };
-        let account = desk.doors.add(&desk.policy, new, password.as_ref(), clock::millis()).await?;
+        let account = context
+            .accounts
+            .create_account(&context.policy, new, password.as_ref(), clock::unix_millis())
+            .await?;
         let (name, tenant) = (&account.username, &account.tenant);
         let next = if password.is_some() {
             format!("of tenant {tenant} can sign in now")
         } else {
             let (store, user) = (&account.user_store, &account.username);
             let login = if store == PRIMARY { user.clone() } else { format!("{store}/{user}") };
-            let set = desk.command(&["user", "set-password", &login, "--tenant", tenant.as_str()]);
-            format!("of tenant {tenant} has no password: nobody can sign in before `{set}`")
+            let set = context.command_line(&["user", "set-password", &login, "--tenant", tenant.as_str()]);
+            format!("of tenant {tenant} has no password: sign-in is refused before `{set}`")
         };
-        super::done(&desk, name, &next);
+        super::report_done(&context, name, &next);
         Ok(())
     })
 }

@@ -9,10 +9,10 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use super::progress::{Position, Progress, Tally};
+use super::progress::{FilePosition, ImportProgress, Tally};
 use crate::{
     account::{IMPORT_BATCH, ImportError, ImportedUser},
-    cli::accounts::{Desk, Where, at_desk, say},
+    cli::command_context::{CommandContext, TenantArgs, print_line, with_tenant_accounts},
     clock,
     store::CreateError,
 };
@@ -23,31 +23,31 @@ use crate::{
 /// password, must_change_password, email, mobile, given_name, family_name, roles (in CSV separated by ;), disabled, locked,
 /// claims (in CSV columns claims.NAME). Lines with a mistake are named and left out; all others are taken.
 ///
-/// An import that was interrupted is begun again with --skip-existing: names that are there already are recognised. How far
-/// it is, is on standard error, with --json in lines of JSON.
+/// An import that was interrupted is begun again with --skip-existing: existing names are recognised. Progress
+/// is written to standard error, with --json in lines of JSON.
 #[derive(clap::Args)]
 pub struct Options {
     /// `….csv`, or `….jsonl`; `-` reads JSON lines from standard input
     #[arg(value_name = "FILE")]
     people: PathBuf,
     #[command(flatten)]
-    at: Where,
+    at: TenantArgs,
     /// Accounts that exist already are no mistake; they stay as they are
     #[arg(long)]
     skip_existing: bool,
 }
 
-type Lines = Box<dyn Iterator<Item = (u64, Result<ImportedUser, String>)>>;
+type ImportLines = Box<dyn Iterator<Item = (u64, Result<ImportedUser, String>)>>;
 
 pub fn run(options: &Options) -> ExitCode {
-    at_desk(&options.at, async |desk| {
-        let (lines, position) = open(&options.people)?;
-        let import = Import::new(&desk, options, Progress::start(position, desk.json));
+    with_tenant_accounts(&options.at, async |context| {
+        let (lines, position) = open_file(&options.people)?;
+        let import = Import::new(&context, options, ImportProgress::start(position, context.json));
         let tally = import.run(lines).await?;
-        if desk.json {
-            say(&serde_json::json!(tally).to_string());
+        if context.json {
+            print_line(&serde_json::json!(tally).to_string());
         } else {
-            say(&format!("{} imported, {} there already", tally.imported, tally.existing));
+            print_line(&format!("{} imported, {} there already", tally.imported, tally.existing));
         }
         match tally.mistakes {
             0 => Ok(()),
@@ -58,17 +58,17 @@ pub fn run(options: &Options) -> ExitCode {
 }
 
 struct Import<'a> {
-    desk: &'a Desk,
+    context: &'a CommandContext,
     file: String,
     skip_existing: bool,
-    progress: Progress,
+    progress: ImportProgress,
     tally: Tally,
 }
 
 impl<'a> Import<'a> {
-    fn new(desk: &'a Desk, options: &Options, progress: Progress) -> Self {
+    fn new(context: &'a CommandContext, options: &Options, progress: ImportProgress) -> Self {
         Self {
-            desk,
+            context,
             file: options.people.display().to_string(),
             skip_existing: options.skip_existing,
             progress,
@@ -76,38 +76,39 @@ impl<'a> Import<'a> {
         }
     }
 
-    async fn run(mut self, mut lines: Lines) -> anyhow::Result<Tally> {
+    async fn run(mut self, mut lines: ImportLines) -> anyhow::Result<Tally> {
         loop {
-            let mut taken = 0;
+            let mut line_count = 0;
             let mut numbers = Vec::with_capacity(IMPORT_BATCH);
             let mut users = Vec::with_capacity(IMPORT_BATCH);
             for (number, user) in lines.by_ref().take(IMPORT_BATCH) {
-                taken += 1;
+                line_count += 1;
                 match user {
                     Ok(user) => {
                         numbers.push(number);
                         users.push(user);
                     }
-                    Err(problem) => self.leave_out(number, &problem),
+                    Err(problem) => self.reject_line(number, &problem),
                 }
                 self.progress.show(number, self.tally);
             }
             if let Some(first) = numbers.first() {
                 self.batch(*first, &numbers, users).await?;
             }
-            if taken < IMPORT_BATCH {
+            if line_count < IMPORT_BATCH {
                 break;
             }
         }
-        self.progress.end();
+        self.progress.clear();
         Ok(self.tally)
     }
 
     async fn batch(&mut self, first: u64, numbers: &[u64], users: Vec<ImportedUser>) -> anyhow::Result<()> {
-        let outcomes = self.desk.doors.import(&self.desk.policy.tenant, users, clock::millis()).await;
+        let outcomes =
+            self.context.accounts.import(&self.context.policy.tenant, users, clock::unix_millis()).await;
         // not the fault of these lines: the next would fail as well
         let outcomes = outcomes.with_context(|| {
-            self.progress.end();
+            self.progress.clear();
             format!(
                 "line {first}; those before it are imported, and the same command with --skip-existing goes on from here"
             )
@@ -118,26 +119,26 @@ impl<'a> Import<'a> {
                 Err(ImportError::Create(CreateError::NameTaken)) if self.skip_existing => {
                     self.tally.existing += 1;
                 }
-                Err(problem) => self.leave_out(*number, &problem.to_string()),
+                Err(problem) => self.reject_line(*number, &problem.to_string()),
             }
         }
         Ok(())
     }
 
-    fn leave_out(&mut self, number: u64, problem: &str) {
+    fn reject_line(&mut self, number: u64, problem: &str) {
         self.progress.report_problem(&self.file, number, problem);
         self.tally.mistakes += 1;
     }
 }
 
-fn open(file: &Path) -> anyhow::Result<(Lines, Position)> {
+fn open_file(file: &Path) -> anyhow::Result<(ImportLines, FilePosition)> {
     if file == Path::new("-") {
-        return Ok((json_lines(io::stdin().lock()), Position::default()));
+        return Ok((json_lines(io::stdin().lock()), FilePosition::default()));
     }
     let opened = File::open(file).with_context(|| file.display().to_string())?;
-    let position = Position::of(&opened);
-    let counted = position.counting(opened);
-    let lines = match file.extension().and_then(|end| end.to_str()) {
+    let position = FilePosition::of(&opened);
+    let counted = position.count_reads(opened);
+    let lines = match file.extension().and_then(|extension| extension.to_str()) {
         Some("csv") => csv_rows(counted)?,
         Some("json" | "jsonl" | "ndjson") => json_lines(BufReader::new(counted)),
         _ => bail!("{}: name it ….csv or ….jsonl, so that it is clear how to read it", file.display()),
@@ -145,24 +146,24 @@ fn open(file: &Path) -> anyhow::Result<(Lines, Position)> {
     Ok((lines, position))
 }
 
-fn json_lines(from: impl io::BufRead + 'static) -> Lines {
+fn json_lines(from: impl io::BufRead + 'static) -> ImportLines {
     Box::new(from.lines().zip(1..).filter_map(|(line, number)| {
         let user = match line {
             Ok(line) if line.trim().is_empty() => return None,
-            Ok(line) => ImportedUser::of_json(&line),
+            Ok(line) => ImportedUser::from_json(&line),
             Err(error) => Err(error.to_string()),
         };
         Some((number, user))
     }))
 }
 
-fn csv_rows(from: impl io::Read + 'static) -> anyhow::Result<Lines> {
+fn csv_rows(from: impl io::Read + 'static) -> anyhow::Result<ImportLines> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(from);
     let names = reader.headers().context("the line of column names")?.clone();
     Ok(Box::new(reader.into_records().map(move |row| match row {
         Ok(row) => {
             let number = row.position().map_or(0, csv::Position::line);
-            (number, ImportedUser::of_csv(names.iter().zip(row.iter())))
+            (number, ImportedUser::from_csv(names.iter().zip(row.iter())))
         }
         Err(error) => (error.position().map_or(0, csv::Position::line), Err(error.to_string())),
     })))

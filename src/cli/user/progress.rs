@@ -25,35 +25,35 @@ pub struct Tally {
 
 /// How much of the file has been read.
 #[derive(Debug, Clone, Default)]
-pub struct Position {
+pub struct FilePosition {
     read: Arc<AtomicU64>,
     /// `None` for standard input.
     total: Option<u64>,
 }
 
-impl Position {
+impl FilePosition {
     pub fn of(file: &File) -> Self {
         let total = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
         Self { read: Arc::default(), total }
     }
 
-    pub fn counting<R: Read>(&self, inner: R) -> impl Read + use<R> {
-        Counting { inner, read: Arc::clone(&self.read) }
+    pub fn count_reads<R: Read>(&self, inner: R) -> impl Read + use<R> {
+        CountingReader { inner, read: Arc::clone(&self.read) }
     }
 
     /// The unread bytes of the file, as a multiple of those that have been read.
-    fn left(&self) -> Option<f64> {
+    fn remaining_ratio(&self) -> Option<f64> {
         let (read, total) = (self.read.load(Ordering::Relaxed), self.total?);
         (read > 0).then(|| as_f64(total.saturating_sub(read)) / as_f64(read))
     }
 }
 
-struct Counting<R> {
+struct CountingReader<R> {
     inner: R,
     read: Arc<AtomicU64>,
 }
 
-impl<R: Read> Read for Counting<R> {
+impl<R: Read> Read for CountingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.read.fetch_add(read as u64, Ordering::Relaxed);
@@ -61,81 +61,82 @@ impl<R: Read> Read for Counting<R> {
     }
 }
 
-pub struct Progress {
-    position: Position,
+pub struct ImportProgress {
+    position: FilePosition,
     started: Instant,
-    shown: Instant,
-    how: How,
+    shown_at: Instant,
+    output_mode: OutputMode,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum How {
+enum OutputMode {
     Terminal,
     Lines,
     Json,
 }
 
-impl How {
+impl OutputMode {
     fn interval(self) -> Duration {
         Duration::from_secs(if self == Self::Terminal { 1 } else { 5 })
     }
 }
 
-impl Progress {
-    pub fn start(position: Position, json: bool) -> Self {
-        let how = match (json, io::stderr().is_terminal()) {
-            (true, _) => How::Json,
-            (false, true) => How::Terminal,
-            (false, false) => How::Lines,
+impl ImportProgress {
+    pub fn start(position: FilePosition, json: bool) -> Self {
+        let output_mode = match (json, io::stderr().is_terminal()) {
+            (true, _) => OutputMode::Json,
+            (false, true) => OutputMode::Terminal,
+            (false, false) => OutputMode::Lines,
         };
-        Self { position, started: Instant::now(), shown: Instant::now(), how }
+        Self { position, started: Instant::now(), shown_at: Instant::now(), output_mode }
     }
 
     pub fn show(&mut self, lines: u64, tally: Tally) {
-        if self.shown.elapsed() < self.how.interval() {
+        if self.shown_at.elapsed() < self.output_mode.interval() {
             return;
         }
-        self.shown = Instant::now();
-        let reached = Reached::of(lines, self.started.elapsed(), self.position.left());
+        self.shown_at = Instant::now();
+        let reached = ProgressLine::of(lines, self.started.elapsed(), self.position.remaining_ratio());
         let mut stderr = io::stderr();
-        let _ = match self.how {
-            How::Terminal => write!(stderr, "\r{}\x1b[K", reached.as_text(tally)),
-            How::Lines => writeln!(stderr, "{}", reached.as_text(tally)),
-            How::Json => writeln!(stderr, "{}", reached.as_json(tally)),
+        let _ = match self.output_mode {
+            OutputMode::Terminal => write!(stderr, "\r{}\x1b[K", reached.as_text(tally)),
+            OutputMode::Lines => writeln!(stderr, "{}", reached.as_text(tally)),
+            OutputMode::Json => writeln!(stderr, "{}", reached.as_json(tally)),
         };
     }
 
     /// Reports a line that cannot be imported.
     pub fn report_problem(&self, file: &str, line: u64, problem: &str) {
         let mut stderr = io::stderr();
-        let _ = match self.how {
-            How::Terminal => writeln!(stderr, "\r\x1b[K{file}:{line}: {problem}"),
-            How::Lines => writeln!(stderr, "{file}:{line}: {problem}"),
-            How::Json => writeln!(stderr, "{}", json!({ "line": line, "problem": problem })),
+        let _ = match self.output_mode {
+            OutputMode::Terminal => writeln!(stderr, "\r\x1b[K{file}:{line}: {problem}"),
+            OutputMode::Lines => writeln!(stderr, "{file}:{line}: {problem}"),
+            OutputMode::Json => writeln!(stderr, "{}", json!({ "line": line, "problem": problem })),
         };
     }
 
-    pub fn end(&self) {
-        if self.how == How::Terminal {
+    pub fn clear(&self) {
+        if self.output_mode == OutputMode::Terminal {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Reached {
+struct ProgressLine {
     lines: u64,
     per_second: u64,
     seconds_left: Option<u64>,
 }
 
-impl Reached {
+impl ProgressLine {
     /// `left`: the unread bytes, as a multiple of those that have been read.
-    fn of(lines: u64, elapsed: Duration, left: Option<f64>) -> Self {
+    fn of(lines: u64, elapsed: Duration, remaining_ratio: Option<f64>) -> Self {
         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
-        let seconds_left = left.and_then(|left| {
-            let left = Duration::try_from_secs_f64(elapsed.as_secs_f64() * left).ok()?;
-            Some(left.as_secs())
+        let seconds_left = remaining_ratio.and_then(|remaining_ratio| {
+            let remaining_ratio =
+                Duration::try_from_secs_f64(elapsed.as_secs_f64() * remaining_ratio).ok()?;
+            Some(remaining_ratio.as_secs())
         });
         Self { lines, per_second: lines.saturating_mul(1000) / millis, seconds_left }
     }
@@ -198,24 +199,24 @@ mod tests {
                 "1000 lines: 900 imported, 60 there already, 40 left out; 10 a second, 27 h 45 min left",
             ),
         ] {
-            assert_eq!(Reached::of(1000, Duration::from_secs(seconds), left).as_text(tally), text);
+            assert_eq!(ProgressLine::of(1000, Duration::from_secs(seconds), left).as_text(tally), text);
         }
-        let quarter = Reached::of(250, Duration::from_secs(30), Some(3.0));
+        let quarter = ProgressLine::of(250, Duration::from_secs(30), Some(3.0));
         let plain = Tally { imported: 250, ..Tally::default() };
         assert_eq!(quarter.as_text(plain), "250 lines: 250 imported; 8 a second, 1 min 30 s left");
         assert_eq!(quarter.as_json(plain)["seconds_left"], 90);
-        assert_eq!(Reached::of(0, Duration::ZERO, None).per_second, 0);
+        assert_eq!(ProgressLine::of(0, Duration::ZERO, None).per_second, 0);
     }
 
     #[test]
-    fn what_is_left_is_estimated_by_the_bytes_read() {
+    fn remaining_time_is_estimated_from_bytes_read() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), [b'x'; 100]).unwrap();
-        let position = Position::of(file.as_file());
-        assert_eq!(position.left(), None);
-        let mut counting = position.counting(File::open(file.path()).unwrap());
+        let position = FilePosition::of(file.as_file());
+        assert_eq!(position.remaining_ratio(), None);
+        let mut counting = position.count_reads(File::open(file.path()).unwrap());
         counting.read_exact(&mut [0; 25]).unwrap();
-        assert_eq!(position.left(), Some(3.0));
-        assert_eq!(Position::default().left(), None);
+        assert_eq!(position.remaining_ratio(), Some(3.0));
+        assert_eq!(FilePosition::default().remaining_ratio(), None);
     }
 }

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::accounts::{Desk, Where, moment, say},
+    cli::command_context::{CommandContext, TenantArgs, format_time, print_line},
     clock,
     domain::{
         account::{Account, PRIMARY},
         lockout::{Counter, claims},
     },
-    store::Page,
+    store::AccountPage,
 };
 
 /// Accounts read at a time.
@@ -21,7 +21,7 @@ const PAGE: u32 = 500;
 #[derive(clap::Args)]
 pub struct ListOptions {
     #[command(flatten)]
-    pub at: Where,
+    pub at: TenantArgs,
     /// Only accounts whose user name or e-mail address contains TEXT, in any case
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
@@ -37,15 +37,15 @@ pub struct ListOptions {
 }
 
 impl ListOptions {
-    fn page(&self, listed: u32) -> Page {
+    fn page(&self, listed: u32) -> AccountPage {
         let limit = self.limit.map_or(PAGE, |limit| (limit - listed).min(PAGE));
-        Page::first(limit).containing(self.filter.as_deref())
+        AccountPage::first(limit).containing(self.filter.as_deref())
     }
 }
 
-pub async fn list(desk: &Desk, options: &ListOptions) -> anyhow::Result<()> {
-    let accounts = desk.doors.store().accounts();
-    let tenant = &desk.policy.tenant;
+pub async fn list(context: &CommandContext, options: &ListOptions) -> anyhow::Result<()> {
+    let accounts = context.accounts.store().accounts();
+    let tenant = &context.policy.tenant;
     let mut page = options.page(0);
     if let Some(after) = &options.after {
         let (store, user) = after.split_once('/').unwrap_or((PRIMARY, after));
@@ -54,27 +54,27 @@ pub async fn list(desk: &Desk, options: &ListOptions) -> anyhow::Result<()> {
     let mut listed = 0_u32;
     loop {
         let part = accounts.list(tenant, &page).await?;
-        let now = clock::millis();
-        let counters = desk.doors.counters(&part).await?;
+        let now = clock::unix_millis();
+        let counters = context.accounts.lockout_counters(&part).await?;
         for (account, counter) in part.iter().zip(counters) {
-            let state = state(account, &counter, now);
+            let state = state_label(account, &counter, now);
             if options.json_lines {
-                say(&in_short(account, state).to_string());
-            } else if desk.json {
+                print_line(&summary(account, state).to_string());
+            } else if context.json {
                 // one document, written as it is read: a list may be long
-                say(&format!("{} {}", if listed == 0 { '[' } else { ',' }, in_short(account, state)));
+                print_line(&format!("{} {}", if listed == 0 { '[' } else { ',' }, summary(account, state)));
             } else {
                 let email = account.email.as_deref().unwrap_or("-");
-                say(&format!("{state:<9} {:<30} {email}", name(account)));
+                print_line(&format!("{state:<9} {:<30} {email}", qualified_name(account)));
             }
             listed += 1;
         }
         match part.last() {
             Some(last) if options.limit == Some(listed) => {
-                let next = Page::first(1).containing(options.filter.as_deref());
+                let next = AccountPage::first(1).containing(options.filter.as_deref());
                 let next = next.after(&last.user_store, &last.username);
                 if !accounts.list(tenant, &next).await?.is_empty() {
-                    eprintln!("there are more: --after {}", name(last));
+                    eprintln!("there are more: --after {}", qualified_name(last));
                 }
                 break;
             }
@@ -84,27 +84,27 @@ pub async fn list(desk: &Desk, options: &ListOptions) -> anyhow::Result<()> {
             _ => break,
         }
     }
-    if desk.json {
-        say(if listed == 0 { "[]" } else { "]" });
+    if context.json {
+        print_line(if listed == 0 { "[]" } else { "]" });
     }
-    // not among what scripts count
+    // on standard error, so that scripts that count lines are not disturbed
     if listed == 0 && (options.filter.is_some() || options.after.is_some()) {
         eprintln!("no account of tenant {tenant} matches");
     } else if listed == 0 {
-        let add = desk.command(&["user", "add", "NAME", "--tenant", tenant.as_str()]);
+        let add = context.command_line(&["user", "add", "NAME", "--tenant", tenant.as_str()]);
         eprintln!("tenant {tenant} has no accounts yet: `{add}` makes one");
     }
     Ok(())
 }
 
-fn name(account: &Account) -> String {
+fn qualified_name(account: &Account) -> String {
     format!("{}/{}", account.user_store, account.username)
 }
 
-fn state(account: &Account, counter: &Counter, now: u64) -> &'static str {
+fn state_label(account: &Account, counter: &Counter, now: u64) -> &'static str {
     if account.disabled {
         "disabled"
-    } else if account.admin_lock.is_some() || counter.locked_until.in_force(now) {
+    } else if account.admin_lock.is_some() || counter.locked_until.is_in_force(now) {
         "locked"
     } else if account.must_change_password {
         "expired"
@@ -113,7 +113,7 @@ fn state(account: &Account, counter: &Counter, now: u64) -> &'static str {
     }
 }
 
-fn in_short(account: &Account, state: &str) -> Value {
+fn summary(account: &Account, state: &str) -> Value {
     json!({
         "id": account.id.as_str(),
         "username": account.username,
@@ -124,22 +124,22 @@ fn in_short(account: &Account, state: &str) -> Value {
     })
 }
 
-pub async fn show(desk: &Desk, user: &str) -> anyhow::Result<()> {
-    let account = desk.account(user).await?;
-    let now = clock::millis();
-    let counter = desk.doors.counter(&account).await?;
-    let sessions = desk.doors.sessions_of(&account.id, now).await?.len();
-    let text = if desk.json {
+pub async fn show(context: &CommandContext, user: &str) -> anyhow::Result<()> {
+    let account = context.account(user).await?;
+    let now = clock::unix_millis();
+    let counter = context.accounts.lockout_counter(&account).await?;
+    let sessions = context.accounts.list_sessions(&account.id, now).await?.len();
+    let text = if context.json {
         format!("{:#}", as_json(&account, &counter, sessions, now))
     } else {
         as_text(&account, &counter, sessions, now)
     };
-    say(text.trim_end());
+    print_line(text.trim_end());
     Ok(())
 }
 
 fn as_json(account: &Account, counter: &Counter, sessions: usize, now: u64) -> Value {
-    let claims: Value = claims::view(account, counter, now)
+    let claims: Value = claims::identity_claims(account, counter, now)
         .into_iter()
         .map(|(name, value)| (name, Value::String(value)))
         .collect();
@@ -167,7 +167,7 @@ fn as_text(account: &Account, counter: &Counter, sessions: usize, now: u64) -> S
         // writing to a string does not fail
         let _ = writeln!(text, "{name:<24} {}", if value.is_empty() { "-" } else { value });
     };
-    line("user", &name(account));
+    line("user", &qualified_name(account));
     line("tenant", account.tenant.as_str());
     line("id", account.id.as_str());
     line("e-mail", account.email.as_deref().unwrap_or_default());
@@ -176,16 +176,16 @@ fn as_text(account: &Account, counter: &Counter, sessions: usize, now: u64) -> S
         [&account.given_name, &account.family_name].into_iter().flatten().map(String::as_str).collect();
     line("name", &full.join(" "));
     line("roles", &account.roles.join(", "));
-    line("created", &moment(account.created_at));
+    line("created", &format_time(account.created_at));
     line("must change password", if account.must_change_password { "yes" } else { "no" });
     line("sessions", &sessions.to_string());
     for (name, value) in &account.claims {
         line(name, value);
     }
-    for (name, value) in claims::view(account, counter, now) {
+    for (name, value) in claims::identity_claims(account, counter, now) {
         let short = name.strip_prefix(claims::PREFIX).unwrap_or(&name);
         let is_time = short.ends_with("Time") && value != "0";
-        let shown = value.parse().ok().filter(|_| is_time).map(moment);
+        let shown = value.parse().ok().filter(|_| is_time).map(format_time);
         line(short, shown.as_deref().unwrap_or(&value));
     }
     text

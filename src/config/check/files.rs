@@ -1,4 +1,4 @@
-//! The files that `deployment.toml` names: there, readable, and what they should be.
+//! Checks that the files named in `deployment.toml` exist, are readable, and have the expected content.
 
 use std::{fs, io::ErrorKind, path::Path, sync::Arc};
 
@@ -12,55 +12,62 @@ use serde_json::Value;
 use super::store;
 use crate::config::{
     certificates::{read_bytes, read_certificates},
-    document::{Findings, Key, Node},
+    document::{DocumentNode, Findings, KeyPath},
     model::{
-        AccessLog, AuditLog, CertificateFiles, Issuer, KeySource, Settings, StoreLocation, Target, TlsFiles,
+        AccessLogTarget, AuditLogTarget, CertificateFiles, Issuer, KeySource, Settings, StoreLocation,
+        TlsFiles, UpstreamTarget,
     },
 };
 
-pub fn look_at(settings: &Settings, root: &Node, findings: &mut Findings) {
-    let key = Key::root();
-    let mut note = |key: Key, path: &Path, problem: String| {
+pub fn check_files(settings: &Settings, root: &DocumentNode, findings: &mut Findings) {
+    let key = KeyPath::root();
+    let mut report = |key: KeyPath, path: &Path, problem: String| {
         findings.add(root, &key, format!("{}: {problem}", path.display()), "");
     };
     if let Some(tls) = &settings.server.tls {
-        tls_files(&key.name("server").name("tls"), &tls.files, &mut note);
+        tls_files(&key.name("server").name("tls"), &tls.files, &mut report);
     }
     if let Some(files) = &settings.management.tls {
-        tls_files(&key.name("management"), files, &mut note);
+        tls_files(&key.name("management"), files, &mut report);
     }
-    // the written order is not the resolved one: the path tells them apart
+    // resolved upstreams are in another order: they are identified by path
     for upstream in &settings.portal.upstreams {
-        let Target::Tls { ca_file, client_cert_file, client_key_file, .. } = &upstream.target else {
+        let UpstreamTarget::Tls { ca_file, client_cert_file, client_key_file, .. } = &upstream.target else {
             continue;
         };
         let key = upstream_key(root, &upstream.path);
         if let Some(ca) = ca_file {
-            certificates(&key.name("ca_file"), ca, &mut note);
+            check_certificates(&key.name("ca_file"), ca, &mut report);
         }
         if let (Some(cert), Some(private)) = (client_cert_file, client_key_file) {
-            pair(&key.name("client_cert_file"), cert, &key.name("client_key_file"), private, &mut note);
+            check_key_pair(
+                &key.name("client_cert_file"),
+                cert,
+                &key.name("client_key_file"),
+                private,
+                &mut report,
+            );
         }
     }
     for (index, issuer) in settings.defaults.issuers.iter().enumerate() {
-        issuer_files(&key.name("issuer").item(index), issuer, &mut note);
+        issuer_files(&key.name("issuer").item(index), issuer, &mut report);
     }
     let access = match &settings.log.access {
-        AccessLog::File(path) => Some(("access", path)),
-        AccessLog::Off | AccessLog::Stdout => None,
+        AccessLogTarget::File(path) => Some(("access", path)),
+        AccessLogTarget::Off | AccessLogTarget::Stdout => None,
     };
     let audit = match &settings.log.audit {
-        AuditLog::File(path) => Some(("audit", path)),
-        AuditLog::Off | AuditLog::Stdout | AuditLog::Syslog(_) => None,
+        AuditLogTarget::File(path) => Some(("audit", path)),
+        AuditLogTarget::Off | AuditLogTarget::Stdout | AuditLogTarget::Syslog(_) => None,
     };
     for (name, path) in access.into_iter().chain(audit) {
         if !path.parent().is_some_and(Path::is_dir) {
-            note(key.name("log").name(name), path, "its folder does not exist".to_owned());
+            report(key.name("log").name(name), path, "its folder does not exist".to_owned());
         }
     }
     if settings.accounts.enabled
         && let StoreLocation::Sqlite(file) = &settings.accounts.store.location
-        && let Err((problem, remedy)) = store::place(file)
+        && let Err((problem, remedy)) = store::check_location(file)
     {
         let accounts = key.name("accounts");
         let from_file = accounts.name("store_url_file");
@@ -71,9 +78,9 @@ pub fn look_at(settings: &Settings, root: &Node, findings: &mut Findings) {
     let key = key.name("tenancy").name("folder");
     let is_folder = match fs::metadata(folder) {
         Ok(found) => found.is_dir(),
-        // only the default one may be missing: nobody asked for it
+        // only the default folder may be missing: it was not configured
         Err(error) if error.kind() == ErrorKind::NotFound => root.at(&key).is_none(),
-        // what else is in the way is told where it is listed
+        // other errors are reported when the folder is listed
         Err(error) => error.kind() != ErrorKind::NotADirectory,
     };
     if !is_folder {
@@ -82,34 +89,34 @@ pub fn look_at(settings: &Settings, root: &Node, findings: &mut Findings) {
     }
 }
 
-fn tls_files(key: &Key, files: &TlsFiles, note: &mut impl FnMut(Key, &Path, String)) {
-    let mut check = |key: &Key, CertificateFiles { cert_file, key_file }: &CertificateFiles| {
-        pair(&key.name("cert_file"), cert_file, &key.name("key_file"), key_file, note);
+fn tls_files(key: &KeyPath, files: &TlsFiles, report: &mut impl FnMut(KeyPath, &Path, String)) {
+    let mut check = |key: &KeyPath, CertificateFiles { cert_file, key_file }: &CertificateFiles| {
+        check_key_pair(&key.name("cert_file"), cert_file, &key.name("key_file"), key_file, report);
     };
     check(key, &files.certificate);
     for (index, more) in files.more.iter().enumerate() {
         check(&key.name("certificate").item(index), more);
     }
     if let Some(auth) = &files.client_auth {
-        certificates(&key.name("client_ca_file"), &auth.ca_file, note);
+        check_certificates(&key.name("client_ca_file"), &auth.ca_file, report);
     }
 }
 
 /// The files of one issuer, also of a tenant's.
-pub fn issuer_files(key: &Key, issuer: &Issuer, note: &mut impl FnMut(Key, &Path, String)) {
+pub fn issuer_files(key: &KeyPath, issuer: &Issuer, report: &mut impl FnMut(KeyPath, &Path, String)) {
     if let KeySource::File(path) = &issuer.keys
-        && let Err(problem) = key_set(path)
+        && let Err(problem) = check_key_set(path)
     {
-        note(key.name("jwks_file"), path, problem);
+        report(key.name("jwks_file"), path, problem);
     }
     if let Some(ca) = issuer.introspection.as_ref().and_then(|introspection| introspection.ca_file.as_ref()) {
-        certificates(&key.name("introspection").name("ca_file"), ca, note);
+        check_certificates(&key.name("introspection").name("ca_file"), ca, report);
     }
 }
 
-fn upstream_key(root: &Node, path: &str) -> Key {
-    let key = Key::root().name("portal").name("upstream");
-    let written = root.at(&key).map(Node::to_json).unwrap_or_default();
+fn upstream_key(root: &DocumentNode, path: &str) -> KeyPath {
+    let key = KeyPath::root().name("portal").name("upstream");
+    let written = root.at(&key).map(DocumentNode::to_json).unwrap_or_default();
     let index = written.as_array().and_then(|list| {
         list.iter().position(|upstream| {
             let written = upstream.get("path").and_then(Value::as_str).unwrap_or("/");
@@ -119,52 +126,52 @@ fn upstream_key(root: &Node, path: &str) -> Key {
     key.item(index.unwrap_or(0))
 }
 
-fn certificates(
-    key: &Key,
+fn check_certificates(
+    key: &KeyPath,
     path: &Path,
-    note: &mut impl FnMut(Key, &Path, String),
+    report: &mut impl FnMut(KeyPath, &Path, String),
 ) -> Vec<CertificateDer<'static>> {
     match read_certificates(path) {
         Ok(certificates) => certificates,
         Err(problem) => {
-            note(key.clone(), path, problem);
+            report(key.clone(), path, problem);
             Vec::new()
         }
     }
 }
 
-fn pair(
-    cert_key: &Key,
+fn check_key_pair(
+    cert_key: &KeyPath,
     cert: &Path,
-    private_key: &Key,
+    private_key: &KeyPath,
     private: &Path,
-    note: &mut impl FnMut(Key, &Path, String),
+    report: &mut impl FnMut(KeyPath, &Path, String),
 ) {
-    let chain = certificates(cert_key, cert, note);
-    // the error of a key file must not repeat what is in it
-    let text = match read(private) {
+    let chain = check_certificates(cert_key, cert, report);
+    // the error of a key file must not repeat its content
+    let text = match read_file(private) {
         Ok(text) => text,
-        Err(problem) => return note(private_key.clone(), private, problem),
+        Err(problem) => return report(private_key.clone(), private, problem),
     };
     let Ok(der) = PrivateKeyDer::from_pem_slice(&text) else {
-        return note(private_key.clone(), private, "there is no private key in it".to_owned());
+        return report(private_key.clone(), private, "there is no private key in it".to_owned());
     };
     if chain.is_empty() {
         return;
     }
     let provider = Arc::new(aws_lc_rs::default_provider());
     if let Err(error) = CertifiedKey::from_der(chain, der, &provider) {
-        note(private_key.clone(), private, format!("it does not belong to the certificate: {error}"));
+        report(private_key.clone(), private, format!("it does not belong to the certificate: {error}"));
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     read_bytes(path).map_err(|error| error.to_string())
 }
 
 /// RFC 7517, public keys only.
-fn key_set(path: &Path) -> Result<(), String> {
-    let text = read(path)?;
+fn check_key_set(path: &Path) -> Result<(), String> {
+    let text = read_file(path)?;
     let set: Value = serde_json::from_slice(&text).map_err(|error| format!("this is not JSON: {error}"))?;
     let keys = set.get("keys").and_then(Value::as_array).ok_or("there is no list `keys` in it")?;
     let public: Vec<_> = keys.iter().filter(|key| key.get("kty").is_some_and(|kind| kind != "oct")).collect();

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use super::notes::Note;
 use crate::{
-    config::{document::Key, model::Settings},
+    config::{document::KeyPath, model::Settings},
     domain::buffer_load::STALLED_ANSWER_BYTES,
 };
 
@@ -23,7 +23,7 @@ fn certificate_at_public_addresses(settings: &Settings) -> Option<Note> {
     // `management.allow` restricts the API at the public addresses without a client certificate
     (management.public && asks && management.allow.is_empty()).then(|| {
         (
-            Key::root().name("management").name("client_ca_file"),
+            KeyPath::root().name("management").name("client_ca_file"),
             "management.public is true, and at the public addresses the management API asks for no client certificate",
             "remove management.public, or set management.allow as well",
         )
@@ -33,7 +33,7 @@ fn certificate_at_public_addresses(settings: &Settings) -> Option<Note> {
 /// Limits of one client above the limit of all clients, which is reached first.
 fn limits_above_totals(settings: &Settings) -> Vec<Note> {
     let client = &settings.limits.client;
-    let key = Key::root().name("limits").name("client");
+    let key = KeyPath::root().name("limits").name("client");
     [
         ("connections", client.connections),
         ("requests", client.requests),
@@ -61,7 +61,7 @@ fn limits_above_totals(settings: &Settings) -> Vec<Note> {
 fn buffer_of_less_than_an_answer(settings: &Settings) -> Option<Note> {
     (settings.limits.client.buffered_bytes.client <= STALLED_ANSWER_BYTES).then(|| {
         (
-            Key::root().name("limits").name("client").name("buffered_bytes"),
+            KeyPath::root().name("limits").name("client").name("buffered_bytes"),
             "one answer that is read slowly can buffer more, so its client gets 429 until the answer has been read",
             "write more than 327680 (320 KiB), or remove the key",
         )
@@ -69,14 +69,14 @@ fn buffer_of_less_than_an_answer(settings: &Settings) -> Option<Note> {
 }
 
 fn networks_with_host_bits(settings: &Settings) -> Vec<Note> {
-    let root = Key::root();
+    let root = KeyPath::root();
     let (server, limits) = (root.name("server"), root.name("limits"));
     [
         (server.name("trusted_proxies"), &settings.server.trusted_proxies),
         (server.name("proxy_protocol"), &settings.server.proxy_protocol),
         (limits.name("client").name("exempt"), &settings.limits.client.exempt),
         (root.name("management").name("allow"), &settings.management.allow),
-        (root.name("account_lock").name("allow"), &settings.defaults.rules.account_lock.allow),
+        (root.name("account_lock").name("allow"), &settings.defaults.rules.account_lock.exempt_networks),
     ]
     .iter()
     .flat_map(|(key, networks)| {

@@ -1,11 +1,11 @@
-//! The place of a SQLite store: whether it can be opened, or made, by whoever asks.
+//! Checks that the current user can open or create the SQLite store.
 
 use std::{fs, path::Path};
 
 use rustix::fs::{Access, access};
 
-/// Why the store could not be there, and what to do. SQLite writes files beside it, so the folder counts as well.
-pub fn place(file: &Path) -> Result<(), (String, String)> {
+/// Problem and remedy if the store cannot be opened or created. SQLite writes files beside it, so the folder is checked too.
+pub fn check_location(file: &Path) -> Result<(), (String, String)> {
     let shown = file.display();
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {

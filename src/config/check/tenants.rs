@@ -1,4 +1,4 @@
-//! Every tenant's folder, one after the other: nothing is kept of one when the next is read, but its host names.
+//! Checks every tenant's folder in turn. Only host names are retained from one to the next.
 
 use std::{
     collections::HashMap,
@@ -10,48 +10,53 @@ use std::{
 use super::{files, notes};
 use crate::{
     config::{
-        document::{Findings, Key, Node, json},
+        document::{DocumentNode, Findings, KeyPath, json},
         hosts::is_claimable,
         mistake::Mistake,
         model::Settings,
-        tenant_file::{self, MAX_BYTES, OURS, TenantConf},
+        tenant_file::{self, DOORWARD_KEY, MAX_BYTES, TenantConf},
     },
     domain::tenant::TenantId,
 };
 
-/// What is in the tenants' files.
+/// The result of checking the tenants' files.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct TenantsReport {
     /// Folders.
-    pub tenants: usize,
+    pub folders: usize,
     pub mistakes: Vec<Mistake>,
     pub notes: Vec<Mistake>,
     /// Some tenant has issuers of its own.
-    pub issuers: bool,
-    /// Some tenant locks names that are guessed for, by its own file or as all do.
-    pub locks: bool,
+    pub has_own_issuers: bool,
+    /// Lockout is on for some tenant, by its own file or by inheritance.
+    pub locks_accounts: bool,
 }
 
 /// Without `settings` only what does not depend on them is checked.
-pub fn check(folder: &Path, settings: Option<&Settings>) -> Found {
-    let mut found = Found::default();
+pub fn check(folder: &Path, settings: Option<&Settings>) -> TenantsReport {
+    let mut found = TenantsReport::default();
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        // whether it has to be there is asked elsewhere
+        // whether the folder must exist is checked with `deployment.toml`
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return found;
         }
         Err(error) => {
-            found.mistakes.push(unlisted(folder, &error));
+            found.mistakes.push(cannot_list(folder, &error));
             return found;
         }
     };
-    let mut hosts = Hosts { settings, claimed: HashMap::new(), elsewhere: &|_| None, names_tenants: true };
+    let mut hosts = HostOwnership {
+        settings,
+        claimed: HashMap::new(),
+        other_claimant: &|_| None,
+        may_name_tenants: true,
+    };
     for entry in entries {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                found.mistakes.push(unlisted(folder, &error));
+                found.mistakes.push(cannot_list(folder, &error));
                 break;
             }
         };
@@ -61,10 +66,10 @@ pub fn check(folder: &Path, settings: Option<&Settings>) -> Found {
         if hidden || !is_folder(&entry) {
             continue;
         }
-        found.tenants += 1;
+        found.folders += 1;
         match name.to_str().map(|name| (name, TenantId::parse(name))) {
             Some((name, Ok(tenant))) if tenant.as_str() == name => {
-                one(&tenant, &entry.path(), &mut hosts, &mut found);
+                check_tenant(&tenant, &entry.path(), &mut hosts, &mut found);
             }
             Some((_, Ok(tenant))) => {
                 found.mistakes.push(Mistake::whole(
@@ -88,7 +93,7 @@ pub fn check(folder: &Path, settings: Option<&Settings>) -> Found {
     found
 }
 
-fn unlisted(folder: &Path, error: &io::Error) -> Mistake {
+fn cannot_list(folder: &Path, error: &io::Error) -> Mistake {
     let remedy = "let the user Doorward runs as read it";
     let mistake = Mistake::whole(folder, format!("cannot be listed: {error}"), remedy);
     Mistake { key: "tenancy.folder".to_owned(), ..mistake }
@@ -99,7 +104,7 @@ fn is_folder(entry: &DirEntry) -> bool {
     entry.file_type().is_ok_and(|kind| kind.is_dir() || (kind.is_symlink() && entry.path().is_dir()))
 }
 
-fn one(tenant: &TenantId, folder: &Path, hosts: &mut Hosts<'_>, found: &mut Found) {
+fn check_tenant(tenant: &TenantId, folder: &Path, hosts: &mut HostOwnership<'_>, found: &mut TenantsReport) {
     let file = folder.join("tenant-conf.json");
     let text = match read(&file) {
         Ok(text) => text,
@@ -114,69 +119,84 @@ fn one(tenant: &TenantId, folder: &Path, hosts: &mut Hosts<'_>, found: &mut Foun
             return;
         }
     };
-    said(tenant, (&file, &text), hosts, found);
+    check_conf(tenant, (&file, &text), hosts, found);
 }
 
-/// The mistakes in the text of a tenant's file, before it is the file, for one who may not know the other tenants' names.
-/// `elsewhere` says which of them claims a host. Reads the files that the text names.
-pub fn in_text(
+/// The mistakes in a text that is to become a tenant's file. The messages do not disclose other tenants' names.
+/// `other_claimant` returns the other tenant that claims a host. Reads the files that the text names.
+pub fn check_tenant_text(
     settings: &Settings,
     tenant: &TenantId,
     (file, text): (&Path, &str),
-    elsewhere: &dyn Fn(&str) -> Option<TenantId>,
+    other_claimant: &dyn Fn(&str) -> Option<TenantId>,
 ) -> Vec<Mistake> {
-    let mut found = Found::default();
-    let mut hosts =
-        Hosts { settings: Some(settings), claimed: HashMap::new(), elsewhere, names_tenants: false };
-    said(tenant, (file, text), &mut hosts, &mut found);
+    let mut found = TenantsReport::default();
+    let mut hosts = HostOwnership {
+        settings: Some(settings),
+        claimed: HashMap::new(),
+        other_claimant,
+        may_name_tenants: false,
+    };
+    check_conf(tenant, (file, text), &mut hosts, &mut found);
     found.mistakes
 }
 
-fn said(tenant: &TenantId, (file, text): (&Path, &str), hosts: &mut Hosts<'_>, all: &mut Found) {
+fn check_conf(
+    tenant: &TenantId,
+    (file, text): (&Path, &str),
+    hosts: &mut HostOwnership<'_>,
+    report: &mut TenantsReport,
+) {
     let conf = match tenant_file::parse(text, file) {
         Ok(conf) => conf,
-        Err(mistakes) => return all.mistakes.extend(mistakes),
+        Err(mistakes) => return report.mistakes.extend(mistakes),
     };
-    all.issuers |= !conf.issuers().is_empty();
-    let mut noted = Vec::new();
+    report.has_own_issuers |= !conf.issuers().is_empty();
+    let mut notes = Vec::new();
     if let Some(settings) = hosts.settings {
         let policy = tenant_file::resolve(settings, tenant, &conf, 0);
         let locks = policy.rules.account_lock.enabled;
-        all.locks |= locks;
+        report.locks_accounts |= locks;
         // without accounts guards are a mistake
         if settings.accounts.enabled {
-            let own = policy.guards.iter().map(AsRef::as_ref).filter(|guard| guard.of_tenant);
-            noted = notes::guards(&Key::root().name(OURS).name("guards"), own, &policy.routes, locks);
+            let own = policy.guards.iter().map(AsRef::as_ref).filter(|guard| guard.is_tenant_defined);
+            notes = notes::guard_notes(
+                &KeyPath::root().name(DOORWARD_KEY).name("guards"),
+                own,
+                &policy.routes,
+                locks,
+            );
         }
-        noted.extend(notes::spellings(&Key::root().name(OURS).name("routes"), conf.routes()));
-        all.mistakes.extend(policy.problem);
+        notes
+            .extend(notes::spelling_notes(&KeyPath::root().name(DOORWARD_KEY).name("routes"), conf.routes()));
+        report.mistakes.extend(policy.problem);
     }
-    let found = claims(tenant, &conf, hosts);
-    let kept =
+    let found = claim_complaints(tenant, &conf, hosts);
+    let without_effect =
         hosts.settings.map(|settings| tenant_file::without_effect(settings, &conf)).unwrap_or_default();
-    let nothing = found.is_empty() && kept.is_empty() && noted.is_empty();
+    let nothing = found.is_empty() && without_effect.is_empty() && notes.is_empty();
     if nothing && conf.issuers().is_empty() && !may_be_misspelt(text) {
         return;
     }
-    // parsed again for the places: few files come this far
+    // parsed again for the source positions: few files need them
     let Ok(root) = json::parse(text) else { return };
     let mut findings = Findings::new(file);
     for (key, (message, remedy)) in found {
         findings.add(&root, &key, message, remedy);
     }
-    for (key, message, remedy) in kept {
+    for (key, message, remedy) in without_effect {
         findings.add(&root, &key, message, remedy);
     }
     for (key, problem) in unusable_files(&conf) {
         findings.add(&root, &key, problem, "");
     }
-    misspelt(&root, &mut findings);
-    all.mistakes.extend(findings.into_mistakes());
+    report_misspelt_keys(&root, &mut findings);
+    report.mistakes.extend(findings.into_mistakes());
     let mut findings = Findings::new(file);
-    for (key, message, remedy) in noted {
+    for (key, message, remedy) in notes {
         findings.add(&root, &key, message, remedy);
     }
-    all.notes.extend(findings.into_mistakes());
+    report.notes.extend(findings.into_mistakes());
 }
 
 fn read(file: &Path) -> io::Result<String> {
@@ -186,18 +206,22 @@ fn read(file: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn claims(tenant: &TenantId, conf: &TenantConf, hosts: &mut Hosts<'_>) -> Vec<(Key, Complaint)> {
-    let key = Key::root().name("Doorward").name("hosts");
+fn claim_complaints(
+    tenant: &TenantId,
+    conf: &TenantConf,
+    hosts: &mut HostOwnership<'_>,
+) -> Vec<(KeyPath, Complaint)> {
+    let key = KeyPath::root().name("Doorward").name("hosts");
     let claims = conf.hosts.iter().enumerate();
-    claims.filter_map(|(index, host)| Some((key.item(index), hosts.claim(host, tenant)?))).collect()
+    claims.filter_map(|(index, host)| Some((key.item(index), hosts.check_claim(host, tenant)?))).collect()
 }
 
 /// WSO2 and we ignore keys we do not know; one that differs in case only was meant to count.
-fn misspelt(root: &Node, findings: &mut Findings) {
+fn report_misspelt_keys(root: &DocumentNode, findings: &mut Findings) {
     for entry in root.entries() {
-        if entry.name != OURS && entry.name.eq_ignore_ascii_case(OURS) {
-            let message = format!("this key has no effect: its name is `{OURS}`");
-            let key = Key::root().name(&entry.name);
+        if entry.name != DOORWARD_KEY && entry.name.eq_ignore_ascii_case(DOORWARD_KEY) {
+            let message = format!("this key has no effect: its name is `{DOORWARD_KEY}`");
+            let key = KeyPath::root().name(&entry.name);
             findings.push(key, entry.place.clone(), message, "correct it".to_owned());
         }
     }
@@ -205,12 +229,12 @@ fn misspelt(root: &Node, findings: &mut Findings) {
 
 fn may_be_misspelt(text: &str) -> bool {
     let folded = text.to_ascii_lowercase();
-    folded.matches(&OURS.to_ascii_lowercase()).count() > text.matches(OURS).count()
+    folded.matches(&DOORWARD_KEY.to_ascii_lowercase()).count() > text.matches(DOORWARD_KEY).count()
 }
 
-/// The files that the tenant's issuers name and that are of no use, each with its key and the reason. Blocking.
-pub fn unusable_files(conf: &TenantConf) -> Vec<(Key, String)> {
-    let key = Key::root().name(OURS).name("issuers");
+/// The unusable files that the tenant's issuers name, each with its key and the reason. Blocking.
+pub fn unusable_files(conf: &TenantConf) -> Vec<(KeyPath, String)> {
+    let key = KeyPath::root().name(DOORWARD_KEY).name("issuers");
     let mut found = Vec::new();
     for (index, issuer) in conf.issuers().iter().enumerate() {
         files::issuer_files(&key.item(index), issuer, &mut |key, path, problem| {
@@ -220,29 +244,29 @@ pub fn unusable_files(conf: &TenantConf) -> Vec<(Key, String)> {
     found
 }
 
-/// What is wrong, and what to do about it.
+/// Message and remedy.
 type Complaint = (String, &'static str);
 
 const ONE_OWNER: &str = "a host name belongs to one tenant";
-const ALLOW: &str = "add it to tenancy.claimable_hosts in deployment.toml, or map it in tenancy.hosts";
+const ALLOW_CLAIM: &str = "add it to tenancy.claimable_hosts in deployment.toml, or map it in tenancy.hosts";
 
-/// Which tenant's a host name is.
-struct Hosts<'a> {
+/// Decides which tenant owns a host name.
+struct HostOwnership<'a> {
     settings: Option<&'a Settings>,
     claimed: HashMap<String, TenantId>,
-    /// Which other tenant claims a host, where that is known without its file.
-    elsewhere: &'a dyn Fn(&str) -> Option<TenantId>,
-    /// Whoever reads it may know which other tenants there are.
-    names_tenants: bool,
+    /// Returns the other tenant that claims a host, where that is known without reading its file.
+    other_claimant: &'a dyn Fn(&str) -> Option<TenantId>,
+    /// Whether messages may name other tenants.
+    may_name_tenants: bool,
 }
 
-impl Hosts<'_> {
-    fn named(&self, owner: &TenantId) -> String {
-        if self.names_tenants { owner.to_string() } else { "another tenant".to_owned() }
+impl HostOwnership<'_> {
+    fn owner_name(&self, owner: &TenantId) -> String {
+        if self.may_name_tenants { owner.to_string() } else { "another tenant".to_owned() }
     }
 
-    /// Says whose it is, when it is somebody else's or nobody may claim it.
-    fn claim(&mut self, host: &str, tenant: &TenantId) -> Option<Complaint> {
+    /// The complaint if another tenant owns the host or no tenant may claim it.
+    fn check_claim(&mut self, host: &str, tenant: &TenantId) -> Option<Complaint> {
         if let Some(tenancy) = self.settings.map(|settings| &settings.tenancy) {
             let by_pattern = tenancy
                 .host_pattern
@@ -253,7 +277,7 @@ impl Hosts<'_> {
             let owner = owner.or_else(|| by_pattern.map(|owner| (owner, "tenancy.host_pattern")));
             if let Some((owner, key)) = owner {
                 return (owner != *tenant).then(|| {
-                    let owner = self.named(&owner);
+                    let owner = self.owner_name(&owner);
                     (format!("{host} belongs to {owner} by {key} of deployment.toml"), ONE_OWNER)
                 });
             }
@@ -263,14 +287,14 @@ impl Hosts<'_> {
             if !is_claimable(tenancy, host) {
                 return Some((
                     format!("deployment.toml does not let tenants claim {host}: this has no effect"),
-                    ALLOW,
+                    ALLOW_CLAIM,
                 ));
             }
         }
-        match self.claimed.get(host).cloned().or_else(|| (self.elsewhere)(host)) {
+        match self.claimed.get(host).cloned().or_else(|| (self.other_claimant)(host)) {
             Some(owner) if owner != *tenant => {
-                let owner = self.named(&owner);
-                Some((format!("{owner} claims {host} too, so it is nobody's"), ONE_OWNER))
+                let owner = self.owner_name(&owner);
+                Some((format!("{owner} claims {host} too, so neither gets it"), ONE_OWNER))
             }
             Some(_) => None,
             None => {

@@ -1,4 +1,4 @@
-//! A deployment folder, and what a check says of it.
+//! Checks of a deployment folder.
 
 use tempfile::TempDir;
 
@@ -23,17 +23,17 @@ impl Deployment {
         self
     }
 
-    fn check(&self) -> Report {
+    fn check(&self) -> CheckReport {
         check(&self.0.path().join("d.toml"), &BTreeMap::new())
     }
 
     /// Without the temporary folder's name.
-    fn told(&self) -> Vec<String> {
+    fn messages(&self) -> Vec<String> {
         let prefix = format!("{}/", self.0.path().display());
-        let mut told: Vec<_> =
+        let mut messages: Vec<_> =
             self.check().mistakes.iter().map(|mistake| mistake.to_string().replace(&prefix, "")).collect();
-        told.sort();
-        told
+        messages.sort();
+        messages
     }
 }
 
@@ -45,33 +45,33 @@ fn a_single_tenant_install_needs_no_tenants_folder() {
 }
 
 #[test]
-fn a_folder_that_is_named_must_be_there() {
-    let told = Deployment::of("[tenancy]\nfolder = \"elsewhere\"").told();
+fn configured_tenants_folder_must_exist() {
+    let message = Deployment::of("[tenancy]\nfolder = \"elsewhere\"").messages();
     assert_eq!(
-        told,
-        ["d.toml:2:10: tenancy.folder: elsewhere: this is not a folder (make it, or leave the key out)"]
+        message,
+        ["d.toml:2:10: tenancy.folder: this is not a folder (make it, or leave the key out)"]
     );
 }
 
 #[test]
-fn a_folder_that_cannot_be_listed_is_not_an_empty_one() {
+fn reports_a_tenants_folder_that_cannot_be_listed() {
     // also the default one, and whatever else is wrong; a link to itself stops root too
     for text in ["", "[tenancy]\nfolder = \"tenants\"", "[sevrer]"] {
         let deployment = Deployment::of(text);
         std::os::unix::fs::symlink("tenants", deployment.0.path().join("tenants")).unwrap();
-        let told = deployment.told();
-        let told: Vec<_> = told.iter().filter(|told| !told.contains("sevrer")).collect();
-        assert_eq!(told.len(), 1, "{told:?}");
-        let said = "tenants: tenancy.folder: cannot be listed: Too many levels of symbolic links";
-        assert!(told[0].contains(said), "{told:?}");
-        assert!(told[0].ends_with("(let the user Doorward runs as read it)"), "{told:?}");
+        let messages = deployment.messages();
+        let messages: Vec<_> = messages.iter().filter(|messages| !messages.contains("sevrer")).collect();
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        let expected = "tenants: tenancy.folder: cannot be listed: Too many levels of symbolic links";
+        assert!(messages[0].contains(expected), "{messages:?}");
+        assert!(messages[0].ends_with("(let the user Doorward runs as read it)"), "{messages:?}");
     }
 }
 
 #[test]
 fn rejects_a_syslog_ca_file_that_cannot_be_read() {
     let text = "[log]\naudit = \"syslog+tls://logs.example:6514?ca_file=/nosuch.pem\"";
-    let told = Deployment::of(text).told();
+    let told = Deployment::of(text).messages();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("log.audit: /nosuch.pem: No such file"), "{told:?}");
     // the file is refused at the start and at a reload, as for every other mistake
@@ -80,7 +80,7 @@ fn rejects_a_syslog_ca_file_that_cannot_be_read() {
 }
 
 #[test]
-fn every_tenant_is_looked_at() {
+fn checks_every_tenant() {
     let deployment = Deployment::of("")
         .with("tenants/acme.com/tenant-conf.json", "{\"EnableAnonymous\": false}")
         .with("tenants/b.com/tenant-conf.json", "{\"EnableAnonymous\": 1}")
@@ -92,7 +92,7 @@ fn every_tenant_is_looked_at() {
         .with("tenants/..data/x", "kubernetes")
         .with("tenants/ACME.org/tenant-conf.json", "{}")
         .with("tenants/a b/tenant-conf.json", "{}");
-    insta::assert_snapshot!(deployment.told().join("\n"), @r"
+    insta::assert_snapshot!(deployment.messages().join("\n"), @r"
     tenants/ACME.org: tenant domains are lower case, so this folder is never found (rename it to acme.org)
     tenants/a b: no tenant can be called that: a tenant domain has letters, digits, '.', '-' and '_', starts with a letter or digit and has at most 253 characters (rename it)
     tenants/b.com/tenant-conf.json:1:21: EnableAnonymous: neither a boolean nor a text (write true or false)
@@ -104,11 +104,11 @@ fn every_tenant_is_looked_at() {
 }
 
 #[test]
-fn a_mistake_in_deployment_toml_hides_none_in_a_tenants_file() {
+fn checks_tenant_files_despite_deployment_mistakes() {
     let deployment =
         Deployment::of("[sevrer]\n[tenancy]\nfolder = \"t\"").with("t/b.com/tenant-conf.json", "[]");
     assert_eq!(
-        deployment.told(),
+        deployment.messages(),
         [
             "d.toml:1:2: sevrer: there is no key `sevrer` here (did you mean `server`?)",
             "t/b.com/tenant-conf.json: not a JSON object (write { … })",
@@ -118,7 +118,7 @@ fn a_mistake_in_deployment_toml_hides_none_in_a_tenants_file() {
 }
 
 #[test]
-fn host_name_takeover_is_reported() {
+fn attack_host_name_takeover_is_reported() {
     let claim = |host: &str| format!("{{\"Doorward\": {{\"hosts\": [\"{host}\"]}}}}");
     let deployment = Deployment::of(
         "[server]\npublic_url = \"https://portal.example\"\n[tenancy]\nclaimable_hosts = [\"both.example\"]\n\
@@ -131,24 +131,23 @@ fn host_name_takeover_is_reported() {
     .with("tenants/other.com/tenant-conf.json", &claim("other.example"))
     .with("tenants/first.com/tenant-conf.json", &claim("both.example"))
     .with("tenants/second.com/tenant-conf.json", &claim("BOTH.example"));
-    let told = deployment.told();
-    assert_eq!(told.len(), 5, "{told:#?}");
-    assert!(told.iter().any(|told| told.contains("portal.example is the portal's own host")));
-    assert!(told.iter().any(|told| {
-        told.contains("claim other.example") && told.contains("add it to tenancy.claimable_hosts")
+    let messages = deployment.messages();
+    assert_eq!(messages.len(), 5, "{messages:#?}");
+    assert!(messages.iter().any(|messages| messages.contains("portal.example is the portal's own host")));
+    assert!(messages.iter().any(|messages| {
+        messages.contains("claim other.example") && messages.contains("add it to tenancy.claimable_hosts")
     }));
-    assert!(told.iter().any(|told| {
-        told.contains("evil.com/tenant-conf.json:1:25: Doorward.hosts[0]: dev.acme.com belongs to acme.com")
+    assert!(messages.iter().any(|messages| {
+        messages
+            .contains("evil.com/tenant-conf.json:1:25: Doorward.hosts[0]: dev.acme.com belongs to acme.com")
     }));
-    assert!(
-        told.iter()
-            .any(|told| told.contains("sly.com") && told.contains("belongs to acme by tenancy.host_pattern"))
-    );
-    assert!(told.iter().any(|told| told.contains("both.example too, so it is nobody's")));
+    assert!(messages.iter().any(|messages| messages.contains("sly.com")
+        && messages.contains("belongs to acme by tenancy.host_pattern")));
+    assert!(messages.iter().any(|messages| messages.contains("both.example too, so neither gets it")));
 }
 
 #[test]
-fn certificates_and_keys_are_opened() {
+fn checks_certificates_and_private_keys() {
     let made = || {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         (made.cert.pem(), made.signing_key.serialize_pem())
@@ -159,8 +158,8 @@ fn certificates_and_keys_are_opened() {
             .with("c.pem", cert)
             .with("k.pem", key)
     };
-    assert_eq!(deployment(&cert, &key).told(), Vec::<String>::new());
-    for (cert, key, told) in [
+    assert_eq!(deployment(&cert, &key).messages(), Vec::<String>::new());
+    for (cert, key, expected) in [
         (
             cert.as_str(),
             other.as_str(),
@@ -169,22 +168,22 @@ fn certificates_and_keys_are_opened() {
         (cert.as_str(), "geheim", "server.tls.key_file: k.pem: there is no private key in it"),
         ("nothing", key.as_str(), "d.toml:2:13: server.tls.cert_file: c.pem: there is no certificate in it"),
     ] {
-        let all = deployment(cert, key).told();
-        assert!(all.len() == 1 && all[0].contains(told) && !all[0].contains("geheim"), "{all:?}");
+        let all = deployment(cert, key).messages();
+        assert!(all.len() == 1 && all[0].contains(expected) && !all[0].contains("geheim"), "{all:?}");
     }
     for table in ["server.tls", "management"] {
         let missing =
-            Deployment::of(&format!("[{table}]\ncert_file = \"c.pem\"\nkey_file = \"k.pem\"")).told();
+            Deployment::of(&format!("[{table}]\ncert_file = \"c.pem\"\nkey_file = \"k.pem\"")).messages();
         assert_eq!(missing.len(), 2, "{missing:?}");
         assert!(missing[0].contains(&format!("{table}.cert_file")), "{missing:?}");
     }
 }
 
 #[test]
-fn key_sets_are_opened() {
+fn checks_key_sets() {
     let issuer = "[[issuer]]\nissuer = \"x\"\naudiences = [\"a\"]\njwks_file = \"j.json\"";
     let ed = "\"kty\": \"OKP\", \"crv\": \"Ed25519\", \"x\": \"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"";
-    for (text, told) in [
+    for (text, messages) in [
         (format!("{{\"keys\": [{{{ed}}}]}}"), None),
         (format!("{{\"keys\": [{{{ed}, \"d\": \"x\"}}]}}"), Some("there is a private key in it")),
         ("{\"keys\": [{\"kty\": \"oct\", \"k\": \"eA\"}]}".to_owned(), Some("there is no public key in it")),
@@ -192,22 +191,22 @@ fn key_sets_are_opened() {
         ("{}".to_owned(), Some("there is no list `keys`")),
         ("x".to_owned(), Some("this is not JSON")),
     ] {
-        let all = Deployment::of(issuer).with("j.json", &text).told();
-        match told {
+        let all = Deployment::of(issuer).with("j.json", &text).messages();
+        match messages {
             None => assert_eq!(all, Vec::<String>::new()),
-            Some(told) => assert!(all.len() == 1 && all[0].contains(told), "{text}: {all:?}"),
+            Some(messages) => assert!(all.len() == 1 && all[0].contains(messages), "{text}: {all:?}"),
         }
     }
-    assert_eq!(Deployment::of(issuer).told().len(), 1);
+    assert_eq!(Deployment::of(issuer).messages().len(), 1);
     let tenant =
         "{\"Doorward\": {\"issuers\": [{\"issuer\": \"x\", \"audiences\": [\"a\"], \"jwks_file\": \"j\"}]}}";
-    let told = Deployment::of("").with("tenants/a.com/tenant-conf.json", tenant).told();
-    assert!(told[0].contains("Doorward.issuers[0].jwks_file: tenants/a.com/j: "), "{told:?}");
+    let messages = Deployment::of("").with("tenants/a.com/tenant-conf.json", tenant).messages();
+    assert!(messages[0].contains("Doorward.issuers[0].jwks_file: tenants/a.com/j: "), "{messages:?}");
 }
 
-/// Attack: a pipe in the place of a file, at which whoever opens it waits for ever.
+/// Attack: a named pipe in place of a file; opening it would block for ever.
 #[test]
-fn attack_a_pipe_in_the_place_of_a_file_that_an_issuer_names() {
+fn attack_named_pipe_as_issuer_key_file() {
     let introspection =
         "\"url\": \"https://x\", \"client_id\": \"c\", \"client_secret\": \"s\", \"ca_file\": \"pipe\"";
     for keys in ["\"jwks_file\": \"pipe\"", &format!("\"introspection\": {{{introspection}}}")] {
@@ -217,8 +216,8 @@ fn attack_a_pipe_in_the_place_of_a_file_that_an_issuer_names() {
         let deployment = Deployment::of("").with("tenants/a.com/tenant-conf.json", &tenant);
         let pipe = deployment.0.path().join("tenants/a.com/pipe");
         assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
-        let told = deployment.told();
-        assert!(told.len() == 1 && told[0].contains("pipe: this is not a file"), "{told:?}");
+        let messages = deployment.messages();
+        assert!(messages.len() == 1 && messages[0].contains("pipe: this is not a file"), "{messages:?}");
     }
 }
 
@@ -230,25 +229,25 @@ fn the_published_configuration_has_no_mistakes() {
 }
 
 #[test]
-fn the_place_of_the_store_is_looked_at_when_accounts_are_on() {
+fn checks_store_location_if_accounts_are_enabled() {
     let with = |text: &str| Deployment::of(&format!("[accounts]\nenabled = true\n{text}"));
-    assert_eq!(with("").told(), Vec::<String>::new());
-    assert_eq!(with("").with("doorward.db", "").told(), Vec::<String>::new());
-    assert_eq!(with("store_url = \"postgres://db.example/doorward\"").told(), Vec::<String>::new());
+    assert_eq!(with("").messages(), Vec::<String>::new());
+    assert_eq!(with("").with("doorward.db", "").messages(), Vec::<String>::new());
+    assert_eq!(with("store_url = \"postgres://db.example/doorward\"").messages(), Vec::<String>::new());
     assert_eq!(
-        Deployment::of("[accounts]\nstore_url = \"sqlite:no/x.db\"").told(),
+        Deployment::of("[accounts]\nstore_url = \"sqlite:no/x.db\"").messages(),
         Vec::<String>::new(),
         "off"
     );
     assert_eq!(
-        with("store_url = \"sqlite:no/x.db\"").told(),
+        with("store_url = \"sqlite:no/x.db\"").messages(),
         [
             "d.toml:3:13: accounts.store_url: no/x.db: the folder no does not exist (make it, for the user Doorward runs as)"
         ]
     );
-    let named = with("store_url_file = \"url\"").with("url", "sqlite:no/x.db").told();
+    let named = with("store_url_file = \"url\"").with("url", "sqlite:no/x.db").messages();
     assert!(named[0].starts_with("d.toml:3:18: accounts.store_url_file: "), "{named:?}");
-    let occupied = with("").with("doorward.db/x", "").told();
+    let occupied = with("").with("doorward.db/x", "").messages();
     assert_eq!(
         occupied,
         [
@@ -259,16 +258,19 @@ fn the_place_of_the_store_is_looked_at_when_accounts_are_on() {
 
 #[cfg(unix)]
 #[test]
-fn a_folder_that_cannot_be_written_is_no_place_for_a_store() {
+fn reports_a_store_folder_that_is_not_writable() {
     use std::os::unix::fs::PermissionsExt as _;
     let deployment =
         Deployment::of("[accounts]\nenabled = true\nstore_url = \"sqlite:data/x.db\"").with("data/y", "");
     let folder = deployment.0.path().join("data");
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
-    // nothing stops root
+    // root can write to every folder
     let is_root = fs::write(folder.join("z"), "").is_ok();
-    let told = deployment.told();
+    let messages = deployment.messages();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-    assert_eq!(told.is_empty(), is_root, "{told:?}");
-    assert!(told.iter().all(|told| told.contains("cannot be written by this user")), "{told:?}");
+    assert_eq!(messages.is_empty(), is_root, "{messages:?}");
+    assert!(
+        messages.iter().all(|messages| messages.contains("cannot be written by this user")),
+        "{messages:?}"
+    );
 }

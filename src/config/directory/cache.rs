@@ -1,7 +1,7 @@
-//! The cached policies: looked up without a lock, filled (`fill`) by one reader at a time and tenant.
+//! The policy cache: look-ups take no lock; `fill` loads one tenant at a time (single flight).
 
 mod fill;
-mod govern;
+mod overrides;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,54 +21,54 @@ use tokio::{
 };
 
 use super::{
-    Found,
-    entry::{Entry, Reader},
-    gate::Gates,
-    index::{Index, News},
-    upkeep::{Event, Watching},
+    TenantLookup,
+    evaluate::{CachedTenant, TenantFileReader},
+    host_index::{HostIndex, IndexCommand},
+    single_flight::SingleFlight,
+    watcher::{RegistryEvent, TenantWatcher},
 };
 use crate::{
     config::{
-        governance::{Overlay, Set},
+        governance::{OverrideMap, TenantOverrides},
         mistake::Mistake,
         model::Settings,
     },
     domain::tenant::TenantId,
 };
 
-/// Names of tenants that do not exist. At most a few megabytes, whatever strangers ask for.
-const UNKNOWN_CAPACITY: u64 = 8192;
-/// Files read at the same time: a flood of names must not take the blocking threads from everybody else.
-const READERS: usize = 32;
+/// Cached names of unknown tenants, which anonymous clients can create without limit: at most a few megabytes.
+const NEGATIVE_CACHE_CAPACITY: u64 = 8192;
+/// Files read at the same time, so that a flood of names cannot occupy all blocking threads.
+const MAX_CONCURRENT_READS: usize = 32;
 
 #[derive(Debug)]
-pub struct Cache {
-    pub reader: Reader,
+pub struct TenantCache {
+    pub reader: TenantFileReader,
     pub runtime: Handle,
     pub settings: ArcSwap<Settings>,
-    pub overlay: Overlay,
-    pub index: Index,
-    pub watching: Watching,
-    pub counters: Counters,
-    pub tenants: moka::sync::Cache<TenantId, Arc<Entry>>,
+    pub overrides: OverrideMap,
+    pub index: HostIndex,
+    pub watcher: TenantWatcher,
+    pub counters: ReloadCounters,
+    pub entries: moka::sync::Cache<TenantId, Arc<CachedTenant>>,
     /// Until when each is unknown.
     unknown: moka::sync::Cache<TenantId, Instant>,
     /// Tenants in the cache whose file is not in force, and why.
     problems: Arc<Mutex<BTreeMap<TenantId, Mistake>>>,
-    /// Counted up with each reload of `deployment.toml` and each flush: what was cached before is out of date at once.
+    /// Counted up with each reload of `deployment.toml` and each flush: earlier entries are outdated at once.
     settings_version: AtomicU64,
     flush_version: AtomicU64,
-    gates: Arc<Gates<(Found, Versions)>>,
-    /// Looks that have not begun, so that a burst of events costs one.
+    flights: Arc<SingleFlight<(TenantLookup, Versions)>>,
+    /// Scheduled checks that have not begun, so that a burst of events causes one check.
     scheduled: Mutex<HashMap<TenantId, bool>>,
-    slots: Semaphore,
+    read_slots: Semaphore,
     hasher: RandomState,
 }
 
 #[derive(Debug, Default)]
-pub struct Counters {
-    /// Looks at a tenant's file.
-    pub reads: AtomicU64,
+pub struct ReloadCounters {
+    /// Checks of tenants' files.
+    pub file_checks: AtomicU64,
     pub accepted: AtomicU64,
     pub failed: AtomicU64,
 }
@@ -80,102 +80,102 @@ pub struct Versions {
     pub flush: u64,
 }
 
-/// The state of the world a look belongs to.
+/// Settings, versions and overrides that a policy is resolved with.
 #[derive(Clone)]
-struct World {
+struct ResolveContext {
     settings: Arc<Settings>,
     versions: Versions,
-    /// What administrators have set for the tenant.
-    set: Set,
+    /// The administrator overrides of the tenant.
+    overrides: TenantOverrides,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Why {
-    /// Somebody needs the policy: what was read earlier will do while it is fresh.
-    Use,
-    /// The disk may have changed. `moved`: also folders on the way to the file.
-    Look { moved: bool },
+enum FillTrigger {
+    /// A caller needs the policy: a fresh entry is sufficient.
+    Lookup,
+    /// The file may have changed. `moved`: folders of its path may have been replaced.
+    Recheck { path_changed: bool },
 }
 
-impl Cache {
+impl TenantCache {
     pub fn new(
         settings: Arc<Settings>,
-        reader: Reader,
+        reader: TenantFileReader,
         runtime: Handle,
-        index: Index,
-        events: UnboundedSender<Event>,
+        index: HostIndex,
+        events: UnboundedSender<RegistryEvent>,
     ) -> Self {
         let problems = Arc::new(Mutex::new(BTreeMap::new()));
-        let left = Arc::clone(&problems);
-        let gone = events.clone();
-        let tenants = moka::sync::Cache::builder()
+        let evicted_problems = Arc::clone(&problems);
+        let eviction_sender = events.clone();
+        let entries = moka::sync::Cache::builder()
             .max_capacity(settings.tenancy.capacity.max(1))
             .eviction_listener(move |tenant: Arc<TenantId>, _, cause| {
                 if cause != RemovalCause::Replaced {
-                    left.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant.as_ref());
+                    evicted_problems.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant.as_ref());
                     // fails only while everything is being dropped
-                    let _ = gone.send(Event::Left(tenant.as_ref().clone()));
+                    let _ = eviction_sender.send(RegistryEvent::Evicted(tenant.as_ref().clone()));
                 }
             })
             .build();
         let unknown = moka::sync::Cache::builder()
-            .max_capacity(UNKNOWN_CAPACITY)
+            .max_capacity(NEGATIVE_CACHE_CAPACITY)
             .eviction_policy(EvictionPolicy::lru())
             .build();
         Self {
             reader,
             runtime,
             settings: ArcSwap::new(settings),
-            overlay: Overlay::default(),
+            overrides: OverrideMap::default(),
             index,
-            watching: Watching::new(events),
-            counters: Counters::default(),
-            tenants,
+            watcher: TenantWatcher::new(events),
+            counters: ReloadCounters::default(),
+            entries,
             unknown,
             problems,
             settings_version: AtomicU64::new(0),
             flush_version: AtomicU64::new(0),
-            gates: Gates::new(),
+            flights: SingleFlight::new(),
             scheduled: Mutex::new(HashMap::new()),
-            slots: Semaphore::new(READERS),
+            read_slots: Semaphore::new(MAX_CONCURRENT_READS),
             hasher: RandomState::new(),
         }
     }
 
     /// The hot path: two look-ups at most, no lock, no allocation.
-    pub fn get(self: &Arc<Self>, tenant: &TenantId) -> Option<Found> {
-        let Some(entry) = self.tenants.get(tenant) else {
+    pub fn lookup(self: &Arc<Self>, tenant: &TenantId) -> Option<TenantLookup> {
+        let Some(entry) = self.entries.get(tenant) else {
             let until = self.unknown.get(tenant)?;
-            return (Instant::now() < until).then_some(Found::Unknown);
+            return (Instant::now() < until).then_some(TenantLookup::Unknown);
         };
         let now = Instant::now();
         if entry.versions != self.versions() || now >= entry.stale_at {
             return None;
         }
-        if now >= entry.refresh_at && !entry.refreshing.swap(true, Ordering::Relaxed) {
-            self.schedule(tenant, false);
+        if now >= entry.refresh_at && !entry.is_refreshing.swap(true, Ordering::Relaxed) {
+            self.schedule_recheck(tenant, false);
         }
-        Some(Found::Tenant(Arc::clone(&entry.state.policy)))
+        Some(TenantLookup::Tenant(Arc::clone(&entry.state.policy)))
     }
 
-    /// Finds the tenant, from disk if need be. The reading goes on when the caller gives up, so that the next one has it.
-    pub async fn load(self: &Arc<Self>, tenant: &TenantId) -> Found {
-        let pass = self.gates.enter(tenant).await;
-        let meanwhile = pass.found_meanwhile().filter(|(_, versions)| *versions == self.versions());
-        if let Some(found) = meanwhile.map(|(found, _)| found).or_else(|| self.get(tenant)) {
+    /// Loads the tenant, from disk if needed. The read continues if the caller is cancelled, for the next caller.
+    pub async fn load(self: &Arc<Self>, tenant: &TenantId) -> TenantLookup {
+        let permit = self.flights.acquire(tenant).await;
+        let shared = permit.shared_result().filter(|(_, versions)| *versions == self.versions());
+        if let Some(found) = shared.map(|(found, _)| found).or_else(|| self.lookup(tenant)) {
             return found;
         }
         let this = Arc::clone(self);
         let wanted = tenant.clone();
-        let task = self.runtime.spawn(async move { this.fill(pass, &wanted, Why::Use).await });
+        let task = self.runtime.spawn(async move { this.fill(permit, &wanted, FillTrigger::Lookup).await });
         match task.await {
             Ok(found) => found,
-            Err(_) => self.without_a_look(tenant, &self.settings.load()),
+            Err(_) => self.fallback_policy(tenant, &self.settings.load()),
         }
     }
 
-    /// Has the file of a cached tenant looked at again soon. `moved`: folders on the way to it may be other ones now.
-    pub fn schedule(self: &Arc<Self>, tenant: &TenantId, moved: bool) {
+    /// Schedules a check of a cached tenant's file. `moved`: folders of its path may have been replaced.
+    pub fn schedule_recheck(self: &Arc<Self>, tenant: &TenantId, moved: bool) {
         let mut scheduled = self.scheduled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(already) = scheduled.get_mut(tenant) {
             *already |= moved;
@@ -184,27 +184,28 @@ impl Cache {
         scheduled.insert(tenant.clone(), moved);
         let (this, tenant) = (Arc::clone(self), tenant.clone());
         self.runtime.spawn(async move {
-            let pass = this.gates.enter(&tenant).await;
-            // an event from here on needs another look
+            let permit = this.flights.acquire(&tenant).await;
+            // an event from here on needs another check
             let moved = {
                 let mut scheduled = this.scheduled.lock().unwrap_or_else(PoisonError::into_inner);
                 scheduled.remove(&tenant).unwrap_or(moved)
             };
-            if this.tenants.contains_key(&tenant) {
-                this.fill(pass, &tenant, Why::Look { moved }).await;
+            if this.entries.contains_key(&tenant) {
+                this.fill(permit, &tenant, FillTrigger::Recheck { path_changed: moved }).await;
             }
         });
     }
 
-    /// Looks at the file now, whatever is known of it.
-    pub async fn refresh(self: &Arc<Self>, tenant: &TenantId) -> Found {
-        let pass = self.gates.enter(tenant).await;
+    /// Checks the file now, even if the entry is fresh.
+    pub async fn refresh(self: &Arc<Self>, tenant: &TenantId) -> TenantLookup {
+        let permit = self.flights.acquire(tenant).await;
         let (this, wanted) = (Arc::clone(self), tenant.clone());
-        let task =
-            self.runtime.spawn(async move { this.fill(pass, &wanted, Why::Look { moved: true }).await });
+        let task = self.runtime.spawn(async move {
+            this.fill(permit, &wanted, FillTrigger::Recheck { path_changed: true }).await
+        });
         match task.await {
             Ok(found) => found,
-            Err(_) => self.without_a_look(tenant, &self.settings.load()),
+            Err(_) => self.fallback_policy(tenant, &self.settings.load()),
         }
     }
 
@@ -219,27 +220,27 @@ impl Cache {
     pub fn flush(&self) {
         self.flush_version.fetch_add(1, Ordering::AcqRel);
         self.forget_all_unknown();
-        self.index.tell(News::Reread);
+        self.index.send(IndexCommand::Reread);
     }
 
-    /// From here on no policy of earlier settings is given out; each is resolved again on its next use, at the latest here.
+    /// From here on no policy of earlier settings is returned; each is resolved again on its next use, at the latest here.
     pub async fn replace_settings(self: &Arc<Self>, settings: Arc<Settings>) {
         let before = self.settings.swap(settings);
         self.settings_version.fetch_add(1, Ordering::AcqRel);
         if before.tenancy.folder != self.settings.load().tenancy.folder {
             // other files altogether
             self.flush_version.fetch_add(1, Ordering::AcqRel);
-            self.index.tell(News::Reread);
+            self.index.send(IndexCommand::Reread);
         }
         self.forget_all_unknown();
-        self.index.tell(News::Rescan);
-        let cached: Vec<Arc<TenantId>> = self.tenants.iter().map(|(tenant, _)| tenant).collect();
+        self.index.send(IndexCommand::Rescan);
+        let cached: Vec<Arc<TenantId>> = self.entries.iter().map(|(tenant, _)| tenant).collect();
         for tenant in cached {
-            let pass = self.gates.enter(&tenant).await;
-            if let Some(entry) = self.tenants.get(tenant.as_ref())
+            let permit = self.flights.acquire(&tenant).await;
+            if let Some(entry) = self.entries.get(tenant.as_ref())
                 && entry.versions != self.versions()
             {
-                self.fill(pass, &tenant, Why::Use).await;
+                self.fill(permit, &tenant, FillTrigger::Lookup).await;
             }
             tokio::task::yield_now().await;
         }
@@ -249,25 +250,25 @@ impl Cache {
     /// its host names only.
     pub fn problems(&self) -> BTreeMap<TenantId, Mistake> {
         let mut problems = self.index.problems().clone();
-        problems.retain(|tenant, _| !self.tenants.contains_key(tenant));
-        problems.extend(self.problems_lock().clone());
+        problems.retain(|tenant, _| !self.entries.contains_key(tenant));
+        problems.extend(self.lock_problems().clone());
         problems
     }
 
-    /// A tenant that left the cache needs no watch, unless it is back already.
-    pub async fn release(self: &Arc<Self>, tenant: TenantId) {
-        let pass = self.gates.enter(&tenant).await;
-        if !self.tenants.contains_key(&tenant) {
+    /// Removes the watch of an evicted tenant, unless it is cached again.
+    pub async fn unwatch_evicted(self: &Arc<Self>, tenant: TenantId) {
+        let permit = self.flights.acquire(&tenant).await;
+        if !self.entries.contains_key(&tenant) {
             let this = Arc::clone(self);
             // fails only at the end of the runtime
-            let _ = self.runtime.spawn_blocking(move || this.watching.disarm(&tenant)).await;
+            let _ = self.runtime.spawn_blocking(move || this.watcher.disarm(&tenant)).await;
         }
-        drop(pass);
+        drop(permit);
     }
 
     #[cfg(test)]
-    pub fn gates_open(&self) -> usize {
-        self.gates.len()
+    pub fn active_flights(&self) -> usize {
+        self.flights.len()
     }
 
     #[cfg(test)]
@@ -276,7 +277,7 @@ impl Cache {
         self.unknown.entry_count()
     }
 
-    fn problems_lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<TenantId, Mistake>> {
+    fn lock_problems(&self) -> std::sync::MutexGuard<'_, BTreeMap<TenantId, Mistake>> {
         self.problems.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -287,9 +288,13 @@ impl Cache {
         }
     }
 
-    fn world(&self, tenant: &TenantId) -> World {
+    fn context(&self, tenant: &TenantId) -> ResolveContext {
         // the versions first: settings newer than their number are only resolved once more
         let versions = self.versions();
-        World { settings: self.settings.load_full(), versions, set: self.overlay.of(tenant) }
+        ResolveContext {
+            settings: self.settings.load_full(),
+            versions,
+            overrides: self.overrides.get(tenant),
+        }
     }
 }

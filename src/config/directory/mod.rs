@@ -1,16 +1,16 @@
-//! The tenants: one policy each, cached with a TTL, refreshed when its file changes, last good kept.
+//! Tenant registry: one policy per tenant, cached with a TTL, refreshed when its file changes; the last good one is retained.
 //!
-//! `cache` answers look-ups, `disk` reads, `entry` decides what a reading means, `gate` lets one read at a time and tenant,
-//! `upkeep` follows the disk, `index` knows all names and hosts.
+//! `cache` serves look-ups, `tenant_folder` reads, `evaluate` decides, `single_flight` allows one read per tenant at a time,
+//! `watcher` follows file changes, `host_index` maps names and hosts.
 
 mod cache;
-mod disk;
-mod entry;
-mod gate;
-mod index;
+mod evaluate;
+mod host_index;
+mod single_flight;
+mod tenant_folder;
 #[cfg(test)]
 mod tests;
-mod upkeep;
+mod watcher;
 
 use std::{
     collections::BTreeMap,
@@ -19,21 +19,21 @@ use std::{
 
 use tokio::{runtime::Handle, sync::mpsc::unbounded_channel, task::AbortHandle};
 
-use self::{cache::Cache, entry::Reader, index::Index, upkeep::Event};
+use self::{cache::TenantCache, evaluate::TenantFileReader, host_index::HostIndex, watcher::RegistryEvent};
 use super::{
-    governance::Set,
-    hosts::{self, HostFound},
+    governance::TenantOverrides,
+    hosts::{self, HostLookup},
     mistake::Mistake,
     model::{Settings, TenantPolicy},
 };
 use crate::domain::tenant::TenantId;
 
-pub use disk::{FILE, folder_of};
-pub use upkeep::WatchHealth;
+pub use tenant_folder::{TENANT_CONF, folder_of};
+pub use watcher::WatchHealth;
 
-/// What a look-up found.
+/// The result of a look-up.
 #[derive(Debug, Clone)]
-pub enum Found {
+pub enum TenantLookup {
     Tenant(Arc<TenantPolicy>),
     /// No folder of that name, and not the default tenant.
     Unknown,
@@ -44,7 +44,7 @@ pub enum Found {
 pub struct Status {
     /// Tenants in the cache.
     pub cached: u64,
-    /// Looks at tenants' files, for their policy and for the host index.
+    /// Reads of tenants' files, for their policies and for the host index.
     pub reads: u64,
     pub index_reads: u64,
     /// Changed files that came into force, and those that could not.
@@ -61,38 +61,38 @@ pub struct Status {
 
 /// All tenants. Background work ends when this is dropped.
 #[derive(Debug)]
-pub struct TenantDirectory {
-    cache: Arc<Cache>,
-    upkeep: AbortHandle,
-    index: AbortHandle,
+pub struct TenantRegistry {
+    cache: Arc<TenantCache>,
+    watcher: AbortHandle,
+    indexer: AbortHandle,
 }
 
-impl TenantDirectory {
-    /// Reads no tenant's file: those are read when they are first asked for. Background work runs on `runtime`.
+impl TenantRegistry {
+    /// Reads no tenant file: each is read on first use. Background work runs on `runtime`.
     pub fn new(settings: Arc<Settings>, runtime: &Handle) -> Arc<Self> {
-        Self::with_reader(settings, Reader::TENANT_FILE, runtime)
+        Self::with_reader(settings, TenantFileReader::TENANT_FILE, runtime)
     }
 
-    fn with_reader(settings: Arc<Settings>, reader: Reader, runtime: &Handle) -> Arc<Self> {
-        let (events_in, events) = unbounded_channel();
-        let (news_in, news) = unbounded_channel();
-        let index = Index::new(&settings, news_in);
-        let cache = Arc::new(Cache::new(settings, reader, runtime.clone(), index, events_in));
-        // before anything is read, so that no edit falls between
-        cache.watching.start(&cache.settings.load());
-        let upkeep = runtime.spawn(upkeep::run(Arc::downgrade(&cache), events)).abort_handle();
-        let index = runtime.spawn(index::keep(Arc::downgrade(&cache), news)).abort_handle();
-        Arc::new(Self { cache, upkeep, index })
+    fn with_reader(settings: Arc<Settings>, reader: TenantFileReader, runtime: &Handle) -> Arc<Self> {
+        let (event_sender, events) = unbounded_channel();
+        let (command_sender, commands) = unbounded_channel();
+        let index = HostIndex::new(&settings, command_sender);
+        let cache = Arc::new(TenantCache::new(settings, reader, runtime.clone(), index, event_sender));
+        // before the first read, so that no edit is missed
+        cache.watcher.start(&cache.settings.load());
+        let watcher = runtime.spawn(watcher::run(Arc::downgrade(&cache), events)).abort_handle();
+        let index = runtime.spawn(host_index::run(Arc::downgrade(&cache), commands)).abort_handle();
+        Arc::new(Self { cache, watcher, indexer: index })
     }
 
-    /// From memory: what the hot path asks first. `None` means: ask `load`.
-    pub fn cached(&self, tenant: &TenantId) -> Option<Found> {
-        self.cache.get(tenant)
+    /// From memory, for the hot path. `None`: call `load`.
+    pub fn cached(&self, tenant: &TenantId) -> Option<TenantLookup> {
+        self.cache.lookup(tenant)
     }
 
     /// From memory or disk; concurrent callers for one tenant share one read.
-    pub async fn load(&self, tenant: &TenantId) -> Found {
-        match self.cache.get(tenant) {
+    pub async fn load(&self, tenant: &TenantId) -> TenantLookup {
+        match self.cache.lookup(tenant) {
             Some(found) => found,
             None => self.cache.load(tenant).await,
         }
@@ -101,42 +101,42 @@ impl TenantDirectory {
     /// All tenants that have a folder, and the default one, sorted. Waits for the first listing after the start.
     pub async fn names(&self) -> Arc<[TenantId]> {
         // fails only at the end, and then the list is as good as it gets
-        let _ = self.cache.index.listed.subscribe().wait_for(|listed| *listed).await;
-        Arc::clone(&self.cache.index.listing.load().names)
+        let _ = self.cache.index.is_listed.subscribe().wait_for(|listed| *listed).await;
+        Arc::clone(&self.cache.index.snapshot.load().names)
     }
 
     /// More than one tenant exists.
-    pub fn several(&self) -> bool {
-        self.cache.index.listing.load().several
+    pub fn has_several_tenants(&self) -> bool {
+        self.cache.index.snapshot.load().has_several_tenants
     }
 
-    /// Whose host name this is, in any spelling, with or without port.
-    pub fn by_host(&self, host: &str) -> HostFound {
+    /// Finds the tenant of a host name, in any spelling, with or without port.
+    pub fn find_by_host(&self, host: &str) -> HostLookup {
         let settings = self.cache.settings.load();
-        hosts::find(&settings.tenancy, self.cache.index.listing.load().claims.as_deref(), host)
+        hosts::find_tenant(&settings.tenancy, self.cache.index.snapshot.load().claims.as_deref(), host)
     }
 
     /// Another tenant whose file claims this host name (in its normal form).
-    pub fn claimed_by_another(&self, host: &str, tenant: &TenantId) -> Option<TenantId> {
-        self.cache.index.listing.load().claims.as_ref()?.by_another(host, tenant)
+    pub fn other_claimant(&self, host: &str, tenant: &TenantId) -> Option<TenantId> {
+        self.cache.index.snapshot.load().claims.as_ref()?.other_claimant(host, tenant)
     }
 
     /// Whether all tenant files have been read for their host names since the start.
-    pub fn index_ready(&self) -> bool {
-        self.cache.index.listing.load().claims.is_some()
+    pub fn is_index_ready(&self) -> bool {
+        self.cache.index.snapshot.load().claims.is_some()
     }
 
-    /// What `deployment.toml` says, of the same moment as the policies.
+    /// The settings that the current policies are resolved with.
     pub fn settings(&self) -> Arc<Settings> {
         self.cache.settings.load_full()
     }
 
-    /// Looks at a tenant's file now: when this returns, what it says is in force here.
-    pub async fn refresh(&self, tenant: &TenantId) -> Found {
+    /// Checks a tenant's file now: when this returns, its content is in force in this process.
+    pub async fn refresh(&self, tenant: &TenantId) -> TenantLookup {
         self.cache.refresh(tenant).await
     }
 
-    /// From here on every file is read again before it is answered from.
+    /// Marks every entry as stale: each file is read again before its policy is returned.
     pub fn flush(&self) {
         self.cache.flush();
     }
@@ -145,23 +145,23 @@ impl TenantDirectory {
     /// no look-up after the call begins gets one of the old. `capacity` needs a restart.
     pub async fn replace_settings(&self, settings: Arc<Settings>) {
         self.cache.replace_settings(settings).await;
-        self.cache.watching.tell(Event::Reconfigured);
+        self.cache.watcher.send(RegistryEvent::SettingsReplaced);
     }
 
-    /// What administrators have set for a tenant is this from here on: when this returns, no look-up that begins gets a
-    /// policy from before.
-    pub async fn govern(&self, tenant: &TenantId, set: Set) {
-        self.cache.govern(tenant, set).await;
+    /// Replaces a tenant's administrator overrides: when this returns, no look-up that begins gets a
+    /// policy resolved with the previous ones.
+    pub async fn set_overrides(&self, tenant: &TenantId, set: TenantOverrides) {
+        self.cache.set_overrides(tenant, set).await;
     }
 
-    /// The same for all tenants; those not named have nothing set.
-    pub async fn govern_all(&self, all: Vec<(TenantId, Set)>) {
-        self.cache.govern_all(all).await;
+    /// Replaces the overrides of all tenants; tenants not named have none.
+    pub async fn replace_all_overrides(&self, all: Vec<(TenantId, TenantOverrides)>) {
+        self.cache.replace_all_overrides(all).await;
     }
 
-    /// A tenant's policy as it would be with this set; `None` if the tenant is not in memory.
-    pub fn would_be(&self, tenant: &TenantId, set: &Set) -> Option<TenantPolicy> {
-        self.cache.would_be(tenant, set)
+    /// Preview of a tenant's policy with these overrides; `None` if the tenant is not in memory.
+    pub fn preview_policy(&self, tenant: &TenantId, set: &TenantOverrides) -> Option<TenantPolicy> {
+        self.cache.preview_policy(tenant, set)
     }
 
     /// The tenants whose file is not in force, with the reason.
@@ -171,27 +171,27 @@ impl TenantDirectory {
 
     pub fn status(&self) -> Status {
         let cache = &self.cache;
-        cache.tenants.run_pending_tasks();
-        let listing = cache.index.listing.load();
+        cache.entries.run_pending_tasks();
+        let listing = cache.index.snapshot.load();
         Status {
-            cached: cache.tenants.entry_count(),
-            reads: cache.counters.reads.load(Ordering::Relaxed),
-            index_reads: cache.index.reads.load(Ordering::Relaxed),
+            cached: cache.entries.entry_count(),
+            reads: cache.counters.file_checks.load(Ordering::Relaxed),
+            index_reads: cache.index.file_reads.load(Ordering::Relaxed),
             reloads_ok: cache.counters.accepted.load(Ordering::Relaxed),
             reloads_failed: cache.counters.failed.load(Ordering::Relaxed),
             problems: cache.problems().len(),
             tenants: listing.names.len(),
             hosts: listing.claims.as_ref().map_or(0, |claims| claims.len()),
-            watch: cache.watching.health(),
-            watched_folders: cache.watching.folders(),
+            watch: cache.watcher.health(),
+            watched_folders: cache.watcher.folders(),
         }
     }
 }
 
-impl Drop for TenantDirectory {
+impl Drop for TenantRegistry {
     fn drop(&mut self) {
-        self.upkeep.abort();
-        self.index.abort();
-        self.cache.watching.stop();
+        self.watcher.abort();
+        self.indexer.abort();
+        self.cache.watcher.stop();
     }
 }

@@ -2,96 +2,104 @@
 
 use std::collections::BTreeMap;
 
-use super::{Entry, Item, Key, Node, Place, Step, Value, toml};
+use super::{DocumentNode, KeyPath, KeyStep, ListItem, NodeValue, SourcePosition, TableEntry, toml};
 
 pub const PREFIX: &str = "DOORWARD_";
 
 /// Read by the command line, no part of the configuration.
 pub const RESERVED: [&str; 2] = ["DOORWARD_CONFIG", "DOORWARD_LOG"];
 
-/// Puts each `DOORWARD_…` variable at the key it names. Names that mean no key are put in too: whoever reads the tree
-/// finds them unknown, and says so with the variable's name.
-pub fn overlay(root: &mut Node, env: &BTreeMap<String, String>) {
+/// Puts each `DOORWARD_…` variable at the key it names. Unknown names are inserted too: reading the tree reports
+/// them with the variable's name.
+pub fn apply_environment(root: &mut DocumentNode, env: &BTreeMap<String, String>) {
     let mut variables: Vec<_> = env
         .iter()
         .filter(|(name, _)| !RESERVED.contains(&name.as_str()))
-        .filter_map(|(name, text)| Some((steps(name.strip_prefix(PREFIX)?), name, text)))
+        .filter_map(|(name, text)| Some((segments(name.strip_prefix(PREFIX)?), name, text)))
         .filter(|(_, name, text)| !is_service_link(name, text))
         .collect();
     // a table before what is in it, `[9]` before `[10]`
     variables.sort_by(|(a, ..), (b, ..)| a.cmp(b));
     for (steps, name, text) in variables {
-        let place = Place::Variable(name.as_str().into());
-        let path: Vec<_> = steps.into_iter().map(|Part { text, .. }| text).collect();
-        insert(root, &path, readings(text, &place), &place);
+        let place = SourcePosition::Variable(name.as_str().into());
+        let path: Vec<_> = steps.into_iter().map(|NameSegment { text, .. }| text).collect();
+        insert(root, &path, possible_values(text, &place), &place);
     }
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Part {
+struct NameSegment {
     number: Option<usize>,
     text: String,
 }
 
-fn steps(name: &str) -> Vec<Part> {
-    name.split("__").map(|part| Part { number: part.parse().ok(), text: part.to_ascii_lowercase() }).collect()
+fn segments(name: &str) -> Vec<NameSegment> {
+    name.split("__")
+        .map(|part| NameSegment { number: part.parse().ok(), text: part.to_ascii_lowercase() })
+        .collect()
 }
 
 /// A TOML value, or else the text itself, or else a list with commas: whichever the key takes.
-fn readings(text: &str, place: &Place) -> Node {
-    let mut readings = scalar(text, place);
+fn possible_values(text: &str, place: &SourcePosition) -> DocumentNode {
+    let mut readings = scalar_values(text, place);
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-    readings.push(Value::List(
+    readings.push(NodeValue::List(
         items
             .enumerate()
-            .map(|(index, item)| Item { index, node: first_of(scalar(item, place), place) })
+            .map(|(index, item)| ListItem {
+                index,
+                node: with_alternatives(scalar_values(item, place), place),
+            })
             .collect(),
     ));
-    first_of(readings, place)
+    with_alternatives(readings, place)
 }
 
-fn scalar(text: &str, place: &Place) -> Vec<Value> {
+fn scalar_values(text: &str, place: &SourcePosition) -> Vec<NodeValue> {
     let mut readings: Vec<_> = toml::value(text, place).into_iter().collect();
-    readings.push(Value::Text(text.to_owned()));
+    readings.push(NodeValue::Text(text.to_owned()));
     readings
 }
 
-fn first_of(mut readings: Vec<Value>, place: &Place) -> Node {
+fn with_alternatives(mut readings: Vec<NodeValue>, place: &SourcePosition) -> DocumentNode {
     let otherwise = readings.split_off(1.min(readings.len()));
-    let value = readings.pop().unwrap_or(Value::Null);
-    Node { otherwise, ..Node::new(value, place.clone()) }
+    let value = readings.pop().unwrap_or(NodeValue::Null);
+    DocumentNode { alternatives: otherwise, ..DocumentNode::new(value, place.clone()) }
 }
 
-fn insert(node: &mut Node, path: &[String], new: Node, place: &Place) {
+fn insert(node: &mut DocumentNode, path: &[String], new: DocumentNode, place: &SourcePosition) {
     let Some((name, rest)) = path.split_first() else {
         *node = new;
         return;
     };
     let index = name.parse::<usize>().ok();
     // a number is an index where a list is, or where nothing is yet and the list begins
-    if let Value::List(items) = &mut node.value
+    if let NodeValue::List(items) = &mut node.value
         && let Some(index) = index
         && index <= items.len()
     {
         if index == items.len() {
-            items.push(Item { index, node: Node::new(Value::Table(Vec::new()), place.clone()) });
+            items.push(ListItem {
+                index,
+                node: DocumentNode::new(NodeValue::Table(Vec::new()), place.clone()),
+            });
         }
         if let Some(item) = items.get_mut(index) {
             insert(&mut item.node, rest, new, place);
         }
         return;
     }
-    if !matches!(node.value, Value::Table(_)) {
-        *node = Node::new(Value::Table(Vec::new()), place.clone());
+    if !matches!(node.value, NodeValue::Table(_)) {
+        *node = DocumentNode::new(NodeValue::Table(Vec::new()), place.clone());
     }
-    let Value::Table(entries) = &mut node.value else { return };
+    let NodeValue::Table(entries) = &mut node.value else { return };
     if !entries.iter().any(|entry| entry.name == *name) {
         let starts_list = rest.first().is_some_and(|next| next == "0");
-        let empty = if starts_list { Value::List(Vec::new()) } else { Value::Table(Vec::new()) };
-        entries.push(Entry {
+        let empty = if starts_list { NodeValue::List(Vec::new()) } else { NodeValue::Table(Vec::new()) };
+        entries.push(TableEntry {
             name: name.clone(),
             place: place.clone(),
-            node: Node::new(empty, place.clone()),
+            node: DocumentNode::new(empty, place.clone()),
         });
     }
     if let Some(entry) = entries.iter_mut().find(|entry| entry.name == *name) {
@@ -117,13 +125,13 @@ fn is_service_link(name: &str, text: &str) -> bool {
 }
 
 /// The variable that sets `key`.
-pub fn variable(key: &Key) -> String {
+pub fn variable_name(key: &KeyPath) -> String {
     let parts: Vec<_> = key
         .steps()
         .iter()
         .map(|step| match step {
-            Step::Name(name) => name.to_ascii_uppercase(),
-            Step::Index(index) => index.to_string(),
+            KeyStep::Name(name) => name.to_ascii_uppercase(),
+            KeyStep::Index(index) => index.to_string(),
         })
         .collect();
     format!("{PREFIX}{}", parts.join("__"))
@@ -136,9 +144,10 @@ mod tests {
     use super::*;
 
     fn overlaid(variables: &[(&str, &str)]) -> serde_json::Value {
-        let mut root = Node::new(Value::Table(Vec::new()), Place::Text { line: 1, column: 1 });
+        let mut root =
+            DocumentNode::new(NodeValue::Table(Vec::new()), SourcePosition::Text { line: 1, column: 1 });
         let env = variables.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect();
-        overlay(&mut root, &env);
+        apply_environment(&mut root, &env);
         root.to_json()
     }
 
@@ -176,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kubernetes_sets_for_a_service_called_doorward_is_no_configuration() {
+    fn ignores_kubernetes_service_variables() {
         for (name, text) in [
             ("DOORWARD_PORT", "tcp://10.0.0.1:80"),
             ("DOORWARD_PORT_80_TCP", "tcp://10.0.0.1:80"),
@@ -192,8 +201,8 @@ mod tests {
     }
 
     #[test]
-    fn a_key_knows_its_variable() {
-        let key = Key::root().name("issuer").item(0).name("client_secret");
-        assert_eq!(variable(&key), "DOORWARD_ISSUER__0__CLIENT_SECRET");
+    fn names_the_variable_of_a_key() {
+        let key = KeyPath::root().name("issuer").item(0).name("client_secret");
+        assert_eq!(variable_name(&key), "DOORWARD_ISSUER__0__CLIENT_SECRET");
     }
 }

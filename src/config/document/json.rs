@@ -1,121 +1,121 @@
 //! JSON as a tree: RFC 8259, with places, repeated names kept, and bounded depth.
 
-use super::{Entry, Item, Node, Place, Value, text::Lines};
+use super::{DocumentNode, ListItem, NodeValue, SourcePosition, TableEntry, text::LineIndex};
 
 /// Deeper than any configuration; keeps the reader's own stack small.
 pub const MAX_DEPTH: usize = 64;
 
-/// In bytes. No key has a longer name, and each value below one may be told with it.
-const LONGEST_NAME: usize = 1000;
+/// In bytes. Every mistake below a key repeats its name, so its length is bounded.
+const MAX_NAME_BYTES: usize = 1000;
 
 /// Where the text stops being JSON, and why.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Error {
-    pub place: Place,
+    pub place: SourcePosition,
     pub message: &'static str,
 }
 
-pub fn parse(text: &str) -> Result<Node, Error> {
+pub fn parse(text: &str) -> Result<DocumentNode, Error> {
     // a byte-order mark is no part of the text; editors on Windows leave one
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lines = Lines::of(text);
-    let mut reader = Reader { text, at: 0, lines: &lines };
+    let lines = LineIndex::of(text);
+    let mut reader = JsonParser { text, position: 0, lines: &lines };
     let read = reader.value(0).and_then(|node| {
-        reader.blanks();
+        reader.skip_whitespace();
         if reader.peek().is_none() { Ok(node) } else { Err("something follows the end of the document") }
     });
-    read.map_err(|message| Error { place: lines.place(reader.at), message })
+    read.map_err(|message| Error { place: lines.position(reader.position), message })
 }
 
-struct Reader<'a> {
+struct JsonParser<'a> {
     text: &'a str,
-    at: usize,
-    lines: &'a Lines<'a>,
+    position: usize,
+    lines: &'a LineIndex<'a>,
 }
 
-type Read<T> = Result<T, &'static str>;
+type ParseResult<T> = Result<T, &'static str>;
 
-impl Reader<'_> {
+impl JsonParser<'_> {
     fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+        self.text.as_bytes().get(self.position).copied()
     }
 
     fn eat(&mut self, wanted: u8) -> bool {
         let found = self.peek() == Some(wanted);
-        self.at += usize::from(found);
+        self.position += usize::from(found);
         found
     }
 
-    fn blanks(&mut self) {
+    fn skip_whitespace(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
+            self.position += 1;
         }
     }
 
-    fn value(&mut self, depth: usize) -> Read<Node> {
-        self.blanks();
-        let place = self.lines.place(self.at);
+    fn value(&mut self, depth: usize) -> ParseResult<DocumentNode> {
+        self.skip_whitespace();
+        let place = self.lines.position(self.position);
         let value = match self.peek() {
             None => return Err("the text ends where a value should be"),
             Some(b'{') => self.table(depth)?,
             Some(b'[') => self.list(depth)?,
-            Some(b'"') => Value::Text(self.string()?),
+            Some(b'"') => NodeValue::Text(self.string()?),
             Some(b'-' | b'0'..=b'9') => self.number()?,
-            Some(b't') => self.word("true", Value::Bool(true))?,
-            Some(b'f') => self.word("false", Value::Bool(false))?,
-            Some(b'n') => self.word("null", Value::Null)?,
+            Some(b't') => self.keyword("true", NodeValue::Bool(true))?,
+            Some(b'f') => self.keyword("false", NodeValue::Bool(false))?,
+            Some(b'n') => self.keyword("null", NodeValue::Null)?,
             Some(_) => return Err("a value should be here"),
         };
-        Ok(Node::new(value, place))
+        Ok(DocumentNode::new(value, place))
     }
 
-    fn word(&mut self, word: &str, value: Value) -> Read<Value> {
-        if self.text.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
-            self.at += word.len();
+    fn keyword(&mut self, word: &str, value: NodeValue) -> ParseResult<NodeValue> {
+        if self.text.get(self.position..).is_some_and(|rest| rest.starts_with(word)) {
+            self.position += word.len();
             Ok(value)
         } else {
             Err("only true, false and null are words")
         }
     }
 
-    fn number(&mut self) -> Read<Value> {
-        let start = self.at;
+    fn number(&mut self) -> ParseResult<NodeValue> {
+        let start = self.position;
         while matches!(self.peek(), Some(b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')) {
-            self.at += 1;
+            self.position += 1;
         }
-        let number = self.text.get(start..self.at).and_then(|text| serde_json::from_str(text).ok());
-        number.map(Value::Number).ok_or("this is not a number")
+        let number = self.text.get(start..self.position).and_then(|text| serde_json::from_str(text).ok());
+        number.map(NodeValue::Number).ok_or("this is not a number")
     }
 
-    fn string(&mut self) -> Read<String> {
-        let start = self.at;
-        self.at += 1;
+    fn string(&mut self) -> ParseResult<String> {
+        let start = self.position;
+        self.position += 1;
         loop {
             match self.peek() {
                 None => return Err("the text ends inside a string"),
                 Some(b'"') => break,
-                Some(b'\\') => self.at += 2,
-                Some(_) => self.at += 1,
+                Some(b'\\') => self.position += 2,
+                Some(_) => self.position += 1,
             }
         }
-        self.at += 1;
-        let string = self.text.get(start..self.at).and_then(|text| serde_json::from_str(text).ok());
+        self.position += 1;
+        let string = self.text.get(start..self.position).and_then(|text| serde_json::from_str(text).ok());
         string.ok_or("this string has a control character or a bad escape in it")
     }
 
-    fn list(&mut self, depth: usize) -> Read<Value> {
-        let depth = deeper(depth)?;
-        self.at += 1;
+    fn list(&mut self, depth: usize) -> ParseResult<NodeValue> {
+        let depth = check_depth(depth)?;
+        self.position += 1;
         let mut items = Vec::new();
-        self.blanks();
+        self.skip_whitespace();
         if self.eat(b']') {
-            return Ok(Value::List(items));
+            return Ok(NodeValue::List(items));
         }
         loop {
-            items.push(Item { index: items.len(), node: self.value(depth)? });
-            self.blanks();
+            items.push(ListItem { index: items.len(), node: self.value(depth)? });
+            self.skip_whitespace();
             if self.eat(b']') {
-                return Ok(Value::List(items));
+                return Ok(NodeValue::List(items));
             }
             if !self.eat(b',') {
                 return Err("`,` or `]` should be here");
@@ -123,32 +123,32 @@ impl Reader<'_> {
         }
     }
 
-    fn table(&mut self, depth: usize) -> Read<Value> {
-        let depth = deeper(depth)?;
-        self.at += 1;
+    fn table(&mut self, depth: usize) -> ParseResult<NodeValue> {
+        let depth = check_depth(depth)?;
+        self.position += 1;
         let mut entries = Vec::new();
-        self.blanks();
+        self.skip_whitespace();
         if self.eat(b'}') {
-            return Ok(Value::Table(entries));
+            return Ok(NodeValue::Table(entries));
         }
         loop {
-            self.blanks();
+            self.skip_whitespace();
             if self.peek() != Some(b'"') {
                 return Err("a key in double quotes should be here");
             }
-            let place = self.lines.place(self.at);
+            let place = self.lines.position(self.position);
             let name = self.string()?;
-            if name.len() > LONGEST_NAME {
+            if name.len() > MAX_NAME_BYTES {
                 return Err("a key with a name of more than 1,000 bytes");
             }
-            self.blanks();
+            self.skip_whitespace();
             if !self.eat(b':') {
                 return Err("`:` should be here");
             }
-            entries.push(Entry { name, place, node: self.value(depth)? });
-            self.blanks();
+            entries.push(TableEntry { name, place, node: self.value(depth)? });
+            self.skip_whitespace();
             if self.eat(b'}') {
-                return Ok(Value::Table(entries));
+                return Ok(NodeValue::Table(entries));
             }
             if !self.eat(b',') {
                 return Err("`,` or `}` should be here");
@@ -157,7 +157,7 @@ impl Reader<'_> {
     }
 }
 
-fn deeper(depth: usize) -> Read<usize> {
+fn check_depth(depth: usize) -> ParseResult<usize> {
     if depth < MAX_DEPTH { Ok(depth + 1) } else { Err("nested too deeply") }
 }
 
@@ -178,23 +178,23 @@ mod tests {
             ("{} x", 1, 4),
             ("{\"a\" 1}", 1, 6),
         ] {
-            assert_eq!(parse(text).unwrap_err().place, Place::Text { line, column }, "{text:?}");
+            assert_eq!(parse(text).unwrap_err().place, SourcePosition::Text { line, column }, "{text:?}");
         }
     }
 
     #[test]
-    fn a_nesting_bomb_is_refused_without_a_stack_overflow() {
+    fn attack_deeply_nested_json_is_rejected() {
         for open in ["[", "{\"a\":"] {
             assert_eq!(parse(&open.repeat(500_000)).unwrap_err().message, "nested too deeply");
         }
     }
 
-    /// Attack: a long name with many values below it, each of which is looked at under its whole name.
+    /// Attack: a long name with many values below it, each of which is reported with its whole name.
     #[test]
-    fn attack_a_name_as_long_as_a_book() {
+    fn attack_very_long_member_name() {
         let named = |length: usize| format!("{{\"{}\": 1}}", "k".repeat(length));
-        assert!(parse(&named(LONGEST_NAME)).is_ok());
-        let refused = parse(&named(LONGEST_NAME + 1)).unwrap_err();
+        assert!(parse(&named(MAX_NAME_BYTES)).is_ok());
+        let refused = parse(&named(MAX_NAME_BYTES + 1)).unwrap_err();
         assert_eq!(refused.message, "a key with a name of more than 1,000 bytes");
     }
 

@@ -1,43 +1,43 @@
-//! The way to a value: `portal.upstream[0].url`.
+//! The path of a value: `portal.upstream[0].url`.
 
 use std::fmt;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum KeyStep {
     Name(String),
     Index(usize),
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Key(Vec<Step>);
+pub struct KeyPath(Vec<KeyStep>);
 
-impl Key {
+impl KeyPath {
     pub fn root() -> Self {
         Self::default()
     }
 
-    pub fn of(steps: &[Step]) -> Self {
+    pub fn of(steps: &[KeyStep]) -> Self {
         Self(steps.to_vec())
     }
 
     #[must_use]
     pub fn name(&self, name: &str) -> Self {
-        self.then(Step::Name(name.to_owned()))
+        self.then(KeyStep::Name(name.to_owned()))
     }
 
     #[must_use]
     pub fn item(&self, index: usize) -> Self {
-        self.then(Step::Index(index))
+        self.then(KeyStep::Index(index))
     }
 
     #[must_use]
-    pub fn then(&self, step: Step) -> Self {
+    pub fn then(&self, step: KeyStep) -> Self {
         let mut steps = self.0.clone();
         steps.push(step);
         Self(steps)
     }
 
-    pub fn steps(&self) -> &[Step] {
+    pub fn steps(&self) -> &[KeyStep] {
         &self.0
     }
 
@@ -47,12 +47,12 @@ impl Key {
     }
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for KeyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, step) in self.0.iter().enumerate() {
             match step {
-                Step::Index(index) => write!(f, "[{index}]")?,
-                Step::Name(name) => {
+                KeyStep::Index(index) => write!(f, "[{index}]")?,
+                KeyStep::Name(name) => {
                     if position > 0 {
                         f.write_str(".")?;
                     }
@@ -75,19 +75,19 @@ mod tests {
 
     #[test]
     fn keys_read_like_toml() {
-        let key = Key::root().name("portal").name("upstream").item(0).name("url");
+        let key = KeyPath::root().name("portal").name("upstream").item(0).name("url");
         assert_eq!(key.to_string(), "portal.upstream[0].url");
         assert_eq!(
-            Key::root().name("tenancy").name("hosts").name("a.b").to_string(),
+            KeyPath::root().name("tenancy").name("hosts").name("a.b").to_string(),
             "tenancy.hosts.\"a.b\""
         );
     }
 
     #[test]
-    fn a_table_covers_its_keys_and_not_its_neighbours() {
-        let table = Key::root().name("server");
+    fn a_table_covers_only_its_own_keys() {
+        let table = KeyPath::root().name("server");
         assert!(table.covers(&table.name("listen")));
         assert!(!table.name("listen").covers(&table));
-        assert!(!table.covers(&Key::root().name("admin")));
+        assert!(!table.covers(&KeyPath::root().name("admin")));
     }
 }

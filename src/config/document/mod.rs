@@ -1,4 +1,4 @@
-//! What was written, as a tree in which every value knows its place: one form for TOML, JSON and the environment.
+//! A document as a tree of values with source positions: one form for TOML, JSON and the environment.
 
 pub mod env;
 pub mod json;
@@ -13,13 +13,13 @@ use std::{
     sync::Arc,
 };
 
-pub use key::{Key, Step};
+pub use key::{KeyPath, KeyStep};
 
 use super::mistake::Mistake;
 
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum SourcePosition {
     /// Line and column, from 1, in characters.
     Text { line: usize, column: usize },
     /// The environment variable of that name.
@@ -27,94 +27,96 @@ pub enum Place {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum NodeValue {
     Null,
     Bool(bool),
     Number(serde_json::Number),
     Text(String),
-    List(Vec<Item>),
-    /// In the order written; JSON may repeat a name, and whoever reads the tree decides what that means.
-    Table(Vec<Entry>),
+    List(Vec<ListItem>),
+    /// In the order written; JSON may repeat a name, and the reader of the tree decides what that means.
+    Table(Vec<TableEntry>),
 }
 
-/// An item keeps the index it was written at, also when a faulty neighbour has been taken out.
+/// An item keeps the index it was written at, also when a faulty item before it has been removed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Item {
+pub struct ListItem {
     pub index: usize,
-    pub node: Node,
+    pub node: DocumentNode,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct TableEntry {
     pub name: String,
-    /// The place of the name: where to look for a key that should not be there.
-    pub place: Place,
-    pub node: Node,
+    /// The position of the name, for mistakes about the key itself.
+    pub place: SourcePosition,
+    pub node: DocumentNode,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Node {
-    pub value: Value,
-    pub place: Place,
+pub struct DocumentNode {
+    pub value: NodeValue,
+    pub place: SourcePosition,
     /// Other readings of the same text, tried in turn: `12` in the environment is a number, a text and a list of one.
-    pub otherwise: Vec<Value>,
+    pub alternatives: Vec<NodeValue>,
 }
 
-impl Node {
-    pub fn new(value: Value, place: Place) -> Self {
-        Self { value, place, otherwise: Vec::new() }
+impl DocumentNode {
+    pub fn new(value: NodeValue, place: SourcePosition) -> Self {
+        Self { value, place, alternatives: Vec::new() }
     }
 
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[TableEntry] {
         match &self.value {
-            Value::Table(entries) => entries,
+            NodeValue::Table(entries) => entries,
             _ => &[],
         }
     }
 
-    pub fn entry(&self, name: &str) -> Option<&Entry> {
+    pub fn entry(&self, name: &str) -> Option<&TableEntry> {
         self.entries().iter().find(|entry| entry.name == name)
     }
 
-    fn child(&self, step: &Step) -> Option<&Self> {
+    fn child(&self, step: &KeyStep) -> Option<&Self> {
         match (&self.value, step) {
-            (Value::Table(entries), Step::Name(name)) => {
+            (NodeValue::Table(entries), KeyStep::Name(name)) => {
                 entries.iter().find(|entry| entry.name == *name).map(|entry| &entry.node)
             }
-            (Value::List(items), Step::Index(index)) => items.get(*index).map(|item| &item.node),
+            (NodeValue::List(items), KeyStep::Index(index)) => items.get(*index).map(|item| &item.node),
             _ => None,
         }
     }
 
-    fn child_mut(&mut self, step: &Step) -> Option<&mut Self> {
+    fn child_mut(&mut self, step: &KeyStep) -> Option<&mut Self> {
         match (&mut self.value, step) {
-            (Value::Table(entries), Step::Name(name)) => {
+            (NodeValue::Table(entries), KeyStep::Name(name)) => {
                 entries.iter_mut().find(|entry| entry.name == *name).map(|entry| &mut entry.node)
             }
-            (Value::List(items), Step::Index(index)) => items.get_mut(*index).map(|item| &mut item.node),
+            (NodeValue::List(items), KeyStep::Index(index)) => {
+                items.get_mut(*index).map(|item| &mut item.node)
+            }
             _ => None,
         }
     }
 
-    pub fn at(&self, key: &Key) -> Option<&Self> {
+    pub fn at(&self, key: &KeyPath) -> Option<&Self> {
         key.steps().iter().try_fold(self, |node, step| node.child(step))
     }
 
-    pub fn at_mut(&mut self, key: &Key) -> Option<&mut Self> {
+    pub fn at_mut(&mut self, key: &KeyPath) -> Option<&mut Self> {
         key.steps().iter().try_fold(self, |node, step| node.child_mut(step))
     }
 
     /// Takes the value at `key` out of the tree; `false` when there is none.
-    pub fn remove(&mut self, key: &Key) -> bool {
+    pub fn remove(&mut self, key: &KeyPath) -> bool {
         let Some((last, parent)) = key.steps().split_last() else { return false };
-        let Some(parent) = self.at_mut(&Key::of(parent)) else { return false };
+        let Some(parent) = self.at_mut(&KeyPath::of(parent)) else { return false };
         match (&mut parent.value, last) {
-            (Value::Table(entries), Step::Name(name)) => {
+            (NodeValue::Table(entries), KeyStep::Name(name)) => {
                 let before = entries.len();
                 entries.retain(|entry| entry.name != *name);
                 entries.len() < before
             }
-            (Value::List(items), Step::Index(index)) if *index < items.len() => {
+            (NodeValue::List(items), KeyStep::Index(index)) if *index < items.len() => {
                 items.remove(*index);
                 true
             }
@@ -123,12 +125,12 @@ impl Node {
     }
 
     /// The place of the deepest part of `key` that was written, and `key` with the indices that were written.
-    pub fn locate(&self, key: &Key) -> (Place, Key) {
+    pub fn locate(&self, key: &KeyPath) -> (SourcePosition, KeyPath) {
         let (mut node, mut place) = (Some(self), self.place.clone());
-        let mut written = Key::root();
+        let mut written = KeyPath::root();
         for step in key.steps() {
             written = match (step, node.map(|node| &node.value)) {
-                (Step::Index(index), Some(Value::List(items))) => {
+                (KeyStep::Index(index), Some(NodeValue::List(items))) => {
                     written.item(items.get(*index).map_or(*index, |item| item.index))
                 }
                 (step, _) => written.then(step.clone()),
@@ -144,26 +146,26 @@ impl Node {
     /// The plain value, for serde.
     pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
-            Value::Null => serde_json::Value::Null,
-            Value::Bool(value) => (*value).into(),
-            Value::Number(number) => serde_json::Value::Number(number.clone()),
-            Value::Text(text) => text.as_str().into(),
-            Value::List(items) => items.iter().map(|item| item.node.to_json()).collect(),
-            Value::Table(entries) => serde_json::Value::Object(
+            NodeValue::Null => serde_json::Value::Null,
+            NodeValue::Bool(value) => (*value).into(),
+            NodeValue::Number(number) => serde_json::Value::Number(number.clone()),
+            NodeValue::Text(text) => text.as_str().into(),
+            NodeValue::List(items) => items.iter().map(|item| item.node.to_json()).collect(),
+            NodeValue::Table(entries) => serde_json::Value::Object(
                 entries.iter().map(|entry| (entry.name.clone(), entry.node.to_json())).collect(),
             ),
         }
     }
 }
 
-/// So many mistakes are kept of one document.
-pub const MOST: usize = 50;
+/// The maximum number of mistakes of one document.
+pub const MAX_FINDINGS: usize = 50;
 
 /// Mistakes gathered while one document is read; keeps one mistake a key, since one often causes the next.
 #[derive(Debug)]
 pub struct Findings {
     file: PathBuf,
-    found: Vec<(Key, Mistake)>,
+    found: Vec<(KeyPath, Mistake)>,
 }
 
 impl Findings {
@@ -172,7 +174,13 @@ impl Findings {
     }
 
     /// A mistake at `key` of `root`.
-    pub fn add(&mut self, root: &Node, key: &Key, message: impl Into<String>, remedy: impl Into<String>) {
+    pub fn add(
+        &mut self,
+        root: &DocumentNode,
+        key: &KeyPath,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         if self.is_full() {
             return;
         }
@@ -183,13 +191,13 @@ impl Findings {
     }
 
     /// A mistake at a place that is already known.
-    pub fn push(&mut self, key: Key, place: Place, message: String, remedy: String) {
+    pub fn push(&mut self, key: KeyPath, place: SourcePosition, message: String, remedy: String) {
         if self.is_full() {
             return;
         }
         let (file, line, column) = match place {
-            Place::Text { line, column } => (self.file.clone(), Some(line), Some(column)),
-            Place::Variable(name) => (PathBuf::from(format!("env:{name}")), None, None),
+            SourcePosition::Text { line, column } => (self.file.clone(), Some(line), Some(column)),
+            SourcePosition::Variable(name) => (PathBuf::from(format!("env:{name}")), None, None),
         };
         let mistake = Mistake { file, line, column, key: key.to_string(), message, remedy };
         self.found.push((key, mistake));
@@ -203,9 +211,9 @@ impl Findings {
         self.found.len()
     }
 
-    /// Nobody reads more at once, and a file with a mistake in each of its keys is not to keep us busy.
+    /// Bounds the work for a file with a mistake in each of its keys.
     pub fn is_full(&self) -> bool {
-        self.found.len() >= MOST
+        self.found.len() >= MAX_FINDINGS
     }
 
     /// In the order of the file.

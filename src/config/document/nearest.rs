@@ -8,16 +8,16 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
     let tolerance = length.div_ceil(3).clamp(1, 4);
     known
         .into_iter()
-        // what is this much longer or shorter is at least so many steps away, and need not be compared
+        // the difference in length is a lower bound of the distance
         .filter(|word| word.chars().count().abs_diff(length) <= tolerance)
-        .map(|word| (distance(&written, &word.to_ascii_lowercase()), word))
+        .map(|word| (edit_distance(&written, &word.to_ascii_lowercase()), word))
         .filter(|(distance, _)| *distance <= tolerance)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
 }
 
 /// Levenshtein's distance, one row at a time.
-fn distance(a: &str, b: &str) -> usize {
+fn edit_distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.chars().enumerate() {
@@ -45,12 +45,12 @@ mod tests {
         for (a, b, steps) in
             [("", "", 0), ("a", "", 1), ("", "ab", 2), ("kitten", "sitting", 3), ("lsiten", "listen", 2)]
         {
-            assert_eq!(distance(a, b), steps, "{a} {b}");
+            assert_eq!(edit_distance(a, b), steps, "{a} {b}");
         }
     }
 
     #[test]
-    fn finds_what_was_meant_and_nothing_far_fetched() {
+    fn suggests_only_close_matches() {
         let known = ["listen", "workers", "public_url", "trusted_proxies"];
         assert_eq!(nearest("lsiten", known), Some("listen"));
         assert_eq!(nearest("publicUrl", known), Some("public_url"));

@@ -1,23 +1,27 @@
-//! A tree into a struct, with every mistake: what does not fit is noted, taken out, and the rest is tried again.
+//! Deserialises a tree and collects every mistake: an invalid value is recorded and removed, and the rest is tried again.
 
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
-use super::{Findings, Key, Node, Step, nearest::nearest};
+use super::{DocumentNode, Findings, KeyPath, KeyStep, nearest::nearest};
 
 /// Between message and remedy in an error that one of our own value types made.
-pub const REMEDY: char = '\u{1f}';
+pub const REMEDY_SEPARATOR: char = '\u{1f}';
 
-/// What of `root` fits `T`. `base` is where `T` begins.
-pub fn read<T: DeserializeOwned + Default>(root: &mut Node, base: &Key, findings: &mut Findings) -> T {
-    // what was wrong with a variable's first reading
-    let mut first_readings: Vec<(Key, (Key, String))> = Vec::new();
-    // each round takes out a value or one of its readings, so this ends; the bound says so to the reader
+/// Reads `T` from the key `base` of `root`, without invalid values.
+pub fn read<T: DeserializeOwned + Default>(
+    root: &mut DocumentNode,
+    base: &KeyPath,
+    findings: &mut Findings,
+) -> T {
+    // mistakes of the first reading of each variable
+    let mut first_readings: Vec<(KeyPath, (KeyPath, String))> = Vec::new();
+    // each round takes out a value or one of its readings, so the loop ends; the bound makes that explicit
     while !findings.is_full() {
         let Some(node) = root.at(base) else { break };
         let (key, message) = match serde_path_to_error::deserialize(node.to_json()) {
             Ok(read) => return read,
-            Err(error) => (key(base, error.path()), error.inner().to_string()),
+            Err(error) => (error_key(base, error.path()), error.inner().to_string()),
         };
         if let Some(whole) = next_reading(root, &key) {
             if !first_readings.iter().any(|(variable, _)| *variable == whole) {
@@ -25,26 +29,26 @@ pub fn read<T: DeserializeOwned + Default>(root: &mut Node, base: &Key, findings
             }
             continue;
         }
-        // when no reading of a variable fits, a faulty item tells more than "not a list", else the first reading's fault
+        // when no reading of a variable fits, a faulty item is more precise than "not a list", else the first reading's fault
         let first = first_readings.iter().find(|(variable, _)| *variable == key).map(|(_, first)| first);
         let (key, message) = first.cloned().unwrap_or((key, message));
-        note(root, key, &message, findings);
+        record_mistake(root, key, &message, findings);
     }
     T::default()
 }
 
 /// Tries the next reading of the variable that holds `key`.
-fn next_reading(root: &mut Node, key: &Key) -> Option<Key> {
-    let whole = (0..=key.steps().len())
+fn next_reading(root: &mut DocumentNode, key: &KeyPath) -> Option<KeyPath> {
+    let variable_key = (0..=key.steps().len())
         .rev()
-        .map(|length| Key::of(key.steps().get(..length).unwrap_or_default()))
-        .find(|part| root.at(part).is_some_and(|node| !node.otherwise.is_empty()))?;
-    let node = root.at_mut(&whole)?;
-    node.value = node.otherwise.remove(0);
-    Some(whole)
+        .map(|length| KeyPath::of(key.steps().get(..length).unwrap_or_default()))
+        .find(|part| root.at(part).is_some_and(|node| !node.alternatives.is_empty()))?;
+    let node = root.at_mut(&variable_key)?;
+    node.value = node.alternatives.remove(0);
+    Some(variable_key)
 }
 
-fn key(base: &Key, path: &serde_path_to_error::Path) -> Key {
+fn error_key(base: &KeyPath, path: &serde_path_to_error::Path) -> KeyPath {
     path.iter().fold(base.clone(), |key, segment| match segment {
         Segment::Seq { index } => key.item(*index),
         Segment::Map { key: name } => key.name(name),
@@ -52,24 +56,24 @@ fn key(base: &Key, path: &serde_path_to_error::Path) -> Key {
     })
 }
 
-fn note(root: &mut Node, mut key: Key, message: &str, findings: &mut Findings) {
-    let (message, remedy) = if let Some((name, known)) = unknown(message, "unknown field") {
-        if key.steps().last() != Some(&Step::Name(name.clone())) {
+fn record_mistake(root: &mut DocumentNode, mut key: KeyPath, message: &str, findings: &mut Findings) {
+    let (message, remedy) = if let Some((name, known)) = unknown_name(message, "unknown field") {
+        if key.steps().last() != Some(&KeyStep::Name(name.clone())) {
             key = key.name(&name);
         }
-        (format!("there is no key `{name}` here"), instead(&name, &known))
-    } else if let Some((word, known)) = unknown(message, "unknown variant") {
-        (format!("`{word}` is not one of the words known here"), instead(&word, &known))
-    } else if let Some((message, remedy)) = message.split_once(REMEDY) {
+        (format!("there is no key `{name}` here"), suggestion(&name, &known))
+    } else if let Some((word, known)) = unknown_name(message, "unknown variant") {
+        (format!("`{word}` is not one of the words known here"), suggestion(&word, &known))
+    } else if let Some((message, remedy)) = message.split_once(REMEDY_SEPARATOR) {
         (message.to_owned(), remedy.to_owned())
     } else {
-        wrong_kind(&key, message)
+        wrong_type(&key, message)
     };
     let (mut place, written) = root.locate(&key);
     // an unknown key is found at its name, a bad value at the value
     if message.starts_with("there is no key")
-        && let Some((Step::Name(name), parent)) = key.steps().split_last()
-        && let Some(entry) = root.at(&Key::of(parent)).and_then(|parent| parent.entry(name))
+        && let Some((KeyStep::Name(name), parent)) = key.steps().split_last()
+        && let Some(entry) = root.at(&KeyPath::of(parent)).and_then(|parent| parent.entry(name))
     {
         place = entry.place.clone();
     }
@@ -77,22 +81,22 @@ fn note(root: &mut Node, mut key: Key, message: &str, findings: &mut Findings) {
     while !root.remove(&key) {
         // serde names a key that the tree does not have: give up what holds it
         let Some((_, parent)) = key.steps().split_last() else {
-            root.value = super::Value::Table(Vec::new());
+            root.value = super::NodeValue::Table(Vec::new());
             return;
         };
-        key = Key::of(parent);
+        key = KeyPath::of(parent);
     }
 }
 
 /// "unknown field `x`, expected one of `a`, `b`": the names between backquotes.
-fn unknown(message: &str, what: &str) -> Option<(String, Vec<String>)> {
+fn unknown_name(message: &str, what: &str) -> Option<(String, Vec<String>)> {
     let rest = message.strip_prefix(what)?.strip_prefix(" `")?;
     let (name, rest) = rest.split_once("`, ")?;
     let known = rest.split('`').skip(1).step_by(2).map(str::to_owned).collect();
     Some((name.to_owned(), known))
 }
 
-fn instead(written: &str, known: &[String]) -> String {
+fn suggestion(written: &str, known: &[String]) -> String {
     match nearest(written, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => "remove it".to_owned(),
@@ -101,7 +105,7 @@ fn instead(written: &str, known: &[String]) -> String {
 }
 
 /// "invalid type: string "x", expected a boolean".
-fn wrong_kind(key: &Key, message: &str) -> (String, String) {
+fn wrong_type(key: &KeyPath, message: &str) -> (String, String) {
     let Some((found, expected)) = message
         .strip_prefix("invalid type: ")
         .or_else(|| message.strip_prefix("invalid value: "))
@@ -117,7 +121,7 @@ fn wrong_kind(key: &Key, message: &str) -> (String, String) {
         "usize" | "u64" | "u32" | "u16" => "a whole number, not negative",
         other => other,
     };
-    let secret = matches!(key.steps().last(), Some(Step::Name(name)) if name.contains("secret"));
+    let secret = matches!(key.steps().last(), Some(KeyStep::Name(name)) if name.contains("secret"));
     let found = if secret { "this" } else { found };
     (format!("{found} cannot be used here"), format!("write {expected}"))
 }
@@ -133,7 +137,7 @@ mod tests {
 
     #[derive(Debug, Default, PartialEq, Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Sample {
+    struct SampleConfig {
         on: Option<bool>,
         numbers: Option<Vec<u16>>,
         name: Option<String>,
@@ -146,12 +150,12 @@ mod tests {
         client_secret: Option<String>,
     }
 
-    fn read_all(text: &str, variables: &[(&str, &str)]) -> (Sample, Vec<String>) {
+    fn read_all(text: &str, variables: &[(&str, &str)]) -> (SampleConfig, Vec<String>) {
         let mut findings = Findings::new(Path::new("f"));
         let mut root = toml::parse(text, &mut findings).unwrap();
         let env: BTreeMap<_, _> = variables.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect();
-        env::overlay(&mut root, &env);
-        let sample = read(&mut root, &Key::root(), &mut findings);
+        env::apply_environment(&mut root, &env);
+        let sample = read(&mut root, &KeyPath::root(), &mut findings);
         (sample, findings.into_mistakes().iter().map(ToString::to_string).collect())
     }
 
@@ -172,7 +176,10 @@ mod tests {
                 "f:4:9: inner: integer `5` cannot be used here (write a table)",
             ]
         );
-        assert_eq!(sample, Sample { numbers: Some(vec![1, 4]), name: Some("n".into()), ..Sample::default() });
+        assert_eq!(
+            sample,
+            SampleConfig { numbers: Some(vec![1, 4]), name: Some("n".into()), ..SampleConfig::default() }
+        );
     }
 
     #[test]
@@ -193,7 +200,7 @@ mod tests {
         assert_eq!(mistakes, Vec::<String>::new());
         assert_eq!(
             sample,
-            Sample {
+            SampleConfig {
                 on: Some(false),
                 numbers: None.or(Some(vec![1, 2])),
                 name: Some("12".into()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::config::{load::parse, model::AccessLog};
+use crate::config::{load::parse, model::AccessLogTarget};
 
 const FULL: &str = r##"
 [apim.devportal]
@@ -181,9 +181,11 @@ fn secrets_are_masked() {
 
 #[test]
 fn the_access_log_is_shown_as_it_is_written() {
-    for (access, shown) in
-        [(AccessLog::Off, "off"), (AccessLog::Stdout, "stdout"), (AccessLog::File("/a".into()), "/a")]
-    {
-        assert_eq!(access.show(), shown);
+    for (access, shown) in [
+        (AccessLogTarget::Off, "off"),
+        (AccessLogTarget::Stdout, "stdout"),
+        (AccessLogTarget::File("/a".into()), "/a"),
+    ] {
+        assert_eq!(access.to_text(), shown);
     }
 }

@@ -1,15 +1,15 @@
-//! Governance properties as settings: what files and administrators say by WSO2's names, and what that comes to.
+//! Governance properties as settings: values set by files and administrators under WSO2's names.
 //!
-//! `written` reads them from files, `wso2` from the sections WSO2 has for them in deployment.toml, `overlay` holds what
-//! administrators have set, `typed` lays them over the settings everything else reads.
+//! `file_properties` reads them from files, `wso2` from WSO2's own sections of deployment.toml, `override_map` holds the
+//! administrators' overrides, `governed_settings` applies all of them to the typed settings.
 
-pub mod overlay;
-pub mod typed;
-pub mod written;
+pub mod file_properties;
+pub mod governed_settings;
+pub mod override_map;
 pub mod wso2;
 
-pub use overlay::{Overlay, Set};
-pub use typed::{Governed, Layers, rule_numbers, value_of};
+pub use governed_settings::{GovernanceLayers, GovernedSettings, effective_value, rule_numbers};
+pub use override_map::{OverrideMap, TenantOverrides};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Properties in files: `[governance]`, WSO2's own sections, and what is wrong with them.
+//! Properties in files: `[governance]`, WSO2's own sections, and their mistakes.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -91,14 +91,14 @@ fn wso2s_other_sections_work() {
     );
     let lock = &policy.rules.account_lock;
     assert_eq!((lock.enabled, lock.max_attempts, lock.time.as_secs(), lock.ratio), (true, 3, 0, 4));
-    assert!(!policy.rules.disabled_stay_out && !policy.rules.login.several);
+    assert!(!policy.rules.reject_disabled_accounts && !policy.rules.login_attributes.multi_attribute);
     assert_eq!(policy.rules.password_policy.history, 9);
-    assert_eq!(value_of(&policy, "account.lock.handler.notification.notifyOnLockIncrement"), "true");
+    assert_eq!(effective_value(&policy, "account.lock.handler.notification.notifyOnLockIncrement"), "true");
 }
 
 #[test]
-fn what_makes_no_sense_is_said_with_its_place() {
-    for (text, told) in [
+fn invalid_properties_are_reported_with_their_position() {
+    for (text, expected) in [
         (
             "[governance]\n\"passwordPolicy.min.lenght\" = 4",
             "d.toml:2:31: governance.\"passwordPolicy.min.lenght\": there is no property `passwordPolicy.min.lenght` \
@@ -114,20 +114,20 @@ fn what_makes_no_sense_is_said_with_its_place() {
         ("governance = true", "governance: boolean `true` cannot be used here"),
         (
             "[governance]\n\"passwordPolicy.min.length\" = 4\n[password_policy]\nmin_length = 5",
-            "`passwordPolicy.min.length` is said twice, here and as `password_policy.min_length`",
+            "`passwordPolicy.min.length` is set twice, here and as `password_policy.min_length`",
         ),
         (
             "[governance]\n\"passwordHistory.count\" = 4\n[password_policy]\nhistory = 5",
-            "`passwordHistory.count` is said twice, here and as `password_policy.history`",
+            "`passwordHistory.count` is set twice, here and as `password_policy.history`",
         ),
         (
             "[governance]\n\"account.lock.handler.Time\" = 4\n[identity_mgt.account_locking]\nauto_unlock_after = 5",
-            "`account.lock.handler.Time` is said twice, here and as `governance.\"account.lock.handler.Time\"`",
+            "`account.lock.handler.Time` is set twice, here and as `governance.\"account.lock.handler.Time\"`",
         ),
         (
             "[governance]\n\"account.lock.handler.enable\" = true\n\
              \"account.lock.handler.lock.on.max.failed.attempts.enable\" = true",
-            "is said twice",
+            "is set twice",
         ),
         (
             "[identity_mgt.account_locking]\nauto_unlock_after = \"soon\"",
@@ -141,18 +141,18 @@ fn what_makes_no_sense_is_said_with_its_place() {
         ("[identity_mgt.events.schemes]\npasswordPolicy.enable = true", "this has no effect"),
     ] {
         let mistakes = parse(text).err().unwrap_or_default();
-        assert!(mistakes.iter().any(|mistake| mistake.contains(told)), "{text}: {mistakes:#?}");
+        assert!(mistakes.iter().any(|mistake| mistake.contains(expected)), "{text}: {mistakes:#?}");
         assert_eq!(mistakes.len(), 1, "{text}: {mistakes:#?}");
     }
 }
 
 #[test]
-fn a_tenants_file_is_held_to_the_same() {
-    for (ours, told) in [
+fn tenant_file_properties_are_validated_alike() {
+    for (ours, expected) in [
         (r#"{"governance": {"passwordPolicy.min.lenght": 4}}"#, "did you mean `passwordPolicy.min.length`?"),
         (
             r#"{"governance": {"account.lock.handler.Time": 4}, "account_lock": {"time": "5m"}}"#,
-            "is said twice, here and as `Doorward.account_lock.time`",
+            "is set twice, here and as `Doorward.account_lock.time`",
         ),
         (r#"{"governance": {"account.lock.handler.Time": null}}"#, "null says nothing"),
         (
@@ -161,7 +161,7 @@ fn a_tenants_file_is_held_to_the_same() {
         ),
     ] {
         let mistakes = tenant_mistakes(ours);
-        assert!(mistakes.iter().any(|mistake| mistake.contains(told)), "{ours}: {mistakes:#?}");
+        assert!(mistakes.iter().any(|mistake| mistake.contains(expected)), "{ours}: {mistakes:#?}");
     }
 }
 
@@ -177,7 +177,7 @@ fn a_secret_is_shown_nowhere() {
 }
 
 #[test]
-fn what_is_in_effect_reads_back_to_the_same() {
+fn effective_governance_round_trips() {
     for text in [
         "[governance]\n\"passwordHistory.count\" = 7\n\"SelfRegistration.Enable\" = true\n\"passwordExpiry.rule2\" = \"1,2,roles,eq,admin\"",
         "[governance]\n\"passwordHistory.count\" = 7\n\"passwordHistory.enable\" = true",
@@ -200,9 +200,9 @@ fn what_is_in_effect_reads_back_to_the_same() {
     }
 }
 
-/// Its own default says each again, so that whatever it is, it may be said.
+/// Each is set to its own default, which is always a valid value.
 #[test]
-fn every_property_can_be_said_by_a_variable_of_its_own_or_by_the_whole_table() {
+fn every_property_can_be_set_by_environment_variable() {
     let connectors = categories().iter().flat_map(|category| category.connectors);
     let properties = connectors.flat_map(|connector| connector.properties);
     let mut alone = BTreeMap::new();
@@ -211,18 +211,19 @@ fn every_property_can_be_said_by_a_variable_of_its_own_or_by_the_whole_table() {
         let Ok(value) = property.check(value) else { continue };
         let whole = format!("{{{name:?} = {value:?}}}");
         let own = format!("DOORWARD_GOVERNANCE__{}", name.to_uppercase().replace('.', "__"));
-        let mut ways = vec![("DOORWARD_GOVERNANCE", whole.as_str())];
+        let mut sources = vec![("DOORWARD_GOVERNANCE", whole.as_str())];
         if !name.starts_with('_') {
-            ways.push((&own, &value));
+            sources.push((&own, &value));
             alone.insert(own.clone(), value.clone());
         }
-        for way in ways {
-            let settings = parse_with("", &[way]).unwrap_or_else(|mistakes| panic!("{way:?}: {mistakes:#?}"));
-            assert_eq!(settings.defaults.governance.get(name), Some(value.as_str()), "{way:?}");
+        for source in sources {
+            let settings =
+                parse_with("", &[source]).unwrap_or_else(|mistakes| panic!("{source:?}: {mistakes:#?}"));
+            assert_eq!(settings.defaults.governance.get(name), Some(value.as_str()), "{source:?}");
         }
     }
     assert!(alone.len() > 80, "{}", alone.len());
-    // none of them is in another's way
+    // none of them conflicts with another
     let all: Vec<_> = alone.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     parse_with("", &all).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
     let rule =
@@ -231,7 +232,7 @@ fn every_property_can_be_said_by_a_variable_of_its_own_or_by_the_whole_table() {
 }
 
 #[test]
-fn a_variable_that_says_no_property_is_told_how_to_write_any() {
+fn unknown_property_variable_explains_the_syntax() {
     let secret = "DOORWARD_GOVERNANCE____SECRET__ADAPTIVE_AUTHENTICATION__ANALYTICS__BASICAUTH__PASSWORD";
     for (name, near) in [
         ("DOORWARD_GOVERNANCE__PASSWORDHISTORY__CUONT", "did you mean `passwordHistory.count`?"),
@@ -241,9 +242,9 @@ fn a_variable_that_says_no_property_is_told_how_to_write_any() {
         let mistakes = parse_with("", &[(name, "geheim")]).unwrap_err();
         let how = "; every name can be written as DOORWARD_GOVERNANCE='{\"<name>\" = \"<value>\"}'";
         assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
-        let told = &mistakes[0];
-        assert!(told.starts_with(&format!("env:{name}: ")) && told.contains(near), "{told}");
-        assert!(told.contains(how) && !told.contains("geheim"), "{told}");
+        let message = &mistakes[0];
+        assert!(message.starts_with(&format!("env:{name}: ")) && message.contains(near), "{message}");
+        assert!(message.contains(how) && !message.contains("geheim"), "{message}");
     }
     let capitals = parse("[governance]\n\"passwordhistory.count\" = 4").unwrap_err();
     assert!(
@@ -254,11 +255,11 @@ fn a_variable_that_says_no_property_is_told_how_to_write_any() {
 }
 
 #[test]
-fn what_the_environment_says_twice_is_said_twice() {
+fn duplicate_property_in_environment_is_a_mistake() {
     let twice =
         [("DOORWARD_GOVERNANCE__PASSWORDHISTORY__COUNT", "3"), ("DOORWARD_PASSWORD_POLICY__HISTORY", "4")];
     let mistakes = parse_with("[governance]\n\"passwordHistory.count\" = 2", &twice).unwrap_err();
-    assert!(mistakes.len() == 1 && mistakes[0].contains("is said twice"), "{mistakes:#?}");
+    assert!(mistakes.len() == 1 && mistakes[0].contains("is set twice"), "{mistakes:#?}");
 }
 
 #[test]
@@ -267,7 +268,7 @@ fn a_pattern_in_wso2s_section_is_the_same_from_the_environment() {
     let settings = parse_with("", &[(variable, r"^(?=.*\\d).{0,100}$")]).unwrap();
     let rules = &settings.defaults.rules.password_rules;
     assert_eq!(
-        rules.pattern.as_ref().map(crate::domain::password::Pattern::source),
+        rules.pattern.as_ref().map(crate::domain::password::JavaPattern::source),
         Some(r"^(?=.*\d).{0,100}$")
     );
 }

@@ -1,26 +1,30 @@
 //! The sections WSO2's own deployment.toml has for some properties.
 
-use super::written::{Said, flat, said};
+use super::file_properties::{FileProperty, file_property, flatten};
 use crate::{
     config::{
-        document::Key,
-        raw::identity_mgt::{AccountDisabling, AccountLocking, IdentityMgt},
-        resolve::Scope,
+        document::KeyPath,
+        raw::identity_mgt::{AccountDisablingSection, AccountLockingSection, IdentityMgtSection},
+        resolve::DocumentContext,
     },
     domain::governance::{connector_named, property_in_any_case},
 };
 
 /// `[identity_mgt]`.
-pub fn identity_mgt(raw: IdentityMgt, key: &Key, scope: &mut Scope<'_>) -> Vec<Said> {
-    let AccountLocking {
+pub fn identity_mgt(
+    raw: IdentityMgtSection,
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
+) -> Vec<FileProperty> {
+    let AccountLockingSection {
         enable_account_locking,
         allowed_failed_attempts,
         auto_unlock_after,
         auto_unlock_time_increment_ratio,
     } = raw.account_locking.unwrap_or_default();
-    let AccountDisabling { enable_account_disabling } = raw.account_disabling.unwrap_or_default();
+    let AccountDisablingSection { enable_account_disabling } = raw.account_disabling.unwrap_or_default();
     let (locking, disabling) = ("account_locking", "account_disabling");
-    let mut all: Vec<Said> = [
+    let mut all: Vec<FileProperty> = [
         (
             locking,
             "enable_account_locking",
@@ -43,22 +47,29 @@ pub fn identity_mgt(raw: IdentityMgt, key: &Key, scope: &mut Scope<'_>) -> Vec<S
         (disabling, "enable_account_disabling", "account.disable.handler.enable", enable_account_disabling),
     ]
     .into_iter()
-    .filter_map(|(table, name, property, value)| said(property, key.name(table).name(name), &value?.0, scope))
+    .filter_map(|(table, name, property, value)| {
+        file_property(property, key.name(table).name(name), &value?.0, scope)
+    })
     .collect();
     let schemes = raw.events.and_then(|events| events.schemes).unwrap_or_default();
     let mut found = Vec::new();
-    flat(&schemes, &key.name("events").name("schemes"), "", &mut found);
-    all.extend(found.into_iter().filter_map(|(name, key, value)| scheme(&name, key, &value, scope)));
+    flatten(&schemes, &key.name("events").name("schemes"), "", &mut found);
+    all.extend(found.into_iter().filter_map(|(name, key, value)| scheme_property(&name, key, &value, scope)));
     all
 }
 
 /// `passwordPolicy.properties.min.length`
-fn scheme(path: &str, key: Key, value: &str, scope: &mut Scope<'_>) -> Option<Said> {
+fn scheme_property(
+    path: &str,
+    key: KeyPath,
+    value: &str,
+    scope: &mut DocumentContext<'_>,
+) -> Option<FileProperty> {
     let Some((scheme, name)) = path.split_once(".properties.") else {
         scope.mistake(&key, "this has no effect", "only `<event handler>.properties.<name>` does");
         return None;
     };
-    // which Java class judges: here it is always Doorward
+    // names a Java class: Doorward always evaluates the policy itself
     if name.starts_with("class.") {
         return None;
     }
@@ -68,5 +79,5 @@ fn scheme(path: &str, key: Key, value: &str, scope: &mut Scope<'_>) -> Option<Sa
     // WSO2 writes these into a properties file, which takes two backslashes for one
     let value =
         if property_in_any_case(&name).is_some() { value.replace("\\\\", "\\") } else { value.to_owned() };
-    said(&name, key, &value, scope)
+    file_property(&name, key, &value, scope)
 }

@@ -1,11 +1,13 @@
-//! What operators write, and what they are told.
+//! Operator input, and the mistakes reported for it.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    config::model::{AccessLog, HeaderProfile, KeySource, Profile, Target, Watch},
-    domain::{identity::CrossTenant, tenant::TenantId},
+    config::model::{
+        AccessLogTarget, FileWatchMode, HeaderProfile, KeySource, PortalProfile, UpstreamTarget,
+    },
+    domain::{identity::CrossTenantAccess, tenant::TenantId},
 };
 
 const PORTAL: &str = "[[portal.upstream]]\nurl = \"http://127.0.0.1:3000\"\n";
@@ -37,10 +39,10 @@ fn mistake(text: &str) -> String {
 }
 
 #[test]
-fn the_least_that_works_has_wso2_defaults() {
+fn minimal_configuration_has_wso2_defaults() {
     let settings = settings("", &[]);
     assert!(settings.defaults.anonymous);
-    assert_eq!(settings.portal.profile, Profile::Wso2Apim);
+    assert_eq!(settings.portal.profile, PortalProfile::Wso2Apim);
     assert_eq!(settings.defaults.sign_in.url, "/devportal/services/configs?tenant={tenant}");
     assert_eq!(settings.defaults.identity_headers, HeaderProfile::Wso2);
     assert_eq!(settings.tenancy.default_tenant, TenantId::super_tenant());
@@ -72,9 +74,12 @@ fn environment_wins_over_file() {
     assert_eq!(settings.server.listen.len(), 2);
     assert_eq!(settings.admin.listen, None);
     assert!(
-        matches!(&settings.portal.upstreams[0].target, Target::Tls { host, port: 9443, .. } if host == "portal")
+        matches!(&settings.portal.upstreams[0].target, UpstreamTarget::Tls { host, port: 9443, .. } if host == "portal")
     );
-    assert_eq!(settings.defaults.cross_tenant, CrossTenant::Of(vec![TenantId::parse("acme.com").unwrap()]));
+    assert_eq!(
+        settings.defaults.cross_tenant,
+        CrossTenantAccess::Listed(vec![TenantId::parse("acme.com").unwrap()])
+    );
     assert_eq!(settings.defaults.branding.name.as_deref(), Some("42"));
     assert_eq!(settings.tenancy.hosts["dev.acme.com"].as_str(), "acme.com");
 }
@@ -137,7 +142,7 @@ access = "everybody"
     d.toml:12:1: portal.upstream[1].url: this key is required (write where the portal listens)
     d.toml:16:7: tenancy.ttl: zero makes no sense here (write a duration longer than zero, such as "15m", "10s" or "500ms")
     d.toml:17:16: tenancy.host_pattern: "portal.example.com" is not a host name with one {tenant} in it (write a host name with {tenant} in it, such as "{tenant}.portal.example.com")
-    d.toml:21:24: issuer[0].algorithms[1]: "HS256" signs with a shared secret: whoever can check such a token can make one (write one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA)
+    d.toml:21:24: issuer[0].algorithms[1]: "HS256" signs with a shared secret: who can verify such a token can issue one (write one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA)
     d.toml:22:12: issuer[0].jwks_url: "http://idp.example.com/jwks" would travel in clear text (write an https:// URL (http:// only to this machine))
     d.toml:23:10: issuer[0].leeway: expired tokens would live on for too long (write at most "5m")
     d.toml:26:25: access.cors_allowed_origins[0]: `*` would let every web site in (write an origin such as "https://portal.example.com")
@@ -148,7 +153,7 @@ access = "everybody"
 
 #[test]
 fn each_rule_between_keys_has_its_mistake() {
-    for (text, told) in [
+    for (text, expected) in [
         ("[[portal.upstream]]\nurl = \"http://b:1\"", "portal.upstream[1].path: there are two upstreams"),
         ("[server]\nworkers = 5000", "server.workers: no machine has that many cores"),
         ("[server]\nlisten = []", "server.listen: nothing would listen"),
@@ -226,7 +231,7 @@ fn each_rule_between_keys_has_its_mistake() {
             "[[access.route]]\nmatch = \"/a*\"\naccess = \"open\"",
             "access.route[0].match: \"/a*\": '*' stands for",
         ),
-        ("[[issuer]]\nissuer = \"x\"\naudiences = [\"a\"]", "issuer[0]: there is no way to check"),
+        ("[[issuer]]\nissuer = \"x\"\naudiences = [\"a\"]", "issuer[0]: tokens cannot be verified"),
         ("[[issuer]]\nissuer = \"x\"\njwks_file = \"j\"", "issuer[0].audiences: without an audience"),
         ("[[issuer]]\naudiences = [\"a\"]\njwks_file = \"j\"", "issuer[0].issuer: this key is required"),
         (
@@ -252,12 +257,12 @@ fn each_rule_between_keys_has_its_mistake() {
         ),
     ] {
         let all = mistake(text);
-        assert!(all.contains(told) && all.lines().count() == 1, "{text}\n→ {all}");
+        assert!(all.contains(expected) && all.lines().count() == 1, "{text}\n→ {all}");
     }
 }
 
 #[test]
-fn a_generic_portal_that_is_closed_needs_a_way_in() {
+fn generic_portal_without_anonymous_mode_needs_sign_in() {
     let closed = "[apim.devportal]\nenable_anonymous_mode = false\n";
     let generic =
         |rest: &str| mistakes(&format!("{closed}{rest}\n[portal]\nprofile = \"generic\"\n{PORTAL}"));
@@ -276,7 +281,7 @@ fn upstreams_stand_longest_path_first() {
     );
     let paths: Vec<_> = settings.portal.upstreams.iter().map(|upstream| upstream.path.as_str()).collect();
     assert_eq!(paths, ["/api/v1", "/api", "/"]);
-    assert_eq!(settings.portal.upstreams[0].target, Target::Tcp { host: "::1".into(), port: 1 });
+    assert_eq!(settings.portal.upstreams[0].target, UpstreamTarget::Tcp { host: "::1".into(), port: 1 });
 }
 
 #[test]
@@ -286,9 +291,12 @@ fn files_are_relative_to_the_configuration() {
          [[issuer]]\nissuer = \"x\"\naudiences = [\"a\"]\njwks_file = \"keys/jwks.json\"",
         &[],
     );
-    assert_eq!(settings.log.access, AccessLog::File("/etc/doorward/logs/access.json".into()));
+    assert_eq!(settings.log.access, AccessLogTarget::File("/etc/doorward/logs/access.json".into()));
     assert_eq!(settings.tenancy.folder, Path::new("/srv/tenants"));
-    assert_eq!(settings.tenancy.watch, Watch::Poll { poll_interval: std::time::Duration::from_secs(1) });
+    assert_eq!(
+        settings.tenancy.watch,
+        FileWatchMode::Poll { poll_interval: std::time::Duration::from_secs(1) }
+    );
     assert_eq!(settings.defaults.issuers[0].keys, KeySource::File("/etc/doorward/keys/jwks.json".into()));
 }
 
@@ -311,13 +319,13 @@ fn secrets_come_from_files_too() {
     assert_eq!(introspection.client_secret.expose(), "geheim");
     assert!(!format!("{settings:?}").contains("geheim"));
 
-    for (keys, told) in [
+    for (keys, expected) in [
         ("client_secret_file = \"missing\"", "client_secret_file: "),
         ("client_secret_file = \"secret\"\nclient_secret = \"geheim\"", "the secret is given twice"),
         ("client_secret = \"\"", "this secret is empty"),
     ] {
         let told_all = shown(&load(keys).unwrap_err());
-        assert!(told_all.contains(told), "{told_all}");
+        assert!(told_all.contains(expected), "{told_all}");
         assert!(!told_all.contains("geheim"), "{told_all}");
     }
 }

@@ -1,10 +1,10 @@
-//! The rules for accounts: those that governance can change. Tenants that say nothing of their own share what they start from.
+//! The rules for accounts: those that governance can change. Tenants without rules of their own share the defaults.
 
 use std::sync::Arc;
 
 use super::PasswordRules;
 use crate::{
-    config::governance::Governed,
+    config::governance::GovernedSettings,
     domain::{account::LoginAttributes, lockout::LockoutSettings, password::PasswordPolicy},
 };
 
@@ -12,20 +12,26 @@ use crate::{
 pub struct AccountRules {
     pub account_lock: Arc<LockoutSettings>,
     pub password_rules: Arc<PasswordRules>,
-    /// What the rules come to.
+    /// The policy compiled from the rules.
     pub password_policy: Arc<PasswordPolicy>,
-    /// By what somebody may be found who signs in.
-    pub login: LoginAttributes,
-    /// Whether accounts that are switched off stay out.
-    pub disabled_stay_out: bool,
+    /// Attributes by which an account is found at sign-in.
+    pub login_attributes: LoginAttributes,
+    /// Whether disabled accounts are rejected at sign-in.
+    pub reject_disabled_accounts: bool,
 }
 
 impl AccountRules {
-    /// What was governed, on top of these.
+    /// These rules with governed settings applied.
     #[must_use]
-    pub fn changed(&self, governed: Governed) -> Self {
-        let Governed { account_lock, passwords, login, disabled_stay_out } = governed;
-        let mut rules = Self { login, disabled_stay_out, ..self.clone() };
+    pub fn with_governed(&self, governed: GovernedSettings) -> Self {
+        let GovernedSettings {
+            account_lock,
+            password_rules: passwords,
+            login,
+            reject_disabled_accounts: disabled_stay_out,
+        } = governed;
+        let mut rules =
+            Self { login_attributes: login, reject_disabled_accounts: disabled_stay_out, ..self.clone() };
         if account_lock != *self.account_lock {
             rules.account_lock = Arc::new(account_lock);
         }
@@ -45,8 +51,8 @@ impl Default for AccountRules {
             account_lock: Arc::default(),
             password_policy: Arc::new(passwords.policy()),
             password_rules: Arc::new(passwords),
-            login: LoginAttributes::default(),
-            disabled_stay_out: true,
+            login_attributes: LoginAttributes::default(),
+            reject_disabled_accounts: true,
         }
     }
 }

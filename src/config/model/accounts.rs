@@ -1,42 +1,42 @@
-//! Accounts of our own: where they are kept, how they are hashed, how long a session lasts, what a password must be like.
+//! Settings of accounts: store, password hashing, session lifetimes, password rules.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::Store;
+use super::StoreSettings;
 use crate::domain::{
     governance::ExpiryRule,
-    password::{Breached, Expiry, PasswordPolicy, Pattern},
+    password::{BreachPolicy, JavaPattern, PasswordExpiry, PasswordPolicy},
 };
 
 /// Accounts of our own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accounts {
+pub struct AccountSettings {
     pub enabled: bool,
-    pub store: Store,
-    pub hashing: Hashing,
+    pub store: StoreSettings,
+    pub hashing: HashingSettings,
 }
 
 /// How passwords are hashed (argon2id), and how many at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hashing {
+pub struct HashingSettings {
     /// KiB.
     pub memory: u32,
     pub iterations: u32,
     /// 0 has been replaced by the number of cores this process may use.
     pub parallel: usize,
-    /// Those that may wait.
+    /// Hashes that may wait.
     pub queue: usize,
 }
 
-/// How long who signed in stays signed in.
+/// Session lifetimes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
+pub struct SessionSettings {
     pub idle_timeout: Duration,
     pub lifetime: Duration,
     pub max_per_account: usize,
 }
 
-impl Default for Session {
+impl Default for SessionSettings {
     fn default() -> Self {
         Self {
             idle_timeout: Duration::from_hours(1),
@@ -46,14 +46,14 @@ impl Default for Session {
     }
 }
 
-/// `[password_policy]` as it is written; `policy` is what it comes to.
+/// `[password_policy]` as it is written; `policy` compiles it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasswordRules {
-    /// Whether the next four count.
+    /// Whether the next four fields apply.
     pub enabled: bool,
     pub min_length: u32,
     pub max_length: u32,
-    pub pattern: Option<Pattern>,
+    pub pattern: Option<JavaPattern>,
     pub message: String,
     /// Whether the last passwords are refused, and how many of them.
     pub history_enabled: bool,
@@ -64,14 +64,14 @@ pub struct PasswordRules {
     pub context_words: bool,
     pub words: Vec<String>,
     pub breached_url: Option<Arc<str>>,
-    pub breached: Breached,
+    pub breached: BreachPolicy,
 }
 
 /// When passwords expire, in WSO2's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpiryRules {
     pub enabled: bool,
-    /// For those to whom no rule applies.
+    /// For accounts to which no rule applies.
     pub days: u32,
     /// By the number in their names.
     pub rules: BTreeMap<u32, ExpiryRule>,
@@ -93,11 +93,11 @@ impl Default for ExpiryRules {
 }
 
 impl ExpiryRules {
-    fn expiry(&self) -> Expiry {
+    fn expiry(&self) -> PasswordExpiry {
         if !self.enabled || self.left_to_applications {
-            return Expiry::default();
+            return PasswordExpiry::default();
         }
-        Expiry {
+        PasswordExpiry {
             days: self.days,
             rules: self.rules.values().cloned().collect(),
             only_by_rule: self.only_by_rule,
@@ -122,7 +122,7 @@ impl Default for PasswordRules {
             context_words: false,
             words: Vec::new(),
             breached_url: None,
-            breached: Breached::default(),
+            breached: BreachPolicy::default(),
         }
     }
 }

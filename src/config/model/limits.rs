@@ -6,12 +6,12 @@ use ipnet::IpNet;
 
 use crate::domain::{
     descriptors::Descriptors,
-    fairness::{Rate, Resource, Share},
+    fairness::{Rate, Resource, ResourceLimit},
     transfer_rate::MinRate,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct LimitSettings {
     pub max_connections: usize,
     pub max_header_bytes: usize,
     pub max_headers: usize,
@@ -23,11 +23,11 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// A keep-alive connection without a request is closed after this.
     pub keep_alive: Duration,
-    /// A client that takes nothing of its answer for this long is given up.
+    /// A client that reads nothing of its response for this long is disconnected.
     pub write_timeout: Duration,
-    /// At which clients take answers.
+    /// Minimum rate at which clients read responses.
     pub download_rate: MinRate,
-    /// At which clients send bodies.
+    /// Minimum rate at which clients send bodies.
     pub upload_rate: MinRate,
     pub client: Arc<ClientLimits>,
     pub descriptors: Descriptors,
@@ -36,22 +36,22 @@ pub struct Limits {
 /// Per client and in all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientLimits {
-    pub connections: Share,
-    pub requests: Share,
+    pub connections: ResourceLimit,
+    pub requests: ResourceLimit,
     pub request_rate: Rate,
-    pub request_bodies: Share,
-    pub upgrades: Share,
-    pub upstream_connections: Share,
-    pub hash_slots: Share,
+    pub request_bodies: ResourceLimit,
+    pub upgrades: ResourceLimit,
+    pub upstream_connections: ResourceLimit,
+    pub hash_slots: ResourceLimit,
     /// Socket buffers included.
-    pub buffered_bytes: Share,
-    pub guarded_sign_ins: Share,
+    pub buffered_bytes: ResourceLimit,
+    pub guarded_sign_ins: ResourceLimit,
     /// Addresses without limits of their own.
     pub exempt: Vec<IpNet>,
 }
 
 impl ClientLimits {
-    pub const fn share(&self, resource: Resource) -> Share {
+    pub const fn share(&self, resource: Resource) -> ResourceLimit {
         match resource {
             Resource::Connection => self.connections,
             Resource::Request => self.requests,

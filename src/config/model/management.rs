@@ -1,4 +1,4 @@
-//! The management API: where it listens, who may use it.
+//! Settings of the management API: listener, access and budget.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::TlsFiles;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Management {
+pub struct ManagementSettings {
     pub listen: Option<SocketAddr>,
     /// Of `listen`; without it clear text.
     pub tls: Option<TlsFiles>,
@@ -25,18 +25,18 @@ pub struct Management {
     pub budget: ChangeBudget,
 }
 
-impl Management {
-    pub fn is_on(&self) -> bool {
+impl ManagementSettings {
+    pub fn is_enabled(&self) -> bool {
         self.listen.is_some() || self.public
     }
 
-    pub fn allows(&self, address: IpAddr) -> bool {
+    pub fn allows_address(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.allow.is_empty() || self.allow.iter().any(|network| network.contains(&address))
     }
 }
 
-/// What the administrators of one tenant may do in an hour.
+/// Hourly limits of the administrators of one tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChangeBudget {
     pub changes: u32,

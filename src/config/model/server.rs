@@ -1,4 +1,4 @@
-//! Where Doorward listens, and what a listener reads from files.
+//! Listeners, and the files that they read.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -9,10 +9,10 @@ use super::{CertificateFiles, StoreProbe};
 use crate::config::secret::Secret;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
+pub struct ServerSettings {
     /// Clear text, HTTP/1.1 and HTTP/2 with prior knowledge.
     pub listen: Vec<SocketAddr>,
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsSettings>,
     /// 0 has been replaced by the number of cores this process may use.
     pub workers: usize,
     /// The origin browsers use, where it differs from what a request says (`https://portal.example.com`).
@@ -32,15 +32,15 @@ pub struct Server {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tls {
+pub struct TlsSettings {
     pub listen: Vec<SocketAddr>,
     pub files: TlsFiles,
 }
 
-/// What a TLS listener reads from files.
+/// The files of a TLS listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// Shown where no other one fits.
+    /// The default certificate.
     pub certificate: CertificateFiles,
     /// Shown to clients that ask for a host name that is in them.
     pub more: Vec<CertificateFiles>,
@@ -65,9 +65,9 @@ impl TlsFiles {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Admin {
+pub struct AdminSettings {
     pub listen: Option<SocketAddr>,
-    /// What callers of the acting and revealing endpoints have to send.
+    /// The token required by the endpoints that act or disclose.
     pub token: Option<TokenFile>,
     pub store_probe: StoreProbe,
 }

@@ -4,24 +4,24 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    text::As,
+    text_form::AsText,
     values::{address::FilePath, store::StoreUrl},
 };
 
-/// Accounts of Doorward's own: who signs in here, and where accounts and sessions are kept.
+/// Doorward's own accounts: sign-in, and the store of accounts and sessions.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
-pub struct Accounts {
-    /// Keep accounts and sessions, and let people sign in on Doorward's own page.
+pub struct AccountsSection {
+    /// Enable accounts and sessions, and sign-in on Doorward's own page.
     #[schemars(extend("default" = false, "x-restart" = true))]
     pub enabled: Option<bool>,
-    /// Where they are kept: a SQLite file, made at the first start, for one Doorward; PostgreSQL where several share them.
+    /// The store: a SQLite file, created at the first start, for one instance; PostgreSQL where several instances share it.
     #[schemars(extend("default" = "sqlite:doorward.db", "x-restart" = true))]
-    pub store_url: Option<As<StoreUrl>>,
+    pub store_url: Option<AsText<StoreUrl>>,
     /// A file with that URL, for one that has a password in it; a line break at its end does not count. Like `store_url` it
     /// is read at the start.
     #[schemars(extend("x-default" = "none"))]
-    pub store_url_file: Option<As<FilePath>>,
+    pub store_url_file: Option<AsText<FilePath>>,
     /// Connections to the store at a time, 1 to 1000. With PostgreSQL half of them only read, and at least one reads and one writes.
     #[schemars(extend("default" = 10, "x-restart" = true))]
     pub store_connections: Option<u32>,
@@ -36,8 +36,8 @@ pub struct Accounts {
     /// another system are verified beside them, half as many at a time.
     #[schemars(extend("default" = 0, "x-restart" = true))]
     pub hash_parallel: Option<u32>,
-    /// Passwords that wait to be hashed, 1 to 100000; whoever comes then is told to come again (429). So is a client (an
-    /// address, or an IPv6 /64) that has a quarter of this and of `hash_parallel` to itself, so that others find room.
+    /// Passwords that may wait to be hashed, 1 to 100000; further attempts get 429. So does a client (an
+    /// address, or an IPv6 /64) that occupies a quarter of this and of `hash_parallel`, so that others are served.
     #[schemars(extend("default" = 100, "x-restart" = true))]
     pub hash_queue: Option<u32>,
 }

@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 /// WSO2 API Manager's own keys, read as WSO2 reads them.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
-pub struct Apim {
+pub struct ApimSection {
     /// The developer portal.
-    pub devportal: Option<Devportal>,
+    pub devportal: Option<DevportalSection>,
 }
 
 /// The developer portal.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
-pub struct Devportal {
+pub struct DevportalSection {
     /// Whether visitors who have not signed in may see the portal's public pages. A tenant's `EnableAnonymous` wins
     /// over it in both directions.
     #[schemars(extend("default" = true, "x-source" = "WSO2 `[apim.devportal] enable_anonymous_mode`"))]

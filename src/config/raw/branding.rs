@@ -4,24 +4,24 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    text::As,
+    text_form::AsText,
     values::{
-        look::{Accent, Image},
+        appearance::{Accent, Image},
         name::NotEmpty,
     },
 };
 
-/// How Doorward's own pages look.
+/// Appearance of Doorward's own pages.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
-pub struct Branding {
+pub struct BrandingSection {
     /// Shown instead of the tenant's domain.
     #[schemars(extend("x-default" = "the tenant's domain"))]
-    pub name: Option<As<NotEmpty>>,
+    pub name: Option<AsText<NotEmpty>>,
     /// An image. Its path must be reachable without sign-in.
     #[schemars(extend("x-default" = "none"))]
-    pub logo: Option<As<Image>>,
+    pub logo: Option<AsText<Image>>,
     /// The colour of buttons and links.
     #[schemars(extend("x-default" = "Doorward's", "x-source" = "WCAG 2.2 §1.4.3"))]
-    pub accent: Option<As<Accent>>,
+    pub accent: Option<AsText<Accent>>,
 }

@@ -8,51 +8,55 @@ use serde::{
     de::{SeqAccess, Visitor},
 };
 
-use super::text::As;
-use crate::domain::{identity::CrossTenant, tenant::TenantId};
+use super::text_form::AsText;
+use crate::domain::{identity::CrossTenantAccess, tenant::TenantId};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Welcome(pub CrossTenant);
+pub struct CrossTenantValue(pub CrossTenantAccess);
 
-impl<'de> Deserialize<'de> for Welcome {
+impl<'de> Deserialize<'de> for CrossTenantValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
+        struct CrossTenantVisitor;
 
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Welcome;
+        impl<'de> Visitor<'de> for CrossTenantVisitor {
+            type Value = CrossTenantValue;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("false, true, or a list of tenant domains")
             }
 
-            fn visit_bool<E>(self, all: bool) -> Result<Welcome, E> {
-                Ok(Welcome(if all { CrossTenant::Everybody } else { CrossTenant::Nobody }))
+            fn visit_bool<E>(self, all: bool) -> Result<CrossTenantValue, E> {
+                Ok(CrossTenantValue(if all {
+                    CrossTenantAccess::AnyTenant
+                } else {
+                    CrossTenantAccess::OwnTenantOnly
+                }))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Welcome, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<CrossTenantValue, A::Error> {
                 let mut tenants = Vec::new();
-                while let Some(As(tenant)) = items.next_element::<As<TenantId>>()? {
+                while let Some(AsText(tenant)) = items.next_element::<AsText<TenantId>>()? {
                     tenants.push(tenant);
                 }
-                Ok(Welcome(CrossTenant::Of(tenants)))
+                Ok(CrossTenantValue(CrossTenantAccess::Listed(tenants)))
             }
         }
 
-        deserializer.deserialize_any(Reader)
+        deserializer.deserialize_any(CrossTenantVisitor)
     }
 }
 
-impl Serialize for Welcome {
+impl Serialize for CrossTenantValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {
-            CrossTenant::Nobody => serializer.serialize_bool(false),
-            CrossTenant::Everybody => serializer.serialize_bool(true),
-            CrossTenant::Of(tenants) => serializer.collect_seq(tenants),
+            CrossTenantAccess::OwnTenantOnly => serializer.serialize_bool(false),
+            CrossTenantAccess::AnyTenant => serializer.serialize_bool(true),
+            CrossTenantAccess::Listed(tenants) => serializer.collect_seq(tenants),
         }
     }
 }
 
-impl JsonSchema for Welcome {
+impl JsonSchema for CrossTenantValue {
     fn inline_schema() -> bool {
         true
     }

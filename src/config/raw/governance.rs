@@ -8,73 +8,73 @@ use serde::{
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use crate::domain::governance::{MASK, SECRET};
+use crate::domain::governance::{MASK, SECRET_PREFIX};
 
 /// Names to values. TOML makes tables of names with dots that stand without quotes, so there may be tables in it.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Properties(pub BTreeMap<String, Value>);
+pub struct PropertyTable(pub BTreeMap<String, PropertyEntry>);
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
-pub enum Value {
-    Plain(String),
-    Table(Properties),
+pub enum PropertyEntry {
+    Scalar(String),
+    Table(PropertyTable),
 }
 
-impl Properties {
+impl PropertyTable {
     /// To be shown: without secrets.
-    pub fn of<'a>(values: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+    pub fn masked<'a>(values: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let shown = |(name, value): (&str, &str)| {
-            let value = if name.starts_with(SECRET) { MASK } else { value };
-            (name.to_owned(), Value::Plain(value.to_owned()))
+            let value = if name.starts_with(SECRET_PREFIX) { MASK } else { value };
+            (name.to_owned(), PropertyEntry::Scalar(value.to_owned()))
         };
         Self(values.map(shown).collect())
     }
 }
 
-impl<'de> Deserialize<'de> for Properties {
+impl<'de> Deserialize<'de> for PropertyTable {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         BTreeMap::deserialize(deserializer).map(Self)
     }
 }
 
-impl<'de> Deserialize<'de> for Value {
+impl<'de> Deserialize<'de> for PropertyEntry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
+        struct PropertyVisitor;
 
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Value;
+        impl<'de> Visitor<'de> for PropertyVisitor {
+            type Value = PropertyEntry;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("text in quotes, a whole number, true or false")
             }
 
-            fn visit_str<E: Error>(self, written: &str) -> Result<Value, E> {
-                Ok(Value::Plain(written.to_owned()))
+            fn visit_str<E: Error>(self, written: &str) -> Result<PropertyEntry, E> {
+                Ok(PropertyEntry::Scalar(written.to_owned()))
             }
 
-            fn visit_bool<E: Error>(self, written: bool) -> Result<Value, E> {
-                Ok(Value::Plain(written.to_string()))
+            fn visit_bool<E: Error>(self, written: bool) -> Result<PropertyEntry, E> {
+                Ok(PropertyEntry::Scalar(written.to_string()))
             }
 
-            fn visit_i64<E: Error>(self, written: i64) -> Result<Value, E> {
-                Ok(Value::Plain(written.to_string()))
+            fn visit_i64<E: Error>(self, written: i64) -> Result<PropertyEntry, E> {
+                Ok(PropertyEntry::Scalar(written.to_string()))
             }
 
-            fn visit_u64<E: Error>(self, written: u64) -> Result<Value, E> {
-                Ok(Value::Plain(written.to_string()))
+            fn visit_u64<E: Error>(self, written: u64) -> Result<PropertyEntry, E> {
+                Ok(PropertyEntry::Scalar(written.to_string()))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
-                Properties::deserialize(MapAccessDeserializer::new(map)).map(Value::Table)
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PropertyEntry, A::Error> {
+                PropertyTable::deserialize(MapAccessDeserializer::new(map)).map(PropertyEntry::Table)
             }
         }
 
-        deserializer.deserialize_any(Reader)
+        deserializer.deserialize_any(PropertyVisitor)
     }
 }
 
-impl JsonSchema for Properties {
+impl JsonSchema for PropertyTable {
     fn inline_schema() -> bool {
         true
     }
@@ -94,20 +94,20 @@ impl JsonSchema for Properties {
 
 /// One value that WSO2 writes with or without quotes.
 #[derive(Debug, Clone, Serialize)]
-pub struct Plain(pub String);
+pub struct ScalarText(pub String);
 
-impl<'de> Deserialize<'de> for Plain {
+impl<'de> Deserialize<'de> for ScalarText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::Plain(text) => Ok(Self(text)),
-            Value::Table(_) => Err(D::Error::custom(
+        match PropertyEntry::deserialize(deserializer)? {
+            PropertyEntry::Scalar(text) => Ok(Self(text)),
+            PropertyEntry::Table(_) => Err(D::Error::custom(
                 "invalid type: a table, expected text in quotes, a whole number, true or false",
             )),
         }
     }
 }
 
-impl JsonSchema for Plain {
+impl JsonSchema for ScalarText {
     fn inline_schema() -> bool {
         true
     }

@@ -4,12 +4,12 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{text::As, values::duration::Positive};
+use super::{text_form::AsText, values::duration::Positive};
 
 /// Bounds that keep one client from taking everything.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
-pub struct Limits {
+pub struct LimitsSection {
     /// Client connections at a time; the next one is closed at once and counted. A number for which the process has not
     /// enough file descriptors is an error at the start.
     #[schemars(extend("x-default" = "10000, or as many as the hard limit of file descriptors allows"))]
@@ -35,14 +35,14 @@ pub struct Limits {
     pub max_upgrades: Option<u32>,
     /// How long a request's head may take to arrive.
     #[schemars(extend("default" = "10s"))]
-    pub header_timeout: Option<As<Positive>>,
+    pub header_timeout: Option<AsText<Positive>>,
     /// A connection without a request is closed after this.
     #[schemars(extend("default" = "75s"))]
-    pub keep_alive: Option<As<Positive>>,
+    pub keep_alive: Option<AsText<Positive>>,
     /// A client that takes nothing of its answer for this long loses its connection, or with HTTP/2 the stream: it must
     /// not hold a connection to the portal for ever.
     #[schemars(extend("default" = "1m"))]
-    pub write_timeout: Option<As<Positive>>,
+    pub write_timeout: Option<AsText<Positive>>,
     /// The least rate, in bytes per second, at which a client takes an answer while bytes of it wait. A client that falls
     /// behind by more than `min_rate_grace` loses its connection, or with HTTP/2 the stream. Time in which the portal sends
     /// nothing does not count, so that server-sent events and long polls are not affected. 0: only `write_timeout` counts.
@@ -54,7 +54,7 @@ pub struct Limits {
     pub min_upload_rate: Option<u32>,
     /// By how much time a client may fall behind `min_download_rate` and `min_upload_rate`.
     #[schemars(extend("default" = "1m"))]
-    pub min_rate_grace: Option<As<Positive>>,
+    pub min_rate_grace: Option<AsText<Positive>>,
     /// Bytes that may wait in buffers for slow clients and portals, of all connections together: 1048576 or more. Socket
     /// buffers in the kernel count. Above it new requests get 503, those of anonymous clients from 90 % on, and a client that
     /// reads nothing for five seconds loses its answer.
@@ -64,7 +64,7 @@ pub struct Limits {
     #[schemars(extend("default" = 512))]
     pub max_guarded_sign_ins: Option<u32>,
     /// Limits of one client.
-    pub client: Option<Client>,
+    pub client: Option<ClientLimitsSection>,
 }
 
 /// Limits of one client. A client is an IPv4 address or an IPv6 /64; the networks around it (IPv4 /24, IPv6 /56 and /48)
@@ -72,7 +72,7 @@ pub struct Limits {
 /// authenticated users are counted per user instead. A client over a limit gets 429; a connection over the limit is closed at once.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
-pub struct Client {
+pub struct ClientLimitsSection {
     /// Connections at a time. Those to `management.listen` are counted apart, and at most 250.
     #[schemars(extend("x-default" = "half of `limits.max_connections`"))]
     pub connections: Option<u32>,
@@ -110,5 +110,5 @@ pub struct Client {
     /// Addresses without these limits: other machines of the operator, such as a monitoring system. Peers in
     /// `server.trusted_proxies` have none either: the client they name counts.
     #[schemars(extend("default" = ["127.0.0.0/8", "::1/128"]))]
-    pub exempt: Option<Vec<As<IpNet>>>,
+    pub exempt: Option<Vec<AsText<IpNet>>>,
 }

@@ -22,7 +22,7 @@ pub mod session;
 pub mod sign_in;
 pub mod tenancy;
 pub mod tenant;
-pub mod text;
+pub mod text_form;
 pub mod upgrade;
 pub mod values;
 
@@ -32,47 +32,47 @@ use serde::{Deserialize, Serialize};
 /// Doorward's deployment.toml
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
-pub struct Deployment {
+pub struct DeploymentFile {
     /// WSO2 API Manager's own keys, read as WSO2 reads them.
-    pub apim: Option<apim::Apim>,
+    pub apim: Option<apim::ApimSection>,
     /// Where Doorward listens, and how it stops.
-    pub server: Option<server::Server>,
+    pub server: Option<server::ServerSection>,
     /// The private port: health, metrics, cache flush.
-    pub admin: Option<admin::Admin>,
+    pub admin: Option<admin::AdminSection>,
     /// The management API: WSO2's identity governance and tenant configuration over HTTP, for administrators.
-    pub management: Option<management::Management>,
-    /// The portal Doorward stands in front of.
-    pub portal: Option<portal::Portal>,
+    pub management: Option<management::ManagementSection>,
+    /// The portal that Doorward protects.
+    pub portal: Option<portal::PortalSection>,
     /// Which tenants there are, and how a request names its tenant.
-    pub tenancy: Option<tenancy::Tenancy>,
-    /// Where visitors sign in. A tenant's file may say otherwise.
-    pub sign_in: Option<sign_in::SignIn>,
-    /// Who issues tokens. Each `[[issuer]]` counts for every tenant; a tenant's file adds its own.
-    pub issuer: Option<Vec<issuer::Issuer>>,
-    /// Accounts of Doorward's own: who signs in here, and where accounts and sessions are kept.
-    pub accounts: Option<accounts::Accounts>,
-    /// How long who signed in here stays signed in. A tenant's file may say otherwise, key by key.
-    pub session: Option<session::Session>,
-    /// What wrong passwords lead to, on every door. Unknown names are counted and locked like known ones. A tenant's file may
-    /// say otherwise, key by key.
-    pub account_lock: Option<account_lock::AccountLock>,
-    /// What a new password must be like. A tenant's file may say otherwise, key by key.
-    pub password_policy: Option<password_policy::PasswordPolicy>,
+    pub tenancy: Option<tenancy::TenancySection>,
+    /// The sign-in address. A tenant's file can override it.
+    pub sign_in: Option<sign_in::SignInSection>,
+    /// Token issuers. Each `[[issuer]]` applies to every tenant; a tenant's file adds its own.
+    pub issuer: Option<Vec<issuer::IssuerSection>>,
+    /// Doorward's own accounts: sign-in, and the store of accounts and sessions.
+    pub accounts: Option<accounts::AccountsSection>,
+    /// Session lifetimes. A tenant's file overrides them key by key.
+    pub session: Option<session::SessionSection>,
+    /// Lockout on every login channel. Unknown names are counted and locked like known ones. A tenant's file may
+    /// override it key by key.
+    pub account_lock: Option<account_lock::AccountLockSection>,
+    /// Requirements for new passwords. A tenant's file overrides them key by key.
+    pub password_policy: Option<password_policy::PasswordPolicySection>,
     /// WSO2's governance properties by their own names, as `docs/GOVERNANCE.md` lists them; a tenant's file may say
-    /// otherwise, and an administrator over both. What a key of another section says is not said here again.
+    /// otherwise, and an administrator over both. A setting that has a key in another section is not repeated here.
     #[schemars(extend("x-default" = "none", "x-source" = "WSO2 identity-governance"))]
-    pub governance: Option<governance::Properties>,
+    pub governance: Option<governance::PropertyTable>,
     /// WSO2's own sections for accounts and passwords, read as WSO2 reads them.
-    pub identity_mgt: Option<identity_mgt::IdentityMgt>,
-    /// Who may use what. A tenant's file may say otherwise, key by key; its routes are added.
-    pub access: Option<access::Access>,
+    pub identity_mgt: Option<identity_mgt::IdentityMgtSection>,
+    /// Access control. A tenant's file overrides it key by key; its routes are added.
+    pub access: Option<access::AccessSection>,
     /// The portal's own sign-ins that are guarded against guessing. Each `[[guard]]` counts for every tenant; a tenant's file
     /// adds its own.
-    pub guard: Option<Vec<guard::Guard>>,
-    /// How Doorward's own pages look. A tenant's file may say otherwise, key by key.
-    pub branding: Option<branding::Branding>,
-    /// What is logged.
-    pub log: Option<log::Log>,
+    pub guard: Option<Vec<guard::GuardSection>>,
+    /// Appearance of Doorward's own pages. A tenant's file overrides it key by key.
+    pub branding: Option<branding::BrandingSection>,
+    /// Logging.
+    pub log: Option<log::LogSection>,
     /// Bounds that keep one client from taking everything.
-    pub limits: Option<limits::Limits>,
+    pub limits: Option<limits::LimitsSection>,
 }

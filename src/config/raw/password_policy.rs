@@ -4,15 +4,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    text::As,
+    text_form::AsText,
     values::{name::NotEmpty, web::SecureUrl},
 };
-use crate::domain::password::Pattern;
+use crate::domain::password::JavaPattern;
 
-/// What a new password must be like.
+/// Requirements for new passwords.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
-pub struct PasswordPolicy {
+pub struct PasswordPolicySection {
     /// Hold new passwords to `min_length`, `max_length` and `pattern`, and keep them different from the user name. The
     /// other keys of this table count on their own.
     #[schemars(extend("default" = false, "x-source" = "WSO2 `passwordPolicy.enable`"))]
@@ -23,18 +23,18 @@ pub struct PasswordPolicy {
     /// Characters at most, 1 to 256; where it is less than the `min_length` of another file, that counts.
     #[schemars(extend("default" = 12, "x-source" = "WSO2 `passwordPolicy.max.length`"))]
     pub max_length: Option<u32>,
-    /// What the whole password must match, in Java's syntax (look-ahead too); `.*` lets everything pass.
+    /// The pattern that the whole password must match, in Java's syntax (look-ahead too); `.*` lets everything pass.
     #[schemars(extend(
         "default" = r"^((?=.*\d)(?=.*[a-z])(?=.*[A-Z])(?=.*[!@#$%&*])).{0,100}$",
         "x-source" = "WSO2 `passwordPolicy.pattern`"
     ))]
-    pub pattern: Option<As<Pattern>>,
-    /// What is said about a password that does not match.
+    pub pattern: Option<AsText<JavaPattern>>,
+    /// The message for a password that does not match.
     #[schemars(extend(
         "default" = "Password pattern policy violated. Password should contain a digit[0-9], a lower case letter[a-z], an upper case letter[A-Z], one of !@#$%&* characters",
         "x-source" = "WSO2 `passwordPolicy.errorMsg`"
     ))]
-    pub message: Option<As<NotEmpty>>,
+    pub message: Option<AsText<NotEmpty>>,
     /// Refuse the last passwords of an account: how many, the one in use included; at most 100; 0 refuses none.
     #[schemars(extend("default" = 0,
         "x-source" = "WSO2 `passwordHistory.enable`, `passwordHistory.count` (5 where it is on)"))]
@@ -43,7 +43,7 @@ pub struct PasswordPolicy {
     #[schemars(extend("default" = 0,
         "x-source" = "WSO2 `passwordExpiry.enablePasswordExpiry`, `passwordExpiry.passwordExpiryInDays` (30 where it is on)"))]
     pub expiry_days: Option<u32>,
-    /// Refuse the passwords everybody tries first.
+    /// Refuse common passwords.
     #[schemars(extend("default" = false, "x-source" = "OWASP ASVS 5.0 §6.2.4"))]
     pub common_list: Option<bool>,
     /// How hard a password must be to guess, 0 (any) to 4 (very), as zxcvbn estimates it.
@@ -54,12 +54,12 @@ pub struct PasswordPolicy {
     pub context_words: Option<bool>,
     /// More words of that kind, such as the company's name; they count with `context_words`.
     #[schemars(extend("default" = [], "x-source" = "OWASP ASVS 5.0 §6.2.11"))]
-    pub words: Option<Vec<As<NotEmpty>>>,
+    pub words: Option<Vec<AsText<NotEmpty>>>,
     /// Refuse passwords known from breaches: where to ask, in the form of Have I Been Pwned's range API. Only the first
     /// five digits of a SHA-1 are sent. Not in a tenant's file.
     #[schemars(extend("x-default" = "none", "x-source" = "OWASP ASVS 5.0 §6.2.12"))]
-    pub breached_url: Option<As<SecureUrl>>,
-    /// When nobody answers there: take no new password, instead of one that is not checked.
+    pub breached_url: Option<AsText<SecureUrl>>,
+    /// If the service does not answer: accept no new password, instead of an unchecked one.
     #[schemars(extend("default" = false))]
     pub breached_required: Option<bool>,
     /// A password seen in breaches this often still passes.

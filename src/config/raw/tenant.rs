@@ -4,18 +4,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    access::{IdentityHeaders, Route},
-    account_lock::AccountLock,
-    branding::Branding,
-    cross_tenant::Welcome,
-    governance::Properties,
-    guard::Guard,
-    issuer::Issuer,
-    password_policy::PasswordPolicy,
-    session::Session,
-    sign_in::SignIn,
-    text::As,
-    values::{name::HostName, web::Origin},
+    access::{HeaderProfileName, RouteSection},
+    account_lock::AccountLockSection,
+    branding::BrandingSection,
+    cross_tenant::CrossTenantValue,
+    governance::PropertyTable,
+    guard::GuardSection,
+    issuer::IssuerSection,
+    password_policy::PasswordPolicySection,
+    session::SessionSection,
+    sign_in::SignInSection,
+    text_form::AsText,
+    values::{name::HostName, web::WebOrigin},
 };
 
 /// A tenant's tenant-conf.json
@@ -31,7 +31,7 @@ pub struct TenantFile {
     pub enable_anonymous: Option<bool>,
     /// Doorward's own settings of this tenant.
     #[serde(rename = "Doorward")]
-    pub doorward: Option<Doorward>,
+    pub doorward: Option<TenantSection>,
 }
 
 /// Only for the schema.
@@ -46,43 +46,43 @@ enum BooleanOrText {
 /// Doorward's own settings of this tenant.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
-pub struct Doorward {
+pub struct TenantSection {
     /// Host names that mean this tenant. Only those that `tenancy.claimable_hosts` of deployment.toml allows count.
     #[schemars(extend("default" = []))]
-    pub hosts: Option<Vec<As<HostName>>>,
-    /// Who else issues tokens for this tenant, after those of deployment.toml. Files must be in this tenant's folder.
-    pub issuers: Option<Vec<Issuer>>,
-    /// Where this tenant's visitors sign in.
-    pub sign_in: Option<SignIn>,
+    pub hosts: Option<Vec<AsText<HostName>>>,
+    /// Further token issuers of this tenant, after those of deployment.toml. Files must be in this tenant's folder.
+    pub issuers: Option<Vec<IssuerSection>>,
+    /// The sign-in address of this tenant.
+    pub sign_in: Option<SignInSection>,
     /// Rules of this tenant, before those of deployment.toml. They never open what is `signed-in` there or in the profile.
-    pub routes: Option<Vec<Route>>,
+    pub routes: Option<Vec<RouteSection>>,
     /// Sign-ins of this tenant that are guarded against guessing, beside those of deployment.toml.
-    pub guards: Option<Vec<Guard>>,
-    /// Whose users this tenant welcomes beside its own.
+    pub guards: Option<Vec<GuardSection>>,
+    /// Other tenants whose users this tenant accepts.
     #[schemars(extend("x-default" = "`access.cross_tenant`"))]
-    pub cross_tenant: Option<Welcome>,
+    pub cross_tenant: Option<CrossTenantValue>,
     /// Other web sites whose scripts may read why a request was refused.
     #[schemars(extend("x-default" = "`access.cors_allowed_origins`"))]
-    pub cors_allowed_origins: Option<Vec<As<Origin>>>,
+    pub cors_allowed_origins: Option<Vec<AsText<WebOrigin>>>,
     /// Web sites beside our own that may open WebSockets.
     #[schemars(extend("x-default" = "`access.websocket_origins`"))]
-    pub websocket_origins: Option<Vec<As<Origin>>>,
-    /// Whether the portal gets the `Authorization` header of a user that was let in.
+    pub websocket_origins: Option<Vec<AsText<WebOrigin>>>,
+    /// Whether the portal gets the `Authorization` header of a user.
     #[schemars(extend("x-default" = "`access.forward_token`"))]
     pub forward_token: Option<bool>,
-    /// The headers that tell the portal who is there.
+    /// The identity headers that the portal gets.
     #[schemars(extend("x-default" = "`access.identity_headers`"))]
-    pub identity_headers: Option<IdentityHeaders>,
+    pub identity_headers: Option<HeaderProfileName>,
     /// How long this tenant's users stay signed in; keys not written are those of deployment.toml.
-    pub session: Option<Session>,
-    /// What wrong passwords lead to in this tenant; keys not written are those of deployment.toml.
-    pub account_lock: Option<AccountLock>,
-    /// What a new password of this tenant must be like; keys not written are those of deployment.toml.
-    pub password_policy: Option<PasswordPolicy>,
-    /// WSO2's governance properties of this tenant by their own names, as `docs/GOVERNANCE.md` lists them. What an
-    /// administrator sets counts over it.
+    pub session: Option<SessionSection>,
+    /// Lockout after wrong passwords in this tenant; keys not written are those of deployment.toml.
+    pub account_lock: Option<AccountLockSection>,
+    /// Requirements for new passwords of this tenant; keys not written are those of deployment.toml.
+    pub password_policy: Option<PasswordPolicySection>,
+    /// WSO2's governance properties of this tenant by their own names, as `docs/GOVERNANCE.md` lists them. The overrides of an
+    /// administrator take precedence.
     #[schemars(extend("x-default" = "`governance`", "x-source" = "WSO2 identity-governance"))]
-    pub governance: Option<Properties>,
-    /// How this tenant's pages look; keys not written are those of deployment.toml.
-    pub branding: Option<Branding>,
+    pub governance: Option<PropertyTable>,
+    /// Appearance of this tenant's pages; keys not written are those of deployment.toml.
+    pub branding: Option<BrandingSection>,
 }

@@ -8,62 +8,62 @@ use serde::{
     de::{SeqAccess, Visitor},
 };
 
-use super::text::{As, Text};
-use crate::domain::upgrade::{UpgradeRule, WEBSOCKET, bad_protocol};
+use super::text_form::{AsText, TextForm};
+use crate::domain::upgrade::{UpgradeRule, WEBSOCKET, protocol_problem};
 
 /// As written; a route without the key has none of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upgrade(pub UpgradeRule);
+pub struct UpgradeValue(pub UpgradeRule);
 
 /// `websocket` or `chat/2`: a protocol as `Upgrade` names it.
 struct Protocol(String);
 
-impl Text for Protocol {
-    const WHAT: &'static str = "the name of a protocol such as \"websocket\"";
+impl TextForm for Protocol {
+    const EXPECTED: &'static str = "the name of a protocol such as \"websocket\"";
 
-    fn read(written: &str) -> Result<Self, String> {
-        match bad_protocol(written) {
+    fn from_text(written: &str) -> Result<Self, String> {
+        match protocol_problem(written) {
             Some(problem) => Err(format!("{written:?} {problem}")),
             None => Ok(Self(written.to_owned())),
         }
     }
 
-    fn show(&self) -> String {
+    fn to_text(&self) -> String {
         self.0.clone()
     }
 }
 
-const FORM: &str = "true, false, or a list of protocols such as [\"websocket\"]";
+const EXPECTED_FORM: &str = "true, false, or a list of protocols such as [\"websocket\"]";
 
-impl<'de> Deserialize<'de> for Upgrade {
+impl<'de> Deserialize<'de> for UpgradeValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
+        struct UpgradeVisitor;
 
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Upgrade;
+        impl<'de> Visitor<'de> for UpgradeVisitor {
+            type Value = UpgradeValue;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(FORM)
+                f.write_str(EXPECTED_FORM)
             }
 
-            fn visit_bool<E>(self, websocket: bool) -> Result<Upgrade, E> {
-                Ok(Upgrade(UpgradeRule::of(websocket.then_some(WEBSOCKET))))
+            fn visit_bool<E>(self, websocket: bool) -> Result<UpgradeValue, E> {
+                Ok(UpgradeValue(UpgradeRule::of(websocket.then_some(WEBSOCKET))))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Upgrade, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<UpgradeValue, A::Error> {
                 let mut protocols = Vec::new();
-                while let Some(As(Protocol(protocol))) = items.next_element::<As<Protocol>>()? {
+                while let Some(AsText(Protocol(protocol))) = items.next_element::<AsText<Protocol>>()? {
                     protocols.push(protocol);
                 }
-                Ok(Upgrade(UpgradeRule::of(protocols.iter().map(String::as_str))))
+                Ok(UpgradeValue(UpgradeRule::of(protocols.iter().map(String::as_str))))
             }
         }
 
-        deserializer.deserialize_any(Reader)
+        deserializer.deserialize_any(UpgradeVisitor)
     }
 }
 
-impl Serialize for Upgrade {
+impl Serialize for UpgradeValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {
             UpgradeRule::Protocols(protocols) if **protocols == [WEBSOCKET.into()] => {
@@ -76,7 +76,7 @@ impl Serialize for Upgrade {
     }
 }
 
-impl JsonSchema for Upgrade {
+impl JsonSchema for UpgradeValue {
     fn inline_schema() -> bool {
         true
     }
@@ -88,7 +88,7 @@ impl JsonSchema for Upgrade {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "anyOf": [{ "type": "boolean" }, { "type": "array", "items": { "type": "string" } }],
-            "x-form": FORM
+            "x-form": EXPECTED_FORM
         })
     }
 }

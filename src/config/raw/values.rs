@@ -1,10 +1,10 @@
 //! The value types of the configuration and their text forms.
 
 pub mod address;
+pub mod appearance;
 pub mod audit_log;
 pub mod duration;
 pub mod hsts;
-pub mod look;
 pub mod name;
 pub mod password;
 pub mod route;

@@ -2,25 +2,26 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Scope;
+use super::DocumentContext;
 use crate::{
     config::{
-        document::Key,
-        model::{HeaderProfile, Profile, SignIn},
+        document::KeyPath,
+        model::{HeaderProfile, PortalProfile, SignInSettings},
         raw::{
             self,
-            access::{IdentityHeaders, Kind, Who},
-            text::{As, Text},
+            access::{AccessName, HeaderProfileName, RouteKindName},
+            text_form::{AsText, TextForm},
             values::{
                 route::{Match, open_path},
-                web::Origin,
+                web::WebOrigin,
             },
         },
     },
     domain::{
-        identity::CrossTenant,
+        identity::CrossTenantAccess,
         route::{
-            Access as RouteAccess, BadPattern, RouteRule, RouteTable, Surface, folded, generic, wso2_apim,
+            AccessLevel as RouteAccess, InvalidRoutePattern, RouteKind, RouteRule, RouteTable, folded,
+            generic, wso2_apim,
         },
         upgrade::UpgradeRule,
     },
@@ -31,8 +32,8 @@ pub const WSO2_SIGN_IN: &str = "/devportal/services/configs?tenant={tenant}";
 
 /// Each key as written; `None` leaves it to the layer below.
 #[derive(Debug, Clone, Default)]
-pub struct Access {
-    pub cross_tenant: Option<CrossTenant>,
+pub struct AccessSettings {
+    pub cross_tenant: Option<CrossTenantAccess>,
     pub cors_allowed_origins: Option<Vec<String>>,
     pub websocket_origins: Option<Vec<String>>,
     pub token_cookie: Option<Option<String>>,
@@ -42,13 +43,17 @@ pub struct Access {
     pub routes: Vec<RouteRule>,
 }
 
-pub fn access(raw: raw::access::Access, key: &Key, scope: &mut Scope<'_>) -> Access {
-    let origins = |written: Option<Vec<As<Origin>>>| {
+pub fn access(
+    raw: raw::access::AccessSection,
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
+) -> AccessSettings {
+    let origins = |written: Option<Vec<AsText<WebOrigin>>>| {
         written.map(|origins| origins.iter().map(|origin| origin.0.serialized()).collect())
     };
     // `[[access.route]]` in TOML, `routes` in a tenant's file
-    let routes_key = key.name(if scope.is_tenant() { "routes" } else { "route" });
-    Access {
+    let routes_key = key.name(if scope.is_tenant_file() { "routes" } else { "route" });
+    AccessSettings {
         cross_tenant: raw.cross_tenant.map(|welcome| welcome.0),
         cors_allowed_origins: origins(raw.cors_allowed_origins),
         websocket_origins: origins(raw.websocket_origins),
@@ -60,60 +65,64 @@ pub fn access(raw: raw::access::Access, key: &Key, scope: &mut Scope<'_>) -> Acc
     }
 }
 
-impl From<IdentityHeaders> for HeaderProfile {
-    fn from(raw: IdentityHeaders) -> Self {
+impl From<HeaderProfileName> for HeaderProfile {
+    fn from(raw: HeaderProfileName) -> Self {
         match raw {
-            IdentityHeaders::Wso2 => Self::Wso2,
-            IdentityHeaders::OAuth2Proxy => Self::OAuth2Proxy,
-            IdentityHeaders::Authelia => Self::Authelia,
-            IdentityHeaders::None => Self::None,
+            HeaderProfileName::Wso2 => Self::Wso2,
+            HeaderProfileName::OAuth2Proxy => Self::OAuth2Proxy,
+            HeaderProfileName::Authelia => Self::Authelia,
+            HeaderProfileName::None => Self::None,
         }
     }
 }
 
-fn routes(raw: Vec<raw::access::Route>, key: &Key, scope: &mut Scope<'_>) -> Vec<RouteRule> {
+fn routes(
+    raw: Vec<raw::access::RouteSection>,
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
+) -> Vec<RouteRule> {
     let mut rules = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
         let key = key.item(index);
-        let matched = scope.required(&key.name("match"), raw.r#match, &format!("write {}", Match::WHAT));
+        let matched = scope.required(&key.name("match"), raw.r#match, &format!("write {}", Match::EXPECTED));
         let access = scope.required(
             &key.name("access"),
-            raw.access.map(As),
+            raw.access.map(AsText),
             "write \"open\", \"anonymous\" or \"signed-in\"",
         );
         let (Some(Match { methods, pattern }), Some(access)) = (matched, access) else { continue };
         let access = match access {
-            Who::Open => RouteAccess::Open,
-            Who::Anonymous => RouteAccess::Anonymous,
-            Who::SignedIn => RouteAccess::SignedIn,
+            AccessName::Open => RouteAccess::Open,
+            AccessName::Anonymous => RouteAccess::Anonymous,
+            AccessName::SignedIn => RouteAccess::SignedIn,
         };
         let surface = match raw.r#as.unwrap_or_default() {
-            Kind::Page => Surface::Page,
-            Kind::Api => Surface::Api,
-            Kind::Wso2Api => Surface::Wso2Api,
-            Kind::Asset => Surface::Asset,
+            RouteKindName::Page => RouteKind::Page,
+            RouteKindName::Api => RouteKind::Api,
+            RouteKindName::Wso2Api => RouteKind::Wso2Api,
+            RouteKindName::Asset => RouteKind::Asset,
         };
-        let upgrade = raw.upgrade.map_or_else(|| UpgradeRule::unwritten(surface), |upgrade| upgrade.0);
-        rules.push(RouteRule { methods, pattern, access, surface, upgrade });
+        let upgrade = raw.upgrade.map_or_else(|| UpgradeRule::default_for(surface), |upgrade| upgrade.0);
+        rules.push(RouteRule { methods, pattern, access, kind: surface, upgrade });
     }
     rules
 }
 
-/// The profile's rules, then deployment.toml's, then the tenant's: for the same pattern the later layer wins. What sign-in
-/// needs comes last, so that no rule can lock everybody out.
-pub fn table(
-    profile: Profile,
+/// The profile's rules, then deployment.toml's, then the tenant's: for the same pattern the later layer wins. The sign-in
+/// route comes last, so that no rule can make sign-in unreachable.
+pub fn compile_table(
+    profile: PortalProfile,
     deployment: &[RouteRule],
     tenant: &[RouteRule],
-    sign_in: &SignIn,
-) -> Result<RouteTable, BadPattern> {
+    sign_in: &SignInSettings,
+) -> Result<RouteTable, InvalidRoutePattern> {
     let (mut rules, fallback) = match profile {
-        Profile::Wso2Apim => (wso2_apim::rules(), wso2_apim::fallback()),
-        Profile::Generic => (generic::rules(), generic::fallback()),
+        PortalProfile::Wso2Apim => (wso2_apim::rules(), wso2_apim::fallback()),
+        PortalProfile::Generic => (generic::rules(), generic::fallback()),
     };
     for layer in [deployment, tenant, sign_in_route(sign_in).as_slice()] {
         // within one layer a rule that names the method is the more specific one, but a rule for all methods means all
-        // methods to those below it: whoever closes a path has closed it
+        // methods to those below it: a closed path is closed for every method
         let all: Vec<_> = layer.iter().filter(|rule| rule.methods.is_empty()).collect();
         let written: HashSet<_> = all.iter().map(|rule| rule.pattern.as_str()).collect();
         // in another case or with another final slash it closes what a layer below has opened
@@ -132,13 +141,13 @@ pub fn table(
 }
 
 /// The sign-in page itself, where it is a path of our own. `{tenant}` is any segment there.
-pub fn sign_in_route(sign_in: &SignIn) -> Option<RouteRule> {
+pub fn sign_in_route(sign_in: &SignInSettings) -> Option<RouteRule> {
     let path = sign_in.url.split(['?', '#']).next().filter(|path| path.starts_with('/'))?;
     Some(RouteRule {
         methods: Vec::new(),
         pattern: open_path(path),
         access: RouteAccess::Open,
-        surface: Surface::Page,
+        kind: RouteKind::Page,
         upgrade: UpgradeRule::Never,
     })
 }
@@ -148,15 +157,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attack_what_no_rule_names_of_the_whole_server() {
+    fn attack_paths_that_no_rule_names() {
         use RouteAccess::{Anonymous, Open, SignedIn};
 
-        let sign_in = SignIn { url: WSO2_SIGN_IN.to_owned() };
-        for (profile, elsewhere) in [(Profile::Wso2Apim, SignedIn), (Profile::Generic, Anonymous)] {
+        let sign_in = SignInSettings { url: WSO2_SIGN_IN.to_owned() };
+        for (profile, elsewhere) in [(PortalProfile::Wso2Apim, SignedIn), (PortalProfile::Generic, Anonymous)]
+        {
             // as it is in force, with and without a tenant's rules
-            let rule = RouteRule::new(&[], "/docs/**", Open, Surface::Page);
+            let rule = RouteRule::new(&[], "/docs/**", Open, RouteKind::Page);
             for tenant in [&[][..], &[rule]] {
-                let table = table(profile, &[], tenant, &sign_in).unwrap();
+                let table = compile_table(profile, &[], tenant, &sign_in).unwrap();
                 for path in [
                     "/console",
                     "/scim2/Users",

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use super::{
-    Scope,
+    DocumentContext,
     server::{duration, positive},
 };
 use crate::{
     config::{
-        document::Key,
-        model::{Introspection, Issuer, KeySource, Reach},
+        document::KeyPath,
+        model::{EgressPolicy, Introspection, Issuer, KeySource},
         raw::{
             self,
-            text::{As, Text},
+            text_form::{AsText, TextForm},
             values::{
                 name::{ALGORITHMS, NotEmpty},
                 web::SecureUrl,
@@ -23,14 +23,14 @@ use crate::{
 };
 
 /// RFC 8725 asks for little; five minutes cover any clock that is set at all.
-const MOST_LEEWAY: Duration = Duration::from_mins(5);
+const MAX_LEEWAY: Duration = Duration::from_mins(5);
 
-/// `tenant` is whose users they are where they say nothing else.
+/// `tenant` is the default tenant of the issuers' users.
 pub fn issuers(
-    raw: Vec<raw::issuer::Issuer>,
+    raw: Vec<raw::issuer::IssuerSection>,
     tenant: &TenantId,
-    key: &Key,
-    scope: &mut Scope<'_>,
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
 ) -> Vec<Issuer> {
     let mut issuers: Vec<Issuer> = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
@@ -45,8 +45,12 @@ pub fn issuers(
     issuers
 }
 
-/// With the management API on, whose tokens make administrators of every tenant is written down, not left to a default.
-pub fn say_whose(raw: &[raw::issuer::Issuer], key: &Key, scope: &mut Scope<'_>) {
+/// With the management API on, an issuer whose tokens may administer every tenant must name its tenant explicitly.
+pub fn require_explicit_tenant(
+    raw: &[raw::issuer::IssuerSection],
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
+) {
     for (index, raw) in raw.iter().enumerate() {
         if raw.tenant.is_none() && raw.tenant_claim.is_none() {
             scope.mistake(
@@ -59,12 +63,12 @@ pub fn say_whose(raw: &[raw::issuer::Issuer], key: &Key, scope: &mut Scope<'_>) 
 }
 
 fn issuer(
-    mut raw: raw::issuer::Issuer,
+    mut raw: raw::issuer::IssuerSection,
     tenant: &TenantId,
-    key: &Key,
-    scope: &mut Scope<'_>,
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
 ) -> Option<Issuer> {
-    let tenant = whose(&raw, tenant, key, scope);
+    let tenant = issuer_tenant(&raw, tenant, key, scope);
     let keys = key_source(&mut raw, key, scope);
     let audiences = texts(raw.audiences);
     if audiences.is_empty() && keys != KeySource::None {
@@ -90,7 +94,7 @@ fn issuer(
         }
     };
     let leeway = duration(raw.leeway, 60);
-    if leeway > MOST_LEEWAY {
+    if leeway > MAX_LEEWAY {
         scope.mistake(
             &key.name("leeway"),
             "expired tokens would live on for too long",
@@ -99,13 +103,13 @@ fn issuer(
     }
     let introspection =
         raw.introspection.and_then(|raw| introspection(raw, &key.name("introspection"), scope));
-    let claim = |written: Option<As<NotEmpty>>, default: &str| {
+    let claim = |written: Option<AsText<NotEmpty>>, default: &str| {
         written.map_or_else(|| default.to_owned(), |claim| claim.0.0)
     };
     let issuer = scope.required(&key.name("issuer"), raw.issuer, "write what these tokens have in `iss`")?;
     Some(Issuer {
-        of_tenant_file: false,
-        reach: Reach::Everywhere,
+        is_tenant_defined: false,
+        egress: EgressPolicy::Unrestricted,
         issuer: issuer.0,
         audiences,
         keys,
@@ -121,9 +125,14 @@ fn issuer(
     })
 }
 
-/// A tenant's issuer speaks for that tenant and no other, whatever its file says.
-fn whose(raw: &raw::issuer::Issuer, tenant: &TenantId, key: &Key, scope: &mut Scope<'_>) -> TenantId {
-    if scope.is_tenant() {
+/// A tenant's issuer issues tokens for that tenant only, regardless of its file.
+fn issuer_tenant(
+    raw: &raw::issuer::IssuerSection,
+    tenant: &TenantId,
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
+) -> TenantId {
+    if scope.is_tenant_file() {
         for (name, written) in
             [("tenant", raw.tenant.is_some()), ("tenant_claim", raw.tenant_claim.is_some())]
         {
@@ -135,19 +144,23 @@ fn whose(raw: &raw::issuer::Issuer, tenant: &TenantId, key: &Key, scope: &mut Sc
         scope.mistake(&key.name("tenant"), "this has no effect: `tenant_claim` says the tenant", "keep one");
     }
     match &raw.tenant {
-        Some(As(written)) if !scope.is_tenant() => written.clone(),
+        Some(AsText(written)) if !scope.is_tenant_file() => written.clone(),
         _ => tenant.clone(),
     }
 }
 
-fn key_source(raw: &mut raw::issuer::Issuer, key: &Key, scope: &mut Scope<'_>) -> KeySource {
+fn key_source(
+    raw: &mut raw::issuer::IssuerSection,
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
+) -> KeySource {
     let discovery = raw.discovery.unwrap_or(false);
     let given = [raw.jwks_file.is_some(), raw.jwks_url.is_some(), discovery];
     match given.iter().filter(|given| **given).count() {
         0 => {
             if raw.introspection.is_none() {
                 let remedy = "write jwks_file, jwks_url or discovery = true; or add [issuer.introspection]";
-                scope.mistake(key, "there is no way to check this issuer's tokens", remedy);
+                scope.mistake(key, "this issuer's tokens cannot be verified", remedy);
             }
             return KeySource::None;
         }
@@ -156,14 +169,14 @@ fn key_source(raw: &mut raw::issuer::Issuer, key: &Key, scope: &mut Scope<'_>) -
             scope.mistake(key, "the keys come from two places", "keep one of jwks_file, jwks_url, discovery");
         }
     }
-    if let Some(As(file)) = raw.jwks_file.take() {
-        return KeySource::File(scope.path(&key.name("jwks_file"), &file.0));
+    if let Some(AsText(file)) = raw.jwks_file.take() {
+        return KeySource::File(scope.resolve_path(&key.name("jwks_file"), &file.0));
     }
-    if let Some(As(url)) = raw.jwks_url.take() {
+    if let Some(AsText(url)) = raw.jwks_url.take() {
         return KeySource::Url(url.0);
     }
-    if let Some(As(issuer)) = &raw.issuer
-        && let Err(problem) = SecureUrl::read(&issuer.0)
+    if let Some(AsText(issuer)) = &raw.issuer
+        && let Err(problem) = SecureUrl::from_text(&issuer.0)
     {
         scope.mistake(
             &key.name("issuer"),
@@ -174,11 +187,15 @@ fn key_source(raw: &mut raw::issuer::Issuer, key: &Key, scope: &mut Scope<'_>) -
     KeySource::Discovery
 }
 
-fn introspection(raw: raw::issuer::Introspection, key: &Key, scope: &mut Scope<'_>) -> Option<Introspection> {
+fn introspection(
+    raw: raw::issuer::IntrospectionSection,
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
+) -> Option<Introspection> {
     let url = scope.required(&key.name("url"), raw.url, "write the introspection endpoint");
     let client_id = scope.required(&key.name("client_id"), raw.client_id, "write the client that may ask");
     let client_secret = scope.secret(key, "client_secret", raw.client_secret, raw.client_secret_file);
-    let ca_file = scope.maybe_path(&key.name("ca_file"), raw.ca_file);
+    let ca_file = scope.optional_path(&key.name("ca_file"), raw.ca_file);
     Some(Introspection {
         url: url?.0,
         client_id: client_id?.0,
@@ -190,6 +207,6 @@ fn introspection(raw: raw::issuer::Introspection, key: &Key, scope: &mut Scope<'
     })
 }
 
-fn texts(written: Option<Vec<As<NotEmpty>>>) -> Vec<String> {
+fn texts(written: Option<Vec<AsText<NotEmpty>>>) -> Vec<String> {
     written.unwrap_or_default().into_iter().map(|text| text.0.0).collect()
 }

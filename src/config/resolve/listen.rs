@@ -2,17 +2,22 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::Scope;
+use super::DocumentContext;
 use crate::config::{
-    document::Key,
-    model::{Admin, Management, Server},
+    document::KeyPath,
+    model::{AdminSettings, ManagementSettings, ServerSettings},
 };
 
-pub fn apart(server: &Server, admin: &Admin, management: &Management, scope: &mut Scope<'_>) {
-    let root = Key::root();
+pub fn reject_shared_addresses(
+    server: &ServerSettings,
+    admin: &AdminSettings,
+    management: &ManagementSettings,
+    scope: &mut DocumentContext<'_>,
+) {
+    let root = KeyPath::root();
     let at = |section: &str| root.name(section).name("listen");
     let (plain, encrypted) = (at("server"), root.name("server").name("tls").name("listen"));
-    let several = |key: &Key, listen: &[SocketAddr]| -> Vec<_> {
+    let several = |key: &KeyPath, listen: &[SocketAddr]| -> Vec<_> {
         listen.iter().enumerate().map(|(index, at)| (key.item(index), key.to_string(), *at)).collect()
     };
     let one = |section: &str, listen: Option<SocketAddr>| {
@@ -23,20 +28,22 @@ pub fn apart(server: &Server, admin: &Admin, management: &Management, scope: &mu
     taken.extend(one("management", management.listen));
     taken.extend(one("admin", admin.listen));
     for (index, second) in taken.iter().enumerate() {
-        let Some(first) = taken.iter().take(index).find(|first| clash(first.2, second.2)) else { continue };
-        // what is written can be changed; a default is nowhere to be found
-        let (told, other) = if scope.has(&second.0) { (second, first) } else { (first, second) };
-        let message = if told.2 == other.2 {
-            format!("{} is also in {}", told.2, other.1)
-        } else {
-            format!("{} is taken by {} in {}", told.2, other.2, other.1)
+        let Some(first) = taken.iter().take(index).find(|first| is_conflicting(first.2, second.2)) else {
+            continue;
         };
-        scope.mistake(&told.0, message, "write another port");
+        // reported at the configured address: a default is not in the file
+        let (reported, other) = if scope.has_key(&second.0) { (second, first) } else { (first, second) };
+        let message = if reported.2 == other.2 {
+            format!("{} is also in {}", reported.2, other.1)
+        } else {
+            format!("{} is taken by {} in {}", reported.2, other.2, other.1)
+        };
+        scope.mistake(&reported.0, message, "write another port");
     }
 }
 
-/// Whether only one socket can listen at both. Whether `[::]` takes IPv4 too is for the system to say.
-fn clash(one: SocketAddr, other: SocketAddr) -> bool {
+/// Whether only one socket can listen at both. Whether `[::]` accepts IPv4 too depends on the system.
+fn is_conflicting(one: SocketAddr, other: SocketAddr) -> bool {
     let any = |ip: IpAddr, other: IpAddr| ip.is_unspecified() && ip.is_ipv4() == other.is_ipv4();
     let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
     // port 0 is another port each time
@@ -53,7 +60,7 @@ mod tests {
     fn one_address_for_two_listeners_is_a_mistake() {
         let tls =
             |listen: &str| format!("tls = {{ listen = [{listen}], cert_file = \"c\", key_file = \"k\" }}");
-        for (server, admin, management, told) in [
+        for (server, admin, management, expected) in [
             ("listen = [\"127.0.0.1:1\"]", "127.0.0.1:2", "127.0.0.1:3", &[][..]),
             (
                 "listen = [\"127.0.0.1:1\"]",
@@ -125,7 +132,7 @@ mod tests {
                 "off",
                 &["admin.listen: 127.0.0.1:2 is also in server.tls.listen"],
             ),
-            // the one that is written is told, not the default
+            // the configured one is reported, not the default
             (
                 "listen = [\"127.0.0.1:9901\"]",
                 "",
@@ -142,7 +149,7 @@ mod tests {
             let mistakes = parse(&text, Path::new("d.toml"), &BTreeMap::new()).err().unwrap_or_default();
             let found: Vec<_> =
                 mistakes.iter().map(|mistake| format!("{}: {}", mistake.key, mistake.message)).collect();
-            assert_eq!(found, told, "{text}");
+            assert_eq!(found, expected, "{text}");
         }
     }
 }

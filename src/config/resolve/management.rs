@@ -2,26 +2,26 @@
 
 use std::ops::RangeInclusive;
 
-use super::Scope;
+use super::DocumentContext;
 use crate::config::{
-    document::Key,
-    model::{CertificateFiles, ChangeBudget, ClientAuth, Management, TlsFiles},
+    document::KeyPath,
+    model::{CertificateFiles, ChangeBudget, ClientAuth, ManagementSettings, TlsFiles},
     raw,
 };
 
 pub fn management(
-    raw: raw::management::Management,
+    raw: raw::management::ManagementSection,
     accounts: bool,
-    key: &Key,
-    scope: &mut Scope<'_>,
-) -> Management {
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
+) -> ManagementSettings {
     let listen = raw.listen.and_then(|listen| listen.0.0);
     let public = raw.public.unwrap_or(false);
     for (name, is_on) in [("listen", listen.is_some()), ("public", public)] {
         if is_on && !accounts {
             scope.mistake(
                 &key.name(name),
-                "without accounts nobody could use the management API",
+                "without accounts the management API cannot authenticate passwords",
                 "write accounts.enabled = true",
             );
         }
@@ -32,27 +32,27 @@ pub fn management(
         (None, Some(_)) => scope.mistake(&cert, "this key is required", "name the certificate chain, PEM"),
         _ => {}
     }
-    let certificate = match (scope.maybe_path(&cert, raw.cert_file), scope.maybe_path(&private, raw.key_file))
-    {
-        (Some(cert_file), Some(key_file)) => Some(CertificateFiles { cert_file, key_file }),
-        _ => None,
-    };
+    let certificate =
+        match (scope.optional_path(&cert, raw.cert_file), scope.optional_path(&private, raw.key_file)) {
+            (Some(cert_file), Some(key_file)) => Some(CertificateFiles { cert_file, key_file }),
+            _ => None,
+        };
     let client_key = key.name("client_ca_file");
-    let client_auth = scope.maybe_path(&client_key, raw.client_ca_file);
+    let client_auth = scope.optional_path(&client_key, raw.client_ca_file);
     if client_auth.is_some() && certificate.is_none() {
         scope.mistake(&client_key, "without TLS clients show no certificate", "name cert_file and key_file");
     }
     let client_auth = client_auth.map(|ca_file| ClientAuth { ca_file, required: true });
     let tls = certificate.map(|certificate| TlsFiles { certificate, more: Vec::new(), client_auth });
     let clear_text = raw.clear_text.unwrap_or(false);
-    if let Some(at) = listen
+    if let Some(address) = listen
         && tls.is_none()
         && !clear_text
-        && !at.ip().to_canonical().is_loopback()
+        && !address.ip().to_canonical().is_loopback()
     {
         scope.mistake(
             &key.name("listen"),
-            format!("passwords would travel to {at} in clear text"),
+            format!("passwords would travel to {address} in clear text"),
             "name cert_file and key_file, listen on 127.0.0.1, or write clear_text = true where something before \
              Doorward encrypts",
         );
@@ -70,7 +70,7 @@ pub fn management(
     };
     let changes = bounded("changes_per_hour", raw.changes_per_hour, 600, 1..=1_000_000);
     let audit_bytes = bounded("audit_bytes_per_hour", raw.audit_bytes_per_hour, 8 << 20, 65_536..=u32::MAX);
-    Management {
+    ManagementSettings {
         allow: raw.allow.unwrap_or_default().into_iter().map(|network| network.0).collect(),
         budget: ChangeBudget { changes, audit_bytes },
         listen,
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_a_mistake_that_names_its_key() {
+    fn contradictory_management_keys_are_mistakes() {
         let tls = "cert_file = \"c\"\nkey_file = \"k\"\n";
         for (accounts, management, keys) in [
             (true, String::new(), &[][..]),
@@ -130,9 +130,9 @@ mod tests {
         }
     }
 
-    /// Attack: tokens of an identity provider that everybody uses, with a scope named `apim:admin` there too.
+    /// Attack: tokens of a public identity provider that also has a scope `apim:admin`.
     #[test]
-    fn attack_an_issuer_that_administers_every_tenant_because_nobody_said_whose_it_is() {
+    fn attack_issuer_without_tenant_administers_every_tenant() {
         let issuer =
             "[[issuer]]\nissuer = \"https://idp.example\"\naudiences = [\"portal\"]\ndiscovery = true\n";
         let public = format!("public = true\n{issuer}");

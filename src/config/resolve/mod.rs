@@ -1,34 +1,39 @@
-//! What is written becomes what is meant: defaults filled in, keys held against each other, routes compiled.
+//! Resolves the written configuration: applies defaults, checks keys against each other, compiles routes.
 
 pub mod access;
 pub mod accounts;
+pub mod document_context;
 pub mod guard;
+pub mod inheritable;
 pub mod issuer;
 pub mod listen;
 pub mod management;
-mod memory;
-pub mod own;
+mod memory_limit;
 pub mod portal;
-pub mod scope;
 pub mod server;
 pub mod tenancy;
 
 use std::{path::Path, sync::Arc};
 
-pub use scope::Scope;
+pub use document_context::DocumentContext;
 
 use super::{
     descriptors::descriptors,
-    document::{Findings, Key, Node},
-    governance::{Governed, written, wso2},
-    model::{self, AccountRules, Branding, Profile, Settings, SignIn, TenantDefaults},
-    raw::{self, Deployment, text::As},
+    document::{DocumentNode, Findings, KeyPath},
+    governance::{GovernedSettings, file_properties, wso2},
+    model::{self, AccountRules, Branding, PortalProfile, Settings, SignInSettings, TenantDefaults},
+    raw::{self, DeploymentFile, text_form::AsText},
 };
 
-/// `findings` tells whether the result may be used; it is `None` only where nothing sensible can be made of it.
-pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Findings) -> Option<Settings> {
-    let mut scope = Scope::of_deployment(root, file, findings);
-    let key = Key::root();
+/// The result may be used only if `findings` is empty. `None`: the configuration cannot be resolved.
+pub fn deployment(
+    raw: DeploymentFile,
+    root: &DocumentNode,
+    file: &Path,
+    findings: &mut Findings,
+) -> Option<Settings> {
+    let mut scope = DocumentContext::of_deployment(root, file, findings);
+    let key = KeyPath::root();
     let server = server::server(raw.server.unwrap_or_default(), &key.name("server"), &mut scope);
     let admin = server::admin(raw.admin.unwrap_or_default(), &key.name("admin"), &mut scope);
     let portal = portal::portal(raw.portal.unwrap_or_default(), &key.name("portal"), &mut scope);
@@ -45,32 +50,39 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
     let devportal = raw.apim.unwrap_or_default().devportal.unwrap_or_default();
     let anonymous = devportal.enable_anonymous_mode.unwrap_or(true);
     let accounts = accounts::accounts(raw.accounts.unwrap_or_default(), &key.name("accounts"), &mut scope);
-    let own = accounts.enabled;
-    let management =
-        management::management(raw.management.unwrap_or_default(), own, &key.name("management"), &mut scope);
-    listen::apart(&server, &admin, &management, &mut scope);
-    let sign_in = sign_in(raw.sign_in, profile, own, anonymous, &key, &mut scope);
+    let has_accounts = accounts.enabled;
+    let management = management::management(
+        raw.management.unwrap_or_default(),
+        has_accounts,
+        &key.name("management"),
+        &mut scope,
+    );
+    listen::reject_shared_addresses(&server, &admin, &management, &mut scope);
+    let sign_in = sign_in(raw.sign_in, profile, has_accounts, anonymous, &key, &mut scope);
     let [session, account_lock, password_policy] =
         ["session", "account_lock", "password_policy"].map(|name| key.name(name));
-    let session = raw.session.unwrap_or_default().checked(&session, &mut scope);
-    let account_lock = raw.account_lock.unwrap_or_default().checked(&account_lock, &mut scope);
-    let password_policy = raw.password_policy.unwrap_or_default().checked(&password_policy, &mut scope);
-    let mut said =
-        written::governance(&raw.governance.unwrap_or_default(), &key.name("governance"), &mut scope);
+    let session = raw.session.unwrap_or_default().validated(&session, &mut scope);
+    let account_lock = raw.account_lock.unwrap_or_default().validated(&account_lock, &mut scope);
+    let password_policy = raw.password_policy.unwrap_or_default().validated(&password_policy, &mut scope);
+    let mut properties = file_properties::governance_properties(
+        &raw.governance.unwrap_or_default(),
+        &key.name("governance"),
+        &mut scope,
+    );
     let identity_mgt = raw.identity_mgt.unwrap_or_default();
-    said.extend(wso2::identity_mgt(identity_mgt, &key.name("identity_mgt"), &mut scope));
-    let governance = written::overrides(said, &key, &mut scope);
+    properties.extend(wso2::identity_mgt(identity_mgt, &key.name("identity_mgt"), &mut scope));
+    let governance = file_properties::overrides(properties, &key, &mut scope);
     let rules = AccountRules::default();
-    let governed = Governed {
-        account_lock: account_lock.over(&rules.account_lock),
-        passwords: password_policy.over(&rules.password_rules),
-        login: rules.login.clone(),
-        disabled_stay_out: rules.disabled_stay_out,
+    let governed = GovernedSettings {
+        account_lock: account_lock.inherit_from(&rules.account_lock),
+        password_rules: password_policy.inherit_from(&rules.password_rules),
+        login: rules.login_attributes.clone(),
+        reject_disabled_accounts: rules.reject_disabled_accounts,
     };
-    let rules = rules.changed(governed.with(&governance));
+    let rules = rules.with_governed(governed.with(&governance));
     let raw_issuers = raw.issuer.unwrap_or_default();
-    if management.is_on() && tenancy.default_tenant.is_super_tenant() {
-        issuer::say_whose(&raw_issuers, &key.name("issuer"), &mut scope);
+    if management.is_enabled() && tenancy.default_tenant.is_super_tenant() {
+        issuer::require_explicit_tenant(&raw_issuers, &key.name("issuer"), &mut scope);
     }
     let issuers = issuer::issuers(raw_issuers, &tenancy.default_tenant, &key.name("issuer"), &mut scope);
     let access = access::access(raw.access.unwrap_or_default(), &key.name("access"), &mut scope);
@@ -82,7 +94,7 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
             "write accounts.enabled = true",
         );
     }
-    let route_table = access::table(profile, &access.routes, &[], &sign_in);
+    let route_table = access::compile_table(profile, &access.routes, &[], &sign_in);
     let log = server::log(raw.log.unwrap_or_default(), &key.name("log"), &mut scope);
     let limits = server::limits(
         raw.limits.unwrap_or_default(),
@@ -123,10 +135,10 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
             websocket_origins: access.websocket_origins.unwrap_or_default(),
             identity_headers: access.identity_headers.unwrap_or(profile.identity_headers()),
             token_cookie: access.token_cookie.flatten(),
-            forward_token: access.forward_token.unwrap_or(profile == Profile::Wso2Apim),
+            forward_token: access.forward_token.unwrap_or(profile == PortalProfile::Wso2Apim),
             private_responses: access.private_responses.unwrap_or(true),
-            guards: guards.into_iter().map(|guard| Arc::new(guard::of_profile(guard, profile))).collect(),
-            session: session.over(&model::Session::default()),
+            guards: guards.into_iter().map(|guard| Arc::new(guard::for_profile(guard, profile))).collect(),
+            session: session.inherit_from(&model::SessionSettings::default()),
             rules,
             governance: Arc::new(governance),
             branding: branding(raw.branding.unwrap_or_default()),
@@ -135,18 +147,18 @@ pub fn deployment(raw: Deployment, root: &Node, file: &Path, findings: &mut Find
 }
 
 fn sign_in(
-    raw: Option<raw::sign_in::SignIn>,
-    profile: Profile,
-    own: bool,
+    raw: Option<raw::sign_in::SignInSection>,
+    profile: PortalProfile,
+    has_accounts: bool,
     anonymous: bool,
-    key: &Key,
-    scope: &mut Scope<'_>,
-) -> SignIn {
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
+) -> SignInSettings {
     match (raw.unwrap_or_default().url, profile) {
-        (Some(As(url)), _) => SignIn { url: url.0.unwrap_or_default() },
-        (None, _) if own => SignIn { url: accounts::OWN_SIGN_IN.to_owned() },
-        (None, Profile::Wso2Apim) => SignIn { url: access::WSO2_SIGN_IN.to_owned() },
-        (None, Profile::Generic) => {
+        (Some(AsText(url)), _) => SignInSettings { url: url.0.unwrap_or_default() },
+        (None, _) if has_accounts => SignInSettings { url: accounts::OWN_SIGN_IN.to_owned() },
+        (None, PortalProfile::Wso2Apim) => SignInSettings { url: access::WSO2_SIGN_IN.to_owned() },
+        (None, PortalProfile::Generic) => {
             if !anonymous {
                 scope.mistake(
                     &key.name("sign_in").name("url"),
@@ -154,12 +166,12 @@ fn sign_in(
                     "set it; or write \"none\" where only programs with tokens come",
                 );
             }
-            SignIn { url: String::new() }
+            SignInSettings { url: String::new() }
         }
     }
 }
 
-pub fn branding(raw: raw::branding::Branding) -> Branding {
+pub fn branding(raw: raw::branding::BrandingSection) -> Branding {
     Branding {
         name: raw.name.map(|name| name.0.0),
         logo: raw.logo.map(|logo| logo.0.0),

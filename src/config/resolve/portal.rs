@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use super::{Scope, server::positive};
+use super::{DocumentContext, server::positive};
 use crate::config::{
-    document::Key,
-    model::{HeaderProfile, Portal, Profile, Target, Upstream},
+    document::KeyPath,
+    model::{HeaderProfile, PortalProfile, PortalSettings, Upstream, UpstreamTarget},
     raw::{self, values::web::PortalUrl},
 };
 
 /// More than this a machine has no ports for.
-const MOST_CONNECTIONS: u32 = 1_000_000;
+const MAX_CONNECTIONS: u32 = 1_000_000;
 
-impl Profile {
-    /// What the portal of this profile expects where nothing is written.
+impl PortalProfile {
+    /// The default of this profile.
     pub(super) const fn identity_headers(self) -> HeaderProfile {
         match self {
             Self::Wso2Apim => HeaderProfile::Wso2,
@@ -22,16 +22,20 @@ impl Profile {
     }
 }
 
-impl From<raw::portal::Profile> for Profile {
-    fn from(raw: raw::portal::Profile) -> Self {
+impl From<raw::portal::PortalProfileName> for PortalProfile {
+    fn from(raw: raw::portal::PortalProfileName) -> Self {
         match raw {
-            raw::portal::Profile::Wso2Apim => Self::Wso2Apim,
-            raw::portal::Profile::Generic => Self::Generic,
+            raw::portal::PortalProfileName::Wso2Apim => Self::Wso2Apim,
+            raw::portal::PortalProfileName::Generic => Self::Generic,
         }
     }
 }
 
-pub fn portal(raw: raw::portal::Portal, key: &Key, scope: &mut Scope<'_>) -> Portal {
+pub fn portal(
+    raw: raw::portal::PortalSection,
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
+) -> PortalSettings {
     let key = key.name("upstream");
     let mut upstreams: Vec<Arc<Upstream>> = Vec::new();
     for (index, raw) in raw.upstream.unwrap_or_default().into_iter().enumerate() {
@@ -47,15 +51,19 @@ pub fn portal(raw: raw::portal::Portal, key: &Key, scope: &mut Scope<'_>) -> Por
     if upstreams.is_empty() {
         let remedy =
             "add [[portal.upstream]] with url = \"http://127.0.0.1:3000\", or wherever the portal listens";
-        scope.mistake(&key, "there is no portal to stand in front of", remedy);
+        scope.mistake(&key, "there is no portal to forward to", remedy);
     } else if !upstreams.iter().any(|upstream| upstream.path == "/") {
         scope.mistake(&key, "no upstream has the path \"/\"", "add one for all other requests");
     }
     upstreams.sort_by(|a, b| b.path.len().cmp(&a.path.len()).then_with(|| a.path.cmp(&b.path)));
-    Portal { profile: raw.profile.unwrap_or_default().into(), upstreams }
+    PortalSettings { profile: raw.profile.unwrap_or_default().into(), upstreams }
 }
 
-fn upstream(raw: raw::portal::Upstream, key: &Key, scope: &mut Scope<'_>) -> Option<Upstream> {
+fn upstream(
+    raw: raw::portal::UpstreamSection,
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
+) -> Option<Upstream> {
     let url = scope.required(&key.name("url"), raw.url, "write where the portal listens");
     for (name, value) in [
         ("ca_file", &raw.ca_file),
@@ -90,25 +98,25 @@ fn upstream(raw: raw::portal::Upstream, key: &Key, scope: &mut Scope<'_>) -> Opt
         }
     }
     let max_connections = raw.max_connections.unwrap_or(1024);
-    if !(1..=MOST_CONNECTIONS).contains(&max_connections) {
+    if !(1..=MAX_CONNECTIONS).contains(&max_connections) {
         scope.mistake(
             &key.name("max_connections"),
             format!("{max_connections} is out of range"),
-            &format!("write a number from 1 to {MOST_CONNECTIONS}"),
+            &format!("write a number from 1 to {MAX_CONNECTIONS}"),
         );
     }
     let max_connections = usize::try_from(max_connections).unwrap_or(usize::MAX);
-    let ca_file = scope.maybe_path(&key.name("ca_file"), raw.ca_file);
-    let client_cert_file = scope.maybe_path(&key.name("client_cert_file"), raw.client_cert_file);
-    let client_key_file = scope.maybe_path(&key.name("client_key_file"), raw.client_key_file);
+    let ca_file = scope.optional_path(&key.name("ca_file"), raw.ca_file);
+    let client_cert_file = scope.optional_path(&key.name("client_cert_file"), raw.client_cert_file);
+    let client_key_file = scope.optional_path(&key.name("client_key_file"), raw.client_key_file);
     Some(Upstream {
         path: raw.path.map_or_else(|| "/".to_owned(), |path| path.0.0),
         target: match url? {
-            PortalUrl::Http { host, port } => Target::Tcp { host, port },
+            PortalUrl::Http { host, port } => UpstreamTarget::Tcp { host, port },
             PortalUrl::Https { host, port } => {
-                Target::Tls { host, port, ca_file, client_cert_file, client_key_file }
+                UpstreamTarget::Tls { host, port, ca_file, client_cert_file, client_key_file }
             }
-            PortalUrl::Unix(path) => Target::Unix { path },
+            PortalUrl::Unix(path) => UpstreamTarget::Unix { path },
         },
         http2: raw.http2.unwrap_or(false),
         host,

@@ -5,34 +5,39 @@ use std::{net::Ipv6Addr, ops::RangeInclusive, sync::Arc, time::Duration};
 use http::HeaderValue;
 use ipnet::IpNet;
 
-use super::{Scope, memory};
+use super::{DocumentContext, memory_limit};
 use crate::{
     config::{
         certificates::read_certificates,
-        document::Key,
+        document::KeyPath,
         model::{
-            AccessLog, Admin, AuditLog, CertificateFiles, ClientAuth, ClientLimits, Limits, Log, Server,
-            StoreProbe, SyslogServer, Tls, TlsFiles, TokenFile, Upstream,
+            AccessLogTarget, AdminSettings, AuditLogTarget, CertificateFiles, ClientAuth, ClientLimits,
+            LimitSettings, LogSettings, ServerSettings, StoreProbe, SyslogServer, TlsFiles, TlsSettings,
+            TokenFile, Upstream,
         },
         raw::{
             self,
-            text::As,
+            text_form::AsText,
             values::{address::FilePath, duration::Positive},
         },
     },
     domain::{
         descriptors::Descriptors,
-        fairness::{Rate, Share},
+        fairness::{Rate, ResourceLimit},
         transfer_rate::MinRate,
     },
 };
 
-const MOST_WORKERS: u16 = 1024;
+const MAX_WORKERS: u16 = 1024;
 /// Bytes per second, as in Kestrel; a mobile phone on a poor connection still reaches a few hundred.
 const DEFAULT_MIN_RATE: u32 = 240;
 const MIN_BUFFERED_BYTES: usize = 1024 * 1024;
 
-pub fn server(raw: raw::server::Server, key: &Key, scope: &mut Scope<'_>) -> Server {
+pub fn server(
+    raw: raw::server::ServerSection,
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
+) -> ServerSettings {
     let tls = raw.tls.and_then(|raw| tls(raw, &key.name("tls"), scope));
     let listen = raw.listen.map_or_else(
         || vec![([0, 0, 0, 0], 8080).into()],
@@ -41,7 +46,7 @@ pub fn server(raw: raw::server::Server, key: &Key, scope: &mut Scope<'_>) -> Ser
     if listen.is_empty() && tls.is_none() {
         scope.mistake(&key.name("listen"), "nothing would listen", "name an address, or add [server.tls]");
     }
-    if raw.workers.is_some_and(|workers| workers > MOST_WORKERS) {
+    if raw.workers.is_some_and(|workers| workers > MAX_WORKERS) {
         scope.mistake(&key.name("workers"), "no machine has that many cores", "write 0 for one a core");
     }
     let workers = match raw.workers.unwrap_or(0) {
@@ -58,7 +63,7 @@ pub fn server(raw: raw::server::Server, key: &Key, scope: &mut Scope<'_>) -> Ser
             "add [server.tls], or list the proxy at which TLS ends in trusted_proxies",
         );
     }
-    Server {
+    ServerSettings {
         allowed_hosts: raw.allowed_hosts.unwrap_or_default().into_iter().map(|host| host.0.0).collect(),
         redirect_to_https,
         hsts: raw.hsts.and_then(|hsts| HeaderValue::try_from(hsts.0.0?).ok()),
@@ -73,7 +78,7 @@ pub fn server(raw: raw::server::Server, key: &Key, scope: &mut Scope<'_>) -> Ser
     }
 }
 
-fn tls(raw: raw::server::Tls, key: &Key, scope: &mut Scope<'_>) -> Option<Tls> {
+fn tls(raw: raw::server::TlsSection, key: &KeyPath, scope: &mut DocumentContext<'_>) -> Option<TlsSettings> {
     let listen: Vec<_> = raw.listen.map_or_else(
         || vec![([0, 0, 0, 0], 8443).into()],
         |listen| listen.into_iter().map(|at| at.0).collect(),
@@ -92,32 +97,33 @@ fn tls(raw: raw::server::Tls, key: &Key, scope: &mut Scope<'_>) -> Option<Tls> {
         more.extend(certificate(raw.cert_file, raw.key_file, &key, scope));
     }
     let client_auth = client_auth((raw.client_ca_file, raw.client_auth), key, scope);
-    Some(Tls { listen, files: TlsFiles { certificate: first?, more, client_auth } })
+    Some(TlsSettings { listen, files: TlsFiles { certificate: first?, more, client_auth } })
 }
 
 fn certificate(
-    cert_file: Option<As<FilePath>>,
-    key_file: Option<As<FilePath>>,
-    key: &Key,
-    scope: &mut Scope<'_>,
+    cert_file: Option<AsText<FilePath>>,
+    key_file: Option<AsText<FilePath>>,
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
 ) -> Option<CertificateFiles> {
     let (cert, private) = (key.name("cert_file"), key.name("key_file"));
     let cert_file = scope.required(&cert, cert_file, "name the certificate chain, PEM");
     let key_file = scope.required(&private, key_file, "name the private key, PEM");
     Some(CertificateFiles {
-        cert_file: scope.path(&cert, &cert_file?.0),
-        key_file: scope.path(&private, &key_file?.0),
+        cert_file: scope.resolve_path(&cert, &cert_file?.0),
+        key_file: scope.resolve_path(&private, &key_file?.0),
     })
 }
 
 fn client_auth(
-    (ca_file, mode): (Option<As<FilePath>>, Option<raw::server::ClientAuth>),
-    key: &Key,
-    scope: &mut Scope<'_>,
+    (ca_file, mode): (Option<AsText<FilePath>>, Option<raw::server::ClientAuthMode>),
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
 ) -> Option<ClientAuth> {
-    let ca_file = scope.maybe_path(&key.name("client_ca_file"), ca_file);
+    let ca_file = scope.optional_path(&key.name("client_ca_file"), ca_file);
     let required = match (mode, &ca_file) {
-        (None | Some(raw::server::ClientAuth::Off), None) | (Some(raw::server::ClientAuth::Off), Some(_)) => {
+        (None | Some(raw::server::ClientAuthMode::Off), None)
+        | (Some(raw::server::ClientAuthMode::Off), Some(_)) => {
             return None;
         }
         (Some(_), None) => {
@@ -128,21 +134,21 @@ fn client_auth(
             );
             return None;
         }
-        (Some(raw::server::ClientAuth::Optional), Some(_)) => false,
-        (None | Some(raw::server::ClientAuth::Required), Some(_)) => true,
+        (Some(raw::server::ClientAuthMode::Optional), Some(_)) => false,
+        (None | Some(raw::server::ClientAuthMode::Required), Some(_)) => true,
     };
     ca_file.map(|ca_file| ClientAuth { ca_file, required })
 }
 
 /// A shorter token can be guessed.
-const LEAST_TOKEN: usize = 16;
+const MIN_TOKEN_BYTES: usize = 16;
 
-pub fn admin(raw: raw::admin::Admin, key: &Key, scope: &mut Scope<'_>) -> Admin {
+pub fn admin(raw: raw::admin::AdminSection, key: &KeyPath, scope: &mut DocumentContext<'_>) -> AdminSettings {
     let token_key = key.name("token_file");
     let token = raw.token_file.and_then(|file| {
-        let path = scope.path(&token_key, &file.0.0);
+        let path = scope.resolve_path(&token_key, &file.0.0);
         let secret = scope.secret(key, "token", None, Some(file))?;
-        if secret.expose().len() < LEAST_TOKEN {
+        if secret.expose().len() < MIN_TOKEN_BYTES {
             scope.mistake(
                 &token_key,
                 "this token is too short",
@@ -153,25 +159,29 @@ pub fn admin(raw: raw::admin::Admin, key: &Key, scope: &mut Scope<'_>) -> Admin 
     });
     let listen = raw.listen.map_or_else(|| Some(([127, 0, 0, 1], 9901).into()), |listen| listen.0.0);
     let store_probe = match raw.store_probe.unwrap_or_default() {
-        raw::admin::StoreProbe::Off => StoreProbe::Nothing,
-        raw::admin::StoreProbe::Read => StoreProbe::Reads,
-        raw::admin::StoreProbe::Write => StoreProbe::ReadsAndWrites,
+        raw::admin::StoreProbeName::Off => StoreProbe::Off,
+        raw::admin::StoreProbeName::Read => StoreProbe::Read,
+        raw::admin::StoreProbeName::Write => StoreProbe::ReadWrite,
     };
-    Admin { listen, token, store_probe }
+    AdminSettings { listen, token, store_probe }
 }
 
-pub fn log(raw: raw::log::Log, key: &Key, scope: &mut Scope<'_>) -> Log {
-    Log {
+pub fn log(raw: raw::log::LogSection, key: &KeyPath, scope: &mut DocumentContext<'_>) -> LogSettings {
+    LogSettings {
         level: raw.level.map_or_else(|| "info".to_owned(), |level| level.0.0),
         access: match raw.access {
-            None => AccessLog::Stdout,
-            Some(As(AccessLog::File(path))) => AccessLog::File(scope.path(&key.name("access"), &path)),
-            Some(As(access)) => access,
+            None => AccessLogTarget::Stdout,
+            Some(AsText(AccessLogTarget::File(path))) => {
+                AccessLogTarget::File(scope.resolve_path(&key.name("access"), &path))
+            }
+            Some(AsText(access)) => access,
         },
         audit: match raw.audit {
-            None => AuditLog::Off,
-            Some(As(AuditLog::File(path))) => AuditLog::File(scope.path(&key.name("audit"), &path)),
-            Some(As(audit)) => {
+            None => AuditLogTarget::Off,
+            Some(AsText(AuditLogTarget::File(path))) => {
+                AuditLogTarget::File(scope.resolve_path(&key.name("audit"), &path))
+            }
+            Some(AsText(audit)) => {
                 authorities_of_syslog(&audit, &key.name("audit"), scope);
                 audit
             }
@@ -180,8 +190,8 @@ pub fn log(raw: raw::log::Log, key: &Key, scope: &mut Scope<'_>) -> Log {
 }
 
 /// Checks the `ca_file` of a syslog server. Without a CA certificate no event could be sent, so such a file is a mistake.
-fn authorities_of_syslog(audit: &AuditLog, key: &Key, scope: &mut Scope<'_>) {
-    if let AuditLog::Syslog(SyslogServer::Tls { ca_file: Some(file), .. }) = audit
+fn authorities_of_syslog(audit: &AuditLogTarget, key: &KeyPath, scope: &mut DocumentContext<'_>) {
+    if let AuditLogTarget::Syslog(SyslogServer::Tls { ca_file: Some(file), .. }) = audit
         && let Err(problem) = read_certificates(file)
     {
         let remedy = "write the path of a file with the server's CA certificates after ca_file=";
@@ -191,12 +201,12 @@ fn authorities_of_syslog(audit: &AuditLog, key: &Key, scope: &mut Scope<'_>) {
 
 /// `hash_slots` is the limit of all clients; `descriptors` returns the file descriptors beside a number of upgrades.
 pub fn limits(
-    raw: raw::limits::Limits,
+    raw: raw::limits::LimitsSection,
     upstreams: &[Arc<Upstream>],
     (hash_slots, descriptors): (usize, impl FnOnce(usize) -> Descriptors),
-    key: &Key,
-    scope: &mut Scope<'_>,
-) -> Limits {
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
+) -> LimitSettings {
     let mut bounded = |name: &str, written: Option<u32>, default: u32, range: RangeInclusive<u32>| {
         let value = written.unwrap_or(default);
         if !range.contains(&value) {
@@ -213,13 +223,14 @@ pub fn limits(
     let max_guarded_sign_ins = bounded("max_guarded_sign_ins", raw.max_guarded_sign_ins, 512, 1..=1_000_000);
     let max_upgrades = bounded("max_upgrades", raw.max_upgrades, 2_000, 0..=10_000_000);
     let descriptors = descriptors(max_upgrades);
-    let that_fit = u32::try_from(descriptors.connections(10_000)).unwrap_or(u32::MAX);
-    let max_connections = bounded("max_connections", raw.max_connections, that_fit, 1..=10_000_000);
+    let default_connections = u32::try_from(descriptors.connections_for(10_000)).unwrap_or(u32::MAX);
+    let max_connections =
+        bounded("max_connections", raw.max_connections, default_connections, 1..=10_000_000);
     let grace = positive(raw.min_rate_grace, 60);
     let rate =
         |written: Option<u32>| MinRate { bytes_per_second: written.unwrap_or(DEFAULT_MIN_RATE), grace };
-    let max_buffered_bytes = raw.max_buffered_bytes.map_or_else(memory::default_buffer_budget, bytes);
-    let limits = Limits {
+    let max_buffered_bytes = raw.max_buffered_bytes.map_or_else(memory_limit::default_buffer_budget, bytes);
+    let limits = LimitSettings {
         max_connections,
         max_header_bytes: bounded("max_header_bytes", raw.max_header_bytes, 32_768, 16_384..=1_048_576),
         max_headers: bounded("max_headers", raw.max_headers, 100, 16..=1_000),
@@ -234,7 +245,7 @@ pub fn limits(
         upload_rate: rate(raw.min_upload_rate),
         client: Arc::new(client_limits(
             raw.client.unwrap_or_default(),
-            &Totals {
+            &GlobalLimits {
                 max_connections,
                 max_requests,
                 max_request_bodies,
@@ -256,7 +267,7 @@ pub fn limits(
             "write 1048576 or more, or leave it out",
         );
     }
-    // a head that is out of range has been told already
+    // an out-of-range max_header_bytes has been reported already
     if limits.max_token_bytes >= limits.max_header_bytes.max(16_384) {
         scope.mistake(
             &key.name("max_token_bytes"),
@@ -268,7 +279,7 @@ pub fn limits(
 }
 
 /// The limits of all clients together.
-struct Totals<'a> {
+struct GlobalLimits<'a> {
     max_connections: usize,
     max_requests: usize,
     max_request_bodies: usize,
@@ -280,10 +291,10 @@ struct Totals<'a> {
 }
 
 fn client_limits(
-    raw: raw::limits::Client,
-    totals: &Totals<'_>,
-    key: &Key,
-    scope: &mut Scope<'_>,
+    raw: raw::limits::ClientLimitsSection,
+    totals: &GlobalLimits<'_>,
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
 ) -> ClientLimits {
     let mut at_least_1 = |name: &str, written: Option<usize>, default: usize| {
         if written == Some(0) {
@@ -298,8 +309,8 @@ fn client_limits(
     let requests = totals.upstreams.iter().map(|upstream| upstream.max_requests());
     let (smallest, sum) = (requests.clone().min().unwrap_or(1), requests.fold(0, usize::saturating_add));
     let number = |written: Option<u32>| written.map(|written| written as usize);
-    let mut share_of = |name: &str, written: Option<usize>, all: usize, divisor: usize| Share {
-        client: at_least_1(name, written, Share::fraction(all, divisor)),
+    let mut share_of = |name: &str, written: Option<usize>, all: usize, divisor: usize| ResourceLimit {
+        client: at_least_1(name, written, ResourceLimit::fraction(all, divisor)),
         all,
     };
     let buffered_bytes =
@@ -312,7 +323,7 @@ fn client_limits(
         requests: share("requests", raw.requests, totals.max_requests, 2),
         request_bodies: share("request_bodies", raw.request_bodies, totals.max_request_bodies, 4),
         upgrades: share("upgrades", raw.upgrades, totals.max_upgrades, 2),
-        upstream_connections: Share {
+        upstream_connections: ResourceLimit {
             // requests that wait for a connection in the fair queue count too
             all: sum.saturating_add(sum / 4).saturating_add(16),
             ..share("upstream_connections", raw.upstream_connections, smallest, 4)
@@ -343,10 +354,10 @@ fn loopback() -> Vec<IpNet> {
         .collect()
 }
 
-pub fn duration(written: Option<As<Duration>>, default_seconds: u64) -> Duration {
+pub fn duration(written: Option<AsText<Duration>>, default_seconds: u64) -> Duration {
     written.map_or(Duration::from_secs(default_seconds), |duration| duration.0)
 }
 
-pub fn positive(written: Option<As<Positive>>, default_seconds: u64) -> Duration {
+pub fn positive(written: Option<AsText<Positive>>, default_seconds: u64) -> Duration {
     written.map_or(Duration::from_secs(default_seconds), |duration| duration.0.0)
 }

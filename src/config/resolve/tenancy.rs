@@ -3,16 +3,16 @@
 use std::{collections::HashMap, path::Path, time::Duration};
 
 use super::{
-    Scope,
+    DocumentContext,
     server::{duration, positive},
 };
 use crate::{
     config::{
-        document::Key,
-        model::{Profile, Tenancy, Watch},
+        document::KeyPath,
+        model::{FileWatchMode, PortalProfile, TenancySettings},
         raw::{
             self,
-            text::{As, Text},
+            text_form::{AsText, TextForm},
             values::name::HostName,
         },
     },
@@ -20,21 +20,21 @@ use crate::{
 };
 
 pub fn tenancy(
-    raw: raw::tenancy::Tenancy,
-    profile: Profile,
+    raw: raw::tenancy::TenancySection,
+    profile: PortalProfile,
     portal_host: Option<&str>,
-    key: &Key,
-    scope: &mut Scope<'_>,
-) -> Tenancy {
+    key: &KeyPath,
+    scope: &mut DocumentContext<'_>,
+) -> TenancySettings {
     let folder = match raw.folder {
-        Some(As(folder)) => scope.path(&key.name("folder"), &folder.0),
-        None => scope.path(&key.name("folder"), Path::new("tenants")),
+        Some(AsText(folder)) => scope.resolve_path(&key.name("folder"), &folder.0),
+        None => scope.resolve_path(&key.name("folder"), Path::new("tenants")),
     };
     let mut hosts = HashMap::new();
-    for (written, As(tenant)) in raw.hosts.unwrap_or_default() {
+    for (written, AsText(tenant)) in raw.hosts.unwrap_or_default() {
         let key = key.name("hosts").name(&written);
-        match HostName::read(&written) {
-            Err(problem) => scope.mistake(&key, problem, &format!("write {}", HostName::WHAT)),
+        match HostName::from_text(&written) {
+            Err(problem) => scope.mistake(&key, problem, &format!("write {}", HostName::EXPECTED)),
             Ok(host) => {
                 if hosts.insert(host.0, tenant).is_some() {
                     scope.mistake(&key, "this host name is here twice, in another case", "keep one");
@@ -49,7 +49,7 @@ pub fn tenancy(
     {
         scope.mistake(
             &key.name("claimable_hosts").item(index),
-            "any host would include the portal's own, and nothing says which that is",
+            "any host would include the portal's own, which is not configured",
             "set server.public_url, or write suffixes such as \".tenants.example.com\"",
         );
     }
@@ -59,15 +59,19 @@ pub fn tenancy(
         scope.mistake(&key.name("capacity"), format!("{capacity} is out of range"), remedy);
     }
     let poll_key = key.name("poll_interval");
-    if let Some(As(interval)) = &raw.poll_interval
+    if let Some(AsText(interval)) = &raw.poll_interval
         && interval.0 < Duration::from_millis(50)
     {
-        scope.mistake(&poll_key, "that often would only heat the processor", "write at least \"50ms\"");
+        scope.mistake(&poll_key, "this interval is too short", "write at least \"50ms\"");
     }
     let watch = match raw.watch.unwrap_or_default() {
-        raw::tenancy::Watch::Auto => Watch::Auto { poll_interval: positive(raw.poll_interval, 10) },
-        raw::tenancy::Watch::Poll => Watch::Poll { poll_interval: positive(raw.poll_interval, 1) },
-        raw::tenancy::Watch::Off => {
+        raw::tenancy::FileWatchName::Auto => {
+            FileWatchMode::Auto { poll_interval: positive(raw.poll_interval, 10) }
+        }
+        raw::tenancy::FileWatchName::Poll => {
+            FileWatchMode::Poll { poll_interval: positive(raw.poll_interval, 1) }
+        }
+        raw::tenancy::FileWatchName::Off => {
             if raw.poll_interval.is_some() {
                 scope.mistake(
                     &poll_key,
@@ -75,10 +79,10 @@ pub fn tenancy(
                     "remove it, or use watch = \"poll\"",
                 );
             }
-            Watch::Off
+            FileWatchMode::Off
         }
     };
-    Tenancy {
+    TenancySettings {
         folder,
         default_tenant: raw.default_tenant.map_or_else(TenantId::super_tenant, |tenant| tenant.0),
         ttl: positive(raw.ttl, 15 * 60),
@@ -90,6 +94,6 @@ pub fn tenancy(
         claimable_hosts,
         issuers_on_loopback: raw.issuers_on_loopback.unwrap_or(false),
         portal_host: portal_host.map(str::to_owned),
-        selection_page: raw.selection_page.unwrap_or(profile == Profile::Wso2Apim),
+        selection_page: raw.selection_page.unwrap_or(profile == PortalProfile::Wso2Apim),
     }
 }

@@ -1,4 +1,4 @@
-//! What is published says what the code does.
+//! The published schemas and reference match the code.
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf};
 
@@ -122,7 +122,7 @@ fn reference(title: &str, schema: &Value, text: &mut String) {
 }
 
 #[test]
-fn every_key_says_what_it_does_and_what_it_is_by_default() {
+fn every_key_has_description_and_default() {
     for key in [deployment(), tenant_conf()].iter().flat_map(keys) {
         assert!(key.effect.ends_with('.'), "{key:?}");
         assert!(!key.form.contains("anything"), "{key:?}");
@@ -160,7 +160,7 @@ fn documented_defaults_are_in_effect() {
 }
 
 #[test]
-fn the_sample_names_every_key_and_its_commented_defaults_are_the_defaults() {
+fn sample_names_every_key_with_its_default() {
     let text = fs::read_to_string(project("config/deployment.toml")).unwrap();
     let file = project("config/deployment.toml");
     let plain = load::parse(&text, &file, &BTreeMap::new()).unwrap_or_else(|m| panic!("{m:#?}"));
@@ -185,7 +185,7 @@ fn the_sample_names_every_key_and_its_commented_defaults_are_the_defaults() {
         .collect();
     let examples = examples.join("\n").replace("http://127", "https://127");
     if let Err(mistakes) = load::parse(&examples, &file, &BTreeMap::new()) {
-        // what excludes each other or says one thing twice, and secret files that are not there
+        // keys that exclude or duplicate each other, and secret files that do not exist
         for mistake in mistakes {
             let expected = [
                 "client_secret_file",
@@ -195,7 +195,7 @@ fn the_sample_names_every_key_and_its_commented_defaults_are_the_defaults() {
                 "issuer[0]",
                 "issuer[0].tenant",
             ];
-            let twice = mistake.message.contains("is said twice");
+            let twice = mistake.message.contains("is set twice");
             assert!(twice || expected.iter().any(|key| mistake.key.ends_with(key)), "{mistake}");
         }
     }

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    config::model::{KeySource, Reach},
-    domain::identity::CrossTenant,
+    config::model::{EgressPolicy, KeySource},
+    domain::identity::CrossTenantAccess,
 };
 
 fn file() -> &'static Path {
@@ -61,39 +61,39 @@ fn a_tenants_guards_stand_beside_those_of_the_deployment() {
     let policy = resolve(&settings, &acme(), &parse(&text, file()).unwrap(), 1);
     let patterns: Vec<_> = policy.guards.iter().map(|guard| guard.endpoint.pattern.as_str()).collect();
     assert_eq!(patterns, ["/oauth2/token", "/login"]);
-    assert_eq!(policy.guards.iter().map(|guard| guard.of_tenant).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(policy.guards.iter().map(|guard| guard.is_tenant_defined).collect::<Vec<_>>(), [false, true]);
     // and nothing a tenant writes takes one away
     let none = resolve(&settings, &acme(), &parse(&ours(r#"{"guards": []}"#), file()).unwrap(), 1);
     assert_eq!(none.guards, settings.defaults.guards);
-    // without accounts there is no store to count in, and `check` says so
+    // without accounts there is no store to count in, and `check` reports it
     let off = self::settings("");
-    let told = without_effect(&off, &parse(&text, file()).unwrap());
-    assert!(told.iter().any(|(_, message, _)| message.starts_with("accounts are off")), "{told:?}");
+    let messages = without_effect(&off, &parse(&text, file()).unwrap());
+    assert!(messages.iter().any(|(_, message, _)| message.starts_with("accounts are off")), "{messages:?}");
     assert!(without_effect(&settings, &parse(&text, file()).unwrap()).is_empty());
     assert!(
         mistakes(&ours(r#"{"guards": [{"match": "/x", "user_in": "form"}]}"#))
             .contains("guards[0]: nothing tells")
     );
-    // whoever chooses the words of the answer would guess for free
+    // a client that controls the text of the response could guess without being counted
     for (signs, is_mistaken) in [
         (r#""failed_body": ["Wrong"]"#, true),
         (r#""failed_body": ["Wrong"], "failed_status": [401]"#, true),
         (r#""failed_body": ["Wrong"], "succeeded_redirect": ["/home*"]"#, false),
     ] {
         let text = ours(&format!(r#"{{"guards": [{{"match": "/x", "user_in": "form", {signs}}}]}}"#));
-        let told = parse(&text, file()).map_err(|mistakes| format!("{mistakes:?}"));
-        assert_eq!(told.is_err_and(|told| told.contains("a text alone")), is_mistaken, "{signs}");
+        let messages = parse(&text, file()).map_err(|mistakes| format!("{mistakes:?}"));
+        assert_eq!(messages.is_err_and(|messages| messages.contains("a text alone")), is_mistaken, "{signs}");
     }
 }
 
 #[test]
-fn attack_a_misspelt_key_leaves_no_door_open() {
+fn attack_misspelt_key_leaves_tenant_anonymous() {
     for name in
         ["EnableAnonymus", "enableAnonymous", "ENABLEANONYMOUS", "EnableAnonimous", "Enable-Anonymous"]
     {
-        let told = mistakes(&format!("{{\"{name}\": false}}"));
+        let message = mistakes(&format!("{{\"{name}\": false}}"));
         let expected = format!("t:1:2: {name}: this key has no effect (did you mean `EnableAnonymous`?)");
-        assert_eq!(told, expected);
+        assert_eq!(message, expected);
     }
     for name in ["EnableMonetization", "EnableRecommendation", "Anonymous", "EnableAll", "AnonymousUsers"] {
         assert_eq!(mistakes(&format!("{{\"{name}\": false}}")), "", "{name} is WSO2's business");
@@ -134,7 +134,7 @@ fn mistakes_have_a_place() {
 }
 
 #[test]
-fn what_is_no_tenant_file_is_a_mistake() {
+fn rejects_documents_that_are_not_a_tenant_file() {
     for (text, told) in [
         ("", "t:1:1: not JSON"),
         ("[]", "t: not a JSON object"),
@@ -152,7 +152,7 @@ fn what_is_no_tenant_file_is_a_mistake() {
 }
 
 #[test]
-fn duplicate_key_smuggling() {
+fn attack_duplicate_key_smuggling() {
     for text in [
         "{\"EnableAnonymous\": false, \"EnableAnonymous\": true}",
         "{\"Doorward\": {}, \"Doorward\": {}}",
@@ -164,7 +164,7 @@ fn duplicate_key_smuggling() {
 }
 
 #[test]
-fn the_tenants_word_wins_in_both_directions() {
+fn tenant_file_overrides_in_both_directions() {
     for (global, tenant, allowed) in [
         (true, "{}", true),
         (true, "{\"EnableAnonymous\": false}", false),
@@ -184,7 +184,7 @@ fn a_tenant_inherits_what_it_does_not_say() {
          [branding]\nname = \"All\"\naccent = \"#000000\"\n[sign_in]\nurl = \"/global\"",
     );
     let inherits = resolve(&settings, &acme(), &TenantConf::default(), 7);
-    assert_eq!(inherits.cross_tenant, CrossTenant::Everybody);
+    assert_eq!(inherits.cross_tenant, CrossTenantAccess::AnyTenant);
     assert_eq!(inherits.token_cookie.as_deref(), Some("T"));
     assert_eq!(inherits.cors_allowed_origins, ["https://a"]);
     assert_eq!((inherits.sign_in.url.as_str(), inherits.generation), ("/global", 7));
@@ -199,7 +199,7 @@ fn a_tenant_inherits_what_it_does_not_say() {
     let conf = parse(&own, file()).unwrap();
     let differs = resolve(&settings, &acme(), &conf, 8);
     assert_eq!(conf.hosts, ["dev.acme.com"]);
-    assert_eq!(differs.cross_tenant, CrossTenant::Nobody);
+    assert_eq!(differs.cross_tenant, CrossTenantAccess::OwnTenantOnly);
     assert!(differs.cors_allowed_origins.is_empty());
     assert_eq!(differs.sign_in.url, "https://idp/");
     assert_eq!(differs.branding.name.as_deref(), Some("Acme"));
@@ -209,15 +209,15 @@ fn a_tenant_inherits_what_it_does_not_say() {
 
 #[test]
 fn attack_session_theft_by_a_tenants_token_cookie() {
-    let told = mistakes(&ours("{\"token_cookie\": \"JSESSIONID\"}"));
-    assert!(told.contains("there is no key `token_cookie` here"), "{told}");
+    let message = mistakes(&ours("{\"token_cookie\": \"JSESSIONID\"}"));
+    assert!(message.contains("there is no key `token_cookie` here"), "{message}");
     let settings = settings("[access]\ntoken_cookie = \"T\"");
     let policy = resolve(&settings, &acme(), &TenantConf::default(), 1);
     assert_eq!(policy.token_cookie.as_deref(), Some("T"));
 }
 
 #[test]
-fn path_traversal_out_of_the_tenants_folder() {
+fn attack_path_traversal_out_of_the_tenants_folder() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("acme.com");
     fs::create_dir_all(folder.join("..data")).unwrap();
@@ -243,8 +243,11 @@ fn path_traversal_out_of_the_tenants_folder() {
     let absolute = root.path().join("outside").display().to_string();
     for key in ["client_secret_file", "jwks_file", "ca_file"] {
         for path in ["../outside", "a/../../outside", "leads-out", "/etc/passwd", absolute.as_str()] {
-            let told = read(key, path).unwrap_err();
-            assert!(told[0].message.contains("outside of the tenant's folder"), "{key} {path}: {told:?}");
+            let messages = read(key, path).unwrap_err();
+            assert!(
+                messages[0].message.contains("outside of the tenant's folder"),
+                "{key} {path}: {messages:?}"
+            );
         }
         for path in ["..data/inside", "./leads-in"] {
             assert!(read(key, path).is_ok(), "{key} {path}");
@@ -253,13 +256,13 @@ fn path_traversal_out_of_the_tenants_folder() {
 }
 
 #[test]
-fn a_closed_tenant_is_closed_however_open_the_deployment_is() {
+fn closed_policy_ignores_deployment_settings() {
     let problem = Mistake::whole(file(), "unreadable", "");
     let open = settings("[apim.devportal]\nenable_anonymous_mode = true\n[access]\ncross_tenant = true");
-    let policy = closed(&open, &acme(), problem.clone(), &Set::nothing(), 3);
+    let policy = closed_policy(&open, &acme(), problem.clone(), &TenantOverrides::none(), 3);
     assert!(!policy.anonymous);
-    // its file may have welcomed fewer
-    assert_eq!(policy.cross_tenant, CrossTenant::Nobody);
+    // its file may have accepted fewer tenants
+    assert_eq!(policy.cross_tenant, CrossTenantAccess::OwnTenantOnly);
     assert_eq!(policy.problem, Some(problem));
 }
 
@@ -283,14 +286,14 @@ proptest! {
     }
 }
 
-/// What `domain::route` says of a path under this tenant's policy.
-fn access_of(policy: &TenantPolicy, path: &str) -> crate::domain::route::Access {
+/// The access level of a path under this tenant's policy.
+fn access_of(policy: &TenantPolicy, path: &str) -> crate::domain::route::AccessLevel {
     policy.routes.classify("GET", path).access
 }
 
 #[test]
-fn a_tenants_rule_wins_over_deployment_toml_and_that_over_the_profile() {
-    use crate::domain::route::Access::{Anonymous, Open, SignedIn};
+fn tenant_rule_overrides_deployment_overrides_profile() {
+    use crate::domain::route::AccessLevel::{Anonymous, Open, SignedIn};
 
     let settings = settings(
         "[[access.route]]\nmatch = \"/a\"\naccess = \"open\"\n[[access.route]]\nmatch = \"/b\"\naccess = \"open\"\n\
@@ -313,7 +316,7 @@ fn a_tenants_rule_wins_over_deployment_toml_and_that_over_the_profile() {
 
 #[test]
 fn no_rule_locks_the_sign_in_page() {
-    use crate::domain::route::Access::{Open, SignedIn};
+    use crate::domain::route::AccessLevel::{Open, SignedIn};
 
     let settings = settings(
         "[[access.route]]\nmatch = \"/**\"\naccess = \"signed-in\"\n\
@@ -337,7 +340,7 @@ fn no_rule_locks_the_sign_in_page() {
 
 #[test]
 fn attack_a_tenants_rules_open_the_rest_of_the_server() {
-    use crate::domain::route::Access::{Open, SignedIn};
+    use crate::domain::route::AccessLevel::{Open, SignedIn};
 
     let settings = settings("[[access.route]]\nmatch = \"POST /devportal/orders\"\naccess = \"signed-in\"");
     let conf = ours(
@@ -356,10 +359,10 @@ fn attack_a_tenants_rules_open_the_rest_of_the_server() {
     // what is not kept for users it may open
     assert_eq!(access_of(&policy, "/devportal/orders"), Open);
     assert_eq!(access_of(&policy, "/devportal/terms"), Open);
-    let told: Vec<_> =
+    let message: Vec<_> =
         without_effect(&settings, &conf).into_iter().map(|(key, ..)| key.to_string()).collect();
     assert_eq!(
-        told,
+        message,
         [
             "Doorward.routes[0].access",
             "Doorward.routes[1].access",
@@ -371,7 +374,7 @@ fn attack_a_tenants_rules_open_the_rest_of_the_server() {
 
 /// One tenant has accounts, the others the sign-in that deployment.toml names.
 #[test]
-fn a_tenant_may_name_doorwards_own_sign_in_page_where_there_are_accounts() {
+fn tenant_may_use_own_sign_in_page_if_accounts_are_enabled() {
     let url = "/.doorward/sign-in?tenant={tenant}&to={return_path}";
     let conf = parse(&ours(&format!(r#"{{"sign_in": {{"url": "{url}"}}}}"#)), file()).unwrap();
     let accounts = |on: bool| {
@@ -380,9 +383,11 @@ fn a_tenant_may_name_doorwards_own_sign_in_page_where_there_are_accounts() {
         ))
     };
     assert_eq!(without_effect(&accounts(true), &conf), []);
-    let told = without_effect(&accounts(false), &conf);
+    let messages = without_effect(&accounts(false), &conf);
     assert!(
-        told.len() == 1 && told[0].1.contains("accounts are off") && told[0].2.contains("[accounts]"),
-        "{told:?}"
+        messages.len() == 1
+            && messages[0].1.contains("accounts are off")
+            && messages[0].2.contains("[accounts]"),
+        "{messages:?}"
     );
 }

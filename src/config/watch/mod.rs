@@ -1,8 +1,8 @@
-//! File events: folders are watched, never files, and every event is only a hint to look again.
+//! File events: folders are watched, never files, and every event is only a hint to check again.
 
-mod files;
+mod file_watcher;
 mod mounts;
-mod trail;
+mod symlink_chain;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,94 +17,100 @@ use notify::{
     event::{AccessKind, AccessMode},
 };
 
-pub use files::{FilesWatch, watch_files};
+pub use file_watcher::{FileWatcher, watch_files};
 pub use mounts::single_file_mounts;
-pub use trail::Trail;
+pub use symlink_chain::SymlinkChain;
 
 /// Events come in bursts (truncate, write, write, close, rename): this long is waited for the rest of one.
 pub const DEBOUNCE: Duration = Duration::from_millis(40);
-/// An editor that renames over leaves a moment without a file, and a writer one with half a file. What looks worse than
-/// before is believed only if it is still so after this.
-pub const SETTLE: Duration = Duration::from_millis(100);
-/// With events lost, what is loaded is looked at this often at least.
+/// An editor that renames over leaves a moment without a file, and a writer one with half a file. A worse state than
+/// before is accepted only if it persists for this long.
+pub const STABILITY_DELAY: Duration = Duration::from_millis(100);
+/// The maximum poll interval while events are lost.
 pub const FALLBACK_POLL: Duration = Duration::from_secs(5);
 /// How often a watcher that failed is tried again.
-pub const RETRY: Duration = Duration::from_mins(1);
+pub const WATCHER_RETRY: Duration = Duration::from_mins(1);
 
-/// What the watcher's thread has to say.
+/// Messages of the watcher's thread.
 #[derive(Debug)]
-pub enum Signal {
+pub enum FileEvent {
     Changed(PathBuf),
-    /// Events were lost: look at everything.
+    /// Events were lost: check everything.
     Overflow,
-    /// The watcher is of no more use.
+    /// The watcher has failed.
     Failed(String),
 }
 
-/// A watcher and, for each key, the points on the way to what the key stands for.
-pub struct PathWatch<K> {
+/// A watcher and, for each key, the directory entries of its symlink chain.
+pub struct PathWatcher<K> {
     watcher: RecommendedWatcher,
-    keys: HashMap<K, Armed>,
-    points: HashMap<PathBuf, HashSet<K>>,
+    paths: HashMap<K, WatchedPath>,
+    entries: HashMap<PathBuf, HashSet<K>>,
     /// Watched folders and how many keys need each.
     folders: HashMap<PathBuf, usize>,
 }
 
-struct Armed {
-    points: Vec<PathBuf>,
+struct WatchedPath {
+    entries: Vec<PathBuf>,
     folders: Vec<PathBuf>,
 }
 
-impl<K: Clone + Eq + Hash> PathWatch<K> {
+impl<K: Clone + Eq + Hash> PathWatcher<K> {
     /// `send` is called on the watcher's own thread and must neither block nor call back into this watch.
-    pub fn start(send: impl Fn(Signal) + Send + 'static) -> notify::Result<Self> {
+    pub fn start(send: impl Fn(FileEvent) + Send + 'static) -> notify::Result<Self> {
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| match event {
-            Ok(event) if event.need_rescan() => send(Signal::Overflow),
-            Ok(event) if matters(event.kind) => {
-                event.paths.into_iter().for_each(|path| send(Signal::Changed(path)));
+            Ok(event) if event.need_rescan() => send(FileEvent::Overflow),
+            Ok(event) if is_relevant(event.kind) => {
+                event.paths.into_iter().for_each(|path| send(FileEvent::Changed(path)));
             }
             Ok(_) => {}
-            Err(error) => send(Signal::Failed(error.to_string())),
+            Err(error) => send(FileEvent::Failed(error.to_string())),
         })?;
-        Ok(Self { watcher, keys: HashMap::new(), points: HashMap::new(), folders: HashMap::new() })
+        Ok(Self { watcher, paths: HashMap::new(), entries: HashMap::new(), folders: HashMap::new() })
     }
 
-    /// Watches the way of `key`, and `inside` it where that is a folder whose entries count. `again`: a folder on the way
-    /// may be another one than before under the same name.
-    pub fn arm(&mut self, key: &K, trail: Trail, inside: bool, again: bool) -> notify::Result<()> {
-        let mut folders = trail.folders();
-        if inside && !folders.contains(&trail.end) {
-            folders.push(trail.end);
+    /// Watches the symlink chain of `key`, with `watch_children` also its target's entries. `rewatch`: a folder of the chain
+    /// may have been replaced under the same name.
+    pub fn arm(
+        &mut self,
+        key: &K,
+        chain: SymlinkChain,
+        watch_children: bool,
+        rewatch: bool,
+    ) -> notify::Result<()> {
+        let mut folders = chain.watched_folders();
+        if watch_children && !folders.contains(&chain.target) {
+            folders.push(chain.target);
         }
         let mut outcome = Ok(());
         for folder in &folders {
-            let users = self.folders.entry(folder.clone()).or_default();
-            *users += 1;
-            if (*users == 1 || again)
-                && let Err(error) = watch(&mut self.watcher, folder)
-                && !vanished(&error)
+            let user_count = self.folders.entry(folder.clone()).or_default();
+            *user_count += 1;
+            if (*user_count == 1 || rewatch)
+                && let Err(error) = watch_folder(&mut self.watcher, folder)
+                && !is_missing_folder(&error)
             {
                 outcome = Err(error);
             }
         }
-        for point in &trail.points {
-            self.points.entry(point.clone()).or_default().insert(key.clone());
+        for point in &chain.entries {
+            self.entries.entry(point.clone()).or_default().insert(key.clone());
         }
-        let armed = Armed { points: trail.points, folders };
-        if let Some(old) = self.keys.insert(key.clone(), armed) {
+        let armed = WatchedPath { entries: chain.entries, folders };
+        if let Some(old) = self.paths.insert(key.clone(), armed) {
             self.release(key, old);
         }
         outcome
     }
 
     pub fn disarm(&mut self, key: &K) {
-        if let Some(old) = self.keys.remove(key) {
+        if let Some(old) = self.paths.remove(key) {
             self.release(key, old);
         }
     }
 
     pub fn is_armed(&self, key: &K) -> bool {
-        self.keys.contains_key(key)
+        self.paths.contains_key(key)
     }
 
     /// Folders under watch.
@@ -112,21 +118,21 @@ impl<K: Clone + Eq + Hash> PathWatch<K> {
         self.folders.len()
     }
 
-    /// Whose way leads over `path`.
+    /// The keys whose symlink chain includes `path`.
     pub fn affected(&self, path: &Path) -> impl Iterator<Item = &K> {
-        self.points.get(path).into_iter().flatten()
+        self.entries.get(path).into_iter().flatten()
     }
 
-    fn release(&mut self, key: &K, old: Armed) {
-        let kept = self.keys.get(key);
-        for point in old.points {
-            if kept.is_some_and(|armed| armed.points.contains(&point)) {
+    fn release(&mut self, key: &K, old: WatchedPath) {
+        let remaining = self.paths.get(key);
+        for point in old.entries {
+            if remaining.is_some_and(|armed| armed.entries.contains(&point)) {
                 continue;
             }
-            if let Some(keys) = self.points.get_mut(&point) {
+            if let Some(keys) = self.entries.get_mut(&point) {
                 keys.remove(key);
                 if keys.is_empty() {
-                    self.points.remove(&point);
+                    self.entries.remove(&point);
                 }
             }
         }
@@ -144,21 +150,21 @@ impl<K: Clone + Eq + Hash> PathWatch<K> {
 }
 
 /// notify panics when its own thread has ended; that costs events, not the request that happened to notice.
-fn watch(watcher: &mut RecommendedWatcher, folder: &Path) -> notify::Result<()> {
+fn watch_folder(watcher: &mut RecommendedWatcher, folder: &Path) -> notify::Result<()> {
     catch_unwind(AssertUnwindSafe(|| watcher.watch(folder, RecursiveMode::NonRecursive)))
         .unwrap_or_else(|_| Err(notify::Error::generic("the watcher's thread has ended")))
 }
 
 /// Our own reading makes events too; answering those would never end.
-fn matters(kind: EventKind) -> bool {
+fn is_relevant(kind: EventKind) -> bool {
     match kind {
         EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
         _ => true,
     }
 }
 
-/// A folder that went away between the walk and the watch: its parent is watched and tells when it is back.
-fn vanished(error: &notify::Error) -> bool {
+/// A folder that went away between the walk and the watch: its parent is watched and reports its return.
+fn is_missing_folder(error: &notify::Error) -> bool {
     match &error.kind {
         ErrorKind::PathNotFound => true,
         ErrorKind::Io(error) => {

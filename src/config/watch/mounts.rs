@@ -1,4 +1,4 @@
-//! Files that are mounted one by one (`subPath` in Kubernetes, `-v file:file` in Docker): no event tells of an edit, and a
+//! Files that are mounted one by one (`subPath` in Kubernetes, `-v file:file` in Docker): no event reports an edit, and a
 //! file that was renamed over outside never arrives at all.
 
 use std::{
@@ -11,20 +11,21 @@ use std::{
 /// Those of `files`, and of the files below `folders`, that are mount points of their own.
 pub fn single_file_mounts<'a>(files: impl IntoIterator<Item = &'a Path>, folders: &[&Path]) -> Vec<PathBuf> {
     let table = fs::read("/proc/self/mountinfo").unwrap_or_default();
-    let files: Vec<PathBuf> = files.into_iter().map(real).collect();
-    let folders: Vec<PathBuf> = folders.iter().map(|folder| real(folder)).collect();
-    let mut found: Vec<PathBuf> =
-        mount_points(&table).filter(|point| concerns(point, &files, &folders) && point.is_file()).collect();
+    let files: Vec<PathBuf> = files.into_iter().map(canonical).collect();
+    let folders: Vec<PathBuf> = folders.iter().map(|folder| canonical(folder)).collect();
+    let mut found: Vec<PathBuf> = mount_points(&table)
+        .filter(|point| is_relevant_mount(point, &files, &folders) && point.is_file())
+        .collect();
     found.sort_unstable();
     found.dedup();
     found
 }
 
-fn real(path: &Path) -> PathBuf {
+fn canonical(path: &Path) -> PathBuf {
     fs::canonicalize(path).or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
 }
 
-fn concerns(point: &Path, files: &[PathBuf], folders: &[PathBuf]) -> bool {
+fn is_relevant_mount(point: &Path, files: &[PathBuf], folders: &[PathBuf]) -> bool {
     files.iter().any(|file| file == point)
         || folders.iter().any(|folder| point != folder && point.starts_with(folder))
 }
@@ -32,11 +33,11 @@ fn concerns(point: &Path, files: &[PathBuf], folders: &[PathBuf]) -> bool {
 /// The fifth field of each line of `proc_pid_mountinfo(5)`.
 fn mount_points(table: &[u8]) -> impl Iterator<Item = PathBuf> + '_ {
     let lines = table.split(|byte| *byte == b'\n');
-    lines.filter_map(|line| line.split(|byte| *byte == b' ').nth(4)).map(unescaped)
+    lines.filter_map(|line| line.split(|byte| *byte == b' ').nth(4)).map(unescape)
 }
 
 /// Blanks and backslashes are written as three octal digits.
-fn unescaped(written: &[u8]) -> PathBuf {
+fn unescape(written: &[u8]) -> PathBuf {
     let mut bytes = Vec::with_capacity(written.len());
     let mut rest = written;
     while let Some((first, after)) = rest.split_first() {
@@ -72,11 +73,13 @@ mod tests {
     }
 
     #[test]
-    fn a_mounted_folder_is_well_and_a_mounted_file_is_not() {
+    fn reports_single_file_mounts_only() {
         let file = PathBuf::from("/etc/doorward/deployment.toml");
         let folder = PathBuf::from("/etc/doorward/tenants");
         let found: Vec<_> = mount_points(TABLE)
-            .filter(|point| concerns(point, std::slice::from_ref(&file), std::slice::from_ref(&folder)))
+            .filter(|point| {
+                is_relevant_mount(point, std::slice::from_ref(&file), std::slice::from_ref(&folder))
+            })
             .collect();
         assert_eq!(found, [file, folder.join("acme.com/tenant-conf.json")]);
     }

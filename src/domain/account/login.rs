@@ -1,8 +1,8 @@
-//! By what somebody may be found who signs in: WSO2's multi attribute login.
+//! Attributes that identify an account at sign-in: WSO2's multi-attribute login.
 
 use std::sync::Arc;
 
-/// What may be typed in place of a user name.
+/// An attribute that is accepted instead of the user name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginAttribute {
     Username,
@@ -14,7 +14,7 @@ pub enum LoginAttribute {
 impl LoginAttribute {
     pub const ALL: [Self; 3] = [Self::Username, Self::Email, Self::Mobile];
 
-    /// WSO2's name of it.
+    /// The WSO2 claim URI.
     pub const fn claim(self) -> &'static str {
         match self {
             Self::Username => "http://wso2.org/claims/username",
@@ -23,33 +23,37 @@ impl LoginAttribute {
         }
     }
 
-    pub fn of_claim(uri: &str) -> Option<Self> {
+    pub fn from_claim(uri: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|attribute| attribute.claim() == uri)
     }
 }
 
-/// Which of them a tenant allows.
+/// The login attributes that a tenant allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginAttributes {
-    /// Off: user names only, whatever is listed.
-    pub several: bool,
-    pub listed: Arc<[LoginAttribute]>,
+    /// If `false`, only the user name is accepted, whatever `attributes` contains.
+    pub multi_attribute: bool,
+    pub attributes: Arc<[LoginAttribute]>,
 }
 
 impl Default for LoginAttributes {
     fn default() -> Self {
-        Self { several: true, listed: [LoginAttribute::Username, LoginAttribute::Email].into() }
+        Self { multi_attribute: true, attributes: [LoginAttribute::Username, LoginAttribute::Email].into() }
     }
 }
 
 impl LoginAttributes {
-    pub fn allow(&self, attribute: LoginAttribute) -> bool {
-        if self.several { self.listed.contains(&attribute) } else { attribute == LoginAttribute::Username }
+    pub fn allows(&self, attribute: LoginAttribute) -> bool {
+        if self.multi_attribute {
+            self.attributes.contains(&attribute)
+        } else {
+            attribute == LoginAttribute::Username
+        }
     }
 }
 
-/// A phone number without what people put between its digits; `None` for what is none.
-pub fn phone(written: &str) -> Option<String> {
+/// A phone number without separators; `None` if the text is not a phone number.
+pub fn normalize_phone(written: &str) -> Option<String> {
     let plain: String = written.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '.' | '/')).collect();
     let digits = plain.strip_prefix('+').unwrap_or(&plain);
     let is_number = (4..=20).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
@@ -68,11 +72,11 @@ mod tests {
             (true, &[Mobile], [false, false, true]),
             (false, &[Email, Mobile], [true, false, false]),
         ] {
-            let attributes = LoginAttributes { several, listed: listed.into() };
-            assert_eq!(LoginAttribute::ALL.map(|attribute| attributes.allow(attribute)), allowed);
+            let attributes = LoginAttributes { multi_attribute: several, attributes: listed.into() };
+            assert_eq!(LoginAttribute::ALL.map(|attribute| attributes.allows(attribute)), allowed);
         }
         for attribute in LoginAttribute::ALL {
-            assert_eq!(LoginAttribute::of_claim(attribute.claim()), Some(attribute));
+            assert_eq!(LoginAttribute::from_claim(attribute.claim()), Some(attribute));
         }
     }
 
@@ -91,7 +95,7 @@ mod tests {
             ("١٢٣٤", None),
             ("123456789012345678901", None),
         ] {
-            assert_eq!(phone(written).as_deref(), plain, "{written}");
+            assert_eq!(normalize_phone(written).as_deref(), plain, "{written}");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Somebody who can sign in here: an account of one tenant, and what is known about its owner.
+//! The account of one user in one tenant, with its profile.
 
-pub mod alike;
+pub mod confusable;
 pub mod login;
 pub mod names;
 
@@ -11,10 +11,10 @@ pub use names::{BadLoginName, LoginName};
 
 use super::tenant::TenantId;
 
-/// The user store of accounts that name none.
+/// The default user store.
 pub const PRIMARY: &str = "PRIMARY";
 
-/// Names an account for ever, also when its owner is renamed: 32 lower hex digits.
+/// Permanent id of an account, independent of its user name: 32 lower-case hex digits.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountId(Arc<str>);
 
@@ -23,7 +23,7 @@ pub struct AccountId(Arc<str>);
 pub struct BadAccountId;
 
 impl AccountId {
-    /// Of 16 random bytes.
+    /// From 16 random bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(hex(&bytes).into())
     }
@@ -63,14 +63,14 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// What is kept of an account, without its password and without the count of wrong guesses.
+/// The stored data of an account, without its password and its lockout counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     pub id: AccountId,
     pub tenant: TenantId,
     /// `PRIMARY`, or the name of the directory the account was imported from.
     pub user_store: String,
-    /// As its owner writes it; how it is compared is `names::canonical`.
+    /// As entered; compared in the form of `names::canonical`.
     pub username: String,
     pub email: Option<String>,
     pub mobile: Option<String>,
@@ -89,14 +89,14 @@ pub struct Account {
 }
 
 impl Account {
-    /// Whether anybody may use it at all, whatever the password: not locked by an administrator, nor disabled where the
-    /// tenant has disabled accounts stay out.
-    pub fn is_open(&self, disabled_stay_out: bool) -> bool {
-        !(self.disabled && disabled_stay_out) && self.admin_lock.is_none()
+    /// Whether the account can be used at all: not locked by an administrator, nor disabled in a tenant
+    /// that rejects disabled accounts.
+    pub fn allows_login(&self, reject_disabled_accounts: bool) -> bool {
+        !(self.disabled && reject_disabled_accounts) && self.admin_lock.is_none()
     }
 }
 
-/// A lock that no time opens: somebody decided, somebody has to take it back.
+/// A lock without an expiry: an administrator sets and removes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdminLock {
     pub reason: LockedReason,
@@ -143,19 +143,19 @@ impl LockedReason {
     }
 }
 
-/// A password as it is kept: a salted hash with the name of its method in front. Never printed.
+/// A stored password: a salted hash, prefixed with the name of its method. `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredPassword(String);
 
 impl StoredPassword {
-    /// What no method makes and no password matches.
+    /// A value that no hash method produces and no password matches.
     const UNUSABLE: &str = "!";
 
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// Of an account whose owner has yet to choose a password.
+    /// For an account without a password.
     pub fn unusable() -> Self {
         Self(Self::UNUSABLE.to_owned())
     }
@@ -186,12 +186,12 @@ pub struct NewAccount {
     pub must_change_password: bool,
     pub disabled: bool,
     pub admin_lock: Option<AdminLock>,
-    pub profile: Profile,
+    pub profile: UserProfile,
 }
 
-/// What an administrator may change about an account at any time.
+/// The attributes of an account that an administrator may change at any time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Profile {
+pub struct UserProfile {
     pub email: Option<String>,
     pub mobile: Option<String>,
     pub given_name: Option<String>,
@@ -201,36 +201,36 @@ pub struct Profile {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadProfile {
+pub enum InvalidUserProfile {
     #[error("not an e-mail address")]
     Email,
     #[error("a name, number or role has a control character or is longer than 1024 bytes")]
     Text,
 }
 
-impl Profile {
-    /// Whether all of it can be kept and shown. Gives the e-mail address as it is compared.
-    pub fn check(&self) -> Result<Option<String>, BadProfile> {
+impl UserProfile {
+    /// Checks that all values can be stored and displayed. Returns the canonical e-mail address.
+    pub fn validate(&self) -> Result<Option<String>, InvalidUserProfile> {
         let shown = [&self.mobile, &self.given_name, &self.family_name].into_iter().flatten();
         let texts = shown.chain(&self.roles).chain(self.claims.keys()).chain(self.claims.values());
         for text in texts {
             if text.len() > 1024 || text.chars().any(char::is_control) {
-                return Err(BadProfile::Text);
+                return Err(InvalidUserProfile::Text);
             }
         }
         let Some(email) = &self.email else { return Ok(None) };
-        let email = names::canonical(email).map_err(|_| BadProfile::Email)?;
-        // what delivers mail decides on the rest
+        let email = names::canonical(email).map_err(|_| InvalidUserProfile::Email)?;
+        // the mail server validates the rest
         let parts = email.rsplit_once('@').filter(|(user, host)| !user.is_empty() && !host.is_empty());
         if parts.is_none() || email.contains(char::is_whitespace) {
-            return Err(BadProfile::Email);
+            return Err(InvalidUserProfile::Email);
         }
         Ok(Some(email))
     }
 }
 
 impl NewAccount {
-    /// With a password and nothing else, in the primary user store.
+    /// An account in the primary user store with a password and an empty profile.
     pub fn new(
         id: AccountId,
         tenant: TenantId,
@@ -246,7 +246,7 @@ impl NewAccount {
             must_change_password: false,
             disabled: false,
             admin_lock: None,
-            profile: Profile::default(),
+            profile: UserProfile::default(),
         }
     }
 }
@@ -276,26 +276,27 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_is_kept_only_if_it_can_be_shown() {
-        let with_email = |email: &str| Profile { email: Some(email.to_owned()), ..Profile::default() };
+    fn rejects_profiles_with_control_characters_or_long_values() {
+        let with_email =
+            |email: &str| UserProfile { email: Some(email.to_owned()), ..UserProfile::default() };
         for (email, compared) in [
             ("Alex@Example.org", Ok(Some("alex@example.org".to_owned()))),
             (" alex@example.org ", Ok(Some("alex@example.org".to_owned()))),
-            ("alex", Err(BadProfile::Email)),
-            ("@example.org", Err(BadProfile::Email)),
-            ("alex@", Err(BadProfile::Email)),
-            ("a lex@example.org", Err(BadProfile::Email)),
-            ("alex@example.org\r\nBcc: all@example.org", Err(BadProfile::Email)),
-            ("", Err(BadProfile::Email)),
+            ("alex", Err(InvalidUserProfile::Email)),
+            ("@example.org", Err(InvalidUserProfile::Email)),
+            ("alex@", Err(InvalidUserProfile::Email)),
+            ("a lex@example.org", Err(InvalidUserProfile::Email)),
+            ("alex@example.org\r\nBcc: all@example.org", Err(InvalidUserProfile::Email)),
+            ("", Err(InvalidUserProfile::Email)),
         ] {
-            assert_eq!(with_email(email).check(), compared, "{email:?}");
+            assert_eq!(with_email(email).validate(), compared, "{email:?}");
         }
-        let named = |name: &str| Profile { given_name: Some(name.to_owned()), ..Profile::default() };
-        assert_eq!(named("Zoë").check(), Ok(None));
-        assert_eq!(named("Zo\0").check(), Err(BadProfile::Text));
-        assert_eq!(named(&"a".repeat(1025)).check(), Err(BadProfile::Text));
-        let roles = Profile { roles: vec!["Internal/\nsystem".to_owned()], ..Profile::default() };
-        assert_eq!(roles.check(), Err(BadProfile::Text));
+        let named = |name: &str| UserProfile { given_name: Some(name.to_owned()), ..UserProfile::default() };
+        assert_eq!(named("Zoë").validate(), Ok(None));
+        assert_eq!(named("Zo\0").validate(), Err(InvalidUserProfile::Text));
+        assert_eq!(named(&"a".repeat(1025)).validate(), Err(InvalidUserProfile::Text));
+        let roles = UserProfile { roles: vec!["Internal/\nsystem".to_owned()], ..UserProfile::default() };
+        assert_eq!(roles.validate(), Err(InvalidUserProfile::Text));
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! What somebody types to say who they are: `alex`, `PRIMARY/alex`, `alex@acme.com`, an e-mail address.
+//! Login names as users enter them: `alex`, `PRIMARY/alex`, `alex@acme.com`, an e-mail address.
 //!
-//! Two spellings a person takes for the same name are the same name. A name with an `@` may be read in two ways, as a
-//! whole (an e-mail address, or a user name with an `@` in it) and as a user of the tenant behind the `@`; the whole
-//! comes first, so that nobody's e-mail address can be taken over by a tenant that is named like its domain.
+//! Spellings that users treat as equal are equal. A name with an `@` has two readings: the whole text (an
+//! e-mail address, or a user name with an `@` in it), and a user of the tenant after the `@`. The whole
+//! text has precedence, so that a tenant named like a mail domain cannot take over an e-mail address.
 
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -10,7 +10,7 @@ use super::PRIMARY;
 use crate::domain::tenant::TenantId;
 
 /// No e-mail address is longer.
-const LONGEST: usize = 254;
+const MAX_NAME_BYTES: usize = 254;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadLoginName {
@@ -18,33 +18,33 @@ pub enum BadLoginName {
     Empty,
     #[error("the name is longer than 254 bytes")]
     TooLong,
-    #[error("the name has a character that cannot be seen, or a '/' that does not follow a user store")]
+    #[error("the name has an invisible character, or a '/' that does not follow a user store")]
     Forbidden,
 }
 
-/// Who somebody says they are, in the one form names are compared in.
+/// A login name in canonical form, which is the form that is compared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LoginName {
     pub tenant: TenantId,
     pub user_store: String,
     pub canonical: String,
-    /// The same words not taken apart at the `@`, in the tenant that was asked for.
-    whole: Option<(TenantId, String)>,
+    /// The same text not split at the `@`, in the requested tenant.
+    unsplit: Option<(TenantId, String)>,
 }
 
 impl LoginName {
-    /// Reads what was typed at the door of the tenant `requested`. A part behind the last `@` is a tenant only if it is
-    /// that tenant or one that `is_known`.
+    /// Parses a login name entered at the tenant `requested`. The part after the last `@` is a tenant only
+    /// if it is that tenant or one for which `is_known` returns true.
     pub fn parse(
         written: &str,
         requested: &TenantId,
         is_known: impl Fn(&TenantId) -> bool,
     ) -> Result<Self, BadLoginName> {
-        if written.len() > 4 * LONGEST {
+        if written.len() > 4 * MAX_NAME_BYTES {
             return Err(BadLoginName::TooLong);
         }
         let (user_store, name) = match written.split_once('/') {
-            Some((user_store, name)) => (canonical_store(user_store)?, name),
+            Some((user_store, name)) => (canonical_user_store(user_store)?, name),
             None => (PRIMARY.to_owned(), written),
         };
         let canonical = canonical(name)?;
@@ -53,29 +53,29 @@ impl LoginName {
             && let Ok(tenant) = TenantId::parse(suffix)
             && (tenant == *requested || is_known(&tenant))
         {
-            let (user, whole) = (user.to_owned(), (requested.clone(), canonical.clone()));
-            return Ok(Self { tenant, user_store, canonical: user, whole: Some(whole) });
+            let (user, unsplit) = (user.to_owned(), (requested.clone(), canonical.clone()));
+            return Ok(Self { tenant, user_store, canonical: user, unsplit: Some(unsplit) });
         }
-        Ok(Self { tenant: requested.clone(), user_store, canonical, whole: None })
+        Ok(Self { tenant: requested.clone(), user_store, canonical, unsplit: None })
     }
 
-    /// The names to look for, the first that exists counts: a tenant, and a name as `key` makes it.
+    /// The names to look up in order of precedence: a tenant, and a name in the form of `key`.
     pub fn candidates(&self) -> impl Iterator<Item = (&TenantId, String)> {
-        let whole = self.whole.as_ref().map(|(tenant, name)| (tenant, name.as_str()));
-        whole
+        let unsplit = self.unsplit.as_ref().map(|(tenant, name)| (tenant, name.as_str()));
+        unsplit
             .into_iter()
             .chain([(&self.tenant, self.canonical.as_str())])
             .map(|(tenant, name)| (tenant, key(&self.user_store, name)))
     }
 }
 
-/// The form in which names and e-mail addresses are compared: outer blanks gone, NFKC, lower case.
+/// The canonical form in which names and e-mail addresses are compared: trimmed, NFKC, lower case.
 pub fn canonical(written: &str) -> Result<String, BadLoginName> {
     let written = written.trim();
     if written.is_empty() {
         return Err(BadLoginName::Empty);
     }
-    if written.len() > 4 * LONGEST {
+    if written.len() > 4 * MAX_NAME_BYTES {
         return Err(BadLoginName::TooLong);
     }
     // lower case may need composing again, and what was composed may have a lower case
@@ -85,17 +85,17 @@ pub fn canonical(written: &str) -> Result<String, BadLoginName> {
     if folded.is_empty() {
         return Err(BadLoginName::Empty);
     }
-    if folded.len() > LONGEST {
+    if folded.len() > MAX_NAME_BYTES {
         return Err(BadLoginName::TooLong);
     }
-    if folded.chars().any(|c| c == '/' || cannot_be_seen(c)) {
+    if folded.chars().any(|c| c == '/' || is_invisible(c)) {
         return Err(BadLoginName::Forbidden);
     }
     Ok(folded.to_owned())
 }
 
 /// User stores are named in upper case: ASCII letters, digits, `.`, `-` and `_`.
-pub fn canonical_store(written: &str) -> Result<String, BadLoginName> {
+pub fn canonical_user_store(written: &str) -> Result<String, BadLoginName> {
     let written = written.trim();
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
     if written.is_empty() || written.len() > 64 || !written.bytes().all(allowed) {
@@ -110,9 +110,9 @@ pub fn key(user_store: &str, canonical: &str) -> String {
     if user_store == PRIMARY { canonical.to_owned() } else { format!("{user_store}/{canonical}") }
 }
 
-/// Controls, and what lets one name look like another: invisible, or turning the direction of writing. All that Unicode says may
-/// be ignored (`Default_Ignorable_Code_Point`), and all that a directory overlooks in a name (RFC 4518 §2.2).
-fn cannot_be_seen(c: char) -> bool {
+/// Control characters and invisible characters, which make two names look equal: all of
+/// `Default_Ignorable_Code_Point`, and all that a directory ignores in a name (RFC 4518 §2.2).
+fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
@@ -131,14 +131,14 @@ mod tests {
         TenantId::parse(name).unwrap()
     }
 
-    /// At the door of acme.com, where globex.com is known too.
+    /// Parses at the tenant acme.com, where globex.com is known as well.
     fn read(written: &str) -> Result<Vec<String>, BadLoginName> {
         let name = LoginName::parse(written, &tenant("acme.com"), |t| t.as_str() == "globex.com")?;
         Ok(name.candidates().map(|(tenant, key)| format!("{key} of {tenant}")).collect())
     }
 
     #[test]
-    fn a_name_is_read_as_people_mean_it() {
+    fn parses_user_store_and_tenant_suffix() {
         for (written, candidates) in [
             ("alex", &["alex of acme.com"][..]),
             ("  Alex\t", &["alex of acme.com"]),
@@ -148,7 +148,7 @@ mod tests {
             // the tenant's own name behind the @: first the e-mail address, then the user
             ("alex@acme.com", &["alex@acme.com of acme.com", "alex of acme.com"]),
             ("Alex@ACME.com", &["alex@acme.com of acme.com", "alex of acme.com"]),
-            // another tenant's user at this door
+            // a user of another tenant signs in here
             ("alex@globex.com", &["alex@globex.com of acme.com", "alex of globex.com"]),
             // an e-mail address, and one as user name with the tenant behind it
             ("alex@example.org", &["alex@example.org of acme.com"]),
@@ -223,12 +223,12 @@ mod tests {
         fn the_canonical_form_is_its_own(written in any::<String>()) {
             if let Ok(once) = canonical(&written) {
                 prop_assert_eq!(canonical(&once), Ok(once.clone()));
-                prop_assert!(once.len() <= LONGEST && !once.contains('/'));
+                prop_assert!(once.len() <= MAX_NAME_BYTES && !once.contains('/'));
             }
         }
 
         #[test]
-        fn nothing_that_is_typed_leaves_the_tenants_that_count(written in any::<String>()) {
+        fn parsed_name_stays_within_known_tenants(written in any::<String>()) {
             if let Ok(name) = LoginName::parse(&written, &tenant("acme.com"), |_| false) {
                 prop_assert!(name.candidates().all(|(tenant, _)| tenant.as_str() == "acme.com"));
             }

@@ -1,17 +1,17 @@
-//! Makes of what somebody sends the one form a value is stored in, or says what is wrong with it.
+//! Validates property values, and converts them into the canonical form in which they are stored.
 
 use url::Url;
 
-use super::{ExpiryRule, Kind, Property, refusal::shown};
-use crate::domain::{account::LoginAttribute, password::Pattern};
+use super::{ExpiryRule, Kind, Property, update_refusal::printable};
+use crate::domain::{account::LoginAttribute, password::JavaPattern};
 
 /// No value is longer, whatever it is.
-const LONGEST: usize = 2048;
+const MAX_VALUE_CHARS: usize = 2048;
 
-/// What WSO2's product configuration has for "the portal's own origin".
+/// The placeholder of WSO2's product configuration for "the portal's own origin".
 const WSO2_OWN_ORIGIN: &str = "${protocol}://${host}:${port}/.*";
 
-/// What is wrong with a value, and what to give instead. Never has a secret in it.
+/// The problem of a value, and the accepted values. Never contains a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BadValue(pub(super) String);
@@ -25,14 +25,16 @@ impl BadValue {
 impl Property {
     /// The one form of a value: `TRUE` is `true`, ` 05` is `5`.
     pub fn check(&self, value: &str) -> Result<String, BadValue> {
-        if value.chars().count() > LONGEST {
-            return Err(BadValue::new(format!("longer than {LONGEST} characters: give a shorter one")));
+        if value.chars().count() > MAX_VALUE_CHARS {
+            return Err(BadValue::new(format!(
+                "longer than {MAX_VALUE_CHARS} characters: give a shorter one"
+            )));
         }
         if value.chars().any(char::is_control) {
             return Err(BadValue::new("has a line break or another control character: give one line"));
         }
         let trimmed = value.trim();
-        if let Some(meant) = self.blank_means().filter(|_| trimmed.is_empty() && !self.is_secret()) {
+        if let Some(meant) = self.blank_value().filter(|_| trimmed.is_empty() && !self.is_secret()) {
             return Ok(meant.to_owned());
         }
         match self.kind {
@@ -44,7 +46,7 @@ impl Property {
             Kind::CallbackPattern if is_own_origin(trimmed) => Some(String::new()),
             // a blank at the end of a pattern is a character like any other
             Kind::PasswordPattern | Kind::CallbackPattern | Kind::AnswerPattern => {
-                Pattern::compile(value).map_err(|problem| BadValue::new(problem.to_string()))?;
+                JavaPattern::compile(value).map_err(|problem| BadValue::new(problem.to_string()))?;
                 Some(value.to_owned())
             }
             Kind::OtpFormat => is_otp_format(trimmed).then(|| trimmed.to_owned()),
@@ -69,11 +71,15 @@ impl Property {
         }
         .ok_or_else(|| {
             let unit = self.unit.map(|unit| format!(" ({unit})")).unwrap_or_default();
-            BadValue::new(format!("\"{}\" is not possible: give {}{unit}", shown(value), self.kind.bounds()))
+            BadValue::new(format!(
+                "\"{}\" is not possible: give {}{unit}",
+                printable(value),
+                self.kind.bounds()
+            ))
         })
     }
 
-    fn blank_means(&self) -> Option<&'static str> {
+    fn blank_value(&self) -> Option<&'static str> {
         match self.kind {
             Kind::PasswordPattern
             | Kind::AnswerPattern
@@ -116,7 +122,7 @@ fn days(written: &str, most: usize, max: u32) -> Option<String> {
 fn claims(written: &str) -> Option<String> {
     let mut uris: Vec<&str> = Vec::new();
     for uri in written.split(',').map(str::trim) {
-        LoginAttribute::of_claim(uri)?;
+        LoginAttribute::from_claim(uri)?;
         if !uris.contains(&uri) {
             uris.push(uri);
         }

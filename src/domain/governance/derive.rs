@@ -1,6 +1,7 @@
-//! What one change of settings brings with it, and what does not go together (WSO2's rules, and what is sensible).
+//! Derives dependent properties of a change, and rejects contradictory ones (WSO2's rules, and consistency
+//! checks of Doorward).
 
-use super::{Refusal, update::Draft};
+use super::{UpdateRefusal, update::ChangeDraft};
 
 const PASSWORD: &str = "Recovery.Notification.Password.Enable";
 const EMAIL_LINK: &str = "Recovery.Notification.Password.emailLink.Enable";
@@ -28,8 +29,8 @@ const AT_MOST_ONE: &[(&str, &[&str])] = &[
     ("account-recovery", &[EMAIL_LINK, EMAIL_CODE]),
 ];
 
-/// Where the three kinds of characters of a one-time code are switched on.
-const ALPHABETS: &[(&str, &str)] = &[
+/// Connectors with switches for the characters of a one-time code.
+const CODE_ALPHABETS: &[(&str, &str)] = &[
     ("self-sign-up", "SelfRegistration.OTP"),
     ("lite-user-sign-up", "LiteRegistration.OTP"),
     ("user-email-verification", "EmailVerification.OTP"),
@@ -37,44 +38,49 @@ const ALPHABETS: &[(&str, &str)] = &[
     ("account-recovery", "Recovery.Notification.Password.OTP"),
 ];
 
-/// Adds what follows from what is given, and refuses what contradicts itself.
-pub(super) fn settle(draft: &mut Draft<'_>) -> Result<(), Refusal> {
+/// Adds the properties that follow from the requested ones, and rejects contradictions.
+pub(super) fn derive_dependent(draft: &mut ChangeDraft<'_>) -> Result<(), UpdateRefusal> {
     password_recovery(draft)?;
     username_recovery(draft)?;
     for (connector, names) in AT_MOST_ONE {
         at_most_one(draft, connector, names)?;
     }
-    for (connector, prefix) in ALPHABETS {
-        some_character(draft, connector, prefix)?;
+    for (connector, prefix) in CODE_ALPHABETS {
+        require_character_class(draft, connector, prefix)?;
     }
-    lengths(draft)
+    check_lengths(draft)
 }
 
-fn password_recovery(draft: &mut Draft<'_>) -> Result<(), Refusal> {
+fn password_recovery(draft: &mut ChangeDraft<'_>) -> Result<(), UpdateRefusal> {
     let channels = [EMAIL_LINK, EMAIL_CODE, SMS_CODE];
-    if !settle_switch(draft, PASSWORD, &channels)? {
+    if !derive_switch(draft, PASSWORD, &channels)? {
         return Ok(());
     }
     // a link and a code by mail exclude each other
-    let code = draft.given(EMAIL_CODE) == Some(true);
+    let code = draft.requested(EMAIL_CODE) == Some(true);
     draft.derive(EMAIL_LINK, !code);
     draft.derive(EMAIL_CODE, code);
     draft.derive(SMS_CODE, true);
     Ok(())
 }
 
-fn username_recovery(draft: &mut Draft<'_>) -> Result<(), Refusal> {
-    if settle_switch(draft, USERNAME, &[BY_EMAIL, BY_SMS])? {
+fn username_recovery(draft: &mut ChangeDraft<'_>) -> Result<(), UpdateRefusal> {
+    if derive_switch(draft, USERNAME, &[BY_EMAIL, BY_SMS])? {
         draft.derive(BY_EMAIL, true);
         draft.derive(BY_SMS, true);
     }
     Ok(())
 }
 
-/// A switch and its channels follow each other. True: it was switched on with no word about the channels, and none is on.
-fn settle_switch(draft: &mut Draft<'_>, switch: &str, channels: &[&str]) -> Result<bool, Refusal> {
-    let given = |draft: &Draft<'_>, on: bool| channels.iter().any(|name| draft.given(name) == Some(on));
-    match draft.given(switch) {
+/// Keeps a switch and its channels consistent. Returns true if it was switched on without a channel, and none is on.
+fn derive_switch(
+    draft: &mut ChangeDraft<'_>,
+    switch: &str,
+    channels: &[&str],
+) -> Result<bool, UpdateRefusal> {
+    let given =
+        |draft: &ChangeDraft<'_>, on: bool| channels.iter().any(|name| draft.requested(name) == Some(on));
+    match draft.requested(switch) {
         Some(false) if given(draft, true) => {
             return Err(contradiction(
                 "account-recovery",
@@ -85,7 +91,7 @@ fn settle_switch(draft: &mut Draft<'_>, switch: &str, channels: &[&str]) -> Resu
             ));
         }
         Some(false) => channels.iter().for_each(|name| draft.derive(name, false)),
-        // told twice that it is on, nobody loses the channels chosen in between
+        // enabling the switch again keeps the channels that were chosen since
         Some(true) => {
             let one_on = channels.iter().any(|name| draft.is_on(name));
             let silent = !given(draft, true) && !given(draft, false);
@@ -105,8 +111,12 @@ fn settle_switch(draft: &mut Draft<'_>, switch: &str, channels: &[&str]) -> Resu
     Ok(false)
 }
 
-fn at_most_one(draft: &Draft<'_>, connector: &'static str, names: &[&str]) -> Result<(), Refusal> {
-    if !names.iter().any(|name| draft.given(name) == Some(true)) {
+fn at_most_one(
+    draft: &ChangeDraft<'_>,
+    connector: &'static str,
+    names: &[&str],
+) -> Result<(), UpdateRefusal> {
+    if !names.iter().any(|name| draft.requested(name) == Some(true)) {
         return Ok(());
     }
     let on: Vec<_> = names.iter().copied().filter(|name| draft.is_on(name)).collect();
@@ -123,10 +133,14 @@ fn at_most_one(draft: &Draft<'_>, connector: &'static str, names: &[&str]) -> Re
     ))
 }
 
-fn some_character(draft: &Draft<'_>, connector: &'static str, prefix: &str) -> Result<(), Refusal> {
+fn require_character_class(
+    draft: &ChangeDraft<'_>,
+    connector: &'static str,
+    prefix: &str,
+) -> Result<(), UpdateRefusal> {
     let names = ["UseUppercaseCharactersInOTP", "UseLowercaseCharactersInOTP", "UseNumbersInOTP"]
         .map(|name| format!("{prefix}.{name}"));
-    let touched = names.iter().any(|name| draft.given(name) == Some(false));
+    let touched = names.iter().any(|name| draft.requested(name) == Some(false));
     if touched && !names.iter().any(|name| draft.is_on(name)) {
         return Err(contradiction(
             connector,
@@ -136,12 +150,12 @@ fn some_character(draft: &Draft<'_>, connector: &'static str, prefix: &str) -> R
     Ok(())
 }
 
-fn lengths(draft: &Draft<'_>) -> Result<(), Refusal> {
+fn check_lengths(draft: &ChangeDraft<'_>) -> Result<(), UpdateRefusal> {
     let (least, most) = ("passwordPolicy.min.length", "passwordPolicy.max.length");
     if !draft.writes(least) && !draft.writes(most) {
         return Ok(());
     }
-    let number = |name: &str| draft.now(name).parse::<u32>().ok();
+    let number = |name: &str| draft.value_after(name).parse::<u32>().ok();
     match (number(least), number(most)) {
         (Some(min), Some(max)) if min > max => Err(contradiction(
             "passwordPolicy",
@@ -151,6 +165,6 @@ fn lengths(draft: &Draft<'_>) -> Result<(), Refusal> {
     }
 }
 
-fn contradiction(connector: &'static str, sentence: String) -> Refusal {
-    Refusal::Contradiction { connector, sentence }
+fn contradiction(connector: &'static str, sentence: String) -> UpdateRefusal {
+    UpdateRefusal::Contradiction { connector, sentence }
 }

@@ -1,15 +1,15 @@
-//! Rules by which the passwords of some people expire sooner, later or never.
+//! Password expiry rules for roles and groups.
 
 use std::fmt;
 
 use super::BadValue;
 
-const MOST_DAYS: u32 = 36_500;
-const MOST_PRIORITY: u32 = 1_000;
-const MOST_VALUES: usize = 5;
-const LONGEST_VALUE: usize = 255;
+const MAX_DAYS: u32 = 36_500;
+const MAX_PRIORITY: u32 = 1_000;
+const MAX_VALUES: usize = 5;
+const MAX_VALUE_CHARS: usize = 255;
 
-/// Which lists of a person a rule looks at.
+/// The list of the user that a rule compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attribute {
     Roles,
@@ -18,18 +18,18 @@ pub enum Attribute {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
-    /// The passwords of people who have all of the values expire after the rule's days.
+    /// Passwords of users who have all values expire after the rule's days.
     Equal,
-    /// Theirs do not expire, whatever the days are: so WSO2 reads it.
+    /// Passwords of these users never expire, whatever the days are, as in WSO2.
     NotEqual,
 }
 
 /// `priority,days,attribute,operator,value…`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpiryRule {
-    /// The rule with the smallest number is asked first.
+    /// The rule with the smallest number is evaluated first.
     pub priority: u32,
-    /// Zero: the passwords of these people do not expire.
+    /// Zero: passwords of these users never expire.
     pub days: u32,
     pub attribute: Attribute,
     pub operator: Operator,
@@ -49,28 +49,28 @@ impl ExpiryRule {
             let digits = !written.is_empty() && written.bytes().all(|b| b.is_ascii_digit());
             written.parse().ok().filter(|number| digits && (min..=max).contains(number))
         };
-        let priority = number(priority, 1, MOST_PRIORITY).ok_or_else(|| {
-            BadValue::new(format!("its first part is the priority: give a number from 1 to {MOST_PRIORITY}"))
+        let priority = number(priority, 1, MAX_PRIORITY).ok_or_else(|| {
+            BadValue::new(format!("its first part is the priority: give a number from 1 to {MAX_PRIORITY}"))
         })?;
-        let days = number(days, 0, MOST_DAYS).ok_or_else(|| {
-            BadValue::new(format!("its second part is days: give a number from 0 (never) to {MOST_DAYS}"))
+        let days = number(days, 0, MAX_DAYS).ok_or_else(|| {
+            BadValue::new(format!("its second part is days: give a number from 0 (never) to {MAX_DAYS}"))
         })?;
         let attribute = match attribute.to_ascii_lowercase().as_str() {
             "roles" => Attribute::Roles,
             "groups" => Attribute::Groups,
-            _ => return Err(BadValue::new("its third part is what it looks at: give `roles` or `groups`")),
+            _ => return Err(BadValue::new("its third part is the attribute: give `roles` or `groups`")),
         };
         let operator = match operator.to_ascii_lowercase().as_str() {
             "eq" => Operator::Equal,
             "ne" => Operator::NotEqual,
             _ => return Err(BadValue::new("its fourth part is the operator: give `eq` or `ne`")),
         };
-        if values.is_empty() || values.len() > MOST_VALUES {
-            return Err(BadValue::new(format!("it has {} values: give 1 to {MOST_VALUES}", values.len())));
+        if values.is_empty() || values.len() > MAX_VALUES {
+            return Err(BadValue::new(format!("it has {} values: give 1 to {MAX_VALUES}", values.len())));
         }
-        if values.iter().any(|value| value.is_empty() || value.chars().count() > LONGEST_VALUE) {
+        if values.iter().any(|value| value.is_empty() || value.chars().count() > MAX_VALUE_CHARS) {
             return Err(BadValue::new(format!(
-                "a value is empty or longer than {LONGEST_VALUE} characters: give the name of a role or group"
+                "a value is empty or longer than {MAX_VALUE_CHARS} characters: give the name of a role or group"
             )));
         }
         Ok(Self { priority, days, attribute, operator, values: values.to_vec() })
@@ -110,8 +110,8 @@ impl fmt::Display for ExpiryRule {
     }
 }
 
-/// What is between commas. Within quotes, single or double, a comma is a letter, and two
-/// of the quotes are one.
+/// Splits the text at commas. Within single or double quotes a comma is an ordinary character, and a
+/// doubled quote stands for one.
 fn fields(written: &str) -> Result<Vec<String>, BadValue> {
     let mut fields = Vec::new();
     let mut rest = written;
@@ -157,9 +157,9 @@ fn quoted_field(written: &str, quote: char) -> Option<(String, &str)> {
     }
 }
 
-/// The rules among a tenant's settings (name and value), in the order in which they are asked: by priority, and by the
-/// number in their names where that is the same. What is no rule is passed over.
-pub fn in_order<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<ExpiryRule> {
+/// The expiry rules among a tenant's settings (name and value) in order of evaluation: by priority, then by
+/// the number in the name. Other settings are ignored.
+pub fn sorted_rules<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<ExpiryRule> {
     let mut rules: Vec<(u32, ExpiryRule)> = settings
         .into_iter()
         .filter_map(|(name, value)| {
@@ -171,9 +171,9 @@ pub fn in_order<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> V
     rules.into_iter().map(|(_, rule)| rule).collect()
 }
 
-/// After how many days somebody's password expires; `None`: never. The first rule in order of priority that applies
-/// decides; of two with the same priority the first in the list. Without one, `default_days` count (zero: never),
-/// or nothing does where `skip_if_no_applicable`. Rules that let a password live on count only against that default.
+/// After how many days a password expires; `None`: never. The first applicable rule in order of priority
+/// decides; of two with the same priority the first in the list. If none applies, `default_days` applies
+/// (zero: never), or none if `skip_if_no_applicable`. `NotEqual` rules apply only against that default.
 pub fn expiry_days(
     ordered: &[ExpiryRule],
     default_days: u32,

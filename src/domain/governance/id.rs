@@ -6,7 +6,7 @@ pub fn id_of(name: &str) -> String {
     URL_SAFE_NO_PAD.encode(name)
 }
 
-/// `None`: nobody made this from a name.
+/// `None`: the id is not the encoding of a name.
 pub fn name_of(id: &str) -> Option<String> {
     String::from_utf8(URL_SAFE_NO_PAD.decode(id).ok()?).ok()
 }

@@ -1,4 +1,4 @@
-//! What values a property takes.
+//! The type of a property value.
 
 use crate::domain::account::LoginAttribute;
 
@@ -17,26 +17,26 @@ pub enum Kind {
         most: usize,
         max: u32,
     },
-    /// What a whole password matches, in Java's syntax. Blank: the default.
+    /// A regular expression for the whole password, in Java syntax. Blank: the default.
     PasswordPattern,
-    /// What a whole callback URL matches, in Java's syntax. Blank: the portal's own origin only.
+    /// A regular expression for the whole callback URL, in Java syntax. Blank: the portal's own origin only.
     CallbackPattern,
-    /// What a whole answer matches, in Java's syntax. Blank: the default.
+    /// A regular expression for the whole answer, in Java syntax. Blank: the default.
     AnswerPattern,
-    /// `[a-zA-Z0-9]{6}`: WSO2's way to say which characters and how many.
+    /// `[a-zA-Z0-9]{6}`: WSO2's notation for the characters and the length.
     OtpFormat,
     /// An absolute `http` or `https` URL.
     Url {
         may_be_blank: bool,
     },
     Choice(&'static [&'static str]),
-    /// Claim URIs somebody can be found by, with commas between them. Blank: the default.
+    /// Comma-separated claim URIs that identify a user at sign-in. Blank: the default.
     Claims,
     /// `priority,days,attribute,operator,value…`. Blank: no rule.
     ExpiryRule,
     /// A date in Java's letters, such as `dd-MM-yyyy`.
     DateFormat,
-    /// One line, of so many characters at most.
+    /// One line of at most `most` characters.
     Text {
         most: usize,
         blank_is_default: bool,
@@ -46,7 +46,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// In the words of the reference.
+    /// As named in the reference documentation.
     pub fn name(self) -> &'static str {
         match self {
             Self::Boolean => "boolean",
@@ -64,7 +64,7 @@ impl Kind {
         }
     }
 
-    /// What is accepted, in the words of the reference and of a refusal: "give …".
+    /// The accepted values, for the reference documentation and for errors: "give …".
     pub fn bounds(self) -> String {
         match self {
             Self::Boolean => "`true` or `false`".to_owned(),

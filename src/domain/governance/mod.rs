@@ -1,40 +1,41 @@
-//! What an administrator can set for a tenant, by WSO2's names: categories of connectors of properties.
+//! The settings that an administrator can override for a tenant, by WSO2's names: categories, connectors, properties.
 //!
-//! The catalogue is data. The management API, the configuration, the console and `docs/GOVERNANCE.md` are all read from
-//! it. A value travels as a text; `Property::check` makes of what somebody sends the one form it is stored in.
+//! The catalogue is data. The management API, the configuration, the console and `docs/GOVERNANCE.md` are generated
+//! from it. A value is transferred as text; `Property::check` converts it into its canonical form.
 
 mod catalogue;
 mod check;
 mod derive;
 pub mod expiry;
-mod find;
 mod id;
 mod kind;
+mod lookup;
 mod overrides;
-mod refusal;
 mod update;
+mod update_refusal;
 
 use std::fmt;
 
 pub use catalogue::categories;
 pub use check::BadValue;
 pub use expiry::{ExpiryRule, expiry_days};
-pub use find::{
-    Named, category, category_named, connector, connector_named, names, property, property_in_any_case,
-};
 pub use id::{id_of, name_of};
 pub use kind::Kind;
+pub use lookup::{
+    ResolvedProperty, category, category_named, connector, connector_named, names, property,
+    property_in_any_case,
+};
 pub use overrides::Overrides;
-pub use refusal::{ErrorCode, Refusal};
-pub use update::{Write, revert, update};
+pub use update::{PropertyWrite, revert, update};
+pub use update_refusal::{ErrorCode, UpdateRefusal};
 
-/// What is shown instead of a secret. Sent back, it keeps the secret as it is.
+/// Displayed instead of a secret. A client that sends it back leaves the secret unchanged.
 pub const MASK: &str = "********";
 
-/// The beginning of the name of a property whose value is shown to nobody.
-pub const SECRET: &str = "__secret__";
+/// Prefix of the names of secret properties, whose values are never displayed.
+pub const SECRET_PREFIX: &str = "__secret__";
 
-/// What one page of a console shows.
+/// The connectors of one page of a console.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Category {
     pub name: &'static str,
@@ -51,7 +52,7 @@ pub struct Connector {
     pub sub_category: &'static str,
     pub order: u32,
     pub properties: &'static [Property],
-    /// Of which there may be many: `<name>1`, `<name>2` …
+    /// Template of numbered properties: `<name>1`, `<name>2` …
     pub numbered: Option<&'static Property>,
 }
 
@@ -71,15 +72,15 @@ pub struct Property {
     pub effect: Effect,
 }
 
-/// What setting a property does.
+/// The effect of a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// In force with the next request.
     Enforced { since: &'static str, how: &'static str },
-    /// Kept and shown; nothing acts on it before the named feature exists.
-    Stored { waits_for: &'static str },
+    /// Stored and displayed without effect until the named feature exists.
+    Stored { missing_feature: &'static str },
     /// A link for consoles. It cannot be changed.
-    Shown,
+    ReadOnly,
 }
 
 impl Connector {
@@ -88,7 +89,7 @@ impl Connector {
     }
 }
 
-/// Its name: a refusal in a log is about this one, not about all it holds.
+/// Prints the name only, which keeps log lines short.
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Connector({})", self.name)
@@ -103,7 +104,7 @@ impl Category {
 
 impl Property {
     pub fn is_secret(&self) -> bool {
-        self.name.starts_with(SECRET)
+        self.name.starts_with(SECRET_PREFIX)
     }
 
     pub fn is_enforced(&self) -> bool {

@@ -1,32 +1,32 @@
-//! What administrators have set for one tenant.
+//! The overrides that administrators have set for one tenant.
 
 use std::{collections::BTreeMap, fmt};
 
 use super::{
-    MASK, SECRET, Write,
-    find::{is_numbered, property},
+    MASK, PropertyWrite, SECRET_PREFIX,
+    lookup::{is_numbered, property},
 };
 
-/// Canonical names and values, only of the catalogue.
+/// Canonical names and values of properties in the catalogue.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Overrides(BTreeMap<String, String>);
 
 impl Overrides {
-    /// Of what a store has. What this version does not know, or would not take, is handed back: it has no effect, and
-    /// whoever reads says so.
-    pub fn read(rows: impl IntoIterator<Item = (String, String)>) -> (Self, Vec<String>) {
+    /// From the rows of the store. Properties that are unknown or invalid in this version are returned by
+    /// name: they have no effect, and the caller logs them.
+    pub fn from_rows(rows: impl IntoIterator<Item = (String, String)>) -> (Self, Vec<String>) {
         let mut overrides = Self::default();
-        let mut left_out = Vec::new();
+        let mut ignored = Vec::new();
         for (name, value) in rows {
             match property(&name).map(|known| (known.property.check(&value), known.name)) {
-                // a numbered rule that is blank is none
+                // a blank numbered rule does not exist
                 Some((Ok(value), name)) if !(value.is_empty() && is_numbered(&name)) => {
                     overrides.0.insert(name.into_owned(), value);
                 }
-                _ => left_out.push(name),
+                _ => ignored.push(name),
             }
         }
-        (overrides, left_out)
+        (overrides, ignored)
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -45,21 +45,22 @@ impl Overrides {
         self.0.len()
     }
 
-    pub fn apply(&mut self, writes: &[Write]) {
+    pub fn apply(&mut self, writes: &[PropertyWrite]) {
         for write in writes {
             match write {
-                Write::Set { name, value } => self.0.insert(name.clone(), value.clone()),
-                Write::Clear { name } => self.0.remove(name),
+                PropertyWrite::Set { name, value } => self.0.insert(name.clone(), value.clone()),
+                PropertyWrite::Clear { name } => self.0.remove(name),
             };
         }
     }
 }
 
-/// Without its secrets.
+/// Masks secrets.
 impl fmt::Debug for Overrides {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown =
-            self.iter().map(|(name, value)| (name, if name.starts_with(SECRET) { MASK } else { value }));
+        let shown = self
+            .iter()
+            .map(|(name, value)| (name, if name.starts_with(SECRET_PREFIX) { MASK } else { value }));
         f.debug_map().entries(shown).finish()
     }
 }

@@ -1,11 +1,11 @@
-//! HTTP Basic (RFC 7617): the name before the colon. The password is never taken out.
+//! HTTP Basic (RFC 7617): the name before the colon. The password is never extracted.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::Doubt;
+use super::AmbiguousLogin;
 
 /// `None` where the header is not there or is of another scheme.
-pub(super) fn user(authorization: Option<&[u8]>) -> Result<Option<String>, Doubt> {
+pub(super) fn user(authorization: Option<&[u8]>) -> Result<Option<String>, AmbiguousLogin> {
     let Some(value) = authorization else { return Ok(None) };
     let value = value.trim_ascii();
     let scheme = value.get(..5).unwrap_or(value);
@@ -16,23 +16,23 @@ pub(super) fn user(authorization: Option<&[u8]>) -> Result<Option<String>, Doubt
         // `BasicX` is another scheme
         Some([next, ..]) if !next.is_ascii_whitespace() => return Ok(None),
         Some([b' ', encoded @ ..]) => encoded,
-        _ => return Err(Doubt::Encoding),
+        _ => return Err(AmbiguousLogin::Encoding),
     };
-    // generous decoders skip blanks, miss the padding, take another alphabet: then they read another name
-    let decoded = STANDARD.decode(encoded).map_err(|_| Doubt::Encoding)?;
-    let end = decoded.iter().position(|b| *b == b':').ok_or(Doubt::Encoding)?;
+    // lenient decoders ignore blanks or padding, or accept another alphabet: they would read another name
+    let decoded = STANDARD.decode(encoded).map_err(|_| AmbiguousLogin::Encoding)?;
+    let end = decoded.iter().position(|b| *b == b':').ok_or(AmbiguousLogin::Encoding)?;
     if decoded.contains(&0) {
-        return Err(Doubt::Control);
+        return Err(AmbiguousLogin::ControlCharacter);
     }
     let name = decoded.get(..end).unwrap_or_default();
-    std::str::from_utf8(name).map(|name| Some(name.to_owned())).map_err(|_| Doubt::Charset)
+    std::str::from_utf8(name).map(|name| Some(name.to_owned())).map_err(|_| AmbiguousLogin::Charset)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(value: &str) -> Result<Option<String>, Doubt> {
+    fn read(value: &str) -> Result<Option<String>, AmbiguousLogin> {
         user(Some(value.as_bytes()))
     }
 
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn attack_basic_credentials_that_only_some_decoders_take() {
+    fn attack_basic_credentials_with_lenient_base64() {
         for value in [
             "Basic",
             "Basic ",
@@ -62,9 +62,12 @@ mod tests {
             "Basic YWxleA==",
             "Basic YWxleDpwYTpzcw==, Basic x",
         ] {
-            assert_eq!(read(value), Err(Doubt::Encoding), "{value}");
+            assert_eq!(read(value), Err(AmbiguousLogin::Encoding), "{value}");
         }
-        assert_eq!(read(&format!("Basic {}", STANDARD.encode("al\0ex:x"))), Err(Doubt::Control));
-        assert_eq!(read(&format!("Basic {}", STANDARD.encode(b"\xfc:x"))), Err(Doubt::Charset));
+        assert_eq!(
+            read(&format!("Basic {}", STANDARD.encode("al\0ex:x"))),
+            Err(AmbiguousLogin::ControlCharacter)
+        );
+        assert_eq!(read(&format!("Basic {}", STANDARD.encode(b"\xfc:x"))), Err(AmbiguousLogin::Charset));
     }
 }

@@ -1,10 +1,11 @@
-//! Which requests are sign-ins. A portal may tell `/login` from `/Login` or `/login/`, or not: to a guard they are one.
+//! Matches login requests of the portal. Some portals treat `/login`, `/Login` and `/login/` as equal, so a
+//! guard does as well.
 
 use crate::domain::path::readings::Readings;
 
-/// Methods (none: all of them) and a path pattern, as routes have them.
+/// Methods (empty: all) and a path pattern, as in routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
+pub struct LoginEndpoint {
     pub methods: Vec<String>,
     /// `*` is one segment, a final `**` any rest.
     pub pattern: String,
@@ -12,40 +13,45 @@ pub struct Endpoint {
     pub below_tenants: bool,
 }
 
-impl Endpoint {
+impl LoginEndpoint {
     /// Whether some program may read the endpoint's address in this path, which is in normal form.
-    pub fn covers(&self, path: &str) -> bool {
+    pub fn matches(&self, path: &str) -> bool {
         self.covers_any(&Readings::of(path))
     }
 
     pub fn covers_any(&self, readings: &Readings<'_>) -> bool {
         let covers = |path: &str| {
             let extends = |literal: &str, found: &str| literal.contains('.') || found.contains('.');
-            walk(segments(&self.pattern), segments(path), is_alike, extends)
+            match_segments(segments(&self.pattern), segments(path), matches_leniently, extends)
         };
         readings.any(|reading| self.is_served_at(reading, covers))
     }
 
-    /// As `covers`, with every letter and slash as it is written.
-    pub fn is_exactly(&self, path: &str) -> bool {
+    /// As `matches`, but exact: case and slashes count.
+    pub fn matches_exactly(&self, path: &str) -> bool {
         self.is_served_at(path, |path| {
-            walk(self.pattern.split('/'), path.split('/'), |wanted, found| wanted == found, |_, _| false)
+            match_segments(
+                self.pattern.split('/'),
+                path.split('/'),
+                |wanted, found| wanted == found,
+                |_, _| false,
+            )
         })
     }
 
-    /// Whether the path, or what is left of it below a tenant or an organisation, is one that `matches`.
+    /// Whether the path matches, with or without the prefix of a tenant or an organisation.
     fn is_served_at(&self, path: &str, matches: impl Fn(&str) -> bool) -> bool {
         matches(path) || (self.below_tenants && is_below(path, &matches, 2))
     }
 
-    /// Whether a body sent with this method signs somebody in.
-    pub fn takes(&self, method: &str) -> bool {
+    /// Whether a body sent with this method can be a login.
+    pub fn accepts_method(&self, method: &str) -> bool {
         self.methods.is_empty() || self.methods.iter().any(|taken| taken == method)
     }
 }
 
-/// `/login` of `/t/acme.com/login`, of `/t/acme.com/o/unit/login`, and of `/o/login`, where the request names the organisation
-/// in another place. `depth`: of so many prefixes at most.
+/// Matches `/login` in `/t/acme.com/login`, in `/t/acme.com/o/unit/login`, and in `/o/login`, where the
+/// organisation is named elsewhere in the request. `depth`: the maximum number of prefixes.
 fn is_below(path: &str, matches: &impl Fn(&str) -> bool, depth: u8) -> bool {
     let [b'/', kind @ (b't' | b'T' | b'o' | b'O'), b'/', ..] = path.as_bytes() else { return false };
     let is_found = |path: &str| matches(path) || (depth > 1 && is_below(path, matches, depth - 1));
@@ -57,12 +63,12 @@ fn is_below(path: &str, matches: &impl Fn(&str) -> bool, depth: u8) -> bool {
 
 /// Whether some portal takes both for the same: in any case, with a format after the name (`.json`, `.do`) or a blank as forms
 /// encode it.
-fn is_alike(wanted: &str, found: &str) -> bool {
+fn matches_leniently(wanted: &str, found: &str) -> bool {
     let Some((start, rest)) = found.split_at_checked(wanted.len()) else { return false };
-    start.eq_ignore_ascii_case(wanted) && is_ignored(rest)
+    start.eq_ignore_ascii_case(wanted) && is_ignored_suffix(rest)
 }
 
-fn is_ignored(rest: &str) -> bool {
+fn is_ignored_suffix(rest: &str) -> bool {
     let format = rest.trim_end_matches('+');
     // Rails accepts any format
     format.is_empty() || format.starts_with('.')
@@ -70,7 +76,7 @@ fn is_ignored(rest: &str) -> bool {
 
 /// `extends`: whether the last literal segment may name a script, which also serves every path below it: PHP, CGI and
 /// ASP.NET serve `/login.php/a` with `/login.php`.
-fn walk<'a>(
+fn match_segments<'a>(
     mut wanted: impl Iterator<Item = &'a str>,
     mut found: impl Iterator<Item = &'a str>,
     is_same: impl Fn(&str, &str) -> bool,
@@ -98,8 +104,8 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    fn endpoint(pattern: &str, below_tenants: bool) -> Endpoint {
-        Endpoint { methods: Vec::new(), pattern: pattern.to_owned(), below_tenants }
+    fn endpoint(pattern: &str, below_tenants: bool) -> LoginEndpoint {
+        LoginEndpoint { methods: Vec::new(), pattern: pattern.to_owned(), below_tenants }
     }
 
     /// Attack: the same endpoint of WSO2 below a tenant or an organisation, where no guess is counted.
@@ -115,17 +121,19 @@ mod tests {
             "/t/acme.com/o/unit/commonauth",
             "/t/acme.com/o/commonauth",
         ] {
-            assert!(wso2.covers(path), "{path}");
-            assert_eq!(endpoint("/commonauth", false).covers(path), path == "/commonauth", "{path}");
+            assert!(wso2.matches(path), "{path}");
+            assert_eq!(endpoint("/commonauth", false).matches(path), path == "/commonauth", "{path}");
         }
         for path in ["/t/commonauth", "/x/acme.com/commonauth", "/tt/x/commonauth", "/t/a/b/commonauth"] {
-            assert!(!wso2.covers(path), "{path}");
+            assert!(!wso2.matches(path), "{path}");
         }
-        assert!(wso2.is_exactly("/t/acme.com/commonauth") && !wso2.is_exactly("/t/acme.com/Commonauth"));
+        assert!(
+            wso2.matches_exactly("/t/acme.com/commonauth") && !wso2.matches_exactly("/t/acme.com/Commonauth")
+        );
         let long = format!("/{}", "o/".repeat(4000));
-        assert!(!wso2.covers(&long));
+        assert!(!wso2.matches(&long));
         let token = endpoint("/oauth2/token", true);
-        assert!(token.covers("/t/acme.com/oauth2/token") && !token.covers("/t/acme.com/oauth2/authorize"));
+        assert!(token.matches("/t/acme.com/oauth2/token") && !token.matches("/t/acme.com/oauth2/authorize"));
     }
 
     /// Attack: Rails and Spring ignore a format of any length.
@@ -141,11 +149,11 @@ mod tests {
             "/LOGIN.abcdefghijklmnopqrstuvwxyz/",
             "/login.json;x=1",
         ] {
-            assert!(endpoint("/login", false).covers(path), "{path}");
-            assert!(!endpoint("/login", false).is_exactly(path), "{path}");
+            assert!(endpoint("/login", false).matches(path), "{path}");
+            assert!(!endpoint("/login", false).matches_exactly(path), "{path}");
         }
         for path in ["/login-x.json", "/logins.json", "/x.login", "/.login"] {
-            assert!(!endpoint("/login", false).covers(path), "{path}");
+            assert!(!endpoint("/login", false).matches(path), "{path}");
         }
     }
 
@@ -171,11 +179,11 @@ mod tests {
             ("/v1.0/login", "/v1.0/login/a", false),
         ] {
             let endpoint = endpoint(pattern, false);
-            assert_eq!(endpoint.covers(path), covered, "{pattern} {path}");
-            assert!(!endpoint.is_exactly(path), "{pattern} {path}");
+            assert_eq!(endpoint.matches(path), covered, "{pattern} {path}");
+            assert!(!endpoint.matches_exactly(path), "{pattern} {path}");
         }
         let below = endpoint("/login.php", true);
-        assert!(below.covers("/t/acme.com/login.php/a"));
+        assert!(below.matches("/t/acme.com/login.php/a"));
     }
 
     #[test]
@@ -187,7 +195,7 @@ mod tests {
             ("/login/", "/login", true),
             ("/login", "/login/x", false),
             ("/login", "/logins", false),
-            // Rails and Spring look for a format behind the name, Windows overlooks dots and blanks there
+            // Rails and Spring parse a format suffix, Windows ignores trailing dots and blanks
             ("/login", "/login.json", true),
             ("/login", "/Login.HTML", true),
             ("/login", "/login.", true),
@@ -212,7 +220,7 @@ mod tests {
             ("/", "/x", false),
         ] {
             let endpoint = endpoint(pattern, false);
-            assert_eq!(endpoint.covers(path), covered, "{pattern} {path}");
+            assert_eq!(endpoint.matches(path), covered, "{pattern} {path}");
         }
         for (pattern, path, exactly) in [
             ("/login", "/login", true),
@@ -225,7 +233,7 @@ mod tests {
             ("/api/**", "/API", false),
         ] {
             let endpoint = endpoint(pattern, false);
-            assert_eq!(endpoint.is_exactly(path), exactly, "{pattern} {path}");
+            assert_eq!(endpoint.matches_exactly(path), exactly, "{pattern} {path}");
         }
     }
 }

@@ -1,46 +1,46 @@
-//! `application/x-www-form-urlencoded`, as strict programs and as lenient ones read it. Where they differ about a field that
-//! matters, the form is refused.
+//! Parses `application/x-www-form-urlencoded` as strict and as lenient programs do. If they differ about a
+//! relevant field, the form is rejected.
 
 use percent_encoding::percent_decode;
 
-use super::{Doubt, field::Alike};
+use super::{AmbiguousLogin, field_matcher::FieldMatcher};
 
-pub(super) fn texts(fields: &[String]) -> Vec<&str> {
+pub(super) fn as_strs(fields: &[String]) -> Vec<&str> {
     fields.iter().map(String::as_str).collect()
 }
 
 /// The one value of one of these fields.
-pub(super) fn value(fields: &[&str], body: &[u8]) -> Result<Option<String>, Doubt> {
-    let alike = Alike::to(fields);
+pub(super) fn value(fields: &[&str], body: &[u8]) -> Result<Option<String>, AmbiguousLogin> {
+    let matcher = FieldMatcher::new(fields);
     let mut found = None;
     for (name, value) in pairs(body) {
-        let is_exact = fields.iter().any(|field| is_written(name, field));
+        let is_exact = fields.iter().any(|field| is_browser_encoding_of(name, field));
         if is_exact {
-            // `;` parts fields in some programs, and no browser sends it unencoded
+            // some programs split fields at `;`, and no browser sends it unencoded
             if value.contains(&b';') {
-                return Err(Doubt::Alike);
+                return Err(AmbiguousLogin::LookalikeField);
             }
             if found.replace(decode(value)?).is_some() {
-                return Err(Doubt::Twice);
+                return Err(AmbiguousLogin::DuplicateName);
             }
         }
-        if parts(name, value).skip(usize::from(is_exact)).any(|name| alike.has(name)) {
-            return Err(Doubt::Alike);
+        if parts(name, value).skip(usize::from(is_exact)).any(|name| matcher.matches(name)) {
+            return Err(AmbiguousLogin::LookalikeField);
         }
     }
     Ok(found)
 }
 
-/// Does a query name one of these fields, in anybody's reading?
-pub(super) fn names_any(fields: &[&str], query: &[u8]) -> bool {
-    let alike = Alike::to(fields);
-    pairs(query).any(|(name, value)| parts(name, value).any(|name| alike.has(name)))
+/// Whether some program finds one of these fields in the query.
+pub(super) fn contains_field(fields: &[&str], query: &[u8]) -> bool {
+    let matcher = FieldMatcher::new(fields);
+    pairs(query).any(|(name, value)| parts(name, value).any(|name| matcher.matches(name)))
 }
 
-/// Whether a body or a query asks a framework for another method than that of the request (Rails, Laravel, Symfony).
+/// Whether a body or a query overrides the method of the request (Rails, Laravel, Symfony).
 pub(super) fn overrides_method(text: &[u8]) -> bool {
     pairs(text).any(|(name, value)| {
-        super::field::decoded(name).trim().eq_ignore_ascii_case("_method")
+        super::field_matcher::decoded(name).trim().eq_ignore_ascii_case("_method")
             && !value.eq_ignore_ascii_case(b"post")
     })
 }
@@ -56,15 +56,15 @@ fn split(pair: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// The names that programs see in a pair that also part at `;`; the first is the name of the pair.
+/// The names that a program finds in a pair if it also splits at `;`; the first is the name of the pair.
 fn parts<'a>(name: &'a [u8], value: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let inner = |text: &'a [u8]| text.split(|b| *b == b';').skip(1).map(|part| split(part).0);
     // `a;username=x`: the name of the pair is `a;username`
     std::iter::once(name).chain(inner(name)).chain(inner(value))
 }
 
-/// As a browser writes it: plainly, or with what is special encoded.
-fn is_written(name: &[u8], field: &str) -> bool {
+/// Whether the name is the field as a browser sends it: literally, or with special characters encoded.
+fn is_browser_encoding_of(name: &[u8], field: &str) -> bool {
     name == field.as_bytes()
         || url::form_urlencoded::byte_serialize(field.as_bytes()).map(str::as_bytes).eq_concat(name)
 }
@@ -83,23 +83,26 @@ impl<'a, I: Iterator<Item = &'a [u8]>> EqConcat for I {
     }
 }
 
-/// With every encoded byte decoded, as a page may repeat it.
+/// Decodes all encoded bytes, as a page that reflects the input does.
 pub(super) fn plain(text: &[u8]) -> Vec<u8> {
     let spaced: Vec<u8> = text.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
     percent_decode(&spaced).collect()
 }
 
-/// `+` is a blank; what is no encoding, or no UTF-8, is no value.
-fn decode(value: &[u8]) -> Result<String, Doubt> {
+/// `+` is a blank; an invalid encoding or invalid UTF-8 is an error.
+fn decode(value: &[u8]) -> Result<String, AmbiguousLogin> {
     let mut rest = value.iter();
     while let Some(byte) = rest.next() {
         let hex = |digit: Option<&u8>| digit.is_some_and(u8::is_ascii_hexdigit);
         if *byte == b'%' && !(hex(rest.next()) && hex(rest.next())) {
-            return Err(Doubt::Encoding);
+            return Err(AmbiguousLogin::Encoding);
         }
     }
     let spaced: Vec<u8> = value.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
-    percent_decode(&spaced).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| Doubt::Encoding)
+    percent_decode(&spaced)
+        .decode_utf8()
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|_| AmbiguousLogin::Encoding)
 }
 
 #[cfg(test)]
@@ -108,12 +111,12 @@ mod tests {
 
     use super::*;
 
-    fn user(body: &str) -> Result<Option<String>, Doubt> {
+    fn user(body: &str) -> Result<Option<String>, AmbiguousLogin> {
         value(&["username", "user[name]"], body.as_bytes())
     }
 
     #[test]
-    fn one_name_is_read_as_browsers_write_it() {
+    fn reads_one_name_in_every_browser_encoding() {
         for (body, name) in [
             ("username=alex&password=x", Some("alex")),
             ("password=x;y&a&=&username=alex", Some("alex")),
@@ -133,7 +136,7 @@ mod tests {
     #[test]
     fn attack_duplicate_username_fields() {
         for body in ["username=alex&username=alex", "username=a&x=1&username=b", "username=a&user[name]=b"] {
-            assert_eq!(user(body), Err(Doubt::Twice), "{body}");
+            assert_eq!(user(body), Err(AmbiguousLogin::DuplicateName), "{body}");
         }
     }
 
@@ -155,22 +158,22 @@ mod tests {
             "user[Name]=victim",
             "USER%5bname%5d=victim",
         ] {
-            assert_eq!(user(body), Err(Doubt::Alike), "{body}");
+            assert_eq!(user(body), Err(AmbiguousLogin::LookalikeField), "{body}");
         }
-        assert_eq!(value(&["user_name"], b"user.name=victim"), Err(Doubt::Alike));
+        assert_eq!(value(&["user_name"], b"user.name=victim"), Err(AmbiguousLogin::LookalikeField));
     }
 
     #[test]
     fn attack_semicolons_part_fields_for_some() {
         for body in ["a=1;username=victim", "a;username=victim", ";username=victim&x", "username=decoy;x=1"] {
-            assert_eq!(user(body), Err(Doubt::Alike), "{body}");
+            assert_eq!(user(body), Err(AmbiguousLogin::LookalikeField), "{body}");
         }
     }
 
     #[test]
     fn attack_broken_encodings_of_the_name() {
         for body in ["username=%", "username=%4", "username=al%zzex", "username=%ff", "username=%C0%80"] {
-            assert_eq!(user(body), Err(Doubt::Encoding), "{body}");
+            assert_eq!(user(body), Err(AmbiguousLogin::Encoding), "{body}");
         }
     }
 
@@ -181,7 +184,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever finds a user name by the standard's rules finds the one that was counted.
+        /// A standard parser finds the user name that was counted.
         #[test]
         fn attack_no_form_hides_a_name_from_the_guard(
             pieces in prop::collection::vec(prop::sample::select(vec![

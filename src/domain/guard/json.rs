@@ -1,15 +1,16 @@
-//! A member of a JSON body, found only where every program finds the same one.
+//! Finds a member of a JSON body if every parser finds the same one.
 
 use std::collections::HashSet;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::{Doubt, field::folded};
+use super::{AmbiguousLogin, field_matcher::folded};
 
 /// The one value of one of these members.
-pub(super) fn member(members: &[String], body: &[u8]) -> Result<Option<String>, Doubt> {
-    let document: Json = serde_json::from_slice(body)
-        .map_err(|error| if error.is_data() { Doubt::Twice } else { Doubt::Encoding })?;
+pub(super) fn member(members: &[String], body: &[u8]) -> Result<Option<String>, AmbiguousLogin> {
+    let document: JsonDocument = serde_json::from_slice(body).map_err(|error| {
+        if error.is_data() { AmbiguousLogin::DuplicateName } else { AmbiguousLogin::Encoding }
+    })?;
     let mut found = None;
     for member in members {
         let steps: Vec<String> = match member.strip_prefix('/') {
@@ -19,7 +20,7 @@ pub(super) fn member(members: &[String], body: &[u8]) -> Result<Option<String>, 
         if let Some(value) = document.find(&steps)?
             && found.replace(value).is_some()
         {
-            return Err(Doubt::Twice);
+            return Err(AmbiguousLogin::DuplicateName);
         }
     }
     Ok(found)
@@ -28,18 +29,18 @@ pub(super) fn member(members: &[String], body: &[u8]) -> Result<Option<String>, 
 /// Whether the document has one of these members, at any place that [`Json`] keeps.
 pub(super) fn names_any(members: &[&str], body: &[u8]) -> bool {
     let folded_members: Vec<String> = members.iter().map(|member| folded(member)).collect();
-    serde_json::from_slice::<Json>(body).is_ok_and(|document| document.names_any(&folded_members))
+    serde_json::from_slice::<JsonDocument>(body).is_ok_and(|document| document.names_any(&folded_members))
 }
 
-/// A document in which no object has a member twice. Only what names can be made of is kept.
-enum Json {
+/// A document without duplicate members. Values that cannot be user names are dropped.
+enum JsonDocument {
     Null,
     Text(String),
     List,
-    Object(Vec<(String, Json)>),
+    Object(Vec<(String, JsonDocument)>),
 }
 
-impl Json {
+impl JsonDocument {
     fn names_any(&self, folded_members: &[String]) -> bool {
         let Self::Object(members) = self else { return false };
         members
@@ -47,87 +48,87 @@ impl Json {
             .any(|(name, value)| folded_members.contains(&folded(name)) || value.names_any(folded_members))
     }
 
-    fn find(&self, steps: &[String]) -> Result<Option<String>, Doubt> {
+    fn find(&self, steps: &[String]) -> Result<Option<String>, AmbiguousLogin> {
         let Some((step, rest)) = steps.split_first() else {
             return match self {
                 Self::Null => Ok(None),
                 Self::Text(text) => Ok(Some(text.clone())),
-                Self::List | Self::Object(_) => Err(Doubt::NotText),
+                Self::List | Self::Object(_) => Err(AmbiguousLogin::NotText),
             };
         };
         match self {
             Self::Object(members) => {
-                // some programs do not look at the case of a name (Go, Jackson when told so)
-                let mut alike = members.iter().filter(|(name, _)| folded(name) == folded(step));
-                match (alike.next(), alike.next()) {
+                // some parsers ignore the case of member names (Go, Jackson if configured)
+                let mut matching = members.iter().filter(|(name, _)| folded(name) == folded(step));
+                match (matching.next(), matching.next()) {
                     (None, _) => Ok(None),
                     (Some((name, value)), None) if name == step => value.find(rest),
-                    _ => Err(Doubt::Alike),
+                    _ => Err(AmbiguousLogin::LookalikeField),
                 }
             }
-            // a list of sign-ins: who takes the first?
-            Self::List => Err(Doubt::NotText),
+            // a list of logins: which one the portal takes is unknown
+            Self::List => Err(AmbiguousLogin::NotText),
             Self::Null | Self::Text(_) => Ok(None),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Json {
+impl<'de> Deserialize<'de> for JsonDocument {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
+        struct JsonVisitor;
 
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Json;
+        impl<'de> Visitor<'de> for JsonVisitor {
+            type Value = JsonDocument;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("JSON")
             }
 
-            fn visit_unit<E>(self) -> Result<Json, E> {
-                Ok(Json::Null)
+            fn visit_unit<E>(self) -> Result<JsonDocument, E> {
+                Ok(JsonDocument::Null)
             }
 
             // a name of digits may be written as a number
-            fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
-                Ok(Json::Text(number.to_string()))
+            fn visit_u64<E>(self, number: u64) -> Result<JsonDocument, E> {
+                Ok(JsonDocument::Text(number.to_string()))
             }
 
-            fn visit_i64<E>(self, number: i64) -> Result<Json, E> {
-                Ok(Json::Text(number.to_string()))
+            fn visit_i64<E>(self, number: i64) -> Result<JsonDocument, E> {
+                Ok(JsonDocument::Text(number.to_string()))
             }
 
-            // what a portal makes a text of cannot be told: 1e3 is 1000 or 1000.0
-            fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
-                Ok(Json::List)
+            // the text form of a float is ambiguous: 1e3 is 1000 or 1000.0
+            fn visit_f64<E>(self, _: f64) -> Result<JsonDocument, E> {
+                Ok(JsonDocument::List)
             }
 
-            fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
-                Ok(Json::Text(value.to_string()))
+            fn visit_bool<E>(self, value: bool) -> Result<JsonDocument, E> {
+                Ok(JsonDocument::Text(value.to_string()))
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-                Ok(Json::Text(text.to_owned()))
+            fn visit_str<E>(self, text: &str) -> Result<JsonDocument, E> {
+                Ok(JsonDocument::Text(text.to_owned()))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
-                while items.next_element::<Json>()?.is_some() {}
-                Ok(Json::List)
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<JsonDocument, A::Error> {
+                while items.next_element::<JsonDocument>()?.is_some() {}
+                Ok(JsonDocument::List)
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {
-                let mut members: Vec<(String, Json)> = Vec::new();
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<JsonDocument, A::Error> {
+                let mut members: Vec<(String, JsonDocument)> = Vec::new();
                 let mut names = HashSet::new();
-                while let Some((name, value)) = entries.next_entry::<String, Json>()? {
+                while let Some((name, value)) = entries.next_entry::<String, JsonDocument>()? {
                     if !names.insert(name.clone()) {
                         return Err(A::Error::custom("a member is there twice"));
                     }
                     members.push((name, value));
                 }
-                Ok(Json::Object(members))
+                Ok(JsonDocument::Object(members))
             }
         }
 
-        deserializer.deserialize_any(Reader)
+        deserializer.deserialize_any(JsonVisitor)
     }
 }
 
@@ -135,7 +136,7 @@ impl<'de> Deserialize<'de> for Json {
 mod tests {
     use super::*;
 
-    fn user(body: &str) -> Result<Option<String>, Doubt> {
+    fn user(body: &str) -> Result<Option<String>, AmbiguousLogin> {
         member(&["username".to_owned(), "/login/email".to_owned()], body.as_bytes())
     }
 
@@ -175,7 +176,7 @@ mod tests {
             r#"{"username":"decoy","usern\u0061me":"victim"}"#,
             r#"{"username":"decoy","login":{"email":"victim"}}"#,
         ] {
-            assert_eq!(user(body), Err(Doubt::Twice), "{body}");
+            assert_eq!(user(body), Err(AmbiguousLogin::DuplicateName), "{body}");
         }
     }
 
@@ -186,7 +187,7 @@ mod tests {
             r#"{"username":"decoy","userName":"victim"}"#,
             r#"{"username ":"x"}"#,
         ] {
-            assert_eq!(user(body), Err(Doubt::Alike), "{body}");
+            assert_eq!(user(body), Err(AmbiguousLogin::LookalikeField), "{body}");
         }
     }
 
@@ -201,7 +202,7 @@ mod tests {
             "[",
             "",
         ] {
-            assert_eq!(user(body), Err(Doubt::Encoding), "{body}");
+            assert_eq!(user(body), Err(AmbiguousLogin::Encoding), "{body}");
         }
         for body in [
             r#"{"username":["victim"]}"#,
@@ -209,7 +210,7 @@ mod tests {
             r#"[{"username":"x"}]"#,
             r#"{"username":1.5}"#,
         ] {
-            assert_eq!(user(body), Err(Doubt::NotText), "{body}");
+            assert_eq!(user(body), Err(AmbiguousLogin::NotText), "{body}");
         }
     }
 }

@@ -1,59 +1,59 @@
-//! The portal's own sign-in, guarded: which requests sign somebody in, whose name they carry, and whether the portal's answer
-//! says that it worked.
+//! Guard of the portal's own login: determines which requests are logins, which user name they contain, and
+//! whether the portal's response reports success.
 //!
-//! The portal reads the same request with a program of its own. Whatever two programs could read differently is refused: a
-//! guess that is counted for one name and checked for another would be a guess for free.
+//! The portal parses the same request with other software. A request that two programs could read differently is
+//! rejected: an attempt that is counted for one name and verified for another would not be limited.
 
 mod basic;
-mod carrier;
+mod classify;
 mod endpoint;
-mod field;
+pub mod failure_timing;
+mod field_matcher;
 mod form;
 mod json;
 mod media;
+mod name_carrier;
 pub mod outcome;
 mod overlap;
-pub mod pace;
-mod reading;
 pub mod rule;
 
-pub use carrier::Carrier;
-pub use endpoint::Endpoint;
-pub use outcome::{Glob, Signs};
-pub use reading::Reading;
-pub use rule::Outcome;
+pub use classify::LoginClassification;
+pub use endpoint::LoginEndpoint;
+pub use name_carrier::NameCarrier;
+pub use outcome::{Glob, ResponseSigns};
+pub use rule::AttemptOutcome;
 
-/// The body of a guarded request is read up to here; nobody's name and password are longer.
+/// Maximum size of the body of a guarded request.
 pub const MAX_BODY: usize = 64 * 1024;
 
-/// A user name is at most as long as an e-mail address, and then some.
-const MAX_NAME: usize = 512;
+/// Maximum length of a user name: longer than any e-mail address.
+const MAX_NAME_BYTES: usize = 512;
 
-/// One sign-in of the portal.
+/// One login endpoint of the portal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Guard {
-    pub endpoint: Endpoint,
-    pub user: UserIn,
-    /// A sign-in without a user name that can be read is refused; otherwise it is counted on the client.
+pub struct LoginGuard {
+    pub endpoint: LoginEndpoint,
+    pub name_source: LoginNameSource,
+    /// Reject a login without a readable user name; otherwise it is counted for the client.
     pub require_name: bool,
-    /// The portal asks for the name first and for the password later, and remembers the name by this.
-    pub name_from: Option<Carrier>,
-    /// What the portal's answer to a wrong password has; any of it is enough.
-    pub failed: Signs,
-    /// What its answer to the right one has; any of it is enough.
-    pub succeeded: Signs,
-    /// How many bytes of an answer are searched for texts.
-    pub searched: usize,
-    /// Where a browser is sent while its name is locked: the portal's own address for a wrong password.
+    /// Set if the portal asks for the name and the password on separate pages: where it stores the name.
+    pub name_carrier: Option<NameCarrier>,
+    /// Signs of a failed login in the portal's response; one is sufficient.
+    pub failure_signs: ResponseSigns,
+    /// Signs of a successful login; one is sufficient.
+    pub success_signs: ResponseSigns,
+    /// Maximum number of response bytes that are searched for texts.
+    pub max_searched_bytes: usize,
+    /// Redirect target for locked names: the portal's own page for a wrong password.
     pub locked_redirect: Option<String>,
-    /// Out of a tenant's file, so names are counted as that tenant's. Those of `deployment.toml` count for one tenant, whichever
-    /// the request has chosen: a tenant more would be five guesses more.
-    pub of_tenant: bool,
+    /// Configured in a tenant's file, so names are counted for that tenant. Guards of `deployment.toml` count for one
+    /// tenant, independently of the tenant of the request: otherwise each tenant would allow five more attempts.
+    pub is_tenant_defined: bool,
 }
 
-/// Where a sign-in carries the user's name.
+/// Where a login request contains the user name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UserIn {
+pub enum LoginNameSource {
     /// `application/x-www-form-urlencoded`: one of these fields.
     Form(Vec<String>),
     /// `application/json`: one of these members of the outer object, or JSON pointers (RFC 6901) that start with `/`.
@@ -64,9 +64,9 @@ pub enum UserIn {
     PasswordGrant,
 }
 
-/// What a guard has to know of a request's head.
+/// The parts of a request head that a guard reads.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Head<'a> {
+pub struct GuardedHead<'a> {
     pub method: &'a str,
     /// In normal form.
     pub path: &'a str,
@@ -77,43 +77,43 @@ pub struct Head<'a> {
     pub authorization: Option<&'a [u8]>,
 }
 
-/// Why a sign-in is refused: the portal might read another name than we do.
+/// Why a login is rejected as ambiguous: the portal may read another user name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doubt {
-    /// Not the kind of body this endpoint takes, multipart above all.
+pub enum AmbiguousLogin {
+    /// A media type that the endpoint does not accept, such as multipart.
     MediaType,
     /// Compressed.
-    Coding,
+    ContentCoding,
     Charset,
-    /// More than one user name, or one in two places, each with a password.
-    Twice,
-    /// A field that some programs take for the one with the user name, and others do not.
-    Alike,
-    /// In the address, beside or instead of the body.
-    InQuery,
+    /// More than one user name, or one in two places.
+    DuplicateName,
+    /// A field that only some programs treat as the user name.
+    LookalikeField,
+    /// A user name in the query, beside or instead of the body.
+    NameInQuery,
     /// A password in the address, with a method that is not counted.
     PasswordInQuery,
     /// `%zz`, no UTF-8, broken JSON, odd base64.
     Encoding,
     /// NUL, a line break or the like inside a name.
-    Control,
+    ControlCharacter,
     TooLong,
-    /// A member of JSON that is no text.
+    /// The JSON member is not a string.
     NotText,
-    /// A body where the method has none, or a method that a framework puts in the place of the one that was read.
+    /// A body where the method has none, or a method override of a framework.
     Method,
-    /// No user name that can be read.
-    NoName,
-    /// More names in one portal session than are remembered.
-    ManyNames,
+    /// No readable user name.
+    MissingName,
+    /// More names in one portal session than the guard stores.
+    TooManyNames,
     /// More portal sessions of one client than are remembered.
     ManySessions,
 }
 
-impl Doubt {
+impl AmbiguousLogin {
     pub const fn status(self) -> u16 {
         match self {
-            Self::MediaType | Self::Coding | Self::Charset => 415,
+            Self::MediaType | Self::ContentCoding | Self::Charset => 415,
             Self::ManySessions => 429,
             _ => 400,
         }
@@ -121,20 +121,20 @@ impl Doubt {
 
     pub const fn detail(self) -> &'static str {
         match self {
-            Self::MediaType => "a sign-in of this type is not taken here",
-            Self::Coding => "a sign-in must not be compressed",
+            Self::MediaType => "a sign-in of this media type is not accepted",
+            Self::ContentCoding => "a sign-in must not be compressed",
             Self::Charset => "a sign-in is written in UTF-8",
-            Self::Twice => "the sign-in has more than one user name, or one in two places",
-            Self::Alike => "the sign-in has a field that can be mistaken for the user name",
-            Self::InQuery => "a user name does not belong into the address",
+            Self::DuplicateName => "the sign-in has more than one user name, or one in two places",
+            Self::LookalikeField => "the sign-in has a field that some programs read as the user name",
+            Self::NameInQuery => "a user name must not be in the query",
             Self::PasswordInQuery => "a password does not belong in the address",
-            Self::Encoding => "the sign-in is not encoded as it should be",
-            Self::Control => "the user name has a control character",
+            Self::Encoding => "the sign-in is not encoded correctly",
+            Self::ControlCharacter => "the user name has a control character",
             Self::TooLong => "the user name is too long",
             Self::NotText => "the user name is not a text",
             Self::Method => "a sign-in cannot be sent with this method",
-            Self::NoName => "the sign-in has no user name that can be read",
-            Self::ManyNames => "too many user names were given in this session: begin the sign-in again",
+            Self::MissingName => "the sign-in has no user name that can be read",
+            Self::TooManyNames => "too many user names were given in this session: begin the sign-in again",
             Self::ManySessions => "Too many sign-ins were begun by this client: try again in 15 minutes",
         }
     }

@@ -1,13 +1,13 @@
-//! Did it work? Read from the portal's answer: its status, where it leads, or a text in it.
+//! Determines the outcome of a login from the portal's response: its status, its redirect, or a text in it.
 
 use super::{
-    Guard, UserIn,
-    rule::{self, Attempt, Outcome, Shown},
+    LoginGuard, LoginNameSource,
+    rule::{self, AttemptOutcome, GuardedAttempt, ResponseEvidence},
 };
 
-/// What an answer may have; any of it is enough.
+/// Signs that a response is matched against; one is sufficient.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Signs {
+pub struct ResponseSigns {
     pub status: Vec<u16>,
     /// Against `Location`, with and without its origin.
     pub redirect: Vec<Glob>,
@@ -15,24 +15,26 @@ pub struct Signs {
     pub body: Vec<String>,
 }
 
-impl Signs {
+impl ResponseSigns {
     pub fn is_empty(&self) -> bool {
         self.status.is_empty() && self.redirect.is_empty() && self.body.is_empty()
     }
 
-    /// `sent`: texts that it holds do not count.
-    fn are_in(&self, answer: &Answer<'_>, sent: &[u8]) -> bool {
-        let leads = |glob: &Glob| {
+    /// Texts that are contained in `sent` are ignored.
+    fn match_response(&self, answer: &PortalResponse<'_>, sent: &[u8]) -> bool {
+        let redirect_matches = |glob: &Glob| {
             answer.location.is_some_and(|to| glob.matches(to) || glob.matches(without_origin(to)))
         };
-        let holds =
+        let contains =
             |body: &[u8], text: &str| body.windows(text.len().max(1)).any(|window| window == text.as_bytes());
-        let says = |text: &String| holds(answer.body, text) && !holds(sent, text);
-        self.status.contains(&answer.status) || self.redirect.iter().any(leads) || self.body.iter().any(says)
+        let body_matches = |text: &String| contains(answer.body, text) && !contains(sent, text);
+        self.status.contains(&answer.status)
+            || self.redirect.iter().any(redirect_matches)
+            || self.body.iter().any(body_matches)
     }
 }
 
-/// A text in which `*` stands for anything.
+/// A pattern in which `*` matches any text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glob(pub String);
 
@@ -61,52 +63,57 @@ fn without_origin(location: &str) -> &str {
     rest.find(['/', '?', '#']).and_then(|at| rest.get(at..)).unwrap_or("/")
 }
 
-/// The portal's answer, as far as it was read.
+/// The portal's response, as far as it was read.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Answer<'a> {
+pub struct PortalResponse<'a> {
     pub status: u16,
     pub location: Option<&'a str>,
     pub body: &'a [u8],
-    /// Nothing of the body is left that was not read.
+    /// The body was read completely.
     pub is_whole: bool,
-    /// What the client sent, decoded: a text that it holds is repeated by the answer and proves nothing.
+    /// The decoded client input: a text that it contains may be reflected by the response, and is no evidence.
     pub sent: &'a [u8],
 }
 
-impl Guard {
-    /// Whether an answer's body has to be looked into.
+impl LoginGuard {
+    /// Whether the body of the response has to be searched.
     pub fn searches_body(&self) -> bool {
-        !self.failed.body.is_empty() || !self.succeeded.body.is_empty()
+        !self.failure_signs.body.is_empty() || !self.success_signs.body.is_empty()
     }
 
-    /// Of an answer in which nothing was found. HTTP Basic has its own status for wrong credentials (RFC 7617 §2), so what is
-    /// not there (404) is no wrong password; a portal that is in trouble may have stumbled after it looked.
-    fn may_be_wrong(&self, method: &str, status: u16) -> bool {
-        match (&self.user, status) {
-            (UserIn::Basic, 403) => self.failed.status.is_empty(),
-            (UserIn::Basic, 400..=499) => matches!(status, 401 | 407 | 429),
+    /// For a response without any sign. HTTP Basic has its own status for wrong credentials (RFC 7617 §2),
+    /// so a 404 is not a wrong password; a server error may have occurred after the verification.
+    fn may_be_failure(&self, method: &str, status: u16) -> bool {
+        match (&self.name_source, status) {
+            (LoginNameSource::Basic, 403) => self.failure_signs.status.is_empty(),
+            (LoginNameSource::Basic, 400..=499) => matches!(status, 401 | 407 | 429),
             // a page or a picture that is not there
             (_, 404 | 405 | 410) if rule::is_bodiless(method) => false,
             // the portal does not know the method
-            (_, 405 | 501) if !rule::may_sign_in(&self.user, method) => false,
+            (_, 405 | 501) if !rule::may_carry_login(&self.name_source, method) => false,
             (_, status) => status >= 400,
         }
     }
 
-    /// What the answer shows. A text that says the password was wrong may stand where the answer was not read.
-    fn shown(&self, method: &str, answer: &Answer<'_>) -> Shown {
-        let unread = !self.failed.body.is_empty() && !answer.is_whole;
-        if unread || self.failed.are_in(answer, b"") {
-            Shown::Failure
-        } else if !self.succeeded.is_empty() && self.succeeded.are_in(answer, answer.sent) {
-            Shown::Success
+    /// The evidence in the response. A failure text may be in the part of the body that was not read.
+    fn evidence(&self, method: &str, answer: &PortalResponse<'_>) -> ResponseEvidence {
+        let unread = !self.failure_signs.body.is_empty() && !answer.is_whole;
+        if unread || self.failure_signs.match_response(answer, b"") {
+            ResponseEvidence::Failure
+        } else if !self.success_signs.is_empty() && self.success_signs.match_response(answer, answer.sent) {
+            ResponseEvidence::Success
         } else {
-            Shown::Nothing { may_be_failure: self.may_be_wrong(method, answer.status) }
+            ResponseEvidence::Inconclusive { may_be_failure: self.may_be_failure(method, answer.status) }
         }
     }
 
-    /// What becomes of an attempt that was answered so.
-    pub fn outcome(&self, attempt: Attempt<'_>, answer: &Answer<'_>) -> Outcome {
-        rule::outcome(&self.user, !self.succeeded.is_empty(), attempt, self.shown(attempt.method, answer))
+    /// The outcome of an attempt with this response.
+    pub fn outcome(&self, attempt: GuardedAttempt<'_>, answer: &PortalResponse<'_>) -> AttemptOutcome {
+        rule::outcome(
+            &self.name_source,
+            !self.success_signs.is_empty(),
+            attempt,
+            self.evidence(attempt.method, answer),
+        )
     }
 }

@@ -5,19 +5,19 @@ use std::{
     sync::Arc,
 };
 
-use super::{Endpoint, Guard};
+use super::{LoginEndpoint, LoginGuard};
 
-impl Guard {
+impl LoginGuard {
     /// Whether this guard alone judges an attempt at a path that both cover. The portal serves a path that is written as in `match` by
     /// the more specific endpoint; which one it takes for another spelling is not known, so both judge it there. A tenant's guard
     /// never replaces one of `deployment.toml`.
     pub fn supersedes(&self, other: &Self, path: &str) -> bool {
-        let may_replace = other.of_tenant || !self.of_tenant;
+        let may_replace = other.is_tenant_defined || !self.is_tenant_defined;
         may_replace
-            && self.is_beside(other)
-            && self.endpoint.is_exactly(path)
+            && self.reads_same_part_as(other)
+            && self.endpoint.matches_exactly(path)
             && match self.endpoint.classes().cmp(&other.endpoint.classes()) {
-                Ordering::Equal if other.endpoint.is_exactly(path) => {
+                Ordering::Equal if other.endpoint.matches_exactly(path) => {
                     other.endpoint.has_rest() && !self.endpoint.has_rest()
                 }
                 Ordering::Greater | Ordering::Equal => true,
@@ -29,12 +29,12 @@ impl Guard {
     pub fn sort_by_precision(guards: &mut [&Arc<Self>], path: &str) {
         guards.sort_by_cached_key(|guard| {
             let endpoint = &guard.endpoint;
-            Reverse((endpoint.is_exactly(path), endpoint.classes(), !endpoint.has_rest()))
+            Reverse((endpoint.matches_exactly(path), endpoint.classes(), !endpoint.has_rest()))
         });
     }
 }
 
-impl Endpoint {
+impl LoginEndpoint {
     /// How precise each segment is, as in routes: a literal is more precise than `*`. `/login.php` may also serve the paths below
     /// it, so it is as precise as `/login.php/**`.
     fn classes(&self) -> Vec<bool> {
@@ -51,9 +51,9 @@ impl Endpoint {
 mod tests {
     use super::{super::tests::form, *};
 
-    fn at(pattern: &str) -> Guard {
+    fn at(pattern: &str) -> LoginGuard {
         let guard = form();
-        Guard { endpoint: Endpoint { pattern: pattern.to_owned(), ..guard.endpoint }, ..guard }
+        LoginGuard { endpoint: LoginEndpoint { pattern: pattern.to_owned(), ..guard.endpoint }, ..guard }
     }
 
     /// Attack: path info makes the guard of the program cover the address of another guard, which has its own signs of a failure.
@@ -84,7 +84,7 @@ mod tests {
             let found = (first.supersedes(&second, path), second.supersedes(&first, path));
             assert_eq!(found, judges, "{one} {other} {path}");
             for mut guards in [[&first, &second], [&second, &first]] {
-                Guard::sort_by_precision(&mut guards, path);
+                LoginGuard::sort_by_precision(&mut guards, path);
                 let [first, second] = guards;
                 assert!(!second.supersedes(first, path), "{one} {other} {path}");
             }
@@ -94,11 +94,11 @@ mod tests {
     #[test]
     fn guards_of_a_tenant_and_of_another_kind_replace_none() {
         let (precise, wide) = (at("/login"), at("/**"));
-        let of_tenant = |guard: &Guard| Guard { of_tenant: true, ..guard.clone() };
+        let of_tenant = |guard: &LoginGuard| LoginGuard { is_tenant_defined: true, ..guard.clone() };
         assert!(!of_tenant(&precise).supersedes(&wide, "/login"));
         assert!(of_tenant(&precise).supersedes(&of_tenant(&wide), "/login"));
         assert!(precise.supersedes(&of_tenant(&wide), "/login"));
-        let basic = Guard { user: super::super::UserIn::Basic, ..wide };
+        let basic = LoginGuard { name_source: super::super::LoginNameSource::Basic, ..wide };
         assert!(!precise.supersedes(&basic, "/login"));
     }
 }

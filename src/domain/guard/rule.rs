@@ -1,123 +1,137 @@
-//! The rules of a guarded sign-in as one table: what the request is, what the answer shows, and whether the attempt is counted,
-//! forgiven or neither. An attempt is counted before the portal gets it; this says what the answer changes.
+//! Decides whether a guarded attempt is counted, forgiven or neither, from the request and the evidence in the
+//! response. An attempt is counted before it is forwarded to the portal; the outcome changes that count.
 
-use super::UserIn;
+use super::LoginNameSource;
 
-/// What became of a sign-in. The strictest is the last.
+/// The outcome of a guarded login. The strictest is the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
-    /// Forgiven: the answer has what only the right password gets. Failures of the same client are taken off with the attempt.
+pub enum AttemptOutcome {
+    /// Forgiven: the response proves a correct password. The attempt and the failures of the same client are uncounted.
     Succeeded,
-    /// Neither: the attempt is taken back and no more is forgiven, or every request that the portal answers without verifying a
-    /// password would reset the counter.
-    Passed,
+    /// Neither: only the attempt is uncounted, and no failure is forgiven. Otherwise every request that the
+    /// portal answers without verifying a password would reset the counter.
+    Neutral,
     /// Counted: the attempt stays a failure.
     Failed,
 }
 
-/// What an answer shows, by the operator's description.
+/// The evidence in a response, by the configured signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
+pub enum ResponseEvidence {
     Failure,
     Success,
-    /// Nothing that is described. `may_be_failure`: its status alone could be that of a wrong password.
-    Nothing {
+    /// No configured sign. `may_be_failure`: the status could be that of a wrong password.
+    Inconclusive {
         may_be_failure: bool,
     },
 }
 
-/// An attempt, as far as the rules look at it.
+/// The properties of an attempt that determine its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attempt<'a> {
+pub struct GuardedAttempt<'a> {
     pub method: &'a str,
-    /// The path is written exactly as the guard has it: another spelling may be another page.
+    /// The path equals the configured one exactly: another spelling may be another page.
     pub is_exact_path: bool,
-    pub named: Named,
-    /// Doorward has authenticated the client already, so the portal may answer without looking at the password.
+    pub names: NameCount,
+    /// Doorward has already authenticated the client, so the portal may respond without verifying the password.
     pub is_authenticated: bool,
 }
 
-/// Where the names come from that the attempt is counted on.
+/// How many user names the attempt is counted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Named {
-    /// One name, in this request or before in the same portal session.
-    Once,
-    /// The portal session has seen several names: the portal may mean any of them.
-    Severally,
-    /// None: counted on the client alone.
-    Never,
+pub enum NameCount {
+    /// One name, in this request or earlier in the same portal session.
+    One,
+    /// Several names in the portal session: the portal may use any of them.
+    Several,
+    /// No name: counted for the client only.
+    Unnamed,
 }
 
-/// `describes_success`: the operator has said what only the right password gets, so everything else is a failure.
-pub fn outcome(user: &UserIn, describes_success: bool, attempt: Attempt<'_>, shown: Shown) -> Outcome {
-    let proves = attempt.is_exact_path
+/// `describes_success`: success signs are configured, so every other response is a failure.
+pub fn outcome(
+    user: &LoginNameSource,
+    describes_success: bool,
+    attempt: GuardedAttempt<'_>,
+    evidence: ResponseEvidence,
+) -> AttemptOutcome {
+    let may_prove_success = attempt.is_exact_path
         && !attempt.is_authenticated
-        && attempt.named != Named::Severally
-        && may_sign_in(user, attempt.method);
-    match shown {
-        Shown::Failure | Shown::Nothing { may_be_failure: true } => Outcome::Failed,
-        Shown::Nothing { .. } if describes_success && attempt.named != Named::Never => Outcome::Failed,
-        Shown::Success if proves => Outcome::Succeeded,
-        Shown::Success | Shown::Nothing { .. } => Outcome::Passed,
+        && attempt.names != NameCount::Several
+        && may_carry_login(user, attempt.method);
+    match evidence {
+        ResponseEvidence::Failure | ResponseEvidence::Inconclusive { may_be_failure: true } => {
+            AttemptOutcome::Failed
+        }
+        ResponseEvidence::Inconclusive { .. } if describes_success && attempt.names != NameCount::Unnamed => {
+            AttemptOutcome::Failed
+        }
+        ResponseEvidence::Success if may_prove_success => AttemptOutcome::Succeeded,
+        ResponseEvidence::Success | ResponseEvidence::Inconclusive { .. } => AttemptOutcome::Neutral,
     }
 }
 
-/// Whether a success after a request with this method is one of a sign-in. `OPTIONS` is answered without credentials.
-pub fn may_sign_in(user: &UserIn, method: &str) -> bool {
+/// Whether a request with this method can be a login. `OPTIONS` is answered without credentials.
+pub fn may_carry_login(user: &LoginNameSource, method: &str) -> bool {
     match user {
-        UserIn::Basic => matches!(method, "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE"),
+        LoginNameSource::Basic => matches!(method, "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE"),
         _ => matches!(method, "POST" | "PUT" | "PATCH"),
     }
 }
 
-/// Whether requests with this method have no body that means anything (RFC 9110 §9.3), so one that names a user is refused.
+/// Whether a body has no defined meaning for this method (RFC 9110 §9.3); a request with a user name in it is rejected.
 pub fn is_bodiless(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Named::*, Outcome::*, Shown::*, *};
+    use super::{AttemptOutcome::*, NameCount::*, ResponseEvidence::*, *};
 
-    const FORM: UserIn = UserIn::Form(Vec::new());
-    const LIKE_FAILURE: Shown = Nothing { may_be_failure: true };
-    const OTHER: Shown = Nothing { may_be_failure: false };
+    const FORM: LoginNameSource = LoginNameSource::Form(Vec::new());
+    const LIKE_FAILURE: ResponseEvidence = Inconclusive { may_be_failure: true };
+    const OTHER: ResponseEvidence = Inconclusive { may_be_failure: false };
 
-    /// method, name, how else it differs from a plain sign-in; what the answer shows; success described, failure alone described
+    /// method, names, other differences from a plain login; evidence; with success signs, with failure signs only
     #[test]
-    fn request_and_answer_say_whether_an_attempt_is_counted_forgiven_or_neither() {
-        let plain = |method, named| Attempt { method, is_exact_path: true, named, is_authenticated: false };
-        let elsewhere = Attempt { is_exact_path: false, ..plain("POST", Once) };
-        let signed_in = Attempt { is_authenticated: true, ..plain("POST", Once) };
+    fn outcome_follows_request_and_response_evidence() {
+        let plain = |method, named| GuardedAttempt {
+            method,
+            is_exact_path: true,
+            names: named,
+            is_authenticated: false,
+        };
+        let elsewhere = GuardedAttempt { is_exact_path: false, ..plain("POST", One) };
+        let signed_in = GuardedAttempt { is_authenticated: true, ..plain("POST", One) };
         for (user, attempt, shown, described, undescribed) in [
-            // a failure is counted, whatever else is true
-            (&FORM, plain("POST", Once), Failure, Failed, Failed),
+            // a failure is counted in every case
+            (&FORM, plain("POST", One), Failure, Failed, Failed),
             (&FORM, elsewhere, Failure, Failed, Failed),
             (&FORM, signed_in, Failure, Failed, Failed),
-            (&FORM, plain("POST", Severally), Failure, Failed, Failed),
-            (&FORM, plain("POST", Never), Failure, Failed, Failed),
-            (&FORM, plain("FOO", Once), Failure, Failed, Failed),
+            (&FORM, plain("POST", Several), Failure, Failed, Failed),
+            (&FORM, plain("POST", Unnamed), Failure, Failed, Failed),
+            (&FORM, plain("FOO", One), Failure, Failed, Failed),
             // a success is forgiven where only the right password could produce it
-            (&FORM, plain("POST", Once), Success, Succeeded, Succeeded),
-            (&FORM, plain("PUT", Once), Success, Succeeded, Succeeded),
-            (&FORM, plain("POST", Never), Success, Succeeded, Succeeded),
-            (&FORM, elsewhere, Success, Passed, Passed),
-            (&FORM, signed_in, Success, Passed, Passed),
-            (&FORM, plain("POST", Severally), Success, Passed, Passed),
-            (&FORM, plain("OPTIONS", Once), Success, Passed, Passed),
-            (&FORM, plain("DELETE", Once), Success, Passed, Passed),
-            (&FORM, plain("PROPFIND", Once), Success, Passed, Passed),
-            (&UserIn::Basic, plain("GET", Once), Success, Succeeded, Succeeded),
-            (&UserIn::Basic, plain("OPTIONS", Once), Success, Passed, Passed),
-            (&UserIn::Basic, plain("PROPFIND", Once), Success, Passed, Passed),
-            // what could be a failure is one
-            (&FORM, plain("POST", Once), LIKE_FAILURE, Failed, Failed),
-            (&FORM, plain("POST", Never), LIKE_FAILURE, Failed, Failed),
-            // and so is everything that is not the described success, if the request names a user
-            (&FORM, plain("POST", Once), OTHER, Failed, Passed),
-            (&FORM, plain("POST", Severally), OTHER, Failed, Passed),
-            (&FORM, elsewhere, OTHER, Failed, Passed),
-            (&FORM, plain("POST", Never), OTHER, Passed, Passed),
+            (&FORM, plain("POST", One), Success, Succeeded, Succeeded),
+            (&FORM, plain("PUT", One), Success, Succeeded, Succeeded),
+            (&FORM, plain("POST", Unnamed), Success, Succeeded, Succeeded),
+            (&FORM, elsewhere, Success, Neutral, Neutral),
+            (&FORM, signed_in, Success, Neutral, Neutral),
+            (&FORM, plain("POST", Several), Success, Neutral, Neutral),
+            (&FORM, plain("OPTIONS", One), Success, Neutral, Neutral),
+            (&FORM, plain("DELETE", One), Success, Neutral, Neutral),
+            (&FORM, plain("PROPFIND", One), Success, Neutral, Neutral),
+            (&LoginNameSource::Basic, plain("GET", One), Success, Succeeded, Succeeded),
+            (&LoginNameSource::Basic, plain("OPTIONS", One), Success, Neutral, Neutral),
+            (&LoginNameSource::Basic, plain("PROPFIND", One), Success, Neutral, Neutral),
+            // a possible failure is counted
+            (&FORM, plain("POST", One), LIKE_FAILURE, Failed, Failed),
+            (&FORM, plain("POST", Unnamed), LIKE_FAILURE, Failed, Failed),
+            // every other response is a failure if success signs are configured and the request has a name
+            (&FORM, plain("POST", One), OTHER, Failed, Neutral),
+            (&FORM, plain("POST", Several), OTHER, Failed, Neutral),
+            (&FORM, elsewhere, OTHER, Failed, Neutral),
+            (&FORM, plain("POST", Unnamed), OTHER, Neutral, Neutral),
         ] {
             let of = |describes| outcome(user, describes, attempt, shown);
             assert_eq!((of(true), of(false)), (described, undescribed), "{user:?} {attempt:?} {shown:?}");

@@ -1,73 +1,73 @@
-//! A guard as a whole: from a request to a name, and from an answer to what it means.
+//! A guard end to end: from a request to a user name, and from a response to an outcome.
 
 use super::{
-    outcome::Answer,
-    rule::{Attempt, Named},
+    outcome::PortalResponse,
+    rule::{GuardedAttempt, NameCount},
     *,
 };
 
 mod guessing;
 mod queries;
 
-fn guard(user: UserIn, methods: &[&str]) -> Guard {
-    Guard {
-        endpoint: Endpoint {
+fn guard(user: LoginNameSource, methods: &[&str]) -> LoginGuard {
+    LoginGuard {
+        endpoint: LoginEndpoint {
             methods: methods.iter().map(|method| (*method).to_owned()).collect(),
             pattern: "/login".to_owned(),
             below_tenants: false,
         },
-        user,
+        name_source: user,
         require_name: true,
-        name_from: None,
-        failed: Signs::default(),
-        succeeded: Signs::default(),
-        searched: 1024,
+        name_carrier: None,
+        failure_signs: ResponseSigns::default(),
+        success_signs: ResponseSigns::default(),
+        max_searched_bytes: 1024,
         locked_redirect: None,
-        of_tenant: false,
+        is_tenant_defined: false,
     }
 }
 
-fn post(query: Option<&'static str>) -> Head<'static> {
-    Head {
+fn post(query: Option<&'static str>) -> GuardedHead<'static> {
+    GuardedHead {
         method: "POST",
         path: "/login",
         query,
         content_type: Some("application/x-www-form-urlencoded"),
-        ..Head::default()
+        ..GuardedHead::default()
     }
 }
 
-pub(super) fn form() -> Guard {
-    guard(UserIn::Form(vec!["username".to_owned(), "email".to_owned()]), &["POST"])
+pub(super) fn form() -> LoginGuard {
+    guard(LoginNameSource::Form(vec!["username".to_owned(), "email".to_owned()]), &["POST"])
 }
 
 #[test]
-fn names_come_from_the_body_and_nothing_else_is_a_sign_in() {
-    let read = |body: &str| form().read(&post(None), body.as_bytes());
+fn reads_the_name_from_the_body_only() {
+    let read = |body: &str| form().classify(&post(None), body.as_bytes());
     assert_eq!(read("username=alex&password=x"), Ok(named("alex")));
     assert_eq!(read("email=alex%40acme.com"), Ok(named("alex@acme.com")));
-    assert_eq!(read(""), Ok(Reading::NoSignIn));
+    assert_eq!(read(""), Ok(LoginClassification::NotLogin));
     for body in
         ["consent=yes", "username=", "username=++", "password=x&constructor[prototype][username]x=alex"]
     {
-        assert_eq!(read(body), Ok(Reading::Nameless), "{body}");
+        assert_eq!(read(body), Ok(LoginClassification::Nameless), "{body}");
     }
-    // the page itself
-    let page = Head { method: "GET", path: "/login", ..Head::default() };
-    assert_eq!(form().read(&page, b""), Ok(Reading::NoSignIn));
+    // the login page itself
+    let page = GuardedHead { method: "GET", path: "/login", ..GuardedHead::default() };
+    assert_eq!(form().classify(&page, b""), Ok(LoginClassification::NotLogin));
 }
 
-fn named(name: &str) -> Reading {
-    Reading::Named(name.to_owned())
+fn named(name: &str) -> LoginClassification {
+    LoginClassification::Named(name.to_owned())
 }
 
-/// Attack: a request that is no sign-in is answered with 200, and its body has the victim's name, whose failures that forgives.
+/// Attack: a request that is not a login, with the victim's name in its body, gets a 200 that forgives failures.
 #[test]
 fn attack_a_body_with_a_name_where_the_method_has_no_body() {
-    let json = guard(UserIn::Json(vec!["username".to_owned()]), &[]);
-    let grant = guard(UserIn::PasswordGrant, &["POST"]);
+    let json = guard(LoginNameSource::Json(vec!["username".to_owned()]), &[]);
+    let grant = guard(LoginNameSource::PasswordGrant, &["POST"]);
     for method in ["OPTIONS", "GET", "HEAD", "TRACE"] {
-        let head = Head { method, ..post(None) };
+        let head = GuardedHead { method, ..post(None) };
         for (guard, body) in [
             (&form(), "username=victim"),
             (&json, r#"{"username":"victim"}"#),
@@ -75,13 +75,17 @@ fn attack_a_body_with_a_name_where_the_method_has_no_body() {
             (&form(), "x"),
         ] {
             assert!(guard.reads_body(method), "{method}");
-            assert_eq!(guard.read(&head, body.as_bytes()), Err(Doubt::Method), "{method} {body}");
+            assert_eq!(
+                guard.classify(&head, body.as_bytes()),
+                Err(AmbiguousLogin::Method),
+                "{method} {body}"
+            );
         }
-        assert_eq!(form().read(&head, b""), Ok(Reading::NoSignIn), "{method}");
+        assert_eq!(form().classify(&head, b""), Ok(LoginClassification::NotLogin), "{method}");
     }
 }
 
-/// Attack: the framework is asked for another method than the one that was read, and answers `OPTIONS` with 200.
+/// Attack: a method override makes the framework answer `OPTIONS` with 200.
 #[test]
 fn attack_a_method_in_the_place_of_the_one_that_was_read() {
     for (query, body) in [
@@ -89,10 +93,18 @@ fn attack_a_method_in_the_place_of_the_one_that_was_read() {
         (None, "username=victim&%5FMETHOD=get"),
         (Some("_method=OPTIONS"), "username=victim&password=x"),
     ] {
-        assert_eq!(form().read(&post(query), body.as_bytes()), Err(Doubt::Method), "{query:?} {body}");
+        assert_eq!(
+            form().classify(&post(query), body.as_bytes()),
+            Err(AmbiguousLogin::Method),
+            "{query:?} {body}"
+        );
     }
-    assert_eq!(form().read(&post(None), b"username=alex&_method=post"), Ok(named("alex")));
-    assert_eq!(form().read(&post(None), b"_method=delete"), Ok(Reading::Nameless), "to sign out");
+    assert_eq!(form().classify(&post(None), b"username=alex&_method=post"), Ok(named("alex")));
+    assert_eq!(
+        form().classify(&post(None), b"_method=delete"),
+        Ok(LoginClassification::Nameless),
+        "to sign out"
+    );
 }
 
 #[test]
@@ -106,77 +118,84 @@ fn attack_an_alternative_field_in_the_query() {
         "username[]",
     ] {
         for method in ["POST", "GET", "PUT"] {
-            let head = Head { method, ..post(Some(query)) };
+            let head = GuardedHead { method, ..post(Some(query)) };
             for body in ["username=decoy&password=x", ""] {
                 assert_eq!(
-                    form().read(&head, body.as_bytes()),
-                    Err(Doubt::InQuery),
+                    form().classify(&head, body.as_bytes()),
+                    Err(AmbiguousLogin::NameInQuery),
                     "{method} {query} {body}"
                 );
             }
         }
     }
-    assert_eq!(form().read(&post(Some("next=/x&lang=de")), b"username=alex"), Ok(named("alex")));
-    let json = guard(UserIn::Json(vec!["/login/email".to_owned()]), &[]);
-    let head = Head { content_type: Some("application/json"), ..post(Some("email=x")) };
-    assert_eq!(json.read(&head, b"{}"), Err(Doubt::InQuery));
+    assert_eq!(form().classify(&post(Some("next=/x&lang=de")), b"username=alex"), Ok(named("alex")));
+    let json = guard(LoginNameSource::Json(vec!["/login/email".to_owned()]), &[]);
+    let head = GuardedHead { content_type: Some("application/json"), ..post(Some("email=x")) };
+    assert_eq!(json.classify(&head, b"{}"), Err(AmbiguousLogin::NameInQuery));
 }
 
 #[test]
 fn attack_control_characters_in_the_name() {
     for body in ["username=alex%00", "username=al%0Aex", "username=%C2%85alex", "username=alex%7F"] {
-        assert_eq!(form().read(&post(None), body.as_bytes()), Err(Doubt::Control), "{body}");
+        assert_eq!(
+            form().classify(&post(None), body.as_bytes()),
+            Err(AmbiguousLogin::ControlCharacter),
+            "{body}"
+        );
     }
-    let long = format!("username={}", "x".repeat(MAX_NAME + 1));
-    assert_eq!(form().read(&post(None), long.as_bytes()), Err(Doubt::TooLong));
+    let long = format!("username={}", "x".repeat(MAX_NAME_BYTES + 1));
+    assert_eq!(form().classify(&post(None), long.as_bytes()), Err(AmbiguousLogin::TooLong));
 }
 
 #[test]
 fn attack_multipart_and_compressed_forms() {
     for (content_type, coding, doubt) in [
-        (Some("multipart/form-data; boundary=x"), None, Doubt::MediaType),
-        (None, None, Doubt::MediaType),
-        (Some("application/x-www-form-urlencoded"), Some("gzip"), Doubt::Coding),
-        (Some("application/x-www-form-urlencoded;charset=utf-7"), None, Doubt::Charset),
+        (Some("multipart/form-data; boundary=x"), None, AmbiguousLogin::MediaType),
+        (None, None, AmbiguousLogin::MediaType),
+        (Some("application/x-www-form-urlencoded"), Some("gzip"), AmbiguousLogin::ContentCoding),
+        (Some("application/x-www-form-urlencoded;charset=utf-7"), None, AmbiguousLogin::Charset),
     ] {
-        let head = Head { content_type, content_encoding: coding, ..post(None) };
-        assert_eq!(form().read(&head, b"username=alex"), Err(doubt));
+        let head = GuardedHead { content_type, content_encoding: coding, ..post(None) };
+        assert_eq!(form().classify(&head, b"username=alex"), Err(doubt));
     }
 }
 
 #[test]
 fn only_password_grants_are_sign_ins() {
-    let grant = guard(UserIn::PasswordGrant, &[]);
+    let grant = guard(LoginNameSource::PasswordGrant, &[]);
     let alex = Ok(named("alex"));
     for (body, said) in [
         ("grant_type=password&username=alex&password=x", alex.clone()),
         ("grant_type=Password+&username=alex&password=x", alex),
-        ("grant_type=refresh_token&refresh_token=x", Ok(Reading::NoSignIn)),
-        ("grant_type=client_credentials&username=alex", Ok(Reading::NoSignIn)),
-        ("username=alex&password=x", Ok(Reading::Nameless)),
-        ("grant_type=&username=alex&password=x", Ok(Reading::Nameless)),
-        ("grant_type=password&user=alex&password=x", Ok(Reading::Nameless)),
-        ("grant_type=client_credentials&grant_type=password&username=alex", Err(Doubt::Twice)),
-        ("grant_type=refresh_token&Grant_Type=password&username=alex", Err(Doubt::Alike)),
-        ("grant_type=password&username=decoy&username=alex", Err(Doubt::Twice)),
+        ("grant_type=refresh_token&refresh_token=x", Ok(LoginClassification::NotLogin)),
+        ("grant_type=client_credentials&username=alex", Ok(LoginClassification::NotLogin)),
+        ("username=alex&password=x", Ok(LoginClassification::Nameless)),
+        ("grant_type=&username=alex&password=x", Ok(LoginClassification::Nameless)),
+        ("grant_type=password&user=alex&password=x", Ok(LoginClassification::Nameless)),
+        (
+            "grant_type=client_credentials&grant_type=password&username=alex",
+            Err(AmbiguousLogin::DuplicateName),
+        ),
+        ("grant_type=refresh_token&Grant_Type=password&username=alex", Err(AmbiguousLogin::LookalikeField)),
+        ("grant_type=password&username=decoy&username=alex", Err(AmbiguousLogin::DuplicateName)),
     ] {
-        assert_eq!(grant.read(&post(None), body.as_bytes()), said, "{body}");
+        assert_eq!(grant.classify(&post(None), body.as_bytes()), said, "{body}");
     }
-    let query = grant.read(&post(Some("grant_type=password")), b"username=alex&password=x");
-    assert_eq!(query, Err(Doubt::InQuery));
+    let query = grant.classify(&post(Some("grant_type=password")), b"username=alex&password=x");
+    assert_eq!(query, Err(AmbiguousLogin::NameInQuery));
 }
 
 #[test]
 fn basic_needs_no_body() {
-    let basic = guard(UserIn::Basic, &[]);
+    let basic = guard(LoginNameSource::Basic, &[]);
     assert!(!basic.reads_body("POST") && form().reads_body("POST") && !form().reads_body("DELETE"));
-    let head = Head { authorization: Some(b"Basic YWxleDpwYTpzcw=="), ..post(Some("username=x")) };
-    assert_eq!(basic.read(&head, b""), Ok(named("alex")));
-    assert_eq!(basic.read(&post(None), b""), Ok(Reading::NoSignIn));
+    let head = GuardedHead { authorization: Some(b"Basic YWxleDpwYTpzcw=="), ..post(Some("username=x")) };
+    assert_eq!(basic.classify(&head, b""), Ok(named("alex")));
+    assert_eq!(basic.classify(&post(None), b""), Ok(LoginClassification::NotLogin));
 }
 
-fn signs(status: &[u16], redirect: &[&str], body: &[&str]) -> Signs {
-    Signs {
+fn signs(status: &[u16], redirect: &[&str], body: &[&str]) -> ResponseSigns {
+    ResponseSigns {
         status: status.to_vec(),
         redirect: redirect.iter().map(|glob| Glob((*glob).to_owned())).collect(),
         body: body.iter().map(|text| (*text).to_owned()).collect(),
@@ -184,27 +203,31 @@ fn signs(status: &[u16], redirect: &[&str], body: &[&str]) -> Signs {
 }
 
 #[test]
-fn what_an_answer_means() {
-    use Outcome::{Failed, Passed, Succeeded};
-    let none = Signs::default;
-    let to =
-        |status, location| Answer { status, location: Some(location), is_whole: true, ..Answer::default() };
-    let plain = |status, body: &'static str| Answer {
+fn outcome_of_each_response() {
+    use AttemptOutcome::{Failed, Neutral, Succeeded};
+    let none = ResponseSigns::default;
+    let to = |status, location| PortalResponse {
+        status,
+        location: Some(location),
+        is_whole: true,
+        ..PortalResponse::default()
+    };
+    let plain = |status, body: &'static str| PortalResponse {
         status,
         body: body.as_bytes(),
         is_whole: true,
-        ..Answer::default()
+        ..PortalResponse::default()
     };
     for (failed, succeeded, answer, outcome) in [
         (signs(&[401], &[], &[]), none(), plain(401, ""), Failed),
-        (signs(&[401], &[], &[]), none(), plain(200, ""), Passed),
-        (signs(&[401], &[], &[]), none(), to(302, "/home"), Passed),
-        // what nobody described is a guess that may have been checked
+        (signs(&[401], &[], &[]), none(), plain(200, ""), Neutral),
+        (signs(&[401], &[], &[]), none(), to(302, "/home"), Neutral),
+        // a response without a sign is an attempt that may have been verified
         (signs(&[401], &[], &[]), none(), plain(500, ""), Failed),
         (signs(&[401], &[], &[]), none(), plain(429, ""), Failed),
         (signs(&[], &["/login?error*"], &[]), none(), to(302, "/login?error=1"), Failed),
         (signs(&[], &["/login?error*"], &[]), none(), to(302, "https://portal.example/login?error"), Failed),
-        (signs(&[], &["/login?error*"], &[]), none(), to(302, "/home?from=/login?error"), Passed),
+        (signs(&[], &["/login?error*"], &[]), none(), to(302, "/home?from=/login?error"), Neutral),
         (
             signs(&[], &["*authFailure=true*"], &[]),
             none(),
@@ -212,7 +235,7 @@ fn what_an_answer_means() {
             Failed,
         ),
         (signs(&[], &[], &["Wrong password"]), none(), plain(200, "<p>Wrong password</p>"), Failed),
-        (signs(&[], &[], &["Wrong password"]), none(), plain(200, "<p>Welcome</p>"), Passed),
+        (signs(&[], &[], &["Wrong password"]), none(), plain(200, "<p>Welcome</p>"), Neutral),
         (none(), signs(&[], &["/home"], &[]), to(302, "/home"), Succeeded),
         (none(), signs(&[], &["/home"], &[]), to(302, "/home/x"), Failed),
         (none(), signs(&[200], &[], &[]), plain(200, ""), Succeeded),
@@ -221,72 +244,79 @@ fn what_an_answer_means() {
         // failure wins
         (signs(&[], &[], &["Wrong"]), signs(&[200], &[], &[]), plain(200, "Wrong"), Failed),
     ] {
-        let guard = Guard { failed, succeeded, ..form() };
+        let guard = LoginGuard { failure_signs: failed, success_signs: succeeded, ..form() };
         assert_eq!(
             guard.outcome(sign_in(), &answer),
             outcome,
             "{:?} {:?} {answer:?}",
-            guard.failed,
-            guard.succeeded
+            guard.failure_signs,
+            guard.success_signs
         );
     }
 }
 
-/// A page has parts that are not there, and nobody is locked out by them.
+/// A 404 of a page element is not counted as a failure.
 #[test]
-fn a_status_of_http_basic_speaks_of_the_credentials_or_it_does_not() {
-    use Outcome::{Failed, Passed};
+fn basic_failure_is_401_407_or_429() {
+    use AttemptOutcome::{Failed, Neutral};
     for (written, status, outcome) in [
         (&[401, 403][..], 401, Failed),
         (&[401, 403], 403, Failed),
-        (&[401], 403, Passed),
+        (&[401], 403, Neutral),
         (&[], 403, Failed),
         (&[], 401, Failed),
-        (&[401, 403], 404, Passed),
-        (&[401, 403], 405, Passed),
-        (&[401, 403], 304, Passed),
+        (&[401, 403], 404, Neutral),
+        (&[401, 403], 405, Neutral),
+        (&[401, 403], 304, Neutral),
         (&[401, 403], 429, Failed),
         (&[401, 403], 500, Failed),
         (&[404], 404, Failed),
     ] {
-        let basic = Guard { failed: signs(written, &[], &[]), ..guard(UserIn::Basic, &[]) };
-        let answer = Answer { status, ..Answer::default() };
+        let basic =
+            LoginGuard { failure_signs: signs(written, &[], &[]), ..guard(LoginNameSource::Basic, &[]) };
+        let answer = PortalResponse { status, ..PortalResponse::default() };
         assert_eq!(basic.outcome(sign_in(), &answer), outcome, "{written:?} {status}");
     }
 }
 
-/// Attack: compressed, cut off or padded until the text for a wrong password stands where nobody looks.
+/// Attack: compressed, truncated or padded, until the failure text is outside of the searched bytes.
 #[test]
-fn attack_an_answer_that_was_not_read_whole_is_no_right_password() {
-    let answer = Answer { status: 200, body: b"Welcome", ..Answer::default() };
-    for (failed, outcome) in
-        [(signs(&[], &[], &["Wrong"]), Outcome::Failed), (Signs::default(), Outcome::Succeeded)]
-    {
-        let guard = Guard { failed, succeeded: signs(&[], &[], &["Welcome"]), ..form() };
-        assert_eq!(guard.outcome(sign_in(), &answer), outcome, "{:?}", guard.failed);
+fn attack_truncated_response_is_not_a_success() {
+    let answer = PortalResponse { status: 200, body: b"Welcome", ..PortalResponse::default() };
+    for (failed, outcome) in [
+        (signs(&[], &[], &["Wrong"]), AttemptOutcome::Failed),
+        (ResponseSigns::default(), AttemptOutcome::Succeeded),
+    ] {
+        let guard =
+            LoginGuard { failure_signs: failed, success_signs: signs(&[], &[], &["Welcome"]), ..form() };
+        assert_eq!(guard.outcome(sign_in(), &answer), outcome, "{:?}", guard.failure_signs);
     }
 }
 
 /// A sign-in like any other.
-fn sign_in() -> Attempt<'static> {
-    Attempt { method: "POST", is_exact_path: true, named: Named::Once, is_authenticated: false }
+fn sign_in() -> GuardedAttempt<'static> {
+    GuardedAttempt { method: "POST", is_exact_path: true, names: NameCount::One, is_authenticated: false }
 }
 
-/// Attack: what the client sends comes back in the answer to a wrong password, and looks like the right one's.
+/// Attack: the response to a wrong password reflects client input that looks like a success.
 #[test]
-fn attack_an_answer_that_repeats_what_the_client_sent_proves_nothing() {
-    let guard = Guard { succeeded: signs(&[], &[], &["Welcome"]), ..form() };
+fn attack_reflected_input_is_not_a_success() {
+    let guard = LoginGuard { success_signs: signs(&[], &[], &["Welcome"]), ..form() };
     for (sent, outcome) in
-        [("username=alex", Outcome::Succeeded), ("username=alex&x=Welcome", Outcome::Failed)]
+        [("username=alex", AttemptOutcome::Succeeded), ("username=alex&x=Welcome", AttemptOutcome::Failed)]
     {
-        let answer =
-            Answer { status: 200, body: b"<p>Welcome</p>", sent: sent.as_bytes(), ..Answer::default() };
+        let answer = PortalResponse {
+            status: 200,
+            body: b"<p>Welcome</p>",
+            sent: sent.as_bytes(),
+            ..PortalResponse::default()
+        };
         assert_eq!(guard.outcome(sign_in(), &answer), outcome, "{sent}");
     }
 }
 
 #[test]
-fn a_star_is_anything() {
+fn star_matches_any_text() {
     for (glob, text, matches) in [
         ("/a", "/a", true),
         ("/a", "/ab", false),

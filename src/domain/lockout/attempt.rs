@@ -1,48 +1,48 @@
-//! Which counters an attempt to sign in touches.
+//! The lockout counters of a login attempt.
 
 use core::net::IpAddr;
 
-use super::{ClientNet, CounterKey, DeviceId, LockoutSettings, NameHash, Who};
+use super::{ClientNetwork, CounterKey, DeviceId, LockoutSettings, LoginSubject, NameHash};
 use crate::domain::tenant::TenantId;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
+pub struct CountedAttempt {
     pub tenant: TenantId,
-    pub who: Who,
-    /// What all names are counted by that the portal may take for this one, where the portal is asked.
-    pub alike: Option<NameHash>,
-    /// The client and the spelling under which it asks the portal.
+    pub subject: LoginSubject,
+    /// Set at the portal's login: the hash that all names share which the portal may treat as this one.
+    pub confusable: Option<NameHash>,
+    /// Set at the portal's login: the hash of the client and the spelling of the name.
     pub spelling: Option<NameHash>,
-    /// None: an attempt without a network behind it, such as one on the command line.
+    /// `None` for an attempt without a client address, such as one on the command line.
     pub address: Option<IpAddr>,
-    /// Out of a device cookie that was verified, and made for this very name.
+    /// From a verified device cookie of this account.
     pub device: Option<DeviceId>,
 }
 
-/// The counters of an attempt, in the order in which rows are to be locked. The name's own counter is always among
-/// them, because a lock holds even where counting is off.
-pub fn keys(settings: &LockoutSettings, attempt: &Attempt) -> Vec<CounterKey> {
-    let Attempt { tenant, who, alike, spelling, address, device } = attempt;
-    let mut keys = vec![CounterKey::of(tenant.clone(), who.clone())];
-    if let Some(name) = *alike {
-        keys.push(CounterKey::Alike { tenant: tenant.clone(), name });
+/// The counters of an attempt, in the order in which their rows are locked. The name's own counter is
+/// always included, because a lock applies even where counting is off.
+pub fn counter_keys(settings: &LockoutSettings, attempt: &CountedAttempt) -> Vec<CounterKey> {
+    let CountedAttempt { tenant, subject, confusable, spelling, address, device } = attempt;
+    let mut keys = vec![CounterKey::of(tenant.clone(), subject.clone())];
+    if let Some(name) = *confusable {
+        keys.push(CounterKey::Confusable { tenant: tenant.clone(), name });
     }
     if let Some(name) = *spelling {
-        keys.push(CounterKey::Spelling { tenant: tenant.clone(), who: who.clone(), name });
-        keys.push(CounterKey::Forgiven { tenant: tenant.clone(), who: who.clone() });
+        keys.push(CounterKey::Spelling { tenant: tenant.clone(), subject: subject.clone(), name });
+        keys.push(CounterKey::Forgiven { tenant: tenant.clone(), subject: subject.clone() });
     }
-    if let Some(address) = address.filter(|address| !settings.allows(*address)) {
-        let net = ClientNet::of(address);
+    if let Some(address) = address.filter(|address| !settings.exempts(*address)) {
+        let net = ClientNetwork::of(address);
         if settings.address.is_some() {
             keys.push(CounterKey::Address { tenant: tenant.clone(), net });
         }
         if settings.account_and_address.is_some() {
-            keys.push(CounterKey::AccountAddress { tenant: tenant.clone(), who: who.clone(), net });
+            keys.push(CounterKey::AccountAddress { tenant: tenant.clone(), subject: subject.clone(), net });
         }
     }
     if let Some(device) = device.filter(|_| settings.device.is_some()) {
-        keys.push(CounterKey::Device { tenant: tenant.clone(), who: who.clone(), device });
-        keys.push(CounterKey::Devices { tenant: tenant.clone(), who: who.clone() });
+        keys.push(CounterKey::Device { tenant: tenant.clone(), subject: subject.clone(), device });
+        keys.push(CounterKey::Devices { tenant: tenant.clone(), subject: subject.clone() });
     }
     keys.sort();
     keys

@@ -1,21 +1,21 @@
-//! WSO2's claims about an account's state, as a view: computed when asked for, so none of them can be out of date.
+//! WSO2's claims about the state of an account, computed on request, so they cannot be outdated.
 
-use super::{Counter, Lock};
+use super::{Counter, LockState};
 use crate::domain::account::{Account, LockedReason};
 
 pub const PREFIX: &str = "http://wso2.org/claims/identity/";
 
-/// The claims that are kept with the account, because nothing else knows them.
-pub const KEPT: [&str; 2] = ["failedLoginAttemptsBeforeSuccess", "accountConfirmedTime"];
+/// The claims that are stored with the account, because they cannot be computed.
+pub const STORED_CLAIMS: [&str; 2] = ["failedLoginAttemptsBeforeSuccess", "accountConfirmedTime"];
 
 /// The identity claims of an account whose name has this counter.
-pub fn view(account: &Account, counter: &Counter, now: u64) -> Vec<(String, String)> {
-    let by_attempts = counter.locked_until.in_force(now);
+pub fn identity_claims(account: &Account, counter: &Counter, now: u64) -> Vec<(String, String)> {
+    let by_attempts = counter.locked_until.is_in_force(now);
     let reason = account.admin_lock.map(|lock| lock.reason);
     let locked = by_attempts || reason.is_some();
-    // a lock of an administrator's has no end, whatever the other one has
+    // an administrator lock has no expiry, whatever the other lock has
     let unlock_time = match counter.locked_until {
-        Lock::Until(until) if by_attempts && reason.is_none() => until,
+        LockState::Until(until) if by_attempts && reason.is_none() => until,
         _ => 0,
     };
     let shown = reason.or(by_attempts.then_some(LockedReason::MaxAttemptsExceeded));
@@ -25,18 +25,18 @@ pub fn view(account: &Account, counter: &Counter, now: u64) -> Vec<(String, Stri
         ("failedLoginAttempts", counter.failures.to_string()),
         ("failedLoginLockoutCount", counter.lockouts.to_string()),
         ("lockedReason", shown.map_or("", LockedReason::as_str).to_owned()),
-        ("accountState", state(account, locked).to_owned()),
+        ("accountState", account_state(account, locked).to_owned()),
         ("accountDisabled", account.disabled.to_string()),
         ("lastLoginTime", account.last_login_at.map_or_else(String::new, |at| at.to_string())),
         ("lastPasswordUpdateTime", account.password_changed_at.to_string()),
     ];
-    let kept = |name| account.claims.get(name).map(|value| (name, value.clone()));
-    claims.extend(KEPT.into_iter().filter_map(kept));
+    let stored = |name| account.claims.get(name).map(|value| (name, value.clone()));
+    claims.extend(STORED_CLAIMS.into_iter().filter_map(stored));
     claims.into_iter().map(|(name, value)| (format!("{PREFIX}{name}"), value)).collect()
 }
 
-/// `accountState`: what is pending outweighs what is disabled, and that what is locked.
-fn state(account: &Account, locked: bool) -> &'static str {
+/// `accountState`: pending has precedence over disabled, and disabled over locked.
+fn account_state(account: &Account, locked: bool) -> &'static str {
     let pending = account.admin_lock.and_then(|lock| match lock.reason {
         LockedReason::PendingSelfRegistration => Some("PENDING_SR"),
         LockedReason::PendingEmailVerification => Some("PENDING_EV"),
@@ -85,19 +85,19 @@ mod tests {
         }
     }
 
-    fn counter(locked_until: Lock) -> Counter {
+    fn counter(locked_until: LockState) -> Counter {
         Counter { failures: 3, lockouts: 2, locked_until, ..Counter::default() }
     }
 
     #[test]
-    fn the_state_is_told_in_wso2s_words() {
+    fn identity_claims_have_wso2_values() {
         use LockedReason::{AdminInitiated, IdleAccount, PendingAskPassword, PendingSelfRegistration};
-        let (open, timed, admin) = (Lock::None, Lock::Until(NOW + 1), Lock::UntilAdmin);
+        let (open, timed, admin) = (LockState::None, LockState::Until(NOW + 1), LockState::UntilAdmin);
         // disabled, reason, lock → accountLocked, unlockTime, lockedReason, accountState
         for (disabled, reason, lock, expected) in [
             (false, None, open, ["false", "0", "", "UNLOCKED"]),
             // c30: a lock that has ended is not shown as one
-            (false, None, Lock::Until(NOW), ["false", "0", "", "UNLOCKED"]),
+            (false, None, LockState::Until(NOW), ["false", "0", "", "UNLOCKED"]),
             (false, None, timed, ["true", "1800000000001", "MAX_ATTEMPTS_EXCEEDED", "LOCKED"]),
             (false, None, admin, ["true", "0", "MAX_ATTEMPTS_EXCEEDED", "LOCKED"]),
             (false, Some(AdminInitiated), timed, ["true", "0", "ADMIN_INITIATED", "LOCKED"]),
@@ -113,7 +113,7 @@ mod tests {
             ),
         ] {
             let claims: BTreeMap<_, _> =
-                view(&account(disabled, reason), &counter(lock), NOW).into_iter().collect();
+                identity_claims(&account(disabled, reason), &counter(lock), NOW).into_iter().collect();
             let claim = |name: &str| claims[&format!("{PREFIX}{name}")].as_str();
             let found = ["accountLocked", "unlockTime", "lockedReason", "accountState"].map(claim);
             assert_eq!(found, expected, "{disabled} {reason:?} {lock:?}");

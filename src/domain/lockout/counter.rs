@@ -1,26 +1,26 @@
-//! One counter of wrong guesses, and the lock it may carry.
+//! One counter of failed attempts, and its lock.
 
-/// 9999-12-31T23:59:59.999Z: no lock ends later, so every moment can be written and shown.
+/// 9999-12-31T23:59:59.999Z: no lock ends later, so every timestamp can be formatted.
 pub const MAX_MILLIS: u64 = 253_402_300_799_999;
 
-/// Moments are milliseconds since the epoch.
+/// Timestamps in milliseconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counter {
-    /// Wrong guesses since the last success or lock (`failedLoginAttempts`).
+    /// Failed attempts since the last success or lock (`failedLoginAttempts`).
     pub failures: u32,
-    /// Locks in a row without a success between them (`failedLoginLockoutCount`): the exponent of the ladder.
+    /// Locks in a row without a success between them (`failedLoginLockoutCount`): the exponent of the lock duration.
     pub lockouts: u32,
-    pub locked_until: Lock,
-    /// When the first of these `failures` was; it names the round of counting.
+    pub locked_until: LockState,
+    /// When the first of these `failures` was reserved; identifies the counting round.
     pub since: u64,
     pub last_failure: u64,
-    /// How long after `since` it still says something, unless it is locked. Zero: until a success. With it whoever keeps
-    /// counters can tell which he may throw away.
+    /// How long after `since` the failures count, unless the counter is locked. Zero: until a success. The
+    /// store uses it to select counters that can be deleted.
     pub window: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Lock {
+pub enum LockState {
     #[default]
     None,
     /// Locked while now is before this moment.
@@ -28,9 +28,9 @@ pub enum Lock {
     UntilAdmin,
 }
 
-impl Lock {
-    /// Locked ⇔ now < until: at the very moment it ends, the lock is gone.
-    pub fn in_force(self, now: u64) -> bool {
+impl LockState {
+    /// Locked ⇔ now < until: the lock ends exactly at `until`.
+    pub fn is_in_force(self, now: u64) -> bool {
         match self {
             Self::None => false,
             Self::Until(until) => now < until,
@@ -38,7 +38,7 @@ impl Lock {
         }
     }
 
-    /// How long from now, rounded up so that it is never zero while the lock holds. `None`: not locked, or without end.
+    /// The remaining minutes, rounded up, so never zero while locked. `None`: not locked, or without expiry.
     pub fn minutes_left(self, now: u64) -> Option<u64> {
         match self {
             Self::Until(until) if now < until => Some((until - now).div_ceil(60_000)),
@@ -54,8 +54,8 @@ impl Lock {
         }
     }
 
-    /// Which of two locks lasts longer.
-    pub(super) fn order(self) -> u64 {
+    /// Orders locks by how long they last.
+    pub(super) fn duration_rank(self) -> u64 {
         match self {
             Self::None => 0,
             Self::Until(until) => until.min(u64::MAX - 1),
@@ -65,15 +65,15 @@ impl Lock {
 }
 
 impl Counter {
-    /// Drops what time has made void: a lock that has ended, and failures older than the window (zero: none are).
+    /// Resets an expired lock, and failures older than the window (zero: failures do not expire).
     pub(super) fn refresh(&mut self, window: u64, now: u64) {
-        if !self.locked_until.in_force(now) {
-            self.locked_until = Lock::None;
+        if !self.locked_until.is_in_force(now) {
+            self.locked_until = LockState::None;
         }
         self.window = window;
         if window > 0 && now.saturating_sub(self.since) >= window {
             self.failures = 0;
-            if self.locked_until == Lock::None {
+            if self.locked_until == LockState::None {
                 self.lockouts = 0;
             }
         }

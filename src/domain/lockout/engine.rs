@@ -1,19 +1,20 @@
-//! Reserve, then verify: the three moves on the counters of an attempt. Each runs inside one transaction of the store.
+//! Reserve, record success, release: the operations on the counters of an attempt. Each runs inside one
+//! transaction of the store.
 
 use super::{
-    Counter, CounterKey, Lock, LockoutSettings, MAX_MILLIS, Threshold,
-    forgiveness::{Spelling, forgivable},
+    Counter, CounterKey, LockState, LockoutSettings, LockoutThreshold, MAX_MILLIS,
+    forgiveness::{SpellingFailures, forgivable},
     management::{is_known, renew},
 };
 
 /// An attempt that has been counted as failed already and may now be verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reserved {
-    pub(super) entries: Vec<Entry>,
+pub struct ReservedCounters {
+    pub(super) entries: Vec<ReservedCounter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct ReservedCounter {
     pub key: CounterKey,
     before: Counter,
     pub after: Counter,
@@ -22,33 +23,33 @@ pub(super) struct Entry {
     pub max_attempts: u32,
 }
 
-/// An attempt that is not to be verified. It was counted nowhere, and prolongs nothing.
+/// An attempt that is rejected without verification. It is not counted, and does not extend a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct LockoutRefusal {
     /// The counter whose lock lasts longest.
     pub by: CounterKey,
-    pub until: Lock,
+    pub until: LockState,
     /// When the attempt that completed the lock was reserved.
     pub since: u64,
 }
 
-/// What a success ended.
+/// What a success has reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Success {
+pub struct SuccessSummary {
     /// WSO2's `failedLoginAttemptsBeforeSuccess`: the failures before, and `N` for each lock.
     pub failures_before: u64,
-    /// The name had been locked, and the time of the lock has passed: the owner may be told that it is open again.
+    /// The name had a lock, which has expired: the user may be notified.
     pub lock_had_ended: bool,
 }
 
-impl Reserved {
+impl ReservedCounters {
     pub fn keys(&self) -> impl Iterator<Item = &CounterKey> {
         self.entries.iter().map(|entry| &entry.key)
     }
 
-    /// The counters this attempt has locked, should it stay failed.
+    /// The counters that this attempt has locked, unless it succeeds or is released.
     pub fn locks(&self) -> impl Iterator<Item = (&CounterKey, &Counter)> {
-        let locking = |entry: &&Entry| entry.after.lockouts > entry.lockouts;
+        let locking = |entry: &&ReservedCounter| entry.after.lockouts > entry.lockouts;
         self.entries.iter().filter(locking).map(|entry| (&entry.key, &entry.after))
     }
 
@@ -59,7 +60,8 @@ impl Reserved {
 
     /// The network that a success of this attempt adds to the known networks of the account.
     pub fn new_network(&self) -> Option<&CounterKey> {
-        let is_new = |entry: &&Entry| entry.key.is_known_network() && entry.before == Counter::default();
+        let is_new =
+            |entry: &&ReservedCounter| entry.key.is_known_network() && entry.before == Counter::default();
         self.entries.iter().find(is_new).map(|entry| &entry.key)
     }
 
@@ -68,7 +70,7 @@ impl Reserved {
         self.entries.iter().map(|entry| entry.after.last_failure).max().unwrap_or_default()
     }
 
-    /// Failures of this name so far and how many there may be: the context of code 17002.
+    /// Failures of this name and the limit: the context of code 17002.
     pub fn attempts(&self) -> Option<(u32, u32)> {
         let entry = self.entries.iter().find(|entry| entry.key.is_name())?;
         let failures =
@@ -77,16 +79,16 @@ impl Reserved {
     }
 }
 
-/// How one kind of counter counts.
-struct Rule {
+/// The limits of one kind of counter.
+struct CounterRule {
     max_attempts: u32,
     window: u64,
-    /// The length of the next lock after so many in a row; `None`: until an administrator unlocks.
+    /// The duration of the next lock; `None`: until an administrator unlocks.
     lock: Option<u64>,
 }
 
-fn rule(settings: &LockoutSettings, key: &CounterKey, lockouts: u32) -> Option<Rule> {
-    let fixed = |threshold: Threshold| Rule {
+fn rule(settings: &LockoutSettings, key: &CounterKey, lockouts: u32) -> Option<CounterRule> {
+    let fixed = |threshold: LockoutThreshold| CounterRule {
         max_attempts: threshold.max_attempts.max(1),
         window: millis(threshold.window),
         lock: (!threshold.time.is_zero()).then(|| millis(threshold.time)),
@@ -95,10 +97,10 @@ fn rule(settings: &LockoutSettings, key: &CounterKey, lockouts: u32) -> Option<R
         CounterKey::Address { .. } => settings.address.map(fixed),
         CounterKey::AccountAddress { .. } => settings.account_and_address.map(fixed),
         CounterKey::Device { .. } => settings.device.map(fixed),
-        // two browsers of one owner may both be used up; a hoard of cookies is worth no more
+        // the limit covers two devices of one owner; more device cookies allow no further attempts
         CounterKey::Devices { .. } => settings.device.map(|threshold| {
             let max_attempts = threshold.max_attempts.max(1).saturating_mul(2);
-            fixed(Threshold { max_attempts, ..threshold })
+            fixed(LockoutThreshold { max_attempts, ..threshold })
         }),
         CounterKey::Forgiven { .. } | CounterKey::KnownNetwork { .. } => None,
         CounterKey::Nameless { .. } | CounterKey::UnknownNetworks { .. } => {
@@ -108,11 +110,11 @@ fn rule(settings: &LockoutSettings, key: &CounterKey, lockouts: u32) -> Option<R
             settings.enabled.then(|| fixed(settings.portal_session_threshold()))
         }
         CounterKey::Spelling { .. } => (settings.enabled || settings.account_and_address.is_some())
-            .then_some(Rule { max_attempts: u32::MAX, window: 0, lock: None }),
+            .then_some(CounterRule { max_attempts: u32::MAX, window: 0, lock: None }),
         CounterKey::Account { .. }
-        | CounterKey::Portal { .. }
-        | CounterKey::Unknown { .. }
-        | CounterKey::Alike { .. } => settings.enabled.then(|| Rule {
+        | CounterKey::PortalName { .. }
+        | CounterKey::UnknownName { .. }
+        | CounterKey::Confusable { .. } => settings.enabled.then(|| CounterRule {
             max_attempts: settings.max_attempts.max(1),
             window: 0,
             lock: settings.lock_millis(lockouts),
@@ -124,51 +126,61 @@ fn millis(duration: std::time::Duration) -> u64 {
     if duration.is_zero() { 0 } else { u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1) }
 }
 
-/// Counts the attempt as failed, and locks at the limit, before anybody has looked at the password. `bypass`: the
-/// account has the role that is never locked; its address is, or the role would be an open door to guess at.
+/// Counts the attempt as failed before the password is verified, and locks at the limit. `bypass`: the account has
+/// the role that is never locked; its address counter still locks, or the role would allow unlimited attempts.
 pub fn reserve(
     settings: &LockoutSettings,
     counters: &mut [(CounterKey, Counter)],
     bypass: bool,
     now: u64,
-) -> Result<Reserved, Refused> {
+) -> Result<ReservedCounters, LockoutRefusal> {
     let mut devices = counters.iter().filter(|(key, _)| key.is_device()).peekable();
     let known_device = settings.device.is_some()
         && devices.peek().is_some()
-        && devices.all(|(_, counter)| !counter.locked_until.in_force(now));
+        && devices.all(|(_, counter)| !counter.locked_until.is_in_force(now));
     // failures from unknown networks do not lock the account at a known one
     let known_network =
         counters.iter().any(|(key, counter)| key.is_known_network() && is_known(counter, now));
     let applies = |key: &CounterKey| !(known_network && matches!(key, CounterKey::UnknownNetworks { .. }));
-    // A known browser answers for itself alone, and has itself to blame; a locked one is a stranger like all others.
-    let concerned = |key: &CounterKey| applies(key) && key.is_device() == known_device;
-    // Its guesses are its address's too, so that a thief of cookies locks out where he sits; it is not stopped by that, or
-    // strangers next to the owner could lock the owner out.
+    // A known device is checked by its own counters only; a locked device counts as an unknown one.
+    let applies = |key: &CounterKey| applies(key) && key.is_device() == known_device;
+    // Attempts of a known device also count for its address, so that a stolen cookie locks that address; the address
+    // lock does not apply to the device, or other clients at the address could lock out the owner.
     let counted =
         |key: &CounterKey| applies(key) && if known_device { !key.is_name() } else { !key.is_device() };
     let exempt = |key: &CounterKey| bypass && !matches!(key, CounterKey::Address { .. });
 
     let locked = counters
         .iter()
-        .filter(|(key, counter)| concerned(key) && !exempt(key) && counter.locked_until.in_force(now))
-        .max_by_key(|(_, counter)| counter.locked_until.order());
+        .filter(|(key, counter)| applies(key) && !exempt(key) && counter.locked_until.is_in_force(now))
+        .max_by_key(|(_, counter)| counter.locked_until.duration_rank());
     if let Some((by, counter)) = locked {
-        return Err(Refused { by: by.clone(), until: counter.locked_until, since: counter.last_failure });
+        return Err(LockoutRefusal {
+            by: by.clone(),
+            until: counter.locked_until,
+            since: counter.last_failure,
+        });
     }
 
     let mut entries = Vec::with_capacity(counters.len());
     for (key, counter) in counters.iter_mut().filter(|(key, _)| counted(key)) {
         let before = *counter;
         if key.is_record() {
-            // held with the others, and changed by a success only
-            entries.push(Entry { key: key.clone(), before, after: before, lockouts: 0, max_attempts: 0 });
+            // locked together with the others, and changed by a success only
+            entries.push(ReservedCounter {
+                key: key.clone(),
+                before,
+                after: before,
+                lockouts: 0,
+                max_attempts: 0,
+            });
             continue;
         }
         let Some(rule) = rule(settings, key, before.lockouts) else { continue };
         counter.refresh(rule.window, now);
         let lockouts = counter.lockouts;
         counter.count(&rule, !exempt(key), now);
-        entries.push(Entry {
+        entries.push(ReservedCounter {
             key: key.clone(),
             before,
             after: *counter,
@@ -176,13 +188,13 @@ pub fn reserve(
             max_attempts: rule.max_attempts,
         });
     }
-    begin_anew(&mut entries, counters, now);
-    Ok(Reserved { entries })
+    restart_spelling_round(&mut entries, counters, now);
+    Ok(ReservedCounters { entries })
 }
 
-/// A spelling whose failures have all ended in locks begins with this attempt: they are in no round any more that a success
-/// could take them off from, only in the ladder.
-fn begin_anew(entries: &mut [Entry], counters: &mut [(CounterKey, Counter)], now: u64) {
+/// Restarts the round of a spelling whose failures have all ended in locks: a success can no longer
+/// subtract them from a round, only from the number of locks.
+fn restart_spelling_round(entries: &mut [ReservedCounter], counters: &mut [(CounterKey, Counter)], now: u64) {
     let shared = || entries.iter().filter(|entry| entry.key.is_shared());
     let Some(oldest) = shared().map(|entry| entry.after.since).min() else { return };
     let limit = shared().map(|entry| entry.max_attempts).max().unwrap_or(u32::MAX);
@@ -198,12 +210,12 @@ fn begin_anew(entries: &mut [Entry], counters: &mut [(CounterKey, Counter)], now
 }
 
 impl Counter {
-    /// Its last round has ended with a lock, whichever attempt it was that completed it.
+    /// The last round has ended with a lock, set by any attempt.
     pub(super) fn is_locked(&self) -> bool {
-        self.failures == 0 && self.lockouts > 0 && self.locked_until != Lock::None
+        self.failures == 0 && self.lockouts > 0 && self.locked_until != LockState::None
     }
 
-    fn count(&mut self, rule: &Rule, may_lock: bool, now: u64) {
+    fn count(&mut self, rule: &CounterRule, may_lock: bool, now: u64) {
         if self.failures == 0 {
             self.since = now;
         }
@@ -213,58 +225,59 @@ impl Counter {
             self.failures = 0;
             self.lockouts = self.lockouts.saturating_add(1);
             self.locked_until = match rule.lock {
-                Some(length) => Lock::Until(now.saturating_add(length).min(MAX_MILLIS)),
-                None => Lock::UntilAdmin,
+                Some(length) => LockState::Until(now.saturating_add(length).min(MAX_MILLIS)),
+                None => LockState::UntilAdmin,
             };
         }
     }
 }
 
-/// The password was right: the name, the name at this address and the devices start anew. An address only gets this
-/// attempt back, or whoever has one account could clear the way for guesses at all others; and a known browser clears nothing
-/// for other clients at its address. A success at the portal takes off what the same client had failed under the same spelling, and of
-/// that no more in an hour than [`forgivable`] says: only a success at Doorward's own sign-in proves whose account it is.
-pub fn succeed(
+/// The password was correct: resets the counters of the name, of the name at this address, and of the
+/// devices. The address counter only releases this attempt, or an attacker with one account could reset it
+/// between attempts at others; a known device resets nothing for other clients at its address. A success at
+/// the portal subtracts the failures of the same client and spelling, limited per hour by [`forgivable`]:
+/// only a success at Doorward's own login proves the account.
+pub fn record_success(
     settings: &LockoutSettings,
-    reserved: &Reserved,
+    reserved: &ReservedCounters,
     counters: &mut [(CounterKey, Counter)],
-) -> Success {
-    succeed_among(settings, reserved, counters, 0)
+) -> SuccessSummary {
+    record_success_among(settings, reserved, counters, 0)
 }
 
-/// As [`succeed`], while so many other attempts of the client with this spelling are under way at the portal: they are no
-/// failures to forgive, and stay counted until their own outcome.
-pub fn succeed_among(
+/// As [`record_success`], while `pending` other attempts of the client with this spelling are at the
+/// portal: they are not forgiven, and stay counted until their own outcome.
+pub fn record_success_among(
     settings: &LockoutSettings,
-    reserved: &Reserved,
+    reserved: &ReservedCounters,
     counters: &mut [(CounterKey, Counter)],
-    underway: u32,
-) -> Success {
-    let mut success = Success::default();
+    pending: u32,
+) -> SuccessSummary {
+    let mut success = SuccessSummary::default();
     let known_device = reserved.keys().any(CounterKey::is_device);
-    let spelling = Spelling::of(reserved, counters)
-        .map(|spelling| forgivable(settings, reserved, counters, spelling.among(underway)));
+    let spelling = SpellingFailures::of(reserved, counters)
+        .map(|spelling| forgivable(settings, reserved, counters, spelling.with_pending(pending)));
     for entry in &reserved.entries {
         if entry.key.is_name() {
             let of_locks = u64::from(entry.lockouts).saturating_mul(u64::from(settings.max_attempts.max(1)));
             success.failures_before = of_locks.saturating_add(u64::from(entry.before.failures));
-            success.lock_had_ended = matches!(entry.before.locked_until, Lock::Until(_));
+            success.lock_had_ended = matches!(entry.before.locked_until, LockState::Until(_));
         }
         let Some((_, counter)) = counters.iter_mut().find(|(key, _)| *key == entry.key) else { continue };
         match &spelling {
             _ if entry.key.is_forgiven() => {}
             _ if entry.key.is_known_network() => renew(counter, reserved.at()),
-            Some(spelling) if entry.key.is_spelling() && spelling.underway > 0 => {
-                (counter.failures, counter.lockouts) = (spelling.underway, 0);
+            Some(spelling) if entry.key.is_spelling() && spelling.pending > 0 => {
+                (counter.failures, counter.lockouts) = (spelling.pending, 0);
             }
-            // whom the portal knows by this name may be another than the account's owner
+            // the portal's user of this name may be another person than the owner of the account
             Some(spelling)
                 if entry.key.is_shared() || matches!(entry.key, CounterKey::AccountAddress { .. }) =>
             {
                 spelling.forgive(entry, counter);
             }
             _ if entry.key.is_network() || (known_device && !entry.key.is_device()) => {
-                entry.take_back(counter);
+                entry.release(counter);
             }
             _ => *counter = Counter::default(),
         }
@@ -272,35 +285,37 @@ pub fn succeed_among(
     success
 }
 
-/// The password was never verified: exactly this attempt is taken back, and the lock it has set.
-pub fn cancel(reserved: &Reserved, counters: &mut [(CounterKey, Counter)]) {
-    // what a success has forgiven is not taken back a second time
-    let forgiven = Spelling::of(reserved, counters).is_some_and(|spelling| !spelling.has_this_attempt);
-    let is_untouched = |entry: &&Entry| entry.key.is_record() || (forgiven && entry.key.is_shared());
+/// The password was not verified: uncounts this attempt, and removes the lock that it has set.
+pub fn release(reserved: &ReservedCounters, counters: &mut [(CounterKey, Counter)]) {
+    // a failure that a success has forgiven is not subtracted twice
+    let forgiven =
+        SpellingFailures::of(reserved, counters).is_some_and(|spelling| !spelling.has_this_attempt);
+    let is_untouched =
+        |entry: &&ReservedCounter| entry.key.is_record() || (forgiven && entry.key.is_shared());
     for entry in reserved.entries.iter().filter(|entry| !is_untouched(entry)) {
         if let Some((_, counter)) = counters.iter_mut().find(|(key, _)| *key == entry.key) {
-            entry.take_back(counter);
+            entry.release(counter);
         }
     }
 }
 
-impl Entry {
-    fn take_back(&self, counter: &mut Counter) {
+impl ReservedCounter {
+    fn release(&self, counter: &mut Counter) {
         if *counter == self.after {
             *counter = self.before;
         } else if counter.since != self.after.since {
-            // another round of counting has begun, and this attempt is not in it
+            // a new counting round has begun, which does not include this attempt
         } else if counter.lockouts == self.lockouts {
             counter.failures = counter.failures.saturating_sub(1);
         } else if self.is_completed_in(counter) {
-            // others have completed the round: without this attempt they would not have
+            // other attempts have completed the round, and would not have without this one
             counter.lockouts = self.lockouts;
-            counter.locked_until = Lock::None;
+            counter.locked_until = LockState::None;
             counter.failures = self.max_attempts.saturating_sub(1);
         }
     }
 
-    /// The round this attempt was counted in has ended with a lock, by this attempt or by others.
+    /// The round of this attempt has ended with a lock, set by this or another attempt.
     pub fn is_completed_in(&self, counter: &Counter) -> bool {
         counter.since == self.after.since
             && counter.lockouts == self.lockouts.saturating_add(1)

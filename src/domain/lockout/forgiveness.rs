@@ -1,22 +1,23 @@
-//! What a success at the portal's sign-in forgives: the failures of the client that succeeded, within an hourly bound.
+//! Forgives failures of the client whose login at the portal succeeded, within an hourly limit.
 
 use super::{
-    Counter, CounterKey, Lock, LockoutSettings,
-    engine::{Entry, Reserved},
+    Counter, CounterKey, LockState, LockoutSettings,
+    engine::{ReservedCounter, ReservedCounters},
 };
 
-/// Successes at the portal forgive at most so many times `max_attempts` failures of a name within the window. The portal, and not
-/// Doorward, has verified the password: an answer that only looks like a success is worth no more guesses than this.
+/// Successes at the portal forgive at most this many times `max_attempts` failures of a name within the
+/// window. The portal has verified the password, not Doorward: a response that only looks like a success
+/// allows no more attempts than this.
 const FORGIVEN_ROUNDS: u32 = 2;
 const FORGIVEN_WINDOW: u64 = 60 * 60 * 1000;
 
-/// What of this a success may forgive, which is counted.
+/// The failures that a success may forgive; they are charged to the hourly limit.
 pub(super) fn forgivable(
     settings: &LockoutSettings,
-    reserved: &Reserved,
+    reserved: &ReservedCounters,
     counters: &mut [(CounterKey, Counter)],
-    spelling: Spelling,
-) -> Spelling {
+    spelling: SpellingFailures,
+) -> SpellingFailures {
     let now = reserved.at();
     let Some((_, counter)) = counters.iter_mut().find(|(key, _)| key.is_forgiven()) else { return spelling };
     counter.refresh(FORGIVEN_WINDOW, now);
@@ -24,7 +25,7 @@ pub(super) fn forgivable(
     let left = round.saturating_mul(FORGIVEN_ROUNDS).saturating_sub(counter.failures);
     // the attempt that succeeded was no failure
     let own = u32::from(spelling.has_this_attempt);
-    let failures = spelling.failures.saturating_sub(own.saturating_add(spelling.underway)).min(left);
+    let failures = spelling.failures.saturating_sub(own.saturating_add(spelling.pending)).min(left);
     let lockouts = spelling.lockouts.min((left - failures) / round);
     let spent = failures.saturating_add(lockouts.saturating_mul(round));
     if spent > 0 {
@@ -34,22 +35,22 @@ pub(super) fn forgivable(
         counter.failures = counter.failures.saturating_add(spent);
         counter.last_failure = now;
     }
-    Spelling { failures: failures.saturating_add(own), lockouts, ..spelling }
+    SpellingFailures { failures: failures.saturating_add(own), lockouts, ..spelling }
 }
 
-/// What one client has failed under one spelling of a name at the portal, and so in the counters it shares with others.
-pub(super) struct Spelling {
+/// The failures of one client under one spelling of a name at the portal, which also count in shared counters.
+pub(super) struct SpellingFailures {
     since: u64,
     failures: u32,
     lockouts: u32,
-    /// Not, if a success next to this attempt has forgiven it already.
+    /// `false` if a concurrent success has already forgiven this attempt.
     pub has_this_attempt: bool,
-    /// Of the failures, attempts that have no outcome yet.
-    pub underway: u32,
+    /// The attempts among the failures that have no outcome yet.
+    pub pending: u32,
 }
 
-impl Spelling {
-    pub fn of(reserved: &Reserved, counters: &[(CounterKey, Counter)]) -> Option<Self> {
+impl SpellingFailures {
+    pub fn of(reserved: &ReservedCounters, counters: &[(CounterKey, Counter)]) -> Option<Self> {
         let entry = reserved.entries.iter().find(|entry| entry.key.is_spelling())?;
         let (_, counter) = counters.iter().find(|(key, _)| *key == entry.key)?;
         let (failures, lockouts) = if entry.is_completed_in(counter) || counter.is_locked() {
@@ -58,26 +59,26 @@ impl Spelling {
             (counter.failures, counter.lockouts)
         };
         let has_this_attempt = counter.since == entry.after.since;
-        Some(Self { since: counter.since, failures, lockouts, has_this_attempt, underway: 0 })
+        Some(Self { since: counter.since, failures, lockouts, has_this_attempt, pending: 0 })
     }
 
-    /// With so many other attempts under way.
-    pub fn among(self, underway: u32) -> Self {
+    /// Excludes this many other pending attempts.
+    pub fn with_pending(self, underway: u32) -> Self {
         let own = u32::from(self.has_this_attempt);
-        Self { underway: underway.min(self.failures.saturating_sub(own)), ..self }
+        Self { pending: underway.min(self.failures.saturating_sub(own)), ..self }
     }
 
-    pub fn forgive(&self, entry: &Entry, counter: &mut Counter) {
+    pub fn forgive(&self, entry: &ReservedCounter, counter: &mut Counter) {
         let failures = if counter.since <= self.since {
             self.failures
         } else {
-            // it has begun anew meanwhile: how many of the earlier failures are in it is unknown
+            // the round was restarted: how many earlier failures it includes is unknown
             u32::from(self.has_this_attempt && counter.since == entry.after.since)
         };
         if failures > 0 && (entry.is_completed_in(counter) || counter.is_locked()) {
             counter.failures = entry.max_attempts.saturating_sub(failures);
             counter.lockouts = counter.lockouts.saturating_sub(1);
-            counter.locked_until = Lock::None;
+            counter.locked_until = LockState::None;
         } else {
             counter.failures = counter.failures.saturating_sub(failures);
         }

@@ -1,4 +1,4 @@
-//! What is counted: names, addresses, names at addresses, devices. Each has a text form, which the store keeps.
+//! Keys of lockout counters: names, addresses, names at addresses, devices. The store uses their text form.
 
 use core::net::{IpAddr, Ipv6Addr};
 use std::fmt;
@@ -7,48 +7,48 @@ use ipnet::{IpNet, Ipv6Net};
 
 use crate::domain::{account::AccountId, tenant::TenantId};
 
-/// Names nobody has share this many counters: bounded memory, and nothing is evicted that an attacker might want to be.
-pub const UNKNOWN_NAMES: usize = 1 << 16;
+/// Unknown names share this many counters: memory is bounded without eviction, which an attacker could provoke.
+pub const UNKNOWN_NAME_BUCKETS: usize = 1 << 16;
 
-/// Whose password is being guessed.
+/// The subject of a login attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Who {
+pub enum LoginSubject {
     Account(AccountId),
-    /// A name the portal behind us knows, and Doorward does not.
-    Portal(NameHash),
-    /// A name nobody has: one of [`UNKNOWN_NAMES`] buckets.
-    Unknown(u16),
+    /// A name without a Doorward account, which the portal may know.
+    PortalName(NameHash),
+    /// A name without an account: one of [`UNKNOWN_NAME_BUCKETS`] buckets.
+    UnknownName(u16),
 }
 
-impl Who {
-    /// The bucket of a name nobody has, from its keyed hash. Without the key nobody can tell which names share one.
+impl LoginSubject {
+    /// The bucket of an unknown name, from its keyed hash: without the key, names that share a bucket cannot be found.
     pub fn unknown(keyed_hash: &[u8; 32]) -> Self {
         let [first, second, ..] = *keyed_hash;
-        Self::Unknown(u16::from_be_bytes([first, second]))
+        Self::UnknownName(u16::from_be_bytes([first, second]))
     }
 
     fn parse(text: &str) -> Option<Self> {
         let (kind, value) = text.split_once(':')?;
         match kind {
             "account" => AccountId::parse(value).ok().map(Self::Account),
-            "portal" => NameHash::parse(value).map(Self::Portal),
-            "unknown" => hex(value, 4).and_then(|n| u16::try_from(n).ok()).map(Self::Unknown),
+            "portal" => NameHash::parse(value).map(Self::PortalName),
+            "unknown" => hex(value, 4).and_then(|n| u16::try_from(n).ok()).map(Self::UnknownName),
             _ => None,
         }
     }
 }
 
-impl fmt::Display for Who {
+impl fmt::Display for LoginSubject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Account(id) => write!(f, "account:{id}"),
-            Self::Portal(name) => write!(f, "portal:{name}"),
-            Self::Unknown(bucket) => write!(f, "unknown:{bucket:04x}"),
+            Self::PortalName(name) => write!(f, "portal:{name}"),
+            Self::UnknownName(bucket) => write!(f, "unknown:{bucket:04x}"),
         }
     }
 }
 
-/// A name by its keyed hash, so that the table of counters is no list of names.
+/// The keyed hash of a name, so that the counter table does not disclose names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NameHash(u128);
 
@@ -69,7 +69,7 @@ impl fmt::Display for NameHash {
     }
 }
 
-/// A browser's own random number, out of its signed device cookie.
+/// The random id of a browser, from its signed device cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeviceId(u128);
 
@@ -93,11 +93,11 @@ impl fmt::Display for DeviceId {
     }
 }
 
-/// What counts as one address: an IPv4 address, or an IPv6 /64, which one customer has whole.
+/// The network that counts as one address: an IPv4 address, or an IPv6 /64, which is assigned to one customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientNet(IpAddr);
+pub struct ClientNetwork(IpAddr);
 
-impl ClientNet {
+impl ClientNetwork {
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V6(v6) => Self(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX)).into()),
@@ -113,7 +113,7 @@ impl ClientNet {
         Some(Self::of(address))
     }
 
-    /// As a network, for lists that people read.
+    /// As a network, for display.
     pub fn net(self) -> IpNet {
         match self.0 {
             IpAddr::V6(v6) => Ipv6Net::new(v6, 64).map_or_else(|_| IpNet::from(self.0), IpNet::V6),
@@ -122,7 +122,7 @@ impl ClientNet {
     }
 }
 
-impl fmt::Display for ClientNet {
+impl fmt::Display for ClientNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             IpAddr::V4(v4) => write!(f, "{v4}"),
@@ -137,39 +137,39 @@ pub enum CounterKey {
         tenant: TenantId,
         account: AccountId,
     },
-    Portal {
+    PortalName {
         tenant: TenantId,
         name: NameHash,
     },
-    Unknown {
+    UnknownName {
         tenant: TenantId,
         bucket: u16,
     },
-    /// All names a portal may take for one.
-    Alike {
+    /// All names that the portal may treat as one.
+    Confusable {
         tenant: TenantId,
         name: NameHash,
     },
-    /// The failures of one client at the portal's sign-in under one spelling of a name. It locks nothing, and bounds what a
-    /// success of that client may forgive.
+    /// The failures of one client at the portal's login under one spelling of a name. Never locks; limits
+    /// what a success of that client may forgive.
     Spelling {
         tenant: TenantId,
-        who: Who,
+        subject: LoginSubject,
         name: NameHash,
     },
-    /// How many failures of a name successes at the portal have forgiven lately. It locks nothing.
+    /// The failures of a name that successes at the portal have forgiven recently. Never locks.
     Forgiven {
         tenant: TenantId,
-        who: Who,
+        subject: LoginSubject,
     },
     Address {
         tenant: TenantId,
-        net: ClientNet,
+        net: ClientNetwork,
     },
     /// Attempts from one network at guards without a user name, over all portal sessions.
     Nameless {
         tenant: TenantId,
-        net: ClientNet,
+        net: ClientNetwork,
     },
     /// Attempts in one portal session in which a name was given, for any name.
     PortalSession {
@@ -179,54 +179,54 @@ pub enum CounterKey {
     /// Attempts for one name at the management API, from all networks without a recent success of that name.
     UnknownNetworks {
         tenant: TenantId,
-        who: Who,
+        who: LoginSubject,
     },
     /// A network from which the account has used the management API. It counts no failures and locks nothing.
     KnownNetwork {
         tenant: TenantId,
-        who: Who,
-        net: ClientNet,
+        who: LoginSubject,
+        net: ClientNetwork,
     },
     AccountAddress {
         tenant: TenantId,
-        who: Who,
-        net: ClientNet,
+        subject: LoginSubject,
+        net: ClientNetwork,
     },
     Device {
         tenant: TenantId,
-        who: Who,
+        subject: LoginSubject,
         device: DeviceId,
     },
     /// All known devices of a name together.
     Devices {
         tenant: TenantId,
-        who: Who,
+        subject: LoginSubject,
     },
 }
 
 impl CounterKey {
-    /// The counter of a name, for those who come without a device cookie.
-    pub fn of(tenant: TenantId, who: Who) -> Self {
-        match who {
-            Who::Account(account) => Self::Account { tenant, account },
-            Who::Portal(name) => Self::Portal { tenant, name },
-            Who::Unknown(bucket) => Self::Unknown { tenant, bucket },
+    /// The counter of a name, for attempts without a device cookie.
+    pub fn of(tenant: TenantId, subject: LoginSubject) -> Self {
+        match subject {
+            LoginSubject::Account(account) => Self::Account { tenant, account },
+            LoginSubject::PortalName(name) => Self::PortalName { tenant, name },
+            LoginSubject::UnknownName(bucket) => Self::UnknownName { tenant, bucket },
         }
     }
 
-    /// Whether the counter stands for a name as such.
+    /// Whether this is the counter of a name.
     pub fn is_name(&self) -> bool {
-        matches!(self, Self::Account { .. } | Self::Portal { .. } | Self::Unknown { .. })
+        matches!(self, Self::Account { .. } | Self::PortalName { .. } | Self::UnknownName { .. })
     }
 
-    /// Whether it holds the failures of one client under one spelling of a name at the portal.
+    /// Whether this counts the failures of one client under one spelling at the portal.
     pub fn is_spelling(&self) -> bool {
         matches!(self, Self::Spelling { .. })
     }
 
-    /// Whether other clients count on it, other spellings, or attempts at Doorward's own sign-in.
+    /// Whether other clients, other spellings, or attempts at Doorward's own login count here as well.
     pub(super) fn is_shared(&self) -> bool {
-        matches!(self, Self::Account { .. } | Self::Portal { .. } | Self::Alike { .. })
+        matches!(self, Self::Account { .. } | Self::PortalName { .. } | Self::Confusable { .. })
     }
 
     pub(super) fn is_forgiven(&self) -> bool {
@@ -247,7 +247,7 @@ impl CounterKey {
         matches!(self, Self::Address { .. } | Self::Nameless { .. } | Self::UnknownNetworks { .. })
     }
 
-    /// Whether it is about known devices.
+    /// Whether this is a counter of known devices.
     pub(super) fn is_device(&self) -> bool {
         matches!(self, Self::Device { .. } | Self::Devices { .. })
     }
@@ -255,19 +255,21 @@ impl CounterKey {
     pub fn to_text(&self) -> String {
         match self {
             Self::Account { tenant, account } => format!("name|{tenant}|account:{account}"),
-            Self::Portal { tenant, name } => format!("name|{tenant}|portal:{name}"),
-            Self::Unknown { tenant, bucket } => format!("name|{tenant}|unknown:{bucket:04x}"),
-            Self::Alike { tenant, name } => format!("alike|{tenant}|{name}"),
-            Self::Spelling { tenant, who, name } => format!("spelling|{tenant}|{who}|{name}"),
-            Self::Forgiven { tenant, who } => format!("forgiven|{tenant}|{who}"),
+            Self::PortalName { tenant, name } => format!("name|{tenant}|portal:{name}"),
+            Self::UnknownName { tenant, bucket } => format!("name|{tenant}|unknown:{bucket:04x}"),
+            Self::Confusable { tenant, name } => format!("alike|{tenant}|{name}"),
+            Self::Spelling { tenant, subject, name } => format!("spelling|{tenant}|{subject}|{name}"),
+            Self::Forgiven { tenant, subject } => format!("forgiven|{tenant}|{subject}"),
             Self::Address { tenant, net } => format!("address|{tenant}|{net}"),
             Self::Nameless { tenant, net } => format!("nameless|{tenant}|{net}"),
             Self::PortalSession { tenant, session } => format!("portal-session|{tenant}|{session}"),
-            Self::UnknownNetworks { tenant, who } => format!("unknown-networks|{tenant}|{who}"),
-            Self::KnownNetwork { tenant, who, net } => format!("known-network|{tenant}|{who}|{net}"),
-            Self::AccountAddress { tenant, who, net } => format!("name-address|{tenant}|{who}|{net}"),
-            Self::Device { tenant, who, device } => format!("device|{tenant}|{who}|{device}"),
-            Self::Devices { tenant, who } => format!("devices|{tenant}|{who}"),
+            Self::UnknownNetworks { tenant, who: subject } => format!("unknown-networks|{tenant}|{subject}"),
+            Self::KnownNetwork { tenant, who: subject, net } => {
+                format!("known-network|{tenant}|{subject}|{net}")
+            }
+            Self::AccountAddress { tenant, subject, net } => format!("name-address|{tenant}|{subject}|{net}"),
+            Self::Device { tenant, subject, device } => format!("device|{tenant}|{subject}|{device}"),
+            Self::Devices { tenant, subject } => format!("devices|{tenant}|{subject}"),
         }
     }
 
@@ -277,34 +279,40 @@ impl CounterKey {
         let tenant = TenantId::parse(parts.next()?).ok()?;
         let third = parts.next()?;
         let key = match (kind, parts.next()) {
-            ("name", None) => Self::of(tenant, Who::parse(third)?),
-            ("forgiven", None) => Self::Forgiven { tenant, who: Who::parse(third)? },
-            ("devices", None) => Self::Devices { tenant, who: Who::parse(third)? },
-            ("alike", None) => Self::Alike { tenant, name: NameHash::parse(third)? },
-            ("address", None) => Self::Address { tenant, net: ClientNet::parse(third)? },
-            ("nameless", None) => Self::Nameless { tenant, net: ClientNet::parse(third)? },
+            ("name", None) => Self::of(tenant, LoginSubject::parse(third)?),
+            ("forgiven", None) => Self::Forgiven { tenant, subject: LoginSubject::parse(third)? },
+            ("devices", None) => Self::Devices { tenant, subject: LoginSubject::parse(third)? },
+            ("alike", None) => Self::Confusable { tenant, name: NameHash::parse(third)? },
+            ("address", None) => Self::Address { tenant, net: ClientNetwork::parse(third)? },
+            ("nameless", None) => Self::Nameless { tenant, net: ClientNetwork::parse(third)? },
             ("portal-session", None) => Self::PortalSession { tenant, session: NameHash::parse(third)? },
-            ("unknown-networks", None) => Self::UnknownNetworks { tenant, who: Who::parse(third)? },
-            ("known-network", Some(net)) => {
-                Self::KnownNetwork { tenant, who: Who::parse(third)?, net: ClientNet::parse(net)? }
-            }
-            ("name-address", Some(net)) => {
-                Self::AccountAddress { tenant, who: Who::parse(third)?, net: ClientNet::parse(net)? }
-            }
+            ("unknown-networks", None) => Self::UnknownNetworks { tenant, who: LoginSubject::parse(third)? },
+            ("known-network", Some(net)) => Self::KnownNetwork {
+                tenant,
+                who: LoginSubject::parse(third)?,
+                net: ClientNetwork::parse(net)?,
+            },
+            ("name-address", Some(net)) => Self::AccountAddress {
+                tenant,
+                subject: LoginSubject::parse(third)?,
+                net: ClientNetwork::parse(net)?,
+            },
             ("spelling", Some(name)) => {
-                Self::Spelling { tenant, who: Who::parse(third)?, name: NameHash::parse(name)? }
+                Self::Spelling { tenant, subject: LoginSubject::parse(third)?, name: NameHash::parse(name)? }
             }
-            ("device", Some(device)) => {
-                Self::Device { tenant, who: Who::parse(third)?, device: DeviceId::parse(device)? }
-            }
+            ("device", Some(device)) => Self::Device {
+                tenant,
+                subject: LoginSubject::parse(third)?,
+                device: DeviceId::parse(device)?,
+            },
             _ => return None,
         };
-        // one key, one text
+        // each key has exactly one text form
         (key.to_text() == text).then_some(key)
     }
 }
 
-/// Exactly so many lower-case hexadecimal digits.
+/// Exactly `digits` lower-case hexadecimal digits.
 fn hex(text: &str, digits: usize) -> Option<u128> {
     let digit = |b: u8| b.is_ascii_digit() || matches!(b, b'a'..=b'f');
     if text.len() != digits || !text.bytes().all(digit) {

@@ -1,13 +1,15 @@
-//! The lockout of the management API. An administrator's name is counted for each address by itself: a counter of the name
-//! alone would let every client that reaches the API, or a sign-in page, lock the administrator out. Networks without
+//! Lockout at the management API. The name of an administrator is counted per address only: a counter of the name
+//! alone would let every client that reaches the API, or a sign-in page, lock out the administrator. Networks without
 //! a recent success of the account share one counter, so that guesses from many addresses are bounded.
 
 use std::time::Duration;
 
-use super::{Attempt, ClientNet, Counter, CounterKey, LockoutSettings, Threshold, keys};
+use super::{
+    ClientNetwork, CountedAttempt, Counter, CounterKey, LockoutSettings, LockoutThreshold, counter_keys,
+};
 
-/// A lock is at least this long, because it does not grow.
-const LEAST_LOCK: Duration = Duration::from_mins(15);
+/// Minimum duration of a lock, because it does not grow.
+const MIN_LOCK: Duration = Duration::from_mins(15);
 
 /// A network is known for 30 days after the last success from it.
 const KNOWN_MILLIS: u64 = 30 * 24 * 60 * 60 * 1000;
@@ -34,32 +36,35 @@ pub(super) fn is_known(counter: &Counter, now: u64) -> bool {
     counter.failures > 0 && now.saturating_sub(counter.since) < KNOWN_MILLIS
 }
 
-/// The settings and the counters of an attempt. Networks in `account_lock.allow` are counted, too: their users share an
-/// address, but not a name.
-pub fn at_management(settings: &LockoutSettings, attempt: &Attempt) -> (LockoutSettings, Vec<CounterKey>) {
-    let per_name = settings.enabled.then(|| Threshold {
+/// The settings and the counters of an attempt. Addresses in `account_lock.allow` are counted as well:
+/// their users share an address, but not a name.
+pub fn management_lockout(
+    settings: &LockoutSettings,
+    attempt: &CountedAttempt,
+) -> (LockoutSettings, Vec<CounterKey>) {
+    let per_name = settings.enabled.then(|| LockoutThreshold {
         max_attempts: settings.max_attempts,
         window: Duration::ZERO,
-        time: if settings.time.is_zero() { Duration::ZERO } else { settings.time.max(LEAST_LOCK) },
+        time: if settings.time.is_zero() { Duration::ZERO } else { settings.time.max(MIN_LOCK) },
     });
     let settings = LockoutSettings {
         account_and_address: settings.account_and_address.or(per_name),
         device: None,
         ..settings.clone()
     };
-    let mut counters = keys(&settings, attempt);
+    let mut counters = counter_keys(&settings, attempt);
     if let Some(address) = attempt.address {
         counters.retain(|key| matches!(key, CounterKey::Address { .. }));
-        let (tenant, who, net) = (&attempt.tenant, &attempt.who, ClientNet::of(address));
-        let own = || (tenant.clone(), who.clone());
+        let (tenant, subject, net) = (&attempt.tenant, &attempt.subject, ClientNetwork::of(address));
+        let own = || (tenant.clone(), subject.clone());
         if settings.enabled {
-            let (tenant, who) = own();
-            counters.push(CounterKey::UnknownNetworks { tenant, who });
-            let (tenant, who) = own();
-            counters.push(CounterKey::KnownNetwork { tenant, who, net });
+            let (tenant, subject) = own();
+            counters.push(CounterKey::UnknownNetworks { tenant, who: subject });
+            let (tenant, subject) = own();
+            counters.push(CounterKey::KnownNetwork { tenant, who: subject, net });
         }
-        let (tenant, who) = own();
-        counters.push(CounterKey::AccountAddress { tenant, who, net });
+        let (tenant, subject) = own();
+        counters.push(CounterKey::AccountAddress { tenant, subject, net });
         counters.sort();
     }
     (settings, counters)
@@ -68,7 +73,7 @@ pub fn at_management(settings: &LockoutSettings, attempt: &Attempt) -> (LockoutS
 /// Whether the role that is never locked exempts an attempt from its locks. At the management API it does only where the
 /// counter is that of the name: the others cannot lock the owner out of a known network, and without them such an
 /// administrator's password could be guessed without end.
-pub const fn bypasses_at_management(has_role: bool, attempt: &Attempt) -> bool {
+pub const fn bypasses_at_management(has_role: bool, attempt: &CountedAttempt) -> bool {
     has_role && attempt.address.is_none()
 }
 
@@ -78,18 +83,18 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        lockout::{Refused, Reserved, Who, reserve, succeed},
+        lockout::{LockoutRefusal, LoginSubject, ReservedCounters, record_success, reserve},
         tenant::TenantId,
     };
 
     const NOW: u64 = 1_800_000_000_000;
     const HOUR: u64 = 60 * 60 * 1000;
 
-    fn attempt(address: &str) -> Attempt {
-        Attempt {
+    fn attempt(address: &str) -> CountedAttempt {
+        CountedAttempt {
             tenant: TenantId::parse("acme.com").unwrap(),
-            who: Who::Unknown(7),
-            alike: None,
+            subject: LoginSubject::UnknownName(7),
+            confusable: None,
             spelling: None,
             address: Some(address.parse().unwrap()),
             device: None,
@@ -97,7 +102,7 @@ mod tests {
     }
 
     fn counters(settings: &LockoutSettings, address: &str) -> Vec<String> {
-        at_management(settings, &attempt(address)).1.iter().map(CounterKey::to_text).collect()
+        management_lockout(settings, &attempt(address)).1.iter().map(CounterKey::to_text).collect()
     }
 
     /// Stands for the counters in the store.
@@ -105,9 +110,9 @@ mod tests {
     struct Table(BTreeMap<CounterKey, Counter>);
 
     impl Table {
-        fn reserve(&mut self, address: &str, now: u64) -> Result<Reserved, Refused> {
+        fn reserve(&mut self, address: &str, now: u64) -> Result<ReservedCounters, LockoutRefusal> {
             let on = LockoutSettings { enabled: true, ..LockoutSettings::default() };
-            let (settings, keys) = at_management(&on, &attempt(address));
+            let (settings, keys) = management_lockout(&on, &attempt(address));
             let mut rows = self.rows(&keys);
             let reserved = reserve(&settings, &mut rows, false, now);
             self.0.extend(rows);
@@ -118,7 +123,7 @@ mod tests {
             let Ok(reserved) = self.reserve(address, now) else { return false };
             let keys: Vec<_> = reserved.keys().cloned().collect();
             let mut rows = self.rows(&keys);
-            succeed(&LockoutSettings::default(), &reserved, &mut rows);
+            record_success(&LockoutSettings::default(), &reserved, &mut rows);
             self.0.extend(rows);
             true
         }
@@ -151,7 +156,8 @@ mod tests {
         for guess in 0..9 {
             assert_eq!(table.reserve("192.0.2.1", NOW + 1).is_ok(), guess < 5);
         }
-        let elsewhere = CounterKey::UnknownNetworks { tenant: attempt("::1").tenant, who: Who::Unknown(7) };
+        let elsewhere =
+            CounterKey::UnknownNetworks { tenant: attempt("::1").tenant, who: LoginSubject::UnknownName(7) };
         assert_eq!(table.0.get(&elsewhere).copied().unwrap_or_default(), Counter::default());
         for (days, is_open) in [(29, true), (29 + 30, false)] {
             let now = NOW + days * 24 * HOUR;
@@ -167,7 +173,7 @@ mod tests {
         let before = table.reserve("192.0.2.1", NOW + 1).unwrap();
         assert!(before.new_network().is_some());
         let mut rows = table.rows(&before.keys().cloned().collect::<Vec<_>>());
-        succeed(&LockoutSettings::default(), &before, &mut rows);
+        record_success(&LockoutSettings::default(), &before, &mut rows);
         table.0.extend(rows);
         assert!(table.reserve("192.0.2.1", NOW + 2).unwrap().new_network().is_none());
         assert_eq!(table.guesses(200, NOW + 3), 1);
@@ -177,10 +183,10 @@ mod tests {
     fn counts_a_name_for_each_address_and_never_by_itself() {
         let off = LockoutSettings::default();
         let on = LockoutSettings { enabled: true, ..off.clone() };
-        let threshold = Threshold { max_attempts: 9, window: Duration::ZERO, time: Duration::ZERO };
+        let threshold = LockoutThreshold { max_attempts: 9, window: Duration::ZERO, time: Duration::ZERO };
         let office = LockoutSettings {
             address: Some(threshold),
-            allow: vec!["10.0.0.0/8".parse().unwrap()],
+            exempt_networks: vec!["10.0.0.0/8".parse().unwrap()],
             ..on.clone()
         };
         let pair = "name-address|acme.com|unknown:0007|10.0.0.7";
@@ -203,7 +209,7 @@ mod tests {
     #[test]
     fn the_role_that_is_never_locked_exempts_counters_of_a_name_only() {
         let over_network = attempt("192.0.2.1");
-        let local = Attempt { address: None, ..over_network.clone() };
+        let local = CountedAttempt { address: None, ..over_network.clone() };
         for (attempt, has_role, is_exempt) in [
             (&over_network, true, false),
             (&over_network, false, false),
@@ -213,7 +219,7 @@ mod tests {
             assert_eq!(bypasses_at_management(has_role, attempt), is_exempt, "{has_role}");
         }
         let on = LockoutSettings { enabled: true, ..LockoutSettings::default() };
-        assert!(at_management(&on, &local).1.iter().all(CounterKey::is_name));
-        assert!(!at_management(&on, &over_network).1.iter().any(CounterKey::is_name));
+        assert!(management_lockout(&on, &local).1.iter().all(CounterKey::is_name));
+        assert!(!management_lockout(&on, &over_network).1.iter().any(CounterKey::is_name));
     }
 }

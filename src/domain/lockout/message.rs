@@ -1,13 +1,13 @@
-//! What is said about an attempt that failed: WSO2's codes and sentences. Logs, audit and administrators see them; a
-//! stranger at the door sees one sentence for all of them.
+//! WSO2's codes and messages for failed logins, for logs, audit records and administrators. Clients get one
+//! message for all of them.
 
 use std::fmt;
 
 use crate::domain::tenant::TenantId;
 
-/// WSO2's codes at sign-in. Its recovery API gives 17005 to 17009 other meanings; these are those of the login layer.
+/// WSO2's login error codes. In its recovery API, 17005 to 17009 have other meanings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Code {
+pub enum LoginErrorCode {
     UserUnknown,
     InvalidCredentials,
     Locked,
@@ -22,7 +22,7 @@ pub enum Code {
     NotConfirmedAndWrong,
 }
 
-impl Code {
+impl LoginErrorCode {
     pub const ALL: [Self; 12] = [
         Self::UserUnknown,
         Self::InvalidCredentials,
@@ -56,22 +56,22 @@ impl Code {
     }
 }
 
-impl fmt::Display for Code {
+impl fmt::Display for LoginErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-/// Whose account a sentence is about.
+/// The account that a message is about.
 #[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
+pub struct AccountLabel<'a> {
     pub user: &'a str,
     pub user_store: &'a str,
     pub tenant: &'a TenantId,
 }
 
-impl Subject<'_> {
-    /// The line log scrapers look for. Not a byte of it may change.
+impl AccountLabel<'_> {
+    /// The line that log scrapers match: it must not change by a byte.
     pub fn locked(self) -> String {
         format!("Account is locked for {self}. Cannot login until the account is unlocked.")
     }
@@ -85,14 +85,14 @@ impl Subject<'_> {
     }
 }
 
-impl fmt::Display for Subject<'_> {
+impl fmt::Display for AccountLabel<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { user, user_store, tenant } = self;
         write!(f, "user {} in user store {} in tenant {tenant}", OneLine(user), OneLine(user_store))
     }
 }
 
-/// A name as somebody typed it, which is not to begin a line of the log of its own.
+/// A name as entered, without line breaks (log injection).
 struct OneLine<'a>(&'a str);
 
 impl fmt::Display for OneLine<'_> {
@@ -106,12 +106,12 @@ impl fmt::Display for OneLine<'_> {
 mod tests {
     use super::*;
 
-    fn alex(tenant: &TenantId) -> Subject<'_> {
-        Subject { user: "alex", user_store: "PRIMARY", tenant }
+    fn alex(tenant: &TenantId) -> AccountLabel<'_> {
+        AccountLabel { user: "alex", user_store: "PRIMARY", tenant }
     }
 
     #[test]
-    fn the_log_line_is_the_one_scrapers_know() {
+    fn log_line_matches_wso2_to_the_byte() {
         let tenant = TenantId::super_tenant();
         for (line, written) in [
             (
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn attack_log_injection_by_name() {
         let tenant = TenantId::super_tenant();
-        let subject = Subject { user: "x\r\nAccount is\u{2028}fine\u{1b}[2J", ..alex(&tenant) };
+        let subject = AccountLabel { user: "x\r\nAccount is\u{2028}fine\u{1b}[2J", ..alex(&tenant) };
         assert_eq!(
             subject.to_string(),
             "user x\u{fffd}\u{fffd}Account is\u{fffd}fine\u{fffd}[2J in user store PRIMARY in tenant carbon.super"
@@ -146,11 +146,12 @@ mod tests {
 
     #[test]
     fn codes_are_wso2s_and_distinct() {
-        let codes: std::collections::BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
-        assert_eq!(codes.len(), Code::ALL.len());
+        let codes: std::collections::BTreeSet<&str> =
+            LoginErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(codes.len(), LoginErrorCode::ALL.len());
         let numbers = codes.iter().map(|code| code.get(..5).unwrap().parse::<u32>().unwrap());
         assert!(numbers.into_iter().all(|number| (17001..=17010).contains(&number)));
-        assert_eq!(Code::LockedByAttempts.to_string(), "17003:MaxAttemptsExceeded");
-        assert_eq!(Code::LockedByAdmin.to_string(), "17003:AdminInitiated");
+        assert_eq!(LoginErrorCode::LockedByAttempts.to_string(), "17003:MaxAttemptsExceeded");
+        assert_eq!(LoginErrorCode::LockedByAdmin.to_string(), "17003:AdminInitiated");
     }
 }

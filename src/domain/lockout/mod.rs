@@ -1,13 +1,13 @@
-//! Lockout: how many wrong guesses are too many, and for how long.
+//! Lockout: limits failed login attempts.
 //!
 //! The algorithm is WSO2's account lock: after `N` failures the account is locked for `T`, then for `T·R`, `T·R²`, …
-//! A success starts it all over. What is mended: an attempt is *reserved* before the password is verified, so
-//! parallel guesses cannot overrun the limit; the duration has a cap; an unlock by an administrator resets the ladder.
-//! Beside the account, an address, an account at an address and a known device have counters of their own.
+//! A success resets it. Differences: an attempt is *reserved* before the password is verified, so parallel attempts
+//! cannot exceed the limit; the duration has a cap; an unlock by an administrator resets the duration. Beside the
+//! account, an address, an account at an address and a known device have counters of their own.
 //!
-//! An attempt: [`keys`] says which counters it touches, [`reserve`] counts it as failed and locks at the limit. A wrong
-//! password needs nothing more. [`succeed`] takes the failure back and resets; [`cancel`] undoes exactly this one, for
-//! an attempt that was never verified.
+//! [`counter_keys`] returns the counters of an attempt, [`reserve`] counts it as failed and locks at the
+//! limit. A wrong password needs no further call. [`record_success`] uncounts the attempt and resets the
+//! counters; [`release`] uncounts exactly this attempt if its password was not verified.
 
 mod attempt;
 pub mod claims;
@@ -20,13 +20,15 @@ pub mod message;
 mod nameless;
 mod settings;
 
-pub use attempt::{Attempt, keys};
-pub use counter::{Counter, Lock, MAX_MILLIS};
-pub use engine::{Refused, Reserved, Success, cancel, reserve, succeed, succeed_among};
-pub use key::{ClientNet, CounterKey, DeviceId, NameHash, UNKNOWN_NAMES, Who};
-pub use management::{MAX_KNOWN_NETWORKS, at_management, bypasses_at_management};
+pub use attempt::{CountedAttempt, counter_keys};
+pub use counter::{Counter, LockState, MAX_MILLIS};
+pub use engine::{
+    LockoutRefusal, ReservedCounters, SuccessSummary, record_success, record_success_among, release, reserve,
+};
+pub use key::{ClientNetwork, CounterKey, DeviceId, LoginSubject, NameHash, UNKNOWN_NAME_BUCKETS};
+pub use management::{MAX_KNOWN_NETWORKS, bypasses_at_management, management_lockout};
 pub use nameless::{of_portal_session, without_name};
-pub use settings::{LockoutSettings, Threshold};
+pub use settings::{LockoutSettings, LockoutThreshold};
 
 #[cfg(test)]
 mod tests;

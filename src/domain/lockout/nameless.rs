@@ -4,14 +4,15 @@
 
 use core::net::IpAddr;
 
-use super::{Attempt, ClientNet, CounterKey, LockoutSettings, NameHash, keys};
+use super::{ClientNetwork, CountedAttempt, CounterKey, LockoutSettings, NameHash, counter_keys};
 
 /// The counters of an attempt. The shared threshold also holds beside `account_lock.address`, which may allow more guesses, and
 /// for networks in `account_lock.allow`: otherwise guesses from there would not be bounded at all.
-pub fn without_name(settings: &LockoutSettings, attempt: &Attempt) -> Vec<CounterKey> {
-    let mut counters = keys(settings, attempt);
+pub fn without_name(settings: &LockoutSettings, attempt: &CountedAttempt) -> Vec<CounterKey> {
+    let mut counters = counter_keys(settings, attempt);
     if let Some(address) = attempt.address.filter(|_| settings.enabled) {
-        counters.push(CounterKey::Nameless { tenant: attempt.tenant.clone(), net: ClientNet::of(address) });
+        counters
+            .push(CounterKey::Nameless { tenant: attempt.tenant.clone(), net: ClientNetwork::of(address) });
         counters.sort();
     }
     counters
@@ -21,14 +22,14 @@ pub fn without_name(settings: &LockoutSettings, attempt: &Attempt) -> Vec<Counte
 /// of the session may be forgotten, or known to another replica only. `attempt` has the address, if it is counted.
 pub fn of_portal_session(
     settings: &LockoutSettings,
-    attempt: &Attempt,
+    attempt: &CountedAttempt,
     session: NameHash,
 ) -> Vec<CounterKey> {
     let tenant = &attempt.tenant;
     let mut counters = vec![CounterKey::PortalSession { tenant: tenant.clone(), session }];
-    let counts = |address: &IpAddr| settings.enabled && !settings.allows(*address);
+    let counts = |address: &IpAddr| settings.enabled && !settings.exempts(*address);
     if let Some(address) = attempt.address.filter(counts) {
-        counters.push(CounterKey::Nameless { tenant: tenant.clone(), net: ClientNet::of(address) });
+        counters.push(CounterKey::Nameless { tenant: tenant.clone(), net: ClientNetwork::of(address) });
         counters.sort();
     }
     counters

@@ -1,4 +1,4 @@
-//! How strict the lockout is: WSO2's four numbers, and what Doorward adds to them.
+//! Settings of the lockout: WSO2's four values, and Doorward's additions.
 
 use core::net::IpAddr;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use ipnet::IpNet;
 
 use crate::domain::client::ClientAddress;
 
-/// The built-in defaults are WSO2's: counting is off, and where it is switched on, 5 guesses, 5 minutes, factor 2.
+/// The built-in defaults are WSO2's: counting is off; if it is on, 5 attempts, 5 minutes, factor 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockoutSettings {
-    /// Whether failures of a name are counted. A lock that exists holds even when this is off.
+    /// Whether failures of a name are counted. An existing lock applies even if this is off.
     pub enabled: bool,
     /// `N`: the failure with this number locks. Zero counts as one.
     pub max_attempts: u32,
@@ -22,19 +22,19 @@ pub struct LockoutSettings {
     pub max_duration: Duration,
     /// This many locks in a row, and the last holds until an administrator unlocks. Zero: never.
     pub max_lockouts: u32,
-    /// One network address (IPv6: its /64), whatever names it tries.
-    pub address: Option<Threshold>,
+    /// One address (IPv6: its /64), for all names.
+    pub address: Option<LockoutThreshold>,
     /// One name from one address.
-    pub account_and_address: Option<Threshold>,
-    /// A browser that has signed in with this name before. It is counted on its own, so that strangers who guess
-    /// cannot lock out the owner there.
-    pub device: Option<Threshold>,
-    /// Networks that have no address counters: an office behind one address, a health check.
-    pub allow: Vec<IpNet>,
-    /// Who has this role is counted but never locked (WSO2: `Internal/system`). Empty: nobody.
+    pub account_and_address: Option<LockoutThreshold>,
+    /// A device that has signed in with this name before. It is counted separately, so that attackers on
+    /// other devices cannot lock out the owner there.
+    pub device: Option<LockoutThreshold>,
+    /// Networks without address counters: an office with one public address, a health check.
+    pub exempt_networks: Vec<IpNet>,
+    /// Accounts with this role are counted but never locked (WSO2: `Internal/system`). Empty: no role.
     pub bypass_role: String,
-    /// Whoever tries may be told that the account is locked.
-    pub tell: bool,
+    /// Whether the response discloses that the account is locked.
+    pub discloses_locks: bool,
 }
 
 /// A counter that many clients share locks after this multiple of `max_attempts` failures.
@@ -42,9 +42,9 @@ const SHARED_FACTOR: u32 = 10;
 /// The time within which these failures count, and the duration of the lock.
 const SHARED_WINDOW: Duration = Duration::from_hours(1);
 
-/// So many failures within a window lock for a time. It does not grow: behind an address may be many people.
+/// A lock of fixed duration after a number of failures within a window: an address may have many users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Threshold {
+pub struct LockoutThreshold {
     /// Zero counts as one.
     pub max_attempts: u32,
     /// Failures are forgotten this long after the first of them. Zero: only a success forgets them.
@@ -65,47 +65,47 @@ impl Default for LockoutSettings {
             address: None,
             account_and_address: None,
             device: None,
-            allow: Vec::new(),
+            exempt_networks: Vec::new(),
             bypass_role: "Internal/system".to_owned(),
-            tell: false,
+            discloses_locks: false,
         }
     }
 }
 
 impl LockoutSettings {
-    pub fn bypassed_by(&self, roles: &[String]) -> bool {
+    pub fn is_bypassed_by(&self, roles: &[String]) -> bool {
         !self.bypass_role.is_empty() && roles.contains(&self.bypass_role)
     }
 
-    /// Whether an attempt counts for its address. Behind a proxy that is not listed all clients have one address, and one
-    /// of them could lock out all others; there the counter of the name has to do, where it holds.
+    /// Whether an attempt counts for its address. All clients of an unlisted proxy have one address, and one of them
+    /// could lock out all others; there the counter of the name has to suffice, where it is enabled.
     pub fn counts_address(&self, address: ClientAddress, bypass: bool) -> bool {
         !address.is_unlisted_proxy || bypass || !self.enabled
     }
 
     /// The threshold of a counter that many clients share: high enough for an office behind one address, and low enough that
     /// distributed guesses are bounded.
-    pub(super) fn shared_threshold(&self) -> Threshold {
+    pub(super) fn shared_threshold(&self) -> LockoutThreshold {
         let max_attempts = self.max_attempts.max(1).saturating_mul(SHARED_FACTOR);
-        Threshold { max_attempts, window: SHARED_WINDOW, time: SHARED_WINDOW }
+        LockoutThreshold { max_attempts, window: SHARED_WINDOW, time: SHARED_WINDOW }
     }
 
     /// The threshold of a portal session. It is above that of a name, so that an unlocked name can be used again in the
     /// session.
-    pub(super) fn portal_session_threshold(&self) -> Threshold {
+    pub(super) fn portal_session_threshold(&self) -> LockoutThreshold {
         let max_attempts = self.max_attempts.max(1).saturating_mul(2);
-        Threshold { max_attempts, window: SHARED_WINDOW, time: SHARED_WINDOW }
+        LockoutThreshold { max_attempts, window: SHARED_WINDOW, time: SHARED_WINDOW }
     }
 
     /// Whether portal sessions with a name are limited for the address. Behind a proxy that is not listed one client would use up the
     /// share of all others; in `allow` an administrator lists networks with many users behind one address.
     pub fn limits_portal_sessions(&self, address: ClientAddress) -> bool {
-        !address.is_unlisted_proxy && !self.allows(address.ip)
+        !address.is_unlisted_proxy && !self.exempts(address.ip)
     }
 
-    pub(super) fn allows(&self, address: IpAddr) -> bool {
+    pub(super) fn exempts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.allow.iter().any(|net| net.contains(&address))
+        self.exempt_networks.iter().any(|net| net.contains(&address))
     }
 
     /// `T·R^L`, at most the cap, in milliseconds; `None`: until an administrator unlocks.

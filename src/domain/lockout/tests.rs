@@ -1,4 +1,4 @@
-//! The account lock, line by line as WSO2 describes it, with what Doorward mends.
+//! The account lock as WSO2 documents it, with Doorward's differences.
 
 mod beyond;
 mod keys;
@@ -18,8 +18,8 @@ fn tenant() -> TenantId {
     TenantId::super_tenant()
 }
 
-fn alex() -> Who {
-    Who::Account(AccountId::parse("00000000000000000000000000000a1e").unwrap())
+fn alex() -> LoginSubject {
+    LoginSubject::Account(AccountId::parse("00000000000000000000000000000a1e").unwrap())
 }
 
 /// Counting is on; WSO2's numbers.
@@ -27,7 +27,7 @@ fn wso2() -> LockoutSettings {
     LockoutSettings { enabled: true, ..LockoutSettings::default() }
 }
 
-/// The counters of one name, at a door where time stands still until it is moved.
+/// The counters of one name, with a clock that the test advances.
 struct Door {
     settings: LockoutSettings,
     counters: Vec<(CounterKey, Counter)>,
@@ -41,11 +41,11 @@ impl Door {
         Self { settings, counters, now: NOW, bypass: false }
     }
 
-    fn reserve(&mut self) -> Result<Reserved, Refused> {
+    fn reserve(&mut self) -> Result<ReservedCounters, LockoutRefusal> {
         reserve(&self.settings, &mut self.counters, self.bypass, self.now)
     }
 
-    /// So many wrong guesses, each of which has to be let through.
+    /// This many failed attempts, each of which must be allowed.
     fn fail(&mut self, times: u32) -> &mut Self {
         for time in 0..times {
             assert!(self.reserve().is_ok(), "wrong guess {time} is verified");
@@ -53,12 +53,12 @@ impl Door {
         self
     }
 
-    fn succeed(&mut self) -> Success {
+    fn succeed(&mut self) -> SuccessSummary {
         let reserved = self.reserve().expect("a right password is verified");
-        succeed(&self.settings, &reserved, &mut self.counters)
+        record_success(&self.settings, &reserved, &mut self.counters)
     }
 
-    fn refused(&mut self) -> Lock {
+    fn refused(&mut self) -> LockState {
         let before = self.counters.clone();
         let refused = self.reserve().expect_err("locked");
         assert_eq!(self.counters, before, "an attempt while locked is not counted and prolongs nothing");
@@ -80,14 +80,14 @@ impl Door {
 }
 
 #[test]
-fn five_wrong_guesses_lock_for_five_minutes_then_ten_then_twenty() {
+fn lock_duration_doubles_with_each_lock() {
     let mut door = Door::new(wso2());
     for (round, minutes) in [5, 10, 20, 40, 80, 160, 320, 640, 1280, 1440, 1440].into_iter().enumerate() {
         door.fail(4);
         assert_eq!(door.minutes_locked(), None, "four guesses lock nothing");
         door.fail(1);
         assert_eq!(door.minutes_locked(), Some(minutes), "round {round}");
-        assert_eq!(door.refused(), Lock::Until(door.now + minutes * MINUTE));
+        assert_eq!(door.refused(), LockState::Until(door.now + minutes * MINUTE));
         door.wait(minutes);
     }
     // a right password puts it back to five minutes
@@ -96,7 +96,7 @@ fn five_wrong_guesses_lock_for_five_minutes_then_ten_then_twenty() {
 }
 
 #[test]
-fn c24_product_is_5338_the_lock_ends_at_its_very_moment() {
+fn lock_ends_exactly_at_its_expiry() {
     let mut door = Door::new(wso2());
     door.fail(5);
     door.now += 5 * MINUTE - 1;
@@ -106,7 +106,7 @@ fn c24_product_is_5338_the_lock_ends_at_its_very_moment() {
 }
 
 #[test]
-fn c27_product_is_24235_nobody_is_told_to_wait_zero_minutes() {
+fn remaining_minutes_are_rounded_up() {
     for (left, minutes, seconds) in [
         (1, Some(1), Some(1)),
         (999, Some(1), Some(1)),
@@ -115,10 +115,10 @@ fn c27_product_is_24235_nobody_is_told_to_wait_zero_minutes() {
         (60_001, Some(2), Some(61)),
         (0, None, None),
     ] {
-        let lock = Lock::Until(NOW + left);
+        let lock = LockState::Until(NOW + left);
         assert_eq!((lock.minutes_left(NOW), lock.seconds_left(NOW)), (minutes, seconds), "{left} ms");
     }
-    assert_eq!(Lock::UntilAdmin.minutes_left(NOW), None);
+    assert_eq!(LockState::UntilAdmin.minutes_left(NOW), None);
 }
 
 #[test]
@@ -131,23 +131,23 @@ fn the_numbers_of_each_step() {
         settings
     };
     for (case, settings, failures, expected) in [
-        ("counting is off", LockoutSettings::default(), 9, name(0, 0, Lock::None)),
-        ("under N", wso2(), 4, name(4, 0, Lock::None)),
-        ("at N", wso2(), 5, name(0, 1, Lock::Until(NOW + 5 * MINUTE))),
-        ("T = 0", with(|s| s.time = Duration::ZERO), 5, name(0, 1, Lock::UntilAdmin)),
-        ("N = 0 is one", with(|s| s.max_attempts = 0), 1, name(0, 1, Lock::Until(NOW + 5 * MINUTE))),
-        ("N = 1", with(|s| s.max_attempts = 1), 1, name(0, 1, Lock::Until(NOW + 5 * MINUTE))),
+        ("counting is off", LockoutSettings::default(), 9, name(0, 0, LockState::None)),
+        ("under N", wso2(), 4, name(4, 0, LockState::None)),
+        ("at N", wso2(), 5, name(0, 1, LockState::Until(NOW + 5 * MINUTE))),
+        ("T = 0", with(|s| s.time = Duration::ZERO), 5, name(0, 1, LockState::UntilAdmin)),
+        ("N = 0 is one", with(|s| s.max_attempts = 0), 1, name(0, 1, LockState::Until(NOW + 5 * MINUTE))),
+        ("N = 1", with(|s| s.max_attempts = 1), 1, name(0, 1, LockState::Until(NOW + 5 * MINUTE))),
         (
             "T over the cap",
             with(|s| s.max_duration = Duration::from_mins(3)),
             5,
-            name(0, 1, Lock::Until(NOW + 3 * MINUTE)),
+            name(0, 1, LockState::Until(NOW + 3 * MINUTE)),
         ),
         (
             "T under a millisecond",
             with(|s| s.time = Duration::from_nanos(1)),
             5,
-            name(0, 1, Lock::Until(NOW + 1)),
+            name(0, 1, LockState::Until(NOW + 1)),
         ),
         (
             "T beyond all time",
@@ -156,9 +156,9 @@ fn the_numbers_of_each_step() {
                 s.max_duration = Duration::ZERO;
             }),
             5,
-            name(0, 1, Lock::Until(MAX_MILLIS)),
+            name(0, 1, LockState::Until(MAX_MILLIS)),
         ),
-        ("the first lock is the last", with(|s| s.max_lockouts = 1), 5, name(0, 1, Lock::UntilAdmin)),
+        ("the first lock is the last", with(|s| s.max_lockouts = 1), 5, name(0, 1, LockState::UntilAdmin)),
     ] {
         let mut door = Door::new(settings);
         door.fail(failures);
@@ -181,7 +181,7 @@ fn the_ratio_grows_the_time() {
 }
 
 #[test]
-fn attack_cve_2026_77561_the_ladder_does_not_overflow_into_no_lock() {
+fn attack_cve_2026_77561_overflow_of_the_lock_duration() {
     for max_duration in [Duration::ZERO, Duration::from_hours(24), Duration::MAX] {
         for lockouts in [31, 32, 63, 64, 127, 128, u32::MAX - 1, u32::MAX] {
             let mut door = Door::new(LockoutSettings { max_duration, ..wso2() });
@@ -197,7 +197,7 @@ fn attack_cve_2026_77561_the_ladder_does_not_overflow_into_no_lock() {
 }
 
 #[test]
-fn a_success_starts_anew_and_says_what_it_ended() {
+fn success_resets_the_counter_and_reports_prior_failures() {
     for (failures, rounds, before, ended) in
         [(0, 0, 0, false), (3, 0, 3, false), (0, 1, 5, true), (2, 1, 7, false), (4, 3, 19, false)]
     {
@@ -209,7 +209,7 @@ fn a_success_starts_anew_and_says_what_it_ended() {
         let success = door.succeed();
         assert_eq!(
             success,
-            Success { failures_before: before, lock_had_ended: ended },
+            SuccessSummary { failures_before: before, lock_had_ended: ended },
             "{failures} {rounds}"
         );
         assert_eq!(door.counter(), Counter::default());
@@ -222,23 +222,23 @@ fn a_lock_holds_even_where_counting_has_been_switched_off() {
     door.fail(5);
     door.settings.enabled = false;
     door.refused();
-    // when it is over, nothing is counted and nothing reset
+    // after the lock has ended, nothing is counted and nothing reset
     let locked = door.wait(5).counter();
     door.fail(20);
-    assert_eq!(door.succeed(), Success::default());
+    assert_eq!(door.succeed(), SuccessSummary::default());
     assert_eq!(door.counter(), locked);
 }
 
 #[test]
-fn who_bypasses_is_counted_but_never_locked() {
+fn bypass_role_is_counted_but_never_locked() {
     let mut door = Door::new(wso2());
-    assert!(door.settings.bypassed_by(&["Internal/everyone".to_owned(), "Internal/system".to_owned()]));
-    assert!(!door.settings.bypassed_by(&["internal/SYSTEM".to_owned(), String::new()]));
-    assert!(!LockoutSettings { bypass_role: String::new(), ..wso2() }.bypassed_by(&[String::new()]));
+    assert!(door.settings.is_bypassed_by(&["Internal/everyone".to_owned(), "Internal/system".to_owned()]));
+    assert!(!door.settings.is_bypassed_by(&["internal/SYSTEM".to_owned(), String::new()]));
+    assert!(!LockoutSettings { bypass_role: String::new(), ..wso2() }.is_bypassed_by(&[String::new()]));
     door.bypass = true;
     assert_eq!(door.fail(12).counter().failures, 12);
     // a lock from before the role was given does not hold either, and a success lifts it
-    door.counters[0].1.locked_until = Lock::UntilAdmin;
+    door.counters[0].1.locked_until = LockState::UntilAdmin;
     door.fail(1).succeed();
     assert_eq!(door.counter(), Counter::default());
 }
@@ -247,14 +247,14 @@ fn who_bypasses_is_counted_but_never_locked() {
 fn after_so_many_locks_in_a_row_only_an_administrator_unlocks() {
     let mut door = Door::new(LockoutSettings { max_lockouts: 3, ..wso2() });
     door.fail(5).wait(5).fail(5).wait(10).fail(5).wait(1_000_000);
-    assert_eq!(door.refused(), Lock::UntilAdmin);
-    // the unlock is a reset: the ladder starts at its foot
+    assert_eq!(door.refused(), LockState::UntilAdmin);
+    // an unlock resets the lock duration
     door.counters[0].1 = Counter::default();
     assert_eq!(door.fail(5).minutes_locked(), Some(5));
 }
 
 #[test]
-fn each_attempt_knows_where_it_stands() {
+fn reservation_reports_failures_and_limit() {
     let mut door = Door::new(wso2());
     for n in 1..=4 {
         let reserved = door.reserve().unwrap();
@@ -263,7 +263,10 @@ fn each_attempt_knows_where_it_stands() {
     }
     let fifth = door.reserve().unwrap();
     assert_eq!(fifth.attempts(), Some((5, 5)));
-    assert_eq!(fifth.name_locked().map(|counter| counter.locked_until), Some(Lock::Until(NOW + 5 * MINUTE)));
+    assert_eq!(
+        fifth.name_locked().map(|counter| counter.locked_until),
+        Some(LockState::Until(NOW + 5 * MINUTE))
+    );
     assert_eq!(Door::new(LockoutSettings::default()).reserve().unwrap().attempts(), None);
 }
 
@@ -277,25 +280,25 @@ fn attack_200_parallel_guesses_mean_five_verifications() {
 #[test]
 fn parallel_attempts_of_which_one_is_right_leave_nothing_locked() {
     let mut door = Door::new(wso2());
-    let attempts: Vec<Reserved> = (0..5).map(|_| door.reserve().unwrap()).collect();
+    let attempts: Vec<ReservedCounters> = (0..5).map(|_| door.reserve().unwrap()).collect();
     door.refused();
-    succeed(&door.settings, &attempts[2], &mut door.counters);
+    record_success(&door.settings, &attempts[2], &mut door.counters);
     assert_eq!(door.counter(), Counter::default());
 }
 
 #[test]
-fn an_attempt_never_verified_is_taken_back_with_the_lock_others_completed() {
+fn release_removes_a_lock_completed_by_other_attempts() {
     let mut door = Door::new(wso2());
-    let attempts: Vec<Reserved> = (0..5).map(|_| door.reserve().unwrap()).collect();
-    cancel(&attempts[1], &mut door.counters);
+    let attempts: Vec<ReservedCounters> = (0..5).map(|_| door.reserve().unwrap()).collect();
+    release(&attempts[1], &mut door.counters);
     assert_eq!((door.counter().failures, door.counter().lockouts), (4, 0));
-    cancel(&attempts[4], &mut door.counters);
+    release(&attempts[4], &mut door.counters);
     assert_eq!(door.counter().failures, 3);
     // not an attempt of an earlier round: four guesses are left after a success, not five
     door.now += 1;
     door.succeed();
     door.now += 1;
     door.fail(1);
-    cancel(&attempts[0], &mut door.counters);
+    release(&attempts[0], &mut door.counters);
     assert_eq!(door.counter().failures, 1);
 }

@@ -1,22 +1,24 @@
-//! Passwords known from data breaches, asked for without telling them: the first five digits of the SHA-1 go out, all
-//! suffixes with their counts come back, and the comparison is made here (k-anonymity, as Have I Been Pwned does it).
+//! Looks up passwords in lists of data breaches without disclosing them: the request contains the first five digits
+//! of the SHA-1, the response all matching suffixes with their counts (k-anonymity, as in Have I Been Pwned).
 
-use super::{Rule, Violation};
+use super::{PasswordRule, Violation};
 
-/// What a policy makes of the answer.
+/// How a policy evaluates the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Breached {
-    /// A password seen this often is still taken.
-    pub tolerated: u64,
-    /// Without an answer no password is taken. Otherwise it is taken unchecked, and a metric says so.
+pub struct BreachPolicy {
+    /// A password with at most this many occurrences is accepted.
+    pub max_occurrences: u64,
+    /// Reject passwords if the lookup fails. Otherwise they are accepted unchecked, and a metric counts it.
     pub required: bool,
 }
 
-impl Breached {
-    /// `seen`: how often the password was in a breach; `None` without an answer.
+impl BreachPolicy {
+    /// `seen`: the occurrences of the password in breaches; `None` if the lookup failed.
     pub fn violation(self, seen: Option<u64>) -> Option<Violation> {
         match seen {
-            Some(seen) => (seen > self.tolerated).then_some(Violation::Broken(Rule::NotBreached)),
+            Some(seen) => {
+                (seen > self.max_occurrences).then_some(Violation::Broken(PasswordRule::NotBreached))
+            }
             None => self.required.then_some(Violation::Unchecked),
         }
     }
@@ -24,17 +26,17 @@ impl Breached {
 
 /// The two halves of a password's SHA-1, in upper-case hexadecimal digits.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Query {
+pub struct RangeQuery {
     prefix: String,
     suffix: String,
 }
 
-/// The body is no list of suffixes.
+/// The response is not a list of suffixes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the answer is no list of hash suffixes and counts")]
-pub struct BadAnswer;
+#[error("the response is not a list of hash suffixes and counts")]
+pub struct InvalidRangeResponse;
 
-impl Query {
+impl RangeQuery {
     pub fn new(sha1: [u8; 20]) -> Self {
         let digits = u128::from_be_bytes(std::array::from_fn(|i| sha1.get(i).copied().unwrap_or(0)));
         let rest = u32::from_be_bytes(std::array::from_fn(|i| sha1.get(16 + i).copied().unwrap_or(0)));
@@ -43,32 +45,32 @@ impl Query {
         Self { prefix, suffix }
     }
 
-    /// The five digits that go out.
+    /// The five digits of the request.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// How often the password was seen, out of lines of the form `SUFFIX:COUNT`. Lines that were added as padding have
-    /// the count 0.
-    pub fn seen(&self, body: &str) -> Result<u64, BadAnswer> {
+    /// The occurrences of the password, from lines of the form `SUFFIX:COUNT`. Padding lines have the count
+    /// 0.
+    pub fn occurrences(&self, body: &str) -> Result<u64, InvalidRangeResponse> {
         let mut seen = 0_u64;
         let mut lines = 0_usize;
         for line in body.lines().filter(|line| !line.trim().is_empty()) {
-            let (suffix, count) = line.trim().split_once(':').ok_or(BadAnswer)?;
+            let (suffix, count) = line.trim().split_once(':').ok_or(InvalidRangeResponse)?;
             if suffix.len() != self.suffix.len() || !suffix.bytes().all(|b| b.is_ascii_hexdigit()) {
-                return Err(BadAnswer);
+                return Err(InvalidRangeResponse);
             }
-            let count: u64 = count.trim().parse().map_err(|_| BadAnswer)?;
+            let count: u64 = count.trim().parse().map_err(|_| InvalidRangeResponse)?;
             if suffix.eq_ignore_ascii_case(&self.suffix) {
                 seen = seen.max(count);
             }
             lines += 1;
         }
-        if lines == 0 { Err(BadAnswer) } else { Ok(seen) }
+        if lines == 0 { Err(InvalidRangeResponse) } else { Ok(seen) }
     }
 }
 
-impl std::fmt::Debug for Query {
+impl std::fmt::Debug for RangeQuery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Query({}…)", self.prefix)
     }
@@ -85,12 +87,12 @@ mod tests {
     ];
 
     #[test]
-    fn five_digits_go_out_and_no_more() {
-        let query = Query::new(SHA1);
+    fn sends_only_five_digits_of_the_hash() {
+        let query = RangeQuery::new(SHA1);
         assert_eq!(query.prefix(), "5BAA6");
         assert_eq!(query.suffix, "1E4C9B93F3F0682250B6CF8331B7EE68FD8");
         assert_eq!(format!("{query:?}"), "Query(5BAA6…)");
-        assert_eq!(Query::new([0; 20]).suffix.len(), 35);
+        assert_eq!(RangeQuery::new([0; 20]).suffix.len(), 35);
     }
 
     #[test]
@@ -104,21 +106,21 @@ mod tests {
             // padding that happens to be ours
             (format!("{mine}:0\r\n{other}:3"), Ok(0)),
             (format!("{mine}:0\r\n{mine}:3"), Ok(3)),
-            (String::new(), Err(BadAnswer)),
-            ("<html>no such page</html>".to_owned(), Err(BadAnswer)),
-            (mine.to_owned(), Err(BadAnswer)),
-            (format!("{mine}:many"), Err(BadAnswer)),
-            (format!("{mine}:-1"), Err(BadAnswer)),
-            (format!("5BAA6{mine}:1"), Err(BadAnswer)),
-            (format!("{other}:3\nerror: quota\n"), Err(BadAnswer)),
+            (String::new(), Err(InvalidRangeResponse)),
+            ("<html>no such page</html>".to_owned(), Err(InvalidRangeResponse)),
+            (mine.to_owned(), Err(InvalidRangeResponse)),
+            (format!("{mine}:many"), Err(InvalidRangeResponse)),
+            (format!("{mine}:-1"), Err(InvalidRangeResponse)),
+            (format!("5BAA6{mine}:1"), Err(InvalidRangeResponse)),
+            (format!("{other}:3\nerror: quota\n"), Err(InvalidRangeResponse)),
         ] {
-            assert_eq!(Query::new(SHA1).seen(&body), seen, "{body}");
+            assert_eq!(RangeQuery::new(SHA1).occurrences(&body), seen, "{body}");
         }
     }
 
     #[test]
-    fn the_policy_decides_what_no_answer_means() {
-        let broken = Some(Violation::Broken(Rule::NotBreached));
+    fn missing_answer_is_rejected_only_if_required() {
+        let broken = Some(Violation::Broken(PasswordRule::NotBreached));
         for (tolerated, required, seen, violation) in [
             (0, false, Some(0), None),
             (0, false, Some(1), broken.clone()),
@@ -128,7 +130,7 @@ mod tests {
             (0, true, None, Some(Violation::Unchecked)),
         ] {
             assert_eq!(
-                Breached { tolerated, required }.violation(seen),
+                BreachPolicy { max_occurrences: tolerated, required }.violation(seen),
                 violation,
                 "{tolerated} {required} {seen:?}"
             );

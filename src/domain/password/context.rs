@@ -1,15 +1,15 @@
-//! Words an attacker would try first because of whose password it is.
+//! Context words that an attacker tries first for this user.
 
 use unicode_normalization::UnicodeNormalization;
 
 use crate::domain::tenant::TenantId;
 
-/// A shorter word is found in too many good passwords.
-const SHORTEST: usize = 4;
+/// Shorter words occur in too many strong passwords.
+const MIN_WORD_CHARS: usize = 4;
 
-/// Whose password it is to be.
+/// The user of the password.
 #[derive(Debug, Clone, Copy)]
-pub struct About<'a> {
+pub struct PasswordContext<'a> {
     pub username: &'a str,
     pub email: Option<&'a str>,
     pub given_name: Option<&'a str>,
@@ -17,14 +17,14 @@ pub struct About<'a> {
     pub tenant: &'a TenantId,
 }
 
-impl About<'_> {
+impl PasswordContext<'_> {
     pub(super) fn is_username(&self, password: &str) -> bool {
         fold(self.username) == fold(password)
     }
 
-    /// Every word, folded, each once: the names whole and in parts, the e-mail address in parts, the tenant's domain,
-    /// and the operator's own.
-    pub(super) fn words(&self, more: &[String]) -> Vec<String> {
+    /// All words, folded and without duplicates: the names as a whole and in parts, the e-mail address in
+    /// parts, the tenant's domain, and the configured words.
+    pub(super) fn words(&self, configured: &[String]) -> Vec<String> {
         let mut words = Vec::new();
         let names = [Some(self.username), self.email, self.given_name, self.family_name];
         for name in names.into_iter().flatten() {
@@ -37,11 +37,11 @@ impl About<'_> {
                 None => add_parts(&mut words, name),
             }
         }
-        // the tenant that stands for "none" says nothing about anybody
+        // the super tenant is not specific to the user
         if !self.tenant.is_super_tenant() {
             add_domain(&mut words, self.tenant.as_str());
         }
-        for word in more {
+        for word in configured {
             add(&mut words, word);
         }
         words
@@ -50,7 +50,7 @@ impl About<'_> {
 
 fn add(words: &mut Vec<String>, word: &str) {
     let word = fold(word.trim());
-    if word.chars().count() >= SHORTEST && !words.contains(&word) {
+    if word.chars().count() >= MIN_WORD_CHARS && !words.contains(&word) {
         words.push(word);
     }
 }
@@ -62,7 +62,7 @@ fn add_parts(words: &mut Vec<String>, name: &str) {
     }
 }
 
-/// `acme` of `acme.co.uk`; a domain's end is no secret and no hint.
+/// `acme` of `acme.co.uk`.
 fn add_domain(words: &mut Vec<String>, domain: &str) {
     add(words, domain);
     add(words, domain.split('.').next().unwrap_or_default());
@@ -73,7 +73,7 @@ pub(super) fn contains_any(password: &str, words: &[String]) -> bool {
     words.iter().any(|word| password.contains(word.as_str()))
 }
 
-/// Upper and lower case, wide and narrow letters are the same.
+/// Folds case and character width.
 fn fold(text: &str) -> String {
     text.nfkc().flat_map(char::to_lowercase).nfkc().collect()
 }

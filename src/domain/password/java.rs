@@ -1,15 +1,15 @@
-//! Java's regular expressions in our engine's words: the same characters mean the same, or the pattern is refused with
-//! a sentence that says what to write instead. Nothing is taken that would quietly match something else.
+//! Translates Java regular expressions into the syntax of our engine: the translation matches the same
+//! texts, or the pattern is rejected with an error that names an alternative.
 
-use super::pattern::BadPattern;
+use super::pattern::InvalidJavaPattern;
 
 const DOT: &str = r"[^\n\r\x{85}\x{2028}\x{2029}]";
 const LINE_BREAK: &str = r"(?:\r\n|[\n\x0B\f\r\x{85}\x{2028}\x{2029}])";
 const BLANKS: &str = r"\t \x{A0}\x{1680}\x{180E}\x{2000}-\x{200A}\x{202F}\x{205F}\x{3000}";
 
-pub(super) fn translate(pattern: &str) -> Result<String, BadPattern> {
+pub(super) fn translate(pattern: &str) -> Result<String, InvalidJavaPattern> {
     let mut reader =
-        Reader { chars: pattern.chars().collect(), at: 0, out: String::new(), dot_is_all: false };
+        JavaTranslator { chars: pattern.chars().collect(), at: 0, out: String::new(), dot_is_all: false };
     let mut open_groups: usize = 0;
     while let Some(c) = reader.next() {
         match c {
@@ -21,14 +21,14 @@ pub(super) fn translate(pattern: &str) -> Result<String, BadPattern> {
             }
             // it would close the group around the whole pattern, and a part of a password would be enough
             ')' => {
-                let unmatched = || BadPattern::Invalid("a ')' has no '('".to_owned());
+                let unmatched = || InvalidJavaPattern::Invalid("a ')' has no '('".to_owned());
                 open_groups = open_groups.checked_sub(1).ok_or_else(unmatched)?;
                 reader.out.push(')');
             }
             '{' => reader.repetition()?,
             '.' if !reader.dot_is_all => reader.emit(DOT),
             '$' if reader.peek() == Some('{') => return Err(reader.placeholder()),
-            // alone, they are letters like any other
+            // unpaired, they are literals
             ']' | '}' => reader.literal(c),
             _ => reader.out.push(c),
         }
@@ -36,14 +36,14 @@ pub(super) fn translate(pattern: &str) -> Result<String, BadPattern> {
     Ok(reader.out)
 }
 
-struct Reader {
+struct JavaTranslator {
     chars: Vec<char>,
     at: usize,
     out: String,
     dot_is_all: bool,
 }
 
-impl Reader {
+impl JavaTranslator {
     fn next(&mut self) -> Option<char> {
         let c = self.peek()?;
         self.at += 1;
@@ -71,7 +71,7 @@ impl Reader {
         self.out.push_str(text.as_ref());
     }
 
-    /// A character that stands for itself, wherever it stands.
+    /// Emits a literal character.
     fn literal(&mut self, c: char) {
         if c.is_ascii_punctuation() && !matches!(c, '<' | '>' | '_') {
             self.out.push('\\');
@@ -79,7 +79,7 @@ impl Reader {
         self.out.push(c);
     }
 
-    fn code_point(&mut self, number: u32) -> Result<(), BadPattern> {
+    fn code_point(&mut self, number: u32) -> Result<(), InvalidJavaPattern> {
         if char::from_u32(number).is_none() {
             return Err(self.unsupported("half of a surrogate pair", r"write the character itself, or \x{…}"));
         }
@@ -87,19 +87,19 @@ impl Reader {
         Ok(())
     }
 
-    fn unsupported(&self, what: impl Into<String>, instead: &'static str) -> BadPattern {
-        BadPattern::Unsupported { what: what.into(), at: self.at, instead }
+    fn unsupported(&self, what: impl Into<String>, instead: &'static str) -> InvalidJavaPattern {
+        InvalidJavaPattern::Unsupported { what: what.into(), at: self.at, instead }
     }
 
-    fn placeholder(&self) -> BadPattern {
+    fn placeholder(&self) -> InvalidJavaPattern {
         let rest = self.chars.iter().skip(self.at.saturating_sub(1));
         let mut name: String = rest.take_while(|c| **c != '}').collect();
         name.push('}');
-        BadPattern::Placeholder(name)
+        InvalidJavaPattern::Placeholder(name)
     }
 
     /// Behind `(`.
-    fn group(&mut self) -> Result<(), BadPattern> {
+    fn group(&mut self) -> Result<(), InvalidJavaPattern> {
         self.out.push('(');
         if self.peek() != Some('?') {
             return Ok(());
@@ -136,7 +136,7 @@ impl Reader {
     }
 
     /// Behind `{`.
-    fn repetition(&mut self) -> Result<(), BadPattern> {
+    fn repetition(&mut self) -> Result<(), InvalidJavaPattern> {
         let escaped = self.out.ends_with(r"\(") || self.out.ends_with(r"\|");
         let nothing_before = self.out.is_empty() || (self.out.ends_with(['(', '|']) && !escaped);
         let numbers = self.take_while(|c| c.is_ascii_digit() || c == ',', 16);
@@ -156,8 +156,8 @@ impl Reader {
     }
 
     /// Behind `[`.
-    fn class(&mut self, depth: usize) -> Result<(), BadPattern> {
-        // in Java this is a class of these very characters, and nobody ever means that
+    fn class(&mut self, depth: usize) -> Result<(), InvalidJavaPattern> {
+        // in Java this is a class of these characters, which is never intended
         if self.is_posix_class() {
             return Err(self.unsupported("a class such as [:alpha:]", r"write \p{Alpha}"));
         }
@@ -170,11 +170,11 @@ impl Reader {
             self.out.push('^');
         }
         let mut first = true;
-        // whether what stands before can begin a range
+        // whether the previous element can begin a range
         let mut single = false;
         loop {
             let Some(c) = self.next() else {
-                return Err(BadPattern::Invalid("a '[' has no ']'".to_owned()));
+                return Err(InvalidJavaPattern::Invalid("a '[' has no ']'".to_owned()));
             };
             match c {
                 ']' if !first => break,
@@ -217,9 +217,9 @@ impl Reader {
     }
 
     /// Behind `\`.
-    fn escape(&mut self, in_class: bool) -> Result<(), BadPattern> {
+    fn escape(&mut self, in_class: bool) -> Result<(), InvalidJavaPattern> {
         let Some(c) = self.next() else {
-            return Err(BadPattern::Invalid(r"nothing follows the last \".to_owned()));
+            return Err(InvalidJavaPattern::Invalid(r"nothing follows the last \".to_owned()));
         };
         match c {
             'd' => self.emit("[0-9]"),
@@ -260,14 +260,14 @@ impl Reader {
     }
 
     /// `\xhh`, `\x{h…}`, `\uhhhh`, and in octal `\0n`, `\0nn`, `\0mnn`.
-    fn number(&mut self, kind: char) -> Result<(), BadPattern> {
+    fn number(&mut self, kind: char) -> Result<(), InvalidJavaPattern> {
         let hex = |c: char| c.is_ascii_hexdigit();
         let (digits, base) = match kind {
             'x' if self.peek() == Some('{') => {
                 self.at += 1;
                 let digits = self.take_while(hex, 6);
                 if self.next() != Some('}') {
-                    return Err(BadPattern::Invalid(r"\x{ has no }".to_owned()));
+                    return Err(InvalidJavaPattern::Invalid(r"\x{ has no }".to_owned()));
                 }
                 (digits, 16)
             }
@@ -279,11 +279,11 @@ impl Reader {
             }
         };
         let number = u32::from_str_radix(&digits, base)
-            .map_err(|_| BadPattern::Invalid(format!(r"\{kind} has too few digits")))?;
+            .map_err(|_| InvalidJavaPattern::Invalid(format!(r"\{kind} has too few digits")))?;
         self.code_point(number)
     }
 
-    /// `\Q…\E`: all that stands between means itself.
+    /// `\Q…\E`: a literal text.
     fn quoted(&mut self) {
         while let Some(c) = self.peek() {
             if self.follows(r"\E") {
@@ -295,8 +295,8 @@ impl Reader {
         }
     }
 
-    /// `\p{…}`, `\pL`. Java's POSIX names mean ASCII, where other engines mean all of Unicode.
-    fn property(&mut self, negated: bool) -> Result<(), BadPattern> {
+    /// `\p{…}`, `\pL`. In Java, POSIX names are limited to ASCII; in other engines they cover Unicode.
+    fn property(&mut self, negated: bool) -> Result<(), InvalidJavaPattern> {
         let name = match self.next() {
             Some('{') => {
                 let name = self.take_while(|c| c != '}', 64);
@@ -304,7 +304,7 @@ impl Reader {
                 name
             }
             Some(c) => c.to_string(),
-            None => return Err(BadPattern::Invalid(r"\p has no name".to_owned())),
+            None => return Err(InvalidJavaPattern::Invalid(r"\p has no name".to_owned())),
         };
         let ascii = match name.as_str() {
             "Lower" => "a-z",

@@ -1,4 +1,4 @@
-//! An operator's pattern, which a whole password has to match. It is written in Java's syntax, as WSO2 has it.
+//! A regular expression that must match the whole text, in Java's syntax as in WSO2.
 
 use std::{
     fmt,
@@ -7,37 +7,37 @@ use std::{
 
 use fancy_regex::{CompileError, Error, Regex, RegexBuilder};
 
-use super::{effort, java};
+use super::{java, pattern_cost};
 
-/// WSO2's own, which also stands for a blank one.
+/// WSO2's default pattern, which also replaces a blank one.
 pub const WSO2_PATTERN: &str = r"^((?=.*\d)(?=.*[a-z])(?=.*[A-Z])(?=.*[!@#$%&*])).{0,100}$";
 
 /// In characters.
-pub const LONGEST_PATTERN: usize = 512;
+pub const MAX_PATTERN_CHARS: usize = 512;
 
-/// Look-ahead needs an engine that backtracks, and goes round loops in which nothing is read: it looks at so many characters
-/// on one way through a pattern.
-const MOST_WORK: u64 = 5_000_000;
-/// Bytes of the compiled pattern. The engine compiles what is between look-aheads, groups and alternatives piece by piece; each
-/// gets an equal part.
-const LARGEST: usize = 2 * 1024 * 1024;
-const MOST_INSTRUCTIONS: usize = 20_000;
+/// Limit for the work of one pass. Lookahead needs a backtracking engine, which also iterates loops that
+/// consume nothing.
+const MAX_WORK: u64 = 5_000_000;
+/// Maximum size of a compiled pattern in bytes. The engine compiles the parts between lookaheads, groups
+/// and alternatives separately; each part gets an equal share.
+const MAX_COMPILED_BYTES: usize = 2 * 1024 * 1024;
+const MAX_INSTRUCTIONS: usize = 20_000;
 
-/// Compiled for the first password it has to match: most deployments keep none.
-static WSO2: LazyLock<Result<Regex, BadPattern>> = LazyLock::new(|| build(WSO2_PATTERN));
+/// Compiled on first use: most deployments store no passwords.
+static WSO2: LazyLock<Result<Regex, InvalidJavaPattern>> = LazyLock::new(|| build(WSO2_PATTERN));
 
 /// Equal when written alike. Cheap to clone.
 #[derive(Clone)]
-pub struct Pattern {
+pub struct JavaPattern {
     source: Arc<str>,
-    /// None: WSO2's own.
+    /// `None`: WSO2's default pattern.
     regex: Option<Arc<Regex>>,
 }
 
-/// Why a pattern cannot be taken, for the one who wrote it.
+/// Why a pattern is rejected, for the operator who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadPattern {
-    #[error("the pattern has {0} characters; {LONGEST_PATTERN} are possible")]
+pub enum InvalidJavaPattern {
+    #[error("the pattern has {0} characters; {MAX_PATTERN_CHARS} are possible")]
     TooLong(usize),
     #[error("the placeholder {0} is not filled in here: write its value")]
     Placeholder(String),
@@ -52,25 +52,25 @@ pub enum BadPattern {
     Invalid(String),
 }
 
-/// The engine gave up on a password. What that says about the password is nothing.
+/// The engine exceeded a limit. The password was neither accepted nor rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the pattern takes too long to apply")]
-pub struct Misfired;
+pub struct PatternTimeout;
 
 #[cfg(test)]
 thread_local! {
-    /// How often this test has compiled one.
+    /// Number of patterns that this test has compiled.
     pub static COMPILED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-impl Pattern {
-    pub fn compile(written: &str) -> Result<Self, BadPattern> {
+impl JavaPattern {
+    pub fn compile(written: &str) -> Result<Self, InvalidJavaPattern> {
         if written.trim().is_empty() || written == WSO2_PATTERN {
             return Ok(Self::wso2());
         }
         let length = written.chars().count();
-        if length > LONGEST_PATTERN {
-            return Err(BadPattern::TooLong(length));
+        if length > MAX_PATTERN_CHARS {
+            return Err(InvalidJavaPattern::TooLong(length));
         }
         Ok(Self { source: written.into(), regex: Some(Arc::new(build(written)?)) })
     }
@@ -79,55 +79,55 @@ impl Pattern {
         Self { source: WSO2_PATTERN.into(), regex: None }
     }
 
-    /// As it was written, or WSO2's.
+    /// The pattern as written, or WSO2's.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    pub fn matches(&self, password: &str) -> Result<bool, Misfired> {
+    pub fn matches(&self, password: &str) -> Result<bool, PatternTimeout> {
         let regex = match &self.regex {
             Some(regex) => regex,
-            None => WSO2.as_ref().map_err(|_| Misfired)?,
+            None => WSO2.as_ref().map_err(|_| PatternTimeout)?,
         };
-        regex.is_match(password).map_err(|_| Misfired)
+        regex.is_match(password).map_err(|_| PatternTimeout)
     }
 }
 
-fn build(source: &str) -> Result<Regex, BadPattern> {
+fn build(source: &str) -> Result<Regex, InvalidJavaPattern> {
     #[cfg(test)]
     COMPILED.set(COMPILED.get() + 1);
     let whole = format!(r"\A(?:{})\z", java::translate(source)?);
-    let work = effort::work(&whole);
-    if work > MOST_WORK {
-        return Err(BadPattern::TooLarge);
+    let work = pattern_cost::work(&whole);
+    if work > MAX_WORK {
+        return Err(InvalidJavaPattern::TooLarge);
     }
-    let largest = LARGEST / most_pieces(&whole);
+    let largest = MAX_COMPILED_BYTES / max_pieces(&whole);
     RegexBuilder::new(&whole)
-        .backtrack_limit(effort::backtracks(work))
+        .backtrack_limit(pattern_cost::backtrack_limit(work))
         .delegate_size_limit(largest)
         .delegate_dfa_size_limit(largest)
-        .max_prog_size(MOST_INSTRUCTIONS)
+        .max_prog_size(MAX_INSTRUCTIONS)
         .build()
-        .map_err(|problem| why(&problem))
+        .map_err(|problem| compile_error(&problem))
 }
 
-fn why(problem: &Error) -> BadPattern {
+fn compile_error(problem: &Error) -> InvalidJavaPattern {
     let error = match problem {
-        // where it is counts in the engine's words, not in those of the one who wrote it
-        Error::ParseError(_, what) => return BadPattern::Invalid(what.to_string()),
+        // the position refers to the translated pattern, not to the original
+        Error::ParseError(_, what) => return InvalidJavaPattern::Invalid(what.to_string()),
         Error::CompileError(error) => error,
-        _ => return BadPattern::Invalid(problem.to_string()),
+        _ => return InvalidJavaPattern::Invalid(problem.to_string()),
     };
     match &**error {
-        CompileError::InnerError(inner) if inner.size_limit().is_some() => BadPattern::TooLarge,
-        CompileError::PatternTooComplex => BadPattern::TooLarge,
-        _ => BadPattern::Invalid(problem.to_string()),
+        CompileError::InnerError(inner) if inner.size_limit().is_some() => InvalidJavaPattern::TooLarge,
+        CompileError::PatternTooComplex => InvalidJavaPattern::TooLarge,
+        _ => InvalidJavaPattern::Invalid(problem.to_string()),
     }
 }
 
-/// No fewer than the engine makes: a new one begins at the earliest after one of these characters, or at a back reference
-/// or a possessive quantifier.
-fn most_pieces(pattern: &str) -> usize {
+/// An upper bound of the engine's parts: a new one begins at the earliest after one of these characters, or
+/// at a back reference or a possessive quantifier.
+fn max_pieces(pattern: &str) -> usize {
     let mut pieces = 1;
     let mut before = ' ';
     for c in pattern.chars() {
@@ -143,15 +143,15 @@ fn most_pieces(pattern: &str) -> usize {
     pieces
 }
 
-impl PartialEq for Pattern {
+impl PartialEq for JavaPattern {
     fn eq(&self, other: &Self) -> bool {
         self.source == other.source
     }
 }
 
-impl Eq for Pattern {}
+impl Eq for JavaPattern {}
 
-impl fmt::Debug for Pattern {
+impl fmt::Debug for JavaPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Pattern({})", self.source)
     }

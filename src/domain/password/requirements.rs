@@ -1,35 +1,38 @@
-//! What a page says about a policy before anything is typed: to people, and to their password managers.
+//! The requirements of a policy, for the page with the password form and for password managers.
 
-use super::{PasswordPolicy, Rule, Violation};
+use super::{PasswordPolicy, PasswordRule, Violation};
 
 impl PasswordPolicy {
-    /// Every demand, in the order in which they are checked.
-    pub fn requirements(&self) -> Vec<Rule> {
-        let mut rules = vec![Rule::MinLength(self.least_characters())];
-        let mut add = |on: bool, rule: Rule| {
+    /// All rules in the order of evaluation.
+    pub fn requirements(&self) -> Vec<PasswordRule> {
+        let mut rules = vec![PasswordRule::MinLength(self.min_characters())];
+        let mut add = |on: bool, rule: PasswordRule| {
             if on {
                 rules.push(rule);
             }
         };
-        // no typed password comes near the ceiling, so it is only a demand when somebody has set it
-        add(self.max_length > 0, Rule::MaxLength(self.most_characters()));
-        add(self.not_username, Rule::NotUsername);
-        // `.*` is how an operator switches the pattern off: it asks for nothing
-        add(self.pattern.as_ref().is_some_and(|p| p.source() != ".*"), Rule::Pattern(self.pattern_message()));
-        add(self.not_common, Rule::NotCommon);
-        add(self.no_context_words, Rule::NoContextWord);
-        add(self.min_score > 0, Rule::MinScore(self.min_score.min(4)));
-        add(self.breached.is_some(), Rule::NotBreached);
-        add(self.history > 0, Rule::NotUsedBefore(self.history));
+        // the built-in maximum is rarely reached, so it is listed only if it is configured
+        add(self.max_length > 0, PasswordRule::MaxLength(self.max_characters()));
+        add(self.not_username, PasswordRule::NotUsername);
+        // operators disable the pattern with `.*`
+        add(
+            self.pattern.as_ref().is_some_and(|p| p.source() != ".*"),
+            PasswordRule::Pattern(self.pattern_message()),
+        );
+        add(self.not_common, PasswordRule::NotCommon);
+        add(self.no_context_words, PasswordRule::NoContextWord);
+        add(self.min_score > 0, PasswordRule::MinScore(self.min_score.min(4)));
+        add(self.breached.is_some(), PasswordRule::NotBreached);
+        add(self.history > 0, PasswordRule::NotUsedBefore(self.history));
         rules
     }
 
-    /// The list again after an attempt: each demand, and whether it was broken.
-    pub fn checklist(&self, violations: &[Violation]) -> Vec<(Rule, bool)> {
-        let broken = |rule: &Rule| violations.iter().any(|violation| violation.rule() == Some(rule));
-        let mut list: Vec<(Rule, bool)> =
+    /// The rules after an attempt, each with whether it was violated.
+    pub fn checklist(&self, violations: &[Violation]) -> Vec<(PasswordRule, bool)> {
+        let broken = |rule: &PasswordRule| violations.iter().any(|violation| violation.rule() == Some(rule));
+        let mut list: Vec<(PasswordRule, bool)> =
             self.requirements().into_iter().map(|rule| (rule.clone(), broken(&rule))).collect();
-        // the ceiling is no demand until somebody reaches it
+        // the built-in maximum is listed if the password exceeds it
         for rule in violations.iter().filter_map(Violation::rule) {
             if !list.iter().any(|(listed, _)| listed == rule) {
                 list.push((rule.clone(), true));
@@ -38,11 +41,11 @@ impl PasswordPolicy {
         list
     }
 
-    /// The value of the `passwordrules` attribute, by which a password manager makes one that is taken at once.
+    /// The value of the `passwordrules` attribute, from which a password manager generates a valid password.
     pub fn passwordrules(&self) -> String {
         let mut rules = vec![
-            format!("minlength: {}", self.least_characters()),
-            format!("maxlength: {}", self.most_characters()),
+            format!("minlength: {}", self.min_characters()),
+            format!("maxlength: {}", self.max_characters()),
         ];
         if let Some(pattern) = &self.pattern {
             rules.extend(demanded_classes(pattern.source()).map(|class| format!("required: {class}")));
@@ -51,8 +54,8 @@ impl PasswordPolicy {
     }
 }
 
-/// What the look-aheads of a pattern such as `(?=.*\d)(?=.*[a-z])` demand, in the attribute's words. Others it may
-/// have are passed over: a manager's password that misses them is refused like anybody's.
+/// The character classes that lookaheads such as `(?=.*\d)(?=.*[a-z])` require, in the syntax of the
+/// attribute. Other requirements of the pattern are ignored: the generated password may then be rejected.
 fn demanded_classes(pattern: &str) -> impl Iterator<Item = String> {
     pattern.split("(?=.*").skip(1).filter_map(|rest| match rest.split_once(')')?.0 {
         r"\d" | "[0-9]" => Some("digit".to_owned()),

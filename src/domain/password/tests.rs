@@ -1,4 +1,4 @@
-//! The policy rule by rule, and what it says.
+//! The policy rule by rule, with its messages.
 
 mod patterns;
 
@@ -8,8 +8,8 @@ use super::*;
 use crate::domain::governance::ExpiryRule;
 use crate::domain::tenant::TenantId;
 
-fn alex(tenant: &TenantId) -> About<'_> {
-    About {
+fn alex(tenant: &TenantId) -> PasswordContext<'_> {
+    PasswordContext {
         username: "Alex.Doe",
         email: Some("adoe+portal@mail.example.org"),
         given_name: Some("Alexandra"),
@@ -24,7 +24,7 @@ fn broken(policy: &PasswordPolicy, password: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_policy_that_asks_for_nothing_still_asks_for_a_password() {
+fn default_policy_rejects_the_empty_password() {
     let nothing = PasswordPolicy::default();
     assert_eq!(broken(&nothing, ""), ["min-length"]);
     for taken in ["a", "Alex.Doe", "123456", "password", &"x".repeat(256), " ", "\u{1f511}"] {
@@ -33,7 +33,7 @@ fn a_policy_that_asks_for_nothing_still_asks_for_a_password() {
 }
 
 #[test]
-fn wso2s_policy_says_what_wso2_says_in_its_order() {
+fn wso2_policy_reports_wso2_messages_in_order() {
     let policy = PasswordPolicy::wso2();
     let tenant = TenantId::super_tenant();
     for (username, password, code_and_text) in [
@@ -52,18 +52,19 @@ fn wso2s_policy_says_what_wso2_says_in_its_order() {
             ),
         ),
     ] {
-        let about = About { username, email: None, given_name: None, family_name: None, tenant: &tenant };
+        let about =
+            PasswordContext { username, email: None, given_name: None, family_name: None, tenant: &tenant };
         let first = policy.violations(password, &about).first().map(|v| format!("{} {v}", v.code()));
         assert_eq!(first.as_deref(), code_and_text, "{password}");
     }
-    // the page shows them all
+    // the page lists all rules
     assert_eq!(broken(&policy, "aaa"), ["min-length", "pattern"]);
 }
 
 #[test]
-fn the_operators_message_is_told() {
+fn pattern_violation_shows_the_configured_message() {
     let policy = PasswordPolicy {
-        pattern: Pattern::compile("[0-9]+").ok(),
+        pattern: JavaPattern::compile("[0-9]+").ok(),
         message: "Digits, please".to_owned(),
         ..PasswordPolicy::default()
     };
@@ -74,7 +75,7 @@ fn the_operators_message_is_told() {
 }
 
 #[test]
-fn lengths_are_counted_in_characters_that_people_type() {
+fn counts_length_in_code_points_after_nfc() {
     let policy = PasswordPolicy { min_length: 4, max_length: 5, ..PasswordPolicy::default() };
     for (password, expected) in [
         ("äöü", &["min-length"][..]),
@@ -101,7 +102,7 @@ fn lengths_are_counted_in_characters_that_people_type() {
 }
 
 #[test]
-fn passwords_that_everybody_tries_first_are_known() {
+fn rejects_common_passwords() {
     let policy = PasswordPolicy { not_common: true, ..PasswordPolicy::default() };
     for common in [
         "123456",
@@ -159,7 +160,7 @@ fn passwords_that_everybody_tries_first_are_known() {
 }
 
 #[test]
-fn words_about_the_user_make_no_password() {
+fn rejects_passwords_with_context_words() {
     let policy = PasswordPolicy {
         no_context_words: true,
         words: vec!["Doorward".to_owned()],
@@ -185,9 +186,10 @@ fn words_about_the_user_make_no_password() {
     for fine in ["doe", "com", "org", "ale", "correct horse", "example-key"] {
         assert_eq!(broken(&policy, fine), [""; 0], "{fine}");
     }
-    // the tenant of those who name none is nobody's word
+    // the super tenant is not a context word
     let tenant = TenantId::super_tenant();
-    let about = About { username: "al", email: None, given_name: None, family_name: None, tenant: &tenant };
+    let about =
+        PasswordContext { username: "al", email: None, given_name: None, family_name: None, tenant: &tenant };
     assert_eq!(policy.violations("superb carbon owl", &about), []);
 }
 
@@ -230,7 +232,7 @@ fn attack_a_password_that_is_costly_to_estimate() {
 #[test]
 fn a_password_expires_when_its_days_are_over() {
     const DAY: u64 = 86_400_000;
-    let days = |days| PasswordPolicy { expiry: Expiry::after(days), ..PasswordPolicy::default() };
+    let days = |days| PasswordPolicy { expiry: PasswordExpiry::after(days), ..PasswordPolicy::default() };
     for (policy, age, expired) in [
         (days(0), u64::MAX, false),
         (days(30), 30 * DAY - 1, false),
@@ -243,10 +245,10 @@ fn a_password_expires_when_its_days_are_over() {
 }
 
 #[test]
-fn a_rule_for_somebodys_roles_goes_before_the_days_of_all() {
+fn expiry_rule_of_a_role_precedes_the_default() {
     const DAY: u64 = 86_400_000;
     let rules = ["1,0,roles,eq,machines", "2,7,roles,eq,admin"].map(|rule| ExpiryRule::parse(rule).unwrap());
-    let expiry = |only_by_rule| Expiry { days: 30, rules: rules.to_vec(), only_by_rule };
+    let expiry = |only_by_rule| PasswordExpiry { days: 30, rules: rules.to_vec(), only_by_rule };
     for (only_by_rule, roles, days) in [
         (false, &["admin"][..], Some(7)),
         (false, &["admin", "machines"], None),
@@ -269,22 +271,22 @@ fn history_is_wso2s() {
         violation.to_string(),
         "This password has been used in recent history. Please choose a different password"
     );
-    assert_eq!((policy.looks_back(), policy.history_violation(false)), (5, None));
+    assert_eq!((policy.history_length(), policy.history_violation(false)), (5, None));
     assert_eq!(PasswordPolicy::default().history_violation(true), None);
 }
 
 #[test]
-fn a_page_says_everything_before_and_after() {
+fn requirements_and_checklist_list_every_rule() {
     let policy = PasswordPolicy {
         min_length: 8,
         not_common: true,
         no_context_words: true,
         min_score: 3,
         history: 5,
-        breached: Some(Breached::default()),
+        breached: Some(BreachPolicy::default()),
         ..PasswordPolicy::wso2()
     };
-    let list: Vec<String> = policy.requirements().iter().map(Rule::to_string).collect();
+    let list: Vec<String> = policy.requirements().iter().map(PasswordRule::to_string).collect();
     assert_eq!(
         list,
         [
@@ -308,22 +310,22 @@ fn a_page_says_everything_before_and_after() {
         .map(|(rule, _)| rule.id())
         .collect();
     assert_eq!(broken, violations.iter().map(Violation::id).collect::<Vec<_>>());
-    // a ceiling nobody set is shown to whoever hits it
+    // the built-in maximum is listed if the password exceeds it
     let open = PasswordPolicy::default();
-    assert_eq!(open.requirements(), [Rule::MinLength(1)]);
+    assert_eq!(open.requirements(), [PasswordRule::MinLength(1)]);
     let checklist = open.checklist(&open.violations(&"x".repeat(300), &alex(&tenant)));
-    assert_eq!(checklist, [(Rule::MinLength(1), false), (Rule::MaxLength(256), true)]);
+    assert_eq!(checklist, [(PasswordRule::MinLength(1), false), (PasswordRule::MaxLength(256), true)]);
 }
 
 #[test]
-fn a_password_manager_is_told_too() {
+fn passwordrules_attribute_lists_the_requirements() {
     assert_eq!(
         PasswordPolicy::wso2().passwordrules(),
         "minlength: 6; maxlength: 12; required: digit; required: lower; required: upper; required: [!@#$%&*];"
     );
     assert_eq!(PasswordPolicy::default().passwordrules(), "minlength: 1; maxlength: 256;");
     let odd = PasswordPolicy {
-        pattern: Pattern::compile(r#"(?=.*[\-"])(?=.*\p{Punct})(?=.*[0-9]).*"#).ok(),
+        pattern: JavaPattern::compile(r#"(?=.*[\-"])(?=.*\p{Punct})(?=.*[0-9]).*"#).ok(),
         ..PasswordPolicy::default()
     };
     assert_eq!(odd.passwordrules(), "minlength: 1; maxlength: 256; required: digit;");
@@ -336,7 +338,7 @@ proptest! {
             not_common: true, no_context_words: true, words: vec![word], min_score: 2, ..PasswordPolicy::wso2()
         };
         let tenant = TenantId::super_tenant();
-        let about = About { username: &name, email: Some(&name), given_name: None, family_name: None, tenant: &tenant };
+        let about = PasswordContext { username: &name, email: Some(&name), given_name: None, family_name: None, tenant: &tenant };
         let violations = policy.violations(&password, &about);
         prop_assert!(!violations.contains(&Violation::Misconfigured));
     }

@@ -1,14 +1,14 @@
-//! What a password has to be, said before it is typed, and what it is not, said after.
+//! Rules of a password policy, and their violations.
 
 use std::fmt;
 
-/// One demand of a policy.
+/// One rule of a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rule {
+pub enum PasswordRule {
     MinLength(u32),
     MaxLength(u32),
     NotUsername,
-    /// With the operator's own words for it.
+    /// With the configured message.
     Pattern(String),
     NotCommon,
     NoContextWord,
@@ -19,15 +19,15 @@ pub enum Rule {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Violation {
-    Broken(Rule),
-    /// The list of breached passwords gave no answer, and the policy waits for one.
+    Broken(PasswordRule),
+    /// The breach lookup failed, and the policy requires it.
     Unchecked,
-    /// The policy itself cannot be applied: no password passes, and an operator has to look.
+    /// The policy cannot be evaluated: every password is rejected until the operator corrects it.
     Misconfigured,
 }
 
-impl Rule {
-    /// A name for texts in other languages.
+impl PasswordRule {
+    /// The message key for translations.
     pub const fn id(&self) -> &'static str {
         match self {
             Self::MinLength(_) => "min-length",
@@ -42,7 +42,7 @@ impl Rule {
         }
     }
 
-    /// The number in it, for texts in other languages.
+    /// The parameter of the rule, for translations.
     pub const fn number(&self) -> Option<u32> {
         match self {
             Self::MinLength(n) | Self::MaxLength(n) | Self::NotUsedBefore(n) => Some(*n),
@@ -56,8 +56,8 @@ impl Rule {
     }
 }
 
-/// The demand, as a line of a list.
-impl fmt::Display for Rule {
+/// The rule as a list item.
+impl fmt::Display for PasswordRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MinLength(1) => write!(f, "At least 1 character"),
@@ -81,7 +81,7 @@ impl Violation {
     /// WSO2's codes: 20035 for the policy, 22001 for the history.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Broken(Rule::NotUsedBefore(_)) => "22001",
+            Self::Broken(PasswordRule::NotUsedBefore(_)) => "22001",
             Self::Broken(_) | Self::Unchecked => "20035",
             Self::Misconfigured => "40002",
         }
@@ -95,7 +95,7 @@ impl Violation {
         }
     }
 
-    pub const fn rule(&self) -> Option<&Rule> {
+    pub const fn rule(&self) -> Option<&PasswordRule> {
         match self {
             Self::Broken(rule) => Some(rule),
             Self::Unchecked | Self::Misconfigured => None,
@@ -103,28 +103,28 @@ impl Violation {
     }
 }
 
-/// WSO2's sentences where it has one.
+/// WSO2's message, if there is one.
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Broken(Rule::MinLength(n)) => write!(f, "Password at least should have {n} characters"),
-            Self::Broken(Rule::MaxLength(n)) => write!(f, "Password cannot have more than {n} characters"),
-            Self::Broken(Rule::NotUsername) => f.write_str("Cannot use the username as the password"),
-            Self::Broken(Rule::Pattern(message)) => f.write_str(message),
-            Self::Broken(Rule::NotUsedBefore(_)) => f.write_str(
+            Self::Broken(PasswordRule::MinLength(n)) => write!(f, "Password at least should have {n} characters"),
+            Self::Broken(PasswordRule::MaxLength(n)) => write!(f, "Password cannot have more than {n} characters"),
+            Self::Broken(PasswordRule::NotUsername) => f.write_str("Cannot use the username as the password"),
+            Self::Broken(PasswordRule::Pattern(message)) => f.write_str(message),
+            Self::Broken(PasswordRule::NotUsedBefore(_)) => f.write_str(
                 "This password has been used in recent history. Please choose a different password",
             ),
-            Self::Broken(Rule::NotCommon) => {
+            Self::Broken(PasswordRule::NotCommon) => {
                 f.write_str("This password is one of those that everybody tries first. Please choose a different password")
             }
-            Self::Broken(Rule::NoContextWord) => f.write_str(
+            Self::Broken(PasswordRule::NoContextWord) => f.write_str(
                 "The password contains your name, your e-mail address or the name of this portal. Please choose a \
                  different password",
             ),
-            Self::Broken(Rule::MinScore(_)) => {
+            Self::Broken(PasswordRule::MinScore(_)) => {
                 f.write_str("This password is easy to guess. Please add another word or two")
             }
-            Self::Broken(Rule::NotBreached) => {
+            Self::Broken(PasswordRule::NotBreached) => {
                 f.write_str("This password is known from a data breach. Please choose a different password")
             }
             Self::Unchecked => f.write_str("The password cannot be checked right now. Please try again in a minute"),

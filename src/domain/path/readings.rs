@@ -1,5 +1,5 @@
-//! The paths that lenient programs may read from one path. All differences between programs are listed here: a rule that
-//! closes a path applies to every reading of it.
+//! All paths that lenient programs may read from one path. A rule that restricts a path applies to every
+//! reading of it.
 
 use std::fmt::Write as _;
 
@@ -17,12 +17,12 @@ const STEPS: [fn(&str) -> Option<String>; 8] = [
     without_dots,
 ];
 
-/// A path with more readings, or a longer path, counts as one with too many.
+/// Limits: a path with more readings, or a longer path, is rejected as ambiguous.
 const MAX_READINGS: usize = 32;
 const MAX_BYTES: usize = 2048;
 
-/// Whether `path` may have other readings. It is in its normal form, in which every other reading needs an encoded byte or a
-/// dot at the end of a segment.
+/// Whether `path` may have other readings. In a path in normal form, every other reading needs an encoded
+/// byte or a dot at the end of a segment.
 pub fn may_have(path: &str) -> bool {
     memchr::memchr2(b'%', b'.', path.as_bytes())
         .is_some_and(|_| path.contains('%') || path.contains("./") || path.ends_with('.'))
@@ -72,7 +72,7 @@ impl<'p> Readings<'p> {
     }
 }
 
-/// Decoded once: `%2e`, `%u002e` (IIS), and overlong UTF-8 such as `%c0%ae`.
+/// Decodes once: `%2e`, `%u002e` (IIS), and overlong UTF-8 such as `%c0%ae`.
 fn decoded(path: &str) -> Option<String> {
     if !path.contains('%') {
         return None;
@@ -180,7 +180,7 @@ fn without_query(path: &str) -> Option<String> {
     Some(before.to_owned())
 }
 
-/// Without blanks around a segment and dots at its end, as Windows reads file names.
+/// Removes blanks around segments and dots at their end, as Windows does in file names.
 fn trimmed(path: &str) -> Option<String> {
     let blank = |letter: char| letter.is_whitespace() || letter.is_control();
     let trimmed = by_segment(path, |segment| {
@@ -209,18 +209,18 @@ fn without_dots(path: &str) -> Option<String> {
     if !path.contains("/.") {
         return None;
     }
-    let mut kept: Vec<&str> = Vec::new();
+    let mut remaining: Vec<&str> = Vec::new();
     let mut ends_open = false;
     for segment in path.split('/').skip(1) {
         ends_open = matches!(segment, "." | "..");
         match segment {
             "." => {}
-            ".." => drop(kept.pop()),
-            other => kept.push(other),
+            ".." => drop(remaining.pop()),
+            other => remaining.push(other),
         }
     }
-    let slash = if ends_open && !kept.is_empty() { "/" } else { "" };
-    changed(path, format!("/{}{slash}", kept.join("/")))
+    let slash = if ends_open && !remaining.is_empty() { "/" } else { "" };
+    changed(path, format!("/{}{slash}", remaining.join("/")))
 }
 
 fn by_segment<'p>(path: &'p str, change: impl Fn(&'p str) -> &'p str) -> String {
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn attack_more_readings_than_can_be_looked_at() {
+    fn attack_path_with_too_many_readings() {
         let deep = format!("/{}2e/x", "%25".to_owned() + &"25".repeat(60));
         let mixed = "/%20a%3b%5c%2e%23/%2e%2e/%ef%bc%8e%25252f%c0%af//b%20.;/..%255c".repeat(3);
         for path in [deep, mixed, format!("/{}", "%20".repeat(1000))] {
@@ -319,7 +319,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_way_back_to_the_plain_path_is_found(
+        fn finds_the_plain_path_among_the_readings(
             segments in prop::collection::vec("[a-e]{1,3}", 1..4),
             how in prop::collection::vec(0_u8..9, 0..3),
         ) {

@@ -1,8 +1,8 @@
-//! The rules as an automaton: one step for each segment of a path, no way back needed.
+//! The route rules as a deterministic automaton: one step per segment of a path, without backtracking.
 //!
-//! Patterns are first put into two trees: all of them as they are written, and those that close something folded, as a
-//! lenient portal compares them. A path may follow a literal and a `*` at the same time, and both trees, so a state of the
-//! automaton is the ordered list of all places in the trees where a path may be, the most specific first.
+//! Patterns are first inserted into two trees: all patterns as written, and folded copies (as a lenient portal
+//! compares) of those that restrict a path. A path may follow a literal and a `*` at the same time, and both trees,
+//! so a state of the automaton is the ordered list of all possible positions in the trees, the most specific first.
 
 use std::{
     cmp::Ordering,
@@ -10,29 +10,29 @@ use std::{
 };
 
 use super::{
-    Access, BadPattern, RouteRule,
-    pattern::{Pattern, Segment},
+    AccessLevel, InvalidRoutePattern, RouteRule,
+    pattern::{RoutePattern, Segment},
 };
 
-/// Start with state 0.
+/// State 0 is the initial state.
 #[derive(Debug, Clone)]
-pub(super) struct Automaton(Box<[State]>);
+pub(super) struct Automaton(Box<[AutomatonState]>);
 
 #[derive(Debug, Clone)]
-struct State {
+struct AutomatonState {
     /// Sorted by text.
-    literals: Box<[Literal]>,
+    literals: Box<[LiteralTransition]>,
     /// After any other segment.
     other: u32,
     /// After an empty segment (a final slash) that no rule names.
     empty: u32,
-    /// Nothing that follows can change the answer.
-    settled: bool,
-    answer: Answer,
+    /// Further segments cannot change the result.
+    is_final: bool,
+    routes: MethodRoutes,
 }
 
 #[derive(Debug, Clone)]
-struct Literal {
+struct LiteralTransition {
     text: Box<str>,
     /// After this segment.
     exact: u32,
@@ -40,24 +40,24 @@ struct Literal {
     folded: u32,
 }
 
-/// What counts for a path that ends here: positions in `RouteTable::routes`.
+/// The routes of a path that ends here, by method: indexes into `RouteTable::routes`.
 #[derive(Debug, Clone)]
-pub(super) struct Answer {
+pub(super) struct MethodRoutes {
     methods: Box<[(Box<str>, usize)]>,
     any: usize,
 }
 
-impl Answer {
-    pub fn to(&self, method: &str) -> usize {
+impl MethodRoutes {
+    pub fn route_for(&self, method: &str) -> usize {
         self.methods.iter().find(|(named, _)| **named == *method).map_or(self.any, |(_, route)| *route)
     }
 }
 
 impl Automaton {
-    pub fn walk(&self, path: &str) -> Option<&Answer> {
+    pub fn find(&self, path: &str) -> Option<&MethodRoutes> {
         let mut state = self.0.first()?;
         for segment in path.strip_prefix('/')?.split('/') {
-            if state.settled {
+            if state.is_final {
                 break;
             }
             let next = match state.literals.binary_search_by(|literal| (*literal.text).cmp(segment)) {
@@ -67,14 +67,14 @@ impl Automaton {
             };
             state = self.0.get(usize::try_from(next).ok()?)?;
         }
-        Some(&state.answer)
+        Some(&state.routes)
     }
 }
 
-impl State {
+impl AutomatonState {
     fn after_unnamed(&self, segment: &str) -> u32 {
         if !self.literals.is_empty() && segment.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            let lower = |literal: &Literal| -> Ordering {
+            let lower = |literal: &LiteralTransition| -> Ordering {
                 literal.text.bytes().cmp(segment.bytes().map(|byte| byte.to_ascii_lowercase()))
             };
             if let Some(literal) =
@@ -87,31 +87,31 @@ impl State {
     }
 }
 
-/// A place in a tree of patterns.
+/// A node in a tree of patterns.
 #[derive(Default)]
-struct Node<'a> {
+struct PatternNode<'a> {
     id: usize,
-    literals: BTreeMap<&'a str, Node<'a>>,
-    any: Option<Box<Node<'a>>>,
-    /// Rules (by position) that end here, and those that take any rest from here.
+    literals: BTreeMap<&'a str, PatternNode<'a>>,
+    any: Option<Box<PatternNode<'a>>>,
+    /// Indexes of the rules that end here, and of those whose `**` begins here.
     ends: Vec<usize>,
     tails: Vec<usize>,
     /// In the tree of folded patterns.
     folded: bool,
 }
 
-/// Where a path may be.
+/// A possible position of a path in a tree.
 #[derive(Clone, Copy)]
-enum Place<'n> {
-    At(&'n Node<'n>),
-    /// Behind this node, in its `**`.
-    InTail(&'n Node<'n>),
+enum TreePosition<'n> {
+    At(&'n PatternNode<'n>),
+    /// Below this node, in its `**`.
+    InTail(&'n PatternNode<'n>),
 }
 
-/// Places that are equally specific, the ones written exactly so first.
-type Group<'n> = Vec<Place<'n>>;
+/// Equally specific positions, exact patterns first.
+type PositionGroup<'n> = Vec<TreePosition<'n>>;
 
-impl<'n> Place<'n> {
+impl<'n> TreePosition<'n> {
     fn key(self) -> (u8, usize) {
         match self {
             Self::At(node) => (0, node.id),
@@ -129,15 +129,15 @@ impl<'n> Place<'n> {
     }
 }
 
-/// Numbers the states in the order of their discovery, and remembers which still have to be worked out.
+/// Numbers the states in order of discovery, and queues those that still have to be built.
 #[derive(Default)]
-struct Numbers<'n> {
+struct StateNumbering<'n> {
     known: HashMap<Vec<(u8, usize)>, u32>,
-    waiting: VecDeque<Vec<Group<'n>>>,
+    waiting: VecDeque<Vec<PositionGroup<'n>>>,
 }
 
-impl<'n> Numbers<'n> {
-    fn of(&mut self, groups: Vec<Group<'n>>) -> u32 {
+impl<'n> StateNumbering<'n> {
+    fn of(&mut self, groups: Vec<PositionGroup<'n>>) -> u32 {
         const END_OF_GROUP: (u8, usize) = (2, 0);
         let next = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
         let key = groups.iter().flat_map(|group| group.iter().map(|p| p.key()).chain([END_OF_GROUP]));
@@ -150,14 +150,14 @@ impl<'n> Numbers<'n> {
 
 /// `fallback`: the access level of requests that no rule matches.
 pub(super) fn build(
-    patterns: &[Pattern<'_>],
+    patterns: &[RoutePattern<'_>],
     rules: &[RouteRule],
-    fallback: Access,
-) -> Result<Automaton, BadPattern> {
+    fallback: AccessLevel,
+) -> Result<Automaton, InvalidRoutePattern> {
     let folded: Vec<Vec<FoldedSegment>> = patterns.iter().map(folded_segments).collect();
     let mut nodes = 2;
-    let mut as_written = Node::default();
-    let mut closing = Node { id: 1, folded: true, ..Node::default() };
+    let mut as_written = PatternNode::default();
+    let mut closing = PatternNode { id: 1, folded: true, ..PatternNode::default() };
     for ((at, pattern), folded) in patterns.iter().enumerate().zip(&folded) {
         let literals = pattern.segments.iter().map(|segment| match segment {
             Segment::Literal(literal) => Some(*literal),
@@ -169,7 +169,7 @@ pub(super) fn build(
         } else {
             end.ends.push(at);
         }
-        if rules.get(at).is_some_and(|rule| rule.access != Access::Open) {
+        if rules.get(at).is_some_and(|rule| rule.access != AccessLevel::Open) {
             let end = closing.insert(folded.iter().map(Option::as_deref), &mut nodes);
             if pattern.any_rest {
                 end.tails.push(at);
@@ -190,7 +190,7 @@ pub(super) fn build(
 type FoldedSegment = Option<String>;
 
 /// A pattern without its final slash, in lower case.
-fn folded_segments(pattern: &Pattern<'_>) -> Vec<FoldedSegment> {
+fn folded_segments(pattern: &RoutePattern<'_>) -> Vec<FoldedSegment> {
     let mut segments: Vec<FoldedSegment> = pattern
         .segments
         .iter()
@@ -199,15 +199,15 @@ fn folded_segments(pattern: &Pattern<'_>) -> Vec<FoldedSegment> {
             Segment::Any => None,
         })
         .collect();
-    // except `/`, which consists of the final slash only
+    // except for `/`, which consists of the final slash only
     if segments.len() > 1 && segments.last().is_some_and(|last| last.as_deref() == Some("")) {
         segments.pop();
     }
     segments
 }
 
-impl<'a> Node<'a> {
-    /// The node where these segments lead; `None` is `*`.
+impl<'a> PatternNode<'a> {
+    /// The node for these segments, inserted if missing; `None` is `*`.
     fn insert(
         &mut self,
         segments: impl IntoIterator<Item = Option<&'a str>>,
@@ -219,7 +219,7 @@ impl<'a> Node<'a> {
             let mut new = || {
                 let id = *nodes;
                 *nodes += 1;
-                Node { id, folded, ..Node::default() }
+                PatternNode { id, folded, ..PatternNode::default() }
             };
             node = match segment {
                 Some(literal) => node.literals.entry(literal).or_insert_with(new),
@@ -231,19 +231,19 @@ impl<'a> Node<'a> {
 }
 
 fn states(
-    roots: &[&Node<'_>; 2],
+    roots: &[&PatternNode<'_>; 2],
     rules: &[RouteRule],
-    (nodes, fallback): (usize, Access),
-) -> Result<Automaton, BadPattern> {
+    (nodes, fallback): (usize, AccessLevel),
+) -> Result<Automaton, InvalidRoutePattern> {
     // `*` beside literals on many levels could multiply states; no real set of rules comes near this
     let limit = 1024 + 16 * nodes;
-    let mut numbers = Numbers::default();
-    numbers.of(vec![roots.iter().map(|root| Place::At(root)).collect()]);
+    let mut numbers = StateNumbering::default();
+    numbers.of(vec![roots.iter().map(|root| TreePosition::At(root)).collect()]);
     let mut states = Vec::new();
     while let Some(groups) = numbers.waiting.pop_front() {
         if states.len() >= limit {
             let widest = rules.iter().max_by_key(|r| r.pattern.matches('*').count());
-            return Err(BadPattern::new(
+            return Err(InvalidRoutePattern::new(
                 widest.map_or("", |r| r.pattern.as_str()),
                 "too many rules overlap through '*'; write fewer '*' beside literal segments",
             ));
@@ -257,26 +257,28 @@ fn states(
                 // a literal with capital letters is not looked up a second time
                 let folded =
                     if lower == literal { numbers.of(step(&groups, None, Some(&lower))) } else { other };
-                Literal { text: literal.into(), exact, folded }
+                LiteralTransition { text: literal.into(), exact, folded }
             })
             .collect();
-        states.push(State {
+        states.push(AutomatonState {
             literals,
             other,
             empty: numbers.of(step(&groups, Some(""), Some(""))),
-            settled: groups.iter().flatten().all(|place| matches!(place, Place::InTail(_))),
-            answer: answer(&groups, rules, fallback),
+            is_final: groups.iter().flatten().all(|place| matches!(place, TreePosition::InTail(_))),
+            routes: routes_at(&groups, rules, fallback),
         });
     }
     Ok(Automaton(states.into()))
 }
 
-/// The literals that the patterns at these places go on with, sorted.
-fn named<'n>(groups: &[Group<'n>]) -> Vec<&'n str> {
+/// The literals that follow at these positions, sorted.
+fn named<'n>(groups: &[PositionGroup<'n>]) -> Vec<&'n str> {
     let mut literals: Vec<&str> = groups
         .iter()
         .flatten()
-        .filter_map(|place| if let Place::At(node) = place { Some(node.literals.keys()) } else { None })
+        .filter_map(
+            |place| if let TreePosition::At(node) = place { Some(node.literals.keys()) } else { None },
+        )
         .flatten()
         .copied()
         .collect();
@@ -285,25 +287,30 @@ fn named<'n>(groups: &[Group<'n>]) -> Vec<&'n str> {
     literals
 }
 
-/// The places after one more segment, as it is written and folded; `None` is a segment that no rule names.
-fn step<'n>(groups: &[Group<'n>], written: Option<&str>, folded: Option<&str>) -> Vec<Group<'n>> {
+/// The positions after one more segment, as written and folded; `None` is a segment that no rule contains.
+fn step<'n>(
+    groups: &[PositionGroup<'n>],
+    written: Option<&str>,
+    folded: Option<&str>,
+) -> Vec<PositionGroup<'n>> {
     let mut next = Vec::new();
     for group in groups {
-        let (mut literal, mut any, mut tail) = (Group::new(), Group::new(), Group::new());
+        let (mut literal, mut any, mut tail) =
+            (PositionGroup::new(), PositionGroup::new(), PositionGroup::new());
         for place in group {
             match *place {
-                Place::At(node) => {
+                TreePosition::At(node) => {
                     let segment = if node.folded { folded } else { written };
-                    literal.extend(segment.and_then(|s| node.literals.get(s)).map(Place::At));
+                    literal.extend(segment.and_then(|s| node.literals.get(s)).map(TreePosition::At));
                     // `*` is never the empty segment
                     if written != Some("") {
-                        any.extend(node.any.as_deref().map(Place::At));
+                        any.extend(node.any.as_deref().map(TreePosition::At));
                     }
                     if !node.tails.is_empty() {
-                        tail.push(Place::InTail(node));
+                        tail.push(TreePosition::InTail(node));
                     }
                 }
-                Place::InTail(_) => tail.push(*place),
+                TreePosition::InTail(_) => tail.push(*place),
             }
         }
         next.extend([literal, any, tail].into_iter().filter(|group| !group.is_empty()));
@@ -311,29 +318,33 @@ fn step<'n>(groups: &[Group<'n>], written: Option<&str>, folded: Option<&str>) -
     next
 }
 
-/// The rule that decides at these places, for each method. A rule in the folded tree counts only against a weaker one: first those
-/// for users against all others, then those that follow the anonymous mode against open ones.
-fn answer(groups: &[Group<'_>], rules: &[RouteRule], fallback: Access) -> Answer {
-    let users = answer_with(groups, rules, Access::SignedIn);
-    let anonymous = answer_with(groups, rules, Access::Anonymous);
+/// The deciding rule at these positions, per method. A folded rule applies only against a weaker one: first
+/// rules for users against all others, then rules that follow the anonymous mode against open ones.
+fn routes_at(groups: &[PositionGroup<'_>], rules: &[RouteRule], fallback: AccessLevel) -> MethodRoutes {
+    let users = routes_not_weaker_than(groups, rules, AccessLevel::SignedIn);
+    let anonymous = routes_not_weaker_than(groups, rules, AccessLevel::Anonymous);
     // position 0 is the fallback
     let access = |route: usize| {
         route.checked_sub(1).and_then(|rule| rules.get(rule)).map_or(fallback, |rule| rule.access)
     };
     let stricter = |users: usize, anonymous: usize| {
-        if access(users) == Access::SignedIn { users } else { anonymous }
+        if access(users) == AccessLevel::SignedIn { users } else { anonymous }
     };
     let mut methods: Vec<(Box<str>, usize)> = Vec::new();
     for (method, _) in users.methods.iter().chain(&anonymous.methods) {
         if !methods.iter().any(|(known, _)| known == method) {
-            methods.push((method.clone(), stricter(users.to(method), anonymous.to(method))));
+            methods.push((method.clone(), stricter(users.route_for(method), anonymous.route_for(method))));
         }
     }
-    Answer { methods: methods.into(), any: stricter(users.any, anonymous.any) }
+    MethodRoutes { methods: methods.into(), any: stricter(users.any, anonymous.any) }
 }
 
 /// `weakest`: rules in the folded tree that are weaker do not count.
-fn answer_with(groups: &[Group<'_>], rules: &[RouteRule], weakest: Access) -> Answer {
+fn routes_not_weaker_than(
+    groups: &[PositionGroup<'_>],
+    rules: &[RouteRule],
+    weakest: AccessLevel,
+) -> MethodRoutes {
     let mut methods: Vec<(Box<str>, usize)> = Vec::new();
     let same_pattern = groups.iter().flat_map(|group| {
         let of = move |with_tail| group.iter().filter_map(move |place| place.rules(with_tail));
@@ -362,8 +373,8 @@ fn answer_with(groups: &[Group<'_>], rules: &[RouteRule], weakest: Access) -> An
             }
         }
         if let Some(any) = any {
-            return Answer { methods: methods.into(), any };
+            return MethodRoutes { methods: methods.into(), any };
         }
     }
-    Answer { methods: methods.into(), any: 0 }
+    MethodRoutes { methods: methods.into(), any: 0 }
 }

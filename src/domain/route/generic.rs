@@ -1,17 +1,17 @@
-//! Portal profile `generic`: nothing is known of the portal beyond what the configuration says.
+//! Portal profile `generic`: routes come from the configuration only.
 
-use super::{Access, Route, RouteRule, Surface};
+use super::{AccessLevel, Route, RouteKind, RouteRule};
 
-/// What browsers and crawlers ask of any site before anybody could have signed in.
+/// Files that browsers and crawlers request from every site without authentication.
 pub fn rules() -> Vec<RouteRule> {
     ["/favicon.ico", "/robots.txt"]
-        .map(|path| RouteRule::new(&["GET"], path, Access::Open, Surface::Asset))
+        .map(|path| RouteRule::new(&["GET"], path, AccessLevel::Open, RouteKind::Asset))
         .into()
 }
 
-/// A page: open to visitors while anonymous mode is on.
+/// A page: accessible to anonymous requests while anonymous mode is on.
 pub fn fallback() -> Route {
-    Route::fallback(Access::Anonymous, Surface::Page)
+    Route::fallback(AccessLevel::Anonymous, RouteKind::Page)
 }
 
 #[cfg(test)]
@@ -23,11 +23,11 @@ mod tests {
     fn only_the_well_known_files_stay_open() {
         let table = RouteTable::compile(&rules(), fallback()).unwrap();
         for (method, path, access) in [
-            ("GET", "/favicon.ico", Access::Open),
-            ("HEAD", "/robots.txt", Access::Open),
-            ("POST", "/favicon.ico", Access::Anonymous),
-            ("GET", "/favicon.ico/x", Access::Anonymous),
-            ("GET", "/", Access::Anonymous),
+            ("GET", "/favicon.ico", AccessLevel::Open),
+            ("HEAD", "/robots.txt", AccessLevel::Open),
+            ("POST", "/favicon.ico", AccessLevel::Anonymous),
+            ("GET", "/favicon.ico/x", AccessLevel::Anonymous),
+            ("GET", "/", AccessLevel::Anonymous),
         ] {
             assert_eq!(table.classify(method, path).access, access, "{method} {path}");
         }

@@ -1,4 +1,4 @@
-//! What a path is to the portal, and who may use it.
+//! Routes: the kind and the access level of each path of the portal.
 
 mod automaton;
 pub mod generic;
@@ -11,47 +11,47 @@ pub mod wso2_apim;
 use std::sync::Arc;
 
 pub use pattern::{any_path, folded, parse_rule};
-pub use table::{BadPattern, RouteTable};
+pub use table::{InvalidRoutePattern, RouteTable};
 
 use super::upgrade::UpgradeRule;
 
-/// Who may use a route; the stricter is the greater.
+/// The access level of a route; a stricter level is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Access {
-    /// Everybody, always: public assets and whatever sign-in itself needs. No identity is looked at.
+pub enum AccessLevel {
+    /// All requests: public assets, and the paths that sign-in needs. The identity is not determined.
     Open,
-    /// Visitors while the tenant's anonymous mode is on, otherwise users.
+    /// Anonymous requests while the tenant's anonymous mode is on, otherwise authenticated users.
     Anonymous,
-    /// Users only, whatever the anonymous mode.
+    /// Authenticated users only, independently of the anonymous mode.
     SignedIn,
 }
 
-impl Access {
+impl AccessLevel {
     /// The rest of "This is …", for `explain`.
     pub const fn sentence(self) -> &'static str {
         match self {
-            Self::Open => "open to everybody",
-            Self::Anonymous => "open to visitors while the anonymous mode is on",
-            Self::SignedIn => "for users only",
+            Self::Open => "open to all requests",
+            Self::Anonymous => "open to anonymous requests while the anonymous mode is on",
+            Self::SignedIn => "for authenticated users only",
         }
     }
 }
 
-/// Which kind of answer the caller of a route expects.
+/// The kind of response that the caller of a route expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Surface {
-    /// A page: a browser that navigates there is sent to sign-in.
+pub enum RouteKind {
+    /// A page: a navigation is redirected to sign-in.
     Page,
-    /// A REST API of WSO2's shape: refused with its JSON body, never with a redirect.
+    /// A WSO2 REST API: rejected with its JSON error body, never with a redirect.
     Wso2Api,
-    /// Another API: refused with `application/problem+json`.
+    /// Another API: rejected with `application/problem+json`.
     Api,
     /// A style sheet, a script, an image.
     Asset,
 }
 
-impl Surface {
-    /// What is found there, for `explain`.
+impl RouteKind {
+    /// A description of the kind, for `explain`.
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::Page => "a page",
@@ -64,29 +64,29 @@ impl Surface {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    pub access: Access,
-    pub surface: Surface,
+    pub access: AccessLevel,
+    pub kind: RouteKind,
     pub upgrade: UpgradeRule,
-    /// The rule that matched, as the operator (or the profile) wrote it: for logs and `explain`.
+    /// The matching rule as configured (or from the profile), for logs and `explain`.
     pub rule: Arc<str>,
 }
 
-/// One rule as written: `GET /docs/**`. No method means any method.
+/// One rule as written: `GET /docs/**`. An empty list of methods means any method.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteRule {
     pub methods: Vec<String>,
     /// Absolute path. `*` is one whole segment, a final `**` is any rest (also none), everything else is literal.
     pub pattern: String,
-    pub access: Access,
-    pub surface: Surface,
+    pub access: AccessLevel,
+    pub kind: RouteKind,
     pub upgrade: UpgradeRule,
 }
 
 impl RouteRule {
     /// A built-in rule.
-    pub fn new(methods: &[&str], pattern: &str, access: Access, surface: Surface) -> Self {
+    pub fn new(methods: &[&str], pattern: &str, access: AccessLevel, kind: RouteKind) -> Self {
         let methods = methods.iter().map(|method| (*method).to_owned()).collect();
-        let upgrade = UpgradeRule::built_in(access, surface);
-        Self { methods, pattern: pattern.to_owned(), access, surface, upgrade }
+        let upgrade = UpgradeRule::built_in(access, kind);
+        Self { methods, pattern: pattern.to_owned(), access, kind, upgrade }
     }
 }

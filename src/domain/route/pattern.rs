@@ -1,19 +1,19 @@
-//! Route patterns as operators write them.
+//! Parses route patterns.
 
-use super::BadPattern;
+use super::InvalidRoutePattern;
 use crate::domain::path;
 
-/// A pattern taken apart.
+/// A parsed pattern.
 #[derive(Debug)]
-pub(super) struct Pattern<'a> {
+pub(super) struct RoutePattern<'a> {
     pub segments: Vec<Segment<'a>>,
     /// Ends in `**`.
     pub any_rest: bool,
 }
 
-impl Pattern<'_> {
+impl RoutePattern<'_> {
     /// Whether it matches this path as it is written.
-    pub fn covers(&self, path: &str) -> bool {
+    pub fn matches(&self, path: &str) -> bool {
         let mut path = path.strip_prefix('/').unwrap_or(path).split('/');
         let all = self.segments.iter().all(|segment| match (segment, path.next()) {
             (Segment::Literal(literal), Some(segment)) => *literal == segment,
@@ -44,14 +44,14 @@ impl Pattern<'_> {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Segment<'a> {
-    /// The empty literal is what stands behind a final slash.
+    /// An empty literal follows a final slash.
     Literal(&'a str),
     Any,
 }
 
 /// Reads `GET,HEAD /docs/**` or `/docs/**`: the methods (none: any method) and the pattern, which is checked.
-pub fn parse_rule(written: &str) -> Result<(Vec<String>, String), BadPattern> {
-    let bad = |problem| Err(BadPattern::new(written, problem));
+pub fn parse_rule(written: &str) -> Result<(Vec<String>, String), InvalidRoutePattern> {
+    let bad = |problem| Err(InvalidRoutePattern::new(written, problem));
     let trimmed = written.trim();
     let (methods, pattern) = match trimmed.split_once([' ', '\t']) {
         Some((methods, pattern)) => (Some(methods), pattern.trim_start()),
@@ -75,7 +75,7 @@ pub fn parse_rule(written: &str) -> Result<(Vec<String>, String), BadPattern> {
     Ok((named, pattern.to_owned()))
 }
 
-/// What patterns have in common that differ in case or a final slash only.
+/// The common form of patterns that differ in case or a final slash only.
 pub fn folded(pattern: &str) -> String {
     let folded = pattern.to_ascii_lowercase();
     match folded.strip_suffix('/') {
@@ -84,7 +84,7 @@ pub fn folded(pattern: &str) -> String {
     }
 }
 
-/// Some path that the pattern covers.
+/// An example of a path that the pattern matches.
 pub fn any_path(pattern: &str) -> String {
     let parts: Vec<_> =
         pattern.split('/').map(|part| if part.starts_with('*') { "-" } else { part }).collect();
@@ -95,9 +95,9 @@ pub(super) fn is_method(method: &str) -> bool {
     !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
 }
 
-/// A pattern that could never match a path in normal form is a mistake of whoever wrote it.
-pub(super) fn parse(written: &str) -> Result<Pattern<'_>, BadPattern> {
-    let bad = |problem| Err(BadPattern::new(written, problem));
+/// Rejects patterns that can never match a path in normal form.
+pub(super) fn parse(written: &str) -> Result<RoutePattern<'_>, InvalidRoutePattern> {
+    let bad = |problem| Err(InvalidRoutePattern::new(written, problem));
     let Some(rest) = written.strip_prefix('/') else { return bad("the path has to start with '/'") };
     for byte in rest.bytes() {
         match byte {
@@ -121,7 +121,7 @@ pub(super) fn parse(written: &str) -> Result<Pattern<'_>, BadPattern> {
     while let Some(part) = parts.next() {
         let last = parts.peek().is_none();
         segments.push(match part {
-            "**" if last => return Ok(Pattern { segments, any_rest: true }),
+            "**" if last => return Ok(RoutePattern { segments, any_rest: true }),
             "**" => return bad("'**' stands for any rest and has to be the end"),
             "*" => Segment::Any,
             "." | ".." => return bad("'.' and '..' are no segments"),
@@ -132,7 +132,7 @@ pub(super) fn parse(written: &str) -> Result<Pattern<'_>, BadPattern> {
             part => Segment::Literal(part),
         });
     }
-    Ok(Pattern { segments, any_rest: false })
+    Ok(RoutePattern { segments, any_rest: false })
 }
 
 #[cfg(test)]

@@ -1,37 +1,37 @@
-//! Rules compiled for look-up: what a look-up costs depends on the path, not on the number of rules.
+//! Route rules compiled for lookup: the cost depends on the path, not on the number of rules.
 //!
 //! A rule matches a path as it is written: case counts, and `/a` does not match `/a/`. A rule that ends in `**` covers both
 //! (`/a/**`: `/a`, `/a/`, `/a/b/c`). `*` stands for one segment that is not empty. HEAD follows the rules for GET where no
 //! rule of the same pattern names HEAD.
 //!
-//! Portals are more lenient: many serve `/Account` and `/account/` as `/account`. So a rule that closes a path against a
-//! weaker rule matches in every case and with or without a final slash, and of all readings of a path
-//! (`domain::path::readings`) the strictest counts. The most specific rule still wins; between two that differ in case or a
-//! final slash only, the one that is written exactly so.
+//! Portals are more lenient: many serve `/Account` and `/account/` as `/account`. So a rule that restricts
+//! a path against a weaker rule matches in any case and with or without a final slash, and the strictest of
+//! all readings of a path (`domain::path::readings`) applies. The most specific rule still wins; between
+//! two that differ in case or a final slash only, the exact one.
 //!
 //! Where the last segment of such a closing rule has a dot, as in `/admin.php`, it may name a script, and many servers serve
 //! `/admin.php/x` as `/admin.php` (`PATH_INFO`). The rule then also matches as `/admin.php/**` would.
 
 use std::sync::Arc;
 
-use super::{Access, Route, RouteRule, automaton, pattern};
+use super::{AccessLevel, Route, RouteRule, automaton, pattern};
 use crate::domain::{path::readings, upgrade::UpgradeRule};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{pattern:?}: {problem}")]
-pub struct BadPattern {
+pub struct InvalidRoutePattern {
     pub pattern: String,
     pub problem: &'static str,
 }
 
-impl BadPattern {
+impl InvalidRoutePattern {
     pub(super) fn new(pattern: &str, problem: &'static str) -> Self {
         Self { pattern: pattern.to_owned(), problem }
     }
 }
 
-/// In the place of a rule.
-const UNCLEAR: &str = "(too many readings)";
+/// Reported instead of a rule for paths with too many readings.
+const AMBIGUOUS_RULE: &str = "(too many readings)";
 
 #[derive(Debug, Clone)]
 pub struct RouteTable {
@@ -39,48 +39,49 @@ pub struct RouteTable {
     routes: Box<[Route]>,
     states: automaton::Automaton,
     fallback: Route,
-    /// Of paths with more readings than can be looked at.
-    unclear: Route,
-    /// What this table cannot open.
-    floor: Option<Arc<RouteTable>>,
+    /// The route of paths with too many readings.
+    ambiguous: Route,
+    /// Routes for authenticated users that this table cannot weaken.
+    baseline: Option<Arc<RouteTable>>,
 }
 
 impl RouteTable {
     /// The most specific rule wins, segment by segment: a literal before `*`, `*` before `**`; between two rules
     /// with the same pattern the one that names the method wins, then the later one. What no rule matches is `fallback`.
-    pub fn compile(rules: &[RouteRule], fallback: Route) -> Result<Self, BadPattern> {
+    pub fn compile(rules: &[RouteRule], fallback: Route) -> Result<Self, InvalidRoutePattern> {
         let mut routes = vec![fallback.clone()];
         let mut parsed = Vec::with_capacity(rules.len());
         for rule in rules {
             parsed.push(pattern::parse(&rule.pattern)?);
             if let Some(bad) = rule.methods.iter().find(|method| !pattern::is_method(method)) {
-                return Err(BadPattern::new(
+                return Err(InvalidRoutePattern::new(
                     &rule.pattern,
                     if bad.is_empty() { "a method is missing" } else { "a method is written in capitals" },
                 ));
             }
             routes.push(Route {
                 access: rule.access,
-                surface: rule.surface,
+                kind: rule.kind,
                 upgrade: rule.upgrade.clone(),
                 rule: rule.to_string().into(),
             });
         }
         let states = automaton::build(&parsed, rules, fallback.access)?;
-        let unclear = Route { rule: UNCLEAR.into(), access: Access::SignedIn, ..fallback.clone() };
-        Ok(Self { routes: routes.into(), states, fallback, unclear, floor: None })
+        let unclear =
+            Route { rule: AMBIGUOUS_RULE.into(), access: AccessLevel::SignedIn, ..fallback.clone() };
+        Ok(Self { routes: routes.into(), states, fallback, ambiguous: unclear, baseline: None })
     }
 
-    /// What `floor` keeps for users stays for users, whatever the rules here say.
+    /// Routes that `baseline` restricts to users stay restricted, whatever the rules of this table are.
     #[must_use]
-    pub fn under(self, floor: Arc<Self>) -> Self {
-        Self { floor: Some(floor), ..self }
+    pub fn with_baseline(self, baseline: Arc<Self>) -> Self {
+        Self { baseline: Some(baseline), ..self }
     }
 
-    /// `path` is in the normal form of `proxy::hygiene` and has no query.
+    /// `path` is in normal form (`domain::path`) and has no query.
     pub fn classify(&self, method: &str, path: &str) -> &Route {
         let route = self.classify_reading(method, path);
-        if route.access == Access::SignedIn || !readings::may_have(path) {
+        if route.access == AccessLevel::SignedIn || !readings::may_have(path) {
             return route;
         }
         self.strictest_reading(route, method, path)
@@ -88,7 +89,7 @@ impl RouteTable {
 
     #[cold]
     fn strictest_reading<'t>(&'t self, as_sent: &'t Route, method: &str, path: &str) -> &'t Route {
-        let Some(readings) = readings::of(path) else { return &self.unclear };
+        let Some(readings) = readings::of(path) else { return &self.ambiguous };
         readings.iter().map(|reading| self.classify_reading(method, reading)).fold(
             as_sent,
             |strictest, route| {
@@ -97,7 +98,7 @@ impl RouteTable {
         )
     }
 
-    /// In which spelling of `path` the route was found that `classify` finds; `None`: as it is written.
+    /// The spelling of `path` that decides in `classify`; `None`: the path as written.
     pub fn deciding_spelling(&self, method: &str, path: &str) -> Option<String> {
         let route = self.classify(method, path);
         let spellings = || readings::of(path).unwrap_or_default();
@@ -107,7 +108,7 @@ impl RouteTable {
             .find(|reading| std::ptr::eq(self.classify_reading(method, reading), route))?;
         let pattern = route.rule.rsplit(' ').next().unwrap_or_default();
         if let Ok(pattern) = pattern::parse(pattern)
-            && !pattern.covers(&reading)
+            && !pattern.matches(&reading)
         {
             let folded = reading.to_ascii_lowercase();
             let script = pattern.script_in(&folded).unwrap_or(&folded);
@@ -119,22 +120,22 @@ impl RouteTable {
     fn classify_reading(&self, method: &str, path: &str) -> &Route {
         let own = self
             .states
-            .walk(path)
-            .and_then(|answer| self.routes.get(answer.to(method)))
+            .find(path)
+            .and_then(|answer| self.routes.get(answer.route_for(method)))
             .unwrap_or(&self.fallback);
-        match &self.floor {
-            Some(floor) if own.access != Access::SignedIn => {
+        match &self.baseline {
+            Some(floor) if own.access != AccessLevel::SignedIn => {
                 let below = floor.classify_reading(method, path);
-                if below.access == Access::SignedIn { below } else { own }
+                if below.access == AccessLevel::SignedIn { below } else { own }
             }
             _ => own,
         }
     }
 
-    /// What counts for a request that asks `route`, which `classify` has found, to switch protocols: where `floor` says
-    /// never, no rule here can say otherwise.
+    /// The upgrade rule for a request on `route`, which `classify` has returned: if `baseline` has `Never`,
+    /// no rule of this table can override it.
     pub fn upgrade_rule<'t>(&'t self, route: &'t Route, method: &str, path: &str) -> &'t UpgradeRule {
-        match self.floor.as_ref().map(|floor| &floor.classify(method, path).upgrade) {
+        match self.baseline.as_ref().map(|floor| &floor.classify(method, path).upgrade) {
             Some(never @ UpgradeRule::Never) => never,
             _ => &route.upgrade,
         }
@@ -153,8 +154,8 @@ impl std::fmt::Display for RouteRule {
 
 impl Route {
     /// The route of paths that no rule names.
-    pub fn fallback(access: super::Access, surface: super::Surface) -> Self {
-        Self { access, surface, upgrade: UpgradeRule::unwritten(surface), rule: Arc::from("(no rule)") }
+    pub fn fallback(access: super::AccessLevel, kind: super::RouteKind) -> Self {
+        Self { access, kind, upgrade: UpgradeRule::default_for(kind), rule: Arc::from("(no rule)") }
     }
 }
 
@@ -163,22 +164,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::route::{Surface, parse_rule};
+    use crate::domain::route::{RouteKind, parse_rule};
 
     fn rule(written: &str) -> RouteRule {
         let (methods, pattern) = parse_rule(written).unwrap();
         RouteRule {
             methods,
             pattern,
-            access: Access::Open,
-            surface: Surface::Page,
+            access: AccessLevel::Open,
+            kind: RouteKind::Page,
             upgrade: UpgradeRule::Users,
         }
     }
 
     fn table(rules: &[&str]) -> RouteTable {
         let rules: Vec<_> = rules.iter().map(|r| rule(r)).collect();
-        RouteTable::compile(&rules, Route::fallback(Access::SignedIn, Surface::Page)).unwrap()
+        RouteTable::compile(&rules, Route::fallback(AccessLevel::SignedIn, RouteKind::Page)).unwrap()
     }
 
     fn matched(rules: &[&str], request: &str) -> String {
@@ -236,7 +237,7 @@ mod tests {
             ("DELETE /y", "/y"),
             ("HEAD /z", "HEAD /z"),
             ("GET /z", "GET /z"),
-            // where the closer pattern says nothing of the method, the wider one is asked
+            // if the more specific pattern does not name the method, the wider one applies
             ("POST /w", "POST /*"),
             ("PUT /w", "(no rule)"),
             // methods are case-sensitive
@@ -248,17 +249,17 @@ mod tests {
 
     #[test]
     fn between_equals_the_later_rule_wins() {
-        let closed = RouteRule { access: Access::SignedIn, ..rule("/a") };
-        let fallback = || Route::fallback(Access::Anonymous, Surface::Page);
+        let closed = RouteRule { access: AccessLevel::SignedIn, ..rule("/a") };
+        let fallback = || Route::fallback(AccessLevel::Anonymous, RouteKind::Page);
         let table = RouteTable::compile(&[rule("/a"), closed.clone()], fallback()).unwrap();
-        assert_eq!(table.classify("GET", "/a").access, Access::SignedIn);
+        assert_eq!(table.classify("GET", "/a").access, AccessLevel::SignedIn);
         let table = RouteTable::compile(&[closed, rule("/a")], fallback()).unwrap();
-        assert_eq!(table.classify("GET", "/a").access, Access::Open);
+        assert_eq!(table.classify("GET", "/a").access, AccessLevel::Open);
     }
 
     /// CVE-2025-54576, CVE-2026-41059: a query, a fragment or an encoded `#` never widens a rule.
     #[test]
-    fn t8_only_the_path_is_matched_and_all_of_it() {
+    fn matches_the_whole_path_and_nothing_else() {
         for path in ["/admin?x=/public", "/admin%23/public", "/admin/public", "/x/public", "/publicx"] {
             assert_eq!(matched(&["/public/**"], &format!("GET {path}")), "(no rule)", "{path}");
         }
@@ -275,19 +276,20 @@ mod tests {
             })
             .collect();
         let problem =
-            RouteTable::compile(&many, Route::fallback(Access::SignedIn, Surface::Page)).unwrap_err();
+            RouteTable::compile(&many, Route::fallback(AccessLevel::SignedIn, RouteKind::Page)).unwrap_err();
         assert!(problem.problem.contains("overlap"), "{problem}");
     }
 
     #[test]
     fn a_thousand_rules_are_fine() {
         let rules: Vec<_> = (0..1000).map(|i| rule(&format!("GET /docs/{i}/*/page"))).collect();
-        let table = RouteTable::compile(&rules, Route::fallback(Access::SignedIn, Surface::Page)).unwrap();
+        let table =
+            RouteTable::compile(&rules, Route::fallback(AccessLevel::SignedIn, RouteKind::Page)).unwrap();
         assert_eq!(&*table.classify("GET", "/docs/777/x/page").rule, "GET /docs/777/*/page");
-        assert_eq!(table.classify("GET", "/docs/1000/x/page").access, Access::SignedIn);
+        assert_eq!(table.classify("GET", "/docs/1000/x/page").access, AccessLevel::SignedIn);
     }
 
-    /// The rules read one by one, as the words above say.
+    /// The reference: evaluates the rules one by one, as documented above.
     fn naive<'r>(rules: &'r [RouteRule], method: &str, path: &str) -> Option<&'r RouteRule> {
         // one class for each segment of the path that a pattern segment covers; smaller is more specific
         fn specificity(pattern: &str, path: &str) -> Option<Vec<u8>> {
@@ -347,7 +349,7 @@ mod tests {
             }).collect();
             let mut path: String = path.iter().flat_map(|s| ["/", s]).collect();
             if slash || path.is_empty() { path.push('/'); }
-            let table = RouteTable::compile(&rules, Route::fallback(Access::SignedIn, Surface::Page)).unwrap();
+            let table = RouteTable::compile(&rules, Route::fallback(AccessLevel::SignedIn, RouteKind::Page)).unwrap();
             let expected = naive(&rules, method, &path).map_or("(no rule)".to_owned(), ToString::to_string);
             prop_assert_eq!(&*table.classify(method, &path).rule, expected, "{} {}", method, path);
         }

@@ -2,18 +2,18 @@
 
 use proptest::prelude::*;
 
-use super::{Access, Route, RouteRule, RouteTable, Surface, folded, pattern};
+use super::{AccessLevel, Route, RouteKind, RouteRule, RouteTable, folded, pattern};
 
-use Access::{Anonymous, Open, SignedIn};
+use AccessLevel::{Anonymous, Open, SignedIn};
 
-fn rule(written: &str, access: Access) -> RouteRule {
+fn rule(written: &str, access: AccessLevel) -> RouteRule {
     let (methods, pattern) = super::parse_rule(written).unwrap();
-    RouteRule { methods, pattern, ..RouteRule::new(&[], "/", access, Surface::Page) }
+    RouteRule { methods, pattern, ..RouteRule::new(&[], "/", access, RouteKind::Page) }
 }
 
-fn table(rules: &[(&str, Access)], fallback: Access) -> RouteTable {
+fn table(rules: &[(&str, AccessLevel)], fallback: AccessLevel) -> RouteTable {
     let rules: Vec<_> = rules.iter().map(|(written, access)| rule(written, *access)).collect();
-    RouteTable::compile(&rules, Route::fallback(fallback, Surface::Page)).unwrap()
+    RouteTable::compile(&rules, Route::fallback(fallback, RouteKind::Page)).unwrap()
 }
 
 #[test]
@@ -179,9 +179,9 @@ fn attack_closed_path_by_another_reading() {
 }
 
 #[test]
-fn what_the_floor_keeps_for_users_stays_so_in_every_spelling() {
+fn baseline_applies_to_every_spelling() {
     let floor = std::sync::Arc::new(table(&[("/admin/**", SignedIn)], Anonymous));
-    let own = table(&[("/Admin/**", Open), ("/**", Open)], Anonymous).under(floor);
+    let own = table(&[("/Admin/**", Open), ("/**", Open)], Anonymous).with_baseline(floor);
     for path in ["/admin", "/Admin/x", "/ADMIN/", "/%ef%bd%81dmin"] {
         assert_eq!(own.classify("GET", path).access, SignedIn, "{path}");
     }
@@ -246,8 +246,8 @@ fn lenient_specificity(pattern: &str, path: &str) -> Option<Vec<u8>> {
 }
 
 /// The reference: evaluates the rules one by one, as the documentation describes them.
-fn naive(rules: &[RouteRule], fallback: Access, method: &str, path: &str) -> Access {
-    let with = |weakest: Access| {
+fn naive(rules: &[RouteRule], fallback: AccessLevel, method: &str, path: &str) -> AccessLevel {
+    let with = |weakest: AccessLevel| {
         let mut best = None;
         for (at, rule) in rules.iter().enumerate() {
             let named = |m: &str| rule.methods.iter().any(|known| known == m);
@@ -272,7 +272,7 @@ fn naive(rules: &[RouteRule], fallback: Access, method: &str, path: &str) -> Acc
     if with(SignedIn) == SignedIn { SignedIn } else { with(Anonymous) }
 }
 
-fn accesses() -> impl Strategy<Value = Access> {
+fn accesses() -> impl Strategy<Value = AccessLevel> {
     prop::sample::select(vec![Open, Anonymous, SignedIn])
 }
 
@@ -312,7 +312,7 @@ proptest! {
         segments in prop::collection::vec(prop::sample::select(vec!["a", "A", "b", "B", "b.c", "B.c", "B.C", "c"]), 0..5),
         slash in any::<bool>(),
     ) {
-        let table = RouteTable::compile(&rules, Route::fallback(fallback, Surface::Page)).unwrap();
+        let table = RouteTable::compile(&rules, Route::fallback(fallback, RouteKind::Page)).unwrap();
         let path = path(&segments, slash);
         let expected = naive(&rules, fallback, method, &path);
         let found = table.classify(method, &path);
@@ -336,7 +336,7 @@ proptest! {
             path(&segments.iter().map(String::as_str).collect::<Vec<_>>(), slash)
         };
         let (one, other) = (spelt(false, slashes.0), spelt(true, slashes.1));
-        let table = RouteTable::compile(&rules, Route::fallback(fallback, Surface::Page)).unwrap();
+        let table = RouteTable::compile(&rules, Route::fallback(fallback, RouteKind::Page)).unwrap();
         let (first, second) = (table.classify(method, &one), table.classify(method, &other));
         let names_method = |rule: &RouteRule| {
             let names = |method: &str| rule.methods.iter().any(|named| named == method);
@@ -346,7 +346,7 @@ proptest! {
         let written_for_it = || {
             rules.iter().filter(|rule| rule.access <= first.access && names_method(rule)).any(|rule| {
                 pattern::parse(&rule.pattern)
-                    .is_ok_and(|pattern| pattern.covers(&one) && !pattern.covers(&other))
+                    .is_ok_and(|pattern| pattern.matches(&one) && !pattern.matches(&other))
             })
         };
         prop_assert!(

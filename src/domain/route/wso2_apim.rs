@@ -1,18 +1,19 @@
-//! Portal profile `wso2-apim`: what the devportal of WSO2 API Manager serves.
+//! Portal profile `wso2-apim`: the routes of the devportal of WSO2 API Manager.
 //!
-//! The same server also holds the publisher, the admin portal, the management console and the gateway. They are
-//! no part of the developer portal: visitors never reach them, whatever the anonymous mode, and rules here say so
-//! even where an operator chooses a laxer fallback. (A signed-in user still meets their own sign-in.)
+//! The same server also runs the publisher, the admin portal, the management console and the gateway. They
+//! are not part of the developer portal: anonymous requests never reach them, independently of the
+//! anonymous mode, and these rules enforce it even if an operator configures a laxer fallback. (An
+//! authenticated user still has to sign in there.)
 
-use super::{Access, Route, RouteRule, Surface};
+use super::{AccessLevel, Route, RouteKind, RouteRule};
 
 /// Bases of the portal's REST API; `*` is the version.
 const REST: [&str; 2] = ["/api/am/devportal/*", "/api/am/store/*"];
 
-/// Stay open in a closed tenant: the portal needs them to show its sign-in.
+/// Always open: the portal needs them to display its sign-in.
 const REST_OPEN: [&str; 3] = ["settings", "tenants", "swagger.yaml"];
 
-/// WSO2's allow-list for visitors, GET and HEAD. APIs and API products have the children below too.
+/// WSO2's allow-list for anonymous requests, GET and HEAD. APIs and API products have the children below too.
 const REST_PUBLIC: [&str; 8] = [
     "swagger.json",
     "tags",
@@ -40,7 +41,7 @@ const REST_CHILDREN: [&str; 11] = [
     "ratings",
 ];
 
-/// The identity side, needed to sign in at all. Tenants reach it under `/t/{tenant}` too.
+/// Paths of the identity provider that sign-in needs, also below `/t/{tenant}`.
 const SIGN_IN: [&str; 6] = [
     "/oauth2/**",
     "/oidc/**",
@@ -51,18 +52,18 @@ const SIGN_IN: [&str; 6] = [
 ];
 
 pub fn rules() -> Vec<RouteRule> {
-    use Access::{Anonymous, Open, SignedIn};
-    use Surface::{Api, Asset, Page, Wso2Api};
+    use AccessLevel::{Anonymous, Open, SignedIn};
+    use RouteKind::{Api, Asset, Page, Wso2Api};
     const READ: &[&str] = &["GET"];
     const ANY: &[&str] = &[];
     let mut rules = vec![
-        // the user interface: one page, and what it is made of
+        // the user interface: a single-page application and its assets
         RouteRule::new(ANY, "/devportal/**", Anonymous, Page),
         RouteRule::new(READ, "/devportal/site/public/**", Open, Asset),
         RouteRule::new(ANY, "/devportal/services/**", Open, Page),
         RouteRule::new(READ, "/favicon.ico", Open, Asset),
         RouteRule::new(READ, "/robots.txt", Open, Asset),
-        // the root only leads on to an application
+        // the root redirects to an application
         RouteRule::new(READ, "/", Anonymous, Page),
         // the other applications of the server
         RouteRule::new(ANY, "/publisher/**", SignedIn, Page),
@@ -89,7 +90,7 @@ pub fn rules() -> Vec<RouteRule> {
         for path in REST_OPEN {
             rest(READ, path, Open);
         }
-        // visitors may read while anonymous mode is on; writing needs a user
+        // anonymous requests may read while anonymous mode is on; writing needs a user
         for path in REST_PUBLIC {
             rest(READ, path, Anonymous);
         }
@@ -104,9 +105,9 @@ pub fn rules() -> Vec<RouteRule> {
     rules
 }
 
-/// Whatever is not of the developer portal needs a user.
+/// All other paths need a user.
 pub fn fallback() -> Route {
-    Route::fallback(Access::SignedIn, Surface::Page)
+    Route::fallback(AccessLevel::SignedIn, RouteKind::Page)
 }
 
 #[cfg(test)]
@@ -118,20 +119,20 @@ mod tests {
         RouteTable::compile(&rules(), fallback()).unwrap()
     }
 
-    fn assert_access(access: Access, surface: Surface, requests: &[&str]) {
+    fn assert_access(access: AccessLevel, surface: RouteKind, requests: &[&str]) {
         let table = table();
         for request in requests {
             let (method, path) = request.split_once(' ').unwrap();
             let route = table.classify(method, path);
-            assert_eq!((route.access, route.surface), (access, surface), "{request} by {}", route.rule);
+            assert_eq!((route.access, route.kind), (access, surface), "{request} by {}", route.rule);
         }
     }
 
     #[test]
     fn pages_follow_the_anonymous_mode() {
         assert_access(
-            Access::Anonymous,
-            Surface::Page,
+            AccessLevel::Anonymous,
+            RouteKind::Page,
             &[
                 "GET /devportal",
                 "GET /devportal/",
@@ -158,8 +159,8 @@ mod tests {
     #[test]
     fn assets_stay_open_in_a_closed_tenant() {
         assert_access(
-            Access::Open,
-            Surface::Asset,
+            AccessLevel::Open,
+            RouteKind::Asset,
             &[
                 "GET /devportal/site/public/locales/en.json",
                 "HEAD /devportal/site/public/dist/index.bundle.js",
@@ -173,8 +174,8 @@ mod tests {
     #[test]
     fn everything_sign_in_needs_stays_open() {
         assert_access(
-            Access::Open,
-            Surface::Page,
+            AccessLevel::Open,
+            RouteKind::Page,
             &[
                 "GET /devportal/services/settings/settings.js",
                 "GET /devportal/services/configs",
@@ -201,10 +202,10 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_api_tells_how_to_sign_in_even_when_closed() {
+    fn rest_api_settings_stay_open_in_a_closed_tenant() {
         assert_access(
-            Access::Open,
-            Surface::Wso2Api,
+            AccessLevel::Open,
+            RouteKind::Wso2Api,
             &[
                 "GET /api/am/devportal/v1/settings",
                 "HEAD /api/am/devportal/v2/settings",
@@ -252,16 +253,16 @@ mod tests {
             ] {
                 let request = format!("/api/am/{version}/{path}");
                 assert_access(
-                    Access::Anonymous,
-                    Surface::Wso2Api,
+                    AccessLevel::Anonymous,
+                    RouteKind::Wso2Api,
                     &[&format!("GET {request}"), &format!("HEAD {request}")],
                 );
             }
             for collection in ["apis", "api-products", "mcp-servers"] {
                 for child in children {
                     let request = format!("/api/am/{version}/{collection}/0ab1{child}");
-                    assert_access(Access::Anonymous, Surface::Wso2Api, &[&format!("GET {request}")]);
-                    assert_access(Access::SignedIn, Surface::Wso2Api, &[&format!("POST {request}")]);
+                    assert_access(AccessLevel::Anonymous, RouteKind::Wso2Api, &[&format!("GET {request}")]);
+                    assert_access(AccessLevel::SignedIn, RouteKind::Wso2Api, &[&format!("POST {request}")]);
                 }
             }
         }
@@ -270,8 +271,8 @@ mod tests {
     #[test]
     fn the_rest_of_the_rest_api_needs_a_user() {
         assert_access(
-            Access::SignedIn,
-            Surface::Wso2Api,
+            AccessLevel::SignedIn,
+            RouteKind::Wso2Api,
             &[
                 "GET /api/am/devportal/v3/applications",
                 "POST /api/am/devportal/v3/applications",
@@ -291,10 +292,10 @@ mod tests {
     }
 
     #[test]
-    fn other_applications_of_the_server_do_not_come_along() {
+    fn other_applications_of_the_server_need_a_user() {
         assert_access(
-            Access::SignedIn,
-            Surface::Page,
+            AccessLevel::SignedIn,
+            RouteKind::Page,
             &[
                 "GET /carbon",
                 "GET /carbon/admin/login.jsp",
@@ -312,8 +313,8 @@ mod tests {
             ],
         );
         assert_access(
-            Access::SignedIn,
-            Surface::Wso2Api,
+            AccessLevel::SignedIn,
+            RouteKind::Wso2Api,
             &[
                 "GET /api/am/publisher/v4/apis",
                 "GET /api/am/publisher/v4/settings",
@@ -324,8 +325,8 @@ mod tests {
             ],
         );
         assert_access(
-            Access::SignedIn,
-            Surface::Api,
+            AccessLevel::SignedIn,
+            RouteKind::Api,
             &[
                 "POST /services/UserAdmin",
                 "POST /t/acme.com/services/UserAdmin",

@@ -1,20 +1,20 @@
-//! The portal's own sign-ins, guarded: an attempt is counted before the portal sees it, and settled by the portal's answer.
+//! Login guard of the portal: an attempt is counted before it is forwarded, and the portal's response decides its outcome.
 //!
-//! Whose attempt it is and what the answer means say the rules in `domain::guard`; how many are too many says the lockout
-//! that guards Doorward's own doors, too.
+//! The rules in `domain::guard` find the user name and evaluate the response; the lockout policy of Doorward's own sign-in
+//! limits the attempts.
 
-mod given;
-mod known;
-mod paces;
+mod attempt_names;
+mod basic_credentials;
+mod outcome;
 mod pending;
 mod read;
 mod refuse;
+mod request_headers;
 mod reserve;
+mod response_times;
+mod session_names;
 mod session_shares;
-mod settle;
-mod shared;
-mod steer;
-mod whose;
+mod shared_attempt;
 
 use std::{
     net::IpAddr,
@@ -26,206 +26,220 @@ use bytes::Bytes;
 use http::{Response, request::Parts};
 
 use self::{
-    given::GivenNames,
-    known::Known,
-    paces::Paces,
+    attempt_names::AttemptNames,
+    basic_credentials::BasicCredentials,
     pending::PendingAttempt,
     read::{FoundAttempt, Judge},
-    whose::Whose,
+    response_times::ResponseTimes,
+    session_names::SessionNames,
 };
 use super::{
     ClientConnection, Worker,
     admission::{check_buffers, limit_reached},
-    answer::Refusal,
     body::ResponseBody,
     counted_bytes::counted,
+    evaluate::RequestContext,
     forward::{forward, prepare},
-    judge::Judgement,
-    no_answer::NoAnswer,
+    forward_failure::ForwardFailure,
+    refusal::Refusal,
     request_body::{ArrivingBody, ClientBody},
 };
 use crate::{
-    account::NotForwarded,
+    account::PortalLoginRefusal,
     config::{Settings, TenantPolicy},
     domain::{
         fairness::Resource,
         guard::{
-            Doubt, Guard, Outcome as Said,
-            rule::{Attempt, Named},
+            AmbiguousLogin, AttemptOutcome, LoginGuard,
+            rule::{GuardedAttempt, NameCount},
         },
         identity::Identity,
         path::readings::Readings,
         tenant::TenantId,
     },
-    telemetry::metrics::{Guarded, Outcome},
+    telemetry::metrics::{GuardedLoginResult, RequestOutcome},
 };
 
-/// What is remembered of guarded sign-ins, in memory: no password, and names only between two pages of a sign-in.
+/// State of guarded sign-ins, in memory: no password, and user names only between two pages of a sign-in.
 #[derive(Default)]
-pub struct Guards {
-    paces: Paces,
-    /// Made by the first guarded request: a portal without guards needs neither the memory nor the random key.
-    known: OnceLock<Known<PendingAttempt>>,
-    given: OnceLock<GivenNames>,
+pub struct LoginGuards {
+    response_times: ResponseTimes,
+    /// Created by the first guarded request: a portal without guards needs neither the memory nor the random key.
+    basic_credentials: OnceLock<BasicCredentials<PendingAttempt>>,
+    session_names: OnceLock<SessionNames>,
 }
 
-impl Guards {
-    fn given(&self) -> &GivenNames {
-        self.given.get_or_init(GivenNames::default)
+impl LoginGuards {
+    fn session_names(&self) -> &SessionNames {
+        self.session_names.get_or_init(SessionNames::default)
     }
 }
 
-/// Whether a request may be a sign-in of the portal's.
-pub fn concerns(policy: &TenantPolicy, path: &str) -> bool {
-    !covering(policy, path).is_empty()
+/// Whether a request may be a sign-in at the portal.
+pub fn is_guarded_path(policy: &TenantPolicy, path: &str) -> bool {
+    !guards_covering(policy, path).is_empty()
 }
 
 /// The guards whose address some program may read in this path, none of them superseded by a later one; all of them if it has too
 /// many readings.
-fn covering<'a>(policy: &'a TenantPolicy, path: &str) -> Vec<&'a Arc<Guard>> {
+fn guards_covering<'a>(policy: &'a TenantPolicy, path: &str) -> Vec<&'a Arc<LoginGuard>> {
     if policy.guards.is_empty() {
         return Vec::new();
     }
     let readings = Readings::of(path);
-    let covers = |guard: &&Arc<Guard>| guard.endpoint.covers_any(&readings);
+    let covers = |guard: &&Arc<LoginGuard>| guard.endpoint.covers_any(&readings);
     let mut guards: Vec<_> = policy.guards.iter().filter(covers).collect();
     if guards.len() > 1 {
-        Guard::sort_by_precision(&mut guards, path);
+        LoginGuard::sort_by_precision(&mut guards, path);
     }
     guards
 }
 
-type Answered = Result<(Outcome, Response<ResponseBody>), Refusal>;
+type GuardedResponse = Result<(RequestOutcome, Response<ResponseBody>), Refusal>;
 
 /// A guarded request that is being forwarded.
-struct Guarding<'a> {
+struct GuardedForward<'a> {
     worker: &'a Worker,
     connection: &'a Arc<ClientConnection>,
     settings: &'a Settings,
-    judgement: &'a Judgement,
+    context: &'a RequestContext,
     policy: &'a Arc<TenantPolicy>,
     now: u64,
 }
 
-/// An attempt that a guard has found.
-struct Found<'a> {
-    guard: &'a Guard,
+/// An attempt that a guard has detected.
+struct ForwardedAttempt<'a> {
+    guard: &'a LoginGuard,
     /// The tenant for which names without a tenant are counted.
-    door: &'a TenantId,
-    whose: Whose,
+    counting_tenant: &'a TenantId,
+    names: AttemptNames,
     /// The portal may verify a one-time code instead of a password of the name.
     has_code: bool,
     judges: Vec<Judge<'a>>,
 }
 
 /// Step 7 for a request that may be a sign-in.
-pub async fn guarded(
+pub async fn forward_guarded(
     worker: &Worker,
     connection: &Arc<ClientConnection>,
     settings: &Settings,
-    judgement: &Judgement,
+    context: &RequestContext,
     policy: &Arc<TenantPolicy>,
     (mut parts, body): (Parts, ArrivingBody),
     now: u64,
-) -> Result<(Outcome, Response<ResponseBody>), Refusal> {
-    let guards = covering(policy, parts.uri.path());
-    let guarding = Guarding { worker, connection, settings, judgement, policy, now };
+) -> Result<(RequestOutcome, Response<ResponseBody>), Refusal> {
+    let guards = guards_covering(policy, parts.uri.path());
+    let guarded_forward = GuardedForward { worker, connection, settings, context, policy, now };
     if !body.is_end_stream() {
-        check_buffers(&worker.gate, judgement)?;
+        check_buffers(&worker.state, context)?;
     }
-    let client = (connection, &judgement.client_state);
-    let read::SignIn { found, body, bytes } = match read::sign_in(&guards, client, &mut parts, body).await {
-        Ok(sign_in) => sign_in,
-        Err((guard, problem)) => return guarding.refuse(guard, problem),
-    };
-    let Some(FoundAttempt { guard, name, judges }) = found else {
+    let client = (connection, &context.client_state);
+    let read::PortalLogin { found: attempt, body, bytes } =
+        match read::read_login(&guards, client, &mut parts, body).await {
+            Ok(sign_in) => sign_in,
+            Err((guard, problem)) => return guarded_forward.refuse(guard, problem),
+        };
+    let Some(FoundAttempt { guard, name, judges }) = attempt else {
         drop(bytes);
-        return guarding.forward(parts, body).await.map(forwarded).map_err(Refusal::from);
+        return guarded_forward.forward(parts, body).await.map(forwarded).map_err(Refusal::from);
     };
-    let door = whose::door(guard, &policy.tenant, &settings.tenancy.default_tenant);
-    let given = (worker.gate.guards.given(), guarding.session_share());
-    let whose = match Whose::find(guard, door, given, (&parts, &bytes), name) {
-        Ok(whose) => whose,
-        Err(problem) => return guarding.refuse(guard, problem),
+    let counting_tenant =
+        attempt_names::counting_tenant(guard, &policy.tenant, &settings.tenancy.default_tenant);
+    let given = (worker.state.login_guards.session_names(), guarded_forward.session_share());
+    let names = match AttemptNames::find(guard, counting_tenant, given, (&parts, &bytes), name) {
+        Ok(names) => names,
+        Err(problem) => return guarded_forward.refuse(guard, problem),
     };
-    if whose.names.is_empty() && guard.needs_name(parts.method.as_str(), !bytes.is_empty()) {
-        return guarding.refuse(guard, Doubt::NoName.into());
+    if names.names.is_empty() && guard.needs_name(parts.method.as_str(), !bytes.is_empty()) {
+        return guarded_forward.refuse(guard, AmbiguousLogin::MissingName.into());
     }
-    let found = Found { guard, door, whose, has_code: guard.has_code(&bytes), judges };
-    if guard.only_names() {
+    let attempt =
+        ForwardedAttempt { guard, counting_tenant, names, has_code: guard.has_code(&bytes), judges };
+    if guard.only_collects_name() {
         drop(bytes);
-        let answer = guarding.forward(parts, body).await?;
-        return match found.whose.follow(guard, door, given, answer.headers()) {
+        let answer = guarded_forward.forward(parts, body).await?;
+        return match attempt.names.follow_session(guard, counting_tenant, given, answer.headers()) {
             Ok(()) => Ok(forwarded(answer)),
-            Err(problem) => guarding.refuse(guard, problem),
+            Err(problem) => guarded_forward.refuse(guard, problem),
         };
     }
-    Box::pin(guarding.attempt(&found, bytes, (parts, body))).await
+    Box::pin(guarded_forward.attempt(&attempt, bytes, (parts, body))).await
 }
 
-fn forwarded(answer: Response<ResponseBody>) -> (Outcome, Response<ResponseBody>) {
-    (Outcome::forwarded, answer)
+fn forwarded(answer: Response<ResponseBody>) -> (RequestOutcome, Response<ResponseBody>) {
+    (RequestOutcome::forwarded, answer)
 }
 
-impl Guarding<'_> {
-    async fn forward(&self, parts: Parts, body: ClientBody) -> Result<Response<ResponseBody>, NoAnswer> {
-        let &Self { worker, connection, settings, judgement, policy, now } = self;
-        match prepare(worker, connection, settings, judgement, policy, parts, body) {
-            Ok(prepared) => forward(worker, connection, judgement, policy, prepared, now).await,
-            Err(refusal) => Err(NoAnswer { refusal, may_have_arrived: false }),
+impl GuardedForward<'_> {
+    async fn forward(
+        &self,
+        parts: Parts,
+        body: ClientBody,
+    ) -> Result<Response<ResponseBody>, ForwardFailure> {
+        let &Self { worker, connection, settings, context, policy, now } = self;
+        match prepare(worker, connection, settings, context, policy, parts, body) {
+            Ok(prepared) => forward(worker, connection, context, policy, prepared, now).await,
+            Err(refusal) => Err(ForwardFailure { refusal, may_have_arrived: false }),
         }
     }
 
     /// What the guards compare with the answer. The body itself is not held while the portal thinks.
     fn sent(&self, judges: &[Judge<'_>], query: Option<&str>, body: Bytes) -> Bytes {
-        let sent = judges.iter().map(|judge| judge.guard.sent(query, &body));
+        let sent = judges.iter().map(|judge| judge.guard.decoded_input(query, &body));
         let sent = sent.max_by_key(Vec::len).unwrap_or_default();
         drop(body);
-        let reservation = self.judgement.client_state.reserve(Resource::BufferedBytes, sent.len());
+        let reservation = self.context.client_state.reserve(Resource::BufferedBytes, sent.len());
         counted(Bytes::from(sent), reservation)
     }
 
     /// The address in whose share a portal session counts that gets a name.
     fn session_share(&self) -> Option<IpAddr> {
-        let address = self.judgement.address;
+        let address = self.context.address;
         let account_lock = &self.settings.defaults.rules.account_lock;
         account_lock.limits_portal_sessions(address).then_some(address.ip)
     }
 
-    fn refuse(&self, guard: &Guard, problem: read::Problem) -> Answered {
-        self.worker.gate.metrics.count_guarded(Guarded::doubtful);
-        refuse::doubtful(guard, problem)
+    fn refuse(&self, guard: &LoginGuard, problem: read::UnreadableLogin) -> GuardedResponse {
+        self.worker.state.metrics.count_guarded(GuardedLoginResult::doubtful);
+        refuse::unreadable(guard, problem)
     }
 
     /// Reserves the attempt, forwards it, and records the outcome that the answer shows. `bytes` is the request body.
     async fn attempt(
         &self,
-        found: &Found<'_>,
+        guarded: &ForwardedAttempt<'_>,
         bytes: Bytes,
         (mut parts, body): (Parts, ClientBody),
-    ) -> Answered {
-        let &Found { guard, door, ref whose, ref judges, .. } = found;
-        let gate = &*self.worker.gate;
-        let known = gate.guards.known.get_or_init(Known::default);
+    ) -> GuardedResponse {
+        let &ForwardedAttempt { guard, counting_tenant, ref names, ref judges, .. } = guarded;
+        let state = &*self.worker.state;
+        let basic_credentials = state.login_guards.basic_credentials.get_or_init(BasicCredentials::default);
         for judge in judges {
-            steer::hold(judge.guard, &mut parts, self.judgement.client.https);
+            request_headers::normalize(judge.guard, &mut parts, self.context.client.https);
         }
-        let credentials = reserve::credentials(known, guard, (&self.policy.tenant, door), &parts.headers);
-        let reserved = match self.reserve(found, (known, credentials.as_ref()), &parts).await {
+        let credentials = reserve::credential_digest(
+            basic_credentials,
+            guard,
+            (&self.policy.tenant, counting_tenant),
+            &parts.headers,
+        );
+        let reserved = match self.reserve(guarded, (basic_credentials, credentials.as_ref()), &parts).await {
             Ok(reserved) => reserved,
-            Err(NotForwarded::Refused) => {
-                gate.metrics.count_guarded(Guarded::refused);
-                return refuse::locked(gate, self.policy, guard).await;
+            Err(PortalLoginRefusal::Refused) => {
+                state.metrics.count_guarded(GuardedLoginResult::refused);
+                return refuse::locked(state, self.policy, guard).await;
             }
-            Err(NotForwarded::NoName) => return self.refuse(guard, read::Problem::UNSEEN_NAME),
-            Err(NotForwarded::Busy { retry_after }) => {
-                gate.metrics.count_guarded(Guarded::refused);
+            Err(PortalLoginRefusal::InvalidName) => {
+                return self.refuse(guard, read::UnreadableLogin::INVISIBLE_CHARACTER);
+            }
+            Err(PortalLoginRefusal::Busy { retry_after }) => {
+                state.metrics.count_guarded(GuardedLoginResult::refused);
                 return refuse::busy(guard, retry_after);
             }
-            Err(NotForwarded::Limited(exceeded)) => {
+            Err(PortalLoginRefusal::Limited(exceeded)) => {
                 return Err(limit_reached(Resource::GuardedSignIn, exceeded));
             }
-            Err(NotForwarded::Unavailable) => return Err(Refusal::StoreDown),
+            Err(PortalLoginRefusal::Unavailable) => return Err(Refusal::StoreDown),
         };
         let started = Instant::now();
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
@@ -233,8 +247,8 @@ impl Guarding<'_> {
         let answer = match self.forward(parts, body).await {
             Ok(answer) => answer,
             // the portal may have verified the password before the connection failed: the attempt stays counted
-            Err(NoAnswer { refusal, may_have_arrived: true }) => return Err(refusal),
-            Err(NoAnswer { refusal, may_have_arrived: false }) => {
+            Err(ForwardFailure { refusal, may_have_arrived: true }) => return Err(refusal),
+            Err(ForwardFailure { refusal, may_have_arrived: false }) => {
                 reserved.cancel().await;
                 return Err(refusal);
             }
@@ -242,36 +256,36 @@ impl Guarding<'_> {
         let judging: Vec<_> = judges
             .iter()
             .map(|judge| {
-                let attempt = Attempt {
+                let attempt = GuardedAttempt {
                     method: method.as_str(),
-                    is_exact_path: judge.guard.endpoint.is_exactly(&path),
-                    named: if judge.is_named { whose.named() } else { Named::Never },
-                    is_authenticated: self.judgement.identity != Identity::Anonymous,
+                    is_exact_path: judge.guard.endpoint.matches_exactly(&path),
+                    names: if judge.is_named { names.name_count() } else { NameCount::Unnamed },
+                    is_authenticated: self.context.identity != Identity::Anonymous,
                 };
-                (judge.guard, [attempt, whose.in_session(attempt)])
+                (judge.guard, [attempt, names.in_session(attempt)])
             })
             .collect();
-        let ([said, in_session], answer) = settle::read(&judging, &sent, answer).await?;
-        let given = (gate.guards.given(), self.session_share());
-        let followed = whose.follow(guard, door, given, answer.headers());
-        let outcome = match said {
-            Said::Succeeded => Guarded::succeeded,
-            Said::Passed => Guarded::passed,
-            Said::Failed => Guarded::failed,
+        let ([outcome, in_session], answer) = outcome::evaluate_response(&judging, &sent, answer).await?;
+        let given = (state.login_guards.session_names(), self.session_share());
+        let followed = names.follow_session(guard, counting_tenant, given, answer.headers());
+        let result = match outcome {
+            AttemptOutcome::Succeeded => GuardedLoginResult::succeeded,
+            AttemptOutcome::Neutral => GuardedLoginResult::passed,
+            AttemptOutcome::Failed => GuardedLoginResult::failed,
         };
-        reserved.record(outcome);
-        let of = guard.of_tenant.then_some(&self.policy.tenant);
-        settle::settle_session(reserved.of_session, in_session, of).await;
-        let is_right = settle::settle(reserved.of_names, said, of).await;
-        if said == Said::Failed {
-            gate.guards.paces.record(&self.policy.tenant, guard, started.elapsed());
+        reserved.record(result);
+        let of = guard.is_tenant_defined.then_some(&self.policy.tenant);
+        outcome::settle_session(reserved.of_session, in_session, of).await;
+        let is_correct = outcome::record_outcome(reserved.of_names, outcome, of).await;
+        if outcome == AttemptOutcome::Failed {
+            state.login_guards.response_times.record(&self.policy.tenant, guard, started.elapsed());
         }
-        if let (Some(digest), Some(is_right)) = (&credentials, is_right) {
-            known.learn(digest, is_right);
+        if let (Some(digest), Some(is_correct)) = (&credentials, is_correct) {
+            basic_credentials.record_verification(digest, is_correct);
         }
-        gate.metrics.count_guarded(outcome);
+        state.metrics.count_guarded(result);
         match followed {
-            Err(problem) if said != Said::Succeeded => self.refuse(guard, problem),
+            Err(problem) if outcome != AttemptOutcome::Succeeded => self.refuse(guard, problem),
             _ => Ok(forwarded(answer)),
         }
     }

@@ -14,7 +14,7 @@ use crate::{
     account::{GuardedName, Reservation},
     domain::{client::ClientAddress, tenant::TenantId},
     sync::client_limits::Permit,
-    telemetry::metrics::Guarded,
+    telemetry::metrics::GuardedLoginResult,
 };
 
 pub(super) struct PendingAttempt {
@@ -44,22 +44,22 @@ impl PendingAttempt {
 
     /// Writes the outcome of one request to the audit log. Other requests with the same credentials may yet say more than
     /// one that `passed`.
-    pub fn record(&self, outcome: Guarded) {
+    pub fn record(&self, outcome: GuardedLoginResult) {
         self.audit.name.record(outcome, self.audit.address);
-        if outcome != Guarded::passed {
+        if outcome != GuardedLoginResult::passed {
             self.audit.mark_recorded();
         }
     }
 
     pub async fn succeeded(self) -> Result<(), impl Display> {
         self.audit.mark_recorded();
-        self.reservation.succeeded().await.map(|_| ())
+        self.reservation.record_success().await.map(|_| ())
     }
 
     /// Releases the reservation: the portal has not verified the password.
     pub async fn cancel(self) -> Result<(), impl Display> {
         self.audit.mark_recorded();
-        self.reservation.cancel().await
+        self.reservation.release().await
     }
 }
 
@@ -72,7 +72,7 @@ impl AuditOnDrop {
 impl Drop for AuditOnDrop {
     fn drop(&mut self) {
         if !*self.is_recorded.get_mut() {
-            self.name.record(Guarded::failed, self.address);
+            self.name.record(GuardedLoginResult::failed, self.address);
         }
     }
 }

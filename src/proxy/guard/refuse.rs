@@ -1,5 +1,5 @@
-//! A sign-in that is not let through, said as its caller expects it: the portal's own page for a wrong password, a page or
-//! problem of ours, a challenge of HTTP Basic, an error of a token endpoint.
+//! Refuses a sign-in in the format its caller expects: the portal's own page for a wrong password, a page or
+//! problem of Doorward, a challenge of HTTP Basic, an error of a token endpoint.
 
 use std::time::Duration;
 
@@ -10,66 +10,67 @@ use http::{
 };
 use serde::Serialize;
 
-use super::read::Problem;
+use super::read::UnreadableLogin;
 use crate::{
     config::TenantPolicy,
-    domain::guard::{Guard, UserIn},
+    domain::guard::{LoginGuard, LoginNameSource},
     proxy::{
-        Gate,
-        answer::{Refusal, SIGN_IN_REFUSED, TOO_MANY_SIGN_INS},
+        ProxyState,
         body::ResponseBody,
-        sign_in::redirect,
+        challenge::redirect_to,
+        refusal::{Refusal, SIGN_IN_REFUSED, TOO_MANY_SIGN_INS},
     },
-    telemetry::metrics::Outcome,
+    telemetry::metrics::RequestOutcome,
 };
 
-type Refused = Result<(Outcome, Response<ResponseBody>), Refusal>;
+type RefusalResult = Result<(RequestOutcome, Response<ResponseBody>), Refusal>;
 
-pub(super) fn doubtful(guard: &Guard, problem: Problem) -> Refused {
+pub(super) fn unreadable(guard: &LoginGuard, problem: UnreadableLogin) -> RefusalResult {
     // an empty field is a typing error: the portal's own page for a wrong password says so
     if problem.is_nameless
-        && let Some(answer) = guard.locked_redirect.as_deref().and_then(redirect)
+        && let Some(answer) = guard.locked_redirect.as_deref().and_then(redirect_to)
     {
-        return Ok((Outcome::bad_request, answer));
+        return Ok((RequestOutcome::bad_request, answer));
     }
-    if guard.user == UserIn::PasswordGrant {
-        return Ok((Outcome::bad_request, token_error("invalid_request", problem.detail)));
+    if guard.name_source == LoginNameSource::PasswordGrant {
+        return Ok((RequestOutcome::bad_request, token_error("invalid_request", problem.detail)));
     }
-    Err(Refusal::Unclear { status: problem.status, detail: problem.detail })
+    Err(Refusal::Invalid { status: problem.status, detail: problem.detail })
 }
 
-/// As late as the portal answers a wrong password.
-pub(super) async fn locked(gate: &Gate, policy: &TenantPolicy, guard: &Guard) -> Refused {
-    tokio::time::sleep(gate.guards.paces.pick(&policy.tenant, guard, fastrand::usize(..))).await;
-    match (&guard.user, guard.locked_redirect.as_deref().and_then(redirect)) {
-        (_, Some(answer)) => Ok((Outcome::unauthorized, answer)),
-        (UserIn::PasswordGrant, None) => {
-            Ok((Outcome::unauthorized, token_error("invalid_grant", SIGN_IN_REFUSED)))
+/// Delayed like the portal's response to a wrong password.
+pub(super) async fn locked(state: &ProxyState, policy: &TenantPolicy, guard: &LoginGuard) -> RefusalResult {
+    tokio::time::sleep(state.login_guards.response_times.pick(&policy.tenant, guard, fastrand::usize(..)))
+        .await;
+    match (&guard.name_source, guard.locked_redirect.as_deref().and_then(redirect_to)) {
+        (_, Some(answer)) => Ok((RequestOutcome::unauthorized, answer)),
+        (LoginNameSource::PasswordGrant, None) => {
+            Ok((RequestOutcome::unauthorized, token_error("invalid_grant", SIGN_IN_REFUSED)))
         }
-        (user, None) => Err(Refusal::SignInRefused { basic: *user == UserIn::Basic }),
+        (user, None) => Err(Refusal::SignInRefused { basic: *user == LoginNameSource::Basic }),
     }
 }
 
-/// Too many sign-ins of one name at once. What is wrong is not the password.
-pub(super) fn busy(guard: &Guard, retry_after: Duration) -> Refused {
-    if guard.user != UserIn::PasswordGrant {
+/// Too many concurrent sign-ins with one user name. The password was not checked.
+pub(super) fn busy(guard: &LoginGuard, retry_after: Duration) -> RefusalResult {
+    if guard.name_source != LoginNameSource::PasswordGrant {
         return Err(Refusal::TooManySignIns { retry_after });
     }
     let mut response = token_error("temporarily_unavailable", TOO_MANY_SIGN_INS);
     *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
-    Ok((Outcome::limited, response))
+    Ok((RequestOutcome::limited, response))
 }
 
 #[derive(Serialize)]
-struct TokenError {
+struct OAuthError {
     error: &'static str,
     error_description: &'static str,
 }
 
 /// RFC 6749 §5.2
 fn token_error(error: &'static str, error_description: &'static str) -> Response<ResponseBody> {
-    let body = serde_json::to_vec(&TokenError { error, error_description }).unwrap_or_default();
+    let body = serde_json::to_vec(&OAuthError { error, error_description }).unwrap_or_default();
     let mut response = Response::new(ResponseBody::whole(Bytes::from(body)));
     *response.status_mut() = StatusCode::BAD_REQUEST;
     let headers = response.headers_mut();

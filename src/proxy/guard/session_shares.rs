@@ -8,12 +8,12 @@ use std::{
 
 use crate::domain::{
     client::Network,
-    fairness::{Breadth, Share},
+    fairness::{LimitScope, ResourceLimit},
 };
 
 #[derive(Debug)]
 pub(super) struct SessionShares {
-    share: Share,
+    share: ResourceLimit,
     held: Mutex<HashMap<Network, usize>>,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct HeldSession {
 }
 
 impl SessionShares {
-    pub fn new(share: Share) -> Self {
+    pub fn new(share: ResourceLimit) -> Self {
         Self { share, held: Mutex::default() }
     }
 
@@ -66,19 +66,19 @@ impl Drop for HeldSession {
 }
 
 /// The client and the networks around it, narrowest first, as for limits of requests.
-fn networks(client: IpAddr) -> impl Iterator<Item = (Network, Breadth)> {
+fn networks(client: IpAddr) -> impl Iterator<Item = (Network, LimitScope)> {
     let prefixes = Network::prefixes(client);
     let steps = u8::try_from(prefixes.len()).unwrap_or(u8::MAX);
     (0..steps)
         .zip(prefixes)
-        .map(move |(step, prefix)| (Network::of(client, *prefix), Breadth::new(step, steps)))
+        .map(move |(step, prefix)| (Network::of(client, *prefix), LimitScope::new(step, steps)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SHARE: Share = Share { client: 4, all: 34 };
+    const SHARE: ResourceLimit = ResourceLimit { client: 4, all: 34 };
 
     /// Places that the addresses get in all, each until it gets no more.
     fn acquired(shares: &Arc<SessionShares>, addresses: &[String]) -> Vec<HeldSession> {

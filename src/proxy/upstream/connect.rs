@@ -20,27 +20,27 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{lease::Lease, slots::Slot};
-use crate::config::model::{Target, Upstream};
+use super::{connection_slots::ConnectionSlot, lease::Lease};
+use crate::config::model::{Upstream, UpstreamTarget};
 
-/// The kernel doubles it, for what it needs itself.
+/// The kernel doubles it for its own overhead.
 const RECEIVE_BUFFER: usize = 128 * 1024;
 /// Bytes the kernel accepts beyond what the portal's window takes.
-const UNSENT: u32 = 64 * 1024;
+const UNSENT_LOW_WATERMARK: u32 = 64 * 1024;
 
-/// Knows how to reach one upstream; made once, used for every connection.
+/// Opens connections to one upstream; created once, used for every connection.
 #[derive(Clone)]
-pub struct Connector {
-    target: Target,
+pub struct UpstreamConnector {
+    target: UpstreamTarget,
     tls: Option<TlsConnector>,
     /// Offers HTTP/1.1 only: upgrades know nothing else.
     tls_http1: Option<TlsConnector>,
 }
 
-/// An open connection, and its slot for as long as it is one of those that are counted.
+/// An open connection, and its slot while it is counted.
 pub struct PortalStream {
     transport: Transport,
-    slot: Option<Slot<Lease>>,
+    slot: Option<ConnectionSlot<Lease>>,
 }
 
 enum Transport {
@@ -49,10 +49,10 @@ enum Transport {
     Unix(UnixStream),
 }
 
-impl Connector {
+impl UpstreamConnector {
     pub fn new(upstream: &Upstream) -> io::Result<Self> {
         let (tls, tls_http1) = match &upstream.target {
-            Target::Tls { ca_file, client_cert_file, client_key_file, .. } => {
+            UpstreamTarget::Tls { ca_file, client_cert_file, client_key_file, .. } => {
                 let client = client_cert_file.as_deref().zip(client_key_file.as_deref());
                 let mut config = tls_config(ca_file.as_deref(), client)?;
                 config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -64,7 +64,7 @@ impl Connector {
                     (Some(http1.clone()), Some(http1))
                 }
             }
-            Target::Tcp { .. } | Target::Unix { .. } => (None, None),
+            UpstreamTarget::Tcp { .. } | UpstreamTarget::Unix { .. } => (None, None),
         };
         Ok(Self { target: upstream.target.clone(), tls, tls_http1 })
     }
@@ -79,14 +79,14 @@ impl Connector {
 
     async fn connect_by(&self, tls: Option<&TlsConnector>) -> io::Result<PortalStream> {
         let transport = match (&self.target, tls) {
-            (Target::Unix { path }, _) => Transport::Unix(UnixStream::connect(path).await?),
-            (Target::Tcp { host, port }, _) => Transport::Tcp(connect_tcp(host, *port).await?),
-            (Target::Tls { host, port, .. }, Some(tls)) => {
+            (UpstreamTarget::Unix { path }, _) => Transport::Unix(UnixStream::connect(path).await?),
+            (UpstreamTarget::Tcp { host, port }, _) => Transport::Tcp(connect_tcp(host, *port).await?),
+            (UpstreamTarget::Tls { host, port, .. }, Some(tls)) => {
                 let stream = connect_tcp(host, *port).await?;
                 let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
                 Transport::Tls(Box::new(tls.connect(name, stream).await?))
             }
-            (Target::Tls { .. }, None) => {
+            (UpstreamTarget::Tls { .. }, None) => {
                 return Err(io::Error::other("no TLS configuration for a TLS upstream"));
             }
         };
@@ -107,15 +107,15 @@ impl PortalStream {
         matches!(self.transport, Transport::Tls(_))
     }
 
-    /// From here on it counts, until it is closed.
+    /// Counts the connection until it is closed.
     #[must_use]
-    pub fn counted(mut self, slot: Slot<Lease>) -> Self {
+    pub fn with_slot(mut self, slot: ConnectionSlot<Lease>) -> Self {
         self.slot = Some(slot);
         self
     }
 
-    /// It has become a tunnel, which is counted elsewhere.
-    pub fn count_no_more(&mut self) {
+    /// Releases the slot of a connection that has become a tunnel, which is counted elsewhere.
+    pub fn release_slot(&mut self) {
         self.slot = None;
     }
 }
@@ -124,10 +124,10 @@ async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     let stream = TcpStream::connect((host, port)).await?;
     stream.set_nodelay(true)?;
     let socket = SockRef::from(&stream);
-    // both are what the kernel holds for us while a client or the portal does not read; without them it would grow to megabytes
-    // where a kernel does not know them, its own limits stay
+    // both limit the kernel's buffers while a client or the portal does not read; without them they would grow to megabytes
+    // a kernel without these options applies its own limits
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
-    let _ = socket.set_tcp_notsent_lowat(UNSENT);
+    let _ = socket.set_tcp_notsent_lowat(UNSENT_LOW_WATERMARK);
     Ok(stream)
 }
 
@@ -139,7 +139,7 @@ fn tls_config(ca_file: Option<&Path>, client: Option<(&Path, &Path)>) -> io::Res
         }
     } else {
         for certificate in rustls_native_certs::load_native_certs().certs {
-            // a system store often holds a few that no library reads; the others still count
+            // a system store often contains some that no library reads; the others are used
             let _ = roots.add(certificate);
         }
     }

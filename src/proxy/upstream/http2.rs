@@ -1,9 +1,9 @@
 //! HTTP/2 to the portal: a few connections a worker, each shared by many requests.
 //!
-//! A client must not hold up others that share its connection. A connection's window is as large as HTTP/2 allows, so that
-//! answers that are not read fill the windows of their own streams only. When the streams of a connection are in use another
-//! connection is opened. Bodies that are still arriving have connections of their own: the window for those is the portal's
-//! to choose, and a body that the portal does not read would hold up all others.
+//! One client must not block others that share its connection. A connection's window is as large as HTTP/2 allows, so that
+//! unread responses fill the windows of their own streams only. When the streams of a connection are in use another
+//! connection is opened. Bodies that are still arriving have connections of their own: the portal chooses the window for those,
+//! and a body that the portal does not read would block all others.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use tokio::time::Instant;
 
 use super::{
     ForwardError, OutgoingRequest,
-    connect::Connector,
-    h2_connections::{Group, Opener, StreamPermit},
+    connect::UpstreamConnector,
+    connection_slots::ConnectionSlots,
+    http2_connections::{Http2Connections, Opener, StreamPermit},
     lease::Lease,
-    slots::Slots,
 };
 use crate::{
     config::model::{HTTP2_STREAMS, Upstream},
-    domain::client::Client,
+    domain::client::ClientPrefix,
     proxy::body::ResponseBody,
 };
 
@@ -27,43 +27,47 @@ use crate::{
 const MAX_UPLOADS: usize = 16;
 
 /// The connections of one worker to one upstream.
-pub struct Shared {
-    requests: Arc<Group>,
-    uploads: Arc<Group>,
-    slots: Arc<Slots<Lease>>,
+pub struct Http2Upstream {
+    requests: Arc<Http2Connections>,
+    uploads: Arc<Http2Connections>,
+    slots: Arc<ConnectionSlots<Lease>>,
 }
 
-impl Shared {
-    pub fn new(slots: Arc<Slots<Lease>>) -> Self {
-        Self { requests: Group::new(HTTP2_STREAMS), uploads: Group::new(MAX_UPLOADS), slots }
+impl Http2Upstream {
+    pub fn new(slots: Arc<ConnectionSlots<Lease>>) -> Self {
+        Self {
+            requests: Http2Connections::new(HTTP2_STREAMS),
+            uploads: Http2Connections::new(MAX_UPLOADS),
+            slots,
+        }
     }
 
     pub async fn forward(
         &self,
         upstream: &Arc<Upstream>,
-        connector: &Connector,
+        connector: &UpstreamConnector,
         outgoing: &mut OutgoingRequest,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let client = outgoing.sender.client;
         let mut request = outgoing.take_request();
         *request.version_mut() = Version::HTTP_2;
         let upload = request.body().progress();
-        let permit = self.stream(upstream, connector, request.body().is_arriving(), client).await?;
+        let permit = self.acquire_stream(upstream, connector, request.body().is_arriving(), client).await?;
         let permit = Arc::new(permit.counted(outgoing.permit.take()));
-        request.body_mut().hold(&permit);
+        request.body_mut().hold_stream(&permit);
         let mut sender = permit.sender();
-        let mut answer = std::pin::pin!(sender.send_request(request));
+        let mut response = std::pin::pin!(sender.send_request(request));
         let mut seen = 0;
         loop {
-            match tokio::time::timeout(upstream.header_timeout, answer.as_mut()).await {
-                Ok(Ok(answer)) => {
-                    let body = |incoming| ResponseBody::shared(incoming, upstream.idle_timeout, permit);
-                    return Ok(answer.map(body));
+            match tokio::time::timeout(upstream.header_timeout, response.as_mut()).await {
+                Ok(Ok(response)) => {
+                    let body = |incoming| ResponseBody::http2(incoming, upstream.idle_timeout, permit);
+                    return Ok(response.map(body));
                 }
                 Ok(Err(error)) => return Err(ForwardError::Broken(error.into())),
                 Err(_) => {
-                    // the answer's time counts from the end of the upload
-                    if !upload.as_ref().is_some_and(|upload| upload.has_moved(&mut seen)) {
+                    // the response timeout counts from the end of the upload
+                    if !upload.as_ref().is_some_and(|upload| upload.has_progressed(&mut seen)) {
                         return Err(ForwardError::AnswerTimeout);
                     }
                 }
@@ -71,30 +75,30 @@ impl Shared {
         }
     }
 
-    async fn stream(
+    async fn acquire_stream(
         &self,
         upstream: &Arc<Upstream>,
-        connector: &Connector,
+        connector: &UpstreamConnector,
         is_upload: bool,
-        client: Client,
+        client: ClientPrefix,
     ) -> Result<StreamPermit, ForwardError> {
         let (own, other) =
             if is_upload { (&self.uploads, &self.requests) } else { (&self.requests, &self.uploads) };
-        if let Some(permit) = own.free() {
+        if let Some(permit) = own.try_acquire_stream() {
             return Ok(permit);
         }
-        // each worker may have one connection that does not count, so that none is left without
+        // each worker may have one connection that is not counted, so that none is without
         let is_first = own.is_empty() && other.is_empty();
         if !is_first
             && self.slots.is_full()
-            && let Some(permit) = other.free()
+            && let Some(permit) = other.try_acquire_stream()
         {
             return Ok(permit);
         }
-        own.stream(&Opener { upstream, connector, slots: &self.slots, is_first, client }).await
+        own.acquire_stream(&Opener { upstream, connector, slots: &self.slots, is_first, client }).await
     }
 
-    /// Once a second: closes connections that are not needed any more.
+    /// Once a second: closes connections that are no longer needed.
     pub fn sweep(&self, upstream: &Upstream) {
         let now = Instant::now();
         self.requests.close_idle(now, upstream.keep_alive, 1);

@@ -1,7 +1,7 @@
-//! One HTTP/1.1 connection to the portal, lent to one request at a time.
+//! One HTTP/1.1 connection to the portal, leased to one request at a time.
 //!
 //! The connection has no task of its own: the request that holds it drives it, in the task of the client's
-//! connection. That saves two task switches a request (`docs/PERFORMANCE.md`). Only an upload gets a task for it, since
+//! connection. That saves two task switches a request (`docs/PERFORMANCE.md`). Only an upload has a task for it, since
 //! both directions must move even while the client does not read.
 
 use std::{
@@ -24,12 +24,12 @@ use tokio::{
 use super::{
     ForwardError, OutgoingRequest,
     connect::PortalStream,
-    http1::{self, Answer, Frames, Reader, Sent, Upload, WireError},
-    pool::Pool,
+    http1::{self, BodyFrames, RequestFraming, ResponseHead, ResponseReader, UploadExchange, WireError},
+    pool::ConnectionPool,
 };
 
-/// An idle connection keeps the buffer of its heads, but not of the largest.
-const KEPT_HEAD: usize = 8 * 1024;
+/// An idle connection retains the buffer of its heads up to this size.
+const MAX_RETAINED_HEAD: usize = 8 * 1024;
 /// The maximum plaintext length of one TLS record, in bytes (RFC 8446 §5.1).
 const TLS_RECORD: usize = 16 * 1024;
 
@@ -41,26 +41,26 @@ pub struct Lease {
 }
 
 struct Connection {
-    reader: Reader<PortalStream>,
+    reader: ResponseReader<PortalStream>,
     head: Vec<u8>,
     deadline: Deadline,
 }
 
-/// Where the body of an answer comes from.
-pub enum Source {
+/// Source of a response body.
+pub enum BodySource {
     Lease(Lease),
     /// From the task of an upload.
-    Task(Frames),
+    Task(BodyFrames),
 }
 
 /// Why there is no answer.
-pub struct Unanswered {
+pub struct SendFailure {
     pub error: ForwardError,
     /// No byte of the request has been written, so it can be sent again.
     pub is_unsent: bool,
 }
 
-impl From<ForwardError> for Unanswered {
+impl From<ForwardError> for SendFailure {
     fn from(error: ForwardError) -> Self {
         Self { error, is_unsent: false }
     }
@@ -68,26 +68,26 @@ impl From<ForwardError> for Unanswered {
 
 impl Lease {
     pub fn new(stream: PortalStream) -> Self {
-        Self::of(Reader::new(stream))
+        Self::with_reader(ResponseReader::new(stream))
     }
 
-    fn of(reader: Reader<PortalStream>) -> Self {
+    fn with_reader(reader: ResponseReader<PortalStream>) -> Self {
         let connection = Connection { reader, head: Vec::new(), deadline: Deadline::new(Instant::now()) };
         Self { connection: Box::new(connection), idle_since: None }
     }
 
-    /// Whether a request can be sent at once: not closed by the portal in the meantime, and nothing said unasked.
+    /// Whether a request can be sent at once: the portal has neither closed the connection nor sent unsolicited bytes.
     pub fn is_usable(&mut self, cx: &mut Context<'_>) -> bool {
-        self.connection.reader.is_quiet(cx)
+        self.connection.reader.is_idle(cx)
     }
 
-    /// Between two requests: no more memory than needed.
-    pub fn rest(&mut self) {
+    /// Releases memory between two requests.
+    pub fn shrink(&mut self) {
         self.idle_since = None;
-        if self.connection.head.capacity() > KEPT_HEAD {
+        if self.connection.head.capacity() > MAX_RETAINED_HEAD {
             self.connection.head = Vec::new();
         }
-        self.connection.reader.rest();
+        self.connection.reader.shrink();
     }
 
     /// Sends and waits for the head of the answer.
@@ -95,24 +95,24 @@ impl Lease {
         mut self,
         outgoing: &mut OutgoingRequest,
         timeout: Duration,
-        pool: &Arc<Pool>,
-    ) -> Result<(Answer, Source), Unanswered> {
-        let OutgoingRequest { request, added, .. } = outgoing;
+        pool: &Arc<ConnectionPool>,
+    ) -> Result<(ResponseHead, BodySource), SendFailure> {
+        let OutgoingRequest { request, added: upstream_headers, .. } = outgoing;
         let Connection { reader, head, deadline } = &mut *self.connection;
         let body = request.body();
-        let sent = match body.size_hint().exact() {
-            _ if body.is_end_stream() => Sent::Nothing,
-            Some(length) => Sent::Length(length),
-            None => Sent::Chunked,
+        let framing = match body.size_hint().exact() {
+            _ if body.is_end_stream() => RequestFraming::Empty,
+            Some(length) => RequestFraming::Length(length),
+            None => RequestFraming::Chunked,
         };
         head.clear();
-        http1::write_head(head, request, sent, |out| added.write(out));
-        // a small body goes out with the head, and needs no task
-        let whole = body.whole();
+        http1::write_head(head, request, framing, |out| upstream_headers.write_http1(out));
+        // a small body is sent with the head, and needs no task
+        let whole = body.complete_body();
         if let Some((data, trailers)) = whole {
-            http1::write_body(head, sent, data, trailers);
+            http1::write_body(head, framing, data, trailers);
         }
-        let is_upload = sent != Sent::Nothing && whole.is_none();
+        let is_upload = framing != RequestFraming::Empty && whole.is_none();
         let to_head = *request.method() == Method::HEAD;
         let mut written = 0;
         deadline.set(Instant::now() + timeout);
@@ -124,12 +124,12 @@ impl Lease {
         });
         if let Err(error) = wrote.await {
             let is_unsent = is_unsent(written, head.len(), reader.io.is_tls()) && !error.is_timeout();
-            return Err(Unanswered { error, is_unsent });
+            return Err(SendFailure { error, is_unsent });
         }
         let body = request.body_mut().take();
         // frees memory while the request waits for the answer
         *request.headers_mut() = HeaderMap::new();
-        if head.capacity() > KEPT_HEAD {
+        if head.capacity() > MAX_RETAINED_HEAD {
             *head = Vec::new();
         }
         if is_upload {
@@ -139,36 +139,36 @@ impl Lease {
             let permit = outgoing.permit.take();
             let done = move |reader: Option<_>| {
                 if let Some(reader) = reader {
-                    pool.put(Self::of(reader));
+                    pool.put(Self::with_reader(reader));
                 }
                 drop(permit);
             };
-            let upload = http1::send(reader, body, sent, to_head, done);
-            return answer_of_upload(upload, &mut deadline, timeout).await;
+            let upload = http1::send(reader, body, framing, to_head, done);
+            return upload_response_head(upload, &mut deadline, timeout).await;
         }
         drop(body);
-        let answer = poll_fn(|cx| {
+        let head = poll_fn(|cx| {
             loop {
-                match reader.poll_answer(cx, to_head) {
-                    Poll::Ready(Ok(answer)) if answer.is_interim() => {}
-                    Poll::Ready(answer) => return Poll::Ready(answer.map_err(broken)),
+                match reader.poll_head(cx, to_head) {
+                    Poll::Ready(Ok(head)) if head.is_interim() => {}
+                    Poll::Ready(head) => return Poll::Ready(head.map_err(broken)),
                     Poll::Pending => break,
                 }
             }
             deadline.poll(cx).map(|()| Err(ForwardError::AnswerTimeout))
         })
         .await?;
-        Ok((answer, Source::Lease(self)))
+        Ok((head, BodySource::Lease(self)))
     }
 
-    /// The socket after `101 Switching Protocols`; bytes the portal has already sent come with it.
+    /// The socket after `101 Switching Protocols`, and the bytes the portal has already sent.
     pub fn into_upgraded(self) -> (PortalStream, Bytes) {
         let (mut stream, early) = self.connection.reader.into_parts();
-        stream.count_no_more();
+        stream.release_slot();
         (stream, early)
     }
 
-    pub(super) fn parts(&mut self) -> (&mut Reader<PortalStream>, &mut Deadline) {
+    pub(super) fn reader_and_deadline(&mut self) -> (&mut ResponseReader<PortalStream>, &mut Deadline) {
         (&mut self.connection.reader, &mut self.connection.deadline)
     }
 }
@@ -196,20 +196,20 @@ fn poll_write_head(
     stream.poll_flush(cx)
 }
 
-async fn answer_of_upload(
-    mut upload: Upload,
+async fn upload_response_head(
+    mut upload: UploadExchange,
     deadline: &mut Deadline,
     timeout: Duration,
-) -> Result<(Answer, Source), Unanswered> {
+) -> Result<(ResponseHead, BodySource), SendFailure> {
     let mut uploaded = 0;
     deadline.set(Instant::now() + timeout);
     let answer = poll_fn(|cx| {
-        if let Poll::Ready(answer) = Pin::new(&mut upload.answer).poll(cx) {
+        if let Poll::Ready(answer) = Pin::new(&mut upload.head).poll(cx) {
             return Poll::Ready(Ok(answer));
         }
         while deadline.poll(cx).is_ready() {
-            // the answer's time counts from the end of the upload
-            if !upload.progress.as_ref().is_some_and(|progress| progress.has_moved(&mut uploaded)) {
+            // the response timeout counts from the end of the upload
+            if !upload.progress.as_ref().is_some_and(|progress| progress.has_progressed(&mut uploaded)) {
                 return Poll::Ready(Err(ForwardError::AnswerTimeout));
             }
             deadline.set(Instant::now() + timeout);
@@ -218,15 +218,15 @@ async fn answer_of_upload(
     })
     .await?;
     let (answer, frames) = answer.unwrap_or(Err(WireError::Upload)).map_err(broken)?;
-    Ok((answer, Source::Task(frames)))
+    Ok((answer, BodySource::Task(frames)))
 }
 
 fn broken(error: WireError) -> ForwardError {
     ForwardError::Broken(error.into())
 }
 
-/// A timer for the life of a connection. It is put off only when it rings too early: most requests have been answered long
-/// before that, and moving a timer costs more than a look at the clock.
+/// A timer for the life of a connection. It is reset only when it fires too early: most requests have been answered long
+/// before that, and resetting a timer costs more than reading the clock.
 pub struct Deadline {
     due: Instant,
     timer: Pin<Box<Sleep>>,
@@ -279,22 +279,22 @@ mod tests {
         }
     }
 
-    /// The time of an answer counts from the end of its upload.
+    /// The response timeout counts from the end of the upload.
     #[tokio::test(start_paused = true)]
-    async fn a_slow_upload_leaves_the_portal_its_time() {
+    async fn response_timeout_counts_from_end_of_upload() {
         for (silence, answered) in [(500, true), (2_500, false)] {
             let (tell, answer) = oneshot::channel();
             let progress: Arc<UploadProgress> = Arc::default();
-            let upload = Upload { answer, progress: Some(Arc::clone(&progress)) };
+            let upload = UploadExchange { head: answer, progress: Some(Arc::clone(&progress)) };
             tokio::spawn(async move {
                 sleep(Duration::from_millis(900)).await;
                 progress.add(9);
                 sleep(Duration::from_millis(silence)).await;
-                let _ = tell.send(Err(WireError::NoAnswer));
+                let _ = tell.send(Err(WireError::NoResponse));
             });
             let mut deadline = Deadline::new(Instant::now());
-            let got = answer_of_upload(upload, &mut deadline, Duration::from_secs(1)).await;
-            let in_time = !matches!(got, Err(Unanswered { error: ForwardError::AnswerTimeout, .. }));
+            let got = upload_response_head(upload, &mut deadline, Duration::from_secs(1)).await;
+            let in_time = !matches!(got, Err(SendFailure { error: ForwardError::AnswerTimeout, .. }));
             assert_eq!(in_time, answered, "silent for {silence} ms");
         }
     }

@@ -1,14 +1,14 @@
-//! The portal's side: which upstream, over which connection, and what may be tried again.
+//! The portal's side: selects the upstream and the connection, and decides what may be retried.
 
+mod client_limit;
 mod connect;
-mod h2_connections;
+mod connection_slots;
 pub(crate) mod http1;
 mod http2;
+mod http2_connections;
 mod lease;
 mod leased_body;
 mod pool;
-mod share;
-mod slots;
 
 use std::{
     future::poll_fn,
@@ -21,26 +21,26 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::time::{Instant, timeout};
 
-use self::{
-    connect::Connector,
-    http1::Answer,
-    http2::Shared,
-    lease::{Lease, Source},
-    pool::Pool,
-    slots::{Grant, Home, Slots},
-};
 pub use self::{
-    connect::PortalStream, h2_connections::StreamPermit, http1::WireError, leased_body::LeasedBody,
-    share::Sender,
+    client_limit::UpstreamSender, connect::PortalStream, http1::WireError, http2_connections::StreamPermit,
+    leased_body::LeasedBody,
 };
-use super::{added::Added, body::ResponseBody, request_body::RequestBody};
+use self::{
+    connect::UpstreamConnector,
+    connection_slots::{ConnectionSlots, SlotGrant, WorkerId},
+    http1::ResponseHead,
+    http2::Http2Upstream,
+    lease::{BodySource, Lease},
+    pool::ConnectionPool,
+};
+use super::{body::ResponseBody, request_body::RequestBody, upstream_headers::UpstreamHeaders};
 use crate::{
-    config::model::{Target, Upstream},
-    domain::client::Client,
+    config::model::{Upstream, UpstreamTarget},
+    domain::client::ClientPrefix,
     sync::client_limits::Permit,
 };
 
-/// Why the portal gave no answer.
+/// Why the portal gave no response.
 #[derive(Debug, thiserror::Error)]
 pub enum ForwardError {
     #[error("cannot connect to the portal: {0}")]
@@ -50,12 +50,12 @@ pub enum ForwardError {
     #[error("as many connections as portal.upstream.max_connections allows are in use")]
     TooMany,
     #[error("the client has as many connections in use as limits.client.upstream_connections allows")]
-    ClientShare,
+    ClientLimit,
     #[error("the portal does not answer in time")]
     AnswerTimeout,
     #[error("the portal broke the connection: {0}")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("the portal would not switch protocols properly")]
+    #[error("the portal did not switch protocols correctly")]
     Upgrade,
 }
 
@@ -68,8 +68,8 @@ impl ForwardError {
 /// A request to the portal and what its forwarding needs. Functions borrow it, because moving it is expensive.
 pub struct OutgoingRequest {
     pub request: Request<RequestBody>,
-    pub added: Added,
-    pub sender: Sender,
+    pub added: UpstreamHeaders,
+    pub sender: UpstreamSender,
     /// Counts the connection for the client; moved to the task or body that uses the connection.
     pub permit: Option<Permit>,
 }
@@ -81,9 +81,9 @@ impl OutgoingRequest {
     }
 }
 
-/// What the portal says to a request to switch protocols.
-pub enum Upgraded {
-    /// 101; `early` has been sent already, in the new protocol.
+/// The portal's response to a request to switch protocols.
+pub enum UpgradeResponse {
+    /// 101; `early` holds bytes that were sent already, in the new protocol.
     Switched {
         headers: HeaderMap,
         stream: PortalStream,
@@ -92,23 +92,23 @@ pub enum Upgraded {
     Declined(Box<Response<ResponseBody>>),
 }
 
-/// One upstream as one worker sees it.
-pub struct Portal {
+/// The client of one upstream in one worker.
+pub struct UpstreamClient {
     upstream: Arc<Upstream>,
-    connector: Connector,
-    pool: Arc<Pool>,
-    shared: Shared,
+    connector: UpstreamConnector,
+    pool: Arc<ConnectionPool>,
+    http2: Http2Upstream,
 }
 
-impl Portal {
-    pub fn new(upstream: Arc<Upstream>, slots: Arc<Slots<Lease>>) -> io::Result<Self> {
-        let connector = Connector::new(&upstream)?;
-        let shared = Shared::new(Arc::clone(&slots));
-        let pool = Arc::new(Pool::new(upstream.keep_alive, slots));
-        Ok(Self { upstream, connector, pool, shared })
+impl UpstreamClient {
+    pub fn new(upstream: Arc<Upstream>, slots: Arc<ConnectionSlots<Lease>>) -> io::Result<Self> {
+        let connector = UpstreamConnector::new(&upstream)?;
+        let shared = Http2Upstream::new(Arc::clone(&slots));
+        let pool = Arc::new(ConnectionPool::new(upstream.keep_alive, slots));
+        Ok(Self { upstream, connector, pool, http2: shared })
     }
 
-    /// Sends the request and gives back the answer with a streaming body. A request is sent a second time only when not
+    /// Sends the request and returns the response with a streaming body. A request is sent a second time only if not
     /// a byte of it had been written the first time.
     pub async fn forward(
         &self,
@@ -116,67 +116,77 @@ impl Portal {
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let body = outgoing.request.body_mut();
         if body.is_arriving() {
-            Box::pin(body.read_start()).await.map_err(|error| ForwardError::Broken(error.into()))?;
+            Box::pin(body.read_prefix()).await.map_err(|error| ForwardError::Broken(error.into()))?;
         }
         outgoing.permit = Some(outgoing.sender.permit(self.upstream.connect_timeout).await?);
         if self.upstream.http2 {
-            return Box::pin(self.shared.forward(&self.upstream, &self.connector, outgoing)).await;
+            return Box::pin(self.http2.forward(&self.upstream, &self.connector, outgoing)).await;
         }
         loop {
             let (lease, fresh) = match poll_fn(|cx| Poll::Ready(self.pool.take(cx))).await {
                 Some(lease) => (lease, false),
-                None => Box::pin(self.open(self.pool.home, outgoing.sender.client)).await?,
+                None => Box::pin(self.connect(self.pool.worker, outgoing.sender.client)).await?,
             };
             match lease.send(outgoing, self.upstream.header_timeout, &self.pool).await {
-                Ok((answer, source)) => return Ok(self.streaming(answer, source, outgoing.permit.take())),
+                Ok((answer, source)) => {
+                    return Ok(self.build_response(answer, source, outgoing.permit.take()));
+                }
                 Err(unanswered) if unanswered.is_unsent && !fresh => {}
                 Err(unanswered) => return Err(unanswered.error),
             }
         }
     }
 
-    pub fn target(&self) -> &Target {
+    pub fn target(&self) -> &UpstreamTarget {
         &self.upstream.target
     }
 
-    fn streaming(&self, answer: Answer, source: Source, permit: Option<Permit>) -> Response<ResponseBody> {
+    fn build_response(
+        &self,
+        answer: ResponseHead,
+        source: BodySource,
+        permit: Option<Permit>,
+    ) -> Response<ResponseBody> {
         let (pool, idle_timeout) = (Arc::clone(&self.pool), self.upstream.idle_timeout);
         let mut body = LeasedBody::new(source, answer.framing, answer.keep_alive, pool, idle_timeout);
-        body.hold(permit);
+        body.hold_permit(permit);
         let mut response = Response::new(ResponseBody::leased(body));
         *response.status_mut() = answer.status;
         *response.headers_mut() = answer.headers;
         response
     }
 
-    /// For upgrades: a new connection, which comes to the pool only when the portal declines, and does not count any more
+    /// For upgrades: a new connection, which is returned to the pool only if the portal declines, and is no longer counted
     /// once it is a tunnel.
-    pub async fn forward_upgrade(&self, outgoing: &mut OutgoingRequest) -> Result<Upgraded, ForwardError> {
+    pub async fn forward_upgrade(
+        &self,
+        outgoing: &mut OutgoingRequest,
+    ) -> Result<UpgradeResponse, ForwardError> {
         outgoing.permit = Some(outgoing.sender.permit(self.upstream.connect_timeout).await?);
         // with a new `Home`, so that no used connection is handed to it
-        let (lease, _) = self.open(Home::new(), outgoing.sender.client).await?;
+        let (lease, _) = self.connect(WorkerId::new(), outgoing.sender.client).await?;
         let sent = lease.send(outgoing, self.upstream.header_timeout, &self.pool).await;
         match sent.map_err(|unanswered| unanswered.error)? {
-            (answer, Source::Lease(lease)) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
+            (answer, BodySource::Lease(lease)) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
                 let (stream, early) = lease.into_upgraded();
-                Ok(Upgraded::Switched { headers: answer.headers, stream, early })
+                Ok(UpgradeResponse::Switched { headers: answer.headers, stream, early })
             }
             (answer, source) => {
-                let declined = self.streaming(answer, source, outgoing.permit.take());
-                Ok(Upgraded::Declined(Box::new(declined)))
+                let declined = self.build_response(answer, source, outgoing.permit.take());
+                Ok(UpgradeResponse::Declined(Box::new(declined)))
             }
         }
     }
 
-    /// A new connection (and `true`), or one of `home` that came free while waiting for the right to open one.
-    async fn open(&self, home: Home, client: Client) -> Result<(Lease, bool), ForwardError> {
+    /// A new connection (and `true`), or a connection of `worker` that became free while waiting for a slot.
+    async fn connect(&self, worker: WorkerId, client: ClientPrefix) -> Result<(Lease, bool), ForwardError> {
         let until = Instant::now() + self.upstream.connect_timeout;
         let slot = loop {
-            let patience = until.saturating_duration_since(Instant::now());
-            match self.pool.slots.acquire(home, client, patience).await {
+            let time_left = until.saturating_duration_since(Instant::now());
+            match self.pool.slots.acquire(worker, client, time_left).await {
                 None => return Err(ForwardError::TooMany),
-                Some(Grant::Slot(slot)) => break slot,
-                Some(Grant::Used(mut lease)) => {
+                Some(SlotGrant::Slot(slot)) => break slot,
+                Some(SlotGrant::Reused(mut lease)) => {
                     if poll_fn(|cx| Poll::Ready(lease.is_usable(cx))).await {
                         return Ok((lease, false));
                     }
@@ -187,96 +197,98 @@ impl Portal {
             .await
             .map_err(|_| ForwardError::ConnectTimeout)?
             .map_err(ForwardError::Connect)?;
-        Ok((Lease::new(stream.counted(slot)), true))
+        Ok((Lease::new(stream.with_slot(slot)), true))
     }
 
     pub fn sweep(&self) {
         self.pool.sweep();
-        self.shared.sweep(&self.upstream);
+        self.http2.sweep(&self.upstream);
     }
 }
 
 /// The connections to each upstream, of all workers together. Outlives a reload, as connections do.
 #[derive(Default)]
-pub struct Counted(Mutex<Vec<Counting>>);
+pub struct PortalConnections(Mutex<Vec<CountedUpstream>>);
 
-struct Counting {
+struct CountedUpstream {
     path: String,
-    target: Target,
-    slots: Weak<Slots<Lease>>,
+    target: UpstreamTarget,
+    slots: Weak<ConnectionSlots<Lease>>,
 }
 
-impl Counted {
-    fn slots(&self, upstream: &Upstream) -> Arc<Slots<Lease>> {
+impl PortalConnections {
+    fn slots(&self, upstream: &Upstream) -> Arc<ConnectionSlots<Lease>> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|counting| counting.slots.strong_count() > 0);
+        all.retain(|counted| counted.slots.strong_count() > 0);
         let same =
-            |counting: &&Counting| counting.path == upstream.path && counting.target == upstream.target;
-        if let Some(slots) = all.iter().find(same).and_then(|counting| counting.slots.upgrade()) {
+            |counted: &&CountedUpstream| counted.path == upstream.path && counted.target == upstream.target;
+        if let Some(slots) = all.iter().find(same).and_then(|counted| counted.slots.upgrade()) {
             slots.set_max(upstream.max_connections);
             return slots;
         }
-        let slots = Slots::new(upstream.max_connections);
+        let slots = ConnectionSlots::new(upstream.max_connections);
         let (path, target) = (upstream.path.clone(), upstream.target.clone());
-        all.push(Counting { path, target, slots: Arc::downgrade(&slots) });
+        all.push(CountedUpstream { path, target, slots: Arc::downgrade(&slots) });
         slots
     }
 
     /// Open connections that are counted, for metrics.
     pub fn open(&self) -> usize {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().filter_map(|counting| counting.slots.upgrade()).map(|slots| slots.taken()).sum()
+        all.iter().filter_map(|counting| counting.slots.upgrade()).map(|slots| slots.in_use()).sum()
     }
 }
 
-/// All upstreams of one worker; follows the settings.
-pub struct Portals {
-    portals: Mutex<Vec<Arc<Portal>>>,
-    counted: Arc<Counted>,
+/// The upstream clients of one worker; follows the settings.
+pub struct UpstreamClients {
+    clients: Mutex<Vec<Arc<UpstreamClient>>>,
+    connections: Arc<PortalConnections>,
 }
 
-impl Portals {
-    pub fn new(counted: &Arc<Counted>) -> Self {
-        Self { portals: Mutex::default(), counted: Arc::clone(counted) }
+impl UpstreamClients {
+    pub fn new(counted: &Arc<PortalConnections>) -> Self {
+        Self { clients: Mutex::default(), connections: Arc::clone(counted) }
     }
 
-    /// The portal for an upstream of the current settings.
-    pub fn get(&self, upstream: &Arc<Upstream>) -> Result<Arc<Portal>, ForwardError> {
-        let mut portals = self.portals.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(portal) = portals
+    /// The client for an upstream of the current settings.
+    pub fn get(&self, upstream: &Arc<Upstream>) -> Result<Arc<UpstreamClient>, ForwardError> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients
             .iter()
-            .find(|portal| Arc::ptr_eq(&portal.upstream, upstream) || portal.upstream == *upstream)
+            .find(|client| Arc::ptr_eq(&client.upstream, upstream) || client.upstream == *upstream)
         {
-            return Ok(Arc::clone(portal));
+            return Ok(Arc::clone(client));
         }
-        let slots = self.counted.slots(upstream);
-        let portal = Arc::new(Portal::new(Arc::clone(upstream), slots).map_err(ForwardError::Connect)?);
-        portals.push(Arc::clone(&portal));
-        Ok(portal)
+        let slots = self.connections.slots(upstream);
+        let client =
+            Arc::new(UpstreamClient::new(Arc::clone(upstream), slots).map_err(ForwardError::Connect)?);
+        clients.push(Arc::clone(&client));
+        Ok(client)
     }
 
-    /// The settings are new: connections are made anew, by them and with the certificates as they are now. Requests under
-    /// way keep theirs. Where a certificate cannot be read, the portal stays as it was.
-    pub fn renew(&self, upstreams: &[Arc<Upstream>]) {
-        let before = std::mem::take(&mut *self.portals.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Replaces all clients after a reload: new connections use the current settings and certificates. Requests in
+    /// progress retain theirs. If a certificate cannot be read, the previous client stays.
+    pub fn replace_all(&self, upstreams: &[Arc<Upstream>]) {
+        let before = std::mem::take(&mut *self.clients.lock().unwrap_or_else(PoisonError::into_inner));
         for old in before {
             let Some(upstream) = upstreams.iter().find(|upstream| **upstream == old.upstream) else {
                 continue;
             };
-            let renewed = Portal::new(Arc::clone(upstream), self.counted.slots(upstream)).map(Arc::new);
-            let portal = renewed.unwrap_or_else(|error| {
+            let renewed =
+                UpstreamClient::new(Arc::clone(upstream), self.connections.slots(upstream)).map(Arc::new);
+            let client = renewed.unwrap_or_else(|error| {
                 let path = &upstream.path;
-                tracing::error!(path, %error, "a certificate of portal.upstream cannot be used; those before stay");
+                tracing::error!(path, %error, "certificate of portal.upstream cannot be used: the previous ones stay in use");
                 old
             });
-            self.portals.lock().unwrap_or_else(PoisonError::into_inner).push(portal);
+            self.clients.lock().unwrap_or_else(PoisonError::into_inner).push(client);
         }
     }
 
     pub fn sweep(&self) {
-        let portals = self.portals.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for portal in portals {
-            portal.sweep();
+        let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for client in clients {
+            client.sweep();
         }
     }
 }

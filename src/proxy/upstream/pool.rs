@@ -1,4 +1,4 @@
-//! Idle HTTP/1.1 connections to one upstream, of one worker. Last in, first out, so that few stay warm.
+//! Idle HTTP/1.1 connections to one upstream, of one worker. Last in, first out, so that few stay in use.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -9,28 +9,28 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
+    connection_slots::{ConnectionSlots, WorkerId},
     lease::Lease,
-    slots::{Home, Slots},
 };
 
-/// More than this many idle connections to one upstream are closed rather than kept.
+/// More than this many idle connections to one upstream are closed.
 const MAX_IDLE: usize = 1024;
 
-pub struct Pool {
+pub struct ConnectionPool {
     idle: Mutex<Vec<Lease>>,
     keep_alive: Duration,
-    pub(super) slots: Arc<Slots<Lease>>,
-    pub(super) home: Home,
+    pub(super) slots: Arc<ConnectionSlots<Lease>>,
+    pub(super) worker: WorkerId,
 }
 
-impl Pool {
-    pub fn new(keep_alive: Duration, slots: Arc<Slots<Lease>>) -> Self {
-        Self { idle: Mutex::default(), keep_alive, slots, home: Home::new() }
+impl ConnectionPool {
+    pub fn new(keep_alive: Duration, slots: Arc<ConnectionSlots<Lease>>) -> Self {
+        Self { idle: Mutex::default(), keep_alive, slots, worker: WorkerId::new() }
     }
 
     pub fn put(&self, mut lease: Lease) {
-        lease.rest();
-        let Some(lease) = self.slots.hand_on(self.home, lease) else { return };
+        lease.shrink();
+        let Some(lease) = self.slots.hand_over(self.worker, lease) else { return };
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MAX_IDLE {
             idle.push(lease);
@@ -47,7 +47,7 @@ impl Pool {
         }
     }
 
-    /// Closes what has been idle too long, or is wanted elsewhere; the worker calls it every second, which is the only look at the clock.
+    /// Closes connections that are idle too long or wanted by another worker; called every second, the only check of the clock.
     pub fn sweep(&self) {
         let now = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -55,7 +55,7 @@ impl Pool {
             lease.idle_since.get_or_insert(now);
         }
         let expired = idle.iter().take_while(|lease| self.is_too_old(lease)).count();
-        // somebody of another worker began to wait just after the last one was put here
+        // a waiter of another worker may have been queued just after the last connection was returned
         let expired = expired.max(self.slots.waiting().min(idle.len()));
         let closed: Vec<Lease> = idle.drain(..expired).collect();
         drop(idle);

@@ -1,27 +1,27 @@
-//! What an administrator, or a sign-in, does to an account.
+//! Changes of an account by administrators and logins.
 
 use sqlx::{Any, query::Query};
 
-use super::Accounts;
+use super::AccountRepository;
 use crate::{
     domain::account::{AccountId, AdminLock},
     store::{
-        Change, StoreError, changes, sessions,
+        StoreChange, StoreError, change_log, sessions,
         value::{flag, number},
     },
 };
 
 type Statement = Query<'static, Any, sqlx::any::AnyArguments>;
 
-/// All answer `false` if there is no such account.
-impl Accounts<'_> {
-    /// A disabled account has no sessions.
+/// All return `false` if the account does not exist.
+impl AccountRepository<'_> {
+    /// Disabling an account ends its sessions.
     pub async fn set_disabled(self, id: &AccountId, disabled: bool, now: u64) -> Result<bool, StoreError> {
         let statement = sqlx::query("UPDATE accounts SET disabled = $2 WHERE id = $1");
         self.change(id, statement.bind(id.to_string()).bind(flag(disabled)), disabled, now).await
     }
 
-    /// `None` takes the lock away. A locked account has no sessions.
+    /// `None` removes the lock. A locked account has no sessions.
     pub async fn set_admin_lock(
         self,
         id: &AccountId,
@@ -45,16 +45,16 @@ impl Accounts<'_> {
         self.change(id, statement.bind(id.to_string()).bind(flag(must_change)), false, now).await
     }
 
-    /// With its sessions, its names and the history of its passwords.
+    /// Deletes an account with its sessions, login names and password history.
     pub async fn delete(self, id: &AccountId, now: u64) -> Result<bool, StoreError> {
         let statement = sqlx::query("DELETE FROM accounts WHERE id = $1").bind(id.to_string());
         self.change(id, statement, false, now).await
     }
 
-    /// Nobody has to hear about it.
+    /// Not recorded in the change log.
     pub async fn record_login(self, id: &AccountId, now: u64) -> Result<bool, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
                 let done = sqlx::query("UPDATE accounts SET last_login_at = $2 WHERE id = $1")
                     .bind(id.as_str())
@@ -67,7 +67,7 @@ impl Accounts<'_> {
             .await
     }
 
-    /// All or nothing: whoever asked may go away in the middle of it.
+    /// Atomic: the caller may be cancelled at any time.
     async fn change(
         self,
         id: &AccountId,
@@ -76,16 +76,21 @@ impl Accounts<'_> {
         now: u64,
     ) -> Result<bool, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
                 if statement.execute(&mut *transaction).await?.rows_affected() == 0 {
                     return Ok(false);
                 }
                 if ends_sessions {
-                    sessions::end_of(&mut transaction, id, None).await?;
+                    sessions::end_sessions_of(&mut transaction, id, None).await?;
                 }
-                changes::record(self.store, &mut transaction, &Change::AccountChanged(id.clone()), now)
-                    .await?;
+                change_log::record(
+                    self.store,
+                    &mut transaction,
+                    &StoreChange::AccountChanged(id.clone()),
+                    now,
+                )
+                .await?;
                 transaction.commit().await?;
                 Ok(true)
             })

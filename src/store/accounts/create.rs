@@ -1,38 +1,38 @@
-//! Making an account, and changing what is known of its owner. A name or an address belongs to one account of a tenant.
+//! Creates accounts and updates profiles. A login name or an e-mail address is unique within a tenant.
 
 use std::collections::HashSet;
 
 use sqlx::{AnyConnection, AssertSqlSafe};
 
 use super::{
-    Accounts,
+    AccountRepository,
     row::{self, to_json},
 };
 use crate::{
     domain::{
         account::{
-            Account, AccountId, BadProfile, NewAccount, Profile,
+            Account, AccountId, InvalidUserProfile, NewAccount, UserProfile,
             names::{self, BadLoginName},
         },
         tenant::TenantId,
     },
     store::{
-        Change, StoreError, changes,
-        error::Failure,
+        StoreChange, StoreError, change_log,
+        error::HasStoreError,
         value::{flag, number},
     },
 };
 
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
-    #[error("somebody of this tenant has this name already")]
+    #[error("this name is already taken in this tenant")]
     NameTaken,
-    #[error("somebody of this tenant has this e-mail address already")]
+    #[error("this e-mail address is already taken in this tenant")]
     EmailTaken,
     #[error(transparent)]
     BadName(#[from] BadLoginName),
     #[error(transparent)]
-    BadProfile(#[from] BadProfile),
+    BadProfile(#[from] InvalidUserProfile),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -41,68 +41,68 @@ pub enum CreateError {
 pub enum UpdateError {
     #[error("there is no such account")]
     Missing,
-    #[error("somebody of this tenant has this e-mail address already")]
+    #[error("this e-mail address is already taken in this tenant")]
     EmailTaken,
     #[error(transparent)]
-    BadProfile(#[from] BadProfile),
+    BadProfile(#[from] InvalidUserProfile),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-impl Failure for CreateError {
-    fn of_store(&self) -> Option<&StoreError> {
+impl HasStoreError for CreateError {
+    fn store_error(&self) -> Option<&StoreError> {
         if let Self::Store(error) = self { Some(error) } else { None }
     }
 }
 
-impl Failure for UpdateError {
-    fn of_store(&self) -> Option<&StoreError> {
+impl HasStoreError for UpdateError {
+    fn store_error(&self) -> Option<&StoreError> {
         if let Self::Store(error) = self { Some(error) } else { None }
     }
 }
 
-/// Where an account stands in lists, and its user name among `login_names`. A name that was kept can be read.
+/// The key of an account in lists, and its user name among `login_names`. A stored name can always be parsed.
 pub fn name_key(user_store: &str, username: &str) -> String {
     names::key(user_store, &names::canonical(username).unwrap_or_default())
 }
 
-impl Accounts<'_> {
-    /// Of several that come at once for one name, one gets it.
+impl AccountRepository<'_> {
+    /// Of concurrent calls for one name, one succeeds.
     pub async fn create(self, new: &NewAccount, now: u64) -> Result<Account, CreateError> {
-        let names = Names::of(new)?;
+        let names = LoginNames::of(new)?;
         self.store
-            .within(async {
+            .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
                 insert(&mut transaction, &[(new, names.clone())], now).await?;
-                // in one order, so that two transactions that want each other's name and address do not deadlock
+                // sorted, so that two transactions that claim each other's names do not deadlock
                 let mut wanted: Vec<&str> = names.all().collect();
                 wanted.sort_unstable();
                 let mut taken = HashSet::new();
                 for wanted in wanted {
-                    if !claim(&mut transaction, &new.tenant, wanted, &new.id).await? {
+                    if !claim_name(&mut transaction, &new.tenant, wanted, &new.id).await? {
                         taken.insert(wanted.to_owned());
                     }
                 }
                 names.check(&taken)?;
                 let account = load(&mut transaction, &new.id)
                     .await?
-                    .ok_or_else(|| StoreError::Refused("it does not show a new account".to_owned()))?;
+                    .ok_or_else(|| StoreError::Refused("a new account cannot be read".to_owned()))?;
                 transaction.commit().await?;
                 Ok(account)
             })
             .await
     }
 
-    /// Replaces what an administrator may change at any time.
+    /// Replaces the profile.
     pub async fn update_profile(
         self,
         id: &AccountId,
-        profile: &Profile,
+        profile: &UserProfile,
         now: u64,
     ) -> Result<(), UpdateError> {
-        let email = profile.check()?;
+        let email = profile.validate()?;
         self.store
-            .within(async {
+            .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
                 sqlx::query(
                 "UPDATE accounts SET email = $2, mobile = $3, given_name = $4, family_name = $5, roles = $6, \
@@ -129,12 +129,17 @@ impl Accounts<'_> {
                     .await
                     .map_err(StoreError::from)?;
                 if let Some(email) = email.as_ref().filter(|email| **email != name)
-                    && !claim(&mut transaction, &account.tenant, email, id).await?
+                    && !claim_name(&mut transaction, &account.tenant, email, id).await?
                 {
                     return Err(UpdateError::EmailTaken);
                 }
-                changes::record(self.store, &mut transaction, &Change::AccountChanged(id.clone()), now)
-                    .await?;
+                change_log::record(
+                    self.store,
+                    &mut transaction,
+                    &StoreChange::AccountChanged(id.clone()),
+                    now,
+                )
+                .await?;
                 transaction.commit().await?;
                 Ok(())
             })
@@ -142,17 +147,18 @@ impl Accounts<'_> {
     }
 }
 
-/// What an account is found by: its name, and its e-mail address unless that is the name.
+/// The login names of an account: its user name, and its e-mail address if that differs.
 #[derive(Debug, Clone)]
-pub struct Names {
+pub struct LoginNames {
     name: String,
     email: Option<String>,
 }
 
-impl Names {
+impl LoginNames {
     pub fn of(new: &NewAccount) -> Result<Self, CreateError> {
-        let name = names::key(&names::canonical_store(&new.user_store)?, &names::canonical(&new.username)?);
-        let email = new.profile.check()?.filter(|email| *email != name);
+        let name =
+            names::key(&names::canonical_user_store(&new.user_store)?, &names::canonical(&new.username)?);
+        let email = new.profile.validate()?.filter(|email| *email != name);
         Ok(Self { name, email })
     }
 
@@ -175,14 +181,14 @@ const COLUMNS: usize = 18;
 
 pub async fn insert(
     connection: &mut AnyConnection,
-    rows: &[(&NewAccount, Names)],
+    rows: &[(&NewAccount, LoginNames)],
     now: u64,
 ) -> Result<(), StoreError> {
     let statement = format!(
         "INSERT INTO accounts (id, tenant, user_store, username, name_key, email, mobile, given_name, family_name, \
          roles, claims, disabled, lock_reason, locked_at, password, must_change_password, password_changed_at, \
          created_at) VALUES {}",
-        tuples(rows.len(), COLUMNS)
+        tuple_placeholders(rows.len(), COLUMNS)
     );
     let mut query = sqlx::query(AssertSqlSafe(statement));
     for (new, names) in rows {
@@ -212,7 +218,7 @@ pub async fn insert(
 }
 
 /// `($1, $2), ($3, $4)`
-pub fn tuples(rows: usize, columns: usize) -> String {
+pub fn tuple_placeholders(rows: usize, columns: usize) -> String {
     let tuple = |row: usize| {
         let places = (1..=columns).map(|column| format!("${}", row * columns + column));
         format!("({})", places.collect::<Vec<_>>().join(", "))
@@ -220,7 +226,7 @@ pub fn tuples(rows: usize, columns: usize) -> String {
     (0..rows).map(tuple).collect::<Vec<_>>().join(", ")
 }
 
-/// As it is within a transaction.
+/// Reads the account within the transaction.
 async fn load(connection: &mut AnyConnection, id: &AccountId) -> Result<Option<Account>, StoreError> {
     let row = sqlx::query(concat!("SELECT ", row::columns!(), " FROM accounts a WHERE a.id = $1"))
         .bind(id.as_str())
@@ -229,8 +235,8 @@ async fn load(connection: &mut AnyConnection, id: &AccountId) -> Result<Option<A
     row.as_ref().map(|row| row::read(row).map(|(account, _)| account)).transpose()
 }
 
-/// Takes a name for an account; `false` if another has it.
-async fn claim(
+/// Claims a login name for an account; `false` if another account has it.
+async fn claim_name(
     connection: &mut AnyConnection,
     tenant: &TenantId,
     name: &str,
@@ -256,7 +262,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_numbered_from_one_row_to_the_next() {
-        assert_eq!(tuples(2, 3), "($1, $2, $3), ($4, $5, $6)");
+    fn placeholders_are_numbered_across_rows() {
+        assert_eq!(tuple_placeholders(2, 3), "($1, $2, $3), ($4, $5, $6)");
     }
 }

@@ -5,17 +5,17 @@ use std::collections::HashSet;
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use super::{
-    Accounts,
-    create::{self, CreateError, Names},
+    AccountRepository,
+    create::{self, CreateError, LoginNames},
 };
 use crate::{
     domain::{account::NewAccount, tenant::TenantId},
-    store::{StoreError, counters::places},
+    store::{StoreError, counters::placeholders},
 };
 
-impl Accounts<'_> {
-    /// As `create` for each of them, in their order: one that cannot be created does not keep the others from it. Few enough
-    /// for one statement: 100, say.
+impl AccountRepository<'_> {
+    /// As `create` for each of them, in order: a failure of one does not affect the others. At most about
+    /// 100, for one statement.
     pub async fn create_many(
         self,
         tenant: &TenantId,
@@ -44,11 +44,11 @@ impl Accounts<'_> {
         new: &[NewAccount],
         now: u64,
     ) -> Result<Option<Vec<Result<(), CreateError>>>, StoreError> {
-        let checked: Vec<Result<Names, CreateError>> = new.iter().map(Names::of).collect();
+        let checked: Vec<Result<LoginNames, CreateError>> = new.iter().map(LoginNames::of).collect();
         self.store
-            .within(async {
+            .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
-                let mut taken = taken(&mut transaction, tenant, &checked).await?;
+                let mut taken = taken_names(&mut transaction, tenant, &checked).await?;
                 let mut rows = Vec::with_capacity(new.len());
                 let mut outcomes = Vec::with_capacity(new.len());
                 for (new, names) in new.iter().zip(checked) {
@@ -61,7 +61,7 @@ impl Accounts<'_> {
                 }
                 if !rows.is_empty() {
                     create::insert(&mut transaction, &rows, now).await?;
-                    if !claim(&mut transaction, tenant, &rows).await? {
+                    if !claim_names(&mut transaction, tenant, &rows).await? {
                         return Ok(None);
                     }
                 }
@@ -72,19 +72,19 @@ impl Accounts<'_> {
     }
 }
 
-/// Which of the names belong to accounts already.
-async fn taken(
+/// The names that are already taken.
+async fn taken_names(
     connection: &mut AnyConnection,
     tenant: &TenantId,
-    checked: &[Result<Names, CreateError>],
+    checked: &[Result<LoginNames, CreateError>],
 ) -> Result<HashSet<String>, StoreError> {
-    let names: Vec<&str> = checked.iter().flatten().flat_map(Names::all).collect();
+    let names: Vec<&str> = checked.iter().flatten().flat_map(LoginNames::all).collect();
     if names.is_empty() {
         return Ok(HashSet::new());
     }
     let statement = format!(
         "SELECT name FROM login_names WHERE name IN {} AND tenant = ${}",
-        places(names.len()),
+        placeholders(names.len()),
         names.len() + 1
     );
     let mut query = sqlx::query(AssertSqlSafe(statement));
@@ -96,18 +96,18 @@ async fn taken(
 }
 
 /// False if another process has taken one of the names.
-async fn claim(
+async fn claim_names(
     connection: &mut AnyConnection,
     tenant: &TenantId,
-    rows: &[(&NewAccount, Names)],
+    rows: &[(&NewAccount, LoginNames)],
 ) -> Result<bool, StoreError> {
     let mut claims: Vec<(&str, &NewAccount)> =
         rows.iter().flat_map(|(new, names)| names.all().map(|name| (name, *new))).collect();
-    // in one order, so that two imports do not wait for each other
+    // sorted, so that two imports do not deadlock
     claims.sort_unstable_by_key(|(name, _)| *name);
     let statement = format!(
         "INSERT INTO login_names (tenant, name, account) VALUES {} ON CONFLICT (tenant, name) DO NOTHING",
-        create::tuples(claims.len(), 3)
+        create::tuple_placeholders(claims.len(), 3)
     );
     let mut query = sqlx::query(AssertSqlSafe(statement));
     for (name, new) in &claims {

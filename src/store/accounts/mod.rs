@@ -1,9 +1,9 @@
-//! Accounts: found by id or by what was typed at sign-in, listed by tenant.
+//! Accounts: found by id or login name, listed by tenant.
 
 mod change;
 mod create;
 mod create_many;
-mod find;
+mod login_search;
 mod password;
 mod row;
 
@@ -19,13 +19,13 @@ use crate::domain::{
 };
 
 #[derive(Clone, Copy)]
-pub struct Accounts<'a> {
+pub struct AccountRepository<'a> {
     pub(super) store: &'a Store,
 }
 
 /// A part of a list: at most `limit` after the account whose `key` is `after`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub struct AccountPage {
     /// The `name_key` of the last account of the page before.
     pub after: Option<String>,
     /// Only accounts whose user name or e-mail address contains this, in any case.
@@ -33,12 +33,12 @@ pub struct Page {
     pub limit: u32,
 }
 
-impl Page {
+impl AccountPage {
     pub fn first(limit: u32) -> Self {
         Self { after: None, containing: None, limit }
     }
 
-    /// The page that begins behind the account of this name.
+    /// The page after the account of this name.
     #[must_use]
     pub fn after(mut self, user_store: &str, username: &str) -> Self {
         self.after = Some(create::name_key(user_store, username));
@@ -51,8 +51,8 @@ impl Page {
         self
     }
 
-    /// What `LIKE` compares with: its own signs in the text stand for themselves.
-    fn pattern(&self) -> String {
+    /// The `LIKE` pattern, with wildcards in the text escaped.
+    fn like_pattern(&self) -> String {
         let mut pattern = "%".to_owned();
         for character in self.containing.iter().flat_map(|text| text.chars()) {
             if matches!(character, '%' | '_' | '\\') {
@@ -77,7 +77,7 @@ const LIST_CONTAINING: &str = concat!(
      AND (lower(a.name_key) LIKE $4 ESCAPE '\\' OR lower(a.email) LIKE $4 ESCAPE '\\') ORDER BY a.name_key LIMIT $3"
 );
 
-impl Accounts<'_> {
+impl AccountRepository<'_> {
     pub async fn find(self, id: &AccountId) -> Result<Option<Account>, StoreError> {
         Ok(self.find_with_password(id).await?.map(|(account, _)| account))
     }
@@ -87,7 +87,7 @@ impl Accounts<'_> {
         id: &AccountId,
     ) -> Result<Option<(Account, StoredPassword)>, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let found =
                     sqlx::query(concat!("SELECT ", row::columns!(), " FROM accounts a WHERE a.id = $1"))
                         .bind(id.as_str())
@@ -98,26 +98,26 @@ impl Accounts<'_> {
             .await
     }
 
-    /// Whoever a typed name means, by what the tenants allow people to be found by. One statement, whether there is such an
-    /// account or not.
+    /// The account of a login name, by the login attributes that the tenants allow. One statement, whether
+    /// the account exists or not.
     pub async fn by_login(
         self,
         name: &LoginName,
         allowed: impl Fn(&TenantId) -> LoginAttributes,
     ) -> Result<Option<(Account, StoredPassword)>, StoreError> {
-        let search = find::Search::of(name, allowed);
-        self.store.within(async { search.run(self.store.read()).await }).await
+        let search = login_search::LoginSearch::of(name, allowed);
+        self.store.with_deadline(async { search.run(self.store.read()).await }).await
     }
 
     /// The accounts of a tenant in the order of their names.
-    pub async fn list(self, tenant: &TenantId, page: &Page) -> Result<Vec<Account>, StoreError> {
+    pub async fn list(self, tenant: &TenantId, page: &AccountPage) -> Result<Vec<Account>, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let query = sqlx::query(if page.containing.is_some() { LIST_CONTAINING } else { LIST })
                     .bind(tenant.as_str())
                     .bind(page.after.as_deref().unwrap_or_default())
                     .bind(i64::from(page.limit));
-                let query = if page.containing.is_some() { query.bind(page.pattern()) } else { query };
+                let query = if page.containing.is_some() { query.bind(page.like_pattern()) } else { query };
                 let rows = query.fetch_all(self.store.read()).await?;
                 rows.iter().map(|row| row::read(row).map(|(account, _)| account)).collect()
             })
@@ -126,7 +126,7 @@ impl Accounts<'_> {
 
     pub async fn count(self, tenant: &TenantId) -> Result<u64, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let row = sqlx::query("SELECT COUNT(*) AS accounts FROM accounts WHERE tenant = $1")
                     .bind(tenant.as_str())
                     .fetch_one(self.store.read())
@@ -143,9 +143,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_searched_for_stands_for_itself() {
+    fn escapes_like_wildcards() {
         for (text, pattern) in [("Alex", "%alex%"), ("a_b%c\\d", "%a\\_b\\%c\\\\d%"), ("", "%%")] {
-            assert_eq!(Page::first(1).containing(Some(text)).pattern(), pattern);
+            assert_eq!(AccountPage::first(1).containing(Some(text)).like_pattern(), pattern);
         }
     }
 }

@@ -1,65 +1,67 @@
-//! The password of an account, and those it had before.
+//! The password of an account, and its password history.
 
-use super::Accounts;
+use super::AccountRepository;
 use crate::{
     domain::{
         account::{AccountId, StoredPassword},
         session::SessionHash,
     },
     store::{
-        Change, StoreError, changes, sessions,
+        StoreChange, StoreError, change_log, sessions,
         value::{flag, number, read_account, read_text},
     },
 };
 
-/// A password that takes the place of the one before.
+/// A new password for an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPassword {
     pub hash: StoredPassword,
-    /// Its owner has to choose another at the next sign-in.
+    /// The user must change the password at the next sign-in.
     pub must_change: bool,
-    /// How many passwords are remembered, this one among them.
-    pub keep_history: u32,
+    /// The length of the password history, including this one.
+    pub history_length: u32,
 }
 
-impl Accounts<'_> {
-    /// Its sessions end, but for one maybe, with the password that opened them. `false`: there is no such account.
+impl AccountRepository<'_> {
+    /// Ends all sessions of the account, except optionally one. `false`: the account does not exist.
     pub async fn set_password(
         self,
         id: &AccountId,
         new: &NewPassword,
-        keep: Option<&SessionHash>,
+        retained_session: Option<&SessionHash>,
         now: u64,
     ) -> Result<bool, StoreError> {
-        self.replace_password(id, new, None, keep, now).await
+        self.replace_password(id, new, None, retained_session, now).await
     }
 
-    /// The same for its owner, who has given the password of then. `false`: an administrator has given it another one since,
-    /// or has locked or disabled the account (where that keeps people out); and that stays so.
+    /// As `set_password`, for a user whose password was verified at `verified_at`. `false`: an
+    /// administrator has since set another password, or locked or disabled the account (if the tenant
+    /// rejects disabled accounts), and that stays in force.
     pub async fn change_password(
         self,
         id: &AccountId,
         new: &NewPassword,
-        proved: u64,
-        disabled_stay_out: bool,
-        keep: Option<&SessionHash>,
+        verified_at: u64,
+        reject_disabled_accounts: bool,
+        retained_session: Option<&SessionHash>,
         now: u64,
     ) -> Result<bool, StoreError> {
-        self.replace_password(id, new, Some((proved, disabled_stay_out)), keep, now).await
+        self.replace_password(id, new, Some((verified_at, reject_disabled_accounts)), retained_session, now)
+            .await
     }
 
     async fn replace_password(
         self,
         id: &AccountId,
         new: &NewPassword,
-        proved: Option<(u64, bool)>,
-        keep: Option<&SessionHash>,
+        condition: Option<(u64, bool)>,
+        retained_session: Option<&SessionHash>,
         now: u64,
     ) -> Result<bool, StoreError> {
-        self.store.within(async {
+        self.store.with_deadline(async {
             let mut transaction = self.store.begin().await?;
-            // holds the account until commit, so that two changes at once leave two entries in its history
-            let held = match proved {
+            // locks the account until commit, so that two concurrent changes leave two entries in its history
+            let held = match condition {
                 None => sqlx::query("UPDATE accounts SET must_change_password = $2 WHERE id = $1"),
                 Some(_) => sqlx::query(
                     "UPDATE accounts SET must_change_password = $2 WHERE id = $1 AND password_changed_at = $3 \
@@ -67,9 +69,9 @@ impl Accounts<'_> {
                 ),
             };
             let held = held.bind(id.as_str()).bind(flag(new.must_change));
-            let held = match proved {
+            let held = match condition {
                 None => held,
-                Some((proved, disabled_stay_out)) => held.bind(number(proved)).bind(flag(!disabled_stay_out)),
+                Some((condition, disabled_stay_out)) => held.bind(number(condition)).bind(flag(!disabled_stay_out)),
             };
             let held = held.execute(&mut *transaction).await?;
             if held.rows_affected() == 0 {
@@ -96,18 +98,18 @@ impl Accounts<'_> {
                  (SELECT MAX(h.seq) FROM password_history h WHERE h.account = $1) - $2",
             )
             .bind(id.as_str())
-            .bind(i64::from(new.keep_history.saturating_sub(1)))
+            .bind(i64::from(new.history_length.saturating_sub(1)))
             .execute(&mut *transaction)
             .await?;
-            sessions::end_of(&mut transaction, id, keep).await?;
-            changes::record(self.store, &mut transaction, &Change::AccountChanged(id.clone()), now).await?;
+            sessions::end_sessions_of(&mut transaction, id, retained_session).await?;
+            change_log::record(self.store, &mut transaction, &StoreChange::AccountChanged(id.clone()), now).await?;
             transaction.commit().await?;
             Ok(true)
         })
         .await
     }
 
-    /// The same password under a better method. `false`: it has been changed since `old` was read.
+    /// Replaces the hash of the same password. `false`: the password has changed since `old` was read.
     pub async fn rehash(
         self,
         id: &AccountId,
@@ -115,7 +117,7 @@ impl Accounts<'_> {
         new: &StoredPassword,
     ) -> Result<bool, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
                 let done = sqlx::query("UPDATE accounts SET password = $3 WHERE id = $1 AND password = $2")
                     .bind(id.as_str())
@@ -129,15 +131,15 @@ impl Accounts<'_> {
             .await
     }
 
-    /// Stored passwords that do not begin like ours or are of another length, those behind `after` in the order of ids.
-    pub async fn passwords_unlike(
+    /// Stored passwords with another prefix or length than current hashes, after `after` in the order of ids.
+    pub async fn passwords_in_other_formats(
         self,
         (start, length): &(String, usize),
         after: Option<&AccountId>,
         limit: u32,
     ) -> Result<Vec<(AccountId, StoredPassword)>, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let rows = sqlx::query(
                     "SELECT id, password FROM accounts WHERE id > $1 AND password <> $2 \
                      AND NOT (substr(password, 1, $3) = $4 AND length(password) = $5) ORDER BY id LIMIT $6",
@@ -164,7 +166,7 @@ impl Accounts<'_> {
         count: u32,
     ) -> Result<Vec<StoredPassword>, StoreError> {
         self.store
-            .within(async {
+            .with_deadline(async {
                 let current = sqlx::query("SELECT password FROM accounts WHERE id = $1")
                     .bind(id.as_str())
                     .fetch_optional(self.store.read())

@@ -1,4 +1,4 @@
-//! An account as a row.
+//! Conversion of accounts from and to rows.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// What `read` needs, of `accounts a`.
+/// The columns that `read` needs, of `accounts a`.
 macro_rules! columns {
     () => {
         "a.id, a.tenant, a.user_store, a.username, a.email, a.mobile, a.given_name, a.family_name, a.roles, a.claims, \
@@ -48,7 +48,7 @@ pub fn read(row: &AnyRow) -> Result<(Account, StoredPassword), StoreError> {
 
 fn admin_lock(row: &AnyRow) -> Result<Option<AdminLock>, StoreError> {
     let Some(text) = row.try_get::<Option<String>, _>("lock_reason")? else { return Ok(None) };
-    // a reason of a version to come locks all the same
+    // an unknown reason (of a newer version) is a lock as well
     let reason = LockedReason::parse(&text).unwrap_or(LockedReason::AdminInitiated);
     Ok(Some(AdminLock { reason, since: read_optional_number(row, "locked_at")?.unwrap_or_default() }))
 }
@@ -62,5 +62,5 @@ fn json<T: serde::de::DeserializeOwned>(
 }
 
 pub fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::unreadable("an account to be kept", &error))
+    serde_json::to_string(value).map_err(|error| StoreError::unreadable("an account to be stored", &error))
 }

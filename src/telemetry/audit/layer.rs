@@ -1,4 +1,4 @@
-//! Takes audit events out of the stream of `tracing`.
+//! Extracts audit events from the `tracing` events.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ use super::{
     line::{AuditLine, Severity},
 };
 
-/// The field of a span that names its request.
+/// The span field with the request id.
 const REQUEST_ID: &str = "request_id";
 
 pub struct AuditLayer(());
@@ -28,38 +28,38 @@ pub struct AuditLayer(());
 type AuditFilter = FilterFn<fn(&Metadata<'_>) -> bool>;
 
 impl AuditLayer {
-    /// Sees audit events whatever `log.level` leaves out of the log.
+    /// Receives audit events whatever `log.level` filters.
     pub fn filtered<S>() -> Filtered<Self, AuditFilter, S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        Self(()).with_filter(filter_fn(concerns as fn(&Metadata<'_>) -> bool))
+        Self(()).with_filter(filter_fn(is_audit_or_request_span as fn(&Metadata<'_>) -> bool))
     }
 }
 
-fn concerns(metadata: &Metadata<'_>) -> bool {
+fn is_audit_or_request_span(metadata: &Metadata<'_>) -> bool {
     metadata.target() == TARGET || (metadata.is_span() && metadata.fields().field(REQUEST_ID).is_some())
 }
 
-struct RequestId(String);
+struct SpanRequestId(String);
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for AuditLayer {
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: Context<'_, S>) {
-        let mut fields = Fields::default();
+        let mut fields = EventFields::default();
         attributes.record(&mut fields);
         let id_of_request = fields.0.into_iter().find(|(name, _)| *name == REQUEST_ID);
         if let (Some(span), Some((_, Value::String(request_id)))) = (context.span(id), id_of_request) {
-            span.extensions_mut().insert(RequestId(request_id));
+            span.extensions_mut().insert(SpanRequestId(request_id));
         }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let log = CURRENT.load();
         let Some(log) = &*log else { return };
-        let mut fields = Fields::default();
+        let mut fields = EventFields::default();
         event.record(&mut fields);
         let request_id = context.event_scope(event).and_then(|mut scope| {
-            scope.find_map(|span| span.extensions().get::<RequestId>().map(|id| id.0.clone()))
+            scope.find_map(|span| span.extensions().get::<SpanRequestId>().map(|id| id.0.clone()))
         });
         log.0.write(Box::new(AuditLine {
             time: jiff::Timestamp::now(),
@@ -80,15 +80,15 @@ fn severity(level: Level) -> Severity {
 }
 
 #[derive(Default)]
-struct Fields(Vec<(&'static str, Value)>);
+struct EventFields(Vec<(&'static str, Value)>);
 
-impl Fields {
+impl EventFields {
     fn push(&mut self, field: &Field, value: impl Into<Value>) {
         self.0.push((field.name(), value.into()));
     }
 }
 
-impl Visit for Fields {
+impl Visit for EventFields {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.push(field, value);
     }

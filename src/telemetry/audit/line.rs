@@ -7,8 +7,8 @@ use serde_json::Value;
 
 /// Facility `authpriv` (RFC 5424 §6.2.1).
 const AUTHPRIV: u8 = 10;
-/// A `MSGID` is no longer.
-const LONGEST_MESSAGE_ID: usize = 32;
+/// Maximum length of a `MSGID`.
+const MAX_MESSAGE_ID_BYTES: usize = 32;
 
 /// As in RFC 5424 §6.2.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl AuditLine {
     fn message_id(&self) -> &str {
         let action = self.field("action").and_then(Value::as_str);
         let is_valid = |id: &&str| {
-            (1..=LONGEST_MESSAGE_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+            (1..=MAX_MESSAGE_ID_BYTES).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
         };
         action.filter(is_valid).unwrap_or("-")
     }
@@ -59,14 +59,14 @@ impl Serialize for AuditLine {
     }
 }
 
-/// Where the messages come from.
+/// Host and process that send the messages.
 #[derive(Debug, Clone)]
-pub struct Origin {
+pub struct SyslogOrigin {
     host: String,
     process: u32,
 }
 
-impl Origin {
+impl SyslogOrigin {
     pub fn of_this_process() -> Self {
         let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let host: String = host.trim().chars().filter(char::is_ascii_graphic).take(255).collect();
@@ -74,22 +74,22 @@ impl Origin {
     }
 }
 
-/// Memory takes every write, and an event has nothing that JSON cannot hold.
+/// Writing to memory cannot fail, and an event can always be encoded as JSON.
 pub fn as_json_line(line: &AuditLine, out: &mut Vec<u8>) {
     let _ = serde_json::to_writer(&mut *out, line);
     out.push(b'\n');
 }
 
 /// <https://www.rfc-editor.org/rfc/rfc5424#section-6>
-pub fn as_syslog(line: &AuditLine, origin: &Origin, out: &mut Vec<u8>) {
+pub fn as_syslog(line: &AuditLine, origin: &SyslogOrigin, out: &mut Vec<u8>) {
     let priority = AUTHPRIV * 8 + line.severity as u8;
-    let (time, Origin { host, process }, id) = (line.time, origin, line.message_id());
+    let (time, SyslogOrigin { host, process }, id) = (line.time, origin, line.message_id());
     let _ = write!(out, "<{priority}>1 {time:.3} {host} doorward {process} {id} - ");
     let _ = serde_json::to_writer(&mut *out, line);
 }
 
 /// With its length in front (RFC 6587 §3.4.1).
-pub fn as_counted_syslog(line: &AuditLine, origin: &Origin, out: &mut Vec<u8>) {
+pub fn as_counted_syslog(line: &AuditLine, origin: &SyslogOrigin, out: &mut Vec<u8>) {
     let mut message = Vec::with_capacity(512);
     as_syslog(line, origin, &mut message);
     let _ = write!(out, "{} ", message.len());
@@ -127,10 +127,10 @@ mod tests {
     );
 
     #[test]
-    fn an_event_is_one_line_of_json_and_one_message_of_syslog() {
+    fn encodes_event_as_json_line_and_syslog_message() {
         let line = line("lockout.set");
         assert_eq!(text(|out| as_json_line(&line, out)), format!("{JSON}\n"));
-        let origin = Origin { host: "portal-1".to_owned(), process: 7 };
+        let origin = SyslogOrigin { host: "portal-1".to_owned(), process: 7 };
         let message = format!("<84>1 2026-11-28T22:00:00.123Z portal-1 doorward 7 lockout.set - {JSON}");
         assert_eq!(text(|out| as_syslog(&line, &origin, out)), message);
         let counted = text(|out| as_counted_syslog(&line, &origin, out));
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_id_is_printable_and_short_or_missing() {
+    fn omits_message_id_that_is_long_or_not_printable() {
         let long = "x".repeat(33);
         for (action, id) in [("login.failed", "login.failed"), ("", "-"), ("a b", "-"), (long.as_str(), "-")]
         {

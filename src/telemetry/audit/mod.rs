@@ -1,7 +1,7 @@
 //! The audit log: sign-ins, lockouts, sessions that begin and end, and what administrators change, sent to a file or a syslog
 //! server beside the log.
 //!
-//! Events are those of `tracing` with the target [`TARGET`]; each has an `action`, which names it for programs and does not
+//! Events are those of `tracing` with the target [`TARGET`]; each has an `action`, a stable name for programs that does not
 //! change with its text.
 
 mod layer;
@@ -22,7 +22,7 @@ use super::{
 /// The target of audit events.
 pub const TARGET: &str = "doorward::audit";
 
-/// Where audit events of this process go: one place, as `tracing` has one subscriber.
+/// Target of audit events in this process: one, as `tracing` has one subscriber.
 static CURRENT: ArcSwapOption<AuditLog> = ArcSwapOption::const_empty();
 
 pub struct AuditLog(LogWriter<AuditLine>);
@@ -37,9 +37,9 @@ impl AuditLog {
         Self::start(log_writer::file(path)?, Box::new(line::as_json_line), lost)
     }
 
-    /// A server that does not answer is no error: events wait for it.
+    /// An unreachable server is no error: events are queued for it.
     pub fn syslog(address: SyslogAddress, lost: Count) -> io::Result<Self> {
-        let origin = line::Origin::of_this_process();
+        let origin = line::SyslogOrigin::of_this_process();
         let encode: Encode<AuditLine> = match address {
             SyslogAddress::Tcp { .. } | SyslogAddress::Tls { .. } => {
                 Box::new(move |line, out| line::as_counted_syslog(line, &origin, out))
@@ -52,7 +52,7 @@ impl AuditLog {
     }
 
     fn start(
-        target: Box<dyn log_writer::Target>,
+        target: Box<dyn log_writer::LogTarget>,
         encode: Encode<AuditLine>,
         lost: Count,
     ) -> io::Result<Self> {
@@ -62,11 +62,11 @@ impl AuditLog {
 
 /// Replaces the audit log by `log`. The previous log writes its waiting events for at most `patience`; the remaining ones
 /// go to `log`.
-pub fn replace(log: Option<AuditLog>, patience: Duration) {
+pub fn replace(log: Option<AuditLog>, timeout: Duration) {
     let log = log.map(Arc::new);
     let Some(old) = CURRENT.swap(log.clone()) else { return };
     match log {
-        Some(log) => old.0.hand_over(patience).into_iter().for_each(|event| log.0.write(event)),
-        None => old.0.close(patience),
+        Some(log) => old.0.hand_over(timeout).into_iter().for_each(|event| log.0.write(event)),
+        None => old.0.close(timeout),
     }
 }

@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 /// Records are collected up to this size before the next write.
 const CAPACITY: usize = 64 * 1024;
 
-/// How much goes into one write.
+/// How much is written at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub enum WriteUnit {
     Any,
-    /// Whole records up to this many bytes, or one that is longer: what other writers of a pipe write stays outside them.
+    /// Complete records up to this many bytes, or one that is longer: writes of other processes to a pipe stay outside them.
     UpTo(usize),
     /// One record: a datagram.
     Record,
@@ -21,8 +21,8 @@ pub struct Batch {
     /// Of the records from `start` on.
     lengths: VecDeque<usize>,
     start: usize,
-    /// Bytes of the first record that are written already.
-    begun: usize,
+    /// Bytes of the first record that are already written.
+    partial_bytes: usize,
 }
 
 impl Batch {
@@ -44,18 +44,18 @@ impl Batch {
         self.bytes.len() - self.start >= CAPACITY
     }
 
-    pub fn begun(&self) -> usize {
-        self.begun
+    pub fn partial(&self) -> usize {
+        self.partial_bytes
     }
 
     /// The bytes of the next write.
-    pub fn next(&self, unit: Unit) -> &[u8] {
-        let rest = self.bytes.get(self.start + self.begun..).unwrap_or_default();
-        let first = self.lengths.front().map_or(0, |first| first - self.begun);
+    pub fn next(&self, unit: WriteUnit) -> &[u8] {
+        let rest = self.bytes.get(self.start + self.partial_bytes..).unwrap_or_default();
+        let first = self.lengths.front().map_or(0, |first| first - self.partial_bytes);
         let length = match unit {
-            Unit::Any => rest.len(),
-            Unit::Record => first,
-            Unit::UpTo(limit) => self.whole_records(first, limit),
+            WriteUnit::Any => rest.len(),
+            WriteUnit::Record => first,
+            WriteUnit::UpTo(limit) => self.whole_records(first, limit),
         };
         rest.get(..length).unwrap_or(rest)
     }
@@ -72,23 +72,23 @@ impl Batch {
     }
 
     pub fn advance(&mut self, written: usize) {
-        self.begun += written;
+        self.partial_bytes += written;
         while let Some(&first) = self.lengths.front()
-            && self.begun >= first
+            && self.partial_bytes >= first
         {
-            self.begun -= first;
+            self.partial_bytes -= first;
             self.remove_first(first);
         }
     }
 
     /// The first record is written again from its start.
     pub fn restart_record(&mut self) {
-        self.begun = 0;
+        self.partial_bytes = 0;
     }
 
     /// Removes the first record unwritten.
     pub fn drop_record(&mut self) -> u64 {
-        self.begun = 0;
+        self.partial_bytes = 0;
         let Some(&first) = self.lengths.front() else { return 0 };
         self.remove_first(first);
         1
@@ -106,7 +106,7 @@ impl Batch {
         self.start += length;
         if self.lengths.is_empty() {
             self.bytes.clear();
-            (self.start, self.begun) = (0, 0);
+            (self.start, self.partial_bytes) = (0, 0);
         } else if self.start >= CAPACITY {
             self.bytes.drain(..self.start);
             self.start = 0;
@@ -129,29 +129,29 @@ mod tests {
     }
 
     #[test]
-    fn a_write_takes_what_its_target_allows() {
+    fn next_write_respects_unit_of_target() {
         for (unit, next) in [
-            (Unit::Any, "one\ntwo\nthree\n"),
-            (Unit::Record, "one\n"),
-            (Unit::UpTo(2), "one\n"),
-            (Unit::UpTo(8), "one\ntwo\n"),
-            (Unit::UpTo(13), "one\ntwo\n"),
-            (Unit::UpTo(14), "one\ntwo\nthree\n"),
+            (WriteUnit::Any, "one\ntwo\nthree\n"),
+            (WriteUnit::Record, "one\n"),
+            (WriteUnit::UpTo(2), "one\n"),
+            (WriteUnit::UpTo(8), "one\ntwo\n"),
+            (WriteUnit::UpTo(13), "one\ntwo\n"),
+            (WriteUnit::UpTo(14), "one\ntwo\nthree\n"),
         ] {
             assert_eq!(batch(&["one\n", "two\n", "three\n"]).next(unit), next.as_bytes(), "{unit:?}");
         }
-        let mut begun = batch(&["one\n", "two\n"]);
-        begun.advance(2);
-        assert_eq!((begun.next(Unit::UpTo(1)), begun.begun()), (&b"e\n"[..], 2));
-        begun.restart_record();
-        assert_eq!(begun.next(Unit::UpTo(1)), b"one\n");
-        assert_eq!((begun.drop_record(), begun.next(Unit::Any)), (1, &b"two\n"[..]));
-        assert_eq!((begun.drop_all(), begun.is_empty()), (1, true));
+        let mut partial = batch(&["one\n", "two\n"]);
+        partial.advance(2);
+        assert_eq!((partial.next(WriteUnit::UpTo(1)), partial.partial()), (&b"e\n"[..], 2));
+        partial.restart_record();
+        assert_eq!(partial.next(WriteUnit::UpTo(1)), b"one\n");
+        assert_eq!((partial.drop_record(), partial.next(WriteUnit::Any)), (1, &b"two\n"[..]));
+        assert_eq!((partial.drop_all(), partial.is_empty()), (1, true));
     }
 
     proptest! {
         #[test]
-        fn any_sequence_of_short_writes_writes_each_byte_once(
+        fn short_writes_write_each_byte_once(
             records in proptest::collection::vec("[a-z]{1,30000}", 1..12),
             steps in proptest::collection::vec((1usize..40_000, 0usize..3), 1..60),
         ) {
@@ -162,13 +162,13 @@ mod tests {
                 if let Some(record) = waiting.next() {
                     batch.push(|out| out.extend_from_slice(record.as_bytes()));
                 }
-                let next = batch.next([Unit::Any, Unit::UpTo(1), Unit::UpTo(4096)][unit]);
+                let next = batch.next([WriteUnit::Any, WriteUnit::UpTo(1), WriteUnit::UpTo(4096)][unit]);
                 let part = &next[..next.len().min(step)];
                 written.extend_from_slice(part);
                 let length = part.len();
                 batch.advance(length);
             }
-            let rest = batch.next(Unit::Any).to_vec();
+            let rest = batch.next(WriteUnit::Any).to_vec();
             written.extend_from_slice(&rest);
             let taken = records.len() - waiting.len();
             prop_assert_eq!(String::from_utf8(written).unwrap(), records[..taken].concat());

@@ -9,14 +9,14 @@ const QUIET: Duration = Duration::from_secs(2);
 const REPEAT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
-pub struct Incident {
-    open: Option<Open>,
+pub struct IncidentTracker {
+    open: Option<OngoingIncident>,
     /// Records lost up to the last observation.
     lost: u64,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OngoingIncident {
     since: Instant,
     last: Instant,
     lost_before: u64,
@@ -26,7 +26,7 @@ struct Open {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum Report {
+pub enum IncidentReport {
     /// The log cannot be written; the reason is the current one.
     Cannot,
     Ended {
@@ -35,24 +35,25 @@ pub enum Report {
     },
 }
 
-impl Incident {
+impl IncidentTracker {
     /// `lost` records are already reported.
     pub fn after(lost: u64) -> Self {
         Self { open: None, lost }
     }
 
     /// `failure`: why the target could not be written; `lost`: all records ever lost.
-    pub fn observe(&mut self, failure: Option<&str>, lost: u64, now: Instant) -> Option<Report> {
+    pub fn observe(&mut self, failure: Option<&str>, lost: u64, now: Instant) -> Option<IncidentReport> {
         let lost_before = std::mem::replace(&mut self.lost, lost);
-        let bad = failure.is_some() || lost > lost_before;
+        let is_failure = failure.is_some() || lost > lost_before;
         match &mut self.open {
-            None if bad => {
+            None if is_failure => {
                 let failure = failure.map(str::to_owned);
-                self.open = Some(Open { since: now, last: now, lost_before, reported: now, failure });
-                Some(Report::Cannot)
+                self.open =
+                    Some(OngoingIncident { since: now, last: now, lost_before, reported: now, failure });
+                Some(IncidentReport::Cannot)
             }
             None => None,
-            Some(open) if bad => {
+            Some(open) if is_failure => {
                 open.last = now;
                 let is_other = failure.is_some() && failure != open.failure.as_deref();
                 if !is_other || now.saturating_duration_since(open.reported) < REPEAT {
@@ -60,11 +61,11 @@ impl Incident {
                 }
                 open.reported = now;
                 open.failure = failure.map(str::to_owned);
-                Some(Report::Cannot)
+                Some(IncidentReport::Cannot)
             }
             Some(open) if now.saturating_duration_since(open.last) < QUIET => None,
             Some(open) => {
-                let ended = Report::Ended {
+                let ended = IncidentReport::Ended {
                     lost: lost.saturating_sub(open.lost_before),
                     lasted: open.last.saturating_duration_since(open.since),
                 };
@@ -80,32 +81,32 @@ mod tests {
     use super::*;
 
     /// Observations by second: the failure, and all records ever lost.
-    fn check(observed: &[(u64, Option<&str>, u64, Option<Report>)]) {
+    fn check(observed: &[(u64, Option<&str>, u64, Option<IncidentReport>)]) {
         let start = Instant::now();
-        let mut incident = Incident::after(7);
+        let mut incident = IncidentTracker::after(7);
         for (second, failure, lost, report) in observed {
             let now = start + Duration::from_secs(*second);
             assert_eq!(incident.observe(*failure, *lost, now), *report, "second {second}");
         }
     }
 
-    fn ended(lost: u64, seconds: u64) -> Report {
-        Report::Ended { lost, lasted: Duration::from_secs(seconds) }
+    fn ended(lost: u64, seconds: u64) -> IncidentReport {
+        IncidentReport::Ended { lost, lasted: Duration::from_secs(seconds) }
     }
 
     #[test]
-    fn one_report_when_an_incident_begins_and_one_when_it_has_ended() {
+    fn reports_begin_and_end_of_each_incident_once() {
         let full = Some("disk full");
         check(&[
             (0, None, 7, None),
-            (1, full, 7, Some(Report::Cannot)),
+            (1, full, 7, Some(IncidentReport::Cannot)),
             (2, full, 9, None),
             (3, None, 9, None),
             (4, None, 10, None),
             (5, None, 10, None),
             (6, None, 10, Some(ended(3, 3))),
             (7, None, 10, None),
-            (8, None, 11, Some(Report::Cannot)),
+            (8, None, 11, Some(IncidentReport::Cannot)),
             (10, None, 11, Some(ended(1, 0))),
         ]);
     }
@@ -114,12 +115,12 @@ mod tests {
     fn an_incident_with_another_reason_is_reported_again() {
         let (refused, certificate) = (Some("connection refused"), Some("certificate expired"));
         check(&[
-            (0, None, 8, Some(Report::Cannot)),
+            (0, None, 8, Some(IncidentReport::Cannot)),
             (1, refused, 8, None),
-            (10, refused, 8, Some(Report::Cannot)),
+            (10, refused, 8, Some(IncidentReport::Cannot)),
             (11, certificate, 8, None),
             (19, refused, 8, None),
-            (20, certificate, 8, Some(Report::Cannot)),
+            (20, certificate, 8, Some(IncidentReport::Cannot)),
             (21, None, 9, None),
             (31, certificate, 9, None),
         ]);

@@ -1,4 +1,4 @@
-//! A log file that is opened by its path, and again when it has been moved or removed.
+//! A log file that is opened by its path, and reopened when it has been moved or removed.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
@@ -11,8 +11,8 @@ use std::{
 use rustix::fs::OFlags;
 
 use super::{
-    batch::Unit,
-    target::{Output, Target},
+    batch::WriteUnit,
+    target::{LogTarget, OutputFile},
 };
 
 /// How often the path is compared with the open file.
@@ -22,13 +22,13 @@ const NEW_FILE_MODE: u32 = 0o640;
 
 pub struct LogFile {
     path: PathBuf,
-    output: Output,
+    output: OutputFile,
     checked: Instant,
-    /// The file ends in the middle of a line that another process has left incomplete.
+    /// The file ends with an incomplete line of another process.
     needs_newline: bool,
     /// The length of the file after an incomplete write.
     incomplete_at: Option<u64>,
-    /// Opening the file again failed, and that has been reported.
+    /// Reopening the file failed, and that has been reported.
     failing: bool,
 }
 
@@ -54,15 +54,15 @@ impl LogFile {
         }
     }
 
-    /// Opens the file that is at the path now; true if a record was begun in the old one.
-    fn follow(&mut self, begun: usize) -> bool {
+    /// Reopens the path if it is another file now; true if a record was partially written to the old one.
+    fn reopen_if_moved(&mut self, begun: usize) -> bool {
         if self.is_in_place() {
             self.failing = false;
             return false;
         }
         match Self::open(&self.path) {
             Ok(new) => {
-                self.cut_back(begun);
+                self.truncate_partial(begun);
                 *self = new;
                 begun > 0
             }
@@ -77,14 +77,14 @@ impl LogFile {
         }
     }
 
-    /// `copytruncate` of logrotate has removed the begun record.
+    /// logrotate's `copytruncate` has removed the partially written record.
     fn was_truncated(&self, begun: usize) -> bool {
         self.output.is_regular && self.output.file.metadata().is_ok_and(|file| file.len() < begun as u64)
     }
 }
 
-impl Target for LogFile {
-    fn unit(&self) -> Unit {
+impl LogTarget for LogFile {
+    fn unit(&self) -> WriteUnit {
         self.output.unit()
     }
 
@@ -96,11 +96,11 @@ impl Target for LogFile {
             return false;
         }
         self.checked = Instant::now();
-        self.follow(begun)
+        self.reopen_if_moved(begun)
     }
 
-    fn wait(&self, at_most: Duration) -> bool {
-        self.output.wait(at_most)
+    fn wait_writable(&self, at_most: Duration) -> bool {
+        self.output.wait_writable(at_most)
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -115,7 +115,7 @@ impl Target for LogFile {
         Ok(written)
     }
 
-    fn cut_back(&mut self, begun: usize) {
+    fn truncate_partial(&mut self, begun: usize) {
         let Ok(length) = self.output.file.metadata().map(|file| file.len()) else { return };
         // lines that another process has appended since are not removed
         if begun > 0
@@ -129,16 +129,16 @@ impl Target for LogFile {
     }
 }
 
-fn open(path: &Path) -> io::Result<Output> {
+fn open(path: &Path) -> io::Result<OutputFile> {
     let mut options = OpenOptions::new();
     if !fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo()) {
-        return Output::new(options.create(true).append(true).mode(NEW_FILE_MODE).open(path)?);
+        return OutputFile::new(options.create(true).append(true).mode(NEW_FILE_MODE).open(path)?);
     }
     // Opening a named pipe must not wait for its reader, and a reader that restarts must not lose what is in the pipe:
     // on Linux both hold for a pipe that is opened for reading as well. An unnamed one (`/dev/stdout`) already has its reader.
     let is_named = path.canonicalize().is_ok();
     let flags = OFlags::NONBLOCK.bits().cast_signed();
-    Output::new(options.read(is_named).write(true).custom_flags(flags).open(path)?)
+    OutputFile::new(options.read(is_named).write(true).custom_flags(flags).open(path)?)
 }
 
 fn ends_within_a_line(path: &Path) -> bool {
@@ -163,50 +163,50 @@ mod tests {
     }
 
     #[test]
-    fn lines_go_to_the_file_that_is_at_the_path_now() {
+    fn writes_to_the_file_now_at_the_path() {
         let folder = tempfile::tempdir().unwrap();
         let (path, rotated) = (folder.path().join("access.log"), folder.path().join("access.log.1"));
         let mut log = LogFile::open(&path).unwrap();
         log.line("one\n");
-        log.follow(0);
+        log.reopen_if_moved(0);
         log.line("two\n");
         // logrotate, with and without `create`
         fs::rename(&path, &rotated).unwrap();
         log.line("three\n");
-        log.follow(0);
+        log.reopen_if_moved(0);
         log.line("four\n");
         assert_eq!(fs::read_to_string(&rotated).unwrap(), "one\ntwo\nthree\n");
         assert_eq!(fs::read_to_string(&path).unwrap(), "four\n");
         fs::remove_file(&path).unwrap();
         fs::write(&path, "").unwrap();
-        log.follow(0);
+        log.reopen_if_moved(0);
         log.line("five\n");
         assert_eq!(fs::read_to_string(&path).unwrap(), "five\n");
         // `copytruncate`
         fs::File::create(&path).unwrap();
-        log.follow(0);
+        log.reopen_if_moved(0);
         log.line("six\n");
         assert_eq!(fs::read_to_string(&path).unwrap(), "six\n");
     }
 
     #[test]
-    fn no_line_is_lost_where_no_new_file_can_be_made() {
+    fn loses_no_line_if_the_file_cannot_be_reopened() {
         let folder = tempfile::tempdir().unwrap();
         let (path, rotated) = (folder.path().join("log/access.log"), folder.path().join("old"));
         fs::create_dir(folder.path().join("log")).unwrap();
         let mut log = LogFile::open(&path).unwrap();
         fs::rename(folder.path().join("log"), &rotated).unwrap();
-        log.follow(0);
+        log.reopen_if_moved(0);
         log.line("one\n");
         assert_eq!(fs::read_to_string(rotated.join("access.log")).unwrap(), "one\n");
         fs::create_dir(folder.path().join("log")).unwrap();
-        log.follow(0);
+        log.reopen_if_moved(0);
         log.line("two\n");
         assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
     }
 
     #[test]
-    fn a_line_that_is_incomplete_when_the_file_is_moved_begins_again_in_the_new_file() {
+    fn restarts_incomplete_line_in_the_new_file() {
         let folder = tempfile::tempdir().unwrap();
         let (path, rotated) = (folder.path().join("access.log"), folder.path().join("access.log.1"));
         let mut log = LogFile::open(&path).unwrap();
@@ -214,7 +214,7 @@ mod tests {
         log.line("tw");
         log.incomplete_at = Some(6);
         fs::rename(&path, &rotated).unwrap();
-        assert!(log.follow(2));
+        assert!(log.reopen_if_moved(2));
         assert_eq!(fs::read_to_string(&rotated).unwrap(), "one\n");
         // `copytruncate`
         log.line("tw");
@@ -224,14 +224,14 @@ mod tests {
     }
 
     #[test]
-    fn cutting_back_removes_no_line_of_another_process() {
+    fn truncating_removes_no_line_of_another_process() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.log");
         let mut log = LogFile::open(&path).unwrap();
         log.line("one\ntw");
         log.incomplete_at = Some(6);
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"theirs\n").unwrap();
-        log.cut_back(2);
+        log.truncate_partial(2);
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwtheirs\n");
     }
 
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_is_whole_after_a_process_that_died_within_one() {
+    fn first_line_starts_after_newline_if_the_last_is_incomplete() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.log");
         for (left, then) in [("", "new\n"), ("old\n", "old\nnew\n"), ("ol", "ol\nnew\n")] {
@@ -255,12 +255,12 @@ mod tests {
     }
 
     #[test]
-    fn a_named_pipe_is_opened_without_a_reader_and_never_blocks() {
+    fn opens_named_pipe_without_reader_and_never_blocks() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.pipe");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let mut log = LogFile::open(&path).unwrap();
-        while log.wait(Duration::ZERO) {
+        while log.wait_writable(Duration::ZERO) {
             log.write(&[b'x'; 4096]).unwrap();
         }
         assert_eq!(log.write(b"x").unwrap_err().kind(), io::ErrorKind::WouldBlock);

@@ -1,7 +1,7 @@
 //! Writes records on a thread of its own: a slow or full disk, pipe or terminal never delays a request.
 //!
-//! Records wait in a bounded queue while the target cannot be written. One that finds no room is lost and counted; no
-//! record stays incomplete: it is completed, cut back or written again before the next one.
+//! Records wait in a bounded queue while the target cannot be written. Records that do not fit are lost and counted; no
+//! record stays incomplete: it is completed, truncated or written again before the next one.
 
 mod batch;
 mod incident;
@@ -9,7 +9,7 @@ mod log_file;
 mod syslog;
 mod syslog_tls;
 mod target;
-mod writing;
+mod writer_thread;
 
 use std::{
     io,
@@ -23,32 +23,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::{log_file::LogFile, syslog::Syslog, target::Stdout, writing::Writing};
-pub use self::{syslog::SyslogAddress, target::Target};
+use self::{log_file::LogFile, syslog::SyslogTarget, target::Stdout, writer_thread::WriterThread};
+pub use self::{syslog::SyslogAddress, target::LogTarget};
 use super::metrics::Count;
 
 /// Records that may wait for the target; more are lost and counted.
 const QUEUE: usize = 16 * 1024;
 
 /// Standard output, or whatever file is at a path.
-pub fn stdout() -> io::Result<Box<dyn Target>> {
+pub fn stdout() -> io::Result<Box<dyn LogTarget>> {
     Ok(Box::new(Stdout::open()?))
 }
 
-pub fn file(path: &Path) -> io::Result<Box<dyn Target>> {
+pub fn file(path: &Path) -> io::Result<Box<dyn LogTarget>> {
     Ok(Box::new(LogFile::open(path)?))
 }
 
-pub fn syslog(address: SyslogAddress) -> Box<dyn Target> {
-    Box::new(Syslog::new(address))
+pub fn syslog(address: SyslogAddress) -> Box<dyn LogTarget> {
+    Box::new(SyslogTarget::new(address))
 }
 
-/// Appends one whole record with what ends it.
+/// Appends one complete record with its terminator.
 pub type Encode<R> = Box<dyn Fn(&R, &mut Vec<u8>) + Send>;
 
-enum Message<R> {
+enum WriterMessage<R> {
     Record(Box<R>),
-    /// The writer is to notice that it is being closed.
+    /// Wakes the writer so that it notices closing.
     Wake,
 }
 
@@ -56,7 +56,7 @@ pub struct LogWriter<R> {
     /// Receives the records that a closed writer could not write. Without a receiver they are counted as lost, so this
     /// field must be dropped before the queue.
     unwritten: Mutex<Option<Receiver<Vec<Box<R>>>>>,
-    queue: SyncSender<Message<R>>,
+    queue: SyncSender<WriterMessage<R>>,
     lost: Count,
     closing: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -73,7 +73,7 @@ impl<R: Send + 'static> LogWriter<R> {
     /// `name` is the log's name in messages about it; `lost` counts the records that were not written.
     pub fn start(
         name: &'static str,
-        target: Box<dyn Target>,
+        target: Box<dyn LogTarget>,
         encode: Encode<R>,
         lost: Count,
     ) -> io::Result<Self> {
@@ -81,7 +81,7 @@ impl<R: Send + 'static> LogWriter<R> {
         let closing = Arc::new(AtomicBool::new(false));
         let (send, unwritten) = channel();
         let shared = Shared { lost: lost.clone(), closing: Arc::clone(&closing), unwritten: send };
-        let writing = Writing::new(name, records, target, encode, shared);
+        let writing = WriterThread::new(name, records, target, encode, shared);
         let thread = thread::Builder::new().name(name.replace(' ', "-")).spawn(move || writing.run())?;
         Ok(Self {
             unwritten: Mutex::new(Some(unwritten)),
@@ -93,16 +93,16 @@ impl<R: Send + 'static> LogWriter<R> {
     }
 
     pub fn write(&self, record: Box<R>) {
-        if self.queue.try_send(Message::Record(record)).is_err() {
+        if self.queue.try_send(WriterMessage::Record(record)).is_err() {
             self.lost.inc();
         }
     }
 
     /// Writes the waiting records and ends the thread. Returns when that is done, or after `patience`. Remaining records
     /// are counted as lost.
-    pub fn close(&self, patience: Duration) {
+    pub fn close(&self, timeout: Duration) {
         drop(self.take_unwritten());
-        self.end(patience);
+        self.end(timeout);
     }
 
     /// As `close`, but returns the remaining records.
@@ -118,8 +118,8 @@ impl<R: Send + 'static> LogWriter<R> {
 
     fn end(&self, patience: Duration) {
         self.closing.store(true, Ordering::Release);
-        // a writer whose queue is full is awake
-        if let Err(TrySendError::Disconnected(_)) = self.queue.try_send(Message::Wake) {
+        // a writer with a full queue is awake
+        if let Err(TrySendError::Disconnected(_)) = self.queue.try_send(WriterMessage::Wake) {
             return;
         }
         let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };

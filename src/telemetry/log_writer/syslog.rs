@@ -11,10 +11,10 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{batch::Unit, syslog_tls::TlsStream, target::Target};
+use super::{batch::WriteUnit, syslog_tls::TlsStream, target::LogTarget};
 
-/// How long connecting, and a server that takes nothing, may hold up the thread of the log.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Timeout of connecting and of writes to a blocked server.
+const IO_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SyslogAddress {
@@ -46,85 +46,85 @@ impl fmt::Display for SyslogAddress {
     }
 }
 
-pub struct Syslog {
+pub struct SyslogTarget {
     address: SyslogAddress,
-    connection: Option<Connection>,
+    connection: Option<SyslogConnection>,
 }
 
-enum Connection {
+enum SyslogConnection {
     Unix(UnixDatagram),
     Udp(UdpSocket),
     Tcp(TcpStream),
     Tls(Box<TlsStream>),
 }
 
-impl Syslog {
+impl SyslogTarget {
     /// Connects with the first record, and again whenever the connection is lost.
     pub fn new(address: SyslogAddress) -> Self {
         Self { address, connection: None }
     }
 
-    fn connected(&mut self) -> io::Result<&mut Connection> {
+    fn connection(&mut self) -> io::Result<&mut SyslogConnection> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => Connection::open(&self.address).map_err(|error| self.named(&error))?,
+            None => SyslogConnection::open(&self.address).map_err(|error| self.with_address(&error))?,
         };
         Ok(self.connection.insert(connection))
     }
 
-    /// The error of a lost connection is no reason to give up records, as that of a pipe without a reader is.
-    fn named(&self, error: &io::Error) -> io::Error {
+    /// The error of a lost connection does not drop records, unlike that of a pipe without a reader.
+    fn with_address(&self, error: &io::Error) -> io::Error {
         io::Error::other(format!("{}: {error}", self.address))
     }
 }
 
-impl Target for Syslog {
-    fn unit(&self) -> Unit {
+impl LogTarget for SyslogTarget {
+    fn unit(&self) -> WriteUnit {
         match self.address {
-            SyslogAddress::Tcp { .. } | SyslogAddress::Tls { .. } => Unit::Any,
-            SyslogAddress::Unix(_) | SyslogAddress::Udp { .. } => Unit::Record,
+            SyslogAddress::Tcp { .. } | SyslogAddress::Tls { .. } => WriteUnit::Any,
+            SyslogAddress::Unix(_) | SyslogAddress::Udp { .. } => WriteUnit::Record,
         }
     }
 
     fn refresh(&mut self, begun: usize) -> bool {
-        if self.connection.as_mut().is_some_and(Connection::is_closed_by_server) {
+        if self.connection.as_mut().is_some_and(SyslogConnection::is_closed_by_server) {
             self.connection = None;
         }
         self.connection.is_none() && begun > 0
     }
 
-    fn wait(&self, _at_most: Duration) -> bool {
+    fn wait_writable(&self, _at_most: Duration) -> bool {
         true
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let error = match self.connected()?.write(bytes) {
+        let error = match self.connection()?.write(bytes) {
             Ok(written) => return Ok(written),
             Err(error) => error,
         };
-        let is_kept = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+        let keeps_connection = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
             || error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error());
-        if is_kept {
+        if keeps_connection {
             return Err(error);
         }
         self.connection = None;
-        Err(self.named(&error))
+        Err(self.with_address(&error))
     }
 
     fn delay(&self) -> &'static str {
         if self.connection.is_some() { "the server reads too slowly" } else { "no connection yet" }
     }
 
-    /// What has been sent cannot be taken back; a server drops what is incomplete when the connection ends.
-    fn cut_back(&mut self, _begun: usize) {}
+    /// Sent bytes cannot be removed; a server drops an incomplete record when the connection ends.
+    fn truncate_partial(&mut self, _begun: usize) {}
 }
 
-impl Connection {
+impl SyslogConnection {
     fn open(address: &SyslogAddress) -> io::Result<Self> {
         match address {
             SyslogAddress::Unix(path) => {
                 let socket = UnixDatagram::unbound()?;
-                socket.set_write_timeout(Some(PATIENCE))?;
+                socket.set_write_timeout(Some(IO_TIMEOUT))?;
                 socket.connect(path)?;
                 Ok(Self::Unix(socket))
             }
@@ -134,7 +134,7 @@ impl Connection {
                     let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
                     match UdpSocket::bind(any).and_then(|socket| socket.connect(address).map(|()| socket)) {
                         Ok(socket) => {
-                            socket.set_write_timeout(Some(PATIENCE))?;
+                            socket.set_write_timeout(Some(IO_TIMEOUT))?;
                             return Ok(Self::Udp(socket));
                         }
                         Err(error) => last = error,
@@ -145,7 +145,7 @@ impl Connection {
             SyslogAddress::Tcp { host, port } => connect((host, *port)).map(Self::Tcp),
             SyslogAddress::Tls { host, port, ca_file } => {
                 let socket = connect((host, *port))?;
-                Ok(Self::Tls(Box::new(TlsStream::connect(socket, host, ca_file.as_deref(), PATIENCE)?)))
+                Ok(Self::Tls(Box::new(TlsStream::connect(socket, host, ca_file.as_deref(), IO_TIMEOUT)?)))
             }
         }
     }
@@ -159,7 +159,7 @@ impl Connection {
         }
     }
 
-    /// A syslog server sends nothing: what can be read of a connection is its end. Without this check the first record after
+    /// A syslog server sends nothing: a readable connection is closed. Without this check the first record after
     /// a restart of the server would be written into the old connection and be lost.
     fn is_closed_by_server(&mut self) -> bool {
         match self {
@@ -181,10 +181,10 @@ impl Connection {
 fn connect((host, port): (&str, u16)) -> io::Result<TcpStream> {
     let (mut last, addresses) = (no_address(), (host, port).to_socket_addrs()?);
     for address in addresses {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
+        match TcpStream::connect_timeout(&address, IO_TIMEOUT) {
             Ok(stream) => {
-                stream.set_write_timeout(Some(PATIENCE))?;
-                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_write_timeout(Some(IO_TIMEOUT))?;
+                stream.set_read_timeout(Some(IO_TIMEOUT))?;
                 return Ok(stream);
             }
             Err(error) => last = error,

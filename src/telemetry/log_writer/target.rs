@@ -1,4 +1,4 @@
-//! Where records go: standard output or a file, whole record by whole record.
+//! Target of records: standard output or a file, complete record by complete record.
 
 use std::{
     fs::File,
@@ -9,20 +9,20 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::batch::Unit;
+use super::batch::WriteUnit;
 
-/// What Linux writes to a pipe in one piece (`PIPE_BUF`), and what it accepts without blocking when the pipe is writable.
+/// Linux writes this much to a pipe atomically (`PIPE_BUF`), and accepts it without blocking when the pipe is writable.
 const PIPE_WRITE: usize = 4096;
 
-pub trait Target: Send + 'static {
-    fn unit(&self) -> Unit;
+pub trait LogTarget: Send + 'static {
+    fn unit(&self) -> WriteUnit;
 
     /// Called before each write. `begun` bytes of a record have been written. True: the record has to be written again from
-    /// its start, because the target is another one now.
+    /// its start, because the target has changed.
     fn refresh(&mut self, begun: usize) -> bool;
 
-    /// Waits at most so long until a write would not block; whether it would not.
-    fn wait(&self, at_most: Duration) -> bool;
+    /// Waits at most so long until a write would not block; returns whether it would not.
+    fn wait_writable(&self, at_most: Duration) -> bool;
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
@@ -31,29 +31,29 @@ pub trait Target: Send + 'static {
         "its reader is too slow"
     }
 
-    /// Removes a record of which only `begun` bytes could be written, where the target allows it.
-    fn cut_back(&mut self, begun: usize);
+    /// Removes a record of which only `begun` bytes could be written, if the target supports it.
+    fn truncate_partial(&mut self, begun: usize);
 }
 
 /// An open file, which may be a pipe or a terminal.
 #[derive(Debug)]
-pub struct Output {
+pub struct OutputFile {
     pub file: File,
     pub is_regular: bool,
 }
 
-impl Output {
+impl OutputFile {
     pub fn new(file: File) -> io::Result<Self> {
         let kind = file.metadata()?.file_type();
         let is_regular = kind.is_file() || kind.is_block_device();
         Ok(Self { file, is_regular })
     }
 
-    pub fn unit(&self) -> Unit {
-        if self.is_regular { Unit::Any } else { Unit::UpTo(PIPE_WRITE) }
+    pub fn unit(&self) -> WriteUnit {
+        if self.is_regular { WriteUnit::Any } else { WriteUnit::UpTo(PIPE_WRITE) }
     }
 
-    pub fn wait(&self, at_most: Duration) -> bool {
+    pub fn wait_writable(&self, at_most: Duration) -> bool {
         if self.is_regular {
             return true;
         }
@@ -67,17 +67,17 @@ impl Output {
     }
 }
 
-pub struct Stdout(Output);
+pub struct Stdout(OutputFile);
 
 impl Stdout {
     pub fn open() -> io::Result<Self> {
         let descriptor = io::stdout().as_fd().try_clone_to_owned()?;
-        Ok(Self(Output::new(descriptor.into())?))
+        Ok(Self(OutputFile::new(descriptor.into())?))
     }
 }
 
-impl Target for Stdout {
-    fn unit(&self) -> Unit {
+impl LogTarget for Stdout {
+    fn unit(&self) -> WriteUnit {
         self.0.unit()
     }
 
@@ -85,14 +85,14 @@ impl Target for Stdout {
         false
     }
 
-    fn wait(&self, at_most: Duration) -> bool {
-        self.0.wait(at_most)
+    fn wait_writable(&self, at_most: Duration) -> bool {
+        self.0.wait_writable(at_most)
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.file.write(bytes)
     }
 
-    /// Other processes may write to it as well.
-    fn cut_back(&mut self, _begun: usize) {}
+    /// Not possible: other processes may write to it as well.
+    fn truncate_partial(&mut self, _begun: usize) {}
 }

@@ -1,29 +1,29 @@
 use std::collections::VecDeque;
 
-use super::{batch::Unit, *};
+use super::{batch::WriteUnit, *};
 
-/// What a write does: takes so many bytes, or fails.
+/// Result of a write: accepts this many bytes, or fails.
 #[derive(Debug, Clone, Copy)]
-enum Step {
+enum DiskStep {
     Take(usize),
     Fail(io::ErrorKind),
-    /// The file was moved away: what follows goes to a new one.
+    /// The file was moved away: further records go to a new one.
     Rotate,
 }
 
-use Step::{Fail, Rotate, Take};
+use DiskStep::{Fail, Rotate, Take};
 
 #[derive(Default)]
 struct Disk {
-    steps: VecDeque<Step>,
+    steps: VecDeque<DiskStep>,
     files: Vec<String>,
 }
 
-struct Faulty(Arc<Mutex<Disk>>);
+struct FaultyTarget(Arc<Mutex<Disk>>);
 
-impl Target for Faulty {
-    fn unit(&self) -> Unit {
-        Unit::Any
+impl LogTarget for FaultyTarget {
+    fn unit(&self) -> WriteUnit {
+        WriteUnit::Any
     }
 
     fn refresh(&mut self, begun: usize) -> bool {
@@ -38,7 +38,7 @@ impl Target for Faulty {
         rotate && begun > 0
     }
 
-    fn wait(&self, _at_most: Duration) -> bool {
+    fn wait_writable(&self, _at_most: Duration) -> bool {
         true
     }
 
@@ -54,20 +54,20 @@ impl Target for Faulty {
         Ok(taken)
     }
 
-    fn cut_back(&mut self, begun: usize) {
+    fn truncate_partial(&mut self, begun: usize) {
         let mut disk = self.0.lock().unwrap();
         let file = disk.files.last_mut().unwrap();
         file.truncate(file.len() - begun);
     }
 }
 
-/// The files that a log leaves behind, and how many lines it has lost.
-fn written(steps: &[Step], lines: &[&'static str]) -> (Vec<String>, u64) {
+/// The files of a log, and the number of lost lines.
+fn written(steps: &[DiskStep], lines: &[&'static str]) -> (Vec<String>, u64) {
     let disk = Disk { steps: steps.iter().copied().collect(), files: vec![String::new()] };
     let disk = Arc::new(Mutex::new(disk));
     let lost = Count::default();
     let encode: Encode<&'static str> = Box::new(|line, out| out.extend_from_slice(line.as_bytes()));
-    let target = Box::new(Faulty(Arc::clone(&disk)));
+    let target = Box::new(FaultyTarget(Arc::clone(&disk)));
     let log = LogWriter::start("test log", target, encode, lost.clone()).unwrap();
     for line in lines {
         log.write(Box::new(*line));
@@ -77,17 +77,17 @@ fn written(steps: &[Step], lines: &[&'static str]) -> (Vec<String>, u64) {
     (files, lost.get())
 }
 
-const FULL: Step = Fail(io::ErrorKind::StorageFull);
-const BROKEN: Step = Fail(io::ErrorKind::Other);
+const FULL: DiskStep = Fail(io::ErrorKind::StorageFull);
+const BROKEN: DiskStep = Fail(io::ErrorKind::Other);
 
 #[test]
-fn every_line_is_whole_or_lost_and_counted() {
+fn writes_each_line_completely_or_counts_it_as_lost() {
     let all = "one\ntwo\nthree\n".to_owned();
     let never = [FULL; 50];
     let take_six_then_never = [&[Take(6)], &never[..]].concat();
     for (steps, files, lost) in [
-        (&[] as &[Step], vec![all.clone()], 0),
-        // a full disk that is freed again, also one that took a part of a line
+        (&[] as &[DiskStep], vec![all.clone()], 0),
+        // a full disk that is freed again, also after a partial write
         (&[FULL, FULL], vec![all.clone()], 0),
         (&[Take(6), FULL, Take(1), FULL], vec![all.clone()], 0),
         (&[Take(0), Take(1)], vec![all.clone()], 0),
@@ -115,7 +115,8 @@ fn hands_over_unwritten_records_without_counting_them_lost() {
         let disk = Arc::new(Mutex::new(disk));
         let lost = Count::default();
         let encode: Encode<&'static str> = Box::new(|line, out| out.extend_from_slice(line.as_bytes()));
-        let log = LogWriter::start("test log", Box::new(Faulty(Arc::clone(&disk))), encode, lost.clone());
+        let log =
+            LogWriter::start("test log", Box::new(FaultyTarget(Arc::clone(&disk))), encode, lost.clone());
         let log = log.unwrap();
         for line in ["one\n", "two\n", "three\n"] {
             log.write(Box::new(line));
@@ -127,17 +128,17 @@ fn hands_over_unwritten_records_without_counting_them_lost() {
 }
 
 #[test]
-fn a_pipe_without_a_reader_keeps_no_lines_and_counts_all() {
+fn counts_all_lines_of_a_pipe_without_reader_as_lost() {
     let broken = [Fail(io::ErrorKind::BrokenPipe); 50];
     let (_, lost) = written(&broken, &["one\n", "two\n", "three\n"]);
     assert_eq!(lost, 3);
 }
 
 #[test]
-fn lines_that_find_no_room_are_counted_and_nothing_waits() {
+fn counts_lines_beyond_the_queue_without_blocking() {
     let disk = Disk { steps: VecDeque::from(vec![FULL; 1000]), files: vec![String::new()] };
     let lost = Count::default();
-    let target = Box::new(Faulty(Arc::new(Mutex::new(disk))));
+    let target = Box::new(FaultyTarget(Arc::new(Mutex::new(disk))));
     let encode: Encode<()> = Box::new(|(), out| out.resize(out.len() + 64 * 1024, b'x'));
     let log = LogWriter::start("test log", target, encode, lost.clone()).unwrap();
     for _ in 0..QUEUE + 100 {
@@ -146,5 +147,5 @@ fn lines_that_find_no_room_are_counted_and_nothing_waits() {
     // the writer itself holds one batch, which one of these lines fills
     assert!((98..=100).contains(&lost.get()), "{}", lost.get());
     log.close(Duration::from_secs(10));
-    assert_eq!(lost.get(), QUEUE as u64 + 100, "those that waited are lost at the end, and counted");
+    assert_eq!(lost.get(), QUEUE as u64 + 100, "queued lines are lost at the end, and counted");
 }

@@ -20,12 +20,12 @@ fn bearer(token: &str) -> Credential<'_> {
     Credential::Bearer(Cow::Borrowed(token))
 }
 
-fn places() -> Places<'static> {
-    Places::header_only(1000)
+fn places() -> TokenLocations<'static> {
+    TokenLocations::header_only(1000)
 }
 
 #[test]
-fn the_authorization_header() {
+fn reads_bearer_token_of_authorization_header() {
     use BadCredential::{NotOneToken, TooLong};
     let exactly = "a".repeat(1000);
     let long = "a".repeat(1001);
@@ -62,7 +62,7 @@ fn the_authorization_header() {
 }
 
 #[test]
-fn two_authorization_headers_are_refused() {
+fn rejects_two_authorization_headers() {
     for (first, second) in
         [("Bearer a", "Bearer b"), ("Bearer a", "Bearer a"), ("Basic a", "Bearer b"), ("Bearer a", "")]
     {
@@ -72,7 +72,7 @@ fn two_authorization_headers_are_refused() {
 }
 
 #[test]
-fn the_split_token_is_joined_wherever_it_was_cut() {
+fn joins_split_token_wherever_it_was_cut() {
     let whole = whole_jwt();
     for cut in 1..whole.len() {
         let (first, second) = whole.split_at(cut);
@@ -91,7 +91,7 @@ fn the_split_token_is_joined_wherever_it_was_cut() {
 }
 
 #[test]
-fn a_whole_token_is_not_spliced_with_somebody_elses_cookie() {
+fn attack_second_half_cookie_of_another_user() {
     let whole = whole_jwt();
     let headers = headers(&[
         ("authorization", &format!("Bearer {whole}")),
@@ -101,7 +101,7 @@ fn a_whole_token_is_not_spliced_with_somebody_elses_cookie() {
 }
 
 #[test]
-fn complete_is_what_has_a_whole_signature() {
+fn complete_jwt_has_a_full_length_signature() {
     let encode = |header: &str| URL_SAFE_NO_PAD.encode(header);
     for (header, length, complete) in [
         (r#"{"alg":"ES256"}"#, 86, true),
@@ -127,10 +127,10 @@ fn complete_is_what_has_a_whole_signature() {
 }
 
 #[test]
-fn cookies_count_only_where_the_caller_says_so() {
+fn reads_token_cookies_only_if_allowed() {
     let both = format!("{FIRST_HALF_COOKIE}=abc; {SECOND_HALF_COOKIE}=def");
-    let page = Places { both_halves_as_cookies: true, ..places() };
-    let whole = Places { token_cookie: Some("portal_token"), ..places() };
+    let page = TokenLocations { both_halves_as_cookies: true, ..places() };
+    let whole = TokenLocations { token_cookie: Some("portal_token"), ..places() };
     for (cookies, places, expected) in [
         (both.as_str(), page, Ok(bearer("abcdef"))),
         (both.as_str(), places(), Ok(Credential::None)),
@@ -149,7 +149,7 @@ fn cookies_count_only_where_the_caller_says_so() {
 }
 
 #[test]
-fn a_planted_second_cookie_is_noticed() {
+fn attack_planted_second_token_cookie() {
     let token = ("authorization", "Bearer abc");
     let own = ("cookie", "AM_ACC_TOKEN_DEFAULT_P2=def");
     let planted = ("cookie", "AM_ACC_TOKEN_DEFAULT_P2=evil");
@@ -161,7 +161,7 @@ fn a_planted_second_cookie_is_noticed() {
 }
 
 #[test]
-fn attack_a_token_under_an_encoded_name() {
+fn attack_encoded_access_token_parameter() {
     for (query, named) in [
         ("access_token=a", true),
         ("x&%61ccess_token", true),
@@ -169,13 +169,13 @@ fn attack_a_token_under_an_encoded_name() {
         ("access_tokens=a&x=access_token", false),
         ("", false),
     ] {
-        assert_eq!(names_access_token(query), named, "{query}");
+        assert_eq!(has_access_token_parameter(query), named, "{query}");
     }
 }
 
 #[test]
-fn the_query_counts_for_downloads_and_as_a_half_only() {
-    let download = |query| Places { query: Some(query), ..places() };
+fn reads_query_token_only_as_first_half_of_download() {
+    let download = |query| TokenLocations { query: Some(query), ..places() };
     let second = ("cookie", "AM_ACC_TOKEN_DEFAULT_P2=def");
     for (query, expected) in [
         ("access_token=abc", Ok(bearer("abcdef"))),
@@ -201,7 +201,7 @@ fn the_query_counts_for_downloads_and_as_a_half_only() {
 /// A browser sends all cookies in one line; HTTP/2 may send each in its own.
 #[test]
 fn reads_token_cookie_beside_cookies_in_another_encoding() {
-    let places = Places { token_cookie: Some("t"), ..places() };
+    let places = TokenLocations { token_cookie: Some("t"), ..places() };
     let read = |lines: &[&[u8]]| {
         let lines = lines.iter().map(|line| (COOKIE, HeaderValue::from_bytes(line).unwrap()));
         let headers: HeaderMap = lines.collect();
@@ -215,7 +215,7 @@ fn reads_token_cookie_beside_cookies_in_another_encoding() {
 }
 
 #[test]
-fn a_joined_token_has_the_same_limit() {
+fn limits_length_of_joined_token() {
     let half = "a".repeat(600);
     let headers = headers(&[
         ("authorization", &format!("Bearer {half}")),
@@ -225,9 +225,9 @@ fn a_joined_token_has_the_same_limit() {
 }
 
 proptest! {
-    /// Whatever bytes arrive, what comes out is short enough and can be sent in a header.
+    /// Whatever bytes arrive, the result is short enough and can be sent in a header.
     #[test]
-    fn what_comes_out_is_one_token(
+    fn extracts_at_most_one_header_safe_token(
         authorization in proptest::option::of("(Bearer )?[ -~]{0,40}"),
         cookies in "((WSO2_AM_TOKEN_1_Default|AM_ACC_TOKEN_DEFAULT_P2|t)=[ -~]{0,20}; ?){0,4}",
         query in "(access_token=)?[ -~]{0,20}",
@@ -235,7 +235,7 @@ proptest! {
         let mut pairs = vec![("cookie", cookies.as_str())];
         pairs.extend(authorization.as_deref().map(|value| ("authorization", value)));
         let places =
-            Places { max_bytes: 50, token_cookie: Some("t"), both_halves_as_cookies: true, query: Some(&query) };
+            TokenLocations { max_bytes: 50, token_cookie: Some("t"), both_halves_as_cookies: true, query: Some(&query) };
         if let Ok(Credential::Bearer(token)) = extract(&headers(&pairs), &places) {
             prop_assert!(token.len() <= 50);
             prop_assert!(token.bytes().all(|b| b.is_ascii_graphic() && b != b';' && b != b','));

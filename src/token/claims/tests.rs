@@ -9,12 +9,12 @@ use crate::{
     token::tests::support::{AUDIENCE, NOW, claims, claims_with, issuer},
 };
 
-fn judged(claims: &Value) -> Result<User, TokenError> {
-    judge(claims.as_object().unwrap(), &issuer(KeySource::None), Voucher::Signature, NOW)
+fn evaluated(claims: &Value) -> Result<User, TokenError> {
+    evaluate(claims.as_object().unwrap(), &issuer(KeySource::None), ClaimsSource::Signature, NOW)
 }
 
 #[test]
-fn claims_that_count() {
+fn accepts_valid_claims() {
     for changes in [
         json!({}),
         json!({"aud": [AUDIENCE]}),
@@ -30,12 +30,12 @@ fn claims_that_count() {
         json!({"typ": "Bearer", "token_use": "access"}),
         json!({"roles": 7, "scope": 7, "email": 7, "name": []}),
     ] {
-        assert!(judged(&claims_with(&changes)).is_ok(), "{changes}");
+        assert!(evaluated(&claims_with(&changes)).is_ok(), "{changes}");
     }
 }
 
 #[test]
-fn claims_that_do_not() {
+fn rejects_invalid_claims() {
     use TokenError::*;
     for (changes, error) in [
         (json!({"iss": null}), MissingClaim),
@@ -76,16 +76,16 @@ fn claims_that_do_not() {
         (json!({"typ": "ID"}), WrongAudience),
         (json!({"token_use": "id"}), WrongAudience),
     ] {
-        assert_eq!(judged(&claims_with(&changes)).unwrap_err(), error, "{changes}");
+        assert_eq!(evaluated(&claims_with(&changes)).unwrap_err(), error, "{changes}");
     }
 }
 
 #[test]
-fn the_leeway_widens_both_ends() {
+fn leeway_applies_to_exp_and_nbf() {
     let mut issuer = issuer(KeySource::None);
     issuer.leeway = Duration::from_secs(10);
     let at = |changes: &Value, now| {
-        judge(claims_with(changes).as_object().unwrap(), &issuer, Voucher::Signature, now)
+        evaluate(claims_with(changes).as_object().unwrap(), &issuer, ClaimsSource::Signature, now)
             .map(|u| u.expires_at)
     };
     let exp = json!({"exp": NOW});
@@ -97,7 +97,7 @@ fn the_leeway_widens_both_ends() {
 }
 
 #[test]
-fn required_scopes() {
+fn rejects_token_without_required_scopes() {
     let mut issuer = issuer(KeySource::None);
     issuer.required_scopes = vec!["apim:subscribe".to_owned(), "openid".to_owned()];
     for (changes, good) in [
@@ -112,7 +112,8 @@ fn required_scopes() {
         (json!({"scope": "openid apim:subscribe_more"}), false),
         (json!({"scopes": "openid apim:subscribe"}), false),
     ] {
-        let answer = judge(claims_with(&changes).as_object().unwrap(), &issuer, Voucher::Signature, NOW);
+        let answer =
+            evaluate(claims_with(&changes).as_object().unwrap(), &issuer, ClaimsSource::Signature, NOW);
         match answer {
             Ok(_) => assert!(good, "{changes}"),
             Err(error) => {
@@ -124,7 +125,7 @@ fn required_scopes() {
 }
 
 #[test]
-fn the_tenant_is_a_tenant_or_nothing() {
+fn tenant_claim_must_be_exact() {
     let mut issuer = issuer(KeySource::None);
     issuer.tenant_claim = Some("org.domain".to_owned());
     for (changes, expected) in [
@@ -139,7 +140,8 @@ fn the_tenant_is_a_tenant_or_nothing() {
         (json!({"org": {"domain": ["acme.com"]}}), Err(TokenError::Malformed)),
         (json!({"org": {"domain": ""}}), Err(TokenError::Malformed)),
     ] {
-        let answer = judge(claims_with(&changes).as_object().unwrap(), &issuer, Voucher::Signature, NOW);
+        let answer =
+            evaluate(claims_with(&changes).as_object().unwrap(), &issuer, ClaimsSource::Signature, NOW);
         assert_eq!(
             answer.map(|user| user.tenant.as_str().to_owned()),
             expected.map(str::to_owned),
@@ -149,9 +151,10 @@ fn the_tenant_is_a_tenant_or_nothing() {
 }
 
 #[test]
-fn an_introspected_token_may_say_less_but_nothing_that_does_not_fit() {
+fn introspected_claims_may_be_missing_but_not_contradict() {
     let issuer = issuer(KeySource::None);
-    let ask = |claims: &Value| judge(claims.as_object().unwrap(), &issuer, Voucher::Introspection, NOW);
+    let ask =
+        |claims: &Value| evaluate(claims.as_object().unwrap(), &issuer, ClaimsSource::Introspection, NOW);
     let user = ask(&json!({"active": true, "username": "ann"})).unwrap();
     assert_eq!((user.name.as_str(), user.expires_at), ("ann", NOW + 300));
     assert_eq!(ask(&json!({"username": "ann", "sub": "42"})).unwrap().name, "42");
@@ -167,30 +170,30 @@ fn an_introspected_token_may_say_less_but_nothing_that_does_not_fit() {
 }
 
 #[test]
-fn no_audience_configured_means_nobody_is_meant() {
+fn rejects_every_token_if_no_audience_is_configured() {
     let mut issuer = issuer(KeySource::None);
     issuer.audiences.clear();
-    let answer = judge(claims().as_object().unwrap(), &issuer, Voucher::Signature, NOW);
+    let answer = evaluate(claims().as_object().unwrap(), &issuer, ClaimsSource::Signature, NOW);
     assert_eq!(answer.unwrap_err(), TokenError::WrongAudience);
 }
 
 proptest! {
-    /// Whatever name comes out can be sent in a header and reads the same there.
+    /// Every accepted name can be sent in a header and reads the same there.
     #[test]
-    fn a_user_name_is_safe_in_a_header(name in any::<String>()) {
-        if let Ok(user) = judged(&claims_with(&json!({"sub": name}))) {
+    fn user_name_is_unchanged_by_a_header(name in any::<String>()) {
+        if let Ok(user) = evaluated(&claims_with(&json!({"sub": name}))) {
             let header = http::HeaderValue::from_bytes(user.name.as_bytes()).unwrap();
             prop_assert_eq!(header.as_bytes().trim_ascii(), user.name.as_bytes());
         }
     }
 
-    /// A moment counts exactly while `nbf - leeway <= now < exp + leeway`.
+    /// A moment is valid exactly while `nbf - leeway <= now < exp + leeway`.
     #[test]
-    fn the_window_of_validity(nbf in 0_u64..100, exp in 0_u64..100, leeway in 0_u64..20, now in 0_u64..130) {
+    fn accepts_token_exactly_within_nbf_and_exp(nbf in 0_u64..100, exp in 0_u64..100, leeway in 0_u64..20, now in 0_u64..130) {
         let mut issuer = issuer(KeySource::None);
         issuer.leeway = Duration::from_secs(leeway);
         let claims = claims_with(&json!({"nbf": nbf, "exp": exp}));
-        let answer = judge(claims.as_object().unwrap(), &issuer, Voucher::Signature, now);
+        let answer = evaluate(claims.as_object().unwrap(), &issuer, ClaimsSource::Signature, now);
         prop_assert_eq!(answer.is_ok(), now + leeway >= nbf && now < exp + leeway);
     }
 }

@@ -1,4 +1,4 @@
-//! Opaque tokens and the issuers that know them.
+//! Opaque tokens and their introspection.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,9 +14,9 @@ use crate::{
 const TOKEN: &str = "6f9619ff-8b86-d011-b42d-00c04fc964ff";
 
 #[tokio::test]
-async fn the_issuer_is_asked_once_and_by_name() {
-    let double = Double::start().await;
-    double.knows(TOKEN, json!({"active": true, "username": "ann", "exp": NOW + 600, "scope": "a b"}));
+async fn introspects_once_with_client_credentials() {
+    let double = TestIssuer::start().await;
+    double.set_token(TOKEN, json!({"active": true, "username": "ann", "exp": NOW + 600, "scope": "a b"}));
     let (verifier, policy) = (verifier(), policy(vec![double.opaque_issuer()]));
     let known = verifier.verify(&policy, TOKEN, NOW).await.unwrap();
     assert_eq!((known.user.name.as_str(), known.user.scopes.len()), ("ann", 2));
@@ -27,14 +27,14 @@ async fn the_issuer_is_asked_once_and_by_name() {
     let credentials = STANDARD.encode("doorward:s%3Ae+c");
     assert_eq!(double.last_authorization(), Some(format!("Basic {credentials}")));
     // then again: it may have been revoked
-    double.knows(TOKEN, json!({"active": false}));
+    double.set_token(TOKEN, json!({"active": false}));
     assert_eq!(verifier.verify(&policy, TOKEN, NOW + 60).await.unwrap_err(), TokenError::Inactive);
     assert_eq!(double.count("/introspect"), 2);
 }
 
 #[tokio::test]
-async fn a_no_is_remembered_too() {
-    let double = Double::start().await;
+async fn caches_inactive_result() {
+    let double = TestIssuer::start().await;
     let (verifier, policy) = (verifier(), policy(vec![double.opaque_issuer()]));
     for now in [NOW, NOW + 9] {
         assert_eq!(verifier.verify(&policy, TOKEN, now).await.unwrap_err(), TokenError::Inactive);
@@ -45,10 +45,10 @@ async fn a_no_is_remembered_too() {
 }
 
 #[tokio::test]
-async fn those_who_ask_the_same_share_one_request() {
-    let double = Double::start().await;
-    double.knows(TOKEN, json!({"active": true, "username": "ann"}));
-    double.close();
+async fn concurrent_requests_for_one_token_share_introspection() {
+    let double = TestIssuer::start().await;
+    double.set_token(TOKEN, json!({"active": true, "username": "ann"}));
+    double.pause();
     let (verifier, policy) = (verifier(), Arc::new(policy(vec![double.opaque_issuer()])));
     let waiting: Vec<_> = (0..50)
         .map(|_| {
@@ -57,7 +57,7 @@ async fn those_who_ask_the_same_share_one_request() {
         })
         .collect();
     double.wait_for("/introspect", 1).await;
-    double.open();
+    double.resume();
     for task in waiting {
         assert!(task.await.unwrap());
     }
@@ -65,10 +65,10 @@ async fn those_who_ask_the_same_share_one_request() {
 }
 
 #[tokio::test]
-async fn attack_one_client_takes_all_questions_to_the_issuer() {
-    let double = Double::start().await;
-    double.knows(TOKEN, json!({"active": true, "username": "ann"}));
-    double.close();
+async fn attack_one_client_exhausts_introspection() {
+    let double = TestIssuer::start().await;
+    double.set_token(TOKEN, json!({"active": true, "username": "ann"}));
+    double.pause();
     let (verifier, policy) = (verifier(), Arc::new(policy(vec![double.opaque_issuer()])));
     let ask = |client: &str, token: String| {
         let (verifier, policy, client) =
@@ -83,32 +83,32 @@ async fn attack_one_client_takes_all_questions_to_the_issuer() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(double.count("/introspect"), 17, "the flood has its share and no more");
-    double.open();
+    assert_eq!(double.count("/introspect"), 17, "the flood is limited to its client's share");
+    double.resume();
     assert!(known.await.unwrap());
     for task in flood {
         assert!(!task.await.unwrap());
     }
 }
 
-/// "Down" is not "no": the caller answers 503, and nothing of it is remembered.
+/// "Unavailable" is not "inactive": the proxy responds 503, and nothing is cached.
 #[tokio::test]
-async fn an_issuer_that_cannot_be_asked_is_not_a_no() {
+async fn unreachable_issuer_is_not_an_inactive_token() {
     for (status, body) in
         [(500, "{}"), (401, "{}"), (302, ""), (200, "<html>"), (200, "{}"), (200, r#"{"active":"true"}"#)]
     {
-        let double = Double::start().await;
-        double.says("/introspect", status, body);
+        let double = TestIssuer::start().await;
+        double.set_response("/introspect", status, body);
         let (verifier, policy) = (verifier(), policy(vec![double.opaque_issuer()]));
         let error = verifier.verify(&policy, TOKEN, NOW).await.unwrap_err();
         assert_eq!(error, TokenError::Unavailable, "{status} {body}");
         assert!(verifier.cached(&policy, TOKEN, NOW).is_none());
         assert_eq!(double.count("/introspect"), 1);
-        double.says("/introspect", 200, r#"{"active":true,"username":"ann"}"#);
+        double.set_response("/introspect", 200, r#"{"active":true,"username":"ann"}"#);
         assert!(verifier.verify(&policy, TOKEN, NOW).await.is_ok());
     }
-    let double = Double::start().await;
-    double.close();
+    let double = TestIssuer::start().await;
+    double.pause();
     let mut issuer = double.opaque_issuer();
     issuer.introspection =
         Some(Introspection { timeout: Duration::from_millis(50), ..double.introspection() });
@@ -117,55 +117,55 @@ async fn an_issuer_that_cannot_be_asked_is_not_a_no() {
 }
 
 #[tokio::test]
-async fn issuers_are_asked_in_order_until_one_knows() {
-    let (first, second) = (Double::start().await, Double::start().await);
-    second.knows(TOKEN, json!({"active": true, "username": "ann"}));
+async fn introspects_issuers_in_order_until_one_knows_the_token() {
+    let (first, second) = (TestIssuer::start().await, TestIssuer::start().await);
+    second.set_token(TOKEN, json!({"active": true, "username": "ann"}));
     let issuers = || vec![first.opaque_issuer(), second.opaque_issuer()];
     assert!(verifier().verify(&policy(issuers()), TOKEN, NOW).await.is_ok());
     assert_eq!((first.count("/introspect"), second.count("/introspect")), (1, 1));
-    // the first is down: the second may still know; if it does not, nobody can say
-    first.says("/introspect", 500, "");
+    // the first is down: the second may still know the token; if it does not, the result is unknown
+    first.set_response("/introspect", 500, "");
     assert!(verifier().verify(&policy(issuers()), TOKEN, NOW).await.is_ok());
     let error = verifier().verify(&policy(issuers()), "unknown", NOW).await.unwrap_err();
     assert_eq!(error, TokenError::Unavailable);
-    // known, but not meant for us
-    second.knows(TOKEN, json!({"active": true, "username": "ann", "aud": "another"}));
+    // known, but for another audience
+    second.set_token(TOKEN, json!({"active": true, "username": "ann", "aud": "another"}));
     let error = verifier().verify(&policy(issuers()), TOKEN, NOW).await.unwrap_err();
-    assert_eq!(error, TokenError::WrongAudience, "who knows the token has the last word");
-    first.says("/introspect", 200, r#"{"active":false}"#);
+    assert_eq!(error, TokenError::WrongAudience, "the issuer that knows the token decides");
+    first.set_response("/introspect", 200, r#"{"active":false}"#);
     let error = verifier().verify(&policy(issuers()), TOKEN, NOW).await.unwrap_err();
     assert_eq!(error, TokenError::WrongAudience);
 }
 
-/// A tenant's file names an endpoint of its own: visitors of other tenants must not lose their sessions to it.
+/// A tenant's file names an endpoint of its own: tokens of other tenants' users must not be sent to it.
 #[tokio::test]
 async fn attack_token_theft_by_a_tenants_own_introspection() {
-    let (shared, mallory) = (Double::start().await, Double::start().await);
+    let (shared, mallory) = (TestIssuer::start().await, TestIssuer::start().await);
     let issuers = || {
-        let own = Issuer { of_tenant_file: true, ..mallory.opaque_issuer() };
+        let own = Issuer { is_tenant_defined: true, ..mallory.opaque_issuer() };
         policy(vec![shared.opaque_issuer(), own])
     };
-    // known to the deployment's issuer, also where it refuses it
+    // known to the deployment's issuer, also if the token is refused
     for answer in [json!({"active": true, "username": "ann"}), json!({"active": true, "aud": "another"})] {
-        shared.knows(TOKEN, answer);
+        shared.set_token(TOKEN, answer);
         drop(verifier().verify(&issuers(), TOKEN, NOW).await);
         assert_eq!(mallory.count("/introspect"), 0);
     }
-    shared.says("/introspect", 500, "");
+    shared.set_response("/introspect", 500, "");
     let error = verifier().verify(&issuers(), TOKEN, NOW).await.unwrap_err();
     assert_eq!((error, mallory.count("/introspect")), (TokenError::Unavailable, 0));
-    // a clear no
-    shared.says("/introspect", 200, r#"{"active":false}"#);
-    mallory.knows(TOKEN, json!({"active": true, "username": "bob"}));
+    // reported as inactive
+    shared.set_response("/introspect", 200, r#"{"active":false}"#);
+    mallory.set_token(TOKEN, json!({"active": true, "username": "bob"}));
     assert_eq!(verifier().verify(&issuers(), TOKEN, NOW).await.unwrap().user.name, "bob");
 }
 
-/// CVE-2021-32701 and GHSA-4mq7-pvjg-xp2r: an answer given under one set of rules, or by one server, must not serve
-/// another's question.
+/// CVE-2021-32701 and GHSA-4mq7-pvjg-xp2r: a result obtained under one policy, or from one server, must not be used
+/// for another.
 #[tokio::test]
-async fn introspection_cache_keeps_tenants_apart() {
-    let (ours, theirs) = (Double::start().await, Double::start().await);
-    ours.knows(TOKEN, json!({"active": true, "username": "ann", "scope": "read"}));
+async fn attack_introspection_result_of_another_tenant() {
+    let (ours, theirs) = (TestIssuer::start().await, TestIssuer::start().await);
+    ours.set_token(TOKEN, json!({"active": true, "username": "ann", "scope": "read"}));
     let verifier = verifier();
     let acme = policy(vec![ours.opaque_issuer()]);
     assert!(verifier.verify(&acme, TOKEN, NOW).await.is_ok());
@@ -182,12 +182,12 @@ async fn introspection_cache_keeps_tenants_apart() {
 }
 
 #[tokio::test]
-async fn which_tokens_are_asked_about() {
+async fn introspects_only_opaque_tokens() {
     let signer = Signer::usual();
-    let double = Double::with_keys(&[&signer]).await;
+    let double = TestIssuer::with_keys(&[&signer]).await;
     let both = Issuer { introspection: Some(double.introspection()), ..double.issuer() };
     let (verifier, policy_of_both) = (verifier(), policy(vec![both]));
-    // a JWT is verified here, a broken one refused here
+    // a JWT is verified locally, a malformed one refused locally
     assert!(verifier.verify(&policy_of_both, &signer.token(&claims()), NOW).await.is_ok());
     assert_eq!(verifier.verify(&policy_of_both, "a.b.c", NOW).await.unwrap_err(), TokenError::Malformed);
     assert_eq!(verifier.verify(&policy_of_both, "a.b.c.d.e", NOW).await.unwrap_err(), TokenError::Malformed);
@@ -197,21 +197,24 @@ async fn which_tokens_are_asked_about() {
         assert_eq!(verifier.verify(&policy_of_both, token, NOW).await.unwrap_err(), TokenError::Inactive);
         assert_eq!(double.count("/introspect"), i + 1);
     }
-    // an issuer without keys is asked about its JWTs
+    // an issuer without keys introspects its JWTs
     let token = signer.token(&claims_with(&json!({"n": 2})));
-    double.knows(&token, json!({"active": true, "sub": "ann"}));
+    double.set_token(&token, json!({"active": true, "sub": "ann"}));
     let asked = policy(vec![double.opaque_issuer()]);
     assert_eq!(verifier.verify(&asked, &token, NOW).await.unwrap().user.name, "ann");
-    // where nobody can be asked, an opaque token is no token
-    let nobody = policy(vec![double.issuer()]);
-    assert_eq!(verifier.verify(&nobody, "opaque", NOW).await.unwrap_err(), TokenError::Malformed);
+    // without an introspection endpoint an opaque token is malformed
+    let without_introspection = policy(vec![double.issuer()]);
+    assert_eq!(
+        verifier.verify(&without_introspection, "opaque", NOW).await.unwrap_err(),
+        TokenError::Malformed
+    );
 }
 
-/// `introspection.ca_file`: this authority is believed, and it has to be named.
+/// `introspection.ca_file`: this CA is trusted, and it has to be configured.
 #[tokio::test]
-async fn the_endpoints_own_authority() {
-    let (double, ca) = Double::start_tls().await;
-    double.knows(TOKEN, json!({"active": true, "username": "ann"}));
+async fn trusts_only_the_configured_ca_of_an_endpoint() {
+    let (double, ca) = TestIssuer::start_tls().await;
+    double.set_token(TOKEN, json!({"active": true, "username": "ann"}));
     for (ca_file, expected) in [
         (Some(ca.path().to_owned()), Ok("ann".to_owned())),
         (None, Err(TokenError::Unavailable)),
@@ -225,8 +228,8 @@ async fn the_endpoints_own_authority() {
 }
 
 #[tokio::test]
-async fn an_authority_edited_in_place_counts_and_a_broken_one_leaves_the_one_before() {
-    let ((double, ca), (_, another)) = (Double::start_tls().await, Double::start_tls().await);
+async fn reloads_edited_ca_and_keeps_the_last_good_one() {
+    let ((double, ca), (_, another)) = (TestIssuer::start_tls().await, TestIssuer::start_tls().await);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     std::fs::copy(another.path(), &file).unwrap();

@@ -1,4 +1,4 @@
-//! The life of an issuer's keys: loaded, shared, rotated, kept.
+//! Key sets of issuers: loaded, shared, rotated, retained.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::support::*;
 use crate::{
-    config::model::{Issuer, KeySource, Reach},
+    config::model::{EgressPolicy, Issuer, KeySource},
     token::{TokenError, Verifier, http_clients},
 };
 
-/// Waits for a background reading to show.
+/// Waits for a background refresh.
 async fn until(condition: impl Fn() -> bool) {
     let met = async {
         while !condition() {
@@ -22,9 +22,9 @@ async fn until(condition: impl Fn() -> bool) {
 }
 
 #[tokio::test]
-async fn keys_are_read_before_ready() {
+async fn preloads_keys_before_ready() {
     let signer = Signer::usual();
-    let double = Double::with_keys(&[&signer]).await;
+    let double = TestIssuer::with_keys(&[&signer]).await;
     let verifier = verifier();
     let dead = Arc::new(issuer(KeySource::Url("http://127.0.0.1:9/jwks".to_owned())));
     let issuers = [Arc::new(double.issuer()), Arc::new(double.issuer()), dead];
@@ -37,48 +37,48 @@ async fn keys_are_read_before_ready() {
     assert_eq!((dead.age, dead.failures), (None, 1));
 }
 
-/// envoyproxy/envoy#13458: while keys are missing, a token is neither good nor absent.
+/// envoyproxy/envoy#13458: while keys are missing, a token is neither valid nor absent.
 #[tokio::test]
-async fn keys_not_loaded_is_not_no_token() {
+async fn missing_keys_are_not_an_invalid_token() {
     let signer = Signer::usual();
-    let double = Double::start().await;
-    double.says("/jwks", 503, "");
+    let double = TestIssuer::start().await;
+    double.set_response("/jwks", 503, "");
     let (verifier, policy) = (verifier(), policy(vec![double.issuer()]));
     let token = signer.token(&claims());
     assert_eq!(verifier.verify(&policy, &token, NOW).await.unwrap_err(), TokenError::Unavailable);
     assert!(verifier.cached(&policy, &token, NOW).is_none());
-    double.says("/jwks", 200, jwks(&[&signer]));
+    double.set_response("/jwks", 200, jwks(&[&signer]));
     assert!(verifier.verify(&policy, &token, NOW + 1).await.is_ok());
 }
 
 /// envoyproxy/envoy#14557: the first token of a new key is accepted, not the first after the old keys have aged.
 #[tokio::test]
-async fn key_rotation() {
+async fn accepts_first_token_of_a_rotated_key() {
     let (old, new) = (Signer::new(Algorithm::ES256, "old"), Signer::new(Algorithm::ES256, "new"));
-    let double = Double::with_keys(&[&old]).await;
+    let double = TestIssuer::with_keys(&[&old]).await;
     let (verifier, policy) = (verifier(), policy(vec![double.issuer()]));
     let (of_old, of_new) = (old.token(&claims()), new.token(&claims()));
     assert!(verifier.verify(&policy, &of_old, NOW).await.is_ok());
-    double.says("/jwks", 200, jwks(&[&new]));
+    double.set_response("/jwks", 200, jwks(&[&new]));
     assert!(verifier.verify(&policy, &of_new, NOW + 11).await.is_ok());
-    // the old key is withdrawn: what it signed no longer counts, also from memory
+    // the old key is withdrawn: tokens it signed are no longer valid, also cached ones
     assert!(verifier.cached(&policy, &of_old, NOW + 11).is_none());
     assert_eq!(verifier.verify(&policy, &of_old, NOW + 11).await.unwrap_err(), TokenError::UnknownKey);
-    // a refusal is forgotten with the keys it rests on, too
-    double.says("/jwks", 200, jwks(&[&new, &old]));
+    // a cached refusal is dropped with the keys it depends on, too
+    double.set_response("/jwks", 200, jwks(&[&new, &old]));
     let unknown = unsigned(&json!({"alg": "ES256", "kid": "third"}), &claims(), "AAAA");
     assert!(verifier.verify(&policy, &unknown, NOW + 22).await.is_err());
     assert!(verifier.verify(&policy, &of_old, NOW + 22).await.is_ok());
 }
 
 #[tokio::test]
-async fn those_who_wait_for_a_new_key_share_one_request() {
+async fn concurrent_requests_share_one_key_set_request() {
     let (old, new) = (Signer::new(Algorithm::ES256, "old"), Signer::new(Algorithm::ES256, "new"));
-    let double = Double::with_keys(&[&old]).await;
+    let double = TestIssuer::with_keys(&[&old]).await;
     let (verifier, policy) = (verifier(), Arc::new(policy(vec![double.issuer()])));
     assert!(verifier.verify(&policy, &old.token(&claims()), NOW).await.is_ok());
-    double.says("/jwks", 200, jwks(&[&new]));
-    double.close();
+    double.set_response("/jwks", 200, jwks(&[&new]));
+    double.pause();
     let waiting: Vec<_> = (0..50)
         .map(|i| {
             let token = new.token(&claims_with(&json!({"sub": format!("user{i}")})));
@@ -89,9 +89,9 @@ async fn those_who_wait_for_a_new_key_share_one_request() {
         })
         .collect();
     double.wait_for("/jwks", 2).await;
-    // the one who began it hangs up
+    // the caller that started it is cancelled
     waiting[0].abort();
-    double.open();
+    double.resume();
     for task in waiting.into_iter().skip(1) {
         assert!(task.await.unwrap());
     }
@@ -99,9 +99,9 @@ async fn those_who_wait_for_a_new_key_share_one_request() {
 }
 
 #[tokio::test]
-async fn issuer_down_keeps_stale_keys() {
+async fn keeps_stale_keys_while_issuer_is_down() {
     let signer = Signer::usual();
-    let double = Double::with_keys(&[&signer]).await;
+    let double = TestIssuer::with_keys(&[&signer]).await;
     let (verifier, policy) = (verifier(), policy(vec![double.issuer()]));
     let issuers = policy.issuers.clone();
     verifier.preload(&issuers, NOW).await;
@@ -111,45 +111,45 @@ async fn issuer_down_keeps_stale_keys() {
     for (i, (status, body)) in
         [(500, ""), (200, "<html>"), (200, "{}"), (302, ""), (404, ""), (200, &huge)].into_iter().enumerate()
     {
-        double.says("/jwks", status, body);
+        double.set_response("/jwks", status, body);
         let (i, now) = (i as u64, NOW + (i as u64 + 1) * day);
         assert!(verifier.verify(&policy, &token(i), now).await.is_ok());
         until(|| u64::from(verifier.status(now)[0].failures) == i + 1).await;
         assert!(verifier.verify(&policy, &token(i + 100), now).await.is_ok());
     }
     assert_eq!(double.count("/elsewhere"), 0, "redirects are not followed");
-    // an unknown key may be a new one: while nobody can say, the answer is neither yes nor no
+    // an unknown key may be a new one: while the issuer is down, the token is neither valid nor refused
     let unknown = unsigned(&json!({"alg": "ES256", "kid": "new"}), &claims(), "AAAA");
     let error = verifier.verify(&policy, &unknown, NOW + 8 * day).await.unwrap_err();
     assert_eq!(error, TokenError::Unavailable);
-    double.says("/jwks", 200, jwks(&[&signer]));
+    double.set_response("/jwks", 200, jwks(&[&signer]));
     let error = verifier.verify(&policy, &unknown, NOW + 8 * day + 20).await.unwrap_err();
     assert_eq!(error, TokenError::UnknownKey);
     assert_eq!(verifier.status(NOW + 8 * day + 20)[0].failures, 0);
 }
 
 #[tokio::test]
-async fn keys_are_read_again_as_they_age_without_anybody_waiting() {
+async fn refreshes_aging_keys_in_background() {
     let signer = Signer::usual();
-    let double = Double::with_keys(&[&signer]).await;
+    let double = TestIssuer::with_keys(&[&signer]).await;
     let (verifier, policy) = (verifier(), policy(vec![double.issuer()]));
     let token = signer.token(&claims_with(&json!({"exp": NOW + 10_000})));
     assert!(verifier.verify(&policy, &token, NOW).await.is_ok());
     // an answer from memory counts as use of the keys; nothing is due yet
     assert!(verifier.cached(&policy, &token, NOW + 299).is_some());
-    double.close();
+    double.pause();
     assert!(verifier.verify(&policy, &token, NOW + 300).await.is_ok());
     double.wait_for("/jwks", 2).await;
-    double.open();
+    double.resume();
     until(|| verifier.status(NOW + 300)[0].age == Some(0)).await;
-    // the same keys: what was verified with them still counts
+    // the same keys: cached results still apply
     assert!(verifier.cached(&policy, &token, NOW + 301).unwrap().is_ok());
 }
 
 #[tokio::test]
-async fn tenants_with_the_same_source_share_the_keys() {
+async fn tenants_with_same_source_share_keys() {
     let signer = Signer::usual();
-    let double = Double::with_keys(&[&signer]).await;
+    let double = TestIssuer::with_keys(&[&signer]).await;
     let verifier = verifier();
     for i in 0..50 {
         let mut issuer = double.issuer();
@@ -162,9 +162,9 @@ async fn tenants_with_the_same_source_share_the_keys() {
 }
 
 #[tokio::test]
-async fn discovery_finds_the_keys_of_exactly_this_issuer() {
+async fn discovery_requires_exact_issuer() {
     let signer = Signer::usual();
-    let double = Double::with_keys(&[&signer]).await;
+    let double = TestIssuer::with_keys(&[&signer]).await;
     let mut issuer = issuer(KeySource::Discovery);
     issuer.issuer = double.address.clone();
     let policy = policy(vec![issuer]);
@@ -173,53 +173,53 @@ async fn discovery_finds_the_keys_of_exactly_this_issuer() {
         |issuer: &str| json!({"issuer": issuer, "jwks_uri": format!("{}/jwks", double.address)}).to_string();
     let path = "/.well-known/openid-configuration";
     let (careful, verifier) = (verifier(), verifier());
-    double.says(path, 200, document("https://somebody.else"));
+    double.set_response(path, 200, document("https://somebody.else"));
     assert_eq!(careful.verify(&policy, &token, NOW).await.unwrap_err(), TokenError::Unavailable);
     assert_eq!(double.count("/jwks"), 0);
-    double.says(path, 200, document(&double.address));
+    double.set_response(path, 200, document(&double.address));
     assert!(verifier.verify(&policy, &token, NOW).await.is_ok());
 }
 
 #[tokio::test]
-async fn attack_request_forgery_by_the_discovery_document_of_a_tenants_issuer() {
+async fn attack_ssrf_by_discovery_document_of_tenant_issuer() {
     let signer = Signer::usual();
-    let (double, victim) = (Double::with_keys(&[&signer]).await, Double::with_keys(&[&signer]).await);
+    let (double, victim) = (TestIssuer::with_keys(&[&signer]).await, TestIssuer::with_keys(&[&signer]).await);
     let mut issuer = issuer(KeySource::ConfinedDiscovery(Arc::default()));
     issuer.issuer = double.address.clone();
     let policy = policy(vec![issuer]);
     let token = signer.token(&claims_with(&json!({"iss": double.address})));
     for (at, is_good) in [(&victim, false), (&double, true)] {
         let document = json!({"issuer": double.address, "jwks_uri": format!("{}/jwks", at.address)});
-        double.says("/.well-known/openid-configuration", 200, document.to_string());
+        double.set_response("/.well-known/openid-configuration", 200, document.to_string());
         assert_eq!(verifier().verify(&policy, &token, NOW).await.is_ok(), is_good, "{}", at.address);
     }
     assert_eq!((victim.count("/jwks"), double.count("/jwks")), (0, 1));
 }
 
-/// A tenant's administrator owns the name and lets it resolve to this machine. `localhost` stands for such a name: the check
-/// of what is written is another one.
+/// A tenant's administrator owns the name and lets it resolve to this machine. `localhost` stands for such a name: the
+/// configured address is checked elsewhere.
 #[tokio::test]
 async fn attack_issuer_name_that_resolves_to_this_machine() {
     let signer = Signer::usual();
     for (reach, is_asked) in [
-        (Reach::Confined { loopback: false }, false),
-        (Reach::Confined { loopback: true }, true),
-        (Reach::Everywhere, true),
+        (EgressPolicy::Confined { loopback: false }, false),
+        (EgressPolicy::Confined { loopback: true }, true),
+        (EgressPolicy::Unrestricted, true),
     ] {
-        let double = Double::with_keys(&[&signer]).await;
+        let double = TestIssuer::with_keys(&[&signer]).await;
         let by_name = double.address.replace("127.0.0.1", "localhost");
         let document = json!({"issuer": by_name, "jwks_uri": format!("{by_name}/jwks")});
-        double.says("/.well-known/openid-configuration", 200, document.to_string());
+        double.set_response("/.well-known/openid-configuration", 200, document.to_string());
         let claims = claims_with(&json!({"iss": by_name}));
         for keys in [KeySource::Url(format!("{by_name}/jwks")), KeySource::ConfinedDiscovery(Arc::default())]
         {
-            let issuer = Issuer { issuer: by_name.clone(), reach, ..issuer(keys.clone()) };
+            let issuer = Issuer { issuer: by_name.clone(), egress: reach, ..issuer(keys.clone()) };
             let verified = verifier().verify(&policy(vec![issuer]), &signer.token(&claims), NOW).await;
             assert_eq!(verified.is_ok(), is_asked, "{keys:?} {reach:?}: {verified:?}");
             assert_eq!(double.count("/jwks") > 0, is_asked, "{keys:?} {reach:?}");
         }
-        double.knows("opaque", json!({"active": true, "username": "ann"}));
-        let mut issuer = Issuer { reach, ..double.opaque_issuer() };
+        double.set_token("opaque", json!({"active": true, "username": "ann"}));
+        let mut issuer = Issuer { egress: reach, ..double.opaque_issuer() };
         if let Some(introspection) = &mut issuer.introspection {
             introspection.url = format!("{by_name}/introspect");
         }
@@ -229,7 +229,7 @@ async fn attack_issuer_name_that_resolves_to_this_machine() {
 }
 
 #[tokio::test]
-async fn a_key_file_is_read_again_when_it_changes() {
+async fn rereads_changed_key_file() {
     let (old, new) = (Signer::new(Algorithm::ES256, "old"), Signer::new(Algorithm::EdDSA, "new"));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.json");
@@ -238,28 +238,28 @@ async fn a_key_file_is_read_again_when_it_changes() {
     let verifier: Arc<Verifier> = verifier();
     let (of_old, of_new) = (old.token(&claims()), new.token(&claims()));
     assert!(verifier.verify(&policy, &of_old, NOW).await.is_ok());
-    // told by whoever watches files
+    // notified by the file watcher
     std::fs::write(&path, jwks(&[&old, &new])).unwrap();
     verifier.reload_files(NOW).await;
     assert!(verifier.verify(&policy, &of_new, NOW).await.is_ok());
-    // a broken edit changes nothing
+    // an invalid edit changes nothing
     std::fs::write(&path, "{").unwrap();
     verifier.reload_files(NOW).await;
     assert!(verifier.cached(&policy, &of_new, NOW).unwrap().is_ok());
     assert_eq!(verifier.status(NOW)[0].failures, 1);
-    // and without being told: use of the keys, also from memory, looks at the file every few seconds
+    // and without a notification: use of the keys, also from the cache, refreshes the file every few seconds
     std::fs::write(&path, jwks(&[&new])).unwrap();
     assert!(verifier.cached(&policy, &of_new, NOW + 5).unwrap().is_ok());
     until(|| verifier.status(NOW + 5)[0].keys == 1).await;
     assert_eq!(verifier.verify(&policy, &of_old, NOW + 5).await.unwrap_err(), TokenError::UnknownKey);
 }
 
-/// `http_clients(ca_files)`: keys come over TLS from whom the system or these files vouch for.
+/// `http_clients(ca_files)`: keys are fetched over TLS only from servers that the system or these CA files trust.
 #[tokio::test]
-async fn keys_over_tls_need_a_trusted_authority() {
+async fn fetches_keys_only_over_trusted_tls() {
     let signer = Signer::usual();
-    let (double, ca) = Double::start_tls().await;
-    double.says("/jwks", 200, jwks(&[&signer]));
+    let (double, ca) = TestIssuer::start_tls().await;
+    double.set_response("/jwks", 200, jwks(&[&signer]));
     let policy = policy(vec![double.issuer()]);
     let token = signer.token(&claims());
     let trusting = Verifier::new(http_clients(&[ca.path().to_owned()]).unwrap(), 10);

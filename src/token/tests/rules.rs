@@ -7,7 +7,7 @@ use super::support::*;
 use crate::token::TokenError;
 
 #[tokio::test]
-async fn every_algorithm_we_offer_verifies() {
+async fn verifies_every_offered_algorithm() {
     let signers = [
         Signer::new(Algorithm::RS256, "rs256"),
         Signer::new(Algorithm::RS384, "rs384"),
@@ -19,7 +19,7 @@ async fn every_algorithm_we_offer_verifies() {
         Signer::new(Algorithm::ES384, "es384"),
         Signer::new(Algorithm::EdDSA, "eddsa"),
     ];
-    let double = Double::with_keys(&signers.each_ref()).await;
+    let double = TestIssuer::with_keys(&signers.each_ref()).await;
     let (verifier, policy) = (verifier(), policy(vec![double.issuer()]));
     for signer in &signers {
         let answer = verifier.verify(&policy, &signer.token(&claims()), NOW).await;
@@ -29,9 +29,9 @@ async fn every_algorithm_we_offer_verifies() {
 }
 
 #[tokio::test]
-async fn the_user_is_what_the_token_says() {
+async fn reads_user_from_claims() {
     let signer = Signer::usual();
-    let double = Double::with_keys(&[&signer]).await;
+    let double = TestIssuer::with_keys(&[&signer]).await;
     let mut issuer = double.issuer();
     issuer.roles_claim = "realm_access.roles".to_owned();
     issuer.tenant_claim = Some("org".to_owned());
@@ -52,9 +52,9 @@ async fn the_user_is_what_the_token_says() {
 }
 
 #[tokio::test]
-async fn an_answer_is_remembered_for_its_policy_only() {
+async fn caches_result_for_its_policy_only() {
     let signer = Signer::usual();
-    let double = Double::with_keys(&[&signer]).await;
+    let double = TestIssuer::with_keys(&[&signer]).await;
     let verifier = verifier();
     let (one, other) = (policy(vec![double.issuer()]), policy(vec![double.issuer()]));
     let token = signer.token(&claims());
@@ -73,27 +73,27 @@ async fn an_answer_is_remembered_for_its_policy_only() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_remembered_for_seconds() {
+async fn caches_refusal_for_seconds() {
     let signer = Signer::usual();
-    let double = Double::with_keys(&[&signer]).await;
+    let double = TestIssuer::with_keys(&[&signer]).await;
     let (verifier, policy) = (verifier(), policy(vec![double.issuer()]));
     let token = signer.token(&claims_with(&json!({"aud": "another"})));
     assert_eq!(verifier.verify(&policy, &token, NOW).await.unwrap_err(), TokenError::WrongAudience);
     let cached = |now| verifier.cached(&policy, &token, now).map(|answer| answer.unwrap_err());
     assert_eq!(cached(NOW + 4), Some(TokenError::WrongAudience));
     assert_eq!(cached(NOW + 5), None);
-    // a token that will become valid is not remembered as bad
+    // a token that will become valid is not cached as refused
     let early = signer.token(&claims_with(&json!({"nbf": NOW + 1})));
     assert_eq!(verifier.verify(&policy, &early, NOW).await.unwrap_err(), TokenError::NotYetValid);
     assert!(verifier.cached(&policy, &early, NOW).is_none());
     assert!(verifier.verify(&policy, &early, NOW + 1).await.is_ok());
 }
 
-/// The token dies in memory when it dies on paper.
+/// A cached token expires at its `exp`.
 #[tokio::test]
-async fn expired_token_in_cache() {
+async fn attack_expired_token_in_cache() {
     let signer = Signer::usual();
-    let double = Double::with_keys(&[&signer]).await;
+    let double = TestIssuer::with_keys(&[&signer]).await;
     let mut issuer = double.issuer();
     issuer.leeway = std::time::Duration::from_secs(5);
     let (verifier, policy) = (verifier(), policy(vec![issuer]));
@@ -105,7 +105,7 @@ async fn expired_token_in_cache() {
 }
 
 #[tokio::test]
-async fn a_token_beyond_the_ceiling_is_not_even_hashed() {
+async fn rejects_oversized_token_before_hashing() {
     let (verifier, policy) = (verifier(), policy(Vec::new()));
     let token = "a".repeat(64 * 1024 + 1);
     assert_eq!(verifier.cached(&policy, &token, NOW).unwrap().unwrap_err(), TokenError::TooLong);

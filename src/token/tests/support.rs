@@ -39,7 +39,7 @@ use tokio::{
 use crate::{
     config::{
         TenantPolicy, load,
-        model::{Introspection, Issuer, KeySource, Reach},
+        model::{EgressPolicy, Introspection, Issuer, KeySource},
         secret::Secret,
         tenant_file::{self, TenantConf},
     },
@@ -57,7 +57,7 @@ pub struct Signer {
     pub algorithm: Algorithm,
     pub key_id: &'static str,
     key: EncodingKey,
-    /// Ed25519: the public half, which jsonwebtoken cannot tell.
+    /// Ed25519: the public half, which jsonwebtoken does not export.
     point: Option<Vec<u8>>,
 }
 
@@ -92,7 +92,7 @@ impl Signer {
         Self { algorithm, key_id, key, point }
     }
 
-    /// One ES256 key for all tests that do not care which.
+    /// One ES256 key for all tests that need any key.
     pub fn usual() -> Self {
         static USUAL: OnceLock<Signer> = OnceLock::new();
         USUAL.get_or_init(|| Self::new(Algorithm::ES256, "usual")).clone()
@@ -159,8 +159,8 @@ pub fn jwks(signers: &[&Signer]) -> String {
 /// The issuer `ISSUER` with its keys from this source.
 pub fn issuer(keys: KeySource) -> Issuer {
     Issuer {
-        of_tenant_file: false,
-        reach: Reach::Everywhere,
+        is_tenant_defined: false,
+        egress: EgressPolicy::Unrestricted,
         issuer: ISSUER.to_owned(),
         audiences: vec![AUDIENCE.to_owned()],
         keys,
@@ -186,7 +186,7 @@ pub fn issuer(keys: KeySource) -> Issuer {
     }
 }
 
-/// What a tenant without a file has, but with these issuers.
+/// The policy of a tenant without a file, but with these issuers.
 pub fn policy(issuers: Vec<Issuer>) -> TenantPolicy {
     static GENERATION: AtomicU64 = AtomicU64::new(1);
     let text = "[[portal.upstream]]\nurl = \"http://127.0.0.1:3000\"\n";
@@ -201,27 +201,27 @@ pub fn verifier() -> Arc<Verifier> {
     Verifier::new(http_clients(&[]).unwrap(), 1000)
 }
 
-/// An issuer on loopback that says what it is told to say and counts who asked.
-pub struct Double {
+/// An issuer on loopback with scripted responses that counts its requests.
+pub struct TestIssuer {
     pub address: String,
-    told: Arc<Told>,
+    state: Arc<IssuerState>,
 }
 
 #[derive(Default)]
-struct Told {
+struct IssuerState {
     answers: Mutex<HashMap<String, (u16, String)>>,
-    /// Answers of `/introspect` by token; others are not active.
+    /// Responses of `/introspect` by token; others are not active.
     tokens: Mutex<HashMap<String, Value>>,
     requests: Mutex<Vec<(String, Option<String>)>>,
-    gate: OnceLock<Semaphore>,
+    pause: OnceLock<Semaphore>,
 }
 
-impl Double {
+impl TestIssuer {
     pub async fn start() -> Self {
         Self::listen("http", |stream| async move { Some(stream) }).await
     }
 
-    /// Over TLS, with a certificate nobody knows but the file that comes with it.
+    /// Over TLS, with a certificate that is trusted only by the returned file.
     pub async fn start_tls() -> (Self, tempfile::NamedTempFile) {
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -249,54 +249,54 @@ impl Double {
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("{scheme}://{}", listener.local_addr().unwrap());
-        let told = Arc::new(Told::default());
-        let shared = Arc::clone(&told);
+        let state = Arc::new(IssuerState::default());
+        let shared = Arc::clone(&state);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let told = Arc::clone(&shared);
-                let service = service_fn(move |request| answer(Arc::clone(&told), request));
+                let state = Arc::clone(&shared);
+                let service = service_fn(move |request| respond(Arc::clone(&state), request));
                 let opened = open(stream);
                 tokio::spawn(async move {
                     if let Some(stream) = opened.await {
-                        // how a connection ends is the client's affair
+                        // errors of the connection are expected
                         let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
                     }
                 });
             }
         });
-        Self { address, told }
+        Self { address, state }
     }
 
     /// An issuer that publishes these keys at `/jwks`.
     pub async fn with_keys(signers: &[&Signer]) -> Self {
         let double = Self::start().await;
-        double.says("/jwks", 200, jwks(signers));
+        double.set_response("/jwks", 200, jwks(signers));
         double
     }
 
-    pub fn says(&self, path: &str, status: u16, body: impl Into<String>) {
-        self.told.answers.lock().unwrap().insert(path.to_owned(), (status, body.into()));
+    pub fn set_response(&self, path: &str, status: u16, body: impl Into<String>) {
+        self.state.answers.lock().unwrap().insert(path.to_owned(), (status, body.into()));
     }
 
-    pub fn knows(&self, token: &str, answer: Value) {
-        self.told.tokens.lock().unwrap().insert(token.to_owned(), answer);
+    pub fn set_token(&self, token: &str, answer: Value) {
+        self.state.tokens.lock().unwrap().insert(token.to_owned(), answer);
     }
 
     pub fn count(&self, path: &str) -> usize {
-        self.told.requests.lock().unwrap().iter().filter(|(seen, _)| seen == path).count()
+        self.state.requests.lock().unwrap().iter().filter(|(seen, _)| seen == path).count()
     }
 
     pub fn last_authorization(&self) -> Option<String> {
-        self.told.requests.lock().unwrap().last().and_then(|(_, authorization)| authorization.clone())
+        self.state.requests.lock().unwrap().last().and_then(|(_, authorization)| authorization.clone())
     }
 
-    /// From now on requests are counted but not answered until `open`.
-    pub fn close(&self) {
-        self.told.gate.get_or_init(|| Semaphore::new(0));
+    /// From now on requests are counted but not answered until `resume`.
+    pub fn pause(&self) {
+        self.state.pause.get_or_init(|| Semaphore::new(0));
     }
 
-    pub fn open(&self) {
-        self.told.gate.get().unwrap().add_permits(1000);
+    pub fn resume(&self) {
+        self.state.pause.get().unwrap().add_permits(1000);
     }
 
     pub async fn wait_for(&self, path: &str, count: usize) {
@@ -329,22 +329,22 @@ impl Double {
     }
 }
 
-async fn answer(
-    told: Arc<Told>,
+async fn respond(
+    state: Arc<IssuerState>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<bytes::Bytes>>, Infallible> {
     let path = request.uri().path().to_owned();
     let authorization =
         request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
-    told.requests.lock().unwrap().push((path.clone(), authorization));
-    if let Some(gate) = told.gate.get() {
-        gate.acquire().await.unwrap().forget();
+    state.requests.lock().unwrap().push((path.clone(), authorization));
+    if let Some(pause) = state.pause.get() {
+        pause.acquire().await.unwrap().forget();
     }
     let body = request.into_body().collect().await.unwrap().to_bytes();
-    let said = told.answers.lock().unwrap().get(&path).cloned();
-    let (status, text) = said.unwrap_or_else(|| {
+    let scripted = state.answers.lock().unwrap().get(&path).cloned();
+    let (status, text) = scripted.unwrap_or_else(|| {
         let token = url::form_urlencoded::parse(&body).find(|(name, _)| name == "token");
-        let known = token.and_then(|(_, token)| told.tokens.lock().unwrap().get(token.as_ref()).cloned());
+        let known = token.and_then(|(_, token)| state.tokens.lock().unwrap().get(token.as_ref()).cloned());
         (200, known.unwrap_or_else(|| json!({"active": false})).to_string())
     });
     let mut response = Response::new(Full::from(text));

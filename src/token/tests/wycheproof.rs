@@ -1,4 +1,4 @@
-//! Every JWS vector of Project Wycheproof, played as a bearer token.
+//! Verifies every JWS vector of Project Wycheproof as a bearer token.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -12,29 +12,29 @@ use crate::{
     token::{
         TokenError,
         jws::Jws,
-        keyset::{Found, KeySet},
+        key_set::{KeyMatch, KeySet},
     },
 };
 
 #[derive(Deserialize)]
-struct File {
+struct VectorFile {
     #[serde(rename = "numberOfTests")]
     number_of_tests: usize,
     #[serde(rename = "testGroups")]
-    groups: Vec<Group>,
+    groups: Vec<VectorGroup>,
 }
 
 #[derive(Deserialize)]
-struct Group {
+struct VectorGroup {
     #[serde(default)]
     comment: String,
     private: Option<Value>,
     public: Option<Value>,
-    tests: Vec<Case>,
+    tests: Vec<VectorCase>,
 }
 
 #[derive(Deserialize)]
-struct Case {
+struct VectorCase {
     #[serde(rename = "tcId")]
     id: u32,
     comment: String,
@@ -43,21 +43,21 @@ struct Case {
     result: String,
 }
 
-fn file(name: &str) -> File {
+fn file(name: &str) -> VectorFile {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/wycheproof").join(name);
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// What we do with a token before its claims are looked at.
+/// Whether a token is accepted before its claims are evaluated.
 fn accepts(keys: &KeySet, token: &str) -> bool {
     let Ok(jws) = Jws::parse(token) else { return false };
     match keys.find(jws.key_id.as_deref(), jws.algorithm) {
-        Found::Key(key) => key.verify_sig(jws.signed, &jws.signature).is_ok(),
-        Found::Nothing | Found::Unfit => false,
+        KeyMatch::Key(key) => key.verify_sig(jws.signed, &jws.signature).is_ok(),
+        KeyMatch::NotFound | KeyMatch::Unsuitable => false,
     }
 }
 
-/// Plays a file; returns how often we agreed, and per reason how often we refused a vector called valid.
+/// Verifies the vectors of a file; returns the number of agreements, and per reason the number of valid vectors refused.
 fn play(name: &str) -> (usize, BTreeMap<&'static str, usize>) {
     let file = file(name);
     let (mut agreed, mut stricter) = (0, BTreeMap::new());
@@ -81,8 +81,8 @@ fn play(name: &str) -> (usize, BTreeMap<&'static str, usize>) {
     (agreed, stricter)
 }
 
-/// Where we refuse what is valid elsewhere. Anything that does not fall under one of these fails the test.
-fn why_stricter(keys: &Value, case: &Case, at: &str) -> &'static str {
+/// Reasons to refuse a vector that is valid elsewhere. Any other refusal fails the test.
+fn why_stricter(keys: &Value, case: &VectorCase, at: &str) -> &'static str {
     let one = keys.get("keys").and_then(|keys| keys.get(0)).unwrap_or(keys);
     match (one["kty"].as_str(), one["crv"].as_str()) {
         _ if case.jwe.is_some() => "tokens are not encrypted to us",
@@ -97,7 +97,7 @@ fn why_stricter(keys: &Value, case: &Case, at: &str) -> &'static str {
 }
 
 #[test]
-fn json_web_signature() {
+fn agrees_with_json_web_signature_vectors() {
     let (agreed, stricter) = play("json_web_signature_test.json");
     assert_eq!(agreed, 387);
     let expected = [
@@ -109,21 +109,21 @@ fn json_web_signature() {
 }
 
 #[test]
-fn json_web_key() {
+fn agrees_with_json_web_key_vectors() {
     let (agreed, stricter) = play("json_web_key_test.json");
     assert_eq!((agreed, stricter), (22, BTreeMap::from([("shared secrets sign nothing", 4)])));
 }
 
 #[test]
-fn json_web_crypto() {
+fn agrees_with_json_web_crypto_vectors() {
     let (agreed, stricter) = play("json_web_crypto_test.json");
     let expected = [("shared secrets sign nothing", 2), ("tokens are not encrypted to us", 2)];
     assert_eq!((agreed, stricter), (79, BTreeMap::from(expected)));
 }
 
-/// The same vectors through the front door: none of them is an access token, so none gets in, and none breaks anything.
+/// The same vectors through the whole verifier: none of them is an access token, so all are refused without a panic.
 #[tokio::test]
-async fn no_vector_gets_in() {
+async fn accepts_no_vector_as_access_token() {
     let folder = tempfile::tempdir().unwrap();
     let verifier = verifier();
     for name in ["json_web_signature_test.json", "json_web_key_test.json", "json_web_crypto_test.json"] {

@@ -1,4 +1,4 @@
-//! One's own account: who one is, and where one is signed in.
+//! The account page: profile and sessions of the signed-in user.
 
 pub mod password;
 mod rules;
@@ -10,84 +10,89 @@ use http::{Request, Response};
 
 use super::{
     form::Form,
-    guest::{ACCOUNT, Guest, PASSWORD, SESSIONS, SIGN_IN, SIGN_OUT, parameter},
+    page_request::{ACCOUNT, PASSWORD, PageRequest, SESSIONS, SIGN_IN, SIGN_OUT, query_parameter},
     view::{AccountView, Device, Notice, SessionRow},
 };
 use crate::{
-    domain::{page::Page, session::SessionHash},
-    session::{CookieSecret, Live, csrf},
+    domain::{page::StatusPage, session::SessionHash},
+    session::{ActiveSession, CookieSecret, csrf},
 };
 
-const PURPOSE: &str = "sessions";
+const CSRF_PURPOSE: &str = "sessions";
 
-pub async fn show(guest: Guest, RawQuery(query): RawQuery) -> Response<Body> {
-    let (live, secret) = match signed_in(&guest, ACCOUNT).await {
+pub async fn show(request: PageRequest, RawQuery(query): RawQuery) -> Response<Body> {
+    let (live, secret) = match require_session(&request, ACCOUNT).await {
         Ok(found) => found,
-        Err(elsewhere) => return elsewhere,
+        Err(redirect) => return redirect,
     };
     let account = live.account();
-    let mut sessions = match guest.doors.sessions_of(&account.id, guest.now).await {
+    let mut sessions = match request.accounts.list_sessions(&account.id, request.now).await {
         Ok(sessions) => sessions,
         Err(error) => {
-            tracing::error!(%error, "sessions cannot be listed");
-            return guest.unavailable();
+            tracing::error!(%error, "failed to list sessions");
+            return request.unavailable();
         }
     };
-    let here = live.session.hash;
-    // stable: behind this browser, the one used last comes first
-    sessions.sort_by_key(|session| session.hash != here);
+    let current_session = live.session.hash;
+    // stable sort: after this browser's session, the one used last comes first
+    sessions.sort_by_key(|session| session.hash != current_session);
     let rows = sessions.iter().map(|session| SessionRow {
         id: session.hash.to_hex(),
         device: Device::parse(&session.user_agent),
         address: session.address.to_string(),
-        last_seen_at: if session.hash == here { guest.now } else { session.last_seen_at },
-        here: session.hash == here,
+        last_seen_at: if session.hash == current_session { request.now } else { session.last_seen_at },
+        current_session: session.hash == current_session,
     });
     let view = AccountView {
-        csrf: &csrf::token(&secret, PURPOSE),
+        csrf: &csrf::token(&secret, CSRF_PURPOSE),
         user: &account.username,
         name: live.user.display_name.clone(),
         email: account.email.as_deref(),
         password_changed_at: account.password_changed_at,
         sessions: rows.collect(),
-        end_action: &guest.href(SESSIONS, &[]),
-        password_href: &guest.href(PASSWORD, &[]),
-        sign_out_href: &guest.href(SIGN_OUT, &[]),
-        notice: Notice::parse(&parameter(query.as_deref(), "done")),
-        now: guest.now,
+        end_action: &request.href(SESSIONS, &[]),
+        password_href: &request.href(PASSWORD, &[]),
+        sign_out_href: &request.href(SIGN_OUT, &[]),
+        notice: Notice::parse(&query_parameter(query.as_deref(), "done")),
+        now: request.now,
     };
-    guest.show(&view, None)
+    request.form_page(&view, None)
 }
 
 /// Ends one other session of the same account, or all others.
-pub async fn end_sessions(guest: Guest, request: Request<Body>) -> Response<Body> {
-    let sent = match Form::read(&guest.visit, request).await {
-        Ok(sent) => sent,
-        Err(why) => return guest.not_read(&why),
+pub async fn end_sessions(page_request: PageRequest, request: Request<Body>) -> Response<Body> {
+    let form = match Form::read(&page_request.context, request).await {
+        Ok(form) => form,
+        Err(read_error) => return page_request.form_error_page(&read_error),
     };
-    let (live, secret) = match signed_in(&guest, ACCOUNT).await {
+    let (live, secret) = match require_session(&page_request, ACCOUNT).await {
         Ok(found) => found,
-        Err(elsewhere) => return elsewhere,
+        Err(redirect) => return redirect,
     };
-    if !csrf::is_token(&secret, PURPOSE, sent.field("csrf")) {
-        return guest.page(&Page::StaleForm);
+    if !csrf::is_token(&secret, CSRF_PURPOSE, form.field("csrf")) {
+        return page_request.page(&StatusPage::ExpiredForm);
     }
-    let (account, here) = (&live.account().id, &live.session.hash);
-    let ended = match sent.field("session") {
-        "others" => {
-            guest.doors.sessions().end_all(account, Some(here), guest.now).await.map(|_| Notice::OthersEnded)
-        }
+    let (account, current_session) = (&live.account().id, &live.session.hash);
+    let ended = match form.field("session") {
+        "others" => page_request
+            .accounts
+            .sessions()
+            .end_all(account, Some(current_session), page_request.now)
+            .await
+            .map(|_| Notice::OthersEnded),
         one => {
-            let mine = match guest.doors.sessions_of(account, guest.now).await {
-                Ok(mine) => mine,
-                Err(error) => return not_ended(&guest, &error),
+            let own_sessions = match page_request.accounts.list_sessions(account, page_request.now).await {
+                Ok(own_sessions) => own_sessions,
+                Err(error) => return end_failed(&page_request, &error),
             };
-            // only what is on one's own list can be ended
-            let other = |hash: &SessionHash| hash != here && mine.iter().any(|one| one.hash == *hash);
+            // only sessions of the same account can be ended
+            let other = |hash: &SessionHash| {
+                hash != current_session && own_sessions.iter().any(|one| one.hash == *hash)
+            };
             match SessionHash::from_hex(one).filter(other) {
-                Some(hash) => guest
-                    .doors
-                    .end_session(&hash, guest.now)
+                Some(hash) => page_request
+                    .accounts
+                    .end_session(&hash, page_request.now)
                     .await
                     .map(|ended| if ended { Notice::SessionEnded } else { Notice::AlreadyEnded }),
                 None => Ok(Notice::AlreadyEnded),
@@ -95,20 +100,23 @@ pub async fn end_sessions(guest: Guest, request: Request<Body>) -> Response<Body
         }
     };
     match ended {
-        Ok(notice) => guest.go(&guest.href(ACCOUNT, &[("done", notice.word())])),
-        Err(error) => not_ended(&guest, &error),
+        Ok(notice) => page_request.redirect(&page_request.href(ACCOUNT, &[("done", notice.word())])),
+        Err(error) => end_failed(&page_request, &error),
     }
 }
 
-fn not_ended(guest: &Guest, error: &dyn std::error::Error) -> Response<Body> {
-    tracing::error!(%error, "a session could not be ended");
-    guest.unavailable()
+fn end_failed(request: &PageRequest, error: &dyn std::error::Error) -> Response<Body> {
+    tracing::error!(%error, "failed to end session");
+    request.unavailable()
 }
 
-/// The session, and the secret in its cookie; or the way to sign-in and back to `path`.
-async fn signed_in(guest: &Guest, path: &str) -> Result<(Arc<Live>, CookieSecret), Response<Body>> {
-    match (guest.live().await?, guest.session_secret()) {
+/// The session and its cookie secret; or a redirect to sign-in that returns to `path`.
+async fn require_session(
+    request: &PageRequest,
+    path: &str,
+) -> Result<(Arc<ActiveSession>, CookieSecret), Response<Body>> {
+    match (request.current_session().await?, request.session_secret()) {
         (Some(live), Some(secret)) => Ok((live, secret)),
-        _ => Err(guest.go(&guest.href(SIGN_IN, &[("to", &guest.href(path, &[]))]))),
+        _ => Err(request.redirect(&request.href(SIGN_IN, &[("to", &request.href(path, &[]))]))),
     }
 }

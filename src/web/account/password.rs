@@ -1,153 +1,177 @@
-//! Changing one's own password, signed in or, where it is due, on the way in.
+//! Password change: by a signed-in user, or required at sign-in.
 
 use axum::{body::Body, extract::RawQuery};
 use http::{Request, Response, header};
 
 use super::rules;
 use crate::{
-    account::{ChangeError, ChangePassword, Changed, hashing::Password},
-    domain::{page::Page, password::Violation, return_address::ReturnAddress},
-    session::Cookie,
+    account::{PasswordChangeError, PasswordChangeRequest, PasswordChanged, hashing::Password},
+    domain::{page::StatusPage, password::Violation, return_address::ReturnAddress},
+    session::OwnCookie,
     web::{
         form::Form,
-        guest::{ACCOUNT, Guest, PASSWORD, SIGN_IN, mark_refused, parameter, target},
-        sign_in::{enter, told, trouble, try_door, whole_seconds},
-        view::{Notice, PasswordView, Reason, RuleLine, Trouble},
+        page_request::{
+            ACCOUNT, PASSWORD, PageRequest, SIGN_IN, mark_refused, query_parameter, return_target,
+        },
+        sign_in::{attempt_sign_in, begin_session, error, public_error, whole_seconds},
+        view::{ChangeReason, FormError, Notice, PasswordView, RuleLine},
     },
 };
 
-const PURPOSE: &str = "password";
+const CSRF_PURPOSE: &str = "password";
 
-/// What the page shows besides its rules.
-struct Asking<'a> {
+/// Content of the page besides its rules.
+struct PasswordFormState<'a> {
     login: &'a str,
     signed_in: bool,
-    reason: Option<Reason>,
+    reason: Option<ChangeReason>,
     to: Option<&'a ReturnAddress>,
-    trouble: Option<Trouble>,
+    failure: Option<FormError>,
 }
 
-pub async fn show(guest: Guest, RawQuery(query): RawQuery) -> Response<Body> {
-    let to = target(&parameter(query.as_deref(), "to"));
-    match guest.live().await {
-        // whose password it is says which rules it has to meet
-        Ok(Some(live)) if live.user.tenant != guest.policy.tenant => {
-            guest.go(&format!("{PASSWORD}?tenant={}", live.user.tenant.as_str()))
+pub async fn show(request: PageRequest, RawQuery(query): RawQuery) -> Response<Body> {
+    let to = return_target(&query_parameter(query.as_deref(), "to"));
+    match request.current_session().await {
+        // the tenant of the account determines the rules
+        Ok(Some(live)) if live.user.tenant != request.policy.tenant => {
+            request.redirect(&format!("{PASSWORD}?tenant={}", live.user.tenant.as_str()))
         }
         Ok(live) => {
             let login = live.as_ref().map_or("", |live| live.user.name.as_str());
             let (signed_in, to) = (live.is_some(), to.as_ref());
-            let asking = Asking { login, signed_in, reason: None, to, trouble: None };
-            page(&guest, &asking, &rules::asked(&guest.policy.rules.password_policy))
+            let state = PasswordFormState { login, signed_in, reason: None, to, failure: None };
+            password_page(&request, &state, &rules::requirements(&request.policy.rules.password_policy))
         }
         Err(unavailable) => unavailable,
     }
 }
 
-/// The password was right, and has to be changed before it opens the door.
-pub fn due(guest: &Guest, login: &str, reason: Reason, to: Option<&ReturnAddress>) -> Response<Body> {
-    let asking = Asking { login, signed_in: false, reason: Some(reason), to, trouble: None };
-    page(guest, &asking, &rules::asked(&guest.policy.rules.password_policy))
+/// The password was correct, but has to be changed before a session begins.
+pub fn require_password_change(
+    request: &PageRequest,
+    login: &str,
+    reason: ChangeReason,
+    to: Option<&ReturnAddress>,
+) -> Response<Body> {
+    let state = PasswordFormState { login, signed_in: false, reason: Some(reason), to, failure: None };
+    password_page(request, &state, &rules::requirements(&request.policy.rules.password_policy))
 }
 
-pub async fn submit(guest: Guest, request: Request<Body>) -> Response<Body> {
-    let sent = match Form::read(&guest.visit, request).await {
-        Ok(sent) => sent,
-        Err(why) => return guest.not_read(&why),
+pub async fn submit(page_request: PageRequest, request: Request<Body>) -> Response<Body> {
+    let form = match Form::read(&page_request.context, request).await {
+        Ok(form) => form,
+        Err(read_error) => return page_request.form_error_page(&read_error),
     };
-    let live = match guest.live().await {
+    let live = match page_request.current_session().await {
         Ok(live) => live,
         Err(unavailable) => return unavailable,
     };
-    let to = target(sent.field("to"));
-    let login = live.as_ref().map_or(sent.field("username"), |live| live.user.name.as_str());
-    let policy = &guest.policy.rules.password_policy;
-    let again = |trouble, rules: &[RuleLine]| {
+    let to = return_target(form.field("to"));
+    let login = live.as_ref().map_or(form.field("username"), |live| live.user.name.as_str());
+    let policy = &page_request.policy.rules.password_policy;
+    let show_again = |failure, rules: &[RuleLine]| {
         let (signed_in, to) = (live.is_some(), to.as_ref());
-        page(&guest, &Asking { login, signed_in, reason: None, to, trouble: Some(trouble) }, rules)
+        password_page(
+            &page_request,
+            &PasswordFormState { login, signed_in, reason: None, to, failure: Some(failure) },
+            rules,
+        )
     };
-    if !guest.is_own_form(PURPOSE, &sent) {
-        return again(Trouble::FormExpired, &rules::asked(policy));
+    if !page_request.is_own_form(CSRF_PURPOSE, &form) {
+        return show_again(FormError::FormExpired, &rules::requirements(policy));
     }
-    if live.as_ref().is_some_and(|live| live.user.tenant != guest.policy.tenant) {
-        return guest.page(&Page::StaleForm);
+    if live.as_ref().is_some_and(|live| live.user.tenant != page_request.policy.tenant) {
+        return page_request.page(&StatusPage::ExpiredForm);
     }
-    let (current, new) = (Password::new(sent.field("current")), Password::new(sent.field("new")));
+    let (current, new) = (Password::new(form.field("current")), Password::new(form.field("new")));
     if login.trim().is_empty() || current.is_empty() || new.is_empty() {
-        return again(Trouble::EmptyPassword, &rules::asked(policy));
+        return show_again(FormError::EmptyPassword, &rules::requirements(policy));
     }
-    if new.expose() != sent.field("again") {
-        return again(Trouble::Differs, &rules::asked(policy));
+    if new.expose() != form.field("again") {
+        return show_again(FormError::PasswordsDiffer, &rules::requirements(policy));
     }
-    let change = ChangePassword {
+    let change = PasswordChangeRequest {
         login,
         current: &current,
         new: &new,
-        address: guest.visit.address,
-        device: Cookie::Device.read(&guest.headers, guest.visit.https),
-        keep: live.as_ref().map(|live| &live.session.hash),
+        address: page_request.context.address,
+        device: OwnCookie::Device.read(&page_request.headers, page_request.context.https),
+        retained_session: live.as_ref().map(|live| &live.session.hash),
     };
-    let trouble = match guest.doors.change_password(&guest.policy, change, guest.now).await {
-        Ok(done) if live.is_some() => return stays(&guest, &done),
-        Ok(_) => return enters(&guest, login, &new, to.as_ref()).await,
-        Err(ChangeError::Rejected(rejected)) => trouble(told(&guest, &rejected), Trouble::WrongCurrent),
-        Err(ChangeError::Same) => return again(Trouble::Refused, &rules::same(policy)),
-        Err(ChangeError::Policy { first, all }) => {
-            return again(refused(&first), &rules::judged(policy, &first, &all));
+    let failure = match page_request
+        .accounts
+        .change_password(&page_request.policy, change, page_request.now)
+        .await
+    {
+        Ok(done) if live.is_some() => return redirect_to_account(&page_request, &done),
+        Ok(_) => return sign_in_with_new_password(&page_request, login, &new, to.as_ref()).await,
+        Err(PasswordChangeError::CurrentPassword(rejected)) => {
+            error(public_error(&page_request, &rejected), FormError::WrongCurrentPassword)
         }
-        Err(ChangeError::Busy(busy)) => {
-            Trouble::Busy { seconds: whole_seconds(busy.retry_after), cause: busy.cause }
+        Err(PasswordChangeError::Unchanged) => {
+            return show_again(FormError::PolicyViolated, &rules::same_password_requirements(policy));
         }
-        Err(ChangeError::Store(error)) => {
-            tracing::error!(%error, "a password could not be changed");
-            Trouble::Unavailable
+        Err(PasswordChangeError::Policy { first, all }) => {
+            return show_again(policy_error(&first), &rules::evaluated_requirements(policy, &first, &all));
+        }
+        Err(PasswordChangeError::Busy(busy)) => {
+            FormError::Busy { seconds: whole_seconds(busy.retry_after), cause: busy.cause }
+        }
+        Err(PasswordChangeError::Store(error)) => {
+            tracing::error!(%error, "failed to change password");
+            FormError::Unavailable
         }
     };
-    mark_refused(again(trouble, &rules::asked(policy)), trouble)
+    mark_refused(show_again(failure, &rules::requirements(policy)), failure)
 }
 
-const fn refused(violation: &Violation) -> Trouble {
+const fn policy_error(violation: &Violation) -> FormError {
     match violation {
-        Violation::Broken(_) => Trouble::Refused,
-        Violation::Unchecked => Trouble::Unchecked,
-        Violation::Misconfigured => Trouble::Misconfigured,
+        Violation::Broken(_) => FormError::PolicyViolated,
+        Violation::Unchecked => FormError::CheckUnavailable,
+        Violation::Misconfigured => FormError::PolicyMisconfigured,
     }
 }
 
-/// Whoever is signed in stays so, in a browser that stays known.
-fn stays(guest: &Guest, done: &Changed) -> Response<Body> {
-    let mut response = guest.go(&guest.href(ACCOUNT, &[("done", Notice::PasswordChanged.word())]));
-    if let Some(cookie) = Cookie::Device.set(&done.device, guest.visit.https) {
+/// The session continues, and the browser gets a device cookie.
+fn redirect_to_account(request: &PageRequest, done: &PasswordChanged) -> Response<Body> {
+    let mut response = request.redirect(&request.href(ACCOUNT, &[("done", Notice::PasswordChanged.word())]));
+    if let Some(cookie) = OwnCookie::Device.set(&done.device, request.context.https) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
 }
 
-/// Whoever was not is let in with the new password.
-async fn enters(guest: &Guest, login: &str, new: &Password, to: Option<&ReturnAddress>) -> Response<Body> {
-    if let Ok(signed_in) = try_door(guest, login, new).await {
-        enter(guest, &signed_in, to).await
+/// Without a session, signs in with the new password.
+async fn sign_in_with_new_password(
+    request: &PageRequest,
+    login: &str,
+    new: &Password,
+    to: Option<&ReturnAddress>,
+) -> Response<Body> {
+    if let Ok(signed_in) = attempt_sign_in(request, login, new).await {
+        begin_session(request, &signed_in, to).await
     } else {
         let to = to.map(|to| ("to", to.as_str()));
-        guest.go(&guest.href(SIGN_IN, to.as_slice()))
+        request.redirect(&request.href(SIGN_IN, to.as_slice()))
     }
 }
 
-fn page(guest: &Guest, asking: &Asking<'_>, rules: &[RuleLine]) -> Response<Body> {
-    let Some((csrf, cookie)) = guest.form_token(PURPOSE) else { return guest.unavailable() };
-    let Asking { login, signed_in, reason, to, trouble } = *asking;
-    let back = guest.href(if signed_in { ACCOUNT } else { SIGN_IN }, &[]);
+fn password_page(request: &PageRequest, state: &PasswordFormState<'_>, rules: &[RuleLine]) -> Response<Body> {
+    let Some((csrf, cookie)) = request.form_token(CSRF_PURPOSE) else { return request.unavailable() };
+    let PasswordFormState { login, signed_in, reason, to, failure: error } = *state;
+    let back = request.href(if signed_in { ACCOUNT } else { SIGN_IN }, &[]);
     let view = PasswordView {
-        action: &guest.href(PASSWORD, &[]),
+        action: &request.href(PASSWORD, &[]),
         csrf: &csrf,
         to: to.map(ReturnAddress::as_str),
         login,
         signed_in,
         reason,
         rules,
-        passwordrules: &guest.policy.rules.password_policy.passwordrules(),
-        trouble,
+        passwordrules: &request.policy.rules.password_policy.passwordrules(),
+        error,
         back: &back,
     };
-    guest.show(&view, cookie)
+    request.form_page(&view, cookie)
 }

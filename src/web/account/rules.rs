@@ -1,38 +1,44 @@
-//! The password policy as a list on the page: what is asked, and after an attempt what was missing.
+//! The password policy as a list on the page: requirements, and after an attempt which of them are met.
 
 use crate::{
-    domain::password::{PasswordPolicy, Rule, Violation},
-    web::view::{Asked, RuleLine},
+    domain::password::{PasswordPolicy, PasswordRule, Violation},
+    web::view::{Requirement, RuleLine},
 };
 
 /// Before anything is typed.
-pub fn asked(policy: &PasswordPolicy) -> Vec<RuleLine> {
-    let line = |rule| RuleLine { asked: Asked::Rule(rule), met: None };
+pub fn requirements(policy: &PasswordPolicy) -> Vec<RuleLine> {
+    let line = |rule| RuleLine { requirement: Requirement::Rule(rule), is_met: None };
     policy.requirements().into_iter().map(line).collect()
 }
 
-/// After an attempt. `first` is why it was refused, `all` what else can be told without asking anybody. Whether a
-/// password is breached or was used before is only looked at when nothing else is wrong, so it may not be known.
-pub fn judged(policy: &PasswordPolicy, first: &Violation, all: &[Violation]) -> Vec<RuleLine> {
+/// After an attempt. `first` is why it was refused, `all` the violations that can be determined locally. Whether a
+/// password is breached or was used before is checked only if nothing else is wrong, so it may be unknown.
+pub fn evaluated_requirements(
+    policy: &PasswordPolicy,
+    first: &Violation,
+    all: &[Violation],
+) -> Vec<RuleLine> {
     let mut broken = all.to_vec();
     if !broken.contains(first) {
         broken.push(first.clone());
     }
-    let line = |(rule, is_broken): (Rule, bool)| {
+    let line = |(rule, is_broken): (PasswordRule, bool)| {
         let is_known = match (&rule, first.rule()) {
-            (Rule::NotUsedBefore(_), why) => matches!(why, Some(Rule::NotUsedBefore(_))),
-            (Rule::NotBreached, why) => matches!(why, Some(Rule::NotBreached | Rule::NotUsedBefore(_))),
+            (PasswordRule::NotUsedBefore(_), why) => matches!(why, Some(PasswordRule::NotUsedBefore(_))),
+            (PasswordRule::NotBreached, why) => {
+                matches!(why, Some(PasswordRule::NotBreached | PasswordRule::NotUsedBefore(_)))
+            }
             _ => true,
         };
-        RuleLine { met: is_known.then_some(!is_broken), asked: Asked::Rule(rule) }
+        RuleLine { is_met: is_known.then_some(!is_broken), requirement: Requirement::Rule(rule) }
     };
     policy.checklist(&broken).into_iter().map(line).collect()
 }
 
 /// The new password is the one in use.
-pub fn same(policy: &PasswordPolicy) -> Vec<RuleLine> {
-    let mut lines = asked(policy);
-    lines.push(RuleLine { asked: Asked::Another, met: Some(false) });
+pub fn same_password_requirements(policy: &PasswordPolicy) -> Vec<RuleLine> {
+    let mut lines = requirements(policy);
+    lines.push(RuleLine { requirement: Requirement::DifferentPassword, is_met: Some(false) });
     lines
 }
 
@@ -45,22 +51,29 @@ mod tests {
     }
 
     fn met(lines: &[RuleLine]) -> Vec<Option<bool>> {
-        lines.iter().map(|line| line.met).collect()
+        lines.iter().map(|line| line.is_met).collect()
     }
 
     #[test]
-    fn before_an_attempt_nothing_is_judged() {
-        assert_eq!(met(&asked(&policy())), [None, None, None]);
-        assert_eq!(met(&same(&policy())), [None, None, None, Some(false)]);
+    fn no_rule_is_evaluated_before_an_attempt() {
+        assert_eq!(met(&requirements(&policy())), [None, None, None]);
+        assert_eq!(met(&same_password_requirements(&policy())), [None, None, None, Some(false)]);
     }
 
     #[test]
-    fn what_was_not_looked_at_is_neither_met_nor_missing() {
-        let short = Violation::Broken(Rule::MinLength(8));
-        let lines = judged(&policy(), &short, &[short.clone(), Violation::Broken(Rule::NotUsername)]);
+    fn rules_not_evaluated_are_neither_met_nor_unmet() {
+        let short = Violation::Broken(PasswordRule::MinLength(8));
+        let lines = evaluated_requirements(
+            &policy(),
+            &short,
+            &[short.clone(), Violation::Broken(PasswordRule::NotUsername)],
+        );
         assert_eq!(met(&lines), [Some(false), Some(false), None]);
-        assert_eq!(met(&judged(&policy(), &short, &[])), [Some(false), Some(true), None]);
-        let used = Violation::Broken(Rule::NotUsedBefore(5));
-        assert_eq!(met(&judged(&policy(), &used, &[])), [Some(true), Some(true), Some(false)]);
+        assert_eq!(met(&evaluated_requirements(&policy(), &short, &[])), [Some(false), Some(true), None]);
+        let used = Violation::Broken(PasswordRule::NotUsedBefore(5));
+        assert_eq!(
+            met(&evaluated_requirements(&policy(), &used, &[])),
+            [Some(true), Some(true), Some(false)]
+        );
     }
 }

@@ -1,65 +1,70 @@
-//! One of every page, filled in with made-up visitors.
+//! One of every page, filled in with sample data.
 
 use crate::{
     account::hashing::BusyCause,
     domain::{
-        page::Page,
-        password::Rule,
-        tenant::{NamedTenant, Place, TenantId},
+        page::StatusPage,
+        password::PasswordRule,
+        tenant::{RequestedTenant, TenantId, TenantSource},
     },
     web::view::{
-        AccountView, Asked, Device, Notice, PasswordView, Reason, RuleLine, SessionRow, SignInView,
-        SignOutView, Trouble, View,
+        AccountView, ChangeReason, Device, FormError, FormView, Notice, PasswordView, Requirement, RuleLine,
+        SessionRow, SignInView, SignOutView,
     },
 };
 
 /// Every page without a form, by the name it has in the gallery.
-pub fn pages() -> Vec<(&'static str, Page)> {
+pub fn pages() -> Vec<(&'static str, StatusPage)> {
     let tenant = |name| TenantId::parse(name).unwrap_or_else(|_| TenantId::super_tenant());
     let login = "/devportal/services/configs?tenant=closed.example".to_owned();
     vec![
-        ("bad-request", Page::BadRequest { detail: "the path contains a backslash" }),
+        ("bad-request", StatusPage::BadRequest { detail: "the path contains a backslash" }),
         (
             "tenant-conflict",
-            Page::TenantConflict {
-                first: NamedTenant { tenant: tenant("closed.example"), place: Place::Path },
-                second: NamedTenant { tenant: tenant("inherits.example"), place: Place::Query },
+            StatusPage::TenantConflict {
+                first: RequestedTenant { tenant: tenant("closed.example"), source: TenantSource::Path },
+                second: RequestedTenant { tenant: tenant("inherits.example"), source: TenantSource::Query },
             },
         ),
-        ("unknown-tenant", Page::UnknownTenant { tenant: "nobody.example".to_owned() }),
-        ("sign-in-needed", Page::SignInNeeded { sign_in_url: Some(login.clone()) }),
-        ("sign-in-unset", Page::SignInNeeded { sign_in_url: None }),
-        ("sign-in-loop", Page::SignInLoop { sign_in_url: login.clone() }),
+        ("unknown-tenant", StatusPage::UnknownTenant { tenant: "nobody.example".to_owned() }),
+        ("sign-in-needed", StatusPage::SignInNeeded { sign_in_url: Some(login.clone()) }),
+        ("sign-in-unset", StatusPage::SignInNeeded { sign_in_url: None }),
+        ("sign-in-loop", StatusPage::SignInLoop { sign_in_url: login.clone() }),
         (
             "forbidden",
-            Page::Forbidden { missing: vec!["apim:subscribe".to_owned(), "apim:app_manage".to_owned()] },
+            StatusPage::Forbidden {
+                missing: vec!["apim:subscribe".to_owned(), "apim:app_manage".to_owned()],
+            },
         ),
-        ("token-refused", Page::TokenRefused { reason: "the token has expired".to_owned() }),
-        ("foreign-origin", Page::ForeignOrigin),
-        ("portal-down", Page::PortalDown),
-        ("portal-slow", Page::PortalSlow),
-        ("unavailable", Page::Unavailable),
-        ("overloaded", Page::Overloaded),
-        ("too-many-requests", Page::TooManyRequests),
-        ("sign-in-refused", Page::SignInRefused),
-        ("not-found", Page::NotFound),
-        ("signed-out", Page::SignedOut { sign_in_url: login }),
-        ("foreign-form", Page::ForeignForm),
-        ("stale-form", Page::StaleForm),
-        ("bad-form", Page::BadForm),
+        ("token-refused", StatusPage::TokenRefused { reason: "the token has expired".to_owned() }),
+        ("foreign-origin", StatusPage::CrossOriginUpgrade),
+        ("portal-down", StatusPage::PortalUnreachable),
+        ("portal-slow", StatusPage::PortalTimeout),
+        ("unavailable", StatusPage::Unavailable),
+        ("overloaded", StatusPage::Overloaded),
+        ("too-many-requests", StatusPage::TooManyRequests),
+        ("sign-in-refused", StatusPage::SignInRefused),
+        ("not-found", StatusPage::NotFound),
+        ("signed-out", StatusPage::SignedOut { sign_in_url: login }),
+        ("foreign-form", StatusPage::CrossSiteForm),
+        ("stale-form", StatusPage::ExpiredForm),
+        ("bad-form", StatusPage::BadForm),
     ]
 }
 
 /// Every page with a form, in each of its states that look different.
-pub fn forms() -> Vec<(&'static str, Box<dyn View>)> {
-    let refused = PasswordView { trouble: Some(Trouble::Refused), rules: JUDGED, ..PASSWORD };
+pub fn forms() -> Vec<(&'static str, Box<dyn FormView>)> {
+    let refused = PasswordView { error: Some(FormError::PolicyViolated), rules: JUDGED, ..PASSWORD };
     vec![
         ("sign-in", Box::new(SIGN_IN)),
-        ("sign-in-wrong", Box::new(SignInView { trouble: Some(Trouble::Wrong), login: "alex", ..SIGN_IN })),
+        (
+            "sign-in-wrong",
+            Box::new(SignInView { error: Some(FormError::WrongCredentials), login: "alex", ..SIGN_IN }),
+        ),
         (
             "sign-in-locked",
             Box::new(SignInView {
-                trouble: Some(Trouble::Locked { minutes: Some(15) }),
+                error: Some(FormError::Locked { minutes: Some(15) }),
                 login: "alex",
                 ..SIGN_IN
             }),
@@ -67,22 +72,22 @@ pub fn forms() -> Vec<(&'static str, Box<dyn View>)> {
         (
             "sign-in-busy",
             Box::new(SignInView {
-                trouble: Some(Trouble::Busy { seconds: 2, cause: BusyCause::Queue }),
+                error: Some(FormError::Busy { seconds: 2, cause: BusyCause::Queue }),
                 login: "alex",
                 ..SIGN_IN
             }),
         ),
-        ("sign-in-expired", Box::new(SignInView { trouble: Some(Trouble::FormExpired), ..SIGN_IN })),
+        ("sign-in-expired", Box::new(SignInView { error: Some(FormError::FormExpired), ..SIGN_IN })),
         ("sign-out", Box::new(SignOutView { action: "/.doorward/sign-out", csrf: "token", user: "alex" })),
         ("account", Box::new(account(4, None))),
         ("account-done", Box::new(account(1, Some(Notice::OthersEnded)))),
         ("password", Box::new(PASSWORD)),
         (
             "password-due",
-            Box::new(PasswordView { signed_in: false, reason: Some(Reason::Expired), ..PASSWORD }),
+            Box::new(PasswordView { signed_in: false, reason: Some(ChangeReason::Expired), ..PASSWORD }),
         ),
         ("password-refused", Box::new(refused)),
-        ("password-differs", Box::new(PasswordView { trouble: Some(Trouble::Differs), ..PASSWORD })),
+        ("password-differs", Box::new(PasswordView { error: Some(FormError::PasswordsDiffer), ..PASSWORD })),
     ]
 }
 
@@ -91,9 +96,9 @@ const SIGN_IN: SignInView<'static> = SignInView {
     csrf: "token",
     to: Some("/devportal/apis?tenant=closed.example"),
     login: "",
-    trouble: None,
-    look_around: true,
-    choose_tenant: true,
+    error: None,
+    allows_anonymous: true,
+    has_other_tenants: true,
 };
 
 const PASSWORD: PasswordView<'static> = PasswordView {
@@ -105,28 +110,28 @@ const PASSWORD: PasswordView<'static> = PasswordView {
     reason: None,
     rules: ASKED,
     passwordrules: "minlength: 12;",
-    trouble: None,
+    error: None,
     back: "/.doorward/account",
 };
 
 const ASKED: &[RuleLine] = &[
-    line(Rule::MinLength(12), None),
-    line(Rule::NoContextWord, None),
-    line(Rule::NotCommon, None),
-    line(Rule::MinScore(3), None),
-    line(Rule::NotUsedBefore(5), None),
+    line(PasswordRule::MinLength(12), None),
+    line(PasswordRule::NoContextWord, None),
+    line(PasswordRule::NotCommon, None),
+    line(PasswordRule::MinScore(3), None),
+    line(PasswordRule::NotUsedBefore(5), None),
 ];
 
 const JUDGED: &[RuleLine] = &[
-    line(Rule::MinLength(12), Some(true)),
-    line(Rule::NoContextWord, Some(false)),
-    line(Rule::NotCommon, Some(true)),
-    line(Rule::MinScore(3), Some(false)),
-    line(Rule::NotUsedBefore(5), None),
+    line(PasswordRule::MinLength(12), Some(true)),
+    line(PasswordRule::NoContextWord, Some(false)),
+    line(PasswordRule::NotCommon, Some(true)),
+    line(PasswordRule::MinScore(3), Some(false)),
+    line(PasswordRule::NotUsedBefore(5), None),
 ];
 
-const fn line(rule: Rule, met: Option<bool>) -> RuleLine {
-    RuleLine { asked: Asked::Rule(rule), met }
+const fn line(rule: PasswordRule, met: Option<bool>) -> RuleLine {
+    RuleLine { requirement: Requirement::Rule(rule), is_met: met }
 }
 
 const NOW: u64 = 1_800_000_000_000;
@@ -154,7 +159,7 @@ fn account(browsers: usize, notice: Option<Notice>) -> AccountView<'static> {
             device: Device::parse(browser),
             address: (*address).to_owned(),
             last_seen_at: NOW - minutes * 60_000,
-            here: place == 0,
+            current_session: place == 0,
         });
     AccountView {
         csrf: "token",

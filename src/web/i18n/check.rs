@@ -1,4 +1,4 @@
-//! What `doorward check` says of the operator's texts: what is no Fluent, and what no page could show.
+//! `doorward check` of the operator's texts: invalid Fluent, and texts that no page can show.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,13 +9,13 @@ use std::{
 use fluent_bundle::FluentResource;
 use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement};
 
-use super::files::{KNOWN, REFERENCE, parse, present};
+use super::files::{ENGLISH_RESOURCE, KNOWN_KEYS, list_files, parse};
 use crate::config::{Mistake, document::nearest::nearest};
 
 /// Every mistake in the files of `folder`, which need not exist.
 pub fn mistakes(folder: &Path) -> Vec<Mistake> {
     let mut found = Vec::new();
-    let languages = present(folder);
+    let languages = list_files(folder);
     for file in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
         let is_read = languages.iter().any(|(_, known)| *known == file);
         if !is_read && file.extension().is_some_and(|end| end == "ftl") {
@@ -31,7 +31,7 @@ pub fn mistakes(folder: &Path) -> Vec<Mistake> {
     }
     for (_, file) in languages {
         match fs::read_to_string(&file) {
-            Ok(source) => of_file(&file, source, &mut found),
+            Ok(source) => check_file(&file, source, &mut found),
             Err(error) => {
                 found.push(mistake(&file, None, "", &error.to_string(), "make it readable, or remove it"));
             }
@@ -40,12 +40,12 @@ pub fn mistakes(folder: &Path) -> Vec<Mistake> {
     found
 }
 
-fn of_file(file: &Path, source: String, found: &mut Vec<Mistake>) {
+fn check_file(file: &Path, source: String, found: &mut Vec<Mistake>) {
     let (resource, unknown) = match parse(source) {
         Ok(parsed) => parsed,
-        Err(flaws) => {
+        Err(errors) => {
             let remedy = "the whole file is left out: see https://projectfluent.org";
-            found.extend(flaws.iter().map(|flaw| {
+            found.extend(errors.iter().map(|flaw| {
                 mistake(
                     file,
                     Some((flaw.line, flaw.column)),
@@ -59,18 +59,18 @@ fn of_file(file: &Path, source: String, found: &mut Vec<Mistake>) {
     };
     let place = |key: &str| Some((line_of(resource.source(), key), 1));
     for key in &unknown {
-        let remedy = similar(key, KNOWN.iter()).map_or_else(
+        let remedy = similar_key(key, KNOWN_KEYS.iter()).map_or_else(
             || "remove it; the keys are those of src/web/locales/en.ftl".to_owned(),
             |known| format!("did you mean `{known}`?"),
         );
         found.push(mistake(file, place(key), key, "no page shows this text", &remedy));
     }
-    let reference = asked_for(&REFERENCE);
-    let own = asked_for(&resource);
-    for (key, asks) in &own {
+    let reference = message_references(&ENGLISH_RESOURCE);
+    let own = message_references(&resource);
+    for (key, references) in &own {
         // a page that does not know this text fills nothing in
         let Some(known) = reference.get(key) else { continue };
-        for name in asks.variables.difference(&known.variables) {
+        for name in references.variables.difference(&known.variables) {
             let remedy =
                 match known.variables.iter().map(|name| format!("`{{ ${name} }}`")).collect::<Vec<_>>() {
                     names if names.is_empty() => "nothing is filled in here: write it without".to_owned(),
@@ -79,7 +79,7 @@ fn of_file(file: &Path, source: String, found: &mut Vec<Mistake>) {
             let message = format!("there is no `{{ ${name} }}` in this text, so ours is shown");
             found.push(mistake(file, place(key), key, &message, &remedy));
         }
-        for name in asks.messages.iter().filter(|name| !own.contains_key(*name)) {
+        for name in references.messages.iter().filter(|name| !own.contains_key(*name)) {
             let message = format!("`{{ {name} }}` is not in this file, so our text is shown");
             found.push(mistake(file, place(key), key, &message, "write it into this file as well"));
         }
@@ -91,7 +91,7 @@ fn mistake(file: &Path, place: Option<(usize, usize)>, key: &str, message: &str,
     Mistake { line, column, key: key.to_owned(), ..Mistake::whole(file, message, remedy) }
 }
 
-fn similar<'k>(key: &str, known: impl Iterator<Item = &'k String>) -> Option<String> {
+fn similar_key<'k>(key: &str, known: impl Iterator<Item = &'k String>) -> Option<String> {
     let known: Vec<String> = known.map(|known| known.replace('-', "_")).collect();
     nearest(key, known.iter().map(String::as_str)).map(|found| found.replace('_', "-"))
 }
@@ -102,15 +102,15 @@ fn line_of(source: &str, key: &str) -> usize {
     source.lines().position(begins).map_or(1, |index| index + 1)
 }
 
-/// What a text has filled in.
+/// The variables and messages that a text refers to.
 #[derive(Default)]
-struct Asks {
+struct MessageReferences {
     variables: BTreeSet<String>,
     /// Other texts; terms with their `-`.
     messages: BTreeSet<String>,
 }
 
-fn asked_for(resource: &FluentResource) -> BTreeMap<String, Asks> {
+fn message_references(resource: &FluentResource) -> BTreeMap<String, MessageReferences> {
     let mut texts = BTreeMap::new();
     for entry in resource.entries() {
         let (name, pattern) = match entry {
@@ -118,7 +118,7 @@ fn asked_for(resource: &FluentResource) -> BTreeMap<String, Asks> {
             Entry::Term(term) => (format!("-{}", term.id.name), Some(&term.value)),
             _ => continue,
         };
-        let mut asks = Asks::default();
+        let mut asks = MessageReferences::default();
         if let Some(pattern) = pattern {
             asks.read(pattern);
         }
@@ -127,7 +127,7 @@ fn asked_for(resource: &FluentResource) -> BTreeMap<String, Asks> {
     texts
 }
 
-impl Asks {
+impl MessageReferences {
     fn read(&mut self, pattern: &Pattern<&str>) {
         for element in &pattern.elements {
             if let PatternElement::Placeable { expression } = element {
@@ -172,10 +172,10 @@ impl Asks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::overrides;
+    use crate::web::test_overrides;
 
-    fn told(file: &str, text: &str) -> Vec<String> {
-        overrides::told(mistakes, file, text)
+    fn reported_mistakes(file: &str, text: &str) -> Vec<String> {
+        test_overrides::mistakes_in(mistakes, file, text)
     }
 
     #[test]
@@ -183,11 +183,11 @@ mod tests {
         assert_eq!(mistakes(Path::new("/nowhere/locales")), []);
         let text =
             "unknown-tenant-title = { $tenant } is not here\naction-home = { -start }\n-start = Start\n";
-        assert_eq!(told("de.ftl", text), Vec::<String>::new());
-        assert_eq!(told("README.md", "anything"), Vec::<String>::new());
+        assert_eq!(reported_mistakes("de.ftl", text), Vec::<String>::new());
+        assert_eq!(reported_mistakes("README.md", "anything"), Vec::<String>::new());
         // ours themselves
         for (tag, source) in super::super::BUILT_IN {
-            assert_eq!(told(&format!("{tag}.ftl"), source), Vec::<String>::new());
+            assert_eq!(reported_mistakes(&format!("{tag}.ftl"), source), Vec::<String>::new());
         }
     }
 
@@ -214,9 +214,9 @@ mod tests {
                 "de-at.ftl: no language is called this, so this file has no effect (name it after a language",
             ),
         ] {
-            let all = told(file, text);
+            let all = reported_mistakes(file, text);
             assert!(all.iter().any(|told| told.contains(expected)), "{text}: {all:?}");
         }
-        assert!(told("de.ftl", "b = { $unclosed\n")[0].starts_with("de.ftl:"));
+        assert!(reported_mistakes("de.ftl", "b = { $unclosed\n")[0].starts_with("de.ftl:"));
     }
 }

@@ -14,12 +14,12 @@ use fluent_syntax::ast::Entry;
 use super::ENGLISH;
 
 /// Languages are a handful; a folder of thousands of files is something else.
-const MOST: usize = 100;
+const MAX_FILES: usize = 100;
 
-/// What can be used of the folder, by language.
-pub fn read(folder: &Path) -> BTreeMap<String, FluentResource> {
+/// The valid files of the folder, by language.
+pub fn read_folder(folder: &Path) -> BTreeMap<String, FluentResource> {
     let mut found = BTreeMap::new();
-    for (tag, file) in present(folder) {
+    for (tag, file) in list_files(folder) {
         let source = match fs::read_to_string(&file) {
             Ok(source) => source,
             Err(error) => {
@@ -45,7 +45,7 @@ pub fn read(folder: &Path) -> BTreeMap<String, FluentResource> {
 }
 
 /// Languages and files that are there, in the order of their names.
-pub fn present(folder: &Path) -> Vec<(String, PathBuf)> {
+pub fn list_files(folder: &Path) -> Vec<(String, PathBuf)> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut files: Vec<(String, PathBuf)> = entries
         .filter_map(|entry| {
@@ -54,48 +54,48 @@ pub fn present(folder: &Path) -> Vec<(String, PathBuf)> {
             let is_tag = (2..=3).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_lowercase());
             is_tag.then_some((tag, file))
         })
-        .take(MOST)
+        .take(MAX_FILES)
         .collect();
     files.sort();
     files
 }
 
-/// A place that is no Fluent, from 1.
+/// A syntax error, with its position from 1.
 #[derive(Debug)]
-pub struct Flaw {
+pub struct SyntaxError {
     pub line: usize,
     pub column: usize,
     pub message: String,
 }
 
 /// The texts and the keys that none of our pages knows; or every mistake, with its place.
-pub fn parse(source: String) -> Result<(FluentResource, Vec<String>), Vec<Flaw>> {
+pub fn parse(source: String) -> Result<(FluentResource, Vec<String>), Vec<SyntaxError>> {
     match FluentResource::try_new(source) {
         Ok(resource) => {
-            let unknown = keys(&resource).difference(&KNOWN).cloned().collect();
+            let unknown = message_keys(&resource).difference(&KNOWN_KEYS).cloned().collect();
             Ok((resource, unknown))
         }
         Err((resource, mistakes)) => {
             let flaw = |position, message| {
                 let before = resource.source().get(..position).unwrap_or_default();
                 let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-                Flaw { line: before.matches('\n').count() + 1, column, message }
+                SyntaxError { line: before.matches('\n').count() + 1, column, message }
             };
             Err(mistakes.iter().map(|mistake| flaw(mistake.pos.start, mistake.kind.to_string())).collect())
         }
     }
 }
 
-/// What our pages may show.
-pub static KNOWN: LazyLock<BTreeSet<String>> = LazyLock::new(|| keys(&REFERENCE));
+/// The keys that pages use.
+pub static KNOWN_KEYS: LazyLock<BTreeSet<String>> = LazyLock::new(|| message_keys(&ENGLISH_RESOURCE));
 
 /// Ours in English: every other file is held to it.
-pub static REFERENCE: LazyLock<FluentResource> = LazyLock::new(|| {
+pub static ENGLISH_RESOURCE: LazyLock<FluentResource> = LazyLock::new(|| {
     let (Ok(resource) | Err((resource, _))) = FluentResource::try_new(ENGLISH.to_owned());
     resource
 });
 
-fn keys(resource: &FluentResource) -> BTreeSet<String> {
+fn message_keys(resource: &FluentResource) -> BTreeSet<String> {
     let message = |entry: &Entry<&str>| match entry {
         Entry::Message(message) => Some(message.id.name.to_owned()),
         _ => None,
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mistake_is_told_with_its_line() {
+    fn reports_a_syntax_error_with_its_line() {
         let mistakes = parse("a = fine\n\nb = { $unclosed\n".to_owned()).err().unwrap();
         assert!([3, 4].contains(&mistakes[0].line), "{mistakes:?}");
     }
@@ -125,7 +125,7 @@ mod tests {
         for name in ["de.ftl", "DE.ftl", "de.ftl~", "deutsch.ftl", "..ftl", "de-at.ftl", "haw.ftl", "x.txt"] {
             fs::write(folder.path().join(name), "").unwrap();
         }
-        let tags: Vec<String> = present(folder.path()).into_iter().map(|(tag, _)| tag).collect();
+        let tags: Vec<String> = list_files(folder.path()).into_iter().map(|(tag, _)| tag).collect();
         assert_eq!(tags, ["de", "haw"]);
     }
 }

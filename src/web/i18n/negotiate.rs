@@ -1,12 +1,12 @@
-//! What an `Accept-Language` header wishes for.
+//! Parses the `Accept-Language` header.
 
 use std::cmp::Ordering;
 
-/// The primary subtags of the wishes, best first. `*` is anything.
-pub fn wishes(accept_language: &str) -> Vec<&str> {
+/// The primary subtags in order of preference. `*` is any language.
+pub fn preferred_languages(accept_language: &str) -> Vec<&str> {
     let mut wishes: Vec<(&str, f32)> = accept_language
         .split(',')
-        .take(32) // a header of thousands of languages is no wish
+        .take(32) // bounds the work for an oversized header
         .filter_map(|wish| {
             let mut parts = wish.split(';');
             let range = parts.next()?.trim();

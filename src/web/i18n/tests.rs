@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs};
 
 use super::*;
-use crate::web::overrides::folder;
+use crate::web::test_overrides::folder;
 
 fn texts() -> Texts {
     Texts::new(None)
@@ -88,7 +88,7 @@ fn a_missing_key_shows_itself() {
 }
 
 #[test]
-fn a_text_of_the_operators_replaces_ours_and_all_others_stay() {
+fn operator_text_overrides_one_key() {
     let folder = folder(&[("en.ftl", "action-home = To the lobby\n")]);
     let texts = Texts::new(Some(folder.path().to_owned()));
     assert_eq!(texts.locale("en").plain("action-home"), "To the lobby");
@@ -97,7 +97,7 @@ fn a_text_of_the_operators_replaces_ours_and_all_others_stay() {
 }
 
 #[test]
-fn a_language_may_be_added_and_falls_back_to_english_text_by_text() {
+fn added_language_falls_back_to_english_by_key() {
     let folder = folder(&[("de.ftl", "action-home = Zur Startseite\n"), ("he.ftl", "language = עברית\n")]);
     let texts = Texts::new(Some(folder.path().to_owned()));
     let german = texts.negotiate("de-AT,en;q=0.5");
@@ -115,7 +115,7 @@ fn a_broken_file_leaves_the_built_in_texts() {
 }
 
 #[test]
-fn a_text_that_asks_for_what_there_is_not_gives_way_to_ours() {
+fn text_with_unknown_variable_falls_back() {
     let folder = folder(&[("en.ftl", "action-home = Hello { $nobody }\n")]);
     let texts = Texts::new(Some(folder.path().to_owned()));
     assert_eq!(texts.locale("en").plain("action-home"), "Go to the start page");

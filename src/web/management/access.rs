@@ -1,85 +1,102 @@
-//! Whom a request is about, and what is refused before it is answered.
+//! The target tenant of a request, and the checks before it is processed.
 
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode, header};
 
-use super::{Parts, error::Problem, principal::Principal, route::Action};
+use super::{ManagementParts, error::ApiProblem, principal::Principal, route::ApiAction};
 use crate::{
-    config::{Settings, TenantPolicy, directory::Found},
+    config::{Settings, TenantPolicy, directory::TenantLookup},
     domain::tenant::TenantId,
-    visit::Call,
+    web_context::ApiContext,
 };
 
-/// The door somebody stands at: its policy says how strict it is and whose tokens count.
-pub struct Door {
+/// The tenant whose policy applies to authentication: its lockout rules and accepted issuers.
+pub struct AuthenticationTenant {
     pub policy: Arc<TenantPolicy>,
-    /// The tenant that was named, where there is none of that name.
-    nowhere: Option<TenantId>,
+    /// The requested tenant, if it does not exist.
+    unknown_tenant: Option<TenantId>,
 }
 
-impl Door {
-    /// A bare name means somebody of the tenant that was asked for. Where that does not exist, nobody: not the one of that
-    /// name in another tenant, who would see by it which tenants there are.
-    pub fn login(&self, login: &str) -> String {
-        match &self.nowhere {
+impl AuthenticationTenant {
+    /// Qualifies a bare name with the requested tenant if that does not exist. Otherwise an account of the same name in the
+    /// default tenant would authenticate, and could find out which tenants exist.
+    pub fn qualified_login(&self, login: &str) -> String {
+        match &self.unknown_tenant {
             Some(tenant) if !login.contains('@') => format!("{login}@{tenant}"),
             _ => login.to_owned(),
         }
     }
 }
 
-pub async fn door(site: &Parts, settings: &Settings, named: Option<&TenantId>) -> Result<Door, Problem> {
+pub async fn authentication_tenant(
+    parts: &ManagementParts,
+    settings: &Settings,
+    requested: Option<&TenantId>,
+) -> Result<AuthenticationTenant, ApiProblem> {
     let default = &settings.tenancy.default_tenant;
-    if let Found::Tenant(policy) = site.tenants.load(named.unwrap_or(default)).await {
-        return Ok(Door { policy, nowhere: None });
+    if let TenantLookup::Tenant(policy) = parts.tenants.load(requested.unwrap_or(default)).await {
+        return Ok(AuthenticationTenant { policy, unknown_tenant: None });
     }
-    match site.tenants.load(default).await {
-        Found::Tenant(policy) => Ok(Door { policy, nowhere: named.cloned() }),
+    match parts.tenants.load(default).await {
+        TenantLookup::Tenant(policy) => {
+            Ok(AuthenticationTenant { policy, unknown_tenant: requested.cloned() })
+        }
         // it always exists
-        Found::Unknown => Err(Problem::unavailable()),
+        TenantLookup::Unknown => Err(ApiProblem::unavailable()),
     }
 }
 
 /// The tenant a request is about: the one it names; otherwise, as in WSO2, the default one for governance and the caller's
 /// own for its configuration.
-pub fn tenant(
-    action: &Action,
+pub fn target_tenant(
+    action: &ApiAction,
     named: Option<TenantId>,
     principal: &Principal,
     settings: &Settings,
 ) -> TenantId {
     named.unwrap_or_else(|| {
-        if action.is_of_caller() { principal.tenant.clone() } else { settings.tenancy.default_tenant.clone() }
+        if action.is_about_callers_tenant() {
+            principal.tenant.clone()
+        } else {
+            settings.tenancy.default_tenant.clone()
+        }
     })
 }
 
-pub fn is_own(principal: &Principal, tenant: &TenantId) -> Result<(), Problem> {
-    if principal.may_see(tenant) {
+pub fn check_tenant_access(principal: &Principal, tenant: &TenantId) -> Result<(), ApiProblem> {
+    if principal.has_access_to(tenant) {
         return Ok(());
     }
-    Err(Problem::new(
+    Err(ApiProblem::new(
         StatusCode::FORBIDDEN,
         "Operation not permitted.",
         format!("You may see and change the tenant {} only: ask below /t/{0}/.", principal.tenant),
     ))
 }
 
-/// Said only to who may see the tenant, if there were one.
-pub async fn look_up(site: &Parts, tenant: &TenantId) -> Result<Arc<TenantPolicy>, Problem> {
-    match site.tenants.load(tenant).await {
-        Found::Tenant(policy) => Ok(policy),
-        Found::Unknown => Err(no_tenant(tenant)),
+/// Called after the caller's access to the tenant was checked, so that 404 discloses no tenant.
+pub async fn find_tenant(
+    parts: &ManagementParts,
+    tenant: &TenantId,
+) -> Result<Arc<TenantPolicy>, ApiProblem> {
+    match parts.tenants.load(tenant).await {
+        TenantLookup::Tenant(policy) => Ok(policy),
+        TenantLookup::Unknown => Err(tenant_not_found(tenant)),
     }
 }
 
-pub fn no_tenant(tenant: &TenantId) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "Tenant not found.", format!("There is no tenant {tenant}."))
+pub fn tenant_not_found(tenant: &TenantId) -> ApiProblem {
+    ApiProblem::new(StatusCode::NOT_FOUND, "Tenant not found.", format!("There is no tenant {tenant}."))
 }
 
-pub fn is_safe(call: &Call, settings: &Settings, headers: &HeaderMap) -> Result<(), Problem> {
-    if !call.is_private && !settings.management.clear_text {
-        return Err(Problem::new(
+pub fn check_transport(
+    context: &ApiContext,
+    settings: &Settings,
+    headers: &HeaderMap,
+) -> Result<(), ApiProblem> {
+    if !context.is_confidential && !settings.management.clear_text {
+        return Err(ApiProblem::new(
             StatusCode::FORBIDDEN,
             "Encryption needed.",
             "Passwords and tokens must not travel in clear text: use https, have the proxy before Doorward listed in \
@@ -87,19 +104,19 @@ pub fn is_safe(call: &Call, settings: &Settings, headers: &HeaderMap) -> Result<
         ));
     }
     let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
-    if origin.is_some_and(|origin| !call.own_origins.iter().any(|own| own == origin)) {
-        return Err(foreign_page());
+    if origin.is_some_and(|origin| !context.own_origins.iter().any(|own| own == origin)) {
+        return Err(cross_site_refused());
     }
-    // a browser that knows the password sends it for any page that asks
+    // browsers send cached Basic credentials with the requests of any page
     let site = headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes);
     if matches!(site, Some(b"cross-site" | b"same-site")) {
-        return Err(foreign_page());
+        return Err(cross_site_refused());
     }
     Ok(())
 }
 
-fn foreign_page() -> Problem {
-    Problem::new(
+fn cross_site_refused() -> ApiProblem {
+    ApiProblem::new(
         StatusCode::FORBIDDEN,
         "Operation not permitted.",
         "This is not for pages of other web sites.",
@@ -107,19 +124,19 @@ fn foreign_page() -> Problem {
 }
 
 /// Checked before credentials are, so that other networks cannot count against an account.
-pub fn is_from_allowed_network(call: &Call, settings: &Settings) -> Result<(), Problem> {
-    if settings.management.allows(call.address.ip) {
+pub fn check_network(context: &ApiContext, settings: &Settings) -> Result<(), ApiProblem> {
+    if settings.management.allows_address(context.address.ip) {
         return Ok(());
     }
-    Err(Problem::new(
+    Err(ApiProblem::new(
         StatusCode::FORBIDDEN,
         "Operation not permitted.",
         "Requests from this network are not allowed (management.allow).",
     ))
 }
 
-pub fn read_only() -> Problem {
-    Problem::new(
+pub fn read_only() -> ApiProblem {
+    ApiProblem::new(
         StatusCode::FORBIDDEN,
         "Read-only.",
         "Nothing can be changed here: management.read_only is set, the files of Doorward's configuration say what is in \

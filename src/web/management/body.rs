@@ -1,4 +1,4 @@
-//! Reading what was sent: JSON by its media type, and not too much of it, nor for too long.
+//! Reads a JSON body: media type, size and duration are checked.
 
 use std::time::Duration;
 
@@ -7,43 +7,43 @@ use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::timeout;
 
-use super::error::Problem;
+use super::error::ApiProblem;
 
 /// A silence in between ends it sooner.
-const LONGEST: Duration = Duration::from_secs(30);
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The text of a request with `application/json`.
-pub async fn text(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<String, Problem> {
+pub async fn read_json(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<String, ApiProblem> {
     if !is_json(headers) {
-        return Err(Problem::new(
+        return Err(ApiProblem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "Unsupported media type.",
             "Send JSON, with the header Content-Type: application/json.",
         ));
     }
     if headers.contains_key(header::CONTENT_ENCODING) {
-        return Err(Problem::new(
+        return Err(ApiProblem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "Unsupported media type.",
             "Send the body without a Content-Encoding.",
         ));
     }
-    let read = timeout(LONGEST, Limited::new(body, max_bytes).collect()).await;
+    let read = timeout(READ_TIMEOUT, Limited::new(body, max_bytes).collect()).await;
     let read = read.map_err(|_| {
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "Request timeout.", "The body took too long to arrive.")
+        ApiProblem::new(StatusCode::REQUEST_TIMEOUT, "Request timeout.", "The body took too long to arrive.")
     })?;
     let bytes = read.map_err(|error| {
         if error.is::<LengthLimitError>() {
-            Problem::new(
+            ApiProblem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "Payload too large.",
                 format!("At most {max_bytes} bytes are read."),
             )
         } else {
-            Problem::bad_request("The body broke off.")
+            ApiProblem::bad_request("The body broke off.")
         }
     })?;
-    String::from_utf8(bytes.to_bytes().into()).map_err(|_| Problem::bad_request("The body is not UTF-8."))
+    String::from_utf8(bytes.to_bytes().into()).map_err(|_| ApiProblem::bad_request("The body is not UTF-8."))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -69,7 +69,7 @@ mod tests {
         for media in media {
             headers.append(header::CONTENT_TYPE, media.parse().unwrap());
         }
-        match text(&headers, Body::from(body.to_owned()), 10).await {
+        match read_json(&headers, Body::from(body.to_owned()), 10).await {
             Ok(_) => 200,
             Err(problem) => problem.into_response("").status().as_u16(),
         }

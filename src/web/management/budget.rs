@@ -1,5 +1,5 @@
 //! How much the administrators of one tenant may change in an hour: each change is kept in the audit records, which all tenants
-//! share. The budget is that of the caller's tenant, so that it never keeps an administrator of `carbon.super` out.
+//! share. The budget is that of the caller's tenant, so that it never blocks an administrator of `carbon.super`.
 
 use std::{
     collections::HashMap,
@@ -8,25 +8,25 @@ use std::{
 
 use http::{HeaderValue, StatusCode, header};
 
-use super::error::Problem;
+use super::error::ApiProblem;
 use crate::{config::model::ChangeBudget, domain::tenant::TenantId};
 
 const HOUR_MILLIS: u64 = 60 * 60 * 1000;
 
 /// At most one entry a tenant: only authenticated callers spend anything.
 #[derive(Default)]
-pub struct Budgets(Mutex<HashMap<TenantId, Spent>>);
+pub struct ChangeBudgets(Mutex<HashMap<TenantId, SpentBudget>>);
 
-/// What has been spent since the start of an hour.
+/// The budget spent since the start of an hour.
 #[derive(Debug, Clone, Copy, Default)]
-struct Spent {
+struct SpentBudget {
     since: u64,
     changes: u32,
     bytes: u64,
 }
 
-impl Budgets {
-    pub fn spend_change(&self, tenant: &TenantId, budget: ChangeBudget, now: u64) -> Result<(), Problem> {
+impl ChangeBudgets {
+    pub fn spend_change(&self, tenant: &TenantId, budget: ChangeBudget, now: u64) -> Result<(), ApiProblem> {
         self.spend(tenant, now, |spent| {
             let is_left = spent.changes < budget.changes;
             spent.changes += u32::from(is_left);
@@ -35,13 +35,13 @@ impl Budgets {
     }
 
     /// One change may go beyond what is left of the budget, so that a change is never too large for it.
-    pub fn spend_bytes(
+    pub fn spend_audit_bytes(
         &self,
         tenant: &TenantId,
         bytes: usize,
         budget: ChangeBudget,
         now: u64,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), ApiProblem> {
         self.spend(tenant, now, |spent| {
             if spent.bytes >= u64::from(budget.audit_bytes) {
                 return Err(("bytes of audit records", "management.audit_bytes_per_hour"));
@@ -55,21 +55,21 @@ impl Budgets {
         &self,
         tenant: &TenantId,
         now: u64,
-        take: impl FnOnce(&mut Spent) -> Result<(), (&'static str, &'static str)>,
-    ) -> Result<(), Problem> {
+        charge: impl FnOnce(&mut SpentBudget) -> Result<(), (&'static str, &'static str)>,
+    ) -> Result<(), ApiProblem> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let spent = all.entry(tenant.clone()).or_default();
         // a clock set back starts a new hour as well
         if now.abs_diff(spent.since) >= HOUR_MILLIS {
-            *spent = Spent { since: now, ..Spent::default() };
+            *spent = SpentBudget { since: now, ..SpentBudget::default() };
         }
         let until_next_hour = HOUR_MILLIS - now.abs_diff(spent.since);
-        take(spent).map_err(|(what, key)| exhausted(what, key, until_next_hour))
+        charge(spent).map_err(|(what, key)| exhausted(what, key, until_next_hour))
     }
 }
 
-fn exhausted(what: &str, key: &str, wait_millis: u64) -> Problem {
-    let problem = Problem::new(
+fn exhausted(what: &str, key: &str, wait_millis: u64) -> ApiProblem {
+    let problem = ApiProblem::new(
         StatusCode::TOO_MANY_REQUESTS,
         "Too many changes.",
         format!(
@@ -77,7 +77,7 @@ fn exhausted(what: &str, key: &str, wait_millis: u64) -> Problem {
         ),
     );
     match HeaderValue::try_from(wait_millis.div_ceil(1000).to_string()) {
-        Ok(seconds) => problem.with(header::RETRY_AFTER, seconds),
+        Ok(seconds) => problem.with_header(header::RETRY_AFTER, seconds),
         Err(_) => problem,
     }
 }
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn attack_flood_of_changes_by_one_tenant() {
-        let (budgets, budget) = (Budgets::default(), ChangeBudget { changes: 3, audit_bytes: 100 });
+        let (budgets, budget) = (ChangeBudgets::default(), ChangeBudget { changes: 3, audit_bytes: 100 });
         let start = 7 * HOUR_MILLIS;
         let change = |tenant: &TenantId, now| budgets.spend_change(tenant, budget, now).is_ok();
         assert_eq!([0, 1, 2, 3, 4].map(|at| change(&acme(), start + at)), [true, true, true, false, false]);
@@ -104,15 +104,16 @@ mod tests {
 
     #[test]
     fn attack_flood_of_audit_records_by_one_tenant() {
-        let (budgets, budget) = (Budgets::default(), ChangeBudget { changes: 3, audit_bytes: 100 });
-        let bytes = |bytes, now| budgets.spend_bytes(&acme(), bytes, budget, now).is_ok();
+        let (budgets, budget) = (ChangeBudgets::default(), ChangeBudget { changes: 3, audit_bytes: 100 });
+        let bytes = |bytes, now| budgets.spend_audit_bytes(&acme(), bytes, budget, now).is_ok();
         assert!(bytes(99, 9) && bytes(usize::MAX, 10), "the last one may go beyond");
         assert!(!bytes(1, 11) && bytes(1, 9 + HOUR_MILLIS));
-        let problem = budgets.spend_bytes(&acme(), usize::MAX, budget, 9 + HOUR_MILLIS);
+        let problem = budgets.spend_audit_bytes(&acme(), usize::MAX, budget, 9 + HOUR_MILLIS);
         assert!(problem.is_ok());
-        let told = budgets.spend_bytes(&acme(), 1, budget, 10 + HOUR_MILLIS).unwrap_err().into_response("");
+        let message =
+            budgets.spend_audit_bytes(&acme(), 1, budget, 10 + HOUR_MILLIS).unwrap_err().into_response("");
         assert_eq!(
-            (told.status().as_u16(), told.headers()[header::RETRY_AFTER].to_str().unwrap()),
+            (message.status().as_u16(), message.headers()[header::RETRY_AFTER].to_str().unwrap()),
             (429, "3600")
         );
     }

@@ -1,11 +1,11 @@
-//! What the `Authorization` header holds: a name and a password (RFC 7617), or a token (RFC 6750). Pure.
+//! Parses the `Authorization` header: a name and a password (RFC 7617), or a token (RFC 6750). Pure.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, header};
 
 use crate::{
     account::hashing::Password,
-    token::bearer::{self, Credential, Places},
+    token::bearer::{self, Credential, TokenLocations},
 };
 
 pub enum Credentials {
@@ -19,8 +19,8 @@ pub enum Credentials {
     Unusable,
 }
 
-/// Looks at nothing but the one header: a cookie or a query never says who somebody is.
-pub fn read(headers: &HeaderMap, max_token_bytes: usize) -> Credentials {
+/// Reads only this header: cookies and query parameters never authenticate a caller.
+pub fn read_credentials(headers: &HeaderMap, max_token_bytes: usize) -> Credentials {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return if headers.contains_key(header::AUTHORIZATION) {
@@ -33,7 +33,7 @@ pub fn read(headers: &HeaderMap, max_token_bytes: usize) -> Credentials {
         return basic;
     }
     let alone = HeaderMap::from_iter([(header::AUTHORIZATION, value.clone())]);
-    match bearer::extract(&alone, &Places::header_only(max_token_bytes)) {
+    match bearer::extract(&alone, &TokenLocations::header_only(max_token_bytes)) {
         Ok(Credential::Bearer(token)) => Credentials::Bearer(token.into_owned()),
         Ok(Credential::None | Credential::OtherScheme) | Err(_) => Credentials::Unusable,
     }
@@ -65,7 +65,7 @@ mod tests {
         for (name, value) in values {
             headers.append(name, value);
         }
-        match read(&headers, 100) {
+        match read_credentials(&headers, 100) {
             Credentials::None => "none".to_owned(),
             Credentials::Basic { login, password } => format!("{login}|{}", password.expose()),
             Credentials::Bearer(token) => format!("token {token}"),
@@ -105,10 +105,12 @@ mod tests {
     }
 
     #[test]
-    fn attack_a_cookie_completes_no_token() {
+    fn attack_token_completed_by_a_cookie() {
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, "Bearer first-half".parse().unwrap());
         headers.insert(header::COOKIE, "AM_ACC_TOKEN_DEFAULT_P2=second".parse().unwrap());
-        assert!(matches!(read(&headers, 100), Credentials::Bearer(token) if token == "first-half"));
+        assert!(
+            matches!(read_credentials(&headers, 100), Credentials::Bearer(token) if token == "first-half")
+        );
     }
 }

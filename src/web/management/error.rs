@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use crate::domain::governance::ErrorCode;
 
-/// Why a request is not answered as it was meant.
+/// An error response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct ApiProblem {
     status: StatusCode,
     /// WSO2's, or ours made of the status.
     code: Option<ErrorCode>,
@@ -18,7 +18,7 @@ pub struct Problem {
 }
 
 #[derive(Serialize)]
-struct Written<'a> {
+struct ProblemBody<'a> {
     code: &'a str,
     message: &'a str,
     description: &'a str,
@@ -26,7 +26,7 @@ struct Written<'a> {
     trace_id: &'a str,
 }
 
-impl Problem {
+impl ApiProblem {
     pub fn new(status: StatusCode, message: &'static str, description: impl Into<String>) -> Self {
         Self { status, code: None, message, description: description.into(), headers: Vec::new() }
     }
@@ -45,18 +45,18 @@ impl Problem {
         Self { code: Some(code), ..Self::new(status, code.message(), description) }
     }
 
-    /// Something on our side does not work; what it is, the log says under the same id.
+    /// An internal failure; the log has its cause under the same request id.
     pub fn unavailable() -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "Service unavailable.",
             "The request cannot be answered at the moment. Try again later.",
         )
-        .with(header::RETRY_AFTER, HeaderValue::from_static("5"))
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
     }
 
     #[must_use]
-    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }
@@ -67,8 +67,8 @@ impl Problem {
             None => format!("MGT-{}00", self.status.as_u16()),
         };
         let written =
-            Written { code: &code, message: self.message, description: &self.description, trace_id };
-        let mut response = super::json(serde_json::to_string(&written).unwrap_or_default());
+            ProblemBody { code: &code, message: self.message, description: &self.description, trace_id };
+        let mut response = super::json_response(serde_json::to_string(&written).unwrap_or_default());
         *response.status_mut() = self.status;
         for (name, value) in self.headers {
             response.headers_mut().append(name, value);

@@ -1,61 +1,62 @@
-//! Lost updates: what somebody has changed in the meantime is not overwritten (RFC 9110 §13). Pure.
+//! Conditional requests (RFC 9110 §13): prevent lost updates. Pure.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::error::Problem;
+use super::error::ApiProblem;
 
 /// A strong tag of exactly this text.
-pub fn of_text(text: &[u8]) -> String {
+pub fn text_tag(text: &[u8]) -> String {
     format!("\"{}\"", hash(text))
 }
 
-/// Of which no two texts are found that have the same.
+/// Collision-resistant.
 fn hash(text: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text).as_ref().get(..16).unwrap_or_default())
 }
 
-/// Whether what is there now, under this tag, may be replaced. `exists`: for `*`, which is for whoever wants to be the first.
-pub fn may_change(headers: &HeaderMap, tag: &str, exists: bool) -> Result<(), Problem> {
-    if headers.contains_key(header::IF_MATCH) && !lists(headers, &header::IF_MATCH, tag, true) {
-        return Err(stale("If-Match", tag));
+/// Checks `If-Match` and `If-None-Match` against the current tag. `exists`: for `*`, which requires that nothing exists yet.
+pub fn check_preconditions(headers: &HeaderMap, tag: &str, exists: bool) -> Result<(), ApiProblem> {
+    if headers.contains_key(header::IF_MATCH) && !lists_tag(headers, &header::IF_MATCH, tag, true) {
+        return Err(precondition_failed("If-Match", tag));
     }
-    if headers.contains_key(header::IF_NONE_MATCH) && lists(headers, &header::IF_NONE_MATCH, tag, exists) {
-        return Err(stale("If-None-Match", tag));
+    if headers.contains_key(header::IF_NONE_MATCH) && lists_tag(headers, &header::IF_NONE_MATCH, tag, exists)
+    {
+        return Err(precondition_failed("If-None-Match", tag));
     }
     Ok(())
 }
 
-/// Somebody else was first; `tag` is what there is now.
-pub fn stale(given: &str, tag: &str) -> Problem {
-    let problem = Problem::new(
+/// Another client changed it first; `tag` is the current one.
+pub fn precondition_failed(given: &str, tag: &str) -> ApiProblem {
+    let problem = ApiProblem::new(
         StatusCode::PRECONDITION_FAILED,
         "Precondition failed.",
         format!(
-            "{given} does not fit what is there now: somebody else has changed it. Read it again; its ETag, quotes \
+            "{given} does not match the current version: another client has changed it. Read it again; its ETag, quotes \
              included, is {tag}."
         ),
     );
     match HeaderValue::try_from(tag) {
-        Ok(tag) => problem.with(header::ETAG, tag),
+        Ok(tag) => problem.with_header(header::ETAG, tag),
         Err(_) => problem,
     }
 }
 
-/// Of what is shown at a version.
-pub fn of_version(version: u64, shown: &[u8]) -> String {
+/// The tag of a representation at a version.
+pub fn content_tag(version: u64, shown: &[u8]) -> String {
     format!("\"{version}-{}\"", hash(shown))
 }
 
-/// After a change, when nothing is shown.
-pub fn plain_version(version: u64) -> String {
+/// The tag after a change, without a representation.
+pub fn version_tag(version: u64) -> String {
     format!("\"{version}\"")
 }
 
 /// The versions a change may be made for; `None`: any.
-pub fn versions(headers: &HeaderMap) -> Option<Vec<u64>> {
-    if !headers.contains_key(header::IF_MATCH) || lists(headers, &header::IF_MATCH, "*", true) {
+pub fn if_match_versions(headers: &HeaderMap) -> Option<Vec<u64>> {
+    if !headers.contains_key(header::IF_MATCH) || lists_tag(headers, &header::IF_MATCH, "*", true) {
         return None;
     }
     let version = |given: &str| {
@@ -66,12 +67,12 @@ pub fn versions(headers: &HeaderMap) -> Option<Vec<u64>> {
     Some(values.flat_map(|value| value.split(',')).filter_map(version).collect())
 }
 
-/// Whether the caller has this already.
-pub fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    lists(headers, &header::IF_NONE_MATCH, tag, true)
+/// Whether `If-None-Match` lists the tag.
+pub fn matches_if_none_match(headers: &HeaderMap, tag: &str) -> bool {
+    lists_tag(headers, &header::IF_NONE_MATCH, tag, true)
 }
 
-fn lists(headers: &HeaderMap, name: &HeaderName, tag: &str, any: bool) -> bool {
+fn lists_tag(headers: &HeaderMap, name: &HeaderName, tag: &str, any: bool) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values
         .flat_map(|value| value.split(','))
@@ -102,9 +103,9 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(HeaderName::from_static(name), given.parse().unwrap());
-            assert_eq!(may_change(&headers, tag, exists).is_ok(), may, "{name}: {given}");
+            assert_eq!(check_preconditions(&headers, tag, exists).is_ok(), may, "{name}: {given}");
         }
-        assert_eq!(may_change(&HeaderMap::new(), tag, true), Ok(()));
+        assert_eq!(check_preconditions(&HeaderMap::new(), tag, true), Ok(()));
     }
 
     #[test]
@@ -123,17 +124,17 @@ mod tests {
             if let Some(given) = given {
                 headers.insert(header::IF_MATCH, given.parse().unwrap());
             }
-            assert_eq!(super::versions(&headers), versions, "{given:?}");
+            assert_eq!(super::if_match_versions(&headers), versions, "{given:?}");
         }
-        let tag = of_version(7, b"x");
+        let tag = content_tag(7, b"x");
         let headers = HeaderMap::from_iter([(header::IF_MATCH, tag.parse().unwrap())]);
-        assert_eq!(super::versions(&headers), Some(vec![7]));
+        assert_eq!(super::if_match_versions(&headers), Some(vec![7]));
     }
 
     #[test]
     fn another_text_has_another_tag() {
-        assert_eq!(of_text(b"{}"), of_text(b"{}"));
-        assert_ne!(of_text(b"{}"), of_text(b"{ }"));
-        assert!(of_text(b"").starts_with('"'));
+        assert_eq!(text_tag(b"{}"), text_tag(b"{}"));
+        assert_ne!(text_tag(b"{}"), text_tag(b"{ }"));
+        assert!(text_tag(b"").starts_with('"'));
     }
 }

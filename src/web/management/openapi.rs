@@ -1,14 +1,14 @@
-//! The description of the API, for programs that are built from it. Tests hold it against what is answered.
+//! The OpenAPI description, for client generators. Tests compare it with the responses.
 
 use http::Method;
 
-use crate::domain::management::{Api, target};
+use crate::domain::management::{ManagementApi, match_path};
 
 const DOCUMENT: &str = include_str!("openapi.json");
 
-/// For everybody: what it says stands in our documentation, too.
-pub fn asked_for(method: &Method, path: &str) -> Option<&'static str> {
+/// Needs no authentication: the content is public documentation.
+pub fn document_for(method: &Method, path: &str) -> Option<&'static str> {
     let is_read = method == Method::GET || method == Method::HEAD;
-    let (api, below) = target(path)?;
-    (is_read && api == Api::Governance && below == ["openapi.json"]).then_some(DOCUMENT)
+    let (api, below) = match_path(path)?;
+    (is_read && api == ManagementApi::Governance && below == ["openapi.json"]).then_some(DOCUMENT)
 }

@@ -1,36 +1,36 @@
-//! Who asks, and what for they may ask: an account with its password, or a token with its scopes.
+//! Authentication and scopes of a caller: an account with its password, or a token with its scopes.
 
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{
-    Parts,
-    access::Door,
+    ManagementParts,
+    access::AuthenticationTenant,
     credentials::{self, Credentials},
-    error::Problem,
+    error::ApiProblem,
 };
 use crate::{
-    account::{Attempt, Door as AccountDoor, Rejected, hashing::Password},
+    account::{LoginChannel as AccountDoor, LoginError, LoginRequest, hashing::Password},
     clock,
     config::Settings,
-    domain::{audit::Proof, tenant::TenantId},
+    domain::{audit::ActorCredential, tenant::TenantId},
     token::TokenError,
-    visit::Call,
+    web_context::ApiContext,
 };
 
-/// What a token has to be good for; WSO2's names.
+/// The scopes of the API, by WSO2's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub enum ApiScope {
     View,
     Update,
-    /// Anybody who is signed in.
+    /// Any authenticated caller.
     Login,
     /// A tenant's whole configuration.
     Configure,
 }
 
-impl Scope {
+impl ApiScope {
     pub const ALL: [Self; 4] = [Self::View, Self::Update, Self::Login, Self::Configure];
 
     pub const fn as_str(self) -> &'static str {
@@ -47,18 +47,18 @@ impl Scope {
 pub struct Principal {
     pub name: String,
     pub tenant: TenantId,
-    pub proof: Proof,
-    scopes: Vec<Scope>,
+    pub proof: ActorCredential,
+    scopes: Vec<ApiScope>,
 }
 
 impl Principal {
-    pub fn needs(&self, scope: Scope) -> Result<(), Problem> {
+    pub fn require_scope(&self, scope: ApiScope) -> Result<(), ApiProblem> {
         if self.scopes.contains(&scope) {
             return Ok(());
         }
         let challenge =
             format!("Bearer realm=\"doorward\", error=\"insufficient_scope\", scope=\"{}\"", scope.as_str());
-        let problem = Problem::new(
+        let problem = ApiProblem::new(
             StatusCode::FORBIDDEN,
             "Operation not permitted.",
             format!(
@@ -67,83 +67,98 @@ impl Principal {
             ),
         );
         Err(match HeaderValue::try_from(challenge) {
-            Ok(challenge) => problem.with(header::WWW_AUTHENTICATE, challenge),
+            Ok(challenge) => problem.with_header(header::WWW_AUTHENTICATE, challenge),
             Err(_) => problem,
         })
     }
 
     /// Its own tenant; from the super tenant, all.
-    pub fn may_see(&self, tenant: &TenantId) -> bool {
+    pub fn has_access_to(&self, tenant: &TenantId) -> bool {
         self.tenant == *tenant || self.tenant.is_super_tenant()
     }
 }
 
 pub async fn authenticate(
-    site: &Parts,
-    call: &Call,
-    door: &Door,
+    parts: &ManagementParts,
+    context: &ApiContext,
+    authentication_tenant: &AuthenticationTenant,
     headers: &HeaderMap,
     settings: &Settings,
     now: u64,
-) -> Result<Principal, Problem> {
-    match credentials::read(headers, settings.limits.max_token_bytes) {
+) -> Result<Principal, ApiProblem> {
+    match credentials::read_credentials(headers, settings.limits.max_token_bytes) {
         Credentials::None | Credentials::Unusable => Err(unauthenticated(None)),
         Credentials::Basic { login, password } => {
             let credentials = headers.get(header::AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
-            let Some(_turn) = site.turns.take(credentials).await else { return Err(Problem::unavailable()) };
-            by_password(site, call, door, &login, &password, settings, now).await
+            let Some(_turn) = parts.credential_locks.acquire(credentials).await else {
+                return Err(ApiProblem::unavailable());
+            };
+            by_password(parts, context, authentication_tenant, &login, &password, settings, now).await
         }
         Credentials::Bearer(token) => {
-            let verified = site.tokens.verify_for(call.address.ip, &door.policy, &token, clock::now()).await;
-            let verified = verified.map_err(bad_token)?;
+            let verified = parts
+                .tokens
+                .verify_for(context.address.ip, &authentication_tenant.policy, &token, clock::unix_seconds())
+                .await;
+            let verified = verified.map_err(token_problem)?;
             let user = &verified.user;
-            let has = |scope: &Scope| user.scopes.iter().any(|held| held == scope.as_str());
+            let has = |scope: &ApiScope| user.scopes.iter().any(|held| held == scope.as_str());
             Ok(Principal {
                 name: user.name.clone(),
                 tenant: user.tenant.clone(),
-                proof: Proof::Token(verified.of.clone()),
-                scopes: Scope::ALL.into_iter().filter(has).collect(),
+                proof: ActorCredential::Token(verified.source.clone()),
+                scopes: ApiScope::ALL.into_iter().filter(has).collect(),
             })
         }
     }
 }
 
 async fn by_password(
-    site: &Parts,
-    call: &Call,
-    door: &Door,
+    parts: &ManagementParts,
+    context: &ApiContext,
+    authentication_tenant: &AuthenticationTenant,
     login: &str,
     password: &Password,
     settings: &Settings,
     now: u64,
-) -> Result<Principal, Problem> {
-    let login = door.login(login);
-    let attempt =
-        Attempt { login: &login, password, address: call.address, device: None, door: AccountDoor::Api };
-    match site.doors.sign_in(&door.policy, attempt, now).await {
+) -> Result<Principal, ApiProblem> {
+    let login = authentication_tenant.qualified_login(login);
+    let attempt = LoginRequest {
+        login: &login,
+        password,
+        address: context.address,
+        device: None,
+        channel: AccountDoor::Api,
+    };
+    match parts.accounts.login(&authentication_tenant.policy, attempt, now).await {
         Ok(signed_in) => {
             let account = signed_in.account;
             let roles = &settings.management.admin_roles;
             let is_admin = account.roles.iter().any(|role| roles.contains(role));
-            let scopes = if is_admin { Scope::ALL.to_vec() } else { vec![Scope::Login] };
-            Ok(Principal { name: account.username, tenant: account.tenant, proof: Proof::Account, scopes })
+            let scopes = if is_admin { ApiScope::ALL.to_vec() } else { vec![ApiScope::Login] };
+            Ok(Principal {
+                name: account.username,
+                tenant: account.tenant,
+                proof: ActorCredential::Account,
+                scopes,
+            })
         }
-        Err(Rejected::Busy(refused)) => Err(busy(refused.retry_after)),
-        Err(Rejected::Unavailable) => Err(Problem::unavailable()),
-        // one answer for all of them: who does not have the password learns nothing about the account
+        Err(LoginError::Busy(refused)) => Err(too_many_requests(refused.retry_after)),
+        Err(LoginError::Unavailable) => Err(ApiProblem::unavailable()),
+        // one response for all of them: a wrong password must not disclose the state of the account
         Err(_) => Err(unauthenticated(None)),
     }
 }
 
-fn bad_token(error: TokenError) -> Problem {
+fn token_problem(error: TokenError) -> ApiProblem {
     match error {
-        TokenError::Unavailable => Problem::unavailable(),
+        TokenError::Unavailable => ApiProblem::unavailable(),
         error => unauthenticated(Some(&error)),
     }
 }
 
-fn unauthenticated(token: Option<&TokenError>) -> Problem {
-    let problem = Problem::new(
+fn unauthenticated(token: Option<&TokenError>) -> ApiProblem {
+    let problem = ApiProblem::new(
         StatusCode::UNAUTHORIZED,
         "Unauthorized.",
         "Sign in with HTTP Basic, or with a token of a configured issuer. A bare name is one of the tenant that is asked \
@@ -157,22 +172,22 @@ fn unauthenticated(token: Option<&TokenError>) -> Problem {
         )),
         None => Ok(HeaderValue::from_static("Bearer realm=\"doorward\"")),
     };
-    let problem = problem.with(header::WWW_AUTHENTICATE, basic);
+    let problem = problem.with_header(header::WWW_AUTHENTICATE, basic);
     match bearer {
-        Ok(bearer) => problem.with(header::WWW_AUTHENTICATE, bearer),
+        Ok(bearer) => problem.with_header(header::WWW_AUTHENTICATE, bearer),
         Err(_) => problem,
     }
 }
 
-fn busy(retry_after: Duration) -> Problem {
+fn too_many_requests(retry_after: Duration) -> ApiProblem {
     let seconds = retry_after.as_millis().div_ceil(1000).max(1);
-    let problem = Problem::new(
+    let problem = ApiProblem::new(
         StatusCode::TOO_MANY_REQUESTS,
         "Too many requests.",
-        "Too many passwords wait to be looked at. Try again later.",
+        "Too many passwords are waiting to be verified. Try again later.",
     );
     match HeaderValue::try_from(seconds.to_string()) {
-        Ok(seconds) => problem.with(header::RETRY_AFTER, seconds),
+        Ok(seconds) => problem.with_header(header::RETRY_AFTER, seconds),
         Err(_) => problem,
     }
 }
@@ -185,13 +200,13 @@ mod tests {
         Principal {
             name: "admin".to_owned(),
             tenant: TenantId::parse(tenant).unwrap(),
-            proof: Proof::Account,
-            scopes: vec![Scope::Login],
+            proof: ActorCredential::Account,
+            scopes: vec![ApiScope::Login],
         }
     }
 
     #[test]
-    fn a_tenant_s_people_see_their_own_tenant_the_super_tenant_s_see_all() {
+    fn only_super_tenant_principals_access_all_tenants() {
         for (who, tenant, sees) in [
             ("acme.com", "acme.com", true),
             ("acme.com", "beta.com", false),
@@ -199,15 +214,15 @@ mod tests {
             ("carbon.super", "acme.com", true),
             ("carbon.super", "carbon.super", true),
         ] {
-            assert_eq!(of(who).may_see(&TenantId::parse(tenant).unwrap()), sees, "{who} {tenant}");
+            assert_eq!(of(who).has_access_to(&TenantId::parse(tenant).unwrap()), sees, "{who} {tenant}");
         }
     }
 
     #[test]
     fn a_scope_that_is_not_held_is_named() {
-        assert_eq!(of("acme.com").needs(Scope::Login), Ok(()));
-        for scope in [Scope::View, Scope::Update, Scope::Configure] {
-            let response = of("acme.com").needs(scope).unwrap_err().into_response("id");
+        assert_eq!(of("acme.com").require_scope(ApiScope::Login), Ok(()));
+        for scope in [ApiScope::View, ApiScope::Update, ApiScope::Configure] {
+            let response = of("acme.com").require_scope(scope).unwrap_err().into_response("id");
             assert_eq!(response.status(), StatusCode::FORBIDDEN);
             let challenge = response.headers()[header::WWW_AUTHENTICATE].to_str().unwrap();
             assert!(challenge.contains(scope.as_str()), "{challenge}");

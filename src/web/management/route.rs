@@ -1,13 +1,13 @@
-//! What can be asked for: method and path, the scope it needs, whether it changes anything. A table, and the OpenAPI
+//! The actions of the API: method and path, required scope, whether it is a change. A table, and the OpenAPI
 //! document is held against it.
 
 use http::{HeaderValue, Method, StatusCode, header};
 
-use super::{error::Problem, principal::Scope};
-use crate::domain::management::{Api, target};
+use super::{error::ApiProblem, principal::ApiScope};
+use crate::domain::management::{ManagementApi, match_path};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
+pub enum ApiAction {
     ShowTenantConfig,
     ReplaceTenantConfig,
     ShowTenantConfigSchema,
@@ -23,31 +23,31 @@ pub enum Action {
     Preferences,
 }
 
-impl Action {
-    pub fn find(method: &Method, path: &str) -> Result<Self, Problem> {
+impl ApiAction {
+    pub fn find(method: &Method, path: &str) -> Result<Self, ApiProblem> {
         let nothing = || {
-            Problem::new(StatusCode::NOT_FOUND, "Resource not found.", "There is nothing at this address.")
+            ApiProblem::new(StatusCode::NOT_FOUND, "Resource not found.", "There is nothing at this address.")
         };
-        let (api, below) = target(path).ok_or_else(nothing)?;
+        let (api, below) = match_path(path).ok_or_else(nothing)?;
         let method = if method == Method::HEAD { &Method::GET } else { method };
         let at_path: Vec<(Method, Self)> = match (api, below.as_slice()) {
-            (Api::TenantConfig, []) => {
+            (ManagementApi::TenantConfig, []) => {
                 vec![(Method::GET, Self::ShowTenantConfig), (Method::PUT, Self::ReplaceTenantConfig)]
             }
-            (Api::TenantConfigSchema, []) => vec![(Method::GET, Self::ShowTenantConfigSchema)],
-            (Api::Governance, []) => vec![(Method::GET, Self::ListCategories)],
-            (Api::Governance, ["preferences"]) => vec![(Method::POST, Self::Preferences)],
-            (Api::Governance, [category]) => {
+            (ManagementApi::TenantConfigSchema, []) => vec![(Method::GET, Self::ShowTenantConfigSchema)],
+            (ManagementApi::Governance, []) => vec![(Method::GET, Self::ListCategories)],
+            (ManagementApi::Governance, ["preferences"]) => vec![(Method::POST, Self::Preferences)],
+            (ManagementApi::Governance, [category]) => {
                 vec![(Method::GET, Self::ShowCategory((*category).to_owned()))]
             }
-            (Api::Governance, [category, "connectors"]) => vec![
+            (ManagementApi::Governance, [category, "connectors"]) => vec![
                 (Method::GET, Self::ListConnectors((*category).to_owned())),
                 (Method::PATCH, Self::ChangeConnectors((*category).to_owned())),
             ],
-            (Api::Governance, [category, "connectors", "revert"]) => {
+            (ManagementApi::Governance, [category, "connectors", "revert"]) => {
                 vec![(Method::POST, Self::Revert((*category).to_owned()))]
             }
-            (Api::Governance, [category, "connectors", connector]) => {
+            (ManagementApi::Governance, [category, "connectors", connector]) => {
                 let (category, connector) = ((*category).to_owned(), (*connector).to_owned());
                 vec![
                     (Method::GET, Self::ShowConnector(category.clone(), connector.clone())),
@@ -65,33 +65,33 @@ impl Action {
         let allowed = allowed.join(", ");
         let found = at_path.into_iter().find(|(known, _)| known == method).map(|(_, action)| action);
         found.ok_or_else(|| {
-            let problem = Problem::new(
+            let problem = ApiProblem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "Method not allowed.",
                 format!("Only {allowed} work here."),
             );
             match HeaderValue::try_from(allowed) {
-                Ok(allowed) => problem.with(header::ALLOW, allowed),
+                Ok(allowed) => problem.with_header(header::ALLOW, allowed),
                 Err(_) => problem,
             }
         })
     }
 
-    pub fn scope(&self) -> Scope {
+    pub fn required_scope(&self) -> ApiScope {
         match self {
             Self::ShowTenantConfig | Self::ReplaceTenantConfig | Self::ShowTenantConfigSchema => {
-                Scope::Configure
+                ApiScope::Configure
             }
             Self::ListCategories
             | Self::ShowCategory(_)
             | Self::ListConnectors(_)
-            | Self::ShowConnector(..) => Scope::View,
-            Self::ChangeConnectors(_) | Self::Revert(_) | Self::ChangeConnector(..) => Scope::Update,
-            Self::Preferences => Scope::Login,
+            | Self::ShowConnector(..) => ApiScope::View,
+            Self::ChangeConnectors(_) | Self::Revert(_) | Self::ChangeConnector(..) => ApiScope::Update,
+            Self::Preferences => ApiScope::Login,
         }
     }
 
-    pub fn changes(&self) -> bool {
+    pub fn is_change(&self) -> bool {
         matches!(
             self,
             Self::ReplaceTenantConfig
@@ -102,7 +102,7 @@ impl Action {
     }
 
     /// Without a tenant's name it is about the caller's own tenant.
-    pub fn is_of_caller(&self) -> bool {
+    pub fn is_about_callers_tenant(&self) -> bool {
         matches!(self, Self::ShowTenantConfig | Self::ReplaceTenantConfig | Self::ShowTenantConfigSchema)
     }
 }

@@ -1,4 +1,4 @@
-//! A tenant's file over HTTP, as API Manager has it: what is sent is the file, byte for byte, or nothing has changed.
+//! A tenant's file over HTTP, as in API Manager: the body replaces the file byte for byte, or nothing changes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,162 +9,169 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Ask, body, error::Problem, etag, json};
+use super::{ApiRequest, body, error::ApiProblem, etag, json_response};
 use crate::{
     clock,
     config::{
-        Mistake, Settings, TenantDirectory,
-        check::in_text,
-        directory::{FILE, Found, folder_of},
+        Mistake, Settings, TenantRegistry,
+        check::check_tenant_text,
+        directory::{TENANT_CONF, TenantLookup, folder_of},
         schema::tenant_conf,
         tenant_file::MAX_BYTES,
-        tenant_write::{self, NotWritten, Prepared},
+        tenant_writer::{self, PreparedWrite, TenantWriteError},
     },
     domain::{
-        audit::{Deed, changed},
+        audit::{AdminAction, diff_json},
         tenant::TenantId,
     },
 };
 
-/// What a tenant without a file says.
-const NOTHING: &[u8] = b"{}";
-/// Others who write have this long to finish.
-const PATIENCE: Duration = Duration::from_secs(2);
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// The content for a tenant without a file.
+const EMPTY_CONFIG: &[u8] = b"{}";
+/// How long to wait for another writer.
+const WRITE_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
-pub async fn show(ask: &Ask) -> Result<Response<Body>, Problem> {
-    let (root, tenant) = (ask.settings.tenancy.folder.clone(), ask.tenant.clone());
-    let read = spawn_blocking(move || tenant_write::read(&root, &tenant)).await;
+pub async fn show(request: &ApiRequest) -> Result<Response<Body>, ApiProblem> {
+    let (root, tenant) = (request.settings.tenancy.folder.clone(), request.tenant.clone());
+    let read = spawn_blocking(move || tenant_writer::read(&root, &tenant)).await;
     let text = match read {
-        Ok(Ok(text)) => text.unwrap_or_else(|| NOTHING.to_vec()),
-        Ok(Err(error)) => return Err(unreadable(ask, &error)),
-        Err(_) => return Err(Problem::unavailable()),
+        Ok(Ok(text)) => text.unwrap_or_else(|| EMPTY_CONFIG.to_vec()),
+        Ok(Err(error)) => return Err(read_problem(request, &error)),
+        Err(_) => return Err(ApiProblem::unavailable()),
     };
-    let tag = etag::of_text(&text);
-    if etag::is_known(&ask.headers, &tag) {
-        let mut same = tagged(Response::new(Body::empty()), &tag);
+    let tag = etag::text_tag(&text);
+    if etag::matches_if_none_match(&request.headers, &tag) {
+        let mut same = with_etag(Response::new(Body::empty()), &tag);
         *same.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(same);
     }
-    Ok(tagged(json(text), &tag))
+    Ok(with_etag(json_response(text), &tag))
 }
 
-pub async fn replace(ask: &Ask, body: Body) -> Result<Response<Body>, Problem> {
-    let text = body::text(&ask.headers, body, MAX_BYTES).await?;
-    let (settings, tenant, checked) = (Arc::clone(&ask.settings), ask.tenant.clone(), text.clone());
-    let tenants = Arc::clone(&ask.site.0.tenants);
+pub async fn replace(request: &ApiRequest, body: Body) -> Result<Response<Body>, ApiProblem> {
+    let text = body::read_json(&request.headers, body, MAX_BYTES).await?;
+    let (settings, tenant, checked) = (Arc::clone(&request.settings), request.tenant.clone(), text.clone());
+    let tenants = Arc::clone(&request.parts.0.tenants);
     // it may be long, and name other files
     spawn_blocking(move || check(&settings, &tenants, &tenant, &checked))
         .await
-        .map_err(|_| Problem::unavailable())??;
-    let site = &ask.site.0;
-    let turn = site.writing.lock().await;
-    let prepared = Arc::new(prepare(ask, &text).await?);
-    let (deeds, actor) = (deeds("tenant-config.replace", prepared.before(), &text), ask.actor());
-    ask.spend_audit_bytes(deeds.iter().map(size_of_deed).sum())?;
-    let recorded = site.doors.record(&ask.tenant, &actor, &deeds, clock::millis()).await;
-    recorded.map_err(|_| Problem::unavailable())?;
+        .map_err(|_| ApiProblem::unavailable())??;
+    let parts = &request.parts.0;
+    let write_guard = parts.write_lock.lock().await;
+    let prepared = Arc::new(prepare(request, &text).await?);
+    let (records, actor) = (records("tenant-config.replace", prepared.previous(), &text), request.actor());
+    request.spend_audit_bytes(records.iter().map(record_size).sum())?;
+    let recorded =
+        parts.accounts.record_actions(&request.tenant, &actor, &records, clock::unix_millis()).await;
+    recorded.map_err(|_| ApiProblem::unavailable())?;
     let to_commit = Arc::clone(&prepared);
-    let committed = spawn_blocking(move || to_commit.commit()).await.map_err(|_| Problem::unavailable())?;
+    let committed =
+        spawn_blocking(move || to_commit.commit()).await.map_err(|_| ApiProblem::unavailable())?;
     if let Err(not_written) = committed {
-        let undone = undone(prepared.before(), &text);
-        // the log tells when this is not on record
-        let _ = site.doors.record(&ask.tenant, &actor, &[undone], clock::millis()).await;
-        return Err(refused(ask, not_written));
+        let undone = reverted_record(prepared.previous(), &text);
+        // a failure to record this is logged
+        let _ = parts.accounts.record_actions(&request.tenant, &actor, &[undone], clock::unix_millis()).await;
+        return Err(write_problem(request, not_written));
     }
-    site.doors.tell(&ask.tenant, &actor, &deeds);
-    // in force before anybody hears that it is
-    let found = site.tenants.refresh(&ask.tenant).await;
-    drop(turn);
-    let tag = etag::of_text(text.as_bytes());
-    if let Found::Tenant(policy) = found
+    parts.accounts.log_actions(&request.tenant, &actor, &records);
+    // in force before the response is sent
+    let found = parts.tenants.refresh(&request.tenant).await;
+    drop(write_guard);
+    let tag = etag::text_tag(text.as_bytes());
+    if let TenantLookup::Tenant(policy) = found
         && let Some(problem) = &policy.problem
     {
-        return Err(Problem::new(
+        return Err(ApiProblem::new(
             StatusCode::CONFLICT,
             "Not in force.",
-            format!("The file has been written and is not in force: {}", told(problem)),
+            format!("The file has been written and is not in force: {}", messages(problem)),
         ));
     }
-    Ok(tagged(json(text), &tag))
+    Ok(with_etag(json_response(text), &tag))
 }
 
-/// The file as a whole, by size and tag, and each value that is another.
-fn deeds(action: &'static str, before: Option<&[u8]>, text: &str) -> Vec<Deed> {
+/// The whole file, by size and tag, and each changed value.
+fn records(action: &'static str, before: Option<&[u8]>, text: &str) -> Vec<AdminAction> {
     let after = text.as_bytes();
-    let whole =
-        Deed { action, target: FILE.to_owned(), before: before.map(known_by), after: Some(known_by(after)) };
-    [whole].into_iter().chain(changed(action, FILE, before, after)).collect()
+    let whole_file = AdminAction {
+        action,
+        target: TENANT_CONF.to_owned(),
+        before: before.map(content_summary),
+        after: Some(content_summary(after)),
+    };
+    [whole_file].into_iter().chain(diff_json(action, TENANT_CONF, before, after)).collect()
 }
 
-/// Of what is on record and could not be done.
-fn undone(before: Option<&[u8]>, text: &str) -> Deed {
-    Deed {
+/// The audit record of a change that was recorded and then failed.
+fn reverted_record(before: Option<&[u8]>, text: &str) -> AdminAction {
+    AdminAction {
         action: "tenant-config.not-replaced",
-        target: FILE.to_owned(),
-        before: Some(known_by(text.as_bytes())),
-        after: before.map(known_by),
+        target: TENANT_CONF.to_owned(),
+        before: Some(content_summary(text.as_bytes())),
+        after: before.map(content_summary),
     }
 }
 
 /// Bytes that a deed takes in the audit records.
-fn size_of_deed(deed: &Deed) -> usize {
+fn record_size(deed: &AdminAction) -> usize {
     let text = |value: &Option<String>| value.as_ref().map_or(0, String::len);
     deed.action.len() + deed.target.len() + text(&deed.before) + text(&deed.after)
 }
 
-/// The text may hold secrets: its tag and its size say which one it was.
-fn known_by(text: &[u8]) -> String {
-    format!("{} bytes, ETag {}", text.len(), etag::of_text(text))
+/// The text may hold secrets: its tag and size identify it.
+fn content_summary(text: &[u8]) -> String {
+    format!("{} bytes, ETag {}", text.len(), etag::text_tag(text))
 }
 
-/// Another process has a moment to finish.
-async fn prepare(ask: &Ask, text: &str) -> Result<Prepared, Problem> {
-    let patience = Instant::now() + PATIENCE;
+/// Retries while another process holds the lock.
+async fn prepare(request: &ApiRequest, text: &str) -> Result<PreparedWrite, ApiProblem> {
+    let deadline = Instant::now() + WRITE_LOCK_TIMEOUT;
     loop {
-        let (root, tenant) = (ask.settings.tenancy.folder.clone(), ask.tenant.clone());
-        let (headers, text) = (ask.headers.clone(), text.to_owned());
+        let (root, tenant) = (request.settings.tenancy.folder.clone(), request.tenant.clone());
+        let (headers, text) = (request.headers.clone(), text.to_owned());
         let prepared = spawn_blocking(move || {
-            tenant_write::prepare(&root, &tenant, &text, |now| {
-                let tag = etag::of_text(now.unwrap_or(NOTHING));
-                etag::may_change(&headers, &tag, now.is_some())
+            tenant_writer::prepare(&root, &tenant, &text, |now| {
+                let tag = etag::text_tag(now.unwrap_or(EMPTY_CONFIG));
+                etag::check_preconditions(&headers, &tag, now.is_some())
             })
         })
         .await;
         match prepared {
             Ok(Ok(prepared)) => return Ok(prepared),
-            Ok(Err(NotWritten::Busy)) if Instant::now() < patience => sleep(LOOK_AGAIN).await,
-            Ok(Err(not_written)) => return Err(refused(ask, not_written)),
-            Err(_) => return Err(Problem::unavailable()),
+            Ok(Err(TenantWriteError::Busy)) if Instant::now() < deadline => sleep(RETRY_INTERVAL).await,
+            Ok(Err(not_written)) => return Err(write_problem(request, not_written)),
+            Err(_) => return Err(ApiProblem::unavailable()),
         }
     }
 }
 
 pub fn schema() -> Response<Body> {
-    json(tenant_conf().to_string())
+    json_response(tenant_conf().to_string())
 }
 
 /// As `doorward check` does once it is the file.
 fn check(
     settings: &Settings,
-    tenants: &TenantDirectory,
+    tenants: &TenantRegistry,
     tenant: &TenantId,
     text: &str,
-) -> Result<(), Problem> {
+) -> Result<(), ApiProblem> {
     let folder = folder_of(&settings.tenancy.folder, tenant);
-    let elsewhere = |host: &str| tenants.claimed_by_another(host, tenant);
-    let mistakes = in_text(settings, tenant, (&folder.join(FILE), text), &elsewhere);
+    let other_claimant = |host: &str| tenants.other_claimant(host, tenant);
+    let mistakes = check_tenant_text(settings, tenant, (&folder.join(TENANT_CONF), text), &other_claimant);
     if mistakes.is_empty() {
         return Ok(());
     }
-    // files beside it by their names: nobody over HTTP has to know where they are
+    // relative names only: absolute paths are not disclosed over HTTP
     let place = format!("{}/", folder.display());
-    let told: Vec<String> = mistakes.iter().map(|mistake| told(mistake).replace(&place, "")).collect();
-    Err(Problem::new(StatusCode::BAD_REQUEST, "Invalid tenant configuration.", told.join("; ")))
+    let messages: Vec<String> =
+        mistakes.iter().map(|mistake| messages(mistake).replace(&place, "")).collect();
+    Err(ApiProblem::new(StatusCode::BAD_REQUEST, "Invalid tenant configuration.", messages.join("; ")))
 }
 
-/// Without the name of the file: nobody over HTTP has to know where it is.
-fn told(mistake: &Mistake) -> String {
+/// Without the path of the file, which is not disclosed over HTTP.
+fn messages(mistake: &Mistake) -> String {
     let place = match (mistake.line, mistake.column) {
         (Some(line), Some(column)) => format!("line {line}, column {column}: "),
         _ => String::new(),
@@ -174,27 +181,27 @@ fn told(mistake: &Mistake) -> String {
     format!("{place}{key}{}{remedy}", mistake.message)
 }
 
-fn refused(ask: &Ask, not_written: NotWritten<Problem>) -> Problem {
+fn write_problem(request: &ApiRequest, not_written: TenantWriteError<ApiProblem>) -> ApiProblem {
     match not_written {
-        NotWritten::Refused(problem) => problem,
-        NotWritten::Elsewhere(why) => Problem::new(
+        TenantWriteError::Refused(problem) => problem,
+        TenantWriteError::ManagedElsewhere(why) => ApiProblem::new(
             StatusCode::CONFLICT,
-            "Kept elsewhere.",
+            "Managed elsewhere.",
             format!("Nothing has been changed: {why}. Change it where it comes from."),
         ),
-        NotWritten::ReadOnly => Problem::new(
+        TenantWriteError::ReadOnly => ApiProblem::new(
             StatusCode::FORBIDDEN,
             "Read-only.",
             "Nothing has been changed: Doorward may not write into the folder of the tenants.",
         ),
-        NotWritten::Busy => Problem::new(
+        TenantWriteError::Busy => ApiProblem::new(
             StatusCode::CONFLICT,
             "Busy.",
-            "Nothing has been changed: somebody else is writing. Try again.",
+            "Nothing has been changed: another process is writing. Try again.",
         ),
-        NotWritten::Failed(error) => {
-            tracing::error!(%error, tenant = %ask.tenant, request_id = ask.call.request_id, "a tenant's file cannot be written");
-            Problem::new(
+        TenantWriteError::Io(error) => {
+            tracing::error!(%error, tenant = %request.tenant, request_id = request.context.request_id, "failed to write tenant file");
+            ApiProblem::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "Not written.",
                 format!("Nothing has been changed: {}.", error.kind()),
@@ -203,16 +210,16 @@ fn refused(ask: &Ask, not_written: NotWritten<Problem>) -> Problem {
     }
 }
 
-fn unreadable(ask: &Ask, error: &std::io::Error) -> Problem {
-    tracing::error!(%error, tenant = %ask.tenant, request_id = ask.call.request_id, "a tenant's file cannot be read");
-    Problem::new(
+fn read_problem(request: &ApiRequest, error: &std::io::Error) -> ApiProblem {
+    tracing::error!(%error, tenant = %request.tenant, request_id = request.context.request_id, "failed to read tenant file");
+    ApiProblem::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         "Not readable.",
         format!("The tenant's file cannot be read: {}.", error.kind()),
     )
 }
 
-fn tagged(mut response: Response<Body>, tag: &str) -> Response<Body> {
+fn with_etag(mut response: Response<Body>, tag: &str) -> Response<Body> {
     if let Ok(tag) = HeaderValue::try_from(tag) {
         response.headers_mut().insert(header::ETAG, tag);
     }

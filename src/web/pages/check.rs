@@ -1,15 +1,15 @@
-//! What `doorward check` says of the texts and templates an operator has put in place of ours: every page is rendered once.
+//! `doorward check` of the operator's texts and templates: every page is rendered once.
 
 use std::path::Path;
 
-use super::{HtmlPages, LOCALES, Message, PROBLEM, TEMPLATES, listed};
+use super::{HtmlPages, LOCALES, PROBLEM_TEMPLATE, PageMessage, TEMPLATES, tenant_page_values};
 use crate::{
     config::Mistake,
-    domain::{page::PageContext, return_address::ReturnAddress, tenant::TenantId},
+    domain::{page::RenderContext, return_address::ReturnAddress, tenant::TenantId},
     web::{
         gallery::samples,
         i18n, template,
-        tenants::{Listing, Wish},
+        tenant_list::{TenantPage, TenantQuery},
     },
 };
 
@@ -29,11 +29,11 @@ pub fn mistakes(folder: &Path) -> Vec<Mistake> {
 }
 
 impl HtmlPages {
-    /// What stops the operator's templates on a page that somebody may get to see.
+    /// Errors of the operator's templates, found by rendering every page.
     fn failures(&self) -> Vec<minijinja::Error> {
         let locale = self.texts.negotiate("");
         let tenant = TenantId::super_tenant();
-        let frames = [None, Some(&tenant)].map(|tenant| PageContext {
+        let frames = [None, Some(&tenant)].map(|tenant| RenderContext {
             request_id: "0190",
             tenant,
             name: Some("Name"),
@@ -44,19 +44,22 @@ impl HtmlPages {
         let mut failures = Vec::new();
         for frame in frames {
             for (_, page) in samples::pages() {
-                failures.extend(
-                    self.templates.failure(PROBLEM, self.problem(&locale, frame, &Message::of(&page))),
-                );
+                failures.extend(self.templates.failure(
+                    PROBLEM_TEMPLATE,
+                    self.message_values(&locale, frame, &PageMessage::for_page(&page)),
+                ));
             }
             for (_, form) in samples::forms() {
-                failures.extend(self.templates.failure(form.template(), self.form(&*form, frame)));
+                failures.extend(self.templates.failure(form.template(), self.form_values(&*form, frame)));
             }
             for query in ["", "nobody"] {
-                let wish = Wish { to: None::<ReturnAddress>, query: query.to_owned(), page: 1 };
+                let tenant_query =
+                    TenantQuery { to: None::<ReturnAddress>, query: query.to_owned(), page: 1 };
                 let names = vec![tenant.clone(); 200];
-                let listing = Listing::new(&names, wish, "/");
+                let listing = TenantPage::new(&names, tenant_query, "/");
                 failures.extend(
-                    self.templates.failure("tenants.html", listed(&listing, &locale, "Title", frame)),
+                    self.templates
+                        .failure("tenants.html", tenant_page_values(&listing, &locale, "Title", frame)),
                 );
             }
         }
@@ -70,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    fn told(files: &[(&str, &str)]) -> Vec<String> {
+    fn reported_mistakes(files: &[(&str, &str)]) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         for (file, text) in files {
             let path = folder.path().join(file);
@@ -91,11 +94,11 @@ mod tests {
             ("templates/account.html", include_str!("../templates/account.html")),
             ("locales/en.ftl", include_str!("../locales/en.ftl")),
         ];
-        assert_eq!(told(&ours), Vec::<String>::new());
+        assert_eq!(reported_mistakes(&ours), Vec::<String>::new());
     }
 
     #[test]
-    fn what_fails_only_when_the_page_is_shown_is_told_once_with_its_line() {
+    fn render_failures_are_reported_once_with_their_line() {
         for (file, text, expected) in [
             (
                 "templates/mark.html",
@@ -112,7 +115,7 @@ mod tests {
             ("templates/problem.html", "{{ t() }}", "templates/problem.html:1:1: missing argument"),
             ("templates/problem.html", "{% if %}", "templates/problem.html:1:1: syntax error"),
         ] {
-            let all = told(&[(file, text)]);
+            let all = reported_mistakes(&[(file, text)]);
             assert_eq!(all.len(), 1, "{text}: {all:?}");
             assert!(all[0].starts_with(expected), "{text}: {all:?}");
         }

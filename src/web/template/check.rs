@@ -1,10 +1,10 @@
-//! What `doorward check` says of the operator's templates.
+//! `doorward check` of the operator's templates.
 
 use std::{error::Error as _, fs, io::ErrorKind, path::Path};
 
 use minijinja::{Environment, Error};
 
-use super::EMBEDDED;
+use super::EMBEDDED_TEMPLATES;
 use crate::config::{Mistake, document::nearest::nearest};
 
 const REMEDY: &str = "the built-in one is shown; compare it with src/web/templates";
@@ -12,7 +12,7 @@ const REMEDY: &str = "the built-in one is shown; compare it with src/web/templat
 /// Templates that cannot be read, and files that replace none. The folder need not exist.
 pub fn mistakes(folder: &Path) -> Vec<Mistake> {
     let mut found = Vec::new();
-    for (name, _) in EMBEDDED {
+    for (name, _) in EMBEDDED_TEMPLATES {
         let file = folder.join(name);
         match fs::read_to_string(&file) {
             Ok(source) => {
@@ -28,7 +28,7 @@ pub fn mistakes(folder: &Path) -> Vec<Mistake> {
             }
         }
     }
-    let names = || EMBEDDED.iter().map(|(name, _)| *name);
+    let names = || EMBEDDED_TEMPLATES.iter().map(|(name, _)| *name);
     for file in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
         let Some(name) = file.file_name().and_then(|name| name.to_str()) else { continue };
         if file.extension().is_none_or(|end| end != "html") || names().any(|known| known == name) {
@@ -63,14 +63,14 @@ pub fn mistake(folder: &Path, error: &Error) -> Mistake {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::overrides;
+    use crate::web::test_overrides;
 
-    fn told(file: &str, text: &str) -> Vec<String> {
-        overrides::told(mistakes, file, text)
+    fn message(file: &str, text: &str) -> Vec<String> {
+        test_overrides::mistakes_in(mistakes, file, text)
     }
 
     #[test]
-    fn a_template_that_is_none_and_a_name_that_is_none() {
+    fn rejects_invalid_templates_and_unknown_names() {
         assert_eq!(mistakes(Path::new("/nowhere/templates")), []);
         for (file, text, expected) in [
             ("mark.html", "fine {{ name }}", ""),
@@ -84,9 +84,9 @@ mod tests {
             ("error.html", "fine", "(there are account.html, alert.html, "),
             ("mark.html~", "{% if %}", ""),
         ] {
-            let all = told(file, text);
+            let all = message(file, text);
             assert_eq!(all.is_empty(), expected.is_empty(), "{file}: {all:?}");
-            assert!(all.iter().all(|told| told.contains(expected)), "{file}: {all:?}");
+            assert!(all.iter().all(|message| message.contains(expected)), "{file}: {all:?}");
         }
     }
 }

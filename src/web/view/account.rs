@@ -1,11 +1,11 @@
-//! The page of one's own account.
+//! The account page.
 
 use fluent_bundle::FluentArgs;
 use minijinja::{Value, context};
 
 use super::{
-    Device, Notice, View,
-    moment::{ago, moment},
+    Device, FormView, Notice,
+    relative_time::{time_ago, time_values},
 };
 use crate::web::i18n::Locale;
 
@@ -28,16 +28,16 @@ pub struct AccountView<'a> {
 
 #[derive(Debug, Clone)]
 pub struct SessionRow {
-    /// What the form says to end it.
+    /// The value that the form sends to end it.
     pub id: String,
     pub device: Device,
     pub address: String,
     pub last_seen_at: u64,
-    /// The one this page was asked for with.
-    pub here: bool,
+    /// The session of this request.
+    pub current_session: bool,
 }
 
-impl View for AccountView<'_> {
+impl FormView for AccountView<'_> {
     fn template(&self) -> &'static str {
         "account.html"
     }
@@ -63,20 +63,20 @@ impl View for AccountView<'_> {
         let sessions = self.sessions.iter().map(|session| {
             context! {
                 id => session.id.as_str(),
-                device => session.device.words(locale),
+                device => session.device.label(locale),
                 address => session.address.as_str(),
-                here => session.here,
-                seen => moment(locale, session.last_seen_at, self.now),
+                here => session.current_session,
+                seen => time_values(locale, session.last_seen_at, self.now),
             }
         });
         let mut changed = FluentArgs::new();
-        changed.set("ago", ago(locale, self.password_changed_at, self.now));
+        changed.set("ago", time_ago(locale, self.password_changed_at, self.now));
         context! {
             csrf => self.csrf,
             facts => facts.collect::<Value>(),
             password_age => locale.text("account-password-changed", &changed),
             sessions => sessions.collect::<Value>(),
-            others => self.sessions.iter().filter(|session| !session.here).count(),
+            others => self.sessions.iter().filter(|session| !session.current_session).count(),
             end_action => self.end_action,
             password_href => self.password_href,
             sign_out_href => self.sign_out_href,

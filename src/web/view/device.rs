@@ -1,4 +1,4 @@
-//! Which browser a session is in, as its owner would name it: "Firefox on Linux". Only for showing; anybody may claim
+//! Readable name of the browser of a session: "Firefox on Linux". For display only: a client can send
 //! anything in `User-Agent`.
 
 use fluent_bundle::FluentArgs;
@@ -45,7 +45,7 @@ impl Device {
         Self { browser: first(&BROWSERS), system: first(&SYSTEMS) }
     }
 
-    pub fn words(self, locale: &Locale) -> String {
+    pub fn label(self, locale: &Locale) -> String {
         match (self.browser, self.system) {
             (Some(browser), Some(system)) => {
                 let mut arguments = FluentArgs::new();
@@ -65,7 +65,7 @@ mod tests {
     use crate::web::i18n::Texts;
 
     #[test]
-    fn browsers_are_named_as_their_owners_name_them() {
+    fn user_agents_have_readable_names() {
         let locale = Texts::new(None).locale("en");
         for (user_agent, words) in [
             ("Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0", "Firefox on Linux"),
@@ -98,7 +98,7 @@ mod tests {
             ("", "Unknown browser"),
             ("<script>", "Unknown browser"),
         ] {
-            assert_eq!(Device::parse(user_agent).words(&locale), words, "{user_agent}");
+            assert_eq!(Device::parse(user_agent).label(&locale), words, "{user_agent}");
         }
     }
 }

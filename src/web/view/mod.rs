@@ -1,36 +1,36 @@
-//! What our forms show, as values: the handlers fill them in, `HtmlPages` turns them into HTML.
+//! View models of the forms: handlers fill them in, `HtmlPages` renders them.
 
 mod account;
 mod device;
-mod moment;
+mod form_error;
 mod password;
+mod relative_time;
 mod sign_in;
 mod sign_out;
-mod trouble;
 
 use minijinja::Value;
 
 pub use self::{
     account::{AccountView, SessionRow},
     device::Device,
-    password::{Asked, PasswordView, Reason, RuleLine},
+    form_error::{FormError, Notice},
+    password::{ChangeReason, PasswordView, Requirement, RuleLine},
     sign_in::SignInView,
     sign_out::SignOutView,
-    trouble::{Notice, Trouble},
 };
 use super::i18n::Locale;
 
 /// A page with a form.
-pub trait View {
+pub trait FormView {
     /// The name of its template.
     fn template(&self) -> &'static str;
     /// The key of its title and heading.
     fn title(&self) -> &'static str;
     /// Why the form was not accepted.
-    fn trouble(&self) -> Option<Trouble> {
+    fn error(&self) -> Option<FormError> {
         None
     }
-    /// What was done just now.
+    /// The action that was just completed.
     fn notice(&self) -> Option<Notice> {
         None
     }

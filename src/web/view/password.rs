@@ -1,11 +1,11 @@
-//! The page on which a password is changed, with what is asked of the new one.
+//! The password page, with the requirements for the new password.
 
 use fluent_bundle::FluentArgs;
 use minijinja::{Value, context};
 
-use super::{Trouble, View};
+use super::{FormError, FormView};
 use crate::{
-    domain::password::{Rule, WSO2_MESSAGE},
+    domain::password::{PasswordRule, WSO2_MESSAGE},
     web::i18n::Locale,
 };
 
@@ -14,56 +14,56 @@ pub struct PasswordView<'a> {
     pub action: &'a str,
     pub csrf: &'a str,
     pub to: Option<&'a str>,
-    /// Fixed for whoever is signed in; otherwise the name typed before.
+    /// Fixed for a signed-in user; otherwise the name typed before.
     pub login: &'a str,
     pub signed_in: bool,
-    pub reason: Option<Reason>,
+    pub reason: Option<ChangeReason>,
     pub rules: &'a [RuleLine],
     /// For password managers that make one up.
     pub passwordrules: &'a str,
-    pub trouble: Option<Trouble>,
+    pub error: Option<FormError>,
     /// Where "Cancel" leads.
     pub back: &'a str,
 }
 
-/// Why somebody has to change a password before anything else.
+/// Why a password has to be changed before a session begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
+pub enum ChangeReason {
     Expired,
-    /// Somebody else has set it.
-    Must,
+    /// An administrator has set it.
+    SetByAdministrator,
 }
 
-impl Reason {
+impl ChangeReason {
     const fn key(self) -> &'static str {
         match self {
             Self::Expired => "password-expired-reason",
-            Self::Must => "password-must-reason",
+            Self::SetByAdministrator => "password-must-reason",
         }
     }
 }
 
-/// One line of what is asked of a new password.
+/// One requirement for the new password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleLine {
-    pub asked: Asked,
-    /// Known once a password has been looked at.
-    pub met: Option<bool>,
+    pub requirement: Requirement,
+    /// Known once a password has been evaluated.
+    pub is_met: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
-    Rule(Rule),
-    /// Another one than now.
-    Another,
+pub enum Requirement {
+    Rule(PasswordRule),
+    /// Different from the current password.
+    DifferentPassword,
 }
 
-impl Asked {
-    fn words(&self, locale: &Locale) -> String {
+impl Requirement {
+    fn label(&self, locale: &Locale) -> String {
         let Self::Rule(rule) = self else { return locale.plain("rule-another") };
         match rule {
             // the operator's own words, unless there are none
-            Rule::Pattern(words) if words != WSO2_MESSAGE => words.clone(),
+            PasswordRule::Pattern(words) if words != WSO2_MESSAGE => words.clone(),
             _ => {
                 let mut arguments = FluentArgs::new();
                 if let Some(number) = rule.number() {
@@ -75,7 +75,7 @@ impl Asked {
     }
 }
 
-impl View for PasswordView<'_> {
+impl FormView for PasswordView<'_> {
     fn template(&self) -> &'static str {
         "password.html"
     }
@@ -84,14 +84,14 @@ impl View for PasswordView<'_> {
         "password-page-title"
     }
 
-    fn trouble(&self) -> Option<Trouble> {
-        self.trouble
+    fn error(&self) -> Option<FormError> {
+        self.error
     }
 
     fn values(&self, locale: &Locale) -> Value {
         let rules = self.rules.iter().map(|rule| {
-            let state = rule.met.map(|met| if met { "met" } else { "unmet" });
-            context! { text => rule.asked.words(locale), state => state }
+            let state = rule.is_met.map(|met| if met { "met" } else { "unmet" });
+            context! { text => rule.requirement.label(locale), state => state }
         });
         context! {
             action => self.action,
@@ -103,9 +103,9 @@ impl View for PasswordView<'_> {
             rules => rules.collect::<Value>(),
             passwordrules => self.passwordrules,
             back_href => self.back,
-            current_invalid => matches!(self.trouble, Some(Trouble::WrongCurrent | Trouble::Wrong)),
-            new_invalid => matches!(self.trouble, Some(Trouble::Refused)),
-            again_invalid => matches!(self.trouble, Some(Trouble::Differs)),
+            current_invalid => matches!(self.error, Some(FormError::WrongCurrentPassword | FormError::WrongCredentials)),
+            new_invalid => matches!(self.error, Some(FormError::PolicyViolated)),
+            again_invalid => matches!(self.error, Some(FormError::PasswordsDiffer)),
         }
     }
 }
@@ -116,24 +116,24 @@ mod tests {
     use crate::web::i18n::Texts;
 
     #[test]
-    fn every_rule_has_words() {
+    fn every_rule_has_a_text() {
         let texts = Texts::new(None);
         for (rule, words) in [
-            (Rule::MinLength(15), "At least 15 characters"),
-            (Rule::MaxLength(1), "At most one character"),
-            (Rule::NotUsername, "Not your user name"),
-            (Rule::Pattern("two digits".to_owned()), "two digits"),
-            (Rule::Pattern(WSO2_MESSAGE.to_owned()), "A digit"),
-            (Rule::NotCommon, "everybody tries"),
-            (Rule::NoContextWord, "Without your name"),
-            (Rule::MinScore(3), "Hard to guess"),
-            (Rule::NotBreached, "theft"),
-            (Rule::NotUsedBefore(5), "Not one of your last 5"),
+            (PasswordRule::MinLength(15), "At least 15 characters"),
+            (PasswordRule::MaxLength(1), "At most one character"),
+            (PasswordRule::NotUsername, "Not your user name"),
+            (PasswordRule::Pattern("two digits".to_owned()), "two digits"),
+            (PasswordRule::Pattern(WSO2_MESSAGE.to_owned()), "A digit"),
+            (PasswordRule::NotCommon, "everybody tries"),
+            (PasswordRule::NoContextWord, "Without your name"),
+            (PasswordRule::MinScore(3), "Hard to guess"),
+            (PasswordRule::NotBreached, "theft"),
+            (PasswordRule::NotUsedBefore(5), "Not one of your last 5"),
         ] {
-            let asked = Asked::Rule(rule);
-            assert!(asked.words(&texts.locale("en")).contains(words), "{asked:?}");
-            assert!(!asked.words(&texts.locale("ar")).contains("rule-"), "{asked:?}");
+            let asked = Requirement::Rule(rule);
+            assert!(asked.label(&texts.locale("en")).contains(words), "{asked:?}");
+            assert!(!asked.label(&texts.locale("ar")).contains("rule-"), "{asked:?}");
         }
-        assert!(Asked::Another.words(&texts.locale("en")).contains("Not the one you have"));
+        assert!(Requirement::DifferentPassword.label(&texts.locale("en")).contains("Not the one you have"));
     }
 }

@@ -2,7 +2,7 @@
 
 use minijinja::{Value, context};
 
-use super::{Trouble, View};
+use super::{FormError, FormView};
 use crate::web::i18n::Locale;
 
 #[derive(Debug, Clone, Copy)]
@@ -10,18 +10,18 @@ pub struct SignInView<'a> {
     /// Where the form is sent, tenant included.
     pub action: &'a str,
     pub csrf: &'a str,
-    /// Where the visitor wanted to go. It lives in the form, so that every tab keeps its own.
+    /// The return address. It is kept in the form, so that every tab has its own.
     pub to: Option<&'a str>,
     /// The name typed before.
     pub login: &'a str,
-    pub trouble: Option<Trouble>,
-    /// The tenant may be visited without signing in.
-    pub look_around: bool,
+    pub error: Option<FormError>,
+    /// The tenant allows anonymous access.
+    pub allows_anonymous: bool,
     /// There are other tenants to choose from.
-    pub choose_tenant: bool,
+    pub has_other_tenants: bool,
 }
 
-impl View for SignInView<'_> {
+impl FormView for SignInView<'_> {
     fn template(&self) -> &'static str {
         "sign-in.html"
     }
@@ -30,8 +30,8 @@ impl View for SignInView<'_> {
         "sign-in-page-title"
     }
 
-    fn trouble(&self) -> Option<Trouble> {
-        self.trouble
+    fn error(&self) -> Option<FormError> {
+        self.error
     }
 
     fn values(&self, _locale: &Locale) -> Value {
@@ -40,9 +40,9 @@ impl View for SignInView<'_> {
             csrf => self.csrf,
             to => self.to,
             login => self.login,
-            invalid => matches!(self.trouble, Some(Trouble::Wrong | Trouble::Empty)),
-            look_around => self.look_around,
-            choose_tenant => self.choose_tenant,
+            invalid => matches!(self.error, Some(FormError::WrongCredentials | FormError::EmptyField)),
+            look_around => self.allows_anonymous,
+            choose_tenant => self.has_other_tenants,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use minijinja::{Value, context};
 
-use super::View;
+use super::FormView;
 use crate::web::i18n::Locale;
 
 #[derive(Debug, Clone, Copy)]
@@ -12,7 +12,7 @@ pub struct SignOutView<'a> {
     pub user: &'a str,
 }
 
-impl View for SignOutView<'_> {
+impl FormView for SignOutView<'_> {
     fn template(&self) -> &'static str {
         "sign-out.html"
     }

@@ -1,11 +1,11 @@
-//! `doorward user` and `doorward session`, as people and scripts run them, also beside a Doorward that serves.
+//! `doorward user` and `doorward session`, as administrators and scripts run them, also while a Doorward serves.
 
 use serde_json::Value;
 
 use super::write;
 use crate::support::{
-    Gate, Portal, Shell,
-    accounts::{Desk, with_lock},
+    Portal, Shell, TestProxy,
+    accounts::{TestStore, with_lockout},
     eventually,
 };
 
@@ -16,11 +16,11 @@ fn claim(shown: &Value, name: &str) -> String {
 }
 
 #[test]
-fn an_account_from_its_beginning_to_its_lock_while_doorward_serves() {
+fn commands_manage_an_account_of_a_running_server() {
     let portal = Portal::answering("apis").start();
-    let gate = with_lock(Gate::before(&portal), 5).anonymous(false).start();
-    let shell = Shell(&gate);
-    let password = write(gate.folder(), "password", "correct horse battery\n");
+    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).anonymous(false).start();
+    let shell = Shell(&proxy);
+    let password = write(proxy.folder(), "password", "correct horse battery\n");
     shell.ok(&[
         "user",
         "add",
@@ -41,16 +41,16 @@ fn an_account_from_its_beginning_to_its_lock_while_doorward_serves() {
     let shown = shell.json(&["user", "show", "alex@example.org"]);
     assert_eq!((claim(&shown, "accountLocked").as_str(), &shown["roles"][0]), ("false", &"admin".into()));
 
-    let metrics = gate.admin("/metrics").text();
+    let metrics = proxy.admin("/metrics").text();
     for name in ["password_verifications", "passwords_spent", "password_queue_full", "sign_ins", "lockouts"] {
         assert!(metrics.contains(&format!("# TYPE doorward_{name} counter")), "{name}: {metrics}");
     }
 
-    // somebody signs in; what the command does counts at once
-    let desk = Desk::of(gate.folder());
-    let alex = desk.find("carbon.super", "alex");
-    let session = desk.session(&alex);
-    let page = |cookie: &str| gate.get(PAGE).browser().cookie("doorward_session", cookie).send().status;
+    // with a session open, the effect of the command is immediate
+    let store = TestStore::of(proxy.folder());
+    let alex = store.find("carbon.super", "alex");
+    let session = store.session(&alex);
+    let page = |cookie: &str| proxy.get(PAGE).browser().cookie("doorward_session", cookie).send().status;
     assert_eq!(page(&session), 200);
     assert_eq!(shell.json(&["session", "list", "alex"]).as_array().unwrap().len(), 1);
     shell.ok(&["user", "lock", "alex"]);
@@ -61,7 +61,7 @@ fn an_account_from_its_beginning_to_its_lock_while_doorward_serves() {
         ("true", "ADMIN_INITIATED")
     );
     shell.ok(&["user", "unlock", "alex"]);
-    let (one, other) = (desk.session(&alex), desk.session(&alex));
+    let (one, other) = (store.session(&alex), store.session(&alex));
     assert_eq!((page(&one), page(&other)), (200, 200));
     let listed = shell.json(&["session", "list", "alex"]);
     let first = listed[0]["session"].as_str().unwrap();
@@ -69,7 +69,7 @@ fn an_account_from_its_beginning_to_its_lock_while_doorward_serves() {
     eventually(|| [page(&one), page(&other)].iter().filter(|status| **status == 302).count() == 1);
     shell.ok(&["session", "end", "alex", "--all"]);
     eventually(|| (page(&one), page(&other)) == (302, 302));
-    let session = desk.session(&alex);
+    let session = store.session(&alex);
     assert_eq!(page(&session), 200);
     shell.ok(&["user", "set-password", "alex", "--password-file", &password]);
     eventually(|| page(&session) == 302);
@@ -81,43 +81,47 @@ fn an_account_from_its_beginning_to_its_lock_while_doorward_serves() {
 }
 
 #[test]
-fn who_is_added_is_told_where_and_whether_somebody_can_sign_in() {
+fn user_add_prints_tenant_and_whether_sign_in_is_possible() {
     let portal = Portal::answering("").start();
-    let gate = with_lock(Gate::before(&portal), 5).tenant("acme.com", &serde_json::json!({})).start();
-    let shell = Shell(&gate);
-    let password = write(gate.folder(), "password", "correct horse battery\n");
-    let told = shell.ok(&["user", "add", "alex", "--tenant", "acme.com", "--password-file", &password]);
-    assert_eq!(told, "alex of tenant acme.com can sign in now\n");
-    let told = shell.fails(&["user", "add", "kim@acme.com", "--no-password"]);
-    assert!(told.contains("--tenant acme.com") && told.contains("a name in tenant carbon.super"), "{told}");
-    let told = shell.ok(&["user", "add", "kim@example.org", "--no-password"]);
-    assert!(told.contains("kim@example.org of tenant carbon.super has no password"), "{told}");
-    assert!(told.contains("set-password kim@example.org --tenant carbon.super"), "{told}");
-    let file = gate.folder().join("deployment.toml").display().to_string();
-    assert!(told.contains(&format!("carbon.super --config {file}`")), "it can be pasted: {told}");
-    let told = shell.ok(&["user", "add", "o'kim x", "--user-store", "ldap", "--no-password"]);
-    assert!(told.contains(r"set-password 'LDAP/o'\''kim x' --tenant carbon.super --config "), "{told}");
+    let proxy =
+        with_lockout(TestProxy::in_front_of(&portal), 5).tenant("acme.com", &serde_json::json!({})).start();
+    let shell = Shell(&proxy);
+    let password = write(proxy.folder(), "password", "correct horse battery\n");
+    let message = shell.ok(&["user", "add", "alex", "--tenant", "acme.com", "--password-file", &password]);
+    assert_eq!(message, "alex of tenant acme.com can sign in now\n");
+    let message = shell.fails(&["user", "add", "kim@acme.com", "--no-password"]);
+    assert!(
+        message.contains("--tenant acme.com") && message.contains("a name in tenant carbon.super"),
+        "{message}"
+    );
+    let message = shell.ok(&["user", "add", "kim@example.org", "--no-password"]);
+    assert!(message.contains("kim@example.org of tenant carbon.super has no password"), "{message}");
+    assert!(message.contains("set-password kim@example.org --tenant carbon.super"), "{message}");
+    let file = proxy.folder().join("deployment.toml").display().to_string();
+    assert!(message.contains(&format!("carbon.super --config {file}`")), "it can be pasted: {message}");
+    let message = shell.ok(&["user", "add", "o'kim x", "--user-store", "ldap", "--no-password"]);
+    assert!(message.contains(r"set-password 'LDAP/o'\''kim x' --tenant carbon.super --config "), "{message}");
     shell.ok(&["user", "add", "kim@acme.com", "--no-password", "--tenant", "carbon.super"]);
 }
 
 #[test]
-fn a_password_is_never_an_argument_and_without_a_terminal_never_asked_for() {
+fn password_is_no_argument_and_needs_a_terminal_or_file() {
     let portal = Portal::answering("").start();
-    let gate = with_lock(Gate::before(&portal), 5).start();
-    let shell = Shell(&gate);
+    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).start();
+    let shell = Shell(&proxy);
     assert!(shell.fails(&["user", "add", "alex"]).contains("--password-file"));
-    let empty = write(gate.folder(), "empty", "\n");
+    let empty = write(proxy.folder(), "empty", "\n");
     assert!(shell.fails(&["user", "add", "alex", "--password-file", &empty]).contains("no password"));
     assert_eq!(shell.run(&["user", "add", "alex", "--password", "geheim"]).status.code(), Some(2));
 }
 
 #[test]
-fn an_import_takes_what_it_can_and_names_the_rest() {
+fn import_takes_valid_rows_and_reports_the_others() {
     let portal = Portal::answering("").start();
-    let gate = with_lock(Gate::before(&portal), 5).start();
-    let shell = Shell(&gate);
+    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).start();
+    let shell = Shell(&proxy);
     let csv = write(
-        gate.folder(),
+        proxy.folder(),
         "people.csv",
         "username,email,roles,password_hash,claims.country\n\
          alex,alex@example.org,admin;Internal/subscriber,$2b$04$EGdrhbKUv8Oc9vGiXX0HQOxSg445d458Muh7DAHskb6QbtCvdxcie,DE\n\
@@ -125,48 +129,51 @@ fn an_import_takes_what_it_can_and_names_the_rest() {
          sam,alex@example.org,,,\n",
     );
     let output = shell.run(&["user", "import", &csv]);
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1));
-    assert!(told.contains("people.csv:3: password_hash") && told.contains("people.csv:4: "), "{told}");
+    assert!(
+        message.contains("people.csv:3: password_hash") && message.contains("people.csv:4: "),
+        "{message}"
+    );
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 imported"));
     let shown = shell.json(&["user", "show", "alex"]);
     assert_eq!(
         (shown["roles"][1].as_str(), shown["other_claims"]["country"].as_str()),
         (Some("Internal/subscriber"), Some("DE"))
     );
-    let lines = write(gate.folder(), "people.jsonl", "{\"username\": \"alex\"}\n{\"username\": \"pat\"}\n");
+    let lines = write(proxy.folder(), "people.jsonl", "{\"username\": \"alex\"}\n{\"username\": \"pat\"}\n");
     assert!(shell.fails(&["user", "import", &lines]).contains("people.jsonl:1: "));
     let again = shell.json(&["user", "import", &lines, "--skip-existing"]);
     assert_eq!((again["imported"].as_u64(), again["existing"].as_u64()), (Some(0), Some(2)));
 }
 
 #[test]
-fn an_import_that_was_interrupted_goes_on_where_it_was() {
+fn interrupted_import_can_be_resumed() {
     let portal = Portal::answering("").start();
-    let gate = with_lock(Gate::before(&portal), 5).start();
-    let shell = Shell(&gate);
-    let mut people: Vec<_> = (0..250).map(|n| format!("{{\"username\": \"user{n:03}\"}}")).collect();
-    let part = write(gate.folder(), "part.jsonl", &people[..130].join("\n"));
+    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).start();
+    let shell = Shell(&proxy);
+    let mut accounts: Vec<_> = (0..250).map(|n| format!("{{\"username\": \"user{n:03}\"}}")).collect();
+    let part = write(proxy.folder(), "part.jsonl", &accounts[..130].join("\n"));
     assert_eq!(shell.json(&["user", "import", &part])["imported"], 130);
-    people.insert(140, "{".to_owned());
-    people.insert(200, people[199].clone());
-    let whole = write(gate.folder(), "whole.jsonl", &people.join("\n"));
+    accounts.insert(140, "{".to_owned());
+    accounts.insert(200, accounts[199].clone());
+    let whole = write(proxy.folder(), "whole.jsonl", &accounts.join("\n"));
     let output = shell.run(&["user", "import", &whole, "--skip-existing", "--json"]);
     assert_eq!(output.status.code(), Some(1));
-    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(told, serde_json::json!({ "imported": 120, "existing": 131, "mistakes": 1 }));
+    let message: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(message, serde_json::json!({ "imported": 120, "existing": 131, "mistakes": 1 }));
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     let mistake: serde_json::Value = serde_json::from_str(stderr.lines().next().unwrap()).unwrap();
     assert_eq!(mistake["line"], 141, "{stderr}");
 }
 
 #[test]
-fn a_list_is_filtered_and_comes_in_pages() {
+fn user_list_is_filtered_and_paged() {
     let portal = Portal::answering("").start();
-    let gate = with_lock(Gate::before(&portal), 5).start();
-    let shell = Shell(&gate);
-    let people: Vec<_> = (0..25).map(|n| format!("{{\"username\": \"user{n:02}\"}}")).collect();
-    shell.ok(&["user", "import", &write(gate.folder(), "people.jsonl", &people.join("\n"))]);
+    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).start();
+    let shell = Shell(&proxy);
+    let accounts: Vec<_> = (0..25).map(|n| format!("{{\"username\": \"user{n:02}\"}}")).collect();
+    shell.ok(&["user", "import", &write(proxy.folder(), "people.jsonl", &accounts.join("\n"))]);
     let names = |words: &[&str]| {
         let output = shell.run(&[&["user", "list", "--json-lines"], words].concat());
         let line = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
@@ -190,17 +197,17 @@ fn a_list_is_filtered_and_comes_in_pages() {
 }
 
 #[test]
-fn without_accounts_the_commands_say_so() {
+fn commands_require_enabled_accounts() {
     let portal = Portal::answering("").start();
-    let gate = Gate::before(&portal).start();
-    assert!(Shell(&gate).fails(&["user", "list"]).contains("accounts.enabled"));
+    let proxy = TestProxy::in_front_of(&portal).start();
+    assert!(Shell(&proxy).fails(&["user", "list"]).contains("accounts.enabled"));
 }
 
 #[test]
-fn where_there_is_nothing_to_list_the_command_says_what_to_do_next() {
+fn empty_list_names_the_next_command() {
     let portal = Portal::answering("").start();
-    let gate = with_lock(Gate::before(&portal), 5).start();
-    let shell = Shell(&gate);
+    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).start();
+    let shell = Shell(&proxy);
     let empty = shell.run(&["user", "list"]);
     let said = String::from_utf8_lossy(&empty.stderr).into_owned();
     assert!(empty.status.success() && empty.stdout.is_empty(), "nothing for scripts to count");
@@ -213,16 +220,16 @@ fn where_there_is_nothing_to_list_the_command_says_what_to_do_next() {
 }
 
 #[test]
-fn who_is_locked_by_wrong_passwords_is_listed_as_locked_and_half_a_remedy_says_so() {
+fn lists_locked_accounts_and_warns_of_a_partial_unlock() {
     let portal = Portal::answering("").start();
-    let gate = with_lock(Gate::before(&portal), 5).start();
-    let shell = Shell(&gate);
+    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).start();
+    let shell = Shell(&proxy);
     shell.ok(&["user", "add", "alex", "--no-password"]);
     shell.ok(&["user", "add", "kim", "--no-password"]);
     for _ in 0..5 {
         let body = "username=alex&password=wrong";
         let form =
-            gate.post("/.doorward/sign-in?tenant=carbon.super").header("sec-fetch-site", "same-origin");
+            proxy.post("/.doorward/sign-in?tenant=carbon.super").header("sec-fetch-site", "same-origin");
         form.header("content-type", "application/x-www-form-urlencoded").body(body).send();
     }
     let listed = shell.ok(&["user", "list"]);
@@ -237,14 +244,14 @@ fn who_is_locked_by_wrong_passwords_is_listed_as_locked_and_half_a_remedy_says_s
 }
 
 #[test]
-fn a_list_in_json_is_one_document_however_long() {
+fn json_list_is_one_document() {
     let portal = Portal::answering("").start();
-    let gate = with_lock(Gate::before(&portal), 5).start();
-    let shell = Shell(&gate);
+    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).start();
+    let shell = Shell(&proxy);
     assert_eq!(shell.json(&["user", "list"]), serde_json::json!([]));
     // more than are read at a time
-    let people: Vec<_> = (0..501).map(|n| format!("{{\"username\": \"user{n:03}\"}}")).collect();
-    shell.ok(&["user", "import", &write(gate.folder(), "people.jsonl", &people.join("\n"))]);
+    let accounts: Vec<_> = (0..501).map(|n| format!("{{\"username\": \"user{n:03}\"}}")).collect();
+    shell.ok(&["user", "import", &write(proxy.folder(), "people.jsonl", &accounts.join("\n"))]);
     let listed = shell.json(&["user", "list"]);
     let listed = listed.as_array().unwrap();
     let ends = [&listed[0], &listed[500]].map(|one| one["username"].as_str().unwrap());
@@ -252,35 +259,36 @@ fn a_list_in_json_is_one_document_however_long() {
 }
 
 #[test]
-fn what_is_asked_wrongly_is_said_with_the_flag_that_is_meant() {
+fn usage_errors_name_the_right_flag() {
     let portal = Portal::answering("").start();
-    let gate = with_lock(Gate::before(&portal), 5).start();
-    let shell = Shell(&gate);
-    for (words, told) in [
+    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).start();
+    let shell = Shell(&proxy);
+    for (words, message) in [
         (&["session", "end", "alex"][..], &["--session <SESSION>", "--all"][..]),
         (&["user", "add", "alex", "--email", "notanemail"], &["--email", "alex@example.org"]),
         (&["user", "add", "alex", "--user-store", "x/y"], &["--user-store", "letters, digits"]),
         (&["user", "add", "alex", "--claim", "foo"], &["--claim", "NAME=VALUE"]),
     ] {
-        let said = shell.misused(words);
-        assert!(told.iter().all(|told| said.contains(told)), "{words:?}: {said}");
+        let said = shell.usage_error(words);
+        assert!(message.iter().all(|message| said.contains(message)), "{words:?}: {said}");
     }
 }
 
 #[test]
-fn a_name_that_can_be_read_in_two_ways_is_said_in_both() {
+fn ambiguous_login_name_error_names_both_readings() {
     let portal = Portal::answering("").start();
-    let gate = with_lock(Gate::before(&portal), 5).tenant("acme.com", &serde_json::json!({})).start();
-    let shell = Shell(&gate);
+    let proxy =
+        with_lockout(TestProxy::in_front_of(&portal), 5).tenant("acme.com", &serde_json::json!({})).start();
+    let shell = Shell(&proxy);
     for words in [["user", "set-password", "alex@acme.com"], ["user", "unlock", "alex@acme.com"]] {
-        let told = shell.fails(&words);
+        let message = shell.fails(&words);
         assert!(
-            told.contains("no account alex@acme.com in tenant carbon.super")
-                && told.contains("no alex in tenant acme.com")
-                && told.contains("--tenant acme.com"),
-            "{told}"
+            message.contains("no account alex@acme.com in tenant carbon.super")
+                && message.contains("no alex in tenant acme.com")
+                && message.contains("--tenant acme.com"),
+            "{message}"
         );
     }
-    let told = shell.fails(&["user", "show", "alex@example.org"]);
-    assert_eq!(told, "error: there is no account alex@example.org in tenant carbon.super\n");
+    let message = shell.fails(&["user", "show", "alex@example.org"]);
+    assert_eq!(message, "error: there is no account alex@example.org in tenant carbon.super\n");
 }

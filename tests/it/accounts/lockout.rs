@@ -1,4 +1,4 @@
-//! The lockout on real counters: parallel guesses, the ladder, what survives a restart.
+//! The lockout with real counters: parallel guesses, growing lock durations, persistence over a restart.
 
 use std::{
     sync::{Arc, Barrier, Mutex},
@@ -6,51 +6,54 @@ use std::{
 };
 
 use doorward::{
-    account::{ChangePassword, Guess, NotReserved, PortalClient, Rejected, hashing::Password},
-    domain::lockout::{Lock, Who},
+    account::{
+        LoginAttempt, LoginError, PasswordChangeRequest, PortalLoginClient, ReserveError, hashing::Password,
+    },
+    domain::lockout::{LockState, LoginSubject},
 };
 use futures_util::future::join_all;
 
-use super::{ALICES, Desk, House, MINUTE, RIGHT, START, actor, attempt};
-use crate::support::database::{Kind, with};
+use super::{ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, actor, attempt};
+use crate::support::database::{Kind, with_database};
 
-async fn guess_in_parallel(desk: &Desk, times: usize) -> Vec<Rejected> {
-    let (policy, wrong) = (desk.policy().await, Password::new("wrong"));
-    let guesses = (0..times).map(|_| desk.doors.sign_in(&policy, attempt("alex", &wrong, None), START));
+async fn guess_in_parallel(services: &TestServices, times: usize) -> Vec<LoginError> {
+    let (policy, wrong) = (services.policy().await, Password::new("wrong"));
+    let guesses = (0..times).map(|_| services.accounts.login(&policy, attempt("alex", &wrong, None), START));
     join_all(guesses).await.into_iter().map(Result::unwrap_err).collect()
 }
 
 #[test]
 fn attack_200_parallel_guesses_are_5_verifications() {
-    House::locking().open(async |desk| {
-        desk.add("alex").await;
-        let before = desk.verifications();
-        let rejected = guess_in_parallel(&desk, 200).await;
-        assert_eq!(desk.verifications() - before, 5);
-        let locked = rejected.iter().filter(|rejected| matches!(rejected, Rejected::Locked(_))).count();
+    TestDeployment::with_lockout().run(async |services| {
+        services.add("alex").await;
+        let before = services.verifications();
+        let rejected = guess_in_parallel(&services, 200).await;
+        assert_eq!(services.verifications() - before, 5);
+        let locked = rejected.iter().filter(|rejected| matches!(rejected, LoginError::Locked(_))).count();
         assert_eq!(locked, 195);
     });
 }
 
 #[test]
-fn attack_200_parallel_guesses_at_two_replicas_are_5_verifications() {
-    with(Kind::Postgres, async |database| {
+fn attack_200_guesses_at_two_replicas_are_5_verifications() {
+    with_database(Kind::Postgres, async |database| {
         let url = database.url.clone();
         // each replica has its own thread and runtime, and nothing but the database in common
         std::thread::spawn(move || {
-            let houses = [(); 2].map(|()| House::at(&url, "[account_lock]\nenabled = true\n"));
-            houses[0].open(async |desk| drop(desk.add("alex").await));
+            let deployments =
+                [(); 2].map(|()| TestDeployment::with_store(&url, "[account_lock]\nenabled = true\n"));
+            deployments[0].run(async |services| drop(services.add("alex").await));
             let start = Barrier::new(2);
-            let replica = |house: &House| {
+            let replica = |deployment: &TestDeployment| {
                 let mut verified = 0;
-                house.open(async |desk| {
+                deployment.run(async |services| {
                     start.wait();
-                    guess_in_parallel(&desk, 100).await;
-                    verified = desk.verifications();
+                    guess_in_parallel(&services, 100).await;
+                    verified = services.verifications();
                 });
                 verified
             };
-            let [one, other] = &houses;
+            let [one, other] = &deployments;
             let sum = std::thread::scope(|scope| {
                 let other = scope.spawn(|| replica(other));
                 replica(one) + other.join().unwrap()
@@ -62,37 +65,38 @@ fn attack_200_parallel_guesses_at_two_replicas_are_5_verifications() {
     });
 }
 
-async fn sign_in_in_parallel(desk: &Desk, times: usize) -> Vec<Rejected> {
-    let (policy, right) = (desk.policy().await, Password::new(RIGHT));
-    let sign_ins = (0..times).map(|_| desk.doors.sign_in(&policy, attempt("alex", &right, None), START));
+async fn sign_in_in_parallel(services: &TestServices, times: usize) -> Vec<LoginError> {
+    let (policy, right) = (services.policy().await, Password::new(RIGHT));
+    let sign_ins = (0..times).map(|_| services.accounts.login(&policy, attempt("alex", &right, None), START));
     join_all(sign_ins).await.into_iter().filter_map(Result::err).collect()
 }
 
 #[test]
 fn right_passwords_at_once_are_not_refused_as_wrong() {
-    House::locking().open(async |desk| {
-        let alex = desk.add("alex").await;
-        desk.wrong("alex", 4, START).await;
-        assert_eq!(sign_in_in_parallel(&desk, 30).await, []);
-        assert_eq!(desk.doors.counter(&alex).await.unwrap().failures, 0);
+    TestDeployment::with_lockout().run(async |services| {
+        let alex = services.add("alex").await;
+        services.fail_sign_ins("alex", 4, START).await;
+        assert_eq!(sign_in_in_parallel(&services, 30).await, []);
+        assert_eq!(services.accounts.lockout_counter(&alex).await.unwrap().failures, 0);
     });
 }
 
 #[test]
-fn right_passwords_at_two_replicas_at_once_are_not_refused_as_wrong() {
-    with(Kind::Postgres, async |database| {
+fn right_passwords_at_two_replicas_are_not_refused_as_wrong() {
+    with_database(Kind::Postgres, async |database| {
         let url = database.url.clone();
         std::thread::spawn(move || {
-            let houses = [(); 2].map(|()| House::at(&url, "[account_lock]\nenabled = true\n"));
-            houses[0].open(async |desk| drop(desk.add("alex").await));
+            let deployments =
+                [(); 2].map(|()| TestDeployment::with_store(&url, "[account_lock]\nenabled = true\n"));
+            deployments[0].run(async |services| drop(services.add("alex").await));
             let start = Barrier::new(2);
-            let replica = |house: &House| {
-                house.open(async |desk| {
+            let replica = |deployment: &TestDeployment| {
+                deployment.run(async |services| {
                     start.wait();
-                    assert_eq!(sign_in_in_parallel(&desk, 15).await, []);
+                    assert_eq!(sign_in_in_parallel(&services, 15).await, []);
                 });
             };
-            let [one, other] = &houses;
+            let [one, other] = &deployments;
             std::thread::scope(|scope| {
                 scope.spawn(|| replica(other));
                 replica(one);
@@ -104,30 +108,30 @@ fn right_passwords_at_two_replicas_at_once_are_not_refused_as_wrong() {
 }
 
 #[test]
-fn an_attempt_waits_for_attempts_under_way_but_not_for_ever() {
-    House::locking().open(async |desk| {
-        let (alex, policy) = (desk.add("alex").await, desk.policy().await);
+fn attempt_waits_for_pending_reservations_with_a_limit() {
+    TestDeployment::with_lockout().run(async |services| {
+        let (alex, policy) = (services.add("alex").await, services.policy().await);
         let reserve = async |patience: Duration| {
-            let guess = Guess {
+            let guess = LoginAttempt {
                 tenant: policy.tenant.clone(),
-                who: Who::Account(alex.id.clone()),
-                alike: None,
+                subject: LoginSubject::Account(alex.id.clone()),
+                confusable: None,
                 spelling: None,
-                shown: None,
+                log_subject: None,
                 bypass: false,
-                address: Some(ALICES.into()),
+                address: Some(ALICE_ADDRESS.into()),
                 device: None,
             };
-            desk.doors.lockout().reserve(&policy.rules.account_lock, guess, patience, START).await
+            services.accounts.lockout().reserve(&policy.rules.account_lock, guess, patience, START).await
         };
         let mut underway = Vec::new();
         for _ in 0..5 {
             underway.push(reserve(Duration::ZERO).await.unwrap());
         }
         let sixth = reserve(Duration::from_millis(20)).await.err();
-        assert!(matches!(sixth, Some(NotReserved::Busy { .. })), "nobody knows yet whether it is locked");
+        assert!(matches!(sixth, Some(ReserveError::Busy { .. })), "its lock is not decided yet");
         let minute = Duration::from_mins(1);
-        let (success, sixth) = tokio::join!(underway.remove(0).succeeded(), reserve(minute));
+        let (success, sixth) = tokio::join!(underway.remove(0).record_success(), reserve(minute));
         success.unwrap();
         underway.push(sixth.unwrap());
         for _ in 0..4 {
@@ -135,224 +139,245 @@ fn an_attempt_waits_for_attempts_under_way_but_not_for_ever() {
         }
         let fail = async { underway.clear() };
         let (seventh, ()) = tokio::join!(reserve(minute), fail);
-        assert!(matches!(seventh, Err(NotReserved::Refused(_))), "all have failed: it is locked");
+        assert!(matches!(seventh, Err(ReserveError::Refused(_))), "all have failed: it is locked");
     });
 }
 
 #[test]
-fn the_ladder_is_5_10_20_minutes_and_a_sign_in_ends_it() {
-    House::locking().open(async |desk| {
-        desk.add("alex").await;
+fn lock_duration_doubles_until_a_successful_sign_in() {
+    TestDeployment::with_lockout().run(async |services| {
+        services.add("alex").await;
         let mut now = START;
         for minutes in [5, 10, 20, 40] {
-            desk.wrong("alex", 5, now).await;
+            services.fail_sign_ins("alex", 5, now).await;
             let end = now + minutes * MINUTE;
-            let locked = desk.try_at("alex", RIGHT, end - 1).await.unwrap_err();
-            assert_eq!(locked, Rejected::Locked(Lock::Until(end)), "{minutes}");
+            let locked = services.sign_in("alex", RIGHT, end - 1).await.unwrap_err();
+            assert_eq!(locked, LoginError::Locked(LockState::Until(end)), "{minutes}");
             now = end;
         }
-        assert!(desk.try_at("alex", RIGHT, now).await.is_ok());
-        desk.wrong("alex", 5, now).await;
-        let again = desk.try_at("alex", RIGHT, now).await.unwrap_err();
-        assert_eq!(again, Rejected::Locked(Lock::Until(now + 5 * MINUTE)));
+        assert!(services.sign_in("alex", RIGHT, now).await.is_ok());
+        services.fail_sign_ins("alex", 5, now).await;
+        let again = services.sign_in("alex", RIGHT, now).await.unwrap_err();
+        assert_eq!(again, LoginError::Locked(LockState::Until(now + 5 * MINUTE)));
     });
 }
 
 #[test]
-fn an_administrators_unlock_ends_the_ladder_too() {
-    House::locking().open(async |desk| {
-        let alex = desk.add("alex").await;
+fn admin_unlock_resets_the_lock_duration() {
+    TestDeployment::with_lockout().run(async |services| {
+        let alex = services.add("alex").await;
         for now in [START, START + 5 * MINUTE] {
-            desk.wrong("alex", 5, now).await;
+            services.fail_sign_ins("alex", 5, now).await;
         }
         let now = START + 6 * MINUTE;
-        assert!(desk.try_at("alex", RIGHT, now).await.is_err());
-        desk.doors.unlock(&alex, &actor(), now).await.unwrap();
-        assert_eq!(desk.doors.counter(&alex).await.unwrap(), doorward::domain::lockout::Counter::default());
-        desk.wrong("alex", 5, now).await;
-        let first = desk.try_at("alex", RIGHT, now).await.unwrap_err();
-        assert_eq!(first, Rejected::Locked(Lock::Until(now + 5 * MINUTE)));
+        assert!(services.sign_in("alex", RIGHT, now).await.is_err());
+        services.accounts.unlock(&alex, &actor(), now).await.unwrap();
+        assert_eq!(
+            services.accounts.lockout_counter(&alex).await.unwrap(),
+            doorward::domain::lockout::Counter::default()
+        );
+        services.fail_sign_ins("alex", 5, now).await;
+        let first = services.sign_in("alex", RIGHT, now).await.unwrap_err();
+        assert_eq!(first, LoginError::Locked(LockState::Until(now + 5 * MINUTE)));
     });
 }
 
 #[test]
-fn a_lock_of_no_time_is_until_an_administrator_unlocks() {
-    House::new("[account_lock]\nenabled = true\ntime = \"0s\"\n").open(async |desk| {
-        let alex = desk.add("alex").await;
-        desk.wrong("alex", 5, START).await;
+fn lock_time_of_zero_lasts_until_an_admin_unlocks() {
+    TestDeployment::new("[account_lock]\nenabled = true\ntime = \"0s\"\n").run(async |services| {
+        let alex = services.add("alex").await;
+        services.fail_sign_ins("alex", 5, START).await;
         let years = START + 10 * 365 * 24 * 60 * MINUTE;
-        assert_eq!(desk.try_at("alex", RIGHT, years).await.unwrap_err(), Rejected::Locked(Lock::UntilAdmin));
-        desk.doors.unlock(&alex, &actor(), years).await.unwrap();
-        assert!(desk.try_at("alex", RIGHT, years).await.is_ok());
+        assert_eq!(
+            services.sign_in("alex", RIGHT, years).await.unwrap_err(),
+            LoginError::Locked(LockState::UntilAdmin)
+        );
+        services.accounts.unlock(&alex, &actor(), years).await.unwrap();
+        assert!(services.sign_in("alex", RIGHT, years).await.is_ok());
     });
 }
 
 #[test]
 fn a_restart_loses_no_count_no_lock_and_no_account() {
-    let house = House::locking();
-    house.open(async |desk| {
-        desk.add("alex").await;
-        desk.wrong("alex", 4, START).await;
+    let deployment = TestDeployment::with_lockout();
+    deployment.run(async |services| {
+        services.add("alex").await;
+        services.fail_sign_ins("alex", 4, START).await;
     });
-    house.open(async |desk| desk.wrong("alex", 1, START).await);
-    house.open(async |desk| {
-        let locked = desk.try_at("alex", RIGHT, START).await.unwrap_err();
-        assert_eq!(locked, Rejected::Locked(Lock::Until(START + 5 * MINUTE)));
-        assert!(desk.try_at("alex", RIGHT, START + 5 * MINUTE).await.is_ok());
-    });
-}
-
-#[test]
-fn by_default_nothing_is_counted_as_in_wso2() {
-    House::new("").open(async |desk| {
-        desk.add("alex").await;
-        desk.wrong("alex", 20, START).await;
-        assert!(desk.try_at("alex", RIGHT, START).await.is_ok());
+    deployment.run(async |services| services.fail_sign_ins("alex", 1, START).await);
+    deployment.run(async |services| {
+        let locked = services.sign_in("alex", RIGHT, START).await.unwrap_err();
+        assert_eq!(locked, LoginError::Locked(LockState::Until(START + 5 * MINUTE)));
+        assert!(services.sign_in("alex", RIGHT, START + 5 * MINUTE).await.is_ok());
     });
 }
 
 #[test]
-fn attack_a_stranger_who_guesses_does_not_lock_the_owner_out_of_a_known_browser() {
-    let house = House::new("[account_lock]\nenabled = true\n[account_lock.device]\nmax_attempts = 3\n");
-    house.open(async |desk| {
+fn lockout_is_off_by_default_as_in_wso2() {
+    TestDeployment::new("").run(async |services| {
+        services.add("alex").await;
+        services.fail_sign_ins("alex", 20, START).await;
+        assert!(services.sign_in("alex", RIGHT, START).await.is_ok());
+    });
+}
+
+#[test]
+fn attack_guessing_locks_the_owner_out_of_a_known_browser() {
+    let deployment =
+        TestDeployment::new("[account_lock]\nenabled = true\n[account_lock.device]\nmax_attempts = 3\n");
+    deployment.run(async |services| {
         for name in ["alex", "mallory"] {
-            desk.add(name).await;
+            services.add(name).await;
         }
-        let device = desk.try_at("alex", RIGHT, START).await.unwrap().device;
-        desk.wrong("alex", 5, START).await;
-        assert!(matches!(desk.try_at("alex", RIGHT, START).await, Err(Rejected::Locked(_))));
-        assert!(desk.try_with("alex", RIGHT, Some(&device), START).await.is_ok());
-        // a browser that is known for another account, made up, or too old is a stranger's
-        let mallorys = desk.try_at("mallory", RIGHT, START).await.unwrap().device;
+        let device = services.sign_in("alex", RIGHT, START).await.unwrap().device;
+        services.fail_sign_ins("alex", 5, START).await;
+        assert!(matches!(services.sign_in("alex", RIGHT, START).await, Err(LoginError::Locked(_))));
+        assert!(services.sign_in_from("alex", RIGHT, Some(&device), START).await.is_ok());
+        // the device cookie of another account, a forged one, or an expired one counts as none
+        let mallorys = services.sign_in("mallory", RIGHT, START).await.unwrap().device;
         let forged = device.replacen(|c: char| c.is_ascii_lowercase(), "A", 1);
-        for stranger in [&mallorys, &forged, "", "a.b.c", "..", &format!("{device}.")] {
-            assert!(desk.try_with("alex", RIGHT, Some(stranger), START).await.is_err(), "{stranger}");
+        for unknown_device in [&mallorys, &forged, "", "a.b.c", "..", &format!("{device}.")] {
+            assert!(
+                services.sign_in_from("alex", RIGHT, Some(unknown_device), START).await.is_err(),
+                "{unknown_device}"
+            );
         }
         // and a known browser that guesses has itself to blame
         for _ in 0..3 {
-            assert!(desk.try_with("alex", "wrong", Some(&device), START).await.is_err());
+            assert!(services.sign_in_from("alex", "wrong", Some(&device), START).await.is_err());
         }
-        assert!(desk.try_with("alex", RIGHT, Some(&device), START).await.is_err());
+        assert!(services.sign_in_from("alex", RIGHT, Some(&device), START).await.is_err());
     });
 }
 
 const DEVICES: &str = "[account_lock]\nenabled = true\n[account_lock.device]\nmax_attempts = 5\n";
 
-/// Attack: whoever signs in ten times, or comes by the cookies of ten sign-ins, has ten times the guesses.
+/// Attack: ten device cookies, of own sign-ins or stolen, give ten times the guesses.
 #[test]
 fn attack_ten_device_cookies_are_not_ten_times_the_guesses() {
-    House::new(DEVICES).open(async |desk| {
-        desk.add("alex").await;
+    TestDeployment::new(DEVICES).run(async |services| {
+        services.add("alex").await;
         let mut cookies = Vec::new();
         for _ in 0..10 {
-            cookies.push(desk.try_at("alex", RIGHT, START).await.unwrap().device);
+            cookies.push(services.sign_in("alex", RIGHT, START).await.unwrap().device);
         }
-        let before = desk.verifications();
+        let before = services.verifications();
         for cookie in cookies.iter().cycle().take(60) {
-            assert!(desk.try_with("alex", "wrong", Some(cookie), START).await.is_err());
+            assert!(services.sign_in_from("alex", "wrong", Some(cookie), START).await.is_err());
         }
-        assert_eq!(desk.verifications() - before, 15);
+        assert_eq!(services.verifications() - before, 15);
     });
 }
 
 #[test]
-fn a_known_browser_keeps_its_number_and_gets_a_new_date() {
-    House::new(DEVICES).open(async |desk| {
-        desk.add("alex").await;
-        let first = desk.try_at("alex", RIGHT, START).await.unwrap().device;
+fn device_cookie_keeps_its_id_and_renews_its_date() {
+    TestDeployment::new(DEVICES).run(async |services| {
+        services.add("alex").await;
+        let first = services.sign_in("alex", RIGHT, START).await.unwrap().device;
         let later = START + 24 * 60 * MINUTE;
-        let second = desk.try_with("alex", RIGHT, Some(&first), later).await.unwrap().device;
+        let second = services.sign_in_from("alex", RIGHT, Some(&first), later).await.unwrap().device;
         let number = |cookie: &str| cookie.split('.').next().unwrap().to_owned();
         assert_eq!(number(&first), number(&second));
         assert_ne!(first, second);
         // another browser is another one
-        assert_ne!(number(&first), number(&desk.try_at("alex", RIGHT, later).await.unwrap().device));
+        assert_ne!(number(&first), number(&services.sign_in("alex", RIGHT, later).await.unwrap().device));
     });
 }
 
 /// Attack: a thief's cookie outlives the password that the theft made its owner change.
 #[test]
-fn attack_a_device_cookie_of_before_the_password_was_changed() {
-    House::new(DEVICES).open(async |desk| {
-        let alex = desk.add("alex").await;
-        let stolen = desk.try_at("alex", RIGHT, START).await.unwrap().device;
-        let (policy, new) = (desk.policy().await, Password::new("another password"));
-        desk.doors.set_password(&policy, &alex, &new, false, START + 1).await.unwrap();
-        desk.wrong("alex", 5, START + 1).await;
-        let before = desk.verifications();
-        assert!(desk.try_with("alex", "wrong", Some(&stolen), START + 1).await.is_err());
-        assert_eq!(desk.verifications(), before, "it is a stranger's, and strangers are locked out");
+fn attack_device_cookie_from_before_a_password_change() {
+    TestDeployment::new(DEVICES).run(async |services| {
+        let alex = services.add("alex").await;
+        let stolen = services.sign_in("alex", RIGHT, START).await.unwrap().device;
+        let (policy, new) = (services.policy().await, Password::new("another password"));
+        services.accounts.set_password(&policy, &alex, &new, false, START + 1).await.unwrap();
+        services.fail_sign_ins("alex", 5, START + 1).await;
+        let before = services.verifications();
+        assert!(services.sign_in_from("alex", "wrong", Some(&stolen), START + 1).await.is_err());
+        assert_eq!(
+            services.verifications(),
+            before,
+            "it counts as unknown, and unknown devices are locked out"
+        );
     });
 }
 
 #[test]
-fn the_browser_in_which_the_password_was_changed_stays_known() {
-    House::new(DEVICES).open(async |desk| {
-        desk.add("alex").await;
+fn changing_the_password_renews_the_device_cookie() {
+    TestDeployment::new(DEVICES).run(async |services| {
+        services.add("alex").await;
         let (right, new) = (Password::new(RIGHT), Password::new("another password"));
-        let change = ChangePassword {
+        let change = PasswordChangeRequest {
             login: "alex",
             current: &right,
             new: &new,
-            address: ALICES.into(),
+            address: ALICE_ADDRESS.into(),
             device: None,
-            keep: None,
+            retained_session: None,
         };
-        let changed = desk.doors.change_password(&desk.policy().await, change, START + 1).await.unwrap();
-        desk.wrong("alex", 5, START + 1).await;
-        assert!(desk.try_with("alex", "another password", Some(&changed.device), START + 1).await.is_ok());
+        let changed =
+            services.accounts.change_password(&services.policy().await, change, START + 1).await.unwrap();
+        services.fail_sign_ins("alex", 5, START + 1).await;
+        assert!(
+            services.sign_in_from("alex", "another password", Some(&changed.device), START + 1).await.is_ok()
+        );
     });
 }
 
 #[test]
-fn a_known_browser_is_known_for_half_a_year() {
-    let house = House::new("[account_lock]\nenabled = true\ntime = \"0s\"\n[account_lock.device]\n");
-    house.open(async |desk| {
-        desk.add("alex").await;
-        let device = desk.try_at("alex", RIGHT, START).await.unwrap().device;
-        desk.wrong("alex", 5, START).await;
+fn device_cookie_is_valid_for_180_days() {
+    let deployment =
+        TestDeployment::new("[account_lock]\nenabled = true\ntime = \"0s\"\n[account_lock.device]\n");
+    deployment.run(async |services| {
+        services.add("alex").await;
+        let device = services.sign_in("alex", RIGHT, START).await.unwrap().device;
+        services.fail_sign_ins("alex", 5, START).await;
         let half_a_year = START + 180 * 24 * 60 * MINUTE;
-        assert!(desk.try_with("alex", RIGHT, Some(&device), half_a_year + 1000).await.is_err());
-        assert!(desk.try_with("alex", RIGHT, Some(&device), half_a_year).await.is_ok());
+        assert!(services.sign_in_from("alex", RIGHT, Some(&device), half_a_year + 1000).await.is_err());
+        assert!(services.sign_in_from("alex", RIGHT, Some(&device), half_a_year).await.is_ok());
     });
 }
 
 #[test]
-fn an_address_that_tries_many_names_is_locked_out_and_nobody_else() {
-    let house = House::new("[account_lock.address]\nmax_attempts = 10\n");
-    house.open(async |desk| {
-        desk.add("alex").await;
+fn locks_only_the_address_that_tries_many_names() {
+    let deployment = TestDeployment::new("[account_lock.address]\nmax_attempts = 10\n");
+    deployment.run(async |services| {
+        services.add("alex").await;
         for number in 0..10 {
-            desk.wrong(&format!("name{number}"), 1, START).await;
+            services.fail_sign_ins(&format!("name{number}"), 1, START).await;
         }
-        assert!(matches!(desk.try_at("alex", RIGHT, START).await, Err(Rejected::Locked(_))));
-        let (policy, right) = (desk.policy().await, Password::new(RIGHT));
-        let elsewhere =
-            doorward::account::Attempt { address: [198, 51, 100, 1].into(), ..attempt("alex", &right, None) };
-        assert!(desk.doors.sign_in(&policy, elsewhere, START).await.is_ok());
+        assert!(matches!(services.sign_in("alex", RIGHT, START).await, Err(LoginError::Locked(_))));
+        let (policy, right) = (services.policy().await, Password::new(RIGHT));
+        let elsewhere = doorward::account::LoginRequest {
+            address: [198, 51, 100, 1].into(),
+            ..attempt("alex", &right, None)
+        };
+        assert!(services.accounts.login(&policy, elsewhere, START).await.is_ok());
     });
 }
 
 #[test]
-fn a_flood_of_sign_ins_is_told_to_come_back_and_costs_nobody_an_attempt() {
-    let house = House::new("hash_parallel = 1\n[account_lock]\nenabled = true\nmax_attempts = 1000\n");
-    let mut settings = house.settings();
+fn overload_rejects_sign_ins_without_counting_attempts() {
+    let deployment =
+        TestDeployment::new("hash_parallel = 1\n[account_lock]\nenabled = true\nmax_attempts = 1000\n");
+    let mut settings = deployment.settings();
     settings.accounts.hashing.queue = 1;
-    let flooded = doorward::boot::at_desk(settings, async |doors, tenants, default| {
-        let desk = Desk { doors, tenants, default };
-        let alex = desk.add("alex").await;
-        let rejected = guess_in_parallel(&desk, 50).await;
-        let busy = rejected.iter().filter(|rejected| matches!(rejected, Rejected::Busy { .. })).count();
+    let flooded = doorward::boot::with_account_store(settings, async |doors, tenants, default| {
+        let services = TestServices { accounts: doors, tenants, default_tenant: default };
+        let alex = services.add("alex").await;
+        let rejected = guess_in_parallel(&services, 50).await;
+        let busy = rejected.iter().filter(|rejected| matches!(rejected, LoginError::Busy { .. })).count();
         assert!(busy > 0, "{rejected:?}");
         let verified = u64::try_from(50 - busy)?;
-        let counted = u64::from(desk.doors.counter(&alex).await?.failures);
-        assert_eq!((counted, desk.verifications()), (verified, verified));
+        let counted = u64::from(services.accounts.lockout_counter(&alex).await?.failures);
+        assert_eq!((counted, services.verifications()), (verified, verified));
         Ok(())
     });
     flooded.unwrap();
 }
 
-/// What was logged about one account.
+/// The log lines about one account.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -373,17 +398,17 @@ impl std::io::Write for Log {
 }
 
 #[test]
-fn the_line_that_log_scrapers_know_is_written_to_the_byte() {
+fn writes_wso2s_lock_message_for_log_scrapers() {
     let log = Log::default();
     let lines = log.clone();
-    // the whole test run's: one that only this thread had would miss what others came by first
+    // the subscriber of the whole test run: one for this thread would miss call sites that other threads reached first
     let subscriber = tracing_subscriber::fmt().json().with_writer(move || lines.clone()).finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
-    House::locking().open(async |desk| {
-        desk.add(WATCHED).await;
-        desk.wrong(WATCHED, 5, START).await;
-        // names nobody has may be passwords that were typed into the wrong field
-        desk.wrong("scraped-by-nobody", 6, START).await;
+    TestDeployment::with_lockout().run(async |services| {
+        services.add(WATCHED).await;
+        services.fail_sign_ins(WATCHED, 5, START).await;
+        // unknown names may be passwords that were typed into the wrong field
+        services.fail_sign_ins("scraped-by-nobody", 6, START).await;
     });
     let log = log.0.lock().unwrap().join("");
     let line = "\"level\":\"ERROR\",\"fields\":{\"message\":\"Account is locked for user scraped in user store \
@@ -391,20 +416,24 @@ fn the_line_that_log_scrapers_know_is_written_to_the_byte() {
     assert!(log.contains(line) && !log.contains("nobody"), "{log}");
 }
 
-/// Attack: the portal lets people register, and has its own `alex`: whoever took that name there signs in again and again, and
-/// each time all wrong guesses at Doorward's own `alex` are forgiven.
+/// Attack: the portal has self-registration and its own user `alex`, who signs in again and again, and
+/// each time resets all failures of Doorward's own `alex`.
 #[test]
-fn attack_a_namesake_at_the_portal_forgives_guesses_at_an_account_of_ours() {
-    House::locking().open(async |desk| {
-        desk.add("alex").await;
-        let tenant = desk.policy().await.tenant.clone();
+fn attack_portal_namesake_resets_the_counter_of_an_account() {
+    TestDeployment::with_lockout().run(async |services| {
+        services.add("alex").await;
+        let tenant = services.policy().await.tenant.clone();
         for _ in 0..5 {
-            desk.wrong("alex", 4, START).await;
-            let client = PortalClient { address: ALICES.into(), tenant: &tenant };
-            if let Ok(namesake) = desk.doors.reserve_at_portal(&tenant, "alex", client, START).await {
-                namesake.succeeded().await.unwrap();
+            services.fail_sign_ins("alex", 4, START).await;
+            let client = PortalLoginClient { address: ALICE_ADDRESS.into(), tenant: &tenant };
+            if let Ok(namesake) = services.accounts.reserve_at_portal(&tenant, "alex", client, START).await {
+                namesake.record_success().await.unwrap();
             }
         }
-        assert!(desk.verifications() <= 5, "{} passwords of ours were verified", desk.verifications());
+        assert!(
+            services.verifications() <= 5,
+            "{} passwords of ours were verified",
+            services.verifications()
+        );
     });
 }

@@ -1,9 +1,9 @@
-//! The doors: real stores, real hashes, and a clock that the test holds in its hand.
+//! The account services with real stores, real hashes, and a clock that the test sets.
 
-mod administer;
+mod administration;
 mod command_line;
-mod doors;
 mod lockout;
+mod login_channels;
 mod passwords;
 mod sessions;
 
@@ -11,13 +11,14 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use doorward::{
     account::{
-        Attempt, Door, Doors, ImportError, ImportedUser, NewUser, Rejected, SignedIn, hashing::Password,
+        AccountServices, ImportError, ImportedUser, LoginChannel, LoginError, LoginRequest, LoginSuccess,
+        NewUser, hashing::Password,
     },
     boot,
-    config::{Settings, TenantDirectory, TenantPolicy, directory::Found, load},
+    config::{Settings, TenantPolicy, TenantRegistry, directory::TenantLookup, load},
     domain::{
         account::{Account, AccountId},
-        audit::{Actor, Proof},
+        audit::{Actor, ActorCredential},
         tenant::TenantId,
     },
 };
@@ -27,41 +28,41 @@ pub const MINUTE: u64 = 60_000;
 /// A moment to begin with.
 pub const START: u64 = 1_800_000_000_000;
 pub const RIGHT: &str = "correct horse battery";
-pub const ALICES: [u8; 4] = [192, 0, 2, 1];
+pub const ALICE_ADDRESS: [u8; 4] = [192, 0, 2, 1];
 
 /// The operator at the command line.
 pub fn actor() -> Actor {
     Actor {
         name: "operator".to_owned(),
         tenant: None,
-        proof: Proof::Machine,
+        credential: ActorCredential::CommandLine,
         address: None,
         request_id: None,
     }
 }
 
 /// A deployment on disk: each `open` is a start of Doorward.
-pub struct House {
+pub struct TestDeployment {
     pub folder: TempDir,
     store_url: String,
-    written: String,
-    variables: BTreeMap<String, String>,
+    extra_toml: String,
+    environment: BTreeMap<String, String>,
 }
 
-impl House {
+impl TestDeployment {
     /// With accounts in a file, and these lines of `deployment.toml` beside.
     pub fn new(written: &str) -> Self {
-        Self::at("sqlite:doorward.db", written)
+        Self::with_store("sqlite:doorward.db", written)
     }
 
-    pub fn at(store_url: &str, written: &str) -> Self {
+    pub fn with_store(store_url: &str, written: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let variables = BTreeMap::new();
-        Self { folder, store_url: store_url.to_owned(), written: written.to_owned(), variables }
+        let environment = BTreeMap::new();
+        Self { folder, store_url: store_url.to_owned(), extra_toml: written.to_owned(), environment }
     }
 
     /// Locks after five wrong passwords, for five minutes, then ten, twenty …
-    pub fn locking() -> Self {
+    pub fn with_lockout() -> Self {
         Self::new("[account_lock]\nenabled = true\n")
     }
 
@@ -73,8 +74,8 @@ impl House {
     }
 
     /// Of the environment.
-    pub fn variable(mut self, name: &str, value: &str) -> Self {
-        self.variables.insert(name.to_owned(), value.to_owned());
+    pub fn env_var(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
         self
     }
 
@@ -82,49 +83,49 @@ impl House {
         let text = format!(
             "[[portal.upstream]]\nurl = \"http://127.0.0.1:1\"\n[accounts]\nenabled = true\nstore_url = {:?}\n\
              hash_memory = 8192\nhash_iterations = 1\nhash_queue = 1000\n{}",
-            self.store_url, self.written
+            self.store_url, self.extra_toml
         );
-        load::parse(&text, &self.file(), &self.variables).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
+        load::parse(&text, &self.file(), &self.environment).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
     }
 
     pub fn file(&self) -> std::path::PathBuf {
         self.folder.path().join("deployment.toml")
     }
 
-    pub fn open(&self, work: impl AsyncFnOnce(Desk)) {
-        let opened = boot::at_desk(self.settings(), async |doors, tenants, default| {
-            let desk = Desk { doors, tenants, default };
-            work(desk).await;
+    pub fn run(&self, work: impl AsyncFnOnce(TestServices)) {
+        let opened = boot::with_account_store(self.settings(), async |doors, tenants, default| {
+            let services = TestServices { accounts: doors, tenants, default_tenant: default };
+            work(services).await;
             Ok(())
         });
         opened.unwrap();
     }
 }
 
-pub struct Desk {
-    pub doors: Doors,
-    tenants: Arc<TenantDirectory>,
-    default: TenantId,
+pub struct TestServices {
+    pub accounts: AccountServices,
+    tenants: Arc<TenantRegistry>,
+    default_tenant: TenantId,
 }
 
-impl Desk {
+impl TestServices {
     pub async fn import(
         &self,
         tenant: &TenantId,
         user: ImportedUser,
         now: u64,
     ) -> Result<AccountId, ImportError> {
-        self.doors.import(tenant, vec![user], now).await.unwrap().remove(0)
+        self.accounts.import(tenant, vec![user], now).await.unwrap().remove(0)
     }
 
     pub async fn policy(&self) -> Arc<TenantPolicy> {
-        self.policy_of(self.default.as_str()).await
+        self.policy_of(self.default_tenant.as_str()).await
     }
 
     pub async fn policy_of(&self, tenant: &str) -> Arc<TenantPolicy> {
         match self.tenants.load(&TenantId::parse(tenant).unwrap()).await {
-            Found::Tenant(policy) => policy,
-            Found::Unknown => panic!("no tenant {tenant}"),
+            TenantLookup::Tenant(policy) => policy,
+            TenantLookup::Unknown => panic!("no tenant {tenant}"),
         }
     }
 
@@ -136,26 +137,26 @@ impl Desk {
 
     pub async fn add_to(&self, policy: &TenantPolicy, name: &str) -> Account {
         let new = NewUser { username: name.to_owned(), ..NewUser::default() };
-        self.doors.add(policy, new, Some(&Password::new(RIGHT)), START).await.unwrap()
+        self.accounts.create_account(policy, new, Some(&Password::new(RIGHT)), START).await.unwrap()
     }
 
-    pub async fn try_at(&self, login: &str, password: &str, now: u64) -> Result<SignedIn, Rejected> {
-        self.try_with(login, password, None, now).await
+    pub async fn sign_in(&self, login: &str, password: &str, now: u64) -> Result<LoginSuccess, LoginError> {
+        self.sign_in_from(login, password, None, now).await
     }
 
-    pub async fn try_with(
+    pub async fn sign_in_from(
         &self,
         login: &str,
         password: &str,
         device: Option<&str>,
         now: u64,
-    ) -> Result<SignedIn, Rejected> {
-        self.doors.sign_in(&self.policy().await, attempt(login, &Password::new(password), device), now).await
+    ) -> Result<LoginSuccess, LoginError> {
+        self.accounts.login(&self.policy().await, attempt(login, &Password::new(password), device), now).await
     }
 
-    pub async fn wrong(&self, login: &str, times: usize, now: u64) {
+    pub async fn fail_sign_ins(&self, login: &str, times: usize, now: u64) {
         for _ in 0..times {
-            assert!(self.try_at(login, "wrong", now).await.is_err());
+            assert!(self.sign_in(login, "wrong", now).await.is_err());
         }
     }
 
@@ -165,12 +166,12 @@ impl Desk {
     }
 
     pub fn verifications(&self) -> u64 {
-        self.doors.metrics().password_verifications.get()
+        self.accounts.metrics().password_verifications.get()
     }
 }
 
-pub fn attempt<'a>(login: &'a str, password: &'a Password, device: Option<&'a str>) -> Attempt<'a> {
-    Attempt { login, password, address: ALICES.into(), device, door: Door::Form }
+pub fn attempt<'a>(login: &'a str, password: &'a Password, device: Option<&'a str>) -> LoginRequest<'a> {
+    LoginRequest { login, password, address: ALICE_ADDRESS.into(), device, channel: LoginChannel::Form }
 }
 
 pub fn write(folder: &Path, name: &str, text: &str) -> String {

@@ -2,20 +2,20 @@
 
 use serde_json::Value;
 
-use crate::support::{Edit, Gate, People, Portal, Shell, eventually};
+use crate::support::{Edit, Portal, Shell, TestAccounts, TestProxy, eventually};
 
 const LOGIN: &str = "account.multiattributelogin.handler.enable";
 
 #[test]
-fn what_is_set_counts_in_a_doorward_that_serves() {
+fn governance_set_applies_to_a_running_server() {
     let portal = Portal::answering("apis").start();
-    let gate = Gate::before(&portal).accounts().tenant("acme.com", &serde_json::json!({})).start();
-    People::of(&gate).add("acme.com", "alex", "geheim");
-    let shell = Shell(&gate);
+    let proxy = TestProxy::in_front_of(&portal).accounts().tenant("acme.com", &serde_json::json!({})).start();
+    TestAccounts::of(&proxy).add("acme.com", "alex", "geheim");
+    let shell = Shell(&proxy);
     let comes_in = || {
-        let mut visitor = gate.visitor();
-        visitor.sign_in("acme.com", "alex@mail.example", "geheim");
-        visitor.is_signed_in()
+        let mut browser = proxy.browser();
+        browser.sign_in("acme.com", "alex@mail.example", "geheim");
+        browser.is_signed_in()
     };
     assert!(comes_in());
     assert_eq!(shell.ok(&["governance", "get", LOGIN, "--tenant", "acme.com"]), "true\n");
@@ -30,8 +30,8 @@ fn what_is_set_counts_in_a_doorward_that_serves() {
     shell.ok(&["governance", "revert", LOGIN, "--tenant", "acme.com"]);
     eventually(comes_in);
 
-    let told = shell.json(&["audit", "list", "--tenant", "acme.com"]);
-    let brief: Vec<_> = told
+    let message = shell.json(&["audit", "list", "--tenant", "acme.com"]);
+    let brief: Vec<_> = message
         .as_array()
         .unwrap()
         .iter()
@@ -49,7 +49,7 @@ fn what_is_set_counts_in_a_doorward_that_serves() {
             format!("1 \"governance.update\" {LOGIN:?} null \"false\""),
         ]
     );
-    assert!(told[0]["actor"].as_str().unwrap().starts_with("command line"));
+    assert!(message[0]["actor"].as_str().unwrap().starts_with("command line"));
     assert_eq!(shell.ok(&["audit", "list"]), "", "nothing of the default tenant");
     let all = shell.ok(&["audit", "list", "--all", "--limit", "1"]);
     assert!(
@@ -59,11 +59,11 @@ fn what_is_set_counts_in_a_doorward_that_serves() {
 }
 
 #[test]
-fn what_cannot_be_set_is_said() {
+fn governance_set_rejects_invalid_properties() {
     let portal = Portal::answering("apis").start();
-    let gate = Gate::before(&portal).accounts().start();
-    let shell = Shell(&gate);
-    for (words, told) in [
+    let proxy = TestProxy::in_front_of(&portal).accounts().start();
+    let shell = Shell(&proxy);
+    for (words, message) in [
         (&["governance", "set", "passwordHistory.cuont=7"][..], "did you mean passwordHistory.count?"),
         (
             &["governance", "set", "passwordHistory.count"],
@@ -72,19 +72,19 @@ fn what_cannot_be_set_is_said() {
         (&["governance", "get", "nonsense"], "there is no property nonsense"),
         (&["governance", "revert", "passwordHistory.count", "nonsense"], "there is no property nonsense"),
     ] {
-        let said = shell.misused(words);
-        assert!(said.contains(told), "{words:?}: {said}");
+        let said = shell.usage_error(words);
+        assert!(said.contains(message), "{words:?}: {said}");
     }
-    for (words, told) in [
+    for (words, message) in [
         (&["governance", "set", "passwordHistory.count=many"][..], "passwordHistory.count"),
         (&["governance", "list", "--tenant", "nobody.com"], "there is no tenant nobody.com"),
     ] {
         let said = shell.fails(words);
-        assert!(said.contains(told), "{words:?}: {said}");
+        assert!(said.contains(message), "{words:?}: {said}");
     }
-    let told = shell.ok(&["governance", "set", "SelfRegistration.Enable=true", "passwordHistory.count=6"]);
-    assert!(told.contains("SelfRegistration.Enable is only stored: nothing acts on it yet"), "{told}");
-    assert!(!told.contains("passwordHistory"), "that one counts: {told}");
+    let message = shell.ok(&["governance", "set", "SelfRegistration.Enable=true", "passwordHistory.count=6"]);
+    assert!(message.contains("SelfRegistration.Enable is only stored: nothing acts on it yet"), "{message}");
+    assert!(!message.contains("passwordHistory"), "that one counts: {message}");
     shell.ok(&["governance", "set", "__secret__adaptive_authentication.analytics.basicAuth.password=geheim"]);
     for words in [&["governance", "list"][..], &["audit", "list"]] {
         assert!(!shell.ok(words).contains("geheim"), "{words:?}");
@@ -92,71 +92,71 @@ fn what_cannot_be_set_is_said() {
 }
 
 #[test]
-fn what_is_taken_back_may_be_of_several_connectors_and_is_one_change() {
+fn revert_of_several_connectors_is_one_change() {
     let portal = Portal::answering("apis").start();
-    let gate = Gate::before(&portal).accounts().start();
-    let shell = Shell(&gate);
+    let proxy = TestProxy::in_front_of(&portal).accounts().start();
+    let shell = Shell(&proxy);
     let (count, least, days) =
         ("passwordHistory.count", "passwordPolicy.min.length", "passwordExpiry.passwordExpiryInDays");
     let set = [(count, "7"), (least, "9"), (days, "40")].map(|(name, value)| format!("{name}={value}"));
     shell.ok(&["governance", "set", &set[0], &set[1], &set[2]]);
     let in_force = || [count, least, days].map(|name| shell.ok(&["governance", "get", name]));
     // one name that is none: nothing is taken back
-    shell.misused(&["governance", "revert", count, least, "passwordPolicy.nonsense"]);
+    shell.usage_error(&["governance", "revert", count, least, "passwordPolicy.nonsense"]);
     assert_eq!(in_force(), ["7\n", "9\n", "40\n"]);
     let said = shell.json(&["governance", "revert", count, least]);
     assert_eq!(said["version"], 2, "one version for both");
     assert_eq!(in_force(), ["5\n", "6\n", "40\n"]);
-    let told = shell.json(&["audit", "list", "--limit", "2"]);
+    let message = shell.json(&["audit", "list", "--limit", "2"]);
     let targets: Vec<_> =
-        told.as_array().unwrap().iter().map(|one| (&one["action"], &one["target"])).collect();
+        message.as_array().unwrap().iter().map(|one| (&one["action"], &one["target"])).collect();
     let reverted = Value::from("governance.revert");
     assert_eq!(targets, [(&reverted, &least.into()), (&reverted, &count.into())]);
 }
 
 #[test]
-fn what_is_in_force_is_not_guessed_while_the_tenants_file_is_broken() {
+fn governance_get_fails_if_the_tenant_file_is_broken() {
     let portal = Portal::answering("apis").start();
-    let gate = Gate::before(&portal).accounts().tenant("acme.com", &serde_json::json!({})).start();
-    let shell = Shell(&gate);
-    gate.edit_tenant_by(Edit::InPlace, "acme.com", "{\"EnableAnonymous\": fals");
+    let proxy = TestProxy::in_front_of(&portal).accounts().tenant("acme.com", &serde_json::json!({})).start();
+    let shell = Shell(&proxy);
+    proxy.edit_tenant_by(Edit::InPlace, "acme.com", "{\"EnableAnonymous\": fals");
     for words in
         [&["governance", "get", LOGIN][..], &["governance", "list"], &["governance", "list", "--json"]]
     {
         let output = shell.run(&[words, &["--tenant", "acme.com"]].concat());
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(1), true), "{words:?}: {told}");
-        assert!(told.starts_with("error: ") && told.contains("tenant-conf.json:1:"), "{told}");
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(1), true), "{words:?}: {message}");
+        assert!(message.starts_with("error: ") && message.contains("tenant-conf.json:1:"), "{message}");
         assert!(
-            told.ends_with(
+            message.ends_with(
                 "; a running Doorward keeps the last good settings, which cannot be seen from here\n"
             ),
-            "{told}"
+            "{message}"
         );
-        assert_eq!(told.lines().count(), 1, "and no line of a log: {told}");
+        assert_eq!(message.lines().count(), 1, "and no line of a log: {message}");
     }
-    // what does not show the settings goes on, and says that the file is broken
+    // commands that do not show the settings work, with a warning that the file is broken
     let output = shell.run(&["user", "list", "--tenant", "acme.com"]);
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && told.starts_with("warning: "), "{told}");
-    assert!(told.contains("tenant-conf.json:1:") && !told.contains("{\""), "{told}");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && message.starts_with("warning: "), "{message}");
+    assert!(message.contains("tenant-conf.json:1:") && !message.contains("{\""), "{message}");
     assert_eq!(shell.ok(&["governance", "get", LOGIN]), "true\n", "another tenant's");
 }
 
 #[test]
-fn taking_back_what_was_not_set_says_so() {
+fn revert_reports_properties_that_were_not_set() {
     let portal = Portal::answering("apis").start();
-    let gate = Gate::before(&portal).accounts().start();
-    let shell = Shell(&gate);
+    let proxy = TestProxy::in_front_of(&portal).accounts().start();
+    let shell = Shell(&proxy);
     let (count, least) = ("passwordHistory.count", "passwordPolicy.min.length");
-    let told = shell.ok(&["governance", "revert", count]);
+    let message = shell.ok(&["governance", "revert", count]);
     assert_eq!(
-        told,
+        message,
         format!("{count} was not set\nthe settings of carbon.super are at version 0, as before\n")
     );
     shell.ok(&["governance", "set", &format!("{least}=9")]);
-    let told = shell.ok(&["governance", "revert", count, least]);
-    assert_eq!(told, format!("{count} was not set\nthe settings of carbon.super are at version 2\n"));
-    let told = shell.json(&["governance", "revert", least]);
-    assert_eq!((&told["version"], &told["not_set"]), (&2.into(), &serde_json::json!([least])));
+    let message = shell.ok(&["governance", "revert", count, least]);
+    assert_eq!(message, format!("{count} was not set\nthe settings of carbon.super are at version 2\n"));
+    let message = shell.json(&["governance", "revert", least]);
+    assert_eq!((&message["version"], &message["not_set"]), (&2.into(), &serde_json::json!([least])));
 }

@@ -1,4 +1,4 @@
-//! What administrators set for tenants, through the use case that API and command line share.
+//! Overrides of administrators, through the use case that the API and the command line share.
 
 mod command_line;
 mod effects;
@@ -7,15 +7,15 @@ mod replicas;
 mod use_case;
 
 use doorward::{
-    account::{GovernError, Values},
+    account::{EffectiveProperties, GovernanceServiceError},
     domain::{
-        audit::{Actor, Proof},
+        audit::{Actor, ActorCredential},
         governance::{Connector, property},
         tenant::TenantId,
     },
 };
 
-use crate::accounts::Desk;
+use crate::accounts::TestServices;
 
 const NOW: u64 = crate::accounts::START;
 
@@ -23,7 +23,7 @@ fn alex() -> Actor {
     Actor {
         name: "alex".to_owned(),
         tenant: Some(id("carbon.super")),
-        proof: Proof::Account,
+        credential: ActorCredential::Account,
         address: Some([192, 0, 2, 7].into()),
         request_id: Some("4711".to_owned()),
     }
@@ -43,15 +43,18 @@ fn changes(values: &[(&str, &str)]) -> Vec<(&'static Connector, Vec<(String, Str
 }
 
 /// Sets properties of the default tenant.
-async fn patch(desk: &Desk, values: &[(&str, &str)]) -> Result<Values, GovernError> {
-    patch_for(desk, values, None).await
+async fn patch(
+    services: &TestServices,
+    values: &[(&str, &str)],
+) -> Result<EffectiveProperties, GovernanceServiceError> {
+    patch_for(services, values, None).await
 }
 
 async fn patch_for(
-    desk: &Desk,
+    services: &TestServices,
     values: &[(&str, &str)],
     expected: Option<u64>,
-) -> Result<Values, GovernError> {
-    let tenant = desk.policy().await.tenant.clone();
-    desk.doors.governance().patch(&tenant, &changes(values), expected, &alex(), NOW).await
+) -> Result<EffectiveProperties, GovernanceServiceError> {
+    let tenant = services.policy().await.tenant.clone();
+    services.accounts.governance().patch(&tenant, &changes(values), expected, &alex(), NOW).await
 }

@@ -1,12 +1,12 @@
-//! Who has the last word: the built-in default, `deployment.toml`, the environment, the tenant's file, an administrator.
+//! Which value is in force: the built-in default, `deployment.toml`, the environment, the tenant's file, an administrator's.
 
 use super::{NOW, alex, changes, id};
-use crate::accounts::House;
+use crate::accounts::TestDeployment;
 
 const ACME: &str = "acme.com";
 const COUNT: &str = "passwordHistory.count";
 
-/// The ways to say how many passwords are remembered, in `deployment.toml` and in the environment.
+/// The spellings of the password history's length in `deployment.toml` and in the environment.
 const FILE: [&str; 4] = [
     "[governance]\n\"passwordHistory.count\" = 2\n",
     "[governance.passwordHistory]\ncount = 2\n",
@@ -21,50 +21,50 @@ const ENVIRONMENT: [(&str, &str); 5] = [
     ("DOORWARD_IDENTITY_MGT__EVENTS__SCHEMES__PASSWORDHISTORY__PROPERTIES__COUNT", "3"),
 ];
 
-/// A deployment where some of these places say something.
-fn house(file: Option<&str>, variable: Option<(&str, &str)>, tenant: bool) -> House {
-    let house = House::new(file.unwrap_or_default());
-    let house = match variable {
-        Some((name, value)) => house.variable(name, value),
-        None => house,
+/// A deployment where some of these sources set the property.
+fn deployment(file: Option<&str>, variable: Option<(&str, &str)>, tenant: bool) -> TestDeployment {
+    let deployment = TestDeployment::new(file.unwrap_or_default());
+    let deployment = match variable {
+        Some((name, value)) => deployment.env_var(name, value),
+        None => deployment,
     };
-    house.tenant(ACME, if tenant { "{\"governance\": {\"passwordHistory.count\": 4}}" } else { "{}" })
+    deployment.tenant(ACME, if tenant { "{\"governance\": {\"passwordHistory.count\": 4}}" } else { "{}" })
 }
 
-/// How many passwords are remembered in acme.com, after an administrator may have had a say.
-fn in_force(house: &House, administrator: bool) -> u32 {
+/// The length of the password history in acme.com, after an optional override.
+fn in_force(deployment: &TestDeployment, administrator: bool) -> u32 {
     let mut count = 0;
-    house.open(async |desk| {
+    deployment.run(async |services| {
         if administrator {
             let change = changes(&[(COUNT, "6")]);
-            desk.doors.governance().patch(&id(ACME), &change, None, &alex(), NOW).await.unwrap();
+            services.accounts.governance().patch(&id(ACME), &change, None, &alex(), NOW).await.unwrap();
         }
-        let values = desk.doors.governance().read(&id(ACME)).await.unwrap();
-        count = desk.policy_of(ACME).await.rules.password_rules.history_count;
+        let values = services.accounts.governance().read(&id(ACME)).await.unwrap();
+        count = services.policy_of(ACME).await.rules.password_rules.history_count;
         assert_eq!(values.get(COUNT), count.to_string(), "as it is shown");
     });
     count
 }
 
-/// Every combination of places: the last of those that say something counts.
+/// Every combination of sources: the last one that sets the property wins.
 #[test]
-fn default_then_deployment_then_environment_then_tenant_then_administrator() {
+fn later_configuration_sources_override_earlier_ones() {
     for places in 0..16_u8 {
         let says = |place: u8| places & (1 << place) != 0;
         let (file, variable) = (says(0).then_some(FILE[0]), says(1).then_some(ENVIRONMENT[0]));
         let places = [(says(0), 2), (says(1), 3), (says(2), 4), (says(3), 6)];
         let last = places.into_iter().rev().find(|(says, _)| *says).map_or(5, |(_, count)| count);
-        assert_eq!(in_force(&house(file, variable, says(2)), says(3)), last, "{places:?}");
+        assert_eq!(in_force(&deployment(file, variable, says(2)), says(3)), last, "{places:?}");
     }
 }
 
 /// However either writes it.
 #[test]
-fn the_environment_goes_over_the_file_and_under_the_tenant_in_every_spelling() {
+fn environment_overrides_file_and_yields_to_tenant_file() {
     for file in FILE {
         for variable in ENVIRONMENT {
             for (tenant, count) in [(false, 3), (true, 4)] {
-                let said = in_force(&house(Some(file), Some(variable), tenant), false);
+                let said = in_force(&deployment(Some(file), Some(variable), tenant), false);
                 assert_eq!(said, count, "{file} {variable:?}");
             }
         }

@@ -1,4 +1,4 @@
-//! Two replicas on one store: what is set at one counts at the other within a second, as a whole, while both are asked.
+//! Two replicas on one store: a setting of one is in force at the other within a second, as a whole, while both serve requests.
 
 use std::{
     sync::{
@@ -8,56 +8,57 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorward::{account::GovernError, config::TenantPolicy, store::Change};
+use doorward::{account::GovernanceServiceError, config::TenantPolicy, store::StoreChange};
 
 use super::{id, patch};
 use crate::{
-    accounts::{Desk, House},
+    accounts::{TestDeployment, TestServices},
     support::database::{Database, Kind, on_both_databases},
 };
 
 on_both_databases!(
-    a_change_counts_on_the_other_replica_within_a_second_and_as_a_whole,
-    what_was_set_while_nobody_listened_is_heard_of,
-    what_was_never_heard_of_is_in_force_after_a_quarter_of_an_hour,
-    while_the_store_does_not_answer_the_last_settings_stay_and_the_news_is_kept,
+    change_reaches_other_replica_whole_within_a_second,
+    change_feed_start_reads_earlier_changes,
+    lost_notification_heals_within_15_minutes,
+    store_outage_keeps_settings_and_pending_changes,
 );
 
-const PROMISED: Duration = Duration::from_secs(1);
+const PROPAGATION_LIMIT: Duration = Duration::from_secs(1);
 const ROUNDS: u32 = 12;
 /// Where nothing is promised but that it comes.
 const SOON: Duration = Duration::from_secs(10);
-/// What was never heard of is in force at the latest after this.
-const HEALED: Duration = Duration::from_mins(15);
+/// After this time a replica reads all overrides again.
+const RECHECK_INTERVAL: Duration = Duration::from_mins(15);
 
-fn house(database: &Database) -> House {
+fn deployment(database: &Database) -> TestDeployment {
     let url = match database.kind {
         Kind::Sqlite => format!("sqlite:{}", database.folder.path().join("doorward.db").display()),
         Kind::Postgres => database.url.clone(),
     };
-    House::at(&url, "")
+    TestDeployment::with_store(&url, "")
 }
 
-/// Hears of the other's changes, as a Doorward that serves does.
-fn serve(desk: &Desk) {
-    let (sessions, governance) = (desk.doors.sessions().clone(), desk.doors.governance().clone());
-    tokio::spawn(async move { sessions.follow(|change| governance.heard(change)).await });
-    keep(desk);
+/// Runs the change feed, as a serving Doorward does.
+fn start_change_feed(services: &TestServices) {
+    let (sessions, governance) =
+        (services.accounts.sessions().clone(), services.accounts.governance().clone());
+    tokio::spawn(async move { sessions.follow_changes(|change| governance.pending(change)).await });
+    start_refresh_loop(services);
 }
 
-/// Takes what it is told of, and is told nothing by the store.
-fn keep(desk: &Desk) {
-    let governance = desk.doors.governance().clone();
-    tokio::spawn(async move { governance.keep().await });
+/// Receives changes from the test, and none from the store.
+fn start_refresh_loop(services: &TestServices) {
+    let governance = services.accounts.governance().clone();
+    tokio::spawn(async move { governance.run().await });
 }
 
 /// Sets a round at a replica that has a thread of its own, as it has in life.
-fn set_elsewhere(here: House, number: u32) -> House {
+fn set_elsewhere(here: TestDeployment, number: u32) -> TestDeployment {
     std::thread::spawn(move || {
-        here.open(async |desk| {
+        here.run(async |services| {
             let (least, most) = (number.to_string(), (number + 100).to_string());
             let both = [("passwordPolicy.min.length", least.as_str()), ("passwordPolicy.max.length", &most)];
-            patch(&desk, &both).await.unwrap();
+            patch(&services, &both).await.unwrap();
         });
         here
     })
@@ -65,9 +66,9 @@ fn set_elsewhere(here: House, number: u32) -> House {
     .unwrap()
 }
 
-async fn arrives(desk: &Desk, number: u32, within: Duration) {
+async fn wait_for_round(services: &TestServices, number: u32, within: Duration) {
     let start = Instant::now();
-    while round(&*desk.policy().await) != number {
+    while round(&*services.policy().await) != number {
         assert!(start.elapsed() < within, "round {number} is not in force within {within:?}");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -83,17 +84,17 @@ fn round(policy: &TenantPolicy) -> u32 {
     }
 }
 
-async fn a_change_counts_on_the_other_replica_within_a_second_and_as_a_whole(database: Database) {
-    let (here, there) = (house(&database), house(&database));
+async fn change_reaches_other_replica_whole_within_a_second(database: Database) {
+    let (here, there) = (deployment(&database), deployment(&database));
     let (seen, done) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
     let asked = std::thread::spawn({
         let (seen, done) = (Arc::clone(&seen), Arc::clone(&done));
         move || {
             let mut requests = 0_u64;
-            there.open(async |desk| {
-                serve(&desk);
+            there.run(async |services| {
+                start_change_feed(&services);
                 while !done.load(Ordering::Relaxed) {
-                    seen.store(round(&*desk.policy().await), Ordering::Relaxed);
+                    seen.store(round(&*services.policy().await), Ordering::Relaxed);
                     requests += 1;
                     tokio::task::yield_now().await;
                 }
@@ -102,20 +103,20 @@ async fn a_change_counts_on_the_other_replica_within_a_second_and_as_a_whole(dat
         }
     });
     std::thread::spawn(move || {
-        here.open(async |desk| {
-            serve(&desk);
+        here.run(async |services| {
+            start_change_feed(&services);
             for number in 1..=ROUNDS {
                 let (least, most) = (number.to_string(), (number + 100).to_string());
                 let bad = [("passwordPolicy.min.length", "77"), ("passwordPolicy.max.length", "many")];
-                assert!(matches!(patch(&desk, &bad).await, Err(GovernError::Refused(_))));
-                assert_eq!(round(&*desk.policy().await), number - 1);
+                assert!(matches!(patch(&services, &bad).await, Err(GovernanceServiceError::Refused(_))));
+                assert_eq!(round(&*services.policy().await), number - 1);
                 let good =
                     [("passwordPolicy.min.length", least.as_str()), ("passwordPolicy.max.length", &most)];
-                patch(&desk, &good).await.unwrap();
+                patch(&services, &good).await.unwrap();
                 let start = Instant::now();
                 while seen.load(Ordering::Relaxed) != number {
-                    assert_eq!(round(&*desk.policy().await), number, "here at once");
-                    assert!(start.elapsed() < PROMISED, "not there within a second");
+                    assert_eq!(round(&*services.policy().await), number, "here at once");
+                    assert!(start.elapsed() < PROPAGATION_LIMIT, "not there within a second");
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             }
@@ -124,41 +125,41 @@ async fn a_change_counts_on_the_other_replica_within_a_second_and_as_a_whole(dat
     })
     .join()
     .unwrap();
-    assert!(asked.join().unwrap() > u64::from(ROUNDS), "nobody was asked");
+    assert!(asked.join().unwrap() > u64::from(ROUNDS), "no policy was read");
 }
 
-/// The news themselves are lost: the whole is read anew.
-async fn what_was_set_while_nobody_listened_is_heard_of(database: Database) {
-    let (here, there) = (house(&database), house(&database));
+/// The change feed lost entries: all settings are read again.
+async fn change_feed_start_reads_earlier_changes(database: Database) {
+    let (here, there) = (deployment(&database), deployment(&database));
     std::thread::spawn(move || {
-        there.open(async |desk| {
-            assert_eq!(round(&*desk.policy().await), 0);
+        there.run(async |services| {
+            assert_eq!(round(&*services.policy().await), 0);
             set_elsewhere(here, 9);
-            assert_eq!(round(&*desk.policy().await), 0, "it does not listen yet");
-            serve(&desk);
-            arrives(&desk, 9, PROMISED).await;
+            assert_eq!(round(&*services.policy().await), 0, "it does not listen yet");
+            start_change_feed(&services);
+            wait_for_round(&services, 9, PROPAGATION_LIMIT).await;
         });
     })
     .join()
     .unwrap();
 }
 
-/// The stream lost the news and does not know: the clock heals it.
-async fn what_was_never_heard_of_is_in_force_after_a_quarter_of_an_hour(database: Database) {
-    let (here, there) = (house(&database), house(&database));
+/// The change feed lost an entry without noticing it: the periodic check repairs it.
+async fn lost_notification_heals_within_15_minutes(database: Database) {
+    let (here, there) = (deployment(&database), deployment(&database));
     std::thread::spawn(move || {
-        there.open(async |desk| {
-            keep(&desk);
+        there.run(async |services| {
+            start_refresh_loop(&services);
             // from here on its quarter of an hour runs
             tokio::task::yield_now().await;
             let mut here = here;
             for number in [9, 10] {
                 here = set_elsewhere(here, number);
-                assert_ne!(round(&*desk.policy().await), number, "nobody told it");
+                assert_ne!(round(&*services.policy().await), number, "the lost change arrived");
                 tokio::time::pause();
-                tokio::time::advance(HEALED).await;
+                tokio::time::advance(RECHECK_INTERVAL).await;
                 tokio::time::resume();
-                arrives(&desk, number, SOON).await;
+                wait_for_round(&services, number, SOON).await;
             }
         });
     })
@@ -166,24 +167,26 @@ async fn what_was_never_heard_of_is_in_force_after_a_quarter_of_an_hour(database
     .unwrap();
 }
 
-async fn while_the_store_does_not_answer_the_last_settings_stay_and_the_news_is_kept(database: Database) {
-    let (here, there) = (house(&database), house(&database));
+async fn store_outage_keeps_settings_and_pending_changes(database: Database) {
+    let (here, there) = (deployment(&database), deployment(&database));
     std::thread::spawn(move || {
-        there.open(async |desk| {
-            keep(&desk);
-            let governance = desk.doors.governance();
+        there.run(async |services| {
+            start_refresh_loop(&services);
+            let governance = services.accounts.governance();
             let mut here = here;
-            for (number, news) in [(9, Change::Governance(id("carbon.super"))), (10, Change::Everything)] {
-                let before = round(&*desk.policy().await);
+            for (number, change) in
+                [(9, StoreChange::GovernanceChanged(id("carbon.super"))), (10, StoreChange::Everything)]
+            {
+                let before = round(&*services.policy().await);
                 here = set_elsewhere(here, number);
                 database.run("ALTER TABLE governance RENAME TO elsewhere").await;
-                governance.heard(&news);
+                governance.pending(&change);
                 // it takes its turn first, so that it has failed when this has
                 tokio::task::yield_now().await;
                 governance.refresh_all().await.unwrap_err();
-                assert_eq!(round(&*desk.policy().await), before, "what was set before stays");
+                assert_eq!(round(&*services.policy().await), before, "the previous overrides stay in force");
                 database.run("ALTER TABLE elsewhere RENAME TO governance").await;
-                arrives(&desk, number, SOON).await;
+                wait_for_round(&services, number, SOON).await;
             }
         });
     })

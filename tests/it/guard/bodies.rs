@@ -1,20 +1,20 @@
-//! What is read of a request, and what is kept of it: nothing.
+//! Which bodies the guard reads, and that it stores nothing of them.
 
 use serde_json::json;
 
 use super::{FORM, RIGHT, basic, form, grant, guarded, portal, times};
-use crate::support::Gate;
+use crate::support::TestProxy;
 
 #[test]
-fn attack_a_name_spread_over_chunks_is_found() {
+fn attack_name_split_over_chunks() {
     let portal = portal().start();
-    let gate = guarded(&portal).start();
+    let proxy = guarded(&portal).start();
     let chunked = || {
         let head = format!(
             "POST /login HTTP/1.1\r\nhost: {}\r\ncontent-type: {FORM}\r\ntransfer-encoding: chunked\r\n\r\n",
-            gate.authority()
+            proxy.authority()
         );
-        let mut wire = gate.raw(head);
+        let mut wire = proxy.raw(head);
         for piece in ["user", "name=al", "ex&pass", "word=wrong"] {
             wire.write(format!("{:x}\r\n{piece}\r\n", piece.len()));
         }
@@ -22,19 +22,19 @@ fn attack_a_name_spread_over_chunks_is_found() {
         wire.answer("POST").unwrap().status
     };
     assert_eq!(std::array::from_fn::<_, 6, _>(|_| chunked()), [302, 302, 302, 302, 302, 401]);
-    assert_eq!(portal.last().body, b"username=alex&password=wrong");
+    assert_eq!(portal.last_request().body, b"username=alex&password=wrong");
 }
 
 #[test]
-fn attack_a_body_without_end_is_refused_on_guarded_endpoints_only() {
+fn attack_endless_body_at_a_guarded_endpoint() {
     let portal = portal().start();
-    let gate = guarded(&portal).start();
+    let proxy = guarded(&portal).start();
     let large = format!("x={}&username=alex", "y".repeat(64 * 1024));
-    let post = |path: &str| gate.post(path).header("content-type", FORM).body(large.as_str()).send().status;
+    let post = |path: &str| proxy.post(path).header("content-type", FORM).body(large.as_str()).send().status;
     assert_eq!(post("/login"), 413);
-    assert!(portal.saw_nothing());
+    assert!(portal.received_nothing());
     assert_eq!(post("/upload"), 200);
-    let mut wire = gate.raw(format!(
+    let mut wire = proxy.raw(format!(
         "POST /login HTTP/1.1\r\nhost: x\r\ncontent-type: {FORM}\r\ntransfer-encoding: chunked\r\n\r\n"
     ));
     wire.write(format!("{:x}\r\n{large}\r\n", large.len()));
@@ -42,48 +42,53 @@ fn attack_a_body_without_end_is_refused_on_guarded_endpoints_only() {
 }
 
 #[test]
-fn what_is_not_guarded_is_not_looked_at() {
+fn unguarded_requests_are_not_inspected() {
     let portal = portal().start();
-    let gate = guarded(&portal).start();
+    let proxy = guarded(&portal).start();
     let odd = "username=a&username=b&Username=c";
     for path in ["/logins", "/other/login", "/"] {
-        let answer = gate.post(path).header("content-type", "multipart/form-data").body(odd).send();
-        assert_eq!((answer.status < 400, portal.last().body), (true, odd.as_bytes().to_vec()), "{path}");
+        let answer = proxy.post(path).header("content-type", "multipart/form-data").body(odd).send();
+        assert_eq!(
+            (answer.status < 400, portal.last_request().body),
+            (true, odd.as_bytes().to_vec()),
+            "{path}"
+        );
     }
 }
 
-/// What the portal has not seen is no guess.
+/// A request that never reached the portal is not counted.
 #[test]
-fn a_portal_that_is_down_locks_nobody_out() {
+fn unreachable_portal_counts_no_failed_attempt() {
     let portal = portal().start();
-    let gate = guarded(&portal).start();
-    portal.die();
-    assert_eq!(times(8, |_| form(&gate, "/login", "alex", RIGHT).send()), [502; 8]);
+    let proxy = guarded(&portal).start();
+    portal.stop();
+    assert_eq!(times(8, |_| form(&proxy, "/login", "alex", RIGHT).send()), [502; 8]);
 }
 
-/// What cannot be counted is not let through.
+/// A request that cannot be counted is not forwarded.
 #[test]
-fn a_guard_without_a_store_lets_nobody_sign_in() {
+fn guard_without_a_store_rejects_sign_ins() {
     let portal = portal().start();
     let own =
         json!({"Doorward": {"guards": [{"match": "/login", "user_in": "form", "succeeded_status": [302]}]}});
-    let gate = Gate::before(&portal).generic(&[]).tenant("acme.com", &own).start();
-    let answer = form(&gate, "/login?tenant=acme.com", "alex", RIGHT).send();
-    assert_eq!((answer.status, portal.saw_nothing()), (503, true));
-    assert_eq!(gate.get("/login?tenant=acme.com").browser().send().status, 302, "the page is there");
+    let proxy = TestProxy::in_front_of(&portal).generic(&[]).tenant("acme.com", &own).start();
+    let answer = form(&proxy, "/login?tenant=acme.com", "alex", RIGHT).send();
+    assert_eq!((answer.status, portal.received_nothing()), (503, true));
+    assert_eq!(proxy.get("/login?tenant=acme.com").browser().send().status, 302, "the page is there");
 }
 
 #[test]
-fn attack_no_password_is_kept_or_logged() {
+fn attack_passwords_in_files_or_logs() {
     let portal = portal().start();
     let builder = guarded(&portal);
     let folder = builder.folder().to_owned();
     let log = folder.join("access.log");
-    let gate = builder.setting("log.access", log.display().to_string()).setting("log.level", "trace").start();
+    let proxy =
+        builder.setting("log.access", log.display().to_string()).setting("log.level", "trace").start();
     for password in ["hunter2-secret", RIGHT] {
-        form(&gate, "/login", "alex", password).send();
-        grant(&gate, "alex", password);
-        gate.get("/basic/x").header("authorization", &basic("alex", password)).send();
+        form(&proxy, "/login", "alex", password).send();
+        grant(&proxy, "alex", password);
+        proxy.get("/basic/x").header("authorization", &basic("alex", password)).send();
     }
     crate::support::eventually(|| std::fs::read_to_string(&log).is_ok_and(|text| text.lines().count() == 6));
     for file in

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::{FORM, basic};
 use crate::support::{
-    Gate, Portal, Reply, accounts::with_lock, ask::Ask, double::Received, eventually, gate::GateBuilder,
+    Portal, Reply, TestProxy, accounts::with_lockout, double::Received, eventually, proxy::TestProxyBuilder,
+    request::RequestBuilder,
 };
 
 const GREEDY: &str = "192.0.2.1";
@@ -19,17 +20,17 @@ fn portal() -> Portal {
     }
     let redirect = |to: &str| Reply::text("").status(302).header("location", to);
     Portal::answering("portal")
-        .deciding("/login", move |request| hold(request, redirect("/login?error")))
-        .deciding("/otp", move |request| hold(request, redirect("/otp?error")))
-        .deciding("/api/session", |request| hold(request, Reply::text("").status(401)))
-        .deciding("/basic", |request| hold(request, Reply::text("").status(401)))
-        .deciding("/oauth2/token", |request| {
+        .route_with("/login", move |request| hold(request, redirect("/login?error")))
+        .route_with("/otp", move |request| hold(request, redirect("/otp?error")))
+        .route_with("/api/session", |request| hold(request, Reply::text("").status(401)))
+        .route_with("/basic", |request| hold(request, Reply::text("").status(401)))
+        .route_with("/oauth2/token", |request| {
             hold(request, Reply::json(&json!({"error": "invalid_grant"})).status(400))
         })
         .start()
 }
 
-fn guarded(portal: &Portal) -> GateBuilder {
+fn guarded(portal: &Portal) -> TestProxyBuilder {
     let guards = json!([
         {"match": "POST /login", "user_in": "form", "succeeded_redirect": ["/home*"]},
         {"match": "/api/session", "user_in": "json", "succeeded_status": [200]},
@@ -38,11 +39,11 @@ fn guarded(portal: &Portal) -> GateBuilder {
         {"match": "/otp", "user_in": "form", "require_name": false, "failed_redirect": ["/otp?error*"],
             "succeeded_redirect": ["/home*"]},
     ]);
-    with_lock(Gate::before(portal), 5).generic(&[("/**", "open")]).setting("guard", guards)
+    with_lockout(TestProxy::in_front_of(portal), 5).generic(&[("/**", "open")]).setting("guard", guards)
 }
 
 /// A sign-in with a name, or a portal session, that nothing else has.
-fn sign_in(gate: &Gate, path: &str, client: &str, name: &str) -> Ask<'static> {
+fn sign_in(gate: &TestProxy, path: &str, client: &str, name: &str) -> RequestBuilder<'static> {
     let ask = gate.post(path).api_client().header("x-forwarded-for", client);
     let form = |body: String| (FORM, body);
     let (content_type, body) = match path {
@@ -60,7 +61,7 @@ fn sign_in(gate: &Gate, path: &str, client: &str, name: &str) -> Ask<'static> {
 fn attack_one_client_sends_invented_names_at_once() {
     let portal = portal();
     for (path, wrong) in KINDS {
-        portal.forget();
+        portal.clear_received();
         let gate = guarded(&portal)
             .trusting("127.0.0.0/8")
             .setting("limits.max_guarded_sign_ins", 9)
@@ -94,7 +95,7 @@ fn attack_many_clients_send_invented_names_at_once() {
         // clients behind a proxy that is not listed have no common share
         ("192.0.2.0/24", ["192.0.2.1"; 4], false),
     ] {
-        portal.forget();
+        portal.clear_received();
         let gate = guarded(&portal)
             .trusting(trusted)
             .setting("limits.client.exempt", json!([]))

@@ -4,53 +4,56 @@ use serde_json::{Value, json};
 
 use super::{FORM, RIGHT, form, guarded, portal, times};
 use crate::support::{
-    Gate, Portal, Reply,
-    accounts::{Desk, with_lock},
+    Portal, Reply, TestProxy,
+    accounts::{TestStore, with_lockout},
     double::Received,
 };
 
-fn guard_of_login(portal: &Portal, guard: &Value) -> Gate {
-    with_lock(Gate::before(portal), 5).generic(&[("/**", "open")]).setting("guard", json!([guard])).start()
+fn guard_of_login(portal: &Portal, guard: &Value) -> TestProxy {
+    with_lockout(TestProxy::in_front_of(portal), 5)
+        .generic(&[("/**", "open")])
+        .setting("guard", json!([guard]))
+        .start()
 }
 
 fn is_checked(request: &Received) -> bool {
     request.method == "POST" && String::from_utf8_lossy(&request.body).contains("password=")
 }
 
-/// Attack: four guesses, then a request that signs nobody in, names the victim and is answered with 200.
+/// Attack: four guesses, then a request that is no sign-in, names the victim and is answered with 200.
 #[test]
 fn attack_a_preflight_with_the_victims_name_resets_the_counter() {
     let portal = portal().start();
-    let gate = guarded(&portal).start();
+    let proxy = guarded(&portal).start();
     for method in ["OPTIONS", "GET", "HEAD"] {
         let grant = "grant_type=password&username=alex&password=x";
         let json = r#"{"username":"alex","password":"right"}"#;
         for (path, header, body) in
             [("/oauth2/token", FORM, grant), ("/api/session", "application/json", json)]
         {
-            let ask = gate.ask(method, path).api_client().header("content-type", header).body(body);
-            assert_eq!((ask.send().status, portal.saw_nothing()), (400, true), "{method} {path}");
+            let ask = proxy.request(method, path).api_client().header("content-type", header).body(body);
+            assert_eq!((ask.send().status, portal.received_nothing()), (400, true), "{method} {path}");
         }
     }
     // a preflight as browsers send it is none of this
-    let preflight = gate.ask("OPTIONS", "/oauth2/token").header("origin", "https://a.example").send();
+    let preflight = proxy.request("OPTIONS", "/oauth2/token").header("origin", "https://a.example").send();
     assert_eq!((preflight.status, portal.received().len()), (400, 1), "answered by the portal");
 }
 
 /// Attack: a method that the portal answers with 200 whatever is in the body.
 #[test]
-fn attack_a_success_of_a_method_that_signs_nobody_in() {
+fn attack_success_of_a_method_without_a_sign_in() {
     let portal = Portal::answering("")
-        .deciding("/login", |request| {
+        .route_with("/login", |request| {
             Reply::text("").status(if request.method == "POST" { 401 } else { 200 })
         })
         .start();
     let guard = json!({"match": "/login", "user_in": "form", "succeeded_status": [200]});
-    let gate = guard_of_login(&portal, &guard);
+    let proxy = guard_of_login(&portal, &guard);
     for turn in 0..40 {
-        form(&gate, "/login", "alex", &turn.to_string()).send();
+        form(&proxy, "/login", "alex", &turn.to_string()).send();
         let method = ["DELETE", "PROPFIND", "OPTIONS", "REPORT"][turn % 4];
-        let reset = gate.ask(method, "/login").header("content-type", FORM);
+        let reset = proxy.request(method, "/login").header("content-type", FORM);
         reset.body("username=alex&password=x").send();
     }
     assert_eq!(portal.received().iter().filter(|request| is_checked(request)).count(), 5);
@@ -60,7 +63,7 @@ fn attack_a_success_of_a_method_that_signs_nobody_in() {
 #[test]
 fn attack_a_user_name_in_a_spelling_that_only_the_portal_reads() {
     let portal = portal().start();
-    let gate = guarded(&portal).start();
+    let proxy = guarded(&portal).start();
     for body in [
         "\u{feff}username=alex&password=x",
         "[username]=alex&password=x",
@@ -78,27 +81,30 @@ fn attack_a_user_name_in_a_spelling_that_only_the_portal_reads() {
         "username=&password=x",
         "_method=OPTIONS&username=alex&password=x",
     ] {
-        let answer = gate.post("/login").header("content-type", FORM).body(body).send();
-        assert_eq!((answer.status, portal.saw_nothing()), (400, true), "{body}");
+        let answer = proxy.post("/login").header("content-type", FORM).body(body).send();
+        assert_eq!((answer.status, portal.received_nothing()), (400, true), "{body}");
     }
     for body in ["\u{feff}{\"username\":\"alex\"}", "{\"__proto__\":{\"username\":\"alex\"}}", "{}"] {
-        let answer = gate.post("/api/session").header("content-type", "application/json").body(body).send();
-        assert_eq!((answer.status, portal.saw_nothing()), (400, true), "{body}");
+        let answer = proxy.post("/api/session").header("content-type", "application/json").body(body).send();
+        assert_eq!((answer.status, portal.received_nothing()), (400, true), "{body}");
     }
-    let grant =
-        gate.post("/oauth2/token").header("content-type", FORM).body("grant_type=password&password=x").send();
+    let grant = proxy
+        .post("/oauth2/token")
+        .header("content-type", FORM)
+        .body("grant_type=password&password=x")
+        .send();
     assert_eq!(grant.json()["error"], "invalid_request");
     // an empty field is a typing error, where the portal has a page for one
     let empty =
-        gate.post("/marked").browser().header("content-type", FORM).body("username=&password=x").send();
-    assert_eq!((empty.location(), portal.saw_nothing()), ("/marked?error", true));
+        proxy.post("/marked").browser().header("content-type", FORM).body("username=&password=x").send();
+    assert_eq!((empty.location(), portal.received_nothing()), ("/marked?error", true));
 }
 
 /// Without a name an attempt is counted for the client, where the operator lets it through.
 #[test]
 fn a_second_factor_is_counted_for_the_client() {
     let portal = Portal::answering("")
-        .deciding("/login", |request| {
+        .route_with("/login", |request| {
             let body = String::from_utf8_lossy(&request.body).into_owned();
             let to = match body.as_str() {
                 "code=1" => "/home",
@@ -108,13 +114,13 @@ fn a_second_factor_is_counted_for_the_client() {
             Reply::text("").status(302).header("location", to)
         })
         .start();
-    let gate = guard_of_login(
+    let proxy = guard_of_login(
         &portal,
         &json!({"match": "/login", "user_in": "form", "require_name": false,
             "succeeded_redirect": ["/home*"], "failed_redirect": ["/login?error*"]}),
     );
     let ask = |body: &str, session: &str| {
-        gate.post("/login").header("content-type", FORM).cookie("sid", session).body(body).send()
+        proxy.post("/login").header("content-type", FORM).cookie("sid", session).body(body).send()
     };
     assert_eq!(times(8, |_| ask("consent=yes", "a")), [302; 8], "which shows no failure");
     for _ in 0..3 {
@@ -129,49 +135,49 @@ fn a_second_factor_is_counted_for_the_client() {
 #[test]
 fn attack_a_referer_that_looks_like_a_success() {
     let portal = Portal::answering("")
-        .deciding("/login", |request| {
+        .route_with("/login", |request| {
             let back = request.header("referer").unwrap_or("/login").to_owned();
             Reply::text("").status(302).header("location", &back)
         })
         .start();
     let guard = json!({"match": "/login", "user_in": "form", "succeeded_redirect": ["/home*"]});
-    let gate = guard_of_login(&portal, &guard);
-    let home = format!("http://{}/home", gate.authority());
-    times(20, |turn| form(&gate, "/login", "alex", &turn.to_string()).header("referer", &home).send());
+    let proxy = guard_of_login(&portal, &guard);
+    let home = format!("http://{}/home", proxy.authority());
+    times(20, |turn| form(&proxy, "/login", "alex", &turn.to_string()).header("referer", &home).send());
     assert_eq!(portal.received().len(), 5);
-    let referer = portal.last().header("referer").map(ToOwned::to_owned);
-    assert_eq!(referer, Some(format!("http://{}/login", gate.authority())), "a portal may want one");
+    let referer = portal.last_request().header("referer").map(ToOwned::to_owned);
+    assert_eq!(referer, Some(format!("http://{}/login", proxy.authority())), "a portal may want one");
     // elsewhere it is the portal's business
-    gate.get("/page").header("referer", &home).send();
-    assert_eq!(portal.last().header("referer"), Some(home.as_str()));
+    proxy.get("/page").header("referer", &home).send();
+    assert_eq!(portal.last_request().header("referer"), Some(home.as_str()));
 }
 
 /// Attack: the portal's page for a wrong password repeats what was typed, which is the text of the right one's.
 #[test]
 fn attack_a_page_that_repeats_the_text_of_a_success() {
     let portal = Portal::answering("")
-        .deciding("/login", |request| Reply::text(String::from_utf8_lossy(&request.body).into_owned()))
+        .route_with("/login", |request| Reply::text(String::from_utf8_lossy(&request.body).into_owned()))
         .start();
     let guard = json!({"match": "/login", "user_in": "form", "succeeded_body": ["Welcome"]});
-    let gate = guard_of_login(&portal, &guard);
-    times(20, |turn| form(&gate, "/login", "alex", &format!("{turn}&x=Welcome")).send());
+    let proxy = guard_of_login(&portal, &guard);
+    times(20, |turn| form(&proxy, "/login", "alex", &format!("{turn}&x=Welcome")).send());
     assert_eq!(portal.received().len(), 5);
 }
 
-/// Attack: who is signed in to the portal already is led home by it, whatever name and password are sent.
+/// Attack: the portal redirects a user who is already signed in to its start page, whatever name and password are sent.
 #[test]
 fn attack_an_own_session_with_the_victims_name() {
     let portal = Portal::answering("")
-        .deciding("/login", |request| {
+        .route_with("/login", |request| {
             let is_signed_in = request.header("cookie").is_some_and(|cookies| cookies.contains("sid=own"));
             let to = if is_signed_in { "/home" } else { "/login?error" };
             Reply::text("").status(302).header("location", to)
         })
         .start();
     let guard = json!({"match": "/login", "user_in": "form", "succeeded_redirect": ["/home*"]});
-    let gate = guard_of_login(&portal, &guard);
+    let proxy = guard_of_login(&portal, &guard);
     for turn in 0..100 {
-        let ask = form(&gate, "/login", "alex", &turn.to_string());
+        let ask = form(&proxy, "/login", "alex", &turn.to_string());
         if turn % 5 == 4 { ask.cookie("sid", "own") } else { ask }.send();
     }
     let guesses = portal.received().iter().filter(|request| request.header("cookie").is_none()).count();
@@ -182,18 +188,18 @@ fn attack_an_own_session_with_the_victims_name() {
 #[test]
 fn attack_an_own_session_of_doorward_with_the_victims_name() {
     let portal = Portal::answering("")
-        .deciding("/login", |request| {
+        .route_with("/login", |request| {
             let is_known = request.header("x-forwarded-user").is_some();
             let to = if is_known { "/home" } else { "/login?error" };
             Reply::text("").status(302).header("location", to)
         })
         .start();
     let guard = json!({"match": "/login", "user_in": "form", "succeeded_redirect": ["/home*"]});
-    let gate = guard_of_login(&portal, &guard);
-    let desk = Desk::of(gate.folder());
-    let session = desk.session(&desk.account("carbon.super", "mallory"));
+    let proxy = guard_of_login(&portal, &guard);
+    let store = TestStore::of(proxy.folder());
+    let session = store.session(&store.account("carbon.super", "mallory"));
     for turn in 0..100 {
-        let ask = form(&gate, "/login", "alex", &turn.to_string());
+        let ask = form(&proxy, "/login", "alex", &turn.to_string());
         if turn % 5 == 4 { ask.cookie("doorward_session", &session) } else { ask }.send();
     }
     let is_guess = |request: &&Received| request.header("x-forwarded-user").is_none();
@@ -202,11 +208,11 @@ fn attack_an_own_session_of_doorward_with_the_victims_name() {
 
 /// Attack: guesses from many addresses, each just before the owner signs in.
 #[test]
-fn attack_the_owners_sign_in_forgives_no_guess_of_others() {
+fn attack_owners_sign_in_resets_guesses_of_other_clients() {
     let portal = portal().start();
-    let gate = guarded(&portal).trusting("127.0.0.0/8").start();
+    let proxy = guarded(&portal).trusting("127.0.0.0/8").start();
     let from = |address: &str, password: &str| {
-        form(&gate, "/login", "alex", password).header("x-forwarded-for", address).send()
+        form(&proxy, "/login", "alex", password).header("x-forwarded-for", address).send()
     };
     let mut guesses = 0;
     for turn in 0..20 {
@@ -214,12 +220,12 @@ fn attack_the_owners_sign_in_forgives_no_guess_of_others() {
         from("192.0.2.1", RIGHT);
     }
     assert_eq!(guesses, 5);
-    // who mistypes is forgiven by what it does itself
+    // a user who mistypes resets the count with a successful sign-in
     for _ in 0..2 {
         for _ in 0..4 {
-            form(&gate, "/login", "bea", "wrong").header("x-forwarded-for", "192.0.2.1").send();
+            form(&proxy, "/login", "bea", "wrong").header("x-forwarded-for", "192.0.2.1").send();
         }
-        let right = form(&gate, "/login", "bea", RIGHT).header("x-forwarded-for", "192.0.2.1").send();
+        let right = form(&proxy, "/login", "bea", RIGHT).header("x-forwarded-for", "192.0.2.1").send();
         assert_eq!(right.location(), "/home");
     }
 }

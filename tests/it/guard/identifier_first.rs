@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{FORM, RIGHT, times};
-use crate::support::{Gate, Portal, Reply, accounts::with_lock, answer::Answer, double::Received};
+use crate::support::{Portal, Reply, TestProxy, accounts::with_lockout, answer::Answer, double::Received};
 
 /// The portal remembers the name of a session, and checks the password of that name, whatever else is sent. A name of digits is refused, and
 /// the session keeps the one before.
@@ -20,7 +20,7 @@ fn portal() -> Portal {
         cookies.split(';').find_map(|cookie| Some(cookie.trim().strip_prefix("sid=")?.to_owned()))
     };
     Portal::answering("page")
-        .deciding("/login/name", move |request| {
+        .route_with("/login/name", move |request| {
             let body = String::from_utf8_lossy(&request.body).into_owned();
             let Some(name) = body.strip_prefix("username=") else { return Reply::text("name?") };
             let (sid, is_new) = match session(request) {
@@ -33,7 +33,7 @@ fn portal() -> Portal {
             let answer = Reply::text("").status(302).header("location", "/login/password");
             if is_new { answer.header("set-cookie", &format!("sid={sid}; Path=/")) } else { answer }
         })
-        .deciding("/login/password", move |request| {
+        .route_with("/login/password", move |request| {
             let known = session(request).and_then(|sid| remembered.lock().unwrap().get(&sid).cloned());
             let is_right = String::from_utf8_lossy(&request.body).contains(RIGHT);
             let to = if known.is_some() && is_right { "/home" } else { "/login/password?error" };
@@ -50,12 +50,15 @@ fn guards() -> Value {
     ])
 }
 
-fn gate(portal: &Portal) -> Gate {
-    with_lock(Gate::before(portal), 5).generic(&[("/**", "open")]).setting("guard", guards()).start()
+fn proxy(portal: &Portal) -> TestProxy {
+    with_lockout(TestProxy::in_front_of(portal), 5)
+        .generic(&[("/**", "open")])
+        .setting("guard", guards())
+        .start()
 }
 
-fn ask(gate: &Gate, path: &str, session: &str, body: &str) -> Answer {
-    let ask = gate.post(path).browser().header("content-type", FORM).body(body);
+fn ask(proxy: &TestProxy, path: &str, session: &str, body: &str) -> Answer {
+    let ask = proxy.post(path).browser().header("content-type", FORM).body(body);
     if session.is_empty() { ask } else { ask.cookie("sid", session) }.send()
 }
 
@@ -66,35 +69,35 @@ fn checked(portal: &Portal) -> usize {
 #[test]
 fn a_password_without_a_name_counts_for_the_name_given_before() {
     let portal = portal();
-    let gate = gate(&portal);
+    let proxy = proxy(&portal);
     for _ in 0..3 {
-        assert_eq!(ask(&gate, "/login/name", "", "username=alex").location(), "/login/password");
-        assert_eq!(times(3, |_| ask(&gate, "/login/password", "salex", "password=x")), [302; 3]);
-        let right = ask(&gate, "/login/password", "salex", &format!("password={RIGHT}"));
+        assert_eq!(ask(&proxy, "/login/name", "", "username=alex").location(), "/login/password");
+        assert_eq!(times(3, |_| ask(&proxy, "/login/password", "salex", "password=x")), [302; 3]);
+        let right = ask(&proxy, "/login/password", "salex", &format!("password={RIGHT}"));
         assert_eq!(right.location(), "/home", "which forgives");
     }
-    times(5, |_| ask(&gate, "/login/password", "salex", "password=x"));
-    portal.forget();
-    let locked = ask(&gate, "/login/password", "salex", &format!("password={RIGHT}"));
-    assert_eq!((locked.status, portal.saw_nothing()), (401, true));
+    times(5, |_| ask(&proxy, "/login/password", "salex", "password=x"));
+    portal.clear_received();
+    let locked = ask(&proxy, "/login/password", "salex", &format!("password={RIGHT}"));
+    assert_eq!((locked.status, portal.received_nothing()), (401, true));
     // the name is the one that is locked
-    ask(&gate, "/login/name", "other", "username=alex");
-    assert_eq!(ask(&gate, "/login/password", "other", &format!("password={RIGHT}")).status, 401);
-    ask(&gate, "/login/name", "third", "username=bea");
-    assert_eq!(ask(&gate, "/login/password", "third", &format!("password={RIGHT}")).location(), "/home");
+    ask(&proxy, "/login/name", "other", "username=alex");
+    assert_eq!(ask(&proxy, "/login/password", "other", &format!("password={RIGHT}")).status, 401);
+    ask(&proxy, "/login/name", "third", "username=bea");
+    assert_eq!(ask(&proxy, "/login/password", "third", &format!("password={RIGHT}")).location(), "/home");
 }
 
 /// Attack: a portal session that Doorward has seen no name in.
 #[test]
 fn attack_a_password_in_a_session_without_a_known_name() {
     let portal = portal();
-    let gate = gate(&portal);
-    ask(&gate, "/login/name", "s1", "username=alex");
+    let proxy = proxy(&portal);
+    ask(&proxy, "/login/name", "s1", "username=alex");
     for session in ["", "s2", "s1x"] {
-        let answer = ask(&gate, "/login/password", session, "password=x");
+        let answer = ask(&proxy, "/login/password", session, "password=x");
         assert_eq!((answer.status, checked(&portal)), (400, 0), "{session}");
     }
-    let two = gate.post("/login/password").header("content-type", FORM).header("cookie", "sid=s1; sid=s2");
+    let two = proxy.post("/login/password").header("content-type", FORM).header("cookie", "sid=s1; sid=s2");
     assert_eq!((two.body("password=x").send().status, checked(&portal)), (400, 0));
 }
 
@@ -102,13 +105,13 @@ fn attack_a_password_in_a_session_without_a_known_name() {
 #[test]
 fn attack_a_decoy_in_the_session_of_the_victim() {
     let portal = portal();
-    let gate = gate(&portal);
+    let proxy = proxy(&portal);
     let guess = |turn: usize| {
         let session = format!("s{turn}");
-        ask(&gate, "/login/name", &session, "username=alex");
-        ask(&gate, "/login/name", &session, &format!("username={turn}"));
-        ask(&gate, "/login/password", &session, &format!("username=9{turn}&password=x"));
-        ask(&gate, "/login/password", &session, "password=x");
+        ask(&proxy, "/login/name", &session, "username=alex");
+        ask(&proxy, "/login/name", &session, &format!("username={turn}"));
+        ask(&proxy, "/login/password", &session, &format!("username=9{turn}&password=x"));
+        ask(&proxy, "/login/password", &session, "password=x");
     };
     for turn in 0..20 {
         guess(turn);
@@ -120,9 +123,9 @@ fn attack_a_decoy_in_the_session_of_the_victim() {
 #[test]
 fn attack_a_password_in_the_query_beside_an_empty_body() {
     let portal = portal();
-    let gate = gate(&portal);
-    ask(&gate, "/login/name", "s1", "username=alex");
-    let statuses = times(8, |turn| ask(&gate, &format!("/login/password?password={turn}"), "s1", ""));
+    let proxy = proxy(&portal);
+    ask(&proxy, "/login/name", "s1", "username=alex");
+    let statuses = times(8, |turn| ask(&proxy, &format!("/login/password?password={turn}"), "s1", ""));
     assert_eq!(statuses, [302, 302, 302, 302, 302, 401, 401, 401]);
 }
 
@@ -130,13 +133,13 @@ fn attack_a_password_in_the_query_beside_an_empty_body() {
 #[test]
 fn attack_a_password_in_the_query_of_an_uncounted_method() {
     let portal = portal();
-    let gate = gate(&portal);
-    ask(&gate, "/login/name", "s1", "username=alex");
+    let proxy = proxy(&portal);
+    ask(&proxy, "/login/name", "s1", "username=alex");
     for method in ["GET", "HEAD", "OPTIONS", "DELETE"] {
-        let ask = gate.ask(method, &format!("/login/password?password={RIGHT}")).cookie("sid", "s1");
+        let ask = proxy.request(method, &format!("/login/password?password={RIGHT}")).cookie("sid", "s1");
         assert_eq!((ask.send().status, checked(&portal)), (400, 0), "{method}");
     }
-    let page = gate.get("/login/password?flow=e1s2").browser().cookie("sid", "s1");
+    let page = proxy.get("/login/password?flow=e1s2").browser().cookie("sid", "s1");
     assert_eq!((page.send().status, checked(&portal)), (302, 1), "the page itself");
 }
 
@@ -144,22 +147,22 @@ fn attack_a_password_in_the_query_of_an_uncounted_method() {
 #[test]
 fn attack_a_cookie_header_that_hides_the_session_of_the_victim() {
     let portal = portal();
-    let gate = gate(&portal);
-    ask(&gate, "/login/name", "s1", "username=decoy");
+    let proxy = proxy(&portal);
+    ask(&proxy, "/login/name", "s1", "username=decoy");
     let name = |cookies: &str| {
-        let ask = gate.post("/login/name").browser().header("content-type", FORM).header("cookie", cookies);
+        let ask = proxy.post("/login/name").browser().header("content-type", FORM).header("cookie", cookies);
         ask.body("username=alex").send().status
     };
     assert_eq!(name("a=1, sid=s1"), 400);
     assert_eq!(name("sid=s1; a=\u{ff}"), 302);
-    times(5, |_| ask(&gate, "/login/password", "s1", "password=x"));
-    ask(&gate, "/login/name", "s2", "username=alex");
-    assert_eq!(ask(&gate, "/login/password", "s2", &format!("password={RIGHT}")).status, 401);
+    times(5, |_| ask(&proxy, "/login/password", "s1", "password=x"));
+    ask(&proxy, "/login/name", "s2", "username=alex");
+    assert_eq!(ask(&proxy, "/login/password", "s2", &format!("password={RIGHT}")).status, 401);
 }
 
 /// Sends a sign-in request with the address of the client in `X-Forwarded-For`.
-fn ask_from(gate: &Gate, client: &str, path: &str, (session, body): (&str, &str)) -> Answer {
-    let ask = gate.post(path).browser().header("content-type", FORM).header("x-forwarded-for", client);
+fn ask_from(proxy: &TestProxy, client: &str, path: &str, (session, body): (&str, &str)) -> Answer {
+    let ask = proxy.post(path).browser().header("content-type", FORM).header("x-forwarded-for", client);
     ask.cookie("sid", session).body(body).send()
 }
 
@@ -168,15 +171,15 @@ fn ask_from(gate: &Gate, client: &str, path: &str, (session, body): (&str, &str)
 #[test]
 fn attack_junk_sessions_evict_the_name_of_the_victim() {
     let portal = portal();
-    let gate = with_lock(Gate::before(&portal), 5)
+    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5)
         .generic(&[("/**", "open")])
         .setting("guard", guards())
         .trusting("127.0.0.0/8")
         .start();
-    let own = |path: &str, body: &str| ask_from(&gate, "203.0.113.1", path, ("own", body)).status;
+    let own = |path: &str, body: &str| ask_from(&proxy, "203.0.113.1", path, ("own", body)).status;
     own("/login/name", "username=victim");
     let statuses = times(600, |turn| {
-        ask_from(&gate, "203.0.113.1", "/login/name", (&format!("junk{turn}"), "username=junk"))
+        ask_from(&proxy, "203.0.113.1", "/login/name", (&format!("junk{turn}"), "username=junk"))
     });
     assert_eq!(statuses.iter().filter(|status| **status == 302).count(), 511);
     assert_eq!(statuses.last(), Some(&429));
@@ -188,11 +191,11 @@ fn attack_junk_sessions_evict_the_name_of_the_victim() {
     }
     assert_eq!(checked(&portal), 5);
     // nor does the client get a session that the portal begins in its answer
-    let begun = gate.post("/login/name").browser().header("content-type", FORM);
+    let begun = proxy.post("/login/name").browser().header("content-type", FORM);
     let begun = begun.header("x-forwarded-for", "203.0.113.1").body("username=late").send();
     assert_eq!((begun.status, begun.header("set-cookie")), (429, None));
     // other clients sign in as before
-    let other = |path: &str, body: &str| ask_from(&gate, "203.0.113.2", path, ("other", body));
+    let other = |path: &str, body: &str| ask_from(&proxy, "203.0.113.2", path, ("other", body));
     assert_eq!(other("/login/name", "username=bea").status, 302);
     assert_eq!(other("/login/password", &format!("password={RIGHT}")).location(), "/home");
 }
@@ -203,13 +206,13 @@ fn attack_junk_sessions_evict_the_name_of_the_victim() {
 fn attack_sessions_whose_names_were_forgotten() {
     let portal = portal();
     for name_beside_password in [false, true] {
-        portal.forget();
-        let before = gate(&portal);
+        portal.clear_received();
+        let before = proxy(&portal);
         for turn in 0..40 {
             ask(&before, "/login/name", &format!("p{turn}"), "username=victim");
         }
         drop(before);
-        let after = gate(&portal);
+        let after = proxy(&portal);
         for turn in 0..40 {
             let session = format!("p{turn}");
             for guess in 0..4 {
@@ -232,7 +235,7 @@ fn attack_sessions_whose_names_were_forgotten() {
 fn attack_one_forgotten_session_from_many_networks() {
     let portal = portal();
     let start = || {
-        with_lock(Gate::before(&portal), 3)
+        with_lockout(TestProxy::in_front_of(&portal), 3)
             .generic(&[("/**", "open")])
             .setting("guard", guards())
             .trusting("127.0.0.0/8")
@@ -257,9 +260,9 @@ fn attack_one_forgotten_session_from_many_networks() {
 #[test]
 fn attack_one_client_takes_the_sessions_of_an_unlisted_proxy() {
     let portal = portal();
-    let gate = gate(&portal);
+    let proxy = proxy(&portal);
     let proxied =
-        |path: &str, session: &str, body: &str| ask_from(&gate, "203.0.113.1", path, (session, body));
+        |path: &str, session: &str, body: &str| ask_from(&proxy, "203.0.113.1", path, (session, body));
     assert_eq!(proxied("/login/name", "owner", "username=alex").status, 302);
     for turn in 0..520 {
         assert_eq!(proxied("/login/name", &format!("junk{turn}"), &format!("username=j{turn}")).status, 302);
@@ -273,11 +276,11 @@ fn attack_one_client_takes_the_sessions_of_an_unlisted_proxy() {
 #[test]
 fn a_success_forgives_the_failures_of_its_portal_session() {
     let portal = portal();
-    let gate = gate(&portal);
-    ask(&gate, "/login/name", "s1", "username=alex");
+    let proxy = proxy(&portal);
+    ask(&proxy, "/login/name", "s1", "username=alex");
     for turn in 0..12 {
-        ask(&gate, "/login/password", "s1", "password=x");
-        let right = ask(&gate, "/login/password", "s1", &format!("password={RIGHT}"));
+        ask(&proxy, "/login/password", "s1", "password=x");
+        let right = ask(&proxy, "/login/password", "s1", &format!("password={RIGHT}"));
         assert_eq!(right.location(), "/home", "{turn}");
     }
 }

@@ -3,31 +3,34 @@
 use serde_json::json;
 
 use super::{FORM, RIGHT, times};
-use crate::support::{Gate, Portal, Reply, accounts::with_lock, answer::Answer};
+use crate::support::{Portal, Reply, TestProxy, accounts::with_lockout, answer::Answer};
 
 /// A page with redirects, and an API with statuses below it.
 fn portal() -> Portal {
     let is_right = |body: &[u8]| String::from_utf8_lossy(body).contains(RIGHT);
     Portal::answering("page")
-        .deciding("/login.php", move |request| {
+        .route_with("/login.php", move |request| {
             let to = if is_right(&request.body) { "/home" } else { "/login.php?error" };
             Reply::text("").status(302).header("location", to)
         })
-        .deciding("/login.php/api", move |request| {
+        .route_with("/login.php/api", move |request| {
             Reply::text("").status(if is_right(&request.body) { 204 } else { 200 })
         })
         .start()
 }
 
-fn gate(portal: &Portal) -> Gate {
+fn gate(portal: &Portal) -> TestProxy {
     let guards = json!([
         {"match": "/login.php", "user_in": "form", "failed_redirect": ["/login.php?error*"]},
         {"match": "/login.php/api", "user_in": "form", "succeeded_status": [204]},
     ]);
-    with_lock(Gate::before(portal), 5).generic(&[("/**", "open")]).setting("guard", guards).start()
+    with_lockout(TestProxy::in_front_of(portal), 5)
+        .generic(&[("/**", "open")])
+        .setting("guard", guards)
+        .start()
 }
 
-fn sign_in(gate: &Gate, path: &str, name: &str, password: &str) -> Answer {
+fn sign_in(gate: &TestProxy, path: &str, name: &str, password: &str) -> Answer {
     let body = format!("username={name}&password={password}");
     gate.post(path).browser().header("content-type", FORM).body(body).send()
 }
@@ -38,7 +41,7 @@ fn attack_another_guard_that_covers_the_address_judges_the_answer() {
     let portal = portal();
     let gate = gate(&portal);
     for (name, path) in [("alex", "/login.php/api"), ("bea", "/login.php/api/"), ("kim", "/login.php/API")] {
-        portal.forget();
+        portal.clear_received();
         times(10, |_| sign_in(&gate, path, name, "x"));
         assert_eq!(portal.received().len(), 5, "{path}");
         assert_eq!(sign_in(&gate, path, name, RIGHT).status, 401, "{path}");

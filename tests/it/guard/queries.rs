@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{FORM, times_of};
-use crate::support::{Gate, Portal, Reply, accounts::with_lock, double::Received};
+use crate::support::{Portal, Reply, TestProxy, accounts::with_lockout, double::Received};
 
 const CODE: &str = "424242";
 const MAX_ATTEMPTS: usize = 3;
@@ -11,7 +11,7 @@ const MAX_ATTEMPTS: usize = 3;
 /// Verifies a code in the query or in the body, whatever the method is and whatever its field is called.
 fn portal() -> Portal {
     Portal::answering("page")
-        .deciding("/mfa", |request| {
+        .route_with("/mfa", |request| {
             let sent = format!("{} {}", request.target, String::from_utf8_lossy(&request.body));
             let to = match sent.split_once("code=") {
                 _ if sent.contains(CODE) => "/home",
@@ -23,13 +23,13 @@ fn portal() -> Portal {
         .start()
 }
 
-fn gate(portal: &Portal, more: &Value) -> Gate {
+fn gate(portal: &Portal, more: &Value) -> TestProxy {
     let mut guard = json!({"match": "/mfa", "user_in": "form", "failed_redirect": ["/mfa?error*"],
         "succeeded_redirect": ["/home*"]});
     for (key, value) in more.as_object().unwrap() {
         guard[key] = value.clone();
     }
-    with_lock(Gate::before(portal), u32::try_from(MAX_ATTEMPTS).unwrap())
+    with_lockout(TestProxy::in_front_of(portal), u32::try_from(MAX_ATTEMPTS).unwrap())
         .generic(&[("/**", "open")])
         .setting("guard", json!([guard]))
         .start()
@@ -47,10 +47,10 @@ fn verified(portal: &Portal) -> usize {
 fn attack_a_one_time_code_in_the_query_of_any_method() {
     let portal = portal();
     for method in ["GET", "HEAD", "OPTIONS", "DELETE", "PROPFIND", "FOO"] {
-        portal.forget();
+        portal.clear_received();
         let gate = gate(&portal, &json!({"require_name": false}));
         let ask =
-            |query: &str| gate.ask(method, &format!("/mfa{query}")).cookie("sid", "victim").send().status;
+            |query: &str| gate.request(method, &format!("/mfa{query}")).cookie("sid", "victim").send().status;
         for turn in 0..10 {
             ask(&format!("?mfa_code={turn}"));
         }
@@ -67,10 +67,11 @@ fn attack_a_password_in_the_query_where_the_name_was_given_before() {
     for (method, query) in
         [("GET", "mfa_code="), ("GET", "state=x&code="), ("HEAD", "code="), ("FOO", "state=x&mfa_code=")]
     {
-        portal.forget();
+        portal.clear_received();
         let gate = gate(&portal, &json!({"name_from": "cookie:sid"}));
-        let ask =
-            |query: &str| gate.ask(method, &format!("/mfa?{query}")).cookie("sid", "victim").send().status;
+        let ask = |query: &str| {
+            gate.request(method, &format!("/mfa?{query}")).cookie("sid", "victim").send().status
+        };
         assert_eq!(times_of(10, || ask("flow=e1s2")), [200; 10], "{method}: the page itself");
         for turn in 0..10 {
             ask(&format!("{query}{turn}"));

@@ -1,9 +1,9 @@
-//! Attempts without a user name: one-time codes at a page that knows the user by the portal's session alone.
+//! Attempts without a user name: one-time codes at a page that identifies the user by the portal's session only.
 
 use serde_json::json;
 
 use super::FORM;
-use crate::support::{Gate, Portal, Reply, accounts::with_lock, gate::GateBuilder};
+use crate::support::{Portal, Reply, TestProxy, accounts::with_lockout, proxy::TestProxyBuilder};
 
 const CODE: &str = "424242";
 const MAX_ATTEMPTS: usize = 2;
@@ -12,7 +12,7 @@ const BOUND: usize = 10 * MAX_ATTEMPTS;
 
 fn portal() -> Portal {
     Portal::answering("page")
-        .deciding("/otp", |request| {
+        .route_with("/otp", |request| {
             let is_right = String::from_utf8_lossy(&request.body).contains(CODE);
             Reply::text("").status(302).header("location", if is_right { "/home" } else { "/otp?error" })
         })
@@ -20,20 +20,20 @@ fn portal() -> Portal {
 }
 
 /// Client addresses are those in `X-Forwarded-For`.
-fn gate(portal: &Portal, carrier: Option<&str>) -> GateBuilder {
+fn proxy(portal: &Portal, carrier: Option<&str>) -> TestProxyBuilder {
     let mut guard = json!({"match": "/otp", "user_in": "form", "require_name": false,
         "failed_redirect": ["/otp?error*"], "succeeded_redirect": ["/home*"]});
     if let Some(carrier) = carrier {
         guard["name_from"] = json!(carrier);
     }
-    with_lock(Gate::before(portal), u32::try_from(MAX_ATTEMPTS).unwrap())
+    with_lockout(TestProxy::in_front_of(portal), u32::try_from(MAX_ATTEMPTS).unwrap())
         .generic(&[("/**", "open")])
         .setting("guard", json!([guard]))
         .trusting("127.0.0.0/8")
 }
 
-fn code(gate: &Gate, from: &str, cookies: &str, code: &str) -> String {
-    let ask = gate.post("/otp").browser().header("content-type", FORM).header("x-forwarded-for", from);
+fn code(proxy: &TestProxy, from: &str, cookies: &str, code: &str) -> String {
+    let ask = proxy.post("/otp").browser().header("content-type", FORM).header("x-forwarded-for", from);
     let ask = if cookies.is_empty() { ask } else { ask.header("cookie", cookies) };
     let answer = ask.body(format!("code={code}")).send();
     if answer.status == 302 { answer.location().to_owned() } else { answer.status.to_string() }
@@ -44,7 +44,7 @@ fn code(gate: &Gate, from: &str, cookies: &str, code: &str) -> String {
 fn attack_second_factor_guessed_with_changing_cookies() {
     type Cookies = fn(usize) -> String;
     let portal = portal();
-    let gate = gate(&portal, None).start();
+    let proxy = proxy(&portal, None).start();
     let cookies: [(&str, Cookies); 5] = [
         ("junk cookie", |turn| format!("sid=victim; junk={turn}")),
         ("junk in front", |turn| format!("j{turn}=1; sid=victim")),
@@ -57,33 +57,33 @@ fn attack_second_factor_guessed_with_changing_cookies() {
         ("other sessions", |turn| format!("sid=s{turn}")),
     ];
     for (number, (name, cookies)) in cookies.into_iter().enumerate() {
-        portal.forget();
+        portal.clear_received();
         let from = format!("203.0.113.{number}");
         for turn in 0..BOUND + 10 {
-            code(&gate, &from, &cookies(turn), "000000");
+            code(&proxy, &from, &cookies(turn), "000000");
         }
         assert!(portal.received().len() <= BOUND, "{name}: {}", portal.received().len());
-        assert_eq!(code(&gate, &from, "sid=victim", CODE), "401", "{name}: the network is locked");
+        assert_eq!(code(&proxy, &from, "sid=victim", CODE), "401", "{name}: the network is locked");
     }
-    portal.forget();
+    portal.clear_received();
     for _ in 0..9 {
-        code(&gate, "203.0.113.9", "", "000000");
+        code(&proxy, "203.0.113.9", "", "000000");
     }
     assert_eq!(portal.received().len(), MAX_ATTEMPTS, "no cookies");
-    assert_eq!(code(&gate, "198.51.100.1", "sid=owner", CODE), "/home", "another network");
+    assert_eq!(code(&proxy, "198.51.100.1", "sid=owner", CODE), "/home", "another network");
 }
 
 /// Attack: each guess has an invented name beside the code, so that each counts for another name. The portal knows the user by its session.
 #[test]
 fn attack_second_factor_guessed_with_invented_names() {
     let portal = portal();
-    let gate = gate(&portal, None).start();
+    let proxy = proxy(&portal, None).start();
     for (number, fields) in ["username=junk", "password=x&username=junk"].into_iter().enumerate() {
-        portal.forget();
+        portal.clear_received();
         let from = format!("203.0.113.{number}");
         let guess = |turn: usize, code: &str| {
             let ask =
-                gate.post("/otp").browser().header("content-type", FORM).header("x-forwarded-for", &from);
+                proxy.post("/otp").browser().header("content-type", FORM).header("x-forwarded-for", &from);
             let ask = ask.header("cookie", &format!("sid=victim; junk={turn}"));
             ask.body(format!("code={code}&{fields}{turn}")).send().status
         };
@@ -99,29 +99,29 @@ fn attack_second_factor_guessed_with_invented_names() {
 #[test]
 fn attack_second_factor_guessed_from_many_addresses() {
     let portal = portal();
-    let gate = gate(&portal, Some("cookie:sid")).start();
+    let proxy = proxy(&portal, Some("cookie:sid")).start();
     for turn in 0..20 {
-        code(&gate, &format!("203.0.113.{turn}"), &format!("sid=victim; junk={turn}"), "000000");
+        code(&proxy, &format!("203.0.113.{turn}"), &format!("sid=victim; junk={turn}"), "000000");
     }
     assert_eq!(portal.received().len(), MAX_ATTEMPTS);
-    assert_eq!(code(&gate, "203.0.113.1", "sid=other", CODE), "/home");
+    assert_eq!(code(&proxy, "203.0.113.1", "sid=other", CODE), "/home");
 }
 
 #[test]
 fn one_portal_session_does_not_lock_others_behind_its_address() {
     let portal = portal();
     for carrier in [None, Some("cookie:sid")] {
-        let gate = gate(&portal, carrier).start();
+        let proxy = proxy(&portal, carrier).start();
         for _ in 0..6 {
-            code(&gate, "192.0.2.1", "sid=one", "000000");
+            code(&proxy, "192.0.2.1", "sid=one", "000000");
         }
-        assert_eq!(code(&gate, "192.0.2.1", "sid=one", CODE), "401", "its own session is locked");
+        assert_eq!(code(&proxy, "192.0.2.1", "sid=one", CODE), "401", "its own session is locked");
         for session in 0..3 * BOUND {
             let cookies = format!("sid=s{session}");
             if session % 4 == 0 {
-                assert_eq!(code(&gate, "192.0.2.1", &cookies, "000000"), "/otp?error");
+                assert_eq!(code(&proxy, "192.0.2.1", &cookies, "000000"), "/otp?error");
             }
-            assert_eq!(code(&gate, "192.0.2.1", &cookies, CODE), "/home", "{session}");
+            assert_eq!(code(&proxy, "192.0.2.1", &cookies, CODE), "/home", "{session}");
         }
     }
 }
@@ -141,9 +141,9 @@ fn attack_nameless_failures_lock_out_everybody_behind_an_unlisted_proxy() {
         // no proxy
         (Some("cookie:sid"), "x-nothing", "sid", false),
     ] {
-        let gate = gate(&portal, carrier).setting("server.trusted_proxies", json!(none)).start();
+        let proxy = proxy(&portal, carrier).setting("server.trusted_proxies", json!(none)).start();
         let code = |session: &str, code: &str| {
-            let ask = gate.post("/otp").browser().header("content-type", FORM);
+            let ask = proxy.post("/otp").browser().header("content-type", FORM);
             let ask = ask.header(header, "203.0.113.7").cookie(cookie, session);
             let answer = ask.body(format!("code={code}")).send();
             if answer.status == 302 { answer.location().to_owned() } else { answer.status.to_string() }

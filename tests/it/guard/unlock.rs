@@ -1,34 +1,34 @@
-//! An administrator lets somebody in again whom the portal knows and Doorward does not.
+//! An administrator unlocks a name that the portal knows and Doorward does not.
 
 use super::{RIGHT, form, guarded, portal, times};
-use crate::support::{Gate, binary::doorward};
+use crate::support::{TestProxy, binary::doorward};
 
-/// What `doorward user unlock` said, and whether it found something.
-fn unlock(gate: &Gate, name: &str) -> (bool, String) {
-    let config = gate.folder().join("deployment.toml").display().to_string();
+/// Whether `doorward user unlock` succeeded, and its output.
+fn unlock(proxy: &TestProxy, name: &str) -> (bool, String) {
+    let config = proxy.folder().join("deployment.toml").display().to_string();
     let output = doorward(["user", "unlock", name, "--config", &config]);
-    let told = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&told).into_owned())
+    let message = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&message).into_owned())
 }
 
 #[test]
-fn a_name_that_only_the_portal_knows_is_unlocked_by_an_administrator() {
+fn admin_can_unlock_a_name_without_an_account() {
     let portal = portal().start();
-    let gate = guarded(&portal).start();
-    let (done, told) = unlock(&gate, "alex");
+    let proxy = guarded(&portal).start();
+    let (done, message) = unlock(&proxy, "alex");
     assert!(
         !done
-            && told.contains(
+            && message.contains(
                 "there is no account alex in tenant carbon.super, and no lock of that name at the portal's own sign-in"
             ),
-        "{told}"
+        "{message}"
     );
     // the last one as another spelling that shares its counter
-    times(4, |_| form(&gate, "/login", "alex", "wrong").send());
-    form(&gate, "/login", "%C3%A1lex", "wrong").send();
-    assert_eq!(form(&gate, "/login", "alex", RIGHT).send().status, 401, "locked");
-    let (done, told) = unlock(&gate, "Alex");
-    assert!(done && told.contains("has no account here"), "{told}");
-    assert_eq!(form(&gate, "/login", "alex", RIGHT).send().location(), "/home");
-    assert!(!unlock(&gate, "alex").0, "nothing is left");
+    times(4, |_| form(&proxy, "/login", "alex", "wrong").send());
+    form(&proxy, "/login", "%C3%A1lex", "wrong").send();
+    assert_eq!(form(&proxy, "/login", "alex", RIGHT).send().status, 401, "locked");
+    let (done, message) = unlock(&proxy, "Alex");
+    assert!(done && message.contains("has no account here"), "{message}");
+    assert_eq!(form(&proxy, "/login", "alex", RIGHT).send().location(), "/home");
+    assert!(!unlock(&proxy, "alex").0, "nothing is left");
 }

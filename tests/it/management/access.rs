@@ -1,33 +1,33 @@
-//! Who may use the API, and for which tenant.
+//! Authorization at the API: which user, for which tenant.
 
 use doorward::domain::account::{AdminLock, LockedReason};
 use serde_json::json;
 
 use crate::support::{
-    Gate, Idp, Portal,
+    Idp, Portal, TestProxy,
     answer::Answer,
-    gate::GateBuilder,
-    management::{Managed, PASSWORD, TENANT_CONFIG},
+    management::{ManagementFixture, PASSWORD, TENANT_CONFIG},
+    proxy::TestProxyBuilder,
 };
 
 const OF_ACME: &str = "/t/acme.com/api/am/admin/v4/tenant-config";
 const OF_BETA: &str = "/t/beta.com/api/am/admin/v4/tenant-config";
-const OF_NOBODY: &str = "/t/nobody.com/api/am/admin/v4/tenant-config";
+const OF_UNKNOWN: &str = "/t/nobody.com/api/am/admin/v4/tenant-config";
 
 /// Locked after two wrong passwords.
-fn locking(gate: GateBuilder) -> GateBuilder {
-    gate.setting("account_lock.enabled", true).setting("account_lock.max_attempts", 2)
+fn locking(proxy: TestProxyBuilder) -> TestProxyBuilder {
+    proxy.setting("account_lock.enabled", true).setting("account_lock.max_attempts", 2)
 }
 
 #[test]
-fn names_are_understood_as_at_the_sign_in_page() {
-    let world = Managed::start();
+fn login_names_resolve_as_on_the_sign_in_page() {
+    let fixture = ManagementFixture::start();
     for (user, target, status) in [
         ("admin", TENANT_CONFIG, 200),
         ("admin@carbon.super", TENANT_CONFIG, 200),
         ("ADMIN", TENANT_CONFIG, 200),
         ("admin@acme.com", OF_ACME, 200),
-        // below /t/acme.com a bare name is somebody of acme.com
+        // below /t/acme.com a bare name is a user of acme.com
         ("admin", OF_ACME, 200),
         ("admin@carbon.super", OF_ACME, 200),
         ("admin@carbon.super", "/t/acme.com/o/api/am/admin/v4/tenant-config", 200),
@@ -38,24 +38,25 @@ fn names_are_understood_as_at_the_sign_in_page() {
         ("nobody", TENANT_CONFIG, 401),
         ("admin@nobody.com", TENANT_CONFIG, 401),
     ] {
-        assert_eq!(world.get_as(user, target).status, status, "{user} {target}");
+        assert_eq!(fixture.get_as(user, target).status, status, "{user} {target}");
     }
 }
 
 #[test]
-fn without_a_name_it_is_the_callers_own_tenant() {
-    let world = Managed::start();
-    world.gate.edit_tenant("acme.com", &json!({"of": "acme"}));
-    assert_eq!(world.get_as("admin@acme.com", TENANT_CONFIG).json(), json!({"of": "acme"}));
-    assert_eq!(world.get_as("admin", TENANT_CONFIG).json(), json!({}));
-    let by_header = world.ask("GET", TENANT_CONFIG).basic("admin@carbon.super", PASSWORD).tenant("acme.com");
+fn tenant_defaults_to_the_callers_own() {
+    let fixture = ManagementFixture::start();
+    fixture.proxy.edit_tenant("acme.com", &json!({"of": "acme"}));
+    assert_eq!(fixture.get_as("admin@acme.com", TENANT_CONFIG).json(), json!({"of": "acme"}));
+    assert_eq!(fixture.get_as("admin", TENANT_CONFIG).json(), json!({}));
+    let by_header =
+        fixture.ask("GET", TENANT_CONFIG).basic("admin@carbon.super", PASSWORD).tenant("acme.com");
     assert_eq!(by_header.send().json(), json!({"of": "acme"}));
 }
 
 #[test]
-fn strangers_are_told_how_to_sign_in() {
-    let world = Managed::start();
-    let answer = world.ask("GET", TENANT_CONFIG).send();
+fn unauthenticated_request_gets_both_challenges() {
+    let fixture = ManagementFixture::start();
+    let answer = fixture.ask("GET", TENANT_CONFIG).send();
     assert_eq!(answer.status, 401);
     assert_eq!(
         answer.all("www-authenticate"),
@@ -64,9 +65,9 @@ fn strangers_are_told_how_to_sign_in() {
 }
 
 #[test]
-fn attack_tenant_enumeration_only_who_may_see_all_hears_which_there_are() {
-    let world = Managed::start();
-    assert_eq!(world.get_as("admin@carbon.super", OF_NOBODY).status, 404);
+fn attack_tenant_enumeration_by_tenant_administrators() {
+    let fixture = ManagementFixture::start();
+    assert_eq!(fixture.get_as("admin@carbon.super", OF_UNKNOWN).status, 404);
     for (user, password) in [
         ("admin@acme.com", PASSWORD),
         ("alex@carbon.super", PASSWORD),
@@ -75,15 +76,15 @@ fn attack_tenant_enumeration_only_who_may_see_all_hears_which_there_are() {
         ("admin", "wrong"),
         ("nobody", PASSWORD),
     ] {
-        let ask = |target: &str| without_id(&world.ask("GET", target).basic(user, password).send());
-        assert_eq!(ask(OF_BETA), ask(OF_NOBODY), "{user}");
+        let ask = |target: &str| without_id(&fixture.ask("GET", target).basic(user, password).send());
+        assert_eq!(ask(OF_BETA), ask(OF_UNKNOWN), "{user}");
     }
     assert_eq!(
-        without_id(&world.ask("GET", OF_BETA).send()),
-        without_id(&world.ask("GET", OF_NOBODY).send())
+        without_id(&fixture.ask("GET", OF_BETA).send()),
+        without_id(&fixture.ask("GET", OF_UNKNOWN).send())
     );
     // no other tenant's admin answers to the bare name
-    assert_eq!(world.get_as("admin", OF_NOBODY).status, 401);
+    assert_eq!(fixture.get_as("admin", OF_UNKNOWN).status, 401);
 }
 
 fn without_id(answer: &Answer) -> (u16, Vec<String>, String) {
@@ -93,35 +94,37 @@ fn without_id(answer: &Answer) -> (u16, Vec<String>, String) {
     (answer.status, challenges, body.to_string())
 }
 
-/// Table: every state of an account that must not be told apart by who has no right password.
+/// Table: states of an account that a client without the right password must not be able to distinguish.
 #[test]
 fn attack_account_enumeration_by_the_answer() {
-    let world = Managed::with(locking);
-    let (gate, people) = (&world.gate, &world.people);
+    let fixture = ManagementFixture::with(locking);
+    let (proxy, accounts) = (&fixture.proxy, &fixture.accounts);
     let admin = |account: &mut doorward::domain::account::NewAccount| {
         account.profile.roles = vec!["admin".to_owned()];
     };
-    people.add_with("carbon.super", "fine", PASSWORD, admin);
-    people.add_with("carbon.super", "good", PASSWORD, admin);
-    people.add_with("carbon.super", "disabled", PASSWORD, |account| {
+    accounts.add_with("carbon.super", "fine", PASSWORD, admin);
+    accounts.add_with("carbon.super", "good", PASSWORD, admin);
+    accounts.add_with("carbon.super", "disabled", PASSWORD, |account| {
         admin(account);
         account.disabled = true;
     });
-    people.add_with("carbon.super", "locked", PASSWORD, |account| {
+    accounts.add_with("carbon.super", "locked", PASSWORD, |account| {
         admin(account);
         account.admin_lock = Some(AdminLock { reason: LockedReason::AdminInitiated, since: 1 });
     });
-    people.add_with("carbon.super", "expired", PASSWORD, |account| {
+    accounts.add_with("carbon.super", "expired", PASSWORD, |account| {
         admin(account);
         account.must_change_password = true;
     });
-    people.add_with("carbon.super", "guessed", PASSWORD, admin);
-    let ask = |user: &str, password: &str| gate.manage("GET", TENANT_CONFIG).basic(user, password).send();
+    accounts.add_with("carbon.super", "guessed", PASSWORD, admin);
+    let ask = |user: &str, password: &str| {
+        proxy.management_request("GET", TENANT_CONFIG).basic(user, password).send()
+    };
     for _ in 0..3 {
         ask("guessed", "wrong");
     }
-    let stranger = without_id(&ask("nobody", PASSWORD));
-    assert_eq!(stranger.0, 401);
+    let unknown = without_id(&ask("nobody", PASSWORD));
+    assert_eq!(unknown.0, 401);
     for (user, password) in [
         ("good", "wrong"),
         ("disabled", PASSWORD),
@@ -133,15 +136,15 @@ fn attack_account_enumeration_by_the_answer() {
         ("good", ""),
         ("", ""),
     ] {
-        assert_eq!(without_id(&ask(user, password)), stranger, "{user} {password:?}");
+        assert_eq!(without_id(&ask(user, password)), unknown, "{user} {password:?}");
     }
     assert_eq!(ask("fine", PASSWORD).status, 200);
 }
 
 #[test]
-fn tokens_of_the_issuers_with_the_scopes_they_have() {
+fn token_scope_and_tenant_limit_access() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
-    let gate = Gate::before(&portal)
+    let proxy = TestProxy::in_front_of(&portal)
         .management()
         .issuer(&idp)
         .setting("issuer", json!([{
@@ -152,7 +155,7 @@ fn tokens_of_the_issuers_with_the_scopes_they_have() {
         .start();
     let ask = |tenant: &str, scope: &str, target: &str| {
         let token = idp.token().claim("tenant", tenant).scope(scope).sign();
-        gate.manage("GET", target).bearer(&token).send().status
+        proxy.management_request("GET", target).bearer(&token).send().status
     };
     for (tenant, scope, target, status) in [
         ("acme.com", "apim:admin", OF_ACME, 200),
@@ -165,29 +168,30 @@ fn tokens_of_the_issuers_with_the_scopes_they_have() {
         ("acme.com", "apim:admin,openid", OF_ACME, 403),
         ("acme.com", "internal_idp_view internal_idp_update internal_login", OF_ACME, 403),
         ("acme.com", "", OF_ACME, 403),
-        ("carbon.super", "apim:admin", OF_NOBODY, 404),
+        ("carbon.super", "apim:admin", OF_UNKNOWN, 404),
     ] {
         assert_eq!(ask(tenant, scope, target), status, "{tenant} {scope} {target}");
     }
     let expired = idp.token().claim("tenant", "acme.com").scope("apim:admin").expired().sign();
-    let refused = gate.manage("GET", OF_ACME).bearer(&expired).send();
+    let refused = proxy.management_request("GET", OF_ACME).bearer(&expired).send();
     let challenges = refused.all("www-authenticate").join(" ");
     assert!(refused.status == 401 && challenges.contains("error=\"invalid_token\""), "{challenges}");
 }
 
 #[test]
-fn roles_of_administrators_are_a_setting_that_counts_at_once() {
-    let mut world = Managed::with(|gate| gate.setting("management.admin_roles", json!(["Internal/ops"])));
-    assert_eq!(world.get(TENANT_CONFIG).status, 403);
-    world.gate.edit_deployment("management.admin_roles", json!(["Internal/ops", "admin"]));
-    crate::support::eventually(|| world.get(TENANT_CONFIG).status == 200);
+fn admin_roles_change_applies_at_once() {
+    let mut fixture =
+        ManagementFixture::with(|proxy| proxy.setting("management.admin_roles", json!(["Internal/ops"])));
+    assert_eq!(fixture.get(TENANT_CONFIG).status, 403);
+    fixture.proxy.edit_deployment("management.admin_roles", json!(["Internal/ops", "admin"]));
+    crate::support::eventually(|| fixture.get(TENANT_CONFIG).status == 200);
 }
 
 #[test]
-fn many_requests_at_a_time_with_the_right_password_lock_nobody_out() {
-    let world = Managed::with(locking);
+fn parallel_requests_with_the_right_password_do_not_lock() {
+    let fixture = ManagementFixture::with(locking);
     std::thread::scope(|scope| {
-        let asked: Vec<_> = (0..12).map(|_| scope.spawn(|| world.get(TENANT_CONFIG).status)).collect();
+        let asked: Vec<_> = (0..12).map(|_| scope.spawn(|| fixture.get(TENANT_CONFIG).status)).collect();
         for asked in asked {
             assert_eq!(asked.join().unwrap(), 200);
         }

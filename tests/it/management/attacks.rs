@@ -8,9 +8,9 @@ use std::{
 use serde_json::json;
 
 use crate::support::{
-    ask::basic,
     eventually,
-    management::{Managed, PASSWORD, TENANT_CONFIG},
+    management::{ManagementFixture, PASSWORD, TENANT_CONFIG},
+    request::basic,
     wire::Wire,
 };
 
@@ -18,15 +18,15 @@ const OF_ACME: &str = "/t/acme.com/api/am/admin/v4/tenant-config";
 
 #[test]
 fn attack_a_session_cookie_is_no_credential() {
-    let world = Managed::with(|gate| gate.setting("management.public", true));
-    let mut browser = world.gate.visitor();
+    let fixture = ManagementFixture::with(|proxy| proxy.setting("management.public", true));
+    let mut browser = fixture.proxy.browser();
     browser.sign_in("carbon.super", "admin", PASSWORD);
     assert!(browser.is_signed_in());
     assert_eq!(browser.get(TENANT_CONFIG).status, 401);
     let cookies = browser.jar.header("/").unwrap();
     for public in [true, false] {
         let target = "/t/carbon.super/api/am/admin/v4/tenant-config";
-        let ask = if public { world.gate.ask("GET", target) } else { world.ask("GET", target) };
+        let ask = if public { fixture.proxy.request("GET", target) } else { fixture.ask("GET", target) };
         assert_eq!(ask.header("cookie", &cookies).send().status, 401);
     }
 }
@@ -35,10 +35,10 @@ fn attack_a_session_cookie_is_no_credential() {
 #[test]
 fn attack_one_client_takes_all_management_connections() {
     let none: [&str; 0] = [];
-    let world = Managed::with(|gate| {
-        gate.setting("limits.client.exempt", none.to_vec()).setting("limits.client.connections", 8)
+    let fixture = ManagementFixture::with(|proxy| {
+        proxy.setting("limits.client.exempt", none.to_vec()).setting("limits.client.connections", 8)
     });
-    let management = world.gate.running.management.unwrap();
+    let management = fixture.proxy.running.management.unwrap();
     let open = |from: &str, to: SocketAddr, at_most: usize| -> Vec<Wire> {
         let connect = |_| {
             let mut wire = Wire::connect_from(from.parse().unwrap(), to);
@@ -47,11 +47,11 @@ fn attack_one_client_takes_all_management_connections() {
         };
         (0..at_most).map_while(connect).collect()
     };
-    let public = open("127.1.1.1", world.gate.addr(), 20);
+    let public = open("127.1.1.1", fixture.proxy.addr(), 20);
     let greedy = open("127.1.1.1", management, 20);
     assert_eq!((public.len(), greedy.len()), (8, 8));
     assert_eq!(open("127.2.2.2", management, 3).len(), 3, "another client");
-    let metrics = world.gate.admin("/metrics").text();
+    let metrics = fixture.proxy.admin("/metrics").text();
     assert!(metrics.contains("client_limit_rejections_total{resource=\"connections\"} 2\n"), "{metrics}");
     drop(greedy);
     eventually(|| open("127.1.1.1", management, 1).len() == 1);
@@ -59,13 +59,14 @@ fn attack_one_client_takes_all_management_connections() {
 
 #[test]
 fn attack_one_client_floods_the_management_api() {
-    let world = Managed::with(|gate| {
-        gate.trusting("127.0.0.0/8")
+    let fixture = ManagementFixture::with(|proxy| {
+        proxy
+            .trusting("127.0.0.0/8")
             .setting("management.clear_text", true)
             .setting("limits.client.requests_per_second", 1)
             .setting("limits.client.request_burst", 4)
     });
-    let ask = |client: &str| world.ask("GET", TENANT_CONFIG).header("x-forwarded-for", client);
+    let ask = |client: &str| fixture.ask("GET", TENANT_CONFIG).header("x-forwarded-for", client);
     let statuses = [(); 6].map(|()| ask("192.0.2.1").send().status);
     assert_eq!(statuses, [401, 401, 401, 401, 429, 429]);
     let refused = ask("192.0.2.1").basic("admin", PASSWORD).send();
@@ -77,26 +78,26 @@ fn attack_one_client_floods_the_management_api() {
 }
 
 #[test]
-fn attack_cross_site_request_with_the_password_a_browser_remembers() {
-    let world = Managed::start();
+fn attack_cross_site_request_with_a_stored_password() {
+    let fixture = ManagementFixture::start();
     for site in ["cross-site", "same-site"] {
-        let ask = world.ask("PUT", OF_ACME).basic("admin@carbon.super", PASSWORD);
+        let ask = fixture.ask("PUT", OF_ACME).basic("admin@carbon.super", PASSWORD);
         let ask = ask.json(&json!({"EnableAnonymous": false})).header("sec-fetch-site", site);
         assert_eq!(ask.send().status, 403, "{site}");
     }
-    // what a form of another website may send without being asked is not read
-    let ask = world.ask("PUT", OF_ACME).basic("admin@carbon.super", PASSWORD);
+    // content types that a form of another website can send without a preflight are not read
+    let ask = fixture.ask("PUT", OF_ACME).basic("admin@carbon.super", PASSWORD);
     let answer = ask.header("content-type", "text/plain").body("{\"EnableAnonymous\": false}").send();
     assert_eq!(answer.status, 415);
-    let preflight = world.ask("OPTIONS", OF_ACME).header("origin", "https://evil.example");
+    let preflight = fixture.ask("OPTIONS", OF_ACME).header("origin", "https://evil.example");
     let answer = preflight.header("access-control-request-method", "PUT").send();
     assert_eq!(answer.header("access-control-allow-origin"), None);
-    assert!(world.gate.lets_strangers_in("acme.com"));
+    assert!(fixture.proxy.allows_anonymous("acme.com"));
 }
 
 #[test]
-fn attack_a_tenants_administrator_reaches_for_another_tenant() {
-    let world = Managed::start();
+fn attack_tenant_administrator_accesses_another_tenant() {
+    let fixture = ManagementFixture::start();
     for (method, target, headers) in [
         ("GET", "/t/beta.com/api/am/admin/v4/tenant-config", &[][..]),
         ("PUT", "/t/beta.com/api/am/admin/v4/tenant-config", &[]),
@@ -106,149 +107,151 @@ fn attack_a_tenants_administrator_reaches_for_another_tenant() {
         ("PUT", TENANT_CONFIG, &[("X-WSO2-TENANT", "carbon.super")]),
         ("PUT", "/api/am/admin/v4/tenant-config?tenant=beta.com", &[]),
     ] {
-        let ask = world.ask(method, target).basic("admin@acme.com", PASSWORD);
+        let ask = fixture.ask(method, target).basic("admin@acme.com", PASSWORD);
         let ask = headers.iter().fold(ask, |ask, (name, value)| ask.header(name, value));
         let answer = ask.json(&json!({"EnableAnonymous": false})).send();
         assert_eq!(answer.status, 403, "{method} {target} {headers:?}");
     }
     for tenant in ["beta.com", "carbon.super"] {
-        assert!(world.gate.lets_strangers_in(tenant));
+        assert!(fixture.proxy.allows_anonymous(tenant));
     }
 }
 
 #[test]
 fn attack_header_spoofing_two_tenants_in_one_request() {
-    let world = Managed::start();
+    let fixture = ManagementFixture::start();
     for (target, headers) in [
         (OF_ACME, &[("x-wso2-tenant", "beta.com")][..]),
         (OF_ACME, &[("x-wso2-tenant", "acme.com"), ("x-wso2-tenant", "beta.com")]),
         (TENANT_CONFIG, &[("x-wso2-tenant", "acme.com, beta.com")]),
         ("/t/acme.com/api/am/admin/v4/tenant-config?tenant=beta.com", &[]),
     ] {
-        let ask = world.ask("PUT", target).basic("admin@acme.com", PASSWORD);
+        let ask = fixture.ask("PUT", target).basic("admin@acme.com", PASSWORD);
         let ask = headers.iter().fold(ask, |ask, (name, value)| ask.header(name, value));
         let answer = ask.json(&json!({"EnableAnonymous": false})).send();
         assert_eq!(answer.status, 400, "{target} {headers:?}");
     }
-    // other names for the same header are nobody's, and say nothing
+    // other spellings of the same header are ignored
     for name in ["x_wso2_tenant", "x-wso2-tenant-domain", "x-tenant", "x-forwarded-tenant"] {
-        let ask = world.ask("GET", TENANT_CONFIG).basic("admin@acme.com", PASSWORD).header(name, "beta.com");
+        let ask =
+            fixture.ask("GET", TENANT_CONFIG).basic("admin@acme.com", PASSWORD).header(name, "beta.com");
         assert_eq!(ask.send().status, 200, "{name}");
     }
-    assert!(world.gate.lets_strangers_in("acme.com") && world.gate.lets_strangers_in("beta.com"));
+    assert!(fixture.proxy.allows_anonymous("acme.com") && fixture.proxy.allows_anonymous("beta.com"));
 }
 
 #[test]
 fn attack_path_traversal_in_the_tenants_name() {
-    let world = Managed::start();
-    let outside = world.gate.folder().join("tenant-conf.json");
+    let fixture = ManagementFixture::start();
+    let outside = fixture.proxy.folder().join("tenant-conf.json");
     for tenant in
         ["..", ".", "%2e%2e", "..%2f", "acme.com%2f..", "..%5c", "acme.com%00", "%252e%252e", "~", ""]
     {
         let target = format!("/t/{tenant}/api/am/admin/v4/tenant-config");
         for user in ["admin@carbon.super", "admin"] {
-            let answer = world.send_as(user, "PUT", &target, &json!({"EnableAnonymous": false}));
+            let answer = fixture.send_as(user, "PUT", &target, &json!({"EnableAnonymous": false}));
             assert!((400..500).contains(&answer.status), "{target}: {}", answer.status);
         }
-        let header = world.ask("PUT", TENANT_CONFIG).basic("admin", PASSWORD).header("x-wso2-tenant", tenant);
+        let header =
+            fixture.ask("PUT", TENANT_CONFIG).basic("admin", PASSWORD).header("x-wso2-tenant", tenant);
         if !tenant.is_empty() {
             assert!(header.json(&json!({})).send().status >= 400, "{tenant}");
         }
     }
-    assert!(!outside.exists() && !world.gate.tenants.folder.join("tenant-conf.json").exists());
+    assert!(!outside.exists() && !fixture.proxy.tenants.folder.join("tenant-conf.json").exists());
 }
 
 #[test]
 fn attack_brute_force_over_basic_is_counted_by_the_lockout() {
-    let world = Managed::with(|gate| {
-        gate.setting("account_lock.enabled", true).setting("account_lock.max_attempts", 3)
+    let fixture = ManagementFixture::with(|proxy| {
+        proxy.setting("account_lock.enabled", true).setting("account_lock.max_attempts", 3)
     });
-    let ask = |password: &str| world.ask("GET", OF_ACME).basic("admin@acme.com", password).send().status;
+    let ask = |password: &str| fixture.ask("GET", OF_ACME).basic("admin@acme.com", password).send().status;
     for guess in 0..3 {
         assert_eq!(ask(&format!("guess-{guess}")), 401);
     }
     assert_eq!(ask(PASSWORD), 401, "locked at this address");
     // the sign-in page and the API have counters of their own: neither is a means to keep an administrator out of the other
-    let mut browser = world.gate.visitor();
+    let mut browser = fixture.proxy.browser();
     browser.sign_in("acme.com", "admin", PASSWORD);
     assert!(browser.is_signed_in());
     assert_eq!(ask(PASSWORD), 401, "signing in there unlocks nothing here");
     for _ in 0..3 {
-        world.gate.visitor().sign_in("beta.com", "admin", "wrong");
+        fixture.proxy.browser().sign_in("beta.com", "admin", "wrong");
     }
     let beta = "/t/beta.com/api/am/admin/v4/tenant-config";
-    assert_eq!(world.ask("GET", beta).basic("admin@beta.com", PASSWORD).send().status, 200);
+    assert_eq!(fixture.ask("GET", beta).basic("admin@beta.com", PASSWORD).send().status, 200);
 }
 
 #[test]
 fn attack_brute_force_in_parallel_has_no_more_guesses() {
-    let world = Managed::with(|gate| {
-        gate.setting("account_lock.enabled", true).setting("account_lock.max_attempts", 3)
+    let fixture = ManagementFixture::with(|proxy| {
+        proxy.setting("account_lock.enabled", true).setting("account_lock.max_attempts", 3)
     });
     std::thread::scope(|scope| {
         for guess in 0..20 {
-            let world = &world;
+            let fixture = &fixture;
             scope.spawn(move || {
-                let ask = world.ask("GET", OF_ACME).basic("admin@acme.com", &format!("guess-{guess}"));
+                let ask = fixture.ask("GET", OF_ACME).basic("admin@acme.com", &format!("guess-{guess}"));
                 assert_eq!(ask.send().status, 401);
             });
         }
     });
-    assert_eq!(world.get_as("admin@acme.com", OF_ACME).status, 401);
+    assert_eq!(fixture.get_as("admin@acme.com", OF_ACME).status, 401);
 }
 
 #[test]
 fn attack_oversized_bodies_and_heads_are_not_kept() {
-    let world = Managed::start();
+    let fixture = ManagementFixture::start();
     let head = |length: usize, authorization: &str| {
         format!(
             "PUT {OF_ACME} HTTP/1.1\r\nhost: x\r\n{authorization}content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
         )
     };
     let signed_in = format!("authorization: {}\r\n", basic("admin@acme.com", PASSWORD));
-    // who is nobody sends nothing
-    let mut wire = world.gate.manage_raw(head(10_000_000, ""));
+    // an anonymous request sends no identity headers
+    let mut wire = fixture.proxy.raw_management(head(10_000_000, ""));
     assert_eq!(wire.answer("PUT").unwrap().status, 401);
     let body = vec![b' '; 1024 * 1024 + 1];
-    let ask = world.ask("PUT", OF_ACME).basic("admin@acme.com", PASSWORD);
+    let ask = fixture.ask("PUT", OF_ACME).basic("admin@acme.com", PASSWORD);
     let answer = ask.header("content-type", "application/json").body(body).send();
     assert_eq!(answer.status, 413);
-    let mut wire = world.gate.manage_raw(head(10_000_000_000, &signed_in));
+    let mut wire = fixture.proxy.raw_management(head(10_000_000_000, &signed_in));
     let _ = wire.try_write(vec![b' '; 1024 * 1024 + 1]);
     assert_eq!(wire.answer("PUT").unwrap().status, 413);
     let long = "x".repeat(100_000);
     let answer =
-        world.gate.manage_raw(format!("GET / HTTP/1.1\r\nhost: x\r\nx: {long}\r\n\r\n")).answer("GET");
+        fixture.proxy.raw_management(format!("GET / HTTP/1.1\r\nhost: x\r\nx: {long}\r\n\r\n")).answer("GET");
     assert!(answer.is_err() || answer.unwrap().status == 431);
-    assert_eq!(world.get(OF_ACME).text(), "{}");
+    assert_eq!(fixture.get(OF_ACME).text(), "{}");
 }
 
 #[test]
-fn attack_slow_bodies_and_slow_heads_hold_nobody_up() {
-    let world = Managed::with(|gate| gate.setting("limits.header_timeout", "1s"));
+fn attack_slow_bodies_and_heads_block_others() {
+    let fixture = ManagementFixture::with(|proxy| proxy.setting("limits.header_timeout", "1s"));
     let begun = Instant::now();
-    let mut slow_head = world.gate.manage_raw("GET / HTTP/1.1\r\nhost: x\r\n");
-    let mut slow_body = world.gate.manage_raw(format!(
+    let mut slow_head = fixture.proxy.raw_management("GET / HTTP/1.1\r\nhost: x\r\n");
+    let mut slow_body = fixture.proxy.raw_management(format!(
         "PUT {OF_ACME} HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\ncontent-type: application/json\r\ncontent-length: 25\r\n\r\n{{",
         basic("admin@acme.com", PASSWORD)
     ));
     assert!(slow_head.answer("GET").is_err());
     assert!(begun.elapsed() < Duration::from_secs(8));
     // others are served meanwhile
-    assert_eq!(world.get(OF_ACME).status, 200);
+    assert_eq!(fixture.get(OF_ACME).status, 200);
     let answer = slow_body.answer("PUT").unwrap();
     assert!((400..500).contains(&answer.status), "{}", answer.status);
-    eventually(|| world.get(OF_ACME).text() == "{}");
+    eventually(|| fixture.get(OF_ACME).text() == "{}");
 }
 
 #[test]
-fn attack_a_secret_in_the_clear_is_in_no_log() {
-    let world = Managed::with(|gate| {
-        let file = gate.folder().join("access.log").display().to_string();
-        gate.setting("log.access", file)
+fn attack_secret_in_the_access_log() {
+    let fixture = ManagementFixture::with(|proxy| {
+        let file = proxy.folder().join("access.log").display().to_string();
+        proxy.setting("log.access", file)
     });
-    world.get(&format!("{OF_ACME}?password={PASSWORD}"));
-    let log = world.gate.folder().join("access.log");
+    fixture.get(&format!("{OF_ACME}?password={PASSWORD}"));
+    let log = fixture.proxy.folder().join("access.log");
     eventually(|| std::fs::read_to_string(&log).unwrap_or_default().contains("tenant-config"));
     assert!(!std::fs::read_to_string(&log).unwrap().contains(PASSWORD));
 }
@@ -256,28 +259,31 @@ fn attack_a_secret_in_the_clear_is_in_no_log() {
 /// Attack: a tenant's administrator names a "sign-in" of the portal's that always works, and gives it another tenant's name
 /// between two guesses.
 #[test]
-fn attack_a_tenants_own_guard_forgives_no_guess_at_another_tenants_administrator() {
-    let world = Managed::with(|gate| {
-        gate.setting("account_lock.enabled", true).setting("account_lock.max_attempts", 3)
+fn attack_tenant_guard_resets_admin_counter_of_another_tenant() {
+    let fixture = ManagementFixture::with(|proxy| {
+        proxy.setting("account_lock.enabled", true).setting("account_lock.max_attempts", 3)
     });
     let guards = json!([{"match": "/commonauth", "user_in": "json", "succeeded_status": [200, 404]}]);
     let conf = json!({"EnableAnonymous": true, "Doorward": {"guards": guards}});
-    let answer = world.send_as("admin@acme.com", "PUT", OF_ACME, &conf);
+    let answer = fixture.send_as("admin@acme.com", "PUT", OF_ACME, &conf);
     assert_eq!(answer.status, 200, "{}", answer.text());
     for guess in 0..6 {
         let password = format!("guess-{guess}");
-        assert_eq!(world.ask("GET", TENANT_CONFIG).basic("admin@carbon.super", &password).send().status, 401);
-        let forgive = world.gate.post("/commonauth").tenant("acme.com").api_client();
+        assert_eq!(
+            fixture.ask("GET", TENANT_CONFIG).basic("admin@carbon.super", &password).send().status,
+            401
+        );
+        let forgive = fixture.proxy.post("/commonauth").tenant("acme.com").api_client();
         let answer = forgive.json(&json!({"username": "admin@carbon.super", "password": "x"})).send();
         assert_eq!(answer.status, 200, "{guess}");
     }
-    assert_eq!(world.get(TENANT_CONFIG).status, 401, "locked after three guesses");
+    assert_eq!(fixture.get(TENANT_CONFIG).status, 401, "locked after three guesses");
 }
 
 /// Clients of the API read one shape of errors; a proxy that answers in another one hides why.
 #[test]
-fn attack_path_that_cannot_be_read_gets_an_error_of_another_api() {
-    let world = Managed::with(|gate| gate.setting("management.public", true));
+fn attack_invalid_path_gets_an_error_of_another_api() {
+    let fixture = ManagementFixture::with(|proxy| proxy.setting("management.public", true));
     for path in [
         "/api/server/v1/identity-governance/%00",
         "/api/server/v1/identity-governance/a%0d%0ab/connectors",
@@ -292,7 +298,7 @@ fn attack_path_that_cannot_be_read_gets_an_error_of_another_api() {
     ] {
         for public in [true, false] {
             for browser in [true, false] {
-                let ask = if public { world.gate.get(path) } else { world.ask("GET", path) };
+                let ask = if public { fixture.proxy.get(path) } else { fixture.ask("GET", path) };
                 let ask = if browser { ask.browser() } else { ask.api_client() };
                 let answer = ask.basic("admin@carbon.super", PASSWORD).send();
                 assert!(matches!(answer.status, 400 | 404), "{path} public: {public}: {}", answer.status);
@@ -309,15 +315,16 @@ fn attack_path_that_cannot_be_read_gets_an_error_of_another_api() {
 
 /// Five wrong passwords are enough where the name alone is counted.
 #[test]
-fn attack_stranger_locks_an_administrator_out() {
-    let world = Managed::with(|gate| {
-        gate.setting("account_lock.enabled", true)
+fn attack_anonymous_client_locks_an_administrator_out() {
+    let fixture = ManagementFixture::with(|proxy| {
+        proxy
+            .setting("account_lock.enabled", true)
             .setting("account_lock.max_attempts", 3)
             .trusting("127.0.0.0/8")
             .setting("management.public", true)
     });
     let ask = |from: &str, password: &str| {
-        let ask = world.ask("GET", TENANT_CONFIG).basic("admin@carbon.super", password);
+        let ask = fixture.ask("GET", TENANT_CONFIG).basic("admin@carbon.super", password);
         ask.header("x-forwarded-for", from).header("x-forwarded-proto", "https").send().status
     };
     for _ in 0..5 {
@@ -326,9 +333,9 @@ fn attack_stranger_locks_an_administrator_out() {
     assert_eq!(ask("192.0.2.66", PASSWORD), 401, "guessing is bounded at that address");
     assert_eq!(ask("2001:db8::7", PASSWORD), 200, "the administrator sits elsewhere");
     // nor at the sign-in page
-    let mut stranger = world.gate.visitor();
+    let mut anonymous = fixture.proxy.browser();
     for _ in 0..5 {
-        stranger.sign_in("carbon.super", "admin", "wrong");
+        anonymous.sign_in("carbon.super", "admin", "wrong");
     }
     assert_eq!(ask("2001:db8::7", PASSWORD), 200);
     // unlocking the account opens it from there as well
@@ -338,14 +345,15 @@ fn attack_stranger_locks_an_administrator_out() {
 /// Attack: each address has its own counter, so a client with many addresses would have as many guesses.
 #[test]
 fn attack_administrator_guessed_from_many_addresses() {
-    let world = Managed::with(|gate| {
-        gate.setting("account_lock.enabled", true)
+    let fixture = ManagementFixture::with(|proxy| {
+        proxy
+            .setting("account_lock.enabled", true)
             .setting("account_lock.max_attempts", 2)
             .trusting("127.0.0.0/8")
             .setting("management.public", true)
     });
     let ask = |name: &str, from: &str, password: &str| {
-        let ask = world.ask("GET", TENANT_CONFIG).basic(name, password);
+        let ask = fixture.ask("GET", TENANT_CONFIG).basic(name, password);
         ask.header("x-forwarded-for", from).header("x-forwarded-proto", "https").send().status
     };
     let (admin, known) = ("admin@carbon.super", "2001:db8::7");
@@ -369,17 +377,18 @@ fn attack_administrator_guessed_from_many_addresses() {
 /// Attack: the role that is never locked would leave an administrator's password without any bound.
 #[test]
 fn attack_administrator_who_is_never_locked_guessed_without_end() {
-    let world = Managed::with(|gate| {
-        gate.setting("account_lock.enabled", true)
+    let fixture = ManagementFixture::with(|proxy| {
+        proxy
+            .setting("account_lock.enabled", true)
             .setting("account_lock.max_attempts", 2)
             .trusting("127.0.0.0/8")
             .setting("management.public", true)
     });
-    world.people.add_at(doorward::clock::millis(), "carbon.super", "system", PASSWORD, |account| {
+    fixture.accounts.add_at(doorward::clock::unix_millis(), "carbon.super", "system", PASSWORD, |account| {
         account.profile.roles = vec!["admin".to_owned(), "Internal/system".to_owned()];
     });
     let ask = |from: &str, password: &str| {
-        let ask = world.ask("GET", TENANT_CONFIG).basic("system@carbon.super", password);
+        let ask = fixture.ask("GET", TENANT_CONFIG).basic("system@carbon.super", password);
         ask.header("x-forwarded-for", from).header("x-forwarded-proto", "https").send().status
     };
     let (known, other) = ("2001:db8::7", "2001:db8:0:1::7");
@@ -401,14 +410,15 @@ fn attack_administrator_who_is_never_locked_guessed_without_end() {
 
 #[test]
 fn attack_administration_from_a_network_that_is_not_allowed() {
-    let world = Managed::with(|gate| {
-        gate.setting("management.allow", json!(["192.0.2.0/24", "2001:db8::/32"]))
+    let fixture = ManagementFixture::with(|proxy| {
+        proxy
+            .setting("management.allow", json!(["192.0.2.0/24", "2001:db8::/32"]))
             .setting("account_lock.enabled", true)
             .setting("account_lock.max_attempts", 2)
             .trusting("127.0.0.0/8")
     });
     let ask = |from: &str, target: &str, password: &str| {
-        let ask = world.ask("GET", target).basic("admin@carbon.super", password);
+        let ask = fixture.ask("GET", target).basic("admin@carbon.super", password);
         ask.header("x-forwarded-for", from).header("x-forwarded-proto", "https").send()
     };
     for from in ["198.51.100.1", "2001:db9::1", "::ffff:198.51.100.1"] {
@@ -433,10 +443,10 @@ fn attack_administration_from_a_network_that_is_not_allowed() {
 /// A page of another website has the browser send the password it remembers.
 #[test]
 fn attack_foreign_origin_at_the_management_api() {
-    let world = Managed::start();
-    let own = format!("http://{}", world.gate.running.management.unwrap());
+    let fixture = ManagementFixture::start();
+    let own = format!("http://{}", fixture.proxy.running.management.unwrap());
     let ask = |origin: &str| {
-        let ask = world.ask("GET", TENANT_CONFIG).basic("admin@carbon.super", PASSWORD);
+        let ask = fixture.ask("GET", TENANT_CONFIG).basic("admin@carbon.super", PASSWORD);
         let host = own.trim_start_matches("http://");
         ask.host(host).header("origin", origin).send().status
     };
@@ -449,11 +459,11 @@ fn attack_foreign_origin_at_the_management_api() {
 
 #[test]
 fn attack_tenant_administrator_fills_the_store_with_changes() {
-    let world = Managed::with(|gate| {
-        gate.setting("management.changes_per_hour", 3).setting("management.audit_bytes_per_hour", 65_536)
+    let fixture = ManagementFixture::with(|proxy| {
+        proxy.setting("management.changes_per_hour", 3).setting("management.audit_bytes_per_hour", 65_536)
     });
     let put = |user: &str, target: &str, value: &str| {
-        let ask = world.ask("PUT", target).basic(user, PASSWORD);
+        let ask = fixture.ask("PUT", target).basic(user, PASSWORD);
         ask.json(&json!({"note": value})).send()
     };
     for round in 0..3 {
@@ -463,19 +473,19 @@ fn attack_tenant_administrator_fills_the_store_with_changes() {
     assert_eq!(answer.status, 429, "{}", answer.text());
     assert!(answer.text().contains("changes_per_hour") && answer.header("retry-after").is_some());
     let revert = "/t/acme.com/api/server/v1/identity-governance/x/connectors/revert";
-    assert_eq!(world.ask("POST", revert).basic("admin@acme.com", PASSWORD).send().status, 429);
-    let metrics = world.gate.admin("/metrics").text();
+    assert_eq!(fixture.ask("POST", revert).basic("admin@acme.com", PASSWORD).send().status, 429);
+    let metrics = fixture.proxy.admin("/metrics").text();
     assert!(metrics.contains("doorward_requests_total{outcome=\"limited\"} 2"), "{metrics}");
     // others have a budget of their own, also for this tenant
     assert_eq!(put("admin@carbon.super", OF_ACME, "rescue").status, 200);
-    // what is read costs nothing
-    assert_eq!(world.get_as("admin@acme.com", OF_ACME).status, 200);
+    // a read is not limited
+    assert_eq!(fixture.get_as("admin@acme.com", OF_ACME).status, 200);
     let of_beta = "/t/beta.com/api/am/admin/v4/tenant-config";
     let many: serde_json::Value = (0..300).map(|n| (format!("k{n}"), json!("x".repeat(400)))).collect();
-    let large = world.ask("PUT", of_beta).basic("admin@beta.com", PASSWORD).json(&many).send();
+    let large = fixture.ask("PUT", of_beta).basic("admin@beta.com", PASSWORD).json(&many).send();
     assert_eq!(large.status, 200, "one may go beyond");
     let answer = put("admin@beta.com", of_beta, "small");
     assert_eq!(answer.status, 429, "{}", answer.text());
     assert!(answer.text().contains("audit_bytes_per_hour"), "{}", answer.text());
-    assert!(world.get_as("admin@beta.com", of_beta).text().contains("xxxx"), "nothing has been changed");
+    assert!(fixture.get_as("admin@beta.com", of_beta).text().contains("xxxx"), "nothing has been changed");
 }

@@ -1,10 +1,10 @@
-//! The cases of WSO2's own test suite, class by class: what existing clients rely on.
+//! The cases of WSO2's own test suite, class by class: the behaviour that existing clients rely on.
 
 use serde_json::{Value, json};
 
 use crate::support::{
     answer::Answer,
-    management::{GOVERNANCE, Managed, PASSWORD},
+    management::{GOVERNANCE, ManagementFixture, PASSWORD},
 };
 
 pub const PASSWORD_POLICIES: &str = "UGFzc3dvcmQgUG9saWNpZXM";
@@ -23,7 +23,7 @@ const CATEGORIES: [(&str, &str); 5] = [
     ("Account Management", ACCOUNT_MANAGEMENT),
 ];
 
-/// Super tenant and tenant: who asks, and where.
+/// Super tenant and tenant: the caller's credentials and the path of the request.
 const BOTH: [(&str, &str); 2] = [
     ("admin", "/api/server/v1/identity-governance"),
     ("admin@acme.com", "/t/acme.com/api/server/v1/identity-governance"),
@@ -52,9 +52,9 @@ pub fn refused(answer: &Answer, status: u16, code: &str) {
 
 #[test]
 fn identity_governance_success_test_get_categories() {
-    let world = Managed::start();
+    let fixture = ManagementFixture::start();
     for (user, base) in BOTH {
-        let answer = world.get_as(user, base);
+        let answer = fixture.get_as(user, base);
         let categories = answer.json();
         assert_eq!(answer.status, 200);
         for (name, id) in CATEGORIES {
@@ -63,25 +63,25 @@ fn identity_governance_success_test_get_categories() {
             for connector in known["connectors"].as_array().unwrap() {
                 let at = format!("{base}/{id}/connectors/{}", connector["id"].as_str().unwrap());
                 assert_eq!(connector["self"], at);
-                assert_eq!(world.get_as(user, &at).status, 200, "{at}");
+                assert_eq!(fixture.get_as(user, &at).status, 200, "{at}");
             }
         }
-        assert_eq!(world.get_as(user, &format!("{base}/")).json(), categories);
+        assert_eq!(fixture.get_as(user, &format!("{base}/")).json(), categories);
     }
 }
 
 #[test]
 fn identity_governance_success_test_get_category_and_connectors() {
-    let world = Managed::start();
+    let fixture = ManagementFixture::start();
     for (user, base) in BOTH {
         for (name, id) in CATEGORIES {
-            let category = world.get_as(user, &format!("{base}/{id}")).json();
+            let category = fixture.get_as(user, &format!("{base}/{id}")).json();
             assert_eq!(category["name"], name);
-            let listed = world.get_as(user, &format!("{base}/{id}/connectors")).json();
+            let listed = fixture.get_as(user, &format!("{base}/{id}/connectors")).json();
             assert_eq!(category["connectors"], listed);
             for connector in listed.as_array().unwrap() {
                 let alone = format!("{base}/{id}/connectors/{}", connector["id"].as_str().unwrap());
-                assert_eq!(world.get_as(user, &alone).json(), *connector);
+                assert_eq!(fixture.get_as(user, &alone).json(), *connector);
                 assert_eq!(connector["category"], name);
                 for member in ["name", "friendlyName", "subCategory"] {
                     assert!(connector[member].is_string(), "{member}");
@@ -99,21 +99,21 @@ fn identity_governance_success_test_get_category_and_connectors() {
 
 #[test]
 fn identity_governance_success_test_update_connector() {
-    let world = Managed::start();
+    let fixture = ManagementFixture::start();
     for (user, base) in BOTH {
         let at = format!("{base}/{ACCOUNT_MANAGEMENT}/connectors/{SUSPENSION}");
         for days in ["91", "90"] {
             let name = "suspension.notification.account.disable.delay";
-            let answer = world.send_as(user, "PATCH", &at, &update(&[(name, days)]));
+            let answer = fixture.send_as(user, "PATCH", &at, &update(&[(name, days)]));
             assert_eq!((answer.status, answer.text().as_str()), (200, ""));
-            assert_eq!(value(&world.get_as(user, &at).json(), name), days);
+            assert_eq!(value(&fixture.get_as(user, &at).json(), name), days);
         }
     }
 }
 
 #[test]
 fn identity_governance_success_test_update_multiple_connectors() {
-    let world = Managed::start();
+    let fixture = ManagementFixture::start();
     for (user, base) in BOTH {
         let at = format!("{base}/{PASSWORD_POLICIES}/connectors");
         let body = json!({"operation": "UPDATE", "connectors": [
@@ -121,12 +121,12 @@ fn identity_governance_success_test_update_multiple_connectors() {
             {"id": EXPIRY, "properties": pairs(&[
                 ("passwordExpiry.enablePasswordExpiry", "true"), ("passwordExpiry.passwordExpiryInDays", "20")])},
         ]});
-        let answer = world.send_as(user, "PATCH", &at, &body);
+        let answer = fixture.send_as(user, "PATCH", &at, &body);
         assert_eq!((answer.status, answer.text().as_str()), (200, ""));
-        let history = world.get_as(user, &format!("{at}/{HISTORY}")).json();
+        let history = fixture.get_as(user, &format!("{at}/{HISTORY}")).json();
         assert_eq!(value(&history, "passwordHistory.count"), "10");
         assert_eq!(value(&history, "passwordHistory.enable"), "true");
-        let expiry = world.get_as(user, &format!("{at}/{EXPIRY}")).json();
+        let expiry = fixture.get_as(user, &format!("{at}/{EXPIRY}")).json();
         assert_eq!(value(&expiry, "passwordExpiry.enablePasswordExpiry"), "true");
         assert_eq!(value(&expiry, "passwordExpiry.passwordExpiryInDays"), "20");
     }
@@ -134,14 +134,14 @@ fn identity_governance_success_test_update_multiple_connectors() {
 
 #[test]
 fn identity_governance_success_test_preferences() {
-    let world = Managed::start();
+    let fixture = ManagementFixture::start();
     for (user, base) in BOTH {
         let at = format!("{base}/preferences");
         let wanted = json!([
             {"connector-name": "self-sign-up", "properties": ["SelfRegistration.Enable", "SelfRegistration.LockOnCreation"]},
             {"connector-name": "user-email-verification", "properties": ["EmailVerification.Enable", "EmailVerification.LockOnCreation"]},
         ]);
-        let answer = world.send_as(user, "POST", &at, &wanted);
+        let answer = fixture.send_as(user, "POST", &at, &wanted);
         assert_eq!(answer.status, 200);
         assert_eq!(
             answer.json(),
@@ -153,9 +153,9 @@ fn identity_governance_success_test_preferences() {
             ])
         );
         // without names: all of them, as the connector has them
-        let all = world.send_as(user, "POST", &at, &json!([{"connector-name": "self-sign-up"}])).json();
+        let all = fixture.send_as(user, "POST", &at, &json!([{"connector-name": "self-sign-up"}])).json();
         let connector =
-            world.get_as(user, &format!("{base}/VXNlciBPbmJvYXJkaW5n/connectors/c2VsZi1zaWduLXVw")).json();
+            fixture.get_as(user, &format!("{base}/VXNlciBPbmJvYXJkaW5n/connectors/c2VsZi1zaWduLXVw")).json();
         let names = |list: &Value| -> Vec<(Value, Value)> {
             let properties = list["properties"].as_array().unwrap();
             properties.iter().map(|property| (property["name"].clone(), property["value"].clone())).collect()
@@ -166,44 +166,44 @@ fn identity_governance_success_test_preferences() {
 
 #[test]
 fn identity_governance_failure_test() {
-    let world = Managed::start();
+    let fixture = ManagementFixture::start();
     for (user, base) in BOTH {
-        refused(&world.get_as(user, &format!("{base}/randomCategory")), 404, "IDG-50008");
-        refused(&world.get_as(user, &format!("{base}/randomCategory/connectors")), 404, "IDG-50008");
+        refused(&fixture.get_as(user, &format!("{base}/randomCategory")), 404, "IDG-50008");
+        refused(&fixture.get_as(user, &format!("{base}/randomCategory/connectors")), 404, "IDG-50008");
         let random = format!("{base}/{PASSWORD_POLICIES}/connectors/randomConnector");
-        refused(&world.get_as(user, &random), 404, "IDG-50009");
-        refused(&world.send_as(user, "PATCH", &random, &update(&[])), 404, "IDG-50009");
+        refused(&fixture.get_as(user, &random), 404, "IDG-50009");
+        refused(&fixture.send_as(user, "PATCH", &random, &update(&[])), 404, "IDG-50009");
         let elsewhere = format!("{base}/{ACCOUNT_MANAGEMENT}/connectors/{HISTORY}");
-        refused(&world.get_as(user, &elsewhere), 404, "IDG-50009");
+        refused(&fixture.get_as(user, &elsewhere), 404, "IDG-50009");
         let preferences = format!("{base}/preferences");
         let unknown = json!([{"connector-name": "self-sin-up"}]);
-        refused(&world.send_as(user, "POST", &preferences, &unknown), 400, "IDG-50011");
+        refused(&fixture.send_as(user, "POST", &preferences, &unknown), 400, "IDG-50011");
         let unknown = json!([{"connector-name": "self-sign-up", "properties": ["SelfRegistration.Enble"]}]);
-        refused(&world.send_as(user, "POST", &preferences, &unknown), 400, "IDG-50012");
+        refused(&fixture.send_as(user, "POST", &preferences, &unknown), 400, "IDG-50012");
     }
 }
 
 #[test]
 fn identity_governance_failure_test_update_multiple_connectors() {
-    let world = Managed::start();
+    let fixture = ManagementFixture::start();
     for (user, base) in BOTH {
         let connectors = format!("{base}/{PASSWORD_POLICIES}/connectors");
         let good = json!({"id": HISTORY, "properties": pairs(&[("passwordHistory.count", "7")])});
         let body = |second: &str| json!({"operation": "UPDATE", "connectors": [good, {"id": second, "properties": pairs(&[("x", "1")])}]});
         let unknown = format!("{base}/randomCategory/connectors");
-        refused(&world.send_as(user, "PATCH", &unknown, &body(EXPIRY)), 404, "IDG-50008");
-        refused(&world.send_as(user, "PATCH", &connectors, &body("randomConnector")), 404, "IDG-50009");
-        refused(&world.send_as(user, "PATCH", &connectors, &body(LOCK)), 404, "IDG-50009");
-        let shown = world.get_as(user, &format!("{connectors}/{HISTORY}")).json();
+        refused(&fixture.send_as(user, "PATCH", &unknown, &body(EXPIRY)), 404, "IDG-50008");
+        refused(&fixture.send_as(user, "PATCH", &connectors, &body("randomConnector")), 404, "IDG-50009");
+        refused(&fixture.send_as(user, "PATCH", &connectors, &body(LOCK)), 404, "IDG-50009");
+        let shown = fixture.get_as(user, &format!("{connectors}/{HISTORY}")).json();
         assert_eq!(value(&shown, "passwordHistory.count"), "5", "nothing has changed");
     }
 }
 
 #[test]
-fn identity_governance_test_case_account_lock_has_six_properties() {
-    let world = Managed::start();
+fn identity_governance_account_lock_has_six_properties() {
+    let fixture = ManagementFixture::start();
     let at = format!("{GOVERNANCE}/{LOGIN_ATTEMPTS}/connectors/{LOCK}");
-    let connector = world.get(&at).json();
+    let connector = fixture.get(&at).json();
     let names: Vec<&str> = connector["properties"]
         .as_array()
         .unwrap()
@@ -212,28 +212,32 @@ fn identity_governance_test_case_account_lock_has_six_properties() {
         .collect();
     assert_eq!(names.len(), 6, "{names:?}");
     let name = "account.lock.handler.Time";
-    assert_eq!(world.send("PATCH", &at, &update(&[(name, "15")])).status, 200);
-    assert_eq!(value(&world.get(&at).json(), name), "15");
+    assert_eq!(fixture.send("PATCH", &at, &update(&[(name, "15")])).status, 200);
+    assert_eq!(value(&fixture.get(&at).json(), name), "15");
 }
 
 #[test]
 fn reverting_brings_the_default_back() {
-    let world = Managed::start();
+    let fixture = ManagementFixture::start();
     let at = format!("{GOVERNANCE}/{PASSWORD_POLICIES}/connectors/{HISTORY}");
     let revert = |connector: &str, body: Value| {
         let target = format!("{GOVERNANCE}/{PASSWORD_POLICIES}/connectors/revert?connectorId={connector}");
-        world.send("POST", &target, &body)
+        fixture.send("POST", &target, &body)
     };
-    world.send("PATCH", &at, &update(&[("passwordHistory.count", "9"), ("passwordHistory.enable", "true")]));
+    fixture.send(
+        "PATCH",
+        &at,
+        &update(&[("passwordHistory.count", "9"), ("passwordHistory.enable", "true")]),
+    );
     let answer = revert(HISTORY, json!({"properties": ["passwordHistory.count"]}));
     assert_eq!((answer.status, answer.text().as_str()), (200, ""));
-    let shown = world.get(&at).json();
+    let shown = fixture.get(&at).json();
     assert_eq!(value(&shown, "passwordHistory.count"), "5");
     assert_eq!(value(&shown, "passwordHistory.enable"), "true");
     refused(&revert(HISTORY, json!({"properties": []})), 400, "IDG-50016");
     refused(&revert(HISTORY, json!({"properties": ["passwordHistory.cnt"]})), 400, "IDG-50017");
     refused(&revert(LOCK, json!({"properties": ["x"]})), 404, "IDG-50009");
-    let without = world.send(
+    let without = fixture.send(
         "POST",
         &format!("{GOVERNANCE}/{PASSWORD_POLICIES}/connectors/revert"),
         &json!({"properties": ["x"]}),
@@ -242,8 +246,8 @@ fn reverting_brings_the_default_back() {
 }
 
 #[test]
-fn what_lists_do_not_have_is_501_in_their_order() {
-    let world = Managed::start();
+fn unsupported_list_parameters_return_501_in_order() {
+    let fixture = ManagementFixture::start();
     for (query, code) in [
         ("limit=1", "IDG-50005"),
         ("offset=", "IDG-50005"),
@@ -252,16 +256,16 @@ fn what_lists_do_not_have_is_501_in_their_order() {
         ("sort=x&filter=y&offset=1", "IDG-50005"),
         ("sort=x&filter=y", "IDG-50006"),
     ] {
-        refused(&world.get(&format!("{GOVERNANCE}?{query}")), 501, code);
+        refused(&fixture.get(&format!("{GOVERNANCE}?{query}")), 501, code);
     }
-    assert_eq!(world.get(&format!("{GOVERNANCE}?other=1")).status, 200);
+    assert_eq!(fixture.get(&format!("{GOVERNANCE}?other=1")).status, 200);
 }
 
 #[test]
-fn the_scope_decides_what_a_token_is_good_for() {
+fn token_scope_decides_the_allowed_operations() {
     let idp = crate::support::Idp::start();
-    let world = Managed::with(|gate| {
-        gate.setting(
+    let fixture = ManagementFixture::with(|proxy| {
+        proxy.setting(
             "issuer",
             json!([{ "issuer": idp.issuer(), "audiences": [idp.audience], "jwks_url": idp.keys_url(), "tenant_claim": "tenant" }]),
         )
@@ -277,7 +281,7 @@ fn the_scope_decides_what_a_token_is_good_for() {
     ] {
         let token = idp.token().claim("tenant", "carbon.super").scope(scope).sign();
         let ask = |method: &str, target: &str, body: &Value| {
-            world.ask(method, target).bearer(&token).json(body).send().status
+            fixture.ask(method, target).bearer(&token).json(body).send().status
         };
         assert_eq!(ask("GET", &at, &json!(null)), view, "{scope}");
         assert_eq!(ask("PATCH", &at, &update(&[("passwordHistory.count", "6")])), change, "{scope}");
@@ -285,7 +289,7 @@ fn the_scope_decides_what_a_token_is_good_for() {
     }
     // any account may log in, and no more
     let alex = |method: &str, target: &str, body: &Value| {
-        world.ask(method, target).basic("alex", PASSWORD).json(body).send().status
+        fixture.ask(method, target).basic("alex", PASSWORD).json(body).send().status
     };
     assert_eq!(alex("GET", &at, &json!(null)), 403);
     assert_eq!(alex("POST", &preferences, &json!([])), 200);

@@ -1,4 +1,4 @@
-//! The description that is served and what is answered: each says what the other does.
+//! The OpenAPI description that is served describes the answers of the API, and nothing else.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use super::contract::{HISTORY, PASSWORD_POLICIES, update};
 use crate::support::{
     answer::Answer,
-    management::{GOVERNANCE, Managed, PASSWORD},
+    management::{GOVERNANCE, ManagementFixture, PASSWORD},
 };
 
 const DOCUMENT: &str = "/api/server/v1/identity-governance/openapi.json";
-/// What no request can bring about by itself: a client that is slow, too many passwords, a store or an issuer that is down.
-const FROM_ELSEWHERE: [u16; 4] = [408, 429, 500, 503];
+/// Statuses that one request cannot cause: a slow client, too many passwords, a store or an issuer that is down.
+const NOT_CAUSED_BY_A_REQUEST: [u16; 4] = [408, 429, 500, 503];
 
 fn document() -> Value {
     serde_json::from_str(include_str!("../../../src/web/management/openapi.json")).unwrap()
@@ -36,18 +36,18 @@ fn filled(path: &str) -> String {
 }
 
 #[test]
-fn the_description_is_served_to_everybody() {
-    let world = Managed::start();
+fn description_needs_no_authentication() {
+    let fixture = ManagementFixture::start();
     for target in [DOCUMENT, "/t/acme.com/api/server/v1/identity-governance/openapi.json"] {
-        let answer = world.ask("GET", target).send();
+        let answer = fixture.ask("GET", target).send();
         assert_eq!((answer.status, answer.json()), (200, document()), "{target}");
     }
-    assert_eq!(world.ask("POST", DOCUMENT).send().status, 401);
+    assert_eq!(fixture.ask("POST", DOCUMENT).send().status, 401);
 }
 
 #[test]
-fn every_operation_exists_and_no_other() {
-    let world = Managed::start();
+fn description_lists_every_operation() {
+    let fixture = ManagementFixture::start();
     let operations = operations(&document());
     assert_eq!(operations.len(), 11);
     for path in operations.iter().map(|(_, path, _)| path).collect::<BTreeSet<_>>() {
@@ -56,16 +56,16 @@ fn every_operation_exists_and_no_other() {
             .filter(|(_, known, _)| known == path)
             .flat_map(|(method, ..)| [method.as_str()].into_iter().chain((method == "GET").then_some("HEAD")))
             .collect();
-        let answer = world.ask("BREW", &filled(path)).basic("admin", PASSWORD).send();
+        let answer = fixture.ask("BREW", &filled(path)).basic("admin", PASSWORD).send();
         let allowed = answer.header("allow").unwrap();
         assert_eq!(allowed.split(", ").collect::<BTreeSet<_>>(), described, "{path}");
         let below = format!("{}/nothing/of/this/kind", filled(path));
-        assert_eq!(world.get(&below).status, 404, "{below}");
+        assert_eq!(fixture.get(&below).status, 404, "{below}");
     }
 }
 
-/// Requests that bring about an answer of this status; `None` where that has another way to come about.
-fn request(status: u16, method: &str, path: &str, world: &Managed) -> Option<Answer> {
+/// Requests that bring about an answer of this status; `None` where another test covers it.
+fn request(status: u16, method: &str, path: &str, fixture: &ManagementFixture) -> Option<Answer> {
     let changes = matches!(method, "PATCH" | "PUT") || path.ends_with("/revert");
     let has_body = changes || path.ends_with("/preferences");
     let query = if path.ends_with("/revert") { format!("?connectorId={HISTORY}") } else { String::new() };
@@ -80,7 +80,7 @@ fn request(status: u16, method: &str, path: &str, world: &Managed) -> Option<Ans
         }
         _ => update(&[("passwordHistory.count", "6")]),
     };
-    let ask = |target: &str| world.ask(method, target).basic("admin@carbon.super", PASSWORD);
+    let ask = |target: &str| fixture.ask(method, target).basic("admin@carbon.super", PASSWORD);
     let sent = |target: &str| if has_body { ask(target).json(&body).send() } else { ask(target).send() };
     Some(match status {
         200 => sent(&target),
@@ -90,14 +90,14 @@ fn request(status: u16, method: &str, path: &str, world: &Managed) -> Option<Ans
         }
         400 if has_body => ask(&target).header("content-type", "application/json").body("{").send(),
         400 => ask(&format!("/t/acme.com{target}")).tenant("beta.com").send(),
-        401 => world.ask(method, &target).send(),
+        401 => fixture.ask(method, &target).send(),
         403 if path.ends_with("/preferences") => {
-            world.ask(method, &format!("/t/acme.com{target}")).basic("admin@beta.com", PASSWORD).send()
+            fixture.ask(method, &format!("/t/acme.com{target}")).basic("admin@beta.com", PASSWORD).send()
         }
-        403 => world.ask(method, &target).basic("alex", PASSWORD).send(),
+        403 => fixture.ask(method, &target).basic("alex", PASSWORD).send(),
         404 => ask(&format!("/t/nobody.com{target}")).send(),
         409 => {
-            let file = world.gate.tenants.file("beta.com");
+            let file = fixture.proxy.tenants.file("beta.com");
             std::fs::rename(&file, file.with_extension("real")).unwrap();
             std::os::unix::fs::symlink("tenant-conf.real", &file).unwrap();
             sent(&format!("/t/beta.com{target}"))
@@ -111,14 +111,17 @@ fn request(status: u16, method: &str, path: &str, world: &Managed) -> Option<Ans
 }
 
 #[test]
-fn every_status_that_is_described_comes_about_and_fits_its_schema() {
-    let world = Managed::start();
+fn every_described_status_occurs_and_fits_its_schema() {
+    let fixture = ManagementFixture::start();
     let document = document();
     for (method, path, operation) in operations(&document) {
         for (status, described) in operation["responses"].as_object().unwrap() {
             let wanted: u16 = status.parse().unwrap();
-            let Some(answer) = request(wanted, &method, &path, &world) else {
-                assert!(FROM_ELSEWHERE.contains(&wanted), "nothing brings about {method} {path} {status}");
+            let Some(answer) = request(wanted, &method, &path, &fixture) else {
+                assert!(
+                    NOT_CAUSED_BY_A_REQUEST.contains(&wanted),
+                    "nothing brings about {method} {path} {status}"
+                );
                 continue;
             };
             assert_eq!(answer.status, wanted, "{method} {path}: {}", answer.text());
@@ -138,8 +141,8 @@ fn every_status_that_is_described_comes_about_and_fits_its_schema() {
 }
 
 #[test]
-fn no_status_comes_about_that_is_not_described() {
-    let world = Managed::start();
+fn every_returned_status_is_described() {
+    let fixture = ManagementFixture::start();
     for (method, path, operation) in operations(&document()) {
         for wanted in [200, 304, 400, 401, 403, 404, 412, 413, 415, 501] {
             let applies = match wanted {
@@ -150,7 +153,7 @@ fn no_status_comes_about_that_is_not_described() {
             if !applies {
                 continue;
             }
-            let Some(answer) = request(wanted, &method, &path, &world) else { continue };
+            let Some(answer) = request(wanted, &method, &path, &fixture) else { continue };
             let seen = answer.status.to_string();
             assert!(operation["responses"].get(&seen).is_some(), "{method} {path} answers {seen}");
         }
@@ -158,10 +161,10 @@ fn no_status_comes_about_that_is_not_described() {
 }
 
 #[test]
-fn the_scope_of_each_operation_is_the_one_that_is_asked_for() {
+fn described_scopes_are_the_enforced_ones() {
     let idp = crate::support::Idp::start();
-    let world = Managed::with(|gate| {
-        gate.setting(
+    let fixture = ManagementFixture::with(|proxy| {
+        proxy.setting(
             "issuer",
             json!([{ "issuer": idp.issuer(), "audiences": [idp.audience], "jwks_url": idp.keys_url(), "tenant_claim": "tenant" }]),
         )
@@ -169,14 +172,14 @@ fn the_scope_of_each_operation_is_the_one_that_is_asked_for() {
     for (method, path, operation) in operations(&document()) {
         for scope in ["internal_idp_view", "internal_idp_update", "internal_login", "apim:admin"] {
             let token = idp.token().claim("tenant", "carbon.super").scope(scope).sign();
-            let status = world.ask(&method, &filled(&path)).bearer(&token).send().status;
+            let status = fixture.ask(&method, &filled(&path)).bearer(&token).send().status;
             assert_eq!(status != 403, operation["x-scope"] == scope, "{method} {path} {scope}: {status}");
         }
     }
 }
 
 #[test]
-fn wso2s_description_knows_no_operation_that_is_missing_here() {
+fn supports_every_operation_of_wso2s_description() {
     // one line a path and one a method, at two and four blanks
     let text = include_str!("../../data/wso2-identity-governance.yaml");
     let (mut path, mut found) = (String::new(), Vec::new());

@@ -1,63 +1,63 @@
-//! What one replica does, the others hear of.
+//! The change feed: each replica receives the changes of the others.
 
 use std::time::{Duration, Instant};
 
 use doorward::{
     domain::account::{AdminLock, LockedReason},
-    store::{Change, Keep, NewPassword, Store, Watch},
+    store::{ChangeFeed, NewPassword, Retention, Store, StoreChange},
 };
 
 use super::{NOW, acme, alex, new_account, session_of};
-use crate::support::database::{Database, Kind, on_both_databases, with};
+use crate::support::database::{Database, Kind, on_both_databases, with_database};
 
 on_both_databases!(
-    a_replica_hears_within_a_second_what_another_does,
-    what_changes_nothing_for_others_is_not_told,
-    no_change_is_missed_when_many_happen_at_once,
-    who_was_away_too_long_is_told_to_ask_for_everything,
-    a_change_is_heard_also_after_the_connections_were_cut,
+    replica_receives_changes_within_a_second,
+    irrelevant_updates_create_no_change,
+    concurrent_changes_are_all_delivered,
+    late_reader_gets_the_everything_change,
+    change_feed_survives_cut_connections,
 );
 
-async fn heard(watch: &mut Watch) -> Vec<Change> {
+async fn next_changes(watch: &mut ChangeFeed) -> Vec<StoreChange> {
     tokio::time::timeout(Duration::from_secs(1), watch.next()).await.expect("within a second").unwrap()
 }
 
-async fn a_replica_hears_within_a_second_what_another_does(database: Database) {
+async fn replica_receives_changes_within_a_second(database: Database) {
     let (here, there) = (database.open().await, database.open().await);
     let account = alex(&here).await;
-    let mut watch = there.changes().watch(None).await.unwrap();
-    let account_changed = [Change::AccountChanged(account.id.clone())];
+    let mut watch = there.changes().follow(None).await.unwrap();
+    let account_changed = [StoreChange::AccountChanged(account.id.clone())];
 
     let session = session_of(&here, &account).await;
     here.sessions().end(&session.hash, NOW).await.unwrap();
-    assert_eq!(heard(&mut watch).await, [Change::SessionEnded(session.hash)]);
+    assert_eq!(next_changes(&mut watch).await, [StoreChange::SessionEnded(session.hash)]);
 
     session_of(&here, &account).await;
     here.sessions().end_all(&account.id, None, NOW).await.unwrap();
-    assert_eq!(heard(&mut watch).await, [Change::SessionsOf(account.id.clone())]);
+    assert_eq!(next_changes(&mut watch).await, [StoreChange::SessionsChanged(account.id.clone())]);
 
     session_of(&here, &account).await;
     here.sessions().end_oldest(&account.id, 0, NOW).await.unwrap();
-    assert_eq!(heard(&mut watch).await, [Change::SessionsOf(account.id.clone())]);
+    assert_eq!(next_changes(&mut watch).await, [StoreChange::SessionsChanged(account.id.clone())]);
 
     let lock = AdminLock { reason: LockedReason::AdminInitiated, since: NOW };
     here.accounts().set_admin_lock(&account.id, Some(lock), NOW).await.unwrap();
-    assert_eq!(heard(&mut watch).await, account_changed);
+    assert_eq!(next_changes(&mut watch).await, account_changed);
 
     let password =
-        NewPassword { hash: new_account(acme(), "x").password, must_change: false, keep_history: 0 };
+        NewPassword { hash: new_account(acme(), "x").password, must_change: false, history_length: 0 };
     here.accounts().set_password(&account.id, &password, None, NOW).await.unwrap();
-    assert_eq!(heard(&mut watch).await, account_changed);
+    assert_eq!(next_changes(&mut watch).await, account_changed);
 
     here.accounts().delete(&account.id, NOW).await.unwrap();
-    assert_eq!(heard(&mut watch).await, account_changed);
+    assert_eq!(next_changes(&mut watch).await, account_changed);
 
     // one that starts later reads on where it was
-    let mut late = here.changes().watch(Some(watch.seen() - 2)).await.unwrap();
-    assert_eq!(heard(&mut late).await.len(), 2);
+    let mut late = here.changes().follow(Some(watch.seen() - 2)).await.unwrap();
+    assert_eq!(next_changes(&mut late).await.len(), 2);
 }
 
-async fn what_changes_nothing_for_others_is_not_told(database: Database) {
+async fn irrelevant_updates_create_no_change(database: Database) {
     let store = database.open().await;
     let account = alex(&store).await;
     let before = store.changes().last().await.unwrap();
@@ -69,13 +69,13 @@ async fn what_changes_nothing_for_others_is_not_told(database: Database) {
     assert_eq!(store.changes().last().await.unwrap(), before);
 }
 
-async fn end_all_at_once(stores: &[Store], count: usize) -> Vec<Change> {
+async fn end_all_at_once(stores: &[Store], count: usize) -> Vec<StoreChange> {
     let account = alex(&stores[0]).await;
     let mut expected = Vec::new();
     let mut tasks = Vec::new();
     for index in 0..count {
         let hash = session_of(&stores[0], &account).await.hash;
-        expected.push(Change::SessionEnded(hash));
+        expected.push(StoreChange::SessionEnded(hash));
         let store = stores[index % stores.len()].clone();
         tasks.push(tokio::spawn(async move { store.sessions().end(&hash, NOW).await.unwrap() }));
     }
@@ -85,9 +85,9 @@ async fn end_all_at_once(stores: &[Store], count: usize) -> Vec<Change> {
     expected
 }
 
-async fn no_change_is_missed_when_many_happen_at_once(database: Database) {
+async fn concurrent_changes_are_all_delivered(database: Database) {
     let (one, other, third) = (database.open().await, database.open().await, database.open().await);
-    let mut watch = third.changes().watch(None).await.unwrap();
+    let mut watch = third.changes().follow(None).await.unwrap();
     let listening = tokio::spawn(async move {
         let mut all = Vec::new();
         while all.len() < 120 {
@@ -96,31 +96,31 @@ async fn no_change_is_missed_when_many_happen_at_once(database: Database) {
         all
     });
     let mut expected = end_all_at_once(&[one, other], 120).await;
-    let mut told = listening.await.unwrap();
-    let key = |change: &Change| format!("{change:?}");
+    let mut received = listening.await.unwrap();
+    let key = |change: &StoreChange| format!("{change:?}");
     expected.sort_by_key(key);
-    told.sort_by_key(key);
-    assert_eq!(told, expected, "each exactly once");
+    received.sort_by_key(key);
+    assert_eq!(received, expected, "each exactly once");
 }
 
-async fn who_was_away_too_long_is_told_to_ask_for_everything(database: Database) {
+async fn late_reader_gets_the_everything_change(database: Database) {
     let store = database.open().await;
     let before = store.changes().last().await.unwrap();
     end_all_at_once(std::slice::from_ref(&store), 3).await;
     assert_eq!(store.changes().since(before).await.unwrap().1.len(), 3);
-    let keep = Keep { changes: Duration::ZERO, ..Keep::default() };
+    let keep = Retention { changes: Duration::ZERO, ..Retention::default() };
     assert_eq!(store.purge(keep, NOW + 1).await.unwrap().changes, 3);
     let last = store.changes().last().await.unwrap();
-    assert_eq!(store.changes().since(before).await.unwrap(), (last, vec![Change::Everything]));
+    assert_eq!(store.changes().since(before).await.unwrap(), (last, vec![StoreChange::Everything]));
     assert_eq!(store.changes().since(last).await.unwrap(), (last, vec![]));
     // the store was restored from a backup
-    assert_eq!(store.changes().since(last + 5).await.unwrap(), (last, vec![Change::Everything]));
+    assert_eq!(store.changes().since(last + 5).await.unwrap(), (last, vec![StoreChange::Everything]));
 }
 
-async fn a_change_is_heard_also_after_the_connections_were_cut(database: Database) {
+async fn change_feed_survives_cut_connections(database: Database) {
     let (here, there) = (database.open().await, database.open().await);
     let account = alex(&here).await;
-    let mut watch = there.changes().watch(None).await.unwrap();
+    let mut watch = there.changes().follow(None).await.unwrap();
     assert!(tokio::time::timeout(Duration::from_millis(50), watch.next()).await.is_err(), "nothing to hear");
     if database.kind == Kind::Postgres {
         database
@@ -138,22 +138,22 @@ async fn a_change_is_heard_also_after_the_connections_were_cut(database: Databas
             Err(error) => assert!(start.elapsed() < Duration::from_secs(5), "{error}"),
         }
     };
-    assert_eq!(heard, [Change::AccountChanged(account.id)]);
+    assert_eq!(heard, [StoreChange::AccountChanged(account.id)]);
 }
 
-/// Ten in a row would take five seconds if each had to wait for the next look.
+/// Ten in a row would take five seconds if each had to wait for the next poll.
 #[test]
-fn postgresql_wakes_who_watches() {
-    with(Kind::Postgres, |database| async move {
+fn postgresql_notifies_watchers() {
+    with_database(Kind::Postgres, |database| async move {
         let (here, there) = (database.open().await, database.open().await);
         let account = alex(&here).await;
-        let mut watch = there.changes().watch(None).await.unwrap();
+        let mut watch = there.changes().follow(None).await.unwrap();
         let start = Instant::now();
         for round in 0..10 {
             // it has looked, and rests
             assert!(tokio::time::timeout(Duration::from_millis(50), watch.next()).await.is_err());
             here.accounts().set_disabled(&account.id, round % 2 == 0, NOW).await.unwrap();
-            assert_eq!(heard(&mut watch).await.len(), 1);
+            assert_eq!(next_changes(&mut watch).await.len(), 1);
         }
         assert!(start.elapsed() < Duration::from_millis(2500), "{:?}", start.elapsed());
     });

@@ -1,4 +1,4 @@
-//! Counters of wrong guesses: none is lost, whoever counts and whatever dies.
+//! Lockout counters: no failure is lost, with concurrent writers and killed processes.
 
 use std::{
     env,
@@ -10,10 +10,10 @@ use std::{
 };
 
 use doorward::{
-    config::model::{Store as Settings, StoreLocation},
+    config::model::{StoreLocation, StoreSettings as Settings},
     domain::{
         account::AccountId,
-        lockout::{ClientNet, Counter, CounterKey, DeviceId, Lock, Who},
+        lockout::{ClientNetwork, Counter, CounterKey, DeviceId, LockState, LoginSubject},
     },
     store::Store,
 };
@@ -22,24 +22,24 @@ use super::{NOW, acme, alex, globex};
 use crate::support::database::{Database, block_on, on_both_databases};
 
 on_both_databases!(
-    a_counter_is_kept_as_it_was_decided,
-    a_counter_that_says_nothing_takes_no_room,
+    counter_is_stored_as_decided,
+    default_counter_takes_no_row,
     attack_200_guesses_at_once_are_each_counted,
     attack_200_guesses_on_two_replicas_are_each_counted,
-    guesses_that_share_some_counters_do_not_wait_for_each_other_for_ever,
-    whoever_gives_up_half_way_holds_nobody_up,
+    overlapping_counter_updates_do_not_deadlock,
+    aborted_update_blocks_no_other,
     threads_with_a_runtime_each_share_a_store,
     an_unlock_resets_all_counters_of_a_name_and_no_other,
     known_networks_are_limited_and_survive_an_unlock,
-    kill_9_of_the_process_that_counts_loses_no_count,
+    kill_9_loses_no_counter_update,
 );
 
 fn unknown(bucket: u16) -> CounterKey {
-    CounterKey::of(acme(), Who::Unknown(bucket))
+    CounterKey::of(acme(), LoginSubject::UnknownName(bucket))
 }
 
-fn net(address: &str) -> ClientNet {
-    ClientNet::of(address.parse::<IpAddr>().unwrap())
+fn net(address: &str) -> ClientNetwork {
+    ClientNetwork::of(address.parse::<IpAddr>().unwrap())
 }
 
 async fn count(store: &Store, keys: &[CounterKey]) {
@@ -57,18 +57,24 @@ async fn failures(store: &Store, key: &CounterKey) -> u32 {
     store.counters().read(std::slice::from_ref(key)).await.unwrap()[0].1.failures
 }
 
-async fn a_counter_is_kept_as_it_was_decided(database: Database) {
+async fn counter_is_stored_as_decided(database: Database) {
     let store = database.open().await;
     let id = alex(&store).await.id;
-    let who = Who::Account(id.clone());
+    let who = LoginSubject::Account(id.clone());
     let keys = [
-        CounterKey::Device { tenant: acme(), who: who.clone(), device: DeviceId::new([9; 16]) },
+        CounterKey::Device { tenant: acme(), subject: who.clone(), device: DeviceId::new([9; 16]) },
         CounterKey::Account { tenant: acme(), account: id },
         CounterKey::Address { tenant: acme(), net: net("2001:db8::1") },
-        CounterKey::AccountAddress { tenant: acme(), who, net: net("192.0.2.7") },
+        CounterKey::AccountAddress { tenant: acme(), subject: who, net: net("192.0.2.7") },
         unknown(0xffff),
     ];
-    let wanted = [Lock::None, Lock::Until(NOW + 5), Lock::UntilAdmin, Lock::Until(u64::MAX), Lock::Until(0)];
+    let wanted = [
+        LockState::None,
+        LockState::Until(NOW + 5),
+        LockState::UntilAdmin,
+        LockState::Until(u64::MAX),
+        LockState::Until(0),
+    ];
     let decided = store.counters().update(&keys, |counters| {
         assert!(counters.iter().map(|(key, _)| key).eq(&keys), "in the order they were asked for");
         for (index, (_, counter)) in counters.iter_mut().enumerate() {
@@ -92,8 +98,8 @@ async fn a_counter_is_kept_as_it_was_decided(database: Database) {
         assert_eq!((counter.since, counter.last_failure, counter.window), (NOW - 1, NOW, 60_000));
         match wanted[index] {
             // further than any clock: cut to what can be kept
-            Lock::Until(u64::MAX) => assert!(counter.locked_until.in_force(NOW << 8)),
-            Lock::Until(0) => assert!(!counter.locked_until.in_force(1)),
+            LockState::Until(u64::MAX) => assert!(counter.locked_until.is_in_force(NOW << 8)),
+            LockState::Until(0) => assert!(!counter.locked_until.is_in_force(1)),
             lock => assert_eq!(counter.locked_until, lock),
         }
     }
@@ -101,17 +107,17 @@ async fn a_counter_is_kept_as_it_was_decided(database: Database) {
     assert_eq!(store.counters().update(&[], |counters| counters.len()).await.unwrap(), 0);
 }
 
-async fn a_counter_that_says_nothing_takes_no_room(database: Database) {
+async fn default_counter_takes_no_row(database: Database) {
     let store = database.open().await;
     let keys = [unknown(1), unknown(2)];
     store.counters().update(&keys, |_| ()).await.unwrap();
     count(&store, &keys[..1]).await;
     store.counters().update(&keys, |_| ()).await.unwrap();
     // one counter in the table, under the name of its bucket
-    assert_eq!(store.counters().reset_all_of(&acme(), &Who::Unknown(2)).await.unwrap(), 0);
+    assert_eq!(store.counters().reset_all_of(&acme(), &LoginSubject::UnknownName(2)).await.unwrap(), 0);
     assert_eq!(failures(&store, &keys[0]).await, 1);
     store.counters().reset(&keys).await.unwrap();
-    assert_eq!(store.counters().reset_all_of(&acme(), &Who::Unknown(1)).await.unwrap(), 0);
+    assert_eq!(store.counters().reset_all_of(&acme(), &LoginSubject::UnknownName(1)).await.unwrap(), 0);
 }
 
 async fn guesses(stores: &[Store]) {
@@ -138,7 +144,7 @@ async fn attack_200_guesses_on_two_replicas_are_each_counted(database: Database)
     guesses(&[database.open().await, database.open().await]).await;
 }
 
-async fn guesses_that_share_some_counters_do_not_wait_for_each_other_for_ever(database: Database) {
+async fn overlapping_counter_updates_do_not_deadlock(database: Database) {
     let stores = [database.open().await, database.open().await];
     let tasks: Vec<_> = (0..60)
         .map(|index| {
@@ -160,7 +166,7 @@ async fn guesses_that_share_some_counters_do_not_wait_for_each_other_for_ever(da
     assert_eq!(usize::try_from(failures(&stores[0], &unknown(1)).await).unwrap(), counted);
 }
 
-async fn whoever_gives_up_half_way_holds_nobody_up(database: Database) {
+async fn aborted_update_blocks_no_other(database: Database) {
     let store = database.open().await;
     for round in 0..100 {
         let task = tokio::spawn({
@@ -208,23 +214,26 @@ async fn an_unlock_resets_all_counters_of_a_name_and_no_other(database: Database
     let store = database.open().await;
     let (alex, bo) = (AccountId::from_bytes([1; 16]), AccountId::from_bytes([2; 16]));
     let of = |id: &AccountId| {
-        let who = Who::Account(id.clone());
+        let who = LoginSubject::Account(id.clone());
         [
             CounterKey::of(acme(), who.clone()),
-            CounterKey::AccountAddress { tenant: acme(), who: who.clone(), net: net("192.0.2.7") },
-            CounterKey::Device { tenant: acme(), who: who.clone(), device: DeviceId::new([1; 16]) },
-            CounterKey::Devices { tenant: acme(), who },
+            CounterKey::AccountAddress { tenant: acme(), subject: who.clone(), net: net("192.0.2.7") },
+            CounterKey::Device { tenant: acme(), subject: who.clone(), device: DeviceId::new([1; 16]) },
+            CounterKey::Devices { tenant: acme(), subject: who },
         ]
     };
     let others = [
         CounterKey::Address { tenant: acme(), net: net("192.0.2.7") },
-        CounterKey::of(globex(), Who::Account(alex.clone())),
+        CounterKey::of(globex(), LoginSubject::Account(alex.clone())),
         of(&bo)[0].clone(),
         of(&bo)[1].clone(),
     ];
     count(&store, &of(&alex)).await;
     count(&store, &others).await;
-    assert_eq!(store.counters().reset_all_of(&acme(), &Who::Account(alex.clone())).await.unwrap(), 4);
+    assert_eq!(
+        store.counters().reset_all_of(&acme(), &LoginSubject::Account(alex.clone())).await.unwrap(),
+        4
+    );
     for (_, counter) in store.counters().read(&of(&alex)).await.unwrap() {
         assert_eq!(counter, Counter::default());
     }
@@ -237,10 +246,10 @@ async fn known_networks_are_limited_and_survive_an_unlock(database: Database) {
     let store = database.open().await;
     let key = |id: u8, host: u8| CounterKey::KnownNetwork {
         tenant: acme(),
-        who: Who::Account(AccountId::from_bytes([id; 16])),
+        who: LoginSubject::Account(AccountId::from_bytes([id; 16])),
         net: net(&format!("192.0.2.{host}")),
     };
-    let alex = Who::Account(AccountId::from_bytes([1; 16]));
+    let alex = LoginSubject::Account(AccountId::from_bytes([1; 16]));
     for host in 1..=5 {
         let at = NOW + u64::from(host);
         let known = Counter { failures: 1, since: at, last_failure: at, ..Counter::default() };
@@ -258,14 +267,14 @@ async fn known_networks_are_limited_and_survive_an_unlock(database: Database) {
 
 const STORE_TO_COUNT_IN: &str = "DOORWARD_TEST_STORE_TO_COUNT_IN";
 
-async fn kill_9_of_the_process_that_counts_loses_no_count(database: Database) {
+async fn kill_9_loses_no_counter_update(database: Database) {
     let store = database.open().await;
     let url = match database.settings().location {
         StoreLocation::Sqlite(path) => format!("sqlite:{}", path.display()),
         StoreLocation::Postgres(url) => url.expose().to_owned(),
     };
     let mut child = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "store::counters::a_process_that_counts", "--nocapture"])
+        .args(["--exact", "store::counters::counting_child_process", "--nocapture"])
         .env(STORE_TO_COUNT_IN, url)
         .stdout(Stdio::piped())
         .spawn()
@@ -279,7 +288,7 @@ async fn kill_9_of_the_process_that_counts_loses_no_count(database: Database) {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    // what it had said before it died, and we had not read
+    // output that it wrote before the kill and we had not read
     while let Some(line) = counted() {
         last = line.and_then(|number| number.parse().ok()).unwrap_or(last);
     }
@@ -289,9 +298,9 @@ async fn kill_9_of_the_process_that_counts_loses_no_count(database: Database) {
     assert_eq!(failures(&database.open().await, &unknown(1)).await, kept + 1, "and nothing is left locked");
 }
 
-/// What the test above starts and kills. Says what it has counted, after it is kept.
+/// The child process of the test above. Prints each count after it is stored.
 #[test]
-fn a_process_that_counts() {
+fn counting_child_process() {
     let Ok(url) = env::var(STORE_TO_COUNT_IN) else { return };
     let location = StoreLocation::parse(&url, Path::new("/")).unwrap();
     block_on(async {

@@ -1,31 +1,31 @@
-//! What administrators set: versions, all or nothing, and who did it.
+//! Overrides: versions, atomicity, and the actor in the audit log.
 
 use std::{convert::Infallible, time::Duration};
 
 use doorward::{
     domain::{
-        audit::{Actor, Deed, Proof, Record},
-        governance::Write,
+        audit::{Actor, ActorCredential, AdminAction, AuditRecord},
+        governance::PropertyWrite,
         tenant::TenantId,
     },
-    store::{AuditPage, Change, GovernanceError, Keep, Store, Stored},
+    store::{AuditPage, GovernanceStoreError, Retention, Store, StoreChange, VersionedOverrides},
 };
 
 use super::{NOW, acme, globex};
 use crate::support::database::{Database, on_both_databases};
 
 on_both_databases!(
-    a_change_is_kept_counted_and_heard_of,
-    what_changes_nothing_is_no_change,
-    of_two_changes_made_for_one_version_one_is_stale,
-    many_at_once_each_count,
-    what_is_refused_leaves_nothing,
-    what_is_given_up_half_way_is_there_as_a_whole_or_not_at_all,
-    a_change_that_cannot_be_written_down_is_none,
-    what_a_newer_replica_has_set_stays,
-    who_did_it_is_told_the_newest_first,
+    change_is_stored_versioned_and_published,
+    update_without_effect_is_no_change,
+    second_change_for_a_version_is_stale,
+    concurrent_changes_are_all_applied,
+    refused_change_leaves_nothing,
+    aborted_change_is_stored_whole_or_not_at_all,
+    change_fails_if_the_audit_fails,
+    unknown_properties_of_a_newer_replica_are_kept,
+    audit_lists_the_newest_record_first,
     attack_a_secret_in_the_audit,
-    records_go_after_their_time,
+    audit_records_expire,
 );
 
 const COUNT: &str = "passwordHistory.count";
@@ -36,45 +36,45 @@ fn alex() -> Actor {
     Actor {
         name: "alex".to_owned(),
         tenant: Some(acme()),
-        proof: Proof::Account,
+        credential: ActorCredential::Account,
         address: Some("2001:db8::7".parse().unwrap()),
         request_id: Some("4711".to_owned()),
     }
 }
 
-fn set(name: &str, value: &str) -> Write {
-    Write::Set { name: name.to_owned(), value: value.to_owned() }
+fn set(name: &str, value: &str) -> PropertyWrite {
+    PropertyWrite::Set { name: name.to_owned(), value: value.to_owned() }
 }
 
-fn clear(name: &str) -> Write {
-    Write::Clear { name: name.to_owned() }
+fn clear(name: &str) -> PropertyWrite {
+    PropertyWrite::Clear { name: name.to_owned() }
 }
 
-type Done = Result<(Stored, Vec<Deed>), GovernanceError<Infallible>>;
+type Done = Result<(VersionedOverrides, Vec<AdminAction>), GovernanceStoreError<Infallible>>;
 
-async fn change(store: &Store, tenant: &TenantId, expected: Option<u64>, writes: &[Write]) -> Done {
+async fn change(store: &Store, tenant: &TenantId, expected: Option<u64>, writes: &[PropertyWrite]) -> Done {
     let writes = writes.to_vec();
     store.governance().update(tenant, expected, |_| Ok(writes), (ACTION, &alex()), NOW).await
 }
 
-fn values(stored: &Stored) -> Vec<(&str, &str)> {
+fn values(stored: &VersionedOverrides) -> Vec<(&str, &str)> {
     stored.overrides.iter().collect()
 }
 
-async fn audit(store: &Store, tenant: Option<&TenantId>) -> Vec<Record> {
+async fn audit(store: &Store, tenant: Option<&TenantId>) -> Vec<AuditRecord> {
     store.audit().list(tenant, AuditPage { before: None, limit: 1000 }).await.unwrap()
 }
 
-async fn a_change_is_kept_counted_and_heard_of(database: Database) {
+async fn change_is_stored_versioned_and_published(database: Database) {
     let (here, there) = (database.open().await, database.open().await);
-    let mut watch = there.changes().watch(None).await.unwrap();
+    let mut watch = there.changes().follow(None).await.unwrap();
     assert_eq!(there.governance().of(&acme()).await.unwrap().version, 0);
     let (first, deeds) =
         change(&here, &acme(), Some(0), &[set(COUNT, "3"), set(MINIMUM, "8")]).await.unwrap();
     assert_eq!((first.version, values(&first), deeds.len()), (1, vec![(COUNT, "3"), (MINIMUM, "8")], 2));
     assert_eq!(there.governance().of(&acme()).await.unwrap(), first);
     let heard = tokio::time::timeout(Duration::from_secs(1), watch.next()).await.expect("within a second");
-    assert_eq!(heard.unwrap(), [Change::Governance(acme())]);
+    assert_eq!(heard.unwrap(), [StoreChange::GovernanceChanged(acme())]);
     let (second, _) = change(&there, &acme(), Some(1), &[set(COUNT, "4"), clear(MINIMUM)]).await.unwrap();
     assert_eq!((second.version, values(&second)), (2, vec![(COUNT, "4")]));
     change(&here, &globex(), None, &[set(MINIMUM, "9")]).await.unwrap();
@@ -83,38 +83,38 @@ async fn a_change_is_kept_counted_and_heard_of(database: Database) {
     assert_eq!(there.governance().all().await.unwrap(), [second, third]);
 }
 
-async fn what_changes_nothing_is_no_change(database: Database) {
+async fn update_without_effect_is_no_change(database: Database) {
     let store = database.open().await;
     change(&store, &acme(), None, &[set(COUNT, "3")]).await.unwrap();
-    let (last, told) = (store.changes().last().await.unwrap(), audit(&store, None).await);
+    let (last, entries) = (store.changes().last().await.unwrap(), audit(&store, None).await);
     let (same, deeds) = change(&store, &acme(), Some(1), &[set(COUNT, "3"), clear(MINIMUM)]).await.unwrap();
     assert_eq!((same.version, deeds), (1, vec![]));
     change(&store, &globex(), None, &[clear(COUNT)]).await.unwrap();
     assert_eq!(store.changes().last().await.unwrap(), last);
-    assert_eq!(audit(&store, None).await, told);
+    assert_eq!(audit(&store, None).await, entries);
     assert_eq!(store.governance().all().await.unwrap().len(), 1);
 }
 
-async fn of_two_changes_made_for_one_version_one_is_stale(database: Database) {
+async fn second_change_for_a_version_is_stale(database: Database) {
     let (here, there) = (database.open().await, database.open().await);
     change(&here, &acme(), None, &[set(COUNT, "3")]).await.unwrap();
     let (one, other) = ([set(COUNT, "4")], [set(COUNT, "5")]);
     let acme = acme();
     let both = tokio::join!(change(&here, &acme, Some(1), &one), change(&there, &acme, Some(1), &other));
     let (won, lost) = if both.0.is_ok() { both } else { (both.1, both.0) };
-    assert!(matches!(lost, Err(GovernanceError::Stale { version: 2 })), "{lost:?}");
+    assert!(matches!(lost, Err(GovernanceStoreError::Stale { version: 2 })), "{lost:?}");
     assert_eq!(here.governance().of(&acme).await.unwrap(), won.unwrap().0);
     assert_eq!(audit(&here, None).await.len(), 2, "one record each of the two that were made");
 }
 
 /// Each adds one to what it finds: none is lost.
-async fn many_at_once_each_count(database: Database) {
+async fn concurrent_changes_are_all_applied(database: Database) {
     let stores = [database.open().await, database.open().await];
     let mut tasks = Vec::new();
     for number in 0..40 {
         let store = stores[number % 2].clone();
         tasks.push(tokio::spawn(async move {
-            let more = |stored: &Stored| {
+            let more = |stored: &VersionedOverrides| {
                 let count: u32 = stored.overrides.get(COUNT).map_or(0, |count| count.parse().unwrap());
                 Ok::<_, Infallible>(vec![set(COUNT, &(count + 1).to_string())])
             };
@@ -130,19 +130,19 @@ async fn many_at_once_each_count(database: Database) {
     assert_eq!(ids, (1..=40).rev().collect::<Vec<_>>());
 }
 
-async fn what_is_refused_leaves_nothing(database: Database) {
+async fn refused_change_leaves_nothing(database: Database) {
     let store = database.open().await;
-    let refuse = |_: &Stored| Err("no");
+    let refuse = |_: &VersionedOverrides| Err("no");
     let refused = store.governance().update(&acme(), None, refuse, (ACTION, &alex()), NOW).await;
-    assert!(matches!(refused, Err(GovernanceError::Refused("no"))));
+    assert!(matches!(refused, Err(GovernanceStoreError::Refused("no"))));
     let stale = change(&store, &acme(), Some(7), &[set(COUNT, "3")]).await;
-    assert!(matches!(stale, Err(GovernanceError::Stale { version: 0 })));
+    assert!(matches!(stale, Err(GovernanceStoreError::Stale { version: 0 })));
     assert_eq!(store.governance().all().await.unwrap(), []);
     assert_eq!((audit(&store, None).await, store.changes().last().await.unwrap()), (vec![], 0));
 }
 
 /// Wherever in it the caller goes away.
-async fn what_is_given_up_half_way_is_there_as_a_whole_or_not_at_all(database: Database) {
+async fn aborted_change_is_stored_whole_or_not_at_all(database: Database) {
     let store = database.open().await;
     let tenants: Vec<_> =
         (0..60).map(|round| (round, TenantId::parse(&format!("t{round}.com")).unwrap())).collect();
@@ -152,8 +152,8 @@ async fn what_is_given_up_half_way_is_there_as_a_whole_or_not_at_all(database: D
         let done = polled(change(&store, tenant, None, &writes), *round).await;
         given_up += u64::from(done.is_none());
     }
-    assert!(given_up > 0, "nobody went away");
-    // what was being committed when its caller went may take a moment
+    assert!(given_up > 0, "no connection was closed");
+    // a commit that was in progress when its caller was cancelled may take a moment
     let mut tries = 0;
     loop {
         let mut kept = 0;
@@ -169,12 +169,12 @@ async fn what_is_given_up_half_way_is_there_as_a_whole_or_not_at_all(database: D
             return;
         }
         tries += 1;
-        assert!(tries < 100, "half of a change, or no news of one");
+        assert!(tries < 100, "half of a change, or a change without an entry in the feed");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// What comes of some work that is given up after it was gone on with so often.
+/// The result of a future that is dropped after this many polls.
 async fn polled<T>(work: impl Future<Output = T>, times: u32) -> Option<T> {
     let (mut work, mut left) = (std::pin::pin!(work), times);
     std::future::poll_fn(|context| {
@@ -187,19 +187,19 @@ async fn polled<T>(work: impl Future<Output = T>, times: u32) -> Option<T> {
     .await
 }
 
-async fn a_change_that_cannot_be_written_down_is_none(database: Database) {
+async fn change_fails_if_the_audit_fails(database: Database) {
     let store = database.open().await;
     database.run("ALTER TABLE audit RENAME TO elsewhere").await;
     assert!(matches!(
         change(&store, &acme(), None, &[set(COUNT, "3")]).await,
-        Err(GovernanceError::Store(_))
+        Err(GovernanceStoreError::Store(_))
     ));
     database.run("ALTER TABLE elsewhere RENAME TO audit").await;
     assert_eq!(store.governance().of(&acme()).await.unwrap().version, 0);
     assert_eq!(change(&store, &acme(), Some(0), &[set(COUNT, "3")]).await.unwrap().0.version, 1);
 }
 
-async fn what_a_newer_replica_has_set_stays(database: Database) {
+async fn unknown_properties_of_a_newer_replica_are_kept(database: Database) {
     let store = database.open().await;
     change(&store, &acme(), None, &[set(COUNT, "3")]).await.unwrap();
     database.run("INSERT INTO governance (tenant, name, value) VALUES ('acme.com', 'to.come', 'x')").await;
@@ -211,23 +211,27 @@ async fn what_a_newer_replica_has_set_stays(database: Database) {
     assert_eq!(store.governance().of(&acme()).await.unwrap().overrides.len(), 2, "but still there");
 }
 
-async fn who_did_it_is_told_the_newest_first(database: Database) {
+async fn audit_lists_the_newest_record_first(database: Database) {
     let store = database.open().await;
     change(&store, &acme(), None, &[set(COUNT, "3"), set(MINIMUM, "8")]).await.unwrap();
     change(&store, &globex(), None, &[set(COUNT, "9")]).await.unwrap();
     change(&store, &acme(), None, &[set(COUNT, "4"), clear(MINIMUM)]).await.unwrap();
-    let file =
-        Deed { action: "tenant-file.write", target: "tenant-conf.json".into(), before: None, after: None };
-    let nobody = Actor {
+    let file = AdminAction {
+        action: "tenant-file.write",
+        target: "tenant-conf.json".into(),
+        before: None,
+        after: None,
+    };
+    let machine = Actor {
         name: "root".to_owned(),
         tenant: None,
-        proof: Proof::Machine,
+        credential: ActorCredential::CommandLine,
         address: None,
         request_id: None,
     };
-    store.audit().record(&acme(), &nobody, &[file], NOW + 1).await.unwrap();
-    let told = audit(&store, Some(&acme())).await;
-    let brief: Vec<_> = told
+    store.audit().record(&acme(), &machine, &[file], NOW + 1).await.unwrap();
+    let entries = audit(&store, Some(&acme())).await;
+    let brief: Vec<_> = entries
         .iter()
         .map(|record| (record.id, record.target.as_str(), record.before.as_deref(), record.after.as_deref()))
         .collect();
@@ -241,13 +245,16 @@ async fn who_did_it_is_told_the_newest_first(database: Database) {
             (1, COUNT, None, Some("3")),
         ]
     );
-    let Record { at, tenant, actor, address, request_id, action, .. } = told[2].clone();
+    let AuditRecord { at, tenant, actor, address, request_id, action, .. } = entries[2].clone();
     assert_eq!((at, tenant, actor, action.as_str()), (NOW, acme(), "alex@acme.com".to_owned(), ACTION));
     assert_eq!((address.as_deref(), request_id.as_deref()), (Some("2001:db8::7"), Some("4711")));
-    assert_eq!((told[0].actor.as_str(), &told[0].address, &told[0].request_id), ("root", &None, &None));
+    assert_eq!(
+        (entries[0].actor.as_str(), &entries[0].address, &entries[0].request_id),
+        ("root", &None, &None)
+    );
     assert_eq!(audit(&store, None).await.len(), 6);
     let page = AuditPage { before: Some(5), limit: 2 };
-    assert_eq!(store.audit().list(Some(&acme()), page).await.unwrap(), told[2..4]);
+    assert_eq!(store.audit().list(Some(&acme()), page).await.unwrap(), entries[2..4]);
 }
 
 async fn attack_a_secret_in_the_audit(database: Database) {
@@ -256,23 +263,23 @@ async fn attack_a_secret_in_the_audit(database: Database) {
     change(&store, &acme(), None, &[set(name, "geheim")]).await.unwrap();
     change(&store, &acme(), None, &[set(name, "geheimer")]).await.unwrap();
     change(&store, &acme(), None, &[clear(name)]).await.unwrap();
-    let told = audit(&store, None).await;
+    let entries = audit(&store, None).await;
     let shown: Vec<_> =
-        told.iter().map(|record| (record.before.as_deref(), record.after.as_deref())).collect();
+        entries.iter().map(|record| (record.before.as_deref(), record.after.as_deref())).collect();
     assert_eq!(
         shown,
         [(Some("(secret)"), None), (Some("(secret)"), Some("(secret)")), (None, Some("(secret)"))]
     );
 }
 
-async fn records_go_after_their_time(database: Database) {
+async fn audit_records_expire(database: Database) {
     let store = database.open().await;
     change(&store, &acme(), None, &[set(COUNT, "3"), set(MINIMUM, "8")]).await.unwrap();
     let day = 24 * 3_600_000;
-    assert_eq!(store.purge(Keep::default(), NOW + 366 * day).await.unwrap().audit, 0, "a year at least");
-    assert_eq!(store.purge(Keep::default(), NOW + 401 * day).await.unwrap().audit, 2);
+    assert_eq!(store.purge(Retention::default(), NOW + 366 * day).await.unwrap().audit, 0, "a year at least");
+    assert_eq!(store.purge(Retention::default(), NOW + 401 * day).await.unwrap().audit, 2);
     assert_eq!(audit(&store, None).await, []);
-    assert_eq!(store.governance().of(&acme()).await.unwrap().overrides.len(), 2, "what is set stays");
+    assert_eq!(store.governance().of(&acme()).await.unwrap().overrides.len(), 2, "overrides stay");
     change(&store, &acme(), None, &[clear(COUNT)]).await.unwrap();
     assert_eq!(audit(&store, None).await[0].id, 3, "no number comes back");
 }

@@ -2,8 +2,8 @@
 
 mod accounts;
 mod changes;
+mod counter_flood;
 mod counters;
-mod flood;
 mod governance;
 mod opening;
 mod passwords;
@@ -44,8 +44,8 @@ async fn alex(store: &Store) -> Account {
     store.accounts().create(&new_account(acme(), "alex"), NOW).await.unwrap()
 }
 
-/// Who it is that types this at the door of acme.com.
-async fn whoever_types(store: &Store, typed: &str) -> Option<AccountId> {
+/// The account that this login identifies at acme.com.
+async fn account_by_login(store: &Store, typed: &str) -> Option<AccountId> {
     let name = LoginName::parse(typed, &acme(), |tenant| *tenant == globex()).unwrap();
     store
         .accounts()

@@ -1,41 +1,41 @@
-//! Opening a store: its tables are made once, whoever comes first, and a store that is down says so.
+//! Opening a store: its tables are created once, by whichever process is first, and a store that is down is an error.
 
 use std::{os::unix::fs::PermissionsExt as _, path::Path, thread};
 
 use doorward::{
-    config::model::{Store as Settings, StoreLocation},
+    config::model::{StoreLocation, StoreSettings as Settings},
     store::{Store, StoreError},
 };
 
-use super::{acme, alex, whoever_types};
+use super::{account_by_login, acme, alex};
 use crate::support::database::{Database, Kind, block_on, on_both_databases};
 
 on_both_databases!(
-    a_store_keeps_what_it_has_over_a_restart,
-    many_who_open_a_new_store_at_once_all_find_it_ready,
-    a_replica_works_on_tables_a_newer_one_has_extended,
-    tables_that_are_not_ours_are_left_alone,
+    data_survives_a_restart,
+    concurrent_opening_of_a_new_store_succeeds,
+    works_with_a_schema_of_a_newer_version,
+    rejects_a_foreign_schema,
     a_closed_store_is_unavailable,
-    what_the_database_refuses_is_told_in_its_own_words,
-    a_store_answers_again_after_its_connections_were_cut,
+    error_contains_the_database_message,
+    store_recovers_from_cut_connections,
 );
 
-async fn a_store_keeps_what_it_has_over_a_restart(database: Database) {
+async fn data_survives_a_restart(database: Database) {
     let store = database.open().await;
     let id = alex(&store).await.id;
     store.ping().await.unwrap();
     store.close().await;
     let store = database.open().await;
-    assert_eq!(whoever_types(&store, "alex").await, Some(id));
+    assert_eq!(account_by_login(&store, "alex").await, Some(id));
     assert_eq!(store.location(), &database.settings().location);
     if let StoreLocation::Sqlite(path) = store.location() {
         let mode = std::fs::metadata(path).unwrap().permissions().mode();
         let wal = std::fs::metadata(path.with_extension("db-wal")).unwrap().permissions().mode();
-        assert_eq!((mode & 0o777, wal & 0o777), (0o600, 0o600), "nobody else's to read");
+        assert_eq!((mode & 0o777, wal & 0o777), (0o600, 0o600), "readable by the owner only");
     }
 }
 
-async fn many_who_open_a_new_store_at_once_all_find_it_ready(database: Database) {
+async fn concurrent_opening_of_a_new_store_succeeds(database: Database) {
     let starters: Vec<_> = (0..6)
         .map(|_| {
             let settings = database.settings();
@@ -52,7 +52,7 @@ async fn many_who_open_a_new_store_at_once_all_find_it_ready(database: Database)
     }
 }
 
-async fn a_replica_works_on_tables_a_newer_one_has_extended(database: Database) {
+async fn works_with_a_schema_of_a_newer_version(database: Database) {
     let store = database.open().await;
     let id = alex(&store).await.id;
     database
@@ -62,13 +62,13 @@ async fn a_replica_works_on_tables_a_newer_one_has_extended(database: Database) 
              SELECT 9999, 'newer', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1",
         )
         .await;
-    assert_eq!(whoever_types(&store, "alex").await, Some(id.clone()), "one that runs");
+    assert_eq!(account_by_login(&store, "alex").await, Some(id.clone()), "one that runs");
     store.accounts().set_disabled(&id, true, super::NOW).await.unwrap();
     let restarted = database.open().await;
-    assert_eq!(whoever_types(&restarted, "alex").await, Some(id), "and one that starts");
+    assert_eq!(account_by_login(&restarted, "alex").await, Some(id), "and one that starts");
 }
 
-async fn tables_that_are_not_ours_are_left_alone(database: Database) {
+async fn rejects_a_foreign_schema(database: Database) {
     database.open().await.close().await;
     let other = match database.kind {
         Kind::Sqlite => "UPDATE _sqlx_migrations SET checksum = x'00'",
@@ -89,7 +89,7 @@ async fn a_closed_store_is_unavailable(database: Database) {
     assert!(error.is_ok(), "nothing to do needs no store");
 }
 
-async fn a_store_answers_again_after_its_connections_were_cut(database: Database) {
+async fn store_recovers_from_cut_connections(database: Database) {
     let store = database.open().await;
     let id = alex(&store).await.id;
     if database.kind == Kind::Postgres {
@@ -100,7 +100,7 @@ async fn a_store_answers_again_after_its_connections_were_cut(database: Database
             )
             .await;
     }
-    assert_eq!(whoever_types(&store, "alex").await, Some(id.clone()));
+    assert_eq!(account_by_login(&store, "alex").await, Some(id.clone()));
     assert!(store.accounts().record_login(&id, super::NOW).await.unwrap());
 }
 
@@ -110,7 +110,7 @@ async fn opened(url: &str) -> Result<Store, StoreError> {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_unavailable() {
+fn missing_server_is_unavailable() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("postgres:///doorward?host={}&user=ann&password=geheim", folder.path().display());
     let error = block_on(opened(&url)).unwrap_err();
@@ -119,7 +119,7 @@ fn a_server_that_is_not_there_is_unavailable() {
 }
 
 #[test]
-fn a_file_that_cannot_be_says_why() {
+fn unusable_store_file_is_explained() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}/missing/doorward.db", folder.path().display());
     let error = block_on(opened(&url)).unwrap_err().to_string();
@@ -132,7 +132,7 @@ fn a_file_that_cannot_be_says_why() {
     assert!(std::fs::read(&text).unwrap().starts_with(b"this is no database"));
 }
 
-async fn what_the_database_refuses_is_told_in_its_own_words(mut database: Database) {
+async fn error_contains_the_database_message(mut database: Database) {
     let words = match database.kind {
         Kind::Sqlite => {
             std::fs::write(database.folder.path().join("doorward.db"), "no database, and long enough")

@@ -9,10 +9,10 @@ use super::{NOW, acme, alex, new_account};
 use crate::support::database::{Database, on_both_databases};
 
 on_both_databases!(
-    a_new_password_takes_the_place_of_the_old,
-    as_many_passwords_are_remembered_as_wanted,
+    new_password_replaces_the_old,
+    history_keeps_the_requested_number,
     two_changes_at_once_are_both_remembered,
-    a_better_hash_never_brings_back_an_old_password,
+    rehash_never_restores_an_old_password,
     hashes_of_other_systems_are_found_page_by_page,
 );
 
@@ -21,7 +21,7 @@ fn hash(text: &str) -> StoredPassword {
 }
 
 async fn set(store: &Store, account: &Account, text: &str, keep_history: u32) {
-    let new = NewPassword { hash: hash(text), must_change: false, keep_history };
+    let new = NewPassword { hash: hash(text), must_change: false, history_length: keep_history };
     assert!(store.accounts().set_password(&account.id, &new, None, NOW + 7).await.unwrap());
 }
 
@@ -30,7 +30,7 @@ async fn history(store: &Store, account: &Account, count: u32) -> Vec<String> {
     history.iter().map(|password| password.expose().to_owned()).collect()
 }
 
-async fn a_new_password_takes_the_place_of_the_old(database: Database) {
+async fn new_password_replaces_the_old(database: Database) {
     let store = database.open().await;
     let mut new = new_account(acme(), "alex");
     new.must_change_password = true;
@@ -38,16 +38,16 @@ async fn a_new_password_takes_the_place_of_the_old(database: Database) {
     set(&store, &account, "second", 0).await;
     let (found, password) = store.accounts().find_with_password(&account.id).await.unwrap().unwrap();
     assert_eq!((password, found.password_changed_at), (hash("second"), NOW + 7));
-    assert!(!found.must_change_password, "whoever chose a password need not choose another");
+    assert!(!found.must_change_password, "a user's own password need not be changed");
 
-    let given = NewPassword { hash: hash("given"), must_change: true, keep_history: 0 };
+    let given = NewPassword { hash: hash("given"), must_change: true, history_length: 0 };
     store.accounts().set_password(&account.id, &given, None, NOW).await.unwrap();
     assert!(store.accounts().find(&account.id).await.unwrap().unwrap().must_change_password);
-    let nobody = new_account(acme(), "nobody").id;
-    assert!(!store.accounts().set_password(&nobody, &given, None, NOW).await.unwrap());
+    let unknown = new_account(acme(), "nobody").id;
+    assert!(!store.accounts().set_password(&unknown, &given, None, NOW).await.unwrap());
 }
 
-async fn as_many_passwords_are_remembered_as_wanted(database: Database) {
+async fn history_keeps_the_requested_number(database: Database) {
     let store = database.open().await;
     let account = alex(&store).await;
     for text in ["2", "3", "4"] {
@@ -96,7 +96,7 @@ async fn hashes_of_other_systems_are_found_page_by_page(database: Database) {
     let mut found = Vec::new();
     loop {
         let after = found.last().map(|(id, _)| id);
-        let page = store.accounts().passwords_unlike(&ours, after, 2).await.unwrap();
+        let page = store.accounts().passwords_in_other_formats(&ours, after, 2).await.unwrap();
         if page.is_empty() {
             break;
         }
@@ -107,7 +107,7 @@ async fn hashes_of_other_systems_are_found_page_by_page(database: Database) {
     assert_eq!(texts, ["$ours$12345", "$2b$10$x", "$ours", "$OURS$1234", "{SSHA}x"]);
 }
 
-async fn a_better_hash_never_brings_back_an_old_password(database: Database) {
+async fn rehash_never_restores_an_old_password(database: Database) {
     let store = database.open().await;
     let account = alex(&store).await;
     assert!(store.accounts().rehash(&account.id, &hash("hash of alex"), &hash("better")).await.unwrap());

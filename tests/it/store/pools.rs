@@ -1,19 +1,19 @@
-//! Who writes and who reads do not stand in one line.
+//! Readers do not wait for writers.
 
 use std::time::Duration;
 
-use doorward::domain::lockout::{CounterKey, Who};
+use doorward::domain::lockout::{CounterKey, LoginSubject};
 use sqlx::{AnyConnection, Connection as _, Row as _};
 
 use super::{acme, alex, session_of};
-use crate::support::database::{Kind, with};
+use crate::support::database::{Kind, with_database};
 
 #[test]
-fn attack_guesses_that_wait_for_one_counter_do_not_hold_up_sessions() {
-    with(Kind::Postgres, async |database| {
+fn attack_guesses_waiting_for_a_counter_block_sessions() {
+    with_database(Kind::Postgres, async |database| {
         let store = database.open().await;
         let session = session_of(&store, &alex(&store).await).await;
-        let key = CounterKey::of(acme(), Who::Unknown(1));
+        let key = CounterKey::of(acme(), LoginSubject::UnknownName(1));
         let count = |counters: &mut [(CounterKey, doorward::domain::lockout::Counter)]| {
             counters[0].1.failures += 1;
         };
@@ -38,7 +38,7 @@ fn attack_guesses_that_wait_for_one_counter_do_not_hold_up_sessions() {
             tokio::task::yield_now().await;
         }
         let found = tokio::time::timeout(Duration::from_secs(2), store.sessions().find(&session.hash)).await;
-        assert!(found.expect("at once, whoever else waits").unwrap().is_some());
+        assert!(found.expect("at once, without waiting for writers").unwrap().is_some());
 
         sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
         for guess in guesses {

@@ -1,19 +1,19 @@
-//! What is over goes, what counts stays.
+//! The purge removes expired rows and keeps the others.
 
 use doorward::{
-    domain::lockout::{Counter, CounterKey, Lock, Who},
-    store::{Keep, Purged},
+    domain::lockout::{Counter, CounterKey, LockState, LoginSubject},
+    store::{PurgedRows, Retention},
 };
 
 use super::{NOW, acme, alex, new_session, session_of};
 use crate::support::database::{Database, on_both_databases};
 
-on_both_databases!(sessions_that_are_over_go_in_any_number, counters_go_when_they_are_old_and_open);
+on_both_databases!(purge_deletes_any_number_of_ended_sessions, purge_deletes_old_unlocked_counters);
 
 const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;
 
-async fn sessions_that_are_over_go_in_any_number(database: Database) {
+async fn purge_deletes_any_number_of_ended_sessions(database: Database) {
     let store = database.open().await;
     let account = alex(&store).await;
     for _ in 0..1100 {
@@ -24,23 +24,28 @@ async fn sessions_that_are_over_go_in_any_number(database: Database) {
     let alive = session_of(&store, &account).await;
     let silent = session_of(&store, &account).await;
     store.sessions().touch(&alive.hash, NOW + HOUR - 1).await.unwrap();
-    let keep = Keep { sessions: std::time::Duration::ZERO, ..Keep::default() };
-    assert_eq!(store.purge(Keep::default(), NOW + HOUR).await.unwrap(), Purged::default(), "a cut may be on");
+    let keep = Retention { sessions: std::time::Duration::ZERO, ..Retention::default() };
+    assert_eq!(
+        store.purge(Retention::default(), NOW + HOUR).await.unwrap(),
+        PurgedRows::default(),
+        "a cut may be on"
+    );
     let purged = store.purge(keep, NOW + HOUR).await.unwrap();
-    assert_eq!(purged, Purged { sessions: 1101, ..Purged::default() });
+    assert_eq!(purged, PurgedRows { sessions: 1101, ..PurgedRows::default() });
     assert!(store.sessions().find(&alive.hash).await.unwrap().is_some());
     assert!(store.sessions().find(&silent.hash).await.unwrap().is_none());
-    assert_eq!(store.purge(Keep::default(), NOW + HOUR).await.unwrap(), Purged::default());
+    assert_eq!(store.purge(Retention::default(), NOW + HOUR).await.unwrap(), PurgedRows::default());
 }
 
-async fn counters_go_when_they_are_old_and_open(database: Database) {
+async fn purge_deletes_old_unlocked_counters(database: Database) {
     let store = database.open().await;
-    let keys: Vec<_> = (0..4).map(|bucket| CounterKey::of(acme(), Who::Unknown(bucket))).collect();
+    let keys: Vec<_> =
+        (0..4).map(|bucket| CounterKey::of(acme(), LoginSubject::UnknownName(bucket))).collect();
     let locks = [
-        (Lock::None, NOW),
-        (Lock::UntilAdmin, NOW),
-        (Lock::Until(NOW + 60 * DAY), NOW),
-        (Lock::None, NOW + 60 * DAY),
+        (LockState::None, NOW),
+        (LockState::UntilAdmin, NOW),
+        (LockState::Until(NOW + 60 * DAY), NOW),
+        (LockState::None, NOW + 60 * DAY),
     ];
     let wanted = store.counters().update(&keys, |counters| {
         for ((_, counter), (locked_until, last_failure)) in counters.iter_mut().zip(locks) {
@@ -50,7 +55,7 @@ async fn counters_go_when_they_are_old_and_open(database: Database) {
         counters.to_vec()
     });
     let wanted = wanted.await.unwrap();
-    let keep = Keep { counters: std::time::Duration::from_hours(30 * 24), ..Keep::default() };
+    let keep = Retention { counters: std::time::Duration::from_hours(30 * 24), ..Retention::default() };
     assert_eq!(store.purge(keep, NOW + 29 * DAY).await.unwrap().counters, 0);
     assert_eq!(store.purge(keep, NOW + 31 * DAY).await.unwrap().counters, 1);
     let left = store.counters().read(&keys).await.unwrap();

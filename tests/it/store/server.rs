@@ -1,17 +1,17 @@
-//! What a PostgreSQL server, or a pooler before it, does to a store.
+//! The store under faults of a PostgreSQL server or a pooler in front of it.
 
 use std::path::Path;
 
 use doorward::{
-    config::model::{Store as Settings, StoreLocation},
-    domain::lockout::{Counter, CounterKey, Who},
+    config::model::{StoreLocation, StoreSettings as Settings},
+    domain::lockout::{Counter, CounterKey, LoginSubject},
     store::{Store, StoreError},
 };
 use futures_util::future::join_all;
 
 use super::{NOW, acme, alex, new_account, session_of};
 use crate::support::{
-    database::{Database, Kind, with},
+    database::{Database, Kind, with_database},
     pgbouncer::PgBouncer,
 };
 
@@ -24,7 +24,7 @@ fn count(counters: &mut [(CounterKey, Counter)]) {
 }
 
 fn key() -> CounterKey {
-    CounterKey::of(acme(), Who::Unknown(1))
+    CounterKey::of(acme(), LoginSubject::UnknownName(1))
 }
 
 /// Much at once, as replicas do it.
@@ -44,8 +44,8 @@ async fn work(store: &Store) -> Result<(), StoreError> {
 }
 
 #[test]
-fn a_role_that_may_have_three_connections_serves_many_at_once() {
-    with(Kind::Postgres, async |database| {
+fn three_connections_serve_many_requests() {
+    with_database(Kind::Postgres, async |database| {
         database
             .run("DROP ROLE IF EXISTS doorward_few; CREATE ROLE doorward_few LOGIN CONNECTION LIMIT 3")
             .await;
@@ -54,7 +54,7 @@ fn a_role_that_may_have_three_connections_serves_many_at_once() {
         let store = Store::open(&settings(&url)).await.unwrap();
         work(&store).await.unwrap();
         // the third is for changes
-        let watch = store.changes().watch(None).await.unwrap();
+        let watch = store.changes().follow(None).await.unwrap();
         store.accounts().create(&new_account(acme(), "sam"), NOW).await.unwrap();
         drop(watch);
         store.close().await;
@@ -79,8 +79,8 @@ async fn read_only(database: &Database, on: &'static str) {
 }
 
 #[test]
-fn a_database_that_was_read_only_for_a_while_takes_changes_again_at_once() {
-    with(Kind::Postgres, async |database| {
+fn writes_resume_after_a_read_only_period() {
+    with_database(Kind::Postgres, async |database| {
         let store = database.open().await;
         let account = alex(&store).await;
         read_only(&database, "on").await;
@@ -95,13 +95,13 @@ fn a_database_that_was_read_only_for_a_while_takes_changes_again_at_once() {
         for _ in 0..4 {
             assert!(store.accounts().record_login(&account.id, NOW).await.unwrap());
         }
-        assert!(store.check(NOW).await.is_well());
+        assert!(store.check(NOW).await.is_healthy());
     });
 }
 
 #[test]
 fn a_connection_killed_within_a_transaction_is_replaced() {
-    with(Kind::Postgres, async |database| {
+    with_database(Kind::Postgres, async |database| {
         let store = database.open().await;
         let account = alex(&store).await;
         let address = database.address();
@@ -132,8 +132,8 @@ fn a_connection_killed_within_a_transaction_is_replaced() {
 }
 
 #[test]
-fn a_pooler_in_transaction_mode_works_or_is_refused_with_a_remedy() {
-    with(Kind::Postgres, async |database| {
+fn pgbouncer_works_or_is_rejected_with_a_remedy() {
+    with_database(Kind::Postgres, async |database| {
         let Some(plain) = PgBouncer::before(&database, "") else { return };
         let refused = Store::open(&settings(&plain.url())).await.map(drop).map_err(|error| error.to_string());
         if let Err(refused) = refused {

@@ -11,25 +11,25 @@ use super::{NOW, acme, alex, new_account, new_session, session_of};
 use crate::support::database::{Database, on_both_databases};
 
 on_both_databases!(
-    a_session_is_kept_as_it_was_made,
-    use_prolongs_a_session_up_to_its_latest_end,
-    sessions_that_ended_by_silence_while_the_store_was_away_are_alive_again,
-    attack_an_ended_session_is_not_brought_back_by_using_it,
-    one_or_all_of_an_account_are_ended,
-    of_too_many_sessions_the_oldest_end,
-    sessions_ended_by_many_at_once_are_ended,
-    a_lock_or_a_new_password_and_the_end_of_sessions_are_one_change,
-    attack_a_session_is_not_born_into_an_account_that_changed_meanwhile,
+    session_is_stored_unchanged,
+    use_extends_a_session_up_to_its_lifetime,
+    store_outage_does_not_count_as_idle_time,
+    attack_use_revives_an_ended_session,
+    ends_one_or_all_sessions_of_an_account,
+    session_limit_ends_the_oldest,
+    concurrent_ends_count_each_session_once,
+    lock_or_password_change_ends_sessions_atomically,
+    attack_session_for_an_account_that_changed_meanwhile,
 );
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
 
 fn new_password() -> NewPassword {
-    NewPassword { hash: new_account(acme(), "x").password, must_change: false, keep_history: 1 }
+    NewPassword { hash: new_account(acme(), "x").password, must_change: false, history_length: 1 }
 }
 
-async fn a_session_is_kept_as_it_was_made(database: Database) {
+async fn session_is_stored_unchanged(database: Database) {
     let store = database.open().await;
     let account = alex(&store).await;
     let mut session = new_session(&account);
@@ -43,7 +43,7 @@ async fn a_session_is_kept_as_it_was_made(database: Database) {
     assert_eq!(store.sessions().find(&new_session(&account).hash).await.unwrap(), None);
 }
 
-async fn sessions_that_ended_by_silence_while_the_store_was_away_are_alive_again(database: Database) {
+async fn store_outage_does_not_count_as_idle_time(database: Database) {
     let store = database.open().await;
     let account = alex(&store).await;
     let idle_until = async |end: u64| {
@@ -62,20 +62,24 @@ async fn sessions_that_ended_by_silence_while_the_store_was_away_are_alive_again
     let mut short = new_session(&account);
     (short.last_seen_at, short.expires_at) = (cut - MINUTE, back);
     store.sessions().insert(&short, account.password_changed_at, true).await.unwrap();
-    assert_eq!(store.sessions().bridge(cut, cut + HOUR + 1).await.unwrap(), 0, "too long a cut");
-    assert_eq!(store.sessions().bridge(cut, back).await.unwrap(), 2);
+    assert_eq!(store.sessions().extend_after_outage(cut, cut + HOUR + 1).await.unwrap(), 0, "too long a cut");
+    assert_eq!(store.sessions().extend_after_outage(cut, back).await.unwrap(), 2);
     for (hash, last_seen_at) in
         [(before, cut - HOUR), (during, back), (soon, back), (late, back), (short.hash, cut - MINUTE)]
     {
         let found = store.sessions().find(&hash).await.unwrap().unwrap();
         assert_eq!(found.last_seen_at, last_seen_at);
     }
-    assert_eq!(store.sessions().bridge(cut, back).await.unwrap(), 0, "by the first replica that notices");
+    assert_eq!(
+        store.sessions().extend_after_outage(cut, back).await.unwrap(),
+        0,
+        "by the first replica that notices"
+    );
     assert!(store.sessions().touch(&during, back + 1).await.unwrap());
     assert!(!store.sessions().touch(&before, back + 1).await.unwrap(), "it was over before");
 }
 
-async fn use_prolongs_a_session_up_to_its_latest_end(database: Database) {
+async fn use_extends_a_session_up_to_its_lifetime(database: Database) {
     let store = database.open().await;
     let account = alex(&store).await;
     let session = session_of(&store, &account).await;
@@ -101,18 +105,18 @@ async fn use_prolongs_a_session_up_to_its_latest_end(database: Database) {
     assert!(!seen(NOW + 24 * HOUR).await.0);
 }
 
-async fn attack_an_ended_session_is_not_brought_back_by_using_it(database: Database) {
+async fn attack_use_revives_an_ended_session(database: Database) {
     let store = database.open().await;
     let account = alex(&store).await;
     let session = session_of(&store, &account).await;
     assert!(!store.sessions().touch(&session.hash, NOW + HOUR).await.unwrap(), "an hour of silence");
-    assert!(store.sessions().find(&session.hash).await.unwrap().unwrap().is_over(NOW + HOUR));
+    assert!(store.sessions().find(&session.hash).await.unwrap().unwrap().is_expired(NOW + HOUR));
     assert!(store.sessions().end(&session.hash, NOW).await.unwrap());
     assert!(!store.sessions().touch(&session.hash, NOW + 1).await.unwrap());
     assert_eq!(store.sessions().find(&session.hash).await.unwrap(), None);
 }
 
-async fn one_or_all_of_an_account_are_ended(database: Database) {
+async fn ends_one_or_all_sessions_of_an_account(database: Database) {
     let store = database.open().await;
     let account = alex(&store).await;
     let bo = store.accounts().create(&new_account(acme(), "bo"), NOW).await.unwrap();
@@ -130,13 +134,13 @@ async fn one_or_all_of_an_account_are_ended(database: Database) {
     assert!(!store.sessions().end(&one.hash, NOW).await.unwrap());
     assert_eq!(store.sessions().end_all(&account.id, Some(&two.hash), NOW).await.unwrap(), 1);
     assert_eq!(store.sessions().find(&three.hash).await.unwrap(), None);
-    assert!(store.sessions().find(&two.hash).await.unwrap().is_some(), "whoever asked stays");
+    assert!(store.sessions().find(&two.hash).await.unwrap().is_some(), "the caller's own session stays");
     assert_eq!(store.sessions().end_all(&account.id, None, NOW).await.unwrap(), 1);
     assert_eq!(store.sessions().end_all(&account.id, None, NOW).await.unwrap(), 0);
-    assert!(store.sessions().find(&theirs.hash).await.unwrap().is_some(), "nobody else's end");
+    assert!(store.sessions().find(&theirs.hash).await.unwrap().is_some(), "sessions of other accounts stay");
 }
 
-async fn of_too_many_sessions_the_oldest_end(database: Database) {
+async fn session_limit_ends_the_oldest(database: Database) {
     let store = database.open().await;
     let account = alex(&store).await;
     let mut sessions = Vec::new();
@@ -151,7 +155,7 @@ async fn of_too_many_sessions_the_oldest_end(database: Database) {
     assert_eq!(left, sessions[..2]);
 }
 
-async fn sessions_ended_by_many_at_once_are_ended(database: Database) {
+async fn concurrent_ends_count_each_session_once(database: Database) {
     let stores = [database.open().await, database.open().await];
     let account = alex(&stores[0]).await;
     for _ in 0..10 {
@@ -160,7 +164,8 @@ async fn sessions_ended_by_many_at_once_are_ended(database: Database) {
         }
         let id = &account.id;
         let (one, other) = (stores[0].sessions(), stores[1].sessions());
-        let keep = doorward::store::Keep { sessions: Duration::ZERO, ..doorward::store::Keep::default() };
+        let keep =
+            doorward::store::Retention { sessions: Duration::ZERO, ..doorward::store::Retention::default() };
         let purge = stores[1].purge(keep, NOW + HOUR);
         let (all, oldest, purged) =
             tokio::join!(one.end_all(id, None, NOW), other.end_oldest(id, 1, NOW), purge);
@@ -171,7 +176,7 @@ async fn sessions_ended_by_many_at_once_are_ended(database: Database) {
     }
 }
 
-async fn attack_a_session_is_not_born_into_an_account_that_changed_meanwhile(database: Database) {
+async fn attack_session_for_an_account_that_changed_meanwhile(database: Database) {
     let store = database.open().await;
     let seen = alex(&store).await;
     let begin =
@@ -194,8 +199,8 @@ async fn attack_a_session_is_not_born_into_an_account_that_changed_meanwhile(dat
     assert!(!begin().await, "another password");
 }
 
-/// Whoever asked for it may be gone before a second step.
-async fn a_lock_or_a_new_password_and_the_end_of_sessions_are_one_change(database: Database) {
+/// The caller may be cancelled before a second step.
+async fn lock_or_password_change_ends_sessions_atomically(database: Database) {
     let store = database.open().await;
     let account = alex(&store).await;
     let bystander = store.accounts().create(&new_account(acme(), "kim"), NOW).await.unwrap();

@@ -1,4 +1,4 @@
-//! Accounts, switched on: a store of the gate's own, or one that several gates share.
+//! Proxies with accounts: a store of their own, or one shared store.
 
 use std::{cell::Cell, path::Path, time::Duration};
 
@@ -13,52 +13,53 @@ use doorward::{
         session::Session,
         tenant::TenantId,
     },
-    session::{CookieSecret, Seal, hash_of},
+    session::{CookieSecret, CookieSigner, hash_of},
     store::Store,
 };
 use tokio::runtime::{Builder, Runtime};
 
-use super::gate::GateBuilder;
+use super::proxy::TestProxyBuilder;
 
 /// With accounts, and a lock after so many wrong passwords.
-pub fn with_lock(gate: GateBuilder, max_attempts: u32) -> GateBuilder {
-    let folder = gate.folder().to_owned();
-    with_lock_of(gate, &folder, max_attempts)
+pub fn with_lockout(proxy: TestProxyBuilder, max_attempts: u32) -> TestProxyBuilder {
+    let folder = proxy.folder().to_owned();
+    with_lockout_in(proxy, &folder, max_attempts)
 }
 
-/// As `with_lock`, with the accounts of another gate.
-pub fn with_lock_of(gate: GateBuilder, folder: &Path, max_attempts: u32) -> GateBuilder {
-    sharing(gate, folder)
+/// As `with_lock`, with the store of another proxy.
+pub fn with_lockout_in(proxy: TestProxyBuilder, folder: &Path, max_attempts: u32) -> TestProxyBuilder {
+    with_store_in(proxy, folder)
         .setting("account_lock.enabled", true)
         .setting("account_lock.max_attempts", max_attempts)
 }
 
 /// With accounts in this folder.
-pub fn sharing(gate: GateBuilder, folder: &Path) -> GateBuilder {
-    gate.setting("accounts.enabled", true)
+pub fn with_store_in(proxy: TestProxyBuilder, folder: &Path) -> TestProxyBuilder {
+    proxy
+        .setting("accounts.enabled", true)
         .setting("accounts.store_url", format!("sqlite:{}", folder.join("doorward.db").display()))
         .setting("accounts.hash_memory", 8192)
         .setting("accounts.hash_iterations", 1)
 }
 
 /// The store as another Doorward has it, or a command beside it.
-pub struct Desk {
+pub struct TestStore {
     store: Store,
-    seal: Seal,
+    seal: CookieSigner,
     runtime: Runtime,
-    made: Cell<u8>,
+    last_number: Cell<u8>,
 }
 
-impl Desk {
+impl TestStore {
     pub fn of(folder: &Path) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let settings = model::Store {
+        let settings = model::StoreSettings {
             location: StoreLocation::parse("sqlite:doorward.db", folder).unwrap(),
             max_connections: 2,
         };
         let store = runtime.block_on(Store::open(&settings)).unwrap();
-        let key = runtime.block_on(store.secret(Seal::NAME, [0; 32])).unwrap();
-        Self { store, seal: Seal::new(&key), runtime, made: Cell::new(0) }
+        let key = runtime.block_on(store.secret(CookieSigner::SECRET_NAME, [0; 32])).unwrap();
+        Self { store, seal: CookieSigner::new(&key), runtime, last_number: Cell::new(0) }
     }
 
     pub fn account(&self, tenant: &str, name: &str) -> Account {
@@ -68,10 +69,10 @@ impl Desk {
             name,
             StoredPassword::unusable(),
         );
-        self.runtime.block_on(self.store.accounts().create(&new, clock::millis())).unwrap()
+        self.runtime.block_on(self.store.accounts().create(&new, clock::unix_millis())).unwrap()
     }
 
-    /// An account that somebody else has made.
+    /// An account that another replica has made.
     pub fn find(&self, tenant: &str, name: &str) -> Account {
         let name = LoginName::parse(name, &TenantId::parse(tenant).unwrap(), |_| false).unwrap();
         self.runtime
@@ -81,13 +82,13 @@ impl Desk {
             .0
     }
 
-    /// What the cookie of a new session holds.
+    /// The value of the cookie of a new session.
     pub fn session(&self, account: &Account) -> String {
-        self.session_of(account, Duration::from_hours(8), Duration::from_mins(30))
+        self.session_with(account, Duration::from_hours(8), Duration::from_mins(30))
     }
 
-    pub fn session_of(&self, account: &Account, lifetime: Duration, idle: Duration) -> String {
-        let (secret, now) = (self.seal.secret(&[self.number(); 24]), clock::millis());
+    pub fn session_with(&self, account: &Account, lifetime: Duration, idle: Duration) -> String {
+        let (secret, now) = (self.seal.sign(&[self.number(); 24]), clock::unix_millis());
         let session = Session {
             hash: hash_of(&secret),
             account: account.id.clone(),
@@ -109,24 +110,26 @@ impl Desk {
     }
 
     /// As a sign-out does.
-    pub fn end(&self, cookie: &str) {
+    pub fn end_session(&self, cookie: &str) {
         let hash = hash_of(&CookieSecret::parse(cookie).unwrap());
-        assert!(self.runtime.block_on(self.store.sessions().end(&hash, clock::millis())).unwrap());
+        assert!(self.runtime.block_on(self.store.sessions().end(&hash, clock::unix_millis())).unwrap());
     }
 
     pub fn disable(&self, account: &Account) {
         let disabled = self.store.accounts();
-        assert!(self.runtime.block_on(disabled.set_disabled(&account.id, true, clock::millis())).unwrap());
+        assert!(
+            self.runtime.block_on(disabled.set_disabled(&account.id, true, clock::unix_millis())).unwrap()
+        );
     }
 
     pub fn lock(&self, account: &Account) {
-        let lock = AdminLock { reason: LockedReason::AdminInitiated, since: clock::millis() };
-        let locking = self.store.accounts().set_admin_lock(&account.id, Some(lock), clock::millis());
+        let lock = AdminLock { reason: LockedReason::AdminInitiated, since: clock::unix_millis() };
+        let locking = self.store.accounts().set_admin_lock(&account.id, Some(lock), clock::unix_millis());
         assert!(self.runtime.block_on(locking).unwrap());
     }
 
     fn number(&self) -> u8 {
-        self.made.set(self.made.get() + 1);
-        self.made.get()
+        self.last_number.set(self.last_number.get() + 1);
+        self.last_number.get()
     }
 }

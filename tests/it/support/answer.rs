@@ -1,4 +1,4 @@
-//! What the caller got.
+//! The answer that a client received.
 
 use super::message::{Headers, find};
 
@@ -14,7 +14,7 @@ pub struct Answer {
     pub complete: bool,
 }
 
-/// Change from run to run, or say nothing about the rule under test.
+/// Headers that differ between runs, or are irrelevant to the rule under test.
 const VOLATILE: [&str; 4] = ["date", "x-request-id", "content-length", "connection"];
 
 impl Answer {
@@ -41,7 +41,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("no JSON ({e}): {}", self.text()))
     }
 
-    /// Status and headers as a snapshot: sorted, without what changes from run to run.
+    /// Status and headers as a snapshot: sorted, without values that differ between runs.
     pub fn head(&self) -> String {
         let reason = http::StatusCode::from_u16(self.status).ok().and_then(|s| s.canonical_reason());
         let mut lines: Vec<String> = self

@@ -16,10 +16,10 @@ use tempfile::TempDir;
 
 use super::{
     answer::Answer,
-    ask::{Ask, Door},
+    browser::TestBrowser,
     eventually,
-    gate::GateBuilder,
-    people::Visitor,
+    proxy::TestProxyBuilder,
+    request::{Endpoint, RequestBuilder},
 };
 
 /// A `doorward serve`; killed when the test ends before it does.
@@ -28,16 +28,16 @@ pub struct Binary {
     pub http: SocketAddr,
     pub admin: SocketAddr,
     log: Arc<Mutex<Vec<String>>>,
-    door: Door,
-    home: Arc<TempDir>,
+    endpoint: Endpoint,
+    dir: Arc<TempDir>,
 }
 
-/// What a binary leaves behind.
+/// The remains of a stopped binary.
 pub struct Killed(Arc<TempDir>);
 
 impl Killed {
     pub fn serve_again(self) -> Binary {
-        GateBuilder::started(serving(&self.0.path().join("deployment.toml")), self.0)
+        TestProxyBuilder::started(serve_command(&self.0.path().join("deployment.toml")), self.0)
     }
 }
 
@@ -52,7 +52,7 @@ fn command<Word: AsRef<OsStr>>(words: impl IntoIterator<Item = Word>) -> Command
     command
 }
 
-fn serving(file: &Path) -> Command {
+fn serve_command(file: &Path) -> Command {
     let mut command = command([OsStr::new("serve"), OsStr::new("--config"), file.as_os_str()]);
     command.stdout(Stdio::null());
     command
@@ -67,18 +67,18 @@ pub fn with_descriptors(soft: u32, hard: u32, file: &Path) -> Command {
     command
 }
 
-impl GateBuilder {
+impl TestProxyBuilder {
     /// Writes the configuration and leaves the rest to the test; the folder goes when it is dropped.
     pub fn write(self) -> (PathBuf, TempDir) {
-        let file = self.home.path().join("deployment.toml");
+        let file = self.dir.path().join("deployment.toml");
         self.configuration.write(&file);
-        (file, self.home)
+        (file, self.dir)
     }
 
     /// Starts the binary and waits until it is ready.
     pub fn serve(self) -> Binary {
         let (file, home) = self.write();
-        Self::started(serving(&file), Arc::new(home))
+        Self::started(serve_command(&file), Arc::new(home))
     }
 
     /// The same where no more than so many folders can be watched: in a user namespace of its own, which this machine does
@@ -89,7 +89,7 @@ impl GateBuilder {
 
     /// The same with a folder `disk` in its home that is a file system of its own, of this size.
     pub fn serve_with_disk(self, size: &str) -> Option<Binary> {
-        let disk = self.home.path().join("disk");
+        let disk = self.dir.path().join("disk");
         std::fs::create_dir(&disk).unwrap();
         self.serve_in_namespace(&format!("mount -t tmpfs -o size={size} tmpfs {}", disk.display()))
     }
@@ -124,7 +124,7 @@ impl GateBuilder {
     /// Starts the binary with this standard output.
     pub fn serve_with_stdout(self, stdout: impl Into<Stdio>) -> Binary {
         let (file, home) = self.write();
-        let mut command = serving(&file);
+        let mut command = serve_command(&file);
         command.stdout(stdout);
         Self::started(command, Arc::new(home))
     }
@@ -137,10 +137,10 @@ impl GateBuilder {
 
     pub(super) fn started(mut command: Command, home: Arc<TempDir>) -> Binary {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let log = follow(child.stderr.take().unwrap());
+        let log = collect_log(child.stderr.take().unwrap());
         let mut serving = None;
         eventually(|| {
-            serving = said(&log, "serving");
+            serving = find_log_line(&log, "serving");
             serving.is_some()
         });
         let serving = serving.unwrap();
@@ -150,33 +150,33 @@ impl GateBuilder {
             digits.parse().unwrap_or_else(|error| panic!("{key} is {text}: {error}"))
         };
         let http = address("http");
-        let door = Door { http, https: None, trust: None };
-        let binary = Binary { http, admin: address("admin"), child, log, door, home };
+        let endpoint = Endpoint { http, https: None, tls_clients: None };
+        let binary = Binary { http, admin: address("admin"), child, log, endpoint, dir: home };
         eventually(|| binary.admin("/readyz").status == 200);
         binary
     }
 }
 
 impl Binary {
-    pub fn get(&self, target: &str) -> Ask<'static> {
-        Ask::new(self.door.clone(), "GET", target)
+    pub fn get(&self, target: &str) -> RequestBuilder<'static> {
+        RequestBuilder::new(self.endpoint.clone(), "GET", target)
     }
 
-    pub fn post(&self, target: &str) -> Ask<'static> {
-        Ask::new(self.door.clone(), "POST", target)
+    pub fn post(&self, target: &str) -> RequestBuilder<'static> {
+        RequestBuilder::new(self.endpoint.clone(), "POST", target)
     }
 
     pub fn folder(&self) -> &Path {
-        self.home.path()
+        self.dir.path()
     }
 
-    pub fn visitor(&self) -> Visitor<'_> {
-        Visitor::at(&self.door)
+    pub fn browser(&self) -> TestBrowser<'_> {
+        TestBrowser::new(&self.endpoint)
     }
 
     /// A path as the process sees it, which may have file systems of its own.
-    pub fn seen_by_it(&self, path: &str) -> PathBuf {
-        let inside = self.home.path().join(path);
+    pub fn path_in_namespace(&self, path: &str) -> PathBuf {
+        let inside = self.dir.path().join(path);
         let root = Path::new("/proc").join(self.child.id().to_string()).join("root");
         root.join(inside.strip_prefix("/").unwrap())
     }
@@ -190,7 +190,7 @@ impl Binary {
     }
 
     /// How many lines of its log have this message.
-    pub fn times_said(&self, message: &str) -> usize {
+    pub fn log_count(&self, message: &str) -> usize {
         let lines = self.log.lock().unwrap();
         lines.iter().filter(|line| line.contains(&format!("\"message\":\"{message}"))).count()
     }
@@ -200,14 +200,15 @@ impl Binary {
         self.log.lock().unwrap().iter().any(|line| line.contains(part))
     }
 
-    /// As when the machine takes its life: no signal it could hear.
+    /// As in a crash: SIGKILL cannot be handled.
     pub fn kill_9(self) -> Killed {
-        Killed(Arc::clone(&self.home))
+        Killed(Arc::clone(&self.dir))
     }
 
     #[track_caller]
     pub fn admin(&self, target: &str) -> Answer {
-        Ask::new(Door { http: self.admin, https: None, trust: None }, "GET", target).send()
+        RequestBuilder::new(Endpoint { http: self.admin, https: None, tls_clients: None }, "GET", target)
+            .send()
     }
 
     /// Sends `TERM` or `INT`.
@@ -244,13 +245,13 @@ impl Binary {
     }
 
     /// Whether its log has this message.
-    pub fn has_said(&self, message: &str) -> bool {
-        self.said(message).is_some()
+    pub fn has_logged(&self, message: &str) -> bool {
+        self.log_line(message).is_some()
     }
 
     /// The first line of its log with this message.
-    pub fn said(&self, message: &str) -> Option<Value> {
-        said(&self.log, message)
+    pub fn log_line(&self, message: &str) -> Option<Value> {
+        find_log_line(&self.log, message)
     }
 
     /// Resident memory in KiB.
@@ -264,7 +265,7 @@ impl Binary {
     }
 
     /// The most it ever had resident, in KiB.
-    pub fn most_memory(&self) -> u64 {
+    pub fn peak_memory(&self) -> u64 {
         self.status("VmHWM:")
     }
 
@@ -284,13 +285,13 @@ impl Drop for Binary {
     }
 }
 
-fn said(log: &Mutex<Vec<String>>, message: &str) -> Option<Value> {
+fn find_log_line(log: &Mutex<Vec<String>>, message: &str) -> Option<Value> {
     let lines = log.lock().unwrap();
     let mut lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines.find(|line| line["message"].as_str().is_some_and(|said| said.starts_with(message)))
 }
 
-fn follow(stderr: ChildStderr) -> Arc<Mutex<Vec<String>>> {
+fn collect_log(stderr: ChildStderr) -> Arc<Mutex<Vec<String>>> {
     let log = Arc::new(Mutex::new(Vec::new()));
     let lines = Arc::clone(&log);
     thread::spawn(move || {

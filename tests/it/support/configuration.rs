@@ -1,4 +1,4 @@
-//! What the harness writes into `deployment.toml`: the one file that knows the names of its keys.
+//! The `deployment.toml` of the harness: the only file that contains the names of its keys.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::{idp::Idp, portal::Portal};
 pub struct Configuration(Value);
 
 impl Configuration {
-    /// Ports are chosen by the system; nothing is waited for when the gate stops.
+    /// The system chooses the ports; the proxy stops without a drain delay.
     pub fn before(portal: &Portal) -> Self {
         Self(json!({
             "server": { "listen": ["127.0.0.1:0"], "workers": 1, "drain_delay": "0s", "drain_timeout": "1s" },
@@ -46,7 +46,7 @@ impl Configuration {
 
     pub fn write(&self, file: &Path) {
         let text = toml::to_string(&self.0).expect("a tree that TOML can say");
-        // rename over: a gate that watches never reads half a file
+        // renamed over the old file: the file watcher never reads half a file
         let beside = file.with_extension("new");
         std::fs::write(&beside, text).unwrap();
         std::fs::rename(beside, file).unwrap();

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use doorward::{
-    config::model::{Store as Settings, StoreLocation},
+    config::model::{StoreLocation, StoreSettings as Settings},
     store::Store,
 };
 use sqlx::{AnyConnection, Connection as _};
@@ -72,7 +72,7 @@ impl Database {
 }
 
 /// Runs a test with a database of this kind.
-pub fn with<F: Future>(kind: Kind, test: impl FnOnce(Database) -> F) {
+pub fn with_database<F: Future>(kind: Kind, test: impl FnOnce(Database) -> F) {
     block_on(async {
         if let Some(database) = Database::new(kind).await {
             test(database).await;
@@ -80,25 +80,25 @@ pub fn with<F: Future>(kind: Kind, test: impl FnOnce(Database) -> F) {
     });
 }
 
-/// As the workers of the gate do: one thread, one runtime.
+/// As the workers of the proxy do: one thread, one runtime.
 pub fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
 /// Makes of each `async fn name(Database)` two tests, `sqlite::name` and `postgres::name`. One that is not listed is
-/// dead code, which the compiler tells.
+/// dead code, which the compiler reports.
 macro_rules! on_both_databases {
     ($($name:ident),+ $(,)?) => {
         mod sqlite {
             $(#[test]
             fn $name() {
-                crate::support::database::with(crate::support::database::Kind::Sqlite, super::$name);
+                crate::support::database::with_database(crate::support::database::Kind::Sqlite, super::$name);
             })+
         }
         mod postgres {
             $(#[test]
             fn $name() {
-                crate::support::database::with(crate::support::database::Kind::Postgres, super::$name);
+                crate::support::database::with_database(crate::support::database::Kind::Postgres, super::$name);
             })+
         }
     };

@@ -1,4 +1,4 @@
-//! A server on loopback that records what it received and answers as it is told: one thread a connection.
+//! A test double: a server on loopback that records requests and gives prepared answers; one thread per connection.
 
 use std::{
     io::{self, BufReader, Read, Write},
@@ -110,12 +110,12 @@ impl Double {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    pub fn forget(&self) {
+    pub fn clear_received(&self) {
         self.shared.received.lock().unwrap().clear();
     }
 
     /// No more connections, and those that are open break off: the server has died.
-    pub fn die(&self) {
+    pub fn stop(&self) {
         self.shared.closed.store(true, Ordering::SeqCst);
         drop(TcpStream::connect(self.addr)); // wakes the accepting thread, which then lets go of the port
         for socket in self.shared.open.lock().unwrap().drain(..) {
@@ -126,7 +126,7 @@ impl Double {
 
 impl Drop for Double {
     fn drop(&mut self) {
-        self.die();
+        self.stop();
     }
 }
 

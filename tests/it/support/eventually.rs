@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Longer than anything that works takes, shorter than anybody's patience.
+/// The deadline of `eventually`: far longer than any expected change takes.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Asks again and again until `condition` holds.
@@ -17,22 +17,22 @@ pub fn within(limit: Duration, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < limit, "still not so after {limit:?}");
-        breathe();
+        pause();
     }
 }
 
-/// Holds `condition` to be true all the time for `span`: for what must not happen.
+/// Asserts that `condition` stays true for `span`, for events that must not happen.
 #[track_caller]
 pub fn throughout(span: Duration, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while start.elapsed() < span {
         assert!(condition(), "no longer so after {:?}", start.elapsed());
-        breathe();
+        pause();
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one allowed wait: between two looks at a condition")]
-fn breathe() {
+fn pause() {
     std::thread::sleep(Duration::from_millis(5));
 }
 
@@ -54,7 +54,7 @@ fn a_condition_that_never_comes_true_fails_the_test() {
 
 #[test]
 #[should_panic(expected = "no longer so")]
-fn what_must_not_happen_is_noticed() {
+fn throughout_detects_a_violation() {
     let mut looks = 0;
     throughout(Duration::from_secs(1), || {
         looks += 1;

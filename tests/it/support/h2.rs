@@ -46,7 +46,7 @@ pub fn send(addr: SocketAddr, prefix: &[u8], tls: Option<Arc<ClientConfig>>, req
                 Some(config) => {
                     let name = ServerName::try_from("localhost").unwrap();
                     let stream = TlsConnector::from(config).connect(name, socket).await.unwrap();
-                    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]), "the gate offers h2");
+                    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]), "the proxy offers h2");
                     exchange(stream, request).await
                 }
             }
@@ -94,7 +94,7 @@ fn owned(headers: &http::HeaderMap) -> Headers {
     headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }
 
-/// A connection whose streams a test opens one by one. Of the answers only what is asked for is read.
+/// A connection whose streams a test opens one by one. Only the requested part of an answer is read.
 pub struct H2Connection {
     /// Of a thread of its own, so that the connection lives while the test waits for something else.
     runtime: Handle,

@@ -1,4 +1,4 @@
-//! An identity provider: key set, discovery, introspection, key rotation; counts what it is asked.
+//! An identity provider: key set, discovery, introspection, key rotation; it counts requests.
 
 use std::{
     collections::HashMap,
@@ -26,9 +26,9 @@ struct State {
     issuer: String,
     /// Published, the one that signs first.
     keys: Vec<SigningKey>,
-    /// Opaque tokens and what introspection says about them.
+    /// Opaque tokens and their introspection answers.
     opaque: HashMap<String, Value>,
-    down: bool,
+    is_down: bool,
 }
 
 impl Idp {
@@ -38,7 +38,7 @@ impl Idp {
     }
 
     pub fn signing_with(key: SigningKey) -> Self {
-        let state = State { issuer: String::new(), keys: vec![key], opaque: HashMap::new(), down: false };
+        let state = State { issuer: String::new(), keys: vec![key], opaque: HashMap::new(), is_down: false };
         let state = Arc::new(Mutex::new(state));
         let answering = Arc::clone(&state);
         let double = Double::start(move |request| answering.lock().unwrap().answer(request));
@@ -68,7 +68,7 @@ impl Idp {
         Token::new(&state.issuer, &self.audience, &state.keys[0])
     }
 
-    /// A good opaque token: only introspection knows what it means.
+    /// A valid opaque token: only introspection can resolve it.
     pub fn opaque(&self, subject: &str) -> String {
         let claims = json!({
             "active": true, "sub": subject, "aud": self.audience, "iss": self.issuer(), "exp": now() + 3600,
@@ -90,12 +90,12 @@ impl Idp {
     }
 
     /// Answers 503 to everything, or no longer.
-    pub fn down(&self, down: bool) {
-        self.state.lock().unwrap().down = down;
+    pub fn set_down(&self, down: bool) {
+        self.state.lock().unwrap().is_down = down;
     }
 
-    /// How often it was asked for what is under this path.
-    pub fn asked(&self, path: &str) -> usize {
+    /// How many requests came for this path.
+    pub fn request_count(&self, path: &str) -> usize {
         self.double.received().iter().filter(|r| r.path() == path).count()
     }
 
@@ -108,7 +108,7 @@ impl Idp {
 impl State {
     fn answer(&self, request: &Received) -> Reply {
         match request.path() {
-            _ if self.down => Reply::text("try later").status(503),
+            _ if self.is_down => Reply::text("try later").status(503),
             "/jwks" => Reply::json(&self.key_set()),
             "/.well-known/openid-configuration" => Reply::json(&json!({
                 "issuer": self.issuer,
@@ -131,7 +131,7 @@ impl State {
 }
 
 #[test]
-fn an_idp_publishes_its_keys_and_counts_who_asks() {
+fn idp_publishes_its_keys_and_counts_requests() {
     let idp = Idp::start();
     let ask =
         || Wire::connect(idp.addr()).write("GET /jwks HTTP/1.1\r\nhost: x\r\n\r\n").answer("GET").unwrap();
@@ -139,12 +139,12 @@ fn an_idp_publishes_its_keys_and_counts_who_asks() {
     idp.rotate(SigningKey::ec("second"));
     let keys = ask().json();
     assert_eq!([&keys["keys"][0]["kid"], &keys["keys"][1]["kid"]], ["second", "first"]);
-    idp.down(true);
-    assert_eq!((ask().status, idp.asked("/jwks")), (503, 3));
+    idp.set_down(true);
+    assert_eq!((ask().status, idp.request_count("/jwks")), (503, 3));
 }
 
 #[test]
-fn an_idp_tells_what_an_opaque_token_means_until_it_is_revoked() {
+fn idp_introspects_opaque_tokens_until_revoked() {
     let idp = Idp::start();
     let token = idp.opaque("ann");
     let ask = || {

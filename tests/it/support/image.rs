@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{binary::Binary, gate::GateBuilder, people::People};
+use super::{binary::Binary, browser::TestAccounts, proxy::TestProxyBuilder};
 
 const MOUNT: &str = "image";
 
@@ -21,14 +21,14 @@ pub struct Image {
     configuration: PathBuf,
 }
 
-impl GateBuilder {
+impl TestProxyBuilder {
     /// Starts the binary with a copy of the store that `prepare` has filled.
-    pub fn serve_on_image(self, prepare: impl FnOnce(&People)) -> Option<(Binary, Image)> {
-        let home = self.home.path().to_owned();
+    pub fn serve_on_image(self, prepare: impl FnOnce(&TestAccounts)) -> Option<(Binary, Image)> {
+        let home = self.dir.path().to_owned();
         let (source, file) = (home.join("source"), home.join("disk.img"));
         fs::create_dir(&source).unwrap();
         fs::create_dir(home.join(MOUNT)).unwrap();
-        let people = People::in_folder(&source);
+        let people = TestAccounts::in_folder(&source);
         prepare(&people);
         people.close();
         File::create(&file).unwrap().set_len(16 << 20).unwrap();
@@ -58,7 +58,7 @@ impl Image {
         let mut command = mounting(file, &self.home.path().join(MOUNT));
         command.arg(env!("CARGO_BIN_EXE_doorward")).args(["serve", "--config"]).arg(&self.configuration);
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        GateBuilder::started(command, Arc::clone(&self.home))
+        TestProxyBuilder::started(command, Arc::clone(&self.home))
     }
 }
 

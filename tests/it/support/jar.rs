@@ -6,7 +6,7 @@ use super::answer::Answer;
 pub struct Jar(Vec<(String, String, String)>);
 
 impl Jar {
-    pub fn keep(&mut self, answer: &Answer) {
+    pub fn store(&mut self, answer: &Answer) {
         for line in answer.all("set-cookie") {
             let mut parts = line.split(';').map(str::trim);
             let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else { continue };
@@ -23,8 +23,8 @@ impl Jar {
         }
     }
 
-    /// A cookie that somebody else put there.
-    pub fn put(&mut self, name: &str, value: &str) {
+    /// A cookie that another site has set.
+    pub fn set(&mut self, name: &str, value: &str) {
         self.0.retain(|(n, _, _)| n != name);
         self.0.push((name.to_owned(), value.to_owned(), "/".to_owned()));
     }
@@ -42,7 +42,7 @@ impl Jar {
 }
 
 #[test]
-fn a_jar_keeps_replaces_and_forgets() {
+fn jar_stores_replaces_and_deletes_cookies() {
     let said = |line: &str| Answer {
         status: 200,
         headers: vec![("Set-Cookie".to_owned(), line.to_owned())],
@@ -52,10 +52,10 @@ fn a_jar_keeps_replaces_and_forgets() {
         complete: true,
     };
     let mut jar = Jar::default();
-    jar.keep(&said("a=1; Path=/; Secure"));
-    jar.keep(&said("b=2; Path=/deep"));
-    jar.keep(&said("a=3; Path=/"));
+    jar.store(&said("a=1; Path=/; Secure"));
+    jar.store(&said("b=2; Path=/deep"));
+    jar.store(&said("a=3; Path=/"));
     assert_eq!(jar.header("/deep/er").as_deref(), Some("b=2; a=3"));
-    jar.keep(&said("a=; Path=/; Max-Age=0"));
+    jar.store(&said("a=; Path=/; Max-Age=0"));
     assert_eq!(jar.header("/"), None);
 }

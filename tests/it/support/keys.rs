@@ -14,7 +14,7 @@ pub struct SigningKey {
     pub id: String,
     pub algorithm: Algorithm,
     pub private: EncodingKey,
-    /// The public half as PEM: what an attacker may use as an HMAC secret.
+    /// The public key as PEM, which an attacker may use as an HMAC secret.
     pub public_pem: String,
     pub jwk: Jwk,
 }

@@ -1,51 +1,56 @@
-//! The management API with people who may use it, and who may not.
+//! The management API with accounts that may use it and accounts that may not.
 
 use serde_json::Value;
 
-use super::{Gate, People, Portal, answer::Answer, ask::Ask, gate::GateBuilder};
+use super::{
+    Portal, TestAccounts, TestProxy, answer::Answer, proxy::TestProxyBuilder, request::RequestBuilder,
+};
 
 pub const PASSWORD: &str = "Correct-Horse-9";
 pub const GOVERNANCE: &str = "/api/server/v1/identity-governance";
 pub const TENANT_CONFIG: &str = "/api/am/admin/v4/tenant-config";
 
-impl GateBuilder {
+impl TestProxyBuilder {
     /// The management API at a port of its own, with accounts.
     pub fn management(self) -> Self {
         self.accounts().setting("management.listen", "127.0.0.1:0")
     }
 }
 
-/// A gate with the tenants acme.com and beta.com, an administrator in each and in the super tenant, and alex, who is none.
-pub struct Managed {
-    pub gate: Gate,
-    pub people: People,
+/// A proxy with the tenants acme.com and beta.com, an administrator in each and in the super tenant, and alex, an ordinary user.
+pub struct ManagementFixture {
+    pub proxy: TestProxy,
+    pub accounts: TestAccounts,
     _portal: Portal,
 }
 
-impl Managed {
+impl ManagementFixture {
     pub fn start() -> Self {
-        Self::with(|gate| gate)
+        Self::with(|proxy| proxy)
     }
 
-    pub fn with(change: impl FnOnce(GateBuilder) -> GateBuilder) -> Self {
+    pub fn with(change: impl FnOnce(TestProxyBuilder) -> TestProxyBuilder) -> Self {
         let portal = Portal::answering("the portal").start();
         let empty = serde_json::json!({});
-        let gate = Gate::before(&portal).management().tenant("acme.com", &empty).tenant("beta.com", &empty);
-        let gate = change(gate).start();
-        let people = People::of(&gate);
+        let proxy = TestProxy::in_front_of(&portal)
+            .management()
+            .tenant("acme.com", &empty)
+            .tenant("beta.com", &empty);
+        let proxy = change(proxy).start();
+        let accounts = TestAccounts::of(&proxy);
         for tenant in ["carbon.super", "acme.com", "beta.com"] {
             // of today: some tests have old passwords expire
-            let now = doorward::clock::millis();
-            people.add_at(now, tenant, "admin", PASSWORD, |account| {
+            let now = doorward::clock::unix_millis();
+            accounts.add_at(now, tenant, "admin", PASSWORD, |account| {
                 account.profile.roles = vec!["admin".to_owned()];
             });
-            people.add_at(now, tenant, "alex", PASSWORD, |_| {});
+            accounts.add_at(now, tenant, "alex", PASSWORD, |_| {});
         }
-        Self { gate, people, _portal: portal }
+        Self { proxy, accounts, _portal: portal }
     }
 
-    pub fn ask(&self, method: &str, target: &str) -> Ask<'static> {
-        self.gate.manage(method, target)
+    pub fn ask(&self, method: &str, target: &str) -> RequestBuilder<'static> {
+        self.proxy.management_request(method, target)
     }
 
     /// As the super tenant's administrator.

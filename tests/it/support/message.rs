@@ -69,7 +69,7 @@ pub enum Framing {
 }
 
 impl Framing {
-    /// `otherwise` is what neither header means: no body for a request, until close for an answer.
+    /// `otherwise` applies without both headers: no body for a request, until close for an answer.
     pub fn of(headers: &Headers, otherwise: Self) -> Self {
         if find(headers, "transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked")) {
             return Self::Chunked;

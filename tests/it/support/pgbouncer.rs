@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{database::Database, eventually, postgres::Owner};
+use super::{database::Database, eventually, postgres::ServerUser};
 
 const PROGRAM: &str = "/usr/sbin/pgbouncer";
 
@@ -39,8 +39,8 @@ impl PgBouncer {
         );
         fs::write(&file, text).unwrap();
         // it refuses to run as root, as PostgreSQL does
-        let user = Owner::of_server(folder.path());
-        user.owns(folder.path());
+        let user = ServerUser::of_server(folder.path());
+        user.chown(folder.path());
         let mut command = user.command(Path::new(PROGRAM));
         command.arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = command.spawn().unwrap();

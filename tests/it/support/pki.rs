@@ -1,4 +1,4 @@
-//! A private certificate authority and what it signs, as PEM files.
+//! A private certificate authority and its certificates, as PEM files.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -78,8 +78,8 @@ impl Pki {
     }
 }
 
-/// The certificate that a server shows, DER; whoever signed it.
-pub fn shown_certificate(server: SocketAddr) -> Vec<u8> {
+/// The certificate that a server presents, DER, without verification.
+pub fn server_certificate(server: SocketAddr) -> Vec<u8> {
     let mut connection = ClientConnection::new(client_config(None), named("localhost")).unwrap();
     connection.complete_io(&mut TcpStream::connect(server).unwrap()).unwrap();
     connection.peer_certificates().unwrap()[0].to_vec()
@@ -87,7 +87,11 @@ pub fn shown_certificate(server: SocketAddr) -> Vec<u8> {
 
 /// The certificate that a server shows for this name, DER, and the first line of its answer, for a client with or without a
 /// certificate.
-pub fn ask_by_name(server: SocketAddr, name: &str, client: Option<&Signed>) -> io::Result<(Vec<u8>, String)> {
+pub fn request_by_name(
+    server: SocketAddr,
+    name: &str,
+    client: Option<&Signed>,
+) -> io::Result<(Vec<u8>, String)> {
     let connection = ClientConnection::new(client_config(client), named(name)).unwrap();
     let mut tls = StreamOwned::new(connection, TcpStream::connect(server)?);
     tls.write_all(format!("GET / HTTP/1.1\r\nhost: {name}\r\nconnection: close\r\n\r\n").as_bytes())?;
@@ -111,7 +115,7 @@ fn client_config(client: Option<&Signed>) -> Arc<ClientConfig> {
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone));
+        .with_custom_certificate_verifier(Arc::new(AcceptAnyCertificate));
     Arc::new(match client {
         None => builder.with_no_client_auth(),
         Some(Signed { cert, key }) => {
@@ -121,11 +125,11 @@ fn client_config(client: Option<&Signed>) -> Arc<ClientConfig> {
     })
 }
 
-/// Believes every server: to look at its certificate, not to talk to it.
+/// Accepts every certificate, to read it; no data is sent.
 #[derive(Debug)]
-struct Anyone;
+struct AcceptAnyCertificate;
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AcceptAnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -1,4 +1,4 @@
-//! The portal behind the gate: a double with routes.
+//! The portal behind the proxy: a test double with routes.
 
 use super::{
     double::{Double, Received},
@@ -11,10 +11,10 @@ pub struct Portal {
 
 #[derive(Default)]
 pub struct PortalBuilder {
-    routes: Vec<(String, Answering)>,
+    routes: Vec<(String, RouteHandler)>,
 }
 
-type Answering = Box<dyn Fn(&Received) -> Reply + Send + Sync>;
+type RouteHandler = Box<dyn Fn(&Received) -> Reply + Send + Sync>;
 
 impl Portal {
     /// Answers everything with this text.
@@ -46,18 +46,18 @@ impl Portal {
 
     /// The one request that came through.
     #[track_caller]
-    pub fn only(&self) -> Received {
+    pub fn only_request(&self) -> Received {
         let mut all = self.received();
         assert_eq!(all.len(), 1, "one request was expected, these came: {:#?}", targets(&all));
         all.remove(0)
     }
 
     #[track_caller]
-    pub fn last(&self) -> Received {
+    pub fn last_request(&self) -> Received {
         self.received().pop().expect("a request came through")
     }
 
-    pub fn saw_nothing(&self) -> bool {
+    pub fn received_nothing(&self) -> bool {
         self.received().is_empty()
     }
 
@@ -65,12 +65,12 @@ impl Portal {
         self.double.connections()
     }
 
-    pub fn forget(&self) {
-        self.double.forget();
+    pub fn clear_received(&self) {
+        self.double.clear_received();
     }
 
-    pub fn die(&self) {
-        self.double.die();
+    pub fn stop(&self) {
+        self.double.stop();
     }
 }
 
@@ -81,11 +81,11 @@ fn targets(received: &[Received]) -> Vec<&str> {
 impl PortalBuilder {
     /// Paths that start so are answered so; the longest start wins.
     pub fn route(self, path: &str, reply: Reply) -> Self {
-        self.deciding(path, move |_| reply.clone())
+        self.route_with(path, move |_| reply.clone())
     }
 
     /// The answer depends on the request.
-    pub fn deciding(
+    pub fn route_with(
         mut self,
         path: &str,
         answering: impl Fn(&Received) -> Reply + Send + Sync + 'static,
@@ -129,12 +129,12 @@ mod tests {
         let first = &portal.received()[0];
         assert_eq!((first.path(), first.body.as_slice(), first.complete), ("/echo", &b"hi"[..], true));
         assert_eq!((first.folded("a-B"), first.all("a-b").len()), (vec!["1"], 0));
-        assert_eq!((portal.connections(), portal.last().connection), (1, 0));
+        assert_eq!((portal.connections(), portal.last_request().connection), (1, 0));
     }
 
     #[test]
-    fn a_portal_streams_upgrades_and_breaks_off_as_told() {
-        let (stream, hose) = Reply::stream();
+    fn portal_streams_upgrades_and_aborts_as_configured() {
+        let (stream, sender) = Reply::stream();
         let portal = Portal::answering("")
             .route("/events", stream)
             .route("/ws", Reply::upgrade_echo())
@@ -143,7 +143,7 @@ mod tests {
             .start();
         let mut events = wire(&portal, "GET /events HTTP/1.1\r\n\r\n");
         events.head();
-        hose.send("data: 1\n\n");
+        sender.send("data: 1\n\n");
         assert_eq!(events.chunk(), "data: 1\n\n");
         let mut socket = wire(&portal, "GET /ws HTTP/1.1\r\nupgrade: x\r\n\r\n");
         assert_eq!(socket.head().header("upgrade"), Some("x"));
@@ -155,11 +155,11 @@ mod tests {
     }
 
     #[test]
-    fn a_portal_that_dies_breaks_its_connections_and_lets_go_of_its_port() {
+    fn stopped_portal_closes_connections_and_port() {
         let portal = Portal::answering("").route("/hang", Reply::raw_then_silence("")).start();
         let mut hanging = wire(&portal, "GET /hang HTTP/1.1\r\n\r\n");
-        super::super::eventually(|| !portal.saw_nothing());
-        portal.die();
+        super::super::eventually(|| !portal.received_nothing());
+        portal.stop();
         assert!(hanging.rest().is_empty());
         super::super::eventually(|| std::net::TcpStream::connect(portal.authority()).is_err());
     }

@@ -1,8 +1,8 @@
 //! A real PostgreSQL server for the tests: started by the first that needs one, shared by all, also by those in other
 //! processes, and ended when the last of them is gone, however it went.
 //!
-//! Whoever uses the server holds a shared lock on a file. A shell beside the server waits for the exclusive lock: it
-//! gets it when nobody uses the server any more, and ends it.
+//! Each process that uses the server holds a shared lock on a file. A shell beside the server waits for the exclusive lock: it
+//! gets it when no process uses the server any more, and ends it.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -26,7 +26,7 @@ fn programs() -> Option<PathBuf> {
 
 pub struct Postgres {
     folder: PathBuf,
-    /// Shared; what keeps the server running.
+    /// The shared lock that keeps the server running.
     _in_use: File,
 }
 
@@ -65,21 +65,21 @@ impl Postgres {
 
     fn join(folder: &Path) -> Option<Self> {
         let in_use = File::open(folder.join("in-use")).ok()?;
-        // somebody holds it alone: the server is being ended
+        // another process holds it exclusively: the server is being ended
         in_use.try_lock_shared().ok()?;
         answers(folder).then(|| Self { folder: folder.to_owned(), _in_use: in_use })
     }
 
     fn start(programs: &Path, template: &Path) -> Self {
         let folder = tempfile::Builder::new().prefix("doorward-postgres-").tempdir().unwrap().keep();
-        let user = Owner::of_server(&folder);
-        user.owns(&folder);
+        let user = ServerUser::of_server(&folder);
+        user.chown(&folder);
         let data = folder.join("data");
         // making the files takes seconds, copying them does not
         if template.join("PG_VERSION").exists() {
             succeeded(&Command::new("cp").arg("-r").args([template, &data]).output().unwrap());
             succeeded(&Command::new("chmod").args(["-R", "go-rwx"]).arg(&data).output().unwrap());
-            user.owns(&data);
+            user.chown(&data);
         } else {
             let made = user
                 .command(&programs.join("initdb"))
@@ -120,11 +120,11 @@ impl Postgres {
 }
 
 /// PostgreSQL and PgBouncer refuse to run as root.
-pub(super) struct Owner {
+pub(super) struct ServerUser {
     name: Option<&'static str>,
 }
 
-impl Owner {
+impl ServerUser {
     pub fn of_server(ours: &Path) -> Self {
         let is_root = fs::metadata(ours).unwrap().uid() == 0;
         let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -140,7 +140,7 @@ impl Owner {
         command
     }
 
-    pub fn owns(&self, folder: &Path) {
+    pub fn chown(&self, folder: &Path) {
         if let Some(name) = self.name {
             succeeded(&Command::new("chown").args(["-R", name]).arg(folder).output().unwrap());
         }

@@ -1,4 +1,4 @@
-//! What a double answers with: a plain answer, or one of the many ways in which real portals misbehave.
+//! The answer of a test double: a plain one, or a fault as real portals make them.
 
 use std::sync::{
     Arc, Mutex,
@@ -38,9 +38,9 @@ pub enum Body {
 
 /// The test's end of a streaming answer.
 #[derive(Debug)]
-pub struct Hose(Sender<Vec<u8>>);
+pub struct StreamSender(Sender<Vec<u8>>);
 
-impl Hose {
+impl StreamSender {
     pub fn send(&self, piece: impl Into<Vec<u8>>) {
         self.0.send(piece.into()).expect("the double still streams");
     }
@@ -61,10 +61,10 @@ impl Reply {
     }
 
     /// Server-sent events, one piece at a time.
-    pub fn stream() -> (Self, Hose) {
+    pub fn stream() -> (Self, StreamSender) {
         let (sender, receiver) = channel();
         let body = Body::Pieces(Arc::new(Mutex::new(receiver)));
-        (Self::of(body).header("content-type", "text/event-stream"), Hose(sender))
+        (Self::of(body).header("content-type", "text/event-stream"), StreamSender(sender))
     }
 
     pub fn echo_head() -> Self {

@@ -1,12 +1,12 @@
-//! The commands of `doorward`, beside a gate that serves.
+//! Runs `doorward` commands while a proxy serves.
 
 use std::process::Output;
 
 use serde_json::Value;
 
-use super::{Gate, binary::doorward};
+use super::{TestProxy, binary::doorward};
 
-pub struct Shell<'a>(pub &'a Gate);
+pub struct Shell<'a>(pub &'a TestProxy);
 
 impl Shell<'_> {
     pub fn run(&self, words: &[&str]) -> Output {
@@ -25,26 +25,26 @@ impl Shell<'_> {
     /// It could not be done; standard error.
     #[track_caller]
     pub fn fails(&self, words: &[&str]) -> String {
-        self.ends(words, 1)
+        self.exits_with(words, 1)
     }
 
     /// It was asked wrongly; standard error.
     #[track_caller]
-    pub fn misused(&self, words: &[&str]) -> String {
-        self.ends(words, 2)
+    pub fn usage_error(&self, words: &[&str]) -> String {
+        self.exits_with(words, 2)
     }
 
     #[track_caller]
-    fn ends(&self, words: &[&str], code: i32) -> String {
+    fn exits_with(&self, words: &[&str], code: i32) -> String {
         let output = self.run(words);
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{words:?}: {told}");
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {message}");
         assert!(
             output.stdout.is_empty() || code == 1,
             "{words:?}: {}",
             String::from_utf8_lossy(&output.stdout)
         );
-        told
+        message
     }
 
     #[track_caller]

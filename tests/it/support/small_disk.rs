@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{binary::Binary, gate::GateBuilder, people::People};
+use super::{binary::Binary, browser::TestAccounts, proxy::TestProxyBuilder};
 
 const MOUNT: &str = "small";
 
@@ -19,22 +19,22 @@ pub struct SmallDisk {
     folder: PathBuf,
 }
 
-impl GateBuilder {
+impl TestProxyBuilder {
     /// Starts the binary with a copy of the store that `prepare` has filled, on a disk of `size`.
     pub fn serve_on_small_disk(
         self,
         size: &str,
-        prepare: impl FnOnce(&People),
+        prepare: impl FnOnce(&TestAccounts),
     ) -> Option<(Binary, SmallDisk)> {
-        let home = self.home.path().to_owned();
+        let home = self.dir.path().to_owned();
         let (source, mount) = (home.join("source"), home.join(MOUNT));
         fs::create_dir(&source).unwrap();
         fs::create_dir(&mount).unwrap();
-        let people = People::in_folder(&source);
-        prepare(&people);
-        people.close();
-        let gate = self.setting("accounts.store_url", format!("sqlite:{MOUNT}/people.db"));
-        let (file, home) = gate.write();
+        let accounts = TestAccounts::in_folder(&source);
+        prepare(&accounts);
+        accounts.close();
+        let proxy = self.setting("accounts.store_url", format!("sqlite:{MOUNT}/people.db"));
+        let (file, home) = proxy.write();
         let script = format!(
             "mount -t tmpfs -o size={size} tmpfs '{mount}' && cp '{source}'/* '{mount}' && exec \"$@\"",
             mount = mount.display(),

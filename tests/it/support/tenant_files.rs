@@ -1,4 +1,4 @@
-//! The tenants' folder, and the ways in which people and machines edit a file in it.
+//! The tenants' folder, and how editors, tools and Kubernetes write a file in it.
 
 use std::{
     fs,
@@ -94,7 +94,7 @@ fn swap(folder: &Path, fill: impl FnOnce(&Path)) -> String {
 }
 
 #[test]
-fn each_way_of_editing_ends_in_the_new_text() {
+fn each_kind_of_edit_writes_the_new_text() {
     let folder = tempfile::tempdir().unwrap();
     let tenants = TenantFiles { folder: folder.path().to_owned() };
     for how in [Edit::InPlace, Edit::RenameOver, Edit::DataSwap, Edit::DataSwap] {

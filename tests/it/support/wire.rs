@@ -32,7 +32,7 @@ impl Wire {
     pub fn connect_from(from: IpAddr, addr: SocketAddr) -> Self {
         let unbound = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
         unbound.bind(&SocketAddr::new(from, 0).into()).unwrap();
-        unbound.connect(&addr.into()).expect("the gate accepts connections");
+        unbound.connect(&addr.into()).expect("the proxy accepts connections");
         Self(BufReader::new(Stream::Plain(patient(unbound.into()))))
     }
 
@@ -47,7 +47,7 @@ impl Wire {
 
     #[track_caller]
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
-        self.try_write(bytes).expect("the gate takes these bytes");
+        self.try_write(bytes).expect("the proxy takes these bytes");
         self
     }
 
@@ -106,7 +106,7 @@ impl Wire {
         bytes
     }
 
-    /// Whatever comes until the gate closes; empty when it just closes. Staying open is a failure.
+    /// All bytes until the proxy closes the connection. A connection that stays open is a failure.
     #[track_caller]
     pub fn rest(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -119,7 +119,7 @@ impl Wire {
         }
     }
 
-    /// Every answer until the gate closes or falls silent, by status: how many messages did it see in our bytes?
+    /// The statuses of all answers until the proxy closes or sends nothing more: how many requests did it read in our bytes?
     pub fn statuses(&mut self) -> Vec<u16> {
         self.0.get_ref().socket().set_read_timeout(Some(Duration::from_secs(1))).unwrap();
         std::iter::from_fn(|| self.answer("GET").ok()).map(|answer| answer.status).collect()
@@ -136,7 +136,7 @@ impl Stream {
 }
 
 fn socket(addr: SocketAddr) -> TcpStream {
-    patient(TcpStream::connect(addr).expect("the gate accepts connections"))
+    patient(TcpStream::connect(addr).expect("the proxy accepts connections"))
 }
 
 fn patient(socket: TcpStream) -> TcpStream {

@@ -1,5 +1,5 @@
 // A login form in Express, `node express.cjs express4|express5 PORT`: body-parser and qs read it. GET /verifications says how many
-// passwords of each user were looked at.
+// passwords of each user were verified.
 const [version, port] = process.argv.slice(2);
 const express = require(version);
 const app = express();

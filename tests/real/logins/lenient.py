@@ -51,18 +51,18 @@ class Login(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode("utf-8", "replace")
         if path == "/verifications":
-            return self.say(200, json.dumps(verified))
+            return self.respond(200, json.dumps(verified))
         user, password, method = {"aspnet": aspnet, "rails": rails}[kind](query, body)
         method = (method or self.command).upper()
         if path.lower().rstrip("/").removesuffix(".json") != "/login" or None in (user, password) or method == "OPTIONS":
-            return self.say(200, "Who are you?")
+            return self.respond(200, "Who are you?")
         verified[user] = verified.get(user, 0) + 1
         wrong = self.headers.get("Referer", "/login?error")
-        return self.say(302, "", "/home" if password == "correct" else wrong)
+        return self.respond(302, "", "/home" if password == "correct" else wrong)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_HEAD = answer
 
-    def say(self, status, text, location=None):
+    def respond(self, status, text, location=None):
         self.send_response(status)
         if location:
             self.send_header("Location", location)

@@ -1,4 +1,4 @@
-//! What a check tells without failing by it.
+//! Notes of a check.
 
 use super::Deployment;
 
@@ -8,7 +8,7 @@ const FORM: &str = "[[guard]]\nmatch = \"/login\"\nuser_in = \"form\"\nsucceeded
 const BASIC: &str = "[[guard]]\nmatch = \"/api/**\"\nuser_in = \"basic\"\n";
 
 impl Deployment {
-    fn noted(&self) -> Vec<String> {
+    fn notes(&self) -> Vec<String> {
         let report = self.check();
         assert!(report.is_clean(), "{:#?}", report.mistakes);
         let prefix = format!("{}/", self.0.path().display());
@@ -17,25 +17,28 @@ impl Deployment {
 }
 
 #[test]
-fn guards_that_lock_nobody() {
+fn notes_guards_without_lockout() {
     for (text, noted) in [
         (format!("{ACCOUNTS}{LOCK}{FORM}"), false),
         (format!("{ACCOUNTS}{FORM}"), true),
         (format!("{ACCOUNTS}[account_lock]\nenabled = false\n{FORM}"), true),
         (ACCOUNTS.to_owned(), false),
     ] {
-        let told = Deployment::of(&text).noted();
-        assert_eq!(told.len(), usize::from(noted), "{text}: {told:?}");
-        assert!(told.iter().all(|told| told.contains(": guard: account_lock.enabled is false")), "{told:?}");
+        let messages = Deployment::of(&text).notes();
+        assert_eq!(messages.len(), usize::from(noted), "{text}: {messages:?}");
+        assert!(
+            messages.iter().all(|messages| messages.contains(": guard: account_lock.enabled is false")),
+            "{messages:?}"
+        );
     }
     // a name may be a tenant's, whose own file locks
-    let told = Deployment::of(&format!("{ACCOUNTS}{FORM}"))
+    let messages = Deployment::of(&format!("{ACCOUNTS}{FORM}"))
         .with("tenants/a.com/tenant-conf.json", "{\"Doorward\": {\"account_lock\": {\"enabled\": true}}}");
-    assert_eq!(told.noted(), Vec::<String>::new());
+    assert_eq!(messages.notes(), Vec::<String>::new());
 }
 
 #[test]
-fn a_guard_of_http_basic_where_nothing_is_open() {
+fn notes_basic_guard_on_a_path_that_is_not_open() {
     let route = |pattern: &str, access: &str| {
         format!("[[access.route]]\nmatch = \"{pattern}\"\naccess = \"{access}\"\n")
     };
@@ -48,16 +51,19 @@ fn a_guard_of_http_basic_where_nothing_is_open() {
         (route("/**", "open"), false),
     ] {
         let generic = format!("{ACCOUNTS}{LOCK}{BASIC}{routes}");
-        let told = Deployment::of(&generic).noted();
-        assert_eq!(told.len(), usize::from(noted), "{routes}: {told:?}");
-        assert!(told.iter().all(|told| told.starts_with("d.toml:9:11: guard[0].user_in: ")), "{told:?}");
+        let messages = Deployment::of(&generic).notes();
+        assert_eq!(messages.len(), usize::from(noted), "{routes}: {messages:?}");
+        assert!(
+            messages.iter().all(|messages| messages.starts_with("d.toml:9:11: guard[0].user_in: ")),
+            "{messages:?}"
+        );
     }
-    let told = Deployment::of(&format!("{ACCOUNTS}{LOCK}{FORM}")).noted();
-    assert_eq!(told, Vec::<String>::new(), "a form needs no open route to be counted");
+    let messages = Deployment::of(&format!("{ACCOUNTS}{LOCK}{FORM}")).notes();
+    assert_eq!(messages, Vec::<String>::new(), "a form needs no open route to be counted");
 }
 
 #[test]
-fn a_sign_in_path_without_a_guard() {
+fn notes_open_sign_in_path_without_guard() {
     let open = |pattern: &str| format!("[[access.route]]\nmatch = \"{pattern}\"\naccess = \"open\"\n");
     for (routes, noted) in [
         (open("/login"), false),
@@ -68,26 +74,31 @@ fn a_sign_in_path_without_a_guard() {
         (open("/docs/**"), false),
         (open("/signin").replace("open", "signed-in"), false),
     ] {
-        let told = Deployment::of(&format!("{ACCOUNTS}{LOCK}{FORM}{routes}")).noted();
-        assert_eq!(told.len(), usize::from(noted), "{routes}: {told:?}");
+        let messages = Deployment::of(&format!("{ACCOUNTS}{LOCK}{FORM}{routes}")).notes();
+        assert_eq!(messages.len(), usize::from(noted), "{routes}: {messages:?}");
         assert!(
-            told.iter().all(|told| told.contains("access.route[0].match: this path may be a sign-in")),
-            "{told:?}"
+            messages
+                .iter()
+                .all(|messages| messages.contains("access.route[0].match: this path may be a sign-in")),
+            "{messages:?}"
         );
     }
-    let told = Deployment::of(&format!("{ACCOUNTS}{LOCK}{}", open("/signin"))).noted();
-    assert_eq!(told, Vec::<String>::new(), "nothing is said of a portal without guards");
+    let messages = Deployment::of(&format!("{ACCOUNTS}{LOCK}{}", open("/signin"))).notes();
+    assert_eq!(messages, Vec::<String>::new(), "no note for a portal without guards");
     // WSO2 has two, each also below its tenants
     let wso2 = format!("[accounts]\nenabled = true\n{LOCK}");
     let common = FORM.replace("/login", "/commonauth");
     let grant = "[[guard]]\nmatch = \"/oauth2/token\"\nuser_in = \"password-grant\"\n";
-    let told = Deployment::of(&format!("{wso2}{common}")).noted();
-    assert!(told.len() == 1 && told[0].contains("/oauth2/token, and one of them has no guard"), "{told:?}");
-    assert_eq!(Deployment::of(&format!("{wso2}{common}{grant}")).noted(), Vec::<String>::new());
+    let messages = Deployment::of(&format!("{wso2}{common}")).notes();
+    assert!(
+        messages.len() == 1 && messages[0].contains("/oauth2/token, and one of them has no guard"),
+        "{messages:?}"
+    );
+    assert_eq!(Deployment::of(&format!("{wso2}{common}{grant}")).notes(), Vec::<String>::new());
 }
 
 #[test]
-fn answers_by_which_a_client_guesses_on() {
+fn notes_outcomes_that_allow_further_guesses() {
     let form =
         |signs: &str| format!("{ACCOUNTS}{LOCK}[[guard]]\nmatch = \"/login\"\nuser_in = \"form\"\n{signs}\n");
     for (signs, noted) in [
@@ -97,9 +108,9 @@ fn answers_by_which_a_client_guesses_on() {
         ("failed_redirect = [\"/login*\"]", Some("guard[0]: only a wrong password is described")),
         ("name_from = \"cookie:sid\"", None),
     ] {
-        let told = Deployment::of(&form(signs)).noted();
-        assert_eq!(told.len(), usize::from(noted.is_some()), "{signs}: {told:?}");
-        assert!(noted.is_none_or(|noted| told[0].contains(noted)), "{told:?}");
+        let messages = Deployment::of(&form(signs)).notes();
+        assert_eq!(messages.len(), usize::from(noted.is_some()), "{signs}: {messages:?}");
+        assert!(noted.is_none_or(|noted| messages[0].contains(noted)), "{messages:?}");
     }
 }
 
@@ -114,29 +125,29 @@ fn guards_that_cover_the_same_path() {
         ("/login", "/login/api", None),
     ] {
         let told = Deployment::of(&format!("{ACCOUNTS}{LOCK}{}{}", guard(one, "form"), guard(other, "form")))
-            .noted();
+            .notes();
         assert_eq!(told.len(), usize::from(noted.is_some()), "{one} {other}: {told:?}");
         assert!(noted.is_none_or(|noted| told[0].contains(noted)), "{told:?}");
     }
 }
 
 #[test]
-fn guards_of_a_tenant() {
+fn notes_guards_in_a_tenant_file() {
     let guards = "\"guards\": [{\"match\": \"/x\", \"user_in\": \"basic\"}]";
-    let told = Deployment::of(ACCOUNTS)
+    let messages = Deployment::of(ACCOUNTS)
         .with("tenants/a.com/tenant-conf.json", &format!("{{\"Doorward\": {{{guards}}}}}"))
-        .noted();
-    assert_eq!(told.len(), 1, "one key is told once: {told:?}");
+        .notes();
+    assert_eq!(messages.len(), 1, "one key is reported once: {messages:?}");
     assert!(
-        told[0].starts_with("tenants/a.com/tenant-conf.json:1:25: Doorward.guards: account_lock"),
-        "{told:?}"
+        messages[0].starts_with("tenants/a.com/tenant-conf.json:1:25: Doorward.guards: account_lock"),
+        "{messages:?}"
     );
-    let told = Deployment::of(&format!("{ACCOUNTS}{LOCK}"))
+    let messages = Deployment::of(&format!("{ACCOUNTS}{LOCK}"))
         .with("tenants/a.com/tenant-conf.json", &format!("{{\"Doorward\": {{{guards}}}}}"))
-        .noted();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("Doorward.guards[0].user_in: "), "{told:?}");
-    let told = Deployment::of(ACCOUNTS)
+        .notes();
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    assert!(messages[0].contains("Doorward.guards[0].user_in: "), "{messages:?}");
+    let messages = Deployment::of(ACCOUNTS)
         .with(
             "tenants/a.com/tenant-conf.json",
             &format!(
@@ -144,30 +155,36 @@ fn guards_of_a_tenant() {
                 guards.replace("basic", "password-grant")
             ),
         )
-        .noted();
-    assert_eq!(told, Vec::<String>::new());
+        .notes();
+    assert_eq!(messages, Vec::<String>::new());
 }
 
 #[test]
-fn a_management_api_that_no_role_may_use() {
+fn notes_management_api_without_admin_roles() {
     let on = format!("{ACCOUNTS}[management]\npublic = true\nadmin_roles = []\n");
     let issuer =
         "[[issuer]]\nissuer = \"https://i\"\naudiences = [\"a\"]\ndiscovery = true\ntenant_claim = \"t\"\n";
-    let told = Deployment::of(&format!("{on}{issuer}")).noted();
-    assert!(told.len() == 1 && told[0].starts_with("d.toml:7:15: management.admin_roles: "), "{told:?}");
-    // nobody at all
-    let told = Deployment::of(&on).told();
-    assert!(told.len() == 1 && told[0].starts_with("d.toml:7:15: management.admin_roles: "), "{told:?}");
+    let messages = Deployment::of(&format!("{on}{issuer}")).notes();
+    assert!(
+        messages.len() == 1 && messages[0].starts_with("d.toml:7:15: management.admin_roles: "),
+        "{messages:?}"
+    );
+    // no administrator can be authenticated
+    let messages = Deployment::of(&on).messages();
+    assert!(
+        messages.len() == 1 && messages[0].starts_with("d.toml:7:15: management.admin_roles: "),
+        "{messages:?}"
+    );
     // those of a tenant's own issuer
     let own = "{\"Doorward\": {\"issuers\": [{\"issuer\": \"https://i\", \"audiences\": [\"a\"], \"discovery\": true}]}}";
-    assert_eq!(Deployment::of(&on).with("tenants/a.com/tenant-conf.json", own).noted().len(), 1);
+    assert_eq!(Deployment::of(&on).with("tenants/a.com/tenant-conf.json", own).notes().len(), 1);
     // off
-    let off = Deployment::of(&format!("{ACCOUNTS}[management]\nadmin_roles = []\n")).noted();
+    let off = Deployment::of(&format!("{ACCOUNTS}[management]\nadmin_roles = []\n")).notes();
     assert_eq!(off, Vec::<String>::new());
 }
 
 #[test]
-fn rules_that_differ_in_case_or_a_final_slash_only() {
+fn notes_rules_that_differ_in_spelling_only() {
     let route = |pattern: &str, access: &str| {
         format!("[[access.route]]\nmatch = \"{pattern}\"\naccess = \"{access}\"\n")
     };
@@ -181,15 +198,21 @@ fn rules_that_differ_in_case_or_a_final_slash_only() {
         (("/", "open"), ("/**", "signed-in"), false),
     ] {
         let text = route(first.0, first.1) + &route(second.0, second.1);
-        let told = Deployment::of(&text).noted();
-        assert_eq!(told.len(), usize::from(noted), "{text}: {told:?}");
-        assert!(told.iter().all(|told| told.contains(": access.route[1].match: another rule")), "{told:?}");
+        let messages = Deployment::of(&text).notes();
+        assert_eq!(messages.len(), usize::from(noted), "{text}: {messages:?}");
+        assert!(
+            messages.iter().all(|messages| messages.contains(": access.route[1].match: another rule")),
+            "{messages:?}"
+        );
     }
     let routes = "{\"Doorward\": {\"routes\": [{\"match\": \"/x\", \"access\": \"signed-in\"}, {\"match\": \"/X\", \"access\": \"anonymous\"}]}}";
-    let told =
+    let messages =
         Deployment::of("[portal]\nprofile = \"generic\"\n").with("tenants/a.com/tenant-conf.json", routes);
-    let told = told.noted();
-    assert!(told.len() == 1 && told[0].contains("Doorward.routes[1].match: another rule"), "{told:?}");
+    let messages = messages.notes();
+    assert!(
+        messages.len() == 1 && messages[0].contains("Doorward.routes[1].match: another rule"),
+        "{messages:?}"
+    );
 }
 
 #[test]
@@ -230,7 +253,7 @@ fn notes_a_client_limit_above_the_limit_of_all_clients() {
         ("[limits.client]\nbuffered_bytes = 327680", Some("buffered_bytes")),
         ("[limits.client]\nbuffered_bytes = 327681", None),
     ] {
-        let notes = Deployment::of(&format!("{ACCOUNTS}[limits]\n{limits}\n")).noted();
+        let notes = Deployment::of(&format!("{ACCOUNTS}[limits]\n{limits}\n")).notes();
         assert_eq!(notes.len(), usize::from(noted.is_some()), "{limits}: {notes:?}");
         let key = noted.map(|name| format!(": limits.client.{name}: "));
         assert!(key.is_none_or(|key| notes.iter().all(|note| note.contains(&key))), "{notes:?}");
@@ -256,7 +279,7 @@ fn notes_a_network_with_host_bits() {
             ("account_lock", "allow"),
         ] {
             let text = format!("{ACCOUNTS}[{table}]\n{key} = [\"192.0.2.0/24\", \"{written}\"]\n");
-            let notes = Deployment::of(&text).noted();
+            let notes = Deployment::of(&text).notes();
             assert_eq!(notes.len(), usize::from(noted), "{text}: {notes:?}");
             let key = format!(": {table}.{key}[1]: the address has host bits: ");
             assert!(notes.iter().all(|note| note.contains(&key)), "{notes:?}");

@@ -1,4 +1,4 @@
-//! Filling the cache: a look at the disk, what follows from it, and what is said about it.
+//! Fills the cache: checks a tenant's file, evaluates the result, and logs the change.
 
 use std::{
     sync::{
@@ -8,259 +8,288 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Cache, Versions, Why, World};
+use super::{FillTrigger, ResolveContext, TenantCache, Versions};
 use crate::{
     config::{
         check::unusable_files,
         directory::{
-            Found,
-            disk::{self, Reading, Stamp},
-            entry::{Case, Change, Entry, State, Verdict, closed},
-            gate::Pass,
-            index::News,
+            TenantLookup,
+            evaluate::{
+                CachedTenant, CheckOutcome, PolicyChange, TenantEvaluation, TenantState, closed_policy,
+            },
+            host_index::IndexCommand,
+            single_flight::FlightPermit,
+            tenant_folder::{self, FileStamp, TenantFileContent},
         },
-        document::Key,
+        document::KeyPath,
         mistake::Mistake,
         model::Settings,
-        watch::SETTLE,
+        watch::STABILITY_DELAY,
     },
     domain::tenant::TenantId,
 };
 
-/// A tenant with a broken file is looked at again this often even where nothing watches.
-const RETRY_BROKEN: Duration = Duration::from_secs(10);
-/// How often a file in the middle of an edit is looked at again before it counts as it is.
-const MAX_LOOKS: usize = 5;
+/// Interval at which a broken file is checked again, even without file events.
+const RECHECK_BROKEN: Duration = Duration::from_secs(10);
+/// How many times a file that may be in the middle of an edit is checked before its state is accepted.
+const MAX_CHECKS: usize = 5;
 
-impl World {
-    /// Whether an entry is what it would be if it were resolved now, as far as its file is the same.
-    fn resolved(&self, entry: &Entry) -> bool {
-        entry.versions.settings == self.versions.settings && entry.set.is(&self.set)
+impl ResolveContext {
+    /// Whether an entry was resolved with the current settings and overrides.
+    fn is_current(&self, entry: &CachedTenant) -> bool {
+        entry.versions.settings == self.versions.settings && entry.overrides.is_same(&self.overrides)
     }
 }
 
-/// What one look came to.
-struct Look {
-    at: Instant,
-    reading: Reading,
-    stamp: Stamp,
-    verdict: Verdict,
-    doubtful: bool,
-    /// What is wrong with the files that the tenant's issuers name.
-    unusable: Vec<(Key, String)>,
+/// The result of one check of a tenant's file.
+struct FileCheck {
+    started_at: Instant,
+    reading: TenantFileContent,
+    stamp: FileStamp,
+    outcome: CheckOutcome,
+    is_possibly_transient: bool,
+    /// Unusable files that the tenant's issuers name.
+    unusable_files: Vec<(KeyPath, String)>,
 }
 
-impl Cache {
+impl TenantCache {
     pub(super) async fn fill(
         self: &Arc<Self>,
-        pass: Pass<(Found, Versions)>,
+        permit: FlightPermit<(TenantLookup, Versions)>,
         tenant: &TenantId,
-        why: Why,
-    ) -> Found {
-        let world = self.world(tenant);
-        let before = self.tenants.get(tenant);
+        trigger: FillTrigger,
+    ) -> TenantLookup {
+        let context = self.context(tenant);
+        let before = self.entries.get(tenant);
         let resolvable = before.as_deref().filter(|entry| {
-            why == Why::Use
-                && entry.versions.flush == world.versions.flush
-                && !world.resolved(entry)
+            trigger == FillTrigger::Lookup
+                && entry.versions.flush == context.versions.flush
+                && !context.is_current(entry)
                 && Instant::now() < entry.stale_at
         });
         let found = if let Some(entry) = resolvable {
-            self.resolve_again(tenant, entry, &world)
+            self.resolve_again(tenant, entry, &context)
         } else {
-            let moved = why == Why::Look { moved: true };
-            match self.look_until_sure(tenant, before.clone(), &world, moved).await {
-                Some(look) => self.accept(tenant, before.as_deref(), look, &world),
-                None => self.without_a_look(tenant, &world.settings),
+            let path_changed = trigger == FillTrigger::Recheck { path_changed: true };
+            match self.check_until_stable(tenant, before.clone(), &context, path_changed).await {
+                Some(check) => self.apply_check(tenant, before.as_deref(), check, &context),
+                None => self.fallback_policy(tenant, &context.settings),
             }
         };
-        let found = self.up_to_date(tenant, found);
-        pass.leave((found.clone(), world.versions));
+        let found = self.with_current_overrides(tenant, found);
+        permit.publish((found.clone(), context.versions));
         found
     }
 
     /// The runtime is shutting down, or the reader panicked: the last policy, or closed. Never open.
-    pub(super) fn without_a_look(&self, tenant: &TenantId, settings: &Settings) -> Found {
-        tracing::error!(%tenant, "a tenant's file could not be looked at");
-        let last = self.tenants.get(tenant).map(|entry| Arc::clone(&entry.state.policy));
-        let set = self.overlay.of(tenant);
-        Found::Tenant(
-            last.unwrap_or_else(|| closed(self.reader, settings, tenant, &set, "could not be looked at")),
+    pub(super) fn fallback_policy(&self, tenant: &TenantId, settings: &Settings) -> TenantLookup {
+        tracing::error!(%tenant, "failed to check tenant file");
+        let last = self.entries.get(tenant).map(|entry| Arc::clone(&entry.state.policy));
+        let set = self.overrides.get(tenant);
+        TenantLookup::Tenant(
+            last.unwrap_or_else(|| closed_policy(self.reader, settings, tenant, &set, "cannot be checked")),
         )
     }
 
-    async fn look_until_sure(
+    async fn check_until_stable(
         self: &Arc<Self>,
         tenant: &TenantId,
-        before: Option<Arc<Entry>>,
-        world: &World,
-        moved: bool,
-    ) -> Option<Look> {
-        let mut look = self.look(tenant, before.clone(), world, moved).await?;
-        for _ in 1..MAX_LOOKS {
-            if !look.doubtful {
+        before: Option<Arc<CachedTenant>>,
+        context: &ResolveContext,
+        path_changed: bool,
+    ) -> Option<FileCheck> {
+        let mut check = self.check(tenant, before.clone(), context, path_changed).await?;
+        for _ in 1..MAX_CHECKS {
+            if !check.is_possibly_transient {
                 break;
             }
-            tokio::time::sleep(SETTLE).await;
-            let again = self.look(tenant, before.clone(), world, moved).await?;
-            let same = again.reading == look.reading;
-            look = again;
+            tokio::time::sleep(STABILITY_DELAY).await;
+            let second = self.check(tenant, before.clone(), context, path_changed).await?;
+            let same = second.reading == check.reading;
+            check = second;
             if same {
                 break;
             }
         }
-        Some(look)
+        Some(check)
     }
 
-    /// One look at the disk, on a blocking thread; watched before it is read, so that no edit falls between.
-    async fn look(
+    /// Checks the file once, on a blocking thread. The watch starts before the read, so that no edit is missed.
+    async fn check(
         self: &Arc<Self>,
         tenant: &TenantId,
-        before: Option<Arc<Entry>>,
-        world: &World,
-        moved: bool,
-    ) -> Option<Look> {
-        let _slot = self.slots.acquire().await.ok()?;
-        let (this, tenant, world) = (Arc::clone(self), tenant.clone(), world.clone());
+        before: Option<Arc<CachedTenant>>,
+        context: &ResolveContext,
+        path_changed: bool,
+    ) -> Option<FileCheck> {
+        let _slot = self.read_slots.acquire().await.ok()?;
+        let (this, tenant, context) = (Arc::clone(self), tenant.clone(), context.clone());
         let task = self.runtime.spawn_blocking(move || {
-            let root = &world.settings.tenancy.folder;
-            // strangers' names are not watched one by one: the folder of all tenants tells when one appears
-            if before.is_some() || disk::has_folder(root, &tenant) {
-                this.watching.arm(root, &tenant, moved);
+            let root = &context.settings.tenancy.folder;
+            // unknown names are not watched individually: the watch on the tenants' folder reports new ones
+            if before.is_some() || tenant_folder::has_folder(root, &tenant) {
+                this.watcher.arm(root, &tenant, path_changed);
             }
-            this.counters.reads.fetch_add(1, Ordering::Relaxed);
+            this.counters.file_checks.fetch_add(1, Ordering::Relaxed);
             let at = Instant::now();
-            let (reading, stamp) = disk::read(root, &tenant);
-            let case = Case {
+            let (reading, stamp) = tenant_folder::read(root, &tenant);
+            let evaluation = TenantEvaluation {
                 reader: this.reader,
-                settings: &world.settings,
+                settings: &context.settings,
                 tenant: &tenant,
                 before: before.as_ref().map(|entry| &entry.state),
-                set: &world.set,
-                same_settings: before.as_ref().is_some_and(|entry| world.resolved(entry)),
+                overrides: &context.overrides,
+                is_same_context: before.as_ref().is_some_and(|entry| context.is_current(entry)),
                 hasher: &this.hasher,
             };
-            let verdict = case.judge(&reading);
-            let doubtful = case.is_doubtful(&reading, &verdict);
-            if matches!(verdict, Verdict::Unknown) {
-                this.watching.disarm(&tenant);
+            let outcome = evaluation.evaluate(&reading);
+            let doubtful = evaluation.is_possibly_transient(&reading, &outcome);
+            if matches!(outcome, CheckOutcome::Unknown) {
+                this.watcher.disarm(&tenant);
             }
-            let unusable = match &verdict {
-                Verdict::Known(State { good: Some(good), .. }, Change::Accepted) => {
+            let unusable = match &outcome {
+                CheckOutcome::Known(TenantState { last_good: Some(good), .. }, PolicyChange::Accepted) => {
                     unusable_files(&good.conf)
                 }
                 _ => Vec::new(),
             };
-            Look { at, reading, stamp, verdict, doubtful, unusable }
+            FileCheck {
+                started_at: at,
+                reading,
+                stamp,
+                outcome,
+                is_possibly_transient: doubtful,
+                unusable_files: unusable,
+            }
         });
         task.await.ok()
     }
 
-    fn accept(&self, tenant: &TenantId, before: Option<&Entry>, look: Look, world: &World) -> Found {
-        match look.verdict {
-            Verdict::Unknown => {
+    fn apply_check(
+        &self,
+        tenant: &TenantId,
+        before: Option<&CachedTenant>,
+        check: FileCheck,
+        context: &ResolveContext,
+    ) -> TenantLookup {
+        match check.outcome {
+            CheckOutcome::Unknown => {
                 if before.is_some() {
-                    tracing::info!(%tenant, "the tenant's folder is gone");
-                    self.index.tell(News::Touched(tenant.clone()));
+                    tracing::info!(%tenant, "tenant folder removed");
+                    self.index.send(IndexCommand::FolderChanged(tenant.clone()));
                 }
-                self.unknown.insert(tenant.clone(), Instant::now() + world.settings.tenancy.negative_ttl);
-                self.tenants.invalidate(tenant);
-                Found::Unknown
+                self.unknown.insert(tenant.clone(), Instant::now() + context.settings.tenancy.negative_ttl);
+                self.entries.invalidate(tenant);
+                TenantLookup::Unknown
             }
-            Verdict::Known(state, change) => {
-                self.report(tenant, before.is_some(), &state, &change);
-                for (key, problem) in look.unusable {
-                    tracing::warn!(%tenant, "{key}: {problem}: tokens of this issuer do not count until it is mended");
+            CheckOutcome::Known(state, change) => {
+                self.report_change(tenant, before.is_some(), &state, &change);
+                for (key, problem) in check.unusable_files {
+                    tracing::warn!(%tenant, "{key}: {problem}: issuer disabled: its tokens are rejected until this is fixed");
                 }
-                let said = matches!(look.reading, Reading::Text(_) | Reading::Absent) && state.is_of_file();
-                if said && change != Change::Nothing {
-                    let hosts = state.good.as_ref().map(|good| good.conf.hosts.clone()).unwrap_or_default();
-                    self.index.tell(News::Claims(tenant.clone(), look.stamp, hosts));
+                let is_stated_by_file =
+                    matches!(check.reading, TenantFileContent::Text(_) | TenantFileContent::NoFile)
+                        && state.is_current_file();
+                if is_stated_by_file && change != PolicyChange::Unchanged {
+                    let hosts =
+                        state.last_good.as_ref().map(|good| good.conf.hosts.clone()).unwrap_or_default();
+                    self.index.send(IndexCommand::ClaimsRead(tenant.clone(), check.stamp, hosts));
                 }
                 self.unknown.invalidate(tenant);
-                self.keep(tenant, state, (look.stamp, look.at), world)
+                self.insert_entry(tenant, state, (check.stamp, check.started_at), context)
             }
         }
     }
 
-    pub(super) fn resolve_again(&self, tenant: &TenantId, entry: &Entry, world: &World) -> Found {
-        let case = Case {
+    pub(super) fn resolve_again(
+        &self,
+        tenant: &TenantId,
+        entry: &CachedTenant,
+        context: &ResolveContext,
+    ) -> TenantLookup {
+        let evaluation = TenantEvaluation {
             reader: self.reader,
-            settings: &world.settings,
+            settings: &context.settings,
             tenant,
             before: Some(&entry.state),
-            set: &world.set,
-            same_settings: false,
+            overrides: &context.overrides,
+            is_same_context: false,
             hasher: &self.hasher,
         };
-        let fresh = Entry {
-            state: case.again(&entry.state),
+        let fresh = CachedTenant {
+            state: evaluation.resolve_again(&entry.state),
             stamp: entry.stamp,
-            versions: Versions { flush: entry.versions.flush, ..world.versions },
-            set: world.set.clone(),
+            versions: Versions { flush: entry.versions.flush, ..context.versions },
+            overrides: context.overrides.clone(),
             refresh_at: entry.refresh_at,
-            stale_at: entry.stale_at.min(Instant::now() + world.settings.tenancy.ttl),
-            refreshing: AtomicBool::new(false),
+            stale_at: entry.stale_at.min(Instant::now() + context.settings.tenancy.ttl),
+            is_refreshing: AtomicBool::new(false),
         };
-        let found = Found::Tenant(Arc::clone(&fresh.state.policy));
-        self.tenants.insert(tenant.clone(), Arc::new(fresh));
+        let found = TenantLookup::Tenant(Arc::clone(&fresh.state.policy));
+        self.entries.insert(tenant.clone(), Arc::new(fresh));
         found
     }
 
-    fn keep(&self, tenant: &TenantId, state: State, (stamp, at): (Stamp, Instant), world: &World) -> Found {
-        let ttl = world.settings.tenancy.ttl;
-        let (life, ahead) = if state.is_of_file() {
+    fn insert_entry(
+        &self,
+        tenant: &TenantId,
+        state: TenantState,
+        (stamp, at): (FileStamp, Instant),
+        context: &ResolveContext,
+    ) -> TenantLookup {
+        let ttl = context.settings.tenancy.ttl;
+        let (life, ahead) = if state.is_current_file() {
             (ttl, ttl / 4 * 3)
         } else {
-            (ttl.min(RETRY_BROKEN), ttl.min(RETRY_BROKEN) / 2)
+            (ttl.min(RECHECK_BROKEN), ttl.min(RECHECK_BROKEN) / 2)
         };
-        let found = Found::Tenant(Arc::clone(&state.policy));
-        let entry = Entry {
+        let found = TenantLookup::Tenant(Arc::clone(&state.policy));
+        let entry = CachedTenant {
             state,
             stamp,
-            versions: world.versions,
-            set: world.set.clone(),
+            versions: context.versions,
+            overrides: context.overrides.clone(),
             refresh_at: at + ahead,
             stale_at: at + life,
-            refreshing: AtomicBool::new(false),
+            is_refreshing: AtomicBool::new(false),
         };
-        self.tenants.insert(tenant.clone(), Arc::new(entry));
+        self.entries.insert(tenant.clone(), Arc::new(entry));
         found
     }
 
-    /// Says once what changed.
-    fn report(&self, tenant: &TenantId, reload: bool, state: &State, change: &Change) {
-        let mut problems = self.problems_lock();
+    /// Logs each change once.
+    fn report_change(&self, tenant: &TenantId, reload: bool, state: &TenantState, change: &PolicyChange) {
+        let mut problems = self.lock_problems();
         match &state.policy.problem {
             Some(problem) => problems.insert(tenant.clone(), problem.clone()),
             None => problems.remove(tenant),
         };
         drop(problems);
         // at the start, all files are read for their host names
-        let said = |mistakes: &[Mistake]| {
+        let is_reported_by_index = |mistakes: &[Mistake]| {
             !reload && mistakes.first().is_some_and(|first| self.index.problems().get(tenant) == Some(first))
         };
         match change {
-            Change::Broken(mistakes) if said(mistakes) => {}
-            Change::Broken(mistakes) => {
+            PolicyChange::Broken(mistakes) if is_reported_by_index(mistakes) => {}
+            PolicyChange::Broken(mistakes) => {
                 self.counters.failed.fetch_add(1, Ordering::Relaxed);
-                let in_force = if state.good.is_some() { "the last good policy stays" } else { "closed" };
+                let in_force = if state.last_good.is_some() { "last good policy" } else { "closed" };
                 for mistake in mistakes {
                     tracing::error!(%tenant, in_force, "{mistake}");
                 }
             }
             // the file is fine, but not together with deployment.toml
-            Change::Accepted if let Some(problem) = &state.policy.problem => {
+            PolicyChange::Accepted if let Some(problem) = &state.policy.problem => {
                 self.counters.failed.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(%tenant, "{problem}");
             }
-            Change::Accepted if reload => {
+            PolicyChange::Accepted if reload => {
                 self.counters.accepted.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(%tenant, generation = state.policy.generation, "the tenant's file is in force");
+                tracing::info!(%tenant, generation = state.policy.generation, "tenant file in force");
             }
-            Change::Recovered => {
+            PolicyChange::Recovered => {
                 self.counters.accepted.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(%tenant, "the tenant's file is good again");
+                tracing::info!(%tenant, "tenant file valid again");
             }
             _ => {}
         }

@@ -1,11 +1,11 @@
-//! Every way a file changes, and every way it breaks.
+//! Every kind of edit, and every kind of breakage.
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
 use super::*;
 
-/// A way to change the file of `tenant` from open to closed.
-type Edit = (&'static str, fn(&Place, &str));
+/// An edit that changes the file of `tenant` from open to closed.
+type Edit = (&'static str, fn(&TenantsFixture, &str));
 
 fn edits() -> Vec<Edit> {
     vec![
@@ -33,28 +33,28 @@ fn edits() -> Vec<Edit> {
 }
 
 #[tokio::test]
-async fn every_way_of_editing_flips_the_policy_within_a_second() {
+async fn each_kind_of_edit_is_in_force_within_a_second() {
     for (name, edit) in edits() {
-        let place = Place::new(EVENTS);
+        let place = TenantsFixture::new(EVENTS);
         place.write("acme.com", OPEN);
         place.write("other.com", OPEN);
-        let directory = place.open();
-        let before = policy(&directory, "acme.com").await;
-        let other = policy(&directory, "other.com").await;
+        let registry = place.open();
+        let before = policy(&registry, "acme.com").await;
+        let other = policy(&registry, "other.com").await;
         assert!(before.anonymous);
         edit(&place, "acme.com");
-        within!(PROMISED, !policy(&directory, "acme.com").await.anonymous);
-        let after = policy(&directory, "acme.com").await;
+        within!(PROMISED, !policy(&registry, "acme.com").await.anonymous);
+        let after = policy(&registry, "acme.com").await;
         assert!(after.problem.is_none(), "{name}: {:?}", after.problem);
         assert!(after.generation > before.generation, "{name}");
-        assert!(Arc::ptr_eq(&other, &policy(&directory, "other.com").await), "{name} touched another tenant");
+        assert!(Arc::ptr_eq(&other, &policy(&registry, "other.com").await), "{name} touched another tenant");
         // and the watch is still where the file is
         fs::write(place.file("acme.com"), OPEN).unwrap();
-        within!(PROMISED, policy(&directory, "acme.com").await.anonymous);
+        within!(PROMISED, policy(&registry, "acme.com").await.anonymous);
     }
 }
 
-/// What the kubelet does: a new folder, a new link, renamed over `..data`; then the old folder goes.
+/// Replaces a volume as kubelet does: a new folder, a new link, renamed over `..data`; then the old folder goes.
 fn swap(mount: &Path, version: usize, file: &str, text: &str) {
     let folder = mount.join(format!("..v{version}"));
     let path = folder.join(file);
@@ -62,14 +62,14 @@ fn swap(mount: &Path, version: usize, file: &str, text: &str) {
     fs::write(path, text).unwrap();
     symlink(format!("..v{version}"), mount.join("..data_tmp")).unwrap();
     fs::rename(mount.join("..data_tmp"), mount.join("..data")).unwrap();
-    // later than the kubelet would: only the link may tell
+    // later than kubelet would: only the link may cause an event
     if version > 1 {
         fs::remove_dir_all(mount.join(format!("..v{}", version - 2))).unwrap();
     }
 }
 
 #[tokio::test]
-async fn kubernetes_swaps_are_seen_wherever_the_mount_is() {
+async fn kubernetes_volume_swaps_are_detected_at_any_mount() {
     // the mount point, the path in the volume, the link to make
     let layouts: [(&str, &str, Option<&str>); 3] = [
         ("tenants/acme.com", "tenant-conf.json", Some("tenant-conf.json")),
@@ -77,7 +77,7 @@ async fn kubernetes_swaps_are_seen_wherever_the_mount_is() {
         ("", "mounted/acme.com/tenant-conf.json", None),
     ];
     for (mount, file, link) in layouts {
-        let place = Place::new(EVENTS);
+        let place = TenantsFixture::new(EVENTS);
         let mount = place.base.path().join(mount);
         fs::create_dir_all(&mount).unwrap();
         swap(&mount, 0, file, OPEN);
@@ -87,20 +87,20 @@ async fn kubernetes_swaps_are_seen_wherever_the_mount_is() {
             fs::remove_dir(place.root()).unwrap();
             symlink("..data/mounted", place.root()).unwrap();
         }
-        let directory = place.open();
-        assert!(policy(&directory, "acme.com").await.anonymous, "{file}");
+        let registry = place.open();
+        assert!(policy(&registry, "acme.com").await.anonymous, "{file}");
         for version in 1..4 {
             let closed = version % 2 == 1;
             swap(&mount, version, file, if closed { CLOSED } else { OPEN });
-            within!(PROMISED, policy(&directory, "acme.com").await.anonymous != closed);
-            assert!(policy(&directory, "acme.com").await.problem.is_none(), "{file}");
+            within!(PROMISED, policy(&registry, "acme.com").await.anonymous != closed);
+            assert!(policy(&registry, "acme.com").await.problem.is_none(), "{file}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_broken_edit_keeps_the_last_good_policy_and_says_so() {
-    let place = Place::new(EVENTS);
+async fn invalid_edit_keeps_last_good_policy_and_is_reported() {
+    let place = TenantsFixture::new(EVENTS);
     place.write("acme.com", CLOSED);
     let directory = place.open();
     let good = policy(&directory, "acme.com").await;
@@ -111,7 +111,7 @@ async fn a_broken_edit_keeps_the_last_good_policy_and_says_so() {
         assert!(!kept.anonymous);
         assert_eq!(kept.generation, good.generation);
         assert_eq!(directory.problems().keys().collect::<Vec<_>>(), [&id("acme.com")]);
-        // mended without a change: the very same policy as before
+        // fixed without a change: the very same policy as before
         fs::write(place.file("acme.com"), CLOSED).unwrap();
         within!(SOON, Arc::ptr_eq(&good, &policy(&directory, "acme.com").await));
         assert!(directory.problems().is_empty());
@@ -122,13 +122,13 @@ async fn a_broken_edit_keeps_the_last_good_policy_and_says_so() {
 
 #[tokio::test]
 async fn an_unreadable_file_never_means_anonymous() {
-    let place = Place::new(EVENTS);
+    let place = TenantsFixture::new(EVENTS);
     place.write("acme.com", "{ broken from the start");
     let directory = place.open();
     let policy_now = policy(&directory, "acme.com").await;
     assert!(!policy_now.anonymous, "the default is open, the broken tenant is not");
     assert_eq!(policy_now.problem.as_ref().unwrap().line, Some(1));
-    // a later look at the same mistake changes nothing
+    // a later check of the same mistake changes nothing
     directory.flush();
     assert!(Arc::ptr_eq(&policy_now, &policy(&directory, "acme.com").await));
     fs::write(place.file("acme.com"), OPEN).unwrap();
@@ -136,51 +136,51 @@ async fn an_unreadable_file_never_means_anonymous() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_a_link_to_nothing_or_a_folder_keeps_the_last_good_policy() {
-    let place = Place::new(EVENTS);
+async fn dangling_link_or_folder_keeps_last_good_policy() {
+    let place = TenantsFixture::new(EVENTS);
     place.write("acme.com", CLOSED);
-    let directory = place.open();
-    assert!(!policy(&directory, "acme.com").await.anonymous);
+    let registry = place.open();
+    assert!(!policy(&registry, "acme.com").await.anonymous);
     fs::remove_file(place.file("acme.com")).unwrap();
     symlink("nowhere", place.file("acme.com")).unwrap();
-    within!(SOON, policy(&directory, "acme.com").await.problem.is_some());
-    assert!(!policy(&directory, "acme.com").await.anonymous);
+    within!(SOON, policy(&registry, "acme.com").await.problem.is_some());
+    assert!(!policy(&registry, "acme.com").await.anonymous);
     fs::remove_file(place.file("acme.com")).unwrap();
     fs::create_dir(place.file("acme.com")).unwrap();
     within!(
         SOON,
-        policy(&directory, "acme.com").await.problem.as_ref().is_some_and(|p| p.message.contains("regular"))
+        policy(&registry, "acme.com").await.problem.as_ref().is_some_and(|p| p.message.contains("regular"))
     );
-    assert!(!policy(&directory, "acme.com").await.anonymous);
+    assert!(!policy(&registry, "acme.com").await.anonymous);
 }
 
 #[tokio::test]
-async fn removing_the_file_inherits_and_removing_the_folder_ends_the_tenant() {
-    let place = Place::new(EVENTS);
+async fn removed_file_inherits_and_removed_folder_ends_tenant() {
+    let place = TenantsFixture::new(EVENTS);
     place.write("acme.com", CLOSED);
-    let directory = place.open();
-    assert!(!policy(&directory, "acme.com").await.anonymous);
+    let registry = place.open();
+    assert!(!policy(&registry, "acme.com").await.anonymous);
     fs::remove_file(place.file("acme.com")).unwrap();
-    within!(SOON, policy(&directory, "acme.com").await.anonymous);
-    assert!(policy(&directory, "acme.com").await.problem.is_none());
+    within!(SOON, policy(&registry, "acme.com").await.anonymous);
+    assert!(policy(&registry, "acme.com").await.problem.is_none());
     fs::remove_dir(place.root().join("acme.com")).unwrap();
-    within!(SOON, matches!(directory.load(&id("acme.com")).await, Found::Unknown));
-    within!(SOON, !directory.several());
+    within!(SOON, matches!(registry.load(&id("acme.com")).await, TenantLookup::Unknown));
+    within!(SOON, !registry.has_several_tenants());
     // the negative answer lasts an hour here: only the event can end it
     place.write("acme.com", CLOSED);
-    within!(SOON, matches!(directory.load(&id("acme.com")).await, Found::Tenant(p) if !p.anonymous));
-    within!(SOON, directory.several());
+    within!(SOON, matches!(registry.load(&id("acme.com")).await, TenantLookup::Tenant(p) if !p.anonymous));
+    within!(SOON, registry.has_several_tenants());
 }
 
 #[tokio::test]
-async fn a_volume_that_is_not_mounted_takes_nobodys_policy_away() {
-    let place = Place::new(EVENTS);
+async fn unmounted_volume_keeps_every_policy() {
+    let place = TenantsFixture::new(EVENTS);
     place.write("acme.com", CLOSED);
-    let directory = place.open();
-    let good = policy(&directory, "acme.com").await;
+    let registry = place.open();
+    let good = policy(&registry, "acme.com").await;
     fs::rename(place.root(), place.base.path().join("unmounted")).unwrap();
-    within!(SOON, policy(&directory, "acme.com").await.problem.is_some());
-    assert!(!policy(&directory, "acme.com").await.anonymous);
+    within!(SOON, policy(&registry, "acme.com").await.problem.is_some());
+    assert!(!policy(&registry, "acme.com").await.anonymous);
     fs::rename(place.base.path().join("unmounted"), place.root()).unwrap();
-    within!(SOON, Arc::ptr_eq(&good, &policy(&directory, "acme.com").await));
+    within!(SOON, Arc::ptr_eq(&good, &policy(&registry, "acme.com").await));
 }

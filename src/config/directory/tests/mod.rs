@@ -1,4 +1,4 @@
-//! The directory on real folders, with a small stand-in for `tenant_file`.
+//! The registry on real folders, with a small substitute for `tenant_file`.
 
 /// Waits until it is so, and fails when that takes longer than `limit`.
 macro_rules! within {
@@ -31,26 +31,27 @@ use crate::{
     config::{
         load,
         model::{
-            AccessLog, AccountRules, Accounts, Admin, AuditLog, Branding, ChangeBudget, Hashing,
-            HeaderProfile, Log, Management, Portal, Profile, Server, Session, SignIn, Store, StoreLocation,
-            StoreProbe, Tenancy, TenantDefaults, Watch,
+            AccessLogTarget, AccountRules, AccountSettings, AdminSettings, AuditLogTarget, Branding,
+            ChangeBudget, FileWatchMode, HashingSettings, HeaderProfile, LogSettings, ManagementSettings,
+            PortalProfile, PortalSettings, ServerSettings, SessionSettings, SignInSettings, StoreLocation,
+            StoreProbe, StoreSettings, TenancySettings, TenantDefaults,
         },
         tenant_file::TenantConf,
     },
-    domain::{identity::CrossTenant, route::RouteTable},
+    domain::{identity::CrossTenantAccess, route::RouteTable},
 };
 
-/// What the issue promises for an edit.
+/// The promised time until an edit is in force.
 const PROMISED: Duration = Duration::from_secs(1);
 /// For the other effects of an edit: the poll, where there is one at all, is an hour away.
 const SOON: Duration = Duration::from_secs(5);
 /// For what has no promise, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 const HOUR: Duration = Duration::from_hours(1);
-const EVENTS: Watch = Watch::Auto { poll_interval: HOUR };
+const EVENTS: FileWatchMode = FileWatchMode::Auto { poll_interval: HOUR };
 
-/// Files in fewer words; what they mean is decided as ever.
-pub const READER: Reader = Reader { parse, ..Reader::TENANT_FILE };
+/// A shorter file syntax; it is resolved as in production.
+pub const READER: TenantFileReader = TenantFileReader { parse, ..TenantFileReader::TENANT_FILE };
 
 fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
     let json: serde_json::Value = serde_json::from_str(text).map_err(|error| {
@@ -60,7 +61,7 @@ fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
             column: Some(error.column()),
             key: String::new(),
             message: error.to_string(),
-            remedy: "mend it".into(),
+            remedy: "fix it".into(),
         }]
     })?;
     let mut conf = TenantConf::default();
@@ -73,11 +74,11 @@ fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
     Ok(conf)
 }
 
-pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
+pub fn settings(folder: PathBuf, watch: FileWatchMode) -> Settings {
     let some_time = Duration::from_secs(10);
     Settings {
         file: PathBuf::from("deployment.toml"),
-        server: Server {
+        server: ServerSettings {
             listen: Vec::new(),
             tls: None,
             workers: 1,
@@ -90,8 +91,8 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             drain_delay: some_time,
             drain_timeout: some_time,
         },
-        admin: Admin { listen: None, token: None, store_probe: StoreProbe::Reads },
-        management: Management {
+        admin: AdminSettings { listen: None, token: None, store_probe: StoreProbe::Read },
+        management: ManagementSettings {
             listen: None,
             tls: None,
             clear_text: false,
@@ -101,8 +102,8 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             allow: Vec::new(),
             budget: ChangeBudget { changes: 1, audit_bytes: 1 },
         },
-        portal: Portal { profile: Profile::Generic, upstreams: Vec::new() },
-        tenancy: Tenancy {
+        portal: PortalSettings { profile: PortalProfile::Generic, upstreams: Vec::new() },
+        tenancy: TenancySettings {
             folder,
             default_tenant: TenantId::super_tenant(),
             ttl: HOUR,
@@ -116,7 +117,7 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             portal_host: None,
             selection_page: true,
         },
-        log: Log { level: "info".into(), access: AccessLog::Off, audit: AuditLog::Off },
+        log: LogSettings { level: "info".into(), access: AccessLogTarget::Off, audit: AuditLogTarget::Off },
         limits: load::parse(
             "[[portal.upstream]]\nurl = \"http://127.0.0.1:1\"",
             Path::new("/d.toml"),
@@ -124,16 +125,19 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
         )
         .unwrap()
         .limits,
-        accounts: Accounts {
+        accounts: AccountSettings {
             enabled: false,
-            store: Store { location: StoreLocation::Sqlite("doorward.db".into()), max_connections: 1 },
-            hashing: Hashing { memory: 8192, iterations: 1, parallel: 1, queue: 1 },
+            store: StoreSettings {
+                location: StoreLocation::Sqlite("doorward.db".into()),
+                max_connections: 1,
+            },
+            hashing: HashingSettings { memory: 8192, iterations: 1, parallel: 1, queue: 1 },
         },
         defaults: TenantDefaults {
             anonymous: true,
             issuers: Vec::new(),
-            sign_in: SignIn { url: "/login".into() },
-            cross_tenant: CrossTenant::Nobody,
+            sign_in: SignInSettings { url: "/login".into() },
+            cross_tenant: CrossTenantAccess::OwnTenantOnly,
             routes: Vec::new(),
             route_table: Arc::new(
                 RouteTable::compile(&[], crate::domain::route::generic::fallback()).unwrap(),
@@ -145,7 +149,7 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
             forward_token: true,
             private_responses: true,
             guards: Vec::new(),
-            session: Session::default(),
+            session: SessionSettings::default(),
             rules: AccountRules::default(),
             governance: Arc::default(),
             branding: Branding::default(),
@@ -156,14 +160,14 @@ pub fn settings(folder: PathBuf, watch: Watch) -> Settings {
 pub const OPEN: &str = r#"{"EnableAnonymous": true}"#;
 pub const CLOSED: &str = r#"{"EnableAnonymous": false}"#;
 
-struct Place {
+struct TenantsFixture {
     base: TempDir,
-    watch: Watch,
+    watch: FileWatchMode,
     change: fn(&mut Settings),
 }
 
-impl Place {
-    fn new(watch: Watch) -> Self {
+impl TenantsFixture {
+    fn new(watch: FileWatchMode) -> Self {
         let base = tempfile::tempdir().unwrap();
         fs::create_dir(base.path().join("tenants")).unwrap();
         Self { base, watch, change: |_| {} }
@@ -188,8 +192,8 @@ impl Place {
         settings
     }
 
-    fn open(&self) -> Arc<TenantDirectory> {
-        TenantDirectory::with_reader(Arc::new(self.settings()), READER, &Handle::current())
+    fn open(&self) -> Arc<TenantRegistry> {
+        TenantRegistry::with_reader(Arc::new(self.settings()), READER, &Handle::current())
     }
 }
 
@@ -197,13 +201,13 @@ pub fn id(name: &str) -> TenantId {
     TenantId::parse(name).unwrap()
 }
 
-async fn policy(directory: &TenantDirectory, tenant: &str) -> Arc<TenantPolicy> {
-    match directory.load(&id(tenant)).await {
-        Found::Tenant(policy) => policy,
-        Found::Unknown => panic!("{tenant} is unknown"),
+async fn policy(registry: &TenantRegistry, tenant: &str) -> Arc<TenantPolicy> {
+    match registry.load(&id(tenant)).await {
+        TenantLookup::Tenant(policy) => policy,
+        TenantLookup::Unknown => panic!("{tenant} is unknown"),
     }
 }
 
-fn reads(directory: &TenantDirectory) -> u64 {
-    directory.status().reads
+fn reads(registry: &TenantRegistry) -> u64 {
+    registry.status().reads
 }

@@ -1,14 +1,14 @@
-//! Broken files: reported without being asked for, once, and no longer than they are broken.
+//! Broken files are reported without a request, once, and only while they are broken.
 
 use std::fs;
 
 use super::*;
 
-const LOOKING: Watch = Watch::Poll { poll_interval: Duration::from_millis(20) };
+const LOOKING: FileWatchMode = FileWatchMode::Poll { poll_interval: Duration::from_millis(20) };
 
 #[tokio::test]
-async fn a_file_broken_at_the_start_is_reported_before_anybody_asks_for_it() {
-    let place = Place::new(LOOKING);
+async fn broken_file_is_reported_at_startup() {
+    let place = TenantsFixture::new(LOOKING);
     place.write("good.com", OPEN);
     place.write("bad.com", "{");
     let directory = place.open();
@@ -18,7 +18,7 @@ async fn a_file_broken_at_the_start_is_reported_before_anybody_asks_for_it() {
     let problem = directory.problems()[&id("bad.com")].clone();
     assert_eq!((problem.file, problem.line), (place.file("bad.com"), Some(1)));
 
-    // the first request says nothing new
+    // the first request logs nothing new
     let policy = policy(&directory, "bad.com").await;
     assert!(policy.problem.is_some() && !policy.anonymous);
     let status = directory.status();
@@ -26,8 +26,8 @@ async fn a_file_broken_at_the_start_is_reported_before_anybody_asks_for_it() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_mended_or_removed_is_no_problem_any_more() {
-    let place = Place::new(LOOKING);
+async fn fixed_or_removed_file_is_no_longer_a_problem() {
+    let place = TenantsFixture::new(LOOKING);
     for tenant in ["mended.com", "removed.com", "used.com"] {
         place.write(tenant, "{");
     }
@@ -42,13 +42,13 @@ async fn a_file_that_is_mended_or_removed_is_no_problem_any_more() {
 }
 
 #[tokio::test]
-async fn each_new_mistake_is_said_once() {
-    let place = Place::new(LOOKING);
+async fn logs_each_new_mistake_once() {
+    let place = TenantsFixture::new(LOOKING);
     place.write("bad.com", "{");
     let directory = place.open();
     within!(SOON, directory.status().reloads_failed == 1);
     let looks = || directory.status().index_reads;
-    // a touch is no news
+    // a touch is not a change
     let before = looks();
     place.write("bad.com", "{");
     within!(SOON, looks() > before);

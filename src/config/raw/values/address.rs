@@ -7,45 +7,49 @@ use std::{
 
 use ipnet::IpNet;
 
-use crate::config::{model::AccessLog, raw::text::Text};
+use crate::config::{model::AccessLogTarget, raw::text_form::TextForm};
 
-impl Text for SocketAddr {
-    const WHAT: &'static str = "an IP address and port such as \"0.0.0.0:8080\" or \"[::]:8080\"";
+impl TextForm for SocketAddr {
+    const EXPECTED: &'static str = "an IP address and port such as \"0.0.0.0:8080\" or \"[::]:8080\"";
 
-    fn read(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, String> {
         written.parse().map_err(|_| format!("{written:?} is not an IP address with a port"))
     }
 
-    fn show(&self) -> String {
+    fn to_text(&self) -> String {
         self.to_string()
     }
 }
 
-/// A place to listen that can be switched off.
+/// A listen address that can be disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MaybeListen(pub Option<SocketAddr>);
+pub struct OptionalListen(pub Option<SocketAddr>);
 
-impl Text for MaybeListen {
-    const WHAT: &'static str = "an IP address and port such as \"127.0.0.1:9901\", or \"off\"";
+impl TextForm for OptionalListen {
+    const EXPECTED: &'static str = "an IP address and port such as \"127.0.0.1:9901\", or \"off\"";
 
-    fn read(written: &str) -> Result<Self, String> {
-        if written == "off" { Ok(Self(None)) } else { SocketAddr::read(written).map(|at| Self(Some(at))) }
+    fn from_text(written: &str) -> Result<Self, String> {
+        if written == "off" {
+            Ok(Self(None))
+        } else {
+            SocketAddr::from_text(written).map(|at| Self(Some(at)))
+        }
     }
 
-    fn show(&self) -> String {
+    fn to_text(&self) -> String {
         self.0.map_or_else(|| "off".to_owned(), |at| at.to_string())
     }
 }
 
-impl Text for IpNet {
-    const WHAT: &'static str = "an IP address or network such as \"10.0.0.0/8\"";
+impl TextForm for IpNet {
+    const EXPECTED: &'static str = "an IP address or network such as \"10.0.0.0/8\"";
 
-    fn read(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, String> {
         let network = written.parse().or_else(|_| written.parse::<IpAddr>().map(Self::from));
         network.map_err(|_| format!("{written:?} is not an IP address or network"))
     }
 
-    fn show(&self) -> String {
+    fn to_text(&self) -> String {
         self.to_string()
     }
 }
@@ -54,10 +58,10 @@ impl Text for IpNet {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilePath(pub PathBuf);
 
-impl Text for FilePath {
-    const WHAT: &'static str = "a path, relative to the folder of this file";
+impl TextForm for FilePath {
+    const EXPECTED: &'static str = "a path, relative to the folder of this file";
 
-    fn read(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, String> {
         if written.is_empty() || written.contains('\0') {
             Err("this is not a path".to_owned())
         } else {
@@ -65,23 +69,23 @@ impl Text for FilePath {
         }
     }
 
-    fn show(&self) -> String {
+    fn to_text(&self) -> String {
         self.0.display().to_string()
     }
 }
 
-impl Text for AccessLog {
-    const WHAT: &'static str = "\"off\", \"stdout\", or the path of a file";
+impl TextForm for AccessLogTarget {
+    const EXPECTED: &'static str = "\"off\", \"stdout\", or the path of a file";
 
-    fn read(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, String> {
         match written {
             "off" => Ok(Self::Off),
             "stdout" => Ok(Self::Stdout),
-            path => FilePath::read(path).map(|path| Self::File(path.0)),
+            path => FilePath::from_text(path).map(|path| Self::File(path.0)),
         }
     }
 
-    fn show(&self) -> String {
+    fn to_text(&self) -> String {
         match self {
             Self::Off => "off".to_owned(),
             Self::Stdout => "stdout".to_owned(),

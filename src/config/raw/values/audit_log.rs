@@ -1,4 +1,4 @@
-//! Where audit events go.
+//! The destination of audit events.
 
 use std::path::PathBuf;
 
@@ -6,8 +6,8 @@ use url::{Host, Url};
 
 use super::address::FilePath;
 use crate::config::{
-    model::{AuditLog, SyslogServer},
-    raw::text::Text,
+    model::{AuditLogTarget, SyslogServer},
+    raw::text_form::TextForm,
 };
 
 /// The socket of the syslog server of this machine.
@@ -15,21 +15,21 @@ const LOCAL_SYSLOG: &str = "/dev/log";
 const UNIX: &str = "syslog+unix://";
 const CA_FILE: &str = "ca_file";
 
-impl Text for AuditLog {
-    const WHAT: &'static str = "\"off\", \"stdout\", the path of a file, \"syslog\" for /dev/log, \"syslog+unix:///path\", \
+impl TextForm for AuditLogTarget {
+    const EXPECTED: &'static str = "\"off\", \"stdout\", the path of a file, \"syslog\" for /dev/log, \"syslog+unix:///path\", \
                                 \"syslog+udp://host:514\", \"syslog+tcp://host:601\" or \"syslog+tls://host:6514\"";
 
-    fn read(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, String> {
         match written {
             "off" => Ok(Self::Off),
             "stdout" => Ok(Self::Stdout),
             "syslog" => Ok(Self::Syslog(SyslogServer::Unix(LOCAL_SYSLOG.into()))),
             _ if written.contains("://") => server(written).map(Self::Syslog),
-            path => FilePath::read(path).map(|path| Self::File(path.0)),
+            path => FilePath::from_text(path).map(|path| Self::File(path.0)),
         }
     }
 
-    fn show(&self) -> String {
+    fn to_text(&self) -> String {
         match self {
             Self::Off => "off".to_owned(),
             Self::Stdout => "stdout".to_owned(),
@@ -99,18 +99,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_of_the_audit_log_are_read_as_they_are_shown() {
-        let unix = |path: &str| AuditLog::Syslog(SyslogServer::Unix(path.into()));
-        let udp = |host: &str, port| AuditLog::Syslog(SyslogServer::Udp { host: host.to_owned(), port });
-        let tcp = |host: &str, port| AuditLog::Syslog(SyslogServer::Tcp { host: host.to_owned(), port });
+    fn audit_log_target_round_trips() {
+        let unix = |path: &str| AuditLogTarget::Syslog(SyslogServer::Unix(path.into()));
+        let udp =
+            |host: &str, port| AuditLogTarget::Syslog(SyslogServer::Udp { host: host.to_owned(), port });
+        let tcp =
+            |host: &str, port| AuditLogTarget::Syslog(SyslogServer::Tcp { host: host.to_owned(), port });
         let tls = |host: &str, ca_file: Option<&str>| {
             let (host, ca_file) = (host.to_owned(), ca_file.map(PathBuf::from));
-            AuditLog::Syslog(SyslogServer::Tls { host, port: 6514, ca_file })
+            AuditLogTarget::Syslog(SyslogServer::Tls { host, port: 6514, ca_file })
         };
         for (written, meant) in [
-            ("off", AuditLog::Off),
-            ("stdout", AuditLog::Stdout),
-            ("audit.log", AuditLog::File("audit.log".into())),
+            ("off", AuditLogTarget::Off),
+            ("stdout", AuditLogTarget::Stdout),
+            ("audit.log", AuditLogTarget::File("audit.log".into())),
             ("syslog", unix("/dev/log")),
             ("syslog+unix:///run/doorward/log", unix("/run/doorward/log")),
             ("syslog+udp://logs.example:514", udp("logs.example", 514)),
@@ -123,8 +125,8 @@ mod tests {
             ),
             ("syslog+tls://[2001:db8::1]:6514", tls("2001:db8::1", None)),
         ] {
-            assert_eq!(AuditLog::read(written), Ok(meant.clone()), "{written}");
-            assert_eq!(AuditLog::read(&meant.show()), Ok(meant), "{written}");
+            assert_eq!(AuditLogTarget::from_text(written), Ok(meant.clone()), "{written}");
+            assert_eq!(AuditLogTarget::from_text(&meant.to_text()), Ok(meant), "{written}");
         }
         for wrong in [
             "",
@@ -141,7 +143,7 @@ mod tests {
             "syslog+tls://logs.example:6514?ca_file=/a&ca_file=/b",
             "syslog+tls://logs.example:6514?verify=no",
         ] {
-            assert!(AuditLog::read(wrong).is_err(), "{wrong}");
+            assert!(AuditLogTarget::from_text(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use jiff::fmt::friendly::SpanParser;
 
-use crate::config::raw::text::Text;
+use crate::config::raw::text_form::TextForm;
 
 /// Longer waits are typing errors, and would overflow clocks.
-const LONGEST: Duration = Duration::from_hours(366 * 24);
+const MAX_DURATION: Duration = Duration::from_hours(366 * 24);
 
 /// May be zero, where zero means "not at all".
-impl Text for Duration {
-    const WHAT: &'static str = "a duration such as \"15m\", \"10s\" or \"500ms\"";
+impl TextForm for Duration {
+    const EXPECTED: &'static str = "a duration such as \"15m\", \"10s\" or \"500ms\"";
 
-    fn read(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, String> {
         if written.trim() == "0" {
             return Ok(Self::ZERO);
         }
         let duration = SpanParser::new()
             .parse_unsigned_duration(written.trim())
             .map_err(|_| format!("{written:?} is not a duration"))?;
-        if duration > LONGEST { Err(format!("{written:?} is longer than a year")) } else { Ok(duration) }
+        if duration > MAX_DURATION { Err(format!("{written:?} is longer than a year")) } else { Ok(duration) }
     }
 
-    fn show(&self) -> String {
+    fn to_text(&self) -> String {
         let (seconds, nanos) = (self.as_secs(), self.subsec_nanos());
         match (seconds, nanos) {
             (_, 1..) if nanos % 1_000_000 == 0 => format!("{}ms", self.as_millis()),
@@ -40,18 +40,18 @@ impl Text for Duration {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Positive(pub Duration);
 
-impl Text for Positive {
-    const WHAT: &'static str = "a duration longer than zero, such as \"15m\", \"10s\" or \"500ms\"";
+impl TextForm for Positive {
+    const EXPECTED: &'static str = "a duration longer than zero, such as \"15m\", \"10s\" or \"500ms\"";
 
-    fn read(written: &str) -> Result<Self, String> {
-        match Duration::read(written)? {
+    fn from_text(written: &str) -> Result<Self, String> {
+        match Duration::from_text(written)? {
             Duration::ZERO => Err("zero makes no sense here".to_owned()),
             duration => Ok(Self(duration)),
         }
     }
 
-    fn show(&self) -> String {
-        self.0.show()
+    fn to_text(&self) -> String {
+        self.0.to_text()
     }
 }
 
@@ -66,25 +66,25 @@ mod tests {
         for (written, seconds) in
             [("15m", 900.0), ("10s", 10.0), ("500ms", 0.5), ("1h 30m", 5400.0), ("0s", 0.0)]
         {
-            let duration = Duration::read(written).unwrap();
+            let duration = Duration::from_text(written).unwrap();
             assert!((duration.as_secs_f64() - seconds).abs() < 1e-9, "{written}");
         }
         for written in ["", "15", "-5s", "5s ago", "soon", "99999999h", "1e9s"] {
-            assert!(Duration::read(written).is_err(), "{written:?}");
+            assert!(Duration::from_text(written).is_err(), "{written:?}");
         }
-        assert!(Positive::read("0s").is_err());
+        assert!(Positive::from_text("0s").is_err());
     }
 
     proptest! {
         #[test]
-        fn what_is_shown_reads_back(nanos in 0..31_622_400_000_000_000_u64) {
+        fn durations_round_trip(nanos in 0..31_622_400_000_000_000_u64) {
             let duration = Duration::from_nanos(nanos);
-            prop_assert_eq!(Duration::read(&duration.show()), Ok(duration));
+            prop_assert_eq!(Duration::from_text(&duration.to_text()), Ok(duration));
         }
 
         #[test]
         fn no_text_makes_it_panic(text in any::<String>()) {
-            let _ = Duration::read(&text);
+            let _ = Duration::from_text(&text);
         }
     }
 }

@@ -1,16 +1,16 @@
 //! `Strict-Transport-Security` (RFC 6797 §6.1).
 
-use crate::config::raw::text::Text;
+use crate::config::raw::text_form::TextForm;
 
 /// `None`: no such header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hsts(pub Option<String>);
 
-impl Text for Hsts {
-    const WHAT: &'static str =
+impl TextForm for Hsts {
+    const EXPECTED: &'static str =
         "\"max-age=31536000\", with \"; includeSubDomains\" and \"; preload\" behind it, or \"\"";
 
-    fn read(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, String> {
         if written.is_empty() {
             return Ok(Self(None));
         }
@@ -27,7 +27,7 @@ impl Text for Hsts {
         }
     }
 
-    fn show(&self) -> String {
+    fn to_text(&self) -> String {
         self.0.clone().unwrap_or_default()
     }
 }
@@ -40,7 +40,7 @@ mod tests {
     fn values_of_the_header() {
         for written in ["", "max-age=0", "max-age=31536000; includeSubDomains; preload", "max-age=1;preload"]
         {
-            assert_eq!(Hsts::read(written).unwrap().show(), written);
+            assert_eq!(Hsts::from_text(written).unwrap().to_text(), written);
         }
         for written in [
             "31536000",
@@ -52,7 +52,7 @@ mod tests {
             "max-age=1; x",
             "includeSubDomains",
         ] {
-            assert!(Hsts::read(written).is_err(), "{written:?}");
+            assert!(Hsts::from_text(written).is_err(), "{written:?}");
         }
     }
 }

@@ -1,15 +1,15 @@
-//! What a password must match.
+//! The pattern of the password policy.
 
-use crate::{config::raw::text::Text, domain::password::Pattern};
+use crate::{config::raw::text_form::TextForm, domain::password::JavaPattern};
 
-impl Text for Pattern {
-    const WHAT: &'static str = "a regular expression in Java's syntax";
+impl TextForm for JavaPattern {
+    const EXPECTED: &'static str = "a regular expression in Java's syntax";
 
-    fn read(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, String> {
         Self::compile(written).map_err(|problem| problem.to_string())
     }
 
-    fn show(&self) -> String {
+    fn to_text(&self) -> String {
         self.source().to_owned()
     }
 }

@@ -1,19 +1,19 @@
-//! Paths of the portal: prefixes, route patterns and the way to sign-in.
+//! Paths of the portal: prefixes, route patterns and sign-in addresses.
 
 use super::web::web_url;
 use crate::{
-    config::raw::text::Text,
-    domain::{guard::Carrier, path::is_path_byte, return_address::ReturnAddress, route::parse_rule},
+    config::raw::text_form::TextForm,
+    domain::{guard::NameCarrier, path::is_path_byte, return_address::ReturnAddress, route::parse_rule},
 };
 
 /// `/` or `/api/v1`: whole segments, no final slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prefix(pub String);
 
-impl Text for Prefix {
-    const WHAT: &'static str = "\"/\" or a path prefix in whole segments such as \"/api\"";
+impl TextForm for Prefix {
+    const EXPECTED: &'static str = "\"/\" or a path prefix in whole segments such as \"/api\"";
 
-    fn read(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, String> {
         let trimmed = written.strip_suffix('/').unwrap_or(written);
         let plain = |segment: &str| {
             !segment.is_empty()
@@ -30,7 +30,7 @@ impl Text for Prefix {
         }
     }
 
-    fn show(&self) -> String {
+    fn to_text(&self) -> String {
         self.0.clone()
     }
 }
@@ -42,16 +42,16 @@ pub struct Match {
     pub pattern: String,
 }
 
-impl Text for Match {
-    const WHAT: &'static str =
+impl TextForm for Match {
+    const EXPECTED: &'static str =
         "methods (or none for all) and a path pattern, such as \"GET,HEAD /docs/**\" or \"/assets/**\"";
 
-    fn read(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, String> {
         let (methods, pattern) = parse_rule(written).map_err(|bad| bad.to_string())?;
         Ok(Self { methods, pattern })
     }
 
-    fn show(&self) -> String {
+    fn to_text(&self) -> String {
         if self.methods.is_empty() {
             self.pattern.clone()
         } else {
@@ -60,7 +60,7 @@ impl Text for Match {
     }
 }
 
-/// Where visitors sign in; `none` where nobody signs in with a browser.
+/// The sign-in address; `none` if sign-in with a browser is not available.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignInUrl(pub Option<String>);
 
@@ -71,17 +71,17 @@ pub fn open_path(address: &str) -> String {
 
 pub const PLACEHOLDERS: [&str; 3] = ["{tenant}", "{return_url}", "{return_path}"];
 
-impl Text for SignInUrl {
-    const WHAT: &'static str = "an absolute path, an http(s):// URL (with {tenant}, {return_url} or {return_path} where needed), or \"none\"";
+impl TextForm for SignInUrl {
+    const EXPECTED: &'static str = "an absolute path, an http(s):// URL (with {tenant}, {return_url} or {return_path} where needed), or \"none\"";
 
-    fn read(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, String> {
         if written == "none" {
             return Ok(Self(None));
         }
         if written.is_empty() {
             return Err("there is no address here".to_owned());
         }
-        // `{return_…}` holds what the visitor asked for: it must not decide which host or path is meant
+        // `{return_…}` holds an address chosen by the client: it must not determine host or path
         let address = written.split(['?', '#']).next().unwrap_or_default();
         if address.contains("{return_") {
             return Err(format!("{written:?} has a return address before the `?`"));
@@ -107,7 +107,7 @@ impl Text for SignInUrl {
         Ok(Self(Some(written.to_owned())))
     }
 
-    fn show(&self) -> String {
+    fn to_text(&self) -> String {
         self.0.clone().unwrap_or_else(|| "none".to_owned())
     }
 }
@@ -116,35 +116,35 @@ impl Text for SignInUrl {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalAddress(pub String);
 
-impl Text for LocalAddress {
-    const WHAT: &'static str = "an absolute path, with or without a query, such as \"/login?error\"";
+impl TextForm for LocalAddress {
+    const EXPECTED: &'static str = "an absolute path, with or without a query, such as \"/login?error\"";
 
-    fn read(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, String> {
         match ReturnAddress::parse(written) {
             Some(address) if address.as_str() == written => Ok(Self(written.to_owned())),
             _ => Err(format!("{written:?} is not a path on this origin")),
         }
     }
 
-    fn show(&self) -> String {
+    fn to_text(&self) -> String {
         self.0.clone()
     }
 }
 
 /// `cookie:sid`, `field:flow` or `query:execution`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NameFrom(pub Carrier);
+pub struct NameFrom(pub NameCarrier);
 
-impl Text for NameFrom {
-    const WHAT: &'static str = "\"cookie:NAME\", \"field:NAME\" or \"query:NAME\"";
+impl TextForm for NameFrom {
+    const EXPECTED: &'static str = "\"cookie:NAME\", \"field:NAME\" or \"query:NAME\"";
 
-    fn read(written: &str) -> Result<Self, String> {
-        Carrier::parse(written)
+    fn from_text(written: &str) -> Result<Self, String> {
+        NameCarrier::parse(written)
             .map(Self)
             .ok_or_else(|| format!("{written:?} names no cookie, field or parameter"))
     }
 
-    fn show(&self) -> String {
+    fn to_text(&self) -> String {
         self.0.to_text()
     }
 }
@@ -156,25 +156,25 @@ mod tests {
     #[test]
     fn prefixes() {
         for (written, prefix) in [("/", "/"), ("/api", "/api"), ("/api/", "/api"), ("/a/b", "/a/b")] {
-            assert_eq!(Prefix::read(written).unwrap().0, prefix);
+            assert_eq!(Prefix::from_text(written).unwrap().0, prefix);
         }
         for written in
             ["", "api", "//", "/a//b", "/a/../b", "/a?b", "/a%2fb", "/a b", "/a/**", "/a;b", "/a[b]", "/a<b>"]
         {
-            assert!(Prefix::read(written).is_err(), "{written}");
+            assert!(Prefix::from_text(written).is_err(), "{written}");
         }
     }
 
     #[test]
     fn matches() {
         for written in ["/assets/**", "GET /", "GET,HEAD /docs/*/x"] {
-            assert_eq!(Match::read(written).unwrap().show(), written);
+            assert_eq!(Match::from_text(written).unwrap().to_text(), written);
         }
-        assert_eq!(Match::read("get /x").unwrap().show(), "GET /x");
+        assert_eq!(Match::from_text("get /x").unwrap().to_text(), "GET /x");
         for written in
             ["", "GET", "GET, HEAD /x", "GET x", ",GET /x", "/a/**/b", "/a*", "/a?b", "/../a", "/a//b"]
         {
-            assert!(Match::read(written).is_err(), "{written:?}");
+            assert!(Match::from_text(written).is_err(), "{written:?}");
         }
     }
 
@@ -187,25 +187,25 @@ mod tests {
             "/login/{tenant}?next={return_path}",
             "https://idp.example.com/app#/login?next={return_url}",
         ] {
-            assert_eq!(SignInUrl::read(written).unwrap().0.as_deref(), Some(written));
+            assert_eq!(SignInUrl::from_text(written).unwrap().0.as_deref(), Some(written));
         }
-        assert_eq!(SignInUrl::read("none"), Ok(SignInUrl(None)));
+        assert_eq!(SignInUrl::from_text("none"), Ok(SignInUrl(None)));
     }
 
     #[test]
     fn addresses_of_this_origin() {
         for written in ["/login?error", "/login", "/"] {
-            assert_eq!(LocalAddress::read(written).unwrap().show(), written);
+            assert_eq!(LocalAddress::from_text(written).unwrap().to_text(), written);
         }
         for written in
             ["", "login", "//evil.example", "/\\evil.example", "https://evil.example/", "/a/../b", "/a\r\nb"]
         {
-            assert!(LocalAddress::read(written).is_err(), "{written:?}");
+            assert!(LocalAddress::from_text(written).is_err(), "{written:?}");
         }
     }
 
     #[test]
-    fn open_redirect_by_sign_in_address() {
+    fn attack_open_redirect_by_sign_in_address() {
         for written in [
             "",
             "login",
@@ -221,7 +221,7 @@ mod tests {
             "https://u:p@idp/",
             "/a\r\nSet-Cookie:x",
         ] {
-            assert!(SignInUrl::read(written).is_err(), "{written:?}");
+            assert!(SignInUrl::from_text(written).is_err(), "{written:?}");
         }
     }
 }

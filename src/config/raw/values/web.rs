@@ -4,22 +4,22 @@ use std::{net::IpAddr, path::PathBuf};
 
 use url::{Host, Url};
 
-use crate::config::raw::text::Text;
+use crate::config::raw::text_form::TextForm;
 
 /// Scheme, host and port of a web site, as browsers write it in `Origin`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin(pub Url);
+pub struct WebOrigin(pub Url);
 
-impl Origin {
+impl WebOrigin {
     pub fn serialized(&self) -> String {
         self.0.origin().ascii_serialization()
     }
 }
 
-impl Text for Origin {
-    const WHAT: &'static str = "an origin such as \"https://portal.example.com\"";
+impl TextForm for WebOrigin {
+    const EXPECTED: &'static str = "an origin such as \"https://portal.example.com\"";
 
-    fn read(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, String> {
         if written == "*" {
             return Err("`*` would let every web site in".to_owned());
         }
@@ -30,7 +30,7 @@ impl Text for Origin {
         Ok(Self(url))
     }
 
-    fn show(&self) -> String {
+    fn to_text(&self) -> String {
         self.serialized()
     }
 }
@@ -43,10 +43,10 @@ pub enum PortalUrl {
     Unix(PathBuf),
 }
 
-impl Text for PortalUrl {
-    const WHAT: &'static str = "\"http://host:port\", \"https://host:port\" or \"unix:/path\"";
+impl TextForm for PortalUrl {
+    const EXPECTED: &'static str = "\"http://host:port\", \"https://host:port\" or \"unix:/path\"";
 
-    fn read(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, String> {
         if let Some(path) = written.strip_prefix("unix:") {
             return if path.starts_with('/') && !path.starts_with("//") && !path.contains('\0') {
                 Ok(Self::Unix(path.into()))
@@ -66,12 +66,12 @@ impl Text for PortalUrl {
         };
         let port = url.port_or_known_default().ok_or_else(|| format!("{written:?} has no port"))?;
         if port == 0 {
-            return Err("nobody listens on port 0".to_owned());
+            return Err("port 0 cannot be connected to".to_owned());
         }
         Ok(if url.scheme() == "https" { Self::Https { host, port } } else { Self::Http { host, port } })
     }
 
-    fn show(&self) -> String {
+    fn to_text(&self) -> String {
         let bracketed = |host: &str| if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         match self {
             Self::Http { host, port } => format!("http://{}:{port}", bracketed(host)),
@@ -85,10 +85,10 @@ impl Text for PortalUrl {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecureUrl(pub String);
 
-impl Text for SecureUrl {
-    const WHAT: &'static str = "an https:// URL (http:// only to this machine)";
+impl TextForm for SecureUrl {
+    const EXPECTED: &'static str = "an https:// URL (http:// only to this machine)";
 
-    fn read(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, String> {
         let url = web_url(written)?;
         if url.scheme() == "http" && !is_loopback(&url) {
             return Err(format!("{written:?} would travel in clear text"));
@@ -96,7 +96,7 @@ impl Text for SecureUrl {
         Ok(Self(written.to_owned()))
     }
 
-    fn show(&self) -> String {
+    fn to_text(&self) -> String {
         self.0.clone()
     }
 }
@@ -141,7 +141,7 @@ mod tests {
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
             ("http://[::1]:8080", "http://[::1]:8080"),
         ] {
-            assert_eq!(Origin::read(written).unwrap().show(), shown);
+            assert_eq!(WebOrigin::from_text(written).unwrap().to_text(), shown);
         }
         for written in [
             "*",
@@ -157,13 +157,13 @@ mod tests {
             "https://a\\b",
             "https://a b",
         ] {
-            assert!(Origin::read(written).is_err(), "{written:?}");
+            assert!(WebOrigin::from_text(written).is_err(), "{written:?}");
         }
     }
 
     #[test]
     fn a_password_in_a_url_is_not_repeated() {
-        assert!(!SecureUrl::read("https://u:geheim@a").unwrap_err().contains("geheim"));
+        assert!(!SecureUrl::from_text("https://u:geheim@a").unwrap_err().contains("geheim"));
     }
 
     #[test]
@@ -171,10 +171,10 @@ mod tests {
         for written in
             ["https://idp.example.com/x", "http://localhost:1/x", "http://127.9.9.9/", "http://[::1]/"]
         {
-            assert!(SecureUrl::read(written).is_ok(), "{written}");
+            assert!(SecureUrl::from_text(written).is_ok(), "{written}");
         }
         for written in ["http://idp.example.com/x", "http://localhost.example.com/", "http://10.0.0.1/"] {
-            assert!(SecureUrl::read(written).is_err(), "{written}");
+            assert!(SecureUrl::from_text(written).is_err(), "{written}");
         }
     }
 
@@ -183,10 +183,10 @@ mod tests {
         for written in
             ["http://127.0.0.1:3000", "https://[::1]:9443", "https://portal:443", "unix:/run/p.sock"]
         {
-            assert_eq!(PortalUrl::read(written).unwrap().show(), written);
+            assert_eq!(PortalUrl::from_text(written).unwrap().to_text(), written);
         }
         for written in ["http://a/base", "unix:run/p", "unix://run/p", "a:80", "http://a:0", "http://a?x"] {
-            assert!(PortalUrl::read(written).is_err(), "{written}");
+            assert!(PortalUrl::from_text(written).is_err(), "{written}");
         }
     }
 }

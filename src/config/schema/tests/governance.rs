@@ -63,8 +63,8 @@ fn row(name: &str, property: &Property, text: &mut String) {
     }
     let state = match property.effect {
         Effect::Enforced { since, how } => format!("**enforced** since {since}, {how}"),
-        Effect::Stored { waits_for } => format!("stored; waits for {waits_for}"),
-        Effect::Shown => "shown".to_owned(),
+        Effect::Stored { missing_feature: waits_for } => format!("stored; waits for {waits_for}"),
+        Effect::ReadOnly => "shown".to_owned(),
     };
     let unit = property.unit.map(|unit| format!(" ({unit})")).unwrap_or_default();
     let value = match property.kind {
@@ -77,7 +77,7 @@ fn row(name: &str, property: &Property, text: &mut String) {
     writeln!(text, "| {} |", cells.map(|cell| cell.replace('|', "\\|")).join(" | ")).unwrap();
 }
 
-/// What WSO2's own documentation says in so many words is not said anew; what is ours says whom it concerns.
+/// Every row has a description.
 #[test]
 fn no_row_is_empty() {
     let text = fs::read_to_string(project(FILE)).unwrap();

@@ -1,11 +1,11 @@
-//! Issuers of a tenant's own: whom they speak for, and where they may be.
+//! Issuers of tenant files: their tenant and their addresses.
 
 use super::*;
 
 const ISSUER: &str = "{\"issuer\": \"https://idp\", \"audiences\": [\"a\"], \"jwks_file\": \"keys.json\"";
 
 #[test]
-fn tenant_file_cannot_mint_identities_of_another_tenant() {
+fn attack_tenant_issuer_mints_identities_of_another_tenant() {
     for key in ["\"tenant\": \"carbon.super\"", "\"tenant_claim\": \"t\"", "\"tenant\": \"acme.com\""] {
         let text = ours(&format!("{{\"issuers\": [{ISSUER}, {key}}}]}}"));
         assert!(mistakes(&text).contains("a tenant's issuer speaks for that tenant only"), "{key}");
@@ -20,7 +20,7 @@ fn tenant_file_cannot_mint_identities_of_another_tenant() {
 }
 
 #[test]
-fn a_tenants_own_issuers_come_last_and_the_shared_ones_stay_shared() {
+fn tenant_issuers_follow_the_shared_ones() {
     let settings = settings("[[issuer]]\nissuer = \"https://all\"\naudiences = [\"a\"]\njwks_file = \"j\"");
     let conf = parse(&ours(&format!("{{\"issuers\": [{ISSUER}}}]}}")), file()).unwrap();
     let policy = resolve(&settings, &acme(), &conf, 1);
@@ -28,10 +28,10 @@ fn a_tenants_own_issuers_come_last_and_the_shared_ones_stay_shared() {
     assert_eq!(names, ["https://all", "https://idp"]);
     assert!(Arc::ptr_eq(&policy.issuers[0], &settings.defaults.issuers[0]));
     assert_eq!(policy.issuers[1], resolve(&settings, &acme(), &conf, 2).issuers[1]);
-    assert_eq!([policy.issuers[0].of_tenant_file, policy.issuers[1].of_tenant_file], [false, true]);
+    assert_eq!([policy.issuers[0].is_tenant_defined, policy.issuers[1].is_tenant_defined], [false, true]);
 }
 
-/// One issuer of a tenant, where `deployment.toml` says `below`.
+/// One issuer of a tenant, with `below` in `deployment.toml`.
 fn with_issuer(below: &str, keys: &str) -> TenantPolicy {
     let settings = settings(&format!(
         "[accounts]\nenabled = true\n[admin]\nlisten = \"127.0.0.1:9901\"\n[management]\nlisten = \"127.0.0.1:9902\"\n{below}"
@@ -51,7 +51,7 @@ fn asked_at(url: &str) -> [String; 3] {
 }
 
 #[test]
-fn attack_request_forgery_against_our_own_ports_by_a_tenants_issuer() {
+fn attack_ssrf_to_own_ports_by_a_tenants_issuer() {
     let below = "[tenancy]\nissuers_on_loopback = true";
     for port in [9901, 9902] {
         for host in
@@ -59,8 +59,8 @@ fn attack_request_forgery_against_our_own_ports_by_a_tenants_issuer() {
         {
             for keys in asked_at(&format!("{host}:{port}/drain")) {
                 let policy = with_issuer(below, &keys);
-                let told = policy.problem.as_ref().map_or("", |problem| problem.message.as_str());
-                assert!(told.contains("own private port"), "{keys}: {told}");
+                let message = policy.problem.as_ref().map_or("", |problem| problem.message.as_str());
+                assert!(message.contains("own private port"), "{keys}: {message}");
                 assert!(!policy.anonymous && policy.issuers.is_empty(), "{keys}");
             }
         }
@@ -72,14 +72,14 @@ fn attack_request_forgery_against_our_own_ports_by_a_tenants_issuer() {
 }
 
 #[test]
-fn attack_request_forgery_against_what_else_listens_on_this_machine() {
+fn attack_ssrf_to_local_services_by_a_tenants_issuer() {
     for url in
         ["http://127.0.0.1:9200/_all", "https://localhost:9443/jwks", "http://[::1]/", "https://0.0.0.0/"]
     {
         for keys in asked_at(url) {
             let policy = with_issuer("", &keys);
-            let told = policy.problem.as_ref().map_or("", |problem| problem.message.as_str());
-            assert!(told.contains("tenancy.issuers_on_loopback"), "{keys}: {told}");
+            let message = policy.problem.as_ref().map_or("", |problem| problem.message.as_str());
+            assert!(message.contains("tenancy.issuers_on_loopback"), "{keys}: {message}");
             assert!(!policy.anonymous && policy.issuers.is_empty(), "{keys}");
         }
     }
@@ -103,10 +103,10 @@ fn a_tenants_discovery_is_confined() {
     let policy = with_issuer("", "\"issuer\": \"https://id.example\", \"discovery\": true");
     let ours = ["127.0.0.1:9901", "127.0.0.1:9902"].map(|at| at.parse().unwrap());
     assert_eq!(policy.issuers[0].keys, KeySource::ConfinedDiscovery(Arc::new(ours)));
-    assert_eq!(policy.issuers[0].reach, Reach::Confined { loopback: false });
+    assert_eq!(policy.issuers[0].egress, EgressPolicy::Confined { loopback: false });
     let policy = with_issuer(
         "[tenancy]\nissuers_on_loopback = true",
         "\"issuer\": \"https://id.example\", \"discovery\": true",
     );
-    assert_eq!(policy.issuers[0].reach, Reach::Confined { loopback: true });
+    assert_eq!(policy.issuers[0].egress, EgressPolicy::Confined { loopback: true });
 }

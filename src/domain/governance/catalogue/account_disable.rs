@@ -1,4 +1,4 @@
-//! Accounts an administrator has switched off.
+//! Disabling of accounts by an administrator.
 
 use super::{ACCOUNT_MANAGEMENT, DEFAULT, SWITCH, enforced, waits_for};
 use crate::domain::governance::{Connector, Property};
@@ -18,7 +18,7 @@ pub(super) const CONNECTOR: Connector = Connector {
                           who was disabled stays out.",
             meta_type: None,
             default: "true",
-            effect: enforced("on every door, and in sessions that exist"),
+            effect: enforced("on every login channel, and in existing sessions"),
             ..SWITCH
         },
         Property {

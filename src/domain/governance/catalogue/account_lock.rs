@@ -1,4 +1,4 @@
-//! Wrong passwords lock an account.
+//! Account lockout after failed logins.
 
 use super::{DEFAULT, LOGIN_ATTEMPTS_SECURITY, SWITCH, enforced, waits_for};
 use crate::domain::governance::{Connector, Kind, Property};
@@ -18,7 +18,7 @@ pub(super) const CONNECTOR: Connector = Connector {
             description: "Lock user accounts on failed login attempts. Locks that exist, and those set by an \
                           administrator, hold also when this is off.",
             meta_type: None,
-            effect: enforced("on every door a password is tried at"),
+            effect: enforced("on every login channel with a password"),
             ..SWITCH
         },
         Property {
@@ -30,7 +30,7 @@ pub(super) const CONNECTOR: Connector = Connector {
             kind: Kind::Integer { min: 1, max: 1_000, never: false },
             unit: Some("attempts"),
             default: "5",
-            effect: enforced("on every door a password is tried at"),
+            effect: enforced("on every login channel with a password"),
             ..SWITCH
         },
         Property {

@@ -1,4 +1,4 @@
-//! An administrator makes somebody choose a new password.
+//! Password reset forced by an administrator.
 
 use super::{ACCOUNT_MANAGEMENT, DEFAULT, LINK_MINUTES, SWITCH, waits_for};
 use crate::domain::governance::{Connector, Effect, Property};
@@ -15,7 +15,7 @@ pub(super) const CONNECTOR: Connector = Connector {
         Property {
             name: "Recovery.AdminPasswordReset.RecoveryLink",
             display_name: "Enable password reset via recovery e-mail",
-            description: "User gets notified with a link to reset password. At most one of the four ways can be on.",
+            description: "User gets notified with a link to reset password. At most one of the four methods can be on.",
             effect: RESET,
             ..SWITCH
         },

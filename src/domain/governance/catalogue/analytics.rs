@@ -1,4 +1,4 @@
-//! Where sign-ins are reported to.
+//! Reporting of sign-ins to an analytics server.
 
 use super::{OTHER_SETTINGS, SWITCH, waits_for};
 use crate::domain::governance::{Connector, Effect, Kind, Property};
@@ -46,7 +46,7 @@ pub(super) const CONNECTOR: Connector = Connector {
         Property {
             name: "__secret__adaptive_authentication.analytics.basicAuth.password",
             display_name: "Secret",
-            description: "Target Host Secured Secret. It is shown to nobody; the mask sent back keeps it.",
+            description: "Target Host Secured Secret. It is never displayed; sending the mask back keeps it.",
             meta_type: None,
             kind: Kind::Text { most: 255, blank_is_default: false },
             default: "",

@@ -1,4 +1,4 @@
-//! People whose accounts an administrator makes choose their own password.
+//! Invitation: the user of an account created by an administrator sets the password.
 
 use super::{CODE_LENGTH, CODE_SWITCH, DEFAULT, LINK, LINK_MINUTES, SWITCH, USER_ONBOARDING, waits_for};
 use crate::domain::governance::{Connector, Effect, Kind, Property};

@@ -105,7 +105,7 @@ pub(super) const CONNECTOR: Connector = Connector {
         Property {
             name: "UserClaimUpdate.MobileNumber.EnableVerificationByPrivilegedUser",
             display_name: "Enable mobile number verification by privileged users",
-            description: "An administrator may start the verification of somebody's number.",
+            description: "An administrator may start the verification of a user's number.",
             meta_type: None,
             effect: VERIFICATION,
             ..SWITCH

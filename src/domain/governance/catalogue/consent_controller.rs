@@ -1,9 +1,9 @@
-//! Who answers for the data, as it stands in consent receipts.
+//! The data controller named in consent receipts.
 
 use super::{DEFAULT, OTHER_SETTINGS, SWITCH, waits_for};
 use crate::domain::governance::{Connector, Effect, Kind, Property};
 
-// WSO2's product configuration has the placeholder `change-me` everywhere here, which is nobody's name: blank.
+// WSO2's product configuration has the placeholder `change-me` everywhere here; Doorward's default is blank.
 const CONSENT: Effect = waits_for("consent receipts");
 
 pub(super) const CONNECTOR: Connector = Connector {

@@ -1,4 +1,4 @@
-//! Where sign-ins are reported to: Elasticsearch.
+//! Reporting of sign-ins to Elasticsearch.
 
 use super::{DEFAULT, OTHER_SETTINGS, SWITCH, waits_for};
 use crate::domain::governance::{Connector, Effect, Kind, Property};
@@ -47,7 +47,7 @@ pub(super) const CONNECTOR: Connector = Connector {
         Property {
             name: "__secret__adaptive_authentication.elastic.basicAuth.password",
             display_name: "Elasticsearch Password",
-            description: "Target Host Secured Secret. It is shown to nobody; the mask sent back keeps it.",
+            description: "Target Host Secured Secret. It is never displayed; sending the mask back keeps it.",
             meta_type: None,
             kind: Kind::Text { most: 255, blank_is_default: false },
             default: "",

@@ -1,4 +1,4 @@
-//! Accounts nobody uses any more.
+//! Suspension of idle accounts.
 
 use super::{ACCOUNT_MANAGEMENT, DEFAULT, SWITCH, waits_for};
 use crate::domain::governance::{Connector, Effect, Kind, Property};

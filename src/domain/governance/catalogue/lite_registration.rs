@@ -1,4 +1,4 @@
-//! People make accounts without a password.
+//! Self-registration of accounts without a password.
 
 use super::{
     CALLBACK, CODE_LENGTH, CODE_SWITCH, DEFAULT, LINK, LINK_MINUTES, SMS_FORMAT, SMS_MINUTES, SWITCH,

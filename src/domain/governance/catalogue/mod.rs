@@ -27,7 +27,7 @@ const USER_ONBOARDING: &str = "User Onboarding";
 const LOGIN_ATTEMPTS_SECURITY: &str = "Login Attempts Security";
 const OTHER_SETTINGS: &str = "Other Settings";
 const ACCOUNT_MANAGEMENT: &str = "Account Management";
-// not in the facts known of WSO2, but for the id its console asks for
+// not documented by WSO2, except for the id that its console requests
 const MULTI_FACTOR_AUTHENTICATORS: &str = "Multi Factor Authenticators";
 
 static CATEGORIES: [Category; 6] = [
@@ -69,10 +69,10 @@ pub fn categories() -> &'static [Category] {
     &CATEGORIES
 }
 
-/// The group of connectors that are in none.
+/// The sub-category of connectors without one.
 const DEFAULT: &str = "DEFAULT";
 
-/// The version that first enforced what is marked with it.
+/// The version since which these properties are enforced.
 const SINCE_0_1: &str = "0.1.0";
 
 const fn enforced(how: &'static str) -> Effect {
@@ -80,10 +80,10 @@ const fn enforced(how: &'static str) -> Effect {
 }
 
 const fn waits_for(feature: &'static str) -> Effect {
-    Effect::Stored { waits_for: feature }
+    Effect::Stored { missing_feature: feature }
 }
 
-/// What most properties are: a switch that is off. Each gives its own names and effect.
+/// Template of most properties: a switch that is off by default.
 const SWITCH: Property = Property {
     name: "",
     aliases: &[],
@@ -93,7 +93,7 @@ const SWITCH: Property = Property {
     kind: Kind::Boolean,
     unit: None,
     default: "false",
-    effect: Effect::Shown,
+    effect: Effect::ReadOnly,
 };
 
 const NUMBER: Property = Property { meta_type: Some("integer"), ..SWITCH };

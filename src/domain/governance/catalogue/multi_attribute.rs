@@ -13,7 +13,7 @@ pub(super) const CONNECTOR: Connector = Connector {
         Property {
             name: "account.multiattributelogin.handler.enable",
             display_name: "Enable Multi Attribute Login",
-            description: "What is typed as the user name may be any of the claims below, if only one account has it. \
+            description: "The login name may be any of the claims below, if only one account has it. \
                           While this is off, only user names count. On unless it is switched off, unlike WSO2.",
             meta_type: None,
             default: "true",
@@ -23,7 +23,7 @@ pub(super) const CONNECTOR: Connector = Connector {
         Property {
             name: "account.multiattributelogin.handler.allowedattributes",
             display_name: "Allowed Attribute Claim List",
-            description: "The claims by which somebody is found, with commas between them, such as \
+            description: "The claims that identify a user, with commas between them, such as \
                           http://wso2.org/claims/username,http://wso2.org/claims/emailaddress,\
                           http://wso2.org/claims/mobile. There are no others, and a mobile number counts only \
                           where one account of the tenant has it.",

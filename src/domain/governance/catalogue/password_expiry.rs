@@ -1,4 +1,4 @@
-//! Passwords that have to be changed after a time.
+//! Password expiry.
 
 use super::{DEFAULT, PASSWORD_POLICIES, SWITCH, enforced};
 use crate::domain::governance::{Connector, Effect, Kind, Property};
@@ -6,7 +6,7 @@ use crate::domain::governance::{Connector, Effect, Kind, Property};
 const AT_SIGN_IN: Effect =
     enforced("at sign-in: whose password has expired must choose another before anything else");
 
-/// One of many: `passwordExpiry.rule1`, `passwordExpiry.rule2` …
+/// A numbered property: `passwordExpiry.rule1`, `passwordExpiry.rule2` …
 const RULE: Property = Property {
     name: "passwordExpiry.rule",
     display_name: "Password expiry rule",
@@ -52,7 +52,7 @@ pub(super) const CONNECTOR: Connector = Connector {
         Property {
             name: "passwordExpiry.skipIfNoApplicableRules",
             display_name: "Skip password expiry if no applicable rules",
-            description: "The password of somebody to whom no rule applies does not expire, instead of after the \
+            description: "The password of a user without an applicable rule does not expire, instead of after the \
                           number of days above.",
             meta_type: None,
             effect: AT_SIGN_IN,

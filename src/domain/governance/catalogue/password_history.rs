@@ -1,4 +1,4 @@
-//! Old passwords are not taken again.
+//! Password history: recent passwords cannot be used again.
 
 use super::{DEFAULT, PASSWORD_POLICIES, SWITCH, enforced};
 use crate::domain::governance::{Connector, Kind, Property};

@@ -1,4 +1,4 @@
-//! What a new password must be like.
+//! Password policy: length and pattern of a new password.
 
 use super::{DEFAULT, PASSWORD_POLICIES, SWITCH, enforced};
 use crate::domain::{
@@ -6,9 +6,9 @@ use crate::domain::{
     password::{WSO2_MESSAGE, WSO2_PATTERN},
 };
 
-const NEW_PASSWORDS: Effect = enforced("on every new password, whoever sets it");
+const NEW_PASSWORDS: Effect = enforced("for every new password, set by a user or an administrator");
 
-/// No password is longer, whatever is set (`password::MOST_CHARACTERS`).
+/// Upper limit of every policy (`password::MAX_CHARACTERS`).
 const LENGTH: Kind = Kind::Integer { min: 1, max: 256, never: false };
 
 pub(super) const CONNECTOR: Connector = Connector {
@@ -68,7 +68,7 @@ pub(super) const CONNECTOR: Connector = Connector {
                           password.",
             meta_type: None,
             kind: Kind::Text { most: 512, blank_is_default: true },
-            // WSO2 shows it with quotes around it, which say nothing
+            // WSO2 displays it with quotes, which have no meaning
             default: WSO2_MESSAGE,
             effect: NEW_PASSWORDS,
             ..SWITCH

@@ -1,4 +1,4 @@
-//! Getting back in without the password or the user name.
+//! Recovery of passwords and user names.
 
 use super::{
     ACCOUNT_MANAGEMENT, CALLBACK, CODE_LENGTH, CODE_SWITCH, DEFAULT, LINK_MINUTES, NUMBER, SMS_FORMAT,

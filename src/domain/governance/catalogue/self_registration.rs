@@ -1,4 +1,4 @@
-//! People make their own accounts.
+//! Self-registration.
 
 use super::{
     CALLBACK, CODE_LENGTH, CODE_SWITCH, DEFAULT, LINK, LINK_MINUTES, SMS_FORMAT, SMS_MINUTES, SWITCH,
@@ -86,7 +86,7 @@ pub(super) const CONNECTOR: Connector = Connector {
         Property {
             name: "SelfRegistration.ShowUsernameUnavailability",
             display_name: "Show username unavailability",
-            description: "Say at once that a user name is taken. Everybody can then find out who has an \
+            description: "Report at once that a user name is taken. Every client can then find out which names have an \
                           account.",
             default: "true",
             effect: REGISTRATION,

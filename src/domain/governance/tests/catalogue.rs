@@ -1,4 +1,4 @@
-//! What is in the catalogue, and how it is found.
+//! The content of the catalogue, and its lookup.
 
 use std::collections::HashSet;
 
@@ -45,7 +45,7 @@ fn ids_are_the_names_in_base64url() {
 }
 
 #[test]
-fn an_id_nobody_has_names_nothing() {
+fn unknown_id_finds_nothing() {
     // nonsense, padded, of a text that is none, of a name that is not there, of a connector for a category
     for id in [
         "",
@@ -92,7 +92,7 @@ fn every_connector_and_property_is_whole() {
         let description = property.description;
         assert!(description.ends_with(['.', ')']) && !description.contains("  "), "{name}: {description}");
         assert_eq!(property.check(property.default).as_deref(), Ok(property.default), "{name}: its default");
-        assert_eq!(property.effect == Effect::Shown, property.kind == Kind::Link, "{name}");
+        assert_eq!(property.effect == Effect::ReadOnly, property.kind == Kind::Link, "{name}");
         let meta = match property.kind {
             Kind::Boolean => "boolean",
             // the length of a code is a text for WSO2
@@ -108,7 +108,7 @@ fn every_connector_and_property_is_whole() {
 }
 
 #[test]
-fn what_this_version_enforces() {
+fn lists_enforced_properties() {
     let enforced: Vec<_> =
         all().filter(|(_, property)| property.is_enforced()).map(|(_, property)| property.name).collect();
     assert_eq!(
@@ -190,7 +190,7 @@ fn an_alias_finds_the_property_under_its_own_name() {
     ] {
         assert_eq!(property(alias).unwrap().name, name);
     }
-    // names are told apart by case, as WSO2 does
+    // names are case-sensitive, as in WSO2
     assert!(property("PasswordHistory.enable").is_none());
 }
 
@@ -208,7 +208,7 @@ fn numbered_rules_have_a_number() {
 }
 
 #[test]
-fn account_lock_has_the_six_properties_that_wso2s_own_tests_count() {
+fn account_lock_has_the_six_properties_of_wso2() {
     assert_eq!(connector_named("account.lock.handler").unwrap().properties.len(), 6);
 }
 

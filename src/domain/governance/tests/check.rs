@@ -1,4 +1,4 @@
-//! What values are taken, and the one form each has.
+//! Accepted values and their canonical form.
 
 use super::super::property;
 
@@ -57,7 +57,7 @@ fn a_value_has_one_form() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn rejects_values_outside_their_bounds() {
     for (name, values) in [
         ("passwordHistory.enable", &["", "1", "yes", "tru e", "null"][..]),
         (
@@ -125,7 +125,7 @@ fn what_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn a_refusal_says_what_is_wrong_and_what_to_give() {
+fn error_names_the_problem_and_the_accepted_values() {
     assert_eq!(refused("passwordHistory.count", "abc"), "\"abc\" is not possible: give 1 to 100 (passwords)");
     assert_eq!(
         refused("Recovery.ExpiryTime", "0"),

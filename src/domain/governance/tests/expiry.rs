@@ -1,8 +1,8 @@
-//! Whose password expires when.
+//! Password expiry rules.
 
 use super::super::{
     ExpiryRule,
-    expiry::{Attribute, Operator, expiry_days, in_order},
+    expiry::{Attribute, Operator, expiry_days, sorted_rules},
 };
 
 fn rule(written: &str) -> ExpiryRule {
@@ -33,7 +33,7 @@ fn a_rule_is_read() {
 }
 
 #[test]
-fn a_rule_that_says_nothing_clear_is_refused() {
+fn rejects_malformed_expiry_rules() {
     for (written, about) in [
         ("", "too few parts"),
         ("1,30,roles,eq", "0 values"),
@@ -63,7 +63,7 @@ fn the_first_rule_that_applies_decides() {
         rule("3,60,roles,eq,employee,manager"),
         rule("1,0,groups,eq,machines"),
         rule("2,10,groups,eq,guests"),
-        // `ne` lets live on, whatever its days
+        // `ne` means no expiry, whatever its days
         rule("2,10,groups,ne,staff,night"),
     ];
     for (roles, groups, days) in [
@@ -75,7 +75,7 @@ fn the_first_rule_that_applies_decides() {
         (&["employee", "manager"], &["staff", "night"], None),
         // of the same priority, the first of the list
         (&[], &["staff", "night", "guests"], Some(10)),
-        // names are told apart by case
+        // names are case-sensitive
         (&["Employee", "Manager"], &[], Some(30)),
     ] {
         assert_eq!(
@@ -86,7 +86,7 @@ fn the_first_rule_that_applies_decides() {
     }
 }
 
-/// Where nothing expires without a rule, a rule that lets live on has nothing to say, and hides no other.
+/// With `skip_if_no_applicable`, a `ne` rule has no effect, and does not hide other rules.
 #[test]
 fn a_rule_that_lets_live_on_counts_only_against_the_default() {
     let rules = [rule("1,0,roles,ne,admin"), rule("2,60,roles,eq,employee")];
@@ -107,7 +107,7 @@ fn without_a_rule_the_default_counts_unless_it_is_skipped() {
 }
 
 #[test]
-fn rules_are_asked_by_priority_and_then_by_number() {
+fn sorts_rules_by_priority_then_number() {
     let settings = [
         ("passwordExpiry.rule10", "1,3,roles,eq,a"),
         ("passwordExpiry.rule2", "1,2,roles,eq,a"),
@@ -115,7 +115,7 @@ fn rules_are_asked_by_priority_and_then_by_number() {
         ("passwordExpiry.passwordExpiryInDays", "30"),
         ("passwordExpiry.rule3", ""),
     ];
-    let days: Vec<_> = in_order(settings).iter().map(|rule| rule.days).collect();
+    let days: Vec<_> = sorted_rules(settings).iter().map(|rule| rule.days).collect();
     assert_eq!(days, [2, 3, 9]);
-    assert_eq!(expiry_days(&in_order(settings), 30, false, &names(&["a"]), &[]), Some(2));
+    assert_eq!(expiry_days(&sorted_rules(settings), 30, false, &names(&["a"]), &[]), Some(2));
 }

@@ -1,4 +1,4 @@
-//! The catalogue, and what is made of it.
+//! Tests of the catalogue and of changes.
 
 mod catalogue;
 mod check;

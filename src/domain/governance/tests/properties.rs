@@ -1,4 +1,4 @@
-//! What holds for every change, whatever is sent.
+//! Invariants for every change.
 
 use std::{cell::RefCell, collections::BTreeMap};
 
@@ -40,7 +40,7 @@ proptest! {
     }
 
     #[test]
-    fn no_id_upsets_a_look_up(id: String) {
+    fn lookup_never_panics(id: String) {
         prop_assert!(category(&id).is_none_or(|found| found.id() == id));
         prop_assert!(connector(&id).is_none_or(|found| found.id() == id));
     }
@@ -56,7 +56,7 @@ proptest! {
     /// Accepted: canonical, known, and accepted again with nothing new to write. Refused: nothing to write, by type. And
     /// taken back, the defaults count.
     #[test]
-    fn a_change_settles_at_once_and_can_be_taken_back(sent in prop::collection::vec(any_property(), 1..6)) {
+    fn update_is_idempotent_and_revertible(sent in prop::collection::vec(any_property(), 1..6)) {
         let overrides = RefCell::new(Overrides::default());
         let effective = |name: &str| overrides.borrow().get(name).map_or_else(|| defaults(name), str::to_owned);
         let mut changes: Vec<(&'static Connector, Vec<(String, String)>)> = Vec::new();
@@ -91,7 +91,7 @@ proptest! {
 
         let by_connector: Vec<_> =
             by_connector.into_iter().map(|(connector, names)| (connector_named(connector).unwrap(), names)).collect();
-        // what was sent may have come to nothing
+        // the change may have had no effect
         if !by_connector.is_empty() {
             overrides.borrow_mut().apply(&revert(&by_connector).unwrap());
         }

@@ -1,12 +1,15 @@
-//! What a change writes, and what is refused as a whole.
+//! The writes of a change, and its rejection as a whole.
 
 use std::collections::BTreeMap;
 
 use super::{super::*, connector_of, defaults};
 use crate::domain::password::COMPILED;
 
-/// One PATCH on what is in force, which is the defaults but for `stored`.
-fn patch_on(stored: &[(&str, &str)], sent: &[(&str, &str)]) -> Result<BTreeMap<String, String>, Refusal> {
+/// One PATCH on the effective values: the defaults with `stored` on top.
+fn patch_on(
+    stored: &[(&str, &str)],
+    sent: &[(&str, &str)],
+) -> Result<BTreeMap<String, String>, UpdateRefusal> {
     let mut by_connector: Vec<(&'static Connector, Vec<(String, String)>)> = Vec::new();
     for (name, value) in sent {
         by_connector.push((connector_of(name), vec![((*name).to_owned(), (*value).to_owned())]));
@@ -17,13 +20,13 @@ fn patch_on(stored: &[(&str, &str)], sent: &[(&str, &str)]) -> Result<BTreeMap<S
     Ok(writes
         .into_iter()
         .map(|write| match write {
-            Write::Set { name, value } => (name, value),
-            Write::Clear { name } => (name, "(cleared)".to_owned()),
+            PropertyWrite::Set { name, value } => (name, value),
+            PropertyWrite::Clear { name } => (name, "(cleared)".to_owned()),
         })
         .collect())
 }
 
-fn patch(sent: &[(&str, &str)]) -> Result<BTreeMap<String, String>, Refusal> {
+fn patch(sent: &[(&str, &str)]) -> Result<BTreeMap<String, String>, UpdateRefusal> {
     patch_on(&[], sent)
 }
 
@@ -66,7 +69,7 @@ fn password_recovery_and_its_channels_follow_each_other() {
             &[(ENABLE, "true"), (LINK, "false")],
         ),
         (&[(ENABLE, "true"), (LINK, "true"), (SMS, "true")], &[(ENABLE, "false")], OFF),
-        // said twice, it does not undo what was chosen in between
+        // a repeated request does not undo a choice made in between
         (&[(ENABLE, "true"), (SMS, "true")], &[(ENABLE, "true")], &[(ENABLE, "true")]),
     ] {
         assert_eq!(patch_on(stored, sent), Ok(map(written)), "{stored:?} {sent:?}");
@@ -89,7 +92,7 @@ fn username_recovery_and_its_channels_follow_each_other() {
 }
 
 #[test]
-fn what_contradicts_itself_is_refused_with_the_way_out() {
+fn rejects_contradictions_with_a_remedy() {
     let alphabet = |on: &'static str| {
         ["UserClaimUpdate.OTP.UseUppercaseCharactersInOTP", "UserClaimUpdate.OTP.UseLowercaseCharactersInOTP"]
             .map(|name| (name, on))
@@ -139,12 +142,12 @@ fn what_contradicts_itself_is_refused_with_the_way_out() {
     let switch =
         [("Recovery.AdminPasswordReset.OTP", "false"), ("Recovery.AdminPasswordReset.Offline", "true")];
     assert!(patch_on(&[("Recovery.AdminPasswordReset.OTP", "true")], &switch).is_ok());
-    // what was wrong before and is not touched is nobody's fault now
+    // an earlier contradiction that the change does not touch is accepted
     assert!(patch_on(&[("passwordPolicy.min.length", "20")], &[("passwordPolicy.enable", "true")]).is_ok());
 }
 
 #[test]
-fn a_bad_part_refuses_the_whole_with_the_code_of_its_kind() {
+fn rejects_whole_change_if_one_value_is_invalid() {
     let good = ("passwordHistory.count", "10");
     for (bad, code, description) in [
         (
@@ -195,7 +198,9 @@ fn one_name_has_one_value() {
         patch(&[("passwordHistory.count", first), ("passwordHistory.count", second)])
     };
     assert_eq!(twice("7", "07"), Ok(map(&[("passwordHistory.count", "7")])));
-    assert!(matches!(twice("7", "8"), Err(Refusal::Twice { name, .. }) if name == "passwordHistory.count"));
+    assert!(
+        matches!(twice("7", "8"), Err(UpdateRefusal::DuplicateValue { name, .. }) if name == "passwordHistory.count")
+    );
     // also under another of its names
     let old = [
         ("account.lock.handler.enable", "true"),
@@ -239,13 +244,13 @@ fn revert_clears_what_it_names() {
     let time = || "account.lock.handler.Time".to_owned();
     assert_eq!(
         revert(&[(lock, names(&["account.lock.handler.Time", "account.lock.handler.Time"]))]),
-        Ok(vec![Write::Clear { name: time() }])
+        Ok(vec![PropertyWrite::Clear { name: time() }])
     );
     let history = connector_named("passwordHistory").unwrap();
     let count = || "passwordHistory.count".to_owned();
     assert_eq!(
         revert(&[(lock, vec![time()]), (history, vec![count()])]),
-        Ok(vec![Write::Clear { name: time() }, Write::Clear { name: count() }])
+        Ok(vec![PropertyWrite::Clear { name: time() }, PropertyWrite::Clear { name: count() }])
     );
     for nothing in [vec![], vec![(lock, vec![])]] {
         assert_eq!(revert(&nothing).unwrap_err().code().to_string(), "IDG-50016");
@@ -259,7 +264,7 @@ fn revert_clears_what_it_names() {
 }
 
 #[test]
-fn what_a_store_has_is_read_as_far_as_it_is_known() {
+fn ignores_unknown_rows_of_the_store() {
     let rows = [
         ("passwordHistory.count", "10"),
         ("passwordHistory.enable", "TRUE"),
@@ -268,7 +273,7 @@ fn what_a_store_has_is_read_as_far_as_it_is_known() {
         ("passwordExpiry.rule1", ""),
     ];
     let (overrides, left_out) =
-        Overrides::read(rows.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        Overrides::from_rows(rows.map(|(name, value)| (name.to_owned(), value.to_owned())));
     assert_eq!(
         overrides.iter().collect::<Vec<_>>(),
         [("passwordHistory.count", "10"), ("passwordHistory.enable", "true")]
@@ -293,7 +298,7 @@ fn codes_are_wso2s() {
 
 /// Attack: one body with the same costly pattern hundreds of times, each of which is compiled while the store is held.
 #[test]
-fn attack_a_pattern_that_is_there_hundreds_of_times_is_compiled_once() {
+fn attack_repeated_pattern_is_compiled_once() {
     let policy = connector_named("passwordPolicy").unwrap();
     let same = vec![("passwordPolicy.pattern".to_owned(), "(?=[a-z]{90})".repeat(36)); 400];
     update(&[(policy, same)], &|_| String::new()).unwrap();

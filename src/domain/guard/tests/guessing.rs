@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::{
     lockout::{
-        self, Attempt as Guess, ClientNet, Counter, CounterKey, LockoutSettings, NameHash, Reserved, Who,
+        self, ClientNetwork, CountedAttempt as Guess, Counter, CounterKey, LockoutSettings, LoginSubject,
+        NameHash, ReservedCounters,
     },
     tenant::TenantId,
 };
@@ -99,7 +100,7 @@ fn steps(with_sessions: bool) -> impl Strategy<Value = Vec<Step>> {
 /// The portal: what it reads in a request, and what it answers.
 #[derive(Default)]
 struct LenientPortal {
-    /// Wrong passwords of the victim that it has verified for other clients than the owner.
+    /// Wrong passwords of the victim that the portal has verified for clients other than the owner.
     verified: usize,
 }
 
@@ -148,7 +149,7 @@ impl LenientPortal {
 
 /// Doorward in front of the portal: the guard, and the counters.
 struct Doorward {
-    guard: Guard,
+    guard: LoginGuard,
     counters: BTreeMap<CounterKey, Counter>,
     settings: LockoutSettings,
     now: u64,
@@ -156,9 +157,12 @@ struct Doorward {
 }
 
 impl Doorward {
-    fn new(succeeded: Signs) -> Self {
+    fn new(succeeded: ResponseSigns) -> Self {
         Self {
-            guard: Guard { succeeded, ..guard(UserIn::Form(vec!["username".to_owned()]), &[]) },
+            guard: LoginGuard {
+                success_signs: succeeded,
+                ..guard(LoginNameSource::Form(vec!["username".to_owned()]), &[])
+            },
             counters: BTreeMap::new(),
             settings: LockoutSettings { enabled: true, ..LockoutSettings::default() },
             now: NOW,
@@ -178,40 +182,40 @@ impl Doorward {
         answer
     }
 
-    fn reserve(&mut self, name: &str, client: u8) -> Option<Reserved> {
+    fn reserve(&mut self, name: &str, client: u8) -> Option<ReservedCounters> {
         let hash = |text: String| {
             let mut bytes = [0; 32];
             bytes.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
             NameHash::of(&bytes)
         };
-        let net = ClientNet::of([192, 0, 2, client].into());
+        let net = ClientNetwork::of([192, 0, 2, client].into());
         let guess = Guess {
             tenant: TenantId::super_tenant(),
-            who: Who::Portal(hash(name.to_owned())),
-            alike: Some(hash(name.to_owned())),
+            subject: LoginSubject::PortalName(hash(name.to_owned())),
+            confusable: Some(hash(name.to_owned())),
             spelling: Some(hash(format!("{name}{net}"))),
             address: None,
             device: None,
         };
-        let (now, keys) = (self.now, lockout::keys(&self.settings, &guess));
+        let (now, keys) = (self.now, lockout::counter_keys(&self.settings, &guess));
         self.on(&keys, |settings, rows| lockout::reserve(settings, rows, false, now)).ok()
     }
 
     fn send(&mut self, sent: &Sent) {
         self.now += 1000;
         let body = sent.body.replace("{}", sent.name);
-        if !self.guard.endpoint.covers(sent.path) {
+        if !self.guard.endpoint.matches(sent.path) {
             self.portal.answer(sent, &body);
             return;
         }
-        let head = Head { method: sent.method, path: sent.path, ..post(sent.query) };
-        let name = match self.guard.read(&head, body.as_bytes()) {
-            Err(_) | Ok(Reading::Nameless) => return,
-            Ok(Reading::NoSignIn) => {
+        let head = GuardedHead { method: sent.method, path: sent.path, ..post(sent.query) };
+        let name = match self.guard.classify(&head, body.as_bytes()) {
+            Err(_) | Ok(LoginClassification::Nameless) => return,
+            Ok(LoginClassification::NotLogin) => {
                 self.portal.answer(sent, &body);
                 return;
             }
-            Ok(Reading::Named(name)) => name,
+            Ok(LoginClassification::Named(name)) => name,
         };
         let Some(reserved) = self.reserve(&name, sent.client) else { return };
         // as `proxy::guard::steer` does
@@ -220,20 +224,20 @@ impl Doorward {
         if sent.hangs_up {
             return;
         }
-        let attempt = Attempt {
+        let attempt = GuardedAttempt {
             method: sent.method,
-            is_exact_path: self.guard.endpoint.is_exactly(sent.path),
-            named: Named::Once,
+            is_exact_path: self.guard.endpoint.matches_exactly(sent.path),
+            names: NameCount::One,
             is_authenticated: false,
         };
         let location = Some(location.as_str()).filter(|location| !location.is_empty());
-        let answer = Answer { status, location, is_whole: true, ..Answer::default() };
+        let answer = PortalResponse { status, location, is_whole: true, ..PortalResponse::default() };
         let keys: Vec<CounterKey> = reserved.keys().cloned().collect();
         match self.guard.outcome(attempt, &answer) {
-            Outcome::Failed => {}
-            Outcome::Passed => self.on(&keys, |_, rows| lockout::cancel(&reserved, rows)),
-            Outcome::Succeeded => {
-                self.on(&keys, |settings, rows| lockout::succeed(settings, &reserved, rows));
+            AttemptOutcome::Failed => {}
+            AttemptOutcome::Neutral => self.on(&keys, |_, rows| lockout::release(&reserved, rows)),
+            AttemptOutcome::Succeeded => {
+                self.on(&keys, |settings, rows| lockout::record_success(settings, &reserved, rows));
             }
         }
     }
@@ -255,13 +259,13 @@ impl Doorward {
     }
 }
 
-fn described() -> [Signs; 2] {
+fn described() -> [ResponseSigns; 2] {
     [signs(&[], &["/home*"], &[]), signs(&[200], &["/home*"], &[])]
 }
 
 proptest! {
     #[test]
-    fn attack_no_sequence_of_requests_has_more_passwords_verified_than_the_limit(steps in steps(false)) {
+    fn attack_request_sequences_verify_no_more_than_the_limit(steps in steps(false)) {
         for succeeded in described() {
             let verified = Doorward::new(succeeded).verified(&steps);
             prop_assert!(verified <= LIMIT, "{} verified", verified);
@@ -270,7 +274,7 @@ proptest! {
 
     /// An answer that the attacker can always get, and that no rule can distinguish from a success, allows a bounded number of guesses.
     #[test]
-    fn attack_own_sessions_make_only_so_many_guesses_free(steps in steps(true)) {
+    fn attack_own_sessions_gain_a_bounded_number_of_guesses(steps in steps(true)) {
         for succeeded in described() {
             let verified = Doorward::new(succeeded).verified(&steps);
             prop_assert!(verified <= LIMIT + FORGIVEN, "{} verified", verified);

@@ -4,8 +4,8 @@ use core::net::IpAddr;
 
 use super::*;
 
-const FIVE_IN_TEN: Threshold =
-    Threshold { max_attempts: 5, window: Duration::from_mins(10), time: Duration::from_mins(15) };
+const FIVE_IN_TEN: LockoutThreshold =
+    LockoutThreshold { max_attempts: 5, window: Duration::from_mins(10), time: Duration::from_mins(15) };
 
 fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -13,14 +13,14 @@ fn address(text: &str) -> IpAddr {
 
 pub(super) fn everything() -> LockoutSettings {
     LockoutSettings {
-        address: Some(Threshold { max_attempts: 20, ..FIVE_IN_TEN }),
-        account_and_address: Some(Threshold { max_attempts: 3, ..FIVE_IN_TEN }),
+        address: Some(LockoutThreshold { max_attempts: 20, ..FIVE_IN_TEN }),
+        account_and_address: Some(LockoutThreshold { max_attempts: 3, ..FIVE_IN_TEN }),
         device: Some(FIVE_IN_TEN),
         ..wso2()
     }
 }
 
-/// All counters there are, as a store would keep them.
+/// All counters, as in the store.
 #[derive(Default)]
 pub(super) struct Table(std::collections::BTreeMap<CounterKey, Counter>);
 
@@ -36,34 +36,34 @@ impl Table {
     pub fn reserve(
         &mut self,
         settings: &LockoutSettings,
-        attempt: &Attempt,
+        attempt: &CountedAttempt,
         now: u64,
-    ) -> Result<Reserved, Refused> {
-        self.on(&keys(settings, attempt), |rows| reserve(settings, rows, false, now))
+    ) -> Result<ReservedCounters, LockoutRefusal> {
+        self.on(&counter_keys(settings, attempt), |rows| reserve(settings, rows, false, now))
     }
 
-    pub fn succeed(&mut self, settings: &LockoutSettings, reserved: &Reserved) {
+    pub fn succeed(&mut self, settings: &LockoutSettings, reserved: &ReservedCounters) {
         self.succeed_among(settings, reserved, 0);
     }
 
-    pub fn succeed_among(&mut self, settings: &LockoutSettings, reserved: &Reserved, underway: u32) {
+    pub fn succeed_among(&mut self, settings: &LockoutSettings, reserved: &ReservedCounters, underway: u32) {
         let keys: Vec<CounterKey> = reserved.keys().cloned().collect();
-        self.on(&keys, |rows| succeed_among(settings, reserved, rows, underway));
+        self.on(&keys, |rows| record_success_among(settings, reserved, rows, underway));
     }
 
-    pub fn cancel(&mut self, reserved: &Reserved) {
+    pub fn cancel(&mut self, reserved: &ReservedCounters) {
         let keys: Vec<CounterKey> = reserved.keys().cloned().collect();
-        self.on(&keys, |rows| cancel(reserved, rows));
+        self.on(&keys, |rows| release(reserved, rows));
     }
 
-    /// So many wrong guesses, each of which has to be let through.
-    pub fn fail(&mut self, settings: &LockoutSettings, attempt: &Attempt, times: u32, now: u64) {
+    /// This many failed attempts, each of which must be allowed.
+    pub fn fail(&mut self, settings: &LockoutSettings, attempt: &CountedAttempt, times: u32, now: u64) {
         for time in 0..times {
             assert!(self.reserve(settings, attempt, now).is_ok(), "wrong guess {time} is verified");
         }
     }
 
-    pub fn sign_in(&mut self, settings: &LockoutSettings, attempt: &Attempt, now: u64) {
+    pub fn sign_in(&mut self, settings: &LockoutSettings, attempt: &CountedAttempt, now: u64) {
         let reserved = self.reserve(settings, attempt, now).expect("a right password is verified");
         self.succeed(settings, &reserved);
     }
@@ -73,11 +73,11 @@ impl Table {
     }
 }
 
-fn attempt(who: Who, from: &str, device: Option<u8>) -> Attempt {
-    Attempt {
+fn attempt(who: LoginSubject, from: &str, device: Option<u8>) -> CountedAttempt {
+    CountedAttempt {
         tenant: tenant(),
-        who,
-        alike: None,
+        subject: who,
+        confusable: None,
         spelling: None,
         address: Some(address(from)),
         device: device.map(|n| DeviceId::new([n; 16])),
@@ -85,7 +85,7 @@ fn attempt(who: Who, from: &str, device: Option<u8>) -> Attempt {
 }
 
 #[test]
-fn attack_a_stranger_cannot_lock_the_owner_out_of_a_known_browser() {
+fn attack_lockout_of_the_owner_on_a_known_device() {
     let (settings, mut table) = (everything(), Table::default());
     // guesses from everywhere, also from the owner's own network
     for n in 0..200 {
@@ -98,32 +98,32 @@ fn attack_a_stranger_cannot_lock_the_owner_out_of_a_known_browser() {
     let owner = attempt(alex(), "192.0.2.1", Some(7));
     let reserved = table.reserve(&settings, &owner, NOW).expect("the owner's browser is let through");
     table.succeed(&settings, &reserved);
-    // and it clears nothing for the stranger
+    // and it resets nothing for the attacker
     assert!(table.reserve(&settings, &attempt(alex(), "203.0.113.9", None), NOW).is_err());
 }
 
 #[test]
-fn attack_a_stolen_device_cookie_is_no_endless_supply_of_guesses() {
+fn attack_unlimited_guesses_with_a_stolen_device_cookie() {
     let (settings, mut table) = (everything(), Table::default());
     let thief = |n: u8| attempt(alex(), &format!("198.51.100.{n}"), Some(7));
     let granted = (0..100).filter(|n| table.reserve(&settings, &thief(*n), NOW).is_ok()).count();
-    // five for the device, then five as everybody without one
+    // five for the device, then five as for clients without a device
     assert_eq!(granted, 10);
     // another device of the owner does not notice
     assert!(table.reserve(&settings, &attempt(alex(), "198.51.100.1", Some(8)), NOW).is_ok());
-    // the device's time is over before the name's third lock would be
+    // the lock of the device ends before the third lock of the name would
     assert!(table.reserve(&settings, &thief(1), NOW + 15 * MINUTE).is_ok());
 }
 
 #[test]
-fn attack_a_hoard_of_device_cookies_is_no_hoard_of_guesses() {
+fn attack_many_device_cookies_multiply_guesses() {
     let settings = LockoutSettings { address: None, account_and_address: None, ..everything() };
     let mut table = Table::default();
     let hoarder = |n: u8| attempt(alex(), "198.51.100.1", Some(n));
     let granted = (0..200).filter(|n| table.reserve(&settings, &hoarder(n % 10), NOW).is_ok()).count();
-    // ten for all known devices together, then five as everybody without one
+    // ten for all known devices together, then five as for clients without a device
     assert_eq!(granted, 15);
-    // the owner's next success there, when the time is over, is a new beginning for all of them
+    // the owner's next success there, after the lock, resets all of them
     let later = NOW + 15 * MINUTE;
     let reserved = table.reserve(&settings, &attempt(alex(), "192.0.2.1", Some(99)), later).unwrap();
     table.succeed(&settings, &reserved);
@@ -134,20 +134,20 @@ fn attack_a_hoard_of_device_cookies_is_no_hoard_of_guesses() {
 fn attack_guesses_from_known_devices_count_at_their_address() {
     let (settings, mut table) = (everything(), Table::default());
     for n in 0..4 {
-        let who = Who::Account(AccountId::from_bytes([n; 16]));
+        let who = LoginSubject::Account(AccountId::from_bytes([n; 16]));
         for _ in 0..5 {
-            let known = Attempt { who: who.clone(), ..attempt(alex(), "192.0.2.1", Some(n)) };
+            let known = CountedAttempt { subject: who.clone(), ..attempt(alex(), "192.0.2.1", Some(n)) };
             assert!(table.reserve(&settings, &known, NOW).is_ok(), "{n}");
         }
     }
     let refused = table.reserve(&settings, &attempt(alex(), "192.0.2.1", None), NOW).unwrap_err();
     assert!(matches!(refused.by, CounterKey::Address { .. }), "{refused:?}");
-    // whoever sits there with a browser that is known is not locked out by that
+    // a known device at this address is not locked out
     assert!(table.reserve(&settings, &attempt(alex(), "192.0.2.1", Some(77)), NOW).is_ok());
 }
 
 #[test]
-fn attack_an_owners_success_on_a_known_device_clears_nothing_for_guesses_next_to_it() {
+fn attack_success_on_a_known_device_resets_other_counters() {
     let (settings, mut table) = (everything(), Table::default());
     let stranger = attempt(alex(), "192.0.2.1", None);
     for _ in 0..2 {
@@ -163,38 +163,44 @@ fn attack_an_owners_success_on_a_known_device_clears_nothing_for_guesses_next_to
 fn attack_one_address_tries_many_names() {
     let (settings, mut table) = (everything(), Table::default());
     let granted = (0..1000)
-        .filter(|n| table.reserve(&settings, &attempt(Who::Unknown(*n), "192.0.2.1", None), NOW).is_ok())
+        .filter(|n| {
+            table.reserve(&settings, &attempt(LoginSubject::UnknownName(*n), "192.0.2.1", None), NOW).is_ok()
+        })
         .count();
     assert_eq!(granted, 20);
     let refused = table.reserve(&settings, &attempt(alex(), "192.0.2.1", None), NOW).unwrap_err();
     assert!(matches!(refused.by, CounterKey::Address { .. }));
-    assert_eq!(refused.until, Lock::Until(NOW + 15 * MINUTE));
-    // elsewhere, and here when the time is over, the name is free: refused attempts counted nowhere
+    assert_eq!(refused.until, LockState::Until(NOW + 15 * MINUTE));
+    // elsewhere, and here after the lock, the name is not locked: rejected attempts were not counted
     assert!(table.reserve(&settings, &attempt(alex(), "192.0.2.2", None), NOW).is_ok());
     assert!(table.reserve(&settings, &attempt(alex(), "192.0.2.1", None), NOW + 15 * MINUTE).is_ok());
     // an address's lock does not grow
     for _ in 0..30 {
         let n = u16::try_from(table.0.len()).unwrap();
-        let _ =
-            table.reserve(&settings, &attempt(Who::Unknown(n + 5000), "192.0.2.1", None), NOW + 15 * MINUTE);
+        let _ = table.reserve(
+            &settings,
+            &attempt(LoginSubject::UnknownName(n + 5000), "192.0.2.1", None),
+            NOW + 15 * MINUTE,
+        );
     }
     let refused =
         table.reserve(&settings, &attempt(alex(), "192.0.2.1", None), NOW + 15 * MINUTE).unwrap_err();
-    assert_eq!(refused.until, Lock::Until(NOW + 30 * MINUTE));
+    assert_eq!(refused.until, LockState::Until(NOW + 30 * MINUTE));
 }
 
 #[test]
-fn attack_an_account_of_ones_own_does_not_clear_the_address() {
+fn attack_own_account_resets_the_address_counter() {
     let (settings, mut table) = (everything(), Table::default());
-    let own = Who::Account(AccountId::parse("000000000000000000000000000000ff").unwrap());
+    let own = LoginSubject::Account(AccountId::parse("000000000000000000000000000000ff").unwrap());
     let mut guesses = 0;
     for n in 0..100 {
         let reserved = table.reserve(&settings, &attempt(own.clone(), "192.0.2.1", None), NOW);
         if let Ok(reserved) = reserved {
             table.succeed(&settings, &reserved);
         }
-        guesses +=
-            usize::from(table.reserve(&settings, &attempt(Who::Unknown(n), "192.0.2.1", None), NOW).is_ok());
+        guesses += usize::from(
+            table.reserve(&settings, &attempt(LoginSubject::UnknownName(n), "192.0.2.1", None), NOW).is_ok(),
+        );
     }
     assert_eq!(guesses, 20);
 }
@@ -204,9 +210,12 @@ fn failures_at_an_address_are_forgotten_after_the_window() {
     let settings = LockoutSettings { enabled: false, ..everything() };
     let mut table = Table::default();
     let mut now = NOW;
-    // an office where somebody mistypes once a minute is never locked
+    // one failure per minute from an office never locks its address
     for n in 0..500 {
-        assert!(table.reserve(&settings, &attempt(Who::Unknown(n), "192.0.2.1", None), now).is_ok(), "{n}");
+        assert!(
+            table.reserve(&settings, &attempt(LoginSubject::UnknownName(n), "192.0.2.1", None), now).is_ok(),
+            "{n}"
+        );
         now += MINUTE;
     }
 }
@@ -224,24 +233,24 @@ fn a_name_at_one_address_is_locked_there_alone() {
 }
 
 #[test]
-fn a_bypass_role_does_not_open_a_locked_address() {
+fn bypass_role_does_not_bypass_an_address_lock() {
     let settings = everything();
     let attempt = attempt(alex(), "192.0.2.1", None);
     let mut rows: Vec<_> =
-        keys(&settings, &attempt).into_iter().map(|key| (key, Counter::default())).collect();
+        counter_keys(&settings, &attempt).into_iter().map(|key| (key, Counter::default())).collect();
     let granted = (0..100).filter(|_| reserve(&settings, &mut rows, true, NOW).is_ok()).count();
     assert_eq!(granted, 20);
 }
 
 #[test]
-fn of_several_locks_the_longest_is_told() {
+fn reports_the_longest_of_several_locks() {
     let settings = everything();
     let attempt = attempt(alex(), "192.0.2.1", None);
     for (longest, locks) in [
-        (1, [Lock::Until(NOW + 1), Lock::Until(NOW + 9), Lock::Until(NOW + 5)]),
-        (2, [Lock::None, Lock::Until(u64::MAX), Lock::UntilAdmin]),
+        (1, [LockState::Until(NOW + 1), LockState::Until(NOW + 9), LockState::Until(NOW + 5)]),
+        (2, [LockState::None, LockState::Until(u64::MAX), LockState::UntilAdmin]),
     ] {
-        let mut rows: Vec<_> = keys(&settings, &attempt)
+        let mut rows: Vec<_> = counter_keys(&settings, &attempt)
             .into_iter()
             .zip(locks)
             .map(|(key, locked_until)| (key, Counter { locked_until, ..Counter::default() }))
@@ -252,14 +261,14 @@ fn of_several_locks_the_longest_is_told() {
 }
 
 #[test]
-fn attack_a_million_random_names_fill_bounded_memory_and_lock_nobody_else() {
+fn attack_a_million_random_names_use_bounded_memory() {
     let (settings, mut table) = (wso2(), Table::default());
     for n in 0_u32..1_000_000 {
-        // what a keyed hash does: every bucket is hit, in no order anybody chose
+        // as a keyed hash does: every bucket is hit, in an order that the attacker cannot choose
         let mut hash = [0; 32];
         hash[..4].copy_from_slice(&n.wrapping_mul(0x9e37_79b1).to_be_bytes());
-        let _ = table.reserve(&settings, &attempt(Who::unknown(&hash), "192.0.2.1", None), NOW);
+        let _ = table.reserve(&settings, &attempt(LoginSubject::unknown(&hash), "192.0.2.1", None), NOW);
     }
-    assert_eq!(table.0.len(), UNKNOWN_NAMES);
+    assert_eq!(table.0.len(), UNKNOWN_NAME_BUCKETS);
     assert!(table.reserve(&settings, &attempt(alex(), "192.0.2.1", None), NOW).is_ok());
 }

@@ -4,41 +4,41 @@ use core::net::IpAddr;
 
 use super::*;
 
-fn attempt(from: Option<&str>, device: bool) -> Attempt {
-    Attempt {
+fn attempt(from: Option<&str>, device: bool) -> CountedAttempt {
+    CountedAttempt {
         tenant: tenant(),
-        who: alex(),
-        alike: None,
+        subject: alex(),
+        confusable: None,
         spelling: None,
         address: from.map(|text| text.parse().unwrap()),
         device: device.then(|| DeviceId::new([0xab; 16])),
     }
 }
 
-fn texts(settings: &LockoutSettings, attempt: &Attempt) -> Vec<String> {
-    keys(settings, attempt).iter().map(CounterKey::to_text).collect()
+fn texts(settings: &LockoutSettings, attempt: &CountedAttempt) -> Vec<String> {
+    counter_keys(settings, attempt).iter().map(CounterKey::to_text).collect()
 }
 
 #[test]
 fn an_attempt_has_the_counters_that_are_switched_on() {
     let name = "name|carbon.super|account:00000000000000000000000000000a1e";
-    let threshold = Threshold { max_attempts: 1, window: Duration::ZERO, time: Duration::ZERO };
+    let threshold = LockoutThreshold { max_attempts: 1, window: Duration::ZERO, time: Duration::ZERO };
     let all = LockoutSettings {
         address: Some(threshold),
         account_and_address: Some(threshold),
         device: Some(threshold),
-        allow: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8:1::/48".parse().unwrap()],
+        exempt_networks: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8:1::/48".parse().unwrap()],
         ..wso2()
     };
     assert_eq!(texts(&wso2(), &attempt(Some("192.0.2.1"), true)), [name]);
-    let portal = Attempt { alike: Some(NameHash::of(&[0xcd; 32])), ..attempt(None, false) };
+    let portal = CountedAttempt { confusable: Some(NameHash::of(&[0xcd; 32])), ..attempt(None, false) };
     assert_eq!(texts(&wso2(), &portal), [name, "alike|carbon.super|cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"]);
-    let ours = Attempt { spelling: Some(NameHash::of(&[0xef; 32])), ..attempt(None, false) };
+    let ours = CountedAttempt { spelling: Some(NameHash::of(&[0xef; 32])), ..attempt(None, false) };
     let spelling =
         "spelling|carbon.super|account:00000000000000000000000000000a1e|efefefefefefefefefefefefefefefef";
     let forgiven = "forgiven|carbon.super|account:00000000000000000000000000000a1e";
     assert_eq!(texts(&wso2(), &ours), [name, spelling, forgiven]);
-    // a lock is looked for even where nothing is counted
+    // a lock is checked even where nothing is counted
     assert_eq!(texts(&LockoutSettings::default(), &attempt(None, false)), [name]);
     assert_eq!(texts(&all, &attempt(None, false)), [name]);
     assert_eq!(
@@ -65,7 +65,7 @@ fn an_ipv6_customer_is_one_address() {
         ("2001:db8:1:2::", "2001:db8:1:2::/64"),
         ("2001:db8:1:3::", "2001:db8:1:3::/64"),
     ] {
-        let client = ClientNet::of(address.parse::<IpAddr>().unwrap());
+        let client = ClientNetwork::of(address.parse::<IpAddr>().unwrap());
         assert_eq!(client.to_string(), net);
         assert!(client.net().contains(&address.parse::<IpAddr>().unwrap().to_canonical()));
     }
@@ -73,12 +73,12 @@ fn an_ipv6_customer_is_one_address() {
 
 #[test]
 fn a_key_is_written_and_read_back() {
-    let of = |who: Who| CounterKey::of(tenant(), who);
-    let net = |text: &str| ClientNet::of(text.parse().unwrap());
+    let of = |who: LoginSubject| CounterKey::of(tenant(), who);
+    let net = |text: &str| ClientNetwork::of(text.parse().unwrap());
     let hash = [0xfe; 32];
-    let everybody = [alex(), Who::Portal(NameHash::of(&hash)), Who::unknown(&hash)];
+    let everybody = [alex(), LoginSubject::PortalName(NameHash::of(&hash)), LoginSubject::unknown(&hash)];
     let mut written = vec![
-        CounterKey::Alike { tenant: tenant(), name: NameHash::of(&hash) },
+        CounterKey::Confusable { tenant: tenant(), name: NameHash::of(&hash) },
         CounterKey::Address { tenant: tenant(), net: net("2001:db8::1") },
         CounterKey::Address { tenant: tenant(), net: net("192.0.2.1") },
         CounterKey::Nameless { tenant: tenant(), net: net("192.0.2.1") },
@@ -87,12 +87,12 @@ fn a_key_is_written_and_read_back() {
     for who in everybody {
         written.extend([
             of(who.clone()),
-            CounterKey::AccountAddress { tenant: tenant(), who: who.clone(), net: net("2001:db8::1") },
-            CounterKey::Spelling { tenant: tenant(), who: who.clone(), name: NameHash::of(&hash) },
-            CounterKey::Device { tenant: tenant(), who: who.clone(), device: DeviceId::new([1; 16]) },
+            CounterKey::AccountAddress { tenant: tenant(), subject: who.clone(), net: net("2001:db8::1") },
+            CounterKey::Spelling { tenant: tenant(), subject: who.clone(), name: NameHash::of(&hash) },
+            CounterKey::Device { tenant: tenant(), subject: who.clone(), device: DeviceId::new([1; 16]) },
             CounterKey::UnknownNetworks { tenant: tenant(), who: who.clone() },
             CounterKey::KnownNetwork { tenant: tenant(), who: who.clone(), net: net("2001:db8::1") },
-            CounterKey::Devices { tenant: tenant(), who },
+            CounterKey::Devices { tenant: tenant(), subject: who },
         ]);
     }
     for key in written {
@@ -101,7 +101,7 @@ fn a_key_is_written_and_read_back() {
 }
 
 #[test]
-fn what_was_never_written_is_no_key() {
+fn rejects_malformed_counter_keys() {
     for text in [
         "",
         "name",

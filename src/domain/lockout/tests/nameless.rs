@@ -23,11 +23,11 @@ impl Table {
         session: u8,
         address: &str,
         now: u64,
-    ) -> Option<Reserved> {
-        let attempt = Attempt {
+    ) -> Option<ReservedCounters> {
+        let attempt = CountedAttempt {
             tenant: tenant(),
-            who: Who::Portal(NameHash::of(&[session; 32])),
-            alike: None,
+            subject: LoginSubject::PortalName(NameHash::of(&[session; 32])),
+            confusable: None,
             spelling: None,
             address: Some(address.parse().unwrap()),
             device: None,
@@ -38,7 +38,11 @@ impl Table {
         reserved
     }
 
-    fn end(&mut self, reserved: &Reserved, record: impl FnOnce(&Reserved, &mut [(CounterKey, Counter)])) {
+    fn end(
+        &mut self,
+        reserved: &ReservedCounters,
+        record: impl FnOnce(&ReservedCounters, &mut [(CounterKey, Counter)]),
+    ) {
         let mut rows = self.rows(&reserved.keys().cloned().collect::<Vec<_>>());
         record(reserved, &mut rows);
         self.0.extend(rows);
@@ -67,9 +71,9 @@ proptest! {
             let Some(reserved) = table.reserve(&settings, session, NETWORK, NOW + turn) else { continue };
             match end {
                 End::Failed => failures += 1,
-                End::Passed => table.end(&reserved, cancel),
+                End::Passed => table.end(&reserved, release),
                 End::Succeeded => table.end(&reserved, |reserved, rows| {
-                    succeed(&settings, reserved, rows);
+                    record_success(&settings, reserved, rows);
                 }),
             }
             prop_assert!(failures <= 10 * n, "{failures} failures of {n}");
@@ -82,9 +86,9 @@ proptest! {
         for turn in 0..turns {
             let reserved = table.reserve(&settings, 7, NETWORK, NOW + turn).unwrap();
             if turn % 2 == 0 {
-                table.end(&reserved, cancel);
+                table.end(&reserved, release);
             } else {
-                table.end(&reserved, |reserved, rows| { succeed(&settings, reserved, rows); });
+                table.end(&reserved, |reserved, rows| { record_success(&settings, reserved, rows); });
             }
         }
         prop_assert!(table.0.values().all(|counter| counter.failures == 0 && counter.lockouts == 0));
@@ -93,7 +97,7 @@ proptest! {
 
 #[test]
 fn ten_times_max_attempts_lock_a_network_for_an_hour() {
-    let office = LockoutSettings { allow: vec!["10.0.0.0/8".parse().unwrap()], ..wso2() };
+    let office = LockoutSettings { exempt_networks: vec!["10.0.0.0/8".parse().unwrap()], ..wso2() };
     for (settings, address) in [(wso2(), NETWORK), (office, "10.0.0.1")] {
         let mut table = Table::default();
         let mut fail =
@@ -110,7 +114,7 @@ fn ten_times_max_attempts_lock_a_network_for_an_hour() {
 /// Attack: `account_lock.address` as `doorward init` writes it allows more guesses than the bound of attempts without a name.
 #[test]
 fn attack_second_factor_guessed_where_addresses_have_a_limit() {
-    let limit = |max_attempts, minutes| Threshold {
+    let limit = |max_attempts, minutes| LockoutThreshold {
         max_attempts,
         window: Duration::from_mins(minutes),
         time: Duration::from_mins(minutes),
@@ -126,7 +130,7 @@ fn attack_second_factor_guessed_where_addresses_have_a_limit() {
     ] {
         for allow in [vec![], vec!["192.0.2.0/24".parse().unwrap()]] {
             let is_allowed = !allow.is_empty();
-            let settings = LockoutSettings { address, allow, ..wso2() };
+            let settings = LockoutSettings { address, exempt_networks: allow, ..wso2() };
             let mut table = Table::default();
             // four guesses a second for an hour, each in a portal session that has had fewer than five
             let guesses = (0..14_400_u64).filter(|turn| {
@@ -146,7 +150,7 @@ fn attack_second_factor_guessed_where_addresses_have_a_limit() {
 #[test]
 fn attack_portal_sessions_of_an_office_used_up_by_one_user() {
     let settings = LockoutSettings {
-        allow: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/48".parse().unwrap()],
+        exempt_networks: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/48".parse().unwrap()],
         ..LockoutSettings::default()
     };
     for (address, is_unlisted_proxy, is_limited) in [

@@ -6,12 +6,12 @@ fn hash(n: u8) -> NameHash {
     NameHash::of(&[n; 32])
 }
 
-/// All these names are alike.
-fn named(n: u8) -> Attempt {
-    Attempt {
+/// These names are confusable.
+fn named(n: u8) -> CountedAttempt {
+    CountedAttempt {
         tenant: tenant(),
-        who: Who::Portal(hash(n)),
-        alike: Some(hash(0)),
+        subject: LoginSubject::PortalName(hash(n)),
+        confusable: Some(hash(0)),
         spelling: Some(hash(n)),
         address: None,
         device: None,
@@ -19,11 +19,11 @@ fn named(n: u8) -> Attempt {
 }
 
 fn alike(table: &Table) -> Counter {
-    table.of(&CounterKey::Alike { tenant: tenant(), name: hash(0) })
+    table.of(&CounterKey::Confusable { tenant: tenant(), name: hash(0) })
 }
 
 #[test]
-fn a_success_forgives_what_this_spelling_had_and_nothing_of_others() {
+fn success_forgives_only_failures_of_the_same_spelling() {
     let (settings, mut table) = (wso2(), Table::default());
     table.fail(&settings, &named(1), 2, NOW);
     table.fail(&settings, &named(2), 1, NOW + 1);
@@ -50,23 +50,23 @@ fn right_passwords_of_two_rounds_at_once_leave_no_lock() {
         |table: &mut Table, at: u64| [(); 5].map(|()| table.reserve(&settings, &named(1), at).unwrap());
     let [quick, slow @ ..] = round(&mut table, NOW);
     table.succeed(&settings, &quick);
-    // the first success makes room for five more, which lock again while four of the first round are under way
+    // the first success allows five more, which lock again while four of the first round are pending
     let next = round(&mut table, NOW + 1);
     for reserved in slow.iter().chain(&next) {
         table.succeed(&settings, reserved);
     }
-    assert_eq!(alike(&table).locked_until, Lock::None);
+    assert_eq!(alike(&table).locked_until, LockState::None);
     assert!(table.reserve(&settings, &named(1), NOW + 2).is_ok());
 }
 
 #[test]
-fn right_passwords_at_once_spend_nothing_of_what_may_be_forgiven() {
+fn parallel_successes_do_not_use_the_forgiveness_budget() {
     let (settings, mut table) = (wso2(), Table::default());
     for round in 0..20 {
         let all = [(); 5].map(|()| table.reserve(&settings, &named(1), NOW + round).unwrap());
         for (underway, reserved) in (0..5).rev().zip(&all) {
             table.succeed_among(&settings, reserved, underway);
-            assert_eq!((alike(&table).failures, alike(&table).locked_until), (underway, Lock::None));
+            assert_eq!((alike(&table).failures, alike(&table).locked_until), (underway, LockState::None));
         }
     }
     // one that fails among them is counted, and forgiven by the next success
@@ -76,7 +76,7 @@ fn right_passwords_at_once_spend_nothing_of_what_may_be_forgiven() {
     assert_eq!(alike(&table).failures, 0);
 }
 
-/// Attack: attempts in flight that a success has forgiven are said to have come to nothing, and taken back once more.
+/// Attack: pending attempts that a success has forgiven are released afterwards.
 #[test]
 fn attack_an_attempt_is_not_forgiven_twice() {
     for cancelled in [true, false] {
@@ -95,9 +95,9 @@ fn attack_an_attempt_is_not_forgiven_twice() {
     }
 }
 
-/// Attack: failures of a round that others have ended are no credit for guesses in the next one.
+/// Attack: failures of a round that other attempts have completed are subtracted from the next round.
 #[test]
-fn attack_failures_of_a_round_that_is_over_forgive_nothing_in_the_next() {
+fn attack_old_failures_forgive_a_new_round() {
     let (settings, mut table) = (wso2(), Table::default());
     table.fail(&settings, &named(2), 3, NOW);
     table.fail(&settings, &named(1), 2, NOW + 1);
@@ -107,22 +107,22 @@ fn attack_failures_of_a_round_that_is_over_forgive_nothing_in_the_next() {
     assert_eq!((alike(&table).failures, alike(&table).lockouts), (2, 1));
 }
 
-/// An account of ours that the portal is asked for under this spelling.
-fn ours(spelling: u8) -> Attempt {
-    Attempt { who: alex(), spelling: Some(hash(spelling)), ..named(0) }
+/// A Doorward account, attempted at the portal under this spelling.
+fn ours(spelling: u8) -> CountedAttempt {
+    CountedAttempt { subject: alex(), spelling: Some(hash(spelling)), ..named(0) }
 }
 
-fn at_our_door() -> Attempt {
-    Attempt { alike: None, spelling: None, ..ours(0) }
+fn at_our_door() -> CountedAttempt {
+    CountedAttempt { confusable: None, spelling: None, ..ours(0) }
 }
 
 fn account(table: &Table) -> Counter {
     table.of(&CounterKey::of(tenant(), alex()))
 }
 
-/// Attack: whom the portal knows by that name, or by one like it, is another than the account's owner.
+/// Attack: the portal's user of that name, or of a confusable one, is not the owner of the account.
 #[test]
-fn attack_a_success_at_the_portal_forgives_no_guess_at_our_doors_or_of_another_spelling() {
+fn attack_portal_success_forgives_guesses_elsewhere() {
     let (settings, mut table) = (wso2(), Table::default());
     table.fail(&settings, &at_our_door(), 2, NOW);
     table.fail(&settings, &ours(1), 1, NOW + 1);
@@ -133,7 +133,7 @@ fn attack_a_success_at_the_portal_forgives_no_guess_at_our_doors_or_of_another_s
     assert_eq!(account(&table), Counter::default());
 }
 
-/// Attack: failures that the owner's success at our door has forgiven are no credit for guesses there.
+/// Attack: failures that the owner's success at Doorward's login has reset are subtracted again.
 #[test]
 fn attack_failures_at_the_portal_are_not_forgiven_twice() {
     let (settings, mut table) = (wso2(), Table::default());
@@ -145,7 +145,7 @@ fn attack_failures_at_the_portal_are_not_forgiven_twice() {
 }
 
 #[test]
-fn an_owner_who_only_uses_the_portal_is_forgiven_there_also_the_locks() {
+fn portal_success_forgives_earlier_portal_locks() {
     let (settings, mut table) = (wso2(), Table::default());
     let mut now = NOW;
     for typos in [4, 3, 5, 2, 5, 4, 5, 0] {
@@ -159,11 +159,12 @@ fn an_owner_who_only_uses_the_portal_is_forgiven_there_also_the_locks() {
     }
 }
 
-/// Attack: a namesake clears the counter of the account at an address both sit at.
+/// Attack: another user of the same name resets the counter of the account at a shared address.
 #[test]
 fn attack_a_namesake_at_the_same_address() {
     let (settings, mut table) = (super::beyond::everything(), Table::default());
-    let here = |attempt: Attempt| Attempt { address: Some("192.0.2.1".parse().unwrap()), ..attempt };
+    let here =
+        |attempt: CountedAttempt| CountedAttempt { address: Some("192.0.2.1".parse().unwrap()), ..attempt };
     table.fail(&settings, &here(at_our_door()), 2, NOW);
     table.sign_in(&settings, &here(ours(1)), NOW + 1);
     table.fail(&settings, &here(at_our_door()), 1, NOW + 2);
@@ -172,11 +173,11 @@ fn attack_a_namesake_at_the_same_address() {
 }
 
 /// The name `alex` at the portal, from the client with this number.
-fn from(client: u8) -> Attempt {
-    Attempt { spelling: Some(hash(client)), ..named(0) }
+fn from(client: u8) -> CountedAttempt {
+    CountedAttempt { spelling: Some(hash(client)), ..named(0) }
 }
 
-fn verifications(table: &mut Table, attempt: &Attempt, now: u64) -> usize {
+fn verifications(table: &mut Table, attempt: &CountedAttempt, now: u64) -> usize {
     (0..100).take_while(|_| table.reserve(&wso2(), attempt, now).is_ok()).count()
 }
 
@@ -191,7 +192,7 @@ fn attack_the_owners_success_forgives_guesses_of_another_client() {
     assert_eq!(verifications(&mut table, &from(1), NOW + 5 * MINUTE), 1);
 }
 
-/// Attack: the attacker gets an answer that looks like a success whenever it wants to.
+/// Attack: the attacker can always obtain a response that looks like a success.
 #[test]
 fn attack_a_client_that_provokes_successes_guesses_on() {
     let (settings, mut table) = (wso2(), Table::default());
@@ -221,6 +222,6 @@ fn an_owner_is_forgiven_ten_failures_an_hour() {
             table.sign_in(&settings, &from(1), NOW + hour * 60 * MINUTE);
         }
     }
-    let name = table.of(&CounterKey::of(tenant(), Who::Portal(hash(0))));
-    assert_eq!((name.failures, name.lockouts, name.locked_until), (0, 0, Lock::None));
+    let name = table.of(&CounterKey::of(tenant(), LoginSubject::PortalName(hash(0))));
+    assert_eq!((name.failures, name.lockouts, name.locked_until), (0, 0, LockState::None));
 }

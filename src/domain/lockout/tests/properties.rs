@@ -1,4 +1,4 @@
-//! What holds whatever happens, in whatever order.
+//! Invariants for every sequence of operations.
 
 use proptest::prelude::*;
 
@@ -39,7 +39,11 @@ fn settings() -> impl Strategy<Value = LockoutSettings> {
 }
 
 fn counter() -> impl Strategy<Value = Counter> {
-    let lock = prop_oneof![Just(Lock::None), (0..2 * NOW).prop_map(Lock::Until), Just(Lock::UntilAdmin)];
+    let lock = prop_oneof![
+        Just(LockState::None),
+        (0..2 * NOW).prop_map(LockState::Until),
+        Just(LockState::UntilAdmin)
+    ];
     (any::<u32>(), any::<u32>(), lock, 0..NOW).prop_map(|(failures, lockouts, locked_until, since)| Counter {
         failures,
         lockouts,
@@ -55,7 +59,7 @@ proptest! {
     fn no_more_than_n_guesses_are_verified_before_a_lock(settings in settings(), moves in moves()) {
         let n = settings.max_attempts as usize;
         let mut door = Door::new(settings);
-        let mut flying: Vec<Reserved> = Vec::new();
+        let mut flying: Vec<ReservedCounters> = Vec::new();
         // verified or in flight since the last success or the end of the last lock
         let mut guesses = 0_usize;
         for step in moves {
@@ -63,7 +67,7 @@ proptest! {
             door.now += 1;
             match step {
                 Move::Reserve => {
-                    let lock_ended = matches!(door.counter().locked_until, Lock::Until(end) if end <= door.now);
+                    let lock_ended = matches!(door.counter().locked_until, LockState::Until(end) if end <= door.now);
                     match door.reserve() {
                         Ok(reserved) => {
                             if lock_ended {
@@ -74,21 +78,21 @@ proptest! {
                             guesses += 1;
                             flying.push(reserved);
                         }
-                        Err(refused) => prop_assert!(refused.until.in_force(door.now)),
+                        Err(refused) => prop_assert!(refused.until.is_in_force(door.now)),
                     }
                     prop_assert!(guesses <= n, "{guesses} guesses of {n}");
                 }
                 Move::Wait(minutes) => door.now += minutes * MINUTE,
                 Move::Succeed(which) if !flying.is_empty() => {
                     let reserved = flying.swap_remove(which % flying.len());
-                    succeed(&door.settings, &reserved, &mut door.counters);
+                    record_success(&door.settings, &reserved, &mut door.counters);
                     prop_assert_eq!(door.counter(), Counter::default());
                     guesses = 0;
                 }
                 Move::Cancel(which) if !flying.is_empty() => {
                     let reserved = flying.swap_remove(which % flying.len());
                     let before = door.counter();
-                    cancel(&reserved, &mut door.counters);
+                    release(&reserved, &mut door.counters);
                     guesses -= usize::from(before != door.counter());
                 }
                 Move::Fail(which) if !flying.is_empty() => {
@@ -118,32 +122,32 @@ proptest! {
 
     #[test]
     fn cancel_undoes_reserve(settings in settings(), counter in counter(), window in 0_u64..100) {
-        let threshold = Threshold { max_attempts: 3, window: Duration::from_mins(window), time: Duration::from_mins(1) };
+        let threshold = LockoutThreshold { max_attempts: 3, window: Duration::from_mins(window), time: Duration::from_mins(1) };
         let settings = LockoutSettings { address: Some(threshold), ..settings };
         let mut door = Door::new(settings);
-        let net = ClientNet::of("192.0.2.1".parse().unwrap());
+        let net = ClientNetwork::of("192.0.2.1".parse().unwrap());
         door.counters = vec![
             (CounterKey::of(tenant(), alex()), counter),
-            (CounterKey::Address { tenant: tenant(), net }, Counter { locked_until: Lock::None, ..counter }),
+            (CounterKey::Address { tenant: tenant(), net }, Counter { locked_until: LockState::None, ..counter }),
         ];
         let before = door.counters.clone();
         if let Ok(reserved) = door.reserve() {
-            cancel(&reserved, &mut door.counters);
+            release(&reserved, &mut door.counters);
         }
         prop_assert_eq!(door.counters, before);
     }
 
-    /// What the store relies on when it throws counters away.
+    /// The store relies on this when it deletes counters.
     #[test]
-    fn a_counter_whose_window_has_passed_is_as_good_as_none(
+    fn counter_past_its_window_equals_no_counter(
         settings in settings(), counter in counter(), window in 1_u64..100, later in 0..MINUTE,
     ) {
-        let threshold = Threshold { max_attempts: 3, window: Duration::from_mins(window), time: Duration::from_mins(1) };
+        let threshold = LockoutThreshold { max_attempts: 3, window: Duration::from_mins(window), time: Duration::from_mins(1) };
         let settings = LockoutSettings { address: Some(threshold), ..settings };
-        let net = ClientNet::of("192.0.2.1".parse().unwrap());
+        let net = ClientNetwork::of("192.0.2.1".parse().unwrap());
         let key = CounterKey::Address { tenant: tenant(), net };
         let now = counter.since + window * MINUTE + later;
-        prop_assume!(!counter.locked_until.in_force(now));
+        prop_assume!(!counter.locked_until.is_in_force(now));
         let [kept, gone] = [counter, Counter::default()].map(|counter| {
             let mut rows = [(key.clone(), counter)];
             reserve(&settings, &mut rows, false, now).map(|_| rows)
@@ -157,22 +161,22 @@ proptest! {
         let mut door = Door::new(settings);
         door.counters[0].1 = counter;
         if let Ok(reserved) = door.reserve() {
-            succeed(&door.settings, &reserved, &mut door.counters);
+            record_success(&door.settings, &reserved, &mut door.counters);
             prop_assert_eq!(door.counter(), Counter::default());
         }
     }
 
     #[test]
-    fn all_cancelled_in_any_order_is_as_if_nobody_had_come(
+    fn releasing_all_reservations_restores_the_counters(
         attempts in 1_usize..5,
         order in Just(()).prop_perturb(|(), mut random| (0..5).map(|_| random.next_u32() as usize).collect::<Vec<_>>()),
     ) {
         let mut door = Door::new(wso2());
-        let mut flying: Vec<Reserved> = (0..attempts).map(|_| door.reserve().unwrap()).collect();
+        let mut flying: Vec<ReservedCounters> = (0..attempts).map(|_| door.reserve().unwrap()).collect();
         for which in order.into_iter().take(attempts) {
             let reserved = flying.swap_remove(which % flying.len());
-            cancel(&reserved, &mut door.counters);
+            release(&reserved, &mut door.counters);
         }
-        prop_assert_eq!((door.counter().failures, door.counter().lockouts, door.counter().locked_until), (0, 0, Lock::None));
+        prop_assert_eq!((door.counter().failures, door.counter().lockouts, door.counter().locked_until), (0, 0, LockState::None));
     }
 }

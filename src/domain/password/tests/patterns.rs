@@ -1,10 +1,10 @@
 //! Java's syntax, in our engine.
 
 use super::*;
-use crate::domain::password::pattern::Misfired;
+use crate::domain::password::pattern::PatternTimeout;
 
-fn compile(pattern: &str) -> Pattern {
-    Pattern::compile(pattern).unwrap_or_else(|problem| panic!("{pattern}: {problem}"))
+fn compile(pattern: &str) -> JavaPattern {
+    JavaPattern::compile(pattern).unwrap_or_else(|problem| panic!("{pattern}: {problem}"))
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_pattern_means_what_it_means_in_java() {
 }
 
 #[test]
-fn what_cannot_be_translated_is_refused_with_what_to_write() {
+fn rejects_untranslatable_patterns_with_a_remedy() {
     for (pattern, problem) in [
         ("${password.pattern}", "the placeholder ${password.pattern} is not filled in here: write its value"),
         (r"\p{InGreek}", r"\p{InGreek} at character 11 is not supported: write a category such as \p{L}"),
@@ -126,21 +126,21 @@ fn what_cannot_be_translated_is_refused_with_what_to_write() {
         ("(?=(((a{100}){100}){100}){100})", "gets too large"),
         ("[[[[[[[[[[[a]]]]]]]]]]]", "a class so deep in others"),
     ] {
-        match Pattern::compile(pattern) {
+        match JavaPattern::compile(pattern) {
             Ok(_) => panic!("{pattern} was taken"),
             Err(found) => assert!(found.to_string().contains(problem), "{pattern}: {found}"),
         }
     }
-    assert_eq!(Pattern::compile(&"a".repeat(513)), Err(BadPattern::TooLong(513)));
-    assert!(Pattern::compile(&"ä".repeat(512)).is_ok());
+    assert_eq!(JavaPattern::compile(&"a".repeat(513)), Err(InvalidJavaPattern::TooLong(513)));
+    assert!(JavaPattern::compile(&"ä".repeat(512)).is_ok());
 }
 
 #[test]
-fn attack_redos_ends_as_a_misconfigured_policy_and_never_as_a_good_password() {
+fn attack_redos_is_reported_as_misconfigured_policy() {
     for pattern in [r"(?=(a+)+$)(x|\1)*.*", r"((a|a)*)*(?!x)\1c", r"(?=.*)((a*)*)*(?=b)\2"] {
         let policy = PasswordPolicy { pattern: Some(compile(pattern)), ..PasswordPolicy::default() };
         let password = "a".repeat(255) + "!";
-        if policy.pattern.as_ref().unwrap().matches(&password) == Err(Misfired) {
+        if policy.pattern.as_ref().unwrap().matches(&password) == Err(PatternTimeout) {
             assert_eq!(broken(&policy, &password), ["misconfigured"], "{pattern}");
         } else {
             assert_eq!(broken(&policy, &password), ["pattern"], "{pattern}");
@@ -156,7 +156,7 @@ fn attack_redos_ends_as_a_misconfigured_policy_and_never_as_a_good_password() {
 proptest! {
     #[test]
     fn no_pattern_breaks_the_translation(pattern in r"[\\a-zA-Z0-9\[\](){}?*+.^$|&:<>=!,~-]{0,40}", password in any::<String>()) {
-        if let Ok(compiled) = Pattern::compile(&pattern) {
+        if let Ok(compiled) = JavaPattern::compile(&pattern) {
             let _ = compiled.matches(&password.chars().take(50).collect::<String>());
         }
     }
@@ -174,20 +174,20 @@ proptest! {
 #[test]
 fn attack_a_pattern_that_fills_the_memory() {
     let look = |times: usize| format!("{}.*", r"(?=\pL{2})".repeat(times));
-    assert!(Pattern::compile(&look(1)).is_ok());
+    assert!(JavaPattern::compile(&look(1)).is_ok());
     for greedy in [look(40), r"\pL{100}".to_owned()] {
-        assert_eq!(Pattern::compile(&greedy), Err(BadPattern::TooLarge));
+        assert_eq!(JavaPattern::compile(&greedy), Err(InvalidJavaPattern::TooLarge));
     }
 }
 
-/// Doorward's own words around it are nobody's to count in.
+/// Error positions do not count the anchors that Doorward adds.
 #[test]
 fn a_mistake_has_no_place_in_the_translated_text() {
-    let told = Pattern::compile("(.*").unwrap_err().to_string();
+    let told = JavaPattern::compile("(.*").unwrap_err().to_string();
     assert!(!told.contains("position"), "{told}");
 }
 
-/// Attack: loops without a turn back, which nothing would stop for hours, in one of the few places where passwords are hashed
+/// Attack: loops without backtracking, which no limit stops for hours, in one of the few slots where passwords are hashed
 /// for all tenants.
 #[test]
 fn attack_a_pattern_that_goes_round_for_ever() {
@@ -197,27 +197,27 @@ fn attack_a_pattern_that_goes_round_for_ever() {
         r"()a(?:(?:\1\1){9000}){9000}",
         "(?:(?:(?!b)(?=a)){90000}){90000}.*",
     ] {
-        assert_eq!(Pattern::compile(endless).err(), Some(BadPattern::TooLarge), "{endless}");
+        assert_eq!(JavaPattern::compile(endless).err(), Some(InvalidJavaPattern::TooLarge), "{endless}");
     }
 }
 
-/// Attack: a look-ahead in a loop in a look-ahead in a loop and so on, with atomic groups that leave nothing to turn back to.
+/// Attack: nested lookaheads in loops, with atomic groups that prevent backtracking.
 #[test]
-fn attack_a_pattern_whose_look_aheads_read_the_password_again_and_again() {
+fn attack_pattern_with_nested_lookaheads() {
     let nested = |depth: usize| {
         (0..depth).fold("(?=a*)".to_owned(), |inner, _| format!("(?=(?>(?:(?>a?){inner})*))")) + ".*"
     };
     // a day
-    assert_eq!(Pattern::compile(&nested(6)).err(), Some(BadPattern::TooLarge));
+    assert_eq!(JavaPattern::compile(&nested(6)).err(), Some(InvalidJavaPattern::TooLarge));
     assert_eq!(compile(&nested(1)).matches(&"a".repeat(255)), Ok(true));
 }
 
-/// Attack: a dear look-ahead in front of which the engine turns back as often as it may.
+/// Attack: a costly lookahead, before which the engine backtracks up to the limit.
 #[test]
 fn attack_a_pattern_that_costs_minutes() {
     let dear = compile(r"[ab]*?[ab]*?[ab]*?(?=(?:[ab]?){1000}[cd])z");
-    // in half a second; with a limit that does not know how dear it is, in half a minute
-    assert_eq!(dear.matches(&"aab".repeat(85)), Err(Misfired));
+    // in half a second; with a limit that ignores its cost, in half a minute
+    assert_eq!(dear.matches(&"aab".repeat(85)), Err(PatternTimeout));
 }
 
 /// Patterns as they are recommended to operators, with generous lengths.
@@ -233,7 +233,7 @@ fn what_operators_write_fits() {
         r"^[\p{L}\p{N}\p{P}\p{S} ]+$",
         r"^[^\s]{8,500}$",
     ] {
-        let told = Pattern::compile(usual).err();
+        let told = JavaPattern::compile(usual).err();
         assert_eq!(told, None, "{usual}");
     }
     // no word in it
@@ -241,7 +241,7 @@ fn what_operators_write_fits() {
     for (password, good) in [("pass1".repeat(51), true), ("pass1".repeat(49) + "password", false)] {
         assert_eq!(tempered.matches(&password), Ok(good));
     }
-    // a look-ahead that turns back at each character
+    // a lookahead that backtracks at each character
     let thrice = compile(r"^(?!.*(.)\1{2})(?=.*\d)(?=.*[a-z]).{8,256}$");
     for (password, good) in [("aab1".repeat(64), true), ("aab1".repeat(63) + "aaa", false)] {
         assert_eq!(thrice.matches(&password), Ok(good));

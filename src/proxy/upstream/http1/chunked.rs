@@ -4,15 +4,15 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use httparse::Status;
 
-use super::{WireError, answer::end_of_head};
+use super::{WireError, response_head::end_of_head};
 
-/// A chunk's size with its extensions, which are of no use to anybody.
+/// A chunk's size with its extensions, which are ignored.
 pub const MAX_SIZE_LINE: usize = 4 * 1024;
 pub const MAX_TRAILERS: usize = 16 * 1024;
 const MAX_TRAILER_LINES: usize = 64;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub enum Chunked {
+pub enum ChunkedDecoder {
     #[default]
     Size,
     Data(u64),
@@ -25,13 +25,13 @@ pub enum Chunked {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece {
     /// More has to be read.
-    Wanting,
+    Incomplete,
     Data(Bytes),
     Trailers(HeaderMap),
     End,
 }
 
-impl Chunked {
+impl ChunkedDecoder {
     /// Takes the next piece off the front of `read`.
     pub fn take(&mut self, read: &mut BytesMut) -> Result<Piece, WireError> {
         loop {
@@ -46,10 +46,10 @@ impl Chunked {
                         read.advance(line);
                         *self = if size == 0 { Self::Trailers } else { Self::Data(size) };
                     }
-                    Ok(Status::Partial) if read.len() <= MAX_SIZE_LINE => return Ok(Piece::Wanting),
+                    Ok(Status::Partial) if read.len() <= MAX_SIZE_LINE => return Ok(Piece::Incomplete),
                     _ => return Err(WireError::Malformed("the size of a chunk")),
                 },
-                Self::Data(_) if read.is_empty() => return Ok(Piece::Wanting),
+                Self::Data(_) if read.is_empty() => return Ok(Piece::Incomplete),
                 Self::Data(left) => {
                     let here = usize::try_from(left).unwrap_or(usize::MAX).min(read.len());
                     let left = left.saturating_sub(here as u64);
@@ -61,7 +61,7 @@ impl Chunked {
                         read.advance(2);
                         *self = Self::Size;
                     }
-                    [] | [b'\r'] => return Ok(Piece::Wanting),
+                    [] | [b'\r'] => return Ok(Piece::Incomplete),
                     _ => return Err(WireError::Malformed("a chunk longer than it says")),
                 },
                 Self::Trailers => return self.trailers(read),
@@ -77,7 +77,7 @@ impl Chunked {
                 *self = Self::Ended;
                 return Ok(Piece::End);
             }
-            [] | [b'\r'] => return Ok(Piece::Wanting),
+            [] | [b'\r'] => return Ok(Piece::Incomplete),
             [b'\n', ..] => return Err(WireError::Malformed("the end of the chunks")),
             _ => {}
         }
@@ -86,7 +86,7 @@ impl Chunked {
         if end.unwrap_or(read.len()) > MAX_TRAILERS {
             return Err(malformed());
         }
-        let Some(end) = end else { return Ok(Piece::Wanting) };
+        let Some(end) = end else { return Ok(Piece::Incomplete) };
         let block = read.split_to(end).freeze();
         let mut slots = [httparse::EMPTY_HEADER; MAX_TRAILER_LINES];
         let lines = match httparse::parse_headers(&block, &mut slots) {
@@ -104,7 +104,7 @@ impl Chunked {
     }
 }
 
-/// Some take a bare LF in an extension for the end of the line, others do not.
+/// Some parsers take a bare LF in an extension for the end of the line, others do not.
 fn is_one_line(read: &[u8], line: usize) -> bool {
     read.get(..line.saturating_sub(2)).is_some_and(|line| !line.contains(&b'\n'))
 }

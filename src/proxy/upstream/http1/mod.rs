@@ -1,13 +1,13 @@
-//! HTTP/1.1 as we speak it with the portal (RFC 9112).
+//! HTTP/1.1 client for the portal (RFC 9112).
 //!
-//! Of our own, because it is half of what a forwarded request costs: one task drives the client's connection and the
-//! portal's, so that nothing has to be handed from task to task (`docs/PERFORMANCE.md`). `httparse` reads the heads. Whatever
-//! could be read in two ways ends the connection and is a 502.
+//! Own code, because it is half of the cost of a forwarded request: one task drives the client's connection and the
+//! portal's, so that nothing is passed between tasks (`docs/PERFORMANCE.md`). `httparse` parses the heads. An
+//! ambiguous response closes the connection and results in a 502.
 
-pub(crate) mod answer;
 pub(crate) mod chunked;
 mod reader;
 mod request;
+pub(crate) mod response_head;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -15,13 +15,13 @@ mod upload;
 use std::io;
 
 pub use self::{
-    answer::{Answer, Framing},
-    reader::Reader,
-    request::{Sent, write_body, write_head},
-    upload::{Frames, Upload, send},
+    reader::ResponseReader,
+    request::{RequestFraming, write_body, write_head},
+    response_head::{Framing, ResponseHead},
+    upload::{BodyFrames, UploadExchange, send},
 };
 
-/// What is wrong with a portal's answer.
+/// What is wrong with a portal's response.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     #[error(transparent)]
@@ -29,7 +29,7 @@ pub enum WireError {
     #[error("closed in the middle of an answer")]
     Closed,
     #[error("closed without an answer")]
-    NoAnswer,
+    NoResponse,
     #[error("not an HTTP/1 answer: {0}")]
     Malformed(&'static str),
     #[error("the upload broke off")]

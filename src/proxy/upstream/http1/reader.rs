@@ -1,4 +1,4 @@
-//! What the portal sends, read as far as it is needed and no further.
+//! Reads responses of the portal, as far as they are needed.
 
 use std::{
     future::{Future, poll_fn},
@@ -16,61 +16,79 @@ use tokio::{
 
 use super::{
     WireError,
-    answer::{self, Answer, Framing},
-    chunked::{Chunked, Piece},
+    chunked::{ChunkedDecoder, Piece},
+    response_head::{self, Framing, ResponseHead},
 };
 
-/// A buffer begins like this and grows with a body that fills it. What a client does not read is held here and once more in
+/// Initial size of a buffer, which grows with a body that fills it. Data that a client does not read is held here and again in
 /// hyper's write buffer, so it stays small (`docs/adr/0015-one-budget-for-buffered-bytes.md`).
-const SMALL: usize = 8 * 1024;
-const LARGE: usize = 24 * 1024;
-/// So many 1xx before an answer, and no more.
+const MIN_BUFFER: usize = 8 * 1024;
+const MAX_BUFFER: usize = 24 * 1024;
+/// Maximum number of interim responses (1xx) before a response.
 pub const MAX_INTERIM: u32 = 32;
-/// With less room than this a new buffer is begun.
-const ROOM: usize = 2 * 1024;
+/// With less free space than this a new buffer is allocated.
+const MIN_SPARE: usize = 2 * 1024;
 
-pub struct Reader<R> {
+pub struct ResponseReader<R> {
     pub io: R,
     read: BytesMut,
     scanned: usize,
-    wanted: usize,
-    chunked: Chunked,
-    /// 1xx since the last answer.
-    interim: u32,
+    reserve_bytes: usize,
+    chunked: ChunkedDecoder,
+    /// Interim responses since the last final response.
+    interim_count: u32,
 }
 
-impl<R: AsyncRead + Unpin> Reader<R> {
+impl<R: AsyncRead + Unpin> ResponseReader<R> {
     pub fn new(io: R) -> Self {
-        Self { io, read: BytesMut::new(), scanned: 0, wanted: SMALL, chunked: Chunked::Size, interim: 0 }
+        Self {
+            io,
+            read: BytesMut::new(),
+            scanned: 0,
+            reserve_bytes: MIN_BUFFER,
+            chunked: ChunkedDecoder::Size,
+            interim_count: 0,
+        }
     }
 
-    /// The same, on another way to the same connection.
-    pub fn with_io<S>(self, change: impl FnOnce(R) -> S) -> Reader<S> {
-        let Self { io, read, scanned, wanted, chunked, interim } = self;
-        Reader { io: change(io), read, scanned, wanted, chunked, interim }
+    /// The same reader over another half of the connection.
+    pub fn with_io<S>(self, change: impl FnOnce(R) -> S) -> ResponseReader<S> {
+        let Self { io, read, scanned, reserve_bytes: wanted, chunked, interim_count: interim } = self;
+        ResponseReader {
+            io: change(io),
+            read,
+            scanned,
+            reserve_bytes: wanted,
+            chunked,
+            interim_count: interim,
+        }
     }
 
-    /// The socket, and what has been read beyond the last answer.
+    /// The socket, and the bytes read beyond the last response.
     pub fn into_parts(self) -> (R, Bytes) {
         (self.io, self.read.freeze())
     }
 
-    /// The head of the next answer. Interim answers (1xx) come out like all others, but not without end.
-    pub fn poll_answer(&mut self, cx: &mut Context<'_>, to_head: bool) -> Poll<Result<Answer, WireError>> {
+    /// The head of the next response. Interim responses (1xx) are returned too, up to a limit.
+    pub fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        to_head: bool,
+    ) -> Poll<Result<ResponseHead, WireError>> {
         loop {
             if !self.read.is_empty()
-                && let Some(answer) = answer::take(&mut self.read, &mut self.scanned, to_head)?
+                && let Some(answer) = response_head::take_head(&mut self.read, &mut self.scanned, to_head)?
             {
-                self.chunked = Chunked::Size;
-                self.interim = if answer.is_interim() { self.interim + 1 } else { 0 };
-                if self.interim > MAX_INTERIM {
+                self.chunked = ChunkedDecoder::Size;
+                self.interim_count = if answer.is_interim() { self.interim_count + 1 } else { 0 };
+                if self.interim_count > MAX_INTERIM {
                     return Poll::Ready(Err(WireError::Malformed("interim answers without end")));
                 }
                 return Poll::Ready(Ok(answer));
             }
             if ready!(self.poll_fill(cx, 0))? == 0 {
                 let nothing = self.read.is_empty();
-                return Poll::Ready(Err(if nothing { WireError::NoAnswer } else { WireError::Closed }));
+                return Poll::Ready(Err(if nothing { WireError::NoResponse } else { WireError::Closed }));
             }
         }
     }
@@ -92,7 +110,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
                 Framing::UntilClose if !self.read.is_empty() => Some(Frame::data(self.read.split().freeze())),
                 Framing::Length(_) | Framing::UntilClose => None,
                 Framing::Chunked => match self.chunked.take(&mut self.read) {
-                    Ok(Piece::Wanting) => None,
+                    Ok(Piece::Incomplete) => None,
                     Ok(Piece::Data(data)) => Some(Frame::data(data)),
                     Ok(Piece::Trailers(trailers)) => {
                         *framing = Framing::Empty;
@@ -121,24 +139,24 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         }
     }
 
-    pub async fn answer(&mut self, to_head: bool) -> Result<Answer, WireError> {
-        poll_fn(|cx| self.poll_answer(cx, to_head)).await
+    pub async fn read_head(&mut self, to_head: bool) -> Result<ResponseHead, WireError> {
+        poll_fn(|cx| self.poll_head(cx, to_head)).await
     }
 
-    pub async fn frame(&mut self, framing: &mut Framing) -> Option<Result<Frame<Bytes>, WireError>> {
+    pub async fn read_frame(&mut self, framing: &mut Framing) -> Option<Result<Frame<Bytes>, WireError>> {
         poll_fn(|cx| self.poll_frame(cx, framing)).await
     }
 
-    /// Between two answers: has the portal kept the connection open and said nothing? What it says before it was asked
-    /// would be taken for the next answer (response splitting).
-    pub fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Between two responses: whether the portal has kept the connection open and sent nothing. Unsolicited bytes
+    /// would be read as the next response (response splitting).
+    pub fn is_idle(&mut self, cx: &mut Context<'_>) -> bool {
         if !self.read.is_empty() {
             return false;
         }
         let mut one = [0];
         let mut buffer = ReadBuf::new(&mut one);
         let io = &mut self.io;
-        // without tokio's budget: a task that has done much must not take a dirty connection for a quiet one
+        // without tokio's budget: a busy task must not take a connection with unread bytes for an idle one
         let reading = unconstrained(poll_fn(|cx| Pin::new(&mut *io).poll_read(cx, &mut buffer)));
         pin!(reading).poll(cx).is_pending()
     }
@@ -147,25 +165,25 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         self.read.is_empty()
     }
 
-    /// A connection that is idle, or whose client reads nothing, keeps no buffer that a large body has left.
-    pub fn rest(&mut self) {
-        if self.wanted > SMALL && self.read.is_empty() {
-            self.wanted = SMALL;
+    /// Releases a buffer that a large body has left, for an idle connection or a client that reads nothing.
+    pub fn shrink(&mut self) {
+        if self.reserve_bytes > MIN_BUFFER && self.read.is_empty() {
+            self.reserve_bytes = MIN_BUFFER;
             self.read = BytesMut::new();
         }
     }
 
-    /// `left` bytes are known to come, if that is known.
+    /// `left` is the number of bytes still to come, if known.
     fn poll_fill(&mut self, cx: &mut Context<'_>, left: u64) -> Poll<io::Result<usize>> {
-        if self.read.capacity() - self.read.len() < ROOM {
-            self.read.reserve(self.wanted);
+        if self.read.capacity() - self.read.len() < MIN_SPARE {
+            self.read.reserve(self.reserve_bytes);
         }
-        let room = self.read.capacity() - self.read.len();
+        let spare = self.read.capacity() - self.read.len();
         let read = ready!(pin!(self.io.read_buf(&mut self.read)).poll(cx))?;
-        if read == room {
-            // the portal sends faster than we read: fewer and larger reads
-            let left = usize::try_from(left).unwrap_or(LARGE);
-            self.wanted = (self.wanted * 4).max(left).min(LARGE);
+        if read == spare {
+            // the portal sends faster than Doorward reads: fewer and larger reads
+            let left = usize::try_from(left).unwrap_or(MAX_BUFFER);
+            self.reserve_bytes = (self.reserve_bytes * 4).max(left).min(MAX_BUFFER);
         }
         Poll::Ready(Ok(read))
     }

@@ -1,19 +1,24 @@
-//! A request as the portal gets it, written into a buffer. No I/O here.
+//! Writes a request for the portal into a buffer. No I/O here.
 
 use std::io::Write as _;
 
 use http::{HeaderMap, Method, Request, header};
 
-/// How the request's body is sent.
+/// Framing of a request body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
-    Nothing,
+pub enum RequestFraming {
+    Empty,
     Length(u64),
     Chunked,
 }
 
-/// The request line, the headers and `more` of them. What frames the body is written by us, whatever they say.
-pub fn write_head<B>(out: &mut Vec<u8>, request: &Request<B>, body: Sent, more: impl FnOnce(&mut Vec<u8>)) {
+/// The request line, the headers and `write_more` of them. Doorward frames the body itself, whatever the headers say.
+pub fn write_head<B>(
+    out: &mut Vec<u8>,
+    request: &Request<B>,
+    body: RequestFraming,
+    write_more: impl FnOnce(&mut Vec<u8>),
+) {
     let (method, headers) = (request.method(), request.headers());
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');
@@ -26,18 +31,18 @@ pub fn write_head<B>(out: &mut Vec<u8>, request: &Request<B>, body: Sent, more: 
         }
         write_line(out, name.as_str(), value.as_bytes());
     }
-    more(out);
+    write_more(out);
     match body {
-        Sent::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
-        Sent::Length(length) => write_length(out, length),
-        // a method that usually has a body says that it has none (RFC 9110 §8.6)
-        Sent::Nothing
+        RequestFraming::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        RequestFraming::Length(length) => write_length(out, length),
+        // a method that usually has a body announces that it has none (RFC 9110 §8.6)
+        RequestFraming::Empty
             if matches!(*method, Method::POST | Method::PUT | Method::PATCH)
                 || headers.contains_key(header::CONTENT_LENGTH) =>
         {
             write_length(out, 0);
         }
-        Sent::Nothing => {}
+        RequestFraming::Empty => {}
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -54,12 +59,12 @@ fn write_length(out: &mut Vec<u8>, length: u64) {
     let _ = write!(out, "content-length: {length}\r\n");
 }
 
-/// A body that is there as a whole.
-pub fn write_body(out: &mut Vec<u8>, sent: Sent, data: &[u8], trailers: Option<&HeaderMap>) {
+/// Writes a body that is complete.
+pub fn write_body(out: &mut Vec<u8>, sent: RequestFraming, data: &[u8], trailers: Option<&HeaderMap>) {
     match sent {
-        Sent::Nothing => {}
-        Sent::Length(_) => out.extend_from_slice(data),
-        Sent::Chunked => {
+        RequestFraming::Empty => {}
+        RequestFraming::Length(_) => out.extend_from_slice(data),
+        RequestFraming::Chunked => {
             // a chunk of no bytes would be the last
             if !data.is_empty() {
                 out.extend_from_slice(&chunk_size(data.len()));
@@ -71,7 +76,7 @@ pub fn write_body(out: &mut Vec<u8>, sent: Sent, data: &[u8], trailers: Option<&
     }
 }
 
-/// What stands before a chunk's data; behind it stands a line end.
+/// Precedes a chunk's data; a line end follows the data.
 pub fn chunk_size(size: usize) -> Vec<u8> {
     format!("{size:x}\r\n").into_bytes()
 }

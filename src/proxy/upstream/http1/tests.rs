@@ -1,4 +1,4 @@
-//! Answers as portals send them, whole, in pieces and broken.
+//! Responses of portals: complete, in pieces and malformed.
 
 use std::{
     io,
@@ -11,19 +11,19 @@ use proptest::prelude::*;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{
-    answer::MAX_HEAD,
     chunked::{MAX_SIZE_LINE, MAX_TRAILERS},
     reader::MAX_INTERIM,
+    response_head::MAX_HEAD,
     *,
 };
 
-/// A portal that sends these pieces, one a read, and then closes or falls silent.
-struct Sends {
+/// A portal that sends these pieces, one a read, and then closes or sends nothing.
+struct ScriptedPortal {
     pieces: std::vec::IntoIter<Vec<u8>>,
     then_closes: bool,
 }
 
-impl AsyncRead for Sends {
+impl AsyncRead for ScriptedPortal {
     fn poll_read(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
@@ -38,21 +38,21 @@ impl AsyncRead for Sends {
     }
 }
 
-fn reader(text: impl AsRef<[u8]>) -> Reader<Sends> {
+fn reader(text: impl AsRef<[u8]>) -> ResponseReader<ScriptedPortal> {
     pieces(text.as_ref().chunks(1 << 12).map(<[u8]>::to_vec).collect())
 }
 
-fn pieces(pieces: Vec<Vec<u8>>) -> Reader<Sends> {
-    Reader::new(Sends { pieces: pieces.into_iter(), then_closes: true })
+fn pieces(pieces: Vec<Vec<u8>>) -> ResponseReader<ScriptedPortal> {
+    ResponseReader::new(ScriptedPortal { pieces: pieces.into_iter(), then_closes: true })
 }
 
-/// The whole body, its trailers, and whether the connection could be used again.
+/// The complete body, its trailers, and whether the connection could be reused.
 async fn body(
-    reader: &mut Reader<Sends>,
-    answer: &Answer,
+    reader: &mut ResponseReader<ScriptedPortal>,
+    answer: &ResponseHead,
 ) -> Result<(Vec<u8>, Option<HeaderMap>, bool), WireError> {
     let (mut data, mut trailers, mut framing) = (Vec::new(), None, answer.framing);
-    while let Some(frame) = reader.frame(&mut framing).await {
+    while let Some(frame) = reader.read_frame(&mut framing).await {
         match frame?.into_data() {
             Ok(piece) => data.extend_from_slice(&piece),
             Err(frame) => trailers = frame.into_trailers().ok(),
@@ -62,11 +62,11 @@ async fn body(
 }
 
 async fn framing(text: &str) -> Result<(Framing, bool), WireError> {
-    reader(text).answer(false).await.map(|answer| (answer.framing, answer.keep_alive))
+    reader(text).read_head(false).await.map(|answer| (answer.framing, answer.keep_alive))
 }
 
 #[tokio::test]
-async fn how_a_body_ends() {
+async fn reads_body_framing_of_rfc_9112() {
     use Framing::{Chunked, Empty, Length, UntilClose};
     for (text, expected) in [
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", (Length(5), true)),
@@ -78,7 +78,7 @@ async fn how_a_body_ends() {
         ("HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", (Length(5), false)),
         ("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\n", (Length(5), true)),
         ("HTTP/1.1 204 No Content\r\n\r\n", (Empty, true)),
-        // what must have no body may have one all the same, and after 101 comes another protocol
+        // a forbidden body may follow all the same, and after 101 another protocol
         ("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", (Empty, false)),
         ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", (Empty, false)),
         ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", (Empty, true)),
@@ -89,15 +89,15 @@ async fn how_a_body_ends() {
 }
 
 #[tokio::test]
-async fn an_answer_to_head_has_a_length_and_no_body() {
+async fn response_to_head_has_length_but_no_body() {
     let mut reader = reader("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
-    let answer = reader.answer(true).await.unwrap();
+    let answer = reader.read_head(true).await.unwrap();
     assert_eq!((answer.framing, answer.keep_alive), (Framing::Empty, true));
     assert_eq!(answer.headers["content-length"], "5");
 }
 
 #[tokio::test]
-async fn attack_response_smuggling_is_no_answer() {
+async fn attack_response_smuggling() {
     for text in [
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
@@ -125,18 +125,18 @@ async fn attack_response_smuggling_is_no_answer() {
 }
 
 #[tokio::test]
-async fn a_portal_that_closes_too_early() {
-    assert!(matches!(framing("").await, Err(WireError::NoAnswer)));
+async fn rejects_truncated_responses() {
+    assert!(matches!(framing("").await, Err(WireError::NoResponse)));
     assert!(matches!(framing("HTTP/1.1 200 OK\r\nContent-").await, Err(WireError::Closed)));
     for head in ["Content-Length: 5\r\n\r\n1234", "Transfer-Encoding: chunked\r\n\r\n5\r\n1234"] {
         let mut reader = reader(format!("HTTP/1.1 200 OK\r\n{head}"));
-        let answer = reader.answer(false).await.unwrap();
+        let answer = reader.read_head(false).await.unwrap();
         assert!(matches!(body(&mut reader, &answer).await, Err(WireError::Closed)), "{head:?}");
     }
 }
 
 #[tokio::test]
-async fn a_head_without_end_is_given_up() {
+async fn rejects_oversized_heads() {
     let endless = format!("HTTP/1.1 200 OK\r\nA: {}", "a".repeat(MAX_HEAD));
     assert!(matches!(framing(&endless).await, Err(WireError::Malformed("the head is too long"))));
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(1000));
@@ -163,7 +163,7 @@ async fn limits_are_the_same_however_the_network_cuts() {
     ] {
         for size in [1000, 8192] {
             let mut reader = pieces(text.as_bytes().chunks(size).map(<[u8]>::to_vec).collect());
-            let read = match reader.answer(false).await {
+            let read = match reader.read_head(false).await {
                 Ok(answer) => body(&mut reader, &answer).await.map(|_| ()),
                 Err(error) => Err(error),
             };
@@ -173,13 +173,13 @@ async fn limits_are_the_same_however_the_network_cuts() {
 }
 
 #[tokio::test]
-async fn attack_interim_answers_without_end() {
+async fn attack_endless_interim_responses() {
     let interim = "HTTP/1.1 103 Early Hints\r\n\r\n";
     for (times, is_too_many) in [(MAX_INTERIM, false), (MAX_INTERIM + 1, true)] {
         let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
         let mut reader = reader(interim.repeat(times as usize) + answer);
         let last = loop {
-            match reader.answer(false).await {
+            match reader.read_head(false).await {
                 Ok(answer) if answer.is_interim() => {}
                 last => break last,
             }
@@ -189,56 +189,58 @@ async fn attack_interim_answers_without_end() {
 }
 
 #[tokio::test]
-async fn attack_response_splitting_an_answer_nobody_asked_for() {
+async fn attack_response_splitting() {
     let two =
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
     let mut reader = reader(two);
-    let answer = reader.answer(false).await.unwrap();
+    let answer = reader.read_head(false).await.unwrap();
     let (data, _, reusable) = body(&mut reader, &answer).await.unwrap();
     assert_eq!((data.as_slice(), reusable), (&b"ok"[..], false));
 }
 
 #[tokio::test]
-async fn a_connection_is_quiet_while_the_portal_waits_for_a_request() {
-    let silent = Sends { pieces: vec![].into_iter(), then_closes: false };
-    let quiet = |mut reader: Reader<Sends>| std::future::poll_fn(move |cx| Poll::Ready(reader.is_quiet(cx)));
-    assert!(quiet(Reader::new(silent)).await);
+async fn idle_connection_has_no_unread_bytes() {
+    let silent = ScriptedPortal { pieces: vec![].into_iter(), then_closes: false };
+    let quiet = |mut reader: ResponseReader<ScriptedPortal>| {
+        std::future::poll_fn(move |cx| Poll::Ready(reader.is_idle(cx)))
+    };
+    assert!(quiet(ResponseReader::new(silent)).await);
     assert!(!quiet(reader("")).await, "closed");
-    assert!(!quiet(reader("HTTP/1.1 408 Request Timeout\r\n\r\n")).await, "said something unasked");
+    assert!(!quiet(reader("HTTP/1.1 408 Request Timeout\r\n\r\n")).await, "sent unsolicited bytes");
 }
 
-/// tokio makes a socket look silent to a task that has done much in one go.
+/// tokio reports a socket as not ready to a task that has used up its budget.
 #[tokio::test]
-async fn attack_a_connection_is_not_quiet_because_its_task_is_busy() {
+async fn attack_unread_bytes_hidden_by_task_budget() {
     let (mut portal, ours) = tokio::net::UnixStream::pair().unwrap();
-    let mut reader = Reader::new(ours);
+    let mut reader = ResponseReader::new(ours);
     tokio::io::AsyncWriteExt::write_all(&mut portal, b"HTTP/1.1 200 OK\r\n\r\nevil").await.unwrap();
     reader.io.readable().await.unwrap();
-    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let busy = std::future::poll_fn(move |cx| {
         // more than the budget of one poll
         for _ in 0..200 {
-            tell.send(()).unwrap();
+            sender.send(()).unwrap();
         }
-        while told.poll_recv(cx).is_ready() {}
-        Poll::Ready(reader.is_quiet(cx))
+        while receiver.poll_recv(cx).is_ready() {}
+        Poll::Ready(reader.is_idle(cx))
     });
-    assert!(!tokio::spawn(busy).await.unwrap(), "bytes are there that nobody asked for");
+    assert!(!tokio::spawn(busy).await.unwrap(), "there are unsolicited bytes");
 }
 
 #[tokio::test]
-async fn attack_what_was_said_unasked_is_not_forgotten_at_rest() {
+async fn attack_unread_bytes_lost_by_shrinking_buffer() {
     let large = "x".repeat(20_000);
     let text = format!("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n{large}HTTP/1.1 200 OK\r\n");
     let mut reader = pieces(text.as_bytes().chunks(8192).map(<[u8]>::to_vec).collect());
-    let answer = reader.answer(false).await.unwrap();
+    let answer = reader.read_head(false).await.unwrap();
     assert!(!body(&mut reader, &answer).await.unwrap().2);
-    reader.rest();
-    assert!(!std::future::poll_fn(move |cx| Poll::Ready(reader.is_quiet(cx))).await);
+    reader.shrink();
+    assert!(!std::future::poll_fn(move |cx| Poll::Ready(reader.is_idle(cx))).await);
 }
 
 #[tokio::test]
-async fn attack_chunks_that_lie() {
+async fn attack_malformed_chunks() {
     for chunks in [
         "5\r\n123456\r\n0\r\n\r\n",
         "5\r\n1234\r\n0\r\n\r\n",
@@ -257,14 +259,14 @@ async fn attack_chunks_that_lie() {
         "0\r\n\nX: y\r\n\r\n",
     ] {
         let mut reader = reader(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}"));
-        let answer = reader.answer(false).await.unwrap();
+        let answer = reader.read_head(false).await.unwrap();
         let ended = body(&mut reader, &answer).await;
         assert!(ended.is_err(), "{chunks:?}: {ended:?}");
     }
 }
 
 #[test]
-fn a_request_is_framed_by_us_whatever_its_headers_say() {
+fn writes_own_framing_whatever_the_headers_say() {
     let written = |method: &str, lines: &[(&str, &str)], sent| {
         let request =
             lines.iter().fold(Request::builder().method(method).uri("/a?b=c"), |request, (name, value)| {
@@ -276,16 +278,31 @@ fn a_request_is_framed_by_us_whatever_its_headers_say() {
     };
     let lies = [("host", "p"), ("content-length", "7"), ("transfer-encoding", "chunked")];
     for (method, lines, sent, expected) in [
-        ("GET", &lies[..1], Sent::Nothing, "GET /a?b=c HTTP/1.1\r\nhost: p\r\n\r\n"),
-        ("POST", &lies[..1], Sent::Nothing, "POST /a?b=c HTTP/1.1\r\nhost: p\r\ncontent-length: 0\r\n\r\n"),
+        ("GET", &lies[..1], RequestFraming::Empty, "GET /a?b=c HTTP/1.1\r\nhost: p\r\n\r\n"),
+        (
+            "POST",
+            &lies[..1],
+            RequestFraming::Empty,
+            "POST /a?b=c HTTP/1.1\r\nhost: p\r\ncontent-length: 0\r\n\r\n",
+        ),
         (
             "DELETE",
             &lies[..2],
-            Sent::Nothing,
+            RequestFraming::Empty,
             "DELETE /a?b=c HTTP/1.1\r\nhost: p\r\ncontent-length: 0\r\n\r\n",
         ),
-        ("PUT", &lies, Sent::Length(5), "PUT /a?b=c HTTP/1.1\r\nhost: p\r\ncontent-length: 5\r\n\r\n"),
-        ("PUT", &lies, Sent::Chunked, "PUT /a?b=c HTTP/1.1\r\nhost: p\r\ntransfer-encoding: chunked\r\n\r\n"),
+        (
+            "PUT",
+            &lies,
+            RequestFraming::Length(5),
+            "PUT /a?b=c HTTP/1.1\r\nhost: p\r\ncontent-length: 5\r\n\r\n",
+        ),
+        (
+            "PUT",
+            &lies,
+            RequestFraming::Chunked,
+            "PUT /a?b=c HTTP/1.1\r\nhost: p\r\ntransfer-encoding: chunked\r\n\r\n",
+        ),
     ] {
         assert_eq!(written(method, lines, sent), expected);
     }
@@ -301,9 +318,9 @@ fn cut(text: &[u8], cuts: &[usize]) -> Vec<Vec<u8>> {
 }
 
 proptest! {
-    /// However the network cuts an answer, it is the same answer.
+    /// A response is parsed the same however the network splits it.
     #[test]
-    fn pieces_do_not_matter(
+    fn reads_same_response_however_bytes_are_split(
         chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..80), 0..6),
         cuts in prop::collection::vec(0usize..4096, 0..40),
         trailer in any::<bool>(),
@@ -318,7 +335,7 @@ proptest! {
         text.extend(if trailer { &b"X-Sum: 1\r\n\r\n"[..] } else { b"\r\n" });
         let (data, trailers, reusable) = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
             let mut reader = pieces(cut(&text, &cuts));
-            let answer = reader.answer(false).await.unwrap();
+            let answer = reader.read_head(false).await.unwrap();
             assert_eq!(answer.headers["date"], "today");
             body(&mut reader, &answer).await.unwrap()
         });
@@ -327,15 +344,15 @@ proptest! {
         prop_assert!(reusable);
     }
 
-    /// Nothing a portal sends makes us panic or wait for more than it announced.
+    /// No bytes of a portal cause a panic or an endless wait.
     #[test]
-    fn any_bytes_have_an_end(text in prop::collection::vec(any::<u8>(), 0..300), cuts in prop::collection::vec(0usize..300, 0..9)) {
+    fn never_panics_or_hangs_on_any_bytes(text in prop::collection::vec(any::<u8>(), 0..300), cuts in prop::collection::vec(0usize..300, 0..9)) {
         let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
             for text in [text.clone(), [head, text].concat()] {
                 if text.is_empty() { continue; }
                 let mut reader = pieces(cut(&text, &cuts));
-                if let Ok(answer) = reader.answer(false).await {
+                if let Ok(answer) = reader.read_head(false).await {
                     let _ = body(&mut reader, &answer).await;
                 }
             }
@@ -344,7 +361,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_left_of_a_body() {
+fn computes_remaining_framing() {
     assert_eq!(Framing::Length(5).after(3), Framing::Length(2));
     assert_eq!(Framing::Length(5).after(5), Framing::Empty);
     assert_eq!(Framing::Chunked.after(5), Framing::Chunked);

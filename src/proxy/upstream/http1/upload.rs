@@ -1,5 +1,5 @@
 //! A request with a body. Both directions must move even while the client does not read, so this exchange has a task of its
-//! own; the answer's body comes through a channel of one frame, which holds the portal back as the client would.
+//! own; the response body comes through a channel of one frame, which passes the client's back-pressure to the portal.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -14,35 +14,35 @@ use tokio::{
 
 use super::{
     WireError,
-    answer::{Answer, Framing},
-    reader::Reader,
-    request::{Sent, chunk_size, last_chunk},
+    reader::ResponseReader,
+    request::{RequestFraming, chunk_size, last_chunk},
+    response_head::{Framing, ResponseHead},
 };
 use crate::proxy::request_body::{RequestBody, UploadProgress};
 
-/// The pieces of an answer's body, and `None` behind the last: a channel that ends without it has lost the rest.
-pub type Frames = mpsc::Receiver<Result<Option<Frame<Bytes>>, WireError>>;
+/// The frames of a response body, and `None` after the last: a channel that ends without it is truncated.
+pub type BodyFrames = mpsc::Receiver<Result<Option<Frame<Bytes>>, WireError>>;
 
-/// An upload under way, as its request sees it.
-pub struct Upload {
-    pub answer: oneshot::Receiver<Result<(Answer, Frames), WireError>>,
+/// An upload in progress, as its request sees it.
+pub struct UploadExchange {
+    pub head: oneshot::Receiver<Result<(ResponseHead, BodyFrames), WireError>>,
     pub progress: Option<Arc<UploadProgress>>,
 }
 
 /// Sends `body` after the head has been written. Calls `done` when the connection is no longer in use, with the connection
 /// if it can be reused.
 pub fn send<S>(
-    reader: Reader<S>,
+    reader: ResponseReader<S>,
     body: RequestBody,
-    sent: Sent,
+    sent: RequestFraming,
     to_head: bool,
-    done: impl FnOnce(Option<Reader<S>>) + Send + 'static,
-) -> Upload
+    done: impl FnOnce(Option<ResponseReader<S>>) + Send + 'static,
+) -> UploadExchange
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (tell, answer) = oneshot::channel();
-    let (progress, patience) = (body.progress(), body.idle_timeout());
+    let (head_sender, answer) = oneshot::channel();
+    let (progress, idle_timeout) = (body.progress(), body.idle_timeout());
     let seen = progress.clone();
     tokio::spawn(async move {
         let mut writer = None;
@@ -52,50 +52,50 @@ where
             read
         });
         let Some(mut writer) = writer else { return };
-        let wanted = body.wanted();
+        let continue_received = body.continue_received();
         let both = exchange(
             send_body(&mut writer, body, sent),
-            pass_answer(&mut reader, wanted, to_head, tell),
+            forward_response(&mut reader, continue_received, to_head, head_sender),
             seen.as_deref(),
-            patience,
+            idle_timeout,
         );
         let is_reusable = both.await;
         let reader = reader.with_io(|read| read.unsplit(writer));
         done(Some(reader).filter(|_| is_reusable));
     });
-    Upload { answer, progress }
+    UploadExchange { head: answer, progress }
 }
 
-/// Whether both ended well enough for the connection to be used again.
+/// Whether both directions ended well enough for the connection to be reused.
 async fn exchange(
-    sending: impl Future<Output = Result<bool, Gone>>,
-    answering: impl Future<Output = Result<bool, Gone>>,
+    sending: impl Future<Output = Result<bool, Aborted>>,
+    receiving: impl Future<Output = Result<bool, Aborted>>,
     progress: Option<&UploadProgress>,
-    patience: Duration,
+    idle_timeout: Duration,
 ) -> bool {
-    let (mut sending, mut answering) = (pin!(sending), pin!(answering));
+    let (mut sending, mut receiving) = (pin!(sending), pin!(receiving));
     let mut sent = None;
     let reusable = loop {
         tokio::select! {
             end = &mut sending, if sent.is_none() => match end {
                 Ok(whole) => sent = Some(whole),
-                Err(Gone) => return false,
+                Err(Aborted) => return false,
             },
-            end = &mut answering => match end {
+            end = &mut receiving => match end {
                 Ok(reusable) => break reusable,
-                Err(Gone) => return false,
+                Err(Aborted) => return false,
             },
         }
     };
     let begun = progress.is_some_and(|progress| progress.bytes() > 0);
     match sent {
         Some(whole) => whole && reusable,
-        // the portal has answered and still reads: what is on its way arrives
+        // the portal has answered and still reads: the rest of the body is sent
         None if reusable && begun => loop {
             let before = progress.map(UploadProgress::bytes);
             tokio::select! {
                 end = &mut sending => break end == Ok(true),
-                () = tokio::time::sleep(patience) => {}
+                () = tokio::time::sleep(idle_timeout) => {}
             }
             if progress.map(UploadProgress::bytes) == before {
                 break false;
@@ -105,22 +105,22 @@ async fn exchange(
     }
 }
 
-/// Nobody is there any more for whom to go on.
+/// The client is gone or the connection is unusable: the exchange is aborted.
 #[derive(Debug, PartialEq, Eq)]
-struct Gone;
+struct Aborted;
 
-/// Whether the portal took all of it.
+/// Whether the portal accepted all of it.
 async fn send_body(
     io: &mut (impl AsyncWrite + Unpin),
     mut body: RequestBody,
-    sent: Sent,
-) -> Result<bool, Gone> {
-    let chunked = sent == Sent::Chunked;
-    let mut owed = if let Sent::Length(length) = sent { length } else { 0 };
+    sent: RequestFraming,
+) -> Result<bool, Aborted> {
+    let chunked = sent == RequestFraming::Chunked;
+    let mut remaining = if let RequestFraming::Length(length) = sent { length } else { 0 };
     let mut trailers = None;
     while let Some(frame) = body.frame().await {
-        // the client has gone, or fallen silent
-        let frame = frame.map_err(|_| Gone)?;
+        // the client has disconnected or timed out
+        let frame = frame.map_err(|_| Aborted)?;
         let written = match frame.into_data() {
             Ok(data) if data.is_empty() => continue,
             Ok(data) if chunked => {
@@ -129,7 +129,7 @@ async fn send_body(
             }
             Ok(mut data) => {
                 // a byte more than announced would be the start of the next request
-                owed = owed.checked_sub(data.len() as u64).ok_or(Gone)?;
+                remaining = remaining.checked_sub(data.len() as u64).ok_or(Aborted)?;
                 io.write_all_buf(&mut data).await
             }
             Err(frame) => {
@@ -137,7 +137,7 @@ async fn send_body(
                 continue;
             }
         };
-        // a portal that reads no more has something to say
+        // a portal that stops reading may still send a response
         if written.is_err() || io.flush().await.is_err() {
             return Ok(false);
         }
@@ -146,51 +146,51 @@ async fn send_body(
         let end = last_chunk(trailers.as_ref());
         return Ok(io.write_all(&end).await.is_ok() && io.flush().await.is_ok());
     }
-    Ok(owed == 0)
+    Ok(remaining == 0)
 }
 
-/// Hands the answer on. Whether the connection could be used again.
-async fn pass_answer(
-    reader: &mut Reader<impl AsyncRead + Unpin>,
-    wanted: Option<Arc<Notify>>,
+/// Passes the response on. Whether the connection could be reused.
+async fn forward_response(
+    reader: &mut ResponseReader<impl AsyncRead + Unpin>,
+    continue_received: Option<Arc<Notify>>,
     to_head: bool,
-    mut tell: oneshot::Sender<Result<(Answer, Frames), WireError>>,
-) -> Result<bool, Gone> {
+    mut head_sender: oneshot::Sender<Result<(ResponseHead, BodyFrames), WireError>>,
+) -> Result<bool, Aborted> {
     let answer = loop {
         let answer = tokio::select! {
             biased;
-            () = tell.closed() => return Err(Gone),
-            answer = reader.answer(to_head) => answer,
+            () = head_sender.closed() => return Err(Aborted),
+            answer = reader.read_head(to_head) => answer,
         };
         match answer {
             Ok(answer) if answer.status == StatusCode::CONTINUE => {
-                if let Some(wanted) = &wanted {
-                    wanted.notify_one();
+                if let Some(continue_received) = &continue_received {
+                    continue_received.notify_one();
                 }
             }
             Ok(answer) if answer.is_interim() => {}
             Ok(answer) => break answer,
             Err(error) => {
-                let _ = tell.send(Err(error));
-                return Err(Gone);
+                let _ = head_sender.send(Err(error));
+                return Err(Aborted);
             }
         }
     };
     let (mut framing, keep_alive) = (answer.framing, answer.keep_alive);
-    let (give, frames) = mpsc::channel(1);
-    tell.send(Ok((answer, frames))).map_err(|_| Gone)?;
+    let (frame_sender, frames) = mpsc::channel(1);
+    head_sender.send(Ok((answer, frames))).map_err(|_| Aborted)?;
     while framing != Framing::Empty {
-        // before the frame is read: a client that takes nothing holds one, not two
-        let place = give.reserve().await.map_err(|_| Gone)?;
+        // before the frame is read: a client that reads nothing holds one frame, not two
+        let permit = frame_sender.reserve().await.map_err(|_| Aborted)?;
         let frame = tokio::select! {
             biased;
-            () = give.closed() => return Err(Gone),
-            frame = reader.frame(&mut framing) => frame,
+            () = frame_sender.closed() => return Err(Aborted),
+            frame = reader.read_frame(&mut framing) => frame,
         };
         let (broken, ended) = (matches!(frame, Some(Err(_))), frame.is_none());
-        place.send(frame.transpose());
+        permit.send(frame.transpose());
         if broken {
-            return Err(Gone);
+            return Err(Aborted);
         }
         if ended {
             break;

@@ -1,9 +1,9 @@
-//! What is sent, and what is made of it.
+//! Parsing of request bodies.
 
-use super::read::{names, patch, patches, preferences};
-use crate::web::management::Problem;
+use super::parse::{names, patch, patches, preferences};
+use crate::web::management::ApiProblem;
 
-fn told<T: std::fmt::Debug>(read: Result<T, Problem>) -> String {
+fn message<T: std::fmt::Debug>(read: Result<T, ApiProblem>) -> String {
     let response = read.unwrap_err().into_response("");
     assert_eq!(response.status(), 400);
     let body = futures_util::FutureExt::now_or_never(http_body_util::BodyExt::collect(response.into_body()));
@@ -13,7 +13,7 @@ fn told<T: std::fmt::Debug>(read: Result<T, Problem>) -> String {
 }
 
 #[test]
-fn values_are_texts_and_what_looks_like_one() {
+fn accepts_text_number_and_boolean_values() {
     let read = |value: &str| {
         let text = format!(r#"{{"operation": "UPDATE", "properties": [{{"name": "a", "value": {value}}}]}}"#);
         patch(&text).map(|properties| properties[0].1.clone())
@@ -32,12 +32,12 @@ fn values_are_texts_and_what_looks_like_one() {
         assert_eq!(read(written).unwrap(), value);
     }
     for written in ["null", "[]", "{}", "[\"10\"]"] {
-        assert!(told(read(written)).contains("properties[0].value: a text, a number"), "{written}");
+        assert!(message(read(written)).contains("properties[0].value: a text, a number"), "{written}");
     }
 }
 
 #[test]
-fn a_change_that_can_be_read_in_two_ways_or_none_is_told_with_its_place() {
+fn ambiguous_change_is_rejected_with_its_position() {
     for (text, said) in [
         ("", "not JSON"),
         ("{", "not JSON"),
@@ -68,7 +68,7 @@ fn a_change_that_can_be_read_in_two_ways_or_none_is_told_with_its_place() {
         (r#"{"operation": "UPDATE", "properties": [], "x": 1}"#, "the member \"x\" is not known here"),
         (r#"{"operation": "UPDATE", "properties": []} {}"#, "something follows"),
     ] {
-        let told = told(patch(text));
+        let told = message(patch(text));
         assert!(told.contains(said) && told.starts_with("Line 1, column "), "{text}: {told}");
     }
 }
@@ -81,32 +81,32 @@ fn several_connectors_names_and_preferences() {
     assert_eq!(read[0], ("a".to_owned(), vec![("n".to_owned(), "1".to_owned())]));
     assert_eq!(read[1], ("b".to_owned(), vec![]));
     assert!(
-        told(patches(r#"{"operation": "UPDATE", "connectors": [{"id": "a"}]}"#)).contains("connectors[0]")
+        message(patches(r#"{"operation": "UPDATE", "connectors": [{"id": "a"}]}"#)).contains("connectors[0]")
     );
     assert_eq!(names(r#"{"properties": ["a", "b"]}"#).unwrap(), ["a", "b"]);
-    assert!(told(names(r#"{"properties": [1]}"#)).contains("properties[0]: a text"));
-    assert!(told(names(r#"["a"]"#)).contains("an object"));
+    assert!(message(names(r#"{"properties": [1]}"#)).contains("properties[0]: a text"));
+    assert!(message(names(r#"["a"]"#)).contains("an object"));
     let read = preferences(r#"[{"connector-name": "a", "properties": ["x"]}, {"connector-name": "b"}]"#);
     assert_eq!(read.unwrap(), [("a".to_owned(), Some(vec!["x".to_owned()])), ("b".to_owned(), None)]);
-    assert!(told(preferences("{}")).contains("a list should be here"));
-    assert!(told(preferences("[{}]")).contains("[0]: the member \"connector-name\" is missing"));
+    assert!(message(preferences("{}")).contains("a list should be here"));
+    assert!(message(preferences("[{}]")).contains("[0]: the member \"connector-name\" is missing"));
 }
 
 #[test]
 fn attack_a_document_too_deep_is_refused() {
-    assert!(told(patch(&"[".repeat(100_000))).contains("not JSON"));
+    assert!(message(patch(&"[".repeat(100_000))).contains("not JSON"));
 }
 
 /// Attack: a request of a few hundred kilobytes that asks for the longest values thousands of times: the answer has a gigabyte.
 #[test]
-fn attack_a_question_that_is_asked_many_times_in_one_request() {
+fn attack_response_amplification_by_repeated_names() {
     let connector = r#"{"connector-name": "passwordExpiry"}"#;
     let properties = r#"[{"connector-name": "a", "properties": ["x", "y", "x"]}]"#;
-    for (text, said) in [
+    for (text, expected) in [
         (format!("[{connector}, {connector}]"), "[1].connector-name: this is here twice"),
         (properties.to_owned(), "[0].properties[2]: this is here twice"),
     ] {
-        let told = told(preferences(&text));
-        assert!(told.contains(said), "{told}");
+        let message = message(preferences(&text));
+        assert!(message.contains(expected), "{message}");
     }
 }

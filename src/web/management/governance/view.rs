@@ -1,13 +1,13 @@
-//! What is shown, in WSO2's shapes. Values are texts, whatever they mean; secrets are masked.
+//! Responses in WSO2's shapes. All values are texts; secrets are masked.
 
 use serde::Serialize;
 
-use super::{Ask, Problem};
+use super::{ApiProblem, ApiRequest};
 use crate::{
-    account::Values,
+    account::EffectiveProperties,
     domain::{
-        governance::{Category, Connector, ErrorCode, MASK, Named, Property},
-        management::Api,
+        governance::{Category, Connector, ErrorCode, MASK, Property, ResolvedProperty},
+        management::ManagementApi,
     },
 };
 
@@ -66,32 +66,32 @@ pub struct Meta {
 pub struct ShownPreference {
     #[serde(rename = "connector-name")]
     connector: &'static str,
-    properties: Vec<Value>,
+    properties: Vec<NamedValue>,
 }
 
 #[derive(Serialize)]
-struct Value {
+struct NamedValue {
     name: String,
     value: String,
 }
 
-pub struct View<'a> {
+pub struct GovernanceView<'a> {
     /// Without a host; the default tenant's as in WSO2 without a tenant.
     base: String,
-    in_force: &'a Values,
+    values: &'a EffectiveProperties,
 }
 
-impl<'a> View<'a> {
-    pub fn new(ask: &Ask, in_force: &'a Values) -> Self {
-        let base = if ask.tenant == ask.settings.tenancy.default_tenant {
-            Api::Governance.path().to_owned()
+impl<'a> GovernanceView<'a> {
+    pub fn new(request: &ApiRequest, values: &'a EffectiveProperties) -> Self {
+        let base = if request.tenant == request.settings.tenancy.default_tenant {
+            ManagementApi::Governance.path().to_owned()
         } else {
-            format!("/t/{}{}", ask.tenant, Api::Governance.path())
+            format!("/t/{}{}", request.tenant, ManagementApi::Governance.path())
         };
-        Self { base, in_force }
+        Self { base, values }
     }
 
-    pub fn listed(&self, category: &Category) -> ListedCategory {
+    pub fn category_summary(&self, category: &Category) -> ListedCategory {
         let address = format!("{}/{}", self.base, category.id());
         ListedCategory {
             connectors: category
@@ -125,7 +125,7 @@ impl<'a> View<'a> {
             order: connector.order,
             sub_category: connector.sub_category,
             properties: self
-                .all(connector)
+                .all_properties(connector)
                 .map(|(name, property)| ShownProperty {
                     value: self.value(&name, property),
                     name,
@@ -142,36 +142,39 @@ impl<'a> View<'a> {
         &self,
         connector: &'static Connector,
         names: Option<&[String]>,
-    ) -> Result<ShownPreference, Problem> {
+    ) -> Result<ShownPreference, ApiProblem> {
         let properties = match names {
             None => self
-                .all(connector)
+                .all_properties(connector)
                 .filter(|(_, property)| !property.is_secret())
-                .map(|(name, property)| Value { value: self.value(&name, property), name })
+                .map(|(name, property)| NamedValue { value: self.value(&name, property), name })
                 .collect(),
             Some(names) => names
                 .iter()
                 .map(|asked| {
                     let known = connector.property(asked).filter(|known| !known.property.is_secret());
-                    let Named { name, property, .. } =
-                        known.ok_or_else(|| Problem::governance(ErrorCode::UnsupportedProperty, &[asked]))?;
-                    Ok(Value { name: asked.clone(), value: self.value(&name, property) })
+                    let ResolvedProperty { name, property, .. } = known
+                        .ok_or_else(|| ApiProblem::governance(ErrorCode::UnsupportedProperty, &[asked]))?;
+                    Ok(NamedValue { name: asked.clone(), value: self.value(&name, property) })
                 })
-                .collect::<Result<_, Problem>>()?,
+                .collect::<Result<_, ApiProblem>>()?,
         };
         Ok(ShownPreference { connector: connector.name, properties })
     }
 
     /// In the order of the catalogue, then those of a numbered kind that there are.
-    fn all(&self, connector: &'static Connector) -> impl Iterator<Item = (String, &'static Property)> {
+    fn all_properties(
+        &self,
+        connector: &'static Connector,
+    ) -> impl Iterator<Item = (String, &'static Property)> {
         let numbered = connector.numbered.into_iter().flat_map(|property| {
-            self.in_force.rule_numbers().map(move |number| (format!("{}{number}", property.name), property))
+            self.values.rule_numbers().map(move |number| (format!("{}{number}", property.name), property))
         });
         connector.properties.iter().map(|property| (property.name.to_owned(), property)).chain(numbered)
     }
 
     fn value(&self, name: &str, property: &Property) -> String {
-        let value = self.in_force.get(name);
+        let value = self.values.get(name);
         if property.is_secret() && !value.is_empty() { MASK.to_owned() } else { value }
     }
 }

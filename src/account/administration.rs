@@ -1,0 +1,205 @@
+//! Account administration: create, lock, disable, and set passwords.
+
+use std::sync::Arc;
+
+use super::{
+    AccountServices, PasswordChangeError, audit::account_changed, change_password::PasswordOwner,
+    hashing::Password,
+};
+use crate::{
+    config::{TenantPolicy, directory::TenantLookup},
+    domain::{
+        account::{
+            Account, AccountId, AdminLock, LockedReason, LoginAttributes, LoginName, NewAccount, PRIMARY,
+            StoredPassword, UserProfile,
+        },
+        audit::Actor,
+        lockout::{Counter, CounterKey, LoginSubject},
+        tenant::TenantId,
+    },
+    store::{CreateError, StoreChange, StoreError},
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    #[error("there is no such account")]
+    Missing,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CreateAccountError {
+    #[error(transparent)]
+    Create(#[from] CreateError),
+    #[error(transparent)]
+    Password(#[from] PasswordChangeError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The data of a new account.
+#[derive(Debug, Clone, Default)]
+pub struct NewUser {
+    /// `None`: the primary user store.
+    pub user_store: Option<String>,
+    pub username: String,
+    pub profile: UserProfile,
+    /// The user must change the password at the first sign-in.
+    pub must_change_password: bool,
+}
+
+impl AccountServices {
+    /// Finds the account of a login name, in any form that is accepted at sign-in to this tenant.
+    pub async fn find_account(
+        &self,
+        policy: &Arc<TenantPolicy>,
+        login: &str,
+    ) -> Result<Option<Account>, StoreError> {
+        let named = self.suffix_tenant(login, &policy.tenant).await;
+        let is_known = |tenant: &TenantId| named.as_ref().is_some_and(|policy| policy.tenant == *tenant);
+        let Ok(name) = LoginName::parse(login, &policy.tenant, is_known) else { return Ok(None) };
+        Ok(self
+            .0
+            .store
+            .accounts()
+            .by_login(&name, |_| LoginAttributes::default())
+            .await?
+            .map(|(account, _)| account))
+    }
+
+    /// The policy of the account's own tenant, which applies to the account.
+    pub async fn policy_of(&self, policy: &Arc<TenantPolicy>, account: &Account) -> Arc<TenantPolicy> {
+        if policy.tenant == account.tenant {
+            return Arc::clone(policy);
+        }
+        match self.0.tenants.load(&account.tenant).await {
+            TenantLookup::Tenant(own) => own,
+            TenantLookup::Unknown => Arc::clone(policy),
+        }
+    }
+
+    /// Creates an account; without a password it cannot be used until one is set.
+    pub async fn create_account(
+        &self,
+        policy: &TenantPolicy,
+        new: NewUser,
+        password: Option<&Password>,
+        now: u64,
+    ) -> Result<Account, CreateAccountError> {
+        let hash = match password {
+            Some(password) => {
+                let owner = PasswordOwner {
+                    username: new.username.clone(),
+                    email: new.profile.email.clone(),
+                    given_name: new.profile.given_name.clone(),
+                    family_name: new.profile.family_name.clone(),
+                };
+                self.check_password_policy(policy, owner, password).await?;
+                StoredPassword::new(self.0.hasher.hash(password).await.map_err(PasswordChangeError::Busy)?)
+            }
+            None => StoredPassword::unusable(),
+        };
+        self.insert_account(&policy.tenant, new, hash, now).await
+    }
+
+    pub(super) async fn insert_account(
+        &self,
+        tenant: &TenantId,
+        new: NewUser,
+        password: StoredPassword,
+        now: u64,
+    ) -> Result<Account, CreateAccountError> {
+        let id = AccountId::from_bytes(self.random_bytes()?);
+        let new = NewAccount {
+            id,
+            tenant: tenant.clone(),
+            user_store: new.user_store.unwrap_or_else(|| PRIMARY.to_owned()),
+            username: new.username,
+            password,
+            must_change_password: new.must_change_password,
+            disabled: false,
+            admin_lock: None,
+            profile: new.profile,
+        };
+        let account = self.0.store.accounts().create(&new, now).await?;
+        account_changed("account.created", &account, None);
+        Ok(account)
+    }
+
+    /// Sets the password of an account, under the same policy as a change by its owner. All sessions of the
+    /// account end; locks stay.
+    pub async fn set_password(
+        &self,
+        policy: &TenantPolicy,
+        account: &Account,
+        new: &Password,
+        must_change: bool,
+        now: u64,
+    ) -> Result<(), PasswordChangeError> {
+        let hash = self.hash_checked(policy, account, new).await?;
+        self.replace_by_admin(policy, account, hash, must_change, now).await?;
+        account_changed("password.set", account, None);
+        Ok(())
+    }
+
+    /// Locks the account until an administrator unlocks it, and ends its sessions.
+    pub async fn lock(&self, account: &Account, actor: &Actor, now: u64) -> Result<(), AdminError> {
+        let lock = AdminLock { reason: LockedReason::AdminInitiated, since: now };
+        let found = self.0.store.accounts().set_admin_lock(&account.id, Some(lock), now).await?;
+        self.finish_change(account, actor, "account.locked", found).await
+    }
+
+    /// Removes the administrator lock and the lock of failed attempts, and resets the lock duration. Ends no session.
+    pub async fn unlock(&self, account: &Account, actor: &Actor, now: u64) -> Result<(), AdminError> {
+        let Account { id, tenant, username, .. } = account;
+        let found = self.0.store.accounts().set_admin_lock(id, None, now).await?;
+        self.0.store.counters().reset_all_of(tenant, &LoginSubject::Account(id.clone())).await?;
+        let name = self.0.lockout.confusable(tenant, username);
+        self.0.store.counters().reset(&[CounterKey::Confusable { tenant: tenant.clone(), name }]).await?;
+        self.finish_change(account, actor, "account.unlocked", found).await
+    }
+
+    /// Rejects logins as for an unknown account until it is enabled. Its sessions end.
+    pub async fn disable(&self, account: &Account, actor: &Actor, now: u64) -> Result<(), AdminError> {
+        let found = self.0.store.accounts().set_disabled(&account.id, true, now).await?;
+        self.finish_change(account, actor, "account.disabled", found).await
+    }
+
+    pub async fn enable(&self, account: &Account, actor: &Actor, now: u64) -> Result<(), AdminError> {
+        let found = self.0.store.accounts().set_disabled(&account.id, false, now).await?;
+        self.finish_change(account, actor, "account.enabled", found).await
+    }
+
+    /// The counter of failed attempts, and its lock.
+    pub async fn lockout_counter(&self, account: &Account) -> Result<Counter, StoreError> {
+        let found = self.lockout_counters(std::slice::from_ref(account)).await?;
+        Ok(found.first().copied().unwrap_or_default())
+    }
+
+    /// The counters of several accounts, in their order.
+    pub async fn lockout_counters(&self, accounts: &[Account]) -> Result<Vec<Counter>, StoreError> {
+        let key = |account: &Account| {
+            CounterKey::of(account.tenant.clone(), LoginSubject::Account(account.id.clone()))
+        };
+        let keys: Vec<_> = accounts.iter().map(key).collect();
+        let found = self.0.store.counters().read(&keys).await?;
+        Ok(found.into_iter().map(|(_, counter)| counter).collect())
+    }
+
+    /// Applies the change in this process at once; other replicas read it from the change feed.
+    async fn finish_change(
+        &self,
+        account: &Account,
+        actor: &Actor,
+        action: &'static str,
+        found: bool,
+    ) -> Result<(), AdminError> {
+        self.0.sessions.apply_change(&StoreChange::AccountChanged(account.id.clone())).await;
+        if !found {
+            return Err(AdminError::Missing);
+        }
+        account_changed(action, account, Some(actor));
+        Ok(())
+    }
+}

@@ -1,0 +1,256 @@
+//! Governance overrides of tenants: stored, in force in this process when a call returns, and in others
+//! when they read the change feed.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::Notify,
+    time::{interval, sleep},
+};
+
+use crate::{
+    config::{TenantPolicy, TenantRegistry, directory::TenantLookup, governance},
+    domain::{
+        audit::{Actor, AdminAction},
+        governance::{Connector, PropertyWrite, UpdateRefusal, revert, update},
+        tenant::TenantId,
+    },
+    store::{GovernanceStoreError, Store, StoreChange, StoreError, VersionedOverrides},
+};
+
+/// Interval of the full refresh, which repairs lost notifications.
+const FULL_REFRESH_INTERVAL: Duration = Duration::from_mins(15);
+/// Retry interval while the store is unavailable.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Why a change was rejected.
+#[derive(Debug, thiserror::Error)]
+pub enum GovernanceServiceError {
+    #[error("there is no such tenant")]
+    NoTenant,
+    #[error("{}", .0.description())]
+    Refused(UpdateRefusal),
+    #[error("these settings were changed concurrently: they are at version {version}")]
+    Stale { version: u64 },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A handle, cheap to clone.
+#[derive(Clone)]
+pub struct GovernanceService(Arc<GovernanceInner>);
+
+struct GovernanceInner {
+    store: Store,
+    tenants: Arc<TenantRegistry>,
+    /// Held from the query to its application, so that an older result cannot replace a newer one.
+    refresh_guard: tokio::sync::Mutex<()>,
+    pending: Mutex<PendingRefresh>,
+    wake: Notify,
+}
+
+/// Changes of other replicas that are not yet applied here.
+#[derive(Default)]
+struct PendingRefresh {
+    everything: bool,
+    tenants: BTreeSet<TenantId>,
+}
+
+/// The effective properties of a tenant.
+#[derive(Debug, Clone)]
+pub struct EffectiveProperties(Arc<TenantPolicy>);
+
+impl EffectiveProperties {
+    /// In WSO2's units, including secrets.
+    pub fn get(&self, property: &str) -> String {
+        governance::effective_value(&self.0, property)
+    }
+
+    /// Whether an administrator override exists.
+    pub fn is_set(&self, property: &str) -> bool {
+        self.0.governance.administrators.get(property).is_some()
+    }
+
+    /// Incremented by each change of an administrator, not by changes of files.
+    pub fn version(&self) -> u64 {
+        self.0.governance.version
+    }
+
+    /// The numbers of the password expiry rules.
+    pub fn rule_numbers(&self) -> impl Iterator<Item = u32> {
+        governance::rule_numbers(&self.0)
+    }
+}
+
+impl GovernanceService {
+    pub fn new(store: Store, tenants: Arc<TenantRegistry>) -> Self {
+        let (turn, heard, wake) = Default::default();
+        Self(Arc::new(GovernanceInner { store, tenants, refresh_guard: turn, pending: heard, wake }))
+    }
+
+    pub async fn read(&self, tenant: &TenantId) -> Result<EffectiveProperties, GovernanceServiceError> {
+        match self.0.tenants.load(tenant).await {
+            TenantLookup::Tenant(policy) => Ok(EffectiveProperties(policy)),
+            TenantLookup::Unknown => Err(GovernanceServiceError::NoTenant),
+        }
+    }
+
+    /// Changes properties of one or several connectors atomically. `expected` is the version that the change is based on.
+    pub async fn patch(
+        &self,
+        tenant: &TenantId,
+        changes: &[(&'static Connector, Vec<(String, String)>)],
+        expected: Option<u64>,
+        actor: &Actor,
+        now: u64,
+    ) -> Result<EffectiveProperties, GovernanceServiceError> {
+        let before = self.read(tenant).await?;
+        let decide = |stored: &VersionedOverrides| {
+            // on top of the stored overrides, which may be newer than those in force here
+            let set = governance::TenantOverrides::new(stored.version, stored.overrides.clone());
+            let current = self.0.tenants.preview_policy(tenant, &set);
+            let current = current.as_ref().unwrap_or(&before.0);
+            update(changes, &|name| governance::effective_value(current, name))
+        };
+        self.change(tenant, expected, decide, ("governance.update", actor), now).await
+    }
+
+    /// Reverts properties of one or several connectors to the values of the files, atomically.
+    pub async fn revert(
+        &self,
+        tenant: &TenantId,
+        reverted: &[(&'static Connector, Vec<String>)],
+        expected: Option<u64>,
+        actor: &Actor,
+        now: u64,
+    ) -> Result<EffectiveProperties, GovernanceServiceError> {
+        self.read(tenant).await?;
+        let decide = |_: &VersionedOverrides| revert(reverted);
+        self.change(tenant, expected, decide, ("governance.revert", actor), now).await
+    }
+
+    async fn change(
+        &self,
+        tenant: &TenantId,
+        expected: Option<u64>,
+        decide: impl FnOnce(&VersionedOverrides) -> Result<Vec<PropertyWrite>, UpdateRefusal>,
+        (action, actor): (&'static str, &Actor),
+        now: u64,
+    ) -> Result<EffectiveProperties, GovernanceServiceError> {
+        let refresh_guard = self.0.refresh_guard.lock().await;
+        let done = self.0.store.governance().update(tenant, expected, decide, (action, actor), now).await;
+        let (stored, actions) = done.map_err(|error| match error {
+            GovernanceStoreError::Refused(refusal) => GovernanceServiceError::Refused(refusal),
+            GovernanceStoreError::Stale { version } => GovernanceServiceError::Stale { version },
+            GovernanceStoreError::Store(error) => GovernanceServiceError::Store(error),
+        })?;
+        log_actions(&stored, &actions, actor);
+        self.apply(stored).await;
+        drop(refresh_guard);
+        self.read(tenant).await
+    }
+
+    /// Applies the stored overrides of all tenants in this process.
+    pub async fn refresh_all(&self) -> Result<(), StoreError> {
+        let _guard = self.0.refresh_guard.lock().await;
+        let all = self.0.store.governance().all().await?;
+        let sets = all.into_iter().map(|stored| {
+            (stored.tenant, governance::TenantOverrides::new(stored.version, stored.overrides))
+        });
+        self.0.tenants.replace_all_overrides(sets.collect()).await;
+        Ok(())
+    }
+
+    async fn refresh(&self, tenant: &TenantId) -> Result<(), StoreError> {
+        let _guard = self.0.refresh_guard.lock().await;
+        let stored = self.0.store.governance().of(tenant).await?;
+        self.apply(stored).await;
+        Ok(())
+    }
+
+    async fn apply(&self, stored: VersionedOverrides) {
+        let set = governance::TenantOverrides::new(stored.version, stored.overrides);
+        self.0.tenants.set_overrides(&stored.tenant, set).await;
+    }
+
+    /// Enqueues a change of another replica for `run`.
+    pub fn pending(&self, change: &StoreChange) {
+        let mut pending = self.0.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        match change {
+            StoreChange::GovernanceChanged(tenant) => {
+                pending.tenants.insert(tenant.clone());
+            }
+            StoreChange::Everything => pending.everything = true,
+            StoreChange::SessionEnded(_)
+            | StoreChange::SessionsChanged(_)
+            | StoreChange::AccountChanged(_) => return,
+        }
+        drop(pending);
+        self.0.wake.notify_one();
+    }
+
+    /// Applies enqueued changes, for as long as it is polled. While the store is unavailable, the previous
+    /// overrides stay in force.
+    pub async fn run(&self) {
+        let mut full_refresh = interval(FULL_REFRESH_INTERVAL);
+        full_refresh.tick().await;
+        loop {
+            tokio::select! {
+                () = self.0.wake.notified() => {}
+                _ = full_refresh.tick() => self.pending(&StoreChange::Everything),
+            }
+            let mut is_error_logged = false;
+            while let Err(error) = self.refresh_pending().await {
+                if !is_error_logged {
+                    is_error_logged = true;
+                    tracing::error!(%error, "failed to read governance overrides; the previous ones stay in force");
+                }
+                sleep(RETRY_INTERVAL).await;
+            }
+        }
+    }
+
+    async fn refresh_pending(&self) -> Result<(), StoreError> {
+        let mut pending = std::mem::take(&mut *self.0.pending.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut done = if pending.everything { self.refresh_all().await } else { Ok(()) };
+        if pending.everything && done.is_ok() {
+            return done;
+        }
+        while done.is_ok()
+            && let Some(tenant) = pending.tenants.pop_first()
+        {
+            done = self.refresh(&tenant).await;
+            if done.is_err() {
+                pending.tenants.insert(tenant);
+            }
+        }
+        if done.is_err() {
+            let mut again = self.0.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            again.everything |= pending.everything;
+            again.tenants.append(&mut pending.tenants);
+        }
+        done
+    }
+}
+
+fn log_actions(stored: &VersionedOverrides, actions: &[AdminAction], actor: &Actor) {
+    for AdminAction { action, target, before, after } in actions {
+        tracing::info!(
+            target: "doorward::audit",
+            action,
+            tenant = %stored.tenant,
+            version = stored.version,
+            %actor,
+            address = actor.address.map(tracing::field::display),
+            request_id = actor.request_id,
+            property = target,
+            before,
+            after,
+            "a setting was changed"
+        );
+    }
+}

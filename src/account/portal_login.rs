@@ -1,0 +1,311 @@
+//! Lockout of the portal's own login: counted by the same engine as Doorward's login, while the portal
+//! verifies the password.
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{
+    AccountServices, GuardedName, Lockout, LogSubject, LoginAttempt, Reservation, ReserveError,
+    audit::name_unlocked, login::block,
+};
+use crate::{
+    config::{TenantPolicy, directory::TenantLookup},
+    domain::{
+        account::{Account, LoginAttributes, LoginName, confusable, names},
+        audit::Actor,
+        client::ClientAddress,
+        lockout::{ClientNetwork, Counter, CounterKey, LoginSubject, NameHash},
+        tenant::TenantId,
+    },
+    store::StoreError,
+    sync::client_limits::Exceeded,
+    telemetry::metrics::GuardedLoginResult,
+};
+
+/// Why a login is not forwarded to the portal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortalLoginRefusal {
+    /// Locked by failed attempts, or a Doorward account that is blocked.
+    Refused,
+    /// Not a valid name; a portal that ignores invisible characters may still accept it.
+    InvalidName,
+    /// Whether the name is locked depends on logins that the portal has not answered yet.
+    Busy { retry_after: Duration },
+    /// Too many sign-ins at guards are under way.
+    Limited(Exceeded),
+    /// The store is unavailable: attempts that cannot be counted are not forwarded.
+    Unavailable,
+}
+
+/// Maximum wait for the outcome of other logins of the same name. Less than the upstream timeout of `proxy`.
+const OUTCOME_TIMEOUT: Duration = Duration::from_secs(4);
+
+impl From<StoreError> for PortalLoginRefusal {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "portal logins rejected: the store is not available");
+        Self::Unavailable
+    }
+}
+
+impl From<ReserveError> for PortalLoginRefusal {
+    fn from(error: ReserveError) -> Self {
+        match error {
+            ReserveError::Refused(_) => Self::Refused,
+            ReserveError::Busy { retry_after } => Self::Busy { retry_after },
+            ReserveError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// The client of a sign-in at the portal.
+#[derive(Debug, Clone, Copy)]
+pub struct PortalLoginClient<'a> {
+    pub address: ClientAddress,
+    /// The tenant of the request, which may differ from the tenant of the name.
+    pub tenant: &'a TenantId,
+}
+
+impl PortalLoginClient<'_> {
+    /// The counter of this client's failures under this spelling.
+    fn spelling_hash(&self, lockout: &Lockout, owner: &TenantId, name: &str) -> NameHash {
+        let net = ClientNetwork::of(self.address.ip).to_string();
+        let parts = ["client", &net, self.tenant.as_str(), owner.as_str(), name];
+        NameHash::of(&lockout.keyed_hash(&parts))
+    }
+}
+
+/// The portal session that an attempt without a user name presents.
+#[derive(Debug, Clone, Copy)]
+pub enum PortalSession<'a> {
+    /// The value by which the portal remembers the session (`name_from`), hashed.
+    Carried(&'a [u8; 32]),
+    /// All its cookies, because it is not known which of them is the session.
+    Cookies(&'a [u8]),
+}
+
+impl PortalSession<'_> {
+    /// The counter of this session's failures.
+    fn hash(self, lockout: &Lockout, owner: &TenantId, client: PortalLoginClient<'_>) -> NameHash {
+        match self {
+            Self::Carried(hash) => {
+                let hash = URL_SAFE_NO_PAD.encode(hash);
+                NameHash::of(&lockout.keyed_hash(&["portal session", owner.as_str(), &hash]))
+            }
+            Self::Cookies(cookies) => client.spelling_hash(lockout, owner, &URL_SAFE_NO_PAD.encode(cookies)),
+        }
+    }
+}
+
+/// A login name resolved without the portal: tenant, name, and account if there is one.
+struct PortalLoginName {
+    policy: Arc<TenantPolicy>,
+    name: LoginName,
+    account: Option<Account>,
+}
+
+/// An attempt as the logs show it.
+struct Tried {
+    name: GuardedName,
+    shown: LogSubject,
+    address: ClientAddress,
+}
+
+impl Tried {
+    /// Records an attempt that is refused because of a lock; others are recorded with the portal's answer.
+    fn record_refusal(
+        &self,
+        reserved: Result<Reservation, ReserveError>,
+        lockout: &Lockout,
+        now: u64,
+    ) -> Result<Reservation, PortalLoginRefusal> {
+        if let Err(ReserveError::Refused(refused)) = &reserved {
+            lockout.notices().refused_at_portal(&refused.by, (&self.name, &self.shown), self.address, now);
+        }
+        reserved.map_err(PortalLoginRefusal::from)
+    }
+}
+
+impl AccountServices {
+    /// Counts an attempt at the portal's login as failed until its outcome is known. A name of a Doorward account is
+    /// counted for that account, although the portal may have another user of that name; all other names belong to
+    /// the portal, each with a counter, and one shared by all names that the portal may treat as equal. A name
+    /// without a tenant belongs to `default_tenant`. A success forgives the failures of `client` only.
+    pub async fn reserve_at_portal(
+        &self,
+        default_tenant: &TenantId,
+        login: &str,
+        client: PortalLoginClient<'_>,
+        now: u64,
+    ) -> Result<Reservation, PortalLoginRefusal> {
+        let lockout = &self.0.lockout;
+        let TenantLookup::Tenant(policy) = self.0.tenants.load(default_tenant).await else {
+            tracing::error!(tenant = %default_tenant, "portal logins rejected: the tenant does not exist");
+            return Err(PortalLoginRefusal::Unavailable);
+        };
+        let named = self.resolve_portal_name(policy, login).await?.ok_or(PortalLoginRefusal::InvalidName)?;
+        let (PortalLoginName { policy, name, account }, typed_as) = named;
+        // one Doorward account may be several portal users: use the name as entered, not split
+        let whole = names::canonical(login).unwrap_or_else(|_| login.to_owned());
+        let spelling = client.spelling_hash(lockout, &policy.tenant, &whole);
+        let (subject, log_subject) = if let Some(account) = &account {
+            (LoginSubject::Account(account.id.clone()), LogSubject::of(account))
+        } else {
+            let hash = lockout.portal_name_hash(&policy.tenant, &typed_as);
+            (LoginSubject::PortalName(hash), LogSubject::of_portal(hash, &policy.tenant))
+        };
+        // this spelling has its own counter, and all confusable names share one
+        let all_called = account.as_ref().map_or(name.canonical.as_str(), |account| &account.username);
+        let attempt = LoginAttempt {
+            tenant: policy.tenant.clone(),
+            subject,
+            confusable: Some(lockout.confusable(&policy.tenant, all_called)),
+            spelling: Some(spelling),
+            log_subject: Some(log_subject.clone()),
+            bypass: account
+                .as_ref()
+                .is_some_and(|account| policy.rules.account_lock.is_bypassed_by(&account.roles)),
+            address: Some(client.address),
+            device: None,
+        };
+        let name = GuardedName {
+            tenant: policy.tenant.clone(),
+            account: account.as_ref().map(|account| account.id.clone()),
+        };
+        let tried = Tried { name, shown: log_subject, address: client.address };
+        let reserved = lockout.reserve(&policy.rules.account_lock, attempt, OUTCOME_TIMEOUT, now).await;
+        let reservation = tried.record_refusal(reserved, lockout, now)?;
+        if account.as_ref().is_some_and(|account| block(account, &policy).is_some()) {
+            reservation.record_failure();
+            tried.name.record(GuardedLoginResult::refused, client.address);
+            return Err(PortalLoginRefusal::Refused);
+        }
+        Ok(reservation)
+    }
+
+    /// As [`Self::reserve_at_portal`], of an attempt without a user name: counted for the portal session and for the client's
+    /// network.
+    pub async fn reserve_nameless_at_portal(
+        &self,
+        tenant: &TenantId,
+        client: PortalLoginClient<'_>,
+        session: PortalSession<'_>,
+        now: u64,
+    ) -> Result<Reservation, PortalLoginRefusal> {
+        let lockout = &self.0.lockout;
+        let TenantLookup::Tenant(policy) = self.0.tenants.load(tenant).await else {
+            return Err(PortalLoginRefusal::Unavailable);
+        };
+        let (attempt, _, tried) = self.of_session(&policy, tenant, client, session);
+        let settings = &policy.rules.account_lock;
+        let reserved = lockout.reserve_nameless(settings, attempt, OUTCOME_TIMEOUT, now).await;
+        tried.record_refusal(reserved, lockout, now)
+    }
+
+    /// Reserves an attempt with a name on the counters of its portal session and of the client's network too: the portal
+    /// may verify another name of the session, which this process has forgotten or never received.
+    pub async fn reserve_session_at_portal(
+        &self,
+        door: &TenantId,
+        client: PortalLoginClient<'_>,
+        session: &[u8; 32],
+        now: u64,
+    ) -> Result<Reservation, PortalLoginRefusal> {
+        let lockout = &self.0.lockout;
+        let TenantLookup::Tenant(policy) = self.0.tenants.load(door).await else {
+            return Err(PortalLoginRefusal::Unavailable);
+        };
+        let (guess, hash, tried) = self.of_session(&policy, door, client, PortalSession::Carried(session));
+        let settings = &policy.rules.account_lock;
+        let reserved = lockout.reserve_portal_session(settings, (guess, hash), OUTCOME_TIMEOUT, now).await;
+        tried.record_refusal(reserved, lockout, now)
+    }
+
+    /// An attempt as it counts for its portal session, the hash of the session, and the attempt as the logs show it.
+    fn of_session(
+        &self,
+        policy: &TenantPolicy,
+        door: &TenantId,
+        client: PortalLoginClient<'_>,
+        session: PortalSession<'_>,
+    ) -> (LoginAttempt, NameHash, Tried) {
+        let hash = session.hash(&self.0.lockout, door, client);
+        let shown = LogSubject::of_portal_session(hash, &policy.tenant);
+        let guess = LoginAttempt {
+            tenant: policy.tenant.clone(),
+            subject: LoginSubject::PortalName(hash),
+            confusable: None,
+            spelling: None,
+            log_subject: Some(shown.clone()),
+            bypass: false,
+            address: Some(match session {
+                PortalSession::Carried(_) => client.address,
+                // nothing else bounds attempts with changing cookies, so the address of an unlisted proxy is counted, too
+                PortalSession::Cookies(_) => client.address.ip.into(),
+            }),
+            device: None,
+        };
+        let name = GuardedName { tenant: policy.tenant.clone(), account: None };
+        (guess, hash, Tried { name, shown, address: client.address })
+    }
+
+    /// Removes the counters that the portal's sign-in has for a name without an account. Returns whether there were any.
+    pub async fn unlock_at_portal(
+        &self,
+        policy: &Arc<TenantPolicy>,
+        login: &str,
+        actor: &Actor,
+    ) -> Result<bool, StoreError> {
+        let Some((named, typed_as)) = self.resolve_portal_name(Arc::clone(policy), login).await? else {
+            return Ok(false);
+        };
+        let PortalLoginName { policy, name, account: None } = named else { return Ok(false) };
+        let (lockout, counters) = (&self.0.lockout, self.0.store.counters());
+        let hash = lockout.portal_name_hash(&policy.tenant, &typed_as);
+        let subject = LoginSubject::PortalName(hash);
+        let confusable = lockout.confusable(&policy.tenant, &name.canonical);
+        let confusable = [CounterKey::Confusable { tenant: policy.tenant.clone(), name: confusable }];
+        let shared =
+            counters.read(&confusable).await?.iter().any(|(_, counter)| *counter != Counter::default());
+        counters.reset(&confusable).await?;
+        let found = counters.reset_all_of(&policy.tenant, &subject).await? > 0 || shared;
+        if found {
+            name_unlocked(&policy.tenant, hash, actor);
+        }
+        Ok(found)
+    }
+
+    /// Resolves a name at the portal, with the spelling that is counted; `None`: not a valid name.
+    async fn resolve_portal_name(
+        &self,
+        policy: Arc<TenantPolicy>,
+        login: &str,
+    ) -> Result<Option<(PortalLoginName, String)>, StoreError> {
+        let Some(typed) = self.resolve_name(Arc::clone(&policy), login).await? else { return Ok(None) };
+        let typed_as = names::key(&typed.name.user_store, &typed.name.canonical);
+        let plain = confusable::unaccented(login);
+        // the portal's database may treat `álex` as `alex`, so Doorward does as well
+        let named = if typed.account.is_some() || plain == login {
+            Some(typed)
+        } else {
+            self.resolve_name(policy, &plain).await?
+        };
+        Ok(named.map(|named| (named, typed_as)))
+    }
+
+    async fn resolve_name(
+        &self,
+        policy: Arc<TenantPolicy>,
+        login: &str,
+    ) -> Result<Option<PortalLoginName>, StoreError> {
+        let requested = &policy.tenant;
+        let other = self.suffix_tenant(login, requested).await;
+        let is_known = |tenant: &TenantId| other.as_ref().is_some_and(|policy| policy.tenant == *tenant);
+        let Ok(name) = LoginName::parse(login, requested, is_known) else { return Ok(None) };
+        let found = self.0.store.accounts().by_login(&name, |_| LoginAttributes::default()).await?;
+        let account = found.map(|(account, _)| account);
+        let tenant = account.as_ref().map_or(&name.tenant, |account| &account.tenant);
+        let policy = other.filter(|other| other.tenant == *tenant).unwrap_or(policy);
+        Ok(Some(PortalLoginName { policy, name, account }))
+    }
+}

@@ -1,0 +1,277 @@
+//! Reads a tenant's folder and file. Blocking; must not run on a worker thread.
+
+use std::{
+    fs::{self, File, Metadata},
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    io::{self, ErrorKind, Read},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use crate::{config::mistake::Mistake, domain::tenant::TenantId};
+
+pub const TENANT_CONF: &str = "tenant-conf.json";
+/// WSO2's own file is about 10 KB. A larger file is not read into memory.
+const MAX_BYTES: u64 = 1 << 20;
+/// Two edits within a file system's clock tick have the same metadata.
+const CLOCK_TICK: Duration = Duration::from_millis(100);
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum TenantFileContent {
+    /// No folder of this name.
+    NoFolder,
+    /// The tenants' folder itself is missing.
+    NoRoot,
+    /// No folder beside it either, or none that can be listed: an unmounted volume leaves such an empty one.
+    EmptyRoot,
+    /// A folder without a file: everything is inherited.
+    NoFile,
+    Text(String),
+    Unreadable(Mistake),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileStamp(u64);
+
+impl FileStamp {
+    /// Never up to date: the file is read again each time.
+    const UNSTABLE: Self = Self(0);
+    const ABSENT: Self = Self(1);
+    const GONE: Self = Self(2);
+
+    fn of(meta: &Metadata) -> Self {
+        let age = meta.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+        if age.is_none_or(|age| age < CLOCK_TICK) {
+            return Self::UNSTABLE;
+        }
+        let seen = (
+            meta.dev(),
+            meta.ino(),
+            meta.size(),
+            meta.mtime(),
+            meta.mtime_nsec(),
+            meta.ctime(),
+            meta.ctime_nsec(),
+        );
+        Self(BuildHasherDefault::<DefaultHasher>::default().hash_one(seen) | 4)
+    }
+
+    /// Whether the file may have changed since it was read with this stamp.
+    pub fn is_outdated(self, now: Self) -> bool {
+        self == Self::UNSTABLE || self != now
+    }
+}
+
+pub fn folder_of(root: &Path, tenant: &TenantId) -> PathBuf {
+    root.join(tenant.as_str())
+}
+
+pub fn file_of(root: &Path, tenant: &TenantId) -> PathBuf {
+    root.join(tenant.as_str()).join(TENANT_CONF)
+}
+
+/// Reads the tenant's file. The stamp is taken before the content, so a later edit can only make it outdated.
+pub fn read(root: &Path, tenant: &TenantId) -> (TenantFileContent, FileStamp) {
+    let file = file_of(root, tenant);
+    let failed = |message: String, remedy: &str| {
+        (TenantFileContent::Unreadable(Mistake::whole(&file, message, remedy)), FileStamp::UNSTABLE)
+    };
+    // a pipe in the place of the file would block for ever
+    match fs::metadata(&file) {
+        Ok(meta) if meta.is_file() => {}
+        Ok(_) => {
+            return failed(
+                "is not a regular file".into(),
+                "put a file here, or remove it to inherit everything",
+            );
+        }
+        Err(error) if is_not_found(&error) => return missing(root, tenant, &file),
+        Err(error) => {
+            return failed(
+                format!("cannot be read: {error}"),
+                "check the permissions of the file and its folder",
+            );
+        }
+    }
+    match read_bytes(&file) {
+        Ok((bytes, _)) if bytes.len() as u64 > MAX_BYTES => {
+            failed(format!("is larger than {MAX_BYTES} bytes"), "remove what does not belong here")
+        }
+        Ok((bytes, stamp)) => match String::from_utf8(bytes) {
+            Ok(text) => (TenantFileContent::Text(text), stamp),
+            Err(error) => failed(
+                format!("is not UTF-8 at byte {}", error.utf8_error().valid_up_to()),
+                "save the file as UTF-8",
+            ),
+        },
+        Err(error) if is_not_found(&error) => missing(root, tenant, &file),
+        Err(error) => {
+            failed(format!("cannot be read: {error}"), "check the permissions of the file and its folder")
+        }
+    }
+}
+
+/// The stamp that `read` would return, without reading the content.
+pub fn read_stamp(root: &Path, tenant: &TenantId) -> FileStamp {
+    match fs::metadata(file_of(root, tenant)) {
+        Ok(meta) if meta.is_file() => FileStamp::of(&meta),
+        Err(error) if is_not_found(&error) => {
+            if fs::metadata(folder_of(root, tenant)).is_ok_and(|meta| meta.is_dir()) {
+                FileStamp::ABSENT
+            } else {
+                FileStamp::GONE
+            }
+        }
+        _ => FileStamp::UNSTABLE,
+    }
+}
+
+pub fn has_folder(root: &Path, tenant: &TenantId) -> bool {
+    fs::symlink_metadata(folder_of(root, tenant)).is_ok()
+}
+
+/// The tenants' folders: names in normal form, folders and links to folders. What starts with '.' is no tenant.
+pub fn list_folders(root: &Path) -> io::Result<impl Iterator<Item = TenantId>> {
+    Ok(fs::read_dir(root)?.filter_map(|entry| {
+        let entry = entry.ok()?;
+        let name = entry.file_name();
+        let name = name.to_str()?;
+        let tenant = TenantId::parse(name).ok().filter(|tenant| tenant.as_str() == name)?;
+        let kind = entry.file_type().ok()?;
+        let is_folder = kind.is_dir()
+            || (kind.is_symlink() && fs::metadata(entry.path()).is_ok_and(|meta| meta.is_dir()));
+        is_folder.then_some(tenant)
+    }))
+}
+
+fn read_bytes(file: &Path) -> io::Result<(Vec<u8>, FileStamp)> {
+    let file = File::open(file)?;
+    let stamp = FileStamp::of(&file.metadata()?);
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok((bytes, stamp))
+}
+
+fn missing(root: &Path, tenant: &TenantId, file: &Path) -> (TenantFileContent, FileStamp) {
+    let folder = folder_of(root, tenant);
+    let dangling = |path: &Path| {
+        let problem =
+            Mistake::whole(path, "is a link to nothing", "restore what it links to, or remove the link");
+        (TenantFileContent::Unreadable(problem), FileStamp::UNSTABLE)
+    };
+    if fs::symlink_metadata(file).is_ok() {
+        return dangling(file);
+    }
+    match fs::metadata(&folder) {
+        Ok(meta) if meta.is_dir() => (TenantFileContent::NoFile, FileStamp::ABSENT),
+        Ok(_) => (TenantFileContent::NoFolder, FileStamp::GONE),
+        Err(error) if is_not_found(&error) => {
+            if fs::symlink_metadata(&folder).is_ok() {
+                dangling(&folder)
+            } else {
+                match list_folders(root).map(|mut others| others.next()) {
+                    Ok(Some(_)) => (TenantFileContent::NoFolder, FileStamp::GONE),
+                    Err(error) if is_not_found(&error) => (TenantFileContent::NoRoot, FileStamp::GONE),
+                    Ok(None) | Err(_) => (TenantFileContent::EmptyRoot, FileStamp::GONE),
+                }
+            }
+        }
+        Err(error) => {
+            let problem = Mistake::whole(
+                &folder,
+                format!("cannot be read: {error}"),
+                "check the permissions of the folder",
+            );
+            (TenantFileContent::Unreadable(problem), FileStamp::UNSTABLE)
+        }
+    }
+}
+
+fn is_not_found(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn tenant() -> TenantId {
+        TenantId::parse("acme.com").unwrap()
+    }
+
+    #[test]
+    fn distinguishes_each_state_of_a_tenant_folder() {
+        let base = tempfile::tempdir().unwrap();
+        let root = base.path().join("tenants");
+        assert_eq!(read(&root, &tenant()).0, TenantFileContent::NoRoot);
+        fs::create_dir(&root).unwrap();
+        assert_eq!(read(&root, &tenant()).0, TenantFileContent::EmptyRoot);
+        let folder = folder_of(&root, &tenant());
+        fs::write(&folder, "a file").unwrap();
+        assert_eq!(read(&root, &tenant()).0, TenantFileContent::NoFolder);
+        fs::remove_file(&folder).unwrap();
+        symlink("nowhere", &folder).unwrap();
+        assert!(
+            matches!(read(&root, &tenant()).0, TenantFileContent::Unreadable(m) if m.message.contains("link to nothing"))
+        );
+        fs::remove_file(&folder).unwrap();
+        fs::create_dir(&folder).unwrap();
+        assert_eq!(read(&root, &tenant()).0, TenantFileContent::NoFile);
+        let file = folder.join(TENANT_CONF);
+        symlink("nowhere", &file).unwrap();
+        assert!(matches!(read(&root, &tenant()).0, TenantFileContent::Unreadable(_)));
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        assert!(
+            matches!(read(&root, &tenant()).0, TenantFileContent::Unreadable(m) if m.message.contains("regular"))
+        );
+        fs::remove_dir(&file).unwrap();
+        fs::write(&file, b"\xff").unwrap();
+        assert!(
+            matches!(read(&root, &tenant()).0, TenantFileContent::Unreadable(m) if m.message.contains("UTF-8"))
+        );
+        fs::write(&file, vec![b' '; 1 + (1 << 20)]).unwrap();
+        assert!(
+            matches!(read(&root, &tenant()).0, TenantFileContent::Unreadable(m) if m.message.contains("larger"))
+        );
+        fs::write(&file, "{}").unwrap();
+        assert_eq!(read(&root, &tenant()).0, TenantFileContent::Text("{}".into()));
+    }
+
+    #[test]
+    fn recently_modified_file_is_never_unchanged() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = folder_of(base.path(), &tenant());
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join(TENANT_CONF), "{}").unwrap();
+        assert!(read(base.path(), &tenant()).1.is_outdated(read_stamp(base.path(), &tenant())));
+
+        let old = SystemTime::now() - Duration::from_hours(1);
+        File::options().write(true).open(folder.join(TENANT_CONF)).unwrap().set_modified(old).unwrap();
+        let seen = read(base.path(), &tenant()).1;
+        assert!(!seen.is_outdated(read_stamp(base.path(), &tenant())));
+        // same length, same modification time, another file
+        fs::write(folder.join("new"), "[]").unwrap();
+        File::options().write(true).open(folder.join("new")).unwrap().set_modified(old).unwrap();
+        fs::rename(folder.join("new"), folder.join(TENANT_CONF)).unwrap();
+        assert!(seen.is_outdated(read_stamp(base.path(), &tenant())));
+    }
+
+    #[test]
+    fn only_folders_with_a_name_in_normal_form_are_tenants() {
+        let base = tempfile::tempdir().unwrap();
+        for name in ["acme.com", "ACME.org", "..2024_01", ".git", "a b"] {
+            fs::create_dir(base.path().join(name)).unwrap();
+        }
+        fs::write(base.path().join("readme"), "").unwrap();
+        symlink("..2024_01", base.path().join("..data")).unwrap();
+        symlink("..data", base.path().join("beta.com")).unwrap();
+        symlink("nowhere", base.path().join("lost.com")).unwrap();
+        let mut found: Vec<_> = list_folders(base.path()).unwrap().map(|t| t.to_string()).collect();
+        found.sort_unstable();
+        assert_eq!(found, ["acme.com", "beta.com"]);
+    }
+}

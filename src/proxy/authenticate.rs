@@ -1,0 +1,253 @@
+//! Step 5: authenticates a request by a token or by a session.
+
+use std::{fmt, sync::Arc};
+
+use http::{HeaderMap, HeaderName, Method, header, request::Parts};
+
+use super::{ProxyState, forwarded::ResolvedClient, refusal::Refusal};
+use crate::{
+    account::AccountServices,
+    clock,
+    config::{
+        Settings, TenantPolicy,
+        hosts::{self, HostLookup},
+        model::{Issuer, KeySource, PortalProfile},
+    },
+    domain::{
+        browser,
+        identity::User,
+        route::{AccessLevel, Route, RouteKind},
+    },
+    session::{ActiveSession, OwnCookie, SessionsUnavailable},
+    sync::client_limits::{ClientRegistry, ClientState},
+    token::{
+        TokenError, VerifiedToken,
+        bearer::{self, BadCredential, Credential, TokenLocations},
+    },
+};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Client, kind of caller and time of a request.
+#[derive(Clone, Copy)]
+pub struct RequestOrigin<'a> {
+    pub client: &'a ResolvedClient,
+    pub caller_kind: browser::CallerKind,
+    /// Only users may have this upgrade: the request is authenticated on an open route, too.
+    pub needs_user: bool,
+    pub now: u64,
+    /// Whether metrics count the check of a token.
+    pub is_counted: bool,
+}
+
+/// Everything that authentication of a request depends on.
+#[derive(Clone, Copy)]
+pub struct AuthContext<'a> {
+    pub state: &'a ProxyState,
+    pub settings: &'a Settings,
+    pub parts: &'a Parts,
+    pub policy: &'a TenantPolicy,
+    pub route: &'a Route,
+    pub origin: RequestOrigin<'a>,
+}
+
+/// The credential that authenticates a request.
+#[derive(Clone)]
+pub enum VerifiedCredential {
+    Token(Arc<VerifiedToken>),
+    /// The session of a browser, by its cookie.
+    Session(Arc<ActiveSession>),
+}
+
+impl VerifiedCredential {
+    pub fn user(&self) -> &Arc<User> {
+        match self {
+            Self::Token(verified) => &verified.user,
+            Self::Session(live) => &live.user,
+        }
+    }
+
+    /// The limits of the user.
+    pub fn client_state(&self, clients: &ClientRegistry) -> &Arc<ClientState> {
+        let (user, known) = match self {
+            Self::Token(verified) => (&verified.user, &verified.client_state),
+            Self::Session(live) => (&live.user, &live.client_state),
+        };
+        known.get_or_init(|| clients.by_user(user))
+    }
+
+    /// For texts.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "a token",
+            Self::Session(_) => "a session",
+        }
+    }
+}
+
+impl fmt::Debug for VerifiedCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {:?}", self.kind(), self.user())
+    }
+}
+
+/// Authenticates the request. A token takes precedence over a session: it was put into this very request, while a browser sends
+/// the cookie by itself; and the portal that gets the token would identify its bearer, not the cookie's user.
+pub async fn authenticate(context: AuthContext<'_>) -> Result<Option<VerifiedCredential>, Refusal> {
+    let AuthContext { state, parts, route, origin, .. } = context;
+    // the sign-in endpoint itself uses the header for client credentials, and assets need no user
+    if route.access == AccessLevel::Open && !origin.needs_user {
+        return Ok(None);
+    }
+    let reads = parts.method == Method::GET || parts.method == Method::HEAD;
+    let is_same_origin = reads || is_same_origin_request((state, context.settings), parts, origin.client);
+    let bearer = authenticate_token(context, (reads, is_same_origin)).await?;
+    match (bearer, &state.accounts) {
+        (Some(verified), _) => Ok(Some(VerifiedCredential::Token(verified))),
+        (None, Some(accounts)) if is_same_origin => authenticate_session(accounts, parts, origin).await,
+        (None, _) => Ok(None),
+    }
+}
+
+/// The session this browser signed in with, if it is alive. Pages of other sites cannot send the cookie along
+/// (`SameSite=Lax`), and a request that changes something is authenticated only if it comes from a page of Doorward's origin.
+async fn authenticate_session(
+    accounts: &AccountServices,
+    parts: &Parts,
+    origin: RequestOrigin<'_>,
+) -> Result<Option<VerifiedCredential>, Refusal> {
+    let https = origin.client.https;
+    if OwnCookie::Session.read(&parts.headers, https).is_none() {
+        return Ok(None);
+    }
+    match Box::pin(accounts.sessions().find_for_request(&parts.headers, https, clock::unix_millis())).await {
+        Ok(live) => Ok(live.map(VerifiedCredential::Session)),
+        // "unavailable" never means "anonymous"
+        Err(SessionsUnavailable) => Err(Refusal::StoreDown),
+    }
+}
+
+/// By a token that is valid under this tenant's policy. A browser that opens a page is never refused because
+/// of a stale token: its user is anonymous. A program that sends an invalid token gets an error.
+async fn authenticate_token(
+    context: AuthContext<'_>,
+    (reads, is_same_origin): (bool, bool),
+) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
+    let AuthContext { state, settings, parts, policy, route, origin } = context;
+    let wso2 = settings.portal.profile == PortalProfile::Wso2Apim;
+    let query = parts.uri.query().filter(|query| bearer::has_access_token_parameter(query));
+    let places = TokenLocations {
+        max_bytes: settings.limits.max_token_bytes,
+        token_cookie: policy.token_cookie.as_deref(),
+        both_halves_as_cookies: wso2 && is_same_origin && route.kind == RouteKind::Page,
+        query: query.filter(|_| wso2 && reads && route.kind == RouteKind::Wso2Api),
+    };
+    let credential = bearer::extract(&parts.headers, &places).map_err(|problem| match problem {
+        BadCredential::TooLong => Refusal::BadToken(TokenError::TooLong),
+        BadCredential::TwoHeaders => Refusal::BadRequest("the request has two Authorization headers"),
+        BadCredential::TwoTokens => Refusal::BadRequest("the request has more than one access token"),
+        BadCredential::NotOneToken => Refusal::BadToken(TokenError::Malformed),
+    })?;
+    let is_program = origin.caller_kind != browser::CallerKind::Navigation;
+    let in_header = parts.headers.contains_key(header::AUTHORIZATION);
+    let token = match credential {
+        // RFC 6750 §5.3: a token in an address ends up in logs and histories
+        _ if query.is_some() && places.query.is_none() => {
+            return Err(Refusal::BadRequest("an access token does not belong into the address"));
+        }
+        Credential::None if query.is_some() => {
+            return Err(Refusal::BadRequest("an access token does not belong into the address"));
+        }
+        Credential::None => return Ok(None),
+        Credential::OtherScheme => return Err(Refusal::SignInNeeded { sign_in_url: None }),
+        // a browser sends the portal's cookies to every tenant's address, also when an attacker leads it there
+        Credential::Bearer(token) if !in_header && is_sent_to_tenant_introspection(policy, &token) => {
+            return Ok(None);
+        }
+        Credential::Bearer(token) => token,
+    };
+    let verified = if let Some(known) = state.tokens.cached(policy, &token, origin.now) {
+        state.metrics.tokens_cached.inc_by(u64::from(origin.is_counted));
+        known
+    } else {
+        state.metrics.tokens_checked.inc_by(u64::from(origin.is_counted));
+        Box::pin(state.tokens.verify_for(origin.client.address, policy, &token, origin.now)).await
+    };
+    match verified {
+        Ok(verified) => Ok(Some(verified)),
+        // "cannot be verified" never means "anonymous"
+        Err(error) if in_header && is_program => Err(Refusal::BadToken(error)),
+        Err(error @ (TokenError::Unavailable | TokenError::MissingScope { .. })) => {
+            Err(Refusal::BadToken(error))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether this token would be sent to an introspection endpoint that is configured in a tenant's own file.
+fn is_sent_to_tenant_introspection(policy: &TenantPolicy, token: &str) -> bool {
+    let own = |issuer: &&Arc<Issuer>| issuer.is_tenant_defined && issuer.introspection.is_some();
+    policy.issuers.iter().filter(own).any(|issuer| bearer::is_opaque(token) || issuer.keys == KeySource::None)
+}
+
+/// Cross-site WebSocket hijacking: a page of another origin opens a socket with the user's cookies. Programs send no
+/// `Origin`, and no cookies they did not choose.
+pub fn is_cross_origin(
+    (gate, settings): (&ProxyState, &Settings),
+    parts: &Parts,
+    client: &ResolvedClient,
+    policy: &TenantPolicy,
+) -> bool {
+    let Some(origin) = parts.headers.get(header::ORIGIN) else { return false };
+    let Ok(origin) = origin.to_str() else { return true };
+    let is_own = own_origin(client, &parts.headers).as_deref() == Some(origin)
+        || policy.websocket_origins.iter().any(|allowed| allowed == origin)
+        || public_origin((gate, settings), client, &parts.headers).as_deref() == Some(origin);
+    !is_own
+}
+
+/// The origin of `server.public_url`, which browsers use if a proxy in front of Doorward replaces the host name. `None` if
+/// the request's host is a tenant's, because pages of the public host are cross-origin there.
+fn public_origin(
+    (gate, settings): (&ProxyState, &Settings),
+    client: &ResolvedClient,
+    headers: &HeaderMap,
+) -> Option<String> {
+    let public = settings.server.public_url.as_ref()?;
+    let host =
+        client.host.as_deref().or_else(|| headers.get(header::HOST)?.to_str().ok()).unwrap_or_default();
+    let is_public = hosts::is_portal_host(&settings.tenancy, host);
+    (is_public || gate.tenants.find_by_host(host) == HostLookup::NoTenant)
+        .then(|| public.origin().ascii_serialization())
+}
+
+/// The origins whose pages may send requests with the browser's cookies to this host.
+pub fn own_origins(
+    (gate, settings): (&ProxyState, &Settings),
+    client: &ResolvedClient,
+    headers: &HeaderMap,
+) -> Vec<String> {
+    public_origin((gate, settings), client, headers).into_iter().chain(own_origin(client, headers)).collect()
+}
+
+/// Cross-site request forgery: a form of another origin is sent with the user's cookies.
+fn is_same_origin_request(
+    (gate, settings): (&ProxyState, &Settings),
+    parts: &Parts,
+    client: &ResolvedClient,
+) -> bool {
+    let text = |name: &HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let (site, origin) = (text(&SEC_FETCH_SITE), text(&header::ORIGIN));
+    let own = own_origin(client, &parts.headers);
+    browser::is_same_origin(site, origin, own.as_deref())
+        || (site.is_none()
+            && origin.is_some()
+            && public_origin((gate, settings), client, &parts.headers).as_deref() == origin)
+}
+
+/// The origin under which the browser reaches Doorward: scheme and host of the request, as far as proxies are trusted.
+pub fn own_origin(client: &ResolvedClient, headers: &HeaderMap) -> Option<String> {
+    let host = client.host.as_deref().or_else(|| headers.get(header::HOST)?.to_str().ok())?;
+    let scheme = if client.https { "https" } else { "http" };
+    Some(format!("{scheme}://{}", host.to_ascii_lowercase()))
+}

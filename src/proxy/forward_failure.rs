@@ -1,0 +1,91 @@
+//! Response, log line and metric for a request that the portal did not answer.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::{
+    Worker, evaluate::RequestContext, overload::Overload, refusal::Refusal, request_body::ClientFault,
+    upstream::ForwardError,
+};
+use crate::{
+    clock,
+    config::model::UpstreamTarget,
+    domain::fairness::{Limit, Resource},
+    telemetry::metrics::PortalError,
+};
+
+/// The portal gave no valid response.
+pub struct ForwardFailure {
+    pub refusal: Refusal,
+    /// The portal may have received the request all the same, and acted on it.
+    pub may_have_arrived: bool,
+}
+
+impl ForwardFailure {
+    pub(super) fn from_error(
+        worker: &Worker,
+        target: &UpstreamTarget,
+        context: &RequestContext,
+        error: &ForwardError,
+    ) -> Self {
+        const SOON: Duration = Duration::from_secs(1);
+        let may_have_arrived = match error {
+            ForwardError::ClientLimit => {
+                let limit = Limit::Concurrency(Resource::UpstreamConnection);
+                let refusal = Refusal::ClientLimit { limit, retry_after: SOON };
+                return Self { refusal, may_have_arrived: false };
+            }
+            ForwardError::Connect(_) | ForwardError::ConnectTimeout | ForwardError::TooMany => false,
+            ForwardError::AnswerTimeout | ForwardError::Broken(_) | ForwardError::Upgrade => true,
+        };
+        Self { refusal: record_portal_failure(worker, target, context, error), may_have_arrived }
+    }
+}
+
+impl From<ForwardFailure> for Refusal {
+    fn from(failure: ForwardFailure) -> Self {
+        failure.refusal
+    }
+}
+
+impl From<ClientFault> for Refusal {
+    fn from(fault: ClientFault) -> Self {
+        match fault {
+            ClientFault::Malformed => Self::BadRequest("the body of the request is malformed or incomplete"),
+            ClientFault::Idle => Self::Invalid {
+                status: StatusCode::REQUEST_TIMEOUT,
+                detail: "the body of the request came too slowly, or stopped",
+            },
+        }
+    }
+}
+
+/// Counts every failure; the log gets one line a second at most.
+pub(super) fn record_portal_failure(
+    worker: &Worker,
+    target: &UpstreamTarget,
+    context: &RequestContext,
+    error: &ForwardError,
+) -> Refusal {
+    let kind = match error {
+        ForwardError::Connect(_) => PortalError::connect,
+        ForwardError::ConnectTimeout => PortalError::connect_timeout,
+        ForwardError::TooMany | ForwardError::ClientLimit => PortalError::too_many,
+        ForwardError::AnswerTimeout => PortalError::answer_timeout,
+        ForwardError::Broken(_) => PortalError::broken,
+        ForwardError::Upgrade => PortalError::upgrade,
+    };
+    let metrics = &worker.state.metrics;
+    metrics.count_portal_error(kind);
+    if let Some(left_out) = metrics.throttle_portal_error_log(kind, clock::unix_seconds()) {
+        let request_id = context.response_context.request_id.to_str().unwrap_or_default();
+        let left_out = Some(left_out).filter(|lines| *lines > 0);
+        tracing::warn!(upstream = %target, %error, request_id, left_out, "the portal gave no answer");
+    }
+    match error {
+        ForwardError::TooMany => Refusal::Overloaded(Overload::Total(Resource::UpstreamConnection)),
+        error if error.is_timeout() => Refusal::PortalSlow,
+        _ => Refusal::PortalDown,
+    }
+}

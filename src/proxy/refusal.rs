@@ -1,0 +1,405 @@
+//! Responses to refused requests in the format of the caller: a page for browsers, WSO2's JSON for WSO2's
+//! APIs, `application/problem+json` (RFC 9457) for all others.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
+    header::{
+        ACCEPT_LANGUAGE, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
+        ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
+        ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL,
+        CONTENT_TYPE, LOCATION, ORIGIN, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+    },
+};
+use serde::Serialize;
+
+use super::{body::ResponseBody, overload::Overload};
+use crate::{
+    config::TenantPolicy,
+    domain::{
+        fairness::Limit,
+        page::{PageRenderer, RenderContext, StatusPage},
+        route::RouteKind,
+        tenant::RequestedTenant,
+    },
+    telemetry::metrics::RequestOutcome,
+    token::TokenError,
+};
+
+/// Why Doorward responds itself instead of forwarding the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    BadRequest(&'static str),
+    /// The request is ambiguous or invalid (`validation`).
+    Invalid {
+        status: StatusCode,
+        detail: &'static str,
+    },
+    /// The request arrived in clear text, and HTTPS is required.
+    HttpsNeeded {
+        location: Option<HeaderValue>,
+    },
+    TenantConflict(RequestedTenant, RequestedTenant),
+    UnknownTenant(String),
+    /// No credential was sent, and one is required.
+    SignInNeeded {
+        sign_in_url: Option<String>,
+    },
+    SignInLoop {
+        sign_in_url: String,
+    },
+    /// The credential is not valid.
+    BadToken(TokenError),
+    /// The login guard rejects a sign-in at the portal: its user name or address is locked. The response does not say which.
+    SignInRefused {
+        basic: bool,
+    },
+    /// Too many concurrent sign-ins with one user name at the portal.
+    TooManySignIns {
+        retry_after: Duration,
+    },
+    /// A WebSocket request from a page of another origin.
+    ForeignOrigin,
+    /// A WebSocket request on a route without upgrades.
+    UpgradeRefused,
+    /// The account store does not answer.
+    StoreDown,
+    PortalDown,
+    PortalSlow,
+    /// The limits of the process are reached.
+    Overloaded(Overload),
+    /// A limit of this client is reached.
+    ClientLimit {
+        limit: Limit,
+        retry_after: Duration,
+    },
+}
+
+/// The same sentence for a wrong password, an unknown name and a locked one.
+pub const SIGN_IN_REFUSED: &str =
+    "The user name or the password is not right, or there were too many attempts: wait a few minutes";
+
+const HTTPS_NEEDED: &str = "this server accepts HTTPS only";
+pub const TOO_MANY_SIGN_INS: &str = "Too many sign-ins with this user name at once";
+
+/// Error pages and the headers sent with each of them.
+pub struct PageSource {
+    pub pages: Arc<dyn PageRenderer>,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Properties of the request head that determine the format of a response.
+#[derive(Debug, Clone)]
+pub struct ResponseContext {
+    pub wants_page: bool,
+    pub surface: RouteKind,
+    pub origin: Option<HeaderValue>,
+    pub languages: Option<HeaderValue>,
+    pub request_id: HeaderValue,
+}
+
+impl ResponseContext {
+    pub fn new(headers: &HeaderMap, request_id: HeaderValue) -> Self {
+        Self {
+            wants_page: false,
+            surface: RouteKind::Api,
+            origin: headers.get(ORIGIN).cloned(),
+            languages: headers.get(ACCEPT_LANGUAGE).cloned(),
+            request_id,
+        }
+    }
+}
+
+impl Refusal {
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) | Self::TenantConflict(..) => StatusCode::BAD_REQUEST,
+            Self::Invalid { status, .. } => *status,
+            Self::HttpsNeeded { location: Some(_) } => StatusCode::PERMANENT_REDIRECT,
+            Self::UnknownTenant(_) => StatusCode::NOT_FOUND,
+            Self::HttpsNeeded { location: None }
+            | Self::BadToken(TokenError::MissingScope { .. })
+            | Self::ForeignOrigin
+            | Self::UpgradeRefused => StatusCode::FORBIDDEN,
+            Self::BadToken(TokenError::Unavailable) | Self::StoreDown | Self::Overloaded(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::SignInNeeded { .. }
+            | Self::SignInLoop { .. }
+            | Self::SignInRefused { .. }
+            | Self::BadToken(_) => StatusCode::UNAUTHORIZED,
+            Self::ClientLimit { .. } | Self::TooManySignIns { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::PortalDown => StatusCode::BAD_GATEWAY,
+            Self::PortalSlow => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// The value of `reason` in the access log.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) | Self::Invalid { .. } => "bad_request",
+            Self::HttpsNeeded { .. } => "https_needed",
+            Self::TenantConflict(..) => "tenant_conflict",
+            Self::UnknownTenant(_) => "unknown_tenant",
+            Self::SignInNeeded { .. } => "sign_in_needed",
+            Self::SignInLoop { .. } => "sign_in_loop",
+            Self::BadToken(TokenError::Unavailable) => "tokens_unavailable",
+            Self::BadToken(TokenError::MissingScope { .. }) => "insufficient_scope",
+            Self::BadToken(_) => "invalid_token",
+            Self::SignInRefused { .. } => "sign_in_refused",
+            Self::TooManySignIns { .. } => "too_many_sign_ins",
+            Self::ForeignOrigin => "foreign_origin",
+            Self::UpgradeRefused => "upgrade_refused",
+            Self::StoreDown => "store_unavailable",
+            Self::PortalDown => "portal_down",
+            Self::PortalSlow => "portal_slow",
+            Self::Overloaded(cause) => cause.reason(),
+            Self::ClientLimit { limit, .. } => limit.reason(),
+        }
+    }
+
+    /// The `outcome` label it is counted under.
+    pub fn outcome(&self) -> RequestOutcome {
+        match self {
+            Self::UnknownTenant(_) => RequestOutcome::unknown_tenant,
+            Self::HttpsNeeded { location: Some(_) } => RequestOutcome::local,
+            Self::PortalDown | Self::PortalSlow => RequestOutcome::portal_error,
+            _ => match self.status() {
+                StatusCode::UNAUTHORIZED => RequestOutcome::unauthorized,
+                StatusCode::FORBIDDEN => RequestOutcome::forbidden,
+                StatusCode::SERVICE_UNAVAILABLE => RequestOutcome::unavailable,
+                StatusCode::TOO_MANY_REQUESTS => RequestOutcome::limited,
+                _ => RequestOutcome::bad_request,
+            },
+        }
+    }
+
+    pub fn detail(&self) -> String {
+        match self {
+            Self::BadRequest(detail) | Self::Invalid { detail, .. } => (*detail).to_owned(),
+            Self::HttpsNeeded { .. } => HTTPS_NEEDED.to_owned(),
+            Self::TenantConflict(first, second) => {
+                format!("The request names two tenants: {first} and {second}")
+            }
+            Self::UnknownTenant(tenant) => format!("There is no tenant {tenant}"),
+            Self::SignInNeeded { .. } | Self::SignInLoop { .. } => "Unauthenticated request".to_owned(),
+            Self::BadToken(error) => error.to_string(),
+            Self::SignInRefused { .. } => SIGN_IN_REFUSED.to_owned(),
+            Self::TooManySignIns { .. } => TOO_MANY_SIGN_INS.to_owned(),
+            Self::ForeignOrigin => "The request comes from a page of another origin".to_owned(),
+            Self::UpgradeRefused => "This route does not switch protocols".to_owned(),
+            Self::StoreDown => "Accounts and sessions are not available at the moment".to_owned(),
+            Self::PortalDown => "The portal does not answer".to_owned(),
+            Self::PortalSlow => "The portal does not answer in time".to_owned(),
+            Self::Overloaded(_) => "Too many requests at once".to_owned(),
+            Self::ClientLimit { limit, .. } => limit.detail().to_owned(),
+        }
+    }
+
+    pub fn page(&self) -> StatusPage {
+        match self.clone() {
+            Self::BadRequest(detail) | Self::Invalid { detail, .. } => StatusPage::BadRequest { detail },
+            Self::HttpsNeeded { .. } => StatusPage::BadRequest { detail: HTTPS_NEEDED },
+            Self::TenantConflict(first, second) => StatusPage::TenantConflict { first, second },
+            Self::UnknownTenant(tenant) => StatusPage::UnknownTenant { tenant },
+            Self::SignInNeeded { sign_in_url } => StatusPage::SignInNeeded { sign_in_url },
+            Self::SignInLoop { sign_in_url } => StatusPage::SignInLoop { sign_in_url },
+            Self::BadToken(TokenError::MissingScope { required }) => {
+                StatusPage::Forbidden { missing: required }
+            }
+            Self::Overloaded(cause) => cause.page(),
+            Self::BadToken(TokenError::Unavailable) | Self::StoreDown => StatusPage::Unavailable,
+            Self::BadToken(error) => StatusPage::TokenRefused { reason: error.to_string() },
+            Self::SignInRefused { .. } => StatusPage::SignInRefused,
+            Self::ForeignOrigin => StatusPage::CrossOriginUpgrade,
+            Self::ClientLimit { .. } | Self::TooManySignIns { .. } => StatusPage::TooManyRequests,
+            // never a page: a WebSocket is no navigation
+            Self::UpgradeRefused => StatusPage::Forbidden { missing: Vec::new() },
+            Self::PortalDown => StatusPage::PortalUnreachable,
+            Self::PortalSlow => StatusPage::PortalTimeout,
+        }
+    }
+
+    /// Seconds until a retry makes sense.
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::ClientLimit { retry_after, .. } | Self::TooManySignIns { retry_after } => {
+                Some(retry_after.as_millis().div_ceil(1000))
+            }
+            _ => (self.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(5),
+        }
+        .and_then(|seconds| u64::try_from(seconds).ok())
+    }
+
+    /// RFC 6750 §3
+    fn challenge(&self, tenant: Option<&TenantPolicy>) -> Option<HeaderValue> {
+        let realm = tenant.map_or("doorward", |policy| policy.tenant.as_str());
+        let value = match self {
+            Self::SignInNeeded { .. } | Self::SignInLoop { .. } | Self::SignInRefused { basic: false } => {
+                format!("Bearer realm=\"{realm}\"")
+            }
+            Self::BadToken(TokenError::MissingScope { required }) => format!(
+                "Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{}\"",
+                required.join(" ")
+            ),
+            Self::SignInRefused { basic: true } => format!("Basic realm=\"{realm}\", charset=\"UTF-8\""),
+            Self::BadToken(TokenError::Unavailable) => return None,
+            Self::BadToken(error) => {
+                format!("Bearer realm=\"{realm}\", error=\"invalid_token\", error_description=\"{error}\"")
+            }
+            _ => return None,
+        };
+        HeaderValue::try_from(value).ok()
+    }
+}
+
+/// The whole response, but for the request id that every response gets.
+pub fn render_refusal(
+    refusal: &Refusal,
+    response_context: &ResponseContext,
+    policy: Option<&TenantPolicy>,
+    pages: &PageSource,
+) -> Response<ResponseBody> {
+    let status = refusal.status();
+    let request_id = response_context.request_id.to_str().unwrap_or_default();
+    let (content_type, body) = if response_context.wants_page {
+        let page_context = RenderContext {
+            request_id,
+            tenant: policy.map(|policy| &policy.tenant),
+            name: policy.and_then(|policy| policy.branding.name.as_deref()),
+            logo: policy.and_then(|policy| policy.branding.logo.as_deref()),
+            accent: policy.and_then(|policy| policy.branding.accent.as_deref()),
+            languages: response_context
+                .languages
+                .as_ref()
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default(),
+        };
+        ("text/html; charset=utf-8", pages.pages.render(&refusal.page(), page_context))
+    } else if response_context.surface == RouteKind::Wso2Api {
+        ("application/json", wso2_json(refusal, request_id))
+    } else {
+        ("application/problem+json", problem_json(refusal, request_id))
+    };
+    let mut response = Response::new(ResponseBody::whole(Bytes::from(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(challenge) = refusal.challenge(policy) {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Refusal::HttpsNeeded { location: Some(location) } = refusal {
+        headers.insert(LOCATION, location.clone());
+    }
+    if let Some(seconds) = refusal.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if response_context.wants_page {
+        for (name, value) in &pages.headers {
+            headers.insert(name.clone(), value.clone());
+        }
+    }
+    if let Some(policy) = policy {
+        allow_origin(headers, response_context.origin.as_ref(), policy);
+    }
+    response
+}
+
+/// The shape of API Manager's REST errors (`wso2.md` §6.2).
+fn wso2_json(refusal: &Refusal, request_id: &str) -> String {
+    let status = refusal.status();
+    let message = match status {
+        StatusCode::UNAUTHORIZED => "",
+        _ => status.canonical_reason().unwrap_or_default(),
+    };
+    let more_info = match status {
+        StatusCode::UNAUTHORIZED => String::new(),
+        _ => format!("request id {request_id}"),
+    };
+    let error =
+        Wso2Error { code: status.as_u16(), message, description: refusal.detail(), more_info, error: [] };
+    serde_json::to_string(&error).unwrap_or_default()
+}
+
+/// In the order in which API Manager writes it.
+#[derive(Serialize)]
+struct Wso2Error {
+    code: u16,
+    message: &'static str,
+    description: String,
+    #[serde(rename = "moreInfo")]
+    more_info: String,
+    error: [(); 0],
+}
+
+#[derive(Serialize)]
+struct RefusalProblem<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sign_in_url: Option<&'a str>,
+}
+
+/// RFC 9457, with two members of our own: `request_id`, and `sign_in_url` where signing in would help.
+fn problem_json(refusal: &Refusal, request_id: &str) -> String {
+    let status = refusal.status();
+    let sign_in_url = match refusal {
+        Refusal::SignInNeeded { sign_in_url } => sign_in_url.as_deref(),
+        Refusal::SignInLoop { sign_in_url } => Some(sign_in_url.as_str()),
+        _ => None,
+    };
+    let problem = RefusalProblem {
+        r#type: "about:blank",
+        title: status.canonical_reason().unwrap_or_default(),
+        status: status.as_u16(),
+        detail: refusal.detail(),
+        request_id,
+        sign_in_url,
+    };
+    serde_json::to_string(&problem).unwrap_or_default()
+}
+
+/// Allows scripts of an allowed origin to read the response, and no others.
+fn allow_origin(headers: &mut HeaderMap, origin: Option<&HeaderValue>, policy: &TenantPolicy) -> bool {
+    if policy.cors_allowed_origins.is_empty() {
+        return false;
+    }
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+    let Some(origin) = origin.filter(|origin| policy.cors_allowed_origins.contains(origin)) else {
+        return false;
+    };
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("WWW-Authenticate, X-Request-Id"));
+    true
+}
+
+/// A preflight carries no token (Fetch §4.8), so a closed tenant has to answer it itself; otherwise no allowed origin
+/// could ever send the request that does carry one. `None` when this is no preflight of an allowed origin.
+pub fn cors_preflight(
+    method: &Method,
+    request: &HeaderMap,
+    policy: &TenantPolicy,
+) -> Option<Response<ResponseBody>> {
+    let wanted = request.get(ACCESS_CONTROL_REQUEST_METHOD).filter(|_| method == Method::OPTIONS)?;
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    if !allow_origin(headers, request.get(ORIGIN), policy) {
+        return None;
+    }
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, wanted.clone());
+    if let Some(names) = request.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+    }
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    Some(response)
+}
+
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

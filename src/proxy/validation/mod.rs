@@ -1,0 +1,117 @@
+//! Request validation and normalisation: one interpretation of a request, the same for Doorward and the portal.
+//!
+//! `validate` refuses requests that two programs could read differently, normalises the path and removes
+//! headers that a client must not send: hop-by-hop headers, headers only a proxy writes, and every header that a back
+//! end could mistake for one of those. A valid request costs one pass over each byte of its path and header names.
+//!
+//! A `#` cannot be refused here: `http::Uri` has removed the fragment before, so the portal does not see it either.
+
+pub mod cookies;
+pub mod fields;
+mod hop_by_hop;
+pub mod host;
+mod target;
+mod target_headers;
+
+pub(in crate::proxy) use target::set_path_and_query;
+
+use http::{HeaderValue, StatusCode, Version, request::Parts};
+
+use crate::domain::path::PathProblem;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ValidationLimits {
+    /// Path and query.
+    pub max_target_bytes: usize,
+}
+
+impl Default for ValidationLimits {
+    fn default() -> Self {
+        Self { max_target_bytes: 8 * 1024 }
+    }
+}
+
+/// The content of the hop-by-hop headers, before they are removed.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct ConnectionOptions {
+    /// The protocols the client asks to switch to. The route decides which of them are allowed (`domain::upgrade`).
+    pub upgrade: Option<HeaderValue>,
+    /// A proxy reports a client address, trusted or not.
+    pub has_forwarding_headers: bool,
+    /// The client accepts trailers.
+    pub accepts_trailers: bool,
+}
+
+/// Why a request is refused: it is ambiguous or invalid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.detail())]
+pub enum Ambiguity {
+    Method,
+    MethodCase,
+    Target,
+    TargetTooLong,
+    QueryCharacter,
+    Path(PathProblem),
+    HostMissing,
+    HostConflict,
+    HostInvalid,
+    BodyLength,
+    TransferCoding,
+    RepeatedHeader,
+    ConnectionNomination,
+    ConnectionSyntax,
+}
+
+impl Ambiguity {
+    /// For the error page and the log.
+    pub const fn detail(self) -> &'static str {
+        match self {
+            Self::Method => "this method is not served here",
+            Self::MethodCase => "the method is not written in capitals",
+            Self::Target => "the request target is not a path",
+            Self::TargetTooLong => "the address is too long",
+            Self::QueryCharacter => "the query has a character that has to be percent-encoded",
+            Self::Path(problem) => problem.detail(),
+            Self::HostMissing => "the Host header is missing",
+            Self::HostConflict => "the request names more than one host",
+            Self::HostInvalid => "the host is not a valid host name",
+            Self::BodyLength => "the length of the body is given in more than one way",
+            Self::TransferCoding => "the transfer coding is not supported",
+            Self::RepeatedHeader => "a header that may occur only once is repeated",
+            Self::ConnectionNomination => {
+                "the Connection header names a header that is not of the connection"
+            }
+            Self::ConnectionSyntax => "a connection header is malformed",
+        }
+    }
+
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
+            Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// Afterwards: `parts.uri.path()` is in its normal form, there is exactly one `Host`, at most one `Cookie`, and no
+/// hop-by-hop header, proxy header or identity header, except an exact `X-WSO2-Tenant`, which names a
+/// tenant and is evaluated by `tenant_selection`.
+///
+/// Resolve the client from a trusted proxy's headers (`forwarded::resolve_client`) before.
+pub fn validate(parts: &mut Parts, limits: ValidationLimits) -> Result<ConnectionOptions, Ambiguity> {
+    target::validate(parts, limits)?;
+    host::validate(parts)?;
+    let seen = fields::validate(&mut parts.headers)?;
+    let mut options = hop_by_hop::remove_hop_by_hop(&mut parts.headers, seen)?;
+    if parts.version != Version::HTTP_11 {
+        // RFC 9110 §7.8: HTTP/1.0 cannot switch; HTTP/2 has no such header
+        options.upgrade = None;
+    }
+    cookies::merge_lines(&mut parts.headers);
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests;

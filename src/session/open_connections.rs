@@ -1,0 +1,116 @@
+//! Long-lived connections (WebSockets) that depend on a session, and are notified when it ends.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+use crate::domain::{account::AccountId, session::SessionHash};
+
+type ConnectionsBySession = HashMap<SessionHash, (AccountId, Arc<Notify>, usize)>;
+
+#[derive(Clone, Default)]
+pub(super) struct OpenConnections(Arc<Mutex<ConnectionsBySession>>);
+
+/// An open connection; unregistered on drop.
+pub struct SessionConnection {
+    connections: OpenConnections,
+    hash: SessionHash,
+    expires_at: u64,
+    notify: Arc<Notify>,
+}
+
+impl OpenConnections {
+    fn connections(&self) -> std::sync::MutexGuard<'_, ConnectionsBySession> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn open(&self, hash: SessionHash, account: &AccountId, expires_at: u64) -> SessionConnection {
+        let mut entries = self.connections();
+        let (_, notify, count) = entries.entry(hash).or_insert_with(|| (account.clone(), Arc::default(), 0));
+        *count += 1;
+        SessionConnection { connections: self.clone(), hash, expires_at, notify: Arc::clone(notify) }
+    }
+
+    /// Wakes the connections of this session.
+    pub fn wake(&self, hash: &SessionHash) {
+        if let Some((_, notify, _)) = self.connections().get(hash) {
+            notify.notify_waiters();
+        }
+    }
+
+    pub fn wake_account(&self, account: &AccountId) {
+        for (owner, notify, _) in self.connections().values() {
+            if owner == account {
+                notify.notify_waiters();
+            }
+        }
+    }
+
+    pub fn wake_all(&self) {
+        for (_, notify, _) in self.connections().values() {
+            notify.notify_waiters();
+        }
+    }
+}
+
+impl SessionConnection {
+    /// Completes if the session may have changed since the last call.
+    pub(super) fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.notify.notified()
+    }
+
+    /// The absolute expiry of the session.
+    pub(super) fn expires_at(&self) -> u64 {
+        self.expires_at
+    }
+
+    pub(super) fn hash(&self) -> &SessionHash {
+        &self.hash
+    }
+}
+
+impl Drop for SessionConnection {
+    fn drop(&mut self) {
+        let mut entries = self.connections.connections();
+        if let Some((_, _, count)) = entries.get_mut(&self.hash) {
+            *count -= 1;
+            if *count == 0 {
+                entries.remove(&self.hash);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn wakes_only_matching_connections_and_removes_entries() {
+        let openings = OpenConnections::default();
+        let (one, other) = (AccountId::from_bytes([1; 16]), AccountId::from_bytes([2; 16]));
+        let (first, second, third) = (
+            openings.open(SessionHash::new([1; 32]), &one, 0),
+            openings.open(SessionHash::new([2; 32]), &one, 0),
+            openings.open(SessionHash::new([3; 32]), &other, 0),
+        );
+        let wakes = |act: &dyn Fn()| {
+            let mut waiting = [&first, &second, &third].map(|open| Box::pin(open.changed()));
+            for notified in &mut waiting {
+                notified.as_mut().enable();
+            }
+            act();
+            waiting.map(|notified| notified.now_or_never().is_some())
+        };
+        assert_eq!(wakes(&|| openings.wake(&SessionHash::new([2; 32]))), [false, true, false]);
+        assert_eq!(wakes(&|| openings.wake_account(&one)), [true, true, false]);
+        assert_eq!(wakes(&|| openings.wake_all()), [true, true, true]);
+        drop((first, second, third));
+        assert!(openings.connections().is_empty());
+    }
+}

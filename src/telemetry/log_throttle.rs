@@ -1,0 +1,50 @@
+//! A line of the log that is written once a second at most, or once in another interval, however often there is reason to.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+#[derive(Debug, Default)]
+pub struct LogThrottle {
+    /// When the last line was written; zero: never.
+    last: AtomicU64,
+    suppressed: AtomicU64,
+}
+
+impl LogThrottle {
+    /// Whether to write now, and how many lines were suppressed since the last one. `now` is in seconds.
+    pub fn admit(&self, now: u64) -> Option<u64> {
+        if self.last.swap(now, Ordering::Relaxed) == now {
+            self.suppressed.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(self.suppressed.swap(0, Ordering::Relaxed))
+    }
+
+    /// As [`Self::turn`], once in each `interval` from the last line on. Both are in one unit, which is the caller's.
+    pub fn turn_each(&self, interval: u64, now: u64) -> Option<u64> {
+        let is_due = |last: u64| (last == 0 || now.saturating_sub(last) >= interval).then_some(now);
+        if self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_due).is_err() {
+            self.suppressed.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(self.suppressed.swap(0, Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn admits_one_line_a_second_and_counts_suppressed_ones() {
+        let line = LogThrottle::default();
+        let turns = [7, 7, 7, 8, 9, 9].map(|now| line.admit(now));
+        assert_eq!(turns, [Some(0), None, None, Some(2), Some(0), None]);
+    }
+
+    #[test]
+    fn an_interval_begins_with_the_line_that_was_written() {
+        let line = LogThrottle::default();
+        let turns = [59, 60, 118, 119, 120, 179].map(|now| line.turn_each(60, now));
+        assert_eq!(turns, [Some(0), None, None, Some(2), None, Some(1)]);
+    }
+}
