@@ -18,8 +18,7 @@ use doorward::{
     },
     boot,
     config::{
-        TenantPolicy, TenantRegistry,
-        directory::TenantLookup,
+        TenantPolicy,
         load::load,
         model::{StoreLocation, StoreSettings},
     },
@@ -29,6 +28,7 @@ use doorward::{
     },
     session::{CookieSecret, CookieSigner, SessionService, hash_of},
     store::Store,
+    tenants::{TenantLookup, TenantRegistry},
 };
 use http::{HeaderMap, HeaderValue, header};
 use tempfile::TempDir;

@@ -12,13 +12,13 @@ use std::{collections::BTreeMap, fs, hint::black_box, path::Path, sync::Arc, tim
 use criterion::{Criterion, criterion_group, criterion_main};
 use doorward::{
     config::{
-        Settings, TenantRegistry,
-        directory::TenantLookup,
+        Settings,
         governance::{TenantOverrides, effective_value},
         load::load,
         tenant_file::{self, TenantConf},
     },
     domain::{governance::Overrides, tenant::TenantId},
+    tenants::{TenantLookup, TenantRegistry},
 };
 use tokio::runtime::{Builder, Runtime};
 

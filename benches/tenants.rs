@@ -6,8 +6,9 @@ use std::{collections::BTreeMap, fs, hint::black_box, path::Path, sync::Arc};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use doorward::{
-    config::{TenantRegistry, directory::TenantLookup, load::load},
+    config::load::load,
     domain::tenant::TenantId,
+    tenants::{TenantLookup, TenantRegistry},
 };
 use tokio::runtime::{Builder, Runtime};
 

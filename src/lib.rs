@@ -12,6 +12,7 @@ pub mod sync;
 pub mod telemetry;
 
 pub mod store;
+pub mod tenants;
 pub mod token;
 pub mod web_context;
 

@@ -7,7 +7,7 @@ use super::{
     hashing::Password,
 };
 use crate::{
-    config::{TenantPolicy, directory::TenantLookup},
+    config::TenantPolicy,
     domain::{
         account::{
             Account, AccountId, AdminLock, LockedReason, LoginAttributes, LoginName, NewAccount, PRIMARY,
@@ -18,6 +18,7 @@ use crate::{
         tenant::TenantId,
     },
     store::{CreateError, StoreChange, StoreError},
+    tenants::TenantLookup,
 };
 
 #[derive(Debug, thiserror::Error)]

@@ -13,13 +13,14 @@ use tokio::{
 };
 
 use crate::{
-    config::{TenantPolicy, TenantRegistry, directory::TenantLookup, governance},
+    config::{TenantPolicy, governance},
     domain::{
         audit::{Actor, AdminAction},
         governance::{Connector, PropertyWrite, UpdateRefusal, revert, update},
         tenant::TenantId,
     },
     store::{GovernanceStoreError, Store, StoreChange, StoreError, VersionedOverrides},
+    tenants::{TenantLookup, TenantRegistry},
 };
 
 /// Interval of the full refresh, which repairs lost notifications.

@@ -9,7 +9,7 @@ use super::{
     hashing::{BusyCause, DelayedRefusal, HashSlotPermit, HasherBusy, Password, PasswordVerification},
 };
 use crate::{
-    config::{TenantPolicy, directory::TenantLookup},
+    config::TenantPolicy,
     domain::{
         account::{Account, AccountId, LoginName, StoredPassword},
         client::ClientAddress,
@@ -18,6 +18,7 @@ use crate::{
     },
     store::StoreError,
     telemetry::account_metrics::SignInOutcome,
+    tenants::TenantLookup,
 };
 
 /// Maximum wait for the outcome of other logins of the same name, which may lock it.

@@ -10,7 +10,7 @@ use super::{
     audit::name_unlocked, login::block,
 };
 use crate::{
-    config::{TenantPolicy, directory::TenantLookup},
+    config::TenantPolicy,
     domain::{
         account::{Account, LoginAttributes, LoginName, confusable, names},
         audit::Actor,
@@ -21,6 +21,7 @@ use crate::{
     store::StoreError,
     sync::client_limits::Exceeded,
     telemetry::metrics::GuardedLoginResult,
+    tenants::TenantLookup,
 };
 
 /// Why a login is not forwarded to the portal.

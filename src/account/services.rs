@@ -10,7 +10,6 @@ use super::{
     hashing::{CostliestMethods, PasswordHasher},
 };
 use crate::{
-    config::TenantRegistry,
     domain::{
         account::AccountId,
         session::{Session, SessionHash},
@@ -18,6 +17,7 @@ use crate::{
     session::{BeginSessionError, CookieSecret, NewSession, SessionService},
     store::{Store, StoreError},
     telemetry::account_metrics::AccountMetrics,
+    tenants::TenantRegistry,
 };
 
 /// Cheap to clone. Created in `boot` if `[accounts]` is enabled.

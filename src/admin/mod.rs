@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 pub use self::serve::serve;
 use crate::{
     clock,
-    config::{TenantRegistry, directory::TenantLookup, effective, model::StoreProbe},
+    config::{effective, model::StoreProbe},
     domain::tenant::TenantId,
     proxy::{
         ProxyState,
@@ -33,6 +33,7 @@ use crate::{
     },
     server::drain::{DrainControl, DrainPhase, DrainSignal},
     telemetry::store_state::StoreStates,
+    tenants::{TenantLookup, TenantRegistry},
 };
 
 /// State that the readiness probe reads.

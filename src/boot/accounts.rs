@@ -16,11 +16,12 @@ use crate::{
         hashing::{Argon2Cost, HashMetrics, PasswordHasher},
     },
     clock,
-    config::{Settings, TenantRegistry},
+    config::Settings,
     domain::fairness::{Limit, Resource},
     session::{CookieSigner, SessionService},
     store::{Retention, Store, StoreError},
     telemetry::metrics::Metrics,
+    tenants::TenantRegistry,
     token,
 };
 

@@ -26,7 +26,7 @@ use crate::{
     account::AccountServices,
     admin::{self, Readiness},
     clock::unix_seconds,
-    config::{Settings, TenantRegistry, model},
+    config::{Settings, model},
     domain::tenant::TenantId,
     proxy::{PageSource, ProxyState},
     server::{
@@ -39,6 +39,7 @@ use crate::{
         metrics::{Level, Metrics},
         store_state::no_store,
     },
+    tenants::TenantRegistry,
     token::{self, Verifier},
     web::{HtmlPages, WebState, management, security_headers},
 };

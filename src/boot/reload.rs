@@ -15,11 +15,11 @@ use crate::{
         Settings, environment, keys_needing_restart,
         load::load,
         model::{KeySource, TlsFiles, UpstreamTarget},
-        watch::{FileWatcher, single_file_mounts, watch_files},
     },
     proxy::ProxyState,
     server::ServerCertificates,
     telemetry::metrics::{ReloadLabels, ReloadResult},
+    tenants::watch::{FileWatcher, single_file_mounts, watch_files},
     web,
 };
 

@@ -14,12 +14,13 @@ use super::{settings, shell_quoted};
 use crate::{
     account::{AccountServices, hashing::Password},
     boot,
-    config::{TenantPolicy, directory::TenantLookup},
+    config::TenantPolicy,
     domain::{
         account::Account,
         audit::{Actor, ActorCredential},
         tenant::TenantId,
     },
+    tenants::TenantLookup,
 };
 
 #[derive(clap::Args)]
@@ -44,8 +45,7 @@ pub struct CommandContext {
 }
 
 /// Silences the tenant registry: the command itself reports the mistakes of its tenant, and no others.
-const LOG_FILTER: &str =
-    "warn,doorward::config::directory::cache=off,doorward::config::directory::host_index::claims=off";
+const LOG_FILTER: &str = "warn,doorward::tenants::cache=off,doorward::tenants::host_index::claims=off";
 
 const KEEPS_LAST_GOOD: &str = "a running Doorward keeps the last good settings";
 

@@ -4,7 +4,6 @@
 mod certificates;
 pub mod check;
 pub mod descriptors;
-pub mod directory;
 pub mod document;
 pub mod effective;
 pub mod governance;
@@ -13,17 +12,14 @@ pub mod load;
 pub mod mistake;
 pub mod model;
 pub mod raw;
-mod regular_file;
+pub mod regular_file;
 pub mod resolve;
 pub mod restart;
 pub mod schema;
 pub mod secret;
 pub mod store;
 pub mod tenant_file;
-pub mod tenant_writer;
-pub mod watch;
 
-pub use directory::TenantRegistry;
 pub use load::environment;
 pub use mistake::Mistake;
 pub use model::{Settings, TenantPolicy};

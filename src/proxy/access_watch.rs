@@ -15,13 +15,14 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{ProxyState, Worker, authenticate::VerifiedCredential, evaluate::RequestContext};
 use crate::{
     clock,
-    config::{TenantPolicy, directory::TenantLookup},
+    config::TenantPolicy,
     domain::{
         access::{Decision, decide},
         identity::Identity,
         tenant::TenantId,
         upgrade::UpgradeChoice,
     },
+    tenants::TenantLookup,
 };
 
 /// Interval between two comparisons of the policy with the one that allowed the request: one look-up in memory.

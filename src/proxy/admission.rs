@@ -21,10 +21,7 @@ use super::{
 };
 use crate::{
     clock,
-    config::{
-        Settings, TenantPolicy, descriptors::MANAGEMENT_CONNECTIONS, directory::TenantLookup,
-        hosts::HostLookup,
-    },
+    config::{Settings, TenantPolicy, descriptors::MANAGEMENT_CONNECTIONS, hosts::HostLookup},
     domain::{
         buffer_load::{BufferShortage, STALL_TIMEOUT},
         client::ClientAddress,
@@ -32,6 +29,7 @@ use crate::{
         tenant::{RequestedTenant, TenantSource},
     },
     sync::client_limits::{ClientRegistry, ClientState, Exceeded, Permit},
+    tenants::TenantLookup,
     token::bearer::{self, Credential, TokenLocations},
 };
 

@@ -22,7 +22,6 @@ use super::{
 use crate::{
     config::{
         Settings, TenantPolicy,
-        directory::TenantLookup,
         hosts::{self, HostLookup},
     },
     domain::{
@@ -35,6 +34,7 @@ use crate::{
         upgrade::UpgradeChoice,
     },
     sync::client_limits::ClientState,
+    tenants::TenantLookup,
 };
 
 /// Everything known about a request, as far as its evaluation got.

@@ -63,10 +63,11 @@ pub use self::{
 };
 use crate::{
     account::AccountServices,
-    config::{Mistake, Settings, TenantRegistry, directory::TenantLookup},
+    config::{Mistake, Settings},
     domain::{fairness::Resource, tenant::TenantId},
     sync::{BufferBudget, BurstQueue, client_limits::ClientRegistry},
     telemetry::{access_log::AccessLog, metrics::Metrics},
+    tenants::{TenantLookup, TenantRegistry},
     token::Verifier,
 };
 

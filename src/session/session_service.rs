@@ -22,12 +22,13 @@ use super::{
     session_cache::SessionCache,
 };
 use crate::{
-    config::{TenantRegistry, directory::TenantLookup, model},
+    config::model,
     domain::{
         account::{Account, AccountId},
         session::{Session, SessionHash, sanitized_user_agent},
     },
     store::{Store, StoreChange, StoreError},
+    tenants::{TenantLookup, TenantRegistry},
 };
 
 /// The store is unavailable, and the session is not cached: the request is rejected.

@@ -14,16 +14,31 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telemetry", &["domain"]),
     ("token", &["domain", "config", "sync"]),
     ("store", &["domain", "config", "telemetry"]),
-    ("session", &["domain", "clock", "config", "sync", "store", "telemetry"]),
-    ("account", &["domain", "clock", "config", "sync", "store", "session", "telemetry"]),
+    ("tenants", &["domain", "config"]),
+    ("session", &["domain", "clock", "config", "sync", "tenants", "store", "telemetry"]),
+    ("account", &["domain", "clock", "config", "sync", "tenants", "store", "session", "telemetry"]),
     ("web_context", &["domain", "config"]),
     (
         "proxy",
-        &["domain", "clock", "config", "sync", "telemetry", "token", "session", "account", "web_context"],
+        &[
+            "domain",
+            "clock",
+            "config",
+            "sync",
+            "telemetry",
+            "tenants",
+            "token",
+            "session",
+            "account",
+            "web_context",
+        ],
     ),
-    ("web", &["domain", "clock", "config", "telemetry", "token", "session", "account", "web_context"]),
+    (
+        "web",
+        &["domain", "clock", "config", "telemetry", "tenants", "token", "session", "account", "web_context"],
+    ),
     ("server", &["domain", "clock", "config", "sync", "telemetry", "proxy"]),
-    ("admin", &["domain", "clock", "config", "sync", "telemetry", "token", "proxy", "server"]),
+    ("admin", &["domain", "clock", "config", "sync", "telemetry", "tenants", "token", "proxy", "server"]),
     ("demo", &["domain", "web"]),
     ("fuzz", &["domain", "config", "token", "session", "proxy"]),
     (
@@ -34,6 +49,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "sync",
             "telemetry",
+            "tenants",
             "store",
             "token",
             "session",
@@ -51,6 +67,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "telemetry",
+            "tenants",
             "store",
             "session",
             "account",
@@ -83,6 +100,9 @@ const NOT_IN_DOMAIN: &[&str] = &[
     "aws_lc_rs",
     "sqlx",
 ];
+
+/// Crates that `config` must not use: it turns text into settings; `tenants` keeps them up to date.
+const NOT_IN_CONFIG: &[&str] = &["tokio", "notify::", "moka", "arc_swap"];
 
 struct Source {
     /// `proxy/pipeline.rs`
@@ -127,6 +147,23 @@ fn domain_does_no_io_and_reads_no_clock() {
                 broken.push(format!(
                     "src/{}:{number}: `{word}` in `domain`. A rule decides and does nothing else: take the value as \
                      an argument.",
+                    source.name
+                ));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn config_has_no_runtime_watcher_or_cache() {
+    let mut broken = Vec::new();
+    for source in sources().iter().filter(|source| top_module(&source.name) == "config") {
+        for (number, line) in &source.code {
+            for word in NOT_IN_CONFIG.iter().filter(|word| mentions(line, word)) {
+                broken.push(format!(
+                    "src/{}:{number}: `{word}` in `config`, which resolves settings and holds no live state: that \
+                     belongs in `tenants`.",
                     source.name
                 ));
             }

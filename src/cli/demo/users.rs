@@ -9,9 +9,9 @@ use crate::{
     boot,
     cli::settings,
     clock,
-    config::directory::TenantLookup,
     demo::MEMBERS,
     domain::{account::UserProfile, tenant::TenantId},
+    tenants::TenantLookup,
 };
 
 pub const USERNAMES: [&str; 2] = ["carol", "dave"];

@@ -6,8 +6,9 @@ use http::{HeaderMap, StatusCode, header};
 
 use super::{ManagementParts, error::ApiProblem, principal::Principal, route::ApiAction};
 use crate::{
-    config::{Settings, TenantPolicy, directory::TenantLookup},
+    config::{Settings, TenantPolicy},
     domain::tenant::TenantId,
+    tenants::TenantLookup,
     web_context::ApiContext,
 };
 

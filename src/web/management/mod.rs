@@ -26,8 +26,9 @@ use self::{
 use crate::{
     account::AccountServices,
     clock,
-    config::{Settings, TenantRegistry},
+    config::Settings,
     domain::{audit::Actor, tenant::TenantId},
+    tenants::TenantRegistry,
     token::Verifier,
     web_context::{ApiActor, ApiContext},
 };

@@ -12,17 +12,14 @@ use tokio::{
 use super::{ApiRequest, body, error::ApiProblem, etag, json_response};
 use crate::{
     clock,
-    config::{
-        Mistake, Settings, TenantRegistry,
-        check::check_tenant_text,
-        directory::{TENANT_CONF, TenantLookup, folder_of},
-        schema::tenant_conf,
-        tenant_file::MAX_BYTES,
-        tenant_writer::{self, PreparedWrite, TenantWriteError},
-    },
+    config::{Mistake, Settings, check::check_tenant_text, schema::tenant_conf, tenant_file::MAX_BYTES},
     domain::{
         audit::{AdminAction, diff_json},
         tenant::TenantId,
+    },
+    tenants::{
+        TENANT_CONF, TenantLookup, TenantRegistry, folder_of,
+        writer::{self, PreparedWrite, TenantWriteError},
     },
 };
 
@@ -34,7 +31,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 pub async fn show(request: &ApiRequest) -> Result<Response<Body>, ApiProblem> {
     let (root, tenant) = (request.settings.tenancy.folder.clone(), request.tenant.clone());
-    let read = spawn_blocking(move || tenant_writer::read(&root, &tenant)).await;
+    let read = spawn_blocking(move || writer::read(&root, &tenant)).await;
     let text = match read {
         Ok(Ok(text)) => text.unwrap_or_else(|| EMPTY_CONFIG.to_vec()),
         Ok(Err(error)) => return Err(read_problem(request, &error)),
@@ -131,7 +128,7 @@ async fn prepare(request: &ApiRequest, text: &str) -> Result<PreparedWrite, ApiP
         let (root, tenant) = (request.settings.tenancy.folder.clone(), request.tenant.clone());
         let (headers, text) = (request.headers.clone(), text.to_owned());
         let prepared = spawn_blocking(move || {
-            tenant_writer::prepare(&root, &tenant, &text, |now| {
+            writer::prepare(&root, &tenant, &text, |now| {
                 let tag = etag::text_tag(now.unwrap_or(EMPTY_CONFIG));
                 etag::check_preconditions(&headers, &tag, now.is_some())
             })

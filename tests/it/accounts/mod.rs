@@ -15,12 +15,13 @@ use doorward::{
         NewUser, hashing::Password,
     },
     boot,
-    config::{Settings, TenantPolicy, TenantRegistry, directory::TenantLookup, load},
+    config::{Settings, TenantPolicy, load},
     domain::{
         account::{Account, AccountId},
         audit::{Actor, ActorCredential},
         tenant::TenantId,
     },
+    tenants::{TenantLookup, TenantRegistry},
 };
 use tempfile::TempDir;
 

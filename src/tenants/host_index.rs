@@ -23,13 +23,13 @@ use self::claims::{ClaimReading, MAX_LOGGED_PROBLEMS, read_claims, record_proble
 use super::{
     cache::TenantCache,
     tenant_folder::{self, FileStamp},
+    watch::STABILITY_DELAY,
 };
 use crate::{
     config::{
         hosts::HostClaims,
         mistake::Mistake,
         model::{FileWatchMode, Settings},
-        watch::STABILITY_DELAY,
     },
     domain::tenant::TenantId,
 };

@@ -17,12 +17,10 @@ use super::{
     cache::TenantCache,
     host_index::IndexCommand,
     tenant_folder::{self, FileStamp},
+    watch::{DEBOUNCE, FALLBACK_POLL, FileEvent, PathWatcher, SymlinkChain, WATCHER_RETRY},
 };
 use crate::{
-    config::{
-        model::{FileWatchMode, Settings},
-        watch::{DEBOUNCE, FALLBACK_POLL, FileEvent, PathWatcher, SymlinkChain, WATCHER_RETRY},
-    },
+    config::model::{FileWatchMode, Settings},
     domain::tenant::TenantId,
 };
 

@@ -10,23 +10,16 @@ use std::{
 
 use super::{FillTrigger, ResolveContext, TenantCache, Versions};
 use crate::{
-    config::{
-        check::unusable_files,
-        directory::{
-            TenantLookup,
-            evaluate::{
-                CachedTenant, CheckOutcome, PolicyChange, TenantEvaluation, TenantState, closed_policy,
-            },
-            host_index::IndexCommand,
-            single_flight::FlightPermit,
-            tenant_folder::{self, FileStamp, TenantFileContent},
-        },
-        document::KeyPath,
-        mistake::Mistake,
-        model::Settings,
+    config::{check::unusable_files, document::KeyPath, mistake::Mistake, model::Settings},
+    domain::tenant::TenantId,
+    tenants::{
+        TenantLookup,
+        evaluate::{CachedTenant, CheckOutcome, PolicyChange, TenantEvaluation, TenantState, closed_policy},
+        host_index::IndexCommand,
+        single_flight::FlightPermit,
+        tenant_folder::{self, FileStamp, TenantFileContent},
         watch::STABILITY_DELAY,
     },
-    domain::tenant::TenantId,
 };
 
 /// Interval at which a broken file is checked again, even without file events.

@@ -86,7 +86,7 @@ async fn polls_while_file_events_fail() {
     place.write("acme.com", OPEN);
     let registry = place.open();
     assert!(policy(&registry, "acme.com").await.anonymous);
-    let failed = crate::config::watch::FileEvent::Failed("no space left on device".into());
+    let failed = crate::tenants::watch::FileEvent::Failed("no space left on device".into());
     registry.cache.watcher.send(RegistryEvent::File(failed));
     within!(SOON, matches!(registry.status().watch, WatchHealth::EventsLost(_)));
     fs::write(place.file("acme.com"), CLOSED).unwrap();

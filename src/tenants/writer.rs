@@ -8,11 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    directory::{TENANT_CONF, folder_of},
-    tenant_file::MAX_BYTES,
-};
-use crate::domain::tenant::TenantId;
+use super::tenant_folder::{TENANT_CONF, folder_of};
+use crate::{config::tenant_file::MAX_BYTES, domain::tenant::TenantId};
 
 /// Of a new file: it may hold secrets.
 const NEW_FILE_MODE: u32 = 0o640;

@@ -10,7 +10,9 @@ mod single_flight;
 mod tenant_folder;
 #[cfg(test)]
 mod tests;
+pub mod watch;
 mod watcher;
+pub mod writer;
 
 use std::{
     collections::BTreeMap,
@@ -20,13 +22,15 @@ use std::{
 use tokio::{runtime::Handle, sync::mpsc::unbounded_channel, task::AbortHandle};
 
 use self::{cache::TenantCache, evaluate::TenantFileReader, host_index::HostIndex, watcher::RegistryEvent};
-use super::{
-    governance::TenantOverrides,
-    hosts::{self, HostLookup},
-    mistake::Mistake,
-    model::{Settings, TenantPolicy},
+use crate::{
+    config::{
+        governance::TenantOverrides,
+        hosts::{self, HostLookup},
+        mistake::Mistake,
+        model::{Settings, TenantPolicy},
+    },
+    domain::tenant::TenantId,
 };
-use crate::domain::tenant::TenantId;
 
 pub use tenant_folder::{TENANT_CONF, folder_of};
 pub use watcher::WatchHealth;

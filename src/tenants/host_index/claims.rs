@@ -5,16 +5,13 @@ use std::{path::Path, sync::atomic::Ordering};
 use tokio::task::spawn_blocking;
 
 use crate::{
-    config::{
-        directory::{
-            cache::TenantCache,
-            evaluate::TenantFileReader,
-            tenant_folder::{self, FileStamp, TenantFileContent},
-        },
-        mistake::Mistake,
-        model::Settings,
-    },
+    config::{mistake::Mistake, model::Settings},
     domain::tenant::TenantId,
+    tenants::{
+        cache::TenantCache,
+        evaluate::TenantFileReader,
+        tenant_folder::{self, FileStamp, TenantFileContent},
+    },
 };
 
 /// Invalid files logged by one scan, so that a damaged volume does not flood the log.

@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use super::{FillTrigger, TenantCache};
 use crate::{
-    config::{directory::TenantLookup, governance::TenantOverrides, model::TenantPolicy},
+    config::{governance::TenantOverrides, model::TenantPolicy},
     domain::tenant::TenantId,
+    tenants::TenantLookup,
 };
 
 impl TenantCache {
