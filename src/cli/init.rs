@@ -47,8 +47,8 @@ const FOR_ALL: [(&str, &str); 1] = [("\nclaimable_hosts = ", "\n# claimable_host
 /// Where the profile `generic` has other defaults.
 const FOR_GENERIC: [(&str, &str); 6] = [
     (
-        "#profile = \"wso2-apim\"              # or \"generic\": nothing is known of it but what [[access.route]] says",
-        "profile = \"generic\"                 # nothing is known of it but what [[access.route]] says; or \"wso2-apim\"",
+        "#profile = \"wso2-apim\"              # or \"generic\": then only [[access.route]] says which paths it has",
+        "profile = \"generic\"                 # only [[access.route]] says which paths it has; or \"wso2-apim\"",
     ),
     (
         "#selection_page = true              # in the profile \"generic\" it is false",

@@ -70,12 +70,8 @@ pub fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
     let mut root = match json::parse(text) {
         Ok(root) => root,
         Err(error) => {
-            findings.push(
-                KeyPath::root(),
-                error.place,
-                format!("not JSON: {}", error.message),
-                String::new(),
-            );
+            let problem = format!("not JSON: {}", error.message);
+            findings.push(KeyPath::root(), error.place, problem, String::new());
             return Err(findings.into_mistakes());
         }
     };

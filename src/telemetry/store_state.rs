@@ -50,7 +50,7 @@ mod tests {
         state.down = reason("connection refused");
         assert_eq!(state.problem().as_deref(), Some("store: does not answer: connection refused"));
         state.lost = reason("removed");
-        assert_eq!(state.problem().as_deref(), Some("store: removed"));
+        assert_eq!(state.problem().as_deref(), Some("store: lost: removed"));
         assert!(!state.is_healthy());
     }
 }

@@ -442,7 +442,7 @@ fn reload_hands_over_waiting_events_unless_it_is_invalid() {
     eventually(|| binary.has_logged("log cannot be written"));
     let wrong = "syslog+tls://localhost:6514?ca_file=/nosuch.pem";
     fs::write(&config, text.replace(&away, wrong)).unwrap();
-    eventually(|| binary.has_logged("deployment.toml is not taken over"));
+    eventually(|| binary.has_logged("deployment.toml is not in force"));
     assert!(!binary.has_logged("deployment.toml is in force"));
     fs::write(&config, text.replace(&away, "two.log")).unwrap();
     eventually(|| actions(&binary.folder().join("two.log")) == ["login.rejected"]);

@@ -89,7 +89,7 @@ fn help_describes_the_tenant_flag_of_each_command() {
     for words in [&["governance", "get"][..], &["audit", "list"], &["session", "list"], &["user", "list"]] {
         let output = doorward(words.iter().copied().chain(["--help"]));
         let message = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(message.contains("The tenant it is about"), "{words:?}: {message}");
+        assert!(message.contains("The tenant to work on"), "{words:?}: {message}");
     }
 }
 

@@ -402,6 +402,6 @@ fn explain_marks_own_pages_and_guarded_endpoints() {
         );
     }
     let guarded = explained("/login")["steps"].to_string();
-    assert!(guarded.contains("counted before the portal sees it"), "{guarded}");
+    assert!(guarded.contains("counted before it is forwarded"), "{guarded}");
     assert!(!explained("/docs")["steps"].to_string().contains("counted"));
 }

@@ -49,7 +49,7 @@ fn configured_tenants_folder_must_exist() {
     let message = Deployment::of("[tenancy]\nfolder = \"elsewhere\"").messages();
     assert_eq!(
         message,
-        ["d.toml:2:10: tenancy.folder: this is not a folder (make it, or leave the key out)"]
+        ["d.toml:2:10: tenancy.folder: elsewhere: this is not a folder (make it, or leave the key out)"]
     );
 }
 

@@ -163,7 +163,7 @@ fn each_rule_between_keys_has_its_mistake() {
             "server.tls.listen[0]: 0.0.0.0:8080 is also in server.listen",
         ),
         ("[tenancy]\nwatch = \"off\"\npoll_interval = \"1s\"", "poll_interval: this has no effect"),
-        ("[tenancy]\npoll_interval = \"1ms\"", "poll_interval: that often"),
+        ("[tenancy]\npoll_interval = \"1ms\"", "poll_interval: this interval is too short"),
         ("[tenancy]\ncapacity = 0", "tenancy.capacity: 0 is out of range"),
         ("[tenancy.hosts]\n\"a:80\" = \"acme.com\"", "tenancy.hosts.\"a:80\": \"a:80\" is not a host name"),
         ("[tenancy.hosts]\n\"a\" = \"../x\"", "tenancy.hosts.a: \"../x\""),

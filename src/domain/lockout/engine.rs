@@ -143,7 +143,7 @@ pub fn reserve(
         counters.iter().any(|(key, counter)| key.is_known_network() && is_known(counter, now));
     let applies = |key: &CounterKey| !(known_network && matches!(key, CounterKey::UnknownNetworks { .. }));
     // A known device is checked by its own counters only; a locked device counts as an unknown one.
-    let applies = |key: &CounterKey| applies(key) && key.is_device() == known_device;
+    let can_reject = |key: &CounterKey| applies(key) && key.is_device() == known_device;
     // Attempts of a known device also count for its address, so that a stolen cookie locks that address; the address
     // lock does not apply to the device, or other clients at the address could lock out the owner.
     let counted =
@@ -152,7 +152,7 @@ pub fn reserve(
 
     let locked = counters
         .iter()
-        .filter(|(key, counter)| applies(key) && !exempt(key) && counter.locked_until.is_in_force(now))
+        .filter(|(key, counter)| can_reject(key) && !exempt(key) && counter.locked_until.is_in_force(now))
         .max_by_key(|(_, counter)| counter.locked_until.duration_rank());
     if let Some((by, counter)) = locked {
         return Err(LockoutRefusal {
