@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{demo::RunningServer, logging, settings};
 use crate::{
     boot::{self, RunningProxy},
-    config::raw::{text_form::TextForm as _, values::appearance::LogFilter},
+    config::{text_form::TextForm as _, values::appearance::LogFilter},
     server::drain::{DrainControl, DrainPhase, DrainReport},
 };
 

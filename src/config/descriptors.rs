@@ -14,12 +14,12 @@ const PER_STORE_CONNECTION: usize = 3;
 /// Administrators' connections at a time, beside those of `limits.max_connections`.
 pub const MANAGEMENT_CONNECTIONS: usize = 500;
 
+/// Without upgrades, which `[limits]` adds.
 pub fn descriptors(
     server: &ServerSettings,
     portal: &PortalSettings,
     accounts: &AccountSettings,
     management: &ManagementSettings,
-    upgrades: usize,
 ) -> Descriptors {
     let listeners = server.listen.len()
         + server.tls.as_ref().map_or(0, |tls| tls.listen.len())
@@ -36,6 +36,6 @@ pub fn descriptors(
             + store
             + administrators,
         upstream: portal.upstreams.iter().map(|upstream| upstream.max_connections).sum(),
-        upgrades,
+        upgrades: 0,
     }
 }

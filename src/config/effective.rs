@@ -12,23 +12,23 @@ use super::{
         Branding, CertificateFiles, FileWatchMode, HeaderProfile, PortalProfile, Settings, SignInSettings,
         StoreProbe, TenancySettings, TlsFiles, TlsSettings,
     },
-    raw::{
+    resolve::guard,
+    sections::{
         self, DeploymentFile,
         access::{AccessName, HeaderProfileName, RouteKindName},
-        cross_tenant::CrossTenantValue,
-        text_form::{AsText, TextForm},
-        upgrade::UpgradeValue,
-        values::{
-            address::{FilePath, OptionalListen},
-            appearance::{Accent, Image, LogFilter},
-            duration::Positive,
-            hsts::Hsts,
-            name::{CookieName, HostMatcher, NotEmpty},
-            route::{Match, SignInUrl},
-            web::WebOrigin,
-        },
     },
-    resolve::guard,
+    text_form::{AsText, TextForm},
+    values::cross_tenant::CrossTenantValue,
+    values::upgrade::UpgradeValue,
+    values::{
+        address::{FilePath, OptionalListen},
+        appearance::{Accent, Image, LogFilter},
+        duration::Positive,
+        hsts::Hsts,
+        name::{CookieName, HostMatcher, NotEmpty},
+        route::{Match, SignInUrl},
+        web::WebOrigin,
+    },
 };
 use crate::domain::{
     route::{AccessLevel as RouteAccess, RouteKind, RouteRule},
@@ -63,24 +63,26 @@ fn prune(value: &mut serde_json::Value) {
 pub fn to_deployment_file(settings: &Settings) -> DeploymentFile {
     let defaults = &settings.defaults;
     DeploymentFile {
-        apim: Some(raw::apim::ApimSection {
-            devportal: Some(raw::apim::DevportalSection { enable_anonymous_mode: Some(defaults.anonymous) }),
+        apim: Some(sections::apim::ApimSection {
+            devportal: Some(sections::apim::DevportalSection {
+                enable_anonymous_mode: Some(defaults.anonymous),
+            }),
         }),
         server: Some(server(settings)),
-        admin: Some(raw::admin::AdminSection {
+        admin: Some(sections::admin::AdminSection {
             listen: Some(AsText(OptionalListen(settings.admin.listen))),
             token_file: settings.admin.token.as_ref().map(|token| path(&token.path)),
             store_probe: Some(match settings.admin.store_probe {
-                StoreProbe::Off => raw::admin::StoreProbeName::Off,
-                StoreProbe::Read => raw::admin::StoreProbeName::Read,
-                StoreProbe::ReadWrite => raw::admin::StoreProbeName::Write,
+                StoreProbe::Off => sections::admin::StoreProbeName::Off,
+                StoreProbe::Read => sections::admin::StoreProbeName::Read,
+                StoreProbe::ReadWrite => sections::admin::StoreProbeName::Write,
             }),
         }),
         management: Some(management::management(&settings.management)),
-        portal: Some(raw::portal::PortalSection {
+        portal: Some(sections::portal::PortalSection {
             profile: Some(match settings.portal.profile {
-                PortalProfile::Wso2Apim => raw::portal::PortalProfileName::Wso2Apim,
-                PortalProfile::Generic => raw::portal::PortalProfileName::Generic,
+                PortalProfile::Wso2Apim => sections::portal::PortalProfileName::Wso2Apim,
+                PortalProfile::Generic => sections::portal::PortalProfileName::Generic,
             }),
             upstream: Some(
                 settings
@@ -100,7 +102,7 @@ pub fn to_deployment_file(settings: &Settings) -> DeploymentFile {
         password_policy: Some(accounts::password_policy(&defaults.rules.password_rules)),
         governance: Some(accounts::governance(defaults)),
         identity_mgt: None,
-        access: Some(raw::access::AccessSection {
+        access: Some(sections::access::AccessSection {
             cross_tenant: Some(CrossTenantValue(defaults.cross_tenant.clone())),
             cors_allowed_origins: Some(origins(&defaults.cors_allowed_origins)),
             websocket_origins: Some(origins(&defaults.websocket_origins)),
@@ -117,18 +119,18 @@ pub fn to_deployment_file(settings: &Settings) -> DeploymentFile {
         }),
         guard: Some(defaults.guards.iter().map(|guard| guard::guard_section(guard)).collect()),
         branding: Some(branding(&defaults.branding)),
-        log: Some(raw::log::LogSection {
+        log: Some(sections::log::LogSection {
             level: Some(AsText(LogFilter(settings.log.level.clone()))),
             access: Some(AsText(settings.log.access.clone())),
             audit: Some(AsText(settings.log.audit.clone())),
         }),
-        limits: Some(limits(settings)),
+        limits: Some((&settings.limits).into()),
     }
 }
 
-fn server(settings: &Settings) -> raw::server::ServerSection {
+fn server(settings: &Settings) -> sections::server::ServerSection {
     let server = &settings.server;
-    raw::server::ServerSection {
+    sections::server::ServerSection {
         listen: Some(server.listen.iter().copied().map(AsText).collect()),
         workers: u16::try_from(server.workers).ok(),
         public_url: server.public_url.clone().map(|url| AsText(WebOrigin(url))),
@@ -145,33 +147,37 @@ fn server(settings: &Settings) -> raw::server::ServerSection {
     }
 }
 
-fn tls(tls: &TlsSettings) -> raw::server::TlsSection {
+fn tls(tls: &TlsSettings) -> sections::server::TlsSection {
     let TlsFiles { certificate, more, client_auth } = &tls.files;
-    let further = |files: &CertificateFiles| raw::server::CertificateSection {
+    let further = |files: &CertificateFiles| sections::server::CertificateSection {
         cert_file: Some(path(&files.cert_file)),
         key_file: Some(path(&files.key_file)),
     };
-    raw::server::TlsSection {
+    sections::server::TlsSection {
         listen: Some(tls.listen.iter().copied().map(AsText).collect()),
         cert_file: Some(path(&certificate.cert_file)),
         key_file: Some(path(&certificate.key_file)),
         client_ca_file: client_auth.as_ref().map(|auth| path(&auth.ca_file)),
         client_auth: Some(match client_auth {
-            None => raw::server::ClientAuthMode::Off,
-            Some(auth) if auth.required => raw::server::ClientAuthMode::Required,
-            Some(_) => raw::server::ClientAuthMode::Optional,
+            None => sections::server::ClientAuthMode::Off,
+            Some(auth) if auth.required => sections::server::ClientAuthMode::Required,
+            Some(_) => sections::server::ClientAuthMode::Optional,
         }),
         certificate: Some(more.iter().map(further).collect()),
     }
 }
 
-fn tenancy(tenancy: &TenancySettings) -> raw::tenancy::TenancySection {
+fn tenancy(tenancy: &TenancySettings) -> sections::tenancy::TenancySection {
     let (watch, poll_interval) = match tenancy.watch {
-        FileWatchMode::Auto { poll_interval } => (raw::tenancy::FileWatchName::Auto, Some(poll_interval)),
-        FileWatchMode::Poll { poll_interval } => (raw::tenancy::FileWatchName::Poll, Some(poll_interval)),
-        FileWatchMode::Off => (raw::tenancy::FileWatchName::Off, None),
+        FileWatchMode::Auto { poll_interval } => {
+            (sections::tenancy::FileWatchName::Auto, Some(poll_interval))
+        }
+        FileWatchMode::Poll { poll_interval } => {
+            (sections::tenancy::FileWatchName::Poll, Some(poll_interval))
+        }
+        FileWatchMode::Off => (sections::tenancy::FileWatchName::Off, None),
     };
-    raw::tenancy::TenancySection {
+    sections::tenancy::TenancySection {
         folder: Some(path(&tenancy.folder)),
         default_tenant: Some(AsText(tenancy.default_tenant.clone())),
         ttl: Some(AsText(Positive(tenancy.ttl))),
@@ -191,13 +197,13 @@ fn tenancy(tenancy: &TenancySettings) -> raw::tenancy::TenancySection {
     }
 }
 
-fn sign_in(sign_in: &SignInSettings) -> raw::sign_in::SignInSection {
+fn sign_in(sign_in: &SignInSettings) -> sections::sign_in::SignInSection {
     let url = sign_in.is_configured().then(|| sign_in.url.clone());
-    raw::sign_in::SignInSection { url: Some(AsText(SignInUrl(url))) }
+    sections::sign_in::SignInSection { url: Some(AsText(SignInUrl(url))) }
 }
 
-fn route(rule: &RouteRule) -> raw::access::RouteSection {
-    raw::access::RouteSection {
+fn route(rule: &RouteRule) -> sections::access::RouteSection {
+    sections::access::RouteSection {
         r#match: Some(AsText(Match { methods: rule.methods.clone(), pattern: rule.pattern.clone() })),
         access: Some(match rule.access {
             RouteAccess::Open => AccessName::Open,
@@ -215,46 +221,11 @@ fn route(rule: &RouteRule) -> raw::access::RouteSection {
     }
 }
 
-fn branding(branding: &Branding) -> raw::branding::BrandingSection {
-    raw::branding::BrandingSection {
+fn branding(branding: &Branding) -> sections::branding::BrandingSection {
+    sections::branding::BrandingSection {
         name: branding.name.clone().map(|name| AsText(NotEmpty(name))),
         logo: branding.logo.clone().map(|logo| AsText(Image(logo))),
         accent: branding.accent.clone().map(|accent| AsText(Accent(accent))),
-    }
-}
-
-fn limits(settings: &Settings) -> raw::limits::LimitsSection {
-    let limits = &settings.limits;
-    let number = |value: usize| u32::try_from(value).ok();
-    raw::limits::LimitsSection {
-        max_connections: number(limits.max_connections),
-        max_header_bytes: number(limits.max_header_bytes),
-        max_headers: number(limits.max_headers),
-        max_token_bytes: number(limits.max_token_bytes),
-        max_upgrades: number(limits.max_upgrades),
-        max_requests: number(limits.max_requests),
-        max_request_bodies: number(limits.max_request_bodies),
-        header_timeout: Some(AsText(Positive(limits.header_timeout))),
-        keep_alive: Some(AsText(Positive(limits.keep_alive))),
-        write_timeout: Some(AsText(Positive(limits.write_timeout))),
-        min_download_rate: Some(limits.download_rate.bytes_per_second),
-        min_upload_rate: Some(limits.upload_rate.bytes_per_second),
-        min_rate_grace: Some(AsText(Positive(limits.download_rate.grace))),
-        max_buffered_bytes: Some(limits.client.buffered_bytes.all as u64),
-        max_guarded_sign_ins: number(limits.client.guarded_sign_ins.all),
-        client: Some(raw::limits::ClientLimitsSection {
-            connections: number(limits.client.connections.client),
-            requests: number(limits.client.requests.client),
-            requests_per_second: Some(limits.client.request_rate.per_second),
-            request_burst: Some(limits.client.request_rate.burst),
-            request_bodies: number(limits.client.request_bodies.client),
-            upgrades: number(limits.client.upgrades.client),
-            upstream_connections: number(limits.client.upstream_connections.client),
-            hash_slots: number(limits.client.hash_slots.client),
-            buffered_bytes: Some(limits.client.buffered_bytes.client as u64),
-            guarded_sign_ins: number(limits.client.guarded_sign_ins.client),
-            exempt: Some(limits.client.exempt.iter().copied().map(AsText).collect()),
-        }),
     }
 }
 

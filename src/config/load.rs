@@ -8,8 +8,8 @@ use super::{
     document::{Findings, KeyPath, NodeValue, env, read::read, toml},
     mistake::Mistake,
     model::Settings,
-    raw::DeploymentFile,
     resolve,
+    sections::DeploymentFile,
 };
 
 /// Variables that are not UTF-8 are none of ours.

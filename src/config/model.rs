@@ -3,7 +3,6 @@
 mod account_rules;
 mod accounts;
 mod egress_policy;
-mod limits;
 mod management;
 mod server;
 
@@ -15,12 +14,14 @@ pub use self::{
     account_rules::AccountRules,
     accounts::{AccountSettings, ExpiryRules, HashingSettings, PasswordRules, SessionSettings},
     egress_policy::EgressPolicy,
-    limits::{ClientLimits, LimitSettings},
     management::{CertificateFiles, ChangeBudget, ManagementSettings},
     server::{AdminSettings, ClientAuth, ServerSettings, TlsFiles, TlsSettings, TokenFile},
 };
-pub use super::store::{StoreLocation, StoreSettings};
 use super::{governance::GovernanceLayers, mistake::Mistake, secret::Secret};
+pub use super::{
+    sections::limits::{ClientLimits, LimitSettings},
+    store::{StoreLocation, StoreSettings},
+};
 use crate::domain::{
     governance::Overrides, guard::LoginGuard, identity::CrossTenantAccess, route::RouteTable,
     tenant::TenantId,

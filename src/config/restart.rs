@@ -1,6 +1,6 @@
 //! Which changed keys a running Doorward cannot take over.
 
-use super::model::Settings;
+use super::{model::Settings, sections::limits};
 
 /// The changed keys that need a restart, as they are written; everything else applies at once.
 pub fn keys_needing_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
@@ -27,15 +27,10 @@ pub fn keys_needing_restart(old: &Settings, new: &Settings) -> Vec<&'static str>
         ("accounts.hash_memory", old.accounts.hashing.memory != new.accounts.hashing.memory),
         ("accounts.hash_iterations", old.accounts.hashing.iterations != new.accounts.hashing.iterations),
         ("accounts.hash_parallel", old.accounts.hashing.parallel != new.accounts.hashing.parallel),
-        (
-            "limits.client.hash_slots",
-            // one that follows from the length of the queue is not named beside it
-            old.limits.client.hash_slots.all == new.limits.client.hash_slots.all
-                && old.limits.client.hash_slots != new.limits.client.hash_slots,
-        ),
         ("accounts.hash_queue", old.accounts.hashing.queue != new.accounts.hashing.queue),
     ]
     .into_iter()
+    .chain(limits::restart_keys(&old.limits, &new.limits))
     .filter_map(|(key, changed)| changed.then_some(key))
     .collect()
 }

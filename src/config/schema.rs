@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::Value;
 
-use super::raw::{DeploymentFile, tenant::TenantFile};
+use super::{sections::DeploymentFile, tenant_file::section::TenantFile};
 
 /// Of `deployment.toml`.
 pub fn deployment() -> Value {

@@ -5,13 +5,15 @@ use std::{path::Path, sync::Arc};
 
 use http::HeaderValue;
 
+use self::section::TenantSection;
 use super::{
     document::{DocumentNode, Findings, KeyPath, NodeValue, json, nearest::nearest, read::read},
+    document_context::DocumentContext,
     governance::{GovernanceLayers, GovernedSettings, TenantOverrides, file_properties},
     mistake::Mistake,
     model::{Branding, EgressPolicy, Issuer, KeySource, Settings, SignInSettings, TenantPolicy},
-    raw::{self, access::AccessSection as RawAccess, tenant::TenantSection},
-    resolve::{self, DocumentContext, access::AccessSettings},
+    resolve::{self, access::AccessSettings},
+    sections::{self, access::AccessSection as RawAccess},
 };
 use crate::domain::{
     anonymous::{is_anonymous_allowed, parse_boolean},
@@ -23,6 +25,7 @@ use crate::domain::{
     upgrade::UpgradeRule,
 };
 
+pub mod section;
 pub mod ssrf_guard;
 
 /// Far more than WSO2's own files have; keeps a wrong file from filling the memory.
@@ -42,9 +45,9 @@ pub struct TenantConf {
     sign_in: Option<SignInSettings>,
     access: AccessSettings,
     guards: Vec<LoginGuard>,
-    session: raw::session::SessionSection,
-    account_lock: raw::account_lock::AccountLockSection,
-    password_policy: raw::password_policy::PasswordPolicySection,
+    session: sections::session::SessionSection,
+    account_lock: sections::account_lock::AccountLockSection,
+    password_policy: sections::password_policy::PasswordPolicySection,
     governance: Arc<Overrides>,
     branding: Branding,
 }

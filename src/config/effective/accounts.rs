@@ -4,20 +4,18 @@ use crate::{
     config::{
         governance::governed_settings,
         model::{AccountSettings, PasswordRules, SessionSettings, TenantDefaults},
-        raw::{
-            self,
-            text_form::AsText,
-            values::{duration::Positive, name::NotEmpty, store::StoreUrl, web::SecureUrl},
-        },
         secret::Secret,
+        sections,
+        text_form::AsText,
+        values::{duration::Positive, name::NotEmpty, store::StoreUrl, web::SecureUrl},
     },
     domain::lockout::{LockoutSettings, LockoutThreshold},
 };
 
-pub fn accounts(accounts: &AccountSettings) -> raw::accounts::AccountsSection {
+pub fn accounts(accounts: &AccountSettings) -> sections::accounts::AccountsSection {
     let number = |value: usize| u32::try_from(value).ok();
     let hashing = &accounts.hashing;
-    raw::accounts::AccountsSection {
+    sections::accounts::AccountsSection {
         enabled: Some(accounts.enabled),
         store_url: Some(AsText(StoreUrl(Secret::new(accounts.store.location.to_string())))),
         store_url_file: None,
@@ -29,16 +27,16 @@ pub fn accounts(accounts: &AccountSettings) -> raw::accounts::AccountsSection {
     }
 }
 
-pub fn session(session: &SessionSettings) -> raw::session::SessionSection {
-    raw::session::SessionSection {
+pub fn session(session: &SessionSettings) -> sections::session::SessionSection {
+    sections::session::SessionSection {
         idle_timeout: Some(AsText(Positive(session.idle_timeout))),
         lifetime: Some(AsText(Positive(session.lifetime))),
         max_per_account: u32::try_from(session.max_per_account).ok(),
     }
 }
 
-pub fn account_lock(settings: &LockoutSettings) -> raw::account_lock::AccountLockSection {
-    raw::account_lock::AccountLockSection {
+pub fn account_lock(settings: &LockoutSettings) -> sections::account_lock::AccountLockSection {
+    sections::account_lock::AccountLockSection {
         enabled: Some(settings.enabled),
         max_attempts: Some(settings.max_attempts),
         time: Some(AsText(settings.time)),
@@ -54,12 +52,12 @@ pub fn account_lock(settings: &LockoutSettings) -> raw::account_lock::AccountLoc
     }
 }
 
-pub fn password_policy(rules: &PasswordRules) -> raw::password_policy::PasswordPolicySection {
+pub fn password_policy(rules: &PasswordRules) -> sections::password_policy::PasswordPolicySection {
     let fallback = PasswordRules::default();
     // 0 means off, but hides the number that applies once a tenant enables it
     let shown =
         |on: bool, number: u32, usual: u32| if on { Some(number) } else { (number == usual).then_some(0) };
-    raw::password_policy::PasswordPolicySection {
+    sections::password_policy::PasswordPolicySection {
         enabled: Some(rules.enabled),
         min_length: Some(rules.min_length),
         max_length: Some(rules.max_length),
@@ -78,20 +76,20 @@ pub fn password_policy(rules: &PasswordRules) -> raw::password_policy::PasswordP
 }
 
 /// Properties that no other key states.
-pub fn governance(defaults: &TenantDefaults) -> raw::governance::PropertyTable {
+pub fn governance(defaults: &TenantDefaults) -> sections::governance::PropertyTable {
     let rules = password_policy(&defaults.rules.password_rules);
     let is_stated_elsewhere = |name: &str| match governed_settings::own_key(name) {
         Some(("password_policy", "history")) => rules.history.is_some(),
         Some(("password_policy", "expiry_days")) => rules.expiry_days.is_some(),
         other => other.is_some(),
     };
-    raw::governance::PropertyTable::masked(
+    sections::governance::PropertyTable::masked(
         defaults.governance.iter().filter(|(name, _)| !is_stated_elsewhere(name)),
     )
 }
 
-fn threshold(threshold: LockoutThreshold) -> raw::account_lock::ThresholdSection {
-    raw::account_lock::ThresholdSection {
+fn threshold(threshold: LockoutThreshold) -> sections::account_lock::ThresholdSection {
+    sections::account_lock::ThresholdSection {
         max_attempts: Some(threshold.max_attempts),
         window: Some(AsText(Positive(threshold.window))),
         time: Some(AsText(Positive(threshold.time))),

@@ -3,21 +3,19 @@
 use super::path;
 use crate::config::{
     model::{Introspection, Issuer, KeySource},
-    raw::{
-        self,
-        text_form::AsText,
-        values::{
-            duration::Positive,
-            name::{NotEmpty, OAuthScope},
-            web::SecureUrl,
-        },
+    sections,
+    text_form::AsText,
+    values::{
+        duration::Positive,
+        name::{NotEmpty, OAuthScope},
+        web::SecureUrl,
     },
 };
 
-pub fn issuer_section(issuer: &Issuer) -> raw::issuer::IssuerSection {
+pub fn issuer_section(issuer: &Issuer) -> sections::issuer::IssuerSection {
     let texts = |texts: &[String]| Some(texts.iter().cloned().map(|text| AsText(NotEmpty(text))).collect());
     let has_keys = issuer.keys != KeySource::None;
-    raw::issuer::IssuerSection {
+    sections::issuer::IssuerSection {
         issuer: Some(AsText(NotEmpty(issuer.issuer.clone()))),
         audiences: texts(&issuer.audiences),
         jwks_file: match &issuer.keys {
@@ -43,8 +41,8 @@ pub fn issuer_section(issuer: &Issuer) -> raw::issuer::IssuerSection {
     }
 }
 
-fn introspection(introspection: &Introspection) -> raw::issuer::IntrospectionSection {
-    raw::issuer::IntrospectionSection {
+fn introspection(introspection: &Introspection) -> sections::issuer::IntrospectionSection {
+    sections::issuer::IntrospectionSection {
         url: Some(AsText(SecureUrl(introspection.url.clone()))),
         client_id: Some(AsText(NotEmpty(introspection.client_id.clone()))),
         client_secret: Some(AsText(introspection.client_secret.clone())),

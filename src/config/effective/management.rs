@@ -3,18 +3,16 @@
 use super::path;
 use crate::config::{
     model::ManagementSettings,
-    raw::{
-        self,
-        text_form::AsText,
-        values::{address::OptionalListen, name::NotEmpty},
-    },
+    sections,
+    text_form::AsText,
+    values::{address::OptionalListen, name::NotEmpty},
 };
 
-pub fn management(management: &ManagementSettings) -> raw::management::ManagementSection {
+pub fn management(management: &ManagementSettings) -> sections::management::ManagementSection {
     let tls = management.tls.as_ref();
     let files = tls.map(|tls| &tls.certificate);
     let client_auth = tls.and_then(|tls| tls.client_auth.as_ref());
-    raw::management::ManagementSection {
+    sections::management::ManagementSection {
         listen: Some(AsText(OptionalListen(management.listen))),
         cert_file: files.map(|files| path(&files.cert_file)),
         key_file: files.map(|files| path(&files.key_file)),

@@ -3,14 +3,12 @@
 use super::path;
 use crate::config::{
     model::{Upstream, UpstreamTarget},
-    raw::{
-        self,
-        text_form::AsText,
-        values::{duration::Positive, name::NotEmpty, route::Prefix, web::PortalUrl},
-    },
+    sections,
+    text_form::AsText,
+    values::{duration::Positive, name::NotEmpty, route::Prefix, web::PortalUrl},
 };
 
-pub fn upstream_section(upstream: &Upstream) -> raw::portal::UpstreamSection {
+pub fn upstream_section(upstream: &Upstream) -> sections::portal::UpstreamSection {
     let (url, files) = match &upstream.target {
         UpstreamTarget::Tcp { host, port } => (PortalUrl::Http { host: host.clone(), port: *port }, None),
         UpstreamTarget::Tls { host, port, ca_file, client_cert_file, client_key_file } => (
@@ -19,7 +17,7 @@ pub fn upstream_section(upstream: &Upstream) -> raw::portal::UpstreamSection {
         ),
         UpstreamTarget::Unix { path } => (PortalUrl::Unix(path.clone()), None),
     };
-    raw::portal::UpstreamSection {
+    sections::portal::UpstreamSection {
         path: Some(AsText(Prefix(upstream.path.clone()))),
         url: Some(AsText(url)),
         http2: Some(upstream.http2),

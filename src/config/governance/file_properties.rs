@@ -6,8 +6,8 @@ use super::governed_settings::own_key;
 use crate::{
     config::{
         document::{KeyPath, nearest::nearest},
-        raw::governance::{PropertyEntry, PropertyTable},
-        resolve::DocumentContext,
+        document_context::DocumentContext,
+        sections::governance::{PropertyEntry, PropertyTable},
     },
     domain::governance::{Kind, Overrides, ResolvedProperty, names, property, property_in_any_case},
 };

@@ -4,8 +4,8 @@ use super::file_properties::{FileProperty, file_property, flatten};
 use crate::{
     config::{
         document::KeyPath,
-        raw::identity_mgt::{AccountDisablingSection, AccountLockingSection, IdentityMgtSection},
-        resolve::DocumentContext,
+        document_context::DocumentContext,
+        sections::identity_mgt::{AccountDisablingSection, AccountLockingSection, IdentityMgtSection},
     },
     domain::governance::{connector_named, property_in_any_case},
 };

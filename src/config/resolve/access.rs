@@ -2,19 +2,19 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::DocumentContext;
+use crate::config::document_context::DocumentContext;
 use crate::{
     config::{
         document::KeyPath,
         model::{HeaderProfile, PortalProfile, SignInSettings},
-        raw::{
+        sections::{
             self,
             access::{AccessName, HeaderProfileName, RouteKindName},
-            text_form::{AsText, TextForm},
-            values::{
-                route::{Match, open_path},
-                web::WebOrigin,
-            },
+        },
+        text_form::{AsText, TextForm},
+        values::{
+            route::{Match, open_path},
+            web::WebOrigin,
         },
     },
     domain::{
@@ -44,7 +44,7 @@ pub struct AccessSettings {
 }
 
 pub fn access(
-    raw: raw::access::AccessSection,
+    raw: sections::access::AccessSection,
     key: &KeyPath,
     scope: &mut DocumentContext<'_>,
 ) -> AccessSettings {
@@ -77,7 +77,7 @@ impl From<HeaderProfileName> for HeaderProfile {
 }
 
 fn routes(
-    raw: Vec<raw::access::RouteSection>,
+    raw: Vec<sections::access::RouteSection>,
     key: &KeyPath,
     scope: &mut DocumentContext<'_>,
 ) -> Vec<RouteRule> {

@@ -2,15 +2,13 @@
 
 use std::ops::RangeInclusive;
 
-use super::DocumentContext;
+use crate::config::document_context::DocumentContext;
 use crate::config::{
     document::KeyPath,
     model::{AccountSettings, HashingSettings, StoreLocation, StoreSettings},
-    raw::{
-        self,
-        text_form::{AsText, TextForm},
-        values::{address::FilePath, store::StoreUrl},
-    },
+    sections,
+    text_form::{AsText, TextForm},
+    values::{address::FilePath, store::StoreUrl},
 };
 
 /// The default store file.
@@ -20,7 +18,7 @@ const DEFAULT_STORE_FILE: &str = "doorward.db";
 pub const OWN_SIGN_IN: &str = "/.doorward/sign-in?tenant={tenant}&to={return_path}";
 
 pub fn accounts(
-    raw: raw::accounts::AccountsSection,
+    raw: sections::accounts::AccountsSection,
     key: &KeyPath,
     scope: &mut DocumentContext<'_>,
 ) -> AccountSettings {

@@ -1,18 +1,15 @@
 //! `[[guard]]` of deployment.toml and `guards` of a tenant's file: one set of rules
 
-use super::DocumentContext;
+use crate::config::document_context::DocumentContext;
 use crate::{
     config::{
         document::KeyPath,
         model::PortalProfile,
-        raw::{
-            self,
-            guard::UserNameSource as Written,
-            text_form::{AsText, TextForm},
-            values::{
-                name::NotEmpty,
-                route::{LocalAddress, Match, NameFrom},
-            },
+        sections::{self, guard::UserNameSource as Written},
+        text_form::{AsText, TextForm},
+        values::{
+            name::NotEmpty,
+            route::{LocalAddress, Match, NameFrom},
         },
     },
     domain::guard::{Glob, LoginEndpoint, LoginGuard, LoginNameSource, ResponseSigns},
@@ -24,7 +21,7 @@ const DEFAULT_SEARCHED_BYTES: u32 = 16 * 1024;
 const MAX_SEARCHED_BYTES: u32 = 1024 * 1024;
 
 pub fn guards(
-    raw: Vec<raw::guard::GuardSection>,
+    raw: Vec<sections::guard::GuardSection>,
     key: &KeyPath,
     scope: &mut DocumentContext<'_>,
 ) -> Vec<LoginGuard> {
@@ -36,7 +33,7 @@ pub fn guards(
 }
 
 fn guard(
-    raw: raw::guard::GuardSection,
+    raw: sections::guard::GuardSection,
     key: &KeyPath,
     scope: &mut DocumentContext<'_>,
 ) -> Option<LoginGuard> {
@@ -151,7 +148,7 @@ fn texts(written: Vec<AsText<NotEmpty>>) -> Vec<String> {
 }
 
 /// As it would be written, with every key.
-pub fn guard_section(guard: &LoginGuard) -> raw::guard::GuardSection {
+pub fn guard_section(guard: &LoginGuard) -> sections::guard::GuardSection {
     let texts = |texts: &[String]| Some(texts.iter().cloned().map(|text| AsText(NotEmpty(text))).collect());
     let globs = |globs: &[Glob]| Some(globs.iter().map(|glob| AsText(NotEmpty(glob.0.clone()))).collect());
     let LoginEndpoint { methods, pattern, .. } = guard.endpoint.clone();
@@ -161,7 +158,7 @@ pub fn guard_section(guard: &LoginGuard) -> raw::guard::GuardSection {
         LoginNameSource::Basic => (Written::Basic, None),
         LoginNameSource::PasswordGrant => (Written::PasswordGrant, None),
     };
-    raw::guard::GuardSection {
+    sections::guard::GuardSection {
         r#match: Some(AsText(Match { methods, pattern })),
         user_in: Some(user_in),
         user_fields,

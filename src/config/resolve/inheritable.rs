@@ -3,18 +3,19 @@
 
 use std::time::Duration;
 
-use super::{DocumentContext, accounts::check_range};
+use super::accounts::check_range;
 use crate::{
     config::{
         document::KeyPath,
+        document_context::DocumentContext,
         model::{self, ExpiryRules, PasswordRules},
-        raw::{
+        sections::{
             account_lock::{self, AccountLockSection},
             password_policy::PasswordPolicySection,
             session::SessionSection,
-            text_form::AsText,
-            values::duration::Positive,
         },
+        text_form::AsText,
+        values::duration::Positive,
     },
     domain::{
         lockout::{LockoutSettings, LockoutThreshold},

@@ -2,21 +2,17 @@
 
 use std::time::Duration;
 
-use super::{
-    DocumentContext,
-    server::{duration, positive},
-};
 use crate::{
     config::{
         document::KeyPath,
+        document_context::DocumentContext,
         model::{EgressPolicy, Introspection, Issuer, KeySource},
-        raw::{
-            self,
-            text_form::{AsText, TextForm},
-            values::{
-                name::{ALGORITHMS, NotEmpty},
-                web::SecureUrl,
-            },
+        sections,
+        text_form::{AsText, TextForm},
+        values::duration::{duration_or, positive_or},
+        values::{
+            name::{ALGORITHMS, NotEmpty},
+            web::SecureUrl,
         },
     },
     domain::tenant::TenantId,
@@ -27,7 +23,7 @@ const MAX_LEEWAY: Duration = Duration::from_mins(5);
 
 /// `tenant` is the default tenant of the issuers' users.
 pub fn issuers(
-    raw: Vec<raw::issuer::IssuerSection>,
+    raw: Vec<sections::issuer::IssuerSection>,
     tenant: &TenantId,
     key: &KeyPath,
     scope: &mut DocumentContext<'_>,
@@ -47,7 +43,7 @@ pub fn issuers(
 
 /// With the management API on, an issuer whose tokens may administer every tenant must name its tenant explicitly.
 pub fn require_explicit_tenant(
-    raw: &[raw::issuer::IssuerSection],
+    raw: &[sections::issuer::IssuerSection],
     key: &KeyPath,
     scope: &mut DocumentContext<'_>,
 ) {
@@ -63,7 +59,7 @@ pub fn require_explicit_tenant(
 }
 
 fn issuer(
-    mut raw: raw::issuer::IssuerSection,
+    mut raw: sections::issuer::IssuerSection,
     tenant: &TenantId,
     key: &KeyPath,
     scope: &mut DocumentContext<'_>,
@@ -93,7 +89,7 @@ fn issuer(
             algorithms.into_iter().map(|algorithm| algorithm.0).collect()
         }
     };
-    let leeway = duration(raw.leeway, 60);
+    let leeway = duration_or(raw.leeway, 60);
     if leeway > MAX_LEEWAY {
         scope.mistake(
             &key.name("leeway"),
@@ -121,13 +117,13 @@ fn issuer(
         user_claim: claim(raw.user_claim, "sub"),
         roles_claim: claim(raw.roles_claim, "roles"),
         introspection,
-        cache_ttl: duration(raw.cache_ttl, 300),
+        cache_ttl: duration_or(raw.cache_ttl, 300),
     })
 }
 
 /// A tenant's issuer issues tokens for that tenant only, regardless of its file.
 fn issuer_tenant(
-    raw: &raw::issuer::IssuerSection,
+    raw: &sections::issuer::IssuerSection,
     tenant: &TenantId,
     key: &KeyPath,
     scope: &mut DocumentContext<'_>,
@@ -150,7 +146,7 @@ fn issuer_tenant(
 }
 
 fn key_source(
-    raw: &mut raw::issuer::IssuerSection,
+    raw: &mut sections::issuer::IssuerSection,
     key: &KeyPath,
     scope: &mut DocumentContext<'_>,
 ) -> KeySource {
@@ -188,7 +184,7 @@ fn key_source(
 }
 
 fn introspection(
-    raw: raw::issuer::IntrospectionSection,
+    raw: sections::issuer::IntrospectionSection,
     key: &KeyPath,
     scope: &mut DocumentContext<'_>,
 ) -> Option<Introspection> {
@@ -201,9 +197,9 @@ fn introspection(
         client_id: client_id?.0,
         client_secret: client_secret?,
         ca_file,
-        cache_ttl: duration(raw.cache_ttl, 60),
-        negative_ttl: duration(raw.negative_ttl, 10),
-        timeout: positive(raw.timeout, 5),
+        cache_ttl: duration_or(raw.cache_ttl, 60),
+        negative_ttl: duration_or(raw.negative_ttl, 10),
+        timeout: positive_or(raw.timeout, 5),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::DocumentContext;
+use crate::config::document_context::DocumentContext;
 use crate::config::{
     document::KeyPath,
     model::{AdminSettings, ManagementSettings, ServerSettings},

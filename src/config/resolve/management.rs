@@ -2,15 +2,15 @@
 
 use std::ops::RangeInclusive;
 
-use super::DocumentContext;
+use crate::config::document_context::DocumentContext;
 use crate::config::{
     document::KeyPath,
     model::{CertificateFiles, ChangeBudget, ClientAuth, ManagementSettings, TlsFiles},
-    raw,
+    sections,
 };
 
 pub fn management(
-    raw: raw::management::ManagementSection,
+    raw: sections::management::ManagementSection,
     accounts: bool,
     key: &KeyPath,
     scope: &mut DocumentContext<'_>,

@@ -2,27 +2,25 @@
 
 pub mod access;
 pub mod accounts;
-pub mod document_context;
 pub mod guard;
 pub mod inheritable;
 pub mod issuer;
 pub mod listen;
 pub mod management;
-mod memory_limit;
 pub mod portal;
 pub mod server;
 pub mod tenancy;
 
 use std::{path::Path, sync::Arc};
 
-pub use document_context::DocumentContext;
-
 use super::{
     descriptors::descriptors,
     document::{DocumentNode, Findings, KeyPath},
+    document_context::DocumentContext,
     governance::{GovernedSettings, file_properties, wso2},
     model::{self, AccountRules, Branding, PortalProfile, Settings, SignInSettings, TenantDefaults},
-    raw::{self, DeploymentFile, text_form::AsText},
+    sections::{self, DeploymentFile, limits::LimitContext},
+    text_form::AsText,
 };
 
 /// The result may be used only if `findings` is empty. `None`: the configuration cannot be resolved.
@@ -96,15 +94,12 @@ pub fn deployment(
     }
     let route_table = access::compile_table(profile, &access.routes, &[], &sign_in);
     let log = server::log(raw.log.unwrap_or_default(), &key.name("log"), &mut scope);
-    let limits = server::limits(
-        raw.limits.unwrap_or_default(),
-        &portal.upstreams,
-        (accounts.hashing.parallel + accounts.hashing.queue, |upgrades| {
-            descriptors(&server, &portal, &accounts, &management, upgrades)
-        }),
-        &key.name("limits"),
-        &mut scope,
-    );
+    let limits = LimitContext {
+        upstreams: &portal.upstreams,
+        hash_slots: accounts.hashing.parallel + accounts.hashing.queue,
+        descriptors: descriptors(&server, &portal, &accounts, &management),
+    };
+    let limits = raw.limits.unwrap_or_default().resolve(limits, &key.name("limits"), &mut scope);
     Some(Settings {
         file: file.to_owned(),
         server,
@@ -147,7 +142,7 @@ pub fn deployment(
 }
 
 fn sign_in(
-    raw: Option<raw::sign_in::SignInSection>,
+    raw: Option<sections::sign_in::SignInSection>,
     profile: PortalProfile,
     has_accounts: bool,
     anonymous: bool,
@@ -171,7 +166,7 @@ fn sign_in(
     }
 }
 
-pub fn branding(raw: raw::branding::BrandingSection) -> Branding {
+pub fn branding(raw: sections::branding::BrandingSection) -> Branding {
     Branding {
         name: raw.name.map(|name| name.0.0),
         logo: raw.logo.map(|logo| logo.0.0),

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{DocumentContext, server::positive};
 use crate::config::{
     document::KeyPath,
+    document_context::DocumentContext,
     model::{HeaderProfile, PortalProfile, PortalSettings, Upstream, UpstreamTarget},
-    raw::{self, values::web::PortalUrl},
+    sections,
+    values::duration::positive_or,
+    values::web::PortalUrl,
 };
 
 /// More than this a machine has no ports for.
@@ -22,17 +24,17 @@ impl PortalProfile {
     }
 }
 
-impl From<raw::portal::PortalProfileName> for PortalProfile {
-    fn from(raw: raw::portal::PortalProfileName) -> Self {
+impl From<sections::portal::PortalProfileName> for PortalProfile {
+    fn from(raw: sections::portal::PortalProfileName) -> Self {
         match raw {
-            raw::portal::PortalProfileName::Wso2Apim => Self::Wso2Apim,
-            raw::portal::PortalProfileName::Generic => Self::Generic,
+            sections::portal::PortalProfileName::Wso2Apim => Self::Wso2Apim,
+            sections::portal::PortalProfileName::Generic => Self::Generic,
         }
     }
 }
 
 pub fn portal(
-    raw: raw::portal::PortalSection,
+    raw: sections::portal::PortalSection,
     key: &KeyPath,
     scope: &mut DocumentContext<'_>,
 ) -> PortalSettings {
@@ -60,7 +62,7 @@ pub fn portal(
 }
 
 fn upstream(
-    raw: raw::portal::UpstreamSection,
+    raw: sections::portal::UpstreamSection,
     key: &KeyPath,
     scope: &mut DocumentContext<'_>,
 ) -> Option<Upstream> {
@@ -121,9 +123,9 @@ fn upstream(
         http2: raw.http2.unwrap_or(false),
         host,
         max_connections,
-        connect_timeout: positive(raw.connect_timeout, 2),
-        header_timeout: positive(raw.header_timeout, 60),
-        idle_timeout: positive(raw.idle_timeout, 300),
-        keep_alive: positive(raw.keep_alive, 4),
+        connect_timeout: positive_or(raw.connect_timeout, 2),
+        header_timeout: positive_or(raw.header_timeout, 60),
+        idle_timeout: positive_or(raw.idle_timeout, 300),
+        keep_alive: positive_or(raw.keep_alive, 4),
     })
 }

@@ -2,25 +2,21 @@
 
 use std::{collections::HashMap, path::Path, time::Duration};
 
-use super::{
-    DocumentContext,
-    server::{duration, positive},
-};
 use crate::{
     config::{
         document::KeyPath,
+        document_context::DocumentContext,
         model::{FileWatchMode, PortalProfile, TenancySettings},
-        raw::{
-            self,
-            text_form::{AsText, TextForm},
-            values::name::HostName,
-        },
+        sections,
+        text_form::{AsText, TextForm},
+        values::duration::{duration_or, positive_or},
+        values::name::HostName,
     },
     domain::tenant::TenantId,
 };
 
 pub fn tenancy(
-    raw: raw::tenancy::TenancySection,
+    raw: sections::tenancy::TenancySection,
     profile: PortalProfile,
     portal_host: Option<&str>,
     key: &KeyPath,
@@ -65,13 +61,13 @@ pub fn tenancy(
         scope.mistake(&poll_key, "this interval is too short", "write at least \"50ms\"");
     }
     let watch = match raw.watch.unwrap_or_default() {
-        raw::tenancy::FileWatchName::Auto => {
-            FileWatchMode::Auto { poll_interval: positive(raw.poll_interval, 10) }
+        sections::tenancy::FileWatchName::Auto => {
+            FileWatchMode::Auto { poll_interval: positive_or(raw.poll_interval, 10) }
         }
-        raw::tenancy::FileWatchName::Poll => {
-            FileWatchMode::Poll { poll_interval: positive(raw.poll_interval, 1) }
+        sections::tenancy::FileWatchName::Poll => {
+            FileWatchMode::Poll { poll_interval: positive_or(raw.poll_interval, 1) }
         }
-        raw::tenancy::FileWatchName::Off => {
+        sections::tenancy::FileWatchName::Off => {
             if raw.poll_interval.is_some() {
                 scope.mistake(
                     &poll_key,
@@ -85,8 +81,8 @@ pub fn tenancy(
     TenancySettings {
         folder,
         default_tenant: raw.default_tenant.map_or_else(TenantId::super_tenant, |tenant| tenant.0),
-        ttl: positive(raw.ttl, 15 * 60),
-        negative_ttl: duration(raw.negative_ttl, 10),
+        ttl: positive_or(raw.ttl, 15 * 60),
+        negative_ttl: duration_or(raw.negative_ttl, 10),
         capacity,
         watch,
         hosts,

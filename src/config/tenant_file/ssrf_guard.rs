@@ -9,7 +9,7 @@ use url::{Host, Url};
 
 use crate::config::{
     model::{EgressPolicy, Issuer, KeySource, Settings},
-    raw::values::web::is_loopback,
+    values::web::is_loopback,
 };
 
 /// The addresses of the private port and the management port.
