@@ -12,8 +12,17 @@ use super::{
     governance::{GovernanceLayers, GovernedSettings, TenantOverrides, file_properties},
     mistake::Mistake,
     model::{Branding, EgressPolicy, Issuer, KeySource, Settings, SignInSettings, TenantPolicy},
-    resolve::{self, access::AccessSettings},
-    sections::{self, access::AccessSection as RawAccess},
+    sections::{
+        access::{
+            AccessSection, AccessSettings,
+            route::{compile_table, sign_in_route},
+        },
+        account_lock::AccountLockSection,
+        guard, issuer,
+        password_policy::PasswordPolicySection,
+        session::SessionSection,
+        sign_in::SignInSection,
+    },
 };
 use crate::domain::{
     anonymous::{is_anonymous_allowed, parse_boolean},
@@ -45,9 +54,9 @@ pub struct TenantConf {
     sign_in: Option<SignInSettings>,
     access: AccessSettings,
     guards: Vec<LoginGuard>,
-    session: sections::session::SessionSection,
-    account_lock: sections::account_lock::AccountLockSection,
-    password_policy: sections::password_policy::PasswordPolicySection,
+    session: SessionSection,
+    account_lock: AccountLockSection,
+    password_policy: PasswordPolicySection,
     governance: Arc<Overrides>,
     branding: Branding,
 }
@@ -164,7 +173,7 @@ fn resolve_conf(
 ) -> TenantConf {
     let mut scope = DocumentContext::of_tenant(root, file, findings);
     let key = KeyPath::root().name(DOORWARD_KEY);
-    let access = RawAccess {
+    let access = AccessSection {
         cross_tenant: raw.cross_tenant,
         cors_allowed_origins: raw.cors_allowed_origins,
         websocket_origins: raw.websocket_origins,
@@ -186,18 +195,15 @@ fn resolve_conf(
     TenantConf {
         anonymous,
         hosts: raw.hosts.unwrap_or_default().into_iter().map(|host| host.0.0).collect(),
-        issuers: resolve::issuer::issuers(
+        issuers: issuer::issuers(
             raw.issuers.unwrap_or_default(),
             &placeholder_tenant,
             &key.name("issuers"),
             &mut scope,
         ),
-        sign_in: raw
-            .sign_in
-            .and_then(|sign_in| sign_in.url)
-            .map(|url| SignInSettings { url: url.0.0.unwrap_or_default() }),
-        access: resolve::access::access(access, &key, &mut scope),
-        guards: resolve::guard::guards(raw.guards.unwrap_or_default(), &key.name("guards"), &mut scope),
+        sign_in: raw.sign_in.and_then(SignInSection::written),
+        access: access.resolve(&key, &mut scope),
+        guards: guard::guards(raw.guards.unwrap_or_default(), &key.name("guards"), &mut scope),
         session: raw.session.unwrap_or_default().validated(&key.name("session"), &mut scope),
         account_lock: raw.account_lock.unwrap_or_default().validated(&key.name("account_lock"), &mut scope),
         password_policy: raw
@@ -205,7 +211,7 @@ fn resolve_conf(
             .unwrap_or_default()
             .validated(&key.name("password_policy"), &mut scope),
         governance,
-        branding: resolve::branding(raw.branding.unwrap_or_default()),
+        branding: raw.branding.unwrap_or_default().resolve(),
     }
 }
 
@@ -254,12 +260,7 @@ pub fn resolve_with(
     let routes = if access.routes.is_empty() && conf.sign_in.is_none() {
         Arc::clone(&defaults.route_table)
     } else {
-        let table = resolve::access::compile_table(
-            settings.portal.profile,
-            &defaults.routes,
-            &access.routes,
-            sign_in,
-        );
+        let table = compile_table(settings.portal.profile, &defaults.routes, &access.routes, sign_in);
         match table {
             Ok(table) => Arc::new(table.with_baseline(Arc::clone(&defaults.route_table))),
             Err(bad) => {
@@ -273,7 +274,7 @@ pub fn resolve_with(
         |own: &Option<Vec<String>>, below: &[String]| own.clone().unwrap_or_else(|| below.to_vec());
     let own_guards = conf.guards.iter().map(|guard| {
         let guard = LoginGuard { is_tenant_defined: true, ..guard.clone() };
-        Arc::new(resolve::guard::for_profile(guard, settings.portal.profile))
+        Arc::new(guard::for_profile(guard, settings.portal.profile))
     });
     let governed = GovernedSettings {
         account_lock: conf.account_lock.inherit_from(&defaults.rules.account_lock),
@@ -308,11 +309,7 @@ pub fn resolve_with(
             administrators: Arc::clone(&overrides.overrides),
             version: overrides.version,
         },
-        branding: Branding {
-            name: conf.branding.name.clone().or_else(|| defaults.branding.name.clone()),
-            logo: conf.branding.logo.clone().or_else(|| defaults.branding.logo.clone()),
-            accent: conf.branding.accent.clone().or_else(|| defaults.branding.accent.clone()),
-        },
+        branding: conf.branding.inherit_from(&defaults.branding),
         // a tenant's domain has only letters, digits, `.`, `-` and `_`
         header_value: HeaderValue::from_str(tenant.as_str()).unwrap_or_else(|_| HeaderValue::from_static("")),
         problem,
@@ -353,7 +350,7 @@ pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(KeyPath, &
             "deployment.toml or the profile forwards no upgrade on this path, so this has no effect";
         (key, message, "write `upgrade` in a route of deployment.toml")
     }));
-    if let Some(rule) = conf.sign_in.as_ref().and_then(resolve::access::sign_in_route) {
+    if let Some(rule) = conf.sign_in.as_ref().and_then(sign_in_route) {
         let key = doorward_key.name("sign_in").name("url");
         // Doorward's own pages are open, regardless of routes
         let is_own_page = rule.pattern.starts_with("/.doorward/");

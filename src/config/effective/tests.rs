@@ -1,9 +1,9 @@
 //! The settings in effect are shown so that they can be read again, and without secrets.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use super::*;
-use crate::config::{load::parse, model::AccessLogTarget};
+use crate::config::{load::parse, model::AccessLogTarget, text_form::TextForm};
 
 const FULL: &str = r##"
 [apim.devportal]

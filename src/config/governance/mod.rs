@@ -1,12 +1,10 @@
 //! Governance properties as settings: values set by files and administrators under WSO2's names.
 //!
-//! `file_properties` reads them from files, `wso2` from WSO2's own sections of deployment.toml, `override_map` holds the
-//! administrators' overrides, `governed_settings` applies all of them to the typed settings.
+//! `file_properties` reads them from files, `override_map` holds the administrators' overrides, `governed_settings` applies all of them to the typed settings.
 
 pub mod file_properties;
 pub mod governed_settings;
 pub mod override_map;
-pub mod wso2;
 
 pub use governed_settings::{GovernanceLayers, GovernedSettings, effective_value, rule_numbers};
 pub use override_map::{OverrideMap, TenantOverrides};

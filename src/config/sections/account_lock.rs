@@ -6,9 +6,17 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{
-    text_form::AsText,
-    values::{duration::Positive, name::NotEmpty},
+use crate::{
+    config::{
+        document::KeyPath,
+        document_context::DocumentContext,
+        text_form::AsText,
+        values::{
+            duration::{Positive, positive_or_inherited},
+            name::NotEmpty,
+        },
+    },
+    domain::lockout::{LockoutSettings, LockoutThreshold},
 };
 
 /// Lockout after wrong passwords, on every login channel. Unknown names are counted and locked like known ones.
@@ -70,4 +78,95 @@ pub struct ThresholdSection {
     /// How long the lock lasts.
     #[schemars(extend("default" = "15m"))]
     pub time: Option<AsText<Positive>>,
+}
+
+impl AccountLockSection {
+    #[must_use]
+    pub fn validated(self, key: &KeyPath, scope: &mut DocumentContext<'_>) -> Self {
+        scope.check_range(&key.name("max_attempts"), self.max_attempts, 1..=1_000);
+        scope.check_range(&key.name("max_lockouts"), self.max_lockouts, 0..=1_000);
+        scope.check_range(&key.name("ratio"), self.ratio, 1..=1_000);
+        for (name, threshold) in [
+            ("address", &self.address),
+            ("account_and_address", &self.account_and_address),
+            ("device", &self.device),
+        ] {
+            if let Some(threshold) = threshold {
+                let key = key.name(name).name("max_attempts");
+                scope.check_range(&key, threshold.max_attempts, 0..=1_000_000);
+            }
+        }
+        self
+    }
+
+    pub fn inherit_from(&self, below: &LockoutSettings) -> LockoutSettings {
+        LockoutSettings {
+            enabled: self.enabled.unwrap_or(below.enabled),
+            max_attempts: self.max_attempts.unwrap_or(below.max_attempts),
+            time: self.time.as_ref().map_or(below.time, |AsText(time)| *time),
+            ratio: self.ratio.unwrap_or(below.ratio),
+            max_duration: positive_or_inherited(self.max_duration.as_ref(), below.max_duration),
+            max_lockouts: self.max_lockouts.unwrap_or(below.max_lockouts),
+            address: threshold(self.address.as_ref(), below.address),
+            account_and_address: threshold(self.account_and_address.as_ref(), below.account_and_address),
+            device: threshold(self.device.as_ref(), below.device),
+            exempt_networks: match &self.allow {
+                Some(networks) => networks.iter().map(|AsText(network)| *network).collect(),
+                None => below.exempt_networks.clone(),
+            },
+            bypass_role: match &self.bypass_role {
+                Some(AsText(role)) => role.0.clone(),
+                None => below.bypass_role.clone(),
+            },
+            discloses_locks: self.tell.unwrap_or(below.discloses_locks),
+        }
+    }
+}
+
+/// Keys not written are those of the table below, or the built-in ones; 0 attempts switch it off.
+fn threshold(
+    written: Option<&ThresholdSection>,
+    inherited: Option<LockoutThreshold>,
+) -> Option<LockoutThreshold> {
+    let Some(written) = written else { return inherited };
+    let inherited = inherited.unwrap_or(LockoutThreshold {
+        max_attempts: 100,
+        window: Duration::from_hours(1),
+        time: Duration::from_mins(15),
+    });
+    let max_attempts = written.max_attempts.unwrap_or(inherited.max_attempts);
+    (max_attempts > 0).then(|| LockoutThreshold {
+        max_attempts,
+        window: positive_or_inherited(written.window.as_ref(), inherited.window),
+        time: positive_or_inherited(written.time.as_ref(), inherited.time),
+    })
+}
+
+impl From<&LockoutSettings> for AccountLockSection {
+    fn from(settings: &LockoutSettings) -> Self {
+        Self {
+            enabled: Some(settings.enabled),
+            max_attempts: Some(settings.max_attempts),
+            time: Some(AsText(settings.time)),
+            ratio: Some(settings.ratio),
+            max_duration: Some(AsText(Positive(settings.max_duration))),
+            max_lockouts: Some(settings.max_lockouts),
+            address: settings.address.map(Into::into),
+            account_and_address: settings.account_and_address.map(Into::into),
+            device: settings.device.map(Into::into),
+            allow: Some(settings.exempt_networks.iter().copied().map(AsText).collect()),
+            bypass_role: Some(AsText(NotEmpty(settings.bypass_role.clone()))),
+            tell: Some(settings.discloses_locks),
+        }
+    }
+}
+
+impl From<LockoutThreshold> for ThresholdSection {
+    fn from(threshold: LockoutThreshold) -> Self {
+        Self {
+            max_attempts: Some(threshold.max_attempts),
+            window: Some(AsText(Positive(threshold.window))),
+            time: Some(AsText(Positive(threshold.time))),
+        }
+    }
 }

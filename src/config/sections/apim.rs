@@ -20,3 +20,15 @@ pub struct DevportalSection {
     #[schemars(extend("default" = true, "x-source" = "WSO2 `[apim.devportal] enable_anonymous_mode`"))]
     pub enable_anonymous_mode: Option<bool>,
 }
+
+impl ApimSection {
+    /// Whether the portal is in anonymous mode.
+    pub fn resolve(self) -> bool {
+        self.devportal.unwrap_or_default().enable_anonymous_mode.unwrap_or(true)
+    }
+
+    /// As it would be written.
+    pub fn of(anonymous: bool) -> Self {
+        Self { devportal: Some(DevportalSection { enable_anonymous_mode: Some(anonymous) }) }
+    }
+}

@@ -8,7 +8,13 @@ use serde::{
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use crate::domain::governance::{MASK, SECRET_PREFIX};
+use crate::{
+    config::{
+        governance::governed_settings, model::TenantDefaults,
+        sections::password_policy::PasswordPolicySection,
+    },
+    domain::governance::{MASK, SECRET_PREFIX},
+};
 
 /// Names to values. TOML makes tables of names with dots that stand without quotes, so there may be tables in it.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -21,9 +27,22 @@ pub enum PropertyEntry {
     Table(PropertyTable),
 }
 
+impl From<&TenantDefaults> for PropertyTable {
+    /// Properties that no other key states.
+    fn from(defaults: &TenantDefaults) -> Self {
+        let rules = PasswordPolicySection::from(&*defaults.rules.password_rules);
+        let is_stated_elsewhere = |name: &str| match governed_settings::own_key(name) {
+            Some(("password_policy", "history")) => rules.history.is_some(),
+            Some(("password_policy", "expiry_days")) => rules.expiry_days.is_some(),
+            other => other.is_some(),
+        };
+        Self::masked(defaults.governance.iter().filter(|(name, _)| !is_stated_elsewhere(name)))
+    }
+}
+
 impl PropertyTable {
     /// To be shown: without secrets.
-    pub fn masked<'a>(values: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+    fn masked<'a>(values: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let shown = |(name, value): (&str, &str)| {
             let value = if name.starts_with(SECRET_PREFIX) { MASK } else { value };
             (name.to_owned(), PropertyEntry::Scalar(value.to_owned()))

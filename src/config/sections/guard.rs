@@ -1,15 +1,26 @@
-//! `[[guard]]`, and `guards` of a tenant's file
+//! `[[guard]]`, and `guards` of a tenant's file: one set of rules
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{
-    text_form::AsText,
-    values::{
-        name::NotEmpty,
-        route::{LocalAddress, Match, NameFrom},
+use super::portal::PortalProfile;
+use crate::{
+    config::{
+        document::KeyPath,
+        document_context::DocumentContext,
+        text_form::{AsText, TextForm},
+        values::{
+            name::NotEmpty,
+            route::{LocalAddress, Match, NameFrom},
+        },
     },
+    domain::guard::{Glob, LoginEndpoint, LoginGuard, LoginNameSource, ResponseSigns},
 };
+
+/// Each request is held against every guard.
+const MAX_GUARDS: usize = 16;
+const DEFAULT_SEARCHED_BYTES: u32 = 16 * 1024;
+const MAX_SEARCHED_BYTES: u32 = 1024 * 1024;
 
 /// A sign-in of the portal's own that Doorward guards against guessing: wrong passwords are counted, and a locked name is
 /// refused. `accounts.enabled` gives it a store, `[account_lock]` sets the limits. The password is neither
@@ -82,4 +93,155 @@ pub enum UserNameSource {
     Json,
     Basic,
     PasswordGrant,
+}
+
+pub fn guards(written: Vec<GuardSection>, key: &KeyPath, scope: &mut DocumentContext<'_>) -> Vec<LoginGuard> {
+    if written.len() > MAX_GUARDS {
+        scope.mistake(key, format!("more than {MAX_GUARDS} guards"), "write patterns with `*`");
+    }
+    let guards = written.into_iter().enumerate();
+    guards.filter_map(|(index, section)| section.resolve(&key.item(index), scope)).collect()
+}
+
+impl GuardSection {
+    fn resolve(self, key: &KeyPath, scope: &mut DocumentContext<'_>) -> Option<LoginGuard> {
+        let matched = scope.required(&key.name("match"), self.r#match, &format!("write {}", Match::EXPECTED));
+        let written = scope.required(
+            &key.name("user_in"),
+            self.user_in.map(AsText),
+            "write \"form\", \"json\", \"basic\" or \"password-grant\"",
+        );
+        let has_fields = self.user_fields.is_some();
+        let fields = self.user_fields.map_or_else(|| vec!["username".to_owned()], texts);
+        if fields.is_empty() {
+            scope.mistake(&key.name("user_fields"), "no user name would be found", "name a field");
+        }
+        for (name, statuses) in
+            [("failed_status", &self.failed_status), ("succeeded_status", &self.succeeded_status)]
+        {
+            if statuses.iter().flatten().any(|status| !(100..=599).contains(status)) {
+                scope.mistake(&key.name(name), "there is no such status", "write numbers from 100 to 599");
+            }
+        }
+        let searched = scope.bounded(
+            &key.name("body_bytes"),
+            self.body_bytes,
+            DEFAULT_SEARCHED_BYTES,
+            1..=MAX_SEARCHED_BYTES,
+        );
+        let user = match written? {
+            UserNameSource::Form => LoginNameSource::Form(fields),
+            UserNameSource::Json => LoginNameSource::Json(fields),
+            UserNameSource::Basic => LoginNameSource::Basic,
+            UserNameSource::PasswordGrant => LoginNameSource::PasswordGrant,
+        };
+        if matches!(user, LoginNameSource::Basic | LoginNameSource::PasswordGrant) {
+            for (name, is_written) in [
+                ("user_fields", has_fields),
+                ("locked_redirect", self.locked_redirect.is_some()),
+                ("name_from", self.name_from.is_some()),
+                ("require_name", user == LoginNameSource::Basic && self.require_name.is_some()),
+            ] {
+                if is_written {
+                    scope.mistake(&key.name(name), "this has no effect with this `user_in`", "remove it");
+                }
+            }
+        }
+        let mut succeeded =
+            response_signs(self.succeeded_status, self.succeeded_redirect, self.succeeded_body);
+        let mut failed = response_signs(self.failed_status, self.failed_redirect, self.failed_body);
+        if failed.is_empty() && succeeded.is_empty() {
+            match user {
+                LoginNameSource::Basic => failed.status = vec![401, 403],
+                LoginNameSource::PasswordGrant => succeeded.status = vec![200],
+                LoginNameSource::Form(_) | LoginNameSource::Json(_) => {}
+            }
+        }
+        // with `name_from` it is the page that asks for the name
+        if failed.is_empty() && succeeded.is_empty() && self.name_from.is_none() {
+            let remedy = "write succeeded_redirect, succeeded_status or succeeded_body; or what a wrong one looks like";
+            scope.mistake(key, "nothing tells a wrong password from the right one", remedy);
+        }
+        // a second factor, or a page that the name in the request does not belong to
+        let may_be_nameless = self.name_from.is_some() || self.require_name == Some(false);
+        if matches!(user, LoginNameSource::Form(_) | LoginNameSource::Json(_))
+            && may_be_nameless
+            && failed.is_empty()
+            && !succeeded.is_empty()
+        {
+            let remedy = "write failed_redirect, failed_status or failed_body beside it";
+            let message = "attempts without a user name count only where the answer shows a failure, and none is described";
+            scope.mistake(key, message, remedy);
+        }
+        if !failed.body.is_empty() && succeeded.is_empty() {
+            let remedy = "write what only the right password gets: succeeded_redirect, succeeded_status or succeeded_body";
+            let message = "a text alone does not tell a wrong password: the portal may say it in other words";
+            scope.mistake(&key.name("failed_body"), message, remedy);
+        }
+        let Match { methods, pattern } = matched?;
+        Some(LoginGuard {
+            endpoint: LoginEndpoint { methods, pattern, below_tenants: false },
+            name_source: user,
+            require_name: self.require_name.unwrap_or(true),
+            name_carrier: self.name_from.map(|written| written.0.0),
+            failure_signs: failed,
+            success_signs: succeeded,
+            max_searched_bytes: searched as usize,
+            locked_redirect: self.locked_redirect.map(|address| address.0.0),
+            is_tenant_defined: false,
+        })
+    }
+}
+
+impl From<&LoginGuard> for GuardSection {
+    fn from(guard: &LoginGuard) -> Self {
+        let texts =
+            |texts: &[String]| Some(texts.iter().cloned().map(|text| AsText(NotEmpty(text))).collect());
+        let globs =
+            |globs: &[Glob]| Some(globs.iter().map(|glob| AsText(NotEmpty(glob.0.clone()))).collect());
+        let LoginEndpoint { methods, pattern, .. } = guard.endpoint.clone();
+        let (user_in, user_fields) = match &guard.name_source {
+            LoginNameSource::Form(fields) => (UserNameSource::Form, texts(fields)),
+            LoginNameSource::Json(fields) => (UserNameSource::Json, texts(fields)),
+            LoginNameSource::Basic => (UserNameSource::Basic, None),
+            LoginNameSource::PasswordGrant => (UserNameSource::PasswordGrant, None),
+        };
+        Self {
+            r#match: Some(AsText(Match { methods, pattern })),
+            user_in: Some(user_in),
+            user_fields,
+            require_name: (guard.name_source != LoginNameSource::Basic).then_some(guard.require_name),
+            name_from: guard.name_carrier.clone().map(|carrier| AsText(NameFrom(carrier))),
+            failed_status: Some(guard.failure_signs.status.clone()),
+            failed_redirect: globs(&guard.failure_signs.redirect),
+            failed_body: texts(&guard.failure_signs.body),
+            succeeded_status: Some(guard.success_signs.status.clone()),
+            succeeded_redirect: globs(&guard.success_signs.redirect),
+            succeeded_body: texts(&guard.success_signs.body),
+            body_bytes: u32::try_from(guard.max_searched_bytes).ok(),
+            locked_redirect: guard.locked_redirect.clone().map(|address| AsText(LocalAddress(address))),
+        }
+    }
+}
+
+/// A guard under a portal profile: WSO2 serves each of its endpoints below every tenant and organisation as well.
+pub fn for_profile(mut guard: LoginGuard, profile: PortalProfile) -> LoginGuard {
+    guard.endpoint.below_tenants = profile == PortalProfile::Wso2Apim;
+    guard
+}
+
+fn response_signs(
+    status: Option<Vec<u16>>,
+    redirect: Option<Vec<AsText<NotEmpty>>>,
+    body: Option<Vec<AsText<NotEmpty>>>,
+) -> ResponseSigns {
+    ResponseSigns {
+        status: status.unwrap_or_default(),
+        redirect: texts(redirect.unwrap_or_default()).into_iter().map(Glob).collect(),
+        body: texts(body.unwrap_or_default()),
+    }
+}
+
+fn texts(written: Vec<AsText<NotEmpty>>) -> Vec<String> {
+    written.into_iter().map(|text| text.0.0).collect()
 }

@@ -27,6 +27,9 @@ pub mod session;
 pub mod sign_in;
 pub mod tenancy;
 
+#[cfg(test)]
+mod tests;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,13 +1,22 @@
 //! `[password_policy]`, and `password_policy` of a tenant's file
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{
-    text_form::AsText,
-    values::{name::NotEmpty, web::SecureUrl},
+use crate::{
+    config::{
+        document::KeyPath,
+        document_context::DocumentContext,
+        text_form::AsText,
+        values::{name::NotEmpty, web::SecureUrl},
+    },
+    domain::{
+        governance::ExpiryRule,
+        password::{BreachPolicy, JavaPattern, PasswordExpiry, PasswordPolicy},
+    },
 };
-use crate::domain::password::JavaPattern;
 
 /// Requirements for new passwords.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
@@ -65,4 +74,214 @@ pub struct PasswordPolicySection {
     /// A password seen in breaches this often still passes.
     #[schemars(extend("default" = 0))]
     pub breached_tolerated: Option<u32>,
+}
+
+/// `[password_policy]` as it is written; `policy` compiles it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PasswordRules {
+    /// Whether the next four fields apply.
+    pub enabled: bool,
+    pub min_length: u32,
+    pub max_length: u32,
+    pub pattern: Option<JavaPattern>,
+    pub message: String,
+    /// Whether the last passwords are refused, and how many of them.
+    pub history_enabled: bool,
+    pub history_count: u32,
+    pub expiry: ExpiryRules,
+    pub common_list: bool,
+    pub min_score: u8,
+    pub context_words: bool,
+    pub words: Vec<String>,
+    pub breached_url: Option<Arc<str>>,
+    pub breached: BreachPolicy,
+}
+
+impl Default for PasswordRules {
+    fn default() -> Self {
+        let wso2 = PasswordPolicy::wso2();
+        Self {
+            enabled: false,
+            min_length: wso2.min_length,
+            max_length: wso2.max_length,
+            pattern: wso2.pattern,
+            message: wso2.message,
+            history_enabled: false,
+            history_count: 5,
+            expiry: ExpiryRules::default(),
+            common_list: false,
+            min_score: 0,
+            context_words: false,
+            words: Vec::new(),
+            breached_url: None,
+            breached: BreachPolicy::default(),
+        }
+    }
+}
+
+impl PasswordRules {
+    pub fn policy(&self) -> PasswordPolicy {
+        let wso2 = if self.enabled {
+            PasswordPolicy {
+                min_length: self.min_length,
+                // of two files, so that the one cannot know the other
+                max_length: self.max_length.max(self.min_length),
+                not_username: true,
+                pattern: self.pattern.clone(),
+                message: self.message.clone(),
+                ..PasswordPolicy::default()
+            }
+        } else {
+            PasswordPolicy::default()
+        };
+        PasswordPolicy {
+            history: if self.history_enabled { self.history_count } else { 0 },
+            expiry: self.expiry.expiry(),
+            not_common: self.common_list,
+            min_score: self.min_score,
+            no_context_words: self.context_words,
+            words: self.words.clone(),
+            breached: self.breached_url.is_some().then_some(self.breached),
+            ..wso2
+        }
+    }
+}
+
+/// When passwords expire, in WSO2's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpiryRules {
+    pub enabled: bool,
+    /// For accounts to which no rule applies.
+    pub days: u32,
+    /// By the number in their names.
+    pub rules: BTreeMap<u32, ExpiryRule>,
+    pub only_by_rule: bool,
+    /// Only where an application asks for it, and none here does.
+    pub left_to_applications: bool,
+}
+
+impl Default for ExpiryRules {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            days: 30,
+            rules: BTreeMap::new(),
+            only_by_rule: false,
+            left_to_applications: false,
+        }
+    }
+}
+
+impl ExpiryRules {
+    fn expiry(&self) -> PasswordExpiry {
+        if !self.enabled || self.left_to_applications {
+            return PasswordExpiry::default();
+        }
+        PasswordExpiry {
+            days: self.days,
+            rules: self.rules.values().cloned().collect(),
+            only_by_rule: self.only_by_rule,
+        }
+    }
+}
+
+impl PasswordPolicySection {
+    #[must_use]
+    pub fn validated(self, key: &KeyPath, scope: &mut DocumentContext<'_>) -> Self {
+        for (name, written, most) in [
+            ("min_length", self.min_length, 1..=256),
+            ("max_length", self.max_length, 1..=256),
+            ("history", self.history, 0..=100),
+            ("expiry_days", self.expiry_days, 0..=36_500),
+            ("min_score", self.min_score, 0..=4),
+        ] {
+            scope.check_range(&key.name(name), written, most);
+        }
+        if let (Some(least), Some(most)) = (self.min_length, self.max_length)
+            && most < least
+        {
+            let message = "no password is as long as min_length and as short as this";
+            scope.mistake(&key.name("max_length"), message, "make it at least min_length");
+        }
+        let most = PasswordRules::default().max_length;
+        if let (Some(least), None, false) = (self.min_length, self.max_length, scope.is_tenant_file())
+            && least >= most
+        {
+            let message = if least == most {
+                format!("min_length is the default max_length: only {most} characters would fit")
+            } else {
+                format!("min_length is more than the default max_length, {most}")
+            };
+            scope.mistake(&key.name("min_length"), message, "write max_length too");
+        }
+        if scope.is_tenant_file() && self.breached_url.is_some() {
+            let message = "a tenant cannot choose the services that this server contacts";
+            scope.mistake(&key.name("breached_url"), message, "set it in deployment.toml");
+        }
+        self
+    }
+
+    pub fn inherit_from(&self, below: &PasswordRules) -> PasswordRules {
+        PasswordRules {
+            enabled: self.enabled.unwrap_or(below.enabled),
+            min_length: self.min_length.unwrap_or(below.min_length),
+            max_length: self.max_length.unwrap_or(below.max_length),
+            pattern: match &self.pattern {
+                Some(AsText(pattern)) => Some(pattern.clone()),
+                None => below.pattern.clone(),
+            },
+            message: match &self.message {
+                Some(AsText(message)) => message.0.clone(),
+                None => below.message.clone(),
+            },
+            history_enabled: self.history.map_or(below.history_enabled, |count| count > 0),
+            history_count: self.history.filter(|count| *count > 0).unwrap_or(below.history_count),
+            expiry: ExpiryRules {
+                enabled: self.expiry_days.map_or(below.expiry.enabled, |days| days > 0),
+                days: self.expiry_days.filter(|days| *days > 0).unwrap_or(below.expiry.days),
+                ..below.expiry.clone()
+            },
+            common_list: self.common_list.unwrap_or(below.common_list),
+            min_score: self.min_score.and_then(|score| score.try_into().ok()).unwrap_or(below.min_score),
+            context_words: self.context_words.unwrap_or(below.context_words),
+            words: match &self.words {
+                Some(words) => words.iter().map(|AsText(word)| word.0.clone()).collect(),
+                None => below.words.clone(),
+            },
+            breached_url: match &self.breached_url {
+                Some(AsText(url)) => Some(url.0.as_str().into()),
+                None => below.breached_url.clone(),
+            },
+            breached: BreachPolicy {
+                max_occurrences: self.breached_tolerated.map_or(below.breached.max_occurrences, u64::from),
+                required: self.breached_required.unwrap_or(below.breached.required),
+            },
+        }
+    }
+}
+
+impl From<&PasswordRules> for PasswordPolicySection {
+    fn from(rules: &PasswordRules) -> Self {
+        let fallback = PasswordRules::default();
+        // 0 means off, but hides the number that applies once a tenant enables it
+        let shown = |on: bool, number: u32, usual: u32| {
+            if on { Some(number) } else { (number == usual).then_some(0) }
+        };
+        Self {
+            enabled: Some(rules.enabled),
+            min_length: Some(rules.min_length),
+            max_length: Some(rules.max_length),
+            pattern: rules.pattern.clone().map(AsText),
+            message: Some(AsText(NotEmpty(rules.message.clone()))),
+            history: shown(rules.history_enabled, rules.history_count, fallback.history_count),
+            expiry_days: shown(rules.expiry.enabled, rules.expiry.days, fallback.expiry.days),
+            common_list: Some(rules.common_list),
+            min_score: Some(rules.min_score.into()),
+            context_words: Some(rules.context_words),
+            words: Some(rules.words.iter().cloned().map(|word| AsText(NotEmpty(word))).collect()),
+            breached_url: rules.breached_url.as_deref().map(|url| AsText(SecureUrl(url.to_owned()))),
+            breached_required: Some(rules.breached.required),
+            breached_tolerated: u32::try_from(rules.breached.max_occurrences).ok(),
+        }
+    }
 }

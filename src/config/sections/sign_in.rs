@@ -3,7 +3,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{text_form::AsText, values::route::SignInUrl};
+use super::portal::PortalProfile;
+use crate::config::{
+    document::KeyPath, document_context::DocumentContext, text_form::AsText, values::route::SignInUrl,
+};
+
+/// WSO2's devportal starts every sign-in here.
+pub const WSO2_SIGN_IN: &str = "/devportal/services/configs?tenant={tenant}";
+/// A sign-in page of our own, which brings the browser back to where it wanted to go.
+pub const OWN_SIGN_IN: &str = "/.doorward/sign-in?tenant={tenant}&to={return_path}";
 
 /// The sign-in address.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -17,4 +25,75 @@ pub struct SignInSection {
         "x-source" = "WSO2 `/devportal/services/configs`"
     ))]
     pub url: Option<AsText<SignInUrl>>,
+}
+
+/// The sign-in address. Placeholders: `{tenant}`, `{return_url}` (absolute), `{return_path}` (path and query), all
+/// percent-encoded when filled in. Empty if sign-in with a browser is not available.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInSettings {
+    pub url: String,
+}
+
+impl SignInSettings {
+    /// Whether there is an address at all.
+    pub fn is_configured(&self) -> bool {
+        !self.url.is_empty()
+    }
+
+    /// Whether this is Doorward's own page, which waits for user input.
+    pub fn is_own_page(&self) -> bool {
+        self.url.starts_with("/.doorward/")
+    }
+
+    /// Whether the sign-in service itself sends the browser back to where it wanted to go.
+    pub fn has_return_placeholder(&self) -> bool {
+        self.url.contains("{return_url}") || self.url.contains("{return_path}")
+    }
+}
+
+/// What other sections say that the default depends on.
+pub struct SignInContext {
+    pub profile: PortalProfile,
+    pub has_accounts: bool,
+    pub anonymous: bool,
+}
+
+impl SignInSection {
+    pub fn resolve(
+        self,
+        context: &SignInContext,
+        key: &KeyPath,
+        scope: &mut DocumentContext<'_>,
+    ) -> SignInSettings {
+        if let Some(settings) = self.written() {
+            return settings;
+        }
+        let url = match context.profile {
+            _ if context.has_accounts => OWN_SIGN_IN,
+            PortalProfile::Wso2Apim => WSO2_SIGN_IN,
+            PortalProfile::Generic => {
+                if !context.anonymous {
+                    scope.mistake(
+                        &key.name("url"),
+                        "anonymous mode is off and there is nowhere to sign in",
+                        "set it; or write \"none\" where only programs with tokens come",
+                    );
+                }
+                ""
+            }
+        };
+        SignInSettings { url: url.to_owned() }
+    }
+
+    /// `None`: no key is written.
+    pub fn written(self) -> Option<SignInSettings> {
+        self.url.map(|AsText(url)| SignInSettings { url: url.0.unwrap_or_default() })
+    }
+}
+
+impl From<&SignInSettings> for SignInSection {
+    fn from(sign_in: &SignInSettings) -> Self {
+        let url = sign_in.is_configured().then(|| sign_in.url.clone());
+        Self { url: Some(AsText(SignInUrl(url))) }
+    }
 }

@@ -1,15 +1,28 @@
 //! `[tenancy]`
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{
-    text_form::AsText,
-    values::{address::FilePath, duration::Positive, name::HostMatcher},
+use super::portal::PortalProfile;
+use crate::{
+    config::{
+        document::KeyPath,
+        document_context::DocumentContext,
+        text_form::{AsText, TextForm},
+        values::{
+            address::FilePath,
+            duration::{Positive, duration_or, positive_or},
+            name::{HostMatcher, HostName},
+        },
+    },
+    domain::tenant::TenantId,
 };
-use crate::{config::model::HostPattern, domain::tenant::TenantId};
 
 /// Which tenants there are, and how a request names its tenant.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -66,4 +79,152 @@ pub enum FileWatchName {
     Auto,
     Poll,
     Off,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenancySettings {
+    /// Holds one folder per tenant: `<folder>/<domain>/tenant-conf.json`.
+    pub folder: PathBuf,
+    pub default_tenant: TenantId,
+    /// At the latest after this a tenant's file is read again (WSO2's registry cache: 15 minutes).
+    pub ttl: Duration,
+    /// How long an unknown tenant is remembered as unknown.
+    pub negative_ttl: Duration,
+    /// Tenants kept in memory.
+    pub capacity: u64,
+    pub watch: FileWatchMode,
+    /// Explicit host names (lower case, no port).
+    pub hosts: HashMap<String, TenantId>,
+    /// `{tenant}.portal.example.com`: the text before and after `{tenant}`.
+    pub host_pattern: Option<HostPattern>,
+    /// Host names that tenant files may claim: `*`, `.suffix` or a whole name.
+    pub claimable_hosts: Vec<String>,
+    /// Whether tenants' issuers may be on this machine.
+    pub issuers_on_loopback: bool,
+    /// Of `server.public_url`: the portal's own, which no tenant can claim.
+    pub portal_host: Option<String>,
+    /// Show the tenant selection page if several tenants exist and the request names none.
+    pub selection_page: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPattern {
+    pub before: String,
+    pub after: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileWatchMode {
+    /// File events, and a poll every `poll_interval` for file systems without events.
+    Auto { poll_interval: Duration },
+    /// Polling only.
+    Poll { poll_interval: Duration },
+    /// Nothing: the TTL alone.
+    Off,
+}
+
+impl TenancySection {
+    pub fn resolve(
+        self,
+        profile: PortalProfile,
+        portal_host: Option<&str>,
+        key: &KeyPath,
+        scope: &mut DocumentContext<'_>,
+    ) -> TenancySettings {
+        let folder = match self.folder {
+            Some(AsText(folder)) => scope.resolve_path(&key.name("folder"), &folder.0),
+            None => scope.resolve_path(&key.name("folder"), Path::new("tenants")),
+        };
+        let mut hosts = HashMap::new();
+        for (written, AsText(tenant)) in self.hosts.unwrap_or_default() {
+            let key = key.name("hosts").name(&written);
+            match HostName::from_text(&written) {
+                Err(problem) => scope.mistake(&key, problem, &format!("write {}", HostName::EXPECTED)),
+                Ok(host) => {
+                    if hosts.insert(host.0, tenant).is_some() {
+                        scope.mistake(&key, "this host name is here twice, in another case", "keep one");
+                    }
+                }
+            }
+        }
+        let claimable = self.claimable_hosts.unwrap_or_default().into_iter().map(|host| host.0.0);
+        let claimable_hosts: Vec<String> = claimable.collect();
+        if let Some(index) = claimable_hosts.iter().position(|host| host == "*")
+            && portal_host.is_none()
+        {
+            scope.mistake(
+                &key.name("claimable_hosts").item(index),
+                "any host would include the portal's own, which is not configured",
+                "set server.public_url, or write suffixes such as \".tenants.example.com\"",
+            );
+        }
+        let capacity = scope.bounded(&key.name("capacity"), self.capacity, 10_000, 1..=10_000_000);
+        let poll_key = key.name("poll_interval");
+        if let Some(AsText(interval)) = &self.poll_interval
+            && interval.0 < Duration::from_millis(50)
+        {
+            scope.mistake(&poll_key, "this interval is too short", "write at least \"50ms\"");
+        }
+        let watch = match self.watch.unwrap_or_default() {
+            FileWatchName::Auto => FileWatchMode::Auto { poll_interval: positive_or(self.poll_interval, 10) },
+            FileWatchName::Poll => FileWatchMode::Poll { poll_interval: positive_or(self.poll_interval, 1) },
+            FileWatchName::Off => {
+                if self.poll_interval.is_some() {
+                    scope.mistake(
+                        &poll_key,
+                        "this has no effect: watch is \"off\"",
+                        "remove it, or use watch = \"poll\"",
+                    );
+                }
+                FileWatchMode::Off
+            }
+        };
+        TenancySettings {
+            folder,
+            default_tenant: self.default_tenant.map_or_else(TenantId::super_tenant, |tenant| tenant.0),
+            ttl: positive_or(self.ttl, 15 * 60),
+            negative_ttl: duration_or(self.negative_ttl, 10),
+            capacity,
+            watch,
+            hosts,
+            host_pattern: self.host_pattern.map(|pattern| pattern.0),
+            claimable_hosts,
+            issuers_on_loopback: self.issuers_on_loopback.unwrap_or(false),
+            portal_host: portal_host.map(str::to_owned),
+            selection_page: self.selection_page.unwrap_or(profile == PortalProfile::Wso2Apim),
+        }
+    }
+}
+
+impl From<&TenancySettings> for TenancySection {
+    fn from(tenancy: &TenancySettings) -> Self {
+        let (watch, poll_interval) = match tenancy.watch {
+            FileWatchMode::Auto { poll_interval } => (FileWatchName::Auto, Some(poll_interval)),
+            FileWatchMode::Poll { poll_interval } => (FileWatchName::Poll, Some(poll_interval)),
+            FileWatchMode::Off => (FileWatchName::Off, None),
+        };
+        Self {
+            folder: Some(FilePath::written(&tenancy.folder)),
+            default_tenant: Some(AsText(tenancy.default_tenant.clone())),
+            ttl: Some(AsText(Positive(tenancy.ttl))),
+            negative_ttl: Some(AsText(tenancy.negative_ttl)),
+            capacity: Some(tenancy.capacity),
+            watch: Some(watch),
+            poll_interval: poll_interval.map(|interval| AsText(Positive(interval))),
+            host_pattern: tenancy.host_pattern.clone().map(AsText),
+            claimable_hosts: Some(
+                tenancy.claimable_hosts.iter().cloned().map(|host| AsText(HostMatcher(host))).collect(),
+            ),
+            issuers_on_loopback: Some(tenancy.issuers_on_loopback),
+            selection_page: Some(tenancy.selection_page),
+            hosts: Some(
+                tenancy.hosts.iter().map(|(host, tenant)| (host.clone(), AsText(tenant.clone()))).collect(),
+            ),
+        }
+    }
+}
+
+/// Each key that needs a restart, and whether it has changed.
+pub fn restart_keys(old: &TenancySettings, new: &TenancySettings) -> Vec<(&'static str, bool)> {
+    vec![("tenancy.capacity", old.capacity != new.capacity)]
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{
     sections::{
-        access::{HeaderProfileName, RouteSection},
+        access::{HeaderProfile, route::RouteSection},
         account_lock::AccountLockSection,
         branding::BrandingSection,
         governance::PropertyTable,
@@ -73,7 +73,7 @@ pub struct TenantSection {
     pub forward_token: Option<bool>,
     /// The identity headers that the portal gets.
     #[schemars(extend("x-default" = "`access.identity_headers`"))]
-    pub identity_headers: Option<HeaderProfileName>,
+    pub identity_headers: Option<HeaderProfile>,
     /// How long this tenant's users stay signed in; keys not written are those of deployment.toml.
     pub session: Option<SessionSection>,
     /// Lockout after wrong passwords in this tenant; keys not written are those of deployment.toml.

@@ -2,12 +2,15 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use ipnet::IpNet;
 
-use crate::config::{model::AccessLogTarget, text_form::TextForm};
+use crate::config::{
+    model::AccessLogTarget,
+    text_form::{AsText, TextForm},
+};
 
 impl TextForm for SocketAddr {
     const EXPECTED: &'static str = "an IP address and port such as \"0.0.0.0:8080\" or \"[::]:8080\"";
@@ -57,6 +60,13 @@ impl TextForm for IpNet {
 /// A file or folder; relative to the folder of the file it is written in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilePath(pub PathBuf);
+
+impl FilePath {
+    /// As it would be written.
+    pub fn written(path: &Path) -> AsText<Self> {
+        AsText(Self(path.to_owned()))
+    }
+}
 
 impl TextForm for FilePath {
     const EXPECTED: &'static str = "a path, relative to the folder of this file";

@@ -65,6 +65,11 @@ pub fn positive_or(written: Option<AsText<Positive>>, default_seconds: u64) -> D
     written.map_or(Duration::from_secs(default_seconds), |AsText(duration)| duration.0)
 }
 
+/// The written duration, or the one of the layer below.
+pub fn positive_or_inherited(written: Option<&AsText<Positive>>, inherited: Duration) -> Duration {
+    written.map_or(inherited, |AsText(duration)| duration.0)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

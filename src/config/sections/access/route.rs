@@ -1,111 +1,123 @@
-//! `[access]`, the same keys of a tenant's file, and the table of routes
+//! `[[access.route]]`, and the table of routes
 
 use std::collections::{HashMap, HashSet};
 
-use crate::config::document_context::DocumentContext;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::{
     config::{
         document::KeyPath,
-        model::{HeaderProfile, PortalProfile, SignInSettings},
-        sections::{
-            self,
-            access::{AccessName, HeaderProfileName, RouteKindName},
-        },
+        document_context::DocumentContext,
+        sections::{portal::PortalProfile, sign_in::SignInSettings},
         text_form::{AsText, TextForm},
         values::{
             route::{Match, open_path},
-            web::WebOrigin,
+            upgrade::UpgradeValue,
         },
     },
     domain::{
-        identity::CrossTenantAccess,
         route::{
-            AccessLevel as RouteAccess, InvalidRoutePattern, RouteKind, RouteRule, RouteTable, folded,
-            generic, wso2_apim,
+            AccessLevel, InvalidRoutePattern, RouteKind, RouteRule, RouteTable, folded, generic, wso2_apim,
         },
         upgrade::UpgradeRule,
     },
 };
 
-/// WSO2's devportal starts every sign-in here.
-pub const WSO2_SIGN_IN: &str = "/devportal/services/configs?tenant={tenant}";
-
-/// Each key as written; `None` leaves it to the layer below.
-#[derive(Debug, Clone, Default)]
-pub struct AccessSettings {
-    pub cross_tenant: Option<CrossTenantAccess>,
-    pub cors_allowed_origins: Option<Vec<String>>,
-    pub websocket_origins: Option<Vec<String>>,
-    pub token_cookie: Option<Option<String>>,
-    pub forward_token: Option<bool>,
-    pub private_responses: Option<bool>,
-    pub identity_headers: Option<HeaderProfile>,
-    pub routes: Vec<RouteRule>,
+/// A rule: the access level of a path, and the form of a refusal.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub struct RouteSection {
+    /// Which requests: methods (none: all) and a path in which `*` is one segment and a final `**` any rest. A portal that takes
+    /// another method from a field of a form (`_method`) serves that one: close such a path for `POST` as well. Required.
+    #[schemars(extend("x-default" = "required"))]
+    pub r#match: Option<AsText<Match>>,
+    /// Access level: `open` always; `anonymous` without sign-in while anonymous mode is on; `signed-in` for users only. Required.
+    #[schemars(extend("x-default" = "required"))]
+    pub access: Option<AccessName>,
+    /// Form of a refusal: a `page` is sent to sign-in; an `api` gets 401 as problem+json, a `wso2-api` in WSO2's
+    /// form, an `asset` a bare 401.
+    #[schemars(extend("default" = "page"))]
+    pub r#as: Option<RouteKindName>,
+    /// Which protocols a request may switch to: `true` is WebSocket, a list names others beside it or instead, `false` is none.
+    /// Listed protocols are forwarded for every request that `access` allows. Without this key WebSocket is forwarded for users
+    /// only, and neither on an `asset` nor on the profile's own open paths. Other protocols are never forwarded.
+    #[schemars(extend("x-default" = "WebSocket for users; none with `as = \"asset\"`", "x-source" = "RFC 9110 §7.8, RFC 6455"))]
+    pub upgrade: Option<UpgradeValue>,
 }
 
-pub fn access(
-    raw: sections::access::AccessSection,
-    key: &KeyPath,
-    scope: &mut DocumentContext<'_>,
-) -> AccessSettings {
-    let origins = |written: Option<Vec<AsText<WebOrigin>>>| {
-        written.map(|origins| origins.iter().map(|origin| origin.0.serialized()).collect())
-    };
-    // `[[access.route]]` in TOML, `routes` in a tenant's file
-    let routes_key = key.name(if scope.is_tenant_file() { "routes" } else { "route" });
-    AccessSettings {
-        cross_tenant: raw.cross_tenant.map(|welcome| welcome.0),
-        cors_allowed_origins: origins(raw.cors_allowed_origins),
-        websocket_origins: origins(raw.websocket_origins),
-        token_cookie: raw.token_cookie.map(|cookie| cookie.0.0),
-        forward_token: raw.forward_token,
-        private_responses: raw.private_responses,
-        identity_headers: raw.identity_headers.map(Into::into),
-        routes: routes(raw.route.unwrap_or_default(), &routes_key, scope),
-    }
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum AccessName {
+    Open,
+    Anonymous,
+    SignedIn,
 }
 
-impl From<HeaderProfileName> for HeaderProfile {
-    fn from(raw: HeaderProfileName) -> Self {
-        match raw {
-            HeaderProfileName::Wso2 => Self::Wso2,
-            HeaderProfileName::OAuth2Proxy => Self::OAuth2Proxy,
-            HeaderProfileName::Authelia => Self::Authelia,
-            HeaderProfileName::None => Self::None,
-        }
-    }
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum RouteKindName {
+    #[default]
+    Page,
+    Api,
+    Wso2Api,
+    Asset,
 }
 
-fn routes(
-    raw: Vec<sections::access::RouteSection>,
+pub(super) fn routes(
+    written: Vec<RouteSection>,
     key: &KeyPath,
     scope: &mut DocumentContext<'_>,
 ) -> Vec<RouteRule> {
     let mut rules = Vec::new();
-    for (index, raw) in raw.into_iter().enumerate() {
+    for (index, section) in written.into_iter().enumerate() {
         let key = key.item(index);
-        let matched = scope.required(&key.name("match"), raw.r#match, &format!("write {}", Match::EXPECTED));
+        let matched =
+            scope.required(&key.name("match"), section.r#match, &format!("write {}", Match::EXPECTED));
         let access = scope.required(
             &key.name("access"),
-            raw.access.map(AsText),
+            section.access.map(AsText),
             "write \"open\", \"anonymous\" or \"signed-in\"",
         );
         let (Some(Match { methods, pattern }), Some(access)) = (matched, access) else { continue };
         let access = match access {
-            AccessName::Open => RouteAccess::Open,
-            AccessName::Anonymous => RouteAccess::Anonymous,
-            AccessName::SignedIn => RouteAccess::SignedIn,
+            AccessName::Open => AccessLevel::Open,
+            AccessName::Anonymous => AccessLevel::Anonymous,
+            AccessName::SignedIn => AccessLevel::SignedIn,
         };
-        let surface = match raw.r#as.unwrap_or_default() {
+        let surface = match section.r#as.unwrap_or_default() {
             RouteKindName::Page => RouteKind::Page,
             RouteKindName::Api => RouteKind::Api,
             RouteKindName::Wso2Api => RouteKind::Wso2Api,
             RouteKindName::Asset => RouteKind::Asset,
         };
-        let upgrade = raw.upgrade.map_or_else(|| UpgradeRule::default_for(surface), |upgrade| upgrade.0);
+        let upgrade = section.upgrade.map_or_else(|| UpgradeRule::default_for(surface), |upgrade| upgrade.0);
         rules.push(RouteRule { methods, pattern, access, kind: surface, upgrade });
     }
     rules
+}
+
+impl From<&RouteRule> for RouteSection {
+    fn from(rule: &RouteRule) -> Self {
+        Self {
+            r#match: Some(AsText(Match { methods: rule.methods.clone(), pattern: rule.pattern.clone() })),
+            access: Some(match rule.access {
+                AccessLevel::Open => AccessName::Open,
+                AccessLevel::Anonymous => AccessName::Anonymous,
+                AccessLevel::SignedIn => AccessName::SignedIn,
+            }),
+            r#as: Some(match rule.kind {
+                RouteKind::Page => RouteKindName::Page,
+                RouteKind::Api => RouteKindName::Api,
+                RouteKind::Wso2Api => RouteKindName::Wso2Api,
+                RouteKind::Asset => RouteKindName::Asset,
+            }),
+            upgrade: (rule.upgrade != UpgradeRule::default_for(rule.kind))
+                .then(|| UpgradeValue(rule.upgrade.clone())),
+        }
+    }
 }
 
 /// The profile's rules, then deployment.toml's, then the tenant's: for the same pattern the later layer wins. The sign-in
@@ -126,7 +138,7 @@ pub fn compile_table(
         let all: Vec<_> = layer.iter().filter(|rule| rule.methods.is_empty()).collect();
         let written: HashSet<_> = all.iter().map(|rule| rule.pattern.as_str()).collect();
         // in another case or with another final slash it closes what a layer below has opened
-        let mut closing: HashMap<String, RouteAccess> = HashMap::new();
+        let mut closing: HashMap<String, AccessLevel> = HashMap::new();
         for rule in all {
             let access = closing.entry(folded(&rule.pattern)).or_insert(rule.access);
             *access = rule.access.max(*access);
@@ -146,7 +158,7 @@ pub fn sign_in_route(sign_in: &SignInSettings) -> Option<RouteRule> {
     Some(RouteRule {
         methods: Vec::new(),
         pattern: open_path(path),
-        access: RouteAccess::Open,
+        access: AccessLevel::Open,
         kind: RouteKind::Page,
         upgrade: UpgradeRule::Never,
     })
@@ -155,10 +167,11 @@ pub fn sign_in_route(sign_in: &SignInSettings) -> Option<RouteRule> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::sections::sign_in::WSO2_SIGN_IN;
 
     #[test]
     fn attack_paths_that_no_rule_names() {
-        use RouteAccess::{Anonymous, Open, SignedIn};
+        use AccessLevel::{Anonymous, Open, SignedIn};
 
         let sign_in = SignInSettings { url: WSO2_SIGN_IN.to_owned() };
         for (profile, elsewhere) in [(PortalProfile::Wso2Apim, SignedIn), (PortalProfile::Generic, Anonymous)]
