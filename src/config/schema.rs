@@ -55,6 +55,9 @@ pub struct DocumentedKey {
     pub form: String,
     /// As written in the schema, or in words.
     pub default: String,
+    pub default_value: Option<Value>,
+    /// Of a key whose default is not a value.
+    pub example: Option<Value>,
     pub effect: String,
     pub source: String,
     pub restart: bool,
@@ -87,6 +90,8 @@ fn collect(root: &Value, schema: &Value, prefix: &str, keys: &mut Vec<Documented
             default: property
                 .get("default")
                 .map_or_else(|| word("x-default"), |default| format!("`{default}`")),
+            default_value: property.get("default").cloned(),
+            example: property.get("examples").and_then(|examples| examples.get(0)).cloned(),
             effect: word("description").split_whitespace().collect::<Vec<_>>().join(" "),
             source: word("x-source"),
             restart: property.get("x-restart").is_some(),

@@ -6,6 +6,7 @@ use super::*;
 use crate::config::{effective, load};
 
 mod governance;
+mod sample;
 
 fn project(file: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file)
@@ -157,46 +158,4 @@ fn documented_defaults_are_in_effect() {
         compared += 1;
     }
     assert!(compared > 35, "{compared}");
-}
-
-#[test]
-fn sample_names_every_key_with_its_default() {
-    let text = fs::read_to_string(project("config/deployment.toml")).unwrap();
-    let file = project("config/deployment.toml");
-    let plain = load::parse(&text, &file, &BTreeMap::new()).unwrap_or_else(|m| panic!("{m:#?}"));
-    // `#key = value` is a default, `# key = value` an example
-    let is_key = |line: &str| line.starts_with(|c: char| c.is_ascii_lowercase());
-    let uncommented: Vec<_> =
-        text.lines().map(|line| line.strip_prefix('#').filter(|rest| is_key(rest)).unwrap_or(line)).collect();
-    let written =
-        load::parse(&uncommented.join("\n"), &file, &BTreeMap::new()).unwrap_or_else(|m| panic!("{m:#?}"));
-    assert_eq!(effective::to_toml(&written), effective::to_toml(&plain));
-    for key in keys(&deployment()).iter().filter(|key| !key.table) {
-        let name = key.path.rsplit('.').next().unwrap();
-        assert!(text.contains(&format!("{name} = ")), "config/deployment.toml does not name {}", key.path);
-    }
-    // and the examples, once uncommented too, are accepted
-    let examples: Vec<_> = text
-        .lines()
-        .map(|line| {
-            let bare = line.strip_prefix("# ").unwrap_or(line).trim_start_matches('#');
-            if is_key(bare) && bare.contains(" = ") || bare.starts_with('[') { bare } else { "" }
-        })
-        .collect();
-    let examples = examples.join("\n").replace("http://127", "https://127");
-    if let Err(mistakes) = load::parse(&examples, &file, &BTreeMap::new()) {
-        // keys that exclude or duplicate each other, and secret files that do not exist
-        for mistake in mistakes {
-            let expected = [
-                "client_secret_file",
-                "store_url_file",
-                "token_file",
-                "guard",
-                "issuer[0]",
-                "issuer[0].tenant",
-            ];
-            let twice = mistake.message.contains("is set twice");
-            assert!(twice || expected.iter().any(|key| mistake.key.ends_with(key)), "{mistake}");
-        }
-    }
 }
