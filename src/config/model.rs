@@ -1,7 +1,7 @@
 //! Resolved settings: no `Option` that only means "not written"; every value is parsed and compiled. Those of one section
 //! are in its file in `sections`.
 
-mod account_rules;
+pub mod account_rules;
 mod egress_policy;
 
 use std::{path::PathBuf, sync::Arc};

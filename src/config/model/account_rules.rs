@@ -4,8 +4,15 @@ use std::sync::Arc;
 
 use super::PasswordRules;
 use crate::{
-    config::governance::GovernedSettings,
-    domain::{account::LoginAttributes, lockout::LockoutSettings, password::PasswordPolicy},
+    config::governance::{
+        GovernedSettings,
+        governed_settings::{GovernedProperty, set},
+    },
+    domain::{
+        account::{LoginAttribute, LoginAttributes},
+        lockout::LockoutSettings,
+        password::PasswordPolicy,
+    },
 };
 
 #[derive(Debug, Clone)]
@@ -56,3 +63,33 @@ impl Default for AccountRules {
         }
     }
 }
+
+/// WSO2's properties for the settings that no section has.
+pub const GOVERNED: &[GovernedProperty] = &[
+    GovernedProperty {
+        name: "account.disable.handler.enable",
+        own_key: None,
+        set: |settings, value| set(&mut settings.reject_disabled_accounts, value),
+        get: |rules| Some(rules.reject_disabled_accounts.to_string()),
+    },
+    GovernedProperty {
+        name: "account.multiattributelogin.handler.enable",
+        own_key: None,
+        set: |settings, value| set(&mut settings.login.multi_attribute, value),
+        get: |rules| Some(rules.login_attributes.multi_attribute.to_string()),
+    },
+    GovernedProperty {
+        name: "account.multiattributelogin.handler.allowedattributes",
+        own_key: None,
+        set: |settings, value| {
+            let listed: Arc<[_]> = value.split(',').filter_map(LoginAttribute::from_claim).collect();
+            if !listed.is_empty() {
+                settings.login.attributes = listed;
+            }
+        },
+        get: |rules| {
+            let attributes = rules.login_attributes.attributes.iter();
+            Some(attributes.map(|one| one.claim()).collect::<Vec<_>>().join(","))
+        },
+    },
+];

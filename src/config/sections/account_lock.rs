@@ -10,6 +10,7 @@ use crate::{
     config::{
         document::KeyPath,
         document_context::DocumentContext,
+        governance::governed_settings::{GovernedProperty, set},
         text_form::AsText,
         values::{
             duration::{Positive, positive_or_inherited},
@@ -170,3 +171,39 @@ impl From<LockoutThreshold> for ThresholdSection {
         }
     }
 }
+
+/// WSO2's properties for these settings.
+pub const GOVERNED: &[GovernedProperty] = &[
+    GovernedProperty {
+        name: "account.lock.handler.lock.on.max.failed.attempts.enable",
+        own_key: Some(("account_lock", "enabled")),
+        set: |settings, value| set(&mut settings.account_lock.enabled, value),
+        get: |rules| Some(rules.account_lock.enabled.to_string()),
+    },
+    GovernedProperty {
+        name: "account.lock.handler.On.Failure.Max.Attempts",
+        own_key: Some(("account_lock", "max_attempts")),
+        set: |settings, value| set(&mut settings.account_lock.max_attempts, value),
+        get: |rules| Some(rules.account_lock.max_attempts.to_string()),
+    },
+    GovernedProperty {
+        name: "account.lock.handler.Time",
+        own_key: Some(("account_lock", "time")),
+        set: |settings, value| {
+            if let Ok(minutes) = value.parse::<u64>() {
+                settings.account_lock.time = Duration::from_secs(minutes.saturating_mul(60));
+            }
+        },
+        get: |rules| {
+            let time = rules.account_lock.time;
+            // files may have seconds: no shorter than it is, and 0 means until an administrator unlocks
+            Some(time.as_secs().div_ceil(60).max(u64::from(!time.is_zero())).to_string())
+        },
+    },
+    GovernedProperty {
+        name: "account.lock.handler.login.fail.timeout.ratio",
+        own_key: Some(("account_lock", "ratio")),
+        set: |settings, value| set(&mut settings.account_lock.ratio, value),
+        get: |rules| Some(rules.account_lock.ratio.to_string()),
+    },
+];

@@ -1,6 +1,6 @@
 //! Every enforced property is in force as configured.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use proptest::prelude::*;
 
@@ -8,6 +8,7 @@ use super::*;
 use crate::{
     config::{Settings, governance::TenantOverrides, load, tenant_file},
     domain::{
+        account::LoginAttribute,
         governance::{Kind, Property, categories},
         tenant::TenantId,
     },
@@ -37,10 +38,22 @@ fn enforced() -> Vec<(&'static str, &'static Property)> {
     properties
         .filter(|property| property.is_enforced())
         .map(|property| {
-            let name = if property.name == EXPIRY_RULE { "passwordExpiry.rule7" } else { property.name };
+            let name =
+                if property.name == "passwordExpiry.rule" { "passwordExpiry.rule7" } else { property.name };
             (name, property)
         })
         .collect()
+}
+
+#[test]
+fn enforced_properties_are_those_with_a_setting() {
+    let mut enforced: Vec<_> = enforced().into_iter().map(|(_, property)| property.name).collect();
+    let tables = [account_lock::GOVERNED, password_policy::GOVERNED, account_rules::GOVERNED];
+    let mut with_setting: Vec<_> = tables.into_iter().flatten().map(|property| property.name).collect();
+    with_setting.push("passwordExpiry.rule");
+    enforced.sort_unstable();
+    with_setting.sort_unstable();
+    assert_eq!(enforced, with_setting);
 }
 
 #[test]
@@ -76,13 +89,13 @@ fn last_source_with_a_value_wins() {
     let ours = r#"{"account_lock": {"max_attempts": 7}, "governance": {"account.lock.handler.login.fail.timeout.ratio": "3"}}"#;
     let files = policy(deployment, ours, &[]);
     for (name, value) in [
-        (LOCK_ATTEMPTS, "7"),
-        (LOCK_TIME, "2"),
-        (LOCK_RATIO, "3"),
-        (HISTORY_ENABLE, "true"),
-        (HISTORY_COUNT, "3"),
-        (EXPIRY_ENABLE, "false"),
-        (EXPIRY_DAYS, "30"),
+        ("account.lock.handler.On.Failure.Max.Attempts", "7"),
+        ("account.lock.handler.Time", "2"),
+        ("account.lock.handler.login.fail.timeout.ratio", "3"),
+        ("passwordHistory.enable", "true"),
+        ("passwordHistory.count", "3"),
+        ("passwordExpiry.enablePasswordExpiry", "false"),
+        ("passwordExpiry.passwordExpiryInDays", "30"),
     ] {
         assert_eq!(effective_value(&files, name), value, "{name}");
     }
@@ -91,8 +104,8 @@ fn last_source_with_a_value_wins() {
 
 #[test]
 fn minimum_raises_the_maximum_of_another_source() {
-    let raised = policy("", "{}", &[(POLICY_MIN, "20"), (POLICY_ENABLE, "true")]);
-    assert_eq!(effective_value(&raised, POLICY_MAX), "20");
+    let raised = policy("", "{}", &[("passwordPolicy.min.length", "20"), ("passwordPolicy.enable", "true")]);
+    assert_eq!(effective_value(&raised, "passwordPolicy.max.length"), "20");
     assert_eq!((raised.rules.password_policy.min_length, raised.rules.password_policy.max_length), (20, 20));
 }
 
@@ -118,10 +131,10 @@ fn values(name: &str, kind: Kind) -> BoxedStrategy<String> {
     match kind {
         Kind::Boolean => any::<bool>().prop_map(|on| on.to_string()).boxed(),
         // alone against the other bound's default
-        Kind::Integer { max, .. } if name == POLICY_MAX => {
+        Kind::Integer { max, .. } if name == "passwordPolicy.max.length" => {
             (6..=max).prop_map(|number| number.to_string()).boxed()
         }
-        Kind::Integer { min, .. } if name == POLICY_MIN => {
+        Kind::Integer { min, .. } if name == "passwordPolicy.min.length" => {
             (min..=12).prop_map(|number| number.to_string()).boxed()
         }
         Kind::Integer { min, max, .. } => (min..=max).prop_map(|number| number.to_string()).boxed(),

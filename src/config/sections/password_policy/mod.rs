@@ -1,22 +1,24 @@
 //! `[password_policy]`, and `password_policy` of a tenant's file
 
-use std::{collections::BTreeMap, sync::Arc};
+mod rules;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::rules::{ExpiryRules, PasswordRules};
 use crate::{
     config::{
         document::KeyPath,
         document_context::DocumentContext,
+        governance::governed_settings::{GovernedProperty, set},
         text_form::AsText,
         values::{name::NotEmpty, web::SecureUrl},
     },
-    domain::{
-        governance::ExpiryRule,
-        password::{BreachPolicy, JavaPattern, PasswordExpiry, PasswordPolicy},
-    },
+    domain::password::{BreachPolicy, JavaPattern},
 };
+
+const SCOPE_ORGANISATION: &str = "ORG_WIDE";
+const SCOPE_APPLICATIONS: &str = "APP_WITH_ENFORCER";
 
 /// Requirements for new passwords.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
@@ -74,115 +76,6 @@ pub struct PasswordPolicySection {
     /// A password seen in breaches this often still passes.
     #[schemars(extend("default" = 0))]
     pub breached_tolerated: Option<u32>,
-}
-
-/// `[password_policy]` as it is written; `policy` compiles it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PasswordRules {
-    /// Whether the next four fields apply.
-    pub enabled: bool,
-    pub min_length: u32,
-    pub max_length: u32,
-    pub pattern: Option<JavaPattern>,
-    pub message: String,
-    /// Whether the last passwords are refused, and how many of them.
-    pub history_enabled: bool,
-    pub history_count: u32,
-    pub expiry: ExpiryRules,
-    pub common_list: bool,
-    pub min_score: u8,
-    pub context_words: bool,
-    pub words: Vec<String>,
-    pub breached_url: Option<Arc<str>>,
-    pub breached: BreachPolicy,
-}
-
-impl Default for PasswordRules {
-    fn default() -> Self {
-        let wso2 = PasswordPolicy::wso2();
-        Self {
-            enabled: false,
-            min_length: wso2.min_length,
-            max_length: wso2.max_length,
-            pattern: wso2.pattern,
-            message: wso2.message,
-            history_enabled: false,
-            history_count: 5,
-            expiry: ExpiryRules::default(),
-            common_list: false,
-            min_score: 0,
-            context_words: false,
-            words: Vec::new(),
-            breached_url: None,
-            breached: BreachPolicy::default(),
-        }
-    }
-}
-
-impl PasswordRules {
-    pub fn policy(&self) -> PasswordPolicy {
-        let wso2 = if self.enabled {
-            PasswordPolicy {
-                min_length: self.min_length,
-                // of two files, so that the one cannot know the other
-                max_length: self.max_length.max(self.min_length),
-                not_username: true,
-                pattern: self.pattern.clone(),
-                message: self.message.clone(),
-                ..PasswordPolicy::default()
-            }
-        } else {
-            PasswordPolicy::default()
-        };
-        PasswordPolicy {
-            history: if self.history_enabled { self.history_count } else { 0 },
-            expiry: self.expiry.expiry(),
-            not_common: self.common_list,
-            min_score: self.min_score,
-            no_context_words: self.context_words,
-            words: self.words.clone(),
-            breached: self.breached_url.is_some().then_some(self.breached),
-            ..wso2
-        }
-    }
-}
-
-/// When passwords expire, in WSO2's words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExpiryRules {
-    pub enabled: bool,
-    /// For accounts to which no rule applies.
-    pub days: u32,
-    /// By the number in their names.
-    pub rules: BTreeMap<u32, ExpiryRule>,
-    pub only_by_rule: bool,
-    /// Only where an application asks for it, and none here does.
-    pub left_to_applications: bool,
-}
-
-impl Default for ExpiryRules {
-    fn default() -> Self {
-        Self {
-            enabled: false,
-            days: 30,
-            rules: BTreeMap::new(),
-            only_by_rule: false,
-            left_to_applications: false,
-        }
-    }
-}
-
-impl ExpiryRules {
-    fn expiry(&self) -> PasswordExpiry {
-        if !self.enabled || self.left_to_applications {
-            return PasswordExpiry::default();
-        }
-        PasswordExpiry {
-            days: self.days,
-            rules: self.rules.values().cloned().collect(),
-            only_by_rule: self.only_by_rule,
-        }
-    }
 }
 
 impl PasswordPolicySection {
@@ -285,3 +178,87 @@ impl From<&PasswordRules> for PasswordPolicySection {
         }
     }
 }
+
+/// WSO2's properties for these settings, besides the numbered rules of expiry.
+pub const GOVERNED: &[GovernedProperty] = &[
+    GovernedProperty {
+        name: "passwordPolicy.enable",
+        own_key: Some(("password_policy", "enabled")),
+        set: |settings, value| set(&mut settings.password_rules.enabled, value),
+        get: |rules| Some(rules.password_rules.enabled.to_string()),
+    },
+    GovernedProperty {
+        name: "passwordPolicy.min.length",
+        own_key: Some(("password_policy", "min_length")),
+        set: |settings, value| set(&mut settings.password_rules.min_length, value),
+        get: |rules| Some(rules.password_rules.min_length.to_string()),
+    },
+    GovernedProperty {
+        name: "passwordPolicy.max.length",
+        own_key: Some(("password_policy", "max_length")),
+        set: |settings, value| set(&mut settings.password_rules.max_length, value),
+        // of two places, so that the one cannot know the other
+        get: |rules| Some(rules.password_rules.max_length.max(rules.password_rules.min_length).to_string()),
+    },
+    GovernedProperty {
+        name: "passwordPolicy.pattern",
+        own_key: Some(("password_policy", "pattern")),
+        set: |settings, value| {
+            let pattern = &mut settings.password_rules.pattern;
+            // compiling takes longer than all the rest together
+            if pattern.as_ref().is_none_or(|pattern| pattern.source() != value)
+                && let Ok(compiled) = JavaPattern::compile(value)
+            {
+                *pattern = Some(compiled);
+            }
+        },
+        get: |rules| rules.password_rules.pattern.as_ref().map(|pattern| pattern.source().to_owned()),
+    },
+    GovernedProperty {
+        name: "passwordPolicy.errorMsg",
+        own_key: Some(("password_policy", "message")),
+        set: |settings, value| set(&mut settings.password_rules.message, value),
+        get: |rules| Some(rules.password_rules.message.to_string()),
+    },
+    GovernedProperty {
+        name: "passwordHistory.enable",
+        own_key: Some(("password_policy", "history")),
+        set: |settings, value| set(&mut settings.password_rules.history_enabled, value),
+        get: |rules| Some(rules.password_rules.history_enabled.to_string()),
+    },
+    GovernedProperty {
+        name: "passwordHistory.count",
+        own_key: Some(("password_policy", "history")),
+        set: |settings, value| set(&mut settings.password_rules.history_count, value),
+        get: |rules| Some(rules.password_rules.history_count.to_string()),
+    },
+    GovernedProperty {
+        name: "passwordExpiry.enablePasswordExpiry",
+        own_key: Some(("password_policy", "expiry_days")),
+        set: |settings, value| set(&mut settings.password_rules.expiry.enabled, value),
+        get: |rules| Some(rules.password_rules.expiry.enabled.to_string()),
+    },
+    GovernedProperty {
+        name: "passwordExpiry.passwordExpiryInDays",
+        own_key: Some(("password_policy", "expiry_days")),
+        set: |settings, value| set(&mut settings.password_rules.expiry.days, value),
+        get: |rules| Some(rules.password_rules.expiry.days.to_string()),
+    },
+    GovernedProperty {
+        name: "passwordExpiry.skipIfNoApplicableRules",
+        own_key: None,
+        set: |settings, value| set(&mut settings.password_rules.expiry.only_by_rule, value),
+        get: |rules| Some(rules.password_rules.expiry.only_by_rule.to_string()),
+    },
+    GovernedProperty {
+        name: "passwordExpiry.enforcementScope",
+        own_key: None,
+        set: |settings, value| {
+            settings.password_rules.expiry.left_to_applications = value == SCOPE_APPLICATIONS;
+        },
+        get: |rules| {
+            let is_left = rules.password_rules.expiry.left_to_applications;
+            Some((if is_left { SCOPE_APPLICATIONS } else { SCOPE_ORGANISATION }).to_owned())
+        },
+    },
+];
