@@ -18,7 +18,7 @@ mod listing;
 mod problems;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -27,18 +27,10 @@ use std::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::{
-    config::{
-        load,
-        model::{
-            AccessLogTarget, AccountRules, AccountSettings, AdminSettings, AuditLogTarget, Branding,
-            ChangeBudget, FileWatchMode, HashingSettings, HeaderProfile, LogSettings, ManagementSettings,
-            PortalProfile, PortalSettings, ServerSettings, SessionSettings, SignInSettings, StoreLocation,
-            StoreProbe, StoreSettings, TenancySettings, TenantDefaults,
-        },
-        tenant_file::TenantConf,
-    },
-    domain::{identity::CrossTenantAccess, route::RouteTable},
+use crate::config::{
+    load,
+    model::{FileWatchMode, TenancySettings},
+    tenant_file::TenantConf,
 };
 
 /// The promised time until an edit is in force.
@@ -74,87 +66,22 @@ fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
     Ok(conf)
 }
 
+const DEPLOYMENT: &str = "[portal]\nprofile = \"generic\"\n[[portal.upstream]]\nurl = \"http://127.0.0.1:1\"\n\
+    [sign_in]\nurl = \"/login\"\n[admin]\nlisten = \"off\"\n";
+
 pub fn settings(folder: PathBuf, watch: FileWatchMode) -> Settings {
-    let some_time = Duration::from_secs(10);
-    Settings {
-        file: PathBuf::from("deployment.toml"),
-        server: ServerSettings {
-            listen: Vec::new(),
-            tls: None,
-            workers: 1,
-            public_url: None,
-            trusted_proxies: Vec::new(),
-            allowed_hosts: Vec::new(),
-            redirect_to_https: false,
-            hsts: None,
-            proxy_protocol: Vec::new(),
-            drain_delay: some_time,
-            drain_timeout: some_time,
-        },
-        admin: AdminSettings { listen: None, token: None, store_probe: StoreProbe::Read },
-        management: ManagementSettings {
-            listen: None,
-            tls: None,
-            clear_text: false,
-            public: false,
-            read_only: false,
-            admin_roles: Vec::new(),
-            allow: Vec::new(),
-            budget: ChangeBudget { changes: 1, audit_bytes: 1 },
-        },
-        portal: PortalSettings { profile: PortalProfile::Generic, upstreams: Vec::new() },
-        tenancy: TenancySettings {
-            folder,
-            default_tenant: TenantId::super_tenant(),
-            ttl: HOUR,
-            negative_ttl: HOUR,
-            capacity: 1000,
-            watch,
-            hosts: HashMap::new(),
-            host_pattern: None,
-            claimable_hosts: vec!["*".into()],
-            issuers_on_loopback: false,
-            portal_host: None,
-            selection_page: true,
-        },
-        log: LogSettings { level: "info".into(), access: AccessLogTarget::Off, audit: AuditLogTarget::Off },
-        limits: load::parse(
-            "[[portal.upstream]]\nurl = \"http://127.0.0.1:1\"",
-            Path::new("/d.toml"),
-            &BTreeMap::new(),
-        )
-        .unwrap()
-        .limits,
-        accounts: AccountSettings {
-            enabled: false,
-            store: StoreSettings {
-                location: StoreLocation::Sqlite("doorward.db".into()),
-                max_connections: 1,
-            },
-            hashing: HashingSettings { memory: 8192, iterations: 1, parallel: 1, queue: 1 },
-        },
-        defaults: TenantDefaults {
-            anonymous: true,
-            issuers: Vec::new(),
-            sign_in: SignInSettings { url: "/login".into() },
-            cross_tenant: CrossTenantAccess::OwnTenantOnly,
-            routes: Vec::new(),
-            route_table: Arc::new(
-                RouteTable::compile(&[], crate::domain::route::generic::fallback()).unwrap(),
-            ),
-            cors_allowed_origins: Vec::new(),
-            websocket_origins: Vec::new(),
-            identity_headers: HeaderProfile::None,
-            token_cookie: None,
-            forward_token: true,
-            private_responses: true,
-            guards: Vec::new(),
-            session: SessionSettings::default(),
-            rules: AccountRules::default(),
-            governance: Arc::default(),
-            branding: Branding::default(),
-        },
-    }
+    let settings = load::parse(DEPLOYMENT, Path::new("deployment.toml"), &BTreeMap::new()).unwrap();
+    let tenancy = TenancySettings {
+        folder,
+        watch,
+        ttl: HOUR,
+        negative_ttl: HOUR,
+        claimable_hosts: vec!["*".into()],
+        capacity: 1000,
+        selection_page: true,
+        ..settings.tenancy
+    };
+    Settings { tenancy, ..settings }
 }
 
 pub const OPEN: &str = r#"{"EnableAnonymous": true}"#;
