@@ -2,7 +2,7 @@
 
 use super::{
     model::Settings,
-    sections::{DeploymentFile, apim::ApimSection},
+    sections::{DeploymentFile, access::AccessSection, apim::ApimSection},
 };
 
 /// As TOML, to be read by people, and by Doorward again.
@@ -48,7 +48,7 @@ pub fn to_deployment_file(settings: &Settings) -> DeploymentFile {
         governance: Some(defaults.into()),
         // shown as the properties that it sets
         identity_mgt: None,
-        access: Some(defaults.into()),
+        access: Some(AccessSection::of(&defaults.access, &defaults.routes)),
         guard: Some(defaults.guards.iter().map(|guard| (&**guard).into()).collect()),
         branding: Some((&defaults.branding).into()),
         log: Some((&settings.log).into()),

@@ -12,7 +12,7 @@ pub use self::{account_rules::AccountRules, egress_policy::EgressPolicy};
 use super::{governance::GovernanceLayers, mistake::Mistake};
 pub use super::{
     sections::{
-        access::HeaderProfile,
+        access::{AccessSettings, HeaderProfile},
         accounts::{AccountSettings, HashingSettings},
         admin::{AdminSettings, StoreProbe, TokenFile},
         branding::Branding,
@@ -35,10 +35,7 @@ pub use super::{
     },
     store::{StoreLocation, StoreSettings},
 };
-use crate::domain::{
-    governance::Overrides, guard::LoginGuard, identity::CrossTenantAccess, route::RouteTable,
-    tenant::TenantId,
-};
+use crate::domain::{governance::Overrides, guard::LoginGuard, route::RouteTable, tenant::TenantId};
 
 /// The whole of `deployment.toml`, resolved. One immutable snapshot; a reload makes a new one.
 #[derive(Debug)]
@@ -62,19 +59,10 @@ pub struct TenantDefaults {
     pub anonymous: bool,
     pub issuers: Vec<Arc<Issuer>>,
     pub sign_in: SignInSettings,
-    pub cross_tenant: CrossTenantAccess,
+    pub access: AccessSettings,
     pub routes: Vec<crate::domain::route::RouteRule>,
     /// The profile's rules and `routes`, compiled: shared by all tenants that add none of their own.
     pub route_table: Arc<RouteTable>,
-    pub cors_allowed_origins: Vec<String>,
-    pub websocket_origins: Vec<String>,
-    pub identity_headers: HeaderProfile,
-    /// Name of a cookie that holds a whole access token, for portals that keep theirs in one.
-    pub token_cookie: Option<String>,
-    /// Send the `Authorization` header of users on to the portal.
-    pub forward_token: bool,
-    /// Add `Cache-Control: private` to answers to authenticated requests.
-    pub private_responses: bool,
     /// The portal's own sign-ins.
     pub guards: Vec<Arc<LoginGuard>>,
     pub session: SessionSettings,
@@ -94,15 +82,8 @@ pub struct TenantPolicy {
     /// Those of `deployment.toml` first, so that no tenant's file can replace one of them; then the tenant's own.
     pub issuers: Vec<Arc<Issuer>>,
     pub sign_in: SignInSettings,
-    pub cross_tenant: CrossTenantAccess,
+    pub access: AccessSettings,
     pub routes: Arc<RouteTable>,
-    pub cors_allowed_origins: Vec<HeaderValue>,
-    /// Origins beside our own from which WebSockets may be opened.
-    pub websocket_origins: Vec<String>,
-    pub identity_headers: HeaderProfile,
-    pub token_cookie: Option<String>,
-    /// Send the `Authorization` header of users on to the portal.
-    pub forward_token: bool,
     /// The portal's own sign-ins: those of `deployment.toml` first, then the tenant's.
     pub guards: Vec<Arc<LoginGuard>>,
     pub session: SessionSettings,

@@ -11,10 +11,12 @@ use super::{
     document_context::DocumentContext,
     governance::{GovernanceLayers, GovernedSettings, TenantOverrides, file_properties},
     mistake::Mistake,
-    model::{Branding, EgressPolicy, Issuer, KeySource, Settings, SignInSettings, TenantPolicy},
+    model::{
+        AccessSettings, Branding, EgressPolicy, Issuer, KeySource, Settings, SignInSettings, TenantPolicy,
+    },
     sections::{
         access::{
-            AccessSection, AccessSettings,
+            AccessSection,
             route::{compile_table, sign_in_route},
         },
         account_lock::AccountLockSection,
@@ -52,7 +54,8 @@ pub struct TenantConf {
     /// Their `tenant` is set by `resolve`: no file can set it.
     issuers: Vec<Issuer>,
     sign_in: Option<SignInSettings>,
-    access: AccessSettings,
+    access: AccessSection,
+    routes: Vec<RouteRule>,
     guards: Vec<LoginGuard>,
     session: SessionSection,
     account_lock: AccountLockSection,
@@ -69,7 +72,7 @@ impl TenantConf {
 
     /// The tenant's own rules.
     pub fn routes(&self) -> &[RouteRule] {
-        &self.access.routes
+        &self.routes
     }
 }
 
@@ -173,7 +176,7 @@ fn resolve_conf(
 ) -> TenantConf {
     let mut scope = DocumentContext::of_tenant(root, file, findings);
     let key = KeyPath::root().name(DOORWARD_KEY);
-    let access = AccessSection {
+    let mut access = AccessSection {
         cross_tenant: raw.cross_tenant,
         cors_allowed_origins: raw.cors_allowed_origins,
         websocket_origins: raw.websocket_origins,
@@ -202,7 +205,8 @@ fn resolve_conf(
             &mut scope,
         ),
         sign_in: raw.sign_in.and_then(SignInSection::written),
-        access: access.resolve(&key, &mut scope),
+        routes: access.take_routes(&key, &mut scope),
+        access,
         guards: guard::guards(raw.guards.unwrap_or_default(), &key.name("guards"), &mut scope),
         session: raw.session.unwrap_or_default().validated(&key.name("session"), &mut scope),
         account_lock: raw.account_lock.unwrap_or_default().validated(&key.name("account_lock"), &mut scope),
@@ -238,8 +242,6 @@ pub fn resolve_with(
         .find_map(|issuer| Some((issuer, ssrf_guard::forbidden_reason(settings, &private_ports, issuer)?)));
     let own = conf.issuers.iter().filter(|_| forbidden_issuer.is_none());
     let sign_in = conf.sign_in.as_ref().unwrap_or(&defaults.sign_in);
-    let access = &conf.access;
-    let cross_tenant = access.cross_tenant.as_ref().unwrap_or(&defaults.cross_tenant);
     let own = own.map(|issuer| {
         let keys = match &issuer.keys {
             KeySource::Discovery => KeySource::ConfinedDiscovery(Arc::clone(&private_ports)),
@@ -257,10 +259,10 @@ pub fn resolve_with(
         let message = format!("the issuer {:?} is asked {place}", issuer.issuer);
         policy_mistake(settings, tenant, "Doorward.issuers", message)
     });
-    let routes = if access.routes.is_empty() && conf.sign_in.is_none() {
+    let routes = if conf.routes.is_empty() && conf.sign_in.is_none() {
         Arc::clone(&defaults.route_table)
     } else {
-        let table = compile_table(settings.portal.profile, &defaults.routes, &access.routes, sign_in);
+        let table = compile_table(settings.portal.profile, &defaults.routes, &conf.routes, sign_in);
         match table {
             Ok(table) => Arc::new(table.with_baseline(Arc::clone(&defaults.route_table))),
             Err(bad) => {
@@ -270,8 +272,6 @@ pub fn resolve_with(
             }
         }
     };
-    let inherited =
-        |own: &Option<Vec<String>>, below: &[String]| own.clone().unwrap_or_else(|| below.to_vec());
     let own_guards = conf.guards.iter().map(|guard| {
         let guard = LoginGuard { is_tenant_defined: true, ..guard.clone() };
         Arc::new(guard::for_profile(guard, settings.portal.profile))
@@ -289,16 +289,8 @@ pub fn resolve_with(
         anonymous: problem.is_none() && is_anonymous_allowed(defaults.anonymous, conf.anonymous),
         issuers: defaults.issuers.iter().cloned().chain(own).collect(),
         sign_in: sign_in.clone(),
-        cross_tenant: cross_tenant.clone(),
+        access: conf.access.inherit_from(&defaults.access),
         routes,
-        cors_allowed_origins: inherited(&access.cors_allowed_origins, &defaults.cors_allowed_origins)
-            .iter()
-            .filter_map(|origin| HeaderValue::from_str(origin).ok())
-            .collect(),
-        websocket_origins: inherited(&access.websocket_origins, &defaults.websocket_origins),
-        identity_headers: access.identity_headers.unwrap_or(defaults.identity_headers),
-        token_cookie: defaults.token_cookie.clone(),
-        forward_token: access.forward_token.unwrap_or(defaults.forward_token),
         guards: defaults.guards.iter().cloned().chain(own_guards).collect(),
         session: conf.session.inherit_from(&defaults.session),
         breached_url: rules.password_rules.breached_url.clone(),
@@ -327,7 +319,7 @@ pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(KeyPath, &
         settings.defaults.route_table.classify(method, &any_path(pattern)).access == RouteAccess::SignedIn
     };
     let doorward_key = KeyPath::root().name(DOORWARD_KEY);
-    let routes = conf.access.routes.iter().enumerate();
+    let routes = conf.routes.iter().enumerate();
     let mut found: Vec<_> = routes
         .filter(|(_, rule)| rule.access != RouteAccess::SignedIn && is_kept(&rule.methods, &rule.pattern))
         .map(|(index, _)| {
@@ -339,7 +331,7 @@ pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(KeyPath, &
             )
         })
         .collect();
-    let kept_without_upgrade = conf.access.routes.iter().enumerate().filter(|(_, rule)| {
+    let kept_without_upgrade = conf.routes.iter().enumerate().filter(|(_, rule)| {
         let method = rule.methods.first().map_or("GET", String::as_str);
         let below = settings.defaults.route_table.classify(method, &any_path(&rule.pattern));
         matches!(rule.upgrade, UpgradeRule::Protocols(_)) && below.upgrade == UpgradeRule::Never
@@ -390,7 +382,7 @@ pub fn closed_policy(
     let policy = resolve_with(settings, tenant, &conf, overrides, generation);
     Arc::new(TenantPolicy {
         problem: Some(problem),
-        cross_tenant: CrossTenantAccess::OwnTenantOnly,
+        access: AccessSettings { cross_tenant: CrossTenantAccess::OwnTenantOnly, ..policy.access },
         ..policy
     })
 }

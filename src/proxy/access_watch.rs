@@ -137,7 +137,7 @@ impl AccessWatch {
                 return false;
             }
             Some(credential) => {
-                Identity::of(Arc::clone(credential.user()), &policy.tenant, &policy.cross_tenant)
+                Identity::of(Arc::clone(credential.user()), &policy.tenant, &policy.access.cross_tenant)
             }
             None => Identity::Anonymous,
         };

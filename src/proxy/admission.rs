@@ -299,7 +299,7 @@ async fn known_user(
     }
     let policy = known_policy(state, settings, source, parts)?;
     let places = TokenLocations {
-        token_cookie: policy.token_cookie.as_deref(),
+        token_cookie: policy.access.token_cookie.as_deref(),
         ..TokenLocations::header_only(settings.limits.max_token_bytes)
     };
     let Ok(Credential::Bearer(token)) = bearer::extract(&parts.headers, &places) else { return None };

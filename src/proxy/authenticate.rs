@@ -138,7 +138,7 @@ async fn authenticate_token(
     let query = parts.uri.query().filter(|query| bearer::has_access_token_parameter(query));
     let places = TokenLocations {
         max_bytes: settings.limits.max_token_bytes,
-        token_cookie: policy.token_cookie.as_deref(),
+        token_cookie: policy.access.token_cookie.as_deref(),
         both_halves_as_cookies: wso2 && is_same_origin && route.kind == RouteKind::Page,
         query: query.filter(|_| wso2 && reads && route.kind == RouteKind::Wso2Api),
     };
@@ -201,7 +201,7 @@ pub fn is_cross_origin(
     let Some(origin) = parts.headers.get(header::ORIGIN) else { return false };
     let Ok(origin) = origin.to_str() else { return true };
     let is_own = own_origin(client, &parts.headers).as_deref() == Some(origin)
-        || policy.websocket_origins.iter().any(|allowed| allowed == origin)
+        || policy.access.websocket_origins.iter().any(|allowed| allowed == origin)
         || public_origin((gate, settings), client, &parts.headers).as_deref() == Some(origin);
     !is_own
 }

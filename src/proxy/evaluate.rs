@@ -228,7 +228,7 @@ pub async fn evaluate(
         context.verdict = identified.and_then(|proof| {
             if let Some(proof) = &proof {
                 let user = Arc::clone(proof.user());
-                context.identity = Identity::of(user, &policy.tenant, &policy.cross_tenant);
+                context.identity = Identity::of(user, &policy.tenant, &policy.access.cross_tenant);
                 if let Identity::User(_) = context.identity {
                     context.client_state = Arc::clone(proof.client_state(&state.clients));
                 }

@@ -194,7 +194,7 @@ fn rewrite_request(
             let make = || identity_headers_for(policy, user);
             identity = Some(Arc::clone(verified.headers.get_or_init(make)));
             remove_unverified_token_cookies(policy, parts);
-            if !policy.forward_token {
+            if !policy.access.forward_token {
                 parts.headers.remove(header::AUTHORIZATION);
             }
         }
@@ -240,7 +240,7 @@ fn rewrite_request(
 }
 
 fn identity_headers_for(policy: &TenantPolicy, user: &User) -> IdentityHeaders {
-    identity_headers(policy.identity_headers, user, &policy.tenant, &policy.cross_tenant)
+    identity_headers(policy.access.identity_headers, user, &policy.tenant, &policy.access.cross_tenant)
 }
 
 /// Removes tokens in cookies beside the one that was verified: the portal may read them first.
@@ -248,7 +248,7 @@ fn remove_unverified_token_cookies(policy: &TenantPolicy, parts: &mut Parts) {
     if !parts.headers.contains_key(header::COOKIE) {
         return;
     }
-    let token_cookie = policy.token_cookie.as_deref();
+    let token_cookie = policy.access.token_cookie.as_deref();
     let verified = VerifiedCookies::of(&parts.headers, token_cookie, parts.uri.query());
     cookies::strip_named(&mut parts.headers, |name| match name {
         bearer::FIRST_HALF_COOKIE => !verified.first_half,
@@ -263,7 +263,7 @@ fn remove_tokens(policy: &TenantPolicy, parts: &mut Parts) -> Result<(), Refusal
     cookies::strip_named(&mut parts.headers, |name| {
         name == bearer::FIRST_HALF_COOKIE
             || name == bearer::SECOND_HALF_COOKIE
-            || policy.token_cookie.as_deref() == Some(name)
+            || policy.access.token_cookie.as_deref() == Some(name)
     });
     if parts.uri.query().is_some_and(bearer::has_access_token_parameter) {
         return Err(Refusal::SignInNeeded { sign_in_url: None });

@@ -164,7 +164,7 @@ pub async fn handle(
             };
             match forwarded {
                 Ok((outcome, mut response)) => {
-                    if settings.defaults.private_responses && context.identity.user().is_some() {
+                    if settings.defaults.access.private_responses && context.identity.user().is_some() {
                         mark_private(response.headers_mut());
                     }
                     set_visitor_cookies(state, &context, &cookies, &mut response);

@@ -367,11 +367,11 @@ fn problem_json(refusal: &Refusal, request_id: &str) -> String {
 
 /// Allows scripts of an allowed origin to read the response, and no others.
 fn allow_origin(headers: &mut HeaderMap, origin: Option<&HeaderValue>, policy: &TenantPolicy) -> bool {
-    if policy.cors_allowed_origins.is_empty() {
+    if policy.access.cors_allowed_origins.is_empty() {
         return false;
     }
     headers.append(VARY, HeaderValue::from_static("Origin"));
-    let Some(origin) = origin.filter(|origin| policy.cors_allowed_origins.contains(origin)) else {
+    let Some(origin) = origin.filter(|origin| policy.access.cors_allowed_origins.contains(origin)) else {
         return false;
     };
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());

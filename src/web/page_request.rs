@@ -92,7 +92,7 @@ impl PageRequest {
 
     /// Whether the tenant accepts users of `tenant`.
     pub fn allows_users_of(&self, tenant: &TenantId) -> bool {
-        *tenant == self.policy.tenant || self.policy.cross_tenant.allows(tenant)
+        *tenant == self.policy.tenant || self.policy.access.cross_tenant.allows(tenant)
     }
 
     pub fn header_text(&self, name: header::HeaderName) -> &str {

@@ -44,7 +44,7 @@ fn minimal_configuration_has_wso2_defaults() {
     assert!(settings.defaults.anonymous);
     assert_eq!(settings.portal.profile, PortalProfile::Wso2Apim);
     assert_eq!(settings.defaults.sign_in.url, "/devportal/services/configs?tenant={tenant}");
-    assert_eq!(settings.defaults.identity_headers, HeaderProfile::Wso2);
+    assert_eq!(settings.defaults.access.identity_headers, HeaderProfile::Wso2);
     assert_eq!(settings.tenancy.default_tenant, TenantId::super_tenant());
     assert_eq!(settings.tenancy.ttl.as_secs(), 900);
     assert_eq!(settings.tenancy.folder, Path::new("/etc/doorward/tenants"));
@@ -77,7 +77,7 @@ fn environment_wins_over_file() {
         matches!(&settings.portal.upstreams[0].target, UpstreamTarget::Tls { host, port: 9443, .. } if host == "portal")
     );
     assert_eq!(
-        settings.defaults.cross_tenant,
+        settings.defaults.access.cross_tenant,
         CrossTenantAccess::Listed(vec![TenantId::parse("acme.com").unwrap()])
     );
     assert_eq!(settings.defaults.branding.name.as_deref(), Some("42"));

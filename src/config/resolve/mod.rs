@@ -9,9 +9,12 @@ use super::{
     document::{DocumentNode, Findings, KeyPath},
     document_context::DocumentContext,
     governance::{GovernedSettings, file_properties},
-    model::{AccountRules, PortalProfile, SessionSettings, Settings, TenantDefaults},
+    model::{AccountRules, SessionSettings, Settings, TenantDefaults},
     sections::{
-        DeploymentFile, access::route::compile_table, guard, issuer, limits::LimitContext,
+        DeploymentFile,
+        access::{AccessSettings, route::compile_table},
+        guard, issuer,
+        limits::LimitContext,
         sign_in::SignInContext,
     },
 };
@@ -61,7 +64,8 @@ pub fn deployment(
         issuer::require_explicit_tenant(&issuers, &key("issuer"), scope);
     }
     let issuers = issuer::issuers(issuers, &tenancy.default_tenant, &key("issuer"), scope);
-    let access = written.access.unwrap_or_default().resolve(&key("access"), scope);
+    let mut access = written.access.unwrap_or_default();
+    let routes = access.take_routes(&key("access"), scope);
     let guards = guard::guards(written.guard.unwrap_or_default(), &key("guard"), scope);
     if !guards.is_empty() && !accounts.enabled {
         scope.mistake(
@@ -70,7 +74,7 @@ pub fn deployment(
             "write accounts.enabled = true",
         );
     }
-    let route_table = compile_table(profile, &access.routes, &[], &sign_in);
+    let route_table = compile_table(profile, &routes, &[], &sign_in);
     let log = written.log.unwrap_or_default().resolve(&key("log"), scope);
     let context = LimitContext {
         upstreams: &portal.upstreams,
@@ -95,15 +99,9 @@ pub fn deployment(
             anonymous,
             issuers: issuers.into_iter().map(Arc::new).collect(),
             sign_in,
-            cross_tenant: access.cross_tenant.unwrap_or_default(),
-            routes: access.routes,
+            access: access.inherit_from(&AccessSettings::default_for(profile)),
+            routes,
             route_table: Arc::new(route_table),
-            cors_allowed_origins: access.cors_allowed_origins.unwrap_or_default(),
-            websocket_origins: access.websocket_origins.unwrap_or_default(),
-            identity_headers: access.identity_headers.unwrap_or(profile.identity_headers()),
-            token_cookie: access.token_cookie.flatten(),
-            forward_token: access.forward_token.unwrap_or(profile == PortalProfile::Wso2Apim),
-            private_responses: access.private_responses.unwrap_or(true),
             guards: guards.into_iter().map(|guard| Arc::new(guard::for_profile(guard, profile))).collect(),
             session: session.inherit_from(&SessionSettings::default()),
             rules,

@@ -184,9 +184,9 @@ fn a_tenant_inherits_what_it_does_not_say() {
          [branding]\nname = \"All\"\naccent = \"#000000\"\n[sign_in]\nurl = \"/global\"",
     );
     let inherits = resolve(&settings, &acme(), &TenantConf::default(), 7);
-    assert_eq!(inherits.cross_tenant, CrossTenantAccess::AnyTenant);
-    assert_eq!(inherits.token_cookie.as_deref(), Some("T"));
-    assert_eq!(inherits.cors_allowed_origins, ["https://a"]);
+    assert_eq!(inherits.access.cross_tenant, CrossTenantAccess::AnyTenant);
+    assert_eq!(inherits.access.token_cookie.as_deref(), Some("T"));
+    assert_eq!(inherits.access.cors_allowed_origins, ["https://a"]);
     assert_eq!((inherits.sign_in.url.as_str(), inherits.generation), ("/global", 7));
     assert_eq!(inherits.header_value, "acme.com");
     assert!(Arc::ptr_eq(&inherits.routes, &settings.defaults.route_table));
@@ -199,8 +199,8 @@ fn a_tenant_inherits_what_it_does_not_say() {
     let conf = parse(&own, file()).unwrap();
     let differs = resolve(&settings, &acme(), &conf, 8);
     assert_eq!(conf.hosts, ["dev.acme.com"]);
-    assert_eq!(differs.cross_tenant, CrossTenantAccess::OwnTenantOnly);
-    assert!(differs.cors_allowed_origins.is_empty());
+    assert_eq!(differs.access.cross_tenant, CrossTenantAccess::OwnTenantOnly);
+    assert!(differs.access.cors_allowed_origins.is_empty());
     assert_eq!(differs.sign_in.url, "https://idp/");
     assert_eq!(differs.branding.name.as_deref(), Some("Acme"));
     assert_eq!(differs.branding.accent.as_deref(), Some("#000000"));
@@ -213,7 +213,7 @@ fn attack_session_theft_by_a_tenants_token_cookie() {
     assert!(message.contains("there is no key `token_cookie` here"), "{message}");
     let settings = settings("[access]\ntoken_cookie = \"T\"");
     let policy = resolve(&settings, &acme(), &TenantConf::default(), 1);
-    assert_eq!(policy.token_cookie.as_deref(), Some("T"));
+    assert_eq!(policy.access.token_cookie.as_deref(), Some("T"));
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn closed_policy_ignores_deployment_settings() {
     let policy = closed_policy(&open, &acme(), problem.clone(), &TenantOverrides::none(), 3);
     assert!(!policy.anonymous);
     // its file may have accepted fewer tenants
-    assert_eq!(policy.cross_tenant, CrossTenantAccess::OwnTenantOnly);
+    assert_eq!(policy.access.cross_tenant, CrossTenantAccess::OwnTenantOnly);
     assert_eq!(policy.problem, Some(problem));
 }
 

@@ -2,6 +2,7 @@
 
 pub mod route;
 
+use http::HeaderValue;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,7 @@ use crate::{
     config::{
         document::KeyPath,
         document_context::DocumentContext,
-        model::TenantDefaults,
+        sections::portal::PortalProfile,
         text_form::{AsText, TextForm},
         values::{cross_tenant::CrossTenantValue, name::CookieName, web::WebOrigin},
     },
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// Access control.
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct AccessSection {
     /// Other tenants whose users a tenant accepts: none, all, or those listed. Users of all others are
@@ -65,54 +66,87 @@ pub enum HeaderProfile {
     None,
 }
 
-/// Each key as written; `None` leaves it to the layer below.
-#[derive(Debug, Clone, Default)]
+/// Access control of one tenant, but for its routes.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessSettings {
-    pub cross_tenant: Option<CrossTenantAccess>,
-    pub cors_allowed_origins: Option<Vec<String>>,
-    pub websocket_origins: Option<Vec<String>>,
-    pub token_cookie: Option<Option<String>>,
-    pub forward_token: Option<bool>,
-    pub private_responses: Option<bool>,
-    pub identity_headers: Option<HeaderProfile>,
-    pub routes: Vec<RouteRule>,
+    pub cross_tenant: CrossTenantAccess,
+    pub cors_allowed_origins: Vec<HeaderValue>,
+    /// Origins beside our own from which WebSockets may be opened.
+    pub websocket_origins: Vec<String>,
+    /// Name of a cookie that holds a whole access token, for portals that keep theirs in one.
+    pub token_cookie: Option<String>,
+    /// Send the `Authorization` header of users on to the portal.
+    pub forward_token: bool,
+    /// Add `Cache-Control: private` to answers to authenticated requests.
+    pub private_responses: bool,
+    pub identity_headers: HeaderProfile,
+}
+
+impl AccessSettings {
+    pub fn default_for(profile: PortalProfile) -> Self {
+        let (forward_token, identity_headers) = match profile {
+            PortalProfile::Wso2Apim => (true, HeaderProfile::Wso2),
+            PortalProfile::Generic => (false, HeaderProfile::OAuth2Proxy),
+        };
+        Self {
+            cross_tenant: CrossTenantAccess::default(),
+            cors_allowed_origins: Vec::new(),
+            websocket_origins: Vec::new(),
+            token_cookie: None,
+            forward_token,
+            private_responses: true,
+            identity_headers,
+        }
+    }
 }
 
 impl AccessSection {
-    pub fn resolve(self, key: &KeyPath, scope: &mut DocumentContext<'_>) -> AccessSettings {
-        let origins = |written: Option<Vec<AsText<WebOrigin>>>| {
-            written.map(|origins| origins.iter().map(|origin| origin.0.serialized()).collect())
-        };
-        // `[[access.route]]` in TOML, `routes` in a tenant's file
-        let routes_key = key.name(if scope.is_tenant_file() { "routes" } else { "route" });
+    /// The rules of `[[access.route]]`; in a tenant's file, of `routes`.
+    pub fn take_routes(&mut self, key: &KeyPath, scope: &mut DocumentContext<'_>) -> Vec<RouteRule> {
+        let key = key.name(if scope.is_tenant_file() { "routes" } else { "route" });
+        route::routes(self.route.take().unwrap_or_default(), &key, scope)
+    }
+
+    pub fn inherit_from(&self, below: &AccessSettings) -> AccessSettings {
         AccessSettings {
-            cross_tenant: self.cross_tenant.map(|welcome| welcome.0),
-            cors_allowed_origins: origins(self.cors_allowed_origins),
-            websocket_origins: origins(self.websocket_origins),
-            token_cookie: self.token_cookie.map(|cookie| cookie.0.0),
-            forward_token: self.forward_token,
-            private_responses: self.private_responses,
-            identity_headers: self.identity_headers,
-            routes: route::routes(self.route.unwrap_or_default(), &routes_key, scope),
+            cross_tenant: self.cross_tenant.as_ref().map_or(&below.cross_tenant, |access| &access.0).clone(),
+            cors_allowed_origins: match &self.cors_allowed_origins {
+                Some(origins) => {
+                    let origins = origins.iter().map(|AsText(origin)| origin.serialized());
+                    origins.filter_map(|origin| HeaderValue::try_from(origin).ok()).collect()
+                }
+                None => below.cors_allowed_origins.clone(),
+            },
+            websocket_origins: match &self.websocket_origins {
+                Some(origins) => origins.iter().map(|AsText(origin)| origin.serialized()).collect(),
+                None => below.websocket_origins.clone(),
+            },
+            token_cookie: match &self.token_cookie {
+                Some(AsText(cookie)) => cookie.0.clone(),
+                None => below.token_cookie.clone(),
+            },
+            forward_token: self.forward_token.unwrap_or(below.forward_token),
+            private_responses: self.private_responses.unwrap_or(below.private_responses),
+            identity_headers: self.identity_headers.unwrap_or(below.identity_headers),
         }
     }
-}
 
-impl From<&TenantDefaults> for AccessSection {
-    fn from(defaults: &TenantDefaults) -> Self {
+    /// As it would be written.
+    pub fn of(access: &AccessSettings, routes: &[RouteRule]) -> Self {
+        let cors = access.cors_allowed_origins.iter().filter_map(|origin| origin.to_str().ok());
         Self {
-            cross_tenant: Some(CrossTenantValue(defaults.cross_tenant.clone())),
-            cors_allowed_origins: Some(origins(&defaults.cors_allowed_origins)),
-            websocket_origins: Some(origins(&defaults.websocket_origins)),
-            token_cookie: Some(AsText(CookieName(defaults.token_cookie.clone()))),
-            forward_token: Some(defaults.forward_token),
-            private_responses: Some(defaults.private_responses),
-            identity_headers: Some(defaults.identity_headers),
-            route: Some(defaults.routes.iter().map(Into::into).collect()),
+            cross_tenant: Some(CrossTenantValue(access.cross_tenant.clone())),
+            cors_allowed_origins: Some(origins(cors)),
+            websocket_origins: Some(origins(access.websocket_origins.iter().map(String::as_str))),
+            token_cookie: Some(AsText(CookieName(access.token_cookie.clone()))),
+            forward_token: Some(access.forward_token),
+            private_responses: Some(access.private_responses),
+            identity_headers: Some(access.identity_headers),
+            route: Some(routes.iter().map(Into::into).collect()),
         }
     }
 }
 
-fn origins(written: &[String]) -> Vec<AsText<WebOrigin>> {
-    written.iter().filter_map(|origin| WebOrigin::from_text(origin).ok().map(AsText)).collect()
+fn origins<'a>(written: impl Iterator<Item = &'a str>) -> Vec<AsText<WebOrigin>> {
+    written.filter_map(|origin| WebOrigin::from_text(origin).ok().map(AsText)).collect()
 }

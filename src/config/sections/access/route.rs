@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// A rule: the access level of a path, and the form of a refusal.
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct RouteSection {
     /// Which requests: methods (none: all) and a path in which `*` is one segment and a final `**` any rest. A portal that takes

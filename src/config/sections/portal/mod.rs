@@ -8,7 +8,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::upstream::{Upstream, UpstreamSection};
-use super::access::HeaderProfile;
 use crate::config::{document::KeyPath, document_context::DocumentContext};
 
 /// The portal that Doorward protects.
@@ -30,16 +29,6 @@ pub enum PortalProfile {
     #[default]
     Wso2Apim,
     Generic,
-}
-
-impl PortalProfile {
-    /// The default of this profile.
-    pub const fn identity_headers(self) -> HeaderProfile {
-        match self {
-            Self::Wso2Apim => HeaderProfile::Wso2,
-            Self::Generic => HeaderProfile::OAuth2Proxy,
-        }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
