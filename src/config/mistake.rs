@@ -7,6 +7,11 @@ use std::{
 
 use serde::Serialize;
 
+use super::document::KeyPath;
+
+/// A setting that is valid but probably not intended: key, message and remedy.
+pub type Note = (KeyPath, &'static str, &'static str);
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Mistake {
     pub file: PathBuf,

@@ -6,6 +6,7 @@ use super::ineffective;
 use crate::{
     config::{
         document::KeyPath,
+        mistake::Note,
         model::{PortalProfile, Settings},
     },
     domain::{
@@ -13,9 +14,6 @@ use crate::{
         route::{AccessLevel, RouteRule, RouteTable, any_path, folded},
     },
 };
-
-/// Key, message and remedy.
-pub type Note = (KeyPath, &'static str, &'static str);
 
 /// Guards of one file, with the routes and the lock they work under.
 pub fn guard_notes<'a>(

@@ -13,6 +13,7 @@ use super::server::tls::{CertificateFiles, ClientAuth, TlsFiles};
 use crate::config::{
     document::KeyPath,
     document_context::DocumentContext,
+    mistake::Note,
     text_form::AsText,
     values::{
         address::{FilePath, OptionalListen},
@@ -208,6 +209,19 @@ pub fn restart_keys(old: &ManagementSettings, new: &ManagementSettings) -> Vec<(
         ("management.listen", old.listen != new.listen),
         ("management.cert_file", encrypts(old, new) != encrypts(new, old)),
     ]
+}
+
+/// Settings that have less effect than they seem to have.
+pub fn notes(management: &ManagementSettings) -> Option<Note> {
+    let asks = management.tls.as_ref().is_some_and(|tls| tls.client_auth.is_some());
+    // `management.allow` restricts the API at the public addresses without a client certificate
+    (management.public && asks && management.allow.is_empty()).then(|| {
+        (
+            KeyPath::root().name("management").name("client_ca_file"),
+            "management.public is true, and at the public addresses the management API asks for no client certificate",
+            "remove management.public, or set management.allow as well",
+        )
+    })
 }
 
 #[cfg(test)]

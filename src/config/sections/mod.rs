@@ -5,6 +5,7 @@
 //! - `…Settings`: the resolved form.
 //! - `…Section::resolve`: defaults and checks.
 //! - `From<&…Settings> for …Section`: the display. What is shown reads back to the same.
+//! - `notes`, where there are some: settings that are valid but have another effect than they seem to have.
 //! - `restart_keys`: the keys with `x-restart`, and whether they have changed.
 
 pub mod access;

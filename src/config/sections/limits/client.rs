@@ -10,8 +10,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{document::KeyPath, document_context::DocumentContext, model::Upstream, text_form::AsText},
-    domain::fairness::{Rate, Resource, ResourceLimit},
+    config::{
+        document::KeyPath, document_context::DocumentContext, mistake::Note,
+        sections::portal::upstream::Upstream, text_form::AsText,
+    },
+    domain::{
+        buffer_load::STALLED_ANSWER_BYTES,
+        fairness::{Rate, Resource, ResourceLimit},
+    },
 };
 
 /// Limits of one client. A client is an IPv4 address or an IPv6 /64; the networks around it (IPv4 /24, IPv6 /56 and /48)
@@ -180,6 +186,42 @@ impl From<&ClientLimits> for ClientLimitsSection {
             exempt: Some(client.exempt.iter().copied().map(AsText).collect()),
         }
     }
+}
+
+/// Limits that have no effect, or a different one than they seem to have.
+pub fn notes(client: &ClientLimits) -> Vec<Note> {
+    let key = KeyPath::root().name("limits").name("client");
+    let shares = [
+        ("connections", client.connections),
+        ("requests", client.requests),
+        ("request_bodies", client.request_bodies),
+        ("upgrades", client.upgrades),
+        ("upstream_connections", client.upstream_connections),
+        ("hash_slots", client.hash_slots),
+        ("buffered_bytes", client.buffered_bytes),
+        ("guarded_sign_ins", client.guarded_sign_ins),
+    ];
+    let above_all = shares
+        .into_iter()
+        // an upgrade limit of 0 switches upgrades off: nothing to note
+        .filter(|(_, share)| share.client > share.all.max(1))
+        .map(|(name, _)| {
+            (
+                key.name(name),
+                "one client may have more than all clients together, so this limit has no effect",
+                "write less than the limit of all clients, or remove the key",
+            )
+        });
+    let mut notes: Vec<Note> = above_all.collect();
+    // a client whose buffered bytes reach the limit gets 429, so it must be above the bytes that one answer can buffer
+    if client.buffered_bytes.client <= STALLED_ANSWER_BYTES {
+        notes.push((
+            key.name("buffered_bytes"),
+            "one answer that is read slowly can buffer more, so its client gets 429 until the answer has been read",
+            "write more than 327680 (320 KiB), or remove the key",
+        ));
+    }
+    notes
 }
 
 pub(super) fn saturating_usize(written: u64) -> usize {

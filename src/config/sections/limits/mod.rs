@@ -14,7 +14,7 @@ use crate::{
         document::KeyPath,
         document_context::DocumentContext,
         memory_limit,
-        model::Upstream,
+        sections::portal::upstream::Upstream,
         text_form::AsText,
         values::duration::{Positive, positive_or},
     },
