@@ -33,11 +33,25 @@ pub struct TokenKey {
     pub policy: u64,
 }
 
+/// A key set, and its generation when a token was verified with it.
+pub struct KeyGeneration {
+    pub keys: Arc<CachedKeySet>,
+    pub generation: u64,
+}
+
+impl KeyGeneration {
+    /// Whether the set is unchanged. Refreshes it when that is due.
+    fn is_current(&self, now: u64) -> bool {
+        self.keys.refresh_if_due(now);
+        self.keys.generation() == self.generation
+    }
+}
+
 /// A result and the keys it depends on.
 pub struct CachedToken {
     pub result: Result<Arc<VerifiedToken>, TokenError>,
-    /// The keys it was verified with and their generation; `None` for opaque tokens.
-    pub keys: Option<(Arc<CachedKeySet>, u64)>,
+    /// The keys it was verified with; `None` for opaque tokens.
+    pub keys: Option<KeyGeneration>,
     /// When the result expires.
     pub expires_at: u64,
     /// When the result was cached.
@@ -65,27 +79,21 @@ impl TokenCache {
         lookup(&self.verified, key, now).or_else(|| lookup(&self.refused, key, now))
     }
 
+    /// Caches a verified token for as long as it is valid, at most until `until`.
     pub fn insert_verified(
         &self,
         key: TokenKey,
         verified: &Arc<VerifiedToken>,
-        keys: Option<(Arc<CachedKeySet>, u64)>,
+        keys: Option<KeyGeneration>,
         now: u64,
         until: u64,
     ) {
-        let answer = Ok(Arc::clone(verified));
-        self.verified
-            .insert(key, Arc::new(CachedToken { result: answer, keys, expires_at: until, cached_at: now }));
+        let (result, expires_at) = (Ok(Arc::clone(verified)), until.min(verified.user.expires_at));
+        self.verified.insert(key, Arc::new(CachedToken { result, keys, expires_at, cached_at: now }));
     }
 
     /// Caches refusals that are expensive to find; never that a token could not be verified.
-    pub fn insert_refused(
-        &self,
-        key: TokenKey,
-        error: &TokenError,
-        keys: Option<(Arc<CachedKeySet>, u64)>,
-        now: u64,
-    ) {
+    pub fn insert_refused(&self, key: TokenKey, error: &TokenError, keys: Option<KeyGeneration>, now: u64) {
         if matches!(error, TokenError::Unavailable | TokenError::NotYetValid | TokenError::TooLong) {
             return;
         }
@@ -107,11 +115,10 @@ fn lookup(
     now: u64,
 ) -> Option<Result<Arc<VerifiedToken>, TokenError>> {
     let entry = cache.get(key)?;
-    if let Some((slot, generation)) = &entry.keys {
-        slot.refresh_if_due(now);
-        if slot.generation() != *generation {
-            return None;
-        }
+    if let Some(keys) = &entry.keys
+        && !keys.is_current(now)
+    {
+        return None;
     }
     if let Ok(verified) = &entry.result
         && now >= verified.user.expires_at

@@ -3,7 +3,6 @@
 mod client_limits;
 
 use std::{
-    net::IpAddr,
     path::PathBuf,
     sync::{
         Arc,
@@ -25,6 +24,7 @@ use super::{
     cache::TokenKey,
     fetch::{self, HttpClients},
     strict_json,
+    verify::PresentedToken,
 };
 use crate::config::model::{EgressPolicy, Introspection, Issuer};
 
@@ -82,27 +82,24 @@ impl Introspector {
         }
     }
 
-    /// The result of the issuer for the token: cached, or by a request on behalf of `client`. Concurrent callers with the same
-    /// key share one request.
-    pub async fn introspect(
+    /// The result of the issuer for the token: cached, or by a request on behalf of the client. Concurrent callers with the
+    /// same key share one request.
+    pub(super) async fn introspect(
         &self,
         issuer: &Arc<Issuer>,
         settings: &Introspection,
-        token: &str,
-        key: TokenKey,
-        client: IpAddr,
-        now: u64,
+        presented: PresentedToken<'_>,
     ) -> Result<Arc<IntrospectionResult>, IntrospectionUnavailable> {
-        let cache_key = (key, Arc::clone(issuer));
+        let cache_key = (presented.key, Arc::clone(issuer));
         if let Some(known) = self.results.get(&cache_key).await {
-            if (known.cached_at..known.expires_at).contains(&now) {
+            if (known.cached_at..known.expires_at).contains(&presented.now) {
                 return Ok(known);
             }
             self.results.invalidate(&cache_key).await;
         }
         self.results
             .try_get_with(cache_key, async {
-                self.cache_key(issuer, settings, token, client, now).await.map(Arc::new)
+                self.request_introspection(issuer, settings, presented).await.map(Arc::new)
             })
             .await
             .map_err(|_| IntrospectionUnavailable)
@@ -131,14 +128,13 @@ impl Introspector {
         }
     }
 
-    async fn cache_key(
+    async fn request_introspection(
         &self,
         issuer: &Issuer,
         settings: &Introspection,
-        token: &str,
-        client: IpAddr,
-        now: u64,
+        presented: PresentedToken<'_>,
     ) -> Result<IntrospectionResult, IntrospectionUnavailable> {
+        let PresentedToken { token, client, now, .. } = presented;
         let endpoint = self.endpoint(settings, issuer.egress).await?;
         let exchange = async {
             let _turn = endpoint.client_limits.permit(client).await;

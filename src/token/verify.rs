@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     TokenError, VerifiedToken,
-    cache::{TokenCache, TokenKey, digest_token},
+    cache::{KeyGeneration, TokenCache, TokenKey, digest_token},
     claims::{self, ClaimsSource},
     fetch::HttpClients,
     introspection::Introspector,
@@ -24,15 +24,37 @@ use crate::{
 /// Longer tokens are refused at once, whatever a listener accepts.
 const MAX_TOKEN_BYTES: usize = 64 * 1024;
 
+/// A token that a client presents.
+#[derive(Clone, Copy)]
+pub(super) struct PresentedToken<'a> {
+    pub token: &'a str,
+    pub key: TokenKey,
+    /// The client, whose introspection requests are limited.
+    pub client: IpAddr,
+    /// In seconds since the epoch.
+    pub now: u64,
+}
+
+impl VerifiedToken {
+    fn new(issuer: &Issuer, user: User) -> Self {
+        Self {
+            user: Arc::new(user),
+            source: TokenIssuer {
+                issuer: issuer.issuer.clone(),
+                is_tenant_defined: issuer.is_tenant_defined,
+            },
+            headers: OnceLock::new(),
+            client_state: OnceLock::new(),
+        }
+    }
+}
+
 /// Verifies tokens under tenants' policies and caches the results.
 pub struct Verifier {
     keys: KeySetCache,
     introspector: Introspector,
     cache: TokenCache,
 }
-
-/// The key set and generation that a result depends on.
-type KeyGeneration = Option<(Arc<CachedKeySet>, u64)>;
 
 impl Verifier {
     /// `http` is `token::http_clients`; `cache_capacity` is the maximum number of cached tokens.
@@ -83,23 +105,22 @@ impl Verifier {
         if let Some(known) = self.cache.get(&key, now) {
             return known;
         }
+        let presented = PresentedToken { token, key, client, now };
         if super::bearer::is_opaque(token)
             && policy.issuers.iter().any(|issuer| issuer.introspection.is_some())
         {
-            self.verify_opaque(&policy.issuers, token, key, client, now).await
+            self.verify_opaque(&policy.issuers, presented).await
         } else {
-            self.verify_jwt(&policy.issuers, token, key, client, now).await
+            self.verify_jwt(&policy.issuers, presented).await
         }
     }
 
     async fn verify_jwt(
         &self,
         issuers: &[Arc<Issuer>],
-        token: &str,
-        key: TokenKey,
-        client: IpAddr,
-        now: u64,
+        presented: PresentedToken<'_>,
     ) -> Result<Arc<VerifiedToken>, TokenError> {
+        let PresentedToken { token, key, now, .. } = presented;
         let jws = Jws::parse(token)?;
         let claims = strict_json::parse_object(&jws.payload).ok_or(TokenError::Malformed)?;
         // the unverified `iss` only selects among the issuers this tenant trusts; `evaluate` compares it again
@@ -110,7 +131,7 @@ impl Verifier {
             // an issuer with introspection but without keys: its JWTs are opaque here
             let asked = std::slice::from_ref(issuer);
             return if issuer.introspection.is_some() {
-                self.verify_opaque(asked, token, key, client, now).await
+                self.verify_opaque(asked, presented).await
             } else {
                 Err(TokenError::UnknownIssuer)
             };
@@ -119,15 +140,17 @@ impl Verifier {
             return Err(TokenError::BadSignature);
         }
         let (signed, generation) = check_signature(&key_set, &jws, now).await;
-        let key_generation = generation.map(|generation| (key_set, generation));
+        let keys = generation.map(|generation| KeyGeneration { keys: key_set, generation });
         let evaluated = signed.and_then(|()| claims::evaluate(&claims, issuer, ClaimsSource::Signature, now));
         match evaluated {
             Ok(user) => {
                 let until = now.saturating_add(issuer.cache_ttl.as_secs());
-                Ok(self.cache_verified(key, (issuer, user), key_generation, now, until))
+                let verified = Arc::new(VerifiedToken::new(issuer, user));
+                self.cache.insert_verified(key, &verified, keys, now, until);
+                Ok(verified)
             }
             Err(error) => {
-                self.cache.insert_refused(key, &error, key_generation, now);
+                self.cache.insert_refused(key, &error, keys, now);
                 Err(error)
             }
         }
@@ -138,11 +161,9 @@ impl Verifier {
     async fn verify_opaque(
         &self,
         issuers: &[Arc<Issuer>],
-        token: &str,
-        key: TokenKey,
-        client: IpAddr,
-        now: u64,
+        presented: PresentedToken<'_>,
     ) -> Result<Arc<VerifiedToken>, TokenError> {
+        let PresentedToken { key, now, .. } = presented;
         let mut default_error = TokenError::Inactive;
         let mut refusal = None;
         for issuer in issuers {
@@ -152,42 +173,21 @@ impl Verifier {
             if issuer.is_tenant_defined && may_belong_to_another_issuer {
                 continue;
             }
-            let Ok(answer) = self.introspector.introspect(issuer, settings, token, key, client, now).await
-            else {
+            let Ok(answer) = self.introspector.introspect(issuer, settings, presented).await else {
                 default_error = TokenError::Unavailable;
                 continue;
             };
             let Some(claims) = &answer.claims else { continue };
             match claims::evaluate(claims, issuer, ClaimsSource::Introspection, now) {
                 Ok(user) => {
-                    return Ok(self.cache_verified(key, (issuer, user), None, now, answer.expires_at));
+                    let verified = Arc::new(VerifiedToken::new(issuer, user));
+                    self.cache.insert_verified(key, &verified, None, now, answer.expires_at);
+                    return Ok(verified);
                 }
                 Err(error) => refusal = Some(error),
             }
         }
         Err(refusal.unwrap_or(default_error))
-    }
-
-    fn cache_verified(
-        &self,
-        key: TokenKey,
-        (issuer, user): (&Issuer, User),
-        key_generation: KeyGeneration,
-        now: u64,
-        until: u64,
-    ) -> Arc<VerifiedToken> {
-        let until = until.min(user.expires_at);
-        let verified = Arc::new(VerifiedToken {
-            user: Arc::new(user),
-            source: TokenIssuer {
-                issuer: issuer.issuer.clone(),
-                is_tenant_defined: issuer.is_tenant_defined,
-            },
-            headers: OnceLock::new(),
-            client_state: OnceLock::new(),
-        });
-        self.cache.insert_verified(key, &verified, key_generation, now, until);
-        verified
     }
 
     /// Loads the keys of these issuers before the first request needs them; returns the sources that could not be read.
