@@ -29,6 +29,15 @@ const CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(1);
 /// ... and the pause after a failed one, so that not every request waits for the timeout.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
+/// The time of a lookup.
+#[derive(Clone, Copy)]
+pub(super) struct LookupTime {
+    /// In milliseconds since the epoch: expiry of sessions.
+    pub now: u64,
+    /// Monotonic: age of the last contact with the change feed.
+    pub at: Instant,
+}
+
 pub(super) struct ChangeFeedHealth {
     /// Other times are stored as milliseconds since this one.
     start: Instant,
@@ -75,9 +84,10 @@ impl SessionCache {
         &self,
         feed: &ChangeFeedHealth,
         hash: &SessionHash,
-        (now, at): (u64, Instant),
+        time: LookupTime,
         load: impl Future<Output = Result<Option<(Session, Account)>, SessionsUnavailable>>,
     ) -> Result<Option<Arc<ActiveSession>>, SessionsUnavailable> {
+        let LookupTime { now, at } = time;
         let since_contact = feed.since_contact(at);
         if since_contact < FEED_TIMEOUT {
             return self.find(hash, now, load).await;
@@ -88,7 +98,7 @@ impl SessionCache {
         }
         if feed.elapsed_since(&feed.last_failure, at).is_none_or(|age| age >= RETRY_INTERVAL) {
             if let Ok(Ok(found)) = timeout(CONFIRMATION_TIMEOUT, load).await {
-                return self.apply_confirmation(feed, &known, hash, (now, at), found).await;
+                return self.apply_confirmation(feed, &known, time, found).await;
             }
             feed.last_failure.store(feed.millis_at(at), Ordering::Release);
         }
@@ -99,19 +109,19 @@ impl SessionCache {
         &self,
         feed: &ChangeFeedHealth,
         known: &Arc<ActiveSession>,
-        hash: &SessionHash,
-        (now, at): (u64, Instant),
+        time: LookupTime,
         found: Option<(Session, Account)>,
     ) -> Result<Option<Arc<ActiveSession>>, SessionsUnavailable> {
         if found.as_ref().is_some_and(|(_, account)| account == known.account()) {
-            known.confirmed.store(feed.millis_at(at), Ordering::Release);
+            known.confirmed.store(feed.millis_at(time.at), Ordering::Release);
             return Ok(Some(Arc::clone(known)));
         }
         if found.is_some() {
             self.invalidate_account(&known.session.account);
         }
+        let hash = &known.session.hash;
         self.invalidate_session(hash).await;
-        self.find(hash, now, std::future::ready(Ok(found))).await
+        self.find(hash, time.now, std::future::ready(Ok(found))).await
     }
 }
 
@@ -150,7 +160,10 @@ mod tests {
             after: Duration,
             store: impl Future<Output = LookupResult>,
         ) -> Result<bool, SessionsUnavailable> {
-            let found = self.memory.find_at(&self.news, &hash(1), (0, self.last + after), store).await;
+            let found = self
+                .memory
+                .find_at(&self.news, &hash(1), LookupTime { now: 0, at: self.last + after }, store)
+                .await;
             found.map(|live| live.is_some())
         }
     }
@@ -189,7 +202,10 @@ mod tests {
         let mut changed = stored(1, 0);
         changed.1.roles = vec!["less".to_owned()];
         let at = replica.last + FEED_TIMEOUT;
-        let live = replica.memory.find_at(&replica.news, &hash(1), (0, at), ready(Ok(Some(changed)))).await;
+        let live = replica
+            .memory
+            .find_at(&replica.news, &hash(1), LookupTime { now: 0, at }, ready(Ok(Some(changed))))
+            .await;
         assert_eq!(live.unwrap().unwrap().account().roles, ["less"]);
     }
 

@@ -9,7 +9,14 @@ use tokio::sync::Notify;
 
 use crate::domain::{account::AccountId, session::SessionHash};
 
-type ConnectionsBySession = HashMap<SessionHash, (AccountId, Arc<Notify>, usize)>;
+type ConnectionsBySession = HashMap<SessionHash, SessionEntry>;
+
+/// The open connections of one session.
+struct SessionEntry {
+    account: AccountId,
+    notify: Arc<Notify>,
+    connections: usize,
+}
 
 #[derive(Clone, Default)]
 pub(super) struct OpenConnections(Arc<Mutex<ConnectionsBySession>>);
@@ -29,29 +36,32 @@ impl OpenConnections {
 
     pub fn open(&self, hash: SessionHash, account: &AccountId, expires_at: u64) -> SessionConnection {
         let mut entries = self.connections();
-        let (_, notify, count) = entries.entry(hash).or_insert_with(|| (account.clone(), Arc::default(), 0));
-        *count += 1;
-        SessionConnection { connections: self.clone(), hash, expires_at, notify: Arc::clone(notify) }
+        let entry = entries.entry(hash).or_insert_with(|| SessionEntry {
+            account: account.clone(),
+            notify: Arc::default(),
+            connections: 0,
+        });
+        entry.connections += 1;
+        let notify = Arc::clone(&entry.notify);
+        SessionConnection { connections: self.clone(), hash, expires_at, notify }
     }
 
     /// Wakes the connections of this session.
     pub fn wake(&self, hash: &SessionHash) {
-        if let Some((_, notify, _)) = self.connections().get(hash) {
-            notify.notify_waiters();
+        if let Some(entry) = self.connections().get(hash) {
+            entry.notify.notify_waiters();
         }
     }
 
     pub fn wake_account(&self, account: &AccountId) {
-        for (owner, notify, _) in self.connections().values() {
-            if owner == account {
-                notify.notify_waiters();
-            }
+        for entry in self.connections().values().filter(|entry| entry.account == *account) {
+            entry.notify.notify_waiters();
         }
     }
 
     pub fn wake_all(&self) {
-        for (_, notify, _) in self.connections().values() {
-            notify.notify_waiters();
+        for entry in self.connections().values() {
+            entry.notify.notify_waiters();
         }
     }
 }
@@ -75,9 +85,9 @@ impl SessionConnection {
 impl Drop for SessionConnection {
     fn drop(&mut self) {
         let mut entries = self.connections.connections();
-        if let Some((_, _, count)) = entries.get_mut(&self.hash) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(entry) = entries.get_mut(&self.hash) {
+            entry.connections -= 1;
+            if entry.connections == 0 {
                 entries.remove(&self.hash);
             }
         }

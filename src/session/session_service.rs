@@ -15,7 +15,7 @@ use tokio::{runtime::Handle, time::sleep};
 
 use super::{
     active_session::ActiveSession,
-    change_feed_health::ChangeFeedHealth,
+    change_feed_health::{ChangeFeedHealth, LookupTime},
     cookie::{CookieSecret, OwnCookie},
     cookie_signer::CookieSigner,
     open_connections::{OpenConnections, SessionConnection},
@@ -293,8 +293,8 @@ impl SessionService {
         hash: &SessionHash,
         now: u64,
     ) -> Result<Option<Arc<ActiveSession>>, SessionsUnavailable> {
-        let found =
-            self.0.cache.find_at(&self.0.feed_health, hash, (now, Instant::now()), self.load(hash)).await?;
+        let time = LookupTime { now, at: Instant::now() };
+        let found = self.0.cache.find_at(&self.0.feed_health, hash, time, self.load(hash)).await?;
         match found {
             Some(live) if live.account().disabled && self.rejects_disabled(live.account()).await => Ok(None),
             found => Ok(found),
