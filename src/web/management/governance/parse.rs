@@ -24,8 +24,8 @@ pub fn patches(text: &str) -> Result<Vec<(String, PropertyValues)>, ApiProblem> 
     let fields = fields(&root, "", &["operation", "connectors"])?;
     operation(fields.require("operation")?)?;
     let connectors = fields.require("connectors")?;
-    items(connectors.0, &connectors.1)?
-        .map(|(item, path)| {
+    items(connectors.node, &connectors.path)?
+        .map(|LocatedNode { node: item, path }| {
             let fields = self::fields(item, &path, &["id", "properties"])?;
             Ok((string(fields.require("id")?)?, properties(fields.require("properties")?)?))
         })
@@ -36,7 +36,7 @@ pub fn patches(text: &str) -> Result<Vec<(String, PropertyValues)>, ApiProblem> 
 pub fn names(text: &str) -> Result<Vec<String>, ApiProblem> {
     let root = parse(text)?;
     let properties = fields(&root, "", &["properties"])?.require("properties")?;
-    items(properties.0, &properties.1)?.map(string).collect()
+    items(properties.node, &properties.path)?.map(string).collect()
 }
 
 /// `[{"connector-name": …, "properties": [name, …]}]`
@@ -44,13 +44,13 @@ pub fn preferences(text: &str) -> Result<Vec<Preference>, ApiProblem> {
     let root = parse(text)?;
     let mut connectors = HashSet::new();
     items(&root, "")?
-        .map(|(item, path)| {
+        .map(|LocatedNode { node: item, path }| {
             let fields = fields(item, &path, &["connector-name", "properties"])?;
             let names = match fields.find("properties") {
                 Some(properties) => {
                     let mut names = HashSet::new();
                     let names =
-                        items(properties.0, &properties.1)?.map(|name| unique_string(name, &mut names));
+                        items(properties.node, &properties.path)?.map(|name| unique_string(name, &mut names));
                     Some(names.collect::<Result<_, _>>()?)
                 }
                 None => None,
@@ -61,7 +61,10 @@ pub fn preferences(text: &str) -> Result<Vec<Preference>, ApiProblem> {
 }
 
 /// A value and what it is called in a message.
-type LocatedNode<'a> = (&'a DocumentNode, String);
+struct LocatedNode<'a> {
+    node: &'a DocumentNode,
+    path: String,
+}
 
 struct ObjectFields<'a> {
     node: &'a DocumentNode,
@@ -70,7 +73,9 @@ struct ObjectFields<'a> {
 
 impl<'a> ObjectFields<'a> {
     fn find(&self, name: &str) -> Option<LocatedNode<'a>> {
-        self.node.entry(name).map(|entry| (&entry.node, member_path(&self.path, name)))
+        self.node
+            .entry(name)
+            .map(|entry| LocatedNode { node: &entry.node, path: member_path(&self.path, name) })
     }
 
     fn require(&self, name: &str) -> Result<LocatedNode<'a>, ApiProblem> {
@@ -109,26 +114,28 @@ fn items<'a>(
         return Err(located_problem(&node.place, path, "a list should be here"));
     };
     let path = path.to_owned();
-    Ok(items.iter().map(move |item| (&item.node, format!("{path}[{}]", item.index))))
+    Ok(items
+        .iter()
+        .map(move |item| LocatedNode { node: &item.node, path: format!("{path}[{}]", item.index) }))
 }
 
-fn operation((node, path): LocatedNode<'_>) -> Result<(), ApiProblem> {
+fn operation(LocatedNode { node, path }: LocatedNode<'_>) -> Result<(), ApiProblem> {
     match &node.value {
         NodeValue::Text(text) if text == "UPDATE" => Ok(()),
         _ => Err(located_problem(&node.place, &path, "the only operation is \"UPDATE\"")),
     }
 }
 
-fn properties((node, path): LocatedNode<'_>) -> Result<PropertyValues, ApiProblem> {
+fn properties(LocatedNode { node, path }: LocatedNode<'_>) -> Result<PropertyValues, ApiProblem> {
     items(node, &path)?
-        .map(|(item, path)| {
+        .map(|LocatedNode { node: item, path }| {
             let fields = fields(item, &path, &["name", "value"])?;
             Ok((string(fields.require("name")?)?, value(fields.require("value")?)?))
         })
         .collect()
 }
 
-fn string((node, path): LocatedNode<'_>) -> Result<String, ApiProblem> {
+fn string(LocatedNode { node, path }: LocatedNode<'_>) -> Result<String, ApiProblem> {
     match &node.value {
         NodeValue::Text(text) => Ok(text.clone()),
         _ => Err(located_problem(&node.place, &path, "a text should be here")),
@@ -137,16 +144,16 @@ fn string((node, path): LocatedNode<'_>) -> Result<String, ApiProblem> {
 
 /// A text that has not occurred yet, so that a response cannot be longer than the whole catalogue.
 fn unique_string(at: LocatedNode<'_>, seen: &mut HashSet<String>) -> Result<String, ApiProblem> {
-    let (node, path) = (at.0, at.1.clone());
+    let (place, path) = (&at.node.place, at.path.clone());
     let text = string(at)?;
     if seen.insert(text.clone()) {
         Ok(text)
     } else {
-        Err(located_problem(&node.place, &path, "this is here twice; ask for it once"))
+        Err(located_problem(place, &path, "this is here twice; ask for it once"))
     }
 }
 
-fn value((node, path): LocatedNode<'_>) -> Result<String, ApiProblem> {
+fn value(LocatedNode { node, path }: LocatedNode<'_>) -> Result<String, ApiProblem> {
     match &node.value {
         NodeValue::Text(text) => Ok(text.clone()),
         NodeValue::Bool(value) => Ok(value.to_string()),
