@@ -77,6 +77,28 @@ pub enum ImportError {
     Store(#[from] StoreError),
 }
 
+/// Why a row or a JSON line is not a user. The message quotes no values: one may be a password in the wrong column.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImportRowError {
+    #[error("there is no username")]
+    NoUsername,
+    /// Neither this column nor another one has a known name.
+    #[error(
+        "column {column} has no name that is known; the first line has to be names of columns, `username` among them"
+    )]
+    NoHeader { column: u32 },
+    #[error("column {column}: `{name}` is not known ({}`doorward user import --help` names all)", suggestion(.near.as_deref()))]
+    UnknownColumn { column: u32, name: String, near: Option<&'static str> },
+    #[error("column {column}, {name}: write true or false")]
+    NotABool { column: u32, name: String },
+    #[error("column {column}: {problem}")]
+    Json { column: usize, problem: &'static str },
+}
+
+fn suggestion(near: Option<&str>) -> String {
+    near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default()
+}
+
 /// Prints the user name only, no credentials or personal data.
 impl fmt::Debug for ImportedUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,21 +111,23 @@ impl fmt::Debug for ImportedUser {
 }
 
 impl ImportedUser {
-    pub fn from_json(line: &str) -> Result<Self, String> {
+    pub fn from_json(line: &str) -> Result<Self, ImportRowError> {
         serde_json::from_str(line).map_err(|error| {
-            // serde's message quotes the input, which may be a password in the wrong column
+            // serde's message quotes the input
             let problem = match error.classify() {
                 Category::Data => {
                     "a key that is unknown or there twice, a value of the wrong type, or no username"
                 }
                 Category::Syntax | Category::Eof | Category::Io => "not JSON",
             };
-            format!("column {}: {problem}", error.column())
+            ImportRowError::Json { column: error.column(), problem }
         })
     }
 
     /// Roles are separated by `;`, a claim has a column `claims.NAME`; empty values are ignored.
-    pub fn from_csv<'a>(row: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Result<Self, String> {
+    pub fn from_csv<'a>(
+        row: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+    ) -> Result<Self, ImportRowError> {
         let mut user = Self::default();
         for ((name, value), column) in row.clone().zip(1..) {
             if value.is_empty() {
@@ -129,28 +153,28 @@ impl ImportedUser {
                 },
             }
         }
-        if user.username.is_empty() { Err("there is no username".to_owned()) } else { Ok(user) }
+        if user.username.is_empty() { Err(ImportRowError::NoUsername) } else { Ok(user) }
     }
 }
 
 /// If a file has no header line, its first line may contain a password: an unknown column name is quoted
 /// only if another column shows that the line is a header.
-fn unknown_column<'a>(column: u32, name: &str, mut names: impl Iterator<Item = &'a str>) -> String {
-    if !names.any(|name| name == "username") {
-        return format!(
-            "column {column} has no name that is known; the first line has to be names of columns, `username` among them"
-        );
+fn unknown_column<'a>(column: u32, name: &str, mut names: impl Iterator<Item = &'a str>) -> ImportRowError {
+    if names.any(|name| name == "username") {
+        ImportRowError::UnknownColumn { column, name: name.to_owned(), near: nearest(name, COLUMNS) }
+    } else {
+        ImportRowError::NoHeader { column }
     }
-    let near = nearest(name, COLUMNS).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-    format!("column {column}: `{name}` is not known ({near}`doorward user import --help` names all)")
 }
 
-fn parse_flag(column: u32, name: &str, value: &str) -> Result<bool, String> {
+fn parse_flag(column: u32, name: &str, value: &str) -> Result<bool, ImportRowError> {
     let value = value.to_ascii_lowercase();
     match value.as_str() {
         "1" | "yes" => Ok(true),
         "0" | "no" => Ok(false),
-        other => bool::from_str(other).map_err(|_| format!("column {column}, {name}: write true or false")),
+        other => {
+            bool::from_str(other).map_err(|_| ImportRowError::NotABool { column, name: name.to_owned() })
+        }
     }
 }
 
@@ -227,7 +251,7 @@ impl AccountServices {
 mod tests {
     use super::*;
 
-    fn csv(row: &[(&str, &str)]) -> Result<ImportedUser, String> {
+    fn csv(row: &[(&str, &str)]) -> Result<ImportedUser, ImportRowError> {
         ImportedUser::from_csv(row.iter().copied())
     }
 
@@ -260,7 +284,7 @@ mod tests {
             r#""hunter2hunter2""#,
             "hunter2hunter2",
         ] {
-            let said = ImportedUser::from_json(line).unwrap_err();
+            let said = ImportedUser::from_json(line).unwrap_err().to_string();
             assert!(!said.contains("hunter2") && !said.contains("4711") && said.contains("column"), "{said}");
         }
         // a file without a header line has a password where a column name should be
@@ -269,7 +293,7 @@ mod tests {
             [("hunter2", "x"), ("passw0rd", "y")],
             [("username", "kim"), ("locked", "hunter2")],
         ] {
-            let said = csv(&row).unwrap_err();
+            let said = csv(&row).unwrap_err().to_string();
             assert!(!said.contains("hunter2") && said.contains("column "), "{said}");
         }
         let user = ImportedUser {
@@ -283,7 +307,7 @@ mod tests {
 
     #[test]
     fn names_unknown_column_only_if_there_is_a_header_line() {
-        let row = |column| csv(&[("username", "a"), (column, "x")]).unwrap_err();
+        let row = |column| csv(&[("username", "a"), (column, "x")]).unwrap_err().to_string();
         assert_eq!(
             row("role"),
             "column 2: `role` is not known (did you mean `roles`? `doorward user import --help` names all)"
@@ -293,7 +317,7 @@ mod tests {
             "column 2: `colour` is not known (`doorward user import --help` names all)"
         );
         assert_eq!(
-            csv(&[("name", "a"), ("roles", "x")]).unwrap_err(),
+            csv(&[("name", "a"), ("roles", "x")]).unwrap_err().to_string(),
             "column 1 has no name that is known; the first line has to be names of columns, `username` among them"
         );
         for column in COLUMNS {
@@ -310,7 +334,7 @@ mod tests {
             (&[("username", "")], "username"),
             (&[], "username"),
         ] {
-            assert!(csv(row).unwrap_err().contains(said), "{row:?}");
+            assert!(csv(row).unwrap_err().to_string().contains(said), "{row:?}");
         }
         for line in ["", "{}", "[]", r#"{"username": "a", "colour": "red"}"#, r#"{"username": 1}"#] {
             assert!(ImportedUser::from_json(line).is_err(), "{line}");

@@ -37,7 +37,7 @@ pub struct Options {
     skip_existing: bool,
 }
 
-type ImportLines = Box<dyn Iterator<Item = (u64, Result<ImportedUser, String>)>>;
+type ImportLines = Box<dyn Iterator<Item = (u64, anyhow::Result<ImportedUser>)>>;
 
 pub fn run(options: &Options) -> ExitCode {
     with_tenant_accounts(&options.at, async |context| {
@@ -88,7 +88,7 @@ impl<'a> Import<'a> {
                         numbers.push(number);
                         users.push(user);
                     }
-                    Err(problem) => self.reject_line(number, &problem),
+                    Err(problem) => self.reject_line(number, &problem.to_string()),
                 }
                 self.progress.show(number, self.tally);
             }
@@ -150,8 +150,8 @@ fn json_lines(from: impl io::BufRead + 'static) -> ImportLines {
     Box::new(from.lines().zip(1..).filter_map(|(line, number)| {
         let user = match line {
             Ok(line) if line.trim().is_empty() => return None,
-            Ok(line) => ImportedUser::from_json(&line),
-            Err(error) => Err(error.to_string()),
+            Ok(line) => ImportedUser::from_json(&line).map_err(Into::into),
+            Err(error) => Err(error.into()),
         };
         Some((number, user))
     }))
@@ -163,9 +163,9 @@ fn csv_rows(from: impl io::Read + 'static) -> anyhow::Result<ImportLines> {
     Ok(Box::new(reader.into_records().map(move |row| match row {
         Ok(row) => {
             let number = row.position().map_or(0, csv::Position::line);
-            (number, ImportedUser::from_csv(names.iter().zip(row.iter())))
+            (number, ImportedUser::from_csv(names.iter().zip(row.iter())).map_err(Into::into))
         }
-        Err(error) => (error.position().map_or(0, csv::Position::line), Err(error.to_string())),
+        Err(error) => (error.position().map_or(0, csv::Position::line), Err(error.into())),
     })))
 }
 
