@@ -66,7 +66,7 @@ impl AccountServices {
             .accounts()
             .by_login(&name, |_| LoginAttributes::default())
             .await?
-            .map(|(account, _)| account))
+            .map(|found| found.account))
     }
 
     /// The policy of the account's own tenant, which applies to the account.

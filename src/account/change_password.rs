@@ -17,7 +17,7 @@ use crate::{
         password::{PasswordContext, Violation},
         session::SessionHash,
     },
-    store::{NewPassword, StoreChange, StoreError},
+    store::{NewPassword, OwnerCondition, PasswordUpdate, StoreChange, StoreError},
 };
 
 /// Timeout of the breach lookup, during which the user waits.
@@ -184,21 +184,15 @@ impl AccountServices {
         retained_session: Option<&SessionHash>,
         now: u64,
     ) -> Result<(), PasswordChangeError> {
-        let (new, verified_at) = (new_password(policy, hash, false), account.password_changed_at);
-        let accounts = self.0.store.accounts();
-        if !accounts
-            .change_password(
-                &account.id,
-                &new,
-                verified_at,
-                policy.rules.reject_disabled_accounts,
-                retained_session,
-                now,
-            )
-            .await?
-        {
-            let found = accounts.find_with_password(&account.id).await?;
-            let barred = found.as_ref().and_then(|(account, _)| block(account, policy));
+        let (new, accounts) = (new_password(policy, hash, false), self.0.store.accounts());
+        let update = PasswordUpdate { new: &new, retained_session, now };
+        let condition = OwnerCondition {
+            password_changed_at: account.password_changed_at,
+            reject_disabled_accounts: policy.rules.reject_disabled_accounts,
+        };
+        if !accounts.change_password(&account.id, update, condition).await? {
+            let found = accounts.find(&account.id).await?;
+            let barred = found.as_ref().and_then(|account| block(account, policy));
             return Err(PasswordChangeError::CurrentPassword(barred.unwrap_or(LoginError::BadCredentials)));
         }
         self.0.sessions.apply_change(&StoreChange::AccountChanged(account.id.clone())).await;
@@ -215,7 +209,8 @@ impl AccountServices {
         now: u64,
     ) -> Result<(), StoreError> {
         let new = new_password(policy, hash, must_change);
-        self.0.store.accounts().set_password(&account.id, &new, None, now).await?;
+        let update = PasswordUpdate { new: &new, retained_session: None, now };
+        self.0.store.accounts().set_password(&account.id, update).await?;
         self.0.sessions.apply_change(&StoreChange::AccountChanged(account.id.clone())).await;
         Ok(())
     }

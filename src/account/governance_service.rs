@@ -16,7 +16,7 @@ use crate::{
     config::{TenantPolicy, governance},
     domain::{
         audit::{Actor, AdminAction},
-        governance::{Connector, PropertyWrite, UpdateRefusal, revert, update},
+        governance::{ChangeContext, Connector, PropertyWrite, UpdateRefusal, revert, update},
         tenant::TenantId,
     },
     store::{GovernanceStoreError, Store, StoreChange, StoreError, VersionedOverrides},
@@ -100,59 +100,51 @@ impl GovernanceService {
         }
     }
 
-    /// Changes properties of one or several connectors atomically. `expected` is the version that the change is based on.
+    /// Changes properties of one or several connectors atomically.
     pub async fn patch(
         &self,
-        tenant: &TenantId,
+        context: &ChangeContext<'_>,
         changes: &[(&'static Connector, Vec<(String, String)>)],
-        expected: Option<u64>,
-        actor: &Actor,
-        now: u64,
     ) -> Result<EffectiveProperties, GovernanceServiceError> {
-        let before = self.read(tenant).await?;
+        let before = self.read(context.tenant).await?;
         let decide = |stored: &VersionedOverrides| {
             // on top of the stored overrides, which may be newer than those in force here
             let set = governance::TenantOverrides::new(stored.version, stored.overrides.clone());
-            let current = self.0.tenants.preview_policy(tenant, &set);
+            let current = self.0.tenants.preview_policy(context.tenant, &set);
             let current = current.as_ref().unwrap_or(&before.0);
             update(changes, &|name| governance::effective_value(current, name))
         };
-        self.change(tenant, expected, decide, ("governance.update", actor), now).await
+        self.change(context, "governance.update", decide).await
     }
 
     /// Reverts properties of one or several connectors to the values of the files, atomically.
     pub async fn revert(
         &self,
-        tenant: &TenantId,
+        context: &ChangeContext<'_>,
         reverted: &[(&'static Connector, Vec<String>)],
-        expected: Option<u64>,
-        actor: &Actor,
-        now: u64,
     ) -> Result<EffectiveProperties, GovernanceServiceError> {
-        self.read(tenant).await?;
+        self.read(context.tenant).await?;
         let decide = |_: &VersionedOverrides| revert(reverted);
-        self.change(tenant, expected, decide, ("governance.revert", actor), now).await
+        self.change(context, "governance.revert", decide).await
     }
 
     async fn change(
         &self,
-        tenant: &TenantId,
-        expected: Option<u64>,
+        context: &ChangeContext<'_>,
+        action: &'static str,
         decide: impl FnOnce(&VersionedOverrides) -> Result<Vec<PropertyWrite>, UpdateRefusal>,
-        (action, actor): (&'static str, &Actor),
-        now: u64,
     ) -> Result<EffectiveProperties, GovernanceServiceError> {
         let refresh_guard = self.0.refresh_guard.lock().await;
-        let done = self.0.store.governance().update(tenant, expected, decide, (action, actor), now).await;
+        let done = self.0.store.governance().update(context, action, decide).await;
         let (stored, actions) = done.map_err(|error| match error {
             GovernanceStoreError::Refused(refusal) => GovernanceServiceError::Refused(refusal),
             GovernanceStoreError::Stale { version } => GovernanceServiceError::Stale { version },
             GovernanceStoreError::Store(error) => GovernanceServiceError::Store(error),
         })?;
-        log_actions(&stored, &actions, actor);
+        log_actions(&stored, &actions, context.actor);
         self.apply(stored).await;
         drop(refresh_guard);
-        self.read(tenant).await
+        self.read(context.tenant).await
     }
 
     /// Applies the stored overrides of all tenants in this process.

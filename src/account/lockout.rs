@@ -77,7 +77,7 @@ struct Context {
     log_subject: Option<LogSubject>,
     bypass: bool,
     address: Option<ClientAddress>,
-    /// At the portal's sign-in, where the caller reports refusals: see [`Notices::refused_at_portal`].
+    /// At the portal's sign-in, where the caller reports refusals: see [`LockoutLog::refused_at_portal`].
     is_guarded: bool,
 }
 
@@ -105,9 +105,18 @@ pub struct Reservation {
     tenant: TenantId,
     settings: Arc<LockoutSettings>,
     reserved: ReservedCounters,
+    /// `None`: the outcome is recorded.
     pending: Option<PendingReservation>,
     context: Context,
-    is_resolved: bool,
+}
+
+/// The counters of an attempt, and how long it may wait for the outcome of others.
+struct ReserveRequest {
+    tenant: TenantId,
+    keys: Vec<CounterKey>,
+    context: Context,
+    max_wait: Duration,
+    now: u64,
 }
 
 impl Lockout {
@@ -116,7 +125,7 @@ impl Lockout {
         Self { store, key, log, pending: PendingAttempts::default() }
     }
 
-    pub(super) const fn notices(&self) -> &LockoutLog {
+    pub(super) const fn log(&self) -> &LockoutLog {
         &self.log
     }
 
@@ -160,7 +169,8 @@ impl Lockout {
         let (mut attempt, context) = login_attempt.split();
         attempt.address = context.counted_address(settings);
         let keys = lockout::counter_keys(settings, &attempt);
-        self.reserve_counters(settings, (attempt.tenant, keys), context, (max_wait, now)).await
+        let request = ReserveRequest { tenant: attempt.tenant, keys, context, max_wait, now };
+        self.reserve_counters(settings, request).await
     }
 
     /// As `reserve`, at the management API: see [`lockout::management_lockout`].
@@ -168,27 +178,29 @@ impl Lockout {
         &self,
         settings: &LockoutSettings,
         login_attempt: LoginAttempt,
-        patience: Duration,
+        max_wait: Duration,
         now: u64,
     ) -> Result<Reservation, ReserveError> {
         let (attempt, mut context) = login_attempt.split();
         context.bypass = lockout::bypasses_at_management(context.bypass, &attempt);
         let (settings, keys) = lockout::management_lockout(settings, &attempt);
-        self.reserve_counters(&Arc::new(settings), (attempt.tenant, keys), context, (patience, now)).await
+        let request = ReserveRequest { tenant: attempt.tenant, keys, context, max_wait, now };
+        self.reserve_counters(&Arc::new(settings), request).await
     }
 
     /// As `reserve`, for an attempt without a user name: see [`lockout::without_name`].
     pub async fn reserve_nameless(
         &self,
         settings: &Arc<LockoutSettings>,
-        guess: LoginAttempt,
-        patience: Duration,
+        login_attempt: LoginAttempt,
+        max_wait: Duration,
         now: u64,
     ) -> Result<Reservation, ReserveError> {
-        let (mut attempt, context) = guess.split();
+        let (mut attempt, context) = login_attempt.split();
         attempt.address = context.counted_address(settings);
         let keys = lockout::without_name(settings, &attempt);
-        self.reserve_counters(settings, (attempt.tenant, keys), context, (patience, now)).await
+        let request = ReserveRequest { tenant: attempt.tenant, keys, context, max_wait, now };
+        self.reserve_counters(settings, request).await
     }
 
     /// Reserves an attempt on the counters of its portal session and its network, in addition to those of its name: see
@@ -196,23 +208,24 @@ impl Lockout {
     pub async fn reserve_portal_session(
         &self,
         settings: &Arc<LockoutSettings>,
-        (guess, session): (LoginAttempt, NameHash),
-        patience: Duration,
+        login_attempt: LoginAttempt,
+        session: NameHash,
+        max_wait: Duration,
         now: u64,
     ) -> Result<Reservation, ReserveError> {
-        let (mut attempt, context) = guess.split();
+        let (mut attempt, context) = login_attempt.split();
         attempt.address = context.counted_address(settings);
         let keys = lockout::of_portal_session(settings, &attempt, session);
-        self.reserve_counters(settings, (attempt.tenant, keys), context, (patience, now)).await
+        let request = ReserveRequest { tenant: attempt.tenant, keys, context, max_wait, now };
+        self.reserve_counters(settings, request).await
     }
 
     async fn reserve_counters(
         &self,
         settings: &Arc<LockoutSettings>,
-        (tenant, keys): (TenantId, Vec<CounterKey>),
-        context: Context,
-        (patience, now): (Duration, u64),
+        request: ReserveRequest,
     ) -> Result<Reservation, ReserveError> {
+        let ReserveRequest { tenant, keys, context, max_wait, now } = request;
         let bypass = context.bypass;
         let mut watch = self.pending.watch(&keys);
         let start = Instant::now();
@@ -233,14 +246,11 @@ impl Lockout {
                         reserved,
                         pending: Some(pending),
                         context,
-                        is_resolved: false,
                     });
                 }
                 Err(refused) => {
-                    if !self
-                        .wait_for_release(&mut watch, &refused, patience.saturating_sub(waited), now)
-                        .await?
-                    {
+                    let remaining = max_wait.saturating_sub(waited);
+                    if !self.wait_for_release(&mut watch, &refused, remaining, now).await? {
                         if !context.is_guarded {
                             self.log.log_refusal(context.log_subject.as_ref());
                         }
@@ -303,7 +313,6 @@ impl Reservation {
 
     /// Records that the password was correct.
     pub async fn record_success(mut self) -> Result<SuccessSummary, StoreError> {
-        self.is_resolved = true;
         // attempts that wait for the outcome try again when this is dropped
         let _pending = self.pending.take().map(PendingReservation::into_refund);
         let keys: Vec<_> = self.reserved.keys().cloned().collect();
@@ -331,7 +340,6 @@ impl Reservation {
 
     /// Releases the reservation of an attempt whose password was not verified.
     pub async fn release(mut self) -> Result<(), StoreError> {
-        self.is_resolved = true;
         // attempts that wait for the outcome try again when this is dropped
         let _pending = self.pending.take().map(PendingReservation::into_refund);
         let keys: Vec<_> = self.reserved.keys().cloned().collect();
@@ -343,7 +351,7 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if !self.is_resolved {
+        if self.pending.is_some() {
             let Context { log_subject: shown, address, .. } = &self.context;
             self.lockout.log.log_failure(&self.reserved, &self.tenant, shown.as_ref(), *address);
         }

@@ -115,16 +115,11 @@ impl LockoutLog {
     }
 
     /// An attempt at the portal's sign-in is refused because of the lock of the counter `by`. `now` is in milliseconds.
-    pub(super) fn refused_at_portal(
-        &self,
-        by: &CounterKey,
-        (tried, shown): (&GuardedName, &LogSubject),
-        address: ClientAddress,
-        now: u64,
-    ) {
-        if let Some(left_out) = self.refusals.turn(by, tried.account.as_ref(), address, now) {
-            log_locked(Some(shown));
-            tried.record_refusal(address, left_out);
+    pub(super) fn refused_at_portal(&self, by: &CounterKey, attempt: &PortalAttempt, now: u64) {
+        let PortalAttempt { name, log_subject, address } = attempt;
+        if let Some(left_out) = self.refusals.turn(by, name.account.as_ref(), *address, now) {
+            log_locked(Some(log_subject));
+            name.record_refusal(*address, left_out);
         }
     }
 
@@ -132,6 +127,13 @@ impl LockoutLog {
     pub fn log_refusal(&self, subject: Option<&LogSubject>) {
         log_locked(subject);
     }
+}
+
+/// An attempt at the portal's sign-in as the logs show it.
+pub(super) struct PortalAttempt {
+    pub name: GuardedName,
+    pub log_subject: LogSubject,
+    pub address: ClientAddress,
 }
 
 /// The kind of a lock, for the metric and the audit log.

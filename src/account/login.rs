@@ -16,7 +16,7 @@ use crate::{
         lockout::{DeviceId, LoginSubject, message::AccountLabel},
         tenant::TenantId,
     },
-    store::StoreError,
+    store::{StoreError, StoredAccount},
     telemetry::account_metrics::SignInOutcome,
     tenants::TenantLookup,
 };
@@ -52,6 +52,14 @@ pub struct LoginRequest<'a> {
     /// The value of the device cookie.
     pub device: Option<&'a str>,
     pub channel: LoginChannel,
+}
+
+/// The end of an attempt with a correct password.
+#[derive(Debug)]
+pub enum LoginOutcome {
+    Success(LoginSuccess),
+    /// The password must be changed before a session begins.
+    MustChangePassword(Account),
 }
 
 #[derive(Debug)]
@@ -99,14 +107,18 @@ impl AccountServices {
         policy: &Arc<TenantPolicy>,
         attempt: LoginRequest<'_>,
         now: u64,
-    ) -> Result<LoginSuccess, LoginError> {
+    ) -> Result<LoginOutcome, LoginError> {
         let mut guard = AttemptGuard::default();
         let result = self.complete_login(policy, &attempt, &mut guard, now).await;
-        let outcome = result.as_ref().map_or_else(LoginError::metric_label, |_| SignInOutcome::signed_in);
+        let (outcome, code) = match &result {
+            Ok(LoginOutcome::Success(_)) => (SignInOutcome::signed_in, None),
+            Ok(LoginOutcome::MustChangePassword(_)) => (SignInOutcome::password_expired, None),
+            Err(rejected) => (rejected.metric_label(), rejected.code()),
+        };
         self.0.metrics.count_sign_in(outcome);
         let (channel, tenant) = (attempt.channel.as_str(), policy.tenant.as_str());
         match &result {
-            Ok(signed_in) => {
+            Ok(LoginOutcome::Success(signed_in)) => {
                 let Account { id, username, .. } = &signed_in.account;
                 tracing::info!(
                     target: "doorward::audit",
@@ -119,14 +131,14 @@ impl AccountServices {
                     "signed in"
                 );
             }
-            Err(rejected) => tracing::info!(
+            Ok(LoginOutcome::MustChangePassword(_)) | Err(_) => tracing::info!(
                 target: "doorward::audit",
                 action = "login.rejected",
                 channel,
                 tenant,
                 account = guard.account.as_ref().map(tracing::field::display),
                 address = %attempt.address,
-                code = rejected.code().map(tracing::field::display),
+                code = code.map(tracing::field::display),
                 outcome = ?outcome,
                 "sign-in rejected"
             ),
@@ -148,17 +160,17 @@ impl AccountServices {
         attempt: &LoginRequest<'_>,
         guard: &mut AttemptGuard,
         now: u64,
-    ) -> Result<LoginSuccess, LoginError> {
+    ) -> Result<LoginOutcome, LoginError> {
         let Authenticated { account, policy, device } =
             self.authenticate(policy, attempt, guard, now).await?;
         let expired =
             policy.rules.password_policy.is_expired(&account.roles, account.password_changed_at, now);
         if account.must_change_password || expired {
-            return Err(LoginError::PasswordExpired(Box::new(account)));
+            return Ok(LoginOutcome::MustChangePassword(account));
         }
         self.0.store.accounts().record_login(&account.id, now).await?;
         let device = self.device_cookie(&account, device, now)?;
-        Ok(LoginSuccess { account, policy, device })
+        Ok(LoginOutcome::Success(LoginSuccess { account, policy, device }))
     }
 
     /// Verifies the password of an account that is not blocked. On an error, the caller delays the response.
@@ -189,12 +201,12 @@ impl AccountServices {
         };
         // the lockout settings of the account's own tenant apply, whatever the tenant of the request
         let tenant = match (&found, &name) {
-            (Some((account, _)), _) => &account.tenant,
+            (Some(StoredAccount { account, .. }), _) => &account.tenant,
             (None, Ok(name)) => &name.tenant,
             (None, Err(_)) => &policy.tenant,
         };
         let policy = Arc::clone(named.as_ref().filter(|named| named.tenant == *tenant).unwrap_or(policy));
-        let account = found.as_ref().map(|(account, _)| account);
+        let account = found.as_ref().map(|found| &found.account);
         guard.account = account.map(|account| account.id.clone());
         let device = account
             .zip(attempt.device)
@@ -241,9 +253,9 @@ impl AccountServices {
             }
         };
         let block = account.and_then(|account| block(account, &policy));
-        let usable = found.filter(|(_, stored)| block.is_none() && stored.is_usable());
+        let usable = found.filter(|found| block.is_none() && found.password.is_usable());
         let matches = match &usable {
-            Some((_, stored)) => self.0.hasher.verify(attempt.password, stored.expose()).await,
+            Some(found) => self.0.hasher.verify(attempt.password, found.password.expose()).await,
             None => self.0.hasher.verify_dummy().await.map(PasswordVerification::without_stored_hash),
         };
         match (matches, usable) {
@@ -251,7 +263,7 @@ impl AccountServices {
                 reservation.release().await?;
                 Err(busy.into())
             }
-            (Ok(verified), Some((account, stored))) if verified.matches => {
+            (Ok(verified), Some(StoredAccount { account, password: stored })) if verified.matches => {
                 reservation.record_success().await?;
                 if verified.needs_rehash {
                     self.rehash(&account, &stored, attempt.password).await;

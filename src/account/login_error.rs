@@ -2,10 +2,7 @@
 
 use super::hashing::HasherBusy;
 use crate::{
-    domain::{
-        account::Account,
-        lockout::{LockState, LockoutSettings, message::LoginErrorCode},
-    },
+    domain::lockout::{LockState, LockoutSettings, message::LoginErrorCode},
     telemetry::account_metrics::SignInOutcome,
 };
 
@@ -17,16 +14,14 @@ pub enum LoginError {
     Locked(LockState),
     LockedByAdmin,
     Disabled,
-    /// The password was correct, but must be changed first.
-    PasswordExpired(Box<Account>),
     /// Too many passwords wait to be verified.
     Busy(HasherBusy),
     /// The store does not answer.
     Unavailable,
 }
 
-/// The error for the client. It discloses nothing about the account unless the password was correct, or the
-/// tenant discloses locks (`account_lock.tell`).
+/// The error for the client. It discloses nothing about the account unless the tenant discloses locks
+/// (`account_lock.tell`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PublicLoginError {
     InvalidCredentials,
@@ -35,7 +30,6 @@ pub enum PublicLoginError {
         minutes: Option<u32>,
     },
     Disabled,
-    MustChangePassword,
     Busy(HasherBusy),
     Unavailable,
 }
@@ -51,7 +45,6 @@ impl LoginError {
             Self::BadCredentials | Self::Locked(_) | Self::LockedByAdmin | Self::Disabled => {
                 PublicLoginError::InvalidCredentials
             }
-            Self::PasswordExpired(_) => PublicLoginError::MustChangePassword,
             Self::Busy(busy) => PublicLoginError::Busy(*busy),
             Self::Unavailable => PublicLoginError::Unavailable,
         }
@@ -64,7 +57,7 @@ impl LoginError {
             Self::Locked(_) => Some(LoginErrorCode::LockedByAttempts),
             Self::LockedByAdmin => Some(LoginErrorCode::LockedByAdmin),
             Self::Disabled => Some(LoginErrorCode::Disabled),
-            Self::PasswordExpired(_) | Self::Busy { .. } | Self::Unavailable => None,
+            Self::Busy { .. } | Self::Unavailable => None,
         }
     }
 
@@ -73,7 +66,6 @@ impl LoginError {
             Self::BadCredentials => SignInOutcome::bad_credentials,
             Self::Locked(_) | Self::LockedByAdmin => SignInOutcome::locked,
             Self::Disabled => SignInOutcome::disabled,
-            Self::PasswordExpired(_) => SignInOutcome::password_expired,
             Self::Busy { .. } => SignInOutcome::busy,
             Self::Unavailable => SignInOutcome::unavailable,
         }

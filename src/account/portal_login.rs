@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
     AccountServices, GuardedName, Lockout, LogSubject, LoginAttempt, Reservation, ReserveError,
-    audit::name_unlocked, login::block,
+    audit::name_unlocked, lockout_log::PortalAttempt, login::block,
 };
 use crate::{
     config::TenantPolicy,
@@ -105,14 +105,14 @@ struct PortalLoginName {
     account: Option<Account>,
 }
 
-/// An attempt as the logs show it.
-struct Tried {
-    name: GuardedName,
-    shown: LogSubject,
-    address: ClientAddress,
+/// An attempt that is counted for its portal session.
+struct SessionAttempt {
+    attempt: LoginAttempt,
+    session: NameHash,
+    logged: PortalAttempt,
 }
 
-impl Tried {
+impl PortalAttempt {
     /// Records an attempt that is refused because of a lock; others are recorded with the portal's answer.
     fn record_refusal(
         &self,
@@ -121,7 +121,7 @@ impl Tried {
         now: u64,
     ) -> Result<Reservation, PortalLoginRefusal> {
         if let Err(ReserveError::Refused(refused)) = &reserved {
-            lockout.notices().refused_at_portal(&refused.by, (&self.name, &self.shown), self.address, now);
+            lockout.log().refused_at_portal(&refused.by, self, now);
         }
         reserved.map_err(PortalLoginRefusal::from)
     }
@@ -173,12 +173,12 @@ impl AccountServices {
             tenant: policy.tenant.clone(),
             account: account.as_ref().map(|account| account.id.clone()),
         };
-        let tried = Tried { name, shown: log_subject, address: client.address };
+        let logged = PortalAttempt { name, log_subject, address: client.address };
         let reserved = lockout.reserve(&policy.rules.account_lock, attempt, OUTCOME_TIMEOUT, now).await;
-        let reservation = tried.record_refusal(reserved, lockout, now)?;
+        let reservation = logged.record_refusal(reserved, lockout, now)?;
         if account.as_ref().is_some_and(|account| block(account, &policy).is_some()) {
             reservation.record_failure();
-            tried.name.record(GuardedLoginResult::refused, client.address);
+            logged.name.record(GuardedLoginResult::refused, client.address);
             return Err(PortalLoginRefusal::Refused);
         }
         Ok(reservation)
@@ -197,47 +197,48 @@ impl AccountServices {
         let TenantLookup::Tenant(policy) = self.0.tenants.load(tenant).await else {
             return Err(PortalLoginRefusal::Unavailable);
         };
-        let (attempt, _, tried) = self.of_session(&policy, tenant, client, session);
+        let SessionAttempt { attempt, logged, .. } = self.session_attempt(&policy, tenant, client, session);
         let settings = &policy.rules.account_lock;
         let reserved = lockout.reserve_nameless(settings, attempt, OUTCOME_TIMEOUT, now).await;
-        tried.record_refusal(reserved, lockout, now)
+        logged.record_refusal(reserved, lockout, now)
     }
 
     /// Reserves an attempt with a name on the counters of its portal session and of the client's network too: the portal
     /// may verify another name of the session, which this process has forgotten or never received.
     pub async fn reserve_session_at_portal(
         &self,
-        door: &TenantId,
+        tenant: &TenantId,
         client: PortalLoginClient<'_>,
         session: &[u8; 32],
         now: u64,
     ) -> Result<Reservation, PortalLoginRefusal> {
         let lockout = &self.0.lockout;
-        let TenantLookup::Tenant(policy) = self.0.tenants.load(door).await else {
+        let TenantLookup::Tenant(policy) = self.0.tenants.load(tenant).await else {
             return Err(PortalLoginRefusal::Unavailable);
         };
-        let (guess, hash, tried) = self.of_session(&policy, door, client, PortalSession::Carried(session));
+        let SessionAttempt { attempt, session, logged } =
+            self.session_attempt(&policy, tenant, client, PortalSession::Carried(session));
         let settings = &policy.rules.account_lock;
-        let reserved = lockout.reserve_portal_session(settings, (guess, hash), OUTCOME_TIMEOUT, now).await;
-        tried.record_refusal(reserved, lockout, now)
+        let reserved = lockout.reserve_portal_session(settings, attempt, session, OUTCOME_TIMEOUT, now).await;
+        logged.record_refusal(reserved, lockout, now)
     }
 
-    /// An attempt as it counts for its portal session, the hash of the session, and the attempt as the logs show it.
-    fn of_session(
+    /// An attempt as it counts for its portal session.
+    fn session_attempt(
         &self,
         policy: &TenantPolicy,
-        door: &TenantId,
+        tenant: &TenantId,
         client: PortalLoginClient<'_>,
         session: PortalSession<'_>,
-    ) -> (LoginAttempt, NameHash, Tried) {
-        let hash = session.hash(&self.0.lockout, door, client);
-        let shown = LogSubject::of_portal_session(hash, &policy.tenant);
-        let guess = LoginAttempt {
+    ) -> SessionAttempt {
+        let hash = session.hash(&self.0.lockout, tenant, client);
+        let log_subject = LogSubject::of_portal_session(hash, &policy.tenant);
+        let attempt = LoginAttempt {
             tenant: policy.tenant.clone(),
             subject: LoginSubject::PortalName(hash),
             confusable: None,
             spelling: None,
-            log_subject: Some(shown.clone()),
+            log_subject: Some(log_subject.clone()),
             bypass: false,
             address: Some(match session {
                 PortalSession::Carried(_) => client.address,
@@ -247,7 +248,8 @@ impl AccountServices {
             device: None,
         };
         let name = GuardedName { tenant: policy.tenant.clone(), account: None };
-        (guess, hash, Tried { name, shown, address: client.address })
+        let logged = PortalAttempt { name, log_subject, address: client.address };
+        SessionAttempt { attempt, session: hash, logged }
     }
 
     /// Removes the counters that the portal's sign-in has for a name without an account. Returns whether there were any.
@@ -304,7 +306,7 @@ impl AccountServices {
         let is_known = |tenant: &TenantId| other.as_ref().is_some_and(|policy| policy.tenant == *tenant);
         let Ok(name) = LoginName::parse(login, requested, is_known) else { return Ok(None) };
         let found = self.0.store.accounts().by_login(&name, |_| LoginAttributes::default()).await?;
-        let account = found.map(|(account, _)| account);
+        let account = found.map(|found| found.account);
         let tenant = account.as_ref().map_or(&name.tenant, |account| &account.tenant);
         let policy = other.filter(|other| other.tenant == *tenant).unwrap_or(policy);
         Ok(Some(PortalLoginName { policy, name, account }))

@@ -13,7 +13,9 @@ use crate::{
     account::EffectiveProperties,
     clock,
     config::document::nearest::nearest,
-    domain::governance::{Connector, Effect, MASK, ResolvedProperty, categories, names, property},
+    domain::governance::{
+        ChangeContext, Connector, Effect, MASK, ResolvedProperty, categories, names, property,
+    },
 };
 
 /// A tenant's settings by WSO2's names; changes apply at once, also to a running Doorward
@@ -122,11 +124,9 @@ async fn set(context: &CommandContext, pairs: Vec<(ResolvedProperty, String)>) -
     let names: Vec<_> = pairs.iter().map(|(named, _)| named.name.clone().into_owned()).collect();
     let changes = pairs.into_iter().map(|(named, value)| (named.connector, (named.name.into_owned(), value)));
     let (changes, tenant) = (by_connector(changes), &context.policy.tenant);
-    let values = context
-        .accounts
-        .governance()
-        .patch(tenant, &changes, None, &operator_actor(), clock::unix_millis())
-        .await?;
+    let (actor, now) = (operator_actor(), clock::unix_millis());
+    let change = ChangeContext { tenant, expected_version: None, actor: &actor, now };
+    let values = context.accounts.governance().patch(&change, &changes).await?;
     if context.json {
         let version = values.version();
         print_line(&json!({ "ok": true, "tenant": tenant, "version": version }).to_string());
@@ -144,8 +144,9 @@ async fn revert(context: &CommandContext, properties: Vec<ResolvedProperty>) -> 
     let names = properties.iter().map(|named| named.name.as_ref());
     let not_set: Vec<_> = names.filter(|name| !before.is_set(name)).map(str::to_owned).collect();
     let wanted = by_connector(properties.into_iter().map(|named| (named.connector, named.name.into_owned())));
-    let (tenant, now) = (&context.policy.tenant, clock::unix_millis());
-    let values = context.accounts.governance().revert(tenant, &wanted, None, &operator_actor(), now).await?;
+    let (tenant, actor) = (&context.policy.tenant, operator_actor());
+    let change = ChangeContext { tenant, expected_version: None, actor: &actor, now: clock::unix_millis() };
+    let values = context.accounts.governance().revert(&change, &wanted).await?;
     let version = values.version();
     if context.json {
         print_line(

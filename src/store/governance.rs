@@ -11,8 +11,8 @@ use super::{
     value::{number, read_number, read_tenant, read_text},
 };
 use crate::domain::{
-    audit::{Actor, AdminAction, REDACTED},
-    governance::{self, Overrides, PropertyWrite},
+    audit::{AdminAction, REDACTED},
+    governance::{self, ChangeContext, Overrides, PropertyWrite},
     tenant::TenantId,
 };
 
@@ -97,22 +97,20 @@ impl GovernanceRepository<'_> {
             .await
     }
 
-    /// Applies the changes that `decide` derives from the stored overrides, with their rows locked, and
-    /// records them as actions of `actor`. `expected` is the version that the change is based on; a change
-    /// without effect does not increment it.
+    /// Applies the changes that `decide` derives from the stored overrides, with their rows locked, and records them
+    /// as an `action` of the administrator. A change without effect does not increment the version.
     pub async fn update<E>(
         self,
-        tenant: &TenantId,
-        expected: Option<u64>,
+        context: &ChangeContext<'_>,
+        action: &'static str,
         decide: impl FnOnce(&VersionedOverrides) -> Result<Vec<PropertyWrite>, E>,
-        (action, actor): (&'static str, &Actor),
-        now: u64,
     ) -> Result<(VersionedOverrides, Vec<AdminAction>), GovernanceStoreError<E>> {
+        let ChangeContext { tenant, expected_version, actor, now } = *context;
         self.store
             .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
                 let (version, rows) = lock_tenant(&mut transaction, tenant).await?;
-                if expected.is_some_and(|expected| expected != version) {
+                if expected_version.is_some_and(|expected| expected != version) {
                     return Err(GovernanceStoreError::Stale { version });
                 }
                 let mut found = from_rows(tenant.clone(), version, rows.clone());

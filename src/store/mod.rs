@@ -37,7 +37,10 @@ use std::{
 use sqlx::AnyPool;
 use tokio::runtime::Handle;
 
-pub use accounts::{AccountPage, AccountRepository, CreateError, NewPassword, UpdateError};
+pub use accounts::{
+    AccountPage, AccountRepository, CreateError, NewPassword, OwnerCondition, PasswordUpdate, StoredAccount,
+    UpdateError,
+};
 pub use audit::{AuditPage, AuditRepository};
 pub use change_feed::ChangeFeed;
 pub use change_log::{ChangeLog, StoreChange};

@@ -12,7 +12,10 @@ use super::{
     view::{ChangeReason, FormError, SignInView},
 };
 use crate::{
-    account::{LoginChannel, LoginError, LoginRequest, LoginSuccess, PublicLoginError, hashing::Password},
+    account::{
+        LoginChannel, LoginError, LoginOutcome, LoginRequest, LoginSuccess, PublicLoginError,
+        hashing::Password,
+    },
     domain::return_address::ReturnAddress,
     session::{BeginSessionError, OwnCookie},
 };
@@ -47,8 +50,8 @@ pub async fn submit(page_request: PageRequest, request: Request<Body>) -> Respon
         return show_again(FormError::EmptyField);
     }
     match attempt_sign_in(&page_request, login, &password).await {
-        Ok(signed_in) => begin_session(&page_request, &signed_in, to.as_ref()).await,
-        Err(LoginError::PasswordExpired(account)) => {
+        Ok(LoginOutcome::Success(signed_in)) => begin_session(&page_request, &signed_in, to.as_ref()).await,
+        Ok(LoginOutcome::MustChangePassword(account)) => {
             let reason = if account.must_change_password {
                 ChangeReason::SetByAdministrator
             } else {
@@ -67,7 +70,7 @@ pub async fn attempt_sign_in(
     request: &PageRequest,
     login: &str,
     password: &Password,
-) -> Result<LoginSuccess, LoginError> {
+) -> Result<LoginOutcome, LoginError> {
     let attempt = LoginRequest {
         login,
         password,
@@ -85,7 +88,7 @@ pub fn public_error(request: &PageRequest, rejected: &LoginError) -> PublicLogin
 /// The error to show; `fallback` is the uniform one for every state that must not be disclosed.
 pub fn error(public: PublicLoginError, fallback: FormError) -> FormError {
     match public {
-        PublicLoginError::InvalidCredentials | PublicLoginError::MustChangePassword => fallback,
+        PublicLoginError::InvalidCredentials => fallback,
         PublicLoginError::Locked { minutes } => FormError::Locked { minutes },
         PublicLoginError::Disabled => FormError::Disabled,
         PublicLoginError::Busy(busy) => {
@@ -170,7 +173,6 @@ mod tests {
         let busy = |ms| PublicLoginError::Busy(HasherBusy { retry_after: Duration::from_millis(ms), cause });
         for (public, expected) in [
             (PublicLoginError::InvalidCredentials, FormError::WrongCredentials),
-            (PublicLoginError::MustChangePassword, FormError::WrongCredentials),
             (PublicLoginError::Unavailable, FormError::Unavailable),
             (PublicLoginError::Locked { minutes: Some(5) }, FormError::Locked { minutes: Some(5) }),
             (PublicLoginError::Disabled, FormError::Disabled),

@@ -8,7 +8,7 @@ use super::{
     hash_method::{HashMethod, MAX_MEMORY_KIB},
     hash_queue::HasherBusy,
 };
-use crate::account::hashing::Password;
+use crate::{account::hashing::Password, domain::account::HashFormat};
 
 const SALT_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;
@@ -62,9 +62,8 @@ impl Argon2Hasher {
         rand::fill(&mut salt).map_err(|_| HasherBusy::retry_soon())?;
         let mut output = [0; HASH_BYTES];
         self.fill(password.normalized().as_bytes(), &salt, &mut output)?;
-        let (start, (salt, output)) =
-            (self.hash_format().0, (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output)));
-        Ok(format!("{start}{salt}${output}"))
+        let (salt, output) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output));
+        Ok(format!("{}{salt}${output}", self.hash_format().prefix))
     }
 
     /// Computes one hash without a password, to equalise timing.
@@ -75,13 +74,13 @@ impl Argon2Hasher {
         Ok(())
     }
 
-    /// The prefix and the length of hashes with the current parameters.
-    pub(super) fn hash_format(&self) -> (String, usize) {
+    /// The form of hashes with the current parameters.
+    pub(super) fn hash_format(&self) -> HashFormat {
         let Argon2Cost { memory_kib, iterations, parallelism } = self.cost;
-        let start = format!("$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}$");
+        let prefix = format!("$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}$");
         // salt and output in base64 without padding, and `$` between
-        let length = start.len() + (SALT_BYTES * 4).div_ceil(3) + 1 + (HASH_BYTES * 4).div_ceil(3);
-        (start, length)
+        let length = prefix.len() + (SALT_BYTES * 4).div_ceil(3) + 1 + (HASH_BYTES * 4).div_ceil(3);
+        HashFormat { prefix, length }
     }
 
     /// Whether a hash has the current parameters.

@@ -12,8 +12,14 @@ use crate::{
 };
 
 pub(super) struct HashClientLimits {
-    ordinary: (ClientRegistry, ResourceLimit),
-    reserved: (ClientRegistry, ResourceLimit),
+    ordinary: HashSlotPool,
+    reserved: HashSlotPool,
+}
+
+/// Slots and places in the queue, with the limit of each client and of all.
+struct HashSlotPool {
+    clients: ClientRegistry,
+    limit: ResourceLimit,
 }
 
 /// The permit of a client for one attempt, released on drop.
@@ -24,37 +30,37 @@ pub struct HashSlotPermit {
 impl HashClientLimits {
     pub(super) fn new(capacity: usize, client: usize) -> Self {
         let reserved = capacity / 4;
-        let share = |client: usize, all: usize| {
-            (ClientRegistry::default(), ResourceLimit { client, all: all.max(1) })
-        };
         Self {
-            ordinary: share(client, capacity - reserved),
-            reserved: share(ResourceLimit::fraction(reserved, 4), reserved),
+            ordinary: HashSlotPool::new(client, capacity - reserved),
+            reserved: HashSlotPool::new(ResourceLimit::fraction(reserved, 4), reserved),
         }
     }
 
     pub(super) fn acquire(&self, address: ClientAddress) -> Result<HashSlotPermit, Exceeded> {
-        take(&self.ordinary, address)
+        self.ordinary.acquire(address)
     }
 
     /// For an attempt with a device cookie.
     pub(super) fn acquire_reserved(&self, address: ClientAddress) -> Result<HashSlotPermit, Exceeded> {
-        take(&self.reserved, address)
+        self.reserved.acquire(address)
     }
 }
 
-fn take(
-    (clients, limit): &(ClientRegistry, ResourceLimit),
-    address: ClientAddress,
-) -> Result<HashSlotPermit, Exceeded> {
-    clients.sweep(Instant::now());
-    let permit = if address.is_unlisted_proxy {
-        // its clients cannot be distinguished: one of them would block all others
-        clients.all().acquire(Resource::HashSlot, 1, *limit)
-    } else {
-        clients.by_address(address.ip).acquire(Resource::HashSlot, 1, *limit)
-    };
-    permit.map(|permit| HashSlotPermit { _permit: permit })
+impl HashSlotPool {
+    fn new(client: usize, all: usize) -> Self {
+        Self { clients: ClientRegistry::default(), limit: ResourceLimit { client, all: all.max(1) } }
+    }
+
+    fn acquire(&self, address: ClientAddress) -> Result<HashSlotPermit, Exceeded> {
+        self.clients.sweep(Instant::now());
+        let permit = if address.is_unlisted_proxy {
+            // its clients cannot be distinguished: one of them would block all others
+            self.clients.all().acquire(Resource::HashSlot, 1, self.limit)
+        } else {
+            self.clients.by_address(address.ip).acquire(Resource::HashSlot, 1, self.limit)
+        };
+        permit.map(|permit| HashSlotPermit { _permit: permit })
+    }
 }
 
 #[cfg(test)]

@@ -41,7 +41,11 @@ use response_floor::ResponseTimeFloor;
 use wait_queue::{RefusalDelay, WaitQueue, WaitQueuePlace};
 
 use crate::{
-    domain::{account::StoredPassword, client::ClientAddress, fairness::ResourceLimit},
+    domain::{
+        account::{HashFormat, StoredPassword},
+        client::ClientAddress,
+        fairness::ResourceLimit,
+    },
     sync::client_limits::Exceeded,
 };
 
@@ -239,8 +243,8 @@ impl PasswordHasher {
         Ok(began)
     }
 
-    /// The prefix and the length of current hashes; all others have to be passed to `calibrate`.
-    pub fn hash_format(&self) -> (String, usize) {
+    /// The form of current hashes; all others have to be passed to `calibrate`.
+    pub fn hash_format(&self) -> HashFormat {
         self.0.argon.hash_format()
     }
 

@@ -240,7 +240,8 @@ fn attack_account_enumeration_by_time_before_calibration() {
             }
             kinds
         };
-        assert_eq!((ours.len(), ours.starts_with(&hasher.hash_format().0)), (hasher.hash_format().1, true));
+        let form = hasher.hash_format();
+        assert_eq!((ours.len(), ours.starts_with(&form.prefix)), (form.length, true));
         hasher.calibrate(kinds(&[&ours])).await.unwrap();
         assert_eq!(floor(&hasher), Duration::ZERO, "no delay without foreign hashes");
         hasher.calibrate(kinds(&[&ours, &bcrypt("04"), &bcrypt("08")])).await.unwrap();

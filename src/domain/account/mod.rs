@@ -175,6 +175,14 @@ impl fmt::Debug for StoredPassword {
     }
 }
 
+/// The form of current password hashes: all others are of other systems, or have other parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HashFormat {
+    pub prefix: String,
+    /// The length of a whole hash, in bytes.
+    pub length: usize,
+}
+
 /// An account to be made.
 #[derive(Debug, Clone)]
 pub struct NewAccount {

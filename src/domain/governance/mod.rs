@@ -4,6 +4,7 @@
 //! from it. A value is transferred as text; `Property::check` converts it into its canonical form.
 
 mod catalogue;
+mod change_context;
 mod check;
 mod derive;
 pub mod expiry;
@@ -17,6 +18,7 @@ mod update_refusal;
 use std::fmt;
 
 pub use catalogue::categories;
+pub use change_context::ChangeContext;
 pub use check::BadValue;
 pub use expiry::{ExpiryRule, expiry_days};
 pub use id::{id_of, name_of};

@@ -232,7 +232,7 @@ async fn load(connection: &mut AnyConnection, id: &AccountId) -> Result<Option<A
         .bind(id.as_str())
         .fetch_optional(connection)
         .await?;
-    row.as_ref().map(|row| row::read(row).map(|(account, _)| account)).transpose()
+    row.as_ref().map(|row| row::read(row).map(|found| found.account)).transpose()
 }
 
 /// Claims a login name for an account; `false` if another account has it.

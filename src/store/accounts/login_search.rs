@@ -2,10 +2,10 @@
 
 use sqlx::{AnyPool, any::AnyRow};
 
-use super::{create::name_key, row};
+use super::{StoredAccount, create::name_key, row};
 use crate::{
     domain::{
-        account::{Account, LoginAttribute, LoginAttributes, LoginName, StoredPassword, login, names},
+        account::{Account, LoginAttribute, LoginAttributes, LoginName, login, names},
         tenant::TenantId,
     },
     store::{StoreError, value::read_text},
@@ -56,7 +56,7 @@ impl<'a> LoginSearch<'a> {
         Self { readings: ways.collect() }
     }
 
-    pub async fn run(&self, pool: &AnyPool) -> Result<Option<(Account, StoredPassword)>, StoreError> {
+    pub async fn run(&self, pool: &AnyPool) -> Result<Option<StoredAccount>, StoreError> {
         let Some(first) = self.readings.first() else { return Ok(None) };
         // with one reading only, the second is the same
         let second = self.readings.get(1).unwrap_or(first);
@@ -72,13 +72,13 @@ impl<'a> LoginSearch<'a> {
             None => query,
         };
         let rows = query.fetch_all(pool).await?;
-        let (names, phones) = split_rows(&rows)?;
+        let FoundAccounts { by_name, by_phone } = split_rows(&rows)?;
         for way in &self.readings {
-            if let Some(found) = names.iter().find(|(account, _)| way.names_account(account)) {
+            if let Some(found) = by_name.iter().find(|found| way.names_account(&found.account)) {
                 return Ok(Some(found.clone()));
             }
             if way.phone.is_some()
-                && let [one] = phones.as_slice()
+                && let [one] = by_phone.as_slice()
             {
                 return Ok(Some(one.clone()));
             }
@@ -99,13 +99,19 @@ impl NameReading<'_> {
     }
 }
 
-type AccountRows = Vec<(Account, StoredPassword)>;
+/// The rows that were found by login name, and those by phone number.
+#[derive(Default)]
+struct FoundAccounts {
+    by_name: Vec<StoredAccount>,
+    by_phone: Vec<StoredAccount>,
+}
 
-fn split_rows(rows: &[AnyRow]) -> Result<(AccountRows, AccountRows), StoreError> {
-    let (mut names, mut phones) = (Vec::new(), Vec::new());
+fn split_rows(rows: &[AnyRow]) -> Result<FoundAccounts, StoreError> {
+    let mut found = FoundAccounts::default();
     for row in rows {
-        let rows_of_kind = if read_text(row, "place")? == BY_NAME { &mut names } else { &mut phones };
-        rows_of_kind.push(row::read(row)?);
+        let of_kind =
+            if read_text(row, "place")? == BY_NAME { &mut found.by_name } else { &mut found.by_phone };
+        of_kind.push(row::read(row)?);
     }
-    Ok((names, phones))
+    Ok(found)
 }

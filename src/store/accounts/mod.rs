@@ -10,7 +10,7 @@ mod row;
 use sqlx::Row as _;
 
 pub use create::{CreateError, UpdateError};
-pub use password::NewPassword;
+pub use password::{NewPassword, OwnerCondition, PasswordUpdate};
 
 use super::{Store, StoreError};
 use crate::domain::{
@@ -21,6 +21,13 @@ use crate::domain::{
 #[derive(Clone, Copy)]
 pub struct AccountRepository<'a> {
     pub(super) store: &'a Store,
+}
+
+/// An account with its password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAccount {
+    pub account: Account,
+    pub password: StoredPassword,
 }
 
 /// A part of a list: at most `limit` after the account whose `key` is `after`.
@@ -79,13 +86,10 @@ const LIST_CONTAINING: &str = concat!(
 
 impl AccountRepository<'_> {
     pub async fn find(self, id: &AccountId) -> Result<Option<Account>, StoreError> {
-        Ok(self.find_with_password(id).await?.map(|(account, _)| account))
+        Ok(self.find_with_password(id).await?.map(|found| found.account))
     }
 
-    pub async fn find_with_password(
-        self,
-        id: &AccountId,
-    ) -> Result<Option<(Account, StoredPassword)>, StoreError> {
+    pub async fn find_with_password(self, id: &AccountId) -> Result<Option<StoredAccount>, StoreError> {
         self.store
             .with_deadline(async {
                 let found =
@@ -104,7 +108,7 @@ impl AccountRepository<'_> {
         self,
         name: &LoginName,
         allowed: impl Fn(&TenantId) -> LoginAttributes,
-    ) -> Result<Option<(Account, StoredPassword)>, StoreError> {
+    ) -> Result<Option<StoredAccount>, StoreError> {
         let search = login_search::LoginSearch::of(name, allowed);
         self.store.with_deadline(async { search.run(self.store.read()).await }).await
     }
@@ -119,7 +123,7 @@ impl AccountRepository<'_> {
                     .bind(i64::from(page.limit));
                 let query = if page.containing.is_some() { query.bind(page.like_pattern()) } else { query };
                 let rows = query.fetch_all(self.store.read()).await?;
-                rows.iter().map(|row| row::read(row).map(|(account, _)| account)).collect()
+                rows.iter().map(|row| row::read(row).map(|found| found.account)).collect()
             })
             .await
     }

@@ -3,7 +3,7 @@
 use super::AccountRepository;
 use crate::{
     domain::{
-        account::{AccountId, StoredPassword},
+        account::{AccountId, HashFormat, StoredPassword},
         session::SessionHash,
     },
     store::{
@@ -22,42 +22,47 @@ pub struct NewPassword {
     pub history_length: u32,
 }
 
+/// A new password that takes effect `now`, in milliseconds since the epoch.
+#[derive(Debug, Clone, Copy)]
+pub struct PasswordUpdate<'a> {
+    pub new: &'a NewPassword,
+    /// All other sessions of the account end.
+    pub retained_session: Option<&'a SessionHash>,
+    pub now: u64,
+}
+
+/// What must still apply to an account when its owner's change is stored.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnerCondition {
+    /// When the password that the owner proved was set.
+    pub password_changed_at: u64,
+    pub reject_disabled_accounts: bool,
+}
+
 impl AccountRepository<'_> {
-    /// Ends all sessions of the account, except optionally one. `false`: the account does not exist.
-    pub async fn set_password(
-        self,
-        id: &AccountId,
-        new: &NewPassword,
-        retained_session: Option<&SessionHash>,
-        now: u64,
-    ) -> Result<bool, StoreError> {
-        self.replace_password(id, new, None, retained_session, now).await
+    /// `false`: the account does not exist.
+    pub async fn set_password(self, id: &AccountId, update: PasswordUpdate<'_>) -> Result<bool, StoreError> {
+        self.replace_password(id, update, None).await
     }
 
-    /// As `set_password`, for a user whose password was verified at `verified_at`. `false`: an
-    /// administrator has since set another password, or locked or disabled the account (if the tenant
-    /// rejects disabled accounts), and that stays in force.
+    /// As `set_password`, by a user whose password was verified. `false`: an administrator has since set another
+    /// password, or locked or disabled the account (if the tenant rejects disabled accounts), and that stays in force.
     pub async fn change_password(
         self,
         id: &AccountId,
-        new: &NewPassword,
-        verified_at: u64,
-        reject_disabled_accounts: bool,
-        retained_session: Option<&SessionHash>,
-        now: u64,
+        update: PasswordUpdate<'_>,
+        condition: OwnerCondition,
     ) -> Result<bool, StoreError> {
-        self.replace_password(id, new, Some((verified_at, reject_disabled_accounts)), retained_session, now)
-            .await
+        self.replace_password(id, update, Some(condition)).await
     }
 
     async fn replace_password(
         self,
         id: &AccountId,
-        new: &NewPassword,
-        condition: Option<(u64, bool)>,
-        retained_session: Option<&SessionHash>,
-        now: u64,
+        update: PasswordUpdate<'_>,
+        condition: Option<OwnerCondition>,
     ) -> Result<bool, StoreError> {
+        let PasswordUpdate { new, retained_session, now } = update;
         self.store.with_deadline(async {
             let mut transaction = self.store.begin().await?;
             // locks the account until commit, so that two concurrent changes leave two entries in its history
@@ -71,7 +76,9 @@ impl AccountRepository<'_> {
             let held = held.bind(id.as_str()).bind(flag(new.must_change));
             let held = match condition {
                 None => held,
-                Some((condition, disabled_stay_out)) => held.bind(number(condition)).bind(flag(!disabled_stay_out)),
+                Some(OwnerCondition { password_changed_at, reject_disabled_accounts }) => {
+                    held.bind(number(password_changed_at)).bind(flag(!reject_disabled_accounts))
+                }
             };
             let held = held.execute(&mut *transaction).await?;
             if held.rows_affected() == 0 {
@@ -134,7 +141,7 @@ impl AccountRepository<'_> {
     /// Stored passwords with another prefix or length than current hashes, after `after` in the order of ids.
     pub async fn passwords_in_other_formats(
         self,
-        (start, length): &(String, usize),
+        current: &HashFormat,
         after: Option<&AccountId>,
         limit: u32,
     ) -> Result<Vec<(AccountId, StoredPassword)>, StoreError> {
@@ -146,9 +153,9 @@ impl AccountRepository<'_> {
                 )
                 .bind(after.map_or("", AccountId::as_str))
                 .bind(StoredPassword::unusable().expose())
-                .bind(i32::try_from(start.len()).unwrap_or(i32::MAX))
-                .bind(start.as_str())
-                .bind(i32::try_from(*length).unwrap_or(i32::MAX))
+                .bind(i32::try_from(current.prefix.len()).unwrap_or(i32::MAX))
+                .bind(current.prefix.as_str())
+                .bind(i32::try_from(current.length).unwrap_or(i32::MAX))
                 .bind(i64::from(limit))
                 .fetch_all(self.store.read())
                 .await?;

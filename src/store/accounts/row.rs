@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{Row as _, any::AnyRow};
 
+use super::StoredAccount;
 use crate::{
     domain::account::{Account, AdminLock, LockedReason, StoredPassword},
     store::{
@@ -22,7 +23,7 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-pub fn read(row: &AnyRow) -> Result<(Account, StoredPassword), StoreError> {
+pub fn read(row: &AnyRow) -> Result<StoredAccount, StoreError> {
     let roles: Vec<String> = json(row, "roles", "roles of an account")?;
     let claims: BTreeMap<String, String> = json(row, "claims", "claims of an account")?;
     let account = Account {
@@ -43,7 +44,7 @@ pub fn read(row: &AnyRow) -> Result<(Account, StoredPassword), StoreError> {
         last_login_at: read_optional_number(row, "last_login_at")?,
         claims,
     };
-    Ok((account, StoredPassword::new(read_text(row, "password")?)))
+    Ok(StoredAccount { account, password: StoredPassword::new(read_text(row, "password")?) })
 }
 
 fn admin_lock(row: &AnyRow) -> Result<Option<AdminLock>, StoreError> {

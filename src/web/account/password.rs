@@ -5,7 +5,7 @@ use http::{Request, Response, header};
 
 use super::rules;
 use crate::{
-    account::{PasswordChangeError, PasswordChangeRequest, PasswordChanged, hashing::Password},
+    account::{LoginOutcome, PasswordChangeError, PasswordChangeRequest, PasswordChanged, hashing::Password},
     domain::{page::StatusPage, password::Violation, return_address::ReturnAddress},
     session::OwnCookie,
     web::{
@@ -149,7 +149,7 @@ async fn sign_in_with_new_password(
     new: &Password,
     to: Option<&ReturnAddress>,
 ) -> Response<Body> {
-    if let Ok(signed_in) = attempt_sign_in(request, login, new).await {
+    if let Ok(LoginOutcome::Success(signed_in)) = attempt_sign_in(request, login, new).await {
         begin_session(request, &signed_in, to).await
     } else {
         let to = to.map(|to| ("to", to.as_str()));

@@ -20,7 +20,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use tracing::Instrument as _;
 
 use self::{
-    budget::ChangeBudgets, credential_locks::CredentialLocks, error::ApiProblem, principal::Principal,
+    budget::ChangeBudgets,
+    credential_locks::CredentialLocks,
+    error::ApiProblem,
+    principal::{Authentication, Principal},
     route::ApiAction,
 };
 use crate::{
@@ -149,9 +152,14 @@ async fn respond(
     // ── authentication, before anything about resources is disclosed
     let now = clock::unix_millis();
     let authentication_tenant = access::authentication_tenant(&state.0, &settings, named.as_ref()).await?;
-    let principal =
-        principal::authenticate(&state.0, &context, &authentication_tenant, &parts.headers, &settings, now)
-            .await?;
+    let authentication = Authentication {
+        parts: &state.0,
+        context: &context,
+        tenant: &authentication_tenant,
+        settings: &settings,
+        now,
+    };
+    let principal = authentication.authenticate(&parts.headers).await?;
     actor_log.user = Some(format!("{}@{}", principal.name, principal.tenant));
 
     // ── authorisation

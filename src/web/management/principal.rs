@@ -11,7 +11,7 @@ use super::{
     error::ApiProblem,
 };
 use crate::{
-    account::{LoginChannel as AccountDoor, LoginError, LoginRequest, hashing::Password},
+    account::{LoginChannel, LoginError, LoginOutcome, LoginRequest, LoginSuccess, hashing::Password},
     clock,
     config::Settings,
     domain::{audit::ActorCredential, tenant::TenantId},
@@ -78,75 +78,72 @@ impl Principal {
     }
 }
 
-pub async fn authenticate(
-    parts: &ManagementParts,
-    context: &ApiContext,
-    authentication_tenant: &AuthenticationTenant,
-    headers: &HeaderMap,
-    settings: &Settings,
-    now: u64,
-) -> Result<Principal, ApiProblem> {
-    match credentials::read_credentials(headers, settings.limits.max_token_bytes) {
-        Credentials::None | Credentials::Unusable => Err(unauthenticated(None)),
-        Credentials::Basic { login, password } => {
-            let credentials = headers.get(header::AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
-            let Some(_turn) = parts.credential_locks.acquire(credentials).await else {
-                return Err(ApiProblem::unavailable());
-            };
-            by_password(parts, context, authentication_tenant, &login, &password, settings, now).await
-        }
-        Credentials::Bearer(token) => {
-            let verified = parts
-                .tokens
-                .verify_for(context.address.ip, &authentication_tenant.policy, &token, clock::unix_seconds())
-                .await;
-            let verified = verified.map_err(token_problem)?;
-            let user = &verified.user;
-            let has = |scope: &ApiScope| user.scopes.iter().any(|held| held == scope.as_str());
-            Ok(Principal {
-                name: user.name.clone(),
-                tenant: user.tenant.clone(),
-                proof: ActorCredential::Token(verified.source.clone()),
-                scopes: ApiScope::ALL.into_iter().filter(has).collect(),
-            })
-        }
-    }
+/// What the authentication of a request depends on, beside its credentials.
+#[derive(Clone, Copy)]
+pub struct Authentication<'a> {
+    pub parts: &'a ManagementParts,
+    pub context: &'a ApiContext,
+    pub tenant: &'a AuthenticationTenant,
+    pub settings: &'a Settings,
+    /// In milliseconds since the epoch.
+    pub now: u64,
 }
 
-async fn by_password(
-    parts: &ManagementParts,
-    context: &ApiContext,
-    authentication_tenant: &AuthenticationTenant,
-    login: &str,
-    password: &Password,
-    settings: &Settings,
-    now: u64,
-) -> Result<Principal, ApiProblem> {
-    let login = authentication_tenant.qualified_login(login);
-    let attempt = LoginRequest {
-        login: &login,
-        password,
-        address: context.address,
-        device: None,
-        channel: AccountDoor::Api,
-    };
-    match parts.accounts.login(&authentication_tenant.policy, attempt, now).await {
-        Ok(signed_in) => {
-            let account = signed_in.account;
-            let roles = &settings.management.admin_roles;
-            let is_admin = account.roles.iter().any(|role| roles.contains(role));
-            let scopes = if is_admin { ApiScope::ALL.to_vec() } else { vec![ApiScope::Login] };
-            Ok(Principal {
-                name: account.username,
-                tenant: account.tenant,
-                proof: ActorCredential::Account,
-                scopes,
-            })
+impl Authentication<'_> {
+    pub async fn authenticate(self, headers: &HeaderMap) -> Result<Principal, ApiProblem> {
+        match credentials::read_credentials(headers, self.settings.limits.max_token_bytes) {
+            Credentials::None | Credentials::Unusable => Err(unauthenticated(None)),
+            Credentials::Basic { login, password } => {
+                let credentials = headers.get(header::AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
+                let Some(_turn) = self.parts.credential_locks.acquire(credentials).await else {
+                    return Err(ApiProblem::unavailable());
+                };
+                self.by_password(&login, &password).await
+            }
+            Credentials::Bearer(token) => self.by_token(&token).await,
         }
-        Err(LoginError::Busy(refused)) => Err(too_many_requests(refused.retry_after)),
-        Err(LoginError::Unavailable) => Err(ApiProblem::unavailable()),
-        // one response for all of them: a wrong password must not disclose the state of the account
-        Err(_) => Err(unauthenticated(None)),
+    }
+
+    async fn by_token(self, token: &str) -> Result<Principal, ApiProblem> {
+        let (client, now) = (self.context.address.ip, clock::unix_seconds());
+        let verified = self.parts.tokens.verify_for(client, &self.tenant.policy, token, now).await;
+        let verified = verified.map_err(token_problem)?;
+        let user = &verified.user;
+        let has = |scope: &ApiScope| user.scopes.iter().any(|held| held == scope.as_str());
+        Ok(Principal {
+            name: user.name.clone(),
+            tenant: user.tenant.clone(),
+            proof: ActorCredential::Token(verified.source.clone()),
+            scopes: ApiScope::ALL.into_iter().filter(has).collect(),
+        })
+    }
+
+    async fn by_password(self, login: &str, password: &Password) -> Result<Principal, ApiProblem> {
+        let login = self.tenant.qualified_login(login);
+        let attempt = LoginRequest {
+            login: &login,
+            password,
+            address: self.context.address,
+            device: None,
+            channel: LoginChannel::Api,
+        };
+        match self.parts.accounts.login(&self.tenant.policy, attempt, self.now).await {
+            Ok(LoginOutcome::Success(LoginSuccess { account, .. })) => {
+                let roles = &self.settings.management.admin_roles;
+                let is_admin = account.roles.iter().any(|role| roles.contains(role));
+                let scopes = if is_admin { ApiScope::ALL.to_vec() } else { vec![ApiScope::Login] };
+                Ok(Principal {
+                    name: account.username,
+                    tenant: account.tenant,
+                    proof: ActorCredential::Account,
+                    scopes,
+                })
+            }
+            Err(LoginError::Busy(refused)) => Err(too_many_requests(refused.retry_after)),
+            Err(LoginError::Unavailable) => Err(ApiProblem::unavailable()),
+            // one response for all of them: a wrong password must not disclose the state of the account
+            Ok(LoginOutcome::MustChangePassword(_)) | Err(_) => Err(unauthenticated(None)),
+        }
     }
 }
 

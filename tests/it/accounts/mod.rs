@@ -11,8 +11,8 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use doorward::{
     account::{
-        AccountServices, ImportError, ImportedUser, LoginChannel, LoginError, LoginRequest, LoginSuccess,
-        NewUser, hashing::Password,
+        AccountServices, ImportError, ImportedUser, LoginChannel, LoginError, LoginOutcome, LoginRequest,
+        LoginSuccess, NewUser, hashing::Password,
     },
     boot,
     config::{Settings, TenantPolicy, load},
@@ -152,6 +152,21 @@ impl TestServices {
         device: Option<&str>,
         now: u64,
     ) -> Result<LoginSuccess, LoginError> {
+        match self.login(login, password, device, now).await? {
+            LoginOutcome::Success(signed_in) => Ok(signed_in),
+            LoginOutcome::MustChangePassword(account) => {
+                panic!("{} must change the password", account.username)
+            }
+        }
+    }
+
+    pub async fn login(
+        &self,
+        login: &str,
+        password: &str,
+        device: Option<&str>,
+        now: u64,
+    ) -> Result<LoginOutcome, LoginError> {
         self.accounts.login(&self.policy().await, attempt(login, &Password::new(password), device), now).await
     }
 

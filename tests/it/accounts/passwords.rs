@@ -9,7 +9,7 @@ use doorward::{
         password::{PasswordRule, Violation},
     },
     session::{CookieSecret, NewSession, hash_of},
-    store::NewPassword,
+    store::{NewPassword, PasswordUpdate},
 };
 
 use super::{ALICE_ADDRESS, RIGHT, START, TestDeployment, TestServices, actor};
@@ -127,8 +127,8 @@ fn imported_hash_is_verified_and_rehashed_at_sign_in() {
         let alex = services.import(tenant, user, START).await.unwrap();
         assert!(services.sign_in("alex", "wrong", START).await.is_err());
         assert!(services.sign_in("alex", "secret", START).await.is_ok());
-        let (_, stored) =
-            services.accounts.store().accounts().find_with_password(&alex).await.unwrap().unwrap();
+        let stored = services.accounts.store().accounts().find_with_password(&alex).await.unwrap().unwrap();
+        let stored = stored.password;
         assert!(stored.expose().starts_with("$argon2id$v=19$m=8192,t=1,p=1$"), "{}", stored.expose());
         assert!(services.sign_in("alex", "secret", START).await.is_ok());
         // a password that no sign-in form can send is refused
@@ -146,7 +146,8 @@ fn a_hash_is_renewed_when_its_cost_has_changed() {
     let renewed = doorward::boot::with_account_store(settings, async |doors, tenants, default| {
         let services = TestServices { accounts: doors, tenants, default_tenant: default };
         let alex = services.sign_in("alex", RIGHT, START).await.unwrap().account;
-        let (_, stored) = services.accounts.store().accounts().find_with_password(&alex.id).await?.unwrap();
+        let stored =
+            services.accounts.store().accounts().find_with_password(&alex.id).await?.unwrap().password;
         assert!(stored.expose().contains("t=3"), "{}", stored.expose());
         Ok(())
     });
@@ -166,7 +167,7 @@ fn change_interrupted_by(administrator: impl AsyncFnOnce(&TestServices, &Account
         // the request about the first password, whose answer was not used
         drop(listener.accept().await.unwrap());
         let accounts = services.accounts.store().accounts();
-        let (_, before) = accounts.find_with_password(&alex.id).await.unwrap().unwrap();
+        let before = accounts.find_with_password(&alex.id).await.unwrap().unwrap().password;
         let meanwhile = async {
             let (asked, _) = listener.accept().await.unwrap();
             administrator(&services, &alex).await;
@@ -174,8 +175,11 @@ fn change_interrupted_by(administrator: impl AsyncFnOnce(&TestServices, &Account
             drop((asked, listener));
         };
         let (changed, ()) = tokio::join!(change(&services, RIGHT, "second password", None), meanwhile);
-        let (now, stored) = accounts.find_with_password(&alex.id).await.unwrap().unwrap();
-        assert!(stored == before || now.password_changed_at == START + 1, "the new password is in force");
+        let now = accounts.find_with_password(&alex.id).await.unwrap().unwrap();
+        assert!(
+            now.password == before || now.account.password_changed_at == START + 1,
+            "the new password is in force"
+        );
         outcome = changed.err();
     });
     outcome.expect("what the administrator did is undone")
@@ -186,7 +190,8 @@ fn attack_a_change_under_way_undoes_an_administrators_reset() {
     let refused = change_interrupted_by(async |services, alex| {
         let new = NewPassword { hash: StoredPassword::unusable(), must_change: false, history_length: 1 };
         let accounts = services.accounts.store().accounts();
-        assert!(accounts.set_password(&alex.id, &new, None, START + 1).await.unwrap());
+        let update = PasswordUpdate { new: &new, retained_session: None, now: START + 1 };
+        assert!(accounts.set_password(&alex.id, update).await.unwrap());
     });
     assert!(
         matches!(refused, PasswordChangeError::CurrentPassword(LoginError::BadCredentials)),

@@ -1,7 +1,7 @@
 //! One test for each property that the catalogue marks as enforced: its effect when it changes.
 
 use doorward::{
-    account::{LoginError, PasswordChangeError, PasswordChangeRequest, hashing::Password},
+    account::{LoginError, LoginOutcome, PasswordChangeError, PasswordChangeRequest, hashing::Password},
     domain::{
         account::{Account, UserProfile},
         governance::categories,
@@ -75,14 +75,10 @@ async fn refused(services: &TestServices, account: &Account, password: &str) -> 
 
 /// Whether the right password opens the account.
 async fn can_sign_in(services: &TestServices, login: &str, now: u64) -> bool {
-    match services.sign_in(login, RIGHT, now).await {
-        Ok(_) => true,
-        Err(
-            LoginError::PasswordExpired(_)
-            | LoginError::BadCredentials
-            | LoginError::Disabled
-            | LoginError::Locked(_),
-        ) => false,
+    match services.login(login, RIGHT, None, now).await {
+        Ok(LoginOutcome::Success(_)) => true,
+        Ok(LoginOutcome::MustChangePassword(_))
+        | Err(LoginError::BadCredentials | LoginError::Disabled | LoginError::Locked(_)) => false,
         Err(other) => panic!("{other:?}"),
     }
 }

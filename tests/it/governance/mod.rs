@@ -6,11 +6,13 @@ mod precedence;
 mod replicas;
 mod use_case;
 
+use std::sync::LazyLock;
+
 use doorward::{
     account::{EffectiveProperties, GovernanceServiceError},
     domain::{
         audit::{Actor, ActorCredential},
-        governance::{Connector, property},
+        governance::{ChangeContext, Connector, property},
         tenant::TenantId,
     },
 };
@@ -19,14 +21,17 @@ use crate::accounts::TestServices;
 
 const NOW: u64 = crate::accounts::START;
 
-fn alex() -> Actor {
-    Actor {
-        name: "alex".to_owned(),
-        tenant: Some(id("carbon.super")),
-        credential: ActorCredential::Account,
-        address: Some([192, 0, 2, 7].into()),
-        request_id: Some("4711".to_owned()),
-    }
+static ALEX: LazyLock<Actor> = LazyLock::new(|| Actor {
+    name: "alex".to_owned(),
+    tenant: Some(id("carbon.super")),
+    credential: ActorCredential::Account,
+    address: Some([192, 0, 2, 7].into()),
+    request_id: Some("4711".to_owned()),
+});
+
+/// A change by Alex.
+fn change_of(tenant: &TenantId, expected_version: Option<u64>) -> ChangeContext<'_> {
+    ChangeContext { tenant, expected_version, actor: &ALEX, now: NOW }
 }
 
 fn id(tenant: &str) -> TenantId {
@@ -56,5 +61,5 @@ async fn patch_for(
     expected: Option<u64>,
 ) -> Result<EffectiveProperties, GovernanceServiceError> {
     let tenant = services.policy().await.tenant.clone();
-    services.accounts.governance().patch(&tenant, &changes(values), expected, &alex(), NOW).await
+    services.accounts.governance().patch(&change_of(&tenant, expected), &changes(values)).await
 }

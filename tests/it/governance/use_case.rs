@@ -2,7 +2,7 @@
 
 use doorward::{account::GovernanceServiceError, domain::governance::connector_named, store::AuditPage};
 
-use super::{NOW, alex, changes, id, patch, patch_for};
+use super::{change_of, changes, id, patch, patch_for};
 use crate::accounts::TestDeployment;
 
 #[test]
@@ -26,7 +26,7 @@ fn change_is_in_force_at_return_and_after_restart() {
         let names = ["account.lock.handler.On.Failure.Max.Attempts".to_owned()];
         let (tenant, governance) = (id("carbon.super"), services.accounts.governance());
         let taken_back = [(connector, names.to_vec())];
-        let values = governance.revert(&tenant, &taken_back, Some(1), &alex(), NOW).await.unwrap();
+        let values = governance.revert(&change_of(&tenant, Some(1)), &taken_back).await.unwrap();
         assert_eq!((values.version(), values.is_set(&names[0])), (2, false));
         assert_eq!(services.policy().await.rules.account_lock.max_attempts, 3, "as the file says");
     });
@@ -71,7 +71,7 @@ fn settings_of_tenants_are_separate() {
     deployment.run(async |services| {
         let (acme, governance) = (id("acme.com"), services.accounts.governance());
         let change = changes(&[("account.lock.handler.On.Failure.Max.Attempts", "9")]);
-        governance.patch(&acme, &change, None, &alex(), NOW).await.unwrap();
+        governance.patch(&change_of(&acme, None), &change).await.unwrap();
         for (tenant, attempts) in [("acme.com", 9), ("globex.com", 5), ("carbon.super", 5)] {
             assert_eq!(
                 services.policy_of(tenant).await.rules.account_lock.max_attempts,
@@ -79,7 +79,7 @@ fn settings_of_tenants_are_separate() {
                 "{tenant}"
             );
         }
-        let unknown = governance.patch(&id("initech.com"), &change, None, &alex(), NOW).await;
+        let unknown = governance.patch(&change_of(&id("initech.com"), None), &change).await;
         assert!(matches!(unknown, Err(GovernanceServiceError::NoTenant)));
         let entries = services
             .accounts
@@ -104,7 +104,7 @@ fn overrides_survive_file_edits() {
     deployment.run(async |services| {
         let acme = id("acme.com");
         let change = changes(&[("account.lock.handler.On.Failure.Max.Attempts", "9")]);
-        services.accounts.governance().patch(&acme, &change, None, &alex(), NOW).await.unwrap();
+        services.accounts.governance().patch(&change_of(&acme, None), &change).await.unwrap();
         let file = deployment.folder.path().join("tenants/acme.com/tenant-conf.json");
         for (text, ratio) in
             [(r#"{"Doorward": {"account_lock": {"max_attempts": 3, "ratio": 7}}}"#, 7), ("{", 7), ("{}", 2)]
@@ -120,10 +120,10 @@ fn overrides_survive_file_edits() {
             assert_eq!(policy.problem.is_some(), text == "{");
             // and with a broken file, too, the next change is in force at once
             let next = changes(&[("account.lock.handler.Time", "3")]);
-            services.accounts.governance().patch(&acme, &next, None, &alex(), NOW).await.unwrap();
+            services.accounts.governance().patch(&change_of(&acme, None), &next).await.unwrap();
             assert_eq!(services.policy_of("acme.com").await.rules.account_lock.time.as_secs(), 180);
             let back = changes(&[("account.lock.handler.Time", "5")]);
-            services.accounts.governance().patch(&acme, &back, None, &alex(), NOW).await.unwrap();
+            services.accounts.governance().patch(&change_of(&acme, None), &back).await.unwrap();
         }
     });
 }

@@ -5,7 +5,7 @@ use doorward::{
         account::{AdminLock, LockedReason, LoginAttribute, LoginAttributes, LoginName, UserProfile},
         tenant::TenantId,
     },
-    store::{AccountPage, CreateError, Store, UpdateError},
+    store::{AccountPage, CreateError, Store, StoredAccount, UpdateError},
 };
 
 use super::{NOW, account_by_login, acme, alex, globex, new_account};
@@ -59,10 +59,8 @@ async fn account_fields_are_stored(database: Database) {
         claims: made.claims.clone(),
     };
     assert_eq!(profile, new.profile);
-    let (found, password) =
-        database.open().await.accounts().find_with_password(&made.id).await.unwrap().unwrap();
-    assert_eq!(found, made);
-    assert_eq!(password, new.password);
+    let found = database.open().await.accounts().find_with_password(&made.id).await.unwrap().unwrap();
+    assert_eq!(found, StoredAccount { account: made, password: new.password });
 }
 
 async fn same_name_in_two_tenants_is_two_accounts(database: Database) {
@@ -354,7 +352,7 @@ async fn attack_sql_injection_in_names_and_profiles(database: Database) {
 async fn found_by_attributes(store: &Store, typed: &str, listed: &[LoginAttribute]) -> Option<String> {
     let name = LoginName::parse(typed, &acme(), |tenant| *tenant == globex()).unwrap();
     let allowed = |_: &TenantId| LoginAttributes { multi_attribute: true, attributes: listed.into() };
-    store.accounts().by_login(&name, allowed).await.unwrap().map(|(account, _)| account.username)
+    store.accounts().by_login(&name, allowed).await.unwrap().map(|found| found.account.username)
 }
 
 async fn person(store: &Store, tenant: TenantId, username: &str, email: Option<&str>, mobile: &str) {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use doorward::{
     domain::account::{AdminLock, LockedReason},
-    store::{ChangeFeed, NewPassword, Retention, Store, StoreChange},
+    store::{ChangeFeed, NewPassword, PasswordUpdate, Retention, Store, StoreChange},
 };
 
 use super::{NOW, acme, alex, new_account, session_of};
@@ -46,7 +46,8 @@ async fn replica_receives_changes_within_a_second(database: Database) {
 
     let password =
         NewPassword { hash: new_account(acme(), "x").password, must_change: false, history_length: 0 };
-    here.accounts().set_password(&account.id, &password, None, NOW).await.unwrap();
+    let update = PasswordUpdate { new: &password, retained_session: None, now: NOW };
+    here.accounts().set_password(&account.id, update).await.unwrap();
     assert_eq!(next_changes(&mut watch).await, account_changed);
 
     here.accounts().delete(&account.id, NOW).await.unwrap();

@@ -1,11 +1,11 @@
 //! Overrides: versions, atomicity, and the actor in the audit log.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::LazyLock, time::Duration};
 
 use doorward::{
     domain::{
         audit::{Actor, ActorCredential, AdminAction, AuditRecord},
-        governance::PropertyWrite,
+        governance::{ChangeContext, PropertyWrite},
         tenant::TenantId,
     },
     store::{AuditPage, GovernanceStoreError, Retention, Store, StoreChange, VersionedOverrides},
@@ -32,14 +32,17 @@ const COUNT: &str = "passwordHistory.count";
 const MINIMUM: &str = "passwordPolicy.min.length";
 const ACTION: &str = "governance.update";
 
-fn alex() -> Actor {
-    Actor {
-        name: "alex".to_owned(),
-        tenant: Some(acme()),
-        credential: ActorCredential::Account,
-        address: Some("2001:db8::7".parse().unwrap()),
-        request_id: Some("4711".to_owned()),
-    }
+static ALEX: LazyLock<Actor> = LazyLock::new(|| Actor {
+    name: "alex".to_owned(),
+    tenant: Some(acme()),
+    credential: ActorCredential::Account,
+    address: Some("2001:db8::7".parse().unwrap()),
+    request_id: Some("4711".to_owned()),
+});
+
+/// A change by Alex.
+fn change_of(tenant: &TenantId, expected_version: Option<u64>) -> ChangeContext<'_> {
+    ChangeContext { tenant, expected_version, actor: &ALEX, now: NOW }
 }
 
 fn set(name: &str, value: &str) -> PropertyWrite {
@@ -54,7 +57,7 @@ type Done = Result<(VersionedOverrides, Vec<AdminAction>), GovernanceStoreError<
 
 async fn change(store: &Store, tenant: &TenantId, expected: Option<u64>, writes: &[PropertyWrite]) -> Done {
     let writes = writes.to_vec();
-    store.governance().update(tenant, expected, |_| Ok(writes), (ACTION, &alex()), NOW).await
+    store.governance().update(&change_of(tenant, expected), ACTION, |_| Ok(writes)).await
 }
 
 fn values(stored: &VersionedOverrides) -> Vec<(&str, &str)> {
@@ -118,7 +121,7 @@ async fn concurrent_changes_are_all_applied(database: Database) {
                 let count: u32 = stored.overrides.get(COUNT).map_or(0, |count| count.parse().unwrap());
                 Ok::<_, Infallible>(vec![set(COUNT, &(count + 1).to_string())])
             };
-            store.governance().update(&acme(), None, more, (ACTION, &alex()), NOW).await.unwrap();
+            store.governance().update(&change_of(&acme(), None), ACTION, more).await.unwrap();
         }));
     }
     for task in tasks {
@@ -133,7 +136,7 @@ async fn concurrent_changes_are_all_applied(database: Database) {
 async fn refused_change_leaves_nothing(database: Database) {
     let store = database.open().await;
     let refuse = |_: &VersionedOverrides| Err("no");
-    let refused = store.governance().update(&acme(), None, refuse, (ACTION, &alex()), NOW).await;
+    let refused = store.governance().update(&change_of(&acme(), None), ACTION, refuse).await;
     assert!(matches!(refused, Err(GovernanceStoreError::Refused("no"))));
     let stale = change(&store, &acme(), Some(7), &[set(COUNT, "3")]).await;
     assert!(matches!(stale, Err(GovernanceStoreError::Stale { version: 0 })));

@@ -52,7 +52,7 @@ async fn account_by_login(store: &Store, typed: &str) -> Option<AccountId> {
         .by_login(&name, |_| LoginAttributes::default())
         .await
         .unwrap()
-        .map(|(account, _)| account.id)
+        .map(|found| found.account.id)
 }
 
 /// Signed in now, for a day, ended by an hour of silence.

@@ -1,8 +1,8 @@
 //! Passwords: the one that counts, and those that do not count again.
 
 use doorward::{
-    domain::account::{Account, AccountId, NewAccount, StoredPassword},
-    store::{NewPassword, Store},
+    domain::account::{Account, AccountId, HashFormat, NewAccount, StoredPassword},
+    store::{NewPassword, PasswordUpdate, Store},
 };
 
 use super::{NOW, acme, alex, new_account};
@@ -22,7 +22,8 @@ fn hash(text: &str) -> StoredPassword {
 
 async fn set(store: &Store, account: &Account, text: &str, keep_history: u32) {
     let new = NewPassword { hash: hash(text), must_change: false, history_length: keep_history };
-    assert!(store.accounts().set_password(&account.id, &new, None, NOW + 7).await.unwrap());
+    let update = PasswordUpdate { new: &new, retained_session: None, now: NOW + 7 };
+    assert!(store.accounts().set_password(&account.id, update).await.unwrap());
 }
 
 async fn history(store: &Store, account: &Account, count: u32) -> Vec<String> {
@@ -36,15 +37,16 @@ async fn new_password_replaces_the_old(database: Database) {
     new.must_change_password = true;
     let account = store.accounts().create(&new, NOW).await.unwrap();
     set(&store, &account, "second", 0).await;
-    let (found, password) = store.accounts().find_with_password(&account.id).await.unwrap().unwrap();
-    assert_eq!((password, found.password_changed_at), (hash("second"), NOW + 7));
-    assert!(!found.must_change_password, "a user's own password need not be changed");
+    let found = store.accounts().find_with_password(&account.id).await.unwrap().unwrap();
+    assert_eq!((found.password, found.account.password_changed_at), (hash("second"), NOW + 7));
+    assert!(!found.account.must_change_password, "a user's own password need not be changed");
 
     let given = NewPassword { hash: hash("given"), must_change: true, history_length: 0 };
-    store.accounts().set_password(&account.id, &given, None, NOW).await.unwrap();
+    let update = PasswordUpdate { new: &given, retained_session: None, now: NOW };
+    store.accounts().set_password(&account.id, update).await.unwrap();
     assert!(store.accounts().find(&account.id).await.unwrap().unwrap().must_change_password);
     let unknown = new_account(acme(), "nobody").id;
-    assert!(!store.accounts().set_password(&unknown, &given, None, NOW).await.unwrap());
+    assert!(!store.accounts().set_password(&unknown, update).await.unwrap());
 }
 
 async fn history_keeps_the_requested_number(database: Database) {
@@ -92,7 +94,7 @@ async fn hashes_of_other_systems_are_found_page_by_page(database: Database) {
         };
         store.accounts().create(&new, NOW).await.unwrap();
     }
-    let ours = ("$ours$".to_owned(), "$ours$1234".len());
+    let ours = HashFormat { prefix: "$ours$".to_owned(), length: "$ours$1234".len() };
     let mut found = Vec::new();
     loop {
         let after = found.last().map(|(id, _)| id);

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use doorward::{
-    domain::account::{AdminLock, LockedReason},
-    store::NewPassword,
+    domain::{
+        account::{AccountId, AdminLock, LockedReason},
+        session::SessionHash,
+    },
+    store::{NewPassword, PasswordUpdate, Store},
 };
 
 use super::{NOW, acme, alex, new_account, new_session, session_of};
@@ -25,8 +28,10 @@ on_both_databases!(
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
 
-fn new_password() -> NewPassword {
-    NewPassword { hash: new_account(acme(), "x").password, must_change: false, history_length: 1 }
+async fn set_password(store: &Store, id: &AccountId, retained_session: Option<&SessionHash>, now: u64) {
+    let hash = new_account(acme(), "x").password;
+    let new = NewPassword { hash, must_change: false, history_length: 1 };
+    store.accounts().set_password(id, PasswordUpdate { new: &new, retained_session, now }).await.unwrap();
 }
 
 async fn session_is_stored_unchanged(database: Database) {
@@ -195,7 +200,7 @@ async fn attack_session_for_an_account_that_changed_meanwhile(database: Database
     accounts.set_disabled(id, false, NOW).await.unwrap();
     assert!(begin().await);
 
-    accounts.set_password(id, &new_password(), None, NOW + 1).await.unwrap();
+    set_password(&store, id, None, NOW + 1).await;
     assert!(!begin().await, "another password");
 }
 
@@ -225,9 +230,9 @@ async fn lock_or_password_change_ends_sessions_atomically(database: Database) {
     accounts.set_disabled(id, false, NOW).await.unwrap();
 
     let (mine, _other) = (session_of(&store, &account).await, session_of(&store, &account).await);
-    accounts.set_password(id, &new_password(), Some(&mine.hash), NOW).await.unwrap();
+    set_password(&store, id, Some(&mine.hash), NOW).await;
     assert_eq!(store.sessions().list(id).await.unwrap(), [mine]);
-    accounts.set_password(id, &new_password(), None, NOW).await.unwrap();
+    set_password(&store, id, None, NOW).await;
     assert_eq!(alive().await, 0);
     assert_eq!(store.sessions().list(&bystander.id).await.unwrap().len(), 1);
 }

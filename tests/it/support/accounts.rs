@@ -79,7 +79,7 @@ impl TestStore {
             .block_on(self.store.accounts().by_login(&name, |_| LoginAttributes::default()))
             .unwrap()
             .unwrap()
-            .0
+            .account
     }
 
     /// The value of the cookie of a new session.

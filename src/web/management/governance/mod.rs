@@ -17,9 +17,12 @@ use crate::{
     account::{EffectiveProperties, GovernanceServiceError},
     clock,
     config::document::nearest::nearest,
-    domain::governance::{
-        self, Category, Connector, ErrorCode, UpdateRefusal, categories, category, connector,
-        connector_named, property,
+    domain::{
+        audit::Actor,
+        governance::{
+            self, Category, ChangeContext, Connector, ErrorCode, UpdateRefusal, categories, category,
+            connector, connector_named, property,
+        },
     },
 };
 
@@ -106,8 +109,7 @@ pub async fn revert(request: &ApiRequest, category: &str, body: Body) -> Result<
     let reverted = [(connector, names)];
     let expected = expected_version(request, ErrorCode::Reverting).await?;
     let governance = request.parts.0.accounts.governance();
-    let done =
-        governance.revert(&request.tenant, &reverted, expected, &request.actor(), clock::unix_millis()).await;
+    let done = governance.revert(&change_context(request, expected, &request.actor()), &reverted).await;
     change_response(request, done, ErrorCode::Reverting)
 }
 
@@ -180,9 +182,16 @@ type ConnectorChanges<'a> = &'a [(&'static Connector, Vec<(String, String)>)];
 async fn update(request: &ApiRequest, changes: ConnectorChanges<'_>) -> Result<Response<Body>, ApiProblem> {
     let expected = expected_version(request, ErrorCode::Updating).await?;
     let governance = request.parts.0.accounts.governance();
-    let done =
-        governance.patch(&request.tenant, changes, expected, &request.actor(), clock::unix_millis()).await;
+    let done = governance.patch(&change_context(request, expected, &request.actor()), changes).await;
     change_response(request, done, ErrorCode::Updating)
+}
+
+fn change_context<'a>(
+    request: &'a ApiRequest,
+    expected_version: Option<u64>,
+    actor: &'a Actor,
+) -> ChangeContext<'a> {
+    ChangeContext { tenant: &request.tenant, expected_version, actor, now: clock::unix_millis() }
 }
 
 /// The version that the caller has seen; `None`: any will do.
