@@ -108,33 +108,7 @@ fn every_connector_and_property_is_whole() {
 }
 
 #[test]
-fn lists_enforced_properties() {
-    let enforced: Vec<_> =
-        all().filter(|(_, property)| property.is_enforced()).map(|(_, property)| property.name).collect();
-    assert_eq!(
-        enforced,
-        [
-            "passwordHistory.enable",
-            "passwordHistory.count",
-            "passwordPolicy.enable",
-            "passwordPolicy.min.length",
-            "passwordPolicy.max.length",
-            "passwordPolicy.pattern",
-            "passwordPolicy.errorMsg",
-            "passwordExpiry.enablePasswordExpiry",
-            "passwordExpiry.passwordExpiryInDays",
-            "passwordExpiry.skipIfNoApplicableRules",
-            "passwordExpiry.enforcementScope",
-            "passwordExpiry.rule",
-            "account.lock.handler.lock.on.max.failed.attempts.enable",
-            "account.lock.handler.On.Failure.Max.Attempts",
-            "account.lock.handler.Time",
-            "account.lock.handler.login.fail.timeout.ratio",
-            "account.disable.handler.enable",
-            "account.multiattributelogin.handler.enable",
-            "account.multiattributelogin.handler.allowedattributes",
-        ]
-    );
+fn enforced_properties_state_version_and_effect() {
     let number = |version: &str| version.split('.').map(|part| part.parse().unwrap()).collect::<Vec<u32>>();
     for (_, property) in all() {
         if let Effect::Enforced { since, how } = property.effect {
