@@ -37,7 +37,7 @@ pub fn own_key(property: &str) -> Option<(&'static str, &'static str)> {
     governed(property)?.own_key
 }
 
-/// Sets what the text says; an invalid text leaves the setting.
+/// Parses the text into the setting; an invalid text leaves the setting as it is.
 pub fn set<T: FromStr>(setting: &mut T, value: &str) {
     if let Ok(value) = value.parse() {
         *setting = value;

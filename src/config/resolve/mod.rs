@@ -1,4 +1,4 @@
-//! Resolves the written configuration: every section by its own rules, and what concerns several of them.
+//! Resolves the written configuration: every section by its own rules, then the rules between sections.
 
 mod listen;
 

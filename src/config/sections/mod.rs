@@ -1,10 +1,12 @@
 //! The sections of deployment.toml, one file each. A file has everything about its section:
 //!
 //! - `…Section`: the written form. Strict about names, every key optional. Its doc comments are the reference: they become
-//!   the JSON Schema and `docs/CONFIGURATION.md`; `default` and `x-default` are what a file without the key gets.
+//!   the JSON Schema and `docs/CONFIGURATION.md`, as do `default` (a literal) and `x-default` (in words).
 //! - `…Settings`: the resolved form.
-//! - `…Section::resolve`: defaults and checks.
-//! - `From<&…Settings> for …Section`: the display. What is shown reads back to the same.
+//! - `…Section::resolve`: defaults and checks. A section that a tenant's file overrides has `validated` and `inherit_from`
+//!   instead: checked where it is written, and merged over the inherited settings by a function that cannot fail.
+//! - `From<&…Settings> for …Section`: the display. The displayed text reads back to the same settings.
+//! - `GOVERNED`, where WSO2 has governance properties for the same settings.
 //! - `notes`, where there are some: settings that are valid but have another effect than they seem to have.
 //! - `restart_keys`: the keys with `x-restart`, and whether they have changed.
 

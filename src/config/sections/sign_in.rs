@@ -51,7 +51,7 @@ impl SignInSettings {
     }
 }
 
-/// What other sections say that the default depends on.
+/// Values of other sections that the default depends on.
 pub struct SignInContext {
     pub profile: PortalProfile,
     pub has_accounts: bool,

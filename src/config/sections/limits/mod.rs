@@ -109,7 +109,7 @@ pub struct LimitSettings {
     pub descriptors: Descriptors,
 }
 
-/// What other sections say that defaults depend on.
+/// Values of other sections that defaults depend on.
 pub struct LimitContext<'a> {
     pub upstreams: &'a [Arc<Upstream>],
     /// Passwords that are hashed or wait to be, of all clients.

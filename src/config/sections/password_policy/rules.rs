@@ -1,4 +1,4 @@
-//! Requirements for passwords, resolved: what is in force, and the policy that it compiles to.
+//! Requirements for passwords, resolved, and the policy that they compile to.
 
 use std::{collections::BTreeMap, sync::Arc};
 
