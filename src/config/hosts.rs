@@ -198,33 +198,21 @@ pub fn normalise(written: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use std::{path::PathBuf, time::Duration};
+    use std::{collections::BTreeMap, path::Path};
 
     use super::*;
-    use crate::config::model::FileWatchMode;
+    use crate::config::load;
 
     fn tenant(name: &str) -> TenantId {
         TenantId::parse(name).unwrap()
     }
 
     fn tenancy() -> TenancySettings {
-        TenancySettings {
-            folder: PathBuf::new(),
-            default_tenant: TenantId::super_tenant(),
-            ttl: Duration::from_mins(15),
-            negative_ttl: Duration::from_secs(10),
-            capacity: 10,
-            watch: FileWatchMode::Off,
-            hosts: HashMap::from([("dev.acme.com".to_owned(), tenant("acme.com"))]),
-            host_pattern: Some(HostPattern {
-                before: String::new(),
-                after: ".portal.example.com".to_owned(),
-            }),
-            claimable_hosts: vec![".example.org".to_owned(), "one.example".to_owned()],
-            issuers_on_loopback: false,
-            portal_host: Some("portal.example.org".to_owned()),
-            selection_page: true,
-        }
+        let text = "[server]\npublic_url = \"https://portal.example.org\"\n\
+            [tenancy]\nhosts = { \"dev.acme.com\" = \"acme.com\" }\nhost_pattern = \"{tenant}.portal.example.com\"\n\
+            claimable_hosts = [\".example.org\", \"one.example\"]\n\
+            [[portal.upstream]]\nurl = \"http://127.0.0.1:3000\"\n";
+        load::parse(text, Path::new("/d.toml"), &BTreeMap::new()).unwrap().tenancy
     }
 
     #[test]

@@ -231,7 +231,10 @@ fn each_rule_between_keys_has_its_mistake() {
             "[[access.route]]\nmatch = \"/a*\"\naccess = \"open\"",
             "access.route[0].match: \"/a*\": '*' stands for",
         ),
-        ("[[issuer]]\nissuer = \"x\"\naudiences = [\"a\"]", "issuer[0]: this issuer's tokens cannot be verified"),
+        (
+            "[[issuer]]\nissuer = \"x\"\naudiences = [\"a\"]",
+            "issuer[0]: this issuer's tokens cannot be verified",
+        ),
         ("[[issuer]]\nissuer = \"x\"\njwks_file = \"j\"", "issuer[0].audiences: without an audience"),
         ("[[issuer]]\naudiences = [\"a\"]\njwks_file = \"j\"", "issuer[0].issuer: this key is required"),
         (
