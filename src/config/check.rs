@@ -13,7 +13,7 @@ use std::{
 };
 
 use serde::Serialize;
-pub use tenants::{check_tenant_text, unusable_files};
+pub use tenants::{TenantFileText, check_tenant_text, unusable_files};
 
 use super::{
     document::{DocumentNode, Findings, KeyPath, NodeValue, env, toml},

@@ -119,15 +119,21 @@ fn check_tenant(tenant: &TenantId, folder: &Path, hosts: &mut HostOwnership<'_>,
             return;
         }
     };
-    check_conf(tenant, (&file, &text), hosts, found);
+    check_conf(&TenantFileText { tenant, file: &file, text: &text }, hosts, found);
+}
+
+/// The text that a tenant's file has, or is to have.
+pub struct TenantFileText<'a> {
+    pub tenant: &'a TenantId,
+    pub file: &'a Path,
+    pub text: &'a str,
 }
 
 /// The mistakes in a text that is to become a tenant's file. The messages do not disclose other tenants' names.
 /// `other_claimant` returns the other tenant that claims a host. Reads the files that the text names.
 pub fn check_tenant_text(
     settings: &Settings,
-    tenant: &TenantId,
-    (file, text): (&Path, &str),
+    written: &TenantFileText<'_>,
     other_claimant: &dyn Fn(&str) -> Option<TenantId>,
 ) -> Vec<Mistake> {
     let mut found = TenantsReport::default();
@@ -137,16 +143,12 @@ pub fn check_tenant_text(
         other_claimant,
         may_name_tenants: false,
     };
-    check_conf(tenant, (file, text), &mut hosts, &mut found);
+    check_conf(written, &mut hosts, &mut found);
     found.mistakes
 }
 
-fn check_conf(
-    tenant: &TenantId,
-    (file, text): (&Path, &str),
-    hosts: &mut HostOwnership<'_>,
-    report: &mut TenantsReport,
-) {
+fn check_conf(written: &TenantFileText<'_>, hosts: &mut HostOwnership<'_>, report: &mut TenantsReport) {
+    let TenantFileText { tenant, file, text } = *written;
     let conf = match tenant_file::parse(text, file) {
         Ok(conf) => conf,
         Err(mistakes) => return report.mistakes.extend(mistakes),

@@ -12,7 +12,12 @@ use tokio::{
 use super::{ApiRequest, body, error::ApiProblem, etag, json_response};
 use crate::{
     clock,
-    config::{Mistake, Settings, check::check_tenant_text, schema::tenant_conf, tenant_file::MAX_BYTES},
+    config::{
+        Mistake, Settings,
+        check::{TenantFileText, check_tenant_text},
+        schema::tenant_conf,
+        tenant_file::MAX_BYTES,
+    },
     domain::{
         audit::{AdminAction, diff_json},
         tenant::TenantId,
@@ -156,7 +161,9 @@ fn check(
 ) -> Result<(), ApiProblem> {
     let folder = folder_of(&settings.tenancy.folder, tenant);
     let other_claimant = |host: &str| tenants.other_claimant(host, tenant);
-    let mistakes = check_tenant_text(settings, tenant, (&folder.join(TENANT_CONF), text), &other_claimant);
+    let file = folder.join(TENANT_CONF);
+    let written = TenantFileText { tenant, file: &file, text };
+    let mistakes = check_tenant_text(settings, &written, &other_claimant);
     if mistakes.is_empty() {
         return Ok(());
     }
