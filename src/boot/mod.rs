@@ -76,9 +76,16 @@ pub fn start(settings: Settings) -> anyhow::Result<RunningProxy> {
     let control = Arc::new(control);
     let server = ProxyServer::start(&settings, &state, &certificates, &signal)?;
     let keys_loaded = Arc::new(AtomicBool::new(false));
-    let readiness = Readiness {
+    let control_thread = ControlThread {
+        state: Arc::clone(&state),
+        certificates,
         keys_loaded: Arc::clone(&keys_loaded),
-        drain: signal.clone(),
+        drain: Arc::clone(&control),
+        signal: signal.clone(),
+    };
+    let readiness = Readiness {
+        keys_loaded,
+        drain: signal,
         tenants: Arc::clone(&state.tenants),
         store: state.accounts.as_ref().map_or_else(no_store, |accounts| accounts.store().states()),
     };
@@ -91,28 +98,9 @@ pub fn start(settings: Settings) -> anyhow::Result<RunningProxy> {
         None => None,
     };
     let (http, https, management) = (server.http.clone(), server.https.clone(), server.management);
-    let drain = Arc::clone(&control);
-    let serving = Arc::clone(&state);
-    let thread = std::thread::Builder::new().name("control".into()).spawn(move || {
-        if let Some(accounts) = &state.accounts {
-            accounts::spawn_background_tasks(accounts, &runtime);
-        }
-        run_control(&runtime, &state, certificates, &keys_loaded, &drain, signal);
-        if let Some(accounts) = &state.accounts {
-            accounts::close(accounts, &runtime);
-        }
-        runtime.shutdown_timeout(Duration::from_millis(100));
-    })?;
-    Ok(RunningProxy {
-        http,
-        https,
-        admin,
-        management,
-        drain: control,
-        state: serving,
-        server,
-        control: Some(thread),
-    })
+    let thread =
+        std::thread::Builder::new().name("control".into()).spawn(move || control_thread.run(runtime))?;
+    Ok(RunningProxy { http, https, admin, management, drain: control, state, server, control: Some(thread) })
 }
 
 /// Builds the state that evaluates requests, without sockets: `serve` and `explain` use the same.
@@ -223,19 +211,37 @@ pub fn with_account_store(
     result
 }
 
-/// Loads keys, watches files, and drains at the end.
-fn run_control(
-    runtime: &Runtime,
-    state: &Arc<ProxyState>,
+/// The thread beside the workers: loads keys, watches files, runs background tasks, and drains at the end.
+struct ControlThread {
+    state: Arc<ProxyState>,
     certificates: ServerCertificates,
-    keys_loaded: &Arc<AtomicBool>,
-    drain: &DrainControl,
-    mut signal: DrainSignal,
-) {
-    let reloader = reload::Reloader::new(Arc::clone(state), certificates, runtime.handle().clone());
-    let watching = reloader.watch();
-    runtime.spawn(load_keys(Arc::clone(state), Arc::clone(keys_loaded)));
-    runtime.block_on(async {
+    keys_loaded: Arc<AtomicBool>,
+    drain: Arc<DrainControl>,
+    signal: DrainSignal,
+}
+
+impl ControlThread {
+    fn run(mut self, runtime: Runtime) {
+        if let Some(accounts) = &self.state.accounts {
+            accounts::spawn_background_tasks(accounts, &runtime);
+        }
+        let reloader = reload::Reloader::new(
+            Arc::clone(&self.state),
+            self.certificates.clone(),
+            runtime.handle().clone(),
+        );
+        let watching = reloader.watch();
+        runtime.spawn(load_keys(Arc::clone(&self.state), Arc::clone(&self.keys_loaded)));
+        runtime.block_on(self.wait_for_drain());
+        drop(watching);
+        if let Some(accounts) = &self.state.accounts {
+            accounts::close(accounts, &runtime);
+        }
+        runtime.shutdown_timeout(Duration::from_millis(100));
+    }
+
+    async fn wait_for_drain(&mut self) {
+        let Self { state, drain, signal, .. } = self;
         signal.reached(DrainPhase::Draining).await;
         state.draining.store(true, Ordering::Relaxed);
         let server = state.settings.load().server.clone();
@@ -250,8 +256,7 @@ fn run_control(
             () = signal.reached(DrainPhase::Terminated) => {}
         }
         drain.advance(DrainPhase::Terminated);
-    });
-    drop(watching);
+    }
 }
 
 /// Loads the keys of `deployment.toml`'s issuers, and retries until all are loaded.

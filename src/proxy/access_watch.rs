@@ -12,7 +12,7 @@ use std::{
 use http::{HeaderValue, Method, request::Parts, uri::PathAndQuery};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{ProxyState, Worker, authenticate::VerifiedCredential, evaluate::RequestContext};
+use super::{ProxyState, authenticate::VerifiedCredential, evaluate::RequestContext, exchange::Exchange};
 use crate::{
     clock,
     config::TenantPolicy,
@@ -61,23 +61,22 @@ pub struct AccessWatch {
 }
 
 impl AccessWatch {
-    /// `now` is seconds since the epoch.
     pub fn new(
-        worker: &Worker,
+        exchange: &Exchange<'_>,
         context: &RequestContext,
         policy: &TenantPolicy,
         original: OriginalRequest,
-        now: u64,
     ) -> Self {
         let expires = match &context.credential {
             // an expiry beyond the end of time is none
             Some(VerifiedCredential::Token(verified)) => {
-                Instant::now().checked_add(Duration::from_secs(verified.user.expires_at.saturating_sub(now)))
+                let seconds = verified.user.expires_at.saturating_sub(exchange.now);
+                Instant::now().checked_add(Duration::from_secs(seconds))
             }
             Some(VerifiedCredential::Session(_)) | None => None,
         };
         Self {
-            state: Arc::clone(&worker.state),
+            state: Arc::clone(&exchange.worker.state),
             tenant: policy.tenant.clone(),
             generation: policy.generation,
             original,

@@ -13,6 +13,7 @@ use http::{HeaderMap, header, request::Parts};
 
 use super::{
     ClientConnection, ListenerKind, ProxyState,
+    connection::AdmittedClient,
     evaluate::{NetworkOrigin, RequestContext},
     forwarded::{self, ResolvedClient},
     overload::Overload,
@@ -33,22 +34,22 @@ use crate::{
     token::bearer::{self, Credential, TokenLocations},
 };
 
-/// The client that opens a connection, and the permit that counts the connection. A trusted proxy has no limits: the clients
+/// The client that opens a connection, with the permit that counts the connection. A trusted proxy has no limits: the clients
 /// that it names have them.
-pub fn connection_client_state(
+pub fn admit_connection(
     state: &ProxyState,
     settings: &Settings,
-    entrance: ListenerKind,
+    listener: ListenerKind,
     peer: IpAddr,
-) -> Result<(Arc<ClientState>, Permit), Exceeded> {
+) -> Result<AdmittedClient, Exceeded> {
     // bytes that wait in buffers have one budget for all listeners
-    let client = of_peer(&state.clients, settings, peer);
-    let counted = match entrance {
-        ListenerKind::Public => Arc::clone(&client),
+    let client_state = of_peer(&state.clients, settings, peer);
+    let counted = match listener {
+        ListenerKind::Public => Arc::clone(&client_state),
         ListenerKind::Management => of_peer(&state.management_clients, settings, peer),
     };
-    let permit = counted.acquire(Resource::Connection, 1, connection_share(settings, entrance))?;
-    Ok((client, permit))
+    let permit = counted.acquire(Resource::Connection, 1, connection_share(settings, listener))?;
+    Ok(AdmittedClient { client_state, permit: Some(permit) })
 }
 
 fn of_peer(clients: &ClientRegistry, settings: &Settings, peer: IpAddr) -> Arc<ClientState> {
@@ -60,9 +61,9 @@ fn of_peer(clients: &ClientRegistry, settings: &Settings, peer: IpAddr) -> Arc<C
 }
 
 /// The management listener has a total of its own, so that connections to the public listeners do not use it up.
-fn connection_share(settings: &Settings, entrance: ListenerKind) -> ResourceLimit {
+fn connection_share(settings: &Settings, listener: ListenerKind) -> ResourceLimit {
     let public = settings.limits.client.connections;
-    match entrance {
+    match listener {
         ListenerKind::Public => public,
         ListenerKind::Management => {
             let most = ResourceLimit::fraction(MANAGEMENT_CONNECTIONS, 2);
@@ -88,17 +89,18 @@ fn client_state_by_address(
 }
 
 /// Address, scheme and host of the client as far as proxies are trusted. Called before `validation::validate`, which removes their
-/// headers. The flag tells whether the request arrived in clear text.
+/// headers. The flag tells whether the request arrived in cleartext.
 pub fn resolve_client(
     settings: &Settings,
-    (peer, tls): (IpAddr, bool),
+    peer: IpAddr,
+    tls: bool,
     headers: &HeaderMap,
 ) -> (ResolvedClient, bool) {
     let mut client = forwarded::resolve_client(peer, tls, headers, &settings.server.trusted_proxies);
-    let came_in_clear = !client.https;
+    let is_cleartext = !client.https;
     // then TLS is terminated before Doorward, whatever the last hop uses
     client.https |= settings.server.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
-    (client, came_in_clear)
+    (client, is_cleartext)
 }
 
 /// The same with the limits of the client.
@@ -109,9 +111,9 @@ pub fn resolve_network_origin(
     headers: &HeaderMap,
 ) -> NetworkOrigin {
     let peer = connection.peer.ip();
-    let (client, came_in_clear) = resolve_client(settings, (peer, connection.tls), headers);
+    let (client, is_cleartext) = resolve_client(settings, peer, connection.tls, headers);
     let client_state = client_state(state, settings, connection, client.address, headers);
-    NetworkOrigin { peer, client, is_cleartext: came_in_clear, client_state, is_counted: true }
+    NetworkOrigin { peer, client, is_cleartext, client_state, is_counted: true }
 }
 
 /// The client for which a request counts: that of the connection, or the one that a trusted proxy names.
@@ -154,10 +156,15 @@ pub fn administrator_state(
 /// The address for which failed sign-ins count.
 pub fn counted_address(
     settings: &Settings,
-    (peer, client): (IpAddr, IpAddr),
-    forwarding: bool,
+    peer: IpAddr,
+    client: IpAddr,
+    has_forwarding_headers: bool,
 ) -> ClientAddress {
-    if forwarding && !is_trusted(settings, peer) { ClientAddress::of(client, true) } else { client.into() }
+    if has_forwarding_headers && !is_trusted(settings, peer) {
+        ClientAddress::of(client, true)
+    } else {
+        client.into()
+    }
 }
 
 /// Reports a peer that sends a proxy's headers but is not listed: its clients cannot be distinguished.
@@ -248,22 +255,22 @@ pub fn limit_reached(resource: Resource, exceeded: Exceeded) -> Refusal {
 }
 
 /// Rejects a request when too many bytes wait in buffers for its client, or for all clients.
-pub fn check_buffers(gate: &ProxyState, judgement: &RequestContext) -> Result<(), Refusal> {
-    let (client, all) = (&judgement.client_state, gate.clients.all());
-    let has_priority = judgement.identity.user().is_some() || Arc::ptr_eq(client, all);
-    gate.buffers.load(client).check_request(has_priority).map_err(|shortage| match shortage {
+pub fn check_buffers(state: &ProxyState, context: &RequestContext) -> Result<(), Refusal> {
+    let (client, all) = (&context.client_state, state.clients.all());
+    let has_priority = context.identity.user().is_some() || Arc::ptr_eq(client, all);
+    state.buffers.load(client).check_request(has_priority).map_err(|shortage| match shortage {
         BufferShortage::Client => Refusal::ClientLimit {
             limit: Limit::Concurrency(Resource::BufferedBytes),
             retry_after: STALL_TIMEOUT,
         },
         BufferShortage::All => {
-            gate.metrics.requests_shed.inc();
+            state.metrics.requests_shed.inc();
             Refusal::Overloaded(Overload::Total(Resource::BufferedBytes))
         }
     })
 }
 
-/// Admits a request that was refused as anonymous if its user is known.
+/// Admits a request that was refused as anonymous if its user is known; `None` if not.
 #[cold]
 pub async fn admit_known_user(
     state: &ProxyState,
@@ -271,15 +278,13 @@ pub async fn admit_known_user(
     source: &NetworkOrigin,
     parts: &Parts,
     arrived: Instant,
-    refusal: Refusal,
-) -> Result<Permit, Refusal> {
-    let Some(user) = known_user(state, settings, source, parts).await else { return Err(refusal) };
-    let limits = &settings.limits.client;
-    state
-        .clients
-        .take_request(&user, limits.request_rate, arrived)
-        .map_err(|wait| Refusal::ClientLimit { limit: Limit::RequestRate, retry_after: wait })?;
-    acquire(&user, Resource::Request, settings)
+) -> Option<Result<Permit, Refusal>> {
+    let user = known_user(state, settings, source, parts).await?;
+    let taken = state.clients.take_request(&user, settings.limits.client.request_rate, arrived);
+    Some(match taken {
+        Ok(()) => acquire(&user, Resource::Request, settings),
+        Err(wait) => Err(Refusal::ClientLimit { limit: Limit::RequestRate, retry_after: wait }),
+    })
 }
 
 /// The user of a session or of a token that was verified before, from memory.

@@ -26,6 +26,28 @@ use crate::{
     },
 };
 
+/// Whether a page of another origin may have caused the request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Provenance {
+    /// It changes nothing.
+    Read,
+    SameOriginWrite,
+    CrossOriginWrite,
+}
+
+impl Provenance {
+    fn of(context: &AuthContext<'_>) -> Self {
+        let AuthContext { state, settings, parts, origin, .. } = context;
+        if parts.method == Method::GET || parts.method == Method::HEAD {
+            Self::Read
+        } else if is_same_origin_request(state, settings, parts, origin.client) {
+            Self::SameOriginWrite
+        } else {
+            Self::CrossOriginWrite
+        }
+    }
+}
+
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Client, kind of caller and time of a request.
@@ -99,12 +121,13 @@ pub async fn authenticate(context: AuthContext<'_>) -> Result<Option<VerifiedCre
     if route.access == AccessLevel::Open && !origin.needs_user {
         return Ok(None);
     }
-    let reads = parts.method == Method::GET || parts.method == Method::HEAD;
-    let is_same_origin = reads || is_same_origin_request((state, context.settings), parts, origin.client);
-    let bearer = authenticate_token(context, (reads, is_same_origin)).await?;
+    let provenance = Provenance::of(&context);
+    let bearer = authenticate_token(context, provenance).await?;
     match (bearer, &state.accounts) {
         (Some(verified), _) => Ok(Some(VerifiedCredential::Token(verified))),
-        (None, Some(accounts)) if is_same_origin => authenticate_session(accounts, parts, origin).await,
+        (None, Some(accounts)) if provenance != Provenance::CrossOriginWrite => {
+            authenticate_session(accounts, parts, origin).await
+        }
         (None, _) => Ok(None),
     }
 }
@@ -131,7 +154,7 @@ async fn authenticate_session(
 /// of a stale token: its user is anonymous. A program that sends an invalid token gets an error.
 async fn authenticate_token(
     context: AuthContext<'_>,
-    (reads, is_same_origin): (bool, bool),
+    provenance: Provenance,
 ) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
     let AuthContext { state, settings, parts, policy, route, origin } = context;
     let wso2 = settings.portal.profile == PortalProfile::Wso2Apim;
@@ -139,8 +162,10 @@ async fn authenticate_token(
     let places = TokenLocations {
         max_bytes: settings.limits.max_token_bytes,
         token_cookie: policy.access.token_cookie.as_deref(),
-        both_halves_as_cookies: wso2 && is_same_origin && route.kind == RouteKind::Page,
-        query: query.filter(|_| wso2 && reads && route.kind == RouteKind::Wso2Api),
+        both_halves_as_cookies: wso2
+            && provenance != Provenance::CrossOriginWrite
+            && route.kind == RouteKind::Page,
+        query: query.filter(|_| wso2 && provenance == Provenance::Read && route.kind == RouteKind::Wso2Api),
     };
     let credential = bearer::extract(&parts.headers, &places).map_err(|problem| match problem {
         BadCredential::TooLong => Refusal::BadToken(TokenError::TooLong),
@@ -193,7 +218,8 @@ fn is_sent_to_tenant_introspection(policy: &TenantPolicy, token: &str) -> bool {
 /// Cross-site WebSocket hijacking: a page of another origin opens a socket with the user's cookies. Programs send no
 /// `Origin`, and no cookies they did not choose.
 pub fn is_cross_origin(
-    (gate, settings): (&ProxyState, &Settings),
+    state: &ProxyState,
+    settings: &Settings,
     parts: &Parts,
     client: &ResolvedClient,
     policy: &TenantPolicy,
@@ -202,14 +228,15 @@ pub fn is_cross_origin(
     let Ok(origin) = origin.to_str() else { return true };
     let is_own = own_origin(client, &parts.headers).as_deref() == Some(origin)
         || policy.access.websocket_origins.iter().any(|allowed| allowed == origin)
-        || public_origin((gate, settings), client, &parts.headers).as_deref() == Some(origin);
+        || public_origin(state, settings, client, &parts.headers).as_deref() == Some(origin);
     !is_own
 }
 
 /// The origin of `server.public_url`, which browsers use if a proxy in front of Doorward replaces the host name. `None` if
 /// the request's host is a tenant's, because pages of the public host are cross-origin there.
 fn public_origin(
-    (gate, settings): (&ProxyState, &Settings),
+    state: &ProxyState,
+    settings: &Settings,
     client: &ResolvedClient,
     headers: &HeaderMap,
 ) -> Option<String> {
@@ -217,22 +244,24 @@ fn public_origin(
     let host =
         client.host.as_deref().or_else(|| headers.get(header::HOST)?.to_str().ok()).unwrap_or_default();
     let is_public = hosts::is_portal_host(&settings.tenancy, host);
-    (is_public || gate.tenants.find_by_host(host) == HostLookup::NoTenant)
+    (is_public || state.tenants.find_by_host(host) == HostLookup::NoTenant)
         .then(|| public.origin().ascii_serialization())
 }
 
 /// The origins whose pages may send requests with the browser's cookies to this host.
 pub fn own_origins(
-    (gate, settings): (&ProxyState, &Settings),
+    state: &ProxyState,
+    settings: &Settings,
     client: &ResolvedClient,
     headers: &HeaderMap,
 ) -> Vec<String> {
-    public_origin((gate, settings), client, headers).into_iter().chain(own_origin(client, headers)).collect()
+    public_origin(state, settings, client, headers).into_iter().chain(own_origin(client, headers)).collect()
 }
 
 /// Cross-site request forgery: a form of another origin is sent with the user's cookies.
 fn is_same_origin_request(
-    (gate, settings): (&ProxyState, &Settings),
+    state: &ProxyState,
+    settings: &Settings,
     parts: &Parts,
     client: &ResolvedClient,
 ) -> bool {
@@ -242,7 +271,7 @@ fn is_same_origin_request(
     browser::is_same_origin(site, origin, own.as_deref())
         || (site.is_none()
             && origin.is_some()
-            && public_origin((gate, settings), client, &parts.headers).as_deref() == origin)
+            && public_origin(state, settings, client, &parts.headers).as_deref() == origin)
 }
 
 /// The origin under which the browser reaches Doorward: scheme and host of the request, as far as proxies are trusted.

@@ -8,11 +8,11 @@ use http::{
 use percent_encoding::utf8_percent_encode;
 
 use super::{
-    ProxyState,
     authenticate::own_origin,
     body::ResponseBody,
     evaluate::RequestContext,
-    redirect_loop::SignInRedirects,
+    exchange::Exchange,
+    redirect_loop::{CookielessBrowser, SignInRedirects},
     visitor_cookies::{self, COMPONENT, VisitorCookies},
 };
 use crate::{
@@ -31,16 +31,14 @@ pub enum SignInChallenge {
 }
 
 pub fn challenge(
-    state: &ProxyState,
-    settings: &Settings,
+    exchange: &Exchange<'_>,
     context: &RequestContext,
     policy: &TenantPolicy,
     parts: &Parts,
     cookies: &VisitorCookies,
-    now: u64,
 ) -> SignInChallenge {
     let target = requested_address(parts);
-    let Some(url) = sign_in_url(settings, context, policy, parts, &target) else {
+    let Some(url) = sign_in_url(exchange.settings, context, policy, parts, &target) else {
         return SignInChallenge::NotConfigured;
     };
     let https = context.client.https;
@@ -49,11 +47,16 @@ pub fn challenge(
     // a page with a form stops every redirect loop
     if !policy.sign_in.is_own_page() {
         let bounces = if cookies.has_cookies {
-            SignInRedirects::next(cookies.sign_in_redirects, now)
+            SignInRedirects::next(cookies.sign_in_redirects, exchange.now)
         } else {
             let bytes = |name| parts.headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
-            let browser = (context.client.address, bytes(USER_AGENT));
-            state.cookieless_redirects.next(browser, (bytes(HOST), target.as_str()), now)
+            let browser = CookielessBrowser {
+                address: context.client.address,
+                user_agent: bytes(USER_AGENT),
+                host: bytes(HOST),
+                target: target.as_str(),
+            };
+            exchange.state().cookieless_redirects.next(&browser, exchange.now)
         };
         let Some(bounces) = bounces else { return SignInChallenge::Loop(url) };
         if let Some(cookie) = visitor_cookies::redirects_cookie(bounces, https) {

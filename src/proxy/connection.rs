@@ -27,6 +27,22 @@ pub enum ListenerKind {
     Management,
 }
 
+/// An accepted socket; behind the PROXY protocol, `peer` is the client that the header names.
+#[derive(Debug, Clone, Copy)]
+pub struct AcceptedSocket {
+    pub peer: SocketAddr,
+    pub local: SocketAddr,
+    pub tls: bool,
+}
+
+/// The client that a connection counts for.
+#[derive(Debug)]
+pub struct AdmittedClient {
+    pub client_state: Arc<ClientState>,
+    /// Counts the connection; `None` for a load balancer's own health check.
+    pub permit: Option<Permit>,
+}
+
 #[derive(Debug)]
 pub struct ClientConnection {
     pub listener: ListenerKind,
@@ -34,7 +50,6 @@ pub struct ClientConnection {
     pub local: SocketAddr,
     pub tls: bool,
     client_state: Arc<ClientState>,
-    /// Counts the connection for the client that opened it; `None` for a load balancer's own health check.
     _permit: Option<Permit>,
     /// Requests whose response has not been written completely.
     in_flight: AtomicU32,
@@ -67,20 +82,14 @@ struct LastRequest {
 }
 
 impl ClientConnection {
-    /// A connection from `peer` to `local`.
-    pub fn new(
-        listener: ListenerKind,
-        (peer, local): (SocketAddr, SocketAddr),
-        tls: bool,
-        (client_state, permit): (Arc<ClientState>, Option<Permit>),
-    ) -> Self {
+    pub fn new(listener: ListenerKind, socket: AcceptedSocket, client: AdmittedClient) -> Self {
         Self {
             listener,
-            peer,
-            local,
-            tls,
-            client_state,
-            _permit: permit,
+            peer: socket.peer,
+            local: socket.local,
+            tls: socket.tls,
+            client_state: client.client_state,
+            _permit: client.permit,
             in_flight: AtomicU32::new(0),
             requests_started: AtomicU64::new(0),
             has_abandoned_body: AtomicBool::new(false),

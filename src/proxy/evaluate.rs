@@ -135,11 +135,8 @@ pub async fn evaluate(
     let mut context = RequestContext::initial(origin, caller_kind, response_context);
     match connection_options {
         Ok(connection_options) => {
-            context.address = admission::counted_address(
-                settings,
-                (peer, client),
-                connection_options.has_forwarding_headers,
-            );
+            context.address =
+                admission::counted_address(settings, peer, client, connection_options.has_forwarding_headers);
             if is_counted {
                 admission::report_unlisted_proxy(
                     state,
@@ -198,7 +195,7 @@ pub async fn evaluate(
         context.response_context.surface = route.kind;
 
         // ── 5 authenticate
-        let identified = if upgrade && is_cross_origin((state, settings), parts, &context.client, &policy) {
+        let identified = if upgrade && is_cross_origin(state, settings, parts, &context.client, &policy) {
             Err(Refusal::ForeignOrigin)
         } else {
             let needs_user = choice.needs_user();

@@ -69,12 +69,12 @@ pub async fn explain(state: &ProxyState, request: &ExplainRequest, now: u64) -> 
     let (mut parts, https) = build_request(request)?;
     let settings = state.settings.load_full();
     let peer = request.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let (client, came_in_clear) = admission::resolve_client(&settings, (peer, https), &parts.headers);
+    let (client, is_cleartext) = admission::resolve_client(&settings, peer, https, &parts.headers);
     // `explain` forwards no request: it counts for no client
     let source = NetworkOrigin {
         peer,
         client,
-        is_cleartext: came_in_clear,
+        is_cleartext,
         client_state: Arc::clone(state.clients.all()),
         is_counted: false,
     };

@@ -9,12 +9,13 @@ use hyper::ext::on_informational;
 use tokio::sync::Notify;
 
 use super::{
-    ClientConnection, Worker,
+    ClientConnection,
     access_watch::{AccessWatch, OriginalRequest},
     admission::{acquire, check_buffers},
     authenticate::VerifiedCredential,
     body::ResponseBody,
     evaluate::RequestContext,
+    exchange::Exchange,
     forward_failure::{ForwardFailure, record_portal_failure},
     headers::{IdentityHeaders, clean_response, identity_headers},
     portal_settings,
@@ -29,7 +30,7 @@ use super::{
 };
 use crate::{
     config::{
-        Settings, TenantPolicy,
+        TenantPolicy,
         model::{PortalProfile, Upstream, UpstreamTarget},
     },
     domain::{
@@ -62,20 +63,24 @@ enum SpecialHandling {
     Upgrade(Permit, OriginalRequest),
 }
 
+/// Counts an upgraded connection, and ends it when the request would no longer be allowed.
+struct UpgradeAccess {
+    permit: Permit,
+    watch: AccessWatch,
+}
+
 /// All steps that need no waiting.
 pub fn prepare(
-    worker: &Worker,
-    connection: &Arc<ClientConnection>,
-    settings: &Settings,
+    exchange: &Exchange<'_>,
     context: &RequestContext,
     policy: &TenantPolicy,
     mut parts: Parts,
     body: ClientBody,
 ) -> Result<Box<PreparedRequest>, Refusal> {
-    let state = &*worker.state;
+    let &Exchange { worker, connection, settings, .. } = exchange;
     // the body of a guarded sign-in was admitted before it was read, and must not be refused because of itself
     if !matches!(body, ClientBody::Buffered(Some(_))) {
-        check_buffers(state, context)?;
+        check_buffers(&worker.state, context)?;
     }
     let Some(upstream) = find_upstream(&settings.portal.upstreams, parts.uri.path()) else {
         return Err(Refusal::PortalDown);
@@ -134,24 +139,21 @@ pub fn prepare(
 
 /// Sends the request and waits for the head of the response.
 pub async fn forward(
-    worker: &Worker,
-    connection: &ClientConnection,
+    exchange: &Exchange<'_>,
     context: &RequestContext,
     policy: &TenantPolicy,
     mut prepared: Box<PreparedRequest>,
-    now: u64,
 ) -> Result<Response<ResponseBody>, ForwardFailure> {
     let special = prepared.special.take();
     let PreparedRequest { portal, outgoing, .. } = &mut *prepared;
     if let Some(SpecialHandling::Upgrade(permit, original)) = special {
-        let watch = AccessWatch::new(worker, context, policy, original, now);
-        return Box::pin(forward_upgrade(worker, connection, context, (portal, outgoing), (permit, watch)))
-            .await;
+        let access = UpgradeAccess { permit, watch: AccessWatch::new(exchange, context, policy, original) };
+        return Box::pin(forward_upgrade(exchange, context, portal, outgoing, access)).await;
     }
     let upload = outgoing.request.body().progress();
     let failed = |error| match upload.as_ref().and_then(|upload| upload.client_fault()) {
         Some(fault) => ForwardFailure { refusal: Refusal::from(fault), may_have_arrived: true },
-        None => ForwardFailure::from_error(worker, portal.target(), context, &error),
+        None => ForwardFailure::from_error(exchange.worker, portal.target(), context, &error),
     };
     let mut response = portal.forward(outgoing).await.map_err(failed)?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -315,13 +317,13 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 async fn forward_upgrade(
-    worker: &Worker,
-    connection: &ClientConnection,
+    exchange: &Exchange<'_>,
     context: &RequestContext,
-    (portal, outgoing): (&UpstreamClient, &mut OutgoingRequest),
-    (permit, watch): (Permit, AccessWatch),
+    portal: &UpstreamClient,
+    outgoing: &mut OutgoingRequest,
+    access: UpgradeAccess,
 ) -> Result<Response<ResponseBody>, ForwardFailure> {
-    let failed = |error| ForwardFailure::from_error(worker, portal.target(), context, &error);
+    let failed = |error| ForwardFailure::from_error(exchange.worker, portal.target(), context, &error);
     let (mut headers, stream, early) = match portal.forward_upgrade(outgoing).await {
         Err(error) => return Err(failed(error)),
         Ok(UpgradeResponse::Switched { headers, .. }) if !is_requested_protocol(context, &headers) => {
@@ -336,8 +338,13 @@ async fn forward_upgrade(
     let is_websocket = headers
         .get(header::UPGRADE)
         .is_some_and(|chosen| chosen.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    let ended = Box::pin(watch.ended());
-    connection.put_tunnel(Tunnel { portal: stream, early, is_websocket, access_ended: ended, permit });
+    exchange.connection.put_tunnel(Tunnel {
+        portal: stream,
+        early,
+        is_websocket,
+        access_ended: Box::pin(access.watch.ended()),
+        permit: access.permit,
+    });
     clean_response(&mut headers, true);
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

@@ -13,6 +13,7 @@ use super::{
     authenticate::own_origins,
     body::ResponseBody,
     evaluate::RequestContext,
+    exchange::Exchange,
     forwarded::{self, ResolvedClient},
     log_entry::start_entry,
     pipeline::{BODY_IDLE_TIMEOUT, is_chunked},
@@ -25,6 +26,7 @@ use super::{
     validation,
 };
 use crate::{
+    clock,
     config::Settings,
     domain::management,
     telemetry::{access_log::AccessLogEntry, metrics::RequestOutcome},
@@ -40,6 +42,7 @@ pub async fn handle(
     let state = &*worker.state;
     let settings = state.settings.load();
     let is_chunked = is_chunked(&request);
+    let exchange = Exchange { worker, connection, settings: &settings, now: clock::unix_seconds() };
     let mut record = RequestRecord::start(Arc::clone(connection), Arc::clone(&state.metrics));
     let (mut parts, body) = request.into_parts();
     let request_id = request_id(&settings, connection, &parts);
@@ -58,7 +61,7 @@ pub async fn handle(
     };
     let mut named = match validation::validate(&mut parts, validation::ValidationLimits::default()) {
         Ok(cleaned) => {
-            address = counted_address(&settings, (peer, client.address), cleaned.has_forwarding_headers);
+            address = counted_address(&settings, peer, client.address, cleaned.has_forwarding_headers);
             report_unlisted_proxy(state, &settings, peer, cleaned.has_forwarding_headers);
             tenant_selection::select_tenant(parts.uri.path(), parts.uri.query(), &parts.headers, None)
                 .map_err(|error| InvalidRequest {
@@ -77,13 +80,13 @@ pub async fn handle(
     let context = ApiContext {
         address,
         named_tenant: named,
-        ..api_context((state, &settings), connection, &client, &parts.headers, &request_id)
+        ..api_context(&exchange, &client, &parts.headers, &request_id)
     };
     if let Some((entry, _)) = &mut entry {
         entry.client = Some(client.address);
     }
     let (mut outcome, mut response) =
-        dispatch(state, connection, context, (parts, ArrivingBody::new(body))).await;
+        dispatch(state, connection, context, parts, ArrivingBody::new(body)).await;
     if let Some(refusal) = &refusal {
         outcome = refusal.outcome();
         count_limit(state, refusal, &mut response);
@@ -106,9 +109,9 @@ pub async fn handle(
 }
 
 /// Counts the limit that a refused request has reached, and sets `Retry-After`.
-fn count_limit(gate: &ProxyState, refusal: &Refusal, response: &mut Response<ResponseBody>) {
+fn count_limit(state: &ProxyState, refusal: &Refusal, response: &mut Response<ResponseBody>) {
     if let Refusal::ClientLimit { limit, .. } = refusal {
-        gate.metrics.client_limit(*limit).inc();
+        state.metrics.client_limit(*limit).inc();
     }
     if let Some(seconds) = refusal.retry_after() {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -122,11 +125,10 @@ pub fn is_public_api_path(state: &ProxyState, settings: &Settings, path: &str) -
 
 /// Handles a request at a public listener, after its evaluation, which has validated the host too.
 pub async fn handle_public(
-    state: &ProxyState,
-    connection: &Arc<ClientConnection>,
+    exchange: &Exchange<'_>,
     context: &RequestContext,
-    request: (Parts, ArrivingBody),
-    request_id: &HeaderValue,
+    parts: Parts,
+    body: ArrivingBody,
 ) -> (RequestOutcome, Response<ResponseBody>) {
     let invalid = |status, detail| Err(InvalidRequest { status, detail });
     let named = match (&context.verdict, &context.named_tenant) {
@@ -137,14 +139,12 @@ pub async fn handle_public(
         (_, Ok(named)) => Ok(named.clone()),
         (_, Err(refusal)) => invalid(refusal.status(), refusal.detail()),
     };
-    let settings = state.settings.load();
-    let (headers, client) = (&request.0.headers, &context.client);
     let api_context = ApiContext {
         address: context.address,
         named_tenant: named,
-        ..api_context((state, &settings), connection, client, headers, request_id)
+        ..api_context(exchange, &context.client, &parts.headers, &context.response_context.request_id)
     };
-    dispatch(state, connection, api_context, request).await
+    dispatch(exchange.state(), exchange.connection, api_context, parts, body).await
 }
 
 /// Copies the actor into the access log entry.
@@ -156,8 +156,7 @@ pub fn record_actor(entry: &mut AccessLogEntry, response: &Response<ResponseBody
 }
 
 fn api_context(
-    (gate, settings): (&ProxyState, &Settings),
-    connection: &ClientConnection,
+    exchange: &Exchange<'_>,
     client: &ResolvedClient,
     headers: &HeaderMap,
     request_id: &HeaderValue,
@@ -165,8 +164,9 @@ fn api_context(
     let is_loopback = |address: IpAddr| address.is_loopback();
     ApiContext {
         address: client.address.into(),
-        is_confidential: client.https || (is_loopback(client.address) && is_loopback(connection.peer.ip())),
-        own_origins: own_origins((gate, settings), client, headers),
+        is_confidential: client.https
+            || (is_loopback(client.address) && is_loopback(exchange.connection.peer.ip())),
+        own_origins: own_origins(exchange.state(), exchange.settings, client, headers),
         request_id: request_id.to_str().unwrap_or_default().to_owned(),
         named_tenant: Ok(None),
     }
@@ -176,7 +176,8 @@ async fn dispatch(
     state: &ProxyState,
     connection: &Arc<ClientConnection>,
     context: ApiContext,
-    (mut parts, body): (Parts, ArrivingBody),
+    mut parts: Parts,
+    body: ArrivingBody,
 ) -> (RequestOutcome, Response<ResponseBody>) {
     let Some(router) = state.management_api.clone() else {
         let mut closed = Response::new(ResponseBody::empty());

@@ -8,6 +8,7 @@ mod challenge;
 mod connection;
 mod counted_bytes;
 pub mod evaluate;
+mod exchange;
 pub mod explain;
 mod forward;
 mod forward_failure;
@@ -53,9 +54,9 @@ use hyper::body::Incoming;
 
 use self::upstream::UpstreamClients;
 pub use self::{
-    admission::{UnlistedProxies, connection_client_state},
+    admission::{UnlistedProxies, admit_connection},
     body::ResponseBody,
-    connection::{ClientConnection, ListenerKind},
+    connection::{AcceptedSocket, AdmittedClient, ClientConnection, ListenerKind},
     guard::LoginGuards,
     redirect_loop::CookielessRedirects,
     refusal::{PageSource, Refusal, ResponseContext},

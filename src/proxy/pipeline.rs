@@ -18,6 +18,7 @@ use super::{
     body::ResponseBody,
     challenge::{self, SignInChallenge},
     evaluate::{RequestContext, evaluate},
+    exchange::Exchange,
     forward::{forward, prepare},
     guard::{self, forward_guarded},
     headers::mark_private,
@@ -91,18 +92,18 @@ pub async fn handle(
         // small and in memory; without them the page that explains the limit cannot be read
         Err(_) if parts.uri.path().starts_with(ASSETS) => Ok(None),
         Err(refusal) => {
-            let again = admit_known_user(state, &settings, &origin, &parts, record.started(), refusal);
-            Box::pin(again).await.map(Some)
+            let again = admit_known_user(state, &settings, &origin, &parts, record.started());
+            Box::pin(again).await.unwrap_or(Err(refusal)).map(Some)
         }
     };
-    let now = clock::unix_seconds();
+    let exchange = Exchange { worker, connection, settings: &settings, now: clock::unix_seconds() };
 
     // ── 2 validate, 3 tenant, 4 route, 5 authenticate, 6 decide
     let mut is_limited = admitted.is_err();
     let mut context = match admitted {
         Ok(permit) => {
             record.hold_permit(permit);
-            evaluate(state, &settings, origin, &mut parts, response_context, now).await
+            evaluate(state, &settings, origin, &mut parts, response_context, exchange.now).await
         }
         Err(refusal) => RequestContext::refusal_of_ambiguity(origin, &parts, response_context, refusal),
     };
@@ -122,12 +123,11 @@ pub async fn handle(
     // ── 7 respond
     let is_management = !is_limited && management::is_public_api_path(state, &settings, parts.uri.path());
     let (outcome, mut response) = if is_management {
-        Box::pin(management::handle_public(state, connection, &context, (parts, body), &request_id)).await
+        Box::pin(management::handle_public(&exchange, &context, parts, body)).await
     } else if !is_limited && is_own_path(state, parts.uri.path()) && is_well_formed(&context) {
-        let response =
-            Box::pin(serve_own_page(worker, connection, &settings, &context, (parts, body), &request_id))
-                .instrument(request_span(&request_id))
-                .await;
+        let response = Box::pin(serve_own_page(&exchange, &context, parts, body))
+            .instrument(request_span(&request_id))
+            .await;
         let refused = response.extensions().get::<PageRefusal>();
         if let (Some((entry, _)), Some(refused)) = (&mut entry, refused) {
             entry.reason = refused.reason;
@@ -138,22 +138,20 @@ pub async fn handle(
             browser::CallerKind::Navigation => VisitorCookies::read(&parts.headers, context.client.https),
             _ => VisitorCookies::default(),
         };
-        if let Some(ours) = own_response(state, &settings, &context, &parts, &cookies, now) {
+        if let Some(ours) = own_response(&exchange, &context, &parts, &cookies) {
             ours
         } else {
             let policy = context.policy.as_ref();
             let original = OriginalRequest::of(&parts);
             let forwarded = match policy {
                 Some(policy) if guard::is_guarded_path(policy, parts.uri.path()) => {
-                    let request = (parts, body);
-                    Box::pin(forward_guarded(worker, connection, &settings, &context, policy, request, now))
+                    Box::pin(forward_guarded(&exchange, &context, policy, parts, body))
                         .instrument(request_span(&request_id))
                         .await
                 }
                 Some(policy) => {
-                    let body = ClientBody::Arriving(body);
-                    match prepare(worker, connection, &settings, &context, policy, parts, body) {
-                        Ok(prepared) => forward(worker, connection, &context, policy, prepared, now)
+                    match prepare(&exchange, &context, policy, parts, ClientBody::Arriving(body)) {
+                        Ok(prepared) => forward(&exchange, &context, policy, prepared)
                             .await
                             .map(|answer| (RequestOutcome::forwarded, answer))
                             .map_err(Refusal::from),
@@ -169,7 +167,7 @@ pub async fn handle(
                     }
                     set_visitor_cookies(state, &context, &cookies, &mut response);
                     if let Some(policy) = policy {
-                        let watch = || AccessWatch::new(worker, &context, policy, original, now);
+                        let watch = || AccessWatch::new(&exchange, &context, policy, original);
                         response.body_mut().watch_access(watch);
                     }
                     (outcome, response)
@@ -210,13 +208,12 @@ pub async fn handle(
 
 /// Doorward's own response; `None` if the request has to be forwarded.
 fn own_response(
-    state: &ProxyState,
-    settings: &Settings,
+    exchange: &Exchange<'_>,
     context: &RequestContext,
     parts: &Parts,
     cookies: &VisitorCookies,
-    now: u64,
 ) -> Option<(RequestOutcome, Response<ResponseBody>)> {
+    let (state, settings) = (exchange.state(), exchange.settings);
     if let Some(choice) = tenant_selection_redirect(state, settings, context, parts, cookies) {
         return Some((RequestOutcome::local, choice));
     }
@@ -239,7 +236,7 @@ fn own_response(
         return Some((RequestOutcome::local, preflight));
     }
     let refusal = if context.caller_kind == browser::CallerKind::Navigation {
-        match challenge::challenge(state, settings, context, policy, parts, cookies, now) {
+        match challenge::challenge(exchange, context, policy, parts, cookies) {
             SignInChallenge::Redirect(response) => return Some((RequestOutcome::sign_in, response)),
             SignInChallenge::Loop(sign_in_url) => Refusal::SignInLoop { sign_in_url },
             SignInChallenge::NotConfigured => Refusal::SignInNeeded { sign_in_url: None },
@@ -343,16 +340,15 @@ pub(super) fn is_own_path(state: &ProxyState, path: &str) -> bool {
 }
 
 async fn serve_own_page(
-    worker: &Worker,
-    connection: &Arc<ClientConnection>,
-    settings: &Settings,
+    exchange: &Exchange<'_>,
     context: &RequestContext,
-    (mut parts, body): (Parts, ArrivingBody),
-    request_id: &HeaderValue,
+    mut parts: Parts,
+    body: ArrivingBody,
 ) -> Response<ResponseBody> {
+    let &Exchange { worker, connection, settings, .. } = exchange;
     connection.set_answered_client(&context.client_state);
-    parts.headers.insert(X_REQUEST_ID, request_id.clone());
-    parts.extensions.insert(page_context(worker, settings, context, &parts));
+    parts.headers.insert(X_REQUEST_ID, context.response_context.request_id.clone());
+    parts.extensions.insert(page_context(&worker.state, settings, context, &parts));
     let body = if body.is_end_stream() {
         axum::body::Body::empty()
     } else {
@@ -377,7 +373,7 @@ fn own_outcome(refused: Option<&PageRefusal>, status: StatusCode) -> RequestOutc
 
 /// The context of a request for Doorward's own pages.
 fn page_context(
-    worker: &Worker,
+    state: &ProxyState,
     settings: &Settings,
     context: &RequestContext,
     parts: &Parts,
@@ -391,8 +387,8 @@ fn page_context(
         tenant,
         address: context.address,
         https: context.client.https,
-        own_origins: own_origins((&worker.state, settings), &context.client, &parts.headers),
-        several_tenants: worker.state.tenants.has_several_tenants(),
+        own_origins: own_origins(state, settings, &context.client, &parts.headers),
+        several_tenants: state.tenants.has_several_tenants(),
     }
 }
 

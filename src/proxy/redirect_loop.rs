@@ -55,6 +55,16 @@ impl SignInRedirects {
     }
 }
 
+/// How a browser that sends no cookies is recognised.
+#[derive(Clone, Copy, Hash)]
+pub struct CookielessBrowser<'a> {
+    pub address: IpAddr,
+    pub user_agent: &'a [u8],
+    pub host: &'a [u8],
+    /// Path and query of the page.
+    pub target: &'a str,
+}
+
 /// Redirects of browsers that send no cookies.
 pub struct CookielessRedirects {
     redirects: Cache<u64, SignInRedirects>,
@@ -71,10 +81,9 @@ impl Default for CookielessRedirects {
 }
 
 impl CookielessRedirects {
-    /// Counts one more redirect of a browser (address, `User-Agent`) from a page (host, path and query); `None` if the loop
-    /// must end.
-    pub fn next(&self, browser: (IpAddr, &[u8]), target: (&[u8], &str), now: u64) -> Option<SignInRedirects> {
-        let key = self.hasher.hash_one((browser, target));
+    /// Counts one more redirect; `None` if the loop must end.
+    pub fn next(&self, browser: &CookielessBrowser<'_>, now: u64) -> Option<SignInRedirects> {
+        let key = self.hasher.hash_one(browser);
         let next = SignInRedirects::next_within(MAX_COOKIELESS_REDIRECTS, self.redirects.get(&key), now)?;
         self.redirects.insert(key, next);
         Some(next)
@@ -115,12 +124,16 @@ mod tests {
     #[test]
     fn counts_cookieless_browsers_by_address_and_page() {
         let redirects = CookielessRedirects::default();
-        let browser = |last: u8| (IpAddr::from([192, 0, 2, last]), b"agent".as_slice());
+        let next = |last: u8, target| {
+            let address = IpAddr::from([192, 0, 2, last]);
+            let browser = CookielessBrowser { address, user_agent: b"agent", host: b"portal", target };
+            redirects.next(&browser, 100)
+        };
         for _ in 0..MAX_COOKIELESS_REDIRECTS {
-            assert!(redirects.next(browser(1), (b"portal", "/devportal/apis"), 100).is_some());
+            assert!(next(1, "/devportal/apis").is_some());
         }
-        assert!(redirects.next(browser(1), (b"portal", "/devportal/apis"), 100).is_none());
-        assert!(redirects.next(browser(1), (b"portal", "/devportal/home"), 100).is_some(), "another page");
-        assert!(redirects.next(browser(2), (b"portal", "/devportal/apis"), 100).is_some(), "another client");
+        assert!(next(1, "/devportal/apis").is_none());
+        assert!(next(1, "/devportal/home").is_some(), "another page");
+        assert!(next(2, "/devportal/apis").is_some(), "another client");
     }
 }

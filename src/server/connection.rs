@@ -46,6 +46,15 @@ const MIN_BUFFER_LIMIT: usize = 64 * 1024;
 const HYPER_DEFAULT_MAX_HEADERS: usize = 100;
 const HTTP2_PREFACE: &[u8] = b"PRI";
 
+/// A connection that is being served.
+pub struct Serving<'a> {
+    pub connection: Arc<ClientConnection>,
+    pub worker: &'a Arc<Worker>,
+    pub drain: DrainSignal,
+    /// Of the time when the connection was accepted.
+    pub limits: LimitSettings,
+}
+
 pub async fn serve_cleartext(
     mut stream: TcpStream,
     connection: Arc<ClientConnection>,
@@ -53,12 +62,11 @@ pub async fn serve_cleartext(
     drain: DrainSignal,
 ) {
     let limits = worker.state.settings.load().limits.clone();
+    let mut serving = Serving { connection, worker, drain, limits };
     stream.limit_write_buffers();
-    match timeout(limits.header_timeout, detect_http2(&stream)).await {
-        Ok(Some((true, early))) => {
-            Box::pin(serve_http2(stream, early, connection, worker, drain, &limits)).await;
-        }
-        Ok(Some((false, early))) => serve_http1(stream, early, connection, worker, drain, &limits).await,
+    match timeout(serving.limits.header_timeout, detect_http2(&stream)).await {
+        Ok(Some((true, early))) => Box::pin(serve_http2(stream, early, &serving)).await,
+        Ok(Some((false, early))) => serve_http1(stream, early, &mut serving).await,
         Ok(None) | Err(_) => {}
     }
 }
@@ -70,11 +78,12 @@ pub async fn serve_tls(
     drain: DrainSignal,
 ) {
     let limits = worker.state.settings.load().limits.clone();
+    let mut serving = Serving { connection, worker, drain, limits };
     stream.limit_write_buffers();
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        Box::pin(serve_http2(stream, Bytes::new(), connection, worker, drain, &limits)).await;
+        Box::pin(serve_http2(stream, Bytes::new(), &serving)).await;
     } else {
-        serve_http1(stream, Bytes::new(), connection, worker, drain, &limits).await;
+        serve_http1(stream, Bytes::new(), &mut serving).await;
     }
 }
 
@@ -107,39 +116,32 @@ enum ConnectionEnd {
     Upgraded,
 }
 
-async fn serve_http1<T: Socket>(
-    mut socket: T,
-    mut early: Bytes,
-    connection: Arc<ClientConnection>,
-    worker: &Arc<Worker>,
-    mut drain: DrainSignal,
-    limits: &LimitSettings,
-) {
-    connection.limit_unflushed();
+async fn serve_http1<T: Socket>(mut socket: T, mut early: Bytes, serving: &mut Serving<'_>) {
+    serving.connection.limit_unflushed();
     loop {
         // on the heap, and gone while the connection is parked
-        let active = Box::pin(serve_active(socket, early, &connection, worker, &drain, limits));
+        let active = Box::pin(serve_active(socket, early, serving));
         let end;
         (end, socket, early) = active.await;
         match end {
             ConnectionEnd::Closed => break,
             ConnectionEnd::Upgraded => {
-                if let Some(tunnel) = connection.take_tunnel() {
-                    let stopped = drain.reached(DrainPhase::Terminated);
+                if let Some(tunnel) = serving.connection.take_tunnel() {
+                    let stopped = serving.drain.reached(DrainPhase::Terminated);
                     let _ = Box::pin(tunnel.run(&mut socket, early, stopped)).await;
                 }
-                if drain.phase() < DrainPhase::Terminated {
+                if serving.drain.phase() < DrainPhase::Terminated {
                     return;
                 }
                 break;
             }
             ConnectionEnd::Parked if !early.is_empty() => {}
             ConnectionEnd::Parked => {
-                connection.park();
+                serving.connection.park();
                 let readable = tokio::select! {
                     ready = socket.tcp().readable() => ready.is_ok(),
-                    () = sleep(limits.keep_alive) => false,
-                    () = drain.reached(DrainPhase::Closing) => false,
+                    () = sleep(serving.limits.keep_alive) => false,
+                    () = serving.drain.reached(DrainPhase::Closing) => false,
                 };
                 if !readable {
                     break;
@@ -165,11 +167,9 @@ async fn close_lingering<T: Socket>(socket: &mut T) {
 async fn serve_active<T: Socket>(
     socket: T,
     early: Bytes,
-    connection: &Arc<ClientConnection>,
-    worker: &Arc<Worker>,
-    drain: &DrainSignal,
-    limits: &LimitSettings,
+    serving: &Serving<'_>,
 ) -> (ConnectionEnd, T, Bytes) {
+    let Serving { connection, worker, drain, limits } = serving;
     let mut builder = http1::Builder::new();
     if limits.max_headers != HYPER_DEFAULT_MAX_HEADERS {
         // any number but the built-in one costs an allocation a request

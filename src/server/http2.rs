@@ -14,16 +14,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    connection::TICK,
-    drain::{DrainPhase, DrainSignal},
+    connection::{Serving, TICK},
+    drain::DrainPhase,
     socket::{RewoundSocket, Socket},
     stream_stall::{FRAME_BYTES, StreamExecutor, WatchedService},
     write_watch::WriteLimits,
 };
-use crate::{
-    config::model::LimitSettings,
-    proxy::{ClientConnection, ProxyService, Worker},
-};
+use crate::proxy::ProxyService;
 
 /// A client that does not close after GOAWAY is disconnected after this.
 const HTTP2_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,14 +30,8 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 /// The same for all streams of a connection.
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 
-pub async fn serve_http2<T: Socket>(
-    socket: T,
-    early: Bytes,
-    connection: Arc<ClientConnection>,
-    worker: &Arc<Worker>,
-    drain: DrainSignal,
-    limits: &LimitSettings,
-) {
+pub async fn serve_http2<T: Socket>(socket: T, early: Bytes, serving: &Serving<'_>) {
+    let Serving { connection, worker, drain, limits } = serving;
     let write_limits = WriteLimits::new(limits, &worker.state.buffers);
     let mut builder =
         http2::Builder::new(StreamExecutor::new(write_limits.clone(), Arc::clone(connection.client_state())));
@@ -52,8 +43,8 @@ pub async fn serve_http2<T: Socket>(
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(Duration::from_secs(20));
-    let io = TokioIo::new(RewoundSocket::new(socket, early, &connection, write_limits));
-    let mut http = pin!(builder.serve_connection(io, WatchedService(ProxyService::new(worker, &connection))));
+    let io = TokioIo::new(RewoundSocket::new(socket, early, connection, write_limits));
+    let mut http = pin!(builder.serve_connection(io, WatchedService(ProxyService::new(worker, connection))));
     let mut tick = pin!(sleep(TICK));
     let since = Instant::now();
     let mut idle_since = since;

@@ -30,8 +30,9 @@ use crate::{
     clock,
     config::descriptors::MANAGEMENT_CONNECTIONS,
     domain::fairness::{Limit, Resource},
-    proxy::{ClientConnection, ListenerKind, ProxyState, Worker, connection_client_state},
-    sync::client_limits::{ClientState, Permit},
+    proxy::{
+        AcceptedSocket, AdmittedClient, ClientConnection, ListenerKind, ProxyState, Worker, admit_connection,
+    },
     telemetry::metrics::ConnectionFault,
 };
 
@@ -141,22 +142,21 @@ struct WorkerListener {
 
 impl WorkerListener {
     /// Counts a connection for its client; `None` when the client has too many.
-    fn admit(&self, peer: IpAddr) -> Option<(Arc<ClientState>, Option<Permit>)> {
+    fn admit(&self, peer: IpAddr) -> Option<AdmittedClient> {
         let state = &*self.worker.state;
-        let Ok((client, permit)) = connection_client_state(state, &state.settings.load(), self.kind, peer)
-        else {
+        let admitted = admit_connection(state, &state.settings.load(), self.kind, peer);
+        if admitted.is_err() {
             state.metrics.client_limit(Limit::Concurrency(Resource::Connection)).inc();
             self.log_throttled(ConnectionFault::ClientLimit, |left_out| {
                 tracing::warn!(client = %peer, left_out, "connection closed: limits.client.connections is reached");
             });
-            return None;
-        };
-        Some((client, Some(permit)))
+        }
+        admitted.ok()
     }
 
     /// Limits for a peer of the operator: none.
-    fn unlimited_client(&self) -> (Arc<ClientState>, Option<Permit>) {
-        (Arc::clone(self.worker.state.clients.all()), None)
+    fn unlimited_client(&self) -> AdmittedClient {
+        AdmittedClient { client_state: Arc::clone(self.worker.state.clients.all()), permit: None }
     }
 
     /// Whether the peer must send a PROXY protocol header first.
@@ -235,13 +235,14 @@ async fn accept(listener: TcpListener, tls: Option<Arc<Certificates>>, port: Wor
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
         let Ok(local) = stream.local_addr() else { continue };
+        let socket = AcceptedSocket { peer, local, tls: tls.is_some() };
         if port.expects_proxy_header(peer.ip()) {
             let tls = tls.as_ref().map(|tls| tls.acceptor());
-            tokio::spawn(serve_proxy_protocol(tls, stream, (peer, local), guard));
+            tokio::spawn(serve_proxy_protocol(tls, stream, socket, guard));
             continue;
         }
         let Some(client) = port.admit(peer.ip()) else { continue };
-        let connection = ClientConnection::new(port.kind, (peer, local), tls.is_some(), client);
+        let connection = ClientConnection::new(port.kind, socket, client);
         match &tls {
             None => {
                 tokio::spawn(serve_cleartext(stream, connection, guard));
@@ -257,7 +258,7 @@ async fn accept(listener: TcpListener, tls: Option<Arc<Certificates>>, port: Wor
 async fn serve_proxy_protocol(
     tls: Option<TlsAcceptor>,
     mut stream: TcpStream,
-    (peer, local): (SocketAddr, SocketAddr),
+    socket: AcceptedSocket,
     counted: ConnectionGuard,
 ) {
     let port = &counted.0;
@@ -266,17 +267,17 @@ async fn serve_proxy_protocol(
     let (peer, client) = match header.map_err(|_| ProxyHeaderError::Missing).and_then(|read| read) {
         Ok(AnnouncedSource::Client(client)) => (client, port.admit(client.ip())),
         // a health check: the load balancer itself has no limits
-        Ok(AnnouncedSource::Peer) => (peer, Some(port.unlimited_client())),
+        Ok(AnnouncedSource::Peer) => (socket.peer, Some(port.unlimited_client())),
         Err(error) => {
             port.worker.state.metrics.proxy_headers_rejected.inc();
             port.log_throttled(ConnectionFault::ProxyHeader, |left_out| {
-                tracing::warn!(%peer, %error, left_out, "connection closed (server.proxy_protocol)");
+                tracing::warn!(peer = %socket.peer, %error, left_out, "connection closed (server.proxy_protocol)");
             });
             return;
         }
     };
     let Some(client) = client else { return };
-    let connection = ClientConnection::new(port.kind, (peer, local), tls.is_some(), client);
+    let connection = ClientConnection::new(port.kind, AcceptedSocket { peer, ..socket }, client);
     match tls {
         None => serve_cleartext(stream, connection, counted).await,
         Some(tls) => serve_tls(tls, stream, connection, counted).await,

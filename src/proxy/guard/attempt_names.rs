@@ -27,13 +27,23 @@ pub(super) struct AttemptNames {
     may_be_page: bool,
 }
 
+/// The names that are remembered for portal sessions.
+#[derive(Clone, Copy)]
+pub(super) struct RememberedNames<'a> {
+    pub sessions: &'a SessionNames,
+    /// The tenant for which names without a tenant are counted.
+    pub counting_tenant: &'a TenantId,
+    /// The address in whose share a portal session counts that gets a name, if one does.
+    pub client: Option<IpAddr>,
+}
+
 impl AttemptNames {
     /// `given_name`: the name in the attempt itself, which is added to the session.
     pub fn find(
         guard: &LoginGuard,
-        counting_tenant: &TenantId,
-        (session_names, client): (&SessionNames, Option<IpAddr>),
-        (parts, body): (&Parts, &[u8]),
+        remembered: RememberedNames<'_>,
+        parts: &Parts,
+        body: &[u8],
         given_name: Option<String>,
     ) -> Result<Self, UnreadableLogin> {
         let Some(carrier) = &guard.name_carrier else {
@@ -47,15 +57,16 @@ impl AttemptNames {
             cookies.as_deref().unwrap_or_default(),
             body,
         )?;
+        let RememberedNames { sessions, counting_tenant, client } = remembered;
         let session = value.map(|value| hash_session(counting_tenant, &carrier.to_text(), &value));
-        let mut names = session.map(|session| session_names.get(&session)).unwrap_or_default();
+        let mut names = session.map(|session| sessions.get(&session)).unwrap_or_default();
         let is_remembered = given_name.is_none();
         let may_be_page = is_remembered && guard.may_be_page(parts.method.as_str(), !body.is_empty());
         if let Some(name) = given_name
             && !names.contains(&name)
         {
             if let Some(session) = session {
-                session_names.add(client, session, std::slice::from_ref(&name))?;
+                sessions.add(client, session, std::slice::from_ref(&name))?;
             }
             names.push(name);
         }
@@ -90,8 +101,7 @@ impl AttemptNames {
     pub fn follow_session(
         &self,
         guard: &LoginGuard,
-        counting_tenant: &TenantId,
-        (session_names, client): (&SessionNames, Option<IpAddr>),
+        remembered: RememberedNames<'_>,
         response_headers: &HeaderMap,
     ) -> Result<(), UnreadableLogin> {
         let Some(carrier) = guard.name_carrier.as_ref().filter(|_| !self.names.is_empty()) else {
@@ -105,9 +115,10 @@ impl AttemptNames {
         else {
             return Ok(());
         };
+        let RememberedNames { sessions, counting_tenant, client } = remembered;
         let session = hash_session(counting_tenant, &carrier.to_text(), &value);
         if self.session != Some(session) {
-            session_names.add(client, session, &self.names)?;
+            sessions.add(client, session, &self.names)?;
         }
         Ok(())
     }

@@ -17,7 +17,6 @@ mod session_shares;
 mod shared_attempt;
 
 use std::{
-    net::IpAddr,
     sync::{Arc, OnceLock},
     time::Instant,
 };
@@ -26,7 +25,7 @@ use bytes::Bytes;
 use http::{Response, request::Parts};
 
 use self::{
-    attempt_names::AttemptNames,
+    attempt_names::{AttemptNames, RememberedNames},
     basic_credentials::BasicCredentials,
     pending::PendingAttempt,
     read::{FoundAttempt, Judge},
@@ -34,11 +33,11 @@ use self::{
     session_names::SessionNames,
 };
 use super::{
-    ClientConnection, Worker,
     admission::{check_buffers, limit_reached},
     body::ResponseBody,
     counted_bytes::counted,
     evaluate::RequestContext,
+    exchange::Exchange,
     forward::{forward, prepare},
     forward_failure::ForwardFailure,
     refusal::Refusal,
@@ -46,7 +45,7 @@ use super::{
 };
 use crate::{
     account::PortalLoginRefusal,
-    config::{Settings, TenantPolicy},
+    config::TenantPolicy,
     domain::{
         fairness::Resource,
         guard::{
@@ -99,12 +98,9 @@ type GuardedResponse = Result<(RequestOutcome, Response<ResponseBody>), Refusal>
 
 /// A guarded request that is being forwarded.
 struct GuardedForward<'a> {
-    worker: &'a Worker,
-    connection: &'a Arc<ClientConnection>,
-    settings: &'a Settings,
+    exchange: &'a Exchange<'a>,
     context: &'a RequestContext,
     policy: &'a Arc<TenantPolicy>,
-    now: u64,
 }
 
 /// An attempt that a guard has detected.
@@ -120,22 +116,19 @@ struct ForwardedAttempt<'a> {
 
 /// Step 7 for a request that may be a sign-in.
 pub async fn forward_guarded(
-    worker: &Worker,
-    connection: &Arc<ClientConnection>,
-    settings: &Settings,
+    exchange: &Exchange<'_>,
     context: &RequestContext,
     policy: &Arc<TenantPolicy>,
-    (mut parts, body): (Parts, ArrivingBody),
-    now: u64,
+    mut parts: Parts,
+    body: ArrivingBody,
 ) -> Result<(RequestOutcome, Response<ResponseBody>), Refusal> {
     let guards = guards_covering(policy, parts.uri.path());
-    let guarded_forward = GuardedForward { worker, connection, settings, context, policy, now };
+    let guarded_forward = GuardedForward { exchange, context, policy };
     if !body.is_end_stream() {
-        check_buffers(&worker.state, context)?;
+        check_buffers(exchange.state(), context)?;
     }
-    let client = (connection, &context.client_state);
     let read::PortalLogin { found: attempt, body, bytes } =
-        match read::read_login(&guards, client, &mut parts, body).await {
+        match read::read_login(&guards, exchange.connection, &context.client_state, &mut parts, body).await {
             Ok(sign_in) => sign_in,
             Err((guard, problem)) => return guarded_forward.refuse(guard, problem),
         };
@@ -144,9 +137,9 @@ pub async fn forward_guarded(
         return guarded_forward.forward(parts, body).await.map(forwarded).map_err(Refusal::from);
     };
     let counting_tenant =
-        attempt_names::counting_tenant(guard, &policy.tenant, &settings.tenancy.default_tenant);
-    let given = (worker.state.login_guards.session_names(), guarded_forward.session_share());
-    let names = match AttemptNames::find(guard, counting_tenant, given, (&parts, &bytes), name) {
+        attempt_names::counting_tenant(guard, &policy.tenant, &exchange.settings.tenancy.default_tenant);
+    let remembered = guarded_forward.remembered_names(counting_tenant);
+    let names = match AttemptNames::find(guard, remembered, &parts, &bytes, name) {
         Ok(names) => names,
         Err(problem) => return guarded_forward.refuse(guard, problem),
     };
@@ -158,12 +151,12 @@ pub async fn forward_guarded(
     if guard.only_collects_name() {
         drop(bytes);
         let answer = guarded_forward.forward(parts, body).await?;
-        return match attempt.names.follow_session(guard, counting_tenant, given, answer.headers()) {
+        return match attempt.names.follow_session(guard, remembered, answer.headers()) {
             Ok(()) => Ok(forwarded(answer)),
             Err(problem) => guarded_forward.refuse(guard, problem),
         };
     }
-    Box::pin(guarded_forward.attempt(&attempt, bytes, (parts, body))).await
+    Box::pin(guarded_forward.attempt(&attempt, bytes, parts, body)).await
 }
 
 fn forwarded(answer: Response<ResponseBody>) -> (RequestOutcome, Response<ResponseBody>) {
@@ -176,9 +169,9 @@ impl GuardedForward<'_> {
         parts: Parts,
         body: ClientBody,
     ) -> Result<Response<ResponseBody>, ForwardFailure> {
-        let &Self { worker, connection, settings, context, policy, now } = self;
-        match prepare(worker, connection, settings, context, policy, parts, body) {
-            Ok(prepared) => forward(worker, connection, context, policy, prepared, now).await,
+        let &Self { exchange, context, policy } = self;
+        match prepare(exchange, context, policy, parts, body) {
+            Ok(prepared) => forward(exchange, context, policy, prepared).await,
             Err(refusal) => Err(ForwardFailure { refusal, may_have_arrived: false }),
         }
     }
@@ -192,15 +185,18 @@ impl GuardedForward<'_> {
         counted(Bytes::from(sent), reservation)
     }
 
-    /// The address in whose share a portal session counts that gets a name.
-    fn session_share(&self) -> Option<IpAddr> {
+    fn remembered_names<'n>(&'n self, counting_tenant: &'n TenantId) -> RememberedNames<'n> {
         let address = self.context.address;
-        let account_lock = &self.settings.defaults.rules.account_lock;
-        account_lock.limits_portal_sessions(address).then_some(address.ip)
+        let account_lock = &self.exchange.settings.defaults.rules.account_lock;
+        RememberedNames {
+            sessions: self.exchange.state().login_guards.session_names(),
+            counting_tenant,
+            client: account_lock.limits_portal_sessions(address).then_some(address.ip),
+        }
     }
 
     fn refuse(&self, guard: &LoginGuard, problem: read::UnreadableLogin) -> GuardedResponse {
-        self.worker.state.metrics.count_guarded(GuardedLoginResult::doubtful);
+        self.exchange.state().metrics.count_guarded(GuardedLoginResult::doubtful);
         refuse::unreadable(guard, problem)
     }
 
@@ -209,10 +205,11 @@ impl GuardedForward<'_> {
         &self,
         guarded: &ForwardedAttempt<'_>,
         bytes: Bytes,
-        (mut parts, body): (Parts, ClientBody),
+        mut parts: Parts,
+        body: ClientBody,
     ) -> GuardedResponse {
         let &ForwardedAttempt { guard, counting_tenant, ref names, ref judges, .. } = guarded;
-        let state = &*self.worker.state;
+        let state = self.exchange.state();
         let basic_credentials = state.login_guards.basic_credentials.get_or_init(BasicCredentials::default);
         for judge in judges {
             request_headers::normalize(judge.guard, &mut parts, self.context.client.https);
@@ -220,10 +217,11 @@ impl GuardedForward<'_> {
         let credentials = reserve::credential_digest(
             basic_credentials,
             guard,
-            (&self.policy.tenant, counting_tenant),
+            &self.policy.tenant,
+            counting_tenant,
             &parts.headers,
         );
-        let reserved = match self.reserve(guarded, (basic_credentials, credentials.as_ref()), &parts).await {
+        let reserved = match self.reserve(guarded, basic_credentials, credentials.as_ref(), &parts).await {
             Ok(reserved) => reserved,
             Err(PortalLoginRefusal::Refused) => {
                 state.metrics.count_guarded(GuardedLoginResult::refused);
@@ -266,8 +264,8 @@ impl GuardedForward<'_> {
             })
             .collect();
         let ([outcome, in_session], answer) = outcome::evaluate_response(&judging, &sent, answer).await?;
-        let given = (state.login_guards.session_names(), self.session_share());
-        let followed = names.follow_session(guard, counting_tenant, given, answer.headers());
+        let remembered = self.remembered_names(counting_tenant);
+        let followed = names.follow_session(guard, remembered, answer.headers());
         let result = match outcome {
             AttemptOutcome::Succeeded => GuardedLoginResult::succeeded,
             AttemptOutcome::Neutral => GuardedLoginResult::passed,

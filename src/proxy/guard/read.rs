@@ -83,14 +83,15 @@ impl From<AmbiguousLogin> for UnreadableLogin {
 /// `guards`: none is superseded by a later one.
 pub(super) async fn read_login<'a>(
     guards: &[&'a Arc<LoginGuard>],
-    (connection, client): (&Arc<ClientConnection>, &Arc<ClientState>),
+    connection: &Arc<ClientConnection>,
+    client: &Arc<ClientState>,
     parts: &mut Parts,
     body: ArrivingBody,
 ) -> Result<PortalLogin<'a>, (&'a Arc<LoginGuard>, UnreadableLogin)> {
     let reader = guards.iter().find(|guard| guard.reads_body(parts.method.as_str()));
     let (bytes, body) = match reader {
         Some(guard) => {
-            let read = read_body((connection, client), parts, body);
+            let read = read_body(connection, client, parts, body);
             let bytes = read.await.map_err(|problem| (*guard, problem))?;
             // the body is already here: the portal need not request it
             parts.headers.remove(EXPECT);
@@ -160,7 +161,8 @@ fn header_text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str>
 
 /// Reads the whole body. Its bytes count for the client until they have been written to the portal.
 async fn read_body(
-    (connection, client): (&Arc<ClientConnection>, &Arc<ClientState>),
+    connection: &Arc<ClientConnection>,
+    client: &Arc<ClientState>,
     parts: &Parts,
     body: ArrivingBody,
 ) -> Result<Bytes, UnreadableLogin> {

@@ -32,7 +32,8 @@ use crate::{
 pub(super) fn credential_digest(
     basic_credentials: &BasicCredentials<PendingAttempt>,
     guard: &LoginGuard,
-    (tenant, counting_tenant): (&TenantId, &TenantId),
+    tenant: &TenantId,
+    counting_tenant: &TenantId,
     headers: &HeaderMap,
 ) -> Option<CredentialDigest> {
     let sent = headers.get(AUTHORIZATION).filter(|_| guard.name_source == LoginNameSource::Basic)?;
@@ -72,11 +73,12 @@ impl GuardedForward<'_> {
     pub(super) async fn reserve(
         &self,
         attempt: &ForwardedAttempt<'_>,
-        (basic_credentials, credentials): (&BasicCredentials<PendingAttempt>, Option<&CredentialDigest>),
+        basic_credentials: &BasicCredentials<PendingAttempt>,
+        credentials: Option<&CredentialDigest>,
         parts: &Parts,
     ) -> Result<AttemptReservations, PortalLoginRefusal> {
         // without a store no attempt can be counted
-        let accounts = self.worker.state.accounts.as_ref().ok_or(PortalLoginRefusal::Unavailable)?;
+        let accounts = self.exchange.state().accounts.as_ref().ok_or(PortalLoginRefusal::Unavailable)?;
         let client = PortalLoginClient { address: self.context.address, tenant: &self.policy.tenant };
         if let ([name], Some(digest)) = (attempt.names.names.as_slice(), credentials) {
             let reserving = async {
@@ -123,11 +125,11 @@ impl GuardedForward<'_> {
 
     /// Counts the sign-in for its client, until the permit is dropped.
     fn permit(&self) -> Result<Arc<Permit>, PortalLoginRefusal> {
-        let &Self { worker, settings, context: judgement, .. } = self;
+        let &Self { exchange, context, .. } = self;
         // clients behind a proxy that is not listed cannot be distinguished: one of them would block all others
-        let is_shared = judgement.address.is_unlisted_proxy && judgement.identity == Identity::Anonymous;
-        let client = if is_shared { worker.state.clients.all() } else { &judgement.client_state };
-        let share = settings.limits.client.share(Resource::GuardedSignIn);
+        let is_shared = context.address.is_unlisted_proxy && context.identity == Identity::Anonymous;
+        let client = if is_shared { exchange.state().clients.all() } else { &context.client_state };
+        let share = exchange.settings.limits.client.share(Resource::GuardedSignIn);
         client.acquire(Resource::GuardedSignIn, 1, share).map(Arc::new).map_err(PortalLoginRefusal::Limited)
     }
 }
