@@ -184,6 +184,6 @@ async fn explain_request(
 ) -> Json<Value> {
     Json(match explain(&admin.state, &explain_query, clock::unix_seconds()).await {
         Ok(explanation) => json!(explanation),
-        Err(error) => json!({ "error": error }),
+        Err(error) => json!({ "error": error.to_string() }),
     })
 }

@@ -96,7 +96,7 @@ fn explain_request(options: &Options, settings: crate::config::Settings) -> anyh
         while !state.tenants.is_index_ready() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-        explain(&state, &question, clock::unix_seconds()).await.map_err(anyhow::Error::msg)
+        explain(&state, &question, clock::unix_seconds()).await.map_err(Into::into)
     })
 }
 

@@ -12,10 +12,12 @@ use std::{
 use http::{HeaderValue, Method, request::Parts, uri::PathAndQuery};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{ProxyState, authenticate::VerifiedCredential, evaluate::RequestContext, exchange::Exchange};
+use super::{
+    ProxyState, authenticate::VerifiedCredential, context::RequestContext, evaluate::RoutedRequest,
+    exchange::Exchange,
+};
 use crate::{
     clock,
-    config::TenantPolicy,
     domain::{
         access::{Decision, decide},
         identity::Identity,
@@ -64,7 +66,7 @@ impl AccessWatch {
     pub fn new(
         exchange: &Exchange<'_>,
         context: &RequestContext,
-        policy: &TenantPolicy,
+        routed: &RoutedRequest,
         original: OriginalRequest,
     ) -> Self {
         let expires = match &context.credential {
@@ -77,10 +79,10 @@ impl AccessWatch {
         };
         Self {
             state: Arc::clone(&exchange.worker.state),
-            tenant: policy.tenant.clone(),
-            generation: policy.generation,
+            tenant: routed.policy.tenant.clone(),
+            generation: routed.policy.generation,
             original,
-            upgrade: context.connection_options.upgrade.clone(),
+            upgrade: routed.allowed_upgrade.clone(),
             credential: context.credential.clone(),
             expires,
         }

@@ -14,7 +14,7 @@ use http::{HeaderMap, header, request::Parts};
 use super::{
     ClientConnection, ListenerKind, ProxyState,
     connection::AdmittedClient,
-    evaluate::{NetworkOrigin, RequestContext},
+    context::{NetworkOrigin, RequestContext},
     forwarded::{self, ResolvedClient},
     overload::Overload,
     refusal::Refusal,
@@ -111,69 +111,60 @@ pub fn resolve_network_origin(
     headers: &HeaderMap,
 ) -> NetworkOrigin {
     let peer = connection.peer.ip();
-    let (client, is_cleartext) = resolve_client(settings, peer, connection.tls, headers);
+    let (client, is_cleartext) = match connection.listener {
+        ListenerKind::Public => resolve_client(settings, peer, connection.tls, headers),
+        // `server.public_url` is about the public listeners
+        ListenerKind::Management => {
+            let trusted = &settings.server.trusted_proxies;
+            let client = forwarded::resolve_client(peer, connection.tls, headers, trusted);
+            let is_cleartext = !client.https;
+            (client, is_cleartext)
+        }
+    };
     let client_state = client_state(state, settings, connection, client.address, headers);
     NetworkOrigin { peer, client, is_cleartext, client_state, is_counted: true }
 }
 
-/// The client for which a request counts: that of the connection, or the one that a trusted proxy names.
+/// The client for which a request counts: that of the connection, or the one that a trusted proxy names. At the management
+/// listener requests are counted apart.
 fn client_state(
-    gate: &ProxyState,
+    state: &ProxyState,
     settings: &Settings,
     connection: &ClientConnection,
     client: IpAddr,
     headers: &HeaderMap,
 ) -> Arc<ClientState> {
     let peer = connection.peer.ip();
-    if client != peer {
-        client_state_by_address(&gate.clients, settings, client)
-    } else if is_trusted(settings, peer) && forwarded::may_name_client(headers) {
-        // contradictory or unreadable: a client that sends such headers through a proxy must not get the proxy's exemption
-        gate.clients.by_address(peer)
-    } else {
-        Arc::clone(connection.client_state())
-    }
-}
-
-/// The same at the management listener, where requests are counted apart.
-pub fn administrator_state(
-    gate: &ProxyState,
-    settings: &Settings,
-    peer: IpAddr,
-    client: IpAddr,
-    headers: &HeaderMap,
-) -> Arc<ClientState> {
-    let clients = &gate.management_clients;
+    let clients = match connection.listener {
+        ListenerKind::Public => &state.clients,
+        ListenerKind::Management => &state.management_clients,
+    };
     if client != peer {
         client_state_by_address(clients, settings, client)
     } else if is_trusted(settings, peer) && forwarded::may_name_client(headers) {
+        // contradictory or unreadable: a client that sends such headers through a proxy must not get the proxy's exemption
         clients.by_address(peer)
     } else {
-        of_peer(clients, settings, peer)
+        match connection.listener {
+            ListenerKind::Public => Arc::clone(connection.client_state()),
+            ListenerKind::Management => of_peer(clients, settings, peer),
+        }
     }
 }
 
-/// The address for which failed sign-ins count.
-pub fn counted_address(
-    settings: &Settings,
-    peer: IpAddr,
-    client: IpAddr,
-    has_forwarding_headers: bool,
-) -> ClientAddress {
-    if has_forwarding_headers && !is_trusted(settings, peer) {
-        ClientAddress::of(client, true)
-    } else {
-        client.into()
-    }
-}
-
-/// Reports a peer that sends a proxy's headers but is not listed: its clients cannot be distinguished.
-pub fn report_unlisted_proxy(gate: &ProxyState, settings: &Settings, peer: IpAddr, forwarding: bool) {
-    if !forwarding || is_trusted(settings, peer) {
+/// Called for a request with a proxy's headers. If its peer is not listed, its clients cannot be distinguished: that is marked
+/// at the address for which failed sign-ins count, and reported.
+pub fn mark_unlisted_proxy(state: &ProxyState, settings: &Settings, context: &mut RequestContext) {
+    let peer = context.peer;
+    if is_trusted(settings, peer) {
         return;
     }
-    gate.metrics.unlisted_proxy_requests.inc();
-    if gate.unlisted_proxies.mark_reported(peer) {
+    context.address = ClientAddress::of(context.client.address, true);
+    if !context.is_counted {
+        return;
+    }
+    state.metrics.unlisted_proxy_requests.inc();
+    if state.unlisted_proxies.mark_reported(peer) {
         tracing::warn!(
             %peer,
             "a peer that is not in server.trusted_proxies sends headers of a proxy (X-Forwarded-For or the like): if it is one, \
@@ -225,12 +216,13 @@ pub fn admit(
 
 /// The same at the management listener, whose clients are counted apart.
 pub fn admit_administrator(
-    gate: &ProxyState,
+    state: &ProxyState,
     settings: &Settings,
     client: &Arc<ClientState>,
     arrived: Instant,
 ) -> Result<Permit, Refusal> {
-    gate.management_clients
+    state
+        .management_clients
         .take_request(client, settings.limits.client.request_rate, arrived)
         .map_err(|wait| Refusal::ClientLimit { limit: Limit::RequestRate, retry_after: wait })?;
     acquire(client, Resource::Request, settings)
@@ -275,11 +267,11 @@ pub fn check_buffers(state: &ProxyState, context: &RequestContext) -> Result<(),
 pub async fn admit_known_user(
     state: &ProxyState,
     settings: &Settings,
-    source: &NetworkOrigin,
+    client: &ResolvedClient,
     parts: &Parts,
     arrived: Instant,
 ) -> Option<Result<Permit, Refusal>> {
-    let user = known_user(state, settings, source, parts).await?;
+    let user = known_user(state, settings, client, parts).await?;
     let taken = state.clients.take_request(&user, settings.limits.client.request_rate, arrived);
     Some(match taken {
         Ok(()) => acquire(&user, Resource::Request, settings),
@@ -291,18 +283,16 @@ pub async fn admit_known_user(
 async fn known_user(
     state: &ProxyState,
     settings: &Settings,
-    source: &NetworkOrigin,
+    client: &ResolvedClient,
     parts: &Parts,
 ) -> Option<Arc<ClientState>> {
     if let Some(accounts) = &state.accounts
-        && let Some(live) = accounts
-            .sessions()
-            .cached_for_request(&parts.headers, source.client.https, clock::unix_millis())
-            .await
+        && let Some(live) =
+            accounts.sessions().cached_for_request(&parts.headers, client.https, clock::unix_millis()).await
     {
         return Some(state.clients.by_user(&live.user));
     }
-    let policy = known_policy(state, settings, source, parts)?;
+    let policy = known_policy(state, settings, client, parts)?;
     let places = TokenLocations {
         token_cookie: policy.access.token_cookie.as_deref(),
         ..TokenLocations::header_only(settings.limits.max_token_bytes)
@@ -316,11 +306,11 @@ async fn known_user(
 fn known_policy(
     state: &ProxyState,
     settings: &Settings,
-    source: &NetworkOrigin,
+    client: &ResolvedClient,
     parts: &Parts,
 ) -> Option<Arc<TenantPolicy>> {
     let sent = || parts.headers.get(header::HOST)?.to_str().ok();
-    let host = source.client.host.as_deref().or_else(sent).unwrap_or_default();
+    let host = client.host.as_deref().or_else(sent).unwrap_or_default();
     let by_host = match state.tenants.find_by_host(host) {
         HostLookup::Tenant(tenant) => Some(RequestedTenant { tenant, source: TenantSource::Host }),
         _ => None,

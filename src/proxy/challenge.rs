@@ -10,7 +10,7 @@ use percent_encoding::utf8_percent_encode;
 use super::{
     authenticate::own_origin,
     body::ResponseBody,
-    evaluate::RequestContext,
+    context::RequestContext,
     exchange::Exchange,
     redirect_loop::{CookielessBrowser, SignInRedirects},
     visitor_cookies::{self, COMPONENT, VisitorCookies},

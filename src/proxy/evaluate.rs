@@ -1,116 +1,75 @@
 //! Steps 2 to 6 of a request: validation, tenant, route, authentication, decision. Nothing is forwarded, so
 //! `doorward explain` calls the same function.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderValue, request::Parts};
 
 use super::{
     ProxyState, admission,
-    authenticate::{AuthContext, RequestOrigin, VerifiedCredential, authenticate, is_cross_origin},
-    forwarded::ResolvedClient,
-    host_index_wait::wait_until,
+    authenticate::{AuthContext, RequestOrigin, authenticate, is_cross_origin},
+    context::{RequestContext, classify_caller},
+    destination::Destination,
+    https_redirect::https_location,
     method_override,
-    overload::Overload,
-    refusal::{Refusal, ResponseContext},
-    tenant_selection::{self, TenantSelectionError},
-    validation::{self, Ambiguity, ConnectionOptions},
+    refusal::Refusal,
+    requested_tenant::{find_policy, find_requested_tenant},
+    validation::{self, Ambiguity, ValidationLimits},
 };
 use crate::{
-    config::{
-        Settings, TenantPolicy,
-        hosts::{self, HostLookup},
-    },
+    config::{Settings, TenantPolicy},
     domain::{
         access::{Decision, decide},
-        browser::{self, FetchMetadata},
-        client::ClientAddress,
-        identity::Identity,
         route::{Route, RouteKind},
-        tenant::{RequestedTenant, TenantId, TenantSource},
+        tenant::TenantId,
         upgrade::UpgradeChoice,
     },
-    sync::client_limits::ClientState,
-    tenants::TenantLookup,
 };
 
-/// Everything known about a request, as far as its evaluation got.
+/// Which component responds, and what it needs for that.
 #[derive(Debug)]
-pub struct RequestContext {
-    pub client: ResolvedClient,
-    /// Of the client, for counters by address.
-    pub address: ClientAddress,
-    /// The limits that apply to the request: of the authenticated user, or else of the client's address.
-    pub client_state: Arc<ClientState>,
-    /// After the decision, `upgrade` holds the protocols that the route allows.
-    pub connection_options: ConnectionOptions,
-    pub response_context: ResponseContext,
-    pub caller_kind: browser::CallerKind,
-    /// The tenant that the request itself (or its host) selects; or why it cannot be determined.
-    pub named_tenant: Result<Option<TenantId>, Refusal>,
-    /// Whether the request itself (or its host) selects a tenant.
-    pub has_named_tenant: bool,
-    pub policy: Option<Arc<TenantPolicy>>,
-    pub route: Option<Route>,
-    pub identity: Identity,
-    pub credential: Option<VerifiedCredential>,
+pub enum Evaluation {
+    /// An own page responds to every well-formed request, also without a tenant, and asks for a sign-in itself.
+    OwnPage(Result<Arc<TenantPolicy>, Refusal>),
+    /// The management API authenticates requests itself. The tenant is the one that the request names.
+    ManagementApi(Result<Option<TenantId>, Refusal>),
+    Portal(RoutedRequest),
+    /// No route has been found, or a limit is reached.
+    Refused {
+        refusal: Refusal,
+        policy: Option<Arc<TenantPolicy>>,
+    },
+}
+
+/// A request for a route of the portal.
+#[derive(Debug)]
+pub struct RoutedRequest {
+    /// One snapshot to the end of the request.
+    pub policy: Arc<TenantPolicy>,
+    /// Whether the request, its host or its credential selects the tenant.
+    pub is_tenant_selected: bool,
+    pub route: Route,
+    /// The requested protocols that the route allows.
+    pub allowed_upgrade: Option<HeaderValue>,
     pub verdict: Result<Decision, Refusal>,
 }
 
-const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
-const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
-const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
-
-/// Where a request comes from.
-pub struct NetworkOrigin {
-    /// The address that opened the connection.
-    pub peer: IpAddr,
-    pub client: ResolvedClient,
-    /// Neither the connection nor a trusted proxy reports HTTPS.
-    pub is_cleartext: bool,
-    pub client_state: Arc<ClientState>,
-    /// Whether metrics and the log count it. `false` for `explain`, which sends no request.
-    pub is_counted: bool,
-}
-
-impl RequestContext {
-    /// Context of a request that is refused before it is evaluated.
-    pub fn refusal_of_ambiguity(
-        source: NetworkOrigin,
-        parts: &Parts,
-        response_context: ResponseContext,
-        refusal: Refusal,
-    ) -> Self {
-        let is_upgrade = parts.headers.contains_key(header::UPGRADE);
-        Self {
-            verdict: Err(refusal),
-            ..Self::initial(source, classify_caller(parts, is_upgrade, RouteKind::Page), response_context)
+impl Evaluation {
+    fn refused_without_tenant(destination: Destination, refusal: Refusal) -> Self {
+        match destination {
+            Destination::ManagementApi => Self::ManagementApi(Err(refusal)),
+            Destination::OwnPage if !refusal.is_before_routing() => Self::OwnPage(Err(refusal)),
+            Destination::OwnPage | Destination::Portal => Self::Refused { refusal, policy: None },
         }
     }
 
-    fn initial(
-        source: NetworkOrigin,
-        caller_kind: browser::CallerKind,
-        mut response_context: ResponseContext,
-    ) -> Self {
-        response_context.wants_page = caller_kind != browser::CallerKind::Program;
-        Self {
-            address: source.client.address.into(),
-            client: source.client,
-            client_state: source.client_state,
-            connection_options: ConnectionOptions::default(),
-            response_context,
-            caller_kind,
-            named_tenant: Ok(None),
-            has_named_tenant: false,
-            policy: None,
-            route: None,
-            identity: Identity::Anonymous,
-            credential: None,
-            verdict: Err(Refusal::Overloaded(Overload::Undecided)),
+    /// The same request, refused because of a limit.
+    pub fn refuse(self, refusal: Refusal) -> Self {
+        match self {
+            Self::OwnPage(tenant) => Self::Refused { refusal, policy: tenant.ok() },
+            Self::ManagementApi(_) => Self::ManagementApi(Err(refusal)),
+            Self::Portal(routed) => Self::Portal(RoutedRequest { verdict: Err(refusal), ..routed }),
+            Self::Refused { policy, .. } => Self::Refused { refusal, policy },
         }
     }
 }
@@ -119,63 +78,38 @@ impl RequestContext {
 pub async fn evaluate(
     state: &ProxyState,
     settings: &Settings,
-    origin: NetworkOrigin,
+    context: &mut RequestContext,
     parts: &mut Parts,
-    response_context: ResponseContext,
     now: u64,
-) -> RequestContext {
+) -> Evaluation {
     // ── 2 validate
-    let connection_options = validation::validate(parts, validation::ValidationLimits::default());
-    let requested =
-        connection_options.as_ref().ok().and_then(|connection_options| connection_options.upgrade.clone());
-    // the response format the caller expects, as long as the tenant's routes are not known
-    let caller_kind = classify_caller(parts, requested.is_some(), RouteKind::Page);
-    let is_cleartext = origin.is_cleartext;
-    let (peer, client, is_counted) = (origin.peer, origin.client.address, origin.is_counted);
-    let mut context = RequestContext::initial(origin, caller_kind, response_context);
-    match connection_options {
-        Ok(connection_options) => {
-            context.address =
-                admission::counted_address(settings, peer, client, connection_options.has_forwarding_headers);
-            if is_counted {
-                admission::report_unlisted_proxy(
-                    state,
-                    settings,
-                    peer,
-                    connection_options.has_forwarding_headers,
-                );
-            }
-            context.connection_options = connection_options;
+    let requested = match validate(state, settings, context, parts) {
+        Ok(upgrade) => upgrade,
+        Err(refusal) => {
+            let destination = Destination::of(state, settings, parts.uri.path());
+            return Evaluation::refused_without_tenant(destination, refusal);
         }
-        Err(ambiguity) => {
-            context.verdict = Err(refused(ambiguity));
-            return context;
-        }
-    }
-
-    if settings.server.redirect_to_https && is_cleartext {
-        context.verdict = Err(Refusal::HttpsNeeded { location: https_location(settings, &context, parts) });
-        return context;
-    }
+    };
+    let page_caller = context.caller_kind;
 
     // ── 3 tenant: one snapshot of its policy, used to the end of the request
-    let named = match resolve_named_tenant(state, settings, &context.client, parts).await {
+    let destination = Destination::of(state, settings, parts.uri.path());
+    let named = match find_requested_tenant(state, settings, &context.client, parts).await {
+        Ok(named) if destination == Destination::ManagementApi => {
+            return Evaluation::ManagementApi(Ok(named));
+        }
         Ok(named) => named,
         Err(refusal) => {
             context.response_context.surface = default_surface(settings, parts);
-            context.named_tenant = Err(refusal.clone());
-            context.verdict = Err(refusal);
-            return context;
+            return Evaluation::refused_without_tenant(destination, refusal);
         }
     };
-    context.named_tenant = Ok(named.clone());
-    context.has_named_tenant = named.is_some();
     let tenant = named.as_ref().unwrap_or(&settings.tenancy.default_tenant);
     let Some(mut policy) = find_policy(state, tenant).await else {
         context.response_context.surface = default_surface(settings, parts);
-        context.verdict = Err(Refusal::UnknownTenant(tenant.to_string()));
-        return context;
+        return Evaluation::refused_without_tenant(destination, Refusal::UnknownTenant(tenant.to_string()));
     };
+    let mut is_tenant_selected = named.is_some();
 
     // twice at most: a token or a session may select a tenant if the request does not
     loop {
@@ -186,62 +120,77 @@ pub async fn evaluate(
             .as_ref()
             .map_or(UpgradeChoice::Ignored, |header| choose_upgrade(&policy, &route, parts, header));
         let upgrade = choice != UpgradeChoice::Ignored;
-        context.caller_kind = if route.kind == RouteKind::Page && upgrade == requested.is_some() {
-            caller_kind
-        } else {
-            classify_caller(parts, upgrade, route.kind)
-        };
-        context.response_context.wants_page = context.caller_kind != browser::CallerKind::Program;
+        let is_page = route.kind == RouteKind::Page && upgrade == requested.is_some();
+        let caller_kind = if is_page { page_caller } else { classify_caller(parts, upgrade, route.kind) };
+        context.set_caller_kind(caller_kind);
         context.response_context.surface = route.kind;
 
         // ── 5 authenticate
-        let identified = if upgrade && is_cross_origin(state, settings, parts, &context.client, &policy) {
+        let authenticated = if upgrade && is_cross_origin(state, settings, parts, &context.client, &policy) {
             Err(Refusal::ForeignOrigin)
         } else {
-            let needs_user = choice.needs_user();
-            let (client, by) = (&context.client, context.caller_kind);
-            let request_origin = RequestOrigin { client, caller_kind: by, needs_user, now, is_counted };
-            authenticate(AuthContext {
-                state,
-                settings,
-                parts,
-                policy: &policy,
-                route: &route,
-                origin: request_origin,
-            })
-            .await
+            let origin = RequestOrigin {
+                client: &context.client,
+                caller_kind,
+                needs_user: choice.needs_user(),
+                now,
+                is_counted: context.is_counted,
+            };
+            authenticate(AuthContext { state, settings, parts, policy: &policy, route: &route, origin }).await
         };
-        if let Ok(Some(proof)) = &identified
-            && !context.has_named_tenant
-            && proof.user().tenant != policy.tenant
-            && let Some(own) = find_policy(state, &proof.user().tenant).await
+        if let Ok(Some(credential)) = &authenticated
+            && !is_tenant_selected
+            && credential.user().tenant != policy.tenant
+            && let Some(own) = find_policy(state, &credential.user().tenant).await
         {
-            context.has_named_tenant = true;
+            is_tenant_selected = true;
             policy = own;
             continue;
         }
+        let authenticated =
+            authenticated.map(|credential| context.set_credential(credential, &policy, state));
+        if destination == Destination::OwnPage {
+            return Evaluation::OwnPage(Ok(policy));
+        }
 
         // ── 6 decide
-        context.verdict = identified.and_then(|proof| {
-            if let Some(proof) = &proof {
-                let user = Arc::clone(proof.user());
-                context.identity = Identity::of(user, &policy.tenant, &policy.access.cross_tenant);
-                if let Identity::User(_) = context.identity {
-                    context.client_state = Arc::clone(proof.client_state(&state.clients));
-                }
-            }
-            context.credential = proof;
+        let verdict = authenticated.and_then(|()| {
             let decision = decide(policy.anonymous, &route, &context.identity);
             choice.decide(decision, &context.identity).map_err(|_| Refusal::UpgradeRefused)
         });
-        context.connection_options.upgrade = match &choice {
+        let allowed_upgrade = match &choice {
             UpgradeChoice::Forwarded { protocols, .. } => HeaderValue::try_from(protocols).ok(),
             UpgradeChoice::Ignored | UpgradeChoice::Refused => None,
         };
-        context.policy = Some(policy);
-        context.route = Some(route);
-        return context;
+        return Evaluation::Portal(RoutedRequest {
+            policy,
+            is_tenant_selected,
+            route,
+            allowed_upgrade,
+            verdict,
+        });
     }
+}
+
+/// Returns the protocols that the client requests to switch to.
+fn validate(
+    state: &ProxyState,
+    settings: &Settings,
+    context: &mut RequestContext,
+    parts: &mut Parts,
+) -> Result<Option<HeaderValue>, Refusal> {
+    let options = validation::validate(parts, ValidationLimits::default())?;
+    if options.upgrade.is_some() {
+        context.set_caller_kind(classify_caller(parts, true, RouteKind::Page));
+    }
+    if options.has_forwarding_headers {
+        admission::mark_unlisted_proxy(state, settings, context);
+    }
+    context.accepts_trailers = options.accepts_trailers;
+    if settings.server.redirect_to_https && context.is_cleartext {
+        return Err(Refusal::HttpsNeeded { location: https_location(settings, &context.client, parts) });
+    }
+    Ok(options.upgrade)
 }
 
 /// The upgrade rule of the route applied to the request's `Upgrade` header.
@@ -255,113 +204,13 @@ fn choose_upgrade(
     rule.choose(header.to_str().unwrap_or_default())
 }
 
-fn refused(ambiguity: Ambiguity) -> Refusal {
-    Refusal::Invalid { status: ambiguity.status(), detail: ambiguity.detail() }
+impl From<Ambiguity> for Refusal {
+    fn from(ambiguity: Ambiguity) -> Self {
+        Self::Invalid { status: ambiguity.status(), detail: ambiguity.detail() }
+    }
 }
 
 /// The response format a caller expects where no tenant's routes apply.
 fn default_surface(settings: &Settings, parts: &Parts) -> RouteKind {
     settings.defaults.route_table.classify(parts.method.as_str(), parts.uri.path()).kind
-}
-
-async fn find_policy(state: &ProxyState, tenant: &TenantId) -> Option<Arc<TenantPolicy>> {
-    let found = match state.tenants.cached(tenant) {
-        Some(found) => found,
-        None => Box::pin(state.tenants.load(tenant)).await,
-    };
-    match found {
-        TenantLookup::Tenant(policy) => Some(policy),
-        TenantLookup::Unknown => None,
-    }
-}
-
-async fn tenant_by_host(state: &ProxyState, host: &str) -> Result<Option<TenantId>, Refusal> {
-    let mut found = state.tenants.find_by_host(host);
-    // just after the start the tenants' files are still being read for the host names they claim; afterwards no request
-    // waits: a host that a broken file may claim stays unresolved until that file is fixed
-    if found == HostLookup::IndexNotReady && !state.tenants.is_index_ready() {
-        Box::pin(wait_until(|| state.tenants.is_index_ready())).await;
-        found = state.tenants.find_by_host(host);
-    }
-    match found {
-        HostLookup::Tenant(tenant) => Ok(Some(tenant)),
-        HostLookup::NoTenant => Ok(None),
-        HostLookup::Conflict => Err(Refusal::BadRequest("two tenants claim this host name")),
-        // a tenant that is not indexed yet may claim it, and no request may be evaluated under the wrong policy
-        HostLookup::IndexNotReady => Err(Refusal::Overloaded(Overload::HostIndex)),
-    }
-}
-
-/// The same address over HTTPS, for requests a browser can repeat; any other content has been sent in clear text already.
-fn https_location(settings: &Settings, context: &RequestContext, parts: &Parts) -> Option<HeaderValue> {
-    if parts.method != Method::GET && parts.method != Method::HEAD {
-        return None;
-    }
-    let sent = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = strip_port(context.client.host.as_deref().or(sent)?);
-    let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    // behind a proxy that terminates TLS it is that proxy's port: the default one
-    let ours = settings.server.tls.iter().flat_map(|tls| &tls.listen).map(SocketAddr::port).next();
-    let address = match ours.filter(|port| *port != 443 && context.client.host.is_none()) {
-        Some(port) => format!("https://{host}:{port}{target}"),
-        None => format!("https://{host}{target}"),
-    };
-    HeaderValue::try_from(address).ok()
-}
-
-fn strip_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    }
-}
-
-async fn resolve_named_tenant(
-    state: &ProxyState,
-    settings: &Settings,
-    client: &ResolvedClient,
-    parts: &Parts,
-) -> Result<Option<TenantId>, Refusal> {
-    // the portal sees `Host`, whatever a trusted proxy reports: both must select the same tenant
-    let forwarded = client.host.as_deref();
-    let sent = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let mut by_host: Option<RequestedTenant> = None;
-    for (host, place) in [(forwarded, TenantSource::ForwardedHost), (sent, TenantSource::Host)] {
-        let Some(host) = host else { continue };
-        let found =
-            tenant_by_host(state, host).await?.map(|tenant| RequestedTenant { tenant, source: place });
-        if found.is_none() && !hosts::is_allowed(settings, host) {
-            return Err(Refusal::Invalid {
-                status: StatusCode::MISDIRECTED_REQUEST,
-                detail: "this server does not serve this host",
-            });
-        }
-        match (found, by_host.take()) {
-            (Some(second), Some(first)) if first.tenant != second.tenant => {
-                return Err(Refusal::TenantConflict(first, second));
-            }
-            (one, other) => by_host = one.or(other),
-        }
-    }
-    tenant_selection::select_tenant(parts.uri.path(), parts.uri.query(), &parts.headers, by_host).map_err(
-        |error| match error {
-            TenantSelectionError::Conflict { first, second } => Refusal::TenantConflict(first, second),
-            TenantSelectionError::Invalid => {
-                Refusal::BadRequest("the request names a tenant that cannot exist")
-            }
-        },
-    )
-}
-
-fn classify_caller(parts: &Parts, upgrade: bool, surface: RouteKind) -> browser::CallerKind {
-    let text = |name: &HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let asked = FetchMetadata {
-        method: parts.method.as_str(),
-        sec_fetch_mode: text(&SEC_FETCH_MODE),
-        sec_fetch_dest: text(&SEC_FETCH_DEST),
-        accept: text(&header::ACCEPT),
-        x_requested_with: text(&X_REQUESTED_WITH),
-        upgrade,
-    };
-    browser::classify_caller(&asked, surface)
 }

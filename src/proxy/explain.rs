@@ -2,51 +2,32 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    str::FromStr,
     sync::Arc,
 };
 
-use http::{HeaderName, HeaderValue, Method, Request, header, request::Parts};
-use serde::{Deserialize, Serialize};
-use url::Url;
+use http::{HeaderValue, header, request::Parts};
+use serde::Serialize;
 
+pub use super::explain_request::{ExplainError, ExplainRequest};
 use super::{
-    ProxyState, Refusal, ResponseContext, admission,
+    ProxyState, Refusal, admission,
     authenticate::{AuthContext, RequestOrigin, VerifiedCredential, authenticate},
-    evaluate::{NetworkOrigin, RequestContext, evaluate},
-    guard, management,
-    pipeline::{is_own_path, is_well_formed},
+    context::{NetworkOrigin, RequestContext},
+    evaluate::{Evaluation, RoutedRequest, evaluate},
+    explain_request::ArrivingRequest,
+    guard,
 };
 use crate::{
     config::{Settings, TenantPolicy},
     domain::{
         access::Decision,
-        browser,
+        browser::CallerKind,
         identity::Identity,
         management::{ManagementApi, match_path},
-        route::{AccessLevel, Route},
+        route::AccessLevel,
+        tenant::TenantId,
     },
 };
-
-/// A request to explain.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExplainRequest {
-    /// Absolute, or a path.
-    pub url: String,
-    #[serde(default)]
-    pub method: Option<String>,
-    #[serde(default)]
-    pub tenant: Option<String>,
-    #[serde(default)]
-    pub token: Option<String>,
-    /// `Name: value`
-    #[serde(default)]
-    pub headers: Vec<String>,
-    /// Address of the client; loopback by default.
-    #[serde(default)]
-    pub client: Option<IpAddr>,
-}
 
 #[derive(Debug, Serialize)]
 pub struct Explanation {
@@ -55,8 +36,10 @@ pub struct Explanation {
     /// The status a caller of this kind would get from Doorward; `None` if the portal or one of Doorward's services responds.
     pub status: Option<u16>,
     /// The steps in their order: the result of each and its source.
-    pub steps: Vec<(&'static str, String)>,
+    pub steps: Steps,
 }
+
+type Steps = Vec<(&'static str, String)>;
 
 const DECISION_OWN_PAGE: &str = "Doorward's own address: it answers itself, whatever the routes and the anonymous mode say; \
                         pages about an account ask for a sign-in";
@@ -65,213 +48,218 @@ const DECISION_MANAGEMENT_API: &str = "the management API answers here, not the 
 const DECISION_LOGIN_GUARD: &str =
     "a sign-in here is counted before it is forwarded, and refused while its user name is locked";
 
-pub async fn explain(state: &ProxyState, request: &ExplainRequest, now: u64) -> Result<Explanation, String> {
-    let (mut parts, https) = build_request(request)?;
+/// A request that has been evaluated.
+struct Explained<'a> {
+    state: &'a ProxyState,
+    settings: &'a Settings,
+    context: &'a RequestContext,
+    parts: &'a Parts,
+    /// The `Upgrade` header, which validation removes.
+    requested_upgrade: Option<HeaderValue>,
+    now: u64,
+}
+
+/// `now` is seconds since the epoch.
+pub async fn explain(
+    state: &ProxyState,
+    request: &ExplainRequest,
+    now: u64,
+) -> Result<Explanation, ExplainError> {
+    let ArrivingRequest { mut parts, tls } = request.to_arriving()?;
     let settings = state.settings.load_full();
     let peer = request.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let (client, is_cleartext) = admission::resolve_client(&settings, peer, https, &parts.headers);
+    let (client, is_cleartext) = admission::resolve_client(&settings, peer, tls, &parts.headers);
     // `explain` forwards no request: it counts for no client
-    let source = NetworkOrigin {
-        peer,
-        client,
-        is_cleartext,
-        client_state: Arc::clone(state.clients.all()),
-        is_counted: false,
-    };
-    let caller = ResponseContext::new(&parts.headers, HeaderValue::from_static("explain"));
-    let requested = parts.headers.get(header::UPGRADE).cloned();
-    let context = evaluate(state, &settings, source, &mut parts, caller, now).await;
+    let client_state = Arc::clone(state.clients.all());
+    let origin = NetworkOrigin { peer, client, is_cleartext, client_state, is_counted: false };
+    let mut context = RequestContext::new(origin, &parts, HeaderValue::from_static("explain"));
+    let requested_upgrade = parts.headers.get(header::UPGRADE).cloned();
+    let evaluation = evaluate(state, &settings, &mut context, &mut parts, now).await;
+    let explained =
+        Explained { state, settings: &settings, context: &context, parts: &parts, requested_upgrade, now };
     let mut steps = vec![
         ("client", context.client.address.to_string()),
         ("request", format!("{} {}", parts.method, parts.uri)),
     ];
-    if management::is_public_api_path(state, &settings, parts.uri.path()) && is_well_formed(&context) {
-        steps.push(("tenant", management_tenant(&context, &settings, parts.uri.path())));
-        steps.push(("decision", DECISION_MANAGEMENT_API.to_owned()));
-        return Ok(Explanation { verdict: "allow", status: None, steps });
-    }
-    if let Some(policy) = &context.policy {
-        let how = if context.has_named_tenant {
-            "named by the request, its host or its token"
-        } else {
-            "default: the request selects none"
-        };
-        steps.push(("tenant", format!("{} ({how})", policy.tenant)));
-        steps.push(("anonymous mode", if policy.anonymous { "on" } else { "off" }.to_owned()));
-        if let Some(problem) = &policy.problem {
-            steps.push(("problem", format!("the file is not in force: {problem}")));
+    let verdict = match &evaluation {
+        Evaluation::ManagementApi(Err(refusal)) if refusal.is_before_routing() => {
+            explained.push_identity(&mut steps, None);
+            refuse(&mut steps, refusal)
         }
-    }
-    if let Some(route) = context.route.as_ref().filter(|_| !is_own_path(state, parts.uri.path())) {
-        let (access, surface) = (route.access.sentence(), route.kind.sentence());
-        let spelling = describe_spelling(&context, route, &parts);
-        steps.push(("route", format!("{}: {surface}, {access}{spelling}", route.rule)));
-        if let Some(policy) = &context.policy {
-            steps.push(("upgrade", describe_upgrade(policy, route, &parts, requested.as_ref())));
+        Evaluation::ManagementApi(named) => {
+            steps.push(("tenant", explained.management_tenant(named)));
+            steps.push(("decision", DECISION_MANAGEMENT_API.to_owned()));
+            Verdict::Allow
         }
-    }
-    if let (None, Some(policy), Some(route)) = (&context.credential, &context.policy, &context.route) {
-        // the error is not shown to a browser that opens a page
-        let by = browser::CallerKind::Program;
-        let asking = RequestOrigin {
-            client: &context.client,
-            caller_kind: by,
-            needs_user: false,
-            now,
-            is_counted: false,
-        };
-        if let Err(Refusal::BadToken(error)) = authenticate(AuthContext {
-            state,
-            settings: &settings,
-            parts: &parts,
-            policy,
-            route,
-            origin: asking,
-        })
-        .await
-        {
-            let counts = if context.verdict.is_ok() {
-                "; a browser that opens a page with it counts as one without"
-            } else {
-                ""
-            };
-            steps.push(("token", format!("refused: {error}{counts}")));
+        Evaluation::Refused { refusal, .. } => {
+            explained.push_identity(&mut steps, None);
+            refuse(&mut steps, refusal)
         }
-    }
-    let session = match (&state.accounts, &context.credential) {
-        (_, None) if context.route.as_ref().is_some_and(|route| route.access == AccessLevel::Open) => {
-            "not read: the route is open".to_owned()
-        }
-        (None, _) => "accounts are off".to_owned(),
-        (Some(_), Some(VerifiedCredential::Session(live))) => {
-            format!("alive, of {}@{}", live.user.name, live.user.tenant)
-        }
-        (Some(_), Some(VerifiedCredential::Token(_))) => "not read: a token takes precedence".to_owned(),
-        (Some(_), None) => "none that is valid here".to_owned(),
-    };
-    steps.push(("session", session));
-    let by = context.credential.as_ref().map_or_else(String::new, |proof| format!(", by {}", proof.kind()));
-    let identity = match &context.identity {
-        Identity::Anonymous => "anonymous".to_owned(),
-        Identity::User(user) => format!("{}@{}{by}", user.name, user.tenant),
-        Identity::ForeignUser(user) => {
-            format!("{}@{}, not allowed at this tenant{by}", user.name, user.tenant)
-        }
-    };
-    steps.push(("identity", identity));
-    let (verdict, status) = match &context.verdict {
-        _ if is_own_path(state, parts.uri.path()) && is_well_formed(&context) => {
-            steps.push(("decision", DECISION_OWN_PAGE.to_owned()));
-            ("allow", None)
-        }
-        Ok(Decision::Allow(why)) => {
-            steps.push(("decision", why.sentence().to_owned()));
-            if context.policy.as_ref().is_some_and(|policy| guard::is_guarded_path(policy, parts.uri.path()))
-            {
-                steps.push(("guard", DECISION_LOGIN_GUARD.to_owned()));
+        Evaluation::OwnPage(tenant) => {
+            if let Ok(policy) = tenant {
+                steps.push(("tenant", policy.tenant.to_string()));
+                push_policy(&mut steps, policy);
             }
-            ("allow", None)
+            explained.push_identity(&mut steps, None);
+            steps.push(("decision", DECISION_OWN_PAGE.to_owned()));
+            Verdict::Allow
         }
-        Ok(Decision::SignIn(why)) => {
-            steps.push(("decision", why.sentence().to_owned()));
-            let redirected = context.caller_kind == browser::CallerKind::Navigation
-                && context.policy.as_ref().is_some_and(|policy| policy.sign_in.is_configured());
-            ("sign-in", Some(if redirected { 302 } else { 401 }))
-        }
-        Err(refusal) => {
-            steps.push(("decision", refusal_sentence(refusal)));
-            ("refuse", Some(refusal.status().as_u16()))
-        }
+        Evaluation::Portal(routed) => explained.portal(&mut steps, routed).await,
     };
-    Ok(Explanation { verdict, status, steps })
+    Ok(verdict.explanation(steps))
 }
 
-/// The spelling of the path by which the rule was found, if it differs from the request's.
-fn describe_spelling(context: &RequestContext, route: &Route, parts: &Parts) -> String {
-    let routes = context.policy.as_ref().map(|policy| &policy.routes);
-    match routes.and_then(|routes| routes.deciding_spelling(parts.method.as_str(), parts.uri.path())) {
-        Some(spelling) if route.access != AccessLevel::Open => {
-            format!("; it applies because a portal may read the path as {spelling}")
-        }
-        _ => String::new(),
+enum Verdict {
+    Allow,
+    SignIn { is_redirected: bool },
+    Refuse { status: u16 },
+}
+
+impl Verdict {
+    fn explanation(self, steps: Steps) -> Explanation {
+        let (verdict, status) = match self {
+            Self::Allow => ("allow", None),
+            Self::SignIn { is_redirected } => ("sign-in", Some(if is_redirected { 302 } else { 401 })),
+            Self::Refuse { status } => ("refuse", Some(status)),
+        };
+        Explanation { verdict, status, steps }
     }
 }
 
-/// The protocols the route forwards, and the decision for those the request names.
-fn describe_upgrade(
-    policy: &TenantPolicy,
-    route: &Route,
-    parts: &Parts,
-    requested: Option<&HeaderValue>,
-) -> String {
-    let rule = policy.routes.upgrade_rule(route, parts.method.as_str(), parts.uri.path());
-    match requested.and_then(|header| header.to_str().ok()) {
-        None => rule.sentence(),
-        Some(header) => format!("{}; {}", rule.sentence(), rule.choose(header).sentence()),
-    }
-}
-
-/// The tenant of a management API request: neither a token nor a session selects it.
-fn management_tenant(context: &RequestContext, settings: &Settings, path: &str) -> String {
-    match &context.named_tenant {
-        Ok(Some(tenant)) => format!("{tenant} (named by the request or its host)"),
-        Ok(None) if matches!(match_path(path), Some((ManagementApi::Governance, _))) => {
-            format!("{} (default: the request selects none)", settings.tenancy.default_tenant)
-        }
-        Ok(None) => "the caller's own (the request selects none)".to_owned(),
-        Err(refusal) => refusal_sentence(refusal),
-    }
+fn refuse(steps: &mut Steps, refusal: &Refusal) -> Verdict {
+    steps.push(("decision", refusal_sentence(refusal)));
+    Verdict::Refuse { status: refusal.status().as_u16() }
 }
 
 fn refusal_sentence(refusal: &Refusal) -> String {
     format!("refused: {}", refusal.detail())
 }
 
-fn build_request(question: &ExplainRequest) -> Result<(Parts, bool), String> {
-    let (url, origin_form) = if question.url.starts_with('/') {
-        let url = format!("http://localhost{}", question.url);
-        (Url::parse(&url), question.url.clone())
-    } else {
-        let url = Url::parse(&question.url);
-        let rest =
-            question.url.splitn(4, '/').nth(3).map_or_else(|| "/".to_owned(), |rest| format!("/{rest}"));
-        (url, rest)
-    };
-    let url = url.map_err(|error| match error {
-        url::ParseError::RelativeUrlWithoutBase => {
-            format!("{}: write a path that begins with `/`, or an address with `https://`", question.url)
+fn push_policy(steps: &mut Steps, policy: &TenantPolicy) {
+    steps.push(("anonymous mode", if policy.anonymous { "on" } else { "off" }.to_owned()));
+    if let Some(problem) = &policy.problem {
+        steps.push(("problem", format!("the file is not in force: {problem}")));
+    }
+}
+
+impl Explained<'_> {
+    async fn portal(&self, steps: &mut Steps, routed: &RoutedRequest) -> Verdict {
+        let RoutedRequest { policy, route, .. } = routed;
+        let source = if routed.is_tenant_selected {
+            "named by the request, its host or its token"
+        } else {
+            "default: the request selects none"
+        };
+        steps.push(("tenant", format!("{} ({source})", policy.tenant)));
+        push_policy(steps, policy);
+        let (access, surface) = (route.access.sentence(), route.kind.sentence());
+        let spelling = self.spelling(routed);
+        steps.push(("route", format!("{}: {surface}, {access}{spelling}", route.rule)));
+        steps.push(("upgrade", self.upgrade(routed)));
+        if self.context.credential.is_none()
+            && let Some(refused) = self.refused_token(routed).await
+        {
+            steps.push(("token", refused));
         }
-        error => format!("{}: {error}", question.url),
-    })?;
-    let method = question.method.as_deref().unwrap_or("GET");
-    let host = match (url.host_str(), url.port()) {
-        (Some(host), Some(port)) => format!("{host}:{port}"),
-        (Some(host), None) => host.to_owned(),
-        (None, _) => return Err(format!("{}: no host", question.url)),
-    };
-    // the path as it was written, since validation is part of the evaluation
-    let target = origin_form.split('#').next().unwrap_or("/");
-    let mut request = Request::builder()
-        .method(Method::from_str(method).map_err(|_| format!("{method}: not a method"))?)
-        .uri(target)
-        .header(header::HOST, host)
-        .body(())
-        .map_err(|error| format!("{}: {error}", question.url))?;
-    let headers = request.headers_mut();
-    let value = |text: &str| HeaderValue::try_from(text).map_err(|_| format!("{text:?}: not a header value"));
-    if question.headers.is_empty() {
-        headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
+        self.push_identity(steps, Some(route.access));
+        match &routed.verdict {
+            Ok(Decision::Allow(why)) => {
+                steps.push(("decision", why.sentence().to_owned()));
+                if guard::is_guarded_path(policy, self.parts.uri.path()) {
+                    steps.push(("guard", DECISION_LOGIN_GUARD.to_owned()));
+                }
+                Verdict::Allow
+            }
+            Ok(Decision::SignIn(why)) => {
+                steps.push(("decision", why.sentence().to_owned()));
+                let is_redirected =
+                    self.context.caller_kind == CallerKind::Navigation && policy.sign_in.is_configured();
+                Verdict::SignIn { is_redirected }
+            }
+            Err(refusal) => refuse(steps, refusal),
+        }
     }
-    for line in &question.headers {
-        let (name, text) = line.split_once(':').ok_or_else(|| format!("{line:?}: not `Name: value`"))?;
-        let name = HeaderName::try_from(name.trim()).map_err(|_| format!("{name:?}: not a header name"))?;
-        headers.append(name, value(text.trim())?);
+
+    /// The spelling of the path by which the rule was found, if it differs from the request's.
+    fn spelling(&self, routed: &RoutedRequest) -> String {
+        let (method, path) = (self.parts.method.as_str(), self.parts.uri.path());
+        match routed.policy.routes.deciding_spelling(method, path) {
+            Some(spelling) if routed.route.access != AccessLevel::Open => {
+                format!("; it applies because a portal may read the path as {spelling}")
+            }
+            _ => String::new(),
+        }
     }
-    if let Some(tenant) = &question.tenant {
-        headers.insert(super::tenant_selection::X_WSO2_TENANT, value(tenant)?);
+
+    /// The protocols the route forwards, and the decision for those the request names.
+    fn upgrade(&self, routed: &RoutedRequest) -> String {
+        let (method, path) = (self.parts.method.as_str(), self.parts.uri.path());
+        let rule = routed.policy.routes.upgrade_rule(&routed.route, method, path);
+        match self.requested_upgrade.as_ref().and_then(|header| header.to_str().ok()) {
+            None => rule.sentence(),
+            Some(header) => format!("{}; {}", rule.sentence(), rule.choose(header).sentence()),
+        }
     }
-    if let Some(token) = &question.token {
-        headers.insert(header::AUTHORIZATION, value(&format!("Bearer {token}"))?);
+
+    /// Why a token does not count. A browser that opens a page does not get this error.
+    async fn refused_token(&self, routed: &RoutedRequest) -> Option<String> {
+        let origin = RequestOrigin {
+            client: &self.context.client,
+            caller_kind: CallerKind::Program,
+            needs_user: false,
+            now: self.now,
+            is_counted: false,
+        };
+        let context = AuthContext {
+            state: self.state,
+            settings: self.settings,
+            parts: self.parts,
+            policy: &routed.policy,
+            route: &routed.route,
+            origin,
+        };
+        let Err(Refusal::BadToken(error)) = authenticate(context).await else { return None };
+        let counts = if routed.verdict.is_ok() {
+            "; a browser that opens a page with it counts as one without"
+        } else {
+            ""
+        };
+        Some(format!("refused: {error}{counts}"))
     }
-    Ok((request.into_parts().0, url.scheme() == "https"))
+
+    /// Session and identity. `access` is that of the route, if there is one.
+    fn push_identity(&self, steps: &mut Steps, access: Option<AccessLevel>) {
+        let credential = self.context.credential.as_ref();
+        let session = match (&self.state.accounts, credential) {
+            (_, None) if access == Some(AccessLevel::Open) => "not read: the route is open".to_owned(),
+            (None, _) => "accounts are off".to_owned(),
+            (Some(_), Some(VerifiedCredential::Session(live))) => {
+                format!("alive, of {}@{}", live.user.name, live.user.tenant)
+            }
+            (Some(_), Some(VerifiedCredential::Token(_))) => "not read: a token takes precedence".to_owned(),
+            (Some(_), None) => "none that is valid here".to_owned(),
+        };
+        steps.push(("session", session));
+        let by = credential.map_or_else(String::new, |credential| format!(", by {}", credential.kind()));
+        let identity = match &self.context.identity {
+            Identity::Anonymous => "anonymous".to_owned(),
+            Identity::User(user) => format!("{}@{}{by}", user.name, user.tenant),
+            Identity::ForeignUser(user) => {
+                format!("{}@{}, not allowed at this tenant{by}", user.name, user.tenant)
+            }
+        };
+        steps.push(("identity", identity));
+    }
+
+    /// The tenant of a management API request: neither a token nor a session selects it.
+    fn management_tenant(&self, named: &Result<Option<TenantId>, Refusal>) -> String {
+        match named {
+            Ok(Some(tenant)) => format!("{tenant} (named by the request or its host)"),
+            Ok(None) if matches!(match_path(self.parts.uri.path()), Some((ManagementApi::Governance, _))) => {
+                format!("{} (default: the request selects none)", self.settings.tenancy.default_tenant)
+            }
+            Ok(None) => "the caller's own (the request selects none)".to_owned(),
+            Err(refusal) => refusal_sentence(refusal),
+        }
+    }
 }

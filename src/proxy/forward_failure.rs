@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::{
-    Worker, evaluate::RequestContext, overload::Overload, refusal::Refusal, request_body::ClientFault,
+    Worker, context::RequestContext, overload::Overload, refusal::Refusal, request_body::ClientFault,
     upstream::ForwardError,
 };
 use crate::{
@@ -79,7 +79,7 @@ pub(super) fn record_portal_failure(
     let metrics = &worker.state.metrics;
     metrics.count_portal_error(kind);
     if let Some(left_out) = metrics.throttle_portal_error_log(kind, clock::unix_seconds()) {
-        let request_id = context.response_context.request_id.to_str().unwrap_or_default();
+        let request_id = context.request_id();
         let left_out = Some(left_out).filter(|lines| *lines > 0);
         tracing::warn!(upstream = %target, %error, request_id, left_out, "the portal gave no answer");
     }

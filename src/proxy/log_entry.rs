@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use http::{HeaderValue, header, request::Parts};
 
-use super::evaluate::RequestContext;
+use super::{
+    context::RequestContext,
+    evaluate::{Evaluation, RoutedRequest},
+};
 use crate::{
     domain::{access::Decision, identity::Identity},
     telemetry::access_log::AccessLogEntry,
@@ -39,16 +42,31 @@ fn truncate(text: &str) -> String {
 }
 
 /// Called when the decision has been made.
-pub fn record_decision(entry: &mut AccessLogEntry, context: &RequestContext) {
+pub fn record_decision(entry: &mut AccessLogEntry, context: &RequestContext, evaluation: &Evaluation) {
     entry.client = Some(context.client.address);
-    entry.tenant = context.policy.as_ref().map(|policy| policy.tenant.to_string());
     entry.user = match &context.identity {
         Identity::User(user) | Identity::ForeignUser(user) => Some(format!("{}@{}", user.name, user.tenant)),
         Identity::Anonymous => None,
     };
-    entry.rule = context.route.as_ref().map(|route| Arc::clone(&route.rule));
-    entry.reason = match &context.verdict {
-        Ok(Decision::Allow(why) | Decision::SignIn(why)) => why.as_str(),
-        Err(refusal) => refusal.reason(),
+    let policy = match evaluation {
+        Evaluation::OwnPage(tenant) => tenant.as_ref().ok(),
+        Evaluation::ManagementApi(_) => None,
+        Evaluation::Portal(RoutedRequest { policy, .. }) => Some(policy),
+        Evaluation::Refused { policy, .. } => policy.as_ref(),
     };
+    entry.tenant = policy.map(|policy| policy.tenant.to_string());
+    entry.reason = match evaluation {
+        Evaluation::OwnPage(Ok(_)) => "own_page",
+        Evaluation::ManagementApi(Ok(_)) => "management",
+        Evaluation::Portal(RoutedRequest { verdict: Ok(decision), .. }) => match decision {
+            Decision::Allow(why) | Decision::SignIn(why) => why.as_str(),
+        },
+        Evaluation::OwnPage(Err(refusal))
+        | Evaluation::ManagementApi(Err(refusal))
+        | Evaluation::Portal(RoutedRequest { verdict: Err(refusal), .. })
+        | Evaluation::Refused { refusal, .. } => refusal.reason(),
+    };
+    if let Evaluation::Portal(routed) = evaluation {
+        entry.rule = Some(Arc::clone(&routed.route.rule));
+    }
 }

@@ -6,20 +6,27 @@ mod authenticate;
 mod body;
 mod challenge;
 mod connection;
+mod context;
+mod cors;
 mod counted_bytes;
-pub mod evaluate;
+mod destination;
+mod evaluate;
 mod exchange;
 pub mod explain;
+mod explain_request;
 mod forward;
 mod forward_failure;
 pub mod forwarded;
 mod guard;
 pub mod headers;
 mod host_index_wait;
+mod https_redirect;
+mod local_response;
 mod log_entry;
-mod management;
+mod management_api;
 mod method_override;
 mod overload;
+mod own_page;
 mod pipeline;
 mod portal_settings;
 mod redirect_loop;
@@ -27,6 +34,8 @@ mod refusal;
 mod request_body;
 mod request_id;
 mod request_log;
+mod requested_tenant;
+mod rewrite;
 pub mod tenant_selection;
 mod upgrade;
 mod upload_progress;
@@ -177,17 +186,10 @@ impl hyper::service::Service<Request<Incoming>> for ProxyService {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (worker, connection) = (Arc::clone(&self.worker), Arc::clone(&self.connection));
         let version = request.version();
-        match connection.listener {
-            ListenerKind::Public => Box::pin(async move {
-                let mut response = pipeline::handle(&worker, &connection, request).await;
-                worker.state.close_when_draining(&mut response, version);
-                Ok(response)
-            }),
-            ListenerKind::Management => Box::pin(async move {
-                let mut response = management::handle(&worker, &connection, request).await;
-                worker.state.close_when_draining(&mut response, version);
-                Ok(response)
-            }),
-        }
+        Box::pin(async move {
+            let mut response = pipeline::handle(&worker, &connection, request).await;
+            worker.state.close_when_draining(&mut response, version);
+            Ok(response)
+        })
     }
 }

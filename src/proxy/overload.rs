@@ -10,8 +10,6 @@ pub enum Overload {
     AnonymousReserve,
     /// The host names that tenants claim are not known completely yet.
     HostIndex,
-    /// The request ended without a decision, which is a defect of Doorward.
-    Undecided,
 }
 
 impl Overload {
@@ -28,14 +26,13 @@ impl Overload {
             Self::Total(Resource::GuardedSignIn) => "total_guarded_sign_ins",
             Self::AnonymousReserve => "total_reserved_for_sessions",
             Self::HostIndex => "host_names_unknown",
-            Self::Undecided => "undecided",
         }
     }
 
     pub const fn page(self) -> StatusPage {
         match self {
             Self::Total(_) | Self::AnonymousReserve => StatusPage::Overloaded,
-            Self::HostIndex | Self::Undecided => StatusPage::Unavailable,
+            Self::HostIndex => StatusPage::Unavailable,
         }
     }
 }
@@ -48,7 +45,7 @@ mod tests {
 
     #[test]
     fn each_cause_of_an_overload_has_a_reason_of_its_own() {
-        let others = [Overload::AnonymousReserve, Overload::HostIndex, Overload::Undecided];
+        let others = [Overload::AnonymousReserve, Overload::HostIndex];
         let causes: Vec<_> = Resource::ALL.map(Overload::Total).into_iter().chain(others).collect();
         let reasons: HashSet<_> = causes.iter().map(|cause| cause.reason()).collect();
         assert_eq!(reasons.len(), causes.len(), "{reasons:?}");
@@ -60,7 +57,6 @@ mod tests {
             (Overload::Total(Resource::BufferedBytes), StatusPage::Overloaded),
             (Overload::AnonymousReserve, StatusPage::Overloaded),
             (Overload::HostIndex, StatusPage::Unavailable),
-            (Overload::Undecided, StatusPage::Unavailable),
         ] {
             assert_eq!(cause.page(), page, "{cause:?}");
         }

@@ -5,17 +5,12 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
-    header::{
-        ACCEPT_LANGUAGE, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
-        ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-        ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL,
-        CONTENT_TYPE, LOCATION, ORIGIN, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
-    },
+    HeaderName, HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde::Serialize;
 
-use super::{body::ResponseBody, overload::Overload};
+use super::{body::ResponseBody, cors::allow_origin, overload::Overload};
 use crate::{
     config::TenantPolicy,
     domain::{
@@ -84,6 +79,8 @@ pub const SIGN_IN_REFUSED: &str =
 const HTTPS_NEEDED: &str = "this server accepts HTTPS only";
 pub const TOO_MANY_SIGN_INS: &str = "Too many sign-ins with this user name at once";
 
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// Error pages and the headers sent with each of them.
 pub struct PageSource {
     pub pages: Arc<dyn PageRenderer>,
@@ -95,21 +92,11 @@ pub struct PageSource {
 pub struct ResponseContext {
     pub wants_page: bool,
     pub surface: RouteKind,
+    /// `Origin`
     pub origin: Option<HeaderValue>,
+    /// `Accept-Language`
     pub languages: Option<HeaderValue>,
     pub request_id: HeaderValue,
-}
-
-impl ResponseContext {
-    pub fn new(headers: &HeaderMap, request_id: HeaderValue) -> Self {
-        Self {
-            wants_page: false,
-            surface: RouteKind::Api,
-            origin: headers.get(ORIGIN).cloned(),
-            languages: headers.get(ACCEPT_LANGUAGE).cloned(),
-            request_id,
-        }
-    }
 }
 
 impl Refusal {
@@ -134,6 +121,11 @@ impl Refusal {
             Self::PortalDown => StatusCode::BAD_GATEWAY,
             Self::PortalSlow => StatusCode::GATEWAY_TIMEOUT,
         }
+    }
+
+    /// Whether the request is refused whichever component its path belongs to: it is malformed, or in cleartext.
+    pub const fn is_before_routing(&self) -> bool {
+        matches!(self, Self::Invalid { .. } | Self::HttpsNeeded { .. })
     }
 
     /// The value of `reason` in the access log.
@@ -364,42 +356,3 @@ fn problem_json(refusal: &Refusal, request_id: &str) -> String {
     };
     serde_json::to_string(&problem).unwrap_or_default()
 }
-
-/// Allows scripts of an allowed origin to read the response, and no others.
-fn allow_origin(headers: &mut HeaderMap, origin: Option<&HeaderValue>, policy: &TenantPolicy) -> bool {
-    if policy.access.cors_allowed_origins.is_empty() {
-        return false;
-    }
-    headers.append(VARY, HeaderValue::from_static("Origin"));
-    let Some(origin) = origin.filter(|origin| policy.access.cors_allowed_origins.contains(origin)) else {
-        return false;
-    };
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("WWW-Authenticate, X-Request-Id"));
-    true
-}
-
-/// A preflight carries no token (Fetch §4.8), so a closed tenant has to answer it itself; otherwise no allowed origin
-/// could ever send the request that does carry one. `None` when this is no preflight of an allowed origin.
-pub fn cors_preflight(
-    method: &Method,
-    request: &HeaderMap,
-    policy: &TenantPolicy,
-) -> Option<Response<ResponseBody>> {
-    let wanted = request.get(ACCESS_CONTROL_REQUEST_METHOD).filter(|_| method == Method::OPTIONS)?;
-    let mut response = Response::new(ResponseBody::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let headers = response.headers_mut();
-    if !allow_origin(headers, request.get(ORIGIN), policy) {
-        return None;
-    }
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, wanted.clone());
-    if let Some(names) = request.get(ACCESS_CONTROL_REQUEST_HEADERS) {
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
-    }
-    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    Some(response)
-}
-
-pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

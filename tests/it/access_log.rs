@@ -55,6 +55,20 @@ fn the_reason_names_a_refusal_after_the_decision() {
     eventually(|| fs::read_to_string(&log).is_ok_and(|text| text.contains(r#""reason":"portal_down""#)));
 }
 
+/// The portal's routes and their decisions do not apply to them.
+#[test]
+fn own_pages_are_logged_without_a_rule() {
+    let (portal, logs) = (Portal::answering("").start(), tempfile::tempdir().unwrap());
+    let log = logs.path().join("access.log");
+    let proxy = TestProxy::in_front_of(&portal)
+        .generic(&[("/**", "signed-in")])
+        .setting("log.access", log.display().to_string())
+        .start();
+    assert_eq!(proxy.get("/.doorward/nothing").send().status, 404);
+    let line = r#""decision":"local","reason":"own_page","rule":null"#;
+    eventually(|| fs::read_to_string(&log).is_ok_and(|text| text.contains(line)));
+}
+
 #[test]
 fn the_reason_names_the_total_that_caused_a_503() {
     let (portal, logs) = (

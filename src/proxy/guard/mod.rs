@@ -35,8 +35,9 @@ use self::{
 use super::{
     admission::{check_buffers, limit_reached},
     body::ResponseBody,
+    context::RequestContext,
     counted_bytes::counted,
-    evaluate::RequestContext,
+    evaluate::RoutedRequest,
     exchange::Exchange,
     forward::{forward, prepare},
     forward_failure::ForwardFailure,
@@ -100,7 +101,7 @@ type GuardedResponse = Result<(RequestOutcome, Response<ResponseBody>), Refusal>
 struct GuardedForward<'a> {
     exchange: &'a Exchange<'a>,
     context: &'a RequestContext,
-    policy: &'a Arc<TenantPolicy>,
+    routed: &'a RoutedRequest,
 }
 
 /// An attempt that a guard has detected.
@@ -118,12 +119,13 @@ struct ForwardedAttempt<'a> {
 pub async fn forward_guarded(
     exchange: &Exchange<'_>,
     context: &RequestContext,
-    policy: &Arc<TenantPolicy>,
+    routed: &RoutedRequest,
     mut parts: Parts,
     body: ArrivingBody,
 ) -> Result<(RequestOutcome, Response<ResponseBody>), Refusal> {
+    let policy = &*routed.policy;
     let guards = guards_covering(policy, parts.uri.path());
-    let guarded_forward = GuardedForward { exchange, context, policy };
+    let guarded_forward = GuardedForward { exchange, context, routed };
     if !body.is_end_stream() {
         check_buffers(exchange.state(), context)?;
     }
@@ -169,9 +171,9 @@ impl GuardedForward<'_> {
         parts: Parts,
         body: ClientBody,
     ) -> Result<Response<ResponseBody>, ForwardFailure> {
-        let &Self { exchange, context, policy } = self;
-        match prepare(exchange, context, policy, parts, body) {
-            Ok(prepared) => forward(exchange, context, policy, prepared).await,
+        let &Self { exchange, context, routed } = self;
+        match prepare(exchange, context, routed, parts, body) {
+            Ok(prepared) => forward(exchange, context, routed, prepared).await,
             Err(refusal) => Err(ForwardFailure { refusal, may_have_arrived: false }),
         }
     }
@@ -209,7 +211,7 @@ impl GuardedForward<'_> {
         body: ClientBody,
     ) -> GuardedResponse {
         let &ForwardedAttempt { guard, counting_tenant, ref names, ref judges, .. } = guarded;
-        let state = self.exchange.state();
+        let (state, policy) = (self.exchange.state(), &*self.routed.policy);
         let basic_credentials = state.login_guards.basic_credentials.get_or_init(BasicCredentials::default);
         for judge in judges {
             request_headers::normalize(judge.guard, &mut parts, self.context.client.https);
@@ -217,7 +219,7 @@ impl GuardedForward<'_> {
         let credentials = reserve::credential_digest(
             basic_credentials,
             guard,
-            &self.policy.tenant,
+            &policy.tenant,
             counting_tenant,
             &parts.headers,
         );
@@ -225,7 +227,7 @@ impl GuardedForward<'_> {
             Ok(reserved) => reserved,
             Err(PortalLoginRefusal::Refused) => {
                 state.metrics.count_guarded(GuardedLoginResult::refused);
-                return refuse::locked(state, self.policy, guard).await;
+                return refuse::locked(state, policy, guard).await;
             }
             Err(PortalLoginRefusal::InvalidName) => {
                 return self.refuse(guard, read::UnreadableLogin::INVISIBLE_CHARACTER);
@@ -272,11 +274,11 @@ impl GuardedForward<'_> {
             AttemptOutcome::Failed => GuardedLoginResult::failed,
         };
         reserved.record(result);
-        let of = guard.is_tenant_defined.then_some(&self.policy.tenant);
+        let of = guard.is_tenant_defined.then_some(&policy.tenant);
         outcome::settle_session(reserved.of_session, in_session, of).await;
         let is_correct = outcome::record_outcome(reserved.of_names, outcome, of).await;
         if outcome == AttemptOutcome::Failed {
-            state.login_guards.response_times.record(&self.policy.tenant, guard, started.elapsed());
+            state.login_guards.response_times.record(&policy.tenant, guard, started.elapsed());
         }
         if let (Some(digest), Some(is_correct)) = (&credentials, is_correct) {
             basic_credentials.record_verification(digest, is_correct);

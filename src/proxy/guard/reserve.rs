@@ -79,7 +79,7 @@ impl GuardedForward<'_> {
     ) -> Result<AttemptReservations, PortalLoginRefusal> {
         // without a store no attempt can be counted
         let accounts = self.exchange.state().accounts.as_ref().ok_or(PortalLoginRefusal::Unavailable)?;
-        let client = PortalLoginClient { address: self.context.address, tenant: &self.policy.tenant };
+        let client = PortalLoginClient { address: self.context.address, tenant: &self.routed.policy.tenant };
         if let ([name], Some(digest)) = (attempt.names.names.as_slice(), credentials) {
             let reserving = async {
                 let permit = self.permit()?;
