@@ -2,15 +2,10 @@
 
 mod access;
 mod gauges;
+mod readiness;
 mod serve;
 
-use std::{
-    fmt::Display,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
@@ -22,70 +17,28 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub use self::serve::serve;
+use self::readiness::Readiness;
+pub use self::{readiness::ReadinessSources, serve::serve};
 use crate::{
     clock,
-    config::{effective, model::StoreProbe},
+    config::effective,
     domain::tenant::TenantId,
     proxy::{
         ProxyState,
         explain::{ExplainRequest, explain},
     },
-    server::drain::{DrainControl, DrainPhase, DrainSignal},
-    telemetry::store_state::StoreStates,
-    tenants::{TenantLookup, TenantRegistry},
+    server::drain::{DrainControl, DrainPhase},
+    tenants::TenantLookup,
 };
-
-/// State that the readiness probe reads.
-#[derive(Clone)]
-pub struct Readiness {
-    pub keys_loaded: Arc<AtomicBool>,
-    pub drain: DrainSignal,
-    pub tenants: Arc<TenantRegistry>,
-    pub store: StoreStates,
-}
-
-impl Readiness {
-    /// `Err` is the reason why not, `Ok` a problem that does not affect readiness.
-    fn check(&self, probe: StoreProbe) -> Result<Option<String>, String> {
-        if self.drain.phase() > DrainPhase::Serving {
-            return Err("draining".to_owned());
-        }
-        let store = self.store.borrow().clone();
-        // changes written to a lost store are lost, so this fails whatever probe is configured
-        let fails = store.lost.is_some()
-            || match probe {
-                StoreProbe::Off => false,
-                StoreProbe::Read => store.down.is_some(),
-                StoreProbe::ReadWrite => !store.is_healthy(),
-            };
-        let problem = store.problem();
-        if fails && let Some(problem) = problem {
-            return Err(problem);
-        }
-        self.check_startup()?;
-        Ok(problem)
-    }
-
-    fn check_startup(&self) -> Result<(), &'static str> {
-        if !self.keys_loaded.load(Ordering::Acquire) {
-            return Err("the keys of an issuer are not loaded yet");
-        }
-        if !self.tenants.is_index_ready() {
-            return Err("the tenants' host names are not read yet");
-        }
-        Ok(())
-    }
-}
 
 #[derive(Clone)]
 struct AdminState {
     state: Arc<ProxyState>,
-    readiness: Readiness,
+    readiness: ReadinessSources,
     drain: Arc<DrainControl>,
 }
 
-pub fn router(state: Arc<ProxyState>, readiness: Readiness, drain: Arc<DrainControl>) -> Router {
+pub fn router(state: Arc<ProxyState>, readiness: ReadinessSources, drain: Arc<DrainControl>) -> Router {
     let admin = AdminState { state, readiness, drain };
     let private = Router::new()
         .route("/cache/flush", post(flush))
@@ -102,21 +55,12 @@ pub fn router(state: Arc<ProxyState>, readiness: Readiness, drain: Arc<DrainCont
         .with_state(admin)
 }
 
-fn probe<E: Display>(result: Result<Option<String>, E>) -> (StatusCode, String) {
-    match result {
-        Ok(None) => (StatusCode::OK, "ok\n".to_owned()),
-        Ok(Some(problem)) => (StatusCode::OK, format!("ok\n{problem}\n")),
-        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
-    }
+async fn ready(State(admin): State<AdminState>) -> Readiness {
+    admin.readiness.check(admin.state.settings.load().admin.store_probe)
 }
 
-async fn ready(State(admin): State<AdminState>) -> (StatusCode, String) {
-    probe(admin.readiness.check(admin.state.settings.load().admin.store_probe))
-}
-
-/// Once started, always started: draining is not a reason to be killed.
-async fn started(State(admin): State<AdminState>) -> (StatusCode, String) {
-    probe(admin.readiness.check_startup().map(|()| None))
+async fn started(State(admin): State<AdminState>) -> Readiness {
+    admin.readiness.check_startup()
 }
 
 async fn metrics(State(admin): State<AdminState>) -> ([(header::HeaderName, HeaderValue); 1], String) {

@@ -24,7 +24,7 @@ use tokio::{
 
 use crate::{
     account::AccountServices,
-    admin::{self, Readiness},
+    admin::{self, ReadinessSources},
     clock::unix_seconds,
     config::{Settings, model},
     domain::tenant::TenantId,
@@ -83,7 +83,7 @@ pub fn start(settings: Settings) -> anyhow::Result<RunningProxy> {
         drain: Arc::clone(&control),
         signal: signal.clone(),
     };
-    let readiness = Readiness {
+    let readiness = ReadinessSources {
         keys_loaded,
         drain: signal,
         tenants: Arc::clone(&state.tenants),
