@@ -142,7 +142,7 @@ pub async fn forward(
     let upload = outgoing.request.body().progress();
     let failed = |error| match upload.as_ref().and_then(|upload| upload.client_fault()) {
         Some(fault) => ForwardFailure { refusal: Refusal::from(fault), may_have_arrived: true },
-        None => ForwardFailure::from_error(exchange.worker, portal.target(), context, &error),
+        None => ForwardFailure::record(exchange.worker, portal.target(), context, &error),
     };
     let mut response = portal.forward(outgoing).await.map_err(failed)?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -155,7 +155,7 @@ pub async fn forward(
     if corrects_settings {
         response = Box::pin(portal_settings::correct_anonymous_mode(response, routed.policy.anonymous))
             .await
-            .map_err(|()| failed(ForwardError::Broken("its settings break off, or are too long".into())))?;
+            .map_err(|incomplete| failed(ForwardError::Broken(incomplete.into())))?;
     }
     Ok(response)
 }
@@ -197,7 +197,7 @@ async fn forward_upgrade(
     access: UpgradeAccess,
 ) -> Result<Response<ResponseBody>, ForwardFailure> {
     let PreparedRequest { portal, outgoing, .. } = prepared;
-    let failed = |error| ForwardFailure::from_error(exchange.worker, portal.target(), context, &error);
+    let failed = |error| ForwardFailure::record(exchange.worker, portal.target(), context, &error);
     let (mut headers, stream, early) = match portal.forward_upgrade(outgoing).await {
         Err(error) => return Err(failed(error)),
         Ok(UpgradeResponse::Switched { headers, .. }) if !is_requested_protocol(routed, &headers) => {

@@ -23,7 +23,8 @@ pub struct ForwardFailure {
 }
 
 impl ForwardFailure {
-    pub(super) fn from_error(
+    /// Counts and logs the failure.
+    pub(super) fn record(
         worker: &Worker,
         target: &UpstreamTarget,
         context: &RequestContext,

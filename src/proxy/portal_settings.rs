@@ -35,17 +35,21 @@ pub fn request_plain_document(request: &mut HeaderMap) {
     }
 }
 
-/// Sets the anonymous mode that is enforced. Any other document passes unchanged; one
-/// that is too large or breaks off is refused by the caller (`Err`).
+/// The portal's settings cannot be corrected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("its settings break off, or are too long")]
+pub struct IncompleteSettings;
+
+/// Sets the anonymous mode that is enforced. Any other document passes unchanged.
 pub async fn correct_anonymous_mode(
     answer: Response<ResponseBody>,
     anonymous: bool,
-) -> Result<Response<ResponseBody>, ()> {
+) -> Result<Response<ResponseBody>, IncompleteSettings> {
     if answer.status() != StatusCode::OK || answer.headers().contains_key(CONTENT_ENCODING) {
         return Ok(answer);
     }
     let (mut parts, body) = answer.into_parts();
-    let bytes = Limited::new(body, MAX_BYTES).collect().await.map_err(|_| ())?.to_bytes();
+    let bytes = Limited::new(body, MAX_BYTES).collect().await.map_err(|_| IncompleteSettings)?.to_bytes();
     let bytes = with_anonymous_mode(&bytes, anonymous).map_or(bytes, Bytes::from);
     for name in [ETAG, LAST_MODIFIED] {
         parts.headers.remove(name);
