@@ -19,7 +19,7 @@ use crate::{
     proxy::ProxyState,
     server::ServerCertificates,
     telemetry::metrics::{ReloadLabels, ReloadResult},
-    tenants::watch::{FileWatcher, single_file_mounts, watch_files},
+    tenants::watch::{ContentWatcher, single_file_mounts, watch_files},
     web,
 };
 
@@ -28,7 +28,7 @@ pub struct Reloader {
     state: Arc<ProxyState>,
     certificates: ServerCertificates,
     runtime: Handle,
-    watch: Arc<Mutex<Option<FileWatcher>>>,
+    watch: Arc<Mutex<Option<ContentWatcher>>>,
 }
 
 impl Reloader {
@@ -164,7 +164,7 @@ impl Reloader {
 }
 
 /// Stops the watch when dropped.
-pub struct FilesWatchGuard(Arc<Mutex<Option<FileWatcher>>>);
+pub struct FilesWatchGuard(Arc<Mutex<Option<ContentWatcher>>>);
 
 impl Drop for FilesWatchGuard {
     fn drop(&mut self) {

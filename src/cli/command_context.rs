@@ -45,7 +45,7 @@ pub struct CommandContext {
 }
 
 /// Silences the tenant registry: the command itself reports the mistakes of its tenant, and no others.
-const LOG_FILTER: &str = "warn,doorward::tenants::cache=off,doorward::tenants::host_index::claims=off";
+const LOG_FILTER: &str = "warn,doorward::tenants::reload_report=off";
 
 const KEEPS_LAST_GOOD: &str = "a running Doorward keeps the last good settings";
 

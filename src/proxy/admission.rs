@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     clock,
-    config::{Settings, TenantPolicy, descriptors::MANAGEMENT_CONNECTIONS, hosts::HostLookup},
+    config::{Settings, TenantPolicy, descriptors::MANAGEMENT_CONNECTIONS},
     domain::{
         buffer_load::{BufferShortage, STALL_TIMEOUT},
         client::ClientAddress,
@@ -30,7 +30,7 @@ use crate::{
         tenant::{RequestedTenant, TenantSource},
     },
     sync::client_limits::{ClientRegistry, ClientState, Exceeded, Permit},
-    tenants::TenantLookup,
+    tenants::{HostLookup, TenantLookup},
     token::bearer::{self, Credential, TokenLocations},
 };
 

@@ -9,8 +9,7 @@ use crate::{
     account::AccountServices,
     clock,
     config::{
-        Settings, TenantPolicy,
-        hosts::{self, HostLookup},
+        Settings, TenantPolicy, hosts,
         model::{Issuer, KeySource, PortalProfile},
     },
     domain::{
@@ -20,6 +19,7 @@ use crate::{
     },
     session::{ActiveSession, OwnCookie, SessionsUnavailable},
     sync::client_limits::{ClientRegistry, ClientState},
+    tenants::HostLookup,
     token::{
         TokenError, VerifiedToken,
         bearer::{self, BadCredential, Credential, TokenLocations},

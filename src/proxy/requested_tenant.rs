@@ -13,12 +13,9 @@ use super::{
     tenant_selection::{self, TenantSelectionError},
 };
 use crate::{
-    config::{
-        Settings, TenantPolicy,
-        hosts::{self, HostLookup},
-    },
+    config::{Settings, TenantPolicy, hosts},
     domain::tenant::{RequestedTenant, TenantId, TenantSource},
-    tenants::TenantLookup,
+    tenants::{HostLookup, TenantLookup},
 };
 
 pub async fn find_policy(state: &ProxyState, tenant: &TenantId) -> Option<Arc<TenantPolicy>> {

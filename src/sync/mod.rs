@@ -5,6 +5,7 @@ mod burst_queue;
 pub mod client_limits;
 mod fair_queue;
 mod permit_queue;
+mod single_flight;
 
 pub use self::{
     buffer_budget::{
@@ -13,4 +14,5 @@ pub use self::{
     },
     burst_queue::BurstQueue,
     fair_queue::{FairQueue, QueuePosition},
+    single_flight::{FlightPermit, SingleFlight},
 };

@@ -31,6 +31,25 @@ pub enum TenantFileContent {
     Unreadable(Mistake),
 }
 
+/// A content and the stamp it was read with.
+#[derive(Debug)]
+pub struct StampedContent {
+    pub content: TenantFileContent,
+    pub stamp: FileStamp,
+}
+
+impl StampedContent {
+    const fn new(content: TenantFileContent, stamp: FileStamp) -> Self {
+        Self { content, stamp }
+    }
+
+    fn unreadable(path: &Path, message: impl Into<String>, remedy: &str) -> Self {
+        let mistake = Mistake::whole(path, message, remedy);
+        Self::new(TenantFileContent::Unreadable(mistake), FileStamp::UNSTABLE)
+    }
+}
+
+/// Identifies a version of a file by its metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileStamp(u64);
 
@@ -72,11 +91,9 @@ pub fn file_of(root: &Path, tenant: &TenantId) -> PathBuf {
 }
 
 /// Reads the tenant's file. The stamp is taken before the content, so a later edit can only make it outdated.
-pub fn read(root: &Path, tenant: &TenantId) -> (TenantFileContent, FileStamp) {
+pub fn read(root: &Path, tenant: &TenantId) -> StampedContent {
     let file = file_of(root, tenant);
-    let failed = |message: String, remedy: &str| {
-        (TenantFileContent::Unreadable(Mistake::whole(&file, message, remedy)), FileStamp::UNSTABLE)
-    };
+    let failed = |message: String, remedy: &str| StampedContent::unreadable(&file, message, remedy);
     // a pipe in the place of the file would block for ever
     match fs::metadata(&file) {
         Ok(meta) if meta.is_file() => {}
@@ -99,7 +116,7 @@ pub fn read(root: &Path, tenant: &TenantId) -> (TenantFileContent, FileStamp) {
             failed(format!("is larger than {MAX_BYTES} bytes"), "remove what does not belong here")
         }
         Ok((bytes, stamp)) => match String::from_utf8(bytes) {
-            Ok(text) => (TenantFileContent::Text(text), stamp),
+            Ok(text) => StampedContent::new(TenantFileContent::Text(text), stamp),
             Err(error) => failed(
                 format!("is not UTF-8 at byte {}", error.utf8_error().valid_up_to()),
                 "save the file as UTF-8",
@@ -153,38 +170,33 @@ fn read_bytes(file: &Path) -> io::Result<(Vec<u8>, FileStamp)> {
     Ok((bytes, stamp))
 }
 
-fn missing(root: &Path, tenant: &TenantId, file: &Path) -> (TenantFileContent, FileStamp) {
+fn missing(root: &Path, tenant: &TenantId, file: &Path) -> StampedContent {
     let folder = folder_of(root, tenant);
     let dangling = |path: &Path| {
-        let problem =
-            Mistake::whole(path, "is a link to nothing", "restore what it links to, or remove the link");
-        (TenantFileContent::Unreadable(problem), FileStamp::UNSTABLE)
+        StampedContent::unreadable(
+            path,
+            "is a link to nothing",
+            "restore what it links to, or remove the link",
+        )
     };
+    let gone = |content| StampedContent::new(content, FileStamp::GONE);
     if fs::symlink_metadata(file).is_ok() {
         return dangling(file);
     }
     match fs::metadata(&folder) {
-        Ok(meta) if meta.is_dir() => (TenantFileContent::NoFile, FileStamp::ABSENT),
-        Ok(_) => (TenantFileContent::NoFolder, FileStamp::GONE),
-        Err(error) if is_not_found(&error) => {
-            if fs::symlink_metadata(&folder).is_ok() {
-                dangling(&folder)
-            } else {
-                match list_folders(root).map(|mut others| others.next()) {
-                    Ok(Some(_)) => (TenantFileContent::NoFolder, FileStamp::GONE),
-                    Err(error) if is_not_found(&error) => (TenantFileContent::NoRoot, FileStamp::GONE),
-                    Ok(None) | Err(_) => (TenantFileContent::EmptyRoot, FileStamp::GONE),
-                }
-            }
-        }
-        Err(error) => {
-            let problem = Mistake::whole(
-                &folder,
-                format!("cannot be read: {error}"),
-                "check the permissions of the folder",
-            );
-            (TenantFileContent::Unreadable(problem), FileStamp::UNSTABLE)
-        }
+        Ok(meta) if meta.is_dir() => StampedContent::new(TenantFileContent::NoFile, FileStamp::ABSENT),
+        Ok(_) => gone(TenantFileContent::NoFolder),
+        Err(error) if is_not_found(&error) && fs::symlink_metadata(&folder).is_ok() => dangling(&folder),
+        Err(error) if is_not_found(&error) => match list_folders(root).map(|mut others| others.next()) {
+            Ok(Some(_)) => gone(TenantFileContent::NoFolder),
+            Err(error) if is_not_found(&error) => gone(TenantFileContent::NoRoot),
+            Ok(None) | Err(_) => gone(TenantFileContent::EmptyRoot),
+        },
+        Err(error) => StampedContent::unreadable(
+            &folder,
+            format!("cannot be read: {error}"),
+            "check the permissions of the folder",
+        ),
     }
 }
 
@@ -206,39 +218,39 @@ mod tests {
     fn distinguishes_each_state_of_a_tenant_folder() {
         let base = tempfile::tempdir().unwrap();
         let root = base.path().join("tenants");
-        assert_eq!(read(&root, &tenant()).0, TenantFileContent::NoRoot);
+        assert_eq!(read(&root, &tenant()).content, TenantFileContent::NoRoot);
         fs::create_dir(&root).unwrap();
-        assert_eq!(read(&root, &tenant()).0, TenantFileContent::EmptyRoot);
+        assert_eq!(read(&root, &tenant()).content, TenantFileContent::EmptyRoot);
         let folder = folder_of(&root, &tenant());
         fs::write(&folder, "a file").unwrap();
-        assert_eq!(read(&root, &tenant()).0, TenantFileContent::NoFolder);
+        assert_eq!(read(&root, &tenant()).content, TenantFileContent::NoFolder);
         fs::remove_file(&folder).unwrap();
         symlink("nowhere", &folder).unwrap();
         assert!(
-            matches!(read(&root, &tenant()).0, TenantFileContent::Unreadable(m) if m.message.contains("link to nothing"))
+            matches!(read(&root, &tenant()).content, TenantFileContent::Unreadable(m) if m.message.contains("link to nothing"))
         );
         fs::remove_file(&folder).unwrap();
         fs::create_dir(&folder).unwrap();
-        assert_eq!(read(&root, &tenant()).0, TenantFileContent::NoFile);
+        assert_eq!(read(&root, &tenant()).content, TenantFileContent::NoFile);
         let file = folder.join(TENANT_CONF);
         symlink("nowhere", &file).unwrap();
-        assert!(matches!(read(&root, &tenant()).0, TenantFileContent::Unreadable(_)));
+        assert!(matches!(read(&root, &tenant()).content, TenantFileContent::Unreadable(_)));
         fs::remove_file(&file).unwrap();
         fs::create_dir(&file).unwrap();
         assert!(
-            matches!(read(&root, &tenant()).0, TenantFileContent::Unreadable(m) if m.message.contains("regular"))
+            matches!(read(&root, &tenant()).content, TenantFileContent::Unreadable(m) if m.message.contains("regular"))
         );
         fs::remove_dir(&file).unwrap();
         fs::write(&file, b"\xff").unwrap();
         assert!(
-            matches!(read(&root, &tenant()).0, TenantFileContent::Unreadable(m) if m.message.contains("UTF-8"))
+            matches!(read(&root, &tenant()).content, TenantFileContent::Unreadable(m) if m.message.contains("UTF-8"))
         );
         fs::write(&file, vec![b' '; 1 + (1 << 20)]).unwrap();
         assert!(
-            matches!(read(&root, &tenant()).0, TenantFileContent::Unreadable(m) if m.message.contains("larger"))
+            matches!(read(&root, &tenant()).content, TenantFileContent::Unreadable(m) if m.message.contains("larger"))
         );
         fs::write(&file, "{}").unwrap();
-        assert_eq!(read(&root, &tenant()).0, TenantFileContent::Text("{}".into()));
+        assert_eq!(read(&root, &tenant()).content, TenantFileContent::Text("{}".into()));
     }
 
     #[test]
@@ -247,11 +259,11 @@ mod tests {
         let folder = folder_of(base.path(), &tenant());
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join(TENANT_CONF), "{}").unwrap();
-        assert!(read(base.path(), &tenant()).1.is_outdated(read_stamp(base.path(), &tenant())));
+        assert!(read(base.path(), &tenant()).stamp.is_outdated(read_stamp(base.path(), &tenant())));
 
         let old = SystemTime::now() - Duration::from_hours(1);
         File::options().write(true).open(folder.join(TENANT_CONF)).unwrap().set_modified(old).unwrap();
-        let seen = read(base.path(), &tenant()).1;
+        let seen = read(base.path(), &tenant()).stamp;
         assert!(!seen.is_outdated(read_stamp(base.path(), &tenant())));
         // same length, same modification time, another file
         fs::write(folder.join("new"), "[]").unwrap();

@@ -102,21 +102,21 @@ async fn kubernetes_volume_swaps_are_detected_at_any_mount() {
 async fn invalid_edit_keeps_last_good_policy_and_is_reported() {
     let place = TenantsFixture::new(EVENTS);
     place.write("acme.com", CLOSED);
-    let directory = place.open();
-    let good = policy(&directory, "acme.com").await;
+    let registry = place.open();
+    let good = policy(&registry, "acme.com").await;
     for broken in ["{ not json", "", "{\"EnableAnonymous\": tru"] {
         fs::write(place.file("acme.com"), broken).unwrap();
-        within!(SOON, policy(&directory, "acme.com").await.problem.is_some());
-        let kept = policy(&directory, "acme.com").await;
+        within!(SOON, policy(&registry, "acme.com").await.problem.is_some());
+        let kept = policy(&registry, "acme.com").await;
         assert!(!kept.anonymous);
         assert_eq!(kept.generation, good.generation);
-        assert_eq!(directory.problems().keys().collect::<Vec<_>>(), [&id("acme.com")]);
+        assert_eq!(registry.problems().keys().collect::<Vec<_>>(), [&id("acme.com")]);
         // fixed without a change: the very same policy as before
         fs::write(place.file("acme.com"), CLOSED).unwrap();
-        within!(SOON, Arc::ptr_eq(&good, &policy(&directory, "acme.com").await));
-        assert!(directory.problems().is_empty());
+        within!(SOON, Arc::ptr_eq(&good, &policy(&registry, "acme.com").await));
+        assert!(registry.problems().is_empty());
     }
-    let status = directory.status();
+    let status = registry.status();
     assert_eq!((status.reloads_failed, status.reloads_ok), (3, 3));
 }
 
@@ -124,15 +124,15 @@ async fn invalid_edit_keeps_last_good_policy_and_is_reported() {
 async fn an_unreadable_file_never_means_anonymous() {
     let place = TenantsFixture::new(EVENTS);
     place.write("acme.com", "{ broken from the start");
-    let directory = place.open();
-    let policy_now = policy(&directory, "acme.com").await;
+    let registry = place.open();
+    let policy_now = policy(&registry, "acme.com").await;
     assert!(!policy_now.anonymous, "the default is open, the broken tenant is not");
     assert_eq!(policy_now.problem.as_ref().unwrap().line, Some(1));
     // a later check of the same mistake changes nothing
-    directory.flush();
-    assert!(Arc::ptr_eq(&policy_now, &policy(&directory, "acme.com").await));
+    registry.flush();
+    assert!(Arc::ptr_eq(&policy_now, &policy(&registry, "acme.com").await));
     fs::write(place.file("acme.com"), OPEN).unwrap();
-    within!(SOON, policy(&directory, "acme.com").await.anonymous);
+    within!(SOON, policy(&registry, "acme.com").await.anonymous);
 }
 
 #[tokio::test]

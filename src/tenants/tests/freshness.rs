@@ -12,25 +12,25 @@ async fn ttl_applies_edits_without_file_events() {
         settings.tenancy.negative_ttl = Duration::from_millis(200);
     };
     place.write("acme.com", OPEN);
-    let directory = place.open();
-    assert!(policy(&directory, "acme.com").await.anonymous);
-    assert!(matches!(directory.load(&id("late.com")).await, TenantLookup::Unknown));
+    let registry = place.open();
+    assert!(policy(&registry, "acme.com").await.anonymous);
+    assert!(matches!(registry.load(&id("late.com")).await, TenantLookup::Unknown));
     place.write("acme.com", CLOSED);
     place.write("late.com", OPEN);
-    within!(SOON, !policy(&directory, "acme.com").await.anonymous);
-    within!(SOON, matches!(directory.load(&id("late.com")).await, TenantLookup::Tenant(_)));
-    within!(SOON, directory.has_several_tenants());
+    within!(SOON, !policy(&registry, "acme.com").await.anonymous);
+    within!(SOON, matches!(registry.load(&id("late.com")).await, TenantLookup::Tenant(_)));
+    within!(SOON, registry.has_several_tenants());
     // the TTL does not drop the last good one while the file is broken
-    let good = policy(&directory, "acme.com").await;
+    let good = policy(&registry, "acme.com").await;
     fs::write(place.file("acme.com"), "{").unwrap();
-    within!(SOON, policy(&directory, "acme.com").await.problem.is_some());
-    let so_far = reads(&directory);
+    within!(SOON, policy(&registry, "acme.com").await.problem.is_some());
+    let so_far = reads(&registry);
     within!(PATIENCE, {
-        policy(&directory, "acme.com").await;
-        reads(&directory) > so_far + 3
+        policy(&registry, "acme.com").await;
+        reads(&registry) > so_far + 3
     });
-    assert_eq!(policy(&directory, "acme.com").await.generation, good.generation);
-    assert_eq!(directory.status().reloads_failed, 1, "said once");
+    assert_eq!(policy(&registry, "acme.com").await.generation, good.generation);
+    assert_eq!(registry.status().reloads_failed, 1, "said once");
 }
 
 #[tokio::test]
@@ -86,8 +86,8 @@ async fn polls_while_file_events_fail() {
     place.write("acme.com", OPEN);
     let registry = place.open();
     assert!(policy(&registry, "acme.com").await.anonymous);
-    let failed = crate::tenants::watch::FileEvent::Failed("no space left on device".into());
-    registry.cache.watcher.send(RegistryEvent::File(failed));
+    let failed = watch::FileEvent::Failed("no space left on device".into());
+    registry.loader.commands.send(command::RegistryCommand::FileEvent(failed));
     within!(SOON, matches!(registry.status().watch, WatchHealth::EventsLost(_)));
     fs::write(place.file("acme.com"), CLOSED).unwrap();
     within!(SOON, !policy(&registry, "acme.com").await.anonymous);
@@ -120,32 +120,32 @@ async fn new_settings_reach_every_cached_tenant_without_reading_files() {
     place.write("silent.com", "{}");
     place.write("broken.com", "{}");
     place.write("never.com", "{ never was good");
-    let directory = place.open();
+    let registry = place.open();
     for tenant in ["said.com", "silent.com", "never.com"] {
-        policy(&directory, tenant).await;
+        policy(&registry, tenant).await;
     }
-    let before = policy(&directory, "broken.com").await;
+    let before = policy(&registry, "broken.com").await;
     fs::write(place.file("broken.com"), "{").unwrap();
-    within!(SOON, policy(&directory, "broken.com").await.problem.is_some());
-    let so_far = reads(&directory);
+    within!(SOON, policy(&registry, "broken.com").await.problem.is_some());
+    let so_far = reads(&registry);
 
     place.change = |settings| settings.defaults.anonymous = false;
-    directory.replace_settings(Arc::new(place.settings())).await;
+    registry.replace_settings(Arc::new(place.settings())).await;
     for (tenant, anonymous, problem) in [
         ("said.com", true, false),
         ("silent.com", false, false),
         ("broken.com", false, true),
         ("never.com", false, true),
     ] {
-        let Some(TenantLookup::Tenant(policy)) = directory.cached(&id(tenant)) else { panic!("{tenant}") };
+        let Some(TenantLookup::Tenant(policy)) = registry.cached(&id(tenant)) else { panic!("{tenant}") };
         assert_eq!((policy.anonymous, policy.problem.is_some()), (anonymous, problem), "{tenant}");
     }
-    assert_eq!(reads(&directory), so_far);
-    assert!(policy(&directory, "broken.com").await.generation > before.generation);
+    assert_eq!(reads(&registry), so_far);
+    assert!(policy(&registry, "broken.com").await.generation > before.generation);
     // fixed as it was, but under the new settings
     fs::write(place.file("broken.com"), "{}").unwrap();
-    within!(SOON, policy(&directory, "broken.com").await.problem.is_none());
-    assert!(!policy(&directory, "broken.com").await.anonymous);
+    within!(SOON, policy(&registry, "broken.com").await.problem.is_none());
+    assert!(!policy(&registry, "broken.com").await.anonymous);
 }
 
 #[tokio::test]

@@ -74,20 +74,20 @@ async fn attack_host_of_a_broken_file_goes_to_the_default_tenant() {
 async fn a_host_name_change_applies_without_a_restart() {
     let place = TenantsFixture::new(EVENTS);
     place.write("acme.com", r#"{"host": "dev.acme.com"}"#);
-    let directory = place.open();
-    within!(PATIENCE, directory.is_index_ready());
-    assert_eq!(directory.find_by_host("DEV.acme.com.:8443"), HostLookup::Tenant(id("acme.com")));
-    policy(&directory, "acme.com").await;
+    let registry = place.open();
+    within!(PATIENCE, registry.is_index_ready());
+    assert_eq!(registry.find_by_host("DEV.acme.com.:8443"), HostLookup::Tenant(id("acme.com")));
+    policy(&registry, "acme.com").await;
     fs::write(place.file("acme.com"), r#"{"host": "new.acme.com"}"#).unwrap();
-    within!(SOON, directory.find_by_host("new.acme.com") == HostLookup::Tenant(id("acme.com")));
-    assert_eq!(directory.find_by_host("dev.acme.com"), HostLookup::NoTenant);
+    within!(SOON, registry.find_by_host("new.acme.com") == HostLookup::Tenant(id("acme.com")));
+    assert_eq!(registry.find_by_host("dev.acme.com"), HostLookup::NoTenant);
     // a broken edit keeps the host
     fs::write(place.file("acme.com"), "{").unwrap();
-    within!(SOON, policy(&directory, "acme.com").await.problem.is_some());
-    assert_eq!(directory.find_by_host("new.acme.com"), HostLookup::Tenant(id("acme.com")));
+    within!(SOON, policy(&registry, "acme.com").await.problem.is_some());
+    assert_eq!(registry.find_by_host("new.acme.com"), HostLookup::Tenant(id("acme.com")));
     // a new tenant adds its own host; a host that two tenants claim is refused
     place.write("mallory.com", r#"{"host": "new.acme.com"}"#);
-    within!(SOON, directory.find_by_host("new.acme.com") == HostLookup::Conflict);
+    within!(SOON, registry.find_by_host("new.acme.com") == HostLookup::Conflict);
     fs::remove_dir_all(place.root().join("mallory.com")).unwrap();
-    within!(SOON, directory.find_by_host("new.acme.com") == HostLookup::Tenant(id("acme.com")));
+    within!(SOON, registry.find_by_host("new.acme.com") == HostLookup::Tenant(id("acme.com")));
 }

@@ -21,16 +21,21 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
+use tokio::runtime::Handle;
 
 use super::*;
-use crate::config::{
-    load,
-    model::{FileWatchMode, TenancySettings},
-    tenant_file::TenantConf,
+use crate::{
+    config::{
+        Mistake, Settings, TenantPolicy, load,
+        model::{FileWatchMode, TenancySettings},
+        tenant_file::TenantConf,
+    },
+    domain::tenant::TenantId,
 };
 
 /// The promised time until an edit is in force.
@@ -43,9 +48,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const EVENTS: FileWatchMode = FileWatchMode::Auto { poll_interval: HOUR };
 
 /// A shorter file syntax; it is resolved as in production.
-pub const READER: TenantFileReader = TenantFileReader { parse, ..TenantFileReader::TENANT_FILE };
-
-fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
+pub fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
     let json: serde_json::Value = serde_json::from_str(text).map_err(|error| {
         vec![Mistake {
             file: file.to_owned(),
@@ -120,7 +123,7 @@ impl TenantsFixture {
     }
 
     fn open(&self) -> Arc<TenantRegistry> {
-        TenantRegistry::with_reader(Arc::new(self.settings()), READER, &Handle::current())
+        TenantRegistry::with_parser(Arc::new(self.settings()), parse, &Handle::current())
     }
 }
 

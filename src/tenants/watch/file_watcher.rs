@@ -1,304 +1,275 @@
-//! A handful of named files (`deployment.toml`, certificates, key sets): a callback when the content of one really changes.
+//! A watcher that outlives failures: while events are lost its users poll more often, and it is restarted after a pause.
 
 use std::{
-    collections::{BTreeSet, HashMap},
-    hash::{BuildHasher, RandomState},
-    io::Read as _,
+    hash::Hash,
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
-    thread,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use super::{DEBOUNCE, FALLBACK_POLL, FileEvent, PathWatcher, STABILITY_DELAY, SymlinkChain, WATCHER_RETRY};
-use crate::config::{model::FileWatchMode, regular_file};
+use super::{
+    path_watcher::{FileEvent, PathWatcher},
+    symlink_chain::SymlinkChain,
+};
+use crate::config::model::FileWatchMode;
 
-/// How many times a file that is being written is read before its content is accepted.
-const MAX_CHECKS: usize = 10;
+/// Events come in bursts (truncate, write, write, close, rename): this long is waited for the rest of one.
+pub const DEBOUNCE: Duration = Duration::from_millis(40);
+/// An editor that renames over leaves a moment without a file, and a writer one with half a file. A worse state than
+/// before is accepted only if it persists for this long.
+pub const STABILITY_DELAY: Duration = Duration::from_millis(100);
+/// The maximum poll interval while events are lost.
+const FALLBACK_POLL: Duration = Duration::from_secs(5);
+const MIN_POLL: Duration = Duration::from_millis(10);
+/// How often a watcher that failed is tried again.
+const RETRY: Duration = Duration::from_mins(1);
 
-type Callback = dyn Fn(&Path) + Send;
-
-/// Watches until it is dropped.
-#[derive(Debug)]
-#[must_use = "the watch ends when this is dropped"]
-pub struct FileWatcher(Option<Sender<WatchMessage>>);
-
-impl Drop for FileWatcher {
-    fn drop(&mut self) {
-        if let Some(thread) = &self.0 {
-            // it has already ended
-            let _ = thread.send(WatchMessage::Stop);
-        }
-    }
+/// How changes are noticed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WatchHealth {
+    /// By file events (and a poll now and then).
+    Events,
+    /// By polling, as configured.
+    Polling,
+    /// By polling, because file events fail: the reason.
+    EventsLost(String),
+    /// By the TTL alone, as configured.
+    Off,
 }
 
-#[derive(Debug)]
-enum WatchMessage {
-    Event(FileEvent),
-    Stop,
+/// What an event is about.
+#[derive(Debug, PartialEq, Eq)]
+pub enum AffectedKeys<K> {
+    Some(Vec<K>),
+    /// Events were lost: any key may be affected.
+    All,
 }
 
-/// Calls `on_change` with the path as given, on a thread of its own, whenever a file's content has changed: also when it
-/// appears or disappears. Start the watch first and read the files then, so that no edit falls between the two.
-pub fn watch_files(
-    paths: impl IntoIterator<Item = PathBuf>,
-    watch: FileWatchMode,
-    on_change: impl Fn(&Path) + Send + 'static,
-) -> std::io::Result<FileWatcher> {
-    let (poll, events) = match watch {
-        FileWatchMode::Off => return Ok(FileWatcher(None)),
-        FileWatchMode::Poll { poll_interval } => (poll_interval, false),
-        FileWatchMode::Auto { poll_interval } => (poll_interval, true),
-    };
-    let hasher = RandomState::new();
-    let seen: HashMap<_, _> = paths
-        .into_iter()
-        .map(|path| {
-            let seen = fingerprint(&hasher, &path);
-            (path, seen)
-        })
-        .collect();
-    if seen.is_empty() {
-        return Ok(FileWatcher(None));
-    }
-    let (send, receive) = channel();
-    let on_change = Box::new(on_change);
-    let retry = Instant::now();
-    let mut files = FileWatchLoop {
-        fingerprints: seen,
-        hasher,
-        uses_events: events,
-        poll,
-        send: send.clone(),
-        receive,
-        watcher: None,
-        retry_at: retry,
-        on_change,
-    };
-    files.start();
-    thread::Builder::new().name("files-watch".into()).spawn(move || files.run())?;
-    Ok(FileWatcher(Some(send)))
+type Locate<K> = dyn Fn(&K) -> SymlinkChain + Send + Sync;
+type SendEvent = dyn Fn(FileEvent) + Send + Sync;
+
+/// Watches the symlink chains of its keys. Blocking; must not run on a worker thread.
+pub struct FileWatcher<K> {
+    /// For the log.
+    subject: &'static str,
+    locate: Box<Locate<K>>,
+    send: Arc<SendEvent>,
+    state: Mutex<WatcherState<K>>,
 }
 
-struct FileWatchLoop {
-    fingerprints: HashMap<PathBuf, Option<u64>>,
-    hasher: RandomState,
-    uses_events: bool,
-    poll: Duration,
-    send: Sender<WatchMessage>,
-    receive: Receiver<WatchMessage>,
-    watcher: Option<PathWatcher<PathBuf>>,
-    /// When a watcher that failed is tried again.
+struct WatcherState<K> {
+    mode: FileWatchMode,
+    /// `None`: off, polling, or failed.
+    paths: Option<PathWatcher<K>>,
+    health: WatchHealth,
     retry_at: Instant,
-    on_change: Box<Callback>,
 }
 
-/// The watcher has been dropped.
-struct Stopped;
+impl<K> std::fmt::Debug for FileWatcher<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FileWatcher").field("subject", &self.subject).finish_non_exhaustive()
+    }
+}
 
-impl FileWatchLoop {
-    fn run(mut self) {
-        while self.run_once().is_ok() {}
+impl<K: Clone + Eq + Hash> FileWatcher<K> {
+    /// Watches nothing before `restart`. `locate` returns the chain of a key. `send` is called on the watcher's own thread
+    /// and must neither block nor call back into this watcher.
+    pub fn new(
+        subject: &'static str,
+        locate: impl Fn(&K) -> SymlinkChain + Send + Sync + 'static,
+        send: impl Fn(FileEvent) + Send + Sync + 'static,
+    ) -> Self {
+        let state = WatcherState {
+            mode: FileWatchMode::Off,
+            paths: None,
+            health: WatchHealth::Off,
+            retry_at: Instant::now(),
+        };
+        Self { subject, locate: Box::new(locate), send: Arc::new(send), state: Mutex::new(state) }
     }
 
-    fn run_once(&mut self) -> Result<(), Stopped> {
-        let lost = self.uses_events && self.watcher.is_none();
-        let pause = if lost { self.poll.min(FALLBACK_POLL) } else { self.poll };
-        let mut due = BTreeSet::new();
-        if self.collect_events(pause.max(DEBOUNCE), true, &mut due)? {
-            self.collect_events(DEBOUNCE, false, &mut due)?;
-        } else {
-            due.extend(self.fingerprints.keys().cloned());
-        }
-        if lost && Instant::now() >= self.retry_at {
-            self.start();
-        }
-        while let Some(path) = due.pop_first() {
-            self.check_file(path, &mut due)?;
-        }
-        Ok(())
-    }
-
-    /// Collects events until the time is over, or until the `first` one. Returns whether there was one.
-    fn collect_events(
-        &mut self,
-        time: Duration,
-        first: bool,
-        due: &mut BTreeSet<PathBuf>,
-    ) -> Result<bool, Stopped> {
-        let until = Instant::now() + time;
-        let mut any = false;
-        loop {
-            match self.receive.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(WatchMessage::Event(signal)) => self.add_due(signal, due),
-                Err(RecvTimeoutError::Timeout) => return Ok(any),
-                Ok(WatchMessage::Stop) | Err(RecvTimeoutError::Disconnected) => return Err(Stopped),
-            }
-            any = true;
-            if first {
-                return Ok(true);
-            }
-        }
-    }
-
-    fn add_due(&mut self, signal: FileEvent, due: &mut BTreeSet<PathBuf>) {
-        match signal {
-            FileEvent::Changed(at) => {
-                if let Some(watch) = &self.watcher {
-                    due.extend(watch.affected(&at).cloned());
+    /// Starts anew with these keys.
+    pub fn restart(&self, mode: FileWatchMode, keys: impl IntoIterator<Item = K>) {
+        let was_lost = {
+            let mut state = self.lock();
+            let was_lost = state.is_lost();
+            state.mode = mode;
+            state.paths = None;
+            match mode {
+                FileWatchMode::Off => state.health = WatchHealth::Off,
+                FileWatchMode::Poll { .. } => state.health = WatchHealth::Polling,
+                FileWatchMode::Auto { .. } => {
+                    let send = Arc::clone(&self.send);
+                    match PathWatcher::start(move |event| send(event)) {
+                        Ok(paths) => {
+                            state.paths = Some(paths);
+                            state.health = WatchHealth::Events;
+                        }
+                        Err(error) => state.mark_lost(self.subject, &error.to_string()),
+                    }
                 }
             }
-            FileEvent::Overflow => due.extend(self.fingerprints.keys().cloned()),
-            FileEvent::Failed(reason) => {
-                self.mark_events_lost(&reason);
-                due.extend(self.fingerprints.keys().cloned());
+            was_lost
+        };
+        for key in keys {
+            if self.lock().is_lost() {
+                return;
             }
+            self.arm(&key, false);
+        }
+        if was_lost && self.health() == WatchHealth::Events {
+            tracing::info!("file events for {} work again", self.subject);
         }
     }
 
-    fn start(&mut self) {
-        if !self.uses_events {
+    /// Restarts a watcher that has failed, once the pause is over.
+    pub fn retry_if_due(&self, keys: impl FnOnce() -> Vec<K>) {
+        let mode = {
+            let state = self.lock();
+            (state.is_lost() && Instant::now() >= state.retry_at).then_some(state.mode)
+        };
+        if let Some(mode) = mode {
+            self.restart(mode, keys());
+        }
+    }
+
+    /// Ends the watch.
+    pub fn stop(&self) {
+        self.lock().paths = None;
+    }
+
+    /// Watches `key`. `rewatch`: folders of its path may have been replaced under the same name.
+    pub fn arm(&self, key: &K, rewatch: bool) {
+        if self.lock().paths.as_ref().is_none_or(|paths| paths.is_armed(key) && !rewatch) {
             return;
         }
-        let send = self.send.clone();
-        let started = PathWatcher::start(move |signal| {
-            // fails only when the watch is being dropped
-            let _ = send.send(WatchMessage::Event(signal));
-        });
-        let armed = started.and_then(|mut watch| {
-            self.fingerprints
-                .keys()
-                .try_for_each(|path| watch.arm(path, SymlinkChain::resolve(path, 1), false, false))?;
-            Ok(watch)
-        });
-        match armed {
-            Ok(watch) => self.watcher = Some(watch),
-            Err(error) => self.mark_events_lost(&error.to_string()),
-        }
-    }
-
-    fn mark_events_lost(&mut self, reason: &str) {
-        tracing::warn!(reason, "no file events for the configuration's files; polling");
-        self.watcher = None;
-        self.retry_at = Instant::now() + WATCHER_RETRY;
-    }
-
-    fn check_file(&mut self, path: PathBuf, due: &mut BTreeSet<PathBuf>) -> Result<(), Stopped> {
-        // symbolic links may have been replaced: watch the new target before reading
-        if let Some(watch) = &mut self.watcher
-            && let Err(error) = watch.arm(&path, SymlinkChain::resolve(&path, 1), false, true)
+        // without the lock: it reads the file system
+        let chain = (self.locate)(key);
+        let mut state = self.lock();
+        if let Some(paths) = &mut state.paths
+            && let Err(error) = paths.arm(key, chain, rewatch)
         {
-            self.mark_events_lost(&error.to_string());
+            state.mark_lost(self.subject, &error.to_string());
         }
-        let before = self.fingerprints.get(&path).copied().flatten();
-        let mut current = fingerprint(&self.hasher, &path);
-        for _ in 0..MAX_CHECKS {
-            if current == before {
-                return Ok(());
+    }
+
+    pub fn disarm(&self, key: &K) {
+        if let Some(paths) = &mut self.lock().paths {
+            paths.disarm(key);
+        }
+    }
+
+    /// The keys to check after this event.
+    pub fn affected_by(&self, event: &FileEvent) -> AffectedKeys<K> {
+        let mut state = self.lock();
+        match event {
+            FileEvent::Changed(path) => {
+                let keys = state.paths.iter().flat_map(|paths| paths.affected(path)).cloned();
+                AffectedKeys::Some(keys.collect())
             }
-            self.collect_events(STABILITY_DELAY / 2, false, due)?;
-            let second = fingerprint(&self.hasher, &path);
-            if second == current {
-                break;
+            FileEvent::Overflow => AffectedKeys::All,
+            FileEvent::Failed(reason) => {
+                state.paths = None;
+                state.mark_lost(self.subject, reason);
+                AffectedKeys::All
             }
-            current = second;
         }
-        if current != before {
-            (self.on_change)(&path);
-            self.fingerprints.insert(path, current);
+    }
+
+    /// The resolved folder of `key`, if its entries are watched.
+    pub fn watched_target(&self, key: &K) -> Option<PathBuf> {
+        self.lock().paths.as_ref()?.watched_target(key).map(Path::to_owned)
+    }
+
+    pub fn health(&self) -> WatchHealth {
+        self.lock().health.clone()
+    }
+
+    /// Folders under watch.
+    pub fn folders(&self) -> usize {
+        self.lock().paths.as_ref().map_or(0, PathWatcher::folders)
+    }
+
+    /// How often everything is to be checked without an event. `None`: never.
+    pub fn poll_interval(&self) -> Option<Duration> {
+        let state = self.lock();
+        match state.mode {
+            FileWatchMode::Off => None,
+            FileWatchMode::Auto { poll_interval } if state.is_lost() => {
+                Some(poll_interval.min(FALLBACK_POLL).max(MIN_POLL))
+            }
+            FileWatchMode::Auto { poll_interval } | FileWatchMode::Poll { poll_interval } => {
+                Some(poll_interval.max(MIN_POLL))
+            }
         }
-        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, WatcherState<K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// `None`: there is no such file, or it cannot be read.
-fn fingerprint(hasher: &RandomState, path: &Path) -> Option<u64> {
-    let mut bytes = Vec::new();
-    regular_file::open_regular_file(path).and_then(|mut file| file.read_to_end(&mut bytes)).ok()?;
-    Some(hasher.hash_one(bytes))
+impl<K> WatcherState<K> {
+    fn is_lost(&self) -> bool {
+        matches!(self.health, WatchHealth::EventsLost(_))
+    }
+
+    /// Records that events may be lost; existing watches remain.
+    fn mark_lost(&mut self, subject: &str, reason: &str) {
+        self.retry_at = Instant::now() + RETRY;
+        if !self.is_lost() {
+            tracing::warn!(reason, "no file events for {subject}; polling");
+        }
+        self.health = WatchHealth::EventsLost(reason.to_owned());
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::symlink, sync::mpsc};
+    use std::sync::mpsc::channel;
 
     use super::*;
 
-    const SOON: Duration = Duration::from_secs(3);
-    const AUTO: FileWatchMode = FileWatchMode::Auto { poll_interval: Duration::from_hours(1) };
+    const HOUR: FileWatchMode = FileWatchMode::Auto { poll_interval: Duration::from_hours(1) };
 
-    fn watched(path: &Path, watch: FileWatchMode) -> (FileWatcher, mpsc::Receiver<String>) {
-        let (send, receive) = mpsc::channel();
-        let guard = watch_files([path.to_owned()], watch, move |path| {
-            let _ = send.send(fs::read_to_string(path).unwrap_or_else(|_| "gone".into()));
-        })
-        .unwrap();
-        (guard, receive)
+    fn watcher() -> FileWatcher<PathBuf> {
+        FileWatcher::new("these files", |path: &PathBuf| SymlinkChain::resolve(path, 1), |_| {})
     }
 
     #[test]
-    fn each_edit_is_reported_once_with_its_final_content() {
-        let base = tempfile::tempdir().unwrap();
-        let file = base.path().join("deployment.toml");
-        fs::write(&file, "one").unwrap();
-        let (_guard, changes) = watched(&file, AUTO);
-
-        fs::write(&file, "two").unwrap();
-        assert_eq!(changes.recv_timeout(SOON).unwrap(), "two");
-        fs::rename(&file, base.path().join("backup~")).unwrap();
-        fs::write(&file, "three").unwrap();
-        assert_eq!(changes.recv_timeout(SOON).unwrap(), "three");
-        fs::write(base.path().join("new"), "four").unwrap();
-        fs::rename(base.path().join("new"), &file).unwrap();
-        assert_eq!(changes.recv_timeout(SOON).unwrap(), "four");
-        fs::remove_file(&file).unwrap();
-        assert_eq!(changes.recv_timeout(SOON).unwrap(), "gone");
-        fs::write(&file, "five").unwrap();
-        assert_eq!(changes.recv_timeout(SOON).unwrap(), "five");
+    fn polls_more_often_while_events_are_lost() {
+        let watcher = watcher();
+        assert_eq!((watcher.health(), watcher.poll_interval()), (WatchHealth::Off, None));
+        watcher.restart(HOUR, []);
+        assert_eq!(watcher.poll_interval(), Some(Duration::from_hours(1)));
+        let failed = FileEvent::Failed("no space left on device".to_owned());
+        assert_eq!(watcher.affected_by(&failed), AffectedKeys::All);
+        assert_eq!(watcher.poll_interval(), Some(FALLBACK_POLL));
+        // not before the pause is over
+        watcher.retry_if_due(|| panic!("too early"));
+        assert_eq!(watcher.health(), WatchHealth::EventsLost("no space left on device".to_owned()));
+        watcher.lock().retry_at = Instant::now();
+        watcher.retry_if_due(Vec::new);
+        assert_eq!(watcher.health(), WatchHealth::Events);
+        watcher.restart(FileWatchMode::Poll { poll_interval: Duration::from_secs(9) }, []);
+        assert_eq!((watcher.health(), watcher.folders()), (WatchHealth::Polling, 0));
     }
 
     #[test]
-    fn a_mounted_file_is_followed_over_many_swaps() {
+    fn watches_the_entries_of_a_target_folder() {
         let base = tempfile::tempdir().unwrap();
-        let version = |n: usize| {
-            let folder = format!("..v{n}");
-            fs::create_dir(base.path().join(&folder)).unwrap();
-            fs::write(base.path().join(&folder).join("tls.crt"), n.to_string()).unwrap();
-            symlink(&folder, base.path().join("..tmp")).unwrap();
-            fs::rename(base.path().join("..tmp"), base.path().join("..data")).unwrap();
-        };
-        version(0);
-        let file = base.path().join("tls.crt");
-        symlink("..data/tls.crt", &file).unwrap();
-        let (_guard, changes) = watched(&file, AUTO);
-        for n in 1..4 {
-            version(n);
-            assert_eq!(changes.recv_timeout(SOON).unwrap(), n.to_string());
-            fs::remove_dir_all(base.path().join(format!("..v{}", n - 1))).unwrap();
-        }
-    }
-
-    #[test]
-    fn without_events_the_poll_finds_the_edit() {
-        let base = tempfile::tempdir().unwrap();
-        let file = base.path().join("keys.json");
-        let (_guard, changes) =
-            watched(&file, FileWatchMode::Poll { poll_interval: Duration::from_millis(20) });
-        fs::write(&file, "keys").unwrap();
-        assert_eq!(changes.recv_timeout(SOON).unwrap(), "keys");
-    }
-
-    #[test]
-    fn a_touch_is_no_change() {
-        let base = tempfile::tempdir().unwrap();
-        let file = base.path().join("f");
-        fs::write(&file, "same").unwrap();
-        let (_guard, changes) = watched(&file, AUTO);
-        fs::write(&file, "same").unwrap();
-        fs::File::open(&file).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
-        // the next real change is the first one reported
-        fs::write(&file, "other").unwrap();
-        assert_eq!(changes.recv_timeout(SOON).unwrap(), "other");
-        assert!(changes.try_recv().is_err());
+        let folder = base.path().canonicalize().unwrap();
+        let (send, events) = channel();
+        let chain = |path: &PathBuf| SymlinkChain::resolve(path, 1).with_target_entries();
+        let watcher = FileWatcher::new("these files", chain, move |event| send.send(event).unwrap());
+        watcher.restart(HOUR, [folder.clone()]);
+        assert_eq!(watcher.watched_target(&folder).as_deref(), Some(folder.as_path()));
+        assert_eq!(watcher.folders(), 2);
+        std::fs::write(folder.join("new"), "").unwrap();
+        let event = events.recv_timeout(Duration::from_secs(3)).unwrap();
+        assert!(matches!(&event, FileEvent::Changed(path) if *path == folder.join("new")), "{event:?}");
+        assert_eq!(watcher.affected_by(&event), AffectedKeys::Some(Vec::new()));
+        watcher.disarm(&folder);
+        assert_eq!((watcher.watched_target(&folder), watcher.folders()), (None, 0));
     }
 }

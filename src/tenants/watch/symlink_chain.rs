@@ -20,6 +20,8 @@ pub struct SymlinkChain {
     pub entries: Vec<PathBuf>,
     /// The target, without symbolic links.
     pub target: PathBuf,
+    /// The target is a folder whose own entries are watched too.
+    pub watches_target: bool,
 }
 
 impl SymlinkChain {
@@ -27,7 +29,7 @@ impl SymlinkChain {
     pub fn resolve(path: &Path, levels: usize) -> Self {
         let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let mut rest = path_components(&whole);
-        let mut chain = Self { entries: Vec::new(), target: PathBuf::from("/") };
+        let mut chain = Self { entries: Vec::new(), target: PathBuf::from("/"), watches_target: false };
         let mut links = 0;
         while let Some(name) = rest.pop_front() {
             if name == ".." {
@@ -63,10 +65,16 @@ impl SymlinkChain {
         chain
     }
 
-    /// The folders of the entries, which a watcher has to watch.
+    /// Also watches the entries of the target, a folder.
+    pub fn with_target_entries(self) -> Self {
+        Self { watches_target: true, ..self }
+    }
+
+    /// The folders that a watcher has to watch.
     pub fn watched_folders(&self) -> Vec<PathBuf> {
         let mut folders: Vec<PathBuf> =
             self.entries.iter().filter_map(|point| point.parent()).map(Path::to_owned).collect();
+        folders.extend(self.watches_target.then(|| self.target.clone()));
         folders.sort_unstable();
         folders.dedup();
         folders

@@ -1,40 +1,13 @@
-//! Administrator overrides of all tenants: the last of the four sources of a setting.
+//! Administrator overrides of all tenants.
 //!
 //! Not read on the request path: a tenant's policy is resolved with its overrides.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock, PoisonError, RwLock},
+    sync::{PoisonError, RwLock},
 };
 
-use crate::domain::{governance::Overrides, tenant::TenantId};
-
-/// The overrides of one tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TenantOverrides {
-    /// One more with each change; 0: nothing was ever set.
-    pub version: u64,
-    pub overrides: Arc<Overrides>,
-}
-
-static NO_OVERRIDES: LazyLock<Arc<Overrides>> = LazyLock::new(Arc::default);
-
-impl TenantOverrides {
-    /// Of all tenants for which nothing was ever set.
-    pub fn none() -> Self {
-        Self { version: 0, overrides: Arc::clone(&NO_OVERRIDES) }
-    }
-
-    pub fn new(version: u64, overrides: Overrides) -> Self {
-        let overrides = if overrides.is_empty() { Arc::clone(&NO_OVERRIDES) } else { Arc::new(overrides) };
-        Self { version, overrides }
-    }
-
-    /// Whether these are the very same, not only alike.
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.version == other.version && Arc::ptr_eq(&self.overrides, &other.overrides)
-    }
-}
+use crate::{config::governance::TenantOverrides, domain::tenant::TenantId};
 
 #[derive(Debug, Default)]
 pub struct OverrideMap(RwLock<HashMap<TenantId, TenantOverrides>>);
@@ -77,19 +50,16 @@ impl OverrideMap {
         changed
     }
 
-    /// Tenants for which something was ever set.
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.0.read().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::governance::Overrides;
 
     fn id(name: &str) -> TenantId {
         TenantId::parse(name).unwrap()
@@ -102,31 +72,34 @@ mod tests {
 
     #[test]
     fn equal_overrides_are_not_a_change() {
-        let overlay = OverrideMap::default();
-        assert!(!overlay.insert(&id("acme.com"), TenantOverrides::none()) && overlay.is_empty());
-        assert!(overlay.insert(&id("acme.com"), TenantOverrides::new(1, count(3))));
-        let first = overlay.get(&id("acme.com"));
-        assert!(!overlay.insert(&id("acme.com"), TenantOverrides::new(1, count(3))));
-        assert!(overlay.get(&id("acme.com")).is_same(&first));
-        assert!(overlay.insert(&id("acme.com"), TenantOverrides::new(2, Overrides::default())), "taken back");
-        assert!(overlay.get(&id("other.com")).is_same(&TenantOverrides::none()));
+        let overrides = OverrideMap::default();
+        assert!(!overrides.insert(&id("acme.com"), TenantOverrides::none()) && overrides.len() == 0);
+        assert!(overrides.insert(&id("acme.com"), TenantOverrides::new(1, count(3))));
+        let first = overrides.get(&id("acme.com"));
+        assert!(!overrides.insert(&id("acme.com"), TenantOverrides::new(1, count(3))));
+        assert!(overrides.get(&id("acme.com")).is_same(&first));
+        assert!(
+            overrides.insert(&id("acme.com"), TenantOverrides::new(2, Overrides::default())),
+            "taken back"
+        );
+        assert!(overrides.get(&id("other.com")).is_same(&TenantOverrides::none()));
     }
 
     #[test]
     fn replace_returns_added_changed_and_removed_tenants() {
-        let overlay = OverrideMap::default();
+        let overrides = OverrideMap::default();
         let all = |sets: &[(&str, u64, u32)]| -> Vec<(TenantId, TenantOverrides)> {
             sets.iter()
                 .map(|(name, version, number)| (id(name), TenantOverrides::new(*version, count(*number))))
                 .collect()
         };
-        assert_eq!(overlay.replace(all(&[("a.com", 1, 1), ("b.com", 1, 1), ("c.com", 1, 1)])).len(), 3);
-        let a = overlay.get(&id("a.com"));
-        let mut changed = overlay.replace(all(&[("a.com", 1, 1), ("b.com", 2, 2), ("d.com", 1, 1)]));
+        assert_eq!(overrides.replace(all(&[("a.com", 1, 1), ("b.com", 1, 1), ("c.com", 1, 1)])).len(), 3);
+        let a = overrides.get(&id("a.com"));
+        let mut changed = overrides.replace(all(&[("a.com", 1, 1), ("b.com", 2, 2), ("d.com", 1, 1)]));
         changed.sort();
         assert_eq!(changed, [id("b.com"), id("c.com"), id("d.com")]);
-        assert!(overlay.get(&id("a.com")).is_same(&a), "not resolved again");
-        assert!(overlay.get(&id("c.com")).is_same(&TenantOverrides::none()));
-        assert_eq!(overlay.len(), 3);
+        assert!(overrides.get(&id("a.com")).is_same(&a), "not resolved again");
+        assert!(overrides.get(&id("c.com")).is_same(&TenantOverrides::none()));
+        assert_eq!(overrides.len(), 3);
     }
 }

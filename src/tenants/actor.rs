@@ -1,0 +1,176 @@
+//! The registry's background task: one loop that applies commands, polls, and keeps the index up to date.
+
+mod index_jobs;
+mod index_updater;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::mpsc::UnboundedReceiver,
+    task::spawn_blocking,
+    time::{Instant, sleep_until},
+};
+
+use self::index_updater::IndexUpdater;
+use super::{
+    command::RegistryCommand,
+    loader::TenantLoader,
+    tenant_folder,
+    tenant_watch::{self, due_checks},
+    watch::{DEBOUNCE, FileEvent},
+};
+use crate::config::model::{FileWatchMode, TenancySettings};
+
+/// Files checked in one batch on a blocking thread.
+const POLL_CHUNK: usize = 256;
+/// Where polling is off: the settings may change.
+const NO_POLL: Duration = Duration::from_hours(24);
+
+pub struct RegistryActor {
+    loader: Arc<TenantLoader>,
+    commands: UnboundedReceiver<RegistryCommand>,
+    index: IndexUpdater,
+    watched: WatchedFolder,
+    /// File events of the current burst, and when it ends.
+    burst: Option<(Vec<FileEvent>, Instant)>,
+    polled_at: Instant,
+}
+
+/// What the watcher was started for.
+#[derive(PartialEq, Eq)]
+struct WatchedFolder {
+    mode: FileWatchMode,
+    folder: PathBuf,
+}
+
+impl WatchedFolder {
+    fn of(tenancy: &TenancySettings) -> Self {
+        Self { mode: tenancy.watch, folder: tenancy.folder.clone() }
+    }
+}
+
+impl RegistryActor {
+    /// Starts the watcher, so that no edit after this is missed. Blocking.
+    pub fn new(loader: Arc<TenantLoader>, commands: UnboundedReceiver<RegistryCommand>) -> Self {
+        let watched = WatchedFolder::of(&loader.sources.settings().tenancy);
+        tenant_watch::restart(&loader.watcher, watched.mode, Vec::new());
+        let index = IndexUpdater::new(Arc::clone(&loader));
+        Self { loader, commands, index, watched, burst: None, polled_at: Instant::now() }
+    }
+
+    /// Ends when it is aborted.
+    pub async fn run(mut self) {
+        self.index.advance();
+        loop {
+            let next_poll = self.polled_at + self.loader.watcher.poll_interval().unwrap_or(NO_POLL);
+            let burst_ends = self.burst.as_ref().map(|(_, ends_at)| *ends_at);
+            tokio::select! {
+                command = self.commands.recv() => match command {
+                    Some(command) => self.apply(command).await,
+                    None => return,
+                },
+                () = sleep_until(burst_ends.unwrap_or(next_poll)), if burst_ends.is_some() => {
+                    self.apply_file_events().await;
+                }
+                () = sleep_until(next_poll) => self.poll().await,
+                result = self.index.wait() => self.index.finish(result),
+            }
+        }
+    }
+
+    async fn apply(&mut self, command: RegistryCommand) {
+        match command {
+            RegistryCommand::FileEvent(event) => {
+                let ends_at = Instant::now() + DEBOUNCE;
+                self.burst.get_or_insert_with(|| (Vec::new(), ends_at)).0.push(event);
+            }
+            RegistryCommand::TenantEvicted(tenant) => self.loader.unwatch_evicted(tenant),
+            RegistryCommand::FolderChanged(tenant) => self.index.queue_folder(tenant),
+            RegistryCommand::HostsClaimed(claimed) => self.index.queue_claims(claimed),
+            RegistryCommand::RereadFiles => self.index.queue_reread(),
+            RegistryCommand::SettingsReplaced => self.follow_settings().await,
+        }
+        self.index.advance();
+    }
+
+    async fn follow_settings(&mut self) {
+        let watched = WatchedFolder::of(&self.loader.sources.settings().tenancy);
+        if watched.folder == self.watched.folder {
+            self.index.queue_scan();
+        } else {
+            self.index.queue_reread();
+        }
+        if watched != self.watched {
+            let mode = watched.mode;
+            self.watched = watched;
+            self.on_blocking_thread(move |loader| {
+                tenant_watch::restart(&loader.watcher, mode, loader.cache.tenants());
+            })
+            .await;
+            // what was edited between the two watches
+            self.check_changed().await;
+        }
+    }
+
+    async fn apply_file_events(&mut self) {
+        let Some((events, _)) = self.burst.take() else { return };
+        let due = self.on_blocking_thread(move |loader| due_checks(&loader.watcher, &events)).await;
+        // fails only at the end of the runtime
+        let Some(mut due) = due else { return };
+        for name in due.names {
+            self.loader.cache.forget_unknown(&name);
+            // its folder may be another one under the same name
+            due.tenants.insert(name.clone(), true);
+            self.index.queue_folder(name);
+        }
+        if due.all {
+            self.loader.cache.forget_all_unknown();
+            due.tenants.extend(self.loader.cache.tenants().into_iter().map(|tenant| (tenant, true)));
+        }
+        if due.rescan {
+            self.index.queue_scan();
+        }
+        for (tenant, path_changed) in due.tenants {
+            if self.loader.cache.contains(&tenant) {
+                self.loader.schedule_recheck(&tenant, path_changed);
+            }
+        }
+        self.index.advance();
+    }
+
+    async fn poll(&mut self) {
+        self.on_blocking_thread(|loader| {
+            tenant_watch::retry_if_due(&loader.watcher, || loader.cache.tenants());
+        })
+        .await;
+        self.check_changed().await;
+        self.polled_at = Instant::now();
+    }
+
+    /// Schedules a check of every cached tenant whose file has changed.
+    async fn check_changed(&self) {
+        for chunk in self.loader.cache.stamps().chunks(POLL_CHUNK) {
+            let chunk = chunk.to_vec();
+            let changed = self.on_blocking_thread(move |loader| {
+                let root = &loader.sources.settings().tenancy.folder;
+                let changed = chunk
+                    .into_iter()
+                    .filter(|(tenant, seen)| seen.is_outdated(tenant_folder::read_stamp(root, tenant)));
+                changed.map(|(tenant, _)| tenant).collect::<Vec<_>>()
+            });
+            let Some(changed) = changed.await else { return };
+            for tenant in changed {
+                self.loader.schedule_recheck(&tenant, true);
+            }
+        }
+    }
+
+    /// `None` only at the end of the runtime.
+    async fn on_blocking_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&TenantLoader) -> T + Send + 'static,
+    ) -> Option<T> {
+        let loader = Arc::clone(&self.loader);
+        spawn_blocking(move || work(&loader)).await.ok()
+    }
+}
