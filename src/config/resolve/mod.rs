@@ -81,7 +81,7 @@ pub fn deployment(
         hash_slots: accounts.hashing.parallel + accounts.hashing.queue,
         descriptors: descriptors(&server, &portal, &accounts, &management),
     };
-    let limits = written.limits.unwrap_or_default().resolve(context, &key("limits"), scope);
+    let limits = written.limits.unwrap_or_default().resolve(&context, &key("limits"), scope);
     let route_table = route_table
         .map_err(|bad| scope.mistake(&key("access").name("route"), bad.to_string(), "write another pattern"))
         .ok()?;

@@ -118,7 +118,7 @@ impl ManagementSection {
         match (&self.cert_file, &self.key_file) {
             (Some(_), None) => scope.mistake(&private, "this key is required", "name the private key, PEM"),
             (None, Some(_)) => {
-                scope.mistake(&cert, "this key is required", "name the certificate chain, PEM")
+                scope.mistake(&cert, "this key is required", "name the certificate chain, PEM");
             }
             _ => {}
         }

@@ -35,7 +35,7 @@ fn with_missing_keys(text: &str, keys: &[DocumentedKey]) -> String {
         if in_table().any(|(_, line)| names(line, name)) {
             continue;
         }
-        let last = in_table().filter(|(_, line)| is_setting(line)).map(|(index, _)| index + 1).last();
+        let last = in_table().filter(|(_, line)| is_setting(line)).map(|(index, _)| index + 1).next_back();
         let is_commented_out = begin > 0 && lines.get(begin - 1).is_some_and(|line| line.starts_with('#'));
         lines.insert(last.unwrap_or(begin), sample_line(name, key, is_commented_out));
     }

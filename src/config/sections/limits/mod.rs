@@ -121,7 +121,7 @@ pub struct LimitContext<'a> {
 impl LimitsSection {
     pub fn resolve(
         self,
-        context: LimitContext<'_>,
+        context: &LimitContext<'_>,
         key: &KeyPath,
         scope: &mut DocumentContext<'_>,
     ) -> LimitSettings {

@@ -218,7 +218,7 @@ pub const GOVERNED: &[GovernedProperty] = &[
         name: "passwordPolicy.errorMsg",
         own_key: Some(("password_policy", "message")),
         set: |settings, value| set(&mut settings.password_rules.message, value),
-        get: |rules| Some(rules.password_rules.message.to_string()),
+        get: |rules| Some(rules.password_rules.message.clone()),
     },
     GovernedProperty {
         name: "passwordHistory.enable",
