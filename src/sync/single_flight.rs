@@ -47,9 +47,10 @@ impl<K: Clone + Eq + Hash, T> SingleFlight<K, T> {
         permit
     }
 
+    /// Keys that a caller holds or waits for.
     #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.0.lock().unwrap().len()
+    pub fn active(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
 
@@ -94,7 +95,7 @@ mod tests {
         assert_eq!(second.await.shared_result(), Some(7));
         drop(other_key);
         assert_eq!(flights.acquire(&"key").await.shared_result(), None, "a later caller loads again");
-        assert_eq!(flights.len(), 0);
+        assert_eq!(flights.active(), 0);
     }
 
     #[tokio::test]
@@ -105,6 +106,6 @@ mod tests {
         assert!(futures_util::poll!(&mut second).is_pending());
         drop(second);
         drop(first);
-        assert_eq!(flights.len(), 0);
+        assert_eq!(flights.active(), 0);
     }
 }

@@ -106,9 +106,9 @@ impl TenantEvaluation<'_> {
         match before {
             TenantState::Current(good) => TenantState::Current(again(good)),
             TenantState::LastGood { good, problem, .. } => {
-                self.with_problem(problem.clone(), Some(again(good)))
+                self.with_problem(problem.as_ref().clone(), Some(again(good)))
             }
-            TenantState::Closed { problem, .. } => self.with_problem(problem.clone(), None),
+            TenantState::Closed { problem, .. } => self.with_problem(problem.as_ref().clone(), None),
         }
     }
 
@@ -174,13 +174,13 @@ impl TenantEvaluation<'_> {
                 self.overrides,
                 next_generation(),
             );
-            return TenantState::Closed { problem, policy };
+            return TenantState::Closed { problem: Box::new(problem), policy };
         };
         let generation = good.policy.generation;
         let mut policy =
             tenant_file::resolve_with(self.settings, self.tenant, &good.conf, self.overrides, generation);
         policy.problem = Some(problem.clone());
-        TenantState::LastGood { good, problem, policy: Arc::new(policy) }
+        TenantState::LastGood { good, problem: Box::new(problem), policy: Arc::new(policy) }
     }
 
     fn resolve_good(&self, fingerprint: ContentFingerprint, conf: Arc<TenantConf>) -> LastGood {

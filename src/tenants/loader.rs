@@ -186,6 +186,6 @@ impl TenantLoader {
 
     #[cfg(test)]
     pub fn active_flights(&self) -> usize {
-        self.flights.len()
+        self.flights.active()
     }
 }

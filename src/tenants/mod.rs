@@ -2,7 +2,7 @@
 //!
 //! A look-up goes from `registry` to `policy_cache`, and on a miss to `loader`, which reads (`tenant_folder`) and decides
 //! (`evaluate`, `tenant_state`). `actor` applies everything that happens without a request: file events (`watch`,
-//! `tenant_watch`), polls, new settings, and the index of host names (`index`). `command` lists what it is told.
+//! `tenant_watch`), polls, new settings, and the index of host names (`index`). `command` defines its commands.
 
 mod actor;
 mod command;

@@ -49,6 +49,14 @@ pub struct PolicyReport<'a> {
     pub unusable_files: &'a [(KeyPath, String)],
 }
 
+pub fn log_check_failure(tenant: &TenantId) {
+    tracing::error!(%tenant, "failed to check tenant file");
+}
+
+pub fn log_removed_folder(tenant: &TenantId) {
+    tracing::info!(%tenant, "tenant folder removed");
+}
+
 impl ReloadReport {
     pub fn count_file_check(&self) {
         self.file_checks.fetch_add(1, Ordering::Relaxed);
@@ -73,14 +81,6 @@ impl ReloadReport {
         problems.retain(|tenant, _| !is_cached(tenant));
         problems.extend(self.policies().clone());
         problems
-    }
-
-    pub fn record_check_failure(&self, tenant: &TenantId) {
-        tracing::error!(%tenant, "failed to check tenant file");
-    }
-
-    pub fn record_removed_folder(&self, tenant: &TenantId) {
-        tracing::info!(%tenant, "tenant folder removed");
     }
 
     pub fn record_policy(&self, report: &PolicyReport<'_>) {

@@ -25,9 +25,9 @@ pub enum TenantState {
     /// The policy is that of the file.
     Current(LastGood),
     /// The file cannot be used: the last good policy is in force, with the problem attached.
-    LastGood { good: LastGood, problem: Mistake, policy: Arc<TenantPolicy> },
+    LastGood { good: LastGood, problem: Box<Mistake>, policy: Arc<TenantPolicy> },
     /// The file cannot be used and never could: the tenant is closed.
-    Closed { problem: Mistake, policy: Arc<TenantPolicy> },
+    Closed { problem: Box<Mistake>, policy: Arc<TenantPolicy> },
 }
 
 #[derive(Debug, Clone)]

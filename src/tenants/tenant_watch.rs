@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
@@ -97,7 +97,7 @@ pub fn due_checks(watcher: &TenantWatcher, events: &[FileEvent]) -> DueChecks {
 }
 
 impl DueChecks {
-    fn add_entry_of(&mut self, root: &PathBuf, path: &Path) {
+    fn add_entry_of(&mut self, root: &Path, path: &Path) {
         if path.parent() != Some(root) {
             return;
         }

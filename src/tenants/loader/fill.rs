@@ -18,7 +18,7 @@ use crate::{
         evaluate::{CheckOutcome, PolicyChange, TenantEvaluation},
         index::HostsClaimed,
         policy_cache::{CachedTenant, EntryLife, TenantLookup},
-        reload_report::PolicyReport,
+        reload_report::{PolicyReport, log_check_failure, log_removed_folder},
         sources::{ResolveContext, Versions},
         tenant_folder::{TenantFileContent, file_of},
         tenant_state::{TenantState, next_generation},
@@ -65,7 +65,7 @@ impl TenantLoader {
 
     /// The runtime is shutting down, or the check panicked: the last policy, or closed. Never open.
     pub(super) fn fallback_policy(&self, tenant: &TenantId) -> TenantLookup {
-        self.report.record_check_failure(tenant);
+        log_check_failure(tenant);
         if let Some(last) = self.cache.get(tenant) {
             return last.found();
         }
@@ -86,7 +86,7 @@ impl TenantLoader {
         match check.outcome {
             CheckOutcome::Unknown => {
                 if before.is_some() {
-                    self.report.record_removed_folder(tenant);
+                    log_removed_folder(tenant);
                     self.commands.send(RegistryCommand::FolderChanged(tenant.clone()));
                 }
                 self.cache.insert_unknown(tenant, context.settings.tenancy.negative_ttl);
