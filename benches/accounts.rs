@@ -14,10 +14,9 @@ use std::{
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use doorward::{
     account::{
-        AccountServices, LoginChannel, LoginError, LoginOutcome, LoginRequest, LoginSuccess, NewUser,
-        hashing::Password,
+        LoginChannel, LoginError, LoginOutcome, LoginRequest, LoginSuccess, NewUser, hashing::Password,
     },
-    boot,
+    boot::{self, AccountServices, Composition},
     config::{
         TenantPolicy,
         load::load,
@@ -70,17 +69,17 @@ impl BenchAccounts {
         fs::write(&file, settings).unwrap();
         let settings = Arc::new(load(&file, &BTreeMap::new()).unwrap());
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let gate = boot::state(&settings, &runtime).unwrap();
-        let TenantLookup::Tenant(policy) = runtime.block_on(gate.tenants.load(&TenantId::super_tenant()))
+        let Composition { state, accounts } = boot::compose(&settings, &runtime).unwrap();
+        let TenantLookup::Tenant(policy) = runtime.block_on(state.tenants.load(&TenantId::super_tenant()))
         else {
             unreachable!("the default tenant is always there")
         };
-        let (doors, tenants) = (gate.accounts.unwrap(), gate.tenants);
-        let house = Self { runtime, accounts: doors, policy, tenants, _folder: folder };
+        let (accounts, tenants) = (accounts.unwrap(), state.tenants);
+        let house = Self { runtime, accounts, policy, tenants, _folder: folder };
         let password = Password::new(PASSWORD);
         for number in 0..PEOPLE {
             let new = NewUser { username: name(number), ..NewUser::default() };
-            let made = house.accounts.create_account(&house.policy, new, Some(&password), NOW);
+            let made = house.accounts.administration.create(&house.policy, new, Some(&password), NOW);
             house.runtime.block_on(made).unwrap();
         }
         house
@@ -92,7 +91,7 @@ impl BenchAccounts {
         login: String,
         password: &'static str,
     ) -> impl Future<Output = Result<LoginSuccess, LoginError>> + use<> {
-        let (doors, policy) = (self.accounts.clone(), Arc::clone(&self.policy));
+        let (logins, policy) = (self.accounts.login.clone(), Arc::clone(&self.policy));
         async move {
             let password = Password::new(password);
             let attempt = LoginRequest {
@@ -102,7 +101,7 @@ impl BenchAccounts {
                 device: None,
                 channel: LoginChannel::Form,
             };
-            match doors.login(&policy, attempt, NOW).await? {
+            match logins.attempt(&policy, attempt, NOW).await? {
                 LoginOutcome::Success(signed_in) => Ok(signed_in),
                 LoginOutcome::MustChangePassword(_) => unreachable!("no password of the benchmark expires"),
             }
@@ -112,7 +111,7 @@ impl BenchAccounts {
     fn session(&self) -> CookieSecret {
         self.runtime.block_on(async {
             let signed_in = self.sign_in(name(0), PASSWORD).await.unwrap();
-            self.accounts.begin_session(&signed_in, "bench", ADDRESS, None, NOW).await.unwrap()
+            self.accounts.sessions.begin(signed_in.new_session("bench", ADDRESS, None), NOW).await.unwrap()
         })
     }
 }
@@ -127,7 +126,7 @@ fn sessions(bench: &mut Criterion) {
     let cookie = format!("lang=en; doorward_session={}", secret.value());
     let mut headers = HeaderMap::new();
     headers.insert(header::COOKIE, HeaderValue::from_str(&cookie).unwrap());
-    let known = house.accounts.sessions();
+    let known = &house.accounts.sessions;
     bench.bench_function("session, from its cookie, in memory", |b| {
         b.iter(|| {
             house.runtime.block_on(known.find_for_request(black_box(&headers), false, NOW)).unwrap().unwrap()
@@ -137,7 +136,7 @@ fn sessions(bench: &mut Criterion) {
     bench.bench_function("session, from the store (SQLite)", |b| {
         b.iter_batched(
             || {
-                let (store, tenants) = (house.accounts.store().clone(), Arc::clone(&house.tenants));
+                let (store, tenants) = (house.accounts.store.clone(), Arc::clone(&house.tenants));
                 SessionService::new(
                     store,
                     tenants,
@@ -164,10 +163,11 @@ fn sign_ins(bench: &mut Criterion) {
             house.runtime.block_on(async {
                 let mut all = JoinSet::new();
                 for number in 0..PEOPLE {
-                    let (attempt, doors) = (house.sign_in(name(number), PASSWORD), house.accounts.clone());
+                    let attempt = house.sign_in(name(number), PASSWORD);
+                    let sessions = house.accounts.sessions.clone();
                     all.spawn(async move {
                         let signed_in = attempt.await.unwrap();
-                        doors.begin_session(&signed_in, "bench", ADDRESS, None, NOW).await.unwrap()
+                        sessions.begin(signed_in.new_session("bench", ADDRESS, None), NOW).await.unwrap()
                     });
                 }
                 all.join_all().await

@@ -8,6 +8,7 @@ pub mod domain;
 
 pub mod clock;
 pub mod config;
+pub mod random;
 pub mod sync;
 pub mod telemetry;
 
@@ -19,6 +20,7 @@ pub mod web_context;
 pub mod session;
 
 pub mod account;
+pub mod governance;
 
 pub mod proxy;
 pub mod web;

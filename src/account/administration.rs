@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    AccountServices, PasswordChangeError, audit::account_changed, change_password::PasswordOwner,
-    hashing::Password,
+    Lockout, NewPasswordError, NewPasswords, audit::account_changed, hashing::Password,
+    new_password::PasswordOwner, suffix_tenant::suffix_tenant,
 };
 use crate::{
     config::TenantPolicy,
@@ -17,8 +17,10 @@ use crate::{
         lockout::{Counter, CounterKey, LoginSubject},
         tenant::TenantId,
     },
-    store::{CreateError, StoreChange, StoreError},
-    tenants::TenantLookup,
+    random::{RandomUnavailable, random_bytes},
+    session::SessionService,
+    store::{CreateError, Store, StoreChange, StoreError},
+    tenants::{TenantLookup, TenantRegistry},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +36,9 @@ pub enum CreateAccountError {
     #[error(transparent)]
     Create(#[from] CreateError),
     #[error(transparent)]
-    Password(#[from] PasswordChangeError),
+    Password(#[from] NewPasswordError),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Random(#[from] RandomUnavailable),
 }
 
 /// The data of a new account.
@@ -50,23 +52,24 @@ pub struct NewUser {
     pub must_change_password: bool,
 }
 
-impl AccountServices {
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct AccountAdministration {
+    pub store: Store,
+    pub lockout: Lockout,
+    pub tenants: Arc<TenantRegistry>,
+    pub new_passwords: NewPasswords,
+    pub sessions: SessionService,
+}
+
+impl AccountAdministration {
     /// Finds the account of a login name, in any form that is accepted at sign-in to this tenant.
-    pub async fn find_account(
-        &self,
-        policy: &Arc<TenantPolicy>,
-        login: &str,
-    ) -> Result<Option<Account>, StoreError> {
-        let named = self.suffix_tenant(login, &policy.tenant).await;
+    pub async fn find(&self, policy: &Arc<TenantPolicy>, login: &str) -> Result<Option<Account>, StoreError> {
+        let named = suffix_tenant(&self.tenants, login, &policy.tenant).await;
         let is_known = |tenant: &TenantId| named.as_ref().is_some_and(|policy| policy.tenant == *tenant);
         let Ok(name) = LoginName::parse(login, &policy.tenant, is_known) else { return Ok(None) };
-        Ok(self
-            .0
-            .store
-            .accounts()
-            .by_login(&name, |_| LoginAttributes::default())
-            .await?
-            .map(|found| found.account))
+        let found = self.store.accounts().by_login(&name, |_| LoginAttributes::default()).await?;
+        Ok(found.map(|found| found.account))
     }
 
     /// The policy of the account's own tenant, which applies to the account.
@@ -74,14 +77,14 @@ impl AccountServices {
         if policy.tenant == account.tenant {
             return Arc::clone(policy);
         }
-        match self.0.tenants.load(&account.tenant).await {
+        match self.tenants.load(&account.tenant).await {
             TenantLookup::Tenant(own) => own,
             TenantLookup::Unknown => Arc::clone(policy),
         }
     }
 
     /// Creates an account; without a password it cannot be used until one is set.
-    pub async fn create_account(
+    pub async fn create(
         &self,
         policy: &TenantPolicy,
         new: NewUser,
@@ -90,85 +93,52 @@ impl AccountServices {
     ) -> Result<Account, CreateAccountError> {
         let hash = match password {
             Some(password) => {
-                let owner = PasswordOwner {
-                    username: new.username.clone(),
-                    email: new.profile.email.clone(),
-                    given_name: new.profile.given_name.clone(),
-                    family_name: new.profile.family_name.clone(),
-                };
-                self.check_password_policy(policy, owner, password).await?;
-                StoredPassword::new(self.0.hasher.hash(password).await.map_err(PasswordChangeError::Busy)?)
+                let owner = PasswordOwner::new(&new.username, &new.profile);
+                self.new_passwords.hash_first(policy, owner, password).await?
             }
             None => StoredPassword::unusable(),
         };
-        self.insert_account(&policy.tenant, new, hash, now).await
-    }
-
-    pub(super) async fn insert_account(
-        &self,
-        tenant: &TenantId,
-        new: NewUser,
-        password: StoredPassword,
-        now: u64,
-    ) -> Result<Account, CreateAccountError> {
-        let id = AccountId::from_bytes(self.random_bytes()?);
         let new = NewAccount {
-            id,
-            tenant: tenant.clone(),
+            id: AccountId::from_bytes(random_bytes()?),
+            tenant: policy.tenant.clone(),
             user_store: new.user_store.unwrap_or_else(|| PRIMARY.to_owned()),
             username: new.username,
-            password,
+            password: hash,
             must_change_password: new.must_change_password,
             disabled: false,
             admin_lock: None,
             profile: new.profile,
         };
-        let account = self.0.store.accounts().create(&new, now).await?;
+        let account = self.store.accounts().create(&new, now).await?;
         account_changed("account.created", &account, None);
         Ok(account)
-    }
-
-    /// Sets the password of an account, under the same policy as a change by its owner. All sessions of the
-    /// account end; locks stay.
-    pub async fn set_password(
-        &self,
-        policy: &TenantPolicy,
-        account: &Account,
-        new: &Password,
-        must_change: bool,
-        now: u64,
-    ) -> Result<(), PasswordChangeError> {
-        let hash = self.hash_checked(policy, account, new).await?;
-        self.replace_by_admin(policy, account, hash, must_change, now).await?;
-        account_changed("password.set", account, None);
-        Ok(())
     }
 
     /// Locks the account until an administrator unlocks it, and ends its sessions.
     pub async fn lock(&self, account: &Account, actor: &Actor, now: u64) -> Result<(), AdminError> {
         let lock = AdminLock { reason: LockedReason::AdminInitiated, since: now };
-        let found = self.0.store.accounts().set_admin_lock(&account.id, Some(lock), now).await?;
+        let found = self.store.accounts().set_admin_lock(&account.id, Some(lock), now).await?;
         self.finish_change(account, actor, "account.locked", found).await
     }
 
     /// Removes the administrator lock and the lock of failed attempts, and resets the lock duration. Ends no session.
     pub async fn unlock(&self, account: &Account, actor: &Actor, now: u64) -> Result<(), AdminError> {
         let Account { id, tenant, username, .. } = account;
-        let found = self.0.store.accounts().set_admin_lock(id, None, now).await?;
-        self.0.store.counters().reset_all_of(tenant, &LoginSubject::Account(id.clone())).await?;
-        let name = self.0.lockout.confusable(tenant, username);
-        self.0.store.counters().reset(&[CounterKey::Confusable { tenant: tenant.clone(), name }]).await?;
+        let found = self.store.accounts().set_admin_lock(id, None, now).await?;
+        self.store.counters().reset_all_of(tenant, &LoginSubject::Account(id.clone())).await?;
+        let name = self.lockout.confusable(tenant, username);
+        self.store.counters().reset(&[CounterKey::Confusable { tenant: tenant.clone(), name }]).await?;
         self.finish_change(account, actor, "account.unlocked", found).await
     }
 
     /// Rejects logins as for an unknown account until it is enabled. Its sessions end.
     pub async fn disable(&self, account: &Account, actor: &Actor, now: u64) -> Result<(), AdminError> {
-        let found = self.0.store.accounts().set_disabled(&account.id, true, now).await?;
+        let found = self.store.accounts().set_disabled(&account.id, true, now).await?;
         self.finish_change(account, actor, "account.disabled", found).await
     }
 
     pub async fn enable(&self, account: &Account, actor: &Actor, now: u64) -> Result<(), AdminError> {
-        let found = self.0.store.accounts().set_disabled(&account.id, false, now).await?;
+        let found = self.store.accounts().set_disabled(&account.id, false, now).await?;
         self.finish_change(account, actor, "account.enabled", found).await
     }
 
@@ -184,7 +154,7 @@ impl AccountServices {
             CounterKey::of(account.tenant.clone(), LoginSubject::Account(account.id.clone()))
         };
         let keys: Vec<_> = accounts.iter().map(key).collect();
-        let found = self.0.store.counters().read(&keys).await?;
+        let found = self.store.counters().read(&keys).await?;
         Ok(found.into_iter().map(|(_, counter)| counter).collect())
     }
 
@@ -196,7 +166,7 @@ impl AccountServices {
         action: &'static str,
         found: bool,
     ) -> Result<(), AdminError> {
-        self.0.sessions.apply_change(&StoreChange::AccountChanged(account.id.clone())).await;
+        self.sessions.apply_change(&StoreChange::AccountChanged(account.id.clone())).await;
         if !found {
             return Err(AdminError::Missing);
         }

@@ -5,9 +5,8 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use serde::Deserialize;
 use serde_json::error::Category;
 
-use super::{
-    AccountServices,
-    hashing::{HasherBusy, Password, hash_method::HashMethod, hash_method::InvalidHash},
+use super::hashing::{
+    HasherBusy, Password, PasswordHasher, hash_method::HashMethod, hash_method::InvalidHash,
 };
 use crate::{
     config::document::nearest::nearest,
@@ -15,7 +14,8 @@ use crate::{
         account::{AccountId, AdminLock, LockedReason, NewAccount, PRIMARY, StoredPassword, UserProfile},
         tenant::TenantId,
     },
-    store::{CreateError, StoreError},
+    random::{RandomUnavailable, random_bytes},
+    store::{CreateError, Store, StoreError},
 };
 
 /// Accounts per transaction, which blocks other writers for a few milliseconds.
@@ -74,7 +74,7 @@ pub enum ImportError {
     #[error(transparent)]
     Busy(#[from] HasherBusy),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Random(#[from] RandomUnavailable),
 }
 
 /// Why a row or a JSON line is not a user. The message quotes no values: one may be a password in the wrong column.
@@ -178,9 +178,20 @@ fn parse_flag(column: u32, name: &str, value: &str) -> Result<bool, ImportRowErr
     }
 }
 
-impl AccountServices {
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct AccountImport {
+    store: Store,
+    hasher: PasswordHasher,
+}
+
+impl AccountImport {
+    pub fn new(store: Store, hasher: PasswordHasher) -> Self {
+        Self { store, hasher }
+    }
+
     /// Imports users into one tenant, at most `IMPORT_BATCH` per call; returns the result of each, in order.
-    pub async fn import(
+    pub async fn run(
         &self,
         tenant: &TenantId,
         users: Vec<ImportedUser>,
@@ -188,7 +199,7 @@ impl AccountServices {
     ) -> Result<Vec<Result<AccountId, ImportError>>, StoreError> {
         let mut prepared = Vec::with_capacity(users.len());
         for user in users {
-            prepared.push(self.prepare_import(tenant, user, now).await);
+            prepared.push(self.prepare(tenant, user, now).await);
         }
         let mut new = Vec::with_capacity(prepared.len());
         let mut ids = Vec::with_capacity(prepared.len());
@@ -199,7 +210,7 @@ impl AccountServices {
                 id
             }));
         }
-        let mut created = self.0.store.accounts().create_many(tenant, &new, now).await?.into_iter();
+        let mut created = self.store.accounts().create_many(tenant, &new, now).await?.into_iter();
         let outcome = |id: Result<AccountId, ImportError>| {
             let id = id?;
             created.next().unwrap_or(Ok(()))?;
@@ -208,7 +219,7 @@ impl AccountServices {
         Ok(ids.into_iter().map(outcome).collect())
     }
 
-    async fn prepare_import(
+    async fn prepare(
         &self,
         tenant: &TenantId,
         user: ImportedUser,
@@ -221,13 +232,11 @@ impl AccountServices {
                 HashMethod::parse(&hash)?;
                 StoredPassword::new(hash)
             }
-            (None, Some(password)) => {
-                StoredPassword::new(self.0.hasher.hash(&Password::new(password)).await?)
-            }
+            (None, Some(password)) => StoredPassword::new(self.hasher.hash(&Password::new(password)).await?),
             (None, None) => StoredPassword::unusable(),
         };
         Ok(NewAccount {
-            id: AccountId::from_bytes(self.random_bytes()?),
+            id: AccountId::from_bytes(random_bytes()?),
             tenant: tenant.clone(),
             user_store: user.user_store.unwrap_or_else(|| PRIMARY.to_owned()),
             username: user.username,

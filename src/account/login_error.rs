@@ -72,6 +72,12 @@ impl LoginError {
     }
 }
 
+impl From<HasherBusy> for LoginError {
+    fn from(busy: HasherBusy) -> Self {
+        Self::Busy(busy)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,32 +2,35 @@
 
 mod administration;
 mod audit;
-mod audit_trail;
+mod authenticator;
 mod breach_list;
-mod change_password;
 mod device_cookie;
-mod governance_service;
+mod hash_calibration;
 pub mod hashing;
 mod import;
 mod lockout;
 mod lockout_log;
 mod login;
 mod login_error;
+mod new_password;
+mod password_service;
 mod pending_attempts;
 mod portal_login;
 mod refusals;
-mod services;
+mod suffix_tenant;
 
 pub use self::{
-    administration::{AdminError, CreateAccountError, NewUser},
+    administration::{AccountAdministration, AdminError, CreateAccountError, NewUser},
     audit::GuardedName,
-    change_password::{PasswordChangeError, PasswordChangeRequest, PasswordChanged},
-    governance_service::{EffectiveProperties, GovernanceService, GovernanceServiceError},
-    import::{IMPORT_BATCH, ImportError, ImportRowError, ImportedUser},
+    authenticator::Authenticator,
+    hash_calibration::{CalibrationError, HashCalibration},
+    import::{AccountImport, IMPORT_BATCH, ImportError, ImportRowError, ImportedUser},
     lockout::{Lockout, LoginAttempt, Reservation, ReserveError},
     lockout_log::{LockoutLog, LogSubject},
-    login::{LoginChannel, LoginOutcome, LoginRequest, LoginSuccess},
+    login::{LoginChannel, LoginOutcome, LoginRequest, LoginService, LoginSuccess},
     login_error::{LoginError, PublicLoginError},
-    portal_login::{PortalLoginClient, PortalLoginRefusal, PortalSession},
-    services::{AccountDependencies, AccountServices},
+    new_password::{NewPasswordError, NewPasswords},
+    password_service::{PasswordChangeError, PasswordChangeRequest, PasswordChanged, PasswordService},
+    portal_login::{PortalLoginClient, PortalLoginRefusal, PortalLoginService, PortalSession},
+    suffix_tenant::suffix_tenant,
 };

@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Duration};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    AccountServices, GuardedName, Lockout, LogSubject, LoginAttempt, Reservation, ReserveError,
-    audit::name_unlocked, lockout_log::PortalAttempt, login::block,
+    GuardedName, Lockout, LogSubject, LoginAttempt, Reservation, ReserveError, audit::name_unlocked,
+    authenticator::block, lockout_log::PortalAttempt, suffix_tenant::suffix_tenant,
 };
 use crate::{
     config::TenantPolicy,
@@ -18,10 +18,10 @@ use crate::{
         lockout::{ClientNetwork, Counter, CounterKey, LoginSubject, NameHash},
         tenant::TenantId,
     },
-    store::StoreError,
+    store::{Store, StoreError},
     sync::client_limits::Exceeded,
     telemetry::metrics::GuardedLoginResult,
-    tenants::TenantLookup,
+    tenants::{TenantLookup, TenantRegistry},
 };
 
 /// Why a login is not forwarded to the portal.
@@ -42,19 +42,19 @@ pub enum PortalLoginRefusal {
 /// Maximum wait for the outcome of other logins of the same name. Less than the upstream timeout of `proxy`.
 const OUTCOME_TIMEOUT: Duration = Duration::from_secs(4);
 
-impl From<StoreError> for PortalLoginRefusal {
-    fn from(error: StoreError) -> Self {
+impl PortalLoginRefusal {
+    /// Logs the error and refuses the login.
+    fn of_store_error(error: &StoreError) -> Self {
         tracing::error!(%error, "portal logins rejected: the store is not available");
         Self::Unavailable
     }
-}
 
-impl From<ReserveError> for PortalLoginRefusal {
-    fn from(error: ReserveError) -> Self {
+    /// Logs an error of the store and refuses the login.
+    fn of_reserve_error(error: ReserveError) -> Self {
         match error {
             ReserveError::Refused(_) => Self::Refused,
             ReserveError::Busy { retry_after } => Self::Busy { retry_after },
-            ReserveError::Store(error) => error.into(),
+            ReserveError::Store(error) => Self::of_store_error(&error),
         }
     }
 }
@@ -123,29 +123,43 @@ impl PortalAttempt {
         if let Err(ReserveError::Refused(refused)) = &reserved {
             lockout.log().refused_at_portal(&refused.by, self, now);
         }
-        reserved.map_err(PortalLoginRefusal::from)
+        reserved.map_err(PortalLoginRefusal::of_reserve_error)
     }
 }
 
-impl AccountServices {
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct PortalLoginService {
+    store: Store,
+    lockout: Lockout,
+    tenants: Arc<TenantRegistry>,
+}
+
+impl PortalLoginService {
+    pub fn new(store: Store, lockout: Lockout, tenants: Arc<TenantRegistry>) -> Self {
+        Self { store, lockout, tenants }
+    }
+
     /// Counts an attempt at the portal's login as failed until its outcome is known. A name of a Doorward account is
     /// counted for that account, although the portal may have another user of that name; all other names belong to
     /// the portal, each with a counter, and one shared by all names that the portal may treat as equal. A name
     /// without a tenant belongs to `default_tenant`. A success forgives the failures of `client` only.
-    pub async fn reserve_at_portal(
+    pub async fn reserve(
         &self,
         default_tenant: &TenantId,
         login: &str,
         client: PortalLoginClient<'_>,
         now: u64,
     ) -> Result<Reservation, PortalLoginRefusal> {
-        let lockout = &self.0.lockout;
-        let TenantLookup::Tenant(policy) = self.0.tenants.load(default_tenant).await else {
+        let lockout = &self.lockout;
+        let TenantLookup::Tenant(policy) = self.tenants.load(default_tenant).await else {
             tracing::error!(tenant = %default_tenant, "portal logins rejected: the tenant does not exist");
             return Err(PortalLoginRefusal::Unavailable);
         };
-        let named = self.resolve_portal_name(policy, login).await?.ok_or(PortalLoginRefusal::InvalidName)?;
-        let (PortalLoginName { policy, name, account }, typed_as) = named;
+        let resolved = self.resolve_portal_name(policy, login).await;
+        let resolved = resolved.map_err(|error| PortalLoginRefusal::of_store_error(&error))?;
+        let (PortalLoginName { policy, name, account }, typed_as) =
+            resolved.ok_or(PortalLoginRefusal::InvalidName)?;
         // one Doorward account may be several portal users: use the name as entered, not split
         let whole = names::canonical(login).unwrap_or_else(|_| login.to_owned());
         let spelling = client.spelling_hash(lockout, &policy.tenant, &whole);
@@ -184,17 +198,17 @@ impl AccountServices {
         Ok(reservation)
     }
 
-    /// As [`Self::reserve_at_portal`], of an attempt without a user name: counted for the portal session and for the client's
+    /// As [`Self::reserve`], of an attempt without a user name: counted for the portal session and for the client's
     /// network.
-    pub async fn reserve_nameless_at_portal(
+    pub async fn reserve_nameless(
         &self,
         tenant: &TenantId,
         client: PortalLoginClient<'_>,
         session: PortalSession<'_>,
         now: u64,
     ) -> Result<Reservation, PortalLoginRefusal> {
-        let lockout = &self.0.lockout;
-        let TenantLookup::Tenant(policy) = self.0.tenants.load(tenant).await else {
+        let lockout = &self.lockout;
+        let TenantLookup::Tenant(policy) = self.tenants.load(tenant).await else {
             return Err(PortalLoginRefusal::Unavailable);
         };
         let SessionAttempt { attempt, logged, .. } = self.session_attempt(&policy, tenant, client, session);
@@ -205,15 +219,15 @@ impl AccountServices {
 
     /// Reserves an attempt with a name on the counters of its portal session and of the client's network too: the portal
     /// may verify another name of the session, which this process has forgotten or never received.
-    pub async fn reserve_session_at_portal(
+    pub async fn reserve_session(
         &self,
         tenant: &TenantId,
         client: PortalLoginClient<'_>,
         session: &[u8; 32],
         now: u64,
     ) -> Result<Reservation, PortalLoginRefusal> {
-        let lockout = &self.0.lockout;
-        let TenantLookup::Tenant(policy) = self.0.tenants.load(tenant).await else {
+        let lockout = &self.lockout;
+        let TenantLookup::Tenant(policy) = self.tenants.load(tenant).await else {
             return Err(PortalLoginRefusal::Unavailable);
         };
         let SessionAttempt { attempt, session, logged } =
@@ -231,7 +245,7 @@ impl AccountServices {
         client: PortalLoginClient<'_>,
         session: PortalSession<'_>,
     ) -> SessionAttempt {
-        let hash = session.hash(&self.0.lockout, tenant, client);
+        let hash = session.hash(&self.lockout, tenant, client);
         let log_subject = LogSubject::of_portal_session(hash, &policy.tenant);
         let attempt = LoginAttempt {
             tenant: policy.tenant.clone(),
@@ -253,7 +267,7 @@ impl AccountServices {
     }
 
     /// Removes the counters that the portal's sign-in has for a name without an account. Returns whether there were any.
-    pub async fn unlock_at_portal(
+    pub async fn unlock(
         &self,
         policy: &Arc<TenantPolicy>,
         login: &str,
@@ -263,7 +277,7 @@ impl AccountServices {
             return Ok(false);
         };
         let PortalLoginName { policy, name, account: None } = named else { return Ok(false) };
-        let (lockout, counters) = (&self.0.lockout, self.0.store.counters());
+        let (lockout, counters) = (&self.lockout, self.store.counters());
         let hash = lockout.portal_name_hash(&policy.tenant, &typed_as);
         let subject = LoginSubject::PortalName(hash);
         let confusable = lockout.confusable(&policy.tenant, &name.canonical);
@@ -302,10 +316,10 @@ impl AccountServices {
         login: &str,
     ) -> Result<Option<PortalLoginName>, StoreError> {
         let requested = &policy.tenant;
-        let other = self.suffix_tenant(login, requested).await;
+        let other = suffix_tenant(&self.tenants, login, requested).await;
         let is_known = |tenant: &TenantId| other.as_ref().is_some_and(|policy| policy.tenant == *tenant);
         let Ok(name) = LoginName::parse(login, requested, is_known) else { return Ok(None) };
-        let found = self.0.store.accounts().by_login(&name, |_| LoginAttributes::default()).await?;
+        let found = self.store.accounts().by_login(&name, |_| LoginAttributes::default()).await?;
         let account = found.map(|found| found.account);
         let tenant = account.as_ref().map_or(&name.tenant, |account| &account.tenant);
         let policy = other.filter(|other| other.tenant == *tenant).unwrap_or(policy);

@@ -3,7 +3,6 @@
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
-use aws_lc_rs::rand;
 use tokio::{
     runtime::Runtime,
     select,
@@ -12,15 +11,18 @@ use tokio::{
 
 use crate::{
     account::{
-        AccountDependencies, AccountServices,
+        AccountAdministration, AccountImport, Authenticator, HashCalibration, Lockout, LockoutLog,
+        LoginService, NewPasswords, PasswordService, PortalLoginService,
         hashing::{Argon2Cost, HashMetrics, PasswordHasher},
     },
     clock,
     config::Settings,
     domain::fairness::{Limit, Resource},
+    governance::{AuditTrail, GovernanceService},
+    random::random_bytes,
     session::{CookieSigner, SessionService},
     store::{Retention, Store, StoreError},
-    telemetry::metrics::Metrics,
+    telemetry::{account_metrics::AccountMetrics, metrics::Metrics},
     tenants::TenantRegistry,
     token,
 };
@@ -37,6 +39,31 @@ const RECHECK_INTERVAL: Duration = Duration::from_millis(250);
 /// Name of the secret that user names and device cookies are hashed with.
 const SECRET: &str = "names";
 
+/// The services of accounts. Each consumer gets those it uses.
+#[derive(Clone)]
+pub struct AccountServices {
+    pub store: Store,
+    pub metrics: Arc<AccountMetrics>,
+    pub lockout: Lockout,
+    pub calibration: HashCalibration,
+    pub sessions: SessionService,
+    pub login: LoginService,
+    pub portal_login: PortalLoginService,
+    pub passwords: PasswordService,
+    pub administration: AccountAdministration,
+    pub import: AccountImport,
+    pub governance: GovernanceService,
+    pub audit: AuditTrail,
+}
+
+/// The store with the secrets that all replicas share.
+struct OpenedStore {
+    store: Store,
+    /// For user names and device cookies.
+    names_secret: [u8; 32],
+    signer: CookieSigner,
+}
+
 /// Opens the store, which must answer: a start without it would lock out all users.
 pub fn open(
     settings: &Settings,
@@ -44,42 +71,80 @@ pub fn open(
     tenants: &Arc<TenantRegistry>,
     metrics: &Metrics,
 ) -> anyhow::Result<AccountServices> {
-    let accounts = &settings.accounts;
-    let mut fresh = [[0; 32]; 2];
-    for fresh in &mut fresh {
-        rand::fill(fresh).context("the system has no random numbers")?;
-    }
-    let (store, secret, seal) = runtime
-        .block_on(async {
-            let store = Store::open(&accounts.store).await?;
-            let [for_names, for_sessions] = fresh;
-            let secret = store.secret(SECRET, for_names).await?;
-            let seal = CookieSigner::new(&store.secret(CookieSigner::SECRET_NAME, for_sessions).await?);
-            Ok::<_, StoreError>((store, secret, seal))
-        })
-        .with_context(|| format!("cannot open the store {} (accounts.store_url)", accounts.store.location))?;
-    let hashing = &accounts.hashing;
-    let cost = Argon2Cost { memory_kib: hashing.memory, iterations: hashing.iterations, parallelism: 1 };
-    let share_full = metrics.client_limit(Limit::Concurrency(Resource::HashSlot));
+    let OpenedStore { store, names_secret, signer } = open_store(settings, runtime)?;
+    let hasher = hasher(settings, metrics)?;
     let metrics = Arc::new(metrics.accounts.clone());
-    let meters = HashMetrics {
-        verified: metrics.password_verifications.clone(),
-        dummy: metrics.passwords_spent.clone(),
-        busy: metrics.password_queue_full.clone(),
-        client_limit: share_full,
+    let sessions = SessionService::new(store.clone(), Arc::clone(tenants), runtime.handle().clone(), signer);
+    let lockout = Lockout::new(store.clone(), &names_secret, LockoutLog::new(Arc::clone(&metrics)));
+    let calibration = HashCalibration::new(store.clone(), hasher.clone());
+    let authenticator = Authenticator {
+        store: store.clone(),
+        hasher: hasher.clone(),
+        lockout: lockout.clone(),
+        tenants: Arc::clone(tenants),
+        calibration: calibration.clone(),
     };
-    let share = settings.limits.client.hash_slots.client;
-    let hasher = PasswordHasher::with_client_limit(cost, hashing.parallel, hashing.queue, share, meters)
-        .context("accounts.hash_memory")?;
-    let sessions = SessionService::new(store.clone(), Arc::clone(tenants), runtime.handle().clone(), seal);
-    let http = token::http_clients(&[])?.everywhere;
-    let tenants = Arc::clone(tenants);
-    let services =
-        AccountServices::new(AccountDependencies { store, hasher, sessions, tenants, metrics, secret, http });
+    let new_passwords = NewPasswords {
+        store: store.clone(),
+        hasher: hasher.clone(),
+        metrics: Arc::clone(&metrics),
+        http: token::http_clients(&[])?.everywhere,
+    };
+    let services = AccountServices {
+        login: LoginService::new(authenticator.clone(), Arc::clone(&metrics)),
+        portal_login: PortalLoginService::new(store.clone(), lockout.clone(), Arc::clone(tenants)),
+        passwords: PasswordService {
+            authenticator,
+            new_passwords: new_passwords.clone(),
+            sessions: sessions.clone(),
+        },
+        administration: AccountAdministration {
+            store: store.clone(),
+            lockout: lockout.clone(),
+            tenants: Arc::clone(tenants),
+            new_passwords,
+            sessions: sessions.clone(),
+        },
+        import: AccountImport::new(store.clone(), hasher),
+        governance: GovernanceService::new(store.clone(), Arc::clone(tenants)),
+        audit: AuditTrail::new(store.clone()),
+        store,
+        metrics,
+        lockout,
+        calibration,
+        sessions,
+    };
     // before the first request: administrator overrides apply from the first request on
-    let refreshed = runtime.block_on(services.governance().refresh_all());
+    let refreshed = runtime.block_on(services.governance.refresh_all());
     refreshed.context("cannot read administrator overrides")?;
     Ok(services)
+}
+
+fn open_store(settings: &Settings, runtime: &Runtime) -> anyhow::Result<OpenedStore> {
+    let accounts = &settings.accounts;
+    let (for_names, for_sessions) = (random_bytes()?, random_bytes()?);
+    let opened = runtime.block_on(async {
+        let store = Store::open(&accounts.store).await?;
+        let names_secret = store.secret(SECRET, for_names).await?;
+        let signer = CookieSigner::new(&store.secret(CookieSigner::SECRET_NAME, for_sessions).await?);
+        Ok::<_, StoreError>(OpenedStore { store, names_secret, signer })
+    });
+    opened.with_context(|| format!("cannot open the store {} (accounts.store_url)", accounts.store.location))
+}
+
+fn hasher(settings: &Settings, metrics: &Metrics) -> anyhow::Result<PasswordHasher> {
+    let hashing = &settings.accounts.hashing;
+    let cost = Argon2Cost { memory_kib: hashing.memory, iterations: hashing.iterations, parallelism: 1 };
+    let accounts = &metrics.accounts;
+    let meters = HashMetrics {
+        verified: accounts.password_verifications.clone(),
+        dummy: accounts.passwords_spent.clone(),
+        busy: accounts.password_queue_full.clone(),
+        client_limit: metrics.client_limit(Limit::Concurrency(Resource::HashSlot)),
+    };
+    let client_limit = settings.limits.client.hash_slots.client;
+    PasswordHasher::with_client_limit(cost, hashing.parallel, hashing.queue, client_limit, meters)
+        .context("accounts.hash_memory")
 }
 
 /// A command is often run as another user than the one that owns the store: adds the remedy to the error.
@@ -94,11 +159,11 @@ pub fn add_owner_hint(error: anyhow::Error) -> anyhow::Error {
 
 /// Starts background tasks, which run until the runtime ends.
 pub fn spawn_background_tasks(accounts: &AccountServices, runtime: &Runtime) {
-    let (sessions, governance) = (accounts.sessions().clone(), accounts.governance().clone());
-    runtime.spawn(async move { sessions.follow_changes(|change| governance.pending(change)).await });
-    let governance = accounts.governance().clone();
+    let (sessions, governance) = (accounts.sessions.clone(), accounts.governance.clone());
+    runtime.spawn(async move { sessions.follow_changes(|change| governance.enqueue(change)).await });
+    let governance = accounts.governance.clone();
     runtime.spawn(async move { governance.run().await });
-    let store = accounts.store().clone();
+    let store = accounts.store.clone();
     runtime.spawn(async move {
         let mut due = interval(PURGE_INTERVAL);
         loop {
@@ -109,18 +174,18 @@ pub fn spawn_background_tasks(accounts: &AccountServices, runtime: &Runtime) {
             }
         }
     });
-    let measuring = accounts.clone();
+    let calibration = accounts.calibration.clone();
     runtime.spawn(async move {
-        let mut measured = measuring.ensure_calibrated().await;
+        let mut measured = calibration.ensure().await;
         loop {
             if let Err(problem) = measured {
-                tracing::warn!(?problem, "failed to measure the cost of imported password hashes");
+                tracing::warn!(%problem, "failed to measure the cost of imported password hashes");
             }
             sleep(CALIBRATION_INTERVAL).await;
-            measured = measuring.calibrate().await;
+            measured = calibration.run().await;
         }
     });
-    let store = accounts.store().clone();
+    let store = accounts.store.clone();
     runtime.spawn(async move {
         loop {
             let state = store.check(clock::unix_millis()).await;
@@ -137,7 +202,7 @@ pub fn spawn_background_tasks(accounts: &AccountServices, runtime: &Runtime) {
 
 /// Called after the last request: finishes writes in progress.
 pub fn close(accounts: &AccountServices, runtime: &Runtime) {
-    let closed = runtime.block_on(async { timeout(Duration::from_secs(5), accounts.store().close()).await });
+    let closed = runtime.block_on(async { timeout(Duration::from_secs(5), accounts.store.close()).await });
     if closed.is_err() {
         tracing::warn!("account store closed before all writes were finished");
     }

@@ -5,6 +5,8 @@ mod descriptors;
 mod logs;
 mod reload;
 
+pub use accounts::AccountServices;
+
 use std::{
     net::SocketAddr,
     sync::{
@@ -23,12 +25,11 @@ use tokio::{
 };
 
 use crate::{
-    account::AccountServices,
     admin::{self, ReadinessSources},
     clock::unix_seconds,
     config::{Settings, model},
     domain::tenant::TenantId,
-    proxy::{PageSource, ProxyState},
+    proxy::{PageSource, ProxyAccounts, ProxyState},
     server::{
         ProxyServer, ServerCertificates, cannot_listen,
         drain::{DrainControl, DrainPhase, DrainReport, DrainSignal, drain_channel},
@@ -41,7 +42,11 @@ use crate::{
     },
     tenants::TenantRegistry,
     token::{self, Verifier},
-    web::{HtmlPages, WebState, management, security_headers},
+    web::{
+        HtmlPages, PageServices, WebState,
+        management::{self, ManagementServices, ManagementState},
+        security_headers,
+    },
 };
 
 /// Verified tokens kept in memory; one takes about half a KiB.
@@ -68,7 +73,8 @@ pub fn start(settings: Settings) -> anyhow::Result<RunningProxy> {
     descriptors::raise();
     descriptors::check(&settings)?;
     let settings = Arc::new(settings);
-    let state = Arc::new(state(&settings, &runtime)?);
+    let Composition { state, accounts } = compose(&settings, &runtime)?;
+    let state = Arc::new(state);
     logs::start_audit(&settings.log.audit, &state.metrics)?;
     let certificates = certificates(&settings)?;
     let open = Arc::clone(&state);
@@ -76,19 +82,17 @@ pub fn start(settings: Settings) -> anyhow::Result<RunningProxy> {
     let control = Arc::new(control);
     let server = ProxyServer::start(&settings, &state, &certificates, &signal)?;
     let keys_loaded = Arc::new(AtomicBool::new(false));
+    let states = accounts.as_ref().map_or_else(no_store, |accounts| accounts.store.states());
     let control_thread = ControlThread {
         state: Arc::clone(&state),
+        accounts,
         certificates,
         keys_loaded: Arc::clone(&keys_loaded),
         drain: Arc::clone(&control),
         signal: signal.clone(),
     };
-    let readiness = ReadinessSources {
-        keys_loaded,
-        drain: signal,
-        tenants: Arc::clone(&state.tenants),
-        store: state.accounts.as_ref().map_or_else(no_store, |accounts| accounts.store().states()),
-    };
+    let readiness =
+        ReadinessSources { keys_loaded, drain: signal, tenants: Arc::clone(&state.tenants), store: states };
     let admin = match settings.admin.listen {
         Some(address) => {
             let router = admin::router(Arc::clone(&state), readiness, Arc::clone(&control));
@@ -103,8 +107,15 @@ pub fn start(settings: Settings) -> anyhow::Result<RunningProxy> {
     Ok(RunningProxy { http, https, admin, management, drain: control, state, server, control: Some(thread) })
 }
 
-/// Builds the state that evaluates requests, without sockets: `serve` and `explain` use the same.
-pub fn state(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<ProxyState> {
+/// The parts of a process, connected.
+pub struct Composition {
+    pub state: ProxyState,
+    /// `None`: accounts are off.
+    pub accounts: Option<AccountServices>,
+}
+
+/// Builds all parts, without sockets: `serve` and `explain` use the same.
+pub fn compose(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Composition> {
     let tenants = TenantRegistry::new(Arc::clone(settings), runtime.handle());
     let metrics = Arc::new(Metrics::default());
     let accounts = if settings.accounts.enabled {
@@ -130,18 +141,26 @@ pub fn state(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Prox
             Box::pin(async move { Some(names?.names().await) })
         }),
         start_page: start.into(),
-        accounts: accounts.clone(),
+        accounts: accounts.as_ref().map(|accounts| {
+            Arc::new(PageServices {
+                login: accounts.login.clone(),
+                passwords: accounts.passwords.clone(),
+                sessions: accounts.sessions.clone(),
+            })
+        }),
     };
     let access_log = logs::access(&settings.log.access, &metrics)?;
     let tokens = Verifier::new(token::http_clients(&[])?, TOKEN_CACHE);
     let management = accounts.as_ref().map(|accounts| {
-        management::router(management::ManagementState::new(
-            accounts.clone(),
-            Arc::clone(&tokens),
-            Arc::clone(&tenants),
-        ))
+        management::router(ManagementState::new(ManagementServices {
+            login: accounts.login.clone(),
+            governance: accounts.governance.clone(),
+            audit: accounts.audit.clone(),
+            tokens: Arc::clone(&tokens),
+            tenants: Arc::clone(&tenants),
+        }))
     });
-    Ok(ProxyState {
+    let state = ProxyState {
         settings: ArcSwap::from(Arc::clone(settings)),
         mistakes: ArcSwap::default(),
         tenants,
@@ -153,14 +172,18 @@ pub fn state(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Prox
         management_clients: ClientRegistry::default(),
         unlisted_proxies: crate::proxy::UnlistedProxies::default(),
         cookieless_redirects: crate::proxy::CookielessRedirects::default(),
-        accounts,
+        accounts: accounts.as_ref().map(|accounts| ProxyAccounts {
+            sessions: accounts.sessions.clone(),
+            portal_login: accounts.portal_login.clone(),
+        }),
         metrics,
         access_log: ArcSwapOption::from(access_log),
         login_guards: crate::proxy::LoginGuards::default(),
         portal_connections: Arc::default(),
         buffers: BufferBudget::new(settings.limits.client.buffered_bytes),
         draining: AtomicBool::new(false),
-    })
+    };
+    Ok(Composition { state, accounts })
 }
 
 fn certificates(settings: &Settings) -> anyhow::Result<ServerCertificates> {
@@ -214,6 +237,7 @@ pub fn with_account_store(
 /// The thread beside the workers: loads keys, watches files, runs background tasks, and drains at the end.
 struct ControlThread {
     state: Arc<ProxyState>,
+    accounts: Option<AccountServices>,
     certificates: ServerCertificates,
     keys_loaded: Arc<AtomicBool>,
     drain: Arc<DrainControl>,
@@ -222,7 +246,7 @@ struct ControlThread {
 
 impl ControlThread {
     fn run(mut self, runtime: Runtime) {
-        if let Some(accounts) = &self.state.accounts {
+        if let Some(accounts) = &self.accounts {
             accounts::spawn_background_tasks(accounts, &runtime);
         }
         let reloader = reload::Reloader::new(
@@ -234,7 +258,7 @@ impl ControlThread {
         runtime.spawn(load_keys(Arc::clone(&self.state), Arc::clone(&self.keys_loaded)));
         runtime.block_on(self.wait_for_drain());
         drop(watching);
-        if let Some(accounts) = &self.state.accounts {
+        if let Some(accounts) = &self.accounts {
             accounts::close(accounts, &runtime);
         }
         runtime.shutdown_timeout(Duration::from_millis(100));

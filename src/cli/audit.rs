@@ -36,7 +36,7 @@ pub fn run(options: Options) -> ExitCode {
     let AuditCommand::List { at, all, limit, before } = options.action;
     with_tenant_accounts(&at, async |context| {
         let tenant = (!all).then_some(&context.policy.tenant);
-        let records = context.accounts.store().audit().list(tenant, AuditPage { before, limit }).await?;
+        let records = context.accounts.store.audit().list(tenant, AuditPage { before, limit }).await?;
         if context.json {
             print_line(&format!("{:#}", records.iter().map(as_json).collect::<serde_json::Value>()));
         } else {

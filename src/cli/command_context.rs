@@ -12,15 +12,15 @@ use anyhow::{Context, anyhow, bail};
 
 use super::{settings, shell_quoted};
 use crate::{
-    account::{AccountServices, hashing::Password},
-    boot,
+    account::{hashing::Password, suffix_tenant},
+    boot::{self, AccountServices},
     config::TenantPolicy,
     domain::{
         account::Account,
         audit::{Actor, ActorCredential},
         tenant::TenantId,
     },
-    tenants::TenantLookup,
+    tenants::{TenantLookup, TenantRegistry},
 };
 
 #[derive(clap::Args)]
@@ -38,6 +38,7 @@ pub struct TenantArgs {
 /// The opened store, the tenant's policy and the output format of one command. A running Doorward applies changes at once.
 pub struct CommandContext {
     pub accounts: AccountServices,
+    pub tenants: Arc<TenantRegistry>,
     pub policy: Arc<TenantPolicy>,
     pub json: bool,
     /// Path of `deployment.toml`; `None` for the default path.
@@ -92,7 +93,8 @@ fn open_accounts(
             TenantLookup::Tenant(policy) => {
                 let config = Some(&target.config.file)
                     .filter(|file| file.as_path() != Path::new(super::DEFAULT_CONFIG_FILE));
-                work(CommandContext { accounts, policy, json: target.json, config: config.cloned() }).await
+                let (tenants, json) = (Arc::clone(&registry), target.json);
+                work(CommandContext { accounts, tenants, policy, json, config: config.cloned() }).await
             }
             TenantLookup::Unknown => Err(anyhow!(
                 "there is no tenant {tenant}: a tenant is a folder of that name in {}",
@@ -112,7 +114,7 @@ fn open_accounts(
 impl CommandContext {
     /// The account of this name, in any form in which its owner could sign in.
     pub async fn account(&self, login: &str) -> anyhow::Result<Account> {
-        let found = self.accounts.find_account(&self.policy, login).await?;
+        let found = self.accounts.administration.find(&self.policy, login).await?;
         match found {
             Some(account) => Ok(account),
             None => Err(self.unknown_user(login, "").await),
@@ -122,7 +124,7 @@ impl CommandContext {
     /// The error for a name without an account; `also` names what else was not found and begins with a comma.
     pub async fn unknown_user(&self, login: &str, also: &str) -> anyhow::Error {
         let tenant = &self.policy.tenant;
-        let other = self.accounts.suffix_tenant(login, tenant).await;
+        let other = suffix_tenant(&self.tenants, login, tenant).await;
         match other.as_ref().zip(login.rsplit_once('@')) {
             Some((other, (user, _))) => anyhow!(
                 "there is no account {login} in tenant {tenant}{also}, and no {user} in tenant {other}; if {login} is a name or an \

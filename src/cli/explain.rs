@@ -89,7 +89,7 @@ fn explain_request(options: &Options, settings: crate::config::Settings) -> anyh
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let state = boot::state(&Arc::new(settings), &runtime)?;
+    let state = boot::compose(&Arc::new(settings), &runtime)?.state;
     runtime.block_on(async {
         // host names of tenants are read in the background
         state.tenants.names().await;

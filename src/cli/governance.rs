@@ -10,12 +10,12 @@ use super::command_context::{
     with_tenant_accounts_in_force,
 };
 use crate::{
-    account::EffectiveProperties,
     clock,
     config::document::nearest::nearest,
     domain::governance::{
         ChangeContext, Connector, Effect, MASK, ResolvedProperty, categories, names, property,
     },
+    governance::EffectiveProperties,
 };
 
 /// A tenant's settings by WSO2's names; changes apply at once, also to a running Doorward
@@ -126,7 +126,7 @@ async fn set(context: &CommandContext, pairs: Vec<(ResolvedProperty, String)>) -
     let (changes, tenant) = (by_connector(changes), &context.policy.tenant);
     let (actor, now) = (operator_actor(), clock::unix_millis());
     let change = ChangeContext { tenant, expected_version: None, actor: &actor, now };
-    let values = context.accounts.governance().patch(&change, &changes).await?;
+    let values = context.accounts.governance.patch(&change, &changes).await?;
     if context.json {
         let version = values.version();
         print_line(&json!({ "ok": true, "tenant": tenant, "version": version }).to_string());
@@ -146,7 +146,7 @@ async fn revert(context: &CommandContext, properties: Vec<ResolvedProperty>) -> 
     let wanted = by_connector(properties.into_iter().map(|named| (named.connector, named.name.into_owned())));
     let (tenant, actor) = (&context.policy.tenant, operator_actor());
     let change = ChangeContext { tenant, expected_version: None, actor: &actor, now: clock::unix_millis() };
-    let values = context.accounts.governance().revert(&change, &wanted).await?;
+    let values = context.accounts.governance.revert(&change, &wanted).await?;
     let version = values.version();
     if context.json {
         print_line(
@@ -188,7 +188,7 @@ async fn list(context: &CommandContext, begin: &str) -> anyhow::Result<()> {
 }
 
 async fn values(context: &CommandContext) -> anyhow::Result<EffectiveProperties> {
-    Ok(context.accounts.governance().read(&context.policy.tenant).await?)
+    Ok(context.accounts.governance.read(&context.policy.tenant).await?)
 }
 
 fn find_property(name: &str) -> anyhow::Result<ResolvedProperty> {

@@ -41,7 +41,7 @@ pub fn run(options: Options) -> ExitCode {
     match options.action {
         SessionCommand::List(who) => with_tenant_accounts(&who.at, async |context| {
             let account = context.account(&who.user).await?;
-            let sessions = context.accounts.list_sessions(&account.id, clock::unix_millis()).await?;
+            let sessions = context.accounts.sessions.list(&account.id, clock::unix_millis()).await?;
             if context.json {
                 print_line(&format!("{:#}", sessions.iter().map(as_json).collect::<serde_json::Value>()));
             } else {
@@ -58,14 +58,14 @@ pub fn run(options: Options) -> ExitCode {
             let account = context.account(&who.user).await?;
             let now = clock::unix_millis();
             let ended = if all {
-                context.accounts.sessions().end_all(&account.id, None, now).await?
+                context.accounts.sessions.end_all(&account.id, None, now).await?
             } else {
                 let begin = session.unwrap_or_default();
-                let sessions = context.accounts.list_sessions(&account.id, now).await?;
+                let sessions = context.accounts.sessions.list(&account.id, now).await?;
                 let mut matching =
                     sessions.iter().filter(|session| session.hash.to_hex().starts_with(&begin));
                 match (matching.next(), matching.next()) {
-                    (Some(one), None) => u64::from(context.accounts.end_session(&one.hash, now).await?),
+                    (Some(one), None) => u64::from(context.accounts.sessions.end(&one.hash, now).await?),
                     (Some(_), Some(_)) => bail!("more than one session begins with {begin:?}"),
                     (None, _) => bail!("{} has no session {begin:?}", account.username),
                 }

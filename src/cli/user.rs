@@ -68,23 +68,24 @@ pub fn run(options: Options) -> ExitCode {
             with_tenant_accounts(&target.at, async |context| {
                 let account = context.account(&target.user).await?;
                 let password = password.read()?;
-                let policy = context.accounts.policy_of(&context.policy, &account).await;
+                let policy = context.accounts.administration.policy_of(&context.policy, &account).await;
                 context
                     .accounts
-                    .set_password(&policy, &account, &password, must_change, clock::unix_millis())
+                    .passwords
+                    .set(&policy, &account, &password, must_change, clock::unix_millis())
                     .await?;
                 report_done(&context, &account.username, "has another password");
                 Ok(())
             })
         }
         UserCommand::Lock(target) => change_account(&target, "is locked", async |context, account| {
-            context.accounts.lock(account, &operator_actor(), clock::unix_millis()).await
+            context.accounts.administration.lock(account, &operator_actor(), clock::unix_millis()).await
         }),
         UserCommand::Unlock(target) => {
             with_tenant_accounts(&target.at, async |context| unlock(&context, &target.user).await)
         }
         UserCommand::Disable(target) => change_account(&target, "is disabled", async |context, account| {
-            context.accounts.disable(account, &operator_actor(), clock::unix_millis()).await
+            context.accounts.administration.disable(account, &operator_actor(), clock::unix_millis()).await
         }),
         UserCommand::Enable(target) => {
             with_tenant_accounts(&target.at, async |context| enable(&context, &target.user).await)
@@ -107,9 +108,9 @@ fn change_account(
 }
 
 async fn unlock(context: &CommandContext, user: &str) -> anyhow::Result<()> {
-    let Some(account) = context.accounts.find_account(&context.policy, user).await? else {
+    let Some(account) = context.accounts.administration.find(&context.policy, user).await? else {
         // for users of the portal without an account, the lock is on the name
-        if !context.accounts.unlock_at_portal(&context.policy, user, &operator_actor()).await? {
+        if !context.accounts.portal_login.unlock(&context.policy, user, &operator_actor()).await? {
             return Err(context
                 .unknown_user(user, ", and no lock of that name at the portal's own sign-in")
                 .await);
@@ -117,7 +118,7 @@ async fn unlock(context: &CommandContext, user: &str) -> anyhow::Result<()> {
         report_done(context, user, "has no account here; at the portal's own sign-in the name is unlocked");
         return Ok(());
     };
-    context.accounts.unlock(&account, &operator_actor(), clock::unix_millis()).await?;
+    context.accounts.administration.unlock(&account, &operator_actor(), clock::unix_millis()).await?;
     let still = if account.disabled { ", but disabled still: `doorward user enable` ends that" } else { "" };
     report_done(context, &account.username, &format!("is unlocked{still}"));
     Ok(())
@@ -126,9 +127,9 @@ async fn unlock(context: &CommandContext, user: &str) -> anyhow::Result<()> {
 async fn enable(context: &CommandContext, user: &str) -> anyhow::Result<()> {
     let account = context.account(user).await?;
     let now = clock::unix_millis();
-    context.accounts.enable(&account, &operator_actor(), now).await?;
+    context.accounts.administration.enable(&account, &operator_actor(), now).await?;
     let locked = account.admin_lock.is_some()
-        || context.accounts.lockout_counter(&account).await?.locked_until.is_in_force(now);
+        || context.accounts.administration.lockout_counter(&account).await?.locked_until.is_in_force(now);
     let still = if locked { ", but locked still: `doorward user unlock` ends that" } else { "" };
     report_done(context, &account.username, &format!("is enabled{still}"));
     Ok(())

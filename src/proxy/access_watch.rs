@@ -94,7 +94,7 @@ impl AccessWatch {
         let session_ended = async {
             match (&state.accounts, &credential) {
                 (Some(accounts), Some(VerifiedCredential::Session(live))) => {
-                    let sessions = accounts.sessions();
+                    let sessions = &accounts.sessions;
                     sessions.wait_for_end(&sessions.open(live), clock::unix_millis).await;
                 }
                 _ => pending().await,

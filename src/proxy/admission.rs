@@ -288,7 +288,7 @@ async fn known_user(
 ) -> Option<Arc<ClientState>> {
     if let Some(accounts) = &state.accounts
         && let Some(live) =
-            accounts.sessions().cached_for_request(&parts.headers, client.https, clock::unix_millis()).await
+            accounts.sessions.cached_for_request(&parts.headers, client.https, clock::unix_millis()).await
     {
         return Some(state.clients.by_user(&live.user));
     }

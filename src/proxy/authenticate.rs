@@ -6,7 +6,6 @@ use http::{HeaderMap, HeaderName, Method, header, request::Parts};
 
 use super::{ProxyState, forwarded::ResolvedClient, refusal::Refusal};
 use crate::{
-    account::AccountServices,
     clock,
     config::{
         Settings, TenantPolicy, hosts,
@@ -17,7 +16,7 @@ use crate::{
         identity::User,
         route::{AccessLevel, Route, RouteKind},
     },
-    session::{ActiveSession, OwnCookie, SessionsUnavailable},
+    session::{ActiveSession, OwnCookie, SessionService, SessionsUnavailable},
     sync::client_limits::{ClientRegistry, ClientState},
     tenants::HostLookup,
     token::{
@@ -126,7 +125,7 @@ pub async fn authenticate(context: AuthContext<'_>) -> Result<Option<VerifiedCre
     match (bearer, &state.accounts) {
         (Some(verified), _) => Ok(Some(VerifiedCredential::Token(verified))),
         (None, Some(accounts)) if provenance != Provenance::CrossOriginWrite => {
-            authenticate_session(accounts, parts, origin).await
+            authenticate_session(&accounts.sessions, parts, origin).await
         }
         (None, _) => Ok(None),
     }
@@ -135,7 +134,7 @@ pub async fn authenticate(context: AuthContext<'_>) -> Result<Option<VerifiedCre
 /// The session this browser signed in with, if it is alive. Pages of other sites cannot send the cookie along
 /// (`SameSite=Lax`), and a request that changes something is authenticated only if it comes from a page of Doorward's origin.
 async fn authenticate_session(
-    accounts: &AccountServices,
+    sessions: &SessionService,
     parts: &Parts,
     origin: RequestOrigin<'_>,
 ) -> Result<Option<VerifiedCredential>, Refusal> {
@@ -143,7 +142,7 @@ async fn authenticate_session(
     if OwnCookie::Session.read(&parts.headers, https).is_none() {
         return Ok(None);
     }
-    match Box::pin(accounts.sessions().find_for_request(&parts.headers, https, clock::unix_millis())).await {
+    match Box::pin(sessions.find_for_request(&parts.headers, https, clock::unix_millis())).await {
         Ok(live) => Ok(live.map(VerifiedCredential::Session)),
         // "unavailable" never means "anonymous"
         Err(SessionsUnavailable) => Err(Refusal::StoreDown),

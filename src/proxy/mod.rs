@@ -56,6 +56,6 @@ pub use self::{
     redirect_loop::CookielessRedirects,
     refusal::{PageSource, Refusal, ResponseContext},
     service::ProxyService,
-    state::{ProxyState, Worker},
+    state::{ProxyAccounts, ProxyState, Worker},
     upstream::PortalConnections,
 };

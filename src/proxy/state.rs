@@ -16,14 +16,21 @@ use super::{
     upstream::UpstreamClients,
 };
 use crate::{
-    account::AccountServices,
+    account::PortalLoginService,
     config::{Mistake, Settings},
     domain::{fairness::Resource, tenant::TenantId},
+    session::SessionService,
     sync::{BufferBudget, BurstQueue, client_limits::ClientRegistry},
     telemetry::{access_log::AccessLog, metrics::Metrics},
     tenants::{TenantLookup, TenantRegistry},
     token::Verifier,
 };
+
+/// The services of accounts that requests to the portal use.
+pub struct ProxyAccounts {
+    pub sessions: SessionService,
+    pub portal_login: PortalLoginService,
+}
 
 /// Shared state that request handlers read: settings, tenants, tokens, sessions, upstreams.
 pub struct ProxyState {
@@ -39,7 +46,7 @@ pub struct ProxyState {
     /// The management API, when `[accounts]` is on.
     pub management_api: Option<axum::Router>,
     /// Services for Doorward's own accounts, when `[accounts]` is on.
-    pub accounts: Option<AccountServices>,
+    pub accounts: Option<ProxyAccounts>,
     /// Resources that each client holds at the moment.
     pub clients: ClientRegistry,
     /// Connections and requests at the management listener, counted apart from those at the public listeners.

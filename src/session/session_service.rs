@@ -6,10 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_lc_rs::{
-    digest,
-    rand::{SecureRandom as _, SystemRandom},
-};
+use aws_lc_rs::digest;
 use http::HeaderMap;
 use tokio::{runtime::Handle, time::sleep};
 
@@ -27,6 +24,7 @@ use crate::{
         account::{Account, AccountId},
         session::{Session, SessionHash, sanitized_user_agent},
     },
+    random::{RandomUnavailable, random_bytes},
     store::{Store, StoreChange, StoreError},
     tenants::{TenantLookup, TenantRegistry},
 };
@@ -43,6 +41,8 @@ pub enum BeginSessionError {
     AccountChanged,
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Random(#[from] RandomUnavailable),
 }
 
 /// Interval in which an open connection checks its session without a notification.
@@ -60,7 +60,6 @@ struct SessionServiceInner {
     connections: OpenConnections,
     /// Runtime that writes the last use of sessions in the background.
     background: Handle,
-    random: SystemRandom,
     signer: CookieSigner,
 }
 
@@ -85,7 +84,6 @@ impl SessionService {
             feed_health: ChangeFeedHealth::new(),
             connections: OpenConnections::default(),
             background,
-            random: SystemRandom::new(),
             signer: seal,
         }))
     }
@@ -160,13 +158,9 @@ impl SessionService {
     }
 
     /// Begins a session with a new id (session fixation); returns the value of its cookie.
-    pub async fn new_session(
-        &self,
-        begin: NewSession<'_>,
-        now: u64,
-    ) -> Result<CookieSecret, BeginSessionError> {
+    pub async fn begin(&self, begin: NewSession<'_>, now: u64) -> Result<CookieSecret, BeginSessionError> {
         let NewSession { account, settings, reject_disabled_accounts, user_agent, address, previous } = begin;
-        let secret = self.0.signer.sign(&self.random_bytes()?);
+        let secret = self.0.signer.sign(&random_bytes()?);
         let session = Session {
             hash: hash_of(&secret),
             account: account.id.clone(),
@@ -208,15 +202,8 @@ impl SessionService {
     }
 
     /// For the cookie of a form: 256 random bits.
-    pub fn new_secret(&self) -> Result<CookieSecret, StoreError> {
-        Ok(CookieSecret::new(self.random_bytes()?))
-    }
-
-    fn random_bytes<const SIZE: usize>(&self) -> Result<[u8; SIZE], StoreError> {
-        let mut bytes = [0; SIZE];
-        let filled = self.0.random.fill(&mut bytes);
-        filled.map_err(|_| StoreError::Unavailable("the system has no random numbers".to_owned()))?;
-        Ok(bytes)
+    pub fn new_secret(&self) -> Result<CookieSecret, RandomUnavailable> {
+        Ok(CookieSecret::new(random_bytes()?))
     }
 
     /// Ends a session. `false`: it does not exist.

@@ -20,5 +20,5 @@ mod test_overrides;
 pub mod view;
 
 pub use pages::{HtmlPages, mistakes, replaceable};
-pub use router::{WebState, router};
+pub use router::{PageServices, WebState, router};
 pub use security_headers::security_headers;

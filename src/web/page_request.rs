@@ -8,13 +8,12 @@ use url::form_urlencoded;
 
 use super::{
     form::{Form, FormReadError},
-    router::{self, WebState},
+    router::{self, PageServices, WebState},
     security_headers::form_headers,
     tenant_list::deep_link,
     view::{FormError, FormView},
 };
 use crate::{
-    account::AccountServices,
     clock,
     config::TenantPolicy,
     domain::{
@@ -41,7 +40,7 @@ pub const PASSWORD: &str = "/.doorward/account/password";
 /// A request for a page with a form, of a tenant that exists, with accounts enabled.
 pub struct PageRequest {
     pub state: WebState,
-    pub accounts: AccountServices,
+    pub accounts: Arc<PageServices>,
     pub context: PageContext,
     pub policy: Arc<TenantPolicy>,
     pub headers: HeaderMap,
@@ -78,12 +77,12 @@ impl PageRequest {
     /// The session of this browser, if it is alive; or an error page if the store is unavailable.
     pub async fn current_session(&self) -> Result<Option<Arc<ActiveSession>>, Response<Body>> {
         let found =
-            self.accounts.sessions().find_for_request(&self.headers, self.context.https, self.now).await;
+            self.accounts.sessions.find_for_request(&self.headers, self.context.https, self.now).await;
         found.map_err(|_| self.unavailable())
     }
 
     pub fn session_secret(&self) -> Option<CookieSecret> {
-        self.accounts.sessions().secret(&self.headers, self.context.https)
+        self.accounts.sessions.secret(&self.headers, self.context.https)
     }
 
     fn form_cookie_secret(&self) -> Option<CookieSecret> {
@@ -128,7 +127,7 @@ impl PageRequest {
         if let Some(secret) = self.form_cookie_secret() {
             return Some((csrf::token(&secret, purpose), None));
         }
-        let secret = self.accounts.sessions().new_secret().ok()?;
+        let secret = self.accounts.sessions.new_secret().ok()?;
         Some((csrf::token(&secret, purpose), OwnCookie::Form.set(&secret.value(), self.context.https)))
     }
 

@@ -23,15 +23,23 @@ use super::{
     tenant_list::{TenantPage, TenantQuery},
 };
 use crate::{
-    account::AccountServices,
+    account::{LoginService, PasswordService},
     domain::{
         page::{PageRenderer, RenderContext, StatusPage},
         tenant::TenantId,
     },
+    session::SessionService,
 };
 
 /// Asks for the tenants, sorted; `None` while the list is not public.
 pub type TenantNames = Arc<dyn Fn() -> BoxFuture<'static, Option<Arc<[TenantId]>>> + Send + Sync>;
+
+/// The services of accounts that pages use.
+pub struct PageServices {
+    pub login: LoginService,
+    pub passwords: PasswordService,
+    pub sessions: SessionService,
+}
 
 /// Shared state of the pages.
 #[derive(Clone)]
@@ -40,8 +48,8 @@ pub struct WebState {
     pub tenants: TenantNames,
     /// The portal's start page, used if there is no return address: `/devportal/apis`.
     pub start_page: Arc<str>,
-    /// Accounts, where they are on.
-    pub accounts: Option<AccountServices>,
+    /// Services of accounts, where they are on.
+    pub accounts: Option<Arc<PageServices>>,
 }
 
 /// A service for every path below `/.doorward/`. The request id is read from `X-Request-Id`, which the pipeline sets.

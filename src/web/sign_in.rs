@@ -78,7 +78,7 @@ pub async fn attempt_sign_in(
         device: OwnCookie::Device.read(&request.headers, request.context.https),
         channel: LoginChannel::Form,
     };
-    request.accounts.login(&request.policy, attempt, request.now).await
+    request.accounts.login.attempt(&request.policy, attempt, request.now).await
 }
 
 pub fn public_error(request: &PageRequest, rejected: &LoginError) -> PublicLoginError {
@@ -111,17 +111,14 @@ pub async fn begin_session(
 ) -> Response<Body> {
     let old = request.session_secret();
     let agent = request.header_text(header::USER_AGENT);
-    let begun = request
-        .accounts
-        .begin_session(signed_in, agent, request.context.address.ip, old.as_ref(), request.now)
-        .await;
-    let secret = match begun {
+    let new_session = signed_in.new_session(agent, request.context.address.ip, old.as_ref());
+    let secret = match request.accounts.sessions.begin(new_session, request.now).await {
         Ok(secret) => secret,
         // the account changed meanwhile: the same result as for a later attempt
         Err(BeginSessionError::AccountChanged) => {
             return sign_in_form(request, to, "", Some(FormError::WrongCredentials));
         }
-        Err(BeginSessionError::Store(error)) => {
+        Err(error @ (BeginSessionError::Store(_) | BeginSessionError::Random(_))) => {
             tracing::error!(%error, "failed to begin session");
             return request.unavailable();
         }

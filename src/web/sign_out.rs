@@ -45,7 +45,7 @@ pub async fn submit(page_request: PageRequest, request: Request<Body>) -> Respon
         if !csrf::is_token(&secret, CSRF_PURPOSE, form.field("csrf")) {
             return page_request.page(&StatusPage::ExpiredForm);
         }
-        if let Err(error) = page_request.accounts.end_session(&hash_of(&secret), page_request.now).await {
+        if let Err(error) = page_request.accounts.sessions.end(&hash_of(&secret), page_request.now).await {
             tracing::error!(%error, "failed to end session");
             return page_request.unavailable();
         }

@@ -1,14 +1,13 @@
 //! Doorward's own password hashes: argon2id with one set of parameters.
 
 use argon2::{Algorithm, Argon2, Params, Version};
-use aws_lc_rs::rand;
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
 use super::{
     hash_method::{HashMethod, MAX_MEMORY_KIB},
     hash_queue::HasherBusy,
 };
-use crate::{account::hashing::Password, domain::account::HashFormat};
+use crate::{account::hashing::Password, domain::account::HashFormat, random::random_bytes};
 
 const SALT_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;
@@ -58,8 +57,7 @@ impl Argon2Hasher {
     }
 
     pub(super) fn hash(&self, password: &Password) -> Result<String, HasherBusy> {
-        let mut salt = [0; SALT_BYTES];
-        rand::fill(&mut salt).map_err(|_| HasherBusy::retry_soon())?;
+        let salt: [u8; SALT_BYTES] = random_bytes().map_err(|_| HasherBusy::retry_soon())?;
         let mut output = [0; HASH_BYTES];
         self.fill(password.normalized().as_bytes(), &salt, &mut output)?;
         let (salt, output) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output));

@@ -28,10 +28,11 @@ pub fn add_users(file: &Path) -> anyhow::Result<()> {
             return Err(anyhow!("there is no tenant {tenant}"));
         };
         for name in USERNAMES {
-            if accounts.find_account(&policy, name).await?.is_none() {
+            if accounts.administration.find(&policy, name).await?.is_none() {
                 let new = NewUser { username: name.to_owned(), profile: profile(name), ..NewUser::default() };
                 let added = accounts
-                    .create_account(&policy, new, Some(&Password::new(USER_PASSWORD)), clock::unix_millis())
+                    .administration
+                    .create(&policy, new, Some(&Password::new(USER_PASSWORD)), clock::unix_millis())
                     .await;
                 added.with_context(|| format!("cannot add {name}"))?;
             }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 use crate::{
-    account::NewUser,
+    account::{NewUser, suffix_tenant},
     cli::command_context::{PasswordSource, TenantArgs, with_tenant_accounts},
     clock,
     domain::account::{PRIMARY, UserProfile, names},
@@ -66,7 +66,7 @@ pub fn run(options: Options) -> ExitCode {
     with_tenant_accounts(&options.at, async |context| {
         if options.at.tenant.is_none()
             && let Some(other) =
-                context.accounts.suffix_tenant(&options.username, &context.policy.tenant).await
+                suffix_tenant(&context.tenants, &options.username, &context.policy.tenant).await
         {
             let (name, current_tenant, other_tenant) =
                 (&options.username, &context.policy.tenant, &other.tenant);
@@ -91,7 +91,8 @@ pub fn run(options: Options) -> ExitCode {
         };
         let account = context
             .accounts
-            .create_account(&context.policy, new, password.as_ref(), clock::unix_millis())
+            .administration
+            .create(&context.policy, new, password.as_ref(), clock::unix_millis())
             .await?;
         let (name, tenant) = (&account.username, &account.tenant);
         let next = if password.is_some() {

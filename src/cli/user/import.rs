@@ -105,7 +105,7 @@ impl<'a> Import<'a> {
 
     async fn batch(&mut self, first: u64, numbers: &[u64], users: Vec<ImportedUser>) -> anyhow::Result<()> {
         let outcomes =
-            self.context.accounts.import(&self.context.policy.tenant, users, clock::unix_millis()).await;
+            self.context.accounts.import.run(&self.context.policy.tenant, users, clock::unix_millis()).await;
         // not the fault of these lines: the next would fail as well
         let outcomes = outcomes.with_context(|| {
             self.progress.clear();

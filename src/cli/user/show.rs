@@ -44,7 +44,7 @@ impl ListOptions {
 }
 
 pub async fn list(context: &CommandContext, options: &ListOptions) -> anyhow::Result<()> {
-    let accounts = context.accounts.store().accounts();
+    let accounts = context.accounts.store.accounts();
     let tenant = &context.policy.tenant;
     let mut page = options.page(0);
     if let Some(after) = &options.after {
@@ -55,7 +55,7 @@ pub async fn list(context: &CommandContext, options: &ListOptions) -> anyhow::Re
     loop {
         let part = accounts.list(tenant, &page).await?;
         let now = clock::unix_millis();
-        let counters = context.accounts.lockout_counters(&part).await?;
+        let counters = context.accounts.administration.lockout_counters(&part).await?;
         for (account, counter) in part.iter().zip(counters) {
             let state = state_label(account, &counter, now);
             if options.json_lines {
@@ -127,8 +127,8 @@ fn summary(account: &Account, state: &str) -> Value {
 pub async fn show(context: &CommandContext, user: &str) -> anyhow::Result<()> {
     let account = context.account(user).await?;
     let now = clock::unix_millis();
-    let counter = context.accounts.lockout_counter(&account).await?;
-    let sessions = context.accounts.list_sessions(&account.id, now).await?.len();
+    let counter = context.accounts.administration.lockout_counter(&account).await?;
+    let sessions = context.accounts.sessions.list(&account.id, now).await?.len();
     let text = if context.json {
         format!("{:#}", as_json(&account, &counter, sessions, now))
     } else {

@@ -16,7 +16,7 @@ use super::{
     shared_attempt::AttemptShare,
 };
 use crate::{
-    account::{AccountServices, PortalLoginClient, PortalLoginRefusal, PortalSession, Reservation},
+    account::{PortalLoginClient, PortalLoginRefusal, PortalLoginService, PortalSession, Reservation},
     clock,
     domain::{
         fairness::Resource,
@@ -79,12 +79,12 @@ impl GuardedForward<'_> {
     ) -> Result<AttemptReservations, PortalLoginRefusal> {
         // without a store no attempt can be counted
         let accounts = self.exchange.state().accounts.as_ref().ok_or(PortalLoginRefusal::Unavailable)?;
+        let logins = &accounts.portal_login;
         let client = PortalLoginClient { address: self.context.address, tenant: &self.routed.policy.tenant };
         if let ([name], Some(digest)) = (attempt.names.names.as_slice(), credentials) {
             let reserving = async {
                 let permit = self.permit()?;
-                let reserving =
-                    accounts.reserve_at_portal(attempt.counting_tenant, name, client, clock::unix_millis());
+                let reserving = logins.reserve(attempt.counting_tenant, name, client, clock::unix_millis());
                 Ok(PendingAttempt::new(reserving.await?, client.address, permit))
             };
             let shared = basic_credentials.join(digest, reserving).await?;
@@ -94,23 +94,17 @@ impl GuardedForward<'_> {
         let cookies = PortalSession::Cookies(parts.headers.get(COOKIE).map_or(&[], HeaderValue::as_bytes));
         if attempt.names.names.is_empty() {
             let session = attempt.names.session().map_or(cookies, PortalSession::Carried);
-            let reserving = accounts.reserve_nameless_at_portal(
-                attempt.counting_tenant,
-                client,
-                session,
-                clock::unix_millis(),
-            );
+            let reserving =
+                logins.reserve_nameless(attempt.counting_tenant, client, session, clock::unix_millis());
             let pending = PendingAttempt::new(reserving.await?, client.address, permit);
             return Ok(AttemptReservations::of_names(vec![AttemptShare::new(pending)]));
         }
-        let of_names = reserve_each_name(accounts, attempt, client, &permit).await?;
+        let of_names = reserve_each_name(logins, attempt, client, &permit).await?;
         let now = clock::unix_millis();
         let reserved = match attempt.names.session() {
-            Some(session) => {
-                accounts.reserve_session_at_portal(attempt.counting_tenant, client, session, now).await
-            }
+            Some(session) => logins.reserve_session(attempt.counting_tenant, client, session, now).await,
             None if attempt.has_code => {
-                accounts.reserve_nameless_at_portal(attempt.counting_tenant, client, cookies, now).await
+                logins.reserve_nameless(attempt.counting_tenant, client, cookies, now).await
             }
             None => return Ok(AttemptReservations::of_names(of_names)),
         };
@@ -136,14 +130,14 @@ impl GuardedForward<'_> {
 
 /// All of them, or none.
 async fn reserve_each_name(
-    accounts: &AccountServices,
+    logins: &PortalLoginService,
     attempt: &ForwardedAttempt<'_>,
     client: PortalLoginClient<'_>,
     permit: &Arc<Permit>,
 ) -> Result<Vec<AttemptShare<PendingAttempt>>, PortalLoginRefusal> {
     let mut shares = Vec::with_capacity(attempt.names.names.len());
     for name in &attempt.names.names {
-        match accounts.reserve_at_portal(attempt.counting_tenant, name, client, clock::unix_millis()).await {
+        match logins.reserve(attempt.counting_tenant, name, client, clock::unix_millis()).await {
             Ok(reservation) => {
                 let pending = PendingAttempt::new(reservation, client.address, Arc::clone(permit));
                 shares.push(AttemptShare::new(pending));

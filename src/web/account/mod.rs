@@ -26,7 +26,7 @@ pub async fn show(request: PageRequest, RawQuery(query): RawQuery) -> Response<B
         Err(redirect) => return redirect,
     };
     let account = live.account();
-    let mut sessions = match request.accounts.list_sessions(&account.id, request.now).await {
+    let mut sessions = match request.accounts.sessions.list(&account.id, request.now).await {
         Ok(sessions) => sessions,
         Err(error) => {
             tracing::error!(%error, "failed to list sessions");
@@ -76,12 +76,12 @@ pub async fn end_sessions(page_request: PageRequest, request: Request<Body>) -> 
     let ended = match form.field("session") {
         "others" => page_request
             .accounts
-            .sessions()
+            .sessions
             .end_all(account, Some(current_session), page_request.now)
             .await
             .map(|_| Notice::OthersEnded),
         one => {
-            let own_sessions = match page_request.accounts.list_sessions(account, page_request.now).await {
+            let own_sessions = match page_request.accounts.sessions.list(account, page_request.now).await {
                 Ok(own_sessions) => own_sessions,
                 Err(error) => return end_failed(&page_request, &error),
             };
@@ -92,7 +92,8 @@ pub async fn end_sessions(page_request: PageRequest, request: Request<Body>) -> 
             match SessionHash::from_hex(one).filter(other) {
                 Some(hash) => page_request
                     .accounts
-                    .end_session(&hash, page_request.now)
+                    .sessions
+                    .end(&hash, page_request.now)
                     .await
                     .map(|ended| if ended { Notice::SessionEnded } else { Notice::AlreadyEnded }),
                 None => Ok(Notice::AlreadyEnded),

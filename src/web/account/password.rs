@@ -5,7 +5,10 @@ use http::{Request, Response, header};
 
 use super::rules;
 use crate::{
-    account::{LoginOutcome, PasswordChangeError, PasswordChangeRequest, PasswordChanged, hashing::Password},
+    account::{
+        LoginOutcome, NewPasswordError, PasswordChangeError, PasswordChangeRequest, PasswordChanged,
+        hashing::Password,
+    },
     domain::{page::StatusPage, password::Violation, return_address::ReturnAddress},
     session::OwnCookie,
     web::{
@@ -98,11 +101,9 @@ pub async fn submit(page_request: PageRequest, request: Request<Body>) -> Respon
         device: OwnCookie::Device.read(&page_request.headers, page_request.context.https),
         retained_session: live.as_ref().map(|live| &live.session.hash),
     };
-    let failure = match page_request
-        .accounts
-        .change_password(&page_request.policy, change, page_request.now)
-        .await
-    {
+    let changed =
+        page_request.accounts.passwords.change(&page_request.policy, change, page_request.now).await;
+    let failure = match changed {
         Ok(done) if live.is_some() => return redirect_to_account(&page_request, &done),
         Ok(_) => return sign_in_with_new_password(&page_request, login, &new, to.as_ref()).await,
         Err(PasswordChangeError::CurrentPassword(rejected)) => {
@@ -111,13 +112,17 @@ pub async fn submit(page_request: PageRequest, request: Request<Body>) -> Respon
         Err(PasswordChangeError::Unchanged) => {
             return show_again(FormError::PolicyViolated, &rules::same_password_requirements(policy));
         }
-        Err(PasswordChangeError::Policy { first, all }) => {
+        Err(PasswordChangeError::NewPassword(NewPasswordError::Policy { first, all })) => {
             return show_again(policy_error(&first), &rules::evaluated_requirements(policy, &first, &all));
         }
-        Err(PasswordChangeError::Busy(busy)) => {
+        Err(PasswordChangeError::NewPassword(NewPasswordError::Busy(busy))) => {
             FormError::Busy { seconds: whole_seconds(busy.retry_after), cause: busy.cause }
         }
-        Err(PasswordChangeError::Store(error)) => {
+        Err(
+            error @ (PasswordChangeError::NewPassword(NewPasswordError::Store(_))
+            | PasswordChangeError::Store(_)
+            | PasswordChangeError::Random(_)),
+        ) => {
             tracing::error!(%error, "failed to change password");
             FormError::Unavailable
         }

@@ -36,10 +36,10 @@ pub async fn authentication_tenant(
     requested: Option<&TenantId>,
 ) -> Result<AuthenticationTenant, ApiProblem> {
     let default = &settings.tenancy.default_tenant;
-    if let TenantLookup::Tenant(policy) = parts.tenants.load(requested.unwrap_or(default)).await {
+    if let TenantLookup::Tenant(policy) = parts.services.tenants.load(requested.unwrap_or(default)).await {
         return Ok(AuthenticationTenant { policy, unknown_tenant: None });
     }
-    match parts.tenants.load(default).await {
+    match parts.services.tenants.load(default).await {
         TenantLookup::Tenant(policy) => {
             Ok(AuthenticationTenant { policy, unknown_tenant: requested.cloned() })
         }
@@ -81,7 +81,7 @@ pub async fn find_tenant(
     parts: &ManagementParts,
     tenant: &TenantId,
 ) -> Result<Arc<TenantPolicy>, ApiProblem> {
-    match parts.tenants.load(tenant).await {
+    match parts.services.tenants.load(tenant).await {
         TenantLookup::Tenant(policy) => Ok(policy),
         TenantLookup::Unknown => Err(tenant_not_found(tenant)),
     }

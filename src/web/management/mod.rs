@@ -27,23 +27,31 @@ use self::{
     route::ApiAction,
 };
 use crate::{
-    account::AccountServices,
+    account::LoginService,
     clock,
     config::Settings,
     domain::{audit::Actor, tenant::TenantId},
+    governance::{AuditTrail, GovernanceService},
     tenants::TenantRegistry,
     token::Verifier,
     web_context::{ApiActor, ApiContext},
 };
+
+/// The services that the API uses.
+pub struct ManagementServices {
+    pub login: LoginService,
+    pub governance: GovernanceService,
+    pub audit: AuditTrail,
+    pub tokens: Arc<Verifier>,
+    pub tenants: Arc<TenantRegistry>,
+}
 
 /// Shared state of the API.
 #[derive(Clone)]
 pub struct ManagementState(Arc<ManagementParts>);
 
 struct ManagementParts {
-    accounts: AccountServices,
-    tokens: Arc<Verifier>,
-    tenants: Arc<TenantRegistry>,
+    services: ManagementServices,
     credential_locks: CredentialLocks,
     budgets: ChangeBudgets,
     /// Files are written one at a time.
@@ -51,17 +59,12 @@ struct ManagementParts {
 }
 
 impl ManagementState {
-    pub fn new(accounts: AccountServices, tokens: Arc<Verifier>, tenants: Arc<TenantRegistry>) -> Self {
-        let turns = CredentialLocks::default();
-        let budgets = ChangeBudgets::default();
-        let writing = tokio::sync::Mutex::default();
+    pub fn new(services: ManagementServices) -> Self {
         Self(Arc::new(ManagementParts {
-            accounts,
-            tokens,
-            tenants,
-            credential_locks: turns,
-            budgets,
-            write_lock: writing,
+            services,
+            credential_locks: CredentialLocks::default(),
+            budgets: ChangeBudgets::default(),
+            write_lock: tokio::sync::Mutex::default(),
         }))
     }
 }
@@ -142,7 +145,7 @@ async fn respond(
             _ => ApiProblem::new(invalid.status, "Invalid request.", invalid.detail),
         }
     })?;
-    let settings = state.0.tenants.settings();
+    let settings = state.0.services.tenants.settings();
     access::check_network(&context, &settings)?;
     if let Some(document) = openapi::document_for(&parts.method, parts.uri.path()) {
         return Ok(json_response(document));

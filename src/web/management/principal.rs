@@ -106,7 +106,7 @@ impl Authentication<'_> {
 
     async fn by_token(self, token: &str) -> Result<Principal, ApiProblem> {
         let (client, now) = (self.context.address.ip, clock::unix_seconds());
-        let verified = self.parts.tokens.verify_for(client, &self.tenant.policy, token, now).await;
+        let verified = self.parts.services.tokens.verify_for(client, &self.tenant.policy, token, now).await;
         let verified = verified.map_err(token_problem)?;
         let user = &verified.user;
         let has = |scope: &ApiScope| user.scopes.iter().any(|held| held == scope.as_str());
@@ -127,7 +127,7 @@ impl Authentication<'_> {
             device: None,
             channel: LoginChannel::Api,
         };
-        match self.parts.accounts.login(&self.tenant.policy, attempt, self.now).await {
+        match self.parts.services.login.attempt(&self.tenant.policy, attempt, self.now).await {
             Ok(LoginOutcome::Success(LoginSuccess { account, .. })) => {
                 let roles = &self.settings.management.admin_roles;
                 let is_admin = account.roles.iter().any(|role| roles.contains(role));

@@ -54,7 +54,7 @@ pub async fn show(request: &ApiRequest) -> Result<Response<Body>, ApiProblem> {
 pub async fn replace(request: &ApiRequest, body: Body) -> Result<Response<Body>, ApiProblem> {
     let text = body::read_json(&request.headers, body, MAX_BYTES).await?;
     let (settings, tenant, checked) = (Arc::clone(&request.settings), request.tenant.clone(), text.clone());
-    let tenants = Arc::clone(&request.parts.0.tenants);
+    let tenants = Arc::clone(&request.parts.0.services.tenants);
     // it may be long, and name other files
     spawn_blocking(move || check(&settings, &tenants, &tenant, &checked))
         .await
@@ -64,8 +64,7 @@ pub async fn replace(request: &ApiRequest, body: Body) -> Result<Response<Body>,
     let prepared = Arc::new(prepare(request, &text).await?);
     let (records, actor) = (records("tenant-config.replace", prepared.previous(), &text), request.actor());
     request.spend_audit_bytes(records.iter().map(record_size).sum())?;
-    let recorded =
-        parts.accounts.record_actions(&request.tenant, &actor, &records, clock::unix_millis()).await;
+    let recorded = parts.services.audit.record(&request.tenant, &actor, &records, clock::unix_millis()).await;
     recorded.map_err(|_| ApiProblem::unavailable())?;
     let to_commit = Arc::clone(&prepared);
     let committed =
@@ -73,12 +72,12 @@ pub async fn replace(request: &ApiRequest, body: Body) -> Result<Response<Body>,
     if let Err(not_written) = committed {
         let undone = reverted_record(prepared.previous(), &text);
         // a failure to record this is logged
-        let _ = parts.accounts.record_actions(&request.tenant, &actor, &[undone], clock::unix_millis()).await;
+        let _ = parts.services.audit.record(&request.tenant, &actor, &[undone], clock::unix_millis()).await;
         return Err(write_problem(request, not_written));
     }
-    parts.accounts.log_actions(&request.tenant, &actor, &records);
+    parts.services.audit.log(&request.tenant, &actor, &records);
     // in force before the response is sent
-    let found = parts.tenants.refresh(&request.tenant).await;
+    let found = parts.services.tenants.refresh(&request.tenant).await;
     drop(write_guard);
     let tag = etag::text_tag(text.as_bytes());
     if let TenantLookup::Tenant(policy) = found

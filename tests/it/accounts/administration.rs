@@ -18,11 +18,11 @@ async fn begin(services: &TestServices, account: &Account) -> CookieSecret {
         address: ALICE_ADDRESS.into(),
         previous: None,
     };
-    services.accounts.sessions().new_session(begin, START).await.unwrap()
+    services.accounts.sessions.begin(begin, START).await.unwrap()
 }
 
 async fn is_alive(services: &TestServices, secret: &CookieSecret) -> bool {
-    services.accounts.sessions().find(&hash_of(secret), START).await.unwrap().is_some()
+    services.accounts.sessions.find(&hash_of(secret), START).await.unwrap().is_some()
 }
 
 #[test]
@@ -30,19 +30,19 @@ fn locking_or_disabling_an_account_ends_its_sessions() {
     TestDeployment::with_lockout().run(async |services| {
         let alex = services.add("alex").await;
         let session = begin(&services, &alex).await;
-        services.accounts.lock(&alex, &actor(), START).await.unwrap();
+        services.accounts.administration.lock(&alex, &actor(), START).await.unwrap();
         assert!(!is_alive(&services, &session).await);
         assert!(services.sign_in("alex", RIGHT, START).await.is_err());
-        services.accounts.unlock(&alex, &actor(), START).await.unwrap();
+        services.accounts.administration.unlock(&alex, &actor(), START).await.unwrap();
         assert!(services.sign_in("alex", RIGHT, START).await.is_ok());
 
         let session = begin(&services, &alex).await;
-        services.accounts.unlock(&alex, &actor(), START).await.unwrap();
+        services.accounts.administration.unlock(&alex, &actor(), START).await.unwrap();
         assert!(is_alive(&services, &session).await);
-        services.accounts.disable(&alex, &actor(), START).await.unwrap();
+        services.accounts.administration.disable(&alex, &actor(), START).await.unwrap();
         assert!(!is_alive(&services, &session).await);
         assert!(services.sign_in("alex", RIGHT, START).await.is_err());
-        services.accounts.enable(&alex, &actor(), START).await.unwrap();
+        services.accounts.administration.enable(&alex, &actor(), START).await.unwrap();
         assert!(services.sign_in("alex", RIGHT, START).await.is_ok());
     });
 }
@@ -62,10 +62,13 @@ fn admin_set_password_obeys_policy_and_ends_sessions() {
     TestDeployment::new("[password_policy]\nenabled = true\npattern = \".*\"\n").run(async |services| {
         let policy = services.policy().await;
         let new = |name: &str| NewUser { username: name.to_owned(), ..NewUser::default() };
-        let refused =
-            services.accounts.create_account(&policy, new("kim"), Some(&Password::new("short")), START).await;
+        let refused = services
+            .accounts
+            .administration
+            .create(&policy, new("kim"), Some(&Password::new("short")), START)
+            .await;
         assert!(matches!(refused, Err(CreateAccountError::Password(_))), "{refused:?}");
-        let alex = services.accounts.create_account(&policy, new("alex"), None, START).await.unwrap();
+        let alex = services.accounts.administration.create(&policy, new("alex"), None, START).await.unwrap();
         assert!(
             services.sign_in("alex", "", START).await.is_err(),
             "an account without a password cannot sign in"
@@ -74,7 +77,7 @@ fn admin_set_password_obeys_policy_and_ends_sessions() {
         let set = |password: &'static str| {
             let (services, policy, alex) = (&services, &policy, &alex);
             async move {
-                services.accounts.set_password(policy, alex, &Password::new(password), false, START).await
+                services.accounts.passwords.set(policy, alex, &Password::new(password), false, START).await
             }
         };
         assert!(set("short").await.is_err() && is_alive(&services, &session).await);

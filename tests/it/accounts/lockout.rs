@@ -18,7 +18,8 @@ use crate::support::database::{Kind, with_database};
 
 async fn guess_in_parallel(services: &TestServices, times: usize) -> Vec<LoginError> {
     let (policy, wrong) = (services.policy().await, Password::new("wrong"));
-    let guesses = (0..times).map(|_| services.accounts.login(&policy, attempt("alex", &wrong, None), START));
+    let guesses =
+        (0..times).map(|_| services.accounts.login.attempt(&policy, attempt("alex", &wrong, None), START));
     join_all(guesses).await.into_iter().map(Result::unwrap_err).collect()
 }
 
@@ -67,7 +68,8 @@ fn attack_200_guesses_at_two_replicas_are_5_verifications() {
 
 async fn sign_in_in_parallel(services: &TestServices, times: usize) -> Vec<LoginError> {
     let (policy, right) = (services.policy().await, Password::new(RIGHT));
-    let sign_ins = (0..times).map(|_| services.accounts.login(&policy, attempt("alex", &right, None), START));
+    let sign_ins =
+        (0..times).map(|_| services.accounts.login.attempt(&policy, attempt("alex", &right, None), START));
     join_all(sign_ins).await.into_iter().filter_map(Result::err).collect()
 }
 
@@ -77,7 +79,7 @@ fn right_passwords_at_once_are_not_refused_as_wrong() {
         let alex = services.add("alex").await;
         services.fail_sign_ins("alex", 4, START).await;
         assert_eq!(sign_in_in_parallel(&services, 30).await, []);
-        assert_eq!(services.accounts.lockout_counter(&alex).await.unwrap().failures, 0);
+        assert_eq!(services.accounts.administration.lockout_counter(&alex).await.unwrap().failures, 0);
     });
 }
 
@@ -122,7 +124,7 @@ fn attempt_waits_for_pending_reservations_with_a_limit() {
                 address: Some(ALICE_ADDRESS.into()),
                 device: None,
             };
-            services.accounts.lockout().reserve(&policy.rules.account_lock, guess, patience, START).await
+            services.accounts.lockout.reserve(&policy.rules.account_lock, guess, patience, START).await
         };
         let mut underway = Vec::new();
         for _ in 0..5 {
@@ -171,9 +173,9 @@ fn admin_unlock_resets_the_lock_duration() {
         }
         let now = START + 6 * MINUTE;
         assert!(services.sign_in("alex", RIGHT, now).await.is_err());
-        services.accounts.unlock(&alex, &actor(), now).await.unwrap();
+        services.accounts.administration.unlock(&alex, &actor(), now).await.unwrap();
         assert_eq!(
-            services.accounts.lockout_counter(&alex).await.unwrap(),
+            services.accounts.administration.lockout_counter(&alex).await.unwrap(),
             doorward::domain::lockout::Counter::default()
         );
         services.fail_sign_ins("alex", 5, now).await;
@@ -192,7 +194,7 @@ fn lock_time_of_zero_lasts_until_an_admin_unlocks() {
             services.sign_in("alex", RIGHT, years).await.unwrap_err(),
             LoginError::Locked(LockState::UntilAdmin)
         );
-        services.accounts.unlock(&alex, &actor(), years).await.unwrap();
+        services.accounts.administration.unlock(&alex, &actor(), years).await.unwrap();
         assert!(services.sign_in("alex", RIGHT, years).await.is_ok());
     });
 }
@@ -291,7 +293,7 @@ fn attack_device_cookie_from_before_a_password_change() {
         let alex = services.add("alex").await;
         let stolen = services.sign_in("alex", RIGHT, START).await.unwrap().device;
         let (policy, new) = (services.policy().await, Password::new("another password"));
-        services.accounts.set_password(&policy, &alex, &new, false, START + 1).await.unwrap();
+        services.accounts.passwords.set(&policy, &alex, &new, false, START + 1).await.unwrap();
         services.fail_sign_ins("alex", 5, START + 1).await;
         let before = services.verifications();
         assert!(services.sign_in_from("alex", "wrong", Some(&stolen), START + 1).await.is_err());
@@ -317,7 +319,7 @@ fn changing_the_password_renews_the_device_cookie() {
             retained_session: None,
         };
         let changed =
-            services.accounts.change_password(&services.policy().await, change, START + 1).await.unwrap();
+            services.accounts.passwords.change(&services.policy().await, change, START + 1).await.unwrap();
         services.fail_sign_ins("alex", 5, START + 1).await;
         assert!(
             services.sign_in_from("alex", "another password", Some(&changed.device), START + 1).await.is_ok()
@@ -353,7 +355,7 @@ fn locks_only_the_address_that_tries_many_names() {
             address: [198, 51, 100, 1].into(),
             ..attempt("alex", &right, None)
         };
-        assert!(services.accounts.login(&policy, elsewhere, START).await.is_ok());
+        assert!(services.accounts.login.attempt(&policy, elsewhere, START).await.is_ok());
     });
 }
 
@@ -363,14 +365,14 @@ fn overload_rejects_sign_ins_without_counting_attempts() {
         TestDeployment::new("hash_parallel = 1\n[account_lock]\nenabled = true\nmax_attempts = 1000\n");
     let mut settings = deployment.settings();
     settings.accounts.hashing.queue = 1;
-    let flooded = doorward::boot::with_account_store(settings, async |doors, tenants, default| {
-        let services = TestServices { accounts: doors, tenants, default_tenant: default };
+    let flooded = doorward::boot::with_account_store(settings, async |accounts, tenants, default| {
+        let services = TestServices { accounts, tenants, default_tenant: default };
         let alex = services.add("alex").await;
         let rejected = guess_in_parallel(&services, 50).await;
         let busy = rejected.iter().filter(|rejected| matches!(rejected, LoginError::Busy { .. })).count();
         assert!(busy > 0, "{rejected:?}");
         let verified = u64::try_from(50 - busy)?;
-        let counted = u64::from(services.accounts.lockout_counter(&alex).await?.failures);
+        let counted = u64::from(services.accounts.administration.lockout_counter(&alex).await?.failures);
         assert_eq!((counted, services.verifications()), (verified, verified));
         Ok(())
     });
@@ -426,7 +428,8 @@ fn attack_portal_namesake_resets_the_counter_of_an_account() {
         for _ in 0..5 {
             services.fail_sign_ins("alex", 4, START).await;
             let client = PortalLoginClient { address: ALICE_ADDRESS.into(), tenant: &tenant };
-            if let Ok(namesake) = services.accounts.reserve_at_portal(&tenant, "alex", client, START).await {
+            if let Ok(namesake) = services.accounts.portal_login.reserve(&tenant, "alex", client, START).await
+            {
                 namesake.record_success().await.unwrap();
             }
         }

@@ -33,14 +33,14 @@ async fn attempt_on(
             device: None,
             retained_session: None,
         };
-        return match services.accounts.change_password(&policy, change, START).await {
+        return match services.accounts.passwords.change(&policy, change, START).await {
             Ok(_) => Ok(()),
             Err(PasswordChangeError::CurrentPassword(rejected)) => Err(rejected),
             Err(other) => panic!("{other}"),
         };
     }
     let attempt = LoginRequest { channel, ..attempt(login, &password, None) };
-    services.accounts.login(&policy, attempt, START).await.map(drop)
+    services.accounts.login.attempt(&policy, attempt, START).await.map(drop)
 }
 
 #[test]
@@ -51,8 +51,12 @@ fn each_login_channel_against_each_account_state() {
             for state in ["open", "wrong", "locked", "elsewhere", "admin", "disabled", "unusable"] {
                 let account = services.add(&name(state)).await;
                 match state {
-                    "admin" => services.accounts.lock(&account, &actor(), START).await.unwrap(),
-                    "disabled" => services.accounts.disable(&account, &actor(), START).await.unwrap(),
+                    "admin" => {
+                        services.accounts.administration.lock(&account, &actor(), START).await.unwrap()
+                    }
+                    "disabled" => {
+                        services.accounts.administration.disable(&account, &actor(), START).await.unwrap()
+                    }
                     // the API counts by itself: see `attack_anonymous_client_locks_an_administrator_out`
                     "locked" if channel == LoginChannel::Api => {
                         for _ in 0..5 {
@@ -105,11 +109,11 @@ fn attack_account_enumeration_by_lock_of_unknown_names() {
             assert_eq!(sixth, LoginError::Locked(LockState::Until(START + 5 * MINUTE)), "{name}");
         }
         // an attempt on a locked name costs a hash too, though its password is not verified
-        let spent = services.accounts.metrics().passwords_spent.get();
+        let spent = services.accounts.metrics.passwords_spent.get();
         for name in ["alex", "nobody"] {
             services.fail_sign_ins(name, 1, START).await;
         }
-        assert_eq!(services.accounts.metrics().passwords_spent.get(), spent + 2);
+        assert_eq!(services.accounts.metrics.passwords_spent.get(), spent + 2);
     });
 }
 
@@ -141,7 +145,12 @@ fn forced_password_change_blocks_sign_in() {
             ..doorward::account::NewUser::default()
         };
         let policy = services.policy().await;
-        services.accounts.create_account(&policy, new, Some(&Password::new(RIGHT)), START).await.unwrap();
+        services
+            .accounts
+            .administration
+            .create(&policy, new, Some(&Password::new(RIGHT)), START)
+            .await
+            .unwrap();
         let outcome = services.login("alex", RIGHT, None, START).await;
         assert!(matches!(outcome, Ok(LoginOutcome::MustChangePassword(_))), "{outcome:?}");
         change(&services, "alex", RIGHT, "another password", START).await.unwrap();
@@ -165,7 +174,7 @@ async fn change(
         device: None,
         retained_session: None,
     };
-    services.accounts.change_password(&services.policy().await, change, now).await.map(drop)
+    services.accounts.passwords.change(&services.policy().await, change, now).await.map(drop)
 }
 
 #[test]
@@ -218,20 +227,22 @@ fn attack_account_enumeration_by_time_the_states_cost_the_same() {
     let deployment = TestDeployment::new("[account_lock]\nenabled = true\nmax_attempts = 1000\n");
     let mut settings = deployment.settings();
     settings.accounts.hashing.memory = 19_456;
-    let measured = doorward::boot::with_account_store(settings, async |doors, tenants, default| {
-        let services = TestServices { accounts: doors, tenants, default_tenant: default };
+    let measured = doorward::boot::with_account_store(settings, async |accounts, tenants, default| {
+        let services = TestServices { accounts, tenants, default_tenant: default };
         for state in ["wrong", "locked", "admin", "disabled"] {
             let account = services.add(state).await;
             match state {
-                "admin" => services.accounts.lock(&account, &actor(), START).await.unwrap(),
-                "disabled" => services.accounts.disable(&account, &actor(), START).await.unwrap(),
+                "admin" => services.accounts.administration.lock(&account, &actor(), START).await.unwrap(),
+                "disabled" => {
+                    services.accounts.administration.disable(&account, &actor(), START).await.unwrap()
+                }
                 "locked" => {
                     let key =
                         CounterKey::of(account.tenant.clone(), LoginSubject::Account(account.id.clone()));
                     let lock = |counters: &mut [(CounterKey, Counter)]| {
                         counters[0].1 = Counter { locked_until: LockState::UntilAdmin, ..Counter::default() };
                     };
-                    services.accounts.store().counters().update(&[key], lock).await?;
+                    services.accounts.store.counters().update(&[key], lock).await?;
                 }
                 _ => {}
             }
@@ -280,7 +291,7 @@ fn attack_account_enumeration_by_time_of_imported_hashes() {
         }
         services.add("native").await;
         let disabled = services.add("disabled").await;
-        services.accounts.disable(&disabled, &actor(), START).await.unwrap();
+        services.accounts.administration.disable(&disabled, &actor(), START).await.unwrap();
         let states = ["unknown", "native", "disabled", "wso2", "bcrypt"];
         let mut times = states.map(|_| Vec::new());
         // the first guess is among them: the response-time floor needs no earlier attempt
@@ -321,8 +332,8 @@ fn attack_forged_device_cookies_use_reserved_slots() {
         TestDeployment::new("[account_lock]\nenabled = true\n[account_lock.device]\nmax_attempts = 5\n");
     let mut settings = deployment.settings();
     (settings.accounts.hashing.parallel, settings.accounts.hashing.queue) = (2, 38);
-    let flooded = doorward::boot::with_account_store(settings, async |doors, tenants, default| {
-        let services = TestServices { accounts: doors, tenants, default_tenant: default };
+    let flooded = doorward::boot::with_account_store(settings, async |accounts, tenants, default| {
+        let services = TestServices { accounts, tenants, default_tenant: default };
         services.add("alex").await;
         let device = services.sign_in("alex", RIGHT, START).await.unwrap().device;
         let forged = device.replacen(|c: char| c.is_ascii_lowercase(), "A", 1);
@@ -333,10 +344,10 @@ fn attack_forged_device_cookies_use_reserved_slots() {
             let cookie = if number % 2 == 0 { "a.b.c" } else { forged.as_str() };
             let from = [number, 0, 0, 1];
             let attempt = LoginRequest { address: from.into(), ..attempt(name, &wrong, Some(cookie)) };
-            services.accounts.login(&policy, attempt, START)
+            services.accounts.login.attempt(&policy, attempt, START)
         }));
         let owner = LoginRequest { address: [250, 0, 0, 7].into(), ..attempt("alex", &right, Some(&device)) };
-        let (rejected, let_in) = join(flood, services.accounts.login(&policy, owner, START)).await;
+        let (rejected, let_in) = join(flood, services.accounts.login.attempt(&policy, owner, START)).await;
         let busy = rejected.iter().filter(|result| matches!(result, Err(LoginError::Busy { .. }))).count();
         assert!(busy >= 150, "{busy} of 200 were refused");
         let_in.unwrap();
@@ -354,12 +365,14 @@ fn attack_one_client_fills_the_hash_queue() {
             let policy = services.policy().await;
             let (wrong, right) = (Password::new("wrong"), Password::new(RIGHT));
             let names: Vec<String> = (0..1500).map(|number| format!("n{number}")).collect();
-            let flood = join_all(
-                names.iter().map(|name| services.accounts.login(&policy, attempt(name, &wrong, None), START)),
-            );
+            let flood =
+                join_all(names.iter().map(|name| {
+                    services.accounts.login.attempt(&policy, attempt(name, &wrong, None), START)
+                }));
             let elsewhere =
                 LoginRequest { address: [198, 51, 100, 7].into(), ..attempt("alex", &right, None) };
-            let (rejected, let_in) = join(flood, services.accounts.login(&policy, elsewhere, START)).await;
+            let (rejected, let_in) =
+                join(flood, services.accounts.login.attempt(&policy, elsewhere, START)).await;
             let_in.unwrap();
             let busy =
                 rejected.iter().filter(|result| matches!(result, Err(LoginError::Busy { .. }))).count();

@@ -11,10 +11,10 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use doorward::{
     account::{
-        AccountServices, ImportError, ImportedUser, LoginChannel, LoginError, LoginOutcome, LoginRequest,
-        LoginSuccess, NewUser, hashing::Password,
+        ImportError, ImportedUser, LoginChannel, LoginError, LoginOutcome, LoginRequest, LoginSuccess,
+        NewUser, hashing::Password,
     },
-    boot,
+    boot::{self, AccountServices},
     config::{Settings, TenantPolicy, load},
     domain::{
         account::{Account, AccountId},
@@ -94,8 +94,8 @@ impl TestDeployment {
     }
 
     pub fn run(&self, work: impl AsyncFnOnce(TestServices)) {
-        let opened = boot::with_account_store(self.settings(), async |doors, tenants, default| {
-            let services = TestServices { accounts: doors, tenants, default_tenant: default };
+        let opened = boot::with_account_store(self.settings(), async |accounts, tenants, default| {
+            let services = TestServices { accounts, tenants, default_tenant: default };
             work(services).await;
             Ok(())
         });
@@ -116,7 +116,7 @@ impl TestServices {
         user: ImportedUser,
         now: u64,
     ) -> Result<AccountId, ImportError> {
-        self.accounts.import(tenant, vec![user], now).await.unwrap().remove(0)
+        self.accounts.import.run(tenant, vec![user], now).await.unwrap().remove(0)
     }
 
     pub async fn policy(&self) -> Arc<TenantPolicy> {
@@ -138,7 +138,7 @@ impl TestServices {
 
     pub async fn add_to(&self, policy: &TenantPolicy, name: &str) -> Account {
         let new = NewUser { username: name.to_owned(), ..NewUser::default() };
-        self.accounts.create_account(policy, new, Some(&Password::new(RIGHT)), START).await.unwrap()
+        self.accounts.administration.create(policy, new, Some(&Password::new(RIGHT)), START).await.unwrap()
     }
 
     pub async fn sign_in(&self, login: &str, password: &str, now: u64) -> Result<LoginSuccess, LoginError> {
@@ -167,7 +167,10 @@ impl TestServices {
         device: Option<&str>,
         now: u64,
     ) -> Result<LoginOutcome, LoginError> {
-        self.accounts.login(&self.policy().await, attempt(login, &Password::new(password), device), now).await
+        self.accounts
+            .login
+            .attempt(&self.policy().await, attempt(login, &Password::new(password), device), now)
+            .await
     }
 
     pub async fn fail_sign_ins(&self, login: &str, times: usize, now: u64) {
@@ -182,7 +185,7 @@ impl TestServices {
     }
 
     pub fn verifications(&self) -> u64 {
-        self.accounts.metrics().password_verifications.get()
+        self.accounts.metrics.password_verifications.get()
     }
 }
 

@@ -3,7 +3,10 @@
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use doorward::{
-    account::{ImportedUser, LoginError, PasswordChangeError, PasswordChangeRequest, hashing::Password},
+    account::{
+        ImportedUser, LoginError, NewPasswordError, PasswordChangeError, PasswordChangeRequest,
+        hashing::Password,
+    },
     domain::{
         account::{Account, StoredPassword},
         password::{PasswordRule, Violation},
@@ -32,7 +35,7 @@ async fn change(
         device: None,
         retained_session: keep.as_ref(),
     };
-    services.accounts.change_password(&services.policy().await, change, START).await.map(drop)
+    services.accounts.passwords.change(&services.policy().await, change, START).await.map(drop)
 }
 
 #[test]
@@ -43,7 +46,10 @@ fn new_password_must_obey_policy_and_history() {
         assert!(
             matches!(
                 &short,
-                Err(PasswordChangeError::Policy { first: Violation::Broken(PasswordRule::MinLength(8)), .. })
+                Err(PasswordChangeError::NewPassword(NewPasswordError::Policy {
+                    first: Violation::Broken(PasswordRule::MinLength(8)),
+                    ..
+                }))
             ),
             "{short:?}"
         );
@@ -54,10 +60,10 @@ fn new_password_must_obey_policy_and_history() {
         assert!(
             matches!(
                 &back,
-                Err(PasswordChangeError::Policy {
+                Err(PasswordChangeError::NewPassword(NewPasswordError::Policy {
                     first: Violation::Broken(PasswordRule::NotUsedBefore(3)),
                     ..
-                })
+                }))
             ),
             "{back:?}"
         );
@@ -101,11 +107,11 @@ fn a_changed_password_ends_all_sessions_but_this_one() {
                 address: ALICE_ADDRESS.into(),
                 previous: None,
             };
-            services.accounts.sessions().new_session(begin, START)
+            services.accounts.sessions.begin(begin, START)
         };
         let (mine, other) = (begin().await.unwrap(), begin().await.unwrap());
         let alive = async |secret: &CookieSecret| {
-            services.accounts.sessions().find(&hash_of(secret), START).await.unwrap().is_some()
+            services.accounts.sessions.find(&hash_of(secret), START).await.unwrap().is_some()
         };
         assert!(alive(&mine).await && alive(&other).await);
         change(&services, RIGHT, "second password", Some(&mine)).await.unwrap();
@@ -127,7 +133,7 @@ fn imported_hash_is_verified_and_rehashed_at_sign_in() {
         let alex = services.import(tenant, user, START).await.unwrap();
         assert!(services.sign_in("alex", "wrong", START).await.is_err());
         assert!(services.sign_in("alex", "secret", START).await.is_ok());
-        let stored = services.accounts.store().accounts().find_with_password(&alex).await.unwrap().unwrap();
+        let stored = services.accounts.store.accounts().find_with_password(&alex).await.unwrap().unwrap();
         let stored = stored.password;
         assert!(stored.expose().starts_with("$argon2id$v=19$m=8192,t=1,p=1$"), "{}", stored.expose());
         assert!(services.sign_in("alex", "secret", START).await.is_ok());
@@ -143,11 +149,10 @@ fn a_hash_is_renewed_when_its_cost_has_changed() {
     deployment.run(async |services| drop(services.add("alex").await));
     let mut settings = deployment.settings();
     settings.accounts.hashing.iterations = 3;
-    let renewed = doorward::boot::with_account_store(settings, async |doors, tenants, default| {
-        let services = TestServices { accounts: doors, tenants, default_tenant: default };
+    let renewed = doorward::boot::with_account_store(settings, async |accounts, tenants, default| {
+        let services = TestServices { accounts, tenants, default_tenant: default };
         let alex = services.sign_in("alex", RIGHT, START).await.unwrap().account;
-        let stored =
-            services.accounts.store().accounts().find_with_password(&alex.id).await?.unwrap().password;
+        let stored = services.accounts.store.accounts().find_with_password(&alex.id).await?.unwrap().password;
         assert!(stored.expose().contains("t=3"), "{}", stored.expose());
         Ok(())
     });
@@ -166,7 +171,7 @@ fn change_interrupted_by(administrator: impl AsyncFnOnce(&TestServices, &Account
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         // the request about the first password, whose answer was not used
         drop(listener.accept().await.unwrap());
-        let accounts = services.accounts.store().accounts();
+        let accounts = services.accounts.store.accounts();
         let before = accounts.find_with_password(&alex.id).await.unwrap().unwrap().password;
         let meanwhile = async {
             let (asked, _) = listener.accept().await.unwrap();
@@ -189,7 +194,7 @@ fn change_interrupted_by(administrator: impl AsyncFnOnce(&TestServices, &Account
 fn attack_a_change_under_way_undoes_an_administrators_reset() {
     let refused = change_interrupted_by(async |services, alex| {
         let new = NewPassword { hash: StoredPassword::unusable(), must_change: false, history_length: 1 };
-        let accounts = services.accounts.store().accounts();
+        let accounts = services.accounts.store.accounts();
         let update = PasswordUpdate { new: &new, retained_session: None, now: START + 1 };
         assert!(accounts.set_password(&alex.id, update).await.unwrap());
     });
@@ -202,7 +207,7 @@ fn attack_a_change_under_way_undoes_an_administrators_reset() {
 #[test]
 fn attack_a_change_under_way_ignores_an_admin_lock() {
     let refused = change_interrupted_by(async |services, alex| {
-        services.accounts.lock(alex, &actor(), START + 1).await.unwrap();
+        services.accounts.administration.lock(alex, &actor(), START + 1).await.unwrap();
     });
     assert!(
         matches!(refused, PasswordChangeError::CurrentPassword(LoginError::LockedByAdmin)),
@@ -213,7 +218,7 @@ fn attack_a_change_under_way_ignores_an_admin_lock() {
 #[test]
 fn attack_a_change_under_way_ignores_a_disabled_account() {
     let refused = change_interrupted_by(async |services, alex| {
-        services.accounts.disable(alex, &actor(), START + 1).await.unwrap();
+        services.accounts.administration.disable(alex, &actor(), START + 1).await.unwrap();
     });
     assert!(matches!(refused, PasswordChangeError::CurrentPassword(LoginError::Disabled)), "{refused:?}");
 }

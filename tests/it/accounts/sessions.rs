@@ -26,11 +26,11 @@ async fn begin(
         address: ALICE_ADDRESS.into(),
         previous: old,
     };
-    services.accounts.sessions().new_session(begin, now).await.unwrap()
+    services.accounts.sessions.begin(begin, now).await.unwrap()
 }
 
 async fn is_alive(services: &TestServices, secret: &CookieSecret, now: u64) -> bool {
-    services.accounts.sessions().find(&hash_of(secret), now).await.unwrap().is_some()
+    services.accounts.sessions.find(&hash_of(secret), now).await.unwrap().is_some()
 }
 
 #[test]
@@ -50,13 +50,13 @@ fn attack_made_up_session_cookies_query_the_store() {
     TestDeployment::new("").run(async |services| {
         let alex = services.add("alex").await;
         let unheard_of = begin(&services, &alex, None, START).await;
-        services.accounts.store().close().await;
+        services.accounts.store.close().await;
         let ask = async |value: &str| {
             let cookie = format!("doorward_session={value}").parse().unwrap();
             let headers = http::HeaderMap::from_iter([(http::header::COOKIE, cookie)]);
             services
                 .accounts
-                .sessions()
+                .sessions
                 .find_for_request(&headers, false, START)
                 .await
                 .map(|live| live.is_some())
@@ -87,7 +87,7 @@ fn one_session_too_many_ends_the_oldest() {
         }
         assert_eq!(left, [false, true, true]);
         assert!(is_alive(&services, &kims, now).await);
-        assert_eq!(services.accounts.list_sessions(&alex.id, now).await.unwrap().len(), 2);
+        assert_eq!(services.accounts.sessions.list(&alex.id, now).await.unwrap().len(), 2);
     });
 }
 
@@ -113,7 +113,7 @@ fn last_use_is_written_in_the_background() {
         assert!(is_alive(&services, &secret, START + 2 * MINUTE).await);
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
         loop {
-            let stored = services.accounts.list_sessions(&alex.id, START + 2 * MINUTE).await.unwrap();
+            let stored = services.accounts.sessions.list(&alex.id, START + 2 * MINUTE).await.unwrap();
             if stored.iter().any(|session| session.last_seen_at == START + 2 * MINUTE) {
                 break;
             }
@@ -128,7 +128,7 @@ fn session_ended_at_another_replica_ends_within_a_second() {
     let deployment = TestDeployment::new("");
     deployment.run(async |here| {
         let alex = here.add("alex").await;
-        let sessions = here.accounts.sessions().clone();
+        let sessions = here.accounts.sessions.clone();
         let following = tokio::spawn(async move { sessions.follow_changes(|_| {}).await });
         let (secret, other) =
             (begin(&here, &alex, None, START).await, begin(&here, &alex, None, START).await);
@@ -136,8 +136,8 @@ fn session_ended_at_another_replica_ends_within_a_second() {
         // another process
         let (settings, ended) = (deployment.settings(), hash_of(&secret));
         let elsewhere = std::thread::spawn(move || {
-            doorward::boot::with_account_store(settings, async |doors, _, _| {
-                assert!(doors.end_session(&ended, START).await?);
+            doorward::boot::with_account_store(settings, async |accounts, _, _| {
+                assert!(accounts.sessions.end(&ended, START).await?);
                 Ok(())
             })
         });
@@ -165,11 +165,11 @@ fn attack_ended_session_at_a_replica_without_change_feed() {
     let deployment = TestDeployment::new("");
     deployment.run(async |here| {
         let alex = here.add("alex").await;
-        let sessions = here.accounts.sessions().clone();
+        let sessions = here.accounts.sessions.clone();
         let following = tokio::spawn(async move { sessions.follow_changes(|_| {}).await });
         let heard = begin(&here, &alex, None, START).await;
         assert!(is_alive(&here, &heard, START).await);
-        assert!(here.accounts.store().sessions().end(&hash_of(&heard), START).await.unwrap());
+        assert!(here.accounts.store.sessions().end(&hash_of(&heard), START).await.unwrap());
         until_ended(&here, &heard).await;
 
         let (ended, other) = (begin(&here, &alex, None, START).await, begin(&here, &alex, None, START).await);
@@ -190,9 +190,9 @@ fn open_connection_ends_with_its_session_in_a_store_outage() {
     TestDeployment::new("[session]\nlifetime = \"1h\"\n").run(async |services| {
         let alex = services.add("alex").await;
         let secret = begin(&services, &alex, None, START).await;
-        let sessions = services.accounts.sessions();
+        let sessions = &services.accounts.sessions;
         let open = sessions.open(&sessions.find(&hash_of(&secret), START).await.unwrap().unwrap());
-        services.accounts.store().close().await;
+        services.accounts.store.close().await;
         sessions.apply_change(&StoreChange::Everything).await;
         let began = std::time::Instant::now();
         let clock = |left: u64| {
@@ -248,11 +248,15 @@ fn attack_session_created_after_a_lock() {
         let alex = services.add("alex").await;
         let signed_in = services.sign_in("alex", RIGHT, START).await.unwrap();
         // between the verification of the password and the session
-        services.accounts.lock(&alex, &actor(), START).await.unwrap();
-        let begun = services.accounts.begin_session(&signed_in, "", ALICE_ADDRESS.into(), None, START).await;
+        services.accounts.administration.lock(&alex, &actor(), START).await.unwrap();
+        let begun = services
+            .accounts
+            .sessions
+            .begin(signed_in.new_session("", ALICE_ADDRESS.into(), None), START)
+            .await;
         assert!(matches!(begun, Err(BeginSessionError::AccountChanged)), "{begun:?}");
-        services.accounts.unlock(&alex, &actor(), START).await.unwrap();
-        assert_eq!(services.accounts.list_sessions(&alex.id, START).await.unwrap(), []);
+        services.accounts.administration.unlock(&alex, &actor(), START).await.unwrap();
+        assert_eq!(services.accounts.sessions.list(&alex.id, START).await.unwrap(), []);
     });
 }
 
@@ -262,11 +266,14 @@ fn attack_session_created_after_a_password_change() {
         let (alex, policy) = (services.add("alex").await, services.policy().await);
         let signed_in = services.sign_in("alex", RIGHT, START).await.unwrap();
         let new = Password::new("entirely another one");
-        services.accounts.set_password(&policy, &alex, &new, false, START + 1).await.unwrap();
-        let begun =
-            services.accounts.begin_session(&signed_in, "", ALICE_ADDRESS.into(), None, START + 2).await;
+        services.accounts.passwords.set(&policy, &alex, &new, false, START + 1).await.unwrap();
+        let begun = services
+            .accounts
+            .sessions
+            .begin(signed_in.new_session("", ALICE_ADDRESS.into(), None), START + 2)
+            .await;
         assert!(matches!(begun, Err(BeginSessionError::AccountChanged)), "{begun:?}");
-        assert_eq!(services.accounts.list_sessions(&alex.id, START + 2).await.unwrap(), []);
+        assert_eq!(services.accounts.sessions.list(&alex.id, START + 2).await.unwrap(), []);
     });
 }
 
@@ -281,7 +288,7 @@ fn attack_session_of_a_locked_account() {
         let mut database = AnyConnection::connect(&url).await.unwrap();
         let lock = "UPDATE accounts SET lock_reason = 'AdminInitiated', locked_at = 1";
         sqlx::raw_sql(lock).execute(&mut database).await.unwrap();
-        services.accounts.sessions().apply_change(&StoreChange::AccountChanged(alex.id)).await;
+        services.accounts.sessions.apply_change(&StoreChange::AccountChanged(alex.id)).await;
         assert!(!is_alive(&services, &session, START).await);
     });
 }

@@ -1,7 +1,7 @@
 //! One test for each property that the catalogue marks as enforced: its effect when it changes.
 
 use doorward::{
-    account::{LoginError, LoginOutcome, PasswordChangeError, PasswordChangeRequest, hashing::Password},
+    account::{LoginError, LoginOutcome, NewPasswordError, PasswordChangeRequest, hashing::Password},
     domain::{
         account::{Account, UserProfile},
         governance::categories,
@@ -66,9 +66,9 @@ async fn set(services: &TestServices, values: &[(&str, &str)]) {
 /// The policy violations of a new password of this account.
 async fn refused(services: &TestServices, account: &Account, password: &str) -> Option<String> {
     let policy = services.policy().await;
-    match services.accounts.set_password(&policy, account, &Password::new(password), false, START).await {
+    match services.accounts.passwords.set(&policy, account, &Password::new(password), false, START).await {
         Ok(()) => None,
-        Err(PasswordChangeError::Policy { first, .. }) => Some(first.to_string()),
+        Err(NewPasswordError::Policy { first, .. }) => Some(first.to_string()),
         Err(other) => panic!("{other}"),
     }
 }
@@ -239,7 +239,7 @@ mod effect {
     pub async fn expiry_rule_applies_to_its_role(services: &TestServices, property: &str) {
         let (clerk, admin) = (services.add("clerk").await, services.add("admin").await);
         let profile = UserProfile { roles: vec!["admin".to_owned()], ..UserProfile::default() };
-        services.accounts.store().accounts().update_profile(&admin.id, &profile, START).await.unwrap();
+        services.accounts.store.accounts().update_profile(&admin.id, &profile, START).await.unwrap();
         let rule = format!("{property}3");
         set(services, &[EXPIRY, (&rule, "1,5,roles,eq,admin")]).await;
         let later = START + 6 * DAY;
@@ -254,21 +254,30 @@ mod effect {
 
     pub async fn disabled_accounts_cannot_sign_in(services: &TestServices, property: &str) {
         let alex = services.add("alex").await;
-        services.accounts.disable(&alex, &actor(), START).await.unwrap();
+        services.accounts.administration.disable(&alex, &actor(), START).await.unwrap();
         assert!(!can_sign_in(services, "alex", START).await);
         set(services, &[(property, "false")]).await;
         let signed_in = services.sign_in("alex", RIGHT, START).await.unwrap();
         let address = [192, 0, 2, 1].into();
-        let cookie =
-            services.accounts.begin_session(&signed_in, "Firefox", address, None, START).await.unwrap();
+        let cookie = services
+            .accounts
+            .sessions
+            .begin(signed_in.new_session("Firefox", address, None), START)
+            .await
+            .unwrap();
         let session = doorward::session::hash_of(&cookie);
-        assert!(services.accounts.sessions().find(&session, START).await.unwrap().is_some());
+        assert!(services.accounts.sessions.find(&session, START).await.unwrap().is_some());
         // a session that exists ends with the next request
         set(services, &[(property, "true")]).await;
-        assert!(services.accounts.sessions().find(&session, START).await.unwrap().is_none());
+        assert!(services.accounts.sessions.find(&session, START).await.unwrap().is_none());
         assert!(!can_sign_in(services, "alex", START).await);
         assert!(
-            services.accounts.begin_session(&signed_in, "Firefox", address, None, START).await.is_ok(),
+            services
+                .accounts
+                .sessions
+                .begin(signed_in.new_session("Firefox", address, None), START)
+                .await
+                .is_ok(),
             "of before"
         );
         // a user who can sign in can also change the password
@@ -283,7 +292,7 @@ mod effect {
             device: None,
             retained_session: None,
         };
-        services.accounts.change_password(&policy, change, START).await.unwrap();
+        services.accounts.passwords.change(&policy, change, START).await.unwrap();
     }
 
     pub async fn email_address_is_a_login_name(services: &TestServices, property: &str) {
@@ -329,6 +338,6 @@ mod effect {
             mobile: Some(number.to_owned()),
             ..UserProfile::default()
         };
-        services.accounts.store().accounts().update_profile(&account.id, &profile, START).await.unwrap();
+        services.accounts.store.accounts().update_profile(&account.id, &profile, START).await.unwrap();
     }
 }

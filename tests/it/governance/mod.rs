@@ -9,12 +9,12 @@ mod use_case;
 use std::sync::LazyLock;
 
 use doorward::{
-    account::{EffectiveProperties, GovernanceServiceError},
     domain::{
         audit::{Actor, ActorCredential},
         governance::{ChangeContext, Connector, property},
         tenant::TenantId,
     },
+    governance::{EffectiveProperties, GovernanceServiceError},
 };
 
 use crate::accounts::TestServices;
@@ -61,5 +61,5 @@ async fn patch_for(
     expected: Option<u64>,
 ) -> Result<EffectiveProperties, GovernanceServiceError> {
     let tenant = services.policy().await.tenant.clone();
-    services.accounts.governance().patch(&change_of(&tenant, expected), &changes(values)).await
+    services.accounts.governance.patch(&change_of(&tenant, expected), &changes(values)).await
 }

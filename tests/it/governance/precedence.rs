@@ -37,9 +37,9 @@ fn in_force(deployment: &TestDeployment, administrator: bool) -> u32 {
     deployment.run(async |services| {
         if administrator {
             let change = changes(&[(COUNT, "6")]);
-            services.accounts.governance().patch(&change_of(&id(ACME), None), &change).await.unwrap();
+            services.accounts.governance.patch(&change_of(&id(ACME), None), &change).await.unwrap();
         }
-        let values = services.accounts.governance().read(&id(ACME)).await.unwrap();
+        let values = services.accounts.governance.read(&id(ACME)).await.unwrap();
         count = services.policy_of(ACME).await.rules.password_rules.history_count;
         assert_eq!(values.get(COUNT), count.to_string(), "as it is shown");
     });

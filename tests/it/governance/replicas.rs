@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorward::{account::GovernanceServiceError, config::TenantPolicy, store::StoreChange};
+use doorward::{config::TenantPolicy, governance::GovernanceServiceError, store::StoreChange};
 
 use super::{id, patch};
 use crate::{
@@ -40,15 +40,14 @@ fn deployment(database: &Database) -> TestDeployment {
 
 /// Runs the change feed, as a serving Doorward does.
 fn start_change_feed(services: &TestServices) {
-    let (sessions, governance) =
-        (services.accounts.sessions().clone(), services.accounts.governance().clone());
-    tokio::spawn(async move { sessions.follow_changes(|change| governance.pending(change)).await });
+    let (sessions, governance) = (services.accounts.sessions.clone(), services.accounts.governance.clone());
+    tokio::spawn(async move { sessions.follow_changes(|change| governance.enqueue(change)).await });
     start_refresh_loop(services);
 }
 
 /// Receives changes from the test, and none from the store.
 fn start_refresh_loop(services: &TestServices) {
-    let governance = services.accounts.governance().clone();
+    let governance = services.accounts.governance.clone();
     tokio::spawn(async move { governance.run().await });
 }
 
@@ -172,7 +171,7 @@ async fn store_outage_keeps_settings_and_pending_changes(database: Database) {
     std::thread::spawn(move || {
         there.run(async |services| {
             start_refresh_loop(&services);
-            let governance = services.accounts.governance();
+            let governance = &services.accounts.governance;
             let mut here = here;
             for (number, change) in
                 [(9, StoreChange::GovernanceChanged(id("carbon.super"))), (10, StoreChange::Everything)]
@@ -180,7 +179,7 @@ async fn store_outage_keeps_settings_and_pending_changes(database: Database) {
                 let before = round(&*services.policy().await);
                 here = set_elsewhere(here, number);
                 database.run("ALTER TABLE governance RENAME TO elsewhere").await;
-                governance.pending(&change);
+                governance.enqueue(&change);
                 // it takes its turn first, so that it has failed when this has
                 tokio::task::yield_now().await;
                 governance.refresh_all().await.unwrap_err();

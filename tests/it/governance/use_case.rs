@@ -1,6 +1,6 @@
 //! Setting, taking back, refusing: in force when the call returns, or not at all.
 
-use doorward::{account::GovernanceServiceError, domain::governance::connector_named, store::AuditPage};
+use doorward::{domain::governance::connector_named, governance::GovernanceServiceError, store::AuditPage};
 
 use super::{change_of, changes, id, patch, patch_for};
 use crate::accounts::TestDeployment;
@@ -24,7 +24,7 @@ fn change_is_in_force_at_return_and_after_restart() {
         assert_eq!(services.policy().await.rules.account_lock.max_attempts, 9);
         let connector = connector_named("account.lock.handler").unwrap();
         let names = ["account.lock.handler.On.Failure.Max.Attempts".to_owned()];
-        let (tenant, governance) = (id("carbon.super"), services.accounts.governance());
+        let (tenant, governance) = (id("carbon.super"), &services.accounts.governance);
         let taken_back = [(connector, names.to_vec())];
         let values = governance.revert(&change_of(&tenant, Some(1)), &taken_back).await.unwrap();
         assert_eq!((values.version(), values.is_set(&names[0])), (2, false));
@@ -45,9 +45,9 @@ fn rejects_whole_change_if_one_value_is_invalid() {
             assert!(matches!(refused, Err(GovernanceServiceError::Refused(_))), "{bad:?}");
         }
         assert_eq!(services.policy().await.generation, before.generation);
-        assert_eq!(services.accounts.store().governance().all().await.unwrap(), []);
+        assert_eq!(services.accounts.store.governance().all().await.unwrap(), []);
         assert_eq!(
-            services.accounts.store().audit().list(None, AuditPage { before: None, limit: 9 }).await.unwrap(),
+            services.accounts.store.audit().list(None, AuditPage { before: None, limit: 9 }).await.unwrap(),
             []
         );
     });
@@ -69,7 +69,7 @@ fn settings_of_tenants_are_separate() {
         .tenant("acme.com", r#"{"account_lock": {"max_attempts": 4}}"#)
         .tenant("globex.com", "{}");
     deployment.run(async |services| {
-        let (acme, governance) = (id("acme.com"), services.accounts.governance());
+        let (acme, governance) = (id("acme.com"), &services.accounts.governance);
         let change = changes(&[("account.lock.handler.On.Failure.Max.Attempts", "9")]);
         governance.patch(&change_of(&acme, None), &change).await.unwrap();
         for (tenant, attempts) in [("acme.com", 9), ("globex.com", 5), ("carbon.super", 5)] {
@@ -83,7 +83,7 @@ fn settings_of_tenants_are_separate() {
         assert!(matches!(unknown, Err(GovernanceServiceError::NoTenant)));
         let entries = services
             .accounts
-            .store()
+            .store
             .audit()
             .list(Some(&acme), AuditPage { before: None, limit: 9 })
             .await
@@ -104,7 +104,7 @@ fn overrides_survive_file_edits() {
     deployment.run(async |services| {
         let acme = id("acme.com");
         let change = changes(&[("account.lock.handler.On.Failure.Max.Attempts", "9")]);
-        services.accounts.governance().patch(&change_of(&acme, None), &change).await.unwrap();
+        services.accounts.governance.patch(&change_of(&acme, None), &change).await.unwrap();
         let file = deployment.folder.path().join("tenants/acme.com/tenant-conf.json");
         for (text, ratio) in
             [(r#"{"Doorward": {"account_lock": {"max_attempts": 3, "ratio": 7}}}"#, 7), ("{", 7), ("{}", 2)]
@@ -120,10 +120,10 @@ fn overrides_survive_file_edits() {
             assert_eq!(policy.problem.is_some(), text == "{");
             // and with a broken file, too, the next change is in force at once
             let next = changes(&[("account.lock.handler.Time", "3")]);
-            services.accounts.governance().patch(&change_of(&acme, None), &next).await.unwrap();
+            services.accounts.governance.patch(&change_of(&acme, None), &next).await.unwrap();
             assert_eq!(services.policy_of("acme.com").await.rules.account_lock.time.as_secs(), 180);
             let back = changes(&[("account.lock.handler.Time", "5")]);
-            services.accounts.governance().patch(&change_of(&acme, None), &back).await.unwrap();
+            services.accounts.governance.patch(&change_of(&acme, None), &back).await.unwrap();
         }
     });
 }

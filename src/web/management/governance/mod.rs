@@ -1,6 +1,6 @@
 //! WSO2's identity governance: categories of connectors of properties, read and changed for one tenant.
 //!
-//! `parse` parses request bodies, `view` serialises responses, `account::GovernanceService` stores the values.
+//! `parse` parses request bodies, `view` serialises responses, `governance::GovernanceService` stores the values.
 
 mod parse;
 #[cfg(test)]
@@ -14,7 +14,6 @@ use url::form_urlencoded;
 use self::view::GovernanceView;
 use super::{ApiRequest, access, body, error::ApiProblem, etag, json_response};
 use crate::{
-    account::{EffectiveProperties, GovernanceServiceError},
     clock,
     config::document::nearest::nearest,
     domain::{
@@ -24,6 +23,7 @@ use crate::{
             connector, connector_named, property,
         },
     },
+    governance::{EffectiveProperties, GovernanceServiceError},
 };
 
 /// Of a request's body: many times all properties with all they may hold.
@@ -108,7 +108,7 @@ pub async fn revert(request: &ApiRequest, category: &str, body: Body) -> Result<
     let names = parse::names(&read_change(request, body).await?)?;
     let reverted = [(connector, names)];
     let expected = expected_version(request, ErrorCode::Reverting).await?;
-    let governance = request.parts.0.accounts.governance();
+    let governance = &request.parts.0.services.governance;
     let done = governance.revert(&change_context(request, expected, &request.actor()), &reverted).await;
     change_response(request, done, ErrorCode::Reverting)
 }
@@ -151,7 +151,7 @@ async fn current_values(
     request: &ApiRequest,
     otherwise: ErrorCode,
 ) -> Result<EffectiveProperties, ApiProblem> {
-    let governance = request.parts.0.accounts.governance();
+    let governance = &request.parts.0.services.governance;
     governance.read(&request.tenant).await.map_err(|error| govern_problem(request, error, otherwise))
 }
 
@@ -181,7 +181,7 @@ type ConnectorChanges<'a> = &'a [(&'static Connector, Vec<(String, String)>)];
 
 async fn update(request: &ApiRequest, changes: ConnectorChanges<'_>) -> Result<Response<Body>, ApiProblem> {
     let expected = expected_version(request, ErrorCode::Updating).await?;
-    let governance = request.parts.0.accounts.governance();
+    let governance = &request.parts.0.services.governance;
     let done = governance.patch(&change_context(request, expected, &request.actor()), changes).await;
     change_response(request, done, ErrorCode::Updating)
 }

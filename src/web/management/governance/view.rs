@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::{ApiProblem, ApiRequest};
 use crate::{
-    account::EffectiveProperties,
     domain::{
         governance::{Category, Connector, ErrorCode, MASK, Property, ResolvedProperty},
         management::ManagementApi,
     },
+    governance::EffectiveProperties,
 };
 
 #[derive(Serialize)]

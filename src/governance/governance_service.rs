@@ -1,19 +1,16 @@
 //! Governance overrides of tenants: stored, in force in this process when a call returns, and in others
 //! when they read the change feed.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    sync::Notify,
-    time::{interval, sleep},
-};
+use tokio::time::{interval, sleep};
 
+use super::{
+    effective_properties::EffectiveProperties,
+    pending_refresh::{PendingRefresh, StaleOverrides},
+};
 use crate::{
-    config::{TenantPolicy, governance},
+    config::governance,
     domain::{
         audit::{Actor, AdminAction},
         governance::{ChangeContext, Connector, PropertyWrite, UpdateRefusal, revert, update},
@@ -50,47 +47,13 @@ struct GovernanceInner {
     tenants: Arc<TenantRegistry>,
     /// Held from the query to its application, so that an older result cannot replace a newer one.
     refresh_guard: tokio::sync::Mutex<()>,
-    pending: Mutex<PendingRefresh>,
-    wake: Notify,
-}
-
-/// Changes of other replicas that are not yet applied here.
-#[derive(Default)]
-struct PendingRefresh {
-    everything: bool,
-    tenants: BTreeSet<TenantId>,
-}
-
-/// The effective properties of a tenant.
-#[derive(Debug, Clone)]
-pub struct EffectiveProperties(Arc<TenantPolicy>);
-
-impl EffectiveProperties {
-    /// In WSO2's units, including secrets.
-    pub fn get(&self, property: &str) -> String {
-        governance::effective_value(&self.0, property)
-    }
-
-    /// Whether an administrator override exists.
-    pub fn is_set(&self, property: &str) -> bool {
-        self.0.governance.administrators.get(property).is_some()
-    }
-
-    /// Incremented by each change of an administrator, not by changes of files.
-    pub fn version(&self) -> u64 {
-        self.0.governance.version
-    }
-
-    /// The numbers of the password expiry rules.
-    pub fn rule_numbers(&self) -> impl Iterator<Item = u32> {
-        governance::rule_numbers(&self.0)
-    }
+    pending: PendingRefresh,
 }
 
 impl GovernanceService {
     pub fn new(store: Store, tenants: Arc<TenantRegistry>) -> Self {
-        let (turn, heard, wake) = Default::default();
-        Self(Arc::new(GovernanceInner { store, tenants, refresh_guard: turn, pending: heard, wake }))
+        let (refresh_guard, pending) = Default::default();
+        Self(Arc::new(GovernanceInner { store, tenants, refresh_guard, pending }))
     }
 
     pub async fn read(&self, tenant: &TenantId) -> Result<EffectiveProperties, GovernanceServiceError> {
@@ -171,19 +134,8 @@ impl GovernanceService {
     }
 
     /// Enqueues a change of another replica for `run`.
-    pub fn pending(&self, change: &StoreChange) {
-        let mut pending = self.0.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        match change {
-            StoreChange::GovernanceChanged(tenant) => {
-                pending.tenants.insert(tenant.clone());
-            }
-            StoreChange::Everything => pending.everything = true,
-            StoreChange::SessionEnded(_)
-            | StoreChange::SessionsChanged(_)
-            | StoreChange::AccountChanged(_) => return,
-        }
-        drop(pending);
-        self.0.wake.notify_one();
+    pub fn enqueue(&self, change: &StoreChange) {
+        self.0.pending.add(change);
     }
 
     /// Applies enqueued changes, for as long as it is polled. While the store is unavailable, the previous
@@ -193,8 +145,8 @@ impl GovernanceService {
         full_refresh.tick().await;
         loop {
             tokio::select! {
-                () = self.0.wake.notified() => {}
-                _ = full_refresh.tick() => self.pending(&StoreChange::Everything),
+                () = self.0.pending.added() => {}
+                _ = full_refresh.tick() => self.enqueue(&StoreChange::Everything),
             }
             let mut is_error_logged = false;
             while let Err(error) = self.refresh_pending().await {
@@ -208,25 +160,26 @@ impl GovernanceService {
     }
 
     async fn refresh_pending(&self) -> Result<(), StoreError> {
-        let mut pending = std::mem::take(&mut *self.0.pending.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut done = if pending.everything { self.refresh_all().await } else { Ok(()) };
-        if pending.everything && done.is_ok() {
-            return done;
-        }
-        while done.is_ok()
-            && let Some(tenant) = pending.tenants.pop_first()
-        {
-            done = self.refresh(&tenant).await;
-            if done.is_err() {
-                pending.tenants.insert(tenant);
-            }
-        }
+        let mut stale = self.0.pending.take();
+        let done = self.refresh_stale(&mut stale).await;
         if done.is_err() {
-            let mut again = self.0.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            again.everything |= pending.everything;
-            again.tenants.append(&mut pending.tenants);
+            self.0.pending.put_back(stale);
         }
         done
+    }
+
+    /// Removes from `stale` what has been read.
+    async fn refresh_stale(&self, stale: &mut StaleOverrides) -> Result<(), StoreError> {
+        if stale.everything {
+            return self.refresh_all().await;
+        }
+        while let Some(tenant) = stale.tenants.pop_first() {
+            if let Err(error) = self.refresh(&tenant).await {
+                stale.tenants.insert(tenant);
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 }
 

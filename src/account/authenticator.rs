@@ -1,0 +1,239 @@
+//! Authentication by password: reserve, then verify, then record the outcome. An unknown name, a locked or disabled
+//! account and a wrong password take the same path through this file, cost the same, and are answered after the same
+//! time, also if an account still has a foreign hash.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    CalibrationError, HashCalibration, Lockout, LogSubject, LoginAttempt, LoginChannel, LoginError,
+    LoginRequest, Reservation, ReserveError,
+    hashing::{
+        BusyCause, DelayedRefusal, HashSlotPermit, HasherBusy, Password, PasswordHasher, PasswordVerification,
+    },
+    suffix_tenant::suffix_tenant,
+};
+use crate::{
+    config::TenantPolicy,
+    domain::{
+        account::{Account, AccountId, LoginName, StoredPassword},
+        lockout::{DeviceId, LoginSubject, message::AccountLabel},
+        tenant::TenantId,
+    },
+    random::{RandomUnavailable, random_bytes},
+    store::{Store, StoreError, StoredAccount},
+    tenants::TenantRegistry,
+};
+
+/// Maximum wait for the outcome of other logins of the same name, which may lock it.
+const OUTCOME_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Cheap to clone. Shared by sign-in and password change, which count failures alike.
+#[derive(Clone)]
+pub struct Authenticator {
+    pub store: Store,
+    pub hasher: PasswordHasher,
+    pub lockout: Lockout,
+    pub tenants: Arc<TenantRegistry>,
+    pub calibration: HashCalibration,
+}
+
+/// An account that is not blocked, after its password was verified.
+pub(super) struct Authenticated {
+    pub account: Account,
+    pub policy: Arc<TenantPolicy>,
+    /// The device id, if the device is known.
+    pub device: Option<DeviceId>,
+}
+
+/// Holds the hash-queue permit of an attempt, and the delay of its refusal.
+#[derive(Default)]
+pub(super) struct AttemptGuard {
+    /// The account of the attempt, for the log, also if the password was wrong.
+    pub account: Option<AccountId>,
+    /// The client's permit, held until the response: a permit that is released earlier would disclose how
+    /// long the verification took.
+    permit: Option<HashSlotPermit>,
+    /// The remaining delay if the attempt was refused.
+    delayed_refusal: Option<DelayedRefusal>,
+}
+
+impl AttemptGuard {
+    /// Stores the delay, and returns the error: while the wait queue is full, the same for all.
+    fn set_refusal(&mut self, refusal: DelayedRefusal, rejected: LoginError) -> LoginError {
+        let busy = refusal.busy();
+        self.delayed_refusal = Some(refusal);
+        busy.map_or(rejected, LoginError::from)
+    }
+}
+
+/// A login name as the store and the tenants know it.
+struct ResolvedLogin {
+    /// The policy of the name's own tenant.
+    policy: Arc<TenantPolicy>,
+    subject: LoginSubject,
+    found: Option<StoredAccount>,
+}
+
+impl Authenticator {
+    /// Verifies the password of an account that is not blocked. On an error, the caller delays the response.
+    pub(super) async fn authenticate(
+        &self,
+        policy: &Arc<TenantPolicy>,
+        attempt: &LoginRequest<'_>,
+        guard: &mut AttemptGuard,
+        now: u64,
+    ) -> Result<Authenticated, LoginError> {
+        let permit = self.hasher.acquire_permit(attempt.address);
+        if let (Err(busy), None) = (&permit, attempt.device) {
+            return Err((*busy).into());
+        }
+        self.calibration.ensure().await.map_err(|error| match error {
+            CalibrationError::Store(error) => store_unavailable(&error),
+            CalibrationError::Busy(busy) => busy.into(),
+        })?;
+        let resolved = self.resolve(policy, attempt.login).await;
+        let ResolvedLogin { policy, subject, found } = resolved.map_err(|error| store_unavailable(&error))?;
+        let account = found.as_ref().map(|found| &found.account);
+        guard.account = account.map(|account| account.id.clone());
+        let device = account
+            .zip(attempt.device)
+            .and_then(|(account, cookie)| self.lockout.verify_device_cookie(cookie, account, now));
+        guard.permit = Some(match (permit, device) {
+            (Ok(permit), _) => permit,
+            // reserved for browsers whose device cookie has been verified
+            (Err(_), Some(_)) => self.hasher.acquire_reserved_permit(attempt.address)?,
+            (Err(busy), None) => return Err(busy.into()),
+        });
+        let login_attempt = LoginAttempt {
+            tenant: policy.tenant.clone(),
+            subject,
+            confusable: None,
+            spelling: None,
+            log_subject: account.map(LogSubject::of),
+            bypass: account.is_some_and(|account| policy.rules.account_lock.is_bypassed_by(&account.roles)),
+            address: Some(attempt.address),
+            device,
+        };
+        let reservation = match self.reserve(&policy, login_attempt, attempt.channel, now).await {
+            Ok(reservation) => reservation,
+            Err(ReserveError::Store(error)) => return Err(store_unavailable(&error)),
+            Err(ReserveError::Busy { retry_after }) => {
+                return Err(LoginError::Busy(HasherBusy { retry_after, cause: BusyCause::SameName }));
+            }
+            Err(ReserveError::Refused(refused)) => {
+                // a locked account is answered after the same time
+                let refusal = self.hasher.verify_dummy().await?;
+                return Err(guard.set_refusal(refusal, LoginError::Locked(refused.until)));
+            }
+        };
+        let block = account.and_then(|account| block(account, &policy));
+        let usable = found.filter(|found| block.is_none() && found.password.is_usable());
+        let verified = match &usable {
+            Some(found) => self.hasher.verify(attempt.password, found.password.expose()).await,
+            None => self.hasher.verify_dummy().await.map(PasswordVerification::without_stored_hash),
+        };
+        match (verified, usable) {
+            (Err(busy), _) => {
+                reservation.release().await.map_err(|error| store_unavailable(&error))?;
+                Err(busy.into())
+            }
+            (Ok(verified), Some(StoredAccount { account, password: stored })) if verified.matches => {
+                reservation.record_success().await.map_err(|error| store_unavailable(&error))?;
+                if verified.needs_rehash {
+                    self.rehash(&account, &stored, attempt.password).await;
+                }
+                Ok(Authenticated { account, policy, device })
+            }
+            (Ok(verified), _) => {
+                reservation.record_failure();
+                Err(guard.set_refusal(verified.refusal, block.unwrap_or(LoginError::BadCredentials)))
+            }
+        }
+    }
+
+    /// Delays a refusal to equalise timing. Called last, so that cancelled attempts are logged as well.
+    pub(super) async fn delay_refusal(&self, guard: AttemptGuard, password: &Password) {
+        if let Some(refusal) = guard.delayed_refusal {
+            self.hasher.delay_refusal(refusal, password).await;
+        }
+    }
+
+    /// Issues the device cookie after a correct password; a known device keeps its id, or each login would add one.
+    pub(super) fn device_cookie(
+        &self,
+        account: &Account,
+        known: Option<DeviceId>,
+        now: u64,
+    ) -> Result<String, RandomUnavailable> {
+        let device = known.map_or_else(|| random_bytes().map(DeviceId::new), Ok)?;
+        Ok(self.lockout.device_cookie(account, device, now))
+    }
+
+    /// The lockout settings of the account's own tenant apply, whatever the tenant of the request.
+    async fn resolve(&self, requested: &Arc<TenantPolicy>, login: &str) -> Result<ResolvedLogin, StoreError> {
+        let named = suffix_tenant(&self.tenants, login, &requested.tenant).await;
+        let of = |tenant: &TenantId| named.as_ref().filter(|named| named.tenant == *tenant);
+        let Ok(name) = LoginName::parse(login, &requested.tenant, |tenant| of(tenant).is_some()) else {
+            let subject = self.lockout.invalid_name_subject(login);
+            return Ok(ResolvedLogin { policy: Arc::clone(requested), subject, found: None });
+        };
+        let allowed = |tenant: &TenantId| of(tenant).unwrap_or(requested).rules.login_attributes.clone();
+        let found = self.store.accounts().by_login(&name, allowed).await?;
+        let (tenant, subject) = match &found {
+            Some(StoredAccount { account, .. }) => {
+                (&account.tenant, LoginSubject::Account(account.id.clone()))
+            }
+            None => (&name.tenant, self.lockout.unknown_subject(&name)),
+        };
+        let policy = Arc::clone(of(tenant).unwrap_or(requested));
+        Ok(ResolvedLogin { policy, subject, found })
+    }
+
+    async fn reserve(
+        &self,
+        policy: &TenantPolicy,
+        attempt: LoginAttempt,
+        channel: LoginChannel,
+        now: u64,
+    ) -> Result<Reservation, ReserveError> {
+        let settings = &policy.rules.account_lock;
+        match channel {
+            LoginChannel::Api => {
+                self.lockout.reserve_at_management(settings, attempt, OUTCOME_TIMEOUT, now).await
+            }
+            LoginChannel::Form | LoginChannel::ChangePassword => {
+                self.lockout.reserve(settings, attempt, OUTCOME_TIMEOUT, now).await
+            }
+        }
+    }
+
+    /// Replaces an outdated hash while the plaintext password is available. After a failure, the next login
+    /// tries again.
+    async fn rehash(&self, account: &Account, stored: &StoredPassword, password: &Password) {
+        let Ok(new) = self.hasher.hash(password).await.map(StoredPassword::new) else { return };
+        if let Err(error) = self.store.accounts().rehash(&account.id, stored, &new).await {
+            tracing::warn!(%error, account = %account.id, "failed to renew a password hash");
+        }
+    }
+}
+
+/// Why the account is blocked independently of the password; also logged.
+pub(super) fn block(account: &Account, policy: &TenantPolicy) -> Option<LoginError> {
+    let subject =
+        AccountLabel { user: &account.username, user_store: &account.user_store, tenant: &account.tenant };
+    if account.disabled && policy.rules.reject_disabled_accounts {
+        tracing::error!("{}", subject.disabled());
+        Some(LoginError::Disabled)
+    } else if account.admin_lock.is_some() {
+        tracing::error!("{}", subject.locked_by_admin());
+        Some(LoginError::LockedByAdmin)
+    } else {
+        None
+    }
+}
+
+/// Logs the error and rejects the login: without the store no attempt can be counted.
+pub(super) fn store_unavailable(error: &StoreError) -> LoginError {
+    tracing::error!(%error, "logins rejected: the store is not available");
+    LoginError::Unavailable
+}
