@@ -8,7 +8,7 @@ pub mod domain;
 
 pub mod clock;
 pub mod config;
-pub mod random;
+pub mod crypto;
 pub mod sync;
 pub mod telemetry;
 

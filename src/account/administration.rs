@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     config::TenantPolicy,
+    crypto::{RandomUnavailable, random_bytes},
     domain::{
         account::{
             Account, AccountId, AdminLock, LockedReason, LoginAttributes, LoginName, NewAccount, PRIMARY,
@@ -17,7 +18,6 @@ use crate::{
         lockout::{Counter, CounterKey, LoginSubject},
         tenant::TenantId,
     },
-    random::{RandomUnavailable, random_bytes},
     session::SessionService,
     store::{CreateError, Store, StoreChange, StoreError},
     tenants::{TenantLookup, TenantRegistry},

@@ -14,12 +14,12 @@ use super::{
 };
 use crate::{
     config::TenantPolicy,
+    crypto::{RandomUnavailable, random_bytes},
     domain::{
         account::{Account, AccountId, LoginName, StoredPassword},
         lockout::{DeviceId, LoginSubject, message::AccountLabel},
         tenant::TenantId,
     },
-    random::{RandomUnavailable, random_bytes},
     store::{Store, StoreError, StoredAccount},
     tenants::TenantRegistry,
 };

@@ -10,11 +10,11 @@ use super::hashing::{
 };
 use crate::{
     config::document::nearest::nearest,
+    crypto::{RandomUnavailable, random_bytes},
     domain::{
         account::{AccountId, AdminLock, LockedReason, NewAccount, PRIMARY, StoredPassword, UserProfile},
         tenant::TenantId,
     },
-    random::{RandomUnavailable, random_bytes},
     store::{CreateError, Store, StoreError},
 };
 

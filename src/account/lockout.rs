@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_lc_rs::hmac;
 use tokio::time::{sleep, timeout};
 
 use super::{
@@ -15,6 +14,7 @@ use super::{
     pending_attempts::{LockOutlook, OutcomeWatch, PendingAttempts, PendingReservation},
 };
 use crate::{
+    crypto::HmacKey,
     domain::{
         account::{LoginName, confusable, names},
         client::ClientAddress,
@@ -22,6 +22,7 @@ use crate::{
             self, CountedAttempt, CounterKey, DeviceId, LockoutRefusal, LockoutSettings, LoginSubject,
             NameHash, ReservedCounters, SuccessSummary,
         },
+        millis,
         tenant::TenantId,
     },
     store::{Store, StoreError},
@@ -38,7 +39,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 pub struct Lockout {
     store: Store,
     /// Names are counted by their keyed hash: without the key, names that share a counter cannot be found.
-    key: Arc<hmac::Key>,
+    key: Arc<HmacKey>,
     log: LockoutLog,
     pending: PendingAttempts,
 }
@@ -121,8 +122,7 @@ struct ReserveRequest {
 
 impl Lockout {
     pub fn new(store: Store, secret: &[u8; 32], log: LockoutLog) -> Self {
-        let key = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret));
-        Self { store, key, log, pending: PendingAttempts::default() }
+        Self { store, key: Arc::new(HmacKey::new(secret)), log, pending: PendingAttempts::default() }
     }
 
     pub(super) const fn log(&self) -> &LockoutLog {
@@ -151,10 +151,7 @@ impl Lockout {
     }
 
     pub(super) fn keyed_hash(&self, parts: &[&str]) -> [u8; 32] {
-        let tag = hmac::sign(&self.key, parts.join("\0").as_bytes());
-        let mut hash = [0; 32];
-        hash.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
-        hash
+        self.key.tag(parts.join("\0").as_bytes())
     }
 
     /// Counts the attempt as failed before the password is verified; the last one allowed locks at once. If it meets
@@ -231,7 +228,7 @@ impl Lockout {
         let start = Instant::now();
         loop {
             let waited = start.elapsed();
-            let now = now.saturating_add(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX));
+            let now = now.saturating_add(millis(waited));
             let reserving = self.store.counters().update(&keys, |counters| {
                 let reserved = lockout::reserve(settings, counters, bypass, now)?;
                 // before other attempts read the counters, so that they find the attempts that the lock depends on

@@ -11,12 +11,12 @@ use super::{
 };
 use crate::{
     config::TenantPolicy,
+    crypto::RandomUnavailable,
     domain::{
         account::{Account, StoredPassword},
         client::ClientAddress,
         session::SessionHash,
     },
-    random::RandomUnavailable,
     session::SessionService,
     store::{NewPassword, OwnerCondition, PasswordUpdate, StoreChange, StoreError},
 };

@@ -1,6 +1,6 @@
 //! Endpoints to try a proxy with: request echo, slow responses, streams both ways, events, a WebSocket.
 
-use std::{convert::Infallible, fmt::Write, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use axum::{
@@ -83,15 +83,7 @@ async fn count(mut body: Body) -> Result<(u64, String), axum::Error> {
             hash.update(&data);
         }
     }
-    Ok((bytes, hex(hash.finish().as_ref())))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut written, byte| {
-        // writing to a string cannot fail
-        let _ = write!(written, "{byte:02x}");
-        written
-    })
+    Ok((bytes, hex::encode(hash.finish())))
 }
 
 /// So many bytes, made as they are read.

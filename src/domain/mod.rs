@@ -25,3 +25,8 @@ pub mod session;
 pub mod tenant;
 pub mod transfer_rate;
 pub mod upgrade;
+
+/// A duration in whole milliseconds, at most `u64::MAX`.
+pub fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

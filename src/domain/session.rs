@@ -3,10 +3,7 @@
 use core::net::IpAddr;
 use std::{fmt, time::Duration};
 
-use super::{
-    account::{AccountId, hex},
-    tenant::TenantId,
-};
+use super::{account::AccountId, millis, tenant::TenantId};
 
 /// Maximum stored length of a `User-Agent`: its beginning identifies the browser.
 const MAX_USER_AGENT_BYTES: usize = 255;
@@ -26,30 +23,14 @@ impl SessionHash {
 
     /// 64 lower hex digits.
     pub fn to_hex(&self) -> String {
-        hex(&self.0)
+        hex::encode(self.0)
     }
 
     pub fn from_hex(text: &str) -> Option<Self> {
         let mut digest = [0; 32];
-        let pairs = text.as_bytes().chunks_exact(2);
-        if text.len() != 64 {
-            return None;
-        }
-        for (byte, pair) in digest.iter_mut().zip(pairs) {
-            *byte = match pair {
-                [high, low] => digit(*high)? << 4 | digit(*low)?,
-                _ => return None,
-            };
-        }
-        Some(Self(digest))
-    }
-}
-
-fn digit(letter: u8) -> Option<u8> {
-    match letter {
-        b'0'..=b'9' => Some(letter - b'0'),
-        b'a'..=b'f' => Some(letter - b'a' + 10),
-        _ => None,
+        hex::decode_to_slice(text, &mut digest).ok()?;
+        // each hash has exactly one text form
+        text.bytes().all(|letter| !letter.is_ascii_uppercase()).then_some(Self(digest))
     }
 }
 
@@ -80,7 +61,7 @@ pub struct Session {
 impl Session {
     /// When the session ends if it is not used again.
     pub fn ends_at(&self) -> u64 {
-        let idle = u64::try_from(self.idle.as_millis()).unwrap_or(u64::MAX);
+        let idle = millis(self.idle);
         self.expires_at.min(self.last_seen_at.saturating_add(idle))
     }
 

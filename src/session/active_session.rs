@@ -11,6 +11,7 @@ use crate::{
     domain::{
         account::{Account, names},
         identity::User,
+        millis,
         session::Session,
     },
     sync::client_limits::ClientState,
@@ -86,7 +87,7 @@ impl ActiveSession {
 
     /// When the session ends if it is not used again on any replica.
     pub(super) fn ends_at(&self) -> u64 {
-        let idle = u64::try_from(self.session.idle.as_millis()).unwrap_or(u64::MAX);
+        let idle = millis(self.session.idle);
         self.session.expires_at.min(self.last_seen_at().saturating_add(idle))
     }
 

@@ -1,37 +1,38 @@
 //! Signs session cookies. A forged cookie is rejected without store access, whatever the number of
 //! forgeries.
 
-use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use super::cookie::CookieSecret;
+use crate::crypto::HmacKey;
 
 /// Random bytes at the start of a cookie; the rest is the signature. 64 bits of it suffice: a forgery that
 /// matches by chance costs one read, and identifies no session.
 const RANDOM_BYTES: usize = 24;
 
-pub struct CookieSigner(hmac::Key);
+pub struct CookieSigner(HmacKey);
 
 impl CookieSigner {
     /// The name of the shared signing key in the store.
     pub const SECRET_NAME: &str = "sessions";
 
     pub fn new(key: &[u8; 32]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+        Self(HmacKey::new(key))
     }
 
     /// The value of the cookie of a new session.
     pub fn sign(&self, random: &[u8; RANDOM_BYTES]) -> CookieSecret {
-        let tag = hmac::sign(&self.0, random);
+        let tag = self.0.tag(random);
         let mut bytes = [0; 32];
-        bytes.iter_mut().zip(random.iter().chain(tag.as_ref())).for_each(|(to, from)| *to = *from);
+        bytes.iter_mut().zip(random.iter().chain(&tag)).for_each(|(to, from)| *to = *from);
         CookieSecret::new(bytes)
     }
 
     /// Whether the signature is valid.
     pub fn verifies(&self, secret: &CookieSecret) -> bool {
         let (random, seal) = secret.as_bytes().split_at(RANDOM_BYTES);
-        let tag = hmac::sign(&self.0, random);
-        tag.as_ref().get(..seal.len()).is_some_and(|tag| verify_slices_are_equal(tag, seal).is_ok())
+        let tag = self.0.tag(random);
+        tag.get(..seal.len()).is_some_and(|tag| verify_slices_are_equal(tag, seal).is_ok())
     }
 }
 

@@ -1,24 +1,24 @@
 //! Protection against cross-site request forgery: a token bound to the browser's cookie, and the fetch
 //! metadata of the browser.
 
-use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::cookie::CookieSecret;
+use crate::crypto::HmacKey;
 
 /// The hidden field of a form: `purpose` prevents the use of a token in another form.
 pub fn token(cookie: &CookieSecret, purpose: &str) -> String {
-    URL_SAFE_NO_PAD.encode(hmac::sign(&key(cookie), purpose.as_bytes()))
+    URL_SAFE_NO_PAD.encode(key(cookie).tag(purpose.as_bytes()))
 }
 
 /// Whether `given` is that token; in constant time.
 pub fn is_token(cookie: &CookieSecret, purpose: &str, given: &str) -> bool {
     let Ok(given) = URL_SAFE_NO_PAD.decode(given) else { return false };
-    hmac::verify(&key(cookie), purpose.as_bytes(), &given).is_ok()
+    key(cookie).verifies(purpose.as_bytes(), &given)
 }
 
-fn key(cookie: &CookieSecret) -> hmac::Key {
-    hmac::Key::new(hmac::HMAC_SHA256, cookie.as_bytes())
+fn key(cookie: &CookieSecret) -> HmacKey {
+    HmacKey::new(cookie.as_bytes())
 }
 
 /// Whether the request is cross-site according to the browser. Browsers send `Sec-Fetch-Site` over HTTPS

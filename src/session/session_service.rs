@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_lc_rs::digest;
 use http::HeaderMap;
 use tokio::{runtime::Handle, time::sleep};
 
@@ -20,11 +19,12 @@ use super::{
 };
 use crate::{
     config::model,
+    crypto::{RandomUnavailable, random_bytes, sha256},
     domain::{
         account::{Account, AccountId},
+        millis,
         session::{Session, SessionHash, sanitized_user_agent},
     },
-    random::{RandomUnavailable, random_bytes},
     store::{Store, StoreChange, StoreError},
     tenants::{TenantLookup, TenantRegistry},
 };
@@ -357,12 +357,5 @@ impl SessionService {
 
 /// The key of a session in the store.
 pub fn hash_of(secret: &CookieSecret) -> SessionHash {
-    let digest = digest::digest(&digest::SHA256, secret.as_bytes());
-    let mut hash = [0; 32];
-    hash.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
-    SessionHash::new(hash)
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    SessionHash::new(sha256(secret.as_bytes()))
 }

@@ -18,7 +18,10 @@ use tokio::{
 };
 
 use super::{CALL_TIMEOUT, Store, StoreError, dialect::ServerUnreachable};
-use crate::telemetry::store_state::{StoreState, StoreStates};
+use crate::{
+    domain::millis,
+    telemetry::store_state::{StoreState, StoreStates},
+};
 
 /// If a pool provides no connection within this time, the server is checked without the pool.
 const POOL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -94,7 +97,7 @@ impl StoreHealth {
     }
 
     fn millis(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.start.elapsed())
     }
 
     fn update(&self, change: impl FnOnce(&mut StoreState)) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::AssertSqlSafe;
 
 use super::{Store, StoreError, health::MAX_BRIDGED_OUTAGE, value::number};
+use crate::domain::millis;
 
 /// Rows per statement: milliseconds of work.
 pub(super) const BATCH: i64 = 500;
@@ -50,8 +51,7 @@ pub struct PurgedRows {
 impl Store {
     /// Several replicas may run this concurrently.
     pub async fn purge(&self, retention: Retention, now: u64) -> Result<PurgedRows, StoreError> {
-        let before =
-            |age: Duration| number(now.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));
+        let before = |age: Duration| number(now.saturating_sub(millis(age)));
         let mut purged = PurgedRows {
             sessions: self
                 .in_batches(

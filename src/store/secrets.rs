@@ -3,7 +3,6 @@
 use sqlx::Row as _;
 
 use super::{Store, StoreError};
-use crate::domain::session::SessionHash;
 
 impl Store {
     /// Returns the secret of this name, and creates it from `fresh`, which must be random, if it does not exist.
@@ -12,8 +11,7 @@ impl Store {
             let mut transaction = self.begin().await?;
             sqlx::query("INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
                 .bind(name)
-                // 32-byte values are stored in this form
-                .bind(SessionHash::new(fresh).to_hex())
+                .bind(hex::encode(fresh))
                 .execute(&mut *transaction)
                 .await?;
             let row = sqlx::query("SELECT value FROM secrets WHERE name = $1")
@@ -22,9 +20,10 @@ impl Store {
                 .await?;
             transaction.commit().await?;
             let value: String = row.try_get("value")?;
-            let bytes =
-                SessionHash::from_hex(&value).ok_or_else(|| StoreError::unreadable("a secret", &name))?;
-            Ok(*bytes.as_bytes())
+            let mut secret = [0; 32];
+            hex::decode_to_slice(&value, &mut secret)
+                .map_err(|_| StoreError::unreadable("a secret", &name))?;
+            Ok(secret)
         })
         .await
     }

@@ -5,10 +5,11 @@ use sqlx::{AnyConnection, Row as _, any::AnyRow};
 use super::{
     Store, StoreChange, StoreError, change_log,
     health::MAX_BRIDGED_OUTAGE,
-    value::{flag, millis, number, read_account, read_number, read_tenant, read_text},
+    value::{flag, number, read_account, read_number, read_tenant, read_text},
 };
 use crate::domain::{
     account::AccountId,
+    millis,
     session::{Session, SessionHash},
 };
 
@@ -63,7 +64,7 @@ impl SessionRepository<'_> {
                 .bind(number(session.last_seen_at))
                 .bind(number(session.signed_in_at))
                 .bind(number(session.expires_at))
-                .bind(millis(session.idle))
+                .bind(number(millis(session.idle)))
                 .bind(session.user_agent.as_str())
                 .bind(session.address.to_string())
                 .bind(number(session.ends_at()))
@@ -114,7 +115,7 @@ impl SessionRepository<'_> {
     /// have become idle during the outage or directly after it, count as used now. Not after a longer
     /// outage. Several replicas may run this concurrently.
     pub async fn extend_after_outage(self, since: u64, now: u64) -> Result<u64, StoreError> {
-        if now.saturating_sub(since) > u64::try_from(MAX_BRIDGED_OUTAGE.as_millis()).unwrap_or(u64::MAX) {
+        if now.saturating_sub(since) > millis(MAX_BRIDGED_OUTAGE) {
             return Ok(0);
         }
         let mut transaction = self.store.begin().await?;

@@ -1,7 +1,5 @@
 //! Conversions between Rust types and the types that both databases support.
 
-use std::time::Duration;
-
 use sqlx::{Row as _, any::AnyRow};
 
 use super::StoreError;
@@ -10,10 +8,6 @@ use crate::domain::{account::AccountId, tenant::TenantId};
 /// A timestamp or number as stored, saturated at `i64::MAX`.
 pub fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-pub fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 pub fn flag(value: bool) -> i64 {

@@ -5,25 +5,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_lc_rs::digest;
 use moka::{Expiry, policy::EvictionPolicy, sync::Cache};
 
 use super::{TokenError, VerifiedToken, key_set_cache::CachedKeySet};
+use crate::crypto::sha256;
 
 /// How long a refusal is cached: long enough to blunt a client that repeats itself, short enough that a fix takes effect
 /// without a noticeable delay.
 const REFUSAL_SECONDS: u64 = 5;
 const MAX_REFUSALS: u64 = 4096;
 
-pub type TokenDigest = [u8; digest::SHA256_OUTPUT_LEN];
+pub type TokenDigest = [u8; 32];
 
 pub fn digest_token(token: &str) -> TokenDigest {
-    let mut bytes = TokenDigest::default();
-    let hash = digest::digest(&digest::SHA256, token.as_bytes());
-    for (to, from) in bytes.iter_mut().zip(hash.as_ref()) {
-        *to = *from;
-    }
-    bytes
+    sha256(token.as_bytes())
 }
 
 /// The token and the generation of the policy it was evaluated under: after an edit, or for another tenant, it is evaluated again.

@@ -10,15 +10,15 @@ use std::{
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &[]),
-    ("random", &[]),
+    ("crypto", &[]),
     ("config", &["domain"]),
     ("sync", &["domain"]),
     ("telemetry", &["domain"]),
-    ("token", &["domain", "config", "sync"]),
+    ("token", &["domain", "config", "crypto", "sync"]),
     ("store", &["domain", "config", "telemetry"]),
     ("tenants", &["domain", "config", "sync"]),
-    ("session", &["domain", "clock", "config", "random", "sync", "tenants", "store", "telemetry"]),
-    ("account", &["domain", "clock", "config", "random", "sync", "tenants", "store", "session", "telemetry"]),
+    ("session", &["domain", "clock", "config", "crypto", "sync", "tenants", "store", "telemetry"]),
+    ("account", &["domain", "clock", "config", "crypto", "sync", "tenants", "store", "session", "telemetry"]),
     ("governance", &["domain", "config", "tenants", "store"]),
     ("web_context", &["domain", "config"]),
     (
@@ -60,7 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "domain",
             "clock",
-            "random",
+            "crypto",
             "config",
             "sync",
             "telemetry",

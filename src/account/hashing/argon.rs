@@ -7,7 +7,7 @@ use super::{
     hash_method::{HashMethod, MAX_MEMORY_KIB},
     hash_queue::HasherBusy,
 };
-use crate::{account::hashing::Password, domain::account::HashFormat, random::random_bytes};
+use crate::{account::hashing::Password, crypto::random_bytes, domain::account::HashFormat};
 
 const SALT_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;

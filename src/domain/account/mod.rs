@@ -25,7 +25,7 @@ pub struct BadAccountId;
 impl AccountId {
     /// From 16 random bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(hex(&bytes).into())
+        Self(hex::encode(bytes).into())
     }
 
     pub fn parse(written: &str) -> Result<Self, BadAccountId> {
@@ -52,15 +52,6 @@ impl fmt::Debug for AccountId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-/// Lower hex digits, two a byte.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}"); // a String takes everything
-        text
-    })
 }
 
 /// The stored data of an account, without its password and its lockout counter.
