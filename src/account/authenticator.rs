@@ -128,25 +128,31 @@ impl Authenticator {
         };
         let block = account.and_then(|account| block(account, &policy));
         let usable = found.filter(|found| block.is_none() && found.password.is_usable());
-        let verified = match &usable {
-            Some(found) => self.hasher.verify(attempt.password, found.password.expose()).await,
-            None => self.hasher.verify_dummy().await.map(PasswordVerification::without_stored_hash),
+        let verified = match usable {
+            Some(found) => {
+                let verified = self.hasher.verify(attempt.password, found.password.expose()).await;
+                verified.map(|verified| match verified {
+                    PasswordVerification::Match { needs_rehash } => Ok((found, needs_rehash)),
+                    PasswordVerification::Mismatch(refusal) => Err(refusal),
+                })
+            }
+            None => self.hasher.verify_dummy().await.map(Err),
         };
-        match (verified, usable) {
-            (Err(busy), _) => {
+        match verified {
+            Err(busy) => {
                 reservation.release().await.map_err(|error| store_unavailable(&error))?;
                 Err(busy.into())
             }
-            (Ok(verified), Some(StoredAccount { account, password: stored })) if verified.matches => {
+            Ok(Ok((StoredAccount { account, password }, needs_rehash))) => {
                 reservation.record_success().await.map_err(|error| store_unavailable(&error))?;
-                if verified.needs_rehash {
-                    self.rehash(&account, &stored, attempt.password).await;
+                if needs_rehash {
+                    self.rehash(&account, &password, attempt.password).await;
                 }
                 Ok(Authenticated { account, policy, device })
             }
-            (Ok(verified), _) => {
+            Ok(Err(refusal)) => {
                 reservation.record_failure();
-                Err(guard.set_refusal(verified.refusal, block.unwrap_or(LoginError::BadCredentials)))
+                Err(guard.set_refusal(refusal, block.unwrap_or(LoginError::BadCredentials)))
             }
         }
     }

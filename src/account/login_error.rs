@@ -2,7 +2,7 @@
 
 use super::hashing::HasherBusy;
 use crate::{
-    domain::lockout::{LockState, LockoutSettings, message::LoginErrorCode},
+    domain::lockout::{LockedUntil, LockoutSettings, message::LoginErrorCode},
     telemetry::account_metrics::SignInOutcome,
 };
 
@@ -11,7 +11,7 @@ pub enum LoginError {
     /// A wrong password, or an unknown name.
     BadCredentials,
     /// Locked by failed attempts.
-    Locked(LockState),
+    Locked(LockedUntil),
     LockedByAdmin,
     Disabled,
     /// Too many passwords wait to be verified.
@@ -86,8 +86,8 @@ mod tests {
     fn public_error_is_equal_for_every_account_state() {
         for rejected in [
             LoginError::BadCredentials,
-            LoginError::Locked(LockState::Until(1)),
-            LoginError::Locked(LockState::UntilAdmin),
+            LoginError::Locked(LockedUntil::Time(1)),
+            LoginError::Locked(LockedUntil::Admin),
             LoginError::LockedByAdmin,
             LoginError::Disabled,
         ] {
@@ -100,8 +100,8 @@ mod tests {
     fn discloses_locks_if_the_tenant_allows_it() {
         let settings = LockoutSettings { discloses_locks: true, ..LockoutSettings::default() };
         for (rejected, told) in [
-            (LoginError::Locked(LockState::Until(61_000)), PublicLoginError::Locked { minutes: Some(2) }),
-            (LoginError::Locked(LockState::UntilAdmin), PublicLoginError::Locked { minutes: None }),
+            (LoginError::Locked(LockedUntil::Time(61_000)), PublicLoginError::Locked { minutes: Some(2) }),
+            (LoginError::Locked(LockedUntil::Admin), PublicLoginError::Locked { minutes: None }),
             (LoginError::LockedByAdmin, PublicLoginError::Locked { minutes: None }),
             (LoginError::Disabled, PublicLoginError::Disabled),
             (LoginError::BadCredentials, PublicLoginError::InvalidCredentials),
@@ -114,7 +114,7 @@ mod tests {
     fn log_codes_are_wso2_codes() {
         for (rejected, code) in [
             (LoginError::BadCredentials, Some("17002")),
-            (LoginError::Locked(LockState::UntilAdmin), Some("17003:MaxAttemptsExceeded")),
+            (LoginError::Locked(LockedUntil::Admin), Some("17003:MaxAttemptsExceeded")),
             (LoginError::LockedByAdmin, Some("17003:AdminInitiated")),
             (LoginError::Disabled, Some("17004")),
             (LoginError::Unavailable, None),

@@ -75,19 +75,11 @@ impl HasherInner {
 }
 
 #[derive(Debug)]
-pub struct PasswordVerification {
-    pub matches: bool,
-    /// The hash is foreign or has other parameters: hash the password again while it is available.
-    pub needs_rehash: bool,
-    /// The remaining delay if the attempt is refused.
-    pub refusal: DelayedRefusal,
-}
-
-impl PasswordVerification {
-    /// The result for a password without a stored hash.
-    pub(super) fn without_stored_hash(refusal: DelayedRefusal) -> Self {
-        Self { matches: false, needs_rehash: false, refusal }
-    }
+pub enum PasswordVerification {
+    /// `needs_rehash`: the hash is foreign or has other parameters; hash the password again while it is available.
+    Match { needs_rehash: bool },
+    /// With the remaining delay of the refusal.
+    Mismatch(DelayedRefusal),
 }
 
 impl PasswordHasher {
@@ -156,8 +148,11 @@ impl PasswordHasher {
                 let ours = move || method.matches_normalized(&password);
                 let matches = inner.queue.run_in_slot(&queued, SlotClass::Current, ours).await??;
                 // a correct password is not delayed
-                let refusal = if matches { DelayedRefusal(RefusalDelay::None) } else { self.queue_refusal() };
-                return Ok(PasswordVerification { matches, needs_rehash: false, refusal });
+                return Ok(if matches {
+                    PasswordVerification::Match { needs_rehash: false }
+                } else {
+                    PasswordVerification::Mismatch(self.queue_refusal())
+                });
             }
             method => method.ok().filter(|_| !password.is_too_long()),
         };
@@ -166,7 +161,7 @@ impl PasswordHasher {
         // release the place in the queue for attempts with current hashes
         drop(queued);
         let Some(method) = method else {
-            return Ok(PasswordVerification::without_stored_hash(self.queue_refusal()));
+            return Ok(PasswordVerification::Mismatch(self.queue_refusal()));
         };
         self.verify_foreign(password, method).await
     }
@@ -181,7 +176,7 @@ impl PasswordHasher {
         let slots = if self.is_memory_heavy(&method) { SlotClass::MemoryHeavy } else { self.slots() };
         let turn = self.response_floor().current(Instant::now());
         let Some(place) = self.0.wait_queue.enter(queue.slot_count(slots), turn) else {
-            return Ok(PasswordVerification::without_stored_hash(self.refuse_full_queue()));
+            return Ok(PasswordVerification::Mismatch(self.refuse_full_queue()));
         };
         let held = Arc::new((place, queue.slot(slots).await?));
         let began = Instant::now();
@@ -189,11 +184,10 @@ impl PasswordHasher {
         let matches = queue.run_blocking(held, move || method.matches_any_spelling(&password)).await?;
         let now = Instant::now();
         self.response_floor().observe(now.saturating_duration_since(began) / spellings, now);
-        let matches = matches?;
-        Ok(PasswordVerification {
-            matches,
-            needs_rehash: matches,
-            refusal: DelayedRefusal(RefusalDelay::TurnTaken(began)),
+        Ok(if matches? {
+            PasswordVerification::Match { needs_rehash: true }
+        } else {
+            PasswordVerification::Mismatch(DelayedRefusal(RefusalDelay::TurnTaken(began)))
         })
     }
 

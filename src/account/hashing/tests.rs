@@ -19,8 +19,25 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn verify(password: &str, stored: &str) -> (bool, bool) {
-    let verified = now(hasher(CHEAP).0.verify(&Password::new(password), stored)).unwrap();
-    (verified.matches, verified.needs_rehash)
+    outcome(&now(hasher(CHEAP).0.verify(&Password::new(password), stored)).unwrap())
+}
+
+/// Whether the password matches, and whether it has to be hashed again.
+fn outcome(verified: &PasswordVerification) -> (bool, bool) {
+    match verified {
+        PasswordVerification::Match { needs_rehash } => (true, *needs_rehash),
+        PasswordVerification::Mismatch(_) => (false, false),
+    }
+}
+
+impl PasswordVerification {
+    fn is_match(&self) -> bool {
+        outcome(self).0
+    }
+
+    fn is_busy(&self) -> bool {
+        matches!(self, Self::Mismatch(refusal) if refusal.busy().is_some())
+    }
 }
 
 /// Each was made by another program: the reference implementations, OpenSSL, libxcrypt.
@@ -155,9 +172,9 @@ fn our_hashes_are_salted_and_known_as_ours() {
         assert_ne!(one, other);
         assert!(one.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{one}");
         let verified = hasher.verify(&password, &one).await.unwrap();
-        assert_eq!((verified.matches, verified.needs_rehash), (true, false));
+        assert_eq!(outcome(&verified), (true, false));
         let wrong = hasher.verify(&Password::new("wrong"), &one).await.unwrap();
-        assert_eq!((wrong.matches, wrong.needs_rehash), (false, false));
+        assert_eq!(outcome(&wrong), (false, false));
         assert_eq!((meters.verified.get(), meters.dummy.get()), (2, 0));
         hasher.verify_dummy().await.unwrap();
         assert_eq!((meters.verified.get(), meters.dummy.get()), (2, 1));
@@ -174,7 +191,7 @@ fn a_hash_of_another_cost_is_to_be_made_anew() {
         Argon2Cost { parallelism: 2, ..CHEAP },
     ] {
         let verified = now(hasher(cost).0.verify(&Password::new(PASSWORD), &stored)).unwrap();
-        assert_eq!((verified.matches, verified.needs_rehash), (true, true), "{cost:?}");
+        assert_eq!(outcome(&verified), (true, true), "{cost:?}");
     }
 }
 
@@ -202,12 +219,12 @@ fn a_password_is_the_same_from_every_keyboard() {
         let (hasher, _) = hasher(CHEAP);
         let (composed, apart) = (Password::new("caf\u{e9}"), Password::new("cafe\u{301}"));
         let stored = hasher.hash(&apart).await.unwrap();
-        assert!(hasher.verify(&composed, &stored).await.unwrap().matches);
-        assert!(hasher.verify(&apart, &stored).await.unwrap().matches);
+        assert!(hasher.verify(&composed, &stored).await.unwrap().is_match());
+        assert!(hasher.verify(&apart, &stored).await.unwrap().is_match());
         // another system hashed it as it was typed: PBKDF2 of "cafe\u{301}"
         let foreign = "pbkdf2_sha256$1000$seasalt$U9vql0UGovZ4kxk176T3aUkhnmD005c5nqbwcJZtXpc=";
-        assert!(hasher.verify(&apart, foreign).await.unwrap().matches);
-        assert!(!hasher.verify(&composed, foreign).await.unwrap().matches);
+        assert!(hasher.verify(&apart, foreign).await.unwrap().is_match());
+        assert!(!hasher.verify(&composed, foreign).await.unwrap().is_match());
     });
 }
 
@@ -250,7 +267,7 @@ fn attack_account_enumeration_by_time_before_calibration() {
         // and what a verification takes in earnest counts, whatever was measured
         hasher.calibrate(CostliestMethods::default()).await.unwrap();
         assert_eq!(floor(&hasher), Duration::ZERO);
-        assert!(!hasher.verify(&Password::new("wrong"), &bcrypt("04")).await.unwrap().matches);
+        assert!(!hasher.verify(&Password::new("wrong"), &bcrypt("04")).await.unwrap().is_match());
         assert!(floor(&hasher) > Duration::ZERO);
     });
 }
@@ -295,11 +312,11 @@ fn attack_flood_of_refusals_does_not_delay_valid_logins() {
         let foreign = "$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e";
         for stored in [foreign, &ours, "!"] {
             let verified = hasher.verify(&Password::new("wrong"), stored).await.unwrap();
-            assert!(!verified.matches && verified.refusal.busy().is_some(), "{stored}");
+            assert!(verified.is_busy(), "{stored}");
         }
         for _ in 0..20 {
             let verified = hasher.verify(&right, &ours).await.unwrap();
-            assert!(verified.matches && verified.refusal.busy().is_none());
+            assert!(verified.is_match());
         }
         assert!(refused.iter().all(|refused| !refused.is_finished()));
         // a cancelled attempt releases a place whose turn has not begun, and no other
@@ -320,10 +337,10 @@ fn hashes_the_whole_password() {
         let (hasher, _) = hasher(CHEAP);
         let long = "a".repeat(1024);
         let stored = hasher.hash(&Password::new(long.clone())).await.unwrap();
-        assert!(hasher.verify(&Password::new(long.clone()), &stored).await.unwrap().matches);
-        assert!(!hasher.verify(&Password::new(format!("{long}a")), &stored).await.unwrap().matches);
+        assert!(hasher.verify(&Password::new(long.clone()), &stored).await.unwrap().is_match());
+        assert!(!hasher.verify(&Password::new(format!("{long}a")), &stored).await.unwrap().is_match());
         // not even compared
-        assert!(!hasher.verify(&Password::new("a".repeat(5000)), &stored).await.unwrap().matches);
+        assert!(!hasher.verify(&Password::new("a".repeat(5000)), &stored).await.unwrap().is_match());
     });
 }
 
@@ -381,7 +398,10 @@ fn attack_account_enumeration_by_time_of_parallel_guesses() {
                 let (hasher, wrong) = (hasher.clone(), wrong.clone());
                 tokio::spawn(async move {
                     let refusal = if name % 2 == 0 {
-                        hasher.verify(&wrong, imported).await.unwrap().refusal
+                        match hasher.verify(&wrong, imported).await.unwrap() {
+                            PasswordVerification::Mismatch(refusal) => refusal,
+                            PasswordVerification::Match { .. } => panic!("the wrong password matches"),
+                        }
                     } else {
                         hasher.verify_dummy().await.unwrap()
                     };

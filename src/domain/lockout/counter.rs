@@ -28,38 +28,35 @@ pub enum LockState {
     UntilAdmin,
 }
 
+/// A lock that is in force. Ordered by its duration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LockedUntil {
+    /// Locked while now is before this moment.
+    Time(u64),
+    Admin,
+}
+
 impl LockState {
     /// Locked ⇔ now < until: the lock ends exactly at `until`.
-    pub fn is_in_force(self, now: u64) -> bool {
+    pub fn in_force(self, now: u64) -> Option<LockedUntil> {
         match self {
-            Self::None => false,
-            Self::Until(until) => now < until,
-            Self::UntilAdmin => true,
+            Self::None => None,
+            Self::Until(until) => (now < until).then_some(LockedUntil::Time(until)),
+            Self::UntilAdmin => Some(LockedUntil::Admin),
         }
     }
 
-    /// The remaining minutes, rounded up, so never zero while locked. `None`: not locked, or without expiry.
+    pub fn is_in_force(self, now: u64) -> bool {
+        self.in_force(now).is_some()
+    }
+}
+
+impl LockedUntil {
+    /// The remaining minutes, rounded up, so never zero. `None`: until an administrator unlocks.
     pub fn minutes_left(self, now: u64) -> Option<u64> {
         match self {
-            Self::Until(until) if now < until => Some((until - now).div_ceil(60_000)),
-            _ => None,
-        }
-    }
-
-    /// As [`Self::minutes_left`], in seconds, for `Retry-After`.
-    pub fn seconds_left(self, now: u64) -> Option<u64> {
-        match self {
-            Self::Until(until) if now < until => Some((until - now).div_ceil(1000)),
-            _ => None,
-        }
-    }
-
-    /// Orders locks by how long they last.
-    pub(super) fn duration_rank(self) -> u64 {
-        match self {
-            Self::None => 0,
-            Self::Until(until) => until.min(u64::MAX - 1),
-            Self::UntilAdmin => u64::MAX,
+            Self::Time(until) => Some(until.saturating_sub(now).div_ceil(60_000).max(1)),
+            Self::Admin => None,
         }
     }
 }

@@ -2,10 +2,11 @@
 //! transaction of the store.
 
 use super::{
-    Counter, CounterKey, LockState, LockoutSettings, LockoutThreshold, MAX_MILLIS,
+    Counter, CounterKey, LockState, LockedUntil, LockoutSettings, LockoutThreshold, MAX_MILLIS,
     forgiveness::{SpellingFailures, forgivable},
     management::{is_known, renew},
 };
+use crate::domain::millis;
 
 /// An attempt that has been counted as failed already and may now be verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub(super) struct ReservedCounter {
 pub struct LockoutRefusal {
     /// The counter whose lock lasts longest.
     pub by: CounterKey,
-    pub until: LockState,
+    pub until: LockedUntil,
     /// When the attempt that completed the lock was reserved.
     pub since: u64,
 }
@@ -90,8 +91,8 @@ struct CounterRule {
 fn rule(settings: &LockoutSettings, key: &CounterKey, lockouts: u32) -> Option<CounterRule> {
     let fixed = |threshold: LockoutThreshold| CounterRule {
         max_attempts: threshold.max_attempts.max(1),
-        window: millis(threshold.window),
-        lock: (!threshold.time.is_zero()).then(|| millis(threshold.time)),
+        window: positive_millis(threshold.window),
+        lock: (!threshold.time.is_zero()).then(|| positive_millis(threshold.time)),
     };
     match key {
         CounterKey::Address { .. } => settings.address.map(fixed),
@@ -122,8 +123,9 @@ fn rule(settings: &LockoutSettings, key: &CounterKey, lockouts: u32) -> Option<C
     }
 }
 
-fn millis(duration: std::time::Duration) -> u64 {
-    if duration.is_zero() { 0 } else { u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1) }
+/// At least one, unless the duration is zero.
+fn positive_millis(duration: std::time::Duration) -> u64 {
+    if duration.is_zero() { 0 } else { millis(duration).max(1) }
 }
 
 /// Counts the attempt as failed before the password is verified, and locks at the limit. `bypass`: the account has
@@ -152,14 +154,11 @@ pub fn reserve(
 
     let locked = counters
         .iter()
-        .filter(|(key, counter)| can_reject(key) && !exempt(key) && counter.locked_until.is_in_force(now))
-        .max_by_key(|(_, counter)| counter.locked_until.duration_rank());
-    if let Some((by, counter)) = locked {
-        return Err(LockoutRefusal {
-            by: by.clone(),
-            until: counter.locked_until,
-            since: counter.last_failure,
-        });
+        .filter(|(key, _)| can_reject(key) && !exempt(key))
+        .filter_map(|(key, counter)| Some((key, counter, counter.locked_until.in_force(now)?)))
+        .max_by_key(|(_, _, until)| *until);
+    if let Some((by, counter, until)) = locked {
+        return Err(LockoutRefusal { by: by.clone(), until, since: counter.last_failure });
     }
 
     let mut entries = Vec::with_capacity(counters.len());

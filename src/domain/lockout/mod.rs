@@ -21,7 +21,7 @@ mod nameless;
 mod settings;
 
 pub use attempt::{CountedAttempt, counter_keys};
-pub use counter::{Counter, LockState, MAX_MILLIS};
+pub use counter::{Counter, LockState, LockedUntil, MAX_MILLIS};
 pub use engine::{
     LockoutRefusal, ReservedCounters, SuccessSummary, record_success, record_success_among, release, reserve,
 };

@@ -58,7 +58,7 @@ impl Door {
         record_success(&self.settings, &reserved, &mut self.counters)
     }
 
-    fn refused(&mut self) -> LockState {
+    fn refused(&mut self) -> LockedUntil {
         let before = self.counters.clone();
         let refused = self.reserve().expect_err("locked");
         assert_eq!(self.counters, before, "an attempt while locked is not counted and prolongs nothing");
@@ -70,7 +70,7 @@ impl Door {
     }
 
     fn minutes_locked(&self) -> Option<u64> {
-        self.counter().locked_until.minutes_left(self.now)
+        self.counter().locked_until.in_force(self.now).and_then(|until| until.minutes_left(self.now))
     }
 
     fn wait(&mut self, minutes: u64) -> &mut Self {
@@ -87,7 +87,7 @@ fn lock_duration_doubles_with_each_lock() {
         assert_eq!(door.minutes_locked(), None, "four guesses lock nothing");
         door.fail(1);
         assert_eq!(door.minutes_locked(), Some(minutes), "round {round}");
-        assert_eq!(door.refused(), LockState::Until(door.now + minutes * MINUTE));
+        assert_eq!(door.refused(), LockedUntil::Time(door.now + minutes * MINUTE));
         door.wait(minutes);
     }
     // a right password puts it back to five minutes
@@ -107,18 +107,13 @@ fn lock_ends_exactly_at_its_expiry() {
 
 #[test]
 fn remaining_minutes_are_rounded_up() {
-    for (left, minutes, seconds) in [
-        (1, Some(1), Some(1)),
-        (999, Some(1), Some(1)),
-        (1001, Some(1), Some(2)),
-        (60_000, Some(1), Some(60)),
-        (60_001, Some(2), Some(61)),
-        (0, None, None),
-    ] {
-        let lock = LockState::Until(NOW + left);
-        assert_eq!((lock.minutes_left(NOW), lock.seconds_left(NOW)), (minutes, seconds), "{left} ms");
+    for (left, minutes) in
+        [(1, Some(1)), (999, Some(1)), (1001, Some(1)), (60_000, Some(1)), (60_001, Some(2)), (0, None)]
+    {
+        let lock = LockState::Until(NOW + left).in_force(NOW);
+        assert_eq!(lock.and_then(|until| until.minutes_left(NOW)), minutes, "{left} ms");
     }
-    assert_eq!(LockState::UntilAdmin.minutes_left(NOW), None);
+    assert_eq!(LockedUntil::Admin.minutes_left(NOW), None);
 }
 
 #[test]
@@ -247,7 +242,7 @@ fn bypass_role_is_counted_but_never_locked() {
 fn after_so_many_locks_in_a_row_only_an_administrator_unlocks() {
     let mut door = Door::new(LockoutSettings { max_lockouts: 3, ..wso2() });
     door.fail(5).wait(5).fail(5).wait(10).fail(5).wait(1_000_000);
-    assert_eq!(door.refused(), LockState::UntilAdmin);
+    assert_eq!(door.refused(), LockedUntil::Admin);
     // an unlock resets the lock duration
     door.counters[0].1 = Counter::default();
     assert_eq!(door.fail(5).minutes_locked(), Some(5));

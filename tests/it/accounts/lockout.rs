@@ -9,7 +9,7 @@ use doorward::{
     account::{
         LoginAttempt, LoginError, PasswordChangeRequest, PortalLoginClient, ReserveError, hashing::Password,
     },
-    domain::lockout::{LockState, LoginSubject},
+    domain::lockout::{LockedUntil, LoginSubject},
 };
 use futures_util::future::join_all;
 
@@ -154,13 +154,13 @@ fn lock_duration_doubles_until_a_successful_sign_in() {
             services.fail_sign_ins("alex", 5, now).await;
             let end = now + minutes * MINUTE;
             let locked = services.sign_in("alex", RIGHT, end - 1).await.unwrap_err();
-            assert_eq!(locked, LoginError::Locked(LockState::Until(end)), "{minutes}");
+            assert_eq!(locked, LoginError::Locked(LockedUntil::Time(end)), "{minutes}");
             now = end;
         }
         assert!(services.sign_in("alex", RIGHT, now).await.is_ok());
         services.fail_sign_ins("alex", 5, now).await;
         let again = services.sign_in("alex", RIGHT, now).await.unwrap_err();
-        assert_eq!(again, LoginError::Locked(LockState::Until(now + 5 * MINUTE)));
+        assert_eq!(again, LoginError::Locked(LockedUntil::Time(now + 5 * MINUTE)));
     });
 }
 
@@ -180,7 +180,7 @@ fn admin_unlock_resets_the_lock_duration() {
         );
         services.fail_sign_ins("alex", 5, now).await;
         let first = services.sign_in("alex", RIGHT, now).await.unwrap_err();
-        assert_eq!(first, LoginError::Locked(LockState::Until(now + 5 * MINUTE)));
+        assert_eq!(first, LoginError::Locked(LockedUntil::Time(now + 5 * MINUTE)));
     });
 }
 
@@ -192,7 +192,7 @@ fn lock_time_of_zero_lasts_until_an_admin_unlocks() {
         let years = START + 10 * 365 * 24 * 60 * MINUTE;
         assert_eq!(
             services.sign_in("alex", RIGHT, years).await.unwrap_err(),
-            LoginError::Locked(LockState::UntilAdmin)
+            LoginError::Locked(LockedUntil::Admin)
         );
         services.accounts.administration.unlock(&alex, &actor(), years).await.unwrap();
         assert!(services.sign_in("alex", RIGHT, years).await.is_ok());
@@ -209,7 +209,7 @@ fn a_restart_loses_no_count_no_lock_and_no_account() {
     deployment.run(async |services| services.fail_sign_ins("alex", 1, START).await);
     deployment.run(async |services| {
         let locked = services.sign_in("alex", RIGHT, START).await.unwrap_err();
-        assert_eq!(locked, LoginError::Locked(LockState::Until(START + 5 * MINUTE)));
+        assert_eq!(locked, LoginError::Locked(LockedUntil::Time(START + 5 * MINUTE)));
         assert!(services.sign_in("alex", RIGHT, START + 5 * MINUTE).await.is_ok());
     });
 }

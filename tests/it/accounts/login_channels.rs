@@ -7,7 +7,7 @@ use doorward::{
         ImportedUser, LoginChannel, LoginError, LoginOutcome, LoginRequest, PasswordChangeError,
         PasswordChangeRequest, PublicLoginError, hashing::Password,
     },
-    domain::lockout::{Counter, CounterKey, LockState, LockoutSettings, LoginSubject},
+    domain::lockout::{Counter, CounterKey, LockState, LockedUntil, LockoutSettings, LoginSubject},
 };
 use futures_util::future::{join, join_all};
 
@@ -68,7 +68,7 @@ fn each_login_channel_against_each_account_state() {
                 }
             }
             let minutes = if channel == LoginChannel::Api { 15 } else { 5 };
-            let locked = || Err(LoginError::Locked(LockState::Until(START + minutes * MINUTE)));
+            let locked = || Err(LoginError::Locked(LockedUntil::Time(START + minutes * MINUTE)));
             // locked at the sign-in page
             let elsewhere = if channel == LoginChannel::Api { Ok(()) } else { locked() };
             for (state, password, outcome) in [
@@ -106,7 +106,7 @@ fn attack_account_enumeration_by_lock_of_unknown_names() {
         for name in ["alex", "nobody"] {
             services.fail_sign_ins(name, 5, START).await;
             let sixth = services.sign_in(name, "wrong", START).await.unwrap_err();
-            assert_eq!(sixth, LoginError::Locked(LockState::Until(START + 5 * MINUTE)), "{name}");
+            assert_eq!(sixth, LoginError::Locked(LockedUntil::Time(START + 5 * MINUTE)), "{name}");
         }
         // an attempt on a locked name costs a hash too, though its password is not verified
         let spent = services.accounts.metrics.passwords_spent.get();

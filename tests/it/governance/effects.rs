@@ -5,7 +5,7 @@ use doorward::{
     domain::{
         account::{Account, UserProfile},
         governance::categories,
-        lockout::LockState,
+        lockout::LockedUntil,
         password::WSO2_MESSAGE,
     },
 };
@@ -83,7 +83,7 @@ async fn can_sign_in(services: &TestServices, login: &str, now: u64) -> bool {
     }
 }
 
-async fn locked_until(services: &TestServices, login: &str, now: u64) -> Option<LockState> {
+async fn locked_until(services: &TestServices, login: &str, now: u64) -> Option<LockedUntil> {
     match services.sign_in(login, RIGHT, now).await {
         Ok(_) => None,
         Err(LoginError::Locked(lock)) => Some(lock),
@@ -105,7 +105,7 @@ mod effect {
         assert_eq!(locked_until(services, "alex", START).await, None);
         set(services, &[(property, "true")]).await;
         services.fail_sign_ins("alex", 5, START).await;
-        assert_eq!(locked_until(services, "alex", START).await, Some(LockState::Until(START + 5 * MINUTE)));
+        assert_eq!(locked_until(services, "alex", START).await, Some(LockedUntil::Time(START + 5 * MINUTE)));
         set(services, &[(property, "false")]).await;
         services.add("bea").await;
         services.fail_sign_ins("bea", 9, START).await;
@@ -123,7 +123,7 @@ mod effect {
 
     pub async fn time_sets_the_lock_duration(services: &TestServices, property: &str) {
         for (name, minutes, lock) in
-            [("alex", "7", LockState::Until(START + 7 * MINUTE)), ("bea", "0", LockState::UntilAdmin)]
+            [("alex", "7", LockedUntil::Time(START + 7 * MINUTE)), ("bea", "0", LockedUntil::Admin)]
         {
             services.add(name).await;
             set(services, &[LOCK, (property, minutes)]).await;
@@ -140,7 +140,7 @@ mod effect {
             services.fail_sign_ins(name, 5, START).await;
             let again = START + 5 * MINUTE;
             services.fail_sign_ins(name, 5, again).await;
-            let until = LockState::Until(again + minutes * MINUTE);
+            let until = LockedUntil::Time(again + minutes * MINUTE);
             assert_eq!(locked_until(services, name, again).await, Some(until), "{ratio}");
         }
     }

@@ -170,7 +170,7 @@ fn attack_one_address_tries_many_names() {
     assert_eq!(granted, 20);
     let refused = table.reserve(&settings, &attempt(alex(), "192.0.2.1", None), NOW).unwrap_err();
     assert!(matches!(refused.by, CounterKey::Address { .. }));
-    assert_eq!(refused.until, LockState::Until(NOW + 15 * MINUTE));
+    assert_eq!(refused.until, LockedUntil::Time(NOW + 15 * MINUTE));
     // elsewhere, and here after the lock, the name is not locked: rejected attempts were not counted
     assert!(table.reserve(&settings, &attempt(alex(), "192.0.2.2", None), NOW).is_ok());
     assert!(table.reserve(&settings, &attempt(alex(), "192.0.2.1", None), NOW + 15 * MINUTE).is_ok());
@@ -185,7 +185,7 @@ fn attack_one_address_tries_many_names() {
     }
     let refused =
         table.reserve(&settings, &attempt(alex(), "192.0.2.1", None), NOW + 15 * MINUTE).unwrap_err();
-    assert_eq!(refused.until, LockState::Until(NOW + 30 * MINUTE));
+    assert_eq!(refused.until, LockedUntil::Time(NOW + 30 * MINUTE));
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn reports_the_longest_of_several_locks() {
             .map(|(key, locked_until)| (key, Counter { locked_until, ..Counter::default() }))
             .collect();
         let refused = reserve(&settings, &mut rows, false, NOW).unwrap_err();
-        assert_eq!((&refused.by, refused.until), (&rows[longest].0, locks[longest]));
+        assert_eq!((&refused.by, Some(refused.until)), (&rows[longest].0, locks[longest].in_force(NOW)));
     }
 }
 

@@ -78,7 +78,7 @@ proptest! {
                             guesses += 1;
                             flying.push(reserved);
                         }
-                        Err(refused) => prop_assert!(refused.until.is_in_force(door.now)),
+                        Err(refused) => prop_assert!(refused.until > LockedUntil::Time(door.now)),
                     }
                     prop_assert!(guesses <= n, "{guesses} guesses of {n}");
                 }
