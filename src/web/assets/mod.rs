@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use crate::domain::colour::Colour;
 
-pub const STYLE: &str = include_str!("assets/doorward.css");
-pub const SCRIPT: &str = include_str!("assets/doorward.js");
-pub const ICON: &str = include_str!("assets/doorward.svg");
+pub const STYLE: &str = include_str!("doorward.css");
+pub const SCRIPT: &str = include_str!("doorward.js");
+pub const ICON: &str = include_str!("doorward.svg");
 
 /// Everything of ours lies below this; the portal never sees it.
 pub const OWN_PATH_PREFIX: &str = "/.doorward";

@@ -15,8 +15,8 @@ use unic_langid::LanguageIdentifier;
 
 pub use check::mistakes;
 
-const ENGLISH: &str = include_str!("locales/en.ftl");
-const ARABIC: &str = include_str!("locales/ar.ftl");
+const ENGLISH: &str = include_str!("../locales/en.ftl");
+const ARABIC: &str = include_str!("../locales/ar.ftl");
 
 /// The built-in locales. English is first: it is the fallback.
 const BUILT_IN: [(&str, &str); 2] = [("en", ENGLISH), ("ar", ARABIC)];

@@ -9,10 +9,10 @@ use sqlx::{
 };
 
 const ALL: &[(i64, &str, &str)] = &[
-    (1, "accounts", include_str!("migrations/0001_accounts.sql")),
-    (2, "secrets", include_str!("migrations/0002_secrets.sql")),
-    (3, "counter_windows", include_str!("migrations/0003_counter_windows.sql")),
-    (4, "governance", include_str!("migrations/0004_governance.sql")),
+    (1, "accounts", include_str!("0001_accounts.sql")),
+    (2, "secrets", include_str!("0002_secrets.sql")),
+    (3, "counter_windows", include_str!("0003_counter_windows.sql")),
+    (4, "governance", include_str!("0004_governance.sql")),
 ];
 
 pub fn all() -> Migrator {

@@ -21,17 +21,17 @@ use super::i18n::Texts;
 pub use check::{mistake, mistakes};
 
 const EMBEDDED_TEMPLATES: [(&str, &str); 11] = [
-    ("account.html", include_str!("templates/account.html")),
-    ("alert.html", include_str!("templates/alert.html")),
-    ("layout.html", include_str!("templates/layout.html")),
-    ("mark.html", include_str!("templates/mark.html")),
-    ("name-field.html", include_str!("templates/name-field.html")),
-    ("password-field.html", include_str!("templates/password-field.html")),
-    ("password.html", include_str!("templates/password.html")),
-    ("problem.html", include_str!("templates/problem.html")),
-    ("sign-in.html", include_str!("templates/sign-in.html")),
-    ("sign-out.html", include_str!("templates/sign-out.html")),
-    ("tenants.html", include_str!("templates/tenants.html")),
+    ("account.html", include_str!("../templates/account.html")),
+    ("alert.html", include_str!("../templates/alert.html")),
+    ("layout.html", include_str!("../templates/layout.html")),
+    ("mark.html", include_str!("../templates/mark.html")),
+    ("name-field.html", include_str!("../templates/name-field.html")),
+    ("password-field.html", include_str!("../templates/password-field.html")),
+    ("password.html", include_str!("../templates/password.html")),
+    ("problem.html", include_str!("../templates/problem.html")),
+    ("sign-in.html", include_str!("../templates/sign-in.html")),
+    ("sign-out.html", include_str!("../templates/sign-out.html")),
+    ("tenants.html", include_str!("../templates/tenants.html")),
 ];
 
 /// The files an operator may put into `folder`, beside the configuration.
