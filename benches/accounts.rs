@@ -1,5 +1,5 @@
-//! What accounts cost: a session found in memory and in the store, a sign-in as the page does it, and a flood of sign-ins,
-//! which must be turned away and not take memory.
+//! The cost of accounts: a session found in memory and in the store, a sign-in as the page does it, and a flood of
+//! sign-ins, which must be rejected and not take memory.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
 
 use std::{

@@ -25,7 +25,7 @@ use http::{HeaderMap, HeaderValue, Request, request::Parts};
 
 const PATH: &str = "/devportal/apis/0ab1c2d3-e4f5-6789/documents?tenant=acme.com&query=pizza";
 
-/// What a browser sends with a navigation.
+/// The headers that a browser sends with a navigation.
 fn browser_request(target: &str) -> Parts {
     let mut request = Request::builder().uri(target);
     for (name, value) in [

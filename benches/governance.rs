@@ -1,4 +1,4 @@
-//! What it costs when administrators have set something for each of many tenants: look-ups of a tenant cost nothing,
+//! The cost of overrides of administrators for each of many tenants: lookups of a tenant cost nothing,
 //! and little memory.
 #![expect(
     clippy::unwrap_used,
@@ -27,7 +27,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const TENANTS: usize = 10_000;
 
-/// What one administrator may have set: five settings in force, five that are only kept.
+/// A typical set of overrides: five enforced settings, five that are only stored.
 fn set(number: usize) -> TenantOverrides {
     let rows = [
         ("account.lock.handler.lock.on.max.failed.attempts.enable", "true".to_owned()),
@@ -61,7 +61,7 @@ fn settings(base: &Path) -> Settings {
     load(&file, &BTreeMap::new()).unwrap()
 }
 
-/// What the process holds, in KiB.
+/// Resident memory of the process, in KiB.
 fn resident() -> i64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();

@@ -1,4 +1,4 @@
-//! What it costs to find a tenant: its price must not grow with the number of tenants.
+//! The cost of a tenant lookup: it must not grow with the number of tenants.
 
 #![expect(clippy::unwrap_used, reason = "a bench may stop where it cannot be set up")]
 

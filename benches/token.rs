@@ -1,4 +1,4 @@
-//! What a token costs: verified for the first time, and looked up when it was seen before.
+//! The cost of a token: its first verification, and its lookup in the cache.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
 
 use std::{collections::BTreeMap, hint::black_box, path::Path};
@@ -76,7 +76,7 @@ fn token(key: &EncodingKey, algorithm: Algorithm, number: usize) -> String {
     format!("{message}.{}", jsonwebtoken::crypto::sign(message.as_bytes(), key, algorithm).unwrap())
 }
 
-/// What a tenant without a file has where `deployment.toml` names this issuer.
+/// The policy of a tenant without a file if `deployment.toml` names this issuer.
 fn policy(keys: &Path, algorithm: Algorithm) -> TenantPolicy {
     let keys = toml::Value::from(keys.display().to_string());
     let text = format!(

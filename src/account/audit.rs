@@ -52,11 +52,11 @@ impl GuardedName {
     }
 
     /// A refusal because of a lock, and how many before it were left out.
-    pub(super) fn record_refusal(&self, address: ClientAddress, left_out: u64) {
-        self.write(GuardedLoginResult::refused, address, Some(left_out).filter(|events| *events > 0));
+    pub(super) fn record_refusal(&self, address: ClientAddress, suppressed: u64) {
+        self.write(GuardedLoginResult::refused, address, Some(suppressed).filter(|events| *events > 0));
     }
 
-    fn write(&self, outcome: GuardedLoginResult, address: ClientAddress, left_out: Option<u64>) {
+    fn write(&self, outcome: GuardedLoginResult, address: ClientAddress, suppressed: Option<u64>) {
         let action = match outcome {
             GuardedLoginResult::succeeded => "login.succeeded",
             GuardedLoginResult::passed => "login.undecided",
@@ -72,7 +72,7 @@ impl GuardedName {
             account = self.account.as_ref().map(tracing::field::display),
             %address,
             ?outcome,
-            left_out,
+            suppressed,
             "attempt at the portal's own sign-in"
         );
     }

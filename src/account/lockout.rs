@@ -73,7 +73,7 @@ impl LoginAttempt {
     }
 }
 
-/// What is known of an attempt in addition to its counters.
+/// The facts of an attempt besides its counters.
 struct Context {
     log_subject: Option<LogSubject>,
     bypass: bool,
@@ -321,8 +321,8 @@ impl Reservation {
             lockout::record_success_among(settings, reserved, counters, others)
         });
         let success = succeeding.await?;
-        if let Some(CounterKey::KnownNetwork { tenant, who, .. }) = reserved.new_network() {
-            let limited = counters.limit_known_networks(tenant, who, lockout::MAX_KNOWN_NETWORKS).await;
+        if let Some(CounterKey::KnownNetwork { tenant, subject, .. }) = reserved.new_network() {
+            let limited = counters.limit_known_networks(tenant, subject, lockout::MAX_KNOWN_NETWORKS).await;
             if let Err(error) = limited {
                 tracing::warn!(%error, "failed to limit the known networks of an account");
             }

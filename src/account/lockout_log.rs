@@ -117,9 +117,9 @@ impl LockoutLog {
     /// An attempt at the portal's sign-in is refused because of the lock of the counter `by`. `now` is in milliseconds.
     pub(super) fn refused_at_portal(&self, by: &CounterKey, attempt: &PortalAttempt, now: u64) {
         let PortalAttempt { name, log_subject, address } = attempt;
-        if let Some(left_out) = self.refusals.turn(by, name.account.as_ref(), *address, now) {
+        if let Some(suppressed) = self.refusals.turn(by, name.account.as_ref(), *address, now) {
             log_locked(Some(log_subject));
-            name.record_refusal(*address, left_out);
+            name.record_refusal(*address, suppressed);
         }
     }
 
@@ -264,7 +264,7 @@ mod tests {
                 "network",
             ),
             (
-                CounterKey::UnknownNetworks { tenant: tenant.clone(), who: who() },
+                CounterKey::UnknownNetworks { tenant: tenant.clone(), subject: who() },
                 Some(account),
                 LockoutScope::account,
                 "unknown-networks",

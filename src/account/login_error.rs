@@ -21,7 +21,7 @@ pub enum LoginError {
 }
 
 /// The error for the client. It discloses nothing about the account unless the tenant discloses locks
-/// (`account_lock.tell`).
+/// (`account_lock.show_failure_reason`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PublicLoginError {
     InvalidCredentials,

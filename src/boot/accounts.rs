@@ -138,7 +138,7 @@ fn hasher(settings: &Settings, metrics: &Metrics) -> anyhow::Result<PasswordHash
     let accounts = &metrics.accounts;
     let meters = HashMetrics {
         verified: accounts.password_verifications.clone(),
-        dummy: accounts.passwords_spent.clone(),
+        dummy: accounts.dummy_password_verifications.clone(),
         busy: accounts.password_queue_full.clone(),
         client_limit: metrics.client_limit(Limit::Concurrency(Resource::HashSlot)),
     };

@@ -73,7 +73,7 @@ impl DecisionReason {
             Self::AnonymousModeOn => "anonymous_mode_on",
             Self::AnonymousModeOff => "anonymous_mode_off",
             Self::RouteNeedsUser => "route_needs_user",
-            Self::ForeignUser => "stranger_from_other_tenant",
+            Self::ForeignUser => "user_of_other_tenant",
             Self::UpgradeNeedsUser => "upgrade_needs_user",
         }
     }
@@ -108,11 +108,11 @@ mod tests {
         use Decision::{Allow, SignIn};
         let visitor = Identity::Anonymous;
         let alice = Identity::User(user("acme.com"));
-        let stranger = Identity::ForeignUser(user("other.com"));
+        let foreign_user = Identity::ForeignUser(user("other.com"));
         for (access, identity, when_open, when_closed) in [
             (Open, &visitor, Allow(DecisionReason::OpenRoute), Allow(DecisionReason::OpenRoute)),
             (Open, &alice, Allow(DecisionReason::OpenRoute), Allow(DecisionReason::OpenRoute)),
-            (Open, &stranger, Allow(DecisionReason::OpenRoute), Allow(DecisionReason::OpenRoute)),
+            (Open, &foreign_user, Allow(DecisionReason::OpenRoute), Allow(DecisionReason::OpenRoute)),
             (
                 Anonymous,
                 &visitor,
@@ -122,7 +122,7 @@ mod tests {
             (Anonymous, &alice, Allow(DecisionReason::SignedIn), Allow(DecisionReason::SignedIn)),
             (
                 Anonymous,
-                &stranger,
+                &foreign_user,
                 Allow(DecisionReason::AnonymousModeOn),
                 SignIn(DecisionReason::ForeignUser),
             ),
@@ -133,7 +133,12 @@ mod tests {
                 SignIn(DecisionReason::RouteNeedsUser),
             ),
             (SignedIn, &alice, Allow(DecisionReason::SignedIn), Allow(DecisionReason::SignedIn)),
-            (SignedIn, &stranger, SignIn(DecisionReason::ForeignUser), SignIn(DecisionReason::ForeignUser)),
+            (
+                SignedIn,
+                &foreign_user,
+                SignIn(DecisionReason::ForeignUser),
+                SignIn(DecisionReason::ForeignUser),
+            ),
         ] {
             let route = Route::fallback(access, RouteKind::Page);
             assert_eq!(decide(true, &route, identity), when_open, "{access:?} {identity:?}, open");

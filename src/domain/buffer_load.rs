@@ -16,7 +16,7 @@ pub const STALL_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct BufferLoad {
     /// The client, or a network that it belongs to, holds its share or more.
     pub is_over_share: bool,
-    /// What all clients hold.
+    /// The sum of all clients.
     pub bytes: usize,
     /// `limits.max_buffered_bytes`.
     pub limit: usize,

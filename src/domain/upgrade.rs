@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn upgrades_need_a_user_unless_the_route_says_otherwise() {
         use Decision::{Allow, SignIn};
-        let (nobody, stranger, known) =
+        let (nobody, anonymous, known) =
             (Identity::Anonymous, Identity::ForeignUser(user()), Identity::User(user()));
         let open = Allow(DecisionReason::OpenRoute);
         let refused = SignIn(DecisionReason::UpgradeNeedsUser);
@@ -198,7 +198,7 @@ mod tests {
         for (rule, decision, identity, decided) in [
             (&unwritten, open, &nobody, Ok(refused)),
             (&unwritten, Allow(DecisionReason::AnonymousModeOn), &nobody, Ok(refused)),
-            (&unwritten, Allow(DecisionReason::AnonymousModeOn), &stranger, Ok(refused)),
+            (&unwritten, Allow(DecisionReason::AnonymousModeOn), &anonymous, Ok(refused)),
             (
                 &unwritten,
                 SignIn(DecisionReason::AnonymousModeOff),

@@ -103,16 +103,16 @@ impl Message {
     }
 }
 
-/// The answers on one connection, and what ended it.
+/// The responses on one connection, and the error that ended it.
 #[derive(Debug, PartialEq, Eq)]
-struct Connection {
+struct ReadResponses {
     messages: Vec<Message>,
     head_error: Option<String>,
     /// Of the last message.
     body_error: Option<String>,
 }
 
-fn read(data: &[u8], size: usize, to_head: bool) -> Connection {
+fn read(data: &[u8], size: usize, to_head: bool) -> ReadResponses {
     let mut reader = ResponseReader::new(Fragments { rest: data, size });
     let cx = &mut Context::from_waker(Waker::noop());
     let mut messages = Vec::new();
@@ -121,7 +121,7 @@ fn read(data: &[u8], size: usize, to_head: bool) -> Connection {
             Ok(answer) => answer,
             Err(WireError::NoResponse) => break,
             Err(error) => {
-                return Connection { messages, head_error: Some(error.to_string()), body_error: None };
+                return ReadResponses { messages, head_error: Some(error.to_string()), body_error: None };
             }
         };
         let ResponseHead { status, headers, framing, keep_alive } = answer;
@@ -140,10 +140,10 @@ fn read(data: &[u8], size: usize, to_head: bool) -> Connection {
         }
         messages.push(message);
         if body_error.is_some() {
-            return Connection { messages, head_error: None, body_error };
+            return ReadResponses { messages, head_error: None, body_error };
         }
     }
-    Connection { messages, head_error: None, body_error: None }
+    ReadResponses { messages, head_error: None, body_error: None }
 }
 
 /// A connection that gives at most `size` bytes a read.

@@ -15,7 +15,7 @@ pub(super) struct PendingRefresh {
     wake: Notify,
 }
 
-/// Whose overrides have to be read again.
+/// The tenants whose overrides have to be read again.
 #[derive(Default)]
 pub(super) struct StaleOverrides {
     pub everything: bool,

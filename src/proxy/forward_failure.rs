@@ -79,10 +79,10 @@ pub(super) fn record_portal_failure(
     };
     let metrics = &worker.state.metrics;
     metrics.count_portal_error(kind);
-    if let Some(left_out) = metrics.throttle_portal_error_log(kind, clock::unix_seconds()) {
+    if let Some(suppressed) = metrics.throttle_portal_error_log(kind, clock::unix_seconds()) {
         let request_id = context.request_id();
-        let left_out = Some(left_out).filter(|lines| *lines > 0);
-        tracing::warn!(upstream = %target, %error, request_id, left_out, "the portal gave no answer");
+        let suppressed = Some(suppressed).filter(|lines| *lines > 0);
+        tracing::warn!(upstream = %target, %error, request_id, suppressed, "the portal gave no answer");
     }
     match error {
         ForwardError::TooMany => Refusal::Overloaded(Overload::Total(Resource::UpstreamConnection)),

@@ -147,8 +147,8 @@ impl WorkerListener {
         let admitted = admit_connection(state, &state.settings.load(), self.kind, peer);
         if admitted.is_err() {
             state.metrics.client_limit(Limit::Concurrency(Resource::Connection)).inc();
-            self.log_throttled(ConnectionFault::ClientLimit, |left_out| {
-                tracing::warn!(client = %peer, left_out, "connection closed: limits.client.connections is reached");
+            self.log_throttled(ConnectionFault::ClientLimit, |suppressed| {
+                tracing::warn!(client = %peer, suppressed, "connection closed: limits.client.connections is reached");
             });
         }
         admitted.ok()
@@ -167,9 +167,10 @@ impl WorkerListener {
 
     /// Logs at most once a second for each kind of fault, with the number of lines that were left out.
     fn log_throttled(&self, fault: ConnectionFault, write: impl FnOnce(Option<u64>)) {
-        if let Some(left_out) = self.worker.state.metrics.connection_fault_line(fault, clock::unix_seconds())
+        if let Some(suppressed) =
+            self.worker.state.metrics.connection_fault_line(fault, clock::unix_seconds())
         {
-            write(Some(left_out).filter(|lines| *lines > 0));
+            write(Some(suppressed).filter(|lines| *lines > 0));
         }
     }
 }
@@ -192,12 +193,12 @@ impl ConnectionGuard {
         if counter.fetch_add(1, Ordering::Relaxed) >= limit {
             counter.fetch_sub(1, Ordering::Relaxed);
             metrics.connections_refused.inc();
-            port.log_throttled(ConnectionFault::TotalLimit, |left_out| match port.kind {
+            port.log_throttled(ConnectionFault::TotalLimit, |suppressed| match port.kind {
                 ListenerKind::Public => {
-                    tracing::warn!(client = %peer, limit, left_out, "connection closed: limits.max_connections is reached");
+                    tracing::warn!(client = %peer, limit, suppressed, "connection closed: limits.max_connections is reached");
                 }
                 ListenerKind::Management => {
-                    tracing::warn!(client = %peer, limit, left_out, "connection closed: the limit of the management listener is reached");
+                    tracing::warn!(client = %peer, limit, suppressed, "connection closed: the limit of the management listener is reached");
                 }
             });
             return None;
@@ -224,7 +225,7 @@ async fn accept(listener: TcpListener, tls: Option<Arc<Certificates>>, port: Wor
                 // out of file descriptors, or the client has disconnected: neither is a reason to stop or to spin
                 port.log_throttled(
                     ConnectionFault::Accept,
-                    |left_out| tracing::warn!(%error, left_out, "accept failed"),
+                    |suppressed| tracing::warn!(%error, suppressed, "accept failed"),
                 );
                 sleep(Duration::from_millis(20)).await;
                 continue;
@@ -270,8 +271,8 @@ async fn serve_proxy_protocol(
         Ok(AnnouncedSource::Peer) => (socket.peer, Some(port.unlimited_client())),
         Err(error) => {
             port.worker.state.metrics.proxy_headers_rejected.inc();
-            port.log_throttled(ConnectionFault::ProxyHeader, |left_out| {
-                tracing::warn!(peer = %socket.peer, %error, left_out, "connection closed (server.proxy_protocol)");
+            port.log_throttled(ConnectionFault::ProxyHeader, |suppressed| {
+                tracing::warn!(peer = %socket.peer, %error, suppressed, "connection closed (server.proxy_protocol)");
             });
             return;
         }
@@ -310,8 +311,8 @@ async fn serve_tls(
         Err(error) => {
             port.worker.state.metrics.tls_handshakes_failed.inc();
             // often the client's fault, such as a scan or a browser that does not trust the certificate
-            port.log_throttled(ConnectionFault::TlsHandshake, |left_out| {
-                tracing::info!(client = %connection.peer.ip(), %error, left_out, "TLS handshake failed");
+            port.log_throttled(ConnectionFault::TlsHandshake, |suppressed| {
+                tracing::info!(client = %connection.peer.ip(), %error, suppressed, "TLS handshake failed");
             });
         }
     }

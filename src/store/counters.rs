@@ -222,11 +222,11 @@ fn owner_of(key: &CounterKey) -> String {
         CounterKey::AccountAddress { tenant, subject, .. }
         | CounterKey::Spelling { tenant, subject, .. }
         | CounterKey::Forgiven { tenant, subject }
-        | CounterKey::UnknownNetworks { tenant, who: subject }
+        | CounterKey::UnknownNetworks { tenant, subject }
         | CounterKey::Device { tenant, subject, .. }
         | CounterKey::Devices { tenant, subject } => owner(tenant, subject),
         // an unlock does not remove the known networks of an account
-        CounterKey::KnownNetwork { tenant, who: subject, .. } => owner_of_networks(tenant, subject),
+        CounterKey::KnownNetwork { tenant, subject, .. } => owner_of_networks(tenant, subject),
         CounterKey::Address { .. }
         | CounterKey::Nameless { .. }
         | CounterKey::PortalSession { .. }

@@ -17,11 +17,11 @@ use crate::domain::{
     fairness::{Resource, ResourceLimit},
 };
 
-/// What a connection holds in addition to its answer while its client does not read: the send buffer of the socket and one TLS
+/// Bytes that a connection holds besides its response while its client does not read: the send buffer of the socket and one TLS
 /// record.
 pub const STALLED_CONNECTION_BYTES: usize = 64 * 1024;
 
-/// What an HTTP/2 stream holds in addition to its body while its client does not read: its head and its task.
+/// Bytes that an HTTP/2 stream holds besides its body while its client does not read: its head and its task.
 pub const STALLED_STREAM_BYTES: usize = 8 * 1024;
 
 /// The maximum buffered for a request body before it is forwarded: the window of an HTTP/2 stream.

@@ -11,7 +11,7 @@ pub struct QueuePosition(u64, u64);
 pub struct FairQueue<W> {
     waiters: BTreeMap<QueuePosition, (ClientPrefix, W)>,
     clients: HashMap<ClientPrefix, ClientTurns>,
-    /// That of whoever was served last.
+    /// The round of the client that was served last.
     round: u64,
     number: u64,
 }

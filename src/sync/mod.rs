@@ -1,4 +1,4 @@
-//! What many requests share: limits per client, queues, and the budget of buffered bytes.
+//! State shared by many requests: limits per client, queues, and the budget of buffered bytes.
 
 mod buffer_budget;
 mod burst_queue;

@@ -59,7 +59,7 @@ const LOCKOUTS: [LockoutScope; 6] = [
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LockoutLabels {
-    of: LockoutScope,
+    scope: LockoutScope,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -67,7 +67,7 @@ pub struct AccountMetrics {
     /// Passwords compared with the stored hash of an account.
     pub password_verifications: Count,
     /// Verifications spent on a name without password, so that response times are equal.
-    pub passwords_spent: Count,
+    pub dummy_password_verifications: Count,
     /// Passwords rejected because the queue was full.
     pub password_queue_full: Count,
     /// Breached-password look-ups that got no response.
@@ -82,8 +82,8 @@ impl AccountMetrics {
         for outcome in OUTCOMES {
             drop(self.sign_ins.get_or_create(&SignInLabels { outcome }));
         }
-        for of in LOCKOUTS {
-            drop(self.lockouts.get_or_create(&LockoutLabels { of }));
+        for scope in LOCKOUTS {
+            drop(self.lockouts.get_or_create(&LockoutLabels { scope }));
         }
         registry.register(
             "password_verifications",
@@ -91,9 +91,9 @@ impl AccountMetrics {
             self.password_verifications.clone(),
         );
         registry.register(
-            "passwords_spent",
+            "dummy_password_verifications",
             "Times the cost of a verification was spent on a name without password",
-            self.passwords_spent.clone(),
+            self.dummy_password_verifications.clone(),
         );
         registry.register(
             "password_queue_full",
@@ -113,7 +113,7 @@ impl AccountMetrics {
         self.sign_ins.get_or_create(&SignInLabels { outcome }).inc();
     }
 
-    pub fn count_lockout(&self, of: LockoutScope) {
-        self.lockouts.get_or_create(&LockoutLabels { of }).inc();
+    pub fn count_lockout(&self, scope: LockoutScope) {
+        self.lockouts.get_or_create(&LockoutLabels { scope }).inc();
     }
 }

@@ -38,7 +38,7 @@ pub struct ReloadCounts {
     pub failed: u64,
 }
 
-/// What the log says of a check.
+/// The facts of a check that are logged.
 pub struct PolicyReport<'a> {
     pub tenant: &'a TenantId,
     pub state: &'a TenantState,

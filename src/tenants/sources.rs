@@ -1,4 +1,4 @@
-//! What policies are resolved from besides the tenants' files: settings and administrator overrides, with their versions.
+//! The sources of policies besides the tenants' files: settings and administrator overrides, with their versions.
 
 use std::sync::{
     Arc,

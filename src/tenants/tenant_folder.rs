@@ -148,7 +148,7 @@ pub fn has_folder(root: &Path, tenant: &TenantId) -> bool {
     fs::symlink_metadata(folder_of(root, tenant)).is_ok()
 }
 
-/// The tenants' folders: names in normal form, folders and links to folders. What starts with '.' is no tenant.
+/// The tenants' folders: names in normal form, folders and links to folders. Names that start with '.' are skipped.
 pub fn list_folders(root: &Path) -> io::Result<impl Iterator<Item = TenantId>> {
     Ok(fs::read_dir(root)?.filter_map(|entry| {
         let entry = entry.ok()?;

@@ -191,8 +191,8 @@ impl PageRequest {
 }
 
 /// Adds to the form why the password was not verified: a reason for the access log, and `Retry-After`.
-pub fn mark_refused(response: Response<Body>, trouble: FormError) -> Response<Body> {
-    match trouble {
+pub fn mark_refused(response: Response<Body>, form_error: FormError) -> Response<Body> {
+    match form_error {
         FormError::Busy { seconds, cause } => with_reason(retry_after(response, seconds), cause.reason()),
         FormError::Unavailable => with_reason(response, STORE_UNAVAILABLE),
         _ => response,

@@ -28,7 +28,7 @@ for (const javaScriptEnabled of [true, false]) {
   const short = javaScriptEnabled ? 'js' : 'nojs';
 
   test(`a member signs in to the demo, is known to the portal, sees the account and signs out, ${mode}`, async () => {
-    const there = demo.door + deep(`member-${short}`);
+    const there = demo.proxy + deep(`member-${short}`);
     const page = await open(browser, { javaScriptEnabled });
     await page.goto(there);
     assert.equal(await heading(page), 'Sign in');
@@ -55,7 +55,7 @@ for (const javaScriptEnabled of [true, false]) {
   });
 
   test(`the demo locks after five wrong passwords, says so, and its command lets in again, ${mode}`, async () => {
-    const there = demo.door + deep(`locked-${short}`);
+    const there = demo.proxy + deep(`locked-${short}`);
     const page = await open(browser, { javaScriptEnabled });
     await page.goto(there);
     for (let attempt = 0; attempt < 5; attempt += 1) await signIn(page, DAVE, 'wrong');
@@ -71,7 +71,7 @@ for (const javaScriptEnabled of [true, false]) {
 
   test(`wrong passwords at the portal’s own form lock a name as well, ${mode}`, async () => {
     const page = await open(browser, { javaScriptEnabled });
-    const form = `${demo.door}/devportal/applications?tenant=closed.example`;
+    const form = `${demo.proxy}/devportal/applications?tenant=closed.example`;
     const wrong = async () => {
       await page.getByLabel('User name').fill(`unknown-${short}`);
       await page.getByLabel('Password').fill('wrong');
@@ -98,7 +98,7 @@ test('the tenant with accounts: axe finds nothing, and it fits', async () => {
     light: {}, dark: { colorScheme: 'dark' }, narrow: { viewport: { width: 320, height: 640 } },
   })) {
     const page = await open(browser, { bypassCSP: true, ...options });
-    await page.goto(demo.door + deep(look));
+    await page.goto(demo.proxy + deep(look));
     for (const name of ['sign-in', 'portal']) {
       if (name === 'portal') await signIn(page, CAROL);
       assert.deepEqual(await findings(page), [], `${name}, ${look}`);

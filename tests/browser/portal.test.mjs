@@ -34,31 +34,31 @@ for (const javaScriptEnabled of [true, false]) {
 
   test(`choosing a tenant shows its portal, ${mode}`, async () => {
     const page = await open(browser, { javaScriptEnabled });
-    await page.goto(`${demo.door}/devportal/apis?limit=5`);
+    await page.goto(`${demo.proxy}/devportal/apis?limit=5`);
     assert.equal(await heading(page), 'Choose a tenant');
     await screenshot(page, `portal-choose-${javaScriptEnabled ? 'js' : 'nojs'}`);
     await page.getByLabel('Search by name').fill('carbon');
     await page.getByRole('button', { name: 'Search' }).click();
     await page.getByRole('link', { name: 'carbon.super' }).click();
-    assert.equal(page.url(), `${demo.door}/devportal/apis?limit=5&tenant=carbon.super`);
+    assert.equal(page.url(), `${demo.proxy}/devportal/apis?limit=5&tenant=carbon.super`);
     await page.getByRole('link', { name: 'Tides' }).waitFor();
     await close(page);
   });
 
   test(`a closed tenant redirects to sign-in and back to the deep link, ${mode}`, async () => {
     const page = await open(browser, { javaScriptEnabled });
-    await page.goto(demo.door + DEEP);
+    await page.goto(demo.proxy + DEEP);
     assert.equal(await heading(page), 'Sign in');
     await screenshot(page, `portal-sign-in-${javaScriptEnabled ? 'js' : 'nojs'}`);
     await signIn(page);
-    await page.waitForURL(demo.door + DEEP);
+    await page.waitForURL(demo.proxy + DEEP);
     assert.equal(await heading(page), 'Payroll');
     await page.getByText('Sign out Alice').waitFor();
     await screenshot(page, `portal-deep-link-${javaScriptEnabled ? 'js' : 'nojs'}`);
 
     // a refresh keeps tenant and user; pages that need a user are open; signing out closes them again
     await page.reload();
-    assert.equal(page.url(), demo.door + DEEP);
+    assert.equal(page.url(), demo.proxy + DEEP);
     await page.getByRole('link', { name: 'Applications' }).click();
     await page.getByLabel('Name').fill(`Boat ${mode}`);
     await page.getByRole('button', { name: 'Create application' }).click();
@@ -71,16 +71,16 @@ for (const javaScriptEnabled of [true, false]) {
 
 test('a user of another tenant is anonymous in a closed tenant', async () => {
   const page = await open(browser);
-  await page.goto(`${demo.door}/devportal/applications?tenant=carbon.super`);
+  await page.goto(`${demo.proxy}/devportal/applications?tenant=carbon.super`);
   await signIn(page, 'bob@inherits.example');
-  await page.goto(`${demo.door}/devportal/apis?tenant=${CLOSED}`);
+  await page.goto(`${demo.proxy}/devportal/apis?tenant=${CLOSED}`);
   assert.equal(await heading(page), 'Sign in');
   await close(page);
 });
 
 test('the page of an unknown tenant links to the list of tenants', async () => {
   const page = await open(browser, { bypassCSP: true });
-  const answer = await page.goto(`${demo.door}/devportal/apis?tenant=nobody.example`);
+  const answer = await page.goto(`${demo.proxy}/devportal/apis?tenant=nobody.example`);
   assert.equal(answer.status(), 404);
   assert.match(await heading(page), /no tenant “nobody.example”/);
   assert.match(await page.locator('.print code').textContent(), /^[\x21-\x7e]{8,}$/);
@@ -93,7 +93,7 @@ test('the page of an unknown tenant links to the list of tenants', async () => {
 
 test('a request for two tenants is not forwarded', async () => {
   const page = await open(browser, { extraHTTPHeaders: { 'X-WSO2-Tenant': 'carbon.super' } });
-  const answer = await page.goto(`${demo.door}/devportal/apis?tenant=${CLOSED}`);
+  const answer = await page.goto(`${demo.proxy}/devportal/apis?tenant=${CLOSED}`);
   assert.equal(answer.status(), 400);
   assert.equal(await heading(page), 'This request names two tenants');
   await close(page);
@@ -101,7 +101,7 @@ test('a request for two tenants is not forwarded', async () => {
 
 test('an ambiguous path is not forwarded', async () => {
   const page = await open(browser);
-  const answer = await page.goto(`${demo.door}/devportal/apis%5C..%5Cx?tenant=carbon.super`);
+  const answer = await page.goto(`${demo.proxy}/devportal/apis%5C..%5Cx?tenant=carbon.super`);
   assert.equal(answer.status(), 400);
   assert.equal(await heading(page), 'This address cannot be opened');
   await close(page);
@@ -109,7 +109,7 @@ test('an ambiguous path is not forwarded', async () => {
 
 test('scripts of the portal get 401 with WSO2’s body, not a page', async () => {
   const page = await open(browser);
-  await page.goto(`${demo.door}/devportal/apis?tenant=carbon.super`);
+  await page.goto(`${demo.proxy}/devportal/apis?tenant=carbon.super`);
   const [status, challenge, body] = await page.evaluate(async (tenant) => {
     const answer = await fetch('/api/am/devportal/v3/apis', { headers: { 'X-WSO2-Tenant': tenant } });
     return [answer.status, answer.headers.get('www-authenticate'), await answer.json()];
@@ -122,7 +122,7 @@ test('scripts of the portal get 401 with WSO2’s body, not a page', async () =>
 
 test('/settings shows the anonymous mode that is enforced', async () => {
   const page = await open(browser);
-  await page.goto(`${demo.door}/devportal/apis?tenant=carbon.super`);
+  await page.goto(`${demo.proxy}/devportal/apis?tenant=carbon.super`);
   for (const [tenant, anonymous] of [['carbon.super', true], [CLOSED, false], ['inherits.example', true]]) {
     const said = await page.evaluate(async (name) => {
       const answer = await fetch('/api/am/devportal/v3/settings', { headers: { 'X-WSO2-Tenant': name } });
@@ -135,7 +135,7 @@ test('/settings shows the anonymous mode that is enforced', async () => {
 
 test('events and WebSockets pass', async () => {
   const page = await open(browser);
-  await page.goto(`${demo.door}/devportal/apis?tenant=carbon.super`);
+  await page.goto(`${demo.proxy}/devportal/apis?tenant=carbon.super`);
   const lab = '/devportal/home/lab';
   const ticks = await page.evaluate((path) => new Promise((resolve, reject) => {
     const seen = [];
@@ -152,7 +152,7 @@ test('events and WebSockets pass', async () => {
     socket.onopen = () => socket.send('ping');
     socket.onmessage = (event) => { resolve(event.data); socket.close(); };
     socket.onerror = reject;
-  }), `${demo.door.replace('http', 'ws')}${lab}/socket?tenant=carbon.super`);
+  }), `${demo.proxy.replace('http', 'ws')}${lab}/socket?tenant=carbon.super`);
   assert.equal(echo, 'ping');
   await close(page);
 });
@@ -162,7 +162,7 @@ test('an edit of a tenant’s file closes and opens it within two seconds', asyn
   const original = await readFile(file, 'utf8');
   const page = await open(browser);
   const shown = async () => {
-    await page.goto(`${demo.door}/devportal/apis?tenant=inherits.example`);
+    await page.goto(`${demo.proxy}/devportal/apis?tenant=inherits.example`);
     return heading(page);
   };
   try {
@@ -179,11 +179,11 @@ test('an edit of a tenant’s file closes and opens it within two seconds', asyn
 test('the sample portal’s own pages: axe finds nothing', async () => {
   for (const options of [{}, { colorScheme: 'dark' }, { viewport: { width: 320, height: 640 } }]) {
     const page = await open(browser, { bypassCSP: true, ...options });
-    await page.goto(`${demo.door}/devportal/applications?tenant=carbon.super`);
+    await page.goto(`${demo.proxy}/devportal/applications?tenant=carbon.super`);
     assert.deepEqual(await findings(page), [], 'sign-in');
     await signIn(page);
     for (const path of ['/devportal/applications', '/devportal/apis', `/devportal/apis/01e1f3a0-0001-4000-8000-000000000001`]) {
-      await page.goto(`${demo.door}${path}?tenant=carbon.super`);
+      await page.goto(`${demo.proxy}${path}?tenant=carbon.super`);
       assert.deepEqual(await findings(page), [], path);
       await fitsItsWindow(page);
       await screenshot(page, `portal-${path.split('/')[2]}${path.split('/').length > 3 ? '-one' : ''}-${options.colorScheme ?? 'light'}-${options.viewport?.width ?? 1280}`);

@@ -215,7 +215,7 @@ fn attack_anonymous_flood_blocks_authenticated_users() {
 fn attack_client_behind_an_unlisted_proxy_locks_out_others() {
     let portal = Portal::answering("hello").start();
     let proxy = with_address_lock(&portal).serve();
-    let guess = |name: &str, password: &str, header: &str| {
+    let attempt = |name: &str, password: &str, header: &str| {
         let mut browser = proxy.browser();
         let form = browser.open("/.doorward/sign-in?tenant=acme.com");
         let body = form.body(&[("username", name), ("password", password)]);
@@ -224,22 +224,22 @@ fn attack_client_behind_an_unlisted_proxy_locks_out_others() {
     };
     for (round, header) in ["x-forwarded-for", "forwarded", "x-real-ip"].into_iter().enumerate() {
         for anonymous in 0..4 {
-            assert_eq!(guess(&format!("anonymous{round}{anonymous}"), "wrong", header), 403);
+            assert_eq!(attempt(&format!("anonymous{round}{anonymous}"), "wrong", header), 403);
         }
-        assert_eq!(guess("alex", "correct horse", header), 303, "{header}");
+        assert_eq!(attempt("alex", "correct horse", header), 303, "{header}");
     }
     // the account's own lock holds whatever is sent
     for _ in 0..5 {
-        guess("kim", "wrong", "x-forwarded-for");
+        attempt("kim", "wrong", "x-forwarded-for");
     }
-    assert_eq!(guess("kim", "correct horse", "x-forwarded-for"), 403);
-    let said = proxy.log_line("a peer that is not in server.trusted_proxies").unwrap();
-    assert_eq!(said["peer"], "127.0.0.1");
+    assert_eq!(attempt("kim", "correct horse", "x-forwarded-for"), 403);
+    let output = proxy.log_line("a peer that is not in server.trusted_proxies").unwrap();
+    assert_eq!(output["peer"], "127.0.0.1");
     // and where nothing is sent, the address counts
     for anonymous in 0..4 {
-        guess(&format!("direct{anonymous}"), "wrong", "x-nothing");
+        attempt(&format!("direct{anonymous}"), "wrong", "x-nothing");
     }
-    assert_eq!(guess("alex", "correct horse", "x-nothing"), 403);
+    assert_eq!(attempt("alex", "correct horse", "x-nothing"), 403);
 }
 
 /// An account with the role that is never locked is protected by the limit of the client address alone.
@@ -253,14 +253,14 @@ fn attack_forged_proxy_header_bypasses_the_address_lock() {
     let mut browser = proxy.browser();
     let form = browser.open("/.doorward/sign-in?tenant=acme.com");
     let headers = [("sec-fetch-site", "same-origin"), ("x-forwarded-for", "203.0.113.7")];
-    let mut guess = |password: &str| {
+    let mut attempt = |password: &str| {
         let body = form.body(&[("username", "system"), ("password", password)]);
         browser.post("/.doorward/sign-in?tenant=acme.com", &body, &headers).status
     };
     for _ in 0..4 {
-        guess("wrong");
+        attempt("wrong");
     }
-    assert_eq!(guess("correct horse"), 403);
+    assert_eq!(attempt("correct horse"), 403);
 }
 
 /// Four guesses an address, whatever the name; five a name.
@@ -282,10 +282,10 @@ fn with_address_lock(portal: &Portal) -> TestProxyBuilder {
 fn attack_silent_connections_use_up_all_file_descriptors() {
     let portal = Portal::answering("hello").start();
     let proxy = TestProxy::in_front_of(&portal).generic(&[("/**", "open")]).serve_with_descriptors(64, 400);
-    let said = proxy.log_line("file descriptors").unwrap();
-    assert_eq!(said["file_descriptors"], 400);
-    let most = usize::try_from(said["max_connections"].as_u64().unwrap()).unwrap();
-    assert!((64..300).contains(&most), "{said}");
+    let output = proxy.log_line("file descriptors").unwrap();
+    assert_eq!(output["file_descriptors"], 400);
+    let most = usize::try_from(output["max_connections"].as_u64().unwrap()).unwrap();
+    assert!((64..300).contains(&most), "{output}");
     let silent: Vec<_> = (0..500).map(|_| TcpStream::connect(proxy.http).unwrap()).collect();
     eventually(|| proxy.admin("/metrics").text().contains(&format!("doorward_connections {most}\n")));
     assert_eq!(proxy.admin("/livez").status, 200);
@@ -301,10 +301,10 @@ fn start_fails_if_connections_exceed_file_descriptors() {
         TestProxy::in_front_of(&portal).generic(&[("/**", "open")]).setting("limits.max_connections", 1000);
     let (file, _home) = builder.write();
     let output = with_descriptors(64, 400, &file).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{message}");
     for part in ["limits.max_connections = 1000 does not fit", "400 file descriptors", "write at most "] {
-        assert!(said.contains(part), "{part}: {said}");
+        assert!(message.contains(part), "{part}: {message}");
     }
 }
 
@@ -322,7 +322,7 @@ fn attack_distributed_guesses_lock_the_owner_out() {
     let mut owner = proxy.browser();
     assert_eq!(owner.sign_in("acme.com", "alex", "correct horse").status, 303);
     let body = |name: &str| format!("username={name}&password=correct+horse");
-    let guess = |client: &str, name: &str| {
+    let attempt = |client: &str, name: &str| {
         from(client, proxy.post("/.doorward/sign-in?tenant=acme.com"))
             .header("sec-fetch-site", "same-origin")
             .header("content-type", "application/x-www-form-urlencoded")
@@ -330,18 +330,18 @@ fn attack_distributed_guesses_lock_the_owner_out() {
             .send()
             .status
     };
-    let (over, guess) = (AtomicBool::new(false), &guess);
+    let (over, attempt) = (AtomicBool::new(false), &attempt);
     thread::scope(|scope| {
         for network in 0..24 {
             let over = &over;
             scope.spawn(move || {
                 while !over.load(Ordering::Relaxed) {
-                    guess(&format!("198.51.{network}.1"), &format!("anonymous{network}"));
+                    attempt(&format!("198.51.{network}.1"), &format!("anonymous{network}"));
                 }
             });
         }
         for _ in 0..3 {
-            eventually(|| guess("203.0.113.9", "kim") == 429);
+            eventually(|| attempt("203.0.113.9", "kim") == 429);
             let headers = [("sec-fetch-site", "same-origin"), ("x-forwarded-for", OTHER)];
             let answer = owner.post("/.doorward/sign-in?tenant=acme.com", &body("alex"), &headers);
             assert_eq!(answer.status, 303);

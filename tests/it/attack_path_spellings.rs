@@ -177,12 +177,12 @@ fn explain_names_the_spelling_that_decided() {
         explanation["steps"].as_array().unwrap().iter().find(|step| step[0] == "route").unwrap()[1]
             .to_string()
     };
-    for (path, said) in [
+    for (path, output) in [
         ("/Account/", "may read the path as /account"),
         ("/public/ADMIN", "may read the path as /public/admin"),
         ("/public/%ef%bc%8e%ef%bc%8e/admin/x", "may read the path as /admin/x"),
     ] {
-        assert!(route(path).contains(said), "{path}: {}", route(path));
+        assert!(route(path).contains(output), "{path}: {}", route(path));
     }
     for path in ["/account", "/public/x", "/Public/x", "/public/%20x"] {
         assert!(!route(path).contains("may read"), "{path}: {}", route(path));

@@ -19,15 +19,15 @@ fn as_the_laxest_portal_reads(target: &str) -> String {
         text = decoded;
     }
     let text = text.split(['#', '\0', '?']).next().unwrap_or_default().replace('\\', "/");
-    let mut kept = Vec::new();
+    let mut retained = Vec::new();
     for segment in text.split('/').map(|s| s.split(';').next().unwrap_or_default()) {
         match segment.trim() {
-            ".." => drop(kept.pop()),
+            ".." => drop(retained.pop()),
             "." | "" => {}
-            other => kept.push(other.to_owned()),
+            other => retained.push(other.to_owned()),
         }
     }
-    format!("/{}", kept.join("/"))
+    format!("/{}", retained.join("/"))
 }
 
 #[test]

@@ -260,8 +260,8 @@ fn returns_504_if_the_portal_does_not_read_the_head() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("portal.sock");
     let listener = UnixListener::bind(&path).unwrap();
-    let kept = Mutex::new(Vec::new());
-    thread::spawn(move || listener.incoming().for_each(|socket| kept.lock().unwrap().push(socket)));
+    let retained = Mutex::new(Vec::new());
+    thread::spawn(move || listener.incoming().for_each(|socket| retained.lock().unwrap().push(socket)));
     let upstream =
         json!([{"path": "/", "url": format!("unix:{}", path.display()), "header_timeout": "500ms"}]);
     let proxy = TestProxy::in_front_of(&Portal::answering("").start())

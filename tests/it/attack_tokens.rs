@@ -436,7 +436,7 @@ fn attack_unverified_token_in_a_cookie_beside_a_valid_header() {
         }
         .send();
         assert_eq!(answer.status, 200, "{what}");
-        let expected = forwarded.map_or_else(|| "a=1".to_owned(), |kept| format!("a=1; {kept}"));
+        let expected = forwarded.map_or_else(|| "a=1".to_owned(), |retained| format!("a=1; {retained}"));
         assert_eq!(portal.only_request().header("cookie"), Some(expected.as_str()), "{what}");
     }
 }

@@ -250,7 +250,7 @@ fn explain_lists_the_allowed_upgrades() {
         ask.body(question).send().json()
     };
     let socket = ["Connection: upgrade", "Upgrade: websocket"];
-    for (path, headers, verdict, said) in [
+    for (path, headers, verdict, output) in [
         ("/public/x", &[][..], "allow", "websocket, for authenticated users"),
         ("/live", &[][..], "allow", "websocket, for every request"),
         ("/favicon.ico", &[][..], "allow", "none: "),
@@ -261,6 +261,6 @@ fn explain_lists_the_allowed_upgrades() {
     ] {
         let explanation = explained(path, headers);
         assert_eq!(explanation["verdict"], verdict, "{path} {explanation}");
-        assert!(explanation["steps"].to_string().contains(said), "{path}: {explanation}");
+        assert!(explanation["steps"].to_string().contains(output), "{path}: {explanation}");
     }
 }

@@ -36,7 +36,7 @@ fn auditing(portal: &Portal, target: &str) -> TestProxyBuilder {
     proxy
 }
 
-fn guess(binary: &Binary) -> String {
+fn attempt(binary: &Binary) -> String {
     let answer = binary
         .post("/.doorward/sign-in?tenant=carbon.super")
         .header("accept", "text/html")
@@ -76,8 +76,8 @@ fn sign_ins_lockouts_sessions_and_changes_are_in_the_audit_file() {
     let mut browser = binary.browser();
     browser.sign_in("carbon.super", "alex", RIGHT);
     eventually(|| actions(&file) == ["login.succeeded", "session.started"]);
-    let request = guess(&binary);
-    guess(&binary);
+    let request = attempt(&binary);
+    attempt(&binary);
     eventually(|| actions(&file)[2..] == ["login.rejected", "lockout.set", "login.rejected"]);
     let rejected = &events(&file)[2];
     assert_eq!((&rejected["request_id"], &rejected["channel"]), (&request.into(), &"form".into()));
@@ -298,7 +298,7 @@ fn audit_log_names_the_kind_of_a_lock_at_a_guard() {
         assert!(!lock["message"].as_str().unwrap().contains("account locked"), "{lock}");
     }
     for of in ["unknown_name", "portal_session", "address"] {
-        assert_eq!(binary.metric(&format!("doorward_lockouts_total{{of=\"{of}\"}}")), 1, "{of}");
+        assert_eq!(binary.metric(&format!("doorward_lockouts_total{{scope=\"{of}\"}}")), 1, "{of}");
     }
     let config = binary.folder().join("deployment.toml").display().to_string();
     assert!(doorward(["user", "unlock", "hunter2", "--config", &config]).status.success());
@@ -323,7 +323,7 @@ fn audit_events_are_sent_to_a_unix_socket_and_to_udp() {
         [format!("syslog+unix://{}", path.display()), format!("syslog+udp://{}", udp.local_addr().unwrap())];
     for (url, is_unix) in urls.iter().zip([true, false]) {
         let binary = auditing(&portal, url).serve();
-        let request = guess(&binary);
+        let request = attempt(&binary);
         let mut message = vec![0; 4096];
         let length = if is_unix { unix.recv(&mut message) } else { udp.recv(&mut message) }.unwrap();
         let event = event_of(std::str::from_utf8(&message[..length]).unwrap());
@@ -337,7 +337,7 @@ fn audit_events_over_tcp_survive_a_syslog_server_restart() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let binary = auditing(&portal, &format!("syslog+tcp://{}", server.local_addr().unwrap())).serve();
     for _ in 0..2 {
-        let request = guess(&binary);
+        let request = attempt(&binary);
         let (connection, _) = server.accept().unwrap();
         connection.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut messages = BufReader::new(connection);
@@ -357,7 +357,7 @@ fn audit_events_over_tls_reach_only_the_named_server() {
     let port = server.local_addr().unwrap().port();
     let url = format!("syslog+tls://localhost:{port}?ca_file={}", pki.ca().display());
     let binary = auditing(&portal, &url).serve();
-    let request = guess(&binary);
+    let request = attempt(&binary);
     // another server of the same authority gets nothing
     let other = pki.server_at("other", &["other.example"]);
     assert!(accept_tls(&server, &other).fill_buf().is_err());
@@ -365,7 +365,7 @@ fn audit_events_over_tls_reach_only_the_named_server() {
     // twice: the server closes the connection in between, and Doorward connects again
     let shown = pki.server();
     for request in [request, String::new()] {
-        let request = if request.is_empty() { guess(&binary) } else { request };
+        let request = if request.is_empty() { attempt(&binary) } else { request };
         let mut messages = accept_tls(&server, &shown);
         let event = std::iter::from_fn(|| Some(event_of(&counted(&mut messages))))
             .find(|event| event["action"] == "login.rejected");
@@ -403,7 +403,7 @@ fn unreachable_syslog_server_delays_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     let binary = auditing(&portal, &format!("syslog+unix://{}", path.display())).serve();
-    let request = guess(&binary);
+    let request = attempt(&binary);
     // `log.level` leaves the warnings of the audit log itself in
     eventually(|| binary.has_logged("log cannot be written"));
     assert_eq!(binary.metric("doorward_audit_log_dropped_total"), 0);
@@ -421,11 +421,11 @@ fn changes_the_audit_target_without_a_restart() {
     let binary = auditing(&portal, "one.log").serve();
     let config = binary.folder().join("deployment.toml");
     let text = fs::read_to_string(&config).unwrap();
-    guess(&binary);
+    attempt(&binary);
     eventually(|| actions(&binary.folder().join("one.log")) == ["login.rejected"]);
     fs::write(&config, text.replace("one.log", "two.log")).unwrap();
     eventually(|| binary.admin("/config").text().contains("two.log"));
-    guess(&binary);
+    attempt(&binary);
     eventually(|| actions(&binary.folder().join("two.log")) == ["lockout.set", "login.rejected"]);
     assert_eq!(actions(&binary.folder().join("one.log")).len(), 1);
 }
@@ -438,7 +438,7 @@ fn reload_hands_over_waiting_events_unless_it_is_invalid() {
     let binary = auditing(&portal, &away).serve();
     let config = binary.folder().join("deployment.toml");
     let text = fs::read_to_string(&config).unwrap();
-    guess(&binary);
+    attempt(&binary);
     eventually(|| binary.has_logged("log cannot be written"));
     let wrong = "syslog+tls://localhost:6514?ca_file=/nosuch.pem";
     fs::write(&config, text.replace(&away, wrong)).unwrap();

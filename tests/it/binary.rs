@@ -125,14 +125,14 @@ fn sign_in_log_lines_carry_the_request_id() {
             .body("username=nobody&password=wrong")
             .send()
     };
-    for (path, said) in [
+    for (path, printed) in [
         ("/login", "unknown name locked by wrong passwords"),
         ("/.doorward/sign-in?tenant=carbon.super", "sign-in rejected"),
     ] {
         let answer = sign_in(path);
         let mut line = None;
         eventually(|| {
-            line = binary.log_line(said);
+            line = binary.log_line(printed);
             line.is_some()
         });
         let line = line.unwrap();
@@ -171,13 +171,16 @@ fn init_writes_a_valid_configuration_for_each_profile() {
         assert_eq!(doorward(words.clone()).status.code(), Some(0));
         let checked = doorward(["check", "--config", &format!("{folder}/deployment.toml")]);
         assert_eq!(checked.status.code(), Some(0));
-        let said = text(&checked.stdout);
-        assert!(said.contains(&format!("profile = \"{written}\"")), "{said}");
-        assert!(said.contains("no mistakes, 1 tenant folder\n"), "{said}");
+        let printed = text(&checked.stdout);
+        assert!(printed.contains(&format!("profile = \"{written}\"")), "{printed}");
+        assert!(printed.contains("no mistakes, 1 tenant folder\n"), "{printed}");
         let again = doorward(words);
         assert_eq!(again.status.code(), Some(1));
-        let said = text(&again.stderr);
-        assert!(said.contains(&format!("{folder}/deployment.toml")) && said.contains("Move"), "{said}");
+        let printed = text(&again.stderr);
+        assert!(
+            printed.contains(&format!("{folder}/deployment.toml")) && printed.contains("Move"),
+            "{printed}"
+        );
     }
     assert_eq!(doorward(["init", "x", "--profile", "y"]).status.code(), Some(2));
 }
@@ -191,8 +194,8 @@ fn check_exits_with_0_or_2_and_reports_positions() {
     let bad = served(&portal).setting("server.workers", "many").tenant_text("acme.com", "{");
     let bad = run(bad, &["check"]);
     assert_eq!(bad.status.code(), Some(2));
-    let (said, both) = (text(&bad.stdout), ["deployment.toml:", "acme.com/tenant-conf.json:1:"]);
-    assert!(both.iter().all(|place| said.contains(place)), "{said}");
+    let (printed, both) = (text(&bad.stdout), ["deployment.toml:", "acme.com/tenant-conf.json:1:"]);
+    assert!(both.iter().all(|place| printed.contains(place)), "{printed}");
     assert_eq!(doorward(["check", "--config", "nowhere.toml"]).status.code(), Some(2));
 }
 
@@ -214,9 +217,9 @@ fn check_validates_texts_templates_and_store_path() {
         drop(home);
         (output.status.code(), self::text(&output.stdout))
     };
-    let (code, said) = checked("sqlite:doorward.db", false);
-    assert_eq!(code, Some(0), "{said}");
-    let (code, said) = checked("sqlite:nowhere/doorward.db", true);
+    let (code, printed) = checked("sqlite:doorward.db", false);
+    assert_eq!(code, Some(0), "{printed}");
+    let (code, printed) = checked("sqlite:nowhere/doorward.db", true);
     assert_eq!(code, Some(2));
     for part in [
         "locales/de.ftl:2:1: action-hme: no page shows this text (did you mean `action-home`?)",
@@ -225,7 +228,7 @@ fn check_validates_texts_templates_and_store_path() {
         "nowhere does not exist (make it, for the user Doorward runs as)",
         "# 3 mistakes",
     ] {
-        assert!(said.contains(part), "{part}: {said}");
+        assert!(printed.contains(part), "{part}: {printed}");
     }
 }
 
@@ -262,10 +265,10 @@ fn rejects_an_invalid_log_filter() {
         // a valid filter leads to the next error: a port in use
         let output =
             run(served(&portal).setting("server.listen", listen.clone()), &["serve", "--log", filter]);
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{filter}: {said}");
+        let printed = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{filter}: {printed}");
         let message = format!("--log (DOORWARD_LOG): {filter:?} is not a log level or filter (write a level");
-        assert_eq!(said.contains(&message), code == 2, "{said}");
+        assert_eq!(printed.contains(&message), code == 2, "{printed}");
     }
 }
 
@@ -281,12 +284,12 @@ fn port_in_use_error_names_the_key_and_a_remedy() {
             proxy = proxy.tls();
         }
         let output = run(proxy.setting(key, address), &["serve"]);
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{key}: {said}");
+        let printed = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{key}: {printed}");
         let message = format!("error: cannot listen on {at} ({key}): Address already in use");
         let remedy = "another process listens there: end it, or write another address";
-        assert!(said.contains(&message) && said.contains(remedy), "{key}: {said}");
-        assert_eq!(said.matches("cannot listen").count(), 1, "{said}");
+        assert!(printed.contains(&message) && printed.contains(remedy), "{key}: {printed}");
+        assert_eq!(printed.matches("cannot listen").count(), 1, "{printed}");
     }
 }
 

@@ -173,9 +173,9 @@ fn start_fails_if_the_store_was_lost() {
     TestAccounts::in_folder(proxy.folder()).close();
     std::fs::write(proxy.folder().join("people.db"), "").unwrap();
     let (file, folder) = proxy.write();
-    let said = doorward(["serve", "--config", &file.display().to_string()]);
-    let error = String::from_utf8_lossy(&said.stderr);
-    assert!(!said.status.success() && error.contains("missing or empty"), "{error}");
+    let output = doorward(["serve", "--config", &file.display().to_string()]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && error.contains("missing or empty"), "{error}");
     assert!(error.contains(".people.db.in-use"), "the remedy: {error}");
     drop(folder);
 }

@@ -40,7 +40,7 @@ fn failed_tls_handshakes_are_logged_once_a_second() {
         fail_handshake(at);
         binary.log_count(message) > lines
     });
-    assert!(binary.has_line("\"left_out\":"), "left out");
+    assert!(binary.has_line("\"suppressed\":"), "suppressed");
 }
 
 #[test]

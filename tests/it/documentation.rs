@@ -149,8 +149,8 @@ fn the_systemd_service_can_write_its_store() {
     let file = folder.path().join("doorward.service");
     fs::write(&file, unit.replace("/usr/local/bin/doorward", env!("CARGO_BIN_EXE_doorward"))).unwrap();
     if let Ok(verified) = Command::new("systemd-analyze").arg("verify").arg(&file).output() {
-        let said = String::from_utf8_lossy(&verified.stderr);
-        assert!(verified.status.success() && !said.contains("doorward.service"), "{said}");
+        let printed = String::from_utf8_lossy(&verified.stderr);
+        assert!(verified.status.success() && !printed.contains("doorward.service"), "{printed}");
     }
 }
 
@@ -202,6 +202,27 @@ fn document_links_resolve() {
     for file in ["deploy/doorward.service", "deploy/kubernetes-sidecar.yaml", "deploy/Containerfile"] {
         assert!(read("docs/OPERATIONS.md").contains(file) && root.join(file).exists(), "{file}");
     }
+}
+
+/// A map that names a file which has moved misleads its reader.
+#[test]
+fn source_paths_in_documents_exist() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut missing = Vec::new();
+    for document in documents() {
+        let text = read(&document);
+        let code = text.split('`').skip(1).step_by(2);
+        let is_path = |path: &&str| {
+            let is_ours = ["src/", "tests/", "benches/", "deploy/", "fuzz/"]
+                .iter()
+                .any(|folder| path.starts_with(folder));
+            is_ours && !path.contains(['<', '*', '…', ' '])
+        };
+        for path in code.filter(is_path).filter(|path| !root.join(path).exists()) {
+            missing.push(format!("{document} names {path}, which does not exist"));
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
 /// A document that no other names is not found by a reader.

@@ -30,13 +30,13 @@ fn drain(binary: &Binary) {
 fn answers_while_draining_close_their_connection() {
     let portal = Portal::answering("hello").start();
     let binary = draining(&portal).serve();
-    let mut kept = binary.get("/").open();
-    assert_eq!(kept.answer("GET").unwrap().header("connection"), None);
+    let mut retained = binary.get("/").open();
+    assert_eq!(retained.answer("GET").unwrap().header("connection"), None);
     drain(&binary);
-    kept.write(format!("GET / HTTP/1.1\r\nhost: {}\r\n\r\n", binary.http));
-    let answer = kept.answer("GET").unwrap();
+    retained.write(format!("GET / HTTP/1.1\r\nhost: {}\r\n\r\n", binary.http));
+    let answer = retained.answer("GET").unwrap();
     assert_eq!((answer.text().as_str(), answer.header("connection")), ("hello", Some("close")));
-    assert!(kept.rest().is_empty());
+    assert!(retained.rest().is_empty());
     let new = binary.get("/").send();
     assert_eq!((new.status, new.header("connection")), (200, Some("close")));
 }
@@ -55,10 +55,10 @@ fn a_websocket_is_opened_while_draining() {
 fn http2_connections_are_sent_goaway_while_draining() {
     let portal = Portal::answering("hello").start();
     let binary = draining(&portal).serve();
-    let mut kept = H2Connection::connect(binary.http, WINDOW);
-    assert_eq!(kept.get("/").status(), 200);
+    let mut retained = H2Connection::connect(binary.http, WINDOW);
+    assert_eq!(retained.get("/").status(), 200);
     drain(&binary);
-    assert!(kept.is_closed_by_server());
+    assert!(retained.is_closed_by_server());
     // the balancer has not noticed yet
     let mut new = H2Connection::connect(binary.http, WINDOW);
     assert_eq!(new.get("/").status(), 200);

@@ -181,11 +181,11 @@ fn attack_a_sign_in_below_a_tenant_or_an_organisation() {
             "/o/commonauth",
         ] {
             for turn in 0..5 {
-                let guess = turn.to_string();
+                let attempt = turn.to_string();
                 sign_in_at(
                     &proxy,
                     path,
-                    &[("username", "alex"), ("password", &guess), ("sessionDataKey", KEY)],
+                    &[("username", "alex"), ("password", &attempt), ("sessionDataKey", KEY)],
                 );
             }
         }

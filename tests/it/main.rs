@@ -53,3 +53,4 @@ mod support;
 mod tenancy;
 mod uploads;
 mod upstreams;
+mod vocabulary;

@@ -122,7 +122,10 @@ fn locked_account_rejects_the_right_password() {
 fn tenant_may_show_the_lock_and_its_end() {
     let portal = Portal::answering("").start();
     let proxy = TestProxy::in_front_of(&portal)
-        .tenant("acme.com", &json!({"EnableAnonymous": false, "Doorward": {"account_lock": {"tell": true}}}))
+        .tenant(
+            "acme.com",
+            &json!({"EnableAnonymous": false, "Doorward": {"account_lock": {"show_failure_reason": true}}}),
+        )
         .setting("account_lock.enabled", true)
         .setting("account_lock.max_attempts", 1)
         .accounts()

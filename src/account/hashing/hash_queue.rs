@@ -152,7 +152,7 @@ impl HashQueue {
         self.run_blocking((permit, slot), work).await
     }
 
-    /// Runs the work on a thread that hashes passwords. What is held belongs to the work, not to the caller: should the caller go
+    /// Runs the work on a thread that hashes passwords. The work owns `held`, not the caller: should the caller go
     /// or the work panics, it is released when the work has ended, and not before.
     pub(super) async fn run_blocking<T: Send + 'static>(
         &self,

@@ -194,7 +194,7 @@ const TENANTS: [(&str, &str); 4] = [
     "branding": { "name": "Harbour Members", "accent": "#0b5d4e" },
     "sign_in": { "url": "/.doorward/sign-in?tenant={tenant}&to={return_path}" },
     "identity_headers": "authelia",
-    "account_lock": { "tell": true }
+    "account_lock": { "show_failure_reason": true }
   }
 }
 "##,

@@ -128,7 +128,7 @@ impl Addresses<'_> {
     fn json(&self) -> String {
         let http = |address: SocketAddr| format!("http://{address}");
         let line = json!({
-            "door": http(self.server),
+            "proxy": http(self.server),
             "admin": self.admin.map(http),
             "portal": http(self.portal),
             "gallery": http(self.gallery),
@@ -282,7 +282,7 @@ mod tests {
     fn programs_get_one_line_of_json() {
         let line = addresses(Path::new("/tmp/demo")).json();
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(read["door"], "http://127.0.0.1:8080");
+        assert_eq!(read["proxy"], "http://127.0.0.1:8080");
         assert_eq!(line.matches('\n').count(), 1);
     }
 

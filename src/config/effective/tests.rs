@@ -98,7 +98,7 @@ max_duration = "1h"
 max_lockouts = 6
 allow = ["10.0.0.0/8"]
 bypass_role = "admin"
-tell = true
+show_failure_reason = true
 [account_lock.address]
 max_attempts = 7
 [account_lock.account_and_address]

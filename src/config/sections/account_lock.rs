@@ -63,7 +63,7 @@ pub struct AccountLockSection {
     /// passwords do not disclose whether an account exists (unknown names are locked alike); a lock or disablement by an
     /// administrator does.
     #[schemars(extend("default" = false))]
-    pub tell: Option<bool>,
+    pub show_failure_reason: Option<bool>,
 }
 
 /// How many wrong passwords within which time lock out for how long.
@@ -119,7 +119,7 @@ impl AccountLockSection {
                 Some(AsText(role)) => role.0.clone(),
                 None => below.bypass_role.clone(),
             },
-            discloses_locks: self.tell.unwrap_or(below.discloses_locks),
+            discloses_locks: self.show_failure_reason.unwrap_or(below.discloses_locks),
         }
     }
 }
@@ -157,7 +157,7 @@ impl From<&LockoutSettings> for AccountLockSection {
             device: settings.device.map(Into::into),
             allow: Some(settings.exempt_networks.iter().copied().map(AsText).collect()),
             bypass_role: Some(AsText(NotEmpty(settings.bypass_role.clone()))),
-            tell: Some(settings.discloses_locks),
+            show_failure_reason: Some(settings.discloses_locks),
         }
     }
 }

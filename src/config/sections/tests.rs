@@ -46,7 +46,7 @@ fn the_built_in_values_are_wso2s() {
 #[test]
 fn every_key_arrives() {
     let text = "[account_lock]\nenabled = true\nmax_attempts = 3\ntime = \"2m\"\nratio = 4\nmax_duration = \"1h\"\n\
-        max_lockouts = 6\nallow = [\"10.0.0.0/8\"]\nbypass_role = \"admin\"\ntell = true\n\
+        max_lockouts = 6\nallow = [\"10.0.0.0/8\"]\nbypass_role = \"admin\"\nshow_failure_reason = true\n\
         [account_lock.address]\nmax_attempts = 7\nwindow = \"8m\"\ntime = \"9m\"\n\
         [account_lock.account_and_address]\nmax_attempts = 10\nwindow = \"11m\"\ntime = \"12m\"\n\
         [account_lock.device]\nmax_attempts = 13\nwindow = \"14m\"\ntime = \"15m\"\n\

@@ -2,7 +2,7 @@
 
 use crate::domain::{audit::Actor, tenant::TenantId};
 
-/// Who changes the settings of which tenant, when, and based on which version.
+/// The tenant, actor, time and expected version of a change of settings.
 #[derive(Debug, Clone, Copy)]
 pub struct ChangeContext<'a> {
     pub tenant: &'a TenantId,

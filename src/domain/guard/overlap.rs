@@ -58,7 +58,7 @@ mod tests {
 
     /// Attack: path info makes the guard of the program cover the address of another guard, which has its own signs of a failure.
     #[test]
-    fn attack_another_guard_that_covers_the_address_judges_the_answer() {
+    fn attack_overlapping_guard_evaluates_the_response() {
         // the pattern, the other pattern, the path, whether the first alone judges, whether the second alone does
         for (one, other, path, judges) in [
             ("/login.php/api", "/login.php", "/login.php/api", (true, false)),

@@ -34,7 +34,7 @@ pub struct LockoutRefusal {
     pub since: u64,
 }
 
-/// What a success has reset.
+/// The counters that a success has reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SuccessSummary {
     /// WSO2's `failedLoginAttemptsBeforeSuccess`: the failures before, and `N` for each lock.

@@ -179,12 +179,12 @@ pub enum CounterKey {
     /// Attempts for one name at the management API, from all networks without a recent success of that name.
     UnknownNetworks {
         tenant: TenantId,
-        who: LoginSubject,
+        subject: LoginSubject,
     },
     /// A network from which the account has used the management API. It counts no failures and locks nothing.
     KnownNetwork {
         tenant: TenantId,
-        who: LoginSubject,
+        subject: LoginSubject,
         net: ClientNetwork,
     },
     AccountAddress {
@@ -263,8 +263,8 @@ impl CounterKey {
             Self::Address { tenant, net } => format!("address|{tenant}|{net}"),
             Self::Nameless { tenant, net } => format!("nameless|{tenant}|{net}"),
             Self::PortalSession { tenant, session } => format!("portal-session|{tenant}|{session}"),
-            Self::UnknownNetworks { tenant, who: subject } => format!("unknown-networks|{tenant}|{subject}"),
-            Self::KnownNetwork { tenant, who: subject, net } => {
+            Self::UnknownNetworks { tenant, subject } => format!("unknown-networks|{tenant}|{subject}"),
+            Self::KnownNetwork { tenant, subject, net } => {
                 format!("known-network|{tenant}|{subject}|{net}")
             }
             Self::AccountAddress { tenant, subject, net } => format!("name-address|{tenant}|{subject}|{net}"),
@@ -286,10 +286,12 @@ impl CounterKey {
             ("address", None) => Self::Address { tenant, net: ClientNetwork::parse(third)? },
             ("nameless", None) => Self::Nameless { tenant, net: ClientNetwork::parse(third)? },
             ("portal-session", None) => Self::PortalSession { tenant, session: NameHash::parse(third)? },
-            ("unknown-networks", None) => Self::UnknownNetworks { tenant, who: LoginSubject::parse(third)? },
+            ("unknown-networks", None) => {
+                Self::UnknownNetworks { tenant, subject: LoginSubject::parse(third)? }
+            }
             ("known-network", Some(net)) => Self::KnownNetwork {
                 tenant,
-                who: LoginSubject::parse(third)?,
+                subject: LoginSubject::parse(third)?,
                 net: ClientNetwork::parse(net)?,
             },
             ("name-address", Some(net)) => Self::AccountAddress {

@@ -59,9 +59,9 @@ pub fn management_lockout(
         let own = || (tenant.clone(), subject.clone());
         if settings.enabled {
             let (tenant, subject) = own();
-            counters.push(CounterKey::UnknownNetworks { tenant, who: subject });
+            counters.push(CounterKey::UnknownNetworks { tenant, subject });
             let (tenant, subject) = own();
-            counters.push(CounterKey::KnownNetwork { tenant, who: subject, net });
+            counters.push(CounterKey::KnownNetwork { tenant, subject, net });
         }
         let (tenant, subject) = own();
         counters.push(CounterKey::AccountAddress { tenant, subject, net });
@@ -156,8 +156,10 @@ mod tests {
         for guess in 0..9 {
             assert_eq!(table.reserve("192.0.2.1", NOW + 1).is_ok(), guess < 5);
         }
-        let elsewhere =
-            CounterKey::UnknownNetworks { tenant: attempt("::1").tenant, who: LoginSubject::UnknownName(7) };
+        let elsewhere = CounterKey::UnknownNetworks {
+            tenant: attempt("::1").tenant,
+            subject: LoginSubject::UnknownName(7),
+        };
         assert_eq!(table.0.get(&elsewhere).copied().unwrap_or_default(), Counter::default());
         for (days, is_open) in [(29, true), (29 + 30, false)] {
             let now = NOW + days * 24 * HOUR;
@@ -207,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_role_that_is_never_locked_exempts_counters_of_a_name_only() {
+    fn bypass_role_exempts_name_counters_only() {
         let over_network = attempt("192.0.2.1");
         let local = CountedAttempt { address: None, ..over_network.clone() };
         for (attempt, has_role, is_exempt) in [

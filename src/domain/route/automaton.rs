@@ -183,7 +183,7 @@ pub(super) fn build(
             }
         }
     }
-    states(&[&as_written, &closing], rules, (nodes, fallback))
+    states(&[&as_written, &closing], rules, nodes, fallback)
 }
 
 /// A literal in lower case; `None` is `*`.
@@ -233,7 +233,8 @@ impl<'a> PatternNode<'a> {
 fn states(
     roots: &[&PatternNode<'_>; 2],
     rules: &[RouteRule],
-    (nodes, fallback): (usize, AccessLevel),
+    nodes: usize,
+    fallback: AccessLevel,
 ) -> Result<Automaton, InvalidRoutePattern> {
     // `*` beside literals on many levels could multiply states; no real set of rules comes near this
     let limit = 1024 + 16 * nodes;

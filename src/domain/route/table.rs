@@ -47,7 +47,7 @@ pub struct RouteTable {
 
 impl RouteTable {
     /// The most specific rule wins, segment by segment: a literal before `*`, `*` before `**`; between two rules
-    /// with the same pattern the one that names the method wins, then the later one. What no rule matches is `fallback`.
+    /// with the same pattern the one that names the method wins, then the later one. Paths that no rule matches get `fallback`.
     pub fn compile(rules: &[RouteRule], fallback: Route) -> Result<Self, InvalidRoutePattern> {
         let mut routes = vec![fallback.clone()];
         let mut parsed = Vec::with_capacity(rules.len());

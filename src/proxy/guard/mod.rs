@@ -178,7 +178,7 @@ impl GuardedForward<'_> {
         }
     }
 
-    /// What the guards compare with the answer. The body itself is not held while the portal thinks.
+    /// The values that the guards compare with the response. The body itself is not held while the portal thinks.
     fn sent(&self, judges: &[Judge<'_>], query: Option<&str>, body: Bytes) -> Bytes {
         let sent = judges.iter().map(|judge| judge.guard.decoded_input(query, &body));
         let sent = sent.max_by_key(Vec::len).unwrap_or_default();

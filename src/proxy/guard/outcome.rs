@@ -99,7 +99,7 @@ pub(super) async fn settle_session(
     }
 }
 
-/// What the answer says of each of the attempts, and the answer. Where several guards judge it, the strictest outcome counts.
+/// The outcome of each attempt according to the response, and the response. Where several guards judge it, the strictest outcome counts.
 pub(super) async fn evaluate_response(
     judging: &[(&LoginGuard, [GuardedAttempt<'_>; 2])],
     sent: &[u8],

@@ -50,7 +50,7 @@ struct Waiter<T> {
     grant: oneshot::Sender<SlotGrant<T>>,
 }
 
-/// What a waiter is granted.
+/// The grant for a waiter.
 pub enum SlotGrant<T> {
     /// A connection may be opened.
     Slot(ConnectionSlot<T>),

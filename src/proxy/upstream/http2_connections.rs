@@ -56,7 +56,7 @@ pub struct Http2Connections {
     stream_ended: Notify,
 }
 
-/// What a request needs to open a connection.
+/// The parameters for opening a connection.
 pub struct Opener<'a> {
     pub upstream: &'a Arc<Upstream>,
     pub connector: &'a UpstreamConnector,

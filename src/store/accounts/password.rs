@@ -31,7 +31,7 @@ pub struct PasswordUpdate<'a> {
     pub now: u64,
 }
 
-/// What must still apply to an account when its owner's change is stored.
+/// The condition that must still apply to an account when its owner's change is stored.
 #[derive(Debug, Clone, Copy)]
 pub struct OwnerCondition {
     /// When the password that the owner proved was set.

@@ -142,9 +142,9 @@ impl SyslogConnection {
                 }
                 Err(last)
             }
-            SyslogAddress::Tcp { host, port } => connect((host, *port)).map(Self::Tcp),
+            SyslogAddress::Tcp { host, port } => connect(host, *port).map(Self::Tcp),
             SyslogAddress::Tls { host, port, ca_file } => {
-                let socket = connect((host, *port))?;
+                let socket = connect(host, *port)?;
                 Ok(Self::Tls(Box::new(TlsStream::connect(socket, host, ca_file.as_deref(), IO_TIMEOUT)?)))
             }
         }
@@ -178,7 +178,7 @@ impl SyslogConnection {
     }
 }
 
-fn connect((host, port): (&str, u16)) -> io::Result<TcpStream> {
+fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let (mut last, addresses) = (no_address(), (host, port).to_socket_addrs()?);
     for address in addresses {
         match TcpStream::connect_timeout(&address, IO_TIMEOUT) {

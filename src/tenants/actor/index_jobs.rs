@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// What a job has read.
+/// The result of a read job.
 pub enum JobResult {
     Listed { names: io::Result<BTreeSet<TenantId>>, reading: Duration },
     ScanRead(ReadResult),

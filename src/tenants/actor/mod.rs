@@ -36,7 +36,7 @@ pub struct RegistryActor {
     polled_at: Instant,
 }
 
-/// What the watcher was started for.
+/// The folder and mode that the watcher was started for.
 #[derive(PartialEq, Eq)]
 struct WatchedFolder {
     mode: FileWatchMode,

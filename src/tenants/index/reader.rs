@@ -22,7 +22,7 @@ pub struct KnownFile {
     pub stamp: Option<FileStamp>,
 }
 
-/// What a tenant's file claims.
+/// The host names that a tenant's file claims.
 #[derive(Debug)]
 pub struct ClaimReading {
     pub tenant: TenantId,

@@ -37,7 +37,7 @@ pub enum WatchHealth {
     Off,
 }
 
-/// What an event is about.
+/// The keys that an event affects.
 #[derive(Debug, PartialEq, Eq)]
 pub enum AffectedKeys<K> {
     Some(Vec<K>),

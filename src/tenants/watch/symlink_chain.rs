@@ -66,6 +66,7 @@ impl SymlinkChain {
     }
 
     /// Also watches the entries of the target, a folder.
+    #[must_use]
     pub fn with_target_entries(self) -> Self {
         Self { watches_target: true, ..self }
     }

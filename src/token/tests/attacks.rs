@@ -17,10 +17,10 @@ struct AttackSetup {
 async fn attack_setup(signer: Signer) -> AttackSetup {
     let double = TestIssuer::with_keys(&[&signer]).await;
     let policy = policy(vec![double.issuer()]);
-    let scene = AttackSetup { signer, double, verifier: verifier(), policy };
+    let context = AttackSetup { signer, double, verifier: verifier(), policy };
     // ensures that the refusals below are caused by the attack
-    assert_eq!(scene.verify(&scene.signer.token(&claims())).await, Ok("ann".to_owned()));
-    scene
+    assert_eq!(context.verify(&context.signer.token(&claims())).await, Ok("ann".to_owned()));
+    context
 }
 
 impl AttackSetup {
@@ -39,11 +39,11 @@ impl AttackSetup {
 
 #[tokio::test]
 async fn attack_alg_none() {
-    let scene = attack_setup(Signer::usual()).await;
+    let context = attack_setup(Signer::usual()).await;
     for alg in ["none", "None", "NONE", "nOnE", ""] {
         for signature in ["", "AAAA"] {
             let token = unsigned(&json!({"alg": alg, "kid": "usual"}), &claims(), signature);
-            assert_eq!(scene.verify(&token).await, Err(TokenError::BadSignature), "{alg:?} {signature:?}");
+            assert_eq!(context.verify(&token).await, Err(TokenError::BadSignature), "{alg:?} {signature:?}");
         }
     }
 }
@@ -51,8 +51,8 @@ async fn attack_alg_none() {
 #[tokio::test]
 async fn attack_hs256_signed_with_the_public_key() {
     for signer in [Signer::usual(), Signer::new(Algorithm::RS256, "rsa")] {
-        let scene = attack_setup(signer).await;
-        let jwk = scene.signer.jwk();
+        let context = attack_setup(signer).await;
+        let jwk = context.signer.jwk();
         let number = |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap_or_default()).unwrap();
         let secrets = [
             jwk.to_string().into_bytes(),
@@ -60,60 +60,60 @@ async fn attack_hs256_signed_with_the_public_key() {
             number("x"),
             [vec![4], number("x"), number("y")].concat(),
         ];
-        let header = json!({"alg": "HS256", "kid": scene.signer.key_id});
+        let header = json!({"alg": "HS256", "kid": context.signer.key_id});
         let message = unsigned(&header, &claims(), "");
         let message = message.trim_end_matches('.');
         for secret in secrets {
             let key = EncodingKey::from_secret(&secret);
             let mac = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
-            assert_eq!(scene.verify(&format!("{message}.{mac}")).await, Err(TokenError::BadSignature));
+            assert_eq!(context.verify(&format!("{message}.{mac}")).await, Err(TokenError::BadSignature));
         }
     }
 }
 
 #[tokio::test]
 async fn attack_embedded_jwk() {
-    let scene = attack_setup(Signer::usual()).await;
+    let context = attack_setup(Signer::usual()).await;
     let attacker = Signer::new(Algorithm::ES256, "usual");
-    let mut header = scene.header();
+    let mut header = context.header();
     header["jwk"] = attacker.jwk();
-    assert_eq!(scene.verify(&attacker.sign(&header, &claims())).await, Err(TokenError::BadSignature));
+    assert_eq!(context.verify(&attacker.sign(&header, &claims())).await, Err(TokenError::BadSignature));
 }
 
 #[tokio::test]
 async fn attack_jku_pointing_elsewhere() {
-    let scene = attack_setup(Signer::usual()).await;
+    let context = attack_setup(Signer::usual()).await;
     let attacker = Signer::new(Algorithm::ES256, "attacker");
     let elsewhere = TestIssuer::with_keys(&[&attacker]).await;
     for name in ["jku", "x5u"] {
         let mut header = json!({"alg": "ES256", "kid": "attacker"});
         header[name] = json!(format!("{}/jwks", elsewhere.address));
-        assert_eq!(scene.verify(&attacker.sign(&header, &claims())).await, Err(TokenError::UnknownKey));
+        assert_eq!(context.verify(&attacker.sign(&header, &claims())).await, Err(TokenError::UnknownKey));
     }
     assert_eq!(elsewhere.count("/jwks"), 0);
 }
 
 #[tokio::test]
 async fn attack_kid_path_traversal() {
-    let scene = attack_setup(Signer::usual()).await;
+    let context = attack_setup(Signer::usual()).await;
     let attacker = Signer::new(Algorithm::ES256, "x");
     for kid in ["../../../../dev/null", "/etc/passwd", "usual\0", "' OR 1=1 --", "usual/../usual", "USUAL"] {
         let token = attacker.sign(&json!({"alg": "ES256", "kid": kid}), &claims());
-        assert_eq!(scene.verify(&token).await, Err(TokenError::UnknownKey), "{kid}");
+        assert_eq!(context.verify(&token).await, Err(TokenError::UnknownKey), "{kid}");
     }
 }
 
 #[tokio::test]
 async fn attack_signature_of_another_token() {
-    let scene = attack_setup(Signer::usual()).await;
-    let own = scene.signer.token(&claims());
-    let wanted = scene.signer.token(&claims_with(&json!({"sub": "admin"})));
+    let context = attack_setup(Signer::usual()).await;
+    let own = context.signer.token(&claims());
+    let wanted = context.signer.token(&claims_with(&json!({"sub": "admin"})));
     let (message, _) = wanted.rsplit_once('.').unwrap();
     let (_, signature) = own.rsplit_once('.').unwrap();
-    assert_eq!(scene.verify(&format!("{message}.{signature}")).await, Err(TokenError::BadSignature));
+    assert_eq!(context.verify(&format!("{message}.{signature}")).await, Err(TokenError::BadSignature));
     // zeroes: the ECDSA signature that some libraries took for valid (CVE-2022-21449)
     let zeroes = URL_SAFE_NO_PAD.encode([0; 64]);
-    assert_eq!(scene.verify(&format!("{message}.{zeroes}")).await, Err(TokenError::BadSignature));
+    assert_eq!(context.verify(&format!("{message}.{zeroes}")).await, Err(TokenError::BadSignature));
 }
 
 #[tokio::test]
@@ -134,29 +134,29 @@ async fn attack_issuer_of_another_tenant() {
 
 #[tokio::test]
 async fn attack_token_without_exp() {
-    let scene = attack_setup(Signer::usual()).await;
+    let context = attack_setup(Signer::usual()).await;
     for missing in ["exp", "aud", "iss", "sub"] {
-        let token = scene.signer.token(&claims_with(&json!({missing: null})));
-        assert_eq!(scene.verify(&token).await, Err(TokenError::MissingClaim), "{missing}");
+        let token = context.signer.token(&claims_with(&json!({missing: null})));
+        assert_eq!(context.verify(&token).await, Err(TokenError::MissingClaim), "{missing}");
     }
 }
 
 #[tokio::test]
 async fn attack_audience_confusion() {
-    let scene = attack_setup(Signer::usual()).await;
+    let context = attack_setup(Signer::usual()).await;
     for aud in [json!("another-client"), json!([]), json!(["portal-admin"]), json!("portal,other")] {
-        let token = scene.signer.token(&claims_with(&json!({"aud": aud})));
-        assert_eq!(scene.verify(&token).await, Err(TokenError::WrongAudience), "{aud}");
+        let token = context.signer.token(&claims_with(&json!({"aud": aud})));
+        assert_eq!(context.verify(&token).await, Err(TokenError::WrongAudience), "{aud}");
     }
     // an ID token of the same issuer for the same client
-    let id_token = scene.signer.token(&claims_with(&json!({"at_hash": "abc", "nonce": "n"})));
-    assert_eq!(scene.verify(&id_token).await, Err(TokenError::WrongAudience));
+    let id_token = context.signer.token(&claims_with(&json!({"at_hash": "abc", "nonce": "n"})));
+    assert_eq!(context.verify(&id_token).await, Err(TokenError::WrongAudience));
 }
 
 /// GHSA-pm7g-w2cf-q238: an unsigned token inside an encrypted one that can be made with the public key alone.
 #[tokio::test]
 async fn attack_jwe_wrapped_plain_jwt() {
-    let scene = attack_setup(Signer::new(Algorithm::RS256, "rsa")).await;
+    let context = attack_setup(Signer::new(Algorithm::RS256, "rsa")).await;
     let plain = unsigned(&json!({"alg": "none"}), &claims(), "");
     for header in [
         json!({"alg": "RSA-OAEP-256", "enc": "A256GCM", "cty": "JWT", "kid": "rsa"}),
@@ -166,35 +166,35 @@ async fn attack_jwe_wrapped_plain_jwt() {
         let head = URL_SAFE_NO_PAD.encode(header.to_string());
         let inner = URL_SAFE_NO_PAD.encode(&plain);
         let jwe = format!("{head}.AAAA.AAAA.{inner}.AAAA");
-        assert_eq!(scene.verify(&jwe).await, Err(TokenError::Malformed), "{header}");
+        assert_eq!(context.verify(&jwe).await, Err(TokenError::Malformed), "{header}");
         // three parts: the signature is valid, but the signed content is a token, not claims
-        let nested = scene.signer.sign_text(&header.to_string(), &plain);
-        assert!(scene.verify(&nested).await.is_err(), "{header}");
+        let nested = context.signer.sign_text(&header.to_string(), &plain);
+        assert!(context.verify(&nested).await.is_err(), "{header}");
     }
 }
 
 #[tokio::test]
 async fn attack_duplicate_claim() {
-    let scene = attack_setup(Signer::usual()).await;
+    let context = attack_setup(Signer::usual()).await;
     let claims = claims().to_string().replacen('{', r#"{"sub":"admin","#, 1);
-    let token = scene.signer.sign_text(&scene.header().to_string(), &claims);
-    assert_eq!(scene.verify(&token).await, Err(TokenError::Malformed));
+    let token = context.signer.sign_text(&context.header().to_string(), &claims);
+    assert_eq!(context.verify(&token).await, Err(TokenError::Malformed));
 }
 
 #[tokio::test]
 async fn attack_huge_nested_json() {
-    let scene = attack_setup(Signer::usual()).await;
+    let context = attack_setup(Signer::usual()).await;
     let deep = format!(r#"{{"iss":{}"#, "[".repeat(40_000));
-    let token = scene.signer.sign_text(&scene.header().to_string(), &deep);
-    assert_eq!(scene.verify(&token).await, Err(TokenError::Malformed));
+    let token = context.signer.sign_text(&context.header().to_string(), &deep);
+    assert_eq!(context.verify(&token).await, Err(TokenError::Malformed));
 }
 
 /// A flood of invented key ids must not become a flood of requests to the issuer.
 #[tokio::test]
 async fn attack_unknown_kid_flood() {
-    let scene = attack_setup(Signer::usual()).await;
-    assert_eq!(scene.double.count("/jwks"), 1);
-    let (verifier, policy) = (&scene.verifier, &scene.policy);
+    let context = attack_setup(Signer::usual()).await;
+    assert_eq!(context.double.count("/jwks"), 1);
+    let (verifier, policy) = (&context.verifier, &context.policy);
     let flood = |now: u64| {
         let calls = (0..200).map(move |i| {
             let token = unsigned(&json!({"alg": "ES256", "kid": format!("k{i}")}), &claims(), "AAAA");
@@ -204,7 +204,7 @@ async fn attack_unknown_kid_flood() {
     };
     for (now, fetched) in [(NOW + 1, 2), (NOW + 9, 2), (NOW + 20, 3), (NOW + 29, 3)] {
         assert!(flood(now).await.iter().all(|error| *error == TokenError::UnknownKey));
-        assert_eq!(scene.double.count("/jwks"), fetched, "{}", now - NOW);
+        assert_eq!(context.double.count("/jwks"), fetched, "{}", now - NOW);
     }
 }
 

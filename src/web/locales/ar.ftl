@@ -129,7 +129,7 @@ action-change-password = تغيير كلمة المرور
 action-cancel = إلغاء
 
 # قبل عنوان الصفحة التي لم يُقبل نموذجها
-page-with-trouble = مشكلة: { $title }
+page-with-error = مشكلة: { $title }
 
 sign-in-page-title = تسجيل الدخول
 sign-in-name = اسم المستخدم أو البريد الإلكتروني

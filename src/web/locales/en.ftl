@@ -123,7 +123,7 @@ action-change-password = Change password
 action-cancel = Cancel
 
 # before the title of a page whose form was not accepted
-page-with-trouble = Problem: { $title }
+page-with-error = Problem: { $title }
 
 sign-in-page-title = Sign in
 sign-in-name = User name or e-mail

@@ -78,7 +78,7 @@ impl Principal {
     }
 }
 
-/// What the authentication of a request depends on, beside its credentials.
+/// The inputs of the authentication of a request, besides its credentials.
 #[derive(Clone, Copy)]
 pub struct Authentication<'a> {
     pub parts: &'a ManagementParts,

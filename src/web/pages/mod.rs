@@ -84,18 +84,18 @@ impl HtmlPages {
     fn form_values(&self, view: &dyn FormView, mut context: RenderContext<'_>) -> Value {
         let locale = self.texts.negotiate(context.languages);
         let heading = locale.plain(view.title());
-        let trouble = view.error().map(|trouble| trouble.title_and_text(&locale));
+        let form_error = view.error().map(|form_error| form_error.title_and_text(&locale));
         let mut title = heading.clone();
-        if trouble.is_some() {
+        if form_error.is_some() {
             let mut arguments = FluentArgs::new();
             arguments.set("title", title);
-            title = locale.text("page-with-trouble", &arguments);
+            title = locale.text("page-with-error", &arguments);
         } else {
             context.request_id = "";
         }
         context! {
             heading => heading,
-            trouble => trouble.map(|[title, text]| context! { title => title, text => text }),
+            form_error => form_error.map(|[title, text]| context! { title => title, text => text }),
             notice => view.notice().map(|notice| locale.plain(notice.key())),
             home_href => self.href(&PageAction::StartPage, context),
             tenants_href => self.has_tenant_list.then_some(tenant_list::TENANTS_PATH),

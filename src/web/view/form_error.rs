@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn every_error_and_notice_has_texts_in_every_language() {
         let texts = Texts::new(None);
-        for trouble in [
+        for form_error in [
             FormError::WrongCredentials,
             FormError::EmptyField,
             FormError::Locked { minutes: Some(3) },
@@ -156,10 +156,10 @@ mod tests {
             FormError::PolicyMisconfigured,
         ] {
             for tag in ["en", "ar"] {
-                let words = trouble.title_and_text(&texts.locale(tag)).join(" ");
-                assert!(!words.contains(trouble.key()) && !words.contains('{'), "{trouble:?}: {words}");
+                let words = form_error.title_and_text(&texts.locale(tag)).join(" ");
+                assert!(!words.contains(form_error.key()) && !words.contains('{'), "{form_error:?}: {words}");
             }
-            assert!(trouble.status() >= 400);
+            assert!(form_error.status() >= 400);
         }
         for notice in Notice::ALL {
             assert_ne!(texts.locale("en").plain(notice.key()), notice.key());

@@ -42,7 +42,13 @@ fn commands_manage_an_account_of_a_running_server() {
     assert_eq!((claim(&shown, "accountLocked").as_str(), &shown["roles"][0]), ("false", &"admin".into()));
 
     let metrics = proxy.admin("/metrics").text();
-    for name in ["password_verifications", "passwords_spent", "password_queue_full", "sign_ins", "lockouts"] {
+    for name in [
+        "password_verifications",
+        "dummy_password_verifications",
+        "password_queue_full",
+        "sign_ins",
+        "lockouts",
+    ] {
         assert!(metrics.contains(&format!("# TYPE doorward_{name} counter")), "{name}: {metrics}");
     }
 
@@ -209,9 +215,9 @@ fn empty_list_names_the_next_command() {
     let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).start();
     let shell = Shell(&proxy);
     let empty = shell.run(&["user", "list"]);
-    let said = String::from_utf8_lossy(&empty.stderr).into_owned();
+    let printed = String::from_utf8_lossy(&empty.stderr).into_owned();
     assert!(empty.status.success() && empty.stdout.is_empty(), "nothing for scripts to count");
-    assert!(said.contains("`doorward user add NAME --tenant carbon.super --config /"), "{said}");
+    assert!(printed.contains("`doorward user add NAME --tenant carbon.super --config /"), "{printed}");
     shell.ok(&["user", "add", "alex", "--no-password"]);
     let none = shell.run(&["session", "list", "alex"]);
     assert!(none.stdout.is_empty());
@@ -269,8 +275,8 @@ fn usage_errors_name_the_right_flag() {
         (&["user", "add", "alex", "--user-store", "x/y"], &["--user-store", "letters, digits"]),
         (&["user", "add", "alex", "--claim", "foo"], &["--claim", "NAME=VALUE"]),
     ] {
-        let said = shell.usage_error(words);
-        assert!(message.iter().all(|message| said.contains(message)), "{words:?}: {said}");
+        let printed = shell.usage_error(words);
+        assert!(message.iter().all(|message| printed.contains(message)), "{words:?}: {printed}");
     }
 }
 

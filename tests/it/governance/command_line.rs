@@ -72,15 +72,15 @@ fn governance_set_rejects_invalid_properties() {
         (&["governance", "get", "nonsense"], "there is no property nonsense"),
         (&["governance", "revert", "passwordHistory.count", "nonsense"], "there is no property nonsense"),
     ] {
-        let said = shell.usage_error(words);
-        assert!(said.contains(message), "{words:?}: {said}");
+        let printed = shell.usage_error(words);
+        assert!(printed.contains(message), "{words:?}: {printed}");
     }
     for (words, message) in [
         (&["governance", "set", "passwordHistory.count=many"][..], "passwordHistory.count"),
         (&["governance", "list", "--tenant", "nobody.com"], "there is no tenant nobody.com"),
     ] {
-        let said = shell.fails(words);
-        assert!(said.contains(message), "{words:?}: {said}");
+        let printed = shell.fails(words);
+        assert!(printed.contains(message), "{words:?}: {printed}");
     }
     let message = shell.ok(&["governance", "set", "SelfRegistration.Enable=true", "passwordHistory.count=6"]);
     assert!(message.contains("SelfRegistration.Enable is only stored: nothing acts on it yet"), "{message}");
@@ -104,8 +104,8 @@ fn revert_of_several_connectors_is_one_change() {
     // one name that is none: nothing is taken back
     shell.usage_error(&["governance", "revert", count, least, "passwordPolicy.nonsense"]);
     assert_eq!(in_force(), ["7\n", "9\n", "40\n"]);
-    let said = shell.json(&["governance", "revert", count, least]);
-    assert_eq!(said["version"], 2, "one version for both");
+    let printed = shell.json(&["governance", "revert", count, least]);
+    assert_eq!(printed["version"], 2, "one version for both");
     assert_eq!(in_force(), ["5\n", "6\n", "40\n"]);
     let message = shell.json(&["audit", "list", "--limit", "2"]);
     let targets: Vec<_> =

@@ -64,8 +64,8 @@ fn environment_overrides_file_and_yields_to_tenant_file() {
     for file in FILE {
         for variable in ENVIRONMENT {
             for (tenant, count) in [(false, 3), (true, 4)] {
-                let said = in_force(&deployment(Some(file), Some(variable), tenant), false);
-                assert_eq!(said, count, "{file} {variable:?}");
+                let output = in_force(&deployment(Some(file), Some(variable), tenant), false);
+                assert_eq!(output, count, "{file} {variable:?}");
             }
         }
     }

@@ -88,10 +88,10 @@ fn settings_of_tenants_are_separate() {
             .list(Some(&acme), AuditPage { before: None, limit: 9 })
             .await
             .unwrap();
-        let (record, who) = (&entries[0], "alex@carbon.super");
+        let (record, subject) = (&entries[0], "alex@carbon.super");
         assert_eq!(
             (entries.len(), record.actor.as_str(), record.before.as_deref(), record.after.as_deref()),
-            (1, who, None, Some("9"))
+            (1, subject, None, Some("9"))
         );
     });
 }

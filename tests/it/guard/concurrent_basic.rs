@@ -29,7 +29,7 @@ fn concurrent_basic_requests_do_not_wait_for_each_other() {
     }
 }
 
-/// Attack: the same guess in parallel at a page that every client gets; its answer is held until the other attempt has failed.
+/// Attack: the same attempt in parallel at a page that every client gets; its answer is held until the other attempt has failed.
 #[test]
 fn attack_public_page_in_parallel_with_a_guarded_one() {
     let together = Rendezvous::new(2);
@@ -45,11 +45,11 @@ fn attack_public_page_in_parallel_with_a_guarded_one() {
         })
         .start();
     let proxy = guarded(&portal).start();
-    for guess in 0..5 {
+    for attempt in 0..5 {
         together.reset();
         in_parallel(2, |turn| {
             let path = ["/basic/public", "/basic/x"][turn];
-            proxy.get(path).header("authorization", &basic("alex", &guess.to_string())).send().status
+            proxy.get(path).header("authorization", &basic("alex", &attempt.to_string())).send().status
         });
     }
     portal.clear_received();
@@ -83,7 +83,7 @@ fn attack_many_passwords_in_a_form_behind_one_header() {
 }
 
 /// Attack: a tenant's own guard describes a page that every client gets as a success; then the page that checks receives
-/// the same guess for a user of another tenant.
+/// the same attempt for a user of another tenant.
 #[test]
 fn attack_tenant_guard_resets_counters_of_another_tenant() {
     let portal = Portal::answering("")
@@ -94,12 +94,12 @@ fn attack_tenant_guard_resets_counters_of_another_tenant() {
     let guards = json!([{"match": "/commonauth", "user_in": "basic", "succeeded_status": [200]}]);
     let conf = json!({"EnableAnonymous": true, "Doorward": {"guards": guards}});
     let proxy = with_lockout(TestProxy::in_front_of(&portal), 3).tenant("acme.com", &conf).start();
-    for guess in 0..6 {
+    for attempt in 0..6 {
         let statuses = ["open", "checked"].map(|page| {
             let ask = proxy.get("/commonauth").tenant("acme.com").header("x-page", page);
-            ask.header("authorization", &basic("admin@carbon.super", &guess.to_string())).send().status
+            ask.header("authorization", &basic("admin@carbon.super", &attempt.to_string())).send().status
         });
-        assert_eq!(statuses, if guess < 3 { [200, 403] } else { [401, 401] }, "{guess}");
+        assert_eq!(statuses, if attempt < 3 { [200, 403] } else { [401, 401] }, "{attempt}");
     }
 }
 
@@ -130,13 +130,13 @@ fn attack_tenant_guard_releases_a_pending_attempt() {
         .tenant("acme.com", &json!({}))
         .start();
     let mut checked = Vec::new();
-    for guess in 0..4 {
+    for attempt in 0..4 {
         together.reset();
         answered.reset();
         checked.extend(in_parallel(2, |turn| {
             let ask = proxy.get(["/open", "/checked"][turn]).tenant("carbon.super");
             let status =
-                ask.header("authorization", &basic("admin@acme.com", &guess.to_string())).send().status;
+                ask.header("authorization", &basic("admin@acme.com", &attempt.to_string())).send().status;
             let _ = status == 200 && answered.wait();
             status
         }));

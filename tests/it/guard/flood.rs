@@ -43,8 +43,8 @@ fn guarded(portal: &Portal) -> TestProxyBuilder {
 }
 
 /// A sign-in with a name, or a portal session, that nothing else has.
-fn sign_in(gate: &TestProxy, path: &str, client: &str, name: &str) -> RequestBuilder<'static> {
-    let ask = gate.post(path).api_client().header("x-forwarded-for", client);
+fn sign_in(proxy: &TestProxy, path: &str, client: &str, name: &str) -> RequestBuilder<'static> {
+    let ask = proxy.post(path).api_client().header("x-forwarded-for", client);
     let form = |body: String| (FORM, body);
     let (content_type, body) = match path {
         "/api/session" => ("application/json", json!({"username": name, "password": "x"}).to_string()),
@@ -62,25 +62,25 @@ fn attack_one_client_sends_invented_names_at_once() {
     let portal = portal();
     for (path, wrong) in KINDS {
         portal.clear_received();
-        let gate = guarded(&portal)
+        let proxy = guarded(&portal)
             .trusting("127.0.0.0/8")
             .setting("limits.max_guarded_sign_ins", 9)
             .setting("limits.client.guarded_sign_ins", 2)
             .start();
-        let held = ["a", "b"].map(|name| sign_in(&gate, path, GREEDY, name).header("x-hold", "1").open());
+        let held = ["a", "b"].map(|name| sign_in(&proxy, path, GREEDY, name).header("x-hold", "1").open());
         eventually(|| portal.received().len() == 2);
         for name in ["c", "d", "e"] {
-            let refused = sign_in(&gate, path, GREEDY, name).send();
+            let refused = sign_in(&proxy, path, GREEDY, name).send();
             assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")), "{path}");
             assert!(refused.text().contains("Too many sign-ins of this client"), "{}", refused.text());
         }
         assert_eq!(portal.received().len(), 2, "{path}");
         let metric = "doorward_client_limit_rejections_total{resource=\"guarded_sign_ins\"} 3\n";
-        assert!(gate.admin("/metrics").text().contains(metric), "{path}");
-        assert_eq!(sign_in(&gate, path, OTHER, "f").send().status, wrong, "{path}: another client");
-        assert_eq!(gate.get("/").header("x-forwarded-for", GREEDY).send().status, 200, "no sign-in");
+        assert!(proxy.admin("/metrics").text().contains(metric), "{path}");
+        assert_eq!(sign_in(&proxy, path, OTHER, "f").send().status, wrong, "{path}: another client");
+        assert_eq!(proxy.get("/").header("x-forwarded-for", GREEDY).send().status, 200, "no sign-in");
         drop(held);
-        eventually(|| sign_in(&gate, path, GREEDY, "g").send().status == wrong);
+        eventually(|| sign_in(&proxy, path, GREEDY, "g").send().status == wrong);
     }
 }
 
@@ -96,7 +96,7 @@ fn attack_many_clients_send_invented_names_at_once() {
         ("192.0.2.0/24", ["192.0.2.1"; 4], false),
     ] {
         portal.clear_received();
-        let gate = guarded(&portal)
+        let proxy = guarded(&portal)
             .trusting(trusted)
             .setting("limits.client.exempt", json!([]))
             .setting("limits.max_guarded_sign_ins", 3)
@@ -104,7 +104,7 @@ fn attack_many_clients_send_invented_names_at_once() {
         let mut turn = 0;
         let held = clients.map(|client| {
             turn += 1;
-            let ask = sign_in(&gate, "/login", client, &format!("n{turn}")).header("x-hold", "1");
+            let ask = sign_in(&proxy, "/login", client, &format!("n{turn}")).header("x-hold", "1");
             let wire = ask.open();
             eventually(|| portal.received().len() >= turn.min(3));
             wire
@@ -119,8 +119,8 @@ fn attack_many_clients_send_invented_names_at_once() {
 #[test]
 fn requests_with_the_same_credentials_are_one_sign_in() {
     let portal = portal();
-    let gate = guarded(&portal).trusting("127.0.0.0/8").setting("limits.client.guarded_sign_ins", 1).start();
-    let _held = [(); 3].map(|()| sign_in(&gate, "/basic/x", GREEDY, "a").header("x-hold", "1").open());
+    let proxy = guarded(&portal).trusting("127.0.0.0/8").setting("limits.client.guarded_sign_ins", 1).start();
+    let _held = [(); 3].map(|()| sign_in(&proxy, "/basic/x", GREEDY, "a").header("x-hold", "1").open());
     eventually(|| portal.received().len() == 3);
-    assert_eq!(sign_in(&gate, "/basic/x", GREEDY, "b").send().status, 429);
+    assert_eq!(sign_in(&proxy, "/basic/x", GREEDY, "b").send().status, 429);
 }

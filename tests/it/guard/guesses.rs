@@ -1,4 +1,4 @@
-//! Attempts to guess without being counted, one at a time or in parallel.
+//! Attempts to attempt without being counted, one at a time or in parallel.
 
 use serde_json::json;
 
@@ -25,16 +25,16 @@ fn attack_random_name_flood_locks_other_names() {
 fn attack_public_page_resets_the_counter() {
     let portal = portal().start();
     let proxy = guarded(&portal).start();
-    let ask = |path: &str, guess: usize| {
-        proxy.get(path).header("authorization", &basic("alex", &guess.to_string())).send().status
+    let ask = |path: &str, attempt: usize| {
+        proxy.get(path).header("authorization", &basic("alex", &attempt.to_string())).send().status
     };
-    for guess in 0..5 {
-        assert_eq!(["/basic/public", "/basic/x"].map(|path| ask(path, guess)), [200, 401]);
+    for attempt in 0..5 {
+        assert_eq!(["/basic/public", "/basic/x"].map(|path| ask(path, attempt)), [200, 401]);
     }
     assert_eq!(["/basic/public", "/basic/x"].map(|path| ask(path, 5)), [401, 401], "locked");
     // a form that arrives where the portal has another page
-    for guess in 0..4 {
-        form(&proxy, "/login", "bob", &guess.to_string()).send();
+    for attempt in 0..4 {
+        form(&proxy, "/login", "bob", &attempt.to_string()).send();
     }
     form(&proxy, "/Login/", "bob", "x").send();
     assert_eq!(form(&proxy, "/login", "bob", RIGHT).send().status, 401);

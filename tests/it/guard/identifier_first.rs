@@ -106,7 +106,7 @@ fn attack_a_password_in_a_session_without_a_known_name() {
 fn attack_a_decoy_in_the_session_of_the_victim() {
     let portal = portal();
     let proxy = proxy(&portal);
-    let guess = |turn: usize| {
+    let attempt = |turn: usize| {
         let session = format!("s{turn}");
         ask(&proxy, "/login/name", &session, "username=alex");
         ask(&proxy, "/login/name", &session, &format!("username={turn}"));
@@ -114,7 +114,7 @@ fn attack_a_decoy_in_the_session_of_the_victim() {
         ask(&proxy, "/login/password", &session, "password=x");
     };
     for turn in 0..20 {
-        guess(turn);
+        attempt(turn);
     }
     assert_eq!(checked(&portal), 5);
 }
@@ -215,9 +215,9 @@ fn attack_sessions_whose_names_were_forgotten() {
         let after = proxy(&portal);
         for turn in 0..40 {
             let session = format!("p{turn}");
-            for guess in 0..4 {
+            for attempt in 0..4 {
                 // the portal ignores a name of digits
-                let name = format!("{turn}{guess}");
+                let name = format!("{turn}{attempt}");
                 if name_beside_password {
                     ask(&after, "/login/password", &session, &format!("username={name}&password=x"));
                 } else {
@@ -246,8 +246,8 @@ fn attack_one_forgotten_session_from_many_networks() {
     drop(before);
     let after = start();
     for turn in 0..4 {
-        for guess in 0..3 {
-            let client = format!("203.0.113.1{turn}{guess}");
+        for attempt in 0..3 {
+            let client = format!("203.0.113.1{turn}{attempt}");
             ask_from(&after, &client, "/login/name", ("one", &format!("username={turn}")));
             ask_from(&after, &client, "/login/password", ("one", "password=x"));
         }

@@ -51,14 +51,14 @@ fn attack_account_enumeration_by_the_refusal_at_the_guard() {
         &|name| grant(&proxy, name, "wrong"),
         &|name| proxy.get("/basic/x").api_client().header("authorization", &basic(name, "wrong")).send(),
     ];
-    let said = |answer: &Answer| answer.text().replace(answer.header("x-request-id").unwrap(), "");
+    let output = |answer: &Answer| answer.text().replace(answer.header("x-request-id").unwrap(), "");
     portal.clear_received();
     for (number, door) in sign_ins.into_iter().enumerate() {
         let guessed = door("nobody");
         for closed in ["locked", "disabled"] {
             let answer = door(closed);
             assert_eq!(answer.head(), guessed.head(), "{number} {closed}");
-            assert_eq!(said(&answer), said(&guessed), "{number} {closed}");
+            assert_eq!(output(&answer), output(&guessed), "{number} {closed}");
         }
     }
     assert!(portal.received_nothing());

@@ -1,4 +1,4 @@
-//! Whose counter a name is: spellings, several names in one request, tenants.
+//! The counter of a name: spellings, several names in one request, tenants.
 
 use serde_json::json;
 

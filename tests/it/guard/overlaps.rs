@@ -19,7 +19,7 @@ fn portal() -> Portal {
         .start()
 }
 
-fn gate(portal: &Portal) -> TestProxy {
+fn proxy(portal: &Portal) -> TestProxy {
     let guards = json!([
         {"match": "/login.php", "user_in": "form", "failed_redirect": ["/login.php?error*"]},
         {"match": "/login.php/api", "user_in": "form", "succeeded_status": [204]},
@@ -30,26 +30,26 @@ fn gate(portal: &Portal) -> TestProxy {
         .start()
 }
 
-fn sign_in(gate: &TestProxy, path: &str, name: &str, password: &str) -> Answer {
+fn sign_in(proxy: &TestProxy, path: &str, name: &str, password: &str) -> Answer {
     let body = format!("username={name}&password={password}");
-    gate.post(path).browser().header("content-type", FORM).body(body).send()
+    proxy.post(path).browser().header("content-type", FORM).body(body).send()
 }
 
 /// Attack: path info makes the first guard cover the address of the second, whose wrong passwords have no sign that it knows.
 #[test]
-fn attack_another_guard_that_covers_the_address_judges_the_answer() {
+fn attack_overlapping_guard_evaluates_the_response() {
     let portal = portal();
-    let gate = gate(&portal);
+    let proxy = proxy(&portal);
     for (name, path) in [("alex", "/login.php/api"), ("bea", "/login.php/api/"), ("kim", "/login.php/API")] {
         portal.clear_received();
-        times(10, |_| sign_in(&gate, path, name, "x"));
+        times(10, |_| sign_in(&proxy, path, name, "x"));
         assert_eq!(portal.received().len(), 5, "{path}");
-        assert_eq!(sign_in(&gate, path, name, RIGHT).status, 401, "{path}");
+        assert_eq!(sign_in(&proxy, path, name, RIGHT).status, 401, "{path}");
     }
     // each address is judged by its own guard
     for turn in 0..12 {
-        sign_in(&gate, "/login.php/api", "owner", "x");
-        assert_eq!(sign_in(&gate, "/login.php/api", "owner", RIGHT).status, 204, "{turn}");
+        sign_in(&proxy, "/login.php/api", "owner", "x");
+        assert_eq!(sign_in(&proxy, "/login.php/api", "owner", RIGHT).status, 204, "{turn}");
     }
-    assert_eq!(sign_in(&gate, "/login.php", "other", RIGHT).location(), "/home");
+    assert_eq!(sign_in(&proxy, "/login.php", "other", RIGHT).location(), "/home");
 }

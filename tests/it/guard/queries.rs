@@ -23,7 +23,7 @@ fn portal() -> Portal {
         .start()
 }
 
-fn gate(portal: &Portal, more: &Value) -> TestProxy {
+fn proxy(portal: &Portal, more: &Value) -> TestProxy {
     let mut guard = json!({"match": "/mfa", "user_in": "form", "failed_redirect": ["/mfa?error*"],
         "succeeded_redirect": ["/home*"]});
     for (key, value) in more.as_object().unwrap() {
@@ -48,9 +48,10 @@ fn attack_a_one_time_code_in_the_query_of_any_method() {
     let portal = portal();
     for method in ["GET", "HEAD", "OPTIONS", "DELETE", "PROPFIND", "FOO"] {
         portal.clear_received();
-        let gate = gate(&portal, &json!({"require_name": false}));
-        let ask =
-            |query: &str| gate.request(method, &format!("/mfa{query}")).cookie("sid", "victim").send().status;
+        let proxy = proxy(&portal, &json!({"require_name": false}));
+        let ask = |query: &str| {
+            proxy.request(method, &format!("/mfa{query}")).cookie("sid", "victim").send().status
+        };
         for turn in 0..10 {
             ask(&format!("?mfa_code={turn}"));
         }
@@ -62,15 +63,15 @@ fn attack_a_one_time_code_in_the_query_of_any_method() {
 
 /// Attack: the name was given on the page before; the code stands in a field without a known name, or beside a `state`.
 #[test]
-fn attack_a_password_in_the_query_where_the_name_was_given_before() {
+fn attack_password_in_the_query_after_the_name_was_given() {
     let portal = portal();
     for (method, query) in
         [("GET", "mfa_code="), ("GET", "state=x&code="), ("HEAD", "code="), ("FOO", "state=x&mfa_code=")]
     {
         portal.clear_received();
-        let gate = gate(&portal, &json!({"name_from": "cookie:sid"}));
+        let proxy = proxy(&portal, &json!({"name_from": "cookie:sid"}));
         let ask = |query: &str| {
-            gate.request(method, &format!("/mfa?{query}")).cookie("sid", "victim").send().status
+            proxy.request(method, &format!("/mfa?{query}")).cookie("sid", "victim").send().status
         };
         assert_eq!(times_of(10, || ask("flow=e1s2")), [200; 10], "{method}: the page itself");
         for turn in 0..10 {
@@ -85,16 +86,16 @@ fn attack_a_password_in_the_query_where_the_name_was_given_before() {
 #[test]
 fn attack_guesses_by_get_and_by_post_are_counted_apart() {
     let portal = portal();
-    let gate = gate(&portal, &json!({"name_from": "cookie:sid"}));
+    let proxy = proxy(&portal, &json!({"name_from": "cookie:sid"}));
     let post = |session: usize, body: &str| {
         let ask =
-            gate.post("/mfa").browser().header("content-type", FORM).cookie("sid", &session.to_string());
+            proxy.post("/mfa").browser().header("content-type", FORM).cookie("sid", &session.to_string());
         ask.body(body).send().status
     };
     let get = |session: usize, query: &str| {
-        gate.get(&format!("/mfa?{query}")).browser().cookie("sid", &session.to_string()).send().status
+        proxy.get(&format!("/mfa?{query}")).browser().cookie("sid", &session.to_string()).send().status
     };
-    assert_eq!(post(0, "username=alex&code=0"), 302, "the first guess gives the session the name");
+    assert_eq!(post(0, "username=alex&code=0"), 302, "the first attempt gives the session the name");
     assert_eq!(times_of(10, || get(0, "flow=e1s2")), [200; 10], "the page itself");
     assert_eq!(times_of(3, || get(0, "mfa_code=1")), [302, 302, 401]);
     assert_eq!(verified(&portal), MAX_ATTEMPTS);

@@ -39,7 +39,7 @@ fn code(proxy: &TestProxy, from: &str, cookies: &str, code: &str) -> String {
     if answer.status == 302 { answer.location().to_owned() } else { answer.status.to_string() }
 }
 
-/// Attack: each guess comes with other cookies, so that each has a counter of its own.
+/// Attack: each attempt comes with other cookies, so that each has a counter of its own.
 #[test]
 fn attack_second_factor_guessed_with_changing_cookies() {
     type Cookies = fn(usize) -> String;
@@ -73,7 +73,7 @@ fn attack_second_factor_guessed_with_changing_cookies() {
     assert_eq!(code(&proxy, "198.51.100.1", "sid=owner", CODE), "/home", "another network");
 }
 
-/// Attack: each guess has an invented name beside the code, so that each counts for another name. The portal knows the user by its session.
+/// Attack: each attempt has an invented name beside the code, so that each counts for another name. The portal knows the user by its session.
 #[test]
 fn attack_second_factor_guessed_with_invented_names() {
     let portal = portal();
@@ -81,17 +81,17 @@ fn attack_second_factor_guessed_with_invented_names() {
     for (number, fields) in ["username=junk", "password=x&username=junk"].into_iter().enumerate() {
         portal.clear_received();
         let from = format!("203.0.113.{number}");
-        let guess = |turn: usize, code: &str| {
+        let attempt = |turn: usize, code: &str| {
             let ask =
                 proxy.post("/otp").browser().header("content-type", FORM).header("x-forwarded-for", &from);
             let ask = ask.header("cookie", &format!("sid=victim; junk={turn}"));
             ask.body(format!("code={code}&{fields}{turn}")).send().status
         };
         for turn in 0..BOUND + 10 {
-            guess(turn, "000000");
+            attempt(turn, "000000");
         }
         assert_eq!(portal.received().len(), BOUND, "{fields}");
-        assert_eq!(guess(1000, CODE), 401, "{fields}");
+        assert_eq!(attempt(1000, CODE), 401, "{fields}");
     }
 }
 
@@ -128,7 +128,7 @@ fn one_portal_session_does_not_lock_others_behind_its_address() {
 
 /// Attack: failures behind a proxy that is not listed lock its address, which is that of all its clients.
 #[test]
-fn attack_nameless_failures_lock_out_everybody_behind_an_unlisted_proxy() {
+fn attack_nameless_failures_lock_out_an_unlisted_proxy() {
     let portal = portal();
     let none: [&str; 0] = [];
     for (carrier, header, cookie, is_open) in [

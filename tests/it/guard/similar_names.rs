@@ -39,8 +39,8 @@ fn attack_sign_in_of_a_similar_name_resets_the_counter() {
         assert!(turn > 0 || similar_name.location() == "/home", "{}", similar_name.status);
     }
     portal.clear_received();
-    let guess = form(&proxy, "/login", "alex", RIGHT).send();
-    assert_eq!((guess.status, portal.received_nothing()), (401, true));
+    let attempt = form(&proxy, "/login", "alex", RIGHT).send();
+    assert_eq!((attempt.status, portal.received_nothing()), (401, true));
 }
 
 /// Attack: a user with a similar name (`alexx`) signs in and resets what was counted for all spellings of `alex`.

@@ -167,8 +167,8 @@ fn attack_brute_force_over_basic_is_counted_by_the_lockout() {
         proxy.setting("account_lock.enabled", true).setting("account_lock.max_attempts", 3)
     });
     let ask = |password: &str| fixture.ask("GET", OF_ACME).basic("admin@acme.com", password).send().status;
-    for guess in 0..3 {
-        assert_eq!(ask(&format!("guess-{guess}")), 401);
+    for attempt in 0..3 {
+        assert_eq!(ask(&format!("guess-{attempt}")), 401);
     }
     assert_eq!(ask(PASSWORD), 401, "locked at this address");
     // the sign-in page and the API have counters of their own: neither is a means to keep an administrator out of the other
@@ -189,10 +189,10 @@ fn attack_brute_force_in_parallel_has_no_more_guesses() {
         proxy.setting("account_lock.enabled", true).setting("account_lock.max_attempts", 3)
     });
     std::thread::scope(|scope| {
-        for guess in 0..20 {
+        for attempt in 0..20 {
             let fixture = &fixture;
             scope.spawn(move || {
-                let ask = fixture.ask("GET", OF_ACME).basic("admin@acme.com", &format!("guess-{guess}"));
+                let ask = fixture.ask("GET", OF_ACME).basic("admin@acme.com", &format!("guess-{attempt}"));
                 assert_eq!(ask.send().status, 401);
             });
         }
@@ -267,15 +267,15 @@ fn attack_tenant_guard_resets_admin_counter_of_another_tenant() {
     let conf = json!({"EnableAnonymous": true, "Doorward": {"guards": guards}});
     let answer = fixture.send_as("admin@acme.com", "PUT", OF_ACME, &conf);
     assert_eq!(answer.status, 200, "{}", answer.text());
-    for guess in 0..6 {
-        let password = format!("guess-{guess}");
+    for attempt in 0..6 {
+        let password = format!("guess-{attempt}");
         assert_eq!(
             fixture.ask("GET", TENANT_CONFIG).basic("admin@carbon.super", &password).send().status,
             401
         );
         let forgive = fixture.proxy.post("/commonauth").tenant("acme.com").api_client();
         let answer = forgive.json(&json!({"username": "admin@carbon.super", "password": "x"})).send();
-        assert_eq!(answer.status, 200, "{guess}");
+        assert_eq!(answer.status, 200, "{attempt}");
     }
     assert_eq!(fixture.get(TENANT_CONFIG).status, 401, "locked after three guesses");
 }

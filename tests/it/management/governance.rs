@@ -30,8 +30,8 @@ fn unknown_names_and_bad_values_change_nothing() {
     ] {
         let answer = fixture.send("PATCH", &history_path(GOVERNANCE), &update(&properties));
         refused(&answer, 400, code);
-        let said = answer.json()["description"].as_str().unwrap().to_owned();
-        assert!(said.ends_with(remedy), "{said}");
+        let output = answer.json()["description"].as_str().unwrap().to_owned();
+        assert!(output.ends_with(remedy), "{output}");
         assert_eq!(fixture.get(&history_path(GOVERNANCE)).json(), before);
     }
     let policy = format!("{GOVERNANCE}/{PASSWORD_POLICIES}/connectors/cGFzc3dvcmRQb2xpY3k");

@@ -62,7 +62,7 @@ fn default_tenant_needs_no_existing_folder() {
 fn rejects_mistakes_with_line_key_and_remedy() {
     let fixture = ManagementFixture::start();
     put(&fixture, OF_ACME, "{\"EnableAnonymous\": true}");
-    for (text, said) in [
+    for (text, output) in [
         ("{\n \"EnableAnonymous\": 7\n}", &["line 2", "EnableAnonymous", "write true or false"][..]),
         ("{\"enableAnonymous\": true}", &["enableAnonymous", "did you mean"]),
         ("{\"Doorward\": {\"branding\": {\"acent\": \"#fff\"}}}", &["Doorward.branding.acent"]),
@@ -74,7 +74,7 @@ fn rejects_mistakes_with_line_key_and_remedy() {
         let answer = put(&fixture, OF_ACME, text);
         let message = answer.json()["description"].as_str().unwrap().to_owned();
         assert_eq!(answer.status, 400, "{text}");
-        assert!(said.iter().all(|part| message.contains(part)), "{text}: {message}");
+        assert!(output.iter().all(|part| message.contains(part)), "{text}: {message}");
         assert!(!message.contains("tenant-conf.json") && !message.contains("/tenants/"), "{message}");
     }
     assert_eq!(fixture.get(OF_ACME).text(), "{\"EnableAnonymous\": true}");
@@ -90,7 +90,7 @@ fn rejects_what_doorward_check_rejects() {
             .tenant("beta.com", &beta)
     });
     eventually(|| fixture.proxy.get("/devportal/apis").host("beta.example").send().status == 200);
-    for (ours, said) in [
+    for (ours, output) in [
         (
             json!({"hosts": ["x.example"]}),
             "Doorward.hosts[0]: deployment.toml does not let tenants claim x.example",
@@ -110,7 +110,7 @@ fn rejects_what_doorward_check_rejects() {
         let answer = put(&fixture, OF_ACME, &json!({"Doorward": ours}).to_string());
         let message = answer.json()["description"].as_str().unwrap_or_default().to_owned();
         assert_eq!(answer.status, 400, "{ours}: {}", answer.text());
-        assert!(message.contains(said), "{ours}: {message}");
+        assert!(message.contains(output), "{ours}: {message}");
         let home = fixture.proxy.home().to_str().unwrap();
         assert!(!message.contains("tenant-conf.json") && !message.contains(home), "{message}");
         assert!(!message.contains("beta.com"), "{message}");

@@ -369,7 +369,7 @@ async fn login_attributes_of_the_tenant_limit_lookup(database: Database) {
     // whose user name is an address, too
     person(&store, acme(), "bea@mail.example", Some("bea@mail.example"), "030/777777").await;
     person(&store, globex(), "alex", Some("alex@globex.example"), "+4930999").await;
-    for (typed, listed, who) in [
+    for (typed, listed, subject) in [
         ("alex", &[Username][..], Some("alex")),
         ("alex", &[Email, Mobile], None),
         ("Alex@Mail.Example", &[Email], Some("alex")),
@@ -386,7 +386,11 @@ async fn login_attributes_of_the_tenant_limit_lookup(database: Database) {
         ("+4930999@globex.com", &[Username, Mobile], Some("alex")),
         ("%", &[Username, Mobile], None),
     ] {
-        assert_eq!(found_by_attributes(&store, typed, listed).await.as_deref(), who, "{typed} by {listed:?}");
+        assert_eq!(
+            found_by_attributes(&store, typed, listed).await.as_deref(),
+            subject,
+            "{typed} by {listed:?}"
+        );
     }
 }
 

@@ -54,17 +54,17 @@ fn network(number: u128) -> IpAddr {
 }
 
 /// One failed attempt, as every login channel counts it. `false`: refused by a lock.
-async fn guess(
+async fn login_attempt(
     store: &Store,
     settings: &LockoutSettings,
-    who: LoginSubject,
+    login_subject: LoginSubject,
     from: Option<IpAddr>,
     now: u64,
 ) -> bool {
-    let alike = if let LoginSubject::PortalName(name) = &who { Some(*name) } else { None };
+    let alike = if let LoginSubject::PortalName(name) = &login_subject { Some(*name) } else { None };
     let attempt = CountedAttempt {
         tenant: acme(),
-        subject: who,
+        subject: login_subject,
         confusable: alike,
         spelling: None,
         address: from,
@@ -75,8 +75,8 @@ async fn guess(
     counters.update(&keys, |counters| lockout::reserve(settings, counters, false, now)).await.unwrap().is_ok()
 }
 
-async fn counter(store: &Store, who: LoginSubject) -> Counter {
-    store.counters().read(&[CounterKey::of(acme(), who)]).await.unwrap()[0].1
+async fn counter(store: &Store, login_subject: LoginSubject) -> Counter {
+    store.counters().read(&[CounterKey::of(acme(), login_subject)]).await.unwrap()[0].1
 }
 
 async fn rows(database: &Database) -> i64 {
@@ -90,16 +90,16 @@ async fn attack_name_flood_at_the_portal_fills_the_store(database: Database) {
     let store = database.open().await;
     let (settings, alex) = (settings(), LoginSubject::Account(alex(&store).await.id));
     let [guessed_at, locked] = [portal_name(1 << 100), portal_name(1 << 101)];
-    for (who, times) in [(&alex, 4), (&guessed_at, 4), (&locked, 5)] {
+    for (login_subject, times) in [(&alex, 4), (&guessed_at, 4), (&locked, 5)] {
         for _ in 0..times {
-            assert!(guess(&store, &settings, who.clone(), None, NOW).await);
+            assert!(login_attempt(&store, &settings, login_subject.clone(), None, NOW).await);
         }
     }
     let keep = Retention { max_evictable_counters: 100, ..Retention::default() };
     for number in 0..1000 {
         let now = NOW + 1 + u64::try_from(number).unwrap();
         assert!(
-            guess(&store, &settings, portal_name(number), None, now).await,
+            login_attempt(&store, &settings, portal_name(number), None, now).await,
             "{number} has no failed attempt"
         );
         if number % 200 == 199 {
@@ -137,7 +137,7 @@ async fn verified_after_filling(database: Database, settings: &LockoutSettings) 
     let store = database.open().await;
     for number in 0..60 {
         for _ in 0..5 {
-            assert!(guess(&store, settings, portal_name(number), None, NOW).await);
+            assert!(login_attempt(&store, settings, portal_name(number), None, NOW).await);
         }
     }
     let keep = Retention { max_evictable_counters: 100, ..Retention::default() };
@@ -147,7 +147,7 @@ async fn verified_after_filling(database: Database, settings: &LockoutSettings) 
     for minute in 0..10 {
         let now = later + minute * 60_000;
         for _ in 0..4 {
-            verified += u32::from(guess(&store, settings, victim.clone(), None, now).await);
+            verified += u32::from(login_attempt(&store, settings, victim.clone(), None, now).await);
         }
         store.purge(keep, now).await.unwrap();
     }
@@ -164,15 +164,18 @@ async fn attack_address_flood_outlasts_its_window(database: Database) {
     };
     let unknown = LoginSubject::UnknownName(7);
     for number in 0..100 {
-        assert!(guess(&store, &settings, unknown.clone(), Some(network(number)), NOW).await);
+        assert!(login_attempt(&store, &settings, unknown.clone(), Some(network(number)), NOW).await);
     }
     let locked = network(0);
     let long = NOW + 3_599_999;
-    assert!(guess(&store, &settings, unknown.clone(), Some(locked), long).await, "the second locks");
+    assert!(login_attempt(&store, &settings, unknown.clone(), Some(locked), long).await, "the second locks");
     assert_eq!(rows(&database).await, 200);
     assert_eq!(store.purge(Retention::default(), long).await.unwrap().counters, 0);
     assert_eq!(store.purge(Retention::default(), long + 1).await.unwrap().counters, 199);
-    assert!(!guess(&store, &settings, unknown, Some(locked), long + 1).await, "a lock outlasts the window");
+    assert!(
+        !login_attempt(&store, &settings, unknown, Some(locked), long + 1).await,
+        "a lock outlasts the window"
+    );
     assert_eq!(store.purge(Retention::default(), long + 15 * 60_000).await.unwrap().counters, 1);
     assert_eq!(rows(&database).await, 0);
 }
@@ -182,7 +185,7 @@ async fn counters_of_an_account_stay_as_long_as_the_account(database: Database) 
     let (settings, id) = (settings(), alex(&store).await.id);
     let deleted = AccountId::from_bytes([9; 16]);
     for id in [&id, &deleted] {
-        assert!(guess(&store, &settings, LoginSubject::Account(id.clone()), None, NOW).await);
+        assert!(login_attempt(&store, &settings, LoginSubject::Account(id.clone()), None, NOW).await);
     }
     assert_eq!(store.purge(Retention::default(), NOW + 3650 * DAY).await.unwrap().counters, 1);
     assert_eq!(
@@ -205,9 +208,9 @@ async fn row_of_an_older_version_is_read_and_purged(database: Database) {
     let settings = LockoutSettings { enabled: false, ..all_settings() };
     let from = Some([192, 0, 2, 1].into());
     assert_eq!(store.purge(Retention::default(), NOW + DAY).await.unwrap().counters, 0);
-    assert!(guess(&store, &settings, LoginSubject::UnknownName(1), from, NOW + 1).await);
+    assert!(login_attempt(&store, &settings, LoginSubject::UnknownName(1), from, NOW + 1).await);
     assert!(
-        !guess(&store, &settings, LoginSubject::UnknownName(1), from, NOW + 1).await,
+        !login_attempt(&store, &settings, LoginSubject::UnknownName(1), from, NOW + 1).await,
         "the hundredth has locked it"
     );
     assert_eq!(store.purge(Retention::default(), NOW + 91 * DAY).await.unwrap().counters, 2);
@@ -221,13 +224,13 @@ fn attack_one_million_names_from_one_million_addresses() {
         let store = database.open().await;
         let (settings, alex) = (all_settings(), LoginSubject::Account(alex(&store).await.id));
         for _ in 0..4 {
-            assert!(guess(&store, &settings, alex.clone(), None, NOW).await);
+            assert!(login_attempt(&store, &settings, alex.clone(), None, NOW).await);
         }
         let (start, mut most) = (Instant::now(), 0);
         let mut purging = Duration::ZERO;
         for number in 0..1_000_000_u128 {
             let from = Some(network(number));
-            assert!(guess(&store, &settings, portal_name(number), from, NOW + 1).await);
+            assert!(login_attempt(&store, &settings, portal_name(number), from, NOW + 1).await);
             // about a minute's worth
             if number % 100_000 == 99_999 {
                 most = rows(&database).await.max(most);

@@ -60,12 +60,12 @@ async fn failures(store: &Store, key: &CounterKey) -> u32 {
 async fn counter_is_stored_as_decided(database: Database) {
     let store = database.open().await;
     let id = alex(&store).await.id;
-    let who = LoginSubject::Account(id.clone());
+    let login_subject = LoginSubject::Account(id.clone());
     let keys = [
-        CounterKey::Device { tenant: acme(), subject: who.clone(), device: DeviceId::new([9; 16]) },
+        CounterKey::Device { tenant: acme(), subject: login_subject.clone(), device: DeviceId::new([9; 16]) },
         CounterKey::Account { tenant: acme(), account: id },
         CounterKey::Address { tenant: acme(), net: net("2001:db8::1") },
-        CounterKey::AccountAddress { tenant: acme(), subject: who, net: net("192.0.2.7") },
+        CounterKey::AccountAddress { tenant: acme(), subject: login_subject, net: net("192.0.2.7") },
         unknown(0xffff),
     ];
     let wanted = [
@@ -91,13 +91,13 @@ async fn counter_is_stored_as_decided(database: Database) {
         "what was decided"
     });
     assert_eq!(decided.await.unwrap(), "what was decided");
-    let kept = database.open().await.counters().read(&keys).await.unwrap();
-    assert!(kept.iter().map(|(key, _)| key).eq(&keys));
-    for (index, (_, counter)) in kept.iter().enumerate() {
+    let retained = database.open().await.counters().read(&keys).await.unwrap();
+    assert!(retained.iter().map(|(key, _)| key).eq(&keys));
+    for (index, (_, counter)) in retained.iter().enumerate() {
         assert_eq!((counter.failures, counter.lockouts), (u32::MAX, 3));
         assert_eq!((counter.since, counter.last_failure, counter.window), (NOW - 1, NOW, 60_000));
         match wanted[index] {
-            // further than any clock: cut to what can be kept
+            // further than any clock: cut to what can be retained
             LockState::Until(u64::MAX) => assert!(counter.locked_until.is_in_force(NOW << 8)),
             LockState::Until(0) => assert!(!counter.locked_until.is_in_force(1)),
             lock => assert_eq!(counter.locked_until, lock),
@@ -214,12 +214,20 @@ async fn an_unlock_resets_all_counters_of_a_name_and_no_other(database: Database
     let store = database.open().await;
     let (alex, bo) = (AccountId::from_bytes([1; 16]), AccountId::from_bytes([2; 16]));
     let of = |id: &AccountId| {
-        let who = LoginSubject::Account(id.clone());
+        let login_subject = LoginSubject::Account(id.clone());
         [
-            CounterKey::of(acme(), who.clone()),
-            CounterKey::AccountAddress { tenant: acme(), subject: who.clone(), net: net("192.0.2.7") },
-            CounterKey::Device { tenant: acme(), subject: who.clone(), device: DeviceId::new([1; 16]) },
-            CounterKey::Devices { tenant: acme(), subject: who },
+            CounterKey::of(acme(), login_subject.clone()),
+            CounterKey::AccountAddress {
+                tenant: acme(),
+                subject: login_subject.clone(),
+                net: net("192.0.2.7"),
+            },
+            CounterKey::Device {
+                tenant: acme(),
+                subject: login_subject.clone(),
+                device: DeviceId::new([1; 16]),
+            },
+            CounterKey::Devices { tenant: acme(), subject: login_subject },
         ]
     };
     let others = [
@@ -246,7 +254,7 @@ async fn known_networks_are_limited_and_survive_an_unlock(database: Database) {
     let store = database.open().await;
     let key = |id: u8, host: u8| CounterKey::KnownNetwork {
         tenant: acme(),
-        who: LoginSubject::Account(AccountId::from_bytes([id; 16])),
+        subject: LoginSubject::Account(AccountId::from_bytes([id; 16])),
         net: net(&format!("192.0.2.{host}")),
     };
     let alex = LoginSubject::Account(AccountId::from_bytes([1; 16]));
@@ -292,10 +300,14 @@ async fn kill_9_loses_no_counter_update(database: Database) {
     while let Some(line) = counted() {
         last = line.and_then(|number| number.parse().ok()).unwrap_or(last);
     }
-    let kept = failures(&store, &unknown(1)).await;
-    assert!(kept == last || kept == last + 1, "said {last}, kept {kept}");
+    let retained = failures(&store, &unknown(1)).await;
+    assert!(retained == last || retained == last + 1, "said {last}, retained {retained}");
     count(&store, &[unknown(1)]).await;
-    assert_eq!(failures(&database.open().await, &unknown(1)).await, kept + 1, "and nothing is left locked");
+    assert_eq!(
+        failures(&database.open().await, &unknown(1)).await,
+        retained + 1,
+        "and nothing is left locked"
+    );
 }
 
 /// The child process of the test above. Prints each count after it is stored.

@@ -127,8 +127,8 @@ async fn concurrent_changes_are_all_applied(database: Database) {
     for task in tasks {
         task.await.unwrap();
     }
-    let kept = stores[0].governance().of(&acme()).await.unwrap();
-    assert_eq!((kept.version, values(&kept)), (40, vec![(COUNT, "40")]));
+    let retained = stores[0].governance().of(&acme()).await.unwrap();
+    assert_eq!((retained.version, values(&retained)), (40, vec![(COUNT, "40")]));
     let ids: Vec<u64> = audit(&stores[0], None).await.iter().map(|record| record.id).collect();
     assert_eq!(ids, (1..=40).rev().collect::<Vec<_>>());
 }
@@ -159,16 +159,16 @@ async fn aborted_change_is_stored_whole_or_not_at_all(database: Database) {
     // a commit that was in progress when its caller was cancelled may take a moment
     let mut tries = 0;
     loop {
-        let mut kept = 0;
+        let mut retained = 0;
         let mut whole = true;
         for (_, tenant) in &tenants {
             let stored = store.governance().of(tenant).await.unwrap();
             let records = audit(&store, Some(tenant)).await.len();
-            kept += stored.version;
+            retained += stored.version;
             whole &= matches!((stored.version, stored.overrides.len(), records), (0, 0, 0) | (1, 2, 2));
         }
-        if whole && store.changes().last().await.unwrap() == kept {
-            assert!(kept >= 60 - given_up);
+        if whole && store.changes().last().await.unwrap() == retained {
+            assert!(retained >= 60 - given_up);
             return;
         }
         tries += 1;

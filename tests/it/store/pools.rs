@@ -41,8 +41,8 @@ fn attack_guesses_waiting_for_a_counter_block_sessions() {
         assert!(found.expect("at once, without waiting for writers").unwrap().is_some());
 
         sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
-        for guess in guesses {
-            guess.await.unwrap().unwrap();
+        for attempt in guesses {
+            attempt.await.unwrap().unwrap();
         }
         let read = store.counters().read(&[key]).await.unwrap();
         assert_eq!(read[0].1.failures, 21, "each is counted");

@@ -288,7 +288,7 @@ impl Drop for Binary {
 fn find_log_line(log: &Mutex<Vec<String>>, message: &str) -> Option<Value> {
     let lines = log.lock().unwrap();
     let mut lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.find(|line| line["message"].as_str().is_some_and(|said| said.starts_with(message)))
+    lines.find(|line| line["message"].as_str().is_some_and(|printed| printed.starts_with(message)))
 }
 
 fn collect_log(stderr: ChildStderr) -> Arc<Mutex<Vec<String>>> {

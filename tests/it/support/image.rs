@@ -38,8 +38,8 @@ impl TestProxyBuilder {
         if !is_formatted || !mounting(&file, &home.join(MOUNT)).arg("true").output().ok()?.status.success() {
             return None;
         }
-        let gate = self.setting("accounts.store_url", format!("sqlite:{MOUNT}/people.db"));
-        let (configuration, home) = gate.write();
+        let proxy = self.setting("accounts.store_url", format!("sqlite:{MOUNT}/people.db"));
+        let (configuration, home) = proxy.write();
         let image = Image { home: Arc::new(home), file, configuration };
         Some((image.serve(&image.file), image))
     }

@@ -43,7 +43,7 @@ impl Jar {
 
 #[test]
 fn jar_stores_replaces_and_deletes_cookies() {
-    let said = |line: &str| Answer {
+    let output = |line: &str| Answer {
         status: 200,
         headers: vec![("Set-Cookie".to_owned(), line.to_owned())],
         body: Vec::new(),
@@ -52,10 +52,10 @@ fn jar_stores_replaces_and_deletes_cookies() {
         complete: true,
     };
     let mut jar = Jar::default();
-    jar.store(&said("a=1; Path=/; Secure"));
-    jar.store(&said("b=2; Path=/deep"));
-    jar.store(&said("a=3; Path=/"));
+    jar.store(&output("a=1; Path=/; Secure"));
+    jar.store(&output("b=2; Path=/deep"));
+    jar.store(&output("a=3; Path=/"));
     assert_eq!(jar.header("/deep/er").as_deref(), Some("b=2; a=3"));
-    jar.store(&said("a=; Path=/; Max-Age=0"));
+    jar.store(&output("a=; Path=/; Max-Age=0"));
     assert_eq!(jar.header("/"), None);
 }

@@ -41,7 +41,7 @@ pub struct PortalListener {
     _closed_by_drop: oneshot::Sender<()>,
 }
 
-/// What answers on this listener.
+/// The handler of this listener.
 #[derive(Clone)]
 enum Backend {
     Portal(String),

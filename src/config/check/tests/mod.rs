@@ -71,9 +71,9 @@ fn reports_a_tenants_folder_that_cannot_be_listed() {
 #[test]
 fn rejects_a_syslog_ca_file_that_cannot_be_read() {
     let text = "[log]\naudit = \"syslog+tls://logs.example:6514?ca_file=/nosuch.pem\"";
-    let told = Deployment::of(text).messages();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("log.audit: /nosuch.pem: No such file"), "{told:?}");
+    let found = Deployment::of(text).messages();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("log.audit: /nosuch.pem: No such file"), "{found:?}");
     // the file is refused at the start and at a reload, as for every other mistake
     let loaded = load::parse(text, Path::new("d.toml"), &BTreeMap::new());
     assert!(loaded.unwrap_err().iter().any(|mistake| mistake.to_string().contains("/nosuch.pem")));

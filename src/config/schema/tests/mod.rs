@@ -66,7 +66,7 @@ fn the_reference_has_every_key_and_no_other() {
     assert!(named > 100, "{named}");
 }
 
-/// What is written by hand for operators: file names with their texts.
+/// The documents that are written by hand for operators: file names with their texts.
 fn documents() -> Vec<(String, String)> {
     let guides = fs::read_dir(project("docs/guides")).unwrap();
     let guides = guides.map(|entry| format!("docs/guides/{}", entry.unwrap().file_name().to_str().unwrap()));

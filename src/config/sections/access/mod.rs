@@ -48,8 +48,8 @@ pub struct AccessSection {
     pub identity_headers: Option<HeaderProfile>,
     /// A rule. The most specific pattern wins, segment by segment. For the same pattern a tenant's rule wins over those here,
     /// and these over the profile's; side by side, a rule with methods wins over one without, and then the later one. A
-    /// tenant's rule can close what is open here, but never open what is `signed-in` here. What no rule matches follows the
-    /// anonymous mode with `profile = "generic"` and is `signed-in` with `"wso2-apim"`. A rule opens a path only as it is
+    /// tenant's rule can close what is open here, but never open what is `signed-in` here. Paths that no rule matches follow the
+    /// anonymous mode with `profile = "generic"` and are `signed-in` with `"wso2-apim"`. A rule opens a path only as it is
     /// written, and closes it in every spelling that a portal may accept for it: another case, with or without a final slash,
     /// encoded twice (see "Which spellings of a path a rule covers").
     pub route: Option<Vec<RouteSection>>,

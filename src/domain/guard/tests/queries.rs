@@ -157,7 +157,7 @@ fn attack_a_one_time_code_in_the_query_of_any_method() {
 /// Attack: the name was given on the page before, and the query of a `GET` has the password in a field without a known name, or a
 /// `code` beside a `state`.
 #[test]
-fn attack_a_password_in_the_query_where_the_name_was_given_before() {
+fn attack_password_in_the_query_after_the_name_was_given() {
     let second_page = LoginGuard {
         name_carrier: Some(NameCarrier::Cookie("sid".to_owned())),
         failure_signs: signs(&[401], &[], &[]),

@@ -59,7 +59,7 @@ impl Table {
     /// This many failed attempts, each of which must be allowed.
     pub fn fail(&mut self, settings: &LockoutSettings, attempt: &CountedAttempt, times: u32, now: u64) {
         for time in 0..times {
-            assert!(self.reserve(settings, attempt, now).is_ok(), "wrong guess {time} is verified");
+            assert!(self.reserve(settings, attempt, now).is_ok(), "wrong login_attempt {time} is verified");
         }
     }
 
@@ -73,10 +73,10 @@ impl Table {
     }
 }
 
-fn attempt(who: LoginSubject, from: &str, device: Option<u8>) -> CountedAttempt {
+fn attempt(login_subject: LoginSubject, from: &str, device: Option<u8>) -> CountedAttempt {
     CountedAttempt {
         tenant: tenant(),
-        subject: who,
+        subject: login_subject,
         confusable: None,
         spelling: None,
         address: Some(address(from)),
@@ -93,8 +93,8 @@ fn attack_lockout_of_the_owner_on_a_known_device() {
         let _ = table.reserve(&settings, &attempt(alex(), &from, None), NOW);
         let _ = table.reserve(&settings, &attempt(alex(), "192.0.2.1", None), NOW);
     }
-    let stranger = table.reserve(&settings, &attempt(alex(), "203.0.113.9", None), NOW).unwrap_err();
-    assert!(stranger.by.is_name());
+    let unknown_client = table.reserve(&settings, &attempt(alex(), "203.0.113.9", None), NOW).unwrap_err();
+    assert!(unknown_client.by.is_name());
     let owner = attempt(alex(), "192.0.2.1", Some(7));
     let reserved = table.reserve(&settings, &owner, NOW).expect("the owner's browser is let through");
     table.succeed(&settings, &reserved);
@@ -134,9 +134,10 @@ fn attack_many_device_cookies_multiply_guesses() {
 fn attack_guesses_from_known_devices_count_at_their_address() {
     let (settings, mut table) = (everything(), Table::default());
     for n in 0..4 {
-        let who = LoginSubject::Account(AccountId::from_bytes([n; 16]));
+        let login_subject = LoginSubject::Account(AccountId::from_bytes([n; 16]));
         for _ in 0..5 {
-            let known = CountedAttempt { subject: who.clone(), ..attempt(alex(), "192.0.2.1", Some(n)) };
+            let known =
+                CountedAttempt { subject: login_subject.clone(), ..attempt(alex(), "192.0.2.1", Some(n)) };
             assert!(table.reserve(&settings, &known, NOW).is_ok(), "{n}");
         }
     }
@@ -149,14 +150,14 @@ fn attack_guesses_from_known_devices_count_at_their_address() {
 #[test]
 fn attack_success_on_a_known_device_resets_other_counters() {
     let (settings, mut table) = (everything(), Table::default());
-    let stranger = attempt(alex(), "192.0.2.1", None);
+    let unknown_client = attempt(alex(), "192.0.2.1", None);
     for _ in 0..2 {
-        table.reserve(&settings, &stranger, NOW).unwrap();
+        table.reserve(&settings, &unknown_client, NOW).unwrap();
         let owner = table.reserve(&settings, &attempt(alex(), "192.0.2.1", Some(7)), NOW).unwrap();
         table.succeed(&settings, &owner);
     }
-    table.reserve(&settings, &stranger, NOW).unwrap();
-    assert!(table.reserve(&settings, &stranger, NOW).is_err());
+    table.reserve(&settings, &unknown_client, NOW).unwrap();
+    assert!(table.reserve(&settings, &unknown_client, NOW).is_err());
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn an_ipv6_customer_is_one_address() {
 
 #[test]
 fn a_key_is_written_and_read_back() {
-    let of = |who: LoginSubject| CounterKey::of(tenant(), who);
+    let of = |login_subject: LoginSubject| CounterKey::of(tenant(), login_subject);
     let net = |text: &str| ClientNetwork::of(text.parse().unwrap());
     let hash = [0xfe; 32];
     let everybody = [alex(), LoginSubject::PortalName(NameHash::of(&hash)), LoginSubject::unknown(&hash)];
@@ -84,15 +84,31 @@ fn a_key_is_written_and_read_back() {
         CounterKey::Nameless { tenant: tenant(), net: net("192.0.2.1") },
         CounterKey::PortalSession { tenant: tenant(), session: NameHash::of(&hash) },
     ];
-    for who in everybody {
+    for login_subject in everybody {
         written.extend([
-            of(who.clone()),
-            CounterKey::AccountAddress { tenant: tenant(), subject: who.clone(), net: net("2001:db8::1") },
-            CounterKey::Spelling { tenant: tenant(), subject: who.clone(), name: NameHash::of(&hash) },
-            CounterKey::Device { tenant: tenant(), subject: who.clone(), device: DeviceId::new([1; 16]) },
-            CounterKey::UnknownNetworks { tenant: tenant(), who: who.clone() },
-            CounterKey::KnownNetwork { tenant: tenant(), who: who.clone(), net: net("2001:db8::1") },
-            CounterKey::Devices { tenant: tenant(), subject: who },
+            of(login_subject.clone()),
+            CounterKey::AccountAddress {
+                tenant: tenant(),
+                subject: login_subject.clone(),
+                net: net("2001:db8::1"),
+            },
+            CounterKey::Spelling {
+                tenant: tenant(),
+                subject: login_subject.clone(),
+                name: NameHash::of(&hash),
+            },
+            CounterKey::Device {
+                tenant: tenant(),
+                subject: login_subject.clone(),
+                device: DeviceId::new([1; 16]),
+            },
+            CounterKey::UnknownNetworks { tenant: tenant(), subject: login_subject.clone() },
+            CounterKey::KnownNetwork {
+                tenant: tenant(),
+                subject: login_subject.clone(),
+                net: net("2001:db8::1"),
+            },
+            CounterKey::Devices { tenant: tenant(), subject: login_subject },
         ]);
     }
     for key in written {

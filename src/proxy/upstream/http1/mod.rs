@@ -21,7 +21,7 @@ pub use self::{
     upload::{BodyFrames, UploadExchange, send},
 };
 
-/// What is wrong with a portal's response.
+/// The fault of a portal's response.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     #[error(transparent)]
