@@ -1,6 +1,6 @@
-//! Authentication by password: reserve, then verify, then record the outcome. An unknown name, a locked or disabled
-//! account and a wrong password take the same path through this file, cost the same, and are answered after the same
-//! time, also if an account still has a foreign hash.
+//! Password authentication: reserves the attempt, verifies the password, records the outcome. For an unknown name, a
+//! locked or disabled account and a wrong password, the code path, the CPU cost and the response time are the same, even
+//! if an account still has a hash of another algorithm that was imported.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,10 +24,10 @@ use crate::{
     tenants::TenantRegistry,
 };
 
-/// Maximum wait for the outcome of other logins of the same name, which may lock it.
+/// Maximum wait for the outcome of concurrent attempts with the same name, which may lock that name.
 const OUTCOME_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Cheap to clone. Shared by sign-in and password change, which count failures alike.
+/// Cheap to clone. Shared by login and password change, so that failures of both count towards the same lockout.
 #[derive(Clone)]
 pub struct Authenticator {
     pub store: Store,
@@ -41,7 +41,7 @@ pub struct Authenticator {
 pub(super) struct Authenticated {
     pub account: Account,
     pub policy: Arc<TenantPolicy>,
-    /// The device id, if the device is known.
+    /// From a verified device cookie.
     pub device: Option<DeviceId>,
 }
 
@@ -58,7 +58,8 @@ pub(super) struct AttemptGuard {
 }
 
 impl AttemptGuard {
-    /// Stores the delay, and returns the error: while the wait queue is full, the same for all.
+    /// Stores the delay, and returns the error of the response: `rejected`, or while the wait queue is full the same "busy"
+    /// for every refused attempt.
     fn set_refusal(&mut self, refusal: DelayedRefusal, rejected: LoginError) -> LoginError {
         let busy = refusal.busy();
         self.delayed_refusal = Some(refusal);
@@ -66,16 +67,16 @@ impl AttemptGuard {
     }
 }
 
-/// A login name as the store and the tenants know it.
+/// A login name with its tenant, its lockout subject and its account.
 struct ResolvedLogin {
-    /// The policy of the name's own tenant.
+    /// The policy of the tenant to which the name belongs.
     policy: Arc<TenantPolicy>,
     subject: LoginSubject,
     found: Option<StoredAccount>,
 }
 
 impl Authenticator {
-    /// Verifies the password of an account that is not blocked. On an error, the caller delays the response.
+    /// Verifies the password of an account that is not blocked. On an error, the caller must call `delay_refusal`.
     pub(super) async fn authenticate(
         &self,
         policy: &Arc<TenantPolicy>,
@@ -100,7 +101,7 @@ impl Authenticator {
             .and_then(|(account, cookie)| self.lockout.verify_device_cookie(cookie, account, now));
         guard.permit = Some(match (permit, device) {
             (Ok(permit), _) => permit,
-            // reserved for browsers whose device cookie has been verified
+            // these permits are reserved for browsers with a verified device cookie
             (Err(_), Some(_)) => self.hasher.acquire_reserved_permit(attempt.address)?,
             (Err(busy), None) => return Err(busy.into()),
         });
@@ -121,7 +122,7 @@ impl Authenticator {
                 return Err(LoginError::Busy(HasherBusy { retry_after, cause: BusyCause::SameName }));
             }
             Err(ReserveError::Refused(refused)) => {
-                // a locked account is answered after the same time
+                // a dummy verification, so that the response time does not disclose the lockout
                 let refusal = self.hasher.verify_dummy().await?;
                 return Err(guard.set_refusal(refusal, LoginError::Locked(refused.until)));
             }
@@ -157,14 +158,16 @@ impl Authenticator {
         }
     }
 
-    /// Delays a refusal to equalise timing. Called last, so that cancelled attempts are logged as well.
+    /// Delays the response of a refused attempt, so that all refusals take the same time. Call it after logging: a client
+    /// that disconnects during the delay cancels the rest.
     pub(super) async fn delay_refusal(&self, guard: AttemptGuard, password: &Password) {
         if let Some(refusal) = guard.delayed_refusal {
             self.hasher.delay_refusal(refusal, password).await;
         }
     }
 
-    /// Issues the device cookie after a correct password; a known device keeps its id, or each login would add one.
+    /// Returns the device cookie after a correct password. A known device retains its id, so that repeated logins do not add
+    /// device ids.
     pub(super) fn device_cookie(
         &self,
         account: &Account,
@@ -175,7 +178,7 @@ impl Authenticator {
         Ok(self.lockout.device_cookie(account, device, now))
     }
 
-    /// The lockout settings of the account's own tenant apply, whatever the tenant of the request.
+    /// Finds the account of a login name. The policy is that of the account's tenant, even if the request has another tenant.
     async fn resolve(&self, requested: &Arc<TenantPolicy>, login: &str) -> Result<ResolvedLogin, StoreError> {
         let named = suffix_tenant(&self.tenants, login, &requested.tenant).await;
         let of = |tenant: &TenantId| named.as_ref().filter(|named| named.tenant == *tenant);
@@ -213,8 +216,8 @@ impl Authenticator {
         }
     }
 
-    /// Replaces an outdated hash while the plaintext password is available. After a failure, the next login
-    /// tries again.
+    /// Replaces an outdated hash while the plaintext password is available. A failure is only logged: the next login tries
+    /// again.
     async fn rehash(&self, account: &Account, stored: &StoredPassword, password: &Password) {
         let Ok(new) = self.hasher.hash(password).await.map(StoredPassword::new) else { return };
         if let Err(error) = self.store.accounts().rehash(&account.id, stored, &new).await {
@@ -223,7 +226,7 @@ impl Authenticator {
     }
 }
 
-/// Why the account is blocked independently of the password; also logged.
+/// Returns and logs the reason for which the account is blocked, whatever the password. `None`: it is not blocked.
 pub(super) fn block(account: &Account, policy: &TenantPolicy) -> Option<LoginError> {
     let subject =
         AccountLabel { user: &account.username, user_store: &account.user_store, tenant: &account.tenant };

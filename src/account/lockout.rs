@@ -1,4 +1,4 @@
-//! The lockout engine on the counters of the store: reserve, then verify. All login channels use it.
+//! Lockout engine of all login channels: counts each attempt in the store before the password is verified.
 
 use std::{
     net::IpAddr,
@@ -28,9 +28,9 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// Interval in which a lock that another replica may still remove is read again, ...
+/// Interval at which a recent lock is read again, because another replica may remove it.
 const RECHECK_INTERVAL: Duration = Duration::from_millis(500);
-/// ... while it is younger than this: longer than a verification takes.
+/// A lock counts as recent up to this age, which is longer than a password verification takes.
 const RECENT_LOCK: Duration = Duration::from_secs(2);
 /// The value of `Retry-After`.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -38,24 +38,24 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Lockout {
     store: Store,
-    /// Names are counted by their keyed hash: without the key, names that share a counter cannot be found.
+    /// Counters of names are identified by a keyed hash, so that a client cannot compute names that share a counter.
     key: Arc<HmacKey>,
     log: LockoutLog,
     pending: PendingAttempts,
 }
 
-/// A login attempt for the lockout: subject and origin.
+/// A login attempt as the lockout engine needs it: subject and origin.
 #[derive(Debug, Clone)]
 pub struct LoginAttempt {
     pub tenant: TenantId,
     pub subject: LoginSubject,
-    /// Set at the portal's login: see [`Lockout::confusable_hash`].
+    /// Set at the portal's login: see [`Lockout::confusable`].
     pub confusable: Option<NameHash>,
-    /// Set at the portal's login: the hash of client and spelling.
+    /// Set at the portal's login: a hash of the client and of the name as written.
     pub spelling: Option<NameHash>,
     /// For the log; `None` for an unknown name.
     pub log_subject: Option<LogSubject>,
-    /// The account has the role that is never locked.
+    /// The account has the role that is exempt from lockout (`account_lock.bypass_role`).
     pub bypass: bool,
     pub address: Option<ClientAddress>,
     /// From a verified device cookie of this account.
@@ -63,7 +63,7 @@ pub struct LoginAttempt {
 }
 
 impl LoginAttempt {
-    /// Splits into the part that determines the counters, and the rest.
+    /// Separates the fields that determine the counters from the others.
     fn split(self) -> (CountedAttempt, Context) {
         let Self { tenant, subject, confusable, spelling, log_subject, bypass, address, device } = self;
         let is_guarded = spelling.is_some() || matches!(subject, LoginSubject::PortalName(_));
@@ -73,12 +73,12 @@ impl LoginAttempt {
     }
 }
 
-/// The facts of an attempt besides its counters.
+/// The fields of an attempt that do not determine its counters.
 struct Context {
     log_subject: Option<LogSubject>,
     bypass: bool,
     address: Option<ClientAddress>,
-    /// At the portal's sign-in, where the caller reports refusals: see [`LockoutLog::refused_at_portal`].
+    /// The attempt is a login at the portal, whose caller logs refusals: see [`LockoutLog::refused_at_portal`].
     is_guarded: bool,
 }
 
@@ -93,25 +93,25 @@ impl Context {
 pub enum ReserveError {
     #[error("locked out")]
     Refused(LockoutRefusal),
-    /// Whether the name is locked depends on pending attempts, which take too long, or too many attempts wait for them.
+    /// Pending attempts determine whether the name is locked, and they take too long or too many attempts wait for them.
     #[error("too many attempts at once")]
     Busy { retry_after: Duration },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// A reserved attempt, counted as failed until a success is recorded. Dropping it leaves it failed.
+/// A reserved attempt, counted as failed until a success is recorded. If it is dropped, the attempt stays counted as failed.
 pub struct Reservation {
     lockout: Lockout,
     tenant: TenantId,
     settings: Arc<LockoutSettings>,
     reserved: ReservedCounters,
-    /// `None`: the outcome is recorded.
+    /// `None`: the outcome has been recorded.
     pending: Option<PendingReservation>,
     context: Context,
 }
 
-/// The counters of an attempt, and how long it may wait for the outcome of others.
+/// The counters of an attempt, and the maximum wait for the outcome of other attempts.
 struct ReserveRequest {
     tenant: TenantId,
     keys: Vec<CounterKey>,
@@ -144,7 +144,7 @@ impl Lockout {
         NameHash::of(&self.keyed_hash(&["portal", tenant.as_str(), name]))
     }
 
-    /// The hash that all names share which the portal may treat as this one.
+    /// A hash that is the same for all names that the portal may treat as equal to this one (confusable characters).
     pub(super) fn confusable(&self, tenant: &TenantId, name: &str) -> NameHash {
         let name = names::canonical(name).unwrap_or_else(|_| name.to_owned());
         NameHash::of(&self.keyed_hash(&["alike", tenant.as_str(), &confusable::skeleton(&name)]))
@@ -154,8 +154,8 @@ impl Lockout {
         self.key.tag(parts.join("\0").as_bytes())
     }
 
-    /// Counts the attempt as failed before the password is verified; the last one allowed locks at once. If it meets
-    /// such a lock, it waits, at most for `max_wait`, for the outcome of the attempts that have set it.
+    /// Counts the attempt as failed before the password is verified; the last allowed attempt locks the name at once. If the
+    /// name is locked by pending attempts, waits for their outcome for at most `max_wait`: a success removes the lock.
     pub async fn reserve(
         &self,
         settings: &Arc<LockoutSettings>,
@@ -231,7 +231,7 @@ impl Lockout {
             let now = now.saturating_add(millis(waited));
             let reserving = self.store.counters().update(&keys, |counters| {
                 let reserved = lockout::reserve(settings, counters, bypass, now)?;
-                // before other attempts read the counters, so that they find the attempts that the lock depends on
+                // registered inside the transaction: an attempt that reads the lock must find the pending attempts that cause it
                 Ok((self.pending.register(reserved.keys()), reserved))
             });
             match reserving.await? {
@@ -258,7 +258,7 @@ impl Lockout {
         }
     }
 
-    /// Returns `true` if the attempt may be repeated, `false` if the lock stays.
+    /// Returns `true` if the reservation may be tried again, `false` if the lock stays.
     async fn wait_for_release(
         &self,
         watch: &mut OutcomeWatch,
@@ -280,7 +280,7 @@ impl Lockout {
             return Err(ReserveError::Busy { retry_after: RETRY_AFTER });
         }
         if outlook == LockOutlook::Undecided {
-            // when the time is up, the next iteration returns `Busy`
+            // after a timeout, the next call returns `Busy`
             let _ = timeout(remaining, changed).await;
         } else {
             sleep(RECHECK_INTERVAL.min(remaining)).await;
@@ -299,7 +299,7 @@ impl Reservation {
         &self.tenant
     }
 
-    /// The account whose counters it uses, for the audit log.
+    /// The tenant and the account whose counters the reservation uses, for the audit log.
     pub fn guarded_name(&self) -> GuardedName {
         let account = self.reserved.keys().find_map(|key| match key {
             CounterKey::Account { account, .. } => Some(account.clone()),
@@ -310,7 +310,7 @@ impl Reservation {
 
     /// Records that the password was correct.
     pub async fn record_success(mut self) -> Result<SuccessSummary, StoreError> {
-        // attempts that wait for the outcome try again when this is dropped
+        // dropping it wakes the attempts that wait for this outcome
         let _pending = self.pending.take().map(PendingReservation::into_refund);
         let keys: Vec<_> = self.reserved.keys().cloned().collect();
         let (settings, reserved) = (&self.settings, &self.reserved);
@@ -337,7 +337,7 @@ impl Reservation {
 
     /// Releases the reservation of an attempt whose password was not verified.
     pub async fn release(mut self) -> Result<(), StoreError> {
-        // attempts that wait for the outcome try again when this is dropped
+        // dropping it wakes the attempts that wait for this outcome
         let _pending = self.pending.take().map(PendingReservation::into_refund);
         let keys: Vec<_> = self.reserved.keys().cloned().collect();
         let reserved = self.reserved.clone();

@@ -1,5 +1,5 @@
-//! Steps 2 to 6 of a request: validation, tenant, route, authentication, decision. Nothing is forwarded, so
-//! `doorward explain` calls the same function.
+//! Evaluates a request (steps 2 to 6): validation, tenant, route, authentication, decision. The evaluation forwards
+//! nothing, so that `doorward explain` can call the same function.
 
 use std::sync::Arc;
 
@@ -26,15 +26,16 @@ use crate::{
     },
 };
 
-/// Which component responds, and what it needs for that.
+/// The component that responds to the request, with the data that it needs.
 #[derive(Debug)]
 pub enum Evaluation {
-    /// An own page responds to every well-formed request, also without a tenant, and asks for a sign-in itself.
+    /// A page of Doorward below `/.doorward/`. It responds to every well-formed request, even if no tenant was found, and
+    /// requires a sign-in itself where it needs a user.
     OwnPage(Result<Arc<TenantPolicy>, Refusal>),
-    /// The management API authenticates requests itself. The tenant is the one that the request names.
+    /// The management API, which authenticates requests itself; with the tenant that the request names.
     ManagementApi(Result<Option<TenantId>, Refusal>),
     Portal(RoutedRequest),
-    /// No route has been found, or a limit is reached.
+    /// The request is refused before its route is known, or because of a limit.
     Refused {
         refusal: Refusal,
         policy: Option<Arc<TenantPolicy>>,
@@ -44,12 +45,12 @@ pub enum Evaluation {
 /// A request for a route of the portal.
 #[derive(Debug)]
 pub struct RoutedRequest {
-    /// One snapshot to the end of the request.
+    /// Immutable snapshot, used until the request ends.
     pub policy: Arc<TenantPolicy>,
-    /// Whether the request, its host or its credential selects the tenant.
+    /// Whether the request, its host or its credential selects the tenant. `false`: the default tenant applies.
     pub is_tenant_selected: bool,
     pub route: Route,
-    /// The requested protocols that the route allows.
+    /// The protocols of the `Upgrade` header that the route allows.
     pub allowed_upgrade: Option<HeaderValue>,
     pub verdict: Result<Decision, Refusal>,
 }
@@ -74,7 +75,8 @@ impl Evaluation {
     }
 }
 
-/// `now` is seconds since the epoch. Afterwards `parts` is validated (see `validation`) but does not name its tenant yet.
+/// `now` is in seconds since the epoch. On return, `parts` is validated and normalised (see `validation`), but the tenant is
+/// not written into it yet.
 pub async fn evaluate(
     state: &ProxyState,
     settings: &Settings,
@@ -92,7 +94,7 @@ pub async fn evaluate(
     };
     let page_caller = context.caller_kind;
 
-    // ── 3 tenant: one snapshot of its policy, used to the end of the request
+    // ── 3 tenant: one snapshot of its policy, used until the request ends
     let destination = Destination::of(state, settings, parts.uri.path());
     let named = match find_requested_tenant(state, settings, &context.client, parts).await {
         Ok(named) if destination == Destination::ManagementApi => {
@@ -111,7 +113,7 @@ pub async fn evaluate(
     };
     let mut is_tenant_selected = named.is_some();
 
-    // twice at most: a token or a session may select a tenant if the request does not
+    // at most two iterations: if the request names no tenant, the user of a token or session selects it
     loop {
         // ── 4 route
         let route = policy.routes.classify(parts.method.as_str(), parts.uri.path()).clone();
@@ -172,7 +174,7 @@ pub async fn evaluate(
     }
 }
 
-/// Returns the protocols that the client requests to switch to.
+/// Validates and normalises the request; returns the value of its `Upgrade` header.
 fn validate(
     state: &ProxyState,
     settings: &Settings,
@@ -210,7 +212,7 @@ impl From<Ambiguity> for Refusal {
     }
 }
 
-/// The response format a caller expects where no tenant's routes apply.
+/// The kind of route, which determines the response format, for a request without a tenant.
 fn default_surface(settings: &Settings, parts: &Parts) -> RouteKind {
     settings.defaults.route_table.classify(parts.method.as_str(), parts.uri.path()).kind
 }

@@ -1,5 +1,5 @@
-//! The pipeline of a request at any listener, from top to bottom. Steps 2 to 6 are in `evaluate`, so that `explain` can run
-//! them without forwarding a request; steps 1, 7 and 8 are here.
+//! Handles one request of a public listener or of the management API in eight steps, from accept to record. Steps 2 to 6 are
+//! in `evaluate`, so that `doorward explain` can run them without forwarding a request; steps 1, 7 and 8 are here.
 
 use std::{sync::Arc, time::Instant};
 
@@ -38,7 +38,7 @@ use crate::{
     web_context::PageRefusal,
 };
 
-/// Style sheets, scripts and icons of our own pages.
+/// Path prefix of the style sheets, scripts and icons of Doorward's own pages.
 const ASSETS: &str = "/.doorward/assets/";
 
 pub async fn handle(
@@ -67,13 +67,13 @@ pub async fn handle(
         );
         match admit(state, &settings, &context.client_state, record.started()) {
             Ok(permit) => {
-                // only requests within the limits wait, so that the queue is bounded
+                // only requests within the limits enter the queue, so that its length is bounded
                 if is_burst {
                     Box::pin(worker.burst_queue.enter(ClientPrefix::of(context.client.address))).await;
                 }
                 Ok(Some(permit))
             }
-            // small and in memory; without them the page that explains the limit cannot be read
+            // assets are small and in memory, and the page that explains the limit needs them
             Err(_) if parts.uri.path().starts_with(ASSETS) => Ok(None),
             Err(refusal) => {
                 Box::pin(admit_beyond_limit(worker, &settings, &mut context, &parts, record.started()))
@@ -184,12 +184,12 @@ pub async fn handle(
     {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
     }
-    // under overload the connection is needed for another client
+    // see `is_chunked`; under overload, closing the connection frees it for another client
     if is_chunked || (is_public && is_limited && outcome == RequestOutcome::unavailable && is_http1) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
 
-    // ── 8 record: written when the body has ended
+    // ── 8 record: the log entry is written when the response body has ended
     state.metrics.count(outcome);
     if let Some((mut entry, log)) = entry {
         entry.status = response.status().as_u16();
@@ -205,7 +205,8 @@ pub async fn handle(
     response.map(|body| body.with_record(record))
 }
 
-/// A client over its limits, or an overloaded process, still serves users that are known.
+/// Admits the request of a known user although the client is over its limits or the process is overloaded. `None`: the
+/// request has no known user.
 #[cold]
 async fn admit_beyond_limit(
     worker: &Worker,
@@ -221,16 +222,16 @@ async fn admit_beyond_limit(
     admitted
 }
 
-/// Whether the body was sent with `Transfer-Encoding`. hyper drops a `Content-Length` beside it, and a
-/// proxy in front may have used that one: RFC 9112 §6.3 requires closing such a connection, so that nothing in it is
-/// ever read as a second request (CL.TE smuggling).
+/// Whether the body was sent with `Transfer-Encoding`. hyper ignores a `Content-Length` in the same request, but a proxy
+/// in front of Doorward may have used that length. RFC 9112 §6.3 requires closing the connection after the response, so
+/// that no remaining byte is read as a second request (CL.TE request smuggling).
 fn is_chunked(request: &Request<Incoming>) -> bool {
     let body = request.body();
     request.version() < Version::HTTP_2 && !body.is_end_stream() && body.size_hint().exact().is_none()
 }
 
-/// Span that adds the request id to log lines about sign-ins. For own pages and guarded sign-ins only: forwarding needs none.
-/// At level ERROR, so that the span is enabled at every log level.
+/// Span that adds the request id to log lines about sign-ins. Only own pages and guarded logins write such lines. The level
+/// is ERROR, so that the span is enabled at every log level.
 fn request_span(context: &RequestContext) -> tracing::Span {
     tracing::error_span!("request", request_id = context.request_id())
 }

@@ -29,12 +29,12 @@ use crate::{
     tenants::{TenantLookup, TenantRegistry},
 };
 
-/// The store is unavailable, and the session is not cached: the request is rejected.
+/// The session is not cached and the store is unavailable, so that the request is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the session cannot be looked up: the store is not available")]
 pub struct SessionsUnavailable;
 
-/// Why no session was begun after a correct password.
+/// The reason for which no session began after a correct password.
 #[derive(Debug, thiserror::Error)]
 pub enum BeginSessionError {
     #[error("the account was locked, disabled, deleted or given another password during the sign-in")]
@@ -45,10 +45,10 @@ pub enum BeginSessionError {
     Random(#[from] RandomUnavailable),
 }
 
-/// Interval in which an open connection checks its session without a notification.
+/// Interval at which an open connection checks its session, even without a notification.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// A handle, cheap to clone.
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct SessionService(Arc<SessionServiceInner>);
 
@@ -58,7 +58,7 @@ struct SessionServiceInner {
     cache: SessionCache,
     feed_health: ChangeFeedHealth,
     connections: OpenConnections,
-    /// Runtime that writes the last use of sessions in the background.
+    /// Runtime on which the time of last use is written, without delaying the request.
     background: Handle,
     signer: CookieSigner,
 }
@@ -71,7 +71,7 @@ pub struct NewSession<'a> {
     pub reject_disabled_accounts: bool,
     pub user_agent: &'a str,
     pub address: IpAddr,
-    /// The previous session of this browser, which ends.
+    /// The previous session of this browser; it ends when the new one begins.
     pub previous: Option<&'a CookieSecret>,
 }
 
@@ -120,7 +120,7 @@ impl SessionService {
     fn session_cookie(&self, headers: &HeaderMap, https: bool) -> Option<(CookieSecret, SessionHash)> {
         let secret = CookieSecret::parse(OwnCookie::Session.read(headers, https)?)?;
         let hash = hash_of(&secret);
-        // a cached session is authentic, and the lookup is cheaper than the signature
+        // a cached session has an authentic cookie, and a cache lookup costs less than verifying the signature
         (self.0.cache.contains(&hash) || self.0.signer.verifies(&secret)).then_some((secret, hash))
     }
 
@@ -201,12 +201,12 @@ impl SessionService {
         Ok(secret)
     }
 
-    /// For the cookie of a form: 256 random bits.
+    /// Secret for the CSRF cookie of a form without a session: 256 random bits.
     pub fn new_secret(&self) -> Result<CookieSecret, RandomUnavailable> {
         Ok(CookieSecret::new(random_bytes()?))
     }
 
-    /// Ends a session. `false`: it does not exist.
+    /// Ends a session. `false`: the store had no such session.
     pub async fn end(&self, hash: &SessionHash, now: u64) -> Result<bool, StoreError> {
         let ended = self.0.store.sessions().end(hash, now).await?;
         self.apply_change(&StoreChange::SessionEnded(*hash)).await;
@@ -238,7 +238,7 @@ impl SessionService {
         Ok(ended)
     }
 
-    /// The active sessions of an account, the last used first.
+    /// The active sessions of an account, the most recently used first.
     pub async fn list(&self, account: &AccountId, now: u64) -> Result<Vec<Session>, StoreError> {
         let mut sessions = self.0.store.sessions().list(account).await?;
         sessions.retain(|session| !session.is_expired(now));
@@ -252,10 +252,10 @@ impl SessionService {
 
     /// Returns when the session of an open connection has ended: by its owner, an administrator, idle
     /// timeout or expiry. `clock` returns the time in milliseconds. An open connection does not count as
-    /// use: an idle user with an open page is signed out as well.
+    /// use of the session, so that the idle timeout also applies to a user with an open page.
     pub async fn wait_for_end(&self, open: &SessionConnection, clock: impl Fn() -> u64) {
         loop {
-            // register before the lookup, so that a change in between is not lost
+            // register before the lookup, so that no change between the lookup and the wait is lost
             let mut changed = std::pin::pin!(open.changed());
             changed.as_mut().enable();
             let remaining = match self.find_without_touch(open.hash(), clock()).await {
@@ -296,7 +296,7 @@ impl SessionService {
         }
     }
 
-    /// Applies a change of this or another replica: invalidates cached data.
+    /// Invalidates the cached sessions that a change in the store affects, and wakes the connections that depend on them.
     pub async fn apply_change(&self, change: &StoreChange) {
         let SessionServiceInner { cache: memory, connections: openings, .. } = &*self.0;
         match change {
@@ -317,7 +317,7 @@ impl SessionService {
         }
     }
 
-    /// Follows the change feed, for as long as it is polled, and calls `on_change` with each change.
+    /// Follows the change feed until the future is dropped, and calls `on_change` with each change.
     pub async fn follow_changes(&self, on_change: impl Fn(&StoreChange)) {
         self.0.feed_health.record_contact(Instant::now());
         let mut is_error_logged = false;
@@ -328,14 +328,14 @@ impl SessionService {
             }
             sleep(Duration::from_millis(500)).await;
         };
-        // sessions that were cached during the attempts above may be outdated
+        // sessions that were cached before the feed was available may be outdated
         self.apply_change(&StoreChange::Everything).await;
         on_change(&StoreChange::Everything);
         loop {
             let start = Instant::now();
             match watch.poll().await {
                 Ok(changes) => {
-                    // an outage loses no change; after a failover to another database, changes may be lost
+                    // an outage alone loses no change, but a failover to another database may
                     if std::mem::take(&mut is_error_logged) {
                         on_change(&StoreChange::Everything);
                     }
@@ -355,7 +355,7 @@ impl SessionService {
     }
 }
 
-/// The key of a session in the store.
+/// The key under which the store has the session: SHA-256 of the cookie's secret.
 pub fn hash_of(secret: &CookieSecret) -> SessionHash {
     SessionHash::new(sha256(secret.as_bytes()))
 }

@@ -1,4 +1,4 @@
-//! Extractor of pages with a form: tenant policy, session and request data, and the responses that they share.
+//! Axum extractor for pages with a form: provides tenant policy, session and request data, and builds their responses.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::{
     web_context::{PageContext, PageRefusal},
 };
 
-/// `Retry-After` in seconds if the store or another service does not answer.
+/// `Retry-After` in seconds if the store or another service is unavailable.
 const RETRY_UNAVAILABLE: u32 = 5;
 /// The reason in the access log.
 const STORE_UNAVAILABLE: &str = "store_unavailable";
@@ -37,7 +37,7 @@ pub const ACCOUNT: &str = "/.doorward/account";
 pub const SESSIONS: &str = "/.doorward/account/sessions";
 pub const PASSWORD: &str = "/.doorward/account/password";
 
-/// A request for a page with a form, of a tenant that exists, with accounts enabled.
+/// A request for a page with a form. The tenant exists, and accounts are enabled.
 pub struct PageRequest {
     pub state: WebState,
     pub accounts: Arc<PageServices>,
@@ -74,7 +74,7 @@ impl FromRequestParts<WebState> for PageRequest {
 impl PageRequest {
     // ── session
 
-    /// The session of this browser, if it is alive; or an error page if the store is unavailable.
+    /// The active session of this browser, or an error page if the store is unavailable.
     pub async fn current_session(&self) -> Result<Option<Arc<ActiveSession>>, Response<Body>> {
         let found =
             self.accounts.sessions.find_for_request(&self.headers, self.context.https, self.now).await;
@@ -89,7 +89,7 @@ impl PageRequest {
         OwnCookie::Form.read(&self.headers, self.context.https).and_then(CookieSecret::parse)
     }
 
-    /// Whether the tenant accepts users of `tenant`.
+    /// Whether this request's tenant accepts users of `tenant`.
     pub fn allows_users_of(&self, tenant: &TenantId) -> bool {
         *tenant == self.policy.tenant || self.policy.access.cross_tenant.allows(tenant)
     }
@@ -100,7 +100,7 @@ impl PageRequest {
 
     // ── addresses
 
-    /// One of our own pages, for this tenant.
+    /// URL of an own page, with this tenant and the parameters `more` in the query.
     pub fn href(&self, path: &str, more: &[(&str, &str)]) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("tenant", self.policy.tenant.as_str());
@@ -110,7 +110,7 @@ impl PageRequest {
         format!("{path}?{}", query.finish())
     }
 
-    /// The portal's start page of a tenant.
+    /// URL of the portal's start page for a tenant.
     pub fn start_page(&self, tenant: &TenantId) -> String {
         if tenant.is_super_tenant() {
             self.state.start_page.to_string()
@@ -121,8 +121,8 @@ impl PageRequest {
 
     // ── forms
 
-    /// The token of a form before there is a session, and the cookie it belongs to, where this browser has none yet. All
-    /// tabs share one. `None`: the system has no random numbers.
+    /// The CSRF token of a form without a session, and the `Set-Cookie` value if this browser has no form cookie yet. All
+    /// tabs of a browser share one form cookie. `None`: the operating system provides no random bytes.
     pub fn form_token(&self, purpose: &str) -> Option<(String, Option<HeaderValue>)> {
         if let Some(secret) = self.form_cookie_secret() {
             return Some((csrf::token(&secret, purpose), None));
@@ -131,9 +131,9 @@ impl PageRequest {
         Some((csrf::token(&secret, purpose), OwnCookie::Form.set(&secret.value(), self.context.https)))
     }
 
-    /// Whether a form was shown to this browser, and is the one it says. Tabs that a browser opens at the same moment each
-    /// get a cookie of their own, of which it keeps the last: where fetch metadata proves the own origin, no token is
-    /// needed.
+    /// Whether an own page sent the form (CSRF protection): fetch metadata or `Origin` proves it, or the token matches the form
+    /// cookie and `purpose`. The proof replaces the token because a browser that opens several tabs at once receives a cookie
+    /// for each and retains only the last one, so that the tokens of the other tabs do not match.
     pub fn is_own_form(&self, purpose: &str, form: &Form) -> bool {
         let fits = |secret| csrf::is_token(&secret, purpose, form.field("csrf"));
         form.is_from_own_page() || self.form_cookie_secret().is_some_and(fits)
@@ -181,7 +181,7 @@ impl PageRequest {
         response
     }
 
-    /// 303 See Other: after a form was sent, so that a reload does not send it again.
+    /// Responds to a submitted form with 303 See Other, so that a reload does not submit it again.
     pub fn redirect(&self, to: &str) -> Response<Body> {
         let Ok(to) = HeaderValue::try_from(to) else { return self.page(&StatusPage::NotFound) };
         let mut response = router::html_response(StatusCode::SEE_OTHER, String::new());
@@ -190,7 +190,7 @@ impl PageRequest {
     }
 }
 
-/// Adds to the form why the password was not verified: a reason for the access log, and `Retry-After`.
+/// If the password was not verified, adds the reason for the access log and, where known, `Retry-After` to the response.
 pub fn mark_refused(response: Response<Body>, form_error: FormError) -> Response<Body> {
     match form_error {
         FormError::Busy { seconds, cause } => with_reason(retry_after(response, seconds), cause.reason()),
@@ -213,7 +213,7 @@ fn status(code: u16) -> StatusCode {
     StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// The value of a parameter of the address; empty where it is missing or there twice.
+/// The value of a query parameter; empty if it is missing or occurs more than once.
 pub fn query_parameter(query: Option<&str>, name: &str) -> String {
     let mut values = form_urlencoded::parse(query.unwrap_or_default().as_bytes())
         .filter(|(known, _)| known == name)
@@ -224,7 +224,8 @@ pub fn query_parameter(query: Option<&str>, name: &str) -> String {
     }
 }
 
-/// A return address: a path of Doorward or the portal that does not lead back to sign-in.
+/// Parses the path to which the browser returns after sign-in. `None`: it is not a local path, or it is a page of the
+/// sign-in itself, to which a redirect would loop.
 pub fn return_target(written: &str) -> Option<ReturnAddress> {
     let address = ReturnAddress::parse(written)?;
     let path = address.as_str().split('?').next().unwrap_or_default();

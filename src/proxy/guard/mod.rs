@@ -1,7 +1,8 @@
-//! Login guard of the portal: an attempt is counted before it is forwarded, and the portal's response decides its outcome.
+//! Login guard: lockout for the portal's own login. Each attempt is counted before it is forwarded, and the portal's
+//! response determines its outcome.
 //!
-//! The rules in `domain::guard` find the user name and evaluate the response; the lockout policy of Doorward's own sign-in
-//! limits the attempts.
+//! The rules in `domain::guard` find the user name in the request and evaluate the response. The lockout settings are those
+//! of Doorward's own sign-in.
 
 mod attempt_names;
 mod basic_credentials;
@@ -60,11 +61,12 @@ use crate::{
     telemetry::metrics::{GuardedLoginResult, RequestOutcome},
 };
 
-/// State of guarded sign-ins, in memory: no password, and user names only between two pages of a sign-in.
+/// In-memory state of guarded logins. It contains no passwords, and user names only between the two pages of a login that
+/// requests name and password separately.
 #[derive(Default)]
 pub struct LoginGuards {
     response_times: ResponseTimes,
-    /// Created by the first guarded request: a portal without guards needs neither the memory nor the random key.
+    /// Created by the first guarded request, so that a portal without guards uses no memory and no random key.
     basic_credentials: OnceLock<BasicCredentials<PendingAttempt>>,
     session_names: OnceLock<SessionNames>,
 }
@@ -75,13 +77,13 @@ impl LoginGuards {
     }
 }
 
-/// Whether a request may be a sign-in at the portal.
+/// Whether a guard covers the path, so that the request may be a login at the portal.
 pub fn is_guarded_path(policy: &TenantPolicy, path: &str) -> bool {
     !guards_covering(policy, path).is_empty()
 }
 
-/// The guards whose address some program may read in this path, none of them superseded by a later one; all of them if it has too
-/// many readings.
+/// The guards whose endpoint matches the path itself, or a form to which a lenient server may normalise it (see
+/// [`Readings`]); all guards if the path has too many such forms. No guard is superseded by a later one.
 fn guards_covering<'a>(policy: &'a TenantPolicy, path: &str) -> Vec<&'a Arc<LoginGuard>> {
     if policy.guards.is_empty() {
         return Vec::new();
@@ -107,15 +109,15 @@ struct GuardedForward<'a> {
 /// An attempt that a guard has detected.
 struct ForwardedAttempt<'a> {
     guard: &'a LoginGuard,
-    /// The tenant for which names without a tenant are counted.
+    /// User names without a tenant suffix are counted for this tenant.
     counting_tenant: &'a TenantId,
     names: AttemptNames,
-    /// The portal may verify a one-time code instead of a password of the name.
+    /// The request contains a one-time code, which the portal may verify instead of a password.
     has_code: bool,
     judges: Vec<Judge<'a>>,
 }
 
-/// Step 7 for a request that may be a sign-in.
+/// Step 7 of the pipeline for a request that may be a login at the portal.
 pub async fn forward_guarded(
     exchange: &Exchange<'_>,
     context: &RequestContext,
@@ -178,7 +180,8 @@ impl GuardedForward<'_> {
         }
     }
 
-    /// The values that the guards compare with the response. The body itself is not held while the portal thinks.
+    /// The request values that the guards search for in the response. Drops the request body, so that it occupies no memory
+    /// until the portal responds.
     fn sent(&self, judges: &[Judge<'_>], query: Option<&str>, body: Bytes) -> Bytes {
         let sent = judges.iter().map(|judge| judge.guard.decoded_input(query, &body));
         let sent = sent.max_by_key(Vec::len).unwrap_or_default();
@@ -202,7 +205,8 @@ impl GuardedForward<'_> {
         refuse::unreadable(guard, problem)
     }
 
-    /// Reserves the attempt, forwards it, and records the outcome that the answer shows. `bytes` is the request body.
+    /// Reserves the attempt, forwards the request, and records the outcome according to the response. `bytes` is the request
+    /// body.
     async fn attempt(
         &self,
         guarded: &ForwardedAttempt<'_>,

@@ -1,4 +1,4 @@
-//! The registry's background task: one loop that applies commands, polls, and keeps the index up to date.
+//! Background task of the tenant registry: one loop that applies commands, polls tenant files, and updates the host index.
 
 mod index_jobs;
 mod index_updater;
@@ -21,9 +21,9 @@ use super::{
 };
 use crate::config::model::{FileWatchMode, TenancySettings};
 
-/// Files checked in one batch on a blocking thread.
+/// Number of files that one blocking task checks.
 const POLL_CHUNK: usize = 256;
-/// Where polling is off: the settings may change.
+/// Wait while polling is off. The loop reads the interval again after each command, so that changed settings take effect.
 const NO_POLL: Duration = Duration::from_hours(24);
 
 pub struct RegistryActor {
@@ -31,12 +31,12 @@ pub struct RegistryActor {
     commands: UnboundedReceiver<RegistryCommand>,
     index: IndexUpdater,
     watched: WatchedFolder,
-    /// File events of the current burst, and when it ends.
+    /// File events of the current burst, and the end of the debounce time.
     burst: Option<(Vec<FileEvent>, Instant)>,
     polled_at: Instant,
 }
 
-/// The folder and mode that the watcher was started for.
+/// The folder and the mode with which the watcher was started.
 #[derive(PartialEq, Eq)]
 struct WatchedFolder {
     mode: FileWatchMode,
@@ -50,7 +50,7 @@ impl WatchedFolder {
 }
 
 impl RegistryActor {
-    /// Starts the watcher, so that no edit after this is missed. Blocking.
+    /// Starts the watcher, so that no later edit is missed. Blocking.
     pub fn new(loader: Arc<TenantLoader>, commands: UnboundedReceiver<RegistryCommand>) -> Self {
         let watched = WatchedFolder::of(&loader.sources.settings().tenancy);
         tenant_watch::restart(&loader.watcher, watched.mode, Vec::new());
@@ -58,7 +58,7 @@ impl RegistryActor {
         Self { loader, commands, index, watched, burst: None, polled_at: Instant::now() }
     }
 
-    /// Ends when it is aborted.
+    /// Runs until the task is aborted or every command sender is dropped.
     pub async fn run(mut self) {
         self.index.advance();
         loop {
@@ -107,7 +107,7 @@ impl RegistryActor {
                 tenant_watch::restart(&loader.watcher, mode, loader.cache.tenants());
             })
             .await;
-            // what was edited between the two watches
+            // edits between the end of the old watch and the start of the new one caused no event
             self.check_changed().await;
         }
     }
@@ -115,11 +115,11 @@ impl RegistryActor {
     async fn apply_file_events(&mut self) {
         let Some((events, _)) = self.burst.take() else { return };
         let due = self.on_blocking_thread(move |loader| due_checks(&loader.watcher, &events)).await;
-        // fails only at the end of the runtime
+        // `None` only when the runtime shuts down
         let Some(mut due) = due else { return };
         for name in due.names {
             self.loader.cache.forget_unknown(&name);
-            // its folder may be another one under the same name
+            // the folder may have been replaced by another one with the same name
             due.tenants.insert(name.clone(), true);
             self.index.queue_folder(name);
         }
@@ -165,7 +165,7 @@ impl RegistryActor {
         }
     }
 
-    /// `None` only at the end of the runtime.
+    /// `None` only when the runtime shuts down.
     async fn on_blocking_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce(&TenantLoader) -> T + Send + 'static,

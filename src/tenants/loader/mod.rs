@@ -1,4 +1,4 @@
-//! Loads policies: from memory, or from the tenant's file, one read per tenant at a time.
+//! Tenant loader: returns policies from the cache, or reads the tenant's file, with one read per tenant at a time.
 
 mod file_check;
 mod fill;
@@ -23,10 +23,10 @@ use super::{
 };
 use crate::{config::model::Settings, domain::tenant::TenantId, sync::SingleFlight};
 
-/// Files read at the same time, so that a flood of names cannot occupy all blocking threads.
+/// Maximum number of concurrent file reads, so that requests with invented tenant names cannot occupy all blocking threads.
 const MAX_CONCURRENT_READS: usize = 32;
 
-/// Shared by the registry, its actor, and the loads in progress.
+/// Shared by the tenant registry, its background task, and the loads in progress.
 #[derive(Debug)]
 pub struct TenantLoader {
     pub cache: PolicyCache,
@@ -38,8 +38,8 @@ pub struct TenantLoader {
     pub commands: CommandSender,
     runtime: Handle,
     flights: Arc<SingleFlight<TenantId, (TenantLookup, Versions)>>,
-    /// Scheduled checks that have not begun, so that a burst of events causes one check. The value: whether folders of the
-    /// path may have been replaced.
+    /// Tenants with a scheduled check that has not begun, so that a burst of events causes one check. The value: whether
+    /// folders in the file's path may have been replaced.
     scheduled: Mutex<HashMap<TenantId, bool>>,
     read_slots: Semaphore,
     hasher: RandomState,
@@ -49,7 +49,7 @@ pub struct TenantLoader {
 enum FillTrigger {
     /// A caller needs the policy: a fresh entry is sufficient.
     Lookup,
-    /// The file may have changed. `path_changed`: folders of its path may have been replaced.
+    /// The file may have changed. `path_changed`: folders in its path may have been replaced.
     Recheck { path_changed: bool },
 }
 
@@ -84,7 +84,7 @@ impl TenantLoader {
         }
     }
 
-    /// From memory, for the hot path.
+    /// Returns the cached policy without I/O, for the hot path; schedules a check if the entry is due.
     pub fn cached(self: &Arc<Self>, tenant: &TenantId) -> Option<TenantLookup> {
         match self.cache.lookup(tenant, &self.sources) {
             CacheLookup::Fresh(found) => Some(found),
@@ -96,7 +96,7 @@ impl TenantLoader {
         }
     }
 
-    /// Loads the tenant, from disk if needed. The read continues if the caller is cancelled, for the next caller.
+    /// Returns the policy, from disk if it is not cached. If the caller is cancelled, the read continues for later callers.
     pub async fn load(self: &Arc<Self>, tenant: &TenantId) -> TenantLookup {
         let permit = self.flights.acquire(tenant).await;
         let shared = permit.shared_result().filter(|(_, versions)| *versions == self.sources.versions());
@@ -112,7 +112,7 @@ impl TenantLoader {
         }
     }
 
-    /// Checks the file now, even if the entry is fresh.
+    /// Checks the file now, even if the cached entry is fresh.
     pub async fn refresh(self: &Arc<Self>, tenant: &TenantId) -> TenantLookup {
         let permit = self.flights.acquire(tenant).await;
         let (this, wanted) = (Arc::clone(self), tenant.clone());
@@ -125,7 +125,7 @@ impl TenantLoader {
         }
     }
 
-    /// Schedules a check of a cached tenant's file. `path_changed`: folders of its path may have been replaced.
+    /// Schedules a check of a cached tenant's file. `path_changed`: folders in its path may have been replaced.
     pub fn schedule_recheck(self: &Arc<Self>, tenant: &TenantId, path_changed: bool) {
         let mut scheduled = self.scheduled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(already) = scheduled.get_mut(tenant) {
@@ -136,7 +136,7 @@ impl TenantLoader {
         let (this, tenant) = (Arc::clone(self), tenant.clone());
         self.runtime.spawn(async move {
             let permit = this.flights.acquire(&tenant).await;
-            // an event from here on needs another check
+            // an event after this removal schedules another check
             let path_changed = {
                 let mut scheduled = this.scheduled.lock().unwrap_or_else(PoisonError::into_inner);
                 scheduled.remove(&tenant).unwrap_or(path_changed)
@@ -153,7 +153,8 @@ impl TenantLoader {
         self.commands.send(RegistryCommand::RereadFiles);
     }
 
-    /// From here on no policy of earlier settings is returned; each is resolved again on its next use, at the latest here.
+    /// Replaces the settings. From the first statement on, no policy that was resolved with earlier settings is returned: a
+    /// cached policy is resolved again when a request uses it, or by the loop below.
     pub async fn replace_settings(self: &Arc<Self>, settings: Arc<Settings>) {
         self.sources.replace_settings(settings);
         self.cache.forget_all_unknown();
@@ -173,12 +174,12 @@ impl TenantLoader {
     pub fn unwatch_evicted(self: &Arc<Self>, tenant: TenantId) {
         let this = Arc::clone(self);
         self.runtime.spawn(async move {
-            // a load in progress may just be starting to watch it
+            // waits for a load in progress, which may start a watch of the same tenant
             let _permit = this.flights.acquire(&tenant).await;
             if !this.cache.contains(&tenant) {
                 let watching = Arc::clone(&this);
                 let disarm = move || watching.watcher.disarm(&WatchKey::Tenant(tenant));
-                // fails only at the end of the runtime
+                // fails only when the runtime shuts down
                 let _ = this.runtime.spawn_blocking(disarm).await;
             }
         });

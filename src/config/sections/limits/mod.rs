@@ -95,7 +95,7 @@ pub struct LimitSettings {
     pub max_upgrades: usize,
     pub max_requests: usize,
     pub max_request_bodies: usize,
-    /// From accept (or the first byte of a request) to the end of its head.
+    /// From accept (or the first byte of a request) to the end of the request head.
     pub header_timeout: Duration,
     /// A keep-alive connection without a request is closed after this.
     pub keep_alive: Duration,
@@ -112,9 +112,9 @@ pub struct LimitSettings {
 /// Values of other sections that defaults depend on.
 pub struct LimitContext<'a> {
     pub upstreams: &'a [Arc<Upstream>],
-    /// Passwords that are hashed or wait to be, of all clients.
+    /// Passwords of all clients that are being hashed or wait in the hash queue.
     pub hash_slots: usize,
-    /// Without upgrades.
+    /// Without the descriptors of upgrades, which `resolve` adds.
     pub descriptors: Descriptors,
 }
 
@@ -165,7 +165,7 @@ impl LimitsSection {
                 "write 1048576 or more, or leave it out",
             );
         }
-        // an out-of-range max_header_bytes has been reported already
+        // at least the minimum: an out-of-range `max_header_bytes` has been reported already
         if max_token_bytes >= max_header_bytes.max(16_384) {
             scope.mistake(
                 &key.name("max_token_bytes"),
@@ -216,9 +216,9 @@ impl From<&LimitSettings> for LimitsSection {
     }
 }
 
-/// Each key that needs a restart, and whether it has changed.
+/// The keys of which a change needs a restart, and whether each has changed.
 pub fn restart_keys(old: &LimitSettings, new: &LimitSettings) -> Vec<(&'static str, bool)> {
     let [old, new] = [old, new].map(|limits| limits.client.hash_slots);
-    // a limit that follows from the length of the queue is not named beside it
+    // if the total has changed as well, the key that sets the queue length is reported instead
     vec![("limits.client.hash_slots", old.all == new.all && old != new)]
 }
