@@ -59,8 +59,8 @@ impl GuardedName {
     fn write(&self, outcome: GuardedLoginResult, address: ClientAddress, suppressed: Option<u64>) {
         let action = match outcome {
             GuardedLoginResult::succeeded => "login.succeeded",
-            GuardedLoginResult::passed => "login.undecided",
-            GuardedLoginResult::failed | GuardedLoginResult::refused | GuardedLoginResult::doubtful => {
+            GuardedLoginResult::neutral => "login.undecided",
+            GuardedLoginResult::failed | GuardedLoginResult::refused | GuardedLoginResult::ambiguous => {
                 "login.rejected"
             }
         };

@@ -88,12 +88,12 @@ pub struct ReloadLabels {
 pub enum GuardedLoginResult {
     succeeded,
     /// Neither success nor failure, as far as it is configured.
-    passed,
+    neutral,
     failed,
     /// Locked.
     refused,
     /// The user name is ambiguous or unreadable.
-    doubtful,
+    ambiguous,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -173,10 +173,10 @@ const PORTAL_ERRORS: [PortalError; 6] = [
 
 const GUARDED: [GuardedLoginResult; 5] = [
     GuardedLoginResult::succeeded,
-    GuardedLoginResult::passed,
+    GuardedLoginResult::neutral,
     GuardedLoginResult::failed,
     GuardedLoginResult::refused,
-    GuardedLoginResult::doubtful,
+    GuardedLoginResult::ambiguous,
 ];
 
 /// Seconds; from a cached page to a long download.

@@ -137,7 +137,7 @@ fn attempts_at_a_guard_are_audited_without_unknown_names() {
         ("login.rejected", "failed", true),
         ("login.rejected", "refused", true),
         ("login.rejected", "failed", false),
-        ("login.undecided", "passed", false),
+        ("login.undecided", "neutral", false),
     ];
     let at_guard =
         || events(&file).into_iter().filter(|event| event["channel"] == "guard").collect::<Vec<_>>();

@@ -201,7 +201,7 @@ impl GuardedForward<'_> {
     }
 
     fn refuse(&self, guard: &LoginGuard, problem: read::UnreadableLogin) -> GuardedResponse {
-        self.exchange.state().metrics.count_guarded(GuardedLoginResult::doubtful);
+        self.exchange.state().metrics.count_guarded(GuardedLoginResult::ambiguous);
         refuse::unreadable(guard, problem)
     }
 
@@ -274,7 +274,7 @@ impl GuardedForward<'_> {
         let followed = names.follow_session(guard, remembered, answer.headers());
         let result = match outcome {
             AttemptOutcome::Succeeded => GuardedLoginResult::succeeded,
-            AttemptOutcome::Neutral => GuardedLoginResult::passed,
+            AttemptOutcome::Neutral => GuardedLoginResult::neutral,
             AttemptOutcome::Failed => GuardedLoginResult::failed,
         };
         reserved.record(result);

@@ -43,10 +43,10 @@ impl PendingAttempt {
     }
 
     /// Writes the outcome of one request to the audit log. Other requests with the same credentials may yet say more than
-    /// one that `passed`.
+    /// one that `neutral`.
     pub fn record(&self, outcome: GuardedLoginResult) {
         self.audit.name.record(outcome, self.audit.address);
-        if outcome != GuardedLoginResult::passed {
+        if outcome != GuardedLoginResult::neutral {
             self.audit.mark_recorded();
         }
     }

@@ -53,10 +53,10 @@ fn attack_account_enumeration_by_the_refusal_at_the_guard() {
     ];
     let output = |answer: &Answer| answer.text().replace(answer.header("x-request-id").unwrap(), "");
     portal.clear_received();
-    for (number, door) in sign_ins.into_iter().enumerate() {
-        let guessed = door("nobody");
+    for (number, sign_in) in sign_ins.into_iter().enumerate() {
+        let guessed = sign_in("nobody");
         for closed in ["locked", "disabled"] {
-            let answer = door(closed);
+            let answer = sign_in(closed);
             assert_eq!(answer.head(), guessed.head(), "{number} {closed}");
             assert_eq!(output(&answer), output(&guessed), "{number} {closed}");
         }

@@ -28,14 +28,14 @@ fn wso2() -> LockoutSettings {
 }
 
 /// The counters of one name, with a clock that the test advances.
-struct Door {
+struct LockoutFixture {
     settings: LockoutSettings,
     counters: Vec<(CounterKey, Counter)>,
     now: u64,
     bypass: bool,
 }
 
-impl Door {
+impl LockoutFixture {
     fn new(settings: LockoutSettings) -> Self {
         let counters = vec![(CounterKey::of(tenant(), alex()), Counter::default())];
         Self { settings, counters, now: NOW, bypass: false }
@@ -81,28 +81,28 @@ impl Door {
 
 #[test]
 fn lock_duration_doubles_with_each_lock() {
-    let mut door = Door::new(wso2());
+    let mut fixture = LockoutFixture::new(wso2());
     for (round, minutes) in [5, 10, 20, 40, 80, 160, 320, 640, 1280, 1440, 1440].into_iter().enumerate() {
-        door.fail(4);
-        assert_eq!(door.minutes_locked(), None, "four guesses lock nothing");
-        door.fail(1);
-        assert_eq!(door.minutes_locked(), Some(minutes), "round {round}");
-        assert_eq!(door.refused(), LockedUntil::Time(door.now + minutes * MINUTE));
-        door.wait(minutes);
+        fixture.fail(4);
+        assert_eq!(fixture.minutes_locked(), None, "four guesses lock nothing");
+        fixture.fail(1);
+        assert_eq!(fixture.minutes_locked(), Some(minutes), "round {round}");
+        assert_eq!(fixture.refused(), LockedUntil::Time(fixture.now + minutes * MINUTE));
+        fixture.wait(minutes);
     }
     // a right password puts it back to five minutes
-    door.succeed();
-    assert_eq!(door.fail(5).minutes_locked(), Some(5));
+    fixture.succeed();
+    assert_eq!(fixture.fail(5).minutes_locked(), Some(5));
 }
 
 #[test]
 fn lock_ends_exactly_at_its_expiry() {
-    let mut door = Door::new(wso2());
-    door.fail(5);
-    door.now += 5 * MINUTE - 1;
-    door.refused();
-    door.now += 1;
-    assert!(door.reserve().is_ok());
+    let mut fixture = LockoutFixture::new(wso2());
+    fixture.fail(5);
+    fixture.now += 5 * MINUTE - 1;
+    fixture.refused();
+    fixture.now += 1;
+    assert!(fixture.reserve().is_ok());
 }
 
 #[test]
@@ -155,9 +155,9 @@ fn the_numbers_of_each_step() {
         ),
         ("the first lock is the last", with(|s| s.max_lockouts = 1), 5, name(0, 1, LockState::UntilAdmin)),
     ] {
-        let mut door = Door::new(settings);
-        door.fail(failures);
-        let counter = door.counter();
+        let mut fixture = LockoutFixture::new(settings);
+        fixture.fail(failures);
+        let counter = fixture.counter();
         assert_eq!((counter.failures, counter.lockouts, counter.locked_until), expected, "{case}");
     }
 }
@@ -167,10 +167,10 @@ fn the_ratio_grows_the_time() {
     for (ratio, minutes) in
         [(0, [5, 5, 5]), (1, [5, 5, 5]), (2, [5, 10, 20]), (3, [5, 15, 45]), (u32::MAX, [5, 1440, 1440])]
     {
-        let mut door = Door::new(LockoutSettings { ratio, ..wso2() });
+        let mut fixture = LockoutFixture::new(LockoutSettings { ratio, ..wso2() });
         for minutes in minutes {
-            assert_eq!(door.fail(5).minutes_locked(), Some(minutes), "ratio {ratio}");
-            door.wait(minutes);
+            assert_eq!(fixture.fail(5).minutes_locked(), Some(minutes), "ratio {ratio}");
+            fixture.wait(minutes);
         }
     }
 }
@@ -179,15 +179,18 @@ fn the_ratio_grows_the_time() {
 fn attack_cve_2026_77561_overflow_of_the_lock_duration() {
     for max_duration in [Duration::ZERO, Duration::from_hours(24), Duration::MAX] {
         for lockouts in [31, 32, 63, 64, 127, 128, u32::MAX - 1, u32::MAX] {
-            let mut door = Door::new(LockoutSettings { max_duration, ..wso2() });
-            door.counters[0].1 = Counter { failures: 4, lockouts, ..Counter::default() };
-            door.fail(1);
-            assert!(door.refused().minutes_left(NOW) >= Some(1440), "{lockouts} locks, cap {max_duration:?}");
+            let mut fixture = LockoutFixture::new(LockoutSettings { max_duration, ..wso2() });
+            fixture.counters[0].1 = Counter { failures: 4, lockouts, ..Counter::default() };
+            fixture.fail(1);
+            assert!(
+                fixture.refused().minutes_left(NOW) >= Some(1440),
+                "{lockouts} locks, cap {max_duration:?}"
+            );
         }
-        let mut door = Door::new(LockoutSettings { max_duration, ..wso2() });
-        door.counters[0].1.failures = u32::MAX;
-        door.fail(1);
-        door.refused();
+        let mut fixture = LockoutFixture::new(LockoutSettings { max_duration, ..wso2() });
+        fixture.counters[0].1.failures = u32::MAX;
+        fixture.fail(1);
+        fixture.refused();
     }
 }
 
@@ -196,104 +199,104 @@ fn success_resets_the_counter_and_reports_prior_failures() {
     for (failures, rounds, before, ended) in
         [(0, 0, 0, false), (3, 0, 3, false), (0, 1, 5, true), (2, 1, 7, false), (4, 3, 19, false)]
     {
-        let mut door = Door::new(wso2());
+        let mut fixture = LockoutFixture::new(wso2());
         for round in 0..rounds {
-            door.fail(5).wait(5 << round);
+            fixture.fail(5).wait(5 << round);
         }
-        door.fail(failures);
-        let success = door.succeed();
+        fixture.fail(failures);
+        let success = fixture.succeed();
         assert_eq!(
             success,
             SuccessSummary { failures_before: before, lock_had_ended: ended },
             "{failures} {rounds}"
         );
-        assert_eq!(door.counter(), Counter::default());
+        assert_eq!(fixture.counter(), Counter::default());
     }
 }
 
 #[test]
 fn a_lock_holds_even_where_counting_has_been_switched_off() {
-    let mut door = Door::new(wso2());
-    door.fail(5);
-    door.settings.enabled = false;
-    door.refused();
+    let mut fixture = LockoutFixture::new(wso2());
+    fixture.fail(5);
+    fixture.settings.enabled = false;
+    fixture.refused();
     // after the lock has ended, nothing is counted and nothing reset
-    let locked = door.wait(5).counter();
-    door.fail(20);
-    assert_eq!(door.succeed(), SuccessSummary::default());
-    assert_eq!(door.counter(), locked);
+    let locked = fixture.wait(5).counter();
+    fixture.fail(20);
+    assert_eq!(fixture.succeed(), SuccessSummary::default());
+    assert_eq!(fixture.counter(), locked);
 }
 
 #[test]
 fn bypass_role_is_counted_but_never_locked() {
-    let mut door = Door::new(wso2());
-    assert!(door.settings.is_bypassed_by(&["Internal/everyone".to_owned(), "Internal/system".to_owned()]));
-    assert!(!door.settings.is_bypassed_by(&["internal/SYSTEM".to_owned(), String::new()]));
+    let mut fixture = LockoutFixture::new(wso2());
+    assert!(fixture.settings.is_bypassed_by(&["Internal/everyone".to_owned(), "Internal/system".to_owned()]));
+    assert!(!fixture.settings.is_bypassed_by(&["internal/SYSTEM".to_owned(), String::new()]));
     assert!(!LockoutSettings { bypass_role: String::new(), ..wso2() }.is_bypassed_by(&[String::new()]));
-    door.bypass = true;
-    assert_eq!(door.fail(12).counter().failures, 12);
+    fixture.bypass = true;
+    assert_eq!(fixture.fail(12).counter().failures, 12);
     // a lock from before the role was given does not hold either, and a success lifts it
-    door.counters[0].1.locked_until = LockState::UntilAdmin;
-    door.fail(1).succeed();
-    assert_eq!(door.counter(), Counter::default());
+    fixture.counters[0].1.locked_until = LockState::UntilAdmin;
+    fixture.fail(1).succeed();
+    assert_eq!(fixture.counter(), Counter::default());
 }
 
 #[test]
 fn after_so_many_locks_in_a_row_only_an_administrator_unlocks() {
-    let mut door = Door::new(LockoutSettings { max_lockouts: 3, ..wso2() });
-    door.fail(5).wait(5).fail(5).wait(10).fail(5).wait(1_000_000);
-    assert_eq!(door.refused(), LockedUntil::Admin);
+    let mut fixture = LockoutFixture::new(LockoutSettings { max_lockouts: 3, ..wso2() });
+    fixture.fail(5).wait(5).fail(5).wait(10).fail(5).wait(1_000_000);
+    assert_eq!(fixture.refused(), LockedUntil::Admin);
     // an unlock resets the lock duration
-    door.counters[0].1 = Counter::default();
-    assert_eq!(door.fail(5).minutes_locked(), Some(5));
+    fixture.counters[0].1 = Counter::default();
+    assert_eq!(fixture.fail(5).minutes_locked(), Some(5));
 }
 
 #[test]
 fn reservation_reports_failures_and_limit() {
-    let mut door = Door::new(wso2());
+    let mut fixture = LockoutFixture::new(wso2());
     for n in 1..=4 {
-        let reserved = door.reserve().unwrap();
+        let reserved = fixture.reserve().unwrap();
         assert_eq!(reserved.attempts(), Some((n, 5)));
         assert_eq!(reserved.name_locked(), None);
     }
-    let fifth = door.reserve().unwrap();
+    let fifth = fixture.reserve().unwrap();
     assert_eq!(fifth.attempts(), Some((5, 5)));
     assert_eq!(
         fifth.name_locked().map(|counter| counter.locked_until),
         Some(LockState::Until(NOW + 5 * MINUTE))
     );
-    assert_eq!(Door::new(LockoutSettings::default()).reserve().unwrap().attempts(), None);
+    assert_eq!(LockoutFixture::new(LockoutSettings::default()).reserve().unwrap().attempts(), None);
 }
 
 #[test]
 fn attack_200_parallel_guesses_mean_five_verifications() {
-    let mut door = Door::new(wso2());
-    let granted = (0..200).filter(|_| door.reserve().is_ok()).count();
+    let mut fixture = LockoutFixture::new(wso2());
+    let granted = (0..200).filter(|_| fixture.reserve().is_ok()).count();
     assert_eq!(granted, 5);
 }
 
 #[test]
 fn parallel_attempts_of_which_one_is_right_leave_nothing_locked() {
-    let mut door = Door::new(wso2());
-    let attempts: Vec<ReservedCounters> = (0..5).map(|_| door.reserve().unwrap()).collect();
-    door.refused();
-    record_success(&door.settings, &attempts[2], &mut door.counters);
-    assert_eq!(door.counter(), Counter::default());
+    let mut fixture = LockoutFixture::new(wso2());
+    let attempts: Vec<ReservedCounters> = (0..5).map(|_| fixture.reserve().unwrap()).collect();
+    fixture.refused();
+    record_success(&fixture.settings, &attempts[2], &mut fixture.counters);
+    assert_eq!(fixture.counter(), Counter::default());
 }
 
 #[test]
 fn release_removes_a_lock_completed_by_other_attempts() {
-    let mut door = Door::new(wso2());
-    let attempts: Vec<ReservedCounters> = (0..5).map(|_| door.reserve().unwrap()).collect();
-    release(&attempts[1], &mut door.counters);
-    assert_eq!((door.counter().failures, door.counter().lockouts), (4, 0));
-    release(&attempts[4], &mut door.counters);
-    assert_eq!(door.counter().failures, 3);
+    let mut fixture = LockoutFixture::new(wso2());
+    let attempts: Vec<ReservedCounters> = (0..5).map(|_| fixture.reserve().unwrap()).collect();
+    release(&attempts[1], &mut fixture.counters);
+    assert_eq!((fixture.counter().failures, fixture.counter().lockouts), (4, 0));
+    release(&attempts[4], &mut fixture.counters);
+    assert_eq!(fixture.counter().failures, 3);
     // not an attempt of an earlier round: four guesses are left after a success, not five
-    door.now += 1;
-    door.succeed();
-    door.now += 1;
-    door.fail(1);
-    release(&attempts[0], &mut door.counters);
-    assert_eq!(door.counter().failures, 1);
+    fixture.now += 1;
+    fixture.succeed();
+    fixture.now += 1;
+    fixture.fail(1);
+    release(&attempts[0], &mut fixture.counters);
+    assert_eq!(fixture.counter().failures, 1);
 }

@@ -58,17 +58,17 @@ proptest! {
     #[test]
     fn no_more_than_n_guesses_are_verified_before_a_lock(settings in settings(), moves in moves()) {
         let n = settings.max_attempts as usize;
-        let mut door = Door::new(settings);
+        let mut fixture = LockoutFixture::new(settings);
         let mut flying: Vec<ReservedCounters> = Vec::new();
         // verified or in flight since the last success or the end of the last lock
         let mut guesses = 0_usize;
         for step in moves {
             // no two rounds begin in the same millisecond
-            door.now += 1;
+            fixture.now += 1;
             match step {
                 Move::Reserve => {
-                    let lock_ended = matches!(door.counter().locked_until, LockState::Until(end) if end <= door.now);
-                    match door.reserve() {
+                    let lock_ended = matches!(fixture.counter().locked_until, LockState::Until(end) if end <= fixture.now);
+                    match fixture.reserve() {
                         Ok(reserved) => {
                             if lock_ended {
                                 guesses = 0;
@@ -78,22 +78,22 @@ proptest! {
                             guesses += 1;
                             flying.push(reserved);
                         }
-                        Err(refused) => prop_assert!(refused.until > LockedUntil::Time(door.now)),
+                        Err(refused) => prop_assert!(refused.until > LockedUntil::Time(fixture.now)),
                     }
                     prop_assert!(guesses <= n, "{guesses} guesses of {n}");
                 }
-                Move::Wait(minutes) => door.now += minutes * MINUTE,
+                Move::Wait(minutes) => fixture.now += minutes * MINUTE,
                 Move::Succeed(which) if !flying.is_empty() => {
                     let reserved = flying.swap_remove(which % flying.len());
-                    record_success(&door.settings, &reserved, &mut door.counters);
-                    prop_assert_eq!(door.counter(), Counter::default());
+                    record_success(&fixture.settings, &reserved, &mut fixture.counters);
+                    prop_assert_eq!(fixture.counter(), Counter::default());
                     guesses = 0;
                 }
                 Move::Cancel(which) if !flying.is_empty() => {
                     let reserved = flying.swap_remove(which % flying.len());
-                    let before = door.counter();
-                    release(&reserved, &mut door.counters);
-                    guesses -= usize::from(before != door.counter());
+                    let before = fixture.counter();
+                    release(&reserved, &mut fixture.counters);
+                    guesses -= usize::from(before != fixture.counter());
                 }
                 Move::Fail(which) if !flying.is_empty() => {
                     flying.swap_remove(which % flying.len());
@@ -124,17 +124,17 @@ proptest! {
     fn cancel_undoes_reserve(settings in settings(), counter in counter(), window in 0_u64..100) {
         let threshold = LockoutThreshold { max_attempts: 3, window: Duration::from_mins(window), time: Duration::from_mins(1) };
         let settings = LockoutSettings { address: Some(threshold), ..settings };
-        let mut door = Door::new(settings);
+        let mut fixture = LockoutFixture::new(settings);
         let net = ClientNetwork::of("192.0.2.1".parse().unwrap());
-        door.counters = vec![
+        fixture.counters = vec![
             (CounterKey::of(tenant(), alex()), counter),
             (CounterKey::Address { tenant: tenant(), net }, Counter { locked_until: LockState::None, ..counter }),
         ];
-        let before = door.counters.clone();
-        if let Ok(reserved) = door.reserve() {
-            release(&reserved, &mut door.counters);
+        let before = fixture.counters.clone();
+        if let Ok(reserved) = fixture.reserve() {
+            release(&reserved, &mut fixture.counters);
         }
-        prop_assert_eq!(door.counters, before);
+        prop_assert_eq!(fixture.counters, before);
     }
 
     /// The store relies on this when it deletes counters.
@@ -158,11 +158,11 @@ proptest! {
 
     #[test]
     fn success_leaves_a_name_clean(settings in settings(), counter in counter()) {
-        let mut door = Door::new(settings);
-        door.counters[0].1 = counter;
-        if let Ok(reserved) = door.reserve() {
-            record_success(&door.settings, &reserved, &mut door.counters);
-            prop_assert_eq!(door.counter(), Counter::default());
+        let mut fixture = LockoutFixture::new(settings);
+        fixture.counters[0].1 = counter;
+        if let Ok(reserved) = fixture.reserve() {
+            record_success(&fixture.settings, &reserved, &mut fixture.counters);
+            prop_assert_eq!(fixture.counter(), Counter::default());
         }
     }
 
@@ -171,12 +171,12 @@ proptest! {
         attempts in 1_usize..5,
         order in Just(()).prop_perturb(|(), mut random| (0..5).map(|_| random.next_u32() as usize).collect::<Vec<_>>()),
     ) {
-        let mut door = Door::new(wso2());
-        let mut flying: Vec<ReservedCounters> = (0..attempts).map(|_| door.reserve().unwrap()).collect();
+        let mut fixture = LockoutFixture::new(wso2());
+        let mut flying: Vec<ReservedCounters> = (0..attempts).map(|_| fixture.reserve().unwrap()).collect();
         for which in order.into_iter().take(attempts) {
             let reserved = flying.swap_remove(which % flying.len());
-            release(&reserved, &mut door.counters);
+            release(&reserved, &mut fixture.counters);
         }
-        prop_assert_eq!((door.counter().failures, door.counter().lockouts, door.counter().locked_until), (0, 0, LockState::None));
+        prop_assert_eq!((fixture.counter().failures, fixture.counter().lockouts, fixture.counter().locked_until), (0, 0, LockState::None));
     }
 }
