@@ -78,7 +78,7 @@ async fn record_success(
 }
 
 /// Records the outcome for the portal session and the network. A success resets the counter of the session; on that of the
-/// network it releases its own reservation only. `of` as in [`settle`].
+/// network it releases its own reservation only. `of` as in [`record_outcome`].
 pub(super) async fn settle_session(
     session: Option<Reservation>,
     said: AttemptOutcome,

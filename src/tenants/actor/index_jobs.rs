@@ -24,7 +24,7 @@ use crate::{
 pub enum JobResult {
     Listed { names: io::Result<BTreeSet<TenantId>>, reading: Duration },
     ScanRead(ReadResult),
-    FoldersRead { missing: Vec<TenantId>, read: ReadResult },
+    FoldersRead { present: Vec<TenantId>, missing: Vec<TenantId>, read: ReadResult },
 }
 
 pub struct ReadResult {
@@ -52,6 +52,7 @@ pub async fn read_folders(loader: Arc<TenantLoader>, files: Vec<KnownFile>) -> J
     // fails only at the end of the runtime
     let (present, missing): (Vec<KnownFile>, Vec<KnownFile>) = sorted.await.unwrap_or_default();
     JobResult::FoldersRead {
+        present: present.iter().map(|known| known.tenant.clone()).collect(),
         missing: missing.into_iter().map(|known| known.tenant).collect(),
         read: read_until_stable(&loader, present).await,
     }

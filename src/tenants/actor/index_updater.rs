@@ -169,14 +169,15 @@ impl IndexUpdater {
                 scan.have_claims_changed |= self.apply_readings(read.claims, &mut scan.new_problems);
                 self.scan = Some(scan);
             }
-            JobResult::FoldersRead { missing, read } => {
+            JobResult::FoldersRead { present, missing, read } => {
                 let mut changed = false;
                 for tenant in &missing {
                     changed |= self.records.remove(tenant);
                     self.loader.report.forget_claims(tenant);
                 }
-                for reading in &read.claims {
-                    changed |= self.add(&reading.tenant);
+                // before the claims: as long as those of a new folder are unknown, hosts without a tenant are refused
+                for tenant in &present {
+                    changed |= self.add(tenant);
                 }
                 changed |= self.apply_readings(read.claims, &mut 0);
                 if changed {
@@ -283,4 +284,42 @@ fn scan_interval(reading: Duration, tenancy: &TenancySettings) -> Duration {
         }
     }
     .max(Duration::from_millis(10))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Handle;
+
+    use super::*;
+    use crate::tenants::{
+        actor::index_jobs::ReadResult,
+        command::command_channel,
+        index::{HostLookup, find_tenant},
+        tests,
+    };
+
+    /// Attack: the folder of a new tenant, whose file cannot be read, so that its hosts get the default tenant's policy.
+    #[tokio::test]
+    async fn attack_unread_new_tenant_opens_its_hosts() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Arc::new(tests::settings(folder.path().to_owned(), FileWatchMode::Off));
+        let (sender, _commands) = command_channel();
+        let loader = Arc::new(TenantLoader::new(settings, tests::parse, Handle::current(), sender));
+        let mut updater = IndexUpdater::new(Arc::clone(&loader));
+        let look_up = || {
+            let snapshot = loader.index.snapshot();
+            let settings = loader.sources.settings();
+            find_tenant(&settings.tenancy, snapshot.claims.as_deref(), "new.example.com")
+        };
+        updater.records.mark_complete();
+        updater.publish();
+        assert_eq!(look_up(), HostLookup::NoTenant);
+        let unread = ReadResult { claims: Vec::new(), reading: Duration::ZERO };
+        updater.apply(JobResult::FoldersRead {
+            present: vec![tests::id("new.example.com")],
+            missing: Vec::new(),
+            read: unread,
+        });
+        assert_eq!(look_up(), HostLookup::IndexNotReady);
+    }
 }

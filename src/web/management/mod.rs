@@ -69,8 +69,8 @@ impl ManagementState {
     }
 }
 
-/// A service for every request to the API. It reads a `visit::Call` from the request's extensions and leaves a
-/// `visit::Acted` in the answer's.
+/// A service for every request to the API. It reads a `web_context::ApiContext` from the request's extensions and leaves a
+/// `web_context::ApiActor` in the answer's.
 pub fn router(state: ManagementState) -> Router {
     Router::new().fallback(handle).with_state(state)
 }
