@@ -122,8 +122,8 @@ pub async fn evaluate(
             .as_ref()
             .map_or(UpgradeChoice::Ignored, |header| choose_upgrade(&policy, &route, parts, header));
         let upgrade = choice != UpgradeChoice::Ignored;
-        let is_page = route.kind == RouteKind::Page && !upgrade;
-        let caller_kind = if is_page { page_caller } else { classify_caller(parts, upgrade, route.kind) };
+        let is_known = route.kind == RouteKind::Page && upgrade == requested.is_some();
+        let caller_kind = if is_known { page_caller } else { classify_caller(parts, upgrade, route.kind) };
         context.set_caller_kind(caller_kind);
         context.response_context.surface = route.kind;
 

@@ -183,6 +183,19 @@ fn attack_another_protocol_than_websocket() {
     }
 }
 
+/// As `curl --http2` sends it: the header has no effect on the response format.
+#[test]
+fn ignored_upgrade_of_a_navigation_redirects_to_sign_in() {
+    let portal = any_path();
+    let proxy = TestProxy::in_front_of(&portal)
+        .generic(&[("/live", "signed-in")])
+        .setting("sign_in.url", "/login")
+        .start();
+    let plain = proxy.get("/live").browser();
+    let asked = proxy.get("/live").browser().header("connection", "upgrade").header("upgrade", "h2c");
+    assert_eq!([plain.send().status, asked.send().status], [302, 302]);
+}
+
 #[test]
 fn only_the_allowed_one_of_several_protocols_is_forwarded() {
     let portal = any_path();
