@@ -1,5 +1,5 @@
 //! Keeps the index up to date: scans all folders at intervals, and single ones as they change. Files are read in jobs on
-//! other threads, one job at a time, so that the actor never waits for a disk.
+//! other threads, one job at a time, so that file events are applied during a scan.
 
 use std::{
     collections::{BTreeSet, VecDeque},

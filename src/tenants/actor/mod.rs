@@ -3,11 +3,11 @@
 mod index_jobs;
 mod index_updater;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{future::pending, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     sync::mpsc::UnboundedReceiver,
-    task::spawn_blocking,
+    task::{JoinHandle, spawn_blocking},
     time::{Instant, sleep_until},
 };
 
@@ -33,6 +33,8 @@ pub struct RegistryActor {
     watched: WatchedFolder,
     /// File events of the current burst, and the end of the debounce time.
     burst: Option<(Vec<FileEvent>, Instant)>,
+    /// A poll in progress. It has a task of its own, so that a slow file system delays neither events nor the index.
+    poll: Option<JoinHandle<()>>,
     polled_at: Instant,
 }
 
@@ -55,7 +57,7 @@ impl RegistryActor {
         let watched = WatchedFolder::of(&loader.sources.settings().tenancy);
         tenant_watch::restart(&loader.watcher, watched.mode, Vec::new());
         let index = IndexUpdater::new(Arc::clone(&loader));
-        Self { loader, commands, index, watched, burst: None, polled_at: Instant::now() }
+        Self { loader, commands, index, watched, burst: None, poll: None, polled_at: Instant::now() }
     }
 
     /// Runs until the task is aborted or every command sender is dropped.
@@ -72,7 +74,13 @@ impl RegistryActor {
                 () = sleep_until(burst_ends.unwrap_or(next_poll)), if burst_ends.is_some() => {
                     self.apply_file_events().await;
                 }
-                () = sleep_until(next_poll) => self.poll().await,
+                () = sleep_until(next_poll), if self.poll.is_none() => {
+                    self.poll = Some(tokio::spawn(poll(Arc::clone(&self.loader))));
+                }
+                () = wait_for_end(&mut self.poll) => {
+                    self.poll = None;
+                    self.polled_at = Instant::now();
+                }
                 result = self.index.wait() => self.index.finish(result),
             }
         }
@@ -103,18 +111,18 @@ impl RegistryActor {
         if watched != self.watched {
             let mode = watched.mode;
             self.watched = watched;
-            self.on_blocking_thread(move |loader| {
+            on_blocking_thread(&self.loader, move |loader| {
                 tenant_watch::restart(&loader.watcher, mode, loader.cache.tenants());
             })
             .await;
             // edits between the end of the old watch and the start of the new one caused no event
-            self.check_changed().await;
+            check_changed(&self.loader).await;
         }
     }
 
     async fn apply_file_events(&mut self) {
         let Some((events, _)) = self.burst.take() else { return };
-        let due = self.on_blocking_thread(move |loader| due_checks(&loader.watcher, &events)).await;
+        let due = on_blocking_thread(&self.loader, move |loader| due_checks(&loader.watcher, &events)).await;
         // `None` only when the runtime shuts down
         let Some(mut due) = due else { return };
         for name in due.names {
@@ -137,40 +145,48 @@ impl RegistryActor {
         }
         self.index.advance();
     }
+}
 
-    async fn poll(&mut self) {
-        self.on_blocking_thread(|loader| {
-            tenant_watch::retry_if_due(&loader.watcher, || loader.cache.tenants());
-        })
-        .await;
-        self.check_changed().await;
-        self.polled_at = Instant::now();
+async fn poll(loader: Arc<TenantLoader>) {
+    on_blocking_thread(&loader, |loader| {
+        tenant_watch::retry_if_due(&loader.watcher, || loader.cache.tenants());
+    })
+    .await;
+    check_changed(&loader).await;
+}
+
+/// Never ends without a job. Cancel safe.
+async fn wait_for_end(job: &mut Option<JoinHandle<()>>) {
+    match job {
+        // a job that panicked has ended too
+        Some(job) => drop(job.await),
+        None => pending().await,
     }
+}
 
-    /// Schedules a check of every cached tenant whose file has changed.
-    async fn check_changed(&self) {
-        for chunk in self.loader.cache.stamps().chunks(POLL_CHUNK) {
-            let chunk = chunk.to_vec();
-            let changed = self.on_blocking_thread(move |loader| {
-                let root = &loader.sources.settings().tenancy.folder;
-                let changed = chunk
-                    .into_iter()
-                    .filter(|(tenant, seen)| seen.is_outdated(tenant_folder::read_stamp(root, tenant)));
-                changed.map(|(tenant, _)| tenant).collect::<Vec<_>>()
-            });
-            let Some(changed) = changed.await else { return };
-            for tenant in changed {
-                self.loader.schedule_recheck(&tenant, true);
-            }
+/// Schedules a check of every cached tenant whose file has changed.
+async fn check_changed(loader: &Arc<TenantLoader>) {
+    for chunk in loader.cache.stamps().chunks(POLL_CHUNK) {
+        let chunk = chunk.to_vec();
+        let changed = on_blocking_thread(loader, move |loader| {
+            let root = &loader.sources.settings().tenancy.folder;
+            let changed = chunk
+                .into_iter()
+                .filter(|(tenant, seen)| seen.is_outdated(tenant_folder::read_stamp(root, tenant)));
+            changed.map(|(tenant, _)| tenant).collect::<Vec<_>>()
+        });
+        let Some(changed) = changed.await else { return };
+        for tenant in changed {
+            loader.schedule_recheck(&tenant, true);
         }
     }
+}
 
-    /// `None` only when the runtime shuts down.
-    async fn on_blocking_thread<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&TenantLoader) -> T + Send + 'static,
-    ) -> Option<T> {
-        let loader = Arc::clone(&self.loader);
-        spawn_blocking(move || work(&loader)).await.ok()
-    }
+/// `None` only when the runtime shuts down.
+async fn on_blocking_thread<T: Send + 'static>(
+    loader: &Arc<TenantLoader>,
+    work: impl FnOnce(&TenantLoader) -> T + Send + 'static,
+) -> Option<T> {
+    let loader = Arc::clone(loader);
+    spawn_blocking(move || work(&loader)).await.ok()
 }

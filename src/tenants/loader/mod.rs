@@ -42,6 +42,7 @@ pub struct TenantLoader {
     /// folders in the file's path may have been replaced.
     scheduled: Mutex<HashMap<TenantId, bool>>,
     read_slots: Semaphore,
+    unwatch_lock: tokio::sync::Mutex<()>,
     hasher: RandomState,
 }
 
@@ -80,6 +81,7 @@ impl TenantLoader {
             flights: SingleFlight::new(),
             scheduled: Mutex::new(HashMap::new()),
             read_slots: Semaphore::new(MAX_CONCURRENT_READS),
+            unwatch_lock: tokio::sync::Mutex::new(()),
             hasher: RandomState::new(),
         }
     }
@@ -174,6 +176,8 @@ impl TenantLoader {
     pub fn unwatch_evicted(self: &Arc<Self>, tenant: TenantId) {
         let this = Arc::clone(self);
         self.runtime.spawn(async move {
+            // one at a time, so that a client that requests many tenants cannot occupy the threads that read policies
+            let _turn = this.unwatch_lock.lock().await;
             // waits for a load in progress, which may start a watch of the same tenant
             let _permit = this.flights.acquire(&tenant).await;
             if !this.cache.contains(&tenant) {
