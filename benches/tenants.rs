@@ -65,7 +65,7 @@ fn unknown(c: &mut Criterion) {
     let runtime = background();
     let base = tempfile::tempdir().unwrap();
     let directory = directory(base.path(), &tenants(1_000), &runtime);
-    let unknown_tenant = TenantId::parse("nobody.example.com").unwrap();
+    let unknown_tenant = TenantId::parse("unknown.example.com").unwrap();
     let mut group = c.benchmark_group("tenant/unknown");
     group.throughput(Throughput::Elements(1));
     runtime.block_on(directory.load(&unknown_tenant));

@@ -188,8 +188,8 @@ mod tests {
     fn logs_lookup_failure_with_all_its_sources() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let problem = runtime.block_on(async {
-            let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-            let address = format!("http://{nobody}/range");
+            let closed_port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+            let address = format!("http://{closed_port}/range");
             let list =
                 BreachListClient::new(client(), &address, Duration::from_secs(5), Count::default()).unwrap();
             list.query_range(&RangeQuery::new(sha1(&Password::new("password")))).await.unwrap_err()

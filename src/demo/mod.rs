@@ -139,7 +139,7 @@ mod tests {
             let (_, _, list) = sample.send(request, "").await;
             assert!(list.contains(own) && !list.contains(foreign), "{tenant}: {list}");
         }
-        let (status, ..) = sample.get("/devportal/apis?tenant=nobody.example").await;
+        let (status, ..) = sample.get("/devportal/apis?tenant=unknown.example").await;
         assert_eq!(status, StatusCode::NOT_FOUND);
     }
 

@@ -189,31 +189,31 @@ mod tests {
     #[test]
     fn upgrades_need_a_user_unless_the_route_says_otherwise() {
         use Decision::{Allow, SignIn};
-        let (nobody, anonymous, known) =
+        let (anonymous, foreign_user, known) =
             (Identity::Anonymous, Identity::ForeignUser(user()), Identity::User(user()));
         let open = Allow(DecisionReason::OpenRoute);
         let refused = SignIn(DecisionReason::UpgradeNeedsUser);
         let (unwritten, listed, never) =
             (UpgradeRule::Users, UpgradeRule::of([WEBSOCKET]), UpgradeRule::Never);
         for (rule, decision, identity, decided) in [
-            (&unwritten, open, &nobody, Ok(refused)),
-            (&unwritten, Allow(DecisionReason::AnonymousModeOn), &nobody, Ok(refused)),
+            (&unwritten, open, &anonymous, Ok(refused)),
             (&unwritten, Allow(DecisionReason::AnonymousModeOn), &anonymous, Ok(refused)),
+            (&unwritten, Allow(DecisionReason::AnonymousModeOn), &foreign_user, Ok(refused)),
             (
                 &unwritten,
                 SignIn(DecisionReason::AnonymousModeOff),
-                &nobody,
+                &anonymous,
                 Ok(SignIn(DecisionReason::AnonymousModeOff)),
             ),
             (&unwritten, Allow(DecisionReason::SignedIn), &known, Ok(Allow(DecisionReason::SignedIn))),
-            (&listed, open, &nobody, Ok(open)),
+            (&listed, open, &anonymous, Ok(open)),
             (
                 &listed,
                 SignIn(DecisionReason::RouteNeedsUser),
-                &nobody,
+                &anonymous,
                 Ok(SignIn(DecisionReason::RouteNeedsUser)),
             ),
-            (&never, open, &nobody, Ok(refused)),
+            (&never, open, &anonymous, Ok(refused)),
             (&never, open, &known, Err(UpgradeRefused)),
             (&never, Allow(DecisionReason::SignedIn), &known, Err(UpgradeRefused)),
         ] {
@@ -221,7 +221,7 @@ mod tests {
             assert_eq!(found, decided, "{rule:?} {decision:?} {identity:?}");
         }
         // an ignored header changes no decision
-        assert_eq!(never.choose("h2c").decide(open, &nobody), Ok(open));
+        assert_eq!(never.choose("h2c").decide(open, &anonymous), Ok(open));
     }
 
     #[test]

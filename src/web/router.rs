@@ -312,8 +312,8 @@ mod tests {
         assert!(body.contains("2 tenants") && body.contains("apis?tenant=acme.example"), "{body}");
         let (_, _, body) = send(router(), "GET", "/.doorward/tenants?q=BETA", HTML).await;
         assert!(body.contains("One tenant has “BETA”") && !body.contains("acme.example"), "{body}");
-        let (_, _, body) = send(router(), "GET", "/.doorward/tenants?q=nobody", HTML).await;
-        assert!(body.contains("No tenant has “nobody”") && body.contains("Show all tenants"), "{body}");
+        let (_, _, body) = send(router(), "GET", "/.doorward/tenants?q=unknown", HTML).await;
+        assert!(body.contains("No tenant has “unknown”") && body.contains("Show all tenants"), "{body}");
     }
 
     #[tokio::test]

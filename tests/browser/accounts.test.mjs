@@ -179,7 +179,7 @@ test('every sign-in and account page: axe finds nothing, it fits, targets are la
     };
     await page.goto(server.url + ACCOUNT);
     await look_at('sign-in');
-    await signIn(page, 'nobody', 'wrong');
+    await signIn(page, 'no-such-user', 'wrong');
     await look_at('sign-in-wrong');
     await signIn(page, user);
     await look_at('account');

@@ -80,9 +80,9 @@ test('a user of another tenant is anonymous in a closed tenant', async () => {
 
 test('the page of an unknown tenant links to the list of tenants', async () => {
   const page = await open(browser, { bypassCSP: true });
-  const answer = await page.goto(`${demo.proxy}/devportal/apis?tenant=nobody.example`);
+  const answer = await page.goto(`${demo.proxy}/devportal/apis?tenant=unknown.example`);
   assert.equal(answer.status(), 404);
-  assert.match(await heading(page), /no tenant “nobody.example”/);
+  assert.match(await heading(page), /no tenant “unknown.example”/);
   assert.match(await page.locator('.print code').textContent(), /^[\x21-\x7e]{8,}$/);
   assert.deepEqual(await findings(page), []);
   await screenshot(page, 'portal-unknown-tenant');

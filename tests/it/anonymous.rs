@@ -141,7 +141,7 @@ fn anonymous_mode_allows_only_reads_of_listed_paths() {
         ("DELETE", "/apis/42/comments/1", 401),
         ("GET", "/applications", 401),
         ("GET", "/subscriptions", 401),
-        ("GET", "/nobody-knows-this", 401),
+        ("GET", "/unknown-path", 401),
     ] {
         let target = format!("/api/am/devportal/v3{target}");
         assert_eq!(proxy.request(method, &target).api_client().send().status, status, "{method} {target}");

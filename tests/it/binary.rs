@@ -122,7 +122,7 @@ fn sign_in_log_lines_carry_the_request_id() {
             .post(path)
             .header("sec-fetch-site", "same-origin")
             .header("content-type", "application/x-www-form-urlencoded")
-            .body("username=nobody&password=wrong")
+            .body("username=no-such-user&password=wrong")
             .send()
     };
     for (path, printed) in [
@@ -322,7 +322,7 @@ fn explain_returns_allow_sign_in_or_refuse() {
         (vec![apis, json, program[0], program[1]], "sign-in", json!(401)),
         (vec![apis, json, "--token", &token], "allow", Value::Null),
         (vec![apis, json, "--token", "forged"], "refuse", json!(401)),
-        (vec!["/devportal/apis", json, "--tenant", "nobody.com"], "refuse", json!(404)),
+        (vec!["/devportal/apis", json, "--tenant", "unknown.com"], "refuse", json!(404)),
     ] {
         let words: Vec<&str> = ["explain"].into_iter().chain(words).collect();
         let output = run(closed(), &words);

@@ -54,7 +54,7 @@ fn websocket_from_another_origin_gets_403() {
 fn custom_templates_are_reloaded_and_broken_ones_ignored() {
     let portal = Portal::answering("").start();
     let proxy = TestProxy::in_front_of(&portal).start();
-    let page = || proxy.get("/devportal/apis?tenant=nobody.test").browser().send().text();
+    let page = || proxy.get("/devportal/apis?tenant=unknown.test").browser().send().text();
     assert!(page().contains("There is no tenant"));
     let folder = proxy.folder().join("templates");
     std::fs::create_dir(&folder).unwrap();

@@ -86,9 +86,12 @@ fn all_sign_in_failures_show_the_same_page() {
         account.admin_lock = Some(AdminLock { reason: LockedReason::AdminInitiated, since: 1 });
     });
     let mut pages = Vec::new();
-    for (name, password) in
-        [("alex", "wrong"), ("nobody", "wrong"), ("disabled", "correct horse"), ("barred", "correct horse")]
-    {
+    for (name, password) in [
+        ("alex", "wrong"),
+        ("no-such-user", "wrong"),
+        ("disabled", "correct horse"),
+        ("barred", "correct horse"),
+    ] {
         let mut browser = proxy.browser();
         let form = browser.open("/.doorward/sign-in?tenant=acme.com");
         let answer = browser.submit(&form, &[("username", name), ("password", password)]);
@@ -130,8 +133,8 @@ fn tenant_may_show_the_lock_and_its_end() {
         .setting("account_lock.max_attempts", 1)
         .accounts()
         .start();
-    proxy.browser().sign_in("acme.com", "nobody", "wrong");
-    let answer = proxy.browser().sign_in("acme.com", "nobody", "wrong");
+    proxy.browser().sign_in("acme.com", "no-such-user", "wrong");
+    let answer = proxy.browser().sign_in("acme.com", "no-such-user", "wrong");
     assert_eq!(answer.status, 403);
     assert!(answer.text().contains("This account is locked") && answer.text().contains("in 5 minutes"));
 }
@@ -352,7 +355,7 @@ fn own_pages_forbid_caching_and_framing() {
 fn unknown_tenant_has_no_sign_in_page() {
     let portal = Portal::answering("").start();
     let proxy = proxy(&portal);
-    let answer = proxy.browser().get("/.doorward/sign-in?tenant=nobody.test");
+    let answer = proxy.browser().get("/.doorward/sign-in?tenant=unknown.test");
     assert!(answer.status == 404 && answer.text().contains("There is no tenant"));
 }
 

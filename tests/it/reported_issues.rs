@@ -142,9 +142,9 @@ fn return_url_keeps_the_requested_host() {
 fn unknown_tenant_gets_a_clear_page() {
     let portal = Portal::answering("").start();
     let proxy = TestProxy::in_front_of(&portal).tenant("acme.com", &open()).start();
-    let page = proxy.get("/devportal/apis?tenant=nobody.com").browser().send();
-    assert!(page.status == 404 && page.text().contains("nobody.com"), "{} {}", page.status, page.text());
-    let api = proxy.get(APIS).tenant("nobody.com").api_client().send();
+    let page = proxy.get("/devportal/apis?tenant=unknown.com").browser().send();
+    assert!(page.status == 404 && page.text().contains("unknown.com"), "{} {}", page.status, page.text());
+    let api = proxy.get(APIS).tenant("unknown.com").api_client().send();
     assert_eq!((api.status, api.json()["code"].as_u64()), (404, Some(404)));
     assert!(portal.received_nothing());
 }

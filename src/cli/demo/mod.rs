@@ -164,7 +164,7 @@ impl Addresses<'_> {
                 ("closed tenant", format!("http://{proxy}/devportal/apis?tenant=closed.example")),
                 ("inheriting tenant", format!("http://{proxy}/devportal/apis?tenant=inherits.example")),
                 ("tenant with accounts", format!("http://{proxy}/devportal/apis?tenant={MEMBERS}")),
-                ("unknown tenant", format!("http://{proxy}/devportal/apis?tenant=nobody.example")),
+                ("unknown tenant", format!("http://{proxy}/devportal/apis?tenant=unknown.example")),
                 ("all of our pages", format!("http://{}/", self.gallery)),
             ],
         );

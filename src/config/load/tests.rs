@@ -132,7 +132,7 @@ cors_allowed_origins = ["*"]
 
 [[access.route]]
 match = "/x/**/y"
-access = "everybody"
+access = "public"
 "#), @r#"
     d.toml:3:1: server.lisen: there is no key `lisen` here (did you mean `listen`?)
     d.toml:4:11: server.workers: string "two" cannot be used here (write a whole number, not negative)
@@ -147,7 +147,7 @@ access = "everybody"
     d.toml:23:10: issuer[0].leeway: expired tokens would live on for too long (write at most "5m")
     d.toml:26:25: access.cors_allowed_origins[0]: `*` would let every web site in (write an origin such as "https://portal.example.com")
     d.toml:29:9: access.route[0].match: "/x/**/y": '**' stands for any rest and has to be the end (write methods (or none for all) and a path pattern, such as "GET,HEAD /docs/**" or "/assets/**")
-    d.toml:30:10: access.route[0].access: `everybody` is not one of the words known here (known here: open, anonymous, signed-in)
+    d.toml:30:10: access.route[0].access: `public` is not one of the words known here (known here: open, anonymous, signed-in)
     "#);
 }
 

@@ -173,7 +173,7 @@ async fn discovery_requires_exact_issuer() {
         |issuer: &str| json!({"issuer": issuer, "jwks_uri": format!("{}/jwks", double.address)}).to_string();
     let path = "/.well-known/openid-configuration";
     let (careful, verifier) = (verifier(), verifier());
-    double.set_response(path, 200, document("https://somebody.else"));
+    double.set_response(path, 200, document("https://other.example"));
     assert_eq!(careful.verify(&policy, &token, NOW).await.unwrap_err(), TokenError::Unavailable);
     assert_eq!(double.count("/jwks"), 0);
     double.set_response(path, 200, document(&double.address));

@@ -26,7 +26,7 @@ pub fn pages() -> Vec<(&'static str, StatusPage)> {
                 second: RequestedTenant { tenant: tenant("inherits.example"), source: TenantSource::Query },
             },
         ),
-        ("unknown-tenant", StatusPage::UnknownTenant { tenant: "nobody.example".to_owned() }),
+        ("unknown-tenant", StatusPage::UnknownTenant { tenant: "unknown.example".to_owned() }),
         ("sign-in-needed", StatusPage::SignInNeeded { sign_in_url: Some(login.clone()) }),
         ("sign-in-unset", StatusPage::SignInNeeded { sign_in_url: None }),
         ("sign-in-loop", StatusPage::SignInLoop { sign_in_url: login.clone() }),

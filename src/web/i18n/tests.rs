@@ -116,7 +116,7 @@ fn a_broken_file_leaves_the_built_in_texts() {
 
 #[test]
 fn text_with_unknown_variable_falls_back() {
-    let folder = folder(&[("en.ftl", "action-home = Hello { $nobody }\n")]);
+    let folder = folder(&[("en.ftl", "action-home = Hello { $missing }\n")]);
     let texts = Texts::new(Some(folder.path().to_owned()));
     assert_eq!(texts.locale("en").plain("action-home"), "Go to the start page");
 }

@@ -52,7 +52,7 @@ impl HtmlPages {
             for (_, form) in samples::forms() {
                 failures.extend(self.templates.failure(form.template(), self.form_values(&*form, frame)));
             }
-            for query in ["", "nobody"] {
+            for query in ["", "unknown"] {
                 let tenant_query =
                     TenantQuery { to: None::<ReturnAddress>, query: query.to_owned(), page: 1 };
                 let names = vec![tenant.clone(); 200];

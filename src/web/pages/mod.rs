@@ -232,7 +232,7 @@ mod tests {
                 first: RequestedTenant { tenant: tenant("acme.com"), source: TenantSource::Host },
                 second: RequestedTenant { tenant: tenant("beta.org"), source: TenantSource::Query },
             },
-            StatusPage::UnknownTenant { tenant: "nobody.example".into() },
+            StatusPage::UnknownTenant { tenant: "unknown.example".into() },
             StatusPage::SignInNeeded { sign_in_url: Some("/login?a=1&b=2".into()) },
             StatusPage::SignInNeeded { sign_in_url: None },
             StatusPage::SignInLoop { sign_in_url: "https://id.example.com/".into() },

@@ -82,7 +82,7 @@ fn commands_manage_an_account_of_a_running_server() {
     shell.ok(&["user", "disable", "alex"]);
     assert_eq!(claim(&shell.json(&["user", "show", "alex"]), "accountState"), "DISABLED");
     shell.ok(&["user", "enable", "alex"]);
-    assert!(shell.fails(&["user", "lock", "nobody"]).contains("there is no account nobody"));
+    assert!(shell.fails(&["user", "lock", "no-such-user"]).contains("there is no account no-such-user"));
     assert!(shell.fails(&["user", "list", "--tenant", "nowhere.com"]).contains("there is no tenant"));
 }
 
@@ -198,7 +198,7 @@ fn user_list_is_filtered_and_paged() {
     let (rest, more) = names(&["--filter", "USER1", "--limit", "6", "--after", "PRIMARY/user13"]);
     assert_eq!((rest.len(), rest[5].as_str(), more.as_str()), (6, "user19", ""));
     assert_eq!(names(&[]).0.len(), 25);
-    assert!(names(&["--filter", "nobody"]).1.contains("no account of tenant carbon.super matches"));
+    assert!(names(&["--filter", "no-such-user"]).1.contains("no account of tenant carbon.super matches"));
     assert_eq!(shell.json(&["user", "list", "--limit", "3"]).as_array().unwrap().len(), 3);
 }
 

@@ -410,12 +410,12 @@ fn writes_wso2s_lock_message_for_log_scrapers() {
         services.add(WATCHED).await;
         services.fail_sign_ins(WATCHED, 5, START).await;
         // unknown names may be passwords that were typed into the wrong field
-        services.fail_sign_ins("scraped-by-nobody", 6, START).await;
+        services.fail_sign_ins("scraped-by-no-such-user", 6, START).await;
     });
     let log = log.0.lock().unwrap().join("");
     let line = "\"level\":\"ERROR\",\"fields\":{\"message\":\"Account is locked for user scraped in user store \
                 PRIMARY in tenant carbon.super. Cannot login until the account is unlocked.\"}";
-    assert!(log.contains(line) && !log.contains("nobody"), "{log}");
+    assert!(log.contains(line) && !log.contains("no-such-user"), "{log}");
 }
 
 /// Attack: the portal has self-registration and its own user `alex`, who signs in again and again, and

@@ -103,14 +103,14 @@ fn each_login_channel_against_each_account_state() {
 fn attack_account_enumeration_by_lock_of_unknown_names() {
     TestDeployment::with_lockout().run(async |services| {
         services.add("alex").await;
-        for name in ["alex", "nobody"] {
+        for name in ["alex", "no-such-user"] {
             services.fail_sign_ins(name, 5, START).await;
             let sixth = services.sign_in(name, "wrong", START).await.unwrap_err();
             assert_eq!(sixth, LoginError::Locked(LockedUntil::Time(START + 5 * MINUTE)), "{name}");
         }
         // an attempt on a locked name costs a hash too, though its password is not verified
         let spent = services.accounts.metrics.dummy_password_verifications.get();
-        for name in ["alex", "nobody"] {
+        for name in ["alex", "no-such-user"] {
             services.fail_sign_ins(name, 1, START).await;
         }
         assert_eq!(services.accounts.metrics.dummy_password_verifications.get(), spent + 2);

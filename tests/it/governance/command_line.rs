@@ -77,7 +77,7 @@ fn governance_set_rejects_invalid_properties() {
     }
     for (words, message) in [
         (&["governance", "set", "passwordHistory.count=many"][..], "passwordHistory.count"),
-        (&["governance", "list", "--tenant", "nobody.com"], "there is no tenant nobody.com"),
+        (&["governance", "list", "--tenant", "unknown.com"], "there is no tenant unknown.com"),
     ] {
         let printed = shell.fails(words);
         assert!(printed.contains(message), "{words:?}: {printed}");

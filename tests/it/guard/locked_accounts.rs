@@ -36,7 +36,7 @@ fn attack_account_enumeration_by_the_refusal_at_the_guard() {
     let store = TestStore::of(proxy.folder());
     store.lock(&store.account("carbon.super", "locked"));
     store.disable(&store.account("carbon.super", "disabled"));
-    times(5, |_| form(&proxy, "/login", "nobody", "wrong").send());
+    times(5, |_| form(&proxy, "/login", "no-such-user", "wrong").send());
     let sign_ins: [&dyn Fn(&str) -> Answer; 5] = [
         &|name| form(&proxy, "/login", name, "wrong").send(),
         &|name| form(&proxy, "/marked", name, "wrong").send(),
@@ -54,7 +54,7 @@ fn attack_account_enumeration_by_the_refusal_at_the_guard() {
     let output = |answer: &Answer| answer.text().replace(answer.header("x-request-id").unwrap(), "");
     portal.clear_received();
     for (number, sign_in) in sign_ins.into_iter().enumerate() {
-        let guessed = sign_in("nobody");
+        let guessed = sign_in("no-such-user");
         for closed in ["locked", "disabled"] {
             let answer = sign_in(closed);
             assert_eq!(answer.head(), guessed.head(), "{number} {closed}");

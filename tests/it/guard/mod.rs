@@ -57,7 +57,7 @@ fn portal() -> PortalBuilder {
             let right = request.header("authorization") == Some(&basic("alex", "right"));
             Reply::text("").status(if right { 200 } else { 401 })
         })
-        .route("/basic/public", Reply::text("everybody's"))
+        .route("/basic/public", Reply::text("public"))
         .route_with("/basic", |request| {
             let right = request.header("authorization") == Some(&basic("alex", "right"));
             Reply::text(if right { "in" } else { "out" }).status(if right { 200 } else { 401 })

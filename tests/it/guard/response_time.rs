@@ -37,7 +37,7 @@ fn attack_lock_detection_by_time_at_the_guard() {
     };
     let (mut let_through, mut refused) = (Vec::new(), Vec::new());
     for turn in 0..ROUNDS {
-        let_through.push(timed(&format!("nobody{turn}"), 302));
+        let_through.push(timed(&format!("no-such-user{turn}"), 302));
         refused.push(timed("alex", 401));
     }
     let median = |times: &mut Vec<Duration>| {

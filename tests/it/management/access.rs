@@ -12,7 +12,7 @@ use crate::support::{
 
 const OF_ACME: &str = "/t/acme.com/api/am/admin/v4/tenant-config";
 const OF_BETA: &str = "/t/beta.com/api/am/admin/v4/tenant-config";
-const OF_UNKNOWN: &str = "/t/nobody.com/api/am/admin/v4/tenant-config";
+const OF_UNKNOWN: &str = "/t/unknown.com/api/am/admin/v4/tenant-config";
 
 /// Locked after two wrong passwords.
 fn locking(proxy: TestProxyBuilder) -> TestProxyBuilder {
@@ -35,8 +35,8 @@ fn login_names_resolve_as_on_the_sign_in_page() {
         ("admin@acme.com", "/t/carbon.super/api/am/admin/v4/tenant-config", 403),
         ("alex@carbon.super", TENANT_CONFIG, 403),
         ("alex@acme.com", OF_ACME, 403),
-        ("nobody", TENANT_CONFIG, 401),
-        ("admin@nobody.com", TENANT_CONFIG, 401),
+        ("no-such-user", TENANT_CONFIG, 401),
+        ("admin@unknown.com", TENANT_CONFIG, 401),
     ] {
         assert_eq!(fixture.get_as(user, target).status, status, "{user} {target}");
     }
@@ -74,7 +74,7 @@ fn attack_tenant_enumeration_by_tenant_administrators() {
         ("alex@acme.com", PASSWORD),
         ("admin@carbon.super", "wrong"),
         ("admin", "wrong"),
-        ("nobody", PASSWORD),
+        ("no-such-user", PASSWORD),
     ] {
         let ask = |target: &str| without_id(&fixture.ask("GET", target).basic(user, password).send());
         assert_eq!(ask(OF_BETA), ask(OF_UNKNOWN), "{user}");
@@ -123,7 +123,7 @@ fn attack_account_enumeration_by_the_answer() {
     for _ in 0..3 {
         ask("guessed", "wrong");
     }
-    let unknown = without_id(&ask("nobody", PASSWORD));
+    let unknown = without_id(&ask("no-such-user", PASSWORD));
     assert_eq!(unknown.0, 401);
     for (user, password) in [
         ("good", "wrong"),

@@ -67,7 +67,7 @@ fn each_tenant_has_its_own_values() {
     assert_eq!(set("admin@beta.com", OF_ACME, "9"), 403);
     assert_eq!(set("alex@acme.com", OF_ACME, "9"), 403);
     assert_eq!(count(OF_ACME), "8");
-    assert_eq!(set("admin@carbon.super", "/t/nobody.com/api/server/v1/identity-governance", "9"), 404);
+    assert_eq!(set("admin@carbon.super", "/t/unknown.com/api/server/v1/identity-governance", "9"), 404);
     // WSO2's address of a sub-organization
     assert_eq!(count("/t/acme.com/o/api/server/v1/identity-governance"), "8");
 }

@@ -95,7 +95,7 @@ fn request(status: u16, method: &str, path: &str, fixture: &ManagementFixture) -
             fixture.ask(method, &format!("/t/acme.com{target}")).basic("admin@beta.com", PASSWORD).send()
         }
         403 => fixture.ask(method, &target).basic("alex", PASSWORD).send(),
-        404 => ask(&format!("/t/nobody.com{target}")).send(),
+        404 => ask(&format!("/t/unknown.com{target}")).send(),
         409 => {
             let file = fixture.proxy.tenants.file("beta.com");
             std::fs::rename(&file, file.with_extension("real")).unwrap();

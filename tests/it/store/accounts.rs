@@ -117,7 +117,7 @@ async fn names_and_emails_are_unique_within_a_tenant(database: Database) {
         let error = store.accounts().create(&with(name, None), NOW).await.unwrap_err();
         assert!(matches!(error, CreateError::BadName(_)), "{name:?}: {error}");
     }
-    let error = store.accounts().create(&with("cy", Some("nobody")), NOW).await.unwrap_err();
+    let error = store.accounts().create(&with("cy", Some("no-address")), NOW).await.unwrap_err();
     assert!(matches!(error, CreateError::BadProfile(_)), "{error}");
 }
 
@@ -198,7 +198,7 @@ async fn a_profile_is_replaced_whole(database: Database) {
     );
     assert_eq!(account_by_login(&store, "alex").await, Some(account.id));
 
-    let unknown = new_account(acme(), "nobody").id;
+    let unknown = new_account(acme(), "no-such-user").id;
     let missing = store.accounts().update_profile(&unknown, &UserProfile::default(), NOW).await;
     assert!(matches!(missing, Err(UpdateError::Missing)), "{missing:?}");
 }
@@ -219,7 +219,7 @@ async fn locks_and_flags_stay_until_cleared(database: Database) {
     let found = store.accounts().find(&id).await.unwrap().unwrap();
     assert_eq!((found.admin_lock, found.disabled), (None, false));
 
-    let unknown = new_account(acme(), "nobody").id;
+    let unknown = new_account(acme(), "no-such-user").id;
     assert!(!store.accounts().set_disabled(&unknown, true, NOW).await.unwrap());
     assert!(!store.accounts().record_login(&unknown, NOW).await.unwrap());
 }

@@ -45,7 +45,7 @@ async fn new_password_replaces_the_old(database: Database) {
     let update = PasswordUpdate { new: &given, retained_session: None, now: NOW };
     store.accounts().set_password(&account.id, update).await.unwrap();
     assert!(store.accounts().find(&account.id).await.unwrap().unwrap().must_change_password);
-    let unknown = new_account(acme(), "nobody").id;
+    let unknown = new_account(acme(), "no-such-user").id;
     assert!(!store.accounts().set_password(&unknown, update).await.unwrap());
 }
 

@@ -63,7 +63,7 @@ pub(super) const CONNECTOR: Connector = Connector {
             display_name: "Password Reset Enforcement Scope",
             description: "Where an expired password has to be changed: at every sign-in (ORG_WIDE), or only where an \
                           application asks for it (APP_WITH_ENFORCER). No application in front of which Doorward \
-                          stands asks, so with APP_WITH_ENFORCER nobody is held up.",
+                          stands asks, so APP_WITH_ENFORCER delays no sign-in.",
             meta_type: None,
             kind: Kind::Choice(&["ORG_WIDE", "APP_WITH_ENFORCER"]),
             default: "ORG_WIDE",

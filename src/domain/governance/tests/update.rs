@@ -256,10 +256,10 @@ fn revert_clears_what_it_names() {
         assert_eq!(revert(&nothing).unwrap_err().code().to_string(), "IDG-50016");
     }
     assert!(revert(&[(history, vec![count()]), (lock, vec![count()])]).is_err(), "of another connector");
-    let refusal = revert(&[(lock, names(&["account.lock.handler.Time", "nobody"]))]).unwrap_err();
+    let refusal = revert(&[(lock, names(&["account.lock.handler.Time", "no-such-property"]))]).unwrap_err();
     assert_eq!(
         refusal.to_string(),
-        "IDG-50017: The property: nobody is not found in the connector: Account Lock."
+        "IDG-50017: The property: no-such-property is not found in the connector: Account Lock."
     );
 }
 

@@ -76,7 +76,7 @@ fn a_key_is_written_and_read_back() {
     let of = |login_subject: LoginSubject| CounterKey::of(tenant(), login_subject);
     let net = |text: &str| ClientNetwork::of(text.parse().unwrap());
     let hash = [0xfe; 32];
-    let everybody = [alex(), LoginSubject::PortalName(NameHash::of(&hash)), LoginSubject::unknown(&hash)];
+    let subjects = [alex(), LoginSubject::PortalName(NameHash::of(&hash)), LoginSubject::unknown(&hash)];
     let mut written = vec![
         CounterKey::Confusable { tenant: tenant(), name: NameHash::of(&hash) },
         CounterKey::Address { tenant: tenant(), net: net("2001:db8::1") },
@@ -84,7 +84,7 @@ fn a_key_is_written_and_read_back() {
         CounterKey::Nameless { tenant: tenant(), net: net("192.0.2.1") },
         CounterKey::PortalSession { tenant: tenant(), session: NameHash::of(&hash) },
     ];
-    for login_subject in everybody {
+    for login_subject in subjects {
         written.extend([
             of(login_subject.clone()),
             CounterKey::AccountAddress {
