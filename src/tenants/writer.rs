@@ -9,7 +9,10 @@ use std::{
 };
 
 use super::tenant_folder::{TENANT_CONF, folder_of};
-use crate::{config::tenant_file::MAX_BYTES, domain::tenant::TenantId};
+use crate::{
+    config::{regular_file::open_regular_file, tenant_file::MAX_BYTES},
+    domain::tenant::TenantId,
+};
 
 /// Of a new file: it may hold secrets.
 const NEW_FILE_MODE: u32 = 0o640;
@@ -136,7 +139,7 @@ fn exists(path: &Path) -> bool {
 }
 
 fn read_bytes(file: &Path) -> io::Result<Option<Vec<u8>>> {
-    let handle = match File::open(file) {
+    let handle = match open_regular_file(file) {
         Ok(handle) => handle,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -179,6 +182,7 @@ mod tests {
     use std::{
         convert::Infallible,
         os::unix::fs::{MetadataExt, symlink},
+        process::Command,
     };
 
     use tempfile::TempDir;
@@ -321,6 +325,14 @@ mod tests {
             let refused = fixture.write("{\"new\": 1}");
             assert!(matches!(refused, Err(TenantWriteError::ManagedElsewhere(_))), "{refused:?}");
         }
+    }
+
+    /// Attack: a named pipe in place of the file; opening it would block for ever.
+    #[test]
+    fn attack_named_pipe_in_place_of_the_file() {
+        let fixture = WriteFixture::new().with_folder();
+        assert!(Command::new("mkfifo").arg(fixture.file()).status().unwrap().success());
+        assert_eq!(read(fixture.root(), &tenant()).unwrap_err().to_string(), "this is not a file");
     }
 
     #[test]

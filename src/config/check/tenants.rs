@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, DirEntry, File},
+    fs::{self, DirEntry},
     io::{self, Read},
     path::Path,
 };
@@ -14,6 +14,7 @@ use crate::{
         hosts::is_claimable,
         mistake::Mistake,
         model::Settings,
+        regular_file::open_regular_file,
         tenant_file::{self, DOORWARD_KEY, MAX_BYTES, TenantConf},
     },
     domain::tenant::TenantId,
@@ -204,7 +205,7 @@ fn check_conf(written: &TenantFileText<'_>, hosts: &mut HostOwnership<'_>, repor
 fn read(file: &Path) -> io::Result<String> {
     let mut text = String::new();
     // one byte more than is allowed, so that `parse` sees that it is too much
-    File::open(file)?.take(MAX_BYTES as u64 + 1).read_to_string(&mut text)?;
+    open_regular_file(file)?.take(MAX_BYTES as u64 + 1).read_to_string(&mut text)?;
     Ok(text)
 }
 

@@ -222,6 +222,20 @@ fn attack_named_pipe_as_issuer_key_file() {
 }
 
 #[test]
+fn attack_named_pipe_as_tenant_file() {
+    let deployment = Deployment::of("").with("tenants/a.com/tenant-conf.json", "{}");
+    let pipe = deployment.0.path().join("tenants/a.com/tenant-conf.json");
+    std::fs::remove_file(&pipe).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    assert_eq!(
+        deployment.messages(),
+        [
+            "tenants/a.com/tenant-conf.json: cannot be read: this is not a file (make it a readable file)"
+        ]
+    );
+}
+
+#[test]
 fn the_published_configuration_has_no_mistakes() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/deployment.toml");
     let report = check(&file, &BTreeMap::new());
