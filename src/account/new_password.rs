@@ -134,7 +134,7 @@ impl NewPasswords {
         if let Some(first) = all.first().cloned() {
             return Err(NewPasswordError::Policy { first, all });
         }
-        if let (Some(breached), Some(url)) = (rules.breached, &policy.breached_url) {
+        if let (Some(breached), Some(url)) = (rules.breached, &policy.rules.password_rules.breached_url) {
             let occurrences = self.breach_occurrences(url, new).await;
             if let Some(first) = breached.violation(occurrences) {
                 return Err(NewPasswordError::Policy { first, all: Vec::new() });

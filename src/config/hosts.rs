@@ -41,7 +41,7 @@ pub fn configured_tenant(tenancy: &TenancySettings, host: &str) -> Option<Tenant
         .or_else(|| tenancy.host_pattern.as_ref().and_then(|pattern| tenant_by_pattern(pattern, host)))
 }
 
-fn tenant_by_pattern(pattern: &HostPattern, host: &str) -> Option<TenantId> {
+pub(super) fn tenant_by_pattern(pattern: &HostPattern, host: &str) -> Option<TenantId> {
     let name = host.strip_prefix(pattern.before.as_str())?.strip_suffix(pattern.after.as_str())?;
     TenantId::parse(name).ok()
 }

@@ -26,6 +26,7 @@ pub use self::{
     index::HostLookup,
     policy_cache::TenantLookup,
     registry::{RegistryStatus, TenantRegistry},
-    tenant_folder::{TENANT_CONF, folder_of},
+    tenant_folder::folder_of,
     watch::WatchHealth,
 };
+pub use crate::config::tenant_file::TENANT_CONF;

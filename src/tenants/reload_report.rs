@@ -92,7 +92,11 @@ impl ReloadReport {
         };
         match change {
             // at the start, all files are read for their host names
-            PolicyChange::Broken(mistakes) if !is_reload && self.has_logged(tenant, mistakes.first()) => {}
+            PolicyChange::Broken(mistakes)
+                if !is_reload
+                    && mistakes
+                        .first()
+                        .is_some_and(|mistake| self.is_known_claim_problem(tenant, mistake)) => {}
             PolicyChange::Broken(mistakes) => {
                 self.failed.fetch_add(1, Ordering::Relaxed);
                 let in_force = if state.last_good().is_some() { "last good policy" } else { "closed" };
@@ -127,7 +131,7 @@ impl ReloadReport {
 
     /// Whether this mistake was found before, while host names were read.
     pub fn is_known_claim_problem(&self, tenant: &TenantId, mistake: &Mistake) -> bool {
-        self.has_logged(tenant, Some(mistake))
+        self.claims().get(tenant) == Some(mistake)
     }
 
     /// Logs a problem once, and not at all if it is one of `cached` tenants, whose problems `record_policy` logs, or if the
@@ -163,10 +167,6 @@ impl ReloadReport {
 
     pub fn retain_claims(&self, tenants: &BTreeSet<TenantId>) {
         self.claims().retain(|tenant, _| tenants.contains(tenant));
-    }
-
-    fn has_logged(&self, tenant: &TenantId, mistake: Option<&Mistake>) -> bool {
-        mistake.is_some() && self.claims().get(tenant) == mistake
     }
 
     fn policies(&self) -> MutexGuard<'_, BTreeMap<TenantId, Mistake>> {

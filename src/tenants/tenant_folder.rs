@@ -9,11 +9,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::{config::mistake::Mistake, domain::tenant::TenantId};
+use crate::{
+    config::{
+        mistake::Mistake,
+        tenant_file::{MAX_BYTES, TENANT_CONF},
+    },
+    domain::tenant::TenantId,
+};
 
-pub const TENANT_CONF: &str = "tenant-conf.json";
-/// WSO2's own file is about 10 KB. A larger file is not read into memory.
-const MAX_BYTES: u64 = 1 << 20;
 /// Two edits within a file system's clock tick have the same metadata.
 const CLOCK_TICK: Duration = Duration::from_millis(100);
 
@@ -87,7 +90,7 @@ pub fn folder_of(root: &Path, tenant: &TenantId) -> PathBuf {
 }
 
 pub fn file_of(root: &Path, tenant: &TenantId) -> PathBuf {
-    root.join(tenant.as_str()).join(TENANT_CONF)
+    folder_of(root, tenant).join(TENANT_CONF)
 }
 
 /// Reads the tenant's file. The stamp is taken before the content, so a later edit can only make it outdated.
@@ -112,7 +115,7 @@ pub fn read(root: &Path, tenant: &TenantId) -> StampedContent {
         }
     }
     match read_bytes(&file) {
-        Ok((bytes, _)) if bytes.len() as u64 > MAX_BYTES => {
+        Ok((bytes, _)) if bytes.len() > MAX_BYTES => {
             failed(format!("is larger than {MAX_BYTES} bytes"), "remove what does not belong here")
         }
         Ok((bytes, stamp)) => match String::from_utf8(bytes) {
@@ -166,7 +169,8 @@ fn read_bytes(file: &Path) -> io::Result<(Vec<u8>, FileStamp)> {
     let file = File::open(file)?;
     let stamp = FileStamp::of(&file.metadata()?);
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    // one byte more than is allowed, so that `read` sees that it is too much
+    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok((bytes, stamp))
 }
 

@@ -9,10 +9,13 @@ use std::{
 use super::{
     command::{CommandSender, RegistryCommand},
     sources::TenantSources,
-    tenant_folder::{self, TENANT_CONF},
+    tenant_folder,
     watch::{AffectedKeys, FileEvent, FileWatcher, SymlinkChain},
 };
-use crate::{config::model::FileWatchMode, domain::tenant::TenantId};
+use crate::{
+    config::{model::FileWatchMode, tenant_file::TENANT_CONF},
+    domain::tenant::TenantId,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum WatchKey {

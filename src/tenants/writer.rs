@@ -8,9 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::tenant_folder::{TENANT_CONF, folder_of};
+use super::tenant_folder::{file_of, folder_of};
 use crate::{
-    config::{regular_file::open_regular_file, tenant_file::MAX_BYTES},
+    config::{
+        regular_file::open_regular_file,
+        tenant_file::{MAX_BYTES, TENANT_CONF},
+    },
     domain::tenant::TenantId,
 };
 
@@ -38,7 +41,7 @@ pub enum TenantWriteError<E> {
 
 /// The bytes of the file; `None`: there is none, and the tenant inherits everything.
 pub fn read(root: &Path, tenant: &TenantId) -> io::Result<Option<Vec<u8>>> {
-    read_bytes(&folder_of(root, tenant).join(TENANT_CONF))
+    read_bytes(&file_of(root, tenant))
 }
 
 /// A new text in a temporary file, with the folder locked against other writers. Dropping it changes nothing.
@@ -109,7 +112,7 @@ pub fn prepare<E>(
             "the tenant's folder is a mounted volume (ConfigMap)",
         ));
     }
-    let file = folder.join(TENANT_CONF);
+    let file = file_of(root, tenant);
     let mode = match fs::symlink_metadata(&file) {
         Ok(meta) if meta.is_symlink() => {
             return Err(TenantWriteError::ManagedElsewhere("the tenant's file is a link to another place"));
@@ -207,7 +210,7 @@ mod tests {
         }
 
         fn file(&self) -> PathBuf {
-            folder_of(self.root(), &tenant()).join(TENANT_CONF)
+            file_of(self.root(), &tenant())
         }
 
         fn with_folder(self) -> Self {

@@ -11,11 +11,11 @@ use super::{files, notes};
 use crate::{
     config::{
         document::{DocumentNode, Findings, KeyPath, json},
-        hosts::is_claimable,
+        hosts::{is_claimable, tenant_by_pattern},
         mistake::Mistake,
         model::Settings,
         regular_file::open_regular_file,
-        tenant_file::{self, DOORWARD_KEY, MAX_BYTES, TenantConf},
+        tenant_file::{self, DOORWARD_KEY, MAX_BYTES, TENANT_CONF, TenantConf},
     },
     domain::tenant::TenantId,
 };
@@ -106,7 +106,7 @@ fn is_folder(entry: &DirEntry) -> bool {
 }
 
 fn check_tenant(tenant: &TenantId, folder: &Path, hosts: &mut HostOwnership<'_>, found: &mut TenantsReport) {
-    let file = folder.join("tenant-conf.json");
+    let file = folder.join(TENANT_CONF);
     let text = match read(&file) {
         Ok(text) => text,
         // a tenant without a file inherits everything
@@ -214,7 +214,7 @@ fn claim_complaints(
     conf: &TenantConf,
     hosts: &mut HostOwnership<'_>,
 ) -> Vec<(KeyPath, Complaint)> {
-    let key = KeyPath::root().name("Doorward").name("hosts");
+    let key = KeyPath::root().name(DOORWARD_KEY).name("hosts");
     let claims = conf.hosts.iter().enumerate();
     claims.filter_map(|(index, host)| Some((key.item(index), hosts.check_claim(host, tenant)?))).collect()
 }
@@ -271,11 +271,8 @@ impl HostOwnership<'_> {
     /// The complaint if another tenant owns the host or no tenant may claim it.
     fn check_claim(&mut self, host: &str, tenant: &TenantId) -> Option<Complaint> {
         if let Some(tenancy) = self.settings.map(|settings| &settings.tenancy) {
-            let by_pattern = tenancy
-                .host_pattern
-                .as_ref()
-                .and_then(|pattern| host.strip_prefix(&pattern.before)?.strip_suffix(&pattern.after))
-                .and_then(|name| TenantId::parse(name).ok());
+            let by_pattern =
+                tenancy.host_pattern.as_ref().and_then(|pattern| tenant_by_pattern(pattern, host));
             let owner = tenancy.hosts.get(host).cloned().map(|owner| (owner, "tenancy.hosts"));
             let owner = owner.or_else(|| by_pattern.map(|owner| (owner, "tenancy.host_pattern")));
             if let Some((owner, key)) = owner {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{DocumentNode, KeyPath, KeyStep, ListItem, NodeValue, SourcePosition, TableEntry, toml};
+use super::{DocumentNode, ListItem, NodeValue, SourcePosition, TableEntry, toml};
 
 pub const PREFIX: &str = "DOORWARD_";
 
@@ -124,19 +124,6 @@ fn is_service_link(name: &str, text: &str) -> bool {
             || name.split_once("_PORT_").is_some_and(|(_, rest)| is_port(rest)))
 }
 
-/// The variable that sets `key`.
-pub fn variable_name(key: &KeyPath) -> String {
-    let parts: Vec<_> = key
-        .steps()
-        .iter()
-        .map(|step| match step {
-            KeyStep::Name(name) => name.to_ascii_uppercase(),
-            KeyStep::Index(index) => index.to_string(),
-        })
-        .collect();
-    format!("{PREFIX}{}", parts.join("__"))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -198,11 +185,5 @@ mod tests {
             assert_eq!(overlaid(&[(name, text)]), json!({}), "{name}");
         }
         assert_ne!(overlaid(&[("DOORWARD_PORTAL", "x")]), json!({}));
-    }
-
-    #[test]
-    fn names_the_variable_of_a_key() {
-        let key = KeyPath::root().name("issuer").item(0).name("client_secret");
-        assert_eq!(variable_name(&key), "DOORWARD_ISSUER__0__CLIENT_SECRET");
     }
 }

@@ -153,7 +153,11 @@ access = "public"
 
 #[test]
 fn each_rule_between_keys_has_its_mistake() {
+    let guards = "[[guard]]\nmatch = \"/x\"\nuser_in = \"basic\"\n".repeat(17);
+    let many_guards = format!("[accounts]\nenabled = true\n{guards}");
     for (text, expected) in [
+        (many_guards.as_str(), "guard: more than 16 guards"),
+        ("[limits.client]\nrequests = 0", "limits.client.requests: no client could be served"),
         ("[[portal.upstream]]\nurl = \"http://b:1\"", "portal.upstream[1].path: there are two upstreams"),
         ("[server]\nworkers = 5000", "server.workers: no machine has that many cores"),
         ("[server]\nlisten = []", "server.listen: nothing would listen"),

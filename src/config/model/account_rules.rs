@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use super::PasswordRules;
 use crate::{
-    config::governance::{
-        GovernedSettings,
-        governed_settings::{GovernedProperty, set},
+    config::{
+        governance::{
+            GovernedSettings,
+            governed_settings::{GovernedProperty, set},
+        },
+        sections::{account_lock::AccountLockSection, password_policy::PasswordPolicySection},
     },
     domain::{
         account::{LoginAttribute, LoginAttributes},
@@ -28,23 +31,31 @@ pub struct AccountRules {
 }
 
 impl AccountRules {
+    /// The settings that properties can change: these rules with the sections of one file applied.
+    pub fn governed(
+        &self,
+        account_lock: &AccountLockSection,
+        password_policy: &PasswordPolicySection,
+    ) -> GovernedSettings {
+        GovernedSettings {
+            account_lock: account_lock.inherit_from(&self.account_lock),
+            password_rules: password_policy.inherit_from(&self.password_rules),
+            login: self.login_attributes.clone(),
+            reject_disabled_accounts: self.reject_disabled_accounts,
+        }
+    }
+
     /// These rules with governed settings applied.
     #[must_use]
     pub fn with_governed(&self, governed: GovernedSettings) -> Self {
-        let GovernedSettings {
-            account_lock,
-            password_rules: passwords,
-            login,
-            reject_disabled_accounts: disabled_stay_out,
-        } = governed;
-        let mut rules =
-            Self { login_attributes: login, reject_disabled_accounts: disabled_stay_out, ..self.clone() };
+        let GovernedSettings { account_lock, password_rules, login, reject_disabled_accounts } = governed;
+        let mut rules = Self { login_attributes: login, reject_disabled_accounts, ..self.clone() };
         if account_lock != *self.account_lock {
             rules.account_lock = Arc::new(account_lock);
         }
-        if passwords != *self.password_rules {
-            rules.password_policy = Arc::new(passwords.policy());
-            rules.password_rules = Arc::new(passwords);
+        if password_rules != *self.password_rules {
+            rules.password_policy = Arc::new(password_rules.policy());
+            rules.password_rules = Arc::new(password_rules);
         }
         rules
     }
@@ -53,11 +64,11 @@ impl AccountRules {
 /// WSO2's, where nothing is written.
 impl Default for AccountRules {
     fn default() -> Self {
-        let passwords = PasswordRules::default();
+        let password_rules = PasswordRules::default();
         Self {
             account_lock: Arc::default(),
-            password_policy: Arc::new(passwords.policy()),
-            password_rules: Arc::new(passwords),
+            password_policy: Arc::new(password_rules.policy()),
+            password_rules: Arc::new(password_rules),
             login_attributes: LoginAttributes::default(),
             reject_disabled_accounts: true,
         }

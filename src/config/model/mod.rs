@@ -90,8 +90,6 @@ pub struct TenantPolicy {
     pub rules: AccountRules,
     /// Governance properties by source.
     pub governance: GovernanceLayers,
-    /// URL of the breached-password service, if the policy uses one.
-    pub breached_url: Option<Arc<str>>,
     pub branding: Branding,
     /// The tenant's domain, ready to be sent to the portal.
     pub header_value: HeaderValue,

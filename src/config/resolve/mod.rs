@@ -8,7 +8,7 @@ use super::{
     descriptors::descriptors,
     document::{DocumentNode, Findings, KeyPath},
     document_context::DocumentContext,
-    governance::{GovernedSettings, file_properties},
+    governance::file_properties,
     model::{AccountRules, SessionSettings, Settings, TenantDefaults},
     sections::{
         DeploymentFile,
@@ -52,12 +52,7 @@ pub fn deployment(
     properties.extend(written.identity_mgt.unwrap_or_default().resolve(&key("identity_mgt"), scope));
     let governance = file_properties::overrides(properties, &root, scope);
     let rules = AccountRules::default();
-    let governed = GovernedSettings {
-        account_lock: account_lock.inherit_from(&rules.account_lock),
-        password_rules: password_policy.inherit_from(&rules.password_rules),
-        login: rules.login_attributes.clone(),
-        reject_disabled_accounts: rules.reject_disabled_accounts,
-    };
+    let governed = rules.governed(&account_lock, &password_policy);
     let rules = rules.with_governed(governed.with(&governance));
     let issuers = written.issuer.unwrap_or_default();
     if management.is_enabled() && tenancy.default_tenant.is_super_tenant() {

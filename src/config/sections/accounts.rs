@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::core_count;
 use crate::config::{
     document::KeyPath,
     document_context::DocumentContext,
@@ -83,11 +84,7 @@ impl AccountsSection {
             hashing: HashingSettings {
                 memory: number("hash_memory", self.hash_memory, 19_456, 8_192..=131_072),
                 iterations: number("hash_iterations", self.hash_iterations, 2, 1..=100),
-                parallel: if parallel == 0 {
-                    std::thread::available_parallelism().map_or(1, usize::from)
-                } else {
-                    parallel
-                },
+                parallel: if parallel == 0 { core_count() } else { parallel },
                 queue: number("hash_queue", self.hash_queue, 100, 1..=100_000) as usize,
             },
             store: StoreSettings {

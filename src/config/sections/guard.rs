@@ -112,7 +112,7 @@ impl GuardSection {
             "write \"form\", \"json\", \"basic\" or \"password-grant\"",
         );
         let has_fields = self.user_fields.is_some();
-        let fields = self.user_fields.map_or_else(|| vec!["username".to_owned()], texts);
+        let fields = self.user_fields.map_or_else(|| vec!["username".to_owned()], NotEmpty::into_texts);
         if fields.is_empty() {
             scope.mistake(&key.name("user_fields"), "no user name would be found", "name a field");
         }
@@ -195,10 +195,8 @@ impl GuardSection {
 
 impl From<&LoginGuard> for GuardSection {
     fn from(guard: &LoginGuard) -> Self {
-        let texts =
-            |texts: &[String]| Some(texts.iter().cloned().map(|text| AsText(NotEmpty(text))).collect());
-        let globs =
-            |globs: &[Glob]| Some(globs.iter().map(|glob| AsText(NotEmpty(glob.0.clone()))).collect());
+        let texts = |texts: &[String]| Some(NotEmpty::list(texts));
+        let globs = |globs: &[Glob]| Some(NotEmpty::list(globs.iter().map(|glob| &glob.0)));
         let LoginEndpoint { methods, pattern, .. } = guard.endpoint.clone();
         let (user_in, user_fields) = match &guard.name_source {
             LoginNameSource::Form(fields) => (UserNameSource::Form, texts(fields)),
@@ -237,11 +235,7 @@ fn response_signs(
 ) -> ResponseSigns {
     ResponseSigns {
         status: status.unwrap_or_default(),
-        redirect: texts(redirect.unwrap_or_default()).into_iter().map(Glob).collect(),
-        body: texts(body.unwrap_or_default()),
+        redirect: NotEmpty::into_texts(redirect.unwrap_or_default()).into_iter().map(Glob).collect(),
+        body: NotEmpty::into_texts(body.unwrap_or_default()),
     }
-}
-
-fn texts(written: Vec<AsText<NotEmpty>>) -> Vec<String> {
-    written.into_iter().map(|text| text.0.0).collect()
 }

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::server::tls::{CertificateFiles, ClientAuth, TlsFiles};
+use super::server::tls::{CertificateSection, ClientAuth, TlsFiles};
 use crate::config::{
     document::KeyPath,
     document_context::DocumentContext,
@@ -114,20 +114,9 @@ impl ManagementSection {
                 );
             }
         }
-        let (cert, private) = (key.name("cert_file"), key.name("key_file"));
-        match (&self.cert_file, &self.key_file) {
-            (Some(_), None) => scope.mistake(&private, "this key is required", "name the private key, PEM"),
-            (None, Some(_)) => {
-                scope.mistake(&cert, "this key is required", "name the certificate chain, PEM");
-            }
-            _ => {}
-        }
-        let certificate = match (
-            scope.optional_path(&cert, self.cert_file),
-            scope.optional_path(&private, self.key_file),
-        ) {
-            (Some(cert_file), Some(key_file)) => Some(CertificateFiles { cert_file, key_file }),
-            _ => None,
+        let certificate = match (self.cert_file, self.key_file) {
+            (None, None) => None,
+            (cert_file, key_file) => CertificateSection { cert_file, key_file }.resolve(key, scope),
         };
         let client_key = key.name("client_ca_file");
         let client_auth = scope.optional_path(&client_key, self.client_ca_file);
@@ -153,10 +142,7 @@ impl ManagementSection {
                  Doorward encrypts",
             );
         }
-        let admin_roles = self.admin_roles.map_or_else(
-            || vec!["admin".to_owned()],
-            |roles| roles.into_iter().map(|role| role.0.0).collect(),
-        );
+        let admin_roles = self.admin_roles.map_or_else(|| vec!["admin".to_owned()], NotEmpty::into_texts);
         let mut bounded = |name: &str, written: Option<u32>, default: u32, range: RangeInclusive<u32>| {
             scope.bounded(&key.name(name), written, default, range)
         };
@@ -192,9 +178,7 @@ impl From<&ManagementSettings> for ManagementSection {
             allow: Some(management.allow.iter().copied().map(AsText).collect()),
             changes_per_hour: Some(management.budget.changes),
             audit_bytes_per_hour: Some(management.budget.audit_bytes),
-            admin_roles: Some(
-                management.admin_roles.iter().cloned().map(|role| AsText(NotEmpty(role))).collect(),
-            ),
+            admin_roles: Some(NotEmpty::list(&management.admin_roles)),
         }
     }
 }

@@ -33,8 +33,15 @@ pub mod tenancy;
 #[cfg(test)]
 mod tests;
 
+use std::thread::available_parallelism;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// The number of cores that this process may use.
+fn core_count() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
 
 /// Doorward's deployment.toml
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -74,7 +81,7 @@ pub struct DeploymentFile {
     /// Access control. A tenant's file overrides it key by key; its routes are added.
     pub access: Option<access::AccessSection>,
     /// The portal's own sign-ins that are guarded against guessing. Each `[[guard]]` counts for every tenant; a tenant's file
-    /// adds its own.
+    /// adds its own. At most 16.
     pub guard: Option<Vec<guard::GuardSection>>,
     /// Appearance of Doorward's own pages. A tenant's file overrides it key by key.
     pub branding: Option<branding::BrandingSection>,

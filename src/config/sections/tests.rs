@@ -116,7 +116,10 @@ fn a_tenant_loosens_and_tightens_key_by_key() {
     let rules = &policy.rules.password_policy;
     assert_eq!((rules.min_length, rules.max_length), (30, 30), "no password would fit otherwise");
     assert_eq!((rules.history, rules.not_common, rules.words.len()), (4, true, 1));
-    assert!(rules.breached.is_some() && policy.breached_url.as_deref() == Some("https://pwned.example/"));
+    assert!(
+        rules.breached.is_some()
+            && policy.rules.password_rules.breached_url.as_deref() == Some("https://pwned.example/")
+    );
     // and a tenant without settings inherits everything
     let plain = tenant(deployment, "{}");
     assert_eq!((plain.rules.account_lock.max_attempts, plain.session.lifetime.as_secs()), (3, 7200));

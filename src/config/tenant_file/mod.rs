@@ -9,7 +9,7 @@ use self::section::TenantSection;
 use super::{
     document::{DocumentNode, Findings, KeyPath, NodeValue, json, nearest::nearest, read::read},
     document_context::DocumentContext,
-    governance::{GovernanceLayers, GovernedSettings, TenantOverrides, file_properties},
+    governance::{GovernanceLayers, TenantOverrides, file_properties},
     mistake::Mistake,
     model::{
         AccessSettings, Branding, EgressPolicy, Issuer, KeySource, Settings, SignInSettings, TenantPolicy,
@@ -39,7 +39,8 @@ use crate::domain::{
 pub mod section;
 pub mod ssrf_guard;
 
-/// Far more than WSO2's own files have; keeps a wrong file from filling the memory.
+pub const TENANT_CONF: &str = "tenant-conf.json";
+/// Far more than WSO2's own files have, which are about 10 KB; keeps a wrong file from filling the memory.
 pub const MAX_BYTES: usize = 1024 * 1024;
 
 pub(super) const ANONYMOUS_KEY: &str = "EnableAnonymous";
@@ -276,12 +277,7 @@ pub fn resolve_with(
         let guard = LoginGuard { is_tenant_defined: true, ..guard.clone() };
         Arc::new(guard::for_profile(guard, settings.portal.profile))
     });
-    let governed = GovernedSettings {
-        account_lock: conf.account_lock.inherit_from(&defaults.rules.account_lock),
-        password_rules: conf.password_policy.inherit_from(&defaults.rules.password_rules),
-        login: defaults.rules.login_attributes.clone(),
-        reject_disabled_accounts: defaults.rules.reject_disabled_accounts,
-    };
+    let governed = defaults.rules.governed(&conf.account_lock, &conf.password_policy);
     let rules = defaults.rules.with_governed(governed.with(&conf.governance).with(&overrides.overrides));
     TenantPolicy {
         tenant: tenant.clone(),
@@ -293,7 +289,6 @@ pub fn resolve_with(
         routes,
         guards: defaults.guards.iter().cloned().chain(own_guards).collect(),
         session: conf.session.inherit_from(&defaults.session),
-        breached_url: rules.password_rules.breached_url.clone(),
         rules,
         governance: GovernanceLayers {
             deployment: Arc::clone(&defaults.governance),
@@ -364,7 +359,7 @@ pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(KeyPath, &
 }
 
 fn policy_mistake(settings: &Settings, tenant: &TenantId, key: &str, message: String) -> Mistake {
-    let file = settings.tenancy.folder.join(tenant.as_str()).join("tenant-conf.json");
+    let file = settings.tenancy.folder.join(tenant.as_str()).join(TENANT_CONF);
     let mistake = Mistake::whole(&file, message, "correct it; until then the tenant is closed");
     Mistake { key: key.to_owned(), ..mistake }
 }

@@ -3,7 +3,11 @@
 use jsonwebtoken::Algorithm;
 
 use crate::{
-    config::{model::HostPattern, secret::Secret, text_form::TextForm},
+    config::{
+        model::HostPattern,
+        secret::Secret,
+        text_form::{AsText, TextForm},
+    },
     domain::tenant::TenantId,
 };
 
@@ -119,6 +123,17 @@ pub fn is_token_byte(b: u8) -> bool {
 /// A text that is not empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotEmpty(pub String);
+
+impl NotEmpty {
+    pub fn into_texts(written: Vec<AsText<Self>>) -> Vec<String> {
+        written.into_iter().map(|AsText(text)| text.0).collect()
+    }
+
+    /// The written form of `texts`.
+    pub fn list<'a>(texts: impl IntoIterator<Item = &'a String>) -> Vec<AsText<Self>> {
+        texts.into_iter().map(|text| AsText(Self(text.clone()))).collect()
+    }
+}
 
 impl TextForm for NotEmpty {
     const EXPECTED: &'static str = "a text that is not empty";

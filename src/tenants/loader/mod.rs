@@ -21,7 +21,11 @@ use super::{
     tenant_state::ParseTenantFile,
     tenant_watch::{TenantWatcher, WatchKey, tenant_watcher},
 };
-use crate::{config::model::Settings, domain::tenant::TenantId, sync::SingleFlight};
+use crate::{
+    config::model::Settings,
+    domain::tenant::TenantId,
+    sync::{FlightPermit, SingleFlight},
+};
 
 /// Maximum number of concurrent file reads, so that requests with invented tenant names cannot occupy all blocking threads.
 const MAX_CONCURRENT_READS: usize = 32;
@@ -105,22 +109,24 @@ impl TenantLoader {
         if let Some(found) = shared.map(|(found, _)| found).or_else(|| self.cached(tenant)) {
             return found;
         }
-        let this = Arc::clone(self);
-        let wanted = tenant.clone();
-        let task = self.runtime.spawn(async move { this.fill(permit, &wanted, FillTrigger::Lookup).await });
-        match task.await {
-            Ok(found) => found,
-            Err(_) => self.fallback_policy(tenant),
-        }
+        self.spawn_fill(permit, tenant, FillTrigger::Lookup).await
     }
 
     /// Checks the file now, even if the cached entry is fresh.
     pub async fn refresh(self: &Arc<Self>, tenant: &TenantId) -> TenantLookup {
         let permit = self.flights.acquire(tenant).await;
+        self.spawn_fill(permit, tenant, FillTrigger::Recheck { path_changed: true }).await
+    }
+
+    /// Fills in a task of its own, which continues if the caller is cancelled.
+    async fn spawn_fill(
+        self: &Arc<Self>,
+        permit: FlightPermit<TenantId, (TenantLookup, Versions)>,
+        tenant: &TenantId,
+        trigger: FillTrigger,
+    ) -> TenantLookup {
         let (this, wanted) = (Arc::clone(self), tenant.clone());
-        let task = self.runtime.spawn(async move {
-            this.fill(permit, &wanted, FillTrigger::Recheck { path_changed: true }).await
-        });
+        let task = self.runtime.spawn(async move { this.fill(permit, &wanted, trigger).await });
         match task.await {
             Ok(found) => found,
             Err(_) => self.fallback_policy(tenant),

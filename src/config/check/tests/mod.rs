@@ -229,9 +229,7 @@ fn attack_named_pipe_as_tenant_file() {
     assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
     assert_eq!(
         deployment.messages(),
-        [
-            "tenants/a.com/tenant-conf.json: cannot be read: this is not a file (make it a readable file)"
-        ]
+        ["tenants/a.com/tenant-conf.json: cannot be read: this is not a file (make it a readable file)"]
     );
 }
 

@@ -9,7 +9,7 @@ use crate::{
     config::{Settings, governance::TenantOverrides, load, tenant_file},
     domain::{
         account::LoginAttribute,
-        governance::{Kind, Property, categories},
+        governance::{Effect, Kind, Property, categories},
         tenant::TenantId,
     },
 };
@@ -36,7 +36,7 @@ fn enforced() -> Vec<(&'static str, &'static Property)> {
     let connectors = categories().iter().flat_map(|category| category.connectors);
     let properties = connectors.flat_map(|connector| connector.properties.iter().chain(connector.numbered));
     properties
-        .filter(|property| property.is_enforced())
+        .filter(|property| matches!(property.effect, Effect::Enforced { .. }))
         .map(|property| {
             let name =
                 if property.name == "passwordExpiry.rule" { "passwordExpiry.rule7" } else { property.name };

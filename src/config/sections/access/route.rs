@@ -87,14 +87,14 @@ pub(super) fn routes(
             AccessName::Anonymous => AccessLevel::Anonymous,
             AccessName::SignedIn => AccessLevel::SignedIn,
         };
-        let surface = match section.r#as.unwrap_or_default() {
+        let kind = match section.r#as.unwrap_or_default() {
             RouteKindName::Page => RouteKind::Page,
             RouteKindName::Api => RouteKind::Api,
             RouteKindName::Wso2Api => RouteKind::Wso2Api,
             RouteKindName::Asset => RouteKind::Asset,
         };
-        let upgrade = section.upgrade.map_or_else(|| UpgradeRule::default_for(surface), |upgrade| upgrade.0);
-        rules.push(RouteRule { methods, pattern, access, kind: surface, upgrade });
+        let upgrade = section.upgrade.map_or_else(|| UpgradeRule::default_for(kind), |upgrade| upgrade.0);
+        rules.push(RouteRule { methods, pattern, access, kind, upgrade });
     }
     rules
 }

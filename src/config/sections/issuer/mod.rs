@@ -158,7 +158,7 @@ impl IssuerSection {
     ) -> Option<Issuer> {
         let tenant = self.tenant(tenant, key, scope);
         let keys = self.take_key_source(key, scope);
-        let audiences = texts(self.audiences);
+        let audiences = NotEmpty::into_texts(self.audiences.unwrap_or_default());
         if audiences.is_empty() && keys != KeySource::None {
             let remedy = "write audiences = [\"…\"], what these tokens have in `aud`";
             scope.mistake(
@@ -288,12 +288,10 @@ impl IssuerSection {
 
 impl From<&Issuer> for IssuerSection {
     fn from(issuer: &Issuer) -> Self {
-        let texts =
-            |texts: &[String]| Some(texts.iter().cloned().map(|text| AsText(NotEmpty(text))).collect());
         let has_keys = issuer.keys != KeySource::None;
         Self {
             issuer: Some(AsText(NotEmpty(issuer.issuer.clone()))),
-            audiences: texts(&issuer.audiences),
+            audiences: Some(NotEmpty::list(&issuer.audiences)),
             jwks_file: match &issuer.keys {
                 KeySource::File(file) => Some(FilePath::written(file)),
                 _ => None,
@@ -316,8 +314,4 @@ impl From<&Issuer> for IssuerSection {
             introspection: issuer.introspection.as_ref().map(Into::into),
         }
     }
-}
-
-fn texts(written: Option<Vec<AsText<NotEmpty>>>) -> Vec<String> {
-    written.unwrap_or_default().into_iter().map(|text| text.0.0).collect()
 }

@@ -171,7 +171,7 @@ impl From<&PasswordRules> for PasswordPolicySection {
             common_list: Some(rules.common_list),
             min_score: Some(rules.min_score.into()),
             context_words: Some(rules.context_words),
-            words: Some(rules.words.iter().cloned().map(|word| AsText(NotEmpty(word))).collect()),
+            words: Some(NotEmpty::list(&rules.words)),
             breached_url: rules.breached_url.as_deref().map(|url| AsText(SecureUrl(url.to_owned()))),
             breached_required: Some(rules.breached.required),
             breached_tolerated: u32::try_from(rules.breached.max_occurrences).ok(),

@@ -134,3 +134,30 @@ impl ExpiryRules {
         self.rules.get(&number).map(ToString::to_string).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::governance::expiry_days;
+
+    #[test]
+    fn evaluates_rules_by_priority_then_number() {
+        let mut expiry = ExpiryRules { enabled: true, ..ExpiryRules::default() };
+        for (name, value) in [
+            ("passwordExpiry.rule10", "1,3,roles,eq,a"),
+            ("passwordExpiry.rule2", "1,2,roles,eq,a"),
+            ("passwordExpiry.rule7", "2,9,roles,eq,a"),
+            ("passwordExpiry.passwordExpiryInDays", "30"),
+            ("passwordExpiry.rule3", ""),
+        ] {
+            if let Some(number) = ExpiryRules::rule_number(name) {
+                expiry.set_rule(number, value);
+            }
+        }
+        for days in [Some(2), Some(3), Some(9), Some(30)] {
+            let rules = expiry.expiry().rules;
+            assert_eq!(expiry_days(&rules, 30, false, &["a".to_owned()], &[]), days);
+            expiry.rules.retain(|_, rule| Some(rule.days) != days);
+        }
+    }
+}

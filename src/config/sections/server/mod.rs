@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::tls::{TlsSection, TlsSettings};
+use super::core_count;
 use crate::config::{
     document::KeyPath,
     document_context::DocumentContext,
@@ -112,7 +113,7 @@ impl ServerSection {
             scope.mistake(&key.name("workers"), "no machine has that many cores", "write 0 for one a core");
         }
         let workers = match self.workers.unwrap_or(0) {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            0 => core_count(),
             workers => usize::from(workers),
         };
         let trusted_proxies: Vec<_> =

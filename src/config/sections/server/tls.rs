@@ -118,7 +118,11 @@ impl TlsSection {
 }
 
 impl CertificateSection {
-    fn resolve(self, key: &KeyPath, scope: &mut DocumentContext<'_>) -> Option<CertificateFiles> {
+    pub(in crate::config::sections) fn resolve(
+        self,
+        key: &KeyPath,
+        scope: &mut DocumentContext<'_>,
+    ) -> Option<CertificateFiles> {
         let (cert, private) = (key.name("cert_file"), key.name("key_file"));
         let cert_file = scope.required(&cert, self.cert_file, "name the certificate chain, PEM");
         let key_file = scope.required(&private, self.key_file, "name the private key, PEM");
