@@ -4,19 +4,18 @@ use std::sync::Arc;
 
 use super::{
     Lockout, NewPasswordError, NewPasswords, audit::account_changed, hashing::Password,
-    new_password::PasswordOwner, suffix_tenant::suffix_tenant,
+    new_password::PasswordOwner, suffix_tenant::parse_login,
 };
 use crate::{
     config::TenantPolicy,
     crypto::{RandomUnavailable, random_bytes},
     domain::{
         account::{
-            Account, AccountId, AdminLock, LockedReason, LoginAttributes, LoginName, NewAccount, PRIMARY,
+            Account, AccountId, AdminLock, LockedReason, LoginAttributes, NewAccount, PRIMARY,
             StoredPassword, UserProfile,
         },
         audit::Actor,
         lockout::{Counter, CounterKey, LoginSubject},
-        tenant::TenantId,
     },
     session::SessionService,
     store::{CreateError, Store, StoreChange, StoreError},
@@ -65,10 +64,8 @@ pub struct AccountAdministration {
 impl AccountAdministration {
     /// Finds the account of a login name, in any form that is accepted at sign-in to this tenant.
     pub async fn find(&self, policy: &Arc<TenantPolicy>, login: &str) -> Result<Option<Account>, StoreError> {
-        let named = suffix_tenant(&self.tenants, login, &policy.tenant).await;
-        let is_known = |tenant: &TenantId| named.as_ref().is_some_and(|policy| policy.tenant == *tenant);
-        let Ok(name) = LoginName::parse(login, &policy.tenant, is_known) else { return Ok(None) };
-        let found = self.store.accounts().by_login(&name, |_| LoginAttributes::default()).await?;
+        let Some(parsed) = parse_login(&self.tenants, login, policy).await else { return Ok(None) };
+        let found = self.store.accounts().by_login(&parsed.name, |_| LoginAttributes::default()).await?;
         Ok(found.map(|found| found.account))
     }
 

@@ -10,13 +10,13 @@ use super::{
     hashing::{
         BusyCause, DelayedRefusal, HashSlotPermit, HasherBusy, Password, PasswordHasher, PasswordVerification,
     },
-    suffix_tenant::suffix_tenant,
+    suffix_tenant::parse_login,
 };
 use crate::{
     config::TenantPolicy,
     crypto::{RandomUnavailable, random_bytes},
     domain::{
-        account::{Account, AccountId, LoginName, StoredPassword},
+        account::{Account, AccountId, StoredPassword},
         lockout::{DeviceId, LoginSubject, message::AccountLabel},
         tenant::TenantId,
     },
@@ -180,21 +180,19 @@ impl Authenticator {
 
     /// Finds the account of a login name. The policy is that of the account's tenant, even if the request has another tenant.
     async fn resolve(&self, requested: &Arc<TenantPolicy>, login: &str) -> Result<ResolvedLogin, StoreError> {
-        let named = suffix_tenant(&self.tenants, login, &requested.tenant).await;
-        let of = |tenant: &TenantId| named.as_ref().filter(|named| named.tenant == *tenant);
-        let Ok(name) = LoginName::parse(login, &requested.tenant, |tenant| of(tenant).is_some()) else {
+        let Some(parsed) = parse_login(&self.tenants, login, requested).await else {
             let subject = self.lockout.invalid_name_subject(login);
             return Ok(ResolvedLogin { policy: Arc::clone(requested), subject, found: None });
         };
-        let allowed = |tenant: &TenantId| of(tenant).unwrap_or(requested).rules.login_attributes.clone();
-        let found = self.store.accounts().by_login(&name, allowed).await?;
+        let allowed = |tenant: &TenantId| parsed.policy_of(tenant).rules.login_attributes.clone();
+        let found = self.store.accounts().by_login(&parsed.name, allowed).await?;
         let (tenant, subject) = match &found {
             Some(StoredAccount { account, .. }) => {
                 (&account.tenant, LoginSubject::Account(account.id.clone()))
             }
-            None => (&name.tenant, self.lockout.unknown_subject(&name)),
+            None => (&parsed.name.tenant, self.lockout.unknown_subject(&parsed.name)),
         };
-        let policy = Arc::clone(of(tenant).unwrap_or(requested));
+        let policy = Arc::clone(parsed.policy_of(tenant));
         Ok(ResolvedLogin { policy, subject, found })
     }
 

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     GuardedName,
-    lockout_log::{LockoutLog, LogSubject},
+    lockout_log::{LockoutLog, LogSubject, log_locked},
     pending_attempts::{LockOutlook, OutcomeWatch, PendingAttempts, PendingReservation},
 };
 use crate::{
@@ -163,11 +163,7 @@ impl Lockout {
         max_wait: Duration,
         now: u64,
     ) -> Result<Reservation, ReserveError> {
-        let (mut attempt, context) = login_attempt.split();
-        attempt.address = context.counted_address(settings);
-        let keys = lockout::counter_keys(settings, &attempt);
-        let request = ReserveRequest { tenant: attempt.tenant, keys, context, max_wait, now };
-        self.reserve_counters(settings, request).await
+        self.reserve_with(settings, login_attempt, max_wait, now, lockout::counter_keys).await
     }
 
     /// As `reserve`, at the management API: see [`lockout::management_lockout`].
@@ -193,11 +189,7 @@ impl Lockout {
         max_wait: Duration,
         now: u64,
     ) -> Result<Reservation, ReserveError> {
-        let (mut attempt, context) = login_attempt.split();
-        attempt.address = context.counted_address(settings);
-        let keys = lockout::without_name(settings, &attempt);
-        let request = ReserveRequest { tenant: attempt.tenant, keys, context, max_wait, now };
-        self.reserve_counters(settings, request).await
+        self.reserve_with(settings, login_attempt, max_wait, now, lockout::without_name).await
     }
 
     /// Reserves an attempt on the counters of its portal session and its network, in addition to those of its name: see
@@ -210,9 +202,23 @@ impl Lockout {
         max_wait: Duration,
         now: u64,
     ) -> Result<Reservation, ReserveError> {
+        let keys = |settings: &LockoutSettings, attempt: &CountedAttempt| {
+            lockout::of_portal_session(settings, attempt, session)
+        };
+        self.reserve_with(settings, login_attempt, max_wait, now, keys).await
+    }
+
+    async fn reserve_with(
+        &self,
+        settings: &Arc<LockoutSettings>,
+        login_attempt: LoginAttempt,
+        max_wait: Duration,
+        now: u64,
+        keys: impl FnOnce(&LockoutSettings, &CountedAttempt) -> Vec<CounterKey>,
+    ) -> Result<Reservation, ReserveError> {
         let (mut attempt, context) = login_attempt.split();
         attempt.address = context.counted_address(settings);
-        let keys = lockout::of_portal_session(settings, &attempt, session);
+        let keys = keys(settings, &attempt);
         let request = ReserveRequest { tenant: attempt.tenant, keys, context, max_wait, now };
         self.reserve_counters(settings, request).await
     }
@@ -249,7 +255,7 @@ impl Lockout {
                     let remaining = max_wait.saturating_sub(waited);
                     if !self.wait_for_release(&mut watch, &refused, remaining, now).await? {
                         if !context.is_guarded {
-                            self.log.log_refusal(context.log_subject.as_ref());
+                            log_locked(context.log_subject.as_ref());
                         }
                         return Err(ReserveError::Refused(refused));
                     }

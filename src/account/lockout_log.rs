@@ -122,11 +122,6 @@ impl LockoutLog {
             name.record_refusal(*address, suppressed);
         }
     }
-
-    /// Logs an attempt that is rejected because of a lock.
-    pub fn log_refusal(&self, subject: Option<&LogSubject>) {
-        log_locked(subject);
-    }
 }
 
 /// An attempt at the portal's sign-in as the logs show it.
@@ -188,7 +183,7 @@ impl LockKind {
 
 /// Writes the line that log scrapers of WSO2 search for, byte for byte. The line names a user, so locks of a portal session
 /// have none.
-fn log_locked(shown: Option<&LogSubject>) {
+pub(super) fn log_locked(shown: Option<&LogSubject>) {
     let Some(shown) = shown.filter(|shown| shown.subject != LogSubjectKind::PortalSession) else { return };
     let subject =
         AccountLabel { user: &shown.username, user_store: &shown.user_store, tenant: &shown.tenant };

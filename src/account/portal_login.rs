@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
     GuardedName, Lockout, LogSubject, LoginAttempt, Reservation, ReserveError, audit::name_unlocked,
-    authenticator::block, lockout_log::PortalAttempt, suffix_tenant::suffix_tenant,
+    authenticator::block, lockout_log::PortalAttempt, suffix_tenant::parse_login,
 };
 use crate::{
     config::TenantPolicy,
@@ -152,11 +152,8 @@ impl PortalLoginService {
         now: u64,
     ) -> Result<Reservation, PortalLoginRefusal> {
         let lockout = &self.lockout;
-        let TenantLookup::Tenant(policy) = self.tenants.load(default_tenant).await else {
-            tracing::error!(tenant = %default_tenant, "portal logins rejected: the tenant does not exist");
-            return Err(PortalLoginRefusal::Unavailable);
-        };
-        let resolved = self.resolve_portal_name(policy, login).await;
+        let policy = self.policy(default_tenant).await?;
+        let resolved = self.resolve_portal_name(&policy, login).await;
         let resolved = resolved.map_err(|error| PortalLoginRefusal::of_store_error(&error))?;
         let (PortalLoginName { policy, name, account }, typed_as) =
             resolved.ok_or(PortalLoginRefusal::InvalidName)?;
@@ -208,10 +205,8 @@ impl PortalLoginService {
         now: u64,
     ) -> Result<Reservation, PortalLoginRefusal> {
         let lockout = &self.lockout;
-        let TenantLookup::Tenant(policy) = self.tenants.load(tenant).await else {
-            return Err(PortalLoginRefusal::Unavailable);
-        };
-        let SessionAttempt { attempt, logged, .. } = self.session_attempt(&policy, tenant, client, session);
+        let policy = self.policy(tenant).await?;
+        let SessionAttempt { attempt, logged, .. } = self.session_attempt(&policy, client, session);
         let settings = &policy.rules.account_lock;
         let reserved = lockout.reserve_nameless(settings, attempt, OUTCOME_TIMEOUT, now).await;
         logged.record_refusal(reserved, lockout, now)
@@ -227,25 +222,30 @@ impl PortalLoginService {
         now: u64,
     ) -> Result<Reservation, PortalLoginRefusal> {
         let lockout = &self.lockout;
-        let TenantLookup::Tenant(policy) = self.tenants.load(tenant).await else {
-            return Err(PortalLoginRefusal::Unavailable);
-        };
+        let policy = self.policy(tenant).await?;
         let SessionAttempt { attempt, session, logged } =
-            self.session_attempt(&policy, tenant, client, PortalSession::Carried(session));
+            self.session_attempt(&policy, client, PortalSession::Carried(session));
         let settings = &policy.rules.account_lock;
         let reserved = lockout.reserve_portal_session(settings, attempt, session, OUTCOME_TIMEOUT, now).await;
         logged.record_refusal(reserved, lockout, now)
+    }
+
+    async fn policy(&self, tenant: &TenantId) -> Result<Arc<TenantPolicy>, PortalLoginRefusal> {
+        let TenantLookup::Tenant(policy) = self.tenants.load(tenant).await else {
+            tracing::error!(%tenant, "portal logins rejected: the tenant does not exist");
+            return Err(PortalLoginRefusal::Unavailable);
+        };
+        Ok(policy)
     }
 
     /// An attempt as it counts for its portal session.
     fn session_attempt(
         &self,
         policy: &TenantPolicy,
-        tenant: &TenantId,
         client: PortalLoginClient<'_>,
         session: PortalSession<'_>,
     ) -> SessionAttempt {
-        let hash = session.hash(&self.lockout, tenant, client);
+        let hash = session.hash(&self.lockout, &policy.tenant, client);
         let log_subject = LogSubject::of_portal_session(hash, &policy.tenant);
         let attempt = LoginAttempt {
             tenant: policy.tenant.clone(),
@@ -273,7 +273,7 @@ impl PortalLoginService {
         login: &str,
         actor: &Actor,
     ) -> Result<bool, StoreError> {
-        let Some((named, typed_as)) = self.resolve_portal_name(Arc::clone(policy), login).await? else {
+        let Some((named, typed_as)) = self.resolve_portal_name(policy, login).await? else {
             return Ok(false);
         };
         let PortalLoginName { policy, name, account: None } = named else { return Ok(false) };
@@ -295,10 +295,10 @@ impl PortalLoginService {
     /// Resolves a name at the portal, with the spelling that is counted; `None`: not a valid name.
     async fn resolve_portal_name(
         &self,
-        policy: Arc<TenantPolicy>,
+        policy: &Arc<TenantPolicy>,
         login: &str,
     ) -> Result<Option<(PortalLoginName, String)>, StoreError> {
-        let Some(typed) = self.resolve_name(Arc::clone(&policy), login).await? else { return Ok(None) };
+        let Some(typed) = self.resolve_name(policy, login).await? else { return Ok(None) };
         let typed_as = names::key(&typed.name.user_store, &typed.name.canonical);
         let plain = confusable::unaccented(login);
         // the portal's database may treat `álex` as `alex`, so Doorward does as well
@@ -312,17 +312,14 @@ impl PortalLoginService {
 
     async fn resolve_name(
         &self,
-        policy: Arc<TenantPolicy>,
+        policy: &Arc<TenantPolicy>,
         login: &str,
     ) -> Result<Option<PortalLoginName>, StoreError> {
-        let requested = &policy.tenant;
-        let other = suffix_tenant(&self.tenants, login, requested).await;
-        let is_known = |tenant: &TenantId| other.as_ref().is_some_and(|policy| policy.tenant == *tenant);
-        let Ok(name) = LoginName::parse(login, requested, is_known) else { return Ok(None) };
-        let found = self.store.accounts().by_login(&name, |_| LoginAttributes::default()).await?;
+        let Some(parsed) = parse_login(&self.tenants, login, policy).await else { return Ok(None) };
+        let found = self.store.accounts().by_login(&parsed.name, |_| LoginAttributes::default()).await?;
         let account = found.map(|found| found.account);
-        let tenant = account.as_ref().map_or(&name.tenant, |account| &account.tenant);
-        let policy = other.filter(|other| other.tenant == *tenant).unwrap_or(policy);
-        Ok(Some(PortalLoginName { policy, name, account }))
+        let tenant = account.as_ref().map_or(&parsed.name.tenant, |account| &account.tenant);
+        let policy = Arc::clone(parsed.policy_of(tenant));
+        Ok(Some(PortalLoginName { policy, name: parsed.name, account }))
     }
 }

@@ -25,15 +25,10 @@ pub enum CallerKind {
     Program,
 }
 
-/// Whether the response may be a redirect.
-pub fn is_navigation(asked: &FetchMetadata<'_>, surface: RouteKind) -> bool {
-    classify_caller(asked, surface) == CallerKind::Navigation
-}
-
 /// `Sec-Fetch-*` is authoritative where the browser sends it (over HTTPS, and to localhost); otherwise
 /// `X-Requested-With` and `Accept` decide. An API never redirects.
-pub fn classify_caller(asked: &FetchMetadata<'_>, surface: RouteKind) -> CallerKind {
-    let navigates = match surface {
+pub fn classify_caller(asked: &FetchMetadata<'_>, kind: RouteKind) -> CallerKind {
+    let navigates = match kind {
         RouteKind::Wso2Api | RouteKind::Api => false,
         _ if asked.upgrade => false,
         RouteKind::Page | RouteKind::Asset => match asked.sec_fetch_mode {
@@ -52,7 +47,7 @@ pub fn classify_caller(asked: &FetchMetadata<'_>, surface: RouteKind) -> CallerK
                 false
             }
             // without Sec-Fetch-* a script and a navigation may request an asset with the same headers
-            None => surface == RouteKind::Page && asked.accept.is_some_and(prefers_html),
+            None => kind == RouteKind::Page && asked.accept.is_some_and(prefers_html),
         },
     };
     match asked.method {
@@ -121,6 +116,10 @@ mod tests {
         }
     }
 
+    fn is_redirected(asked: &FetchMetadata<'_>, kind: RouteKind) -> bool {
+        classify_caller(asked, kind) == CallerKind::Navigation
+    }
+
     /// oauth2-proxy#1522, #1393, #2292, envoy#30102, pomerium#456: a script never gets a redirect to sign-in.
     #[test]
     fn redirects_only_navigations() {
@@ -154,7 +153,7 @@ mod tests {
             ("", "", "text/event-stream", false, "an event source"),
         ] {
             assert_eq!(
-                is_navigation(&asked(mode, dest, accept), RouteKind::Page),
+                is_redirected(&asked(mode, dest, accept), RouteKind::Page),
                 redirected,
                 "{what}: {accept}"
             );
@@ -163,16 +162,16 @@ mod tests {
 
     #[test]
     fn an_api_never_redirects() {
-        for surface in [RouteKind::Wso2Api, RouteKind::Api] {
-            assert_eq!(classify_caller(&asked("navigate", "document", CHROME), surface), CallerKind::Program);
+        for kind in [RouteKind::Wso2Api, RouteKind::Api] {
+            assert_eq!(classify_caller(&asked("navigate", "document", CHROME), kind), CallerKind::Program);
         }
     }
 
     #[test]
     fn redirects_assets_only_with_fetch_metadata() {
-        assert!(is_navigation(&asked("navigate", "document", CHROME), RouteKind::Asset));
-        assert!(!is_navigation(&asked("no-cors", "style", "text/css,*/*;q=0.1"), RouteKind::Asset));
-        assert!(!is_navigation(&asked("", "", CHROME), RouteKind::Asset));
+        assert!(is_redirected(&asked("navigate", "document", CHROME), RouteKind::Asset));
+        assert!(!is_redirected(&asked("no-cors", "style", "text/css,*/*;q=0.1"), RouteKind::Asset));
+        assert!(!is_redirected(&asked("", "", CHROME), RouteKind::Asset));
     }
 
     #[test]
@@ -213,7 +212,7 @@ mod tests {
         for method in ["POST", "PUT", "DELETE"] {
             let form = FetchMetadata { method, ..asked("navigate", "document", CHROME) };
             assert_eq!(classify_caller(&form, RouteKind::Page), CallerKind::Submission);
-            assert!(!is_navigation(&form, RouteKind::Page));
+            assert!(!is_redirected(&form, RouteKind::Page));
         }
         let head = FetchMetadata { method: "HEAD", ..asked("navigate", "document", CHROME) };
         assert_eq!(classify_caller(&head, RouteKind::Page), CallerKind::Navigation);

@@ -39,13 +39,13 @@ pub struct UpgradeRefused;
 
 impl UpgradeRule {
     /// The rule of a configured route without `upgrade`: an asset never switches protocols.
-    pub fn default_for(surface: RouteKind) -> Self {
-        if surface == RouteKind::Asset { Self::Never } else { Self::Users }
+    pub fn default_for(kind: RouteKind) -> Self {
+        if kind == RouteKind::Asset { Self::Never } else { Self::Users }
     }
 
     /// The rule of a built-in route: one that is open, so that sign-in works, never switches protocols.
-    pub fn built_in(access: AccessLevel, surface: RouteKind) -> Self {
-        if access == AccessLevel::Open { Self::Never } else { Self::default_for(surface) }
+    pub fn built_in(access: AccessLevel, kind: RouteKind) -> Self {
+        if access == AccessLevel::Open { Self::Never } else { Self::default_for(kind) }
     }
 
     /// The protocols have the form of `is_protocol`. An empty list means `Never`.

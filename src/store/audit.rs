@@ -83,7 +83,7 @@ pub(super) async fn write(
         .fetch_one(&mut *connection)
         .await?;
     let last: i64 = row.try_get("last")?;
-    for (deed, to_come) in actions.iter().zip((0..actions.len()).rev()) {
+    for (action, to_come) in actions.iter().zip((0..actions.len()).rev()) {
         sqlx::query(
             "INSERT INTO audit (id, at, tenant, actor, address, request_id, action, target, before, after) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -94,10 +94,10 @@ pub(super) async fn write(
         .bind(actor.to_string())
         .bind(actor.address.map(|address| address.to_string()))
         .bind(actor.request_id.clone())
-        .bind(deed.action)
-        .bind(deed.target.clone())
-        .bind(deed.before.clone())
-        .bind(deed.after.clone())
+        .bind(action.action)
+        .bind(action.target.clone())
+        .bind(action.before.clone())
+        .bind(action.after.clone())
         .execute(&mut *connection)
         .await?;
     }

@@ -20,7 +20,7 @@ const MAX_SELECTED: i64 = 100_000;
 /// The significance of a row as a shift of its last failure: one minute per failure since the last lock,
 /// five per earlier lock, and 15 for a lock in force. Not more: a row that gains much from few attempts
 /// could fill the table for long. ($1: now.)
-macro_rules! worth {
+macro_rules! significance {
     () => {
         "last_failure + CAST(60000 AS BIGINT) * (failures + 5 * lockouts + \
          CASE WHEN locked_until < 0 OR locked_until > $1 THEN 15 ELSE 0 END)"
@@ -29,7 +29,7 @@ macro_rules! worth {
 
 /// All counters except those of accounts and of unknown names and the known networks of accounts, whose number is bounded
 /// otherwise.
-macro_rules! strays {
+macro_rules! evictable {
     () => {
         " FROM counters WHERE name NOT LIKE 'name|%|account:%' AND name NOT LIKE 'name|%|unknown:%' \
          AND name NOT LIKE 'unknown-networks|%' AND name NOT LIKE 'known-network|%'"
@@ -37,7 +37,7 @@ macro_rules! strays {
 }
 
 impl Store {
-    /// Deletes the least significant counters until `keep` are left; returns the number deleted.
+    /// Deletes the least significant counters until `max` are left; returns the number deleted.
     pub(super) async fn evict_counters(&self, max: u64, now: i64) -> Result<u64, StoreError> {
         let max = i64::try_from(max).unwrap_or(i64::MAX);
         let mut gone = 0;
@@ -57,17 +57,18 @@ impl Store {
 
     async fn select_for_eviction(&self, max: i64, now: i64) -> Result<Vec<String>, StoreError> {
         self.with_deadline(async {
-            let row =
-                sqlx::query(concat!("SELECT COUNT(*) AS strays", strays!())).fetch_one(self.read()).await?;
-            let excess = row.try_get::<i64, _>("strays")?.saturating_sub(max);
+            let row = sqlx::query(concat!("SELECT COUNT(*) AS evictable", evictable!()))
+                .fetch_one(self.read())
+                .await?;
+            let excess = row.try_get::<i64, _>("evictable")?.saturating_sub(max);
             if excess <= 0 {
                 return Ok(Vec::new());
             }
             let rows = sqlx::query(concat!(
                 "SELECT name",
-                strays!(),
+                evictable!(),
                 " AND last_failure <= $1 ORDER BY ",
-                worth!(),
+                significance!(),
                 " LIMIT $2"
             ))
             .bind(now)

@@ -117,10 +117,7 @@ impl GovernanceRepository<'_> {
                 let writes = decide(&found).map_err(GovernanceStoreError::Refused)?;
                 let mut actions = Vec::new();
                 for write in &writes {
-                    if let Some(deed) = write_property(&mut transaction, tenant, &rows, write, action).await?
-                    {
-                        actions.push(deed);
-                    }
+                    actions.extend(write_property(&mut transaction, tenant, &rows, write, action).await?);
                 }
                 if actions.is_empty() {
                     // the row that was inserted for locking is removed

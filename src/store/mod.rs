@@ -107,15 +107,6 @@ impl Store {
         ChangeLog { store: self }
     }
 
-    /// For probes: checks that the store responds.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.with_deadline(async {
-            sqlx::query("SELECT last FROM change_clock").fetch_one(self.read()).await?;
-            Ok(())
-        })
-        .await
-    }
-
     /// Closes all connections after their current work. SQLite then merges its log into the file.
     pub async fn close(&self) {
         self.shared.database.read.close().await;

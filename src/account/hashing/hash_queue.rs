@@ -133,22 +133,22 @@ impl HashQueue {
 
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        lane: SlotClass,
+        class: SlotClass,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HasherBusy> {
         let permit = self.enter()?;
-        self.run_in_slot(&permit, lane, work).await
+        self.run_in_slot(&permit, class, work).await
     }
 
     /// Runs the work in a slot.
     pub(super) async fn run_in_slot<T: Send + 'static>(
         &self,
         permit: &QueuePermit,
-        lane: SlotClass,
+        class: SlotClass,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HasherBusy> {
         let permit = Arc::clone(&permit.0);
-        let slot = self.slot(lane).await?;
+        let slot = self.slot(class).await?;
         self.run_blocking((permit, slot), work).await
     }
 
@@ -177,8 +177,8 @@ impl HashQueue {
     }
 
     /// Waits for a slot in FIFO order.
-    pub(super) async fn slot(&self, lane: SlotClass) -> Result<OwnedSemaphorePermit, HasherBusy> {
-        acquire(match lane {
+    pub(super) async fn slot(&self, class: SlotClass) -> Result<OwnedSemaphorePermit, HasherBusy> {
+        acquire(match class {
             SlotClass::Current => &self.slots,
             SlotClass::Foreign => &self.foreign,
             SlotClass::MemoryHeavy => &self.memory_heavy,
@@ -187,8 +187,8 @@ impl HashQueue {
     }
 
     /// The number of slots of a class.
-    pub(super) fn slot_count(&self, lane: SlotClass) -> usize {
-        match lane {
+    pub(super) fn slot_count(&self, class: SlotClass) -> usize {
+        match class {
             SlotClass::Current => self.concurrency,
             SlotClass::Foreign => self.concurrency.div_ceil(2),
             SlotClass::MemoryHeavy => 1,

@@ -94,7 +94,7 @@ impl PasswordHasher {
         Self::with_client_limit(cost, slots, queue, client_limit, meters)
     }
 
-    /// `share`: maximum for one client of slots and queue together.
+    /// `client_limit`: maximum for one client of slots and queue together.
     pub fn with_client_limit(
         cost: Argon2Cost,
         slots: usize,
@@ -103,11 +103,11 @@ impl PasswordHasher {
         meters: HashMetrics,
     ) -> Result<Self, InvalidArgon2Cost> {
         let queue = HashQueue::new(slots, queue, meters);
-        let shares = HashClientLimits::new(queue.capacity(), client_limit);
+        let client_limits = HashClientLimits::new(queue.capacity(), client_limit);
         Ok(Self(Arc::new(HasherInner {
             argon: Argon2Hasher::new(cost)?,
             queue,
-            client_limits: shares,
+            client_limits,
             response_floor: Mutex::default(),
             wait_queue: WaitQueue::default(),
             is_serialized: AtomicBool::new(false),
@@ -253,8 +253,8 @@ impl PasswordHasher {
                 method.matches_normalized(&Password::new("dummy password"))?;
                 Ok(start.elapsed())
             };
-            let lane = if is_memory_heavy { SlotClass::MemoryHeavy } else { SlotClass::Foreign };
-            most = most.max(self.0.queue.run(lane, work).await??);
+            let class = if is_memory_heavy { SlotClass::MemoryHeavy } else { SlotClass::Foreign };
+            most = most.max(self.0.queue.run(class, work).await??);
         }
         self.response_floor().set_calibrated(most);
         self.0.is_serialized.store(one_by_one, Ordering::Relaxed);
@@ -279,14 +279,14 @@ impl PasswordHasher {
         let methods: Vec<HashMethod> =
             stored.iter().filter_map(|text| HashMethod::parse(text).ok()).collect();
         let password = password.clone();
-        let greedy = methods.iter().any(|method| self.is_memory_heavy(method));
-        let lane = if greedy { SlotClass::MemoryHeavy } else { SlotClass::Current };
+        let is_memory_heavy = methods.iter().any(|method| self.is_memory_heavy(method));
+        let class = if is_memory_heavy { SlotClass::MemoryHeavy } else { SlotClass::Current };
         let any = move || {
             methods
                 .iter()
                 .try_fold(false, |found, method| Ok(found || method.matches_any_spelling(&password)?))
         };
-        self.0.queue.run(lane, any).await?
+        self.0.queue.run(class, any).await?
     }
 
     /// Computes a new hash for storage.

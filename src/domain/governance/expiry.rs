@@ -157,20 +157,6 @@ fn quoted_field(written: &str, quote: char) -> Option<(String, &str)> {
     }
 }
 
-/// The expiry rules among a tenant's settings (name and value) in order of evaluation: by priority, then by
-/// the number in the name. Other settings are ignored.
-pub fn sorted_rules<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<ExpiryRule> {
-    let mut rules: Vec<(u32, ExpiryRule)> = settings
-        .into_iter()
-        .filter_map(|(name, value)| {
-            let number = name.strip_prefix("passwordExpiry.rule")?.parse().ok()?;
-            Some((number, ExpiryRule::parse(value).ok()?))
-        })
-        .collect();
-    rules.sort_by_key(|(number, rule)| (rule.priority, *number));
-    rules.into_iter().map(|(_, rule)| rule).collect()
-}
-
 /// After how many days a password expires; `None`: never. The first applicable rule in order of priority
 /// decides; of two with the same priority the first in the list. If none applies, `default_days` applies
 /// (zero: never), or none if `skip_if_no_applicable`. `NotEqual` rules apply only against that default.

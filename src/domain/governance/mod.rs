@@ -108,10 +108,6 @@ impl Property {
     pub fn is_secret(&self) -> bool {
         self.name.starts_with(SECRET_PREFIX)
     }
-
-    pub fn is_enforced(&self) -> bool {
-        matches!(self.effect, Effect::Enforced { .. })
-    }
 }
 
 #[cfg(test)]

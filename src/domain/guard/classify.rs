@@ -3,7 +3,7 @@
 use super::{GuardedHead, LoginGuard, LoginNameSource, MAX_NAME_BYTES, basic, form, json, media, rule};
 use crate::domain::guard::AmbiguousLogin;
 
-/// Fields in which portals read a password or a one-time code. Other spellings are compared by [`form::names_any`].
+/// Fields in which portals read a password or a one-time code. [`form::contains_field`] and [`json::names_any`] match other spellings too.
 const PASSWORD_FIELDS: [&str; 14] = [
     "password",
     "passwd",

@@ -26,7 +26,7 @@ pub(super) fn member(members: &[String], body: &[u8]) -> Result<Option<String>, 
     Ok(found)
 }
 
-/// Whether the document has one of these members, at any place that [`Json`] keeps.
+/// Whether the document has one of these members, at any place that [`JsonDocument`] keeps.
 pub(super) fn names_any(members: &[&str], body: &[u8]) -> bool {
     let folded_members: Vec<String> = members.iter().map(|member| folded(member)).collect();
     serde_json::from_slice::<JsonDocument>(body).is_ok_and(|document| document.names_any(&folded_members))

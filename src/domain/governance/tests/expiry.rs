@@ -2,7 +2,7 @@
 
 use super::super::{
     ExpiryRule,
-    expiry::{Attribute, Operator, expiry_days, sorted_rules},
+    expiry::{Attribute, Operator, expiry_days},
 };
 
 fn rule(written: &str) -> ExpiryRule {
@@ -104,18 +104,4 @@ fn without_a_rule_the_default_counts_unless_it_is_skipped() {
     assert_eq!(expiry_days(&rules, 30, true, &names(&["employee"]), &[]), Some(60));
     assert_eq!(expiry_days(&[], 0, false, &[], &[]), None);
     assert_eq!(expiry_days(&[], 90, false, &[], &[]), Some(90));
-}
-
-#[test]
-fn sorts_rules_by_priority_then_number() {
-    let settings = [
-        ("passwordExpiry.rule10", "1,3,roles,eq,a"),
-        ("passwordExpiry.rule2", "1,2,roles,eq,a"),
-        ("passwordExpiry.rule7", "2,9,roles,eq,a"),
-        ("passwordExpiry.passwordExpiryInDays", "30"),
-        ("passwordExpiry.rule3", ""),
-    ];
-    let days: Vec<_> = sorted_rules(settings).iter().map(|rule| rule.days).collect();
-    assert_eq!(days, [2, 3, 9]);
-    assert_eq!(expiry_days(&sorted_rules(settings), 30, false, &names(&["a"]), &[]), Some(2));
 }
