@@ -18,7 +18,7 @@ use doorward::{
         forwarded,
         headers::{ForwardingHeaders, clean_response, identity_headers},
         tenant_selection,
-        validation::{self, ValidationLimits, cookies},
+        validation::{self, cookies},
     },
 };
 use http::{HeaderMap, HeaderValue, Request, request::Parts};
@@ -70,11 +70,7 @@ fn validation(c: &mut Criterion) {
     let mut group = c.benchmark_group("validation");
     let mut case = |name: &str, parts: &Parts| {
         group.bench_function(name, |b| {
-            b.iter_batched_ref(
-                || parts.clone(),
-                |parts| validation::validate(parts, ValidationLimits::default()),
-                BatchSize::SmallInput,
-            );
+            b.iter_batched_ref(|| parts.clone(), validation::validate, BatchSize::SmallInput);
         });
     };
     let clean = browser_request(PATH);

@@ -42,7 +42,7 @@ impl Refusals {
         now: u64,
     ) -> Option<u64> {
         let key = (by.clone(), account.cloned(), ClientNetwork::of(address.ip));
-        self.0.get_with(key, Arc::default).turn_each(INTERVAL_MILLIS, now)
+        self.0.get_with(key, Arc::default).admit_each(INTERVAL_MILLIS, now)
     }
 }
 

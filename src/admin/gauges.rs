@@ -64,11 +64,7 @@ pub fn render(state: &ProxyState, store: &StoreState) -> String {
         "Request bodies that are arriving, against limits.max_request_bodies",
         state.clients.all().held(Resource::RequestBody) as u64,
     );
-    gauge(
-        "upgrades_open",
-        "Open WebSockets and other upgrades",
-        state.clients.all().held(Resource::Upgrade) as u64,
-    );
+    gauge("upgrades_open", "Open WebSockets and other upgrades", state.open_upgrades() as u64);
     if state.accounts.is_some() {
         gauge("store_up", "1 while the store of accounts answers", store.down.is_none().into());
         gauge("store_writable", "1 while the store of accounts takes changes", store.is_healthy().into());

@@ -96,5 +96,11 @@ mod tests {
         let mut known: Vec<_> = restart_keys(&settings, &settings).map(|(key, _)| key).collect();
         known.sort_unstable();
         assert_eq!(documented, known);
+        let elsewhere = ["management.cert_file"];
+        let mut tested: Vec<_> =
+            CASES.iter().flat_map(|(_, keys)| keys.iter().copied()).chain(elsewhere).collect();
+        tested.sort_unstable();
+        tested.dedup();
+        assert_eq!(documented, tested, "each restart key needs a case that changes it");
     }
 }

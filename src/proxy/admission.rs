@@ -198,11 +198,7 @@ pub fn admit(
     arrived: Instant,
 ) -> Result<Permit, Refusal> {
     let limits = &settings.limits;
-    state
-        .clients
-        .take_request(client, limits.client.request_rate, arrived)
-        .map_err(|wait| Refusal::ClientLimit { limit: Limit::RequestRate, retry_after: wait })?;
-    let permit = acquire(client, Resource::Request, settings)?;
+    let permit = take_request(&state.clients, client, settings, arrived)?;
     let all = state.clients.all();
     let overloaded = is_overloaded(all.held(Resource::Request), limits.max_requests)
         || is_overloaded(all.held(Resource::Connection), limits.max_connections);
@@ -221,8 +217,17 @@ pub fn admit_administrator(
     client: &Arc<ClientState>,
     arrived: Instant,
 ) -> Result<Permit, Refusal> {
-    state
-        .management_clients
+    take_request(&state.management_clients, client, settings, arrived)
+}
+
+/// Counts a request by the rate and the concurrency of its client.
+fn take_request(
+    clients: &ClientRegistry,
+    client: &Arc<ClientState>,
+    settings: &Settings,
+    arrived: Instant,
+) -> Result<Permit, Refusal> {
+    clients
         .take_request(client, settings.limits.client.request_rate, arrived)
         .map_err(|wait| Refusal::ClientLimit { limit: Limit::RequestRate, retry_after: wait })?;
     acquire(client, Resource::Request, settings)
@@ -272,11 +277,7 @@ pub async fn admit_known_user(
     arrived: Instant,
 ) -> Option<Result<Permit, Refusal>> {
     let user = known_user(state, settings, client, parts).await?;
-    let taken = state.clients.take_request(&user, settings.limits.client.request_rate, arrived);
-    Some(match taken {
-        Ok(()) => acquire(&user, Resource::Request, settings),
-        Err(wait) => Err(Refusal::ClientLimit { limit: Limit::RequestRate, retry_after: wait }),
-    })
+    Some(take_request(&state.clients, &user, settings, arrived))
 }
 
 /// The user of a session or of a token that was verified before, from memory.

@@ -138,11 +138,10 @@ async fn authenticate_session(
     parts: &Parts,
     origin: RequestOrigin<'_>,
 ) -> Result<Option<VerifiedCredential>, Refusal> {
-    let https = origin.client.https;
-    if OwnCookie::Session.read(&parts.headers, https).is_none() {
+    let Some(cookie) = OwnCookie::Session.read(&parts.headers, origin.client.https) else {
         return Ok(None);
-    }
-    match Box::pin(sessions.find_for_request(&parts.headers, https, clock::unix_millis())).await {
+    };
+    match Box::pin(sessions.find_by_cookie(cookie, clock::unix_millis())).await {
         Ok(live) => Ok(live.map(VerifiedCredential::Session)),
         // "unavailable" never means "anonymous"
         Err(SessionsUnavailable) => Err(Refusal::StoreDown),

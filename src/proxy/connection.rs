@@ -31,7 +31,6 @@ pub enum ListenerKind {
 #[derive(Debug, Clone, Copy)]
 pub struct AcceptedSocket {
     pub peer: SocketAddr,
-    pub local: SocketAddr,
     pub tls: bool,
 }
 
@@ -47,7 +46,6 @@ pub struct AdmittedClient {
 pub struct ClientConnection {
     pub listener: ListenerKind,
     pub peer: SocketAddr,
-    pub local: SocketAddr,
     pub tls: bool,
     client_state: Arc<ClientState>,
     _permit: Option<Permit>,
@@ -86,7 +84,6 @@ impl ClientConnection {
         Self {
             listener,
             peer: socket.peer,
-            local: socket.local,
             tls: socket.tls,
             client_state: client.client_state,
             _permit: client.permit,

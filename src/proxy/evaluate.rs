@@ -14,12 +14,13 @@ use super::{
     method_override,
     refusal::Refusal,
     requested_tenant::{find_policy, find_requested_tenant},
-    validation::{self, Ambiguity, ValidationLimits},
+    validation::{self, Ambiguity},
 };
 use crate::{
     config::{Settings, TenantPolicy},
     domain::{
         access::{Decision, decide},
+        browser::CallerKind,
         route::{Route, RouteKind},
         tenant::TenantId,
         upgrade::UpgradeChoice,
@@ -122,7 +123,9 @@ pub async fn evaluate(
             .as_ref()
             .map_or(UpgradeChoice::Ignored, |header| choose_upgrade(&policy, &route, parts, header));
         let upgrade = choice != UpgradeChoice::Ignored;
-        let is_known = route.kind == RouteKind::Page && upgrade == requested.is_some();
+        // a program is one on every kind of route
+        let is_known = (route.kind == RouteKind::Page && upgrade == requested.is_some())
+            || (requested.is_none() && page_caller == CallerKind::Program);
         let caller_kind = if is_known { page_caller } else { classify_caller(parts, upgrade, route.kind) };
         context.set_caller_kind(caller_kind);
         context.response_context.surface = route.kind;
@@ -181,7 +184,7 @@ fn validate(
     context: &mut RequestContext,
     parts: &mut Parts,
 ) -> Result<Option<HeaderValue>, Refusal> {
-    let options = validation::validate(parts, ValidationLimits::default())?;
+    let options = validation::validate(parts)?;
     if options.upgrade.is_some() {
         context.set_caller_kind(classify_caller(parts, true, RouteKind::Page));
     }

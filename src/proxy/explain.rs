@@ -165,7 +165,7 @@ impl Explained<'_> {
         match &routed.verdict {
             Ok(Decision::Allow(why)) => {
                 steps.push(("decision", why.sentence().to_owned()));
-                if guard::is_guarded_path(policy, self.parts.uri.path()) {
+                if !guard::guards_covering(policy, self.parts.uri.path()).is_empty() {
                     steps.push(("guard", DECISION_LOGIN_GUARD.to_owned()));
                 }
                 Verdict::Allow

@@ -1,17 +1,13 @@
 //! Response, log line and metric for a request that the portal did not answer.
 
-use std::time::Duration;
-
 use http::StatusCode;
 
 use super::{
-    Worker, context::RequestContext, overload::Overload, refusal::Refusal, request_body::ClientFault,
-    upstream::ForwardError,
+    Worker, admission::limit_reached, context::RequestContext, overload::Overload, refusal::Refusal,
+    request_body::ClientFault, upstream::ForwardError,
 };
 use crate::{
-    clock,
-    config::model::UpstreamTarget,
-    domain::fairness::{Limit, Resource},
+    clock, config::model::UpstreamTarget, domain::fairness::Resource, sync::client_limits::Exceeded,
     telemetry::metrics::PortalError,
 };
 
@@ -30,11 +26,9 @@ impl ForwardFailure {
         context: &RequestContext,
         error: &ForwardError,
     ) -> Self {
-        const SOON: Duration = Duration::from_secs(1);
         let may_have_arrived = match error {
             ForwardError::ClientLimit => {
-                let limit = Limit::Concurrency(Resource::UpstreamConnection);
-                let refusal = Refusal::ClientLimit { limit, retry_after: SOON };
+                let refusal = limit_reached(Resource::UpstreamConnection, Exceeded::Client);
                 return Self { refusal, may_have_arrived: false };
             }
             ForwardError::Connect(_) | ForwardError::ConnectTimeout | ForwardError::TooMany => false,

@@ -17,7 +17,7 @@ use super::{
     request_body::{ArrivingBody, ClientBody, RequestBody},
     tenant_selection,
     upload_watch::UploadLimits,
-    validation::{self, ValidationLimits},
+    validation,
 };
 use crate::{
     domain::tenant::TenantId,
@@ -31,7 +31,7 @@ pub fn evaluate(
     context: &mut RequestContext,
     parts: &mut Parts,
 ) -> Result<Option<TenantId>, Refusal> {
-    let options = validation::validate(parts, ValidationLimits::default())?;
+    let options = validation::validate(parts)?;
     if options.has_forwarding_headers {
         admission::mark_unlisted_proxy(exchange.state(), exchange.settings, context);
     }

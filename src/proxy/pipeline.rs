@@ -18,7 +18,7 @@ use super::{
     evaluate::{Evaluation, evaluate},
     exchange::Exchange,
     forward::{forward, prepare},
-    guard::{self, forward_guarded},
+    guard::{forward_guarded, guards_covering},
     headers::mark_private,
     local_response::{self, set_visitor_cookies},
     log_entry::{record_decision, start_entry},
@@ -145,11 +145,8 @@ pub async fn handle(
                 response
             } else {
                 let original = OriginalRequest::of(&parts);
-                let forwarded = if guard::is_guarded_path(&routed.policy, parts.uri.path()) {
-                    Box::pin(forward_guarded(&exchange, &context, routed, parts, body))
-                        .instrument(request_span(&context))
-                        .await
-                } else {
+                let guards = guards_covering(&routed.policy, parts.uri.path());
+                let forwarded = if guards.is_empty() {
                     match prepare(&exchange, &context, routed, parts, ClientBody::Arriving(body)) {
                         Ok(prepared) => forward(&exchange, &context, routed, prepared)
                             .await
@@ -157,6 +154,11 @@ pub async fn handle(
                             .map_err(Refusal::from),
                         Err(refusal) => Err(refusal),
                     }
+                } else {
+                    let request = Request::from_parts(parts, body);
+                    Box::pin(forward_guarded(&exchange, &context, routed, &guards, request))
+                        .instrument(request_span(&context))
+                        .await
                 };
                 match forwarded {
                     Ok((outcome, mut response)) => {

@@ -5,8 +5,6 @@ use http::{HeaderValue, request::Parts};
 use super::{ClientConnection, refusal::X_REQUEST_ID};
 use crate::config::Settings;
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
 /// A trusted proxy's id is retained, so that all logs have the same id; an id from any other peer is replaced.
 pub(super) fn request_id(settings: &Settings, connection: &ClientConnection, parts: &Parts) -> HeaderValue {
     if !settings.server.trusted_proxies.is_empty()
@@ -17,11 +15,8 @@ pub(super) fn request_id(settings: &Settings, connection: &ClientConnection, par
     {
         return id.clone();
     }
-    let mut random = fastrand::u128(..);
-    let id: [u8; 32] = std::array::from_fn(|_| {
-        let digit = HEX.get((random & 15) as usize).copied().unwrap_or(b'0');
-        random >>= 4;
-        digit
-    });
+    let mut id = [b'0'; 32];
+    // the length fits
+    let _ = hex::encode_to_slice(fastrand::u128(..).to_le_bytes(), &mut id);
     HeaderValue::from_bytes(&id).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }

@@ -168,7 +168,7 @@ impl WorkerListener {
     /// Logs at most once a second for each kind of fault, with the number of lines that were left out.
     fn log_throttled(&self, fault: ConnectionFault, write: impl FnOnce(Option<u64>)) {
         if let Some(suppressed) =
-            self.worker.state.metrics.connection_fault_line(fault, clock::unix_seconds())
+            self.worker.state.metrics.throttle_connection_fault_log(fault, clock::unix_seconds())
         {
             write(Some(suppressed).filter(|lines| *lines > 0));
         }
@@ -235,8 +235,7 @@ async fn accept(listener: TcpListener, tls: Option<Arc<Certificates>>, port: Wor
         let Some(guard) = ConnectionGuard::acquire(&port, peer.ip()) else { continue };
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
-        let Ok(local) = stream.local_addr() else { continue };
-        let socket = AcceptedSocket { peer, local, tls: tls.is_some() };
+        let socket = AcceptedSocket { peer, tls: tls.is_some() };
         if port.expects_proxy_header(peer.ip()) {
             let tls = tls.as_ref().map(|tls| tls.acceptor());
             tokio::spawn(serve_proxy_protocol(tls, stream, socket, guard));

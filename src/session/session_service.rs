@@ -95,7 +95,19 @@ impl SessionService {
         https: bool,
         now: u64,
     ) -> Result<Option<Arc<ActiveSession>>, SessionsUnavailable> {
-        match self.session_cookie(headers, https) {
+        match OwnCookie::Session.read(headers, https) {
+            Some(cookie) => self.find_by_cookie(cookie, now).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The session of the value of a session cookie.
+    pub async fn find_by_cookie(
+        &self,
+        cookie: &str,
+        now: u64,
+    ) -> Result<Option<Arc<ActiveSession>>, SessionsUnavailable> {
+        match self.parse_cookie(cookie) {
             Some((_, hash)) => self.find(&hash, now).await,
             None => Ok(None),
         }
@@ -114,11 +126,12 @@ impl SessionService {
 
     /// The value of the request's session cookie, if it is authentic; its session may have ended.
     pub fn secret(&self, headers: &HeaderMap, https: bool) -> Option<CookieSecret> {
-        self.session_cookie(headers, https).map(|(secret, _)| secret)
+        self.parse_cookie(OwnCookie::Session.read(headers, https)?).map(|(secret, _)| secret)
     }
 
-    fn session_cookie(&self, headers: &HeaderMap, https: bool) -> Option<(CookieSecret, SessionHash)> {
-        let secret = CookieSecret::parse(OwnCookie::Session.read(headers, https)?)?;
+    /// `None` if the cookie is not authentic.
+    fn parse_cookie(&self, cookie: &str) -> Option<(CookieSecret, SessionHash)> {
+        let secret = CookieSecret::parse(cookie)?;
         let hash = hash_of(&secret);
         // a cached session has an authentic cookie, and a cache lookup costs less than verifying the signature
         (self.0.cache.contains(&hash) || self.0.signer.verifies(&secret)).then_some((secret, hash))

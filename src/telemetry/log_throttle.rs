@@ -19,8 +19,8 @@ impl LogThrottle {
         Some(self.suppressed.swap(0, Ordering::Relaxed))
     }
 
-    /// As [`Self::turn`], once in each `interval` from the last line on. Both are in one unit, which is the caller's.
-    pub fn turn_each(&self, interval: u64, now: u64) -> Option<u64> {
+    /// As [`Self::admit`], once in each `interval` from the last line on. Both are in one unit, which is the caller's.
+    pub fn admit_each(&self, interval: u64, now: u64) -> Option<u64> {
         let is_due = |last: u64| (last == 0 || now.saturating_sub(last) >= interval).then_some(now);
         if self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_due).is_err() {
             self.suppressed.fetch_add(1, Ordering::Relaxed);
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn an_interval_begins_with_the_line_that_was_written() {
         let line = LogThrottle::default();
-        let turns = [59, 60, 118, 119, 120, 179].map(|now| line.turn_each(60, now));
+        let turns = [59, 60, 118, 119, 120, 179].map(|now| line.admit_each(60, now));
         assert_eq!(turns, [Some(0), None, None, Some(2), None, Some(1)]);
     }
 }

@@ -287,8 +287,8 @@ impl Metrics {
         }
     }
 
-    /// `Some` if this fault is to be logged: how many of its kind were left out since the last log line.
-    pub fn connection_fault_line(&self, fault: ConnectionFault, now: u64) -> Option<u64> {
+    /// Whether to write a log line, and how many of the kind were suppressed since the last one.
+    pub fn throttle_connection_fault_log(&self, fault: ConnectionFault, now: u64) -> Option<u64> {
         self.connection_faults.get(fault as usize)?.admit(now)
     }
 

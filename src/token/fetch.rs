@@ -36,7 +36,7 @@ pub enum ClientError {
     Http(#[from] reqwest::Error),
 }
 
-/// The control plane's clients, one for each `Reach`.
+/// The control plane's clients, one for each [`EgressPolicy`].
 #[derive(Debug, Clone)]
 pub struct HttpClients {
     pub everywhere: Client,

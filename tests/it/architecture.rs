@@ -26,6 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "domain",
             "clock",
+            "crypto",
             "config",
             "sync",
             "telemetry",
@@ -41,7 +42,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "domain",
             "clock",
+            "crypto",
             "config",
+            "sync",
             "telemetry",
             "tenants",
             "token",
@@ -95,7 +98,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "boot",
         ],
     ),
-    ("fuzz", &["domain", "config", "token", "session", "proxy"]),
 ];
 
 /// Files over `LONG` lines, each with its reason.

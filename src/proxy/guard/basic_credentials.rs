@@ -10,13 +10,16 @@ use std::{
     time::Duration,
 };
 
-use aws_lc_rs::{hmac, rand};
 use http::HeaderValue;
 use moka::sync::Cache;
 use tokio::{sync::Mutex, time::timeout};
 
 use super::shared_attempt::{AttemptShare, SharedAttempt};
-use crate::{account::PortalLoginRefusal, domain::tenant::TenantId};
+use crate::{
+    account::PortalLoginRefusal,
+    crypto::{HmacKey, random_bytes},
+    domain::tenant::TenantId,
+};
 
 const TTL: Duration = Duration::from_secs(30);
 const CAPACITY: u64 = 10_000;
@@ -27,18 +30,17 @@ pub(super) type CredentialDigest = [u8; 32];
 
 /// `R` is a reservation.
 pub(super) struct BasicCredentials<R: Send + 'static> {
-    key: hmac::Key,
+    key: HmacKey,
     verified: Cache<CredentialDigest, ()>,
     in_flight: Cache<CredentialDigest, Arc<Mutex<Weak<SharedAttempt<R>>>>>,
 }
 
 impl<R: Send + 'static> Default for BasicCredentials<R> {
     fn default() -> Self {
-        let mut secret = [0; 32];
         // without randomness there is no TLS either; a predictable key does less harm than a failed request
-        let _ = rand::fill(&mut secret);
+        let secret = random_bytes().unwrap_or_default();
         Self {
-            key: hmac::Key::new(hmac::HMAC_SHA256, &secret),
+            key: HmacKey::new(&secret),
             verified: Cache::builder().max_capacity(CAPACITY).time_to_live(TTL).build(),
             in_flight: Cache::builder().max_capacity(CAPACITY).time_to_idle(TTL).build(),
         }
@@ -53,17 +55,8 @@ impl<R: Send + 'static> BasicCredentials<R> {
         counting_tenant: &TenantId,
         credentials: &HeaderValue,
     ) -> CredentialDigest {
-        let mut context = hmac::Context::with_key(&self.key);
-        for part in [tenant.as_str(), counting_tenant.as_str()] {
-            context.update(part.as_bytes());
-            context.update(b"\0");
-        }
-        context.update(credentials.as_bytes());
-        let mut digest = [0; 32];
-        for (to, from) in digest.iter_mut().zip(context.sign().as_ref()) {
-            *to = *from;
-        }
-        digest
+        let parts = [tenant.as_str().as_bytes(), counting_tenant.as_str().as_bytes(), credentials.as_bytes()];
+        self.key.tag(&parts.join(&b"\0"[..]))
     }
 
     /// A share of the attempt in progress with these credentials, or of a new one; `None` if the credentials were accepted

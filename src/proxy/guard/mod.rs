@@ -23,7 +23,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Response, request::Parts};
+use http::{Request, Response, request::Parts};
 
 use self::{
     attempt_names::{AttemptNames, RememberedNames},
@@ -77,14 +77,9 @@ impl LoginGuards {
     }
 }
 
-/// Whether a guard covers the path, so that the request may be a login at the portal.
-pub fn is_guarded_path(policy: &TenantPolicy, path: &str) -> bool {
-    !guards_covering(policy, path).is_empty()
-}
-
 /// The guards whose endpoint matches the path itself, or a form to which a lenient server may normalise it (see
 /// [`Readings`]); all guards if the path has too many such forms. No guard is superseded by a later one.
-fn guards_covering<'a>(policy: &'a TenantPolicy, path: &str) -> Vec<&'a Arc<LoginGuard>> {
+pub fn guards_covering<'a>(policy: &'a TenantPolicy, path: &str) -> Vec<&'a Arc<LoginGuard>> {
     if policy.guards.is_empty() {
         return Vec::new();
     }
@@ -97,7 +92,7 @@ fn guards_covering<'a>(policy: &'a TenantPolicy, path: &str) -> Vec<&'a Arc<Logi
     guards
 }
 
-type GuardedResponse = Result<(RequestOutcome, Response<ResponseBody>), Refusal>;
+pub(super) type GuardedResponse = Result<(RequestOutcome, Response<ResponseBody>), Refusal>;
 
 /// A guarded request that is being forwarded.
 struct GuardedForward<'a> {
@@ -122,17 +117,17 @@ pub async fn forward_guarded(
     exchange: &Exchange<'_>,
     context: &RequestContext,
     routed: &RoutedRequest,
-    mut parts: Parts,
-    body: ArrivingBody,
-) -> Result<(RequestOutcome, Response<ResponseBody>), Refusal> {
+    guards: &[&Arc<LoginGuard>],
+    request: Request<ArrivingBody>,
+) -> GuardedResponse {
     let policy = &*routed.policy;
-    let guards = guards_covering(policy, parts.uri.path());
+    let (mut parts, body) = request.into_parts();
     let guarded_forward = GuardedForward { exchange, context, routed };
     if !body.is_end_stream() {
         check_buffers(exchange.state(), context)?;
     }
     let read::PortalLogin { found: attempt, body, bytes } =
-        match read::read_login(&guards, exchange.connection, &context.client_state, &mut parts, body).await {
+        match read::read_login(guards, exchange.connection, &context.client_state, &mut parts, body).await {
             Ok(sign_in) => sign_in,
             Err((guard, problem)) => return guarded_forward.refuse(guard, problem),
         };
@@ -279,7 +274,7 @@ impl GuardedForward<'_> {
         };
         reserved.record(result);
         let of = guard.is_tenant_defined.then_some(&policy.tenant);
-        outcome::settle_session(reserved.of_session, in_session, of).await;
+        outcome::record_session_outcome(reserved.of_session, in_session, of).await;
         let is_correct = outcome::record_outcome(reserved.of_names, outcome, of).await;
         if outcome == AttemptOutcome::Failed {
             state.login_guards.response_times.record(&policy.tenant, guard, started.elapsed());

@@ -79,23 +79,23 @@ async fn record_success(
 
 /// Records the outcome for the portal session and the network. A success resets the counter of the session; on that of the
 /// network it releases its own reservation only. `of` as in [`record_outcome`].
-pub(super) async fn settle_session(
+pub(super) async fn record_session_outcome(
     session: Option<Reservation>,
-    said: AttemptOutcome,
+    outcome: AttemptOutcome,
     of: Option<&TenantId>,
 ) {
     let Some(reservation) = session else { return };
-    let forgives = of.is_none_or(|tenant| tenant == reservation.tenant());
-    let settled = match said {
+    let may_reset = of.is_none_or(|tenant| tenant == reservation.tenant());
+    let recorded = match outcome {
         AttemptOutcome::Failed => {
             reservation.record_failure();
             return;
         }
-        AttemptOutcome::Succeeded if forgives => reservation.record_success().await.map(drop),
+        AttemptOutcome::Succeeded if may_reset => reservation.record_success().await.map(drop),
         AttemptOutcome::Succeeded | AttemptOutcome::Neutral => reservation.release().await,
     };
-    if let Err(error) = settled {
-        tracing::error!(%error, "failed to release the lockout reservation of a portal session");
+    if let Err(error) = recorded {
+        tracing::error!(%error, "failed to record the outcome of a login for its portal session");
     }
 }
 

@@ -42,8 +42,8 @@ impl PendingAttempt {
         self.reservation.tenant()
     }
 
-    /// Writes the outcome of one request to the audit log. Other requests with the same credentials may yet say more than
-    /// one that `neutral`.
+    /// Writes the outcome of one request to the audit log. `neutral` leaves the attempt open: another
+    /// request with the same credentials may still decide it.
     pub fn record(&self, outcome: GuardedLoginResult) {
         self.audit.name.record(outcome, self.audit.address);
         if outcome != GuardedLoginResult::neutral {

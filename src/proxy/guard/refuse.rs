@@ -10,7 +10,7 @@ use http::{
 };
 use serde::Serialize;
 
-use super::read::UnreadableLogin;
+use super::{GuardedResponse, read::UnreadableLogin};
 use crate::{
     config::TenantPolicy,
     domain::guard::{LoginGuard, LoginNameSource},
@@ -23,9 +23,7 @@ use crate::{
     telemetry::metrics::RequestOutcome,
 };
 
-type RefusalResult = Result<(RequestOutcome, Response<ResponseBody>), Refusal>;
-
-pub(super) fn unreadable(guard: &LoginGuard, problem: UnreadableLogin) -> RefusalResult {
+pub(super) fn unreadable(guard: &LoginGuard, problem: UnreadableLogin) -> GuardedResponse {
     // an empty field is a typing error: the portal's own page for a wrong password says so
     if problem.is_nameless
         && let Some(answer) = guard.locked_redirect.as_deref().and_then(redirect_to)
@@ -39,7 +37,7 @@ pub(super) fn unreadable(guard: &LoginGuard, problem: UnreadableLogin) -> Refusa
 }
 
 /// Delayed like the portal's response to a wrong password.
-pub(super) async fn locked(state: &ProxyState, policy: &TenantPolicy, guard: &LoginGuard) -> RefusalResult {
+pub(super) async fn locked(state: &ProxyState, policy: &TenantPolicy, guard: &LoginGuard) -> GuardedResponse {
     tokio::time::sleep(state.login_guards.response_times.pick(&policy.tenant, guard, fastrand::usize(..)))
         .await;
     match (&guard.name_source, guard.locked_redirect.as_deref().and_then(redirect_to)) {
@@ -52,7 +50,7 @@ pub(super) async fn locked(state: &ProxyState, policy: &TenantPolicy, guard: &Lo
 }
 
 /// Too many concurrent sign-ins with one user name. The password was not checked.
-pub(super) fn busy(guard: &LoginGuard, retry_after: Duration) -> RefusalResult {
+pub(super) fn busy(guard: &LoginGuard, retry_after: Duration) -> GuardedResponse {
     if guard.name_source != LoginNameSource::PasswordGrant {
         return Err(Refusal::TooManySignIns { retry_after });
     }

@@ -63,7 +63,7 @@ impl AttemptReservations {
 
     /// Releases all reservations, because the portal has not received the attempt.
     pub async fn cancel(self) {
-        outcome::settle_session(self.of_session, AttemptOutcome::Neutral, None).await;
+        outcome::record_session_outcome(self.of_session, AttemptOutcome::Neutral, None).await;
         outcome::release(self.of_names).await;
     }
 }

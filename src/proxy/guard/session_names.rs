@@ -3,11 +3,13 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use aws_lc_rs::digest::{Context, SHA256};
 use moka::{ops::compute::Op, policy::EvictionPolicy, sync::Cache};
 
 use super::session_shares::{HeldSession, SessionShares};
-use crate::domain::{fairness::ResourceLimit, guard::AmbiguousLogin, tenant::TenantId};
+use crate::{
+    crypto::sha256,
+    domain::{fairness::ResourceLimit, guard::AmbiguousLogin, tenant::TenantId},
+};
 
 /// As long as a sign-in may take from the first page to the last password.
 const TTL: Duration = Duration::from_mins(15);
@@ -50,14 +52,7 @@ impl Default for SessionNames {
 
 /// `tenant`: the tenant that the names belong to; `carrier`: how the portal transports the session.
 pub(super) fn hash_session(tenant: &TenantId, carrier: &str, value: &str) -> PortalSessionHash {
-    let mut context = Context::new(&SHA256);
-    for part in [tenant.as_str(), carrier, value] {
-        context.update(part.as_bytes());
-        context.update(b"\0");
-    }
-    let mut session = PortalSessionHash::default();
-    session.iter_mut().zip(context.finish().as_ref()).for_each(|(to, from)| *to = *from);
-    session
+    sha256(format!("{tenant}\0{carrier}\0{value}\0").as_bytes())
 }
 
 impl SessionNames {

@@ -163,7 +163,7 @@ impl UpstreamClient {
         outgoing: &mut OutgoingRequest,
     ) -> Result<UpgradeResponse, ForwardError> {
         outgoing.permit = Some(outgoing.sender.permit(self.upstream.connect_timeout).await?);
-        // with a new `Home`, so that no used connection is handed to it
+        // with a new `WorkerId`, so that no used connection is handed to it
         let (lease, _) = self.connect(WorkerId::new(), outgoing.sender.client).await?;
         let sent = lease.send(outgoing, self.upstream.header_timeout, &self.pool).await;
         match sent.map_err(|unanswered| unanswered.error)? {

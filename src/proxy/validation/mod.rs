@@ -19,17 +19,8 @@ use http::{HeaderValue, StatusCode, Version, request::Parts};
 
 use crate::domain::path::PathProblem;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ValidationLimits {
-    /// Path and query.
-    pub max_target_bytes: usize,
-}
-
-impl Default for ValidationLimits {
-    fn default() -> Self {
-        Self { max_target_bytes: 8 * 1024 }
-    }
-}
+/// Maximum of path and query.
+pub const MAX_TARGET_BYTES: usize = 8 * 1024;
 
 /// The content of the hop-by-hop headers, before they are removed.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -100,8 +91,8 @@ impl Ambiguity {
 /// tenant and is evaluated by `tenant_selection`.
 ///
 /// Resolve the client from a trusted proxy's headers (`forwarded::resolve_client`) before.
-pub fn validate(parts: &mut Parts, limits: ValidationLimits) -> Result<ConnectionOptions, Ambiguity> {
-    target::validate(parts, limits)?;
+pub fn validate(parts: &mut Parts) -> Result<ConnectionOptions, Ambiguity> {
+    target::validate(parts)?;
     host::validate(parts)?;
     let seen = fields::validate(&mut parts.headers)?;
     let mut options = hop_by_hop::remove_hop_by_hop(&mut parts.headers, seen)?;

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use http::{Method, Uri, request::Parts, uri::PathAndQuery};
 
-use super::{Ambiguity, ValidationLimits};
+use super::{Ambiguity, MAX_TARGET_BYTES};
 use crate::domain::path;
 
-pub(super) fn validate(parts: &mut Parts, limits: ValidationLimits) -> Result<(), Ambiguity> {
+pub(super) fn validate(parts: &mut Parts) -> Result<(), Ambiguity> {
     validate_method(&parts.method)?;
     // absolute form is for configured proxies; host::validate compares its host with `Host`
     if parts.uri.scheme_str().is_some_and(|scheme| scheme != "http" && scheme != "https") {
@@ -15,7 +15,7 @@ pub(super) fn validate(parts: &mut Parts, limits: ValidationLimits) -> Result<()
     }
     // authority form has none, asterisk form is refused as a path
     let target = parts.uri.path_and_query().ok_or(Ambiguity::Target)?;
-    if target.as_str().len() > limits.max_target_bytes {
+    if target.as_str().len() > MAX_TARGET_BYTES {
         return Err(Ambiguity::TargetTooLong);
     }
     if let Some(query) = target.query()

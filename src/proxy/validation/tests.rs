@@ -29,7 +29,7 @@ impl TestRequest {
     }
 
     fn validated(mut self) -> Result<(Parts, ConnectionOptions), Ambiguity> {
-        let cleaned = validate(&mut self.0, ValidationLimits::default())?;
+        let cleaned = validate(&mut self.0)?;
         Ok((self.0, cleaned))
     }
 

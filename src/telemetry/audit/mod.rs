@@ -60,7 +60,7 @@ impl AuditLog {
     }
 }
 
-/// Replaces the audit log by `log`. The previous log writes its waiting events for at most `patience`; the remaining ones
+/// Replaces the audit log by `log`. The previous log writes its waiting events for at most `timeout`; the remaining ones
 /// go to `log`.
 pub fn replace(log: Option<AuditLog>, timeout: Duration) {
     let log = log.map(Arc::new);

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::domain::colour::Colour;
+use crate::{crypto::sha256, domain::colour::Colour};
 
 pub const STYLE: &str = include_str!("doorward.css");
 pub const SCRIPT: &str = include_str!("doorward.js");
@@ -17,8 +17,8 @@ const CARD_DARK: Colour = Colour::new(0x1c, 0x1f, 0x25);
 
 /// A file name with its content's hash: the content of a name never changes, so it may be cached for ever.
 fn content_hashed_name(stem: &str, content: &str, extension: &str) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content.as_bytes());
-    let tag: u64 = digest.as_ref().iter().take(8).fold(0, |tag, byte| (tag << 8) | u64::from(*byte));
+    let tag: u64 =
+        sha256(content.as_bytes()).iter().take(8).fold(0, |tag, byte| (tag << 8) | u64::from(*byte));
     format!("{stem}-{tag:016x}.{extension}")
 }
 

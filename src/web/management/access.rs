@@ -77,12 +77,9 @@ pub fn check_tenant_access(principal: &Principal, tenant: &TenantId) -> Result<(
 }
 
 /// Called after the caller's access to the tenant was checked, so that 404 discloses no tenant.
-pub async fn find_tenant(
-    parts: &ManagementParts,
-    tenant: &TenantId,
-) -> Result<Arc<TenantPolicy>, ApiProblem> {
+pub async fn check_tenant_exists(parts: &ManagementParts, tenant: &TenantId) -> Result<(), ApiProblem> {
     match parts.services.tenants.load(tenant).await {
-        TenantLookup::Tenant(policy) => Ok(policy),
+        TenantLookup::Tenant(_) => Ok(()),
         TenantLookup::Unknown => Err(tenant_not_found(tenant)),
     }
 }

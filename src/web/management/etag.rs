@@ -1,10 +1,10 @@
 //! Conditional requests (RFC 9110 §13): prevent lost updates. Pure.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::error::ApiProblem;
+use crate::crypto::sha256;
 
 /// A strong tag of exactly this text.
 pub fn text_tag(text: &[u8]) -> String {
@@ -13,7 +13,7 @@ pub fn text_tag(text: &[u8]) -> String {
 
 /// Collision-resistant.
 fn hash(text: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(digest(&SHA256, text).as_ref().get(..16).unwrap_or_default())
+    URL_SAFE_NO_PAD.encode(sha256(text).get(..16).unwrap_or_default())
 }
 
 /// Checks `If-Match` and `If-None-Match` against the current tag. `exists`: for `*`, which requires that nothing exists yet.

@@ -62,7 +62,7 @@ impl ManagementState {
     pub fn new(services: ManagementServices) -> Self {
         Self(Arc::new(ManagementParts {
             services,
-            credential_locks: CredentialLocks::default(),
+            credential_locks: CredentialLocks::new(),
             budgets: ChangeBudgets::default(),
             write_lock: tokio::sync::Mutex::default(),
         }))
@@ -171,7 +171,7 @@ async fn respond(
     principal.require_scope(action.required_scope())?;
     access::check_tenant_access(&principal, &tenant)?;
     actor_log.tenant = Some(tenant.clone());
-    access::find_tenant(&state.0, &tenant).await?;
+    access::check_tenant_exists(&state.0, &tenant).await?;
     if action.is_change() && settings.management.read_only {
         return Err(access::read_only());
     }

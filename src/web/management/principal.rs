@@ -95,7 +95,7 @@ impl Authentication<'_> {
             Credentials::None | Credentials::Unusable => Err(unauthenticated(None)),
             Credentials::Basic { login, password } => {
                 let credentials = headers.get(header::AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
-                let Some(_turn) = self.parts.credential_locks.acquire(credentials).await else {
+                let Some(_permit) = self.parts.credential_locks.acquire(credentials).await else {
                     return Err(ApiProblem::unavailable());
                 };
                 self.by_password(&login, &password).await
