@@ -3,14 +3,14 @@
 
 use crate::support::{Portal, Reply, TestProxy, proxy::TestProxyBuilder};
 
-fn open_gate(portal: &Portal) -> TestProxyBuilder {
+fn open_proxy(portal: &Portal) -> TestProxyBuilder {
     TestProxy::in_front_of(portal).generic(&[("/**", "open")])
 }
 
 #[test]
 fn attack_ambiguous_message_length() {
     let portal = Portal::answering("").start();
-    let proxy = open_gate(&portal).start();
+    let proxy = open_proxy(&portal).start();
     for headers in [
         "content-length: 5\r\ncontent-length: 6",
         "content-length: 5, 6",
@@ -47,7 +47,7 @@ fn attack_ambiguous_message_length() {
 #[test]
 fn attack_cl_te_smuggling_ends_with_the_connection() {
     let portal = Portal::answering("").start();
-    let proxy = open_gate(&portal).start();
+    let proxy = open_proxy(&portal).start();
     for headers in [
         "content-length: 40\r\ntransfer-encoding: chunked",
         "transfer-encoding: chunked\r\ncontent-length: 40",
@@ -64,7 +64,7 @@ fn attack_cl_te_smuggling_ends_with_the_connection() {
 #[test]
 fn attack_malformed_chunk_sizes() {
     let portal = Portal::answering("").start();
-    let proxy = open_gate(&portal).start();
+    let proxy = open_proxy(&portal).start();
     for body in ["ZZ\r\nab\r\n0\r\n\r\n", "-1\r\n", "2\r\nabc\r\n0\r\n\r\n", "fffffffffffffffff\r\n"] {
         let head = "POST /c HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
         let statuses = proxy.raw(format!("{head}{body}GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n")).statuses();
@@ -81,7 +81,7 @@ fn attack_malformed_chunk_sizes() {
 #[test]
 fn attack_content_length_overflow() {
     let portal = Portal::answering("").start();
-    let proxy = open_gate(&portal).start();
+    let proxy = open_proxy(&portal).start();
     for length in [
         "9223372036854775808",
         "9223372036854775809",
@@ -117,7 +117,7 @@ fn attack_content_length_overflow() {
 #[test]
 fn attack_malformed_body_is_blamed_on_the_portal() {
     let portal = Portal::replying(Reply::echo_body()).start();
-    let proxy = open_gate(&portal).start();
+    let proxy = open_proxy(&portal).start();
     let long = format!("{}\r\n", "1".repeat(17));
     let extension = format!("1;{}\r\na\r\n0\r\n\r\n", "x".repeat(20_000));
     let trailer = format!("1\r\na\r\n0\r\nx: {}\r\n\r\n", "y".repeat(100_000));
@@ -154,7 +154,7 @@ fn attack_malformed_body_is_blamed_on_the_portal() {
 #[test]
 fn body_of_a_get_is_not_read_as_a_request() {
     let portal = Portal::answering("ok").start();
-    let proxy = open_gate(&portal).start();
+    let proxy = open_proxy(&portal).start();
     let inner = "GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
     let outer = format!("GET /outer HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{inner}", inner.len());
     proxy.raw(outer).answer("GET").unwrap();
@@ -166,7 +166,7 @@ fn body_of_a_get_is_not_read_as_a_request() {
 #[test]
 fn attack_bytes_after_an_upgrade_that_was_not_granted() {
     let portal = Portal::answering("no").start();
-    let proxy = open_gate(&portal).websockets_at("/ws").start();
+    let proxy = open_proxy(&portal).websockets_at("/ws").start();
     let origin = format!("http://{}", proxy.authority());
     let upgrade = "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let early = "GET /smuggled HTTP/1.1\r\nhost: x\r\nremote-user: admin\r\n\r\n";
@@ -180,7 +180,7 @@ fn attack_bytes_after_an_upgrade_that_was_not_granted() {
 #[test]
 fn attack_a_websocket_from_a_foreign_page() {
     let portal = Portal::replying(Reply::upgrade_echo()).start();
-    let proxy = open_gate(&portal).websockets_at("/ws").start();
+    let proxy = open_proxy(&portal).websockets_at("/ws").start();
     for origin in ["https://evil.test", "null", "http://127.0.0.1.evil.test", "http://127.0.0.1:1"] {
         let (head, _) = proxy.get("/ws").header("origin", origin).upgrade();
         assert!(head.first.contains("403"), "{origin}: {}", head.first);
@@ -192,7 +192,7 @@ fn attack_a_websocket_from_a_foreign_page() {
 #[test]
 fn page_under_public_url_has_the_same_origin() {
     let portal = Portal::replying(Reply::upgrade_echo()).start();
-    let proxy = open_gate(&portal)
+    let proxy = open_proxy(&portal)
         .websockets_at("/ws")
         .setting("server.public_url", "https://portal.example:8443")
         .start();
@@ -212,7 +212,7 @@ fn page_under_public_url_has_the_same_origin() {
 #[test]
 fn attack_a_head_that_is_too_big() {
     let portal = Portal::answering("").start();
-    let proxy = open_gate(&portal)
+    let proxy = open_proxy(&portal)
         .setting("limits.max_header_bytes", 16384)
         .setting("limits.max_headers", 50)
         .start();
@@ -231,7 +231,7 @@ fn attack_a_head_that_is_too_big() {
 #[test]
 fn attack_a_head_that_never_ends() {
     let portal = Portal::answering("").start();
-    let proxy = open_gate(&portal).setting("limits.header_timeout", "300ms").start();
+    let proxy = open_proxy(&portal).setting("limits.header_timeout", "300ms").start();
     let mut slow = proxy.raw("GET / HTTP/1.1\r\nhost: x\r\n");
     slow.rest();
     assert!(portal.received_nothing());
@@ -240,7 +240,7 @@ fn attack_a_head_that_never_ends() {
 #[test]
 fn attack_headers_that_http2_allows_and_http1_does_not() {
     let portal = Portal::answering("").start();
-    let proxy = open_gate(&portal).start();
+    let proxy = open_proxy(&portal).start();
     for (name, value) in [
         ("x-tabs", "a\tb"),
         ("cookie", "a=1"),
@@ -262,7 +262,7 @@ fn attack_headers_that_http2_allows_and_http1_does_not() {
 #[test]
 fn attack_an_upgrade_with_a_body() {
     let portal = Portal::answering("no").start();
-    let proxy = open_gate(&portal).websockets_at("/x").start();
+    let proxy = open_proxy(&portal).websockets_at("/x").start();
     let head = "POST /x HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\ncontent-length: 100000\r\n\r\nabcd";
     assert_eq!(proxy.raw(head).statuses(), [400]);
     assert!(portal.received_nothing());
@@ -272,7 +272,7 @@ fn attack_an_upgrade_with_a_body() {
 #[test]
 fn attack_three_bytes_that_hold_a_connection() {
     let portal = Portal::answering("").start();
-    let proxy = open_gate(&portal).setting("limits.header_timeout", "1s").start();
+    let proxy = open_proxy(&portal).setting("limits.header_timeout", "1s").start();
     for first in ["PRI", "P", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET"] {
         // returns when the proxy hangs up, and panics when it does not
         proxy.raw(first).rest();

@@ -163,7 +163,7 @@ fn attack_another_protocol_than_websocket() {
     let proxy =
         TestProxy::in_front_of(&portal).generic(&[("/public/**", "open")]).websockets_at("/ws").start();
     let plain = Portal::answering("plain").start();
-    let plain_gate = TestProxy::in_front_of(&plain).generic(&[("/**", "open")]).start();
+    let plain_proxy = TestProxy::in_front_of(&plain).generic(&[("/**", "open")]).start();
     for protocol in
         ["TLS/1.0", "foo/2", "SPDY/3.1", "h2c", "HTTP/2.0", "IRC/6.9, RTA/x11", "websocket/13", "web socket"]
     {
@@ -179,7 +179,7 @@ fn attack_another_protocol_than_websocket() {
                 assert!(request.all(name).is_empty(), "{protocol}: {:?}", request.headers);
             }
         }
-        assert_eq!(ask(&plain_gate, "/x").text(), "plain", "{protocol}");
+        assert_eq!(ask(&plain_proxy, "/x").text(), "plain", "{protocol}");
     }
 }
 

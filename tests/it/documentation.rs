@@ -208,7 +208,7 @@ fn document_links_resolve() {
 #[test]
 fn source_paths_in_documents_exist() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let mut missing = Vec::new();
+    let (mut missing, mut checked) = (Vec::new(), 0);
     for document in documents() {
         let text = read(&document);
         let code = text.split('`').skip(1).step_by(2);
@@ -218,11 +218,23 @@ fn source_paths_in_documents_exist() {
                 .any(|folder| path.starts_with(folder));
             is_ours && !path.contains(['<', '*', '…', ' '])
         };
-        for path in code.filter(is_path).filter(|path| !root.join(path).exists()) {
-            missing.push(format!("{document} names {path}, which does not exist"));
+        for path in code.filter(is_path) {
+            checked += 1;
+            if !root.join(path).exists() {
+                missing.push(format!("{document} names {path}, which does not exist"));
+            }
         }
     }
+    assert!(checked > 50, "{checked}");
     assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// The reader of a report finds the test of it, and the reader of a test the report.
+#[test]
+fn each_reported_issue_is_named_by_its_test() {
+    let tests = read("tests/it/reported_issues.rs");
+    let named = tests.matches("/// wso2/").count();
+    assert_eq!(named, tests.matches("#[test]").count());
 }
 
 /// A document that no other names is not found by a reader.

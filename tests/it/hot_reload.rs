@@ -132,12 +132,12 @@ fn polling_finds_an_edit_if_no_watch_is_available() {
         eprintln!("left out: this machine allows no user namespaces");
         return;
     };
-    let lets_strangers_in =
+    let allows_anonymous =
         || proxy.get("/api/am/devportal/v3/apis").tenant("acme.com").api_client().send().status == 200;
-    assert!(lets_strangers_in());
+    assert!(allows_anonymous());
     eventually(|| proxy.has_logged("no file events for the tenants' folders; polling"));
     tenants.write("acme.com", &closed().to_string(), Edit::RenameOver);
-    eventually(|| !lets_strangers_in());
+    eventually(|| !allows_anonymous());
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! Faults that users of other portals reported, one test each; its doc comment links the issue,
-//! so that users do not have to report it against us. Number 19 (sign-up switch) belongs to accounts and comes with them.
+//! Faults that users of other portals reported, one test each; its doc comment names the issue on GitHub.
 
 use serde_json::json;
 
@@ -24,6 +23,7 @@ fn back(location: &str) -> String {
     url.query_pairs().find(|(name, _)| name == "back").expect("a return address").1.into_owned()
 }
 
+/// wso2/product-apim#9722
 #[test]
 fn anonymous_off_closes_the_rest_api_too() {
     let portal = Portal::answering("[]").start();
@@ -40,6 +40,7 @@ fn anonymous_off_closes_the_rest_api_too() {
     assert!(portal.received_nothing());
 }
 
+/// wso2/product-apim#11082
 #[test]
 fn pages_and_api_agree_for_every_tenant() {
     let portal = Portal::answering("").start();
@@ -56,6 +57,7 @@ fn pages_and_api_agree_for_every_tenant() {
     }
 }
 
+/// wso2/product-apim#7722
 #[test]
 fn one_switch_closes_the_portal() {
     let portal = Portal::answering("").start();
@@ -64,6 +66,7 @@ fn one_switch_closes_the_portal() {
     assert!(!proxy.allows_anonymous("carbon.super"));
 }
 
+/// wso2/docs-apim#3643
 #[test]
 fn anonymous_switch_and_precedence_are_documented() {
     let readme = include_str!("../../README.md");
@@ -72,6 +75,7 @@ fn anonymous_switch_and_precedence_are_documented() {
     }
 }
 
+/// wso2/product-apim#8858
 #[test]
 fn tenant_is_loaded_on_its_first_request() {
     let portal = Portal::answering("").start();
@@ -80,6 +84,7 @@ fn tenant_is_loaded_on_its_first_request() {
     assert!(proxy.allows_anonymous("late.com"), "the very first request is let in");
 }
 
+/// wso2/product-apim#10021
 #[test]
 fn page_refresh_keeps_the_tenant() {
     let portal = Portal::answering("").start();
@@ -93,6 +98,7 @@ fn page_refresh_keeps_the_tenant() {
     }
 }
 
+/// wso2/product-apim#10650
 #[test]
 fn logout_lands_on_the_right_tenant() {
     let portal = Portal::answering("").start();
@@ -105,6 +111,7 @@ fn logout_lands_on_the_right_tenant() {
     );
 }
 
+/// wso2/product-apim#10655
 #[test]
 fn tenant_list_appears_only_if_no_tenant_is_named() {
     let portal = Portal::answering("the portal").start();
@@ -117,6 +124,7 @@ fn tenant_list_appears_only_if_no_tenant_is_named() {
     }
 }
 
+/// wso2/api-manager#23
 #[test]
 fn deep_link_survives_without_a_referer() {
     let portal = Portal::answering("").start();
@@ -125,6 +133,7 @@ fn deep_link_survives_without_a_referer() {
     assert_eq!(back(answer.location()), "http://portal.test/devportal/apis/42/docs?page=3&q=a%20b");
 }
 
+/// wso2/api-manager#563
 #[test]
 fn return_url_keeps_the_requested_host() {
     let portal = Portal::answering("").start();
@@ -138,6 +147,7 @@ fn return_url_keeps_the_requested_host() {
     assert_eq!(back(answer.location()), "http://apis.acme.test/devportal/apis");
 }
 
+/// wso2/api-manager#2506
 #[test]
 fn unknown_tenant_gets_a_clear_page() {
     let portal = Portal::answering("").start();
@@ -149,6 +159,7 @@ fn unknown_tenant_gets_a_clear_page() {
     assert!(portal.received_nothing());
 }
 
+/// wso2/api-manager#5160
 #[test]
 fn redirects_carry_the_tenant() {
     let portal = Portal::answering("").start();
@@ -158,6 +169,7 @@ fn redirects_carry_the_tenant() {
     assert!(back(answer.location()).ends_with("/devportal/home?tenant=acme.com"));
 }
 
+/// wso2/api-manager#4269
 #[test]
 fn new_host_applies_without_a_restart() {
     let portal = Portal::answering("").start();
@@ -168,6 +180,7 @@ fn new_host_applies_without_a_restart() {
     eventually(|| status(&proxy) == 200);
 }
 
+/// wso2/product-apim#2631
 #[test]
 fn tenant_edit_is_in_force_within_a_second() {
     let portal = Portal::answering("").start();
@@ -177,6 +190,7 @@ fn tenant_edit_is_in_force_within_a_second() {
     within(RELOAD_LIMIT, || !proxy.allows_anonymous("acme.com"));
 }
 
+/// wso2/carbon-apimgt#5629
 #[test]
 fn flush_drops_stale_policies() {
     let portal = Portal::answering("").start();
@@ -189,6 +203,7 @@ fn flush_drops_stale_policies() {
     assert!(!proxy.allows_anonymous("acme.com"));
 }
 
+/// wso2/docs-apim#10957
 #[test]
 fn ttl_heals_a_lost_file_event() {
     let portal = Portal::answering("").start();
@@ -202,6 +217,7 @@ fn ttl_heals_a_lost_file_event() {
     eventually(|| !proxy.allows_anonymous("acme.com"));
 }
 
+/// wso2/api-manager#5179
 #[test]
 fn refresh_works_and_an_expired_token_redirects_to_login() {
     let (portal, idp) = (Portal::replying(Reply::echo_body()).start(), Idp::start());
@@ -219,6 +235,7 @@ fn refresh_works_and_an_expired_token_redirects_to_login() {
     assert_eq!(proxy.get("/devportal/apis").bearer(&expired).browser().send().status, 302);
 }
 
+/// wso2/api-manager#1648
 #[test]
 fn portals_new_session_cookie_reaches_the_browser() {
     let reply = Reply::text("").header("set-cookie", "JSESSIONID=new; HttpOnly").header("set-cookie", "b=2");
@@ -228,6 +245,7 @@ fn portals_new_session_cookie_reaches_the_browser() {
     assert_eq!(answer.all("set-cookie"), ["JSESSIONID=new; HttpOnly", "b=2"]);
 }
 
+/// wso2/api-manager#2344
 #[test]
 fn tenant_name_is_case_insensitive() {
     for target in ["?tenant=acme.com", "?tenant=ACME.com", "?Tenant=acme.com", "?TENANT=Acme.Com"] {

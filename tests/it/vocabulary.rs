@@ -12,6 +12,9 @@ const SHARED_TYPE_NAMES: &[&str] = &["Error", "Kind", "Options", "Builder"];
 const MAX_TEST_NAME: usize = 60;
 const MAX_PARAMETERS: usize = 5;
 
+/// In place of an escaped end of line in a text.
+const CONTINUED: &str = "\u{1f}";
+
 /// Subjects without a person or component, and where they are allowed: a text for end users, with the reason.
 const HEADLESS_SUBJECTS: &[&str] = &["nobody", "somebody", "whoever", "everybody"];
 const ALLOWED_SUBJECTS: &[(&str, &str)] = &[
@@ -109,16 +112,16 @@ fn each_type_name_is_defined_once() {
             defined.entry(type_name).or_default().push(name.clone());
         }
     }
+    assert!(defined.len() > 300, "{} types are too few to be all", defined.len());
     defined.retain(|name, places| places.len() > 1 && !SHARED_TYPE_NAMES.contains(&name.as_str()));
     assert!(defined.is_empty(), "give each a specific name: {defined:#?}");
 }
 
 #[test]
 fn test_names_have_at_most_60_characters() {
-    let long: Vec<String> = rust_files(&["src", "tests"])
-        .flat_map(|(_, file)| names(&file).tests)
-        .filter(|name| name.len() > MAX_TEST_NAME)
-        .collect();
+    let tests: Vec<String> = rust_files(&["src", "tests"]).flat_map(|(_, file)| names(&file).tests).collect();
+    assert!(tests.len() > 1000, "{} tests are too few to be all", tests.len());
+    let long: Vec<&String> = tests.iter().filter(|name| name.len() > MAX_TEST_NAME).collect();
     assert!(long.is_empty(), "name the rule in at most {MAX_TEST_NAME} characters: {long:#?}");
 }
 
@@ -140,17 +143,17 @@ fn comments_and_messages_have_subjects() {
         if name == "tests/it/vocabulary.rs" || ALLOWED_SUBJECTS.iter().any(|(allowed, _)| *allowed == name) {
             continue;
         }
-        let text = fs::read_to_string(&file).unwrap();
-        // user names and texts of pages are values there
-        let first_test =
-            if name.starts_with("src") && !is_test_file(&name) { text.find("#[cfg(test)]") } else { Some(0) };
-        let messages_until = first_test.map_or(usize::MAX, |end| text[..end].lines().count());
-        for (index, line) in text.lines().enumerate() {
-            let found = subject_in_comment(line)
-                .or_else(|| subject_in_message(line).filter(|_| index < messages_until));
-            if let Some(subject) = found {
-                broken.push(format!("{name}:{}: \"{subject}\" is no subject: name the component", index + 1));
-            }
+        // one line for each text, also if it continues on the next one
+        let text = fs::read_to_string(&file).unwrap().replace("\\\n", CONTINUED);
+        // user names and texts of pages are values in tests
+        let is_code = name.starts_with("src") && !is_test_file(&name);
+        let tests_start = if is_code { text.find("#[cfg(test)]\nmod tests") } else { Some(0) };
+        let code = &text[..tests_start.unwrap_or(text.len())];
+        let messages = code.lines().filter_map(|line| Some((line, subject_in_message(line)?)));
+        let comments = text.lines().filter_map(|line| Some((line, subject_in_comment(line)?)));
+        for (line, subject) in comments.chain(messages) {
+            let line = line.trim().replace(CONTINUED, " ");
+            broken.push(format!("{name}: \"{subject}\" is no subject, name the component: {line}"));
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
@@ -186,6 +189,7 @@ fn finds_headless_subjects() {
         ("    // nobody reads it", Some("nobody")),
         ("let x = 1; // whoever asks", Some("whoever")),
         (r#"tracing::warn!("somebody has taken it");"#, Some("somebody")),
+        ("\"asks, so \u{1f}   nobody is held up\"", Some("nobody")),
         (r#"let host = "nobody.example";"#, None),
         ("/// What is a burst? See the limits.", None),
         ("let nobody = 1;", None),

@@ -16,12 +16,16 @@ mod second_factor;
 mod similar_names;
 mod unlock;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Portal, Reply, TestProxy, accounts::with_lockout, answer::Answer, double::Received,
-    portal::PortalBuilder, proxy::TestProxyBuilder, request::RequestBuilder,
+    Portal, Reply, TestProxy,
+    accounts::with_lockout,
+    answer::Answer,
+    double::Received,
+    portal::PortalBuilder,
+    proxy::TestProxyBuilder,
+    request::{RequestBuilder, basic},
 };
 
 const RIGHT: &str = "correct+horse%21";
@@ -62,10 +66,6 @@ fn portal() -> PortalBuilder {
             let right = request.header("authorization") == Some(&basic("alex", "right"));
             Reply::text(if right { "in" } else { "out" }).status(if right { 200 } else { 401 })
         })
-}
-
-fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
 fn guards() -> Value {

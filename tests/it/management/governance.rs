@@ -268,7 +268,7 @@ fn unsupported_methods_return_405_with_allow() {
     }
 }
 
-/// Complaint 14: a change took 15 minutes.
+/// wso2/product-apim#2631: a change took 15 minutes.
 #[test]
 fn tenant_conf_change_applies_to_the_next_request() {
     let fixture = ManagementFixture::start();
@@ -279,7 +279,7 @@ fn tenant_conf_change_applies_to_the_next_request() {
     }
 }
 
-/// Reported against WSO2: after a write the old value was served from a stale cache.
+/// wso2/carbon-apimgt#5629: after a write the old value was served from a stale cache.
 #[test]
 fn written_tenant_file_is_read_back_at_once() {
     let fixture = ManagementFixture::start();
@@ -291,7 +291,7 @@ fn written_tenant_file_is_read_back_at_once() {
     }
 }
 
-/// Complaint 42: properties without their type, or with a wrong one.
+/// wso2/product-is#10084: properties without their type, or with a wrong one.
 #[test]
 fn property_types_match_their_values() {
     let fixture = ManagementFixture::start();
@@ -310,7 +310,7 @@ fn property_types_match_their_values() {
     }
 }
 
-/// Complaint 44: changing several connectors at once, and taking changes back, were missing.
+/// wso2/identity-api-server#476, wso2/identity-api-server#921: changing several connectors at once, and taking changes back, were missing.
 #[test]
 fn rejected_bulk_change_leaves_nothing() {
     let fixture = ManagementFixture::start();

@@ -73,7 +73,7 @@ fn shown(proxy: &TestProxy, connector: &str, name: &str) -> String {
     value(&proxy.management_request("GET", &at).basic("admin@acme.com", PASSWORD).send().json(), name)
 }
 
-/// Reported against WSO2: other nodes used old settings for 15 minutes.
+/// wso2/docs-apim#10957: other nodes used old settings for 15 minutes.
 #[test]
 fn change_is_in_force_at_every_replica_within_a_second() {
     let (fixture, portal) = (ManagementFixture::start(), Portal::answering("").start());
@@ -92,7 +92,7 @@ fn change_is_in_force_at_every_replica_within_a_second() {
     }
 }
 
-/// The same with PostgreSQL, which notifies the other replicas, under load.
+/// wso2/docs-apim#10957: the same with PostgreSQL, which notifies the other replicas, under load.
 #[test]
 fn change_propagates_over_postgresql_under_load() {
     with_database(Kind::Postgres, async |database| {
@@ -133,7 +133,7 @@ fn in_force_everywhere_under_load(store: &str) {
     });
 }
 
-/// Complaint 43: the node that answered next knew nothing of the change; here the one that locks.
+/// wso2/product-is#27240, wso2/product-is#28466: the next node did not apply the change; here the one that locks.
 #[test]
 fn change_at_one_replica_applies_at_the_other() {
     let (fixture, portal) = (ManagementFixture::start(), Portal::answering("").start());

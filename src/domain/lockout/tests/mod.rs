@@ -95,6 +95,7 @@ fn lock_duration_doubles_with_each_lock() {
     assert_eq!(fixture.fail(5).minutes_locked(), Some(5));
 }
 
+/// wso2/product-is#5338
 #[test]
 fn lock_ends_exactly_at_its_expiry() {
     let mut fixture = LockoutFixture::new(wso2());
@@ -105,6 +106,7 @@ fn lock_ends_exactly_at_its_expiry() {
     assert!(fixture.reserve().is_ok());
 }
 
+/// wso2/product-is#24235
 #[test]
 fn remaining_minutes_are_rounded_up() {
     for (left, minutes) in

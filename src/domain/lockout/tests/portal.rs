@@ -112,7 +112,7 @@ fn ours(spelling: u8) -> CountedAttempt {
     CountedAttempt { subject: alex(), spelling: Some(hash(spelling)), ..named(0) }
 }
 
-fn at_our_door() -> CountedAttempt {
+fn at_own_sign_in() -> CountedAttempt {
     CountedAttempt { confusable: None, spelling: None, ..ours(0) }
 }
 
@@ -124,12 +124,12 @@ fn account(table: &Table) -> Counter {
 #[test]
 fn attack_portal_success_forgives_guesses_elsewhere() {
     let (settings, mut table) = (wso2(), Table::default());
-    table.fail(&settings, &at_our_door(), 2, NOW);
+    table.fail(&settings, &at_own_sign_in(), 2, NOW);
     table.fail(&settings, &ours(1), 1, NOW + 1);
     table.fail(&settings, &ours(2), 1, NOW + 2);
     table.sign_in(&settings, &ours(2), NOW + 3);
     assert_eq!((account(&table).failures, alike(&table).failures), (3, 1));
-    table.sign_in(&settings, &at_our_door(), NOW + 4);
+    table.sign_in(&settings, &at_own_sign_in(), NOW + 4);
     assert_eq!(account(&table), Counter::default());
 }
 
@@ -138,8 +138,8 @@ fn attack_portal_success_forgives_guesses_elsewhere() {
 fn attack_failures_at_the_portal_are_not_forgiven_twice() {
     let (settings, mut table) = (wso2(), Table::default());
     table.fail(&settings, &ours(1), 3, NOW);
-    table.sign_in(&settings, &at_our_door(), NOW + 1);
-    table.fail(&settings, &at_our_door(), 3, NOW + 2);
+    table.sign_in(&settings, &at_own_sign_in(), NOW + 1);
+    table.fail(&settings, &at_own_sign_in(), 3, NOW + 2);
     table.sign_in(&settings, &ours(1), NOW + 3);
     assert_eq!(account(&table).failures, 3);
 }
@@ -165,10 +165,10 @@ fn attack_a_namesake_at_the_same_address() {
     let (settings, mut table) = (super::beyond::everything(), Table::default());
     let here =
         |attempt: CountedAttempt| CountedAttempt { address: Some("192.0.2.1".parse().unwrap()), ..attempt };
-    table.fail(&settings, &here(at_our_door()), 2, NOW);
+    table.fail(&settings, &here(at_own_sign_in()), 2, NOW);
     table.sign_in(&settings, &here(ours(1)), NOW + 1);
-    table.fail(&settings, &here(at_our_door()), 1, NOW + 2);
-    let refused = table.reserve(&settings, &here(at_our_door()), NOW + 3).unwrap_err();
+    table.fail(&settings, &here(at_own_sign_in()), 1, NOW + 2);
+    let refused = table.reserve(&settings, &here(at_own_sign_in()), NOW + 3).unwrap_err();
     assert!(matches!(refused.by, CounterKey::AccountAddress { .. }), "{refused:?}");
 }
 
