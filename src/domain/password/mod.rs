@@ -10,6 +10,7 @@ mod java;
 pub mod lifetime;
 mod pattern;
 mod pattern_cost;
+mod pattern_message;
 mod requirements;
 mod strength;
 mod violation;
@@ -42,7 +43,7 @@ pub struct PasswordPolicy {
     pub not_username: bool,
     /// The pattern that the whole password must match.
     pub pattern: Option<JavaPattern>,
-    /// The message if it does not match. Empty: [`WSO2_MESSAGE`].
+    /// The message if it does not match. Blank: derived from the pattern.
     pub message: String,
     /// The number of recent passwords, including the current one, that cannot be reused. Zero: no history.
     pub history: u32,
@@ -67,7 +68,6 @@ impl PasswordPolicy {
             max_length: 12,
             not_username: true,
             pattern: Some(JavaPattern::wso2()),
-            message: WSO2_MESSAGE.to_owned(),
             ..Self::default()
         }
     }
@@ -125,7 +125,19 @@ impl PasswordPolicy {
     }
 
     fn pattern_message(&self) -> String {
-        if self.message.trim().is_empty() { WSO2_MESSAGE.to_owned() } else { self.message.clone() }
+        match &self.pattern {
+            Some(pattern) if self.message.trim().is_empty() => default_message(pattern),
+            _ => self.message.clone(),
+        }
+    }
+}
+
+/// WSO2's message for WSO2's pattern; for another pattern one that is derived from it.
+pub fn default_message(pattern: &JavaPattern) -> String {
+    if *pattern == JavaPattern::wso2() {
+        WSO2_MESSAGE.to_owned()
+    } else {
+        pattern_message::message(pattern.source())
     }
 }
 

@@ -56,12 +56,17 @@ pub struct GovernedSettings {
 impl GovernedSettings {
     #[must_use]
     pub fn with(mut self, overrides: &Overrides) -> Self {
+        let inherited = self.password_rules.pattern.clone();
         for (name, value) in overrides.iter() {
             if let Some(property) = governed(name) {
                 (property.set)(&mut self, value);
             } else if let Some(number) = ExpiryRules::rule_number(name) {
                 self.password_rules.expiry.set_rule(number, value);
             }
+        }
+        // an inherited message describes the inherited pattern
+        if self.password_rules.pattern != inherited && overrides.get("passwordPolicy.errorMsg").is_none() {
+            self.password_rules.message.clear();
         }
         self
     }

@@ -40,7 +40,7 @@ pub struct PasswordPolicySection {
         "x-source" = "WSO2 `passwordPolicy.pattern`"
     ))]
     pub pattern: Option<AsText<JavaPattern>>,
-    /// The message for a password that does not match.
+    /// The message for a password that does not match. A `pattern` alone gets one that is derived from it.
     #[schemars(extend(
         "default" = "Password pattern policy violated. Password should contain a digit[0-9], a lower case letter[a-z], an upper case letter[A-Z], one of !@#$%&* characters",
         "x-source" = "WSO2 `passwordPolicy.errorMsg`"
@@ -115,7 +115,7 @@ impl PasswordPolicySection {
     }
 
     pub fn inherit_from(&self, below: &PasswordRules) -> PasswordRules {
-        PasswordRules {
+        let mut rules = PasswordRules {
             enabled: self.enabled.unwrap_or(below.enabled),
             min_length: self.min_length.unwrap_or(below.min_length),
             max_length: self.max_length.unwrap_or(below.max_length),
@@ -123,10 +123,8 @@ impl PasswordPolicySection {
                 Some(AsText(pattern)) => Some(pattern.clone()),
                 None => below.pattern.clone(),
             },
-            message: match &self.message {
-                Some(AsText(message)) => message.0.clone(),
-                None => below.message.clone(),
-            },
+            // the message below describes the pattern below
+            message: if self.pattern.is_some() { String::new() } else { below.message.clone() },
             history_enabled: self.history.map_or(below.history_enabled, |count| count > 0),
             history_count: self.history.filter(|count| *count > 0).unwrap_or(below.history_count),
             expiry: ExpiryRules {
@@ -149,7 +147,11 @@ impl PasswordPolicySection {
                 max_occurrences: self.breached_tolerated.map_or(below.breached.max_occurrences, u64::from),
                 required: self.breached_required.unwrap_or(below.breached.required),
             },
+        };
+        if let Some(AsText(message)) = &self.message {
+            rules.set_message(&message.0);
         }
+        rules
     }
 }
 
@@ -165,7 +167,7 @@ impl From<&PasswordRules> for PasswordPolicySection {
             min_length: Some(rules.min_length),
             max_length: Some(rules.max_length),
             pattern: rules.pattern.clone().map(AsText),
-            message: Some(AsText(NotEmpty(rules.message.clone()))),
+            message: Some(AsText(NotEmpty(rules.shown_message()))),
             history: shown(rules.history_enabled, rules.history_count, fallback.history_count),
             expiry_days: shown(rules.expiry.enabled, rules.expiry.days, fallback.expiry.days),
             common_list: Some(rules.common_list),
@@ -217,8 +219,8 @@ pub const GOVERNED: &[GovernedProperty] = &[
     GovernedProperty {
         name: "passwordPolicy.errorMsg",
         own_key: Some(("password_policy", "message")),
-        set: |settings, value| set(&mut settings.password_rules.message, value),
-        get: |rules| Some(rules.password_rules.message.clone()),
+        set: |settings, value| settings.password_rules.set_message(value),
+        get: |rules| Some(rules.password_rules.shown_message()),
     },
     GovernedProperty {
         name: "passwordHistory.enable",

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::domain::{
     governance::ExpiryRule,
-    password::{BreachPolicy, JavaPattern, PasswordExpiry, PasswordPolicy},
+    password::{BreachPolicy, JavaPattern, PasswordExpiry, PasswordPolicy, default_message},
 };
 
 /// `[password_policy]` as it is written; `policy` compiles it.
@@ -15,6 +15,7 @@ pub struct PasswordRules {
     pub min_length: u32,
     pub max_length: u32,
     pub pattern: Option<JavaPattern>,
+    /// Empty: derived from the pattern.
     pub message: String,
     /// Whether the last passwords are refused, and how many of them.
     pub history_enabled: bool,
@@ -36,7 +37,7 @@ impl Default for PasswordRules {
             min_length: wso2.min_length,
             max_length: wso2.max_length,
             pattern: wso2.pattern,
-            message: wso2.message,
+            message: String::new(),
             history_enabled: false,
             history_count: 5,
             expiry: ExpiryRules::default(),
@@ -51,6 +52,20 @@ impl Default for PasswordRules {
 }
 
 impl PasswordRules {
+    /// The message in force: as written, or as it is derived from the pattern.
+    pub fn shown_message(&self) -> String {
+        match &self.pattern {
+            Some(pattern) if self.message.is_empty() => default_message(pattern),
+            _ => self.message.clone(),
+        }
+    }
+
+    /// Sets the message; the one that would be derived is not written down, so that it follows the pattern.
+    pub fn set_message(&mut self, written: &str) {
+        let is_derived = self.pattern.as_ref().is_some_and(|pattern| default_message(pattern) == written);
+        self.message = if is_derived { String::new() } else { written.to_owned() };
+    }
+
     pub fn policy(&self) -> PasswordPolicy {
         let wso2 = if self.enabled {
             PasswordPolicy {
@@ -138,7 +153,42 @@ impl ExpiryRules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::governance::expiry_days;
+    use crate::{
+        config::{
+            sections::password_policy::PasswordPolicySection, text_form::AsText, values::name::NotEmpty,
+        },
+        domain::{governance::expiry_days, password::WSO2_MESSAGE},
+    };
+
+    const WSO2_PATTERN: &str = r"^((?=.*\d)(?=.*[a-z])(?=.*[A-Z])(?=.*[!@#$%&*])).{0,100}$";
+
+    fn written(pattern: Option<&str>, message: Option<&str>) -> PasswordPolicySection {
+        PasswordPolicySection {
+            pattern: pattern.map(|pattern| AsText(JavaPattern::compile(pattern).unwrap())),
+            message: message.map(|message| AsText(NotEmpty(message.to_owned()))),
+            ..PasswordPolicySection::default()
+        }
+    }
+
+    #[test]
+    fn message_describes_the_pattern_in_force() {
+        let derived = "Password must have a digit";
+        for (deployment, tenant, shown) in [
+            ((None, None), (None, None), WSO2_MESSAGE),
+            ((Some(r"(?=.*\d).*"), None), (None, None), derived),
+            ((Some(r"(?=.*\d).*"), Some("A digit!")), (None, None), "A digit!"),
+            ((None, Some("As WSO2")), (Some(r"(?=.*\d).*"), None), derived),
+            ((None, None), (Some(r"(?=.*\d).*"), Some("A digit!")), "A digit!"),
+            ((None, None), (Some(r"(?=.*\d).*"), Some(derived)), derived),
+            ((Some(r"(?=.*\d).*"), Some("A digit!")), (Some(WSO2_PATTERN), None), WSO2_MESSAGE),
+        ] {
+            let rules = written(deployment.0, deployment.1).inherit_from(&PasswordRules::default());
+            let rules = written(tenant.0, tenant.1).inherit_from(&rules);
+            assert_eq!(rules.shown_message(), shown, "{deployment:?} {tenant:?}");
+            let again = PasswordPolicySection::from(&rules).inherit_from(&PasswordRules::default());
+            assert_eq!(again, rules, "shown and read again");
+        }
+    }
 
     #[test]
     fn evaluates_rules_by_priority_then_number() {

@@ -71,7 +71,10 @@ fn pattern_violation_shows_the_configured_message() {
     let tenant = TenantId::super_tenant();
     assert_eq!(policy.violations("abc", &alex(&tenant))[0].to_string(), "Digits, please");
     let silent = PasswordPolicy { message: "  ".to_owned(), ..policy };
-    assert_eq!(silent.violations("abc", &alex(&tenant))[0].to_string(), WSO2_MESSAGE);
+    let derived = "Password does not match the pattern [0-9]+";
+    assert_eq!(silent.violations("abc", &alex(&tenant))[0].to_string(), derived);
+    let wso2 = PasswordPolicy { pattern: Some(JavaPattern::wso2()), ..silent };
+    assert_eq!(wso2.violations("abc", &alex(&tenant))[0].to_string(), WSO2_MESSAGE);
 }
 
 #[test]
