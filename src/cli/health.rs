@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::DEFAULT_CONFIG_FILE;
-use crate::config::load::admin_listen;
+use crate::config::{environment, load::admin_listen};
 
 /// The private port's address where the configuration sets none.
 const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
@@ -63,7 +63,7 @@ fn find_address(options: &Options) -> Result<(SocketAddr, Option<String>), Strin
         Err(_) if options.file.is_none() => return Ok((DEFAULT, None)),
         Err(error) => return Err(format!("{} cannot be read: {error}", file.display())),
     };
-    match admin_listen(&text, file) {
+    match admin_listen(&text, file, &environment()) {
         Ok(None) => Ok((DEFAULT, None)),
         Ok(Some(listen)) => match parse_address(&listen) {
             Ok(address) => Ok((address, None)),

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::document::KeyPath;
+use super::document::{KeyPath, read::KNOWN_KEYS};
 
 /// A setting that is valid but probably not intended: key, message and remedy.
 pub type Note = (KeyPath, &'static str, &'static str);
@@ -36,6 +36,19 @@ impl Mistake {
             remedy: remedy.into(),
         }
     }
+}
+
+/// Each list of known keys is written once: the same list again would hide the other mistakes.
+pub fn list_known_keys_once(mut mistakes: Vec<Mistake>) -> Vec<Mistake> {
+    let mut listed: Vec<String> = Vec::new();
+    for mistake in mistakes.iter_mut().filter(|mistake| mistake.remedy.starts_with(KNOWN_KEYS)) {
+        if listed.contains(&mistake.remedy) {
+            "the keys known here are listed above".clone_into(&mut mistake.remedy);
+        } else {
+            listed.push(mistake.remedy.clone());
+        }
+    }
+    mistakes
 }
 
 impl fmt::Display for Mistake {

@@ -29,7 +29,7 @@ pub fn deployment_toml(data: &[u8]) {
         assert_eq!(again.as_ref(), Some(document), "written and read again");
     }
     let (file, environment) = (Path::new("/etc/doorward/deployment.toml"), BTreeMap::new());
-    assert_eq!(admin_listen(text, file).is_ok(), document.is_some());
+    assert_eq!(admin_listen(text, file, &environment).is_ok(), document.is_some());
     match parse(text, file, &environment) {
         Err(mistakes) => are_explained(&mistakes, text),
         Ok(settings) => {

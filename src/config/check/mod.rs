@@ -16,9 +16,9 @@ use serde::Serialize;
 pub use tenants::{TenantFileText, check_tenant_text, unusable_files};
 
 use super::{
-    document::{DocumentNode, Findings, KeyPath, NodeValue, env, toml},
+    document::{DocumentNode, Findings, KeyPath, NodeValue},
     effective,
-    load::{self, load},
+    load::{self, DeploymentDocument, load},
     mistake::Mistake,
     model::Settings,
 };
@@ -51,15 +51,17 @@ pub fn check(file: &Path, env: &BTreeMap<String, String>) -> CheckReport {
         return build_report(file, load(file, env).err().unwrap_or_default(), 0, None);
     };
     let mut findings = Findings::new(file);
-    let root = toml::parse(&text, &mut findings).map(|mut root| {
-        env::apply_environment(&mut root, env);
-        root
-    });
-    match (load::parse(&text, file, env), root) {
-        (Ok(settings), Some(root)) => {
+    let document = load::read_document(&text, file, env, &mut findings);
+    match (load::parse(&text, file, env), document) {
+        (Ok(settings), Some(DeploymentDocument { root, wso2_keys })) => {
             files::check_files(&settings, &root, &mut findings);
             let found = tenants::check(&settings.tenancy.folder, Some(&settings));
             let mut note_findings = Findings::new(file);
+            for taken in wso2_keys {
+                let message = "WSO2 reads this, and Doorward does not";
+                let remedy = taken.remedy();
+                note_findings.push(taken.key, taken.place, message.to_owned(), remedy.to_owned());
+            }
             for (key, message, remedy) in notes::deployment_notes(&settings, found.locks_accounts) {
                 note_findings.add(&root, &key, message, remedy);
             }
@@ -72,9 +74,10 @@ pub fn check(file: &Path, env: &BTreeMap<String, String>) -> CheckReport {
             let mistakes = [findings.into_mistakes(), found.mistakes].concat();
             CheckReport { notes, ..build_report(file, mistakes, found.folders, Some(&settings)) }
         }
-        (loaded, root) => {
+        (loaded, document) => {
             // tenant files are checked even if `deployment.toml` has mistakes
-            let folder = file.with_file_name("").join(root.as_ref().map_or("tenants", tenants_folder));
+            let named = document.as_ref().map_or("tenants", |document| tenants_folder(&document.root));
+            let folder = file.with_file_name("").join(named);
             let found = tenants::check(&folder, None);
             let mistakes = [loaded.err().unwrap_or_default(), found.mistakes].concat();
             build_report(file, mistakes, found.folders, None)

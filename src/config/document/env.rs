@@ -40,7 +40,7 @@ fn segments(name: &str) -> Vec<NameSegment> {
 }
 
 /// A TOML value, or else the text itself, or else a list with commas: whichever the key takes.
-fn possible_values(text: &str, place: &SourcePosition) -> DocumentNode {
+pub(super) fn possible_values(text: &str, place: &SourcePosition) -> DocumentNode {
     let mut readings = scalar_values(text, place);
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
     readings.push(NodeValue::List(

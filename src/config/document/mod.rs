@@ -4,6 +4,7 @@ pub mod env;
 pub mod json;
 pub mod key;
 pub mod nearest;
+pub mod placeholders;
 pub mod read;
 pub mod text;
 pub mod toml;

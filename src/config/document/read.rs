@@ -8,6 +8,9 @@ use super::{DocumentNode, Findings, KeyPath, KeyStep, nearest::nearest};
 /// Between message and remedy in an error that one of our own value types made.
 pub const REMEDY_SEPARATOR: char = '\u{1f}';
 
+/// Before the list of all known keys, in the remedy for an unknown one.
+pub const KNOWN_KEYS: &str = "known here: ";
+
 /// Reads `T` from the key `base` of `root`, without invalid values.
 pub fn read<T: DeserializeOwned + Default>(
     root: &mut DocumentNode,
@@ -100,7 +103,7 @@ fn suggestion(written: &str, known: &[String]) -> String {
     match nearest(written, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => "remove it".to_owned(),
-        None => format!("known here: {}", known.join(", ")),
+        None => format!("{KNOWN_KEYS}{}", known.join(", ")),
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// WSO2 API Manager's own keys, read as WSO2 reads them.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
+#[schemars(extend("additionalProperties" = true))]
 pub struct ApimSection {
     /// The developer portal.
     pub devportal: Option<DevportalSection>,
@@ -14,6 +15,7 @@ pub struct ApimSection {
 /// The developer portal.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
+#[schemars(extend("additionalProperties" = true))]
 pub struct DevportalSection {
     /// Whether visitors who have not signed in may see the portal's public pages. A tenant's `EnableAnonymous` wins
     /// over it in both directions.

@@ -7,10 +7,15 @@ use http::HeaderValue;
 
 use self::section::TenantSection;
 use super::{
-    document::{DocumentNode, Findings, KeyPath, NodeValue, json, nearest::nearest, read::read},
+    document::{
+        DocumentNode, Findings, KeyPath, NodeValue, json,
+        nearest::nearest,
+        placeholders::{ValueSource, fill_in},
+        read::read,
+    },
     document_context::DocumentContext,
     governance::{GovernanceLayers, TenantOverrides, file_properties},
-    mistake::Mistake,
+    mistake::{Mistake, list_known_keys_once},
     model::{
         AccessSettings, Branding, EgressPolicy, Issuer, KeySource, Settings, SignInSettings, TenantPolicy,
     },
@@ -98,10 +103,11 @@ pub fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
     report_misspelt_anonymous(&root, &mut findings);
     reject_duplicates(&root, &KeyPath::root(), &mut findings);
     let key = KeyPath::root().name(DOORWARD_KEY);
+    fill_in(&mut root, &key, ValueSource::Nothing, &mut findings);
     let raw: TenantSection =
         if root.at(&key).is_some() { read(&mut root, &key, &mut findings) } else { TenantSection::default() };
     let conf = resolve_conf(raw, anonymous, &root, file, &mut findings);
-    if findings.is_empty() { Ok(conf) } else { Err(findings.into_mistakes()) }
+    if findings.is_empty() { Ok(conf) } else { Err(list_known_keys_once(findings.into_mistakes())) }
 }
 
 /// WSO2 reads a boolean, or a text as Java's `parseBoolean` does.

@@ -5,6 +5,7 @@ use tempfile::TempDir;
 use super::*;
 
 mod notes;
+mod wso2;
 
 struct Deployment(TempDir);
 
