@@ -13,7 +13,7 @@ STATIC_TARGET ?= x86_64-unknown-linux-gnu
 # where cargo builds, also when a configuration above this folder says so
 target_dir = $$($(CARGO) metadata --format-version 1 --no-deps --offline | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 
-.PHONY: help demo test lint unit build sbom audit bench lab fairness instructions
+.PHONY: help demo test lint unit build sbom package audit bench lab fairness instructions
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -40,6 +40,9 @@ build: ## the release binary, static: runs on any Linux, in an empty image
 
 sbom: ## the bill of materials of the release binary, CycloneDX 1.5, as doorward.cdx.json (needs cargo-cyclonedx)
 	@CARGO=$(CARGO) python3 deploy/sbom.py $(STATIC_TARGET)
+
+package: build sbom ## tar.gz, Debian package, container image (OCI), bill of materials and checksums in dist/
+	@python3 deploy/package.py --binary $(target_dir)/$(STATIC_TARGET)/release/doorward $(ARGS)
 
 audit: ## dependencies against the advisory database, and their licences and sources (needs cargo-deny and the network)
 	$(CARGO) deny --locked check

@@ -30,6 +30,8 @@ def own_package():
 
 
 def main(target):
+    if subprocess.run([CARGO, "cyclonedx", "--version"], capture_output=True).returncode:
+        sys.exit("error: cargo-cyclonedx is missing: cargo install --locked cargo-cyclonedx")
     subprocess.run([CARGO, "cyclonedx", "--quiet", "--format", "json", "--spec-version", "1.5", "--target", target,
                     "--override-filename", FILE.stem], check=True)
     bill = json.loads(FILE.read_text())
