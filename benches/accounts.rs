@@ -12,7 +12,7 @@ use std::{
 };
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use doorward::{
+use doorward::internals::{
     account::{
         LoginChannel, LoginError, LoginOutcome, LoginRequest, LoginSuccess, NewUser, hashing::Password,
     },

@@ -4,7 +4,7 @@
 use std::{hint::black_box, net::IpAddr};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use doorward::{
+use doorward::internals::{
     config::model::HeaderProfile,
     domain::{
         access,

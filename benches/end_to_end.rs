@@ -15,7 +15,7 @@ use std::{
 };
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use doorward::{
+use doorward::internals::{
     boot::{self, RunningProxy},
     config::load::load,
     demo::{AUDIENCE, ISSUER, SamplePortal},
@@ -88,7 +88,7 @@ fn end_to_end(c: &mut Criterion) {
     let portal = portal();
     let gate = start_proxy(portal, folder.path(), &issuer);
     let token = issuer
-        .mint("alice", "carbon.super", doorward::clock::unix_seconds(), Duration::from_hours(1))
+        .mint("alice", "carbon.super", doorward::internals::clock::unix_seconds(), Duration::from_hours(1))
         .unwrap();
     let mut group = c.benchmark_group("end_to_end");
     group.bench_function("direct", |b| b.iter(exchange(portal, "")));

@@ -10,7 +10,7 @@
 use std::{collections::BTreeMap, fs, hint::black_box, path::Path, sync::Arc, time::Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use doorward::{
+use doorward::internals::{
     config::{
         Settings,
         governance::{TenantOverrides, effective_value},

@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use doorward::{
+use doorward::internals::{
     account::hashing::{Argon2Cost, HashMetrics, Password, PasswordHasher},
     domain::{
         lockout::{Counter, CounterKey, LockoutSettings, LoginSubject, release, reserve},

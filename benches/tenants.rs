@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, fs, hint::black_box, path::Path, sync::Arc};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use doorward::{
+use doorward::internals::{
     config::load::load,
     domain::tenant::TenantId,
     tenants::{TenantLookup, TenantRegistry},

@@ -14,7 +14,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use criterion::{Criterion, criterion_group, criterion_main};
-use doorward::{
+use doorward::internals::{
     config::{
         TenantPolicy, load,
         tenant_file::{self, TenantConf},

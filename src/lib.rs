@@ -3,35 +3,40 @@
 //! The modules below stand in the order of dependency: each may use those above it, none below.
 //! `domain` depends on no other module and does no I/O; `proxy` and `web` do not know each other; only `boot`
 //! names concrete parts and wires them. `tests/it/architecture.rs` holds this.
+//!
+//! The public interface is [`cli`]. Tests and benchmarks reach the rest through `internals`.
 
-pub mod domain;
+mod domain;
 
-pub mod clock;
-pub mod config;
-pub mod crypto;
-pub mod sync;
-pub mod telemetry;
+mod clock;
+mod config;
+mod crypto;
+mod sync;
+mod telemetry;
 
-pub mod store;
-pub mod tenants;
-pub mod token;
-pub mod web_context;
+mod store;
+mod tenants;
+mod token;
+mod web_context;
 
-pub mod session;
+mod session;
 
-pub mod account;
-pub mod governance;
+mod account;
+mod governance;
 
-pub mod proxy;
-pub mod web;
+mod proxy;
+mod web;
 
-pub mod server;
+mod server;
 
-pub mod demo;
+mod demo;
 
-pub mod admin;
-pub mod boot;
+mod admin;
+mod boot;
 pub mod cli;
+
+#[doc(hidden)]
+pub mod internals;
 
 /// Fuzz targets; no release has them.
 #[cfg(any(test, feature = "fuzzing"))]

@@ -296,10 +296,6 @@ impl Lockout {
 }
 
 impl Reservation {
-    pub fn reserved(&self) -> &ReservedCounters {
-        &self.reserved
-    }
-
     /// The tenant of the attempted name.
     pub fn tenant(&self) -> &TenantId {
         &self.tenant
@@ -324,7 +320,7 @@ impl Reservation {
         let counters = self.lockout.store.counters();
         let succeeding = counters.update(&keys, |counters| {
             let others = spelling.map_or(0, |key| self.lockout.pending.others(key));
-            lockout::record_success_among(settings, reserved, counters, others)
+            lockout::record_success(settings, reserved, counters, others)
         });
         let success = succeeding.await?;
         if let Some(CounterKey::KnownNetwork { tenant, subject, .. }) = reserved.new_network() {

@@ -24,7 +24,7 @@ pub use self::{
     audit::GuardedName,
     authenticator::Authenticator,
     hash_calibration::{CalibrationError, HashCalibration},
-    import::{AccountImport, IMPORT_BATCH, ImportError, ImportRowError, ImportedUser},
+    import::{AccountImport, IMPORT_BATCH, ImportError, ImportedUser},
     lockout::{Lockout, LoginAttempt, Reservation, ReserveError},
     lockout_log::{LockoutLog, LogSubject},
     login::{LoginChannel, LoginOutcome, LoginRequest, LoginService, LoginSuccess},

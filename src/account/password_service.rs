@@ -34,7 +34,6 @@ pub struct PasswordChangeRequest<'a> {
 
 #[derive(Debug)]
 pub struct PasswordChanged {
-    pub account: Account,
     /// The new value of the device cookie: earlier ones are invalid.
     pub device: String,
 }
@@ -100,7 +99,7 @@ impl PasswordService {
         );
         account.password_changed_at = now;
         let device = self.authenticator.device_cookie(&account, device, now)?;
-        Ok(PasswordChanged { account, device })
+        Ok(PasswordChanged { device })
     }
 
     /// Stores a password chosen by the user, unless an administrator has changed the account since the

@@ -1,14 +1,14 @@
 //! The command line: one file a command.
 
 mod audit;
-pub mod certs;
-pub mod check;
+pub(crate) mod certs;
+pub(crate) mod check;
 mod command_context;
-pub mod demo;
+pub(crate) mod demo;
 mod explain;
 mod governance;
 mod health;
-pub mod init;
+pub(crate) mod init;
 mod logging;
 mod serve;
 mod session;

@@ -20,7 +20,7 @@ use std::{
 
 use axum::Router;
 
-pub use data::{MEMBERS, PASSWORD, TENANTS, USERS};
+pub use data::{MEMBERS, PASSWORD, USERS};
 pub use loopback::LoopbackServer;
 pub use token::{AUDIENCE, ISSUER};
 
@@ -221,7 +221,7 @@ mod tests {
     #[tokio::test]
     async fn identity_header_is_trusted_in_one_tenant_only() {
         let sample = Sample::new();
-        for tenant in TENANTS {
+        for tenant in data::TENANTS {
             let request = Request::get(format!("/devportal/applications?tenant={tenant}"))
                 .header("remote-user", "carol")
                 .header("remote-name", "Carol Marsh");

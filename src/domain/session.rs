@@ -17,10 +17,6 @@ impl SessionHash {
         Self(digest)
     }
 
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
     /// 64 lower hex digits.
     pub fn to_hex(&self) -> String {
         hex::encode(self.0)

@@ -66,8 +66,6 @@ pub enum TenantSource {
 }
 
 impl TenantSource {
-    pub const ALL: [Self; 5] = [Self::Host, Self::ForwardedHost, Self::Path, Self::Query, Self::Header];
-
     /// One word, for messages and as a translation key.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -39,7 +39,7 @@ impl AuditTrail {
     }
 
     /// Logs actions after they were performed.
-    pub fn log(&self, tenant: &TenantId, actor: &Actor, actions: &[AdminAction]) {
+    pub fn log(tenant: &TenantId, actor: &Actor, actions: &[AdminAction]) {
         for action in actions {
             tracing::info!(
                 target: "doorward::audit",

@@ -6,7 +6,7 @@ mod governance_service;
 mod pending_refresh;
 
 pub use self::{
-    audit_trail::{AuditTrail, AuditUnavailable},
+    audit_trail::AuditTrail,
     effective_properties::EffectiveProperties,
     governance_service::{GovernanceService, GovernanceServiceError},
 };

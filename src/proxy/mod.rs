@@ -54,7 +54,7 @@ pub use self::{
     connection::{AcceptedSocket, AdmittedClient, ClientConnection, ListenerKind},
     guard::LoginGuards,
     redirect_loop::CookielessRedirects,
-    refusal::{PageSource, Refusal, ResponseContext},
+    refusal::{PageSource, Refusal},
     service::ProxyService,
     state::{ProxyAccounts, ProxyState, Worker},
     upstream::PortalConnections,

@@ -119,11 +119,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::fairness::ResourceLimit,
-        sync::{
-            STALLED_ANSWER_BYTES,
-            client_limits::{ClientRegistry, ClientState},
-        },
+        domain::{buffer_load::STALLED_ANSWER_BYTES, fairness::ResourceLimit},
+        sync::client_limits::{ClientRegistry, ClientState},
     };
 
     fn limits(bytes_per_second: u32, budget: usize) -> WriteLimits {

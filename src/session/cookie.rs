@@ -20,6 +20,7 @@ pub enum OwnCookie {
 const DEVICE_MAX_AGE_SECONDS: u32 = 180 * 24 * 3600;
 
 impl OwnCookie {
+    #[cfg(any(test, feature = "fuzzing"))]
     pub const ALL: [Self; 3] = [Self::Session, Self::Form, Self::Device];
 
     pub const fn name(self, https: bool) -> &'static str {

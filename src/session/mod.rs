@@ -14,6 +14,5 @@ pub use self::{
     active_session::ActiveSession,
     cookie::{CookieSecret, OwnCookie},
     cookie_signer::CookieSigner,
-    open_connections::SessionConnection,
     session_service::{BeginSessionError, NewSession, SessionService, SessionsUnavailable, hash_of},
 };

@@ -335,7 +335,7 @@ impl SessionService {
         self.0.feed_health.record_contact(Instant::now());
         let mut is_error_logged = false;
         let mut watch = loop {
-            match self.0.store.changes().follow(None).await {
+            match self.0.store.changes().follow().await {
                 Ok(watch) => break watch,
                 Err(error) => tracing::error!(%error, "failed to follow the change feed"),
             }

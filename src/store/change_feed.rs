@@ -25,23 +25,8 @@ impl ChangeFeed {
         Self { store, seen, listener: None, should_wait: false, is_listen_attempted: false }
     }
 
-    /// The number of the last change returned.
-    pub fn seen(&self) -> u64 {
-        self.seen
-    }
-
-    /// Waits for the next changes. After an error, changes are unknown: call again, the wait is built in.
-    /// Dropping the future loses no change.
-    pub async fn next(&mut self) -> Result<Vec<StoreChange>, StoreError> {
-        loop {
-            let changes = self.poll().await?;
-            if !changes.is_empty() {
-                return Ok(changes);
-            }
-        }
-    }
-
-    /// As `next`, but returns an empty list after the poll interval.
+    /// Waits for the next changes: an empty list after the poll interval. After an error, changes are unknown: call
+    /// again, the wait is built in. Dropping the future loses no change.
     pub async fn poll(&mut self) -> Result<Vec<StoreChange>, StoreError> {
         if self.should_wait {
             self.wait().await;

@@ -127,12 +127,9 @@ impl ChangeLog<'_> {
             .await
     }
 
-    /// Follows changes from now on, or after the number `after`.
-    pub async fn follow(self, after: Option<u64>) -> Result<ChangeFeed, StoreError> {
-        let seen = match after {
-            Some(after) => after,
-            None => self.last().await?,
-        };
+    /// Follows changes from now on.
+    pub async fn follow(self) -> Result<ChangeFeed, StoreError> {
+        let seen = self.last().await?;
         Ok(ChangeFeed::new(self.store.clone(), seen))
     }
 }

@@ -39,7 +39,6 @@ use tokio::runtime::Handle;
 
 pub use accounts::{
     AccountPage, AccountRepository, CreateError, NewPassword, OwnerCondition, PasswordUpdate, StoredAccount,
-    UpdateError,
 };
 pub use audit::{AuditPage, AuditRepository};
 pub use change_feed::ChangeFeed;
@@ -116,10 +115,6 @@ impl Store {
     /// Whether other replicas may use the same store.
     pub fn has_replicas(&self) -> bool {
         matches!(self.shared.location, StoreLocation::Postgres(_))
-    }
-
-    pub fn location(&self) -> &StoreLocation {
-        &self.shared.location
     }
 
     fn database(&self) -> &dialect::Database {

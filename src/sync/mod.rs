@@ -9,8 +9,7 @@ mod single_flight;
 
 pub use self::{
     buffer_budget::{
-        BufferBudget, MAX_UNREAD_BODY_BYTES, STALLED_ANSWER_BYTES, STALLED_CONNECTION_BYTES,
-        STALLED_STREAM_BYTES, StalledAnswer,
+        BufferBudget, MAX_UNREAD_BODY_BYTES, STALLED_CONNECTION_BYTES, STALLED_STREAM_BYTES, StalledAnswer,
     },
     burst_queue::BurstQueue,
     fair_queue::{FairQueue, QueuePosition},

@@ -23,10 +23,6 @@ pub mod watch;
 pub mod writer;
 
 pub use self::{
-    index::HostLookup,
-    policy_cache::TenantLookup,
-    registry::{RegistryStatus, TenantRegistry},
-    tenant_folder::folder_of,
-    watch::WatchHealth,
+    index::HostLookup, policy_cache::TenantLookup, registry::TenantRegistry, tenant_folder::folder_of,
 };
 pub use crate::config::tenant_file::TENANT_CONF;

@@ -11,7 +11,6 @@ use super::{
     loader::TenantLoader,
     policy_cache::TenantLookup,
     tenant_state::ParseTenantFile,
-    watch::WatchHealth,
 };
 use crate::{
     config::{
@@ -36,11 +35,8 @@ pub struct RegistryStatus {
     pub reloads_failed: u64,
     /// Tenants whose file is not in force.
     pub problems: usize,
-    /// Tenants and host names in the index.
+    /// Tenants in the host index.
     pub tenants: usize,
-    pub hosts: usize,
-    pub watch: WatchHealth,
-    pub watched_folders: usize,
 }
 
 /// All tenants. Background work ends when this is dropped.
@@ -162,9 +158,6 @@ impl TenantRegistry {
             reloads_failed: counts.failed,
             problems: self.problems().len(),
             tenants: index.names.len(),
-            hosts: index.claims.as_ref().map_or(0, |claims| claims.len()),
-            watch: loader.watcher.health(),
-            watched_folders: loader.watcher.folders(),
         }
     }
 }

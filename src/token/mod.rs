@@ -15,8 +15,7 @@ mod verify;
 
 use std::sync::{Arc, OnceLock};
 
-pub use fetch::{ClientError, HttpClients, http_clients};
-pub use key_set_cache::KeyStatus;
+pub use fetch::http_clients;
 pub use verify::Verifier;
 
 use crate::{

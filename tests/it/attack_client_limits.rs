@@ -122,7 +122,7 @@ fn attack_one_client_sends_requests_without_pause() {
     assert_eq!(proxy.admin("/readyz").status, 200);
     assert_eq!(rejections(&proxy, "requests_per_second"), 6);
     // the page can be read: its style sheet is not limited
-    let style = doorward::web::assets::style_href();
+    let style = doorward::internals::web::assets::style_href();
     assert_eq!(from(GREEDY, proxy.get(&style)).send().status, 200, "{style}");
 }
 

@@ -1,6 +1,6 @@
 //! The real binary with accounts: killed during sign-ins, and flooded with sign-ins.
 
-use doorward::domain::account::Account;
+use doorward::internals::domain::account::Account;
 
 use crate::support::{
     Binary, Portal, Reply, TestProxy, browser::TestAccounts, proxy::TestProxyBuilder, request::RequestBuilder,

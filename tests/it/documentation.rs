@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use doorward::{
+use doorward::internals::{
     config::{Settings, load::load, tenant_file},
     domain::route::AccessLevel,
 };

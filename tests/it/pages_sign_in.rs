@@ -1,6 +1,6 @@
 //! The sign-in page: sign-in, sign-out, and misuse of its forms.
 
-use doorward::domain::account::{AdminLock, LockedReason};
+use doorward::internals::domain::account::{AdminLock, LockedReason};
 use serde_json::json;
 
 use crate::support::{Jar, Portal, TestAccounts, TestProxy, browser::FormPage, eventually};

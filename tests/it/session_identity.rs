@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use doorward::session::{CookieSecret, csrf};
+use doorward::internals::session::{CookieSecret, csrf};
 use serde_json::json;
 
 use crate::support::{

@@ -25,6 +25,16 @@ impl CostliestMethods {
 mod tests {
     use super::*;
 
+    fn name(method: &HashMethod) -> &'static str {
+        match method {
+            HashMethod::Argon2 { .. } => "argon2",
+            HashMethod::Bcrypt(_) => "bcrypt",
+            HashMethod::Scrypt { .. } => "scrypt",
+            HashMethod::Pbkdf2 { .. } => "pbkdf2",
+            HashMethod::Salted { .. } => "salted digest",
+        }
+    }
+
     #[test]
     fn retains_the_costliest_hash_of_each_method() {
         let salted = "MDEyMzQ1Njc4OWFiY2RlZg$cBg8D2DungRB9k76szThf5ehfyBz991ay6PT8Srwk4M";
@@ -46,7 +56,7 @@ mod tests {
         ] {
             kinds.add(&stored);
         }
-        let kept: Vec<_> = kinds.into_methods().iter().map(|method| (method.name(), method.work())).collect();
+        let kept: Vec<_> = kinds.into_methods().iter().map(|method| (name(method), method.work())).collect();
         assert_eq!(
             kept,
             [

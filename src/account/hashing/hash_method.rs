@@ -89,17 +89,6 @@ impl HashMethod {
         }
     }
 
-    /// The name of the method in account lists.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Argon2 { .. } => "argon2",
-            Self::Bcrypt(_) => "bcrypt",
-            Self::Scrypt { .. } => "scrypt",
-            Self::Pbkdf2 { .. } => "pbkdf2",
-            Self::Salted { .. } => "salted digest",
-        }
-    }
-
     /// Whether both use the same method, with any cost.
     pub(super) fn is_kind_of(&self, other: &Self) -> bool {
         match (self, other) {

@@ -8,9 +8,7 @@ pub fn add_placement_hints(mistakes: &mut [Mistake]) {
     let mut known: Option<Vec<String>> = None;
     for mistake in mistakes {
         let Some((under, name)) = unknown_key(mistake) else { continue };
-        let known = known.get_or_insert_with(|| {
-            schema::keys(&schema::deployment()).into_iter().map(|key| key.path).collect()
-        });
+        let known = known.get_or_insert_with(|| schema::key_paths(&schema::deployment()));
         if let Some(remedy) = remedy(under, name, known) {
             mistake.remedy = remedy;
         }

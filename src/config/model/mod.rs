@@ -13,11 +13,11 @@ use super::{governance::GovernanceLayers, mistake::Mistake};
 pub use super::{
     sections::{
         access::{AccessSettings, HeaderProfile},
-        accounts::{AccountSettings, HashingSettings},
-        admin::{AdminSettings, StoreProbe, TokenFile},
+        accounts::AccountSettings,
+        admin::{AdminSettings, StoreProbe},
         branding::Branding,
         issuer::{Issuer, KeySource, introspection::Introspection},
-        limits::{ClientLimits, LimitSettings},
+        limits::LimitSettings,
         log::{AccessLogTarget, AuditLogTarget, LogSettings, SyslogServer},
         management::{ChangeBudget, ManagementSettings},
         password_policy::{ExpiryRules, PasswordRules},
@@ -27,7 +27,7 @@ pub use super::{
         },
         server::{
             ServerSettings,
-            tls::{CertificateFiles, ClientAuth, TlsFiles, TlsSettings},
+            tls::{CertificateFiles, ClientAuth, TlsFiles},
         },
         session::SessionSettings,
         sign_in::SignInSettings,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use crate::{
-    config::{Settings, TenantPolicy, load, model::HashingSettings, tenant_file},
+    config::{Settings, TenantPolicy, load, sections::accounts::HashingSettings, tenant_file},
     domain::{
         lockout::{LockoutSettings, LockoutThreshold},
         password::{BreachPolicy, JavaPattern, PasswordExpiry, PasswordPolicy},
@@ -81,7 +81,7 @@ fn every_key_arrives() {
         pattern: JavaPattern::compile("x.*").ok(),
         message: "an x".to_owned(),
         history: 3,
-        expiry: PasswordExpiry::after(4),
+        expiry: PasswordExpiry { days: 4, ..PasswordExpiry::default() },
         not_common: true,
         min_score: 1,
         no_context_words: true,

@@ -7,7 +7,7 @@ pub mod names;
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 pub use login::{LoginAttribute, LoginAttributes};
-pub use names::{BadLoginName, LoginName};
+pub use names::LoginName;
 
 use super::tenant::TenantId;
 

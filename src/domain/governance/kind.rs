@@ -46,7 +46,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As named in the reference documentation.
+    /// As named in the reference documentation, which a test writes.
+    #[cfg(test)]
     pub fn name(self) -> &'static str {
         match self {
             Self::Boolean => "boolean",

@@ -21,11 +21,10 @@ pub use catalogue::categories;
 pub use change_context::ChangeContext;
 pub use check::BadValue;
 pub use expiry::{ExpiryRule, expiry_days};
-pub use id::{id_of, name_of};
+pub use id::id_of;
 pub use kind::Kind;
 pub use lookup::{
-    ResolvedProperty, category, category_named, connector, connector_named, names, property,
-    property_in_any_case,
+    ResolvedProperty, category, connector, connector_named, names, property, property_in_any_case,
 };
 pub use overrides::Overrides;
 pub use update::{PropertyWrite, revert, update};

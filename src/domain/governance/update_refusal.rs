@@ -28,6 +28,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    #[cfg(test)]
     pub const ALL: [Self; 18] = [
         Self::ListingCategories,
         Self::ReadingCategory,
@@ -225,14 +226,6 @@ impl UpdateRefusal {
                 ErrorCode::UpdateRefused
             }
         }
-    }
-
-    pub fn status(&self) -> u16 {
-        self.code().status()
-    }
-
-    pub fn message(&self) -> &'static str {
-        self.code().message()
     }
 
     /// WSO2's description, followed by the problem and the remedy.

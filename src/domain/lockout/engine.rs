@@ -70,14 +70,6 @@ impl ReservedCounters {
     pub(super) fn at(&self) -> u64 {
         self.entries.iter().map(|entry| entry.after.last_failure).max().unwrap_or_default()
     }
-
-    /// Failures of this name and the limit: the context of code 17002.
-    pub fn attempts(&self) -> Option<(u32, u32)> {
-        let entry = self.entries.iter().find(|entry| entry.key.is_name())?;
-        let failures =
-            if entry.after.lockouts > entry.lockouts { entry.max_attempts } else { entry.after.failures };
-        Some((failures, entry.max_attempts))
-    }
 }
 
 /// The limits of one kind of counter.
@@ -235,18 +227,9 @@ impl Counter {
 /// devices. The address counter only releases this attempt, or an attacker with one account could reset it
 /// between attempts at others; a known device resets nothing for other clients at its address. A success at
 /// the portal subtracts the failures of the same client and spelling, limited per hour by [`forgivable`]:
-/// only a success at Doorward's own login proves the account.
+/// only a success at Doorward's own login proves the account. `pending` other attempts of the client with this
+/// spelling are at the portal: they are not forgiven, and stay counted until their own outcome.
 pub fn record_success(
-    settings: &LockoutSettings,
-    reserved: &ReservedCounters,
-    counters: &mut [(CounterKey, Counter)],
-) -> SuccessSummary {
-    record_success_among(settings, reserved, counters, 0)
-}
-
-/// As [`record_success`], while `pending` other attempts of the client with this spelling are at the
-/// portal: they are not forgiven, and stay counted until their own outcome.
-pub fn record_success_among(
     settings: &LockoutSettings,
     reserved: &ReservedCounters,
     counters: &mut [(CounterKey, Counter)],

@@ -3,12 +3,7 @@
 use core::net::{IpAddr, Ipv6Addr};
 use std::fmt;
 
-use ipnet::{IpNet, Ipv6Net};
-
 use crate::domain::{account::AccountId, tenant::TenantId};
-
-/// Unknown names share this many counters: memory is bounded without eviction, which an attacker could provoke.
-pub const UNKNOWN_NAME_BUCKETS: usize = 1 << 16;
 
 /// The subject of a login attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,7 +11,8 @@ pub enum LoginSubject {
     Account(AccountId),
     /// A name without a Doorward account, which the portal may know.
     PortalName(NameHash),
-    /// A name without an account: one of [`UNKNOWN_NAME_BUCKETS`] buckets.
+    /// A name without an account: one of 65,536 buckets. Memory is bounded without eviction, which an attacker could
+    /// provoke.
     UnknownName(u16),
 }
 
@@ -25,16 +21,6 @@ impl LoginSubject {
     pub fn unknown(keyed_hash: &[u8; 32]) -> Self {
         let [first, second, ..] = *keyed_hash;
         Self::UnknownName(u16::from_be_bytes([first, second]))
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let (kind, value) = text.split_once(':')?;
-        match kind {
-            "account" => AccountId::parse(value).ok().map(Self::Account),
-            "portal" => NameHash::parse(value).map(Self::PortalName),
-            "unknown" => hex(value, 4).and_then(|n| u16::try_from(n).ok()).map(Self::UnknownName),
-            _ => None,
-        }
     }
 }
 
@@ -57,10 +43,6 @@ impl NameHash {
         let (half, _) = keyed_hash.split_at(16);
         Self(half.iter().fold(0, |sum, byte| (sum << 8) | u128::from(*byte)))
     }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        hex(text, 32).map(Self)
-    }
 }
 
 impl fmt::Display for NameHash {
@@ -81,10 +63,6 @@ impl DeviceId {
     pub fn bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        hex(text, 32).map(Self)
-    }
 }
 
 impl fmt::Display for DeviceId {
@@ -102,22 +80,6 @@ impl ClientNetwork {
         match address.to_canonical() {
             IpAddr::V6(v6) => Self(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX)).into()),
             v4 @ IpAddr::V4(_) => Self(v4),
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let address = match text.strip_suffix("/64") {
-            Some(v6) => v6.parse::<Ipv6Addr>().ok()?.into(),
-            None => text.parse::<core::net::Ipv4Addr>().ok()?.into(),
-        };
-        Some(Self::of(address))
-    }
-
-    /// As a network, for display.
-    pub fn net(self) -> IpNet {
-        match self.0 {
-            IpAddr::V6(v6) => Ipv6Net::new(v6, 64).map_or_else(|_| IpNet::from(self.0), IpNet::V6),
-            IpAddr::V4(_) => IpNet::from(self.0),
         }
     }
 }
@@ -272,53 +234,4 @@ impl CounterKey {
             Self::Devices { tenant, subject } => format!("devices|{tenant}|{subject}"),
         }
     }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split('|');
-        let kind = parts.next()?;
-        let tenant = TenantId::parse(parts.next()?).ok()?;
-        let third = parts.next()?;
-        let key = match (kind, parts.next()) {
-            ("name", None) => Self::of(tenant, LoginSubject::parse(third)?),
-            ("forgiven", None) => Self::Forgiven { tenant, subject: LoginSubject::parse(third)? },
-            ("devices", None) => Self::Devices { tenant, subject: LoginSubject::parse(third)? },
-            ("alike", None) => Self::Confusable { tenant, name: NameHash::parse(third)? },
-            ("address", None) => Self::Address { tenant, net: ClientNetwork::parse(third)? },
-            ("nameless", None) => Self::Nameless { tenant, net: ClientNetwork::parse(third)? },
-            ("portal-session", None) => Self::PortalSession { tenant, session: NameHash::parse(third)? },
-            ("unknown-networks", None) => {
-                Self::UnknownNetworks { tenant, subject: LoginSubject::parse(third)? }
-            }
-            ("known-network", Some(net)) => Self::KnownNetwork {
-                tenant,
-                subject: LoginSubject::parse(third)?,
-                net: ClientNetwork::parse(net)?,
-            },
-            ("name-address", Some(net)) => Self::AccountAddress {
-                tenant,
-                subject: LoginSubject::parse(third)?,
-                net: ClientNetwork::parse(net)?,
-            },
-            ("spelling", Some(name)) => {
-                Self::Spelling { tenant, subject: LoginSubject::parse(third)?, name: NameHash::parse(name)? }
-            }
-            ("device", Some(device)) => Self::Device {
-                tenant,
-                subject: LoginSubject::parse(third)?,
-                device: DeviceId::parse(device)?,
-            },
-            _ => return None,
-        };
-        // each key has exactly one text form
-        (key.to_text() == text).then_some(key)
-    }
-}
-
-/// Exactly `digits` lower-case hexadecimal digits.
-fn hex(text: &str, digits: usize) -> Option<u128> {
-    let digit = |b: u8| b.is_ascii_digit() || matches!(b, b'a'..=b'f');
-    if text.len() != digits || !text.bytes().all(digit) {
-        return None;
-    }
-    u128::from_str_radix(text, 16).ok()
 }

@@ -123,7 +123,7 @@ mod tests {
             let Ok(reserved) = self.reserve(address, now) else { return false };
             let keys: Vec<_> = reserved.keys().cloned().collect();
             let mut rows = self.rows(&keys);
-            record_success(&LockoutSettings::default(), &reserved, &mut rows);
+            record_success(&LockoutSettings::default(), &reserved, &mut rows, 0);
             self.0.extend(rows);
             true
         }
@@ -175,7 +175,7 @@ mod tests {
         let before = table.reserve("192.0.2.1", NOW + 1).unwrap();
         assert!(before.new_network().is_some());
         let mut rows = table.rows(&before.keys().cloned().collect::<Vec<_>>());
-        record_success(&LockoutSettings::default(), &before, &mut rows);
+        record_success(&LockoutSettings::default(), &before, &mut rows, 0);
         table.0.extend(rows);
         assert!(table.reserve("192.0.2.1", NOW + 2).unwrap().new_network().is_none());
         assert_eq!(table.guesses(200, NOW + 3), 1);

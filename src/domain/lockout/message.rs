@@ -8,50 +8,19 @@ use crate::domain::tenant::TenantId;
 /// WSO2's login error codes. In its recovery API, 17005 to 17009 have other meanings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginErrorCode {
-    UserUnknown,
     InvalidCredentials,
-    Locked,
     LockedByAttempts,
     LockedByAdmin,
     Disabled,
-    NotConfirmed,
-    ResetByLink,
-    ResetCodeMatched,
-    ResetCodeWrong,
-    PendingApproval,
-    NotConfirmedAndWrong,
 }
 
 impl LoginErrorCode {
-    pub const ALL: [Self; 12] = [
-        Self::UserUnknown,
-        Self::InvalidCredentials,
-        Self::Locked,
-        Self::LockedByAttempts,
-        Self::LockedByAdmin,
-        Self::Disabled,
-        Self::NotConfirmed,
-        Self::ResetByLink,
-        Self::ResetCodeMatched,
-        Self::ResetCodeWrong,
-        Self::PendingApproval,
-        Self::NotConfirmedAndWrong,
-    ];
-
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::UserUnknown => "17001",
             Self::InvalidCredentials => "17002",
-            Self::Locked => "17003",
             Self::LockedByAttempts => "17003:MaxAttemptsExceeded",
             Self::LockedByAdmin => "17003:AdminInitiated",
             Self::Disabled => "17004",
-            Self::NotConfirmed => "17005",
-            Self::ResetByLink => "17006",
-            Self::ResetCodeMatched => "17007",
-            Self::ResetCodeWrong => "17008",
-            Self::PendingApproval => "17009",
-            Self::NotConfirmedAndWrong => "17010",
         }
     }
 }
@@ -142,16 +111,5 @@ mod tests {
             subject.to_string(),
             "user x\u{fffd}\u{fffd}Account is\u{fffd}fine\u{fffd}[2J in user store PRIMARY in tenant carbon.super"
         );
-    }
-
-    #[test]
-    fn codes_are_wso2s_and_distinct() {
-        let codes: std::collections::BTreeSet<&str> =
-            LoginErrorCode::ALL.iter().map(|code| code.as_str()).collect();
-        assert_eq!(codes.len(), LoginErrorCode::ALL.len());
-        let numbers = codes.iter().map(|code| code.get(..5).unwrap().parse::<u32>().unwrap());
-        assert!(numbers.into_iter().all(|number| (17001..=17010).contains(&number)));
-        assert_eq!(LoginErrorCode::LockedByAttempts.to_string(), "17003:MaxAttemptsExceeded");
-        assert_eq!(LoginErrorCode::LockedByAdmin.to_string(), "17003:AdminInitiated");
     }
 }

@@ -22,10 +22,8 @@ mod settings;
 
 pub use attempt::{CountedAttempt, counter_keys};
 pub use counter::{Counter, LockState, LockedUntil, MAX_MILLIS};
-pub use engine::{
-    LockoutRefusal, ReservedCounters, SuccessSummary, record_success, record_success_among, release, reserve,
-};
-pub use key::{ClientNetwork, CounterKey, DeviceId, LoginSubject, NameHash, UNKNOWN_NAME_BUCKETS};
+pub use engine::{LockoutRefusal, ReservedCounters, SuccessSummary, record_success, release, reserve};
+pub use key::{ClientNetwork, CounterKey, DeviceId, LoginSubject, NameHash};
 pub use management::{MAX_KNOWN_NETWORKS, bypasses_at_management, management_lockout};
 pub use nameless::{of_portal_session, without_name};
 pub use settings::{LockoutSettings, LockoutThreshold};

@@ -5,9 +5,6 @@ use crate::domain::governance::{ExpiryRule, expiry_days};
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
 
-/// WSO2's code for a login with an expired password.
-pub const EXPIRED: &str = "80009";
-
 /// When passwords expire. By default never, as NIST recommends.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PasswordExpiry {
@@ -16,12 +13,6 @@ pub struct PasswordExpiry {
     pub rules: Vec<ExpiryRule>,
     /// Passwords of users without an applicable rule never expire.
     pub only_by_rule: bool,
-}
-
-impl PasswordExpiry {
-    pub fn after(days: u32) -> Self {
-        Self { days, ..Self::default() }
-    }
 }
 
 impl PasswordPolicy {

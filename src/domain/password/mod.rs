@@ -22,7 +22,9 @@ pub use context::PasswordContext;
 pub use lifetime::PasswordExpiry;
 #[cfg(test)]
 pub use pattern::COMPILED;
-pub use pattern::{InvalidJavaPattern, JavaPattern, MAX_PATTERN_CHARS, WSO2_PATTERN};
+#[cfg(any(test, feature = "fuzzing"))]
+pub use pattern::{InvalidJavaPattern, MAX_PATTERN_CHARS};
+pub use pattern::{JavaPattern, WSO2_PATTERN};
 pub use violation::{PasswordRule, Violation};
 
 /// Upper limit for every policy: longer passwords are never hashed or estimated.

@@ -78,23 +78,6 @@ impl fmt::Display for PasswordRule {
 }
 
 impl Violation {
-    /// WSO2's codes: 20035 for the policy, 22001 for the history.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Broken(PasswordRule::NotUsedBefore(_)) => "22001",
-            Self::Broken(_) | Self::Unchecked => "20035",
-            Self::Misconfigured => "40002",
-        }
-    }
-
-    pub const fn id(&self) -> &'static str {
-        match self {
-            Self::Broken(rule) => rule.id(),
-            Self::Unchecked => "unchecked",
-            Self::Misconfigured => "misconfigured",
-        }
-    }
-
     pub const fn rule(&self) -> Option<&PasswordRule> {
         match self {
             Self::Broken(rule) => Some(rule),

@@ -1,7 +1,5 @@
 //! The host of a request: exactly one, in one form.
 
-use std::borrow::Cow;
-
 use http::{HeaderValue, header::HOST, request::Parts, uri::Authority};
 
 use super::Ambiguity;
@@ -81,17 +79,6 @@ fn split_port(host: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The name in the form of the host index: lower case, without port and final dot.
-pub fn normalize(host: &str) -> Cow<'_, str> {
-    let name = split_port(host).0;
-    let name = name.strip_suffix('.').unwrap_or(name);
-    if name.bytes().any(|b| b.is_ascii_uppercase()) {
-        Cow::Owned(name.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(name)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,17 +135,5 @@ mod tests {
         ] {
             assert!(!is_valid(host), "{host}");
         }
-    }
-
-    /// CVE-2026-48794, CVE-2026-77560
-    #[test]
-    fn normalizes_every_spelling_of_a_host() {
-        for host in
-            ["Portal.Example.COM", "portal.example.com.", "portal.example.com:443", "PORTAL.example.com.:1"]
-        {
-            assert_eq!(normalize(host), "portal.example.com");
-        }
-        assert_eq!(normalize("[2001:DB8::1]:8443"), "[2001:db8::1]");
-        assert_eq!(normalize("[::1]"), "[::1]");
     }
 }

@@ -2,8 +2,9 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::{
+    domain::buffer_load::STALLED_ANSWER_BYTES,
     domain::fairness::{Resource, ResourceLimit},
-    sync::{BufferBudget, STALLED_ANSWER_BYTES, client_limits::ClientRegistry},
+    sync::{BufferBudget, client_limits::ClientRegistry},
 };
 
 const OFF: u32 = 0;

@@ -35,22 +35,6 @@ impl AccountRepository<'_> {
         self.change(id, statement, lock.is_some(), now).await
     }
 
-    pub async fn set_must_change_password(
-        self,
-        id: &AccountId,
-        must_change: bool,
-        now: u64,
-    ) -> Result<bool, StoreError> {
-        let statement = sqlx::query("UPDATE accounts SET must_change_password = $2 WHERE id = $1");
-        self.change(id, statement.bind(id.to_string()).bind(flag(must_change)), false, now).await
-    }
-
-    /// Deletes an account with its sessions, login names and password history.
-    pub async fn delete(self, id: &AccountId, now: u64) -> Result<bool, StoreError> {
-        let statement = sqlx::query("DELETE FROM accounts WHERE id = $1").bind(id.to_string());
-        self.change(id, statement, false, now).await
-    }
-
     /// Not recorded in the change log.
     pub async fn record_login(self, id: &AccountId, now: u64) -> Result<bool, StoreError> {
         self.store

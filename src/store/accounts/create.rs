@@ -1,4 +1,4 @@
-//! Creates accounts and updates profiles. A login name or an e-mail address is unique within a tenant.
+//! Creates accounts. A login name or an e-mail address is unique within a tenant.
 
 use std::collections::HashSet;
 
@@ -11,13 +11,13 @@ use super::{
 use crate::{
     domain::{
         account::{
-            Account, AccountId, InvalidUserProfile, NewAccount, UserProfile,
+            Account, AccountId, InvalidUserProfile, NewAccount,
             names::{self, BadLoginName},
         },
         tenant::TenantId,
     },
     store::{
-        StoreChange, StoreError, change_log,
+        StoreError,
         error::HasStoreError,
         value::{flag, number},
     },
@@ -37,25 +37,7 @@ pub enum CreateError {
     Store(#[from] StoreError),
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum UpdateError {
-    #[error("there is no such account")]
-    Missing,
-    #[error("this e-mail address is already taken in this tenant")]
-    EmailTaken,
-    #[error(transparent)]
-    BadProfile(#[from] InvalidUserProfile),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 impl HasStoreError for CreateError {
-    fn store_error(&self) -> Option<&StoreError> {
-        if let Self::Store(error) = self { Some(error) } else { None }
-    }
-}
-
-impl HasStoreError for UpdateError {
     fn store_error(&self) -> Option<&StoreError> {
         if let Self::Store(error) = self { Some(error) } else { None }
     }
@@ -89,59 +71,6 @@ impl AccountRepository<'_> {
                     .ok_or_else(|| StoreError::Refused("a new account cannot be read".to_owned()))?;
                 transaction.commit().await?;
                 Ok(account)
-            })
-            .await
-    }
-
-    /// Replaces the profile.
-    pub async fn update_profile(
-        self,
-        id: &AccountId,
-        profile: &UserProfile,
-        now: u64,
-    ) -> Result<(), UpdateError> {
-        let email = profile.validate()?;
-        self.store
-            .with_deadline(async {
-                let mut transaction = self.store.begin().await?;
-                sqlx::query(
-                "UPDATE accounts SET email = $2, mobile = $3, given_name = $4, family_name = $5, roles = $6, \
-                 claims = $7 WHERE id = $1",
-            )
-            .bind(id.as_str())
-            .bind(trimmed(profile.email.as_ref()))
-            .bind(profile.mobile.clone())
-            .bind(profile.given_name.clone())
-            .bind(profile.family_name.clone())
-            .bind(to_json(&profile.roles)?)
-            .bind(to_json(&profile.claims)?)
-            .execute(&mut *transaction)
-            .await
-            .map_err(StoreError::from)?;
-                let Some(account) = load(&mut transaction, id).await? else {
-                    return Err(UpdateError::Missing);
-                };
-                let name = name_key(&account.user_store, &account.username);
-                sqlx::query("DELETE FROM login_names WHERE account = $1 AND name <> $2")
-                    .bind(id.as_str())
-                    .bind(name.clone())
-                    .execute(&mut *transaction)
-                    .await
-                    .map_err(StoreError::from)?;
-                if let Some(email) = email.as_ref().filter(|email| **email != name)
-                    && !claim_name(&mut transaction, &account.tenant, email, id).await?
-                {
-                    return Err(UpdateError::EmailTaken);
-                }
-                change_log::record(
-                    self.store,
-                    &mut transaction,
-                    &StoreChange::AccountChanged(id.clone()),
-                    now,
-                )
-                .await?;
-                transaction.commit().await?;
-                Ok(())
             })
             .await
     }

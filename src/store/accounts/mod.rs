@@ -7,9 +7,7 @@ mod login_search;
 mod password;
 mod row;
 
-use sqlx::Row as _;
-
-pub use create::{CreateError, UpdateError};
+pub use create::CreateError;
 pub use password::{NewPassword, OwnerCondition, PasswordUpdate};
 
 use super::{Store, StoreError};
@@ -124,19 +122,6 @@ impl AccountRepository<'_> {
                 let query = if page.containing.is_some() { query.bind(page.like_pattern()) } else { query };
                 let rows = query.fetch_all(self.store.read()).await?;
                 rows.iter().map(|row| row::read(row).map(|found| found.account)).collect()
-            })
-            .await
-    }
-
-    pub async fn count(self, tenant: &TenantId) -> Result<u64, StoreError> {
-        self.store
-            .with_deadline(async {
-                let row = sqlx::query("SELECT COUNT(*) AS accounts FROM accounts WHERE tenant = $1")
-                    .bind(tenant.as_str())
-                    .fetch_one(self.store.read())
-                    .await?;
-                let count: i64 = row.try_get("accounts")?;
-                Ok(u64::try_from(count).unwrap_or_default())
             })
             .await
     }

@@ -95,10 +95,6 @@ impl HostClaims {
         self.is_incomplete = true;
     }
 
-    pub fn len(&self) -> usize {
-        self.hosts.len()
-    }
-
     /// The claims that have no effect, sorted.
     pub fn problems(&self, tenancy: &TenancySettings) -> BTreeSet<ClaimProblem> {
         self.hosts.iter().flat_map(|(host, claim)| claim.problems(host, tenancy)).collect()

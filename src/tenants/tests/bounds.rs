@@ -49,7 +49,7 @@ async fn attack_unknown_tenant_names_use_bounded_memory() {
     let (unknown, cached) = (registry.loader.cache.unknown_len(), registry.status().cached);
     assert!(unknown <= 8192, "{unknown} names are kept");
     assert_eq!((cached, registry.loader.active_flights()), (0, 0));
-    assert!(registry.status().watched_folders <= 2);
+    assert!(registry.loader.watcher.folders() <= 2);
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn evicted_tenants_lose_their_watches() {
     }
     within!(PATIENCE, {
         let status = registry.status();
-        status.cached <= 10 && status.watched_folders <= 12
+        status.cached <= 10 && registry.loader.watcher.folders() <= 12
     });
 }
 

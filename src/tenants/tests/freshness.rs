@@ -71,7 +71,7 @@ async fn polling_detects_edits() {
     let place = TenantsFixture::new(FileWatchMode::Poll { poll_interval: Duration::from_millis(50) });
     place.write("acme.com", OPEN);
     let registry = place.open();
-    assert_eq!(registry.status().watch, WatchHealth::Polling);
+    assert_eq!(registry.loader.watcher.health(), watch::WatchHealth::Polling);
     assert!(policy(&registry, "acme.com").await.anonymous);
     assert!(matches!(registry.load(&id("late.com")).await, TenantLookup::Unknown));
     fs::write(place.file("acme.com"), CLOSED).unwrap();
@@ -88,10 +88,10 @@ async fn polls_while_file_events_fail() {
     assert!(policy(&registry, "acme.com").await.anonymous);
     let failed = watch::FileEvent::Failed("no space left on device".into());
     registry.loader.commands.send(command::RegistryCommand::FileEvent(failed));
-    within!(SOON, matches!(registry.status().watch, WatchHealth::EventsLost(_)));
+    within!(SOON, matches!(registry.loader.watcher.health(), watch::WatchHealth::EventsLost(_)));
     fs::write(place.file("acme.com"), CLOSED).unwrap();
     within!(SOON, !policy(&registry, "acme.com").await.anonymous);
-    assert_eq!(registry.status().watched_folders, 0);
+    assert_eq!(registry.loader.watcher.folders(), 0);
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn reload_may_change_folder_and_watch_mode() {
     settings.tenancy.folder = place.base.path().join("elsewhere");
     registry.replace_settings(Arc::new(settings)).await;
     assert!(!policy(&registry, "acme.com").await.anonymous);
-    within!(SOON, registry.status().watch == WatchHealth::Events);
+    within!(SOON, registry.loader.watcher.health() == watch::WatchHealth::Events);
     fs::write(&file, OPEN).unwrap();
     within!(SOON, policy(&registry, "acme.com").await.anonymous);
 }

@@ -186,6 +186,7 @@ impl<K: Clone + Eq + Hash> FileWatcher<K> {
     }
 
     /// Folders under watch.
+    #[cfg(test)]
     pub fn folders(&self) -> usize {
         self.lock().paths.as_ref().map_or(0, PathWatcher::folders)
     }

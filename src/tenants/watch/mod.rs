@@ -8,9 +8,11 @@ mod mounts;
 mod path_watcher;
 mod symlink_chain;
 
+#[cfg(test)]
+pub use self::file_watcher::WatchHealth;
 pub use self::{
     content_watcher::{ContentWatcher, watch_files},
-    file_watcher::{AffectedKeys, DEBOUNCE, FileWatcher, STABILITY_DELAY, WatchHealth},
+    file_watcher::{AffectedKeys, DEBOUNCE, FileWatcher, STABILITY_DELAY},
     mounts::single_file_mounts,
     path_watcher::FileEvent,
     symlink_chain::SymlinkChain,

@@ -99,6 +99,7 @@ impl<K: Clone + Eq + Hash> PathWatcher<K> {
     }
 
     /// Folders under watch.
+    #[cfg(test)]
     pub fn folders(&self) -> usize {
         self.folders.len()
     }

@@ -22,6 +22,7 @@ use crate::{
         audit::{AdminAction, diff_json},
         tenant::TenantId,
     },
+    governance::AuditTrail,
     tenants::{
         TENANT_CONF, TenantLookup, TenantRegistry, folder_of,
         writer::{self, PreparedWrite, TenantWriteError},
@@ -75,7 +76,7 @@ pub async fn replace(request: &ApiRequest, body: Body) -> Result<Response<Body>,
         let _ = parts.services.audit.record(&request.tenant, &actor, &[undone], clock::unix_millis()).await;
         return Err(write_problem(request, not_written));
     }
-    parts.services.audit.log(&request.tenant, &actor, &records);
+    AuditTrail::log(&request.tenant, &actor, &records);
     // in force before the response is sent
     let found = parts.services.tenants.refresh(&request.tenant).await;
     drop(write_guard);

@@ -1,9 +1,9 @@
 //! Administrator actions on accounts, and their effect on sessions.
 
-use doorward::session::{CookieSecret, NewSession, hash_of};
+use doorward::internals::session::{CookieSecret, NewSession, hash_of};
 
 use super::{ALICE_ADDRESS, RIGHT, START, TestDeployment, TestServices, actor};
-use doorward::{
+use doorward::internals::{
     account::{CreateAccountError, NewUser, hashing::Password},
     domain::account::Account,
 };

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use doorward::{
+use doorward::internals::{
     account::{
         LoginAttempt, LoginError, PasswordChangeRequest, PortalLoginClient, ReserveError, hashing::Password,
     },
@@ -176,7 +176,7 @@ fn admin_unlock_resets_the_lock_duration() {
         services.accounts.administration.unlock(&alex, &actor(), now).await.unwrap();
         assert_eq!(
             services.accounts.administration.lockout_counter(&alex).await.unwrap(),
-            doorward::domain::lockout::Counter::default()
+            doorward::internals::domain::lockout::Counter::default()
         );
         services.fail_sign_ins("alex", 5, now).await;
         let first = services.sign_in("alex", RIGHT, now).await.unwrap_err();
@@ -351,7 +351,7 @@ fn locks_only_the_address_that_tries_many_names() {
         }
         assert!(matches!(services.sign_in("alex", RIGHT, START).await, Err(LoginError::Locked(_))));
         let (policy, right) = (services.policy().await, Password::new(RIGHT));
-        let elsewhere = doorward::account::LoginRequest {
+        let elsewhere = doorward::internals::account::LoginRequest {
             address: [198, 51, 100, 1].into(),
             ..attempt("alex", &right, None)
         };
@@ -365,17 +365,18 @@ fn overload_rejects_sign_ins_without_counting_attempts() {
         TestDeployment::new("hash_parallel = 1\n[account_lock]\nenabled = true\nmax_attempts = 1000\n");
     let mut settings = deployment.settings();
     settings.accounts.hashing.queue = 1;
-    let flooded = doorward::boot::with_account_store(settings, async |accounts, tenants, default| {
-        let services = TestServices { accounts, tenants, default_tenant: default };
-        let alex = services.add("alex").await;
-        let rejected = guess_in_parallel(&services, 50).await;
-        let busy = rejected.iter().filter(|rejected| matches!(rejected, LoginError::Busy { .. })).count();
-        assert!(busy > 0, "{rejected:?}");
-        let verified = u64::try_from(50 - busy)?;
-        let counted = u64::from(services.accounts.administration.lockout_counter(&alex).await?.failures);
-        assert_eq!((counted, services.verifications()), (verified, verified));
-        Ok(())
-    });
+    let flooded =
+        doorward::internals::boot::with_account_store(settings, async |accounts, tenants, default| {
+            let services = TestServices { accounts, tenants, default_tenant: default };
+            let alex = services.add("alex").await;
+            let rejected = guess_in_parallel(&services, 50).await;
+            let busy = rejected.iter().filter(|rejected| matches!(rejected, LoginError::Busy { .. })).count();
+            assert!(busy > 0, "{rejected:?}");
+            let verified = u64::try_from(50 - busy)?;
+            let counted = u64::from(services.accounts.administration.lockout_counter(&alex).await?.failures);
+            assert_eq!((counted, services.verifications()), (verified, verified));
+            Ok(())
+        });
     flooded.unwrap();
 }
 

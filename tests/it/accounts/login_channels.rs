@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use doorward::{
+use doorward::internals::{
     account::{
         ImportedUser, LoginChannel, LoginError, LoginOutcome, LoginRequest, PasswordChangeError,
         PasswordChangeRequest, PublicLoginError, hashing::Password,
@@ -139,10 +139,10 @@ fn expired_password_must_be_changed_by_its_owner() {
 #[test]
 fn forced_password_change_blocks_sign_in() {
     TestDeployment::new("").run(async |services| {
-        let new = doorward::account::NewUser {
+        let new = doorward::internals::account::NewUser {
             username: "alex".to_owned(),
             must_change_password: true,
-            ..doorward::account::NewUser::default()
+            ..doorward::internals::account::NewUser::default()
         };
         let policy = services.policy().await;
         services
@@ -227,43 +227,47 @@ fn attack_account_enumeration_by_time_the_states_cost_the_same() {
     let deployment = TestDeployment::new("[account_lock]\nenabled = true\nmax_attempts = 1000\n");
     let mut settings = deployment.settings();
     settings.accounts.hashing.memory = 19_456;
-    let measured = doorward::boot::with_account_store(settings, async |accounts, tenants, default| {
-        let services = TestServices { accounts, tenants, default_tenant: default };
-        for state in ["wrong", "locked", "admin", "disabled"] {
-            let account = services.add(state).await;
-            match state {
-                "admin" => services.accounts.administration.lock(&account, &actor(), START).await.unwrap(),
-                "disabled" => {
-                    services.accounts.administration.disable(&account, &actor(), START).await.unwrap();
+    let measured =
+        doorward::internals::boot::with_account_store(settings, async |accounts, tenants, default| {
+            let services = TestServices { accounts, tenants, default_tenant: default };
+            for state in ["wrong", "locked", "admin", "disabled"] {
+                let account = services.add(state).await;
+                match state {
+                    "admin" => {
+                        services.accounts.administration.lock(&account, &actor(), START).await.unwrap();
+                    }
+                    "disabled" => {
+                        services.accounts.administration.disable(&account, &actor(), START).await.unwrap();
+                    }
+                    "locked" => {
+                        let key =
+                            CounterKey::of(account.tenant.clone(), LoginSubject::Account(account.id.clone()));
+                        let lock = |counters: &mut [(CounterKey, Counter)]| {
+                            counters[0].1 =
+                                Counter { locked_until: LockState::UntilAdmin, ..Counter::default() };
+                        };
+                        services.accounts.store.counters().update(&[key], lock).await?;
+                    }
+                    _ => {}
                 }
-                "locked" => {
-                    let key =
-                        CounterKey::of(account.tenant.clone(), LoginSubject::Account(account.id.clone()));
-                    let lock = |counters: &mut [(CounterKey, Counter)]| {
-                        counters[0].1 = Counter { locked_until: LockState::UntilAdmin, ..Counter::default() };
-                    };
-                    services.accounts.store.counters().update(&[key], lock).await?;
+            }
+            let states = ["unknown", "wrong", "locked", "admin", "disabled"];
+            let mut times = states.map(|_| Vec::new());
+            for _ in 0..ROUNDS {
+                for (state, times) in states.iter().zip(&mut times) {
+                    let start = Instant::now();
+                    assert!(services.sign_in(state, "wrong", START).await.is_err());
+                    times.push(start.elapsed());
                 }
-                _ => {}
             }
-        }
-        let states = ["unknown", "wrong", "locked", "admin", "disabled"];
-        let mut times = states.map(|_| Vec::new());
-        for _ in 0..ROUNDS {
-            for (state, times) in states.iter().zip(&mut times) {
-                let start = Instant::now();
-                assert!(services.sign_in(state, "wrong", START).await.is_err());
-                times.push(start.elapsed());
-            }
-        }
-        let medians = times.map(|mut times| {
-            times.sort_unstable();
-            times[ROUNDS / 2]
+            let medians = times.map(|mut times| {
+                times.sort_unstable();
+                times[ROUNDS / 2]
+            });
+            let (least, most) = (medians.iter().min().unwrap(), medians.iter().max().unwrap());
+            assert!(*most < *least * 3 / 2, "{states:?} take {medians:?}");
+            Ok(())
         });
-        let (least, most) = (medians.iter().min().unwrap(), medians.iter().max().unwrap());
-        assert!(*most < *least * 3 / 2, "{states:?} take {medians:?}");
-        Ok(())
-    });
     measured.unwrap();
 }
 
@@ -332,27 +336,31 @@ fn attack_forged_device_cookies_use_reserved_slots() {
         TestDeployment::new("[account_lock]\nenabled = true\n[account_lock.device]\nmax_attempts = 5\n");
     let mut settings = deployment.settings();
     (settings.accounts.hashing.parallel, settings.accounts.hashing.queue) = (2, 38);
-    let flooded = doorward::boot::with_account_store(settings, async |accounts, tenants, default| {
-        let services = TestServices { accounts, tenants, default_tenant: default };
-        services.add("alex").await;
-        let device = services.sign_in("alex", RIGHT, START).await.unwrap().device;
-        let forged = device.replacen(|c: char| c.is_ascii_lowercase(), "A", 1);
-        let policy = services.policy().await;
-        let (wrong, right) = (Password::new("wrong"), Password::new(RIGHT));
-        let names: Vec<String> = (0..200).map(|number| format!("n{number}")).collect();
-        let flood = join_all((1_u8..).zip(&names).map(|(number, name)| {
-            let cookie = if number % 2 == 0 { "a.b.c" } else { forged.as_str() };
-            let from = [number, 0, 0, 1];
-            let attempt = LoginRequest { address: from.into(), ..attempt(name, &wrong, Some(cookie)) };
-            services.accounts.login.attempt(&policy, attempt, START)
-        }));
-        let owner = LoginRequest { address: [250, 0, 0, 7].into(), ..attempt("alex", &right, Some(&device)) };
-        let (rejected, let_in) = join(flood, services.accounts.login.attempt(&policy, owner, START)).await;
-        let busy = rejected.iter().filter(|result| matches!(result, Err(LoginError::Busy { .. }))).count();
-        assert!(busy >= 150, "{busy} of 200 were refused");
-        let_in.unwrap();
-        Ok(())
-    });
+    let flooded =
+        doorward::internals::boot::with_account_store(settings, async |accounts, tenants, default| {
+            let services = TestServices { accounts, tenants, default_tenant: default };
+            services.add("alex").await;
+            let device = services.sign_in("alex", RIGHT, START).await.unwrap().device;
+            let forged = device.replacen(|c: char| c.is_ascii_lowercase(), "A", 1);
+            let policy = services.policy().await;
+            let (wrong, right) = (Password::new("wrong"), Password::new(RIGHT));
+            let names: Vec<String> = (0..200).map(|number| format!("n{number}")).collect();
+            let flood = join_all((1_u8..).zip(&names).map(|(number, name)| {
+                let cookie = if number % 2 == 0 { "a.b.c" } else { forged.as_str() };
+                let from = [number, 0, 0, 1];
+                let attempt = LoginRequest { address: from.into(), ..attempt(name, &wrong, Some(cookie)) };
+                services.accounts.login.attempt(&policy, attempt, START)
+            }));
+            let owner =
+                LoginRequest { address: [250, 0, 0, 7].into(), ..attempt("alex", &right, Some(&device)) };
+            let (rejected, let_in) =
+                join(flood, services.accounts.login.attempt(&policy, owner, START)).await;
+            let busy =
+                rejected.iter().filter(|result| matches!(result, Err(LoginError::Busy { .. }))).count();
+            assert!(busy >= 150, "{busy} of 200 were refused");
+            let_in.unwrap();
+            Ok(())
+        });
     flooded.unwrap();
 }
 

@@ -9,7 +9,7 @@ mod sessions;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use doorward::{
+use doorward::internals::{
     account::{
         ImportError, ImportedUser, LoginChannel, LoginError, LoginOutcome, LoginRequest, LoginSuccess,
         NewUser, hashing::Password,
@@ -17,7 +17,7 @@ use doorward::{
     boot::{self, AccountServices},
     config::{Settings, TenantPolicy, load},
     domain::{
-        account::{Account, AccountId},
+        account::{Account, AccountId, UserProfile},
         audit::{Actor, ActorCredential},
         tenant::TenantId,
     },
@@ -137,7 +137,15 @@ impl TestServices {
     }
 
     pub async fn add_to(&self, policy: &TenantPolicy, name: &str) -> Account {
-        let new = NewUser { username: name.to_owned(), ..NewUser::default() };
+        self.create(policy, NewUser { username: name.to_owned(), ..NewUser::default() }).await
+    }
+
+    pub async fn add_with(&self, name: &str, profile: UserProfile) -> Account {
+        let new = NewUser { username: name.to_owned(), profile, ..NewUser::default() };
+        self.create(&*self.policy().await, new).await
+    }
+
+    async fn create(&self, policy: &TenantPolicy, new: NewUser) -> Account {
         self.accounts.administration.create(policy, new, Some(&Password::new(RIGHT)), START).await.unwrap()
     }
 

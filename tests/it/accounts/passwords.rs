@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use doorward::{
+use doorward::internals::{
     account::{
         ImportedUser, LoginError, NewPasswordError, PasswordChangeError, PasswordChangeRequest,
         hashing::Password,
@@ -149,13 +149,15 @@ fn a_hash_is_renewed_when_its_cost_has_changed() {
     deployment.run(async |services| drop(services.add("alex").await));
     let mut settings = deployment.settings();
     settings.accounts.hashing.iterations = 3;
-    let renewed = doorward::boot::with_account_store(settings, async |accounts, tenants, default| {
-        let services = TestServices { accounts, tenants, default_tenant: default };
-        let alex = services.sign_in("alex", RIGHT, START).await.unwrap().account;
-        let stored = services.accounts.store.accounts().find_with_password(&alex.id).await?.unwrap().password;
-        assert!(stored.expose().contains("t=3"), "{}", stored.expose());
-        Ok(())
-    });
+    let renewed =
+        doorward::internals::boot::with_account_store(settings, async |accounts, tenants, default| {
+            let services = TestServices { accounts, tenants, default_tenant: default };
+            let alex = services.sign_in("alex", RIGHT, START).await.unwrap().account;
+            let stored =
+                services.accounts.store.accounts().find_with_password(&alex.id).await?.unwrap().password;
+            assert!(stored.expose().contains("t=3"), "{}", stored.expose());
+            Ok(())
+        });
     renewed.unwrap();
 }
 

@@ -1,6 +1,6 @@
 //! Sessions on a real store: begun, renamed, limited, ended here and elsewhere.
 
-use doorward::{
+use doorward::internals::{
     account::hashing::Password,
     domain::account::Account,
     session::{BeginSessionError, CookieSecret, NewSession, SessionsUnavailable, hash_of},
@@ -136,7 +136,7 @@ fn session_ended_at_another_replica_ends_within_a_second() {
         // another process
         let (settings, ended) = (deployment.settings(), hash_of(&secret));
         let elsewhere = std::thread::spawn(move || {
-            doorward::boot::with_account_store(settings, async |accounts, _, _| {
+            doorward::internals::boot::with_account_store(settings, async |accounts, _, _| {
                 assert!(accounts.sessions.end(&ended, START).await?);
                 Ok(())
             })
@@ -211,7 +211,7 @@ fn open_connection_ends_with_its_session_in_a_store_outage() {
 #[test]
 fn start_fails_if_the_store_cannot_be_opened() {
     let deployment = TestDeployment::with_store("sqlite:missing/doorward.db", "");
-    let error = doorward::boot::start(deployment.settings()).err().expect("no start");
+    let error = doorward::internals::boot::start(deployment.settings()).err().expect("no start");
     let message = format!("{error:#}");
     assert!(message.contains("accounts.store_url") && message.contains("missing"), "{message}");
 }

@@ -1,6 +1,6 @@
 //! One test for each property that the catalogue marks as enforced: its effect when it changes.
 
-use doorward::{
+use doorward::internals::{
     account::{LoginError, LoginOutcome, NewPasswordError, PasswordChangeRequest, hashing::Password},
     domain::{
         account::{Account, UserProfile},
@@ -239,9 +239,9 @@ mod effect {
     }
 
     pub async fn expiry_rule_applies_to_its_role(services: &TestServices, property: &str) {
-        let (clerk, admin) = (services.add("clerk").await, services.add("admin").await);
+        let clerk = services.add("clerk").await;
         let profile = UserProfile { roles: vec!["admin".to_owned()], ..UserProfile::default() };
-        services.accounts.store.accounts().update_profile(&admin.id, &profile, START).await.unwrap();
+        services.add_with("admin", profile).await;
         let rule = format!("{property}3");
         set(services, &[EXPIRY, (&rule, "1,5,roles,eq,admin")]).await;
         let later = START + 6 * DAY;
@@ -267,7 +267,7 @@ mod effect {
             .begin(signed_in.new_session("Firefox", address, None), START)
             .await
             .unwrap();
-        let session = doorward::session::hash_of(&cookie);
+        let session = doorward::internals::session::hash_of(&cookie);
         assert!(services.accounts.sessions.find(&session, START).await.unwrap().is_some());
         // a session that exists ends with the next request
         set(services, &[(property, "true")]).await;
@@ -334,12 +334,11 @@ mod effect {
     }
 
     async fn add_with_contacts(services: &TestServices, name: &str, number: &str) {
-        let account = services.add(name).await;
         let profile = UserProfile {
             email: Some(format!("{name}@mail.example")),
             mobile: Some(number.to_owned()),
             ..UserProfile::default()
         };
-        services.accounts.store.accounts().update_profile(&account.id, &profile, START).await.unwrap();
+        services.add_with(name, profile).await;
     }
 }

@@ -8,7 +8,7 @@ mod use_case;
 
 use std::sync::LazyLock;
 
-use doorward::{
+use doorward::internals::{
     domain::{
         audit::{Actor, ActorCredential},
         governance::{ChangeContext, Connector, property},

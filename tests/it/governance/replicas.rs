@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorward::{config::TenantPolicy, governance::GovernanceServiceError, store::StoreChange};
+use doorward::internals::{config::TenantPolicy, governance::GovernanceServiceError, store::StoreChange};
 
 use super::{id, patch};
 use crate::{

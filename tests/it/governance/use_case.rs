@@ -1,6 +1,8 @@
 //! Setting, taking back, refusing: in force when the call returns, or not at all.
 
-use doorward::{domain::governance::connector_named, governance::GovernanceServiceError, store::AuditPage};
+use doorward::internals::{
+    domain::governance::connector_named, governance::GovernanceServiceError, store::AuditPage,
+};
 
 use super::{change_of, changes, id, patch, patch_for};
 use crate::accounts::TestDeployment;

@@ -1,6 +1,6 @@
 //! Names that an administrator has locked or disabled.
 
-use doorward::domain::account::Account;
+use doorward::internals::domain::account::Account;
 use serde_json::json;
 
 use super::{RIGHT, basic, form, grant, guarded, portal, times};

@@ -1,6 +1,6 @@
 //! Authorization at the API: which user, for which tenant.
 
-use doorward::domain::account::{AdminLock, LockedReason};
+use doorward::internals::domain::account::{AdminLock, LockedReason};
 use serde_json::json;
 
 use crate::support::{
@@ -99,7 +99,7 @@ fn without_id(answer: &Answer) -> (u16, Vec<String>, String) {
 fn attack_account_enumeration_by_the_answer() {
     let fixture = ManagementFixture::with(locking);
     let (proxy, accounts) = (&fixture.proxy, &fixture.accounts);
-    let admin = |account: &mut doorward::domain::account::NewAccount| {
+    let admin = |account: &mut doorward::internals::domain::account::NewAccount| {
         account.profile.roles = vec!["admin".to_owned()];
     };
     accounts.add_with("carbon.super", "fine", PASSWORD, admin);

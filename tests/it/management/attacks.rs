@@ -384,9 +384,15 @@ fn attack_administrator_who_is_never_locked_guessed_without_end() {
             .trusting("127.0.0.0/8")
             .setting("management.public", true)
     });
-    fixture.accounts.add_at(doorward::clock::unix_millis(), "carbon.super", "system", PASSWORD, |account| {
-        account.profile.roles = vec!["admin".to_owned(), "Internal/system".to_owned()];
-    });
+    fixture.accounts.add_at(
+        doorward::internals::clock::unix_millis(),
+        "carbon.super",
+        "system",
+        PASSWORD,
+        |account| {
+            account.profile.roles = vec!["admin".to_owned(), "Internal/system".to_owned()];
+        },
+    );
     let ask = |from: &str, password: &str| {
         let ask = fixture.ask("GET", TENANT_CONFIG).basic("system@carbon.super", password);
         ask.header("x-forwarded-for", from).header("x-forwarded-proto", "https").send().status

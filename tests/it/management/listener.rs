@@ -194,8 +194,8 @@ fn drain_finishes_requests_of_the_management_api() {
     ));
     wire.write(&body[..5]);
     let control = fixture.proxy.running.control();
-    control.advance(doorward::server::drain::DrainPhase::Draining);
-    eventually(|| control.phase() >= doorward::server::drain::DrainPhase::Closing);
+    control.advance(doorward::internals::server::drain::DrainPhase::Draining);
+    eventually(|| control.phase() >= doorward::internals::server::drain::DrainPhase::Closing);
     wire.write(&body[5..]);
     assert_eq!(wire.answer("PUT").unwrap().status, 200);
     fixture.proxy.running.stop();

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorward::{
+use doorward::internals::{
     config::model::{StoreLocation, StoreSettings as Settings},
     domain::audit::AuditRecord,
     store::{AuditPage, Store},

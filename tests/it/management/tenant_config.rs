@@ -218,7 +218,7 @@ fn read_only_mode_rejects_changes_with_a_reason() {
 fn schema_endpoint_returns_the_tenant_conf_schema() {
     let fixture = ManagementFixture::start();
     let schema = fixture.get("/api/am/admin/v4/tenant-config-schema");
-    assert_eq!(schema.json(), doorward::config::schema::tenant_conf());
+    assert_eq!(schema.json(), doorward::internals::config::schema::tenant_conf());
     assert_eq!(fixture.get_as("alex", "/api/am/admin/v4/tenant-config-schema").status, 403);
 }
 

@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use doorward::{
+use doorward::internals::{
     config::model::{StoreLocation, StoreSettings as Settings},
     domain::{
         account::AccountId,

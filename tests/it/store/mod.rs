@@ -14,13 +14,13 @@ mod sessions;
 
 use std::time::Duration;
 
-use doorward::{
+use doorward::internals::{
     domain::{
         account::{Account, AccountId, LoginAttributes, LoginName, NewAccount, StoredPassword},
         session::{Session, SessionHash},
         tenant::TenantId,
     },
-    store::Store,
+    store::{AccountPage, ChangeFeed, Store, StoreChange, StoreError},
 };
 
 /// A moment in 2026. Every time in these tests is counted from here.
@@ -42,6 +42,26 @@ fn new_account(tenant: TenantId, username: &str) -> NewAccount {
 /// `alex` of acme.com, kept.
 async fn alex(store: &Store) -> Account {
     store.accounts().create(&new_account(acme(), "alex"), NOW).await.unwrap()
+}
+
+async fn count_accounts(store: &Store) -> usize {
+    store.accounts().list(&acme(), &AccountPage::first(1000)).await.unwrap().len()
+}
+
+async fn next_changes(watch: &mut ChangeFeed) -> Vec<StoreChange> {
+    tokio::time::timeout(Duration::from_secs(1), poll_until_changed(watch))
+        .await
+        .expect("within a second")
+        .unwrap()
+}
+
+async fn poll_until_changed(watch: &mut ChangeFeed) -> Result<Vec<StoreChange>, StoreError> {
+    loop {
+        let changes = watch.poll().await?;
+        if !changes.is_empty() {
+            return Ok(changes);
+        }
+    }
 }
 
 /// The account that this login identifies at acme.com.

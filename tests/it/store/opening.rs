@@ -2,12 +2,13 @@
 
 use std::{os::unix::fs::PermissionsExt as _, path::Path, thread};
 
-use doorward::{
+use doorward::internals::{
     config::model::{StoreLocation, StoreSettings as Settings},
+    domain::session::SessionHash,
     store::{Store, StoreError},
 };
 
-use super::{account_by_login, acme, alex};
+use super::{account_by_login, alex, count_accounts};
 use crate::support::database::{Database, Kind, block_on, on_both_databases};
 
 on_both_databases!(
@@ -26,9 +27,8 @@ async fn data_survives_a_restart(database: Database) {
     store.close().await;
     let store = database.open().await;
     assert_eq!(account_by_login(&store, "alex").await, Some(id));
-    assert_eq!(store.location(), &database.settings().location);
-    if let StoreLocation::Sqlite(path) = store.location() {
-        let mode = std::fs::metadata(path).unwrap().permissions().mode();
+    if let StoreLocation::Sqlite(path) = database.settings().location {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         let wal = std::fs::metadata(path.with_extension("db-wal")).unwrap().permissions().mode();
         assert_eq!((mode & 0o777, wal & 0o777), (0o600, 0o600), "readable by the owner only");
     }
@@ -41,7 +41,7 @@ async fn concurrent_opening_of_a_new_store_succeeds(database: Database) {
             thread::spawn(move || {
                 block_on(async {
                     let store = Store::open(&settings).await.unwrap();
-                    store.accounts().count(&acme()).await.unwrap()
+                    count_accounts(&store).await
                 })
             })
         })
@@ -81,7 +81,7 @@ async fn rejects_a_foreign_schema(database: Database) {
 async fn a_closed_store_is_unavailable(database: Database) {
     let store = database.open().await;
     store.close().await;
-    let error = store.accounts().count(&acme()).await.unwrap_err();
+    let error = store.sessions().find(&SessionHash::new([0; 32])).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
     let error = store.counters().reset(&[]).await;
     assert!(error.is_ok(), "nothing to do needs no store");

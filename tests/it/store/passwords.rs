@@ -1,6 +1,6 @@
 //! Passwords: the one that counts, and those that do not count again.
 
-use doorward::{
+use doorward::internals::{
     domain::account::{Account, AccountId, HashFormat, NewAccount, StoredPassword},
     store::{NewPassword, PasswordUpdate, Store},
 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use doorward::domain::lockout::{CounterKey, LoginSubject};
+use doorward::internals::domain::lockout::{CounterKey, LoginSubject};
 use sqlx::{AnyConnection, Connection as _, Row as _};
 
 use super::{acme, alex, session_of};
@@ -14,7 +14,7 @@ fn attack_guesses_waiting_for_a_counter_block_sessions() {
         let store = database.open().await;
         let session = session_of(&store, &alex(&store).await).await;
         let key = CounterKey::of(acme(), LoginSubject::UnknownName(1));
-        let count = |counters: &mut [(CounterKey, doorward::domain::lockout::Counter)]| {
+        let count = |counters: &mut [(CounterKey, doorward::internals::domain::lockout::Counter)]| {
             counters[0].1.failures += 1;
         };
         store.counters().update(std::slice::from_ref(&key), count).await.unwrap();

@@ -1,6 +1,6 @@
 //! The purge removes expired rows and keeps the others.
 
-use doorward::{
+use doorward::internals::{
     domain::lockout::{Counter, CounterKey, LockState, LoginSubject},
     store::{PurgedRows, Retention},
 };

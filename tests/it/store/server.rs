@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use doorward::{
+use doorward::internals::{
     config::model::{StoreLocation, StoreSettings as Settings},
     domain::lockout::{Counter, CounterKey, LoginSubject},
     store::{Store, StoreError},
@@ -54,7 +54,7 @@ fn three_connections_serve_many_requests() {
         let store = Store::open(&settings(&url)).await.unwrap();
         work(&store).await.unwrap();
         // the third is for changes
-        let watch = store.changes().follow(None).await.unwrap();
+        let watch = store.changes().follow().await.unwrap();
         store.accounts().create(&new_account(acme(), "sam"), NOW).await.unwrap();
         drop(watch);
         store.close().await;

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, path::Path, time::Duration};
 
-use doorward::{
+use doorward::internals::{
     clock,
     config::model::{self, StoreLocation},
     domain::{

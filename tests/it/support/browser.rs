@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use doorward::{
+use doorward::internals::{
     account::hashing::{Argon2Cost, HashMetrics, Password, PasswordHasher},
     config::model::{StoreLocation, StoreSettings as Settings},
     domain::{

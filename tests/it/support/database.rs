@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use doorward::{
+use doorward::internals::{
     config::model::{StoreLocation, StoreSettings as Settings},
     store::Store,
 };

@@ -82,6 +82,7 @@ pub struct IssuerSection {
 
 /// A token issuer, and the conditions under which its tokens are accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_field_names, reason = "RFC 8414 names it `issuer`")]
 pub struct Issuer {
     /// The exact `iss`.
     pub issuer: String,

@@ -15,7 +15,7 @@ fn ids_are_the_names_in_base64url() {
         ("Multi Factor Authenticators", "TXVsdGkgRmFjdG9yIEF1dGhlbnRpY2F0b3Jz"),
     ] {
         assert_eq!(category(id).map(|found| found.name), Some(name));
-        assert_eq!(category_named(name).map(Category::id).as_deref(), Some(id));
+        assert_eq!(lookup::category_named(name).map(Category::id).as_deref(), Some(id));
     }
     for (name, id) in [
         ("passwordHistory", "cGFzc3dvcmRIaXN0b3J5"),

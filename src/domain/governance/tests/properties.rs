@@ -35,7 +35,7 @@ fn any_value(property: &'static Property) -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn ids_round_trip_for_any_name(name: String) {
-        prop_assert_eq!(name_of(&id_of(&name)), Some(name.clone()));
+        prop_assert_eq!(id::name_of(&id_of(&name)), Some(name.clone()));
         prop_assert!(id_of(&name).bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')));
     }
 

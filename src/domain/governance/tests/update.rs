@@ -132,7 +132,7 @@ fn rejects_contradictions_with_a_remedy() {
         (&[], &[upper, lower, ("UserClaimUpdate.OTP.UseNumbersInOTP", "false")], "A code needs characters"),
     ] {
         let refusal = patch_on(stored, sent).unwrap_err();
-        assert_eq!((refusal.code().number(), refusal.status()), (50013, 400), "{sent:?}");
+        assert_eq!((refusal.code().number(), refusal.code().status()), (50013, 400), "{sent:?}");
         assert!(refusal.description().contains(about), "{refusal}");
     }
     // and what only looks like one of these passes
@@ -170,9 +170,9 @@ fn rejects_whole_change_if_one_value_is_invalid() {
         ),
     ] {
         let refusal = patch(&[good, bad]).unwrap_err();
-        assert_eq!((refusal.code().number(), refusal.status()), (code, 400));
+        assert_eq!((refusal.code().number(), refusal.code().status()), (code, 400));
         assert_eq!(refusal.description(), description);
-        assert_eq!(refusal.message(), "Connector update failed.");
+        assert_eq!(refusal.code().message(), "Connector update failed.");
     }
 }
 
@@ -183,7 +183,7 @@ fn a_name_that_is_not_the_connectors_own_is_refused() {
         let refusal =
             update(&[(history, vec![(name.to_owned(), "true".to_owned())])], &defaults).unwrap_err();
         assert_eq!(
-            (refusal.code().number(), refusal.status(), refusal.message()),
+            (refusal.code().number(), refusal.code().status(), refusal.code().message()),
             (50017, 400, "Property not found.")
         );
         let description = refusal.description();

@@ -237,7 +237,7 @@ impl Doorward {
             AttemptOutcome::Failed => {}
             AttemptOutcome::Neutral => self.on(&keys, |_, rows| lockout::release(&reserved, rows)),
             AttemptOutcome::Succeeded => {
-                self.on(&keys, |settings, rows| lockout::record_success(settings, &reserved, rows));
+                self.on(&keys, |settings, rows| lockout::record_success(settings, &reserved, rows, 0));
             }
         }
     }

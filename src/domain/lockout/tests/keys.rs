@@ -67,12 +67,11 @@ fn an_ipv6_customer_is_one_address() {
     ] {
         let client = ClientNetwork::of(address.parse::<IpAddr>().unwrap());
         assert_eq!(client.to_string(), net);
-        assert!(client.net().contains(&address.parse::<IpAddr>().unwrap().to_canonical()));
     }
 }
 
 #[test]
-fn a_key_is_written_and_read_back() {
+fn each_counter_key_has_its_own_text() {
     let of = |login_subject: LoginSubject| CounterKey::of(tenant(), login_subject);
     let net = |text: &str| ClientNetwork::of(text.parse().unwrap());
     let hash = [0xfe; 32];
@@ -111,30 +110,6 @@ fn a_key_is_written_and_read_back() {
             CounterKey::Devices { tenant: tenant(), subject: login_subject },
         ]);
     }
-    for key in written {
-        assert_eq!(CounterKey::parse(&key.to_text()), Some(key));
-    }
-}
-
-#[test]
-fn rejects_malformed_counter_keys() {
-    for text in [
-        "",
-        "name",
-        "name|acme.com",
-        "name|acme.com|account:xyz",
-        "name|acme.com|unknown:00ff|more",
-        "name|acme.com|unknown:00FF",
-        "name|acme.com|unknown:+0ff",
-        "name|ACME.com|unknown:00ff",
-        "name|acme..com|unknown:00ff",
-        "address|acme.com|2001:db8::1",
-        "address|acme.com|2001:db8::1/64",
-        "address|acme.com|192.0.2.0/24",
-        "device|acme.com|unknown:00ff|1",
-        "devices|acme.com|unknown:00ff|1",
-        "other|acme.com|unknown:00ff",
-    ] {
-        assert_eq!(CounterKey::parse(text), None, "{text}");
-    }
+    let texts: std::collections::BTreeSet<String> = written.iter().map(CounterKey::to_text).collect();
+    assert_eq!(texts.len(), written.len(), "{texts:?}");
 }

@@ -73,7 +73,7 @@ proptest! {
                 End::Failed => failures += 1,
                 End::Passed => table.end(&reserved, release),
                 End::Succeeded => table.end(&reserved, |reserved, rows| {
-                    record_success(&settings, reserved, rows);
+                    record_success(&settings, reserved, rows, 0);
                 }),
             }
             prop_assert!(failures <= 10 * n, "{failures} failures of {n}");
@@ -88,7 +88,7 @@ proptest! {
             if turn % 2 == 0 {
                 table.end(&reserved, release);
             } else {
-                table.end(&reserved, |reserved, rows| { record_success(&settings, reserved, rows); });
+                table.end(&reserved, |reserved, rows| { record_success(&settings, reserved, rows, 0); });
             }
         }
         prop_assert!(table.0.values().all(|counter| counter.failures == 0 && counter.lockouts == 0));

@@ -85,7 +85,7 @@ proptest! {
                 Move::Wait(minutes) => fixture.now += minutes * MINUTE,
                 Move::Succeed(which) if !flying.is_empty() => {
                     let reserved = flying.swap_remove(which % flying.len());
-                    record_success(&fixture.settings, &reserved, &mut fixture.counters);
+                    record_success(&fixture.settings, &reserved, &mut fixture.counters, 0);
                     prop_assert_eq!(fixture.counter(), Counter::default());
                     guesses = 0;
                 }
@@ -161,7 +161,7 @@ proptest! {
         let mut fixture = LockoutFixture::new(settings);
         fixture.counters[0].1 = counter;
         if let Ok(reserved) = fixture.reserve() {
-            record_success(&fixture.settings, &reserved, &mut fixture.counters);
+            record_success(&fixture.settings, &reserved, &mut fixture.counters, 0);
             prop_assert_eq!(fixture.counter(), Counter::default());
         }
     }

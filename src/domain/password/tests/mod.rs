@@ -20,7 +20,12 @@ fn alex(tenant: &TenantId) -> PasswordContext<'_> {
 
 fn broken(policy: &PasswordPolicy, password: &str) -> Vec<&'static str> {
     let tenant = TenantId::parse("globex.com").unwrap();
-    policy.violations(password, &alex(&tenant)).iter().map(Violation::id).collect()
+    policy
+        .violations(password, &alex(&tenant))
+        .iter()
+        .filter_map(Violation::rule)
+        .map(PasswordRule::id)
+        .collect()
 }
 
 #[test]
@@ -38,23 +43,23 @@ fn wso2_policy_reports_wso2_messages_in_order() {
     let tenant = TenantId::super_tenant();
     for (username, password, code_and_text) in [
         ("alex", "Alex1!", None),
-        ("alex", "Aa1!", Some("20035 Password at least should have 6 characters")),
-        ("alex", "Aa1!Aa1!Aa1!A", Some("20035 Password cannot have more than 12 characters")),
-        ("Alex1!", "aLEX1!", Some("20035 Cannot use the username as the password")),
+        ("alex", "Aa1!", Some("Password at least should have 6 characters")),
+        ("alex", "Aa1!Aa1!Aa1!A", Some("Password cannot have more than 12 characters")),
+        ("Alex1!", "aLEX1!", Some("Cannot use the username as the password")),
         // only equality, as WSO2 has it
         ("alex", "Alex1!Alex", None),
         (
             "alex",
             "alex1!",
             Some(
-                "20035 Password pattern policy violated. Password should contain a digit[0-9], a lower case letter[a-z], \
+                "Password pattern policy violated. Password should contain a digit[0-9], a lower case letter[a-z], \
                  an upper case letter[A-Z], one of !@#$%&* characters",
             ),
         ),
     ] {
         let about =
             PasswordContext { username, email: None, given_name: None, family_name: None, tenant: &tenant };
-        let first = policy.violations(password, &about).first().map(|v| format!("{} {v}", v.code()));
+        let first = policy.violations(password, &about).first().map(ToString::to_string);
         assert_eq!(first.as_deref(), code_and_text, "{password}");
     }
     // the page lists all rules
@@ -235,7 +240,8 @@ fn attack_a_password_that_is_costly_to_estimate() {
 #[test]
 fn a_password_expires_when_its_days_are_over() {
     const DAY: u64 = 86_400_000;
-    let days = |days| PasswordPolicy { expiry: PasswordExpiry::after(days), ..PasswordPolicy::default() };
+    let expiry = |days| PasswordExpiry { days, ..PasswordExpiry::default() };
+    let days = |days| PasswordPolicy { expiry: expiry(days), ..PasswordPolicy::default() };
     for (policy, age, expired) in [
         (days(0), u64::MAX, false),
         (days(30), 30 * DAY - 1, false),
@@ -269,7 +275,6 @@ fn expiry_rule_of_a_role_precedes_the_default() {
 fn history_is_wso2s() {
     let policy = PasswordPolicy { history: 5, ..PasswordPolicy::default() };
     let violation = policy.history_violation(true).unwrap();
-    assert_eq!(violation.code(), "22001");
     assert_eq!(
         violation.to_string(),
         "This password has been used in recent history. Please choose a different password"
@@ -312,7 +317,10 @@ fn requirements_and_checklist_list_every_rule() {
         .filter(|(_, broken)| *broken)
         .map(|(rule, _)| rule.id())
         .collect();
-    assert_eq!(broken, violations.iter().map(Violation::id).collect::<Vec<_>>());
+    assert_eq!(
+        broken,
+        violations.iter().filter_map(Violation::rule).map(PasswordRule::id).collect::<Vec<_>>()
+    );
     // the built-in maximum is listed if the password exceeds it
     let open = PasswordPolicy::default();
     assert_eq!(open.requirements(), [PasswordRule::MinLength(1)]);
