@@ -32,12 +32,28 @@ pub struct Options {
     timeout: u64,
 }
 
+/// Why there is no address to probe.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum ProbeAddressError {
+    #[error("the private port speaks http, not {0}; {WANTED}")]
+    Scheme(String),
+    #[error("not an IP address with a port; {WANTED}")]
+    NotAnAddress,
+    #[error("admin.listen is \"off\": there is no private port to ask")]
+    NoPrivatePort,
+    #[error("{0} cannot be read: {1}")]
+    UnreadableFile(String, String),
+    #[error("{0}: admin.listen: {1}")]
+    Configured(String, Box<Self>),
+}
+
+const WANTED: &str = "write an IP address and port such as 127.0.0.1:9901, or http://127.0.0.1:9901";
+
 /// `127.0.0.1:9901`, `http://127.0.0.1:9901/`, `http://localhost:9901/readyz`: only host and port count.
-fn parse_address(written: &str) -> Result<SocketAddr, String> {
-    let wanted = "write an IP address and port such as 127.0.0.1:9901, or http://127.0.0.1:9901";
+fn parse_address(written: &str) -> Result<SocketAddr, ProbeAddressError> {
     let rest = match written.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-        Some((scheme, _)) => return Err(format!("the private port speaks http, not {scheme}; {wanted}")),
+        Some((scheme, _)) => return Err(ProbeAddressError::Scheme(scheme.to_owned())),
         None => written,
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
@@ -46,14 +62,14 @@ fn parse_address(written: &str) -> Result<SocketAddr, String> {
         None => authority.to_owned(),
     };
     numeric.parse().map_err(|_| match written {
-        "off" => "admin.listen is \"off\": there is no private port to ask".to_owned(),
-        _ => format!("not an IP address with a port; {wanted}"),
+        "off" => ProbeAddressError::NoPrivatePort,
+        _ => ProbeAddressError::NotAnAddress,
     })
 }
 
 /// The address to probe, and a warning if the file cannot be parsed. Only the address is read from the file, so that a
 /// mistake in an edit that is not in force yet does not fail the probe of a running process.
-fn find_address(options: &Options) -> Result<(SocketAddr, Option<String>), String> {
+fn find_address(options: &Options) -> Result<(SocketAddr, Option<String>), ProbeAddressError> {
     if let Some(address) = options.address {
         return Ok((address, None));
     }
@@ -61,13 +77,15 @@ fn find_address(options: &Options) -> Result<(SocketAddr, Option<String>), Strin
     let text = match fs::read_to_string(file) {
         Ok(text) => text,
         Err(_) if options.file.is_none() => return Ok((DEFAULT, None)),
-        Err(error) => return Err(format!("{} cannot be read: {error}", file.display())),
+        Err(error) => {
+            return Err(ProbeAddressError::UnreadableFile(file.display().to_string(), error.to_string()));
+        }
     };
     match admin_listen(&text, file, &environment()) {
         Ok(None) => Ok((DEFAULT, None)),
         Ok(Some(listen)) => match parse_address(&listen) {
             Ok(address) => Ok((address, None)),
-            Err(error) => Err(format!("{}: admin.listen: {error}", file.display())),
+            Err(error) => Err(ProbeAddressError::Configured(file.display().to_string(), Box::new(error))),
         },
         Err(mistakes) => {
             let line = mistakes.first().and_then(|mistake| mistake.line);
@@ -162,7 +180,7 @@ mod tests {
             ("off", "no private port"),
             ("", "such as 127.0.0.1:9901"),
         ] {
-            let error = parse_address(written).unwrap_err();
+            let error = parse_address(written).unwrap_err().to_string();
             assert!(error.contains(expected), "{written}: {error}");
         }
     }
@@ -176,7 +194,7 @@ mod tests {
             let options = Options { probe: String::new(), address, file: Some(file.clone()), timeout: 1 };
             find_address(&options).map(|(address, _)| address)
         };
-        let port = |port: u16| Ok::<_, String>(SocketAddr::from(([127, 0, 0, 1], port)));
+        let port = |port: u16| Ok::<_, ProbeAddressError>(SocketAddr::from(([127, 0, 0, 1], port)));
         let listen = "[admin]\nlisten = \"127.0.0.1:7777\"\n";
         assert_eq!(found(listen, None), port(7777));
         assert_eq!(found(listen, port(8888).ok()), port(8888), "the argument takes precedence");
@@ -195,9 +213,11 @@ mod tests {
             note.ends_with("is not TOML (line 2): probed the default address, 127.0.0.1:9901; use --address"),
             "{note}"
         );
-        assert!(found("[admin]\nlisten = \"off\"", None).unwrap_err().contains("no private port"));
+        assert!(
+            found("[admin]\nlisten = \"off\"", None).unwrap_err().to_string().contains("no private port")
+        );
         fs::remove_file(&file).unwrap();
         let missing = Options { probe: String::new(), address: None, file: Some(file), timeout: 1 };
-        assert!(find_address(&missing).unwrap_err().contains("cannot be read"));
+        assert!(find_address(&missing).unwrap_err().to_string().contains("cannot be read"));
     }
 }

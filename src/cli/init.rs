@@ -9,6 +9,7 @@ use std::{
     process::ExitCode,
 };
 
+use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 
 /// Write a commented configuration to start from
@@ -84,8 +85,8 @@ pub fn run(options: &Options) -> ExitCode {
             );
             ExitCode::SUCCESS
         }
-        Err(problem) => {
-            let _ = writeln!(io::stderr(), "error: {problem}");
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {}", super::error_chain_text(&error));
             ExitCode::FAILURE
         }
     }
@@ -103,13 +104,13 @@ fn text(name: &str, published: &'static str, profile: InitProfile) -> Cow<'stati
     edits.fold(published.to_owned(), |text, (from, to)| text.replacen(from, to, 1)).into()
 }
 
-fn write(folder: &Path, profile: InitProfile) -> Result<(), String> {
-    let io_error = |path: &Path, error: &io::Error| format!("{}: {error}", path.display());
+fn write(folder: &Path, profile: InitProfile) -> anyhow::Result<()> {
+    let at = |path: &Path| path.display().to_string();
     if folder.is_file() {
-        return Err(format!(
+        bail!(
             "{0} is a file: name a folder, one that need not be there yet: doorward init FOLDER",
             folder.display()
-        ));
+        );
     }
     let existing: Vec<String> = FILES
         .iter()
@@ -119,15 +120,15 @@ fn write(folder: &Path, profile: InitProfile) -> Result<(), String> {
         .collect();
     if !existing.is_empty() {
         let (is, it) = if existing.len() == 1 { ("is", "it") } else { ("are", "them") };
-        return Err(format!(
+        bail!(
             "{} {is} there already; nothing was written. Move {it} away, or name another folder: doorward init FOLDER",
             existing.join(", ")
-        ));
+        );
     }
     for (name, published) in FILES {
         let path = folder.join(name);
         let parent = path.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).map_err(|error| io_error(parent, &error))?;
+        fs::create_dir_all(parent).with_context(|| at(parent))?;
         // never over a file that appeared in the meantime
         let mut file = OpenOptions::new()
             .write(true)
@@ -135,8 +136,8 @@ fn write(folder: &Path, profile: InitProfile) -> Result<(), String> {
             // secrets may be written into it, and its group reads it
             .mode(0o640)
             .open(&path)
-            .map_err(|error| io_error(&path, &error))?;
-        file.write_all(text(name, published, profile).as_bytes()).map_err(|error| io_error(&path, &error))?;
+            .with_context(|| at(&path))?;
+        file.write_all(text(name, published, profile).as_bytes()).with_context(|| at(&path))?;
     }
     Ok(())
 }
@@ -217,7 +218,7 @@ mod tests {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, "mine").unwrap();
-            let message = write(folder.path(), InitProfile::Generic).unwrap_err();
+            let message = write(folder.path(), InitProfile::Generic).unwrap_err().to_string();
             assert!(message.starts_with(&format!("{} is there already", path.display())), "{message}");
             assert!(
                 message.contains("Move it away") && message.contains("doorward init FOLDER"),
@@ -227,7 +228,7 @@ mod tests {
             fs::remove_file(&path).unwrap();
         }
         write(folder.path(), InitProfile::Generic).unwrap();
-        let message = write(folder.path(), InitProfile::Generic).unwrap_err();
+        let message = write(folder.path(), InitProfile::Generic).unwrap_err().to_string();
         assert!(
             FILES.iter().all(|(name, _)| message.contains(name)) && message.contains("Move them away"),
             "{message}"

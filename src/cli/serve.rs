@@ -14,8 +14,8 @@ use crate::{
 pub fn run(file: &Path, log: Option<&str>) -> ExitCode {
     // systemd units and compose files pass an unset variable as an empty one
     let log = log.filter(|filter| !filter.is_empty());
-    if let Some(problem) = log.and_then(|filter| LogFilter::from_text(filter).err()) {
-        eprintln!("error: --log (DOORWARD_LOG): {problem} (write {})", LogFilter::EXPECTED);
+    if let Some(invalid) = log.and_then(|filter| LogFilter::from_text(filter).err()) {
+        eprintln!("error: --log (DOORWARD_LOG): {invalid} ({})", LogFilter::remedy());
         return ExitCode::from(2);
     }
     let settings = match settings(file) {

@@ -7,15 +7,14 @@ use std::{
 
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
-use super::regular_file;
+use super::{file_problem::FileProblem, regular_file};
 
 /// Reads all certificates of a file. A file without any is an error.
-pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = read_bytes(path).map_err(|error| error.to_string())?;
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&text)
-        .collect::<Result<_, _>>()
-        .map_err(|_| "this is not PEM".to_owned())?;
-    if certificates.is_empty() { Err("there is no certificate in it".to_owned()) } else { Ok(certificates) }
+pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileProblem> {
+    let text = read_bytes(path)?;
+    let certificates: Vec<_> =
+        CertificateDer::pem_slice_iter(&text).collect::<Result<_, _>>().map_err(|_| FileProblem::NotPem)?;
+    if certificates.is_empty() { Err(FileProblem::NoCertificate) } else { Ok(certificates) }
 }
 
 /// Reads a regular file as a whole.

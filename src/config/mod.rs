@@ -7,6 +7,7 @@ pub mod descriptors;
 pub mod document;
 mod document_context;
 pub mod effective;
+mod file_problem;
 pub mod governance;
 pub mod hosts;
 pub mod load;

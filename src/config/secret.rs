@@ -4,7 +4,7 @@ use std::{fmt, io::Read, path::Path};
 
 use serde::{Serialize, Serializer};
 
-use super::regular_file;
+use super::{file_problem::FileProblem, regular_file};
 
 /// A secret. It prints and serialises as `********`; only `expose` gives it away.
 #[derive(Clone, PartialEq, Eq)]
@@ -36,16 +36,15 @@ impl Serialize for Secret {
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 /// The secret in a file, without the line break that editors leave at its end. The error never holds the content.
-pub fn read_file(path: &Path) -> Result<Secret, String> {
+pub fn read_file(path: &Path) -> Result<Secret, FileProblem> {
     let mut text = String::new();
-    let file = regular_file::open_regular_file(path).map_err(|error| error.to_string())?;
-    file.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    regular_file::open_regular_file(path)?.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MAX_SECRET_BYTES {
-        return Err("longer than 64 KiB".to_owned());
+        return Err(FileProblem::TooLong);
     }
     let secret =
         text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
-    if secret.is_empty() { Err("there is nothing in it".to_owned()) } else { Ok(Secret::new(secret)) }
+    if secret.is_empty() { Err(FileProblem::Empty) } else { Ok(Secret::new(secret)) }
 }
 
 #[cfg(test)]

@@ -11,15 +11,35 @@ use serde::{
 
 use crate::config::document::read::REMEDY_SEPARATOR;
 
+/// What is wrong with a text, for the author of the file; never with a secret in it. `TextForm::remedy` says what to write.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidValue(Cow<'static, str>);
+
+impl InvalidValue {
+    pub fn new(problem: impl Into<Cow<'static, str>>) -> Self {
+        Self(problem.into())
+    }
+
+    /// The text is not what another parser expects.
+    pub fn because(error: &impl fmt::Display) -> Self {
+        Self(error.to_string().into())
+    }
+}
+
 /// A value with a text form.
 pub trait TextForm: Sized {
     /// Completes "write …"; also the type named in the reference.
     const EXPECTED: &'static str;
 
-    /// `Err` is the message about the invalid text.
-    fn from_text(written: &str) -> Result<Self, String>;
+    fn from_text(written: &str) -> Result<Self, InvalidValue>;
 
     fn to_text(&self) -> String;
+
+    /// What to write in place of an invalid text.
+    fn remedy() -> String {
+        format!("write {}", Self::EXPECTED)
+    }
 }
 
 /// `T`, written as text.
@@ -40,7 +60,7 @@ impl<'de, T: TextForm> Deserialize<'de> for AsText<T> {
             fn visit_str<E: Error>(self, written: &str) -> Result<AsText<T>, E> {
                 T::from_text(written)
                     .map(AsText)
-                    .map_err(|problem| E::custom(format!("{problem}{REMEDY_SEPARATOR}write {}", T::EXPECTED)))
+                    .map_err(|invalid| E::custom(format!("{invalid}{REMEDY_SEPARATOR}{}", T::remedy())))
             }
         }
 

@@ -137,7 +137,7 @@ impl Store {
         let health = self.health();
         let refused_before = health.refused_changes.load(Ordering::Acquire);
         let lost = self.database().verify().err().map(|error| error.to_string().into());
-        let down = self.check_connection().await.err().map(Arc::from);
+        let down = self.check_connection().await;
         let unwritable = if lost.is_none() && down.is_none() { self.check_writable().await } else { None };
         let is_well = lost.is_none() && down.is_none() && unwritable.is_none();
         let outage_start = health.healthy_until.load(Ordering::Acquire);
@@ -162,23 +162,24 @@ impl Store {
         self.states().borrow().clone()
     }
 
-    async fn check_connection(&self) -> Result<(), String> {
+    /// Checks whether the store answers; returns the reason if it does not.
+    async fn check_connection(&self) -> Option<Arc<str>> {
         let asking = sqlx::query("SELECT last FROM change_clock").fetch_one(self.read());
         if self.health().down().is_none()
             && let Ok(Ok(_)) = timeout(POOL_TIMEOUT, asking).await
         {
-            return Ok(());
+            return None;
         }
         match self.database().check_without_pool().await {
-            Ok(()) => Ok(()),
+            Ok(()) => None,
             Err(ServerUnreachable::Full(reason)) => {
                 tracing::warn!(
                     reason,
                     "the server refuses further connections: lower accounts.store_connections or raise the limit"
                 );
-                Ok(())
+                None
             }
-            Err(ServerUnreachable::Down(reason)) => Err(reason),
+            Err(ServerUnreachable::Down(reason)) => Some(reason.into()),
         }
     }
 

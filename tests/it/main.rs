@@ -34,6 +34,7 @@ mod connection_faults;
 mod documentation;
 mod draining;
 mod edge;
+mod error_types;
 mod governance;
 mod guard;
 mod guard_wso2;

@@ -81,26 +81,30 @@ fn is_test(attributes: &[syn::Attribute]) -> bool {
         .any(|attribute| attribute.path().segments.last().is_some_and(|name| name.ident == "test"))
 }
 
-fn is_cfg_test(attribute: &syn::Attribute) -> bool {
+pub fn is_cfg_test(attribute: &syn::Attribute) -> bool {
     attribute.path().is_ident("cfg")
         && attribute.parse_args::<syn::Ident>().is_ok_and(|condition| condition == "test")
 }
 
 fn names(file: &Path) -> Names {
-    let text = fs::read_to_string(file).unwrap();
     let mut names = Names::default();
-    names.visit_file(&syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display())));
+    names.visit_file(&parsed(file));
     names
 }
 
-fn rust_files(folders: &[&str]) -> impl Iterator<Item = (String, std::path::PathBuf)> {
+pub fn parsed(file: &Path) -> syn::File {
+    let text = fs::read_to_string(file).unwrap();
+    syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+pub fn rust_files(folders: &[&str]) -> impl Iterator<Item = (String, std::path::PathBuf)> {
     let all: Vec<_> = folders.iter().flat_map(|folder| files(&root().join(folder))).collect();
     all.into_iter()
         .filter(|file| file.extension().is_some_and(|e| e == "rs"))
         .map(|file| (file.strip_prefix(root()).unwrap().display().to_string(), file))
 }
 
-fn is_test_file(name: &str) -> bool {
+pub fn is_test_file(name: &str) -> bool {
     name.contains("/tests/") || name.ends_with("/tests.rs")
 }
 

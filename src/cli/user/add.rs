@@ -8,7 +8,7 @@ use crate::{
     account::{NewUser, suffix_tenant},
     cli::command_context::{PasswordSource, TenantArgs, with_tenant_accounts},
     clock,
-    domain::account::{PRIMARY, UserProfile, names},
+    domain::account::{InvalidUserProfile, PRIMARY, UserProfile, names},
 };
 
 #[derive(clap::Args)]
@@ -43,22 +43,29 @@ pub struct Options {
     claims: Vec<(String, String)>,
 }
 
-fn email(written: &str) -> Result<String, String> {
+/// What to write in place of an invalid argument.
+#[derive(Debug, thiserror::Error)]
+enum InvalidArgument {
+    #[error("{0}; write alex@example.org")]
+    Email(InvalidUserProfile),
+    #[error("a user store has letters, digits, `.`, `-` and `_` in its name, 64 at most; write LDAP")]
+    UserStore,
+    #[error("write NAME=VALUE")]
+    Claim,
+}
+
+fn email(written: &str) -> Result<String, InvalidArgument> {
     let profile = UserProfile { email: Some(written.to_owned()), ..UserProfile::default() };
-    match profile.validate() {
-        Ok(_) => Ok(written.to_owned()),
-        Err(problem) => Err(format!("{problem}; write alex@example.org")),
-    }
+    profile.validate().map(|_| written.to_owned()).map_err(InvalidArgument::Email)
 }
 
-fn user_store(written: &str) -> Result<String, &'static str> {
-    let wanted = "a user store has letters, digits, `.`, `-` and `_` in its name, 64 at most; write LDAP";
-    names::canonical_user_store(written).map_err(|_| wanted)
+fn user_store(written: &str) -> Result<String, InvalidArgument> {
+    names::canonical_user_store(written).map_err(|_| InvalidArgument::UserStore)
 }
 
-fn claim(written: &str) -> Result<(String, String), &'static str> {
+fn claim(written: &str) -> Result<(String, String), InvalidArgument> {
     let (name, value) =
-        written.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("write NAME=VALUE")?;
+        written.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or(InvalidArgument::Claim)?;
     Ok((name.to_owned(), value.to_owned()))
 }
 

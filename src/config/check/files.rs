@@ -13,6 +13,7 @@ use super::store;
 use crate::config::{
     certificates::{read_bytes, read_certificates},
     document::{DocumentNode, Findings, KeyPath},
+    file_problem::FileProblem,
     model::{
         AccessLogTarget, AuditLogTarget, CertificateFiles, Issuer, KeySource, Settings, StoreLocation,
         TlsFiles, UpstreamTarget,
@@ -21,7 +22,7 @@ use crate::config::{
 
 pub fn check_files(settings: &Settings, root: &DocumentNode, findings: &mut Findings) {
     let key = KeyPath::root();
-    let mut report = |key: KeyPath, path: &Path, problem: String| {
+    let mut report = |key: KeyPath, path: &Path, problem: FileProblem| {
         findings.add(root, &key, format!("{}: {problem}", path.display()), "");
     };
     if let Some(tls) = &settings.server.tls {
@@ -62,17 +63,17 @@ pub fn check_files(settings: &Settings, root: &DocumentNode, findings: &mut Find
     };
     for (name, path) in access.into_iter().chain(audit) {
         if !path.parent().is_some_and(Path::is_dir) {
-            report(key.name("log").name(name), path, "its folder does not exist".to_owned());
+            report(key.name("log").name(name), path, FileProblem::NoFolder);
         }
     }
     if settings.accounts.enabled
         && let StoreLocation::Sqlite(file) = &settings.accounts.store.location
-        && let Err((problem, remedy)) = store::check_location(file)
+        && let Err(problem) = store::check_location(file)
     {
         let accounts = key.name("accounts");
         let from_file = accounts.name("store_url_file");
         let key = if root.at(&from_file).is_some() { from_file } else { accounts.name("store_url") };
-        findings.add(root, &key, problem, remedy);
+        findings.add(root, &key, format!("{}: {problem}", file.display()), problem.remedy());
     }
     let folder = &settings.tenancy.folder;
     let key = key.name("tenancy").name("folder");
@@ -89,7 +90,7 @@ pub fn check_files(settings: &Settings, root: &DocumentNode, findings: &mut Find
     }
 }
 
-fn tls_files(key: &KeyPath, files: &TlsFiles, report: &mut impl FnMut(KeyPath, &Path, String)) {
+fn tls_files(key: &KeyPath, files: &TlsFiles, report: &mut impl FnMut(KeyPath, &Path, FileProblem)) {
     let mut check = |key: &KeyPath, CertificateFiles { cert_file, key_file }: &CertificateFiles| {
         check_key_pair(&key.name("cert_file"), cert_file, &key.name("key_file"), key_file, report);
     };
@@ -103,7 +104,7 @@ fn tls_files(key: &KeyPath, files: &TlsFiles, report: &mut impl FnMut(KeyPath, &
 }
 
 /// The files of one issuer, also of a tenant's.
-pub fn issuer_files(key: &KeyPath, issuer: &Issuer, report: &mut impl FnMut(KeyPath, &Path, String)) {
+pub fn issuer_files(key: &KeyPath, issuer: &Issuer, report: &mut impl FnMut(KeyPath, &Path, FileProblem)) {
     if let KeySource::File(path) = &issuer.keys
         && let Err(problem) = check_key_set(path)
     {
@@ -129,7 +130,7 @@ fn upstream_key(root: &DocumentNode, path: &str) -> KeyPath {
 fn check_certificates(
     key: &KeyPath,
     path: &Path,
-    report: &mut impl FnMut(KeyPath, &Path, String),
+    report: &mut impl FnMut(KeyPath, &Path, FileProblem),
 ) -> Vec<CertificateDer<'static>> {
     match read_certificates(path) {
         Ok(certificates) => certificates,
@@ -145,44 +146,40 @@ fn check_key_pair(
     cert: &Path,
     private_key: &KeyPath,
     private: &Path,
-    report: &mut impl FnMut(KeyPath, &Path, String),
+    report: &mut impl FnMut(KeyPath, &Path, FileProblem),
 ) {
     let chain = check_certificates(cert_key, cert, report);
     // the error of a key file must not repeat its content
-    let text = match read_file(private) {
+    let text = match read_bytes(private) {
         Ok(text) => text,
-        Err(problem) => return report(private_key.clone(), private, problem),
+        Err(error) => return report(private_key.clone(), private, error.into()),
     };
     let Ok(der) = PrivateKeyDer::from_pem_slice(&text) else {
-        return report(private_key.clone(), private, "there is no private key in it".to_owned());
+        return report(private_key.clone(), private, FileProblem::NoPrivateKey);
     };
     if chain.is_empty() {
         return;
     }
     let provider = Arc::new(aws_lc_rs::default_provider());
     if let Err(error) = CertifiedKey::from_der(chain, der, &provider) {
-        report(private_key.clone(), private, format!("it does not belong to the certificate: {error}"));
+        report(private_key.clone(), private, FileProblem::OtherCertificate(error));
     }
-}
-
-fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    read_bytes(path).map_err(|error| error.to_string())
 }
 
 /// RFC 7517, public keys only.
-fn check_key_set(path: &Path) -> Result<(), String> {
-    let text = read_file(path)?;
-    let set: Value = serde_json::from_slice(&text).map_err(|error| format!("this is not JSON: {error}"))?;
-    let keys = set.get("keys").and_then(Value::as_array).ok_or("there is no list `keys` in it")?;
+fn check_key_set(path: &Path) -> Result<(), FileProblem> {
+    let text = read_bytes(path)?;
+    let set: Value = serde_json::from_slice(&text).map_err(FileProblem::NotJson)?;
+    let keys = set.get("keys").and_then(Value::as_array).ok_or(FileProblem::NoKeyList)?;
     let public: Vec<_> = keys.iter().filter(|key| key.get("kty").is_some_and(|kind| kind != "oct")).collect();
     if public.is_empty() {
-        return Err("there is no public key in it".to_owned());
+        return Err(FileProblem::NoPublicKey);
     }
     if public.iter().any(|key| key.get("d").is_some()) {
-        return Err("there is a private key in it; only the public half belongs here".to_owned());
+        return Err(FileProblem::PrivateKeyInKeySet);
     }
     if !public.iter().any(|key| serde_json::from_value::<jsonwebtoken::jwk::Jwk>((*key).clone()).is_ok()) {
-        return Err("none of its keys can be used".to_owned());
+        return Err(FileProblem::NoUsableKey);
     }
     Ok(())
 }

@@ -110,7 +110,7 @@ fn store_location(
     // an unreadable secret has been reported already
     let Some(url) = url else { return default_location };
     StoreLocation::parse(url.expose(), scope.folder()).unwrap_or_else(|problem| {
-        scope.mistake(&at, problem.to_string(), &format!("write {}", StoreUrl::EXPECTED));
+        scope.mistake(&at, problem.to_string(), &StoreUrl::remedy());
         default_location
     })
 }

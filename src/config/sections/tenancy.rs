@@ -139,7 +139,7 @@ impl TenancySection {
         for (written, AsText(tenant)) in self.hosts.unwrap_or_default() {
             let key = key.name("hosts").name(&written);
             match HostName::from_text(&written) {
-                Err(problem) => scope.mistake(&key, problem, &format!("write {}", HostName::EXPECTED)),
+                Err(invalid) => scope.mistake(&key, invalid.to_string(), &HostName::remedy()),
                 Ok(host) => {
                     if hosts.insert(host.0, tenant).is_some() {
                         scope.mistake(&key, "this host name is here twice, in another case", "keep one");

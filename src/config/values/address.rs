@@ -9,14 +9,16 @@ use ipnet::IpNet;
 
 use crate::config::{
     model::AccessLogTarget,
-    text_form::{AsText, TextForm},
+    text_form::{AsText, InvalidValue, TextForm},
 };
 
 impl TextForm for SocketAddr {
     const EXPECTED: &'static str = "an IP address and port such as \"0.0.0.0:8080\" or \"[::]:8080\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
-        written.parse().map_err(|_| format!("{written:?} is not an IP address with a port"))
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
+        written
+            .parse()
+            .map_err(|_| InvalidValue::new(format!("{written:?} is not an IP address with a port")))
     }
 
     fn to_text(&self) -> String {
@@ -31,7 +33,7 @@ pub struct OptionalListen(pub Option<SocketAddr>);
 impl TextForm for OptionalListen {
     const EXPECTED: &'static str = "an IP address and port such as \"127.0.0.1:9901\", or \"off\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         if written == "off" {
             Ok(Self(None))
         } else {
@@ -47,9 +49,9 @@ impl TextForm for OptionalListen {
 impl TextForm for IpNet {
     const EXPECTED: &'static str = "an IP address or network such as \"10.0.0.0/8\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         let network = written.parse().or_else(|_| written.parse::<IpAddr>().map(Self::from));
-        network.map_err(|_| format!("{written:?} is not an IP address or network"))
+        network.map_err(|_| InvalidValue::new(format!("{written:?} is not an IP address or network")))
     }
 
     fn to_text(&self) -> String {
@@ -71,9 +73,9 @@ impl FilePath {
 impl TextForm for FilePath {
     const EXPECTED: &'static str = "a path, relative to the folder of this file";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         if written.is_empty() || written.contains('\0') {
-            Err("this is not a path".to_owned())
+            Err(InvalidValue::new("this is not a path"))
         } else {
             Ok(Self(written.into()))
         }
@@ -87,7 +89,7 @@ impl TextForm for FilePath {
 impl TextForm for AccessLogTarget {
     const EXPECTED: &'static str = "\"off\", \"stdout\", or the path of a file";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         match written {
             "off" => Ok(Self::Off),
             "stdout" => Ok(Self::Stdout),

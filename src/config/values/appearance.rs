@@ -1,7 +1,7 @@
 //! Values for the appearance of pages, colours and images; and the log filter.
 
 use crate::{
-    config::text_form::TextForm,
+    config::text_form::{InvalidValue, TextForm},
     domain::colour::{Colour, TEXT_CONTRAST},
 };
 
@@ -14,13 +14,14 @@ pub struct Accent(pub String);
 impl TextForm for Accent {
     const EXPECTED: &'static str = "a colour \"#rrggbb\" with a contrast of at least 4.5 to white";
 
-    fn from_text(written: &str) -> Result<Self, String> {
-        let colour = Colour::parse(written).map_err(|_| format!("{written:?} is not a colour"))?;
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
+        let colour =
+            Colour::parse(written).map_err(|_| InvalidValue::new(format!("{written:?} is not a colour")))?;
         let contrast = colour.contrast(Colour::WHITE);
         if contrast < TEXT_CONTRAST {
             // rounded down: 4.49 must not be shown as 4.5
             let shown = (contrast * 10.0).floor() / 10.0;
-            return Err(format!("{written:?} has a contrast of only {shown:.1} to white"));
+            return Err(InvalidValue::new(format!("{written:?} has a contrast of only {shown:.1} to white")));
         }
         Ok(Self(colour.to_string()))
     }
@@ -37,8 +38,9 @@ pub struct Image(pub String);
 impl TextForm for Image {
     const EXPECTED: &'static str = "an absolute path such as \"/logo.svg\", or an https:// URL of an image";
 
-    fn from_text(written: &str) -> Result<Self, String> {
-        let bad = || format!("{written:?} is neither an absolute path nor an https:// URL");
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
+        let bad =
+            || InvalidValue::new(format!("{written:?} is neither an absolute path nor an https:// URL"));
         let path = written.starts_with('/')
             && !written.starts_with("//")
             && written.bytes().all(|b| b.is_ascii_graphic() && !b"\\\"'<>".contains(&b));
@@ -61,7 +63,7 @@ pub struct LogFilter(pub String);
 impl TextForm for LogFilter {
     const EXPECTED: &'static str = "a level (\"error\", \"warn\", \"info\", \"debug\", \"trace\", \"off\") or a filter such as \"info,doorward::token=debug\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         let directives_fit = written.split(',').all(|directive| {
             let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level);
             ["error", "warn", "info", "debug", "trace", "off"]
@@ -70,7 +72,7 @@ impl TextForm for LogFilter {
         if directives_fit && written.parse::<tracing_subscriber::EnvFilter>().is_ok() {
             Ok(Self(written.to_owned()))
         } else {
-            Err(format!("{written:?} is not a log level or filter"))
+            Err(InvalidValue::new(format!("{written:?} is not a log level or filter")))
         }
     }
 
@@ -100,7 +102,7 @@ mod tests {
         }
         assert_eq!(Accent::from_text("#1D4ED8"), Ok(Accent("#1d4ed8".into())), "written in one way");
         // 4.48 is not enough, and must not be shown as 4.5
-        assert!(Accent::from_text("#777777").unwrap_err().contains("only 4.4 "));
+        assert!(Accent::from_text("#777777").unwrap_err().to_string().contains("only 4.4 "));
     }
 
     #[test]

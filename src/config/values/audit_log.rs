@@ -7,7 +7,7 @@ use url::{Host, Url};
 use super::address::FilePath;
 use crate::config::{
     model::{AuditLogTarget, SyslogServer},
-    text_form::TextForm,
+    text_form::{InvalidValue, TextForm},
 };
 
 /// The socket of the syslog server of this machine.
@@ -19,7 +19,7 @@ impl TextForm for AuditLogTarget {
     const EXPECTED: &'static str = "\"off\", \"stdout\", the path of a file, \"syslog\" for /dev/log, \"syslog+unix:///path\", \
                                 \"syslog+udp://host:514\", \"syslog+tcp://host:601\" or \"syslog+tls://host:6514\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         match written {
             "off" => Ok(Self::Off),
             "stdout" => Ok(Self::Stdout),
@@ -49,14 +49,14 @@ impl TextForm for AuditLogTarget {
     }
 }
 
-fn server(written: &str) -> Result<SyslogServer, String> {
+fn server(written: &str) -> Result<SyslogServer, InvalidValue> {
     if let Some(path) = written.strip_prefix(UNIX) {
         if !path.starts_with('/') || path.contains('\0') {
-            return Err("the path of the socket has to begin with /".to_owned());
+            return Err(InvalidValue::new("the path of the socket has to begin with /"));
         }
         return Ok(SyslogServer::Unix(PathBuf::from(path)));
     }
-    let url = Url::parse(written).map_err(|error| error.to_string())?;
+    let url = Url::parse(written).map_err(|error| InvalidValue::because(&error))?;
     let is_tls = url.scheme() == "syslog+tls";
     let is_bare = matches!(url.path(), "" | "/")
         && (is_tls || url.query().is_none())
@@ -69,21 +69,23 @@ fn server(written: &str) -> Result<SyslogServer, String> {
         None => String::new(),
     };
     let Some(port) = url.port().filter(|_| is_bare && !host.is_empty()) else {
-        return Err("only a host and a port belong behind the scheme".to_owned());
+        return Err(InvalidValue::new("only a host and a port belong behind the scheme"));
     };
     match url.scheme() {
         "syslog+udp" => Ok(SyslogServer::Udp { host, port }),
         "syslog+tcp" => Ok(SyslogServer::Tcp { host, port }),
         "syslog+tls" => Ok(SyslogServer::Tls { host, port, ca_file: ca_file(&url)? }),
-        scheme => Err(format!("{scheme} is no scheme for syslog")),
+        scheme => Err(InvalidValue::new(format!("{scheme} is no scheme for syslog"))),
     }
 }
 
-fn ca_file(url: &Url) -> Result<Option<PathBuf>, String> {
+fn ca_file(url: &Url) -> Result<Option<PathBuf>, InvalidValue> {
     let mut file = None;
     for (name, value) in url.query_pairs() {
         if name != CA_FILE || !value.starts_with('/') || file.is_some() {
-            return Err(format!("only {CA_FILE}= may follow `?`, once, with a path that begins with /"));
+            return Err(InvalidValue::new(format!(
+                "only {CA_FILE}= may follow `?`, once, with a path that begins with /"
+            )));
         }
         file = Some(PathBuf::from(value.into_owned()));
     }

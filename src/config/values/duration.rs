@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::fmt::friendly::SpanParser;
 
-use crate::config::text_form::{AsText, TextForm};
+use crate::config::text_form::{AsText, InvalidValue, TextForm};
 
 /// Longer waits are typing errors, and would overflow clocks.
 const MAX_DURATION: Duration = Duration::from_hours(366 * 24);
@@ -13,14 +13,18 @@ const MAX_DURATION: Duration = Duration::from_hours(366 * 24);
 impl TextForm for Duration {
     const EXPECTED: &'static str = "a duration such as \"15m\", \"10s\" or \"500ms\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         if written.trim() == "0" {
             return Ok(Self::ZERO);
         }
         let duration = SpanParser::new()
             .parse_unsigned_duration(written.trim())
-            .map_err(|_| format!("{written:?} is not a duration"))?;
-        if duration > MAX_DURATION { Err(format!("{written:?} is longer than a year")) } else { Ok(duration) }
+            .map_err(|_| InvalidValue::new(format!("{written:?} is not a duration")))?;
+        if duration > MAX_DURATION {
+            Err(InvalidValue::new(format!("{written:?} is longer than a year")))
+        } else {
+            Ok(duration)
+        }
     }
 
     fn to_text(&self) -> String {
@@ -43,9 +47,9 @@ pub struct Positive(pub Duration);
 impl TextForm for Positive {
     const EXPECTED: &'static str = "a duration longer than zero, such as \"15m\", \"10s\" or \"500ms\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         match Duration::from_text(written)? {
-            Duration::ZERO => Err("zero makes no sense here".to_owned()),
+            Duration::ZERO => Err(InvalidValue::new("zero makes no sense here")),
             duration => Ok(Self(duration)),
         }
     }

@@ -1,6 +1,6 @@
 //! `Strict-Transport-Security` (RFC 6797 §6.1).
 
-use crate::config::text_form::TextForm;
+use crate::config::text_form::{InvalidValue, TextForm};
 
 /// `None`: no such header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +10,7 @@ impl TextForm for Hsts {
     const EXPECTED: &'static str =
         "\"max-age=31536000\", with \"; includeSubDomains\" and \"; preload\" behind it, or \"\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         if written.is_empty() {
             return Ok(Self(None));
         }
@@ -23,7 +23,7 @@ impl TextForm for Hsts {
         if is_number && directives.all(is_known) {
             Ok(Self(Some(written.to_owned())))
         } else {
-            Err(format!("{written:?} is no value of Strict-Transport-Security"))
+            Err(InvalidValue::new(format!("{written:?} is no value of Strict-Transport-Security")))
         }
     }
 

@@ -6,7 +6,7 @@ use crate::{
     config::{
         model::HostPattern,
         secret::Secret,
-        text_form::{AsText, TextForm},
+        text_form::{AsText, InvalidValue, TextForm},
     },
     domain::tenant::TenantId,
 };
@@ -14,8 +14,8 @@ use crate::{
 impl TextForm for TenantId {
     const EXPECTED: &'static str = "a tenant domain such as \"acme.example.com\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
-        Self::parse(written).map_err(|problem| format!("{written:?}: {problem}"))
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
+        Self::parse(written).map_err(|problem| InvalidValue::new(format!("{written:?}: {problem}")))
     }
 
     fn to_text(&self) -> String {
@@ -30,13 +30,17 @@ pub struct HostName(pub String);
 impl TextForm for HostName {
     const EXPECTED: &'static str = "a host name without port, such as \"acme.example.com\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         let name = written.to_ascii_lowercase();
         let is_v6 = name
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'))
             .is_some_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok());
-        if is_v6 || is_host(&name) { Ok(Self(name)) } else { Err(format!("{written:?} is not a host name")) }
+        if is_v6 || is_host(&name) {
+            Ok(Self(name))
+        } else {
+            Err(InvalidValue::new(format!("{written:?} is not a host name")))
+        }
     }
 
     fn to_text(&self) -> String {
@@ -51,7 +55,7 @@ pub struct HostMatcher(pub String);
 impl TextForm for HostMatcher {
     const EXPECTED: &'static str = "a host name, a suffix such as \".tenants.example.com\", or \"*\" for any";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         let name = written.to_ascii_lowercase();
         let is_suffix = name.strip_prefix('.').is_some_and(is_host);
         if name == "*" || is_suffix {
@@ -79,9 +83,9 @@ fn is_label(label: &str) -> bool {
 impl TextForm for HostPattern {
     const EXPECTED: &'static str = "a host name with {tenant} in it, such as \"{tenant}.portal.example.com\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         let written = written.to_ascii_lowercase();
-        let bad = || format!("{written:?} is not a host name with one {{tenant}} in it");
+        let bad = || InvalidValue::new(format!("{written:?} is not a host name with one {{tenant}} in it"));
         let (before, after) = written.split_once("{tenant}").ok_or_else(bad)?;
         // any tenant name makes a host name of it, so one sample is sufficient
         if after.is_empty() && before.is_empty() || !is_host(&format!("{before}x{after}")) {
@@ -102,11 +106,11 @@ pub struct CookieName(pub Option<String>);
 impl TextForm for CookieName {
     const EXPECTED: &'static str = "the name of a cookie, or \"\" for none";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         match written {
             "" => Ok(Self(None)),
             name if name.bytes().all(is_token_byte) => Ok(Self(Some(name.to_owned()))),
-            name => Err(format!("{name:?} is not the name of a cookie")),
+            name => Err(InvalidValue::new(format!("{name:?} is not the name of a cookie"))),
         }
     }
 
@@ -138,9 +142,9 @@ impl NotEmpty {
 impl TextForm for NotEmpty {
     const EXPECTED: &'static str = "a text that is not empty";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         if written.is_empty() || written.chars().any(char::is_control) {
-            Err("this text is empty or has control characters".to_owned())
+            Err(InvalidValue::new("this text is empty or has control characters"))
         } else {
             Ok(Self(written.to_owned()))
         }
@@ -158,12 +162,12 @@ pub struct OAuthScope(pub String);
 impl TextForm for OAuthScope {
     const EXPECTED: &'static str = "one scope such as \"apim:subscribe\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         let fits = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
         if !written.is_empty() && written.bytes().all(fits) {
             Ok(Self(written.to_owned()))
         } else {
-            Err(format!("{written:?} is not one scope"))
+            Err(InvalidValue::new(format!("{written:?} is not one scope")))
         }
     }
 
@@ -188,14 +192,14 @@ pub const ALGORITHMS: [(&str, Algorithm); 9] = [
 impl TextForm for Algorithm {
     const EXPECTED: &'static str = "one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         let known = ALGORITHMS.iter().find(|(name, _)| *name == written).map(|(_, algorithm)| *algorithm);
         known.ok_or_else(|| {
-            if written.starts_with("HS") {
+            InvalidValue::new(if written.starts_with("HS") {
                 format!("{written:?} signs with a shared secret: who can verify such a token can issue one")
             } else {
                 format!("{written:?} is not accepted as a signature")
-            }
+            })
         })
     }
 
@@ -207,8 +211,12 @@ impl TextForm for Algorithm {
 impl TextForm for Secret {
     const EXPECTED: &'static str = "the secret in quotes; better: name a file with the `…_file` key";
 
-    fn from_text(written: &str) -> Result<Self, String> {
-        if written.is_empty() { Err("this secret is empty".to_owned()) } else { Ok(Self::new(written)) }
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
+        if written.is_empty() {
+            Err(InvalidValue::new("this secret is empty"))
+        } else {
+            Ok(Self::new(written))
+        }
     }
 
     fn to_text(&self) -> String {

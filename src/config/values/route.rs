@@ -2,7 +2,7 @@
 
 use super::web::web_url;
 use crate::{
-    config::text_form::TextForm,
+    config::text_form::{InvalidValue, TextForm},
     domain::{guard::NameCarrier, path::is_path_byte, return_address::ReturnAddress, route::parse_rule},
 };
 
@@ -13,7 +13,7 @@ pub struct Prefix(pub String);
 impl TextForm for Prefix {
     const EXPECTED: &'static str = "\"/\" or a path prefix in whole segments such as \"/api\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         let trimmed = written.strip_suffix('/').unwrap_or(written);
         let plain = |segment: &str| {
             !segment.is_empty()
@@ -26,7 +26,7 @@ impl TextForm for Prefix {
         match trimmed.strip_prefix('/') {
             None if written == "/" => Ok(Self("/".to_owned())),
             Some(rest) if rest.split('/').all(plain) => Ok(Self(trimmed.to_owned())),
-            _ => Err(format!("{written:?} is not a path prefix")),
+            _ => Err(InvalidValue::new(format!("{written:?} is not a path prefix"))),
         }
     }
 
@@ -46,8 +46,8 @@ impl TextForm for Match {
     const EXPECTED: &'static str =
         "methods (or none for all) and a path pattern, such as \"GET,HEAD /docs/**\" or \"/assets/**\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
-        let (methods, pattern) = parse_rule(written).map_err(|bad| bad.to_string())?;
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
+        let (methods, pattern) = parse_rule(written).map_err(|bad| InvalidValue::because(&bad))?;
         Ok(Self { methods, pattern })
     }
 
@@ -74,33 +74,35 @@ pub const PLACEHOLDERS: [&str; 3] = ["{tenant}", "{return_url}", "{return_path}"
 impl TextForm for SignInUrl {
     const EXPECTED: &'static str = "an absolute path, an http(s):// URL (with {tenant}, {return_url} or {return_path} where needed), or \"none\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         if written == "none" {
             return Ok(Self(None));
         }
         if written.is_empty() {
-            return Err("there is no address here".to_owned());
+            return Err(InvalidValue::new("there is no address here"));
         }
         // `{return_…}` holds an address chosen by the client: it must not determine host or path
         let address = written.split(['?', '#']).next().unwrap_or_default();
         if address.contains("{return_") {
-            return Err(format!("{written:?} has a return address before the `?`"));
+            return Err(InvalidValue::new(format!("{written:?} has a return address before the `?`")));
         }
         let filled = PLACEHOLDERS.iter().fold(written.to_owned(), |text, name| text.replace(name, "x"));
         if filled.contains(['{', '}']) {
-            return Err(format!("{written:?} has a placeholder that is not known"));
+            return Err(InvalidValue::new(format!("{written:?} has a placeholder that is not known")));
         }
         let on_our_origin = filled.starts_with('/') && !filled.starts_with("//");
         let text = filled.replacen('#', "?", 1);
         if on_our_origin {
             let whole = address.split('/').all(|part| part == "{tenant}" || !part.contains("{tenant}"));
             if !whole {
-                return Err(format!("{written:?}: {{tenant}} must be a whole segment of the path"));
+                return Err(InvalidValue::new(format!(
+                    "{written:?}: {{tenant}} must be a whole segment of the path"
+                )));
             }
             // the path becomes a rule, so it has to be one
-            parse_rule(&open_path(address)).map_err(|bad| bad.to_string())?;
+            parse_rule(&open_path(address)).map_err(|bad| InvalidValue::because(&bad))?;
             web_url(&format!("http://localhost{text}"))
-                .map_err(|_| format!("{written:?} is not an address"))?;
+                .map_err(|_| InvalidValue::new(format!("{written:?} is not an address")))?;
         } else {
             web_url(&text)?;
         }
@@ -119,10 +121,10 @@ pub struct LocalAddress(pub String);
 impl TextForm for LocalAddress {
     const EXPECTED: &'static str = "an absolute path, with or without a query, such as \"/login?error\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         match ReturnAddress::parse(written) {
             Some(address) if address.as_str() == written => Ok(Self(written.to_owned())),
-            _ => Err(format!("{written:?} is not a path on this origin")),
+            _ => Err(InvalidValue::new(format!("{written:?} is not a path on this origin"))),
         }
     }
 
@@ -138,10 +140,10 @@ pub struct NameFrom(pub NameCarrier);
 impl TextForm for NameFrom {
     const EXPECTED: &'static str = "\"cookie:NAME\", \"field:NAME\" or \"query:NAME\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         NameCarrier::parse(written)
             .map(Self)
-            .ok_or_else(|| format!("{written:?} names no cookie, field or parameter"))
+            .ok_or_else(|| InvalidValue::new(format!("{written:?} names no cookie, field or parameter")))
     }
 
     fn to_text(&self) -> String {

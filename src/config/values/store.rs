@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use crate::config::{model::StoreLocation, secret::Secret, text_form::TextForm};
+use crate::config::{
+    model::StoreLocation,
+    secret::Secret,
+    text_form::{InvalidValue, TextForm},
+};
 
 /// `sqlite:doorward.db` or `postgres://user:password@host/database`, as written. It shows without user and password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,8 +15,8 @@ pub struct StoreUrl(pub Secret);
 impl TextForm for StoreUrl {
     const EXPECTED: &'static str = "\"sqlite:FILE\" or \"postgres://USER:PASSWORD@HOST/DATABASE\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
-        StoreLocation::parse(written, Path::new("")).map_err(|problem| problem.to_string())?;
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
+        StoreLocation::parse(written, Path::new("")).map_err(|problem| InvalidValue::because(&problem))?;
         Ok(Self(Secret::new(written)))
     }
 
@@ -41,7 +45,7 @@ mod tests {
         for written in
             ["", "doorward.db", "sqlite:", "mysql://u:geheim@db/d", "postgres://u:geheim@db:port/d"]
         {
-            let problem = StoreUrl::from_text(written).unwrap_err();
+            let problem = StoreUrl::from_text(written).unwrap_err().to_string();
             assert!(!problem.contains("geheim"), "{problem}");
         }
     }

@@ -8,7 +8,7 @@ use serde::{
     de::{SeqAccess, Visitor},
 };
 
-use crate::config::text_form::{AsText, TextForm};
+use crate::config::text_form::{AsText, InvalidValue, TextForm};
 use crate::domain::upgrade::{UpgradeRule, WEBSOCKET, protocol_problem};
 
 /// As written; a route without the key has none of these.
@@ -21,9 +21,9 @@ struct Protocol(String);
 impl TextForm for Protocol {
     const EXPECTED: &'static str = "the name of a protocol such as \"websocket\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         match protocol_problem(written) {
-            Some(problem) => Err(format!("{written:?} {problem}")),
+            Some(problem) => Err(InvalidValue::new(format!("{written:?} {problem}"))),
             None => Ok(Self(written.to_owned())),
         }
     }

@@ -4,7 +4,7 @@ use std::{net::IpAddr, path::PathBuf};
 
 use url::{Host, Url};
 
-use crate::config::text_form::TextForm;
+use crate::config::text_form::{InvalidValue, TextForm};
 
 /// Scheme, host and port of a web site, as browsers write it in `Origin`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,13 +19,15 @@ impl WebOrigin {
 impl TextForm for WebOrigin {
     const EXPECTED: &'static str = "an origin such as \"https://portal.example.com\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         if written == "*" {
-            return Err("`*` would let every web site in".to_owned());
+            return Err(InvalidValue::new("`*` would let every web site in"));
         }
         let url = web_url(written)?;
         if url.path() != "/" || url.query().is_some() {
-            return Err(format!("{written:?} has a path; an origin ends after the host or port"));
+            return Err(InvalidValue::new(format!(
+                "{written:?} has a path; an origin ends after the host or port"
+            )));
         }
         Ok(Self(url))
     }
@@ -46,27 +48,31 @@ pub enum PortalUrl {
 impl TextForm for PortalUrl {
     const EXPECTED: &'static str = "\"http://host:port\", \"https://host:port\" or \"unix:/path\"";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         if let Some(path) = written.strip_prefix("unix:") {
             return if path.starts_with('/') && !path.starts_with("//") && !path.contains('\0') {
                 Ok(Self::Unix(path.into()))
             } else {
-                Err(format!("{written:?} needs an absolute path after `unix:`"))
+                Err(InvalidValue::new(format!("{written:?} needs an absolute path after `unix:`")))
             };
         }
         let url = web_url(written)?;
         if url.path() != "/" || url.query().is_some() {
-            return Err(format!("{written:?} has a path; paths are forwarded as they are"));
+            return Err(InvalidValue::new(format!(
+                "{written:?} has a path; paths are forwarded as they are"
+            )));
         }
         let host = match url.host() {
             Some(Host::Domain(name)) => name.to_owned(),
             Some(Host::Ipv4(ip)) => ip.to_string(),
             Some(Host::Ipv6(ip)) => ip.to_string(),
-            None => return Err(format!("{written:?} has no host")),
+            None => return Err(InvalidValue::new(format!("{written:?} has no host"))),
         };
-        let port = url.port_or_known_default().ok_or_else(|| format!("{written:?} has no port"))?;
+        let port = url
+            .port_or_known_default()
+            .ok_or_else(|| InvalidValue::new(format!("{written:?} has no port")))?;
         if port == 0 {
-            return Err("port 0 cannot be connected to".to_owned());
+            return Err(InvalidValue::new("port 0 cannot be connected to"));
         }
         Ok(if url.scheme() == "https" { Self::Https { host, port } } else { Self::Http { host, port } })
     }
@@ -88,10 +94,10 @@ pub struct SecureUrl(pub String);
 impl TextForm for SecureUrl {
     const EXPECTED: &'static str = "an https:// URL (http:// only to this machine)";
 
-    fn from_text(written: &str) -> Result<Self, String> {
+    fn from_text(written: &str) -> Result<Self, InvalidValue> {
         let url = web_url(written)?;
         if url.scheme() == "http" && !is_loopback(&url) {
-            return Err(format!("{written:?} would travel in clear text"));
+            return Err(InvalidValue::new(format!("{written:?} would travel in clear text")));
         }
         Ok(Self(written.to_owned()))
     }
@@ -102,20 +108,23 @@ impl TextForm for SecureUrl {
 }
 
 /// An absolute URL with a host and nothing that does not belong into a configuration.
-pub fn web_url(written: &str) -> Result<Url, String> {
+pub fn web_url(written: &str) -> Result<Url, InvalidValue> {
     if written.bytes().any(|b| b.is_ascii_control() || b == b' ' || b == b'\\') {
-        return Err(format!("{written:?} has a blank, a control character or a backslash in it"));
+        return Err(InvalidValue::new(format!(
+            "{written:?} has a blank, a control character or a backslash in it"
+        )));
     }
-    let url = Url::parse(written).map_err(|error| format!("{written:?} is not a URL: {error}"))?;
+    let url = Url::parse(written)
+        .map_err(|error| InvalidValue::new(format!("{written:?} is not a URL: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("{written:?} is neither http:// nor https://"));
+        return Err(InvalidValue::new(format!("{written:?} is neither http:// nor https://")));
     }
     if !url.username().is_empty() || url.password().is_some() {
         // not repeated: it may hold a password
-        return Err("a URL must not hold a user name or password".to_owned());
+        return Err(InvalidValue::new("a URL must not hold a user name or password"));
     }
     if url.fragment().is_some() {
-        return Err(format!("{written:?} has a fragment (`#`)"));
+        return Err(InvalidValue::new(format!("{written:?} has a fragment (`#`)")));
     }
     Ok(url)
 }
@@ -163,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_password_in_a_url_is_not_repeated() {
-        assert!(!SecureUrl::from_text("https://u:geheim@a").unwrap_err().contains("geheim"));
+        assert!(!SecureUrl::from_text("https://u:geheim@a").unwrap_err().to_string().contains("geheim"));
     }
 
     #[test]
