@@ -2,7 +2,7 @@
 //!
 //! The modules below stand in the order of dependency: each may use those above it, none below.
 //! `domain` depends on no other module and does no I/O; `proxy` and `web` do not know each other; only `boot`
-//! names concrete parts and wires them. `tests/it/architecture.rs` holds this.
+//! names concrete parts and wires them. `tests/it/repository/architecture.rs` holds this.
 //!
 //! The public interface is [`cli`]. Tests and benchmarks reach the rest through `internals`.
 

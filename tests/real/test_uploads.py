@@ -55,7 +55,7 @@ class Uploads(unittest.TestCase):
     def test_a_portal_that_refuses_early_ends_the_upload(self):
         for client, options in CLIENTS.items():
             if client == "HTTP/2":
-                continue  # curl 7 calls an answer before the end of the upload a broken stream (tests/it/uploads.rs)
+                continue  # curl 7 calls an answer before the end of the upload a broken stream (tests/it/proxying/uploads.rs)
             for doorward, path, expected in (
                 (self.before_nginx, "/small/upload.bin", 413),
                 (self.before_tomcat, "/examples/servlets/servlet/HelloWorldExample", 405),

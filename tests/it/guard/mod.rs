@@ -15,6 +15,7 @@ mod response_time;
 mod second_factor;
 mod similar_names;
 mod unlock;
+mod wso2;
 
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use syn::visit::{self, Visit};
 
-use crate::vocabulary::{is_cfg_test, is_test_file, parsed, rust_files};
+use super::vocabulary::{is_cfg_test, is_test_file, parsed, rust_files};
 
 #[derive(Default)]
 struct TextErrors(usize);

@@ -69,7 +69,7 @@ fn one_switch_closes_the_portal() {
 /// wso2/docs-apim#3643
 #[test]
 fn anonymous_switch_and_precedence_are_documented() {
-    let readme = include_str!("../../README.md");
+    let readme = include_str!("../../../README.md");
     for word in ["enable_anonymous_mode", "EnableAnonymous", "tenant-conf.json"] {
         assert!(readme.contains(word), "README.md says nothing about {word}");
     }

@@ -232,7 +232,7 @@ fn source_paths_in_documents_exist() {
 /// The reader of a report finds the test of it, and the reader of a test the report.
 #[test]
 fn each_reported_issue_is_named_by_its_test() {
-    let tests = read("tests/it/reported_issues.rs");
+    let tests = read("tests/it/access/reported_issues.rs");
     let named = tests.matches("/// wso2/").count();
     assert_eq!(named, tests.matches("#[test]").count());
 }

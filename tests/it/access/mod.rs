@@ -1,0 +1,5 @@
+//! Which requests are allowed: anonymous mode, sessions, and the faults that users of other portals reported.
+
+mod anonymous;
+mod reported_issues;
+mod session_identity;

@@ -1,0 +1,4 @@
+//! The commands: usage, exit codes, output, signals.
+
+mod process;
+mod usage;

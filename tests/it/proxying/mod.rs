@@ -1,0 +1,5 @@
+//! What the portal and the client receive.
+
+mod forwarding;
+mod uploads;
+mod upstreams;

@@ -1,0 +1,6 @@
+//! Guards of the repository: structure and vocabulary of the code, examples and links of the documents.
+
+mod architecture;
+mod documentation;
+mod error_types;
+mod vocabulary;
