@@ -5,11 +5,9 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    CalibrationError, HashCalibration, Lockout, LogSubject, LoginAttempt, LoginChannel, LoginError,
-    LoginRequest, Reservation, ReserveError,
-    hashing::{
-        BusyCause, DelayedRefusal, HashSlotPermit, HasherBusy, Password, PasswordHasher, PasswordVerification,
-    },
+    HashCalibration, Lockout, LogSubject, LoginAttempt, LoginChannel, LoginError, LoginRequest, Reservation,
+    ReserveError,
+    hashing::{DelayedRefusal, HashSlotPermit, Password, PasswordHasher, PasswordVerification},
     suffix_tenant::parse_login,
 };
 use crate::{
@@ -88,12 +86,8 @@ impl Authenticator {
         if let (Err(busy), None) = (&permit, attempt.device) {
             return Err((*busy).into());
         }
-        self.calibration.ensure().await.map_err(|error| match error {
-            CalibrationError::Store(error) => store_unavailable(&error),
-            CalibrationError::Busy(busy) => busy.into(),
-        })?;
-        let resolved = self.resolve(policy, attempt.login).await;
-        let ResolvedLogin { policy, subject, found } = resolved.map_err(|error| store_unavailable(&error))?;
+        self.calibration.ensure().await?;
+        let ResolvedLogin { policy, subject, found } = self.resolve(policy, attempt.login).await?;
         let account = found.as_ref().map(|found| &found.account);
         guard.account = account.map(|account| account.id.clone());
         let device = account
@@ -117,15 +111,12 @@ impl Authenticator {
         };
         let reservation = match self.reserve(&policy, login_attempt, attempt.channel, now).await {
             Ok(reservation) => reservation,
-            Err(ReserveError::Store(error)) => return Err(store_unavailable(&error)),
-            Err(ReserveError::Busy { retry_after }) => {
-                return Err(LoginError::Busy(HasherBusy { retry_after, cause: BusyCause::SameName }));
-            }
-            Err(ReserveError::Refused(refused)) => {
+            Err(refused @ ReserveError::Refused(_)) => {
                 // a dummy verification, so that the response time does not disclose the lockout
                 let refusal = self.hasher.verify_dummy().await?;
-                return Err(guard.set_refusal(refusal, LoginError::Locked(refused.until)));
+                return Err(guard.set_refusal(refusal, refused.into()));
             }
+            Err(error) => return Err(error.into()),
         };
         let block = account.and_then(|account| block(account, &policy));
         let usable = found.filter(|found| block.is_none() && found.password.is_usable());
@@ -141,11 +132,11 @@ impl Authenticator {
         };
         match verified {
             Err(busy) => {
-                reservation.release().await.map_err(|error| store_unavailable(&error))?;
+                reservation.release().await?;
                 Err(busy.into())
             }
             Ok(Ok((StoredAccount { account, password }, needs_rehash))) => {
-                reservation.record_success().await.map_err(|error| store_unavailable(&error))?;
+                reservation.record_success().await?;
                 if needs_rehash {
                     self.rehash(&account, &password, attempt.password).await;
                 }
@@ -237,10 +228,4 @@ pub(super) fn block(account: &Account, policy: &TenantPolicy) -> Option<LoginErr
     } else {
         None
     }
-}
-
-/// Logs the error and rejects the login: without the store no attempt can be counted.
-pub(super) fn store_unavailable(error: &StoreError) -> LoginError {
-    tracing::error!(%error, "logins rejected: the store is not available");
-    LoginError::Unavailable
 }

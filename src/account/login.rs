@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::{
     LoginError,
-    authenticator::{AttemptGuard, Authenticated, Authenticator, store_unavailable},
+    authenticator::{AttemptGuard, Authenticated, Authenticator},
     hashing::Password,
 };
 use crate::{
@@ -104,7 +104,10 @@ impl LoginService {
         let (outcome, code) = match &result {
             Ok(LoginOutcome::Success(_)) => (SignInOutcome::signed_in, None),
             Ok(LoginOutcome::MustChangePassword(_)) => (SignInOutcome::password_expired, None),
-            Err(rejected) => (rejected.metric_label(), rejected.code()),
+            Err(rejected) => {
+                rejected.log_fault();
+                (rejected.metric_label(), rejected.code())
+            }
         };
         self.metrics.count_sign_in(outcome);
         let (channel, tenant) = (attempt.channel.as_str(), policy.tenant.as_str());
@@ -152,12 +155,8 @@ impl LoginService {
         if account.must_change_password || expired {
             return Ok(LoginOutcome::MustChangePassword(account));
         }
-        let recorded = self.authenticator.store.accounts().record_login(&account.id, now).await;
-        recorded.map_err(|error| store_unavailable(&error))?;
-        let device = self.authenticator.device_cookie(&account, device, now).map_err(|error| {
-            tracing::error!(%error, "login rejected: failed to issue a device cookie");
-            LoginError::Unavailable
-        })?;
+        self.authenticator.store.accounts().record_login(&account.id, now).await?;
+        let device = self.authenticator.device_cookie(&account, device, now)?;
         Ok(LoginOutcome::Success(LoginSuccess { account, policy, device }))
     }
 }

@@ -1,23 +1,34 @@
 //! Why a login was rejected: in full for logs and metrics, and as a public error for the client.
 
-use super::hashing::HasherBusy;
+use super::{
+    CalibrationError, ReserveError,
+    hashing::{BusyCause, HasherBusy},
+};
 use crate::{
+    crypto::RandomUnavailable,
     domain::lockout::{LockedUntil, LockoutSettings, message::LoginErrorCode},
+    store::StoreError,
     telemetry::account_metrics::SignInOutcome,
 };
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    /// A wrong password, or an unknown name.
+    #[error("a wrong password, or an unknown name")]
     BadCredentials,
-    /// Locked by failed attempts.
+    #[error("locked by failed attempts")]
     Locked(LockedUntil),
+    #[error("locked by an administrator")]
     LockedByAdmin,
+    #[error("disabled")]
     Disabled,
-    /// Too many passwords wait to be verified.
-    Busy(HasherBusy),
-    /// The store does not answer.
-    Unavailable,
+    #[error(transparent)]
+    Busy(#[from] HasherBusy),
+    /// Without the store no attempt can be counted.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No device cookie can be issued.
+    #[error(transparent)]
+    Random(#[from] RandomUnavailable),
 }
 
 /// The error for the client. It discloses nothing about the account unless the tenant discloses locks
@@ -46,7 +57,7 @@ impl LoginError {
                 PublicLoginError::InvalidCredentials
             }
             Self::Busy(busy) => PublicLoginError::Busy(*busy),
-            Self::Unavailable => PublicLoginError::Unavailable,
+            Self::Store(_) | Self::Random(_) => PublicLoginError::Unavailable,
         }
     }
 
@@ -57,7 +68,18 @@ impl LoginError {
             Self::Locked(_) => Some(LoginErrorCode::LockedByAttempts),
             Self::LockedByAdmin => Some(LoginErrorCode::LockedByAdmin),
             Self::Disabled => Some(LoginErrorCode::Disabled),
-            Self::Busy { .. } | Self::Unavailable => None,
+            Self::Busy(_) | Self::Store(_) | Self::Random(_) => None,
+        }
+    }
+
+    /// Logs a fault of Doorward; all other rejections are in the audit log.
+    pub(super) fn log_fault(&self) {
+        match self {
+            Self::Store(error) => tracing::error!(%error, "logins rejected: the store is not available"),
+            Self::Random(error) => {
+                tracing::error!(%error, "login rejected: failed to issue a device cookie");
+            }
+            _ => {}
         }
     }
 
@@ -66,15 +88,30 @@ impl LoginError {
             Self::BadCredentials => SignInOutcome::bad_credentials,
             Self::Locked(_) | Self::LockedByAdmin => SignInOutcome::locked,
             Self::Disabled => SignInOutcome::disabled,
-            Self::Busy { .. } => SignInOutcome::busy,
-            Self::Unavailable => SignInOutcome::unavailable,
+            Self::Busy(_) => SignInOutcome::busy,
+            Self::Store(_) | Self::Random(_) => SignInOutcome::unavailable,
         }
     }
 }
 
-impl From<HasherBusy> for LoginError {
-    fn from(busy: HasherBusy) -> Self {
-        Self::Busy(busy)
+impl From<CalibrationError> for LoginError {
+    fn from(error: CalibrationError) -> Self {
+        match error {
+            CalibrationError::Store(error) => Self::Store(error),
+            CalibrationError::Busy(busy) => Self::Busy(busy),
+        }
+    }
+}
+
+impl From<ReserveError> for LoginError {
+    fn from(error: ReserveError) -> Self {
+        match error {
+            ReserveError::Refused(refused) => Self::Locked(refused.until),
+            ReserveError::Busy { retry_after } => {
+                Self::Busy(HasherBusy { retry_after, cause: BusyCause::SameName })
+            }
+            ReserveError::Store(error) => Self::Store(error),
+        }
     }
 }
 
@@ -117,7 +154,7 @@ mod tests {
             (LoginError::Locked(LockedUntil::Admin), Some("17003:MaxAttemptsExceeded")),
             (LoginError::LockedByAdmin, Some("17003:AdminInitiated")),
             (LoginError::Disabled, Some("17004")),
-            (LoginError::Unavailable, None),
+            (LoginError::Store(StoreError::Unavailable(String::new())), None),
         ] {
             assert_eq!(rejected.code().map(LoginErrorCode::as_str), code);
         }

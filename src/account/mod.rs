@@ -31,6 +31,6 @@ pub use self::{
     login_error::{LoginError, PublicLoginError},
     new_password::{NewPasswordError, NewPasswords},
     password_service::{PasswordChangeError, PasswordChangeRequest, PasswordChanged, PasswordService},
-    portal_login::{PortalLoginClient, PortalLoginRefusal, PortalLoginService, PortalSession},
+    portal_login::{CountingFault, PortalLoginClient, PortalLoginRefusal, PortalLoginService, PortalSession},
     suffix_tenant::suffix_tenant,
 };

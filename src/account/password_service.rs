@@ -77,6 +77,7 @@ impl PasswordService {
         let Authenticated { mut account, policy, device } = match authenticated {
             Ok(authenticated) => authenticated,
             Err(rejected) => {
+                rejected.log_fault();
                 self.authenticator.delay_refusal(guard, current).await;
                 return Err(PasswordChangeError::CurrentPassword(rejected));
             }

@@ -25,39 +25,53 @@ use crate::{
 };
 
 /// Why a login is not forwarded to the portal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 pub enum PortalLoginRefusal {
-    /// Locked by failed attempts, or a Doorward account that is blocked.
+    /// Or a Doorward account that is blocked.
+    #[error("locked by failed attempts")]
     Refused,
-    /// Not a valid name; a portal that ignores invisible characters may still accept it.
+    /// A portal that ignores invisible characters may still accept it.
+    #[error("not a valid name")]
     InvalidName,
-    /// Whether the name is locked depends on logins that the portal has not answered yet.
+    #[error("whether the name is locked depends on logins that the portal has not answered yet")]
     Busy { retry_after: Duration },
-    /// Too many sign-ins at guards are under way.
+    #[error("too many sign-ins at guards are under way")]
     Limited(Exceeded),
-    /// The store is unavailable: attempts that cannot be counted are not forwarded.
-    Unavailable,
+    #[error(transparent)]
+    Uncounted(#[from] CountingFault),
+}
+
+/// Why an attempt cannot be counted, and is not forwarded.
+#[derive(Debug, thiserror::Error)]
+pub enum CountingFault {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the tenant {0} does not exist")]
+    UnknownTenant(TenantId),
+    #[error("accounts are disabled")]
+    NoStore,
+    #[error("another request with the same credentials waits for the store")]
+    Timeout,
+}
+
+impl From<StoreError> for PortalLoginRefusal {
+    fn from(error: StoreError) -> Self {
+        Self::Uncounted(error.into())
+    }
+}
+
+impl From<ReserveError> for PortalLoginRefusal {
+    fn from(error: ReserveError) -> Self {
+        match error {
+            ReserveError::Refused(_) => Self::Refused,
+            ReserveError::Busy { retry_after } => Self::Busy { retry_after },
+            ReserveError::Store(error) => error.into(),
+        }
+    }
 }
 
 /// Maximum wait for the outcome of other logins of the same name. Less than the upstream timeout of `proxy`.
 const OUTCOME_TIMEOUT: Duration = Duration::from_secs(4);
-
-impl PortalLoginRefusal {
-    /// Logs the error and refuses the login.
-    fn of_store_error(error: &StoreError) -> Self {
-        tracing::error!(%error, "portal logins rejected: the store is not available");
-        Self::Unavailable
-    }
-
-    /// Logs an error of the store and refuses the login.
-    fn of_reserve_error(error: ReserveError) -> Self {
-        match error {
-            ReserveError::Refused(_) => Self::Refused,
-            ReserveError::Busy { retry_after } => Self::Busy { retry_after },
-            ReserveError::Store(error) => Self::of_store_error(&error),
-        }
-    }
-}
 
 /// The client of a sign-in at the portal.
 #[derive(Debug, Clone, Copy)]
@@ -123,7 +137,7 @@ impl PortalAttempt {
         if let Err(ReserveError::Refused(refused)) = &reserved {
             lockout.log().refused_at_portal(&refused.by, self, now);
         }
-        reserved.map_err(PortalLoginRefusal::of_reserve_error)
+        Ok(reserved?)
     }
 }
 
@@ -153,8 +167,7 @@ impl PortalLoginService {
     ) -> Result<Reservation, PortalLoginRefusal> {
         let lockout = &self.lockout;
         let policy = self.policy(default_tenant).await?;
-        let resolved = self.resolve_portal_name(&policy, login).await;
-        let resolved = resolved.map_err(|error| PortalLoginRefusal::of_store_error(&error))?;
+        let resolved = self.resolve_portal_name(&policy, login).await?;
         let (PortalLoginName { policy, name, account }, typed_as) =
             resolved.ok_or(PortalLoginRefusal::InvalidName)?;
         // one Doorward account may be several portal users: use the name as entered, not split
@@ -230,12 +243,11 @@ impl PortalLoginService {
         logged.record_refusal(reserved, lockout, now)
     }
 
-    async fn policy(&self, tenant: &TenantId) -> Result<Arc<TenantPolicy>, PortalLoginRefusal> {
-        let TenantLookup::Tenant(policy) = self.tenants.load(tenant).await else {
-            tracing::error!(%tenant, "portal logins rejected: the tenant does not exist");
-            return Err(PortalLoginRefusal::Unavailable);
-        };
-        Ok(policy)
+    async fn policy(&self, tenant: &TenantId) -> Result<Arc<TenantPolicy>, CountingFault> {
+        match self.tenants.load(tenant).await {
+            TenantLookup::Tenant(policy) => Ok(policy),
+            TenantLookup::Unknown => Err(CountingFault::UnknownTenant(tenant.clone())),
+        }
     }
 
     /// An attempt as it counts for its portal session.

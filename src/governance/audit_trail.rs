@@ -5,13 +5,8 @@ use crate::{
         audit::{Actor, AdminAction},
         tenant::TenantId,
     },
-    store::Store,
+    store::{Store, StoreError},
 };
-
-/// The store cannot write audit records now: the change must not be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the audit record cannot be written")]
-pub struct AuditUnavailable;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -24,18 +19,15 @@ impl AuditTrail {
         Self { store }
     }
 
-    /// Records actions before they are performed, so that no change is unrecorded.
+    /// Records actions before they are performed, so that no change is unrecorded: on an error, it must not be made.
     pub async fn record(
         &self,
         tenant: &TenantId,
         actor: &Actor,
         actions: &[AdminAction],
         now: u64,
-    ) -> Result<(), AuditUnavailable> {
-        self.store.audit().record(tenant, actor, actions, now).await.map_err(|error| {
-            tracing::error!(%error, %tenant, "change rejected: failed to write its audit record");
-            AuditUnavailable
-        })
+    ) -> Result<(), StoreError> {
+        self.store.audit().record(tenant, actor, actions, now).await
     }
 
     /// Logs actions after they were performed.

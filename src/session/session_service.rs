@@ -34,6 +34,12 @@ use crate::{
 #[error("the session cannot be looked up: the store is not available")]
 pub struct SessionsUnavailable;
 
+impl From<StoreError> for SessionsUnavailable {
+    fn from(_: StoreError) -> Self {
+        Self
+    }
+}
+
 /// The reason for which no session began after a correct password.
 #[derive(Debug, thiserror::Error)]
 pub enum BeginSessionError {
@@ -164,10 +170,11 @@ impl SessionService {
             let account = store.accounts().find(&session.account).await?;
             Ok(account.filter(|account| account.allows_login(false)).map(|account| (session, account)))
         };
-        found.await.map_err(|error: StoreError| {
-            tracing::error!(%error, "failed to look up a session");
-            SessionsUnavailable
-        })
+        // logged once for all requests that wait for this lookup
+        found
+            .await
+            .inspect_err(|error: &StoreError| tracing::error!(%error, "failed to look up a session"))
+            .map_err(SessionsUnavailable::from)
     }
 
     /// Begins a session with a new id (session fixation); returns the value of its cookie.

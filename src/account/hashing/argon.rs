@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
 use super::{
     hash_method::{HashMethod, MAX_MEMORY_KIB},
-    hash_queue::HasherBusy,
+    hash_queue::HashError,
 };
 use crate::{account::hashing::Password, crypto::random_bytes, domain::account::HashFormat};
 
@@ -56,8 +56,8 @@ impl Argon2Hasher {
         self.cost
     }
 
-    pub(super) fn hash(&self, password: &Password) -> Result<String, HasherBusy> {
-        let salt: [u8; SALT_BYTES] = random_bytes().map_err(|_| HasherBusy::retry_soon())?;
+    pub(super) fn hash(&self, password: &Password) -> Result<String, HashError> {
+        let salt: [u8; SALT_BYTES] = random_bytes()?;
         let mut output = [0; HASH_BYTES];
         self.fill(password.normalized().as_bytes(), &salt, &mut output)?;
         let (salt, output) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output));
@@ -65,7 +65,7 @@ impl Argon2Hasher {
     }
 
     /// Computes one hash without a password, to equalise timing.
-    pub(super) fn hash_dummy(&self) -> Result<(), HasherBusy> {
+    pub(super) fn hash_dummy(&self) -> Result<(), HashError> {
         let mut output = [0; HASH_BYTES];
         self.fill(b"dummy password", &[0; SALT_BYTES], &mut output)?;
         std::hint::black_box(output);
@@ -88,12 +88,9 @@ impl Argon2Hasher {
                 && params.t_cost() == self.cost.iterations && params.p_cost() == self.cost.parallelism)
     }
 
-    fn fill(&self, password: &[u8], salt: &[u8], output: &mut [u8]) -> Result<(), HasherBusy> {
+    fn fill(&self, password: &[u8], salt: &[u8], output: &mut [u8]) -> Result<(), HashError> {
         Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone())
             .hash_password_into(password, salt, output)
-            .map_err(|problem| {
-                tracing::error!(%problem, "argon2id");
-                HasherBusy::retry_soon()
-            })
+            .map_err(HashError::Argon2)
     }
 }

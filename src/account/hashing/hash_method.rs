@@ -23,7 +23,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::{Password, hash_queue::HasherBusy, salted};
+use super::{Password, hash_queue::HashError, salted};
 
 /// Maximum memory of a verification.
 pub const MAX_MEMORY_KIB: u32 = 128 * 1024;
@@ -124,11 +124,11 @@ impl HashMethod {
     }
 
     /// Compares the normalised password.
-    pub(super) fn matches_normalized(&self, password: &Password) -> Result<bool, HasherBusy> {
+    pub(super) fn matches_normalized(&self, password: &Password) -> Result<bool, HashError> {
         self.matches(password.normalized().as_bytes())
     }
 
-    pub(super) fn matches_any_spelling(&self, password: &Password) -> Result<bool, HasherBusy> {
+    pub(super) fn matches_any_spelling(&self, password: &Password) -> Result<bool, HashError> {
         for spelling in password.spellings() {
             if self.matches(spelling.as_bytes())? {
                 return Ok(true);
@@ -137,16 +137,13 @@ impl HashMethod {
         Ok(false)
     }
 
-    fn matches(&self, password: &[u8]) -> Result<bool, HasherBusy> {
+    fn matches(&self, password: &[u8]) -> Result<bool, HashError> {
         let same = |made: &[u8], hash: &[u8]| verify_slices_are_equal(made, hash).is_ok();
         Ok(match self {
             Self::Argon2 { algorithm, version, params, salt, hash } => {
                 let mut made = vec![0; hash.len()];
                 let argon = Argon2::new(*algorithm, *version, params.clone());
-                argon.hash_password_into(password, salt, &mut made).map_err(|problem| {
-                    tracing::error!(%problem, "argon2");
-                    HasherBusy::retry_soon()
-                })?;
+                argon.hash_password_into(password, salt, &mut made).map_err(HashError::Argon2)?;
                 same(&made, hash)
             }
             // bcrypt uses only the first 72 bytes

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::threads::HashThreads;
 use crate::{
+    crypto::RandomUnavailable,
     domain::fairness::{Limit, Resource},
     telemetry::metrics::Count,
 };
@@ -33,6 +34,8 @@ pub enum BusyCause {
     ClientShare,
     /// Whether the name is locked depends on other attempts that are not decided yet.
     SameName,
+    /// The hash could not be computed.
+    HashFailed,
 }
 
 impl BusyCause {
@@ -42,13 +45,29 @@ impl BusyCause {
             Self::Queue => "total_hash_slots",
             Self::ClientShare => Limit::Concurrency(Resource::HashSlot).reason(),
             Self::SameName => "too_many_sign_ins",
+            Self::HashFailed => "hash_failed",
         }
     }
 }
 
+/// Why a hash could not be computed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HashError {
+    #[error("argon2: {0}")]
+    Argon2(argon2::Error),
+    #[error(transparent)]
+    Random(#[from] RandomUnavailable),
+}
+
+impl From<HashError> for HasherBusy {
+    fn from(_: HashError) -> Self {
+        Self::retry_soon()
+    }
+}
+
 impl HasherBusy {
-    pub(super) const fn retry_soon() -> Self {
-        Self { retry_after: Duration::from_secs(1), cause: BusyCause::Queue }
+    const fn retry_soon() -> Self {
+        Self { retry_after: Duration::from_secs(1), cause: BusyCause::HashFailed }
     }
 }
 

@@ -36,7 +36,7 @@ pub use wait_queue::DelayedRefusal;
 use argon::Argon2Hasher;
 use client_limits::HashClientLimits;
 use hash_method::HashMethod;
-use hash_queue::{HashQueue, SlotClass};
+use hash_queue::{HashError, HashQueue, SlotClass};
 use response_floor::ResponseTimeFloor;
 use wait_queue::{RefusalDelay, WaitQueue, WaitQueuePlace};
 
@@ -251,7 +251,7 @@ impl PasswordHasher {
             let work = move || {
                 let start = Instant::now();
                 method.matches_normalized(&Password::new("dummy password"))?;
-                Ok(start.elapsed())
+                Ok::<_, HashError>(start.elapsed())
             };
             let class = if is_memory_heavy { SlotClass::MemoryHeavy } else { SlotClass::Foreign };
             most = most.max(self.0.queue.run(class, work).await??);
@@ -282,18 +282,18 @@ impl PasswordHasher {
         let is_memory_heavy = methods.iter().any(|method| self.is_memory_heavy(method));
         let class = if is_memory_heavy { SlotClass::MemoryHeavy } else { SlotClass::Current };
         let any = move || {
-            methods
-                .iter()
-                .try_fold(false, |found, method| Ok(found || method.matches_any_spelling(&password)?))
+            methods.iter().try_fold(false, |found, method| {
+                Ok::<_, HashError>(found || method.matches_any_spelling(&password)?)
+            })
         };
-        self.0.queue.run(class, any).await?
+        Ok(self.0.queue.run(class, any).await??)
     }
 
     /// Computes a new hash for storage.
     pub async fn hash(&self, password: &Password) -> Result<String, HasherBusy> {
         let inner = Arc::clone(&self.0);
         let password = password.clone();
-        self.0.queue.run(SlotClass::Current, move || inner.argon.hash(&password)).await?
+        Ok(self.0.queue.run(SlotClass::Current, move || inner.argon.hash(&password)).await??)
     }
 
     /// Runs other expensive work, such as a policy check, in the same queue.

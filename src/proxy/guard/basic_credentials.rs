@@ -16,7 +16,7 @@ use tokio::{sync::Mutex, time::timeout};
 
 use super::shared_attempt::{AttemptShare, SharedAttempt};
 use crate::{
-    account::PortalLoginRefusal,
+    account::{CountingFault, PortalLoginRefusal},
     crypto::{HmacKey, random_bytes},
     domain::tenant::TenantId,
 };
@@ -71,7 +71,7 @@ impl<R: Send + 'static> BasicCredentials<R> {
         }
         let in_flight = self.in_flight.get_with(*digest, Arc::default);
         let Ok(mut attempt) = timeout(LOCK_TIMEOUT, in_flight.lock()).await else {
-            return Err(PortalLoginRefusal::Unavailable);
+            return Err(CountingFault::Timeout.into());
         };
         if self.verified.contains_key(digest) {
             return Ok(None);
@@ -110,7 +110,7 @@ mod tests {
         let later = known.join(&ALEX, ready(Ok(3))).await.unwrap().unwrap();
         assert_eq!(later.take(), Some(3), "a later request is an attempt of its own");
         let refused = known.join(&ALEX, ready(Err(PortalLoginRefusal::Refused))).await;
-        assert_eq!(refused.err(), Some(PortalLoginRefusal::Refused));
+        assert!(matches!(refused.err(), Some(PortalLoginRefusal::Refused)));
         known.record_verification(&ALEX, true);
         assert!(known.join(&ALEX, pending()).await.unwrap().is_none());
         known.record_verification(&ALEX, false);
@@ -123,7 +123,8 @@ mod tests {
         let (first, stuck) = (Arc::clone(&known), [2; 32]);
         let holding = tokio::spawn(async move { first.join(&stuck, pending()).await.err() });
         tokio::task::yield_now().await;
-        assert_eq!(known.join(&stuck, ready(Ok(1))).await.err(), Some(PortalLoginRefusal::Unavailable));
+        let late = known.join(&stuck, ready(Ok(1))).await.err();
+        assert!(matches!(late, Some(PortalLoginRefusal::Uncounted(CountingFault::Timeout))), "{late:?}");
         assert!(known.join(&ALEX, ready(Ok(1))).await.is_ok(), "other credentials are not affected");
         holding.abort();
     }

@@ -238,7 +238,11 @@ impl GuardedForward<'_> {
             Err(PortalLoginRefusal::Limited(exceeded)) => {
                 return Err(limit_reached(Resource::GuardedSignIn, exceeded));
             }
-            Err(PortalLoginRefusal::Unavailable) => return Err(Refusal::StoreDown),
+            Err(PortalLoginRefusal::Uncounted(error)) => {
+                let request_id = self.context.request_id();
+                tracing::error!(%error, request_id, "portal login rejected: it cannot be counted");
+                return Err(Refusal::StoreDown);
+            }
         };
         let started = Instant::now();
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());

@@ -16,7 +16,9 @@ use super::{
     shared_attempt::AttemptShare,
 };
 use crate::{
-    account::{PortalLoginClient, PortalLoginRefusal, PortalLoginService, PortalSession, Reservation},
+    account::{
+        CountingFault, PortalLoginClient, PortalLoginRefusal, PortalLoginService, PortalSession, Reservation,
+    },
     clock,
     domain::{
         fairness::Resource,
@@ -78,7 +80,7 @@ impl GuardedForward<'_> {
         parts: &Parts,
     ) -> Result<AttemptReservations, PortalLoginRefusal> {
         // without a store no attempt can be counted
-        let accounts = self.exchange.state().accounts.as_ref().ok_or(PortalLoginRefusal::Unavailable)?;
+        let accounts = self.exchange.state().accounts.as_ref().ok_or(CountingFault::NoStore)?;
         let logins = &accounts.portal_login;
         let client = PortalLoginClient { address: self.context.address, tenant: &self.routed.policy.tenant };
         if let ([name], Some(digest)) = (attempt.names.names.as_slice(), credentials) {

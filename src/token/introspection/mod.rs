@@ -135,7 +135,13 @@ impl Introspector {
         presented: PresentedToken<'_>,
     ) -> Result<IntrospectionResult, IntrospectionUnavailable> {
         let PresentedToken { token, client, now, .. } = presented;
-        let endpoint = self.endpoint(settings, issuer.egress).await?;
+        let endpoint = match self.endpoint(settings, issuer.egress).await {
+            Ok(endpoint) => endpoint,
+            Err(error) => {
+                tracing::error!(url = settings.url, %error, "introspection client cannot be created");
+                return Err(IntrospectionUnavailable);
+            }
+        };
         let exchange = async {
             let _turn = endpoint.client_limits.permit(client).await;
             let Ok(_permit) = endpoint.permits.acquire().await else {
@@ -171,22 +177,18 @@ impl Introspector {
         &self,
         settings: &Introspection,
         reach: EgressPolicy,
-    ) -> Result<Arc<IntrospectionEndpoint>, IntrospectionUnavailable> {
+    ) -> Result<Arc<IntrospectionEndpoint>, Arc<IntrospectionError>> {
         let at = (settings.url.clone(), settings.ca_file.clone(), reach);
-        let made = self.endpoints.try_get_with(at, async {
+        let made = async {
             let http = match settings.ca_file.clone() {
                 None => self.http.reaching(reach).clone(),
                 Some(file) => tokio::task::spawn_blocking(move || fetch::private_client(file, reach))
                     .await
-                    .map_err(|error| error.to_string())?
-                    .map_err(|error| error.to_string())?,
+                    .map_err(|_| IntrospectionError::Closed)??,
             };
-            Ok::<_, String>(IntrospectionEndpoint::new(http))
-        });
-        made.await.map_err(|error| {
-            tracing::error!(url = settings.url, %error, "introspection client cannot be created");
-            IntrospectionUnavailable
-        })
+            Ok::<_, IntrospectionError>(IntrospectionEndpoint::new(http))
+        };
+        self.endpoints.try_get_with(at, made).await
     }
 }
 
@@ -194,6 +196,8 @@ impl Introspector {
 enum IntrospectionError {
     #[error(transparent)]
     Fetch(#[from] fetch::FetchError),
+    #[error(transparent)]
+    Client(#[from] fetch::ClientError),
     #[error("no answer in time")]
     Timeout,
     #[error("the answer is no introspection response")]

@@ -140,7 +140,7 @@ impl Authentication<'_> {
                 })
             }
             Err(LoginError::Busy(refused)) => Err(too_many_requests(refused.retry_after)),
-            Err(LoginError::Unavailable) => Err(ApiProblem::unavailable()),
+            Err(LoginError::Store(_) | LoginError::Random(_)) => Err(ApiProblem::unavailable()),
             // one response for all of them: a wrong password must not disclose the state of the account
             Ok(LoginOutcome::MustChangePassword(_)) | Err(_) => Err(unauthenticated(None)),
         }

@@ -19,7 +19,7 @@ use crate::{
         tenant_file::MAX_BYTES,
     },
     domain::{
-        audit::{AdminAction, diff_json},
+        audit::{Actor, AdminAction, diff_json},
         tenant::TenantId,
     },
     governance::AuditTrail,
@@ -65,15 +65,14 @@ pub async fn replace(request: &ApiRequest, body: Body) -> Result<Response<Body>,
     let prepared = Arc::new(prepare(request, &text).await?);
     let (records, actor) = (records("tenant-config.replace", prepared.previous(), &text), request.actor());
     request.spend_audit_bytes(records.iter().map(record_size).sum())?;
-    let recorded = parts.services.audit.record(&request.tenant, &actor, &records, clock::unix_millis()).await;
-    recorded.map_err(|_| ApiProblem::unavailable())?;
+    record_before_write(request, &actor, &records).await?;
     let to_commit = Arc::clone(&prepared);
     let committed =
         spawn_blocking(move || to_commit.commit()).await.map_err(|_| ApiProblem::unavailable())?;
     if let Err(not_written) = committed {
         let undone = reverted_record(prepared.previous(), &text);
         // a failure to record this is logged
-        let _ = parts.services.audit.record(&request.tenant, &actor, &[undone], clock::unix_millis()).await;
+        let _ = record_before_write(request, &actor, &[undone]).await;
         return Err(write_problem(request, not_written));
     }
     AuditTrail::log(&request.tenant, &actor, &records);
@@ -183,6 +182,21 @@ fn messages(mistake: &Mistake) -> String {
     let key = if mistake.key.is_empty() { String::new() } else { format!("{}: ", mistake.key) };
     let remedy = if mistake.remedy.is_empty() { String::new() } else { format!(" ({})", mistake.remedy) };
     format!("{place}{key}{}{remedy}", mistake.message)
+}
+
+/// Without an audit record, nothing is written.
+async fn record_before_write(
+    request: &ApiRequest,
+    actor: &Actor,
+    actions: &[AdminAction],
+) -> Result<(), ApiProblem> {
+    let audit = &request.parts.0.services.audit;
+    let recorded = audit.record(&request.tenant, actor, actions, clock::unix_millis()).await;
+    recorded.map_err(|error| {
+        let request_id = &request.context.request_id;
+        tracing::error!(%error, tenant = %request.tenant, request_id, "change rejected: failed to write its audit record");
+        ApiProblem::unavailable()
+    })
 }
 
 fn write_problem(request: &ApiRequest, not_written: TenantWriteError<ApiProblem>) -> ApiProblem {

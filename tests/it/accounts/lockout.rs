@@ -13,7 +13,9 @@ use doorward::internals::{
 };
 use futures_util::future::join_all;
 
-use super::{ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, actor, attempt};
+use super::{
+    ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, actor, attempt, locked_until,
+};
 use crate::support::database::{Kind, with_database};
 
 async fn guess_in_parallel(services: &TestServices, times: usize) -> Vec<LoginError> {
@@ -78,7 +80,8 @@ fn right_passwords_at_once_are_not_refused_as_wrong() {
     TestDeployment::with_lockout().run(async |services| {
         let alex = services.add("alex").await;
         services.fail_sign_ins("alex", 4, START).await;
-        assert_eq!(sign_in_in_parallel(&services, 30).await, []);
+        let refused = sign_in_in_parallel(&services, 30).await;
+        assert!(refused.is_empty(), "{refused:?}");
         assert_eq!(services.accounts.administration.lockout_counter(&alex).await.unwrap().failures, 0);
     });
 }
@@ -95,7 +98,8 @@ fn right_passwords_at_two_replicas_are_not_refused_as_wrong() {
             let replica = |deployment: &TestDeployment| {
                 deployment.run(async |services| {
                     start.wait();
-                    assert_eq!(sign_in_in_parallel(&services, 15).await, []);
+                    let refused = sign_in_in_parallel(&services, 15).await;
+                    assert!(refused.is_empty(), "{refused:?}");
                 });
             };
             let [one, other] = &deployments;
@@ -154,13 +158,13 @@ fn lock_duration_doubles_until_a_successful_sign_in() {
             services.fail_sign_ins("alex", 5, now).await;
             let end = now + minutes * MINUTE;
             let locked = services.sign_in("alex", RIGHT, end - 1).await.unwrap_err();
-            assert_eq!(locked, LoginError::Locked(LockedUntil::Time(end)), "{minutes}");
+            assert_eq!(locked_until(locked), LockedUntil::Time(end), "{minutes}");
             now = end;
         }
         assert!(services.sign_in("alex", RIGHT, now).await.is_ok());
         services.fail_sign_ins("alex", 5, now).await;
         let again = services.sign_in("alex", RIGHT, now).await.unwrap_err();
-        assert_eq!(again, LoginError::Locked(LockedUntil::Time(now + 5 * MINUTE)));
+        assert_eq!(locked_until(again), LockedUntil::Time(now + 5 * MINUTE));
     });
 }
 
@@ -180,7 +184,7 @@ fn admin_unlock_resets_the_lock_duration() {
         );
         services.fail_sign_ins("alex", 5, now).await;
         let first = services.sign_in("alex", RIGHT, now).await.unwrap_err();
-        assert_eq!(first, LoginError::Locked(LockedUntil::Time(now + 5 * MINUTE)));
+        assert_eq!(locked_until(first), LockedUntil::Time(now + 5 * MINUTE));
     });
 }
 
@@ -191,8 +195,8 @@ fn lock_time_of_zero_lasts_until_an_admin_unlocks() {
         services.fail_sign_ins("alex", 5, START).await;
         let years = START + 10 * 365 * 24 * 60 * MINUTE;
         assert_eq!(
-            services.sign_in("alex", RIGHT, years).await.unwrap_err(),
-            LoginError::Locked(LockedUntil::Admin)
+            locked_until(services.sign_in("alex", RIGHT, years).await.unwrap_err()),
+            LockedUntil::Admin
         );
         services.accounts.administration.unlock(&alex, &actor(), years).await.unwrap();
         assert!(services.sign_in("alex", RIGHT, years).await.is_ok());
@@ -209,7 +213,7 @@ fn a_restart_loses_no_count_no_lock_and_no_account() {
     deployment.run(async |services| services.fail_sign_ins("alex", 1, START).await);
     deployment.run(async |services| {
         let locked = services.sign_in("alex", RIGHT, START).await.unwrap_err();
-        assert_eq!(locked, LoginError::Locked(LockedUntil::Time(START + 5 * MINUTE)));
+        assert_eq!(locked_until(locked), LockedUntil::Time(START + 5 * MINUTE));
         assert!(services.sign_in("alex", RIGHT, START + 5 * MINUTE).await.is_ok());
     });
 }

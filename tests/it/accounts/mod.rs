@@ -19,6 +19,7 @@ use doorward::internals::{
     domain::{
         account::{Account, AccountId, UserProfile},
         audit::{Actor, ActorCredential},
+        lockout::LockedUntil,
         tenant::TenantId,
     },
     tenants::{TenantLookup, TenantRegistry},
@@ -199,6 +200,14 @@ impl TestServices {
 
 pub fn attempt<'a>(login: &'a str, password: &'a Password, device: Option<&'a str>) -> LoginRequest<'a> {
     LoginRequest { login, password, address: ALICE_ADDRESS.into(), device, channel: LoginChannel::Form }
+}
+
+#[track_caller]
+pub fn locked_until(rejected: LoginError) -> LockedUntil {
+    match rejected {
+        LoginError::Locked(until) => until,
+        other => panic!("not locked: {other:?}"),
+    }
 }
 
 pub fn write(folder: &Path, name: &str, text: &str) -> String {
