@@ -17,6 +17,7 @@ use doorward::internals::{
         LoginChannel, LoginError, LoginOutcome, LoginRequest, LoginSuccess, NewUser, hashing::Password,
     },
     boot::{self, AccountServices, Composition},
+    clock::Clock,
     config::{
         TenantPolicy,
         load::load,
@@ -69,7 +70,7 @@ impl BenchAccounts {
         fs::write(&file, settings).unwrap();
         let settings = Arc::new(load(&file, &BTreeMap::new()).unwrap());
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let Composition { state, accounts } = boot::compose(&settings, &runtime).unwrap();
+        let Composition { state, accounts } = boot::compose(&settings, &runtime, Clock::system()).unwrap();
         let TenantLookup::Tenant(policy) = runtime.block_on(state.tenants.load(&TenantId::super_tenant()))
         else {
             unreachable!("the default tenant is always there")

@@ -13,6 +13,7 @@ use doorward::internals::{
         return_address::ReturnAddress,
         route::{AccessLevel, Route, RouteKind, RouteRule, RouteTable, wso2_apim},
         tenant::TenantId,
+        time::Timestamp,
     },
     proxy::{
         forwarded,
@@ -62,7 +63,7 @@ fn user() -> User {
         display_name: Some("Alice Lidell".into()),
         roles: vec!["Internal/subscriber".into(), "Internal/everyone".into()],
         scopes: vec![],
-        expires_at: 0,
+        expires_at: Timestamp::EPOCH,
     }
 }
 

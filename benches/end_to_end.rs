@@ -17,6 +17,7 @@ use std::{
 use criterion::{Criterion, criterion_group, criterion_main};
 use doorward::internals::{
     boot::{self, RunningProxy},
+    clock::Clock,
     config::load::load,
     demo::{AUDIENCE, ISSUER, SamplePortal},
 };
@@ -59,7 +60,7 @@ fn start_proxy(portal: SocketAddr, folder: &std::path::Path, issuer: &SamplePort
         ),
     )
     .unwrap();
-    boot::start(load(&file, &BTreeMap::new()).unwrap()).unwrap()
+    boot::start(load(&file, &BTreeMap::new()).unwrap(), Clock::system()).unwrap()
 }
 
 /// One keep-alive connection; each call sends the request and reads the whole answer.
@@ -88,7 +89,7 @@ fn end_to_end(c: &mut Criterion) {
     let portal = portal();
     let gate = start_proxy(portal, folder.path(), &issuer);
     let token = issuer
-        .mint("alice", "carbon.super", doorward::internals::clock::unix_seconds(), Duration::from_hours(1))
+        .mint("alice", "carbon.super", Clock::system().now().as_seconds(), Duration::from_hours(1))
         .unwrap();
     let mut group = c.benchmark_group("end_to_end");
     group.bench_function("direct", |b| b.iter(exchange(portal, "")));

@@ -19,13 +19,14 @@ use doorward::internals::{
         TenantPolicy, load,
         tenant_file::{self, TenantConf},
     },
-    domain::tenant::TenantId,
+    domain::{tenant::TenantId, time::Timestamp},
     token::{Verifier, http_clients},
 };
 use jsonwebtoken::{Algorithm, EncodingKey, jwk::Jwk};
 use serde_json::{Value, json};
 
-const NOW: u64 = 1_800_000_000;
+const NOW_SECONDS: u64 = 1_800_000_000;
+const NOW: Timestamp = Timestamp::from_seconds(NOW_SECONDS);
 
 fn key(algorithm: Algorithm) -> (EncodingKey, Value) {
     let random = SystemRandom::new();
@@ -64,7 +65,7 @@ fn token(key: &EncodingKey, algorithm: Algorithm, number: usize) -> String {
     let header = json!({"alg": format!("{algorithm:?}"), "typ": "at+jwt", "kid": "bench"});
     // about the size of what WSO2 issues
     let claims = json!({
-        "iss": "https://id.example", "aud": "portal", "sub": "ann@acme.com", "exp": NOW + 3600, "iat": NOW, "nbf": NOW,
+        "iss": "https://id.example", "aud": "portal", "sub": "ann@acme.com", "exp": NOW_SECONDS + 3600, "iat": NOW_SECONDS, "nbf": NOW_SECONDS,
         "azp": "yEXP2hF8c0KcOEUZwFJwaSzUQqQa", "jti": number, "binding_type": "sso-session",
         "scope": "apim:subscribe openid apim:app_manage apim:sub_manage apim:store_settings apim:sub_alert_manage",
     });

@@ -19,7 +19,7 @@ pub mod boot {
 }
 
 pub mod clock {
-    pub use crate::clock::{unix_millis, unix_seconds};
+    pub use crate::clock::Clock;
 }
 
 pub mod config {
@@ -91,6 +91,9 @@ pub mod domain {
     }
     pub mod tenant {
         pub use crate::domain::tenant::TenantId;
+    }
+    pub mod time {
+        pub use crate::domain::time::Timestamp;
     }
 }
 

@@ -22,8 +22,8 @@ use crate::{
             self, CountedAttempt, CounterKey, DeviceId, LockoutRefusal, LockoutSettings, LoginSubject,
             NameHash, ReservedCounters, SuccessSummary,
         },
-        millis,
         tenant::TenantId,
+        time::millis,
     },
     store::{Store, StoreError},
 };

@@ -9,6 +9,7 @@ use crate::{
         client::ClientAddress,
         lockout::{CounterKey, LockState, NameHash, ReservedCounters, message::AccountLabel},
         tenant::TenantId,
+        time::Timestamp,
     },
     telemetry::account_metrics::{AccountMetrics, LockoutScope},
 };
@@ -114,8 +115,8 @@ impl LockoutLog {
         }
     }
 
-    /// An attempt at the portal's sign-in is refused because of the lock of the counter `by`. `now` is in milliseconds.
-    pub(super) fn refused_at_portal(&self, by: &CounterKey, attempt: &PortalAttempt, now: u64) {
+    /// An attempt at the portal's sign-in is refused because of the lock of the counter `by`.
+    pub(super) fn refused_at_portal(&self, by: &CounterKey, attempt: &PortalAttempt, now: Timestamp) {
         let PortalAttempt { name, log_subject, address } = attempt;
         if let Some(suppressed) = self.refusals.turn(by, name.account.as_ref(), *address, now) {
             log_locked(Some(log_subject));

@@ -17,6 +17,7 @@ use crate::{
         client::ClientAddress,
         lockout::{ClientNetwork, Counter, CounterKey, LoginSubject, NameHash},
         tenant::TenantId,
+        time::Timestamp,
     },
     store::{Store, StoreError},
     sync::client_limits::Exceeded,
@@ -135,7 +136,7 @@ impl PortalAttempt {
         now: u64,
     ) -> Result<Reservation, PortalLoginRefusal> {
         if let Err(ReserveError::Refused(refused)) = &reserved {
-            lockout.log().refused_at_portal(&refused.by, self, now);
+            lockout.log().refused_at_portal(&refused.by, self, Timestamp::from_millis(now));
         }
         Ok(reserved?)
     }

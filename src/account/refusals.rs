@@ -10,11 +10,12 @@ use crate::{
         account::AccountId,
         client::ClientAddress,
         lockout::{ClientNetwork, CounterKey},
+        time::Timestamp,
     },
     telemetry::log_throttle::LogThrottle,
 };
 
-const INTERVAL_MILLIS: u64 = 60_000;
+const INTERVAL: Duration = Duration::from_mins(1);
 /// Longer than the interval, so that the next event still has the number that was left out.
 const TTL: Duration = Duration::from_mins(10);
 /// An entry that is evicted costs one event more.
@@ -32,17 +33,16 @@ impl Default for Refusals {
 }
 
 impl Refusals {
-    /// Whether a refusal because of the lock of the counter `by` is written, and how many were left out before it. `now` is in
-    /// milliseconds.
+    /// Whether a refusal because of the lock of the counter `by` is written, and how many were left out before it.
     pub fn turn(
         &self,
         by: &CounterKey,
         account: Option<&AccountId>,
         address: ClientAddress,
-        now: u64,
+        now: Timestamp,
     ) -> Option<u64> {
         let key = (by.clone(), account.cloned(), ClientNetwork::of(address.ip));
-        self.0.get_with(key, Arc::default).admit_each(INTERVAL_MILLIS, now)
+        self.0.get_with(key, Arc::default).admit_each(INTERVAL, now)
     }
 }
 
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
     use crate::domain::{lockout::NameHash, tenant::TenantId};
 
-    const NOW: u64 = 1_800_000_000_000;
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
     #[test]
     fn attack_flood_of_refusals_fills_the_audit_log() {
@@ -71,7 +71,9 @@ mod tests {
             (CounterKey::Nameless { tenant: tenant(), net }, None, first),
         ];
         for (by, account, address) in &floods {
-            let turn = |millis: u64| refusals.turn(by, account.as_ref(), *address, NOW + millis);
+            let turn = |millis: u64| {
+                refusals.turn(by, account.as_ref(), *address, NOW + Duration::from_millis(millis))
+            };
             let written: Vec<_> = (0..1000).filter_map(turn).collect();
             assert_eq!(written, [0], "{by:?} {address}");
             assert_eq!([turn(59_999), turn(60_000), turn(60_001)], [None, Some(1000), None]);

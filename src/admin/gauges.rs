@@ -7,7 +7,6 @@ use prometheus_client::{
 };
 
 use crate::{
-    clock::unix_seconds,
     domain::fairness::Resource,
     proxy::ProxyState,
     telemetry::{
@@ -69,7 +68,7 @@ pub fn render(state: &ProxyState, store: &StoreState) -> String {
         gauge("store_up", "1 while the store of accounts answers", store.down.is_none().into());
         gauge("store_writable", "1 while the store of accounts takes changes", store.is_healthy().into());
     }
-    let keys = state.tokens.status(unix_seconds());
+    let keys = state.tokens.status(state.clock.now());
     gauge("key_sets", "Key sources in use", keys.len() as u64);
     gauge(
         "key_sets_failing",
@@ -79,7 +78,7 @@ pub fn render(state: &ProxyState, store: &StoreState) -> String {
     gauge(
         "key_set_age_max_seconds",
         "Age of the oldest keys in use",
-        keys.iter().filter_map(|source| source.age).max().unwrap_or(0),
+        keys.iter().filter_map(|source| source.age).max().unwrap_or_default().as_secs(),
     );
     let mut text = String::new();
     // writing to a string does not fail

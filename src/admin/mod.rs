@@ -20,7 +20,6 @@ use serde_json::{Value, json};
 use self::readiness::Readiness;
 pub use self::{readiness::ReadinessSources, serve::serve};
 use crate::{
-    clock,
     config::effective,
     domain::tenant::TenantId,
     proxy::{
@@ -126,7 +125,7 @@ async fn explain_request(
     State(admin): State<AdminState>,
     Json(explain_query): Json<ExplainRequest>,
 ) -> Json<Value> {
-    Json(match explain(&admin.state, &explain_query, clock::unix_seconds()).await {
+    Json(match explain(&admin.state, &explain_query, admin.state.clock.now()).await {
         Ok(explanation) => json!(explanation),
         Err(error) => json!({ "error": error.to_string() }),
     })

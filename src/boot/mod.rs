@@ -26,7 +26,7 @@ use tokio::{
 
 use crate::{
     admin::{self, ReadinessSources},
-    clock::unix_seconds,
+    clock::Clock,
     config::{Settings, model},
     domain::tenant::TenantId,
     proxy::{PageSource, ProxyAccounts, ProxyState},
@@ -66,14 +66,14 @@ pub struct RunningProxy {
 }
 
 /// Opens every port, then serves. Returns as soon as requests are accepted; `/readyz` reports when all keys are loaded.
-pub fn start(settings: Settings) -> anyhow::Result<RunningProxy> {
+pub fn start(settings: Settings, clock: Clock) -> anyhow::Result<RunningProxy> {
     // a provider that is already installed is the same one
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = Builder::new_current_thread().max_blocking_threads(8).enable_all().build()?;
     descriptors::raise();
     descriptors::check(&settings)?;
     let settings = Arc::new(settings);
-    let Composition { state, accounts } = compose(&settings, &runtime)?;
+    let Composition { state, accounts } = compose(&settings, &runtime, clock)?;
     let state = Arc::new(state);
     logs::start_audit(&settings.log.audit, &state.metrics)?;
     let certificates = certificates(&settings)?;
@@ -115,7 +115,7 @@ pub struct Composition {
 }
 
 /// Builds all parts, without sockets: `serve` and `explain` use the same.
-pub fn compose(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Composition> {
+pub fn compose(settings: &Arc<Settings>, runtime: &Runtime, clock: Clock) -> anyhow::Result<Composition> {
     let tenants = TenantRegistry::new(Arc::clone(settings), runtime.handle());
     let metrics = Arc::new(Metrics::default());
     let accounts = if settings.accounts.enabled {
@@ -161,6 +161,7 @@ pub fn compose(settings: &Arc<Settings>, runtime: &Runtime) -> anyhow::Result<Co
         }))
     });
     let state = ProxyState {
+        clock,
         settings: ArcSwap::from(Arc::clone(settings)),
         mistakes: ArcSwap::default(),
         tenants,
@@ -288,7 +289,7 @@ async fn load_keys(state: Arc<ProxyState>, keys_loaded: Arc<AtomicBool>) {
     let mut reported = Vec::new();
     loop {
         let issuers = state.settings.load().defaults.issuers.clone();
-        let missing = state.tokens.preload(&issuers, unix_seconds()).await;
+        let missing = state.tokens.preload(&issuers, state.clock.now()).await;
         if missing.is_empty() {
             keys_loaded.store(true, Ordering::Release);
             return;

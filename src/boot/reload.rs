@@ -10,7 +10,6 @@ use tokio::runtime::Handle;
 
 use super::logs;
 use crate::{
-    clock::unix_seconds,
     config::{
         Settings, environment, keys_needing_restart,
         load::load,
@@ -72,7 +71,7 @@ impl Reloader {
             .any(|issuer| issuer.keys == KeySource::File(file.to_owned()))
         {
             let state = Arc::clone(&self.state);
-            self.runtime.spawn(async move { state.tokens.reload_files(unix_seconds()).await });
+            self.runtime.spawn(async move { state.tokens.reload_files(state.clock.now()).await });
         } else if template_files(&settings).iter().any(|known| known == file) {
             self.state.pages.pages.reload();
             tracing::info!(file = %file.display(), "templates and texts read again");
@@ -151,7 +150,7 @@ impl Reloader {
         let issuers = new.defaults.issuers.clone();
         self.runtime.spawn(async move {
             state.tokens.renew_clients().await;
-            state.tokens.preload(&issuers, unix_seconds()).await
+            state.tokens.preload(&issuers, state.clock.now()).await
         });
         count(ReloadResult::ok);
         tracing::info!(file = %new.file.display(), "deployment.toml is in force");

@@ -6,7 +6,8 @@ use anyhow::Context as _;
 
 use super::{ConfigArgs, settings};
 use crate::{
-    boot, clock,
+    boot,
+    clock::Clock,
     proxy::explain::{ExplainRequest, Explanation, explain},
 };
 
@@ -89,14 +90,14 @@ fn explain_request(options: &Options, settings: crate::config::Settings) -> anyh
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let state = boot::compose(&Arc::new(settings), &runtime)?.state;
+    let state = boot::compose(&Arc::new(settings), &runtime, Clock::system())?.state;
     runtime.block_on(async {
         // host names of tenants are read in the background
         state.tenants.names().await;
         while !state.tenants.is_index_ready() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-        explain(&state, &question, clock::unix_seconds()).await.map_err(Into::into)
+        explain(&state, &question, state.clock.now()).await.map_err(Into::into)
     })
 }
 

@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{demo::RunningServer, logging, settings};
 use crate::{
     boot::{self, RunningProxy},
+    clock::Clock,
     config::{text_form::TextForm as _, values::appearance::LogFilter},
     server::drain::{DrainControl, DrainPhase, DrainReport},
 };
@@ -56,7 +57,9 @@ pub fn run(file: &Path, log: Option<&str>) -> ExitCode {
 
 fn start(settings: crate::config::Settings) -> anyhow::Result<RunningProxy> {
     // what a thread leaves behind goes back to the system with it; the main thread only waits from here on and would keep it
-    let starting = std::thread::Builder::new().name("start".into()).spawn(move || boot::start(settings))?;
+    let starting = std::thread::Builder::new()
+        .name("start".into())
+        .spawn(move || boot::start(settings, Clock::system()))?;
     let running = starting.join().map_err(|_| anyhow::anyhow!("the start panicked"))??;
     drain_on_signal(running.control())?;
     Ok(running)

@@ -88,6 +88,7 @@ mod tests {
         identity::{CrossTenantAccess, User},
         route::RouteKind,
         tenant::TenantId,
+        time::Timestamp,
     };
 
     fn user(tenant: &str) -> Arc<User> {
@@ -98,7 +99,7 @@ mod tests {
             display_name: None,
             roles: vec![],
             scopes: vec![],
-            expires_at: 0,
+            expires_at: Timestamp::EPOCH,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::tenant::TenantId;
+use super::{tenant::TenantId, time::Timestamp};
 
 /// The user of a verified token or session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,8 +15,8 @@ pub struct User {
     pub display_name: Option<String>,
     pub roles: Vec<String>,
     pub scopes: Vec<String>,
-    /// Expiry of the token or session, in seconds since the epoch.
-    pub expires_at: u64,
+    /// Expiry of the token or session.
+    pub expires_at: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

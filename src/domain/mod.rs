@@ -23,10 +23,6 @@ pub mod return_address;
 pub mod route;
 pub mod session;
 pub mod tenant;
+pub mod time;
 pub mod transfer_rate;
 pub mod upgrade;
-
-/// A duration in whole milliseconds, at most `u64::MAX`.
-pub fn millis(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}

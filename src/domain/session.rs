@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use std::{fmt, time::Duration};
 
-use super::{account::AccountId, millis, tenant::TenantId};
+use super::{account::AccountId, tenant::TenantId, time::millis};
 
 /// Maximum stored length of a `User-Agent`: its beginning identifies the browser.
 const MAX_USER_AGENT_BYTES: usize = 255;

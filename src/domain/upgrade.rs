@@ -144,7 +144,7 @@ pub fn protocol_problem(written: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{identity::User, tenant::TenantId};
+    use crate::domain::{identity::User, tenant::TenantId, time::Timestamp};
 
     fn user() -> Arc<User> {
         Arc::new(User {
@@ -154,7 +154,7 @@ mod tests {
             display_name: None,
             roles: vec![],
             scopes: vec![],
-            expires_at: 0,
+            expires_at: Timestamp::EPOCH,
         })
     }
 

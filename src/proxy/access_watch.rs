@@ -17,7 +17,6 @@ use super::{
     exchange::Exchange,
 };
 use crate::{
-    clock,
     domain::{
         access::{Decision, decide},
         identity::Identity,
@@ -72,8 +71,7 @@ impl AccessWatch {
         let expires = match &context.credential {
             // an expiry beyond the end of time is none
             Some(VerifiedCredential::Token(verified)) => {
-                let seconds = verified.user.expires_at.saturating_sub(exchange.now);
-                Instant::now().checked_add(Duration::from_secs(seconds))
+                Instant::now().checked_add(verified.user.expires_at.saturating_since(exchange.now))
             }
             Some(VerifiedCredential::Session(_)) | None => None,
         };
@@ -95,7 +93,7 @@ impl AccessWatch {
             match (&state.accounts, &credential) {
                 (Some(accounts), Some(VerifiedCredential::Session(live))) => {
                     let sessions = &accounts.sessions;
-                    sessions.wait_for_end(&sessions.open(live), clock::unix_millis).await;
+                    sessions.wait_for_end(&sessions.open(live), || state.clock.now().as_millis()).await;
                 }
                 _ => pending().await,
             }

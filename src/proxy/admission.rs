@@ -21,7 +21,6 @@ use super::{
     tenant_selection,
 };
 use crate::{
-    clock,
     config::{Settings, TenantPolicy, descriptors::MANAGEMENT_CONNECTIONS},
     domain::{
         buffer_load::{BufferShortage, STALL_TIMEOUT},
@@ -287,9 +286,10 @@ async fn known_user(
     client: &ResolvedClient,
     parts: &Parts,
 ) -> Option<Arc<ClientState>> {
+    let now = state.clock.now();
     if let Some(accounts) = &state.accounts
         && let Some(live) =
-            accounts.sessions.cached_for_request(&parts.headers, client.https, clock::unix_millis()).await
+            accounts.sessions.cached_for_request(&parts.headers, client.https, now.as_millis()).await
     {
         return Some(state.clients.by_user(&live.user));
     }
@@ -299,7 +299,7 @@ async fn known_user(
         ..TokenLocations::header_only(settings.limits.max_token_bytes)
     };
     let Ok(Credential::Bearer(token)) = bearer::extract(&parts.headers, &places) else { return None };
-    let verified = state.tokens.cached(&policy, &token, clock::unix_seconds())?.ok()?;
+    let verified = state.tokens.cached(&policy, &token, now)?.ok()?;
     Some(state.clients.by_user(&verified.user))
 }
 

@@ -6,7 +6,6 @@ use http::{HeaderMap, HeaderName, Method, header, request::Parts};
 
 use super::{ProxyState, forwarded::ResolvedClient, refusal::Refusal};
 use crate::{
-    clock,
     config::{
         Settings, TenantPolicy, hosts,
         model::{Issuer, KeySource, PortalProfile},
@@ -15,6 +14,7 @@ use crate::{
         browser,
         identity::User,
         route::{AccessLevel, Route, RouteKind},
+        time::Timestamp,
     },
     session::{ActiveSession, OwnCookie, SessionService, SessionsUnavailable},
     sync::client_limits::{ClientRegistry, ClientState},
@@ -56,7 +56,7 @@ pub struct RequestOrigin<'a> {
     pub caller_kind: browser::CallerKind,
     /// Only users may have this upgrade: the request is authenticated on an open route, too.
     pub needs_user: bool,
-    pub now: u64,
+    pub now: Timestamp,
     /// Whether metrics count the check of a token.
     pub is_counted: bool,
 }
@@ -141,7 +141,7 @@ async fn authenticate_session(
     let Some(cookie) = OwnCookie::Session.read(&parts.headers, origin.client.https) else {
         return Ok(None);
     };
-    match Box::pin(sessions.find_by_cookie(cookie, clock::unix_millis())).await {
+    match Box::pin(sessions.find_by_cookie(cookie, origin.now.as_millis())).await {
         Ok(live) => Ok(live.map(VerifiedCredential::Session)),
         // "unavailable" never means "anonymous"
         Err(SessionsUnavailable) => Err(Refusal::StoreDown),

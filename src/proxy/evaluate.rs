@@ -23,6 +23,7 @@ use crate::{
         browser::CallerKind,
         route::{Route, RouteKind},
         tenant::TenantId,
+        time::Timestamp,
         upgrade::UpgradeChoice,
     },
 };
@@ -76,14 +77,14 @@ impl Evaluation {
     }
 }
 
-/// `now` is in seconds since the epoch. On return, `parts` is validated and normalised (see `validation`), but the tenant is
+/// On return, `parts` is validated and normalised (see `validation`), but the tenant is
 /// not written into it yet.
 pub async fn evaluate(
     state: &ProxyState,
     settings: &Settings,
     context: &mut RequestContext,
     parts: &mut Parts,
-    now: u64,
+    now: Timestamp,
 ) -> Evaluation {
     // ── 2 validate
     let requested = match validate(state, settings, context, parts) {

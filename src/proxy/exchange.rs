@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use super::{ClientConnection, ProxyState, Worker};
-use crate::config::Settings;
+use crate::{config::Settings, domain::time::Timestamp};
 
 pub struct Exchange<'a> {
     pub worker: &'a Worker,
     pub connection: &'a Arc<ClientConnection>,
     /// One snapshot to the end of the request.
     pub settings: &'a Settings,
-    /// When the request was admitted, in seconds since the epoch.
-    pub now: u64,
+    /// When the request was admitted.
+    pub now: Timestamp,
 }
 
 impl<'a> Exchange<'a> {

@@ -26,6 +26,7 @@ use crate::{
         management::{ManagementApi, match_path},
         route::AccessLevel,
         tenant::TenantId,
+        time::Timestamp,
     },
 };
 
@@ -56,14 +57,13 @@ struct Explained<'a> {
     parts: &'a Parts,
     /// The `Upgrade` header, which validation removes.
     requested_upgrade: Option<HeaderValue>,
-    now: u64,
+    now: Timestamp,
 }
 
-/// `now` is seconds since the epoch.
 pub async fn explain(
     state: &ProxyState,
     request: &ExplainRequest,
-    now: u64,
+    now: Timestamp,
 ) -> Result<Explanation, ExplainError> {
     let ArrivingRequest { mut parts, tls } = request.to_arriving()?;
     let settings = state.settings.load_full();

@@ -7,7 +7,7 @@ use super::{
     request_body::ClientFault, upstream::ForwardError,
 };
 use crate::{
-    clock, config::model::UpstreamTarget, domain::fairness::Resource, sync::client_limits::Exceeded,
+    config::model::UpstreamTarget, domain::fairness::Resource, sync::client_limits::Exceeded,
     telemetry::metrics::PortalError,
 };
 
@@ -73,7 +73,7 @@ pub(super) fn record_portal_failure(
     };
     let metrics = &worker.state.metrics;
     metrics.count_portal_error(kind);
-    if let Some(suppressed) = metrics.throttle_portal_error_log(kind, clock::unix_seconds()) {
+    if let Some(suppressed) = metrics.throttle_portal_error_log(kind, worker.state.clock.now()) {
         let request_id = context.request_id();
         let suppressed = Some(suppressed).filter(|lines| *lines > 0);
         tracing::warn!(upstream = %target, %error, request_id, suppressed, "the portal gave no answer");

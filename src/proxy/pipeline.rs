@@ -30,7 +30,6 @@ use super::{
     visitor_cookies::VisitorCookies,
 };
 use crate::{
-    clock,
     config::Settings,
     domain::{browser::CallerKind, client::ClientPrefix, fairness::Resource},
     sync::client_limits::Permit,
@@ -85,7 +84,7 @@ pub async fn handle(
     } else {
         admit_administrator(state, &settings, &context.client_state, record.started()).map(Some)
     };
-    let exchange = Exchange { worker, connection, settings: &settings, now: clock::unix_seconds() };
+    let exchange = Exchange { worker, connection, settings: &settings, now: state.clock.now() };
 
     // ── 2 validate, 3 tenant, 4 route, 5 authenticate, 6 decide
     let mut is_limited = admitted.is_err();

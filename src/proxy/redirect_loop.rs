@@ -13,6 +13,8 @@ use std::{
 
 use moka::sync::Cache;
 
+use crate::domain::time::Timestamp;
+
 const MAX_REDIRECTS: u32 = 3;
 /// For browsers without cookies. With two redirects a round, browsers themselves give up after ten.
 const MAX_COOKIELESS_REDIRECTS: u32 = 8;
@@ -24,8 +26,8 @@ const CAPACITY: u64 = 10_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignInRedirects {
     pub count: u32,
-    /// Seconds since the epoch of the first redirect.
-    pub since: u64,
+    /// When the first redirect was; the cookie has it in seconds.
+    pub since: Timestamp,
 }
 
 impl SignInRedirects {
@@ -33,21 +35,21 @@ impl SignInRedirects {
     /// the loop or the page).
     pub fn parse(cookie: &str) -> Option<Self> {
         let (count, since) = cookie.split_once('.')?;
-        Some(Self { count: count.parse().ok()?, since: since.parse().ok()? })
+        Some(Self { count: count.parse().ok()?, since: Timestamp::from_seconds(since.parse().ok()?) })
     }
 
     pub fn to_cookie(self) -> String {
-        format!("{}.{}", self.count, self.since)
+        format!("{}.{}", self.count, self.since.as_seconds())
     }
 
     /// The count after one more redirect at `now`; `None` if the loop must end.
-    pub fn next(before: Option<Self>, now: u64) -> Option<Self> {
+    pub fn next(before: Option<Self>, now: Timestamp) -> Option<Self> {
         Self::next_within(MAX_REDIRECTS, before, now)
     }
 
-    fn next_within(limit: u32, before: Option<Self>, now: u64) -> Option<Self> {
+    fn next_within(limit: u32, before: Option<Self>, now: Timestamp) -> Option<Self> {
         match before {
-            Some(Self { count, since }) if since <= now && now - since < WINDOW.as_secs() => {
+            Some(Self { count, since }) if since <= now && now.saturating_since(since) < WINDOW => {
                 (count < limit).then(|| Self { count: count + 1, since })
             }
             _ => Some(Self { count: 1, since: now }),
@@ -82,7 +84,7 @@ impl Default for CookielessRedirects {
 
 impl CookielessRedirects {
     /// Counts one more redirect; `None` if the loop must end.
-    pub fn next(&self, browser: &CookielessBrowser<'_>, now: u64) -> Option<SignInRedirects> {
+    pub fn next(&self, browser: &CookielessBrowser<'_>, now: Timestamp) -> Option<SignInRedirects> {
         let key = self.hasher.hash_one(browser);
         let next = SignInRedirects::next_within(MAX_COOKIELESS_REDIRECTS, self.redirects.get(&key), now)?;
         self.redirects.insert(key, next);
@@ -94,30 +96,34 @@ impl CookielessRedirects {
 mod tests {
     use super::*;
 
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
     #[test]
     fn stops_after_three_redirects_within_thirty_seconds() {
         let mut redirects = None;
         for now in [100, 110, 120] {
-            redirects = Some(SignInRedirects::next(redirects, now).unwrap());
+            redirects = Some(SignInRedirects::next(redirects, at(now)).unwrap());
         }
-        assert_eq!(SignInRedirects::next(redirects, 129), None);
+        assert_eq!(SignInRedirects::next(redirects, at(129)), None);
         assert_eq!(
-            SignInRedirects::next(redirects, 130),
-            Some(SignInRedirects { count: 1, since: 130 }),
+            SignInRedirects::next(redirects, at(130)),
+            Some(SignInRedirects { count: 1, since: at(130) }),
             "a new window"
         );
     }
 
     #[test]
     fn stops_if_cookie_count_cannot_be_incremented() {
-        assert_eq!(SignInRedirects::next(SignInRedirects::parse("4294967295.1000"), 1000), None);
+        assert_eq!(SignInRedirects::next(SignInRedirects::parse("4294967295.1000"), at(1000)), None);
     }
 
     #[test]
     fn restarts_count_if_cookie_is_invalid_or_from_the_future() {
         for cookie in ["3.999999", "x.y", "", "3", "-1.5", "99999999999999.1"] {
-            let next = SignInRedirects::next(SignInRedirects::parse(cookie), 1000);
-            assert_eq!(next, Some(SignInRedirects { count: 1, since: 1000 }), "{cookie:?}");
+            let next = SignInRedirects::next(SignInRedirects::parse(cookie), at(1000));
+            assert_eq!(next, Some(SignInRedirects { count: 1, since: at(1000) }), "{cookie:?}");
         }
     }
 
@@ -127,7 +133,7 @@ mod tests {
         let next = |last: u8, target| {
             let address = IpAddr::from([192, 0, 2, last]);
             let browser = CookielessBrowser { address, user_agent: b"agent", host: b"portal", target };
-            redirects.next(&browser, 100)
+            redirects.next(&browser, at(100))
         };
         for _ in 0..MAX_COOKIELESS_REDIRECTS {
             assert!(next(1, "/devportal/apis").is_some());

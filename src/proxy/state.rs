@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     account::PortalLoginService,
+    clock::Clock,
     config::{Mistake, Settings},
     domain::{fairness::Resource, tenant::TenantId},
     session::SessionService,
@@ -34,6 +35,7 @@ pub struct ProxyAccounts {
 
 /// Shared state that request handlers read: settings, tenants, tokens, sessions, upstreams.
 pub struct ProxyState {
+    pub clock: Clock,
     pub settings: ArcSwap<Settings>,
     /// Why `deployment.toml` as it is now is not in force; empty when it is.
     pub mistakes: ArcSwap<Vec<Mistake>>,

@@ -88,6 +88,7 @@ fn set_cookie(name: &str, value: &str, max_age: u32, https: bool) -> Option<Head
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::time::Timestamp;
 
     fn read(cookie: &str, https: bool) -> VisitorCookies {
         let mut headers = HeaderMap::new();
@@ -104,7 +105,7 @@ mod tests {
         for https in [false, true] {
             let address = ReturnAddress::parse("/devportal/apis?tenant=acme.com&q=a%20b").unwrap();
             let tenant = TenantId::parse("acme.com").unwrap();
-            let bounces = SignInRedirects { count: 2, since: 1_800_000_000 };
+            let bounces = SignInRedirects { count: 2, since: Timestamp::from_seconds(1_800_000_000) };
             let sent = [
                 pair(&return_cookie(&address, https).unwrap()),
                 pair(&redirects_cookie(bounces, https).unwrap()),

@@ -27,7 +27,6 @@ use super::{
     tls::Certificates,
 };
 use crate::{
-    clock,
     config::descriptors::MANAGEMENT_CONNECTIONS,
     domain::fairness::{Limit, Resource},
     proxy::{
@@ -168,7 +167,7 @@ impl WorkerListener {
     /// Logs at most once a second for each kind of fault, with the number of lines that were left out.
     fn log_throttled(&self, fault: ConnectionFault, write: impl FnOnce(Option<u64>)) {
         if let Some(suppressed) =
-            self.worker.state.metrics.throttle_connection_fault_log(fault, clock::unix_seconds())
+            self.worker.state.metrics.throttle_connection_fault_log(fault, self.worker.state.clock.now())
         {
             write(Some(suppressed).filter(|lines| *lines > 0));
         }

@@ -11,8 +11,9 @@ use crate::{
     domain::{
         account::{Account, names},
         identity::User,
-        millis,
         session::Session,
+        time::Timestamp,
+        time::millis,
     },
     sync::client_limits::ClientState,
 };
@@ -56,7 +57,7 @@ impl ActiveSession {
             display_name: (!full.is_empty()).then(|| full.join(" ")),
             roles: account.roles.clone(),
             scopes: Vec::new(),
-            expires_at: session.expires_at / 1000,
+            expires_at: Timestamp::from_millis(session.expires_at),
         };
         Self {
             user: Arc::new(user),

@@ -22,8 +22,8 @@ use crate::{
     crypto::{RandomUnavailable, random_bytes, sha256},
     domain::{
         account::{Account, AccountId},
-        millis,
         session::{Session, SessionHash, sanitized_user_agent},
+        time::millis,
     },
     store::{Store, StoreChange, StoreError},
     tenants::{TenantLookup, TenantRegistry},

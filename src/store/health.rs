@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{CALL_TIMEOUT, Store, StoreError, dialect::ServerUnreachable};
 use crate::{
-    domain::millis,
+    domain::time::millis,
     telemetry::store_state::{StoreState, StoreStates},
 };
 

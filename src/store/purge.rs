@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::AssertSqlSafe;
 
 use super::{Store, StoreError, health::MAX_BRIDGED_OUTAGE, value::number};
-use crate::domain::millis;
+use crate::domain::time::millis;
 
 /// Rows per statement: milliseconds of work.
 pub(super) const BATCH: i64 = 500;

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::domain::{
     account::AccountId,
-    millis,
     session::{Session, SessionHash},
+    time::millis,
 };
 
 #[derive(Clone, Copy)]

@@ -10,7 +10,7 @@ use prometheus_client::{
 };
 
 use super::{account_metrics::AccountMetrics, log_throttle::LogThrottle};
-use crate::domain::fairness::Limit;
+use crate::domain::{fairness::Limit, time::Timestamp};
 
 pub type Count = Counter<u64, AtomicU64>;
 pub type Level = Gauge<i64, AtomicI64>;
@@ -288,12 +288,12 @@ impl Metrics {
     }
 
     /// Whether to write a log line, and how many of the kind were suppressed since the last one.
-    pub fn throttle_connection_fault_log(&self, fault: ConnectionFault, now: u64) -> Option<u64> {
+    pub fn throttle_connection_fault_log(&self, fault: ConnectionFault, now: Timestamp) -> Option<u64> {
         self.connection_faults.get(fault as usize)?.admit(now)
     }
 
     /// Whether to write a log line, and how many of the kind were suppressed since the last one.
-    pub fn throttle_portal_error_log(&self, kind: PortalError, now: u64) -> Option<u64> {
+    pub fn throttle_portal_error_log(&self, kind: PortalError, now: Timestamp) -> Option<u64> {
         self.portal_error_throttles.get(kind as usize)?.admit(now)
     }
 }

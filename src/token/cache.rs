@@ -8,11 +8,11 @@ use std::{
 use moka::{Expiry, policy::EvictionPolicy, sync::Cache};
 
 use super::{TokenError, VerifiedToken, key_set_cache::CachedKeySet};
-use crate::crypto::sha256;
+use crate::{crypto::sha256, domain::time::Timestamp};
 
 /// How long a refusal is cached: long enough to blunt a client that repeats itself, short enough that a fix takes effect
 /// without a noticeable delay.
-const REFUSAL_SECONDS: u64 = 5;
+const REFUSAL_TTL: Duration = Duration::from_secs(5);
 const MAX_REFUSALS: u64 = 4096;
 
 pub type TokenDigest = [u8; 32];
@@ -36,7 +36,7 @@ pub struct KeyGeneration {
 
 impl KeyGeneration {
     /// Whether the set is unchanged. Refreshes it when that is due.
-    fn is_current(&self, now: u64) -> bool {
+    fn is_current(&self, now: Timestamp) -> bool {
         self.keys.refresh_if_due(now);
         self.keys.generation() == self.generation
     }
@@ -47,10 +47,28 @@ pub struct CachedToken {
     pub result: Result<Arc<VerifiedToken>, TokenError>,
     /// The keys it was verified with; `None` for opaque tokens.
     pub keys: Option<KeyGeneration>,
-    /// When the result expires.
-    pub expires_at: u64,
-    /// When the result was cached.
-    pub cached_at: u64,
+    pub validity: CachePeriod,
+}
+
+/// When a cached result may be used.
+#[derive(Debug, Clone, Copy)]
+pub struct CachePeriod {
+    pub cached_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+impl CachePeriod {
+    /// Requests read the clock when they arrive, so that one may find what a later one has cached.
+    const OVERLAP: Duration = Duration::from_secs(1);
+
+    /// Not long before `cached_at`: the clock was set back then, and the result need not apply.
+    pub fn contains(self, now: Timestamp) -> bool {
+        now + Self::OVERLAP > self.cached_at && now < self.expires_at
+    }
+
+    pub fn length(self) -> Duration {
+        self.expires_at.saturating_since(self.cached_at)
+    }
 }
 
 pub struct TokenCache {
@@ -70,7 +88,7 @@ impl TokenCache {
         Self { verified, refused }
     }
 
-    pub fn get(&self, key: &TokenKey, now: u64) -> Option<Result<Arc<VerifiedToken>, TokenError>> {
+    pub fn get(&self, key: &TokenKey, now: Timestamp) -> Option<Result<Arc<VerifiedToken>, TokenError>> {
         lookup(&self.verified, key, now).or_else(|| lookup(&self.refused, key, now))
     }
 
@@ -80,20 +98,27 @@ impl TokenCache {
         key: TokenKey,
         verified: &Arc<VerifiedToken>,
         keys: Option<KeyGeneration>,
-        now: u64,
-        until: u64,
+        now: Timestamp,
+        until: Timestamp,
     ) {
         let (result, expires_at) = (Ok(Arc::clone(verified)), until.min(verified.user.expires_at));
-        self.verified.insert(key, Arc::new(CachedToken { result, keys, expires_at, cached_at: now }));
+        let validity = CachePeriod { cached_at: now, expires_at };
+        self.verified.insert(key, Arc::new(CachedToken { result, keys, validity }));
     }
 
     /// Caches refusals that are expensive to find; never that a token could not be verified.
-    pub fn insert_refused(&self, key: TokenKey, error: &TokenError, keys: Option<KeyGeneration>, now: u64) {
+    pub fn insert_refused(
+        &self,
+        key: TokenKey,
+        error: &TokenError,
+        keys: Option<KeyGeneration>,
+        now: Timestamp,
+    ) {
         if matches!(error, TokenError::Unavailable | TokenError::NotYetValid | TokenError::TooLong) {
             return;
         }
-        let until = now.saturating_add(REFUSAL_SECONDS);
-        let entry = CachedToken { result: Err(error.clone()), keys, expires_at: until, cached_at: now };
+        let validity = CachePeriod { cached_at: now, expires_at: now + REFUSAL_TTL };
+        let entry = CachedToken { result: Err(error.clone()), keys, validity };
         self.refused.insert(key, Arc::new(entry));
     }
 
@@ -107,7 +132,7 @@ impl TokenCache {
 fn lookup(
     cache: &Cache<TokenKey, Arc<CachedToken>>,
     key: &TokenKey,
-    now: u64,
+    now: Timestamp,
 ) -> Option<Result<Arc<VerifiedToken>, TokenError>> {
     let entry = cache.get(key)?;
     if let Some(keys) = &entry.keys
@@ -120,8 +145,7 @@ fn lookup(
     {
         return Some(Err(TokenError::Expired));
     }
-    // before `cached_at` the clock was set back: the result need not apply
-    (entry.cached_at..entry.expires_at).contains(&now).then(|| entry.result.clone())
+    entry.validity.contains(now).then(|| entry.result.clone())
 }
 
 /// Evicts expired entries; whether a result still applies is decided by the caller's clock.
@@ -129,7 +153,7 @@ struct CachedTokenExpiry;
 
 impl Expiry<TokenKey, Arc<CachedToken>> for CachedTokenExpiry {
     fn expire_after_create(&self, _: &TokenKey, entry: &Arc<CachedToken>, _: Instant) -> Option<Duration> {
-        Some(Duration::from_secs(entry.expires_at.saturating_sub(entry.cached_at)))
+        Some(entry.validity.length())
     }
 
     fn expire_after_update(

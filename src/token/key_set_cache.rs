@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
@@ -18,12 +19,17 @@ use super::{
     fetch::{self, FetchError, HttpClients},
     key_set::{InvalidKeySet, KeySet},
 };
-use crate::config::model::{EgressPolicy, Issuer, KeySource};
+use crate::{
+    config::model::{EgressPolicy, Issuer, KeySource},
+    domain::time::Timestamp,
+};
 
 /// Sources cached; beyond that the least recently used is evicted and loaded again when needed.
 const MAX_SOURCES: u64 = 10_000;
 /// Sources read at the same time before ready.
 const PRELOAD_CONCURRENCY: usize = 16;
+/// Minimum time between two refreshes of a key file, and between two attempts to load the first keys.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 const NEVER: u64 = u64::MAX;
 
 /// Source of a key set: issuers with the same source share the keys.
@@ -57,11 +63,13 @@ impl KeySetSource {
         }
     }
 
-    /// Seconds: the age at which keys are refreshed, and the minimum time between two refreshes.
-    const fn refresh_intervals(&self) -> (u64, u64) {
+    /// The age at which keys are refreshed, and the minimum time between two refreshes.
+    const fn refresh_intervals(&self) -> (Duration, Duration) {
         match self {
-            Self::File(_) => (5, 1),
-            Self::Url(..) | Self::Discovery(_) | Self::ConfinedDiscovery(..) => (300, 10),
+            Self::File(_) => (Duration::from_secs(5), MIN_INTERVAL),
+            Self::Url(..) | Self::Discovery(_) | Self::ConfinedDiscovery(..) => {
+                (Duration::from_mins(5), Duration::from_secs(10))
+            }
         }
     }
 }
@@ -79,12 +87,12 @@ impl std::fmt::Display for KeySetSource {
 }
 
 /// State of one source for metrics and the private port.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyStatus {
     pub source: String,
     pub keys: usize,
-    /// Seconds since the keys were last read successfully; `None`: never.
-    pub age: Option<u64>,
+    /// Time since the keys were last read successfully; `None`: never.
+    pub age: Option<Duration>,
     /// Failed refreshes since then.
     pub failures: u32,
 }
@@ -111,7 +119,7 @@ impl KeySetCache {
     }
 
     /// Loads the keys of these issuers and returns the sources that could not be read.
-    pub async fn preload(&self, issuers: &[Arc<Issuer>], now: u64) -> Vec<String> {
+    pub async fn preload(&self, issuers: &[Arc<Issuer>], now: Timestamp) -> Vec<String> {
         let mut slots: Vec<Arc<CachedKeySet>> = Vec::new();
         for slot in issuers.iter().filter_map(|issuer| self.for_issuer(issuer)) {
             if !slots.iter().any(|known| Arc::ptr_eq(known, &slot)) {
@@ -127,15 +135,15 @@ impl KeySetCache {
     }
 
     /// Refreshes every key file.
-    pub async fn reload_files(&self, now: u64) {
+    pub async fn reload_files(&self, now: Timestamp) {
         for (source, slot) in &self.sources {
             if matches!(*source, KeySetSource::File(_)) {
-                slot.refresh(now, 0, RefreshReason::Scheduled).await;
+                slot.refresh(now, Duration::ZERO, RefreshReason::Scheduled).await;
             }
         }
     }
 
-    pub fn status(&self, now: u64) -> Vec<KeyStatus> {
+    pub fn status(&self, now: Timestamp) -> Vec<KeyStatus> {
         self.sources.iter().map(|(_, slot)| slot.status(now)).collect()
     }
 }
@@ -151,7 +159,7 @@ pub struct LoadedKeySet {
     pub generation: u64,
 }
 
-/// One source's keys and the state of their refresh. All times are in seconds since the epoch, as given by callers.
+/// One source's keys and the state of their refresh. All times are milliseconds since the epoch, as given by callers.
 pub struct CachedKeySet {
     source: KeySetSource,
     http: reqwest::Client,
@@ -206,24 +214,24 @@ impl CachedKeySet {
     }
 
     /// The loaded keys, however old; they are fetched first if there are none.
-    pub async fn keys(self: &Arc<Self>, now: u64) -> Result<Arc<LoadedKeySet>, KeysUnavailable> {
+    pub async fn keys(self: &Arc<Self>, now: Timestamp) -> Result<Arc<LoadedKeySet>, KeysUnavailable> {
         if let Some(loaded) = self.loaded.load_full() {
             self.refresh_if_due(now);
             return Ok(loaded);
         }
-        self.refresh(now, 1, RefreshReason::Scheduled).await;
+        self.refresh(now, MIN_INTERVAL, RefreshReason::Scheduled).await;
         self.loaded.load_full().ok_or(KeysUnavailable)
     }
 
     /// The keys after one more refresh, for a key id that is not among them. The refresh is shared by all waiting
     /// callers, and limited by the minimum interval, whatever key ids a flood of tokens invents.
-    pub async fn refreshed_keys(self: &Arc<Self>, now: u64) -> Option<Arc<LoadedKeySet>> {
+    pub async fn refreshed_keys(self: &Arc<Self>, now: Timestamp) -> Option<Arc<LoadedKeySet>> {
         self.refresh(now, self.source.refresh_intervals().1, RefreshReason::UnknownKeyId).await;
         self.loaded.load_full()
     }
 
     /// Refreshes the keys in the background if they are due. Costs two loads otherwise.
-    pub fn refresh_if_due(self: &Arc<Self>, now: u64) {
+    pub fn refresh_if_due(self: &Arc<Self>, now: Timestamp) {
         let (age, min_interval) = self.source.refresh_intervals();
         if is_within(&self.loaded_at, now, age)
             || is_within(&self.attempted_at, now, min_interval)
@@ -247,8 +255,8 @@ impl CachedKeySet {
         }
     }
 
-    /// Refreshes the source unless that was tried less than `min_interval` seconds ago; waits for a refresh in progress.
-    async fn refresh(self: &Arc<Self>, now: u64, min_interval: u64, reason: RefreshReason) {
+    /// Refreshes the source unless that was tried less than `min_interval` ago; waits for a refresh in progress.
+    async fn refresh(self: &Arc<Self>, now: Timestamp, min_interval: Duration, reason: RefreshReason) {
         let ended = self.completed_refreshes.load(Ordering::Acquire);
         if is_within(self.last_attempt(reason), now, min_interval) && self.refresh_lock.try_lock().is_ok() {
             return;
@@ -269,16 +277,22 @@ impl CachedKeySet {
         }
     }
 
-    async fn refresh_exclusively(&self, now: u64, min_interval: u64, reason: RefreshReason, ended: u64) {
+    async fn refresh_exclusively(
+        &self,
+        now: Timestamp,
+        min_interval: Duration,
+        reason: RefreshReason,
+        ended: u64,
+    ) {
         let _turn = self.refresh_lock.lock().await;
-        // a caller with `min_interval` 0 knows of a change that a refresh in progress may have missed
-        let was_shared = min_interval > 0 && self.completed_refreshes.load(Ordering::Acquire) != ended;
+        // a caller with `min_interval` zero knows of a change that a refresh in progress may have missed
+        let was_shared = !min_interval.is_zero() && self.completed_refreshes.load(Ordering::Acquire) != ended;
         if was_shared || is_within(self.last_attempt(reason), now, min_interval) {
             return;
         }
-        self.attempted_at.store(now, Ordering::Release);
+        self.attempted_at.store(now.as_millis(), Ordering::Release);
         if reason == RefreshReason::UnknownKeyId {
-            self.requested_at.store(now, Ordering::Release);
+            self.requested_at.store(now.as_millis(), Ordering::Release);
         }
         let read = match fetch::key_set(&self.http, &self.source).await {
             Ok(text) => KeySet::parse(&text).map_err(KeySetReadError::from),
@@ -296,10 +310,10 @@ impl CachedKeySet {
     }
 
     /// A well-formed set replaces the previous one, also an empty one: an issuer may withdraw its keys.
-    fn accept(&self, set: KeySet, now: u64) {
+    fn accept(&self, set: KeySet, now: Timestamp) {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         self.failures.store(0, Ordering::Release);
-        self.loaded_at.store(now, Ordering::Release);
+        self.loaded_at.store(now.as_millis(), Ordering::Release);
         if self.loaded.load().as_ref().is_some_and(|known| known.set.has_same_keys(&set)) {
             return;
         }
@@ -316,12 +330,12 @@ impl CachedKeySet {
         self.generation.store(generation, Ordering::Release);
     }
 
-    fn status(&self, now: u64) -> KeyStatus {
+    fn status(&self, now: Timestamp) -> KeyStatus {
         let loaded_at = self.loaded_at.load(Ordering::Acquire);
         KeyStatus {
             source: self.source.to_string(),
             keys: self.loaded.load().as_ref().map_or(0, |loaded| loaded.set.len()),
-            age: (loaded_at != NEVER).then(|| now.saturating_sub(loaded_at)),
+            age: (loaded_at != NEVER).then(|| now.saturating_since(Timestamp::from_millis(loaded_at))),
             failures: self.failures.load(Ordering::Acquire),
         }
     }
@@ -336,7 +350,7 @@ enum KeySetReadError {
 }
 
 /// A clock set back counts as time passed, so that it cannot delay refreshes for long.
-fn is_within(moment: &AtomicU64, now: u64, seconds: u64) -> bool {
+fn is_within(moment: &AtomicU64, now: Timestamp, interval: Duration) -> bool {
     let moment = moment.load(Ordering::Acquire);
-    moment != NEVER && now.abs_diff(moment) < seconds
+    moment != NEVER && now.abs_diff(Timestamp::from_millis(moment)) < interval
 }

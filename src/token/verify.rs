@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::{TenantPolicy, model::Issuer},
-    domain::{audit::TokenIssuer, identity::User},
+    domain::{audit::TokenIssuer, identity::User, time::Timestamp},
 };
 
 /// Longer tokens are refused at once, whatever a listener accepts.
@@ -31,8 +31,7 @@ pub(super) struct PresentedToken<'a> {
     pub key: TokenKey,
     /// The client, whose introspection requests are limited.
     pub client: IpAddr,
-    /// In seconds since the epoch.
-    pub now: u64,
+    pub now: Timestamp,
 }
 
 impl VerifiedToken {
@@ -66,12 +65,12 @@ impl Verifier {
         })
     }
 
-    /// The cached result, if there is one. `now` is seconds since the epoch.
+    /// The cached result, if there is one.
     pub fn cached(
         &self,
         policy: &TenantPolicy,
         token: &str,
-        now: u64,
+        now: Timestamp,
     ) -> Option<Result<Arc<VerifiedToken>, TokenError>> {
         if token.len() > MAX_TOKEN_BYTES {
             return Some(Err(TokenError::TooLong));
@@ -84,7 +83,7 @@ impl Verifier {
         &self,
         policy: &TenantPolicy,
         token: &str,
-        now: u64,
+        now: Timestamp,
     ) -> Result<Arc<VerifiedToken>, TokenError> {
         self.verify_for(IpAddr::V4(Ipv4Addr::LOCALHOST), policy, token, now).await
     }
@@ -96,7 +95,7 @@ impl Verifier {
         client: IpAddr,
         policy: &TenantPolicy,
         token: &str,
-        now: u64,
+        now: Timestamp,
     ) -> Result<Arc<VerifiedToken>, TokenError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLong);
@@ -144,7 +143,7 @@ impl Verifier {
         let evaluated = signed.and_then(|()| claims::evaluate(&claims, issuer, ClaimsSource::Signature, now));
         match evaluated {
             Ok(user) => {
-                let until = now.saturating_add(issuer.cache_ttl.as_secs());
+                let until = now + issuer.cache_ttl;
                 let verified = Arc::new(VerifiedToken::new(issuer, user));
                 self.cache.insert_verified(key, &verified, keys, now, until);
                 Ok(verified)
@@ -181,7 +180,7 @@ impl Verifier {
             match claims::evaluate(claims, issuer, ClaimsSource::Introspection, now) {
                 Ok(user) => {
                     let verified = Arc::new(VerifiedToken::new(issuer, user));
-                    self.cache.insert_verified(key, &verified, None, now, answer.expires_at);
+                    self.cache.insert_verified(key, &verified, None, now, answer.validity.expires_at);
                     return Ok(verified);
                 }
                 Err(error) => refusal = Some(error),
@@ -191,17 +190,17 @@ impl Verifier {
     }
 
     /// Loads the keys of these issuers before the first request needs them; returns the sources that could not be read.
-    pub async fn preload(&self, issuers: &[Arc<Issuer>], now: u64) -> Vec<String> {
+    pub async fn preload(&self, issuers: &[Arc<Issuer>], now: Timestamp) -> Vec<String> {
         self.keys.preload(issuers, now).await
     }
 
     /// Refreshes key files: called by the file watcher. (They are also refreshed every few seconds of use.)
-    pub async fn reload_files(&self, now: u64) {
+    pub async fn reload_files(&self, now: Timestamp) {
         self.keys.reload_files(now).await;
     }
 
     /// The state of every key source, for metrics and the private port.
-    pub fn status(&self, now: u64) -> Vec<KeyStatus> {
+    pub fn status(&self, now: Timestamp) -> Vec<KeyStatus> {
         self.keys.status(now)
     }
 
@@ -225,7 +224,7 @@ fn cache_key(policy: &TenantPolicy, token: &str) -> TokenKey {
 async fn check_signature(
     key_set: &Arc<CachedKeySet>,
     jws: &Jws<'_>,
-    now: u64,
+    now: Timestamp,
 ) -> (Result<(), TokenError>, Option<u64>) {
     let Ok(loaded) = key_set.keys(now).await else { return (Err(TokenError::Unavailable), None) };
     if let Some(verdict) = verify_with(&loaded, jws) {

@@ -6,7 +6,7 @@ use super::{
     forgiveness::{SpellingFailures, forgivable},
     management::{is_known, renew},
 };
-use crate::domain::millis;
+use crate::domain::time::millis;
 
 /// An attempt that has been counted as failed already and may now be verified.
 #[derive(Debug, Clone, PartialEq, Eq)]

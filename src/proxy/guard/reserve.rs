@@ -19,13 +19,14 @@ use crate::{
     account::{
         CountingFault, PortalLoginClient, PortalLoginRefusal, PortalLoginService, PortalSession, Reservation,
     },
-    clock,
+    clock::Clock,
     domain::{
         fairness::Resource,
         guard::{AttemptOutcome, LoginGuard, LoginNameSource},
         identity::Identity,
         tenant::TenantId,
     },
+    proxy::ProxyState,
     sync::client_limits::Permit,
     telemetry::metrics::GuardedLoginResult,
 };
@@ -80,13 +81,15 @@ impl GuardedForward<'_> {
         parts: &Parts,
     ) -> Result<AttemptReservations, PortalLoginRefusal> {
         // without a store no attempt can be counted
-        let accounts = self.exchange.state().accounts.as_ref().ok_or(CountingFault::NoStore)?;
+        let ProxyState { accounts, clock, .. } = self.exchange.state();
+        let accounts = accounts.as_ref().ok_or(CountingFault::NoStore)?;
         let logins = &accounts.portal_login;
         let client = PortalLoginClient { address: self.context.address, tenant: &self.routed.policy.tenant };
         if let ([name], Some(digest)) = (attempt.names.names.as_slice(), credentials) {
             let reserving = async {
                 let permit = self.permit()?;
-                let reserving = logins.reserve(attempt.counting_tenant, name, client, clock::unix_millis());
+                let reserving =
+                    logins.reserve(attempt.counting_tenant, name, client, clock.now().as_millis());
                 Ok(PendingAttempt::new(reserving.await?, client.address, permit))
             };
             let shared = basic_credentials.join(digest, reserving).await?;
@@ -97,12 +100,12 @@ impl GuardedForward<'_> {
         if attempt.names.names.is_empty() {
             let session = attempt.names.session().map_or(cookies, PortalSession::Carried);
             let reserving =
-                logins.reserve_nameless(attempt.counting_tenant, client, session, clock::unix_millis());
+                logins.reserve_nameless(attempt.counting_tenant, client, session, clock.now().as_millis());
             let pending = PendingAttempt::new(reserving.await?, client.address, permit);
             return Ok(AttemptReservations::of_names(vec![AttemptShare::new(pending)]));
         }
-        let of_names = reserve_each_name(logins, attempt, client, &permit).await?;
-        let now = clock::unix_millis();
+        let of_names = reserve_each_name(logins, attempt, client, &permit, clock).await?;
+        let now = clock.now().as_millis();
         let reserved = match attempt.names.session() {
             Some(session) => logins.reserve_session(attempt.counting_tenant, client, session, now).await,
             None if attempt.has_code => {
@@ -136,10 +139,11 @@ async fn reserve_each_name(
     attempt: &ForwardedAttempt<'_>,
     client: PortalLoginClient<'_>,
     permit: &Arc<Permit>,
+    clock: &Clock,
 ) -> Result<Vec<AttemptShare<PendingAttempt>>, PortalLoginRefusal> {
     let mut shares = Vec::with_capacity(attempt.names.names.len());
     for name in &attempt.names.names {
-        match logins.reserve(attempt.counting_tenant, name, client, clock::unix_millis()).await {
+        match logins.reserve(attempt.counting_tenant, name, client, clock.now().as_millis()).await {
             Ok(reservation) => {
                 let pending = PendingAttempt::new(reservation, client.address, Arc::clone(permit));
                 shares.push(AttemptShare::new(pending));

@@ -111,7 +111,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::account::{PRIMARY, names};
+    use crate::domain::{
+        account::{PRIMARY, names},
+        time::Timestamp,
+    };
     use crate::proxy::validation::fields::{Kind, kind};
 
     fn alice() -> User {
@@ -122,7 +125,7 @@ mod tests {
             display_name: Some("Alice Lidell".into()),
             roles: vec!["Internal/subscriber".into(), "admin".into()],
             scopes: vec![],
-            expires_at: 0,
+            expires_at: Timestamp::EPOCH,
         }
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::tenant::TenantId;
+use crate::domain::{tenant::TenantId, time::Timestamp};
 
 const SHARE: ResourceLimit = ResourceLimit { client: 2, all: 8 };
 
@@ -71,7 +71,7 @@ fn a_user_is_one_client_from_every_address_and_apart_from_them() {
         display_name: None,
         roles: vec![],
         scopes: vec![],
-        expires_at: 0,
+        expires_at: Timestamp::EPOCH,
     };
     let [one, again, other] = ["alex", "alex", "kim"].map(|name| registry.by_user(&user(name)));
     assert!(Arc::ptr_eq(&one, &again) && !Arc::ptr_eq(&one, &other));

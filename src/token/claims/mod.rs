@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::TokenError;
 use crate::{
     config::model::Issuer,
-    domain::{identity::User, tenant::TenantId},
+    domain::{identity::User, tenant::TenantId, time::Timestamp},
 };
 
 const MAX_NAME_BYTES: usize = 1024;
@@ -25,9 +25,9 @@ pub fn evaluate(
     claims: &Map<String, Value>,
     issuer: &Issuer,
     source: ClaimsSource,
-    now: u64,
+    now: Timestamp,
 ) -> Result<User, TokenError> {
-    let leeway = issuer.leeway.as_secs();
+    let leeway = issuer.leeway;
     match claims.get("iss") {
         Some(Value::String(iss)) if *iss == issuer.issuer => {}
         None if source == ClaimsSource::Introspection => {}
@@ -38,15 +38,15 @@ pub fn evaluate(
         return Err(TokenError::WrongAudience);
     }
     let expires_at = match claims.get("exp") {
-        Some(exp) => parse_numeric_date(exp)?.saturating_add(leeway),
-        None if source == ClaimsSource::Introspection => now.saturating_add(issuer.cache_ttl.as_secs()),
+        Some(exp) => parse_numeric_date(exp)? + leeway,
+        None if source == ClaimsSource::Introspection => now + issuer.cache_ttl,
         None => return Err(TokenError::MissingClaim),
     };
     if now >= expires_at {
         return Err(TokenError::Expired);
     }
     if let Some(nbf) = claims.get("nbf")
-        && now.saturating_add(leeway) < parse_numeric_date(nbf)?
+        && now + leeway < parse_numeric_date(nbf)?
     {
         return Err(TokenError::NotYetValid);
     }
@@ -100,10 +100,10 @@ fn is_other_token_type(claims: &Map<String, Value>) -> bool {
         || has_value("token_use", &["id", "id_token", "refresh", "refresh_token"])
 }
 
-/// NumericDate: seconds, possibly with a fraction, never before 1970.
-fn parse_numeric_date(date: &Value) -> Result<u64, TokenError> {
+/// NumericDate: seconds, possibly with a fraction, which is ignored; never before 1970.
+fn parse_numeric_date(date: &Value) -> Result<Timestamp, TokenError> {
     if let Some(whole) = date.as_u64() {
-        return Ok(whole);
+        return Ok(Timestamp::from_seconds(whole));
     }
     match date.as_f64() {
         #[expect(
@@ -111,7 +111,7 @@ fn parse_numeric_date(date: &Value) -> Result<u64, TokenError> {
             clippy::cast_sign_loss,
             reason = "not negative, and a cast of a number too large saturates"
         )]
-        Some(fraction) if fraction >= 0.0 => Ok(fraction as u64),
+        Some(fraction) if fraction >= 0.0 => Ok(Timestamp::from_seconds(fraction as u64)),
         _ => Err(TokenError::Malformed),
     }
 }

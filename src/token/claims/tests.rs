@@ -6,7 +6,8 @@ use serde_json::json;
 use super::*;
 use crate::{
     config::model::KeySource,
-    token::tests::support::{AUDIENCE, NOW, claims, claims_with, issuer},
+    domain::time::Timestamp,
+    token::tests::support::{AUDIENCE, NOW, NOW_SECONDS, claims, claims_with, issuer, secs},
 };
 
 fn evaluated(claims: &Value) -> Result<User, TokenError> {
@@ -19,12 +20,12 @@ fn accepts_valid_claims() {
         json!({}),
         json!({"aud": [AUDIENCE]}),
         json!({"aud": ["other", AUDIENCE]}),
-        json!({"exp": NOW + 1}),
+        json!({"exp": NOW_SECONDS + 1}),
         json!({"exp": 1_900_000_000.5}),
         json!({"exp": 1e300}),
         json!({"exp": u64::MAX}),
-        json!({"nbf": NOW}),
-        json!({"nbf": NOW - 1}),
+        json!({"nbf": NOW_SECONDS}),
+        json!({"nbf": NOW_SECONDS - 1}),
         json!({"sub": "josé"}),
         json!({"sub": 42}),
         json!({"typ": "Bearer", "token_use": "access"}),
@@ -42,13 +43,13 @@ fn rejects_invalid_claims() {
         (json!({"iss": "https://id.example/"}), UnknownIssuer),
         (json!({"iss": ["https://id.example"]}), UnknownIssuer),
         (json!({"exp": null}), MissingClaim),
-        (json!({"exp": NOW}), Expired),
-        (json!({"exp": NOW - 1}), Expired),
+        (json!({"exp": NOW_SECONDS}), Expired),
+        (json!({"exp": NOW_SECONDS - 1}), Expired),
         (json!({"exp": 0}), Expired),
         (json!({"exp": -1}), Malformed),
         (json!({"exp": "1900000000"}), Malformed),
         (json!({"exp": [1_900_000_000]}), Malformed),
-        (json!({"nbf": NOW + 1}), NotYetValid),
+        (json!({"nbf": NOW_SECONDS + 1}), NotYetValid),
         (json!({"nbf": u64::MAX}), NotYetValid),
         (json!({"nbf": "soon"}), Malformed),
         (json!({"aud": null}), MissingClaim),
@@ -88,12 +89,12 @@ fn leeway_applies_to_exp_and_nbf() {
         evaluate(claims_with(changes).as_object().unwrap(), &issuer, ClaimsSource::Signature, now)
             .map(|u| u.expires_at)
     };
-    let exp = json!({"exp": NOW});
-    assert_eq!(at(&exp, NOW + 9), Ok(NOW + 10));
-    assert_eq!(at(&exp, NOW + 10), Err(TokenError::Expired));
-    let nbf = json!({"nbf": NOW});
-    assert!(at(&nbf, NOW - 10).is_ok());
-    assert_eq!(at(&nbf, NOW - 11), Err(TokenError::NotYetValid));
+    let exp = json!({"exp": NOW_SECONDS});
+    assert_eq!(at(&exp, NOW + secs(9)), Ok(NOW + secs(10)));
+    assert_eq!(at(&exp, NOW + secs(10)), Err(TokenError::Expired));
+    let nbf = json!({"nbf": NOW_SECONDS});
+    assert!(at(&nbf, NOW - secs(10)).is_ok());
+    assert_eq!(at(&nbf, NOW - secs(11)), Err(TokenError::NotYetValid));
 }
 
 #[test]
@@ -156,13 +157,13 @@ fn introspected_claims_may_be_missing_but_not_contradict() {
     let ask =
         |claims: &Value| evaluate(claims.as_object().unwrap(), &issuer, ClaimsSource::Introspection, NOW);
     let user = ask(&json!({"active": true, "username": "ann"})).unwrap();
-    assert_eq!((user.name.as_str(), user.expires_at), ("ann", NOW + 300));
+    assert_eq!((user.name.as_str(), user.expires_at), ("ann", NOW + secs(300)));
     assert_eq!(ask(&json!({"username": "ann", "sub": "42"})).unwrap().name, "42");
     for (claims, error) in [
         (json!({"active": true}), TokenError::MissingClaim),
         (json!({"username": "ann", "iss": "https://other.example"}), TokenError::UnknownIssuer),
         (json!({"username": "ann", "aud": "other"}), TokenError::WrongAudience),
-        (json!({"username": "ann", "exp": NOW}), TokenError::Expired),
+        (json!({"username": "ann", "exp": NOW_SECONDS}), TokenError::Expired),
         (json!({"username": "ann", "token_use": "refresh_token"}), TokenError::WrongAudience),
     ] {
         assert_eq!(ask(&claims).unwrap_err(), error, "{claims}");
@@ -193,7 +194,7 @@ proptest! {
         let mut issuer = issuer(KeySource::None);
         issuer.leeway = Duration::from_secs(leeway);
         let claims = claims_with(&json!({"nbf": nbf, "exp": exp}));
-        let answer = evaluate(claims.as_object().unwrap(), &issuer, ClaimsSource::Signature, now);
+        let answer = evaluate(claims.as_object().unwrap(), &issuer, ClaimsSource::Signature, Timestamp::from_seconds(now));
         prop_assert_eq!(answer.is_ok(), now + leeway >= nbf && now < exp + leeway);
     }
 }

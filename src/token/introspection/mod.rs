@@ -21,7 +21,7 @@ use url::form_urlencoded;
 
 use self::client_limits::IntrospectionLimits;
 use super::{
-    cache::TokenKey,
+    cache::{CachePeriod, TokenKey},
     fetch::{self, HttpClients},
     strict_json,
     verify::PresentedToken,
@@ -45,8 +45,7 @@ pub struct IntrospectionUnavailable;
 pub struct IntrospectionResult {
     /// The claims of an active token; `None`: the token is not active, with no further reason.
     pub claims: Option<Map<String, Value>>,
-    pub expires_at: u64,
-    cached_at: u64,
+    pub validity: CachePeriod,
 }
 
 /// A tenant's policy, the token and the issuer with all its settings: a cached result is never used for another tenant or issuer.
@@ -92,7 +91,7 @@ impl Introspector {
     ) -> Result<Arc<IntrospectionResult>, IntrospectionUnavailable> {
         let cache_key = (presented.key, Arc::clone(issuer));
         if let Some(known) = self.results.get(&cache_key).await {
-            if (known.cached_at..known.expires_at).contains(&presented.now) {
+            if known.validity.contains(presented.now) {
                 return Ok(known);
             }
             self.results.invalidate(&cache_key).await;
@@ -170,7 +169,8 @@ impl Introspector {
         endpoint.record_result(&issuer.issuer, read.as_ref().err());
         let claims = read.map_err(|_| IntrospectionUnavailable)?;
         let lifetime = if claims.is_some() { settings.cache_ttl } else { settings.negative_ttl };
-        Ok(IntrospectionResult { claims, expires_at: now.saturating_add(lifetime.as_secs()), cached_at: now })
+        let validity = CachePeriod { cached_at: now, expires_at: now + lifetime };
+        Ok(IntrospectionResult { claims, validity })
     }
 
     async fn endpoint(
@@ -262,7 +262,7 @@ impl Expiry<IntrospectionKey, Arc<IntrospectionResult>> for IntrospectionExpiry 
         answer: &Arc<IntrospectionResult>,
         _: Instant,
     ) -> Option<Duration> {
-        Some(Duration::from_secs(answer.expires_at.saturating_sub(answer.cached_at)))
+        Some(answer.validity.length())
     }
 
     fn expire_after_update(

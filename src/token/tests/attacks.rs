@@ -5,7 +5,10 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
 use super::support::*;
-use crate::token::{TokenError, Verifier};
+use crate::{
+    domain::time::Timestamp,
+    token::{TokenError, Verifier},
+};
 
 struct AttackSetup {
     signer: Signer,
@@ -195,16 +198,16 @@ async fn attack_unknown_kid_flood() {
     let context = attack_setup(Signer::usual()).await;
     assert_eq!(context.double.count("/jwks"), 1);
     let (verifier, policy) = (&context.verifier, &context.policy);
-    let flood = |now: u64| {
+    let flood = |now: Timestamp| {
         let calls = (0..200).map(move |i| {
             let token = unsigned(&json!({"alg": "ES256", "kid": format!("k{i}")}), &claims(), "AAAA");
             async move { verifier.verify(policy, &token, now).await.unwrap_err() }
         });
         futures_util::future::join_all(calls)
     };
-    for (now, fetched) in [(NOW + 1, 2), (NOW + 9, 2), (NOW + 20, 3), (NOW + 29, 3)] {
+    for (now, fetched) in [(NOW + secs(1), 2), (NOW + secs(9), 2), (NOW + secs(20), 3), (NOW + secs(29), 3)] {
         assert!(flood(now).await.iter().all(|error| *error == TokenError::UnknownKey));
-        assert_eq!(context.double.count("/jwks"), fetched, "{}", now - NOW);
+        assert_eq!(context.double.count("/jwks"), fetched, "{now}");
     }
 }
 

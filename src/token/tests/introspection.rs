@@ -16,19 +16,22 @@ const TOKEN: &str = "6f9619ff-8b86-d011-b42d-00c04fc964ff";
 #[tokio::test]
 async fn introspects_once_with_client_credentials() {
     let double = TestIssuer::start().await;
-    double.set_token(TOKEN, json!({"active": true, "username": "ann", "exp": NOW + 600, "scope": "a b"}));
+    double.set_token(
+        TOKEN,
+        json!({"active": true, "username": "ann", "exp": NOW_SECONDS + 600, "scope": "a b"}),
+    );
     let (verifier, policy) = (verifier(), policy(vec![double.opaque_issuer()]));
     let known = verifier.verify(&policy, TOKEN, NOW).await.unwrap();
     assert_eq!((known.user.name.as_str(), known.user.scopes.len()), ("ann", 2));
-    assert!(verifier.cached(&policy, TOKEN, NOW + 59).unwrap().is_ok());
-    assert!(verifier.verify(&policy, TOKEN, NOW + 59).await.is_ok());
+    assert!(verifier.cached(&policy, TOKEN, NOW + secs(59)).unwrap().is_ok());
+    assert!(verifier.verify(&policy, TOKEN, NOW + secs(59)).await.is_ok());
     assert_eq!(double.count("/introspect"), 1);
     // the client's name and secret, each form-encoded
     let credentials = STANDARD.encode("doorward:s%3Ae+c");
     assert_eq!(double.last_authorization(), Some(format!("Basic {credentials}")));
     // then again: it may have been revoked
     double.set_token(TOKEN, json!({"active": false}));
-    assert_eq!(verifier.verify(&policy, TOKEN, NOW + 60).await.unwrap_err(), TokenError::Inactive);
+    assert_eq!(verifier.verify(&policy, TOKEN, NOW + secs(60)).await.unwrap_err(), TokenError::Inactive);
     assert_eq!(double.count("/introspect"), 2);
 }
 
@@ -36,11 +39,11 @@ async fn introspects_once_with_client_credentials() {
 async fn caches_inactive_result() {
     let double = TestIssuer::start().await;
     let (verifier, policy) = (verifier(), policy(vec![double.opaque_issuer()]));
-    for now in [NOW, NOW + 9] {
+    for now in [NOW, NOW + secs(9)] {
         assert_eq!(verifier.verify(&policy, TOKEN, now).await.unwrap_err(), TokenError::Inactive);
     }
     assert_eq!(double.count("/introspect"), 1);
-    assert!(verifier.verify(&policy, TOKEN, NOW + 10).await.is_err());
+    assert!(verifier.verify(&policy, TOKEN, NOW + secs(10)).await.is_err());
     assert_eq!(double.count("/introspect"), 2);
 }
 

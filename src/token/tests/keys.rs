@@ -30,9 +30,9 @@ async fn preloads_keys_before_ready() {
     let issuers = [Arc::new(double.issuer()), Arc::new(double.issuer()), dead];
     assert_eq!(verifier.preload(&issuers, NOW).await, ["http://127.0.0.1:9/jwks"]);
     assert_eq!(double.count("/jwks"), 1);
-    let status = verifier.status(NOW + 7);
+    let status = verifier.status(NOW + secs(7));
     let alive = status.iter().find(|status| status.keys == 1).unwrap();
-    assert_eq!((alive.age, alive.failures), (Some(7), 0));
+    assert_eq!((alive.age, alive.failures), (Some(secs(7)), 0));
     let dead = status.iter().find(|status| status.keys == 0).unwrap();
     assert_eq!((dead.age, dead.failures), (None, 1));
 }
@@ -48,7 +48,7 @@ async fn missing_keys_are_not_an_invalid_token() {
     assert_eq!(verifier.verify(&policy, &token, NOW).await.unwrap_err(), TokenError::Unavailable);
     assert!(verifier.cached(&policy, &token, NOW).is_none());
     double.set_response("/jwks", 200, jwks(&[&signer]));
-    assert!(verifier.verify(&policy, &token, NOW + 1).await.is_ok());
+    assert!(verifier.verify(&policy, &token, NOW + secs(1)).await.is_ok());
 }
 
 /// envoyproxy/envoy#14557: the first token of a new key is accepted, not the first after the old keys have aged.
@@ -60,15 +60,15 @@ async fn accepts_first_token_of_a_rotated_key() {
     let (of_old, of_new) = (old.token(&claims()), new.token(&claims()));
     assert!(verifier.verify(&policy, &of_old, NOW).await.is_ok());
     double.set_response("/jwks", 200, jwks(&[&new]));
-    assert!(verifier.verify(&policy, &of_new, NOW + 11).await.is_ok());
+    assert!(verifier.verify(&policy, &of_new, NOW + secs(11)).await.is_ok());
     // the old key is withdrawn: tokens it signed are no longer valid, also cached ones
-    assert!(verifier.cached(&policy, &of_old, NOW + 11).is_none());
-    assert_eq!(verifier.verify(&policy, &of_old, NOW + 11).await.unwrap_err(), TokenError::UnknownKey);
+    assert!(verifier.cached(&policy, &of_old, NOW + secs(11)).is_none());
+    assert_eq!(verifier.verify(&policy, &of_old, NOW + secs(11)).await.unwrap_err(), TokenError::UnknownKey);
     // a cached refusal is dropped with the keys it depends on, too
     double.set_response("/jwks", 200, jwks(&[&new, &old]));
     let unknown = unsigned(&json!({"alg": "ES256", "kid": "third"}), &claims(), "AAAA");
-    assert!(verifier.verify(&policy, &unknown, NOW + 22).await.is_err());
-    assert!(verifier.verify(&policy, &of_old, NOW + 22).await.is_ok());
+    assert!(verifier.verify(&policy, &unknown, NOW + secs(22)).await.is_err());
+    assert!(verifier.verify(&policy, &of_old, NOW + secs(22)).await.is_ok());
 }
 
 #[tokio::test]
@@ -83,9 +83,9 @@ async fn concurrent_requests_share_one_key_set_request() {
         .map(|i| {
             let token = new.token(&claims_with(&json!({"sub": format!("user{i}")})));
             let (verifier, policy) = (Arc::clone(&verifier), Arc::clone(&policy));
-            tokio::spawn(
-                async move { verifier.verify(&policy, &token, NOW + 11 + 10 * (i % 3)).await.is_ok() },
-            )
+            tokio::spawn(async move {
+                verifier.verify(&policy, &token, NOW + secs(11 + 10 * (i % 3))).await.is_ok()
+            })
         })
         .collect();
     double.wait_for("/jwks", 2).await;
@@ -105,14 +105,14 @@ async fn keeps_stale_keys_while_issuer_is_down() {
     let (verifier, policy) = (verifier(), policy(vec![double.issuer()]));
     let issuers = policy.issuers.clone();
     verifier.preload(&issuers, NOW).await;
-    let day = 24 * 3600;
-    let token = |i: u64| signer.token(&claims_with(&json!({"exp": NOW + 9 * day, "n": i})));
+    let day = Duration::from_hours(24);
+    let token = |i: u64| signer.token(&claims_with(&json!({"exp": NOW_SECONDS + 9 * day.as_secs(), "n": i})));
     let huge = jwks(&[&signer]) + &" ".repeat(1_100_000);
     for (i, (status, body)) in
-        [(500, ""), (200, "<html>"), (200, "{}"), (302, ""), (404, ""), (200, &huge)].into_iter().enumerate()
+        (0_u64..).zip([(500, ""), (200, "<html>"), (200, "{}"), (302, ""), (404, ""), (200, &huge)])
     {
         double.set_response("/jwks", status, body);
-        let (i, now) = (i as u64, NOW + (i as u64 + 1) * day);
+        let now = NOW + Duration::from_hours(24 * (i + 1));
         assert!(verifier.verify(&policy, &token(i), now).await.is_ok());
         until(|| u64::from(verifier.status(now)[0].failures) == i + 1).await;
         assert!(verifier.verify(&policy, &token(i + 100), now).await.is_ok());
@@ -123,9 +123,9 @@ async fn keeps_stale_keys_while_issuer_is_down() {
     let error = verifier.verify(&policy, &unknown, NOW + 8 * day).await.unwrap_err();
     assert_eq!(error, TokenError::Unavailable);
     double.set_response("/jwks", 200, jwks(&[&signer]));
-    let error = verifier.verify(&policy, &unknown, NOW + 8 * day + 20).await.unwrap_err();
+    let error = verifier.verify(&policy, &unknown, NOW + 8 * day + secs(20)).await.unwrap_err();
     assert_eq!(error, TokenError::UnknownKey);
-    assert_eq!(verifier.status(NOW + 8 * day + 20)[0].failures, 0);
+    assert_eq!(verifier.status(NOW + 8 * day + secs(20))[0].failures, 0);
 }
 
 #[tokio::test]
@@ -133,17 +133,17 @@ async fn refreshes_aging_keys_in_background() {
     let signer = Signer::usual();
     let double = TestIssuer::with_keys(&[&signer]).await;
     let (verifier, policy) = (verifier(), policy(vec![double.issuer()]));
-    let token = signer.token(&claims_with(&json!({"exp": NOW + 10_000})));
+    let token = signer.token(&claims_with(&json!({"exp": NOW_SECONDS + 10_000})));
     assert!(verifier.verify(&policy, &token, NOW).await.is_ok());
     // an answer from memory counts as use of the keys; nothing is due yet
-    assert!(verifier.cached(&policy, &token, NOW + 299).is_some());
+    assert!(verifier.cached(&policy, &token, NOW + secs(299)).is_some());
     double.pause();
-    assert!(verifier.verify(&policy, &token, NOW + 300).await.is_ok());
+    assert!(verifier.verify(&policy, &token, NOW + secs(300)).await.is_ok());
     double.wait_for("/jwks", 2).await;
     double.resume();
-    until(|| verifier.status(NOW + 300)[0].age == Some(0)).await;
+    until(|| verifier.status(NOW + secs(300))[0].age == Some(Duration::ZERO)).await;
     // the same keys: cached results still apply
-    assert!(verifier.cached(&policy, &token, NOW + 301).unwrap().is_ok());
+    assert!(verifier.cached(&policy, &token, NOW + secs(301)).unwrap().is_ok());
 }
 
 #[tokio::test]
@@ -249,9 +249,9 @@ async fn rereads_changed_key_file() {
     assert_eq!(verifier.status(NOW)[0].failures, 1);
     // and without a notification: use of the keys, also from the cache, refreshes the file every few seconds
     std::fs::write(&path, jwks(&[&new])).unwrap();
-    assert!(verifier.cached(&policy, &of_new, NOW + 5).unwrap().is_ok());
-    until(|| verifier.status(NOW + 5)[0].keys == 1).await;
-    assert_eq!(verifier.verify(&policy, &of_old, NOW + 5).await.unwrap_err(), TokenError::UnknownKey);
+    assert!(verifier.cached(&policy, &of_new, NOW + secs(5)).unwrap().is_ok());
+    until(|| verifier.status(NOW + secs(5))[0].keys == 1).await;
+    assert_eq!(verifier.verify(&policy, &of_old, NOW + secs(5)).await.unwrap_err(), TokenError::UnknownKey);
 }
 
 /// `http_clients(ca_files)`: keys are fetched over TLS only from servers that the system or these CA files trust.

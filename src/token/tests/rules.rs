@@ -48,7 +48,7 @@ async fn reads_user_from_claims() {
     assert_eq!(user.display_name.as_deref(), Some("Ann Ämter"));
     assert_eq!(user.roles, ["admin"]);
     assert_eq!(user.scopes, ["openid", "apim:subscribe"]);
-    assert_eq!(user.expires_at, NOW + 630);
+    assert_eq!(user.expires_at, NOW + secs(630));
 }
 
 #[tokio::test]
@@ -64,10 +64,10 @@ async fn caches_result_for_its_policy_only() {
     assert!(std::sync::Arc::ptr_eq(&found, &cached));
     assert!(verifier.cached(&other, &token, NOW).is_none());
     // trusted from memory for cache_ttl, which is shorter than the token's life
-    assert!(verifier.cached(&one, &token, NOW + 299).is_some());
-    assert!(verifier.cached(&one, &token, NOW + 300).is_none());
+    assert!(verifier.cached(&one, &token, NOW + secs(299)).is_some());
+    assert!(verifier.cached(&one, &token, NOW + secs(300)).is_none());
     // a clock set back does not stretch it
-    assert!(verifier.cached(&one, &token, NOW - 1).is_none());
+    assert!(verifier.cached(&one, &token, NOW - secs(1)).is_none());
     verifier.flush();
     assert!(verifier.cached(&one, &token, NOW).is_none());
 }
@@ -80,13 +80,13 @@ async fn caches_refusal_for_seconds() {
     let token = signer.token(&claims_with(&json!({"aud": "another"})));
     assert_eq!(verifier.verify(&policy, &token, NOW).await.unwrap_err(), TokenError::WrongAudience);
     let cached = |now| verifier.cached(&policy, &token, now).map(|answer| answer.unwrap_err());
-    assert_eq!(cached(NOW + 4), Some(TokenError::WrongAudience));
-    assert_eq!(cached(NOW + 5), None);
+    assert_eq!(cached(NOW + secs(4)), Some(TokenError::WrongAudience));
+    assert_eq!(cached(NOW + secs(5)), None);
     // a token that will become valid is not cached as refused
-    let early = signer.token(&claims_with(&json!({"nbf": NOW + 1})));
+    let early = signer.token(&claims_with(&json!({"nbf": NOW_SECONDS + 1})));
     assert_eq!(verifier.verify(&policy, &early, NOW).await.unwrap_err(), TokenError::NotYetValid);
     assert!(verifier.cached(&policy, &early, NOW).is_none());
-    assert!(verifier.verify(&policy, &early, NOW + 1).await.is_ok());
+    assert!(verifier.verify(&policy, &early, NOW + secs(1)).await.is_ok());
 }
 
 /// A cached token expires at its `exp`.
@@ -97,11 +97,11 @@ async fn attack_expired_token_in_cache() {
     let mut issuer = double.issuer();
     issuer.leeway = std::time::Duration::from_secs(5);
     let (verifier, policy) = (verifier(), policy(vec![issuer]));
-    let token = signer.token(&claims_with(&json!({"exp": NOW + 10})));
+    let token = signer.token(&claims_with(&json!({"exp": NOW_SECONDS + 10})));
     assert!(verifier.verify(&policy, &token, NOW).await.is_ok());
-    assert!(verifier.cached(&policy, &token, NOW + 14).unwrap().is_ok());
-    assert_eq!(verifier.cached(&policy, &token, NOW + 15).unwrap().unwrap_err(), TokenError::Expired);
-    assert_eq!(verifier.verify(&policy, &token, NOW + 15).await.unwrap_err(), TokenError::Expired);
+    assert!(verifier.cached(&policy, &token, NOW + secs(14)).unwrap().is_ok());
+    assert_eq!(verifier.cached(&policy, &token, NOW + secs(15)).unwrap().unwrap_err(), TokenError::Expired);
+    assert_eq!(verifier.verify(&policy, &token, NOW + secs(15)).await.unwrap_err(), TokenError::Expired);
 }
 
 #[tokio::test]

@@ -43,11 +43,17 @@ use crate::{
         secret::Secret,
         tenant_file::{self, TenantConf},
     },
-    domain::tenant::TenantId,
+    domain::{tenant::TenantId, time::Timestamp},
     token::{Verifier, http_clients},
 };
 
-pub const NOW: u64 = 1_800_000_000;
+pub const NOW_SECONDS: u64 = 1_800_000_000;
+pub const NOW: Timestamp = Timestamp::from_seconds(NOW_SECONDS);
+
+pub const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
 pub const ISSUER: &str = "https://id.example";
 pub const AUDIENCE: &str = "portal";
 
@@ -136,7 +142,7 @@ pub fn unsigned(header: &Value, claims: &Value, signature: &str) -> String {
 
 /// Claims that every test's issuer would sign.
 pub fn claims() -> Value {
-    json!({"iss": ISSUER, "aud": AUDIENCE, "exp": NOW + 600, "sub": "ann"})
+    json!({"iss": ISSUER, "aud": AUDIENCE, "exp": NOW_SECONDS + 600, "sub": "ann"})
 }
 
 /// These claims, changed: `null` takes one away.

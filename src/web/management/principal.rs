@@ -12,9 +12,8 @@ use super::{
 };
 use crate::{
     account::{LoginChannel, LoginError, LoginOutcome, LoginRequest, LoginSuccess, hashing::Password},
-    clock,
     config::Settings,
-    domain::{audit::ActorCredential, tenant::TenantId},
+    domain::{audit::ActorCredential, tenant::TenantId, time::Timestamp},
     token::TokenError,
     web_context::ApiContext,
 };
@@ -105,7 +104,7 @@ impl Authentication<'_> {
     }
 
     async fn by_token(self, token: &str) -> Result<Principal, ApiProblem> {
-        let (client, now) = (self.context.address.ip, clock::unix_seconds());
+        let (client, now) = (self.context.address.ip, Timestamp::from_millis(self.now));
         let verified = self.parts.services.tokens.verify_for(client, &self.tenant.policy, token, now).await;
         let verified = verified.map_err(token_problem)?;
         let user = &verified.user;

@@ -2,6 +2,7 @@
 
 use doorward::internals::{
     account::hashing::Password,
+    clock::Clock,
     domain::account::Account,
     session::{BeginSessionError, CookieSecret, NewSession, SessionsUnavailable, hash_of},
     store::StoreChange,
@@ -211,7 +212,8 @@ fn open_connection_ends_with_its_session_in_a_store_outage() {
 #[test]
 fn start_fails_if_the_store_cannot_be_opened() {
     let deployment = TestDeployment::with_store("sqlite:missing/doorward.db", "");
-    let error = doorward::internals::boot::start(deployment.settings()).err().expect("no start");
+    let error =
+        doorward::internals::boot::start(deployment.settings(), Clock::system()).err().expect("no start");
     let message = format!("{error:#}");
     assert!(message.contains("accounts.store_url") && message.contains("missing"), "{message}");
 }

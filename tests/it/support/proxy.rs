@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use doorward::internals::{boot::RunningProxy, config::Mistake};
+use doorward::internals::{boot::RunningProxy, clock::Clock, config::Mistake};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -246,7 +246,7 @@ impl TestProxyBuilder {
         let file = self.dir.path().join("deployment.toml");
         self.configuration.write(&file);
         let settings = doorward::internals::config::load::load(&file, &BTreeMap::new())?;
-        let running = doorward::internals::boot::start(settings).expect("the proxy starts");
+        let running = doorward::internals::boot::start(settings, Clock::system()).expect("the proxy starts");
         let endpoint = Endpoint {
             http: running.http[0],
             https: running.https.first().copied(),
