@@ -26,6 +26,7 @@ use doorward::internals::{
     domain::{
         lockout::{Counter, CounterKey, LoginSubject},
         tenant::TenantId,
+        time::Timestamp,
     },
     session::{CookieSecret, CookieSigner, SessionService, hash_of},
     store::Store,
@@ -42,7 +43,7 @@ use tokio::{
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const NOW: u64 = 1_800_000_000_000;
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const PASSWORD: &str = "Correct-Horse-7-Battery!";
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 

@@ -10,10 +10,11 @@ use doorward::internals::{
         lockout::{Counter, CounterKey, LockoutSettings, LoginSubject, release, reserve},
         password::{JavaPattern, PasswordContext, PasswordPolicy, WSO2_PATTERN},
         tenant::TenantId,
+        time::Timestamp,
     },
 };
 
-const NOW: u64 = 1_800_000_000_000;
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const PASSWORD: &str = "Correct-Horse-7-Battery!";
 
 fn policy(bench: &mut Criterion) {

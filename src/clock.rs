@@ -5,49 +5,59 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use crate::domain::time::{Timestamp, millis};
 
 /// Tells the current time. Cheap to clone; the parts of a process share one.
-#[derive(Debug, Clone, Default)]
-pub struct Clock {
-    /// How many milliseconds a test has moved the clock forward; `None`: the system's clock as it is.
-    advanced: Option<Arc<AtomicU64>>,
+#[derive(Debug, Clone)]
+pub struct Clock(Source);
+
+#[derive(Debug, Clone)]
+enum Source {
+    System,
+    Adjustable(Arc<AdjustableClock>),
+}
+
+#[derive(Debug)]
+struct AdjustableClock {
+    start: Timestamp,
+    started: Instant,
+    /// How far it was moved forward, in milliseconds.
+    advanced: AtomicU64,
 }
 
 impl Clock {
-    /// The system's clock.
+    /// The clock of the system.
     pub const fn system() -> Self {
-        Self { advanced: None }
+        Self(Source::System)
     }
 
-    /// For tests: starts with the system's time and also goes forward by `advance`.
-    pub fn adjustable() -> Self {
-        Self { advanced: Some(Arc::default()) }
+    /// For tests: runs from `start` on, and `advance` moves it forward.
+    pub fn adjustable(start: Timestamp) -> Self {
+        let clock = AdjustableClock { start, started: Instant::now(), advanced: AtomicU64::new(0) };
+        Self(Source::Adjustable(Arc::new(clock)))
     }
 
     pub fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = Timestamp::EPOCH + since;
-        match &self.advanced {
-            None => now,
-            Some(advanced) => now + Duration::from_millis(advanced.load(Ordering::Acquire)),
+        match &self.0 {
+            Source::System => {
+                Timestamp::EPOCH + SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+            }
+            Source::Adjustable(clock) => {
+                let advanced = Duration::from_millis(clock.advanced.load(Ordering::Acquire));
+                clock.start + clock.started.elapsed() + advanced
+            }
         }
     }
 
-    /// Moves an adjustable clock and all its clones forward; the system's clock stays as it is.
+    /// Moves an adjustable clock and its clones forward; the clock of the system stays as it is.
     pub fn advance(&self, duration: Duration) {
-        if let Some(advanced) = &self.advanced {
-            advanced.fetch_add(millis(duration), Ordering::AcqRel);
+        if let Source::Adjustable(clock) = &self.0 {
+            clock.advanced.fetch_add(millis(duration), Ordering::AcqRel);
         }
     }
-}
-
-/// Milliseconds since the epoch.
-pub fn unix_millis() -> u64 {
-    Clock::system().now().as_millis()
 }
 
 #[cfg(test)]
@@ -56,7 +66,8 @@ mod tests {
 
     #[test]
     fn clones_of_an_adjustable_clock_move_together() {
-        let (clock, start) = (Clock::adjustable(), Clock::system().now());
+        let start = Timestamp::from_seconds(1_800_000_000);
+        let clock = Clock::adjustable(start);
         let clone = clock.clone();
         clock.advance(Duration::from_hours(1));
         for now in [clock.now(), clone.now()] {
@@ -67,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_clock_cannot_be_moved() {
+    fn the_clock_of_the_system_cannot_be_moved() {
         let clock = Clock::system();
         clock.advance(Duration::from_hours(1));
         let system = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();

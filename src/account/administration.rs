@@ -16,6 +16,7 @@ use crate::{
         },
         audit::Actor,
         lockout::{Counter, CounterKey, LoginSubject},
+        time::Timestamp,
     },
     session::SessionService,
     store::{CreateError, Store, StoreChange, StoreError},
@@ -86,7 +87,7 @@ impl AccountAdministration {
         policy: &TenantPolicy,
         new: NewUser,
         password: Option<&Password>,
-        now: u64,
+        now: Timestamp,
     ) -> Result<Account, CreateAccountError> {
         let hash = match password {
             Some(password) => {
@@ -112,14 +113,14 @@ impl AccountAdministration {
     }
 
     /// Locks the account until an administrator unlocks it, and ends its sessions.
-    pub async fn lock(&self, account: &Account, actor: &Actor, now: u64) -> Result<(), AdminError> {
+    pub async fn lock(&self, account: &Account, actor: &Actor, now: Timestamp) -> Result<(), AdminError> {
         let lock = AdminLock { reason: LockedReason::AdminInitiated, since: now };
         let found = self.store.accounts().set_admin_lock(&account.id, Some(lock), now).await?;
         self.finish_change(account, actor, "account.locked", found).await
     }
 
     /// Removes the administrator lock and the lock of failed attempts, and resets the lock duration. Ends no session.
-    pub async fn unlock(&self, account: &Account, actor: &Actor, now: u64) -> Result<(), AdminError> {
+    pub async fn unlock(&self, account: &Account, actor: &Actor, now: Timestamp) -> Result<(), AdminError> {
         let Account { id, tenant, username, .. } = account;
         let found = self.store.accounts().set_admin_lock(id, None, now).await?;
         self.store.counters().reset_all_of(tenant, &LoginSubject::Account(id.clone())).await?;
@@ -129,12 +130,12 @@ impl AccountAdministration {
     }
 
     /// Rejects logins as for an unknown account until it is enabled. Its sessions end.
-    pub async fn disable(&self, account: &Account, actor: &Actor, now: u64) -> Result<(), AdminError> {
+    pub async fn disable(&self, account: &Account, actor: &Actor, now: Timestamp) -> Result<(), AdminError> {
         let found = self.store.accounts().set_disabled(&account.id, true, now).await?;
         self.finish_change(account, actor, "account.disabled", found).await
     }
 
-    pub async fn enable(&self, account: &Account, actor: &Actor, now: u64) -> Result<(), AdminError> {
+    pub async fn enable(&self, account: &Account, actor: &Actor, now: Timestamp) -> Result<(), AdminError> {
         let found = self.store.accounts().set_disabled(&account.id, false, now).await?;
         self.finish_change(account, actor, "account.enabled", found).await
     }

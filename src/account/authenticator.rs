@@ -17,6 +17,7 @@ use crate::{
         account::{Account, AccountId, StoredPassword},
         lockout::{DeviceId, LoginSubject, message::AccountLabel},
         tenant::TenantId,
+        time::Timestamp,
     },
     store::{Store, StoreError, StoredAccount},
     tenants::TenantRegistry,
@@ -80,7 +81,7 @@ impl Authenticator {
         policy: &Arc<TenantPolicy>,
         attempt: &LoginRequest<'_>,
         guard: &mut AttemptGuard,
-        now: u64,
+        now: Timestamp,
     ) -> Result<Authenticated, LoginError> {
         let permit = self.hasher.acquire_permit(attempt.address);
         if let (Err(busy), None) = (&permit, attempt.device) {
@@ -163,7 +164,7 @@ impl Authenticator {
         &self,
         account: &Account,
         known: Option<DeviceId>,
-        now: u64,
+        now: Timestamp,
     ) -> Result<String, RandomUnavailable> {
         let device = known.map_or_else(|| random_bytes().map(DeviceId::new), Ok)?;
         Ok(self.lockout.device_cookie(account, device, now))
@@ -192,7 +193,7 @@ impl Authenticator {
         policy: &TenantPolicy,
         attempt: LoginAttempt,
         channel: LoginChannel,
-        now: u64,
+        now: Timestamp,
     ) -> Result<Reservation, ReserveError> {
         let settings = &policy.rules.account_lock;
         match channel {

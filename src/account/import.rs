@@ -14,6 +14,7 @@ use crate::{
     domain::{
         account::{AccountId, AdminLock, LockedReason, NewAccount, PRIMARY, StoredPassword, UserProfile},
         tenant::TenantId,
+        time::Timestamp,
     },
     store::{CreateError, Store, StoreError},
 };
@@ -195,7 +196,7 @@ impl AccountImport {
         &self,
         tenant: &TenantId,
         users: Vec<ImportedUser>,
-        now: u64,
+        now: Timestamp,
     ) -> Result<Vec<Result<AccountId, ImportError>>, StoreError> {
         let mut prepared = Vec::with_capacity(users.len());
         for user in users {
@@ -223,7 +224,7 @@ impl AccountImport {
         &self,
         tenant: &TenantId,
         user: ImportedUser,
-        now: u64,
+        now: Timestamp,
     ) -> Result<NewAccount, ImportError> {
         let password = match (user.password_hash, user.password) {
             (Some(_), Some(_)) => return Err(ImportError::TwoPasswords),

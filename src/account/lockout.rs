@@ -23,7 +23,7 @@ use crate::{
             NameHash, ReservedCounters, SuccessSummary,
         },
         tenant::TenantId,
-        time::millis,
+        time::Timestamp,
     },
     store::{Store, StoreError},
 };
@@ -117,7 +117,7 @@ struct ReserveRequest {
     keys: Vec<CounterKey>,
     context: Context,
     max_wait: Duration,
-    now: u64,
+    now: Timestamp,
 }
 
 impl Lockout {
@@ -161,7 +161,7 @@ impl Lockout {
         settings: &Arc<LockoutSettings>,
         login_attempt: LoginAttempt,
         max_wait: Duration,
-        now: u64,
+        now: Timestamp,
     ) -> Result<Reservation, ReserveError> {
         self.reserve_with(settings, login_attempt, max_wait, now, lockout::counter_keys).await
     }
@@ -172,7 +172,7 @@ impl Lockout {
         settings: &LockoutSettings,
         login_attempt: LoginAttempt,
         max_wait: Duration,
-        now: u64,
+        now: Timestamp,
     ) -> Result<Reservation, ReserveError> {
         let (attempt, mut context) = login_attempt.split();
         context.bypass = lockout::bypasses_at_management(context.bypass, &attempt);
@@ -187,7 +187,7 @@ impl Lockout {
         settings: &Arc<LockoutSettings>,
         login_attempt: LoginAttempt,
         max_wait: Duration,
-        now: u64,
+        now: Timestamp,
     ) -> Result<Reservation, ReserveError> {
         self.reserve_with(settings, login_attempt, max_wait, now, lockout::without_name).await
     }
@@ -200,7 +200,7 @@ impl Lockout {
         login_attempt: LoginAttempt,
         session: NameHash,
         max_wait: Duration,
-        now: u64,
+        now: Timestamp,
     ) -> Result<Reservation, ReserveError> {
         let keys = |settings: &LockoutSettings, attempt: &CountedAttempt| {
             lockout::of_portal_session(settings, attempt, session)
@@ -213,7 +213,7 @@ impl Lockout {
         settings: &Arc<LockoutSettings>,
         login_attempt: LoginAttempt,
         max_wait: Duration,
-        now: u64,
+        now: Timestamp,
         keys: impl FnOnce(&LockoutSettings, &CountedAttempt) -> Vec<CounterKey>,
     ) -> Result<Reservation, ReserveError> {
         let (mut attempt, context) = login_attempt.split();
@@ -234,7 +234,7 @@ impl Lockout {
         let start = Instant::now();
         loop {
             let waited = start.elapsed();
-            let now = now.saturating_add(millis(waited));
+            let now = now + waited;
             let reserving = self.store.counters().update(&keys, |counters| {
                 let reserved = lockout::reserve(settings, counters, bypass, now)?;
                 // registered inside the transaction: an attempt that reads the lock must find the pending attempts that cause it
@@ -270,12 +270,12 @@ impl Lockout {
         watch: &mut OutcomeWatch,
         refused: &LockoutRefusal,
         remaining: Duration,
-        now: u64,
+        now: Timestamp,
     ) -> Result<bool, ReserveError> {
         let outcome = watch.outcome(&refused.by);
         let changed = outcome.notified();
         let outlook = watch.outlook(&refused.by);
-        let age = Duration::from_millis(now.saturating_sub(refused.since));
+        let age = now.saturating_since(refused.since);
         let elsewhere = self.store.has_replicas() && age < RECENT_LOCK;
         match outlook {
             LockOutlook::Released => return Ok(true),

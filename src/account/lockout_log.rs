@@ -194,10 +194,7 @@ pub(super) fn log_locked(shown: Option<&LogSubject>) {
 fn until(lock: LockState) -> String {
     match lock {
         LockState::None => "now".to_owned(),
-        LockState::Until(at) => i64::try_from(at)
-            .ok()
-            .and_then(|at| jiff::Timestamp::from_millisecond(at).ok())
-            .map_or_else(|| at.to_string(), |at| at.to_string()),
+        LockState::Until(at) => at.to_string(),
         LockState::UntilAdmin => "an administrator unlocks".to_owned(),
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     config::TenantPolicy,
-    domain::{account::Account, client::ClientAddress},
+    domain::{account::Account, client::ClientAddress, time::Timestamp},
     session::{CookieSecret, NewSession},
     telemetry::account_metrics::{AccountMetrics, SignInOutcome},
 };
@@ -92,12 +92,11 @@ impl LoginService {
         Self { authenticator, metrics }
     }
 
-    /// `now` is in milliseconds since the epoch.
     pub async fn attempt(
         &self,
         policy: &Arc<TenantPolicy>,
         attempt: LoginRequest<'_>,
-        now: u64,
+        now: Timestamp,
     ) -> Result<LoginOutcome, LoginError> {
         let mut guard = AttemptGuard::default();
         let result = self.complete_login(policy, &attempt, &mut guard, now).await;
@@ -146,7 +145,7 @@ impl LoginService {
         policy: &Arc<TenantPolicy>,
         attempt: &LoginRequest<'_>,
         guard: &mut AttemptGuard,
-        now: u64,
+        now: Timestamp,
     ) -> Result<LoginOutcome, LoginError> {
         let Authenticated { account, policy, device } =
             self.authenticator.authenticate(policy, attempt, guard, now).await?;

@@ -1,12 +1,17 @@
 //! Why a login was rejected: in full for logs and metrics, and as a public error for the client.
 
+use std::time::Duration;
+
 use super::{
     CalibrationError, ReserveError,
     hashing::{BusyCause, HasherBusy},
 };
 use crate::{
     crypto::RandomUnavailable,
-    domain::lockout::{LockedUntil, LockoutSettings, message::LoginErrorCode},
+    domain::{
+        lockout::{LockedUntil, LockoutSettings, message::LoginErrorCode},
+        time::Timestamp,
+    },
     store::StoreError,
     telemetry::account_metrics::SignInOutcome,
 };
@@ -36,9 +41,9 @@ pub enum LoginError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PublicLoginError {
     InvalidCredentials,
-    /// The remaining minutes; `None`: until an administrator unlocks.
     Locked {
-        minutes: Option<u32>,
+        /// `None`: until an administrator unlocks.
+        remaining: Option<Duration>,
     },
     Disabled,
     Busy(HasherBusy),
@@ -46,12 +51,12 @@ pub enum PublicLoginError {
 }
 
 impl LoginError {
-    pub fn public_error(&self, settings: &LockoutSettings, now: u64) -> PublicLoginError {
+    pub fn public_error(&self, settings: &LockoutSettings, now: Timestamp) -> PublicLoginError {
         match self {
-            Self::Locked(lock) if settings.discloses_locks => PublicLoginError::Locked {
-                minutes: lock.minutes_left(now).map(|minutes| u32::try_from(minutes).unwrap_or(u32::MAX)),
-            },
-            Self::LockedByAdmin if settings.discloses_locks => PublicLoginError::Locked { minutes: None },
+            Self::Locked(lock) if settings.discloses_locks => {
+                PublicLoginError::Locked { remaining: lock.remaining(now) }
+            }
+            Self::LockedByAdmin if settings.discloses_locks => PublicLoginError::Locked { remaining: None },
             Self::Disabled if settings.discloses_locks => PublicLoginError::Disabled,
             Self::BadCredentials | Self::Locked(_) | Self::LockedByAdmin | Self::Disabled => {
                 PublicLoginError::InvalidCredentials
@@ -123,12 +128,12 @@ mod tests {
     fn public_error_is_equal_for_every_account_state() {
         for rejected in [
             LoginError::BadCredentials,
-            LoginError::Locked(LockedUntil::Time(1)),
+            LoginError::Locked(LockedUntil::Time(Timestamp::from_millis(1))),
             LoginError::Locked(LockedUntil::Admin),
             LoginError::LockedByAdmin,
             LoginError::Disabled,
         ] {
-            let told = rejected.public_error(&LockoutSettings::default(), 0);
+            let told = rejected.public_error(&LockoutSettings::default(), Timestamp::EPOCH);
             assert_eq!(told, PublicLoginError::InvalidCredentials, "{rejected:?}");
         }
     }
@@ -136,14 +141,16 @@ mod tests {
     #[test]
     fn discloses_locks_if_the_tenant_allows_it() {
         let settings = LockoutSettings { discloses_locks: true, ..LockoutSettings::default() };
+        let remaining = Duration::from_secs(61);
+        let locked = LoginError::Locked(LockedUntil::Time(Timestamp::EPOCH + remaining));
         for (rejected, told) in [
-            (LoginError::Locked(LockedUntil::Time(61_000)), PublicLoginError::Locked { minutes: Some(2) }),
-            (LoginError::Locked(LockedUntil::Admin), PublicLoginError::Locked { minutes: None }),
-            (LoginError::LockedByAdmin, PublicLoginError::Locked { minutes: None }),
+            (locked, PublicLoginError::Locked { remaining: Some(remaining) }),
+            (LoginError::Locked(LockedUntil::Admin), PublicLoginError::Locked { remaining: None }),
+            (LoginError::LockedByAdmin, PublicLoginError::Locked { remaining: None }),
             (LoginError::Disabled, PublicLoginError::Disabled),
             (LoginError::BadCredentials, PublicLoginError::InvalidCredentials),
         ] {
-            assert_eq!(rejected.public_error(&settings, 0), told, "{rejected:?}");
+            assert_eq!(rejected.public_error(&settings, Timestamp::EPOCH), told, "{rejected:?}");
         }
     }
 

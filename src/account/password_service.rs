@@ -16,6 +16,7 @@ use crate::{
         account::{Account, StoredPassword},
         client::ClientAddress,
         session::SessionHash,
+        time::Timestamp,
     },
     session::SessionService,
     store::{NewPassword, OwnerCondition, PasswordUpdate, StoreChange, StoreError},
@@ -67,7 +68,7 @@ impl PasswordService {
         &self,
         policy: &Arc<TenantPolicy>,
         change: PasswordChangeRequest<'_>,
-        now: u64,
+        now: Timestamp,
     ) -> Result<PasswordChanged, PasswordChangeError> {
         let PasswordChangeRequest { login, current, new, address, device, retained_session } = change;
         let attempt =
@@ -133,7 +134,7 @@ impl PasswordService {
         account: &Account,
         new: &Password,
         must_change: bool,
-        now: u64,
+        now: Timestamp,
     ) -> Result<(), NewPasswordError> {
         let hash = self.new_passwords.hash_for(policy, account, new).await?;
         let new = new_password(policy, hash, must_change);

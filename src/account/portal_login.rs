@@ -133,10 +133,10 @@ impl PortalAttempt {
         &self,
         reserved: Result<Reservation, ReserveError>,
         lockout: &Lockout,
-        now: u64,
+        now: Timestamp,
     ) -> Result<Reservation, PortalLoginRefusal> {
         if let Err(ReserveError::Refused(refused)) = &reserved {
-            lockout.log().refused_at_portal(&refused.by, self, Timestamp::from_millis(now));
+            lockout.log().refused_at_portal(&refused.by, self, now);
         }
         Ok(reserved?)
     }
@@ -164,7 +164,7 @@ impl PortalLoginService {
         default_tenant: &TenantId,
         login: &str,
         client: PortalLoginClient<'_>,
-        now: u64,
+        now: Timestamp,
     ) -> Result<Reservation, PortalLoginRefusal> {
         let lockout = &self.lockout;
         let policy = self.policy(default_tenant).await?;
@@ -216,7 +216,7 @@ impl PortalLoginService {
         tenant: &TenantId,
         client: PortalLoginClient<'_>,
         session: PortalSession<'_>,
-        now: u64,
+        now: Timestamp,
     ) -> Result<Reservation, PortalLoginRefusal> {
         let lockout = &self.lockout;
         let policy = self.policy(tenant).await?;
@@ -233,7 +233,7 @@ impl PortalLoginService {
         tenant: &TenantId,
         client: PortalLoginClient<'_>,
         session: &[u8; 32],
-        now: u64,
+        now: Timestamp,
     ) -> Result<Reservation, PortalLoginRefusal> {
         let lockout = &self.lockout;
         let policy = self.policy(tenant).await?;

@@ -15,7 +15,7 @@ use crate::{
         LoginService, NewPasswords, PasswordService, PortalLoginService,
         hashing::{Argon2Cost, HashMetrics, PasswordHasher},
     },
-    clock,
+    clock::Clock,
     config::Settings,
     crypto::random_bytes,
     domain::fairness::{Limit, Resource},
@@ -42,6 +42,7 @@ const SECRET: &str = "names";
 /// The services of accounts. Each consumer gets those it uses.
 #[derive(Clone)]
 pub struct AccountServices {
+    pub clock: Clock,
     pub store: Store,
     pub metrics: Arc<AccountMetrics>,
     pub lockout: Lockout,
@@ -70,6 +71,7 @@ pub fn open(
     runtime: &Runtime,
     tenants: &Arc<TenantRegistry>,
     metrics: &Metrics,
+    clock: Clock,
 ) -> anyhow::Result<AccountServices> {
     let OpenedStore { store, names_secret, signer } = open_store(settings, runtime)?;
     let hasher = hasher(settings, metrics)?;
@@ -91,6 +93,7 @@ pub fn open(
         http: token::http_clients(&[])?.everywhere,
     };
     let services = AccountServices {
+        clock,
         login: LoginService::new(authenticator.clone(), Arc::clone(&metrics)),
         portal_login: PortalLoginService::new(store.clone(), lockout.clone(), Arc::clone(tenants)),
         passwords: PasswordService {
@@ -163,12 +166,12 @@ pub fn spawn_background_tasks(accounts: &AccountServices, runtime: &Runtime) {
     runtime.spawn(async move { sessions.follow_changes(|change| governance.enqueue(change)).await });
     let governance = accounts.governance.clone();
     runtime.spawn(async move { governance.run().await });
-    let store = accounts.store.clone();
+    let (store, clock) = (accounts.store.clone(), accounts.clock.clone());
     runtime.spawn(async move {
         let mut due = interval(PURGE_INTERVAL);
         loop {
             due.tick().await;
-            match store.purge(Retention::default(), clock::unix_millis()).await {
+            match store.purge(Retention::default(), clock.now()).await {
                 Ok(gone) => tracing::debug!(?gone, "expired rows purged"),
                 Err(error) => tracing::warn!(%error, "failed to purge expired rows"),
             }
@@ -185,10 +188,10 @@ pub fn spawn_background_tasks(accounts: &AccountServices, runtime: &Runtime) {
             measured = calibration.run().await;
         }
     });
-    let store = accounts.store.clone();
+    let (store, clock) = (accounts.store.clone(), accounts.clock.clone());
     runtime.spawn(async move {
         loop {
-            let state = store.check(clock::unix_millis()).await;
+            let state = store.check(clock.now()).await;
             sleep(RECHECK_INTERVAL).await;
             if state.is_healthy() {
                 select! {

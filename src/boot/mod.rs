@@ -119,7 +119,7 @@ pub fn compose(settings: &Arc<Settings>, runtime: &Runtime, clock: Clock) -> any
     let tenants = TenantRegistry::new(Arc::clone(settings), runtime.handle());
     let metrics = Arc::new(Metrics::default());
     let accounts = if settings.accounts.enabled {
-        Some(accounts::open(settings, runtime, &tenants, &metrics)?)
+        Some(accounts::open(settings, runtime, &tenants, &metrics, clock.clone())?)
     } else {
         None
     };
@@ -135,6 +135,7 @@ pub fn compose(settings: &Arc<Settings>, runtime: &Runtime, clock: Clock) -> any
     let names = Arc::clone(&tenants);
     let lists_tenants = settings.tenancy.selection_page;
     let site = WebState {
+        clock: clock.clone(),
         pages: Arc::clone(&pages),
         tenants: Arc::new(move || {
             let names = lists_tenants.then(|| Arc::clone(&names));
@@ -153,6 +154,7 @@ pub fn compose(settings: &Arc<Settings>, runtime: &Runtime, clock: Clock) -> any
     let tokens = Verifier::new(token::http_clients(&[])?, TOKEN_CACHE);
     let management = accounts.as_ref().map(|accounts| {
         management::router(ManagementState::new(ManagementServices {
+            clock: clock.clone(),
             login: accounts.login.clone(),
             governance: accounts.governance.clone(),
             audit: accounts.audit.clone(),
@@ -223,7 +225,7 @@ pub fn with_account_store(
     let tenants = TenantRegistry::new(Arc::clone(&settings), runtime.handle());
     let metrics = Metrics::default();
     logs::start_audit_of_command(&settings.log.audit, &metrics)?;
-    let opened = accounts::open(&settings, &runtime, &tenants, &metrics);
+    let opened = accounts::open(&settings, &runtime, &tenants, &metrics, Clock::system());
     let accounts = opened.map_err(accounts::add_owner_hint)?;
     let result = runtime.block_on(operation(
         accounts.clone(),

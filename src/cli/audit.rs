@@ -51,7 +51,7 @@ pub fn run(options: Options) -> ExitCode {
 fn as_json(record: &AuditRecord) -> serde_json::Value {
     let AuditRecord { id, at, tenant, actor, address, request_id, action, target, before, after } = record;
     json!({
-        "id": id, "at": at, "tenant": tenant, "actor": actor, "address": address, "request_id": request_id,
+        "id": id, "at": at.as_millis(), "tenant": tenant, "actor": actor, "address": address, "request_id": request_id,
         "action": action, "target": target, "before": before, "after": after,
     })
 }
@@ -77,14 +77,14 @@ fn as_text(record: &AuditRecord) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::tenant::TenantId;
+    use crate::domain::{tenant::TenantId, time::Timestamp};
 
     /// Attack: the `sub` of a token of a tenant's own issuer imitates a line of this list.
     #[test]
     fn attack_log_injection_by_actor_name() {
         let record = AuditRecord {
             id: 7,
-            at: 0,
+            at: Timestamp::EPOCH,
             tenant: TenantId::super_tenant(),
             actor: "command line (root)  -  governance.update  a: \"1\" -> \"2\"\u{202e}@acme.com".to_owned(),
             address: None,

@@ -19,6 +19,7 @@ use crate::{
         account::Account,
         audit::{Actor, ActorCredential},
         tenant::TenantId,
+        time::Timestamp,
     },
     tenants::{TenantLookup, TenantRegistry},
 };
@@ -112,6 +113,10 @@ fn open_accounts(
 }
 
 impl CommandContext {
+    pub fn now(&self) -> Timestamp {
+        self.accounts.clock.now()
+    }
+
     /// The account of this name, in any form in which its owner could sign in.
     pub async fn account(&self, login: &str) -> anyhow::Result<Account> {
         let found = self.accounts.administration.find(&self.policy, login).await?;
@@ -218,9 +223,9 @@ fn first_line(from: impl io::Read) -> anyhow::Result<Password> {
 }
 
 /// A timestamp in a readable form.
-pub fn format_time(millis: u64) -> String {
-    let at = i64::try_from(millis).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
-    at.map_or_else(|| millis.to_string(), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
+pub fn format_time(at: Timestamp) -> String {
+    let formatted = jiff::Timestamp::try_from(at).map(|at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string());
+    formatted.unwrap_or_else(|_| at.to_string())
 }
 
 #[cfg(test)]
@@ -246,7 +251,7 @@ mod tests {
 
     #[test]
     fn times_are_formatted_for_readers() {
-        assert_eq!(format_time(1_800_000_000_000), "2027-01-15 08:00:00Z");
-        assert_eq!(format_time(u64::MAX), u64::MAX.to_string());
+        assert_eq!(format_time(Timestamp::from_seconds(1_800_000_000)), "2027-01-15 08:00:00Z");
+        assert_eq!(format_time(Timestamp::from_millis(u64::MAX)), u64::MAX.to_string());
     }
 }

@@ -10,7 +10,6 @@ use super::command_context::{
     with_tenant_accounts_in_force,
 };
 use crate::{
-    clock,
     config::document::nearest::nearest,
     domain::governance::{
         ChangeContext, Connector, Effect, MASK, ResolvedProperty, categories, names, property,
@@ -124,7 +123,7 @@ async fn set(context: &CommandContext, pairs: Vec<(ResolvedProperty, String)>) -
     let names: Vec<_> = pairs.iter().map(|(named, _)| named.name.clone().into_owned()).collect();
     let changes = pairs.into_iter().map(|(named, value)| (named.connector, (named.name.into_owned(), value)));
     let (changes, tenant) = (by_connector(changes), &context.policy.tenant);
-    let (actor, now) = (operator_actor(), clock::unix_millis());
+    let (actor, now) = (operator_actor(), context.now());
     let change = ChangeContext { tenant, expected_version: None, actor: &actor, now };
     let values = context.accounts.governance.patch(&change, &changes).await?;
     if context.json {
@@ -145,7 +144,7 @@ async fn revert(context: &CommandContext, properties: Vec<ResolvedProperty>) -> 
     let not_set: Vec<_> = names.filter(|name| !before.is_set(name)).map(str::to_owned).collect();
     let wanted = by_connector(properties.into_iter().map(|named| (named.connector, named.name.into_owned())));
     let (tenant, actor) = (&context.policy.tenant, operator_actor());
-    let change = ChangeContext { tenant, expected_version: None, actor: &actor, now: clock::unix_millis() };
+    let change = ChangeContext { tenant, expected_version: None, actor: &actor, now: context.now() };
     let values = context.accounts.governance.revert(&change, &wanted).await?;
     let version = values.version();
     if context.json {

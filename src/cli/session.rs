@@ -10,7 +10,7 @@ use super::{
     command_context::{format_time, print_line, with_tenant_accounts},
     user::AccountArgs,
 };
-use crate::{clock, domain::session::Session};
+use crate::domain::session::Session;
 
 /// List and end sessions; a session ends at once, also in a running Doorward
 #[derive(clap::Args)]
@@ -41,7 +41,7 @@ pub fn run(options: Options) -> ExitCode {
     match options.action {
         SessionCommand::List(who) => with_tenant_accounts(&who.at, async |context| {
             let account = context.account(&who.user).await?;
-            let sessions = context.accounts.sessions.list(&account.id, clock::unix_millis()).await?;
+            let sessions = context.accounts.sessions.list(&account.id, context.now()).await?;
             if context.json {
                 print_line(&format!("{:#}", sessions.iter().map(as_json).collect::<serde_json::Value>()));
             } else {
@@ -56,7 +56,7 @@ pub fn run(options: Options) -> ExitCode {
         }),
         SessionCommand::End { who, session, all } => with_tenant_accounts(&who.at, async |context| {
             let account = context.account(&who.user).await?;
-            let now = clock::unix_millis();
+            let now = context.now();
             let ended = if all {
                 context.accounts.sessions.end_all(&account.id, None, now).await?
             } else {
@@ -84,9 +84,9 @@ pub fn run(options: Options) -> ExitCode {
 fn as_json(session: &Session) -> serde_json::Value {
     json!({
         "session": session.hash.to_hex(),
-        "signed_in_at": session.signed_in_at,
-        "last_seen_at": session.last_seen_at,
-        "ends_at": session.ends_at(),
+        "signed_in_at": session.signed_in_at.as_millis(),
+        "last_seen_at": session.last_seen_at.as_millis(),
+        "ends_at": session.ends_at().as_millis(),
         "address": session.address,
         "user_agent": session.user_agent,
     })

@@ -20,6 +20,8 @@ use std::{
 
 use axum::Router;
 
+use crate::domain::time::Timestamp;
+
 pub use data::{MEMBERS, PASSWORD, USERS};
 pub use loopback::LoopbackServer;
 pub use token::{AUDIENCE, ISSUER};
@@ -44,8 +46,8 @@ impl SamplePortal {
         format!("http://{}", self.addr)
     }
 
-    /// An access token as sign-in issues it; `now` is seconds since the epoch.
-    pub fn mint(&self, user: &str, tenant: &str, now: u64, lifetime: Duration) -> io::Result<String> {
+    /// An access token as sign-in issues it.
+    pub fn mint(&self, user: &str, tenant: &str, now: Timestamp, lifetime: Duration) -> io::Result<String> {
         self.keys.mint(user, tenant, now, lifetime).map_err(io::Error::other)
     }
 
@@ -87,14 +89,13 @@ fn router(keys: Arc<token::SigningKeys>) -> Router {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{SystemTime, UNIX_EPOCH};
-
     use axum::body::Body;
     use http::{HeaderMap, Request, StatusCode, header};
     use http_body_util::BodyExt;
     use tower::ServiceExt;
 
     use super::*;
+    use crate::clock::Clock;
 
     const API: &str = "/api/am/devportal/v3";
 
@@ -111,8 +112,7 @@ mod tests {
         }
 
         fn token(&self, user: &str, tenant: &str) -> String {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-            self.keys.mint(user, tenant, now, Duration::from_mins(5)).unwrap()
+            self.keys.mint(user, tenant, Clock::system().now(), Duration::from_mins(5)).unwrap()
         }
 
         async fn send(&self, request: http::request::Builder, body: &str) -> (StatusCode, HeaderMap, String) {

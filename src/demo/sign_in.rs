@@ -1,9 +1,6 @@
 //! Sign-in as WSO2's portal does it: start, form, check, callback with a code, and the token split over two cookies.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Form, Json, Router,
@@ -18,7 +15,7 @@ use serde_json::json;
 use url::form_urlencoded;
 
 use super::{PortalState, data, pages};
-use crate::domain::return_address::ReturnAddress;
+use crate::{clock::Clock, domain::return_address::ReturnAddress};
 
 /// How long an access token is good for.
 const LIFETIME: Duration = Duration::from_hours(1);
@@ -133,7 +130,7 @@ async fn callback(
         // an old link, opened again: start over
         return start(Query(login)).await;
     };
-    let Ok(token) = portal.keys.mint(&user, &tenant, now(), LIFETIME) else {
+    let Ok(token) = portal.keys.mint(&user, &tenant, Clock::system().now(), LIFETIME) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let (first, second) = token.split_at(token.len() / 2);
@@ -190,7 +187,7 @@ async fn token(State(portal): State<Arc<PortalState>>, Form(grant): Form<TokenRe
     if user != "robot" && !is_known {
         return oauth_error("invalid_grant");
     }
-    match portal.keys.mint(user, tenant, now(), LIFETIME) {
+    match portal.keys.mint(user, tenant, Clock::system().now(), LIFETIME) {
         Ok(token) => Json(json!({
             "access_token": token,
             "token_type": "Bearer",
@@ -208,10 +205,6 @@ fn oauth_error(error: &str) -> Response {
 
 async fn key_set(State(portal): State<Arc<PortalState>>) -> Response {
     ([(header::CONTENT_TYPE, "application/jwk-set+json")], portal.keys.public_set()).into_response()
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn is_https(headers: &HeaderMap) -> bool {

@@ -12,6 +12,8 @@ use jsonwebtoken::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::domain::time::Timestamp;
+
 /// `iss` of every token of the sample portal.
 pub const ISSUER: &str = "https://sample-portal.example/oauth2/token";
 
@@ -51,7 +53,13 @@ impl SigningKeys {
         Ok(Self { id, private, public })
     }
 
-    pub fn mint(&self, user: &str, tenant: &str, now: u64, lifetime: Duration) -> anyhow::Result<String> {
+    pub fn mint(
+        &self,
+        user: &str,
+        tenant: &str,
+        now: Timestamp,
+        lifetime: Duration,
+    ) -> anyhow::Result<String> {
         let mut display = user.to_owned();
         if let Some(first) = display.get_mut(..1) {
             first.make_ascii_uppercase();
@@ -65,8 +73,8 @@ impl SigningKeys {
             email: format!("{user}@{tenant}"),
             roles: vec!["Internal/everyone".to_owned(), "Internal/subscriber".to_owned()],
             scope: "openid apim:subscribe apim:app_manage apim:sub_manage".to_owned(),
-            iat: now,
-            exp: now.saturating_add(lifetime.as_secs()),
+            iat: now.as_seconds(),
+            exp: (now + lifetime).as_seconds(),
             jti: format!("{:016x}", fastrand::u64(..)),
         };
         let mut header = Header::new(Algorithm::ES256);
@@ -92,19 +100,18 @@ impl SigningKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn now() -> u64 {
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
-    }
+    use crate::clock::Clock;
 
     #[test]
     fn a_token_is_accepted_by_its_own_key_only() {
-        let keys = SigningKeys::generate().unwrap();
-        let token = keys.mint("alice", "closed.example", now(), Duration::from_mins(1)).unwrap();
+        let (keys, now) = (SigningKeys::generate().unwrap(), Clock::system().now());
+        let token = keys.mint("alice", "closed.example", now, Duration::from_mins(1)).unwrap();
         let claims = keys.verify(&token).unwrap();
         assert_eq!((claims.sub.as_str(), claims.tenant.as_str()), ("alice", "closed.example"));
         assert!(SigningKeys::generate().unwrap().verify(&token).is_none());
-        let expired = keys.mint("alice", "closed.example", now() - 1000, Duration::from_mins(1)).unwrap();
+        let expired = keys
+            .mint("alice", "closed.example", now - Duration::from_hours(1), Duration::from_mins(1))
+            .unwrap();
         assert!(keys.verify(&expired).is_none());
     }
 

@@ -1,5 +1,7 @@
 //! Limits on a shared resource for one client, for the networks around it, and for all clients together.
 
+use std::time::Duration;
+
 /// A resource that clients share. Each is counted per client and in all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Resource {
@@ -158,29 +160,29 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Nanoseconds from one request to the next.
-    pub fn interval(self, breadth: LimitScope) -> u64 {
+    /// Nanoseconds from one request to the next: the state of a client is one atomic number, for which `Duration` is too wide.
+    pub fn interval_nanos(self, breadth: LimitScope) -> u64 {
         const SECOND: u64 = 1_000_000_000;
         SECOND / u64::from(self.per_second.max(1)) / (u64::from(breadth.step) + 1)
     }
 
-    /// Whether a client sends more at once than a browser that opens a page. `arrival` as in [`Self::conform`].
-    pub fn is_burst(self, arrival: u64, now: u64) -> bool {
+    /// Whether a client sends more at once than a browser that opens a page. `arrival_nanos` as in [`Self::conform`].
+    pub fn is_burst(self, arrival_nanos: u64, now_nanos: u64) -> bool {
         const REQUESTS_OF_A_PAGE: u64 = 16;
-        arrival.saturating_sub(now) > REQUESTS_OF_A_PAGE * self.interval(LimitScope::new(0, 1))
+        arrival_nanos.saturating_sub(now_nanos)
+            > REQUESTS_OF_A_PAGE * self.interval_nanos(LimitScope::new(0, 1))
     }
 
-    /// The generic cell rate algorithm (ITU-T I.371): `arrival` is when the next request is due if all came evenly, in
-    /// nanoseconds like `now`. `Ok` is the next due time, `Err` how long to wait. A network that is `step` times wider
-    /// has `step` times more.
-    pub fn conform(self, breadth: LimitScope, arrival: u64, now: u64) -> Result<u64, u64> {
-        let every = self.interval(breadth);
+    /// The generic cell rate algorithm (ITU-T I.371): `arrival_nanos` is when the next request is due if all came evenly.
+    /// `Ok` is the next due time, `Err` how long to wait. A network that is `step` times wider has `step` times more.
+    pub fn conform(self, breadth: LimitScope, arrival_nanos: u64, now_nanos: u64) -> Result<u64, Duration> {
+        let every = self.interval_nanos(breadth);
         let tolerance =
             every.saturating_mul(u64::from(self.burst)).saturating_mul(u64::from(breadth.step) + 1);
-        let next = arrival.max(now).saturating_add(every);
-        match next.saturating_sub(now).checked_sub(tolerance) {
+        let next = arrival_nanos.max(now_nanos).saturating_add(every);
+        match next.saturating_sub(now_nanos).checked_sub(tolerance) {
             None | Some(0) => Ok(next),
-            Some(early) => Err(early),
+            Some(early) => Err(Duration::from_nanos(early)),
         }
     }
 }
@@ -243,12 +245,12 @@ mod tests {
     fn a_burst_passes_and_then_the_rate() {
         let rate = Rate { per_second: 10, burst: 3 };
         let mut arrival = 0;
-        let mut passes = |now: u64| match rate.conform(LimitScope::new(0, 2), arrival, now * MS) {
+        let mut passes = |millis: u64| match rate.conform(LimitScope::new(0, 2), arrival, millis * MS) {
             Ok(next) => {
                 arrival = next;
                 Ok(())
             }
-            Err(wait) => Err(wait / MS),
+            Err(wait) => Err(wait.as_millis()),
         };
         assert_eq!([passes(1000), passes(1000), passes(1000)], [Ok(()); 3]);
         assert_eq!([passes(1000), passes(1060)], [Err(100), Err(40)]);

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use std::{fmt, time::Duration};
 
-use super::{account::AccountId, tenant::TenantId, time::millis};
+use super::{account::AccountId, tenant::TenantId, time::Timestamp};
 
 /// Maximum stored length of a `User-Agent`: its beginning identifies the browser.
 const MAX_USER_AGENT_BYTES: usize = 255;
@@ -36,18 +36,18 @@ impl fmt::Debug for SessionHash {
     }
 }
 
-/// Times in milliseconds since the epoch.
+/// A browser session as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     pub hash: SessionHash,
     pub account: AccountId,
     pub tenant: TenantId,
-    pub created_at: u64,
-    pub last_seen_at: u64,
+    pub created_at: Timestamp,
+    pub last_seen_at: Timestamp,
     /// When the password was verified: before `created_at` if the session was renewed.
-    pub signed_in_at: u64,
+    pub signed_in_at: Timestamp,
     /// The absolute expiry.
-    pub expires_at: u64,
+    pub expires_at: Timestamp,
     /// The idle timeout.
     pub idle: Duration,
     pub user_agent: String,
@@ -56,12 +56,11 @@ pub struct Session {
 
 impl Session {
     /// When the session ends if it is not used again.
-    pub fn ends_at(&self) -> u64 {
-        let idle = millis(self.idle);
-        self.expires_at.min(self.last_seen_at.saturating_add(idle))
+    pub fn ends_at(&self) -> Timestamp {
+        self.expires_at.min(self.last_seen_at + self.idle)
     }
 
-    pub fn is_expired(&self, now: u64) -> bool {
+    pub fn is_expired(&self, now: Timestamp) -> bool {
         now >= self.ends_at()
     }
 }
@@ -81,14 +80,14 @@ mod tests {
 
     use super::*;
 
-    fn session(last_seen_at: u64, idle: Duration, expires_at: u64) -> Session {
+    fn session(last_seen_at: Timestamp, idle: Duration, expires_at: Timestamp) -> Session {
         Session {
             hash: SessionHash::new([7; 32]),
             account: AccountId::from_bytes([1; 16]),
             tenant: TenantId::super_tenant(),
-            created_at: 0,
+            created_at: Timestamp::EPOCH,
             last_seen_at,
-            signed_in_at: 0,
+            signed_in_at: Timestamp::EPOCH,
             expires_at,
             idle,
             user_agent: String::new(),
@@ -105,9 +104,11 @@ mod tests {
             (0, Duration::MAX, 1_000_000, 1_000_000),
             (u64::MAX, minute, u64::MAX, u64::MAX),
         ] {
+            let [last_seen_at, expires_at, ends_at] =
+                [last_seen_at, expires_at, ends_at].map(Timestamp::from_millis);
             let session = session(last_seen_at, idle, expires_at);
             assert_eq!(session.ends_at(), ends_at);
-            assert!(session.is_expired(ends_at) && !session.is_expired(ends_at - 1));
+            assert!(session.is_expired(ends_at) && !session.is_expired(ends_at - Duration::from_millis(1)));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    ops::{Add, Sub},
+    ops::{Add, AddAssign, Sub},
     time::Duration,
 };
 
@@ -13,8 +13,8 @@ pub struct Timestamp(u64);
 
 impl Timestamp {
     pub const EPOCH: Self = Self(0);
-    /// 9999-12-31T23:59:59.999Z: the last one that has a form in RFC 3339.
-    pub const LAST_FORMATTED: Self = Self(253_402_300_799_999);
+    /// 9999-12-31T23:59:59.999Z: the last one that RFC 3339 can express.
+    pub const MAX_RFC_3339: Self = Self(253_402_300_799_999);
 
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
@@ -46,7 +46,17 @@ impl Timestamp {
 
 /// A duration in whole milliseconds, at most `u64::MAX`.
 pub fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    duration.as_secs().saturating_mul(1000).saturating_add(duration.subsec_millis().into())
+}
+
+/// A duration in whole seconds, rounded up and at least one: a caller who waits that long is not too early.
+pub fn whole_seconds(duration: Duration) -> u64 {
+    millis(duration).div_ceil(1000).max(1)
+}
+
+/// As [`whole_seconds`], in minutes.
+pub fn whole_minutes(duration: Duration) -> u64 {
+    millis(duration).div_ceil(60_000).max(1)
 }
 
 impl Add<Duration> for Timestamp {
@@ -54,6 +64,12 @@ impl Add<Duration> for Timestamp {
 
     fn add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(millis(duration)))
+    }
+}
+
+impl AddAssign<Duration> for Timestamp {
+    fn add_assign(&mut self, duration: Duration) {
+        *self = *self + duration;
     }
 }
 
@@ -117,13 +133,24 @@ mod tests {
         assert_eq!(last.saturating_since(Timestamp::EPOCH), Duration::from_millis(u64::MAX));
     }
 
+    /// wso2/product-is#24235
+    #[test]
+    fn remaining_time_is_rounded_up_and_never_zero() {
+        for (left, seconds, minutes) in
+            [(0, 1, 1), (1, 1, 1), (1000, 1, 1), (1001, 2, 1), (60_000, 60, 1), (60_001, 61, 2)]
+        {
+            let left = Duration::from_millis(left);
+            assert_eq!((whole_seconds(left), whole_minutes(left)), (seconds, minutes), "{left:?}");
+        }
+    }
+
     #[test]
     fn displays_rfc_3339() {
         for (at, shown) in [
             (Timestamp::EPOCH, "1970-01-01T00:00:00Z"),
             (Timestamp::from_seconds(1_800_000_000), "2027-01-15T08:00:00Z"),
             (Timestamp::from_millis(1_800_000_000_120), "2027-01-15T08:00:00.12Z"),
-            (Timestamp::LAST_FORMATTED, "9999-12-31T23:59:59.999Z"),
+            (Timestamp::MAX_RFC_3339, "9999-12-31T23:59:59.999Z"),
             (Timestamp::from_millis(u64::MAX), "18446744073709551615"),
         ] {
             assert_eq!(at.to_string(), shown);

@@ -4,6 +4,7 @@ use crate::{
     domain::{
         audit::{Actor, AdminAction},
         tenant::TenantId,
+        time::Timestamp,
     },
     store::{Store, StoreError},
 };
@@ -25,7 +26,7 @@ impl AuditTrail {
         tenant: &TenantId,
         actor: &Actor,
         actions: &[AdminAction],
-        now: u64,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         self.store.audit().record(tenant, actor, actions, now).await
     }

@@ -93,7 +93,7 @@ impl AccessWatch {
             match (&state.accounts, &credential) {
                 (Some(accounts), Some(VerifiedCredential::Session(live))) => {
                     let sessions = &accounts.sessions;
-                    sessions.wait_for_end(&sessions.open(live), || state.clock.now().as_millis()).await;
+                    sessions.wait_for_end(&sessions.open(live), &state.clock).await;
                 }
                 _ => pending().await,
             }

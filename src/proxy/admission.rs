@@ -288,8 +288,7 @@ async fn known_user(
 ) -> Option<Arc<ClientState>> {
     let now = state.clock.now();
     if let Some(accounts) = &state.accounts
-        && let Some(live) =
-            accounts.sessions.cached_for_request(&parts.headers, client.https, now.as_millis()).await
+        && let Some(live) = accounts.sessions.cached_for_request(&parts.headers, client.https, now).await
     {
         return Some(state.clients.by_user(&live.user));
     }

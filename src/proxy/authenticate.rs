@@ -141,7 +141,7 @@ async fn authenticate_session(
     let Some(cookie) = OwnCookie::Session.read(&parts.headers, origin.client.https) else {
         return Ok(None);
     };
-    match Box::pin(sessions.find_by_cookie(cookie, origin.now.as_millis())).await {
+    match Box::pin(sessions.find_by_cookie(cookie, origin.now)).await {
         Ok(live) => Ok(live.map(VerifiedCredential::Session)),
         // "unavailable" never means "anonymous"
         Err(SessionsUnavailable) => Err(Refusal::StoreDown),

@@ -9,16 +9,16 @@ use super::{
     evaluate::{Evaluation, RoutedRequest},
 };
 use crate::{
-    domain::{access::Decision, identity::Identity},
+    domain::{access::Decision, identity::Identity, time::Timestamp},
     telemetry::access_log::AccessLogEntry,
 };
 
 /// Called when the head of a request has been read.
-pub fn start_entry(parts: &Parts, request_id: &HeaderValue) -> Box<AccessLogEntry> {
+pub fn start_entry(parts: &Parts, request_id: &HeaderValue, now: Timestamp) -> Box<AccessLogEntry> {
     let text =
         |name| parts.headers.get(name).map(|value| truncate(&String::from_utf8_lossy(value.as_bytes())));
     Box::new(AccessLogEntry {
-        time: jiff::Timestamp::now(),
+        time: now,
         request_id: request_id.to_str().unwrap_or_default().to_owned(),
         method: parts.method.to_string(),
         host: text(header::HOST)

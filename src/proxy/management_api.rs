@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, Request, Response, StatusCode, header, request::Parts};
 use tower::ServiceExt;
 
 use super::{
@@ -84,8 +84,8 @@ fn count_limit(state: &ProxyState, refusal: &Refusal, response: &mut Response<Re
     if let Refusal::ClientLimit { limit, .. } = refusal {
         state.metrics.client_limit(*limit).inc();
     }
-    if let Some(seconds) = refusal.retry_after() {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    if let Some(wait) = refusal.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, wait);
     }
 }
 

@@ -55,7 +55,8 @@ pub async fn handle(
     let (mut parts, body) = request.into_parts();
     let mut body = ArrivingBody::new(body);
     let request_id = request_id(&settings, connection, &parts);
-    let mut entry = state.access_log.load_full().map(|log| (start_entry(&parts, &request_id), log));
+    let mut entry =
+        state.access_log.load_full().map(|log| (start_entry(&parts, &request_id, state.clock.now()), log));
     let origin = resolve_network_origin(state, &settings, connection, &parts.headers);
     let mut context = RequestContext::new(origin, &parts, request_id);
     let admitted = if is_public {

@@ -18,10 +18,14 @@ use crate::{
         page::{PageRenderer, RenderContext, StatusPage},
         route::RouteKind,
         tenant::RequestedTenant,
+        time::whole_seconds,
     },
     telemetry::metrics::RequestOutcome,
     token::TokenError,
 };
+
+/// `Retry-After` if a service is unavailable.
+const RETRY_UNAVAILABLE: Duration = Duration::from_secs(5);
 
 /// Why Doorward responds itself instead of forwarding the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,15 +218,14 @@ impl Refusal {
         }
     }
 
-    /// Seconds until a retry makes sense.
-    pub fn retry_after(&self) -> Option<u64> {
-        match self {
-            Self::ClientLimit { retry_after, .. } | Self::TooManySignIns { retry_after } => {
-                Some(retry_after.as_millis().div_ceil(1000))
-            }
-            _ => (self.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(5),
-        }
-        .and_then(|seconds| u64::try_from(seconds).ok())
+    /// `Retry-After`, if a retry makes sense.
+    pub fn retry_after(&self) -> Option<HeaderValue> {
+        let wait = match self {
+            Self::ClientLimit { retry_after, .. } | Self::TooManySignIns { retry_after } => *retry_after,
+            _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => RETRY_UNAVAILABLE,
+            _ => return None,
+        };
+        Some(HeaderValue::from(whole_seconds(wait)))
     }
 
     /// RFC 6750 §3
@@ -286,8 +289,8 @@ pub fn render_refusal(
     if let Refusal::HttpsNeeded { location: Some(location) } = refusal {
         headers.insert(LOCATION, location.clone());
     }
-    if let Some(seconds) = refusal.retry_after() {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    if let Some(wait) = refusal.retry_after() {
+        headers.insert(RETRY_AFTER, wait);
     }
     if response_context.wants_page {
         for (name, value) in &pages.headers {

@@ -1,8 +1,11 @@
 //! An active session in the cache: its user, and its last use.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use http::{HeaderName, HeaderValue};
@@ -13,7 +16,6 @@ use crate::{
         identity::User,
         session::Session,
         time::Timestamp,
-        time::millis,
     },
     sync::client_limits::ClientState,
 };
@@ -36,14 +38,15 @@ pub struct ActiveSession {
     /// The user's limits, looked up by the proxy when first needed.
     pub client_state: OnceLock<Arc<ClientState>>,
     pub(super) owner: Arc<SessionOwner>,
+    /// In milliseconds since the epoch, as `written`: when the last use was written to the store.
     last_seen: AtomicU64,
     written: AtomicU64,
     /// When the store last confirmed the session while the change feed was down; see [`super::change_feed_health`].
     pub(super) confirmed: AtomicU64,
 }
 
-/// Interval in which the last use is written to the store, in milliseconds.
-const WRITE_INTERVAL_MS: u64 = 60_000;
+/// Interval in which the last use is written to the store.
+const WRITE_INTERVAL: Duration = Duration::from_mins(1);
 
 impl ActiveSession {
     pub(super) fn new(session: Session, owner: Arc<SessionOwner>) -> Self {
@@ -57,12 +60,12 @@ impl ActiveSession {
             display_name: (!full.is_empty()).then(|| full.join(" ")),
             roles: account.roles.clone(),
             scopes: Vec::new(),
-            expires_at: Timestamp::from_millis(session.expires_at),
+            expires_at: session.expires_at,
         };
         Self {
             user: Arc::new(user),
-            last_seen: AtomicU64::new(session.last_seen_at),
-            written: AtomicU64::new(session.last_seen_at),
+            last_seen: AtomicU64::new(session.last_seen_at.as_millis()),
+            written: AtomicU64::new(session.last_seen_at.as_millis()),
             confirmed: Self::unconfirmed(),
             headers: OnceLock::new(),
             client_state: OnceLock::new(),
@@ -76,28 +79,27 @@ impl ActiveSession {
         &self.owner.account
     }
 
-    /// Milliseconds since the epoch.
-    pub fn last_seen_at(&self) -> u64 {
-        self.last_seen.load(Ordering::Relaxed)
+    pub fn last_seen_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.last_seen.load(Ordering::Relaxed))
     }
 
     /// Whether the session has expired, or is idle for too long as far as this replica knows.
-    pub(super) fn is_expired(&self, now: u64) -> bool {
+    pub(super) fn is_expired(&self, now: Timestamp) -> bool {
         now >= self.ends_at()
     }
 
     /// When the session ends if it is not used again on any replica.
-    pub(super) fn ends_at(&self) -> u64 {
-        let idle = millis(self.session.idle);
-        self.session.expires_at.min(self.last_seen_at().saturating_add(idle))
+    pub(super) fn ends_at(&self) -> Timestamp {
+        self.session.expires_at.min(self.last_seen_at() + self.session.idle)
     }
 
     /// Records a use; `true` if the use should be written to the store.
-    pub(super) fn touch(&self, now: u64) -> bool {
-        self.last_seen.fetch_max(now, Ordering::Relaxed);
+    pub(super) fn touch(&self, now: Timestamp) -> bool {
+        let millis = now.as_millis();
+        self.last_seen.fetch_max(millis, Ordering::Relaxed);
         let written = self.written.load(Ordering::Relaxed);
-        now.saturating_sub(written) >= WRITE_INTERVAL_MS
+        now.saturating_since(Timestamp::from_millis(written)) >= WRITE_INTERVAL
             // only one of several concurrent requests writes
-            && self.written.compare_exchange(written, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+            && self.written.compare_exchange(written, millis, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }

@@ -18,6 +18,7 @@ use super::{
 use crate::domain::{
     account::Account,
     session::{Session, SessionHash},
+    time::{Timestamp, millis},
 };
 
 /// The store is polled for changes twice a second: after this time without a response the feed counts as down.
@@ -32,8 +33,8 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// The time of a lookup.
 #[derive(Clone, Copy)]
 pub(super) struct LookupTime {
-    /// In milliseconds since the epoch: expiry of sessions.
-    pub now: u64,
+    /// Expiry of sessions.
+    pub now: Timestamp,
     /// Monotonic: age of the last contact with the change feed.
     pub at: Instant,
 }
@@ -63,7 +64,7 @@ impl ChangeFeedHealth {
     }
 
     fn millis_at(&self, at: Instant) -> u64 {
-        u64::try_from(at.saturating_duration_since(self.start).as_millis()).unwrap_or(NEVER - 1)
+        millis(at.saturating_duration_since(self.start)).min(NEVER - 1)
     }
 
     fn elapsed_since(&self, moment: &AtomicU64, at: Instant) -> Option<Duration> {
@@ -150,7 +151,11 @@ mod tests {
     impl Replica {
         async fn new() -> Self {
             let (memory, news, last) = (SessionCache::new(), ChangeFeedHealth::new(), Instant::now());
-            memory.find(&hash(1), 0, ready(Ok(Some(stored(1, 0))))).await.unwrap().unwrap();
+            memory
+                .find(&hash(1), Timestamp::EPOCH, ready(Ok(Some(stored(1, Timestamp::EPOCH)))))
+                .await
+                .unwrap()
+                .unwrap();
             news.record_contact(last);
             Self { memory, news, last }
         }
@@ -162,7 +167,12 @@ mod tests {
         ) -> Result<bool, SessionsUnavailable> {
             let found = self
                 .memory
-                .find_at(&self.news, &hash(1), LookupTime { now: 0, at: self.last + after }, store)
+                .find_at(
+                    &self.news,
+                    &hash(1),
+                    LookupTime { now: Timestamp::EPOCH, at: self.last + after },
+                    store,
+                )
                 .await;
             found.map(|live| live.is_some())
         }
@@ -184,7 +194,7 @@ mod tests {
     #[tokio::test]
     async fn feed_outage_revalidates_sessions_every_five_seconds() {
         let replica = Replica::new().await;
-        let alive = || ready(Ok(Some(stored(1, 0))));
+        let alive = || ready(Ok(Some(stored(1, Timestamp::EPOCH))));
         assert_eq!(replica.find(FEED_TIMEOUT, alive()).await, Ok(true));
         assert_eq!(
             replica.find(before(FEED_TIMEOUT * 2), ready(Ok(None))).await,
@@ -199,12 +209,17 @@ mod tests {
     #[tokio::test]
     async fn attack_roles_revoked_elsewhere_while_the_feed_is_down() {
         let replica = Replica::new().await;
-        let mut changed = stored(1, 0);
+        let mut changed = stored(1, Timestamp::EPOCH);
         changed.1.roles = vec!["less".to_owned()];
         let at = replica.last + FEED_TIMEOUT;
         let live = replica
             .memory
-            .find_at(&replica.news, &hash(1), LookupTime { now: 0, at }, ready(Ok(Some(changed))))
+            .find_at(
+                &replica.news,
+                &hash(1),
+                LookupTime { now: Timestamp::EPOCH, at },
+                ready(Ok(Some(changed))),
+            )
             .await;
         assert_eq!(live.unwrap().unwrap().account().roles, ["less"]);
     }
@@ -223,7 +238,10 @@ mod tests {
         .unwrap();
         assert_eq!(replica.find(MAX_OUTAGE, down()).await, Err(SessionsUnavailable));
         // the store is back
-        assert_eq!(replica.find(MAX_OUTAGE + RETRY_INTERVAL, ready(Ok(Some(stored(1, 0))))).await, Ok(true));
+        assert_eq!(
+            replica.find(MAX_OUTAGE + RETRY_INTERVAL, ready(Ok(Some(stored(1, Timestamp::EPOCH))))).await,
+            Ok(true)
+        );
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::domain::{account::AccountId, session::SessionHash};
+use crate::domain::{account::AccountId, session::SessionHash, time::Timestamp};
 
 type ConnectionsBySession = HashMap<SessionHash, SessionEntry>;
 
@@ -25,7 +25,7 @@ pub(super) struct OpenConnections(Arc<Mutex<ConnectionsBySession>>);
 pub struct SessionConnection {
     connections: OpenConnections,
     hash: SessionHash,
-    expires_at: u64,
+    expires_at: Timestamp,
     notify: Arc<Notify>,
 }
 
@@ -34,7 +34,7 @@ impl OpenConnections {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn open(&self, hash: SessionHash, account: &AccountId, expires_at: u64) -> SessionConnection {
+    pub fn open(&self, hash: SessionHash, account: &AccountId, expires_at: Timestamp) -> SessionConnection {
         let mut entries = self.connections();
         let entry = entries.entry(hash).or_insert_with(|| SessionEntry {
             account: account.clone(),
@@ -73,7 +73,7 @@ impl SessionConnection {
     }
 
     /// The absolute expiry of the session.
-    pub(super) fn expires_at(&self) -> u64 {
+    pub(super) fn expires_at(&self) -> Timestamp {
         self.expires_at
     }
 
@@ -105,9 +105,9 @@ mod tests {
         let openings = OpenConnections::default();
         let (one, other) = (AccountId::from_bytes([1; 16]), AccountId::from_bytes([2; 16]));
         let (first, second, third) = (
-            openings.open(SessionHash::new([1; 32]), &one, 0),
-            openings.open(SessionHash::new([2; 32]), &one, 0),
-            openings.open(SessionHash::new([3; 32]), &other, 0),
+            openings.open(SessionHash::new([1; 32]), &one, Timestamp::EPOCH),
+            openings.open(SessionHash::new([2; 32]), &one, Timestamp::EPOCH),
+            openings.open(SessionHash::new([3; 32]), &other, Timestamp::EPOCH),
         );
         let wakes = |act: &dyn Fn()| {
             let mut waiting = [&first, &second, &third].map(|open| Box::pin(open.changed()));

@@ -19,6 +19,7 @@ use super::{
 use crate::domain::{
     account::{Account, AccountId},
     session::{Session, SessionHash},
+    time::Timestamp,
 };
 
 /// One entry takes about 1 KiB.
@@ -58,7 +59,7 @@ impl SessionCache {
     pub async fn find(
         &self,
         hash: &SessionHash,
-        now: u64,
+        now: Timestamp,
         load: impl Future<Output = Result<Option<(Session, Account)>, SessionsUnavailable>>,
     ) -> Result<Option<Arc<ActiveSession>>, SessionsUnavailable> {
         if self.unknown.contains_key(hash) {
@@ -94,7 +95,7 @@ impl SessionCache {
     }
 
     /// Returns the session if it is cached.
-    pub async fn get_cached(&self, hash: &SessionHash, now: u64) -> Option<Arc<ActiveSession>> {
+    pub async fn get_cached(&self, hash: &SessionHash, now: Timestamp) -> Option<Arc<ActiveSession>> {
         let live = self.sessions.get(hash).await?;
         let current = self.owners.get(&live.session.account);
         if current.is_some_and(|person| Arc::ptr_eq(&person, &live.owner)) && !live.is_expired(now) {
@@ -136,7 +137,8 @@ pub(super) mod tests {
     use super::*;
     use crate::domain::tenant::TenantId;
 
-    const MINUTE: u64 = 60_000;
+    const START: Timestamp = Timestamp::EPOCH;
+    const MINUTE: Duration = Duration::from_mins(1);
 
     pub fn hash(n: u8) -> SessionHash {
         SessionHash::new([n; 32])
@@ -160,16 +162,16 @@ pub(super) mod tests {
         }
     }
 
-    pub fn stored(n: u8, last_seen_at: u64) -> (Session, Account) {
+    pub fn stored(n: u8, last_seen_at: Timestamp) -> (Session, Account) {
         let account = AccountId::from_bytes([1; 16]);
         let session = Session {
             hash: hash(n),
             account: account.clone(),
             tenant: TenantId::super_tenant(),
-            created_at: 0,
+            created_at: START,
             last_seen_at,
-            signed_in_at: 0,
-            expires_at: 100 * MINUTE,
+            signed_in_at: START,
+            expires_at: START + 100 * MINUTE,
             idle: Duration::from_mins(10),
             user_agent: String::new(),
             address: Ipv4Addr::LOCALHOST.into(),
@@ -187,8 +189,8 @@ pub(super) mod tests {
             disabled: false,
             admin_lock: None,
             must_change_password: false,
-            password_changed_at: 0,
-            created_at: 0,
+            password_changed_at: START,
+            created_at: START,
             last_login_at: None,
             claims: std::collections::BTreeMap::new(),
         };
@@ -199,7 +201,11 @@ pub(super) mod tests {
     async fn a_known_session_costs_no_store_access() {
         let (memory, store) = (SessionCache::new(), CountingStore::default());
         for _ in 0..3 {
-            let live = memory.find(&hash(1), 0, store.answer(Ok(Some(stored(1, 0))))).await.unwrap().unwrap();
+            let live = memory
+                .find(&hash(1), START, store.answer(Ok(Some(stored(1, START)))))
+                .await
+                .unwrap()
+                .unwrap();
             assert_eq!((live.user.name.as_str(), live.user.display_name.as_deref()), ("alex", Some("Alex")));
         }
         assert_eq!(store.calls(), 1);
@@ -209,7 +215,7 @@ pub(super) mod tests {
     async fn caches_unknown_sessions() {
         let (memory, store) = (SessionCache::new(), CountingStore::default());
         for _ in 0..3 {
-            assert!(memory.find(&hash(1), 0, store.answer(Ok(None))).await.unwrap().is_none());
+            assert!(memory.find(&hash(1), START, store.answer(Ok(None))).await.unwrap().is_none());
         }
         assert_eq!(store.calls(), 1);
     }
@@ -217,11 +223,11 @@ pub(super) mod tests {
     #[tokio::test]
     async fn store_failure_is_not_cached() {
         let (memory, store) = (SessionCache::new(), CountingStore::default());
-        memory.find(&hash(1), 0, store.answer(Ok(Some(stored(1, 0))))).await.unwrap();
+        memory.find(&hash(1), START, store.answer(Ok(Some(stored(1, START))))).await.unwrap();
         for _ in 0..2 {
-            assert!(memory.find(&hash(2), 0, store.answer(Err(SessionsUnavailable))).await.is_err());
+            assert!(memory.find(&hash(2), START, store.answer(Err(SessionsUnavailable))).await.is_err());
             assert!(
-                memory.find(&hash(1), 0, store.answer(Err(SessionsUnavailable))).await.unwrap().is_some()
+                memory.find(&hash(1), START, store.answer(Err(SessionsUnavailable))).await.unwrap().is_some()
             );
         }
         assert_eq!(store.calls(), 3);
@@ -231,15 +237,21 @@ pub(super) mod tests {
     async fn account_change_invalidates_only_its_sessions() {
         let (memory, store) = (SessionCache::new(), CountingStore::default());
         for n in [1, 2] {
-            memory.find(&hash(n), 0, store.answer(Ok(Some(stored(n, 0))))).await.unwrap();
+            memory.find(&hash(n), START, store.answer(Ok(Some(stored(n, START))))).await.unwrap();
         }
         memory.invalidate_account(&AccountId::from_bytes([9; 16]));
-        assert!(memory.find(&hash(1), 0, store.answer(Ok(None))).await.unwrap().is_some());
+        assert!(memory.find(&hash(1), START, store.answer(Ok(None))).await.unwrap().is_some());
         assert_eq!(store.calls(), 2);
         memory.invalidate_account(&AccountId::from_bytes([1; 16]));
-        assert!(memory.find(&hash(1), 0, store.answer(Ok(None))).await.unwrap().is_none(), "ended");
+        assert!(memory.find(&hash(1), START, store.answer(Ok(None))).await.unwrap().is_none(), "ended");
         for _ in 0..2 {
-            assert!(memory.find(&hash(2), 0, store.answer(Ok(Some(stored(2, 0))))).await.unwrap().is_some());
+            assert!(
+                memory
+                    .find(&hash(2), START, store.answer(Ok(Some(stored(2, START)))))
+                    .await
+                    .unwrap()
+                    .is_some()
+            );
         }
         assert_eq!(store.calls(), 4);
     }
@@ -248,39 +260,43 @@ pub(super) mod tests {
     async fn session_ended_during_its_load_is_not_cached() {
         let (memory, store) = (SessionCache::new(), CountingStore::default());
         let read_then_ended = async {
-            let found = store.answer(Ok(Some(stored(1, 0)))).await;
+            let found = store.answer(Ok(Some(stored(1, START)))).await;
             memory.invalidate_session(&hash(1)).await;
             found
         };
-        memory.find(&hash(1), 0, read_then_ended).await.unwrap();
-        assert!(memory.find(&hash(1), 0, store.answer(Ok(None))).await.unwrap().is_none());
+        memory.find(&hash(1), START, read_then_ended).await.unwrap();
+        assert!(memory.find(&hash(1), START, store.answer(Ok(None))).await.unwrap().is_none());
     }
 
     #[tokio::test]
     async fn idle_session_is_reloaded_before_it_ends() {
         let (memory, store) = (SessionCache::new(), CountingStore::default());
-        let live = memory.find(&hash(1), 0, store.answer(Ok(Some(stored(1, 0))))).await.unwrap().unwrap();
+        let live =
+            memory.find(&hash(1), START, store.answer(Ok(Some(stored(1, START))))).await.unwrap().unwrap();
         // used here: no store access
-        live.touch(5 * MINUTE);
-        assert!(memory.find(&hash(1), 14 * MINUTE, store.answer(Ok(None))).await.unwrap().is_some());
+        live.touch(START + 5 * MINUTE);
+        assert!(memory.find(&hash(1), START + 14 * MINUTE, store.answer(Ok(None))).await.unwrap().is_some());
         assert_eq!(store.calls(), 1);
         // idle here, used on another replica
-        let elsewhere = store.answer(Ok(Some(stored(1, 20 * MINUTE))));
-        assert!(memory.find(&hash(1), 25 * MINUTE, elsewhere).await.unwrap().is_some());
+        let elsewhere = store.answer(Ok(Some(stored(1, START + 20 * MINUTE))));
+        assert!(memory.find(&hash(1), START + 25 * MINUTE, elsewhere).await.unwrap().is_some());
         // idle on all replicas
-        let silent = store.answer(Ok(Some(stored(1, 20 * MINUTE))));
-        assert!(memory.find(&hash(1), 30 * MINUTE, silent).await.unwrap().is_none());
+        let silent = store.answer(Ok(Some(stored(1, START + 20 * MINUTE))));
+        assert!(memory.find(&hash(1), START + 30 * MINUTE, silent).await.unwrap().is_none());
         // too old
-        let busy = store.answer(Ok(Some(stored(2, 99 * MINUTE))));
-        assert!(memory.find(&hash(2), 100 * MINUTE, busy).await.unwrap().is_none());
+        let busy = store.answer(Ok(Some(stored(2, START + 99 * MINUTE))));
+        assert!(memory.find(&hash(2), START + 100 * MINUTE, busy).await.unwrap().is_none());
     }
 
     #[tokio::test]
     async fn writes_last_use_once_a_minute() {
         let (memory, store) = (SessionCache::new(), CountingStore::default());
-        let live = memory.find(&hash(1), 0, store.answer(Ok(Some(stored(1, 0))))).await.unwrap().unwrap();
-        let writes: Vec<_> = [1, 59_999, 60_000, 60_001, 119_999, 120_000].map(|at| live.touch(at)).into();
+        let live =
+            memory.find(&hash(1), START, store.answer(Ok(Some(stored(1, START))))).await.unwrap().unwrap();
+        let writes: Vec<_> = [1, 59_999, 60_000, 60_001, 119_999, 120_000]
+            .map(|at| live.touch(Timestamp::from_millis(at)))
+            .into();
         assert_eq!(writes, [false, false, true, false, false, true]);
-        assert_eq!(live.last_seen_at(), 120_000);
+        assert_eq!(live.last_seen_at(), START + 2 * MINUTE);
     }
 }

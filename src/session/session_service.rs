@@ -18,12 +18,13 @@ use super::{
     session_cache::SessionCache,
 };
 use crate::{
+    clock::Clock,
     config::model,
     crypto::{RandomUnavailable, random_bytes, sha256},
     domain::{
         account::{Account, AccountId},
         session::{Session, SessionHash, sanitized_user_agent},
-        time::millis,
+        time::Timestamp,
     },
     store::{Store, StoreChange, StoreError},
     tenants::{TenantLookup, TenantRegistry},
@@ -99,7 +100,7 @@ impl SessionService {
         &self,
         headers: &HeaderMap,
         https: bool,
-        now: u64,
+        now: Timestamp,
     ) -> Result<Option<Arc<ActiveSession>>, SessionsUnavailable> {
         match OwnCookie::Session.read(headers, https) {
             Some(cookie) => self.find_by_cookie(cookie, now).await,
@@ -111,7 +112,7 @@ impl SessionService {
     pub async fn find_by_cookie(
         &self,
         cookie: &str,
-        now: u64,
+        now: Timestamp,
     ) -> Result<Option<Arc<ActiveSession>>, SessionsUnavailable> {
         match self.parse_cookie(cookie) {
             Some((_, hash)) => self.find(&hash, now).await,
@@ -124,7 +125,7 @@ impl SessionService {
         &self,
         headers: &HeaderMap,
         https: bool,
-        now: u64,
+        now: Timestamp,
     ) -> Option<Arc<ActiveSession>> {
         let secret = CookieSecret::parse(OwnCookie::Session.read(headers, https)?)?;
         self.0.cache.get_cached(&hash_of(&secret), now).await
@@ -147,7 +148,7 @@ impl SessionService {
     pub async fn find(
         &self,
         hash: &SessionHash,
-        now: u64,
+        now: Timestamp,
     ) -> Result<Option<Arc<ActiveSession>>, SessionsUnavailable> {
         let live = self.find_without_touch(hash, now).await?;
         if let Some(live) = &live
@@ -178,7 +179,11 @@ impl SessionService {
     }
 
     /// Begins a session with a new id (session fixation); returns the value of its cookie.
-    pub async fn begin(&self, begin: NewSession<'_>, now: u64) -> Result<CookieSecret, BeginSessionError> {
+    pub async fn begin(
+        &self,
+        begin: NewSession<'_>,
+        now: Timestamp,
+    ) -> Result<CookieSecret, BeginSessionError> {
         let NewSession { account, settings, reject_disabled_accounts, user_agent, address, previous } = begin;
         let secret = self.0.signer.sign(&random_bytes()?);
         let session = Session {
@@ -188,7 +193,7 @@ impl SessionService {
             created_at: now,
             last_seen_at: now,
             signed_in_at: now,
-            expires_at: now.saturating_add(millis(settings.lifetime)),
+            expires_at: now + settings.lifetime,
             idle: settings.idle_timeout,
             user_agent: sanitized_user_agent(user_agent),
             address,
@@ -227,7 +232,7 @@ impl SessionService {
     }
 
     /// Ends a session. `false`: the store had no such session.
-    pub async fn end(&self, hash: &SessionHash, now: u64) -> Result<bool, StoreError> {
+    pub async fn end(&self, hash: &SessionHash, now: Timestamp) -> Result<bool, StoreError> {
         let ended = self.0.store.sessions().end(hash, now).await?;
         self.apply_change(&StoreChange::SessionEnded(*hash)).await;
         if ended {
@@ -242,7 +247,7 @@ impl SessionService {
         &self,
         account: &AccountId,
         except: Option<&SessionHash>,
-        now: u64,
+        now: Timestamp,
     ) -> Result<u64, StoreError> {
         let ended = self.0.store.sessions().end_all(account, except, now).await?;
         self.apply_change(&StoreChange::SessionsChanged(account.clone())).await;
@@ -259,7 +264,7 @@ impl SessionService {
     }
 
     /// The active sessions of an account, the most recently used first.
-    pub async fn list(&self, account: &AccountId, now: u64) -> Result<Vec<Session>, StoreError> {
+    pub async fn list(&self, account: &AccountId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
         let mut sessions = self.0.store.sessions().list(account).await?;
         sessions.retain(|session| !session.is_expired(now));
         Ok(sessions)
@@ -271,25 +276,25 @@ impl SessionService {
     }
 
     /// Returns when the session of an open connection has ended: by its owner, an administrator, idle
-    /// timeout or expiry. `clock` returns the time in milliseconds. An open connection does not count as
-    /// use of the session, so that the idle timeout also applies to a user with an open page.
-    pub async fn wait_for_end(&self, open: &SessionConnection, clock: impl Fn() -> u64) {
+    /// timeout or expiry. An open connection does not count as use of the session, so that the idle timeout also applies to a
+    /// user with an open page.
+    pub async fn wait_for_end(&self, open: &SessionConnection, clock: &Clock) {
         loop {
             // register before the lookup, so that no change between the lookup and the wait is lost
             let mut changed = std::pin::pin!(open.changed());
             changed.as_mut().enable();
-            let remaining = match self.find_without_touch(open.hash(), clock()).await {
-                Ok(Some(live)) => live.ends_at().saturating_sub(clock()),
+            let remaining = match self.find_without_touch(open.hash(), clock.now()).await {
+                Ok(Some(live)) => live.ends_at().saturating_since(clock.now()),
                 Ok(None) => return,
                 // while the store is unavailable, the connection stays open until the session expires
-                Err(SessionsUnavailable) => match open.expires_at().saturating_sub(clock()) {
-                    0 => return,
+                Err(SessionsUnavailable) => match open.expires_at().saturating_since(clock.now()) {
+                    Duration::ZERO => return,
                     remaining => remaining,
                 },
             };
             tokio::select! {
                 () = changed => {}
-                () = sleep(Duration::from_millis(remaining).min(RECHECK_INTERVAL)) => {}
+                () = sleep(remaining.min(RECHECK_INTERVAL)) => {}
             }
         }
     }
@@ -298,7 +303,7 @@ impl SessionService {
     async fn find_without_touch(
         &self,
         hash: &SessionHash,
-        now: u64,
+        now: Timestamp,
     ) -> Result<Option<Arc<ActiveSession>>, SessionsUnavailable> {
         let time = LookupTime { now, at: Instant::now() };
         let found = self.0.cache.find_at(&self.0.feed_health, hash, time, self.load(hash)).await?;

@@ -4,11 +4,12 @@ use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 use super::{
     Store, StoreError,
-    value::{number, read_number, read_tenant, read_text},
+    value::{number, read_number, read_tenant, read_text, read_timestamp, timestamp},
 };
 use crate::domain::{
     audit::{Actor, AdminAction, AuditRecord},
     tenant::TenantId,
+    time::Timestamp,
 };
 
 #[derive(Clone, Copy)]
@@ -30,7 +31,7 @@ impl AuditRepository<'_> {
         tenant: &TenantId,
         actor: &Actor,
         actions: &[AdminAction],
-        now: u64,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         self.store
             .with_deadline(async {
@@ -76,7 +77,7 @@ pub(super) async fn write(
     tenant: &TenantId,
     actor: &Actor,
     actions: &[AdminAction],
-    now: u64,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let row = sqlx::query("UPDATE audit_clock SET last = last + $1 RETURNING last")
         .bind(i64::try_from(actions.len()).unwrap_or(i64::MAX))
@@ -89,7 +90,7 @@ pub(super) async fn write(
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(last - i64::try_from(to_come).unwrap_or_default())
-        .bind(number(now))
+        .bind(timestamp(now))
         .bind(tenant.as_str())
         .bind(actor.to_string())
         .bind(actor.address.map(|address| address.to_string()))
@@ -107,7 +108,7 @@ pub(super) async fn write(
 fn read(row: &AnyRow) -> Result<AuditRecord, StoreError> {
     Ok(AuditRecord {
         id: read_number(row, "id")?,
-        at: read_number(row, "at")?,
+        at: read_timestamp(row, "at")?,
         tenant: read_tenant(row)?,
         actor: read_text(row, "actor")?,
         address: row.try_get("address")?,

@@ -5,9 +5,9 @@ use sqlx::{AnyConnection, Row as _};
 
 use super::{
     ChangeFeed, Store, StoreError,
-    value::{number, read_number},
+    value::{number, read_number, timestamp},
 };
-use crate::domain::{account::AccountId, session::SessionHash, tenant::TenantId};
+use crate::domain::{account::AccountId, session::SessionHash, tenant::TenantId, time::Timestamp};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreChange {
@@ -52,7 +52,7 @@ pub(super) async fn record(
     store: &Store,
     connection: &mut AnyConnection,
     change: &StoreChange,
-    now: u64,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let row = sqlx::query("UPDATE change_clock SET last = last + 1 RETURNING last")
         .fetch_one(&mut *connection)
@@ -62,7 +62,7 @@ pub(super) async fn record(
         .bind(row.try_get::<i64, _>("last")?)
         .bind(kind)
         .bind(subject)
-        .bind(number(now))
+        .bind(timestamp(now))
         .execute(&mut *connection)
         .await?;
     if let Some(wake) = store.database().notify_statement {

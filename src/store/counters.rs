@@ -7,11 +7,12 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row as _, any::AnyRow};
 
 use super::{
     Store, StoreError,
-    value::{number, read_number, read_text},
+    value::{duration, read_duration, read_number, read_text, read_timestamp, timestamp},
 };
 use crate::domain::{
     lockout::{Counter, CounterKey, LockState, LoginSubject},
     tenant::TenantId,
+    time::Timestamp,
 };
 
 #[derive(Clone, Copy)]
@@ -164,12 +165,12 @@ async fn write(connection: &mut AnyConnection, changed: &[&(CounterKey, Counter)
         .bind(match counter.locked_until {
             LockState::None => 0,
             // 0 means no lock, so a lock until the epoch is stored as 1
-            LockState::Until(until) => number(until).max(1),
+            LockState::Until(until) => timestamp(until).max(1),
             LockState::UntilAdmin => UNTIL_ADMIN,
         })
-        .bind(number(counter.since))
-        .bind(number(counter.last_failure))
-        .bind(number(counter.window))
+        .bind(timestamp(counter.since))
+        .bind(timestamp(counter.last_failure))
+        .bind(duration(counter.window))
         .execute(&mut *connection)
         .await?;
     }
@@ -205,11 +206,12 @@ fn read(row: &AnyRow) -> Result<(String, Counter), StoreError> {
         lockouts: count("lockouts")?,
         locked_until: match row.try_get::<i64, _>("locked_until")? {
             0 => LockState::None,
-            until => u64::try_from(until).map_or(LockState::UntilAdmin, LockState::Until),
+            until => u64::try_from(until)
+                .map_or(LockState::UntilAdmin, |until| LockState::Until(Timestamp::from_millis(until))),
         },
-        since: read_number(row, "since")?,
-        last_failure: read_number(row, "last_failure")?,
-        window: read_number(row, "window_ms")?,
+        since: read_timestamp(row, "since")?,
+        last_failure: read_timestamp(row, "last_failure")?,
+        window: read_duration(row, "window_ms")?,
     };
     Ok((read_text(row, "name")?, counter))
 }

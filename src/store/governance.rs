@@ -8,7 +8,7 @@ use sqlx::{AnyConnection, Row as _, any::AnyRow};
 use super::{
     Store, StoreChange, StoreError, audit, change_log,
     error::HasStoreError,
-    value::{number, read_number, read_tenant, read_text},
+    value::{number, read_number, read_tenant, read_text, timestamp},
 };
 use crate::domain::{
     audit::{AdminAction, REDACTED},
@@ -129,7 +129,7 @@ impl GovernanceRepository<'_> {
                 sqlx::query("UPDATE governance_versions SET version = $2, changed_at = $3 WHERE tenant = $1")
                     .bind(tenant.as_str())
                     .bind(number(found.version))
-                    .bind(number(now))
+                    .bind(timestamp(now))
                     .execute(&mut *transaction)
                     .await
                     .map_err(StoreError::from)?;

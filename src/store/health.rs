@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{CALL_TIMEOUT, Store, StoreError, dialect::ServerUnreachable};
 use crate::{
-    domain::time::millis,
+    domain::time::{Timestamp, millis},
     telemetry::store_state::{StoreState, StoreStates},
 };
 
@@ -41,7 +41,7 @@ pub struct StoreHealth {
     refused_changes: AtomicU64,
     /// The time of the last successful check before the current fault, in milliseconds since the epoch; 0: no fault.
     healthy_until: AtomicU64,
-    /// The time of the last successful check.
+    /// The time of the last successful check, in milliseconds since the epoch.
     last_healthy: AtomicU64,
     check_requested: Notify,
 }
@@ -132,8 +132,8 @@ impl Store {
         self.health().check_requested.notified().await;
     }
 
-    /// Checks whether the store answers and accepts changes. `now`: milliseconds since the epoch.
-    pub async fn check(&self, now: u64) -> StoreState {
+    /// Checks whether the store answers and accepts changes.
+    pub async fn check(&self, now: Timestamp) -> StoreState {
         let health = self.health();
         let refused_before = health.refused_changes.load(Ordering::Acquire);
         let lost = self.database().verify().err().map(|error| error.to_string().into());
@@ -143,13 +143,14 @@ impl Store {
         let outage_start = health.healthy_until.load(Ordering::Acquire);
         if is_well && outage_start > 0 {
             self.database().renewal.record_fault(Instant::now());
+            let outage_start = Timestamp::from_millis(outage_start);
             if let Err(error) = with_timeout(self.sessions().extend_after_outage(outage_start, now)).await {
                 tracing::warn!(%error, "cannot prolong sessions that ended while the store did not answer");
                 return self.states().borrow().clone();
             }
             health.healthy_until.store(0, Ordering::Release);
         } else if is_well {
-            health.last_healthy.store(now, Ordering::Release);
+            health.last_healthy.store(now.as_millis(), Ordering::Release);
         } else if outage_start == 0 {
             health.healthy_until.store(health.last_healthy.load(Ordering::Acquire).max(1), Ordering::Release);
         }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 
-use super::{Store, StoreError, health::MAX_BRIDGED_OUTAGE, value::number};
-use crate::domain::time::millis;
+use super::{Store, StoreError, health::MAX_BRIDGED_OUTAGE, value::timestamp};
+use crate::domain::time::Timestamp;
 
 /// Rows per statement: milliseconds of work.
 pub(super) const BATCH: i64 = 500;
@@ -50,8 +50,8 @@ pub struct PurgedRows {
 
 impl Store {
     /// Several replicas may run this concurrently.
-    pub async fn purge(&self, retention: Retention, now: u64) -> Result<PurgedRows, StoreError> {
-        let before = |age: Duration| number(now.saturating_sub(millis(age)));
+    pub async fn purge(&self, retention: Retention, now: Timestamp) -> Result<PurgedRows, StoreError> {
+        let before = |age: Duration| timestamp(now - age);
         let mut purged = PurgedRows {
             sessions: self
                 .in_batches(
@@ -72,7 +72,7 @@ impl Store {
                     "DELETE FROM counters WHERE name IN",
                     "SELECT name FROM counters WHERE window_ms > 0 AND since <= $1 - window_ms \
                      AND locked_until >= 0 AND locked_until <= $1 ORDER BY last_failure",
-                    number(now),
+                    timestamp(now),
                 )
                 .await?,
             audit: self
@@ -93,7 +93,7 @@ impl Store {
                 before(retention.counters),
             )
             .await?;
-        purged.counters += self.evict_counters(retention.max_evictable_counters, number(now)).await?;
+        purged.counters += self.evict_counters(retention.max_evictable_counters, timestamp(now)).await?;
         Ok(purged)
     }
 

@@ -1,16 +1,18 @@
 //! Browser sessions in the store.
 
-use sqlx::{AnyConnection, Row as _, any::AnyRow};
+use std::time::Duration;
+
+use sqlx::{AnyConnection, any::AnyRow};
 
 use super::{
     Store, StoreChange, StoreError, change_log,
     health::MAX_BRIDGED_OUTAGE,
-    value::{flag, number, read_account, read_number, read_tenant, read_text},
+    value::{duration, flag, read_account, read_duration, read_tenant, read_text, read_timestamp, timestamp},
 };
 use crate::domain::{
     account::AccountId,
     session::{Session, SessionHash},
-    time::millis,
+    time::Timestamp,
 };
 
 #[derive(Clone, Copy)]
@@ -19,7 +21,7 @@ pub struct SessionRepository<'a> {
 }
 
 /// An extended session stays valid for at least one minute after an outage.
-const MIN_REMAINING_MS: u64 = 60_000;
+const MIN_REMAINING: Duration = Duration::from_mins(1);
 
 macro_rules! columns {
     () => {
@@ -33,7 +35,7 @@ impl SessionRepository<'_> {
     pub async fn insert(
         self,
         session: &Session,
-        password_changed_at: u64,
+        password_changed_at: Timestamp,
         reject_disabled_accounts: bool,
     ) -> Result<bool, StoreError> {
         self.store
@@ -45,7 +47,7 @@ impl SessionRepository<'_> {
                      WHERE id = $1 AND disabled <= $3 AND lock_reason IS NULL AND password_changed_at = $2",
                 )
                 .bind(session.account.as_str())
-                .bind(number(password_changed_at))
+                .bind(timestamp(password_changed_at))
                 .bind(flag(!reject_disabled_accounts))
                 .execute(&mut *transaction)
                 .await?;
@@ -60,14 +62,14 @@ impl SessionRepository<'_> {
                 .bind(session.hash.to_hex())
                 .bind(session.account.as_str())
                 .bind(session.tenant.as_str())
-                .bind(number(session.created_at))
-                .bind(number(session.last_seen_at))
-                .bind(number(session.signed_in_at))
-                .bind(number(session.expires_at))
-                .bind(number(millis(session.idle)))
+                .bind(timestamp(session.created_at))
+                .bind(timestamp(session.last_seen_at))
+                .bind(timestamp(session.signed_in_at))
+                .bind(timestamp(session.expires_at))
+                .bind(duration(session.idle))
                 .bind(session.user_agent.as_str())
                 .bind(session.address.to_string())
-                .bind(number(session.ends_at()))
+                .bind(timestamp(session.ends_at()))
                 .execute(&mut *transaction)
                 .await?;
                 transaction.commit().await?;
@@ -90,7 +92,7 @@ impl SessionRepository<'_> {
     }
 
     /// Records a use, which restarts the idle timeout. `false`: the session has ended.
-    pub async fn touch(self, hash: &SessionHash, now: u64) -> Result<bool, StoreError> {
+    pub async fn touch(self, hash: &SessionHash, now: Timestamp) -> Result<bool, StoreError> {
         self.store
             .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
@@ -102,7 +104,7 @@ impl SessionRepository<'_> {
                  WHERE hash = $1 AND ends_at > $2",
                 )
                 .bind(hash.to_hex())
-                .bind(number(now))
+                .bind(timestamp(now))
                 .execute(&mut *transaction)
                 .await?;
                 transaction.commit().await?;
@@ -114,8 +116,8 @@ impl SessionRepository<'_> {
     /// Extends sessions after an outage from `since` to `now`: sessions that were valid before, and would
     /// have become idle during the outage or directly after it, count as used now. Not after a longer
     /// outage. Several replicas may run this concurrently.
-    pub async fn extend_after_outage(self, since: u64, now: u64) -> Result<u64, StoreError> {
-        if now.saturating_sub(since) > millis(MAX_BRIDGED_OUTAGE) {
+    pub async fn extend_after_outage(self, since: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
+        if now.saturating_since(since) > MAX_BRIDGED_OUTAGE {
             return Ok(0);
         }
         let mut transaction = self.store.begin().await?;
@@ -124,9 +126,9 @@ impl SessionRepository<'_> {
              ends_at = CASE WHEN expires_at - $2 < idle THEN expires_at ELSE $2 + idle END \
              WHERE ends_at > $1 AND ends_at <= $3 AND expires_at > $2",
         )
-        .bind(number(since))
-        .bind(number(now))
-        .bind(number(now.saturating_add(MIN_REMAINING_MS)))
+        .bind(timestamp(since))
+        .bind(timestamp(now))
+        .bind(timestamp(now + MIN_REMAINING))
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
@@ -134,7 +136,7 @@ impl SessionRepository<'_> {
     }
 
     /// Ends a session on every replica. `false`: it does not exist.
-    pub async fn end(self, hash: &SessionHash, now: u64) -> Result<bool, StoreError> {
+    pub async fn end(self, hash: &SessionHash, now: Timestamp) -> Result<bool, StoreError> {
         self.store
             .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
@@ -158,7 +160,7 @@ impl SessionRepository<'_> {
         self,
         account: &AccountId,
         except: Option<&SessionHash>,
-        now: u64,
+        now: Timestamp,
     ) -> Result<u64, StoreError> {
         self.store
             .with_deadline(async {
@@ -181,7 +183,7 @@ impl SessionRepository<'_> {
     }
 
     /// Ends the least recently used sessions of an account until `keep` are left; returns their number.
-    pub async fn end_oldest(self, account: &AccountId, keep: u32, now: u64) -> Result<u64, StoreError> {
+    pub async fn end_oldest(self, account: &AccountId, keep: u32, now: Timestamp) -> Result<u64, StoreError> {
         self.store
             .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
@@ -252,17 +254,16 @@ async fn lock_account(connection: &mut AnyConnection, account: &AccountId) -> Re
 
 fn read(row: &AnyRow) -> Result<Session, StoreError> {
     let (hash, address) = (read_text(row, "hash")?, read_text(row, "address")?);
-    let idle: i64 = row.try_get("idle")?;
     Ok(Session {
         hash: SessionHash::from_hex(&hash)
             .ok_or_else(|| StoreError::unreadable("the hash of a session", &hash))?,
         account: read_account(row, "account")?,
         tenant: read_tenant(row)?,
-        created_at: read_number(row, "created_at")?,
-        last_seen_at: read_number(row, "last_seen_at")?,
-        signed_in_at: read_number(row, "signed_in_at")?,
-        expires_at: read_number(row, "expires_at")?,
-        idle: std::time::Duration::from_millis(u64::try_from(idle).unwrap_or_default()),
+        created_at: read_timestamp(row, "created_at")?,
+        last_seen_at: read_timestamp(row, "last_seen_at")?,
+        signed_in_at: read_timestamp(row, "signed_in_at")?,
+        expires_at: read_timestamp(row, "expires_at")?,
+        idle: read_duration(row, "idle")?,
         user_agent: read_text(row, "user_agent")?,
         address: address
             .parse()

@@ -8,12 +8,13 @@ use super::{
     log_writer::{self, LogTarget, LogWriter},
     metrics::Count,
 };
+use crate::domain::time::Timestamp;
 
 #[derive(Debug, Default, Serialize)]
 pub struct AccessLogEntry {
     /// RFC 3339, UTC
     #[serde(serialize_with = "rfc3339")]
-    pub time: jiff::Timestamp,
+    pub time: Timestamp,
     pub request_id: String,
     pub client: Option<IpAddr>,
     pub method: String,
@@ -35,7 +36,8 @@ pub struct AccessLogEntry {
     pub error: Option<String>,
 }
 
-fn rfc3339<S: serde::Serializer>(time: &jiff::Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn rfc3339<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{time:.3}"))
 }
 

@@ -1,6 +1,6 @@
 //! Axum extractor for pages with a form: provides tenant policy, session and request data, and builds their responses.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, extract::FromRequestParts};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
@@ -14,19 +14,19 @@ use super::{
     view::{FormError, FormView},
 };
 use crate::{
-    clock,
     config::TenantPolicy,
     domain::{
         page::{PageRenderer as _, RenderContext, StatusPage},
         return_address::ReturnAddress,
         tenant::TenantId,
+        time::{Timestamp, whole_seconds},
     },
     session::{ActiveSession, CookieSecret, OwnCookie, csrf},
     web_context::{PageContext, PageRefusal},
 };
 
-/// `Retry-After` in seconds if the store or another service is unavailable.
-const RETRY_UNAVAILABLE: u32 = 5;
+/// `Retry-After` if the store or another service is unavailable.
+const RETRY_UNAVAILABLE: Duration = Duration::from_secs(5);
 /// The reason in the access log.
 const STORE_UNAVAILABLE: &str = "store_unavailable";
 
@@ -45,7 +45,7 @@ pub struct PageRequest {
     pub policy: Arc<TenantPolicy>,
     pub headers: HeaderMap,
     /// Milliseconds since the epoch.
-    pub now: u64,
+    pub now: Timestamp,
 }
 
 impl FromRequestParts<WebState> for PageRequest {
@@ -58,7 +58,7 @@ impl FromRequestParts<WebState> for PageRequest {
         let context = parts.extensions.get::<PageContext>().cloned();
         let page = match context.map(|context| (context.tenant.clone(), context)) {
             Some((Ok(policy), context)) => {
-                let (state, headers, now) = (state.clone(), parts.headers.clone(), clock::unix_millis());
+                let (state, headers, now) = (state.clone(), parts.headers.clone(), state.clock.now());
                 return Ok(Self { state, accounts, context, policy, headers, now });
             }
             Some((Err(page), _)) => page,
@@ -193,7 +193,9 @@ impl PageRequest {
 /// If the password was not verified, adds the reason for the access log and, where known, `Retry-After` to the response.
 pub fn mark_refused(response: Response<Body>, form_error: FormError) -> Response<Body> {
     match form_error {
-        FormError::Busy { seconds, cause } => with_reason(retry_after(response, seconds), cause.reason()),
+        FormError::Busy { retry_after: wait, cause } => {
+            with_reason(retry_after(response, wait), cause.reason())
+        }
         FormError::Unavailable => with_reason(response, STORE_UNAVAILABLE),
         _ => response,
     }
@@ -204,8 +206,8 @@ fn with_reason(mut response: Response<Body>, reason: &'static str) -> Response<B
     response
 }
 
-fn retry_after(mut response: Response<Body>, seconds: u32) -> Response<Body> {
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+fn retry_after(mut response: Response<Body>, wait: Duration) -> Response<Body> {
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     response
 }
 

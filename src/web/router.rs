@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     account::{LoginService, PasswordService},
+    clock::Clock,
     domain::{
         page::{PageRenderer, RenderContext, StatusPage},
         tenant::TenantId,
@@ -44,6 +45,7 @@ pub struct PageServices {
 /// Shared state of the pages.
 #[derive(Clone)]
 pub struct WebState {
+    pub clock: Clock,
     pub pages: Arc<HtmlPages>,
     pub tenants: TenantNames,
     /// The portal's start page, used if there is no return address: `/devportal/apis`.
@@ -246,6 +248,7 @@ mod tests {
         let names: Option<Arc<[TenantId]>> =
             names.map(|names| names.iter().map(|name| TenantId::parse(name).unwrap()).collect());
         router(WebState {
+            clock: Clock::system(),
             pages: Arc::new(HtmlPages::new(None)),
             tenants: Arc::new(move || Box::pin(std::future::ready(names.clone()))),
             start_page: "/devportal/apis".into(),

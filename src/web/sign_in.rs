@@ -1,7 +1,5 @@
 //! The sign-in page: shows the form, verifies it, and begins a session or reports an error.
 
-use std::time::Duration;
-
 use axum::{body::Body, extract::RawQuery};
 use http::{Request, Response, header};
 
@@ -89,18 +87,11 @@ pub fn public_error(request: &PageRequest, rejected: &LoginError) -> PublicLogin
 pub fn error(public: PublicLoginError, fallback: FormError) -> FormError {
     match public {
         PublicLoginError::InvalidCredentials => fallback,
-        PublicLoginError::Locked { minutes } => FormError::Locked { minutes },
+        PublicLoginError::Locked { remaining } => FormError::Locked { remaining },
         PublicLoginError::Disabled => FormError::Disabled,
-        PublicLoginError::Busy(busy) => {
-            FormError::Busy { seconds: whole_seconds(busy.retry_after), cause: busy.cause }
-        }
+        PublicLoginError::Busy(busy) => FormError::Busy { retry_after: busy.retry_after, cause: busy.cause },
         PublicLoginError::Unavailable => FormError::Unavailable,
     }
-}
-
-/// Rounded up, so that a retry at that time is not too early.
-pub fn whole_seconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
 }
 
 /// Begins a session with a new identifier and redirects to the return address.
@@ -161,20 +152,24 @@ fn sign_in_form(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::account::hashing::{BusyCause, HasherBusy};
 
     #[test]
     fn public_errors_are_uniform_with_retry_time() {
-        let cause = BusyCause::ClientShare;
-        let busy = |ms| PublicLoginError::Busy(HasherBusy { retry_after: Duration::from_millis(ms), cause });
+        let (retry_after, cause) = (Duration::from_secs(2), BusyCause::ClientShare);
+        let remaining = Some(Duration::from_mins(5));
         for (public, expected) in [
             (PublicLoginError::InvalidCredentials, FormError::WrongCredentials),
             (PublicLoginError::Unavailable, FormError::Unavailable),
-            (PublicLoginError::Locked { minutes: Some(5) }, FormError::Locked { minutes: Some(5) }),
+            (PublicLoginError::Locked { remaining }, FormError::Locked { remaining }),
             (PublicLoginError::Disabled, FormError::Disabled),
-            (busy(0), FormError::Busy { seconds: 1, cause }),
-            (busy(1001), FormError::Busy { seconds: 2, cause }),
+            (
+                PublicLoginError::Busy(HasherBusy { retry_after, cause }),
+                FormError::Busy { retry_after, cause },
+            ),
         ] {
             assert_eq!(error(public, FormError::WrongCredentials), expected, "{public:?}");
         }

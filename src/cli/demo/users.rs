@@ -8,7 +8,6 @@ use crate::{
     account::{NewUser, hashing::Password},
     boot,
     cli::settings,
-    clock,
     demo::MEMBERS,
     domain::{account::UserProfile, tenant::TenantId},
     tenants::TenantLookup,
@@ -32,7 +31,7 @@ pub fn add_users(file: &Path) -> anyhow::Result<()> {
                 let new = NewUser { username: name.to_owned(), profile: profile(name), ..NewUser::default() };
                 let added = accounts
                     .administration
-                    .create(&policy, new, Some(&Password::new(USER_PASSWORD)), clock::unix_millis())
+                    .create(&policy, new, Some(&Password::new(USER_PASSWORD)), accounts.clock.now())
                     .await;
                 added.with_context(|| format!("cannot add {name}"))?;
             }

@@ -7,7 +7,6 @@ use anyhow::bail;
 use crate::{
     account::{NewUser, suffix_tenant},
     cli::command_context::{PasswordSource, TenantArgs, with_tenant_accounts},
-    clock,
     domain::account::{InvalidUserProfile, PRIMARY, UserProfile, names},
 };
 
@@ -99,7 +98,7 @@ pub fn run(options: Options) -> ExitCode {
         let account = context
             .accounts
             .administration
-            .create(&context.policy, new, password.as_ref(), clock::unix_millis())
+            .create(&context.policy, new, password.as_ref(), context.now())
             .await?;
         let (name, tenant) = (&account.username, &account.tenant);
         let next = if password.is_some() {

@@ -13,7 +13,6 @@ use super::progress::{FilePosition, ImportProgress, Tally};
 use crate::{
     account::{IMPORT_BATCH, ImportError, ImportedUser},
     cli::command_context::{CommandContext, TenantArgs, print_line, with_tenant_accounts},
-    clock,
     store::CreateError,
 };
 
@@ -105,7 +104,7 @@ impl<'a> Import<'a> {
 
     async fn batch(&mut self, first: u64, numbers: &[u64], users: Vec<ImportedUser>) -> anyhow::Result<()> {
         let outcomes =
-            self.context.accounts.import.run(&self.context.policy.tenant, users, clock::unix_millis()).await;
+            self.context.accounts.import.run(&self.context.policy.tenant, users, self.context.now()).await;
         // not the fault of these lines: the next would fail as well
         let outcomes = outcomes.with_context(|| {
             self.progress.clear();

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use super::command_context::{
     CommandContext, PasswordSource, TenantArgs, operator_actor, print_line, with_tenant_accounts,
 };
-use crate::{account::AdminError, clock};
+use crate::account::AdminError;
 
 /// The accounts of a tenant; changes apply at once, also to a running Doorward
 #[derive(clap::Args)]
@@ -72,20 +72,20 @@ pub fn run(options: Options) -> ExitCode {
                 context
                     .accounts
                     .passwords
-                    .set(&policy, &account, &password, must_change, clock::unix_millis())
+                    .set(&policy, &account, &password, must_change, context.now())
                     .await?;
                 report_done(&context, &account.username, "has another password");
                 Ok(())
             })
         }
         UserCommand::Lock(target) => change_account(&target, "is locked", async |context, account| {
-            context.accounts.administration.lock(account, &operator_actor(), clock::unix_millis()).await
+            context.accounts.administration.lock(account, &operator_actor(), context.now()).await
         }),
         UserCommand::Unlock(target) => {
             with_tenant_accounts(&target.at, async |context| unlock(&context, &target.user).await)
         }
         UserCommand::Disable(target) => change_account(&target, "is disabled", async |context, account| {
-            context.accounts.administration.disable(account, &operator_actor(), clock::unix_millis()).await
+            context.accounts.administration.disable(account, &operator_actor(), context.now()).await
         }),
         UserCommand::Enable(target) => {
             with_tenant_accounts(&target.at, async |context| enable(&context, &target.user).await)
@@ -118,7 +118,7 @@ async fn unlock(context: &CommandContext, user: &str) -> anyhow::Result<()> {
         report_done(context, user, "has no account here; at the portal's own sign-in the name is unlocked");
         return Ok(());
     };
-    context.accounts.administration.unlock(&account, &operator_actor(), clock::unix_millis()).await?;
+    context.accounts.administration.unlock(&account, &operator_actor(), context.now()).await?;
     let still = if account.disabled { ", but disabled still: `doorward user enable` ends that" } else { "" };
     report_done(context, &account.username, &format!("is unlocked{still}"));
     Ok(())
@@ -126,7 +126,7 @@ async fn unlock(context: &CommandContext, user: &str) -> anyhow::Result<()> {
 
 async fn enable(context: &CommandContext, user: &str) -> anyhow::Result<()> {
     let account = context.account(user).await?;
-    let now = clock::unix_millis();
+    let now = context.now();
     context.accounts.administration.enable(&account, &operator_actor(), now).await?;
     let locked = account.admin_lock.is_some()
         || context.accounts.administration.lockout_counter(&account).await?.locked_until.is_in_force(now);

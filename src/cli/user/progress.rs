@@ -15,6 +15,8 @@ use std::{
 use serde::Serialize;
 use serde_json::json;
 
+use crate::domain::time::millis;
+
 /// The results of the lines so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
@@ -126,19 +128,15 @@ impl ImportProgress {
 struct ProgressLine {
     lines: u64,
     per_second: u64,
-    seconds_left: Option<u64>,
+    time_left: Option<Duration>,
 }
 
 impl ProgressLine {
     /// `left`: the unread bytes, as a multiple of those that have been read.
     fn of(lines: u64, elapsed: Duration, remaining_ratio: Option<f64>) -> Self {
-        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
-        let seconds_left = remaining_ratio.and_then(|remaining_ratio| {
-            let remaining_ratio =
-                Duration::try_from_secs_f64(elapsed.as_secs_f64() * remaining_ratio).ok()?;
-            Some(remaining_ratio.as_secs())
-        });
-        Self { lines, per_second: lines.saturating_mul(1000) / millis, seconds_left }
+        let time_left =
+            remaining_ratio.and_then(|ratio| Duration::try_from_secs_f64(elapsed.as_secs_f64() * ratio).ok());
+        Self { lines, per_second: lines.saturating_mul(1000) / millis(elapsed).max(1), time_left }
     }
 
     fn as_text(&self, tally: Tally) -> String {
@@ -151,7 +149,7 @@ impl ProgressLine {
             }
         }
         let _ = write!(text, "; {} a second", self.per_second);
-        if let Some(left) = self.seconds_left {
+        if let Some(left) = self.time_left.as_ref().map(Duration::as_secs) {
             let _ = match (left / 3600, left / 60 % 60, left % 60) {
                 (0, 0, seconds) => write!(text, ", {seconds} s left"),
                 (0, minutes, seconds) => write!(text, ", {minutes} min {seconds} s left"),
@@ -169,7 +167,7 @@ impl ProgressLine {
             "existing": existing,
             "mistakes": mistakes,
             "per_second": self.per_second,
-            "seconds_left": self.seconds_left,
+            "seconds_left": self.time_left.as_ref().map(Duration::as_secs),
         })
     }
 }

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::command_context::{CommandContext, TenantArgs, format_time, print_line},
-    clock,
     domain::{
         account::{Account, PRIMARY},
         lockout::{Counter, claims},
+        time::Timestamp,
     },
     store::AccountPage,
 };
@@ -54,7 +54,7 @@ pub async fn list(context: &CommandContext, options: &ListOptions) -> anyhow::Re
     let mut listed = 0_u32;
     loop {
         let part = accounts.list(tenant, &page).await?;
-        let now = clock::unix_millis();
+        let now = context.now();
         let counters = context.accounts.administration.lockout_counters(&part).await?;
         for (account, counter) in part.iter().zip(counters) {
             let state = state_label(account, &counter, now);
@@ -101,7 +101,7 @@ fn qualified_name(account: &Account) -> String {
     format!("{}/{}", account.user_store, account.username)
 }
 
-fn state_label(account: &Account, counter: &Counter, now: u64) -> &'static str {
+fn state_label(account: &Account, counter: &Counter, now: Timestamp) -> &'static str {
     if account.disabled {
         "disabled"
     } else if account.admin_lock.is_some() || counter.locked_until.is_in_force(now) {
@@ -126,7 +126,7 @@ fn summary(account: &Account, state: &str) -> Value {
 
 pub async fn show(context: &CommandContext, user: &str) -> anyhow::Result<()> {
     let account = context.account(user).await?;
-    let now = clock::unix_millis();
+    let now = context.now();
     let counter = context.accounts.administration.lockout_counter(&account).await?;
     let sessions = context.accounts.sessions.list(&account.id, now).await?.len();
     let text = if context.json {
@@ -138,7 +138,7 @@ pub async fn show(context: &CommandContext, user: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn as_json(account: &Account, counter: &Counter, sessions: usize, now: u64) -> Value {
+fn as_json(account: &Account, counter: &Counter, sessions: usize, now: Timestamp) -> Value {
     let claims: Value = claims::identity_claims(account, counter, now)
         .into_iter()
         .map(|(name, value)| (name, Value::String(value)))
@@ -154,14 +154,14 @@ fn as_json(account: &Account, counter: &Counter, sessions: usize, now: u64) -> V
         "family_name": account.family_name,
         "roles": account.roles,
         "must_change_password": account.must_change_password,
-        "created_at": account.created_at,
+        "created_at": account.created_at.as_millis(),
         "sessions": sessions,
         "other_claims": account.claims,
         "claims": claims,
     })
 }
 
-fn as_text(account: &Account, counter: &Counter, sessions: usize, now: u64) -> String {
+fn as_text(account: &Account, counter: &Counter, sessions: usize, now: Timestamp) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         // writing to a string does not fail
@@ -185,7 +185,7 @@ fn as_text(account: &Account, counter: &Counter, sessions: usize, now: u64) -> S
     for (name, value) in claims::identity_claims(account, counter, now) {
         let short = name.strip_prefix(claims::PREFIX).unwrap_or(&name);
         let is_time = short.ends_with("Time") && value != "0";
-        let shown = value.parse().ok().filter(|_| is_time).map(format_time);
+        let shown = value.parse().ok().filter(|_| is_time).map(|at| format_time(Timestamp::from_millis(at)));
         line(short, shown.as_deref().unwrap_or(&value));
     }
     text

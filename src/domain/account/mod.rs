@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 pub use login::{LoginAttribute, LoginAttributes};
 pub use names::LoginName;
 
-use super::tenant::TenantId;
+use super::{tenant::TenantId, time::Timestamp};
 
 /// The default user store.
 pub const PRIMARY: &str = "PRIMARY";
@@ -71,10 +71,9 @@ pub struct Account {
     pub disabled: bool,
     pub admin_lock: Option<AdminLock>,
     pub must_change_password: bool,
-    /// Milliseconds since the epoch, as all times here.
-    pub password_changed_at: u64,
-    pub created_at: u64,
-    pub last_login_at: Option<u64>,
+    pub password_changed_at: Timestamp,
+    pub created_at: Timestamp,
+    pub last_login_at: Option<Timestamp>,
     /// Everything else that was imported or set, by claim name.
     pub claims: BTreeMap<String, String>,
 }
@@ -91,7 +90,7 @@ impl Account {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdminLock {
     pub reason: LockedReason,
-    pub since: u64,
+    pub since: Timestamp,
 }
 
 /// Why an account is locked, in the words of WSO2's claim `lockedReason`.

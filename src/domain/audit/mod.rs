@@ -9,7 +9,7 @@ mod json_diff;
 
 pub use json_diff::diff_json;
 
-use super::tenant::TenantId;
+use super::{tenant::TenantId, time::Timestamp};
 
 /// Replaces a secret value in an audit record.
 pub const REDACTED: &str = "(secret)";
@@ -95,8 +95,7 @@ pub struct AdminAction {
 pub struct AuditRecord {
     /// Ascending in the order of the changes.
     pub id: u64,
-    /// Milliseconds since the epoch.
-    pub at: u64,
+    pub at: Timestamp,
     /// The tenant whose settings were changed.
     pub tenant: TenantId,
     pub actor: String,

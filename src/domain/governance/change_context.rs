@@ -1,6 +1,6 @@
 //! The circumstances of a change by an administrator.
 
-use crate::domain::{audit::Actor, tenant::TenantId};
+use crate::domain::{audit::Actor, tenant::TenantId, time::Timestamp};
 
 /// The tenant, actor, time and expected version of a change of settings.
 #[derive(Debug, Clone, Copy)]
@@ -9,6 +9,5 @@ pub struct ChangeContext<'a> {
     /// The version that the change is based on; `None`: any.
     pub expected_version: Option<u64>,
     pub actor: &'a Actor,
-    /// In milliseconds since the epoch.
-    pub now: u64,
+    pub now: Timestamp,
 }

@@ -1,7 +1,10 @@
 //! WSO2's claims about the state of an account, computed on request, so they cannot be outdated.
 
 use super::{Counter, LockState};
-use crate::domain::account::{Account, LockedReason};
+use crate::domain::{
+    account::{Account, LockedReason},
+    time::Timestamp,
+};
 
 pub const PREFIX: &str = "http://wso2.org/claims/identity/";
 
@@ -9,13 +12,13 @@ pub const PREFIX: &str = "http://wso2.org/claims/identity/";
 pub const STORED_CLAIMS: [&str; 2] = ["failedLoginAttemptsBeforeSuccess", "accountConfirmedTime"];
 
 /// The identity claims of an account whose name has this counter.
-pub fn identity_claims(account: &Account, counter: &Counter, now: u64) -> Vec<(String, String)> {
+pub fn identity_claims(account: &Account, counter: &Counter, now: Timestamp) -> Vec<(String, String)> {
     let by_attempts = counter.locked_until.is_in_force(now);
     let reason = account.admin_lock.map(|lock| lock.reason);
     let locked = by_attempts || reason.is_some();
     // an administrator lock has no expiry, whatever the other lock has
     let unlock_time = match counter.locked_until {
-        LockState::Until(until) if by_attempts && reason.is_none() => until,
+        LockState::Until(until) if by_attempts && reason.is_none() => until.as_millis(),
         _ => 0,
     };
     let shown = reason.or(by_attempts.then_some(LockedReason::MaxAttemptsExceeded));
@@ -27,8 +30,8 @@ pub fn identity_claims(account: &Account, counter: &Counter, now: u64) -> Vec<(S
         ("lockedReason", shown.map_or("", LockedReason::as_str).to_owned()),
         ("accountState", account_state(account, locked).to_owned()),
         ("accountDisabled", account.disabled.to_string()),
-        ("lastLoginTime", account.last_login_at.map_or_else(String::new, |at| at.to_string())),
-        ("lastPasswordUpdateTime", account.password_changed_at.to_string()),
+        ("lastLoginTime", account.last_login_at.map_or_else(String::new, |at| at.as_millis().to_string())),
+        ("lastPasswordUpdateTime", account.password_changed_at.as_millis().to_string()),
     ];
     let stored = |name| account.claims.get(name).map(|value| (name, value.clone()));
     claims.extend(STORED_CLAIMS.into_iter().filter_map(stored));
@@ -54,7 +57,7 @@ fn account_state(account: &Account, locked: bool) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, time::Duration};
 
     use super::*;
     use crate::domain::{
@@ -62,7 +65,7 @@ mod tests {
         tenant::TenantId,
     };
 
-    const NOW: u64 = 1_800_000_000_000;
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
     fn account(disabled: bool, reason: Option<LockedReason>) -> Account {
         Account {
@@ -78,9 +81,9 @@ mod tests {
             disabled,
             admin_lock: reason.map(|reason| AdminLock { reason, since: NOW }),
             must_change_password: false,
-            password_changed_at: 1,
-            created_at: 0,
-            last_login_at: Some(2),
+            password_changed_at: Timestamp::from_millis(1),
+            created_at: Timestamp::EPOCH,
+            last_login_at: Some(Timestamp::from_millis(2)),
             claims: BTreeMap::from([("failedLoginAttemptsBeforeSuccess".to_owned(), "7".to_owned())]),
         }
     }
@@ -92,7 +95,8 @@ mod tests {
     #[test]
     fn identity_claims_have_wso2_values() {
         use LockedReason::{AdminInitiated, IdleAccount, PendingAskPassword, PendingSelfRegistration};
-        let (open, timed, admin) = (LockState::None, LockState::Until(NOW + 1), LockState::UntilAdmin);
+        let (open, timed, admin) =
+            (LockState::None, LockState::Until(NOW + Duration::from_millis(1)), LockState::UntilAdmin);
         // disabled, reason, lock → accountLocked, unlockTime, lockedReason, accountState
         for (disabled, reason, lock, expected) in [
             (false, None, open, ["false", "0", "", "UNLOCKED"]),

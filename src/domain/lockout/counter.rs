@@ -1,9 +1,10 @@
 //! One counter of failed attempts, and its lock.
 
-/// 9999-12-31T23:59:59.999Z: no lock ends later, so every timestamp can be formatted.
-pub const MAX_MILLIS: u64 = 253_402_300_799_999;
+use std::time::Duration;
 
-/// Timestamps in milliseconds since the epoch.
+use crate::domain::time::Timestamp;
+
+/// The failed attempts of one name, address or browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counter {
     /// Failed attempts since the last success or lock (`failedLoginAttempts`).
@@ -12,11 +13,11 @@ pub struct Counter {
     pub lockouts: u32,
     pub locked_until: LockState,
     /// When the first of these `failures` was reserved; identifies the counting round.
-    pub since: u64,
-    pub last_failure: u64,
+    pub since: Timestamp,
+    pub last_failure: Timestamp,
     /// How long after `since` the failures count, unless the counter is locked. Zero: until a success. The
     /// store uses it to select counters that can be deleted.
-    pub window: u64,
+    pub window: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,7 +25,7 @@ pub enum LockState {
     #[default]
     None,
     /// Locked while now is before this moment.
-    Until(u64),
+    Until(Timestamp),
     UntilAdmin,
 }
 
@@ -32,13 +33,13 @@ pub enum LockState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LockedUntil {
     /// Locked while now is before this moment.
-    Time(u64),
+    Time(Timestamp),
     Admin,
 }
 
 impl LockState {
     /// Locked ⇔ now < until: the lock ends exactly at `until`.
-    pub fn in_force(self, now: u64) -> Option<LockedUntil> {
+    pub fn in_force(self, now: Timestamp) -> Option<LockedUntil> {
         match self {
             Self::None => None,
             Self::Until(until) => (now < until).then_some(LockedUntil::Time(until)),
@@ -46,16 +47,16 @@ impl LockState {
         }
     }
 
-    pub fn is_in_force(self, now: u64) -> bool {
+    pub fn is_in_force(self, now: Timestamp) -> bool {
         self.in_force(now).is_some()
     }
 }
 
 impl LockedUntil {
-    /// The remaining minutes, rounded up, so never zero. `None`: until an administrator unlocks.
-    pub fn minutes_left(self, now: u64) -> Option<u64> {
+    /// The remaining time. `None`: until an administrator unlocks.
+    pub fn remaining(self, now: Timestamp) -> Option<Duration> {
         match self {
-            Self::Time(until) => Some(until.saturating_sub(now).div_ceil(60_000).max(1)),
+            Self::Time(until) => Some(until.saturating_since(now)),
             Self::Admin => None,
         }
     }
@@ -63,12 +64,12 @@ impl LockedUntil {
 
 impl Counter {
     /// Resets an expired lock, and failures older than the window (zero: failures do not expire).
-    pub(super) fn refresh(&mut self, window: u64, now: u64) {
+    pub(super) fn refresh(&mut self, window: Duration, now: Timestamp) {
         if !self.locked_until.is_in_force(now) {
             self.locked_until = LockState::None;
         }
         self.window = window;
-        if window > 0 && now.saturating_sub(self.since) >= window {
+        if !window.is_zero() && now.saturating_since(self.since) >= window {
             self.failures = 0;
             if self.locked_until == LockState::None {
                 self.lockouts = 0;

@@ -1,12 +1,14 @@
 //! Reserve, record success, release: the operations on the counters of an attempt. Each runs inside one
 //! transaction of the store.
 
+use std::time::Duration;
+
 use super::{
-    Counter, CounterKey, LockState, LockedUntil, LockoutSettings, LockoutThreshold, MAX_MILLIS,
+    Counter, CounterKey, LockState, LockedUntil, LockoutSettings, LockoutThreshold,
     forgiveness::{SpellingFailures, forgivable},
     management::{is_known, renew},
 };
-use crate::domain::time::millis;
+use crate::domain::time::{Timestamp, millis};
 
 /// An attempt that has been counted as failed already and may now be verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +33,7 @@ pub struct LockoutRefusal {
     pub by: CounterKey,
     pub until: LockedUntil,
     /// When the attempt that completed the lock was reserved.
-    pub since: u64,
+    pub since: Timestamp,
 }
 
 /// The counters that a success has reset.
@@ -67,7 +69,7 @@ impl ReservedCounters {
     }
 
     /// When the attempt was counted.
-    pub(super) fn at(&self) -> u64 {
+    pub(super) fn at(&self) -> Timestamp {
         self.entries.iter().map(|entry| entry.after.last_failure).max().unwrap_or_default()
     }
 }
@@ -75,16 +77,16 @@ impl ReservedCounters {
 /// The limits of one kind of counter.
 struct CounterRule {
     max_attempts: u32,
-    window: u64,
+    window: Duration,
     /// The duration of the next lock; `None`: until an administrator unlocks.
-    lock: Option<u64>,
+    lock: Option<Duration>,
 }
 
 fn rule(settings: &LockoutSettings, key: &CounterKey, lockouts: u32) -> Option<CounterRule> {
     let fixed = |threshold: LockoutThreshold| CounterRule {
         max_attempts: threshold.max_attempts.max(1),
-        window: positive_millis(threshold.window),
-        lock: (!threshold.time.is_zero()).then(|| positive_millis(threshold.time)),
+        window: stored_duration(threshold.window),
+        lock: (!threshold.time.is_zero()).then(|| stored_duration(threshold.time)),
     };
     match key {
         CounterKey::Address { .. } => settings.address.map(fixed),
@@ -103,21 +105,21 @@ fn rule(settings: &LockoutSettings, key: &CounterKey, lockouts: u32) -> Option<C
             settings.enabled.then(|| fixed(settings.portal_session_threshold()))
         }
         CounterKey::Spelling { .. } => (settings.enabled || settings.account_and_address.is_some())
-            .then_some(CounterRule { max_attempts: u32::MAX, window: 0, lock: None }),
+            .then_some(CounterRule { max_attempts: u32::MAX, window: Duration::ZERO, lock: None }),
         CounterKey::Account { .. }
         | CounterKey::PortalName { .. }
         | CounterKey::UnknownName { .. }
         | CounterKey::Confusable { .. } => settings.enabled.then(|| CounterRule {
             max_attempts: settings.max_attempts.max(1),
-            window: 0,
-            lock: settings.lock_millis(lockouts),
+            window: Duration::ZERO,
+            lock: settings.lock_duration(lockouts),
         }),
     }
 }
 
-/// At least one, unless the duration is zero.
-fn positive_millis(duration: std::time::Duration) -> u64 {
-    if duration.is_zero() { 0 } else { millis(duration).max(1) }
+/// As the store has it: in whole milliseconds, at least one unless the duration is zero.
+fn stored_duration(duration: Duration) -> Duration {
+    if duration.is_zero() { Duration::ZERO } else { Duration::from_millis(millis(duration).max(1)) }
 }
 
 /// Counts the attempt as failed before the password is verified, and locks at the limit. `bypass`: the account has
@@ -126,7 +128,7 @@ pub fn reserve(
     settings: &LockoutSettings,
     counters: &mut [(CounterKey, Counter)],
     bypass: bool,
-    now: u64,
+    now: Timestamp,
 ) -> Result<ReservedCounters, LockoutRefusal> {
     let mut devices = counters.iter().filter(|(key, _)| key.is_device()).peekable();
     let known_device = settings.device.is_some()
@@ -185,7 +187,11 @@ pub fn reserve(
 
 /// Restarts the round of a spelling whose failures have all ended in locks: a success can no longer
 /// subtract them from a round, only from the number of locks.
-fn restart_spelling_round(entries: &mut [ReservedCounter], counters: &mut [(CounterKey, Counter)], now: u64) {
+fn restart_spelling_round(
+    entries: &mut [ReservedCounter],
+    counters: &mut [(CounterKey, Counter)],
+    now: Timestamp,
+) {
     let shared = || entries.iter().filter(|entry| entry.key.is_shared());
     let Some(oldest) = shared().map(|entry| entry.after.since).min() else { return };
     let limit = shared().map(|entry| entry.max_attempts).max().unwrap_or(u32::MAX);
@@ -206,7 +212,7 @@ impl Counter {
         self.failures == 0 && self.lockouts > 0 && self.locked_until != LockState::None
     }
 
-    fn count(&mut self, rule: &CounterRule, may_lock: bool, now: u64) {
+    fn count(&mut self, rule: &CounterRule, may_lock: bool, now: Timestamp) {
         if self.failures == 0 {
             self.since = now;
         }
@@ -216,7 +222,7 @@ impl Counter {
             self.failures = 0;
             self.lockouts = self.lockouts.saturating_add(1);
             self.locked_until = match rule.lock {
-                Some(length) => LockState::Until(now.saturating_add(length).min(MAX_MILLIS)),
+                Some(length) => LockState::Until((now + length).min(Timestamp::MAX_RFC_3339)),
                 None => LockState::UntilAdmin,
             };
         }

@@ -1,15 +1,18 @@
 //! Forgives failures of the client whose login at the portal succeeded, within an hourly limit.
 
+use std::time::Duration;
+
 use super::{
     Counter, CounterKey, LockState, LockoutSettings,
     engine::{ReservedCounter, ReservedCounters},
 };
+use crate::domain::time::Timestamp;
 
 /// Successes at the portal forgive at most this many times `max_attempts` failures of a name within the
 /// window. The portal has verified the password, not Doorward: a response that only looks like a success
 /// allows no more attempts than this.
 const FORGIVEN_ROUNDS: u32 = 2;
-const FORGIVEN_WINDOW: u64 = 60 * 60 * 1000;
+const FORGIVEN_WINDOW: Duration = Duration::from_hours(1);
 
 /// The failures that a success may forgive; they are charged to the hourly limit.
 pub(super) fn forgivable(
@@ -40,7 +43,7 @@ pub(super) fn forgivable(
 
 /// The failures of one client under one spelling of a name at the portal, which also count in shared counters.
 pub(super) struct SpellingFailures {
-    since: u64,
+    since: Timestamp,
     failures: u32,
     lockouts: u32,
     /// `false` if a concurrent success has already forgiven this attempt.

@@ -7,33 +7,34 @@ use std::time::Duration;
 use super::{
     ClientNetwork, CountedAttempt, Counter, CounterKey, LockoutSettings, LockoutThreshold, counter_keys,
 };
+use crate::domain::time::Timestamp;
 
 /// Minimum duration of a lock, because it does not grow.
 const MIN_LOCK: Duration = Duration::from_mins(15);
 
 /// A network is known for 30 days after the last success from it.
-const KNOWN_MILLIS: u64 = 30 * 24 * 60 * 60 * 1000;
+const KNOWN_PERIOD: Duration = Duration::from_hours(30 * 24);
 /// The most known networks of one account; the ones whose last success is oldest are removed.
 pub const MAX_KNOWN_NETWORKS: u32 = 32;
 
 /// A success renews a known network once a day at most, so that not every request writes to the store.
-const RENEWED_AFTER_MILLIS: u64 = 24 * 60 * 60 * 1000;
+const RENEWAL_INTERVAL: Duration = Duration::from_hours(24);
 
 /// Records a success from a network, as a counter that expires like all others.
-pub(super) fn renew(counter: &mut Counter, now: u64) {
-    if counter.failures == 0 || now.saturating_sub(counter.since) >= RENEWED_AFTER_MILLIS {
+pub(super) fn renew(counter: &mut Counter, now: Timestamp) {
+    if counter.failures == 0 || now.saturating_since(counter.since) >= RENEWAL_INTERVAL {
         *counter = Counter {
             failures: 1,
             since: now,
             last_failure: now,
-            window: KNOWN_MILLIS,
+            window: KNOWN_PERIOD,
             ..Counter::default()
         };
     }
 }
 
-pub(super) fn is_known(counter: &Counter, now: u64) -> bool {
-    counter.failures > 0 && now.saturating_sub(counter.since) < KNOWN_MILLIS
+pub(super) fn is_known(counter: &Counter, now: Timestamp) -> bool {
+    counter.failures > 0 && now.saturating_since(counter.since) < KNOWN_PERIOD
 }
 
 /// The settings and the counters of an attempt. Addresses in `account_lock.allow` are counted as well:
@@ -87,8 +88,12 @@ mod tests {
         tenant::TenantId,
     };
 
-    const NOW: u64 = 1_800_000_000_000;
-    const HOUR: u64 = 60 * 60 * 1000;
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+    const HOUR: Duration = Duration::from_hours(1);
+
+    const fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
 
     fn attempt(address: &str) -> CountedAttempt {
         CountedAttempt {
@@ -110,7 +115,7 @@ mod tests {
     struct Table(BTreeMap<CounterKey, Counter>);
 
     impl Table {
-        fn reserve(&mut self, address: &str, now: u64) -> Result<ReservedCounters, LockoutRefusal> {
+        fn reserve(&mut self, address: &str, now: Timestamp) -> Result<ReservedCounters, LockoutRefusal> {
             let on = LockoutSettings { enabled: true, ..LockoutSettings::default() };
             let (settings, keys) = management_lockout(&on, &attempt(address));
             let mut rows = self.rows(&keys);
@@ -119,7 +124,7 @@ mod tests {
             reserved
         }
 
-        fn succeed(&mut self, address: &str, now: u64) -> bool {
+        fn succeed(&mut self, address: &str, now: Timestamp) -> bool {
             let Ok(reserved) = self.reserve(address, now) else { return false };
             let keys: Vec<_> = reserved.keys().cloned().collect();
             let mut rows = self.rows(&keys);
@@ -133,7 +138,7 @@ mod tests {
         }
 
         /// Sends `count` guesses, each from another address, and returns how many are verified.
-        fn guesses(&mut self, count: u16, now: u64) -> usize {
+        fn guesses(&mut self, count: u16, now: Timestamp) -> usize {
             (0..count).filter(|n| self.reserve(&format!("2001:db8:0:{n:x}::1"), now).is_ok()).count()
         }
     }
@@ -142,11 +147,11 @@ mod tests {
     fn attack_guesses_from_many_addresses_have_a_common_bound() {
         let mut table = Table::default();
         assert!(table.succeed("192.0.2.1", NOW));
-        assert_eq!(table.guesses(200, NOW + 1), 50, "ten times max_attempts");
-        assert!(!table.succeed("198.51.100.1", NOW + 2), "an unknown network");
-        assert!(table.succeed("192.0.2.1", NOW + 3), "the administrator's network");
+        assert_eq!(table.guesses(200, NOW + ms(1)), 50, "ten times max_attempts");
+        assert!(!table.succeed("198.51.100.1", NOW + ms(2)), "an unknown network");
+        assert!(table.succeed("192.0.2.1", NOW + ms(3)), "the administrator's network");
         assert_eq!(table.guesses(200, NOW + HOUR), 0, "the lock lasts an hour from the last of them");
-        assert_eq!(table.guesses(200, NOW + HOUR + 2), 50);
+        assert_eq!(table.guesses(200, NOW + HOUR + ms(2)), 50);
     }
 
     #[test]
@@ -154,7 +159,7 @@ mod tests {
         let mut table = Table::default();
         assert!(table.succeed("192.0.2.1", NOW));
         for guess in 0..9 {
-            assert_eq!(table.reserve("192.0.2.1", NOW + 1).is_ok(), guess < 5);
+            assert_eq!(table.reserve("192.0.2.1", NOW + ms(1)).is_ok(), guess < 5);
         }
         let elsewhere = CounterKey::UnknownNetworks {
             tenant: attempt("::1").tenant,
@@ -164,7 +169,7 @@ mod tests {
         for (days, is_open) in [(29, true), (29 + 30, false)] {
             let now = NOW + days * 24 * HOUR;
             table.guesses(200, now);
-            assert_eq!(table.succeed("192.0.2.1", now + 1), is_open, "{days}");
+            assert_eq!(table.succeed("192.0.2.1", now + ms(1)), is_open, "{days}");
         }
     }
 
@@ -172,13 +177,13 @@ mod tests {
     fn success_at_an_unknown_network_removes_no_other_failures() {
         let mut table = Table::default();
         assert_eq!(table.guesses(49, NOW), 49);
-        let before = table.reserve("192.0.2.1", NOW + 1).unwrap();
+        let before = table.reserve("192.0.2.1", NOW + ms(1)).unwrap();
         assert!(before.new_network().is_some());
         let mut rows = table.rows(&before.keys().cloned().collect::<Vec<_>>());
         record_success(&LockoutSettings::default(), &before, &mut rows, 0);
         table.0.extend(rows);
-        assert!(table.reserve("192.0.2.1", NOW + 2).unwrap().new_network().is_none());
-        assert_eq!(table.guesses(200, NOW + 3), 1);
+        assert!(table.reserve("192.0.2.1", NOW + ms(2)).unwrap().new_network().is_none());
+        assert_eq!(table.guesses(200, NOW + ms(3)), 1);
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod nameless;
 mod settings;
 
 pub use attempt::{CountedAttempt, counter_keys};
-pub use counter::{Counter, LockState, LockedUntil, MAX_MILLIS};
+pub use counter::{Counter, LockState, LockedUntil};
 pub use engine::{LockoutRefusal, ReservedCounters, SuccessSummary, record_success, release, reserve};
 pub use key::{ClientNetwork, CounterKey, DeviceId, LoginSubject, NameHash};
 pub use management::{MAX_KNOWN_NETWORKS, bypasses_at_management, management_lockout};

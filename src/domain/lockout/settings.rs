@@ -108,8 +108,8 @@ impl LockoutSettings {
         self.exempt_networks.iter().any(|net| net.contains(&address))
     }
 
-    /// `T·R^L`, at most the cap, in milliseconds; `None`: until an administrator unlocks.
-    pub(super) fn lock_millis(&self, lockouts: u32) -> Option<u64> {
+    /// `T·R^L`, at most the cap, in whole milliseconds; `None`: until an administrator unlocks.
+    pub(super) fn lock_duration(&self, lockouts: u32) -> Option<Duration> {
         let last = self.max_lockouts > 0 && lockouts.saturating_add(1) >= self.max_lockouts;
         if self.time.is_zero() || last {
             return None;
@@ -117,6 +117,6 @@ impl LockoutSettings {
         let factor = u128::from(self.ratio.max(1)).saturating_pow(lockouts);
         let grown = self.time.as_millis().max(1).saturating_mul(factor);
         let cap = if self.max_duration.is_zero() { u128::MAX } else { self.max_duration.as_millis().max(1) };
-        Some(u64::try_from(grown.min(cap)).unwrap_or(u64::MAX))
+        Some(Duration::from_millis(u64::try_from(grown.min(cap)).unwrap_or(u64::MAX)))
     }
 }

@@ -1,9 +1,14 @@
 //! Password expiry and password history.
 
-use super::{PasswordPolicy, PasswordRule, Violation};
-use crate::domain::governance::{ExpiryRule, expiry_days};
+use std::time::Duration;
 
-const DAY: u64 = 24 * 60 * 60 * 1000;
+use super::{PasswordPolicy, PasswordRule, Violation};
+use crate::domain::{
+    governance::{ExpiryRule, expiry_days},
+    time::Timestamp,
+};
+
+const DAY: Duration = Duration::from_hours(24);
 
 /// When passwords expire. By default never, as NIST recommends.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,15 +21,14 @@ pub struct PasswordExpiry {
 }
 
 impl PasswordPolicy {
-    /// When a password set at `changed_at` by a user with these roles expires (milliseconds since the
-    /// epoch). Doorward has no groups.
-    pub fn expires_at(&self, roles: &[String], changed_at: u64) -> Option<u64> {
+    /// When a password set at `changed_at` by a user with these roles expires. Doorward has no groups.
+    pub fn expires_at(&self, roles: &[String], changed_at: Timestamp) -> Option<Timestamp> {
         let PasswordExpiry { days, rules, only_by_rule } = &self.expiry;
         let days = expiry_days(rules, *days, *only_by_rule, roles, &[])?;
-        Some(changed_at.saturating_add(u64::from(days).saturating_mul(DAY)))
+        Some(changed_at + DAY.saturating_mul(days))
     }
 
-    pub fn is_expired(&self, roles: &[String], changed_at: u64, now: u64) -> bool {
+    pub fn is_expired(&self, roles: &[String], changed_at: Timestamp, now: Timestamp) -> bool {
         self.expires_at(roles, changed_at).is_some_and(|end| now >= end)
     }
 

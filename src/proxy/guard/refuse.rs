@@ -14,6 +14,7 @@ use super::{GuardedResponse, read::UnreadableLogin};
 use crate::{
     config::TenantPolicy,
     domain::guard::{LoginGuard, LoginNameSource},
+    domain::time::whole_seconds,
     proxy::{
         ProxyState,
         body::ResponseBody,
@@ -56,7 +57,7 @@ pub(super) fn busy(guard: &LoginGuard, retry_after: Duration) -> GuardedResponse
     }
     let mut response = token_error("temporarily_unavailable", TOO_MANY_SIGN_INS);
     *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(retry_after)));
     Ok((RequestOutcome::limited, response))
 }
 

@@ -88,8 +88,7 @@ impl GuardedForward<'_> {
         if let ([name], Some(digest)) = (attempt.names.names.as_slice(), credentials) {
             let reserving = async {
                 let permit = self.permit()?;
-                let reserving =
-                    logins.reserve(attempt.counting_tenant, name, client, clock.now().as_millis());
+                let reserving = logins.reserve(attempt.counting_tenant, name, client, clock.now());
                 Ok(PendingAttempt::new(reserving.await?, client.address, permit))
             };
             let shared = basic_credentials.join(digest, reserving).await?;
@@ -99,13 +98,12 @@ impl GuardedForward<'_> {
         let cookies = PortalSession::Cookies(parts.headers.get(COOKIE).map_or(&[], HeaderValue::as_bytes));
         if attempt.names.names.is_empty() {
             let session = attempt.names.session().map_or(cookies, PortalSession::Carried);
-            let reserving =
-                logins.reserve_nameless(attempt.counting_tenant, client, session, clock.now().as_millis());
+            let reserving = logins.reserve_nameless(attempt.counting_tenant, client, session, clock.now());
             let pending = PendingAttempt::new(reserving.await?, client.address, permit);
             return Ok(AttemptReservations::of_names(vec![AttemptShare::new(pending)]));
         }
         let of_names = reserve_each_name(logins, attempt, client, &permit, clock).await?;
-        let now = clock.now().as_millis();
+        let now = clock.now();
         let reserved = match attempt.names.session() {
             Some(session) => logins.reserve_session(attempt.counting_tenant, client, session, now).await,
             None if attempt.has_code => {
@@ -143,7 +141,7 @@ async fn reserve_each_name(
 ) -> Result<Vec<AttemptShare<PendingAttempt>>, PortalLoginRefusal> {
     let mut shares = Vec::with_capacity(attempt.names.names.len());
     for name in &attempt.names.names {
-        match logins.reserve(attempt.counting_tenant, name, client, clock.now().as_millis()).await {
+        match logins.reserve(attempt.counting_tenant, name, client, clock.now()).await {
             Ok(reservation) => {
                 let pending = PendingAttempt::new(reservation, client.address, Arc::clone(permit));
                 shares.push(AttemptShare::new(pending));

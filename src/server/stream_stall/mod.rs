@@ -25,6 +25,7 @@ use super::write_watch::{WriteLimits, reserve};
 use crate::{
     domain::{
         buffer_load::STALL_TIMEOUT,
+        time::millis,
         transfer_rate::{MinRate, TransferDebt},
     },
     proxy::{ProxyService, ResponseBody},
@@ -76,12 +77,12 @@ impl StreamProgress {
 
     /// The client has read the previous bytes; now it is offered `offered_bytes`, or none are available.
     fn record_poll(&self, offered_bytes: Option<usize>) {
-        let now = milliseconds(self.since.elapsed());
+        let now = millis(self.since.elapsed());
         if self.waits_for_client.load(Ordering::Relaxed) {
             let waited = now.saturating_sub(self.polled_at.load(Ordering::Relaxed));
             let mut debt = self.debt();
             debt.record(Duration::from_millis(waited), self.offered_bytes.load(Ordering::Relaxed), self.rate);
-            self.debt.store(milliseconds(debt.get()), Ordering::Relaxed);
+            self.debt.store(millis(debt.get()), Ordering::Relaxed);
         }
         self.polled_at.store(now, Ordering::Relaxed);
         self.offered_bytes.store(offered_bytes.unwrap_or(0), Ordering::Relaxed);
@@ -112,10 +113,6 @@ impl StreamProgress {
         let polled = Duration::from_millis(self.polled_at.load(Ordering::Relaxed));
         self.waits_for_client.load(Ordering::Relaxed).then(|| self.since + polled)
     }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// State of a stream's task while it waits for the client.

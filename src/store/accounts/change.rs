@@ -5,9 +5,10 @@ use sqlx::{Any, query::Query};
 use super::AccountRepository;
 use crate::{
     domain::account::{AccountId, AdminLock},
+    domain::time::Timestamp,
     store::{
         StoreChange, StoreError, change_log, sessions,
-        value::{flag, number},
+        value::{flag, timestamp},
     },
 };
 
@@ -16,7 +17,12 @@ type Statement = Query<'static, Any, sqlx::any::AnyArguments>;
 /// All return `false` if the account does not exist.
 impl AccountRepository<'_> {
     /// Disabling an account ends its sessions.
-    pub async fn set_disabled(self, id: &AccountId, disabled: bool, now: u64) -> Result<bool, StoreError> {
+    pub async fn set_disabled(
+        self,
+        id: &AccountId,
+        disabled: bool,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let statement = sqlx::query("UPDATE accounts SET disabled = $2 WHERE id = $1");
         self.change(id, statement.bind(id.to_string()).bind(flag(disabled)), disabled, now).await
     }
@@ -26,23 +32,23 @@ impl AccountRepository<'_> {
         self,
         id: &AccountId,
         lock: Option<AdminLock>,
-        now: u64,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
         let statement = sqlx::query("UPDATE accounts SET lock_reason = $2, locked_at = $3 WHERE id = $1")
             .bind(id.to_string())
             .bind(lock.map(|lock| lock.reason.as_str()))
-            .bind(lock.map(|lock| number(lock.since)));
+            .bind(lock.map(|lock| timestamp(lock.since)));
         self.change(id, statement, lock.is_some(), now).await
     }
 
     /// Not recorded in the change log.
-    pub async fn record_login(self, id: &AccountId, now: u64) -> Result<bool, StoreError> {
+    pub async fn record_login(self, id: &AccountId, now: Timestamp) -> Result<bool, StoreError> {
         self.store
             .with_deadline(async {
                 let mut transaction = self.store.begin().await?;
                 let done = sqlx::query("UPDATE accounts SET last_login_at = $2 WHERE id = $1")
                     .bind(id.as_str())
-                    .bind(number(now))
+                    .bind(timestamp(now))
                     .execute(&mut *transaction)
                     .await?;
                 transaction.commit().await?;
@@ -57,7 +63,7 @@ impl AccountRepository<'_> {
         id: &AccountId,
         statement: Statement,
         ends_sessions: bool,
-        now: u64,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
         self.store
             .with_deadline(async {

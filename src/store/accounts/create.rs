@@ -15,11 +15,12 @@ use crate::{
             names::{self, BadLoginName},
         },
         tenant::TenantId,
+        time::Timestamp,
     },
     store::{
         StoreError,
         error::HasStoreError,
-        value::{flag, number},
+        value::{flag, timestamp},
     },
 };
 
@@ -50,7 +51,7 @@ pub fn name_key(user_store: &str, username: &str) -> String {
 
 impl AccountRepository<'_> {
     /// Of concurrent calls for one name, one succeeds.
-    pub async fn create(self, new: &NewAccount, now: u64) -> Result<Account, CreateError> {
+    pub async fn create(self, new: &NewAccount, now: Timestamp) -> Result<Account, CreateError> {
         let names = LoginNames::of(new)?;
         self.store
             .with_deadline(async {
@@ -111,7 +112,7 @@ const COLUMNS: usize = 18;
 pub async fn insert(
     connection: &mut AnyConnection,
     rows: &[(&NewAccount, LoginNames)],
-    now: u64,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
     let statement = format!(
         "INSERT INTO accounts (id, tenant, user_store, username, name_key, email, mobile, given_name, family_name, \
@@ -136,11 +137,11 @@ pub async fn insert(
             .bind(to_json(&profile.claims)?)
             .bind(flag(new.disabled))
             .bind(new.admin_lock.map(|lock| lock.reason.as_str()))
-            .bind(new.admin_lock.map(|lock| number(lock.since)))
+            .bind(new.admin_lock.map(|lock| timestamp(lock.since)))
             .bind(new.password.expose())
             .bind(flag(new.must_change_password))
-            .bind(number(now))
-            .bind(number(now));
+            .bind(timestamp(now))
+            .bind(timestamp(now));
     }
     query.execute(connection).await?;
     Ok(())

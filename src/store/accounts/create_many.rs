@@ -9,7 +9,7 @@ use super::{
     create::{self, CreateError, LoginNames},
 };
 use crate::{
-    domain::{account::NewAccount, tenant::TenantId},
+    domain::{account::NewAccount, tenant::TenantId, time::Timestamp},
     store::{StoreError, counters::placeholders},
 };
 
@@ -20,7 +20,7 @@ impl AccountRepository<'_> {
         self,
         tenant: &TenantId,
         new: &[NewAccount],
-        now: u64,
+        now: Timestamp,
     ) -> Result<Vec<Result<(), CreateError>>, StoreError> {
         if let Some(outcomes) = self.create_together(tenant, new, now).await? {
             return Ok(outcomes);
@@ -42,7 +42,7 @@ impl AccountRepository<'_> {
         self,
         tenant: &TenantId,
         new: &[NewAccount],
-        now: u64,
+        now: Timestamp,
     ) -> Result<Option<Vec<Result<(), CreateError>>>, StoreError> {
         let checked: Vec<Result<LoginNames, CreateError>> = new.iter().map(LoginNames::of).collect();
         self.store

@@ -5,10 +5,11 @@ use crate::{
     domain::{
         account::{AccountId, HashFormat, StoredPassword},
         session::SessionHash,
+        time::Timestamp,
     },
     store::{
         StoreChange, StoreError, change_log, sessions,
-        value::{flag, number, read_account, read_text},
+        value::{flag, read_account, read_text, timestamp},
     },
 };
 
@@ -22,20 +23,20 @@ pub struct NewPassword {
     pub history_length: u32,
 }
 
-/// A new password that takes effect `now`, in milliseconds since the epoch.
+/// A new password that takes effect `now`.
 #[derive(Debug, Clone, Copy)]
 pub struct PasswordUpdate<'a> {
     pub new: &'a NewPassword,
     /// All other sessions of the account end.
     pub retained_session: Option<&'a SessionHash>,
-    pub now: u64,
+    pub now: Timestamp,
 }
 
 /// The condition that must still apply to an account when its owner's change is stored.
 #[derive(Debug, Clone, Copy)]
 pub struct OwnerCondition {
     /// When the password that the owner proved was set.
-    pub password_changed_at: u64,
+    pub password_changed_at: Timestamp,
     pub reject_disabled_accounts: bool,
 }
 
@@ -77,7 +78,7 @@ impl AccountRepository<'_> {
             let held = match condition {
                 None => held,
                 Some(OwnerCondition { password_changed_at, reject_disabled_accounts }) => {
-                    held.bind(number(password_changed_at)).bind(flag(!reject_disabled_accounts))
+                    held.bind(timestamp(password_changed_at)).bind(flag(!reject_disabled_accounts))
                 }
             };
             let held = held.execute(&mut *transaction).await?;
@@ -90,14 +91,14 @@ impl AccountRepository<'_> {
                  a.password, $2 FROM accounts a WHERE a.id = $1 AND a.password <> $3",
             )
             .bind(id.as_str())
-            .bind(number(now))
+            .bind(timestamp(now))
             .bind(StoredPassword::unusable().expose())
             .execute(&mut *transaction)
             .await?;
             sqlx::query("UPDATE accounts SET password = $2, password_changed_at = $3 WHERE id = $1")
                 .bind(id.as_str())
                 .bind(new.hash.expose())
-                .bind(number(now))
+                .bind(timestamp(now))
                 .execute(&mut *transaction)
                 .await?;
             sqlx::query(

@@ -9,7 +9,7 @@ use crate::{
     domain::account::{Account, AdminLock, LockedReason, StoredPassword},
     store::{
         StoreError,
-        value::{read_account, read_flag, read_number, read_optional_number, read_tenant, read_text},
+        value::{read_account, read_flag, read_optional_timestamp, read_tenant, read_text, read_timestamp},
     },
 };
 
@@ -39,9 +39,9 @@ pub fn read(row: &AnyRow) -> Result<StoredAccount, StoreError> {
         disabled: read_flag(row, "disabled")?,
         admin_lock: admin_lock(row)?,
         must_change_password: read_flag(row, "must_change_password")?,
-        password_changed_at: read_number(row, "password_changed_at")?,
-        created_at: read_number(row, "created_at")?,
-        last_login_at: read_optional_number(row, "last_login_at")?,
+        password_changed_at: read_timestamp(row, "password_changed_at")?,
+        created_at: read_timestamp(row, "created_at")?,
+        last_login_at: read_optional_timestamp(row, "last_login_at")?,
         claims,
     };
     Ok(StoredAccount { account, password: StoredPassword::new(read_text(row, "password")?) })
@@ -51,7 +51,7 @@ fn admin_lock(row: &AnyRow) -> Result<Option<AdminLock>, StoreError> {
     let Some(text) = row.try_get::<Option<String>, _>("lock_reason")? else { return Ok(None) };
     // an unknown reason (of a newer version) is a lock as well
     let reason = LockedReason::parse(&text).unwrap_or(LockedReason::AdminInitiated);
-    Ok(Some(AdminLock { reason, since: read_optional_number(row, "locked_at")?.unwrap_or_default() }))
+    Ok(Some(AdminLock { reason, since: read_optional_timestamp(row, "locked_at")?.unwrap_or_default() }))
 }
 
 fn json<T: serde::de::DeserializeOwned>(

@@ -150,7 +150,7 @@ impl ClientRegistry {
             if let Err(arrival) = next.arrival.fetch_update(Ordering::Relaxed, Ordering::Relaxed, conform) {
                 let wait = rate.conform(next.breadth, arrival, now).err().unwrap_or_default();
                 client.give_back_request(rate, next);
-                return Err(Duration::from_nanos(wait));
+                return Err(wait);
             }
             next = wider;
         }
@@ -228,7 +228,7 @@ impl ClientState {
     fn give_back_request(&self, rate: Rate, rejected_by: &Self) {
         let mut at = self;
         while !std::ptr::eq(at, rejected_by) {
-            at.arrival.fetch_sub(rate.interval(at.breadth), Ordering::Relaxed);
+            at.arrival.fetch_sub(rate.interval_nanos(at.breadth), Ordering::Relaxed);
             let Some(wider) = &at.wider else { return };
             at = wider;
         }

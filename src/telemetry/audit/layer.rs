@@ -19,6 +19,7 @@ use super::{
     CURRENT, TARGET,
     line::{AuditLine, Severity},
 };
+use crate::clock::Clock;
 
 /// The span field with the request id.
 const REQUEST_ID: &str = "request_id";
@@ -62,7 +63,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for AuditLayer {
             scope.find_map(|span| span.extensions().get::<SpanRequestId>().map(|id| id.0.clone()))
         });
         log.0.write(Box::new(AuditLine {
-            time: jiff::Timestamp::now(),
+            time: Clock::system().now(),
             severity: severity(*event.metadata().level()),
             fields: fields.0,
             request_id,

@@ -5,6 +5,8 @@ use std::{fs, io::Write as _};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::Value;
 
+use crate::domain::time::Timestamp;
+
 /// Facility `authpriv` (RFC 5424 §6.2.1).
 const AUTHPRIV: u8 = 10;
 /// Maximum length of a `MSGID`.
@@ -21,7 +23,7 @@ pub enum Severity {
 
 #[derive(Debug, Clone)]
 pub struct AuditLine {
-    pub time: jiff::Timestamp,
+    pub time: Timestamp,
     pub severity: Severity,
     /// In the order in which they were given; `message` is among them.
     pub fields: Vec<(&'static str, Value)>,
@@ -104,7 +106,7 @@ mod tests {
 
     fn line(action: &str) -> AuditLine {
         AuditLine {
-            time: "2026-11-28T22:00:00.1234Z".parse().unwrap(),
+            time: Timestamp::from_millis(1_795_903_200_123),
             severity: Severity::Warning,
             fields: vec![
                 ("message", json!("account locked\nby wrong passwords")),

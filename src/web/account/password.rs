@@ -16,7 +16,7 @@ use crate::{
         page_request::{
             ACCOUNT, PASSWORD, PageRequest, SIGN_IN, mark_refused, query_parameter, return_target,
         },
-        sign_in::{attempt_sign_in, begin_session, error, public_error, whole_seconds},
+        sign_in::{attempt_sign_in, begin_session, error, public_error},
         view::{ChangeReason, FormError, Notice, PasswordView, RuleLine},
     },
 };
@@ -116,7 +116,7 @@ pub async fn submit(page_request: PageRequest, request: Request<Body>) -> Respon
             return show_again(policy_error(&first), &rules::evaluated_requirements(policy, &first, &all));
         }
         Err(PasswordChangeError::NewPassword(NewPasswordError::Busy(busy))) => {
-            FormError::Busy { seconds: whole_seconds(busy.retry_after), cause: busy.cause }
+            FormError::Busy { retry_after: busy.retry_after, cause: busy.cause }
         }
         Err(
             error @ (PasswordChangeError::NewPassword(NewPasswordError::Store(_))

@@ -16,9 +16,12 @@ use serde::Deserialize;
 use super::{
     HtmlPages, assets, router as site, security_headers, security_headers::form_headers, tenant_list,
 };
-use crate::domain::{
-    page::{PageRenderer, RenderContext},
-    tenant::TenantId,
+use crate::{
+    clock::Clock,
+    domain::{
+        page::{PageRenderer, RenderContext},
+        tenant::TenantId,
+    },
 };
 
 /// Made-up tenants, so that the list has pages.
@@ -29,6 +32,7 @@ pub fn router(pages: Arc<HtmlPages>) -> Router {
     let names: Arc<[TenantId]> =
         (1..=TENANTS).filter_map(|n| TenantId::parse(&format!("team-{n:04}.example")).ok()).collect();
     let local = site::WebState {
+        clock: Clock::system(),
         pages: Arc::clone(&pages),
         tenants: Arc::new(move || Box::pin(std::future::ready(Some(Arc::clone(&names))))),
         start_page: "/devportal/apis".into(),

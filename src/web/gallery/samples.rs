@@ -1,11 +1,14 @@
 //! One of every page, filled in with sample data.
 
+use std::time::Duration;
+
 use crate::{
     account::hashing::BusyCause,
     domain::{
         page::StatusPage,
         password::PasswordRule,
         tenant::{RequestedTenant, TenantId, TenantSource},
+        time::Timestamp,
     },
     web::view::{
         AccountView, ChangeReason, Device, FormError, FormView, Notice, PasswordView, Requirement, RuleLine,
@@ -64,7 +67,7 @@ pub fn forms() -> Vec<(&'static str, Box<dyn FormView>)> {
         (
             "sign-in-locked",
             Box::new(SignInView {
-                error: Some(FormError::Locked { minutes: Some(15) }),
+                error: Some(FormError::Locked { remaining: Some(Duration::from_mins(15)) }),
                 login: "alex",
                 ..SIGN_IN
             }),
@@ -72,7 +75,7 @@ pub fn forms() -> Vec<(&'static str, Box<dyn FormView>)> {
         (
             "sign-in-busy",
             Box::new(SignInView {
-                error: Some(FormError::Busy { seconds: 2, cause: BusyCause::Queue }),
+                error: Some(FormError::Busy { retry_after: Duration::from_secs(2), cause: BusyCause::Queue }),
                 login: "alex",
                 ..SIGN_IN
             }),
@@ -134,7 +137,7 @@ const fn line(rule: PasswordRule, met: Option<bool>) -> RuleLine {
     RuleLine { requirement: Requirement::Rule(rule), is_met: met }
 }
 
-const NOW: u64 = 1_800_000_000_000;
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 /// Browser, address, and minutes since it was last used.
 const BROWSERS: [(&str, &str, u64); 4] = [
@@ -158,7 +161,7 @@ fn account(browsers: usize, notice: Option<Notice>) -> AccountView<'static> {
             id: place.to_string(),
             device: Device::parse(browser),
             address: (*address).to_owned(),
-            last_seen_at: NOW - minutes * 60_000,
+            last_seen_at: NOW - Duration::from_mins(*minutes),
             current_session: place == 0,
         });
     AccountView {
@@ -166,7 +169,7 @@ fn account(browsers: usize, notice: Option<Notice>) -> AccountView<'static> {
         user: "alex",
         name: Some("Alex Doe".to_owned()),
         email: Some("alex@closed.example"),
-        password_changed_at: NOW - 100 * 24 * 3_600_000,
+        password_changed_at: NOW - Duration::from_hours(100 * 24),
         sessions: sessions.collect(),
         end_action: "/.doorward/account/sessions",
         password_href: "/.doorward/account/password",

@@ -4,14 +4,21 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use http::{HeaderValue, StatusCode, header};
 
 use super::error::ApiProblem;
-use crate::{config::model::ChangeBudget, domain::tenant::TenantId};
+use crate::{
+    config::model::ChangeBudget,
+    domain::{
+        tenant::TenantId,
+        time::{Timestamp, whole_seconds},
+    },
+};
 
-const HOUR_MILLIS: u64 = 60 * 60 * 1000;
+const HOUR: Duration = Duration::from_hours(1);
 
 /// At most one entry a tenant: only authenticated callers spend anything.
 #[derive(Default)]
@@ -20,13 +27,18 @@ pub struct ChangeBudgets(Mutex<HashMap<TenantId, SpentBudget>>);
 /// The budget spent since the start of an hour.
 #[derive(Debug, Clone, Copy, Default)]
 struct SpentBudget {
-    since: u64,
+    since: Timestamp,
     changes: u32,
     bytes: u64,
 }
 
 impl ChangeBudgets {
-    pub fn spend_change(&self, tenant: &TenantId, budget: ChangeBudget, now: u64) -> Result<(), ApiProblem> {
+    pub fn spend_change(
+        &self,
+        tenant: &TenantId,
+        budget: ChangeBudget,
+        now: Timestamp,
+    ) -> Result<(), ApiProblem> {
         self.spend(tenant, now, |spent| {
             let is_left = spent.changes < budget.changes;
             spent.changes += u32::from(is_left);
@@ -40,7 +52,7 @@ impl ChangeBudgets {
         tenant: &TenantId,
         bytes: usize,
         budget: ChangeBudget,
-        now: u64,
+        now: Timestamp,
     ) -> Result<(), ApiProblem> {
         self.spend(tenant, now, |spent| {
             if spent.bytes >= u64::from(budget.audit_bytes) {
@@ -54,21 +66,21 @@ impl ChangeBudgets {
     fn spend(
         &self,
         tenant: &TenantId,
-        now: u64,
+        now: Timestamp,
         charge: impl FnOnce(&mut SpentBudget) -> Result<(), (&'static str, &'static str)>,
     ) -> Result<(), ApiProblem> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let spent = all.entry(tenant.clone()).or_default();
         // a clock set back starts a new hour as well
-        if now.abs_diff(spent.since) >= HOUR_MILLIS {
+        if now.abs_diff(spent.since) >= HOUR {
             *spent = SpentBudget { since: now, ..SpentBudget::default() };
         }
-        let until_next_hour = HOUR_MILLIS - now.abs_diff(spent.since);
+        let until_next_hour = HOUR.saturating_sub(now.abs_diff(spent.since));
         charge(spent).map_err(|(what, key)| exhausted(what, key, until_next_hour))
     }
 }
 
-fn exhausted(what: &str, key: &str, wait_millis: u64) -> ApiProblem {
+fn exhausted(what: &str, key: &str, wait: Duration) -> ApiProblem {
     let problem = ApiProblem::new(
         StatusCode::TOO_MANY_REQUESTS,
         "Too many changes.",
@@ -76,15 +88,20 @@ fn exhausted(what: &str, key: &str, wait_millis: u64) -> ApiProblem {
             "Nothing has been changed: the administrators of this tenant have used up their {what} for this hour ({key})."
         ),
     );
-    match HeaderValue::try_from(wait_millis.div_ceil(1000).to_string()) {
-        Ok(seconds) => problem.with_header(header::RETRY_AFTER, seconds),
-        Err(_) => problem,
-    }
+    problem.with_header(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
 
     fn acme() -> TenantId {
         TenantId::parse("acme.com").unwrap()
@@ -93,25 +110,28 @@ mod tests {
     #[test]
     fn attack_flood_of_changes_by_one_tenant() {
         let (budgets, budget) = (ChangeBudgets::default(), ChangeBudget { changes: 3, audit_bytes: 100 });
-        let start = 7 * HOUR_MILLIS;
+        let start = at(0) + 7 * HOUR;
         let change = |tenant: &TenantId, now| budgets.spend_change(tenant, budget, now).is_ok();
-        assert_eq!([0, 1, 2, 3, 4].map(|at| change(&acme(), start + at)), [true, true, true, false, false]);
-        assert!(change(&TenantId::super_tenant(), start + 5), "another tenant has its own");
-        assert!(!change(&acme(), start + HOUR_MILLIS - 1));
-        assert!(change(&acme(), start + HOUR_MILLIS), "the next hour");
-        assert!(change(&acme(), start - HOUR_MILLIS), "the clock was set back");
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|later| change(&acme(), start + ms(later))),
+            [true, true, true, false, false]
+        );
+        assert!(change(&TenantId::super_tenant(), start + ms(5)), "another tenant has its own");
+        assert!(!change(&acme(), start + HOUR - ms(1)));
+        assert!(change(&acme(), start + HOUR), "the next hour");
+        assert!(change(&acme(), start - HOUR), "the clock was set back");
     }
 
     #[test]
     fn attack_flood_of_audit_records_by_one_tenant() {
         let (budgets, budget) = (ChangeBudgets::default(), ChangeBudget { changes: 3, audit_bytes: 100 });
         let bytes = |bytes, now| budgets.spend_audit_bytes(&acme(), bytes, budget, now).is_ok();
-        assert!(bytes(99, 9) && bytes(usize::MAX, 10), "the last one may go beyond");
-        assert!(!bytes(1, 11) && bytes(1, 9 + HOUR_MILLIS));
-        let problem = budgets.spend_audit_bytes(&acme(), usize::MAX, budget, 9 + HOUR_MILLIS);
+        assert!(bytes(99, at(9)) && bytes(usize::MAX, at(10)), "the last one may go beyond");
+        assert!(!bytes(1, at(11)) && bytes(1, at(9) + HOUR));
+        let problem = budgets.spend_audit_bytes(&acme(), usize::MAX, budget, at(9) + HOUR);
         assert!(problem.is_ok());
         let message =
-            budgets.spend_audit_bytes(&acme(), 1, budget, 10 + HOUR_MILLIS).unwrap_err().into_response("");
+            budgets.spend_audit_bytes(&acme(), 1, budget, at(10) + HOUR).unwrap_err().into_response("");
         assert_eq!(
             (message.status().as_u16(), message.headers()[header::RETRY_AFTER].to_str().unwrap()),
             (429, "3600")

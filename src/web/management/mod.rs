@@ -28,7 +28,7 @@ use self::{
 };
 use crate::{
     account::LoginService,
-    clock,
+    clock::Clock,
     config::Settings,
     domain::{audit::Actor, tenant::TenantId},
     governance::{AuditTrail, GovernanceService},
@@ -39,6 +39,7 @@ use crate::{
 
 /// The services that the API uses.
 pub struct ManagementServices {
+    pub clock: Clock,
     pub login: LoginService,
     pub governance: GovernanceService,
     pub audit: AuditTrail,
@@ -90,7 +91,12 @@ impl ApiRequest {
     /// Takes bytes of the audit records out of the budget of the caller's tenant, before anything is changed.
     fn spend_audit_bytes(&self, bytes: usize) -> Result<(), ApiProblem> {
         let budget = self.settings.management.budget;
-        self.parts.0.budgets.spend_audit_bytes(&self.principal.tenant, bytes, budget, clock::unix_millis())
+        self.parts.0.budgets.spend_audit_bytes(
+            &self.principal.tenant,
+            bytes,
+            budget,
+            self.parts.0.services.clock.now(),
+        )
     }
 
     /// The actor of the audit record.
@@ -153,7 +159,7 @@ async fn respond(
     access::check_transport(&context, &settings, &parts.headers)?;
 
     // ── authentication, before anything about resources is disclosed
-    let now = clock::unix_millis();
+    let now = state.0.services.clock.now();
     let authentication_tenant = access::authentication_tenant(&state.0, &settings, named.as_ref()).await?;
     let authentication = Authentication {
         parts: &state.0,

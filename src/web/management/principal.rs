@@ -13,7 +13,11 @@ use super::{
 use crate::{
     account::{LoginChannel, LoginError, LoginOutcome, LoginRequest, LoginSuccess, hashing::Password},
     config::Settings,
-    domain::{audit::ActorCredential, tenant::TenantId, time::Timestamp},
+    domain::{
+        audit::ActorCredential,
+        tenant::TenantId,
+        time::{Timestamp, whole_seconds},
+    },
     token::TokenError,
     web_context::ApiContext,
 };
@@ -84,8 +88,7 @@ pub struct Authentication<'a> {
     pub context: &'a ApiContext,
     pub tenant: &'a AuthenticationTenant,
     pub settings: &'a Settings,
-    /// In milliseconds since the epoch.
-    pub now: u64,
+    pub now: Timestamp,
 }
 
 impl Authentication<'_> {
@@ -104,7 +107,7 @@ impl Authentication<'_> {
     }
 
     async fn by_token(self, token: &str) -> Result<Principal, ApiProblem> {
-        let (client, now) = (self.context.address.ip, Timestamp::from_millis(self.now));
+        let (client, now) = (self.context.address.ip, self.now);
         let verified = self.parts.services.tokens.verify_for(client, &self.tenant.policy, token, now).await;
         let verified = verified.map_err(token_problem)?;
         let user = &verified.user;
@@ -176,16 +179,12 @@ fn unauthenticated(token: Option<&TokenError>) -> ApiProblem {
 }
 
 fn too_many_requests(retry_after: Duration) -> ApiProblem {
-    let seconds = retry_after.as_millis().div_ceil(1000).max(1);
     let problem = ApiProblem::new(
         StatusCode::TOO_MANY_REQUESTS,
         "Too many requests.",
         "Too many passwords are waiting to be verified. Try again later.",
     );
-    match HeaderValue::try_from(seconds.to_string()) {
-        Ok(seconds) => problem.with_header(header::RETRY_AFTER, seconds),
-        Err(_) => problem,
-    }
+    problem.with_header(header::RETRY_AFTER, HeaderValue::from(whole_seconds(retry_after)))
 }
 
 #[cfg(test)]

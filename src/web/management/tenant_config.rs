@@ -11,7 +11,6 @@ use tokio::{
 
 use super::{ApiRequest, body, error::ApiProblem, etag, json_response};
 use crate::{
-    clock,
     config::{
         Mistake, Settings,
         check::{TenantFileText, check_tenant_text},
@@ -190,8 +189,8 @@ async fn record_before_write(
     actor: &Actor,
     actions: &[AdminAction],
 ) -> Result<(), ApiProblem> {
-    let audit = &request.parts.0.services.audit;
-    let recorded = audit.record(&request.tenant, actor, actions, clock::unix_millis()).await;
+    let services = &request.parts.0.services;
+    let recorded = services.audit.record(&request.tenant, actor, actions, services.clock.now()).await;
     recorded.map_err(|error| {
         let request_id = &request.context.request_id;
         tracing::error!(%error, tenant = %request.tenant, request_id, "change rejected: failed to write its audit record");

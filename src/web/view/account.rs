@@ -7,7 +7,7 @@ use super::{
     Device, FormView, Notice,
     relative_time::{time_ago, time_values},
 };
-use crate::web::i18n::Locale;
+use crate::{domain::time::Timestamp, web::i18n::Locale};
 
 #[derive(Debug, Clone)]
 pub struct AccountView<'a> {
@@ -15,15 +15,14 @@ pub struct AccountView<'a> {
     pub user: &'a str,
     pub name: Option<String>,
     pub email: Option<&'a str>,
-    pub password_changed_at: u64,
+    pub password_changed_at: Timestamp,
     /// The one in this browser first.
     pub sessions: Vec<SessionRow>,
     pub end_action: &'a str,
     pub password_href: &'a str,
     pub sign_out_href: &'a str,
     pub notice: Option<Notice>,
-    /// Milliseconds since the epoch.
-    pub now: u64,
+    pub now: Timestamp,
 }
 
 #[derive(Debug, Clone)]
@@ -32,7 +31,7 @@ pub struct SessionRow {
     pub id: String,
     pub device: Device,
     pub address: String,
-    pub last_seen_at: u64,
+    pub last_seen_at: Timestamp,
     /// The session of this request.
     pub current_session: bool,
 }

@@ -1,8 +1,14 @@
 //! Errors and notices of forms, with their texts.
 
+use std::time::Duration;
+
 use fluent_bundle::FluentArgs;
 
-use crate::{account::hashing::BusyCause, web::i18n::Locale};
+use crate::{
+    account::hashing::BusyCause,
+    domain::time::{whole_minutes, whole_seconds},
+    web::i18n::Locale,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FormError {
@@ -12,12 +18,12 @@ pub enum FormError {
     EmptyField,
     /// Disclosed only if the policy allows it. `None`: until an administrator unlocks it.
     Locked {
-        minutes: Option<u32>,
+        remaining: Option<Duration>,
     },
     Disabled,
     /// The password was not verified.
     Busy {
-        seconds: u32,
+        retry_after: Duration,
         cause: BusyCause,
     },
     Unavailable,
@@ -42,8 +48,8 @@ impl FormError {
         match self {
             Self::WrongCredentials => "sign-in-wrong",
             Self::EmptyField => "sign-in-empty",
-            Self::Locked { minutes: Some(_) } => "sign-in-locked",
-            Self::Locked { minutes: None } => "sign-in-locked-for-good",
+            Self::Locked { remaining: Some(_) } => "sign-in-locked",
+            Self::Locked { remaining: None } => "sign-in-locked-for-good",
             Self::Disabled => "sign-in-disabled",
             Self::Busy { .. } => "sign-in-busy",
             Self::Unavailable => "sign-in-unavailable",
@@ -77,8 +83,10 @@ impl FormError {
     pub fn title_and_text(self, locale: &Locale) -> [String; 2] {
         let mut arguments = FluentArgs::new();
         match self {
-            Self::Locked { minutes: Some(minutes) } => arguments.set("minutes", minutes),
-            Self::Busy { seconds, .. } => arguments.set("seconds", seconds),
+            Self::Locked { remaining: Some(remaining) } => {
+                arguments.set("minutes", whole_minutes(remaining));
+            }
+            Self::Busy { retry_after, .. } => arguments.set("seconds", whole_seconds(retry_after)),
             _ => {}
         }
         [self.title_key(), format!("{}-text", self.key())].map(|key| locale.text(&key, &arguments))
@@ -134,18 +142,20 @@ mod tests {
     use super::*;
     use crate::web::i18n::Texts;
 
+    const RETRY_AFTER: Duration = Duration::from_secs(2);
+
     #[test]
     fn every_error_and_notice_has_texts_in_every_language() {
         let texts = Texts::new(None);
         for form_error in [
             FormError::WrongCredentials,
             FormError::EmptyField,
-            FormError::Locked { minutes: Some(3) },
-            FormError::Locked { minutes: None },
+            FormError::Locked { remaining: Some(Duration::from_mins(3)) },
+            FormError::Locked { remaining: None },
             FormError::Disabled,
-            FormError::Busy { seconds: 2, cause: BusyCause::Queue },
-            FormError::Busy { seconds: 2, cause: BusyCause::ClientShare },
-            FormError::Busy { seconds: 2, cause: BusyCause::SameName },
+            FormError::Busy { retry_after: RETRY_AFTER, cause: BusyCause::Queue },
+            FormError::Busy { retry_after: RETRY_AFTER, cause: BusyCause::ClientShare },
+            FormError::Busy { retry_after: RETRY_AFTER, cause: BusyCause::SameName },
             FormError::Unavailable,
             FormError::FormExpired,
             FormError::WrongCurrentPassword,
@@ -172,8 +182,10 @@ mod tests {
     fn each_busy_cause_has_its_own_title() {
         let texts = Texts::new(None);
         for tag in ["en", "ar"] {
-            let title =
-                |cause| FormError::Busy { seconds: 2, cause }.title_and_text(&texts.locale(tag))[0].clone();
+            let title = |cause| {
+                FormError::Busy { retry_after: RETRY_AFTER, cause }.title_and_text(&texts.locale(tag))[0]
+                    .clone()
+            };
             let titles = [BusyCause::Queue, BusyCause::ClientShare, BusyCause::SameName].map(title);
             assert!(titles[0] != titles[1] && titles[1] != titles[2] && titles[0] != titles[2], "{titles:?}");
         }

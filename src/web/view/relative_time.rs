@@ -1,30 +1,34 @@
 //! Relative time ("5 minutes ago"), with the exact timestamp.
 
+use std::time::Duration;
+
 use fluent_bundle::FluentArgs;
-use jiff::Timestamp;
 use minijinja::{Value, context};
 
-use crate::web::i18n::Locale;
+use crate::{
+    domain::time::{Timestamp, millis},
+    web::i18n::Locale,
+};
 
-const MINUTE: u64 = 60_000;
-const HOUR: u64 = 60 * MINUTE;
-const DAY: u64 = 24 * HOUR;
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
-/// "5 minutes ago". Both in milliseconds since the epoch; a clock that went back is "just now".
-pub fn time_ago(locale: &Locale, then: u64, now: u64) -> String {
-    let passed = now.saturating_sub(then);
+/// "5 minutes ago". A clock that went back is "just now".
+pub fn time_ago(locale: &Locale, then: Timestamp, now: Timestamp) -> String {
+    let passed = now.saturating_since(then);
     let units = [("ago-days", DAY), ("ago-hours", HOUR), ("ago-minutes", MINUTE)];
     let Some((key, unit)) = units.into_iter().find(|(_, unit)| passed >= *unit) else {
         return locale.plain("ago-now");
     };
     let mut arguments = FluentArgs::new();
-    arguments.set("count", passed / unit);
+    arguments.set("count", millis(passed) / millis(unit));
     locale.text(key, &arguments)
 }
 
 /// For the template: `ago`, `exact` (for machines) and `shown` (for people).
-pub fn time_values(locale: &Locale, then: u64, now: u64) -> Value {
-    let at = i64::try_from(then).ok().and_then(|then| Timestamp::from_millisecond(then).ok());
+pub fn time_values(locale: &Locale, then: Timestamp, now: Timestamp) -> Value {
+    let at = jiff::Timestamp::try_from(then).ok();
     context! {
         ago => time_ago(locale, then, now),
         exact => at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
@@ -40,10 +44,10 @@ mod tests {
     #[test]
     fn elapsed_time_uses_the_largest_unit() {
         let locale = Texts::new(None).locale("en");
-        let now = 1_800_000_000_000;
+        let now = Timestamp::from_seconds(1_800_000_000);
         for (passed, expected) in [
-            (0, "just now"),
-            (59_999, "just now"),
+            (Duration::ZERO, "just now"),
+            (Duration::from_millis(59_999), "just now"),
             (MINUTE, "a minute ago"),
             (59 * MINUTE, "59 minutes ago"),
             (HOUR, "an hour ago"),
@@ -58,9 +62,10 @@ mod tests {
 
     #[test]
     fn out_of_range_timestamp_is_not_an_error() {
-        let value = time_values(&Texts::new(None).locale("en"), u64::MAX, 0);
+        let value =
+            time_values(&Texts::new(None).locale("en"), Timestamp::from_millis(u64::MAX), Timestamp::EPOCH);
         assert!(value.get_attr("exact").unwrap().is_none());
-        let value = time_values(&Texts::new(None).locale("en"), 0, 0);
+        let value = time_values(&Texts::new(None).locale("en"), Timestamp::EPOCH, Timestamp::EPOCH);
         assert_eq!(value.get_attr("exact").unwrap().to_string(), "1970-01-01T00:00:00Z");
     }
 }

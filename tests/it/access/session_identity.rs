@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use doorward::internals::session::{CookieSecret, csrf};
+use doorward::internals::{
+    clock::Clock,
+    session::{CookieSecret, csrf},
+};
 use serde_json::json;
 
 use crate::support::{
@@ -307,6 +310,22 @@ fn disabling_an_account_ends_its_sessions_at_once() {
     pair.store.disable(&alex);
     assert!(socket.rest().is_empty(), "closed");
     eventually(|| page(&pair.there, &session).send().status == 302);
+}
+
+#[test]
+fn session_ends_with_its_lifetime_or_its_idle_timeout() {
+    let (portal, clock) = (Portal::answering("").start(), Clock::adjustable(Clock::system().now()));
+    let proxy = closed(&portal).clock(&clock).start();
+    let store = store_of(&proxy);
+    let alex = store.account("acme.com", "alex");
+    let idle = Duration::from_mins(30);
+    let [busy, silent] = [1, 8].map(|hours| store.session_with(&alex, Duration::from_hours(hours), idle));
+    let statuses = [29, 29, 29].map(|minutes| {
+        clock.advance(Duration::from_mins(minutes));
+        page(&proxy, &busy).send().status
+    });
+    assert_eq!(statuses, [200, 200, 302], "the third use is after the lifetime");
+    assert_eq!(page(&proxy, &silent).send().status, 302);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use doorward::internals::{
 use futures_util::future::join_all;
 
 use super::{
-    ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, actor, attempt, locked_until,
+    ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, actor, attempt, locked_until, ms,
 };
 use crate::support::database::{Kind, with_database};
 
@@ -157,7 +157,7 @@ fn lock_duration_doubles_until_a_successful_sign_in() {
         for minutes in [5, 10, 20, 40] {
             services.fail_sign_ins("alex", 5, now).await;
             let end = now + minutes * MINUTE;
-            let locked = services.sign_in("alex", RIGHT, end - 1).await.unwrap_err();
+            let locked = services.sign_in("alex", RIGHT, end - ms(1)).await.unwrap_err();
             assert_eq!(locked_until(locked), LockedUntil::Time(end), "{minutes}");
             now = end;
         }
@@ -297,10 +297,10 @@ fn attack_device_cookie_from_before_a_password_change() {
         let alex = services.add("alex").await;
         let stolen = services.sign_in("alex", RIGHT, START).await.unwrap().device;
         let (policy, new) = (services.policy().await, Password::new("another password"));
-        services.accounts.passwords.set(&policy, &alex, &new, false, START + 1).await.unwrap();
-        services.fail_sign_ins("alex", 5, START + 1).await;
+        services.accounts.passwords.set(&policy, &alex, &new, false, START + ms(1)).await.unwrap();
+        services.fail_sign_ins("alex", 5, START + ms(1)).await;
         let before = services.verifications();
-        assert!(services.sign_in_from("alex", "wrong", Some(&stolen), START + 1).await.is_err());
+        assert!(services.sign_in_from("alex", "wrong", Some(&stolen), START + ms(1)).await.is_err());
         assert_eq!(
             services.verifications(),
             before,
@@ -322,11 +322,18 @@ fn changing_the_password_renews_the_device_cookie() {
             device: None,
             retained_session: None,
         };
-        let changed =
-            services.accounts.passwords.change(&services.policy().await, change, START + 1).await.unwrap();
-        services.fail_sign_ins("alex", 5, START + 1).await;
+        let changed = services
+            .accounts
+            .passwords
+            .change(&services.policy().await, change, START + ms(1))
+            .await
+            .unwrap();
+        services.fail_sign_ins("alex", 5, START + ms(1)).await;
         assert!(
-            services.sign_in_from("alex", "another password", Some(&changed.device), START + 1).await.is_ok()
+            services
+                .sign_in_from("alex", "another password", Some(&changed.device), START + ms(1))
+                .await
+                .is_ok()
         );
     });
 }
@@ -340,7 +347,7 @@ fn device_cookie_is_valid_for_180_days() {
         let device = services.sign_in("alex", RIGHT, START).await.unwrap().device;
         services.fail_sign_ins("alex", 5, START).await;
         let half_a_year = START + 180 * 24 * 60 * MINUTE;
-        assert!(services.sign_in_from("alex", RIGHT, Some(&device), half_a_year + 1000).await.is_err());
+        assert!(services.sign_in_from("alex", RIGHT, Some(&device), half_a_year + ms(1000)).await.is_err());
         assert!(services.sign_in_from("alex", RIGHT, Some(&device), half_a_year).await.is_ok());
     });
 }

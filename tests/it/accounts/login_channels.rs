@@ -8,11 +8,12 @@ use doorward::internals::{
         PasswordChangeRequest, PublicLoginError, hashing::Password,
     },
     domain::lockout::{Counter, CounterKey, LockState, LockedUntil, LockoutSettings, LoginSubject},
+    domain::time::Timestamp,
 };
 use futures_util::future::{join, join_all};
 
 use super::{
-    ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, actor, attempt, locked_until,
+    ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, actor, attempt, locked_until, ms,
 };
 
 const CHANNELS: [LoginChannel; 3] = [LoginChannel::Form, LoginChannel::Api, LoginChannel::ChangePassword];
@@ -125,7 +126,7 @@ fn expired_password_must_be_changed_by_its_owner() {
     deployment.run(async |services| {
         services.add("alex").await;
         let late = START + 30 * 24 * 60 * MINUTE;
-        assert!(services.sign_in("alex", RIGHT, late - 1).await.is_ok());
+        assert!(services.sign_in("alex", RIGHT, late - ms(1)).await.is_ok());
         // the error does not disclose it
         assert_eq!(
             public_error(&services.sign_in("alex", "wrong", late).await.unwrap_err()),
@@ -165,7 +166,7 @@ async fn change(
     login: &str,
     current: &str,
     new: &str,
-    now: u64,
+    now: Timestamp,
 ) -> Result<(), PasswordChangeError> {
     let (current, new) = (Password::new(current), Password::new(new));
     let change = PasswordChangeRequest {

@@ -7,7 +7,7 @@ mod login_channels;
 mod passwords;
 mod sessions;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use doorward::internals::{
     account::{
@@ -21,16 +21,21 @@ use doorward::internals::{
         audit::{Actor, ActorCredential},
         lockout::LockedUntil,
         tenant::TenantId,
+        time::Timestamp,
     },
     tenants::{TenantLookup, TenantRegistry},
 };
 use tempfile::TempDir;
 
-pub const MINUTE: u64 = 60_000;
+pub const MINUTE: Duration = Duration::from_mins(1);
 /// A moment to begin with.
-pub const START: u64 = 1_800_000_000_000;
+pub const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
 pub const RIGHT: &str = "correct horse battery";
 pub const ALICE_ADDRESS: [u8; 4] = [192, 0, 2, 1];
+
+pub const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
 
 /// The operator at the command line.
 pub fn actor() -> Actor {
@@ -115,7 +120,7 @@ impl TestServices {
         &self,
         tenant: &TenantId,
         user: ImportedUser,
-        now: u64,
+        now: Timestamp,
     ) -> Result<AccountId, ImportError> {
         self.accounts.import.run(tenant, vec![user], now).await.unwrap().remove(0)
     }
@@ -150,7 +155,12 @@ impl TestServices {
         self.accounts.administration.create(policy, new, Some(&Password::new(RIGHT)), START).await.unwrap()
     }
 
-    pub async fn sign_in(&self, login: &str, password: &str, now: u64) -> Result<LoginSuccess, LoginError> {
+    pub async fn sign_in(
+        &self,
+        login: &str,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<LoginSuccess, LoginError> {
         self.sign_in_from(login, password, None, now).await
     }
 
@@ -159,7 +169,7 @@ impl TestServices {
         login: &str,
         password: &str,
         device: Option<&str>,
-        now: u64,
+        now: Timestamp,
     ) -> Result<LoginSuccess, LoginError> {
         match self.login(login, password, device, now).await? {
             LoginOutcome::Success(signed_in) => Ok(signed_in),
@@ -174,7 +184,7 @@ impl TestServices {
         login: &str,
         password: &str,
         device: Option<&str>,
-        now: u64,
+        now: Timestamp,
     ) -> Result<LoginOutcome, LoginError> {
         self.accounts
             .login
@@ -182,7 +192,7 @@ impl TestServices {
             .await
     }
 
-    pub async fn fail_sign_ins(&self, login: &str, times: usize, now: u64) {
+    pub async fn fail_sign_ins(&self, login: &str, times: usize, now: Timestamp) {
         for _ in 0..times {
             assert!(self.sign_in(login, "wrong", now).await.is_err());
         }

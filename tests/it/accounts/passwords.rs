@@ -15,7 +15,7 @@ use doorward::internals::{
     store::{NewPassword, PasswordUpdate},
 };
 
-use super::{ALICE_ADDRESS, RIGHT, START, TestDeployment, TestServices, actor};
+use super::{ALICE_ADDRESS, RIGHT, START, TestDeployment, TestServices, actor, ms};
 
 const STRICT: &str = "[account_lock]\nenabled = true\n[password_policy]\nenabled = true\nmin_length = 8\n\
     max_length = 64\npattern = \".*\"\nhistory = 3\n";
@@ -184,7 +184,7 @@ fn change_interrupted_by(administrator: impl AsyncFnOnce(&TestServices, &Account
         let (changed, ()) = tokio::join!(change(&services, RIGHT, "second password", None), meanwhile);
         let now = accounts.find_with_password(&alex.id).await.unwrap().unwrap();
         assert!(
-            now.password == before || now.account.password_changed_at == START + 1,
+            now.password == before || now.account.password_changed_at == START + ms(1),
             "the new password is in force"
         );
         outcome = changed.err();
@@ -197,7 +197,7 @@ fn attack_a_change_under_way_undoes_an_administrators_reset() {
     let refused = change_interrupted_by(async |services, alex| {
         let new = NewPassword { hash: StoredPassword::unusable(), must_change: false, history_length: 1 };
         let accounts = services.accounts.store.accounts();
-        let update = PasswordUpdate { new: &new, retained_session: None, now: START + 1 };
+        let update = PasswordUpdate { new: &new, retained_session: None, now: START + ms(1) };
         assert!(accounts.set_password(&alex.id, update).await.unwrap());
     });
     assert!(
@@ -209,7 +209,7 @@ fn attack_a_change_under_way_undoes_an_administrators_reset() {
 #[test]
 fn attack_a_change_under_way_ignores_an_admin_lock() {
     let refused = change_interrupted_by(async |services, alex| {
-        services.accounts.administration.lock(alex, &actor(), START + 1).await.unwrap();
+        services.accounts.administration.lock(alex, &actor(), START + ms(1)).await.unwrap();
     });
     assert!(
         matches!(refused, PasswordChangeError::CurrentPassword(LoginError::LockedByAdmin)),
@@ -220,7 +220,7 @@ fn attack_a_change_under_way_ignores_an_admin_lock() {
 #[test]
 fn attack_a_change_under_way_ignores_a_disabled_account() {
     let refused = change_interrupted_by(async |services, alex| {
-        services.accounts.administration.disable(alex, &actor(), START + 1).await.unwrap();
+        services.accounts.administration.disable(alex, &actor(), START + ms(1)).await.unwrap();
     });
     assert!(matches!(refused, PasswordChangeError::CurrentPassword(LoginError::Disabled)), "{refused:?}");
 }

@@ -3,20 +3,20 @@
 use doorward::internals::{
     account::hashing::Password,
     clock::Clock,
-    domain::account::Account,
+    domain::{account::Account, time::Timestamp},
     session::{BeginSessionError, CookieSecret, NewSession, SessionsUnavailable, hash_of},
     store::StoreChange,
 };
 use sqlx::{AnyConnection, Connection as _};
 
-use super::{ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, actor};
+use super::{ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, actor, ms};
 use crate::support::eventually::within;
 
 async fn begin(
     services: &TestServices,
     account: &Account,
     old: Option<&CookieSecret>,
-    now: u64,
+    now: Timestamp,
 ) -> CookieSecret {
     let policy = services.policy().await;
     let begin = NewSession {
@@ -30,7 +30,7 @@ async fn begin(
     services.accounts.sessions.begin(begin, now).await.unwrap()
 }
 
-async fn is_alive(services: &TestServices, secret: &CookieSecret, now: u64) -> bool {
+async fn is_alive(services: &TestServices, secret: &CookieSecret, now: Timestamp) -> bool {
     services.accounts.sessions.find(&hash_of(secret), now).await.unwrap().is_some()
 }
 
@@ -195,15 +195,11 @@ fn open_connection_ends_with_its_session_in_a_store_outage() {
         let open = sessions.open(&sessions.find(&hash_of(&secret), START).await.unwrap().unwrap());
         services.accounts.store.close().await;
         sessions.apply_change(&StoreChange::Everything).await;
-        let began = std::time::Instant::now();
-        let clock = |left: u64| {
-            let start = START + 60 * MINUTE - left;
-            move || start + u64::try_from(began.elapsed().as_millis()).unwrap()
-        };
+        let clock = |left| Clock::adjustable(START + 60 * MINUTE - left);
         let second = std::time::Duration::from_secs(1);
-        let early = tokio::time::timeout(second / 10, sessions.wait_for_end(&open, clock(MINUTE))).await;
+        let early = tokio::time::timeout(second / 10, sessions.wait_for_end(&open, &clock(MINUTE))).await;
         assert!(early.is_err(), "the store does not answer: the session was accepted before, and stays");
-        tokio::time::timeout(3 * second, sessions.wait_for_end(&open, clock(200)))
+        tokio::time::timeout(3 * second, sessions.wait_for_end(&open, &clock(ms(200))))
             .await
             .expect("in its last moment");
     });
@@ -268,14 +264,14 @@ fn attack_session_created_after_a_password_change() {
         let (alex, policy) = (services.add("alex").await, services.policy().await);
         let signed_in = services.sign_in("alex", RIGHT, START).await.unwrap();
         let new = Password::new("entirely another one");
-        services.accounts.passwords.set(&policy, &alex, &new, false, START + 1).await.unwrap();
+        services.accounts.passwords.set(&policy, &alex, &new, false, START + ms(1)).await.unwrap();
         let begun = services
             .accounts
             .sessions
-            .begin(signed_in.new_session("", ALICE_ADDRESS.into(), None), START + 2)
+            .begin(signed_in.new_session("", ALICE_ADDRESS.into(), None), START + ms(2))
             .await;
         assert!(matches!(begun, Err(BeginSessionError::AccountChanged)), "{begun:?}");
-        assert_eq!(services.accounts.sessions.list(&alex.id, START + 2).await.unwrap(), []);
+        assert_eq!(services.accounts.sessions.list(&alex.id, START + ms(2)).await.unwrap(), []);
     });
 }
 

@@ -1,6 +1,9 @@
 //! Tokens that should not count. Advisories: CVE-2022-29226, GHSA-wcvh-g65p-v576, CVE-2024-47616, CVE-2021-32701,
 //! GHSA-4mq7-pvjg-xp2r, CVE-2026-25748, CVE-2023-28625, CVE-2024-24814, GHSA-pm7g-w2cf-q238, CVE-2026-4634.
 
+use std::time::Duration;
+
+use doorward::internals::clock::Clock;
 use serde_json::json;
 
 use crate::support::{
@@ -211,11 +214,16 @@ fn cached_token_ends_with_its_expiry_or_a_policy_change() {
     let (portal, idp) = (Portal::answering("").start(), Idp::start());
     let mut issuer = configuration::issuer(&idp);
     issuer["leeway"] = json!("0s");
-    let mut proxy =
-        TestProxy::in_front_of(&portal).anonymous(false).setting("issuer", json!([issuer])).start();
-    let short = idp.token().expires_in(2).sign();
+    let clock = Clock::adjustable(Clock::system().now());
+    let mut proxy = TestProxy::in_front_of(&portal)
+        .anonymous(false)
+        .setting("issuer", json!([issuer]))
+        .clock(&clock)
+        .start();
+    let short = idp.token().expires_in(60).sign();
     assert_eq!(status(&proxy, &short), 200);
-    eventually(|| status(&proxy, &short) == 401);
+    clock.advance(Duration::from_mins(1));
+    assert_eq!(status(&proxy, &short), 401);
     let long = idp.token().sign();
     assert_eq!(status(&proxy, &long), 200);
     issuer["audiences"] = json!(["another-audience"]);

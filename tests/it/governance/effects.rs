@@ -1,5 +1,7 @@
 //! One test for each property that the catalogue marks as enforced: its effect when it changes.
 
+use std::time::Duration;
+
 use doorward::internals::{
     account::{LoginError, LoginOutcome, NewPasswordError, PasswordChangeRequest, hashing::Password},
     domain::{
@@ -7,13 +9,14 @@ use doorward::internals::{
         governance::{Effect, categories},
         lockout::LockedUntil,
         password::WSO2_MESSAGE,
+        time::Timestamp,
     },
 };
 
 use super::patch;
-use crate::accounts::{MINUTE, RIGHT, START, TestDeployment, TestServices, actor};
+use crate::accounts::{MINUTE, RIGHT, START, TestDeployment, TestServices, actor, ms};
 
-const DAY: u64 = 24 * 60 * MINUTE;
+const DAY: Duration = Duration::from_hours(24);
 
 macro_rules! effects {
     ($($property:literal: $test:ident),+ $(,)?) => {
@@ -76,7 +79,7 @@ async fn refused(services: &TestServices, account: &Account, password: &str) -> 
 }
 
 /// Whether the right password opens the account.
-async fn can_sign_in(services: &TestServices, login: &str, now: u64) -> bool {
+async fn can_sign_in(services: &TestServices, login: &str, now: Timestamp) -> bool {
     match services.login(login, RIGHT, None, now).await {
         Ok(LoginOutcome::Success(_)) => true,
         Ok(LoginOutcome::MustChangePassword(_))
@@ -85,7 +88,7 @@ async fn can_sign_in(services: &TestServices, login: &str, now: u64) -> bool {
     }
 }
 
-async fn locked_until(services: &TestServices, login: &str, now: u64) -> Option<LockedUntil> {
+async fn locked_until(services: &TestServices, login: &str, now: Timestamp) -> Option<LockedUntil> {
     match services.sign_in(login, RIGHT, now).await {
         Ok(_) => None,
         Err(LoginError::Locked(lock)) => Some(lock),
@@ -130,7 +133,7 @@ mod effect {
             services.add(name).await;
             set(services, &[LOCK, (property, minutes)]).await;
             services.fail_sign_ins(name, 5, START).await;
-            assert_eq!(locked_until(services, name, START + 7 * MINUTE - 1).await, Some(lock));
+            assert_eq!(locked_until(services, name, START + 7 * MINUTE - ms(1)).await, Some(lock));
             assert_eq!(locked_until(services, name, START + 7 * MINUTE).await.is_some(), minutes == "0");
         }
     }
@@ -210,7 +213,7 @@ mod effect {
         services.add("alex").await;
         assert!(can_sign_in(services, "alex", START + 31 * DAY).await);
         set(services, &[(property, "true")]).await;
-        assert!(can_sign_in(services, "alex", START + 30 * DAY - 1).await);
+        assert!(can_sign_in(services, "alex", START + 30 * DAY - ms(1)).await);
         assert!(!can_sign_in(services, "alex", START + 30 * DAY).await);
     }
 

@@ -13,13 +13,14 @@ use doorward::internals::{
         audit::{Actor, ActorCredential},
         governance::{ChangeContext, Connector, property},
         tenant::TenantId,
+        time::Timestamp,
     },
     governance::{EffectiveProperties, GovernanceServiceError},
 };
 
 use crate::accounts::TestServices;
 
-const NOW: u64 = crate::accounts::START;
+const NOW: Timestamp = crate::accounts::START;
 
 static ALEX: LazyLock<Actor> = LazyLock::new(|| Actor {
     name: "alex".to_owned(),

@@ -1,6 +1,9 @@
 //! Authorization at the API: which user, for which tenant.
 
-use doorward::internals::domain::account::{AdminLock, LockedReason};
+use doorward::internals::domain::{
+    account::{AdminLock, LockedReason},
+    time::Timestamp,
+};
 use serde_json::json;
 
 use crate::support::{
@@ -110,7 +113,8 @@ fn attack_account_enumeration_by_the_answer() {
     });
     accounts.add_with("carbon.super", "locked", PASSWORD, |account| {
         admin(account);
-        account.admin_lock = Some(AdminLock { reason: LockedReason::AdminInitiated, since: 1 });
+        account.admin_lock =
+            Some(AdminLock { reason: LockedReason::AdminInitiated, since: Timestamp::from_millis(1) });
     });
     accounts.add_with("carbon.super", "expired", PASSWORD, |account| {
         admin(account);

@@ -385,7 +385,7 @@ fn attack_administrator_who_is_never_locked_guessed_without_end() {
             .setting("management.public", true)
     });
     fixture.accounts.add_at(
-        doorward::internals::clock::unix_millis(),
+        doorward::internals::clock::Clock::system().now(),
         "carbon.super",
         "system",
         PASSWORD,

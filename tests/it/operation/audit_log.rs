@@ -31,7 +31,7 @@ fn auditing(portal: &Portal, target: &str) -> TestProxyBuilder {
         .setting("account_lock.max_attempts", 2)
         .setting("log.audit", target)
         // events below the log level are in the audit log
-        .setting("log.level", "warn,doorward::internals::audit=off,doorward::cli=info");
+        .setting("log.level", "warn,doorward::audit=off,doorward::cli=info");
     TestAccounts::in_folder(proxy.folder()).add("carbon.super", "alex", RIGHT);
     proxy
 }

@@ -1,6 +1,9 @@
 //! The sign-in page: sign-in, sign-out, and misuse of its forms.
 
-use doorward::internals::domain::account::{AdminLock, LockedReason};
+use doorward::internals::domain::{
+    account::{AdminLock, LockedReason},
+    time::Timestamp,
+};
 use serde_json::json;
 
 use crate::support::{Jar, Portal, TestAccounts, TestProxy, browser::FormPage, eventually};
@@ -83,7 +86,8 @@ fn all_sign_in_failures_show_the_same_page() {
     accounts.add("acme.com", "alex", "correct horse");
     accounts.add_with("acme.com", "disabled", "correct horse", |account| account.disabled = true);
     accounts.add_with("acme.com", "barred", "correct horse", |account| {
-        account.admin_lock = Some(AdminLock { reason: LockedReason::AdminInitiated, since: 1 });
+        account.admin_lock =
+            Some(AdminLock { reason: LockedReason::AdminInitiated, since: Timestamp::from_millis(1) });
     });
     let mut pages = Vec::new();
     for (name, password) in [

@@ -9,16 +9,16 @@ use std::{
 /// Each top-level module and the modules it may use. There are no cycles; `boot` and `cli` may use all.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
-    ("clock", &[]),
+    ("clock", &["domain"]),
     ("crypto", &[]),
     ("config", &["domain"]),
     ("sync", &["domain"]),
-    ("telemetry", &["domain"]),
+    ("telemetry", &["domain", "clock"]),
     ("token", &["domain", "config", "crypto", "sync"]),
     ("store", &["domain", "config", "telemetry"]),
     ("tenants", &["domain", "config", "sync"]),
     ("session", &["domain", "clock", "config", "crypto", "sync", "tenants", "store", "telemetry"]),
-    ("account", &["domain", "clock", "config", "crypto", "sync", "tenants", "store", "session", "telemetry"]),
+    ("account", &["domain", "config", "crypto", "sync", "tenants", "store", "session", "telemetry"]),
     ("governance", &["domain", "config", "tenants", "store"]),
     ("web_context", &["domain", "config"]),
     (
@@ -54,9 +54,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "web_context",
         ],
     ),
-    ("server", &["domain", "clock", "config", "sync", "telemetry", "proxy"]),
-    ("admin", &["domain", "clock", "config", "sync", "telemetry", "tenants", "token", "proxy", "server"]),
-    ("demo", &["domain", "web"]),
+    ("server", &["domain", "config", "sync", "telemetry", "proxy"]),
+    ("admin", &["domain", "config", "sync", "telemetry", "tenants", "token", "proxy", "server"]),
+    ("demo", &["domain", "clock", "web"]),
     ("fuzz", &["domain", "config", "token", "session", "proxy"]),
     (
         "boot",
@@ -118,6 +118,13 @@ const NOT_IN_DOMAIN: &[&str] = &[
     "reqwest",
     "aws_lc_rs",
     "sqlx",
+];
+
+/// Files that read the time of the system, each with its reason.
+const MAY_READ_THE_TIME: &[(&str, &str)] = &[
+    ("clock.rs", "the clock"),
+    ("tenants/tenant_folder.rs", "compares with the time that the file system has written"),
+    ("cli/certs.rs", "the dates of a certificate, in the time zone of the operator"),
 ];
 
 /// Crates that `config` must not use: it turns text into settings; `tenants` keeps them up to date.
@@ -235,6 +242,37 @@ fn serving_threads_check_no_password_policy() {
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// A number has no unit that the compiler checks: a time is a `Timestamp`, and a service reads it from the `Clock` that tests can move.
+#[test]
+fn time_is_a_timestamp_read_from_the_clock() {
+    let mut broken = Vec::new();
+    for source in sources() {
+        let may_read = MAY_READ_THE_TIME.iter().any(|(name, _)| *name == source.name);
+        for (number, line) in &source.code {
+            for (word, is_broken) in [
+                ("now: u64", true),
+                ("SystemTime::now", !may_read),
+                ("Timestamp::now", !may_read),
+                ("Zoned::now", !may_read),
+            ] {
+                if is_broken && line.contains(word) {
+                    broken.push(format!(
+                        "src/{}:{number}: `{word}`. Take a `Timestamp` as an argument, or read it from a `Clock`.",
+                        source.name
+                    ));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    for (name, _) in MAY_READ_THE_TIME {
+        assert!(
+            sources().iter().any(|source| source.name == *name),
+            "{name} is gone: remove it from the list."
+        );
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use doorward::internals::{
     store::{AccountPage, CreateError, Store, StoredAccount},
 };
 
-use super::{NOW, account_by_login, acme, alex, count_accounts, globex, new_account};
+use super::{NOW, account_by_login, acme, alex, count_accounts, globex, ms, new_account};
 use crate::support::database::{Database, on_both_databases};
 
 on_both_databases!(
@@ -34,7 +34,7 @@ async fn account_fields_are_stored(database: Database) {
     let mut new = new_account(acme(), " Zoë ");
     new.disabled = true;
     new.must_change_password = true;
-    new.admin_lock = Some(AdminLock { reason: LockedReason::PendingAskPassword, since: NOW - 1 });
+    new.admin_lock = Some(AdminLock { reason: LockedReason::PendingAskPassword, since: NOW - ms(1) });
     new.profile = UserProfile {
         email: Some("Zoe@Example.org".to_owned()),
         mobile: Some("+49 30 1234".to_owned()),
@@ -173,13 +173,13 @@ async fn crosswise_name_and_email_creation_does_not_deadlock(database: Database)
 async fn locks_and_flags_stay_until_cleared(database: Database) {
     let store = database.open().await;
     let id = alex(&store).await.id;
-    let lock = AdminLock { reason: LockedReason::AdminInitiated, since: NOW + 5 };
+    let lock = AdminLock { reason: LockedReason::AdminInitiated, since: NOW + ms(5) };
     assert!(store.accounts().set_admin_lock(&id, Some(lock), NOW).await.unwrap());
     assert!(store.accounts().set_disabled(&id, true, NOW).await.unwrap());
-    assert!(store.accounts().record_login(&id, NOW + 9).await.unwrap());
+    assert!(store.accounts().record_login(&id, NOW + ms(9)).await.unwrap());
     let found = database.open().await.accounts().find(&id).await.unwrap().unwrap();
     assert_eq!((found.admin_lock, found.disabled), (Some(lock), true));
-    assert_eq!(found.last_login_at, Some(NOW + 9));
+    assert_eq!(found.last_login_at, Some(NOW + ms(9)));
     store.accounts().set_admin_lock(&id, None, NOW).await.unwrap();
     store.accounts().set_disabled(&id, false, NOW).await.unwrap();
     let found = store.accounts().find(&id).await.unwrap().unwrap();

@@ -7,7 +7,7 @@ use doorward::internals::{
     store::{NewPassword, PasswordUpdate, Retention, Store, StoreChange},
 };
 
-use super::{NOW, acme, alex, new_account, next_changes, poll_until_changed, session_of};
+use super::{NOW, acme, alex, ms, new_account, next_changes, poll_until_changed, session_of};
 use crate::support::database::{Database, Kind, on_both_databases, with_database};
 
 on_both_databases!(
@@ -99,7 +99,7 @@ async fn late_reader_gets_the_everything_change(database: Database) {
     end_all_at_once(std::slice::from_ref(&store), 3).await;
     assert_eq!(store.changes().since(before).await.unwrap().1.len(), 3);
     let keep = Retention { changes: Duration::ZERO, ..Retention::default() };
-    assert_eq!(store.purge(keep, NOW + 1).await.unwrap().changes, 3);
+    assert_eq!(store.purge(keep, NOW + ms(1)).await.unwrap().changes, 3);
     let last = store.changes().last().await.unwrap();
     assert_eq!(store.changes().since(before).await.unwrap(), (last, vec![StoreChange::Everything]));
     assert_eq!(store.changes().since(last).await.unwrap(), (last, vec![]));

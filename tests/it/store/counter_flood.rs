@@ -12,12 +12,13 @@ use doorward::internals::{
             self, CountedAttempt, Counter, CounterKey, LockoutSettings, LockoutThreshold, LoginSubject,
             NameHash,
         },
+        time::Timestamp,
     },
     store::{Retention, Store},
 };
 use sqlx::{AnyConnection, Connection as _, Row as _};
 
-use super::{NOW, acme, alex};
+use super::{NOW, acme, alex, ms};
 use crate::support::database::{Database, Kind, on_both_databases, with_database};
 
 on_both_databases!(
@@ -29,7 +30,7 @@ on_both_databases!(
     row_of_an_older_version_is_read_and_purged,
 );
 
-const DAY: u64 = 24 * 3_600_000;
+const DAY: Duration = Duration::from_hours(24);
 const WINDOW: LockoutThreshold =
     LockoutThreshold { max_attempts: 100, window: Duration::from_hours(1), time: Duration::from_mins(15) };
 
@@ -59,7 +60,7 @@ async fn login_attempt(
     settings: &LockoutSettings,
     login_subject: LoginSubject,
     from: Option<IpAddr>,
-    now: u64,
+    now: Timestamp,
 ) -> bool {
     let alike = if let LoginSubject::PortalName(name) = &login_subject { Some(*name) } else { None };
     let attempt = CountedAttempt {
@@ -97,7 +98,7 @@ async fn attack_name_flood_at_the_portal_fills_the_store(database: Database) {
     }
     let keep = Retention { max_evictable_counters: 100, ..Retention::default() };
     for number in 0..1000 {
-        let now = NOW + 1 + u64::try_from(number).unwrap();
+        let now = NOW + ms(1 + u64::try_from(number).unwrap());
         assert!(
             login_attempt(&store, &settings, portal_name(number), None, now).await,
             "{number} has no failed attempt"
@@ -111,7 +112,7 @@ async fn attack_name_flood_at_the_portal_fills_the_store(database: Database) {
     // the flood has changed no other counter
     assert_eq!(counter(&store, alex).await.failures, 4);
     assert_eq!(counter(&store, guessed_at).await.failures, 4);
-    assert!(counter(&store, locked).await.locked_until.is_in_force(NOW + 1000));
+    assert!(counter(&store, locked).await.locked_until.is_in_force(NOW + ms(1000)));
     // the last to come are the last to go
     assert_eq!(counter(&store, portal_name(999)).await.failures, 1);
     assert_eq!(counter(&store, portal_name(0)).await, Counter::default());
@@ -145,7 +146,7 @@ async fn verified_after_filling(database: Database, settings: &LockoutSettings) 
     let (later, victim) = (NOW + DAY, portal_name(1 << 100));
     let mut verified = 0;
     for minute in 0..10 {
-        let now = later + minute * 60_000;
+        let now = later + Duration::from_mins(minute);
         for _ in 0..4 {
             verified += u32::from(login_attempt(&store, settings, victim.clone(), None, now).await);
         }
@@ -167,16 +168,16 @@ async fn attack_address_flood_outlasts_its_window(database: Database) {
         assert!(login_attempt(&store, &settings, unknown.clone(), Some(network(number)), NOW).await);
     }
     let locked = network(0);
-    let long = NOW + 3_599_999;
+    let long = NOW + ms(3_599_999);
     assert!(login_attempt(&store, &settings, unknown.clone(), Some(locked), long).await, "the second locks");
     assert_eq!(rows(&database).await, 200);
     assert_eq!(store.purge(Retention::default(), long).await.unwrap().counters, 0);
-    assert_eq!(store.purge(Retention::default(), long + 1).await.unwrap().counters, 199);
+    assert_eq!(store.purge(Retention::default(), long + ms(1)).await.unwrap().counters, 199);
     assert!(
-        !login_attempt(&store, &settings, unknown, Some(locked), long + 1).await,
+        !login_attempt(&store, &settings, unknown, Some(locked), long + ms(1)).await,
         "a lock outlasts the window"
     );
-    assert_eq!(store.purge(Retention::default(), long + 15 * 60_000).await.unwrap().counters, 1);
+    assert_eq!(store.purge(Retention::default(), long + Duration::from_mins(15)).await.unwrap().counters, 1);
     assert_eq!(rows(&database).await, 0);
 }
 
@@ -206,9 +207,9 @@ async fn row_of_an_older_version_is_read_and_purged(database: Database) {
     let settings = LockoutSettings { enabled: false, ..all_settings() };
     let from = Some([192, 0, 2, 1].into());
     assert_eq!(store.purge(Retention::default(), NOW + DAY).await.unwrap().counters, 0);
-    assert!(login_attempt(&store, &settings, LoginSubject::UnknownName(1), from, NOW + 1).await);
+    assert!(login_attempt(&store, &settings, LoginSubject::UnknownName(1), from, NOW + ms(1)).await);
     assert!(
-        !login_attempt(&store, &settings, LoginSubject::UnknownName(1), from, NOW + 1).await,
+        !login_attempt(&store, &settings, LoginSubject::UnknownName(1), from, NOW + ms(1)).await,
         "the hundredth has locked it"
     );
     assert_eq!(store.purge(Retention::default(), NOW + 91 * DAY).await.unwrap().counters, 2);
@@ -228,12 +229,12 @@ fn attack_one_million_names_from_one_million_addresses() {
         let mut purging = Duration::ZERO;
         for number in 0..1_000_000_u128 {
             let from = Some(network(number));
-            assert!(login_attempt(&store, &settings, portal_name(number), from, NOW + 1).await);
+            assert!(login_attempt(&store, &settings, portal_name(number), from, NOW + ms(1)).await);
             // about a minute's worth
             if number % 100_000 == 99_999 {
                 most = rows(&database).await.max(most);
                 let purge = Instant::now();
-                store.purge(Retention::default(), NOW + 1).await.unwrap();
+                store.purge(Retention::default(), NOW + ms(1)).await.unwrap();
                 purging += purge.elapsed();
             }
         }

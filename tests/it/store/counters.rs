@@ -14,12 +14,15 @@ use doorward::internals::{
     domain::{
         account::AccountId,
         lockout::{ClientNetwork, Counter, CounterKey, DeviceId, LockState, LoginSubject},
+        time::Timestamp,
     },
     store::Store,
 };
 
-use super::{NOW, acme, alex, globex};
+use super::{NOW, acme, alex, globex, ms};
 use crate::support::database::{Database, block_on, on_both_databases};
+
+const END_OF_TIME: Timestamp = Timestamp::from_millis(u64::MAX);
 
 on_both_databases!(
     counter_is_stored_as_decided,
@@ -70,10 +73,10 @@ async fn counter_is_stored_as_decided(database: Database) {
     ];
     let wanted = [
         LockState::None,
-        LockState::Until(NOW + 5),
+        LockState::Until(NOW + ms(5)),
         LockState::UntilAdmin,
-        LockState::Until(u64::MAX),
-        LockState::Until(0),
+        LockState::Until(END_OF_TIME),
+        LockState::Until(Timestamp::EPOCH),
     ];
     let decided = store.counters().update(&keys, |counters| {
         assert!(counters.iter().map(|(key, _)| key).eq(&keys), "in the order they were asked for");
@@ -83,9 +86,9 @@ async fn counter_is_stored_as_decided(database: Database) {
                 failures: u32::MAX,
                 lockouts: 3,
                 locked_until: wanted[index],
-                since: NOW - 1,
+                since: NOW - ms(1),
                 last_failure: NOW,
-                window: 60_000,
+                window: ms(60_000),
             };
         }
         "what was decided"
@@ -95,11 +98,15 @@ async fn counter_is_stored_as_decided(database: Database) {
     assert!(retained.iter().map(|(key, _)| key).eq(&keys));
     for (index, (_, counter)) in retained.iter().enumerate() {
         assert_eq!((counter.failures, counter.lockouts), (u32::MAX, 3));
-        assert_eq!((counter.since, counter.last_failure, counter.window), (NOW - 1, NOW, 60_000));
+        assert_eq!((counter.since, counter.last_failure, counter.window), (NOW - ms(1), NOW, ms(60_000)));
         match wanted[index] {
             // further than any clock: cut to what can be retained
-            LockState::Until(u64::MAX) => assert!(counter.locked_until.is_in_force(NOW << 8)),
-            LockState::Until(0) => assert!(!counter.locked_until.is_in_force(1)),
+            LockState::Until(END_OF_TIME) => {
+                assert!(counter.locked_until.is_in_force(Timestamp::MAX_RFC_3339));
+            }
+            LockState::Until(Timestamp::EPOCH) => {
+                assert!(!counter.locked_until.is_in_force(Timestamp::from_millis(1)));
+            }
             lock => assert_eq!(counter.locked_until, lock),
         }
     }
@@ -259,7 +266,7 @@ async fn known_networks_are_limited_and_survive_an_unlock(database: Database) {
     };
     let alex = LoginSubject::Account(AccountId::from_bytes([1; 16]));
     for host in 1..=5 {
-        let at = NOW + u64::from(host);
+        let at = NOW + ms(u64::from(host));
         let known = Counter { failures: 1, since: at, last_failure: at, ..Counter::default() };
         for key in [key(1, host), key(2, host)] {
             let update = |rows: &mut [(CounterKey, Counter)]| rows[0].1 = known;

@@ -11,7 +11,7 @@ use doorward::internals::{
     store::{AuditPage, GovernanceStoreError, Retention, Store, StoreChange, VersionedOverrides},
 };
 
-use super::{NOW, acme, globex, next_changes};
+use super::{NOW, acme, globex, ms, next_changes};
 use crate::support::database::{Database, on_both_databases};
 
 on_both_databases!(
@@ -231,7 +231,7 @@ async fn audit_lists_the_newest_record_first(database: Database) {
         address: None,
         request_id: None,
     };
-    store.audit().record(&acme(), &machine, &[file], NOW + 1).await.unwrap();
+    store.audit().record(&acme(), &machine, &[file], NOW + ms(1)).await.unwrap();
     let entries = audit(&store, Some(&acme())).await;
     let brief: Vec<_> = entries
         .iter()
@@ -277,7 +277,7 @@ async fn attack_a_secret_in_the_audit(database: Database) {
 async fn audit_records_expire(database: Database) {
     let store = database.open().await;
     change(&store, &acme(), None, &[set(COUNT, "3"), set(MINIMUM, "8")]).await.unwrap();
-    let day = 24 * 3_600_000;
+    let day = Duration::from_hours(24);
     assert_eq!(store.purge(Retention::default(), NOW + 366 * day).await.unwrap().audit, 0, "a year at least");
     assert_eq!(store.purge(Retention::default(), NOW + 401 * day).await.unwrap().audit, 2);
     assert_eq!(audit(&store, None).await, []);

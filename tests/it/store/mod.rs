@@ -19,12 +19,17 @@ use doorward::internals::{
         account::{Account, AccountId, LoginAttributes, LoginName, NewAccount, StoredPassword},
         session::{Session, SessionHash},
         tenant::TenantId,
+        time::Timestamp,
     },
     store::{AccountPage, ChangeFeed, Store, StoreChange, StoreError},
 };
 
 /// A moment in 2026. Every time in these tests is counted from here.
-const NOW: u64 = 1_790_000_000_000;
+const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
 
 fn acme() -> TenantId {
     TenantId::parse("acme.com").unwrap()
@@ -84,7 +89,7 @@ fn new_session(account: &Account) -> Session {
         created_at: NOW,
         last_seen_at: NOW,
         signed_in_at: NOW,
-        expires_at: NOW + 24 * 3_600_000,
+        expires_at: NOW + Duration::from_hours(24),
         idle: Duration::from_hours(1),
         user_agent: "Mozilla/5.0 (X11; Linux x86_64)".to_owned(),
         address: "2001:db8::7".parse().unwrap(),

@@ -5,7 +5,7 @@ use doorward::internals::{
     store::{NewPassword, PasswordUpdate, Store},
 };
 
-use super::{NOW, acme, alex, new_account};
+use super::{NOW, acme, alex, ms, new_account};
 use crate::support::database::{Database, on_both_databases};
 
 on_both_databases!(
@@ -22,7 +22,7 @@ fn hash(text: &str) -> StoredPassword {
 
 async fn set(store: &Store, account: &Account, text: &str, keep_history: u32) {
     let new = NewPassword { hash: hash(text), must_change: false, history_length: keep_history };
-    let update = PasswordUpdate { new: &new, retained_session: None, now: NOW + 7 };
+    let update = PasswordUpdate { new: &new, retained_session: None, now: NOW + ms(7) };
     assert!(store.accounts().set_password(&account.id, update).await.unwrap());
 }
 
@@ -38,7 +38,7 @@ async fn new_password_replaces_the_old(database: Database) {
     let account = store.accounts().create(&new, NOW).await.unwrap();
     set(&store, &account, "second", 0).await;
     let found = store.accounts().find_with_password(&account.id).await.unwrap().unwrap();
-    assert_eq!((found.password, found.account.password_changed_at), (hash("second"), NOW + 7));
+    assert_eq!((found.password, found.account.password_changed_at), (hash("second"), NOW + ms(7)));
     assert!(!found.account.must_change_password, "a user's own password need not be changed");
 
     let given = NewPassword { hash: hash("given"), must_change: true, history_length: 0 };
@@ -118,5 +118,5 @@ async fn rehash_never_restores_an_old_password(database: Database) {
     assert!(!store.accounts().rehash(&account.id, &hash("better"), &hash("best")).await.unwrap());
     assert_eq!(history(&store, &account, 9).await, ["chosen meanwhile"]);
     let found = store.accounts().find(&account.id).await.unwrap().unwrap();
-    assert_eq!(found.password_changed_at, NOW + 7);
+    assert_eq!(found.password_changed_at, NOW + ms(7));
 }

@@ -1,30 +1,32 @@
 //! The purge removes expired rows and keeps the others.
 
+use std::time::Duration;
+
 use doorward::internals::{
     domain::lockout::{Counter, CounterKey, LockState, LoginSubject},
     store::{PurgedRows, Retention},
 };
 
-use super::{NOW, acme, alex, new_session, session_of};
+use super::{NOW, acme, alex, ms, new_session, session_of};
 use crate::support::database::{Database, on_both_databases};
 
 on_both_databases!(purge_deletes_any_number_of_ended_sessions, purge_deletes_old_unlocked_counters);
 
-const HOUR: u64 = 3_600_000;
-const DAY: u64 = 24 * HOUR;
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 async fn purge_deletes_any_number_of_ended_sessions(database: Database) {
     let store = database.open().await;
     let account = alex(&store).await;
     for _ in 0..1100 {
         let mut session = new_session(&account);
-        session.expires_at = NOW + 1;
+        session.expires_at = NOW + ms(1);
         store.sessions().insert(&session, account.password_changed_at, true).await.unwrap();
     }
     let alive = session_of(&store, &account).await;
     let silent = session_of(&store, &account).await;
-    store.sessions().touch(&alive.hash, NOW + HOUR - 1).await.unwrap();
-    let keep = Retention { sessions: std::time::Duration::ZERO, ..Retention::default() };
+    store.sessions().touch(&alive.hash, NOW + HOUR - ms(1)).await.unwrap();
+    let keep = Retention { sessions: Duration::ZERO, ..Retention::default() };
     assert_eq!(
         store.purge(Retention::default(), NOW + HOUR).await.unwrap(),
         PurgedRows::default(),
@@ -49,13 +51,19 @@ async fn purge_deletes_old_unlocked_counters(database: Database) {
     ];
     let wanted = store.counters().update(&keys, |counters| {
         for ((_, counter), (locked_until, last_failure)) in counters.iter_mut().zip(locks) {
-            *counter =
-                Counter { failures: 1, lockouts: 1, locked_until, since: NOW, last_failure, window: 0 };
+            *counter = Counter {
+                failures: 1,
+                lockouts: 1,
+                locked_until,
+                since: NOW,
+                last_failure,
+                window: Duration::ZERO,
+            };
         }
         counters.to_vec()
     });
     let wanted = wanted.await.unwrap();
-    let keep = Retention { counters: std::time::Duration::from_hours(30 * 24), ..Retention::default() };
+    let keep = Retention { counters: Duration::from_hours(30 * 24), ..Retention::default() };
     assert_eq!(store.purge(keep, NOW + 29 * DAY).await.unwrap().counters, 0);
     assert_eq!(store.purge(keep, NOW + 31 * DAY).await.unwrap().counters, 1);
     let left = store.counters().read(&keys).await.unwrap();

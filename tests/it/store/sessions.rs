@@ -6,11 +6,12 @@ use doorward::internals::{
     domain::{
         account::{AccountId, AdminLock, LockedReason},
         session::SessionHash,
+        time::Timestamp,
     },
     store::{NewPassword, PasswordUpdate, Store},
 };
 
-use super::{NOW, acme, alex, new_account, new_session, session_of};
+use super::{NOW, acme, alex, ms, new_account, new_session, session_of};
 use crate::support::database::{Database, on_both_databases};
 
 on_both_databases!(
@@ -25,10 +26,10 @@ on_both_databases!(
     attack_session_for_an_account_that_changed_meanwhile,
 );
 
-const MINUTE: u64 = 60_000;
-const HOUR: u64 = 60 * MINUTE;
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
-async fn set_password(store: &Store, id: &AccountId, retained_session: Option<&SessionHash>, now: u64) {
+async fn set_password(store: &Store, id: &AccountId, retained_session: Option<&SessionHash>, now: Timestamp) {
     let hash = new_account(acme(), "x").password;
     let new = NewPassword { hash, must_change: false, history_length: 1 };
     store.accounts().set_password(id, PasswordUpdate { new: &new, retained_session, now }).await.unwrap();
@@ -39,10 +40,10 @@ async fn session_is_stored_unchanged(database: Database) {
     let account = alex(&store).await;
     let mut session = new_session(&account);
     session.idle = Duration::MAX;
-    session.expires_at = u64::MAX;
+    session.expires_at = Timestamp::from_millis(u64::MAX);
     assert!(store.sessions().insert(&session, account.password_changed_at, true).await.unwrap());
     let found = database.open().await.sessions().find(&session.hash).await.unwrap().unwrap();
-    assert_eq!(found.ends_at(), i64::MAX.unsigned_abs(), "as good as never");
+    assert_eq!(found.ends_at().as_millis(), i64::MAX.unsigned_abs(), "as good as never");
     let session = session_of(&store, &account).await;
     assert_eq!(store.sessions().find(&session.hash).await.unwrap().as_ref(), Some(&session));
     assert_eq!(store.sessions().find(&new_session(&account).hash).await.unwrap(), None);
@@ -51,7 +52,7 @@ async fn session_is_stored_unchanged(database: Database) {
 async fn store_outage_does_not_count_as_idle_time(database: Database) {
     let store = database.open().await;
     let account = alex(&store).await;
-    let idle_until = async |end: u64| {
+    let idle_until = async |end: Timestamp| {
         let mut session = new_session(&account);
         session.last_seen_at = end - HOUR;
         store.sessions().insert(&session, account.password_changed_at, true).await.unwrap();
@@ -60,14 +61,18 @@ async fn store_outage_does_not_count_as_idle_time(database: Database) {
     let (cut, back) = (NOW, NOW + 10 * MINUTE);
     let [before, during, soon, late] = [
         idle_until(cut).await,
-        idle_until(cut + 1).await,
+        idle_until(cut + ms(1)).await,
         idle_until(back + MINUTE).await,
         idle_until(back + HOUR).await,
     ];
     let mut short = new_session(&account);
     (short.last_seen_at, short.expires_at) = (cut - MINUTE, back);
     store.sessions().insert(&short, account.password_changed_at, true).await.unwrap();
-    assert_eq!(store.sessions().extend_after_outage(cut, cut + HOUR + 1).await.unwrap(), 0, "too long a cut");
+    assert_eq!(
+        store.sessions().extend_after_outage(cut, cut + HOUR + ms(1)).await.unwrap(),
+        0,
+        "too long a cut"
+    );
     assert_eq!(store.sessions().extend_after_outage(cut, back).await.unwrap(), 2);
     for (hash, last_seen_at) in
         [(before, cut - HOUR), (during, back), (soon, back), (late, back), (short.hash, cut - MINUTE)]
@@ -80,15 +85,15 @@ async fn store_outage_does_not_count_as_idle_time(database: Database) {
         0,
         "by the first replica that notices"
     );
-    assert!(store.sessions().touch(&during, back + 1).await.unwrap());
-    assert!(!store.sessions().touch(&before, back + 1).await.unwrap(), "it was over before");
+    assert!(store.sessions().touch(&during, back + ms(1)).await.unwrap());
+    assert!(!store.sessions().touch(&before, back + ms(1)).await.unwrap(), "it was over before");
 }
 
 async fn use_extends_a_session_up_to_its_lifetime(database: Database) {
     let store = database.open().await;
     let account = alex(&store).await;
     let session = session_of(&store, &account).await;
-    let seen = |time: u64| {
+    let seen = |time: Timestamp| {
         let store = store.clone();
         let hash = session.hash;
         async move {
@@ -99,14 +104,14 @@ async fn use_extends_a_session_up_to_its_lifetime(database: Database) {
     };
     assert_eq!(seen(NOW + HOUR / 2).await, (true, NOW + HOUR / 2, NOW + HOUR * 3 / 2));
     assert_eq!(
-        seen(NOW + 60_000).await,
+        seen(NOW + MINUTE).await,
         (true, NOW + HOUR / 2, NOW + HOUR * 3 / 2),
         "a late report takes nothing"
     );
     for half_hours in 2..48 {
         assert!(seen(NOW + half_hours * HOUR / 2).await.0);
     }
-    assert_eq!(seen(NOW + 24 * HOUR - 1).await, (true, NOW + 24 * HOUR - 1, NOW + 24 * HOUR));
+    assert_eq!(seen(NOW + 24 * HOUR - ms(1)).await, (true, NOW + 24 * HOUR - ms(1), NOW + 24 * HOUR));
     assert!(!seen(NOW + 24 * HOUR).await.0);
 }
 
@@ -117,7 +122,7 @@ async fn attack_use_revives_an_ended_session(database: Database) {
     assert!(!store.sessions().touch(&session.hash, NOW + HOUR).await.unwrap(), "an hour of silence");
     assert!(store.sessions().find(&session.hash).await.unwrap().unwrap().is_expired(NOW + HOUR));
     assert!(store.sessions().end(&session.hash, NOW).await.unwrap());
-    assert!(!store.sessions().touch(&session.hash, NOW + 1).await.unwrap());
+    assert!(!store.sessions().touch(&session.hash, NOW + ms(1)).await.unwrap());
     assert_eq!(store.sessions().find(&session.hash).await.unwrap(), None);
 }
 
@@ -131,7 +136,7 @@ async fn ends_one_or_all_sessions_of_an_account(database: Database) {
         session_of(&store, &account).await,
         session_of(&store, &account).await,
     );
-    store.sessions().touch(&two.hash, NOW + 5).await.unwrap();
+    store.sessions().touch(&two.hash, NOW + ms(5)).await.unwrap();
     let listed = store.sessions().list(&account.id).await.unwrap();
     assert_eq!((listed.len(), listed[0].hash), (3, two.hash), "the one used last comes first");
 
@@ -151,7 +156,7 @@ async fn session_limit_ends_the_oldest(database: Database) {
     let mut sessions = Vec::new();
     for age in 0..5 {
         let session = session_of(&store, &account).await;
-        store.sessions().touch(&session.hash, NOW + 100 - age).await.unwrap();
+        store.sessions().touch(&session.hash, NOW + ms(100 - age)).await.unwrap();
         sessions.push(session.hash);
     }
     assert_eq!(store.sessions().end_oldest(&account.id, 5, NOW).await.unwrap(), 0);
@@ -202,7 +207,7 @@ async fn attack_session_for_an_account_that_changed_meanwhile(database: Database
     accounts.set_disabled(id, false, NOW).await.unwrap();
     assert!(begin().await);
 
-    set_password(&store, id, None, NOW + 1).await;
+    set_password(&store, id, None, NOW + ms(1)).await;
     assert!(!begin().await, "another password");
 }
 

@@ -3,7 +3,7 @@
 use std::{cell::Cell, path::Path, time::Duration};
 
 use doorward::internals::{
-    clock,
+    clock::Clock,
     config::model::{self, StoreLocation},
     domain::{
         account::{
@@ -12,6 +12,7 @@ use doorward::internals::{
         },
         session::Session,
         tenant::TenantId,
+        time::Timestamp,
     },
     session::{CookieSecret, CookieSigner, hash_of},
     store::Store,
@@ -69,7 +70,7 @@ impl TestStore {
             name,
             StoredPassword::unusable(),
         );
-        self.runtime.block_on(self.store.accounts().create(&new, clock::unix_millis())).unwrap()
+        self.runtime.block_on(self.store.accounts().create(&new, now())).unwrap()
     }
 
     /// An account that another replica has made.
@@ -88,7 +89,7 @@ impl TestStore {
     }
 
     pub fn session_with(&self, account: &Account, lifetime: Duration, idle: Duration) -> String {
-        let (secret, now) = (self.seal.sign(&[self.number(); 24]), clock::unix_millis());
+        let (secret, now) = (self.seal.sign(&[self.number(); 24]), now());
         let session = Session {
             hash: hash_of(&secret),
             account: account.id.clone(),
@@ -96,7 +97,7 @@ impl TestStore {
             created_at: now,
             last_seen_at: now,
             signed_in_at: now,
-            expires_at: now + u64::try_from(lifetime.as_millis()).unwrap(),
+            expires_at: now + lifetime,
             idle,
             user_agent: String::new(),
             address: [127, 0, 0, 1].into(),
@@ -112,19 +113,17 @@ impl TestStore {
     /// As a sign-out does.
     pub fn end_session(&self, cookie: &str) {
         let hash = hash_of(&CookieSecret::parse(cookie).unwrap());
-        assert!(self.runtime.block_on(self.store.sessions().end(&hash, clock::unix_millis())).unwrap());
+        assert!(self.runtime.block_on(self.store.sessions().end(&hash, now())).unwrap());
     }
 
     pub fn disable(&self, account: &Account) {
         let disabled = self.store.accounts();
-        assert!(
-            self.runtime.block_on(disabled.set_disabled(&account.id, true, clock::unix_millis())).unwrap()
-        );
+        assert!(self.runtime.block_on(disabled.set_disabled(&account.id, true, now())).unwrap());
     }
 
     pub fn lock(&self, account: &Account) {
-        let lock = AdminLock { reason: LockedReason::AdminInitiated, since: clock::unix_millis() };
-        let locking = self.store.accounts().set_admin_lock(&account.id, Some(lock), clock::unix_millis());
+        let lock = AdminLock { reason: LockedReason::AdminInitiated, since: now() };
+        let locking = self.store.accounts().set_admin_lock(&account.id, Some(lock), now());
         assert!(self.runtime.block_on(locking).unwrap());
     }
 
@@ -132,4 +131,8 @@ impl TestStore {
         self.last_number.set(self.last_number.get() + 1);
         self.last_number.get()
     }
+}
+
+fn now() -> Timestamp {
+    Clock::system().now()
 }

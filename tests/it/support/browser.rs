@@ -9,6 +9,7 @@ use doorward::internals::{
         account::{Account, AccountId, NewAccount, PRIMARY, StoredPassword, UserProfile},
         lockout::{Counter, CounterKey, LoginSubject},
         tenant::TenantId,
+        time::Timestamp,
     },
     store::Store,
 };
@@ -83,13 +84,12 @@ impl TestAccounts {
         password: &str,
         change: impl FnOnce(&mut NewAccount),
     ) -> Account {
-        self.add_at(1, tenant, username, password, change)
+        self.add_at(Timestamp::from_millis(1), tenant, username, password, change)
     }
 
-    /// In milliseconds since the epoch.
     pub fn add_at(
         &self,
-        now: u64,
+        now: Timestamp,
         tenant: &str,
         username: &str,
         password: &str,

@@ -40,7 +40,7 @@ impl ManagementFixture {
         let accounts = TestAccounts::of(&proxy);
         for tenant in ["carbon.super", "acme.com", "beta.com"] {
             // of today: some tests have old passwords expire
-            let now = doorward::internals::clock::unix_millis();
+            let now = doorward::internals::clock::Clock::system().now();
             accounts.add_at(now, tenant, "admin", PASSWORD, |account| {
                 account.profile.roles = vec!["admin".to_owned()];
             });

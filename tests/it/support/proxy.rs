@@ -31,6 +31,7 @@ pub struct TestProxyBuilder {
     tenants: TenantFiles,
     pub(super) dir: TempDir,
     tls_clients: Option<TlsClients>,
+    clock: Clock,
 }
 
 impl TestProxy {
@@ -40,7 +41,7 @@ impl TestProxy {
         std::fs::create_dir(&tenants.folder).unwrap();
         let mut configuration = Configuration::before(portal);
         configuration.set("tenancy.folder", tenants.folder.display().to_string());
-        TestProxyBuilder { configuration, tenants, dir: home, tls_clients: None }
+        TestProxyBuilder { configuration, tenants, dir: home, tls_clients: None, clock: Clock::system() }
     }
 
     pub fn get(&self, target: &str) -> RequestBuilder<'static> {
@@ -172,6 +173,11 @@ impl TestProxyBuilder {
         self.setting("apim.devportal.enable_anonymous_mode", on)
     }
 
+    /// A clock that the test can move forward.
+    pub fn clock(self, clock: &Clock) -> Self {
+        Self { clock: clock.clone(), ..self }
+    }
+
     pub fn sign_in(self, url: &str) -> Self {
         self.setting("sign_in.url", url)
     }
@@ -246,7 +252,7 @@ impl TestProxyBuilder {
         let file = self.dir.path().join("deployment.toml");
         self.configuration.write(&file);
         let settings = doorward::internals::config::load::load(&file, &BTreeMap::new())?;
-        let running = doorward::internals::boot::start(settings, Clock::system()).expect("the proxy starts");
+        let running = doorward::internals::boot::start(settings, self.clock).expect("the proxy starts");
         let endpoint = Endpoint {
             http: running.http[0],
             https: running.https.first().copied(),

@@ -1,7 +1,7 @@
 //! Searches for a sequence of requests that has more passwords of one account verified than the limit allows: several clients send any
 //! requests to a portal that accepts what any framework accepts, while the owner signs in from another address.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use proptest::prelude::*;
 
@@ -12,13 +12,14 @@ use crate::domain::{
         NameHash, ReservedCounters,
     },
     tenant::TenantId,
+    time::Timestamp,
 };
 
 const VICTIM: &str = "victim";
 const LIMIT: usize = 5;
 /// Failures that successes of the same client may have forgiven within an hour.
 const FORGIVEN: usize = 2 * LIMIT;
-const NOW: u64 = 1_800_000_000_000;
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 #[derive(Debug, Clone)]
 struct Sent {
@@ -152,7 +153,7 @@ struct Doorward {
     guard: LoginGuard,
     counters: BTreeMap<CounterKey, Counter>,
     settings: LockoutSettings,
-    now: u64,
+    now: Timestamp,
     portal: LenientPortal,
 }
 
@@ -202,7 +203,7 @@ impl Doorward {
     }
 
     fn send(&mut self, sent: &Sent) {
-        self.now += 1000;
+        self.now += Duration::from_secs(1);
         let body = sent.body.replace("{}", sent.name);
         if !self.guard.endpoint.matches(sent.path) {
             self.portal.answer(sent, &body);

@@ -37,7 +37,7 @@ impl Table {
         &mut self,
         settings: &LockoutSettings,
         attempt: &CountedAttempt,
-        now: u64,
+        now: Timestamp,
     ) -> Result<ReservedCounters, LockoutRefusal> {
         self.on(&counter_keys(settings, attempt), |rows| reserve(settings, rows, false, now))
     }
@@ -57,13 +57,13 @@ impl Table {
     }
 
     /// This many failed attempts, each of which must be allowed.
-    pub fn fail(&mut self, settings: &LockoutSettings, attempt: &CountedAttempt, times: u32, now: u64) {
+    pub fn fail(&mut self, settings: &LockoutSettings, attempt: &CountedAttempt, times: u32, now: Timestamp) {
         for time in 0..times {
             assert!(self.reserve(settings, attempt, now).is_ok(), "wrong login_attempt {time} is verified");
         }
     }
 
-    pub fn sign_in(&mut self, settings: &LockoutSettings, attempt: &CountedAttempt, now: u64) {
+    pub fn sign_in(&mut self, settings: &LockoutSettings, attempt: &CountedAttempt, now: Timestamp) {
         let reserved = self.reserve(settings, attempt, now).expect("a right password is verified");
         self.succeed(settings, &reserved);
     }
@@ -248,8 +248,8 @@ fn reports_the_longest_of_several_locks() {
     let settings = everything();
     let attempt = attempt(alex(), "192.0.2.1", None);
     for (longest, locks) in [
-        (1, [LockState::Until(NOW + 1), LockState::Until(NOW + 9), LockState::Until(NOW + 5)]),
-        (2, [LockState::None, LockState::Until(u64::MAX), LockState::UntilAdmin]),
+        (1, [LockState::Until(NOW + ms(1)), LockState::Until(NOW + ms(9)), LockState::Until(NOW + ms(5))]),
+        (2, [LockState::None, LockState::Until(Timestamp::from_millis(u64::MAX)), LockState::UntilAdmin]),
     ] {
         let mut rows: Vec<_> = counter_keys(&settings, &attempt)
             .into_iter()

@@ -9,10 +9,14 @@ mod properties;
 use std::time::Duration;
 
 use super::*;
-use crate::domain::{account::AccountId, tenant::TenantId};
+use crate::domain::{account::AccountId, tenant::TenantId, time::Timestamp};
 
-const MINUTE: u64 = 60_000;
-const NOW: u64 = 1_800_000_000_000;
+const MINUTE: Duration = Duration::from_mins(1);
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
 
 fn tenant() -> TenantId {
     TenantId::super_tenant()
@@ -31,7 +35,7 @@ fn wso2() -> LockoutSettings {
 struct LockoutFixture {
     settings: LockoutSettings,
     counters: Vec<(CounterKey, Counter)>,
-    now: u64,
+    now: Timestamp,
     bypass: bool,
 }
 
@@ -70,11 +74,12 @@ impl LockoutFixture {
     }
 
     fn minutes_locked(&self) -> Option<u64> {
-        self.counter().locked_until.in_force(self.now).and_then(|until| until.minutes_left(self.now))
+        let remaining = self.counter().locked_until.in_force(self.now)?.remaining(self.now)?;
+        Some(remaining.as_secs() / 60)
     }
 
     fn wait(&mut self, minutes: u64) -> &mut Self {
-        self.now += minutes * MINUTE;
+        self.now += Duration::from_mins(minutes);
         self
     }
 }
@@ -87,7 +92,7 @@ fn lock_duration_doubles_with_each_lock() {
         assert_eq!(fixture.minutes_locked(), None, "four guesses lock nothing");
         fixture.fail(1);
         assert_eq!(fixture.minutes_locked(), Some(minutes), "round {round}");
-        assert_eq!(fixture.refused(), LockedUntil::Time(fixture.now + minutes * MINUTE));
+        assert_eq!(fixture.refused(), LockedUntil::Time(fixture.now + Duration::from_mins(minutes)));
         fixture.wait(minutes);
     }
     // a right password puts it back to five minutes
@@ -100,22 +105,19 @@ fn lock_duration_doubles_with_each_lock() {
 fn lock_ends_exactly_at_its_expiry() {
     let mut fixture = LockoutFixture::new(wso2());
     fixture.fail(5);
-    fixture.now += 5 * MINUTE - 1;
+    fixture.now += ms(5 * 60_000 - 1);
     fixture.refused();
-    fixture.now += 1;
+    fixture.now += ms(1);
     assert!(fixture.reserve().is_ok());
 }
 
-/// wso2/product-is#24235
 #[test]
-fn remaining_minutes_are_rounded_up() {
-    for (left, minutes) in
-        [(1, Some(1)), (999, Some(1)), (1001, Some(1)), (60_000, Some(1)), (60_001, Some(2)), (0, None)]
-    {
-        let lock = LockState::Until(NOW + left).in_force(NOW);
-        assert_eq!(lock.and_then(|until| until.minutes_left(NOW)), minutes, "{left} ms");
+fn remaining_time_ends_with_the_lock() {
+    for (left, remaining) in [(1, Some(ms(1))), (60_001, Some(ms(60_001))), (0, None)] {
+        let lock = LockState::Until(NOW + ms(left)).in_force(NOW);
+        assert_eq!(lock.and_then(|until| until.remaining(NOW)), remaining, "{left} ms");
     }
-    assert_eq!(LockedUntil::Admin.minutes_left(NOW), None);
+    assert_eq!(LockedUntil::Admin.remaining(NOW), None);
 }
 
 #[test]
@@ -144,7 +146,7 @@ fn the_numbers_of_each_step() {
             "T under a millisecond",
             with(|s| s.time = Duration::from_nanos(1)),
             5,
-            name(0, 1, LockState::Until(NOW + 1)),
+            name(0, 1, LockState::Until(NOW + ms(1))),
         ),
         (
             "T beyond all time",
@@ -153,7 +155,7 @@ fn the_numbers_of_each_step() {
                 s.max_duration = Duration::ZERO;
             }),
             5,
-            name(0, 1, LockState::Until(MAX_MILLIS)),
+            name(0, 1, LockState::Until(Timestamp::MAX_RFC_3339)),
         ),
         ("the first lock is the last", with(|s| s.max_lockouts = 1), 5, name(0, 1, LockState::UntilAdmin)),
     ] {
@@ -185,7 +187,7 @@ fn attack_cve_2026_77561_overflow_of_the_lock_duration() {
             fixture.counters[0].1 = Counter { failures: 4, lockouts, ..Counter::default() };
             fixture.fail(1);
             assert!(
-                fixture.refused().minutes_left(NOW) >= Some(1440),
+                fixture.refused().remaining(NOW) >= Some(Duration::from_hours(24)),
                 "{lockouts} locks, cap {max_duration:?}"
             );
         }
@@ -291,9 +293,9 @@ fn release_removes_a_lock_completed_by_other_attempts() {
     release(&attempts[4], &mut fixture.counters);
     assert_eq!(fixture.counter().failures, 3);
     // not an attempt of an earlier round: four guesses are left after a success, not five
-    fixture.now += 1;
+    fixture.now += ms(1);
     fixture.succeed();
-    fixture.now += 1;
+    fixture.now += ms(1);
     fixture.fail(1);
     release(&attempts[0], &mut fixture.counters);
     assert_eq!(fixture.counter().failures, 1);

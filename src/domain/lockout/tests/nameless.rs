@@ -22,7 +22,7 @@ impl Table {
         settings: &LockoutSettings,
         session: u8,
         address: &str,
-        now: u64,
+        now: Timestamp,
     ) -> Option<ReservedCounters> {
         let attempt = CountedAttempt {
             tenant: tenant(),
@@ -68,7 +68,7 @@ proptest! {
         let settings = LockoutSettings { max_attempts: n, ..wso2() };
         let (mut table, mut failures) = (Table::default(), 0);
         for (turn, (session, end)) in (0..).zip(attempts) {
-            let Some(reserved) = table.reserve(&settings, session, NETWORK, NOW + turn) else { continue };
+            let Some(reserved) = table.reserve(&settings, session, NETWORK, NOW + ms(turn)) else { continue };
             match end {
                 End::Failed => failures += 1,
                 End::Passed => table.end(&reserved, release),
@@ -84,7 +84,7 @@ proptest! {
     fn passed_and_successful_attempts_leave_no_failures(turns in 0_u64..100) {
         let (settings, mut table) = (wso2(), Table::default());
         for turn in 0..turns {
-            let reserved = table.reserve(&settings, 7, NETWORK, NOW + turn).unwrap();
+            let reserved = table.reserve(&settings, 7, NETWORK, NOW + ms(turn)).unwrap();
             if turn % 2 == 0 {
                 table.end(&reserved, release);
             } else {
@@ -100,14 +100,15 @@ fn ten_times_max_attempts_lock_a_network_for_an_hour() {
     let office = LockoutSettings { exempt_networks: vec!["10.0.0.0/8".parse().unwrap()], ..wso2() };
     for (settings, address) in [(wso2(), NETWORK), (office, "10.0.0.1")] {
         let mut table = Table::default();
-        let mut fail =
-            |session: u8, address: &str, now: u64| table.reserve(&settings, session, address, now).is_some();
+        let mut fail = |session: u8, address: &str, now: Timestamp| {
+            table.reserve(&settings, session, address, now).is_some()
+        };
         // five failures lock one portal session, and no other behind the same address
         assert_eq!([(); 7].map(|()| fail(0, address, NOW)), [true, true, true, true, true, false, false]);
-        assert_eq!((1..200).filter(|session| fail(*session, address, NOW + 1)).count(), 45);
-        assert!(fail(200, "198.51.100.1", NOW + 2), "another network");
+        assert_eq!((1..200).filter(|session| fail(*session, address, NOW + ms(1))).count(), 45);
+        assert!(fail(200, "198.51.100.1", NOW + ms(2)), "another network");
         assert!(!fail(201, address, NOW + 60 * MINUTE));
-        assert!(fail(201, address, NOW + 60 * MINUTE + 1));
+        assert!(fail(201, address, NOW + 60 * MINUTE + ms(1)));
     }
 }
 
@@ -135,7 +136,7 @@ fn attack_second_factor_guessed_where_addresses_have_a_limit() {
             // four guesses a second for an hour, each in a portal session that has had fewer than five
             let guesses = (0..14_400_u64).filter(|turn| {
                 let session = u8::try_from(turn % 250).unwrap();
-                table.reserve(&settings, session, NETWORK, NOW + turn * 250).is_some()
+                table.reserve(&settings, session, NETWORK, NOW + ms(turn * 250)).is_some()
             });
             let expected = if is_allowed { 50 } else { verified };
             assert_eq!(guesses.count(), expected, "{address:?} {is_allowed}");

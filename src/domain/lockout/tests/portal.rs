@@ -26,10 +26,10 @@ fn alike(table: &Table) -> Counter {
 fn success_forgives_only_failures_of_the_same_spelling() {
     let (settings, mut table) = (wso2(), Table::default());
     table.fail(&settings, &named(1), 2, NOW);
-    table.fail(&settings, &named(2), 1, NOW + 1);
-    table.sign_in(&settings, &named(2), NOW + 2);
+    table.fail(&settings, &named(2), 1, NOW + ms(1));
+    table.sign_in(&settings, &named(2), NOW + ms(2));
     assert_eq!(alike(&table).failures, 2);
-    table.sign_in(&settings, &named(1), NOW + 3);
+    table.sign_in(&settings, &named(1), NOW + ms(3));
     assert_eq!((alike(&table).failures, alike(&table).lockouts), (0, 0));
 }
 
@@ -37,7 +37,7 @@ fn success_forgives_only_failures_of_the_same_spelling() {
 fn an_owners_own_locks_are_forgiven_with_the_ladder() {
     let (settings, mut table) = (wso2(), Table::default());
     table.fail(&settings, &named(1), 5, NOW);
-    assert!(table.reserve(&settings, &named(1), NOW + 1).is_err());
+    assert!(table.reserve(&settings, &named(1), NOW + ms(1)).is_err());
     table.fail(&settings, &named(1), 3, NOW + 5 * MINUTE);
     table.sign_in(&settings, &named(1), NOW + 6 * MINUTE);
     assert_eq!((alike(&table).failures, alike(&table).lockouts), (0, 0));
@@ -47,30 +47,30 @@ fn an_owners_own_locks_are_forgiven_with_the_ladder() {
 fn right_passwords_of_two_rounds_at_once_leave_no_lock() {
     let (settings, mut table) = (wso2(), Table::default());
     let round =
-        |table: &mut Table, at: u64| [(); 5].map(|()| table.reserve(&settings, &named(1), at).unwrap());
+        |table: &mut Table, at: Timestamp| [(); 5].map(|()| table.reserve(&settings, &named(1), at).unwrap());
     let [quick, slow @ ..] = round(&mut table, NOW);
     table.succeed(&settings, &quick);
     // the first success allows five more, which lock again while four of the first round are pending
-    let next = round(&mut table, NOW + 1);
+    let next = round(&mut table, NOW + ms(1));
     for reserved in slow.iter().chain(&next) {
         table.succeed(&settings, reserved);
     }
     assert_eq!(alike(&table).locked_until, LockState::None);
-    assert!(table.reserve(&settings, &named(1), NOW + 2).is_ok());
+    assert!(table.reserve(&settings, &named(1), NOW + ms(2)).is_ok());
 }
 
 #[test]
 fn parallel_successes_do_not_use_the_forgiveness_budget() {
     let (settings, mut table) = (wso2(), Table::default());
     for round in 0..20 {
-        let all = [(); 5].map(|()| table.reserve(&settings, &named(1), NOW + round).unwrap());
+        let all = [(); 5].map(|()| table.reserve(&settings, &named(1), NOW + ms(round)).unwrap());
         for (underway, reserved) in (0..5).rev().zip(&all) {
             table.succeed_among(&settings, reserved, underway);
             assert_eq!((alike(&table).failures, alike(&table).locked_until), (underway, LockState::None));
         }
     }
     // one that fails among them is counted, and forgiven by the next success
-    let [wrong, right] = [(); 2].map(|()| table.reserve(&settings, &named(1), NOW + 20).unwrap());
+    let [wrong, right] = [(); 2].map(|()| table.reserve(&settings, &named(1), NOW + ms(20)).unwrap());
     drop(wrong);
     table.succeed_among(&settings, &right, 0);
     assert_eq!(alike(&table).failures, 0);
@@ -82,8 +82,8 @@ fn attack_an_attempt_is_not_forgiven_twice() {
     for cancelled in [true, false] {
         let (settings, mut table) = (wso2(), Table::default());
         table.fail(&settings, &named(1), 2, NOW);
-        let slow = table.reserve(&settings, &named(2), NOW + 1).unwrap();
-        let quick = table.reserve(&settings, &named(2), NOW + 2).unwrap();
+        let slow = table.reserve(&settings, &named(2), NOW + ms(1)).unwrap();
+        let quick = table.reserve(&settings, &named(2), NOW + ms(2)).unwrap();
         table.succeed(&settings, &quick);
         assert_eq!(alike(&table).failures, 2);
         if cancelled {
@@ -100,10 +100,10 @@ fn attack_an_attempt_is_not_forgiven_twice() {
 fn attack_old_failures_forgive_a_new_round() {
     let (settings, mut table) = (wso2(), Table::default());
     table.fail(&settings, &named(2), 3, NOW);
-    table.fail(&settings, &named(1), 2, NOW + 1);
-    let later = NOW + 5 * MINUTE + 1;
+    table.fail(&settings, &named(1), 2, NOW + ms(1));
+    let later = NOW + 5 * MINUTE + ms(1);
     table.fail(&settings, &named(1), 2, later);
-    table.sign_in(&settings, &named(2), later + 1);
+    table.sign_in(&settings, &named(2), later + ms(1));
     assert_eq!((alike(&table).failures, alike(&table).lockouts), (2, 1));
 }
 
@@ -125,11 +125,11 @@ fn account(table: &Table) -> Counter {
 fn attack_portal_success_forgives_guesses_elsewhere() {
     let (settings, mut table) = (wso2(), Table::default());
     table.fail(&settings, &at_own_sign_in(), 2, NOW);
-    table.fail(&settings, &ours(1), 1, NOW + 1);
-    table.fail(&settings, &ours(2), 1, NOW + 2);
-    table.sign_in(&settings, &ours(2), NOW + 3);
+    table.fail(&settings, &ours(1), 1, NOW + ms(1));
+    table.fail(&settings, &ours(2), 1, NOW + ms(2));
+    table.sign_in(&settings, &ours(2), NOW + ms(3));
     assert_eq!((account(&table).failures, alike(&table).failures), (3, 1));
-    table.sign_in(&settings, &at_own_sign_in(), NOW + 4);
+    table.sign_in(&settings, &at_own_sign_in(), NOW + ms(4));
     assert_eq!(account(&table), Counter::default());
 }
 
@@ -138,9 +138,9 @@ fn attack_portal_success_forgives_guesses_elsewhere() {
 fn attack_failures_at_the_portal_are_not_forgiven_twice() {
     let (settings, mut table) = (wso2(), Table::default());
     table.fail(&settings, &ours(1), 3, NOW);
-    table.sign_in(&settings, &at_own_sign_in(), NOW + 1);
-    table.fail(&settings, &at_own_sign_in(), 3, NOW + 2);
-    table.sign_in(&settings, &ours(1), NOW + 3);
+    table.sign_in(&settings, &at_own_sign_in(), NOW + ms(1));
+    table.fail(&settings, &at_own_sign_in(), 3, NOW + ms(2));
+    table.sign_in(&settings, &ours(1), NOW + ms(3));
     assert_eq!(account(&table).failures, 3);
 }
 
@@ -166,9 +166,9 @@ fn attack_a_namesake_at_the_same_address() {
     let here =
         |attempt: CountedAttempt| CountedAttempt { address: Some("192.0.2.1".parse().unwrap()), ..attempt };
     table.fail(&settings, &here(at_own_sign_in()), 2, NOW);
-    table.sign_in(&settings, &here(ours(1)), NOW + 1);
-    table.fail(&settings, &here(at_own_sign_in()), 1, NOW + 2);
-    let refused = table.reserve(&settings, &here(at_own_sign_in()), NOW + 3).unwrap_err();
+    table.sign_in(&settings, &here(ours(1)), NOW + ms(1));
+    table.fail(&settings, &here(at_own_sign_in()), 1, NOW + ms(2));
+    let refused = table.reserve(&settings, &here(at_own_sign_in()), NOW + ms(3)).unwrap_err();
     assert!(matches!(refused.by, CounterKey::AccountAddress { .. }), "{refused:?}");
 }
 
@@ -177,7 +177,7 @@ fn from(client: u8) -> CountedAttempt {
     CountedAttempt { spelling: Some(hash(client)), ..named(0) }
 }
 
-fn verifications(table: &mut Table, attempt: &CountedAttempt, now: u64) -> usize {
+fn verifications(table: &mut Table, attempt: &CountedAttempt, now: Timestamp) -> usize {
     (0..100).take_while(|_| table.reserve(&wso2(), attempt, now).is_ok()).count()
 }
 
@@ -202,7 +202,7 @@ fn attack_a_client_that_provokes_successes_guesses_on() {
         if guesses % 4 == 0 {
             table.sign_in(&settings, &from(1), now);
         }
-        now += 1000;
+        now += ms(1000);
         assert!(guesses <= 15, "more than two rounds forgiven and one failed");
     }
     // also the ladder of locks is forgiven only within the bound

@@ -41,17 +41,15 @@ fn settings() -> impl Strategy<Value = LockoutSettings> {
 fn counter() -> impl Strategy<Value = Counter> {
     let lock = prop_oneof![
         Just(LockState::None),
-        (0..2 * NOW).prop_map(LockState::Until),
+        (0..2 * NOW.as_millis()).prop_map(|until| LockState::Until(Timestamp::from_millis(until))),
         Just(LockState::UntilAdmin)
     ];
-    (any::<u32>(), any::<u32>(), lock, 0..NOW).prop_map(|(failures, lockouts, locked_until, since)| Counter {
-        failures,
-        lockouts,
-        locked_until,
-        since,
-        last_failure: since,
-        window: 0,
-    })
+    (any::<u32>(), any::<u32>(), lock, 0..NOW.as_millis()).prop_map(
+        |(failures, lockouts, locked_until, since)| {
+            let since = Timestamp::from_millis(since);
+            Counter { failures, lockouts, locked_until, since, last_failure: since, window: Duration::ZERO }
+        },
+    )
 }
 
 proptest! {
@@ -64,7 +62,7 @@ proptest! {
         let mut guesses = 0_usize;
         for step in moves {
             // no two rounds begin in the same millisecond
-            fixture.now += 1;
+            fixture.now += ms(1);
             match step {
                 Move::Reserve => {
                     let lock_ended = matches!(fixture.counter().locked_until, LockState::Until(end) if end <= fixture.now);
@@ -82,7 +80,7 @@ proptest! {
                     }
                     prop_assert!(guesses <= n, "{guesses} guesses of {n}");
                 }
-                Move::Wait(minutes) => fixture.now += minutes * MINUTE,
+                Move::Wait(minutes) => fixture.now += Duration::from_mins(minutes),
                 Move::Succeed(which) if !flying.is_empty() => {
                     let reserved = flying.swap_remove(which % flying.len());
                     record_success(&fixture.settings, &reserved, &mut fixture.counters, 0);
@@ -105,17 +103,17 @@ proptest! {
 
     #[test]
     fn a_lock_grows_and_never_beyond_its_cap(settings in settings(), ladder in 2_usize..40) {
-        let mut last = 0;
+        let mut last = Duration::ZERO;
         for lockouts in 0..ladder {
             let lockouts = u32::try_from(lockouts).unwrap();
-            let Some(length) = settings.lock_millis(lockouts) else {
+            let Some(length) = settings.lock_duration(lockouts) else {
                 // from here on only an administrator unlocks
-                last = u64::MAX;
+                last = Duration::MAX;
                 continue;
             };
-            prop_assert!(length >= last && length > 0);
-            let cap = u64::try_from(settings.max_duration.as_millis()).unwrap();
-            prop_assert!(cap == 0 || length <= cap);
+            prop_assert!(length >= last && !length.is_zero());
+            let cap = settings.max_duration;
+            prop_assert!(cap.is_zero() || length <= cap);
             last = length;
         }
     }
@@ -140,20 +138,21 @@ proptest! {
     /// The store relies on this when it deletes counters.
     #[test]
     fn counter_past_its_window_equals_no_counter(
-        settings in settings(), counter in counter(), window in 1_u64..100, later in 0..MINUTE,
+        settings in settings(), counter in counter(), window in 1_u64..100, later in 0_u64..60_000,
     ) {
-        let threshold = LockoutThreshold { max_attempts: 3, window: Duration::from_mins(window), time: Duration::from_mins(1) };
+        let window = Duration::from_mins(window);
+        let threshold = LockoutThreshold { max_attempts: 3, window, time: Duration::from_mins(1) };
         let settings = LockoutSettings { address: Some(threshold), ..settings };
         let net = ClientNetwork::of("192.0.2.1".parse().unwrap());
         let key = CounterKey::Address { tenant: tenant(), net };
-        let now = counter.since + window * MINUTE + later;
+        let now = counter.since + window + ms(later);
         prop_assume!(!counter.locked_until.is_in_force(now));
         let [kept, gone] = [counter, Counter::default()].map(|counter| {
             let mut rows = [(key.clone(), counter)];
             reserve(&settings, &mut rows, false, now).map(|_| rows)
         });
         prop_assert_eq!(&kept, &gone);
-        prop_assert_eq!(kept.unwrap()[0].1.window, window * MINUTE);
+        prop_assert_eq!(kept.unwrap()[0].1.window, window);
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 mod patterns;
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::governance::ExpiryRule;
-use crate::domain::tenant::TenantId;
+use crate::domain::{governance::ExpiryRule, tenant::TenantId, time::Timestamp};
+
+const DAY: Duration = Duration::from_hours(24);
 
 fn alex(tenant: &TenantId) -> PasswordContext<'_> {
     PasswordContext {
@@ -239,23 +242,22 @@ fn attack_a_password_that_is_costly_to_estimate() {
 
 #[test]
 fn a_password_expires_when_its_days_are_over() {
-    const DAY: u64 = 86_400_000;
     let expiry = |days| PasswordExpiry { days, ..PasswordExpiry::default() };
     let days = |days| PasswordPolicy { expiry: expiry(days), ..PasswordPolicy::default() };
     for (policy, age, expired) in [
-        (days(0), u64::MAX, false),
-        (days(30), 30 * DAY - 1, false),
+        (days(0), Duration::MAX, false),
+        (days(30), Duration::from_millis(30 * 86_400_000 - 1), false),
         (days(30), 30 * DAY, true),
         (days(u32::MAX), 365 * DAY, false),
     ] {
-        assert_eq!(policy.is_expired(&[], 0, age), expired, "{age}");
+        assert_eq!(policy.is_expired(&[], Timestamp::EPOCH, Timestamp::EPOCH + age), expired, "{age:?}");
     }
-    assert_eq!(days(u32::MAX).expires_at(&[], u64::MAX), Some(u64::MAX));
+    let last = Timestamp::from_millis(u64::MAX);
+    assert_eq!(days(u32::MAX).expires_at(&[], last), Some(last));
 }
 
 #[test]
 fn expiry_rule_of_a_role_precedes_the_default() {
-    const DAY: u64 = 86_400_000;
     let rules = ["1,0,roles,eq,machines", "2,7,roles,eq,admin"].map(|rule| ExpiryRule::parse(rule).unwrap());
     let expiry = |only_by_rule| PasswordExpiry { days: 30, rules: rules.to_vec(), only_by_rule };
     for (only_by_rule, roles, days) in [
@@ -267,7 +269,12 @@ fn expiry_rule_of_a_role_precedes_the_default() {
     ] {
         let policy = PasswordPolicy { expiry: expiry(only_by_rule), ..PasswordPolicy::default() };
         let theirs: Vec<String> = roles.iter().map(ToString::to_string).collect();
-        assert_eq!(policy.expires_at(&theirs, 5), days.map(|days: u64| 5 + days * DAY), "{roles:?}");
+        let changed_at = Timestamp::from_millis(5);
+        assert_eq!(
+            policy.expires_at(&theirs, changed_at),
+            days.map(|days: u32| changed_at + days * DAY),
+            "{roles:?}"
+        );
     }
 }
 

@@ -14,7 +14,6 @@ use url::form_urlencoded;
 use self::view::GovernanceView;
 use super::{ApiRequest, access, body, error::ApiProblem, etag, json_response};
 use crate::{
-    clock,
     config::document::nearest::nearest,
     domain::{
         audit::Actor,
@@ -191,7 +190,12 @@ fn change_context<'a>(
     expected_version: Option<u64>,
     actor: &'a Actor,
 ) -> ChangeContext<'a> {
-    ChangeContext { tenant: &request.tenant, expected_version, actor, now: clock::unix_millis() }
+    ChangeContext {
+        tenant: &request.tenant,
+        expected_version,
+        actor,
+        now: request.parts.0.services.clock.now(),
+    }
 }
 
 /// The version that the caller has seen; `None`: any will do.
