@@ -19,11 +19,12 @@ use doorward::internals::{
         forwarded,
         headers::{ForwardingHeaders, clean_response, identity_headers},
         tenant_selection,
-        validation::{self, cookies},
+        validation::{self, HeadLimits, cookies},
     },
 };
 use http::{HeaderMap, HeaderValue, Request, request::Parts};
 
+const LIMITS: HeadLimits = HeadLimits { max_target_bytes: 8 * 1024, max_header_bytes: 32 * 1024 };
 const PATH: &str = "/devportal/apis/0ab1c2d3-e4f5-6789/documents?tenant=acme.com&query=pizza";
 
 /// The headers that a browser sends with a navigation.
@@ -71,7 +72,11 @@ fn validation(c: &mut Criterion) {
     let mut group = c.benchmark_group("validation");
     let mut case = |name: &str, parts: &Parts| {
         group.bench_function(name, |b| {
-            b.iter_batched_ref(|| parts.clone(), validation::validate, BatchSize::SmallInput);
+            b.iter_batched_ref(
+                || parts.clone(),
+                |parts| validation::validate(parts, LIMITS),
+                BatchSize::SmallInput,
+            );
         });
     };
     let clean = browser_request(PATH);
@@ -82,7 +87,7 @@ fn validation(c: &mut Criterion) {
         hostile.headers.insert(name, HeaderValue::from_static("admin"));
     }
     case("four_forged_headers", &hostile);
-    case("refused_path", &browser_request("/devportal/%2e%2e/carbon"));
+    case("structured_path", &browser_request("/devportal/%2e%2e/carbon"));
     group.bench_function("strip_own_cookies_absent", |b| {
         b.iter_batched_ref(
             || clean.headers.clone(),

@@ -112,7 +112,7 @@ pub mod proxy {
         pub use crate::proxy::tenant_selection::select_tenant;
     }
     pub mod validation {
-        pub use crate::proxy::validation::validate;
+        pub use crate::proxy::validation::{HeadLimits, validate};
         pub mod cookies {
             pub use crate::proxy::validation::cookies::strip_own;
         }

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, header::COOKIE};
 
-use super::{lines, request};
+use super::{LIMITS, lines, request};
 use crate::{
     proxy::validation::{self, cookies::strip_named, cookies::strip_own},
     session::cookie::{CookieSecret, OwnCookie},
@@ -23,7 +23,7 @@ pub fn cookies(data: &[u8]) {
         parts.headers.append(COOKIE, value);
     }
     let separate = parts.headers.clone();
-    assert!(validation::validate(&mut parts).is_ok(), "cookies are refused");
+    assert!(validation::validate(&mut parts, LIMITS).is_ok(), "cookies are refused");
     let joined = parts.headers;
     assert!(joined.get_all(COOKIE).iter().count() <= 1);
     for (cookie, https) in own() {

@@ -22,7 +22,9 @@ pub use self::{
     guard_form::guard_form, http1_answer::http1_answer, json_document::json_document, jws::jws,
     password_pattern::password_pattern, request_target::request_target,
 };
-use crate::config::Mistake;
+use crate::{config::Mistake, proxy::validation::HeadLimits};
+
+const LIMITS: HeadLimits = HeadLimits { max_target_bytes: 8 * 1024, max_header_bytes: usize::MAX };
 
 /// The lines of an input, without their ends.
 fn lines(data: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -1,27 +1,28 @@
-//! Request targets: the normal form of a path, its readings, and the route rules that decide about it.
+//! Request targets: what is forwarded, the readings of a path, and the route rules that decide about it.
 
 use std::borrow::Cow;
 
 use http::{Method, Uri, request::Parts};
 use percent_encoding::percent_decode_str;
 
-use super::{lines, request};
+use super::{LIMITS, lines, request};
 use crate::{
     domain::{
         guard::LoginEndpoint,
         path::{
             normal_form,
-            readings::{self, may_have},
+            readings::{Readings, UnknownReadings, all_of},
         },
         route::{AccessLevel, Route, RouteKind, RouteRule, RouteTable, any_path, parse_rule},
     },
-    proxy::validation::{self, MAX_TARGET_BYTES},
+    proxy::validation,
 };
 
 /// The first line of the input is a method and a request target; each further line is an access level and a route rule.
 ///
+/// - The target that is forwarded is the one that was sent.
 /// - The normal form is stable, not longer, decodes to the same text, and has no step up and nothing left to decode.
-/// - The strictest reading of a path decides; a path without other readings is known to have none.
+/// - The strictest reading of a path decides, and is at least as strict as the decision about each of the readings.
 /// - A rule that closes a path closes it in capitals and with a final slash.
 /// - A rule that is written again is read as the same rule, and matches a path that it covers.
 pub fn request_target(data: &[u8]) {
@@ -31,10 +32,11 @@ pub fn request_target(data: &[u8]) {
     rules.iter().for_each(rule_covers_its_path);
     let Some(mut parts) = parts else { return };
     let sent = parts.uri.clone();
-    if validation::validate(&mut parts).is_err() {
+    if validation::validate(&mut parts, LIMITS).is_err() {
         return;
     }
-    is_normal(&sent, &mut parts);
+    is_as_sent(&sent, &parts);
+    normal_form_is_stable(parts.uri.path());
     let (method, path) = (parts.method.as_str(), parts.uri.path());
     strictest_reading_decides(&rules, method, path);
     for rule in &rules {
@@ -79,23 +81,26 @@ fn rule_covers_its_path(rule: &RouteRule) {
     assert!(!endpoint.matches_exactly(&path) || endpoint.matches(&path), "{rule} does not cover {path}");
 }
 
-fn is_normal(sent: &Uri, parts: &mut Parts) {
-    let cleaned = parts.uri.clone();
-    let path = cleaned.path();
-    assert!(matches!(normal_form(path), Ok(Cow::Borrowed(same)) if same == path), "{path} is not stable");
-    let whole = cleaned.path_and_query().map_or(0, |target| target.as_str().len());
-    let before = sent.path_and_query().map_or(0, |target| target.as_str().len());
-    assert!(whole <= MAX_TARGET_BYTES + 1 && whole <= before + 1, "{cleaned} is longer");
-    assert_eq!(cleaned.query(), sent.query());
-    let decoded = decoded(path);
-    assert_eq!(decoded, self::decoded(sent.path()), "{path} is another path");
+fn is_as_sent(sent: &Uri, parts: &Parts) {
+    let whole = |uri: &Uri| uri.path_and_query().map_or_else(String::new, ToString::to_string);
+    assert_eq!(whole(&parts.uri), whole(sent));
+    assert!(parts.uri.path_and_query().is_some_and(|target| target.as_str().starts_with('/')));
+}
+
+fn normal_form_is_stable(path: &str) {
+    let Ok(normal) = normal_form(path) else { return };
+    assert!(
+        matches!(normal_form(&normal), Ok(Cow::Borrowed(same)) if same == normal),
+        "{path} is not stable"
+    );
+    assert!(normal.len() <= path.len(), "{normal} is longer");
+    let decoded = decoded(&normal);
+    assert_eq!(decoded, self::decoded(path), "{path} is another path");
     assert!(decoded.split('/').all(|segment| segment != "." && segment != ".."), "{decoded}");
     assert!(!decoded.contains(['\\', ';']) && !decoded.contains("//"), "{decoded}");
     assert!(!decoded.contains(|letter: char| letter.is_ascii_control()), "{decoded}");
     assert_eq!(decoded.matches('/').count(), path.matches('/').count(), "{decoded}");
     assert_eq!(self::decoded(&decoded), decoded, "{path} is encoded twice");
-    assert!(validation::validate(parts).is_ok(), "{cleaned} is refused the second time");
-    assert_eq!(parts.uri, cleaned, "normalised twice");
 }
 
 fn decoded(path: &str) -> String {
@@ -105,13 +110,16 @@ fn decoded(path: &str) -> String {
 fn strictest_reading_decides(rules: &[RouteRule], method: &str, path: &str) {
     let Some(table) = table(rules) else { return };
     let access = table.classify(method, path).access;
-    let Some(found) = readings::of(path) else {
-        assert_eq!(access, AccessLevel::SignedIn, "{path} has more readings than are compared");
+    let readings = Readings::of(path);
+    let Ok(found) = readings.others() else {
+        let is_highest = rules.iter().all(|rule| rule.access <= access);
+        assert!(is_highest, "{path} has readings that are not known, and is not closed");
         return;
     };
-    assert!(may_have(path) || found.is_empty(), "{path} has readings: {found:?}");
-    for reading in found.iter().filter(|reading| readings::of(reading).is_some()) {
+    assert_eq!(all_of(path).as_deref(), Ok(found), "{path} has other readings");
+    for reading in found {
         assert!(table.classify(method, reading).access <= access, "{path} is weaker than {reading}");
+        assert_ne!(all_of(reading), Err(UnknownReadings::AboveRoot), "{reading} leaves the root");
     }
 }
 
@@ -119,7 +127,7 @@ fn closes_every_spelling(rule: &RouteRule, method: &str, path: &str) {
     let closing = RouteRule { access: AccessLevel::SignedIn, ..rule.clone() };
     let Some(table) = table(&[closing]) else { return };
     let is_closed = |path: &str| table.classify(method, path).access == AccessLevel::SignedIn;
-    if readings::of(path).is_none() || !is_closed(path) {
+    if all_of(path).is_err() || !is_closed(path) {
         return;
     }
     assert!(is_closed(&path.to_ascii_uppercase()), "{rule} does not close {path} in capitals");

@@ -20,6 +20,7 @@ use crate::{
     domain::{
         access::{Decision, decide},
         identity::Identity,
+        path::readings::Readings,
         tenant::TenantId,
         upgrade::UpgradeChoice,
     },
@@ -127,7 +128,8 @@ impl AccessWatch {
         self.generation = policy.generation;
         let OriginalRequest { method, target } = &self.original;
         let (method, path) = (method.as_str(), target.as_ref().map_or("/", PathAndQuery::path));
-        let route = policy.routes.classify(method, path);
+        let readings = Readings::of(path);
+        let route = policy.routes.strictest(method, &readings);
         let identity = match &self.credential {
             // the tenant no longer accepts tokens of this issuer
             Some(VerifiedCredential::Token(verified))
@@ -142,8 +144,8 @@ impl AccessWatch {
         };
         let decision = decide(policy.anonymous, route, &identity);
         let Some(header) = &self.upgrade else { return matches!(decision, Decision::Allow(_)) };
-        let choice =
-            policy.routes.upgrade_rule(route, method, path).choose(header.to_str().unwrap_or_default());
+        let rule = policy.routes.upgrade_rule(route, method, &readings);
+        let choice = rule.choose(header.to_str().unwrap_or_default());
         matches!(choice, UpgradeChoice::Forwarded { .. })
             && matches!(choice.decide(decision, &identity), Ok(Decision::Allow(_)))
     }

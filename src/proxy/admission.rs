@@ -315,8 +315,11 @@ fn known_policy(
         HostLookup::Tenant(tenant) => Some(RequestedTenant { tenant, source: TenantSource::Host }),
         _ => None,
     };
-    let named =
-        tenant_selection::select_tenant(parts.uri.path(), parts.uri.query(), &parts.headers, by_host).ok()?;
+    let named = if settings.tenancy.named_by_request {
+        tenant_selection::select_tenant(parts.uri.path(), parts.uri.query(), &parts.headers, by_host).ok()?
+    } else {
+        by_host.map(|named| named.tenant)
+    };
     match state.tenants.cached(named.as_ref().unwrap_or(&settings.tenancy.default_tenant))? {
         TenantLookup::Tenant(policy) => Some(policy),
         TenantLookup::Unknown => None,

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderName, Method, header, request::Parts};
 
-use super::{ProxyState, forwarded::ResolvedClient, refusal::Refusal};
+use super::{ProxyState, evaluate::reads_query_token, forwarded::ResolvedClient, refusal::Refusal};
 use crate::{
     config::{
         Settings, TenantPolicy, hosts,
@@ -156,14 +156,17 @@ async fn authenticate_token(
 ) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
     let AuthContext { state, settings, parts, policy, route, origin } = context;
     let wso2 = settings.portal.profile == PortalProfile::Wso2Apim;
-    let query = parts.uri.query().filter(|query| bearer::has_access_token_parameter(query));
+    let query = parts
+        .uri
+        .query()
+        .filter(|query| reads_query_token(settings, route) && bearer::has_access_token_parameter(query));
     let places = TokenLocations {
         max_bytes: settings.limits.max_token_bytes,
         token_cookie: policy.access.token_cookie.as_deref(),
         both_halves_as_cookies: wso2
             && provenance != Provenance::CrossOriginWrite
             && route.kind == RouteKind::Page,
-        query: query.filter(|_| wso2 && provenance == Provenance::Read && route.kind == RouteKind::Wso2Api),
+        query: query.filter(|_| provenance == Provenance::Read),
     };
     let credential = bearer::extract(&parts.headers, &places).map_err(|problem| match problem {
         BadCredential::TooLong => Refusal::BadToken(TokenError::TooLong),

@@ -129,6 +129,11 @@ impl ClientConnection {
         self.in_flight.load(Ordering::Relaxed) > 0 || self.blocked.load(Ordering::Relaxed)
     }
 
+    /// Whether a request is being answered.
+    pub fn has_request(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) > 0
+    }
+
     pub fn set_blocked(&self, blocked: bool) {
         self.blocked.store(blocked, Ordering::Relaxed);
         if !blocked {

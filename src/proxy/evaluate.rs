@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, request::Parts};
+use http::{HeaderValue, Method, Version, header, request::Parts};
 
 use super::{
     ProxyState, admission,
@@ -11,16 +11,17 @@ use super::{
     context::{RequestContext, classify_caller},
     destination::Destination,
     https_redirect::https_location,
-    method_override,
+    method_override, reading_conflict,
     refusal::Refusal,
     requested_tenant::{find_policy, find_requested_tenant},
-    validation::{self, Ambiguity},
+    validation::{self, Ambiguity, ValidatedHead},
 };
 use crate::{
-    config::{Settings, TenantPolicy},
+    config::{Settings, TenantPolicy, model::PortalProfile},
     domain::{
         access::{Decision, decide},
         browser::CallerKind,
+        path::{PathShape, readings::Readings},
         route::{Route, RouteKind},
         tenant::TenantId,
         time::Timestamp,
@@ -37,6 +38,8 @@ pub enum Evaluation {
     /// The management API, which authenticates requests itself; with the tenant that the request names.
     ManagementApi(Result<Option<TenantId>, Refusal>),
     Portal(RoutedRequest),
+    /// A question about the server: the methods it forwards.
+    ServerOptions,
     /// The request is refused before its route is known, or because of a limit.
     Refused {
         refusal: Refusal,
@@ -52,6 +55,8 @@ pub struct RoutedRequest {
     /// Whether the request, its host or its credential selects the tenant. `false`: the default tenant applies.
     pub is_tenant_selected: bool,
     pub route: Route,
+    /// The portal may authenticate a request by `access_token` in its query.
+    pub reads_query_token: bool,
     /// The protocols of the `Upgrade` header that the route allows.
     pub allowed_upgrade: Option<HeaderValue>,
     pub verdict: Result<Decision, Refusal>,
@@ -73,11 +78,12 @@ impl Evaluation {
             Self::ManagementApi(_) => Self::ManagementApi(Err(refusal)),
             Self::Portal(routed) => Self::Portal(RoutedRequest { verdict: Err(refusal), ..routed }),
             Self::Refused { policy, .. } => Self::Refused { refusal, policy },
+            Self::ServerOptions => Self::Refused { refusal, policy: None },
         }
     }
 }
 
-/// On return, `parts` is validated and normalised (see `validation`), but the tenant is
+/// On return, `parts` is validated (see `validation`), but the tenant is
 /// not written into it yet.
 pub async fn evaluate(
     state: &ProxyState,
@@ -87,18 +93,31 @@ pub async fn evaluate(
     now: Timestamp,
 ) -> Evaluation {
     // ── 2 validate
-    let requested = match validate(state, settings, context, parts) {
-        Ok(upgrade) => upgrade,
-        Err(refusal) => {
-            let destination = Destination::of(state, settings, parts.uri.path());
-            return Evaluation::refused_without_tenant(destination, refusal);
+    if is_server_options(parts) {
+        return Evaluation::ServerOptions;
+    }
+    let validated = validate(state, settings, context, parts);
+    let destination = Destination::of(state, settings, parts.uri.path());
+    let is_own = destination != Destination::Portal;
+    let validated = validated.and_then(|mut validated| {
+        if is_own {
+            validated.path = validate_own_path(parts, validated.path)?;
         }
+        Ok(validated)
+    });
+    let ValidatedHead { path: shape, options } = match validated {
+        Ok(validated) => validated,
+        Err(refusal) => return Evaluation::refused_without_tenant(destination, refusal),
     };
-    let page_caller = context.caller_kind;
+    let (requested, page_caller) = (options.upgrade, context.caller_kind);
+    let readings = Readings::with_shape(parts.uri.path(), shape);
+    if !is_own && let Err(ambiguity) = reading_conflict::check(state, settings, &readings) {
+        return Evaluation::refused_without_tenant(destination, ambiguity.into());
+    }
 
     // ── 3 tenant: one snapshot of its policy, used until the request ends
-    let destination = Destination::of(state, settings, parts.uri.path());
-    let named = match find_requested_tenant(state, settings, &context.client, parts).await {
+    let may_name = is_own || settings.tenancy.named_by_request;
+    let named = match find_requested_tenant(state, settings, &context.client, parts, may_name).await {
         Ok(named) if destination == Destination::ManagementApi => {
             return Evaluation::ManagementApi(Ok(named));
         }
@@ -118,11 +137,12 @@ pub async fn evaluate(
     // at most two iterations: if the request names no tenant, the user of a token or session selects it
     loop {
         // ── 4 route
-        let route = policy.routes.classify(parts.method.as_str(), parts.uri.path()).clone();
-        let route = method_override::stricter_route(route, parts, &policy.routes);
-        let choice = requested
-            .as_ref()
-            .map_or(UpgradeChoice::Ignored, |header| choose_upgrade(&policy, &route, parts, header));
+        let route = policy.routes.strictest(parts.method.as_str(), &readings).clone();
+        let route = method_override::stricter_route(route, parts, &policy.routes, &readings);
+        let choice = requested.as_ref().map_or(UpgradeChoice::Ignored, |header| {
+            let rule = policy.routes.upgrade_rule(&route, parts.method.as_str(), &readings);
+            rule.choose(header.to_str().unwrap_or_default())
+        });
         let upgrade = choice != UpgradeChoice::Ignored;
         // a program is one on every kind of route
         let is_known = (route.kind == RouteKind::Page && upgrade == requested.is_some())
@@ -171,6 +191,7 @@ pub async fn evaluate(
         return Evaluation::Portal(RoutedRequest {
             policy,
             is_tenant_selected,
+            reads_query_token: reads_query_token(settings, &route),
             route,
             allowed_upgrade,
             verdict,
@@ -178,14 +199,15 @@ pub async fn evaluate(
     }
 }
 
-/// Validates and normalises the request; returns the value of its `Upgrade` header.
+/// Validates the request and removes what a client must not send.
 fn validate(
     state: &ProxyState,
     settings: &Settings,
     context: &mut RequestContext,
     parts: &mut Parts,
-) -> Result<Option<HeaderValue>, Refusal> {
-    let options = validation::validate(parts)?;
+) -> Result<ValidatedHead, Refusal> {
+    let validated = validation::validate(parts, (&settings.limits).into())?;
+    let options = &validated.options;
     if options.upgrade.is_some() {
         context.set_caller_kind(classify_caller(parts, true, RouteKind::Page));
     }
@@ -196,18 +218,29 @@ fn validate(
     if settings.server.redirect_to_https && context.is_cleartext {
         return Err(Refusal::HttpsNeeded { location: https_location(settings, &context.client, parts) });
     }
-    Ok(options.upgrade)
+    Ok(validated)
 }
 
-/// The upgrade rule of the route applied to the request's `Upgrade` header.
-fn choose_upgrade(
-    policy: &TenantPolicy,
-    route: &Route,
-    parts: &Parts,
-    header: &HeaderValue,
-) -> UpgradeChoice {
-    let rule = policy.routes.upgrade_rule(route, parts.method.as_str(), parts.uri.path());
-    rule.choose(header.to_str().unwrap_or_default())
+/// WSO2's APIs read a token in the query; elsewhere `access_token` is a parameter of the portal.
+pub fn reads_query_token(settings: &Settings, route: &Route) -> bool {
+    settings.portal.profile == PortalProfile::Wso2Apim && route.kind == RouteKind::Wso2Api
+}
+
+/// An address that Doorward serves itself has one spelling, the normal form.
+fn validate_own_path(parts: &mut Parts, shape: PathShape) -> Result<PathShape, Ambiguity> {
+    if shape == PathShape::Plain {
+        return Ok(shape);
+    }
+    validation::normalize_own_path(parts)?;
+    PathShape::of(parts.uri.path()).map_err(Ambiguity::Path)
+}
+
+/// A question about the server and not about a path: `OPTIONS *` (RFC 9110 §9.3.7), and what load balancers send to check that it
+/// is alive, `OPTIONS / HTTP/1.0` without a host.
+fn is_server_options(parts: &Parts) -> bool {
+    parts.method == Method::OPTIONS
+        && (parts.uri.path() == "*"
+            || (parts.version == Version::HTTP_10 && !parts.headers.contains_key(header::HOST)))
 }
 
 impl From<Ambiguity> for Refusal {

@@ -24,6 +24,7 @@ use crate::{
         browser::CallerKind,
         identity::Identity,
         management::{ManagementApi, match_path},
+        path::readings::Readings,
         route::AccessLevel,
         tenant::TenantId,
         time::Timestamp,
@@ -46,6 +47,8 @@ const DECISION_OWN_PAGE: &str = "Doorward's own address: it answers itself, what
                         pages about an account ask for a sign-in";
 const DECISION_MANAGEMENT_API: &str = "the management API answers here, not the portal (management.public): it asks for an administrator's password \
                        or token itself, whatever the routes and the anonymous mode say";
+const DECISION_SERVER_OPTIONS: &str =
+    "Doorward answers OPTIONS without a path or without a host itself: it is a question about the server";
 const DECISION_LOGIN_GUARD: &str =
     "a sign-in here is counted before it is forwarded, and refused while its user name is locked";
 
@@ -67,6 +70,9 @@ pub async fn explain(
 ) -> Result<Explanation, ExplainError> {
     let ArrivingRequest { mut parts, tls } = request.to_arriving()?;
     let settings = state.settings.load_full();
+    if request.tenant.is_some() && !settings.tenancy.named_by_request {
+        return Err(ExplainError::TenantByHost);
+    }
     let peer = request.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let (client, is_cleartext) = admission::resolve_client(&settings, peer, tls, &parts.headers);
     // `explain` forwards no request: it counts for no client
@@ -89,6 +95,10 @@ pub async fn explain(
         Evaluation::ManagementApi(named) => {
             steps.push(("tenant", explained.management_tenant(named)));
             steps.push(("decision", DECISION_MANAGEMENT_API.to_owned()));
+            Verdict::Allow
+        }
+        Evaluation::ServerOptions => {
+            steps.push(("decision", DECISION_SERVER_OPTIONS.to_owned()));
             Verdict::Allow
         }
         Evaluation::Refused { refusal, .. } => {
@@ -182,8 +192,8 @@ impl Explained<'_> {
 
     /// The spelling of the path by which the rule was found, if it differs from the request's.
     fn spelling(&self, routed: &RoutedRequest) -> String {
-        let (method, path) = (self.parts.method.as_str(), self.parts.uri.path());
-        match routed.policy.routes.deciding_spelling(method, path) {
+        let readings = Readings::of(self.parts.uri.path());
+        match routed.policy.routes.deciding_spelling(self.parts.method.as_str(), &readings) {
             Some(spelling) if routed.route.access != AccessLevel::Open => {
                 format!("; it applies because a portal may read the path as {spelling}")
             }
@@ -193,8 +203,8 @@ impl Explained<'_> {
 
     /// The protocols the route forwards, and the decision for those the request names.
     fn upgrade(&self, routed: &RoutedRequest) -> String {
-        let (method, path) = (self.parts.method.as_str(), self.parts.uri.path());
-        let rule = routed.policy.routes.upgrade_rule(&routed.route, method, path);
+        let readings = Readings::of(self.parts.uri.path());
+        let rule = routed.policy.routes.upgrade_rule(&routed.route, self.parts.method.as_str(), &readings);
         match self.requested_upgrade.as_ref().and_then(|header| header.to_str().ok()) {
             None => rule.sentence(),
             Some(header) => format!("{}; {}", rule.sentence(), rule.choose(header).sentence()),

@@ -35,6 +35,10 @@ pub enum ExplainError {
     RelativeUrl(String),
     #[error("{url}: {problem}")]
     Url { url: String, problem: String },
+    #[error(
+        "tenant: requests name none here (tenancy.named_by_request); write an address with the tenant's host name"
+    )]
+    TenantByHost,
     #[error("{0}: no host")]
     NoHost(String),
     #[error("{0}: not a method")]

@@ -161,7 +161,7 @@ pub async fn forward(
 }
 
 /// Longest prefix in whole segments; the list is sorted that way and ends with `/`.
-fn find_upstream<'a>(upstreams: &'a [Arc<Upstream>], path: &str) -> Option<&'a Arc<Upstream>> {
+pub fn find_upstream<'a>(upstreams: &'a [Arc<Upstream>], path: &str) -> Option<&'a Arc<Upstream>> {
     upstreams.iter().find(|upstream| {
         let prefix = upstream.path.trim_end_matches('/');
         path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

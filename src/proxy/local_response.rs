@@ -1,6 +1,6 @@
 //! Step 7 for a request that Doorward answers in place of the portal: tenant choice, sign-in, refusal.
 
-use http::{Response, header, request::Parts};
+use http::{HeaderValue, Response, header, request::Parts};
 
 use super::{
     ProxyState,
@@ -75,6 +75,14 @@ fn require_sign_in(
         }
     };
     refuse(exchange.state(), context, Some(policy), &refusal)
+}
+
+/// The answer to a question about the server: the methods that it forwards.
+pub fn server_options() -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::empty());
+    let methods = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    response.headers_mut().insert(header::ALLOW, methods);
+    response
 }
 
 pub fn refuse(

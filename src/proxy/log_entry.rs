@@ -50,7 +50,7 @@ pub fn record_decision(entry: &mut AccessLogEntry, context: &RequestContext, eva
     };
     let policy = match evaluation {
         Evaluation::OwnPage(tenant) => tenant.as_ref().ok(),
-        Evaluation::ManagementApi(_) => None,
+        Evaluation::ManagementApi(_) | Evaluation::ServerOptions => None,
         Evaluation::Portal(RoutedRequest { policy, .. }) => Some(policy),
         Evaluation::Refused { policy, .. } => policy.as_ref(),
     };
@@ -58,6 +58,7 @@ pub fn record_decision(entry: &mut AccessLogEntry, context: &RequestContext, eva
     entry.reason = match evaluation {
         Evaluation::OwnPage(Ok(_)) => "own_page",
         Evaluation::ManagementApi(Ok(_)) => "management",
+        Evaluation::ServerOptions => "server_options",
         Evaluation::Portal(RoutedRequest { verdict: Ok(decision), .. }) => match decision {
             Decision::Allow(why) | Decision::SignIn(why) => why.as_str(),
         },

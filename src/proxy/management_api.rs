@@ -31,8 +31,9 @@ pub fn evaluate(
     context: &mut RequestContext,
     parts: &mut Parts,
 ) -> Result<Option<TenantId>, Refusal> {
-    let options = validation::validate(parts)?;
-    if options.has_forwarding_headers {
+    let validated = validation::validate(parts, (&exchange.settings.limits).into())?;
+    validation::normalize_own_path(parts)?;
+    if validated.options.has_forwarding_headers {
         admission::mark_unlisted_proxy(exchange.state(), exchange.settings, context);
     }
     Ok(tenant_selection::select_tenant(parts.uri.path(), parts.uri.query(), &parts.headers, None)?)

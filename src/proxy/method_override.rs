@@ -5,17 +5,20 @@ use std::borrow::Cow;
 
 use http::{Method, request::Parts};
 
-use crate::domain::route::{AccessLevel, Route, RouteTable};
+use crate::domain::{
+    path::readings::Readings,
+    route::{AccessLevel, Route, RouteTable},
+};
 
 /// The route of the method that was sent, or that of the method in the query if it needs a higher access level.
-pub fn stricter_route(sent: Route, parts: &Parts, routes: &RouteTable) -> Route {
+pub fn stricter_route(sent: Route, parts: &Parts, routes: &RouteTable, readings: &Readings<'_>) -> Route {
     // no framework overrides a method that reads
     if parts.method == Method::GET || parts.method == Method::HEAD || sent.access == AccessLevel::SignedIn {
         return sent;
     }
     let Some(query) = parts.uri.query() else { return sent };
     override_methods(query).fold(sent, |strictest, method| {
-        let other = routes.classify(&method, parts.uri.path());
+        let other = routes.strictest(&method, readings);
         if other.access > strictest.access { other.clone() } else { strictest }
     })
 }
@@ -52,7 +55,8 @@ mod tests {
         let access = |method: &str, target: &str| {
             let request = http::Request::builder().method(method).uri(target).body(()).unwrap();
             let (parts, ()) = request.into_parts();
-            stricter_route(table.classify(method, parts.uri.path()).clone(), &parts, &table).access
+            let readings = Readings::of(parts.uri.path());
+            stricter_route(table.strictest(method, &readings).clone(), &parts, &table, &readings).access
         };
         for (target, expected) in [
             ("/notes/1", AccessLevel::Open),

@@ -29,6 +29,7 @@ mod overload;
 mod own_page;
 mod pipeline;
 mod portal_settings;
+mod reading_conflict;
 mod redirect_loop;
 mod refusal;
 mod request_body;

@@ -133,6 +133,7 @@ pub async fn handle(
             late_reason = refused.map(|refused| refused.reason);
             (own_page::outcome_of(refused, response.status()), response)
         }
+        Evaluation::ServerOptions => (RequestOutcome::local, local_response::server_options()),
         Evaluation::Refused { refusal, policy } => {
             local_response::refuse(state, &context, policy.as_deref(), refusal)
         }

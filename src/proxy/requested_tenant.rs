@@ -29,12 +29,13 @@ pub async fn find_policy(state: &ProxyState, tenant: &TenantId) -> Option<Arc<Te
     }
 }
 
-/// `None`: neither the request nor its host names a tenant.
+/// `None`: neither the request nor its host names a tenant. `may_name`: not only the host may.
 pub async fn find_requested_tenant(
     state: &ProxyState,
     settings: &Settings,
     client: &ResolvedClient,
     parts: &Parts,
+    may_name: bool,
 ) -> Result<Option<TenantId>, Refusal> {
     // the portal sees `Host`, whatever a trusted proxy reports: both must select the same tenant
     let forwarded = client.host.as_deref();
@@ -55,6 +56,9 @@ pub async fn find_requested_tenant(
             }
             (one, other) => by_host = one.or(other),
         }
+    }
+    if !may_name {
+        return Ok(by_host.map(|named| named.tenant));
     }
     Ok(tenant_selection::select_tenant(parts.uri.path(), parts.uri.query(), &parts.headers, by_host)?)
 }

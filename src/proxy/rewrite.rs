@@ -36,21 +36,24 @@ pub fn rewrite_request(
     parts: &mut Parts,
 ) -> Result<UpstreamHeaders, Refusal> {
     let policy = &*routed.policy;
-    tenant_selection::normalize_tenant(parts, &policy.tenant)?;
+    if policy.header_value.is_some() {
+        tenant_selection::normalize_tenant(parts, &policy.tenant)?;
+    }
+    let reads_query_token = routed.reads_query_token;
     cookies::strip_own(&mut parts.headers);
     let mut identity = None;
     match (&context.identity, &context.credential) {
         (Identity::User(user), Some(VerifiedCredential::Token(verified))) => {
             let make = || identity_headers_for(policy, user);
             identity = Some(Arc::clone(verified.headers.get_or_init(make)));
-            remove_unverified_token_cookies(policy, parts);
+            remove_unverified_token_cookies(policy, parts, reads_query_token);
             if !policy.access.forward_token {
                 parts.headers.remove(header::AUTHORIZATION);
             }
         }
         // other credentials of the request did not allow it
         (Identity::User(user), Some(VerifiedCredential::Session(live))) => {
-            remove_tokens(policy, parts)?;
+            remove_tokens(policy, parts, reads_query_token)?;
             let make = || identity_headers_for(policy, user);
             identity = Some(match live.headers.get_or_init(|| (policy.generation, make())) {
                 (generation, headers) if *generation == policy.generation => Arc::clone(headers),
@@ -61,7 +64,7 @@ pub fn rewrite_request(
         // on an open route no credential is verified: the header is left to the portal
         (Identity::Anonymous, _) if routed.route.access == AccessLevel::Open => {}
         // anonymous for the portal too: it may read tokens itself
-        _ => remove_tokens(policy, parts)?,
+        _ => remove_tokens(policy, parts, reads_query_token)?,
     }
     let host = parts.headers.get(header::HOST);
     let origin =
@@ -97,12 +100,13 @@ fn identity_headers_for(policy: &TenantPolicy, user: &User) -> IdentityHeaders {
 }
 
 /// Removes tokens in cookies beside the one that was verified: the portal may read them first.
-fn remove_unverified_token_cookies(policy: &TenantPolicy, parts: &mut Parts) {
+fn remove_unverified_token_cookies(policy: &TenantPolicy, parts: &mut Parts, reads_query_token: bool) {
     if !parts.headers.contains_key(header::COOKIE) {
         return;
     }
     let token_cookie = policy.access.token_cookie.as_deref();
-    let verified = VerifiedCookies::of(&parts.headers, token_cookie, parts.uri.query());
+    let query = parts.uri.query().filter(|_| reads_query_token);
+    let verified = VerifiedCookies::of(&parts.headers, token_cookie, query);
     cookies::strip_named(&mut parts.headers, |name| match name {
         bearer::FIRST_HALF_COOKIE => !verified.first_half,
         bearer::SECOND_HALF_COOKIE => !verified.second_half,
@@ -110,15 +114,16 @@ fn remove_unverified_token_cookies(policy: &TenantPolicy, parts: &mut Parts) {
     });
 }
 
-/// Removes tokens that were not accepted, so that the portal cannot read them.
-fn remove_tokens(policy: &TenantPolicy, parts: &mut Parts) -> Result<(), Refusal> {
+/// Removes tokens that were not accepted, so that the portal cannot read them. `reads_query_token`: the portal reads one in the
+/// query, too.
+fn remove_tokens(policy: &TenantPolicy, parts: &mut Parts, reads_query_token: bool) -> Result<(), Refusal> {
     parts.headers.remove(header::AUTHORIZATION);
     cookies::strip_named(&mut parts.headers, |name| {
         name == bearer::FIRST_HALF_COOKIE
             || name == bearer::SECOND_HALF_COOKIE
             || policy.access.token_cookie.as_deref() == Some(name)
     });
-    if parts.uri.query().is_some_and(bearer::has_access_token_parameter) {
+    if reads_query_token && parts.uri.query().is_some_and(bearer::has_access_token_parameter) {
         return Err(Refusal::SignInNeeded { sign_in_url: None });
     }
     Ok(())

@@ -104,7 +104,7 @@ pub fn normalize_tenant(parts: &mut Parts, tenant: &TenantId) -> Result<(), Ambi
 }
 
 /// `/t/{tenant}` and `/t/{tenant}/…`
-fn tenant_in_path(path: &str) -> Option<&str> {
+pub fn tenant_in_path(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("/t/")?;
     rest.split('/').next().filter(|segment| !segment.is_empty())
 }

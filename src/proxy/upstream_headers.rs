@@ -14,7 +14,7 @@ use super::{
 };
 
 pub struct UpstreamHeaders {
-    tenant: HeaderValue,
+    tenant: Option<HeaderValue>,
     request_id: HeaderValue,
     origin: Option<Arc<ForwardingHeaders>>,
     identity: Option<IdentityHeaders>,
@@ -23,7 +23,7 @@ pub struct UpstreamHeaders {
 impl UpstreamHeaders {
     pub fn new(
         headers: &mut HeaderMap,
-        tenant: HeaderValue,
+        tenant: Option<HeaderValue>,
         request_id: HeaderValue,
         origin: Option<Arc<ForwardingHeaders>>,
         identity: Option<IdentityHeaders>,
@@ -56,7 +56,9 @@ impl UpstreamHeaders {
     }
 
     fn for_each_other_header(&self, mut each: impl FnMut(&HeaderName, &HeaderValue)) {
-        each(&X_WSO2_TENANT, &self.tenant);
+        if let Some(tenant) = &self.tenant {
+            each(&X_WSO2_TENANT, tenant);
+        }
         each(&X_REQUEST_ID, &self.request_id);
         for (name, value) in self.identity.as_deref().into_iter().flatten() {
             each(name, value);
@@ -79,7 +81,7 @@ mod tests {
         headers.insert(X_REQUEST_ID, HeaderValue::from_static("of-the-client"));
         let value = HeaderValue::from_static;
         let upstream_headers =
-            UpstreamHeaders::new(&mut headers, value("acme.com"), value("id-7"), origin, None);
+            UpstreamHeaders::new(&mut headers, Some(value("acme.com")), value("id-7"), origin, None);
         assert!(headers.is_empty(), "the client's own are removed: {headers:?}");
         let mut written = Vec::new();
         upstream_headers.write_http1(&mut written);

@@ -2,10 +2,13 @@
 //! redirects, and the chosen tenant. None of them authenticates; a client can forge each of them.
 
 use http::{HeaderMap, HeaderValue, header};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::redirect_loop::SignInRedirects;
 use crate::domain::{return_address::ReturnAddress, tenant::TenantId};
+
+/// Characters of a cookie value (RFC 6265 §4.1.1) stay as they are, since browsers drop a cookie of more than 4096 bytes.
+const COOKIE_VALUE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
 
 /// RFC 3986's unreserved characters stay as they are.
 pub const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -59,7 +62,7 @@ impl VisitorCookies {
 }
 
 pub fn return_cookie(address: &ReturnAddress, https: bool) -> Option<HeaderValue> {
-    let value = utf8_percent_encode(address.as_str(), COMPONENT).to_string();
+    let value = utf8_percent_encode(address.as_str(), COOKIE_VALUE).to_string();
     set_cookie(RETURN_COOKIE, &value, RETURN_ADDRESS_SECONDS, https)
 }
 
@@ -103,7 +106,7 @@ mod tests {
     #[test]
     fn reads_back_the_cookies_it_sets() {
         for https in [false, true] {
-            let address = ReturnAddress::parse("/devportal/apis?tenant=acme.com&q=a%20b").unwrap();
+            let address = ReturnAddress::parse("/devportal/apis;x=1?tenant=acme.com&q=a%20b,%zz\\").unwrap();
             let tenant = TenantId::parse("acme.com").unwrap();
             let bounces = SignInRedirects { count: 2, since: Timestamp::from_seconds(1_800_000_000) };
             let sent = [

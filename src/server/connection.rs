@@ -43,6 +43,8 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 /// Larger than the unflushed bytes of a response: up to here hyper polls a waiting response for more, which then releases
 /// its buffer.
 const MIN_BUFFER_LIMIT: usize = 64 * 1024;
+/// Bytes that a head may be longer than its limit to be refused with a page. hyper's own answer to a longer one has no body.
+const EXCESS_HEADER_BYTES: usize = 32 * 1024;
 const HYPER_DEFAULT_MAX_HEADERS: usize = 100;
 const HTTP2_PREFACE: &[u8] = b"PRI";
 
@@ -175,11 +177,12 @@ async fn serve_active<T: Socket>(
         // any number but the built-in one costs an allocation a request
         builder.max_headers(limits.max_headers);
     }
+    let max_head = max_readable_head(limits);
     let mut http = builder
         .half_close(false)
         .writev(false)
-        .max_buf_size(limits.max_header_bytes.max(MIN_BUFFER_LIMIT))
-        .max_header_size(limits.max_header_bytes)
+        .max_buf_size(max_head)
+        .max_header_size(max_head)
         .header_read_timeout(None)
         .serve_connection(
             TokioIo::new(RewoundSocket::new(
@@ -193,6 +196,11 @@ async fn serve_active<T: Socket>(
     let end = drive_http1(&mut http, connection, drain, limits).await;
     let (socket, early) = into_socket(http);
     (end, socket, early)
+}
+
+/// Validation refuses heads that are longer than `limits.max_header_bytes` (`proxy::validation`).
+pub fn max_readable_head(limits: &LimitSettings) -> usize {
+    (limits.max_header_bytes + EXCESS_HEADER_BYTES).max(MIN_BUFFER_LIMIT)
 }
 
 /// The socket, and the bytes read of the next request.

@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    connection::{Serving, TICK},
+    connection::{Serving, TICK, max_readable_head},
     drain::DrainPhase,
     socket::{RewoundSocket, Socket},
     stream_stall::{FRAME_BYTES, StreamExecutor, WatchedService},
@@ -39,7 +39,7 @@ pub async fn serve_http2<T: Socket>(socket: T, early: Bytes, serving: &Serving<'
         .timer(TokioTimer::new())
         .max_concurrent_streams(100)
         .max_send_buf_size(FRAME_BYTES)
-        .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(max_readable_head(limits)).unwrap_or(u32::MAX))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(Duration::from_secs(20));

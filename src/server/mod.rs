@@ -7,6 +7,7 @@ mod connection;
 pub mod drain;
 mod http2;
 mod listen;
+mod parse_error;
 mod proxy_protocol;
 mod socket;
 mod stream_stall;

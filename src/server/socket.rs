@@ -4,7 +4,7 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes};
@@ -15,7 +15,10 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use super::write_watch::{WriteLimits, WriteWatch};
+use super::{
+    parse_error::explained,
+    write_watch::{WriteLimits, WriteWatch},
+};
 use crate::proxy::ClientConnection;
 
 /// Bytes the kernel accepts beyond the client's window; it would grow to megabytes.
@@ -58,11 +61,22 @@ pub struct RewoundSocket<T> {
     early: Bytes,
     connection: Arc<ClientConnection>,
     watch: WriteWatch,
+    /// Requests whose answers are written completely.
+    answered: u64,
+    /// The rest of an answer that is written in place of hyper's.
+    explanation: Option<Bytes>,
 }
 
 impl<T> RewoundSocket<T> {
     pub fn new(socket: T, early: Bytes, connection: &Arc<ClientConnection>, limits: WriteLimits) -> Self {
-        Self { socket, early, connection: Arc::clone(connection), watch: WriteWatch::new(limits) }
+        Self {
+            socket,
+            early,
+            connection: Arc::clone(connection),
+            watch: WriteWatch::new(limits),
+            answered: connection.requests_started(),
+            explanation: None,
+        }
     }
 
     /// The socket, and the unread part of the early bytes.
@@ -89,6 +103,26 @@ impl<T> RewoundSocket<T> {
     }
 }
 
+impl<T: AsyncWrite + Unpin> RewoundSocket<T> {
+    fn poll_write_socket(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write(cx, buf);
+        self.record_write(written, |bytes| *bytes, cx)
+    }
+
+    /// Writes an answer in place of hyper's.
+    fn poll_explain(&mut self, cx: &mut Context<'_>, mut rest: Bytes) -> Poll<io::Result<()>> {
+        while !rest.is_empty() {
+            self.explanation = Some(rest.clone());
+            match ready!(self.poll_write_socket(cx, &rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => rest.advance(written),
+            }
+        }
+        self.explanation = None;
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<T: AsyncRead + Unpin> AsyncRead for RewoundSocket<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -107,8 +141,14 @@ impl<T: AsyncRead + Unpin> AsyncRead for RewoundSocket<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for RewoundSocket<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.socket).poll_write(cx, buf);
-        self.record_write(written, |bytes| *bytes, cx)
+        // no request is being answered: hyper writes of its own accord
+        if self.connection.requests_started() == self.answered
+            && let Some(answer) = self.explanation.take().or_else(|| explained(buf))
+        {
+            ready!(self.poll_explain(cx, answer))?;
+            return Poll::Ready(Ok(buf.len()));
+        }
+        self.poll_write_socket(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -127,6 +167,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for RewoundSocket<T> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.socket).poll_flush(cx);
         let flushed = self.record_write(flushed, |()| 0, cx);
+        if matches!(flushed, Poll::Ready(Ok(()))) && !self.connection.has_request() {
+            self.answered = self.connection.requests_started();
+        }
         if flushed.is_ready() && self.connection.mark_flushed() {
             // hyper polls the response before it writes, so without this the response would wait for ever
             cx.waker().wake_by_ref();

@@ -1,7 +1,7 @@
 """The differential path test: each path that Doorward allows as public is public to the portal as well.
 
-Each hostile path is sent byte for byte, once to the portal itself and once through Doorward. Doorward may refuse it; if
-it forwards it, the portal must answer with a public page, and exactly as it answers directly.
+Each hostile path is sent byte for byte, once to the portal itself and once through Doorward. Doorward may refuse it or ask for a
+sign-in; if it forwards it, the portal must answer with a public page, and exactly as it answers directly.
 """
 
 import tempfile
@@ -43,8 +43,20 @@ SINGLE = [
     "/site/private/page.txt/",
     "/site/private/page.txt%20",
     "/site/private/page.txt.",
+    "//x/site/private/page.txt",
+    "///x/site/private/page.txt",
+    "/\\x/site/private/page.txt",
+    "/%2fx/site/private/page.txt",
+    "/site/private/page.txt::$DATA",
+    "/site/private/page.txt%a0",
+    "/site/pri%ffvate/page.txt",
+    "/site/private%2fpage.txt",
+    "/site/private/page.txt;x=1",
     "/site/public/page.txt",
     "/site/public/%70age.txt",
+    "/site/public/page.txt;jsessionid=1",
+    "/site/public//page.txt",
+    "/site/public/../public/page.txt",
 ]
 HOSTILE = SINGLE + sorted({form.format(u=up, s=slash) for form in FORMS for up in UP for slash in SLASH})
 

@@ -91,8 +91,9 @@ pub struct TenantPolicy {
     /// Governance properties by source.
     pub governance: GovernanceLayers,
     pub branding: Branding,
-    /// The tenant's domain, ready to be sent to the portal.
-    pub header_value: HeaderValue,
+    /// The tenant's domain, ready to be sent to the portal in WSO2's places: the header, path and query. `None`: the portal does
+    /// not read a tenant from a request (`tenancy.named_by_request`).
+    pub header_value: Option<HeaderValue>,
     /// The reason why this policy differs from the current file (last good one, or closed).
     pub problem: Option<Mistake>,
 }

@@ -65,8 +65,13 @@ pub struct TenancySection {
     /// A host name with the tenant in it.
     #[schemars(extend("x-default" = "none"))]
     pub host_pattern: Option<AsText<HostPattern>>,
+    /// Whether a request may name its tenant as WSO2's do, and the portal gets it there: by the path `/t/{tenant}/`, the
+    /// parameters `tenant` and `X-WSO2-Tenant-Q`, and the header `X-WSO2-Tenant`. Otherwise only its host, its token or its
+    /// session names one, and path and query are the portal's own.
+    #[schemars(extend("x-default" = "`true` with `profile = \"wso2-apim\"`, `false` with `\"generic\"`"))]
+    pub named_by_request: Option<bool>,
     /// Where several tenants exist and a request names none: let the visitor choose, from a page that lists them.
-    #[schemars(extend("x-default" = "`true` with `profile = \"wso2-apim\"`, `false` with `\"generic\"`",
+    #[schemars(extend("x-default" = "`true` with `profile = \"wso2-apim\"` and `named_by_request`, otherwise `false`",
         "x-source" = "WSO2 tenant listing page"))]
     pub selection_page: Option<bool>,
 }
@@ -103,6 +108,8 @@ pub struct TenancySettings {
     pub issuers_on_loopback: bool,
     /// Of `server.public_url`: the portal's own, which no tenant can claim.
     pub portal_host: Option<String>,
+    /// Path, query and header may name the tenant.
+    pub named_by_request: bool,
     /// Show the tenant selection page if several tenants exist and the request names none.
     pub selection_page: bool,
 }
@@ -179,6 +186,14 @@ impl TenancySection {
                 FileWatchMode::Off
             }
         };
+        let named_by_request = self.named_by_request.unwrap_or(profile == PortalProfile::Wso2Apim);
+        if self.selection_page == Some(true) && !named_by_request {
+            scope.mistake(
+                &key.name("selection_page"),
+                "a browser cannot choose a tenant: requests do not name one here",
+                "remove it, or write named_by_request = true",
+            );
+        }
         TenancySettings {
             folder,
             default_tenant: self.default_tenant.map_or_else(TenantId::super_tenant, |tenant| tenant.0),
@@ -191,7 +206,10 @@ impl TenancySection {
             claimable_hosts,
             issuers_on_loopback: self.issuers_on_loopback.unwrap_or(false),
             portal_host: portal_host.map(str::to_owned),
-            selection_page: self.selection_page.unwrap_or(profile == PortalProfile::Wso2Apim),
+            named_by_request,
+            selection_page: self
+                .selection_page
+                .unwrap_or(profile == PortalProfile::Wso2Apim && named_by_request),
         }
     }
 }
@@ -216,6 +234,7 @@ impl From<&TenancySettings> for TenancySection {
                 tenancy.claimable_hosts.iter().cloned().map(|host| AsText(HostMatcher(host))).collect(),
             ),
             issuers_on_loopback: Some(tenancy.issuers_on_loopback),
+            named_by_request: Some(tenancy.named_by_request),
             selection_page: Some(tenancy.selection_page),
             hosts: Some(
                 tenancy.hosts.iter().map(|(host, tenant)| (host.clone(), AsText(tenant.clone()))).collect(),

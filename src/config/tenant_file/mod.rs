@@ -304,7 +304,10 @@ pub fn resolve_with(
         },
         branding: conf.branding.inherit_from(&defaults.branding),
         // a tenant's domain has only letters, digits, `.`, `-` and `_`
-        header_value: HeaderValue::from_str(tenant.as_str()).unwrap_or_else(|_| HeaderValue::from_static("")),
+        header_value: settings
+            .tenancy
+            .named_by_request
+            .then(|| HeaderValue::from_str(tenant.as_str()).unwrap_or_else(|_| HeaderValue::from_static(""))),
         problem,
     }
 }

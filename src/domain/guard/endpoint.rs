@@ -1,7 +1,7 @@
 //! Matches login requests of the portal. Some portals treat `/login`, `/Login` and `/login/` as equal, so a
 //! guard does as well.
 
-use crate::domain::path::readings::Readings;
+use crate::domain::path::{PathShape, readings::Readings};
 
 /// Methods (empty: all) and a path pattern, as in routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct LoginEndpoint {
 }
 
 impl LoginEndpoint {
-    /// Whether some program may read the endpoint's address in this path, which is in normal form.
+    /// Whether some program may read the endpoint's address in this path.
     pub fn matches(&self, path: &str) -> bool {
         self.covers_any(&Readings::of(path))
     }
@@ -27,16 +27,18 @@ impl LoginEndpoint {
         readings.any(|reading| self.is_served_at(reading, covers))
     }
 
-    /// As `matches`, but exact: case and slashes count.
+    /// As `matches`, but exact: case and slashes count, and no program reads another path.
     pub fn matches_exactly(&self, path: &str) -> bool {
-        self.is_served_at(path, |path| {
-            match_segments(
-                self.pattern.split('/'),
-                path.split('/'),
-                |wanted, found| wanted == found,
-                |_, _| false,
-            )
-        })
+        let is_clear = !matches!(PathShape::of(path), Ok(PathShape::Structured) | Err(_));
+        is_clear
+            && self.is_served_at(path, |path| {
+                match_segments(
+                    self.pattern.split('/'),
+                    path.split('/'),
+                    |wanted, found| wanted == found,
+                    |_, _| false,
+                )
+            })
     }
 
     /// Whether the path matches, with or without the prefix of a tenant or an organisation.

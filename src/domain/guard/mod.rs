@@ -68,7 +68,7 @@ pub enum LoginNameSource {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GuardedHead<'a> {
     pub method: &'a str,
-    /// In normal form.
+    /// As it was sent.
     pub path: &'a str,
     pub query: Option<&'a str>,
     /// Absent: `None`; not readable as text: `Some("")`.

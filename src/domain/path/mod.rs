@@ -1,11 +1,13 @@
-//! The normal form of a path: the same bytes are matched against rules and forwarded.
+//! How programs read a path. The portal gets the bytes that were sent; rules apply to every reading of them (`readings`).
 //!
-//! A path that two programs could read differently is rejected, not repaired. The only normalisation
-//! decodes `%XX` of characters that are allowed unencoded in a path, except `/`: most servers treat both
-//! spellings as equal, so `/%64evportal` must not bypass a rule for `/devportal`, nor `/%40admin` one for
-//! `/@admin`. All other bytes keep their spelling.
+//! Doorward's own paths have one reading: their normal form. A path that two programs could read differently is rejected there,
+//! not repaired. The only normalisation decodes `%XX` of characters that are allowed unencoded in a path, except `/`.
 
 pub mod readings;
+mod shape;
+mod steps;
+
+pub use shape::PathShape;
 
 use std::borrow::Cow;
 
@@ -24,6 +26,7 @@ pub enum PathProblem {
     EncodedControl,
     DoubleEncoding,
     NotUtf8,
+    AboveRoot,
 }
 
 impl PathProblem {
@@ -37,9 +40,12 @@ impl PathProblem {
             Self::DotSegment => "the path has a '.' or '..' segment",
             Self::BadEncoding => "the path has a '%' that is not followed by two hexadecimal digits",
             Self::EncodedSlash => "the path has an encoded '/' or '\\'",
-            Self::EncodedControl => "the path has an encoded control character",
+            Self::EncodedControl => {
+                "the path has an encoded control character (NUL, CR or LF, or any in an address of Doorward)"
+            }
             Self::DoubleEncoding => "the path is encoded twice",
             Self::NotUtf8 => "the path is not UTF-8 once decoded",
+            Self::AboveRoot => "the path has more '..' segments than it has segments to leave",
         }
     }
 }
@@ -127,6 +133,13 @@ fn is_dots_and_blanks(rest: &[u8]) -> bool {
     dots <= 1 && !blanks.is_empty() && blanks.chunks(3).all(|three| three == b"%20")
 }
 
+/// The byte that two digits encode.
+fn hexadecimal(digits: &str) -> Option<u8> {
+    // `from_str_radix` also takes a sign
+    let all_digits = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    all_digits.then(|| u8::from_str_radix(digits, 16).ok()).flatten()
+}
+
 /// `None` if no byte had to be decoded.
 fn decode(path: &str) -> Result<Option<String>, PathProblem> {
     // overlong forms such as %c0%af are not UTF-8: some programs still read a '/' there
@@ -139,10 +152,7 @@ fn decode(path: &str) -> Result<Option<String>, PathProblem> {
     let mut changed = false;
     for part in parts {
         let Some((digits, rest)) = part.split_at_checked(2) else { return Err(PathProblem::BadEncoding) };
-        if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(PathProblem::BadEncoding);
-        }
-        match u8::from_str_radix(digits, 16).map_err(|_| PathProblem::BadEncoding)? {
+        match hexadecimal(digits).ok_or(PathProblem::BadEncoding)? {
             b'/' | b'\\' => return Err(PathProblem::EncodedSlash),
             b';' => return Err(PathProblem::PathParameter),
             0..=0x1f | 0x7f => return Err(PathProblem::EncodedControl),

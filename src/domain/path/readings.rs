@@ -1,39 +1,73 @@
 //! All paths that lenient programs may read from one path. A rule that restricts a path applies to every
 //! reading of it.
 
-use std::fmt::Write as _;
+use std::sync::OnceLock;
 
-use unicode_normalization::{UnicodeNormalization as _, is_nfkc};
+use super::{PathShape, steps::STEPS};
 
-/// Each applies one normalisation to a path; `None` if that changes nothing. Programs combine them in any order.
-const STEPS: [fn(&str) -> Option<String>; 8] = [
-    decoded,
-    compatible,
-    with_slashes,
-    without_parameters,
-    without_query,
-    trimmed,
-    without_empty_segments,
-    without_dots,
-];
+/// Limits: a path with more readings, or with readings of more bytes in all, is ambiguous.
+const MAX_READINGS: usize = 64;
+const MAX_BYTES: usize = 32 * 1024;
 
-/// Limits: a path with more readings, or a longer path, is rejected as ambiguous.
-const MAX_READINGS: usize = 32;
-const MAX_BYTES: usize = 2048;
-
-/// Whether `path` may have other readings. In a path in normal form, every other reading needs an encoded
-/// byte or a dot at the end of a segment.
-pub fn may_have(path: &str) -> bool {
-    memchr::memchr2(b'%', b'.', path.as_bytes())
-        .is_some_and(|_| path.contains('%') || path.contains("./") || path.ends_with('.'))
+/// Why the readings of a path are not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownReadings {
+    TooMany,
+    /// One of them leaves the root by its `..` segments.
+    AboveRoot,
 }
 
-/// All readings but the path itself. `None`: too many.
-pub fn of(path: &str) -> Option<Vec<String>> {
-    if path.len() > MAX_BYTES {
-        return None;
+/// A path with all its readings, which are computed when they are needed first.
+pub struct Readings<'p> {
+    path: &'p str,
+    shape: PathShape,
+    others: OnceLock<Result<Vec<String>, UnknownReadings>>,
+}
+
+impl<'p> Readings<'p> {
+    pub fn of(path: &'p str) -> Self {
+        Self::with_shape(path, PathShape::of(path).unwrap_or(PathShape::Structured))
+    }
+
+    /// `shape` is that of `path`.
+    pub const fn with_shape(path: &'p str, shape: PathShape) -> Self {
+        Self { path, shape, others: OnceLock::new() }
+    }
+
+    /// As it is written.
+    pub const fn path(&self) -> &'p str {
+        self.path
+    }
+
+    pub const fn shape(&self) -> PathShape {
+        self.shape
+    }
+
+    /// All readings but the path itself.
+    pub fn others(&self) -> Result<&[String], UnknownReadings> {
+        if self.shape == PathShape::Plain {
+            return Ok(&[]);
+        }
+        match self.others.get_or_init(|| all_of(self.path)) {
+            Ok(others) => Ok(others),
+            Err(unknown) => Err(*unknown),
+        }
+    }
+
+    /// Whether one of them `matches`, or they are not known.
+    pub fn any(&self, matches: impl Fn(&str) -> bool) -> bool {
+        matches(self.path)
+            || self.others().ok().is_none_or(|others| others.iter().any(|reading| matches(reading)))
+    }
+}
+
+/// All readings of `path` but the path itself.
+pub fn all_of(path: &str) -> Result<Vec<String>, UnknownReadings> {
+    if leaves_root(path) {
+        return Err(UnknownReadings::AboveRoot);
     }
     let mut found: Vec<String> = Vec::new();
+    let mut bytes = path.len();
     let mut current = path.to_owned();
     for next in 0.. {
         for step in STEPS {
@@ -41,194 +75,35 @@ pub fn of(path: &str) -> Option<Vec<String>> {
             if reading == path || found.contains(&reading) {
                 continue;
             }
-            if found.len() == MAX_READINGS {
-                return None;
+            if leaves_root(&reading) {
+                return Err(UnknownReadings::AboveRoot);
+            }
+            bytes += reading.len();
+            if found.len() == MAX_READINGS || bytes > MAX_BYTES {
+                return Err(UnknownReadings::TooMany);
             }
             found.push(reading);
         }
         let Some(reading) = found.get(next) else { break };
         current.clone_from(reading);
     }
-    Some(found)
+    Ok(found)
 }
 
-/// A path with all its readings.
-pub struct Readings<'p> {
-    path: &'p str,
-    /// `None`: too many.
-    others: Option<Vec<String>>,
-}
-
-impl<'p> Readings<'p> {
-    pub fn of(path: &'p str) -> Self {
-        let others = if may_have(path) { of(path) } else { Some(Vec::new()) };
-        Self { path, others }
-    }
-
-    /// Whether one of them `matches`, or there are too many to compare.
-    pub fn any(&self, matches: impl Fn(&str) -> bool) -> bool {
-        matches(self.path)
-            || self.others.as_deref().is_none_or(|others| others.iter().any(|reading| matches(reading)))
-    }
-}
-
-/// Decodes once: `%2e`, `%u002e` (IIS), and overlong UTF-8 such as `%c0%ae`.
-fn decoded(path: &str) -> Option<String> {
-    if !path.contains('%') {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path;
-    while let Some((before, after)) = rest.split_once('%') {
-        bytes.extend_from_slice(before.as_bytes());
-        let unicode = after.get(..5).and_then(|code| code.strip_prefix(['u', 'U'])).and_then(utf16_unit);
-        if let Some(letter) = unicode {
-            bytes.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
-            rest = after.get(5..).unwrap_or_default();
-        } else if let Some(byte) = after.get(..2).and_then(hexadecimal) {
-            bytes.push(byte);
-            rest = after.get(2..).unwrap_or_default();
-        } else {
-            bytes.push(b'%');
-            rest = after;
-        }
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    changed(path, text(&bytes))
-}
-
-fn utf16_unit(digits: &str) -> Option<char> {
-    let all_hexadecimal = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    all_hexadecimal.then(|| u32::from_str_radix(digits, 16).ok().and_then(char::from_u32)).flatten()
-}
-
-fn hexadecimal(digits: &str) -> Option<u8> {
-    // `from_str_radix` also takes a sign
-    digits
-        .bytes()
-        .all(|digit| digit.is_ascii_hexdigit())
-        .then(|| u8::from_str_radix(digits, 16).ok())
-        .flatten()
-}
-
-/// UTF-8 as a lenient decoder reads it: an overlong form is the character it encodes.
-fn text(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        rest = match *rest {
-            [first @ 0xc0..=0xc1, second @ 0x80..=0xbf, ref after @ ..] => {
-                out.push(char::from(((first & 1) << 6) | (second & 0x3f)));
-                after
-            }
-            [0xe0, second @ 0x80..=0x81, third @ 0x80..=0xbf, ref after @ ..]
-            | [0xf0, 0x80, second @ 0x80..=0x81, third @ 0x80..=0xbf, ref after @ ..] => {
-                out.push(char::from(((second & 1) << 6) | (third & 0x3f)));
-                after
-            }
-            _ => {
-                let overlong = |byte: &u8| matches!(byte, 0xc0 | 0xc1 | 0xe0 | 0xf0);
-                // at least one byte, so that a lead byte without a valid overlong form is passed over
-                let end = rest.iter().skip(1).position(overlong).map_or(rest.len(), |at| at + 1);
-                let (plain, after) = rest.split_at(end);
-                push_encoded(&mut out, plain);
-                after
-            }
-        };
-    }
-    out
-}
-
-/// Appends UTF-8 as it is, and other bytes encoded: a program that decodes bytes twice may complete a character with them.
-fn push_encoded(out: &mut String, bytes: &[u8]) {
-    for chunk in bytes.utf8_chunks() {
-        out.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            // writing to a `String` does not fail
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-}
-
-/// Fullwidth letters, dots and slashes, and other characters that become ASCII in NFKC, in a case mapping or in a code page.
-fn compatible(path: &str) -> Option<String> {
-    if path.is_ascii() {
-        return None;
-    }
-    let ascii = |letter| match letter {
-        '\u{2044}' | '\u{2215}' | '\u{29f8}' => '/',
-        '\u{2216}' | '\u{29f5}' => '\\',
-        'ı' | 'İ' => 'i',
-        other => other,
-    };
-    let normal: String = if is_nfkc(path) { path.to_owned() } else { path.nfkc().collect() };
-    changed(path, normal.chars().map(ascii).collect())
-}
-
-fn with_slashes(path: &str) -> Option<String> {
-    path.contains('\\').then(|| path.replace('\\', "/"))
-}
-
-/// `/a;x=1/b` as servlet containers read it.
-fn without_parameters(path: &str) -> Option<String> {
-    path.contains(';').then(|| by_segment(path, |segment| segment.split(';').next().unwrap_or_default()))
-}
-
-/// A decoded `?`, `#` or NUL ends the path: it begins a query or a fragment, or ends a C string.
-fn without_query(path: &str) -> Option<String> {
-    let (before, _) = path.split_once(['?', '#', '\0'])?;
-    Some(before.to_owned())
-}
-
-/// Removes blanks around segments and dots at their end, as Windows does in file names.
-fn trimmed(path: &str) -> Option<String> {
-    let blank = |letter: char| letter.is_whitespace() || letter.is_control();
-    let trimmed = by_segment(path, |segment| {
-        let segment = segment.trim_matches(blank);
-        let name = segment.trim_end_matches(|letter| letter == '.' || blank(letter));
-        if name.is_empty() { segment } else { name }
-    });
-    changed(path, trimmed)
-}
-
-fn without_empty_segments(path: &str) -> Option<String> {
-    if !path.contains("//") {
-        return None;
-    }
-    let mut merged = String::with_capacity(path.len());
-    for letter in path.chars() {
-        if letter != '/' || !merged.ends_with('/') {
-            merged.push(letter);
-        }
-    }
-    Some(merged)
-}
-
-/// RFC 3986 §5.2.4.
-fn without_dots(path: &str) -> Option<String> {
-    if !path.contains("/.") {
-        return None;
-    }
-    let mut remaining: Vec<&str> = Vec::new();
-    let mut ends_open = false;
-    for segment in path.split('/').skip(1) {
-        ends_open = matches!(segment, "." | "..");
+/// Whether the `..` segments lead above the root, however empty segments are counted.
+fn leaves_root(path: &str) -> bool {
+    let mut depth = 0_usize;
+    for segment in path.split('/') {
         match segment {
-            "." => {}
-            ".." => drop(remaining.pop()),
-            other => remaining.push(other),
+            "" | "." => {}
+            ".." => match depth.checked_sub(1) {
+                Some(above) => depth = above,
+                None => return true,
+            },
+            _ => depth += 1,
         }
     }
-    let slash = if ends_open && !remaining.is_empty() { "/" } else { "" };
-    changed(path, format!("/{}{slash}", remaining.join("/")))
-}
-
-fn by_segment<'p>(path: &'p str, change: impl Fn(&'p str) -> &'p str) -> String {
-    path.split('/').map(change).collect::<Vec<_>>().join("/")
-}
-
-fn changed(before: &str, after: String) -> Option<String> {
-    (before != after).then_some(after)
+    false
 }
 
 #[cfg(test)]
@@ -252,53 +127,113 @@ mod tests {
             ("/public/%uff0e%uff0e/secret", "/secret"),
             ("/public/%252e%252e/secret", "/secret"),
             ("/public/%25252e%25252e/secret", "/secret"),
+            ("/public/../secret", "/secret"),
+            ("/public/%2e%2e/secret", "/secret"),
+            ("/public/..%2fsecret", "/secret"),
+            ("/public/..;/secret", "/secret"),
             ("/public/..;x=1/secret", "/secret"),
+            ("/public/..%3bx=1/secret", "/secret"),
             ("/secret;jsessionid=1", "/secret"),
+            ("/secret;/x", "/secret"),
             ("/public\\..\\secret", "/secret"),
             ("/public/..%5csecret", "/secret"),
+            ("/public%c2%a5..%c2%a5secret", "/secret"),
             ("//secret", "/secret"),
-            ("/public//..//..//secret", "/secret"),
+            ("/public//..//secret//..//secret", "/secret"),
+            ("//public/secret", "/secret"),
+            ("/\\public/secret", "/secret"),
+            ("///public/secret", "/secret"),
+            ("/%2fpublic/secret", "/secret"),
             ("/./secret/.", "/secret/"),
             ("/secret%20", "/secret"),
             ("/secret.%20", "/secret"),
-            ("/secret%00.png", "/secret"),
+            ("/secret+", "/secret"),
+            ("/secret%a0", "/secret"),
+            ("/sec%ffret", "/secret"),
+            ("/public/..%c0%af/secret", "/secret"),
+            ("/s%c3%a9cr%65t", "/secret"),
+            ("/secret::$DATA", "/secret"),
+            ("/secret%3a%3a$DATA", "/secret"),
+            ("/sec%09ret", "/secret"),
+            ("/public/.%09./secret", "/secret"),
+            ("/secret%2500.png", "/secret"),
             ("/secret%3fx", "/secret"),
             ("/secret%23", "/secret"),
             ("/%ef%bd%93%ef%bd%85%ef%bd%83ret", "/secret"),
             ("/%c5%bfecret", "/secret"),
+            ("/ſecret", "/secret"),
+            ("/sec%e2%80%8bret", "/secret"),
             ("/adm%c4%b1n", "/admin"),
             // decoded twice, as bytes
             ("/%%65f%bd%93ecret", "/secret"),
+            // each program knows some of the encodings only
+            ("/t%65ams/a%2Fb", "/teams/a%2Fb"),
+            ("/teams/a%u002fb%2fsecret", "/teams/a%u002fb/secret"),
+            ("/teams/a%c0%afb%2fsecret", "/teams/a%C0%AFb/secret"),
+            ("/teams/a%c0%afb%2fsecret", "/teams/a/b%2fsecret"),
         ] {
-            let found = of(path).unwrap();
+            let found = all_of(path).unwrap();
             assert!(found.iter().any(|found| found == reading), "{path}: {found:?}");
         }
     }
 
     #[test]
-    fn ordinary_paths_have_one_or_two() {
+    fn ordinary_paths_have_few_readings() {
         for (path, readings) in [
             ("/", &[][..]),
             ("/devportal/apis/0ab/overview", &[]),
             ("/a.b/c..d/e/", &[]),
             ("/.well-known/x", &[]),
-            ("/caf%C3%A9/x", &["/café/x"]),
+            ("/caf%C3%A9/x", &["/café/x", "/cafe/x"]),
+            ("/%E3%81%AF/%ED%95%9C", &["/は/한"]),
             ("/a%20b", &["/a b"]),
+            ("/wiki/C%2B%2Bx", &["/wiki/C++x"]),
+            ("/@acme%2fhello", &["/@acme/hello"]),
+            ("/job/release%252F1.12", &["/job/release%2F1.12", "/job/release/1.12"]),
+            ("/a;jsessionid=1/b", &["/a/b", "/a"]),
+            ("/100%", &[]),
             ("/secret.", &["/secret"]),
             ("/secret../x", &["/secret/x"]),
             ("/wiki/C%23", &["/wiki/C#", "/wiki/C"]),
         ] {
-            assert_eq!(of(path).unwrap(), readings, "{path}");
-            assert!(may_have(path) || readings.is_empty(), "{path}");
+            assert_eq!(all_of(path).unwrap(), readings, "{path}");
+            assert_eq!(Readings::of(path).others().unwrap(), readings, "{path}");
+        }
+        for path in [
+            "/api/vhosts/%2F/permissions",
+            "/a%20b/c;jsessionid=1/d%2Fe//f",
+            "/files/C%3A%5CUsers%5Cx%20y%5Cz.txt",
+            "/p/%D0%9F%D1%80%D0%B8%D0%B2%D0%B5%D1%82,%20%D0%BC%D0%B8%D1%80/%3F",
+        ] {
+            assert!(all_of(path).is_ok(), "{path}");
         }
     }
 
     #[test]
     fn attack_path_with_too_many_readings() {
-        let deep = format!("/{}2e/x", "%25".to_owned() + &"25".repeat(60));
-        let mixed = "/%20a%3b%5c%2e%23/%2e%2e/%ef%bc%8e%25252f%c0%af//b%20.;/..%255c".repeat(3);
-        for path in [deep, mixed, format!("/{}", "%20".repeat(1000))] {
-            assert_eq!(of(&path), None, "{path}");
+        let deep = format!("/{}2e/x", "%25".to_owned() + &"25".repeat(100));
+        let mixed = "/%20a%3b%5c%2e%23/%2e%2e/%ef%bc%8e%25252f%c0%af//b%20.;/a%255cx".repeat(3);
+        for path in [deep, mixed, format!("/{}", "%20a".repeat(6000))] {
+            assert_eq!(all_of(&path), Err(UnknownReadings::TooMany), "{path}");
+            assert!(Readings::of(&path).any(|_| false), "{path}");
+        }
+    }
+
+    #[test]
+    fn attack_path_that_leaves_the_root() {
+        for path in [
+            "/..",
+            "/../etc/passwd",
+            "/a/../../etc/passwd",
+            "/%2e%2e/etc",
+            "/a/..%2f../etc",
+            "/a/..;/..;x/etc",
+            "/a\\..\\..\\etc",
+            "/a//../../etc",
+            "/..%252f",
+            "/%u002e%u002e/etc",
+        ] {
+            assert_eq!(all_of(path), Err(UnknownReadings::AboveRoot), "{path}");
         }
     }
 
@@ -313,6 +248,8 @@ mod tests {
             5 => path.replacen("/a", "\\a", 1),
             6 => path.replace('a', "%ef%bd%81"),
             7 => path.replace("..", "%ef%bc%8e%c0%ae"),
+            8 => format!("//host{path}"),
+            9 => path.replacen("/b", "%2fb", 1),
             _ => format!("{path}%20"),
         })
     }
@@ -321,20 +258,35 @@ mod tests {
         #[test]
         fn finds_the_plain_path_among_the_readings(
             segments in prop::collection::vec("[a-e]{1,3}", 1..4),
-            how in prop::collection::vec(0_u8..9, 0..3),
+            how in prop::collection::vec(0_u8..11, 0..3),
         ) {
             let plain = format!("/{}", segments.join("/"));
             let sent = obfuscated(&plain, &how);
-            if let Some(found) = of(&sent) {
+            if let Ok(found) = all_of(&sent) {
                 prop_assert!(sent == plain || found.contains(&plain), "{} {:?}", sent, found);
             }
         }
 
+        /// So the strictest reading of a path is at least as strict as the strictest reading of each of them.
         #[test]
-        fn any_path_is_taken(path in "/[a-c%2e5fF;\\\\/. \u{ff0e}\u{2044}c0aebf]{0,40}") {
-            let found = of(&path).unwrap_or_default();
-            prop_assert!(found.len() <= MAX_READINGS);
-            prop_assert!(!found.contains(&path));
+        fn readings_of_a_reading_are_readings_of_the_path(path in "/[a-c%2e5fF;\\\\/. \u{ff0e}\u{2044}c0aebfu]{0,24}") {
+            if let Ok(found) = all_of(&path) {
+                prop_assert!(found.len() <= MAX_READINGS && !found.contains(&path));
+                for reading in &found {
+                    let again = all_of(reading);
+                    prop_assert!(again.is_ok(), "{} {}", path, reading);
+                    for other in again.unwrap() {
+                        prop_assert!(other == path || found.contains(&other), "{} {} {}", path, reading, other);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn a_plain_path_has_one_reading(path in "/[ -~é\u{ff0e}]{0,24}") {
+            if PathShape::of(&path) == Ok(PathShape::Plain) {
+                prop_assert_eq!(all_of(&path), Ok(Vec::new()), "{}", path);
+            }
         }
     }
 }

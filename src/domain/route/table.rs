@@ -6,7 +6,7 @@
 //!
 //! Portals are more lenient: many serve `/Account` and `/account/` as `/account`. So a rule that restricts
 //! a path against a weaker rule matches in any case and with or without a final slash, and the strictest of
-//! all readings of a path (`domain::path::readings`) applies. The most specific rule still wins; between
+//! all readings of a path (`domain::path::readings`) applies: its access level, and whether it switches protocols. The most specific rule still wins; between
 //! two that differ in case or a final slash only, the exact one.
 //!
 //! Where the last segment of such a closing rule has a dot, as in `/admin.php`, it may name a script, and many servers serve
@@ -14,8 +14,11 @@
 
 use std::sync::Arc;
 
-use super::{AccessLevel, Route, RouteRule, automaton, pattern};
-use crate::domain::{path::readings, upgrade::UpgradeRule};
+use super::{AccessLevel, Route, RouteKind, RouteRule, automaton, pattern};
+use crate::domain::{
+    path::{PathShape, readings::Readings},
+    upgrade::UpgradeRule,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{pattern:?}: {problem}")]
@@ -41,6 +44,8 @@ pub struct RouteTable {
     fallback: Route,
     /// The route of paths with too many readings.
     ambiguous: Route,
+    /// The highest access level of all paths.
+    highest: AccessLevel,
     /// Routes for authenticated users that this table cannot weaken.
     baseline: Option<Arc<RouteTable>>,
 }
@@ -67,44 +72,63 @@ impl RouteTable {
             });
         }
         let states = automaton::build(&parsed, rules, fallback.access)?;
-        let unclear =
-            Route { rule: AMBIGUOUS_RULE.into(), access: AccessLevel::SignedIn, ..fallback.clone() };
-        Ok(Self { routes: routes.into(), states, fallback, ambiguous: unclear, baseline: None })
+        let ambiguous = Route {
+            rule: AMBIGUOUS_RULE.into(),
+            access: AccessLevel::SignedIn,
+            upgrade: UpgradeRule::Never,
+            ..fallback.clone()
+        };
+        let is_complete = rules.iter().any(|rule| rule.methods.is_empty() && rule.pattern == "/**");
+        let of_rules = rules.iter().map(|rule| rule.access);
+        let highest = of_rules.chain((!is_complete).then_some(fallback.access)).max();
+        let highest = highest.unwrap_or(AccessLevel::SignedIn);
+        Ok(Self { routes: routes.into(), states, fallback, ambiguous, highest, baseline: None })
     }
 
     /// Routes that `baseline` restricts to users stay restricted, whatever the rules of this table are.
     #[must_use]
     pub fn with_baseline(self, baseline: Arc<Self>) -> Self {
-        Self { baseline: Some(baseline), ..self }
+        Self { highest: self.highest.max(baseline.highest), baseline: Some(baseline), ..self }
     }
 
-    /// `path` is in normal form (`domain::path`) and has no query.
+    /// The route of a path as it was sent, without its query.
     pub fn classify(&self, method: &str, path: &str) -> &Route {
-        let route = self.classify_reading(method, path);
-        if route.access == AccessLevel::SignedIn || !readings::may_have(path) {
+        self.strictest(method, &Readings::of(path))
+    }
+
+    /// The strictest route of all readings of a path.
+    pub fn strictest(&self, method: &str, readings: &Readings<'_>) -> &Route {
+        let route = self.classify_reading(method, readings.path());
+        if readings.shape() == PathShape::Plain || route.access == self.highest {
             return route;
         }
-        self.strictest_reading(route, method, path)
+        self.strictest_reading(route, method, readings)
     }
 
     #[cold]
-    fn strictest_reading<'t>(&'t self, as_sent: &'t Route, method: &str, path: &str) -> &'t Route {
-        let Some(readings) = readings::of(path) else { return &self.ambiguous };
-        readings.iter().map(|reading| self.classify_reading(method, reading)).fold(
+    fn strictest_reading<'t>(
+        &'t self,
+        as_sent: &'t Route,
+        method: &str,
+        readings: &Readings<'_>,
+    ) -> &'t Route {
+        // credentials in the query are refused for WSO2's APIs only
+        let strictness = |route: &Route| (route.access, route.kind == RouteKind::Wso2Api);
+        let Ok(others) = readings.others() else { return &self.ambiguous };
+        others.iter().map(|reading| self.classify_reading(method, reading)).fold(
             as_sent,
             |strictest, route| {
-                if route.access > strictest.access { route } else { strictest }
+                if strictness(route) > strictness(strictest) { route } else { strictest }
             },
         )
     }
 
-    /// The spelling of `path` that decides in `classify`; `None`: the path as written.
-    pub fn deciding_spelling(&self, method: &str, path: &str) -> Option<String> {
-        let route = self.classify(method, path);
-        let spellings = || readings::of(path).unwrap_or_default();
+    /// The spelling of the path that decides in `strictest`; `None`: the path as written.
+    pub fn deciding_spelling(&self, method: &str, readings: &Readings<'_>) -> Option<String> {
+        let (path, route) = (readings.path(), self.strictest(method, readings));
         let as_written = std::iter::once(path.to_owned());
         let reading = as_written
-            .chain(spellings())
+            .chain(readings.others().unwrap_or_default().iter().cloned())
             .find(|reading| std::ptr::eq(self.classify_reading(method, reading), route))?;
         let pattern = route.rule.rsplit(' ').next().unwrap_or_default();
         if let Ok(pattern) = pattern::parse(pattern)
@@ -132,13 +156,24 @@ impl RouteTable {
         }
     }
 
-    /// The upgrade rule for a request on `route`, which `classify` has returned: if `baseline` has `Never`,
-    /// no rule of this table can override it.
-    pub fn upgrade_rule<'t>(&'t self, route: &'t Route, method: &str, path: &str) -> &'t UpgradeRule {
-        match self.baseline.as_ref().map(|floor| &floor.classify(method, path).upgrade) {
-            Some(never @ UpgradeRule::Never) => never,
-            _ => &route.upgrade,
-        }
+    /// The upgrade rule for a request on `route`, which `strictest` has returned. If `baseline` has `Never` for a reading, no rule
+    /// of this table can override it; if the readings of the path have different rules, the connection is not switched.
+    pub fn upgrade_rule<'t>(
+        &'t self,
+        route: &'t Route,
+        method: &str,
+        readings: &Readings<'_>,
+    ) -> &'t UpgradeRule {
+        let Ok(others) = readings.others() else { return &UpgradeRule::Never };
+        let is_refused = |reading: &str| {
+            let floor = self.baseline.as_ref().map(|floor| &floor.classify_reading(method, reading).upgrade);
+            floor == Some(&UpgradeRule::Never)
+        };
+        let differs = |reading: &str| self.classify_reading(method, reading).upgrade != route.upgrade;
+        let is_never = is_refused(readings.path())
+            || others.iter().any(|reading| is_refused(reading) || differs(reading))
+            || (!others.is_empty() && differs(readings.path()));
+        if is_never { &UpgradeRule::Never } else { &route.upgrade }
     }
 }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::{AccessLevel, Route, RouteKind, RouteRule, RouteTable, folded, pattern};
+use crate::domain::{path::readings::Readings, upgrade::UpgradeRule};
 
 use AccessLevel::{Anonymous, Open, SignedIn};
 
@@ -174,8 +175,79 @@ fn attack_closed_path_by_another_reading() {
     ] {
         assert_eq!(table.classify("GET", path).access, access, "{path}");
     }
-    let long = format!("/public/{}", "%20".repeat(1000));
+    let long = format!("/public/{}", "%20a".repeat(6000));
     assert_eq!(table.classify("GET", &long).access, SignedIn, "more readings than are checked");
+}
+
+#[test]
+fn attack_closed_path_in_a_raw_spelling() {
+    let table = table(&[("/**", Open), ("/secret/**", SignedIn), ("/teams/*/secret", SignedIn)], Anonymous);
+    for (path, access) in [
+        ("/public/../secret", SignedIn),
+        ("/public/%2e%2e/secret", SignedIn),
+        ("/public/..%2fsecret", SignedIn),
+        ("/public/..;/secret", SignedIn),
+        ("/secret;x=1/y", SignedIn),
+        ("//secret", SignedIn),
+        ("//public/secret", SignedIn),
+        ("/public\\..\\secret", SignedIn),
+        ("/t%65ams/a%2fb/secret", SignedIn),
+        ("/teams/a%2fb/secret", SignedIn),
+        ("/secret%2fx", SignedIn),
+        ("/public/../../secret", SignedIn),
+        ("/public/a%2fb;c//d", Open),
+        ("/public/%zz", Open),
+        ("/secrets;x", Open),
+    ] {
+        assert_eq!(table.classify("GET", path).access, access, "{path}");
+    }
+}
+
+/// A path whose readings are not known is closed only if the rules differ.
+#[test]
+fn readings_do_not_matter_in_a_table_of_one_level() {
+    let many = format!("/a/%{}41", "25".repeat(100));
+    for (rules, fallback, access) in [
+        (&[][..], Anonymous, Anonymous),
+        (&[("/**", Open)], Anonymous, Open),
+        (&[("/**", Open), ("/a/**", Open)], SignedIn, Open),
+        (&[("/a/**", Open)], Anonymous, SignedIn),
+        (&[("GET /**", Open)], Anonymous, SignedIn),
+        (&[("/favicon.ico", Open)], Anonymous, Anonymous),
+    ] {
+        let table = table(rules, fallback);
+        assert_eq!(table.classify("GET", &many).access, access, "{rules:?}");
+        assert_eq!(table.classify("GET", "/a/../..").access, access, "{rules:?}");
+    }
+    let floor = std::sync::Arc::new(table(&[("/admin/**", SignedIn)], Anonymous));
+    let own = table(&[("/**", Open)], Open).with_baseline(floor);
+    assert_eq!(own.classify("GET", &many).access, SignedIn, "the baseline has another level");
+}
+
+#[test]
+fn attack_upgrade_by_another_reading_of_the_path() {
+    let with = |written: &str, upgrade: UpgradeRule| RouteRule { upgrade, ..rule(written, Open) };
+    let sockets = || UpgradeRule::of(["websocket"]);
+    let rules = [
+        with("/ws/**", sockets()),
+        with("/quiet/**", UpgradeRule::Never),
+        with("/chat/**", UpgradeRule::of(["chat"])),
+    ];
+    let table = RouteTable::compile(&rules, Route::fallback(Open, RouteKind::Page)).unwrap();
+    for (path, upgrade) in [
+        ("/ws/a", sockets()),
+        ("/ws/a%20b;c", sockets()),
+        ("/ws/a/../b", sockets()),
+        ("/ws/../quiet", UpgradeRule::Never),
+        ("/ws/..;/quiet/x", UpgradeRule::Never),
+        ("/ws/..%2fchat", UpgradeRule::Never),
+        ("/quiet/../ws", UpgradeRule::Never),
+        ("/ws/../..", UpgradeRule::Never),
+    ] {
+        let readings = Readings::of(path);
+        let route = table.strictest("GET", &readings);
+        assert_eq!(table.upgrade_rule(route, "GET", &readings), &upgrade, "{path}");
+    }
 }
 
 #[test]
@@ -211,7 +283,7 @@ fn the_spelling_that_decided_is_known() {
         ("/public/x", None),
         ("/public/%20x", None),
     ] {
-        assert_eq!(table.deciding_spelling("GET", path).as_deref(), spelling, "{path}");
+        assert_eq!(table.deciding_spelling("GET", &Readings::of(path)).as_deref(), spelling, "{path}");
     }
 }
 
@@ -317,6 +389,28 @@ proptest! {
         let expected = naive(&rules, fallback, method, &path);
         let found = table.classify(method, &path);
         prop_assert_eq!(found.access, expected, "{} {} by {}", method, path, found.rule);
+    }
+
+    /// The promise: a path is at least as restricted as each path that a program may read in it.
+    #[test]
+    fn no_reading_is_more_restricted_than_the_path(
+        rules in rules(),
+        fallback in accesses(),
+        path in "/[abAc./;\\\\%2fFe5 -]{0,24}",
+    ) {
+        let table = RouteTable::compile(&rules, Route::fallback(fallback, RouteKind::Page)).unwrap();
+        let readings = Readings::of(&path);
+        let found = table.strictest("GET", &readings).access;
+        let highest = rules.iter().map(|rule| rule.access).max().unwrap_or(fallback);
+        match readings.others() {
+            Ok(others) => {
+                for reading in others {
+                    let of_reading = table.classify("GET", reading).access;
+                    prop_assert!(found >= of_reading, "{} is weaker than {}", path, reading);
+                }
+            }
+            Err(_) => prop_assert!(found >= highest, "{}", path),
+        }
     }
 
     /// The promise: no spelling of a path is less restricted than another, unless a rule is written for it and not for the other.

@@ -1,8 +1,8 @@
-//! Request validation and normalisation: one interpretation of a request, the same for Doorward and the portal.
+//! Request validation and normalisation: what no server accepts, what could smuggle a request, and what a client must not send.
 //!
-//! `validate` refuses requests that two programs could read differently, normalises the path and removes
-//! headers that a client must not send: hop-by-hop headers, headers only a proxy writes, and every header that a back
-//! end could mistake for one of those. A valid request costs one pass over each byte of its path and header names.
+//! `validate` leaves path and query as they were sent, and removes headers that a client must not send: hop-by-hop headers,
+//! headers only a proxy writes, and every header that a back end could mistake for one of those. A valid request costs one pass
+//! over each byte of its path and header names.
 //!
 //! A `#` cannot be refused here: `http::Uri` has removed the fragment before, so the portal does not see it either.
 
@@ -13,14 +13,35 @@ pub mod host;
 mod target;
 mod target_headers;
 
-pub(in crate::proxy) use target::set_path_and_query;
+pub(in crate::proxy) use target::{normalize_own_path, set_path_and_query};
 
 use http::{HeaderValue, StatusCode, Version, request::Parts};
 
-use crate::domain::path::PathProblem;
+use crate::{
+    config::model::LimitSettings,
+    domain::path::{PathProblem, PathShape},
+};
 
-/// Maximum of path and query.
-pub const MAX_TARGET_BYTES: usize = 8 * 1024;
+/// Limits of a request's head.
+#[derive(Debug, Clone, Copy)]
+pub struct HeadLimits {
+    /// Path and query.
+    pub max_target_bytes: usize,
+    pub max_header_bytes: usize,
+}
+
+impl From<&LimitSettings> for HeadLimits {
+    fn from(limits: &LimitSettings) -> Self {
+        Self { max_target_bytes: limits.max_target_bytes, max_header_bytes: limits.max_header_bytes }
+    }
+}
+
+/// The findings of validation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValidatedHead {
+    pub path: PathShape,
+    pub options: ConnectionOptions,
+}
 
 /// The content of the hop-by-hop headers, before they are removed.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -41,8 +62,14 @@ pub enum Ambiguity {
     MethodCase,
     Target,
     TargetTooLong,
-    QueryCharacter,
+    HeadTooLong,
     Path(PathProblem),
+    /// Another reading of the path is one of Doorward's own addresses.
+    OwnAddress,
+    /// Another reading of the path names another tenant.
+    TenantInPath,
+    /// Another reading of the path belongs to another upstream.
+    UpstreamOfPath,
     HostMissing,
     HostConflict,
     HostInvalid,
@@ -60,9 +87,14 @@ impl Ambiguity {
             Self::Method => "this method is not served here",
             Self::MethodCase => "the method is not written in capitals",
             Self::Target => "the request target is not a path",
-            Self::TargetTooLong => "the address is too long",
-            Self::QueryCharacter => "the query has a character that has to be percent-encoded",
+            Self::TargetTooLong => "the address is longer than this server accepts (limits.max_target_bytes)",
+            Self::HeadTooLong => {
+                "the headers are longer than this server accepts (limits.max_header_bytes); often there are too many cookies"
+            }
             Self::Path(problem) => problem.detail(),
+            Self::OwnAddress => "the path is another spelling of an address of Doorward",
+            Self::TenantInPath => "programs may read different tenants in the path",
+            Self::UpstreamOfPath => "programs may read different applications in the path",
             Self::HostMissing => "the Host header is missing",
             Self::HostConflict => "the request names more than one host",
             Self::HostInvalid => "the host is not a valid host name",
@@ -80,19 +112,22 @@ impl Ambiguity {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadTooLong => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
             _ => StatusCode::BAD_REQUEST,
         }
     }
 }
 
-/// Afterwards: `parts.uri.path()` is in its normal form, there is exactly one `Host`, at most one `Cookie`, and no
-/// hop-by-hop header, proxy header or identity header, except an exact `X-WSO2-Tenant`, which names a
-/// tenant and is evaluated by `tenant_selection`.
+/// Afterwards: there is a path that begins with '/', exactly one `Host`, at most one `Cookie`, and no hop-by-hop header, proxy
+/// header or identity header, except an exact `X-WSO2-Tenant`, which names a tenant and is evaluated by `tenant_selection`.
 ///
 /// Resolve the client from a trusted proxy's headers (`forwarded::resolve_client`) before.
-pub fn validate(parts: &mut Parts) -> Result<ConnectionOptions, Ambiguity> {
-    target::validate(parts)?;
+pub fn validate(parts: &mut Parts, limits: HeadLimits) -> Result<ValidatedHead, Ambiguity> {
+    let path = target::validate(parts, limits)?;
+    if head_bytes(parts) > limits.max_header_bytes {
+        return Err(Ambiguity::HeadTooLong);
+    }
     host::validate(parts)?;
     let seen = fields::validate(&mut parts.headers)?;
     let mut options = hop_by_hop::remove_hop_by_hop(&mut parts.headers, seen)?;
@@ -101,7 +136,14 @@ pub fn validate(parts: &mut Parts) -> Result<ConnectionOptions, Ambiguity> {
         options.upgrade = None;
     }
     cookies::merge_lines(&mut parts.headers);
-    Ok(options)
+    Ok(ValidatedHead { path, options })
+}
+
+/// The size of the head over HTTP/1.1, without its version.
+fn head_bytes(parts: &Parts) -> usize {
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let lines = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    target + lines.sum::<usize>()
 }
 
 #[cfg(test)]

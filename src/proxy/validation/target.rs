@@ -1,13 +1,16 @@
-//! The request line: method, form of the target, path and query.
+//! The request line: method, form of the target, path and query. The portal gets path and query as they were sent.
 
 use std::borrow::Cow;
 
 use http::{Method, Uri, request::Parts, uri::PathAndQuery};
 
-use super::{Ambiguity, MAX_TARGET_BYTES};
-use crate::domain::path;
+use super::{Ambiguity, HeadLimits};
+use crate::{
+    domain::path::{self, PathShape},
+    proxy::destination::OWN_PATH_PREFIX,
+};
 
-pub(super) fn validate(parts: &mut Parts) -> Result<(), Ambiguity> {
+pub(super) fn validate(parts: &mut Parts, limits: HeadLimits) -> Result<PathShape, Ambiguity> {
     validate_method(&parts.method)?;
     // absolute form is for configured proxies; host::validate compares its host with `Host`
     if parts.uri.scheme_str().is_some_and(|scheme| scheme != "http" && scheme != "https") {
@@ -15,25 +18,29 @@ pub(super) fn validate(parts: &mut Parts) -> Result<(), Ambiguity> {
     }
     // authority form has none, asterisk form is refused as a path
     let target = parts.uri.path_and_query().ok_or(Ambiguity::Target)?;
-    if target.as_str().len() > MAX_TARGET_BYTES {
+    // a page of Doorward has the encoded address of a page of the portal in its query
+    if target.as_str().len() > limits.max_target_bytes && !target.path().starts_with(OWN_PATH_PREFIX) {
         return Err(Ambiguity::TargetTooLong);
     }
-    if let Some(query) = target.query()
-        && !query.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
-    {
-        return Err(Ambiguity::QueryCharacter);
-    }
-    let path = path::normal_form(target.path()).map_err(Ambiguity::Path)?;
+    let shape = PathShape::of(target.path()).map_err(Ambiguity::Path)?;
     // `http://host?query` has no path at all, which equals '/'
-    let rewrite = matches!(path, Cow::Owned(_)) || !target.as_str().starts_with('/');
-    if rewrite {
-        let rewritten = match target.query() {
-            Some(query) => format!("{path}?{query}"),
-            None => path.into_owned(),
-        };
-        set_path_and_query(parts, rewritten)?;
+    if !target.as_str().starts_with('/') {
+        let written = format!("/{}", target.as_str());
+        set_path_and_query(parts, written)?;
     }
-    Ok(())
+    Ok(shape)
+}
+
+/// Brings the path of a request that Doorward answers itself into its normal form; a path with more than one reading is refused.
+pub(in crate::proxy) fn normalize_own_path(parts: &mut Parts) -> Result<(), Ambiguity> {
+    let Cow::Owned(path) = path::normal_form(parts.uri.path()).map_err(Ambiguity::Path)? else {
+        return Ok(());
+    };
+    let written = match parts.uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    set_path_and_query(parts, written)
 }
 
 /// Replaces path and query, and leaves the rest of the URI unchanged.

@@ -119,7 +119,15 @@ fn attack_a_closed_page_that_mentions_a_public_one() {
 fn attack_ambiguous_path() {
     let portal = Portal::answering("").start();
     let proxy = TestProxy::in_front_of(&portal).generic(&[("/**", "open")]).start();
-    for target in ["/a%2fb", "/a%5cb", "/a\\b", "/a%00b", "/a%2", "/a%zz", "/a/%2e%2e/%2e%2e/b", "/../a"] {
+    for target in [
+        "/a%00b",
+        "/a%0d%0ab",
+        "/a/%2e%2e/%2e%2e/b",
+        "/a/..%2f..%5cb",
+        "/a/..;/..;/b",
+        "/a\\..\\../b",
+        "/../a",
+    ] {
         assert_eq!(proxy.get(target).send().status, 400, "{target}");
     }
     assert!(portal.received_nothing());
@@ -129,7 +137,18 @@ fn attack_ambiguous_path() {
 fn forwards_the_path_that_was_matched() {
     let portal = Portal::answering("").start();
     let proxy = TestProxy::in_front_of(&portal).generic(&[("/**", "open")]).start();
-    for target in ["/a/b", "/a%20b", "/%C3%A4?%2e%2e/%00", "/a/", "/a.b/..c/d..", "/~x/@y:z", "/a?b=//../c"] {
+    for target in [
+        "/a/b",
+        "/a%20b",
+        "/%C3%A4?%2e%2e/%00",
+        "/a/",
+        "/a.b/..c/d..",
+        "/~x/@y:z",
+        "/a?b=//../c",
+        "/a%2fb",
+        "/a\\b;c//d",
+        "/%61",
+    ] {
         portal.clear_received();
         assert_eq!(proxy.get(target).send().status, 200, "{target}");
         assert_eq!(portal.only_request().target, target);

@@ -30,7 +30,7 @@ fn assert_stays_on_portal(location: &str, attack: &str) {
 fn attack_return_address_to_another_site() {
     let portal = Portal::answering("").start();
     let proxy = closed(&portal).start();
-    for target in [
+    for (browser, target) in [
         "//evil.test",
         "//evil.test/%2e%2e",
         "///evil.test",
@@ -62,8 +62,11 @@ fn attack_return_address_to_another_site() {
         "/#@evil.test",
         "http://evil.test/",
         "https://portal.test@evil.test/",
-    ] {
-        let answer = proxy.raw(format!("GET {target} HTTP/1.1\r\nhost: portal.test\r\nsec-fetch-mode: navigate\r\nsec-fetch-dest: document\r\naccept: text/html\r\n\r\n")).answer("GET");
+    ]
+    .iter()
+    .enumerate()
+    {
+        let answer = proxy.raw(format!("GET {target} HTTP/1.1\r\nhost: portal.test\r\nuser-agent: {browser}\r\nsec-fetch-mode: navigate\r\nsec-fetch-dest: document\r\naccept: text/html\r\n\r\n")).answer("GET");
         let Ok(answer) = answer else { continue };
         match answer.status {
             302 => assert_stays_on_portal(answer.location(), target),

@@ -1,5 +1,6 @@
 //! What the portal and the client receive.
 
 mod forwarding;
+mod request_targets;
 mod uploads;
 mod upstreams;

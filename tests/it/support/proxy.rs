@@ -193,12 +193,14 @@ impl TestProxyBuilder {
         self
     }
 
-    /// Portal profile `generic` with these rules: `("GET /docs/**", "open")`.
+    /// Portal profile `generic` with these rules: `("GET /docs/**", "open")`. Requests name their tenant as with WSO2's.
     pub fn generic(self, rules: &[(&str, &str)]) -> Self {
         let rule =
             |(pattern, access): &(&str, &str)| json!({"match": pattern, "access": access, "as": "page"});
         let rules: Vec<Value> = rules.iter().map(rule).collect();
-        self.setting("portal.profile", "generic").setting("access.route", rules)
+        self.setting("portal.profile", "generic")
+            .setting("tenancy.named_by_request", true)
+            .setting("access.route", rules)
     }
 
     /// One more open route, with WebSockets.

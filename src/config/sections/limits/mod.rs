@@ -40,6 +40,10 @@ pub struct LimitsSection {
     /// Request bodies that are arriving at a time; then 503.
     #[schemars(extend("default" = 2000))]
     pub max_request_bodies: Option<u32>,
+    /// Bytes of a request's path and query, 1024 to 65000; then 414. Less than `max_header_bytes`. Addresses below
+    /// `/.doorward/` have no other limit than `max_header_bytes`.
+    #[schemars(extend("default" = 8192, "x-source" = "nginx: 8k, Apache: 8190"))]
+    pub max_target_bytes: Option<u32>,
     /// Bytes of a request's head, 16384 to 1048576; then 431.
     #[schemars(extend("default" = 32768))]
     pub max_header_bytes: Option<u32>,
@@ -89,6 +93,7 @@ pub struct LimitsSection {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitSettings {
     pub max_connections: usize,
+    pub max_target_bytes: usize,
     pub max_header_bytes: usize,
     pub max_headers: usize,
     pub max_token_bytes: usize,
@@ -139,6 +144,7 @@ impl LimitsSection {
         let max_connections =
             bounded("max_connections", self.max_connections, default_connections, 1..=10_000_000);
         let max_header_bytes = bounded("max_header_bytes", self.max_header_bytes, 32_768, 16_384..=1_048_576);
+        let max_target_bytes = bounded("max_target_bytes", self.max_target_bytes, 8_192, 1_024..=65_000);
         let max_headers = bounded("max_headers", self.max_headers, 100, 16..=1_000);
         let max_token_bytes = bounded("max_token_bytes", self.max_token_bytes, 8_192, 256..=1_048_576);
         let grace = positive_or(self.min_rate_grace, 60);
@@ -173,8 +179,16 @@ impl LimitsSection {
                 "make it less than max_header_bytes",
             );
         }
+        if max_target_bytes >= max_header_bytes.max(16_384) {
+            scope.mistake(
+                &key.name("max_target_bytes"),
+                "an address of that length does not fit into max_header_bytes",
+                "make it less than max_header_bytes",
+            );
+        }
         LimitSettings {
             max_connections,
+            max_target_bytes,
             max_header_bytes,
             max_headers,
             max_token_bytes,
@@ -197,6 +211,7 @@ impl From<&LimitSettings> for LimitsSection {
         let number = |value: usize| u32::try_from(value).ok();
         Self {
             max_connections: number(limits.max_connections),
+            max_target_bytes: number(limits.max_target_bytes),
             max_header_bytes: number(limits.max_header_bytes),
             max_headers: number(limits.max_headers),
             max_token_bytes: number(limits.max_token_bytes),

@@ -188,7 +188,7 @@ fn a_tenant_inherits_what_it_does_not_say() {
     assert_eq!(inherits.access.token_cookie.as_deref(), Some("T"));
     assert_eq!(inherits.access.cors_allowed_origins, ["https://a"]);
     assert_eq!((inherits.sign_in.url.as_str(), inherits.generation), ("/global", 7));
-    assert_eq!(inherits.header_value, "acme.com");
+    assert_eq!(inherits.header_value.as_ref().unwrap(), "acme.com");
     assert!(Arc::ptr_eq(&inherits.routes, &settings.defaults.route_table));
 
     let own = ours(
