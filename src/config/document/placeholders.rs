@@ -11,9 +11,6 @@ use super::{DocumentNode, Findings, KeyPath, KeyStep, NodeValue, env};
 /// Keys whose secret can also be in a file.
 const KEYS_WITH_FILE: [&str; 2] = ["client_secret", "store_url"];
 
-/// Tables of WSO2's properties, whose values have `${…}` of their own: `${protocol}:\/\/${host}` of a callback.
-const PROPERTY_TABLES: [&[&str]; 2] = [&["governance"], &["identity_mgt", "events"]];
-
 /// Where placeholders may take their values from.
 #[derive(Clone, Copy)]
 pub enum ValueSource<'a> {
@@ -37,22 +34,19 @@ fn fill_in_node(
     findings: &mut Findings,
 ) -> bool {
     match &mut node.value {
-        NodeValue::Text(text) => {
-            let has_own_braces = PROPERTY_TABLES.iter().any(|table| is_below(key, table));
-            match fill_in_text(text, has_own_braces, source) {
-                Ok(Filled::Unchanged) => {}
-                Ok(Filled::Whole(value)) => {
-                    // read as the key needs it: a number, a text or a list
-                    let place = node.place.clone();
-                    *node = env::possible_values(&value, &place);
-                }
-                Ok(Filled::Part(value)) => node.value = NodeValue::Text(value),
-                Err(problem) => {
-                    findings.push(key.clone(), node.place.clone(), problem.to_string(), problem.remedy(key));
-                    return false;
-                }
+        NodeValue::Text(text) => match fill_in_text(text, source) {
+            Ok(Filled::Unchanged) => {}
+            Ok(Filled::Whole(value)) => {
+                // read as the key needs it: a number, a text or a list
+                let place = node.place.clone();
+                *node = env::possible_values(&value, &place);
             }
-        }
+            Ok(Filled::Part(value)) => node.value = NodeValue::Text(value),
+            Err(problem) => {
+                findings.push(key.clone(), node.place.clone(), problem.to_string(), problem.remedy(key));
+                return false;
+            }
+        },
         NodeValue::List(items) => items.retain_mut(|item| {
             let index = item.index;
             fill_in_node(&mut item.node, &key.item(index), source, findings)
@@ -64,16 +58,6 @@ fn fill_in_node(
         NodeValue::Null | NodeValue::Bool(_) | NodeValue::Number(_) => {}
     }
     true
-}
-
-/// Whether the key is below this table, of the deployment or of a tenant.
-fn is_below(key: &KeyPath, table: &[&str]) -> bool {
-    let names = key.steps().iter().map_while(|step| match step {
-        KeyStep::Name(name) => Some(name.as_str()),
-        KeyStep::Index(_) => None,
-    });
-    let names: Vec<&str> = names.collect();
-    names.starts_with(table) || names.get(1..).is_some_and(|below| below.starts_with(table))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -129,18 +113,13 @@ fn variable_name(key: &KeyPath) -> Option<String> {
     Some(format!("{}{}", env::PREFIX, steps.join("__")))
 }
 
-fn fill_in_text(
-    text: &str,
-    has_own_braces: bool,
-    source: ValueSource<'_>,
-) -> Result<Filled, PlaceholderError> {
+fn fill_in_text(text: &str, source: ValueSource<'_>) -> Result<Filled, PlaceholderError> {
     let mut filled = String::new();
     let (mut rest, mut count) = (text, 0);
     while let Some(at) = rest.find('$') {
         let (before, from) = rest.split_at(at);
         filled.push_str(before);
-        let Some(placeholder) = placeholder(from).filter(|found| !(has_own_braces && found.kind.is_empty()))
-        else {
+        let Some(placeholder) = placeholder(from) else {
             filled.push('$');
             rest = from.get(1..).unwrap_or_default();
             continue;
@@ -158,7 +137,7 @@ fn fill_in_text(
 }
 
 struct Placeholder<'a> {
-    /// What stands between `$` and `{`.
+    /// The word between `$` and `{`.
     kind: &'static str,
     name: &'a str,
     rest: &'a str,
@@ -196,7 +175,7 @@ fn is_variable_name(name: &str) -> bool {
 
 /// One text on its own; `None` if it cannot be filled in.
 pub fn filled_in(text: &str, variables: &BTreeMap<String, String>) -> Option<String> {
-    match fill_in_text(text, false, ValueSource::Environment(variables)) {
+    match fill_in_text(text, ValueSource::Environment(variables)) {
         Ok(Filled::Unchanged) => Some(text.to_owned()),
         Ok(Filled::Whole(value) | Filled::Part(value)) => Some(value),
         Err(_) => None,
@@ -214,7 +193,7 @@ mod tests {
     }
 
     fn filled(text: &str) -> Result<Filled, PlaceholderError> {
-        fill_in_text(text, false, ValueSource::Environment(&variables()))
+        fill_in_text(text, ValueSource::Environment(&variables()))
     }
 
     #[test]
@@ -252,20 +231,12 @@ mod tests {
         }
     }
 
-    #[test]
-    fn properties_keep_the_braces_of_wso2() {
-        let callback = r"${protocol}:\/\/${host}:${port}\/.*";
-        let env = variables();
-        assert_eq!(fill_in_text(callback, true, ValueSource::Environment(&env)), Ok(Filled::Unchanged));
-        assert!(fill_in_text("$secret{x}", true, ValueSource::Environment(&env)).is_err());
-    }
-
     /// Attack: the author of a tenant's file reads the variables of the server.
     #[test]
     fn attack_environment_in_a_tenant_file() {
         for text in ["$env{HOST}", "${HOST}", "$env{NONE}", "$secret{x}", "a ${HOST}"] {
             assert_eq!(
-                fill_in_text(text, false, ValueSource::Nothing),
+                fill_in_text(text, ValueSource::Nothing),
                 Err(PlaceholderError::InTenantFile),
                 "{text}"
             );

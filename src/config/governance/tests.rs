@@ -133,7 +133,7 @@ fn invalid_properties_are_reported_with_their_position() {
             "[identity_mgt.account_locking]\nauto_unlock_after = \"soon\"",
             "identity_mgt.account_locking.auto_unlock_after",
         ),
-        ("[identity_mgt.password_policy]\nx = 1", "there is no key `password_policy` here"),
+        ("[identity_mgt.account_lock]\nx = 1", "there is no key `account_lock` here"),
         (
             "[identity_mgt.events.schemes]\npasswordPolicy.properties.minlength = 4",
             "there is no property `passwordPolicy.minlength` (did you mean `passwordPolicy.min.length`?)",

@@ -45,6 +45,9 @@ const WSO2_TABLES: [&str; 38] = [
     "user_store",
 ];
 
+/// A name with this in it is meant for `enable_anonymous_mode`, however it is written.
+const ANONYMOUS: &str = "anon";
+
 /// Tables that WSO2 and Doorward share, with Doorward's keys. All other keys there are WSO2's, unless one is nearly
 /// a key of Doorward: a misspelt `enable_anonymous_mode` stays a mistake.
 const SHARED_TABLES: [(&[&str], &[&str]); 3] = [
@@ -122,7 +125,10 @@ pub fn take_wso2_keys(root: &mut DocumentNode) -> Vec<Wso2Key> {
     // the tables inside first: what is left of `apim` is then Doorward's
     for (table, own) in SHARED_TABLES.iter().rev() {
         let key = table.iter().fold(KeyPath::root(), |key, name| key.name(name));
-        take(root, &key, &|name| nearest(name, own.iter().copied()).is_none(), &mut taken);
+        let is_wso2 = |name: &str| {
+            nearest(name, own.iter().copied()).is_none() && !name.to_ascii_lowercase().contains(ANONYMOUS)
+        };
+        take(root, &key, &is_wso2, &mut taken);
     }
     taken
 }
@@ -178,6 +184,8 @@ mod tests {
         for text in [
             "[apim.devportal]\nenable_anonymous_mode = false",
             "[apim.devportal]\nenable_anonymus_mode = false",
+            "[apim.devportal]\nenable_anonymous = false",
+            "[apim]\nenable_anonymous_mode = false",
             "[apim.devportl]\nenable_anonymous_mode = false",
             "[apim.devportal]\nenableAnonymousMode = false",
             "[identity_mgt.account_lokcing]\nallowed_failed_attempts = 3",

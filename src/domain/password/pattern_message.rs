@@ -1,6 +1,6 @@
 //! The message for a password that a pattern rejects, derived from the pattern.
 
-/// What a password needs, if the pattern consists of look-aheads for characters and a length, as WSO2's does; otherwise
+/// The requirements of a pattern in words, if it consists of look-aheads for characters and a length, as WSO2's does; otherwise
 /// the pattern itself.
 pub fn message(pattern: &str) -> String {
     match requirements(pattern).as_deref() {
