@@ -26,8 +26,11 @@ fn broken(policy: &PasswordPolicy, password: &str) -> Vec<&'static str> {
     policy
         .violations(password, &alex(&tenant))
         .iter()
-        .filter_map(Violation::rule)
-        .map(PasswordRule::id)
+        .map(|violation| match violation {
+            Violation::Broken(rule) => rule.id(),
+            Violation::Unchecked => "unchecked",
+            Violation::Misconfigured => "misconfigured",
+        })
         .collect()
 }
 
